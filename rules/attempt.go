@@ -1,0 +1,132 @@
+// Attempt: one try to reach the outside, as its front end saw it.
+
+package rules
+
+import "net/netip"
+
+// Via tells which front end saw an attempt.
+type Via uint8
+
+// The front ends.
+const (
+	ViaUnknown  Via = iota
+	DNS             // a query to the DNS filter
+	HTTP            // an absolute-form request, or a request inside a plain-HTTP tunnel
+	Connect         // HTTP CONNECT
+	SOCKS5          // SOCKS5 CONNECT
+	Transparent     // a redirected connection
+	UDP             // a datagram flow
+)
+
+var viaTexts = [...]string{"", "dns", "http", "connect", "socks5", "transparent", "udp"}
+
+// String returns the journal's text.
+func (v Via) String() string {
+	if int(v) < len(viaTexts) {
+		return viaTexts[v]
+	}
+	return ""
+}
+
+// MarshalText gives the journal's text.
+func (v Via) MarshalText() ([]byte, error) { return []byte(v.String()), nil }
+
+// Proto is the transport protocol that is wanted towards the destination.
+type Proto uint8
+
+// The transport protocols that a rule can list.
+const (
+	ProtoUnknown Proto = iota
+	TCPProto
+	UDPProto
+)
+
+// String returns "tcp" or "udp".
+func (p Proto) String() string {
+	switch p {
+	case TCPProto:
+		return "tcp"
+	case UDPProto:
+		return "udp"
+	}
+	return ""
+}
+
+// MarshalText gives "tcp" or "udp".
+func (p Proto) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
+
+// Shown tells what the client's first bytes were.
+type Shown uint8
+
+// What first bytes can be. Unseen is right while nothing was read yet, and
+// where the rule (any = true) makes no demand on content.
+const (
+	Unseen      Shown = iota
+	ShownTLS          // a whole, well-formed ClientHello
+	ShownHTTP         // a whole, well-formed HTTP/1 request head
+	ShownOpaque       // something else
+	ShownSilent       // nothing: the client waits for the server
+)
+
+// Attempt is one try to reach the outside. Front ends fill it, a Decider
+// answers it, the journal stores it. A flow may be asked about more than once
+// while its front end learns more; all but the last are Provisional.
+type Attempt struct {
+	Flow   uint64         // ties the records of one connection or query together
+	Via    Via            // the front end
+	Client netip.AddrPort // who asked; the address unmapped
+	Proto  Proto
+
+	// The names and addresses that the flow showed; zero where it showed none.
+	Authority Name       // of CONNECT, absolute-form or SOCKS5; the question's name for DNS
+	Host      Name       // of the HTTP Host header
+	HostAddr  netip.Addr // the Host header where it is an address
+	HostPort  uint16     // the Host header's port after defaults; 0: no Host seen
+	SNI       Name       // of the ClientHello
+
+	// Dest is what the flow wants: the port always; the address where the
+	// client named an address, or, with a name, the one about to be dialed.
+	Dest     netip.AddrPort
+	Original netip.AddrPort // where a redirected flow was headed
+	Resolved []netip.Addr   // what the permitted name resolved to; evidence only
+	Mismatch bool           // Original is neither resolved nor pinned for the name
+
+	QType uint16 // DNS: the question's type
+	Shown Shown  // what the first bytes were
+	ECH   bool   // the ClientHello carries Encrypted ClientHello
+
+	// Provisional: the front end will ask again about this flow before it
+	// forwards a client byte. An allow is then not journaled; a deny is final.
+	Provisional bool
+
+	Fault  Reason // what could not be read or had to be refused; ReasonNone: nothing
+	Detail string // more about the fault, for people
+	Raw    []byte // the unreadable text as received, capped by the journal
+}
+
+// Target returns the name that the flow is to reach: the authority, else what
+// a redirected flow showed. Zero: it is to reach Dest's address.
+func (a *Attempt) Target() Name {
+	if !a.Authority.IsZero() {
+		return a.Authority
+	}
+	if a.Via == Transparent {
+		if !a.SNI.IsZero() {
+			return a.SNI
+		}
+		return a.Host
+	}
+	return Name{}
+}
+
+// Close tells how a permitted flow ended.
+type Close struct {
+	Attempt  Attempt        // as finally decided
+	Decision Decision       // the final decision
+	Dialed   netip.AddrPort // the address that was connected to; zero: none
+	BytesIn  uint64         // from the client to the destination
+	BytesOut uint64         // from the destination to the client
+	Started  int64          // Unix nanoseconds
+	Duration int64          // nanoseconds, by the monotonic clock
+	Cause    string         // "", "idle", "half_closed", "reset", "policy", "drain", "dial: …"
+}

@@ -1,0 +1,102 @@
+// Ports: the set of ports that a rule lists for one transport protocol.
+
+package rules
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// A PortRange is First to Last, both included.
+type PortRange struct{ First, Last uint16 }
+
+// Ports is an immutable set of ports: sorted, disjoint ranges. Nil is empty.
+type Ports []PortRange
+
+// AllPorts is 1 to 65535.
+func AllPorts() Ports { return Ports{{1, 65535}} }
+
+// Has tells whether port is in the set. Port 0 never is.
+func (p Ports) Has(port uint16) bool {
+	for _, r := range p {
+		if port <= r.Last {
+			return port >= r.First
+		}
+	}
+	return false
+}
+
+// String lists the ports as in a profile: "80, 443, 8000-8010", or "all".
+func (p Ports) String() string {
+	if len(p) == 1 && p[0] == (PortRange{1, 65535}) {
+		return "all"
+	}
+	var b strings.Builder
+	for i, r := range p {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		b.WriteString(strconv.Itoa(int(r.First)))
+		if r.Last != r.First {
+			b.WriteString("-" + strconv.Itoa(int(r.Last)))
+		}
+	}
+	return b.String()
+}
+
+// newPorts sorts ranges and joins those that touch.
+func newPorts(ranges []PortRange) Ports {
+	ranges = slices.Clone(ranges)
+	slices.SortFunc(ranges, func(a, b PortRange) int { return cmp.Compare(a.First, b.First) })
+	var out Ports
+	for _, r := range ranges {
+		if n := len(out); n > 0 && int(r.First) <= int(out[n-1].Last)+1 {
+			out[n-1].Last = max(out[n-1].Last, r.Last)
+			continue
+		}
+		out = append(out, r)
+	}
+	return out
+}
+
+// ParsePort accepts decimal 1 to 65535 without sign or leading zero, and
+// nothing else: no service names, no empty text.
+func ParsePort(s string) (uint16, error) {
+	if s == "" || len(s) > 5 || s[0] == '0' {
+		return 0, fmt.Errorf("port %q is not a number from 1 to 65535", s)
+	}
+	n := 0
+	for i := 0; i < len(s); i++ {
+		if s[i] < '0' || s[i] > '9' {
+			return 0, fmt.Errorf("port %q is not a number from 1 to 65535", s)
+		}
+		n = n*10 + int(s[i]-'0')
+	}
+	if n > 65535 {
+		return 0, fmt.Errorf("port %q is not a number from 1 to 65535", s)
+	}
+	return uint16(n), nil
+}
+
+// parsePortRange accepts "8000-8010" and "443".
+func parsePortRange(s string) (PortRange, error) {
+	first, last, ranged := strings.Cut(s, "-")
+	a, err := ParsePort(first)
+	if err != nil {
+		return PortRange{}, err
+	}
+	if !ranged {
+		return PortRange{a, a}, nil
+	}
+	b, err := ParsePort(last)
+	if err != nil {
+		return PortRange{}, err
+	}
+	if b < a {
+		return PortRange{}, fmt.Errorf("port range %q ends before it begins", s)
+	}
+	return PortRange{a, b}, nil
+}
