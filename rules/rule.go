@@ -57,6 +57,7 @@ type Rule struct {
 	Until   string   // first product version it no longer holds for; "": none
 	Purpose string
 	Section string
+	Note    string // what is odd about the row
 
 	Client  string    // site rules: the client it is for
 	Reason  string    // site rules: why it is there

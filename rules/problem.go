@@ -1,0 +1,65 @@
+// Problem: one mistake in a file, with where it is; and all of them together.
+
+package rules
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// A Problem is one error or warning about a configuration or profile.
+type Problem struct {
+	File    string
+	Line    int // 0: the whole file
+	Text    string
+	Warning bool
+}
+
+// String returns "file:line: text".
+func (p Problem) String() string {
+	text := p.Text
+	if p.Warning {
+		text = "warning: " + text
+	}
+	if p.Line == 0 {
+		return p.File + ": " + text
+	}
+	return fmt.Sprintf("%s:%d: %s", p.File, p.Line, text)
+}
+
+// Problems is everything that was found, in the order of the lines. As an
+// error it stands for its errors; warnings alone are none.
+type Problems []Problem
+
+// Error lists every error, one a line.
+func (ps Problems) Error() string {
+	var b strings.Builder
+	for _, p := range ps {
+		if !p.Warning {
+			if b.Len() > 0 {
+				b.WriteByte('\n')
+			}
+			b.WriteString(p.String())
+		}
+	}
+	return b.String()
+}
+
+// Err returns ps as an error if there is an error in it, else nil.
+func (ps Problems) Err() error {
+	for _, p := range ps {
+		if !p.Warning {
+			return ps
+		}
+	}
+	return nil
+}
+
+func (ps Problems) sorted() Problems {
+	slices.SortStableFunc(ps, func(a, b Problem) int {
+		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line))
+	})
+	return slices.Compact(ps)
+}

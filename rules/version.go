@@ -1,0 +1,65 @@
+// Product versions: compared number by number.
+
+package rules
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+)
+
+// versionNumbers returns the numbers of a version text in order: "14.3 RU8"
+// is 14, 3, 8. Trailing zeros do not count. Nil: there is no number in it.
+func versionNumbers(s string) []int {
+	var out []int
+	for f := range strings.FieldsFuncSeq(s, func(r rune) bool { return r < '0' || r > '9' }) {
+		n := 0
+		for i := 0; i < len(f); i++ {
+			n = min(n*10+int(f[i]-'0'), 1<<30)
+		}
+		out = append(out, n)
+	}
+	for len(out) > 1 && out[len(out)-1] == 0 {
+		out = out[:len(out)-1]
+	}
+	return out
+}
+
+// compareVersions orders two version texts number by number; a missing number
+// is 0.
+func compareVersions(a, b string) int {
+	x, y := versionNumbers(a), versionNumbers(b)
+	for i := range max(len(x), len(y)) {
+		var m, n int
+		if i < len(x) {
+			m = x[i]
+		}
+		if i < len(y) {
+			n = y[i]
+		}
+		if c := cmp.Compare(m, n); c != 0 {
+			return c
+		}
+	}
+	return 0
+}
+
+// inVersions tells whether since <= v < until. An unknown version is the
+// current one: every since holds, no until does.
+func inVersions(v, since, until string) bool {
+	if v == "" {
+		return until == ""
+	}
+	return (since == "" || compareVersions(v, since) >= 0) && (until == "" || compareVersions(v, until) < 0)
+}
+
+// validVersion tells whether s begins with a number and has only a release's
+// usual characters.
+func validVersion(s string) bool {
+	if s == "" || len(s) > 32 || s[0] < '0' || s[0] > '9' {
+		return false
+	}
+	return !slices.ContainsFunc([]byte(s), func(c byte) bool {
+		return !('0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || c == '.' || c == ' ' || c == '-')
+	})
+}

@@ -1,0 +1,40 @@
+// Destinations that are too wide to be meant, and those that undo the DNS filter.
+
+package rules
+
+import (
+	"errors"
+	"net/netip"
+	"slices"
+
+	"golang.org/x/net/publicsuffix"
+)
+
+// wildcardTooWide refuses a wildcard under which strangers can register names.
+func wildcardTooWide(n Name) error {
+	if suffix, _ := publicsuffix.PublicSuffix(n.s); suffix == n.s {
+		return errors.New("anybody can have a name under this public suffix; name the domain")
+	}
+	return nil
+}
+
+// knownDoH tells whether a destination is one of the well-known public
+// resolvers that speak DNS over HTTPS: a client that reaches one looks up
+// whatever it likes.
+func knownDoH(d Destination) bool {
+	if d.Prefix.IsValid() {
+		return slices.ContainsFunc([]string{"1.1.1.1", "1.0.0.1", "8.8.8.8", "8.8.4.4", "9.9.9.9", "149.112.112.112"},
+			func(s string) bool { return d.Prefix.Contains(netip.MustParseAddr(s)) })
+	}
+	for _, s := range []string{
+		"dns.google", "dns.google.com", "cloudflare-dns.com", "mozilla.cloudflare-dns.com", "chrome.cloudflare-dns.com",
+		"one.one.one.one", "dns.quad9.net", "dns9.quad9.net", "dns10.quad9.net", "dns11.quad9.net", "doh.opendns.com",
+		"dns.nextdns.io", "dns.adguard-dns.com", "doh.cleanbrowsing.org", "doh.dns.sb", "dns.alidns.com", "doh.pub", "dns.controld.com",
+	} {
+		n := Name{s}
+		if n == d.Name && !d.Wildcard || d.Wildcard && n.Below(d.Name) {
+			return true
+		}
+	}
+	return false
+}
