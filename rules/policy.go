@@ -4,24 +4,6 @@ package rules
 
 import "net/netip"
 
-// A Client is one [[client]] of the configuration.
-type Client struct {
-	Name     string
-	Sources  []netip.Prefix
-	Profiles []ClientProfile
-	Audit    bool // mode "audit"
-	Addresses map[string][]Destination
-}
-
-// A ClientProfile is one profile that a client has, with its choices.
-type ClientProfile struct {
-	Profile  *Profile
-	Role     string
-	Features []string
-	Version  string
-	Ports    map[string]uint16
-}
-
 // Policy is the compiled configuration. A nil Policy denies everything.
 type Policy struct{}
 

@@ -1,0 +1,306 @@
+// Configuration: one site's choices, read from strict TOML.
+
+package rules
+
+import (
+	"net/netip"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// A Config is one configuration file, checked. Paths in it are absolute or
+// relative to the working directory already.
+type Config struct {
+	File              string
+	Audit             bool // mode = "audit"
+	StrictDestination bool
+	ECHDeny           bool // ech = "deny"
+	Listen            Listen
+	Clients           []*Client
+	Rules             []*Rule // the site's own
+	DNS               DNSConfig
+	Hosts             map[Name][]netip.Addr
+	Private           []netip.Prefix // [resolve] private
+	Journal           JournalConfig
+	Admin             AdminConfig
+	Limits            Limits
+}
+
+// Listen says where sallyport listens; what is not listed is off.
+type Listen struct {
+	HTTP, SOCKS5, DNS, Transparent []netip.AddrPort
+	Admin                          string // address:port, unix:path, or "": off
+}
+
+// DNSConfig is the [dns] table.
+type DNSConfig struct {
+	Upstreams []string // "system", "udp://address[:port]" or "tcp://…"
+	Denied    string   // "nxdomain", "refused" or "nodata"
+	Zones     []Zone
+}
+
+// A Zone is an internal zone, answered from its own servers.
+type Zone struct {
+	Suffix    Name
+	Upstreams []string
+}
+
+// JournalConfig is the [journal] table.
+type JournalConfig struct {
+	Path       string // "-": standard output
+	Flows      string // "": not recorded
+	Required   bool
+	MaxSizeMiB int
+	MaxAgeDays int
+}
+
+// AdminConfig is the [admin] table.
+type AdminConfig struct{ TokenFile, TLSCert, TLSKey string }
+
+// Limits is the [limits] table. Counts are of things open at once, DNSQPS is
+// queries a second from one client address.
+type Limits struct {
+	Connections, PerClient, Sniffing, UDPFlows      int
+	DNSQPS, DNSTCP, Cache                           int
+	Idle, HalfClosed, Sniff, Handshake, Dial, Drain time.Duration
+}
+
+// ParseConfig reads a configuration. dir is what relative paths in it are
+// relative to. profiles are those that the clients can name. The problems
+// hold warnings too; with an error among them the Config is nil.
+func ParseConfig(file, dir string, data []byte, profiles []*Profile) (*Config, Problems) {
+	doc, top := parseTOML(file, data)
+	if top == nil {
+		return nil, doc.problems
+	}
+	c := &Config{
+		File:              file,
+		Audit:             top.choice("mode", "enforce", "audit") == "audit",
+		StrictDestination: top.boolean("strict_destination"),
+		ECHDeny:           top.choice("ech", "outer", "deny") == "deny",
+	}
+	c.readListen(top.sub("listen"))
+	for _, t := range top.subs("client") {
+		if cl := c.readClient(t, profiles); cl != nil {
+			c.Clients = append(c.Clients, cl)
+		}
+	}
+	for _, t := range top.subs("rule") {
+		c.Rules = append(c.Rules, c.readSiteRule(t))
+	}
+	c.readDNS(top.sub("dns"))
+	c.readHosts(top.sub("hosts"))
+	c.readResolve(top.sub("resolve"))
+	c.readJournal(top.sub("journal"), dir)
+	c.readAdmin(top, dir)
+	c.readLimits(top.sub("limits"))
+	top.done()
+	if len(c.Clients) == 0 {
+		doc.warn(0, "no [[client]]: everybody is denied as unknown_client")
+	}
+	problems := doc.problems.sorted()
+	if problems.Err() != nil {
+		return nil, problems
+	}
+	return c, problems
+}
+
+func (c *Config) readListen(t *table) {
+	c.Listen.HTTP = t.addrPorts("http")
+	c.Listen.SOCKS5 = t.addrPorts("socks5")
+	c.Listen.DNS = t.addrPorts("dns")
+	c.Listen.Transparent = t.addrPorts("transparent")
+	c.Listen.Admin = t.str("admin")
+	if a := c.Listen.Admin; a != "" && !strings.HasPrefix(a, "unix:") {
+		if _, err := netip.ParseAddrPort(a); err != nil {
+			t.errorf("admin", `%q is neither address:port nor "unix:" and a path`, a)
+		}
+	}
+	tcp := slices.Concat(c.Listen.HTTP, c.Listen.SOCKS5, c.Listen.DNS, c.Listen.Transparent)
+	for i, a := range tcp {
+		if slices.Contains(tcp[:i], a) {
+			t.doc.add(t.line(""), "listen: %v is listed twice", a)
+		}
+	}
+	t.done()
+}
+
+func (c *Config) readDNS(t *table) {
+	c.DNS.Upstreams = t.upstreams("upstreams")
+	if !t.has("upstreams") {
+		c.DNS.Upstreams = []string{"system"}
+	} else if len(c.DNS.Upstreams) == 0 {
+		t.errorf("upstreams", `is empty: list "system", "udp://address" or "tcp://address"`)
+	}
+	c.DNS.Denied = t.choice("denied", "nxdomain", "refused", "nodata")
+	for _, z := range t.subs("zone") {
+		suffix, err := ParseIDN(z.str("suffix"))
+		if err != nil {
+			z.errorf("suffix", "%v", err)
+		}
+		ups := z.upstreams("upstreams")
+		if len(ups) == 0 {
+			z.missing("upstreams", `the zone's own servers, like ["udp://10.0.0.53:53"]`)
+		}
+		if slices.ContainsFunc(c.DNS.Zones, func(o Zone) bool { return o.Suffix == suffix }) {
+			z.errorf("suffix", "%q has a [[dns.zone]] already", suffix)
+		}
+		c.DNS.Zones = append(c.DNS.Zones, Zone{suffix, ups})
+		z.done()
+	}
+	t.done()
+}
+
+func (c *Config) readHosts(t *table) {
+	c.Hosts = map[Name][]netip.Addr{}
+	for _, key := range t.keys() {
+		n, err := ParseIDN(key)
+		if err != nil {
+			t.errorf(key, "%v", err)
+		}
+		var list []string
+		if s, ok := t.m[key].(string); ok {
+			t.used[key] = true
+			list = []string{s}
+		} else {
+			list = t.strs(key)
+		}
+		for _, s := range list {
+			a, err := netip.ParseAddr(s)
+			if err != nil || a.Zone() != "" {
+				t.errorf(key, "%q is not an address", s)
+				continue
+			}
+			c.Hosts[n] = append(c.Hosts[n], a.Unmap())
+		}
+	}
+	t.done()
+}
+
+func (c *Config) readResolve(t *table) {
+	c.Private = t.prefixes("private")
+	t.done()
+}
+
+func (c *Config) readJournal(t *table, dir string) {
+	c.Journal = JournalConfig{
+		Path: "denials.jsonl", Flows: t.str("flows"), Required: t.boolean("required"),
+		MaxSizeMiB: t.integer("max_size_mib", 100, 1, 1<<20),
+		MaxAgeDays: t.integer("max_age_days", 90, 1, 36500),
+	}
+	if t.has("path") {
+		c.Journal.Path = t.str("path")
+		if c.Journal.Path == "" {
+			t.errorf("path", `is empty: name a file, or "-" for standard output`)
+		}
+	}
+	c.Journal.Path = under(dir, c.Journal.Path)
+	c.Journal.Flows = under(dir, c.Journal.Flows)
+	if c.Journal.Flows == c.Journal.Path && c.Journal.Path != "-" {
+		t.errorf("flows", "must be another file than path: decisions and flows rotate on their own")
+	}
+	t.done()
+}
+
+// readAdmin reads [admin] and holds it against [listen] admin: off loopback
+// the page and the metrics are open to a network, so a token and TLS are due.
+func (c *Config) readAdmin(top *table, dir string) {
+	t := top.sub("admin")
+	c.Admin = AdminConfig{TokenFile: under(dir, t.str("token_file")), TLSCert: under(dir, t.str("tls_cert")), TLSKey: under(dir, t.str("tls_key"))}
+	t.done()
+	if (c.Admin.TLSCert == "") != (c.Admin.TLSKey == "") {
+		t.doc.add(t.line(""), "admin: tls_cert and tls_key go together")
+	}
+	a, err := netip.ParseAddrPort(c.Listen.Admin)
+	if path, ok := strings.CutPrefix(c.Listen.Admin, "unix:"); ok {
+		c.Listen.Admin = "unix:" + under(dir, path)
+	} else if err == nil && !a.Addr().Unmap().IsLoopback() && (c.Admin.TokenFile == "" || c.Admin.TLSCert == "") {
+		line := top.sub("listen").line("admin")
+		t.doc.add(line, "admin: %v is not loopback: set [admin] token_file, tls_cert and tls_key, or listen on 127.0.0.1 or unix:path", a)
+	}
+}
+
+func (c *Config) readLimits(t *table) {
+	c.Limits = Limits{
+		Connections: t.integer("connections", 16384, 1, 1<<20), PerClient: t.integer("per_client", 4096, 1, 1<<20),
+		Sniffing: t.integer("sniffing", 4096, 1, 1<<20), UDPFlows: t.integer("udp_flows", 4096, 1, 1<<20),
+		DNSQPS: t.integer("dns_qps", 1000, 1, 1<<24), DNSTCP: t.integer("dns_tcp", 256, 1, 1<<20), Cache: t.integer("cache", 10000, 16, 1<<24),
+		Idle: t.duration("idle", 10*time.Minute, time.Second), HalfClosed: t.duration("half_closed", time.Minute, time.Second),
+		Sniff: t.duration("sniff", 5*time.Second, 100*time.Millisecond), Handshake: t.duration("handshake", 10*time.Second, 100*time.Millisecond),
+		Dial: t.duration("dial", 10*time.Second, 100*time.Millisecond), Drain: t.duration("drain", 20*time.Second, 0),
+	}
+	t.done()
+}
+
+// under makes a relative path relative to dir; "" and "-" stay.
+func under(dir, path string) string {
+	if path == "" || path == "-" || filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(dir, path)
+}
+
+func (t *table) addrPorts(key string) []netip.AddrPort {
+	var out []netip.AddrPort
+	for _, s := range t.strs(key) {
+		a, err := netip.ParseAddrPort(s)
+		if err != nil {
+			t.doc.add(t.lineOf(key, s), "%s: %q is not address:port, like \"127.0.0.1:3128\" or \"[::1]:3128\"", key, s)
+			continue
+		}
+		out = append(out, netip.AddrPortFrom(a.Addr().Unmap(), a.Port()))
+	}
+	return out
+}
+
+// prefixes reads addresses and prefixes.
+func (t *table) prefixes(key string) []netip.Prefix {
+	var out []netip.Prefix
+	for _, s := range t.strs(key) {
+		d, err := parseDestination(s)
+		if err != nil || !d.Prefix.IsValid() {
+			t.doc.add(t.lineOf(key, s), "%s: %q is not an address or a prefix like \"10.0.0.0/8\"", key, s)
+			continue
+		}
+		out = append(out, d.Prefix)
+	}
+	return out
+}
+
+func (t *table) upstreams(key string) []string {
+	list := t.strs(key)
+	for _, s := range list {
+		if _, _, err := ParseUpstream(s); err != nil && s != "system" {
+			t.doc.add(t.lineOf(key, s), "%s: %v", key, err)
+		}
+	}
+	return list
+}
+
+// ParseUpstream reads "udp://address[:port]" or "tcp://address[:port]"; the
+// default port is 53.
+func ParseUpstream(s string) (Proto, netip.AddrPort, error) {
+	proto, rest := UDPProto, ""
+	switch scheme, r, _ := strings.Cut(s, "://"); scheme {
+	case "udp":
+		rest = r
+	case "tcp":
+		proto, rest = TCPProto, r
+	}
+	if a, err := netip.ParseAddrPort(rest); err == nil && a.Port() != 0 {
+		return proto, netip.AddrPortFrom(a.Addr().Unmap(), a.Port()), nil
+	}
+	if a, err := netip.ParseAddr(strings.Trim(rest, "[]")); err == nil {
+		return proto, netip.AddrPortFrom(a.Unmap(), 53), nil
+	}
+	return ProtoUnknown, netip.AddrPort{}, &upstreamError{s}
+}
+
+type upstreamError struct{ text string }
+
+func (e *upstreamError) Error() string {
+	return strconv.Quote(e.text) + ` is not "system", "udp://address[:port]" or "tcp://address[:port]"`
+}

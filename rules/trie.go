@@ -1,0 +1,159 @@
+// Suffix trie: which rules name a host name, or a parent of it.
+//
+// The trie is compiled into one flat hash table whose keys are whole suffixes,
+// hashed label by label from the right. A look-up visits the suffixes of a
+// name from the shortest to the deepest that any rule has, so that neither a
+// long name nor a large list makes it slower; what it finds is compared octet
+// by octet. The table's entries hold no pointers, and a look-up allocates
+// nothing.
+
+package rules
+
+import "math/bits"
+
+// suffixTrie maps suffixes to numbers. The zero suffixTrie is empty.
+type suffixTrie struct {
+	slots   []trieSlot // length a power of two, at most half full
+	text    string     // every key, one after the other
+	deepest int        // labels of the deepest key
+}
+
+// trieSlot is 16 octets: four to a cache line.
+type trieSlot struct {
+	hash  uint32 // 0: empty
+	start uint32 // of the key in text
+	value uint32
+	size  uint8 // of the key
+}
+
+// trieKey is one entry before compilation.
+type trieKey struct {
+	name  Name
+	value uint32
+}
+
+// compileTrie builds the table. Names must be distinct.
+func compileTrie(keys []trieKey) suffixTrie {
+	if len(keys) == 0 {
+		return suffixTrie{}
+	}
+	size := 1 << bits.Len(uint(2*len(keys)-1))
+	t := suffixTrie{slots: make([]trieSlot, size)}
+	text := make([]byte, 0, 24*len(keys))
+	for _, k := range keys {
+		depth, h := 0, uint64(hashSeed)
+		for end := len(k.name.s); end > 0; depth++ {
+			start := labelStart(k.name.s, end)
+			h = hashLabel(h, k.name.s[start:end])
+			end = start - 1
+		}
+		t.deepest = max(t.deepest, depth)
+		i := h & uint64(size-1)
+		for t.slots[i].hash != 0 {
+			i = (i + 1) & uint64(size-1)
+		}
+		t.slots[i] = trieSlot{hash: fingerprint(h), start: uint32(len(text)), value: k.value, size: uint8(len(k.name.s))}
+		text = append(text, k.name.s...)
+	}
+	t.text = string(text)
+	return t
+}
+
+// trieWalk visits the suffixes of one name that are keys, shortest first.
+type trieWalk struct {
+	t     *suffixTrie
+	name  string
+	end   int // just behind the next label
+	depth int
+	hash  uint64
+	value uint32 // of the key found
+	whole bool   // the key is the name itself
+}
+
+func (t *suffixTrie) walk(n Name) trieWalk {
+	return trieWalk{t: t, name: n.s, end: len(n.s), hash: hashSeed}
+}
+
+// next goes to the next key; false when there is none.
+func (w *trieWalk) next() bool {
+	for w.end > 0 && w.depth < w.t.deepest {
+		start := labelStart(w.name, w.end)
+		w.hash = hashLabel(w.hash, w.name[start:w.end])
+		w.end = start - 1
+		w.depth++
+		if v, ok := w.t.find(w.hash, w.name[start:]); ok {
+			w.value, w.whole = v, start == 0
+			return true
+		}
+	}
+	return false
+}
+
+func (t *suffixTrie) find(h uint64, suffix string) (uint32, bool) {
+	mask := uint64(len(t.slots) - 1)
+	fp := fingerprint(h)
+	for i := h & mask; ; i = (i + 1) & mask {
+		s := &t.slots[i]
+		if s.hash == 0 {
+			return 0, false
+		}
+		if s.hash == fp && int(s.size) == len(suffix) && t.text[s.start:int(s.start)+len(suffix)] == suffix {
+			return s.value, true
+		}
+	}
+}
+
+// labelStart returns where the label that ends before end begins.
+func labelStart(s string, end int) int {
+	for end > 0 && s[end-1] != '.' {
+		end--
+	}
+	return end
+}
+
+const (
+	hashSeed = 0x9e3779b97f4a7c15
+	hashMul  = 0xa0761d6478bd642f
+)
+
+// fingerprint is the part of a hash that a slot keeps; never 0.
+func fingerprint(h uint64) uint32 { return uint32(h>>32) | 1 }
+
+// hashLabel continues the hash of a suffix by the label in front of it, eight
+// octets at a time. Who chooses names cannot choose keys, so it need not
+// resist collisions: keys are compared in full.
+func hashLabel(h uint64, label string) uint64 {
+	n := len(label)
+	h ^= uint64(n)
+	var a uint64
+	switch {
+	case n > 8:
+		for i := 0; i < n-8; i += 8 {
+			h = mix(h ^ load8(label, i))
+		}
+		a = load8(label, n-8)
+	case n == 8:
+		a = load8(label, 0)
+	case n >= 4:
+		a = load4(label, 0) | load4(label, n-4)<<32
+	default:
+		a = uint64(label[0]) | uint64(label[n>>1])<<8 | uint64(label[n-1])<<16
+	}
+	return mix(h ^ a)
+}
+
+func mix(x uint64) uint64 {
+	hi, lo := bits.Mul64(x, hashMul)
+	return hi ^ lo
+}
+
+func load8(s string, i int) uint64 {
+	s = s[i : i+8]
+	return uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
+		uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
+}
+
+func load4(s string, i int) uint64 {
+	s = s[i : i+4]
+	return uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24
+}
