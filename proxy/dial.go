@@ -1,0 +1,191 @@
+// Dial: the one dialer. It connects to addresses that the decision reaches,
+// and to nothing else.
+
+package proxy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"syscall"
+	"time"
+
+	"sallyport/rules"
+)
+
+// A dialFault tells why no connection came about.
+type dialFault uint8
+
+const (
+	dialFailed      dialFault = iota
+	dialNoName                // the name could not be resolved
+	dialNoAddress             // the name has no address
+	dialRefused               // the destination refused
+	dialUnreachable           // no way to the destination
+	dialTimedOut              // no answer in time
+)
+
+var dialFaultTexts = [...]string{"failed", "resolve", "no address", "refused", "unreachable", "timeout"}
+
+// String returns the fault as it stands in the journal's cause.
+func (f dialFault) String() string { return dialFaultTexts[f] }
+
+// A dialError says why a granted destination was not reached.
+type dialError struct {
+	fault dialFault
+	err   error // nil: the fault says it all
+}
+
+func (e *dialError) Error() string {
+	if e.err == nil {
+		return "dial: " + e.fault.String()
+	}
+	return fmt.Sprintf("dial: %v: %v", e.fault, e.err)
+}
+
+func (e *dialError) Unwrap() error { return e.err }
+
+// status is the HTTP answer.
+func (e *dialError) status() int {
+	if e.fault == dialTimedOut {
+		return 504
+	}
+	return 502
+}
+
+// A deniedError says that the granted name leads only to addresses that the
+// decision does not reach. The denial is journaled already.
+type deniedError struct {
+	a rules.Attempt
+	d rules.Decision
+}
+
+func (e *deniedError) Error() string { return "denied: " + e.d.Why().String() }
+
+// dial connects to what d permits: the name of a, resolved by ourselves, or
+// the address that a names. The Attempt comes back with Resolved and with Dest
+// as dialed. An error is a *deniedError or a *dialError; of the latter Closed
+// is told here, so that every granted flow has its end on record.
+func (p *Proxy) dial(ctx context.Context, d rules.Decision, a rules.Attempt) (*net.TCPConn, rules.Attempt, error) {
+	started := time.Now()
+	ctx, cancel := context.WithTimeout(ctx, p.limits.Dial)
+	defer cancel()
+	conn, a, err := p.dialGranted(ctx, d, a)
+	var failed *dialError
+	if errors.As(err, &failed) {
+		p.closed(rules.Close{Attempt: a, Decision: d, Started: started.UnixNano(),
+			Duration: int64(time.Since(started)), Cause: "dial: " + failed.fault.String()})
+	}
+	return conn, a, err
+}
+
+func (p *Proxy) dialGranted(ctx context.Context, d rules.Decision, a rules.Attempt) (*net.TCPConn, rules.Attempt, error) {
+	addrs, err := p.resolve(ctx, &a)
+	if err != nil {
+		return nil, a, err
+	}
+	port := a.Dest.Port()
+	reached := addrs[:0:0]
+	for _, addr := range addrs {
+		if d.Reach(netip.AddrPortFrom(addr, port)) == rules.ReasonNone {
+			reached = append(reached, addr)
+		}
+	}
+	if len(reached) == 0 {
+		return nil, a, p.unreachable(a, netip.AddrPortFrom(addrs[0], port))
+	}
+	conn, err := p.race(ctx, reached, port)
+	if err != nil {
+		return nil, a, classify(err)
+	}
+	return p.verify(conn, d, a)
+}
+
+// resolve returns the addresses that a wants, unmapped, at least one.
+func (p *Proxy) resolve(ctx context.Context, a *rules.Attempt) ([]netip.Addr, error) {
+	name := a.Target()
+	if name.IsZero() {
+		if !a.Dest.Addr().IsValid() {
+			return nil, &dialError{fault: dialNoAddress}
+		}
+		return []netip.Addr{a.Dest.Addr().Unmap()}, nil
+	}
+	if p.cfg.Lookup == nil {
+		return nil, &dialError{fault: dialNoName, err: errors.New("no resolver")}
+	}
+	found, err := p.cfg.Lookup(ctx, name)
+	if err != nil {
+		if timedOut(err) {
+			return nil, &dialError{dialTimedOut, err}
+		}
+		return nil, &dialError{dialNoName, err}
+	}
+	addrs := make([]netip.Addr, 0, len(found))
+	for _, addr := range found {
+		if addr.IsValid() {
+			addrs = append(addrs, addr.Unmap())
+		}
+	}
+	if len(addrs) == 0 {
+		return nil, &dialError{fault: dialNoAddress}
+	}
+	a.Resolved = addrs
+	return addrs, nil
+}
+
+// unreachable asks once more with an address that the grant does not reach:
+// the answer is the denial, and it is journaled.
+func (p *Proxy) unreachable(a rules.Attempt, addr netip.AddrPort) *deniedError {
+	a.Dest, a.Provisional = addr, true
+	d := p.decide(a)
+	if d.Allowed() { // a Decider that contradicts itself; the refusal stands
+		a.Fault = rules.PrivateAddress
+		d = p.decide(a)
+		d.Verdict = rules.Deny
+	}
+	return &deniedError{a, d}
+}
+
+// verify looks at the socket itself: what it is connected to must be what was
+// granted.
+func (p *Proxy) verify(conn *net.TCPConn, d rules.Decision, a rules.Attempt) (*net.TCPConn, rules.Attempt, error) {
+	remote := unmapped(conn.RemoteAddr())
+	if remote.Port() != a.Dest.Port() || d.Reach(remote) != rules.ReasonNone {
+		reset(conn)
+		return nil, a, p.unreachable(a, remote)
+	}
+	a.Dest = remote
+	return conn, a, nil
+}
+
+// unmapped returns the address and port of a TCP address, unmapped.
+func unmapped(addr net.Addr) netip.AddrPort {
+	t, ok := addr.(*net.TCPAddr)
+	if !ok {
+		return netip.AddrPort{}
+	}
+	ap := t.AddrPort()
+	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
+}
+
+func timedOut(err error) bool {
+	var t interface{ Timeout() bool }
+	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded) ||
+		errors.As(err, &t) && t.Timeout()
+}
+
+// classify names the fault of a failed connection.
+func classify(err error) *dialError {
+	switch {
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return &dialError{dialRefused, err}
+	case errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETDOWN):
+		return &dialError{dialUnreachable, err}
+	case timedOut(err):
+		return &dialError{dialTimedOut, err}
+	}
+	return &dialError{dialFailed, err}
+}

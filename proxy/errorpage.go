@@ -1,0 +1,124 @@
+// Error page: the one body and status of every refusal that HTTP clients see.
+
+package proxy
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"net/http"
+	"strconv"
+
+	"sallyport/rules"
+)
+
+// errorBody is the JSON of a refusal.
+type errorBody struct {
+	Error  string `json:"error"` // "denied", or "upstream" where a permitted destination failed
+	Reason string `json:"reason"`
+	Hint   string `json:"hint,omitempty"`
+	Host   string `json:"host,omitempty"`
+	Port   uint16 `json:"port,omitempty"`
+}
+
+// statusOf returns the HTTP status of a denial.
+func statusOf(d rules.Decision) int {
+	switch d.Why() {
+	case rules.MalformedRequest, rules.MalformedName:
+		return http.StatusBadRequest
+	case rules.SniffTimeout:
+		return http.StatusRequestTimeout
+	case rules.SniffTooLong:
+		return http.StatusRequestHeaderFieldsTooLarge
+	case rules.Limit, rules.JournalUnavailable, rules.Draining:
+		return http.StatusServiceUnavailable
+	}
+	return http.StatusForbidden
+}
+
+// writeError writes the whole answer to a denied request, reason and hint
+// included. The connection must be closed after it: what a client sent behind
+// a refused CONNECT is not a request (RFC 9931).
+func writeError(w io.Writer, status int, a rules.Attempt, d rules.Decision, acceptJSON bool) error {
+	body := errorBody{Error: "denied", Reason: d.Why().String(), Hint: rules.Hint(a, d)}
+	body.Host, body.Port = wanted(a)
+	return writePage(w, status, body, acceptJSON)
+}
+
+// writeFailure writes the whole answer to a permitted request whose
+// destination could not be reached: 502 or 504.
+func writeFailure(w io.Writer, e *dialError, a rules.Attempt, acceptJSON bool) error {
+	body := errorBody{Error: "upstream", Reason: e.fault.String()}
+	body.Host, body.Port = wanted(a)
+	return writePage(w, e.status(), body, acceptJSON)
+}
+
+// wanted returns what an attempt asked for, for people.
+func wanted(a rules.Attempt) (string, uint16) {
+	if name := a.Target(); !name.IsZero() {
+		return name.String(), a.Dest.Port()
+	}
+	if a.Dest.Addr().IsValid() {
+		return a.Dest.Addr().String(), a.Dest.Port()
+	}
+	return "", a.Dest.Port()
+}
+
+// writePage writes one response in one write. No text in it comes from the
+// client unparsed.
+func writePage(w io.Writer, status int, body errorBody, acceptJSON bool) error {
+	var text []byte
+	kind := "text/plain; charset=utf-8"
+	if acceptJSON {
+		kind = "application/json"
+		text, _ = json.Marshal(body) // strings and a number: cannot fail
+		text = append(text, '\n')
+	} else {
+		text = body.plain()
+	}
+	var b bytes.Buffer
+	b.Grow(256 + len(text))
+	b.WriteString("HTTP/1.1 " + strconv.Itoa(status) + " " + http.StatusText(status) + "\r\n")
+	if body.Error == "denied" {
+		b.WriteString("X-Sallyport-Reason: " + body.Reason + "\r\n")
+	}
+	b.WriteString("Content-Type: " + kind + "\r\nX-Content-Type-Options: nosniff\r\nCache-Control: no-store\r\nContent-Length: ")
+	b.WriteString(strconv.Itoa(len(text)))
+	b.WriteString("\r\nConnection: close\r\n\r\n")
+	b.Write(text)
+	_, err := w.Write(b.Bytes())
+	return err
+}
+
+// plain is the body for people.
+func (e *errorBody) plain() []byte {
+	var b bytes.Buffer
+	b.WriteString("sallyport: ")
+	if e.Error == "denied" {
+		b.WriteString("denied: " + e.Reason)
+	} else {
+		b.WriteString("the destination could not be reached: " + e.Reason)
+	}
+	if e.Host != "" {
+		b.WriteString("\ndestination: " + e.Host)
+		if e.Port != 0 {
+			b.WriteString(" port " + strconv.Itoa(int(e.Port)))
+		}
+	}
+	if e.Hint != "" {
+		b.WriteString("\n" + e.Hint)
+	}
+	b.WriteString("\n")
+	return b.Bytes()
+}
+
+// wantsJSON tells whether a request head asks for JSON.
+func wantsJSON(head []byte) bool {
+	for line := range bytes.SplitSeq(head, []byte("\r\n")) {
+		name, value, ok := bytes.Cut(line, []byte(":"))
+		if ok && bytes.EqualFold(name, []byte("accept")) {
+			return bytes.Contains(bytes.ToLower(value), []byte("json"))
+		}
+	}
+	return false
+}

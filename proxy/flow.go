@@ -1,0 +1,112 @@
+// Flow: a client and what it was connected to, from the grant to the end, so
+// that a reload, a drain or an idle limit can end it from outside.
+
+package proxy
+
+import (
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"sallyport/rules"
+)
+
+// A flow is one granted connection to a destination. Both ends stay owned by
+// whoever opened the flow; abort only resets them.
+type flow struct {
+	p       *Proxy
+	c       *client
+	up      *net.TCPConn
+	started time.Time
+
+	in, out atomic.Uint64 // bytes from the client, and to it
+
+	mu    sync.Mutex
+	a     rules.Attempt // as last decided
+	d     rules.Decision
+	cause string // why it was aborted; the first one stands
+}
+
+// flowTable holds the open flows.
+type flowTable struct {
+	mu   sync.Mutex
+	open map[*flow]struct{}
+}
+
+// openFlow registers a granted connection. The caller must call done.
+func (p *Proxy) openFlow(c *client, up *net.TCPConn, a rules.Attempt, d rules.Decision) *flow {
+	f := &flow{p: p, c: c, up: up, a: a, d: d, started: time.Now()}
+	t := &p.flows
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.open == nil {
+		t.open = make(map[*flow]struct{})
+	}
+	t.open[f] = struct{}{}
+	return f
+}
+
+// all returns the flows that are open now.
+func (t *flowTable) all() []*flow {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	fs := make([]*flow, 0, len(t.open))
+	for f := range t.open {
+		fs = append(fs, f)
+	}
+	return fs
+}
+
+// judged puts the final question and answer in place of the provisional ones.
+func (f *flow) judged(a rules.Attempt, d rules.Decision) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.a, f.d = a, d
+}
+
+// last returns the question as last decided.
+func (f *flow) last() rules.Attempt {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.a
+}
+
+// abort resets both ends, so that neither peer takes it for a clean end.
+// It may be called at any time, from any goroutine, more than once.
+func (f *flow) abort(cause string) {
+	f.mu.Lock()
+	if f.cause == "" {
+		f.cause = cause
+	}
+	f.mu.Unlock()
+	reset(f.up)
+	reset(f.c.conn)
+}
+
+// done unregisters the flow and, if it was allowed to the end, reports how it
+// ended. cause is used where the flow was not aborted from outside.
+func (f *flow) done(cause string) {
+	t := &f.p.flows
+	t.mu.Lock()
+	delete(t.open, f)
+	t.mu.Unlock()
+	in, out := f.in.Load(), f.out.Load()
+	f.p.count.bytesIn.Add(in)
+	f.p.count.bytesOut.Add(out)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.cause != "" {
+		cause = f.cause
+	}
+	if f.d.Allowed() {
+		f.p.closed(rules.Close{Attempt: f.a, Decision: f.d, Dialed: f.a.Dest, BytesIn: in, BytesOut: out,
+			Started: f.started.UnixNano(), Duration: int64(time.Since(f.started)), Cause: cause})
+	}
+}
+
+func (p *Proxy) closed(c rules.Close) {
+	if p.cfg.Closed != nil {
+		p.cfg.Closed(c)
+	}
+}

@@ -1,0 +1,115 @@
+// Proxy: what the explicit front ends are given, and their shared state.
+
+package proxy
+
+import (
+	"cmp"
+	"context"
+	"log/slog"
+	"net"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"sallyport/rules"
+)
+
+// Config is everything a Proxy works with. Decide, Lookup and NextFlow are
+// required; a nil Decide denies everything.
+type Config struct {
+	// Decide answers every attempt and records the answer.
+	Decide rules.Decider
+	// Check is the bare policy: Recheck asks it about open flows without
+	// leaving a record. Nil: Recheck closes every flow.
+	Check rules.Decider
+	// Closed is told how each permitted flow ended. Nil: nobody is.
+	Closed func(rules.Close)
+	// Lookup resolves a name that was granted.
+	Lookup func(context.Context, rules.Name) ([]netip.Addr, error)
+	// NextFlow numbers flows.
+	NextFlow func() uint64
+	// Connect makes the one connection that was granted; nil: TCP by this host.
+	// Tests replace it.
+	Connect func(context.Context, netip.AddrPort) (*net.TCPConn, error)
+
+	Limits Limits
+	Log    *slog.Logger // nil: discard
+}
+
+// Limits bound what clients can make the proxy hold. A zero field is its default.
+type Limits struct {
+	Connections int           // accepted connections at once, 16384
+	PerClient   int           // of them from one address, 4096
+	Sniffing    int           // tunnels whose first bytes are awaited, 4096
+	Head        time.Duration // a whole request head or SOCKS5 handshake, 10 s
+	Sniff       time.Duration // a whole hello or head inside a tunnel, 5 s
+	Dial        time.Duration // resolving and connecting, 10 s
+	Idle        time.Duration // no byte in either direction, 15 min
+	HalfClosed  time.Duration // one direction closed, the other idle, 60 s at most
+}
+
+// maxHalfClosed is the longest that a half-closed tunnel may idle.
+const maxHalfClosed = time.Minute
+
+func (l Limits) withDefaults() Limits {
+	l.Connections = cmp.Or(max(l.Connections, 0), 16384)
+	l.PerClient = cmp.Or(max(l.PerClient, 0), 4096)
+	l.Sniffing = cmp.Or(max(l.Sniffing, 0), 4096)
+	l.Head = cmp.Or(max(l.Head, 0), 10*time.Second)
+	l.Sniff = cmp.Or(max(l.Sniff, 0), 5*time.Second)
+	l.Dial = cmp.Or(max(l.Dial, 0), 10*time.Second)
+	l.Idle = cmp.Or(max(l.Idle, 0), 15*time.Minute)
+	l.HalfClosed = min(cmp.Or(max(l.HalfClosed, 0), maxHalfClosed), maxHalfClosed)
+	return l
+}
+
+// Proxy serves clients that ask for a destination by name. One Proxy has any
+// number of listeners; limits, draining and Recheck span them all.
+type Proxy struct {
+	cfg    Config
+	limits Limits
+	log    *slog.Logger
+
+	base context.Context // ends when the last grace of Drain is over
+	stop context.CancelFunc
+
+	draining atomic.Bool
+	drained  chan struct{} // closed when Drain begins
+
+	clients clientTable
+	flows   flowTable
+	count   counters
+	buffers sync.Pool      // of *[bufferSize]byte
+	running sync.WaitGroup // one for each accepted connection
+}
+
+// New returns a Proxy that serves nothing yet.
+func New(cfg Config) *Proxy {
+	p := &Proxy{cfg: cfg, limits: cfg.Limits.withDefaults(), log: cfg.Log, drained: make(chan struct{})}
+	if p.log == nil {
+		p.log = slog.New(slog.DiscardHandler)
+	}
+	if p.cfg.Connect == nil {
+		p.cfg.Connect = connectTCP
+	}
+	p.base, p.stop = context.WithCancel(context.Background())
+	return p
+}
+
+// decide asks the one question. While draining, and without a Decider, the
+// answer is no.
+func (p *Proxy) decide(a rules.Attempt) rules.Decision {
+	if a.Fault == rules.ReasonNone && p.draining.Load() {
+		a.Fault = rules.Draining
+	}
+	if p.cfg.Decide == nil {
+		return rules.Decision{}
+	}
+	return p.cfg.Decide.Decide(a)
+}
+
+// attempt begins an Attempt of a client: everything but what it asks for.
+func (p *Proxy) attempt(c *client, via rules.Via) rules.Attempt {
+	return rules.Attempt{Flow: p.cfg.NextFlow(), Via: via, Client: c.addr, Proto: rules.TCPProto}
+}

@@ -1,0 +1,42 @@
+// Stats: what a Proxy counts.
+
+package proxy
+
+import "sync/atomic"
+
+// Stats is a snapshot of a Proxy.
+type Stats struct {
+	Connections int64 // accepted and open
+	Tunnels     int64 // connected to a destination and open
+	Sniffing    int64 // tunnels whose first bytes are awaited
+
+	Accepted     uint64 // connections, since the start
+	Empty        uint64 // of them, those that closed without sending a byte
+	OverLimit    uint64 // of them, those refused for a limit
+	AcceptErrors uint64 // accepts that failed, such as for want of descriptors
+	Panics       uint64 // connections that ended in a recovered panic
+	BytesIn      uint64 // from clients to destinations
+	BytesOut     uint64 // from destinations to clients
+}
+
+type counters struct {
+	connections, sniffing                            atomic.Int64
+	accepted, empty, overLimit, acceptErrors, panics atomic.Uint64
+	bytesIn, bytesOut                                atomic.Uint64 // of flows that ended
+}
+
+// Stats returns what is open now and what was counted since the start.
+func (p *Proxy) Stats() Stats {
+	s := Stats{
+		Connections: p.count.connections.Load(), Sniffing: p.count.sniffing.Load(),
+		Accepted: p.count.accepted.Load(), Empty: p.count.empty.Load(), OverLimit: p.count.overLimit.Load(),
+		AcceptErrors: p.count.acceptErrors.Load(), Panics: p.count.panics.Load(),
+		BytesIn: p.count.bytesIn.Load(), BytesOut: p.count.bytesOut.Load(),
+	}
+	for _, f := range p.flows.all() {
+		s.Tunnels++
+		s.BytesIn += f.in.Load()
+		s.BytesOut += f.out.Load()
+	}
+	return s
+}
