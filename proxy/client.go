@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -25,6 +26,7 @@ type client struct {
 	pre  []byte         // received and not used yet; slices of it die with fill, take and release
 	addr netip.AddrPort // the source, unmapped
 
+	idle   atomic.Bool       // between requests: a drain closes it at once
 	store  []byte            // what pre is a part of
 	pooled *[bufferSize]byte // store, while it is from the pool
 	pool   *sync.Pool        // of *[bufferSize]byte
@@ -46,6 +48,17 @@ func (c *client) fill(limit int) error {
 		err = io.ErrNoProgress
 	}
 	return err
+}
+
+// await is fill for the first bytes of a request: while it waits, a drain
+// closes the connection.
+func (p *Proxy) await(c *client, limit int) error {
+	c.idle.Store(true)
+	defer c.idle.Store(false)
+	if p.draining.Load() {
+		return net.ErrClosed
+	}
+	return c.fill(limit)
 }
 
 // grow makes pre the beginning of a store with room behind it.

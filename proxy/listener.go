@@ -3,12 +3,204 @@
 package proxy
 
 import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
 	"net/netip"
+	"runtime/debug"
 	"sync"
+	"time"
+
+	"sallyport/rules"
 )
 
-// clientTable counts connections per source address.
+// Listen opens a TCP listener as the front ends want it: no MPTCP, which
+// sandboxes do not see, and keep-alive settings that accepted connections
+// inherit from the listener, which spares four system calls for each of them.
+func Listen(ctx context.Context, addr netip.AddrPort) (net.Listener, error) {
+	lc := net.ListenConfig{KeepAlive: -1, Control: inheritedKeepAlive}
+	lc.SetMultipathTCP(false)
+	return lc.Listen(ctx, "tcp", addr.String())
+}
+
+// clientTable counts connections and remembers them, so that a drain can end
+// those that it has no time to wait for.
 type clientTable struct {
-	mu sync.Mutex
-	n  map[netip.Addr]int
+	mu      sync.Mutex
+	per     map[netip.Addr]int
+	open    map[*client]struct{}
+	shut    bool           // nobody is admitted any more
+	running sync.WaitGroup // one for each open connection
+}
+
+// admit counts c in, or tells why not.
+func (t *clientTable) admit(c *client, l Limits) (fault rules.Reason, detail string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.open == nil {
+		t.per, t.open = make(map[netip.Addr]int), make(map[*client]struct{})
+	}
+	switch {
+	case t.shut:
+		return rules.Draining, ""
+	case len(t.open) >= l.Connections:
+		return rules.Limit, "limits.connections is reached"
+	case t.per[c.addr.Addr()] >= l.PerClient:
+		return rules.Limit, "limits.per_client is reached"
+	}
+	t.open[c] = struct{}{}
+	t.per[c.addr.Addr()]++
+	t.running.Add(1)
+	return rules.ReasonNone, ""
+}
+
+// close admits nobody from now on.
+func (t *clientTable) close() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.shut = true
+}
+
+// leave counts c out.
+func (t *clientTable) leave(c *client) {
+	defer t.running.Done()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.open, c)
+	if a := c.addr.Addr(); t.per[a] > 1 {
+		t.per[a]--
+	} else {
+		delete(t.per, a)
+	}
+}
+
+// all returns the connections that are open now.
+func (t *clientTable) all() []*client {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	cs := make([]*client, 0, len(t.open))
+	for c := range t.open {
+		cs = append(cs, c)
+	}
+	return cs
+}
+
+// A frontEnd is what an accept loop does with its connections.
+type frontEnd struct {
+	via    rules.Via
+	handle func(context.Context, *client)
+	sorry  func(*client, rules.Attempt, rules.Decision) // tells a client that it was not admitted; must not block
+}
+
+// Bounds of the pause after a failed accept.
+const (
+	minPause = 5 * time.Millisecond
+	maxPause = time.Second
+)
+
+// serve accepts until ctx ends or Drain begins and then returns nil; what was
+// accepted goes on, and Drain waits for it. Want of descriptors or memory
+// only slows it down. It closes l.
+func (p *Proxy) serve(ctx context.Context, l net.Listener, fe frontEnd) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	closed := make(chan struct{})
+	go p.closeListener(ctx, l, closed)
+	defer func() { cancel(); <-closed }()
+	pause := time.Duration(0)
+	for {
+		conn, err := l.Accept()
+		switch {
+		case err == nil:
+			pause = 0
+			p.accepted(conn, fe)
+		case ctx.Err() != nil || p.draining.Load():
+			return nil
+		case errors.Is(err, net.ErrClosed):
+			return fmt.Errorf("%s listener %v was closed: %w", fe.via, l.Addr(), err)
+		default:
+			p.count.acceptErrors.Add(1)
+			pause = min(max(2*pause, minPause), maxPause)
+			p.log.Warn("accept failed", "listener", l.Addr().String(), "error", err, "pause", pause)
+			p.wait(ctx, pause)
+		}
+	}
+}
+
+// closeListener wakes Accept when the time to stop has come.
+func (p *Proxy) closeListener(ctx context.Context, l net.Listener, closed chan<- struct{}) {
+	defer close(closed)
+	select {
+	case <-ctx.Done():
+	case <-p.drained:
+	}
+	l.Close()
+}
+
+// wait pauses until d is over or it is time to stop.
+func (p *Proxy) wait(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	case <-p.drained:
+	}
+}
+
+// accepted starts the handling of one connection, or refuses it for a limit.
+func (p *Proxy) accepted(conn net.Conn, fe frontEnd) {
+	tcp, ok := conn.(*net.TCPConn)
+	if !ok {
+		p.log.Error("connection is not TCP", "listener", conn.LocalAddr().String())
+		conn.Close()
+		return
+	}
+	p.count.accepted.Add(1)
+	c := &client{conn: tcp, addr: unmapped(tcp.RemoteAddr()), pool: &p.buffers}
+	if fault, detail := p.clients.admit(c, p.limits); fault != rules.ReasonNone {
+		p.notAdmitted(c, fe, fault, detail)
+		return
+	}
+	p.count.connections.Add(1)
+	go p.run(c, fe)
+}
+
+// notAdmitted refuses at once: the decision is journaled, nothing is read.
+func (p *Proxy) notAdmitted(c *client, fe frontEnd, fault rules.Reason, detail string) {
+	p.count.notAdmitted.Add(1)
+	a := p.attempt(c, fe.via)
+	a.Fault, a.Detail = fault, detail
+	d := p.decide(a)
+	if fe.sorry != nil {
+		fe.sorry(c, a, d)
+	}
+	c.conn.Close()
+}
+
+// run handles one connection from the first byte to the last.
+func (p *Proxy) run(c *client, fe frontEnd) {
+	defer p.count.connections.Add(-1)
+	defer p.clients.leave(c)
+	defer c.conn.Close()
+	defer p.recovered(c, fe.via)
+	defer c.release()
+	fe.handle(p.base, c)
+}
+
+// recovered turns a panic of one connection into a denial. It must be
+// deferred directly.
+func (p *Proxy) recovered(c *client, via rules.Via) {
+	v := recover()
+	if v == nil {
+		return
+	}
+	p.count.panics.Add(1)
+	p.log.Error("panic while serving a connection", "client", c.addr.String(), "via", via.String(),
+		"panic", fmt.Sprint(v), "stack", string(debug.Stack()))
+	reset(c.conn)
+	a := p.attempt(c, via)
+	a.Fault, a.Detail = rules.MalformedRequest, "internal error while serving the connection"
+	p.decide(a)
 }

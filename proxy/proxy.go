@@ -80,8 +80,7 @@ type Proxy struct {
 	clients clientTable
 	flows   flowTable
 	count   counters
-	buffers sync.Pool      // of *[bufferSize]byte
-	running sync.WaitGroup // one for each accepted connection
+	buffers sync.Pool // of *[bufferSize]byte
 }
 
 // New returns a Proxy that serves nothing yet.

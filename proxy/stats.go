@@ -12,7 +12,7 @@ type Stats struct {
 
 	Accepted     uint64 // connections, since the start
 	Empty        uint64 // of them, those that closed without sending a byte
-	OverLimit    uint64 // of them, those refused for a limit
+	NotAdmitted  uint64 // of them, those refused for a limit or a drain
 	AcceptErrors uint64 // accepts that failed, such as for want of descriptors
 	Panics       uint64 // connections that ended in a recovered panic
 	BytesIn      uint64 // from clients to destinations
@@ -20,16 +20,16 @@ type Stats struct {
 }
 
 type counters struct {
-	connections, sniffing                            atomic.Int64
-	accepted, empty, overLimit, acceptErrors, panics atomic.Uint64
-	bytesIn, bytesOut                                atomic.Uint64 // of flows that ended
+	connections, sniffing                              atomic.Int64
+	accepted, empty, notAdmitted, acceptErrors, panics atomic.Uint64
+	bytesIn, bytesOut                                  atomic.Uint64 // of flows that ended
 }
 
 // Stats returns what is open now and what was counted since the start.
 func (p *Proxy) Stats() Stats {
 	s := Stats{
 		Connections: p.count.connections.Load(), Sniffing: p.count.sniffing.Load(),
-		Accepted: p.count.accepted.Load(), Empty: p.count.empty.Load(), OverLimit: p.count.overLimit.Load(),
+		Accepted: p.count.accepted.Load(), Empty: p.count.empty.Load(), NotAdmitted: p.count.notAdmitted.Load(),
 		AcceptErrors: p.count.acceptErrors.Load(), Panics: p.count.panics.Load(),
 		BytesIn: p.count.bytesIn.Load(), BytesOut: p.count.bytesOut.Load(),
 	}

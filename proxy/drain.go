@@ -1,0 +1,62 @@
+// Drain and Recheck: how open flows end when the process or the policy does.
+
+package proxy
+
+import "context"
+
+// Drain stops accepting, closes connections that are between requests, answers
+// every new attempt on the others with draining, waits until
+// the open connections have ended or ctx has, and then closes what is left. It
+// returns ctx's error if it had to close anything. It can be called once more
+// with a shorter ctx.
+func (p *Proxy) Drain(ctx context.Context) error {
+	if p.draining.CompareAndSwap(false, true) {
+		p.clients.close()
+		close(p.drained)
+	}
+	for _, c := range p.clients.all() {
+		if c.idle.Load() {
+			c.conn.Close()
+		}
+	}
+	idle := make(chan struct{})
+	go p.awaitIdle(idle)
+	select {
+	case <-idle:
+		p.stop()
+		return nil
+	case <-ctx.Done():
+	}
+	p.stop()
+	p.closeAll()
+	<-idle
+	return ctx.Err()
+}
+
+func (p *Proxy) awaitIdle(idle chan<- struct{}) {
+	p.clients.running.Wait()
+	close(idle)
+}
+
+func (p *Proxy) closeAll() {
+	for _, f := range p.flows.all() {
+		f.abort("drain")
+	}
+	for _, c := range p.clients.all() {
+		c.conn.Close()
+	}
+}
+
+// Recheck asks the policy in force about every open flow and closes those that
+// it denies now. It returns how many. Nothing is journaled by the question;
+// the end of each flow is, with cause "policy".
+func (p *Proxy) Recheck() int {
+	n := 0
+	for _, f := range p.flows.all() {
+		if p.cfg.Check == nil || !p.cfg.Check.Decide(f.last()).Allowed() {
+			f.abort("policy")
+			n++
+		}
+	}
+	return n
+}
