@@ -1,0 +1,79 @@
+//go:build linux
+
+// Main: what the suite needs, and the one build of the binary under test.
+
+package e2e
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+)
+
+// workDir holds what all tests share: the binary and the undici module.
+var workDir string
+
+func TestMain(m *testing.M) {
+	os.Exit(run(m))
+}
+
+// run keeps the deferred clean-up out of reach of os.Exit.
+func run(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "sallyport-e2e-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	workDir = dir
+	return m.Run()
+}
+
+// missing skips the test, or fails it where SALLYPORT_E2E=required says that
+// everything has to run.
+func missing(t *testing.T, format string, args ...any) {
+	t.Helper()
+	if os.Getenv("SALLYPORT_E2E") == "required" {
+		t.Fatalf("SALLYPORT_E2E=required, but "+format, args...)
+	}
+	t.Skipf("skipped: "+format, args...)
+}
+
+// need skips the test unless it runs as root and has every named tool.
+func need(t *testing.T, tools ...string) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("skipped: -short")
+	}
+	if os.Geteuid() != 0 {
+		missing(t, "network namespaces need root")
+	}
+	for _, tool := range append([]string{"ip"}, tools...) {
+		if _, err := exec.LookPath(tool); err != nil {
+			missing(t, "%s is not installed", tool)
+		}
+	}
+}
+
+var buildOnce = sync.OnceValues(func() (string, error) {
+	path := filepath.Join(workDir, "sallyport")
+	cmd := exec.Command("go", "build", "-buildvcs=false", "-o", path, "sallyport/cmd/sallyport")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("go build: %w\n%s", err, out)
+	}
+	return path, nil
+})
+
+// builtBinary returns the path of the built command, static as it ships.
+func builtBinary(t *testing.T) string {
+	t.Helper()
+	path, err := buildOnce()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
