@@ -3,6 +3,7 @@
 package rules
 
 import (
+	"crypto/sha256"
 	"net/netip"
 	"path/filepath"
 	"slices"
@@ -27,6 +28,9 @@ type Config struct {
 	Journal           JournalConfig
 	Admin             AdminConfig
 	Limits            Limits
+
+	profiles []*Profile // that clients could have named
+	digest   [32]byte   // of the text
 }
 
 // Listen says where sallyport listens; what is not listed is off.
@@ -82,6 +86,7 @@ func ParseConfig(file, dir string, data []byte, profiles []*Profile) (*Config, P
 		StrictDestination: top.boolean("strict_destination"),
 		ECHDeny:           top.choice("ech", "outer", "deny") == "deny",
 	}
+	c.profiles, c.digest = profiles, sha256.Sum256(data)
 	c.readListen(top.sub("listen"))
 	for _, t := range top.subs("client") {
 		if cl := c.readClient(t, profiles); cl != nil {

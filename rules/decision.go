@@ -31,6 +31,10 @@ type Decision struct {
 	Client  *Client // who asked, as the configuration knows it; nil: unknown
 	Would   bool    // mode "audit": the policy denies and the mode lets it through
 	policy  *Policy // the generation that decided; nil: none
+	scope   *scope  // of the client
+	grant   *scopeRule
+	name    Name // DNS: the question's name
+	zone    bool // an internal zone permits the look-up
 }
 
 // Allowed tells whether the flow may go on.

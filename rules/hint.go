@@ -2,7 +2,194 @@
 
 package rules
 
-// Hint returns the cure of a denial in one line, "" for an allow. It names
-// the nearest documented rule and what would permit it. It allocates: journal,
-// error pages and explain call it, the hot path does not.
-func Hint(a Attempt, d Decision) string { return d.Why().Help() }
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Hint returns the cure of a denial in one line, "" for an allow. It names the
+// nearest documented rule and what would permit the attempt. It allocates:
+// journal, error pages and explain call it, the hot path does not.
+func Hint(a Attempt, d Decision) string {
+	if d.Verdict == Allow && !d.Would {
+		return ""
+	}
+	if h := hintWithoutRule(&a, &d); h != "" {
+		return h
+	}
+	if d.Nearest == nil {
+		return d.Why().Help() + " A [[rule]] with a reason would permit it."
+	}
+	return hintNear(&a, &d)
+}
+
+// hintWithoutRule covers the reasons that no rule could mend, or that speak of
+// the flow rather than of a rule.
+func hintWithoutRule(a *Attempt, d *Decision) string {
+	switch r := d.Why(); r {
+	case UnknownClient:
+		return fmt.Sprintf("no [[client]] covers %v: add the address to the sources of one", a.Client.Addr())
+	case SNIMismatch:
+		return fmt.Sprintf("permitted for %s, but the ClientHello names %s: one connection, one name", orAddress(a), a.SNI)
+	case HostMismatch:
+		shown := a.Host.String()
+		if a.HostAddr.IsValid() {
+			shown = a.HostAddr.String()
+		}
+		return fmt.Sprintf("permitted for %s:%d, but the Host header says %s:%d", orAddress(a), a.Dest.Port(), shown, a.HostPort)
+	case PrivateAddress:
+		return fmt.Sprintf("%s resolves to %v: if that is meant, list it in [resolve] private, in the same rule, or in [client.addresses]", orAddress(a), a.Dest.Addr())
+	case TypeNotAllowed:
+		return fmt.Sprintf("%s is permitted; type %d is not looked up, only A, AAAA, HTTPS and SVCB are", a.Authority, a.QType)
+	case NotTLS, NotHTTP, SniffTimeout, SniffTooLong, SNIMissing, MalformedRequest, MalformedName, ECHPresent, QUIC,
+		Self, DestinationMismatch, Limit, JournalUnavailable, Draining:
+		if a.Detail != "" {
+			return r.Help() + " (" + a.Detail + ")"
+		}
+		return r.Help()
+	}
+	return ""
+}
+
+func orAddress(a *Attempt) string {
+	if n := a.Target(); !n.IsZero() {
+		return n.String()
+	}
+	return a.Dest.Addr().String()
+}
+
+// hintNear explains a denial by its nearest rule.
+func hintNear(a *Attempt, d *Decision) string {
+	r := d.Nearest
+	cp := d.profileOf(r)
+	switch d.Why() {
+	case Expired:
+		return fmt.Sprintf("rule %s expired on %s (%s): set a later expires, or remove the rule",
+			r, r.Expires.Add(-time.Second).Format(time.DateOnly), r.Reason)
+	case NotListed, IPLiteral:
+		return hintUnnamed(a, d, r, cp)
+	}
+	return r.documented() + ", " + strings.Join(unmet(a, d, r, cp), ", and ")
+}
+
+// unmet lists everything about a rule that the attempt does not meet, the
+// easiest to mend first.
+func unmet(a *Attempt, d *Decision, r *Rule, cp *ClientProfile) []string {
+	var out []string
+	if cp != nil {
+		for _, w := range r.When {
+			if !slices.Contains(cp.Features, w) {
+				out = append(out, fmt.Sprintf("when feature %s is on: add %q to the features of client %q", w, w, d.Client.Name))
+			}
+		}
+		if !inVersions(cp.Version, r.Since, r.Until) {
+			out = append(out, fmt.Sprintf("for versions %s: client %q has %s", versionRange(r), d.Client.Name, versionOr(cp.Version)))
+		}
+	}
+	if !r.Any && a.Via != DNS {
+		tcp, udp := r.TCP, r.UDP
+		if cp != nil {
+			tcp, udp = cp.Profile.portsOf(tcp, r.tcpNamed, cp.Ports), cp.Profile.portsOf(udp, r.udpNamed, cp.Ports)
+		}
+		mine := tcp
+		if a.Proto == UDPProto {
+			mine = udp
+		}
+		if !mine.Has(a.Dest.Port()) {
+			out = append(out, fmt.Sprintf("on %s: not on %s %d", listed(tcp, udp), a.Proto, a.Dest.Port()))
+		}
+	}
+	if cp != nil && r.From != cp.Role {
+		out = append(out, fmt.Sprintf("from role %s: client %q has role %s", r.From, d.Client.Name, cp.Role))
+	}
+	if len(out) == 0 {
+		out = append(out, "as "+r.String())
+	}
+	return out
+}
+
+// hintUnnamed explains a denial of something that no rule of the client names.
+func hintUnnamed(a *Attempt, d *Decision, r *Rule, cp *ClientProfile) string {
+	target := a.Target()
+	exact := func(n Name) func(Destination) bool {
+		return func(d Destination) bool { return d.Name == n && !d.Wildcard }
+	}
+	if d.Client != nil && cp == nil && r.Profile != SiteProfile {
+		return fmt.Sprintf("%s, a profile that client %q does not have", r.documented(), d.Client.Name)
+	}
+	for _, t := range r.To {
+		switch {
+		case t.Role != "" && len(d.Client.Addresses[t.Role]) == 0:
+			return fmt.Sprintf("%s, on %s to the %s, which is not bound: if this is it, list it in [client.addresses] %s of client %q",
+				r.documented(), listed(r.TCP, r.UDP), t.Role, t.Role, d.Client.Name)
+		case t.Wildcard && t.Name == target:
+			return fmt.Sprintf("%s is %s, which is every name below it and not %s itself", r.documented(), t, target)
+		case target.Below(t.Name) && exact(t.Name)(t):
+			return fmt.Sprintf("%s is %s itself, and no name below it", r.documented(), t)
+		}
+	}
+	best, score := r.To[0], -1
+	for _, t := range r.To {
+		if n := alike(t.Name.s, target.s); n > score && !t.Name.IsZero() {
+			best, score = t, n
+		}
+	}
+	return fmt.Sprintf("the nearest name is %s, %s", best, r.documented())
+}
+
+// documented says where a rule is written: in a profile's document, or by the
+// site.
+func (r *Rule) documented() string {
+	switch {
+	case r.Profile == SiteProfile:
+		return "permitted by the site's rule " + r.ID
+	case r.Section == "":
+		return "documented for " + r.Profile
+	}
+	return "documented for " + r.Profile + ", section " + r.Section
+}
+
+// profileOf returns the client's choices for the profile of r; nil: it does
+// not have that profile, or r is the site's own.
+func (d *Decision) profileOf(r *Rule) *ClientProfile {
+	if d.Client == nil {
+		return nil
+	}
+	var found *ClientProfile
+	for i := range d.Client.Profiles {
+		if cp := &d.Client.Profiles[i]; cp.Profile.Name == r.Profile && (found == nil || cp.Role == r.From) {
+			found = cp
+		}
+	}
+	return found
+}
+
+func listed(tcp, udp Ports) string {
+	var parts []string
+	if tcp != nil {
+		parts = append(parts, "tcp "+tcp.String())
+	}
+	if udp != nil {
+		parts = append(parts, "udp "+udp.String())
+	}
+	return strings.Join(parts, " and ")
+}
+
+func versionRange(r *Rule) string {
+	switch {
+	case r.Since != "" && r.Until != "":
+		return "from " + r.Since + " to below " + r.Until
+	case r.Since != "":
+		return "from " + r.Since
+	}
+	return "below " + r.Until
+}
+
+func versionOr(v string) string {
+	if v == "" {
+		return "no version set, which is read as the current one"
+	}
+	return "version " + v
+}

@@ -2,16 +2,177 @@
 
 package rules
 
-import "net/netip"
+import (
+	"encoding/hex"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/gaissmai/bart"
+)
 
 // Policy is the compiled configuration. A nil Policy denies everything.
-type Policy struct{}
+type Policy struct {
+	scopes  []*scope
+	clients *bart.Table[int] // source -> index of the first client that has it
+	zones   suffixTrie
+	zoned   []*Rule // by value of zones: a stand-in that is reported as the rule
+	private []netip.Prefix
+	echDeny bool
+	strict  bool
+	own     Own
 
-// Decide answers the one question. It allocates nothing.
-func (p *Policy) Decide(a Attempt) Decision { return Decision{Reason: UnknownClient} }
+	revision string
+	expires  time.Time // when the next rule expires; zero: none does
+}
 
-// Reach tells whether a flow that d allows may be connected to addr: ReasonNone,
-// PrivateAddress or Self. The zero Decision reaches nothing. A caller asks it
-// for every address that a granted name resolved to, and again for the
-// connected socket's.
-func (d Decision) Reach(dest netip.AddrPort) Reason { return NotListed }
+// Own tells which addresses lead back to sallyport itself.
+type Own struct {
+	Listeners []netip.AddrPort           // as bound; an unspecified address means every local one
+	Local     func(addr netip.Addr) bool // is addr one of this host's; nil: none but loopback
+}
+
+// is tells whether a connection to dest would reach a listener of ours.
+func (o *Own) is(dest netip.AddrPort) bool {
+	for _, l := range o.Listeners {
+		if l.Port() != dest.Port() {
+			continue
+		}
+		a := dest.Addr()
+		if a == l.Addr() || a.IsUnspecified() {
+			return true
+		}
+		if l.Addr().IsUnspecified() && (a.IsLoopback() || o.Local != nil && o.Local(a)) {
+			return true
+		}
+	}
+	return false
+}
+
+// A scope is what one client may do, compiled.
+type scope struct {
+	client  *Client
+	rules   []scopeRule
+	names   suffixTrie
+	entries []nameEntry // by value of names
+	refs    []uint32    // rule numbers, or key numbers for near
+	keys    []nearKey
+	addrs   *bart.Table[[]uint32] // prefix -> numbers of every rule that covers it
+	unbound []uint32              // rules whose party the site has not bound
+}
+
+// A scopeRule is a rule as it stands for one client.
+type scopeRule struct {
+	rule     *Rule
+	block    Reason // why it is not in force for this client; ReasonNone: it is
+	tcp, udp Ports  // with the site's configurable ports
+	names    []Destination
+	prefixes []netip.Prefix
+}
+
+// nameEntry is what the rules of a scope say about one suffix.
+type nameEntry struct {
+	exact   span  // of refs: rules that name it
+	wild    span  // of refs: rules that name *.it
+	near    span  // of refs: key numbers of names below it, for explanations
+	foreign *Rule // a profile that the client does not have names it
+}
+
+type span struct{ off, n uint32 }
+
+// nearKey is one name of one rule, to find the nearest by.
+type nearKey struct {
+	name Name
+	rule uint32
+}
+
+// Revision names the configuration that the policy was compiled from.
+func (p *Policy) Revision() string { return p.revision }
+
+// NextExpiry tells when the next rule expires, so that the policy can be
+// compiled anew then; zero: no rule does.
+func (p *Policy) NextExpiry() time.Time { return p.expires }
+
+// Rules counts the rules in force over all clients.
+func (p *Policy) Rules() int {
+	n := 0
+	for _, s := range p.scopes {
+		for i := range s.rules {
+			if s.rules[i].block == ReasonNone {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// ClientOf returns who asks from addr; nil: nobody that is known.
+func (p *Policy) ClientOf(addr netip.Addr) *Client {
+	if s := p.scopeOf(addr); s != nil {
+		return s.client
+	}
+	return nil
+}
+
+func (p *Policy) scopeOf(addr netip.Addr) *scope {
+	if i, ok := p.clients.Lookup(addr); ok {
+		return p.scopes[i]
+	}
+	return nil
+}
+
+// Compile turns a configuration into its policy as of now. The policy is a
+// function of the three arguments alone. The problems are warnings only:
+// everything that is wrong was found when the configuration was read.
+func Compile(c *Config, own Own, now time.Time) (*Policy, Problems) {
+	p := &Policy{
+		clients: new(bart.Table[int]), private: c.Private, echDeny: c.ECHDeny, strict: c.StrictDestination,
+		own: own, revision: hex.EncodeToString(c.digest[:6]),
+	}
+	var problems Problems
+	for _, cl := range c.Clients {
+		b := scopeBuilder{s: &scope{client: cl, addrs: new(bart.Table[[]uint32])}, now: now, p: p}
+		b.addProfiles()
+		b.addSiteRules(c.Rules)
+		problems = append(problems, b.coveredRules(c.File)...)
+		b.addForeign(c.profiles)
+		p.scopes = append(p.scopes, b.finish())
+	}
+	p.addClients(c.Clients)
+	p.addZones(c)
+	return p, problems.sorted()
+}
+
+// addClients makes the longest match answer what the first match would: each
+// source is filed under the first client with a source that covers it.
+func (p *Policy) addClients(clients []*Client) {
+	for _, cl := range clients {
+		for _, src := range cl.Sources {
+			first := slices.IndexFunc(clients, func(o *Client) bool {
+				return slices.ContainsFunc(o.Sources, func(p netip.Prefix) bool { return covers(p, src) })
+			})
+			p.clients.Insert(src, first)
+		}
+	}
+}
+
+func (p *Policy) addZones(c *Config) {
+	var keys []trieKey
+	for i, z := range c.DNS.Zones {
+		keys = append(keys, trieKey{z.Suffix, uint32(i)})
+		p.zoned = append(p.zoned, &Rule{
+			Profile: SiteProfile, ID: "dns.zone:" + z.Suffix.s, Reason: "internal zone " + z.Suffix.s, File: c.File,
+			To: []Destination{{Name: z.Suffix}, {Name: z.Suffix, Wildcard: true}},
+		})
+	}
+	p.zones = compileTrie(keys)
+}
+
+// zoneOf returns the stand-in rule of the deepest internal zone of n.
+func (p *Policy) zoneOf(n Name) *Rule {
+	var r *Rule
+	for w := p.zones.walk(n); w.next(); {
+		r = p.zoned[w.value]
+	}
+	return r
+}

@@ -100,3 +100,10 @@ func parsePortRange(s string) (PortRange, error) {
 	}
 	return PortRange{a, b}, nil
 }
+
+// covers tells whether every port of q is in p.
+func (p Ports) covers(q Ports) bool {
+	return !slices.ContainsFunc(q, func(r PortRange) bool {
+		return !slices.ContainsFunc(p, func(o PortRange) bool { return o.First <= r.First && r.Last <= o.Last })
+	})
+}

@@ -1,0 +1,245 @@
+// Compile: turns the rules that concern one client into its scope.
+
+package rules
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/gaissmai/bart"
+	"golang.org/x/net/publicsuffix"
+)
+
+// nearMost bounds how many names an explanation looks through.
+const nearMost = 64
+
+// A scopeBuilder gathers one client's rules.
+type scopeBuilder struct {
+	p      *Policy
+	s      *scope
+	now    time.Time
+	exact  map[Name][]uint32
+	wild   map[Name][]uint32
+	below  map[Name][]uint32 // parent -> key numbers
+	others map[Name]*Rule
+}
+
+// addProfiles adds every rule of every profile that the client has, in force
+// or not: those that are not explain denials.
+func (b *scopeBuilder) addProfiles() {
+	for _, cp := range b.s.client.Profiles {
+		for _, r := range cp.Profile.Rules {
+			if r.Local {
+				continue
+			}
+			b.add(scopeRule{
+				rule: r, block: cp.blocks(r),
+				tcp: cp.Profile.portsOf(r.TCP, r.tcpNamed, cp.Ports), udp: cp.Profile.portsOf(r.UDP, r.udpNamed, cp.Ports),
+			})
+		}
+	}
+}
+
+// blocks returns the hardest condition of r that the client does not meet.
+// A condition is the harder the later its reason stands in the precedence: a
+// feature is easier turned on than another role taken.
+func (cp *ClientProfile) blocks(r *Rule) Reason {
+	switch {
+	case r.From != cp.Role:
+		return RoleNotListed
+	case !inVersions(cp.Version, r.Since, r.Until):
+		return VersionExcluded
+	case slices.ContainsFunc(r.When, func(w string) bool { return !slices.Contains(cp.Features, w) }):
+		return FeatureOff
+	}
+	return ReasonNone
+}
+
+func (b *scopeBuilder) addSiteRules(rules []*Rule) {
+	for _, r := range rules {
+		if r.Client != b.s.client.Name {
+			continue
+		}
+		sr := scopeRule{rule: r, tcp: r.TCP, udp: r.UDP}
+		if !r.Expires.IsZero() {
+			if !b.now.Before(r.Expires) {
+				sr.block = Expired
+			} else if b.p.expires.IsZero() || r.Expires.Before(b.p.expires) {
+				b.p.expires = r.Expires
+			}
+		}
+		b.add(sr)
+	}
+}
+
+// add files a rule under each of its destinations.
+func (b *scopeBuilder) add(sr scopeRule) {
+	if b.exact == nil {
+		b.exact, b.wild, b.below, b.others = map[Name][]uint32{}, map[Name][]uint32{}, map[Name][]uint32{}, map[Name]*Rule{}
+	}
+	number := uint32(len(b.s.rules))
+	bound := false
+	for _, d := range sr.rule.To {
+		list := []Destination{d}
+		if d.Role != "" {
+			list = b.s.client.Addresses[d.Role]
+		}
+		for _, d := range list {
+			bound = true
+			if d.Prefix.IsValid() {
+				sr.prefixes = append(sr.prefixes, d.Prefix)
+				continue
+			}
+			sr.names = append(sr.names, d)
+			b.file(d, number)
+		}
+	}
+	if !bound {
+		b.s.unbound = append(b.s.unbound, number)
+	}
+	b.s.rules = append(b.s.rules, sr)
+}
+
+// file enters a name into the maps, and under its parents for explanations.
+func (b *scopeBuilder) file(d Destination, number uint32) {
+	m := b.exact
+	if d.Wildcard {
+		m = b.wild
+	}
+	if !slices.Contains(m[d.Name], number) {
+		m[d.Name] = append(m[d.Name], number)
+	}
+	key := uint32(len(b.s.keys))
+	b.s.keys = append(b.s.keys, nearKey{d.Name, number})
+	for parent := d.Name.Parent(); !parent.IsZero(); parent = parent.Parent() {
+		if suffix, _ := publicsuffix.PublicSuffix(parent.s); suffix == parent.s {
+			break
+		}
+		if len(b.below[parent]) < nearMost {
+			b.below[parent] = append(b.below[parent], key)
+		}
+	}
+}
+
+// addForeign remembers which names other profiles document, so that a denial
+// can say that the client lacks the profile.
+func (b *scopeBuilder) addForeign(profiles []*Profile) {
+	for _, p := range profiles {
+		if slices.ContainsFunc(b.s.client.Profiles, func(cp ClientProfile) bool { return cp.Profile == p }) {
+			continue
+		}
+		for _, r := range p.Rules {
+			for _, d := range r.To {
+				if d.Role == "" && !d.Prefix.IsValid() && !d.Wildcard && b.others[d.Name] == nil {
+					if b.others == nil {
+						b.others = map[Name]*Rule{}
+					}
+					b.others[d.Name] = r
+				}
+			}
+		}
+	}
+}
+
+// finish lays everything out flat.
+func (b *scopeBuilder) finish() *scope {
+	all := map[Name]uint32{}
+	var keys []trieKey
+	entry := func(n Name) *nameEntry {
+		i, ok := all[n]
+		if !ok {
+			i = uint32(len(b.s.entries))
+			all[n] = i
+			keys = append(keys, trieKey{n, i})
+			b.s.entries = append(b.s.entries, nameEntry{})
+		}
+		return &b.s.entries[i]
+	}
+	for n, list := range b.exact {
+		entry(n).exact = b.lay(list)
+	}
+	for n, list := range b.wild {
+		entry(n).wild = b.lay(list)
+	}
+	for n, list := range b.below {
+		entry(n).near = b.lay(list)
+	}
+	for n, r := range b.others {
+		entry(n).foreign = r
+	}
+	b.s.names = compileTrie(keys)
+	b.layAddresses()
+	return b.s
+}
+
+func (b *scopeBuilder) lay(list []uint32) span {
+	sp := span{uint32(len(b.s.refs)), uint32(len(list))}
+	b.s.refs = append(b.s.refs, list...)
+	return sp
+}
+
+// layAddresses gives every prefix the rules of all prefixes that cover it, so
+// that one longest-prefix match finds them all.
+func (b *scopeBuilder) layAddresses() {
+	own := new(bart.Table[[]uint32])
+	for i := range b.s.rules {
+		for _, p := range b.s.rules[i].prefixes {
+			own.Modify(p, func(list []uint32, _ bool) ([]uint32, bool) { return append(list, uint32(i)), false })
+		}
+	}
+	for p := range own.All() {
+		var list []uint32
+		for _, up := range own.Supernets(p) {
+			list = append(list, up...)
+		}
+		slices.Sort(list)
+		b.s.addrs.Insert(p, slices.Compact(list))
+	}
+}
+
+// coveredRules warns of site rules that have expired or that another rule
+// makes needless.
+func (b *scopeBuilder) coveredRules(file string) Problems {
+	var out Problems
+	for i := range b.s.rules {
+		r := &b.s.rules[i]
+		if r.rule.Profile != SiteProfile {
+			continue
+		}
+		if r.block == Expired {
+			out = append(out, Problem{File: file, Line: r.rule.Line, Warning: true,
+				Text: "rule " + r.rule.ID + " expired on " + r.rule.Expires.Add(-time.Second).Format(time.DateOnly) + " and permits nothing"})
+			continue
+		}
+		for j := range b.s.rules {
+			if o := &b.s.rules[j]; i != j && o.block == ReasonNone && !(o.rule.Profile == SiteProfile && j > i) && o.coversRule(r) {
+				out = append(out, Problem{File: file, Line: r.rule.Line, Warning: true,
+					Text: "rule " + r.rule.ID + " permits nothing that " + o.rule.String() + " does not permit already"})
+				break
+			}
+		}
+	}
+	return out
+}
+
+// coversRule tells whether everything that r permits o permits too, for as long.
+func (o *scopeRule) coversRule(r *scopeRule) bool {
+	if !o.rule.Expires.IsZero() && (r.rule.Expires.IsZero() || r.rule.Expires.After(o.rule.Expires)) {
+		return false
+	}
+	if !o.rule.Any && (r.rule.Any || !o.tcp.covers(r.tcp) || !o.udp.covers(r.udp)) {
+		return false
+	}
+	return !slices.ContainsFunc(r.names, func(d Destination) bool { return !o.bindsAll(d) }) &&
+		!slices.ContainsFunc(r.prefixes, func(p netip.Prefix) bool {
+			return !slices.ContainsFunc(o.prefixes, func(q netip.Prefix) bool { return covers(q, p) })
+		})
+}
+
+// bindsAll tells whether r names d and everything that d stands for.
+func (r *scopeRule) bindsAll(d Destination) bool {
+	return slices.ContainsFunc(r.names, func(o Destination) bool {
+		return o == d || o.Wildcard && d.Name.Below(o.Name)
+	})
+}

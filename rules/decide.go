@@ -1,0 +1,275 @@
+// Decide: the one question and its answer. The precedence of reasons is that
+// of their constants and is applied here and nowhere else.
+
+package rules
+
+import "net/netip"
+
+// Decide answers the one question. It allocates nothing, and its time is
+// bounded by the deepest rule, not by the name. A nil Policy denies.
+func (p *Policy) Decide(a Attempt) Decision {
+	if p == nil {
+		return Decision{Reason: UnknownClient}
+	}
+	d := Decision{policy: p, scope: p.scopeOf(a.Client.Addr())}
+	if d.scope != nil {
+		d.Client = d.scope.client
+	}
+	target := a.Target()
+	p.match(&d, &a, target)
+	if r := p.refuse(&d, &a, target); r != ReasonNone {
+		d.deny(r)
+	}
+	if d.Verdict == Deny && d.Client != nil && d.Client.Audit && d.Why().auditable() {
+		d.Verdict, d.Would = Allow, true
+	}
+	if d.Verdict == Allow {
+		p.settle(&d, &a, target)
+	}
+	return d
+}
+
+// deny turns d into a denial. The rule that would have permitted is kept as
+// the nearest one.
+func (d *Decision) deny(r Reason) {
+	if d.Verdict == Allow && d.Rule != nil {
+		d.Nearest = d.Rule
+	}
+	d.Verdict, d.Reason, d.Rule, d.Would, d.grant = Deny, r, nil, false, nil
+}
+
+// refuse finds what comes before every rule: unreadable or unwanted content,
+// unknown clients, our own listeners, names that disagree.
+func (p *Policy) refuse(d *Decision, a *Attempt, target Name) Reason {
+	if a.Fault != ReasonNone && a.Fault <= QUIC {
+		return a.Fault
+	}
+	opaque := d.Opaque()
+	if !opaque {
+		if r := p.content(d, a, target); r != ReasonNone {
+			return r
+		}
+	}
+	if d.scope == nil {
+		return UnknownClient
+	}
+	if target.IsZero() && p.own.is(a.Dest) || a.Original.IsValid() && p.own.is(a.Original) {
+		return Self
+	}
+	if !opaque && !target.IsZero() {
+		return a.disagrees(target)
+	}
+	return ReasonNone
+}
+
+// content holds what the client's first bytes were against what the port
+// demands. A provisional attempt has shown nothing yet.
+func (p *Policy) content(d *Decision, a *Attempt, target Name) Reason {
+	if a.Provisional || a.Via == DNS || a.Proto != TCPProto {
+		return ReasonNone
+	}
+	switch port := a.Dest.Port(); {
+	case port == 443 && a.Shown != ShownTLS:
+		return NotTLS
+	case port == 80 && a.Shown != ShownHTTP:
+		return NotHTTP
+	case a.Shown == ShownTLS && a.SNI.IsZero() && port == 443 && (!target.IsZero() || d.grant == nil):
+		return SNIMissing
+	case a.ECH && p.echDeny:
+		return ECHPresent
+	}
+	return ReasonNone
+}
+
+// disagrees holds every name that the flow showed against the target.
+func (a *Attempt) disagrees(target Name) Reason {
+	switch {
+	case !a.SNI.IsZero() && a.SNI != target:
+		return SNIMismatch
+	case !a.Host.IsZero() && a.Host != target, a.HostAddr.IsValid(), a.HostPort != 0 && a.HostPort != a.Dest.Port():
+		return HostMismatch
+	}
+	return ReasonNone
+}
+
+// match finds the rule that permits, or else the reason and the nearest rule.
+func (p *Policy) match(d *Decision, a *Attempt, target Name) {
+	s := d.scope
+	if s == nil {
+		d.Reason = UnknownClient
+		return
+	}
+	best := candidate{reason: reasonCount}
+	if target.IsZero() {
+		s.matchAddress(&best, a)
+	} else {
+		s.matchName(&best, a, target)
+	}
+	switch {
+	case best.reason == ReasonNone:
+		d.Verdict, d.Rule, d.grant = Allow, best.rule.rule, best.rule
+	case best.rule != nil:
+		d.Reason, d.Nearest = best.reason, best.rule.rule
+	case target.IsZero():
+		d.Reason, d.Nearest = IPLiteral, s.unboundFor(a)
+	default:
+		d.Reason, d.Nearest = NotListed, s.nearestTo(a, target)
+	}
+	if a.Via == DNS && !target.IsZero() {
+		d.name = target
+		if r := p.zoneOf(target); r != nil {
+			d.zone = true
+			if d.Verdict == Deny {
+				d.Verdict, d.Reason, d.Rule, d.Nearest = Allow, ReasonNone, r, nil
+			}
+		}
+		if d.Verdict == Allow && !lookedUp(a.QType) {
+			d.deny(TypeNotAllowed)
+		}
+	}
+}
+
+// lookedUp tells whether records of a type are looked up at all: A, AAAA,
+// SVCB, HTTPS (RFC 1035, 3596, 9460).
+func lookedUp(qtype uint16) bool {
+	return qtype == 1 || qtype == 28 || qtype == 64 || qtype == 65
+}
+
+// A candidate is the rule that needs the least to permit an attempt.
+type candidate struct {
+	reason Reason // ReasonNone: it permits
+	rule   *scopeRule
+}
+
+// weigh keeps the better of best and a rule. Among rules that permit, one
+// without demands on content wins, then the first.
+func (best *candidate) weigh(r *scopeRule, a *Attempt) {
+	reason := r.blocker(a)
+	if reason < best.reason || reason == ReasonNone && r.rule.Any && !best.rule.rule.Any {
+		best.reason, best.rule = reason, r
+	}
+}
+
+// blocker returns the hardest thing that keeps a rule, which names the
+// destination, from permitting the attempt.
+func (r *scopeRule) blocker(a *Attempt) Reason {
+	worst := r.block
+	if !r.rule.Any && a.Via != DNS {
+		mine, other := r.tcp, r.udp
+		if a.Proto == UDPProto {
+			mine, other = other, mine
+		}
+		if !mine.Has(a.Dest.Port()) {
+			reason := PortNotListed
+			if mine == nil || other.Has(a.Dest.Port()) {
+				reason = ProtocolNotListed
+			}
+			worst = max(worst, reason)
+		}
+	}
+	if worst == ReasonNone && !r.rule.Any && a.Target().IsZero() {
+		return r.disagrees(a)
+	}
+	return worst
+}
+
+// disagrees holds the names that a flow to an address showed against the rule
+// that names the address: it must name them too.
+func (r *scopeRule) disagrees(a *Attempt) Reason {
+	switch {
+	case !a.SNI.IsZero() && !r.bindsAll(Destination{Name: a.SNI}):
+		return SNIMismatch
+	case !a.Host.IsZero() && !r.bindsAll(Destination{Name: a.Host}),
+		a.HostAddr.IsValid() && a.HostAddr != a.Dest.Addr(),
+		a.HostPort != 0 && a.HostPort != a.Dest.Port():
+		return HostMismatch
+	}
+	return ReasonNone
+}
+
+func (s *scope) matchName(best *candidate, a *Attempt, target Name) {
+	for w := s.names.walk(target); w.next(); {
+		e := &s.entries[w.value]
+		sp := e.wild
+		if w.whole {
+			sp = e.exact
+		}
+		for _, i := range s.refs[sp.off : sp.off+sp.n] {
+			best.weigh(&s.rules[i], a)
+		}
+	}
+}
+
+func (s *scope) matchAddress(best *candidate, a *Attempt) {
+	list, _ := s.addrs.Lookup(a.Dest.Addr())
+	for _, i := range list {
+		best.weigh(&s.rules[i], a)
+	}
+}
+
+// settle applies what is only asked of flows that a rule or audit mode lets
+// through: the address about to be dialed, and the late faults.
+func (p *Policy) settle(d *Decision, a *Attempt, target Name) {
+	switch {
+	case !target.IsZero() && a.Dest.Addr().IsValid():
+		if r := d.Reach(a.Dest); r != ReasonNone {
+			d.deny(r)
+			return
+		}
+	case p.strict && a.Mismatch:
+		d.deny(DestinationMismatch)
+		return
+	}
+	if a.Fault >= Limit {
+		d.deny(a.Fault)
+	}
+}
+
+// Reach tells whether a flow that d allows may be connected to dest:
+// ReasonNone, or else PrivateAddress or Self. The zero Decision reaches
+// nothing. Ask it for every address that a granted name resolved to, and again
+// for the connected socket's. For an address in a DNS answer the port is 0.
+func (d Decision) Reach(dest netip.AddrPort) Reason {
+	if d.Verdict != Allow || d.policy == nil {
+		return NotListed
+	}
+	addr := dest.Addr()
+	switch {
+	case !addr.IsValid() || addr.Is4In6() || addr.Zone() != "":
+		return PrivateAddress
+	case dest.Port() != 0 && d.policy.own.is(dest):
+		return Self
+	case !Special(addr), d.zone, anyContains(d.policy.private, addr):
+		return ReasonNone
+	case d.grant != nil && anyContains(d.grant.prefixes, addr):
+		return ReasonNone
+	case dest.Port() == 0 && d.scope != nil && d.scope.binds(d.name, addr):
+		return ReasonNone
+	}
+	return PrivateAddress
+}
+
+func anyContains(prefixes []netip.Prefix, addr netip.Addr) bool {
+	for _, p := range prefixes {
+		if p.Contains(addr) {
+			return true
+		}
+	}
+	return false
+}
+
+// binds tells whether some rule in force names both n and addr.
+func (s *scope) binds(n Name, addr netip.Addr) bool {
+	for w := s.names.walk(n); w.next(); {
+		sp := s.entries[w.value].wild
+		if w.whole {
+			sp = s.entries[w.value].exact
+		}
+		for _, i := range s.refs[sp.off : sp.off+sp.n] {
+			if r := &s.rules[i]; r.block == ReasonNone && anyContains(r.prefixes, addr) {
+				return true
+			}
+		}
+	}
+	return false
+}
