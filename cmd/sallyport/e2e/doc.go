@@ -16,5 +16,6 @@
 // It needs Linux, root, iproute2 and the clients. What is missing is skipped
 // with a message; SALLYPORT_E2E=required makes every such skip a failure, as
 // CI does. SALLYPORT_E2E_UNDICI names a node_modules/undici directory; without
-// it "npm install" fetches one for the test.
+// it "npm install" fetches one for the test. SALLYPORT_E2E_BINARY names a
+// binary to test instead of a fresh build.
 package e2e
