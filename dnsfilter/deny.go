@@ -1,0 +1,79 @@
+// Deny: the reply to a query that the policy does not permit.
+
+package dnsfilter
+
+import (
+	"bytes"
+
+	"github.com/miekg/dns"
+
+	"sallyport/rules"
+)
+
+// maxRaw bounds what of an unreadable message goes into an attempt.
+const maxRaw = 512
+
+// deny appends the reply that tells of the denial d. No upstream is asked.
+func (f *Filter) deny(q *query, r *resolver, a *rules.Attempt, d rules.Decision, out []byte) []byte {
+	why := d.Why()
+	if why == rules.UnknownClient && !f.unknown.allow(f.clock()) {
+		f.observe(q, KindDropped, rcodeRefused)
+		return out
+	}
+	text := ""
+	if q.edns {
+		text = why.String()
+		if why != rules.UnknownClient { // strangers are told no more than that
+			if hint := rules.Hint(*a, d); hint != "" {
+				text += ": " + hint
+			}
+		}
+	}
+	rcode, negative := deniedForm(q, r.denied, why)
+	f.observe(q, KindDenied, rcode)
+	if negative {
+		return appendNegative(out, q, rcode, ede(why), text)
+	}
+	return appendError(out, q, rcode, ede(why), text)
+}
+
+// deniedForm chooses the form of a denial: the configured one, but REFUSED
+// where the client and not the name is the matter, and "no such record" where
+// the name does exist for this client. The root is never said not to exist:
+// that would deny every name below it (RFC 8020).
+func deniedForm(q *query, denied Denied, why rules.Reason) (rcode int, negative bool) {
+	switch {
+	case q.qtype == typeAXFR, q.qtype == typeIXFR:
+		return rcodeRefused, false
+	case why == rules.TypeNotAllowed:
+		return rcodeSuccess, true
+	}
+	switch why {
+	case rules.UnknownClient, rules.Limit, rules.Draining, rules.JournalUnavailable, rules.MalformedRequest:
+		return rcodeRefused, false
+	}
+	switch {
+	case denied == Refused:
+		return rcodeRefused, false
+	case denied == NoData, q.msg[headerSize] == 0:
+		return rcodeSuccess, true
+	}
+	return rcodeNXDomain, true
+}
+
+// badName replies to a query for what is no host name.
+func (f *Filter) badName(q *query, r *resolver, a *rules.Attempt, err error, out []byte) []byte {
+	a.Fault, a.Detail = rules.MalformedName, err.Error()
+	a.Raw = escapedName(q.msg)
+	return f.deny(q, r, a, f.refuse(*a), out)
+}
+
+// escapedName returns the question's name with everything unusual escaped, so
+// that a dot inside a label does not look like one between labels.
+func escapedName(msg []byte) []byte {
+	name, _, err := dns.UnpackDomainName(msg, headerSize)
+	if err != nil {
+		return bytes.Clone(msg[:min(len(msg), maxRaw)])
+	}
+	return []byte(name)
+}

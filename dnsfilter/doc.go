@@ -1,0 +1,20 @@
+// Package dnsfilter is the DNS front end and the resolver of the proxy's
+// dialer: a forwarding resolver that asks about nothing that the policy does
+// not permit.
+//
+// It promises: every message that reaches it becomes a rules.Attempt and is
+// answered as the Decision says, cached answers included; no upstream query
+// for a denied name; an answer holds only the chain that starts at the
+// question and addresses that the Decision reaches; memory, goroutines,
+// connections and rates are bounded; a client waits three seconds at most.
+//
+// It refuses: to fall back to a resolver that was not configured, to serve
+// stale answers, to pass a client's EDNS options on, to hand out the keys of
+// Encrypted ClientHello, and to permit the targets of a CNAME by themselves.
+//
+// The way of a query: udp.go or tcp.go reads it, wire.go parses it (odd.go
+// when it is not of the plain kind), filter.go asks the Decider, cache.go
+// has the answer or flight.go and exchange.go fetch it from an upstream,
+// validate.go and entry.go keep what may be kept, and reply.go writes the
+// reply (filtered.go when something must be taken out first).
+package dnsfilter

@@ -1,0 +1,246 @@
+// Filter: one query's way, from its bytes to the decision and its reply.
+
+package dnsfilter
+
+import (
+	"bytes"
+	"context"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"sallyport/rules"
+)
+
+// A Filter answers DNS queries as its Decider permits. Make one with New.
+type Filter struct {
+	cfg      Config
+	resolver atomic.Pointer[resolver]
+	start    time.Time
+	flow     atomic.Uint64
+	clients  *rates
+	unknown  *bucket
+	waiting  *counts // queries that wait for an upstream
+	conns    *counts // TCP connections
+
+	// reach is Decision.Reach; tests without a compiled policy replace it.
+	reach func(rules.Decision, netip.AddrPort) rules.Reason
+
+	life context.Context // of the flights: until Close
+	end  context.CancelFunc
+	mu   sync.Mutex     // guards every resolver's flights, and work against Close
+	work sync.WaitGroup // flights and probes
+}
+
+// New makes a Filter. It opens nothing: Serve answers queries, Lookup asks.
+func New(cfg Config) (*Filter, error) {
+	cfg = cfg.withDefaults()
+	f := &Filter{cfg: cfg, start: cfg.Now(), reach: rules.Decision.Reach}
+	f.clients = newRates(cfg.Limits.QPS)
+	f.unknown = newBucket(cfg.Limits.UnknownQPS)
+	f.waiting = newCounts(cfg.Limits.InFlight, cfg.Limits.InFlightPerClient)
+	f.conns = newCounts(cfg.Limits.TCP, cfg.Limits.TCPPerClient)
+	if err := f.Reload(cfg); err != nil {
+		return nil, err
+	}
+	f.life, f.end = context.WithCancel(context.Background())
+	return f, nil
+}
+
+// Reload puts the Upstreams, Zones, Hosts and Denied of cfg in force and
+// forgets every answer. On an error nothing changes. The rest of cfg is
+// ignored, but Decide must be there as for New.
+func (f *Filter) Reload(cfg Config) error {
+	if err := cfg.check(); err != nil {
+		return err
+	}
+	r := &resolver{
+		root:    newUpstreamSet(rules.Name{}, cfg.Upstreams),
+		zones:   map[rules.Name]*upstreamSet{},
+		denied:  cfg.Denied,
+		cache:   newCache(f.cfg.Limits.Cache),
+		flights: map[string]*flight{},
+	}
+	for _, z := range cfg.Zones {
+		r.zones[z.Suffix] = newUpstreamSet(z.Suffix, z.Upstreams)
+	}
+	var err error
+	if r.fixed, err = fixedEntries(cfg.Hosts); err != nil {
+		return err
+	}
+	f.resolver.Store(r)
+	return nil
+}
+
+// Close ends the exchanges under way and waits for them. The Filter answers
+// nothing that is not at hand afterwards.
+func (f *Filter) Close() {
+	f.mu.Lock()
+	f.end()
+	f.mu.Unlock()
+	f.work.Wait()
+}
+
+// clock is the time since New: monotonic, so that no clock jump revives or
+// ages an answer.
+func (f *Filter) clock() time.Duration { return f.cfg.Now().Sub(f.start) }
+
+func (f *Filter) nextFlow() uint64 {
+	if f.cfg.NextFlow != nil {
+		return f.cfg.NextFlow()
+	}
+	return f.flow.Add(1)
+}
+
+// handle answers the query q.msg: it appends the reply to out, nothing for
+// silence. When an upstream has to be asked first it returns a pending query
+// instead, whose finish gives the reply. q is the caller's to reuse; it keeps
+// nothing of q or out.
+func (f *Filter) handle(q *query, out []byte) ([]byte, *pending) {
+	q.arrived, q.flow = f.cfg.Now(), f.nextFlow()
+	if !q.parse() {
+		return f.odd(q, out), nil
+	}
+	now := q.arrived.Sub(f.start)
+	a := rules.Attempt{Flow: q.flow, Via: rules.DNS, Client: q.client, Proto: q.proto, QType: q.qtype}
+	if !f.clients.allow(q.client.Addr(), now) {
+		a.Fault, a.Detail = rules.Limit, "queries a second"
+	}
+	var room [keySize]byte
+	key := appendKey(room[:0], q.wireName(), q.qtype)
+	r := f.resolver.Load()
+	if e := r.find(key, now); e != nil {
+		a.Authority = e.name
+		return f.answer(q, r, e, &a, out, KindCached), nil
+	}
+	name, err := nameOf(q.wireName())
+	if err != nil {
+		return f.badName(q, r, &a, err, out), nil
+	}
+	a.Authority = name
+	if a.Fault != rules.ReasonNone {
+		return f.deny(q, r, &a, f.refuse(a), out), nil
+	}
+	return f.begin(q, r, &a, key, out)
+}
+
+// begin decides about a query that has no answer at hand.
+func (f *Filter) begin(q *query, r *resolver, a *rules.Attempt, key, out []byte) ([]byte, *pending) {
+	if !f.waiting.take(q.client.Addr()) {
+		a.Fault, a.Detail = rules.Limit, "queries that wait for an upstream"
+		return f.deny(q, r, a, f.refuse(*a), out), nil
+	}
+	a.Provisional = true
+	d := f.cfg.Decide.Decide(*a)
+	if d.Allowed() && !forwarded(q.qtype) { // whatever the policy says, it would only be lost here
+		a.Provisional, a.Fault = false, rules.TypeNotAllowed
+		d = f.refuse(*a)
+	}
+	if !d.Allowed() {
+		f.waiting.give(q.client.Addr())
+		return f.deny(q, r, a, d, out), nil
+	}
+	p := &pending{q: *q, r: r, name: a.Authority, key: string(key)}
+	p.q.msg = bytes.Clone(q.msg)
+	return out, p
+}
+
+// refuse asks about an attempt that must not go on and returns the denial,
+// also where a Decider would let it pass.
+func (f *Filter) refuse(a rules.Attempt) rules.Decision {
+	d := f.cfg.Decide.Decide(a)
+	if d.Allowed() {
+		return rules.Decision{Reason: a.Fault}
+	}
+	return d
+}
+
+// pending is a permitted query whose answer has to be fetched.
+type pending struct {
+	q    query
+	r    *resolver
+	name rules.Name
+	key  string
+}
+
+// finish fetches the answer of a pending query and appends the reply to out.
+// It must be called once.
+func (f *Filter) finish(ctx context.Context, p *pending, out []byte) []byte {
+	defer f.waiting.give(p.q.client.Addr())
+	e := f.fetch(ctx, p.r, p.key, p.name, p.q.qtype)
+	a := rules.Attempt{Flow: p.q.flow, Via: rules.DNS, Client: p.q.client, Proto: p.q.proto, QType: p.q.qtype, Authority: p.name}
+	return f.answer(&p.q, p.r, e, &a, out, KindUpstream)
+}
+
+// answer decides finally about a query whose answer is at hand, and replies.
+func (f *Filter) answer(q *query, r *resolver, e *entry, a *rules.Attempt, out []byte, kind Kind) []byte {
+	var refused []netip.Addr
+	if len(e.special) > 0 && a.Fault == rules.ReasonNone {
+		a.Provisional = true
+		d := f.cfg.Decide.Decide(*a)
+		if !d.Allowed() {
+			return f.deny(q, r, a, d, out)
+		}
+		a.Provisional = false
+		for _, addr := range e.special {
+			if f.reach(d, netip.AddrPortFrom(addr, 0)) != rules.ReasonNone {
+				refused = append(refused, addr)
+			}
+		}
+	}
+	a.Resolved = e.addrs
+	none := e.address && len(refused) > 0 && len(refused) == len(e.addrs)
+	if none {
+		a.Dest = netip.AddrPortFrom(refused[0], 0)
+	}
+	d := f.cfg.Decide.Decide(*a)
+	switch {
+	case d.Allowed() && a.Fault != rules.ReasonNone:
+		d = rules.Decision{Reason: a.Fault}
+	case d.Allowed() && none:
+		d = rules.Decision{Reason: rules.PrivateAddress}
+	}
+	if !d.Allowed() {
+		return f.deny(q, r, a, d, out)
+	}
+	return f.reply(q, e, refused, out, kind)
+}
+
+// reply sends a permitted answer less what this client may not reach.
+func (f *Filter) reply(q *query, e *entry, refused []netip.Addr, out []byte, kind Kind) []byte {
+	if e.failed {
+		f.observe(q, KindFailed, rcodeServFail)
+		return appendError(out, q, rcodeServFail, edeNoServer, "no upstream gave a usable answer")
+	}
+	if e.fixed {
+		kind = KindFixed
+	}
+	now, age := q.arrived.Sub(f.start), time.Duration(0)
+	if !e.fixed && now > e.stored {
+		age = now - e.stored
+	}
+	fits := false
+	if len(refused) == 0 {
+		out, fits = appendCached(out, q, e, age)
+	}
+	if !fits {
+		var err error
+		if out, err = appendFiltered(out, q, e, age, refused); err != nil {
+			f.cfg.Log.Error("an answer cannot be packed", "name", e.name.String(), "error", err)
+			f.observe(q, KindFailed, rcodeServFail)
+			return appendError(out, q, rcodeServFail, edeOther, "")
+		}
+	}
+	if f.cfg.Answered != nil && len(e.addrs) > len(refused) {
+		f.cfg.Answered(q.client.Addr(), e.name, without(e.addrs, refused), e.holds(now))
+	}
+	f.observe(q, kind, int(e.rcode))
+	return out
+}
+
+func (f *Filter) observe(q *query, kind Kind, rcode int) {
+	if f.cfg.Observe != nil {
+		f.cfg.Observe(Answer{Kind: kind, Proto: q.proto, RCode: rcode, Latency: f.cfg.Now().Sub(q.arrived)})
+	}
+}

@@ -1,0 +1,80 @@
+// Filtered: answers that cannot be sent as they are kept, rebuilt record by record.
+
+package dnsfilter
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/miekg/dns"
+)
+
+// appendFiltered appends the answer e less the refused addresses, truncated to
+// what the client takes. It is the slow twin of appendCached: where nothing is
+// refused and all fits, both say the same.
+func appendFiltered(out []byte, q *query, e *entry, age time.Duration, refused []netip.Addr) ([]byte, error) {
+	m := new(dns.Msg)
+	if err := m.Unpack(e.wire); err != nil {
+		return out, err
+	}
+	asked, _, err := dns.UnpackDomainName(q.msg, headerSize)
+	if err != nil {
+		return out, err
+	}
+	flags := q.flags()
+	m.Id, m.Response, m.RecursionAvailable = q.id(), true, true
+	m.RecursionDesired, m.CheckingDisabled = flags&flagRD != 0, flags&flagCD != 0
+	m.Rcode = int(e.rcode)
+	m.Answer = slices.DeleteFunc(m.Answer, func(rr dns.RR) bool { return !keep(rr, refused) })
+	for _, rr := range slices.Concat(m.Answer, m.Ns) {
+		h := rr.Header()
+		h.Ttl -= min(h.Ttl, uint32(age/time.Second))
+		if h.Name == m.Question[0].Name { // the client's spelling, as pointers to the question give it
+			h.Name = asked
+		}
+	}
+	m.Question[0].Name = asked
+	if q.edns {
+		m.SetEdns0(maxUDP, q.do)
+	}
+	m.Compress = true
+	m.Truncate(q.limit())
+	packed, err := m.Pack()
+	if err != nil {
+		return out, err
+	}
+	return append(out, packed...), nil
+}
+
+// keep tells whether a record stays in an answer that must not name the
+// refused addresses; of a service record it takes out the hints that do.
+func keep(rr dns.RR, refused []netip.Addr) bool {
+	if len(refused) == 0 {
+		return true
+	}
+	switch rr := rr.(type) {
+	case *dns.A:
+		a, ok := netip.AddrFromSlice(rr.A.To4())
+		return ok && !slices.Contains(refused, a)
+	case *dns.AAAA:
+		a, ok := netip.AddrFromSlice(rr.AAAA)
+		return ok && !slices.Contains(refused, a)
+	}
+	if svcb := svcbOf(rr); svcb != nil {
+		for _, kv := range slices.Clone(svcb.Value) {
+			if slices.ContainsFunc(hints(kv), func(a netip.Addr) bool { return slices.Contains(refused, a.Unmap()) }) {
+				dropParam(svcb, kv.Key())
+			}
+		}
+	}
+	return true
+}
+
+// without returns the addresses that are not refused.
+func without(addrs, refused []netip.Addr) []netip.Addr {
+	if len(refused) == 0 {
+		return addrs
+	}
+	return slices.DeleteFunc(slices.Clone(addrs), func(a netip.Addr) bool { return slices.Contains(refused, a) })
+}

@@ -1,0 +1,135 @@
+// Flight: at most one upstream exchange at a time for a name and type.
+
+package dnsfilter
+
+import (
+	"context"
+	"time"
+
+	"sallyport/rules"
+)
+
+// A flight is one exchange that any number of queries wait for. Two in flight
+// for one question would let an attacker guess against both.
+type flight struct {
+	done  chan struct{}
+	entry *entry // once done is closed
+}
+
+// resolver is what a reload replaces: whom to ask, and what they said.
+type resolver struct {
+	root   *upstreamSet
+	zones  map[rules.Name]*upstreamSet
+	fixed  map[string]*entry // Hosts, by key
+	denied Denied
+	cache  *cache
+
+	flights map[string]*flight // guarded by the Filter's mu
+}
+
+// sets lists every set of upstreams.
+func (r *resolver) sets() []*upstreamSet {
+	sets := []*upstreamSet{r.root}
+	for _, z := range r.zones {
+		sets = append(sets, z)
+	}
+	return sets
+}
+
+// upstreams returns who is asked about a name: the zone with the longest
+// suffix that the name is, or is below.
+func (r *resolver) upstreams(name rules.Name) *upstreamSet {
+	if len(r.zones) > 0 {
+		for n := name; !n.IsZero(); n = n.Parent() {
+			if set := r.zones[n]; set != nil {
+				return set
+			}
+		}
+	}
+	return r.root
+}
+
+// find returns the answer that is at hand, nil for none.
+func (r *resolver) find(key []byte, now time.Duration) *entry {
+	if len(r.fixed) > 0 {
+		if e := r.fixed[string(key)]; e != nil {
+			return e
+		}
+	}
+	return r.cache.get(key, now)
+}
+
+// join takes part in the flight under key, starting it if there is none. It
+// returns nil when too many are under way.
+func (f *Filter) join(r *resolver, key string, name rules.Name, qtype uint16) *flight {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if fl := r.flights[key]; fl != nil {
+		return fl
+	}
+	if len(r.flights) >= 2*f.cfg.Limits.InFlight || f.life.Err() != nil { // twice: a Lookup makes two
+		return nil
+	}
+	fl := &flight{done: make(chan struct{})}
+	r.flights[key] = fl
+	f.work.Add(1)
+	go f.fly(r, fl, key, name, qtype)
+	return fl
+}
+
+// fly asks upstream and keeps the answer, a failure too, but that briefly.
+func (f *Filter) fly(r *resolver, fl *flight, key string, name rules.Name, qtype uint16) {
+	defer f.work.Done()
+	ctx, cancel := context.WithTimeout(f.life, f.cfg.Timeout)
+	defer cancel()
+	e := f.resolve(ctx, r.upstreams(name), name, qtype)
+	if f.life.Err() == nil {
+		r.cache.put(key, e, f.clock())
+	}
+	fl.entry = e
+	f.mu.Lock()
+	delete(r.flights, key)
+	f.mu.Unlock()
+	close(fl.done)
+}
+
+// resolve turns an exchange into an entry. A panic over an upstream's bytes
+// is a failure like any other.
+func (f *Filter) resolve(ctx context.Context, set *upstreamSet, name rules.Name, qtype uint16) (e *entry) {
+	defer func() {
+		if v := recover(); v != nil {
+			f.cfg.Log.Error("panic over an upstream's answer", "name", name.String(), "panic", v)
+			e = f.failure(name)
+		}
+	}()
+	a, err := f.exchange(ctx, set, name, qtype)
+	if err == nil {
+		e, err = newEntry(name, qtype, a)
+	}
+	if err != nil {
+		f.cfg.Log.Debug("look-up failed", "name", name.String(), "type", qtype, "error", err)
+		return f.failure(name)
+	}
+	e.stored = f.clock()
+	e.expires = e.stored + time.Duration(a.ttl())*time.Second
+	return e
+}
+
+func (f *Filter) failure(name rules.Name) *entry {
+	now := f.clock()
+	return &entry{name: name, rcode: rcodeServFail, failed: true, stored: now, expires: now + failureTTL*time.Second}
+}
+
+// fetch waits for the answer to come from upstream.
+func (f *Filter) fetch(ctx context.Context, r *resolver, key string, name rules.Name, qtype uint16) *entry {
+	fl := f.join(r, key, name, qtype)
+	if fl == nil {
+		return f.failure(name)
+	}
+	select {
+	case <-fl.done:
+		return fl.entry
+	case <-ctx.Done():
+		return f.failure(name)
+	}
+}

@@ -1,0 +1,85 @@
+// Health: which upstreams answer, known also while nobody asks.
+
+package dnsfilter
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Backoff of the probes of an upstream that does not answer.
+const (
+	probeTick    = 500 * time.Millisecond
+	firstBackoff = time.Second
+	lastBackoff  = 10 * time.Second
+)
+
+// Healthy returns nil while every set of upstreams, the one for public names
+// and those of the zones, has one whose last answer did not fail to come.
+func (f *Filter) Healthy() error {
+	var errs []error
+	for _, set := range f.resolver.Load().sets() {
+		switch {
+		case set.healthy():
+		case set.zone.IsZero():
+			errs = append(errs, errors.New("dns: no upstream answers"))
+		default:
+			errs = append(errs, fmt.Errorf("dns: no upstream of zone %s answers", set.zone))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// probe asks upstreams that have not been heard of lately, until ctx ends.
+func (f *Filter) probe(ctx context.Context) {
+	tick := time.NewTicker(probeTick)
+	defer tick.Stop()
+	for {
+		for _, set := range f.resolver.Load().sets() {
+			for _, u := range set.servers {
+				f.probeIfDue(ctx, u)
+			}
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// probeIfDue starts a probe unless one is running or it is too early for one.
+func (f *Filter) probeIfDue(ctx context.Context, u *server) {
+	now := f.clock()
+	u.mu.Lock()
+	due := now >= u.next
+	u.mu.Unlock()
+	if !due || !u.probing.CompareAndSwap(false, true) {
+		return
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.life.Err() != nil {
+		return
+	}
+	f.work.Add(1)
+	go f.probeOnce(ctx, u)
+}
+
+// probeOnce asks for the root's name servers, which every resolver has at
+// hand. Any answer will do.
+func (f *Filter) probeOnce(ctx context.Context, u *server) {
+	defer f.work.Done()
+	defer u.probing.Store(false)
+	ctx, cancel := context.WithTimeout(ctx, f.cfg.TryTimeout)
+	defer cancel()
+	if _, err := f.ask(ctx, u, ".", typeNS); err == nil || ctx.Err() == context.Canceled {
+		return
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.backoff = min(max(2*u.backoff, firstBackoff), lastBackoff)
+	u.next = f.clock() + u.backoff
+}

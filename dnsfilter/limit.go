@@ -1,0 +1,152 @@
+// Limits: rates of queries and counts of what clients hold, both bounded.
+
+package dnsfilter
+
+import (
+	"net/netip"
+	"sync"
+	"time"
+)
+
+// bucket is a token bucket in one number: the time at which it is full again.
+type bucket struct {
+	every time.Duration // one token
+	depth time.Duration // all of them
+
+	mu   sync.Mutex
+	full time.Duration
+}
+
+func newBucket(perSecond int) *bucket {
+	if perSecond <= 0 {
+		return &bucket{}
+	}
+	return &bucket{every: time.Second / time.Duration(perSecond), depth: time.Second}
+}
+
+// allow takes a token, if there is one. A bucket without a rate always has.
+func (b *bucket) allow(now time.Duration) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var ok bool
+	b.full, ok = spend(b.full, now, b.every, b.depth)
+	return ok
+}
+
+// spend takes a token from a bucket that will be full again at full.
+func spend(full, now, every, depth time.Duration) (time.Duration, bool) {
+	full = max(full, now) + every
+	if full-now > depth {
+		return full - every, false
+	}
+	return full, true
+}
+
+// rates is a token bucket per client, as many seconds deep as one. An IPv6
+// client is its /64, which it can choose addresses from at will.
+type rates struct {
+	every  time.Duration // 0: no limit
+	shards [rateShards]rateShard
+}
+
+const (
+	rateShards     = 16
+	clientsAtRates = 1024 // per shard
+)
+
+type rateShard struct {
+	mu   sync.Mutex
+	full map[netip.Addr]time.Duration
+}
+
+func newRates(perSecond int) *rates {
+	r := &rates{}
+	if perSecond > 0 {
+		r.every = time.Second / time.Duration(perSecond)
+	}
+	for i := range r.shards {
+		r.shards[i].full = map[netip.Addr]time.Duration{}
+	}
+	return r
+}
+
+// allow takes a token of the client's.
+func (r *rates) allow(client netip.Addr, now time.Duration) bool {
+	if r.every == 0 {
+		return true
+	}
+	client = network(client)
+	b := client.As16()
+	s := &r.shards[(b[15]^b[7])&(rateShards-1)]
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	full, known := s.full[client]
+	if !known && len(s.full) >= clientsAtRates {
+		s.evict(now)
+	}
+	full, ok := spend(full, now, r.every, time.Second)
+	s.full[client] = full
+	return ok
+}
+
+// evict forgets full buckets among a few at random; without any, one that is not.
+func (s *rateShard) evict(now time.Duration) {
+	looked := 0
+	for client, full := range s.full {
+		if looked++; full <= now || looked == 8 {
+			delete(s.full, client)
+		}
+		if looked == 8 {
+			return
+		}
+	}
+}
+
+// network is what counts as one client.
+func network(client netip.Addr) netip.Addr {
+	if !client.Is6() {
+		return client
+	}
+	p, err := client.WithZone("").Prefix(64)
+	if err != nil {
+		return client
+	}
+	return p.Addr()
+}
+
+// counts bounds things held at once, altogether and by one client.
+type counts struct {
+	most, mostEach int
+
+	mu   sync.Mutex
+	all  int
+	each map[netip.Addr]int
+}
+
+func newCounts(most, mostEach int) *counts {
+	return &counts{most: most, mostEach: mostEach, each: map[netip.Addr]int{}}
+}
+
+// take counts one more for the client, unless that is too many.
+func (c *counts) take(client netip.Addr) bool {
+	client = network(client)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.all >= c.most || c.each[client] >= c.mostEach {
+		return false
+	}
+	c.all++
+	c.each[client]++
+	return true
+}
+
+// give undoes a take.
+func (c *counts) give(client netip.Addr) {
+	client = network(client)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.all--
+	if c.each[client]--; c.each[client] <= 0 {
+		delete(c.each, client)
+	}
+}

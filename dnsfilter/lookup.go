@@ -1,0 +1,118 @@
+// Lookup: the resolver of the proxy's dialer, on the same cache and upstreams.
+
+package dnsfilter
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"time"
+
+	"sallyport/rules"
+)
+
+// Why a look-up has no address to give.
+var (
+	ErrNoSuchName = errors.New("no such name")
+	ErrNoAddress  = errors.New("name has no address")
+	ErrUpstream   = errors.New("no upstream gave a usable answer")
+)
+
+// grace is how long a look-up that has addresses of one family waits for the
+// other (RFC 8305, section 3, allows for slow AAAA answers likewise).
+const grace = 100 * time.Millisecond
+
+// Lookup returns the addresses of a name, IPv6 first, unmapped, from Hosts,
+// the cache or an upstream. It decides nothing: the caller has a grant for
+// the name, and classifies the addresses by that. The error is ErrNoSuchName,
+// ErrNoAddress, ErrUpstream, or the context's.
+func (f *Filter) Lookup(ctx context.Context, name rules.Name) ([]netip.Addr, error) {
+	if name.IsZero() {
+		return nil, ErrNoSuchName
+	}
+	r, now := f.resolver.Load(), f.clock()
+	var room [keySize]byte
+	wire := appendWireName(room[:0], name)
+	var key6, key4 [keySize]byte
+	k6, k4 := appendKey(key6[:0], wire, typeAAAA), appendKey(key4[:0], wire, typeA)
+	six, four := r.find(k6, now), r.find(k4, now)
+	if six != nil && four != nil {
+		return addresses(six, four)
+	}
+	var fly6, fly4 *flight
+	if six == nil {
+		if fly6 = f.join(r, string(k6), name, typeAAAA); fly6 == nil {
+			six = f.failure(name)
+		}
+	}
+	if four == nil {
+		if fly4 = f.join(r, string(k4), name, typeA); fly4 == nil {
+			four = f.failure(name)
+		}
+	}
+	if err := land(ctx, fly6, &six, fly4, &four); err != nil {
+		return nil, err
+	}
+	return addresses(six, four)
+}
+
+// land waits for both flights, but not long for one when the other brought
+// addresses.
+func land(ctx context.Context, fly6 *flight, six **entry, fly4 *flight, four **entry) error {
+	var late <-chan time.Time
+	for *six == nil || *four == nil {
+		if late == nil && (*six != nil && len((*six).addrs) > 0 || *four != nil && len((*four).addrs) > 0) {
+			timer := time.NewTimer(grace)
+			defer timer.Stop()
+			late = timer.C
+		}
+		var done6, done4 <-chan struct{}
+		if *six == nil {
+			done6 = fly6.done
+		}
+		if *four == nil {
+			done4 = fly4.done
+		}
+		select {
+		case <-done6:
+			*six = fly6.entry
+		case <-done4:
+			*four = fly4.entry
+		case <-late:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+// addresses joins two answers; one of them may be missing.
+func addresses(six, four *entry) ([]netip.Addr, error) {
+	var n, gone, failed int
+	for _, e := range [...]*entry{six, four} {
+		if e == nil || e.failed {
+			failed++
+			continue
+		}
+		n += len(e.addrs)
+		if e.rcode == rcodeNXDomain {
+			gone++
+		}
+	}
+	switch {
+	case n > 0:
+		addrs := make([]netip.Addr, 0, n)
+		for _, e := range [...]*entry{six, four} {
+			if e != nil {
+				addrs = append(addrs, e.addrs...)
+			}
+		}
+		return addrs, nil
+	case gone > 0: // one answer is enough: it is about the name, not the type
+		return nil, ErrNoSuchName
+	case failed > 0:
+		return nil, ErrUpstream
+	}
+	return nil, ErrNoAddress
+}

@@ -1,0 +1,122 @@
+// Odd: queries that are not of the plain kind, read with the library.
+
+package dnsfilter
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"github.com/miekg/dns"
+
+	"sallyport/rules"
+)
+
+// fault is why a message is refused before the policy is asked about a name.
+type fault struct {
+	rcode  int // -1: no reply
+	detail string
+}
+
+// odd answers what parse did not take: nearly always a message that breaks
+// the protocol or that nobody needs. It is an attempt like any other.
+func (f *Filter) odd(q *query, out []byte) []byte {
+	flt := q.inspect()
+	a := rules.Attempt{
+		Flow: q.flow, Via: rules.DNS, Client: q.client, Proto: q.proto, QType: q.qtype,
+		Fault: rules.MalformedRequest, Detail: flt.detail, Raw: bytes.Clone(q.msg[:min(len(q.msg), maxRaw)]),
+	}
+	if q.qend > 0 {
+		if name, err := nameOf(q.wireName()); err == nil {
+			a.Authority = name
+		}
+	}
+	if !f.clients.allow(q.client.Addr(), f.clock()) {
+		flt.rcode = -1 // the fault stays the reason; the reply is saved
+	}
+	d := f.refuse(a)
+	if d.Why() == rules.UnknownClient {
+		return f.deny(q, f.resolver.Load(), &a, d, out)
+	}
+	if flt.rcode < 0 {
+		f.observe(q, KindDropped, 0)
+		return out
+	}
+	f.observe(q, KindMalformed, flt.rcode)
+	return appendError(out, q, flt.rcode, edeOther, flt.detail)
+}
+
+// inspect says what is wrong with a message, and fills q as far as it can be
+// read, so that the reply can repeat the question.
+func (q *query) inspect() fault {
+	q.qend, q.qtype, q.edns = 0, 0, false
+	if len(q.msg) < headerSize {
+		return fault{-1, "message is shorter than its header"}
+	}
+	flags := q.flags()
+	if flags&flagQR != 0 {
+		return fault{-1, "message is a response"} // replying could go on for ever
+	}
+	if op := int(flags & opcodeMask >> 11); op != dns.OpcodeQuery {
+		return fault{rcodeNotImp, "opcode " + dns.OpcodeToString[op]}
+	}
+	if n := binary.BigEndian.Uint16(q.msg[4:]); n != 1 { // RFC 9619
+		return fault{rcodeFormErr, fmt.Sprintf("%d questions", n)}
+	}
+	end, ok := skipPlainName(q.msg, headerSize)
+	if !ok || end+4 > len(q.msg) { // a pointer here could only point into the header
+		return fault{rcodeFormErr, "question cannot be read"}
+	}
+	q.qend, q.qtype = end+4, binary.BigEndian.Uint16(q.msg[end:])
+	if class := binary.BigEndian.Uint16(q.msg[end+2:]); class != classIN {
+		return fault{rcodeRefused, "class " + dns.Class(class).String()}
+	}
+	if q.qtype == typeAXFR || q.qtype == typeIXFR {
+		return fault{rcodeRefused, "zone transfer"}
+	}
+	return q.inspectRecords()
+}
+
+// inspectRecords says what is wrong behind the question.
+func (q *query) inspectRecords() fault {
+	m := new(dns.Msg)
+	if err := unpackWhole(m, q.msg); err != nil {
+		return fault{rcodeFormErr, err.Error()}
+	}
+	if len(m.Answer)+len(m.Ns) > 0 {
+		return fault{rcodeFormErr, "query has answers"}
+	}
+	var opt *dns.OPT
+	for _, rr := range m.Extra {
+		o, ok := rr.(*dns.OPT)
+		if !ok {
+			return fault{rcodeFormErr, "query has a record of type " + dns.Type(rr.Header().Rrtype).String()}
+		}
+		if opt != nil || o.Hdr.Name != "." { // RFC 6891, section 6.1.1
+			return fault{rcodeFormErr, "OPT record is repeated or has a name"}
+		}
+		opt = o
+	}
+	if opt != nil {
+		q.edns, q.do, q.size = true, opt.Do(), opt.UDPSize()
+		if opt.Version() != 0 {
+			return fault{rcodeBadVers, fmt.Sprintf("EDNS version %d", opt.Version())}
+		}
+	}
+	return fault{rcodeFormErr, "message is truncated or has something behind its end"}
+}
+
+// unpackWhole is Unpack without its leniency: the counts of the header must
+// be true, and nothing may follow.
+func unpackWhole(m *dns.Msg, msg []byte) error {
+	if err := m.Unpack(msg); err != nil {
+		return err
+	}
+	for i, got := range [...]int{len(m.Question), len(m.Answer), len(m.Ns), len(m.Extra)} {
+		if int(binary.BigEndian.Uint16(msg[4+2*i:])) != got {
+			return errors.New("header counts records that are not there")
+		}
+	}
+	return nil
+}

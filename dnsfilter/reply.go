@@ -1,0 +1,164 @@
+// Reply: writes replies as bytes: errors, denials and cached answers.
+
+package dnsfilter
+
+import (
+	"encoding/binary"
+	"time"
+	"unicode/utf8"
+
+	"sallyport/rules"
+)
+
+// Response codes by number.
+const (
+	rcodeSuccess  = 0
+	rcodeFormErr  = 1
+	rcodeServFail = 2
+	rcodeNXDomain = 3
+	rcodeNotImp   = 4
+	rcodeRefused  = 5
+	rcodeBadVers  = 16
+)
+
+// Extended DNS errors (RFC 8914).
+const (
+	edeNone       = -1
+	edeOther      = 0
+	edeNotReady   = 14
+	edeBlocked    = 15
+	edeProhibited = 18
+	edeNoServer   = 22
+)
+
+// deniedTTL is how long a denial may be remembered by clients: short, so that
+// a reloaded policy is soon believed.
+const deniedTTL = 10
+
+// maxExtraText bounds the text of an extended error.
+const maxExtraText = 200
+
+// appendHead appends header and question of a reply to q.
+func appendHead(out []byte, q *query, rcode int) []byte {
+	start := len(out)
+	flags := flagQR | flagRA | q.flags()&(flagRD|flagCD|opcodeMask) | uint16(rcode&0xf)
+	out = append(out, q.msg[0], q.msg[1], byte(flags>>8), byte(flags), 0, 0, 0, 0, 0, 0, 0, 0)
+	if q.qend > 0 {
+		out[start+5] = 1
+		out = append(out, q.msg[headerSize:q.qend]...)
+	}
+	return out
+}
+
+// appendOPT appends our OPT record if the client sent one, with an extended
+// error if there is one to tell. It counts the record in the header at start.
+func appendOPT(out []byte, start int, q *query, rcode, ede int, text string) []byte {
+	if !q.edns {
+		return out
+	}
+	do := byte(0)
+	if q.do {
+		do = 0x80
+	}
+	out[start+11]++
+	out = append(out, 0, 0, typeOPT, maxUDP>>8, maxUDP&0xff, byte(rcode>>4), 0, do, 0, 0, 0)
+	room := q.limit() - (len(out) - start) - 6
+	if ede == edeNone || room < 0 {
+		return out
+	}
+	text = cut(text, min(room, maxExtraText))
+	binary.BigEndian.PutUint16(out[len(out)-2:], uint16(6+len(text)))
+	out = append(out, 0, typeEDE, 0, byte(2+len(text)), 0, byte(ede))
+	return append(out, text...)
+}
+
+// typeEDE is the EDNS option of extended errors.
+const typeEDE = 15
+
+// cut shortens s to at most n octets, at a space where that loses little.
+func cut(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	for i := n; i > n-20 && i > 0; i-- {
+		if s[i] == ' ' {
+			return s[:i]
+		}
+	}
+	return s[:n]
+}
+
+// appendError appends a reply without records.
+func appendError(out []byte, q *query, rcode, ede int, text string) []byte {
+	start := len(out)
+	out = appendHead(out, q, rcode)
+	return appendOPT(out, start, q, rcode, ede, text)
+}
+
+// appendNegative appends NXDOMAIN or NODATA with a SOA record, so that the
+// client may remember it for deniedTTL.
+func appendNegative(out []byte, q *query, rcode, ede int, text string) []byte {
+	start := len(out)
+	out = appendHead(out, q, rcode)
+	out[start+9]++
+	name := q.wireName()
+	switch up := 1 + int(name[0]); {
+	case len(name) == 1 || rcode == rcodeNXDomain && name[up] == 0:
+		out = append(out, 0) // the root
+	case rcode == rcodeNXDomain: // the name's parent has no such child
+		out = append(out, 0xc0, byte(headerSize+up))
+	default:
+		out = append(out, 0xc0, headerSize)
+	}
+	out = append(out, deniedSOA...)
+	return appendOPT(out, start, q, rcode, ede, text)
+}
+
+// deniedSOA is a SOA record less its owner: type, class, TTL, length, primary
+// server and mailbox (both below .invalid, so that nobody is asked), serial,
+// refresh, retry, expire, minimum.
+const deniedSOA = "\x00\x06\x00\x01\x00\x00\x00\x0a\x00\x37" +
+	"\x09sallyport\x07invalid\x00" + "\x06nobody\x07invalid\x00" +
+	"\x00\x00\x00\x01\x00\x00\x07\x08\x00\x00\x03\x84\x00\x09\x3a\x80\x00\x00\x00\x0a"
+
+// appendCached appends the answer e, aged, for a client that reaches all its
+// addresses. It tells whether the answer fits; if not, out is as it was.
+func appendCached(out []byte, q *query, e *entry, age time.Duration) ([]byte, bool) {
+	start := len(out)
+	size := len(e.wire)
+	if q.edns {
+		size += optSize
+	}
+	if size > q.limit() || q.qend != e.qend {
+		return out, false
+	}
+	out = append(out, e.wire...)
+	m := out[start:]
+	copy(m, q.msg[:2])
+	flags := flagQR | flagRA | q.flags()&(flagRD|flagCD) | uint16(e.rcode)
+	binary.BigEndian.PutUint16(m[2:], flags)
+	copy(m[headerSize:], q.msg[headerSize:q.qend])
+	if secs := uint32(age / time.Second); secs > 0 {
+		for _, off := range e.ttls {
+			ttl := binary.BigEndian.Uint32(m[off:])
+			binary.BigEndian.PutUint32(m[off:], ttl-min(ttl, secs))
+		}
+	}
+	return appendOPT(out, start, q, int(e.rcode), edeNone, ""), true
+}
+
+// ede returns the extended error that says what kind of denial a reason is.
+func ede(r rules.Reason) int {
+	switch r {
+	case rules.UnknownClient:
+		return edeProhibited
+	case rules.Draining, rules.JournalUnavailable:
+		return edeNotReady
+	case rules.Limit, rules.MalformedRequest:
+		return edeOther
+	}
+	return edeBlocked
+}

@@ -1,0 +1,162 @@
+// TCP: reads queries from connections, several at a time, and writes replies.
+
+package dnsfilter
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"io"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"sallyport/rules"
+)
+
+// pipelined is how many queries of one connection may wait for upstreams; a
+// further one is not read until there is room.
+const pipelined = 16
+
+// accept serves the connections of a listener until it is closed.
+func (s *service) accept(ctx context.Context, ln net.Listener) {
+	for pause := time.Duration(0); ; {
+		conn, err := ln.Accept()
+		if err == nil {
+			pause = 0
+			s.admit(ctx, conn)
+			continue
+		}
+		if errors.Is(err, net.ErrClosed) || ctx.Err() != nil {
+			s.fail(ctx, err)
+			return
+		}
+		// Out of descriptors, or the client is gone already: go on, but not in a
+		// tight loop.
+		pause = min(max(2*pause, 5*time.Millisecond), time.Second)
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// admit serves a connection unless there are too many.
+func (s *service) admit(ctx context.Context, conn net.Conn) {
+	from, err := netip.ParseAddrPort(conn.RemoteAddr().String())
+	if err != nil {
+		conn.Close()
+		return
+	}
+	client := clientOf(from)
+	if !s.f.conns.take(client.Addr()) {
+		conn.Close()
+		s.f.refuse(rules.Attempt{
+			Flow: s.f.nextFlow(), Via: rules.DNS, Client: client, Proto: rules.TCPProto,
+			Fault: rules.Limit, Detail: "DNS connections by TCP",
+		})
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stopping {
+		s.f.conns.give(client.Addr())
+		conn.Close()
+		return
+	}
+	s.conns[conn] = struct{}{}
+	s.readers.Add(1)
+	c := &tcpConn{s: s, conn: conn, client: client, room: make(chan struct{}, pipelined)}
+	go c.serve(ctx)
+}
+
+// tcpConn is one client's connection.
+type tcpConn struct {
+	s      *service
+	conn   net.Conn
+	client netip.AddrPort
+	room   chan struct{}  // one for each query that waits
+	wait   sync.WaitGroup // for them
+
+	mu sync.Mutex // one reply is written at a time
+}
+
+// serve answers queries until the client ends, breaks the protocol or is idle.
+func (c *tcpConn) serve(ctx context.Context) {
+	defer c.s.readers.Done()
+	defer c.close()
+	buf, out := make([]byte, maxQuery), make([]byte, 2, maxQuery)
+	for {
+		m, err := c.read(ctx, buf)
+		if err != nil || !c.answer(ctx, m, out) {
+			return
+		}
+	}
+}
+
+// close waits for the answers under way and gives everything back.
+func (c *tcpConn) close() {
+	c.wait.Wait()
+	c.conn.Close()
+	c.s.f.conns.give(c.client.Addr())
+	c.s.mu.Lock()
+	delete(c.s.conns, c.conn)
+	c.s.mu.Unlock()
+}
+
+// read returns the next message: its length, then as many octets, all within
+// one deadline that no trickle of octets moves. A message that is too long to
+// be a query comes back empty, and so does one of length 0.
+func (c *tcpConn) read(ctx context.Context, buf []byte) ([]byte, error) {
+	c.conn.SetReadDeadline(time.Now().Add(c.s.f.cfg.TCPIdle))
+	if ctx.Err() != nil { // else the deadline just set could hide the one that ends us
+		return nil, ctx.Err()
+	}
+	if _, err := io.ReadFull(c.conn, buf[:2]); err != nil {
+		return nil, err
+	}
+	n := int(binary.BigEndian.Uint16(buf))
+	if n > len(buf) {
+		return nil, nil
+	}
+	_, err := io.ReadFull(c.conn, buf[:n])
+	return buf[:n], err
+}
+
+// answer replies to one message and tells whether the connection may go on.
+func (c *tcpConn) answer(ctx context.Context, m, out []byte) bool {
+	q := query{msg: m, client: c.client, proto: rules.TCPProto}
+	defer c.s.f.recovered(&q)
+	reply, p := c.s.f.handle(&q, out)
+	if p != nil {
+		c.room <- struct{}{}
+		c.wait.Add(1)
+		go c.finish(context.WithoutCancel(ctx), p)
+		return true
+	}
+	if len(reply) <= 2 {
+		return false // nothing to say: not a DNS client
+	}
+	return c.write(reply) == nil
+}
+
+func (c *tcpConn) finish(ctx context.Context, p *pending) {
+	defer c.wait.Done()
+	defer func() { <-c.room }()
+	defer c.s.f.recovered(&p.q)
+	if reply := c.s.f.finish(ctx, p, make([]byte, 2, maxUDP)); len(reply) > 2 {
+		c.write(reply)
+	}
+}
+
+// write sends a reply, which has room for its length in front.
+func (c *tcpConn) write(reply []byte) error {
+	binary.BigEndian.PutUint16(reply, uint16(len(reply)-2))
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.conn.SetWriteDeadline(time.Now().Add(c.s.f.cfg.TCPIdle))
+	_, err := c.conn.Write(reply)
+	return err
+}

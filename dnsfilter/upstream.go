@@ -1,0 +1,150 @@
+// Upstreams: the texts that name them, and the sets that names are asked of.
+
+package dnsfilter
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"sallyport/rules"
+)
+
+// An Upstream is a resolver that permitted names are asked of.
+type Upstream struct {
+	Proto rules.Proto // UDPProto: by datagram, by TCP when truncated; TCPProto: always by TCP
+	Addr  netip.AddrPort
+}
+
+// String returns the text that ParseUpstreams reads.
+func (u Upstream) String() string { return u.Proto.String() + "://" + u.Addr.String() }
+
+// ParseUpstreams reads "system", "udp://ADDRESS[:PORT]" and
+// "tcp://ADDRESS[:PORT]". For "system" the name servers are those of the
+// resolv.conf file at the given path; a file without any is an error.
+func ParseUpstreams(texts []string, resolvConf string) ([]Upstream, error) {
+	var ups []Upstream
+	for _, s := range texts {
+		if s == "system" {
+			sys, err := systemUpstreams(resolvConf)
+			if err != nil {
+				return nil, err
+			}
+			ups = append(ups, sys...)
+			continue
+		}
+		u, err := parseUpstream(s)
+		if err != nil {
+			return nil, err
+		}
+		ups = append(ups, u)
+	}
+	if len(ups) == 0 {
+		return nil, errors.New("no upstream is configured")
+	}
+	return ups, nil
+}
+
+func parseUpstream(s string) (Upstream, error) {
+	u := Upstream{Proto: rules.UDPProto}
+	rest, ok := strings.CutPrefix(s, "udp://")
+	if !ok {
+		u.Proto = rules.TCPProto
+		if rest, ok = strings.CutPrefix(s, "tcp://"); !ok {
+			return Upstream{}, fmt.Errorf(`upstream %q is not "system", "udp://ADDRESS" or "tcp://ADDRESS"`, s)
+		}
+	}
+	if a, err := netip.ParseAddr(strings.TrimSuffix(strings.TrimPrefix(rest, "["), "]")); err == nil {
+		u.Addr = netip.AddrPortFrom(a.Unmap(), 53)
+	} else if ap, err := netip.ParseAddrPort(rest); err == nil && ap.Port() != 0 {
+		u.Addr = netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
+	} else {
+		return Upstream{}, fmt.Errorf("upstream %q has no address of the form ADDRESS or ADDRESS:PORT; a name cannot be looked up here", s)
+	}
+	return u, nil
+}
+
+// systemUpstreams lists the name servers of a resolv.conf. Its search list
+// and options are ignored: nothing is ever appended to a name.
+func systemUpstreams(path string) ([]Upstream, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf(`upstream "system": %w`, err)
+	}
+	defer file.Close()
+	var ups []Upstream
+	for lines := bufio.NewScanner(file); lines.Scan(); {
+		fields := strings.Fields(lines.Text())
+		if len(fields) < 2 || fields[0] != "nameserver" {
+			continue
+		}
+		if a, err := netip.ParseAddr(fields[1]); err == nil {
+			ups = append(ups, Upstream{rules.UDPProto, netip.AddrPortFrom(a.Unmap(), 53)})
+		}
+	}
+	if len(ups) == 0 {
+		return nil, fmt.Errorf(`upstream "system": %s lists no nameserver`, path)
+	}
+	return ups, nil
+}
+
+// upstreamSet is the servers that one part of the name space is asked of.
+type upstreamSet struct {
+	zone    rules.Name // zero: everything else
+	servers []*server
+}
+
+// server is one upstream and its health.
+type server struct {
+	Upstream
+	text string // address and port, for dialing
+
+	failed  atomic.Bool  // the last try got no answer
+	heard   atomic.Int64 // when it last answered, on the filter's clock
+	probing atomic.Bool
+
+	mu      sync.Mutex
+	backoff time.Duration // of the probes, guarded by mu
+	next    time.Duration // earliest next probe, guarded by mu
+}
+
+func newUpstreamSet(zone rules.Name, ups []Upstream) *upstreamSet {
+	set := &upstreamSet{zone: zone}
+	for _, u := range ups {
+		set.servers = append(set.servers, &server{Upstream: u, text: u.Addr.String()})
+	}
+	return set
+}
+
+// order lists the servers as they are to be tried: as configured, those that
+// failed last.
+func (s *upstreamSet) order() []*server {
+	list := make([]*server, 0, len(s.servers))
+	for _, failed := range [...]bool{false, true} {
+		for _, u := range s.servers {
+			if u.failed.Load() == failed && len(list) < len(s.servers) {
+				list = append(list, u)
+			}
+		}
+	}
+	if len(list) == 0 { // every one changed sides meanwhile
+		return s.servers
+	}
+	return list
+}
+
+// healthy tells whether some server has not failed.
+func (s *upstreamSet) healthy() bool {
+	for _, u := range s.servers {
+		if !u.failed.Load() {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,198 @@
+// Wire: reads the plain kind of query from its bytes, without allocating.
+
+package dnsfilter
+
+import (
+	"encoding/binary"
+	"net/netip"
+	"time"
+
+	"sallyport/rules"
+)
+
+// Sizes of the wire format.
+const (
+	headerSize  = 12
+	maxWireName = 255  // RFC 1035, section 2.3.4
+	plainUDP    = 512  // what a client without EDNS takes
+	maxUDP      = 1232 // what fits every path unfragmented (RFC 9715)
+	optSize     = 11   // an OPT record without options
+)
+
+// Header bits, as in the 16 bits behind the ID.
+const (
+	flagQR = 1 << 15
+	flagTC = 1 << 9
+	flagRD = 1 << 8
+	flagRA = 1 << 7
+	flagCD = 1 << 4
+
+	opcodeMask = 0xf << 11
+	// oddFlags are those that a plain query has not set; the remaining ones
+	// mean nothing in a query and are ignored.
+	oddFlags = flagQR | opcodeMask | flagTC
+)
+
+// Record types by number, so that the fast path needs no library.
+const (
+	typeA     = 1
+	typeNS    = 2
+	typeAAAA  = 28
+	typeOPT   = 41
+	typeSVCB  = 64
+	typeHTTPS = 65
+	typeIXFR  = 251
+	typeAXFR  = 252
+	classIN   = 1
+)
+
+// forwarded tells whether a type is asked of upstreams at all.
+func forwarded(qtype uint16) bool {
+	return qtype == typeA || qtype == typeAAAA || qtype == typeHTTPS || qtype == typeSVCB
+}
+
+// query is one parsed query. msg is borrowed from its reader until cloned.
+type query struct {
+	msg      []byte
+	qend     int // msg[headerSize:qend] is the question
+	qtype    uint16
+	edns, do bool
+	size     uint16 // UDP payload size that the client takes, with edns
+
+	client  netip.AddrPort // unmapped
+	proto   rules.Proto
+	flow    uint64
+	arrived time.Time
+}
+
+func (q *query) id() uint16    { return binary.BigEndian.Uint16(q.msg) }
+func (q *query) flags() uint16 { return binary.BigEndian.Uint16(q.msg[2:]) }
+
+// wireName is the question's name as the client spelled it.
+func (q *query) wireName() []byte { return q.msg[headerSize : q.qend-4] }
+
+// limit is the size that the reply must not pass.
+func (q *query) limit() int {
+	switch {
+	case q.proto == rules.TCPProto:
+		return 65535
+	case q.edns:
+		return min(max(int(q.size), plainUDP), maxUDP)
+	}
+	return plainUDP
+}
+
+// parse reads q.msg if it is a plain query: one question of class IN with an
+// uncompressed name, nothing else but an OPT record of EDNS version 0. It
+// tells whether it was; anything else is for odd.
+func (q *query) parse() bool {
+	m := q.msg
+	if len(m) < headerSize+5 || q.flags()&oddFlags != 0 {
+		return false
+	}
+	counts := binary.BigEndian.Uint64(m[4:])
+	if counts>>1 != 1<<47 { // one question, no answers, no authority, 0 or 1 additional
+		return false
+	}
+	end, ok := skipPlainName(m, headerSize)
+	if !ok || len(m) < end+4 {
+		return false
+	}
+	q.qend = end + 4
+	q.qtype = binary.BigEndian.Uint16(m[end:])
+	if binary.BigEndian.Uint16(m[end+2:]) != classIN {
+		return false
+	}
+	if counts&1 == 0 {
+		return len(m) == q.qend
+	}
+	return q.parseOPT(m[q.qend:])
+}
+
+// parseOPT reads the rest of a message, which must be one OPT record of
+// version 0. Its options are walked and ignored: none is for this server.
+func (q *query) parseOPT(r []byte) bool {
+	if len(r) < optSize || r[0] != 0 || binary.BigEndian.Uint16(r[1:]) != typeOPT || r[6] != 0 {
+		return false
+	}
+	if int(binary.BigEndian.Uint16(r[9:])) != len(r)-optSize {
+		return false
+	}
+	for o := r[optSize:]; len(o) > 0; {
+		if len(o) < 4 || len(o) < 4+int(binary.BigEndian.Uint16(o[2:])) {
+			return false
+		}
+		o = o[4+int(binary.BigEndian.Uint16(o[2:])):]
+	}
+	q.edns, q.do, q.size = true, r[7]&0x80 != 0, binary.BigEndian.Uint16(r[3:])
+	return true
+}
+
+// skipPlainName returns where the uncompressed name at off ends.
+func skipPlainName(m []byte, off int) (int, bool) {
+	for p := off; p < len(m) && p-off < maxWireName; {
+		l := int(m[p])
+		switch {
+		case l == 0:
+			return p + 1, true
+		case l > rules.MaxLabel: // a pointer, or a label type that nobody defined
+			return 0, false
+		}
+		p += 1 + l
+	}
+	return 0, false
+}
+
+// keySize is the room that the longest key takes.
+const keySize = maxWireName + 2
+
+// appendKey appends what answers are found by: the name's wire form in lower
+// case and the type. DO and CD are no part of it: neither is sent upstream and
+// signatures are never kept, so that no answer depends on them.
+func appendKey(key, wireName []byte, qtype uint16) []byte {
+	for _, c := range wireName { // length octets are below 'A'
+		if 'A' <= c && c <= 'Z' {
+			c |= 0x20
+		}
+		key = append(key, c)
+	}
+	return append(key, byte(qtype>>8), byte(qtype))
+}
+
+// appendWireName appends the wire form of a canonical name.
+func appendWireName(b []byte, n rules.Name) []byte {
+	s := n.String()
+	for len(s) > 0 {
+		l := 0
+		for l < len(s) && s[l] != '.' {
+			l++
+		}
+		b = append(append(b, byte(l)), s[:l]...)
+		s = s[min(l+1, len(s)):]
+	}
+	return append(b, 0)
+}
+
+// nameOf turns an uncompressed wire name into a Name. A label that has a dot
+// in it is no label of a host name, and would read as two.
+func nameOf(wire []byte) (rules.Name, error) {
+	var buf [maxWireName]byte
+	text := buf[:0]
+	for p := 0; p < len(wire) && wire[p] != 0; {
+		label := wire[p+1 : p+1+int(wire[p])]
+		if p > 0 {
+			text = append(text, '.')
+		}
+		for _, c := range label {
+			if c == '.' {
+				return rules.Name{}, rules.ErrNameByte
+			}
+			if 'A' <= c && c <= 'Z' {
+				c |= 0x20
+			}
+			text = append(text, c)
+		}
+		p += 1 + len(label)
+	}
+	return rules.ParseName(string(text))
+}
