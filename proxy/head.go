@@ -55,6 +55,9 @@ type head struct {
 // hasBody tells whether bytes of a body follow the head.
 func (h *head) hasBody() bool { return h.chunked || h.contentLength > 0 }
 
+// wantsJSON tells in which form the client wants to be told errors.
+func (h *head) wantsJSON() bool { return strings.Contains(strings.ToLower(h.accept), "json") }
+
 // A headFault is why a head is refused.
 type headFault struct {
 	reason rules.Reason

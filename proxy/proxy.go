@@ -77,10 +77,12 @@ type Proxy struct {
 	draining atomic.Bool
 	drained  chan struct{} // closed when Drain begins
 
-	clients clientTable
-	flows   flowTable
-	count   counters
-	buffers sync.Pool // of *[bufferSize]byte
+	engine       engine
+	clients      clientTable
+	flows        flowTable
+	count        counters
+	buffers      sync.Pool // of *[bufferSize]byte
+	relayBuffers sync.Pool // of *[relayBuffer]byte
 }
 
 // New returns a Proxy that serves nothing yet.

@@ -1,0 +1,281 @@
+// Guard: stands between a client connection and net/http, which sees only
+// what the strict grammar accepted and what was decided before.
+
+package proxy
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"sallyport/rules"
+)
+
+// A guard is the net.Conn that net/http serves. It hands out whole judged
+// heads and checked bodies, one request at a time: the next head is not looked
+// at before the answer to the last request is written. It holds its TCP
+// connection, never embeds it, and does not close it.
+type guard struct {
+	p      *Proxy
+	c      *client
+	judge  func(h *head, fault rules.Reason, detail string) bool // true: hand the request on
+	heads  int                                                   // heads that were handed on
+	within time.Duration                                         // for a first head of which a part is there; 0: as for all others
+
+	left  int64 // judged bytes that come next: first those in c.pre, then from the connection
+	phase phase // what comes behind them
+	extra int   // bytes of chunk extensions and trailers of this request
+
+	connect  *head         // a CONNECT that ended the sequence; still in c.pre
+	fault    rules.Reason  // what ended the sequence in the middle of a body
+	panicked any           // a recovered panic, for whoever serves the connection
+	ended    chan struct{} // closed by Close
+	denied   *deniedError  // the journaled answer to fault
+	eof      bool          // the client sent its last byte
+
+	mu   sync.Mutex
+	wake *sync.Cond // on any change of the following
+	turn bool       // the answer is written, the next head may be looked at
+	past bool       // net/http wants a blocked Read to return
+	shut bool
+}
+
+// phase is what the guard expects behind the bytes that are judged.
+type phase uint8
+
+const (
+	phaseHead     phase = iota // a head; nothing before it is open
+	phaseTurn                  // a head, once the answer is written
+	phaseChunk                 // the size line of a chunk
+	phaseChunkEnd              // the CRLF behind a chunk's data
+	phaseTrailer               // a trailer field, or the empty line
+	phaseStopped               // nothing ever again
+)
+
+// maxExtra bounds chunk extensions and trailers of one request together.
+const maxExtra = 16 << 10
+
+// maxKeepAlive bounds the wait between requests.
+const maxKeepAlive = 2 * time.Minute
+
+func newGuard(p *Proxy, c *client, judge func(*head, rules.Reason, string) bool) *guard {
+	g := &guard{p: p, c: c, judge: judge, ended: make(chan struct{})}
+	g.wake = sync.NewCond(&g.mu)
+	return g
+}
+
+// Read hands out judged bytes only. Goroutines of net/http call it that do
+// not recover from panics.
+func (g *guard) Read(b []byte) (n int, err error) {
+	defer g.recovered(&err)
+	for g.left == 0 {
+		if err := g.advance(); err != nil {
+			return 0, err
+		}
+	}
+	b = b[:min(int64(len(b)), g.left)]
+	if len(g.c.pre) > 0 {
+		n = copy(b, g.c.pre)
+		g.c.take(n)
+	} else if err = g.arm(g.p.limits.Idle); err == nil {
+		n, err = g.c.conn.Read(b)
+	}
+	g.left -= int64(n)
+	return n, err
+}
+
+func (g *guard) recovered(err *error) {
+	if v := recover(); v != nil {
+		g.panicked = fmt.Errorf("%v\n%s", v, debug.Stack())
+		g.phase, g.left = phaseStopped, 0
+		*err = io.ErrUnexpectedEOF
+	}
+}
+
+// advance judges what comes next, or waits for it.
+func (g *guard) advance() error {
+	switch g.phase {
+	case phaseHead:
+		return g.nextHead()
+	case phaseTurn:
+		return g.awaitTurn()
+	case phaseChunk, phaseChunkEnd, phaseTrailer:
+		return g.nextPiece()
+	}
+	return io.EOF
+}
+
+// nextHead waits for a head and has it judged. io.EOF: there is none, or it
+// was refused and answered, or it is a CONNECT for somebody else.
+func (g *guard) nextHead() error {
+	if len(g.c.pre) == 0 {
+		if err := g.awaitFirstByte(); err != nil {
+			return err
+		}
+	}
+	if g.heads > 0 || g.within > 0 { // else the deadline runs since the connection began
+		if err := g.arm(cmp.Or(g.within, g.p.limits.Head)); err != nil {
+			return err
+		}
+	}
+	h, fault, detail, more := parseHead(g.c.pre)
+	for more {
+		if err := g.c.fill(maxHead); err != nil {
+			fault, detail = cutShort(err)
+			break
+		}
+		h, fault, detail, more = parseHead(g.c.pre)
+	}
+	switch {
+	case fault == rules.ReasonNone && h.form == formAuthority:
+		g.connect = &h
+	case g.judge(&h, fault, detail):
+		g.heads++
+		g.begin(&h)
+		return nil
+	}
+	g.phase = phaseStopped
+	return io.EOF
+}
+
+// cutShort says what it means that a head did not arrive whole.
+func cutShort(err error) (rules.Reason, string) {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return rules.SniffTimeout, "request head was not whole in time"
+	}
+	return rules.MalformedRequest, "connection ended inside a request head"
+}
+
+// awaitFirstByte waits for a next request. A client that sends nothing is
+// only counted.
+func (g *guard) awaitFirstByte() error {
+	if g.eof {
+		return io.EOF
+	}
+	wait := g.p.limits.Head
+	if g.heads > 0 {
+		wait = min(g.p.limits.Idle, maxKeepAlive)
+	}
+	if err := g.arm(wait); err != nil {
+		return err
+	}
+	g.c.release()
+	err := g.p.await(g.c, maxHead)
+	if err != nil && g.heads == 0 {
+		g.p.count.empty.Add(1)
+	}
+	return err
+}
+
+// begin lets a head pass and remembers how its body is framed.
+func (g *guard) begin(h *head) {
+	g.left, g.phase, g.extra, g.within = int64(h.n), phaseTurn, 0, 0
+	if h.chunked {
+		g.phase = phaseChunk
+	} else if h.contentLength > 0 {
+		g.left += h.contentLength
+	}
+}
+
+// awaitTurn waits until the answer is written. net/http reads meanwhile, to
+// learn of a client that is gone; one that only closed its sending half still
+// gets its answer.
+func (g *guard) awaitTurn() error {
+	if len(g.c.pre) == 0 && !g.eof && !g.ourTurn() {
+		if err := g.arm(0); err != nil {
+			return err
+		}
+		switch err := g.c.fill(bufferSize); {
+		case errors.Is(err, io.EOF):
+			g.eof = true
+		case err != nil:
+			return err
+		}
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for !g.turn && !g.past && !g.shut {
+		g.wake.Wait()
+	}
+	switch {
+	case g.shut:
+		return net.ErrClosed
+	case !g.turn:
+		return os.ErrDeadlineExceeded
+	}
+	g.turn, g.phase = false, phaseHead
+	return nil
+}
+
+func (g *guard) ourTurn() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.turn
+}
+
+// answered says that the answer to the last request is written.
+func (g *guard) answered() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.turn = true
+	g.wake.Broadcast()
+}
+
+// arm sets the deadline of the next reads, absolutely; 0: none. It fails when
+// net/http wants no more of the current Read.
+func (g *guard) arm(d time.Duration) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.past {
+		return os.ErrDeadlineExceeded
+	}
+	g.c.deadline(d)
+	return nil
+}
+
+// SetReadDeadline obeys only what net/http uses to interrupt a Read, a time
+// that is past; how long reads may take is the guard's to know.
+func (g *guard) SetReadDeadline(t time.Time) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.past = !t.IsZero() && !t.After(time.Now()); g.past {
+		g.wake.Broadcast()
+		return g.c.conn.SetReadDeadline(t)
+	}
+	return nil
+}
+
+// Write gives a client that does not read the idle limit's time.
+func (g *guard) Write(b []byte) (int, error) {
+	g.c.conn.SetWriteDeadline(time.Now().Add(g.p.limits.Idle))
+	return g.c.conn.Write(b)
+}
+
+// Close ends the sequence. The connection itself belongs to the accept loop.
+func (g *guard) Close() error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if !g.shut {
+		g.shut = true
+		g.wake.Broadcast()
+		close(g.ended)
+	}
+	return nil
+}
+
+// CloseWrite tells the client that no more comes; net/http uses it before it
+// lingers.
+func (g *guard) CloseWrite() error { return g.c.conn.CloseWrite() }
+
+// SetDeadline and SetWriteDeadline are net/http's wishes that the guard's own
+// deadlines replace.
+func (g *guard) SetDeadline(time.Time) error      { return nil }
+func (g *guard) SetWriteDeadline(time.Time) error { return nil }
+func (g *guard) LocalAddr() net.Addr              { return g.c.conn.LocalAddr() }
+func (g *guard) RemoteAddr() net.Addr             { return g.c.conn.RemoteAddr() }

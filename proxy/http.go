@@ -1,0 +1,228 @@
+// HTTP: decides on each request of a connection, whether the connection came
+// to the proxy itself or runs through a tunnel.
+
+package proxy
+
+import (
+	"bytes"
+	"context"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"sallyport/rules"
+)
+
+// ServeHTTP serves proxy clients on l until ctx ends or Drain begins:
+// absolute-form requests and CONNECT.
+func (p *Proxy) ServeHTTP(ctx context.Context, l net.Listener) error {
+	return p.serve(ctx, l, frontEnd{via: rules.HTTP, handle: p.handleHTTPConn, sorry: sorryHTTP})
+}
+
+// sorryHTTP tells a client that was not admitted, without waiting for it.
+func sorryHTTP(c *client, a rules.Attempt, d rules.Decision) {
+	c.conn.SetWriteDeadline(time.Now().Add(time.Second))
+	writeError(c.conn, statusOf(d), a, d, false)
+}
+
+// handleHTTPConn serves a connection to the proxy: any number of requests in
+// absolute-form, and a CONNECT, which ends it.
+func (p *Proxy) handleHTTPConn(ctx context.Context, c *client) {
+	s := newSession(ctx, p, c, nil)
+	s.serve()
+	if h := s.guard.connect; h != nil {
+		p.connect(ctx, c, *h)
+	}
+}
+
+// serveHTTP serves requests on a connection of which the beginning of a first
+// head is in c.pre, until the connection is done. in is nil on a connection to
+// the proxy itself, whose requests are in absolute-form; otherwise requests
+// are in origin-form and go where the tunnel goes.
+//
+// Each request is one question for the policy. It is asked provisionally when
+// the head is whole, which finds every denial that the head can show, and
+// finally when an upstream connection is in hand and no byte of the request is
+// on it; so an allow is journaled once, with the address that it went to. A
+// denial answers, closes, and nothing behind it is read.
+func (p *Proxy) serveHTTP(ctx context.Context, c *client, in *inner) {
+	newSession(ctx, p, c, in).serve()
+}
+
+// A session is the requests of one client connection. Its upstream connections
+// are its own: no other client's request travels on them.
+type session struct {
+	p     *Proxy
+	c     *client
+	in    *inner
+	ctx   context.Context
+	guard *guard
+
+	granted *grant // the request that net/http is about to serve
+	current atomic.Pointer[grant]
+	up      *http.Transport // made for the first request
+	used    atomic.Bool     // the tunnel's connection is in the pool
+}
+
+// A grant is a request that was allowed, for one use.
+type grant struct {
+	s    *session
+	head head
+	a    rules.Attempt
+	d    rules.Decision // the first answer
+	host string         // host:port to connect to, canonical
+
+	final bool                        // the final question was asked
+	flow  *flow                       // from the final allow on
+	own   bool                        // flow is this request's and not the tunnel's
+	fault atomic.Pointer[deniedError] // the answer to a body that broke its framing
+	cut   atomic.Bool                 // the answer ended before its end
+}
+
+func newSession(ctx context.Context, p *Proxy, c *client, in *inner) *session {
+	s := &session{p: p, c: c, in: in, ctx: ctx}
+	s.guard = newGuard(p, c, s.judge)
+	if in != nil {
+		s.guard.within = p.limits.Sniff
+	}
+	return s
+}
+
+// serve returns when no more requests come or may come. A first head that is
+// refused, and a CONNECT, never reach net/http.
+func (s *session) serve() {
+	if s.guard.nextHead() == nil {
+		s.p.engine.serve(s)
+		if s.up != nil {
+			s.up.CloseIdleConnections()
+		}
+	}
+	if s.guard.panicked != nil {
+		panic(s.guard.panicked)
+	}
+}
+
+// judge is the guard's question about the next head, or about a fault. A nil
+// head is a fault in the body of the current request.
+func (s *session) judge(h *head, fault rules.Reason, detail string) bool {
+	if h == nil {
+		s.bodyFault(fault, detail)
+		return false
+	}
+	a := s.attempt(h)
+	a.Fault, a.Detail = fault, detail
+	if h.raw != "" {
+		a.Raw = []byte(h.raw)
+	}
+	if fault == rules.ReasonNone {
+		a.Fault, a.Detail = s.unfit(h)
+	}
+	// Port 443 demands TLS, which a request is not: no need to connect first.
+	a.Provisional = a.Fault == rules.ReasonNone && a.Dest.Port() != portTLS
+	d := s.p.decide(a)
+	if a.Fault != rules.ReasonNone {
+		d.Verdict = rules.Deny
+	}
+	if !d.Allowed() {
+		s.refuse(h, a, d)
+		return false
+	}
+	s.granted = &grant{s: s, head: *h, a: a, d: d, host: s.target(h).String(), final: !a.Provisional}
+	return true
+}
+
+// attempt is the question about a request.
+func (s *session) attempt(h *head) rules.Attempt {
+	var a rules.Attempt
+	if s.in != nil {
+		a = s.in.attempt
+	} else {
+		a = s.p.attempt(s.c, rules.HTTP)
+		a.Authority = h.target.Name
+		a.Dest = netip.AddrPortFrom(h.target.Addr, h.target.Port)
+	}
+	a.Shown = rules.ShownHTTP
+	a.Host, a.HostAddr, a.HostPort = h.host.Name, h.host.Addr, h.host.Port
+	return a
+}
+
+// target is where a request goes.
+func (s *session) target(h *head) rules.Authority {
+	if s.in == nil {
+		return h.target
+	}
+	a := rules.Authority{Name: s.in.attempt.Target(), Port: s.in.attempt.Dest.Port()}
+	if a.Name.IsZero() {
+		a.Addr = s.in.attempt.Dest.Addr()
+	}
+	return a
+}
+
+// unfit tells why a well-formed request cannot be served here.
+func (s *session) unfit(h *head) (rules.Reason, string) {
+	switch {
+	case s.in == nil && h.form != formAbsolute:
+		return rules.MalformedRequest, notForOrigins
+	case s.in != nil && h.form != formOrigin:
+		return rules.MalformedRequest, "proxy request inside a tunnel"
+	case strings.Contains(h.via, s.p.engine.pseudonym()):
+		return rules.Self, "the request has passed here before (Via)"
+	}
+	return rules.ReasonNone, ""
+}
+
+// notForOrigins is the detail for clients that take us for a web server.
+const notForOrigins = "request for a web server sent to a proxy"
+
+// refuse answers a request that net/http has not seen and will not see.
+func (s *session) refuse(h *head, a rules.Attempt, d rules.Decision) {
+	if f := s.tunnelFlow(); f != nil && s.guard.heads == 0 {
+		f.judged(a, d) // the tunnel ends without having been used
+	}
+	s.c.conn.SetWriteDeadline(time.Now().Add(lingerTime))
+	s.c.conn.Write(refusal(h, a, d))
+	if h.hasBody() || len(s.c.pre) > h.n || h.n == 0 || a.Fault != rules.ReasonNone {
+		s.c.hangUp()
+	}
+}
+
+func (s *session) tunnelFlow() *flow {
+	if s.in == nil {
+		return nil
+	}
+	return s.in.flow
+}
+
+// refusal is the whole answer to a denied request.
+func refusal(h *head, a rules.Attempt, d rules.Decision) []byte {
+	var b bytes.Buffer
+	json := h.wantsJSON()
+	if a.Detail == notForOrigins && d.Why() == rules.MalformedRequest {
+		writePage(&b, statusOf(d), errorBody{Error: "denied", Reason: d.Why().String(),
+			Hint: "This is a proxy, not a web server: configure it as the HTTP proxy of your client."}, json)
+	} else {
+		writeError(&b, statusOf(d), a, d, json)
+	}
+	if h.method == http.MethodHead {
+		if end := bytes.Index(b.Bytes(), []byte("\r\n\r\n")); end >= 0 {
+			b.Truncate(end + 4)
+		}
+	}
+	return b.Bytes()
+}
+
+// bodyFault puts on record that the request being served broke its framing.
+func (s *session) bodyFault(fault rules.Reason, detail string) {
+	g := s.current.Load()
+	if g == nil {
+		return
+	}
+	a := g.a
+	a.Provisional, a.Fault, a.Detail = false, fault, detail
+	d := s.p.decide(a)
+	d.Verdict = rules.Deny
+	g.fault.Store(&deniedError{a, d})
+}

@@ -1,0 +1,178 @@
+// HTTP engine: net/http and goproxy behind the guard. They move requests and
+// answers; what may pass is decided before they see a byte.
+
+package proxy
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"runtime/debug"
+	"strings"
+	"sync"
+
+	"github.com/elazarl/goproxy"
+
+	"sallyport/rules"
+)
+
+// An engine is shared by all connections of a Proxy. Its zero value is ready.
+type engine struct {
+	once   sync.Once
+	server *http.Server
+	proxy  *goproxy.ProxyHttpServer
+	name   string // what we call ourselves in Via, different in each process
+}
+
+type (
+	sessionKey struct{} // context: *session
+	grantKey   struct{} // context: *grant
+)
+
+// pseudonym is how we call ourselves in Via (RFC 9110, section 7.6.3).
+func (e *engine) pseudonym() string {
+	e.once.Do(e.build)
+	return e.name
+}
+
+func (e *engine) build() {
+	e.name = "sallyport-" + strings.ToLower(rand.Text()[:12])
+	discard := log.New(io.Discard, "", 0) // the journal tells what matters, without URLs
+	e.server = &http.Server{
+		Handler:                      http.HandlerFunc(e.handle),
+		MaxHeaderBytes:               2 * maxHead, // the guard is stricter
+		BaseContext:                  sessionContext,
+		ConnState:                    stateChanged,
+		ErrorLog:                     discard,
+		DisableGeneralOptionsHandler: true,
+	}
+	e.proxy = goproxy.NewProxyHttpServer()
+	e.proxy.Tr = &http.Transport{DialContext: noDial} // never used; the default one obeys the environment
+	e.proxy.ConnectDial = noConnect
+	e.proxy.Logger = discard
+	e.proxy.KeepAcceptEncoding = true
+	e.proxy.NonproxyHandler = http.HandlerFunc(notGranted)
+	e.proxy.OnRequest().DoFunc(useGrant)
+	e.proxy.OnRequest().HandleConnect(goproxy.FuncHttpsHandler(rejectConnect))
+}
+
+// serve lets net/http serve a session whose first head was judged already, and
+// returns when the last answer is written.
+func (e *engine) serve(s *session) {
+	e.once.Do(e.build)
+	e.server.Serve(&oneConn{s: s}) // returns at once: there is nothing more to accept
+	<-s.guard.ended
+}
+
+// oneConn is a listener with one connection.
+type oneConn struct {
+	s    *session
+	done bool
+}
+
+// Accept returns the connection, then io.EOF.
+func (l *oneConn) Accept() (net.Conn, error) {
+	if l.done {
+		return nil, io.EOF
+	}
+	l.done = true
+	return l.s.guard, nil
+}
+
+// Close does nothing: the connection is served on.
+func (l *oneConn) Close() error   { return nil }
+func (l *oneConn) Addr() net.Addr { return l.s.c.conn.LocalAddr() }
+
+func sessionContext(l net.Listener) context.Context {
+	s := l.(*oneConn).s
+	return context.WithValue(s.ctx, sessionKey{}, s)
+}
+
+// stateChanged tells the guard when an answer is written.
+func stateChanged(c net.Conn, state http.ConnState) {
+	if g, ok := c.(*guard); ok && state == http.StateIdle {
+		g.answered()
+	}
+}
+
+// handle serves one granted request.
+func (e *engine) handle(w http.ResponseWriter, r *http.Request) {
+	s := r.Context().Value(sessionKey{}).(*session)
+	defer s.contain()
+	g := s.granted
+	s.granted = nil
+	if g == nil || !g.covers(r) {
+		s.unmatched(w, g)
+		return
+	}
+	s.current.Store(g)
+	defer s.current.Store(nil)
+	defer g.end()
+	g.rewrite(r, e.name)
+	e.proxy.ServeHTTP(&answer{ResponseWriter: w}, r.WithContext(context.WithValue(r.Context(), grantKey{}, g)))
+	if g.cut.Load() {
+		panic(http.ErrAbortHandler) // or the client takes the part for the whole
+	}
+}
+
+// contain keeps a panic for the goroutine that answers for the connection.
+func (s *session) contain() {
+	v := recover()
+	if v == nil {
+		return
+	}
+	if v != http.ErrAbortHandler {
+		s.guard.panicked = fmt.Errorf("%v\n%s", v, debug.Stack())
+	}
+	panic(http.ErrAbortHandler)
+}
+
+// covers tells whether net/http read the very request that was granted.
+func (g *grant) covers(r *http.Request) bool {
+	length := max(g.head.contentLength, 0)
+	if g.head.chunked {
+		length = -1
+	}
+	return r.Method == g.head.method && r.ProtoAtLeast(1, 1) == g.head.http11 &&
+		r.ContentLength == length && (len(r.TransferEncoding) > 0) == g.head.chunked
+}
+
+// unmatched denies a request that net/http read otherwise than the guard did.
+func (s *session) unmatched(w http.ResponseWriter, g *grant) {
+	a := s.p.attempt(s.c, rules.HTTP)
+	if g != nil {
+		a = g.a
+	}
+	a.Provisional, a.Fault, a.Detail = false, rules.MalformedRequest, "request is read in two ways"
+	d := s.p.decide(a)
+	d.Verdict = rules.Deny
+	w.Header().Set("Connection", "close")
+	w.Header().Set("X-Sallyport-Reason", d.Why().String())
+	w.WriteHeader(statusOf(d))
+}
+
+// useGrant is goproxy's one request handler: it binds a request to its grant.
+func useGrant(r *http.Request, ctx *goproxy.ProxyCtx) (*http.Request, *http.Response) {
+	g, ok := r.Context().Value(grantKey{}).(*grant)
+	if !ok {
+		return r, goproxy.NewResponse(r, goproxy.ContentTypeText, http.StatusForbidden, "")
+	}
+	ctx.RoundTripper = goproxy.RoundTripperFunc(g.roundTrip)
+	return r, nil
+}
+
+// rejectConnect is goproxy's one CONNECT handler. The guard lets no CONNECT
+// through; without a handler goproxy would permit it.
+func rejectConnect(host string, _ *goproxy.ProxyCtx) (*goproxy.ConnectAction, string) {
+	return goproxy.RejectConnect, host
+}
+
+func notGranted(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) }
+
+func noDial(context.Context, string, string) (net.Conn, error) { return nil, net.ErrClosed }
+
+func noConnect(string, string) (net.Conn, error) { return nil, net.ErrClosed }
