@@ -38,6 +38,7 @@ type record struct {
 	Hint    string `json:"hint"`
 	Detail  string `json:"detail"`
 	Rule    string `json:"rule"`
+	Count   int    `json:"count"`
 	line    string
 }
 
@@ -109,4 +110,25 @@ func (j journal) mustDeny(t *testing.T, mark int, want denial) record {
 		return fmt.Errorf("it has %d denials since:\n%s", len(ds), strings.Join(all, "\n"))
 	})
 	return found
+}
+
+// events returns the records of one kind.
+func (j journal) events(kind string) (rs []record) {
+	records, _ := j.read()
+	for _, r := range records {
+		if r.Event == kind {
+			rs = append(rs, r)
+		}
+	}
+	return rs
+}
+
+// counted sums the denials of one reason, folded records by their count.
+func (j journal) counted(reason string) (n int) {
+	for _, r := range j.denials(0) {
+		if r.Reason == reason {
+			n += max(r.Count, 1)
+		}
+	}
+	return n
 }
