@@ -152,7 +152,7 @@ func (p *Proxy) unreachable(a rules.Attempt, addr netip.AddrPort) *deniedError {
 // verify looks at the socket itself: what it is connected to must be what was
 // granted.
 func (p *Proxy) verify(conn *net.TCPConn, d rules.Decision, a rules.Attempt) (*net.TCPConn, rules.Attempt, error) {
-	remote := unmapped(conn.RemoteAddr())
+	remote := p.remote(conn)
 	if remote.Port() != a.Dest.Port() || d.Reach(remote) != rules.ReasonNone {
 		reset(conn)
 		return nil, a, p.unreachable(a, remote)
@@ -160,6 +160,9 @@ func (p *Proxy) verify(conn *net.TCPConn, d rules.Decision, a rules.Attempt) (*n
 	a.Dest = remote
 	return conn, a, nil
 }
+
+// peerOf returns what a socket is connected to.
+func peerOf(conn *net.TCPConn) netip.AddrPort { return unmapped(conn.RemoteAddr()) }
 
 // unmapped returns the address and port of a TCP address, unmapped.
 func unmapped(addr net.Addr) netip.AddrPort {

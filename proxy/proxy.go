@@ -74,6 +74,8 @@ type Proxy struct {
 	base context.Context // ends when the last grace of Drain is over
 	stop context.CancelFunc
 
+	remote func(*net.TCPConn) netip.AddrPort // peerOf, but in tests
+
 	draining atomic.Bool
 	drained  chan struct{} // closed when Drain begins
 
@@ -87,7 +89,7 @@ type Proxy struct {
 
 // New returns a Proxy that serves nothing yet.
 func New(cfg Config) *Proxy {
-	p := &Proxy{cfg: cfg, limits: cfg.Limits.withDefaults(), log: cfg.Log, drained: make(chan struct{})}
+	p := &Proxy{cfg: cfg, limits: cfg.Limits.withDefaults(), log: cfg.Log, remote: peerOf, drained: make(chan struct{})}
 	if p.log == nil {
 		p.log = slog.New(slog.DiscardHandler)
 	}

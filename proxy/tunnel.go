@@ -3,6 +3,9 @@
 package proxy
 
 import (
+	"context"
+	"errors"
+	"io"
 	"net"
 
 	"sallyport/rules"
@@ -18,3 +21,193 @@ type inner struct {
 	upstream *net.TCPConn   // connected to attempt.Dest, unused so far
 	flow     *flow          // registered; judged, in and out belong to the engine, done to the tunnel
 }
+
+// A replier tells a client, in its protocol, how its wish went.
+type replier interface {
+	granted(c *client) error
+	denied(c *client, a rules.Attempt, d rules.Decision)
+	failed(c *client, a rules.Attempt, e *dialError)
+}
+
+// tunnel takes a wish all the way: it asks, connects, says so, judges what the
+// client shows, and relays. a has what the client asked for; what the client
+// sent behind its request is in c.pre.
+func (p *Proxy) tunnel(ctx context.Context, c *client, a rules.Attempt, r replier) {
+	a.Provisional = true
+	d := p.decide(a)
+	if !d.Allowed() {
+		r.denied(c, a, d)
+		c.hangUp()
+		return
+	}
+	up, a, err := p.dial(ctx, d, a)
+	if err != nil {
+		p.notConnected(c, a, r, err)
+		return
+	}
+	defer up.Close()
+	f := p.openFlow(c, up, a, d)
+	if r.granted(c) != nil {
+		f.done("reset")
+		return
+	}
+	f.done(f.carry(ctx))
+}
+
+// notConnected answers a wish that was granted and led nowhere.
+func (p *Proxy) notConnected(c *client, a rules.Attempt, r replier, err error) {
+	var denied *deniedError
+	var failed *dialError
+	switch {
+	case errors.As(err, &denied):
+		r.denied(c, denied.a, denied.d)
+	case errors.As(err, &failed):
+		r.failed(c, a, failed)
+	}
+	c.hangUp()
+}
+
+// carry judges what the client shows and relays. It returns why the flow ended.
+func (f *flow) carry(ctx context.Context) string {
+	a := f.last()
+	switch port := a.Dest.Port(); {
+	case f.d.Opaque():
+		if d := f.judge(a); !d.Allowed() {
+			return f.refuse(sight{}, a, d)
+		}
+		f.c.deadline(0)
+		return f.relay()
+	case port == portTLS || port == portHTTP:
+		return f.clientFirst(ctx, a)
+	}
+	return f.eitherFirst(ctx, a)
+}
+
+// judge asks the final question about the flow.
+func (f *flow) judge(a rules.Attempt) rules.Decision {
+	a.Provisional = false
+	d := f.p.decide(a)
+	f.judged(a, d)
+	return d
+}
+
+// clientFirst is for ports whose protocol begins with the client: nothing
+// moves before the client has shown what it is.
+func (f *flow) clientFirst(ctx context.Context, a rules.Attempt) string {
+	s := f.sniff(a.Dest.Port())
+	if s.http && s.fault == rules.ReasonNone {
+		return f.requests(ctx, a)
+	}
+	if cause := f.interrupted(a, s); cause != "" {
+		return cause
+	}
+	s.show(&a)
+	if d := f.judge(a); !d.Allowed() {
+		return f.refuse(s, a, d)
+	}
+	return f.relay()
+}
+
+// requests hands the flow over to the engine that decides on each request.
+func (f *flow) requests(ctx context.Context, a rules.Attempt) string {
+	f.p.serveHTTP(ctx, f.c, &inner{attempt: a, decision: f.d, upstream: f.up, flow: f})
+	return ""
+}
+
+// eitherFirst is for all other ports: the destination may speak before the
+// client does, and the first bytes of the client are judged before any of them
+// leaves. There is no telling how long a client waits for its server, so only
+// what it has begun to send must be whole within the deadline.
+func (f *flow) eitherFirst(ctx context.Context, a rules.Attempt) string {
+	f.c.deadline(0)
+	r := newRelay(f)
+	defer r.finish()
+	r.startDown()
+	if len(f.c.pre) == 0 {
+		if err := f.c.fill(maxHelloRecords); err != nil {
+			return f.silent(r, a, err)
+		}
+	}
+	r.touch()
+	s := f.sniff(a.Dest.Port())
+	if s.http && s.fault == rules.ReasonNone && f.out.Load() == 0 && r.stopDown() {
+		if f.out.Load() == 0 {
+			r.finish()
+			return f.requests(ctx, a)
+		}
+		r.resumeDown()
+	}
+	if cause := f.interrupted(a, s); cause != "" {
+		<-r.finished
+		return cause
+	}
+	if s.http && s.fault == rules.ReasonNone {
+		s = f.sniffHead()
+	}
+	s.show(&a)
+	if d := f.judge(a); !d.Allowed() {
+		if f.out.Load() > 0 || !r.stopDown() {
+			f.abort(d.Why().String()) // no alert or page in the midst of something
+		}
+		<-r.finished
+		return f.refuse(s, a, d)
+	}
+	if !r.forward() {
+		<-r.finished
+		return "reset"
+	}
+	return r.both()
+}
+
+// silent ends a flow whose client sent nothing: it said that it never would,
+// or it is gone.
+func (f *flow) silent(r *relay, a rules.Attempt, err error) string {
+	a.Shown = rules.ShownSilent
+	d := f.judge(a)
+	if err != io.EOF || !d.Allowed() {
+		f.abort("reset")
+		<-r.finished
+		return "reset"
+	}
+	if r.up.end() != nil {
+		f.abort("reset")
+	}
+	<-r.finished
+	if r.err != nil {
+		return "reset"
+	}
+	return ""
+}
+
+// interrupted tells why a flow was ended from outside while its client was
+// awaited, "" if it was not. What ended it is asked for the denial.
+func (f *flow) interrupted(a rules.Attempt, s sight) string {
+	f.mu.Lock()
+	cause := f.cause
+	f.mu.Unlock()
+	if cause == "" || !errors.Is(s.err, net.ErrClosed) {
+		return ""
+	}
+	f.judged(a, f.p.decide(a)) // provisional: a denial is final, an allow had its end
+	return cause
+}
+
+// refuse ends a flow after the client was told that it is connected, in the
+// protocol that the client showed, if it showed one.
+func (f *flow) refuse(s sight, a rules.Attempt, d rules.Decision) string {
+	switch {
+	case s.tls:
+		f.c.conn.Write(accessDenied())
+		f.c.hangUp()
+	case s.http:
+		writeError(f.c.conn, statusOf(d), a, d, wantsJSON(f.c.pre))
+		f.c.hangUp()
+	default:
+		reset(f.c.conn)
+	}
+	return d.Why().String()
+}
+
+// accessDenied is the fatal alert access_denied (RFC 8446, section 6.2) in a
+// record of the version that every client takes before one is agreed on.
+func accessDenied() []byte { return []byte{21, 3, 1, 0, 2, 2, 49} }

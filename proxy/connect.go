@@ -1,0 +1,45 @@
+// CONNECT: HTTP's way to ask for a tunnel.
+
+package proxy
+
+import (
+	"context"
+	"net/netip"
+	"strings"
+
+	"sallyport/rules"
+)
+
+// connect serves a CONNECT whose head h is at the beginning of c.pre; what is
+// behind it belongs to the tunnel. The connection is over afterwards, also
+// when the answer was no: what follows a refused CONNECT is thrown away and
+// never read as a request (RFC 9931).
+func (p *Proxy) connect(ctx context.Context, c *client, h head) {
+	c.take(h.n)
+	a := p.attempt(c, rules.Connect)
+	a.Authority = h.target.Name
+	a.Dest = netip.AddrPortFrom(h.target.Addr, h.target.Port)
+	if h.hasHost {
+		a.Host, a.HostAddr, a.HostPort = h.host.Name, h.host.Addr, h.host.Port
+		if a.HostPort == portHTTP { // clients leave it out, or put the default of http there
+			a.HostPort = h.target.Port
+		}
+	}
+	p.tunnel(ctx, c, a, connectReply{json: strings.Contains(strings.ToLower(h.accept), "json")})
+}
+
+// connectReply answers in HTTP.
+type connectReply struct{ json bool }
+
+func (r connectReply) granted(c *client) error {
+	_, err := c.conn.Write([]byte("HTTP/1.1 200 Connection established\r\n\r\n"))
+	return err
+}
+
+func (r connectReply) denied(c *client, a rules.Attempt, d rules.Decision) {
+	writeError(c.conn, statusOf(d), a, d, r.json)
+}
+
+func (r connectReply) failed(c *client, a rules.Attempt, e *dialError) {
+	writeFailure(c.conn, e, a, r.json)
+}

@@ -1,0 +1,321 @@
+// Relay: copies both ways between two TCP connections, and holds nothing but
+// the two while they are idle.
+
+package proxy
+
+import (
+	"errors"
+	"io"
+	"net"
+	"os"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+const (
+	// relayBuffer is what one read takes while little flows. Reads that fill it
+	// bulkReads times in a row show that much flows: splice(2) takes over.
+	relayBuffer = 32 << 10
+	bulkReads   = 2
+	// sliceTime bounds one splice, after which bytes are counted and a quiet
+	// direction gives its pipe back.
+	sliceTime = time.Second
+)
+
+// errStopped ends a direction that was stopped before it copied to the end.
+var errStopped = errors.New("stopped")
+
+// A relay is one tunnel's two directions and the watch over both.
+//
+// A direction ends cleanly when its source does; that half-close is passed on.
+// Any error resets both ends. There is no deadline on writes and none on reads
+// but in a slice, so that a timeout can only mean "nothing to read": a write
+// that timed out half-way could not be continued. Idleness is watched by one
+// timer for both directions, and what it finds idle it resets.
+type relay struct {
+	f        *flow
+	up, down direction    // client to destination, and back
+	active   atomic.Int64 // when a byte moved last, in nanoseconds since f.started
+	ended    atomic.Int32 // directions that ended cleanly
+	over     atomic.Bool  // finish was called
+	timer    *time.Timer
+	finished chan struct{} // closed when down has returned; nil: not started
+	err      error         // of down
+}
+
+// A direction copies src to dst.
+type direction struct {
+	r        *relay
+	dst, src *net.TCPConn
+	n        *atomic.Uint64
+	busy     atomic.Int64 // since when it writes; 0: it does not
+	stopping atomic.Bool
+
+	raw  syscall.RawConn
+	buf  *[relayBuffer]byte
+	got  int
+	fail error
+}
+
+// newRelay prepares the relay of a flow and starts its idle limit. The caller
+// must call finish.
+func newRelay(f *flow) *relay {
+	r := &relay{f: f}
+	r.up = direction{r: r, dst: f.up, src: f.c.conn, n: &f.in}
+	r.down = direction{r: r, dst: f.c.conn, src: f.up, n: &f.out}
+	r.touch()
+	r.timer = time.AfterFunc(r.limit(), r.watch)
+	return r
+}
+
+// startDown lets the destination's bytes flow.
+func (r *relay) startDown() {
+	r.finished = make(chan struct{})
+	go r.runDown()
+}
+
+func (r *relay) runDown() {
+	defer close(r.finished)
+	defer r.f.p.recovered(r.f.c, r.f.last().Via)
+	r.err = r.down.run()
+}
+
+// both runs until both directions have ended and tells why, "" for cleanly.
+func (r *relay) both() string {
+	if r.finished == nil {
+		r.startDown()
+	}
+	err := r.up.run()
+	<-r.finished
+	if err == nil && r.err == nil {
+		return ""
+	}
+	return "reset"
+}
+
+// stopDown ends the destination's direction between two bytes. It tells
+// whether that was possible: if the direction had ended otherwise, it was not.
+func (r *relay) stopDown() bool {
+	r.down.stopping.Store(true)
+	r.f.up.SetReadDeadline(time.Unix(1, 0))
+	r.f.c.conn.SetWriteDeadline(time.Now().Add(lingerTime))
+	<-r.finished
+	r.f.up.SetReadDeadline(time.Time{})
+	r.f.c.conn.SetWriteDeadline(time.Time{})
+	return errors.Is(r.err, errStopped)
+}
+
+// resumeDown takes back stopDown.
+func (r *relay) resumeDown() {
+	r.down.stopping.Store(false)
+	r.startDown()
+}
+
+// finish ends the watch.
+func (r *relay) finish() {
+	r.over.Store(true)
+	r.timer.Stop()
+}
+
+// now is the relay's clock: nanoseconds since the flow began, never 0.
+func (r *relay) now() int64 { return int64(time.Since(r.f.started)) + 1 }
+
+// touch notes that something moved.
+func (r *relay) touch() int64 {
+	now := r.now()
+	r.active.Store(now)
+	return now
+}
+
+// limit is how long the tunnel may be quiet.
+func (r *relay) limit() time.Duration {
+	l := r.f.p.limits
+	if r.ended.Load() > 0 {
+		return min(l.HalfClosed, l.Idle)
+	}
+	return l.Idle
+}
+
+// slice is how long one splice may take before it is looked at.
+func (r *relay) slice() time.Duration { return min(sliceTime, r.limit()/2) }
+
+// watch runs when the tunnel may have been quiet for too long. A direction
+// that could not write for as long is dead too, whatever the other one does.
+func (r *relay) watch() {
+	now, limit := r.now(), r.limit()
+	quiet := time.Duration(now - r.active.Load())
+	for _, d := range []*direction{&r.up, &r.down} {
+		if since := d.busy.Load(); since != 0 {
+			quiet = max(quiet, time.Duration(now-since)-r.slice())
+		}
+	}
+	if r.over.Load() {
+		return
+	}
+	if quiet < limit {
+		r.timer.Reset(limit - quiet)
+		return
+	}
+	cause := "idle"
+	if r.ended.Load() > 0 {
+		cause = "half_closed"
+	}
+	r.f.abort(cause)
+}
+
+// run copies until the end of src, and passes that on; or until an error,
+// which resets both ends.
+func (d *direction) run() (err error) {
+	defer func() {
+		d.release()
+		if err != nil && err != errStopped {
+			d.r.f.abort("reset")
+		}
+	}()
+	if d.raw, err = d.src.SyscallConn(); err != nil {
+		return err
+	}
+	full := 0
+	for {
+		n, err := d.some()
+		if err == io.EOF {
+			return d.end()
+		}
+		if err != nil {
+			return err
+		}
+		if n < relayBuffer {
+			full = 0
+			continue
+		}
+		if full++; full < bulkReads {
+			continue
+		}
+		full = 0
+		if ended, err := d.bulk(); err != nil {
+			return err
+		} else if ended {
+			return d.end()
+		}
+	}
+}
+
+// some waits for bytes, holding no buffer meanwhile, and writes what there is.
+func (d *direction) some() (int, error) {
+	if d.stopping.Load() {
+		return 0, errStopped
+	}
+	err := d.raw.Read(d.readable)
+	if err == nil {
+		err = d.fail
+	}
+	if err != nil {
+		if d.stopping.Load() && errors.Is(err, os.ErrDeadlineExceeded) {
+			err = errStopped
+		}
+		return 0, err
+	}
+	d.busy.Store(d.r.touch())
+	n, err := d.dst.Write(d.buf[:d.got])
+	d.busy.Store(0)
+	d.n.Add(uint64(n))
+	return n, err
+}
+
+// readable reads once, without blocking. It tells whether there was anything:
+// bytes, the end or an error.
+func (d *direction) readable(fd uintptr) bool {
+	if d.buf == nil {
+		d.buf = d.r.f.p.relayBuffer()
+	}
+	for {
+		d.got, d.fail = syscall.Read(int(fd), d.buf[:])
+		switch {
+		case d.fail == syscall.EINTR:
+			continue
+		case d.fail == syscall.EAGAIN:
+			d.release()
+			return false
+		case d.fail == nil && d.got == 0:
+			d.fail = io.EOF
+		}
+		return true
+	}
+}
+
+// bulk splices slice after slice while each moves a lot. It tells whether src
+// has ended.
+func (d *direction) bulk() (ended bool, err error) {
+	d.release()
+	defer d.src.SetReadDeadline(time.Time{})
+	for {
+		slice := d.r.slice()
+		d.src.SetReadDeadline(time.Now().Add(slice))
+		if d.stopping.Load() {
+			return false, errStopped
+		}
+		d.busy.Store(d.r.now())
+		n, err := d.dst.ReadFrom(d.src)
+		d.busy.Store(0)
+		d.n.Add(uint64(n))
+		if n > 0 {
+			d.r.touch()
+		}
+		switch {
+		case err == nil:
+			return true, nil
+		case !errors.Is(err, os.ErrDeadlineExceeded):
+			return false, err
+		case n < relayBuffer:
+			return false, nil
+		}
+	}
+}
+
+// end passes the end of src on.
+func (d *direction) end() error {
+	d.r.ended.Add(1)
+	d.r.touch()
+	d.r.timer.Reset(d.r.limit())
+	return d.dst.CloseWrite()
+}
+
+func (d *direction) release() {
+	if d.buf != nil {
+		d.r.f.p.relayBuffers.Put(d.buf)
+		d.buf = nil
+	}
+}
+
+func (p *Proxy) relayBuffer() *[relayBuffer]byte {
+	if b, ok := p.relayBuffers.Get().(*[relayBuffer]byte); ok {
+		return b
+	}
+	return new([relayBuffer]byte)
+}
+
+// relay copies both ways on a flow that is judged, sends first what the client
+// sent already, and returns why it ended.
+func (f *flow) relay() string {
+	r := newRelay(f)
+	defer r.finish()
+	if !r.forward() {
+		return "reset"
+	}
+	return r.both()
+}
+
+// forward sends what was read from the client before, and lets go of it.
+func (r *relay) forward() bool {
+	c := r.f.c
+	r.up.busy.Store(r.touch())
+	n, err := r.f.up.Write(c.pre)
+	r.up.busy.Store(0)
+	r.f.in.Add(uint64(n))
+	c.release()
+	if err != nil {
+		r.f.abort("reset")
+	}
+	return err == nil
+}

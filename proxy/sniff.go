@@ -1,0 +1,175 @@
+// Sniff: waits for a tunnel client's first bytes and names what they are,
+// without using them up, within one deadline and fixed limits.
+
+package proxy
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"os"
+
+	"sallyport/rules"
+)
+
+// portTLS is the port that carries TLS only.
+const portTLS = 443
+
+// A sight is what a client's first bytes were. Either there is a fault or
+// shown says what they are.
+type sight struct {
+	shown  rules.Shown
+	tls    bool // begins like TLS, so an alert is understood
+	http   bool // begins like HTTP/1, so a page is understood
+	hello  hello
+	head   head
+	fault  rules.Reason
+	detail string
+	raw    []byte
+	err    error // why no more could be read
+}
+
+// show puts what was seen into the question.
+func (s *sight) show(a *rules.Attempt) {
+	a.Shown, a.Fault, a.Detail, a.Raw = s.shown, s.fault, s.detail, s.raw
+	a.SNI, a.ECH = s.hello.sni, s.hello.ech
+	if s.head.hasHost {
+		a.Host, a.HostAddr, a.HostPort = s.head.host.Name, s.head.host.Addr, s.head.host.Port
+	}
+}
+
+// sniff awaits enough of c.pre to name it. One absolute deadline spans all of
+// it. What looks like HTTP is only recognised, not read to its end.
+//
+// A client that leaves, or stays, without having shown anything is a
+// sniff_timeout; one that ends within a hello or a request line that it began
+// is a malformed_request.
+func (f *flow) sniff(port uint16) (s sight) {
+	p := f.p
+	defer p.count.sniffing.Add(-1)
+	if p.count.sniffing.Add(1) > int64(p.limits.Sniffing) {
+		return sight{fault: rules.Limit, detail: "limits.sniffing is reached"}
+	}
+	f.c.deadline(p.limits.Sniff)
+	defer f.c.deadline(0)
+	var scan helloScan
+	for {
+		if s.look(f.c.pre, port, &scan) {
+			return s
+		}
+		if err := f.c.fill(maxHelloRecords + recordHeader); err != nil {
+			s.unfinished(f.c.pre, err)
+			return s
+		}
+	}
+}
+
+// look names b, the bytes so far. It answers false where more are needed.
+func (s *sight) look(b []byte, port uint16, scan *helloScan) (done bool) {
+	if len(b) == 0 {
+		return false
+	}
+	if s.tls = b[0] == recordHandshake; s.tls {
+		return s.lookTLS(b, port, scan)
+	}
+	s.shown = rules.ShownOpaque
+	if port == portTLS {
+		s.detail = firstBytesText(b[0])
+		return true
+	}
+	switch looksHTTP(b) {
+	case httpMaybe:
+		if len(b) < maxHead {
+			return false
+		}
+		s.fault, s.detail = rules.SniffTooLong, "first line longer than 32 KiB"
+	case httpYes:
+		s.http = true
+	}
+	return true
+}
+
+func (s *sight) lookTLS(b []byte, port uint16, scan *helloScan) (done bool) {
+	if port == portHTTP {
+		s.shown, s.detail = rules.ShownOpaque, "looks like TLS"
+		return true
+	}
+	var more bool
+	if s.hello, s.fault, s.detail, more = scan.parse(b); more {
+		return false
+	}
+	if s.fault == rules.NotTLS && port != portTLS {
+		s.fault = rules.MalformedRequest // some servers take such records for TLS
+	}
+	if s.fault == rules.ReasonNone {
+		s.shown = rules.ShownTLS
+	} else {
+		s.raw = s.hello.sniRaw
+	}
+	return true
+}
+
+// sniffHead reads the rest of a request head that will be relayed as it is.
+func (f *flow) sniffHead() (s sight) {
+	s.http = true
+	f.c.deadline(f.p.limits.Sniff)
+	defer f.c.deadline(0)
+	for {
+		var more bool
+		if s.head, s.fault, s.detail, more = parseHead(f.c.pre); !more {
+			s.shown = rules.ShownHTTP
+			return s
+		}
+		if err := f.c.fill(maxHead + 1); err != nil {
+			s.unfinished(f.c.pre, err)
+			return s
+		}
+	}
+}
+
+// unfinished says why there will be no more bytes.
+func (s *sight) unfinished(b []byte, err error) {
+	s.err = err
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		s.fault, s.detail = rules.SniffTimeout, ""
+	case errors.Is(err, errFull):
+		s.fault, s.detail = rules.SniffTooLong, ""
+	case len(b) == 0:
+		s.fault, s.detail = rules.SniffTimeout, "the client left without sending anything"
+	case err == io.EOF:
+		s.fault, s.detail = rules.MalformedRequest, "the client ended before its first message did"
+	default:
+		s.fault, s.detail = rules.MalformedRequest, "the connection broke before the first message ended"
+	}
+}
+
+// How much first bytes are like HTTP/1.
+const (
+	httpNo = iota
+	httpMaybe
+	httpYes
+)
+
+// looksHTTP recognises what any server might take for an HTTP/1 request, and
+// errs on that side: the strict grammar judges it afterwards. Without a whole
+// first line it can only say maybe, or no where a byte cannot be part of one.
+func looksHTTP(b []byte) int {
+	b = bytes.TrimLeft(b, "\r\n") // servers skip empty lines before a request
+	line, _, whole := bytes.Cut(b, []byte("\n"))
+	for _, c := range line {
+		if c < ' ' && c != '\t' && c != '\r' || c == 0x7f {
+			return httpNo
+		}
+	}
+	if len(line) > 0 && !isTokenByte(line[0]) && line[0] != ' ' && line[0] != '\t' {
+		return httpNo
+	}
+	switch {
+	case !whole:
+		return httpMaybe
+	case bytes.Contains(bytes.ToLower(line), []byte("http/")):
+		return httpYes
+	}
+	return httpNo
+}

@@ -1,0 +1,128 @@
+// SOCKS5: CONNECT by name or address (RFC 1928), without authentication.
+
+package proxy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+
+	"github.com/things-go/go-socks5"
+	"github.com/things-go/go-socks5/statute"
+
+	"sallyport/rules"
+)
+
+// ServeSOCKS5 serves SOCKS5 clients on l until ctx ends or Drain begins; see
+// serve.
+func (p *Proxy) ServeSOCKS5(ctx context.Context, l net.Listener) error {
+	server := socks5.NewServer(
+		socks5.WithResolver(noResolver{}),
+		socks5.WithRule(socks5.NewPermitAll()), // the wish is judged when it is whole, by the tunnel
+		socks5.WithConnectHandle(takeWish),
+		socks5.WithBindHandle(takeWish),
+		socks5.WithAssociateHandle(takeWish),
+	)
+	return p.serve(ctx, l, frontEnd{via: rules.SOCKS5, handle: socksHandler{p, server}.handle})
+}
+
+// noResolver keeps the library from looking up a name before it was judged.
+type noResolver struct{}
+
+// Resolve leaves the name as it is.
+func (noResolver) Resolve(ctx context.Context, _ string) (context.Context, net.IP, error) {
+	return ctx, nil, nil
+}
+
+type socksHandler struct {
+	p      *Proxy
+	server *socks5.Server
+}
+
+// handle serves one connection. The library does the negotiation; it sees the
+// socket through a socksConn, which lets only whole, well-formed messages
+// through and keeps everything behind them for the tunnel.
+func (h socksHandler) handle(ctx context.Context, c *client) {
+	p := h.p
+	s := &socksConn{c: c, p: p}
+	err := h.server.ServeConn(s)
+	switch {
+	case s.wish != nil:
+		c.deadline(0)
+		p.tunnel(ctx, c, *s.wish, socksReply{})
+	case s.empty:
+		p.count.empty.Add(1)
+	case s.fault != nil:
+		a := p.attempt(c, rules.SOCKS5)
+		a.Fault, a.Detail, a.Raw, a.Dest = s.fault.reason, s.fault.detail, s.fault.raw, s.fault.dest
+		p.decide(a)
+		if len(s.fault.reply) > 0 {
+			c.conn.Write(s.fault.reply)
+			c.hangUp()
+		}
+	case err != nil:
+		a := p.attempt(c, rules.SOCKS5)
+		a.Fault, a.Detail = rules.MalformedRequest, err.Error()
+		p.decide(a)
+	}
+}
+
+// errWish ends the library's part: the wish is known.
+var errWish = errors.New("wish taken")
+
+// takeWish is the library's handler of all commands; the guard in front let
+// through only CONNECT. The connection goes on when the library has returned,
+// so that nothing of it lives as long as the tunnel.
+func takeWish(_ context.Context, w io.Writer, r *socks5.Request) error {
+	s, ok := w.(*socksConn)
+	if !ok || r.Command != statute.CommandConnect {
+		return fmt.Errorf("command %d on %T", r.Command, w)
+	}
+	s.take(r.RawDestAddr)
+	return errWish
+}
+
+// socksReply answers in SOCKS5.
+type socksReply struct{}
+
+func (socksReply) granted(c *client) error { return sendReply(c, statute.RepSuccess) }
+
+func (socksReply) denied(c *client, _ rules.Attempt, d rules.Decision) {
+	sendReply(c, socksDenial(d.Why()))
+}
+
+func (socksReply) failed(c *client, _ rules.Attempt, e *dialError) {
+	switch e.fault {
+	case dialRefused:
+		sendReply(c, statute.RepConnectionRefused)
+	case dialUnreachable:
+		sendReply(c, statute.RepNetworkUnreachable)
+	case dialNoName, dialNoAddress, dialTimedOut:
+		sendReply(c, statute.RepHostUnreachable)
+	default:
+		sendReply(c, statute.RepServerFailure)
+	}
+}
+
+// socksDenial is the reply code of a denial: 02, but 01 where the request was
+// unreadable or sallyport could not serve it now.
+func socksDenial(r rules.Reason) byte {
+	switch r {
+	case rules.MalformedRequest, rules.MalformedName, rules.Limit, rules.JournalUnavailable, rules.Draining:
+		return statute.RepServerFailure
+	}
+	return statute.RepRuleFailure
+}
+
+// sendReply writes a reply with the bound address 0.0.0.0:0, which every
+// client ignores for CONNECT.
+func sendReply(c *client, code byte) error {
+	_, err := c.conn.Write(replyBytes(code))
+	return err
+}
+
+func replyBytes(code byte) []byte {
+	return []byte{statute.VersionSocks5, code, 0, statute.ATYPIPv4, 0, 0, 0, 0, 0, 0}
+}
