@@ -66,6 +66,8 @@ func special6(a [16]byte) bool {
 		return true
 	case a[0] == 0x20 && a[1] == 0x02: // 6to4 (RFC 3056)
 		return true
+	case a[0] == 0x26 && a[1] == 0x20 && a[2] == 0x00 && a[3] == 0x4f && a[4] == 0x80 && a[5] == 0x00: // AS112, 2620:4f:8000::/48 (RFC 7534)
+		return true
 	case a[0] == 0x3f && a[1] == 0xff && a[2]&0xf0 == 0: // documentation, 3fff::/20 (RFC 9637)
 		return true
 	}

@@ -53,7 +53,7 @@ func (p *Policy) refuse(d *Decision, a *Attempt, target Name) Reason {
 	if d.scope == nil {
 		return UnknownClient
 	}
-	if target.IsZero() && p.own.is(a.Dest) || a.Original.IsValid() && p.own.is(a.Original) {
+	if target.IsZero() && p.own.Is(a.Dest) || a.Original.IsValid() && p.own.Is(a.Original) {
 		return Self
 	}
 	if !opaque && !target.IsZero() {
@@ -123,9 +123,6 @@ func (p *Policy) match(d *Decision, a *Attempt, target Name) {
 				d.Verdict, d.Reason, d.Rule, d.Nearest = Allow, ReasonNone, r, nil
 			}
 		}
-		if d.Verdict == Allow && !lookedUp(a.QType) {
-			d.deny(TypeNotAllowed)
-		}
 	}
 }
 
@@ -153,6 +150,11 @@ func (best *candidate) weigh(r *scopeRule, a *Attempt) {
 // blocker returns the hardest thing that keeps a rule, which names the
 // destination, from permitting the attempt.
 func (r *scopeRule) blocker(a *Attempt) Reason {
+	if !r.rule.Any && a.Target().IsZero() {
+		if reason := r.disagrees(a); reason != ReasonNone {
+			return reason
+		}
+	}
 	worst := r.block
 	if !r.rule.Any && a.Via != DNS {
 		mine, other := r.tcp, r.udp
@@ -166,9 +168,6 @@ func (r *scopeRule) blocker(a *Attempt) Reason {
 			}
 			worst = max(worst, reason)
 		}
-	}
-	if worst == ReasonNone && !r.rule.Any && a.Target().IsZero() {
-		return r.disagrees(a)
 	}
 	return worst
 }
@@ -208,20 +207,25 @@ func (s *scope) matchAddress(best *candidate, a *Attempt) {
 }
 
 // settle applies what is only asked of flows that a rule or audit mode lets
-// through: the address about to be dialed, and the late faults.
+// through: the question's type, the address about to be dialed, and every
+// fault that is not refused at once. No fault is ever let through.
 func (p *Policy) settle(d *Decision, a *Attempt, target Name) {
-	switch {
-	case !target.IsZero() && a.Dest.Addr().IsValid():
+	if a.Via == DNS && !lookedUp(a.QType) {
+		d.deny(TypeNotAllowed)
+		return
+	}
+	if !target.IsZero() && a.Dest.Addr().IsValid() {
 		if r := d.Reach(a.Dest); r != ReasonNone {
 			d.deny(r)
 			return
 		}
-	case p.strict && a.Mismatch:
-		d.deny(DestinationMismatch)
-		return
 	}
-	if a.Fault >= Limit {
-		d.deny(a.Fault)
+	fault := a.Fault
+	if p.strict && a.Mismatch && (fault == ReasonNone || fault > DestinationMismatch) {
+		fault = DestinationMismatch
+	}
+	if fault != ReasonNone {
+		d.deny(fault)
 	}
 }
 
@@ -237,7 +241,7 @@ func (d Decision) Reach(dest netip.AddrPort) Reason {
 	switch {
 	case !addr.IsValid() || addr.Is4In6() || addr.Zone() != "":
 		return PrivateAddress
-	case dest.Port() != 0 && d.policy.own.is(dest):
+	case dest.Port() != 0 && d.policy.own.Is(dest):
 		return Self
 	case !Special(addr), d.zone, anyContains(d.policy.private, addr):
 		return ReasonNone

@@ -20,7 +20,7 @@ func Hint(a Attempt, d Decision) string {
 		return h
 	}
 	if d.Nearest == nil {
-		return d.Why().Help() + " A [[rule]] with a reason would permit it."
+		return fmt.Sprintf("nothing that client %q has documents %s: if the site needs it, a [[rule]] with a reason permits it", d.Client.Name, orAddress(&a))
 	}
 	return hintNear(&a, &d)
 }

@@ -32,13 +32,13 @@ type Own struct {
 	Local     func(addr netip.Addr) bool // is addr one of this host's; nil: none but loopback
 }
 
-// is tells whether a connection to dest would reach a listener of ours.
-func (o *Own) is(dest netip.AddrPort) bool {
+// Is tells whether a connection to dest would reach a listener of ours.
+func (o Own) Is(dest netip.AddrPort) bool {
+	a := dest.Addr().Unmap().WithZone("")
 	for _, l := range o.Listeners {
 		if l.Port() != dest.Port() {
 			continue
 		}
-		a := dest.Addr()
 		if a == l.Addr() || a.IsUnspecified() {
 			return true
 		}

@@ -273,3 +273,9 @@ func identifier(s string) bool {
 	}
 	return s != "" && len(s) <= 64
 }
+
+// DefaultPorts returns the ports of one of p's rules with every configurable
+// port at the document's default.
+func (p *Profile) DefaultPorts(r *Rule) (tcp, udp Ports) {
+	return p.portsOf(r.TCP, r.tcpNamed, nil), p.portsOf(r.UDP, r.udpNamed, nil)
+}

@@ -1,0 +1,218 @@
+// Explain: asks the policy of a configuration about a destination, aloud.
+
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/netip"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"sallyport/rules"
+)
+
+func newExplain() *cobra.Command {
+	var file, client, from string
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "explain PROTO HOST PORT | explain --json -",
+		Short: "Say whether a destination is permitted, by which rule, or what would permit it",
+		Long: `explain asks the policy of a configuration, exactly as a running sallyport
+would, whether a client may reach a destination. It touches no network.
+
+PROTO is tcp or udp, HOST a name or an address, PORT a number. With "-" it
+reads lines "PROTO HOST PORT" from standard input and prints one JSON object a
+line: {"verdict","reason","rule","source","nearest","hint"}.
+
+Exit status: 0 allow, 1 deny, 2 cannot be asked. With "-": 0, or 2 when a line
+cannot be asked; that line's answer is {"error"}.`,
+		Example: `  sallyport explain tcp license.sangfor.com 443
+  sallyport explain --config site.toml --client es-manager tcp update1.sangfor.net 80
+  sallyport explain --config site.toml --from 10.20.30.40 --json udp 13.94.16.103 514
+  printf 'tcp upd.sangfor.com 443\ntcp evil.example 443\n' | sallyport explain --json -`,
+	}
+	configFlag(c, &file)
+	c.Flags().StringVar(&client, "client", "", "ask as the [[client]] `NAME`")
+	c.Flags().StringVar(&from, "from", "", "ask as whoever connects from `ADDR`")
+	c.Flags().BoolVar(&asJSON, "json", false, "answer in JSON")
+	c.RunE = func(c *cobra.Command, args []string) error {
+		batch := len(args) == 1 && args[0] == "-"
+		if !batch && len(args) != 3 {
+			return usageError("explain takes PROTO HOST PORT, like: sallyport explain tcp license.sangfor.com 443")
+		}
+		if batch && file == "-" {
+			return usageError("standard input cannot be both the configuration and the questions")
+		}
+		cfg, policy, _, err := loadPolicy(file, c.InOrStdin())
+		if err != nil {
+			return &exitError{2, err}
+		}
+		addr, err := clientAddress(cfg, policy, client, from)
+		if err != nil {
+			return &exitError{2, err}
+		}
+		if batch {
+			return explainBatch(policy, addr, c.InOrStdin(), c.OutOrStdout())
+		}
+		return explainOne(policy, addr, args, asJSON, c.OutOrStdout())
+	}
+	return c
+}
+
+// question turns PROTO HOST PORT into the attempt that a front end would make.
+// A host that is no name is a question too: its answer is malformed_name.
+func question(from netip.Addr, fields []string) (rules.Attempt, error) {
+	a := rules.Attempt{Client: netip.AddrPortFrom(from, 0), Provisional: true}
+	switch fields[0] {
+	case "tcp":
+		a.Proto, a.Via = rules.TCPProto, rules.Connect
+	case "udp":
+		a.Proto, a.Via = rules.UDPProto, rules.UDP
+	default:
+		return a, fmt.Errorf("protocol %q is neither tcp nor udp", fields[0])
+	}
+	port, err := rules.ParsePort(fields[2])
+	if err != nil {
+		return a, err
+	}
+	text := fields[1]
+	if in, ok := strings.CutPrefix(text, "["); ok && strings.Contains(in, ":") {
+		text = strings.TrimSuffix(in, "]") // [::1], as people copy it
+	}
+	host, err := rules.ParseHost(text)
+	if err != nil {
+		a.Fault, a.Detail, a.Raw = rules.MalformedName, err.Error(), []byte(fields[1])
+	}
+	a.Authority, a.Dest = host.Name, netip.AddrPortFrom(host.Addr, port)
+	return a, nil
+}
+
+// explanation is the answer as explain --json prints it.
+type explanation struct {
+	Verdict string `json:"verdict"`
+	Reason  string `json:"reason"`
+	Rule    string `json:"rule"`
+	Source  string `json:"source"`
+	Nearest string `json:"nearest"`
+	Hint    string `json:"hint"`
+}
+
+func explainAttempt(a rules.Attempt, d rules.Decision) explanation {
+	e := explanation{Verdict: d.Text(), Reason: d.Why().String(), Hint: rules.Hint(a, d)}
+	if d.Rule != nil {
+		e.Rule, e.Source = d.Rule.String(), d.Rule.Source()
+	}
+	if d.Nearest != nil {
+		e.Nearest, e.Source = d.Nearest.String(), d.Nearest.Source()
+	}
+	return e
+}
+
+func explainOne(policy *rules.Policy, from netip.Addr, args []string, asJSON bool, out io.Writer) error {
+	a, err := question(from, args)
+	if err != nil {
+		return usageError("%v", err)
+	}
+	d := policy.Decide(a)
+	e := explainAttempt(a, d)
+	if asJSON {
+		if err := json.NewEncoder(out).Encode(e); err != nil {
+			return err
+		}
+	} else {
+		printExplanation(out, args, d, e)
+	}
+	if !d.Allowed() {
+		return &exitError{1, nil}
+	}
+	return nil
+}
+
+func explainBatch(policy *rules.Policy, from netip.Addr, in io.Reader, out io.Writer) error {
+	w := bufio.NewWriter(out)
+	enc := json.NewEncoder(w)
+	bad := 0
+	lines := bufio.NewScanner(in)
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		fields := strings.Fields(lines.Text())
+		if len(fields) == 0 {
+			continue
+		}
+		err := fmt.Errorf("a question is PROTO HOST PORT, not %q", lines.Text())
+		var a rules.Attempt
+		if len(fields) == 3 {
+			a, err = question(from, fields)
+		}
+		var answer any = map[string]string{"error": fmt.Sprint(err)}
+		if err == nil {
+			answer = explainAttempt(a, policy.Decide(a))
+		} else {
+			bad++
+		}
+		if err := enc.Encode(answer); err != nil {
+			return err
+		}
+	}
+	if err := lines.Err(); err != nil {
+		return &exitError{2, fmt.Errorf("cannot read the questions: %w", err)}
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	if bad > 0 {
+		return &exitError{2, fmt.Errorf("%d of the questions cannot be asked", bad)}
+	}
+	return nil
+}
+
+func printExplanation(out io.Writer, args []string, d rules.Decision, e explanation) {
+	fmt.Fprint(out, e.Verdict)
+	if e.Reason != "" {
+		fmt.Fprint(out, ": ", e.Reason)
+	}
+	fmt.Fprintln(out)
+	row := func(name, text string) {
+		if text != "" {
+			fmt.Fprintf(out, "  %-8s %s\n", name, text)
+		}
+	}
+	row("asked", strings.Join(args, " "))
+	row("client", describeClient(d.Client))
+	row("rule", e.Rule)
+	if d.Rule != nil {
+		row("purpose", d.Rule.Purpose)
+	}
+	row("nearest", e.Nearest)
+	row("source", e.Source)
+	if d.Reason != rules.ReasonNone {
+		row("meaning", d.Why().Help())
+	}
+	row("hint", e.Hint)
+}
+
+// describeClient names a client and what it is.
+func describeClient(c *rules.Client) string {
+	if c == nil {
+		return "unknown"
+	}
+	var parts []string
+	for _, p := range c.Profiles {
+		s := p.Profile.Name + ", role " + p.Role
+		if p.Version != "" {
+			s += ", version " + p.Version
+		}
+		if len(p.Features) > 0 {
+			s += ", with " + strings.Join(p.Features, ", ")
+		}
+		parts = append(parts, s)
+	}
+	if len(parts) == 0 {
+		return c.Name
+	}
+	return c.Name + " (" + strings.Join(parts, "; ") + ")"
+}

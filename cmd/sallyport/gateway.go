@@ -1,0 +1,180 @@
+// Gateway: the parts of a running sallyport, and how they are wired.
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"sallyport/denials"
+	"sallyport/dnsfilter"
+	"sallyport/proxy"
+	"sallyport/rules"
+)
+
+// resolvConf is where upstream "system" finds its servers.
+const resolvConf = "/etc/resolv.conf"
+
+// A gateway is one running sallyport. Front ends ask recorder, which asks live
+// and writes the journal; there is no other way to a destination.
+type gateway struct {
+	file  string // --config
+	stdin io.Reader
+	log   *slog.Logger
+
+	live     rules.Live
+	journal  *denials.Journal
+	recorder *denials.Recorder
+	proxy    *proxy.Proxy
+	filter   *dnsfilter.Filter
+	metrics  *metrics
+	own      rules.Own
+	flows    atomic.Uint64
+
+	mu        sync.Mutex // guards what a reload changes
+	cfg       *rules.Config
+	reloadErr error // of the last reload; nil: the file is what is in force
+	loaded    time.Time
+}
+
+// newGateway opens the journal and builds everything but the listeners.
+func newGateway(file string, stdin io.Reader, cfg *rules.Config, log *slog.Logger) (*gateway, error) {
+	g := &gateway{file: file, stdin: stdin, cfg: cfg, log: log, metrics: newMetrics()}
+	dns, err := g.dnsConfig(cfg)
+	if err != nil {
+		return nil, fmt.Errorf("%s: [dns] upstreams: %w", cfg.File, err)
+	}
+	j := cfg.Journal
+	g.journal, err = denials.Open(denials.Config{
+		Path: j.Path, Flows: j.Flows, Required: j.Required, MaxSizeMiB: j.MaxSizeMiB, MaxAgeDays: j.MaxAgeDays, Log: log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	g.recorder = denials.NewRecorder(&g.live, g.journal, g.metrics.decided)
+	dns.Decide = g.recorder
+	if g.filter, err = dnsfilter.New(dns); err != nil {
+		return nil, errors.Join(err, g.journal.Close())
+	}
+	l := cfg.Limits
+	g.proxy = proxy.New(proxy.Config{
+		Decide: g.recorder, Check: &g.live, Closed: g.recorder.Closed,
+		Lookup: g.filter.Lookup, NextFlow: g.nextFlow, Log: log,
+		Limits: proxy.Limits{
+			Connections: l.Connections, PerClient: l.PerClient, Sniffing: l.Sniffing,
+			Head: l.Handshake, Sniff: l.Sniff, Dial: l.Dial, Idle: l.Idle, HalfClosed: l.HalfClosed,
+		},
+	})
+	g.metrics.watch(g)
+	return g, nil
+}
+
+func (g *gateway) nextFlow() uint64 { return g.flows.Add(1) }
+
+// dnsConfig is the part of a configuration that the DNS filter works with.
+func (g *gateway) dnsConfig(cfg *rules.Config) (dnsfilter.Config, error) {
+	denied, err := dnsfilter.ParseDenied(cfg.DNS.Denied)
+	if err != nil {
+		return dnsfilter.Config{}, err
+	}
+	c := dnsfilter.Config{
+		Decide: g.recorder, Hosts: cfg.Hosts, Denied: denied, NextFlow: g.nextFlow, Log: g.log,
+		Limits:  dnsfilter.Limits{Cache: cfg.Limits.Cache, QPS: cfg.Limits.DNSQPS, TCP: cfg.Limits.DNSTCP},
+		Observe: g.metrics.answered, ObserveUpstream: g.metrics.tried,
+	}
+	if c.Upstreams, err = dnsfilter.ParseUpstreams(cfg.DNS.Upstreams, resolvConf); err != nil {
+		return c, err
+	}
+	for _, z := range cfg.DNS.Zones {
+		ups, err := dnsfilter.ParseUpstreams(z.Upstreams, resolvConf)
+		if err != nil {
+			return c, err
+		}
+		c.Zones = append(c.Zones, dnsfilter.Zone{Suffix: z.Suffix, Upstreams: ups})
+	}
+	for _, u := range c.Upstreams {
+		if a := u.Addr; ownAddresses(cfg.Listen, isLocal).Is(a) {
+			return c, fmt.Errorf("%v is sallyport's own DNS listener: it would ask itself", u)
+		}
+	}
+	return c, nil
+}
+
+// enforce puts a configuration's policy in force, as of now.
+func (g *gateway) enforce(cfg *rules.Config, now time.Time) *rules.Policy {
+	policy, _ := rules.Compile(cfg, g.own, now)
+	g.live.Swap(policy)
+	return policy
+}
+
+// expire compiles the policy anew whenever a rule expires, and closes the
+// tunnels of that rule.
+func (g *gateway) expire(ctx context.Context) {
+	for {
+		wait := time.Hour // a bound, so that a changed clock is noticed
+		if at := g.live.Load().NextExpiry(); !at.IsZero() {
+			wait = min(wait, max(time.Until(at), time.Second))
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(wait):
+		}
+		g.mu.Lock()
+		if at := g.live.Load().NextExpiry(); !at.IsZero() && !time.Now().Before(at) {
+			g.enforce(g.cfg, time.Now())
+			closed := g.proxy.Recheck()
+			g.log.Info("a rule expired", "closed", closed)
+			g.journal.Event(denials.EventReload, "a rule expired")
+		}
+		g.mu.Unlock()
+	}
+}
+
+// ready tells what keeps sallyport from serving as configured, one error each.
+func (g *gateway) ready() []error {
+	g.mu.Lock()
+	reload := g.reloadErr
+	g.mu.Unlock()
+	var errs []error
+	if reload != nil {
+		errs = append(errs, fmt.Errorf("configuration: the file is not in force, an earlier one is: %w", reload))
+	}
+	if err := g.journal.Err(); err != nil {
+		errs = append(errs, fmt.Errorf("journal: %w", err))
+	}
+	if err := g.filter.Healthy(); err != nil {
+		errs = append(errs, fmt.Errorf("dns: %w", err))
+	}
+	return errs
+}
+
+// describePolicy says in one line what is in force.
+func describePolicy(cfg *rules.Config, p *rules.Policy) string {
+	mode := "enforce"
+	if cfg.Audit {
+		mode = "AUDIT: undocumented destinations are let through and journaled as would_deny"
+	}
+	clients := "clients"
+	if len(cfg.Clients) == 1 {
+		clients = "client"
+	}
+	return fmt.Sprintf("revision %s, %d %s, %d rules in force, mode %s", p.Revision(), len(cfg.Clients), clients, p.Rules(), mode)
+}
+
+// isLocal tells whether an address is one of this host's now.
+func isLocal(addr netip.Addr) bool {
+	for _, a := range localAddresses() {
+		if a == addr {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,56 @@
+// Layout: which package may import which; the table of ARCHITECTURE.md.
+
+package main
+
+import (
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestLayout(t *testing.T) {
+	may := map[string][]string{
+		"sallyport/rules":         nil,
+		"sallyport/configs":       nil,
+		"sallyport/dnsfilter":     {"sallyport/rules"},
+		"sallyport/proxy":         {"sallyport/rules"},
+		"sallyport/denials":       {"sallyport/rules"},
+		"sallyport/cmd/sallyport": {"sallyport/configs", "sallyport/denials", "sallyport/dnsfilter", "sallyport/proxy", "sallyport/rules"},
+	}
+	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}} {{join .Imports " "}}`, "sallyport/...").CombinedOutput()
+	if err != nil {
+		t.Fatalf("go list: %v\n%s", err, out)
+	}
+	seen := 0
+	for line := range strings.Lines(string(out)) {
+		f := strings.Fields(line)
+		allowed, known := may[f[0]]
+		if !known && strings.HasPrefix(f[0], "sallyport/cmd/sallyport/e2e") {
+			continue // tests only
+		}
+		if !known {
+			t.Errorf("package %s is not in the table: say what it may import", f[0])
+		}
+		seen++
+		for _, imported := range f[1:] {
+			if strings.HasPrefix(imported, "sallyport/") && !slices.Contains(allowed, imported) {
+				t.Errorf("%s imports %s", f[0], imported)
+			}
+		}
+	}
+	if seen != len(may) {
+		t.Errorf("saw %d of the table's %d packages", seen, len(may))
+	}
+}
+
+// The process has one way out: nothing but the dialers that Config hands in
+// may connect, resolve, or read a proxy from the environment.
+func TestNoOtherWayOut(t *testing.T) {
+	out, err := exec.Command("git", "grep", "-nE",
+		`net\.(Dial|DialTimeout|DialTCP|DialUDP|DefaultResolver|LookupHost|LookupIP|LookupAddr)\b|ProxyFromEnvironment|http\.(Get|Post|DefaultClient|DefaultTransport)\b`,
+		"--", "../../*.go", ":!*_test.go", ":!../../bench").Output()
+	if len(out) > 0 {
+		t.Errorf("ways out beside the one dialer (%v):\n%s", err, out)
+	}
+}

@@ -1,0 +1,214 @@
+// Listen: opens every listener of a configuration, or none.
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"strings"
+	"syscall"
+
+	"sallyport/rules"
+)
+
+// sockets are the open listeners, by front end.
+type sockets struct {
+	http, socks5, dnsTCP []net.Listener
+	dnsUDP               []net.PacketConn
+	admin                net.Listener
+}
+
+// openSockets binds every listener. On an error nothing stays open, and the
+// error says which listener, why, and the cure.
+func openSockets(ctx context.Context, l rules.Listen) (s *sockets, err error) {
+	s = &sockets{}
+	defer func() {
+		if err != nil {
+			s.close()
+		}
+	}()
+	if len(l.Transparent) > 0 {
+		return s, errors.New("[listen] transparent: this version has no transparent listener; remove the key")
+	}
+	if s.http, err = listenAll(ctx, "http", l.HTTP); err != nil {
+		return s, err
+	}
+	if s.socks5, err = listenAll(ctx, "socks5", l.SOCKS5); err != nil {
+		return s, err
+	}
+	for _, a := range l.DNS {
+		udp, tcp, err := listenDNS(ctx, a)
+		if err != nil {
+			return s, err
+		}
+		s.dnsUDP, s.dnsTCP = append(s.dnsUDP, udp), append(s.dnsTCP, tcp)
+	}
+	s.admin, err = listenAdmin(ctx, l.Admin)
+	return s, err
+}
+
+// listenConfig is the one way of listening: plain TCP, never MPTCP, which
+// packet filters and sandboxes know less well.
+func listenConfig() *net.ListenConfig {
+	var c net.ListenConfig
+	c.SetMultipathTCP(false)
+	return &c
+}
+
+func listenAll(ctx context.Context, key string, addrs []netip.AddrPort) (out []net.Listener, err error) {
+	for _, a := range addrs {
+		l, err := listenConfig().Listen(ctx, "tcp", a.String())
+		if err != nil {
+			return out, listenError(key, "tcp", a.String(), err)
+		}
+		out = append(out, l)
+	}
+	return out, nil
+}
+
+// listenDNS binds the same port for datagrams and streams.
+func listenDNS(ctx context.Context, a netip.AddrPort) (net.PacketConn, net.Listener, error) {
+	udp, err := listenConfig().ListenPacket(ctx, "udp", a.String())
+	if err != nil {
+		return nil, nil, listenError("dns", "udp", a.String(), err)
+	}
+	if a.Port() == 0 {
+		a = netip.AddrPortFrom(a.Addr(), uint16(udp.LocalAddr().(*net.UDPAddr).Port))
+	}
+	tcp, err := listenConfig().Listen(ctx, "tcp", a.String())
+	if err != nil {
+		udp.Close()
+		return nil, nil, listenError("dns", "tcp", a.String(), err)
+	}
+	return udp, tcp, nil
+}
+
+// listenAdmin binds the admin listener; a unix socket is for its owner only.
+func listenAdmin(ctx context.Context, text string) (net.Listener, error) {
+	path, unix := strings.CutPrefix(text, "unix:")
+	if text == "" {
+		return nil, nil
+	}
+	if !unix {
+		l, err := listenConfig().Listen(ctx, "tcp", text)
+		if err != nil {
+			return nil, listenError("admin", "tcp", text, err)
+		}
+		return l, nil
+	}
+	if st, err := os.Lstat(path); err == nil && st.Mode()&os.ModeSocket != 0 {
+		if c, err := new(net.Dialer).DialContext(ctx, "unix", path); err == nil {
+			c.Close()
+			return nil, listenError("admin", "unix", path, syscall.EADDRINUSE)
+		}
+		_ = os.Remove(path) // left behind by a process that is gone
+	}
+	old := syscall.Umask(0o177)
+	l, err := listenConfig().Listen(ctx, "unix", path)
+	syscall.Umask(old)
+	if err != nil {
+		return nil, listenError("admin", "unix", path, err)
+	}
+	return l, nil
+}
+
+// listenError names the listener and the cure.
+func listenError(key, network, addr string, err error) error {
+	cure := "correct [listen] " + key
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		_, port, _ := net.SplitHostPort(addr)
+		cure = fmt.Sprintf("another program, or another sallyport, has it (see: ss -lntup 'sport = :%s'); end that, or change [listen] %s", port, key)
+		if network == "unix" {
+			cure = "another sallyport has it; end that, or change [listen] admin"
+		}
+	case errors.Is(err, syscall.EACCES):
+		cure = "ports below 1024 need a privilege; use a higher port in [listen] " + key + " and let the packet filter redirect to it"
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		cure = "this host has no such address; correct [listen] " + key
+	}
+	return fmt.Errorf("cannot listen on %s %s for %s: %w: %s", network, addr, key, rootCause(err), cure)
+}
+
+// rootCause is the system's own word for an error of package net.
+func rootCause(err error) error {
+	var errno syscall.Errno
+	if errors.As(err, &errno) {
+		return errno
+	}
+	return err
+}
+
+// close closes everything that is open.
+func (s *sockets) close() {
+	for _, list := range [][]net.Listener{s.http, s.socks5, s.dnsTCP, {s.admin}} {
+		for _, l := range list {
+			if l != nil {
+				l.Close()
+			}
+		}
+	}
+	for _, p := range s.dnsUDP {
+		p.Close()
+	}
+}
+
+// listeners lists the bound addresses by front end, for the start's lines and
+// for what is never a destination.
+func (s *sockets) listeners() []boundListener {
+	var out []boundListener
+	add := func(name string, l net.Listener) {
+		if l != nil {
+			out = append(out, boundListener{name, l.Addr()})
+		}
+	}
+	for _, l := range s.http {
+		add("http", l)
+	}
+	for _, l := range s.socks5 {
+		add("socks5", l)
+	}
+	for _, l := range s.dnsTCP {
+		add("dns", l)
+	}
+	add("admin", s.admin)
+	return out
+}
+
+type boundListener struct {
+	name string
+	addr net.Addr
+}
+
+// own tells which destinations are these listeners.
+func (s *sockets) own() rules.Own {
+	own := rules.Own{Local: isLocal}
+	for _, l := range s.listeners() {
+		if a, ok := l.addr.(*net.TCPAddr); ok {
+			ap := a.AddrPort()
+			own.Listeners = append(own.Listeners, netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port()))
+		}
+	}
+	return own
+}
+
+// localAddresses lists this host's addresses.
+func localAddresses() []netip.Addr {
+	list, err := net.InterfaceAddrs()
+	if err != nil {
+		return nil
+	}
+	var out []netip.Addr
+	for _, a := range list {
+		if n, ok := a.(*net.IPNet); ok {
+			if ip, ok := netip.AddrFromSlice(n.IP); ok {
+				out = append(out, ip.Unmap())
+			}
+		}
+	}
+	return out
+}

@@ -1,0 +1,174 @@
+// Load: from a --config to a checked configuration and its policy.
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"sallyport/configs"
+	"sallyport/rules"
+)
+
+// embedded is how problems name the configuration inside the binary.
+const embedded = "sallyport.toml (embedded)"
+
+// maxConfig bounds a configuration file; a larger one is a mistake.
+const maxConfig = 16 << 20
+
+// shippedProfiles parses the profiles inside the binary.
+func shippedProfiles() ([]*rules.Profile, error) {
+	dir := configs.Profiles()
+	names, err := fs.Glob(dir, "*.toml")
+	if err != nil {
+		return nil, err
+	}
+	var profiles []*rules.Profile
+	for _, name := range names {
+		data, err := fs.ReadFile(dir, name)
+		if err != nil {
+			return nil, err
+		}
+		p, err := rules.ParseProfile(name, data)
+		if err != nil {
+			return nil, err
+		}
+		profiles = append(profiles, p)
+	}
+	return profiles, nil
+}
+
+// readConfig returns the text of a --config, the name to report it by, and the
+// directory that its relative paths are relative to.
+func readConfig(file string, stdin io.Reader) (name, dir string, data []byte, err error) {
+	switch file {
+	case "":
+		return embedded, ".", configs.Default(), nil
+	case "-":
+		name, dir = "standard input", "."
+		data, err = io.ReadAll(io.LimitReader(stdin, maxConfig+1))
+	default:
+		name, dir = file, filepath.Dir(file)
+		var f *os.File
+		if f, err = os.Open(file); err != nil {
+			return name, dir, nil, fmt.Errorf("cannot read the configuration: %w", err)
+		}
+		defer f.Close()
+		data, err = io.ReadAll(io.LimitReader(f, maxConfig+1))
+	}
+	if err != nil {
+		return name, dir, nil, fmt.Errorf("cannot read the configuration: %w", err)
+	}
+	if len(data) > maxConfig {
+		return name, dir, nil, fmt.Errorf("%s: is larger than %d MiB", name, maxConfig>>20)
+	}
+	return name, dir, data, nil
+}
+
+// loadConfig reads and checks a --config. The problems hold the warnings too;
+// err says why there is no configuration.
+func loadConfig(file string, stdin io.Reader) (*rules.Config, rules.Problems, error) {
+	profiles, err := shippedProfiles()
+	if err != nil {
+		return nil, nil, err
+	}
+	name, dir, data, err := readConfig(file, stdin)
+	if err != nil {
+		return nil, nil, err
+	}
+	cfg, problems := rules.ParseConfig(name, dir, data, profiles)
+	if err := problems.Err(); err != nil {
+		return nil, problems, err
+	}
+	problems = append(problems, checkFiles(cfg, file)...)
+	return cfg, problems, nil
+}
+
+// checkFiles warns of a configuration that more people can change than should.
+func checkFiles(cfg *rules.Config, file string) rules.Problems {
+	if file == "" || file == "-" {
+		return nil
+	}
+	if st, err := os.Stat(file); err == nil && st.Mode().Perm()&0o002 != 0 {
+		return rules.Problems{{File: cfg.File, Warning: true, Text: "everybody on this host can write this file: chmod o-w it"}}
+	}
+	return nil
+}
+
+// ownAddresses tells which destinations are sallyport itself.
+func ownAddresses(l rules.Listen, local func(netip.Addr) bool) rules.Own {
+	own := rules.Own{Local: local}
+	for _, list := range [][]netip.AddrPort{l.HTTP, l.SOCKS5, l.DNS, l.Transparent} {
+		own.Listeners = append(own.Listeners, list...)
+	}
+	if a, err := netip.ParseAddrPort(l.Admin); err == nil {
+		own.Listeners = append(own.Listeners, netip.AddrPortFrom(a.Addr().Unmap(), a.Port()))
+	}
+	return own
+}
+
+// loadPolicy is what the commands that only ask need: configuration and policy
+// as of now. It touches no network.
+func loadPolicy(file string, stdin io.Reader) (*rules.Config, *rules.Policy, rules.Problems, error) {
+	cfg, problems, err := loadConfig(file, stdin)
+	if err != nil {
+		return nil, nil, problems, err
+	}
+	policy, warnings := rules.Compile(cfg, ownAddresses(cfg.Listen, nil), time.Now())
+	return cfg, policy, append(problems, warnings...), nil
+}
+
+// clientAddress finds an address to ask from: that of the named client, or the
+// given one, or that of the only client there is.
+func clientAddress(cfg *rules.Config, policy *rules.Policy, name, from string) (netip.Addr, error) {
+	if name != "" && from != "" {
+		return netip.Addr{}, errors.New("--client and --from exclude each other")
+	}
+	if from != "" {
+		a, err := netip.ParseAddr(from)
+		if err != nil || a.Zone() != "" {
+			return netip.Addr{}, fmt.Errorf("--from %q is not an address", from)
+		}
+		return a.Unmap(), nil
+	}
+	var names []string
+	for _, c := range cfg.Clients {
+		names = append(names, c.Name)
+		if name != "" && c.Name != name || name == "" && len(cfg.Clients) > 1 {
+			continue
+		}
+		for _, p := range c.Sources {
+			if policy.ClientOf(p.Addr()) == c {
+				return p.Addr(), nil
+			}
+			if last := lastAddr(p); policy.ClientOf(last) == c {
+				return last, nil
+			}
+		}
+		return netip.Addr{}, fmt.Errorf("client %q shares its sources with others: ask with --from ADDRESS", c.Name)
+	}
+	if name != "" {
+		return netip.Addr{}, fmt.Errorf("there is no client %q; there are %s", name, strings.Join(names, ", "))
+	}
+	if len(names) == 0 {
+		return netip.Addr{}, errors.New("the configuration has no [[client]]: ask with --from ADDRESS")
+	}
+	return netip.Addr{}, fmt.Errorf("which client asks? say --client NAME or --from ADDRESS; there are %s", strings.Join(names, ", "))
+}
+
+// lastAddr returns the last address of a prefix.
+func lastAddr(p netip.Prefix) netip.Addr {
+	b := p.Addr().AsSlice()
+	for i := p.Bits(); i < len(b)*8; i++ {
+		b[i/8] |= 1 << (7 - i%8)
+	}
+	a, _ := netip.AddrFromSlice(b)
+	return a
+}

@@ -1,0 +1,222 @@
+// Profiles: what the vendors document, as the binary knows it.
+
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"sallyport/rules"
+)
+
+func newProfiles() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "profiles",
+		Short: "List the products whose documents sallyport knows, or show one",
+		Example: `  sallyport profiles
+  sallyport profiles show cyber-command
+  sallyport profiles show --json endpoint-secure-onprem`,
+		Args: noArgs,
+	}
+	var asJSON bool
+	list := &cobra.Command{Use: "list", Short: "List the profiles", Args: noArgs}
+	show := &cobra.Command{
+		Use: "show NAME", Short: "Show every rule of a profile, with its source",
+		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+			profiles, _ := shippedProfiles()
+			return profileNames(profiles), cobra.ShellCompDirectiveNoFileComp
+		},
+	}
+	for _, sub := range []*cobra.Command{c, list, show} {
+		sub.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	}
+	list.RunE = func(c *cobra.Command, _ []string) error {
+		profiles, err := shippedProfiles()
+		if err != nil {
+			return err
+		}
+		if asJSON {
+			var out []profileJSON
+			for _, p := range profiles {
+				out = append(out, newProfileJSON(p, false))
+			}
+			return printJSON(c.OutOrStdout(), out)
+		}
+		return listProfiles(c.OutOrStdout(), profiles)
+	}
+	c.RunE = list.RunE
+	show.RunE = func(c *cobra.Command, args []string) error {
+		profiles, err := shippedProfiles()
+		if err != nil {
+			return err
+		}
+		if len(args) != 1 {
+			return usageError("profiles show takes the name of one profile; there are %s", strings.Join(profileNames(profiles), ", "))
+		}
+		i := slices.Index(profileNames(profiles), args[0])
+		if i < 0 {
+			return fmt.Errorf("there is no profile %q; there are %s", args[0], strings.Join(profileNames(profiles), ", "))
+		}
+		if asJSON {
+			return printJSON(c.OutOrStdout(), newProfileJSON(profiles[i], true))
+		}
+		return showProfile(c.OutOrStdout(), profiles[i])
+	}
+	c.AddCommand(list, show)
+	return c
+}
+
+func profileNames(profiles []*rules.Profile) []string {
+	names := make([]string, len(profiles))
+	for i, p := range profiles {
+		names[i] = p.Name
+	}
+	return names
+}
+
+func listProfiles(out io.Writer, profiles []*rules.Profile) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "PROFILE\tROLES\tFEATURES\tRULES\tPRODUCT")
+	for _, p := range profiles {
+		var features []string
+		for _, f := range p.Features {
+			features = append(features, f.Name)
+		}
+		fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%s\n", p.Name, strings.Join(p.Roles, ", "), len(features), len(p.Rules), p.Product)
+	}
+	return w.Flush()
+}
+
+func showProfile(out io.Writer, p *rules.Profile) error {
+	fmt.Fprintf(out, "%s: %s\n", p.Name, p.Product)
+	fmt.Fprintf(out, "document: %s", p.Document.Title)
+	if p.Document.Version != "" {
+		fmt.Fprintf(out, ", version %s", p.Document.Version)
+	}
+	if p.Document.Released != "" {
+		fmt.Fprintf(out, ", released %s", p.Document.Released)
+	}
+	fmt.Fprintf(out, "\nroles:    %s (the first is the default)\n", strings.Join(p.Roles, ", "))
+	if len(p.Binds) > 0 {
+		fmt.Fprintf(out, "parties:  %s (bound in [client.addresses] as well)\n", strings.Join(p.Binds, ", "))
+	}
+	for _, f := range p.Features {
+		fmt.Fprintf(out, "feature:  %s: %s\n", f.Name, f.Meaning)
+	}
+	for _, port := range p.Ports {
+		fmt.Fprintf(out, "port:     %s, by default %d: %s\n", port.Name, port.Default, port.Meaning)
+	}
+	fmt.Fprintln(out)
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "RULE\tFROM\tTO\tPORTS\tSECTION\tONLY\tPURPOSE")
+	for _, r := range p.Rules {
+		for i, d := range r.To {
+			if i > 0 {
+				fmt.Fprintf(w, "\t\t%s\t\t\t\t\n", d)
+				continue
+			}
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.ID, r.From, d, portsText(p, r), r.Section, conditionText(r), r.Purpose)
+		}
+	}
+	return w.Flush()
+}
+
+func portsText(p *rules.Profile, r *rules.Rule) string {
+	if r.Any {
+		return "every protocol and port"
+	}
+	tcp, udp := p.DefaultPorts(r)
+	var parts []string
+	if tcp != nil {
+		parts = append(parts, "tcp "+tcp.String())
+	}
+	if udp != nil {
+		parts = append(parts, "udp "+udp.String())
+	}
+	return strings.Join(parts, "; ")
+}
+
+// conditionText says when a rule holds.
+func conditionText(r *rules.Rule) string {
+	var parts []string
+	if r.Local {
+		parts = append(parts, "on one host")
+	}
+	if len(r.When) > 0 {
+		parts = append(parts, "with "+strings.Join(r.When, " and "))
+	}
+	if r.Since != "" {
+		parts = append(parts, "since "+r.Since)
+	}
+	if r.Until != "" {
+		parts = append(parts, "below "+r.Until)
+	}
+	return strings.Join(parts, ", ")
+}
+
+// profileJSON is a profile as profiles show --json prints it.
+type profileJSON struct {
+	Name     string              `json:"name"`
+	Product  string              `json:"product"`
+	Roles    []string            `json:"roles"`
+	Binds    []string            `json:"binds,omitempty"`
+	Document map[string]any      `json:"document"`
+	Features []map[string]string `json:"features,omitempty"`
+	Ports    []map[string]any    `json:"ports,omitempty"`
+	Count    int                 `json:"rule_count"`
+	Rules    []ruleJSON          `json:"rules,omitempty"`
+}
+
+type ruleJSON struct {
+	ID      string   `json:"id"`
+	From    string   `json:"from"`
+	To      []string `json:"to"`
+	TCP     string   `json:"tcp,omitempty"`
+	UDP     string   `json:"udp,omitempty"`
+	Any     bool     `json:"any,omitempty"`
+	Local   bool     `json:"local,omitempty"`
+	When    []string `json:"when,omitempty"`
+	Since   string   `json:"since,omitempty"`
+	Until   string   `json:"until,omitempty"`
+	Purpose string   `json:"purpose"`
+	Section string   `json:"section,omitempty"`
+	Note    string   `json:"note,omitempty"`
+}
+
+func newProfileJSON(p *rules.Profile, whole bool) profileJSON {
+	j := profileJSON{
+		Name: p.Name, Product: p.Product, Roles: p.Roles, Binds: p.Binds, Count: len(p.Rules),
+		Document: map[string]any{"title": p.Document.Title, "version": p.Document.Version, "released": p.Document.Released, "url": p.Document.URL},
+	}
+	for _, f := range p.Features {
+		j.Features = append(j.Features, map[string]string{"name": f.Name, "meaning": f.Meaning})
+	}
+	for _, port := range p.Ports {
+		j.Ports = append(j.Ports, map[string]any{"name": port.Name, "default": port.Default, "meaning": port.Meaning})
+	}
+	if !whole {
+		return j
+	}
+	for _, r := range p.Rules {
+		tcp, udp := p.DefaultPorts(r)
+		rj := ruleJSON{ID: r.ID, From: r.From, TCP: tcp.String(), UDP: udp.String(), Any: r.Any, Local: r.Local,
+			When: r.When, Since: r.Since, Until: r.Until, Purpose: r.Purpose, Section: r.Section, Note: r.Note}
+		for _, d := range r.To {
+			rj.To = append(rj.To, d.String())
+		}
+		j.Rules = append(j.Rules, rj)
+	}
+	return j
+}
+
+func printJSON(out io.Writer, v any) error {
+	enc := json.NewEncoder(out)
+	enc.SetIndent("", "  ")
+	return enc.Encode(v)
+}

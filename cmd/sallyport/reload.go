@@ -1,0 +1,118 @@
+// Reload: a changed configuration takes force as a whole, or not at all.
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"reflect"
+	"strings"
+	"time"
+
+	"sallyport/denials"
+	"sallyport/rules"
+)
+
+// reload reads the configuration again and puts it in force. On any error the
+// policy in force stays, and the journal, the log and /readyz say so.
+func (g *gateway) reload(why string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	err := g.tryReload()
+	g.reloadErr = err
+	if err != nil {
+		g.metrics.reloads.WithLabelValues("refused").Inc()
+		g.log.Error("reload refused; the policy in force stays", "why", why, "error", err)
+		g.journal.Event(denials.EventReload, "refused: "+err.Error())
+		return
+	}
+	g.metrics.reloads.WithLabelValues("ok").Inc()
+	closed := g.proxy.Recheck()
+	text := describePolicy(g.cfg, g.live.Load())
+	g.log.Info("reloaded", "why", why, "policy", text, "closed", closed)
+	g.journal.Event(denials.EventReload, text)
+}
+
+func (g *gateway) tryReload() error {
+	if g.file == "-" {
+		return fmt.Errorf("the configuration came from standard input; restart to change it")
+	}
+	cfg, problems, err := loadConfig(g.file, g.stdin)
+	if err != nil {
+		return err
+	}
+	dns, err := g.dnsConfig(cfg)
+	if err != nil {
+		return fmt.Errorf("%s: [dns] upstreams: %w", cfg.File, err)
+	}
+	if err := checkReferences(cfg); err != nil {
+		return err
+	}
+	if err := g.filter.Reload(dns); err != nil {
+		return err
+	}
+	for _, p := range problems {
+		g.log.Warn(p.String())
+	}
+	if keys := needRestart(g.cfg, cfg); len(keys) > 0 {
+		g.log.Warn("changed keys take effect at the next start only", "keys", strings.Join(keys, ", "))
+	}
+	g.cfg, g.loaded = cfg, time.Now()
+	g.enforce(cfg, g.loaded)
+	return nil
+}
+
+// needRestart lists the keys that differ and that a running process cannot change.
+func needRestart(old, cfg *rules.Config) []string {
+	var keys []string
+	for _, k := range []struct {
+		key    string
+		differ bool
+	}{
+		{"[listen]", !reflect.DeepEqual(old.Listen, cfg.Listen)},
+		{"[admin]", old.Admin != cfg.Admin},
+		{"[journal]", old.Journal != cfg.Journal},
+		{"[limits]", old.Limits != cfg.Limits},
+	} {
+		if k.differ {
+			keys = append(keys, k.key)
+		}
+	}
+	return keys
+}
+
+// watch reloads when the file has changed. It looks once a second, which also
+// sees renames, links and mounts that notifications miss, and waits until the
+// file has stopped changing.
+func (g *gateway) watch(ctx context.Context) {
+	if g.file == "" || g.file == "-" {
+		return
+	}
+	seen := fileState(g.file)
+	previous := seen
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		now := fileState(g.file)
+		if now != seen && now == previous {
+			seen = now
+			g.reload("the file changed")
+		}
+		previous = now
+	}
+}
+
+// fileState changes when a file does.
+func fileState(path string) string {
+	st, err := os.Stat(path)
+	if err != nil {
+		return err.Error()
+	}
+	return fmt.Sprint(st.ModTime().UnixNano(), st.Size(), inode(st))
+}

@@ -1,0 +1,202 @@
+// Run: starts everything, says so, serves, and stops in order.
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"sallyport/denials"
+	"sallyport/rules"
+)
+
+func newRun() *cobra.Command {
+	var file string
+	c := &cobra.Command{
+		Use:   "run",
+		Short: "Serve until SIGTERM; this is also what sallyport does without a command",
+		Long: `run serves the configuration given, or the embedded one: loopback listeners,
+and every loopback client is an Endpoint Secure manager.
+
+A changed file is put in force as a whole when it is right, and not at all when
+it is not. SIGHUP does the same and reopens the journal. SIGTERM and SIGINT stop
+accepting and let open connections end for [limits] drain; a second one stops
+at once.
+
+Exit status: 0 after SIGTERM or SIGINT, 1 when it cannot start or serve.`,
+		Example: `  sallyport run --config /etc/sallyport/sallyport.toml
+  sallyport            the embedded configuration, on loopback`,
+		Args: noArgs,
+	}
+	configFlag(c, &file)
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		return run(c.Context(), file, c.InOrStdin(), c.ErrOrStderr())
+	}
+	return c
+}
+
+// run serves until a signal or ctx ends it.
+func run(ctx context.Context, file string, stdin io.Reader, stderr io.Writer) error {
+	log := slog.New(slog.NewTextHandler(stderr, nil))
+	cfg, problems, err := loadConfig(file, stdin)
+	if err != nil {
+		return err
+	}
+	for _, p := range problems {
+		fmt.Fprintln(stderr, "sallyport:", p)
+	}
+	socks, err := openSockets(ctx, cfg.Listen)
+	if err != nil {
+		return err
+	}
+	defer socks.close()
+	g, err := newGateway(file, stdin, cfg, log)
+	if err != nil {
+		return err
+	}
+	admin, err := g.adminServer(cfg)
+	if err != nil {
+		return errors.Join(err, g.close())
+	}
+	g.own, g.loaded = socks.own(), time.Now()
+	policy := g.enforce(cfg, g.loaded)
+	g.journal.Event(denials.EventStart, fmt.Sprintf("version %s, %s", version, describePolicy(cfg, policy)))
+	greet(stderr, cfg, policy, socks)
+	return g.serve(ctx, cfg, socks, admin)
+}
+
+// serve runs the front ends until a signal, ctx or a failure ends them.
+func (g *gateway) serve(ctx context.Context, cfg *rules.Config, socks *sockets, admin *http.Server) error {
+	stop := make(chan os.Signal, 4)
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(stop, syscall.SIGTERM, syscall.SIGINT)
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(stop)
+	defer signal.Stop(hangup)
+
+	ctx, cancel := context.WithCancel(ctx)
+	var all sync.WaitGroup
+	failed := make(chan error, 16)
+	start := func(name string, serve func(context.Context) error) {
+		all.Add(1)
+		go supervise(ctx, &all, name, serve, failed)
+	}
+	for _, l := range socks.http {
+		start("http", func(ctx context.Context) error { return g.proxy.ServeHTTP(ctx, l) })
+	}
+	for _, l := range socks.socks5 {
+		start("socks5", func(ctx context.Context) error { return g.proxy.ServeSOCKS5(ctx, l) })
+	}
+	if len(socks.dnsUDP) > 0 {
+		start("dns", func(ctx context.Context) error { return g.filter.Serve(ctx, socks.dnsUDP, socks.dnsTCP) })
+	}
+	if socks.admin != nil {
+		start("admin", func(ctx context.Context) error { return serveAdmin(ctx, admin, socks.admin) })
+	}
+	start("watch", func(ctx context.Context) error { g.watch(ctx); return nil })
+	start("expire", func(ctx context.Context) error { g.expire(ctx); return nil })
+
+	err := g.await(ctx, stop, hangup, failed)
+	drainErr := g.drain(cfg.Limits.Drain, stop)
+	cancel()
+	socks.close()
+	all.Wait()
+	g.journal.Event(denials.EventStop, "version "+version)
+	return errors.Join(err, drainErr, g.close())
+}
+
+// supervise reports a front end that ends while it should serve.
+func supervise(ctx context.Context, all *sync.WaitGroup, name string, serve func(context.Context) error, failed chan<- error) {
+	defer all.Done()
+	if err := serve(ctx); err != nil && ctx.Err() == nil && !errors.Is(err, net.ErrClosed) {
+		failed <- fmt.Errorf("%s: %w", name, err)
+	}
+}
+
+// await handles signals until one ends the service. A front end that fails
+// ends it too: half a gateway is worse than a restart.
+func (g *gateway) await(ctx context.Context, stop, hangup <-chan os.Signal, failed <-chan error) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case s := <-stop:
+			g.log.Info("stopping", "signal", s.String())
+			return nil
+		case err := <-failed:
+			return err
+		case <-hangup:
+			if err := g.journal.Reopen(); err != nil {
+				g.log.Error("cannot reopen the journal", "error", err)
+			}
+			g.reload("SIGHUP")
+		}
+	}
+}
+
+// drain lets open connections end within the limit; a second signal cuts it short.
+func (g *gateway) drain(limit time.Duration, stop <-chan os.Signal) error {
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	ended := make(chan struct{})
+	go func() {
+		select {
+		case <-stop:
+			cancel()
+		case <-ended:
+		}
+	}()
+	err := g.proxy.Drain(ctx)
+	close(ended)
+	if err != nil {
+		g.log.Warn("closed connections that were still open", "limit", limit)
+	}
+	return nil
+}
+
+// close ends the parts that outlive the listeners; the journal is the last.
+func (g *gateway) close() error {
+	g.filter.Close()
+	return g.journal.Close()
+}
+
+// greet says where sallyport listens, which policy is in force, where the
+// journal is, and two lines to try.
+func greet(w io.Writer, cfg *rules.Config, policy *rules.Policy, socks *sockets) {
+	fmt.Fprintf(w, "sallyport %s, configuration %s\n", version, cfg.File)
+	where := map[string]string{}
+	for _, l := range socks.listeners() {
+		if where[l.name] == "" {
+			where[l.name] = l.addr.String()
+		}
+		fmt.Fprintf(w, "  %-8s %s\n", l.name, l.addr)
+	}
+	fmt.Fprintf(w, "  %-8s %s\n", "policy", describePolicy(cfg, policy))
+	for _, c := range cfg.Clients {
+		var from []string
+		for _, p := range c.Sources {
+			from = append(from, p.String())
+		}
+		fmt.Fprintf(w, "  %-8s %s from %s\n", "client", describeClient(c), strings.Join(from, ", "))
+	}
+	fmt.Fprintf(w, "  %-8s %s\n", "journal", cfg.Journal.Path)
+	if a := where["http"]; a != "" {
+		fmt.Fprintf(w, "try:\n  curl -x http://%s https://evil.example/\n", a)
+	}
+	if host, port, err := net.SplitHostPort(where["dns"]); err == nil {
+		fmt.Fprintf(w, "  dig @%s -p %s license.sangfor.com\n", host, port)
+	}
+}
