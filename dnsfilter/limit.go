@@ -33,9 +33,10 @@ func (b *bucket) allow(now time.Duration) bool {
 	return ok
 }
 
-// spend takes a token from a bucket that will be full again at full.
+// spend takes a token from a bucket that will be full again at full. That is
+// depth away at most, unless the clock was set back.
 func spend(full, now, every, depth time.Duration) (time.Duration, bool) {
-	full = max(full, now) + every
+	full = min(max(full, now), now+depth) + every
 	if full-now > depth {
 		return full - every, false
 	}

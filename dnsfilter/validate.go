@@ -55,7 +55,7 @@ func validate(m *dns.Msg, name rules.Name, qtype uint16) (*answer, error) {
 		a.rcode = dns.RcodeSuccess
 		return a, nil
 	}
-	a.soa = authority(m.Ns, end)
+	a.soa = negativeSOA(m.Ns, end)
 	if a.soa == nil && a.rcode == dns.RcodeSuccess && len(chain) == 0 && refers(m.Ns) {
 		return nil, errLame
 	}
@@ -114,9 +114,9 @@ func aliasOf(rrs []dns.RR, owner string, qtype uint16) (*dns.CNAME, error) {
 	return alias, nil
 }
 
-// authority returns the SOA record of a zone that end is in, its TTL being
+// negativeSOA returns the SOA record of a zone that end is in, its TTL being
 // that of the negative answer (RFC 2308, section 5).
-func authority(rrs []dns.RR, end string) *dns.SOA {
+func negativeSOA(rrs []dns.RR, end string) *dns.SOA {
 	for _, rr := range rrs {
 		soa, ok := rr.(*dns.SOA)
 		if !ok || soa.Hdr.Class != dns.ClassINET || !dns.IsSubDomain(dns.CanonicalName(soa.Hdr.Name), end) {

@@ -1,0 +1,365 @@
+// Harness: a policy, an upstream that records what it is asked, and a client.
+
+package dnsfilter
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/miekg/dns"
+	"go.uber.org/goleak"
+
+	"sallyport/rules"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const (
+	insider  = "10.1.1.1"
+	stranger = "203.0.113.9"
+)
+
+// policy is a small Decider: it permits names to 10.0.0.0/8 and ::1, and
+// remembers what it was asked and what it said.
+type policy struct {
+	names    []string // exact, or *.suffix
+	internal string   // names below it may have private addresses
+	anyType  bool     // a policy that forgets about types
+
+	mu       sync.Mutex
+	attempts []rules.Attempt
+	verdicts []rules.Decision
+}
+
+func (p *policy) Decide(a rules.Attempt) rules.Decision {
+	d := p.decide(a)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.attempts, p.verdicts = append(p.attempts, a), append(p.verdicts, d)
+	return d
+}
+
+func (p *policy) decide(a rules.Attempt) rules.Decision {
+	known := netip.MustParsePrefix("10.0.0.0/8").Contains(a.Client.Addr()) || a.Client.Addr().IsLoopback()
+	switch {
+	case a.Fault != rules.ReasonNone && a.Fault < rules.UnknownClient:
+		return rules.Decision{Reason: a.Fault}
+	case !known:
+		return rules.Decision{Reason: rules.UnknownClient}
+	case !p.permits(a.Authority.String()):
+		return rules.Decision{Reason: rules.NotListed}
+	case !p.anyType && !forwarded(a.QType):
+		return rules.Decision{Reason: rules.TypeNotAllowed}
+	case a.Dest.Addr().IsValid():
+		return rules.Decision{Reason: rules.PrivateAddress}
+	case a.Fault != rules.ReasonNone:
+		return rules.Decision{Reason: a.Fault}
+	}
+	d := rules.Decision{Verdict: rules.Allow}
+	if p.internal != "" && strings.HasSuffix(a.Authority.String(), p.internal) {
+		d.Rule = &rules.Rule{ID: "internal"}
+	}
+	return d
+}
+
+func (p *policy) permits(name string) bool {
+	return slices.ContainsFunc(p.names, func(n string) bool {
+		suffix, wild := strings.CutPrefix(n, "*")
+		return n == name || wild && strings.HasSuffix(name, suffix)
+	})
+}
+
+// reach stands for Decision.Reach: special addresses only for internal names.
+func reach(d rules.Decision, ap netip.AddrPort) rules.Reason {
+	if !d.Allowed() || rules.Special(ap.Addr()) && d.Rule == nil {
+		return rules.PrivateAddress
+	}
+	return rules.ReasonNone
+}
+
+// final returns the one decision that is not provisional, and its attempt.
+func (p *policy) final(t *testing.T) (rules.Attempt, rules.Decision) {
+	t.Helper()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	found := -1
+	for i, a := range p.attempts {
+		if !a.Provisional || !p.verdicts[i].Allowed() {
+			if found >= 0 {
+				t.Errorf("a second final decision: %+v", a)
+			}
+			found = i
+		}
+	}
+	if found < 0 {
+		t.Fatal("no final decision: the journal would not see the query")
+	}
+	a, d := p.attempts[found], p.verdicts[found]
+	p.attempts, p.verdicts = nil, nil
+	return a, d
+}
+
+// authority is the upstream: it answers from its zone text, or as told, and
+// records every question.
+type authority struct {
+	addr  netip.AddrPort
+	zone  map[string][]dns.RR // by name and type
+	serve func(w dns.ResponseWriter, r *dns.Msg) bool
+
+	mu      sync.Mutex
+	queries []string // "udp name. TYPE"
+	raw     []*dns.Msg
+}
+
+const zoneText = `
+a.example.       300 IN A     192.0.1.10
+a.example.       300 IN AAAA  2606:4700::10
+b.example.       300 IN A     192.0.1.11
+www.a.example.   300 IN CNAME edge.cdn.test.
+edge.cdn.test.   60  IN A     192.0.1.20
+mixed.example.   300 IN A     192.0.1.30
+mixed.example.   300 IN A     10.9.9.9
+inside.example.  300 IN A     127.0.0.1
+inside.example.  300 IN A     169.254.169.254
+inside.example.  300 IN AAAA  fd00:ec2::254
+db.corp.test.    300 IN A     10.20.0.5
+.                300 IN NS    ns.root.test.
+svc.example.     300 IN HTTPS 1 . alpn="h2,h3" port=443 ipv4hint="192.0.1.40,10.0.0.9" ech="AEX+DQBBUQAgACBMHtXnaTM1DiYHKcPhC0SvnfgeKpPMUKmDeVSPXcBLKAAEAAEAAQASY2xvdWRmbGFyZS1lY2guY29tAAA=" ipv6hint="2606:4700::40,fd00::9"
+must.example.    300 IN HTTPS 1 . mandatory="alpn,ech" alpn="h2" ech="AEX+DQBBUQAgACBMHtXnaTM1DiYHKcPhC0SvnfgeKpPMUKmDeVSPXcBLKAAEAAEAAQASY2xvdWRmbGFyZS1lY2guY29tAAA="
+`
+
+func newAuthority(t *testing.T) *authority {
+	t.Helper()
+	u := &authority{zone: map[string][]dns.RR{}}
+	parser := dns.NewZoneParser(strings.NewReader(zoneText), ".", "")
+	for rr, ok := parser.Next(); ok; rr, ok = parser.Next() {
+		u.add(rr)
+	}
+	if err := parser.Err(); err != nil {
+		t.Fatal(err)
+	}
+	u.listen(t)
+	return u
+}
+
+func (u *authority) add(rr dns.RR) {
+	key := rr.Header().Name + dns.Type(rr.Header().Rrtype).String()
+	u.zone[key] = append(u.zone[key], rr)
+}
+
+func (u *authority) listen(t *testing.T) {
+	t.Helper()
+	var pc net.PacketConn
+	var ln net.Listener
+	var err error
+	for range 20 { // until a port is free for both
+		if ln, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+			continue
+		}
+		if pc, err = net.ListenPacket("udp", ln.Addr().String()); err == nil {
+			break
+		}
+		ln.Close()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.addr = netip.MustParseAddrPort(pc.LocalAddr().String())
+	for _, s := range []*dns.Server{{PacketConn: pc, Handler: u}, {Listener: ln, Handler: u}} {
+		started := make(chan struct{})
+		s.NotifyStartedFunc = func() { close(started) }
+		done := make(chan struct{})
+		go func() { defer close(done); s.ActivateAndServe() }()
+		<-started
+		t.Cleanup(func() { s.Shutdown(); <-done })
+	}
+}
+
+func (u *authority) ServeDNS(w dns.ResponseWriter, r *dns.Msg) {
+	q := r.Question[0]
+	u.mu.Lock()
+	u.queries = append(u.queries, w.LocalAddr().Network()+" "+strings.ToLower(q.Name)+" "+dns.Type(q.Qtype).String())
+	u.raw = append(u.raw, r)
+	serve := u.serve
+	u.mu.Unlock()
+	if serve != nil && serve(w, r) {
+		return
+	}
+	w.WriteMsg(u.reply(r))
+}
+
+// reply answers from the zone, following aliases.
+func (u *authority) reply(r *dns.Msg) *dns.Msg {
+	m := new(dns.Msg)
+	m.SetReply(r)
+	m.RecursionAvailable = true
+	name, qtype := strings.ToLower(r.Question[0].Name), dns.Type(r.Question[0].Qtype).String()
+	for range 20 {
+		m.Answer = append(m.Answer, u.zone[name+qtype]...)
+		alias := u.zone[name+"CNAME"]
+		if len(u.zone[name+qtype]) > 0 || len(alias) == 0 {
+			break
+		}
+		m.Answer = append(m.Answer, alias...)
+		name = alias[0].(*dns.CNAME).Target
+	}
+	if len(m.Answer) == 0 {
+		soa, _ := dns.NewRR("example. 900 IN SOA ns.example. root.example. 1 2 3 4 60")
+		m.Ns = []dns.RR{soa}
+		m.Rcode = dns.RcodeNameError
+		for key := range u.zone {
+			if strings.HasPrefix(key, name) {
+				m.Rcode = dns.RcodeSuccess
+			}
+		}
+	}
+	return m
+}
+
+// asked returns the questions so far and forgets them.
+func (u *authority) asked() []string {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	q := u.queries
+	u.queries = nil
+	return q
+}
+
+func (u *authority) answerWith(serve func(w dns.ResponseWriter, r *dns.Msg) bool) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.serve = serve
+}
+
+func (u *authority) upstream() []Upstream {
+	return []Upstream{{Proto: rules.UDPProto, Addr: u.addr}}
+}
+
+// bench is a filter between a policy and an upstream, on a clock of its own.
+type bench struct {
+	*Filter
+	t  testing.TB
+	p  *policy
+	up *authority
+
+	mu  sync.Mutex
+	now time.Time
+}
+
+func (b *bench) advance(d time.Duration) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.now = b.now.Add(d)
+}
+
+func (b *bench) time() time.Time {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.now
+}
+
+// newBench makes a filter that permits names; change may alter its Config.
+func newBench(t *testing.T, change func(*Config), names ...string) *bench {
+	t.Helper()
+	b := &bench{t: t, p: &policy{names: names, internal: ".corp.test"}, up: newAuthority(t), now: time.Unix(1e9, 0)}
+	cfg := Config{Decide: b.p, Upstreams: b.up.upstream(), Now: b.time, ProbeEvery: -1, Timeout: 2 * time.Second, TryTimeout: 300 * time.Millisecond}
+	if change != nil {
+		change(&cfg)
+	}
+	f, err := New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.reach = reach
+	b.Filter = f
+	t.Cleanup(f.Close)
+	return b
+}
+
+// raw sends the octets of a query and returns those of the reply, nil for none.
+func (b *bench) raw(m []byte, client string, proto rules.Proto) []byte {
+	q := query{msg: m, client: netip.AddrPortFrom(netip.MustParseAddr(client), 4711), proto: proto}
+	out, p := b.handle(&q, nil)
+	if p != nil {
+		out = b.finish(context.Background(), p, nil)
+	}
+	return out
+}
+
+// send sends a message of the insider's by UDP.
+func (b *bench) send(m *dns.Msg) *dns.Msg { return b.sendFrom(m, insider, rules.UDPProto) }
+
+func (b *bench) sendFrom(m *dns.Msg, client string, proto rules.Proto) *dns.Msg {
+	b.t.Helper()
+	wire, err := m.Pack()
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	out := b.raw(wire, client, proto)
+	if out == nil {
+		return nil
+	}
+	most := 65535
+	if proto == rules.UDPProto {
+		most = plainUDP
+		if o := m.IsEdns0(); o != nil {
+			most = min(max(int(o.UDPSize()), plainUDP), maxUDP)
+		}
+	}
+	if len(out) > most {
+		b.t.Fatalf("reply of %d octets, the client takes %d", len(out), most)
+	}
+	r := new(dns.Msg)
+	if err := unpackWhole(r, out); err != nil {
+		b.t.Fatalf("reply cannot be read: %v\n%x", err, out)
+	}
+	if !r.Response || r.Id != m.Id {
+		b.t.Fatalf("reply is not to the query: %v", r)
+	}
+	return r
+}
+
+// ask asks for one name without EDNS.
+func (b *bench) ask(name string, qtype uint16) *dns.Msg {
+	b.t.Helper()
+	return b.send(question(name, qtype))
+}
+
+func question(name string, qtype uint16) *dns.Msg {
+	m := new(dns.Msg)
+	m.SetQuestion(name, qtype)
+	return m
+}
+
+func withEDNS(m *dns.Msg, size uint16) *dns.Msg {
+	m.SetEdns0(size, false)
+	return m
+}
+
+// data lists the addresses and targets in an answer.
+func data(m *dns.Msg) []string {
+	var d []string
+	for _, rr := range m.Answer {
+		d = append(d, strings.TrimPrefix(rr.String(), rr.Header().String()))
+	}
+	slices.Sort(d)
+	return d
+}
+
+// extended returns the extended error of a reply: its code and text.
+func extended(m *dns.Msg) (int, string) {
+	if o := m.IsEdns0(); o != nil {
+		for _, opt := range o.Option {
+			if e, ok := opt.(*dns.EDNS0_EDE); ok {
+				return int(e.InfoCode), e.ExtraText
+			}
+		}
+	}
+	return -1, ""
+}

@@ -1,0 +1,246 @@
+// Policy: what is answered and what is asked upstream, read as a table.
+
+package dnsfilter
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/miekg/dns"
+
+	"sallyport/rules"
+)
+
+// TestVerdicts asks for permitted and denied names and looks at reply, reason
+// and, at the upstream, at what arrived there.
+func TestVerdicts(t *testing.T) {
+	const (
+		nxdomain, refused, noerror = dns.RcodeNameError, dns.RcodeRefused, dns.RcodeSuccess
+	)
+	for _, c := range []struct {
+		what   string
+		name   string
+		qtype  uint16
+		client string
+		rcode  int
+		answer string // data, joined
+		reason rules.Reason
+		asked  bool
+	}{
+		// The recorder does see permitted names.
+		{"a permitted name", "a.example.", dns.TypeA, insider, noerror, "192.0.1.10", rules.ReasonNone, true},
+		{"its IPv6 address", "a.example.", dns.TypeAAAA, insider, noerror, "2606:4700::10", rules.ReasonNone, true},
+		{"capital letters are the same name (A1)", "A.EXAMPLE.", dns.TypeA, insider, noerror, "192.0.1.10", rules.ReasonNone, true},
+		{"a permitted name without such a record", "b.example.", dns.TypeAAAA, insider, noerror, "", rules.ReasonNone, true},
+		{"a permitted name that does not exist", "gone.example.", dns.TypeA, insider, nxdomain, "", rules.ReasonNone, true},
+		{"an alias is followed within the answer (F9)", "www.a.example.", dns.TypeA, insider, noerror, "192.0.1.20 edge.cdn.test.", rules.ReasonNone, true},
+		{"a client on IPv6 loopback", "a.example.", dns.TypeA, "::1", noerror, "192.0.1.10", rules.ReasonNone, true},
+
+		{"a name that no rule names (F1)", "evil.example.", dns.TypeA, insider, nxdomain, "", rules.NotListed, false},
+		{"its IPv6 address", "evil.example.", dns.TypeAAAA, insider, nxdomain, "", rules.NotListed, false},
+		{"data in a label below an exact name (F2)", "6578666c.a.example.", dns.TypeA, insider, nxdomain, "", rules.NotListed, false},
+		{"a suffix that is no label (A4)", "nota.example.", dns.TypeA, insider, nxdomain, "", rules.NotListed, false},
+		{"a permitted name as a prefix (A4)", "a.example.evil.test.", dns.TypeA, insider, nxdomain, "", rules.NotListed, false},
+		{"the target of an alias is not permitted by itself (F9)", "edge.cdn.test.", dns.TypeA, insider, nxdomain, "", rules.NotListed, false},
+		{"a reverse look-up (F21)", "1.1.1.10.in-addr.arpa.", dns.TypePTR, insider, nxdomain, "", rules.NotListed, false},
+		{"a name of mDNS (F21)", "printer.local.", dns.TypeA, insider, nxdomain, "", rules.NotListed, false},
+		{"a single label (A25)", "localhost.", dns.TypeA, insider, nxdomain, "", rules.NotListed, false},
+		{"the canary of DNS over HTTPS (F18)", "use-application-dns.net.", dns.TypeA, insider, nxdomain, "", rules.NotListed, false},
+		{"a zone transfer (F13)", "a.example.", dns.TypeAXFR, insider, refused, "", rules.TypeNotAllowed, false},
+		{"the root", ".", dns.TypeNS, insider, noerror, "", rules.MalformedName, false},
+		{"a dot inside a label (A11)", `a\.example.`, dns.TypeA, insider, nxdomain, "", rules.MalformedName, false},
+		{"a zero octet inside a label (A11)", `evil\000.a.example.`, dns.TypeA, insider, nxdomain, "", rules.MalformedName, false},
+		{"a space inside a label (A12)", `a\ b.a.example.`, dns.TypeA, insider, nxdomain, "", rules.MalformedName, false},
+		{"an octet above 127 (A9, A12)", `b\195\188cher.example.`, dns.TypeA, insider, nxdomain, "", rules.MalformedName, false},
+		{"an address as a name (A18)", "127.0.0.1.", dns.TypeA, insider, nxdomain, "", rules.MalformedName, false},
+		{"a hexadecimal address as a name (A18)", "0x7f.1.", dns.TypeA, insider, nxdomain, "", rules.MalformedName, false},
+		{"a label that decodes to nothing (A8)", "xn--.example.", dns.TypeA, insider, nxdomain, "", rules.MalformedName, false},
+		{"an unknown client", "a.example.", dns.TypeA, stranger, refused, "", rules.UnknownClient, false},
+		{"an unknown client, a denied name", "evil.example.", dns.TypeA, stranger, refused, "", rules.UnknownClient, false},
+	} {
+		t.Run(c.what, func(t *testing.T) {
+			b := newBench(t, nil, "a.example", "b.example", "www.a.example", "gone.example")
+			for range 2 { // from upstream and from the cache
+				r := b.sendFrom(question(c.name, c.qtype), c.client, rules.UDPProto)
+				a, d := b.p.final(t)
+				if r.Rcode != c.rcode || strings.Join(data(r), " ") != c.answer {
+					t.Errorf("answered %s %v, want %s %s", dns.RcodeToString[r.Rcode], data(r), dns.RcodeToString[c.rcode], c.answer)
+				}
+				if d.Why() != c.reason && !d.Allowed() || d.Allowed() != (c.reason == rules.ReasonNone) {
+					t.Errorf("decided %s %s, want %q", d.Text(), d.Why(), c.reason)
+				}
+				if a.Via != rules.DNS || a.Proto != rules.UDPProto || a.QType != c.qtype || a.Flow == 0 || a.Client.Addr().String() != c.client {
+					t.Errorf("attempt %+v", a)
+				}
+				if r.Question[0].Name != c.name {
+					t.Errorf("question comes back as %s", r.Question[0].Name)
+				}
+			}
+			switch asked := b.up.asked(); {
+			case c.asked && len(asked) != 1:
+				t.Errorf("upstream was asked %q, want once", asked)
+			case !c.asked && len(asked) != 0:
+				t.Errorf("upstream was asked %q about a denied name", asked)
+			}
+		})
+	}
+}
+
+// TestTypes holds that only addresses and services are looked up (F4): every
+// other type of a permitted name has no such record, by word of the filter.
+func TestTypes(t *testing.T) {
+	for _, anyType := range []bool{false, true} {
+		b := newBench(t, nil, "a.example")
+		b.p.anyType = anyType // even if the policy forgets
+		for _, qtype := range []uint16{dns.TypeTXT, dns.TypeNULL, dns.TypeMX, dns.TypeSRV, dns.TypeKEY, dns.TypeCAA, dns.TypeCNAME,
+			dns.TypeNS, dns.TypeSOA, dns.TypePTR, dns.TypeDNSKEY, dns.TypeANY, 65280} {
+			r := b.send(withEDNS(question("a.example.", qtype), 1232))
+			if r.Rcode != dns.RcodeSuccess || len(r.Answer) != 0 || len(r.Ns) != 1 || r.Ns[0].Header().Rrtype != dns.TypeSOA || r.Ns[0].Header().Name != "a.example." {
+				t.Errorf("type %d: %v", qtype, r)
+			}
+			if code, text := extended(r); code != edeBlocked || !strings.HasPrefix(text, "type_not_allowed: ") {
+				t.Errorf("type %d: extended error %d %q", qtype, code, text)
+			}
+		}
+		if asked := b.up.asked(); len(asked) != 0 {
+			t.Errorf("upstream was asked %q", asked)
+		}
+	}
+}
+
+// TestDeniedForms holds the three forms of a denial, and that the SOA record
+// lets a client remember it, but briefly.
+func TestDeniedForms(t *testing.T) {
+	for text, rcode := range map[string]int{"nxdomain": dns.RcodeNameError, "refused": dns.RcodeRefused, "nodata": dns.RcodeSuccess} {
+		denied, err := ParseDenied(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := newBench(t, func(c *Config) { c.Denied = denied }, "a.example")
+		r := b.ask("evil.example.", dns.TypeA)
+		if r.Rcode != rcode || len(r.Answer) != 0 || r.IsEdns0() != nil {
+			t.Errorf("%s: %v", text, r)
+		}
+		if text == "refused" {
+			continue
+		}
+		soa, ok := r.Ns[0].(*dns.SOA)
+		if !ok || soa.Hdr.Ttl == 0 || soa.Hdr.Ttl > 60 || soa.Minttl > 60 || !dns.IsSubDomain(soa.Hdr.Name, "evil.example.") {
+			t.Errorf("%s: %v", text, r.Ns)
+		}
+	}
+	if _, err := ParseDenied("drop"); err == nil {
+		t.Error(`"drop" is a form of denial`)
+	}
+}
+
+// TestExtendedError holds that a denial says why, in few enough octets, and
+// only to clients that speak EDNS.
+func TestExtendedError(t *testing.T) {
+	b := newBench(t, nil, "a.example")
+	long := strings.Repeat(strings.Repeat("x", 61)+".", 4)
+	for _, name := range []string{"evil.example.", "x.", long} {
+		r := b.send(withEDNS(question(name, dns.TypeA), 512))
+		code, text := extended(r)
+		if code != edeBlocked || !strings.HasPrefix(text, "not_listed") {
+			t.Errorf("%s: extended error %d %q", name, code, text)
+		}
+		if r := b.ask(name, dns.TypeA); r.IsEdns0() != nil {
+			t.Errorf("%s: OPT for a client without EDNS", name)
+		}
+	}
+	r := b.sendFrom(withEDNS(question("a.example.", dns.TypeA), 1232), stranger, rules.UDPProto)
+	if code, text := extended(r); code != edeProhibited || text != "unknown_client" {
+		t.Errorf("a stranger is told %d %q", code, text)
+	}
+}
+
+// TestPrivateAnswers holds that a public name's private addresses are taken
+// out (F6, F8), and that a name with none left is denied for that reason.
+func TestPrivateAnswers(t *testing.T) {
+	b := newBench(t, nil, "mixed.example", "inside.example", "db.corp.test")
+	for range 2 {
+		r := b.ask("mixed.example.", dns.TypeA)
+		if a, d := b.p.final(t); !slices.Equal(data(r), []string{"192.0.1.30"}) || !d.Allowed() || len(a.Resolved) != 2 {
+			t.Errorf("mixed: %v, %v, evidence %v", data(r), d, a.Resolved)
+		}
+		for _, qtype := range []uint16{dns.TypeA, dns.TypeAAAA} {
+			r = b.send(withEDNS(question("inside.example.", qtype), 1232))
+			a, d := b.p.final(t)
+			if r.Rcode != dns.RcodeNameError || len(r.Answer) != 0 || d.Why() != rules.PrivateAddress || !rules.Special(a.Dest.Addr()) || a.Dest.Port() != 0 {
+				t.Errorf("inside: %v, %s, dest %v", r, d.Why(), a.Dest)
+			}
+			if code, text := extended(r); code != edeBlocked || !strings.HasPrefix(text, "private_address: ") {
+				t.Errorf("inside: extended error %d %q", code, text)
+			}
+		}
+		r = b.ask("db.corp.test.", dns.TypeA)
+		if _, d := b.p.final(t); !slices.Equal(data(r), []string{"10.20.0.5"}) || !d.Allowed() {
+			t.Errorf("an internal name: %v, %v", data(r), d)
+		}
+	}
+}
+
+// TestCachePerClient holds that what one client made the cache hold is decided
+// about for the next one all the same (F22).
+func TestCachePerClient(t *testing.T) {
+	b := newBench(t, nil, "a.example")
+	b.ask("a.example.", dns.TypeA)
+	b.p.final(t)
+	r := b.sendFrom(question("a.example.", dns.TypeA), stranger, rules.UDPProto)
+	if _, d := b.p.final(t); r.Rcode != dns.RcodeRefused || len(r.Answer) != 0 || d.Why() != rules.UnknownClient {
+		t.Errorf("a stranger got %v for %s", r, d.Why())
+	}
+	b.p.names = nil
+	r = b.ask("a.example.", dns.TypeA)
+	if _, d := b.p.final(t); r.Rcode != dns.RcodeNameError || d.Why() != rules.NotListed {
+		t.Errorf("a name that is no longer permitted: %v", r)
+	}
+}
+
+// TestZonesAndHosts holds who is asked: the longest zone, everybody else's
+// upstream, or nobody.
+func TestZonesAndHosts(t *testing.T) {
+	corp, lab := newAuthority(t), newAuthority(t)
+	for _, u := range []*authority{corp, lab} {
+		for _, name := range []string{"db.corp.test.", "x.lab.corp.test.", "corp.test."} {
+			rr, _ := dns.NewRR(name + " 300 IN A 10.20.0.5")
+			u.add(rr)
+		}
+	}
+	name := func(s string) rules.Name {
+		n, err := rules.ParseName(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	b := newBench(t, func(c *Config) {
+		c.Zones = []Zone{{name("corp.test"), corp.upstream()}, {name("lab.corp.test"), lab.upstream()}}
+		c.Hosts = map[rules.Name][]netip.Addr{name("fixed.corp.test"): {netip.MustParseAddr("10.3.3.3")}, name("secret.test"): {netip.MustParseAddr("192.0.1.1")}}
+	}, "*.corp.test", "corp.test", "a.example", "xcorp.test")
+	for _, c := range []struct {
+		name string
+		who  *authority
+	}{
+		{"db.corp.test.", corp}, {"x.lab.corp.test.", lab}, {"a.example.", b.up}, {"xcorp.test.", b.up}, {"fixed.corp.test.", nil}, {"secret.test.", nil},
+	} {
+		r := b.ask(c.name, dns.TypeA)
+		for _, u := range []*authority{corp, lab, b.up} {
+			if n := len(u.asked()); (n == 1) != (u == c.who) {
+				t.Errorf("%s: an upstream got %d queries", c.name, n)
+			}
+		}
+		if c.name == "fixed.corp.test." && !slices.Equal(data(r), []string{"10.3.3.3"}) {
+			t.Errorf("a fixed answer: %v", r)
+		}
+		if c.name == "secret.test." && (r.Rcode != dns.RcodeNameError || len(r.Answer) != 0) {
+			t.Errorf("a fixed answer is no permission: %v", r)
+		}
+	}
+	if r := b.ask("fixed.corp.test.", dns.TypeAAAA); r.Rcode != dns.RcodeSuccess || len(r.Answer) != 0 || len(b.up.asked())+len(corp.asked()) != 0 {
+		t.Errorf("the type that a fixed name has not: %v", r)
+	}
+}
