@@ -1,0 +1,342 @@
+// Tests of what a disk can do wrong: full, gone, torn, taken away, stalled.
+
+package denials
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// A disk is memory that can be full or slow. What was written stays over a
+// reopen.
+type disk struct {
+	full atomic.Bool
+	room atomic.Int64                  // octets that still fit when full
+	hold atomic.Pointer[chan struct{}] // writes wait for it
+	mu   sync.Mutex
+	data []byte
+}
+
+func (d *disk) open(string) (file, error) { return d, nil }
+
+func (d *disk) Write(p []byte) (int, error) {
+	if h := d.hold.Load(); h != nil {
+		<-*h
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.full.Load() {
+		n := min(int(d.room.Load()), len(p))
+		d.room.Add(int64(-n))
+		d.data = append(d.data, p[:n]...)
+		return n, syscall.ENOSPC
+	}
+	d.data = append(d.data, p...)
+	return len(p), nil
+}
+
+func (d *disk) ReadAt(p []byte, off int64) (int, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return bytes.NewReader(d.data).ReadAt(p, off)
+}
+
+func (d *disk) Stat() (fs.FileInfo, error) { return d, nil }
+func (d *disk) Sync() error                { return nil }
+func (d *disk) Close() error               { return nil }
+func (d *disk) Name() string               { return "disk" }
+func (d *disk) Mode() fs.FileMode          { return 0o600 }
+func (d *disk) ModTime() time.Time         { return time.Now() }
+func (d *disk) IsDir() bool                { return false }
+func (d *disk) Sys() any                   { return nil }
+func (d *disk) Size() int64 {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return int64(len(d.data))
+}
+
+// lineStreamOf reads b as a journal.
+func lineStreamOf(t testing.TB, b []byte) *lineStream {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "copy.jsonl")
+	if err := os.WriteFile(name, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s, err := openStream(name, &Report{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.close)
+	return s
+}
+
+// records returns what can be read; a torn line may be among it.
+func (d *disk) records(t testing.TB) []Record {
+	t.Helper()
+	d.mu.Lock()
+	s := lineStreamOf(t, d.data)
+	d.mu.Unlock()
+	var rs []Record
+	for s.next() {
+		rs = append(rs, s.rec)
+	}
+	return rs
+}
+
+// G4: the disk is full in the middle of a line, and has room again later.
+// No count is lost, the torn line stands alone, and nobody had to restart.
+func TestFullDiskLosesNoCount(t *testing.T) {
+	d := &disk{}
+	j := open(t, func(c *Config) { c.open, c.tick = d.open, 10*time.Millisecond })
+	r := NewRecorder(deciderFunc(small), j, nil)
+	a := connect(t, "10.0.0.7", "evil.example")
+	for range 10 {
+		r.Decide(a)
+	}
+	mustSync(t, j)
+	d.room.Store(700)
+	d.full.Store(true)
+	j.Event(EventReload, "while the disk is full")
+	for range 300 {
+		r.Decide(a)
+	}
+	eventually(t, "the error shows", func() bool { return j.Err() != nil })
+	if st := j.Stats(); st.Healthy || st.Errors == 0 || !strings.Contains(st.Last, "no space") {
+		t.Errorf("%+v", st)
+	}
+	if !errors.Is(j.Err(), syscall.ENOSPC) {
+		t.Error(j.Err())
+	}
+	d.full.Store(false)
+	eventually(t, "it mends by itself", func() bool { return j.Err() == nil && j.Stats().Pending == 0 })
+	r.Decide(a)
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	rs := d.records(t)
+	if total, _ := denied(rs); total != 311 {
+		t.Errorf("%d denials of 311", total)
+	}
+	reloads := 0
+	for _, rec := range rs {
+		if rec.Event == EventReload {
+			reloads++
+		}
+	}
+	if reloads != 1 {
+		t.Errorf("%d reloads", reloads)
+	}
+}
+
+// A full disk that stays full: Close says so, and what is lost is counted.
+func TestFullDiskAtClose(t *testing.T) {
+	j := open(t, func(c *Config) { c.Path = "/dev/full" })
+	r := NewRecorder(deciderFunc(small), j, nil)
+	for range 5 {
+		if r.Decide(connect(t, "10.0.0.7", "evil.example")).Allowed() {
+			t.Fatal("a full disk opened the gate")
+		}
+	}
+	if err := j.Close(); !errors.Is(err, syscall.ENOSPC) {
+		t.Errorf("Close: %v", err)
+	}
+	if st := j.Stats(); st.Dropped != 5 || st.Denials != 5 {
+		t.Errorf("%+v", st)
+	}
+}
+
+// A real file system without room.
+func TestFullTmpfs(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("mounting a tmpfs needs root")
+	}
+	dir := t.TempDir()
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=64k"); err != nil {
+		t.Skipf("mounting a tmpfs needs the right to mount: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := syscall.Unmount(dir, syscall.MNT_DETACH); err != nil {
+			t.Error(err)
+		}
+	})
+	ballast := filepath.Join(dir, "ballast")
+	if err := os.WriteFile(ballast, make([]byte, 48<<10), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	j := open(t, func(c *Config) { c.Path, c.tick = filepath.Join(dir, "denials.jsonl"), 10*time.Millisecond })
+	t.Cleanup(func() { _ = j.Close() })
+	r := NewRecorder(deciderFunc(small), j, nil)
+	n := uint64(0)
+	for j.Err() == nil && n < 10_000 {
+		for i := range 100 {
+			r.Decide(connect(t, "10.0.0."+jsonText(i), "evil.example"))
+			n++
+		}
+		_ = j.Sync()
+	}
+	if j.Err() == nil {
+		t.Fatal("never full")
+	}
+	if err := os.Remove(ballast); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "it mends by itself", func() bool { return j.Err() == nil && j.Stats().Pending == 0 })
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	rs, rep := scan(t, Filter{}, j.cfg.Path)
+	if total, _ := denied(rs); total != n || rep.Skipped > 2 {
+		t.Errorf("%d denials of %d, %d lines torn", total, n, rep.Skipped)
+	}
+}
+
+// G4: a reader that goes away is an error, not the end of the process, and
+// not a wait.
+func TestBrokenPipe(t *testing.T) {
+	fifo := filepath.Join(t.TempDir(), "fifo")
+	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(Config{Path: fifo}); !errors.Is(err, syscall.ENXIO) || !strings.Contains(err.Error(), "start the reader") {
+		t.Fatalf("a FIFO without a reader: %v", err)
+	}
+	reader, err := os.OpenFile(fifo, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	j := open(t, func(c *Config) { c.Path, c.tick = fifo, 10*time.Millisecond })
+	r := NewRecorder(deciderFunc(small), j, nil)
+	r.Decide(connect(t, "10.0.0.7", "evil.example"))
+	mustSync(t, j)
+	_ = reader.Close()
+	r.Decide(connect(t, "10.0.0.7", "evil.example"))
+	eventually(t, "the error shows", func() bool { return j.Err() != nil })
+	if reader, err = os.OpenFile(fifo, os.O_RDONLY|syscall.O_NONBLOCK, 0); err != nil {
+		t.Fatal(err)
+	}
+	defer reader.Close()
+	eventually(t, "it mends by itself", func() bool { return j.Err() == nil && j.Stats().Pending == 0 })
+	b := make([]byte, 64<<10)
+	n, err := reader.Read(b)
+	if err != nil || !bytes.Contains(b[:n], []byte(`"evil.example"`)) {
+		t.Errorf("%q, %v", b[:n], err)
+	}
+}
+
+// A stalled standard output: callers go on, Err tells, Close does not hang.
+func TestStalledOutput(t *testing.T) {
+	in, out := io.Pipe()
+	j := open(t, func(c *Config) { c.Path, c.Stdout, c.Required = "-", out, true })
+	r := NewRecorder(deciderFunc(small), j, nil)
+	r.Decide(connect(t, "10.0.0.7", "evil.example"))
+	eventually(t, "the stall shows", func() bool { return errors.Is(j.Err(), ErrStalled) })
+	if d := r.Decide(connect(t, "10.0.0.7", "update.example")); d.Allowed() {
+		t.Error("a required journal is stalled and the gate is open")
+	}
+	go drainAll(in)
+	eventually(t, "it goes on", func() bool { return j.Err() == nil })
+	if err := j.Close(); err != nil {
+		t.Error(err)
+	}
+	_ = out.Close()
+}
+
+func drainAll(r io.Reader) { _, _ = io.Copy(io.Discard, r) }
+
+func TestOpenErrorsNameTheFileAndTheCure(t *testing.T) {
+	dir := t.TempDir()
+	for path, want := range map[string]string{
+		filepath.Join(dir, "no", "such", "denials.jsonl"): "create the directory",
+		dir:                   "name of a file",
+		"/proc/denials.jsonl": "", // no files can be made there, whoever asks
+	} {
+		j, err := Open(Config{Path: path})
+		if err == nil {
+			_ = j.Close()
+		}
+		if err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+	if _, err := Open(Config{}); err == nil {
+		t.Error("no path")
+	}
+	if _, err := Open(Config{Path: filepath.Join(dir, "a"), Flows: filepath.Join(dir, "no", "b")}); err == nil {
+		t.Error("flows cannot be opened")
+	}
+}
+
+func TestFileIsForItsOwnerAlone(t *testing.T) {
+	j := open(t, nil)
+	info, err := os.Stat(j.cfg.Path)
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("%v, %v", info.Mode(), err)
+	}
+}
+
+// G6: a process is killed in the middle of writing. The next start begins on
+// a line of its own, and the reader reports what is torn.
+func TestKilledInTheMiddleOfALine(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "denials.jsonl")
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), "DENIALS_TEST_VICTIM="+path)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the victim writes", func() bool {
+		info, err := os.Stat(path)
+		return err == nil && info.Size() > 10_000
+	})
+	_ = cmd.Process.Kill()
+	_ = cmd.Wait()
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = f.WriteString(`{"schema":1,"time":"2026-11-22T12:0`) // torn for certain
+	_ = f.Close()
+	before, _ := scan(t, Filter{}, path)
+
+	j := open(t, func(c *Config) { c.Path = path })
+	j.Event(EventStart, "again")
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	after, rep := scan(t, Filter{}, path)
+	if len(after) != len(before)+1 || after[len(after)-1].Event != EventStart {
+		t.Errorf("%d records before, %d after", len(before), len(after))
+	}
+	if rep.Skipped != 1 || rep.Problems[0].File != path || rep.Problems[0].Line != len(before)+1 {
+		t.Errorf("%+v", rep)
+	}
+	if after[0].Boot == after[len(after)-1].Boot {
+		t.Error("two processes, one boot")
+	}
+}
+
+// victim denies as fast as it can until it is killed.
+func victim(path string) {
+	j, err := Open(Config{Path: path})
+	if err != nil {
+		panic(err)
+	}
+	r := NewRecorder(deciderFunc(small), j, nil)
+	for i := 0; ; i++ {
+		a := connect(nil, "10.0.0."+jsonText(i%250), "evil.example")
+		r.Decide(a)
+		if i%1000 == 0 {
+			time.Sleep(time.Millisecond)
+		}
+	}
+}

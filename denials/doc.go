@@ -1,0 +1,30 @@
+// Package denials keeps the evidence: one line for every denial, and the
+// queries that read those lines back.
+//
+// The Recorder stands between the front ends and the policy. It is itself a
+// rules.Decider, so no denial can be given that the journal does not see. The
+// Journal writes JSON Lines; Scan, List and Top read them, rotated and
+// compressed files included.
+//
+// It promises:
+//
+//   - Recording never blocks the caller and never opens the gate. A decision
+//     costs its caller about a microsecond, whatever the disk does.
+//   - Counts are exact. The sum of "count" (1 where absent) over the records
+//     of denials is the number of denials, under flood and after a full disk too.
+//     Up to 100 denials a second of one client are written one by one; the
+//     rest are folded, each client in its own table, so that no client can
+//     push out another's evidence.
+//   - A line is one line: at most 16 KiB, with every control byte, invalid
+//     byte and formatting character escaped.
+//   - "seq" grows strictly with the lines of one "boot". "time" is when the
+//     decision was made; a folded record carries the time of its last one and is
+//     written within a second of it.
+//
+// It refuses: to write query strings, credentials or request bodies (nobody
+// hands it any); to create directories; to guess at a broken line, which is
+// skipped and reported with its file and line number.
+//
+// The strings and names in an Attempt are kept as they are until written, so
+// they must not share memory that changes; Raw and Resolved are copied.
+package denials

@@ -1,0 +1,132 @@
+// Fold: one client's share of the journal: its budget for this second, and
+// the table of what was over it.
+
+package denials
+
+import (
+	"hash/maphash"
+	"time"
+
+	"sallyport/rules"
+)
+
+const (
+	perSecond = 100 // records of one client that are written one by one in a second
+	foldHosts = 32  // destinations that one client's table tells apart
+)
+
+// A client is one source address of late.
+type client struct {
+	window  int64 // the second that the budgets are for
+	denials int   // left of this second's budget
+	answers int   // the same for permitted DNS queries
+	known   bool  // the configuration knows it
+	hosts   []cell
+	rest    []cell // per reason, of the destinations that found no place
+}
+
+// A cell counts entries of one key.
+type cell struct {
+	hash uint64
+	key  foldKey
+	e    entry
+}
+
+// spend takes e out of this second's budget. False: the budget is used up.
+// Flows over TCP have no budget.
+func (c *client) spend(e *entry, window int64) bool {
+	if c.window != window {
+		c.window, c.denials, c.answers = window, perSecond, perSecond
+	}
+	switch {
+	case !e.decided():
+		return true
+	case e.denied():
+		c.denials--
+		return c.denials >= 0
+	case e.a.Via == rules.DNS:
+		c.answers--
+		return c.answers >= 0
+	}
+	return true
+}
+
+// fold counts e. Destinations that repeat keep a cell of their own; in a full
+// table one that was seen once gives way, into the count of its reason.
+func (c *client) fold(e *entry, seed maphash.Seed) {
+	k := e.key()
+	h := k.hash(seed)
+	victim := -1
+	for i := range c.hosts {
+		if c.hosts[i].hash == h && c.hosts[i].key == k {
+			c.hosts[i].e.merge(e)
+			return
+		}
+		if c.hosts[i].e.count == 1 && (victim < 0 || uint64(i) == h%foldHosts) {
+			victim = i
+		}
+	}
+	switch {
+	case len(c.hosts) < foldHosts:
+		c.hosts = append(c.hosts, cell{h, k, *e})
+		c.hosts[len(c.hosts)-1].e.own()
+	case victim >= 0:
+		c.foldRest(&c.hosts[victim].e, c.hosts[victim].key.class())
+		c.hosts[victim] = cell{h, k, *e}
+		c.hosts[victim].e.a.Raw, c.hosts[victim].e.a.Resolved = nil, nil
+	default:
+		c.foldRest(e, k.class())
+	}
+}
+
+// foldRest counts e under its reason alone.
+func (c *client) foldRest(e *entry, class foldKey) {
+	for i := range c.rest {
+		if c.rest[i].key == class {
+			c.rest[i].e.merge(e)
+			return
+		}
+	}
+	c.rest = append(c.rest, cell{key: class, e: *e})
+	r := &c.rest[len(c.rest)-1].e
+	r.a.Raw, r.a.Resolved, r.cut = nil, nil, false
+}
+
+// empty tells whether nothing is folded.
+func (c *client) empty() bool { return len(c.hosts) == 0 && len(c.rest) == 0 }
+
+// take moves what was folded to the end of to. A destination seen once joins
+// the count of its reason where there is one: its name does not repeat.
+func (c *client) take(to []entry) []entry {
+	for i := range c.hosts {
+		h := &c.hosts[i]
+		if h.e.count > 1 || !c.crowded(h.key.class()) {
+			to = append(to, h.e)
+		} else {
+			c.foldRest(&h.e, h.key.class())
+		}
+	}
+	for i := range c.rest {
+		to = append(to, c.rest[i].e)
+	}
+	clear(c.hosts)
+	clear(c.rest)
+	c.hosts, c.rest = c.hosts[:0], c.rest[:0]
+	return to
+}
+
+// crowded tells whether entries of this reason found no place.
+func (c *client) crowded(class foldKey) bool {
+	for i := range c.rest {
+		if c.rest[i].key == class {
+			return true
+		}
+	}
+	return false
+}
+
+// idle tells whether the client may be forgotten.
+func (c *client) idle(window int64) bool { return c.empty() && window-c.window > idleSeconds }
+
+// idleSeconds is how long a quiet client is remembered.
+const idleSeconds = int64(10 * time.Second / time.Second)

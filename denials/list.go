@@ -1,0 +1,149 @@
+// List and Top: the answers of "sallyport denials list" and "top".
+
+package denials
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"strconv"
+	"time"
+)
+
+// Options say what a query shows and how.
+type Options struct {
+	Files  []string // as from Files
+	Filter Filter   // Denied is implied where neither Verdict nor Event is set
+	N      int      // at most this many; 0: 50 records, 20 groups; below 0: all
+	JSON   bool     // one JSON object a line
+	Color  bool
+	Now    time.Time // for times of today; zero: full times
+}
+
+// bounded returns the limit of the answer, 0: none.
+func (o *Options) bounded(usual int) int {
+	if o.N == 0 {
+		return usual
+	}
+	return max(o.N, 0)
+}
+
+// filter returns the filter with what is implied.
+func (o *Options) filter() Filter {
+	f := o.Filter
+	f.Denied = f.Denied || f.Verdict == "" && f.Event == ""
+	return f
+}
+
+// List writes the last denials, the newest last.
+func List(ctx context.Context, o Options, w io.Writer) (Report, error) {
+	out := bufio.NewWriter(w)
+	last := ring{max: o.bounded(50)}
+	var buf []byte
+	rep, err := Scan(ctx, o.Files, o.filter(), func(r *Record) error {
+		if last.max > 0 || !o.JSON {
+			last.add(r)
+			return nil
+		}
+		buf = r.Append(buf[:0])
+		_, err := out.Write(buf)
+		return err
+	})
+	if o.JSON {
+		for r := range last.all {
+			buf = r.Append(buf[:0])
+			_, _ = out.Write(buf) // Flush tells
+		}
+	} else {
+		t := newTable(o.Color, "time", "client", "via", "destination", "reason", "count", "why")
+		for r := range last.all {
+			t.row(o.when(r.Time), who(r.ClientName, r.Client), r.Via, where(r), cause(r), times(r.Count), why(r.Nearest, r.Hint, r.Detail))
+		}
+		t.write(out)
+	}
+	return rep, firstError(err, out.Flush())
+}
+
+// Top writes the groups with the most denials, the largest first.
+func Top(ctx context.Context, o Options, w io.Writer) (Report, error) {
+	out := bufio.NewWriter(w)
+	var tally Tally
+	rep, err := Scan(ctx, o.Files, o.filter(), func(r *Record) error {
+		tally.Add(r)
+		return nil
+	})
+	groups := tally.Groups()
+	if n := o.bounded(20); n > 0 && len(groups) > n {
+		groups = groups[:n]
+	}
+	if o.JSON {
+		var buf []byte
+		for _, g := range groups {
+			buf = g.Append(buf[:0])
+			_, _ = out.Write(buf)
+		}
+	} else {
+		t := newTable(o.Color, "count", "destination", "client", "reason", "first", "last", "why")
+		t.right = 1
+		for _, g := range groups {
+			t.row(strconv.FormatUint(g.Count, 10), endpoint(g.Host, g.Port, g.Proto), who(g.ClientName, g.Client),
+				tag(g.Reason, g.Verdict), o.when(g.First), o.when(g.Last), why(g.Nearest, g.Hint, ""))
+		}
+		t.write(out)
+	}
+	return rep, firstError(err, out.Flush())
+}
+
+// Append appends g as one line of JSON.
+func (g *Group) Append(b []byte) []byte {
+	l := line{b: append(b, `{"count":`...)}
+	l.b = strconv.AppendUint(l.b, g.Count, 10)
+	l.text("host", g.Host, capRaw)
+	l.number("port", uint64(g.Port))
+	l.text("proto", g.Proto, capText)
+	l.text("client", g.Client, capText)
+	l.text("client_name", g.ClientName, capText)
+	l.text("verdict", g.Verdict, capText)
+	l.text("reason", g.Reason, capText)
+	l.text("first", g.First.Format(timeLayout), capText)
+	l.text("last", g.Last.Format(timeLayout), capText)
+	l.text("nearest", g.Nearest, capText)
+	l.text("hint", g.Hint, capHint)
+	l.text("last_id", g.LastID, capText)
+	return append(l.b, '}', '\n')
+}
+
+// firstError prefers the scan's error over the writer's.
+func firstError(a, b error) error {
+	if a != nil {
+		return a
+	}
+	return b
+}
+
+// A ring keeps copies of the last max records, of all where max is 0.
+type ring struct {
+	max  int
+	recs []Record
+	at   int
+}
+
+func (g *ring) add(r *Record) {
+	c := *r
+	c.Resolved = append([]string(nil), r.Resolved...)
+	if g.max == 0 || len(g.recs) < g.max {
+		g.recs = append(g.recs, c)
+		return
+	}
+	g.recs[g.at] = c
+	g.at = (g.at + 1) % g.max
+}
+
+// all yields the records, the oldest first.
+func (g *ring) all(yield func(*Record) bool) {
+	for i := range g.recs {
+		if !yield(&g.recs[(g.at+i)%len(g.recs)]) {
+			return
+		}
+	}
+}

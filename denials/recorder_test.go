@@ -1,0 +1,258 @@
+// Tests of the recording Decider: what is recorded, when, and that it fails closed.
+
+package denials
+
+import (
+	"bytes"
+	"log/slog"
+	"net/netip"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"sallyport/rules"
+)
+
+type seen struct {
+	a rules.Attempt
+	d rules.Decision
+}
+
+// setup returns a recorder over small, with flows recorded, and what its
+// observer saw.
+func setup(t *testing.T) (*Recorder, *Journal, *[]seen) {
+	var got []seen
+	j := open(t, func(c *Config) { c.Flows = filepath.Join(filepath.Dir(c.Path), "flows.jsonl") })
+	r := NewRecorder(deciderFunc(small), j, func(a rules.Attempt, d rules.Decision) { got = append(got, seen{a, d}) })
+	return r, j, &got
+}
+
+func TestDenialIsRecorded(t *testing.T) {
+	r, j, got := setup(t)
+	a := connect(t, "10.0.0.7", "evil.example")
+	a.Provisional = true // a denial is final all the same
+	d := r.Decide(a)
+	if d.Allowed() || d.Why() != rules.NotListed {
+		t.Fatalf("%v %v", d.Verdict, d.Why())
+	}
+	mustSync(t, j)
+	rs := records(t, j.cfg.Path)
+	if len(rs) != 1 || len(*got) != 1 {
+		t.Fatalf("%d records, %d observed", len(rs), len(*got))
+	}
+	want := Record{Schema: 1, Time: rs[0].Time, Seq: 1, Boot: j.Boot(), Event: EventDecision, Verdict: VerdictDeny, Mode: "enforce",
+		Via: "connect", Client: "10.0.0.7", Host: "evil.example", Port: 443, Proto: "tcp", Reason: "not_listed",
+		Hint: rules.Hint(a, d), Flow: 7}
+	if jsonText(rs[0]) != jsonText(want) {
+		t.Errorf("got  %+v\nwant %+v", rs[0], want)
+	}
+	if since := time.Since(rs[0].Time); since < 0 || since > time.Minute {
+		t.Errorf("time %v", rs[0].Time)
+	}
+}
+
+// The final verdict of a flow is recorded once; a provisional allow is not
+// final.
+func TestFlowIsRecordedOnce(t *testing.T) {
+	r, j, got := setup(t)
+	a := connect(t, "10.0.0.7", "update.example")
+	a.Provisional = true
+	if !r.Decide(a).Allowed() || len(*got) != 0 {
+		t.Fatal("a provisional allow was observed")
+	}
+	a.Provisional = false
+	a.Dest = netip.MustParseAddrPort("192.0.2.1:443")
+	a.Resolved = []netip.Addr{a.Dest.Addr(), netip.MustParseAddr("192.0.2.2")}
+	d := r.Decide(a)
+	a.Resolved[0] = netip.Addr{} // the front end uses its memory again
+	r.Closed(rules.Close{Attempt: a, Decision: d, Dialed: a.Dest, BytesIn: 10, BytesOut: 2000, Duration: int64(1500 * time.Millisecond), Cause: "idle"})
+	mustSync(t, j)
+	if rs := records(t, j.cfg.Path); len(rs) != 0 || len(*got) != 1 {
+		t.Errorf("%d denials, %d observed", len(rs), len(*got))
+	}
+	rs := records(t, j.cfg.Flows)
+	if len(rs) != 2 {
+		t.Fatalf("%d records of the flow", len(rs))
+	}
+	open, end := rs[0], rs[1]
+	if open.Event != EventDecision || open.Verdict != VerdictAllow || open.Rule != "p/update" || open.Source != "ticket 1" ||
+		open.Profile != "p" || open.Reason != "" || strings.Join(open.Resolved, " ") != "192.0.2.1 192.0.2.2" {
+		t.Errorf("decision: %+v", open)
+	}
+	if end.Event != EventClose || end.BytesIn != 10 || end.BytesOut != 2000 || end.DurationMS != 1500 ||
+		end.Dialed != "192.0.2.1:443" || end.Detail != "idle" || end.Flow != open.Flow || end.Seq != open.Seq+1 {
+		t.Errorf("close: %+v", end)
+	}
+}
+
+// Audit: would_deny is recorded once, also where the flow ends before its
+// final decision.
+func TestWouldDenyIsRecordedOnce(t *testing.T) {
+	for _, reachedFinal := range []bool{true, false} {
+		r, j, got := setup(t)
+		a := connect(t, "10.0.0.7", "audited.example")
+		a.Provisional = true
+		d := r.Decide(a)
+		if reachedFinal {
+			a.Provisional = false
+			d = r.Decide(a)
+		}
+		r.Closed(rules.Close{Attempt: a, Decision: d, Cause: "dial: refused"})
+		mustSync(t, j)
+		rs := records(t, j.cfg.Path)
+		if len(rs) != 1 || rs[0].Verdict != VerdictWouldDeny || rs[0].Mode != "audit" || rs[0].ClientName != "lab" || rs[0].Reason != "not_listed" {
+			t.Errorf("final decision %v: %+v", reachedFinal, rs)
+		}
+		if len(*got) != 1 || len(records(t, j.cfg.Flows)) != 1 {
+			t.Errorf("final decision %v: %d observed", reachedFinal, len(*got))
+		}
+	}
+}
+
+func TestWhatARecordShows(t *testing.T) {
+	r, j, _ := setup(t)
+	txt := query(t, "10.0.0.7", "evil.example", 16)
+	odd := query(t, "10.0.0.7", "evil.example", 4711)
+	odd.Detail = "refused"
+	raw := rules.Attempt{Via: rules.HTTP, Client: txt.Client, Fault: rules.MalformedName, Raw: []byte("ev il"), Detail: "a space"}
+	literal := rules.Attempt{Via: rules.SOCKS5, Client: txt.Client, Proto: rules.TCPProto, Dest: netip.MustParseAddrPort("[2001:db8::1]:22")}
+	private := connect(t, "10.0.0.7", "update.example")
+	private.Fault, private.Dest = rules.PrivateAddress, netip.MustParseAddrPort("10.1.1.1:443")
+	for _, a := range []rules.Attempt{txt, odd, raw, literal, private} {
+		r.Decide(a)
+	}
+	mustSync(t, j)
+	rs := records(t, j.cfg.Path)
+	if len(rs) != 5 {
+		t.Fatalf("%d records", len(rs))
+	}
+	for i, ok := range []bool{
+		rs[0].Detail == "type TXT" && rs[0].Port == 0 && rs[0].Via == "dns" && rs[0].Proto == "udp",
+		rs[1].Detail == "type TYPE4711; refused",
+		rs[2].Host == "" && rs[2].HostRaw == "ev il" && rs[2].Reason == "malformed_name" && rs[2].Detail == "a space",
+		rs[3].Host == "2001:db8::1" && rs[3].Port == 22,
+		rs[4].Host == "update.example" && rs[4].Reason == "private_address" && strings.Join(rs[4].Resolved, "") == "10.1.1.1",
+	} {
+		if !ok {
+			t.Errorf("record %d: %+v", i, rs[i])
+		}
+	}
+}
+
+// H4: a panic denies, is counted and logged, and the next decision is as
+// always.
+func TestPanicDenies(t *testing.T) {
+	var log bytes.Buffer
+	j := open(t, func(c *Config) { c.Log = slog.New(slog.NewTextHandler(&log, nil)) })
+	r := NewRecorder(deciderFunc(func(a rules.Attempt) rules.Decision {
+		if a.Authority.String() == "boom.example" {
+			panic("boom")
+		}
+		return small(a)
+	}), j, nil)
+	if d := r.Decide(connect(t, "10.0.0.7", "boom.example")); d.Allowed() || d.Why() != rules.NotListed {
+		t.Errorf("a panic gave %v, %v", d.Verdict, d.Why())
+	}
+	if !r.Decide(connect(t, "10.0.0.7", "update.example")).Allowed() {
+		t.Error("the next decision failed too")
+	}
+	mustSync(t, j)
+	rs := records(t, j.cfg.Path)
+	if len(rs) != 1 || !strings.Contains(rs[0].Detail, "internal error") || r.Panics() != 1 || !strings.Contains(log.String(), "panic=boom") {
+		t.Errorf("%+v, %d panics, log %q", rs, r.Panics(), log.String())
+	}
+}
+
+// With required, a journal that cannot be written denies what the policy
+// allows, and nothing else changes.
+func TestRequiredJournalFailsClosed(t *testing.T) {
+	disk := &disk{}
+	for _, required := range []bool{true, false} {
+		disk.full.Store(true)
+		j := open(t, func(c *Config) { c.Required, c.open, c.tick = required, disk.open, time.Hour })
+		r := NewRecorder(deciderFunc(small), j, nil)
+		r.Decide(connect(t, "10.0.0.7", "evil.example"))
+		if j.Sync() == nil {
+			t.Fatal("a full disk went unnoticed")
+		}
+		d := r.Decide(connect(t, "10.0.0.7", "update.example"))
+		if d.Allowed() == required || required && d.Why() != rules.JournalUnavailable {
+			t.Errorf("required %v: %v, %v", required, d.Verdict, d.Why())
+		}
+		if d := r.Decide(connect(t, "10.0.0.7", "evil.example")); d.Allowed() || d.Why() != rules.NotListed {
+			t.Errorf("required %v: a denial became %v, %v", required, d.Verdict, d.Why())
+		}
+		disk.full.Store(false)
+		if err := j.Reopen(); err != nil {
+			t.Fatal(err)
+		}
+		if !r.Decide(connect(t, "10.0.0.7", "update.example")).Allowed() {
+			t.Errorf("required %v: still denied with a mended disk", required)
+		}
+		if st := j.Stats(); !st.Healthy || st.Pending != 0 || st.Errors == 0 || st.Last == "" {
+			t.Errorf("required %v: %+v", required, st)
+		}
+	}
+}
+
+// A Decider that ignores the Fault is not obeyed.
+func TestRequiredJournalIgnoresAnObstinateDecider(t *testing.T) {
+	disk := &disk{}
+	disk.full.Store(true)
+	j := open(t, func(c *Config) { c.Required, c.open, c.tick = true, disk.open, time.Hour })
+	r := NewRecorder(deciderFunc(func(rules.Attempt) rules.Decision { return rules.Decision{Verdict: rules.Allow} }), j, nil)
+	j.Event(EventStart, "")
+	_ = j.Sync()
+	if d := r.Decide(connect(t, "10.0.0.7", "update.example")); d.Allowed() || d.Why() != rules.JournalUnavailable {
+		t.Errorf("%v, %v", d.Verdict, d.Why())
+	}
+}
+
+func BenchmarkDecide(b *testing.B) {
+	a := connect(b, "10.0.0.7", "evil.example")
+	allow := query(b, "10.0.0.7", "update.example", 1)
+	rule := &rules.Rule{Profile: "p", ID: "update"}
+	next := deciderFunc(func(a rules.Attempt) rules.Decision {
+		if a.Via == rules.DNS {
+			return rules.Decision{Verdict: rules.Allow, Rule: rule}
+		}
+		return rules.Decision{Reason: rules.NotListed}
+	})
+	names := make([]rules.Name, 4096)
+	for i := range names {
+		names[i] = name(b, "n"+jsonText(i)+".example")
+	}
+	for _, bench := range []struct {
+		name  string
+		flows bool
+		next  func(i uint64) rules.Attempt
+	}{
+		{"denial, folded", false, func(uint64) rules.Attempt { return a }},
+		{"denial, folded, random names", false, func(i uint64) rules.Attempt { a := a; a.Authority = names[i%4096]; return a }},
+		{"denial, 256 clients", false, func(i uint64) rules.Attempt {
+			a := a
+			a.Client = netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, byte(i)}), 1)
+			return a
+		}},
+		{"DNS allow, recorded", true, func(uint64) rules.Attempt { return allow }},
+		{"DNS allow, not recorded", false, func(uint64) rules.Attempt { return allow }},
+	} {
+		b.Run(bench.name, func(b *testing.B) {
+			j := open(b, func(c *Config) {
+				if bench.flows {
+					c.Flows = filepath.Join(filepath.Dir(c.Path), "flows.jsonl")
+				}
+			})
+			r := NewRecorder(next, j, nil)
+			var n atomic.Uint64
+			b.ReportAllocs()
+			b.RunParallel(func(pb *testing.PB) {
+				for pb.Next() {
+					r.Decide(bench.next(n.Add(1)))
+				}
+			})
+		})
+	}
+}
