@@ -41,19 +41,19 @@ func (b *scopeBuilder) addProfiles() {
 	}
 }
 
-// blocks returns the hardest condition of r that the client does not meet.
-// A condition is the harder the later its reason stands in the precedence: a
-// feature is easier turned on than another role taken.
-func (cp *ClientProfile) blocks(r *Rule) Reason {
-	switch {
-	case r.From != cp.Role:
-		return RoleNotListed
-	case !inVersions(cp.Version, r.Since, r.Until):
-		return VersionExcluded
-	case slices.ContainsFunc(r.When, func(w string) bool { return !slices.Contains(cp.Features, w) }):
-		return FeatureOff
+// blocks returns the conditions of r that the client does not meet.
+func (cp *ClientProfile) blocks(r *Rule) blockers {
+	var needs blockers
+	if slices.ContainsFunc(r.When, func(w string) bool { return !slices.Contains(cp.Features, w) }) {
+		needs |= blocked(FeatureOff)
 	}
-	return ReasonNone
+	if !inVersions(cp.Version, r.Since, r.Until) {
+		needs |= blocked(VersionExcluded)
+	}
+	if r.From != cp.Role {
+		needs |= blocked(RoleNotListed)
+	}
+	return needs
 }
 
 func (b *scopeBuilder) addSiteRules(rules []*Rule) {
@@ -64,7 +64,7 @@ func (b *scopeBuilder) addSiteRules(rules []*Rule) {
 		sr := scopeRule{rule: r, tcp: r.TCP, udp: r.UDP}
 		if !r.Expires.IsZero() {
 			if !b.now.Before(r.Expires) {
-				sr.block = Expired
+				sr.block = blocked(Expired)
 			} else if b.p.expires.IsZero() || r.Expires.Before(b.p.expires) {
 				b.p.expires = r.Expires
 			}
@@ -207,13 +207,13 @@ func (b *scopeBuilder) coveredRules(file string) Problems {
 		if r.rule.Profile != SiteProfile {
 			continue
 		}
-		if r.block == Expired {
+		if r.block != 0 {
 			out = append(out, Problem{File: file, Line: r.rule.Line, Warning: true,
 				Text: "rule " + r.rule.ID + " expired on " + r.rule.Expires.Add(-time.Second).Format(time.DateOnly) + " and permits nothing"})
 			continue
 		}
 		for j := range b.s.rules {
-			if o := &b.s.rules[j]; i != j && o.block == ReasonNone && !(o.rule.Profile == SiteProfile && j > i) && o.coversRule(r) {
+			if o := &b.s.rules[j]; i != j && o.block == 0 && !(o.rule.Profile == SiteProfile && j > i) && o.coversRule(r) {
 				out = append(out, Problem{File: file, Line: r.rule.Line, Warning: true,
 					Text: "rule " + r.rule.ID + " permits nothing that " + o.rule.String() + " does not permit already"})
 				break

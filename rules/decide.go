@@ -3,7 +3,10 @@
 
 package rules
 
-import "net/netip"
+import (
+	"math/bits"
+	"net/netip"
+)
 
 // Decide answers the one question. It allocates nothing, and its time is
 // bounded by the deepest rule, not by the name. A nil Policy denies.
@@ -99,17 +102,17 @@ func (p *Policy) match(d *Decision, a *Attempt, target Name) {
 		d.Reason = UnknownClient
 		return
 	}
-	best := candidate{reason: reasonCount}
+	var best candidate
 	if target.IsZero() {
 		s.matchAddress(&best, a)
 	} else {
 		s.matchName(&best, a, target)
 	}
 	switch {
-	case best.reason == ReasonNone:
+	case best.rule != nil && best.needs == 0:
 		d.Verdict, d.Rule, d.grant = Allow, best.rule.rule, best.rule
 	case best.rule != nil:
-		d.Reason, d.Nearest = best.reason, best.rule.rule
+		d.Reason, d.Nearest = best.needs.reason(), best.rule.rule
 	case target.IsZero():
 		d.Reason, d.Nearest = IPLiteral, s.unboundFor(a)
 	default:
@@ -132,44 +135,66 @@ func lookedUp(qtype uint16) bool {
 	return qtype == 1 || qtype == 28 || qtype == 64 || qtype == 65
 }
 
+// blockers is the set of what keeps a rule from permitting an attempt, a bit a
+// reason. The harder a reason is to mend the later it stands in the
+// precedence, so the smaller set, as a number, is the one that needs less.
+type blockers uint64
+
+func blocked(r Reason) blockers { return 1 << r }
+
+// reason returns the one that is reported: the hardest. Of protocol and port
+// it is the protocol, since without it the port means nothing.
+func (b blockers) reason() Reason {
+	if b == 0 {
+		return ReasonNone
+	}
+	r := Reason(bits.Len64(uint64(b)) - 1)
+	if r == PortNotListed && b&blocked(ProtocolNotListed) != 0 {
+		return ProtocolNotListed
+	}
+	return r
+}
+
 // A candidate is the rule that needs the least to permit an attempt.
 type candidate struct {
-	reason Reason // ReasonNone: it permits
-	rule   *scopeRule
+	needs blockers // none: it permits
+	rule  *scopeRule
 }
 
 // weigh keeps the better of best and a rule. Among rules that permit, one
 // without demands on content wins, then the first.
 func (best *candidate) weigh(r *scopeRule, a *Attempt) {
-	reason := r.blocker(a)
-	if reason < best.reason || reason == ReasonNone && r.rule.Any && !best.rule.rule.Any {
-		best.reason, best.rule = reason, r
+	needs := r.blockers(a)
+	if best.rule == nil || needs < best.needs || needs == 0 && best.needs == 0 && r.rule.Any && !best.rule.rule.Any {
+		best.needs, best.rule = needs, r
 	}
 }
 
-// blocker returns the hardest thing that keeps a rule, which names the
-// destination, from permitting the attempt.
-func (r *scopeRule) blocker(a *Attempt) Reason {
-	if !r.rule.Any && a.Target().IsZero() {
-		if reason := r.disagrees(a); reason != ReasonNone {
-			return reason
-		}
-	}
-	worst := r.block
+// blockers returns what keeps a rule, which names the destination, from
+// permitting the attempt.
+func (r *scopeRule) blockers(a *Attempt) blockers {
+	needs := r.block
 	if !r.rule.Any && a.Via != DNS {
 		mine, other := r.tcp, r.udp
 		if a.Proto == UDPProto {
 			mine, other = other, mine
 		}
-		if !mine.Has(a.Dest.Port()) {
-			reason := PortNotListed
-			if mine == nil || other.Has(a.Dest.Port()) {
-				reason = ProtocolNotListed
-			}
-			worst = max(worst, reason)
+		switch {
+		case mine.Has(a.Dest.Port()):
+		case other.Has(a.Dest.Port()):
+			needs |= blocked(ProtocolNotListed)
+		case mine == nil:
+			needs |= blocked(ProtocolNotListed) | blocked(PortNotListed)
+		default:
+			needs |= blocked(PortNotListed)
 		}
 	}
-	return worst
+	if needs == 0 && !r.rule.Any && a.Target().IsZero() {
+		if reason := r.disagrees(a); reason != ReasonNone {
+			needs = blocked(reason)
+		}
+	}
+	return needs
 }
 
 // disagrees holds the names that a flow to an address showed against the rule
@@ -270,7 +295,7 @@ func (s *scope) binds(n Name, addr netip.Addr) bool {
 			sp = s.entries[w.value].exact
 		}
 		for _, i := range s.refs[sp.off : sp.off+sp.n] {
-			if r := &s.rules[i]; r.block == ReasonNone && anyContains(r.prefixes, addr) {
+			if r := &s.rules[i]; r.block == 0 && anyContains(r.prefixes, addr) {
 				return true
 			}
 		}

@@ -38,7 +38,7 @@ func (s *scope) mostAlike(near span, target Name) *Rule {
 	for _, k := range s.refs[near.off : near.off+near.n] {
 		key := &s.keys[k]
 		score := 2 * alike(key.name.s, target.s)
-		if s.rules[key.rule].block == ReasonNone {
+		if s.rules[key.rule].block == 0 {
 			score++
 		}
 		if score > best {
@@ -71,7 +71,7 @@ func (s *scope) unboundFor(a *Attempt) *Rule {
 		if a.Proto == UDPProto {
 			ports = r.udp
 		}
-		if r.block != RoleNotListed && ports.Has(a.Dest.Port()) {
+		if r.block&blocked(RoleNotListed) == 0 && ports.Has(a.Dest.Port()) {
 			return r.rule
 		}
 	}

@@ -64,8 +64,8 @@ type scope struct {
 // A scopeRule is a rule as it stands for one client.
 type scopeRule struct {
 	rule     *Rule
-	block    Reason // why it is not in force for this client; ReasonNone: it is
-	tcp, udp Ports  // with the site's configurable ports
+	block    blockers // why it is not in force for this client; none: it is
+	tcp, udp Ports    // with the site's configurable ports
 	names    []Destination
 	prefixes []netip.Prefix
 }
@@ -98,7 +98,7 @@ func (p *Policy) Rules() int {
 	n := 0
 	for _, s := range p.scopes {
 		for i := range s.rules {
-			if s.rules[i].block == ReasonNone {
+			if s.rules[i].block == 0 {
 				n++
 			}
 		}

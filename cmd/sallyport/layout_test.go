@@ -49,7 +49,7 @@ func TestLayout(t *testing.T) {
 func TestNoOtherWayOut(t *testing.T) {
 	out, err := exec.Command("git", "grep", "-nE",
 		`net\.(Dial|DialTimeout|DialTCP|DialUDP|DefaultResolver|LookupHost|LookupIP|LookupAddr)\b|ProxyFromEnvironment|http\.(Get|Post|DefaultClient|DefaultTransport)\b`,
-		"--", "../../*.go", ":!*_test.go", ":!../../bench").Output()
+		"--", "../../*.go", ":!../../*_test.go", ":!../../bench").Output()
 	if len(out) > 0 {
 		t.Errorf("ways out beside the one dialer (%v):\n%s", err, out)
 	}
