@@ -55,9 +55,11 @@ func ParseAuthority(raw string, defaultPort uint16) (Authority, error) {
 		if addr.Zone() != "" {
 			return Authority{}, ErrAddressZone
 		}
-		a := Authority{Addr: addr.Unmap()}
-		a.Port, err = portAfter(port, defaultPort)
-		return a, err
+		p, err := portAfter(port, defaultPort)
+		if err != nil {
+			return Authority{}, err
+		}
+		return Authority{Addr: addr.Unmap(), Port: p}, nil
 	}
 	if i := strings.IndexByte(raw, ':'); i >= 0 {
 		host, port = raw[:i], raw[i:]
