@@ -173,6 +173,12 @@ func (best *candidate) weigh(r *scopeRule, a *Attempt) {
 // blockers returns what keeps a rule, which names the destination, from
 // permitting the attempt.
 func (r *scopeRule) blockers(a *Attempt) blockers {
+	if !r.rule.Any && a.Target().IsZero() {
+		// Comes first: what mode "audit" lets through must agree, too.
+		if reason := r.disagrees(a); reason != ReasonNone {
+			return blocked(reason)
+		}
+	}
 	needs := r.block
 	if !r.rule.Any && a.Via != DNS {
 		mine, other := r.tcp, r.udp
@@ -187,11 +193,6 @@ func (r *scopeRule) blockers(a *Attempt) blockers {
 			needs |= blocked(ProtocolNotListed) | blocked(PortNotListed)
 		default:
 			needs |= blocked(PortNotListed)
-		}
-	}
-	if needs == 0 && !r.rule.Any && a.Target().IsZero() {
-		if reason := r.disagrees(a); reason != ReasonNone {
-			needs = blocked(reason)
 		}
 	}
 	return needs
