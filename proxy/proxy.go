@@ -15,8 +15,8 @@ import (
 	"sallyport/rules"
 )
 
-// Config is everything a Proxy works with. Decide, Lookup and NextFlow are
-// required; a nil Decide denies everything.
+// Config is everything a Proxy works with. A nil Decide denies
+// everything, a nil Lookup resolves nothing.
 type Config struct {
 	// Decide answers every attempt and records the answer.
 	Decide rules.Decider
@@ -27,7 +27,7 @@ type Config struct {
 	Closed func(rules.Close)
 	// Lookup resolves a name that was granted.
 	Lookup func(context.Context, rules.Name) ([]netip.Addr, error)
-	// NextFlow numbers flows.
+	// NextFlow numbers flows; nil: from 1.
 	NextFlow func() uint64
 	// Connect makes the one connection that was granted; nil: TCP by this host.
 	// Tests replace it.
@@ -96,9 +96,17 @@ func New(cfg Config) *Proxy {
 	if p.cfg.Connect == nil {
 		p.cfg.Connect = connectTCP
 	}
+	if p.cfg.NextFlow == nil {
+		p.cfg.NextFlow = new(flowNumbers).next
+	}
 	p.base, p.stop = context.WithCancel(context.Background())
 	return p
 }
+
+// flowNumbers counts flows where nobody else does.
+type flowNumbers struct{ n atomic.Uint64 }
+
+func (f *flowNumbers) next() uint64 { return f.n.Add(1) }
 
 // decide asks the one question. While draining, and without a Decider, the
 // answer is no.

@@ -25,6 +25,7 @@ const worldConfig = `
 [[client]]
 name    = "lab"
 sources = ["127.0.0.0/8"]
+profiles = []
 
 [[rule]]
 id     = "web"
