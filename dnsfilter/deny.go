@@ -23,7 +23,7 @@ func (f *Filter) deny(q *query, r *resolver, a *rules.Attempt, d rules.Decision,
 	text := ""
 	if q.edns {
 		text = why.String()
-		if why != rules.UnknownClient { // strangers are told no more than that
+		if d.Client != nil { // strangers are told no more than that
 			if hint := rules.Hint(*a, d); hint != "" {
 				text += ": " + hint
 			}

@@ -151,7 +151,7 @@ func (f *Filter) begin(q *query, r *resolver, a *rules.Attempt, key, out []byte)
 func (f *Filter) refuse(a rules.Attempt) rules.Decision {
 	d := f.cfg.Decide.Decide(a)
 	if d.Allowed() {
-		return rules.Decision{Reason: a.Fault}
+		return rules.Decision{Reason: a.Fault, Client: d.Client}
 	}
 	return d
 }
@@ -197,9 +197,9 @@ func (f *Filter) answer(q *query, r *resolver, e *entry, a *rules.Attempt, out [
 	d := f.cfg.Decide.Decide(*a)
 	switch {
 	case d.Allowed() && a.Fault != rules.ReasonNone:
-		d = rules.Decision{Reason: a.Fault}
+		d = rules.Decision{Reason: a.Fault, Client: d.Client}
 	case d.Allowed() && none:
-		d = rules.Decision{Reason: rules.PrivateAddress}
+		d = rules.Decision{Reason: rules.PrivateAddress, Client: d.Client}
 	}
 	if !d.Allowed() {
 		return f.deny(q, r, a, d, out)

@@ -39,6 +39,9 @@ type policy struct {
 
 func (p *policy) Decide(a rules.Attempt) rules.Decision {
 	d := p.decide(a)
+	if d.Reason != rules.UnknownClient {
+		d.Client = &rules.Client{Name: "insider"}
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.attempts, p.verdicts = append(p.attempts, a), append(p.verdicts, d)

@@ -34,9 +34,12 @@ func (b *bucket) allow(now time.Duration) bool {
 }
 
 // spend takes a token from a bucket that will be full again at full. That is
-// depth away at most, unless the clock was set back.
+// depth away at most; where it is not, the clock was set back.
 func spend(full, now, every, depth time.Duration) (time.Duration, bool) {
-	full = min(max(full, now), now+depth) + every
+	if full < now || full > now+depth {
+		full = now
+	}
+	full += every
 	if full-now > depth {
 		return full - every, false
 	}

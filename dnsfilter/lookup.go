@@ -18,9 +18,10 @@ var (
 	ErrUpstream   = errors.New("no upstream gave a usable answer")
 )
 
-// grace is how long a look-up that has addresses of one family waits for the
-// other (RFC 8305, section 3, allows for slow AAAA answers likewise).
-const grace = 100 * time.Millisecond
+// grace is how long a look-up that has IPv4 addresses waits for IPv6 ones: some
+// name servers never answer about those. It waits for IPv4 to the end, as most
+// hosts have nothing else.
+const grace = 500 * time.Millisecond
 
 // Lookup returns the addresses of a name, IPv6 first, unmapped, from Hosts,
 // the cache or an upstream. It decides nothing: the caller has a grant for
@@ -56,12 +57,11 @@ func (f *Filter) Lookup(ctx context.Context, name rules.Name) ([]netip.Addr, err
 	return addresses(six, four)
 }
 
-// land waits for both flights, but not long for one when the other brought
-// addresses.
+// land waits for both flights, but not long for IPv6 once there is IPv4.
 func land(ctx context.Context, fly6 *flight, six **entry, fly4 *flight, four **entry) error {
 	var late <-chan time.Time
 	for *six == nil || *four == nil {
-		if late == nil && (*six != nil && len((*six).addrs) > 0 || *four != nil && len((*four).addrs) > 0) {
+		if late == nil && *four != nil && len((*four).addrs) > 0 {
 			timer := time.NewTimer(grace)
 			defer timer.Stop()
 			late = timer.C

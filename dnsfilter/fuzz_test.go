@@ -1,0 +1,177 @@
+// Fuzz targets: octets from clients and octets from upstreams.
+
+package dnsfilter
+
+import (
+	"context"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/miekg/dns"
+
+	"sallyport/rules"
+)
+
+// FuzzQuery gives octets to the server: it never panics, its replies can be
+// read and are not larger than the client takes, every message is decided
+// about finally once, and nothing denied goes upstream.
+func FuzzQuery(f *testing.F) {
+	for _, m := range [][]byte{
+		packed(f, question("a.example.", dns.TypeA)),
+		packed(f, withEDNS(question("A.example.", dns.TypeHTTPS), 1232)),
+		packed(f, question("evil.example.", dns.TypeTXT)),
+		packed(f, question(".", dns.TypeNS)),
+		patched(f, 2, 0x28), patched(f, 4, 0, 2), patched(f, 12, 0xc0, 12), patched(f, 10, 0, 1),
+	} {
+		f.Add(m, true)
+		f.Add(m, false)
+	}
+	p := &policy{names: []string{"a.example", "*.b.example"}}
+	flt, err := New(Config{Decide: p, Upstreams: []Upstream{{Proto: rules.UDPProto, Addr: netip.MustParseAddrPort("127.0.0.1:9")}}, Limits: Limits{QPS: -1, UnknownQPS: -1}})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Cleanup(flt.Close)
+	flt.reach = reach
+	f.Fuzz(func(t *testing.T, m []byte, tcp bool) {
+		q := query{msg: slices.Clone(m), client: netip.MustParseAddrPort("10.0.0.1:53"), proto: rules.UDPProto}
+		if tcp {
+			q.proto = rules.TCPProto
+		}
+		out, pend := flt.handle(&q, nil)
+		if pend != nil {
+			flt.waiting.give(q.client.Addr())
+			a := p.attempts[len(p.attempts)-1]
+			if !p.permits(pend.name.String()) || !forwarded(q.qtype) || len(out) != 0 || a.Authority != pend.name {
+				t.Fatalf("%x would go upstream as %s", m, pend.name)
+			}
+			p.attempts, p.verdicts = nil, nil
+			return
+		}
+		if _, d := p.final(t); d.Allowed() {
+			t.Fatalf("%x is allowed without an answer", m)
+		}
+		if len(out) == 0 {
+			return
+		}
+		if len(out) > q.limit() || len(out) > len(m)+200+maxExtraText {
+			t.Fatalf("%x: a reply of %d octets", m, len(out))
+		}
+		r := unpacked(t, out)
+		if !r.Response || r.Id != q.id() || len(r.Answer) != 0 || r.AuthenticatedData {
+			t.Fatalf("%x: %v", m, r)
+		}
+		sameAsLibrary(t, m, &q, r)
+	})
+}
+
+// sameAsLibrary holds our reading of a query that was understood against the library's.
+func sameAsLibrary(t *testing.T, m []byte, q *query, r *dns.Msg) {
+	if r.Rcode == dns.RcodeFormatError || r.Rcode == dns.RcodeNotImplemented || q.flags()&oddFlags != 0 {
+		return
+	}
+	lib := new(dns.Msg)
+	if err := unpackWhole(lib, m); err != nil || len(lib.Question) != 1 || lib.Question[0] != r.Question[0] {
+		t.Fatalf("%x: the library reads %v, %v", m, lib, err)
+	}
+}
+
+// FuzzAnswer gives octets as an upstream's reply: whatever they are, what is
+// kept hangs together from the question on, has no ech, no odd TTL, and of
+// its addresses only those are answered that may be reached.
+func FuzzAnswer(f *testing.F) {
+	for _, text := range []string{"a.example. 300 IN A 192.0.1.1", chain(3), "a.example. 300 IN A 10.0.0.1\na.example. 0 IN A 192.0.1.1", zoneText} {
+		for _, qtype := range []uint16{typeA, typeHTTPS} {
+			m := question("a.example.", qtype)
+			m.Response, m.Answer = true, records(f, strings.ReplaceAll(text, "svc.", "a."))
+			f.Add(packed(f, m), qtype)
+		}
+	}
+	f.Fuzz(func(t *testing.T, octets []byte, qtype uint16) {
+		asked, err := upstreamQuery("a.example.", qtype, true)
+		if err != nil || !forwarded(qtype) {
+			return
+		}
+		if len(octets) > 29 { // let the fuzzer get past ID and question
+			copy(octets, asked[:2])
+			copy(octets[headerSize:], asked[headerSize:headerSize+15])
+		}
+		m, err := readReply(octets, asked)
+		if err != nil {
+			return
+		}
+		name := mustName(t, "a.example")
+		a, err := validate(m, name, qtype)
+		if err != nil {
+			return
+		}
+		chained(t, a, name, qtype)
+		e, err := newEntry(name, qtype, a)
+		if err != nil {
+			return
+		}
+		if ttl := a.ttl(); ttl < minTTL || ttl > maxTTL {
+			t.Fatalf("kept for %d s", ttl)
+		}
+		e.expires = time.Hour
+		answered(t, e, qtype)
+	})
+}
+
+// chained holds that records are one chain from name to records of the type.
+func chained(t *testing.T, a *answer, name rules.Name, qtype uint16) {
+	at, steps := name.String()+".", 0
+	for i, rr := range a.records {
+		h := rr.Header()
+		if h.Name != at || h.Class != dns.ClassINET || h.Ttl < minTTL || h.Ttl > maxTTL {
+			t.Fatalf("record %d of %v", i, a.records)
+		}
+		if c, ok := rr.(*dns.CNAME); ok {
+			at = c.Target
+			steps++
+		} else if h.Rrtype != qtype {
+			t.Fatalf("record %d of %v", i, a.records)
+		}
+	}
+	if steps > maxChain || a.soa != nil && !dns.IsSubDomain(a.soa.Hdr.Name, at) {
+		t.Fatalf("chain %v, %v", a.records, a.soa)
+	}
+}
+
+// answered holds what a client is told of an entry.
+func answered(t *testing.T, e *entry, qtype uint16) {
+	f, err := New(Config{Decide: always{}, Upstreams: []Upstream{{Proto: rules.UDPProto, Addr: netip.MustParseAddrPort("127.0.0.1:9")}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	f.reach = reach
+	m := question("a.example.", qtype)
+	q := query{msg: packed(t, m), client: netip.MustParseAddrPort("10.0.0.1:53"), proto: rules.UDPProto}
+	if !q.parse() {
+		t.Fatal("not plain")
+	}
+	r := f.resolver.Load()
+	r.cache.put(string(appendKey(nil, q.wireName(), qtype)), e, 0)
+	out, p := f.handle(&q, nil)
+	if p != nil {
+		t.Fatal("not at hand", f.finish(context.Background(), p, nil))
+	}
+	if len(out) > plainUDP {
+		t.Fatalf("a reply of %d octets", len(out))
+	}
+	reply := unpacked(t, out)
+	told := &entry{}
+	for _, rr := range reply.Answer {
+		told.addAddrs(rr)
+		if s := svcbOf(rr); s != nil && strings.Contains(s.String(), "ech=") {
+			t.Fatalf("ech is left: %v", s)
+		}
+	}
+	if len(told.special) != 0 {
+		t.Fatalf("told of %v", told.special)
+	}
+}

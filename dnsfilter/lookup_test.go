@@ -1,0 +1,203 @@
+// Lookups: what the proxy's dialer is told, and whom it may ask.
+
+package dnsfilter
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/miekg/dns"
+
+	"sallyport/rules"
+)
+
+// TestLookup holds both families, the typed errors, and that the cache is the
+// same as the clients'.
+func TestLookup(t *testing.T) {
+	b := newBench(t, func(c *Config) {
+		c.Hosts = map[rules.Name][]netip.Addr{mustName(t, "fixed.test"): {netip.MustParseAddr("10.1.2.3"), netip.MustParseAddr("fd00::3")}}
+	})
+	b.up.add(records(t, "onlytxt.example. 300 IN TXT x")[0])
+	for _, c := range []struct {
+		name  string
+		addrs string
+		err   error
+		asked int
+	}{
+		{"a.example", "[2606:4700::10 192.0.1.10]", nil, 2},
+		{"a.example", "[2606:4700::10 192.0.1.10]", nil, 0},
+		{"b.example", "[192.0.1.11]", nil, 2},
+		{"www.a.example", "[192.0.1.20]", nil, 2},
+		{"inside.example", "[fd00:ec2::254 127.0.0.1 169.254.169.254]", nil, 2}, // the caller classifies
+		{"fixed.test", "[fd00::3 10.1.2.3]", nil, 0},
+		{"onlytxt.example", "[]", ErrNoAddress, 2},
+		{"gone.example", "[]", ErrNoSuchName, 2},
+		{"gone.example", "[]", ErrNoSuchName, 0},
+	} {
+		addrs, err := b.Lookup(t.Context(), mustName(t, c.name))
+		if got := "[" + join(addrs) + "]"; got != c.addrs || !errors.Is(err, c.err) {
+			t.Errorf("%s: %s, %v; want %s, %v", c.name, got, err, c.addrs, c.err)
+		}
+		if asked := b.up.asked(); len(asked) != c.asked {
+			t.Errorf("%s: upstream was asked %q", c.name, asked)
+		}
+	}
+	b.p.names = []string{"a.example"}
+	if r := b.ask("a.example.", dns.TypeA); len(r.Answer) != 1 || len(b.up.asked()) != 0 {
+		t.Errorf("a client does not share the cache: %v", r)
+	}
+	if _, err := b.Lookup(t.Context(), rules.Name{}); !errors.Is(err, ErrNoSuchName) {
+		t.Errorf("no name: %v", err)
+	}
+}
+
+func join(addrs []netip.Addr) string {
+	var s []string
+	for _, a := range addrs {
+		s = append(s, a.String())
+	}
+	return strings.Join(s, " ")
+}
+
+// TestLookupFails holds that a look-up ends in time when upstreams are silent,
+// with its caller's context, and with the filter.
+func TestLookupFails(t *testing.T) {
+	b := newBench(t, func(c *Config) { c.Timeout = 300 * time.Millisecond })
+	b.up.answerWith(func(dns.ResponseWriter, *dns.Msg) bool { return true })
+	if _, err := b.Lookup(t.Context(), mustName(t, "a.example")); !errors.Is(err, ErrUpstream) {
+		t.Errorf("silent upstream: %v", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := b.Lookup(ctx, mustName(t, "b.example")); !errors.Is(err, context.Canceled) {
+		t.Errorf("cancelled: %v", err)
+	}
+	b.Close()
+	if _, err := b.Lookup(t.Context(), mustName(t, "c.example")); !errors.Is(err, ErrUpstream) {
+		t.Errorf("after Close: %v", err)
+	}
+}
+
+// TestLookupSlowFamily holds that a name server which never answers about IPv6
+// does not hold up a connection by IPv4.
+func TestLookupSlowFamily(t *testing.T) {
+	b := newBench(t, nil)
+	b.up.answerWith(func(_ dns.ResponseWriter, r *dns.Msg) bool { return r.Question[0].Qtype == dns.TypeAAAA })
+	began := time.Now()
+	addrs, err := b.Lookup(t.Context(), mustName(t, "a.example"))
+	if join(addrs) != "192.0.1.10" || err != nil || time.Since(began) > b.cfg.Timeout/2 {
+		t.Errorf("%v, %v after %v", addrs, err, time.Since(began))
+	}
+}
+
+// TestLookupTogether holds that many look-ups of one name ask once.
+func TestLookupTogether(t *testing.T) {
+	b := newBench(t, nil)
+	var wg sync.WaitGroup
+	for range 50 {
+		wg.Go(func() {
+			if addrs, err := b.Lookup(t.Context(), mustName(t, "a.example")); len(addrs) != 2 || err != nil {
+				t.Errorf("%v, %v", addrs, err)
+			}
+		})
+	}
+	wg.Wait()
+	if asked := b.up.asked(); len(asked) != 2 {
+		t.Errorf("upstream was asked %q", asked)
+	}
+}
+
+// TestReload holds that a reload forgets every answer and asks the new
+// upstreams, and that a bad one changes nothing.
+func TestReload(t *testing.T) {
+	b := newBench(t, nil, "a.example")
+	b.ask("a.example.", dns.TypeA)
+	if err := b.Reload(Config{Decide: b.p}); err == nil {
+		t.Error("reloaded without an upstream")
+	}
+	b.up.asked()
+	if b.ask("a.example.", dns.TypeA); len(b.up.asked()) != 0 {
+		t.Error("a bad reload forgot the answers")
+	}
+	next := newAuthority(t)
+	if err := b.Reload(Config{Decide: b.p, Upstreams: next.upstream(), Denied: Refused}); err != nil {
+		t.Fatal(err)
+	}
+	b.ask("a.example.", dns.TypeA)
+	if r := b.ask("evil.example.", dns.TypeA); r.Rcode != dns.RcodeRefused || len(next.asked()) != 1 || len(b.up.asked()) != 0 {
+		t.Errorf("after the reload: %v", r)
+	}
+}
+
+// TestParseUpstreams holds the grammar of upstream texts and of resolv.conf.
+func TestParseUpstreams(t *testing.T) {
+	dir := t.TempDir()
+	file := func(name, text string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	good := file("good", "# comment\nsearch corp.example\nnameserver 192.0.2.1\n\tnameserver 2001:db8::53 \noptions ndots:5\nnameserver dns.example\n;nameserver 192.0.2.9\n")
+	empty := file("empty", "search corp.example\n")
+	for _, c := range []struct {
+		texts []string
+		file  string
+		want  string // joined; "" : an error
+	}{
+		{[]string{"system"}, good, "udp://192.0.2.1:53 udp://[2001:db8::53]:53"},
+		{[]string{"udp://192.0.2.7", "system"}, good, "udp://192.0.2.7:53 udp://192.0.2.1:53 udp://[2001:db8::53]:53"},
+		{[]string{"system"}, empty, ""},
+		{[]string{"system"}, filepath.Join(dir, "absent"), ""},
+		{nil, good, ""},
+		{[]string{"tcp://192.0.2.7:5353"}, "", "tcp://192.0.2.7:5353"},
+		{[]string{"udp://[2001:db8::1]"}, "", "udp://[2001:db8::1]:53"},
+		{[]string{"udp://2001:db8::1"}, "", "udp://[2001:db8::1]:53"},
+		{[]string{"tcp://[2001:db8::1]:5353"}, "", "tcp://[2001:db8::1]:5353"},
+		{[]string{"udp://[::ffff:192.0.2.7]:53"}, "", "udp://192.0.2.7:53"},
+		{[]string{"udp://192.0.2.7:0"}, "", ""},
+		{[]string{"udp://192.0.2.7:65536"}, "", ""},
+		{[]string{"udp://192.0.2.7:"}, "", ""},
+		{[]string{"udp://dns.example"}, "", ""},
+		{[]string{"192.0.2.7"}, "", ""},
+		{[]string{"https://192.0.2.7/dns-query"}, "", ""},
+		{[]string{"udp://"}, "", ""},
+		{[]string{"SYSTEM"}, good, ""},
+	} {
+		ups, err := ParseUpstreams(c.texts, c.file)
+		var got []string
+		for _, u := range ups {
+			got = append(got, u.String())
+		}
+		if strings.Join(got, " ") != c.want || (err == nil) != (c.want != "") {
+			t.Errorf("%q: %q, %v; want %q", c.texts, got, err, c.want)
+		}
+	}
+}
+
+// TestNewRefuses holds that a filter without upstreams or without anybody to
+// decide cannot be made.
+func TestNewRefuses(t *testing.T) {
+	up := []Upstream{{Proto: rules.UDPProto, Addr: netip.MustParseAddrPort("192.0.2.1:53")}}
+	for what, c := range map[string]Config{
+		"nobody to decide":        {Upstreams: up},
+		"no upstream":             {Decide: always{}},
+		"a zone without upstream": {Decide: always{}, Upstreams: up, Zones: []Zone{{Suffix: mustName(t, "corp.test")}}},
+		"a zone without suffix":   {Decide: always{}, Upstreams: up, Zones: []Zone{{Upstreams: up}}},
+	} {
+		if _, err := New(c); err == nil {
+			t.Errorf("%s: made", what)
+		}
+	}
+	if _, err := New(Config{Decide: always{}, Upstreams: up}); err != nil {
+		t.Error(err)
+	}
+}

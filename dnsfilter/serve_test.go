@@ -1,0 +1,271 @@
+// Serving: sockets, limits of connections, and the end.
+
+package dnsfilter
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"io"
+	"net"
+	"net/netip"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/miekg/dns"
+
+	"sallyport/rules"
+)
+
+// serving is a bench with sockets on loopback.
+type serving struct {
+	*bench
+	addr string
+	stop context.CancelFunc
+	done chan error
+}
+
+func serve(t *testing.T, sockets int, change func(*Config), names ...string) *serving {
+	t.Helper()
+	s := &serving{bench: newBench(t, func(c *Config) {
+		c.Now = time.Now
+		if change != nil {
+			change(c)
+		}
+	}, names...), done: make(chan error, 1)}
+	var packets []net.PacketConn
+	var ln net.Listener
+	var err error
+	for range 20 { // until a port is free for both
+		if ln, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+			continue
+		}
+		if packets, err = ListenPackets(t.Context(), netip.MustParseAddrPort(ln.Addr().String()), sockets); err == nil {
+			break
+		}
+		ln.Close()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	s.addr, s.stop = ln.Addr().String(), cancel
+	go func() { s.done <- s.Serve(ctx, packets, []net.Listener{ln}) }()
+	t.Cleanup(func() {
+		cancel()
+		if err, open := <-s.done; open && err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+// dial opens a TCP connection to the filter.
+func (s *serving) dial() net.Conn {
+	s.t.Helper()
+	conn, err := net.Dial("tcp", s.addr)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(func() { conn.Close() })
+	conn.SetDeadline(time.Now().Add(10 * time.Second))
+	return conn
+}
+
+func framed(m []byte) []byte {
+	return append(binary.BigEndian.AppendUint16(nil, uint16(len(m))), m...)
+}
+
+func readFramed(t *testing.T, conn net.Conn) *dns.Msg {
+	t.Helper()
+	c := dns.Conn{Conn: conn}
+	m, err := c.ReadMsg()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// TestSockets asks through the real sockets, by UDP and TCP, one socket and many.
+func TestSockets(t *testing.T) {
+	for _, sockets := range []int{1, 4} {
+		s := serve(t, sockets, nil, "a.example")
+		for _, network := range []string{"udp", "tcp"} {
+			c := dns.Client{Net: network, Timeout: 5 * time.Second}
+			for _, q := range []struct {
+				name   string
+				rcode  int
+				answer []string
+			}{{"a.example.", dns.RcodeSuccess, []string{"192.0.1.10"}}, {"evil.example.", dns.RcodeNameError, nil}, {"a.example.", dns.RcodeSuccess, []string{"192.0.1.10"}}} {
+				r, _, err := c.Exchange(question(q.name, dns.TypeA), s.addr)
+				if err != nil || r.Rcode != q.rcode || !slices.Equal(data(r), q.answer) {
+					t.Errorf("%s %s: %v, %v", network, q.name, r, err)
+				}
+				if a, _ := s.p.final(t); a.Proto.String() != network || a.Client.Addr().String() != "127.0.0.1" || a.Client.Port() == 0 {
+					t.Errorf("%s: attempt %+v", network, a)
+				}
+			}
+		}
+		if asked := s.up.asked(); len(asked) != 1 {
+			t.Errorf("upstream was asked %q", asked)
+		}
+	}
+}
+
+// TestPipelining sends queries on one connection without waiting: a slow
+// answer holds up no other (F17).
+func TestPipelining(t *testing.T) {
+	s := serve(t, 1, nil, "*.example")
+	release := make(chan struct{})
+	s.up.answerWith(func(_ dns.ResponseWriter, r *dns.Msg) bool {
+		if dns.CanonicalName(r.Question[0].Name) == "a.example." {
+			<-release
+		}
+		return false
+	})
+	conn := s.dial()
+	slow, quick, no := question("a.example.", dns.TypeA), question("b.example.", dns.TypeA), question("evil.test.", dns.TypeA)
+	conn.Write(slices.Concat(framed(packed(t, slow)), framed(packed(t, quick)), framed(packed(t, no))))
+	got := []uint16{readFramed(t, conn).Id, readFramed(t, conn).Id}
+	slices.Sort(got)
+	want := []uint16{quick.Id, no.Id}
+	slices.Sort(want)
+	if !slices.Equal(got, want) {
+		t.Errorf("replies to %v came first, want %v", got, want)
+	}
+	close(release)
+	if m := readFramed(t, conn); m.Id != slow.Id || len(m.Answer) != 1 {
+		t.Errorf("the slow one: %v", m)
+	}
+}
+
+// TestBadFraming holds that a connection that breaks the framing is an
+// attempt and is closed, and one that is cut off or silent is closed (F17).
+func TestBadFraming(t *testing.T) {
+	query := packed(t, question("a.example.", dns.TypeA))
+	for _, c := range []struct {
+		what    string
+		bytes   []byte
+		attempt bool
+	}{
+		{"nothing", nil, false},
+		{"half a length", []byte{0}, false},
+		{"half a message", framed(query)[:9], false},
+		{"length 0", []byte{0, 0}, true},
+		{"length 65535", []byte{255, 255, 1, 2, 3}, true},
+		{"a response", framed(append([]byte{0, 1, 0x80}, query[3:]...)), true},
+	} {
+		t.Run(c.what, func(t *testing.T) {
+			s := serve(t, 1, func(c *Config) { c.TCPIdle = 100 * time.Millisecond }, "a.example")
+			conn := s.dial()
+			conn.Write(c.bytes)
+			if n, err := conn.Read(make([]byte, 1)); n != 0 || errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("read %d octets, %v", n, err)
+			}
+			if c.attempt {
+				eventually(t, "the attempt", func() bool { s.p.mu.Lock(); defer s.p.mu.Unlock(); return len(s.p.attempts) == 1 })
+				if !denied(t, s.bench, rules.MalformedRequest) {
+					t.Error("no denial")
+				}
+			}
+		})
+	}
+}
+
+// TestTrickle holds that octets that trickle in do not move the deadline.
+func TestTrickle(t *testing.T) {
+	s := serve(t, 1, func(c *Config) { c.TCPIdle = 200 * time.Millisecond }, "a.example")
+	conn := s.dial()
+	began := time.Now()
+	for _, b := range framed(packed(t, question("a.example.", dns.TypeA))) {
+		if _, err := conn.Write([]byte{b}); err != nil {
+			break
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	if n, _ := conn.Read(make([]byte, 1)); n != 0 || time.Since(began) > 5*time.Second {
+		t.Errorf("answered a query that took %v to arrive", time.Since(began))
+	}
+}
+
+// TestConnectionLimits holds that one client, and all together, have so many
+// connections; one more is refused with reason limit, and room comes back (F17).
+func TestConnectionLimits(t *testing.T) {
+	s := serve(t, 1, func(c *Config) { c.Limits.TCP, c.Limits.TCPPerClient = 4, 2 }, "a.example")
+	exchange := func(conn net.Conn) error {
+		if _, err := conn.Write(framed(packed(t, question("a.example.", dns.TypeA)))); err != nil {
+			return err
+		}
+		_, err := io.ReadFull(conn, make([]byte, 14))
+		return err
+	}
+	one, two := s.dial(), s.dial()
+	for _, conn := range []net.Conn{one, two} {
+		if err := exchange(conn); err != nil {
+			t.Fatal(err)
+		}
+		s.p.final(t)
+	}
+	if exchange(s.dial()) == nil {
+		t.Error("a third connection is served")
+	}
+	a, _ := s.p.final(t)
+	if a.Fault != rules.Limit || a.Via != rules.DNS || a.Proto != rules.TCPProto {
+		t.Errorf("attempt %+v", a)
+	}
+	one.Close()
+	eventually(t, "room for another", func() bool { return exchange(s.dial()) == nil })
+}
+
+// TestStop holds that the answers under way are still given when Serve is
+// told to stop, and that it then ends.
+func TestStop(t *testing.T) {
+	s := serve(t, 1, nil, "a.example")
+	asked, release := make(chan struct{}), make(chan struct{})
+	s.up.answerWith(func(dns.ResponseWriter, *dns.Msg) bool { asked <- struct{}{}; <-release; return false })
+	udp, err := net.Dial("udp", s.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer udp.Close()
+	udp.SetDeadline(time.Now().Add(5 * time.Second))
+	udp.Write(packed(t, question("a.example.", dns.TypeA)))
+	<-asked
+	idle := s.dial()
+	s.stop()
+	if n, _ := idle.Read(make([]byte, 1)); n != 0 {
+		t.Error("an idle connection got something")
+	}
+	close(release)
+	buf := make([]byte, 512)
+	n, err := udp.Read(buf)
+	if err != nil || len(unpacked(t, buf[:n]).Answer) != 1 {
+		t.Errorf("the answer under way: %v", err)
+	}
+	if err := <-s.done; err != nil {
+		t.Error(err)
+	}
+	close(s.done)
+}
+
+// TestBrokenSocket holds that a socket that fails for good ends Serve with
+// its error.
+func TestBrokenSocket(t *testing.T) {
+	b := newBench(t, nil)
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ln.Close()
+	if err := b.Serve(context.Background(), nil, []net.Listener{ln}); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("Serve returned %v", err)
+	}
+	unix, err := net.ListenPacket("unixgram", t.TempDir()+"/s")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Serve(context.Background(), []net.PacketConn{unix}, nil); err == nil {
+		t.Error("Serve takes a socket that is not UDP")
+	}
+}
