@@ -120,7 +120,7 @@ func portsOf(p *rules.Profile, r *rules.Rule) []string {
 		return []string{"all"}
 	}
 	var out []string
-	tcp, udp := p.PortsOf(r, nil)
+	tcp, udp := p.DefaultPorts(r)
 	for proto, ports := range map[string]rules.Ports{"tcp": tcp, "udp": udp} {
 		for _, p := range ports {
 			for port := int(p.First); port <= int(p.Last); port++ {

@@ -1,0 +1,148 @@
+// Explain's near misses: written by hand from the documents, where a rule of thumb does not reach.
+
+package main
+
+import "testing"
+
+func TestExplainVersions(t *testing.T) {
+	type row struct {
+		profile, role, version, line, reason string
+	}
+	const sep, saas = "symantec-endpoint-protection", "endpoint-secure-saas"
+	var questions []asked
+	for _, r := range []row{
+		// "no longer used from Endpoint Secure 6.0.4 and later versions"
+		{saas, "agent", "6.0.3", "tcp download.sangfor.com.cn 443", ""},
+		{saas, "agent", "6.0.3.9", "tcp download.sangfor.com.cn 80", ""},
+		{saas, "agent", "3.7", "tcp download.sangfor.com.cn 443", ""},
+		{saas, "agent", "6.0.4", "tcp download.sangfor.com.cn 443", "version_excluded"},
+		{saas, "agent", "6.0.4.0", "tcp download.sangfor.com.cn 443", "version_excluded"},
+		{saas, "agent", "6.0.10", "tcp download.sangfor.com.cn 443", "version_excluded"},
+		{saas, "agent", "", "tcp download.sangfor.com.cn 443", "version_excluded"},
+		{saas, "agent", "6.0.4", "tcp download.sangfor.com.cn 8080", "port_not_listed"},
+		{saas, "agent", "6.0.4", "tcp download.sangfor.com 443", ""},
+		// Content analysis: "from version 14.2"
+		{sep, "manager", "14.0.1", "tcp 10.20.0.11 8081", "version_excluded"},
+		{sep, "manager", "14.2", "tcp 10.20.0.11 8081", ""},
+		{sep, "manager", "14.3 RU8", "tcp 10.20.0.11 8082", ""},
+		{sep, "manager", "", "tcp 10.20.0.11 8082", ""},
+		{sep, "manager", "14.0.1", "udp 10.20.0.11 8081", "protocol_not_listed"},
+		// Protection Center 2.0: "12.1.x", and not supported by 14.x
+		{sep, "spc", "12.0", "tcp 10.20.0.1 8444", "version_excluded"},
+		{sep, "spc", "12.1", "tcp 10.20.0.1 8444", ""},
+		{sep, "spc", "12.1.6", "tcp 10.20.0.1 8444", ""},
+		{sep, "spc", "12.2", "tcp 10.20.0.1 8444", "version_excluded"},
+		{sep, "spc", "14", "tcp 10.20.0.1 8444", "version_excluded"},
+		{sep, "spc", "", "tcp 10.20.0.1 8444", "version_excluded"},
+		// Cloud console: the manager from 14.0.1, the client from 14.2
+		{sep, "manager", "14", "tcp 10.20.0.13 443", "version_excluded"},
+		{sep, "manager", "14.0.1", "tcp 10.20.0.13 443", ""},
+		{sep, "client", "14.0.1", "tcp 10.20.0.13 443", "version_excluded"},
+		{sep, "client", "14.2", "tcp 10.20.0.13 443", ""},
+		// Web services: RMM in all versions, the Java console from 14.0.1
+		{sep, "rmm", "12.1", "tcp 10.20.0.1 8446", ""},
+		{sep, "console", "14.0", "tcp 10.20.0.1 8446", "version_excluded"},
+		{sep, "console", "14.0.1", "tcp 10.20.0.1 8446", ""},
+		{sep, "console", "", "tcp 10.20.0.1 8446", ""},
+	} {
+		questions = append(questions, asked{
+			site: site{profile: r.profile, role: r.role, version: r.version},
+			line: r.line, reason: r.reason, near: r.reason != "",
+		})
+	}
+	ask(t, questions)
+}
+
+func TestExplainNearMisses(t *testing.T) {
+	onprem := site{profile: "endpoint-secure-onprem", role: "manager"}
+	agent := site{profile: "endpoint-secure-onprem", role: "agent"}
+	saas := site{profile: "endpoint-secure-saas", role: "agent"}
+	cc := site{profile: "cyber-command", role: "manager"}
+	ccFrom := func(role string) site { return site{profile: "cyber-command", role: role} }
+	sep := func(role string) site { return site{profile: "symantec-endpoint-protection", role: role} }
+	live := site{profile: "symantec-liveupdate", role: "client"}
+	ask(t, []asked{
+		// On premises: siblings, the domains themselves, what only SaaS or Cyber Command documents.
+		{site: onprem, line: "tcp update4.sangfor.net 443", reason: "not_listed", near: true},
+		{site: onprem, line: "tcp update.sangfor.net 443", reason: "not_listed"},
+		{site: onprem, line: "tcp a.update1.sangfor.net 443", reason: "not_listed", near: true},
+		{site: onprem, line: "tcp sp4.sangfor.com 443", reason: "not_listed", near: true},
+		{site: onprem, line: "tcp sangfor.com 443", reason: "not_listed"},
+		{site: onprem, line: "tcp www.sangfor.com 443", reason: "not_listed"},
+		{site: onprem, line: "tcp sangfor.net 443", reason: "not_listed"},
+		{site: onprem, line: "tcp windowsupdate.com 443", reason: "not_listed"},
+		{site: onprem, line: "tcp update1.sangfor.com 443", reason: "not_listed"},
+		{site: onprem, line: "tcp download.sangfor.com.cn 443", reason: "not_listed"},
+		{site: onprem, line: "tcp edrlinkage.sangfor.com 443", reason: "not_listed", hint: "endpoint-secure-saas"},
+		{site: onprem, line: "tcp evil.example 443", reason: "not_listed"},
+		{site: onprem, line: "tcp license.sangfor.com 80", reason: "port_not_listed", near: true, hint: "443"},
+		{site: onprem, line: "tcp sp.sangfor.com 80", reason: "port_not_listed", near: true},
+		{site: onprem, line: "udp license.sangfor.com 443", reason: "protocol_not_listed", near: true},
+		{site: onprem, line: "udp upd.sangfor.com 53", reason: "protocol_not_listed", near: true},
+		{site: onprem, line: "tcp auth.sangfor.com 80", reason: "port_not_listed", near: true},
+		{site: onprem, line: "tcp auth.sangfor.com 443", reason: "feature_off", near: true, hint: "neural-x"},
+		{site: onprem, line: "tcp auth.sea.sangfor.com 443", reason: "feature_off", near: true, hint: "cyber-guardian"},
+		{site: onprem, line: "tcp clt.sangfor.com 443", reason: "feature_off", near: true, hint: "sample-submission"},
+		{site: onprem, line: "tcp 121.46.26.221 443", reason: "ip_literal"},
+		{site: onprem, line: "tcp 13.94.16.103 443", reason: "ip_literal"},
+		{site: onprem, line: "tcp 10.20.0.1 8083", reason: "role_not_listed", near: true, hint: "agent"},
+		// The agent reaches its manager and nothing of the manager's.
+		{site: agent, line: "tcp license.sangfor.com 443", reason: "role_not_listed", near: true, hint: "manager"},
+		{site: agent, line: "tcp 10.20.0.1 80", reason: "port_not_listed", near: true},
+		{site: agent, line: "udp 10.20.0.1 443", reason: "protocol_not_listed", near: true},
+		{site: agent, line: "tcp 10.20.0.1 22345", reason: "feature_off", near: true, hint: "advanced-troubleshooting"},
+		{site: agent, line: "tcp 10.20.0.1 4460", reason: "feature_off", near: true, hint: "appliance-integration"},
+		{site: agent, line: "tcp 10.20.0.99 443", reason: "ip_literal"},
+		{site: site{profile: agent.profile, role: "agent", unbound: true}, line: "tcp 10.20.0.1 443", reason: "ip_literal"},
+		// The document lets 4430 be changed.
+		{site: site{profile: agent.profile, role: "agent", ports: "agent-upgrade = 4431"}, line: "tcp 10.20.0.1 4431"},
+		{site: site{profile: agent.profile, role: "agent", ports: "agent-upgrade = 4431"}, line: "tcp 10.20.0.1 4430", reason: "port_not_listed", near: true},
+		// SaaS: edrlinkage has 443 alone; the neighbours of the syslog address have nothing.
+		{site: saas, line: "tcp edrlinkage.sangfor.com 80", reason: "port_not_listed", near: true},
+		{site: saas, line: "tcp edrlinkage.sangfor.com 8083", reason: "port_not_listed", near: true},
+		{site: saas, line: "tcp edragent.sangfor.com 8084", reason: "port_not_listed", near: true},
+		{site: saas, line: "tcp 13.94.16.103 22"},
+		{site: saas, line: "udp 13.94.16.103 9"},
+		{site: saas, line: "tcp ::ffff:13.94.16.103 22"},
+		{site: saas, line: "tcp 13.94.16.102 443", reason: "ip_literal"},
+		{site: saas, line: "udp 13.94.16.104 514", reason: "ip_literal"},
+		{site: saas, line: "tcp license.sangfor.com 443", reason: "not_listed"},
+		// Cyber Command: directions are the function column's, a port belongs to the destination.
+		{site: cc, line: "tcp update4.sangfor.net 443", reason: "not_listed", near: true},
+		{site: cc, line: "tcp 121.46.26.222 443", reason: "ip_literal"},
+		{site: cc, line: "tcp 121.46.26.221 53", reason: "protocol_not_listed", near: true},
+		{site: cc, line: "udp remote0.scloud.sangfor.com 53", reason: "port_not_listed", near: true},
+		{site: cc, line: "tcp remote0.scloud.sangfor.com 443", reason: "port_not_listed", near: true},
+		{site: cc, line: "udp remote0.sangfor.com 5000", reason: "port_not_listed", near: true},
+		{site: cc, line: "tcp 10.20.0.7 53", reason: "protocol_not_listed", near: true},
+		{site: cc, line: "tcp 10.20.0.5 7443", reason: "port_not_listed", near: true},
+		{site: cc, line: "tcp 10.20.0.4 4430", reason: "port_not_listed", near: true},
+		{site: cc, line: "udp 10.20.0.6 1775", reason: "protocol_not_listed", near: true},
+		{site: cc, line: "tcp 10.20.0.3 443", reason: "ip_literal"},                             // nothing goes to STA
+		{site: ccFrom("es"), line: "tcp 10.20.0.1 4430", reason: "port_not_listed", near: true}, // the misprint
+		{site: ccFrom("es"), line: "tcp 10.20.0.1 443", reason: "port_not_listed", near: true},
+		{site: ccFrom("ngaf"), line: "tcp 10.20.0.1 7443", reason: "port_not_listed", near: true},
+		{site: ccFrom("iag"), line: "tcp 10.20.0.1 9998", reason: "port_not_listed", near: true},
+		{site: ccFrom("iag"), line: "tcp 10.20.0.1 1775", reason: "protocol_not_listed", near: true},
+		{site: ccFrom("sta"), line: "tcp update1.sangfor.net 443", reason: "role_not_listed", near: true, hint: "manager"},
+		{site: ccFrom("sta"), line: "tcp 10.20.0.4 7443", reason: "role_not_listed", near: true, hint: "manager"},
+		// Symantec.
+		{site: sep("manager"), line: "udp 10.20.0.8 445", reason: "protocol_not_listed", near: true},
+		{site: sep("manager"), line: "tcp 10.20.0.8 137", reason: "protocol_not_listed", near: true},
+		{site: sep("manager"), line: "tcp 10.20.0.8 23", reason: "port_not_listed", near: true},
+		{site: sep("manager"), line: "tcp 10.20.0.10 514", reason: "protocol_not_listed", near: true},
+		{site: sep("manager"), line: "tcp 10.20.0.9 3306", reason: "port_not_listed", near: true},
+		{site: sep("client"), line: "tcp 10.20.0.9 1433", reason: "role_not_listed", near: true, hint: "manager"},
+		{site: sep("client"), line: "tcp 10.20.0.1 8443", reason: "port_not_listed", near: true},
+		{site: sep("rmm"), line: "tcp 10.20.0.1 443", reason: "port_not_listed", near: true},
+		{site: sep("replication-partner"), line: "tcp 10.20.0.10 514", reason: "role_not_listed", near: true},
+		{site: sep("client"), line: "tcp liveupdate.symantec.com 443", reason: "not_listed", hint: "symantec-liveupdate"},
+		// LiveUpdate: three names, no more.
+		{site: live, line: "tcp symantec.com 443", reason: "not_listed"},
+		{site: live, line: "tcp symantecliveupdate.com 443", reason: "not_listed"},
+		{site: live, line: "tcp a.liveupdate.symantec.com 443", reason: "not_listed", near: true},
+		{site: live, line: "tcp ent-shasta-rrs2.symantec.com 443", reason: "not_listed"},
+		{site: live, line: "tcp liveupdate.symantec.com 80", reason: "port_not_listed", near: true},
+		{site: live, line: "udp liveupdate.symantec.com 443", reason: "protocol_not_listed", near: true},
+	})
+}

@@ -1,0 +1,148 @@
+// Explain's rows: the documented rows themselves, and near misses made from each of them by one rule at a time.
+
+package main
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestExplainAllowsEveryDocumentedRow(t *testing.T) {
+	all := readNeeds(t)
+	var questions []asked
+	for _, n := range all {
+		s := n.site(all)
+		switch {
+		case n.local: // its own test
+		case n.proto == "all":
+			for _, where := range [][2]string{{"tcp", "22"}, {"tcp", "443"}, {"tcp", "65535"}, {"udp", "9"}, {"udp", "514"}} {
+				questions = append(questions, asked{site: s, line: n.line(where[0], where[1])})
+			}
+		default:
+			questions = append(questions, asked{site: s, line: n.line(n.proto, n.port)})
+			if n.isName() {
+				questions = append(questions, asked{site: s, line: n.proto + " " + strings.ToUpper(n.host()) + ". " + n.port})
+			}
+		}
+	}
+	ask(t, questions)
+}
+
+// Ports that the documents say are used on one host only permit nothing
+// across the gateway. The party is a destination for other parties only.
+func TestExplainDeniesWhatNeverCrossesTheGateway(t *testing.T) {
+	all := readNeeds(t)
+	var questions []asked
+	for _, n := range all {
+		if n.local {
+			questions = append(questions, asked{site: n.site(all), line: n.line(n.proto, n.port), reason: "role_not_listed"})
+		}
+	}
+	if len(questions) != 4 {
+		t.Errorf("%d local rows, want those of 2968, 8447, 8765 and 1100", len(questions))
+	}
+	ask(t, questions)
+}
+
+// An exact name matches itself only: no name below it, above it, beside it or
+// made to look like it. Where it lies under the same domain, the denial names
+// the documented rule.
+func TestExplainDeniesNamesBesideTheDocumented(t *testing.T) {
+	all := readNeeds(t)
+	var questions []asked
+	for _, n := range all {
+		if !n.isName() {
+			continue
+		}
+		_, parent, _ := strings.Cut(n.to, ".")
+		near := []string{"a." + n.to, "a.b." + n.to, "x" + n.to, "x-" + n.to, parent}
+		for _, name := range slices.Concat(near, []string{n.to + ".evil.example", n.to + "x"}) {
+			questions = append(questions, asked{
+				site: n.site(all), line: n.proto + " " + name + " " + n.port,
+				reason: "not_listed", near: slices.Contains(near, name),
+			})
+		}
+	}
+	ask(t, questions)
+}
+
+func TestExplainDeniesOtherPorts(t *testing.T) {
+	all := readNeeds(t)
+	var questions []asked
+	for _, n := range all {
+		if n.local || n.proto == "all" {
+			continue
+		}
+		for _, port := range []string{"1", "444", "8080", "65535"} { // in no document
+			questions = append(questions, asked{site: n.site(all), line: n.line(n.proto, port), reason: "port_not_listed", near: true})
+		}
+	}
+	ask(t, questions)
+}
+
+// TCP for UDP and UDP for TCP, the port being right.
+func TestExplainDeniesTheOtherProtocol(t *testing.T) {
+	all := readNeeds(t)
+	other := map[string]string{"tcp": "udp", "udp": "tcp"}
+	var questions []asked
+	for _, n := range all {
+		if n.local || n.proto == "all" || documents(all, n.from, n, other[n.proto], n.port) {
+			continue
+		}
+		questions = append(questions, asked{site: n.site(all), line: n.line(other[n.proto], n.port), reason: "protocol_not_listed", near: true})
+	}
+	ask(t, questions)
+}
+
+// Each feature that a row needs, missing alone.
+func TestExplainDeniesWhereAFeatureIsOff(t *testing.T) {
+	all := readNeeds(t)
+	var questions []asked
+	for _, n := range all {
+		for _, off := range n.when {
+			s := n.site(all)
+			s.features = strings.Join(slices.DeleteFunc(strings.Split(s.features, ","), func(f string) bool { return f == off }), ",")
+			questions = append(questions, asked{site: s, line: n.line(n.proto, n.port), reason: "feature_off", near: true, hint: off})
+		}
+	}
+	if len(questions) != 11 { // auth 1, auth.sea 2, clt 2 ports, clt.sea 2 ports with 2 features, 22345, 4460
+		t.Errorf("%d questions, the document has 11", len(questions))
+	}
+	ask(t, questions)
+}
+
+// Every other party asks for what one party's row documents. Where the other
+// party has a row of its own for the destination, that row's port or protocol
+// is what stands in the way; else the party is, and the hint names the first
+// one that has the very port.
+func TestExplainDeniesOtherRoles(t *testing.T) {
+	all := readNeeds(t)
+	roles := map[string][]string{}
+	for _, n := range all {
+		if !slices.Contains(roles[n.profile], n.from) {
+			roles[n.profile] = append(roles[n.profile], n.from)
+		}
+	}
+	var questions []asked
+	for _, n := range all {
+		for _, role := range roles[n.profile] {
+			if n.local || role == n.from || documents(all, role, n, n.proto, n.port) {
+				continue
+			}
+			q := asked{site: n.site(all), line: n.line(n.proto, n.port), near: true}
+			q.site.role = role
+			switch {
+			case documents(all, role, n, n.proto, ""):
+				q.reason = "port_not_listed"
+			case documents(all, role, n, "", ""):
+				q.reason = "protocol_not_listed"
+			default:
+				first := slices.IndexFunc(all, func(o need) bool { return o.profile == n.profile && documents([]need{o}, o.from, n, n.proto, n.port) })
+				q.reason, q.hint = "role_not_listed", "from role "+all[first].from+":"
+			}
+			questions = append(questions, q)
+		}
+	}
+	ask(t, questions)
+}

@@ -1,0 +1,231 @@
+// Explain's table: every documented row is allowed, and what lies right beside it is denied with the right reason.
+
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// A site is the configuration of one client of one profile.
+type site struct {
+	profile, role string
+	features      string // joined by commas
+	version       string
+	ports         string // "name = number"
+	unbound       bool   // no party is bound to an address
+}
+
+// parties gives each party of the documents an address of the site's.
+var parties = map[string]string{
+	"manager": "10.20.0.1", "agent": "10.20.0.2", "sta": "10.20.0.3", "ngaf": "10.20.0.4", "es": "10.20.0.5", "iag": "10.20.0.6",
+	"dns-server": "10.20.0.7", "client": "10.20.0.8", "database": "10.20.0.9", "syslog": "10.20.0.10",
+	"content-analysis": "10.20.0.11", "update-provider": "10.20.0.12", "cloud-console": "10.20.0.13",
+}
+
+// bindable lists the parties that are destinations in each profile's document.
+var bindable = map[string][]string{
+	"endpoint-secure-onprem":       {"manager"},
+	"cyber-command":                {"manager", "sta", "ngaf", "es", "iag", "dns-server"},
+	"symantec-endpoint-protection": {"manager", "client", "database", "syslog", "content-analysis", "update-provider", "cloud-console"},
+}
+
+// config writes the site's configuration and returns its path.
+func (s site) config(t *testing.T) string {
+	t.Helper()
+	var b strings.Builder
+	fmt.Fprintf(&b, "[[client]]\nname = \"c\"\nsources = [\"127.0.0.1\"]\nprofiles = [%q]\nrole = %q\n", s.profile, s.role)
+	if s.features != "" {
+		fmt.Fprintf(&b, "features = [\"%s\"]\n", strings.ReplaceAll(s.features, ",", `", "`))
+	}
+	if s.version != "" {
+		fmt.Fprintf(&b, "version = %q\n", s.version)
+	}
+	if s.ports != "" {
+		fmt.Fprintf(&b, "ports = { %s }\n", s.ports)
+	}
+	if !s.unbound {
+		b.WriteString("[client.addresses]\n")
+		for _, party := range bindable[s.profile] {
+			fmt.Fprintf(&b, "%s = [%q]\n", party, parties[party])
+		}
+	}
+	path := filepath.Join(t.TempDir(), "sallyport.toml")
+	if err := os.WriteFile(path, []byte(b.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// An asked line is one question to explain, and what must come back.
+type asked struct {
+	site   site
+	line   string // PROTO HOST PORT
+	reason string // "": allow
+	near   bool   // a documented rule is near and must be named
+	hint   string // what the hint must say, if anything particular
+}
+
+// An answer is one line of explain --json.
+type answer struct{ Verdict, Reason, Rule, Source, Nearest, Hint string }
+
+// ask puts the questions, those of one site in one batch, and checks the answers.
+func ask(t *testing.T, questions []asked) {
+	t.Helper()
+	batches := map[site][]asked{}
+	for _, q := range questions {
+		batches[q.site] = append(batches[q.site], q)
+	}
+	for s, batch := range batches {
+		var in, out, diag strings.Builder
+		for _, q := range batch {
+			in.WriteString(q.line + "\n")
+		}
+		code := execute(t.Context(), []string{"explain", "--config", s.config(t), "--client", "c", "--json", "-"}, strings.NewReader(in.String()), &out, &diag)
+		if code != 0 || diag.Len() > 0 {
+			t.Fatalf("%+v: exit %d: %s", s, code, diag.String())
+		}
+		lines := strings.Split(strings.TrimSuffix(out.String(), "\n"), "\n")
+		if len(lines) != len(batch) {
+			t.Fatalf("%+v: %d answers to %d questions", s, len(lines), len(batch))
+		}
+		for i, q := range batch {
+			if problem := q.check(lines[i]); problem != "" {
+				t.Errorf("%+v\n%s: %s\n%s", s, q.line, problem, lines[i])
+			}
+		}
+	}
+}
+
+// check holds one answer against the question; "" is right.
+func (q asked) check(line string) string {
+	var a answer
+	dec := json.NewDecoder(strings.NewReader(line))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&a); err != nil {
+		return err.Error()
+	}
+	own := q.site.profile + "/"
+	if q.reason == "" {
+		switch {
+		case a.Verdict != "allow" || a.Reason != "":
+			return "want an allow"
+		case !strings.HasPrefix(a.Rule, own) || !strings.Contains(a.Source, "section "):
+			return "want the rule and its document's section"
+		}
+		return ""
+	}
+	switch {
+	case a.Verdict != "deny" || a.Reason != q.reason || a.Rule != "":
+		return "want a denial: " + q.reason
+	case q.near && (!strings.HasPrefix(a.Nearest, own) || a.Nearest == own):
+		return "want the nearest rule named"
+	case a.Hint == "" || !strings.Contains(a.Hint, q.hint):
+		return "want a hint that says " + q.hint
+	}
+	return ""
+}
+
+// A need is one atom of a document: who reaches what, where, when.
+type need struct {
+	profile, from, to, proto, port string
+	when                           []string
+	since, until                   string
+	local                          bool
+}
+
+// readNeeds reads the table that was typed from the documents; it describes
+// its own format.
+func readNeeds(t *testing.T) []need {
+	t.Helper()
+	text, err := os.ReadFile("../../configs/testdata/documents.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var needs []need
+	var n need
+	for line := range strings.SplitSeq(string(text), "\n") {
+		f := strings.Fields(line)
+		switch {
+		case len(f) == 0 || f[0] == "#" || f[0] == "section":
+			continue
+		case f[0] == "profile":
+			n.profile = f[1]
+			continue
+		}
+		row := need{profile: n.profile, from: f[0]}
+		for _, cond := range f[3:] {
+			switch key, value, _ := strings.Cut(cond, "="); key {
+			case "when":
+				row.when = strings.Split(value, ",")
+			case "since":
+				row.since = value
+			case "until":
+				row.until = value
+			case "local":
+				row.local = true
+			}
+		}
+		for to := range strings.SplitSeq(f[1], ",") {
+			for port := range strings.SplitSeq(f[2], ",") {
+				row.to = to
+				row.proto, row.port, _ = strings.Cut(port, "/")
+				needs = append(needs, row)
+			}
+		}
+	}
+	if len(needs) < 200 {
+		t.Fatalf("only %d needs read", len(needs))
+	}
+	return needs
+}
+
+// host is the destination as a client writes it.
+func (n need) host() string {
+	if party, ok := strings.CutPrefix(n.to, "<"); ok {
+		return parties[strings.TrimSuffix(party, ">")]
+	}
+	return n.to
+}
+
+func (n need) isName() bool {
+	_, err := netip.ParseAddr(n.host())
+	return err != nil
+}
+
+func (n need) line(proto, port string) string { return proto + " " + n.host() + " " + port }
+
+// site is a configuration under which the document permits n: every feature
+// of the profile is on, the version is the first that the row is for.
+func (n need) site(all []need) site {
+	s := site{profile: n.profile, role: n.from, version: n.since}
+	if n.since == "" && n.until != "" {
+		s.version = "6.0.3" // the one row with an end and no beginning ends with 6.0.4
+	}
+	features := map[string]bool{}
+	for _, o := range all {
+		if o.profile == n.profile {
+			for _, f := range o.when {
+				features[f] = true
+			}
+		}
+	}
+	s.features = strings.Join(slices.Sorted(maps.Keys(features)), ",")
+	return s
+}
+
+// documents tells whether a role's need in all has this destination, and on
+// this protocol and port; "" stands for any.
+func documents(all []need, role string, n need, proto, port string) bool {
+	return slices.ContainsFunc(all, func(o need) bool {
+		return !o.local && o.profile == n.profile && o.from == role && strings.EqualFold(o.host(), n.host()) &&
+			(o.proto == "all" || (proto == "" || o.proto == proto) && (port == "" || o.port == port))
+	})
+}
