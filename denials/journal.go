@@ -14,6 +14,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"sallyport/rules"
 )
 
 // Config says where and how a Journal writes.
@@ -27,9 +29,10 @@ type Config struct {
 	Log        *slog.Logger     // nil: slog.DiscardHandler
 	Now        func() time.Time // nil: time.Now
 
-	open  func(path string) (file, error) // tests: another disk
-	tick  time.Duration                   // tests: another second
-	queue int                             // tests: another bound
+	hint  func(rules.Attempt, rules.Decision) string // tests: another rules.Hint
+	open  func(path string) (file, error)            // tests: another disk
+	tick  time.Duration                              // tests: another second
+	queue int                                        // tests: another bound
 }
 
 const (
@@ -97,6 +100,9 @@ func newJournal(cfg Config) (*Journal, error) {
 	}
 	if cfg.MaxSizeMiB <= 0 {
 		cfg.MaxSizeMiB = 100
+	}
+	if cfg.hint == nil {
+		cfg.hint = rules.Hint
 	}
 	if cfg.tick == 0 {
 		cfg.tick = time.Second

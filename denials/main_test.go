@@ -41,7 +41,7 @@ func small(a rules.Attempt) rules.Decision {
 	case a.Authority.String() == "audited.example":
 		return rules.Decision{Verdict: rules.Allow, Would: true, Reason: rules.NotListed, Client: &rules.Client{Name: "lab", Audit: true}}
 	}
-	return rules.Decision{Reason: rules.NotListed}
+	return rules.Decision{Reason: rules.NotListed, Client: &rules.Client{Name: "shop"}}
 }
 
 func name(t testing.TB, s string) rules.Name {

@@ -78,8 +78,9 @@ func (r *Record) Denied() bool {
 	return r.Event == EventDecision && (r.Verdict == VerdictDeny || r.Verdict == VerdictWouldDeny)
 }
 
-// fill turns an entry into the record of it. Boot and Seq are the caller's.
-func (r *Record) fill(e *entry) {
+// fill turns an entry into the record of it; hint is rules.Hint. Boot and Seq
+// are the caller's.
+func (r *Record) fill(e *entry, hint func(rules.Attempt, rules.Decision) string) {
 	resolved := r.Resolved[:0]
 	*r = Record{Schema: Schema, Time: e.at, Event: e.event, Detail: e.detail, Truncated: e.cut}
 	if e.event != EventDecision && e.event != EventClose {
@@ -107,12 +108,16 @@ func (r *Record) fill(e *entry) {
 	if a.Via == rules.DNS && a.QType != 0 {
 		r.Detail = join("type "+typeText(a.QType), r.Detail)
 	}
-	r.explain(d)
-	if d.Verdict != rules.Allow || d.Would {
-		r.Hint = rules.Hint(*a, *d)
-	}
 	if e.event == EventClose {
 		r.BytesIn, r.BytesOut, r.DurationMS = e.in, e.out, e.duration/int64(time.Millisecond)
+	}
+	r.explain(d)
+	switch {
+	case d.Verdict == rules.Allow && !d.Would:
+	case r.Client == "" || r.Host == "" && r.HostRaw == "":
+		r.Hint = d.Why().Help() // many clients or many names in one record
+	default:
+		r.Hint = hint(*a, *d)
 	}
 }
 

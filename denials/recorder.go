@@ -67,11 +67,13 @@ func (r *Recorder) catch(d *rules.Decision, a *rules.Attempt) {
 
 // keep records a final decision and tells the observer.
 func (r *Recorder) keep(a *rules.Attempt, d *rules.Decision) {
-	e := entry{at: r.j.cfg.Now(), event: EventDecision, detail: a.Detail, a: *a, d: *d, count: 1}
-	if d.Reason == rules.PrivateAddress || d.Reason == rules.Self {
-		e.showAddress()
+	if r.j.flows != nil || !d.Allowed() || d.Would {
+		e := entry{at: r.j.cfg.Now(), event: EventDecision, detail: a.Detail, a: *a, d: *d, count: 1}
+		if d.Reason == rules.PrivateAddress || d.Reason == rules.Self {
+			e.showAddress()
+		}
+		r.j.record(&e)
 	}
-	r.j.record(&e)
 	if r.observe != nil {
 		r.observe(*a, *d)
 	}
@@ -83,6 +85,9 @@ func (r *Recorder) keep(a *rules.Attempt, d *rules.Decision) {
 func (r *Recorder) Closed(c rules.Close) {
 	if c.Decision.Would && c.Attempt.Provisional {
 		r.keep(&c.Attempt, &c.Decision)
+	}
+	if r.j.flows == nil {
+		return
 	}
 	r.j.record(&entry{at: r.j.cfg.Now(), event: EventClose, detail: c.Cause, a: c.Attempt, d: c.Decision,
 		dialed: c.Dialed, in: c.BytesIn, out: c.BytesOut, duration: c.Duration, count: 1})

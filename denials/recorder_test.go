@@ -43,7 +43,7 @@ func TestDenialIsRecorded(t *testing.T) {
 		t.Fatalf("%d records, %d observed", len(rs), len(*got))
 	}
 	want := Record{Schema: 1, Time: rs[0].Time, Seq: 1, Boot: j.Boot(), Event: EventDecision, Verdict: VerdictDeny, Mode: "enforce",
-		Via: "connect", Client: "10.0.0.7", Host: "evil.example", Port: 443, Proto: "tcp", Reason: "not_listed",
+		Via: "connect", Client: "10.0.0.7", ClientName: "shop", Host: "evil.example", Port: 443, Proto: "tcp", Reason: "not_listed",
 		Hint: rules.Hint(a, d), Flow: 7}
 	if jsonText(rs[0]) != jsonText(want) {
 		t.Errorf("got  %+v\nwant %+v", rs[0], want)
@@ -162,6 +162,20 @@ func TestPanicDenies(t *testing.T) {
 	rs := records(t, j.cfg.Path)
 	if len(rs) != 1 || !strings.Contains(rs[0].Detail, "internal error") || r.Panics() != 1 || !strings.Contains(log.String(), "panic=boom") {
 		t.Errorf("%+v, %d panics, log %q", rs, r.Panics(), log.String())
+	}
+}
+
+// A panic while a record is explained costs the explanation only.
+func TestPanicInHint(t *testing.T) {
+	j := open(t, func(c *Config) { c.hint = func(rules.Attempt, rules.Decision) string { panic("boom") } })
+	r := NewRecorder(deciderFunc(small), j, nil)
+	for range 150 {
+		r.Decide(connect(t, "10.0.0.7", "evil.example"))
+	}
+	mustSync(t, j)
+	rs := records(t, j.cfg.Path)
+	if total, _ := denied(rs); total != 150 || rs[0].Host != "evil.example" || rs[0].Reason != "not_listed" {
+		t.Errorf("%d denials: %+v", total, rs)
 	}
 }
 

@@ -2,19 +2,24 @@
 
 package denials
 
-import "time"
+import (
+	"fmt"
+	"runtime/debug"
+	"time"
+)
 
 // chunk is how much is written at once under load.
 const chunk = 64 << 10
 
 // A writer holds the buffers of the journal's goroutine.
 type writer struct {
-	j     *Journal
-	batch []entry // what the queue held
-	folds []entry // what was folded
-	late  []entry // starts, stops and reloads that could not be written
-	rec   Record
-	tick  *time.Ticker
+	j      *Journal
+	batch  []entry // what the queue held
+	folds  []entry // what was folded
+	late   []entry // starts, stops and reloads that could not be written
+	rec    Record
+	failed bool // a record could not be explained, and the log says so
+	tick   *time.Ticker
 }
 
 // run writes until Close. A record is written as soon as the writer is free;
@@ -99,7 +104,7 @@ func (w *writer) put(es []entry) {
 				w.refold(&es[i])
 				continue
 			}
-			w.rec.fill(&es[i])
+			w.spell(&es[i])
 			w.rec.Boot, w.rec.Seq = w.j.boot, w.j.seq.Add(1)
 			s.add(w.rec.Append(s.buf), &es[i])
 			if len(s.buf) >= chunk {
@@ -107,6 +112,21 @@ func (w *writer) put(es []entry) {
 			}
 		}
 		w.flush(s)
+	}
+}
+
+// spell makes w.rec the record of e.
+func (w *writer) spell(e *entry) {
+	defer w.rescue()
+	w.rec.fill(e, w.j.cfg.hint)
+}
+
+// rescue leaves a record as far as it came when its explanation failed: a
+// fault there must cost neither the record nor the gate. It is called by defer.
+func (w *writer) rescue() {
+	if v := recover(); v != nil && !w.failed {
+		w.failed = true // one trace is enough
+		w.j.cfg.Log.Error("journal: a record could not be explained", "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
 	}
 }
 
