@@ -1,0 +1,251 @@
+// Decisions about what surrounds the rules: our own listeners, DNS, resolved
+// addresses, mode "audit", faults.
+
+package rules
+
+import (
+	"net/netip"
+	"testing"
+)
+
+func TestDecideSelf(t *testing.T) {
+	p := compiled(t, site, today)
+	mapped := try(whole, "127.0.0.1:3128")
+	mapped.Dest = netip.MustParseAddrPort("[::ffff:127.0.0.1]:3128")
+	looped := redirected(mgr, "127.0.0.1:3128").tls("www.product.example")
+	looped.Dest = netip.AddrPortFrom(netip.Addr{}, 443)
+	checkDecisions(t, p, []decisionCase{
+		{"a listener, although every address is permitted", try(whole, "127.0.0.1:3128"), "deny self near site/everything4"},
+		{"the listener's port on another address", try(whole, "127.0.0.2:3128"), "allow site/everything4"},
+		{"the address, another port", try(whole, "127.0.0.1:3129"), "allow site/everything4"},
+		{"a wildcard listener on loopback", try(whole, "127.0.0.9:9180"), "deny self near site/everything4"},
+		{"a wildcard listener on an address of ours", try(whole, "10.1.0.254:9180"), "deny self near site/everything4"},
+		{"a wildcard listener on IPv6 loopback", try(whole, "[::1]:9180"), "deny self near site/everything6"},
+		{"a wildcard listener's port elsewhere", try(whole, "192.0.2.1:9180"), "allow site/everything4"},
+		{"the unspecified address", try(whole, "0.0.0.0:3128"), "deny self near site/everything4"},
+		{"the unspecified IPv6 address", try(whole, "[::]:3128"), "deny self near site/everything6"},
+		{"an IPv4-mapped listener (B21)", mapped, "deny self near site/everything6"},
+		{"a redirected flow that was headed for us (D8)", looped, "deny self near product/web"},
+		{"a permitted name that resolves to us", try(mgr, "www.product.example:443").tls("www.product.example").dials("127.0.0.1"), "deny private_address near product/web"},
+		{"a permitted name that resolves to a listener", try(mgr, "any.product.example:9180").dials("127.0.0.1"), "deny self near product/anything"},
+		{"a permitted name that resolves to a listener, in audit", try(audited, "www.product.example:9180").dials("10.1.0.254"), "deny self near product/web"},
+	})
+	if d := p.Decide(try(mgr, "any.product.example:9180")); d.Reach(netip.MustParseAddrPort("10.1.0.254:9180")) != Self {
+		t.Error("a listener of ours can be reached by name")
+	}
+}
+
+func TestDecideDNS(t *testing.T) {
+	const a, txt, aaaa, https, svcb, anyType = 1, 16, 28, 65, 64, 255
+	checkDecisions(t, compiled(t, site, today), []decisionCase{
+		{"a permitted name", asks(mgr, "www.product.example", a), "allow product/web"},
+		{"IPv6", asks(mgr, "www.product.example", aaaa), "allow product/web"},
+		{"HTTPS", asks(mgr, "www.product.example", https), "allow product/web"},
+		{"SVCB", asks(mgr, "www.product.example", svcb), "allow product/web"},
+		{"a name for UDP only", asks(mgr, "time.product.example", a), "allow product/time"},
+		{"a name for port 22 only", asks(mgr, "ssh.product.example", a), "allow product/ssh"},
+		{"below a wildcard", asks(mgr, "x.cdn.product.example", a), "allow product/cdn"},
+		{"the apex of a wildcard", asks(mgr, "cdn.product.example", a), "deny not_listed near product/cdn"},
+		{"below an exact name (F2)", asks(mgr, "secret.www.product.example", a), "deny not_listed near product/web"},
+		{"TXT (F4)", asks(mgr, "www.product.example", txt), "deny type_not_allowed near product/web"},
+		{"ANY (F4)", asks(mgr, "www.product.example", anyType), "deny type_not_allowed near product/web"},
+		{"TXT of a denied name", asks(mgr, "evil.test", txt), "deny not_listed"},
+		{"feature off", asks(mgr, "cloud.product.example", a), "deny feature_off near product/cloud"},
+		{"another role", asks(mgr, "agents.product.example", a), "deny role_not_listed near product/agent-web"},
+		{"a denied name", asks(mgr, "evil.test", a), "deny not_listed"},
+		{"nobody asks", asks("10.3.0.1", "www.product.example", a), "deny unknown_client"},
+		{"in an internal zone", asks(mgr, "anything.corp.example", a), "allow site/dns.zone:corp.example"},
+		{"the internal zone itself", asks(agent, "corp.example", a), "allow site/dns.zone:corp.example"},
+		{"in an internal zone, with a rule", asks(mgr, "wsus.corp.example", a), "allow site/wsus"},
+		{"in an internal zone, TXT", asks(mgr, "anything.corp.example", txt), "deny type_not_allowed near site/dns.zone:corp.example"},
+		{"the zone permits no connection", try(cloudy, "anything.corp.example:443"), "deny not_listed"},
+		{"beside the zone", asks(cloudy, "xcorp.example", a), "deny not_listed"},
+		{"in audit a denied name is looked up", asks(audited, "evil.test", a), "would_deny not_listed"},
+		{"in audit no other type is (F4)", asks(audited, "evil.test", txt), "deny type_not_allowed"},
+	})
+}
+
+// Reach: which addresses a permitted name may have.
+func TestReach(t *testing.T) {
+	p := compiled(t, site, today)
+	for _, c := range []struct {
+		what    string
+		attempt Attempt
+		addr    string
+		want    Reason
+	}{
+		{"public", try(mgr, "www.product.example:443"), "198.41.0.4", ReasonNone},
+		{"public IPv6", try(mgr, "www.product.example:443"), "2606:4700::1", ReasonNone},
+		{"private", try(mgr, "www.product.example:443"), "10.0.0.1", PrivateAddress},
+		{"loopback", try(mgr, "www.product.example:443"), "127.0.0.1", PrivateAddress},
+		{"metadata", try(mgr, "www.product.example:443"), "169.254.169.254", PrivateAddress},
+		{"NAT64", try(mgr, "www.product.example:443"), "64:ff9b::a00:1", PrivateAddress},
+		{"mapped", try(mgr, "www.product.example:443"), "::ffff:198.41.0.4", PrivateAddress},
+		{"in [resolve] private", try(mgr, "www.product.example:443"), "10.77.1.1", ReasonNone},
+		{"beside [resolve] private", try(mgr, "www.product.example:443"), "10.78.0.0", PrivateAddress},
+		{"in a prefix of the same rule", try(mgr, "wsus.corp.example:443"), "10.9.0.5", ReasonNone},
+		{"in a prefix of another rule", try(mgr, "mirror.corp.example:443"), "10.9.0.5", PrivateAddress},
+		{"bound beside the name", try(agent, "manager.corp.example:443"), "10.20.30.40", ReasonNone},
+		{"any = true", try(mgr, "any.product.example:443"), "10.0.0.1", PrivateAddress},
+	} {
+		d := p.Decide(c.attempt)
+		if !d.Allowed() {
+			t.Fatalf("%s: %s", c.what, answer(d))
+		}
+		if got := d.Reach(netip.AddrPortFrom(netip.MustParseAddr(c.addr), c.attempt.Dest.Port())); got != c.want {
+			t.Errorf("%s: %v, want %v", c.what, got, c.want)
+		}
+		// The same when the attempt comes back with the address.
+		final := c.attempt.dials(c.addr)
+		if got := p.Decide(final).Why(); got != c.want {
+			t.Errorf("%s, asked again: %v, want %v", c.what, got, c.want)
+		}
+	}
+	for _, c := range []struct {
+		what, name, addr string
+		want             Reason
+	}{
+		{"an answer for a permitted name, public", "www.product.example", "198.41.0.4", ReasonNone},
+		{"private", "www.product.example", "10.0.0.1", PrivateAddress},
+		{"private, in an internal zone", "anything.corp.example", "10.0.0.1", ReasonNone},
+		{"private, in the same rule", "wsus.corp.example", "10.9.0.5", ReasonNone},
+		{"private, in [resolve]", "www.product.example", "10.77.1.1", ReasonNone},
+	} {
+		d := p.Decide(asks(mgr, c.name, 1))
+		if got := d.Reach(netip.AddrPortFrom(netip.MustParseAddr(c.addr), 0)); got != c.want {
+			t.Errorf("DNS, %s: %v, want %v", c.what, got, c.want)
+		}
+	}
+	if d := p.Decide(try(mgr, "www.product.example:443")); d.Reach(netip.AddrPort{}) == ReasonNone {
+		t.Error("no address is reached")
+	}
+}
+
+func TestDecideStrictDestination(t *testing.T) {
+	elsewhere := redirected(mgr, "198.41.0.4:443").tls("www.product.example")
+	elsewhere.Mismatch = true
+	undialed := elsewhere
+	undialed.Dest = netip.AddrPortFrom(netip.Addr{}, 443)
+	private := elsewhere.dials("10.0.0.1")
+	checkDecisions(t, compiled(t, site, today), []decisionCase{
+		{"lax: the mismatch is evidence only", elsewhere, "allow product/web"},
+	})
+	checkDecisions(t, compiled(t, "strict_destination = true\n"+site, today), []decisionCase{
+		{"strict", elsewhere, "deny destination_mismatch near product/web"},
+		{"strict, before the dial", undialed, "deny destination_mismatch near product/web"},
+		{"strict and private: the private address comes first", private, "deny private_address near product/web"},
+		{"strict, the limit comes after it", elsewhere.faulty(Limit), "deny destination_mismatch near product/web"},
+		{"strict, denied anyway", func() Attempt { a := elsewhere; a.SNI = mustName("evil.test"); return a }(), "deny not_listed"},
+		{"strict, no mismatch", redirected(mgr, "198.41.0.4:443").tls("www.product.example"), "allow product/web"},
+	})
+}
+
+// Mode "audit" lets through what a line of configuration could mend.
+func TestDecideAudit(t *testing.T) {
+	ech := try(audited, "www.product.example:443").tls("www.product.example")
+	ech.ECH = true
+	checkDecisions(t, compiled(t, `ech = "deny"`+"\n"+site, today), []decisionCase{
+		{"permitted", try(audited, "www.product.example:443"), "allow product/web"},
+
+		{"not_listed", try(audited, "evil.test:443").tls("evil.test"), "would_deny not_listed"},
+		{"port_not_listed", try(audited, "www.product.example:22"), "would_deny port_not_listed near product/web"},
+		{"protocol_not_listed", try(audited, "time.product.example:123"), "would_deny protocol_not_listed near product/time"},
+		{"role_not_listed", try(audited, "agents.product.example:443"), "would_deny role_not_listed near product/agent-web"},
+		{"feature_off", try(audited, "cloud.product.example:443"), "would_deny feature_off near product/cloud"},
+		{"version_excluded", try(audited, "old.product.example:443"), "would_deny version_excluded near product/old"},
+		{"expired", try(audited, "gone.site.example:443"), "would_deny expired near site/gone-audited"},
+
+		{"ip_literal", try(audited, "198.41.0.4:443"), "deny ip_literal"},
+		{"sni_missing", try(audited, "evil.test:443").tls(""), "deny sni_missing"},
+		{"sni_mismatch", try(audited, "evil.test:443").tls("www.product.example"), "deny sni_mismatch"},
+		{"sni_mismatch at an address, on a port not listed", try(audited, "121.46.26.221:8443").tls("evil.test"), "deny sni_mismatch near product/address"},
+		{"host_mismatch", try(audited, "evil.test:80").http("www.product.example"), "deny host_mismatch"},
+		{"host_mismatch at an address, on a port not listed", try(audited, "121.46.26.221:8081").http("evil.test:8081"), "deny host_mismatch near product/address"},
+		{"not_tls", try(audited, "evil.test:443").shows(ShownOpaque), "deny not_tls"},
+		{"not_http", try(audited, "evil.test:80").shows(ShownOpaque), "deny not_http"},
+		{"ech_present", ech, "deny ech_present near product/web"},
+		{"malformed_name", try(audited, "evil.test:443").faulty(MalformedName), "deny malformed_name"},
+		{"private_address", try(audited, "evil.test:443").dials("10.0.0.1"), "deny private_address"},
+		{"limit", try(audited, "evil.test:22").faulty(Limit), "deny limit"},
+		{"a client in enforce mode", try(mgr, "evil.test:443"), "deny not_listed"},
+	})
+	mended := map[Reason]bool{NotListed: true, PortNotListed: true, ProtocolNotListed: true, RoleNotListed: true, FeatureOff: true, VersionExcluded: true, Expired: true}
+	for _, r := range Reasons() {
+		if r.auditable() != mended[r] {
+			t.Errorf("audit lets %v through: %v", r, r.auditable())
+		}
+	}
+}
+
+// No fault is ever let through. What was unreadable comes before the policy,
+// what we cannot serve after it.
+func TestDecideFaults(t *testing.T) {
+	p := compiled(t, site, today)
+	good, bad := try(mgr, "www.product.example:8443"), try(mgr, "evil.test:8443")
+	good.Dest = netip.AddrPortFrom(netip.Addr{}, 443)
+	nobody := try("10.3.0.1", "www.product.example:443")
+	for _, r := range Reasons() {
+		a := good.tls("www.product.example")
+		a.Fault = r
+		if d := p.Decide(a); d.Allowed() || d.Reason != r {
+			t.Errorf("fault %v in a permitted flow: %s", r, answer(d))
+		}
+		a = bad.faulty(r)
+		want := NotListed
+		if r <= QUIC {
+			want = r
+		}
+		if d := p.Decide(a); d.Allowed() || d.Reason != want {
+			t.Errorf("fault %v in a denied flow: %s, want %v", r, answer(d), want)
+		}
+		a = nobody.faulty(r)
+		a.Dest = netip.AddrPortFrom(netip.Addr{}, 8443)
+		want = UnknownClient
+		if r <= QUIC {
+			want = r
+		}
+		if d := p.Decide(a); d.Allowed() || d.Reason != want {
+			t.Errorf("fault %v of nobody we know: %s, want %v", r, answer(d), want)
+		}
+	}
+	any443 := try(mgr, "any.product.example:443").faulty(MalformedRequest)
+	if d := p.Decide(any443); d.Allowed() || d.Reason != MalformedRequest {
+		t.Errorf("any = true lets a fault through: %s", answer(d))
+	}
+}
+
+// Several reasons hold: the first of the list is reported.
+func TestReasonPrecedence(t *testing.T) {
+	order := []string{
+		"malformed_request", "malformed_name", "not_tls", "not_http", "sniff_timeout", "sniff_too_long", "sni_missing", "ech_present", "quic",
+		"unknown_client", "self", "sni_mismatch", "host_mismatch",
+		"feature_off", "version_excluded", "expired", "protocol_not_listed", "port_not_listed", "role_not_listed", "type_not_allowed", "ip_literal", "not_listed",
+		"private_address", "destination_mismatch", "limit", "journal_unavailable", "draining",
+	}
+	all := Reasons()
+	if len(all) != len(order) {
+		t.Fatalf("%d reasons, want %d", len(all), len(order))
+	}
+	for i, r := range all {
+		back, err := ParseReason(order[i])
+		if r.String() != order[i] || r.Help() == "" || back != r || err != nil {
+			t.Errorf("reason %d is %q (%q), want %q", i, r, r.Help(), order[i])
+		}
+	}
+	if _, err := ParseReason(""); err == nil {
+		t.Error("no text is a reason")
+	}
+	both := try(mgr, "www.product.example:80").http("evil.example")
+	both.SNI = mustName("evil.example")
+	checkDecisions(t, compiled(t, site, today), []decisionCase{
+		{"sni before host", both, "deny sni_mismatch near product/web"},
+		{"mismatch before the port", try(mgr, "www.product.example:22").tls("evil.test"), "deny sni_mismatch near product/web"},
+		{"mismatch before the feature", try(mgr, "cloud.product.example:443").tls("evil.test"), "deny sni_mismatch near product/cloud"},
+		{"content before the client", try("10.3.0.1", "www.product.example:443").shows(ShownOpaque), "deny not_tls"},
+		{"the client before the names", try("10.3.0.1", "www.product.example:443").tls("evil.test"), "deny unknown_client"},
+		{"the rules before the address", try(mgr, "evil.test:443").dials("10.0.0.1"), "deny not_listed"},
+		{"the address before the limit", try(mgr, "www.product.example:443").dials("10.0.0.1").tls("www.product.example").limited(), "deny private_address near product/web"},
+	})
+}
+
+func (a Attempt) limited() Attempt { a.Fault = Limit; return a }
