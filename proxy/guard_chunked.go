@@ -74,12 +74,15 @@ func (g *guard) line() ([]byte, error) {
 	for {
 		if i := bytes.IndexByte(g.c.pre, '\n'); i >= 0 {
 			line, ok := bytes.CutSuffix(g.c.pre[:i], []byte("\r"))
-			if !ok || bytes.IndexByte(line, '\r') >= 0 {
+			switch {
+			case !ok || bytes.IndexByte(line, '\r') >= 0:
 				return nil, g.broken("line of the body does not end in CRLF")
+			case len(line) > maxChunkLine:
+				return nil, g.broken("line of the body is too long")
 			}
 			return line, nil
 		}
-		if len(g.c.pre) > maxChunkLine || g.phase == phaseChunkEnd && len(g.c.pre) >= 2 {
+		if len(g.c.pre) > maxChunkLine+1 || g.phase == phaseChunkEnd && len(g.c.pre) >= 2 {
 			return nil, g.broken("line of the body is too long")
 		}
 		if err := g.arm(g.p.limits.Idle); err != nil {

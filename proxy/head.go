@@ -72,7 +72,8 @@ func malformed(detail string) *headFault { return &headFault{rules.MalformedRequ
 // Neither: the first h.n bytes are a whole head.
 func parseHead(b []byte) (h head, fault rules.Reason, detail string, more bool) {
 	h.contentLength = -1
-	end := bytes.Index(b[:min(len(b), maxHead)], []byte("\r\n\r\n"))
+	b = b[:min(len(b), maxHead)]
+	end := bytes.Index(b, []byte("\r\n\r\n"))
 	if end < 0 {
 		if f := beginning(b); f != nil {
 			return h, f.reason, f.detail, false

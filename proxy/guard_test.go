@@ -1,0 +1,179 @@
+// Tests of the guard: what net/http may see of a connection, and of bodies in
+// chunks, written from RFC 9112, section 7.1.
+
+package proxy
+
+import (
+	"bufio"
+	"bytes"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+
+	"sallyport/rules"
+)
+
+// judged is what a guard in a test asked and answered.
+type judged struct {
+	heads  []string // methods and paths
+	fault  rules.Reason
+	detail string
+}
+
+// guardOver reads from text, as if a client had sent it and then said no
+// more. No connection is behind it.
+func guardOver(text []byte, j *judged) *guard {
+	g := newGuard(New(Config{}), &client{conn: new(net.TCPConn), pre: bytes.Clone(text)}, func(h *head, fault rules.Reason, detail string) bool {
+		if j.fault, j.detail = fault, detail; fault != rules.ReasonNone {
+			return false
+		}
+		j.heads = append(j.heads, h.method+" "+h.path)
+		return true
+	})
+	g.Close() // nobody will ever say that an answer is written
+	return g
+}
+
+// passed reads all that a guard hands out.
+func passed(g *guard) string {
+	var out bytes.Buffer
+	buf := make([]byte, 7)
+	for {
+		n, err := g.Read(buf)
+		out.Write(buf[:n])
+		if err != nil {
+			return out.String()
+		}
+	}
+}
+
+const chunkedHead = "POST /c HTTP/1.1\r\nHost: a.example\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+func TestGuardChunked(t *testing.T) {
+	cases := []struct {
+		name, body string
+		whole      bool
+	}{
+		{"empty", "0\r\n\r\n", true},
+		{"chunks", "3\r\nabc\r\nA\r\n0123456789\r\n0\r\n\r\n", true},
+		{"extension", "3;x=y\r\nabc\r\n0;z\r\n\r\n", true},
+		{"trailers", "1\r\na\r\n0\r\nX-Sum: 1\r\nY: 2\r\n\r\n", true},
+		{"leading zeros", "0003\r\nabc\r\n000\r\n\r\n", true},
+
+		{"bare LF behind the size", "3\nabc\r\n0\r\n\r\n", false},
+		{"bare LF behind the data", "3\r\nabc\n0\r\n\r\n", false},
+		{"bare LF in an extension", "3;\nx\r\nabc\r\n0\r\n\r\n", false},
+		{"bare CR in an extension", "3;\rx\r\nabc\r\n0\r\n\r\n", false},
+		{"NUL in an extension", "3;\x00\r\nabc\r\n0\r\n\r\n", false},
+		{"bare LF at the end", "0\r\n\n", false},
+		{"negative", "-3\r\nabc\r\n0\r\n\r\n", false},
+		{"plus", "+3\r\nabc\r\n0\r\n\r\n", false},
+		{"0x", "0x3\r\nabc\r\n0\r\n\r\n", false},
+		{"underscore", "1_0\r\n0123456789abcdef\r\n0\r\n\r\n", false},
+		{"space before", " 3\r\nabc\r\n0\r\n\r\n", false},
+		{"space behind", "3 \r\nabc\r\n0\r\n\r\n", false},
+		{"no size", "\r\nabc\r\n0\r\n\r\n", false},
+		{"no digits", ";x\r\n\r\n", false},
+		{"16 digits", "0000000000000003\r\nabc\r\n0\r\n\r\n", false},
+		{"longer than it said", "3\r\nabcd\r\n0\r\n\r\n", false},
+		{"size line without an end", strings.Repeat("0", 3*maxChunkLine), false},
+		{"extension without an end", "3;" + strings.Repeat("x", 3*maxChunkLine), false},
+		{"20 KiB of extensions", strings.Repeat("1;"+strings.Repeat("x", 1000)+"\r\na\r\n", 20) + "0\r\n\r\n", false},
+		{"20 KiB of trailers", "0\r\n" + strings.Repeat("X: "+strings.Repeat("x", 1000)+"\r\n", 20) + "\r\n", false},
+		{"trailer without colon", "0\r\nX\r\n\r\n", false},
+		{"trailer folded", "0\r\nX: y\r\n z\r\n\r\n", false},
+		{"Content-Length in the trailer", "0\r\nContent-Length: 5\r\n\r\n", false},
+		{"Host in the trailer", "0\r\nhost: b.example\r\n\r\n", false},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			var j judged
+			got := passed(guardOver([]byte(chunkedHead+c.body+"GET /smuggled HTTP/1.1\r\n"), &j))
+			if whole := got == chunkedHead+c.body; whole != c.whole {
+				t.Errorf("passed %.200q, whole %v; want %v", got, whole, c.whole)
+			}
+			if want := map[bool]rules.Reason{true: rules.ReasonNone, false: rules.MalformedRequest}[c.whole]; j.fault != want {
+				t.Errorf("fault %v (%s), want %v", j.fault, j.detail, want)
+			}
+			if len(j.heads) != 1 || strings.Contains(got, "smuggled") {
+				t.Errorf("heads %q, passed %.200q", j.heads, got)
+			}
+		})
+	}
+}
+
+// A body is as long as its Content-Length, whatever is in it.
+func TestGuardContentLength(t *testing.T) {
+	const body = "GET /in HTTP/1.1\r\n\r\n"
+	var j judged
+	text := "POST /l HTTP/1.1\r\nHost: a.example\r\nContent-Length: 20\r\n\r\n" + body
+	if got := passed(guardOver([]byte(text+"GET /behind HTTP/1.1\r\n"), &j)); got != text || len(j.heads) != 1 {
+		t.Errorf("passed %q, heads %q", got, j.heads)
+	}
+}
+
+// What was not accepted is not handed out, not one byte of it.
+func TestGuardHoldsBack(t *testing.T) {
+	for _, text := range []string{
+		"GET / HTTP/1.1\r\nHost: a.example\r\nX : y\r\n\r\n", "GET / HTTP/1.1\n\n", "\x16\x03\x01", "GET / HTTP/1.1\r\n",
+	} {
+		var j judged
+		if got := passed(guardOver([]byte(text), &j)); got != "" || j.fault == rules.ReasonNone {
+			t.Errorf("%q: passed %q, fault %v", text, got, j.fault)
+		}
+	}
+}
+
+// A CONNECT is for somebody else, and stays unread.
+func TestGuardLeavesConnect(t *testing.T) {
+	var j judged
+	g := guardOver([]byte("CONNECT a.example:443 HTTP/1.1\r\nHost: a.example:443\r\n\r\nearly"), &j)
+	if got := passed(g); got != "" || g.connect == nil || len(j.heads) != 0 || !strings.HasSuffix(string(g.c.pre), "early") {
+		t.Errorf("passed %q, heads %q, left %q", got, j.heads, g.c.pre)
+	}
+}
+
+// A panic inside Read would end the process: it is called on goroutines of
+// net/http that do not recover.
+func TestGuardPanic(t *testing.T) {
+	g := newGuard(New(Config{}), &client{pre: []byte("GET / HTTP/1.1\r\nHost: a.example\r\n\r\n")},
+		func(*head, rules.Reason, string) bool { panic("boom") })
+	if _, err := g.Read(make([]byte, 9)); err == nil || g.panicked == nil {
+		t.Errorf("error %v, panic %v", err, g.panicked)
+	}
+}
+
+// FuzzChunked: a body that the guard lets through is, for net/http, whole and
+// of the same length to the byte.
+func FuzzChunked(f *testing.F) {
+	for _, s := range []string{
+		"0\r\n\r\n", "3\r\nabc\r\n0\r\n\r\n", "3;x=y\r\nabc\r\n0\r\nX: y\r\n\r\n", "ff\r\n", "3\nabc\r\n", "0x3\r\nabc\r\n",
+		"00\r\nA: b\r\n\r\nGET / HTTP/1.1\r\n\r\n", "1;\"q\r\n\"\r\n", "0\r\nTransfer-Encoding: x\r\n\r\n", "-1\r\n\r\n",
+	} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var j judged
+		g := guardOver([]byte(chunkedHead+string(b)), &j)
+		got := passed(g)
+		if g.panicked != nil {
+			t.Fatal(g.panicked)
+		}
+		if g.phase != phaseTurn {
+			return // not whole
+		}
+		r := bufio.NewReader(strings.NewReader(got))
+		req, err := http.ReadRequest(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.Copy(io.Discard, req.Body); err != nil {
+			t.Fatalf("net/http refuses the body that we let through: %v", err)
+		}
+		if rest, _ := io.ReadAll(r); len(rest) > 0 {
+			t.Fatalf("net/http leaves %q", rest)
+		}
+	})
+}
