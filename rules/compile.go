@@ -30,13 +30,9 @@ type scopeBuilder struct {
 func (b *scopeBuilder) addProfiles() {
 	for _, cp := range b.s.client.Profiles {
 		for _, r := range cp.Profile.Rules {
-			if r.Local {
-				continue
-			}
-			b.add(scopeRule{
-				rule: r, block: cp.blocks(r),
-				tcp: cp.Profile.portsOf(r.TCP, r.tcpNamed, cp.Ports), udp: cp.Profile.portsOf(r.UDP, r.udpNamed, cp.Ports),
-			})
+			sr := scopeRule{rule: r, block: cp.blocks(r)}
+			sr.tcp, sr.udp = cp.portsOf(r)
+			b.add(sr)
 		}
 	}
 }
@@ -50,7 +46,7 @@ func (cp *ClientProfile) blocks(r *Rule) blockers {
 	if !inVersions(cp.Version, r.Since, r.Until) {
 		needs |= blocked(VersionExcluded)
 	}
-	if r.From != cp.Role {
+	if r.From != cp.Role || r.Local {
 		needs |= blocked(RoleNotListed)
 	}
 	return needs

@@ -89,10 +89,7 @@ func unmet(a *Attempt, d *Decision, r *Rule, cp *ClientProfile) []string {
 		}
 	}
 	if !r.Any && a.Via != DNS {
-		tcp, udp := r.TCP, r.UDP
-		if cp != nil {
-			tcp, udp = cp.Profile.portsOf(tcp, r.tcpNamed, cp.Ports), cp.Profile.portsOf(udp, r.udpNamed, cp.Ports)
-		}
+		tcp, udp := cp.portsOf(r)
 		mine := tcp
 		if a.Proto == UDPProto {
 			mine = udp
@@ -100,6 +97,9 @@ func unmet(a *Attempt, d *Decision, r *Rule, cp *ClientProfile) []string {
 		if !mine.Has(a.Dest.Port()) {
 			out = append(out, fmt.Sprintf("on %s: not on %s %d", listed(tcp, udp), a.Proto, a.Dest.Port()))
 		}
+	}
+	if r.Local {
+		return append(out, "between programs of one host only: nothing across the gateway")
 	}
 	if cp != nil && r.From != cp.Role {
 		out = append(out, fmt.Sprintf("from role %s: client %q has role %s", r.From, d.Client.Name, cp.Role))
@@ -123,7 +123,7 @@ func hintUnnamed(a *Attempt, d *Decision, r *Rule, cp *ClientProfile) string {
 		switch {
 		case t.Role != "" && len(d.Client.Addresses[t.Role]) == 0:
 			return fmt.Sprintf("%s, on %s to the %s, which is not bound: if this is it, list it in [client.addresses] %s of client %q",
-				r.documented(), listed(r.TCP, r.UDP), t.Role, t.Role, d.Client.Name)
+				r.documented(), listed(cp.portsOf(r)), t.Role, t.Role, d.Client.Name)
 		case t.Wildcard && t.Name == target:
 			return fmt.Sprintf("%s is %s, which is every name below it and not %s itself", r.documented(), t, target)
 		case target.Below(t.Name) && exact(t.Name)(t):
@@ -164,6 +164,14 @@ func (d *Decision) profileOf(r *Rule) *ClientProfile {
 		}
 	}
 	return found
+}
+
+// portsOf returns the ports of a rule as the client has set them; cp may be nil.
+func (cp *ClientProfile) portsOf(r *Rule) (tcp, udp Ports) {
+	if cp == nil {
+		return r.TCP, r.UDP
+	}
+	return cp.Profile.portsOf(r.TCP, r.tcpNamed, cp.Ports), cp.Profile.portsOf(r.UDP, r.udpNamed, cp.Ports)
 }
 
 func listed(tcp, udp Ports) string {

@@ -22,8 +22,6 @@ type denialFlags struct {
 	files   []string
 	since   string
 	until   string
-	verdict string
-	event   string
 	options denials.Options
 }
 
