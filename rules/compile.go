@@ -219,17 +219,17 @@ func (b *scopeBuilder) coveredRules(file string) Problems {
 	return out
 }
 
-// coversRule tells whether everything that r permits o permits too, for as long.
-func (o *scopeRule) coversRule(r *scopeRule) bool {
-	if !o.rule.Expires.IsZero() && (r.rule.Expires.IsZero() || r.rule.Expires.After(o.rule.Expires)) {
+// coversRule tells whether everything that o permits r permits too, for as long.
+func (r *scopeRule) coversRule(o *scopeRule) bool {
+	if !r.rule.Expires.IsZero() && (o.rule.Expires.IsZero() || o.rule.Expires.After(r.rule.Expires)) {
 		return false
 	}
-	if !o.rule.Any && (r.rule.Any || !o.tcp.covers(r.tcp) || !o.udp.covers(r.udp)) {
+	if !r.rule.Any && (o.rule.Any || !r.tcp.covers(o.tcp) || !r.udp.covers(o.udp)) {
 		return false
 	}
-	return !slices.ContainsFunc(r.names, func(d Destination) bool { return !o.bindsAll(d) }) &&
-		!slices.ContainsFunc(r.prefixes, func(p netip.Prefix) bool {
-			return !slices.ContainsFunc(o.prefixes, func(q netip.Prefix) bool { return covers(q, p) })
+	return !slices.ContainsFunc(o.names, func(d Destination) bool { return !r.bindsAll(d) }) &&
+		!slices.ContainsFunc(o.prefixes, func(p netip.Prefix) bool {
+			return !slices.ContainsFunc(r.prefixes, func(q netip.Prefix) bool { return covers(q, p) })
 		})
 }
 
