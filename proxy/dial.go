@@ -143,8 +143,7 @@ func (p *Proxy) unreachable(a rules.Attempt, addr netip.AddrPort) *deniedError {
 	d := p.decide(a)
 	if d.Allowed() { // a Decider that contradicts itself; the refusal stands
 		a.Fault = rules.PrivateAddress
-		d = p.decide(a)
-		d.Verdict = rules.Deny
+		d = p.ask(a)
 	}
 	return &deniedError{a, d}
 }

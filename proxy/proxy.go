@@ -108,16 +108,26 @@ type flowNumbers struct{ n atomic.Uint64 }
 
 func (f *flowNumbers) next() uint64 { return f.n.Add(1) }
 
-// decide asks the one question. While draining, and without a Decider, the
-// answer is no.
+// decide asks the one question about something new: while draining the answer
+// is no.
 func (p *Proxy) decide(a rules.Attempt) rules.Decision {
 	if a.Fault == rules.ReasonNone && p.draining.Load() {
 		a.Fault = rules.Draining
 	}
+	return p.ask(a)
+}
+
+// ask asks the one question. Without a Decider, and about anything faulty, the
+// answer is no.
+func (p *Proxy) ask(a rules.Attempt) rules.Decision {
 	if p.cfg.Decide == nil {
 		return rules.Decision{}
 	}
-	return p.cfg.Decide.Decide(a)
+	d := p.cfg.Decide.Decide(a)
+	if a.Fault != rules.ReasonNone && d.Allowed() {
+		return rules.Decision{Reason: a.Fault, Client: d.Client}
+	}
+	return d
 }
 
 // attempt begins an Attempt of a client: everything but what it asks for.

@@ -103,7 +103,13 @@ func connectTCP(ctx context.Context, addr netip.AddrPort) (*net.TCPConn, error) 
 		},
 	}
 	d.SetMultipathTCP(false)
-	return d.DialTCP(ctx, "tcp", netip.AddrPort{}, addr)
+	// Not Dialer.DialTCP: with no local address it binds the socket to a port
+	// of its own first, so that all destinations together share 64 Ki ports.
+	conn, err := d.DialContext(ctx, "tcp", addr.String())
+	if err != nil {
+		return nil, err
+	}
+	return conn.(*net.TCPConn), nil
 }
 
 // keepAlive finds peers that are gone without a word within minutes.

@@ -5,26 +5,15 @@ package proxy
 
 import (
 	"errors"
-	"io"
-	"net"
-	"os"
 	"sync/atomic"
-	"syscall"
 	"time"
 )
 
-const (
-	// relayBuffer is what one read takes while little flows. Reads that fill it
-	// bulkReads times in a row show that much flows: splice(2) takes over.
-	relayBuffer = 32 << 10
-	bulkReads   = 2
-	// sliceTime bounds one splice, after which bytes are counted and a quiet
-	// direction gives its pipe back.
-	sliceTime = time.Second
+// Why a direction ended that did not copy to the end.
+var (
+	errStopped = errors.New("stopped")
+	errBroken  = errors.New("broken off")
 )
-
-// errStopped ends a direction that was stopped before it copied to the end.
-var errStopped = errors.New("stopped")
 
 // A relay is one tunnel's two directions and the watch over both.
 //
@@ -42,20 +31,6 @@ type relay struct {
 	timer    *time.Timer
 	finished chan struct{} // closed when down has returned; nil: not started
 	err      error         // of down
-}
-
-// A direction copies src to dst.
-type direction struct {
-	r        *relay
-	dst, src *net.TCPConn
-	n        *atomic.Uint64
-	busy     atomic.Int64 // since when it writes; 0: it does not
-	stopping atomic.Bool
-
-	raw  syscall.RawConn
-	buf  *[relayBuffer]byte
-	got  int
-	fail error
 }
 
 // newRelay prepares the relay of a flow and starts its idle limit. The caller
@@ -78,6 +53,7 @@ func (r *relay) startDown() {
 func (r *relay) runDown() {
 	defer close(r.finished)
 	defer r.f.p.recovered(r.f.c, r.f.last().Via)
+	r.err = errBroken // unless run returns
 	r.err = r.down.run()
 }
 
@@ -162,137 +138,6 @@ func (r *relay) watch() {
 		cause = "half_closed"
 	}
 	r.f.abort(cause)
-}
-
-// run copies until the end of src, and passes that on; or until an error,
-// which resets both ends.
-func (d *direction) run() (err error) {
-	defer func() {
-		d.release()
-		if err != nil && err != errStopped {
-			d.r.f.abort("reset")
-		}
-	}()
-	if d.raw, err = d.src.SyscallConn(); err != nil {
-		return err
-	}
-	full := 0
-	for {
-		n, err := d.some()
-		if err == io.EOF {
-			return d.end()
-		}
-		if err != nil {
-			return err
-		}
-		if n < relayBuffer {
-			full = 0
-			continue
-		}
-		if full++; full < bulkReads {
-			continue
-		}
-		full = 0
-		if ended, err := d.bulk(); err != nil {
-			return err
-		} else if ended {
-			return d.end()
-		}
-	}
-}
-
-// some waits for bytes, holding no buffer meanwhile, and writes what there is.
-func (d *direction) some() (int, error) {
-	if d.stopping.Load() {
-		return 0, errStopped
-	}
-	err := d.raw.Read(d.readable)
-	if err == nil {
-		err = d.fail
-	}
-	if err != nil {
-		if d.stopping.Load() && errors.Is(err, os.ErrDeadlineExceeded) {
-			err = errStopped
-		}
-		return 0, err
-	}
-	d.busy.Store(d.r.touch())
-	n, err := d.dst.Write(d.buf[:d.got])
-	d.busy.Store(0)
-	d.n.Add(uint64(n))
-	return n, err
-}
-
-// readable reads once, without blocking. It tells whether there was anything:
-// bytes, the end or an error.
-func (d *direction) readable(fd uintptr) bool {
-	if d.buf == nil {
-		d.buf = d.r.f.p.relayBuffer()
-	}
-	for {
-		d.got, d.fail = syscall.Read(int(fd), d.buf[:])
-		switch {
-		case d.fail == syscall.EINTR:
-			continue
-		case d.fail == syscall.EAGAIN:
-			d.release()
-			return false
-		case d.fail == nil && d.got == 0:
-			d.fail = io.EOF
-		}
-		return true
-	}
-}
-
-// bulk splices slice after slice while each moves a lot. It tells whether src
-// has ended.
-func (d *direction) bulk() (ended bool, err error) {
-	d.release()
-	defer d.src.SetReadDeadline(time.Time{})
-	for {
-		slice := d.r.slice()
-		d.src.SetReadDeadline(time.Now().Add(slice))
-		if d.stopping.Load() {
-			return false, errStopped
-		}
-		d.busy.Store(d.r.now())
-		n, err := d.dst.ReadFrom(d.src)
-		d.busy.Store(0)
-		d.n.Add(uint64(n))
-		if n > 0 {
-			d.r.touch()
-		}
-		switch {
-		case err == nil:
-			return true, nil
-		case !errors.Is(err, os.ErrDeadlineExceeded):
-			return false, err
-		case n < relayBuffer:
-			return false, nil
-		}
-	}
-}
-
-// end passes the end of src on.
-func (d *direction) end() error {
-	d.r.ended.Add(1)
-	d.r.touch()
-	d.r.timer.Reset(d.r.limit())
-	return d.dst.CloseWrite()
-}
-
-func (d *direction) release() {
-	if d.buf != nil {
-		d.r.f.p.relayBuffers.Put(d.buf)
-		d.buf = nil
-	}
-}
-
-func (p *Proxy) relayBuffer() *[relayBuffer]byte {
-	if b, ok := p.relayBuffers.Get().(*[relayBuffer]byte); ok {
-		return b
-	}
-	return new([relayBuffer]byte)
 }
 
 // relay copies both ways on a flow that is judged, sends first what the client

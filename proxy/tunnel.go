@@ -47,11 +47,11 @@ func (p *Proxy) tunnel(ctx context.Context, c *client, a rules.Attempt, r replie
 	}
 	defer up.Close()
 	f := p.openFlow(c, up, a, d)
-	if r.granted(c) != nil {
-		f.done("reset")
-		return
+	cause := "reset"
+	defer func() { f.done(cause) }()
+	if r.granted(c) == nil {
+		cause = f.carry(ctx)
 	}
-	f.done(f.carry(ctx))
 }
 
 // notConnected answers a wish that was granted and led nowhere.
@@ -83,10 +83,12 @@ func (f *flow) carry(ctx context.Context) string {
 	return f.eitherFirst(ctx, a)
 }
 
-// judge asks the final question about the flow.
+// judge asks the final question about the flow. One that was granted before a
+// drain began is not denied for it. Where a limit kept the content unseen the
+// question stays provisional, so that the answer is not about the content.
 func (f *flow) judge(a rules.Attempt) rules.Decision {
-	a.Provisional = false
-	d := f.p.decide(a)
+	a.Provisional = a.Fault >= rules.Limit
+	d := f.p.ask(a)
 	f.judged(a, d)
 	return d
 }
@@ -188,7 +190,7 @@ func (f *flow) interrupted(a rules.Attempt, s sight) string {
 	if cause == "" || !errors.Is(s.err, net.ErrClosed) {
 		return ""
 	}
-	f.judged(a, f.p.decide(a)) // provisional: a denial is final, an allow had its end
+	f.judged(a, f.p.ask(a)) // provisional: a denial is final, an allow is not asked again
 	return cause
 }
 
