@@ -51,16 +51,24 @@ func openStream(name string, report *Report) (*lineStream, error) {
 	if info, err := f.Stat(); err == nil {
 		s.modified = info.ModTime()
 	}
-	s.in = bufio.NewReaderSize(f, lineMax)
+	if err := s.from(f); err != nil {
+		_ = f.Close()
+		return nil, &fs.PathError{Op: "read", Path: name, Err: err}
+	}
+	return s, nil
+}
+
+// from sets where s reads from, compressed or not.
+func (s *lineStream) from(r io.Reader) error {
+	s.in = bufio.NewReaderSize(r, lineMax)
 	if head, _ := s.in.Peek(2); len(head) == 2 && head[0] == 0x1f && head[1] == 0x8b {
 		z, err := gzip.NewReader(s.in)
 		if err != nil {
-			_ = f.Close()
-			return nil, &fs.PathError{Op: "read", Path: name, Err: err}
+			return err
 		}
 		s.in = bufio.NewReaderSize(z, lineMax)
 	}
-	return s, nil
+	return nil
 }
 
 func (s *lineStream) close() { _ = s.file.Close() }
