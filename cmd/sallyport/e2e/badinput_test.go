@@ -46,7 +46,7 @@ upstreams = ["udp://127.0.0.1:53"]
 		{"unknown feature", swap("features = []", `features = ["neural"]`), "sallyport.toml:8: "},
 		{"unknown role", swap("features = []", `role = "boss"`), "sallyport.toml:8: "},
 		{"unknown mode", swap(`"enforce"`, `"open"`), "sallyport.toml:1: "},
-		{"syntax", swap("[listen]", "[listen"), "sallyport.toml:2"},
+		{"syntax", swap(`mode = "enforce"`, `mode = "enforce`), "sallyport.toml:1: "},
 		{"no upstream", swap(`["udp://127.0.0.1:53"]`, "[]"), "upstream"},
 		{"unreadable upstream", swap("udp://127.0.0.1:53", "udp://resolver"), "sallyport.toml:10: "},
 		{"wildcard on a public suffix", good + "[[rule]]\nid = \"w\"\nclient = \"c\"\nto = [\"*.com\"]\ntcp = [443]\nreason = \"none\"\n", "*.com"},

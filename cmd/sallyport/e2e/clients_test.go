@@ -36,8 +36,8 @@ func TestWget(t *testing.T) {
 	}
 	mark := g.journal().mark()
 	for _, url := range []string{"https://wget.evil.example/", "http://wget.evil.example/"} {
-		if r := wget(url); r.code == 0 || !strings.Contains(r.all(), "403") {
-			t.Errorf("denied, wget should say 403: %v", r)
+		if r := wget(url); r.code == 0 || !strings.Contains(r.all(), "Forbidden") {
+			t.Errorf("denied, wget should say Forbidden: %v", r)
 		}
 	}
 	g.journal().mustDeny(t, mark, denial{via: "connect", host: "wget.evil.example", port: 443, reason: "not_listed"})
@@ -52,7 +52,7 @@ func TestOpenSSL(t *testing.T) {
 		for _, version := range []string{"-tls1_2", "-tls1_3"} {
 			r := l.clients.run(t, l.dir, "GET / HTTP/1.0\r\nHost: "+host+"\r\n\r\n", "openssl", "s_client", "-quiet", version,
 				"-verify_return_error", "-CAfile", l.ca.file, "-proxy", gateway4+":3128", "-connect", host+":443", "-servername", host)
-			if r.code != 0 || !strings.Contains(r.stdout, "origin "+l.book.of(host)[0].String()+" 443 tls=true") {
+			if r.code != 0 || !strings.Contains(r.stdout, " 443 tls=true host="+host) {
 				t.Errorf("%s %s: %v", host, version, r)
 			}
 		}

@@ -116,7 +116,7 @@ func forbiddenHeads() (cases []forbidden) {
 	} {
 		reason := "malformed_request"
 		switch what {
-		case "a bracketed name", "a number as host", "an octal address", "a percent escape", "userinfo":
+		case "a number as host", "an octal address", "a percent escape":
 			reason = "malformed_name"
 		}
 		cases = append(cases, forbidden{name: "head with " + what, says: "HTTP/1.1 400",

@@ -85,11 +85,17 @@ func (f forbidden) run(t *testing.T, l *lab, g *gateway) {
 	if f.says == "" && r.code == 0 || !strings.Contains(r.all(), f.says) {
 		t.Errorf("the client should fail with %q: %v", f.says, r)
 	}
+	defer f.checkPackets(t, l, packets) // also where the journal has no record
 	record := g.journal().mustDeny(t, records, f.want)
 	if record.Hint == "" && record.Detail == "" {
 		t.Errorf("the record has no hint: %s", record.line)
 	}
-	for _, p := range l.rec.since(t, packets) {
+}
+
+// checkPackets looks at what arrived since the try began.
+func (f forbidden) checkPackets(t *testing.T, l *lab, mark int) {
+	t.Helper()
+	for _, p := range l.rec.since(t, mark) {
 		if !f.permits(l, p) {
 			t.Errorf("arrived: %v", p)
 		}
@@ -106,7 +112,7 @@ func (f forbidden) permits(l *lab, p packet) bool {
 		return p.query == name || p.query == "" && p.proto == "tcp"
 	}
 	return f.reaches != "" && p.proto == "tcp" && len(p.payload) == 0 && int(p.dst.Port()) == f.want.port &&
-		slices.Contains(l.book.of(name), p.dst.Addr())
+		slices.Contains(l.addressesOf(name), p.dst.Addr())
 }
 
 // byHTTP tries with curl through the HTTP listener.

@@ -132,3 +132,15 @@ func (j journal) counted(reason string) (n int) {
 	}
 	return n
 }
+
+// tear cuts the end of the last line off.
+func (j journal) tear(t *testing.T) {
+	t.Helper()
+	info, err := os.Stat(string(j))
+	if err == nil {
+		err = os.Truncate(string(j), info.Size()-20)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}

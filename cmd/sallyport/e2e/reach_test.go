@@ -83,17 +83,24 @@ func TestEveryDocumentedDestinationIsReached(t *testing.T) {
 	need(t, "curl")
 	l := newLab(t)
 	g := startGateway(t, l, configuration(fleet))
-	var all []trip
+	// curl 7.88 writes the brackets of an IPv6 address by what its connection
+	// to the proxy was used for before, so addresses travel by themselves.
+	var all, literals []trip
 	for _, d := range documentedDestinations() {
-		all = append(all, d.trips()...)
+		if strings.Contains(d.host, ":") {
+			literals = append(literals, d.trips()...)
+		} else {
+			all = append(all, d.trips()...)
+		}
 	}
 	mark := l.rec.mark(t)
 	l.travel(t, all)
+	l.travel(t, literals)
 	if ds := g.journal().denials(0); len(ds) > 0 {
 		t.Errorf("the journal has %d denials, among them\n%s", len(ds), ds[0].line)
 	}
 	l.onlyDocumented(t, l.rec.since(t, mark))
-	t.Logf("%d transfers to %d destinations", len(all), len(documentedDestinations()))
+	t.Logf("%d transfers to %d destinations", len(all)+len(literals), len(documentedDestinations()))
 }
 
 // travel makes all trips in one curl and checks who answered each.
@@ -108,7 +115,7 @@ func (l *lab) travel(t *testing.T, all []trip) {
 	if err := os.WriteFile(config, []byte(strings.Join(sections, "next\n")), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	r := l.tool(t, "curl", "--disable", "--parallel", "--parallel-max", "8", "--config", config)
+	r := l.tool(t, "curl", "--disable", "--no-progress-meter", "--parallel", "--parallel-max", "8", "--config", config)
 	reports := make(map[int]string)
 	for _, line := range lines(r.stdout) {
 		var i int
