@@ -118,8 +118,8 @@ func (p *Policy) match(d *Decision, a *Attempt, target Name) {
 	default:
 		d.Reason, d.Nearest = NotListed, s.nearestTo(a, target)
 	}
+	d.name, d.proto = target, a.Proto
 	if a.Via == DNS && !target.IsZero() {
-		d.name = target
 		if r := p.zoneOf(target); r != nil {
 			d.zone = true
 			if d.Verdict == Deny {
@@ -236,23 +236,27 @@ func (s *scope) matchAddress(best *candidate, a *Attempt) {
 // through: the question's type, the address about to be dialed, and every
 // fault that is not refused at once. No fault is ever let through.
 func (p *Policy) settle(d *Decision, a *Attempt, target Name) {
+	late := a.Fault
 	if a.Via == DNS && !lookedUp(a.QType) {
-		d.deny(TypeNotAllowed)
-		return
+		late = earlier(late, TypeNotAllowed)
 	}
 	if !target.IsZero() && a.Dest.Addr().IsValid() {
-		if r := d.Reach(a.Dest); r != ReasonNone {
-			d.deny(r)
-			return
-		}
+		late = earlier(late, d.Reach(a.Dest))
 	}
-	fault := a.Fault
-	if p.strict && a.Mismatch && (fault == ReasonNone || fault > DestinationMismatch) {
-		fault = DestinationMismatch
+	if p.strict && a.Mismatch {
+		late = earlier(late, DestinationMismatch)
 	}
-	if fault != ReasonNone {
-		d.deny(fault)
+	if late != ReasonNone {
+		d.deny(late)
 	}
+}
+
+// earlier returns which of two reasons comes first; ReasonNone is no reason.
+func earlier(a, b Reason) Reason {
+	if a == ReasonNone || b != ReasonNone && b < a {
+		return b
+	}
+	return a
 }
 
 // Reach tells whether a flow that d allows may be connected to dest:
@@ -273,7 +277,7 @@ func (d Decision) Reach(dest netip.AddrPort) Reason {
 		return ReasonNone
 	case d.grant != nil && anyContains(d.grant.prefixes, addr):
 		return ReasonNone
-	case dest.Port() == 0 && d.scope != nil && d.scope.binds(d.name, addr):
+	case d.scope != nil && d.scope.binds(d.name, d.proto, dest):
 		return ReasonNone
 	}
 	return PrivateAddress
@@ -288,15 +292,24 @@ func anyContains(prefixes []netip.Prefix, addr netip.Addr) bool {
 	return false
 }
 
-// binds tells whether some rule in force names both n and addr.
-func (s *scope) binds(n Name, addr netip.Addr) bool {
+// binds tells whether some rule in force permits n and names the address of
+// dest too. For DNS, where the port is 0, the ports do not matter.
+func (s *scope) binds(n Name, proto Proto, dest netip.AddrPort) bool {
 	for w := s.names.walk(n); w.next(); {
 		sp := s.entries[w.value].wild
 		if w.whole {
 			sp = s.entries[w.value].exact
 		}
 		for _, i := range s.refs[sp.off : sp.off+sp.n] {
-			if r := &s.rules[i]; r.block == 0 && anyContains(r.prefixes, addr) {
+			r := &s.rules[i]
+			if r.block != 0 || !anyContains(r.prefixes, dest.Addr()) {
+				continue
+			}
+			ports := r.tcp
+			if proto == UDPProto {
+				ports = r.udp
+			}
+			if r.rule.Any || dest.Port() == 0 || ports.Has(dest.Port()) {
 				return true
 			}
 		}

@@ -85,6 +85,8 @@ func TestReach(t *testing.T) {
 		{"beside [resolve] private", try(mgr, "www.product.example:443"), "10.78.0.0", PrivateAddress},
 		{"in a prefix of the same rule", try(mgr, "wsus.corp.example:443"), "10.9.0.5", ReasonNone},
 		{"in a prefix of another rule", try(mgr, "mirror.corp.example:443"), "10.9.0.5", PrivateAddress},
+		{"in a prefix of a second rule that permits it", try(mgr, "update.product.example:443"), "10.66.0.1", ReasonNone},
+		{"in a prefix of a second rule, for another port", try(mgr, "update.product.example:8080"), "10.66.0.1", PrivateAddress},
 		{"bound beside the name", try(agent, "manager.corp.example:443"), "10.20.30.40", ReasonNone},
 		{"any = true", try(mgr, "any.product.example:443"), "10.0.0.1", PrivateAddress},
 	} {

@@ -32,7 +32,7 @@ func TestDecideNames(t *testing.T) {
 		{"another profile's", try(mgr, "live.another.example:443"), "deny not_listed near another/live"},
 		{"the site's rule", try(mgr, "wsus.corp.example:8530"), "allow site/wsus"},
 		{"another client's rule", try(agent, "wsus.corp.example:8530"), "deny not_listed near product/agent-manager"},
-		{"used on one host only", try(mgr, "loop.product.example:8765"), "deny not_listed near product/web"},
+		{"used on one host only", try(mgr, "loop.product.example:8765"), "deny role_not_listed near product/loop"},
 	})
 }
 

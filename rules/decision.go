@@ -33,7 +33,8 @@ type Decision struct {
 	policy  *Policy // the generation that decided; nil: none
 	scope   *scope  // of the client
 	grant   *scopeRule
-	name    Name // DNS: the question's name
+	name    Name // that is to be reached; zero: an address
+	proto   Proto
 	zone    bool // an internal zone permits the look-up
 }
 

@@ -198,6 +198,12 @@ to     = ["mirror.corp.example"]
 tcp    = [443]
 reason = "INC-2"
 [[rule]]
+id     = "inside"
+client = "mgr"
+to     = ["update.product.example", "10.66.0.0/16"]
+tcp    = [443]
+reason = "INC-7"
+[[rule]]
 id      = "short"
 client  = "mgr"
 to      = ["short.site.example"]

@@ -1,0 +1,389 @@
+// Decide against a slow twin that walks every rule in a line.
+
+package rules
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// A slowGate answers from the configuration itself, without trie or tables.
+type slowGate struct {
+	c   *Config
+	own Own
+}
+
+func (g slowGate) client(addr netip.Addr) *Client {
+	for _, c := range g.c.Clients {
+		for _, s := range c.Sources {
+			if s.Contains(addr) {
+				return c
+			}
+		}
+	}
+	return nil
+}
+
+// slowRule is one rule as the client has it.
+type slowRule struct {
+	*Rule
+	to       []Destination
+	tcp, udp Ports
+	missing  []Reason // conditions that do not hold
+}
+
+func (g slowGate) rules(c *Client) (out []slowRule) {
+	for _, cp := range c.Profiles {
+		for _, r := range cp.Profile.Rules {
+			s := slowRule{Rule: r}
+			s.tcp, s.udp = cp.Profile.portsOf(r.TCP, r.tcpNamed, cp.Ports), cp.Profile.portsOf(r.UDP, r.udpNamed, cp.Ports)
+			for _, d := range r.To {
+				if d.Role != "" {
+					s.to = append(s.to, c.Addresses[d.Role]...)
+				} else {
+					s.to = append(s.to, d)
+				}
+			}
+			for _, w := range r.When {
+				if !slices.Contains(cp.Features, w) {
+					s.missing = append(s.missing, FeatureOff)
+				}
+			}
+			if cp.Version == "" && r.Until != "" || cp.Version != "" && (r.Since != "" && compareVersions(cp.Version, r.Since) < 0 || r.Until != "" && compareVersions(cp.Version, r.Until) >= 0) {
+				s.missing = append(s.missing, VersionExcluded)
+			}
+			if r.From != cp.Role || r.Local {
+				s.missing = append(s.missing, RoleNotListed)
+			}
+			out = append(out, s)
+		}
+	}
+	for _, r := range g.c.Rules {
+		if r.Client == c.Name {
+			s := slowRule{Rule: r, to: r.To, tcp: r.TCP, udp: r.UDP}
+			if !r.Expires.IsZero() && !today.Before(r.Expires) {
+				s.missing = append(s.missing, Expired)
+			}
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+func slowNames(to []Destination, n Name) bool {
+	for _, d := range to {
+		if d.Name.IsZero() {
+			continue
+		}
+		if !d.Wildcard && d.Name == n || d.Wildcard && strings.HasSuffix(n.String(), "."+d.Name.String()) {
+			return true
+		}
+	}
+	return false
+}
+
+func slowAddress(to []Destination, a netip.Addr) bool {
+	return slices.ContainsFunc(to, func(d Destination) bool { return d.Prefix.IsValid() && d.Prefix.Contains(a) })
+}
+
+// lacks lists what keeps a rule that names the destination from permitting.
+func (r slowRule) lacks(a Attempt) []Reason {
+	out := slices.Clone(r.missing)
+	if r.Any || a.Via == DNS {
+		return out
+	}
+	mine, other := r.tcp, r.udp
+	if a.Proto == UDPProto {
+		mine, other = other, mine
+	}
+	if !mine.Has(a.Dest.Port()) {
+		if mine == nil || other.Has(a.Dest.Port()) {
+			out = append(out, ProtocolNotListed)
+		}
+		if !other.Has(a.Dest.Port()) {
+			out = append(out, PortNotListed)
+		}
+	}
+	return out
+}
+
+func (r slowRule) clashes(a Attempt) Reason {
+	switch {
+	case r.Any:
+		return ReasonNone
+	case !a.SNI.IsZero() && !slowNames(r.to, a.SNI):
+		return SNIMismatch
+	case !a.Host.IsZero() && !slowNames(r.to, a.Host), a.HostAddr.IsValid() && a.HostAddr != a.Dest.Addr(), a.HostPort != 0 && a.HostPort != a.Dest.Port():
+		return HostMismatch
+	}
+	return ReasonNone
+}
+
+// decide returns every reason that holds, and whether one of them is the
+// answer is for the order of reasons to say.
+func (g slowGate) decide(a Attempt) (Verdict, Reason) {
+	target := a.Authority
+	if target.IsZero() && a.Via == Transparent {
+		if target = a.SNI; target.IsZero() {
+			target = a.Host
+		}
+	}
+	c := g.client(a.Client.Addr())
+	var permits, opaque bool
+	var grants []Destination
+	policy := NotListed
+	if target.IsZero() {
+		policy = IPLiteral
+	}
+	if c != nil {
+		policy, permits, opaque, grants = g.match(c, a, target, policy)
+	}
+	zone := a.Via == DNS && !target.IsZero() && slices.ContainsFunc(g.c.DNS.Zones, func(z Zone) bool { return target == z.Suffix || target.Below(z.Suffix) })
+	if c != nil && zone {
+		permits, policy = true, ReasonNone
+	}
+	var holds []Reason
+	if a.Fault != ReasonNone && a.Fault <= QUIC {
+		return Deny, a.Fault // it says why nothing was shown, so what was not shown is no reason
+	}
+	if !a.Provisional && a.Via != DNS && a.Proto == TCPProto && !opaque {
+		port := a.Dest.Port()
+		if port == 443 && a.Shown != ShownTLS {
+			holds = append(holds, NotTLS)
+		}
+		if port == 80 && a.Shown != ShownHTTP {
+			holds = append(holds, NotHTTP)
+		}
+		if port == 443 && a.Shown == ShownTLS && a.SNI.IsZero() && !(target.IsZero() && permits) {
+			holds = append(holds, SNIMissing)
+		}
+		if a.ECH && g.c.ECHDeny {
+			holds = append(holds, ECHPresent)
+		}
+	}
+	if c == nil {
+		holds = append(holds, UnknownClient)
+	} else {
+		if target.IsZero() && g.own.Is(a.Dest) || a.Original.IsValid() && g.own.Is(a.Original) {
+			holds = append(holds, Self)
+		}
+		if !target.IsZero() && !opaque {
+			if !a.SNI.IsZero() && a.SNI != target {
+				holds = append(holds, SNIMismatch)
+			}
+			if !a.Host.IsZero() && a.Host != target || a.HostAddr.IsValid() || a.HostPort != 0 && a.HostPort != a.Dest.Port() {
+				holds = append(holds, HostMismatch)
+			}
+		}
+		if !permits {
+			holds = append(holds, policy)
+		}
+	}
+	slices.Sort(holds)
+	if len(holds) > 0 && !(c != nil && c.Audit && slices.Contains([]Reason{NotListed, PortNotListed, ProtocolNotListed, RoleNotListed, FeatureOff, VersionExcluded, Expired}, holds[0])) {
+		return Deny, holds[0]
+	}
+	// Permitted, or let through.
+	var late []Reason
+	if a.Via == DNS && a.QType != 1 && a.QType != 28 && a.QType != 64 && a.QType != 65 {
+		late = append(late, TypeNotAllowed)
+	}
+	if d := a.Dest.Addr(); !target.IsZero() && d.IsValid() {
+		if g.own.Is(a.Dest) {
+			late = append(late, Self)
+		} else if Special(d) && !zone && !slices.ContainsFunc(g.c.Private, func(p netip.Prefix) bool { return p.Contains(d) }) && !slowAddress(grants, d) {
+			late = append(late, PrivateAddress)
+		}
+	}
+	if a.Mismatch && g.c.StrictDestination {
+		late = append(late, DestinationMismatch)
+	}
+	if a.Fault != ReasonNone {
+		late = append(late, a.Fault)
+	}
+	if len(late) > 0 {
+		return Deny, slices.Min(late)
+	}
+	if len(holds) > 0 {
+		return Allow, holds[0]
+	}
+	return Allow, ReasonNone
+}
+
+// match asks every rule that names the destination. The one that lacks least,
+// compared by its hardest condition, gives the reason.
+func (g slowGate) match(c *Client, a Attempt, target Name, none Reason) (reason Reason, permits, opaque bool, grants []Destination) {
+	reason = none
+	least := 1 << 62
+	for _, r := range g.rules(c) {
+		if target.IsZero() && !slowAddress(r.to, a.Dest.Addr()) || !target.IsZero() && !slowNames(r.to, target) {
+			continue
+		}
+		lacks := r.lacks(a)
+		if clash := r.clashes(a); target.IsZero() && clash != ReasonNone {
+			lacks = []Reason{clash}
+		}
+		if len(lacks) == 0 {
+			grants = append(grants, r.to...)
+			permits, opaque = true, opaque || r.Any
+			continue
+		}
+		weight := 0
+		for _, l := range lacks {
+			weight |= 1 << l
+		}
+		if weight < least {
+			least, reason = weight, slices.Max(lacks)
+			if reason == PortNotListed && slices.Contains(lacks, ProtocolNotListed) {
+				reason = ProtocolNotListed
+			}
+		}
+	}
+	return reason, permits, opaque, grants
+}
+
+// randomSite writes a configuration over few names, so that rules meet.
+func randomSite(r *rand.Rand) string {
+	var b strings.Builder
+	pick := func(list ...string) string { return list[r.IntN(len(list))] }
+	if r.IntN(4) == 0 {
+		b.WriteString("ech = \"deny\"\nstrict_destination = true\n")
+	}
+	for i := range 1 + r.IntN(3) {
+		fmt.Fprintf(&b, "[[client]]\nname = \"c%d\"\nsources = [\"10.%d.0.0/%d\", \"10.%d.%d.0/24\"]\n", i, i, pick2(r, 16, 24), r.IntN(3), i+1)
+		if r.IntN(3) == 0 {
+			b.WriteString("mode = \"audit\"\n")
+		}
+		if r.IntN(5) == 0 {
+			b.WriteString("profiles = []\n")
+			continue
+		}
+		fmt.Fprintf(&b, "profiles = [\"product\"]\nrole = %q\nfeatures = [%s]\n", pick("manager", "agent"), pick("", `"cloud"`, `"cloud", "guardian"`))
+		if v := pick("", "6.0.3", "6.0.4", "6.0.10"); v != "" {
+			fmt.Fprintf(&b, "version = %q\n", v)
+		}
+		if r.IntN(2) == 0 {
+			b.WriteString("[client.addresses]\nmanager = [\"10.20.30.40\", \"121.46.26.0/24\", \"www.product.example\"]\n")
+		}
+	}
+	for i := range r.IntN(6) {
+		fmt.Fprintf(&b, "[[rule]]\nid = \"r%d\"\nclient = \"c0\"\nto = [%q, %q]\nreason = \"x\"\n", i, randomTo(r), randomTo(r))
+		b.WriteString(pick("any = true\n", "tcp = [443]\n", "tcp = [80, \"8000-9000\"]\nudp = [53]\n", "udp = \"all\"\n"))
+		b.WriteString(pick("", "", "expires = 2026-01-01\n", "expires = 2028-01-01\n"))
+	}
+	if r.IntN(3) == 0 {
+		b.WriteString("[[dns.zone]]\nsuffix = \"product.example\"\nupstreams = [\"udp://10.0.0.53\"]\n")
+	}
+	if r.IntN(3) == 0 {
+		b.WriteString("[resolve]\nprivate = [\"10.64.0.0/10\"]\n")
+	}
+	return b.String()
+}
+
+func pick2(r *rand.Rand, a, b int) int {
+	if r.IntN(2) == 0 {
+		return a
+	}
+	return b
+}
+
+func randomTo(r *rand.Rand) string {
+	return []string{"*.product.example", "*.cdn.product.example", "www.product.example", "a.cdn.product.example", "121.46.26.221", "121.46.0.0/16", "10.0.0.0/8", "site.example",
+		"2606:4700::/32", "time.product.example", "127.0.0.0/8"}[r.IntN(11)]
+}
+
+func randomHost(r *rand.Rand) Name {
+	return mustName([]string{"www.product.example", "cloud.product.example", "guarded.product.example", "old.product.example", "new.product.example", "update.product.example",
+		"any.product.example", "time.product.example", "cdn.product.example", "a.cdn.product.example", "b.a.cdn.product.example", "agents.product.example", "ssh.product.example",
+		"product.example", "site.example", "x.site.example", "evil.test"}[r.IntN(17)])
+}
+
+func randomAddr(r *rand.Rand) netip.Addr {
+	return netip.MustParseAddr([]string{"121.46.26.221", "121.46.26.7", "13.94.16.103", "10.20.30.40", "10.64.0.1", "127.0.0.1", "10.1.0.254", "198.41.0.4", "2606:4700::1", "::1"}[r.IntN(10)])
+}
+
+func randomAttempt(r *rand.Rand) Attempt {
+	maybe := func(n int) bool { return r.IntN(n) == 0 }
+	a := Attempt{
+		Via: Via(r.IntN(7)), Proto: Proto(1 + r.IntN(2)), Provisional: maybe(3),
+		Client: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, byte(r.IntN(3)), byte(r.IntN(3)), 1}), 4000),
+	}
+	port := []uint16{443, 80, 53, 22, 123, 8443, 3128, 9180}[r.IntN(8)]
+	var addr netip.Addr
+	if maybe(3) {
+		addr = randomAddr(r)
+	} else {
+		a.Authority = randomHost(r)
+		if maybe(4) {
+			addr = randomAddr(r)
+		}
+	}
+	a.Dest = netip.AddrPortFrom(addr, port)
+	a.Shown = Shown(r.IntN(5))
+	if port == 443 && !maybe(5) {
+		a.Shown = ShownTLS
+	}
+	if port == 80 && !maybe(5) {
+		a.Shown = ShownHTTP
+	}
+	if a.Shown == ShownTLS && !maybe(4) {
+		if a.SNI = a.Authority; maybe(4) {
+			a.SNI = randomHost(r)
+		}
+		a.ECH = maybe(6)
+	}
+	if a.Shown == ShownHTTP && !maybe(4) {
+		if a.Host = a.Authority; a.Host.IsZero() || maybe(5) {
+			a.Host, a.HostAddr = Name{}, randomAddr(r)
+		}
+		if a.HostPort = port; maybe(6) {
+			a.HostPort = 80
+		}
+	}
+	a.Mismatch = maybe(5)
+	if maybe(8) {
+		a.Fault = Reasons()[r.IntN(len(Reasons()))]
+	}
+	a.QType = []uint16{1, 1, 28, 65, 64, 16}[r.IntN(6)]
+	if a.Via == Transparent && maybe(3) {
+		a.Original = netip.AddrPortFrom(randomAddr(r), port)
+	}
+	return a
+}
+
+func TestDecideAgainstTwin(t *testing.T) {
+	r := rand.New(rand.NewPCG(7, 8))
+	seen := map[Reason]int{}
+	profiles := testProfiles(t)
+	for range 300 {
+		text := randomSite(r)
+		c, problems := ParseConfig("sallyport.toml", "", []byte(text), profiles)
+		if c == nil {
+			if s := problems.Error(); !strings.Contains(s, "can never match") && !strings.Contains(s, "listed twice") {
+				t.Fatalf("%v\n%s", problems, text)
+			}
+			continue
+		}
+		p, _ := Compile(c, testOwn(), today)
+		slow := slowGate{c, testOwn()}
+		for range 300 {
+			a := randomAttempt(r)
+			d := p.Decide(a)
+			verdict, reason := slow.decide(a)
+			if d.Verdict != verdict || d.Reason != reason || d.Would != (verdict == Allow && reason != ReasonNone) {
+				t.Fatalf("%+v\n%s\nslow twin: %v %v\nrules:\n%s", a, answer(d), verdict, reason, text)
+			}
+			seen[reason]++
+			Hint(a, d)
+		}
+	}
+	for _, r := range append(Reasons(), ReasonNone) {
+		if seen[r] == 0 {
+			t.Errorf("no random attempt was answered %v: the test tests less than it says", r)
+		}
+	}
+}
