@@ -4,7 +4,6 @@ package rules
 
 import (
 	"errors"
-	"math/bits"
 	"strings"
 
 	"golang.org/x/net/idna"
@@ -59,28 +58,11 @@ func (n Name) Below(suffix Name) bool {
 // MarshalText gives the canonical text.
 func (n Name) MarshalText() ([]byte, error) { return []byte(n.s), nil }
 
-// SWAR constants: one byte repeated in each byte of a word.
+// One byte repeated in each byte of a word.
 const (
 	ones  = 0x0101010101010101
 	highs = 0x8080808080808080
 )
-
-// atLeast sets the high bit of every byte of x (all below 0x80) that is >= c.
-func atLeast(x uint64, c byte) uint64 { return ((x | highs) - ones*uint64(c)) & highs }
-
-// gather moves the high bit of byte i of m to bit i.
-func gather(m uint64) uint64 { return (m >> 7) * 0x0102040810204080 >> 56 }
-
-// bits256 has a bit for each octet of a name; octet 0 is bit 0 of word 0.
-type bits256 [4]uint64
-
-func (b *bits256) shiftUp() (r bits256) {
-	return bits256{b[0] << 1, b[1]<<1 | b[0]>>63, b[2]<<1 | b[1]>>63, b[3]<<1 | b[2]>>63}
-}
-
-func (b *bits256) overlaps(o *bits256) bool {
-	return b[0]&o[0]|b[1]&o[1]|b[2]&o[2]|b[3]&o[3] != 0
-}
 
 // ParseName turns text as it came from a client or a configuration into its
 // canonical Name: A-Z folded, one trailing dot removed, everything else
@@ -98,59 +80,48 @@ func ParseName(raw string) (Name, error) {
 	if n > MaxName {
 		return Name{}, ErrNameLong
 	}
-	// One pass, eight octets at a time, leaves where the dots and hyphens are.
-	var dots, hyphens bits256
-	var upper uint64
-	bad := uint64(0)
+	// One pass, eight octets at a time, clears what is plain: letters, digits,
+	// and single dots and hyphens between them. The start counts as a dot.
+	var seen, upper, pairs uint64
+	plain, before := uint64(highs), uint64(0x80)
 	for i := 0; i < n; i += 8 {
-		x := word(raw, i)
-		bad |= x & highs
-		x &^= highs
-		up := atLeast(x, 'A') &^ atLeast(x, 'Z'+1)
-		upper |= up
-		x |= up >> 2
-		hy, dot, slash := atLeast(x, '-'), atLeast(x, '.'), atLeast(x, '/')
-		ok := atLeast(x, 'a')&^atLeast(x, 'z'+1) |
-			atLeast(x, '0')&^atLeast(x, '9'+1) |
-			hy&^slash |
-			atLeast(x, '_')&^atLeast(x, '_'+1)
-		bad |= ok ^ highs
-		dots[i>>6] |= gather(dot&^slash) << (i & 63)
-		hyphens[i>>6] |= gather(hy&^dot) << (i & 63)
+		var x uint64
+		if i+8 <= n {
+			x = load8(raw, i)
+		} else {
+			x = lastWord(raw, i)
+		}
+		t := x | highs // x below 0x80: t-c*ones keeps the high bit where x >= c
+		l := t | ones*0x20
+		letter := (l - ones*'a') &^ (l - ones*('z'+1))
+		digit := (t - ones*'0') &^ (t - ones*('9'+1))
+		mark := (t - ones*'-') &^ (t - ones*('.'+1)) & highs
+		plain &= letter | digit | mark
+		seen |= x
+		upper |= x &^ (x << 1) // 0x40 without 0x20
+		pairs |= mark & (mark<<8 | before)
+		before = mark >> 56
 	}
-	if bad != 0 {
-		return Name{}, ErrNameByte
+	last := raw[n-1]
+	if plain != highs || seen&highs != 0 || pairs != 0 || last == '-' || last == '.' || n > MaxLabel && longLabel(raw) {
+		return parseOdd(raw)
 	}
-	starts := dots.shiftUp()
-	starts[0] |= 1
-	ends := dots
-	ends[n>>6] |= 1 << (n & 63)
-	afterHyphen := hyphens.shiftUp()
-	switch {
-	case starts.overlaps(&ends):
-		return Name{}, ErrLabelEmpty
-	case starts.overlaps(&hyphens), afterHyphen.overlaps(&ends):
-		return Name{}, ErrNameHyphen
-	case n > MaxLabel && longLabel(&ends, n):
-		return Name{}, ErrLabelLong
-	case numeric(raw[lastDot(&dots)+1:]):
-		return Name{}, ErrNameNumeric
+	if last|0x20 <= 'f' || last|0x20 == 'x' {
+		if numeric(raw[labelStart(raw, n):]) {
+			return Name{}, ErrNameNumeric
+		}
 	}
-	if upper != 0 {
-		raw = strings.ToLower(raw)
-	}
-	if afterHyphen.overlaps(&hyphens) && !validIDN(raw) {
-		return Name{}, ErrNameIDN
+	if upper&(ones*0x40) != 0 {
+		raw = lower(raw)
 	}
 	return Name{raw}, nil
 }
 
-// word loads the eight octets at i, the missing ones of the last word as 'a'.
-func word(s string, i int) uint64 {
-	if i+8 <= len(s) {
-		s = s[i : i+8]
-		return uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
-			uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
+// lastWord loads the less than eight octets from i on, and fills up with 'a'.
+func lastWord(s string, i int) uint64 {
+	n := len(s) - i
+	if i >= 8 {
+		return load8(s, len(s)-8)>>(64-8*n) | ones*'a'<<(8*n)
 	}
 	x := uint64(ones * 'a')
 	for j := len(s) - 1; j >= i; j-- {
@@ -159,33 +130,71 @@ func word(s string, i int) uint64 {
 	return x
 }
 
-// longLabel tells whether some label has more than 63 octets, given the
-// positions just behind each label.
-func longLabel(ends *bits256, n int) bool {
-	start := 0
-	for start < n {
-		// The label that begins at start must end within the next 64 positions.
-		w, b := start>>6, start&63
-		window := ends[w] >> b
-		if b > 0 && w < 3 {
-			window |= ends[w+1] << (64 - b)
-		}
-		if window == 0 {
+// longLabel tells whether some label has more than 63 octets.
+func longLabel(s string) bool {
+	for len(s) > MaxLabel {
+		i := strings.LastIndexByte(s[:MaxLabel+1], '.')
+		if i < 0 {
 			return true
 		}
-		// Skip to behind the last end in the window: all between were short enough.
-		start += 64 - bits.LeadingZeros64(window)
+		s = s[i+1:]
 	}
 	return false
 }
 
-func lastDot(dots *bits256) int {
-	for w := 3; w >= 0; w-- {
-		if dots[w] != 0 {
-			return w<<6 + 63 - bits.LeadingZeros64(dots[w])
+// parseOdd is ParseName, octet by octet, for text that is no name or has
+// underscores or hyphens in a row.
+func parseOdd(raw string) (Name, error) {
+	var empty, hyphen, upper, idn bool
+	before := byte('.')
+	for i := range len(raw) {
+		c := raw[i]
+		switch {
+		case c == '.':
+			empty = empty || before == '.'
+			hyphen = hyphen || before == '-'
+		case c == '-':
+			hyphen = hyphen || before == '.'
+			idn = idn || before == '-'
+		case 'A' <= c && c <= 'Z':
+			upper = true
+		case 'a' <= c && c <= 'z', '0' <= c && c <= '9', c == '_':
+		default:
+			return Name{}, ErrNameByte
 		}
+		before = c
 	}
-	return -1
+	switch {
+	case empty || before == '.':
+		return Name{}, ErrLabelEmpty
+	case hyphen || before == '-':
+		return Name{}, ErrNameHyphen
+	case longLabel(raw):
+		return Name{}, ErrLabelLong
+	case numeric(raw[labelStart(raw, len(raw)):]):
+		return Name{}, ErrNameNumeric
+	}
+	if upper {
+		raw = lower(raw)
+	}
+	if idn && !validIDN(raw) {
+		return Name{}, ErrNameIDN
+	}
+	return Name{raw}, nil
+}
+
+// lower folds A-Z, at the cost of one allocation.
+func lower(s string) string {
+	var buf [MaxName]byte
+	b := buf[:len(s)]
+	for i := range b {
+		c := s[i]
+		if c-'A' < 26 {
+			c |= 0x20
+		}
+		b[i] = c
+	}
+	return string(b)
 }
 
 // numeric tells whether a last label is read as a number by some parser of

@@ -2,10 +2,10 @@
 //
 // The trie is compiled into one flat hash table whose keys are whole suffixes,
 // hashed label by label from the right. A look-up visits the suffixes of a
-// name from the shortest to the deepest that any rule has, so that neither a
-// long name nor a large list makes it slower; what it finds is compared octet
-// by octet. The table's entries hold no pointers, and a look-up allocates
-// nothing.
+// name from the shortest to the deepest that any rule has, and only at depths
+// that some rule has, so that neither a long name nor a large list makes it
+// slower; what it finds is compared octet by octet. The table's entries hold
+// no pointers, and a look-up allocates nothing.
 
 package rules
 
@@ -16,6 +16,7 @@ type suffixTrie struct {
 	slots   []trieSlot // length a power of two, at most half full
 	text    string     // every key, one after the other
 	deepest int        // labels of the deepest key
+	depths  [2]uint64  // bit n: some key has n labels
 }
 
 // trieSlot is 16 octets: four to a cache line.
@@ -43,11 +44,12 @@ func compileTrie(keys []trieKey) suffixTrie {
 	for _, k := range keys {
 		depth, h := 0, uint64(hashSeed)
 		for end := len(k.name.s); end > 0; depth++ {
-			start := labelStart(k.name.s, end)
-			h = hashLabel(h, k.name.s[start:end])
+			var start int
+			h, start = hashLabel(h, k.name.s, end)
 			end = start - 1
 		}
 		t.deepest = max(t.deepest, depth)
+		t.depths[depth>>6&1] |= 1 << (depth & 63)
 		i := h & uint64(size-1)
 		for t.slots[i].hash != 0 {
 			i = (i + 1) & uint64(size-1)
@@ -77,11 +79,13 @@ func (t *suffixTrie) walk(n Name) trieWalk {
 // next goes to the next key; false when there is none.
 func (w *trieWalk) next() bool {
 	for w.end > 0 && w.depth < w.t.deepest {
-		start := labelStart(w.name, w.end)
-		w.hash = hashLabel(w.hash, w.name[start:w.end])
-		w.end = start - 1
+		h, start := hashLabel(w.hash, w.name, w.end)
+		w.hash, w.end = h, start-1
 		w.depth++
-		if v, ok := w.t.find(w.hash, w.name[start:]); ok {
+		if w.t.depths[w.depth>>6&1]>>(w.depth&63)&1 == 0 {
+			continue
+		}
+		if v, ok := w.t.find(h, w.name[start:]); ok {
 			w.value, w.whole = v, start == 0
 			return true
 		}
@@ -119,27 +123,42 @@ const (
 // fingerprint is the part of a hash that a slot keeps; never 0.
 func fingerprint(h uint64) uint32 { return uint32(h>>32) | 1 }
 
-// hashLabel continues the hash of a suffix by the label in front of it, eight
-// octets at a time. Who chooses names cannot choose keys, so it need not
-// resist collisions: keys are compared in full.
-func hashLabel(h uint64, label string) uint64 {
-	n := len(label)
-	h ^= uint64(n)
-	var a uint64
-	switch {
-	case n > 8:
-		for i := 0; i < n-8; i += 8 {
-			h = mix(h ^ load8(label, i))
+// hashLabel continues the hash of a suffix by the label in front of it, which
+// ends before end, and returns where the label begins. It looks for the dot
+// and hashes in the same steps of eight octets. Who chooses names cannot
+// choose keys, so it need not resist collisions: keys are compared in full.
+func hashLabel(h uint64, s string, end int) (uint64, int) {
+	for {
+		x := wordBefore(s, end)
+		// A byte that is a dot gets its high bit; names have no '/', the one
+		// byte that a borrow could mistake for it.
+		d := x ^ ones*'.'
+		dots := (d - ones) &^ d & highs
+		n := bits.LeadingZeros64(dots) >> 3
+		if dots == 0 && end >= 8 {
+			h = mix(h ^ x)
+			end -= 8
+			continue
 		}
-		a = load8(label, n-8)
-	case n == 8:
-		a = load8(label, 0)
-	case n >= 4:
-		a = load4(label, 0) | load4(label, n-4)<<32
-	default:
-		a = uint64(label[0]) | uint64(label[n>>1])<<8 | uint64(label[n-1])<<16
+		n = min(n, end)
+		return mix(h ^ x>>(64-8*n)), end - n
 	}
-	return mix(h ^ a)
+}
+
+// wordBefore loads the eight octets that end before end; those before the
+// start are 0.
+func wordBefore(s string, end int) uint64 {
+	switch {
+	case end >= 8:
+		return load8(s, end-8)
+	case len(s) >= 8:
+		return load8(s, 0) << (64 - 8*end)
+	}
+	x := uint64(0)
+	for i := range end {
+		x = x>>8 | uint64(s[i])<<56
+	}
+	return x
 }
 
 func mix(x uint64) uint64 {
@@ -151,9 +170,4 @@ func load8(s string, i int) uint64 {
 	s = s[i : i+8]
 	return uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
 		uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
-}
-
-func load4(s string, i int) uint64 {
-	s = s[i : i+4]
-	return uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24
 }
