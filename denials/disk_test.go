@@ -107,11 +107,12 @@ func TestFullDiskLosesNoCount(t *testing.T) {
 	mustSync(t, j)
 	d.room.Store(700)
 	d.full.Store(true)
-	j.Event(EventReload, "while the disk is full")
 	for range 300 {
 		r.Decide(a)
 	}
 	eventually(t, "the error shows", func() bool { return j.Err() != nil })
+	j.Event(EventReload, "while the disk is full")
+	_ = j.Sync()
 	if st := j.Stats(); st.Healthy || st.Errors == 0 || !strings.Contains(st.Last, "no space") {
 		t.Errorf("%+v", st)
 	}
@@ -254,6 +255,22 @@ func TestStalledOutput(t *testing.T) {
 
 func drainAll(r io.Reader) { _, _ = io.Copy(io.Discard, r) }
 
+// A standard output whose reader went away does not end the process.
+func TestBrokenStandardOutput(t *testing.T) {
+	in, out, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = in.Close()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env, cmd.Stdout = append(os.Environ(), "DENIALS_TEST_VICTIM=-"), out
+	err = cmd.Run()
+	_ = out.Close()
+	if cmd.ProcessState.ExitCode() != 3 {
+		t.Errorf("%v", err)
+	}
+}
+
 func TestOpenErrorsNameTheFileAndTheCure(t *testing.T) {
 	dir := t.TempDir()
 	for path, want := range map[string]string{
@@ -325,13 +342,21 @@ func TestKilledInTheMiddleOfALine(t *testing.T) {
 	}
 }
 
-// victim denies as fast as it can until it is killed.
+// victim denies as fast as it can until it is killed; with standard output as
+// its journal it says by its exit code 3 that it lives to see a broken pipe.
 func victim(path string) {
 	j, err := Open(Config{Path: path})
 	if err != nil {
 		panic(err)
 	}
 	r := NewRecorder(deciderFunc(small), j, nil)
+	if path == "-" {
+		r.Decide(connect(nil, "10.0.0.7", "evil.example"))
+		if errors.Is(j.Sync(), syscall.EPIPE) {
+			os.Exit(3)
+		}
+		os.Exit(4)
+	}
 	for i := 0; ; i++ {
 		a := connect(nil, "10.0.0."+jsonText(i%250), "evil.example")
 		r.Decide(a)

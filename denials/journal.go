@@ -206,9 +206,8 @@ func (j *Journal) sinkOf(e *entry) *sink {
 	return j.denials
 }
 
-// window is the number of the second that t lies in, by the monotonic clock,
-// from 1: a budget that was never filled is for second 0.
-func (j *Journal) window(t time.Time) int64 { return 1 + int64(t.Sub(j.start)/time.Second) }
+// window is the number of the second that t lies in, by the monotonic clock.
+func (j *Journal) window(t time.Time) int64 { return int64(t.Sub(j.start) / time.Second) }
 
 // Err tells why the journal cannot be written now; nil: it can.
 func (j *Journal) Err() error {

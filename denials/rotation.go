@@ -48,7 +48,7 @@ func (r *rotator) due(size int64, born, now time.Time) bool {
 	return size > r.limit || r.maxAge > 0 && now.Sub(born) >= rotateEvery
 }
 
-// rotate renames the file away (the new one has its owner and mode) and starts the care for backups beside the
+// rotate, while no backup is being compressed, renames the file away (the new one has its owner and mode) and starts the care for backups beside the
 // writer. False: not now, the file is still the old one.
 func (r *rotator) rotate(now time.Time) bool {
 	select {

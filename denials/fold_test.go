@@ -1,0 +1,81 @@
+// Tests of one client's table and of the budget that strangers share.
+
+package denials
+
+import (
+	"fmt"
+	"hash/maphash"
+	"testing"
+	"time"
+
+	"sallyport/rules"
+)
+
+// denial returns an entry that stands for n denials of host.
+func denial(t *testing.T, host string, n uint64) *entry {
+	return &entry{at: noon, event: EventDecision, a: connect(t, "10.0.0.7", host), d: rules.Decision{Reason: rules.NotListed}, count: n}
+}
+
+// Records that a broken disk refused are folded again with their counts, into
+// a cell that is in use by then.
+func TestFoldedRecordsAreFoldedAgain(t *testing.T) {
+	var c client
+	seed := maphash.MakeSeed()
+	c.fold(denial(t, "evil.example", 5), seed)
+	later := denial(t, "evil.example", 7)
+	later.at, later.in, later.a.SNI = noon.Add(time.Second), 3, name(t, "sni.example")
+	c.fold(later, seed)
+	es := c.take(nil)
+	if len(es) != 1 || es[0].count != 12 || es[0].in != 3 || !es[0].at.Equal(later.at) || !es[0].a.SNI.IsZero() {
+		t.Errorf("%+v", es)
+	}
+	if !c.empty() || len(c.take(nil)) != 0 {
+		t.Error("taken twice")
+	}
+}
+
+// Among thousands of names that never repeat, the one that does keeps its
+// name; the others are counted per reason; nothing is counted twice.
+func TestNameThatRepeatsIsNamed(t *testing.T) {
+	var c client
+	seed := maphash.MakeSeed()
+	for i := range 5000 {
+		c.fold(denial(t, fmt.Sprintf("n%d.example", i), 1), seed)
+		if i%10 == 9 {
+			c.fold(denial(t, "beacon.example", 1), seed)
+		}
+	}
+	var total, beacon uint64
+	es := c.take(nil)
+	for i := range es {
+		total += es[i].count
+		if es[i].a.Authority.String() == "beacon.example" {
+			beacon += es[i].count
+		}
+	}
+	if total != 5500 || beacon < 400 || len(es) > foldHosts {
+		t.Errorf("%d denials, %d of the name that repeats, %d records", total, beacon, len(es))
+	}
+}
+
+// A table that is not full keeps every name.
+func TestFewNamesAreAllNamed(t *testing.T) {
+	var c client
+	for i := range foldHosts {
+		c.fold(denial(t, fmt.Sprintf("n%d.example", i), 1), maphash.MakeSeed())
+	}
+	if es := c.take(nil); len(es) != foldHosts {
+		t.Errorf("%d records", len(es))
+	}
+}
+
+func TestUnknownClientsShareABudget(t *testing.T) {
+	var b budget
+	for window := range int64(3) {
+		for i := range unknownRate + 10 {
+			if b.spend(window) != (i < unknownRate) {
+				t.Fatalf("second %d, record %d", window, i)
+			}
+		}
+	}
+}
