@@ -91,6 +91,12 @@ type Attempt struct {
 	Resolved []netip.Addr   // what the permitted name resolved to; evidence only
 	Mismatch bool           // Original is neither resolved nor pinned for the name
 
+	// A redirected flow is judged by its destination's address where it shows
+	// no name, or need not: Dest is then Original, and every name that it shows
+	// must belong to the rule that names the address.
+	ByAddress bool
+	Pinned    []Name // the names that the client was told Original's address for
+
 	QType uint16 // DNS: the question's type
 	Shown Shown  // what the first bytes were
 	ECH   bool   // the ClientHello carries Encrypted ClientHello
@@ -107,6 +113,9 @@ type Attempt struct {
 // Target returns the name that the flow is to reach: the authority, else what
 // a redirected flow showed. Zero: it is to reach Dest's address.
 func (a *Attempt) Target() Name {
+	if a.ByAddress {
+		return Name{}
+	}
 	if !a.Authority.IsZero() {
 		return a.Authority
 	}

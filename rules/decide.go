@@ -76,7 +76,7 @@ func (p *Policy) content(d *Decision, a *Attempt, target Name) Reason {
 		return NotTLS
 	case port == 80 && a.Shown != ShownHTTP:
 		return NotHTTP
-	case a.Shown == ShownTLS && a.SNI.IsZero() && port == 443 && (!target.IsZero() || d.grant == nil):
+	case a.Shown == ShownTLS && a.SNI.IsZero() && port == 443 && (!target.IsZero() || d.grant == nil || d.pinned):
 		return SNIMissing
 	case a.ECH && p.echDeny:
 		return ECHPresent
@@ -105,6 +105,8 @@ func (p *Policy) match(d *Decision, a *Attempt, target Name) {
 	var best candidate
 	if target.IsZero() {
 		s.matchAddress(&best, a)
+		target = s.matchPins(&best, a)
+		d.pinned = !target.IsZero()
 	} else {
 		s.matchName(&best, a, target)
 	}
@@ -113,7 +115,7 @@ func (p *Policy) match(d *Decision, a *Attempt, target Name) {
 		d.Verdict, d.Rule, d.grant = Allow, best.rule.rule, best.rule
 	case best.rule != nil:
 		d.Reason, d.Nearest = best.needs.reason(), best.rule.rule
-	case target.IsZero():
+	case a.Target().IsZero():
 		d.Reason, d.Nearest = IPLiteral, s.unboundFor(a)
 	default:
 		d.Reason, d.Nearest = NotListed, s.nearestTo(a, target)
@@ -232,6 +234,27 @@ func (s *scope) matchAddress(best *candidate, a *Attempt) {
 	}
 }
 
+// matchPins tries the names that the client was told the address for, where no
+// rule names the address. It returns the name of the best rule, if that is it.
+func (s *scope) matchPins(best *candidate, a *Attempt) (by Name) {
+	for _, n := range a.Pinned {
+		if best.rule != nil && best.needs == 0 {
+			break
+		}
+		q := *a
+		q.ByAddress, q.Authority = false, n
+		var c candidate
+		s.matchName(&c, &q, n)
+		if r := q.disagrees(n); c.rule != nil && r != ReasonNone {
+			c.needs = blocked(r)
+		}
+		if c.rule != nil && (best.rule == nil || c.needs < best.needs) {
+			*best, by = c, n
+		}
+	}
+	return by
+}
+
 // settle applies what is only asked of flows that a rule or audit mode lets
 // through: the question's type, the address about to be dialed, and every
 // fault that is not refused at once. No fault is ever let through.
@@ -240,7 +263,7 @@ func (p *Policy) settle(d *Decision, a *Attempt, target Name) {
 	if a.Via == DNS && !lookedUp(a.QType) {
 		late = earlier(late, TypeNotAllowed)
 	}
-	if !target.IsZero() && a.Dest.Addr().IsValid() {
+	if (!target.IsZero() || d.pinned) && a.Dest.Addr().IsValid() {
 		late = earlier(late, d.Reach(a.Dest))
 	}
 	if p.strict && a.Mismatch {

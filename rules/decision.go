@@ -36,6 +36,7 @@ type Decision struct {
 	name    Name // that is to be reached; zero: an address
 	proto   Proto
 	zone    bool // an internal zone permits the look-up
+	pinned  bool // permitted by a name that the address is pinned to
 }
 
 // Allowed tells whether the flow may go on.
