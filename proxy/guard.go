@@ -26,6 +26,7 @@ type guard struct {
 	c      *client
 	judge  func(h *head, fault rules.Reason, detail string) bool // true: hand the request on
 	heads  int                                                   // heads that were handed on
+	outer  bool                                                  // CONNECT is somebody else's
 	within time.Duration                                         // for a first head of which a part is there; 0: as for all others
 
 	left  int64 // judged bytes that come next: first those in c.pre, then from the connection
@@ -33,17 +34,17 @@ type guard struct {
 	extra int   // bytes of chunk extensions and trailers of this request
 
 	connect  *head         // a CONNECT that ended the sequence; still in c.pre
-	fault    rules.Reason  // what ended the sequence in the middle of a body
 	panicked any           // a recovered panic, for whoever serves the connection
 	ended    chan struct{} // closed by Close
-	denied   *deniedError  // the journaled answer to fault
 	eof      bool          // the client sent its last byte
 
-	mu   sync.Mutex
-	wake *sync.Cond // on any change of the following
-	turn bool       // the answer is written, the next head may be looked at
-	past bool       // net/http wants a blocked Read to return
-	shut bool
+	mu    sync.Mutex
+	wake  *sync.Cond // on any change of the following
+	turn  bool       // the answer is written, the next head may be looked at
+	past  bool       // net/http wants a blocked Read to return
+	whole bool       // the request was read to its end
+	until time.Time  // it was not and is answered: when the rest must be there
+	shut  bool
 }
 
 // phase is what the guard expects behind the bytes that are judged.
@@ -133,7 +134,7 @@ func (g *guard) nextHead() error {
 		h, fault, detail, more = parseHead(g.c.pre)
 	}
 	switch {
-	case fault == rules.ReasonNone && h.form == formAuthority:
+	case fault == rules.ReasonNone && h.form == formAuthority && g.outer:
 		g.connect = &h
 	case g.judge(&h, fault, detail):
 		g.heads++
@@ -176,6 +177,9 @@ func (g *guard) awaitFirstByte() error {
 // begin lets a head pass and remembers how its body is framed.
 func (g *guard) begin(h *head) {
 	g.left, g.phase, g.extra, g.within = int64(h.n), phaseTurn, 0, 0
+	g.mu.Lock()
+	g.whole, g.until = false, time.Time{}
+	g.mu.Unlock()
 	if h.chunked {
 		g.phase = phaseChunk
 	} else if h.contentLength > 0 {
@@ -187,7 +191,7 @@ func (g *guard) begin(h *head) {
 // learn of a client that is gone; one that only closed its sending half still
 // gets its answer.
 func (g *guard) awaitTurn() error {
-	if len(g.c.pre) == 0 && !g.eof && !g.ourTurn() {
+	if len(g.c.pre) == 0 && !g.eof && !g.finish() {
 		if err := g.arm(0); err != nil {
 			return err
 		}
@@ -213,17 +217,38 @@ func (g *guard) awaitTurn() error {
 	return nil
 }
 
-func (g *guard) ourTurn() bool {
+// finish notes that the request was read whole, and tells whether its answer
+// is written.
+func (g *guard) finish() (answered bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	g.whole = true
 	return g.turn
 }
 
-// answered says that the answer to the last request is written.
-func (g *guard) answered() {
+// hurry says that the answer is known. net/http reads what is left of the body,
+// to keep the connection, and may not wait long for it.
+func (g *guard) hurry() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.turn = true
+	if g.whole {
+		return
+	}
+	g.until = time.Now().Add(lingerTime)
+	if !g.past {
+		g.c.conn.SetReadDeadline(g.until)
+	}
+}
+
+// answered says that the answer to the last request is written. Where its body
+// was not read to the end, nobody knows any more what the next bytes are.
+func (g *guard) answered() {
+	if g.left > 0 || g.phase != phaseTurn {
+		g.left, g.phase = 0, phaseStopped
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.turn, g.until = true, time.Time{}
 	g.wake.Broadcast()
 }
 
@@ -234,6 +259,9 @@ func (g *guard) arm(d time.Duration) error {
 	defer g.mu.Unlock()
 	if g.past {
 		return os.ErrDeadlineExceeded
+	}
+	if !g.until.IsZero() && d > 0 {
+		return g.c.conn.SetReadDeadline(g.until)
 	}
 	g.c.deadline(d)
 	return nil

@@ -85,6 +85,7 @@ type grant struct {
 func newSession(ctx context.Context, p *Proxy, c *client, in *inner) *session {
 	s := &session{p: p, c: c, in: in, ctx: ctx}
 	s.guard = newGuard(p, c, s.judge)
+	s.guard.outer = in == nil
 	if in != nil {
 		s.guard.within = p.limits.Sniff
 	}

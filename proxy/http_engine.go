@@ -112,9 +112,12 @@ func (e *engine) handle(w http.ResponseWriter, r *http.Request) {
 	s.current.Store(g)
 	defer s.current.Store(nil)
 	defer g.end()
+	defer s.guard.hurry()
 	g.rewrite(r, e.name)
-	e.proxy.ServeHTTP(&answer{ResponseWriter: w}, r.WithContext(context.WithValue(r.Context(), grantKey{}, g)))
+	out := &answer{ResponseWriter: w}
+	e.proxy.ServeHTTP(out, r.WithContext(context.WithValue(r.Context(), grantKey{}, g)))
 	if g.cut.Load() {
+		out.Flush()
 		panic(http.ErrAbortHandler) // or the client takes the part for the whole
 	}
 }

@@ -16,7 +16,10 @@ var hopByHop = [...]string{"Connection", "Keep-Alive", "Te", "Upgrade", "Http2-S
 func (g *grant) rewrite(r *http.Request, pseudonym string) {
 	r.URL.Scheme, r.URL.Host, r.URL.User = "http", g.host, nil
 	r.Host = g.forwardedHost()
-	r.Close = false // is about the client's connection
+	// Close is about the client's connection. It is used upstream where the body
+	// may never be wanted: net/http would send it after a final answer, to save
+	// the connection, and first ask the client for it.
+	r.Close = g.head.expects
 	stripHop(r.Header)
 	for name := range r.Header {
 		if name == "Forwarded" || strings.HasPrefix(name, "X-Forwarded-") || name == "X-Upstream-Https-Proxy" {

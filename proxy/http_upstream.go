@@ -224,7 +224,11 @@ func (g *grant) failed(r *http.Request, err error) (*http.Response, error) {
 	default:
 		g.upstreamPage(&b, http.StatusBadGateway, "no valid answer", json)
 	}
-	return http.ReadResponse(bufio.NewReader(&b), r)
+	resp, err := http.ReadResponse(bufio.NewReader(&b), r)
+	if err == nil {
+		resp.Header.Set("Connection", "close") // ReadResponse takes it for its own
+	}
+	return resp, err
 }
 
 func (g *grant) upstreamPage(b *bytes.Buffer, status int, reason string, json bool) {

@@ -1,0 +1,256 @@
+// Tests of answers on their way back: what destinations can do to a client,
+// and what they cannot; and of HTTP inside tunnels.
+
+package proxy
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/elazarl/goproxy"
+
+	"sallyport/rules"
+)
+
+const getA = "GET http://a.example/?password=hunter2 HTTP/1.1\r\nHost: a.example\r\nProxy-Authorization: Basic aHVudGVyMg==\r\n\r\n"
+
+// once is an origin that answers one request with text and closes.
+func once(text string) func(*net.TCPConn, io.Reader) {
+	return func(conn *net.TCPConn, r io.Reader) {
+		http.ReadRequest(bufio.NewReader(r))
+		io.WriteString(conn, text)
+	}
+}
+
+func TestUpstreamFailures(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		origin func(*net.TCPConn, io.Reader) // nil: nothing listens
+		status int
+		reason string // in the body
+		cause  string
+	}{
+		{"refused", nil, 502, "refused", "dial: refused"},
+		{"closes at once", func(*net.TCPConn, io.Reader) {}, 502, "no valid answer", ""},
+		{"no HTTP", once("SSH-2.0-OpenSSH\r\n"), 502, "no valid answer", ""},
+		{"unasked upgrade", once("HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n"), 502, "no valid answer", ""},
+		{"unasked upgrade without Upgrade", once("HTTP/1.1 101 Switching Protocols\r\n\r\n"), 502, "no valid answer", ""},
+		{"head of 1 MiB", once("HTTP/1.1 200 OK\r\nX: " + strings.Repeat("x", 1<<20) + "\r\n\r\n"), 502, "no valid answer", ""},
+		{"1xx without end", once(strings.Repeat("HTTP/1.1 103 Early Hints\r\n\r\n", 10000)), 502, "no valid answer", ""},
+		{"two lengths", once("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nabc"), 502, "no valid answer", ""},
+		{"silent", func(_ *net.TCPConn, r io.Reader) { io.Copy(io.Discard, r) }, 504, "timeout", ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var log bytes.Buffer
+			w := newWorld(t, func(cfg *Config) {
+				cfg.Limits.Idle = 200 * time.Millisecond
+				cfg.Log = slog.New(slog.NewTextHandler(&log, nil))
+			})
+			if c.origin != nil {
+				w.origin("8.8.8.8:80", c.origin)
+			}
+			e := w.exchange(getA)
+			resp, body := e.want(c.status, "")
+			if !resp.Close || !strings.Contains(body, c.reason) || !strings.Contains(body, "a.example") {
+				t.Errorf("close %v, %q", resp.Close, body)
+			}
+			e.wantEnd()
+			if end := w.wantClosed(); end.Cause != c.cause || len(w.journal.closes()) != 1 {
+				t.Errorf("%d ends, cause %q", len(w.journal.closes()), end.Cause)
+			}
+			if s := log.String() + body + fmt.Sprintf("%+v", w.journal.decisions()); strings.Contains(s, "hunter2") || strings.Contains(s, "aHVu") {
+				t.Error("a secret is told")
+			}
+		})
+	}
+}
+
+// What broke off upstream does not look whole to the client.
+func TestAnswerCut(t *testing.T) {
+	for _, c := range []struct{ name, text string }{
+		{"chunked", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n"},
+		{"chunked, broken size", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nzz\r\n"},
+		{"Content-Length", "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t, nil)
+			w.origin("8.8.8.8:80", once(c.text))
+			e := w.exchange(getA)
+			if resp, body := e.answer("GET"); resp.StatusCode != 200 || !strings.HasSuffix(body, "(broken off)") {
+				t.Errorf("%s %q", resp.Status, body)
+			}
+			if end := w.wantClosed(); end.Cause != "reset" {
+				t.Errorf("cause %q", end.Cause)
+			}
+		})
+	}
+}
+
+// Answers keep their framing, and the connection goes on where it can.
+func TestAnswerFraming(t *testing.T) {
+	for _, c := range []struct{ name, method, text, body string }{
+		{"chunked", "GET", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n", "hello"},
+		{"to the end", "GET", "HTTP/1.0 200 OK\r\n\r\nhello", "hello"},
+		{"204", "GET", "HTTP/1.1 204 No Content\r\n\r\n", ""},
+		{"304 with a length", "GET", "HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n", ""},
+		{"HEAD with a length", "HEAD", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n", ""},
+		{"103 first", "GET", "HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", "hello"},
+		{"bytes behind it", "GET", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhelloHTTP/1.1 200 OK\r\nX: split\r\n\r\n", "hello"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t, nil)
+			w.origin("8.8.8.8:80", once(c.text))
+			e := w.exchange(c.method + " http://a.example/ HTTP/1.1\r\nHost: a.example\r\n\r\n")
+			resp, body := e.answer(c.method)
+			if body != c.body || c.method == "HEAD" && resp.ContentLength != 9 {
+				t.Errorf("%q, length %d", body, resp.ContentLength)
+			}
+			e.send("GET http://evil.example/ HTTP/1.1\r\nHost: evil.example\r\n\r\n")
+			e.want(403, "not_listed")
+		})
+	}
+}
+
+// A stream of unknown length reaches the client piece by piece.
+func TestAnswerStreams(t *testing.T) {
+	w := newWorld(t, nil)
+	release := make(chan struct{})
+	w.origin("8.8.8.8:80", func(conn *net.TCPConn, r io.Reader) {
+		http.ReadRequest(bufio.NewReader(r))
+		io.WriteString(conn, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n")
+		<-release
+		io.WriteString(conn, "4\r\nlast\r\n0\r\n\r\n")
+	})
+	e := w.exchange(getA)
+	resp, err := http.ReadResponse(e.r, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := make([]byte, 5)
+	if _, err := io.ReadFull(resp.Body, first); err != nil || string(first) != "first" {
+		t.Errorf("%q %v", first, err)
+	}
+	close(release)
+	if rest, err := io.ReadAll(resp.Body); err != nil || string(rest) != "last" {
+		t.Errorf("%q %v", rest, err)
+	}
+}
+
+// A request with a body is not sent twice when a kept connection turns out to
+// be closed; one that may be repeated is, and its flow is one.
+func TestStaleUpstream(t *testing.T) {
+	w := newWorld(t, nil)
+	o := w.origin("8.8.8.8:80", once(okAnswer))
+	e := w.exchange(getA)
+	e.want(200, "")
+	w.eventually("a closed upstream", func() bool { return len(w.journal.closes()) == 1 })
+	e.send(getA)
+	e.want(200, "")
+	if o.connections() != 2 || len(w.journal.decisions()) != 2 {
+		t.Errorf("%d connections, %d decisions", o.connections(), len(w.journal.decisions()))
+	}
+}
+
+// goproxy permits CONNECT where nobody objects, and can break TLS open. It is
+// never asked to.
+func TestGoproxyIsTame(t *testing.T) {
+	w := newWorld(t, nil)
+	e := &w.p.engine
+	e.pseudonym() // builds
+	if action, _ := rejectConnect("a.example:443", nil); action != goproxy.RejectConnect {
+		t.Error("CONNECT is not rejected")
+	}
+	for _, target := range []string{"http://a.example/", "/"} {
+		rec := httptest.NewRecorder()
+		e.proxy.ServeHTTP(rec, httptest.NewRequest("GET", target, nil))
+		if rec.Code != http.StatusForbidden {
+			t.Errorf("%s without a grant: %d", target, rec.Code)
+		}
+	}
+	if e.proxy.AllowHTTP2 || e.proxy.Tr.Proxy != nil || e.proxy.ConnectDialWithReq != nil {
+		t.Error("goproxy has ways of its own")
+	}
+}
+
+// Inside a tunnel each request is decided too, goes where the tunnel goes, and
+// uses its connection.
+func TestTunnelRequests(t *testing.T) {
+	inA := "GET /in?x=1 HTTP/1.1\r\nHost: A.example\r\nX-Forwarded-For: 1\r\n\r\n"
+	for _, c := range []struct {
+		name, second string
+		status       int
+		reason       rules.Reason
+	}{
+		{"another host", "GET / HTTP/1.1\r\nHost: b.example\r\n\r\n", 403, rules.HostMismatch},
+		{"absolute-form", "GET http://a.example/ HTTP/1.1\r\nHost: a.example\r\n\r\n", 400, rules.MalformedRequest},
+		{"CONNECT", "CONNECT a.example:443 HTTP/1.1\r\nHost: a.example:443\r\n\r\n", 400, rules.MalformedRequest},
+		{"smuggling", "POST / HTTP/1.1\r\nHost: a.example\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", 400, rules.MalformedRequest},
+		{"something else", "\x16\x03\x01\x00\x05\x01\x00\x00\x01\x00", 400, rules.MalformedRequest},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t, nil)
+			o := w.origin("8.8.8.8:80", answering(okAnswer))
+			conn, r := w.tunnelTo("a.example:80", "")
+			e := &exchange{w: w, conn: conn, r: r}
+			for range 3 {
+				e.send(inA)
+				e.want(200, "")
+			}
+			before := o.received()
+			if o.connections() != 1 || strings.Count(before, "GET /in?x=1 HTTP/1.1\r\nHost: a.example\r\n") != 3 || strings.Contains(before, "X-Forwarded") {
+				t.Errorf("%d connections, arrived %q", o.connections(), before)
+			}
+			e.send(c.second + "GET /smuggled HTTP/1.1\r\nHost: a.example\r\n\r\n")
+			e.want(c.status, c.reason.String())
+			conn.CloseWrite()
+			io.Copy(io.Discard, r)
+			end := w.wantClosed()
+			if o.received() != before || int(end.BytesIn) != len(before) || len(w.journal.closes()) != 1 {
+				t.Errorf("arrived %q, %d ends: %+v", o.received()[len(before):], len(w.journal.closes()), end)
+			}
+			ds := w.journal.decisions()
+			if len(ds) != 4 || ds[3].d.Allowed() || ds[3].d.Why() != c.reason || ds[3].a.Flow != ds[0].a.Flow || ds[0].a.Via != rules.Connect {
+				t.Errorf("%+v", ds)
+			}
+		})
+	}
+}
+
+// A tunnel whose first request is refused was never used.
+func TestTunnelFirstRequestRefused(t *testing.T) {
+	w := newWorld(t, nil)
+	o := w.origin("8.8.8.8:80", answering(okAnswer))
+	conn, r := w.tunnelTo("a.example:80", "GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n")
+	e := &exchange{w: w, conn: conn, r: r}
+	e.want(403, "host_mismatch")
+	conn.CloseWrite()
+	io.Copy(io.Discard, r)
+	w.wantOne(rules.Deny, rules.HostMismatch)
+	if o.received() != "" || len(w.journal.closes()) != 0 {
+		t.Errorf("arrived %q, ends %+v", o.received(), w.journal.closes())
+	}
+}
+
+// Where the destination closes between requests, the tunnel connects anew.
+func TestTunnelRequestsReconnect(t *testing.T) {
+	w := newWorld(t, nil)
+	o := w.origin("8.8.8.8:80", once("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok"))
+	conn, r := w.tunnelTo("a.example:80", "")
+	e := &exchange{w: w, conn: conn, r: r}
+	for range 2 {
+		e.send("GET / HTTP/1.1\r\nHost: a.example\r\n\r\n")
+		e.want(200, "")
+	}
+	if o.connections() != 2 {
+		t.Errorf("%d connections", o.connections())
+	}
+}
