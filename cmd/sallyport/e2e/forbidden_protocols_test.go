@@ -6,7 +6,9 @@ package e2e
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
+	"slices"
 )
 
 // socks5 builds a greeting without authentication and a request by name.
@@ -90,7 +92,7 @@ func forbiddenDNS() []forbidden {
 // not a request.
 func forbiddenHeads() (cases []forbidden) {
 	glued := "GET http://upd.sangfor.com/ HTTP/1.1\r\nHost: upd.sangfor.com\r\n\r\n"
-	for what, head := range map[string]string{
+	heads := map[string]string{
 		"userinfo":              "CONNECT evil@license.sangfor.com:443 HTTP/1.1\r\nHost: license.sangfor.com:443\r\n\r\n",
 		"no target":             "CONNECT  HTTP/1.1\r\nHost: license.sangfor.com:443\r\n\r\n",
 		"a path as target":      "CONNECT /x HTTP/1.1\r\nHost: license.sangfor.com:443\r\n\r\n",
@@ -113,14 +115,15 @@ func forbiddenHeads() (cases []forbidden) {
 		"a body on CONNECT":     "CONNECT license.sangfor.com:443 HTTP/1.1\r\nHost: license.sangfor.com:443\r\nContent-Length: 4\r\n\r\nabcd",
 		"lower case connect":    "connect license.sangfor.com:443 HTTP/1.1\r\nHost: license.sangfor.com:443\r\n\r\n",
 		"a ClientHello as head": "\x16\x03\x01\x00\x05hello\r\n\r\n",
-	} {
+	}
+	for _, what := range slices.Sorted(maps.Keys(heads)) {
 		reason := "malformed_request"
 		switch what {
 		case "a number as host", "an octal address", "a percent escape":
 			reason = "malformed_name"
 		}
 		cases = append(cases, forbidden{name: "head with " + what, says: "HTTP/1.1 400",
-			try: byHand("es-manager", "3128", head+glued), want: denial{client: "es-manager", reason: reason}})
+			try: byHand("es-manager", "3128", heads[what]+glued), want: denial{client: "es-manager", reason: reason}})
 	}
 	return cases
 }

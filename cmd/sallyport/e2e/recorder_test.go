@@ -7,7 +7,6 @@ package e2e
 
 import (
 	"crypto/rand"
-	"fmt"
 	"net/netip"
 	"os"
 	"slices"
@@ -180,18 +179,6 @@ func queries(packets []packet) []string {
 		}
 	}
 	return names
-}
-
-// destinations returns where packets went, other than to port 53, each once.
-func destinations(packets []packet) []string {
-	var to []string
-	for _, p := range packets {
-		d := fmt.Sprint(p.proto, " ", p.dst)
-		if p.dst.Port() != 53 && !slices.Contains(to, d) {
-			to = append(to, d)
-		}
-	}
-	return to
 }
 
 // sent returns the bytes that packets carried to dst.

@@ -41,11 +41,6 @@ func (b book) of(name string) []netip.Addr {
 	return elsewhere
 }
 
-// v4 returns the first IPv4 address of name with a port.
-func (b book) v4(name string, port uint16) netip.AddrPort {
-	return netip.AddrPortFrom(b.of(name)[0], port)
-}
-
 // serveDNS answers on port 53 of every address given, UDP and TCP.
 func serveDNS(t *testing.T, n *netns, b book, addresses ...string) {
 	t.Helper()
