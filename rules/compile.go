@@ -21,7 +21,7 @@ type scopeBuilder struct {
 	now    time.Time
 	exact  map[Name][]uint32
 	wild   map[Name][]uint32
-	below  map[Name][]uint32 // parent -> key numbers
+	below  map[Name][]nearRef
 	others map[Name]*Rule
 }
 
@@ -72,7 +72,7 @@ func (b *scopeBuilder) addSiteRules(rules []*Rule) {
 // add files a rule under each of its destinations.
 func (b *scopeBuilder) add(sr scopeRule) {
 	if b.exact == nil {
-		b.exact, b.wild, b.below, b.others = map[Name][]uint32{}, map[Name][]uint32{}, map[Name][]uint32{}, map[Name]*Rule{}
+		b.exact, b.wild, b.below, b.others = map[Name][]uint32{}, map[Name][]uint32{}, map[Name][]nearRef{}, map[Name]*Rule{}
 	}
 	number := uint32(len(b.s.rules))
 	bound := false
@@ -88,7 +88,7 @@ func (b *scopeBuilder) add(sr scopeRule) {
 				continue
 			}
 			sr.names = append(sr.names, d)
-			b.file(d, number)
+			b.file(d, number, sr.block == 0)
 		}
 	}
 	if !bound {
@@ -98,7 +98,7 @@ func (b *scopeBuilder) add(sr scopeRule) {
 }
 
 // file enters a name into the maps, and under its parents for explanations.
-func (b *scopeBuilder) file(d Destination, number uint32) {
+func (b *scopeBuilder) file(d Destination, number uint32, live bool) {
 	m := b.exact
 	if d.Wildcard {
 		m = b.wild
@@ -106,14 +106,13 @@ func (b *scopeBuilder) file(d Destination, number uint32) {
 	if !slices.Contains(m[d.Name], number) {
 		m[d.Name] = append(m[d.Name], number)
 	}
-	key := uint32(len(b.s.keys))
-	b.s.keys = append(b.s.keys, nearKey{d.Name, number})
 	for parent := d.Name.Parent(); !parent.IsZero(); parent = parent.Parent() {
 		if suffix, _ := publicsuffix.PublicSuffix(parent.s); suffix == parent.s {
 			break
 		}
 		if len(b.below[parent]) < nearMost {
-			b.below[parent] = append(b.below[parent], key)
+			head := newLikeness(d.Name.s[:len(d.Name.s)-len(parent.s)-1])
+			b.below[parent] = append(b.below[parent], nearRef{head, number, live})
 		}
 	}
 }
@@ -159,7 +158,8 @@ func (b *scopeBuilder) finish() *scope {
 		entry(n).wild = b.lay(list)
 	}
 	for n, list := range b.below {
-		entry(n).near = b.lay(list)
+		entry(n).near = span{uint32(len(b.s.near)), uint32(len(list))}
+		b.s.near = append(b.s.near, list...)
 	}
 	for n, r := range b.others {
 		entry(n).foreign = r

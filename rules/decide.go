@@ -118,7 +118,7 @@ func (p *Policy) match(d *Decision, a *Attempt, target Name) {
 	case a.Target().IsZero():
 		d.Reason, d.Nearest = IPLiteral, s.unboundFor(a)
 	default:
-		d.Reason, d.Nearest = NotListed, s.nearestTo(a, target)
+		d.Reason, d.Nearest = NotListed, s.nearestTo(&best.near, a, target)
 	}
 	d.name, d.proto = target, a.Proto
 	if a.Via == DNS && !target.IsZero() {
@@ -161,6 +161,7 @@ func (b blockers) reason() Reason {
 type candidate struct {
 	needs blockers // none: it permits
 	rule  *scopeRule
+	near  neighbour // to explain by, where no rule names the destination
 }
 
 // weigh keeps the better of best and a rule. Among rules that permit, one
@@ -215,8 +216,10 @@ func (r *scopeRule) disagrees(a *Attempt) Reason {
 }
 
 func (s *scope) matchName(best *candidate, a *Attempt, target Name) {
-	for w := s.names.walk(target); w.next(); {
+	var w trieWalk
+	for w.begin(&s.names, target); w.next(); {
 		e := &s.entries[w.value]
+		best.near.pass(e, &w)
 		sp := e.wild
 		if w.whole {
 			sp = e.exact

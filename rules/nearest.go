@@ -2,50 +2,89 @@
 
 package rules
 
+import "math/bits"
+
+// A nearRef is one name of one rule, as seen from a parent of the name.
+type nearRef struct {
+	likeness
+	rule uint32
+	live bool // in force
+}
+
+// likeness is the first and the last eight octets of what stands in front of
+// a parent, to compare names by in a few steps.
+type likeness struct{ front, back uint64 }
+
+func newLikeness(head string) likeness {
+	l := likeness{back: wordBefore(head, len(head))}
+	for i := min(len(head), 8) - 1; i >= 0; i-- {
+		l.front = l.front<<8 | uint64(head[i])
+	}
+	return l
+}
+
+// to counts the octets that two names share at the front and at the back.
+func (l likeness) to(o likeness) int {
+	return (bits.TrailingZeros64(l.front^o.front) + bits.LeadingZeros64(l.back^o.back)) >> 3
+}
+
+// neighbour is the deepest place on the way to a name at which the rules say
+// something.
+type neighbour struct {
+	entry *nameEntry // nil: nowhere
+	whole bool       // it is the name itself
+	head  int        // octets of the name in front of it
+}
+
+// pass remembers the place that a walk has come to.
+func (n *neighbour) pass(e *nameEntry, w *trieWalk) {
+	if w.whole || e.exact.n > 0 || e.near.n > 0 {
+		n.entry, n.whole, n.head = e, w.whole, max(w.end, 0)
+	}
+}
+
 // nearestTo returns the rule nearest to a name that no rule names: one for the
 // apex of its wildcard, for the name in another profile, for a parent or a
 // sibling under the same registrable domain, or for a party that the site has
 // not bound.
-func (s *scope) nearestTo(a *Attempt, target Name) *Rule {
-	var rule, foreign *Rule
-	for w := s.names.walk(target); w.next(); {
-		e := &s.entries[w.value]
-		switch {
-		case w.whole && e.foreign != nil:
-			foreign = e.foreign
-		case w.whole && e.wild.n > 0:
-			rule = s.rules[s.refs[e.wild.off]].rule
-		case !w.whole && e.exact.n > 0:
-			rule = s.rules[s.refs[e.exact.off]].rule
-		case e.near.n > 0:
-			rule = s.mostAlike(e.near, target)
+func (s *scope) nearestTo(n *neighbour, a *Attempt, target Name) *Rule {
+	e := n.entry
+	switch {
+	case e == nil:
+		if a.Dest.Port() != 443 && a.Dest.Port() != 80 {
+			return s.unboundFor(a)
 		}
+		return nil
+	case n.whole && e.foreign != nil:
+		return e.foreign
+	case n.whole && e.wild.n > 0:
+		return s.rules[s.refs[e.wild.off]].rule
+	case !n.whole && e.exact.n > 0:
+		return s.rules[s.refs[e.exact.off]].rule
 	}
-	if foreign != nil {
-		return foreign
-	}
-	if rule == nil && a.Dest.Port() != 443 && a.Dest.Port() != 80 {
-		return s.unboundFor(a)
-	}
-	return rule
+	return s.mostAlike(e.near, target.s[:n.head])
 }
 
 // mostAlike returns the rule of the name that shares most octets at both ends
-// with the target; among equals a rule in force, then the first.
-func (s *scope) mostAlike(near span, target Name) *Rule {
-	var rule *Rule
-	best := -1
-	for _, k := range s.refs[near.off : near.off+near.n] {
-		key := &s.keys[k]
-		score := 2 * alike(key.name.s, target.s)
-		if s.rules[key.rule].block == 0 {
+// with what stands in front of the parent; among equals a rule in force, then
+// the first.
+func (s *scope) mostAlike(near span, head string) *Rule {
+	mine := newLikeness(head)
+	rule, best := uint32(0), -1
+	for i := range s.near[near.off : near.off+near.n] {
+		ref := &s.near[int(near.off)+i]
+		score := 2 * ref.to(mine)
+		if ref.live {
 			score++
 		}
 		if score > best {
-			best, rule = score, s.rules[key.rule].rule
+			rule, best = ref.rule, score
 		}
 	}
-	return rule
+	if best < 0 {
+		return nil
+	}
+	return s.rules[rule].rule
 }
 
 // alike counts the octets that two texts share at the front and at the back.

@@ -55,8 +55,8 @@ type scope struct {
 	rules   []scopeRule
 	names   suffixTrie
 	entries []nameEntry // by value of names
-	refs    []uint32    // rule numbers, or key numbers for near
-	keys    []nearKey
+	refs    []uint32 // rule numbers
+	near    []nearRef
 	addrs   *bart.Table[[]uint32] // prefix -> numbers of every rule that covers it
 	unbound []uint32              // rules whose party the site has not bound
 }
@@ -74,17 +74,11 @@ type scopeRule struct {
 type nameEntry struct {
 	exact   span  // of refs: rules that name it
 	wild    span  // of refs: rules that name *.it
-	near    span  // of refs: key numbers of names below it, for explanations
+	near    span  // of near: names below it, for explanations
 	foreign *Rule // a profile that the client does not have names it
 }
 
 type span struct{ off, n uint32 }
-
-// nearKey is one name of one rule, to find the nearest by.
-type nearKey struct {
-	name Name
-	rule uint32
-}
 
 // Revision names the configuration that the policy was compiled from.
 func (p *Policy) Revision() string { return p.revision }

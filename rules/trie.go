@@ -72,8 +72,15 @@ type trieWalk struct {
 	whole bool   // the key is the name itself
 }
 
-func (t *suffixTrie) walk(n Name) trieWalk {
-	return trieWalk{t: t, name: n.s, end: len(n.s), hash: hashSeed}
+// begin starts a walk. It sets the fields where they are: a walk that was
+// returned would be copied on the way of every decision.
+func (w *trieWalk) begin(t *suffixTrie, n Name) {
+	w.t, w.name, w.end, w.hash = t, n.s, len(n.s), hashSeed
+}
+
+func (t *suffixTrie) walk(n Name) (w trieWalk) {
+	w.begin(t, n)
+	return w
 }
 
 // next goes to the next key; false when there is none.
