@@ -100,6 +100,10 @@ func parseTransport(p packet, next byte, src, dst netip.Addr, b []byte) packet {
 	return p
 }
 
+// probe is how the gateway asks an idle resolver whether it is there: for the
+// root's name servers, a question that no client has a part in.
+const probe = "the root's name servers"
+
 // queryName reads the name out of a query, "?" where it cannot.
 func queryName(proto string, b []byte) string {
 	if proto == "tcp" {
@@ -113,6 +117,9 @@ func queryName(proto string, b []byte) string {
 	var m dns.Msg
 	if m.Unpack(b) != nil || len(m.Question) == 0 {
 		return "?"
+	}
+	if q := m.Question[0]; q.Name == "." && q.Qtype == dns.TypeNS {
+		return probe
 	}
 	return strings.TrimSuffix(strings.ToLower(m.Question[0].Name), ".")
 }

@@ -161,13 +161,14 @@ func (r *recorder) mark(t *testing.T) int {
 	return len(r.seen)
 }
 
-// since returns what arrived after mark, ICMP (neighbours finding each other) left out.
+// since returns what arrived after mark. ICMP (neighbours finding each other)
+// and the gateway's probes of its resolvers are left out.
 func (r *recorder) since(t *testing.T, mark int) []packet {
 	t.Helper()
 	r.fence(t)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return slices.DeleteFunc(slices.Clone(r.seen[mark:]), func(p packet) bool { return p.proto == "icmp" })
+	return slices.DeleteFunc(slices.Clone(r.seen[mark:]), func(p packet) bool { return p.proto == "icmp" || p.query == probe })
 }
 
 // queries returns the names that were asked among packets, each once.
