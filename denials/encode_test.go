@@ -149,6 +149,26 @@ func TestTimeIsUTC(t *testing.T) {
 	}
 }
 
+func TestTimesAreReadStrictly(t *testing.T) {
+	for text, want := range map[string]string{
+		"2026-11-30T23:59:59.123456Z":      "2026-11-30T23:59:59.123456Z",
+		"2028-02-29T00:00:00.000000Z":      "2028-02-29T00:00:00.000000Z",
+		"2026-11-30T23:59:59Z":             "2026-11-30T23:59:59.000000Z",
+		"2026-12-01T01:59:59.123456+02:00": "2026-11-30T23:59:59.123456Z",
+		"2026-02-29T00:00:00.000000Z":      "",
+		"2026-13-01T00:00:00.000000Z":      "",
+		"2026-01-01T24:00:00.000000Z":      "",
+		"2026-01-01 00:00:00.000000Z":      "",
+		"yesterday":                        "",
+	} {
+		var r Record
+		err := newDecoder().decode([]byte(`{"schema":1,"event":"start","time":"`+text+`"}`), &r)
+		if got := r.Time.Format(timeLayout); (err == nil) != (want != "") || err == nil && got != want {
+			t.Errorf("%s: %s, %v", text, got, err)
+		}
+	}
+}
+
 func BenchmarkAppend(b *testing.B) {
 	var buf []byte
 	b.ReportAllocs()

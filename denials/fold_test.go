@@ -41,7 +41,7 @@ func TestNameThatRepeatsIsNamed(t *testing.T) {
 	seed := maphash.MakeSeed()
 	for i := range 5000 {
 		c.fold(denial(t, fmt.Sprintf("n%d.example", i), 1), seed)
-		if i%10 == 9 {
+		if i >= 1000 && i%10 == 9 { // long after the table is full
 			c.fold(denial(t, "beacon.example", 1), seed)
 		}
 	}
@@ -53,7 +53,7 @@ func TestNameThatRepeatsIsNamed(t *testing.T) {
 			beacon += es[i].count
 		}
 	}
-	if total != 5500 || beacon < 400 || len(es) > foldHosts {
+	if total != 5400 || beacon < 300 || len(es) > foldHosts {
 		t.Errorf("%d denials, %d of the name that repeats, %d records", total, beacon, len(es))
 	}
 }
