@@ -47,7 +47,7 @@ func (p *Policy) refuse(d *Decision, a *Attempt, target Name) Reason {
 	if a.Fault != ReasonNone && a.Fault <= QUIC {
 		return a.Fault
 	}
-	opaque := d.Opaque()
+	opaque := d.opaque()
 	if !opaque {
 		if r := p.content(d, a, target); r != ReasonNone {
 			return r
@@ -267,7 +267,7 @@ func (p *Policy) settle(d *Decision, a *Attempt, target Name) {
 		late = earlier(late, TypeNotAllowed)
 	}
 	if (!target.IsZero() || d.pinned) && a.Dest.Addr().IsValid() {
-		late = earlier(late, d.Reach(a.Dest))
+		late = earlier(late, d.reach(a.Dest))
 	}
 	if p.strict && a.Mismatch {
 		late = earlier(late, DestinationMismatch)
@@ -289,7 +289,9 @@ func earlier(a, b Reason) Reason {
 // ReasonNone, or else PrivateAddress or Self. The zero Decision reaches
 // nothing. Ask it for every address that a granted name resolved to, and again
 // for the connected socket's. For an address in a DNS answer the port is 0.
-func (d Decision) Reach(dest netip.AddrPort) Reason {
+func (d Decision) Reach(dest netip.AddrPort) Reason { return d.reach(dest) }
+
+func (d *Decision) reach(dest netip.AddrPort) Reason {
 	if d.Verdict != Allow || d.policy == nil {
 		return NotListed
 	}
