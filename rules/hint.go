@@ -19,6 +19,9 @@ func Hint(a Attempt, d Decision) string {
 	if h := hintWithoutRule(&a, &d); h != "" {
 		return h
 	}
+	if d.Client == nil { // a decision that failed; nothing is known of who asked
+		return d.Why().Help()
+	}
 	if d.Nearest == nil {
 		return fmt.Sprintf("nothing that client %q has documents %s: if the site needs it, a [[rule]] with a reason permits it", d.Client.Name, orAddress(&a))
 	}
