@@ -96,6 +96,8 @@ func TestUnpredictable(t *testing.T) {
 	for i := range 50 {
 		b.ask(fmt.Sprintf("n%d.abcdefghijklmnopqrstuvwxyz.example.", i), dns.TypeA)
 	}
+	mu.Lock()
+	defer mu.Unlock()
 	if len(ports) < 40 || len(ids) < 40 || len(cases) < 40 {
 		t.Errorf("of 50 queries: %d ports, %d IDs, %d spellings", len(ports), len(ids), len(cases))
 	}

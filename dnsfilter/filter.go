@@ -37,10 +37,8 @@ type Filter struct {
 func New(cfg Config) (*Filter, error) {
 	cfg = cfg.withDefaults()
 	f := &Filter{cfg: cfg, start: cfg.Now(), reach: rules.Decision.Reach}
-	f.clients = newRates(cfg.Limits.QPS)
+	f.clients, f.waiting, f.conns = newRates(), newCounts(), newCounts()
 	f.unknown = newBucket(cfg.Limits.UnknownQPS)
-	f.waiting = newCounts(cfg.Limits.InFlight, cfg.Limits.InFlightPerClient)
-	f.conns = newCounts(cfg.Limits.TCP, cfg.Limits.TCPPerClient)
 	if err := f.Reload(cfg); err != nil {
 		return nil, err
 	}
@@ -48,10 +46,11 @@ func New(cfg Config) (*Filter, error) {
 	return f, nil
 }
 
-// Reload puts the Upstreams, Zones, Hosts and Denied of cfg in force and
-// forgets every answer. On an error nothing changes. The rest of cfg is
-// ignored, but Decide must be there as for New.
+// Reload puts the Upstreams, Zones, Hosts, Denied and Limits of cfg in force,
+// UnknownQPS excepted, and forgets every answer. On an error nothing changes.
+// The rest of cfg is ignored, but Decide must be there as for New.
 func (f *Filter) Reload(cfg Config) error {
+	cfg = cfg.withDefaults()
 	if err := cfg.check(); err != nil {
 		return err
 	}
@@ -59,7 +58,8 @@ func (f *Filter) Reload(cfg Config) error {
 		root:    newUpstreamSet(rules.Name{}, cfg.Upstreams),
 		zones:   map[rules.Name]*upstreamSet{},
 		denied:  cfg.Denied,
-		cache:   newCache(f.cfg.Limits.Cache),
+		cache:   newCache(cfg.Limits.Cache),
+		most:    2 * cfg.Limits.InFlight, // a Lookup makes two
 		flights: map[string]*flight{},
 	}
 	for _, z := range cfg.Zones {
@@ -69,6 +69,10 @@ func (f *Filter) Reload(cfg Config) error {
 	if r.fixed, err = fixedEntries(cfg.Hosts); err != nil {
 		return err
 	}
+	l := cfg.Limits
+	f.clients.set(l.QPS)
+	f.waiting.set(l.InFlight, l.InFlightPerClient)
+	f.conns.set(l.TCP, l.TCPPerClient)
 	f.resolver.Store(r)
 	return nil
 }

@@ -24,6 +24,7 @@ type resolver struct {
 	denied Denied
 	cache  *cache
 
+	most    int                // flights
 	flights map[string]*flight // guarded by the Filter's mu
 }
 
@@ -67,7 +68,7 @@ func (f *Filter) join(r *resolver, key string, name rules.Name, qtype uint16) *f
 	if fl := r.flights[key]; fl != nil {
 		return fl
 	}
-	if len(r.flights) >= 2*f.cfg.Limits.InFlight || f.life.Err() != nil { // twice: a Lookup makes two
+	if len(r.flights) >= r.most || f.life.Err() != nil {
 		return nil
 	}
 	fl := &flight{done: make(chan struct{})}

@@ -111,11 +111,10 @@ func (p *policy) final(t *testing.T) (rules.Attempt, rules.Decision) {
 // authority is the upstream: it answers from its zone text, or as told, and
 // records every question.
 type authority struct {
-	addr  netip.AddrPort
-	zone  map[string][]dns.RR // by name and type
-	serve func(w dns.ResponseWriter, r *dns.Msg) bool
-
-	mu      sync.Mutex
+	addr    netip.AddrPort
+	mu      sync.Mutex          // guards the rest
+	zone    map[string][]dns.RR // by name and type
+	serve   func(w dns.ResponseWriter, r *dns.Msg) bool
 	queries []string // "udp name. TYPE"
 	raw     []*dns.Msg
 }
@@ -152,6 +151,8 @@ func newAuthority(t *testing.T) *authority {
 }
 
 func (u *authority) add(rr dns.RR) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
 	key := rr.Header().Name + dns.Type(rr.Header().Rrtype).String()
 	u.zone[key] = append(u.zone[key], rr)
 }
@@ -199,6 +200,8 @@ func (u *authority) ServeDNS(w dns.ResponseWriter, r *dns.Msg) {
 
 // reply answers from the zone, following aliases.
 func (u *authority) reply(r *dns.Msg) *dns.Msg {
+	u.mu.Lock()
+	defer u.mu.Unlock()
 	m := new(dns.Msg)
 	m.SetReply(r)
 	m.RecursionAvailable = true

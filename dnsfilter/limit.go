@@ -5,6 +5,7 @@ package dnsfilter
 import (
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -49,7 +50,7 @@ func spend(full, now, every, depth time.Duration) (time.Duration, bool) {
 // rates is a token bucket per client, as many seconds deep as one. An IPv6
 // client is its /64, which it can choose addresses from at will.
 type rates struct {
-	every  time.Duration // 0: no limit
+	every  atomic.Int64 // nanoseconds; 0: no limit
 	shards [rateShards]rateShard
 }
 
@@ -63,20 +64,27 @@ type rateShard struct {
 	full map[netip.Addr]time.Duration
 }
 
-func newRates(perSecond int) *rates {
+func newRates() *rates {
 	r := &rates{}
-	if perSecond > 0 {
-		r.every = time.Second / time.Duration(perSecond)
-	}
 	for i := range r.shards {
 		r.shards[i].full = map[netip.Addr]time.Duration{}
 	}
 	return r
 }
 
+// set changes the rate; 0 or less: no limit.
+func (r *rates) set(perSecond int) {
+	every := time.Duration(0)
+	if perSecond > 0 {
+		every = time.Second / time.Duration(perSecond)
+	}
+	r.every.Store(int64(every))
+}
+
 // allow takes a token of the client's.
 func (r *rates) allow(client netip.Addr, now time.Duration) bool {
-	if r.every == 0 {
+	every := time.Duration(r.every.Load())
+	if every == 0 {
 		return true
 	}
 	client = network(client)
@@ -88,7 +96,7 @@ func (r *rates) allow(client netip.Addr, now time.Duration) bool {
 	if !known && len(s.full) >= clientsAtRates {
 		s.evict(now)
 	}
-	full, ok := spend(full, now, r.every, time.Second)
+	full, ok := spend(full, now, every, time.Second)
 	s.full[client] = full
 	return ok
 }
@@ -120,15 +128,19 @@ func network(client netip.Addr) netip.Addr {
 
 // counts bounds things held at once, altogether and by one client.
 type counts struct {
+	mu             sync.Mutex
 	most, mostEach int
-
-	mu   sync.Mutex
-	all  int
-	each map[netip.Addr]int
+	all            int
+	each           map[netip.Addr]int
 }
 
-func newCounts(most, mostEach int) *counts {
-	return &counts{most: most, mostEach: mostEach, each: map[netip.Addr]int{}}
+func newCounts() *counts { return &counts{each: map[netip.Addr]int{}} }
+
+// set changes the bounds; what is held already stays.
+func (c *counts) set(most, mostEach int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.most, c.mostEach = most, mostEach
 }
 
 // take counts one more for the client, unless that is too many.

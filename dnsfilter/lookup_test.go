@@ -127,12 +127,16 @@ func TestReload(t *testing.T) {
 		t.Error("a bad reload forgot the answers")
 	}
 	next := newAuthority(t)
-	if err := b.Reload(Config{Decide: b.p, Upstreams: next.upstream(), Denied: Refused}); err != nil {
+	if err := b.Reload(Config{Decide: b.p, Upstreams: next.upstream(), Denied: Refused, Limits: Limits{QPS: 2}}); err != nil {
 		t.Fatal(err)
 	}
 	b.ask("a.example.", dns.TypeA)
 	if r := b.ask("evil.example.", dns.TypeA); r.Rcode != dns.RcodeRefused || len(next.asked()) != 1 || len(b.up.asked()) != 0 {
 		t.Errorf("after the reload: %v", r)
+	}
+	b.p.attempts, b.p.verdicts = nil, nil
+	if b.ask("a.example.", dns.TypeA); !denied(t, b, rules.Limit) {
+		t.Error("the new limits are not in force")
 	}
 }
 

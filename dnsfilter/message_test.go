@@ -164,7 +164,9 @@ func TestClientOptions(t *testing.T) {
 	if back := r.IsEdns0(); len(r.Answer) != 1 || back == nil || len(back.Option) != 0 || !back.Do() || back.UDPSize() != maxUDP {
 		t.Errorf("replied %v", r)
 	}
+	b.up.mu.Lock()
 	sent := b.up.raw[0].IsEdns0()
+	b.up.mu.Unlock()
 	if sent == nil || len(sent.Option) != 0 || sent.Do() || sent.UDPSize() != maxUDP {
 		t.Errorf("upstream was sent %v", sent)
 	}
