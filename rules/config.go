@@ -29,9 +29,14 @@ type Config struct {
 	Admin             AdminConfig
 	Limits            Limits
 
-	profiles []*Profile // that clients could have named
-	digest   [32]byte   // of the text
+	profiles []*Profile     // that clients could have named
+	digest   [32]byte       // of the text
+	lines    map[string]int // of the keys of [listen]
 }
+
+// ListenLine returns the line of a key of [listen], for problems that are found
+// later; 0: the file has no such key.
+func (c *Config) ListenLine(key string) int { return c.lines[key] }
 
 // Listen says where sallyport listens; what is not listed is off.
 type Listen struct {
@@ -119,6 +124,10 @@ func (c *Config) readListen(t *table) {
 	c.Listen.DNS = t.addrPorts("dns")
 	c.Listen.Transparent = t.addrPorts("transparent")
 	c.Listen.Admin = t.str("admin")
+	c.lines = map[string]int{}
+	for _, key := range t.keys() {
+		c.lines[key] = t.line(key)
+	}
 	if a := c.Listen.Admin; a != "" && !strings.HasPrefix(a, "unix:") {
 		if _, err := netip.ParseAddrPort(a); err != nil {
 			t.errorf("admin", `%q is neither address:port nor "unix:" and a path`, a)
@@ -147,7 +156,7 @@ func (c *Config) readDNS(t *table) {
 			z.errorf("suffix", "%v", err)
 		}
 		ups := z.upstreams("upstreams")
-		if len(ups) == 0 {
+		if z.lacks("upstreams") {
 			z.missing("upstreams", `the zone's own servers, like ["udp://10.0.0.53:53"]`)
 		}
 		if slices.ContainsFunc(c.DNS.Zones, func(o Zone) bool { return o.Suffix == suffix }) {
@@ -204,7 +213,7 @@ func (c *Config) readJournal(t *table, dir string) {
 	}
 	c.Journal.Path = under(dir, c.Journal.Path)
 	c.Journal.Flows = under(dir, c.Journal.Flows)
-	if c.Journal.Flows == c.Journal.Path && c.Journal.Path != "-" {
+	if c.Journal.Flows == c.Journal.Path && c.Journal.Path != "-" && c.Journal.Path != "" {
 		t.errorf("flows", "must be another file than path: decisions and flows rotate on their own")
 	}
 	t.done()

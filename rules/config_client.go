@@ -40,7 +40,7 @@ func (c *Config) readClient(t *table, profiles []*Profile) *Client {
 	if t.has("mode") {
 		cl.Audit = t.choice("mode", "enforce", "audit") == "audit"
 	}
-	if len(cl.Sources) == 0 {
+	if t.lacks("sources") {
 		t.missing("sources", `list the addresses that it connects from, like ["10.1.2.3"]`)
 	}
 	c.readClientProfiles(cl, t, profiles)
@@ -124,7 +124,7 @@ func (t *table) clientProfile(name string, line int, profiles []*Profile) (Clien
 	for _, k := range ports.keys() {
 		v := ports.integer(k, 0, 1, 65535)
 		if p.port(k) == nil {
-			t.errorf("ports", "%q is not a configurable port of %s", k, p.Name)
+			t.doc.add(ports.line(k), "ports: %q is not a configurable port of %s", k, p.Name)
 			continue
 		}
 		cp.Ports[k] = uint16(v)

@@ -1,8 +1,53 @@
-// Hints: never a panic, whatever the decision.
+// Hints: the sentence that every denial ends with.
 
 package rules
 
 import "testing"
+
+func TestHint(t *testing.T) {
+	mismatch := try(mgr, "www.product.example:80").http("www.product.example:8080")
+	tooLong := try(mgr, "www.product.example:443").faulty(SniffTooLong)
+	tooLong.Detail = "16385 octets"
+	p := compiled(t, site, today)
+	for _, c := range []struct {
+		attempt Attempt
+		want    string
+	}{
+		{try(mgr, "www.product.example:443"), ""},
+		{try(mgr, "cloud.product.example:443"), `documented for product, section 1, when feature cloud is on: add "cloud" to the features of client "mgr"`},
+		{try(mgr, "guarded.product.example:443"), `documented for product, section 1, when feature cloud is on: add "cloud" to the features of client "mgr", and when feature guardian is on: add "guardian" to the features of client "mgr"`},
+		{try(cloudy, "guarded.product.example:443"), `documented for product, section 1, when feature guardian is on: add "guardian" to the features of client "cloudy"`},
+		{try(mgr, "cloud.product.example:80"), `documented for product, section 1, when feature cloud is on: add "cloud" to the features of client "mgr", and on tcp 443: not on tcp 80`},
+		{try(mgr, "old.product.example:443"), `documented for product, section 1, for versions below 6.0.4: client "mgr" has no version set, which is read as the current one`},
+		{try(cloudy, "new.product.example:443"), `documented for product, section 1, for versions from 6.0.4: client "cloudy" has version 6.0.3`},
+		{try(mgr, "www.product.example:22"), `documented for product, section 1, on tcp 80, 443: not on tcp 22`},
+		{try(mgr, "www.product.example:443").udp(), `documented for product, section 1, on tcp 80, 443: not on udp 443`},
+		{try(mgr, "agents.product.example:443"), `documented for product, section 3, from role agent: client "mgr" has role manager`},
+		{try(agent, "10.20.30.40:4430"), `documented for product, section 3, on tcp 443, 4431: not on tcp 4430`},
+		{try(mgr, "gone.site.example:443"), `rule site/gone expired on 2026-01-31 (INC-4): set a later expires, or remove the rule`},
+		{try(mgr, "cdn.product.example:443"), `documented for product, section 2 is *.cdn.product.example, which is every name below it and not cdn.product.example itself`},
+		{try(mgr, "x.www.product.example:443"), `documented for product, section 1 is www.product.example itself, and no name below it`},
+		{try(mgr, "www2.product.example:443"), `the nearest name is www.product.example, documented for product, section 1`},
+		{try(mgr, "live.another.example:443"), `documented for another, section 9, a profile that client "mgr" does not have`},
+		{try(mgr, "evil.test:443"), `nothing that client "mgr" has documents evil.test: if the site needs it, a [[rule]] with a reason permits it`},
+		{try(mgr, "198.41.0.4:443"), `nothing that client "mgr" has documents 198.41.0.4: if the site needs it, a [[rule]] with a reason permits it`},
+		{try("10.3.0.1", "www.product.example:443"), `no [[client]] covers 10.3.0.1: add the address to the sources of one`},
+		{try(mgr, "www.product.example:443").tls("evil.test"), `permitted for www.product.example, but the ClientHello names evil.test: one connection, one name`},
+		{mismatch, `permitted for www.product.example:80, but the Host header says www.product.example:8080`},
+		{try(mgr, "www.product.example:80").http("121.46.26.221"), `permitted for www.product.example:80, but the Host header says 121.46.26.221:80`},
+		{try(mgr, "www.product.example:443").dials("10.0.0.1"), `www.product.example resolves to 10.0.0.1: if that is meant, list it in [resolve] private, in the same rule, or in [client.addresses]`},
+		{asks(mgr, "www.product.example", 16), `www.product.example is permitted; type 16 is not looked up, only A, AAAA, HTTPS and SVCB are`},
+		{tooLong, `The ClientHello or request head is longer than the limit. (16385 octets)`},
+		{try(mgr, "www.product.example:443").tls(""), `The TLS ClientHello names no server, so nothing ties the connection to the permitted name.`},
+		{try(whole, "127.0.0.1:3128"), `The destination is one of sallyport's own listeners; no rule can permit that.`},
+		{try(audited, "cloud.product.example:443"), `documented for product, section 1, when feature cloud is on: add "cloud" to the features of client "audited"`},
+	} {
+		d := p.Decide(c.attempt)
+		if got := Hint(c.attempt, d); got != c.want {
+			t.Errorf("%s:\n got %s\nwant %s", answer(d), got, c.want)
+		}
+	}
+}
 
 // A Decider that failed answers with a bare Decision; pages and journal ask
 // for its hint all the same.

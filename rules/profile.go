@@ -129,7 +129,7 @@ func (t *table) reach(r *Rule, p *Profile) {
 		}
 		r.To = append(r.To, d)
 	}
-	if len(t.strs("to")) == 0 {
+	if t.lacks("to") {
 		t.missing("to", `list names, *.names, addresses or prefixes`)
 	}
 	r.TCP, r.tcpNamed = t.ports("tcp", p)

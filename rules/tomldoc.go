@@ -9,6 +9,7 @@ package rules
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -51,21 +52,27 @@ func (d *tomlDoc) warn(line int, format string, args ...any) {
 }
 
 // locate gives every key its line. The library lists keys in the order of the
-// document; statements are found in the same order.
+// document; statements are found in the same order. A key without a statement
+// of its own, in an inline table, is where the last one was.
 func (d *tomlDoc) locate(keys []toml.Key) {
-	lines := statementLines(d.lines)
+	statements := findStatements(d.lines)
 	counts := map[string]int{} // array table path -> elements so far
-	next, line := 0, 0
+	line := 0
 	for _, k := range keys {
-		if s := next; s < len(lines) && statementNames(lines[s].text, k) {
-			line = lines[s].line
-			next++
-			if lines[s].array {
-				p := d.indexed(k[:len(k)-1], counts) + k[len(k)-1]
-				counts[p]++
+		if len(statements) > 0 && slices.Equal(statements[0].path, k) {
+			s := statements[0]
+			statements = statements[1:]
+			line = s.line
+			if s.array {
+				counts[d.indexed(k[:len(k)-1], counts)+k[len(k)-1]]++
 			}
 		}
-		d.at[strings.TrimSuffix(d.indexed(k, counts), ".")] = line
+		for n := 1; n <= len(k); n++ {
+			at := strings.TrimSuffix(d.indexed(k[:n], counts), ".")
+			if _, known := d.at[at]; !known || n == len(k) {
+				d.at[at] = line // the tables that a dotted key makes, too
+			}
+		}
 	}
 }
 
@@ -86,41 +93,69 @@ func (d *tomlDoc) indexed(k toml.Key, counts map[string]int) string {
 // statement is the beginning of one line that names a key or a table.
 type statement struct {
 	line  int
-	text  string // the key as written: dotted, without brackets
-	array bool   // [[…]]
+	path  []string // from the top of the document
+	array bool     // [[…]]
 }
 
-// statementNames tells whether a statement's key ends in the last part of k.
-func statementNames(text string, k toml.Key) bool {
-	last := k[len(k)-1]
-	i := strings.LastIndexByte(text, '.')
-	return strings.Trim(strings.TrimSpace(text[i+1:]), `"'`) == last || strings.HasSuffix(strings.Trim(text, `"' `), last)
-}
-
-// statementLines finds where statements begin: table headers and key = value,
+// findStatements finds where statements begin: table headers and key = value,
 // skipping the inside of multi-line arrays and strings.
-func statementLines(lines []string) []statement {
+func findStatements(lines []string) []statement {
 	var out []statement
+	var header []string
 	depth, quote := 0, ""
 	for i, line := range lines {
 		t := strings.TrimSpace(line)
 		if depth == 0 && quote == "" && t != "" && t[0] != '#' {
-			if key, ok := strings.CutPrefix(t, "[["); ok {
-				key, _, _ = strings.Cut(key, "]]")
-				out = append(out, statement{i + 1, key, true})
-				continue
-			} else if key, ok := strings.CutPrefix(t, "["); ok {
-				key, _, _ = strings.Cut(key, "]")
-				out = append(out, statement{i + 1, key, false})
+			if t[0] == '[' {
+				array := strings.HasPrefix(t, "[[")
+				header, _ = scanKey(strings.TrimLeft(t, "["))
+				out = append(out, statement{i + 1, header, array})
 				continue
 			}
-			key, value, _ := strings.Cut(t, "=")
-			out = append(out, statement{i + 1, strings.TrimSpace(key), false})
+			key, value := scanKey(t)
+			out = append(out, statement{i + 1, slices.Concat(header, key), false})
 			t = value
 		}
 		depth, quote = scanValue(t, depth, quote)
 	}
 	return out
+}
+
+// scanKey reads a key, dotted or not, bare or in quotes, up to "=" or "]", and
+// returns its parts and what comes behind.
+func scanKey(t string) (parts []string, rest string) {
+	for {
+		t = strings.TrimLeft(t, " \t")
+		part := t
+		if t != "" && (t[0] == '"' || t[0] == '\'') {
+			q := t[:1]
+			end := 1
+			for end < len(t) && t[end:end+1] != q {
+				if t[end] == '\\' && q == `"` {
+					end++
+				}
+				end++
+			}
+			end = min(end+1, len(t))
+			part, t = strings.Trim(t[:end], q), t[end:]
+			if u, err := strconv.Unquote(q + part + q); err == nil && q == `"` {
+				part = u
+			}
+		} else if end := strings.IndexAny(t, ".=] \t"); end >= 0 {
+			part, t = t[:end], t[end:]
+		} else {
+			t = ""
+		}
+		parts = append(parts, part)
+		t = strings.TrimLeft(t, " \t")
+		if t == "" {
+			return parts, ""
+		}
+		if t[0] != '.' {
+			return parts, t[1:]
+		}
+		t = t[1:]
+	}
 }
 
 // scanValue follows brackets and quotes over one line of a value.

@@ -49,7 +49,18 @@ func (t *table) errorf(key, format string, args ...any) {
 	t.doc.add(t.line(key), "%s: %s", key, fmt.Sprintf(format, args...))
 }
 
-func (t *table) has(key string) bool { _, ok := t.m[key]; return ok }
+// has tells whether a key is there. To ask makes the key a known one.
+func (t *table) has(key string) bool {
+	t.used[key] = true
+	_, ok := t.m[key]
+	return ok
+}
+
+// lacks tells whether a list is absent or empty.
+func (t *table) lacks(key string) bool {
+	list, ok := t.m[key].([]any)
+	return !t.has(key) || ok && len(list) == 0
+}
 
 // missing reports a required key that is not there.
 func (t *table) missing(key, cure string) {

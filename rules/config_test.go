@@ -1,0 +1,360 @@
+// Configurations: what is refused, in which words, on which line.
+
+package rules
+
+import (
+	"fmt"
+	"net/netip"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// problemsOf reads a configuration and compiles it, and gives every problem.
+func problemsOf(t *testing.T, text string) []string {
+	t.Helper()
+	c, problems := ParseConfig("site.toml", "", []byte(text), testProfiles(t))
+	if (c == nil) != (problems.Err() != nil) {
+		t.Errorf("a configuration with an error, or none without: %v", problems)
+	}
+	if c != nil {
+		_, more := Compile(c, testOwn(), today)
+		problems = append(problems, more...)
+	}
+	var out []string
+	for _, p := range problems {
+		out = append(out, p.String())
+	}
+	return out
+}
+
+// one is a client without fault, five lines long.
+const one = `[[client]]
+name     = "one"
+sources  = ["10.0.0.1"]
+profiles = ["product"]
+`
+
+func TestConfigRefusals(t *testing.T) {
+	for _, c := range []struct{ what, text, want string }{
+		{"nothing", "", "site.toml: warning: no [[client]]: everybody is denied as unknown_client"},
+		{"one client", one, ""},
+
+		{"unknown key", "modus = \"audit\"\n" + one, `site.toml:1: unknown key "modus": did you mean "mode"?`},
+		{"unknown key, nothing near", one + "[journal]\ncompression = true\n", `site.toml:6: unknown key "compression": known here: flows, max_age_days, max_size_mib, path, required`},
+		{"case twin", "[LISTEN]\nhttp = []\n" + one, `site.toml:1: unknown key "LISTEN": did you mean "listen"?`},
+		{"case twin beside the key", "[listen]\nhttp = []\nHTTP = []\n" + one, `site.toml:3: unknown key "HTTP": did you mean "http"?`},
+		{"unknown table", one + "[proxy]\nport = 1\n", `site.toml:5: unknown key "proxy": known here: admin, client, dns, ech, hosts, journal, limits, listen, mode, resolve, rule, strict_destination`},
+		{"wrong type", "mode = 1\n" + one, `site.toml:1: mode: must be a string, not a whole number`},
+		{"wrong type of a flag", "strict_destination = \"yes\"\n" + one, `site.toml:1: strict_destination: must be true or false, not a string`},
+		{"wrong type of a list", "[listen]\nhttp = \"127.0.0.1:3128\"\n" + one, `site.toml:2: http: must be a list of strings, not a string`},
+		{"wrong type in a list", "[listen]\nhttp = [3128]\n" + one, `site.toml:2: http: must be a list of strings, and has a whole number in it`},
+		{"wrong type of a table", "listen = 1\n" + one, `site.toml:1: listen: must be a table, not a whole number`},
+		{"[client] for [[client]]", "[client]\nname = \"x\"\n", "site.toml: warning: no [[client]]: everybody is denied as unknown_client\nsite.toml:1: client: must be written as [[client]]"},
+		{"not one of the modes", "mode = \"monitor\"\n" + one, `site.toml:1: mode: "monitor" is not one of "enforce", "audit"`},
+		{"not one of ech", "ech = \"drop\"\n" + one, `site.toml:1: ech: "drop" is not one of "outer", "deny"`},
+		{"syntax", "mode = \n" + one, `site.toml:1: expected value but found '\n' instead`},
+		{"duplicate key", "mode = \"audit\"\nmode = \"enforce\"\n", `site.toml:2: Key 'mode' has already been defined.`},
+		{"duplicate table", "[dns]\n[dns]\n", `site.toml:2: Key 'dns' has already been defined.`},
+
+		{"address without a port", "[listen]\nhttp = [\n  \"127.0.0.1:3128\",\n  \"127.0.0.1\", # here\n]\n" + one, `site.toml:4: http: "127.0.0.1" is not address:port, like "127.0.0.1:3128" or "[::1]:3128"`},
+		{"listen on a name", "[listen]\ndns = [\"localhost:53\"]\n" + one, `site.toml:2: dns: "localhost:53" is not address:port, like "127.0.0.1:3128" or "[::1]:3128"`},
+		{"one address twice", "[listen]\nhttp = [\"127.0.0.1:1\"]\nsocks5 = [\"127.0.0.1:1\"]\n" + one, `site.toml:1: listen: 127.0.0.1:1 is listed twice`},
+		{"admin nowhere", "[listen]\nadmin = \"here\"\n" + one, `site.toml:2: admin: "here" is neither address:port nor "unix:" and a path`},
+		{"admin on a network", "[listen]\nadmin = \"0.0.0.0:9180\"\n" + one, `site.toml:2: admin: 0.0.0.0:9180 is not loopback: set [admin] token_file, tls_cert and tls_key, or listen on 127.0.0.1 or unix:path`},
+		{"admin on a network with a token only", "[listen]\nadmin = \"10.0.0.1:9180\"\n[admin]\ntoken_file = \"t\"\n" + one, `site.toml:2: admin: 10.0.0.1:9180 is not loopback: set [admin] token_file, tls_cert and tls_key, or listen on 127.0.0.1 or unix:path`},
+		{"admin on a network with all", "[listen]\nadmin = \"10.0.0.1:9180\"\n[admin]\ntoken_file = \"t\"\ntls_cert = \"c\"\ntls_key = \"k\"\n" + one, ""},
+		{"half a certificate", "[admin]\ntls_cert = \"c\"\n" + one, `site.toml:1: admin: tls_cert and tls_key go together`},
+
+		{"unknown profile", "[[client]]\nname = \"x\"\nsources = [\"10.0.0.1\"]\nprofiles = [\n  \"another\",\n  \"windows\",\n]\n", `site.toml:6: unknown profile "windows"; there are "product", "another"`},
+		{"unknown role", one + "role = \"boss\"\n", `site.toml:5: role: "boss" is not a role of product; its roles are "manager", "agent"`},
+		{"unknown feature", one + "features = [\"cloud\", \"rain\"]\n", `site.toml:5: features: "rain" is not a feature of product; its features are "cloud", "guardian"`},
+		{"feature of a profile without", "[[client]]\nname = \"x\"\nsources = [\"10.0.0.1\"]\nprofiles = [\"another\"]\nfeatures = [\"rain\"]\n", `site.toml:5: features: "rain" is not a feature of another; it has no features`},
+		{"unknown configurable port", one + "ports = { download = 1 }\n", `site.toml:5: ports: "download" is not a configurable port of product`},
+		{"configurable port out of range", one + "ports = { upgrade = 65536 }\n", `site.toml:5: upgrade: 65536 is not from 1 to 65535`},
+		{"no version", one + "version = \"new\"\n", `site.toml:5: version: "new" is not a version like "6.0.4" or "14.3 RU8"`},
+		{"client without a name", "[[client]]\nsources = [\"10.0.0.1\"]\nprofiles = []\n", `site.toml:1: name: "" is not a new client name: letters, digits, dots and hyphens`},
+		{"one name twice", one + strings.ReplaceAll(one, "10.0.0.1", "10.0.0.2"), `site.toml:6: name: "one" is not a new client name: letters, digits, dots and hyphens`},
+		{"no sources", "[[client]]\nname = \"x\"\nprofiles = []\n", "site.toml:1: client[0].sources is missing: list the addresses that it connects from, like [\"10.1.2.3\"]"},
+		{"a name for a source", "[[client]]\nname = \"x\"\nsources = [\"10.0.0.1\", \"host.example\"]\nprofiles = []\n", `site.toml:3: sources: "host.example" is not an address or a prefix like "10.0.0.0/8"`},
+		{"bits behind the length", "[[client]]\nname = \"x\"\nsources = [\"10.0.0.1/24\", \"10.0.0.0/24\"]\nprofiles = []\n", `site.toml:3: sources: "10.0.0.1/24" is not an address or a prefix like "10.0.0.0/8"`},
+		{"no profiles", "[[client]]\nname = \"x\"\nsources = [\"10.0.0.1\"]\n", `site.toml:1: client[0].profiles is missing: list profiles, or write profiles = [] for a client that has site rules only`},
+		{"can never match", "[[client]]\nname = \"net\"\nsources = [\"10.0.0.0/8\"]\nprofiles = []\n" + one, `site.toml:7: sources: can never match: client "net" above takes every one of them`},
+		{"can match in part", "[[client]]\nname = \"net\"\nsources = [\"10.0.0.0/24\"]\nprofiles = []\n" + strings.ReplaceAll(one, `"10.0.0.1"`, `"10.0.0.1", "10.0.1.1"`), ""},
+		{"a role beside two profiles", "[[client]]\nname = \"x\"\nsources = [\"10.0.0.1\"]\nprofiles = [\"product\", \"another\"]\nrole = \"client\"\n", `role: belongs to one profile: list exactly one in profiles, or use [[client.profile]]`},
+		{"both ways of profiles", one + "[[client.profile]]\nname = \"another\"\n", `site.toml:5: client "one" has profiles already: use either profiles or [[client.profile]]`},
+		{"one profile twice", one[:strings.Index(one, "profiles")] + "[[client.profile]]\nname = \"another\"\n[[client.profile]]\nname = \"another\"\n", `site.toml:7: name: profile "another" with role "client" is listed twice`},
+		{"an unknown party", one + "[client.addresses]\nmanager = [\"10.0.0.9\"]\nboss = [\"10.0.0.8\"]\n", `site.toml:7: boss: no profile of client "one" has a party of this name; there are "manager", "agent", "syslog"`},
+		{"a party at no address", one + "[client.addresses]\nmanager = []\n", `site.toml:6: manager: is empty: list names, addresses or prefixes, or leave it out`},
+		{"a party at a wildcard", one + "[client.addresses]\nmanager = [\n\"m.example\",\n\"*.m.example\"]\n", `site.toml:8: manager: "*.m.example" is not a name, address or prefix`},
+
+		{"rule without a reason", one + "[[rule]]\nid = \"r\"\nclient = \"one\"\nto = [\"a.example\"]\ntcp = [1]\n", `site.toml:5: rule[0].reason is missing: say why the site needs it, like a ticket number`},
+		{"rule of nobody", one + "[[rule]]\nid = \"r\"\nclient = \"two\"\nto = [\"a.example\"]\ntcp = [1]\nreason = \"x\"\n", `site.toml:7: client: "two" is not the name of a [[client]]`},
+		{"rule to nowhere", one + "[[rule]]\nid = \"r\"\nclient = \"one\"\nto = []\ntcp = [1]\nreason = \"x\"\n", "site.toml:5: rule[0].to is missing: list names, *.names, addresses or prefixes"},
+		{"rule without ports", one + "[[rule]]\nid = \"r\"\nclient = \"one\"\nto = [\"a.example\"]\nreason = \"x\"\n", `site.toml:5: rule[0].tcp is missing: list the ports: tcp = […], udp = […], or any = true`},
+		{"any and ports", one + rule("any = true\ntcp = [1]"), `site.toml:10: any: any = true already means every protocol and port: remove tcp and udp`},
+		{"port 0", one + rule("tcp = [0]"), `site.toml:10: tcp: port 0 is not from 1 to 65535`},
+		{"port too high", one + rule("tcp = [443, 65536]"), `site.toml:10: tcp: port 65536 is not from 1 to 65535`},
+		{"backward range", one + rule("udp = [\"9-8\"]"), `site.toml:10: udp: "9-8" is neither a port range nor a [[port]] of the profile`},
+		{"named port in a site's rule", one + rule("tcp = [\"upgrade\"]"), `site.toml:10: tcp: "upgrade" is neither a port range nor a [[port]] of the profile`},
+		{"a port with a fraction", one + rule("tcp = [4.5]"), `site.toml:10: tcp: has a number with a fraction in it; ports are numbers or ranges in quotes`},
+		{"no ports in the list", one + rule("tcp = []"), `site.toml:10: tcp: must be a list like [443, "8000-8010"], or "all"`},
+		{"two rules, one id", one + rule("tcp = [1]") + rule("tcp = [2]"), `site.toml:12: id: "r" is not a new rule id: letters, digits, dots and hyphens`},
+		{"no date", one + rule("tcp = [1]\nexpires = \"soon\""), `site.toml:11: expires: must be a date like 2027-06-30`},
+		{"expired", one + rule("tcp = [1]\nexpires = 2026-11-21"), `site.toml:5: warning: rule r expired on 2026-11-21 and permits nothing`},
+		{"its last day", one + rule("tcp = [1]\nexpires = 2026-11-22"), ""},
+
+		{"wildcard on a public suffix", one + to(`"*.com"`), `site.toml:8: to: "*.com": anybody can have a name under this public suffix; name the domain`},
+		{"wildcard on a long public suffix", one + to(`"a.example",`+"\n"+`"*.co.uk"`), `site.toml:9: to: "*.co.uk": anybody can have a name under this public suffix; name the domain`},
+		{"wildcard on a private suffix", one + to(`"*.github.io"`), `site.toml:8: to: "*.github.io": anybody can have a name under this public suffix; name the domain`},
+		{"everything (A5)", one + to(`"*"`), `site.toml:8: to: "*": name has a byte other than a letter, digit, hyphen, underscore or dot`},
+		{"star within (A5)", one + to(`"a*.example"`), `site.toml:8: to: "a*.example": name has a byte other than a letter, digit, hyphen, underscore or dot`},
+		{"two stars (A5)", one + to(`"*.*.example"`), `site.toml:8: to: "*.*.example": name has a byte other than a letter, digit, hyphen, underscore or dot`},
+		{"a number for a name (A18)", one + to(`"0x7f.1"`), `site.toml:8: to: "0x7f.1": name ends in a number: it is an address or nothing`},
+		{"a URL for a name", one + to(`"https://a.example"`), `site.toml:8: to: "https://a.example" is not a prefix like 10.0.0.0/8`},
+		{"a role in a site's rule", one + to(`"role:manager"`), `site.toml:8: to: "role:manager": a site's rule names hosts; bind roles in [client.addresses]`},
+		{"one destination twice", one + to(`"a.example",`+"\n"+`"a.example"`), `site.toml:8: to: "a.example" is listed twice`},
+		{"DoH (F18)", one + to(`"a.example",`+"\n"+`"dns.google"`), `site.toml:9: warning: to: dns.google is a public DNS-over-HTTPS resolver: through it a client looks up any name past the DNS filter`},
+		{"DoH by address (F18)", one + to(`"8.8.8.0/24"`), `site.toml:8: warning: to: 8.8.8.0/24 is a public DNS-over-HTTPS resolver: through it a client looks up any name past the DNS filter`},
+		{"DoH below a wildcard (F18)", one + to(`"*.quad9.net"`), `site.toml:8: warning: to: *.quad9.net is a public DNS-over-HTTPS resolver: through it a client looks up any name past the DNS filter`},
+		{"covered by a profile", one + to(`"www.product.example"`), `site.toml:5: warning: rule r permits nothing that product/web does not permit already`},
+		{"covered by a wildcard", one + to(`"x.cdn.product.example"`), `site.toml:5: warning: rule r permits nothing that product/cdn does not permit already`},
+		{"not covered, another port", one + to(`"ssh.product.example"`), ""},
+
+		{"no upstream", one + "[dns]\nupstreams = []\n", `site.toml:6: upstreams: is empty: list "system", "udp://address" or "tcp://address"`},
+		{"upstream by name", one + "[dns]\nupstreams = [\n\"system\",\n\"udp://dns.example\"]\n", `site.toml:8: upstreams: "udp://dns.example" is not "system", "udp://address[:port]" or "tcp://address[:port]"`},
+		{"upstream without a scheme", one + "[dns]\nupstreams = [\"10.0.0.1\"]\n", `site.toml:6: upstreams: "10.0.0.1" is not "system", "udp://address[:port]" or "tcp://address[:port]"`},
+		{"zone without servers", one + "[[dns.zone]]\nsuffix = \"corp.example\"\n", `site.toml:5: dns.zone[0].upstreams is missing: the zone's own servers, like ["udp://10.0.0.53:53"]`},
+		{"one zone twice", one + zone("corp.example") + zone("Corp.Example."), `site.toml:10: suffix: "corp.example" has a [[dns.zone]] already`},
+		{"zone of nothing", one + zone("..") + "", `site.toml:6: suffix: name has an empty label`},
+		{"host without an address", one + "[hosts]\n\"a.example\" = [\"10.0.0.1\"]\n\"b.example\" = \"b\"\n", `site.toml:7: b.example: "b" is not an address`},
+		{"host without a name", one + "[hosts]\n\"a..example\" = \"10.0.0.1\"\n", `site.toml:6: a..example: name has an empty label`},
+		{"private by name", one + "[resolve]\nprivate = [\"corp.example\"]\n", `site.toml:6: private: "corp.example" is not an address or a prefix like "10.0.0.0/8"`},
+		{"journal nowhere", one + "[journal]\npath = \"\"\n", `site.toml:6: path: is empty: name a file, or "-" for standard output`},
+		{"flows into the journal", one + "[journal]\npath = \"a.jsonl\"\nflows = \"./a.jsonl\"\n", `site.toml:7: flows: must be another file than path: decisions and flows rotate on their own`},
+		{"journal of no size", one + "[journal]\nmax_size_mib = 0\n", `site.toml:6: max_size_mib: 0 is not from 1 to 1048576`},
+		{"a limit of nothing", one + "[limits]\nconnections = 0\n", `site.toml:6: connections: 0 is not from 1 to 1048576`},
+		{"a duration without a unit", one + "[limits]\nidle = \"10\"\n", `site.toml:6: idle: "10" is not a duration of at least 1s, like "5s" or "10m"`},
+		{"a duration as a number", one + "[limits]\nidle = 10\n", `site.toml:6: idle: must be a duration like "5s" or "10m", not a whole number`},
+		{"a duration too short", one + "[limits]\nsniff = \"1ms\"\n", `site.toml:6: sniff: "1ms" is not a duration of at least 100ms, like "5s" or "10m"`},
+		{"NUL in the text (A26)", "mode = \"a\x00b\"\n", "site.toml:1: "},
+		{"1e1000 (A26)", "[limits]\nconnections = 1e1000\n" + one, "site.toml:2: "},
+	} {
+		got := strings.Join(problemsOf(t, c.text), "\n")
+		exact := strings.HasPrefix(c.want, "site.toml") && !strings.HasSuffix(c.want, ": ")
+		if exact && got != c.want || !strings.Contains(got, c.want) || c.want == "" && got != "" {
+			t.Errorf("%s:\n%s\nwant\n%s", c.what, got, c.want)
+		}
+	}
+}
+
+// rule is a site's rule whose last lines, from the sixth on, are given.
+func rule(last string) string {
+	return "[[rule]]\nid = \"r\"\nclient = \"one\"\nto = [\"a.example\"]\nreason = \"x\"\n" + last + "\n"
+}
+
+// to is a site's rule with destinations in its fourth line.
+func to(list string) string {
+	return "[[rule]]\nid = \"r\"\nclient = \"one\"\nto = [" + list + "]\ntcp = [443]\nreason = \"x\"\n"
+}
+
+func zone(suffix string) string {
+	return fmt.Sprintf("[[dns.zone]]\nsuffix = %q\nupstreams = [\"udp://10.0.0.53\"]\n\n", suffix)
+}
+
+// Everything that is wrong is reported at once, in the order of the lines.
+func TestConfigReportsAllTogether(t *testing.T) {
+	got := problemsOf(t, `mode = "x"
+[listen]
+htpp = []
+[[client]]
+name = "a"
+sources = ["nowhere"]
+profiles = ["product"]
+role = "boss"
+[[rule]]
+id = "r"
+client = "a"
+to = ["*.com", "dns.google"]
+tcp = [0]
+`)
+	want := []string{"site.toml:1: mode:", `site.toml:3: unknown key "htpp"`, `site.toml:6: sources:`, `site.toml:8: role:`,
+		`site.toml:9: rule[0].reason`, `site.toml:12: to: "*.com"`, `site.toml:12: warning: to: dns.google`, `site.toml:13: tcp: port 0`}
+	if len(got) != len(want) {
+		t.Fatalf("%d problems, want %d:\n%s", len(got), len(want), strings.Join(got, "\n"))
+	}
+	for i := range want {
+		if !strings.HasPrefix(got[i], want[i]) {
+			t.Errorf("problem %d is %q, want %q", i, got[i], want[i])
+		}
+	}
+}
+
+// Lines stay right below long arrays, comments, strings of several lines,
+// sub-tables, dotted, quoted and inline keys.
+func TestConfigLines(t *testing.T) {
+	const text = `# a comment with [brackets] and key = "value"
+mode = "enforce" # mode = "audit"
+listen.http = [ # ]
+  "127.0.0.1:3128", # "]"
+  '127.0.0.1:3129'
+]
+listen.htpp = 1
+
+[[client]]
+name = "a"
+ports = { upgrade = 1, "e" = 2 }
+sources = ["10.0.0.1",
+  "10.0.0.2"]
+profiles = ["product"]
+rolle = "x"
+  [client.addresses]
+  manager = [
+    "10.0.0.9",
+  ]
+  "boss" = ["10.0.0.8"]
+
+[[client]]
+"name" = 'b'
+'sources' = ["10.0.0.3"]
+  [[client.profile]]
+  name = "product"
+  featurs = 1
+  [[client.profile]]
+  name = "another"
+  ports.download = 5
+  roles = []
+  [client.addresses]
+  manager = ["10.0.0.9"]
+  bos = ["10.0.0.9"]
+
+[[rule]]
+id = "r"
+client = "b"
+to = ["a.example"]
+reason = """
+two lines = [
+  x = 1
+"""
+tpc = [1]
+
+[hosts]
+"a.example" = ["x"]
+"b.a.example" = ["10.0.0.1", "y"]
+[dns]
+denied = "no"
+`
+	var got []string
+	for _, s := range problemsOf(t, text) {
+		got = append(got, strings.Join(strings.SplitN(s, " ", 4)[:3], " "))
+	}
+	want := []string{
+		`site.toml:7: unknown key`, `site.toml:11: ports: "e"`, `site.toml:15: unknown key`, `site.toml:20: boss: no`,
+		`site.toml:27: unknown key`, `site.toml:30: ports: "download"`, `site.toml:31: unknown key`, `site.toml:34: bos: no`,
+		`site.toml:36: rule[0].tcp is`, `site.toml:44: unknown key`, `site.toml:47: a.example: "x"`, `site.toml:48: b.a.example: "y"`, `site.toml:50: denied: "no"`,
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+func TestConfigValues(t *testing.T) {
+	c, problems := ParseConfig("site.toml", "/etc/sallyport", []byte(`
+[listen]
+http  = ["[::ffff:127.0.0.1]:3128"]
+admin = "unix:run/admin.sock"
+[[client]]
+name    = "a"
+sources = ["::ffff:10.0.0.1", "fd00::/8"]
+mode    = "audit"
+[[client.profile]]
+name    = "product"
+version = "6.0.4"
+ports   = { upgrade = 4431 }
+[[client.profile]]
+name    = "product"
+role    = "agent"
+[hosts]
+"B\u00fccher.example" = "::ffff:10.0.0.9"
+[journal]
+path  = "log/denials.jsonl"
+flows = "/var/flows.jsonl"
+[limits]
+idle = "90s"
+`), testProfiles(t))
+	if c == nil || len(problems) > 0 {
+		t.Fatal(problems)
+	}
+	cl := c.Clients[0]
+	for what, ok := range map[string]bool{
+		"a mapped listener is unmapped": c.Listen.HTTP[0] == netip.MustParseAddrPort("127.0.0.1:3128"),
+		"a mapped source is unmapped":   cl.Sources[0] == netip.MustParsePrefix("10.0.0.1/32"),
+		"a socket is below the file":    c.Listen.Admin == "unix:"+filepath.FromSlash("/etc/sallyport/run/admin.sock"),
+		"the journal is below the file": c.Journal.Path == filepath.FromSlash("/etc/sallyport/log/denials.jsonl"),
+		"an absolute path stays":        c.Journal.Flows == "/var/flows.jsonl",
+		"an IDN host is its A-label":    c.Hosts[mustName("xn--bcher-kva.example")][0] == netip.MustParseAddr("10.0.0.9"),
+		"audit is the client's":         cl.Audit && !c.Audit,
+		"one profile in two roles":      len(cl.Profiles) == 2 && cl.Profiles[0].Role == "manager" && cl.Profiles[1].Role == "agent",
+		"the port is one profile's":     cl.Profiles[0].Ports["upgrade"] == 4431 && len(cl.Profiles[1].Ports) == 0,
+		"a limit is read":               c.Limits.Idle == 90*time.Second,
+		"the others have defaults":      c.Limits.HalfClosed == time.Minute && c.Limits.Connections == 16384 && c.Limits.Sniff == 5*time.Second,
+		"upstreams have a default":      slices.Equal(c.DNS.Upstreams, []string{"system"}) && c.DNS.Denied == "nxdomain",
+	} {
+		if !ok {
+			t.Errorf("not so: %s", what)
+		}
+	}
+	standard, _ := ParseConfig("-", "", []byte("[journal]\npath = \"-\"\n"), nil)
+	if standard.Journal.Path != "-" {
+		t.Errorf("standard output became %q", standard.Journal.Path)
+	}
+}
+
+// The revision is of the text: the same text, the same revision.
+func TestRevision(t *testing.T) {
+	a, b, c := compiled(t, one, today), compiled(t, one, today.Add(time.Hour)), compiled(t, one+"#", today)
+	if a.Revision() != b.Revision() || a.Revision() == c.Revision() || len(a.Revision()) != 12 {
+		t.Errorf("revisions %q, %q, %q", a.Revision(), b.Revision(), c.Revision())
+	}
+	if a.Rules() == 0 {
+		t.Error("no rule is in force")
+	}
+}
+
+// No text makes the reader panic; what it accepts has no error, compiles, and
+// means the same when it is read again.
+func FuzzConfig(f *testing.F) {
+	for _, s := range []string{"", one, site} {
+		f.Add(s)
+	}
+	profiles := testProfiles(f)
+	f.Fuzz(func(t *testing.T, text string) {
+		c, problems := ParseConfig("f.toml", "", []byte(text), profiles)
+		again, problems2 := ParseConfig("f.toml", "", []byte(text), profiles)
+		if (c == nil) != (again == nil) || !slices.Equal(problems, problems2) {
+			t.Fatalf("read twice: %v, then %v", problems, problems2)
+		}
+		if (c == nil) != (problems.Err() != nil) {
+			t.Fatalf("a configuration %v with %v", c != nil, problems)
+		}
+		lines := strings.Count(text, "\n") + 1
+		for _, p := range problems {
+			if p.Line < 0 || p.Line > lines {
+				t.Fatalf("%v: there are %d lines", p, lines)
+			}
+		}
+		if c == nil {
+			return
+		}
+		p, _ := Compile(c, Own{}, today)
+		q, _ := Compile(again, Own{}, today)
+		for _, a := range []Attempt{{}, try(mgr, "www.product.example:443"), try(mgr, "121.46.26.221:443"), asks(mgr, "www.product.example", 1)} {
+			d, e := p.Decide(a), q.Decide(a)
+			if answer(d) != answer(e) || Hint(a, d) != Hint(a, e) {
+				t.Fatalf("compiled twice: %s, then %s", answer(d), answer(e))
+			}
+		}
+	})
+}

@@ -1,0 +1,119 @@
+// Profiles: what is refused, in which words, on which line; what is read.
+
+package rules
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+// head is a profile without rules, seven lines long.
+const head = `name  = "p"
+roles = ["manager", "agent"]
+binds = ["syslog"]
+[document]
+title = "T"
+[[feature]]
+name = "cloud"
+`
+
+// row is a rule of five lines from the eighth on, and what is given behind.
+func row(last string) string {
+	return head + "[[rule]]\nid = \"r\"\nfrom = \"manager\"\nto = [\"a.example\"]\npurpose = \"x\"\n" + last + "\n"
+}
+
+func TestProfileRefusals(t *testing.T) {
+	for _, c := range []struct{ what, text, want string }{
+		{"no rules is a profile that permits nothing", head, ""},
+		{"one rule", row("tcp = [443]"), ""},
+		{"syntax", "name = ", "p.toml:1: unexpected EOF; expected value"},
+		{"nothing", "", "p.toml: name: \"\" is not a profile name: lower-case letters, digits and hyphens, and not \"site\"\n" +
+			"p.toml: roles is missing: list the parties of the document, the default one first\n" +
+			"p.toml: document.title is missing: name the document that the rules are typed from"},
+		{"the site's name", strings.Replace(head, `"p"`, `"site"`, 1), `p.toml:1: name: "site" is not a profile name: lower-case letters, digits and hyphens, and not "site"`},
+		{"unknown key", "nmae = \"q\"\n" + head, `p.toml:1: unknown key "nmae": did you mean "name"?`},
+		{"unknown key of a rule", row("tcp = [1]\nPurpose = \"y\""), `p.toml:14: unknown key "Purpose": did you mean "purpose"?`},
+		{"unknown key of the document", strings.Replace(head, "title", "author = \"a\"\ntitle", 1), `p.toml:5: unknown key "author": known here: released, title, url, version`},
+		{"a role that is none", strings.Replace(head, "agent", "the agent", 1), `p.toml:2: roles: "the agent" is not a role name: lower-case letters, digits and hyphens`},
+		{"one role twice", strings.Replace(head, "agent", "manager", 1), `p.toml:2: roles: "manager" is listed twice`},
+		{"one feature twice", head + "[[feature]]\nname = \"cloud\"\n", `p.toml:9: name: "cloud" is not a new feature name`},
+		{"a port without a default", head + "[[port]]\nname = \"x\"\n", `p.toml:8: port[0].default is missing: the port that the document gives`},
+		{"a default that is no port", head + "[[port]]\nname = \"x\"\ndefault = 70000\n", "p.toml:8: port[0].default is missing: the port that the document gives\np.toml:10: default: 70000 is not from 1 to 65535"},
+		{"a rule from nobody", strings.Replace(row("tcp = [1]"), `from = "manager"`, `from = "boss"`, 1), `p.toml:10: from: "boss" is not one of the profile's roles`},
+		{"a rule from a bind", strings.Replace(row("tcp = [1]"), `from = "manager"`, `from = "syslog"`, 1), `p.toml:10: from: "syslog" is not one of the profile's roles`},
+		{"a rule to nobody", strings.Replace(row("tcp = [1]"), `"a.example"`, `"role:boss"`, 1), `p.toml:11: to: role:boss is none of the profile's roles or binds`},
+		{"a rule to a bind", strings.Replace(row("tcp = [1]"), `"a.example"`, `"role:syslog"`, 1), ""},
+		{"a rule to no role", strings.Replace(row("tcp = [1]"), `"a.example"`, `"role:"`, 1), `p.toml:11: to: "role:" is not role: and a party`},
+		{"an unknown feature", row("tcp = [1]\nwhen = [\"cloud\", \"rain\"]"), `p.toml:14: when: "rain" is not one of the profile's features`},
+		{"no purpose", strings.Replace(row("tcp = [1]"), "purpose = \"x\"\n", "", 1), `p.toml:8: rule[0].purpose is missing: what the document says that it is for`},
+		{"one id twice", row("tcp = [1]") + "[[rule]]\nid = \"r\"\nfrom = \"manager\"\nto = [\"b.example\"]\npurpose = \"x\"\ntcp = [1]\n", `p.toml:15: id: "r" is not a new rule id: lower-case letters, digits, dots and hyphens`},
+		{"versions the wrong way round", row("tcp = [1]\nsince = \"6.0.10\"\nuntil = \"6.0.4\""), `p.toml:15: until: "6.0.4" is not after since "6.0.10"`},
+		{"no version", row("tcp = [1]\nsince = \"\""), `p.toml:14: since: "" is not a version like "6.0.4" or "14.3 RU8"`},
+		{"no ports", row(""), `p.toml:8: rule[0].tcp is missing: list the ports: tcp = […], udp = […], or any = true`},
+		{"ports and any", row("udp = \"all\"\nany = true"), `p.toml:14: any: any = true already means every protocol and port: remove tcp and udp`},
+		{"an unnamed port", row("tcp = [\"upgrade\"]"), `p.toml:13: tcp: "upgrade" is neither a port range nor a [[port]] of the profile`},
+		{"a wildcard on a public suffix", strings.Replace(row("tcp = [1]"), `a.example`, `*.com.cn`, 1), `p.toml:11: to: "*.com.cn": anybody can have a name under this public suffix; name the domain`},
+		{"a mapped prefix", strings.Replace(row("tcp = [1]"), `a.example`, `::ffff:10.0.0.0/104`, 1), `p.toml:11: to: "::ffff:10.0.0.0/104" is not a prefix like 10.0.0.0/8`},
+		{"bits behind a prefix", strings.Replace(row("tcp = [1]"), `a.example`, `10.1.0.0/8`, 1), `p.toml:11: to: "10.1.0.0/8" has bits set behind its length: write "10.0.0.0/8"`},
+		{"an IPv6 zone", strings.Replace(row("tcp = [1]"), `a.example`, `fe80::1%eth0`, 1), `p.toml:11: to: "fe80::1%eth0": name has a byte other than a letter, digit, hyphen, underscore or dot`},
+		{"several at once, in order", row("when = [\"rain\"]\ntcp = [0]\nflavour = 1"), "p.toml:13: when: \"rain\" is not one of the profile's features\np.toml:14: tcp: port 0 is not from 1 to 65535\n" +
+			`p.toml:15: unknown key "flavour": known here: any, from, id, local, note, purpose, section, since, tcp, to, udp, until, when`},
+	} {
+		p, err := ParseProfile("p.toml", []byte(c.text))
+		got := ""
+		if err != nil {
+			got = err.Error()
+		}
+		if got != c.want || (p == nil) != (err != nil) {
+			t.Errorf("%s:\n%s\nwant\n%s", c.what, got, c.want)
+		}
+	}
+}
+
+func TestProfileValues(t *testing.T) {
+	p, err := ParseProfile("profile.toml", []byte(product))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.Name != "product" || !slices.Equal(p.Roles, []string{"manager", "agent"}) || len(p.Features) != 2 || p.Ports[0] != (Port{Name: "upgrade", Default: 4430}) {
+		t.Errorf("%+v", p)
+	}
+	web, manager := p.Rules[0], p.Rules[slices.IndexFunc(p.Rules, func(r *Rule) bool { return r.ID == "agent-manager" })]
+	if web.String() != "product/web" || web.Source() != "Requirements, version 01, section 1" || web.Line != 16 {
+		t.Errorf("%v of %q, line %d", web, web.Source(), web.Line)
+	}
+	if tcp := p.portsOf(manager.TCP, manager.tcpNamed, nil); tcp.String() != "443, 4430" {
+		t.Errorf("ports %v", tcp)
+	}
+	if tcp := p.portsOf(manager.TCP, manager.tcpNamed, map[string]uint16{"upgrade": 444}); tcp.String() != "443-444" {
+		t.Errorf("ports as the site set them: %v", tcp)
+	}
+	for _, s := range []string{"a.example", "*.a.example", "192.0.2.1", "192.0.2.0/24", "2001:db8::/32", "role:manager", "2001:db8::1"} {
+		if d, err := parseDestination(s); err != nil || d.String() != s {
+			t.Errorf("%q is read as %v, %v", s, d, err)
+		}
+	}
+}
+
+// No text makes the reader panic; an answer has no error, twice the same.
+func FuzzProfile(f *testing.F) {
+	for _, s := range []string{"", head, row("tcp = [443]"), product, another} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		p, err := ParseProfile("f.toml", []byte(text))
+		again, err2 := ParseProfile("f.toml", []byte(text))
+		if (p == nil) != (err != nil) || (p == nil) != (again == nil) || err != nil && err.Error() != err2.Error() {
+			t.Fatalf("%v, %v; then %v, %v", p != nil, err, again != nil, err2)
+		}
+		if p == nil {
+			return
+		}
+		for i, r := range p.Rules {
+			if r.String() != again.Rules[i].String() || len(r.To) == 0 || !r.Any && len(p.portsOf(r.TCP, r.tcpNamed, nil)) == 0 && len(p.portsOf(r.UDP, r.udpNamed, nil)) == 0 {
+				t.Fatalf("rule %v", r)
+			}
+		}
+	})
+}
