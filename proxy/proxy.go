@@ -75,6 +75,7 @@ type Proxy struct {
 	stop context.CancelFunc
 
 	remote func(*net.TCPConn) netip.AddrPort // peerOf, but in tests
+	slice  time.Duration                     // sliceTime, but in tests
 
 	draining atomic.Bool
 	drained  chan struct{} // closed when Drain begins
@@ -89,7 +90,7 @@ type Proxy struct {
 
 // New returns a Proxy that serves nothing yet.
 func New(cfg Config) *Proxy {
-	p := &Proxy{cfg: cfg, limits: cfg.Limits.withDefaults(), log: cfg.Log, remote: peerOf, drained: make(chan struct{})}
+	p := &Proxy{cfg: cfg, limits: cfg.Limits.withDefaults(), log: cfg.Log, remote: peerOf, slice: sliceTime, drained: make(chan struct{})}
 	if p.log == nil {
 		p.log = slog.New(slog.DiscardHandler)
 	}

@@ -114,7 +114,7 @@ func (r *relay) limit() time.Duration {
 }
 
 // slice is how long one splice may take before it is looked at.
-func (r *relay) slice() time.Duration { return min(sliceTime, r.limit()/2) }
+func (r *relay) slice() time.Duration { return min(r.f.p.slice, r.limit()/2) }
 
 // watch runs when the tunnel may have been quiet for too long. A direction
 // that could not write for as long is dead too, whatever the other one does.

@@ -259,6 +259,21 @@ func TestEarlyBytes(t *testing.T) {
 	w.wantOne(rules.Allow, rules.ReasonNone)
 }
 
+// What a refused client has sent meanwhile must not destroy the answer.
+func TestRefusalIsDelivered(t *testing.T) {
+	w := newWorld(t, nil)
+	w.origin("8.8.8.8:443", nil)
+	more := strings.Repeat("x", 100<<10)
+	_, r := w.tunnelTo("a.example:443", string(helloFor(t, "evil.example"))+more)
+	if got, err := io.ReadAll(r); string(got) != alert || err != nil {
+		t.Errorf("alert: got %q, %v", got, err)
+	}
+	_, resp, r := w.connectTo("evil.example:443", more)
+	if _, err := io.ReadAll(r); resp.StatusCode != 403 || err != nil {
+		t.Errorf("page: %s, %v", resp.Status, err)
+	}
+}
+
 // One deadline spans the first message, and it is absolute.
 func TestSniffDeadline(t *testing.T) {
 	hello := helloFor(t, "a.example")
@@ -324,6 +339,9 @@ func TestServerSpeaksFirst(t *testing.T) {
 		{"text", "EHLO client\r\n", rules.ReasonNone, rules.ShownOpaque},
 		{"binary", "\x00\x01\x02", rules.ReasonNone, rules.ShownOpaque},
 		{"hello for another name", hello, rules.SNIMismatch, rules.ShownTLS},
+		{"such a hello in records of version 2.0", "\x16\x02\x00" + hello[3:], rules.MalformedRequest, rules.Unseen},
+		{"such a request behind an empty line", "\r\nGET / HTTP/1.1\r\nHost: evil.example\r\n\r\n", rules.MalformedRequest, rules.ShownHTTP},
+		{"such a request with bare line feeds", "GET / HTTP/1.1\nHost: evil.example\n\n", rules.MalformedRequest, rules.ShownHTTP},
 		{"request for another host", "GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n", rules.HostMismatch, rules.ShownHTTP},
 		{"request for this host", "GET / HTTP/1.1\r\nHost: a.example:5000\r\n\r\n", rules.ReasonNone, rules.ShownHTTP},
 	} {
