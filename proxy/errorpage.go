@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"sallyport/rules"
 )
@@ -81,6 +82,9 @@ func writePage(w io.Writer, status int, body errorBody, acceptJSON bool) error {
 	b.WriteString("HTTP/1.1 " + strconv.Itoa(status) + " " + http.StatusText(status) + "\r\n")
 	if body.Error == "denied" {
 		b.WriteString("X-Sallyport-Reason: " + body.Reason + "\r\n")
+		if body.Hint != "" { // clients show headers of a refused CONNECT, and seldom its body
+			b.WriteString("X-Sallyport-Hint: " + headerText(body.Hint) + "\r\n")
+		}
 	}
 	b.WriteString("Content-Type: " + kind + "\r\nX-Content-Type-Options: nosniff\r\nCache-Control: no-store\r\nContent-Length: ")
 	b.WriteString(strconv.Itoa(len(text)))
@@ -88,6 +92,16 @@ func writePage(w io.Writer, status int, body errorBody, acceptJSON bool) error {
 	b.Write(text)
 	_, err := w.Write(b.Bytes())
 	return err
+}
+
+// headerText makes a text fit for a header field: visible ASCII and spaces.
+func headerText(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r > '~' {
+			return '?'
+		}
+		return r
+	}, s)
 }
 
 // plain is the body for people.
