@@ -123,14 +123,21 @@ func (j journal) events(kind string) (rs []record) {
 	return rs
 }
 
-// counted sums the denials of one reason, folded records by their count.
-func (j journal) counted(reason string) (n int) {
-	for _, r := range j.denials(0) {
-		if r.Reason == reason {
-			n += max(r.Count, 1)
-		}
+// counted sums the denials, folded records by their count.
+func (j journal) counted() (n int) {
+	for _, sum := range j.reasons() {
+		n += sum
 	}
 	return n
+}
+
+// reasons is counted for each reason.
+func (j journal) reasons() map[string]int {
+	sums := make(map[string]int)
+	for _, r := range j.denials(0) {
+		sums[r.Reason] += max(r.Count, 1)
+	}
+	return sums
 }
 
 // tear cuts the end of the last line off.

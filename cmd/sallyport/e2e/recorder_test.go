@@ -110,8 +110,9 @@ func (r *recorder) read(done chan<- struct{}) {
 		if rerr != nil {
 			continue
 		}
-		if ll, ok := from.(*unix.SockaddrLinklayer); ok && ll.Pkttype == unix.PACKET_OUTGOING {
-			continue // what the internet itself sent
+		const arp = unix.ETH_P_ARP<<8&0xff00 | unix.ETH_P_ARP>>8 // network byte order
+		if ll, ok := from.(*unix.SockaddrLinklayer); ok && (ll.Pkttype == unix.PACKET_OUTGOING || ll.Protocol == arp) {
+			continue // what the internet itself sent, and neighbours finding each other
 		}
 		r.add(parsePacket(buf[:n]))
 	}
@@ -161,7 +162,7 @@ func (r *recorder) mark(t *testing.T) int {
 	return len(r.seen)
 }
 
-// since returns what arrived after mark. ICMP (neighbours finding each other)
+// since returns what arrived after mark. ICMP (neighbours again)
 // and the gateway's probes of its resolvers are left out.
 func (r *recorder) since(t *testing.T, mark int) []packet {
 	t.Helper()

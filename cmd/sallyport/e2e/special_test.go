@@ -108,3 +108,24 @@ func TestEveryRequestOfAConnectionIsDecided(t *testing.T) {
 		}
 	}
 }
+
+// A connection over the limit is told so, and so is the journal, although
+// nothing is known yet of where it would have gone.
+func TestConnectionOverTheLimitIsDeniedAsSuch(t *testing.T) {
+	need(t)
+	l := newLab(t)
+	g := startGateway(t, l, configuration(fleet, "[limits]\nper_client = 2\n"))
+	first := l.openTunnel(t, fleet[0], "license.sangfor.com")
+	second := l.openTunnel(t, fleet[0], "x.sangfor.com")
+	for port, via := range map[string]string{"3128": "http", "1080": "socks5"} {
+		mark := g.journal().mark()
+		r := byHand("es-manager", port, "")(t, l)
+		if via == "http" && lacks(r.stdout, "HTTP/1.1 503", "X-Sallyport-Reason: limit") != nil {
+			t.Errorf("%v", r)
+		}
+		g.journal().mustDeny(t, mark, denial{via: via, client: "es-manager", reason: "limit"})
+	}
+	if c := l.openTunnel(t, named("cc"), "x.sangfor.com"); c.works() != nil || first.works() != nil || second.works() != nil {
+		t.Error("the limit of one client harms others, or what was open before")
+	}
+}
