@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"syscall"
 	"time"
 
@@ -74,15 +75,51 @@ func (p *Proxy) dial(ctx context.Context, d rules.Decision, a rules.Attempt) (*n
 	ctx, cancel := context.WithTimeout(ctx, p.limits.Dial)
 	defer cancel()
 	conn, a, err := p.dialGranted(ctx, d, a)
+	p.notDialed(started, d, a, err)
+	return conn, a, err
+}
+
+// dialJudged is dial for redirected flows, to which nothing is connected before
+// the verdict: once the addresses are known the question is asked again with
+// the first of them, for good if it is final. The answer comes back too; where
+// it is a denial the error is a *deniedError.
+func (p *Proxy) dialJudged(ctx context.Context, d rules.Decision, a rules.Attempt, final bool) (*net.TCPConn, rules.Attempt, rules.Decision, error) {
+	started := time.Now()
+	ctx, cancel := context.WithTimeout(ctx, p.limits.Dial)
+	defer cancel()
+	var conn *net.TCPConn
+	addrs, a, err := p.reached(ctx, d, a)
+	if err == nil {
+		a.Dest, a.Provisional = netip.AddrPortFrom(addrs[0], a.Dest.Port()), !final
+		if d = p.decide(a); !d.Allowed() {
+			return nil, a, d, &deniedError{a, d}
+		}
+		conn, a, err = p.connectAny(ctx, d, a, addrs)
+	}
+	p.notDialed(started, d, a, err)
+	return conn, a, d, err
+}
+
+// notDialed puts the end of a granted flow on record that err kept from
+// becoming a connection.
+func (p *Proxy) notDialed(started time.Time, d rules.Decision, a rules.Attempt, err error) {
 	var failed *dialError
 	if errors.As(err, &failed) {
 		p.closed(rules.Close{Attempt: a, Decision: d, Started: started.UnixNano(),
 			Duration: int64(time.Since(started)), Cause: "dial: " + failed.fault.String()})
 	}
-	return conn, a, err
 }
 
 func (p *Proxy) dialGranted(ctx context.Context, d rules.Decision, a rules.Attempt) (*net.TCPConn, rules.Attempt, error) {
+	addrs, a, err := p.reached(ctx, d, a)
+	if err != nil {
+		return nil, a, err
+	}
+	return p.connectAny(ctx, d, a, addrs)
+}
+
+// reached returns the addresses that a wants and d reaches, at least one.
+func (p *Proxy) reached(ctx context.Context, d rules.Decision, a rules.Attempt) ([]netip.Addr, rules.Attempt, error) {
 	addrs, err := p.resolve(ctx, &a)
 	if err != nil {
 		return nil, a, err
@@ -97,7 +134,12 @@ func (p *Proxy) dialGranted(ctx context.Context, d rules.Decision, a rules.Attem
 	if len(reached) == 0 {
 		return nil, a, p.unreachable(a, netip.AddrPortFrom(addrs[0], port))
 	}
-	conn, err := p.race(ctx, reached, port)
+	return reached, a, nil
+}
+
+// connectAny connects to one of addrs, which d reaches.
+func (p *Proxy) connectAny(ctx context.Context, d rules.Decision, a rules.Attempt, addrs []netip.Addr) (*net.TCPConn, rules.Attempt, error) {
+	conn, err := p.race(ctx, addrs, a.Dest.Port())
 	if err != nil {
 		return nil, a, classify(err)
 	}
@@ -133,6 +175,9 @@ func (p *Proxy) resolve(ctx context.Context, a *rules.Attempt) ([]netip.Addr, er
 		return nil, &dialError{fault: dialNoAddress}
 	}
 	a.Resolved = addrs
+	if a.Via == rules.Transparent {
+		a.Mismatch = !slices.Contains(addrs, a.Original.Addr()) && !slices.Contains(a.Pinned, name)
+	}
 	return addrs, nil
 }
 

@@ -1,5 +1,6 @@
-// Package proxy lets clients out that ask for a destination by name: HTTP
-// (absolute-form and CONNECT) and SOCKS5.
+// Package proxy lets clients out: those that ask for a destination by HTTP
+// (absolute-form and CONNECT) or SOCKS5, and those that a packet filter
+// redirects here and whose bytes tell where they go.
 //
 // It promises: no connection before an allow, and only to addresses that the
 // decision reaches; no client byte leaves before the ClientHello, the request

@@ -41,7 +41,8 @@ func (p *Proxy) handleHTTPConn(ctx context.Context, c *client) {
 // serveHTTP serves requests on a connection of which the beginning of a first
 // head is in c.pre, until the connection is done. in is nil on a connection to
 // the proxy itself, whose requests are in absolute-form; otherwise requests
-// are in origin-form and go where the tunnel goes.
+// are in origin-form and go where the tunnel goes, or, on a redirected
+// connection, to the name that each shows.
 //
 // Each request is one question for the policy. It is asked provisionally when
 // the head is whole, which finds every denial that the head can show, and
@@ -131,7 +132,7 @@ func (s *session) judge(h *head, fault rules.Reason, detail string) bool {
 		s.refuse(h, a, d)
 		return false
 	}
-	s.granted = &grant{s: s, head: *h, a: a, d: d, host: s.target(h).String(), final: !a.Provisional}
+	s.granted = &grant{s: s, head: *h, a: a, d: d, host: s.target(h, &a).String(), final: !a.Provisional}
 	return true
 }
 
@@ -147,20 +148,29 @@ func (s *session) attempt(h *head) rules.Attempt {
 	}
 	a.Shown = rules.ShownHTTP
 	a.Host, a.HostAddr, a.HostPort = h.host.Name, h.host.Addr, h.host.Port
+	if s.redirected() {
+		if s.guard.heads > 0 {
+			a.Flow = s.p.cfg.NextFlow()
+		}
+		byName(&a)
+	}
 	return a
 }
 
-// target is where a request goes.
-func (s *session) target(h *head) rules.Authority {
+// target is where a request goes, of which a is the question.
+func (s *session) target(h *head, a *rules.Attempt) rules.Authority {
 	if s.in == nil {
 		return h.target
 	}
-	a := rules.Authority{Name: s.in.attempt.Target(), Port: s.in.attempt.Dest.Port()}
-	if a.Name.IsZero() {
-		a.Addr = s.in.attempt.Dest.Addr()
+	t := rules.Authority{Name: a.Target(), Port: a.Dest.Port()}
+	if t.Name.IsZero() {
+		t.Addr = a.Dest.Addr()
 	}
-	return a
+	return t
 }
+
+// redirected tells whether each request goes to the name that it shows.
+func (s *session) redirected() bool { return s.in != nil && s.in.flow == nil }
 
 // unfit tells why a well-formed request cannot be served here.
 func (s *session) unfit(h *head) (rules.Reason, string) {
@@ -168,7 +178,7 @@ func (s *session) unfit(h *head) (rules.Reason, string) {
 	case s.in == nil && h.form != formAbsolute:
 		return rules.MalformedRequest, notForOrigins
 	case s.in != nil && h.form != formOrigin:
-		return rules.MalformedRequest, "proxy request inside a tunnel"
+		return rules.MalformedRequest, "proxy request to an origin server"
 	case strings.Contains(h.via, s.p.engine.pseudonym()):
 		return rules.Self, "the request has passed here before (Via)"
 	}

@@ -37,8 +37,8 @@ func (g *grant) rewrite(r *http.Request, pseudonym string) {
 }
 
 // forwardedHost is the Host that the destination sees: always canonical, never
-// the client's text. Inside a tunnel to an address it is the name that the
-// request showed, which the policy found bound to the address.
+// the client's text. On the way to an address it is the name that the request
+// showed, which the policy found bound to the address.
 func (g *grant) forwardedHost() string {
 	host := g.host
 	if g.s.in != nil && g.head.hasHost && g.a.Target().IsZero() {

@@ -59,17 +59,19 @@ func (s *session) dial(ctx context.Context, _, addr string) (conn net.Conn, err 
 	if !ok || g.host != addr {
 		return nil, errors.New("not granted")
 	}
-	if s.in != nil && s.used.CompareAndSwap(false, true) {
-		return s.upstream(s.in.upstream, s.in.attempt), nil
-	}
 	var tcp *net.TCPConn
 	var a rules.Attempt
-	if s.in != nil { // the tunnel itself reports how the flow ends
+	switch {
+	case s.in == nil:
+		tcp, a, err = s.p.dial(ctx, g.d, g.a)
+	case s.redirected():
+		tcp, a, _, err = s.p.dialJudged(ctx, g.d, g.a, false)
+	case s.used.CompareAndSwap(false, true):
+		tcp, a = s.in.upstream, s.in.attempt
+	default: // the tunnel itself reports how the flow ends
 		ctx, cancel := context.WithTimeout(ctx, s.p.limits.Dial)
 		defer cancel()
 		tcp, a, err = s.p.dialGranted(ctx, g.d, g.a)
-	} else {
-		tcp, a, err = s.p.dial(ctx, g.d, g.a)
 	}
 	if err != nil {
 		return nil, err
@@ -83,12 +85,13 @@ type upstream struct {
 	conn     *net.TCPConn
 	dest     netip.AddrPort
 	resolved []netip.Addr
+	mismatch bool // as in rules.Attempt
 	idle     time.Duration
 	flow     atomic.Pointer[flow] // what its bytes count for
 }
 
 func (s *session) upstream(conn *net.TCPConn, a rules.Attempt) *upstream {
-	return &upstream{conn: conn, dest: a.Dest, resolved: a.Resolved, idle: s.p.limits.Idle}
+	return &upstream{conn: conn, dest: a.Dest, resolved: a.Resolved, mismatch: a.Mismatch, idle: s.p.limits.Idle}
 }
 
 func (u *upstream) Read(b []byte) (int, error) {
@@ -151,7 +154,7 @@ var errUpgrade = errors.New("destination switched protocols unasked")
 func (g *grant) connected(conn net.Conn, cancel context.CancelCauseFunc) {
 	u := conn.(*upstream)
 	a := g.a
-	a.Dest, a.Resolved, a.Provisional = u.dest, u.resolved, g.final
+	a.Dest, a.Resolved, a.Mismatch, a.Provisional = u.dest, u.resolved, u.mismatch, g.final
 	d := g.s.p.decide(a)
 	if !d.Allowed() {
 		reset(u.conn)
@@ -160,7 +163,7 @@ func (g *grant) connected(conn net.Conn, cancel context.CancelCauseFunc) {
 	}
 	g.final, a.Provisional = true, false
 	switch {
-	case g.s.in != nil:
+	case g.s.tunnelFlow() != nil:
 		g.flow = g.s.in.flow
 		g.flow.judged(a, d)
 	case g.flow == nil:
@@ -215,8 +218,8 @@ func (g *grant) failed(r *http.Request, err error) (*http.Response, error) {
 		b.Write(refusal(&g.head, fault.a, fault.d))
 	case errors.As(err, &denied):
 		b.Write(refusal(&g.head, denied.a, denied.d))
-		if g.s.in != nil && g.s.guard.heads == 1 {
-			g.s.in.flow.judged(denied.a, denied.d)
+		if f := g.s.tunnelFlow(); f != nil && g.s.guard.heads == 1 {
+			f.judged(denied.a, denied.d)
 		}
 	case errors.As(err, &dial):
 		writeFailure(&b, dial, g.a, json)

@@ -1,4 +1,4 @@
-// Proxy: what the explicit front ends are given, and their shared state.
+// Proxy: what the front ends are given, and their shared state.
 
 package proxy
 
@@ -27,6 +27,8 @@ type Config struct {
 	Closed func(rules.Close)
 	// Lookup resolves a name that was granted.
 	Lookup func(context.Context, rules.Name) ([]netip.Addr, error)
+	// Pinned returns the names that a client was told an address for; nil: none.
+	Pinned func(client, addr netip.Addr) []rules.Name
 	// NextFlow numbers flows; nil: from 1.
 	NextFlow func() uint64
 	// Connect makes the one connection that was granted; nil: TCP by this host.
@@ -35,6 +37,10 @@ type Config struct {
 
 	Limits Limits
 	Log    *slog.Logger // nil: discard
+
+	// originalDst tells where a redirected connection was headed; nil: the
+	// kernel does. Tests replace it.
+	originalDst func(*net.TCPConn) (netip.AddrPort, error)
 }
 
 // Limits bound what clients can make the proxy hold. A zero field is its default.
@@ -64,8 +70,8 @@ func (l Limits) withDefaults() Limits {
 	return l
 }
 
-// Proxy serves clients that ask for a destination by name. One Proxy has any
-// number of listeners; limits, draining and Recheck span them all.
+// Proxy lets clients out to the destinations that they may reach. One Proxy
+// has any number of listeners; limits, draining and Recheck span them all.
 type Proxy struct {
 	cfg    Config
 	limits Limits
@@ -96,6 +102,9 @@ func New(cfg Config) *Proxy {
 	}
 	if p.cfg.Connect == nil {
 		p.cfg.Connect = connectTCP
+	}
+	if p.cfg.originalDst == nil {
+		p.cfg.originalDst = originalDst
 	}
 	if p.cfg.NextFlow == nil {
 		p.cfg.NextFlow = new(flowNumbers).next

@@ -44,21 +44,23 @@ func (s *sight) show(a *rules.Attempt) {
 // A client that leaves, or stays, without having shown anything is a
 // sniff_timeout; one that ends within a hello or a request line that it began
 // is a malformed_request.
-func (f *flow) sniff(port uint16) (s sight) {
-	p := f.p
+//
+// On ports 80 and 443 only what belongs there is looked for; port 0 is for
+// flows whose bytes alone tell.
+func (p *Proxy) sniff(c *client, port uint16) (s sight) {
 	defer p.count.sniffing.Add(-1)
 	if p.count.sniffing.Add(1) > int64(p.limits.Sniffing) {
 		return sight{fault: rules.Limit, detail: "limits.sniffing is reached"}
 	}
-	f.c.deadline(p.limits.Sniff)
-	defer f.c.deadline(0)
+	c.deadline(p.limits.Sniff)
+	defer c.deadline(0)
 	var scan helloScan
 	for {
-		if s.look(f.c.pre, port, &scan) {
+		if s.look(c.pre, port, &scan) {
 			return s
 		}
-		if err := f.c.fill(maxHelloRecords + recordHeader); err != nil {
-			s.unfinished(f.c.pre, err)
+		if err := c.fill(maxHelloRecords); err != nil {
+			s.unfinished(c.pre, err)
 			return s
 		}
 	}

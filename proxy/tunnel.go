@@ -11,15 +11,19 @@ import (
 	"sallyport/rules"
 )
 
-// inner says that HTTP requests come through a tunnel that is granted and
-// connected already: each is decided by itself, as part of the same flow, and
-// goes to the same upstream connection. The tunnel closes both connections
-// when serveHTTP returns.
+// inner says that HTTP requests come in origin-form.
+//
+// Those that come through a tunnel that is granted and connected already are
+// each decided by themselves, as part of the same flow, and go to the same
+// upstream connection. The tunnel closes both connections when serveHTTP
+// returns.
+//
+// Those of a redirected connection that nothing is granted to, without flow
+// and upstream, are flows of their own, and go each to the name that it shows.
 type inner struct {
-	attempt  rules.Attempt  // the tunnel's, provisional: Flow, Via, Authority, Dest as dialed, Resolved
-	decision rules.Decision // the provisional allow
-	upstream *net.TCPConn   // connected to attempt.Dest, unused so far
-	flow     *flow          // registered; judged, in and out belong to the engine, done to the tunnel
+	attempt  rules.Attempt // the tunnel's, provisional: Flow, Via, Authority, Dest as dialed, Resolved
+	upstream *net.TCPConn  // connected to attempt.Dest, unused so far
+	flow     *flow         // registered; judged, in and out belong to the engine, done to the tunnel
 }
 
 // A replier tells a client, in its protocol, how its wish went.
@@ -96,7 +100,7 @@ func (f *flow) judge(a rules.Attempt) rules.Decision {
 // clientFirst is for ports whose protocol begins with the client: nothing
 // moves before the client has shown what it is.
 func (f *flow) clientFirst(ctx context.Context, a rules.Attempt) string {
-	s := f.sniff(a.Dest.Port())
+	s := f.p.sniff(f.c, a.Dest.Port())
 	if s.http && s.fault == rules.ReasonNone {
 		return f.requests(ctx, a)
 	}
@@ -112,7 +116,7 @@ func (f *flow) clientFirst(ctx context.Context, a rules.Attempt) string {
 
 // requests hands the flow over to the engine that decides on each request.
 func (f *flow) requests(ctx context.Context, a rules.Attempt) string {
-	f.p.serveHTTP(ctx, f.c, &inner{attempt: a, decision: f.d, upstream: f.up, flow: f})
+	f.p.serveHTTP(ctx, f.c, &inner{attempt: a, upstream: f.up, flow: f})
 	return ""
 }
 
@@ -131,7 +135,7 @@ func (f *flow) eitherFirst(ctx context.Context, a rules.Attempt) string {
 		}
 	}
 	r.touch()
-	s := f.sniff(a.Dest.Port())
+	s := f.p.sniff(f.c, a.Dest.Port())
 	if s.http && s.fault == rules.ReasonNone && f.out.Load() == 0 && r.stopDown() {
 		if f.out.Load() == 0 {
 			r.finish()
@@ -194,20 +198,25 @@ func (f *flow) interrupted(a rules.Attempt, s sight) string {
 	return cause
 }
 
-// refuse ends a flow after the client was told that it is connected, in the
-// protocol that the client showed, if it showed one.
+// refuse ends the flow after the client was told that it is connected.
 func (f *flow) refuse(s sight, a rules.Attempt, d rules.Decision) string {
+	f.c.refuse(s, a, d)
+	return d.Why().String()
+}
+
+// refuse answers in the protocol that the client showed, if it showed one, and
+// ends the connection.
+func (c *client) refuse(s sight, a rules.Attempt, d rules.Decision) {
 	switch {
 	case s.tls:
-		f.c.conn.Write(accessDenied())
-		f.c.hangUp()
+		c.conn.Write(accessDenied())
+		c.hangUp()
 	case s.http:
-		writeError(f.c.conn, statusOf(d), a, d, wantsJSON(f.c.pre))
-		f.c.hangUp()
+		writeError(c.conn, statusOf(d), a, d, wantsJSON(c.pre))
+		c.hangUp()
 	default:
-		reset(f.c.conn)
+		reset(c.conn)
 	}
-	return d.Why().String()
 }
 
 // accessDenied is the fatal alert access_denied (RFC 8446, section 6.2) in a

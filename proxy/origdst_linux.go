@@ -1,0 +1,63 @@
+// Original destination: where a connection was headed before the packet
+// filter redirected it.
+
+package proxy
+
+import (
+	"encoding/binary"
+	"fmt"
+	"net"
+	"net/netip"
+
+	"golang.org/x/sys/unix"
+)
+
+// soOriginalDst is SO_ORIGINAL_DST of linux/netfilter_ipv4.h, and also
+// IP6T_SO_ORIGINAL_DST: the level tells the families apart.
+const soOriginalDst = 80
+
+// originalDst asks the kernel's connection tracking where a connection was
+// headed. Without a redirection the answer is the socket's own address, or an
+// error where the kernel tracks nothing; neither is a destination.
+func originalDst(conn *net.TCPConn) (dst netip.AddrPort, err error) {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return dst, err
+	}
+	ask := originalDst6
+	// An IPv4 client of a dual-stack listener is tracked as IPv4.
+	if unmapped(conn.LocalAddr()).Addr().Is4() {
+		ask = originalDst4
+	}
+	cerr := raw.Control(func(fd uintptr) { dst, err = ask(int(fd)) })
+	if cerr != nil {
+		return dst, cerr
+	}
+	if err != nil {
+		return dst, fmt.Errorf("SO_ORIGINAL_DST: %w", err)
+	}
+	return dst, nil
+}
+
+// originalDst4 reads a sockaddr_in, 16 bytes, through the one call of x/sys
+// that takes as many bytes as they come.
+func originalDst4(fd int) (netip.AddrPort, error) {
+	got, err := unix.GetsockoptIPv6Mreq(fd, unix.SOL_IP, soOriginalDst)
+	if err != nil {
+		return netip.AddrPort{}, err
+	}
+	b := got.Multiaddr // family, port, address
+	return netip.AddrPortFrom(netip.AddrFrom4([4]byte(b[4:8])), binary.BigEndian.Uint16(b[2:4])), nil
+}
+
+// originalDst6 reads a sockaddr_in6, which an IPv6MTUInfo begins with.
+func originalDst6(fd int) (netip.AddrPort, error) {
+	got, err := unix.GetsockoptIPv6MTUInfo(fd, unix.SOL_IPV6, soOriginalDst)
+	if err != nil {
+		return netip.AddrPort{}, err
+	}
+	// The port is in network order in memory, whatever the machine's order.
+	var port [2]byte
+	binary.NativeEndian.PutUint16(port[:], got.Addr.Port)
+	return netip.AddrPortFrom(netip.AddrFrom16(got.Addr.Addr).Unmap(), binary.BigEndian.Uint16(port[:])), nil
+}

@@ -1,0 +1,165 @@
+// Transparent: connections that a packet filter redirected, from clients that
+// know of no proxy. Their bytes tell what they are, not their port.
+
+package proxy
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"os"
+
+	"sallyport/rules"
+)
+
+// ServeTransparent serves connections that were redirected to l, of both
+// families and to any original port, until ctx ends or Drain begins.
+//
+// A flow that shows a name, in a ClientHello or in the Host of each request,
+// is connected to our own resolution of that name, wherever the client was
+// headed. One that shows none goes where it was headed, if a rule names that
+// address or the client was told it for a permitted name. Nothing is connected
+// to before the verdict. A connection that was not redirected is denied.
+func (p *Proxy) ServeTransparent(ctx context.Context, l net.Listener) error {
+	return p.serve(ctx, l, frontEnd{via: rules.Transparent, handle: p.redirected})
+}
+
+// redirected finds out how a connection has to be judged: by its address
+// alone, or by what it shows.
+func (p *Proxy) redirected(ctx context.Context, c *client) {
+	a := p.attempt(c, rules.Transparent)
+	p.headed(c, &a)
+	switch d := p.foresee(a); {
+	case a.Fault == rules.Self || d.Reason == rules.Self:
+		a.Provisional = true // whatever it would show
+		p.decide(a)
+		reset(c.conn)
+	case d.Opaque():
+		p.straight(ctx, c, sight{}, a)
+	case d.Allowed() && !d.Would && !clientSpeaksFirst(a.Original.Port()):
+		p.tunnel(ctx, c, a, redirectReply{})
+	default:
+		p.byContent(ctx, c, a, d)
+	}
+}
+
+// headed fills in where the connection was headed. One that was not
+// redirected, or of which nobody knows, is a fault.
+func (p *Proxy) headed(c *client, a *rules.Attempt) {
+	local := unmapped(c.conn.LocalAddr())
+	original, err := p.cfg.originalDst(c.conn)
+	switch {
+	case err != nil:
+		original, a.Fault, a.Detail = local, rules.Self, "not redirected, or not tracked: "+err.Error()
+	case original == local:
+		a.Fault, a.Detail = rules.Self, "the connection was not redirected"
+	case p.cfg.Pinned != nil:
+		a.Pinned = p.cfg.Pinned(c.addr.Addr(), original.Addr())
+	}
+	a.Original, a.Dest, a.ByAddress = original, original, true
+}
+
+// foresee asks the bare policy, which leaves no record, what it would say of
+// the destination alone. Without one nothing is known ahead.
+func (p *Proxy) foresee(a rules.Attempt) rules.Decision {
+	if p.cfg.Check == nil {
+		return rules.Decision{}
+	}
+	a.Provisional = true
+	return p.cfg.Check.Decide(a)
+}
+
+// clientSpeaksFirst tells of the ports whose protocol begins with the client
+// and has to show a name.
+func clientSpeaksFirst(port uint16) bool { return port == portTLS || port == portHTTP }
+
+// byContent awaits what the client shows and goes by that. ahead is what the
+// policy says of the destination alone.
+func (p *Proxy) byContent(ctx context.Context, c *client, a rules.Attempt, ahead rules.Decision) {
+	c.idle.Store(true) // nothing is granted yet: a drain closes it at once
+	s := p.sniff(c, 0)
+	c.idle.Store(false)
+	timedOut := errors.Is(s.err, os.ErrDeadlineExceeded)
+	switch silent := len(c.pre) == 0 && s.err != nil; {
+	case silent && !timedOut:
+		p.count.empty.Add(1)
+	case silent && ahead.Allowed() && !clientSpeaksFirst(a.Original.Port()):
+		p.tunnel(ctx, c, a, redirectReply{}) // mode "audit": perhaps the server speaks first
+	case s.http && s.fault == rules.ReasonNone:
+		p.serveHTTP(ctx, c, &inner{attempt: a})
+	default:
+		if errors.Is(s.err, net.ErrClosed) {
+			s.fault, s.detail = rules.Draining, ""
+		}
+		s.notTLS(c.pre, a.Original.Port())
+		s.show(&a)
+		byName(&a)
+		p.straight(ctx, c, s, a)
+	}
+}
+
+// notTLS settles what begins like no TLS on the port that carries nothing
+// else: whatever may have followed, it was not TLS.
+func (s *sight) notTLS(b []byte, port uint16) {
+	if port == portTLS && !s.tls && len(b) > 0 && s.fault < rules.Limit {
+		s.shown, s.fault, s.detail = rules.ShownOpaque, rules.ReasonNone, firstBytesText(b[0])
+	}
+}
+
+// byName makes the question about a redirected flow one about the name that it
+// showed, if it showed one. Its address is then for our resolver to say.
+func byName(a *rules.Attempt) {
+	if a.SNI.IsZero() && a.Host.IsZero() {
+		return
+	}
+	a.ByAddress, a.Dest = false, netip.AddrPortFrom(netip.Addr{}, a.Original.Port())
+}
+
+// straight takes a flow that has shown what it ever will before its verdict:
+// it is judged, connected and relayed.
+func (p *Proxy) straight(ctx context.Context, c *client, s sight, a rules.Attempt) {
+	d := p.grants(&a)
+	if !d.Allowed() {
+		c.refuse(s, a, d)
+		return
+	}
+	up, a, d, err := p.dialJudged(ctx, d, a, true)
+	if err != nil {
+		var denied *deniedError
+		if errors.As(err, &denied) {
+			c.refuse(s, denied.a, denied.d)
+		} else {
+			reset(c.conn) // as if the destination had not answered
+		}
+		return
+	}
+	defer up.Close()
+	f := p.openFlow(c, up, a, d)
+	cause := "reset"
+	defer func() { f.done(cause) }()
+	cause = f.relay()
+}
+
+// grants asks about a flow whose addresses are not known yet. Its content is,
+// so that the answer is about that too; only a denial is on record. Where a
+// limit kept the content unseen the answer is not about it.
+func (p *Proxy) grants(a *rules.Attempt) rules.Decision {
+	a.Provisional = a.Fault >= rules.Limit
+	if p.cfg.Check == nil {
+		a.Provisional = true
+	} else if d := p.cfg.Check.Decide(*a); d.Allowed() {
+		return d
+	}
+	return p.decide(*a)
+}
+
+// redirectReply has nothing to say: the client takes itself for connected to
+// its destination.
+type redirectReply struct{}
+
+func (redirectReply) granted(*client) error { return nil }
+
+func (redirectReply) denied(c *client, _ rules.Attempt, _ rules.Decision) { reset(c.conn) }
+
+func (redirectReply) failed(c *client, _ rules.Attempt, _ *dialError) { reset(c.conn) }
