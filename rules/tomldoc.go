@@ -55,7 +55,7 @@ func (d *tomlDoc) warn(line int, format string, args ...any) {
 // document; statements are found in the same order. A key without a statement
 // of its own, in an inline table, is where the last one was.
 func (d *tomlDoc) locate(keys []toml.Key) {
-	statements := findStatements(d.lines)
+	statements := statementLines(d.lines)
 	counts := map[string]int{} // array table path -> elements so far
 	line := 0
 	for _, k := range keys {
@@ -93,13 +93,14 @@ func (d *tomlDoc) indexed(k toml.Key, counts map[string]int) string {
 // statement is the beginning of one line that names a key or a table.
 type statement struct {
 	line  int
-	path  []string // from the top of the document
+	text  string   // the key as written there, dotted, without brackets and quotes
+	path  []string // the key from the top of the document
 	array bool     // [[…]]
 }
 
-// findStatements finds where statements begin: table headers and key = value,
+// statementLines finds where statements begin: table headers and key = value,
 // skipping the inside of multi-line arrays and strings.
-func findStatements(lines []string) []statement {
+func statementLines(lines []string) []statement {
 	var out []statement
 	var header []string
 	depth, quote := 0, ""
@@ -109,11 +110,11 @@ func findStatements(lines []string) []statement {
 			if t[0] == '[' {
 				array := strings.HasPrefix(t, "[[")
 				header, _ = scanKey(strings.TrimLeft(t, "["))
-				out = append(out, statement{i + 1, header, array})
+				out = append(out, statement{i + 1, strings.Join(header, "."), header, array})
 				continue
 			}
 			key, value := scanKey(t)
-			out = append(out, statement{i + 1, slices.Concat(header, key), false})
+			out = append(out, statement{i + 1, strings.Join(key, "."), slices.Concat(header, key), false})
 			t = value
 		}
 		depth, quote = scanValue(t, depth, quote)
