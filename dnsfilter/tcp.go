@@ -52,11 +52,11 @@ func (s *service) admit(ctx context.Context, conn net.Conn) {
 	}
 	client := clientOf(from)
 	if !s.f.conns.take(client.Addr()) {
-		conn.Close()
 		s.f.refuse(rules.Attempt{
 			Flow: s.f.nextFlow(), Via: rules.DNS, Client: client, Proto: rules.TCPProto,
 			Fault: rules.Limit, Detail: "DNS connections by TCP",
 		})
+		conn.Close()
 		return
 	}
 	s.mu.Lock()
