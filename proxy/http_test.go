@@ -206,6 +206,22 @@ func TestRequestRecorded(t *testing.T) {
 	}
 }
 
+// A denial reaches a client that goes on sending: closing over its bytes would
+// reset the connection and take the answer along.
+func TestDenialOutlivesBody(t *testing.T) {
+	w := newWorld(t, nil)
+	e := w.exchange("POST http://evil.example/ HTTP/1.1\r\nHost: evil.example\r\nContent-Length: 200000\r\n\r\n")
+	w.wantOne(rules.Deny, rules.NotListed)
+	for range 200 {
+		if _, err := e.conn.Write(make([]byte, 1000)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	e.want(403, "not_listed")
+	e.conn.CloseWrite()
+	e.wantEnd()
+}
+
 // A denial says in the wanted form what and why; HEAD gets no body.
 func TestDenialForms(t *testing.T) {
 	w := newWorld(t, nil)
