@@ -129,11 +129,11 @@ func (c *client) hangUp() {
 	}
 	c.release()
 	c.deadline(lingerTime)
-	for left := lingerBytes; left > 0; left -= bufferSize {
+	for left := lingerBytes; left > 0; c.pre = nil {
 		if c.fill(bufferSize) != nil {
 			break
 		}
-		c.pre = nil
+		left -= len(c.pre)
 	}
 	c.release()
 }

@@ -127,6 +127,24 @@ func TestGuardHoldsBack(t *testing.T) {
 	}
 }
 
+// Where a request was answered before its body was read, the rest of the body
+// is not taken for a next request, nor handed out any more.
+func TestGuardUnreadBody(t *testing.T) {
+	for _, framing := range []string{"Content-Length: 30\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\n1E\r\n"} {
+		var j judged
+		g := guardOver([]byte("POST / HTTP/1.1\r\nHost: a.example\r\n"+framing+"GET / HTTP/1.1\r\nHost: b.c\r\n\r\n\r\n"), &j)
+		g.shut = false
+		buf := make([]byte, 20) // a part of the head
+		if _, err := g.Read(buf); err != nil {
+			t.Fatal(err)
+		}
+		g.answered()
+		if n, err := g.Read(buf); n != 0 || err != io.EOF || len(j.heads) != 1 {
+			t.Errorf("%q: read %q, %v, heads %q", framing, buf[:n], err, j.heads)
+		}
+	}
+}
+
 // A CONNECT is for somebody else, and stays unread.
 func TestGuardLeavesConnect(t *testing.T) {
 	var j judged
