@@ -12,14 +12,15 @@ import (
 	"strings"
 	"syscall"
 
+	"sallyport/proxy"
 	"sallyport/rules"
 )
 
 // sockets are the open listeners, by front end.
 type sockets struct {
-	http, socks5, dnsTCP []net.Listener
-	dnsUDP               []net.PacketConn
-	admin                net.Listener
+	http, socks5, transparent, dnsTCP []net.Listener
+	dnsUDP                            []net.PacketConn
+	admin                             net.Listener
 }
 
 // openSockets binds every listener. On an error nothing stays open, and the
@@ -31,13 +32,13 @@ func openSockets(ctx context.Context, l rules.Listen) (s *sockets, err error) {
 			s.close()
 		}
 	}()
-	if len(l.Transparent) > 0 {
-		return s, errors.New("[listen] transparent: this version has no transparent listener; remove the key")
-	}
 	if s.http, err = listenAll(ctx, "http", l.HTTP); err != nil {
 		return s, err
 	}
 	if s.socks5, err = listenAll(ctx, "socks5", l.SOCKS5); err != nil {
+		return s, err
+	}
+	if s.transparent, err = listenAll(ctx, "transparent", l.Transparent); err != nil {
 		return s, err
 	}
 	for _, a := range l.DNS {
@@ -51,17 +52,18 @@ func openSockets(ctx context.Context, l rules.Listen) (s *sockets, err error) {
 	return s, err
 }
 
-// listenConfig is the one way of listening: plain TCP, never MPTCP, which
-// packet filters and sandboxes know less well.
+// listenConfig is the way of listening of DNS and admin: as proxy.Listen, plain
+// TCP and never MPTCP, which packet filters and sandboxes know less well.
 func listenConfig() *net.ListenConfig {
 	var c net.ListenConfig
 	c.SetMultipathTCP(false)
 	return &c
 }
 
+// listenAll opens the listeners of one front end of the proxy.
 func listenAll(ctx context.Context, key string, addrs []netip.AddrPort) (out []net.Listener, err error) {
 	for _, a := range addrs {
-		l, err := listenConfig().Listen(ctx, "tcp", a.String())
+		l, err := proxy.Listen(ctx, a)
 		if err != nil {
 			return out, listenError(key, "tcp", a.String(), err)
 		}
@@ -145,7 +147,7 @@ func rootCause(err error) error {
 
 // close closes everything that is open.
 func (s *sockets) close() {
-	for _, list := range [][]net.Listener{s.http, s.socks5, s.dnsTCP, {s.admin}} {
+	for _, list := range [][]net.Listener{s.http, s.socks5, s.transparent, s.dnsTCP, {s.admin}} {
 		for _, l := range list {
 			if l != nil {
 				l.Close()
@@ -171,6 +173,9 @@ func (s *sockets) listeners() []boundListener {
 	}
 	for _, l := range s.socks5 {
 		add("socks5", l)
+	}
+	for _, l := range s.transparent {
+		add("transparent", l)
 	}
 	for _, l := range s.dnsTCP {
 		add("dns", l)

@@ -100,6 +100,9 @@ func (g *gateway) serve(ctx context.Context, cfg *rules.Config, socks *sockets, 
 	for _, l := range socks.socks5 {
 		start("socks5", func(ctx context.Context) error { return g.proxy.ServeSOCKS5(ctx, l) })
 	}
+	for _, l := range socks.transparent {
+		start("transparent", func(ctx context.Context) error { return g.proxy.ServeTransparent(ctx, l) })
+	}
 	if len(socks.dnsUDP) > 0 {
 		start("dns", func(ctx context.Context) error { return g.filter.Serve(ctx, socks.dnsUDP, socks.dnsTCP) })
 	}
@@ -182,17 +185,17 @@ func greet(w io.Writer, cfg *rules.Config, policy *rules.Policy, socks *sockets)
 		if where[l.name] == "" {
 			where[l.name] = l.addr.String()
 		}
-		fmt.Fprintf(w, "  %-8s %s\n", l.name, l.addr)
+		fmt.Fprintf(w, "  %-11s %s\n", l.name, l.addr)
 	}
-	fmt.Fprintf(w, "  %-8s %s\n", "policy", describePolicy(cfg, policy))
+	fmt.Fprintf(w, "  %-11s %s\n", "policy", describePolicy(cfg, policy))
 	for _, c := range cfg.Clients {
 		var from []string
 		for _, p := range c.Sources {
 			from = append(from, p.String())
 		}
-		fmt.Fprintf(w, "  %-8s %s from %s\n", "client", describeClient(c), strings.Join(from, ", "))
+		fmt.Fprintf(w, "  %-11s %s from %s\n", "client", describeClient(c), strings.Join(from, ", "))
 	}
-	fmt.Fprintf(w, "  %-8s %s\n", "journal", cfg.Journal.Path)
+	fmt.Fprintf(w, "  %-11s %s\n", "journal", cfg.Journal.Path)
 	if a := where["http"]; a != "" {
 		fmt.Fprintf(w, "try:\n  curl -x http://%s https://evil.example/\n", a)
 	}
