@@ -4,7 +4,6 @@ package dnsfilter
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -193,12 +192,18 @@ func TestFailover(t *testing.T) {
 			t.Parallel()
 			bad := newAuthority(t)
 			bad.answerWith(serve)
-			b := newBench(t, func(c *Config) { c.Upstreams = append(bad.upstream(), c.Upstreams...) }, "a.example")
+			b := newBench(t, func(c *Config) {
+				c.Upstreams = append(bad.upstream(), c.Upstreams...)
+				c.TryTimeout = 300 * time.Millisecond
+			}, "a.example")
 			if r := b.ask("a.example.", dns.TypeA); !slices.Equal(data(r), []string{"192.0.1.10"}) {
 				t.Errorf("with a good one beside it: %v", r)
 			}
 
-			alone := newBench(t, func(c *Config) { c.Upstreams = bad.upstream(); c.Timeout = 500 * time.Millisecond }, "a.example")
+			alone := newBench(t, func(c *Config) {
+				c.Upstreams = bad.upstream()
+				c.Timeout, c.TryTimeout = 500*time.Millisecond, 300*time.Millisecond
+			}, "a.example")
 			began := time.Now()
 			r := alone.send(withEDNS(question("a.example.", dns.TypeA), 1232))
 			if code, _ := extended(r); r.Rcode != dns.RcodeServerFailure || len(r.Answer) != 0 || code != edeNoServer {
@@ -217,72 +222,6 @@ func TestFailover(t *testing.T) {
 				t.Errorf("a failure is remembered for too long: %v", r)
 			}
 		})
-	}
-}
-
-// TestHealth holds that a dead upstream is known, asked last, and comes back.
-func TestHealth(t *testing.T) {
-	dead := newAuthority(t)
-	dead.answerWith(func(dns.ResponseWriter, *dns.Msg) bool { return true })
-	b := newBench(t, func(c *Config) { c.Upstreams = append(dead.upstream(), c.Upstreams...) }, "*.example")
-	b.ask("a.example.", dns.TypeA)
-	if err := b.Healthy(); err != nil {
-		t.Errorf("with one of two: %v", err)
-	}
-	if n := len(dead.asked()); n != 1 {
-		t.Errorf("the dead one got %d queries", n)
-	}
-	if b.ask("b.example.", dns.TypeA); len(dead.asked()) != 0 {
-		t.Error("the dead one is still asked first")
-	}
-	b.up.answerWith(func(dns.ResponseWriter, *dns.Msg) bool { return true })
-	b.ask("c.example.", dns.TypeA)
-	if b.Healthy() == nil {
-		t.Error("healthy without any upstream")
-	}
-	dead.answerWith(nil)
-	b.ask("d.example.", dns.TypeA)
-	if err := b.Healthy(); err != nil {
-		t.Errorf("after one came back: %v", err)
-	}
-}
-
-// TestProbe holds that readiness is known and recovers while nobody asks.
-func TestProbe(t *testing.T) {
-	var mu sync.Mutex
-	down := true
-	dial := func(ctx context.Context, network, address string) (net.Conn, error) {
-		mu.Lock()
-		defer mu.Unlock()
-		if down {
-			return nil, errors.New("network is unreachable")
-		}
-		return dialLiteral(ctx, network, address)
-	}
-	b := newBench(t, func(c *Config) { c.ProbeEvery = time.Minute; c.Dial = dial; c.Now = time.Now })
-	ctx, cancel := context.WithCancel(context.Background())
-	served := make(chan error)
-	go func() { served <- b.Serve(ctx, nil, nil) }()
-	eventually(t, "unreachable upstream is noticed", func() bool { return b.Healthy() != nil })
-	mu.Lock()
-	down = false
-	mu.Unlock()
-	eventually(t, "reachable upstream is noticed", func() bool { return b.Healthy() == nil })
-	cancel()
-	if err := <-served; err != nil {
-		t.Error(err)
-	}
-	if asked := b.up.asked(); !slices.Contains(asked, "udp . NS") {
-		t.Errorf("probed with %q", asked)
-	}
-}
-
-func eventually(t *testing.T, what string, done func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); !done(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("%s: not within ten seconds", what)
-		}
 	}
 }
 

@@ -1,0 +1,84 @@
+// Health: what is known of upstreams that fail and come back.
+
+package dnsfilter
+
+import (
+	"context"
+	"errors"
+	"net"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/miekg/dns"
+)
+
+// TestHealth holds that a dead upstream is known, asked last, and comes back.
+func TestHealth(t *testing.T) {
+	dead := newAuthority(t)
+	dead.answerWith(func(dns.ResponseWriter, *dns.Msg) bool { return true })
+	b := newBench(t, func(c *Config) {
+		c.Upstreams = append(dead.upstream(), c.Upstreams...)
+		c.TryTimeout = 300 * time.Millisecond
+	}, "*.example")
+	b.ask("a.example.", dns.TypeA)
+	if err := b.Healthy(); err != nil {
+		t.Errorf("with one of two: %v", err)
+	}
+	if n := len(dead.asked()); n != 1 {
+		t.Errorf("the dead one got %d queries", n)
+	}
+	if b.ask("b.example.", dns.TypeA); len(dead.asked()) != 0 {
+		t.Error("the dead one is still asked first")
+	}
+	b.up.answerWith(func(dns.ResponseWriter, *dns.Msg) bool { return true })
+	b.ask("c.example.", dns.TypeA)
+	if b.Healthy() == nil {
+		t.Error("healthy without any upstream")
+	}
+	dead.answerWith(nil)
+	b.ask("d.example.", dns.TypeA)
+	if err := b.Healthy(); err != nil {
+		t.Errorf("after one came back: %v", err)
+	}
+}
+
+// TestProbe holds that readiness is known and recovers while nobody asks.
+func TestProbe(t *testing.T) {
+	var mu sync.Mutex
+	down := true
+	dial := func(ctx context.Context, network, address string) (net.Conn, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		if down {
+			return nil, errors.New("network is unreachable")
+		}
+		return dialLiteral(ctx, network, address)
+	}
+	b := newBench(t, func(c *Config) { c.ProbeEvery = time.Minute; c.Dial = dial; c.Now = time.Now })
+	ctx, cancel := context.WithCancel(context.Background())
+	served := make(chan error)
+	go func() { served <- b.Serve(ctx, nil, nil) }()
+	eventually(t, "unreachable upstream is noticed", func() bool { return b.Healthy() != nil })
+	mu.Lock()
+	down = false
+	mu.Unlock()
+	eventually(t, "reachable upstream is noticed", func() bool { return b.Healthy() == nil })
+	cancel()
+	if err := <-served; err != nil {
+		t.Error(err)
+	}
+	if asked := b.up.asked(); !slices.Contains(asked, "udp . NS") {
+		t.Errorf("probed with %q", asked)
+	}
+}
+
+func eventually(t *testing.T, what string, done func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); !done(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%s: not within ten seconds", what)
+		}
+	}
+}
