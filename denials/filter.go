@@ -5,6 +5,7 @@ package denials
 import (
 	"net/netip"
 	"path"
+	"slices"
 	"strings"
 	"time"
 )
@@ -19,9 +20,11 @@ type Filter struct {
 	Via          string
 	Host         string // a glob: *, ?, [a-z]; without one the whole name; a SNI or raw name counts too
 	Event        string
+	Text         string // part of any text of the record, whatever the case
 	Denied       bool // denials and would-be denials only
 
 	prefix netip.Prefix
+	folded string // Text
 }
 
 // prepared returns f with its client parsed. It reports a glob that is none.
@@ -31,7 +34,7 @@ func (f Filter) prepared() (Filter, error) {
 	} else if a, err := netip.ParseAddr(f.Client); err == nil {
 		f.prefix = netip.PrefixFrom(a.Unmap(), a.Unmap().BitLen())
 	}
-	f.Host = strings.ToLower(f.Host)
+	f.Host, f.folded = strings.ToLower(f.Host), strings.ToLower(f.Text)
 	_, err := path.Match(f.Host, "")
 	return f, err
 }
@@ -46,7 +49,21 @@ func (f *Filter) match(r *Record) bool {
 		equalOrAny(f.Verdict, r.Verdict) &&
 		equalOrAny(f.Profile, r.Profile) &&
 		equalOrAny(f.Via, r.Via) &&
-		f.matchClient(r) && f.matchHost(r)
+		f.matchClient(r) && f.matchHost(r) && f.matchText(r)
+}
+
+// matchText looks into everything that people see of a record.
+func (f *Filter) matchText(r *Record) bool {
+	if f.folded == "" {
+		return true
+	}
+	for _, s := range [...]string{r.Host, r.HostRaw, r.SNI, r.Client, r.ClientName, r.Profile, r.Via, r.Reason, r.Detail, r.Rule,
+		r.Source, r.Nearest, r.Hint, r.OriginalDst, r.Dialed} {
+		if strings.Contains(strings.ToLower(s), f.folded) {
+			return true
+		}
+	}
+	return slices.ContainsFunc(r.Resolved, func(s string) bool { return strings.Contains(s, f.folded) })
 }
 
 func equalOrAny(want, got string) bool { return want == "" || want == got }

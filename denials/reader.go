@@ -36,6 +36,18 @@ type Report struct {
 // be read is an error, after the others were read. An error of fn ends the
 // scan.
 func Scan(ctx context.Context, files []string, f Filter, fn func(*Record) error) (Report, error) {
+	return scanFiles(ctx, files, f, nil, fn)
+}
+
+// Progress is told every now and then how much of a scan's files was read, in
+// octets of the files as they are.
+type Progress func(read, total int64)
+
+// progressEvery is how many records are read between two calls of Progress.
+const progressEvery = 16 << 10
+
+// scanFiles is Scan that somebody looks at; progress may be nil.
+func scanFiles(ctx context.Context, files []string, f Filter, progress Progress, fn func(*Record) error) (Report, error) {
 	var rep Report
 	f, err := f.prepared()
 	if err != nil {
@@ -50,8 +62,14 @@ func Scan(ctx context.Context, files []string, f Filter, fn func(*Record) error)
 		if n%1024 == 0 && ctx.Err() != nil {
 			return rep, ctx.Err()
 		}
+		if progress != nil && n%progressEvery == 0 {
+			progress(m.read, m.total)
+		}
 		s := m.next()
 		if s == nil {
+			if progress != nil {
+				progress(m.total, m.total)
+			}
 			return rep, errors.Join(m.errs...)
 		}
 		if f.match(&s.rec) {
@@ -72,6 +90,8 @@ type merger struct {
 	waiting []waitingFile
 	active  streams
 	errs    []error
+	read    int64 // octets of all files
+	total   int64
 }
 
 type waitingFile struct {
@@ -106,6 +126,7 @@ func (m *merger) add(name string) {
 	for at > 0 && m.waiting[at-1].first.After(first) {
 		at--
 	}
+	m.total += s.size
 	m.waiting = append(m.waiting, waitingFile{})
 	copy(m.waiting[at+1:], m.waiting[at:])
 	m.waiting[at] = waitingFile{name, first}
@@ -121,6 +142,7 @@ func (m *merger) next() *lineStream {
 			m.errs = append(m.errs, err)
 			continue
 		}
+		s.count(&m.read)
 		m.start(s)
 	}
 	if len(m.active) == 0 {

@@ -22,6 +22,8 @@ const lineMax = 64 << 10
 type lineStream struct {
 	name     string
 	file     *os.File
+	size     int64
+	raw      countedReader
 	modified time.Time
 	in       *bufio.Reader
 	dec      *decoder
@@ -49,9 +51,10 @@ func openStream(name string, report *Report) (*lineStream, error) {
 	}
 	s.file = f
 	if info, err := f.Stat(); err == nil {
-		s.modified = info.ModTime()
+		s.modified, s.size = info.ModTime(), info.Size()
 	}
-	if err := s.from(f); err != nil {
+	s.raw = countedReader{f: f, n: new(int64)}
+	if err := s.from(&s.raw); err != nil {
 		_ = f.Close()
 		return nil, &fs.PathError{Op: "read", Path: name, Err: err}
 	}
@@ -69,6 +72,24 @@ func (s *lineStream) from(r io.Reader) error {
 		s.in = bufio.NewReaderSize(z, lineMax)
 	}
 	return nil
+}
+
+// count adds what was read and what will be read from the file to *n.
+func (s *lineStream) count(n *int64) {
+	*n += *s.raw.n
+	s.raw.n = n
+}
+
+// A countedReader counts the octets that were read from a file.
+type countedReader struct {
+	f io.Reader
+	n *int64
+}
+
+func (c *countedReader) Read(p []byte) (int, error) {
+	n, err := c.f.Read(p)
+	*c.n += int64(n)
+	return n, err
 }
 
 func (s *lineStream) close() { _ = s.file.Close() }

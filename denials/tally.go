@@ -4,14 +4,23 @@ package denials
 
 import (
 	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"io"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
 
-// groupsMax bounds the groups that a Tally keeps; what comes later is counted
-// per client and reason.
-const groupsMax = 100_000
+// What a Tally keeps at most. What comes later is counted per client and
+// reason, and beyond twice as many groups in one group for all.
+const (
+	groupsMax = 100_000
+	textMax   = 96 << 20 // octets of the groups and their texts, about
+	groupSize = 512      // octets of a group without its texts, about
+	hostMax   = 512      // octets of a host that a group is told apart by
+)
 
 // A Group is all denials of one destination, client and reason.
 type Group struct {
@@ -25,15 +34,55 @@ type Group struct {
 
 	Count       uint64
 	First, Last time.Time
-	Nearest     string // of the latest record
+	Via         string // of the latest record, like all below
+	Profile     string
+	SNI         string
+	Resolved    string // one of the addresses
+	Detail      string
+	Source      string
+	Nearest     string
 	Hint        string
-	LastID      string // of the latest record
+	LastID      string
+
+	Cure Cure // set by Review and Suggest
+	raw  bool // Host is no name
+	size int
+}
+
+// Key names the group in addresses and on command lines: the same group has
+// the same key in every query.
+func (g *Group) Key() string {
+	h := sha256.New()
+	for _, s := range [...]string{g.Host, g.Proto, g.Client, g.Reason, g.Verdict} {
+		_, _ = io.WriteString(h, s)
+		_, _ = h.Write([]byte{0})
+	}
+	_, _ = io.WriteString(h, strconv.Itoa(int(g.Port)))
+	return hex.EncodeToString(h.Sum(nil)[:8])
+}
+
+// Record returns the latest record of the group, as far as it is kept.
+func (g *Group) Record() Record {
+	r := Record{Event: EventDecision, Verdict: g.Verdict, Via: g.Via, Client: g.Client, ClientName: g.ClientName, Host: g.Host,
+		Port: g.Port, Proto: g.Proto, Reason: g.Reason, SNI: g.SNI, Nearest: g.Nearest, Hint: g.Hint, Detail: g.Detail}
+	if g.raw {
+		r.Host, r.HostRaw = "", g.Host
+	}
+	if g.Host == Others {
+		r.Host = ""
+	}
+	if g.Resolved != "" {
+		r.Resolved = []string{g.Resolved}
+	}
+	return r
 }
 
 // A Tally adds records up. Its zero value is ready.
 type Tally struct {
 	groups map[groupKey]*Group
+	size   int    // octets, about
 	Total  uint64 // denials added
+	Rest   uint64 // of these, denials that had to be counted without their host
 }
 
 type groupKey struct {
@@ -41,8 +90,24 @@ type groupKey struct {
 	port                                 uint16
 }
 
-// Others stands for the host of denials that were counted without one.
+// Others stands for the host, and the client, of denials that were counted
+// without one.
 const Others = "(many)"
+
+// keyOf tells which group a record belongs to.
+func keyOf(r *Record) (k groupKey, raw bool) {
+	k = groupKey{r.Host, r.Proto, r.Client, r.Reason, r.Verdict, r.Port}
+	switch {
+	case k.host == "" && r.HostRaw != "":
+		k.host, raw = r.HostRaw, true
+		if len(k.host) > hostMax {
+			k.host = k.host[:hostMax]
+		}
+	case k.host == "" && r.Times() > 1:
+		k.host = Others
+	}
+	return k, raw
+}
 
 // Add counts a record of a denial; others are ignored.
 func (t *Tally) Add(r *Record) {
@@ -50,28 +115,38 @@ func (t *Tally) Add(r *Record) {
 		return
 	}
 	t.Total += r.Times()
-	k := groupKey{r.Host, r.Proto, r.Client, r.Reason, r.Verdict, r.Port}
-	switch {
-	case k.host == "" && r.HostRaw != "":
-		k.host = r.HostRaw
-	case k.host == "" && r.Times() > 1:
-		k.host = Others
-	}
+	k, raw := keyOf(r)
 	g := t.groups[k]
 	if g == nil {
-		if len(t.groups) >= groupsMax {
-			k.host, k.port, k.proto = Others, 0, ""
-			g = t.groups[k]
+		g = t.begin(k, raw, r)
+	}
+	before := g.size
+	g.add(r)
+	t.size += g.size - before
+}
+
+// begin makes room for a group, or returns the one that stands for it.
+func (t *Tally) begin(k groupKey, raw bool, r *Record) *Group {
+	if t.groups == nil {
+		t.groups = make(map[groupKey]*Group)
+	}
+	if len(t.groups) >= groupsMax || t.size >= textMax {
+		t.Rest += r.Times()
+		k.host, k.port, k.proto, raw = Others, 0, "", false
+		if len(t.groups) >= 2*groupsMax || t.size >= 2*textMax {
+			k.client = Others
 		}
-		if g == nil {
-			g = &Group{Host: k.host, Port: k.port, Proto: k.proto, Client: k.client, Reason: k.reason, Verdict: k.verdict, First: r.Time}
-			if t.groups == nil {
-				t.groups = make(map[groupKey]*Group)
-			}
-			t.groups[k] = g
+		if g := t.groups[k]; g != nil {
+			return g
 		}
 	}
-	g.add(r)
+	g := newGroup(k, raw, r)
+	t.groups[k] = g
+	return g
+}
+
+func newGroup(k groupKey, raw bool, r *Record) *Group {
+	return &Group{Host: k.host, Port: k.port, Proto: k.proto, Client: k.client, Reason: k.reason, Verdict: k.verdict, First: r.Time, raw: raw}
 }
 
 func (g *Group) add(r *Record) {
@@ -83,7 +158,13 @@ func (g *Group) add(r *Record) {
 		return
 	}
 	g.Last, g.LastID = r.Time, r.ID()
-	g.ClientName, g.Nearest, g.Hint = r.ClientName, r.Nearest, r.Hint
+	g.ClientName, g.Profile, g.Via = r.ClientName, r.Profile, r.Via
+	g.SNI, g.Resolved, g.Detail = r.SNI, "", r.Detail
+	if len(r.Resolved) > 0 {
+		g.Resolved = r.Resolved[0]
+	}
+	g.Source, g.Nearest, g.Hint = r.Source, r.Nearest, r.Hint
+	g.size = groupSize + len(g.Host) + len(g.Hint) + len(g.Detail) + len(g.LastID)
 }
 
 // Groups returns all groups, the largest first.
@@ -92,10 +173,17 @@ func (t *Tally) Groups() []*Group {
 	for _, g := range t.groups {
 		gs = append(gs, g)
 	}
-	slices.SortFunc(gs, func(a, b *Group) int {
-		return cmp.Or(cmp.Compare(b.Count, a.Count), b.Last.Compare(a.Last), strings.Compare(a.Host, b.Host),
-			strings.Compare(a.Client, b.Client), strings.Compare(a.Reason, b.Reason), strings.Compare(a.Verdict, b.Verdict),
-			cmp.Compare(a.Port, b.Port), strings.Compare(a.Proto, b.Proto))
-	})
+	slices.SortFunc(gs, byCount)
 	return gs
+}
+
+func byCount(a, b *Group) int {
+	return cmp.Or(cmp.Compare(b.Count, a.Count), b.Last.Compare(a.Last), byHost(a, b))
+}
+
+func byLast(a, b *Group) int { return cmp.Or(b.Last.Compare(a.Last), byCount(a, b)) }
+
+func byHost(a, b *Group) int {
+	return cmp.Or(strings.Compare(a.Host, b.Host), strings.Compare(a.Client, b.Client), strings.Compare(a.Reason, b.Reason),
+		strings.Compare(a.Verdict, b.Verdict), cmp.Compare(a.Port, b.Port), strings.Compare(a.Proto, b.Proto))
 }

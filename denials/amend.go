@@ -1,0 +1,185 @@
+// Amend: small changes of a configuration's text that leave the rest of it,
+// comments included, as it is.
+
+package denials
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"sallyport/rules"
+)
+
+// An Amendment sets one key of one client, or adds one [[rule]].
+type Amendment struct {
+	Client  string // name of the [[client]]
+	Profile int    // with features, version and ports: the number of the client's profile
+	Key     string // features, version, ports, sources, or addresses.PARTY
+	Value   string // its new value, as TOML
+	Rule    string // instead: a whole [[rule]], as TOML
+}
+
+// Amend returns text, which c was read from, with the amendments made. An
+// error says what is written in a way that it does not know how to change. The
+// result is to be read by rules.ParseConfig: Amend does not judge it.
+func Amend(c *rules.Config, text []byte, list []Amendment) ([]byte, error) {
+	e := textEditor{lines: strings.Split(strings.TrimRight(string(text), "\n"), "\n")}
+	for _, m := range list {
+		if m.Rule != "" {
+			e.lines = append(append(e.lines, ""), strings.Split(strings.TrimRight(m.Rule, "\n"), "\n")...)
+			continue
+		}
+		i := slices.IndexFunc(c.Clients, func(cl *rules.Client) bool { return cl.Name == m.Client })
+		if i < 0 {
+			return nil, fmt.Errorf("there is no client %q", m.Client)
+		}
+		if err := e.amend(i, m); err != nil {
+			return nil, fmt.Errorf("client %q: %w", m.Client, err)
+		}
+	}
+	return []byte(strings.Join(e.lines, "\n") + "\n"), nil
+}
+
+// A textEditor changes lines of TOML.
+type textEditor struct{ lines []string }
+
+// A section is a table's lines: its header, and where the next one begins.
+type section struct {
+	name  string
+	first int // index of the header's line
+	end   int
+}
+
+// sections lists the tables of client number n, the client's own first.
+func (e *textEditor) sections(n int) []section {
+	var out []section
+	inside := false
+	for _, s := range statementLines(e.lines) {
+		if !s.header {
+			continue
+		}
+		if k := len(out); inside && out[k-1].end == 0 {
+			out[k-1].end = s.line - 1
+		}
+		name := s.text
+		switch {
+		case s.array && name == "client":
+			inside = n == 0
+			n--
+		case !strings.HasPrefix(name, "client."):
+			inside = false
+		}
+		if inside {
+			out = append(out, section{name: name, first: s.line - 1})
+		}
+	}
+	if k := len(out); k > 0 && out[k-1].end == 0 {
+		out[k-1].end = len(e.lines)
+	}
+	return out
+}
+
+func (e *textEditor) amend(client int, m Amendment) error {
+	all := e.sections(client)
+	if len(all) == 0 {
+		return fmt.Errorf("is not written as [[client]]")
+	}
+	table, own := "client", all[0]
+	key, party := m.Key, ""
+	switch {
+	case strings.HasPrefix(m.Key, "addresses."):
+		table, party = "client.addresses", strings.TrimPrefix(m.Key, "addresses.")
+	case m.Key != "sources" && slices.ContainsFunc(all, func(s section) bool { return s.name == "client.profile" }):
+		table = "client.profile"
+	}
+	number := 0
+	if table == "client.profile" {
+		number = m.Profile
+	}
+	for _, s := range all {
+		if s.name == table+"."+key || table == "client.profile" && s.name == "client.profile."+key {
+			return fmt.Errorf("%s is written as a table of its own", key)
+		}
+	}
+	for _, s := range all {
+		if s.name != table {
+			continue
+		}
+		if number == 0 {
+			if party != "" {
+				key = party
+			}
+			e.set(s, key, m.Value)
+			return nil
+		}
+		number--
+	}
+	if party == "" {
+		return fmt.Errorf("profile %d is not written as [[client.profile]]", m.Profile)
+	}
+	return e.bind(all, own, party, m.Value)
+}
+
+// bind sets a party of a client that has no [client.addresses].
+func (e *textEditor) bind(all []section, own section, party, value string) error {
+	for _, s := range e.keys(own) {
+		if strings.HasPrefix(s.text, "addresses.") {
+			e.set(own, "addresses."+party, value)
+			return nil
+		}
+		if s.text == "addresses" {
+			return fmt.Errorf("addresses is written as an inline table")
+		}
+	}
+	last := all[len(all)-1]
+	at := e.contentEnd(last)
+	e.lines = slices.Insert(e.lines, at, "[client.addresses]", party+" = "+value)
+	return nil
+}
+
+// keys lists the statements of a section.
+func (e *textEditor) keys(s section) []statement {
+	all := statementLines(e.lines)
+	return slices.DeleteFunc(all, func(o statement) bool { return o.line-1 <= s.first || o.line-1 >= s.end })
+}
+
+// contentEnd returns the line behind the section's last statement; what is
+// said before the next header belongs to that one.
+func (e *textEditor) contentEnd(s section) int {
+	end := s.first + 1
+	for _, k := range e.keys(s) {
+		end = e.valueEnd(k.line - 1)
+	}
+	return end
+}
+
+// valueEnd returns the line behind the statement that begins at line i.
+func (e *textEditor) valueEnd(i int) int {
+	_, value, _ := strings.Cut(e.lines[i], "=")
+	depth, quote, _ := scanValue(value, 0, "")
+	for i++; i < len(e.lines) && (depth > 0 || quote != ""); i++ {
+		depth, quote, _ = scanValue(e.lines[i], depth, quote)
+	}
+	return i
+}
+
+// set gives a key of a section its value; what stands in front of the equal
+// sign and a comment behind a value of one line stay.
+func (e *textEditor) set(s section, key, value string) {
+	for _, k := range e.keys(s) {
+		if strings.Trim(k.text, `"'`) != key {
+			continue
+		}
+		i := k.line - 1
+		end := e.valueEnd(i)
+		head, old, _ := strings.Cut(e.lines[i], "=")
+		line := head + "= " + value
+		if end == i+1 {
+			line += commentOf(old)
+		}
+		e.lines = slices.Replace(e.lines, i, end, line)
+		return
+	}
+	e.lines = slices.Insert(e.lines, e.contentEnd(s), key+" = "+value)
+}

@@ -1,0 +1,234 @@
+// Change: one thing that a site could set, and how it is written.
+
+package denials
+
+import (
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+
+	"sallyport/rules"
+)
+
+// A change is the narrowest setting that would permit an attempt. Features,
+// version, ports and addresses are those of a documented rule.
+type change struct {
+	client   string
+	profile  int // number of the client's profile
+	rule     *rules.Rule
+	features []string          // to turn on
+	version  string            // to set
+	ports    map[string]uint16 // to set
+	bind     map[string]string // party -> name or address, to add
+	source   netip.Addr        // to add to the client's sources
+	site     *siteRule         // else: a rule to add
+}
+
+// documented returns the change that puts the nearest documented rule in
+// force; nil: no setting does.
+func documented(s *Site, a *rules.Attempt, d *rules.Decision) *change {
+	r := d.Nearest
+	if d.Client == nil || r == nil || r.Profile == rules.SiteProfile || r.Local {
+		return nil
+	}
+	i := slices.IndexFunc(d.Client.Profiles, func(cp rules.ClientProfile) bool {
+		return cp.Profile.Name == r.Profile && cp.Role == r.From
+	})
+	if i < 0 {
+		return nil
+	}
+	cp := &d.Client.Profiles[i]
+	c := &change{client: d.Client.Name, profile: i, rule: r}
+	lacks, version := cp.Lacks(r)
+	c.features = lacks
+	if version {
+		c.version = versionIn(r.Since, r.Until)
+	}
+	if why := d.Why(); why == rules.NotListed || why == rules.IPLiteral {
+		if !c.bindTo(d.Client, destination(a)) {
+			return nil
+		}
+	}
+	if !r.Any && a.Via != rules.DNS && !c.setPort(cp, a) {
+		return nil
+	}
+	return c
+}
+
+// bindTo binds the party of the rule that the site has bound to nothing.
+func (c *change) bindTo(client *rules.Client, host string) bool {
+	for _, t := range c.rule.To {
+		if t.Role != "" && len(client.Addresses[t.Role]) == 0 && host != "" {
+			c.bind = map[string]string{t.Role: host}
+			return true
+		}
+	}
+	return false
+}
+
+// setPort sets a configurable port of the rule, where the rule does not list
+// the port yet. A well-known port is not what a product was moved to.
+func (c *change) setPort(cp *rules.ClientProfile, a *rules.Attempt) bool {
+	tcp, udp := cp.PortsOf(c.rule)
+	if a.Proto == rules.UDPProto {
+		tcp = udp
+	}
+	port := a.Dest.Port()
+	if tcp.Has(port) {
+		return true
+	}
+	named := c.rule.Configurable(a.Proto)
+	if len(named) == 0 || port < 1024 {
+		return false
+	}
+	c.ports = map[string]uint16{named[0]: port}
+	return true
+}
+
+// destination spells what an attempt wanted; "": it cannot be named.
+func destination(a *rules.Attempt) string {
+	if n := a.Target(); !n.IsZero() {
+		return n.String()
+	}
+	return addrText(a.Dest.Addr())
+}
+
+// versionIn returns a version with since <= version < until.
+func versionIn(since, until string) string {
+	if since != "" || until == "" {
+		return since
+	}
+	parts := strings.FieldsFunc(until, func(r rune) bool { return r < '0' || r > '9' })
+	for i := len(parts) - 1; i >= 0; i-- {
+		if n, err := strconv.Atoi(parts[i]); err == nil && n > 0 {
+			parts[i] = strconv.Itoa(n - 1)
+			return strings.Join(parts[:i+1], ".")
+		}
+	}
+	return "0"
+}
+
+// cure tells what kind of change it is; nil stands for a rule.
+func cureOfChange(c *change) Cure {
+	switch {
+	case c == nil || c.site != nil:
+		return CureRule
+	case len(c.features) > 0:
+		return CureFeature
+	}
+	return CureBinding
+}
+
+// key is the same for changes that are the same.
+func (c *change) key() string {
+	if c.site != nil {
+		return "rule\x00" + c.client + "\x00" + c.site.host
+	}
+	return fmt.Sprintf("set\x00%s\x00%d\x00%q\x00%s\x00%v\x00%v\x00%s", c.client, c.profile, c.features, c.version, c.ports, c.bind, addrText(c.source))
+}
+
+// title says in one line what to do.
+func (c *change) title() string {
+	var parts []string
+	if len(c.features) > 0 {
+		parts = append(parts, "turn on "+plural(len(c.features), "feature", "features")+" "+strings.Join(c.features, " and "))
+	}
+	if c.version != "" {
+		parts = append(parts, "set version "+c.version)
+	}
+	for _, p := range slices.Sorted(maps.Keys(c.ports)) {
+		parts = append(parts, fmt.Sprintf("set port %s to %d", p, c.ports[p]))
+	}
+	for _, p := range slices.Sorted(maps.Keys(c.bind)) {
+		parts = append(parts, fmt.Sprintf("bind %s to %s", p, c.bind[p]))
+	}
+	if c.source.IsValid() {
+		parts = append(parts, "add "+c.source.String()+" to the sources")
+	}
+	if c.site != nil {
+		parts = append(parts, "add a rule for "+c.site.host)
+	}
+	return strings.Join(parts, ", ") + " for " + c.client
+}
+
+func plural(n int, one, many string) string {
+	if n == 1 {
+		return one
+	}
+	return many
+}
+
+// amendments spells the change for the configuration of s.
+func (c *change) amendments(s *Site) []Amendment {
+	cl := s.client(c.client)
+	if cl == nil {
+		return nil
+	}
+	var out []Amendment
+	set := func(key, value string) {
+		out = append(out, Amendment{Client: c.client, Profile: c.profile, Key: key, Value: value})
+	}
+	if len(c.features) > 0 {
+		list := slices.Clone(cl.Profiles[c.profile].Features)
+		for _, f := range c.features {
+			if !slices.Contains(list, f) {
+				list = append(list, f)
+			}
+		}
+		set("features", tomlList(list))
+	}
+	if c.version != "" {
+		set("version", tomlText(c.version))
+	}
+	if len(c.ports) > 0 {
+		all := maps.Clone(cl.Profiles[c.profile].Ports)
+		maps.Copy(all, c.ports)
+		var parts []string
+		for _, p := range slices.Sorted(maps.Keys(all)) {
+			parts = append(parts, fmt.Sprintf("%s = %d", p, all[p]))
+		}
+		set("ports", "{ "+strings.Join(parts, ", ")+" }")
+	}
+	for _, p := range slices.Sorted(maps.Keys(c.bind)) {
+		var list []string
+		for _, d := range cl.Addresses[p] {
+			list = append(list, d.String())
+		}
+		set("addresses."+p, tomlList(append(list, c.bind[p])))
+	}
+	if c.source.IsValid() {
+		var list []string
+		for _, p := range cl.Sources {
+			list = append(list, prefixText(p))
+		}
+		set("sources", tomlList(append(list, c.source.String())))
+	}
+	if c.site != nil {
+		out = append(out, Amendment{Rule: c.site.toml(s)})
+	}
+	return out
+}
+
+func prefixText(p netip.Prefix) string {
+	if p.IsSingleIP() {
+		return p.Addr().String()
+	}
+	return p.String()
+}
+
+func tomlList(list []string) string {
+	parts := make([]string, len(list))
+	for i, s := range list {
+		parts[i] = tomlText(s)
+	}
+	return "[" + strings.Join(parts, ", ") + "]"
+}
+
+// tomlText quotes s. What a terminal might obey is spelled out first.
+func tomlText(s string) string {
+	s = strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(visible(s))
+	return `"` + s + `"`
+}

@@ -1,0 +1,98 @@
+// Cure: what kind of change would permit a denial, for whoever reviews it.
+
+package denials
+
+import "sallyport/rules"
+
+// A Cure is the reviewer's verdict on a group of denials.
+type Cure string
+
+// The cures, the easiest first.
+const (
+	CurePermitted Cure = "permitted" // the configuration at hand permits it already
+	CureFeature   Cure = "feature"   // documented, for a feature to turn on
+	CureBinding   Cure = "binding"   // documented, for a version, address or port to set
+	CureRule      Cure = "rule"      // not documented like this: a site's rule
+	CureNever     Cure = "never"     // no line of configuration should or could
+)
+
+// Cures lists them in that order.
+func Cures() []Cure { return []Cure{CurePermitted, CureFeature, CureBinding, CureRule, CureNever} }
+
+// cureOf judges by the reason alone, where no configuration is at hand.
+func cureOf(reason string) Cure {
+	r, err := rules.ParseReason(reason)
+	switch {
+	case err != nil || !r.Fixable():
+		return CureNever
+	case r == rules.FeatureOff:
+		return CureFeature
+	case r == rules.VersionExcluded, r == rules.UnknownClient:
+		return CureBinding
+	}
+	return CureRule
+}
+
+// whyNever says why no rule should permit what was denied for a reason, and
+// what can be done about it instead.
+func whyNever(r rules.Reason) string {
+	switch r {
+	case rules.MalformedRequest, rules.MalformedName:
+		return "it was not a well-formed request, so it has no destination that a rule could name; look at the client"
+	case rules.NotTLS, rules.NotHTTP, rules.SNIMissing, rules.SniffTimeout, rules.SniffTooLong:
+		return "the flow did not show the name that it was for, so nothing ties it to a permitted destination; look at the client"
+	case rules.SNIMismatch, rules.HostMismatch:
+		return "the flow asked for one name and showed another: that is how a forged name looks; look at the client"
+	case rules.ECHPresent:
+		return `the configuration says ech = "deny"; the name inside cannot be seen`
+	case rules.QUIC:
+		return "clients fall back to TCP by themselves"
+	case rules.Self:
+		return "the destination is sallyport itself; no rule can permit that"
+	case rules.TypeNotAllowed:
+		return "the name is permitted; other record types could carry data out"
+	case rules.PrivateAddress:
+		return "a public name answered with a private address: that is how rebinding looks; if the answer is yours, list the prefix in [resolve] private"
+	case rules.DestinationMismatch:
+		return "the client chose an address that is none of the name's, and strict_destination is on"
+	case rules.Limit:
+		return "a limit was reached; the destination does not matter: see [limits]"
+	case rules.JournalUnavailable:
+		return "the journal could not be written; make room on its disk"
+	case rules.Draining:
+		return "sallyport was stopping"
+	}
+	return "no rule can permit it"
+}
+
+// Cure judges a group by what the site's configuration says now; s may be nil.
+func (s *Site) Cure(g *Group) Cure {
+	if s == nil {
+		return cureOf(g.Reason)
+	}
+	r := s.recordOf(g)
+	a, d, ok := s.Ask(&r)
+	switch {
+	case !ok:
+		return cureOf(g.Reason)
+	case rank(d) == 2:
+		return CurePermitted
+	case !d.Why().Fixable():
+		return CureNever
+	case d.Why() == rules.UnknownClient:
+		return CureBinding
+	}
+	return cureOfChange(documented(s, &a, &d))
+}
+
+// recordOf returns the latest record of a group. Where the group is of many
+// addresses of one client, one of them stands for all.
+func (s *Site) recordOf(g *Group) Record {
+	r := g.Record()
+	if r.Client == "" || r.Client == Others {
+		if c := s.client(g.ClientName); c != nil && len(c.Sources) > 0 {
+			r.Client = c.Sources[0].Addr().String()
+		}
+	}
+	return r
+}

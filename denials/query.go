@@ -1,0 +1,114 @@
+// Query: the one review that the commands and the page stand on.
+
+package denials
+
+import (
+	"context"
+	"fmt"
+	"slices"
+)
+
+// A Query asks for the groups of a journal, and for what they add up to.
+type Query struct {
+	Files    []string // as from Files
+	Filter   Filter   // Denied is implied
+	Cure     Cure     // only groups with this cure; "": all
+	Sort     string   // one of Sorts; "": the first
+	Offset   int      // leave out this many groups
+	Limit    int      // at most this many; 0: all
+	Site     *Site    // judges the cures; nil: by the reason alone
+	Progress Progress // nil: nobody looks
+}
+
+// Sorts lists the orders of groups: the largest, the latest, by destination.
+func Sorts() []string { return []string{"count", "last", "host"} }
+
+// A View is the answer to a Query.
+type View struct {
+	Report   Report
+	Groups   []*Group // as asked for
+	Matched  int      // groups before Offset and Limit
+	Denials  uint64   // that the filter selects, whatever their cure
+	Rest     uint64   // of these, counted in a group "(many)" for want of memory
+	Totals   Totals
+	Timeline Timeline
+}
+
+// Review reads a journal once and answers. Its memory is bounded, whatever the
+// journal holds.
+func Review(ctx context.Context, q Query) (*View, error) {
+	order, ok := map[string]func(a, b *Group) int{"": byCount, "count": byCount, "last": byLast, "host": byHost}[q.Sort]
+	if !ok {
+		return nil, fmt.Errorf("cannot sort by %q; there are %v", q.Sort, Sorts())
+	}
+	q.Filter.Denied = true
+	var v View
+	var tally Tally
+	var err error
+	v.Report, err = scanFiles(ctx, q.Files, q.Filter, q.Progress, func(r *Record) error {
+		tally.Add(r)
+		v.Totals.Add(r)
+		v.Timeline.Add(r)
+		return nil
+	})
+	v.Denials, v.Rest = tally.Total, tally.Rest
+	groups := tally.Groups()
+	for _, g := range groups {
+		g.Cure = q.Site.Cure(g)
+		v.Totals.Cures.Add(string(g.Cure), g.Count)
+	}
+	if q.Cure != "" {
+		groups = slices.DeleteFunc(groups, func(g *Group) bool { return g.Cure != q.Cure })
+	}
+	slices.SortFunc(groups, order)
+	v.Matched = len(groups)
+	v.Groups = page(groups, q.Offset, q.Limit)
+	return &v, err
+}
+
+// page cuts a part out of a list.
+func page[T any](list []T, offset, limit int) []T {
+	list = list[min(max(offset, 0), len(list)):]
+	if limit > 0 && len(list) > limit {
+		list = list[:limit]
+	}
+	return list
+}
+
+// Detail returns one group, by its Key, with its last n records, the newest
+// last. A nil group: the filter selects none of that key.
+func Detail(ctx context.Context, q Query, key string, n int) (*Group, []Record, error) {
+	q.Filter.Denied = true
+	var found *Group
+	last := ring{max: max(n, 1)}
+	keys := map[groupKey]bool{} // is it the one
+	_, err := scanFiles(ctx, q.Files, q.Filter, q.Progress, func(r *Record) error {
+		k, raw := keyOf(r)
+		is, known := keys[k]
+		if !known {
+			if len(keys) >= groupsMax {
+				clear(keys)
+			}
+			is = newGroup(k, raw, r).Key() == key
+			keys[k] = is
+		}
+		if !is {
+			return nil
+		}
+		if found == nil {
+			found = newGroup(k, raw, r)
+		}
+		found.add(r)
+		last.add(r)
+		return nil
+	})
+	if found == nil {
+		return nil, nil, err
+	}
+	found.Cure = q.Site.Cure(found)
+	var records []Record
+	for r := range last.all {
+		records = append(records, *r)
+	}
+	return found, records, err
+}

@@ -1,0 +1,63 @@
+// Site: a configuration that past denials are held against.
+
+package denials
+
+import (
+	"time"
+
+	"sallyport/rules"
+)
+
+// A Source is the text of a configuration and what is needed to read it.
+type Source struct {
+	File     string // how problems name it
+	Dir      string // what relative paths in it are relative to
+	Text     []byte
+	Profiles []*rules.Profile
+	Own      func(rules.Listen) rules.Own // which addresses are sallyport's; nil: none
+	Now      time.Time                    // which rules have expired, and when new ones shall
+}
+
+// A Site is a configuration with its policy. Asking it changes nothing.
+type Site struct {
+	Config   *rules.Config
+	Policy   *rules.Policy
+	Problems rules.Problems // warnings
+	src      Source
+}
+
+// NewSite reads and compiles a configuration.
+func NewSite(src Source) (*Site, error) {
+	cfg, problems := rules.ParseConfig(src.File, src.Dir, src.Text, src.Profiles)
+	if err := problems.Err(); err != nil {
+		return nil, err
+	}
+	var own rules.Own
+	if src.Own != nil {
+		own = src.Own(cfg.Listen)
+	}
+	policy, more := rules.Compile(cfg, own, src.Now)
+	return &Site{Config: cfg, Policy: policy, Problems: append(problems, more...), src: src}, nil
+}
+
+// with returns the site as it would be with the amendments, and its text.
+func (s *Site) with(list []Amendment) (*Site, []byte, error) {
+	text, err := Amend(s.Config, s.src.Text, list)
+	if err != nil {
+		return nil, nil, err
+	}
+	src := s.src
+	src.Text = text
+	changed, err := NewSite(src)
+	return changed, text, err
+}
+
+// client returns the client of a name; nil: there is none.
+func (s *Site) client(name string) *rules.Client {
+	for _, c := range s.Config.Clients {
+		if c.Name == name {
+			return c
+		}
+	}
+	return nil
+}

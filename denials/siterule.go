@@ -1,0 +1,119 @@
+// Site rule: the [[rule]] that is proposed where no document has the answer.
+
+package denials
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"sallyport/rules"
+)
+
+// ruleDays is how long a proposed rule holds.
+const ruleDays = 90
+
+// A siteRule permits one client one destination.
+type siteRule struct {
+	client   string
+	host     string // a name or an address
+	tcp, udp []uint16
+	guessed  bool // only look-ups were denied: the port is a guess
+	count    uint64
+	last     time.Time
+	reasons  []string
+	hint     string
+}
+
+// proposeRule returns the rule for an attempt; nil: it names no destination.
+func proposeRule(client string, a *rules.Attempt, g *Group) *siteRule {
+	host := destination(a)
+	if host == "" || client == "" {
+		return nil
+	}
+	r := &siteRule{client: client, host: host, last: g.Last, reasons: []string{g.Reason}, count: g.Count, hint: g.Hint}
+	switch port := a.Dest.Port(); {
+	case port == 0 || a.Via == rules.DNS:
+	case a.Proto == rules.UDPProto:
+		r.udp = []uint16{port}
+	default:
+		r.tcp = []uint16{port}
+	}
+	return r
+}
+
+// join adds what another group of the same destination needs.
+func (r *siteRule) join(o *siteRule) {
+	r.tcp, r.udp = union(r.tcp, o.tcp), union(r.udp, o.udp)
+	r.reasons = union(r.reasons, o.reasons)
+	r.count += o.count
+	if o.last.After(r.last) {
+		r.last = o.last
+	}
+}
+
+func union[T uint16 | string](a, b []T) []T {
+	out := slices.Concat(a, b)
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// toml spells the rule, with an id that the configuration does not have.
+func (r *siteRule) toml(s *Site) string {
+	var b strings.Builder
+	tcp := r.tcp
+	if len(tcp)+len(r.udp) == 0 {
+		tcp = []uint16{443}
+		b.WriteString("# Only look-ups were denied, and they show no port: 443 is a guess.\n")
+	}
+	if r.hint != "" {
+		fmt.Fprintf(&b, "# %s\n", strings.ReplaceAll(visible(r.hint), "\n", " "))
+	}
+	fmt.Fprintf(&b, "[[rule]]\nid      = %s\nclient  = %s\nto      = %s\n", tomlText(r.id(s)), tomlText(r.client), tomlList([]string{r.host}))
+	if len(tcp) > 0 {
+		fmt.Fprintf(&b, "tcp     = %s\n", portList(tcp))
+	}
+	if len(r.udp) > 0 {
+		fmt.Fprintf(&b, "udp     = %s\n", portList(r.udp))
+	}
+	fmt.Fprintf(&b, "reason  = %s\n", tomlText(fmt.Sprintf("TODO: ticket and why %s needs it (denied %s times as %s until %s)",
+		r.client, strconv.FormatUint(r.count, 10), strings.Join(r.reasons, ", "), r.last.UTC().Format(time.DateOnly))))
+	fmt.Fprintf(&b, "expires = %s\n", s.src.Now.UTC().AddDate(0, 0, ruleDays).Format(time.DateOnly))
+	return b.String()
+}
+
+func portList(ports []uint16) string {
+	parts := make([]string, len(ports))
+	for i, p := range ports {
+		parts[i] = strconv.Itoa(int(p))
+	}
+	return "[" + strings.Join(parts, ", ") + "]"
+}
+
+// id is client and host, as long as that is short and new; the same question
+// gets the same id.
+func (r *siteRule) id(s *Site) string {
+	id := strings.Trim(strings.Map(func(c rune) rune {
+		if c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c >= 'A' && c <= 'Z' || c == '-' || c == '.' {
+			return c
+		}
+		return '-'
+	}, r.client+"-"+r.host), "-.")
+	taken := func() bool {
+		return slices.ContainsFunc(s.Config.Rules, func(o *rules.Rule) bool { return o.ID == id })
+	}
+	if len(id) <= 64 && !taken() {
+		return id
+	}
+	sum := sha256.Sum256([]byte(r.client + "\x00" + r.host + "\x00" + portList(r.tcp) + portList(r.udp)))
+	id = id[:min(len(id), 48)] + "-" + hex.EncodeToString(sum[:4])
+	for n, base := 2, id; taken(); n++ {
+		id = fmt.Sprintf("%s-%d", base, n)
+	}
+	return id
+}
+

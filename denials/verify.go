@@ -1,0 +1,211 @@
+// Verify: tries a suggestion out, and says what else it would do.
+
+package denials
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"sallyport/rules"
+)
+
+// verify compiles the configuration with the change and asks again. Groups
+// that a documented setting does not permit after all are returned as
+// suggestions of rules.
+func (s *Site) verify(sg *Suggestion) (rest []*Suggestion) {
+	if sg.rank < len(documentedTexts) {
+		sg.Documented = documentedTexts[sg.rank]
+	}
+	if sg.change == nil {
+		return nil
+	}
+	sg.Title = sg.change.title()
+	list := sg.change.amendments(s)
+	sg.Where, sg.TOML = s.snippet(list)
+	changed, _, err := s.with(list)
+	if err != nil {
+		sg.Why = "not tried out: " + err.Error()
+		return nil
+	}
+	var missed []*Group
+	for _, g := range sg.Groups {
+		r := s.recordOf(g)
+		if _, d, ok := changed.Ask(&r); !ok || rank(d) < 2 {
+			missed = append(missed, g)
+		}
+	}
+	if len(missed) > 0 && sg.change.site == nil && !sg.change.source.IsValid() {
+		return s.instead(sg, missed)
+	}
+	sg.Verified = len(missed) == 0
+	sg.Also, sg.Loses = s.differences(changed, sg)
+	sg.Warnings = newWarnings(s.Problems, changed.Problems)
+	if sg.change.version != "" {
+		sg.Why = "only if that is the version in use"
+	}
+	return nil
+}
+
+// instead moves groups from a setting that does not help to rules.
+func (s *Site) instead(sg *Suggestion, missed []*Group) (rest []*Suggestion) {
+	for _, g := range missed {
+		r := s.recordOf(g)
+		a, d, _ := s.Ask(&r)
+		o := &Suggestion{Client: sg.Client, Groups: []*Group{g}, Count: g.Count, rank: documentedness(&d, CureRule), Cure: CureRule, Source: sg.Source}
+		s.suggestRule(o, &a, &d)
+		g.Cure = CureRule
+		rest = append(rest, o)
+	}
+	sg.Groups = slices.DeleteFunc(sg.Groups, func(g *Group) bool { return slices.Contains(missed, g) })
+	sg.Count = 0
+	for _, g := range sg.Groups {
+		sg.Count += g.Count
+	}
+	if len(sg.Groups) > 0 {
+		return append(rest, s.verify(sg)...)
+	}
+	*sg = *rest[0]
+	return append(rest[1:], s.verify(sg)...)
+}
+
+// differences asks both policies about everything that is documented for the
+// client, and returns what only the changed one permits, and what it no
+// longer does.
+func (s *Site) differences(changed *Site, sg *Suggestion) (gains, losses []string) {
+	cl := changed.client(sg.change.client)
+	if cl == nil || len(cl.Sources) == 0 {
+		return nil, nil
+	}
+	from := cl.Sources[0].Addr()
+	if sg.change.source.IsValid() {
+		from = sg.change.source
+	}
+	asked := map[string]bool{}
+	for _, g := range sg.Groups {
+		asked[endpoint(g.Host, g.Port, g.Proto)] = true
+	}
+	for _, cp := range cl.Profiles {
+		for _, r := range cp.Profile.Rules {
+			gain, loss := difference(s, changed, cl, &cp, r, from, asked)
+			if len(gain) > 0 {
+				gains = append(gains, r.String()+": "+strings.Join(gain, ", "))
+			}
+			if len(loss) > 0 {
+				losses = append(losses, r.String()+": "+strings.Join(loss, ", "))
+			}
+		}
+	}
+	return gains, losses
+}
+
+// difference asks about one rule's destinations, on the first port of each of
+// its ranges.
+func difference(s, changed *Site, cl *rules.Client, cp *rules.ClientProfile, r *rules.Rule, from netip.Addr, asked map[string]bool) (gain, loss []string) {
+	for _, a := range questions(s, cl, cp, r, from) {
+		before, after := rank(s.Policy.Decide(a)), rank(changed.Policy.Decide(a))
+		text := endpoint(destination(&a), a.Dest.Port(), a.Proto.String())
+		switch {
+		case after == 2 && before < 2 && !asked[text] && !slices.Contains(gain, text):
+			gain = append(gain, text)
+		case after < 2 && before == 2 && !slices.Contains(loss, text):
+			loss = append(loss, text)
+		}
+	}
+	return gain, loss
+}
+
+// questions makes the attempts that a rule is about, with the ports as they
+// are in either configuration.
+func questions(s *Site, cl *rules.Client, cp *rules.ClientProfile, r *rules.Rule, from netip.Addr) []rules.Attempt {
+	var out []rules.Attempt
+	tcp, udp := cp.PortsOf(r)
+	if r.Any {
+		tcp, udp = rules.Ports{{First: 443, Last: 443}}, nil
+	}
+	oldTCP, oldUDP := cp.Profile.DefaultPorts(r)
+	if old := s.client(cl.Name); old != nil {
+		for i := range old.Profiles {
+			if o := &old.Profiles[i]; o.Profile == cp.Profile && o.Role == cp.Role && !r.Any {
+				oldTCP, oldUDP = o.PortsOf(r)
+			}
+		}
+	}
+	ask := func(d rules.Destination, proto rules.Proto, ports rules.Ports) {
+		for _, p := range ports {
+			a := rules.Attempt{Via: rules.Connect, Proto: proto, Client: netip.AddrPortFrom(from, 0), Provisional: true, Authority: d.Name}
+			addr := netip.Addr{}
+			if d.Prefix.IsValid() {
+				addr = d.Prefix.Addr()
+			}
+			a.Dest = netip.AddrPortFrom(addr, p.First)
+			out = append(out, a)
+		}
+	}
+	for _, t := range r.To {
+		list := []rules.Destination{t}
+		if t.Role != "" {
+			list = cl.Addresses[t.Role]
+		}
+		for _, d := range list {
+			if d.Wildcard {
+				if d.Name, _ = rules.ParseName("any." + d.Name.String()); d.Name.IsZero() {
+					continue
+				}
+			}
+			ask(d, rules.TCPProto, slices.Concat(tcp, oldTCP))
+			ask(d, rules.UDPProto, slices.Concat(udp, oldUDP))
+		}
+	}
+	return out
+}
+
+// newWarnings lists the warnings that were not there before.
+func newWarnings(before, after rules.Problems) []string {
+	var out []string
+	for _, p := range after {
+		if !slices.ContainsFunc(before, func(o rules.Problem) bool { return o.Text == p.Text }) {
+			out = append(out, p.Text)
+		}
+	}
+	return out
+}
+
+// snippet spells amendments as TOML with a comment on where they go.
+func (s *Site) snippet(list []Amendment) (where, toml string) {
+	var b strings.Builder
+	for _, m := range list {
+		if m.Rule != "" {
+			return "anywhere behind the last table of " + s.src.File, m.Rule
+		}
+		cl := s.client(m.Client)
+		if party, ok := strings.CutPrefix(m.Key, "addresses."); ok {
+			fmt.Fprintf(&b, "[client.addresses]\n%s = %s\n", party, m.Value)
+		} else {
+			fmt.Fprintf(&b, "%s = %s\n", m.Key, m.Value)
+		}
+		where = fmt.Sprintf("in the [[client]] %q, %s line %d", m.Client, s.src.File, cl.Line)
+		if len(cl.Profiles) > 1 && m.Key != "sources" {
+			where += fmt.Sprintf(", profile %s with role %s", cl.Profiles[m.Profile].Profile.Name, cl.Profiles[m.Profile].Role)
+		}
+	}
+	return where, b.String()
+}
+
+// Whole returns the configuration's text with every suggestion made that has a
+// change, checked and compiled. An error says which could not be made.
+func (s *Site) Whole(list []*Suggestion) ([]byte, error) {
+	now, text := s, s.src.Text
+	for _, sg := range list {
+		if sg.change == nil {
+			continue
+		}
+		next, t, err := now.with(sg.change.amendments(now))
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", sg.Title, err)
+		}
+		now, text = next, t
+	}
+	return text, nil
+}
