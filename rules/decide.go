@@ -56,6 +56,9 @@ func (p *Policy) refuse(d *Decision, a *Attempt, target Name) Reason {
 	if d.scope == nil {
 		return UnknownClient
 	}
+	if a.Fault >= Limit && target.IsZero() && !a.Dest.Addr().IsValid() {
+		return a.Fault // refused before it said what it wants
+	}
 	if target.IsZero() && p.own.Is(a.Dest) || a.Original.IsValid() && p.own.Is(a.Original) {
 		return Self
 	}

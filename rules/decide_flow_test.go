@@ -251,3 +251,21 @@ func TestReasonPrecedence(t *testing.T) {
 }
 
 func (a Attempt) limited() Attempt { a.Fault = Limit; return a }
+
+// A connection that is refused before it said what it wants has no destination
+// to judge: the reason is the refusal's own.
+func TestRefusedBeforeItAsked(t *testing.T) {
+	p := compiled(t, "[[client]]\nname='c'\nsources=['10.0.0.1']\nprofiles=[]\n", today)
+	for _, c := range []struct {
+		from string
+		want Reason
+	}{{"10.0.0.1", Limit}, {"10.0.0.1", Draining}, {"10.0.0.2", UnknownClient}} {
+		a := Attempt{Via: Connect, Proto: TCPProto, Client: netip.MustParseAddrPort(c.from + ":1"), Fault: c.want, Provisional: true}
+		if c.want == UnknownClient {
+			a.Fault = Limit
+		}
+		if d := p.Decide(a); d.Allowed() || d.Reason != c.want {
+			t.Errorf("%s: %v %v, want %v", c.from, d.Verdict, d.Reason, c.want)
+		}
+	}
+}
