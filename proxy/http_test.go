@@ -429,7 +429,7 @@ func TestRequestClientGone(t *testing.T) {
 
 // A head must come whole in time; who sends nothing is only counted.
 func TestRequestHeadDeadline(t *testing.T) {
-	w := newWorld(t, nil)
+	w := newWorld(t, impatient)
 	e := w.exchange("")
 	e.wantEnd()
 	w.eventually("count", func() bool { return w.p.Stats().Empty == 1 })

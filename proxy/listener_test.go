@@ -202,7 +202,7 @@ func TestDrainEndsWithItsContext(t *testing.T) {
 
 // While draining, what comes on open connections is denied for that reason.
 func TestDrainingDeniesNewAttempts(t *testing.T) {
-	w := newWorld(t, func(c *Config) { c.Limits.Head = 10 * time.Second })
+	w := newWorld(t, nil)
 	conn := w.dial(w.http)
 	io.WriteString(conn, "CONNECT a.example:443 HTTP/1.1\r\n")
 	w.eventually("a started head", func() bool {
@@ -266,7 +266,7 @@ func TestChurnLeavesNothing(t *testing.T) {
 		front := w.http
 		ask := "CONNECT a.example:443 HTTP/1.1\r\nHost: a.example:443\r\n\r\n"
 		if i%2 == 0 {
-			front, ask = w.socks, greeting+byName(1, "a.example", 443)
+			front, ask = w.socks, greeting+nameWish(1, "a.example", 443)
 		}
 		conn := w.dial(front)
 		switch i % 6 {
