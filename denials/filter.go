@@ -21,7 +21,7 @@ type Filter struct {
 	Host         string // a glob: *, ?, [a-z]; without one the whole name; a SNI or raw name counts too
 	Event        string
 	Text         string // part of any text of the record, whatever the case
-	Denied       bool // denials and would-be denials only
+	Denied       bool   // denials and would-be denials only
 
 	prefix netip.Prefix
 	folded string // Text

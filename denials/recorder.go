@@ -16,6 +16,7 @@ type Recorder struct {
 	next    rules.Decider
 	j       *Journal
 	observe func(rules.Attempt, rules.Decision)
+	usage   *Usage // nil: not counted
 	panics  atomic.Uint64
 }
 
@@ -67,6 +68,9 @@ func (r *Recorder) catch(d *rules.Decision, a *rules.Attempt) {
 
 // keep records a final decision and tells the observer.
 func (r *Recorder) keep(a *rules.Attempt, d *rules.Decision) {
+	if d.Allowed() {
+		r.usage.note(a, d)
+	}
 	if r.j.flows != nil || !d.Allowed() || d.Would {
 		e := entry{at: r.j.cfg.Now(), event: EventDecision, detail: a.Detail, a: *a, d: *d, count: 1}
 		if d.Reason == rules.PrivateAddress || d.Reason == rules.Self {

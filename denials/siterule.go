@@ -116,4 +116,3 @@ func (r *siteRule) id(s *Site) string {
 	}
 	return id
 }
-

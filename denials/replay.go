@@ -1,0 +1,160 @@
+// Replay: what another configuration would have decided.
+
+package denials
+
+import (
+	"cmp"
+	"context"
+	"slices"
+
+	"sallyport/rules"
+)
+
+// The outcomes of a replayed decision.
+const (
+	NewlyPermitted = "newly_permitted"
+	NewlyDenied    = "newly_denied"
+	Unchanged      = "unchanged"
+	Unknown        = "unknown" // the record does not say enough to ask again
+)
+
+// A Replayed is the answer to Replay. The four counts add up to Decisions.
+type Replayed struct {
+	Report    Report
+	Decisions uint64
+	Permitted uint64
+	Denied    uint64
+	Unchanged uint64
+	Unknown   uint64
+	Changes   []*Changed // the largest first
+	Rest      uint64     // decisions that changed and are in no element of Changes
+}
+
+// A Changed is all decisions of one destination and client that change alike.
+type Changed struct {
+	Group             // as recorded; Verdict is the old one
+	Outcome    string // NewlyPermitted or NewlyDenied
+	NewVerdict string // deny, would_deny or allow
+	NewReason  string // "" for an allow
+	NewRule    string // that permits
+	NewHint    string // why it is denied
+}
+
+type changedKey struct {
+	groupKey
+	verdict, reason, rule string
+}
+
+// Replay asks the site about every decision in the files: denials, and
+// permitted flows where they are recorded. A decision that mode "audit" let
+// through lies between the two: it is newly permitted where a rule permits it
+// now, and newly denied where it is no longer let through.
+func Replay(ctx context.Context, q Query) (*Replayed, error) {
+	var out Replayed
+	changes := map[changedKey]*Changed{}
+	q.Filter.Event = EventDecision
+	memo := newMemo(q.Site)
+	var err error
+	out.Report, err = scanFiles(ctx, q.Files, q.Filter, q.Progress, func(r *Record) error {
+		n := r.Times()
+		out.Decisions += n
+		d, ok := memo.ask(r)
+		was := rankOf(r.Verdict)
+		switch {
+		case !ok:
+			out.Unknown += n
+			return nil
+		case d.rank == was:
+			out.Unchanged += n
+			return nil
+		case d.rank > was:
+			out.Permitted += n
+		default:
+			out.Denied += n
+		}
+		k, raw := keyOf(r)
+		ck := changedKey{k, d.verdict, d.reason, d.rule}
+		c := changes[ck]
+		if c == nil {
+			if len(changes) >= countsMax {
+				out.Rest += n
+				return nil
+			}
+			c = &Changed{Group: *newGroup(k, raw, r), Outcome: NewlyDenied, NewVerdict: d.verdict, NewReason: d.reason, NewRule: d.rule, NewHint: d.hint}
+			if d.rank > was {
+				c.Outcome = NewlyPermitted
+			}
+			changes[ck] = c
+		}
+		c.add(r)
+		return nil
+	})
+	for _, c := range changes {
+		out.Changes = append(out.Changes, c)
+	}
+	slices.SortFunc(out.Changes, func(a, b *Changed) int {
+		return cmp.Or(cmp.Compare(a.Outcome, b.Outcome), byCount(&a.Group, &b.Group), cmp.Compare(a.NewRule, b.NewRule))
+	})
+	if n := len(out.Changes); q.Limit > 0 && n > q.Limit {
+		for _, c := range out.Changes[q.Limit:] {
+			out.Rest += c.Count
+		}
+		out.Changes = out.Changes[:q.Limit]
+	}
+	return &out, err
+}
+
+// An answer is what is kept of a decision.
+type answer struct {
+	ok                          bool
+	rank                        int
+	verdict, reason, rule, hint string
+}
+
+// A memo answers the same question once. It is bounded.
+type memo struct {
+	site *Site
+	m    map[memoKey]answer
+}
+
+type memoKey struct {
+	groupKey
+	raw            bool
+	via, sni, addr string
+	mismatch, ech  bool
+	original       string
+}
+
+func newMemo(s *Site) memo { return memo{s, map[memoKey]answer{}} }
+
+func (m *memo) ask(r *Record) (answer, bool) {
+	gk, raw := keyOf(r)
+	k := memoKey{groupKey: gk, raw: raw, via: r.Via, sni: r.SNI, mismatch: r.Mismatch, ech: r.ECH, original: r.OriginalDst}
+	if len(r.Resolved) > 0 {
+		k.addr = r.Resolved[0]
+	}
+	if v, known := m.m[k]; known && len(r.Resolved) < 2 {
+		return v, v.ok
+	}
+	a, d, ok := m.site.Ask(r)
+	v := answer{ok: ok, rank: rank(d), verdict: d.Text(), reason: reasonText(d)}
+	if d.Rule != nil {
+		v.rule = d.Rule.String()
+	}
+	if ok && v.rank < 2 {
+		v.hint = rules.Hint(a, d)
+	}
+	if len(m.m) >= countsMax {
+		clear(m.m)
+	}
+	m.m[k] = v
+	return v, ok
+}
+
+// reasonText is why a decision is a denial, "" where it is none.
+func reasonText(d rules.Decision) string {
+	if d.Verdict == rules.Allow && !d.Would {
+		return ""
+	}
+	return d.Why().String()
+}

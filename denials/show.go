@@ -1,0 +1,111 @@
+// Show: one record with everything that is known of its flow.
+
+package denials
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"strings"
+)
+
+// ErrNoRecord says that no record has the ID that was asked for.
+var ErrNoRecord = errors.New("no record has this ID")
+
+// relatedMax bounds the records of one flow that Find returns.
+const relatedMax = 100
+
+// Find returns the record of an ID and the other records of its flow, the
+// oldest first.
+func Find(ctx context.Context, files []string, id string, p Progress) (*Record, []Record, Report, error) {
+	boot, number, ok := strings.Cut(id, "-")
+	seq, err := strconv.ParseUint(number, 10, 64)
+	if !ok || err != nil || boot == "" {
+		return nil, nil, Report{}, errors.New("an ID is BOOT-SEQ, like vhk3pzqd7a-42: list --json and top --json show them")
+	}
+	var found *Record
+	flows := map[uint64][]Record{} // of the boot: the record may come after its companions
+	rep, err := scanFiles(ctx, files, Filter{}, p, func(r *Record) error {
+		switch {
+		case r.Boot != boot:
+		case r.Seq == seq:
+			c := *r
+			c.Resolved = append([]string(nil), r.Resolved...)
+			found = &c
+			for flow := range flows {
+				if flow != r.Flow {
+					delete(flows, flow)
+				}
+			}
+		case r.Flow != 0 && (found == nil || r.Flow == found.Flow) && len(flows[r.Flow]) < relatedMax:
+			if len(flows) >= 4096 && flows[r.Flow] == nil {
+				clear(flows) // companions are close by
+			}
+			c := *r
+			c.Resolved = append([]string(nil), r.Resolved...)
+			flows[r.Flow] = append(flows[r.Flow], c)
+		}
+		return nil
+	})
+	if found == nil {
+		return nil, nil, rep, firstError(err, ErrNoRecord)
+	}
+	return found, flows[found.Flow], rep, err
+}
+
+// A Field is one value of a record, as people read it.
+type Field struct{ Name, Text string }
+
+// Fields lists what a record says, in the order of the journal. The texts are
+// as recorded; whoever shows them escapes them.
+func (r *Record) Fields() []Field {
+	var out []Field
+	add := func(name, text string) {
+		if text != "" {
+			out = append(out, Field{name, text})
+		}
+	}
+	number := func(name string, n uint64) {
+		if n != 0 {
+			add(name, strconv.FormatUint(n, 10))
+		}
+	}
+	flag := func(name string, v bool) {
+		if v {
+			add(name, "yes")
+		}
+	}
+	add("id", r.ID())
+	add("time", r.Time.UTC().Format(timeLayout))
+	add("event", r.Event)
+	add("verdict", r.Verdict)
+	add("reason", r.Reason)
+	add("mode", r.Mode)
+	add("via", r.Via)
+	add("client", who(r.ClientName, r.Client))
+	add("profile", r.Profile)
+	add("host", r.Host)
+	add("host_raw", r.HostRaw)
+	number("port", uint64(r.Port))
+	add("proto", r.Proto)
+	add("sni", r.SNI)
+	add("original_dst", r.OriginalDst)
+	flag("mismatch", r.Mismatch)
+	add("resolved", strings.Join(r.Resolved, ", "))
+	add("dialed", r.Dialed)
+	flag("ech", r.ECH)
+	add("detail", r.Detail)
+	add("rule", r.Rule)
+	add("nearest", r.Nearest)
+	add("source", r.Source)
+	add("hint", r.Hint)
+	number("count", r.Count)
+	if r.Event == EventClose {
+		add("bytes_in", strconv.FormatUint(r.BytesIn, 10))
+		add("bytes_out", strconv.FormatUint(r.BytesOut, 10))
+		add("duration", strconv.FormatInt(r.DurationMS, 10)+" ms")
+	}
+	number("flow", r.Flow)
+	flag("truncated", r.Truncated)
+	return out
+}

@@ -1,0 +1,98 @@
+// Used: the rules in force, held against what was used.
+
+package denials
+
+import (
+	"context"
+	"time"
+
+	"sallyport/rules"
+)
+
+// A RuleUse is one rule in force for one client, and how it was used.
+type RuleUse struct {
+	Use
+	Source  string
+	Purpose string
+	Expires time.Time // zero: never
+	Line    int       // of a site's rule
+}
+
+// Never tells whether the rule permitted nothing since a time; look-ups do
+// not count.
+func (u *RuleUse) Never(since time.Time) bool { return u.Count == 0 || u.Last.Before(since) }
+
+// Used lists every rule in force with its use, in the order of the
+// configuration.
+func (s *Site) Used(st UsageState) []RuleUse {
+	by := map[useKey]Use{}
+	for _, u := range st.Uses {
+		by[useKey{u.Client, u.Rule}] = u
+	}
+	var out []RuleUse
+	for c, r := range s.Policy.InForce {
+		use := by[useKey{c.Name, r.String()}]
+		use.Client, use.Rule = c.Name, r.String()
+		out = append(out, RuleUse{Use: use, Source: r.Source(), Purpose: r.Purpose, Expires: r.Expires, Line: lineOf(r)})
+	}
+	return out
+}
+
+// lineOf returns where a site's rule is written; 0: it is a profile's.
+func lineOf(r *rules.Rule) int {
+	if r.Profile == rules.SiteProfile {
+		return r.Line
+	}
+	return 0
+}
+
+// AddFlows raises the counts to what the journals of permitted flows hold: of
+// times when nothing was counted, or by another gateway. Of a rule that both
+// know the larger count stands, since they count the same.
+func (st *UsageState) AddFlows(ctx context.Context, q Query) (Report, error) {
+	flows := map[useKey]*Use{}
+	first := st.Since
+	q.Filter.Event, q.Filter.Verdict = EventDecision, VerdictAllow
+	rep, err := scanFiles(ctx, q.Files, q.Filter, q.Progress, func(r *Record) error {
+		if first.IsZero() || r.Time.Before(first) {
+			first = r.Time
+		}
+		k := useKey{r.ClientName, r.Rule}
+		u := flows[k]
+		if u == nil {
+			if len(flows) >= usesMax {
+				return nil
+			}
+			u = &Use{Client: k.client, Rule: k.rule, First: r.Time}
+			flows[k] = u
+		}
+		if r.Via == "dns" {
+			u.Lookups += r.Times()
+		} else {
+			u.Count += r.Times()
+		}
+		u.Last = r.Time
+		return nil
+	})
+	st.Since = first
+	for i := range st.Uses {
+		u := &st.Uses[i]
+		k := useKey{u.Client, u.Rule}
+		f := flows[k]
+		if f == nil {
+			continue
+		}
+		delete(flows, k)
+		u.Count, u.Lookups = max(u.Count, f.Count), max(u.Lookups, f.Lookups)
+		if f.First.Before(u.First) {
+			u.First = f.First
+		}
+		if f.Last.After(u.Last) {
+			u.Last = f.Last
+		}
+	}
+	for _, f := range flows {
+		st.Uses = append(st.Uses, *f)
+	}
+	return rep, err
+}
