@@ -51,6 +51,7 @@ Exit status: 0 after SIGTERM or SIGINT, 1 when it cannot start or serve.`,
 // run serves until a signal or ctx ends it.
 func run(ctx context.Context, file string, stdin io.Reader, stderr io.Writer) error {
 	log := slog.New(slog.NewTextHandler(stderr, nil))
+	slog.SetDefault(log) // what libraries log by themselves is escaped, too
 	cfg, problems, err := loadConfig(file, stdin)
 	if err != nil {
 		return err
