@@ -57,8 +57,8 @@ type Zone struct {
 // Limits bound what clients can make the filter hold. Zero is the default.
 type Limits struct {
 	Cache             int // answers kept; 10 000
-	QPS               int // queries a second of one client (IPv6: of one /64), as burst too; 1000; negative: no limit
-	UnknownQPS        int // refusals a second sent to all unknown clients together; 100
+	QPS               int // queries a second that need an upstream, of one client (IPv6: of one /64), as burst too; 1000; negative: no limit
+	UnknownQPS        int // replies a second sent to all unknown clients together; 100
 	TCP               int // TCP connections; 256
 	TCPPerClient      int // TCP connections of one client; 32
 	InFlight          int // queries that wait for an upstream; 1024

@@ -16,7 +16,7 @@ const maxRaw = 512
 // deny appends the reply that tells of the denial d. No upstream is asked.
 func (f *Filter) deny(q *query, r *resolver, a *rules.Attempt, d rules.Decision, out []byte) []byte {
 	why := d.Why()
-	if why == rules.UnknownClient && !f.unknown.allow(f.clock()) {
+	if d.Client == nil && !f.unknown.allow(f.clock()) {
 		f.observe(q, KindDropped, rcodeRefused)
 		return out
 	}

@@ -108,9 +108,6 @@ func (f *Filter) handle(q *query, out []byte) ([]byte, *pending) {
 	}
 	now := q.arrived.Sub(f.start)
 	a := rules.Attempt{Flow: q.flow, Via: rules.DNS, Client: q.client, Proto: q.proto, QType: q.qtype}
-	if !f.clients.allow(q.client.Addr(), now) {
-		a.Fault, a.Detail = rules.Limit, "queries a second"
-	}
 	var room [keySize]byte
 	key := appendKey(room[:0], q.wireName(), q.qtype)
 	r := f.resolver.Load()
@@ -123,13 +120,12 @@ func (f *Filter) handle(q *query, out []byte) ([]byte, *pending) {
 		return f.badName(q, r, &a, err, out), nil
 	}
 	a.Authority = name
-	if a.Fault != rules.ReasonNone {
-		return f.deny(q, r, &a, f.refuse(a), out), nil
-	}
 	return f.begin(q, r, &a, key, out)
 }
 
-// begin decides about a query that has no answer at hand.
+// begin decides about a query that has no answer at hand. Only what an upstream
+// is going to be asked counts against the client's rate: any other reply costs
+// no more than the refusal would.
 func (f *Filter) begin(q *query, r *resolver, a *rules.Attempt, key, out []byte) ([]byte, *pending) {
 	if !f.waiting.take(q.client.Addr()) {
 		a.Fault, a.Detail = rules.Limit, "queries that wait for an upstream"
@@ -139,6 +135,10 @@ func (f *Filter) begin(q *query, r *resolver, a *rules.Attempt, key, out []byte)
 	d := f.cfg.Decide.Decide(*a)
 	if d.Allowed() && !forwarded(q.qtype) { // whatever the policy says, it would only be lost here
 		a.Provisional, a.Fault = false, rules.TypeNotAllowed
+		d = f.refuse(*a)
+	}
+	if d.Allowed() && !f.clients.allow(q.client.Addr(), q.arrived.Sub(f.start)) {
+		a.Provisional, a.Fault, a.Detail = false, rules.Limit, "queries a second that need an upstream"
 		d = f.refuse(*a)
 	}
 	if !d.Allowed() {
@@ -180,7 +180,7 @@ func (f *Filter) finish(ctx context.Context, p *pending, out []byte) []byte {
 // answer decides finally about a query whose answer is at hand, and replies.
 func (f *Filter) answer(q *query, r *resolver, e *entry, a *rules.Attempt, out []byte, kind Kind) []byte {
 	var refused []netip.Addr
-	if len(e.special) > 0 && a.Fault == rules.ReasonNone {
+	if len(e.special) > 0 {
 		a.Provisional = true
 		d := f.cfg.Decide.Decide(*a)
 		if !d.Allowed() {
@@ -199,10 +199,7 @@ func (f *Filter) answer(q *query, r *resolver, e *entry, a *rules.Attempt, out [
 		a.Dest = netip.AddrPortFrom(refused[0], 0)
 	}
 	d := f.cfg.Decide.Decide(*a)
-	switch {
-	case d.Allowed() && a.Fault != rules.ReasonNone:
-		d = rules.Decision{Reason: a.Fault, Client: d.Client}
-	case d.Allowed() && none:
+	if d.Allowed() && none {
 		d = rules.Decision{Reason: rules.PrivateAddress, Client: d.Client}
 	}
 	if !d.Allowed() {

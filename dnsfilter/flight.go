@@ -60,11 +60,29 @@ func (r *resolver) find(key []byte, now time.Duration) *entry {
 	return r.cache.get(key, now)
 }
 
-// join takes part in the flight under key, starting it if there is none. It
-// returns nil when too many are under way.
+// join takes part in the flight under key, starting it if there is none and
+// none has landed since the caller looked. It returns nil when too many are
+// under way.
 func (f *Filter) join(r *resolver, key string, name rules.Name, qtype uint16) *flight {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if r.flights[key] == nil {
+		if e := r.cache.get([]byte(key), f.clock()); e != nil {
+			return landed(e)
+		}
+	}
+	return f.depart(r, key, name, qtype)
+}
+
+// landed is a flight that is over.
+func landed(e *entry) *flight {
+	fl := &flight{done: make(chan struct{}), entry: e}
+	close(fl.done)
+	return fl
+}
+
+// depart is join whatever the cache holds. The Filter's mu must be held.
+func (f *Filter) depart(r *resolver, key string, name rules.Name, qtype uint16) *flight {
 	if fl := r.flights[key]; fl != nil {
 		return fl
 	}

@@ -24,7 +24,8 @@ const (
 	stranger = "203.0.113.9"
 )
 
-// policy is a small Decider: it permits names to 10.0.0.0/8 and ::1, and
+// policy is a small Decider: it permits names to private and loopback
+// addresses, and
 // remembers what it was asked and what it said.
 type policy struct {
 	names    []string // exact, or *.suffix
@@ -38,7 +39,7 @@ type policy struct {
 
 func (p *policy) Decide(a rules.Attempt) rules.Decision {
 	d := p.decide(a)
-	if d.Reason != rules.UnknownClient {
+	if known(a) {
 		d.Client = &rules.Client{Name: "insider"}
 	}
 	p.mu.Lock()
@@ -47,12 +48,14 @@ func (p *policy) Decide(a rules.Attempt) rules.Decision {
 	return d
 }
 
+// known tells of an attempt that comes from a client of the policy's.
+func known(a rules.Attempt) bool { return a.Client.Addr().IsPrivate() || a.Client.Addr().IsLoopback() }
+
 func (p *policy) decide(a rules.Attempt) rules.Decision {
-	known := netip.MustParsePrefix("10.0.0.0/8").Contains(a.Client.Addr()) || a.Client.Addr().IsLoopback()
 	switch {
 	case a.Fault != rules.ReasonNone && a.Fault < rules.UnknownClient:
 		return rules.Decision{Reason: a.Fault}
-	case !known:
+	case !known(a):
 		return rules.Decision{Reason: rules.UnknownClient}
 	case !p.permits(a.Authority.String()):
 		return rules.Decision{Reason: rules.NotListed}

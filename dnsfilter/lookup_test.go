@@ -127,7 +127,8 @@ func TestReload(t *testing.T) {
 		t.Error("a bad reload forgot the answers")
 	}
 	next := newAuthority(t)
-	if err := b.Reload(Config{Decide: b.p, Upstreams: next.upstream(), Denied: Refused, Limits: Limits{QPS: 2}}); err != nil {
+	b.advance(time.Second)
+	if err := b.Reload(Config{Decide: b.p, Upstreams: next.upstream(), Denied: Refused, Limits: Limits{QPS: 1}}); err != nil {
 		t.Fatal(err)
 	}
 	b.ask("a.example.", dns.TypeA)
@@ -135,7 +136,7 @@ func TestReload(t *testing.T) {
 		t.Errorf("after the reload: %v", r)
 	}
 	b.p.attempts, b.p.verdicts = nil, nil
-	if b.ask("a.example.", dns.TypeA); !denied(t, b, rules.Limit) {
+	if b.ask("a.example.", dns.TypeAAAA); !denied(t, b, rules.Limit) {
 		t.Error("the new limits are not in force")
 	}
 }

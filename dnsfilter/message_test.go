@@ -4,6 +4,8 @@ package dnsfilter
 
 import (
 	"encoding/binary"
+	"fmt"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -172,45 +174,80 @@ func TestClientOptions(t *testing.T) {
 	}
 }
 
-// TestClientRate holds that a client over its rate is refused with reason
-// limit, that others are not, and that time heals (F20).
+// TestClientRate holds that a client that asks for more than its rate from
+// upstreams is refused with reason limit, that others are not, and that time
+// heals (F20). What needs no upstream neither counts nor is refused.
 func TestClientRate(t *testing.T) {
-	b := newBench(t, func(c *Config) { c.Limits.QPS = 5 }, "a.example")
+	b := newBench(t, func(c *Config) {
+		c.Limits.QPS = 5
+		c.Hosts = map[rules.Name][]netip.Addr{mustName(t, "fixed.example"): {netip.MustParseAddr("192.0.1.1")}}
+	}, "*.example")
+	free := func(when string) {
+		t.Helper()
+		for range 8 {
+			if b.ask("fixed.example.", dns.TypeA); !allowed(t, b) {
+				t.Errorf("%s: an answer at hand is refused", when)
+			}
+			if b.ask("evil.test.", dns.TypeA); !denied(t, b, rules.NotListed) {
+				t.Errorf("%s: a denied name has another reason", when)
+			}
+			if b.ask("a.example.", dns.TypeTXT); !denied(t, b, rules.TypeNotAllowed) {
+				t.Errorf("%s: a type that is never asked for has another reason", when)
+			}
+			if b.raw(patched(t, 4, 0, 2), insider, rules.UDPProto) == nil || !denied(t, b, rules.MalformedRequest) {
+				t.Errorf("%s: an unreadable query has no reply", when)
+			}
+		}
+	}
+	free("before")
 	for i := range 8 {
-		r := b.ask("a.example.", dns.TypeA)
-		_, d := b.p.final(t)
-		if over := i >= 5; over != (d.Why() == rules.Limit) || over != (r.Rcode == dns.RcodeRefused) {
+		r := b.ask(fmt.Sprintf("n%d.example.", i), dns.TypeA)
+		a, d := b.p.final(t)
+		if over := i >= 5; over != (d.Why() == rules.Limit) || over != (r.Rcode == dns.RcodeRefused) || a.Provisional {
 			t.Errorf("query %d: %s, %s", i+1, d.Why(), dns.RcodeToString[r.Rcode])
 		}
 	}
-	if b.ask("evil.example.", dns.TypeA); !denied(t, b, rules.NotListed) {
-		t.Error("a denied name over the rate has another reason")
+	if asked := b.up.asked(); len(asked) != 5 {
+		t.Errorf("upstream was asked %q", asked)
 	}
-	if b.sendFrom(question("a.example.", dns.TypeA), "10.1.1.2", rules.UDPProto); !allowed(t, b) {
+	free("over the rate")
+	if b.ask("n1.example.", dns.TypeA); !allowed(t, b) {
+		t.Error("a cached answer is refused over the rate")
+	}
+	if b.sendFrom(question("n9.example.", dns.TypeA), "10.1.1.2", rules.UDPProto); !allowed(t, b) {
 		t.Error("another client was limited too")
 	}
 	b.advance(time.Second / 5)
-	if b.ask("a.example.", dns.TypeA); !allowed(t, b) {
+	if b.ask("n8.example.", dns.TypeA); !allowed(t, b) {
 		t.Error("the rate does not recover")
 	}
 }
 
 // TestStrangersAreRationed holds that unknown clients together get few
-// replies, and that each of their queries is an attempt nevertheless.
+// replies, whatever they send, and that each query is an attempt nevertheless.
 func TestStrangersAreRationed(t *testing.T) {
-	b := newBench(t, func(c *Config) { c.Limits.UnknownQPS = 3 }, "a.example")
-	replies := 0
-	for i := range 10 {
-		r := b.sendFrom(question("a.example.", dns.TypeA), "203.0.113."+string(rune('1'+i%9)), rules.UDPProto)
-		if r != nil {
-			replies++
+	class := patched(t, len(patched(t, 0))-1, 3)
+	for what, c := range map[string]struct {
+		wire []byte
+		why  rules.Reason
+	}{
+		"a query":             {packed(t, question("a.example.", dns.TypeA)), rules.UnknownClient},
+		"no host name":        {packed(t, question("a b.example.", dns.TypeA)), rules.MalformedName},
+		"an unreadable query": {class, rules.MalformedRequest},
+	} {
+		b := newBench(t, func(c *Config) { c.Limits.UnknownQPS = 3 }, "a.example")
+		replies := 0
+		for i := range 10 {
+			if b.raw(c.wire, fmt.Sprint("203.0.113.", i+1), rules.UDPProto) != nil {
+				replies++
+			}
+			if !denied(t, b, c.why) {
+				t.Fatalf("%s: no denial", what)
+			}
 		}
-		if !denied(t, b, rules.UnknownClient) {
-			t.Fatal("no denial")
+		if replies != 3 {
+			t.Errorf("%s: %d replies, want 3", what, replies)
 		}
-	}
-	if replies != 3 {
-		t.Errorf("%d replies, want 3", replies)
 	}
 }
 
@@ -229,12 +266,11 @@ func allowed(t *testing.T, b *bench) bool {
 // TestOneClientIsANetwork holds that an IPv6 client cannot multiply its rate
 // with the addresses of its /64.
 func TestOneClientIsANetwork(t *testing.T) {
-	b := newBench(t, func(c *Config) { c.Limits.QPS = 2 }, "a.example")
-	for i, client := range []string{"2001:db8::1", "2001:db8::2", "2001:db8::3", "2001:db8:0:1::1"} {
-		b.sendFrom(question("a.example.", dns.TypeA), client, rules.UDPProto)
-		a, _ := b.p.final(t)
-		if limited := a.Fault == rules.Limit; limited != (i == 2) {
-			t.Errorf("%s: limited %t", client, limited)
+	b := newBench(t, func(c *Config) { c.Limits.QPS = 2 }, "*.example")
+	for i, client := range []string{"fd00::1", "fd00::2", "fd00::3", "fd00:0:0:1::1"} {
+		b.sendFrom(question(fmt.Sprintf("n%d.example.", i), dns.TypeA), client, rules.UDPProto)
+		if _, d := b.p.final(t); (d.Why() == rules.Limit) != (i == 2) {
+			t.Errorf("%s: %s", client, d.Why())
 		}
 	}
 }

@@ -32,14 +32,11 @@ func (f *Filter) odd(q *query, out []byte) []byte {
 			a.Authority = name
 		}
 	}
-	if !f.clients.allow(q.client.Addr(), f.clock()) {
-		flt.rcode = -1 // the fault stays the reason; the reply is saved
-	}
 	d := f.refuse(a)
 	if d.Why() == rules.UnknownClient {
 		return f.deny(q, f.resolver.Load(), &a, d, out)
 	}
-	if flt.rcode < 0 {
+	if flt.rcode < 0 || d.Client == nil && !f.unknown.allow(f.clock()) {
 		f.observe(q, KindDropped, 0)
 		return out
 	}

@@ -70,7 +70,7 @@ type JournalConfig struct {
 type AdminConfig struct{ TokenFile, TLSCert, TLSKey string }
 
 // Limits is the [limits] table. Counts are of things open at once, DNSQPS is
-// queries a second from one client address.
+// queries a second from one client address that need an upstream.
 type Limits struct {
 	Connections, PerClient, Sniffing, UDPFlows      int
 	DNSQPS, DNSTCP, Cache                           int
