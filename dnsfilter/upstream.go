@@ -25,9 +25,9 @@ type Upstream struct {
 // String returns the text that ParseUpstreams reads.
 func (u Upstream) String() string { return u.Proto.String() + "://" + u.Addr.String() }
 
-// ParseUpstreams reads "system", "udp://ADDRESS[:PORT]" and
-// "tcp://ADDRESS[:PORT]". For "system" the name servers are those of the
-// resolv.conf file at the given path; a file without any is an error.
+// ParseUpstreams reads "system" and what rules.ParseUpstream reads. For
+// "system" the name servers are those of the resolv.conf file at the given
+// path; a file without any is an error.
 func ParseUpstreams(texts []string, resolvConf string) ([]Upstream, error) {
 	var ups []Upstream
 	for _, s := range texts {
@@ -39,35 +39,16 @@ func ParseUpstreams(texts []string, resolvConf string) ([]Upstream, error) {
 			ups = append(ups, sys...)
 			continue
 		}
-		u, err := parseUpstream(s)
+		proto, addr, err := rules.ParseUpstream(s)
 		if err != nil {
 			return nil, err
 		}
-		ups = append(ups, u)
+		ups = append(ups, Upstream{proto, addr})
 	}
 	if len(ups) == 0 {
 		return nil, errors.New("no upstream is configured")
 	}
 	return ups, nil
-}
-
-func parseUpstream(s string) (Upstream, error) {
-	u := Upstream{Proto: rules.UDPProto}
-	rest, ok := strings.CutPrefix(s, "udp://")
-	if !ok {
-		u.Proto = rules.TCPProto
-		if rest, ok = strings.CutPrefix(s, "tcp://"); !ok {
-			return Upstream{}, fmt.Errorf(`upstream %q is not "system", "udp://ADDRESS" or "tcp://ADDRESS"`, s)
-		}
-	}
-	if a, err := netip.ParseAddr(strings.TrimSuffix(strings.TrimPrefix(rest, "["), "]")); err == nil {
-		u.Addr = netip.AddrPortFrom(a.Unmap(), 53)
-	} else if ap, err := netip.ParseAddrPort(rest); err == nil && ap.Port() != 0 {
-		u.Addr = netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
-	} else {
-		return Upstream{}, fmt.Errorf("upstream %q has no address of the form ADDRESS or ADDRESS:PORT; a name cannot be looked up here", s)
-	}
-	return u, nil
 }
 
 // systemUpstreams lists the name servers of a resolv.conf. Its search list
