@@ -94,7 +94,9 @@ func (p *Proxy) byContent(ctx context.Context, c *client, a rules.Attempt, ahead
 		}
 		s.notTLS(c.pre, a.Original.Port())
 		s.show(&a)
-		byName(&a)
+		if byName(&a); a.Fault >= rules.Limit { // nobody knows what it would have shown
+			a.Dest = netip.AddrPortFrom(netip.Addr{}, a.Original.Port())
+		}
 		p.straight(ctx, c, s, a)
 	}
 }

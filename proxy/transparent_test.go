@@ -1,0 +1,360 @@
+// Redirected connections: what a flow is, is told by its bytes, and where it
+// goes by the name that it shows.
+
+package proxy
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/netip"
+	"testing"
+	"time"
+
+	utls "github.com/refraction-networking/utls"
+
+	"sallyport/rules"
+)
+
+// A flow that showed a name is connected to our resolution of it, wherever the
+// client was headed; one that shows none goes by the address.
+func TestRedirected(t *testing.T) {
+	hello := func(name string) string { return string(helloFor(t, name)) }
+	byHand := func(exts ...ext) string { return string(records(message(exts...), maxRecord)) }
+	whole := hello("a.example")
+	for _, c := range []struct {
+		name, dst, first string
+		reason           rules.Reason
+		end              string
+		dialed           string // "": nothing
+		mismatch         bool
+	}{
+		// The name decides.
+		{"SNI, at its address", "8.8.8.8:443", whole, 0, endsRelayed, "8.8.8.8:443", false},
+		{"SNI in upper case", "8.8.8.8:443", hello("A.EXAMPLE"), 0, endsRelayed, "8.8.8.8:443", false},
+		{"SNI on another documented port", "8.8.8.8:5000", whole, 0, endsRelayed, "8.8.8.8:5000", false},
+		{"forged SNI to a foreign address", foreign + ":443", whole, 0, endsRelayed, "8.8.8.8:443", true},
+		{"forged SNI to another name's address", "8.8.8.6:443", whole, 0, endsRelayed, "8.8.8.8:443", true},
+		{"forged SNI to a metadata service", "169.254.169.254:443", whole, 0, endsRelayed, "8.8.8.8:443", true},
+		{"forged SNI to loopback", "127.0.0.1:443", whole, 0, endsRelayed, "8.8.8.8:443", true},
+		{"forged SNI to a private address, IPv6", "[fd00::7]:443", whole, 0, endsRelayed, "8.8.8.8:443", true},
+		{"private answers are not used", "8.8.8.8:443", hello("mixed.example"), 0, endsRelayed, "8.8.8.8:443", false},
+		{"only private answers", "8.8.8.8:443", hello("inside.example"), rules.PrivateAddress, endsAlert, "", true},
+		{"forbidden SNI, at a permitted address", "8.8.8.8:443", hello("evil.example"), rules.NotListed, endsAlert, "", false},
+		{"forbidden SNI, at a bound address", "8.8.8.5:443", hello("evil.example"), rules.NotListed, endsAlert, "", false},
+		{"permitted SNI, undocumented port", "8.8.8.8:8443", whole, rules.PortNotListed, endsAlert, "", false},
+		{"permitted SNI, a port below all rules", "8.8.8.8:22", whole, rules.PortNotListed, endsAlert, "", false},
+
+		// Hellos that show no name, each for its own reason.
+		{"no SNI", "8.8.8.8:443", hello(""), rules.SNIMissing, endsAlert, "", false},
+		{"no SNI, another port", "8.8.8.8:5000", hello(""), rules.IPLiteral, endsAlert, "", false},
+		{"two SNI extensions", "8.8.8.8:443", byHand(sniExt(0, "a.example"), sniExt(0, "a.example")), rules.MalformedName, endsAlert, "", false},
+		{"two names in one extension", "8.8.8.8:443", byHand(sniExt(0, "a.example", "b.example")), rules.MalformedName, endsAlert, "", false},
+		{"a name of an unknown type", "8.8.8.8:443", byHand(sniExt(1, "a.example")), rules.MalformedName, endsAlert, "", false},
+		{"an empty name", "8.8.8.8:443", byHand(sniExt(0, "")), rules.MalformedName, endsAlert, "", false},
+		{"NUL in the name", "8.8.8.8:443", byHand(sniExt(0, "evil\x00.a.example")), rules.MalformedName, endsAlert, "", false},
+		{"an address as the name", "8.8.8.8:443", byHand(sniExt(0, "8.8.8.8")), rules.MalformedName, endsAlert, "", false},
+		{"a hello over the limit", "8.8.8.8:443", byHand(sniExt(0, "a.example"), ext{21, make([]byte, 20<<10)}), rules.SniffTooLong, endsAlert, "", false},
+		{"a second hello in the record", "8.8.8.8:443", string(rec(22, 3, join(message(sniExt(0, "a.example")), message(sniExt(0, "evil.example"))))), rules.MalformedRequest, endsAlert, "", false},
+		{"an empty record", "8.8.8.8:443", "\x16\x03\x01\x00\x00" + whole, rules.MalformedRequest, endsAlert, "", false},
+		{"an SSLv2 hello", "8.8.8.8:443", "\x80\x2e\x01\x00\x02\x00\x15\x00\x00\x00\x10", rules.NotTLS, endsReset, "", false},
+		{"an alert before the hello", "8.8.8.8:443", "\x15\x03\x01\x00\x02\x01\x00" + whole, rules.NotTLS, endsReset, "", false},
+		{"part of a hello", "8.8.8.8:443", whole[:100], rules.SniffTimeout, endsAlert, "", false},
+		{"part of a record header", "8.8.8.8:443", whole[:1], rules.SniffTimeout, endsAlert, "", false},
+
+		// The bytes tell what it is; the port, what it must be.
+		{"HTTP on 443", "8.8.8.8:443", "GET / HTTP/1.1\r\nHost: a.example\r\n\r\n", rules.NotTLS, endsPage, "", false},
+		{"SSH on 443", "8.8.8.8:443", "SSH-2.0-OpenSSH_10.0\r\n", rules.NotTLS, endsReset, "", false},
+		{"text without end on 443", "8.8.8.8:443", "USER x", rules.NotTLS, endsReset, "", false},
+		{"PostgreSQL on 443", "8.8.8.8:443", "\x00\x00\x00\x08\x04\xd2\x16\x2f", rules.NotTLS, endsReset, "", false},
+		{"TLS on 80", "8.8.8.8:80", whole, rules.NotHTTP, endsAlert, "", false},
+		{"SSH on 80", "8.8.8.8:80", "SSH-2.0-x\r\n", rules.NotHTTP, endsReset, "", false},
+		{"HTTP/2 with prior knowledge", "8.8.8.8:80", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", rules.MalformedRequest, endsPage, "", false},
+		{"silence on 443", "8.8.8.8:443", "", rules.SniffTimeout, endsReset, "", false},
+
+		// Neither: by the address.
+		{"opaque to an address without rule or pin", "8.8.8.8:5000", "\x00\x01\x02", rules.IPLiteral, endsReset, "", false},
+		{"opaque to a foreign address", foreign + ":22", "SSH-2.0-x\r\n", rules.IPLiteral, endsReset, "", false},
+		{"silence to a foreign address", foreign + ":25", "", rules.SniffTimeout, endsReset, "", false},
+		{"bound address, TLS without a name", "8.8.8.5:443", hello(""), 0, endsRelayed, "8.8.8.5:443", false},
+		{"bound address, no TLS on 443", "8.8.8.5:443", "SSH-2.0-x\r\n", rules.NotTLS, endsReset, "", false},
+		{"bound address, its own name", "8.8.8.5:443", hello("own.example"), 0, endsRelayed, "8.8.8.5:443", false},
+		{"bound address, undocumented port", "8.8.8.5:22", "SSH-2.0-x\r\n", rules.PortNotListed, endsReset, "", false},
+		{"every protocol: any bytes on 443", "8.8.8.7:443", "SSH-2.0-x\r\n", 0, endsRelayed, "8.8.8.7:443", false},
+		{"every protocol: any name", "8.8.8.7:443", hello("evil.example"), 0, endsRelayed, "8.8.8.7:443", false},
+		{"every port", "8.8.8.7:64999", "\x00", 0, endsRelayed, "8.8.8.7:64999", false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := newBehind(t, func(cfg *Config) {
+				if c.reason == rules.SniffTimeout || c.first == "USER x" {
+					cfg.Limits.Sniff = 100 * time.Millisecond
+				}
+			})
+			var o *origin
+			if c.dialed != "" {
+				o = b.origin(c.dialed, echo)
+			}
+			elsewhere := o
+			if c.dst != c.dialed {
+				elsewhere = b.origin(c.dst, echo)
+			}
+			conn := b.to(c.dst)
+			io.WriteString(conn, c.first)
+			if c.end == endsRelayed {
+				if _, err := io.ReadFull(conn, make([]byte, len(c.first))); err != nil {
+					t.Error(err)
+				}
+				conn.CloseWrite()
+			}
+			b.wantEndOf(conn, c.end, c.reason)
+			verdict := rules.Deny
+			if c.reason == rules.ReasonNone {
+				verdict = rules.Allow
+			}
+			r := b.wantOne(verdict, c.reason)
+			if r.a.Original.String() != c.dst || r.a.Mismatch != c.mismatch || r.a.Via != rules.Transparent {
+				t.Errorf("on record: headed for %v, mismatch %v, via %v", r.a.Original, r.a.Mismatch, r.a.Via)
+			}
+			b.idle()
+			if c.dst != c.dialed && (elsewhere.connections() > 0 || elsewhere.received() != "") {
+				t.Errorf("where the client was headed arrived %q", elsewhere.received())
+			}
+			if c.dialed == "" {
+				if len(b.dialed()) > 0 || len(b.lookedUp()) > 0 && c.reason != rules.PrivateAddress && c.reason != rules.NotHTTP {
+					t.Errorf("looked up %v, dialed %v", b.lookedUp(), b.dialed())
+				}
+				return
+			}
+			if ds := b.dialed(); len(ds) != 1 || ds[0].String() != c.dialed || o.received() != c.first {
+				t.Errorf("dialed %v, arrived %q", ds, o.received())
+			}
+			if end := b.wantClosed(); end.Cause != "" || end.Dialed.String() != c.dialed || end.BytesIn != uint64(len(c.first)) || end.BytesOut != end.BytesIn {
+				t.Errorf("closed %+v", end)
+			}
+		})
+	}
+}
+
+// A connection that was not redirected, or headed for a listener of ours, is
+// refused at once, whatever it would show.
+func TestNotRedirected(t *testing.T) {
+	b := newBehind(t, nil)
+	for _, c := range []struct{ name, dst string }{
+		{"to the transparent listener itself", b.addr.String()},
+		{"nothing is tracked", ""},
+		{"redirected on its way to the HTTP listener", b.http.String()},
+		{"redirected on its way to the admin listener", "127.0.0.1:9180"},
+	} {
+		before := len(b.journal.decisions())
+		conn := b.to(c.dst)
+		_, sent := conn.Write(helloFor(t, "a.example"))
+		if got, err := io.ReadAll(conn); len(got) > 0 || sent == nil && err == nil {
+			t.Errorf("%s: got %q, %v, want a reset", c.name, got, err)
+		}
+		b.eventually("a decision", func() bool { return len(b.journal.decisions()) == before+1 })
+		if d := b.journal.decisions()[before]; d.d.Allowed() || d.d.Why() != rules.Self {
+			t.Errorf("%s: %v %v", c.name, d.d.Verdict, d.d.Why())
+		}
+	}
+	b.wantNoTrace()
+}
+
+// An unknown client is told so, and nothing is done for it.
+func TestRedirectedUnknownClient(t *testing.T) {
+	for _, c := range []struct{ first, end string }{
+		{string(helloFor(t, "a.example")), endsAlert},
+		{"GET / HTTP/1.1\r\nHost: a.example\r\n\r\n", endsPage},
+	} {
+		b := newBehind(t, nil)
+		b.policy("[[client]]\nname = 'other'\nsources = ['10.0.0.1']\nprofiles = []\n[[rule]]\nid = 'all'\nclient = 'other'\nto = ['a.example']\ntcp = [80, 443, 5000]\nreason = 'test'\n")
+		conn := b.to("8.8.8.8:5000")
+		io.WriteString(conn, c.first)
+		b.wantEndOf(conn, c.end, rules.UnknownClient)
+		b.wantOne(rules.Deny, rules.UnknownClient)
+		b.wantNoTrace()
+	}
+}
+
+// With strict_destination a client must be headed for an address of the name.
+func TestStrictDestination(t *testing.T) {
+	hello, get := string(helloFor(t, "a.example")), "GET / HTTP/1.1\r\nHost: a.example\r\nConnection: close\r\n\r\n"
+	for _, c := range []struct {
+		name, dst, pin, first string
+		reason                rules.Reason
+		end                   string
+	}{
+		{"TLS, at its address", "8.8.8.8:443", "", hello, 0, endsRelayed},
+		{"TLS, at an address of before", "8.8.4.4:443", "8.8.4.4", hello, 0, endsRelayed},
+		{"TLS, elsewhere", foreign + ":443", "", hello, rules.DestinationMismatch, endsAlert},
+		{"HTTP, elsewhere", foreign + ":80", "", get, rules.DestinationMismatch, endsPage},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := newBehind(t, nil)
+			b.policy("strict_destination = true\n" + redirectConfig)
+			if c.pin != "" {
+				b.pin(c.pin, "other.example", "a.example")
+			}
+			b.origin("8.8.8.8:443", echo)
+			conn := b.to(c.dst)
+			io.WriteString(conn, c.first)
+			if c.end == endsRelayed {
+				if _, err := io.ReadFull(conn, make([]byte, len(c.first))); err != nil {
+					t.Error(err)
+				}
+				conn.Close()
+				if r := b.wantOne(rules.Allow, 0); r.a.Mismatch {
+					t.Error("mismatch on record")
+				}
+				return
+			}
+			b.wantEndOf(conn, c.end, c.reason)
+			if r := b.wantOne(rules.Deny, c.reason); !r.a.Mismatch || len(r.a.Resolved) == 0 {
+				t.Errorf("on record: mismatch %v, resolved %v", r.a.Mismatch, r.a.Resolved)
+			}
+			if len(b.dialed()) > 0 {
+				t.Errorf("dialed %v", b.dialed())
+			}
+		})
+	}
+}
+
+// ECH: the outer name is the one that is judged, unless it is denied as such.
+func TestRedirectedECH(t *testing.T) {
+	u := utls.UClient(&recordConn{}, &utls.Config{ServerName: "a.example", OmitEmptyPsk: true}, utls.HelloChrome_131)
+	if err := u.BuildHandshakeState(); err != nil {
+		t.Fatal(err)
+	}
+	hello := records(u.HandshakeState.Hello.Raw, maxRecord)
+	b := newBehind(t, nil)
+	b.origin("8.8.8.8:443", echo)
+	conn := b.to("8.8.8.8:443")
+	conn.Write(hello)
+	io.ReadFull(conn, make([]byte, len(hello)))
+	if r := b.wantOne(rules.Allow, 0); !r.a.ECH {
+		t.Error("ech is not on record")
+	}
+
+	b = newBehind(t, nil)
+	b.policy("ech = \"deny\"\n" + redirectConfig)
+	conn = b.to("8.8.8.8:443")
+	conn.Write(hello)
+	b.wantEndOf(conn, endsAlert, rules.ECHPresent)
+	b.wantOne(rules.Deny, rules.ECHPresent)
+	b.wantNoTrace()
+}
+
+// A destination that does not answer looks like that to the client too, and
+// the flow's end is on record.
+func TestRedirectedUpstreamFailure(t *testing.T) {
+	b := newBehind(t, nil)
+	conn := b.to("8.8.8.1:443")
+	conn.Write(helloFor(t, "gone.example"))
+	b.wantEndOf(conn, endsReset, 0)
+	if end := b.wantClosed(); end.Cause != "dial: refused" {
+		t.Errorf("closed %+v", end)
+	}
+	b = newBehind(t, func(c *Config) {
+		c.Lookup = func(context.Context, rules.Name) ([]netip.Addr, error) { return nil, errors.New("SERVFAIL") }
+	})
+	conn = b.to("8.8.8.8:443")
+	conn.Write(helloFor(t, "a.example"))
+	b.wantEndOf(conn, endsReset, 0)
+	if end := b.wantClosed(); end.Cause != "dial: resolve" {
+		t.Errorf("closed %+v", end)
+	}
+	if len(b.dialed()) > 0 {
+		t.Errorf("dialed %v", b.dialed())
+	}
+}
+
+// Without the bare policy nothing is known ahead, and nothing is lost but time.
+func TestRedirectedWithoutCheck(t *testing.T) {
+	b := newBehind(t, func(c *Config) { c.Check = nil })
+	b.origin("8.8.8.8:443", echo)
+	hello := helloFor(t, "a.example")
+	conn := b.to("8.8.8.8:443")
+	conn.Write(hello)
+	if _, err := io.ReadFull(conn, make([]byte, len(hello))); err != nil {
+		t.Error(err)
+	}
+	b.wantOne(rules.Allow, 0)
+}
+
+// A client that leaves without a byte is counted and not journaled; a drain
+// ends the wait for bytes.
+func TestRedirectedSilence(t *testing.T) {
+	b := newBehind(t, nil)
+	b.to("8.8.8.8:443").Close()
+	b.eventually("an empty connection", func() bool { return b.p.Stats().Empty == 1 })
+	waiting, begun := b.to("8.8.8.8:443"), b.to("8.8.8.8:443")
+	begun.Write(helloFor(t, "a.example")[:50])
+	b.eventually("two sniffers", func() bool { return b.p.Stats().Sniffing == 2 })
+	b.eventually("the bytes of one", func() bool { return queued(t, begun) == 0 })
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	if err := b.p.Drain(ctx); err != nil {
+		t.Error(err)
+	}
+	io.Copy(io.Discard, waiting)
+	io.Copy(io.Discard, begun)
+	b.wantNoTrace()
+	for _, r := range b.journal.decisions() {
+		if r.d.Allowed() {
+			t.Errorf("allowed %+v", r)
+		}
+	}
+}
+
+// Where too many are waited for, the flow is refused for that, whatever it is.
+func TestRedirectedSniffingLimit(t *testing.T) {
+	b := newBehind(t, func(c *Config) { c.Limits.Sniffing, c.Limits.Sniff = 1, time.Minute })
+	first := b.to("8.8.8.8:443")
+	b.eventually("a sniffer", func() bool { return b.p.Stats().Sniffing == 1 })
+	b.wantEndOf(b.to("8.8.8.8:443"), endsReset, rules.Limit)
+	b.wantOne(rules.Deny, rules.Limit)
+	first.Close()
+	b.idle()
+	b.wantNoTrace()
+}
+
+// Bytes go both ways, and the half-close with them.
+func TestRedirectedRelay(t *testing.T) {
+	b := newBehind(t, nil)
+	b.origin("8.8.8.8:443", func(conn *net.TCPConn, r io.Reader) {
+		n, _ := io.Copy(io.Discard, r)
+		conn.Write(make([]byte, n))
+	})
+	hello := helloFor(t, "a.example")
+	conn := b.to(foreign + ":443")
+	conn.Write(hello)
+	conn.Write(make([]byte, 3<<20))
+	conn.CloseWrite()
+	if n, err := io.Copy(io.Discard, conn); n != int64(3<<20+len(hello)) || err != nil {
+		t.Errorf("%d bytes back, %v", n, err)
+	}
+	if end := b.wantClosed(); end.Cause != "" || end.BytesIn != end.BytesOut || end.BytesIn != uint64(3<<20+len(hello)) {
+		t.Errorf("closed %+v", end)
+	}
+}
+
+// A reload that takes the name away ends the flow.
+func TestRedirectedRecheck(t *testing.T) {
+	b := newBehind(t, nil)
+	b.pin("8.8.8.8", "a.example")
+	b.origin("8.8.8.8:443", echo)
+	b.origin("8.8.8.8:5000", echo)
+	for _, c := range []struct{ dst, first string }{{"8.8.8.8:443", string(helloFor(t, "a.example"))}, {"8.8.8.8:5000", "\x00"}} {
+		conn := b.to(c.dst)
+		io.WriteString(conn, c.first)
+		io.ReadFull(conn, make([]byte, len(c.first)))
+	}
+	if n := b.p.Recheck(); n != 0 {
+		t.Errorf("%d flows closed under the same policy", n)
+	}
+	b.policy("[[client]]\nname = 'lab'\nsources = ['127.0.0.0/8']\nprofiles = []\n")
+	if n := b.p.Recheck(); n != 2 {
+		t.Errorf("%d flows closed, want 2", n)
+	}
+	b.idle()
+}

@@ -1,0 +1,197 @@
+// A world behind a packet filter: connections arrive as if they had been
+// redirected on their way to an address of the outside.
+
+package proxy
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/netip"
+	"strings"
+	"sync"
+	"testing"
+
+	"sallyport/rules"
+)
+
+// redirectConfig is worldConfig with destinations that a site has bound by
+// address: a server on several ports, and a database.
+const redirectConfig = worldConfig + `
+[[rule]]
+id     = "bound"
+client = "lab"
+to     = ["8.8.8.5", "own.example"]
+tcp    = [80, 443, 1433]
+reason = "test"
+`
+
+// foreign is an address that no permitted name has.
+const foreign = "9.9.9.9"
+
+// A behind is a world with a transparent listener.
+type behind struct {
+	*world
+	addr netip.AddrPort // of the listener
+
+	mu     sync.Mutex
+	change *sync.Cond
+	headed map[netip.AddrPort]netip.AddrPort // a client's own address -> where it was headed
+	pins   map[netip.Addr][]rules.Name
+	closed bool
+}
+
+// newBehind starts a proxy with a transparent listener. change may be nil.
+func newBehind(t testing.TB, change func(*Config)) *behind {
+	t.Helper()
+	b := &behind{headed: map[netip.AddrPort]netip.AddrPort{}, pins: map[netip.Addr][]rules.Name{}}
+	b.change = sync.NewCond(&b.mu)
+	b.world = newWorld(t, func(c *Config) {
+		lookup := c.Lookup
+		c.Lookup = func(ctx context.Context, n rules.Name) ([]netip.Addr, error) {
+			if n.String() == "own.example" {
+				return []netip.Addr{netip.MustParseAddr("8.8.8.5")}, nil
+			}
+			return lookup(ctx, n)
+		}
+		c.originalDst, c.Pinned = b.original, b.pinned
+		if change != nil {
+			change(c)
+		}
+	})
+	ctx, cancel := context.WithCancel(context.Background())
+	l, err := Listen(ctx, netip.MustParseAddrPort("127.0.0.1:0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var served sync.WaitGroup
+	served.Add(1)
+	go func() {
+		defer served.Done()
+		if err := b.p.ServeTransparent(ctx, l); err != nil {
+			t.Error(err)
+		}
+	}()
+	t.Cleanup(func() {
+		b.mu.Lock()
+		b.closed = true
+		b.change.Broadcast()
+		b.mu.Unlock()
+		cancel()
+		served.Wait()
+	})
+	b.addr = unmapped(l.Addr())
+	b.own.Listeners = append(b.own.Listeners, b.addr)
+	b.policy(redirectConfig)
+	return b
+}
+
+// original stands in for the kernel. The connection may be accepted before the
+// test has said where it was headed.
+func (b *behind) original(conn *net.TCPConn) (netip.AddrPort, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for {
+		if to, ok := b.headed[unmapped(conn.RemoteAddr())]; ok {
+			if !to.IsValid() {
+				return to, errors.New("no such entry")
+			}
+			return to, nil
+		}
+		if b.closed {
+			return netip.AddrPort{}, errors.New("the test is over")
+		}
+		b.change.Wait()
+	}
+}
+
+func (b *behind) pinned(client, addr netip.Addr) []rules.Name {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if client != netip.MustParseAddr("127.0.0.1") {
+		return nil
+	}
+	return b.pins[addr]
+}
+
+// pin makes the DNS filter have told the client addr for each name.
+func (b *behind) pin(addr string, names ...string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	a := netip.MustParseAddr(addr)
+	for _, n := range names {
+		b.pins[a] = append(b.pins[a], name(b.t, n))
+	}
+}
+
+// to is a client's connection that was headed for dst; "" if nobody knows.
+func (b *behind) to(dst string) *net.TCPConn {
+	b.t.Helper()
+	conn := b.dial(b.addr)
+	var original netip.AddrPort
+	if dst != "" {
+		original = netip.MustParseAddrPort(dst)
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.headed[unmapped(conn.LocalAddr())] = original
+	b.change.Broadcast()
+	return conn
+}
+
+// exchangeTo is to for HTTP.
+func (b *behind) exchangeTo(dst, text string) *exchange {
+	b.t.Helper()
+	e := &exchange{w: b.world, conn: b.to(dst)}
+	e.r = bufio.NewReader(e.conn)
+	e.send(text)
+	return e
+}
+
+// The ways in which a connection can be ended for its client.
+const (
+	endsRelayed = "relayed" // it is not: the destination echoes
+	endsAlert   = "alert"
+	endsPage    = "page"
+	endsReset   = "reset"
+)
+
+// wantEndOf reads to the end and holds how the connection ended. reason is what
+// a page says.
+func (b *behind) wantEndOf(conn *net.TCPConn, end string, reason rules.Reason) {
+	b.t.Helper()
+	got, err := io.ReadAll(conn)
+	conn.Close()
+	switch end {
+	case endsAlert:
+		if string(got) != alert || err != nil {
+			b.t.Errorf("got %q, %v, want the alert access_denied", got, err)
+		}
+	case endsPage:
+		if !strings.Contains(string(got), "\r\nX-Sallyport-Reason: "+reason.String()+"\r\n") || err != nil {
+			b.t.Errorf("got %q, %v, want a page with %v", got, err, reason)
+		}
+	case endsReset:
+		if len(got) > 0 || err == nil {
+			b.t.Errorf("got %q, %v, want a reset", got, err)
+		}
+	}
+}
+
+// wantStatus reads one answer and the end behind it.
+func (e *exchange) wantStatus(status int, reason string) {
+	e.w.t.Helper()
+	e.want(status, reason)
+	e.wantEnd()
+	e.conn.Close()
+}
+
+// wantNoTrace holds that nothing was looked up and nothing connected to.
+func (b *behind) wantNoTrace() {
+	b.t.Helper()
+	if len(b.dialed()) > 0 || len(b.lookedUp()) > 0 {
+		b.t.Errorf("looked up %v, dialed %v", b.lookedUp(), b.dialed())
+	}
+}
