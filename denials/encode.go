@@ -189,3 +189,15 @@ func (l *line) rune(v string) int {
 func (l *line) unicode(r rune) {
 	l.b = append(l.b, '\\', 'u', hexDigits[r>>12&15], hexDigits[r>>8&15], hexDigits[r>>4&15], hexDigits[r&15])
 }
+
+// hidden tells whether a terminal might obey or hide r.
+func hidden(r rune) bool { return r >= utf8.RuneSelf && !unicode.IsPrint(r) || r == 0x7f }
+
+// hide writes the first character of v escaped and returns its length.
+func (l *line) hide(v string) int {
+	if v[0] == 0x7f {
+		l.unicode(0x7f)
+		return 1
+	}
+	return l.rune(v)
+}

@@ -18,6 +18,17 @@ type Options struct {
 	JSON   bool     // one JSON object a line
 	Color  bool
 	Now    time.Time // for times of today; zero: full times
+
+	Sort      string   // of groups: one of Sorts
+	Offset    int      // leave out this many: the newest records, the first groups
+	Cure      Cure     // only groups with this cure
+	Site      *Site    // judges the cures; nil: by the reason alone. Suggest, replay and usage need it
+	Progress  Progress // nil: nobody looks
+	ID        string   // show: the record
+	Audit     bool     // suggest: about what mode "audit" let through
+	Whole     bool     // suggest: write the whole configuration
+	Days      int      // usage: what counts as never used
+	UsageFile string   // usage: as from UsagePath; "": none
 }
 
 // bounded returns the limit of the answer, 0: none.
@@ -39,9 +50,12 @@ func (o *Options) filter() Filter {
 func List(ctx context.Context, o Options, w io.Writer) (Report, error) {
 	out := bufio.NewWriter(w)
 	last := ring{max: o.bounded(50)}
+	if last.max > 0 {
+		last.max += max(o.Offset, 0)
+	}
 	var buf []byte
-	rep, err := Scan(ctx, o.Files, o.filter(), func(r *Record) error {
-		if last.max > 0 || !o.JSON {
+	rep, err := scanFiles(ctx, o.Files, o.filter(), o.Progress, func(r *Record) error {
+		if last.max > 0 || o.Offset > 0 || !o.JSON {
 			last.add(r)
 			return nil
 		}
@@ -49,6 +63,7 @@ func List(ctx context.Context, o Options, w io.Writer) (Report, error) {
 		_, err := out.Write(buf)
 		return err
 	})
+	last.drop(o.Offset)
 	if o.JSON {
 		for r := range last.all {
 			buf = r.Append(buf[:0])
@@ -67,15 +82,13 @@ func List(ctx context.Context, o Options, w io.Writer) (Report, error) {
 // Top writes the groups with the most denials, the largest first.
 func Top(ctx context.Context, o Options, w io.Writer) (Report, error) {
 	out := bufio.NewWriter(w)
-	var tally Tally
-	rep, err := Scan(ctx, o.Files, o.filter(), func(r *Record) error {
-		tally.Add(r)
-		return nil
-	})
-	groups := tally.Groups()
-	if n := o.bounded(20); n > 0 && len(groups) > n {
-		groups = groups[:n]
+	q := o.query()
+	q.Limit = o.bounded(20)
+	v, err := Review(ctx, q)
+	if v == nil {
+		return Report{}, err
 	}
+	rep, groups := v.Report, v.Groups
 	if o.JSON {
 		var buf []byte
 		for _, g := range groups {
@@ -83,11 +96,11 @@ func Top(ctx context.Context, o Options, w io.Writer) (Report, error) {
 			_, _ = out.Write(buf)
 		}
 	} else {
-		t := newTable(o.Color, "count", "destination", "client", "reason", "first", "last", "why")
+		t := newTable(o.Color, "count", "destination", "client", "reason", "cure", "first", "last", "why")
 		t.right = 1
 		for _, g := range groups {
 			t.row(strconv.FormatUint(g.Count, 10), endpoint(g.Host, g.Port, g.Proto), who(g.ClientName, g.Client),
-				tag(g.Reason, g.Verdict), o.when(g.First), o.when(g.Last), why(g.Nearest, g.Hint, ""))
+				tag(g.Reason, g.Verdict), string(g.Cure), o.when(g.First), o.when(g.Last), why(g.Nearest, g.Hint, ""))
 		}
 		t.write(out)
 	}
@@ -109,7 +122,9 @@ func (g *Group) Append(b []byte) []byte {
 	l.text("last", g.Last.Format(timeLayout), capText)
 	l.text("nearest", g.Nearest, capText)
 	l.text("hint", g.Hint, capHint)
+	l.text("cure", string(g.Cure), capText)
 	l.text("last_id", g.LastID, capText)
+	l.text("key", g.Key(), capText)
 	return append(l.b, '}', '\n')
 }
 
@@ -137,6 +152,18 @@ func (g *ring) add(r *Record) {
 	}
 	g.recs[g.at] = c
 	g.at = (g.at + 1) % g.max
+}
+
+// drop leaves out the last n records.
+func (g *ring) drop(n int) {
+	if n <= 0 {
+		return
+	}
+	var kept []Record
+	for r := range g.all {
+		kept = append(kept, *r)
+	}
+	g.recs, g.at = kept[:max(len(kept)-n, 0)], 0
 }
 
 // all yields the records, the oldest first.

@@ -86,12 +86,12 @@ func TestTopGroupsByDestinationClientAndReason(t *testing.T) {
 		t.Fatal(err)
 	}
 	const want = `
-COUNT  DESTINATION            CLIENT               REASON           FIRST                LAST                 WHY
- 9000  (many):443             10.0.0.8             not_listed       2026-11-22 12:01:02  2026-11-22 12:01:02
-  500  updates.example:443    es-manager 10.0.0.7  port_not_listed  2026-11-22 12:01:00  2026-11-22 12:01:00  documented on port 443; nearest: p/updates
-   30  n1.example:443         es-manager 10.0.0.7  not_listed       2026-11-22 12:00:01  2026-11-22 12:00:59
-   30  n0.example:443         es-manager 10.0.0.7  not_listed       2026-11-22 12:00:00  2026-11-22 12:00:58
-    1  ev\x1b[2Jil\u202e:443  es-manager 10.0.0.7  malformed_name   2026-11-22 12:01:01  2026-11-22 12:01:01
+COUNT  DESTINATION            CLIENT               REASON           CURE   FIRST                LAST                 WHY
+ 9000  (many):443             10.0.0.8             not_listed       rule   2026-11-22 12:01:02  2026-11-22 12:01:02
+  500  updates.example:443    es-manager 10.0.0.7  port_not_listed  rule   2026-11-22 12:01:00  2026-11-22 12:01:00  documented on port 443; nearest: p/updates
+   30  n1.example:443         es-manager 10.0.0.7  not_listed       rule   2026-11-22 12:00:01  2026-11-22 12:00:59
+   30  n0.example:443         es-manager 10.0.0.7  not_listed       rule   2026-11-22 12:00:00  2026-11-22 12:00:58
+    1  ev\x1b[2Jil\u202e:443  es-manager 10.0.0.7  malformed_name   never  2026-11-22 12:01:01  2026-11-22 12:01:01
 `
 	if got := "\n" + b.String(); got != want {
 		t.Errorf("got%s\nwant%s", got, want)
@@ -102,7 +102,7 @@ COUNT  DESTINATION            CLIENT               REASON           FIRST       
 		t.Fatal(err)
 	}
 	const line = `{"count":9000,"host":"(many)","port":443,"proto":"tcp","client":"10.0.0.8","verdict":"deny","reason":"not_listed",` +
-		`"first":"2026-11-22T12:01:02.000000Z","last":"2026-11-22T12:01:02.000000Z","last_id":"b-63"}` + "\n"
+		`"first":"2026-11-22T12:01:02.000000Z","last":"2026-11-22T12:01:02.000000Z","cure":"rule","last_id":"b-63","key":"095991890c39aa72"}` + "\n"
 	if b.String() != line {
 		t.Errorf("got  %swant %s", b.String(), line)
 	}

@@ -98,7 +98,7 @@ func (u *Usage) State() UsageState {
 	return st
 }
 
-// Run saves every minute and, once ctx ends, a last time.
+// Run saves every minute until ctx ends. The last time is the caller's.
 func (u *Usage) Run(ctx context.Context) {
 	tick := time.NewTicker(time.Minute)
 	defer tick.Stop()

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -16,7 +18,7 @@ import (
 	"sallyport/rules"
 )
 
-// denialFlags are what list and top have in common.
+// denialFlags are what the commands have in common.
 type denialFlags struct {
 	config  string
 	files   []string
@@ -26,36 +28,54 @@ type denialFlags struct {
 }
 
 func newDenials() *cobra.Command {
-	c := &cobra.Command{
+	c := denialQuery(&cobra.Command{
 		Use:   "denials",
-		Short: "Review what was denied: list the records, or the top destinations",
+		Short: "Review what was denied: list, group, explain, and what would permit it",
 		Long: `denials reads the journal of the configuration, rotated and compressed files
-included, or the files given. It needs no running sallyport.`,
+included, or the files given. It needs no running sallyport, and it changes
+nothing: what suggest proposes, somebody else has to write down.`,
 		Example: `  sallyport denials                               the last fifty
   sallyport denials top --since 24h               what was denied most today
+  sallyport denials suggest --client es-manager   what would permit it
   sallyport denials list --client es-manager --reason feature_off
   sallyport denials list --host '*.sangfor.com' --json | jq .hint
   sallyport denials list --file /backup/denials.jsonl.gz -n -1`,
-		Args: noArgs,
-	}
+	}, denials.List, nil)
 	list := denialQuery(&cobra.Command{
 		Use: "list", Short: "Print the last denials, the newest last",
-	}, denials.List)
+	}, denials.List, nil)
 	top := denialQuery(&cobra.Command{
 		Use: "top", Short: "Print the destinations denied most, grouped by client and reason",
-	}, denials.Top)
-	bare := denialQuery(c, denials.List)
-	bare.AddCommand(list, top)
-	return bare
+		Long: `top groups denials by destination, client and reason. Its CURE says what would
+permit a group: feature, binding (a version, an address or a port of a
+documented rule), rule (a [[rule]] of the site's own), never, or permitted
+where the configuration permits it by now.`,
+	}, denials.Top, wantsSite, sortFlag, cureFlag)
+	c.AddCommand(list, top, newDenialsShow(), newDenialsTail(), newDenialsSuggest(), newDenialsReplay(), newDenialsUsage(), newDenialsStats())
+	return c
 }
 
 // query is one way of reading the journal.
 type query func(context.Context, denials.Options, io.Writer) (denials.Report, error)
 
+// A prepare fills in what a query needs beside files and filter.
+type prepare func(f *denialFlags, o *denials.Options, site *denials.Site) error
+
+// wantsSite lets a query judge by the configuration, unless the journal is
+// somebody else's and nothing says whose.
+func wantsSite(f *denialFlags, o *denials.Options, site *denials.Site) error {
+	if len(f.files) == 0 || f.config != "" {
+		o.Site = site
+	}
+	return nil
+}
+
 // denialQuery gives a command its flags and lets it run q.
-func denialQuery(c *cobra.Command, q query) *cobra.Command {
+func denialQuery(c *cobra.Command, q query, also prepare, flags ...func(*cobra.Command, *denials.Options)) *cobra.Command {
 	f := new(denialFlags)
-	c.Args = noArgs
+	if c.Args == nil {
+		c.Args = noArgs
+	}
 	configFlag(c, &f.config)
 	fl := c.Flags()
 	fl.StringArrayVar(&f.files, "file", nil, "read this journal `FILE` instead; may be repeated")
@@ -64,24 +84,36 @@ func denialQuery(c *cobra.Command, q query) *cobra.Command {
 	fl.StringVar(&f.options.Filter.Reason, "reason", "", "only this `REASON`, like not_listed")
 	fl.StringVar(&f.options.Filter.Client, "client", "", "only this `CLIENT`: a name, an address or a prefix")
 	fl.StringVar(&f.options.Filter.Profile, "profile", "", "only this `PROFILE`")
-	fl.StringVar(&f.options.Filter.Via, "via", "", "only this front `END`: dns, http, connect, socks5")
+	fl.StringVar(&f.options.Filter.Via, "via", "", "only this front `END`: dns, http, connect, socks5, transparent, udp")
 	fl.StringVar(&f.options.Filter.Host, "host", "", "only destinations that match this `GLOB`, like *.example")
+	fl.StringVar(&f.options.Filter.Text, "text", "", "only records with this `TEXT` anywhere, whatever the case")
 	fl.StringVar(&f.options.Filter.Verdict, "verdict", "", "deny, would_deny or allow; none: both denials")
 	fl.StringVar(&f.options.Filter.Event, "event", "", "decision, close, start, stop or reload; none: decisions")
-	fl.IntVarP(&f.options.N, "number", "n", 0, "at most this many `ROWS`; -1: all (0: 50 records, 20 groups)")
+	fl.IntVarP(&f.options.N, "number", "n", 0, "at most this many `ROWS`; -1: all (0: what is usual, like 50 records or 20 groups)")
+	fl.IntVar(&f.options.Offset, "offset", 0, "leave out the newest or largest `N`")
 	fl.BoolVar(&f.options.JSON, "json", false, "print JSON, one object a line")
-	_ = c.RegisterFlagCompletionFunc("reason", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-		var out []string
-		for _, r := range rules.Reasons() {
-			out = append(out, r.String()+"\t"+r.Help())
+	_ = c.RegisterFlagCompletionFunc("reason", completeReasons)
+	for _, add := range flags {
+		add(c, &f.options)
+	}
+	c.RunE = func(c *cobra.Command, args []string) error {
+		if len(args) > 0 {
+			f.options.ID = args[0]
 		}
-		return out, cobra.ShellCompDirectiveNoFileComp
-	})
-	c.RunE = func(c *cobra.Command, _ []string) error { return f.run(c, q) }
+		return f.run(c, q, also)
+	}
 	return c
 }
 
-func (f *denialFlags) run(c *cobra.Command, q query) error {
+func completeReasons(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	var out []string
+	for _, r := range rules.Reasons() {
+		out = append(out, r.String()+"\t"+r.Help())
+	}
+	return out, cobra.ShellCompDirectiveNoFileComp
+}
+
+func (f *denialFlags) run(c *cobra.Command, q query, also prepare) error {
 	o := f.options
 	var err error
 	now := time.Now()
@@ -96,12 +128,32 @@ func (f *denialFlags) run(c *cobra.Command, q query) error {
 			return usageError("--reason: %v", err)
 		}
 	}
-	if o.Files, err = f.journals(c.InOrStdin()); err != nil {
+	if o.Sort != "" && !slices.Contains(denials.Sorts(), o.Sort) {
+		return usageError("--sort: there is no %q; there are %s", o.Sort, strings.Join(denials.Sorts(), ", "))
+	}
+	if o.Cure != "" && !slices.Contains(denials.Cures(), o.Cure) {
+		return usageError("--cure: there is no %q; see %s --help", o.Cure, c.CommandPath())
+	}
+	var site *denials.Site
+	if also != nil || len(f.files) == 0 {
+		if site, err = loadSite(f.config, c.InOrStdin(), now); err != nil {
+			return err
+		}
+	}
+	if o.Files, err = f.journals(site); err != nil {
 		return err
 	}
 	o.Now = now
+	if also != nil {
+		if err := also(f, &o, site); err != nil {
+			return err
+		}
+	}
 	o.Color = isTerminal(c.OutOrStdout()) && os.Getenv("NO_COLOR") == ""
-	report, err := q(c.Context(), o, c.OutOrStdout())
+	bar := newProgress(c.ErrOrStderr())
+	o.Progress = bar.show()
+	report, err := q(c.Context(), o, bar.over(c.OutOrStdout()))
+	bar.clear()
 	for _, p := range report.Problems {
 		fmt.Fprintln(c.ErrOrStderr(), "sallyport:", p)
 	}
@@ -112,18 +164,31 @@ func (f *denialFlags) run(c *cobra.Command, q query) error {
 }
 
 // journals lists the files to read: those given, else those of the configuration.
-func (f *denialFlags) journals(stdin io.Reader) ([]string, error) {
+func (f *denialFlags) journals(site *denials.Site) ([]string, error) {
 	if len(f.files) > 0 {
 		return f.files, nil
 	}
-	cfg, _, err := loadConfig(f.config, stdin)
+	path := site.Config.Journal.Path
+	if path == "-" {
+		return nil, errors.New(`the journal goes to standard output: save it and say --file FILE`)
+	}
+	return denials.Files(path)
+}
+
+// loadSite reads a --config for queries that hold denials against it.
+func loadSite(file string, stdin io.Reader, now time.Time) (*denials.Site, error) {
+	profiles, err := shippedProfiles()
 	if err != nil {
 		return nil, err
 	}
-	if cfg.Journal.Path == "-" {
-		return nil, errors.New(`the journal goes to standard output: say --file FILE, or --file - to read standard input`)
+	name, dir, data, err := readConfig(file, stdin)
+	if err != nil {
+		return nil, err
 	}
-	return denials.Files(cfg.Journal.Path)
+	return denials.NewSite(denials.Source{
+		File: name, Dir: dir, Text: data, Profiles: profiles, Now: now,
+		Own: func(l rules.Listen) rules.Own { return ownAddresses(l, nil) },
+	})
 }
 
 // parseWhen reads a duration back from now ("90m", "7d"), a date or a time.
@@ -144,14 +209,4 @@ func parseWhen(s string, now time.Time) (time.Time, error) {
 		}
 	}
 	return time.Time{}, fmt.Errorf("%q is neither a duration like 1h or 7d nor a time like 2026-11-22 or 2026-11-22T15:04:05Z", s)
-}
-
-// isTerminal tells whether w is one.
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	if !ok {
-		return false
-	}
-	st, err := f.Stat()
-	return err == nil && st.Mode()&os.ModeCharDevice != 0 && os.Getenv("TERM") != "dumb"
 }

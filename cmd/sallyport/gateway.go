@@ -32,6 +32,7 @@ type gateway struct {
 	live     rules.Live
 	journal  *denials.Journal
 	recorder *denials.Recorder
+	usage    *denials.Usage
 	proxy    *proxy.Proxy
 	filter   *dnsfilter.Filter
 	metrics  *metrics
@@ -59,6 +60,8 @@ func newGateway(file string, stdin io.Reader, cfg *rules.Config, log *slog.Logge
 		return nil, err
 	}
 	g.recorder = denials.NewRecorder(&g.live, g.journal, g.metrics.decided)
+	g.usage = denials.OpenUsage(denials.UsagePath(j.Path), nil, log)
+	g.recorder.CountUsage(g.usage)
 	dns.Decide = g.recorder
 	if g.filter, err = dnsfilter.New(dns); err != nil {
 		return nil, errors.Join(err, g.journal.Close())

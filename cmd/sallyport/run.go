@@ -111,6 +111,7 @@ func (g *gateway) serve(ctx context.Context, cfg *rules.Config, socks *sockets, 
 		start("admin", func(ctx context.Context) error { return serveAdmin(ctx, admin, socks.admin) })
 	}
 	start("watch", func(ctx context.Context) error { g.watch(ctx); return nil })
+	start("usage", func(ctx context.Context) error { g.usage.Run(ctx); return nil })
 	start("expire", func(ctx context.Context) error { g.expire(ctx); return nil })
 
 	err := g.await(ctx, stop, hangup, failed)
@@ -174,7 +175,7 @@ func (g *gateway) drain(limit time.Duration, stop <-chan os.Signal) error {
 // close ends the parts that outlive the listeners; the journal is the last.
 func (g *gateway) close() error {
 	g.filter.Close()
-	return g.journal.Close()
+	return errors.Join(g.usage.Save(), g.journal.Close())
 }
 
 // greet says where sallyport listens, which policy is in force, where the

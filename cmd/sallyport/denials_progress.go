@@ -1,0 +1,91 @@
+// Denials progress: one line on the terminal while long journals are read.
+
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"sallyport/denials"
+)
+
+// progressAfter is how long a scan goes on before anybody is told.
+const progressAfter = 500 * time.Millisecond
+
+// A progressBar is drawn on standard error where that is a terminal. It is
+// used by one goroutine.
+type progressBar struct {
+	w     io.Writer // nil: nobody looks
+	began time.Time
+	drawn time.Time
+}
+
+func newProgress(w io.Writer) *progressBar {
+	if !isTerminal(w) {
+		return &progressBar{}
+	}
+	return &progressBar{w: w, began: time.Now()}
+}
+
+// show returns what a scan calls; nil: nobody looks.
+func (b *progressBar) show() denials.Progress {
+	if b.w == nil {
+		return nil
+	}
+	return b.draw
+}
+
+func (b *progressBar) draw(read, total int64) {
+	now := time.Now()
+	if now.Sub(b.began) < progressAfter || now.Sub(b.drawn) < 100*time.Millisecond || total <= 0 {
+		return
+	}
+	b.drawn = now
+	const width = 30
+	part := min(float64(read)/float64(total), 1)
+	full := int(part * width)
+	left := ""
+	if part > 0.01 {
+		left = time.Duration(float64(now.Sub(b.began))/part*(1-part)).Round(time.Second).String() + " left"
+	}
+	fmt.Fprintf(b.w, "\r\x1b[K[%s%s] %3.0f %%  %d of %d MiB  %s", strings.Repeat("#", full), strings.Repeat(" ", width-full), part*100, read>>20, total>>20, left)
+}
+
+// clear wipes the line away.
+func (b *progressBar) clear() {
+	if b.w != nil && !b.drawn.IsZero() {
+		fmt.Fprint(b.w, "\r\x1b[K")
+		b.drawn = time.Time{}
+	}
+}
+
+// over returns w, in front of which the line is wiped away.
+func (b *progressBar) over(w io.Writer) io.Writer {
+	if b.w == nil {
+		return w
+	}
+	return clearing{w, b}
+}
+
+type clearing struct {
+	w   io.Writer
+	bar *progressBar
+}
+
+func (c clearing) Write(p []byte) (int, error) {
+	c.bar.clear()
+	return c.w.Write(p)
+}
+
+// isTerminal tells whether w is one.
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	st, err := f.Stat()
+	return err == nil && st.Mode()&os.ModeCharDevice != 0 && os.Getenv("TERM") != "dumb"
+}

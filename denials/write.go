@@ -1,0 +1,51 @@
+// Write: the parts that the answers of the commands have in common.
+
+package denials
+
+import (
+	"bufio"
+	"encoding/json"
+	"io"
+	"strings"
+)
+
+// query turns the options of a command into the query behind it.
+func (o *Options) query() Query {
+	return Query{Files: o.Files, Filter: o.filter(), Cure: o.Cure, Sort: o.Sort, Offset: o.Offset, Site: o.Site, Progress: o.Progress}
+}
+
+// writeJSON writes one value on one line. What a terminal might obey was
+// recorded escaped; encoding/json escapes the rest but bidirectional marks,
+// which quote does.
+func writeJSON(w io.Writer, v any) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	l := line{}
+	for s := string(b); s != ""; {
+		i := strings.IndexFunc(s, hidden)
+		if i < 0 {
+			l.b = append(l.b, s...)
+			break
+		}
+		l.b = append(l.b, s[:i]...)
+		s = s[i+l.hide(s[i:]):]
+	}
+	_, err = w.Write(append(l.b, '\n'))
+	return err
+}
+
+// indented writes a text with every line indented.
+func indented(w *bufio.Writer, by, text string) {
+	for line := range strings.Lines(text) {
+		_, _ = w.WriteString(by + visible(strings.TrimRight(line, "\n")) + "\n")
+	}
+}
+
+// labelled writes "  label  text" for a text that is not empty.
+func labelled(w *bufio.Writer, label, text string) {
+	if text != "" {
+		_, _ = w.WriteString("  " + label + strings.Repeat(" ", max(10-len(label), 1)) + visible(text) + "\n")
+	}
+}

@@ -1,0 +1,197 @@
+// Write more: the answers of "sallyport denials show", "tail", "replay" and "stats".
+
+package denials
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"strconv"
+	"time"
+)
+
+// WriteShow writes the record of an ID, field by field, and the other records
+// of its flow.
+func WriteShow(ctx context.Context, o Options, w io.Writer) (Report, error) {
+	r, flow, rep, err := Find(ctx, o.Files, o.ID, o.Progress)
+	if r == nil {
+		return rep, err
+	}
+	out := bufio.NewWriter(w)
+	if o.JSON {
+		_, _ = out.Write(r.Append(nil))
+		for i := range flow {
+			_, _ = out.Write(flow[i].Append(nil))
+		}
+		return rep, firstError(err, out.Flush())
+	}
+	for _, f := range r.Fields() {
+		_, _ = fmt.Fprintf(out, "%-12s %s\n", f.Name, visible(f.Text))
+	}
+	if len(flow) > 0 {
+		_, _ = out.WriteString("\nof the same flow:\n")
+		t := newTable(o.Color, "id", "time", "event", "verdict", "destination", "reason", "detail")
+		for i := range flow {
+			f := &flow[i]
+			t.row(f.ID(), o.when(f.Time), f.Event, f.Verdict, where(f), f.Reason, f.Detail)
+		}
+		t.write(out)
+	}
+	return rep, firstError(err, out.Flush())
+}
+
+// WriteTail writes denials as they happen, until ctx ends. The journal is the
+// only file of o.
+func WriteTail(ctx context.Context, o Options, w io.Writer) (Report, error) {
+	var buf []byte
+	last := 10
+	if o.N != 0 {
+		last = max(o.N, 0)
+	}
+	err := Tail(ctx, TailOptions{Path: o.Files[0], Filter: o.filter(), Last: last}, func(r *Record) error {
+		buf = buf[:0]
+		if o.JSON {
+			buf = r.Append(buf)
+		} else {
+			buf = fmt.Appendf(buf, "%s  %s  %s  %s  %s%s\n", o.when(r.Time), visible(who(r.ClientName, r.Client)), visible(r.Via), visible(where(r)),
+				visible(cause(r)), spaced(times(r.Count))+spaced(visible(why(r.Nearest, r.Hint, r.Detail))))
+		}
+		_, err := w.Write(buf)
+		return err
+	})
+	return Report{}, err
+}
+
+func spaced(s string) string {
+	if s == "" {
+		return ""
+	}
+	return "  " + s
+}
+
+// changedJSON is a change as replay --json prints it; the last object has the
+// sums.
+type changedJSON struct {
+	Outcome string    `json:"outcome"`
+	Count   uint64    `json:"count"`
+	Host    string    `json:"host"`
+	Port    uint16    `json:"port,omitempty"`
+	Proto   string    `json:"proto,omitempty"`
+	Client  string    `json:"client"`
+	Name    string    `json:"client_name,omitempty"`
+	Was     string    `json:"was"`
+	Reason  string    `json:"was_reason,omitempty"`
+	Verdict string    `json:"verdict"`
+	New     string    `json:"reason,omitempty"`
+	Rule    string    `json:"rule,omitempty"`
+	Hint    string    `json:"hint,omitempty"`
+	Last    time.Time `json:"last"`
+	LastID  string    `json:"last_id"`
+}
+
+type sumsJSON struct {
+	Decisions uint64 `json:"decisions"`
+	Permitted uint64 `json:"newly_permitted"`
+	Denied    uint64 `json:"newly_denied"`
+	Unchanged uint64 `json:"unchanged"`
+	Unknown   uint64 `json:"unknown"`
+}
+
+// WriteReplay writes what the site's configuration would decide otherwise.
+func WriteReplay(ctx context.Context, o Options, w io.Writer) (Report, error) {
+	q := o.query()
+	q.Filter, q.Limit = o.Filter, o.bounded(40)
+	p, err := Replay(ctx, q)
+	out := bufio.NewWriter(w)
+	if o.JSON {
+		for _, c := range p.Changes {
+			err = firstError(err, writeJSON(out, changedJSON{c.Outcome, c.Count, c.Host, c.Port, c.Proto, c.Client, c.ClientName,
+				c.Verdict, c.Reason, c.NewVerdict, c.NewReason, c.NewRule, c.NewHint, c.Last, c.LastID}))
+		}
+		err = firstError(err, writeJSON(out, sumsJSON{p.Decisions, p.Permitted, p.Denied, p.Unchanged, p.Unknown}))
+		return p.Report, firstError(err, out.Flush())
+	}
+	if len(p.Changes) > 0 {
+		t := newTable(o.Color, "change", "count", "destination", "client", "was", "would be", "last", "by")
+		for _, c := range p.Changes {
+			t.row(c.Outcome, strconv.FormatUint(c.Count, 10), endpoint(c.Host, c.Port, c.Proto), who(c.ClientName, c.Client),
+				verdictText(c.Verdict, c.Reason), verdictText(c.NewVerdict, c.NewReason), o.when(c.Last), join(c.NewRule, c.NewHint))
+		}
+		t.write(out)
+		if p.Rest > 0 {
+			_, _ = fmt.Fprintf(out, "and %d more decisions that change (-n shows more)\n", p.Rest)
+		}
+		_, _ = out.WriteString("\n")
+	}
+	_, _ = fmt.Fprintf(out, "%d decisions: %d newly permitted, %d newly denied, %d unchanged", p.Decisions, p.Permitted, p.Denied, p.Unchanged)
+	if p.Unknown > 0 {
+		_, _ = fmt.Fprintf(out, ", %d recorded without enough to ask again", p.Unknown)
+	}
+	_, _ = out.WriteString("\n")
+	return p.Report, firstError(err, out.Flush())
+}
+
+func verdictText(verdict, reason string) string {
+	if reason == "" {
+		return verdict
+	}
+	return verdict + " " + reason
+}
+
+// WriteStats writes what the denials add up to.
+func WriteStats(ctx context.Context, o Options, w io.Writer) (Report, error) {
+	v, err := Review(ctx, o.query())
+	if v == nil {
+		return Report{}, err
+	}
+	out := bufio.NewWriter(w)
+	t := &v.Totals
+	lists := []struct {
+		name   string
+		counts []Count
+	}{
+		{"reason", t.Reasons.Largest()}, {"cure", t.Cures.Largest()}, {"via", t.Vias.Largest()}, {"verdict", t.Verdicts.Largest()},
+		{"client", t.Clients.Largest()}, {"profile", t.Profiles.Largest()}, {"hour", t.Hours.Sorted()},
+	}
+	if o.JSON {
+		all := map[string]any{"denials": t.Denials, "groups": v.Matched}
+		if t.Denials > 0 {
+			all["first"], all["last"] = t.First, t.Last
+		}
+		for _, l := range lists {
+			m := map[string]uint64{}
+			for _, c := range l.counts {
+				m[c.Text] = c.N
+			}
+			all[l.name] = m
+		}
+		err = firstError(err, writeJSON(out, all))
+		return v.Report, firstError(err, out.Flush())
+	}
+	_, _ = fmt.Fprintf(out, "%d denials in %d groups", t.Denials, v.Matched)
+	if t.Denials > 0 {
+		_, _ = fmt.Fprintf(out, ", from %s to %s", o.when(t.First), o.when(t.Last))
+	}
+	_, _ = out.WriteString("\n")
+	for _, l := range lists {
+		rows := newTable(o.Color, "count", l.name)
+		rows.right = 1
+		for _, c := range page(l.counts, 0, o.bounded(48)) {
+			rows.row(strconv.FormatUint(c.N, 10), orNone(c.Text))
+		}
+		_, _ = out.WriteString("\n")
+		rows.write(out)
+		if n := len(l.counts) - len(rows.rows) + 1; n > 0 {
+			_, _ = fmt.Fprintf(out, "and %d more (-n shows more)\n", n)
+		}
+	}
+	return v.Report, firstError(err, out.Flush())
+}
+
+func orNone(s string) string {
+	if s == "" {
+		return "(none)"
+	}
+	return s
+}

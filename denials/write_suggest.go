@@ -1,0 +1,161 @@
+// Write suggestions: the answer of "sallyport denials suggest".
+
+package denials
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"strconv"
+)
+
+// suggestMost bounds the groups that one answer looks at, the largest first.
+const suggestMost = 10_000
+
+// suggestionJSON is a suggestion as --json prints it.
+type suggestionJSON struct {
+	Cure       Cure        `json:"cure"`
+	Count      uint64      `json:"count"`
+	Client     string      `json:"client,omitempty"`
+	Title      string      `json:"title,omitempty"`
+	Where      string      `json:"where,omitempty"`
+	TOML       string      `json:"toml,omitempty"`
+	Also       []string    `json:"also,omitempty"`
+	Loses      []string    `json:"loses,omitempty"`
+	Warnings   []string    `json:"warnings,omitempty"`
+	Why        string      `json:"why,omitempty"`
+	Source     string      `json:"source,omitempty"`
+	Documented string      `json:"documented,omitempty"`
+	Verified   bool        `json:"verified"`
+	Groups     []groupJSON `json:"groups"`
+}
+
+type groupJSON struct {
+	Key    string `json:"key"`
+	Host   string `json:"host"`
+	Port   uint16 `json:"port,omitempty"`
+	Proto  string `json:"proto,omitempty"`
+	Client string `json:"client"`
+	Reason string `json:"reason"`
+	Count  uint64 `json:"count"`
+	LastID string `json:"last_id"`
+}
+
+// WriteSuggest writes what would permit the groups that the options select:
+// the change for the most denials first. With Audit it is about what mode
+// "audit" let through, the best documented first. With Whole it writes the
+// whole configuration with all of it made.
+func WriteSuggest(ctx context.Context, o Options, w io.Writer) (Report, error) {
+	if o.Audit {
+		o.Filter.Verdict = VerdictWouldDeny
+	}
+	q := o.query()
+	q.Limit = suggestMost
+	v, err := Review(ctx, q)
+	if v == nil {
+		return Report{}, err
+	}
+	usual := 20
+	if o.Audit || o.Whole {
+		usual = 500
+	}
+	list := o.Site.Suggest(v.Groups, o.bounded(usual), o.Audit)
+	out := bufio.NewWriter(w)
+	switch {
+	case o.Whole:
+		err = firstError(err, o.writeWhole(out, list))
+	case o.JSON:
+		for _, sg := range list {
+			err = firstError(err, writeJSON(out, sg.json()))
+		}
+	default:
+		for _, sg := range list {
+			sg.write(out, &o)
+		}
+		if len(list) == 0 {
+			_, _ = out.WriteString("nothing was denied\n")
+		}
+		if n := v.Matched - len(v.Groups); n > 0 {
+			_, _ = fmt.Fprintf(out, "%d smaller groups were not looked at\n", n)
+		}
+	}
+	return v.Report, firstError(err, out.Flush())
+}
+
+// writeWhole writes the changed configuration, which was compiled.
+func (o *Options) writeWhole(w io.Writer, list []*Suggestion) error {
+	text, err := o.Site.Whole(list)
+	if err != nil {
+		return fmt.Errorf("cannot write the whole configuration: %w", err)
+	}
+	_, err = w.Write(text)
+	return err
+}
+
+func (sg *Suggestion) json() suggestionJSON {
+	j := suggestionJSON{Cure: sg.Cure, Count: sg.Count, Client: sg.Client, Title: sg.Title, Where: sg.Where, TOML: sg.TOML, Also: sg.Also,
+		Loses: sg.Loses, Warnings: sg.Warnings, Why: sg.Why, Source: sg.Source, Documented: sg.Documented, Verified: sg.Verified}
+	for _, g := range sg.Groups {
+		j.Groups = append(j.Groups, groupJSON{g.Key(), g.Host, g.Port, g.Proto, g.Client, g.Reason, g.Count, g.LastID})
+	}
+	return j
+}
+
+// write writes a suggestion for people: the facts, then what to paste.
+func (sg *Suggestion) write(w *bufio.Writer, o *Options) {
+	title := sg.Title
+	if title == "" {
+		title = "nothing to change for " + sg.Client
+	}
+	head := string(sg.Cure) + ": " + visible(title)
+	if o.Color {
+		head = "\x1b[1m" + head + "\x1b[0m"
+	}
+	_, _ = w.WriteString(head + "\n")
+	labelled(w, "denied", strconv.FormatUint(sg.Count, 10)+" "+plural(int(min(sg.Count, 2)), "time", "times"))
+	for i, g := range sg.Groups {
+		if i == 5 {
+			labelled(w, "", fmt.Sprintf("and %d more", len(sg.Groups)-i))
+			break
+		}
+		labelled(w, "", endpoint(g.Host, g.Port, g.Proto)+", "+tag(g.Reason, g.Verdict)+", "+who(g.ClientName, g.Client)+", last "+o.when(g.Last))
+	}
+	labelled(w, "source", sg.Source)
+	labelled(w, "known", sg.Documented)
+	labelled(w, "why", sg.Why)
+	some(w, "also", sg.Also)
+	some(w, "loses", sg.Loses)
+	for _, t := range sg.Warnings {
+		labelled(w, "warning", t)
+	}
+	switch {
+	case sg.TOML == "":
+	case sg.Verified:
+		if len(sg.Also) == 0 {
+			labelled(w, "also", "permits nothing else that is documented")
+		}
+		labelled(w, "tried", "permits all of this; not applied")
+	default:
+		labelled(w, "tried", "NOT found to permit all of this: look closer")
+	}
+	if sg.TOML != "" {
+		labelled(w, "where", sg.Where)
+		_, _ = w.WriteString("\n")
+		indented(w, "    ", sg.TOML)
+	}
+	_, _ = w.WriteString("\n")
+}
+
+func some(w *bufio.Writer, label string, list []string) {
+	for i, s := range list {
+		if i == 12 {
+			labelled(w, "", fmt.Sprintf("and %d more rules", len(list)-i))
+			return
+		}
+		if i > 0 {
+			label = ""
+		}
+		labelled(w, label, s)
+	}
+}

@@ -1,0 +1,116 @@
+// Write usage: the answer of "sallyport denials usage".
+
+package denials
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"slices"
+	"strconv"
+	"time"
+)
+
+// ruleUseJSON is a rule as usage --json prints it.
+type ruleUseJSON struct {
+	Client  string     `json:"client"`
+	Rule    string     `json:"rule"`
+	Used    bool       `json:"used"` // within the days asked for
+	Count   uint64     `json:"count"`
+	Lookups uint64     `json:"lookups,omitempty"`
+	First   *time.Time `json:"first,omitempty"`
+	Last    *time.Time `json:"last,omitempty"`
+	Expires string     `json:"expires,omitempty"`
+	Purpose string     `json:"purpose,omitempty"`
+	Source  string     `json:"source,omitempty"`
+}
+
+// WriteUsage writes the rules in force: those in use, the last used first, and
+// those that permitted nothing in o.Days days. The counts are the gateway's,
+// at UsageFile, and those of the journals of permitted flows in o.Files.
+func WriteUsage(ctx context.Context, o Options, w io.Writer) (Report, error) {
+	var st UsageState
+	var rep Report
+	var err error
+	if o.UsageFile != "" {
+		if st, err = ReadUsage(o.UsageFile); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return rep, err
+		}
+		err = nil
+	}
+	if len(o.Files) > 0 {
+		q := o.query()
+		q.Filter.Denied = false
+		rep, err = st.AddFlows(ctx, q)
+	}
+	if st.Since.IsZero() && err == nil {
+		return rep, errors.New("nothing was counted yet: the gateway counts while it runs, and saves every minute")
+	}
+	since := o.Now.AddDate(0, 0, -o.Days)
+	list := o.Site.Used(st)
+	slices.SortStableFunc(list, func(a, b RuleUse) int {
+		if x, y := a.Never(since), b.Never(since); x != y {
+			return map[bool]int{true: 1, false: -1}[x]
+		}
+		return cmp.Or(b.Last.Compare(a.Last), cmp.Compare(b.Count, a.Count))
+	})
+	out := bufio.NewWriter(w)
+	if o.JSON {
+		for i := range list {
+			err = firstError(err, writeJSON(out, list[i].json(since)))
+		}
+		return rep, firstError(err, out.Flush())
+	}
+	o.usageTables(out, list, since)
+	_, _ = fmt.Fprintf(out, "\ncounted since %s", o.when(st.Since))
+	if st.Since.After(since) {
+		_, _ = fmt.Fprintf(out, ", which is less than %d days: too early to judge what is never used", o.Days)
+	}
+	_, _ = out.WriteString("\n")
+	return rep, firstError(err, out.Flush())
+}
+
+// usageTables writes the rules in use, then the others.
+func (o *Options) usageTables(out *bufio.Writer, list []RuleUse, since time.Time) {
+	used := newTable(o.Color, "count", "look-ups", "last", "first", "client", "rule", "purpose")
+	used.right = 2
+	never := newTable(o.Color, "last", "look-ups", "client", "rule", "expires", "purpose")
+	for _, u := range list {
+		if !u.Never(since) {
+			used.row(strconv.FormatUint(u.Count, 10), strconv.FormatUint(u.Lookups, 10), o.when(u.Last), o.when(u.First), u.Client, u.Rule, cmp.Or(u.Purpose, u.Source))
+			continue
+		}
+		last := "never"
+		if !u.Last.IsZero() {
+			last = o.when(u.Last)
+		}
+		never.row(last, strconv.FormatUint(u.Lookups, 10), u.Client, u.Rule, expiresText(u.Expires), cmp.Or(u.Purpose, u.Source))
+	}
+	if len(used.rows) > 1 {
+		used.write(out)
+	}
+	if n := len(never.rows) - 1; n > 0 {
+		_, _ = fmt.Fprintf(out, "\n%d of %d rules in force permitted nothing in %d days:\n", n, len(list), o.Days)
+		never.write(out)
+	}
+}
+
+func expiresText(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.Add(-time.Second).Format(time.DateOnly)
+}
+
+func (u *RuleUse) json(since time.Time) ruleUseJSON {
+	j := ruleUseJSON{Client: u.Client, Rule: u.Rule, Used: !u.Never(since), Count: u.Count, Lookups: u.Lookups,
+		Expires: expiresText(u.Expires), Purpose: u.Purpose, Source: u.Source}
+	if !u.Last.IsZero() {
+		j.First, j.Last = &u.First, &u.Last
+	}
+	return j
+}
