@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"syscall"
 	"testing"
 	"time"
 
@@ -267,5 +268,32 @@ func TestBrokenSocket(t *testing.T) {
 	}
 	if err := b.Serve(context.Background(), []net.PacketConn{unix}, nil); err == nil {
 		t.Error("Serve takes a socket that is not UDP")
+	}
+}
+
+// TestPortIsNotShared holds that the sockets of one address share it among
+// themselves and with nobody else, other sockets of the same user included.
+func TestPortIsNotShared(t *testing.T) {
+	closeAll := func(conns []net.PacketConn) {
+		for _, c := range conns {
+			c.Close()
+		}
+	}
+	mine, err := ListenPackets(t.Context(), netip.MustParseAddrPort("127.0.0.1:0"), 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closeAll(mine)
+	addr := netip.MustParseAddrPort(mine[0].LocalAddr().String())
+	for _, c := range mine {
+		if c.LocalAddr().String() != addr.String() {
+			t.Errorf("a socket on %v, the first one is on %v", c.LocalAddr(), addr)
+		}
+	}
+	for _, n := range []int{1, 3} {
+		if more, err := ListenPackets(t.Context(), addr, n); !errors.Is(err, syscall.EADDRINUSE) {
+			closeAll(more)
+			t.Errorf("%d more sockets: %v", n, err)
+		}
 	}
 }

@@ -27,10 +27,16 @@ const maxQuery = 4096
 
 // ListenPackets opens n UDP sockets on one address, among which the system
 // spreads the clients (SO_REUSEPORT when n > 1). One for each processor costs
-// least for a query.
+// least for a query. An address that somebody else has is an error, also where
+// the system would share it among the processes of one user.
 func ListenPackets(ctx context.Context, addr netip.AddrPort, n int) ([]net.PacketConn, error) {
 	var lc net.ListenConfig
 	if n > 1 {
+		first, err := lc.ListenPacket(ctx, "udp", addr.String()) // shares with nobody
+		if err != nil {
+			return nil, err
+		}
+		first.Close()
 		lc.Control = reusePort
 	}
 	var conns []net.PacketConn

@@ -9,9 +9,11 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"runtime"
 	"strings"
 	"syscall"
 
+	"sallyport/dnsfilter"
 	"sallyport/proxy"
 	"sallyport/rules"
 )
@@ -46,7 +48,7 @@ func openSockets(ctx context.Context, l rules.Listen) (s *sockets, err error) {
 		if err != nil {
 			return s, err
 		}
-		s.dnsUDP, s.dnsTCP = append(s.dnsUDP, udp), append(s.dnsTCP, tcp)
+		s.dnsUDP, s.dnsTCP = append(s.dnsUDP, udp...), append(s.dnsTCP, tcp)
 	}
 	s.admin, err = listenAdmin(ctx, l.Admin)
 	return s, err
@@ -72,21 +74,26 @@ func listenAll(ctx context.Context, key string, addrs []netip.AddrPort) (out []n
 	return out, nil
 }
 
-// listenDNS binds the same port for datagrams and streams.
-func listenDNS(ctx context.Context, a netip.AddrPort) (net.PacketConn, net.Listener, error) {
-	udp, err := listenConfig().ListenPacket(ctx, "udp", a.String())
-	if err != nil {
-		return nil, nil, listenError("dns", "udp", a.String(), err)
+// listenDNS binds the same port for streams and datagrams: one socket for
+// each processor for those. The stream socket comes first, as it shares its
+// port with nobody: it keeps a second sallyport away while the others, which
+// share theirs among themselves, are opened.
+func listenDNS(ctx context.Context, a netip.AddrPort) ([]net.PacketConn, net.Listener, error) {
+	for tries := 0; ; tries++ {
+		tcp, err := listenConfig().Listen(ctx, "tcp", a.String())
+		if err != nil {
+			return nil, nil, listenError("dns", "tcp", a.String(), err)
+		}
+		port := uint16(tcp.Addr().(*net.TCPAddr).Port)
+		udp, err := dnsfilter.ListenPackets(ctx, netip.AddrPortFrom(a.Addr(), port), runtime.GOMAXPROCS(0))
+		if err == nil {
+			return udp, tcp, nil
+		}
+		tcp.Close()
+		if a.Port() != 0 || tries == 20 || !errors.Is(err, syscall.EADDRINUSE) { // a port that the system chose may be free for streams only
+			return nil, nil, listenError("dns", "udp", a.String(), err)
+		}
 	}
-	if a.Port() == 0 {
-		a = netip.AddrPortFrom(a.Addr(), uint16(udp.LocalAddr().(*net.UDPAddr).Port))
-	}
-	tcp, err := listenConfig().Listen(ctx, "tcp", a.String())
-	if err != nil {
-		udp.Close()
-		return nil, nil, listenError("dns", "tcp", a.String(), err)
-	}
-	return udp, tcp, nil
 }
 
 // listenAdmin binds the admin listener; a unix socket is for its owner only.
