@@ -75,6 +75,7 @@ func (b *scopeBuilder) add(sr scopeRule) {
 		b.exact, b.wild, b.below, b.others = map[Name][]uint32{}, map[Name][]uint32{}, map[Name][]nearRef{}, map[Name]*Rule{}
 	}
 	number := uint32(len(b.s.rules))
+	sr.any = sr.rule.Any
 	bound := false
 	for _, d := range sr.rule.To {
 		list := []Destination{d}

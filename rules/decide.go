@@ -47,7 +47,7 @@ func (p *Policy) refuse(d *Decision, a *Attempt, target Name) Reason {
 	if a.Fault != ReasonNone && a.Fault <= QUIC {
 		return a.Fault
 	}
-	opaque := d.opaque()
+	opaque := d.grant != nil && d.grant.any
 	if !opaque {
 		if r := p.content(d, a, target); r != ReasonNone {
 			return r
@@ -171,7 +171,7 @@ type candidate struct {
 // without demands on content wins, then the first.
 func (best *candidate) weigh(r *scopeRule, a *Attempt) {
 	needs := r.blockers(a)
-	if best.rule == nil || needs < best.needs || needs == 0 && best.needs == 0 && r.rule.Any && !best.rule.rule.Any {
+	if best.rule == nil || needs < best.needs || needs == 0 && best.needs == 0 && r.any && !best.rule.any {
 		best.needs, best.rule = needs, r
 	}
 }
@@ -179,14 +179,14 @@ func (best *candidate) weigh(r *scopeRule, a *Attempt) {
 // blockers returns what keeps a rule, which names the destination, from
 // permitting the attempt.
 func (r *scopeRule) blockers(a *Attempt) blockers {
-	if !r.rule.Any && a.Target().IsZero() {
+	if !r.any && a.Target().IsZero() {
 		// Comes first: what mode "audit" lets through must agree, too.
 		if reason := r.disagrees(a); reason != ReasonNone {
 			return blocked(reason)
 		}
 	}
 	needs := r.block
-	if !r.rule.Any && a.Via != DNS {
+	if !r.any && a.Via != DNS {
 		mine, other := r.tcp, r.udp
 		if a.Proto == UDPProto {
 			mine, other = other, mine
@@ -340,7 +340,7 @@ func (s *scope) binds(n Name, proto Proto, dest netip.AddrPort) bool {
 			if proto == UDPProto {
 				ports = r.udp
 			}
-			if r.rule.Any || dest.Port() == 0 || ports.Has(dest.Port()) {
+			if r.any || dest.Port() == 0 || ports.Has(dest.Port()) {
 				return true
 			}
 		}

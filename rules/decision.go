@@ -60,6 +60,4 @@ func (d Decision) Why() Reason {
 
 // Opaque tells whether the permitting rule makes no demand on content
 // (any = true): nothing is sniffed then.
-func (d Decision) Opaque() bool { return d.opaque() }
-
-func (d *Decision) opaque() bool { return d.Verdict == Allow && d.Rule != nil && d.Rule.Any }
+func (d Decision) Opaque() bool { return d.Verdict == Allow && d.Rule != nil && d.Rule.Any }

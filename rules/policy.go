@@ -55,7 +55,7 @@ type scope struct {
 	rules   []scopeRule
 	names   suffixTrie
 	entries []nameEntry // by value of names
-	refs    []uint32 // rule numbers
+	refs    []uint32    // rule numbers
 	near    []nearRef
 	addrs   *bart.Table[[]uint32] // prefix -> numbers of every rule that covers it
 	unbound []uint32              // rules whose party the site has not bound
@@ -65,6 +65,7 @@ type scope struct {
 type scopeRule struct {
 	rule     *Rule
 	block    blockers // why it is not in force for this client; none: it is
+	any      bool     // the rule's, where it costs no look at the rule
 	tcp, udp Ports    // with the site's configurable ports
 	names    []Destination
 	prefixes []netip.Prefix

@@ -83,20 +83,32 @@ func (t *suffixTrie) walk(n Name) (w trieWalk) {
 	return w
 }
 
-// next goes to the next key; false when there is none.
+// next goes to the next key; false when there is none. Most labels are
+// shorter than eight octets: those are hashed here, in one step.
 func (w *trieWalk) next() bool {
-	for w.end > 0 && w.depth < w.t.deepest {
-		h, start := hashLabel(w.hash, w.name, w.end)
-		w.hash, w.end = h, start-1
-		w.depth++
-		if w.t.depths[w.depth>>6&1]>>(w.depth&63)&1 == 0 {
-			continue
+	t, s, end, h, depth := w.t, w.name, w.end, w.hash, w.depth
+	for end > 0 && depth < t.deepest {
+		n := 8
+		if end >= 8 {
+			x := load8(s, end-8)
+			if n = labelIn(x); n < 8 {
+				h = mix(h ^ x>>8>>(56-8*n))
+				end -= n
+			}
 		}
-		if v, ok := w.t.find(h, w.name[start:]); ok {
-			w.value, w.whole = v, start == 0
-			return true
+		if n == 8 {
+			h, end = hashLabel(h, s, end)
 		}
+		depth++
+		if t.depths[depth>>6&1]>>(depth&63)&1 != 0 {
+			if v, ok := t.find(h, s[end:]); ok {
+				w.end, w.hash, w.depth, w.value, w.whole = end-1, h, depth, v, end == 0
+				return true
+			}
+		}
+		end--
 	}
+	w.end = 0
 	return false
 }
 
@@ -130,6 +142,13 @@ const (
 // fingerprint is the part of a hash that a slot keeps; never 0.
 func fingerprint(h uint64) uint32 { return uint32(h>>32) | 1 }
 
+// labelIn counts the octets behind the last dot of a word; 8: it has no dot.
+// Names have no '/', the one byte that a borrow could mistake for a dot.
+func labelIn(x uint64) int {
+	d := x ^ ones*'.'
+	return bits.LeadingZeros64((d-ones)&^d&highs) >> 3
+}
+
 // hashLabel continues the hash of a suffix by the label in front of it, which
 // ends before end, and returns where the label begins. It looks for the dot
 // and hashes in the same steps of eight octets. Who chooses names cannot
@@ -137,12 +156,8 @@ func fingerprint(h uint64) uint32 { return uint32(h>>32) | 1 }
 func hashLabel(h uint64, s string, end int) (uint64, int) {
 	for {
 		x := wordBefore(s, end)
-		// A byte that is a dot gets its high bit; names have no '/', the one
-		// byte that a borrow could mistake for it.
-		d := x ^ ones*'.'
-		dots := (d - ones) &^ d & highs
-		n := bits.LeadingZeros64(dots) >> 3
-		if dots == 0 && end >= 8 {
+		n := labelIn(x)
+		if n == 8 && end >= 8 {
 			h = mix(h ^ x)
 			end -= 8
 			continue
