@@ -9,21 +9,34 @@ import (
 )
 
 func newCheck() *cobra.Command {
-	var file string
+	var file, mode string
 	c := &cobra.Command{
 		Use:   "check",
 		Short: "Print every error and warning of a configuration",
 		Long: `check reads a configuration as run would and prints every error and warning
 as file:line: text. It starts nothing and touches no network.
 
-Exit status: 0 when run would start with it, 1 when there is an error.`,
+A gateway gets the packets of others, and none of those at a loopback address:
+there, [listen] transparent and dns are errors. A sidecar gets its packets on
+loopback: say --mode sidecar.
+
+Exit status: 0 when run would work with it, 1 when there is an error.`,
 		Example: `  sallyport check --config /etc/sallyport/sallyport.toml
-  sallyport check --config - < new.toml`,
+  sallyport check --config - < new.toml
+  sallyport check --config sidecar.toml --mode sidecar`,
 		Args: noArgs,
 	}
 	configFlag(c, &file)
+	modeFlag(c, &mode)
 	c.RunE = func(c *cobra.Command, _ []string) error {
+		m, err := parseMode(mode)
+		if err != nil {
+			return err
+		}
 		cfg, policy, problems, err := loadPolicy(file, c.InOrStdin())
+		if err == nil {
+			problems = append(problems, loopbackListeners(cfg, m)...)
+		}
 		for _, p := range problems {
 			fmt.Fprintln(c.OutOrStdout(), p)
 		}

@@ -1,0 +1,126 @@
+// Nft: prints the packet filter that makes sallyport the only way out.
+
+package main
+
+import (
+	"fmt"
+	"net/netip"
+	"regexp"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"sallyport/rules"
+)
+
+// filterMode is where a packet filter stands.
+type filterMode string
+
+const (
+	gatewayMode filterMode = "gateway" // routes for clients: packets are forwarded
+	sidecarMode filterMode = "sidecar" // shares a network namespace with the application: packets are its output
+)
+
+// filterOptions are what the configuration does not say.
+type filterOptions struct {
+	mode       filterMode
+	user       string         // sidecar: whose traffic is sallyport's own
+	local      []netip.Prefix // routed without being looked at
+	masquerade bool
+	dhcp       bool
+}
+
+func newNFT() *cobra.Command {
+	var file, mode string
+	var local []string
+	var o filterOptions
+	c := &cobra.Command{
+		Use:   "nft",
+		Short: "Print the packet filter that belongs to a configuration, for nft -f",
+		Long: `nft prints one complete ruleset, computed from a configuration: everything is
+dropped except what comes to sallyport and what its documents leave to no
+proxy. It prints only; to load it, and to load it again after a change:
+
+  sallyport nft --config FILE >ruleset.nft && nft -f ruleset.nft
+
+The ruleset replaces its own table, inet sallyport, in one transaction and
+touches no other. It stays when sallyport ends: then nothing gets out.
+
+--mode gateway is for a host that routes for its clients, --mode sidecar for a
+network namespace that sallyport shares with the application.
+
+Exit status: 0, or 1 when the configuration has nothing to redirect to.`,
+		Example: `  sallyport nft --config /etc/sallyport/sallyport.toml | less
+  sallyport nft --config sallyport.toml --local 10.20.0.0/16
+  sallyport nft --config sallyport.toml --mode sidecar --user 65532`,
+		Args: noArgs,
+	}
+	configFlag(c, &file)
+	modeFlag(c, &mode)
+	c.Flags().StringVar(&o.user, "user", "sallyport", "sidecar: the user, name or number, that sallyport and nothing else runs as")
+	c.Flags().StringArrayVar(&local, "local", nil, "a `PREFIX` of the site that clients reach without sallyport, in both directions; may be repeated; default: none")
+	c.Flags().BoolVar(&o.masquerade, "masquerade", false, "gateway: give forwarded datagrams the gateway's address")
+	c.Flags().BoolVar(&o.dhcp, "dhcp", false, "sidecar: let DHCP clients ask on the link")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		var err error
+		if o.mode, err = parseMode(mode); err != nil {
+			return err
+		}
+		if o.local, err = parsePrefixes("--local", local); err != nil {
+			return err
+		}
+		if !userPattern.MatchString(o.user) {
+			return usageError("--user %q is neither a user name nor a number", o.user)
+		}
+		cfg, problems, err := loadConfig(file, c.InOrStdin())
+		if err != nil {
+			return err
+		}
+		for _, p := range problems {
+			fmt.Fprintln(c.ErrOrStderr(), "sallyport:", p)
+		}
+		policy, _ := rules.Compile(cfg, ownAddresses(cfg.Listen, nil), time.Now())
+		plan, err := planFilter(cfg, policy, o)
+		if err != nil {
+			return err
+		}
+		for _, w := range plan.Warnings {
+			fmt.Fprintln(c.ErrOrStderr(), "sallyport: warning:", w)
+		}
+		return plan.render(c.OutOrStdout())
+	}
+	return c
+}
+
+// userPattern is what may follow skuid: a number, or a name as useradd makes it.
+var userPattern = regexp.MustCompile(`^([0-9]{1,10}|[a-z_][a-z0-9_-]{0,31})$`)
+
+// modeFlag is the --mode of the commands that know both.
+func modeFlag(c *cobra.Command, mode *string) {
+	c.Flags().StringVar(mode, "mode", string(gatewayMode), "`MODE`: gateway or sidecar")
+	_ = c.RegisterFlagCompletionFunc("mode", cobra.FixedCompletions([]string{string(gatewayMode), string(sidecarMode)}, cobra.ShellCompDirectiveNoFileComp))
+}
+
+func parseMode(s string) (filterMode, error) {
+	switch m := filterMode(s); m {
+	case gatewayMode, sidecarMode:
+		return m, nil
+	}
+	return "", usageError("--mode %q is neither gateway nor sidecar", s)
+}
+
+// parsePrefixes reads addresses and prefixes without host bits.
+func parsePrefixes(flag string, list []string) ([]netip.Prefix, error) {
+	var out []netip.Prefix
+	for _, s := range list {
+		p, err := netip.ParsePrefix(s)
+		if a, aerr := netip.ParseAddr(s); aerr == nil && a.Zone() == "" {
+			p, err = netip.PrefixFrom(a, a.BitLen()), nil
+		}
+		if err != nil || p != p.Masked() || p.Addr().Is4In6() {
+			return nil, usageError("%s %q is not an address or a prefix like 10.20.0.0/16", flag, s)
+		}
+		out = append(out, p)
+	}
+	return out, nil
+}

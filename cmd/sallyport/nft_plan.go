@@ -1,0 +1,168 @@
+// Plan: what a packet filter does for a configuration, before it is text.
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"sallyport/rules"
+)
+
+// A filterPlan is what the templates print.
+type filterPlan struct {
+	File, Revision string // of the configuration
+	Mode           filterMode
+	User           string
+	Mark, Own      string // bits of the connection mark: let through past sallyport; sidecar: sallyport's own or opened from outside
+
+	TCP, DNS           targets
+	Sources4, Sources6 []string // of every client
+	Local4, Local6     []string
+	Clients            []clientFilter
+	Masquerade, DHCP   bool
+	HasSets            bool
+	Warnings           []string
+}
+
+// A clientFilter is what one client's packets may do past the gateway.
+type clientFilter struct {
+	Name               string
+	Sources4, Sources6 []string // the first client whose sources match has the packet
+	Audit              bool
+	Judged             bool // a rule lists TCP 853, DNS over TLS elsewhere
+	Passes             []pass
+	Sets               []addressSetPlan
+}
+
+// Chain names the client's chain.
+func (c clientFilter) Chain() string { return "client/" + c.Name }
+
+// Two bits of the connection mark; the others are left alone for whoever else
+// uses marks.
+const (
+	passedMark = "0x40000000"
+	ownMark    = "0x20000000"
+)
+
+// dockerResolver is where Docker's resolver listens in a container.
+var dockerResolver = netip.MustParseAddr("127.0.0.11")
+
+// planFilter computes the filter. It fails where the result would let out
+// nothing at all, or not what is meant.
+func planFilter(cfg *rules.Config, policy *rules.Policy, o filterOptions) (*filterPlan, error) {
+	p := &filterPlan{
+		File: oneLine(cfg.File), Revision: policy.Revision(), Mode: o.mode, User: o.user, Mark: passedMark, Own: ownMark,
+		Masquerade: o.masquerade, DHCP: o.dhcp,
+	}
+	if o.mode == gatewayMode && o.dhcp || o.mode == sidecarMode && o.masquerade {
+		return nil, usageError("--dhcp is for --mode sidecar, --masquerade for --mode gateway")
+	}
+	var err error
+	if p.TCP, p.DNS, err = listenTargets(cfg, o.mode); err != nil {
+		return nil, err
+	}
+	p.Local4, p.Local6 = byFamily(o.local)
+	grants := policy.Grants()
+	var all []netip.Prefix
+	for _, cl := range cfg.Clients {
+		f := clientFilter{Name: cl.Name, Audit: cl.Audit}
+		remote := slices.DeleteFunc(slices.Clone(cl.Sources), isLoopback)
+		f.Sources4, f.Sources6 = byFamily(remote)
+		all = append(all, remote...)
+		for _, g := range grants {
+			if g.Client != cl {
+				continue
+			}
+			if g.Rule.Any || g.TCP.Has(853) {
+				f.Judged = true
+			}
+			f.add(g)
+		}
+		p.HasSets = p.HasSets || len(f.Sets) > 0
+		if len(remote) > 0 {
+			p.Clients = append(p.Clients, f)
+		}
+	}
+	p.Sources4, p.Sources6 = byFamily(all)
+	if len(all) == 0 {
+		return nil, p.nobody(cfg)
+	}
+	p.warn(cfg)
+	return p, nil
+}
+
+// nobody says why there is no client to filter for.
+func (p *filterPlan) nobody(cfg *rules.Config) error {
+	if p.Mode == sidecarMode {
+		return errors.New(cfg.File + ": every [[client]] is on loopback only; the application connects from this namespace's own address: add it, or 0.0.0.0/0 and ::/0, to sources")
+	}
+	return errors.New(cfg.File + ": no [[client]] has sources beyond loopback, so there is nobody to redirect: list the addresses that packets come from")
+}
+
+// warn collects what works differently from what one might expect.
+func (p *filterPlan) warn(cfg *rules.Config) {
+	for _, f := range []struct {
+		family, tcp, dns string
+		sources          []string
+	}{{"IPv4", p.TCP.V4, p.DNS.V4, p.Sources4}, {"IPv6", p.TCP.V6, p.DNS.V6, p.Sources6}} {
+		if len(f.sources) > 0 && (f.tcp == "" || f.dns == "") {
+			p.Warnings = append(p.Warnings, fmt.Sprintf("no listener takes %s redirected to it, so %s is dropped where it is not redirected: listen on [::] for both families", f.family, f.family))
+		}
+	}
+	if p.HasSets {
+		p.Warnings = append(p.Warnings, "datagrams to names pass only while sallyport keeps their addresses in sets: start it with: sallyport run --live-sets")
+	}
+	asked := slices.ContainsFunc(cfg.DNS.Upstreams, func(s string) bool {
+		_, a, err := rules.ParseUpstream(s)
+		return s == "system" || err == nil && a.Addr() == dockerResolver
+	})
+	if p.Mode == sidecarMode && asked {
+		p.Warnings = append(p.Warnings, `[dns] upstreams: in a container "system" is Docker's resolver, which asks outside as another user, and is redirected to us again: name the site's resolvers, and use 127.0.0.11 in [[dns.zone]] only`)
+	}
+}
+
+// byFamily writes prefixes as nft elements, sorted, none within another.
+func byFamily(list []netip.Prefix) (v4, v6 []string) {
+	list = slices.Clone(list)
+	slices.SortFunc(list, func(a, b netip.Prefix) int {
+		if a.Addr() != b.Addr() {
+			return a.Addr().Compare(b.Addr())
+		}
+		return a.Bits() - b.Bits()
+	})
+	var last netip.Prefix
+	for _, p := range list {
+		if last.IsValid() && last.Overlaps(p) {
+			continue // sorted: the wider one came first
+		}
+		last = p
+		text := p.String()
+		if p.IsSingleIP() {
+			text = p.Addr().String()
+		}
+		if p.Addr().Is4() {
+			v4 = append(v4, text)
+		} else {
+			v6 = append(v6, text)
+		}
+	}
+	return v4, v6
+}
+
+// oneLine makes text fit for a comment: nothing in it ends the line.
+func oneLine(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if r < ' ' || r >= 0x7f && r < 0xa0 || r == 0x2028 || r == 0x2029 {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(s, "?"))
+	if r := []rune(s); len(r) > 160 {
+		return string(r[:160]) + "…"
+	}
+	return s
+}

@@ -1,0 +1,54 @@
+// Grants: the rules in force, laid out for what enforces them outside of this
+// process: a packet filter cannot ask Decide for every datagram.
+
+package rules
+
+import "net/netip"
+
+// A Grant is one rule that is in force for one client, with everything that
+// the site chose filled in: roles bound, configurable ports replaced.
+type Grant struct {
+	Client   *Client
+	Rule     *Rule
+	Names    []Destination // names and wildcards
+	Prefixes []netip.Prefix
+	TCP, UDP Ports // of no meaning where Rule.Any
+
+	policy *Policy
+	scope  *scope
+	grant  *scopeRule
+}
+
+// Grants lists every rule in force, in the order of the configuration: clients,
+// their profiles, the site's own. A rule that is not in force is not listed.
+func (p *Policy) Grants() []Grant {
+	var out []Grant
+	for _, s := range p.scopes {
+		for i := range s.rules {
+			r := &s.rules[i]
+			if r.block != 0 {
+				continue
+			}
+			out = append(out, Grant{
+				Client: s.client, Rule: r.rule, Names: r.names, Prefixes: r.prefixes, TCP: r.tcp, UDP: r.udp,
+				policy: p, scope: s, grant: r,
+			})
+		}
+	}
+	return out
+}
+
+// NamesHost tells whether the grant names n, exactly or by a wildcard.
+func (g *Grant) NamesHost(n Name) bool {
+	return g.grant != nil && g.grant.bindsAll(Destination{Name: n})
+}
+
+// Reach tells whether datagrams to n may go to dest, as Decision.Reach does for
+// a flow that this rule permits. The zero Grant reaches nothing.
+func (g *Grant) Reach(n Name, dest netip.AddrPort) Reason {
+	if g.grant == nil || !g.NamesHost(n) {
+		return NotListed
+	}
+	d := Decision{Verdict: Allow, Rule: g.Rule, Client: g.Client, policy: g.policy, scope: g.scope, grant: g.grant, name: n, proto: UDPProto}
+	return d.Reach(dest)
+}
