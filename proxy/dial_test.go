@@ -6,6 +6,7 @@ package proxy
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"net/netip"
 	"slices"
@@ -91,6 +92,29 @@ func TestRace(t *testing.T) {
 				synctest.Wait() // nobody is left running
 			})
 		})
+	}
+}
+
+// A connection that comes after another has won is closed unused.
+func TestRaceClosesTheLate(t *testing.T) {
+	late, peer := tcpPair(t)
+	won, _ := tcpPair(t)
+	returned := make(chan struct{})
+	p := New(Config{Connect: func(ctx context.Context, a netip.AddrPort) (*net.TCPConn, error) {
+		if a.Addr().Is4() {
+			return won, nil
+		}
+		<-returned // deaf to its context
+		return late, nil
+	}})
+	conn, err := p.race(t.Context(), addrs("2001:db8::1", "8.8.8.1"), 443)
+	close(returned)
+	if conn != won || err != nil {
+		t.Errorf("won %v, %v", conn, err)
+	}
+	peer.SetReadDeadline(time.Now().Add(10 * time.Second))
+	if n, err := peer.Read(make([]byte, 1)); n > 0 || err != io.EOF {
+		t.Errorf("late connection: %d bytes, %v", n, err)
 	}
 }
 
