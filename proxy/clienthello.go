@@ -11,7 +11,7 @@ import (
 // Limits of a ClientHello. Post-quantum hellos are about 1.8 KiB.
 const (
 	maxHello        = 16 << 10 // the handshake message with its header
-	maxHelloRecords = 64 << 10 // the same with record headers
+	maxHelloRecords = 48 << 10 // the same with record headers: with its stack, a waiting connection stays below 64 KiB
 	maxRecord       = 16 << 10 // one record's fragment (RFC 8446, section 5.1)
 	recordHeader    = 5
 	handshakeHeader = 4
@@ -85,7 +85,7 @@ func (s *helloScan) record(b []byte) (fault rules.Reason, detail string, more bo
 	}
 	n := int(r[3])<<8 | int(r[4])
 	if s.next+recordHeader+n > maxHelloRecords {
-		return rules.SniffTooLong, "ClientHello longer than 64 KiB with its record headers", false
+		return rules.SniffTooLong, "ClientHello longer than 48 KiB with its record headers", false
 	}
 	frag := r[recordHeader:min(len(r), recordHeader+n)]
 	if s.need == 0 {
