@@ -267,3 +267,15 @@ func (n *namespace) counters(table ...string) map[string]int {
 	}
 	return found
 }
+
+// asNobody runs f inside without any capability.
+func (n *namespace) asNobody(f func() error) error {
+	return n.as(0, func() error {
+		header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+		var none [2]unix.CapUserData
+		if err := unix.Capset(&header, &none[0]); err != nil {
+			return err
+		}
+		return f()
+	})
+}

@@ -1,0 +1,193 @@
+// Live sets: keeps the packet filter's sets of addresses current, so that
+// documented datagrams to names go where the names lead now.
+
+package main
+
+import (
+	"context"
+	"log/slog"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"sallyport/rules"
+)
+
+// An addressSet is the packet filter's side of a set of addresses.
+type addressSet interface {
+	// Holds lists the addresses that a set has now.
+	Holds(set string) ([]netip.Addr, error)
+	// Put adds addresses, each for a time; for those that are there it begins anew.
+	Put(set string, addrs map[netip.Addr]time.Duration) error
+	// Drop takes addresses away; those that are not there are no error.
+	Drop(set string, addrs []netip.Addr) error
+}
+
+// An address stays in its set for as long as the answer holds and a grace,
+// so that a client may go on using what it was told.
+const (
+	setGrace   = 5 * time.Minute
+	setLeast   = time.Minute // an answer that holds for less
+	setMost    = 24 * time.Hour
+	setRefresh = 2 * time.Second // how soon a reloaded ruleset has its addresses back
+)
+
+// liveSets fills the sets of the policy in force with what the DNS filter
+// learns. Fresh never waits; run does the work.
+type liveSets struct {
+	sets   addressSet
+	policy func() *rules.Policy
+	now    func() time.Time
+	log    *slog.Logger
+	wake   chan struct{}
+
+	mu      sync.Mutex
+	kept    map[string]map[netip.Addr]time.Time // set -> address -> until when
+	changed map[string]bool                     // sets with addresses that are not put yet
+	said    string                              // the failure that was logged last
+}
+
+func newLiveSets(sets addressSet, policy func() *rules.Policy, now func() time.Time, log *slog.Logger) *liveSets {
+	return &liveSets{
+		sets: sets, policy: policy, now: now, log: log, wake: make(chan struct{}, 1),
+		kept: map[string]map[netip.Addr]time.Time{}, changed: map[string]bool{},
+	}
+}
+
+// Fresh takes the addresses that a name has for ttl. Only addresses that the
+// policy lets datagrams of that name go to are put into a set.
+func (l *liveSets) Fresh(name rules.Name, addrs []netip.Addr, ttl time.Duration) {
+	policy := l.policy()
+	if policy == nil {
+		return
+	}
+	until := l.now().Add(min(max(ttl, setLeast), setMost) + setGrace)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, g := range filledSets(policy, name) {
+		for _, a := range addrs {
+			if a = a.Unmap(); passedTo(g, name, a) {
+				l.keep(setName(a.Is6(), g), a, until)
+			}
+		}
+	}
+	select {
+	case l.wake <- struct{}{}:
+	default:
+	}
+}
+
+// keep notes one address. A full set takes no more, rather than push out what
+// is in use.
+func (l *liveSets) keep(set string, a netip.Addr, until time.Time) {
+	if l.kept[set] == nil {
+		l.kept[set] = map[netip.Addr]time.Time{}
+	}
+	if _, known := l.kept[set][a]; known || len(l.kept[set]) < setSize {
+		l.kept[set][a] = until
+		l.changed[set] = true
+	}
+}
+
+// run puts what is fresh into the sets, and what a reload of the ruleset took
+// away back again, until ctx ends. What is in the sets then times out.
+func (l *liveSets) run(ctx context.Context) {
+	tick := time.NewTicker(setRefresh)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-l.wake:
+			l.pass(false)
+		case <-tick.C:
+			l.pass(true)
+		}
+	}
+}
+
+// pass brings every set up to date; with look it also looks whether the sets
+// still have what was put there.
+func (l *liveSets) pass(look bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	err := l.forget()
+	for set, addrs := range l.kept {
+		if look && !l.changed[set] && l.lost(set, addrs) {
+			l.changed[set] = true
+		}
+		if !l.changed[set] {
+			continue
+		}
+		left := map[netip.Addr]time.Duration{}
+		for a, until := range addrs {
+			left[a] = until.Sub(l.now())
+		}
+		if e := l.sets.Put(set, left); e != nil {
+			err = e // and stays changed: the next pass tries again
+			continue
+		}
+		delete(l.changed, set)
+	}
+	l.report(err)
+}
+
+// forget removes what has timed out, and takes away at once what the policy in
+// force has no set for.
+func (l *liveSets) forget() (err error) {
+	var names []string
+	if p := l.policy(); p != nil {
+		for _, g := range p.Grants() {
+			names = append(names, setName(false, g), setName(true, g))
+		}
+	}
+	for set, addrs := range l.kept {
+		var gone []netip.Addr
+		for a, until := range addrs {
+			if !slices.Contains(names, set) {
+				gone = append(gone, a)
+			} else if !l.now().Before(until) {
+				delete(addrs, a) // the packet filter has its own clock
+			}
+		}
+		if len(gone) > 0 {
+			err = l.sets.Drop(set, gone)
+		}
+		if err == nil && (len(gone) > 0 || len(addrs) == 0) {
+			delete(l.kept, set)
+			delete(l.changed, set)
+		}
+	}
+	return err
+}
+
+// lost tells whether a set lacks an address that it should have.
+func (l *liveSets) lost(set string, addrs map[netip.Addr]time.Time) bool {
+	holds, err := l.sets.Holds(set)
+	if err != nil {
+		return true // putting it says why
+	}
+	for a := range addrs {
+		if !slices.Contains(holds, a) {
+			return true
+		}
+	}
+	return false
+}
+
+// report logs a failure once, and its end.
+func (l *liveSets) report(err error) {
+	text := ""
+	if err != nil {
+		text = err.Error()
+	}
+	if text == l.said {
+		return
+	}
+	if l.said = text; text == "" {
+		l.log.Info("the packet filter's sets are current again")
+		return
+	}
+	l.log.Error("cannot keep the packet filter's sets current; load the ruleset that sallyport nft prints", "error", text)
+}
