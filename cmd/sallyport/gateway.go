@@ -36,6 +36,7 @@ type gateway struct {
 	proxy    *proxy.Proxy
 	filter   *dnsfilter.Filter
 	metrics  *metrics
+	sets     *liveSets // nil: the packet filter's sets are not ours to keep
 	own      rules.Own
 	flows    atomic.Uint64
 
@@ -45,9 +46,13 @@ type gateway struct {
 	loaded    time.Time
 }
 
-// newGateway opens the journal and builds everything but the listeners.
-func newGateway(file string, stdin io.Reader, cfg *rules.Config, log *slog.Logger) (*gateway, error) {
+// newGateway opens the journal and builds everything but the listeners. sets
+// are the packet filter's, nil where nobody asked for them to be kept current.
+func newGateway(file string, stdin io.Reader, cfg *rules.Config, log *slog.Logger, sets addressSet) (*gateway, error) {
 	g := &gateway{file: file, stdin: stdin, cfg: cfg, log: log, metrics: newMetrics()}
+	if sets != nil {
+		g.sets = newLiveSets(sets, g.live.Load, time.Now, log)
+	}
 	dns, err := g.dnsConfig(cfg)
 	if err != nil {
 		return nil, fmt.Errorf("%s: [dns] upstreams: %w", cfg.File, err)

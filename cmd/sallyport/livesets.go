@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"sallyport/rules"
@@ -41,11 +42,19 @@ type liveSets struct {
 	now    func() time.Time
 	log    *slog.Logger
 	wake   chan struct{}
+	plan   atomic.Pointer[setPlan]
 
 	mu      sync.Mutex
 	kept    map[string]map[netip.Addr]time.Time // set -> address -> until when
 	changed map[string]bool                     // sets with addresses that are not put yet
 	said    string                              // the failure that was logged last
+}
+
+// A setPlan is which grants of a policy have sets, and how these are called.
+type setPlan struct {
+	policy *rules.Policy
+	grants []rules.Grant
+	names  []string
 }
 
 func newLiveSets(sets addressSet, policy func() *rules.Policy, now func() time.Time, log *slog.Logger) *liveSets {
@@ -55,38 +64,73 @@ func newLiveSets(sets addressSet, policy func() *rules.Policy, now func() time.T
 	}
 }
 
-// Fresh takes the addresses that a name has for ttl. Only addresses that the
-// policy lets datagrams of that name go to are put into a set.
-func (l *liveSets) Fresh(name rules.Name, addrs []netip.Addr, ttl time.Duration) {
-	policy := l.policy()
-	if policy == nil {
-		return
+// current returns the plan of the policy in force.
+func (l *liveSets) current() *setPlan {
+	policy, plan := l.policy(), l.plan.Load()
+	if plan != nil && plan.policy == policy {
+		return plan
 	}
+	plan = &setPlan{policy: policy}
+	if policy != nil {
+		for _, g := range policy.Grants() {
+			if len(g.Names) > 0 && passedPorts(g) != "" {
+				plan.grants = append(plan.grants, g)
+				plan.names = append(plan.names, setName(false, g), setName(true, g))
+			}
+		}
+	}
+	l.plan.Store(plan)
+	return plan
+}
+
+// Fresh takes the addresses that a name has for ttl. Only addresses that the
+// policy lets datagrams to that name go to are put into a set.
+func (l *liveSets) Fresh(name rules.Name, addrs []netip.Addr, ttl time.Duration) {
+	l.learn(nil, name, addrs, ttl)
+}
+
+// Answered takes the addresses that one client was told: the only way to know
+// those of a name below a wildcard.
+func (l *liveSets) Answered(client netip.Addr, name rules.Name, addrs []netip.Addr, ttl time.Duration) {
+	plan := l.current()
+	if len(plan.grants) == 0 {
+		return // as for every query of most sites
+	}
+	if c := plan.policy.ClientOf(client); c != nil {
+		l.learn(c, name, addrs, ttl)
+	}
+}
+
+// learn notes addresses in the sets of one client, or with nil of all.
+func (l *liveSets) learn(client *rules.Client, name rules.Name, addrs []netip.Addr, ttl time.Duration) {
 	until := l.now().Add(min(max(ttl, setLeast), setMost) + setGrace)
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, g := range filledSets(policy, name) {
+	for _, g := range l.current().grants {
+		if client != nil && g.Client != client || !g.NamesHost(name) {
+			continue
+		}
 		for _, a := range addrs {
 			if a = a.Unmap(); passedTo(g, name, a) {
 				l.keep(setName(a.Is6(), g), a, until)
 			}
 		}
 	}
-	select {
-	case l.wake <- struct{}{}:
-	default:
-	}
 }
 
 // keep notes one address. A full set takes no more, rather than push out what
 // is in use.
 func (l *liveSets) keep(set string, a netip.Addr, until time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	if l.kept[set] == nil {
 		l.kept[set] = map[netip.Addr]time.Time{}
 	}
 	if _, known := l.kept[set][a]; known || len(l.kept[set]) < setSize {
 		l.kept[set][a] = until
 		l.changed[set] = true
+	}
+	select {
+	case l.wake <- struct{}{}:
+	default:
 	}
 }
 
@@ -136,12 +180,7 @@ func (l *liveSets) pass(look bool) {
 // forget removes what has timed out, and takes away at once what the policy in
 // force has no set for.
 func (l *liveSets) forget() (err error) {
-	var names []string
-	if p := l.policy(); p != nil {
-		for _, g := range p.Grants() {
-			names = append(names, setName(false, g), setName(true, g))
-		}
-	}
+	names := l.current().names
 	for set, addrs := range l.kept {
 		var gone []netip.Addr
 		for a, until := range addrs {

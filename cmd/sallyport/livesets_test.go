@@ -125,6 +125,29 @@ func TestLiveSets(t *testing.T) {
 	}
 }
 
+// Below a wildcard the addresses are those that a client was told, and its own.
+func TestLiveSetsAnswered(t *testing.T) {
+	policy := livePolicy(t, strings.Replace(filterSite, "support.example", "*.support.example", 1))
+	fake := &fakeSets{has: map[string]map[netip.Addr]time.Duration{}}
+	l := newLiveSets(fake, func() *rules.Policy { return policy }, time.Now, slog.New(slog.NewTextHandler(io.Discard, nil)))
+	told := []netip.Addr{netip.MustParseAddr("93.184.0.7")}
+	for _, c := range []struct {
+		client, name string
+		want         int
+	}{
+		{"10.77.0.11", "a.support.example", 0}, // another client's rule
+		{"10.78.0.10", "a.support.example", 0}, // nobody's
+		{"10.77.0.10", "support.example", 0},
+		{"10.77.0.10", "a.support.example", 1},
+	} {
+		l.Answered(netip.MustParseAddr(c.client), liveName(t, c.name), told, time.Minute)
+		l.pass(false)
+		if got := fake.has[bySupport]; len(got) != c.want {
+			t.Errorf("%s was told of %s: %v, want %d addresses", c.client, c.name, got, c.want)
+		}
+	}
+}
+
 // A failure is said once, tried again, and its end is said.
 func TestLiveSetsFailure(t *testing.T) {
 	var log strings.Builder

@@ -5,7 +5,6 @@ package main
 
 import (
 	"net/netip"
-	"slices"
 	"strings"
 
 	"sallyport/rules"
@@ -109,12 +108,6 @@ func setName(v6 bool, g rules.Grant) string {
 		family = "names6"
 	}
 	return strings.Join([]string{family, g.Client.Name, g.Rule.Profile, g.Rule.ID}, "/")
-}
-
-// filledSets lists the sets of a policy that hold addresses of n, each with
-// the grant that says which.
-func filledSets(policy *rules.Policy, n rules.Name) []rules.Grant {
-	return slices.DeleteFunc(policy.Grants(), func(g rules.Grant) bool { return passedPorts(g) == "" || !g.NamesHost(n) })
 }
 
 // passedTo tells whether a grant lets datagrams to n go to addr.

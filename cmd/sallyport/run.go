@@ -25,6 +25,7 @@ import (
 
 func newRun() *cobra.Command {
 	var file string
+	var live bool
 	c := &cobra.Command{
 		Use:   "run",
 		Short: "Serve until SIGTERM; this is also what sallyport does without a command",
@@ -42,14 +43,15 @@ Exit status: 0 after SIGTERM or SIGINT, 1 when it cannot start or serve.`,
 		Args: noArgs,
 	}
 	configFlag(c, &file)
+	c.Flags().BoolVar(&live, "live-sets", false, "keep the addresses of names in the ruleset of sallyport nft current; needs CAP_NET_ADMIN")
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		return run(c.Context(), file, c.InOrStdin(), c.ErrOrStderr())
+		return run(c.Context(), file, live, c.InOrStdin(), c.ErrOrStderr())
 	}
 	return c
 }
 
 // run serves until a signal or ctx ends it.
-func run(ctx context.Context, file string, stdin io.Reader, stderr io.Writer) error {
+func run(ctx context.Context, file string, live bool, stdin io.Reader, stderr io.Writer) error {
 	log := slog.New(slog.NewTextHandler(stderr, nil))
 	slog.SetDefault(log) // what libraries log by themselves is escaped, too
 	cfg, problems, err := loadConfig(file, stdin)
@@ -64,7 +66,12 @@ func run(ctx context.Context, file string, stdin io.Reader, stderr io.Writer) er
 		return err
 	}
 	defer socks.close()
-	g, err := newGateway(file, stdin, cfg, log)
+	sets, err := openSets(live)
+	if err != nil {
+		return err
+	}
+	warnOfPrivilege(log, live)
+	g, err := newGateway(file, stdin, cfg, log, sets)
 	if err != nil {
 		return err
 	}
@@ -112,6 +119,9 @@ func (g *gateway) serve(ctx context.Context, cfg *rules.Config, socks *sockets, 
 	}
 	start("watch", func(ctx context.Context) error { g.watch(ctx); return nil })
 	start("usage", func(ctx context.Context) error { g.usage.Run(ctx); return nil })
+	if g.sets != nil {
+		start("live sets", func(ctx context.Context) error { g.sets.run(ctx); return nil })
+	}
 	start("expire", func(ctx context.Context) error { g.expire(ctx); return nil })
 
 	err := g.await(ctx, stop, hangup, failed)
