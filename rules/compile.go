@@ -23,6 +23,7 @@ type scopeBuilder struct {
 	wild   map[Name][]uint32
 	below  map[Name][]nearRef
 	others map[Name]*Rule
+	ports  map[string]Ports
 }
 
 // addProfiles adds every rule of every profile that the client has, in force
@@ -75,7 +76,7 @@ func (b *scopeBuilder) add(sr scopeRule) {
 		b.exact, b.wild, b.below, b.others = map[Name][]uint32{}, map[Name][]uint32{}, map[Name][]nearRef{}, map[Name]*Rule{}
 	}
 	number := uint32(len(b.s.rules))
-	sr.any = sr.rule.Any
+	sr.any, sr.tcp, sr.udp = sr.rule.Any, b.share(sr.tcp), b.share(sr.udp)
 	bound := false
 	for _, d := range sr.rule.To {
 		list := []Destination{d}
@@ -96,6 +97,22 @@ func (b *scopeBuilder) add(sr scopeRule) {
 		b.s.unbound = append(b.s.unbound, number)
 	}
 	b.s.rules = append(b.s.rules, sr)
+}
+
+// share returns one copy for all equal sets of ports: there are few, and a
+// decision finds them in the cache then.
+func (b *scopeBuilder) share(p Ports) Ports {
+	if p == nil {
+		return nil
+	}
+	if b.ports == nil {
+		b.ports = map[string]Ports{}
+	}
+	key := p.String()
+	if b.ports[key] == nil {
+		b.ports[key] = p
+	}
+	return b.ports[key]
 }
 
 // file enters a name into the maps, and under its parents for explanations.
@@ -142,28 +159,29 @@ func (b *scopeBuilder) addForeign(profiles []*Profile) {
 func (b *scopeBuilder) finish() *scope {
 	all := map[Name]uint32{}
 	var keys []trieKey
-	entry := func(n Name) *nameEntry {
+	entry := func(n Name, says uint32) *nameEntry {
 		i, ok := all[n]
 		if !ok {
-			i = uint32(len(b.s.entries))
+			i = uint32(len(keys))
 			all[n] = i
-			keys = append(keys, trieKey{n, i})
+			keys = append(keys, trieKey{n, i << saysBits})
 			b.s.entries = append(b.s.entries, nameEntry{})
 		}
+		keys[i].value |= says
 		return &b.s.entries[i]
 	}
 	for n, list := range b.exact {
-		entry(n).exact = b.lay(list)
+		entry(n, saysExact).exact = b.lay(list)
 	}
 	for n, list := range b.wild {
-		entry(n).wild = b.lay(list)
+		entry(n, saysWild).wild = b.lay(list)
 	}
 	for n, list := range b.below {
-		entry(n).near = span{uint32(len(b.s.near)), uint32(len(list))}
+		entry(n, saysNear).near = span{uint32(len(b.s.near)), uint32(len(list))}
 		b.s.near = append(b.s.near, list...)
 	}
 	for n, r := range b.others {
-		entry(n).foreign = r
+		entry(n, saysForeign).foreign = r
 	}
 	b.s.names = compileTrie(keys)
 	b.layAddresses()
@@ -171,6 +189,9 @@ func (b *scopeBuilder) finish() *scope {
 }
 
 func (b *scopeBuilder) lay(list []uint32) span {
+	if len(list) == 1 {
+		return span{list[0], 1}
+	}
 	sp := span{uint32(len(b.s.refs)), uint32(len(list))}
 	b.s.refs = append(b.s.refs, list...)
 	return sp

@@ -221,14 +221,10 @@ func (r *scopeRule) disagrees(a *Attempt) Reason {
 func (s *scope) matchName(best *candidate, a *Attempt, target Name) {
 	var w trieWalk
 	for w.begin(&s.names, target); w.next(); {
-		e := &s.entries[w.value]
-		best.near.pass(e, &w)
-		sp := e.wild
-		if w.whole {
-			sp = e.exact
-		}
-		for _, i := range s.refs[sp.off : sp.off+sp.n] {
-			best.weigh(&s.rules[i], a)
+		best.near.pass(&w)
+		sp := s.named(&w)
+		for i := range sp.n {
+			best.weigh(s.ruleAt(sp, i), a)
 		}
 	}
 }
@@ -327,12 +323,9 @@ func anyContains(prefixes []netip.Prefix, addr netip.Addr) bool {
 // dest too. For DNS, where the port is 0, the ports do not matter.
 func (s *scope) binds(n Name, proto Proto, dest netip.AddrPort) bool {
 	for w := s.names.walk(n); w.next(); {
-		sp := s.entries[w.value].wild
-		if w.whole {
-			sp = s.entries[w.value].exact
-		}
-		for _, i := range s.refs[sp.off : sp.off+sp.n] {
-			r := &s.rules[i]
+		sp := s.named(&w)
+		for i := range sp.n {
+			r := s.ruleAt(sp, i)
 			if r.block != 0 || !anyContains(r.prefixes, dest.Addr()) {
 				continue
 			}

@@ -31,15 +31,15 @@ func (l likeness) to(o likeness) int {
 // neighbour is the deepest place on the way to a name at which the rules say
 // something.
 type neighbour struct {
-	entry *nameEntry // nil: nowhere
-	whole bool       // it is the name itself
-	head  int        // octets of the name in front of it
+	value uint32 // of the trie; 0: nowhere
+	whole bool   // it is the name itself
+	head  int    // octets of the name in front of it
 }
 
 // pass remembers the place that a walk has come to.
-func (n *neighbour) pass(e *nameEntry, w *trieWalk) {
-	if w.whole || e.exact.n > 0 || e.near.n > 0 {
-		n.entry, n.whole, n.head = e, w.whole, max(w.end, 0)
+func (n *neighbour) pass(w *trieWalk) {
+	if w.whole || w.value&(saysExact|saysNear) != 0 {
+		n.value, n.whole, n.head = w.value, w.whole, max(w.end, 0)
 	}
 }
 
@@ -48,19 +48,20 @@ func (n *neighbour) pass(e *nameEntry, w *trieWalk) {
 // sibling under the same registrable domain, or for a party that the site has
 // not bound.
 func (s *scope) nearestTo(n *neighbour, a *Attempt, target Name) *Rule {
-	e := n.entry
-	switch {
-	case e == nil:
+	if n.value == 0 {
 		if a.Dest.Port() != 443 && a.Dest.Port() != 80 {
 			return s.unboundFor(a)
 		}
 		return nil
+	}
+	e := &s.entries[n.value>>saysBits]
+	switch {
 	case n.whole && e.foreign != nil:
 		return e.foreign
 	case n.whole && e.wild.n > 0:
-		return s.rules[s.refs[e.wild.off]].rule
+		return s.ruleAt(e.wild, 0).rule
 	case !n.whole && e.exact.n > 0:
-		return s.rules[s.refs[e.exact.off]].rule
+		return s.ruleAt(e.exact, 0).rule
 	}
 	return s.mostAlike(e.near, target.s[:n.head])
 }

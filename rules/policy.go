@@ -73,13 +73,45 @@ type scopeRule struct {
 
 // nameEntry is what the rules of a scope say about one suffix.
 type nameEntry struct {
-	exact   span  // of refs: rules that name it
-	wild    span  // of refs: rules that name *.it
+	exact   span  // rules that name it
+	wild    span  // rules that name *.it
 	near    span  // of near: names below it, for explanations
 	foreign *Rule // a profile that the client does not have names it
 }
 
+// A span is n numbers from off on. Of rules: in refs, but a single one is off
+// itself.
 type span struct{ off, n uint32 }
+
+// A value of the trie is the number of a nameEntry, and what the entry says:
+// most suffixes on the way to a name need no look at theirs.
+const (
+	saysExact = 1 << iota
+	saysWild
+	saysNear
+	saysForeign
+	saysBits = iota
+)
+
+// named returns the rules that name the name of a walk, by the suffix that it
+// has come to.
+func (s *scope) named(w *trieWalk) span {
+	switch {
+	case w.whole && w.value&saysExact != 0:
+		return s.entries[w.value>>saysBits].exact
+	case !w.whole && w.value&saysWild != 0:
+		return s.entries[w.value>>saysBits].wild
+	}
+	return span{}
+}
+
+// ruleAt returns the i-th rule of a span.
+func (s *scope) ruleAt(sp span, i uint32) *scopeRule {
+	if sp.n == 1 {
+		return &s.rules[sp.off]
+	}
+	return &s.rules[s.refs[sp.off+i]]
+}
 
 // Revision names the configuration that the policy was compiled from.
 func (p *Policy) Revision() string { return p.revision }
