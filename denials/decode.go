@@ -66,11 +66,15 @@ func (d *decoder) decode(b []byte, r *Record) error {
 
 // field reads the value of one key.
 func (d *decoder) field(key []byte, r *Record) error {
-	name, ok := d.string(key)
-	if !ok {
-		return errSyntax
+	name := key[1 : len(key)-1]
+	if !simple(key) {
+		s, ok := d.string(key)
+		if !ok {
+			return errSyntax
+		}
+		name = []byte(s)
 	}
-	if name == "resolved" {
+	if string(name) == "resolved" {
 		return d.list(&r.Resolved)
 	}
 	v, ok := d.token()
@@ -84,9 +88,9 @@ func (d *decoder) field(key []byte, r *Record) error {
 }
 
 // set stores the value of the field name.
-func (d *decoder) set(name string, v []byte, r *Record) (ok bool) {
+func (d *decoder) set(name, v []byte, r *Record) (ok bool) {
 	var n uint64
-	switch name {
+	switch string(name) {
 	case "schema":
 		n, ok = number(v)
 		r.Schema = int(min(n, 1<<30))
@@ -115,7 +119,7 @@ func (d *decoder) set(name string, v []byte, r *Record) (ok bool) {
 	case "truncated":
 		r.Truncated, ok = flag(v)
 	default:
-		p := r.textField(name)
+		p := r.textField(string(name))
 		if p == nil {
 			return v[0] != '"' || simple(v) || json.Valid(v)
 		}

@@ -19,7 +19,7 @@ var steps = [...]time.Duration{time.Minute, 5 * time.Minute, 15 * time.Minute, t
 // is ready.
 type Timeline struct {
 	step    time.Duration
-	buckets map[int64]map[string]uint64 // number of the step since 1970 -> reason -> count
+	buckets map[int64]*Counts // number of the step since 1970 -> reasons
 }
 
 // A Step is one step of a Timeline.
@@ -43,7 +43,7 @@ func (t *Timeline) Add(r *Record) {
 		return
 	}
 	if t.buckets == nil {
-		t.step, t.buckets = steps[0], map[int64]map[string]uint64{}
+		t.step, t.buckets = steps[0], map[int64]*Counts{}
 	}
 	t.put(r.Time.Unix(), r.Reason, r.Times())
 	for len(t.buckets) > stepsMax {
@@ -55,13 +55,13 @@ func (t *Timeline) put(second int64, reason string, n uint64) {
 	i := second / int64(t.step/time.Second)
 	b := t.buckets[i]
 	if b == nil {
-		b = map[string]uint64{}
+		b = new(Counts)
 		t.buckets[i] = b
 	}
-	if _, known := b[reason]; !known && len(b) >= 64 {
+	if len(b.m) >= 64 && b.m[reason] == nil {
 		reason = Others // no journal of ours has so many reasons
 	}
-	b[reason] += n
+	b.Add(reason, n)
 }
 
 // longer returns the next length of a step.
@@ -77,10 +77,10 @@ func longer(step time.Duration) time.Duration {
 // grow counts everything again in longer steps.
 func (t *Timeline) grow(step time.Duration) {
 	old, was := t.buckets, int64(t.step/time.Second)
-	t.step, t.buckets = step, map[int64]map[string]uint64{}
+	t.step, t.buckets = step, map[int64]*Counts{}
 	for i, b := range old {
-		for reason, n := range b {
-			t.put(i*was, reason, n)
+		for reason, n := range b.m {
+			t.put(i*was, reason, *n)
 		}
 	}
 }
@@ -98,8 +98,8 @@ func (t *Timeline) Series(n int) Series {
 	}
 	var total Counts
 	for _, b := range c.buckets {
-		for reason, n := range b {
-			total.Add(reason, n)
+		for reason, n := range b.m {
+			total.Add(reason, *n)
 		}
 	}
 	s := Series{Step: c.step, Steps: make([]Step, last-first+1)}
@@ -108,9 +108,11 @@ func (t *Timeline) Series(n int) Series {
 	}
 	for i := range s.Steps {
 		st := Step{Start: time.Unix((first+int64(i))*int64(c.step/time.Second), 0).UTC(), Counts: make([]uint64, len(s.Reasons))}
-		for reason, n := range c.buckets[first+int64(i)] {
-			st.Counts[slices.Index(s.Reasons, reason)] += n
-			st.Total += n
+		if b := c.buckets[first+int64(i)]; b != nil {
+			for reason, n := range b.m {
+				st.Counts[slices.Index(s.Reasons, reason)] += *n
+				st.Total += *n
+			}
 		}
 		s.Max = max(s.Max, st.Total)
 		s.Steps[i] = st

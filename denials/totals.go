@@ -45,7 +45,7 @@ func (t *Totals) Add(r *Record) {
 
 // Counts counts by text. Its zero value is ready.
 type Counts struct {
-	m    map[string]uint64
+	m    map[string]*uint64
 	hour time.Time // of the last addHour
 	text string    // its spelling
 }
@@ -61,13 +61,18 @@ type Count struct {
 
 // Add counts a text n times.
 func (c *Counts) Add(text string, n uint64) {
+	if p := c.m[text]; p != nil {
+		*p += n
+		return
+	}
 	if c.m == nil {
-		c.m = make(map[string]uint64)
+		c.m = make(map[string]*uint64)
 	}
-	if _, known := c.m[text]; !known && len(c.m) >= countsMax {
-		text = Others
+	if len(c.m) >= countsMax && text != Others {
+		c.Add(Others, n)
+		return
 	}
-	c.m[text] += n
+	c.m[text] = &n
 }
 
 func (c *Counts) addHour(t time.Time, n uint64) {
@@ -78,7 +83,12 @@ func (c *Counts) addHour(t time.Time, n uint64) {
 }
 
 // Of returns how often a text came.
-func (c *Counts) Of(text string) uint64 { return c.m[text] }
+func (c *Counts) Of(text string) uint64 {
+	if p := c.m[text]; p != nil {
+		return *p
+	}
+	return 0
+}
 
 // Largest lists the counts, the largest first.
 func (c *Counts) Largest() []Count {
@@ -91,7 +101,7 @@ func (c *Counts) Largest() []Count {
 func (c *Counts) Sorted() []Count {
 	out := make([]Count, 0, len(c.m))
 	for s, n := range c.m {
-		out = append(out, Count{s, n})
+		out = append(out, Count{s, *n})
 	}
 	slices.SortFunc(out, func(a, b Count) int { return cmp.Compare(a.Text, b.Text) })
 	return out

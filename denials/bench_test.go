@@ -1,0 +1,125 @@
+// Benchmarks of the review over a generated journal, with jq as the peer:
+//
+//	go test ./denials -run '^$' -bench Review -benchtime 1x
+//
+// Lines are counted per second of one core's time, all goroutines included.
+// SALLYPORT_BENCH_LINES says how many lines; a million where it says nothing.
+
+package denials
+
+import (
+	"context"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+)
+
+func BenchmarkReview(b *testing.B) {
+	lines := 1_000_000
+	if s := os.Getenv("SALLYPORT_BENCH_LINES"); s != "" {
+		lines, _ = strconv.Atoi(s)
+	}
+	path := filepath.Join(b.TempDir(), "denials.jsonl")
+	f, err := os.Create(path)
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := newGenerator(b, 1).write(f, lines); err != nil {
+		b.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		b.Fatal(err)
+	}
+	site := siteOf(b, fleet)
+	ctx := context.Background()
+	o := Options{Files: []string{path}, Site: site, Now: noon}
+	run := func(name string, fn func() error) {
+		b.Run(name, func(b *testing.B) {
+			peak := watchHeap(b)
+			start := cpuTime(b, syscall.RUSAGE_SELF)
+			for range b.N {
+				if err := fn(); err != nil {
+					b.Fatal(err)
+				}
+			}
+			used := cpuTime(b, syscall.RUSAGE_SELF) - start
+			b.ReportMetric(float64(lines)*float64(b.N)/used.Seconds(), "lines/core-s")
+			b.ReportMetric(float64(peak())/(1<<20), "peak-MiB")
+		})
+	}
+	run("scan", func() error {
+		_, err := Scan(ctx, o.Files, Filter{}, func(*Record) error { return nil })
+		return err
+	})
+	run("page", func() error {
+		_, err := Review(ctx, Query{Files: o.Files, Site: site, Limit: 50})
+		return err
+	})
+	run("top", func() error { _, err := Top(ctx, o, io.Discard); return err })
+	run("suggest", func() error { _, err := WriteSuggest(ctx, o, io.Discard); return err })
+	run("replay", func() error { _, err := WriteReplay(ctx, o, io.Discard); return err })
+	run("stats", func() error { _, err := WriteStats(ctx, o, io.Discard); return err })
+	b.Run("jq", func(b *testing.B) {
+		jq, err := exec.LookPath("jq")
+		if err != nil {
+			b.Skip("the peer, jq, is not installed")
+		}
+		start := cpuTime(b, syscall.RUSAGE_CHILDREN)
+		for range b.N {
+			const top = `'[.count // 1, .host, .client, .reason] | @tsv' "$1" | awk -F'\t' '{n[$2" "$3" "$4]+=$1} END {for (k in n) print n[k], k}' | sort -rn | head -20`
+			c := exec.Command("sh", "-c", jq+" -r "+top, "sh", path)
+			if out, err := c.CombinedOutput(); err != nil {
+				b.Fatalf("%v: %.300s", err, out)
+			}
+		}
+		used := cpuTime(b, syscall.RUSAGE_CHILDREN) - start
+		b.ReportMetric(float64(lines)*float64(b.N)/used.Seconds(), "lines/core-s")
+	})
+}
+
+// cpuTime is what was used of the processors so far: a busy machine slows the
+// clock on the wall, and this one hardly.
+func cpuTime(tb testing.TB, who int) time.Duration {
+	var r syscall.Rusage
+	if err := syscall.Getrusage(who, &r); err != nil {
+		tb.Fatal(err)
+	}
+	return time.Duration(r.Utime.Nano() + r.Stime.Nano())
+}
+
+// watchHeap samples what the process has from the system; the function it
+// returns stops it and tells the most.
+func watchHeap(tb testing.TB) func() uint64 {
+	runtime.GC()
+	var most atomic.Uint64
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go sampleHeap(&most, stop, stopped)
+	return func() uint64 {
+		close(stop)
+		<-stopped
+		return most.Load()
+	}
+}
+
+func sampleHeap(most *atomic.Uint64, stop, stopped chan struct{}) {
+	defer close(stopped)
+	for {
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		if m.HeapInuse+m.StackInuse > most.Load() {
+			most.Store(m.HeapInuse + m.StackInuse)
+		}
+		select {
+		case <-stop:
+			return
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}

@@ -1,0 +1,216 @@
+// A generator of journals: records as a gateway writes them, with the names of
+// the profiles, near misses of them, and every reason.
+
+package denials
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"io/fs"
+	"math/rand/v2"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"sallyport/configs"
+	"sallyport/rules"
+)
+
+// fleet is the site whose gateway wrote the journal.
+const fleet = `
+mode = "enforce"
+ech  = "deny"
+
+[listen]
+http = ["192.0.2.1:3128"]
+
+# The manager of the endpoints.
+[[client]]
+name     = "es-manager"
+sources  = ["10.1.0.0/24"]
+profiles = ["endpoint-secure-onprem"]
+role     = "manager"
+features = ["cyber-guardian"] # asked for in the contract
+
+[[client]]
+name     = "es-agents"
+sources  = ["10.2.0.0/16"]
+profiles = ["endpoint-secure-onprem"]
+role     = "agent"
+
+[[client]]
+name    = "sep"
+sources = ["10.3.0.0/24"]
+[[client.profile]]
+name    = "symantec-endpoint-protection"
+role    = "manager"
+version = "12.1"
+[[client.profile]]
+name = "symantec-liveupdate"
+[client.addresses]
+database = ["10.3.9.9"]
+
+[[client]]
+name     = "laptops"
+sources  = ["10.4.0.0/16"]
+profiles = ["endpoint-secure-saas"]
+mode     = "audit"
+
+[[rule]]
+id      = "gone"
+client  = "es-manager"
+to      = ["gone.corp.example"]
+tcp     = [443]
+reason  = "a migration"
+expires = 2026-01-31
+`
+
+func profiles(t testing.TB) []*rules.Profile {
+	t.Helper()
+	dir := configs.Profiles()
+	names, err := fs.Glob(dir, "*.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []*rules.Profile
+	for _, n := range names {
+		data, err := fs.ReadFile(dir, n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := rules.ParseProfile(n, data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, p)
+	}
+	return out
+}
+
+// siteOf compiles a configuration as of noon.
+func siteOf(t testing.TB, text string) *Site {
+	t.Helper()
+	s, err := NewSite(Source{File: "site.toml", Text: []byte(text), Profiles: profiles(t), Now: noon,
+		Own: func(l rules.Listen) rules.Own { return rules.Own{Listeners: l.HTTP} }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// A generator makes entries by asking the policy, as the recorder does.
+type generator struct {
+	site  *Site
+	rnd   *rand.Rand
+	hosts []string // of the documents
+	seq   uint64
+}
+
+func newGenerator(t testing.TB, seed uint64) *generator {
+	g := &generator{site: siteOf(t, fleet), rnd: rand.New(rand.NewPCG(seed, 1))}
+	for _, p := range profiles(t) {
+		for _, r := range p.Rules {
+			for _, d := range r.To {
+				if !d.Name.IsZero() {
+					g.hosts = append(g.hosts, d.Name.String())
+				}
+			}
+		}
+	}
+	return g
+}
+
+// host is a documented name, a near miss of one, or neither.
+func (g *generator) host() string {
+	h := g.hosts[g.rnd.IntN(len(g.hosts))]
+	switch g.rnd.IntN(10) {
+	case 0:
+		return "x" + h // a name that ends alike
+	case 1:
+		return "www." + h
+	case 2:
+		return h + ".evil.example"
+	case 3:
+		return strings.Replace(h, "a", "4", 1)
+	case 4:
+		return fmt.Sprintf("%08x.beacon.example", g.rnd.Uint32()) // a name that never repeats
+	case 5:
+		return "telemetry.vendor.example"
+	}
+	return h
+}
+
+// attempt is one that somebody in the fleet makes.
+func (g *generator) attempt() rules.Attempt {
+	nets := [...]string{"10.1.0.%d", "10.2.0.%d", "10.3.0.%d", "10.4.0.%d", "10.66.0.%d"}
+	client := netip.MustParseAddr(fmt.Sprintf(nets[g.rnd.IntN(len(nets))], 1+g.rnd.IntN(40)))
+	g.seq++
+	a := rules.Attempt{Flow: g.seq, Via: rules.Connect, Client: netip.AddrPortFrom(client, 40000), Proto: rules.TCPProto, Provisional: true, QType: 1}
+	port := [...]uint16{443, 443, 443, 443, 80, 8080, 4430}[g.rnd.IntN(7)]
+	n, err := rules.ParseName(g.host())
+	if err != nil {
+		n = rules.Name{}
+	}
+	a.Authority, a.Dest = n, netip.AddrPortFrom(netip.Addr{}, port)
+	switch g.rnd.IntN(20) {
+	case 0, 1, 2, 3, 4:
+		a.Via, a.Proto, a.Dest = rules.DNS, rules.UDPProto, netip.AddrPort{}
+		a.QType = [...]uint16{1, 1, 28, 65, 16}[g.rnd.IntN(5)]
+	case 5:
+		a.Authority, a.Dest = rules.Name{}, netip.AddrPortFrom(netip.AddrFrom4([4]byte{8, 8, 4, byte(g.rnd.IntN(40))}), port)
+	case 6:
+		a.Authority, a.Fault, a.Raw = rules.Name{}, rules.MalformedName, []byte("bad\x1b[2J\u202e<script>alert(1)</script>")
+	case 7:
+		a.Provisional, a.Shown = false, rules.ShownTLS
+		a.SNI, _ = rules.ParseName("forged.example")
+	case 8:
+		a.Resolved = []netip.Addr{netip.MustParseAddr("10.9.8.7")}
+		a.Dest = netip.AddrPortFrom(a.Resolved[0], port)
+	case 9:
+		a.Fault = [...]rules.Reason{rules.NotTLS, rules.NotHTTP, rules.SniffTimeout, rules.SniffTooLong, rules.Limit, rules.MalformedRequest,
+			rules.QUIC, rules.Draining, rules.HostMismatch}[g.rnd.IntN(9)]
+	case 10:
+		a.Via, a.Proto = rules.UDP, rules.UDPProto
+	case 11:
+		a.Provisional, a.Shown = false, rules.ShownTLS // without a name
+	}
+	return a
+}
+
+// write writes n denials, over as many days as it takes at ten a second.
+func (g *generator) write(w io.Writer, n int) error {
+	out := bufio.NewWriterSize(w, 1<<20)
+	var made []Record
+	var buf []byte
+	at := noon.AddDate(0, 0, -7)
+	for i := 0; i < n; {
+		var r Record
+		if len(made) < 4000 || g.rnd.IntN(50) == 0 {
+			a := g.attempt()
+			d := g.site.Policy.Decide(a)
+			if d.Allowed() && !d.Would {
+				continue
+			}
+			e := entry{event: EventDecision, a: a, d: d, count: 1}
+			r.fill(&e, rules.Hint)
+			if len(made) < 4000 {
+				made = append(made, r)
+			}
+		} else {
+			r = made[g.rnd.IntN(len(made))] // people and programs try again
+		}
+		at = at.Add(time.Duration(g.rnd.IntN(200)) * time.Millisecond)
+		i++
+		r.Time, r.Seq, r.Boot, r.Flow = at, uint64(i), "vhk3pzqd7a", uint64(i)
+		if g.rnd.IntN(400) == 0 {
+			r.Count = 2 + uint64(g.rnd.IntN(1000))
+		}
+		buf = r.Append(buf[:0])
+		if _, err := out.Write(buf); err != nil {
+			return err
+		}
+	}
+	return out.Flush()
+}
