@@ -1,0 +1,102 @@
+// Tests of deploy/: what an operator is told to copy works, and is complete.
+
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// deployed reads a file that is shipped beside the binary.
+func deployed(t *testing.T, name string) string {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join("..", "..", filepath.FromSlash(name)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
+
+// The configurations in the guides are right, and make a ruleset.
+func TestDeployConfigurations(t *testing.T) {
+	fence := regexp.MustCompile("(?s)```toml\n(.*?)```")
+	configs := map[string][2]string{"compose/sallyport.toml": {"sidecar", deployed(t, "deploy/compose/sallyport.toml")}}
+	for _, mode := range []string{"gateway", "sidecar"} {
+		m := fence.FindStringSubmatch(deployed(t, "deploy/"+mode+".md"))
+		if m == nil {
+			t.Fatalf("%s.md has no configuration", mode)
+		}
+		configs[mode+".md"] = [2]string{mode, m[1]}
+	}
+	for name, c := range configs {
+		for _, cmd := range []string{"check", "nft"} {
+			if code, out, diag := command(t, c[1], cmd, "--config", "-", "--mode", c[0]); code != 0 || strings.Contains(diag, "warning") {
+				t.Errorf("%s: %s exits %d\n%s%s", name, cmd, code, out, diag)
+			}
+		}
+	}
+}
+
+// Each guide's table lists exactly the counters that its ruleset has.
+func TestDeployCounters(t *testing.T) {
+	defined := regexp.MustCompile(`(?m)^\tcounter (\w+) \{`)
+	listed := regexp.MustCompile("(?m)^\\| `(\\w+)` \\|")
+	for _, mode := range []string{"gateway", "sidecar"} {
+		names := func(re *regexp.Regexp, text string) (out []string) {
+			for _, m := range re.FindAllStringSubmatch(text, -1) {
+				out = append(out, m[1])
+			}
+			slices.Sort(out)
+			return out
+		}
+		ruleset := names(defined, deployed(t, "cmd/sallyport/testdata/nft/"+mode+".nft"))
+		guide := names(listed, deployed(t, "deploy/"+mode+".md"))
+		if len(ruleset) < 10 || !slices.Equal(ruleset, guide) {
+			t.Errorf("%s: the ruleset has %q, the guide lists %q", mode, ruleset, guide)
+		}
+	}
+}
+
+// The units and images run sallyport as one user without capabilities, and the
+// command lines in them are ones that sallyport takes.
+func TestDeployPrivileges(t *testing.T) {
+	for file, lines := range map[string][]string{
+		"deploy/systemd/sallyport.service": {
+			"User=sallyport", "NoNewPrivileges=yes", "CapabilityBoundingSet=", "AmbientCapabilities=", "ProtectSystem=strict",
+			"Restart=always", "RestartSec=200ms", "RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX AF_NETLINK",
+		},
+		"deploy/systemd/sallyport-live-sets.conf": {"CapabilityBoundingSet=CAP_NET_ADMIN", "AmbientCapabilities=CAP_NET_ADMIN"},
+		"deploy/systemd/sallyport-nft.service":    {"Before=network-pre.target shutdown.target", "RemainAfterExit=yes"},
+		"Dockerfile":                              {"FROM scratch AS gateway", "USER 65532:65532", `ENTRYPOINT ["/sallyport"]`},
+	} {
+		text := strings.Split(deployed(t, file), "\n")
+		for _, want := range lines {
+			if !slices.Contains(text, want) {
+				t.Errorf("%s lacks the line %q", file, want)
+			}
+		}
+	}
+	compose := deployed(t, "deploy/compose/compose.yaml")
+	if n := strings.Count(compose, "cap_drop: [ALL]"); n != 3 || strings.Count(compose, "cap_add") != 1 {
+		t.Errorf("%d of 3 containers drop every capability", n)
+	}
+	run := regexp.MustCompile(`(?:/usr/local/bin/)?sallyport (run|check|nft)((?: --[a-z-]+)*)`)
+	for _, file := range []string{"deploy/systemd/sallyport.service", "deploy/systemd/sallyport-live-sets.conf", "deploy/systemd/sallyport-nft.service", "deploy/compose/load-filter"} {
+		found := run.FindAllStringSubmatch(deployed(t, file), -1)
+		if len(found) == 0 {
+			t.Errorf("%s runs no sallyport", file)
+		}
+		for _, m := range found {
+			c, _, err := newRoot().Find([]string{m[1]})
+			for _, flag := range strings.Fields(m[2]) {
+				if err != nil || c.Flags().Lookup(strings.TrimPrefix(flag, "--")) == nil {
+					t.Errorf("%s: sallyport %s takes no %s", file, m[1], flag)
+				}
+			}
+		}
+	}
+}
