@@ -44,6 +44,14 @@ must.example.    300 IN HTTPS 1 . mandatory="alpn,ech" alpn="h2" ech="AEX+DQBBUQ
 
 func newAuthority(t *testing.T) *authority {
 	t.Helper()
+	u := newZone(t)
+	u.listen(t)
+	return u
+}
+
+// newZone is an authority without sockets.
+func newZone(t *testing.T) *authority {
+	t.Helper()
 	u := &authority{zone: map[string][]dns.RR{}}
 	parser := dns.NewZoneParser(strings.NewReader(zoneText), ".", "")
 	for rr, ok := parser.Next(); ok; rr, ok = parser.Next() {
@@ -52,7 +60,6 @@ func newAuthority(t *testing.T) *authority {
 	if err := parser.Err(); err != nil {
 		t.Fatal(err)
 	}
-	u.listen(t)
 	return u
 }
 

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"net/netip"
 	"time"
@@ -39,6 +40,20 @@ type Config struct {
 	// literal of Upstreams or Zones.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 
+	// Pins makes the filter remember which addresses every client was told for
+	// which names, for Pinned.
+	Pins bool
+	// Ahead returns names that the policy permits, to be looked up before any
+	// client asks and kept fresh while Serve runs; Pinned counts them as told to
+	// every client. It is called again after Reload and PolicyChanged. nil: none.
+	Ahead func() []rules.Name
+	// Fresh is told every time what such a name's addresses are, and for how
+	// long. It must not block or keep addrs. nil: nobody cares.
+	Fresh func(name rules.Name, addrs []netip.Addr, ttl time.Duration)
+	// Jitter returns a random number of [0, 1), to spread those look-ups over
+	// time; nil: rand.Float64.
+	Jitter func() float64
+
 	// Answered is told which addresses a client was given for a name, and for
 	// how long. It must not block or keep addrs. nil: nobody cares.
 	Answered func(client netip.Addr, name rules.Name, addrs []netip.Addr, ttl time.Duration)
@@ -63,6 +78,8 @@ type Limits struct {
 	TCPPerClient      int // TCP connections of one client; 32
 	InFlight          int // queries that wait for an upstream; 1024
 	InFlightPerClient int // of one client; a quarter of InFlight
+	Pins              int // addresses remembered with a name, of all clients; 65 536
+	PinsPerClient     int // of one client; 4096
 }
 
 // withDefaults fills what was left zero.
@@ -84,10 +101,15 @@ func (c Config) withDefaults() Config {
 	orInt(&c.Limits.TCPPerClient, 32)
 	orInt(&c.Limits.InFlight, 1024)
 	orInt(&c.Limits.InFlightPerClient, max(1, c.Limits.InFlight/4))
+	orInt(&c.Limits.Pins, 65_536)
+	orInt(&c.Limits.PinsPerClient, 4096)
 	orTime(&c.Timeout, 2800*time.Millisecond)
 	orTime(&c.TryTimeout, 900*time.Millisecond)
 	orTime(&c.TCPIdle, 10*time.Second)
 	orTime(&c.ProbeEvery, 30*time.Second)
+	if c.Jitter == nil {
+		c.Jitter = rand.Float64
+	}
 	if c.Now == nil {
 		c.Now = time.Now
 	}

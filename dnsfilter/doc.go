@@ -16,5 +16,6 @@
 // when it is not of the plain kind), filter.go asks the Decider, cache.go
 // has the answer or flight.go and exchange.go fetch it from an upstream,
 // validate.go and entry.go keep what may be kept, and reply.go writes the
-// reply (filtered.go when something must be taken out first).
+// reply (filtered.go when something must be taken out first). pins.go remembers
+// whom it was given to; prefetch.go knows the answers before anybody asks.
 package dnsfilter

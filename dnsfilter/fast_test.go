@@ -174,10 +174,11 @@ func TestSpelling(t *testing.T) {
 }
 
 // TestNoAllocation holds that a cached answer costs no allocation, with EDNS
-// and without, and where the Decision has to be asked about addresses.
+// and without, where the Decision has to be asked about addresses, and where
+// they are pinned to the client already.
 func TestNoAllocation(t *testing.T) {
 	f := cached(t, true)
-	f.cfg.Observe = nil
+	f.cfg.Observe, f.cfg.Pins = nil, true
 	for what, m := range map[string]*dns.Msg{
 		"plain":             question("A.eXample.", dns.TypeA),
 		"EDNS":              withEDNS(question("www.a.example.", dns.TypeA), 1232),

@@ -23,6 +23,8 @@ type Filter struct {
 	unknown  *bucket
 	waiting  *counts // queries that wait for an upstream
 	conns    *counts // TCP connections
+	pins     *pins
+	replan   chan struct{} // Ahead may say something else now
 
 	// reach is Decision.Reach; tests without a compiled policy replace it.
 	reach func(rules.Decision, netip.AddrPort) rules.Reason
@@ -38,6 +40,7 @@ func New(cfg Config) (*Filter, error) {
 	cfg = cfg.withDefaults()
 	f := &Filter{cfg: cfg, start: cfg.Now(), reach: rules.Decision.Reach}
 	f.clients, f.waiting, f.conns = newRates(), newCounts(), newCounts()
+	f.pins, f.replan = newPins(), make(chan struct{}, 1)
 	f.unknown = newBucket(cfg.Limits.UnknownQPS)
 	if err := f.Reload(cfg); err != nil {
 		return nil, err
@@ -47,8 +50,9 @@ func New(cfg Config) (*Filter, error) {
 }
 
 // Reload puts the Upstreams, Zones, Hosts, Denied and Limits of cfg in force,
-// UnknownQPS excepted, and forgets every answer. On an error nothing changes.
-// The rest of cfg is ignored, but Decide must be there as for New.
+// UnknownQPS excepted, and forgets every answer; what clients were told stays
+// pinned. On an error nothing changes. The rest of cfg is ignored, but Decide
+// must be there as for New.
 func (f *Filter) Reload(cfg Config) error {
 	cfg = cfg.withDefaults()
 	if err := cfg.check(); err != nil {
@@ -73,7 +77,9 @@ func (f *Filter) Reload(cfg Config) error {
 	f.clients.set(l.QPS)
 	f.waiting.set(l.InFlight, l.InFlightPerClient)
 	f.conns.set(l.TCP, l.TCPPerClient)
+	f.pins.set(l.Pins, l.PinsPerClient)
 	f.resolver.Store(r)
+	f.PolicyChanged()
 	return nil
 }
 
@@ -232,6 +238,9 @@ func (f *Filter) reply(q *query, e *entry, refused []netip.Addr, out []byte, kin
 			f.observe(q, KindFailed, rcodeServFail)
 			return appendError(out, q, rcodeServFail, edeOther, "")
 		}
+	}
+	if f.cfg.Pins && len(e.addrs) > len(refused) {
+		f.pins.told(q.client.Addr(), e.name, e.addrs, refused, e.holds(now), now)
 	}
 	if f.cfg.Answered != nil && len(e.addrs) > len(refused) {
 		f.cfg.Answered(q.client.Addr(), e.name, without(e.addrs, refused), e.holds(now))

@@ -68,14 +68,14 @@ func (f *Filter) join(r *resolver, key string, name rules.Name, qtype uint16) *f
 	defer f.mu.Unlock()
 	if r.flights[key] == nil {
 		if e := r.cache.get([]byte(key), f.clock()); e != nil {
-			return landed(e)
+			return flightOf(e)
 		}
 	}
 	return f.depart(r, key, name, qtype)
 }
 
-// landed is a flight that is over.
-func landed(e *entry) *flight {
+// flightOf is a flight that is over.
+func flightOf(e *entry) *flight {
 	fl := &flight{done: make(chan struct{}), entry: e}
 	close(fl.done)
 	return fl

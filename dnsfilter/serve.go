@@ -16,8 +16,9 @@ import (
 
 // Serve answers queries that arrive at the sockets until ctx ends, then lets
 // the answers under way finish, closes the sockets and returns nil. The
-// sockets are its own from the start. It also probes the upstreams. A socket
-// that fails for good ends it with that error.
+// sockets are its own from the start. It also probes the upstreams and looks
+// names up ahead, without any socket too. A socket that fails for good ends it
+// with that error.
 //
 // A packet socket must be a *net.UDPConn or alike, bound to an exact address
 // where the host has several: a reply leaves from the address that the system
@@ -78,6 +79,9 @@ func (s *service) start(ctx context.Context, udp []packetConn, listeners []net.L
 	}
 	if s.f.cfg.ProbeEvery > 0 {
 		s.readers.Go(func() { s.f.probe(ctx) })
+	}
+	if s.f.cfg.Ahead != nil {
+		s.readers.Go(func() { s.f.prefetch(ctx) })
 	}
 }
 

@@ -1,0 +1,200 @@
+// Prefetch: looks up the names of the policy before any client does, and keeps
+// their addresses fresh, so that flows to those are known from the start.
+
+package dnsfilter
+
+import (
+	"context"
+	"net/netip"
+	"time"
+
+	"sallyport/rules"
+)
+
+// The pace of look-ups ahead. A look-up is two questions.
+const (
+	aheadEvery  = 20 * time.Millisecond // from the start of one to that of the next
+	aheadAtOnce = 8
+	aheadLeast  = 30 * time.Second // between two of one name, however short its TTL: pins outlive that
+
+	firstRetry = 5 * time.Second // of a name without addresses; doubled from there
+	lastRetry  = 5 * time.Minute
+	aheadPause = time.Minute // at most without a look at the clock
+)
+
+// PolicyChanged makes the filter ask Ahead again which names to look up. The
+// names that are gone count as pinned no more.
+func (f *Filter) PolicyChanged() {
+	select {
+	case f.replan <- struct{}{}:
+	default: // it is going to anyway
+	}
+}
+
+// prefetcher is one run of look-ups ahead. One goroutine has it all to itself.
+type prefetcher struct {
+	f      *Filter
+	r      *resolver // that the plan was made for
+	plan   map[rules.Name]*ahead
+	flying map[rules.Name]bool
+	landed chan landing
+	next   time.Duration // earliest start of the next look-up
+}
+
+// ahead is one name of the plan.
+type ahead struct {
+	due      time.Duration
+	failures int // since it last had addresses
+}
+
+// landing is the end of one look-up.
+type landing struct {
+	r     *resolver // that was asked
+	name  rules.Name
+	addrs []netip.Addr
+	ttl   time.Duration
+	whole bool // both families were answered about
+}
+
+// prefetch looks up what Ahead names until ctx ends.
+func (f *Filter) prefetch(ctx context.Context) {
+	p := &prefetcher{f: f, plan: map[rules.Name]*ahead{}, flying: map[rules.Name]bool{}, landed: make(chan landing, aheadAtOnce)}
+	p.replan()
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		timer.Reset(p.depart(ctx))
+		select {
+		case <-timer.C:
+		case <-f.replan:
+			p.replan()
+		case l := <-p.landed:
+			p.land(l)
+		case <-ctx.Done():
+			for range p.flying {
+				<-p.landed
+			}
+			return
+		}
+	}
+}
+
+// replan reads Ahead. Names that are new are due at once; after a reload all
+// are, as other upstreams may say something else.
+func (p *prefetcher) replan() {
+	r, now := p.f.resolver.Load(), p.f.clock()
+	plan := map[rules.Name]*ahead{}
+	for _, name := range p.f.cfg.Ahead() {
+		if plan[name] = p.plan[name]; plan[name] == nil || r != p.r {
+			plan[name] = &ahead{due: now}
+		}
+	}
+	p.r, p.plan = r, plan
+	p.f.pins.retain(func(n rules.Name) bool { return plan[n] != nil })
+}
+
+// depart starts what is due, within the pace, and returns for how long nothing
+// will be.
+func (p *prefetcher) depart(ctx context.Context) time.Duration {
+	for len(p.flying) < aheadAtOnce {
+		now := p.f.clock()
+		name, due := p.first()
+		if wait := max(due, p.next) - now; wait > 0 {
+			return wait
+		}
+		p.next = now + aheadEvery
+		p.flying[name] = true
+		go p.f.lookAhead(ctx, name, p.landed)
+	}
+	return aheadPause // the next landing comes first
+}
+
+// first returns the name that is due first and when, or, if that is not within
+// the longest pause, the end of that.
+func (p *prefetcher) first() (first rules.Name, due time.Duration) {
+	due = p.f.clock() + aheadPause
+	for name, a := range p.plan {
+		if a.due < due && !p.flying[name] {
+			first, due = name, a.due
+		}
+	}
+	return first, due
+}
+
+// land takes the result of a look-up, unless the name is not wanted any more,
+// and plans the next one: some time before the answer ends, or, where there
+// was none, later and later.
+func (p *prefetcher) land(l landing) {
+	delete(p.flying, l.name)
+	a := p.plan[l.name]
+	if a == nil || l.r != p.r { // planned anew meanwhile
+		return
+	}
+	now := p.f.clock()
+	if len(l.addrs) > 0 {
+		p.f.pins.found(l.name, l.addrs, l.ttl, now)
+		if p.f.cfg.Fresh != nil {
+			p.f.cfg.Fresh(l.name, l.addrs, l.ttl)
+		}
+	}
+	again := max(p.jittered(l.ttl), aheadLeast)
+	retry := p.jittered(min(firstRetry<<min(a.failures, 16), lastRetry))
+	switch {
+	case len(l.addrs) > 0 && l.whole:
+		a.failures, a.due = 0, now+again
+	case len(l.addrs) > 0: // some name servers never answer about IPv6
+		a.failures, a.due = a.failures+1, now+min(again, max(retry, aheadLeast))
+	default:
+		a.failures, a.due = a.failures+1, now+retry
+	}
+}
+
+// jittered returns three quarters of d, or somewhat more, but never all of it.
+func (p *prefetcher) jittered(d time.Duration) time.Duration {
+	return d*3/4 + time.Duration(p.f.cfg.Jitter()*float64(d/5))
+}
+
+// lookAhead asks for both kinds of addresses, whatever the cache holds, and
+// leaves fresh answers there.
+func (f *Filter) lookAhead(ctx context.Context, name rules.Name, landed chan<- landing) {
+	l := landing{r: f.resolver.Load(), name: name, ttl: maxTTL * time.Second, whole: true}
+	wire := appendWireName(nil, name)
+	var flights []*flight
+	for _, qtype := range [...]uint16{typeAAAA, typeA} {
+		flights = append(flights, f.renew(l.r, name, appendKey(nil, wire, qtype), qtype))
+	}
+	for _, fl := range flights {
+		select {
+		case <-fl.done:
+			l.add(fl.entry, f.clock())
+		case <-ctx.Done():
+			l.whole = false
+		}
+	}
+	landed <- l
+}
+
+// renew is join, without regard for an answer at hand unless it is fixed.
+func (f *Filter) renew(r *resolver, name rules.Name, key []byte, qtype uint16) *flight {
+	if e := r.fixed[string(key)]; e != nil {
+		return flightOf(e)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if fl := f.depart(r, string(key), name, qtype); fl != nil {
+		return fl
+	}
+	return flightOf(f.failure(name))
+}
+
+// add joins one answer to the result.
+func (l *landing) add(e *entry, now time.Duration) {
+	if e.failed {
+		l.whole = false
+		return
+	}
+	l.addrs = append(l.addrs, e.addrs...)
+	if len(e.addrs) > 0 {
+		l.ttl = min(l.ttl, e.holds(now))
+	}
+}

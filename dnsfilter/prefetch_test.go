@@ -1,0 +1,403 @@
+// Prefetch: which names are looked up before anybody asks, and how often.
+
+package dnsfilter
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/miekg/dns"
+
+	"sallyport/rules"
+)
+
+// aheadBench is a filter that looks names up, on the clock of a synctest bubble,
+// with an upstream behind a pipe.
+type aheadBench struct {
+	*Filter
+	t  *testing.T
+	up *authority
+
+	mu     sync.Mutex
+	names  []string            // that the policy permits
+	fresh  map[string][]string // by name, what the packet filter is told
+	down   bool                // the upstream
+	mute   uint16              // a type that it never answers about
+	tries  []string            // whom it was tried to connect to
+	takes  time.Duration       // from a question to its answer
+	jitter float64
+
+	serving sync.WaitGroup // the upstream's goroutines
+}
+
+const upstreamAddr = "192.0.2.53:53"
+
+func newAhead(t *testing.T, names ...string) *aheadBench {
+	t.Helper()
+	b := &aheadBench{t: t, up: newZone(t), names: names, fresh: map[string][]string{}, takes: 10 * time.Millisecond, jitter: 1}
+	f, err := New(b.config(upstreamAddr))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.Filter = f
+	return b
+}
+
+func (b *aheadBench) config(upstream string) Config {
+	return Config{
+		Decide: always{}, Upstreams: []Upstream{{rules.TCPProto, netip.MustParseAddrPort(upstream)}}, ProbeEvery: -1,
+		Dial: b.dial, Ahead: b.ahead, Fresh: b.freshened, Pins: true, Jitter: func() float64 { return b.jitter },
+		Hosts: map[rules.Name][]netip.Addr{mustName(b.t, "fixed.test"): {netip.MustParseAddr("192.0.1.99")}},
+	}
+}
+
+// serve runs the filter without a socket until the test ends.
+func (b *aheadBench) serve() {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- b.Serve(ctx, nil, nil) }()
+	b.t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			b.t.Error(err)
+		}
+		b.Close()
+		b.serving.Wait()
+	})
+}
+
+func (b *aheadBench) ahead() (names []rules.Name) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, n := range b.names {
+		names = append(names, mustName(b.t, n))
+	}
+	return names
+}
+
+func (b *aheadBench) permit(names ...string) {
+	b.mu.Lock()
+	b.names = names
+	b.mu.Unlock()
+	b.PolicyChanged()
+}
+
+func (b *aheadBench) freshened(name rules.Name, addrs []netip.Addr, ttl time.Duration) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.fresh[name.String()] = append(b.fresh[name.String()], fmt.Sprint(join(addrs), " ", ttl))
+}
+
+func (b *aheadBench) dial(_ context.Context, _, address string) (net.Conn, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.tries = append(b.tries, address)
+	if b.down {
+		return nil, errors.New("connection refused")
+	}
+	ours, theirs := net.Pipe()
+	mute, takes := b.mute, b.takes
+	b.serving.Go(func() { b.serveOne(theirs, mute, takes) })
+	return ours, nil
+}
+
+// tried returns how often the upstream was tried since the last time.
+func (b *aheadBench) tried() (n int, last string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if n = len(b.tries); n > 0 {
+		last = b.tries[n-1]
+	}
+	b.tries = nil
+	return n, last
+}
+
+// breakDown makes the upstream fail, or answer again.
+func (b *aheadBench) breakDown(down bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.down = down
+}
+
+// serveOne answers one question as the upstream.
+func (b *aheadBench) serveOne(c net.Conn, mute uint16, takes time.Duration) {
+	u := b.up
+	defer c.Close()
+	var size [2]byte
+	if _, err := io.ReadFull(c, size[:]); err != nil {
+		return
+	}
+	buf, m := make([]byte, binary.BigEndian.Uint16(size[:])), new(dns.Msg)
+	if _, err := io.ReadFull(c, buf); err != nil || m.Unpack(buf) != nil {
+		return
+	}
+	u.mu.Lock()
+	u.queries = append(u.queries, strings.ToLower(m.Question[0].Name)+" "+dns.Type(m.Question[0].Qtype).String())
+	u.mu.Unlock()
+	time.Sleep(takes) // of the bubble
+	wire, err := u.reply(m).Pack()
+	if err == nil && m.Question[0].Qtype != mute {
+		_, _ = c.Write(append(binary.BigEndian.AppendUint16(nil, uint16(len(wire))), wire...))
+	}
+}
+
+// wait lets time pass.
+func (b *aheadBench) wait(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
+}
+
+// pinned tells what an address is pinned to for a client that never asked.
+func (b *aheadBench) pinned(addr string) string { return pinsOf(b.Filter, insider, addr) }
+
+// TestAhead holds that the policy's names, no others, are looked up at the
+// start, count for every client, are told to the packet filter and are at hand
+// when a client asks.
+func TestAhead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newAhead(t, "a.example", "www.a.example", "fixed.test", "gone.example")
+		if b.pinned("192.0.1.10") != "" {
+			t.Error("pinned before it was looked up")
+		}
+		b.serve()
+		b.wait(2 * time.Second)
+		asked := b.up.asked()
+		slices.Sort(asked)
+		if got, want := strings.Join(asked, ", "), "a.example. A, a.example. AAAA, gone.example. A, gone.example. AAAA, www.a.example. A, www.a.example. AAAA"; got != want {
+			t.Errorf("upstream was asked %s\nwant %s", got, want)
+		}
+		for addr, want := range map[string]string{
+			"192.0.1.10": "a.example", "2606:4700::10": "a.example", "192.0.1.20": "www.a.example", "192.0.1.99": "fixed.test", "192.0.1.11": "",
+		} {
+			if got := b.pinned(addr); got != want {
+				t.Errorf("%s is pinned to %q, want %q", addr, got, want)
+			}
+		}
+		if got := fmt.Sprint(b.fresh); got != "map[a.example:[2606:4700::10 192.0.1.10 5m0s] fixed.test:[192.0.1.99 1m0s] www.a.example:[192.0.1.20 1m0s]]" {
+			t.Errorf("the packet filter was told %v", got)
+		}
+		q := query{msg: packed(t, question("a.example.", dns.TypeA)), client: netip.MustParseAddrPort(insider + ":1"), proto: rules.UDPProto}
+		if out, p := b.handle(&q, nil); p != nil || len(out) == 0 {
+			t.Error("a client has to wait for an answer that was looked up ahead")
+		}
+	})
+}
+
+// TestAheadStaysFresh holds that for hours no client ever has to wait for an
+// upstream or finds an address unknown, that upstreams are asked no more often
+// than that takes, and that an address which a name has no longer is forgotten.
+func TestAheadStaysFresh(t *testing.T) {
+	for _, jitter := range []float64{0, 0.5, 0.999} {
+		t.Run(fmt.Sprint("jitter ", jitter), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newAhead(t, "a.example", "www.a.example")
+				b.jitter = jitter
+				b.serve()
+				b.wait(time.Second)
+				b.up.asked()
+				for range 3600 {
+					b.wait(time.Second)
+					for _, n := range []string{"a.example", "www.a.example"} {
+						if r := b.resolver.Load(); r.find(appendKey(nil, appendWireName(nil, mustName(t, n)), typeA), b.clock()) == nil {
+							t.Fatalf("no answer for %s at hand", n)
+						}
+					}
+				}
+				a, www := 0, 0
+				for _, q := range b.up.asked() {
+					switch q {
+					case "a.example. A":
+						a++
+					case "www.a.example. A":
+						www++
+					}
+				}
+				if least := 3600 / 300; a < least || a > 2*least {
+					t.Errorf("the name with a TTL of 5 minutes was looked up %d times", a)
+				}
+				if least := 3600 / 60; www < least || www > 2*least {
+					t.Errorf("the name with a TTL of a minute was looked up %d times", www)
+				}
+				b.up.mu.Lock()
+				b.up.zone["edge.cdn.test.A"] = records(t, "edge.cdn.test. 60 IN A 192.0.1.21")
+				b.up.mu.Unlock()
+				b.wait(time.Minute)
+				if b.pinned("192.0.1.20") == "" || b.pinned("192.0.1.21") == "" {
+					t.Error("the old address or the new one is not pinned")
+				}
+				b.wait(7 * time.Minute)
+				if b.pinned("192.0.1.20") != "" || b.pinned("192.0.1.21") == "" {
+					t.Error("the old address is still pinned, or the new one not")
+				}
+			})
+		})
+	}
+}
+
+// TestAheadPace holds that many names are not asked for all at once, and that
+// a slow upstream is not made to work on more of them than a quick one.
+func TestAheadPace(t *testing.T) {
+	for _, c := range []struct {
+		takes       time.Duration
+		least, most int // questions in the busiest second
+	}{
+		{10 * time.Millisecond, 90, 102},
+		{800 * time.Millisecond, 16, 32},
+	} {
+		t.Run(c.takes.String(), func(t *testing.T) { aheadPace(t, c.takes, c.least, c.most) })
+	}
+}
+
+func aheadPace(t *testing.T, takes time.Duration, least, limit int) {
+	synctest.Test(t, func(t *testing.T) {
+		var names []string
+		for i := range 300 {
+			names = append(names, fmt.Sprintf("n%d.example", i))
+			names = append(names, fmt.Sprintf("m%d.example", i))
+		}
+		b := newAhead(t, names...)
+		b.takes = takes
+		for _, n := range names {
+			b.up.add(records(t, n+". 1 IN A 192.0.1.1")[0])
+		}
+		b.serve()
+		most := 0
+		for range 60 {
+			b.wait(time.Second)
+			n := len(b.up.asked())
+			most = max(most, n)
+		}
+		if most > limit || most < least {
+			t.Errorf("%d questions in a second", most)
+		}
+	})
+}
+
+// TestAheadBacksOff holds that an upstream which fails is asked less and less
+// often, that what was known stays known for its time, and that all is well
+// soon after the upstream is.
+func TestAheadBacksOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const each = 2 * 6 // both families; an exchange tries a failing server so often
+		b := newAhead(t, "a.example")
+		b.breakDown(true)
+		b.serve()
+		b.wait(time.Minute)
+		if n, _ := b.tried(); n != 4*each { // at 0, 5, 15 and 35 seconds, or somewhat before
+			t.Errorf("%d tries in the first minute", n)
+		}
+		b.breakDown(false)
+		b.wait(time.Minute)
+		b.breakDown(true)
+		b.tried()
+		b.wait(9 * time.Minute)
+		if b.pinned("192.0.1.10") != "a.example" {
+			t.Error("forgotten because an upstream fails")
+		}
+		b.wait(51 * time.Minute)
+		if b.pinned("192.0.1.10") != "" {
+			t.Error("remembered for an hour")
+		}
+		if n, _ := b.tried(); n < 10*each || n > 25*each {
+			t.Errorf("%d tries in an hour", n)
+		}
+		b.breakDown(false)
+		b.wait(lastRetry)
+		if b.pinned("192.0.1.10") != "a.example" {
+			t.Error("still unknown though the upstream answers again")
+		}
+	})
+}
+
+// TestAheadSlowFamily holds that a name server which never answers about IPv6
+// does not keep IPv4 addresses from being fresh.
+func TestAheadSlowFamily(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newAhead(t, "b.example")
+		b.mute = typeAAAA
+		b.up.mu.Lock()
+		b.up.zone["b.example.A"] = records(t, "b.example. 90 IN A 192.0.1.11")
+		b.up.mu.Unlock()
+		b.serve()
+		b.wait(time.Minute)
+		key := appendKey(nil, appendWireName(nil, mustName(t, "b.example")), typeA)
+		for range 3600 {
+			b.wait(time.Second)
+			if b.resolver.Load().find(key, b.clock()) == nil || b.pinned("192.0.1.11") != "b.example" {
+				t.Fatal("not fresh")
+			}
+		}
+	})
+}
+
+// TestAheadFollowsThePolicy holds that a name which the policy permits no more
+// is not looked up any more and counts for nobody, that a new one is looked up
+// soon, and that a reload asks its own upstreams about all while what was known
+// stays known.
+func TestAheadFollowsThePolicy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newAhead(t, "a.example", "b.example")
+		b.serve()
+		b.wait(time.Second)
+		b.up.asked()
+		b.permit("a.example", "www.a.example")
+		b.wait(time.Second)
+		if b.pinned("192.0.1.11") != "" || b.pinned("192.0.1.10") == "" || b.pinned("192.0.1.20") == "" {
+			t.Error("the pins are not those of the new policy")
+		}
+		asked := b.up.asked()
+		if slices.Sort(asked); strings.Join(asked, ", ") != "www.a.example. A, www.a.example. AAAA" {
+			t.Errorf("upstream was asked %q", asked)
+		}
+		b.wait(time.Hour)
+		for _, q := range b.up.asked() {
+			if strings.HasPrefix(q, "b.example.") {
+				t.Error("a name that is not permitted any more was looked up")
+			}
+		}
+		b.breakDown(true)
+		if err := b.Reload(b.config("192.0.2.54:53")); err != nil {
+			t.Fatal(err)
+		}
+		b.wait(time.Second)
+		if b.pinned("192.0.1.10") != "a.example" {
+			t.Error("a reload forgot what was looked up")
+		}
+		b.breakDown(false)
+		b.tried()
+		b.wait(2 * firstRetry)
+		asked = b.up.asked()
+		if _, last := b.tried(); len(asked) != 4 || last != "192.0.2.54:53" {
+			t.Errorf("%s was asked %q", last, asked)
+		}
+	})
+}
+
+// TestAheadLateAnswer holds that the answer about a name that the policy gave up
+// meanwhile is not pinned.
+func TestAheadLateAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newAhead(t, "a.example")
+		b.serve()
+		b.wait(5 * time.Millisecond)
+		if len(b.up.asked()) != 2 {
+			t.Fatal("no question is under way")
+		}
+		b.permit()
+		b.wait(time.Second)
+		if b.pinned("192.0.1.10") != "" || len(b.fresh) != 0 {
+			t.Error("pinned though it is not permitted any more")
+		}
+	})
+}
