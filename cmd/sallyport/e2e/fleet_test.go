@@ -105,8 +105,13 @@ flows = "flows.jsonl"
 
 // configuration writes [[client]] tables for clients below listening.
 func configuration(clients []client, more ...string) string {
+	return configurationOf(listening, clients, more...)
+}
+
+// configurationOf writes [[client]] tables for clients below top.
+func configurationOf(top string, clients []client, more ...string) string {
 	var b strings.Builder
-	b.WriteString(listening)
+	b.WriteString(top)
 	for _, c := range clients {
 		fmt.Fprintf(&b, "[[client]]\nname = %q\nsources = [\"%s/32\", \"%s/128\"]\nprofiles = [%q]\nrole = %q\n",
 			c.name, c.v4(), c.v6(), c.profile, c.role)

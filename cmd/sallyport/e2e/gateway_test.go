@@ -27,6 +27,8 @@ import (
 type gateway struct {
 	ns     *netns
 	dir    string // working directory; configuration and journal live here
+	uid    uint32 // who it runs as; 0: root, as the tests do
+	caps   []uintptr
 	cmd    *exec.Cmd
 	out    output
 	exited chan struct{}
@@ -89,6 +91,10 @@ func (g *gateway) startCommand(t *testing.T, name string, args ...string) {
 	g.cmd.Env = append(g.cmd.Env, "HTTP_PROXY=http://93.184.254.254:3128", "HTTPS_PROXY=http://93.184.254.254:3128",
 		"ALL_PROXY=socks5://93.184.254.254:1080")
 	g.cmd.Stdout, g.cmd.Stderr = &g.out, &g.out
+	if g.uid != 0 {
+		g.cmd.SysProcAttr.Credential = &syscall.Credential{Uid: g.uid, Gid: g.uid}
+		g.cmd.SysProcAttr.AmbientCaps = g.caps
+	}
 	g.exited = make(chan struct{})
 	started := make(chan error, 1)
 	go g.supervise(started)

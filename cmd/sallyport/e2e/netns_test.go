@@ -77,6 +77,21 @@ func (n *netns) enter(f func() error, done chan<- error) {
 	done <- f()
 }
 
+// doAs is do as another user, without any capability.
+func (n *netns) doAs(uid int, f func() error) error {
+	return n.do(func() error {
+		// The calls themselves: x/sys would change every thread of the process.
+		id := uintptr(uid)
+		if _, _, errno := unix.RawSyscall(unix.SYS_SETRESGID, id, id, id); errno != 0 {
+			return errno
+		}
+		if _, _, errno := unix.RawSyscall(unix.SYS_SETRESUID, id, id, id); errno != 0 {
+			return errno
+		}
+		return f()
+	})
+}
+
 // listen opens a TCP listener inside.
 func (n *netns) listen(address string) (l net.Listener, err error) {
 	err = n.do(func() (err error) { l, err = net.Listen("tcp", address); return err })

@@ -18,6 +18,7 @@ type packet struct {
 	proto    string // "tcp", "udp", "icmp", or the number of another protocol
 	src, dst netip.AddrPort
 	syn      bool   // the first packet of a TCP connection
+	icmp     byte   // the type of an ICMP message
 	payload  []byte // above TCP or UDP, capped
 	query    string // the name that was asked, where it is a DNS query; "?": unreadable
 }
@@ -79,6 +80,9 @@ func parseTransport(p packet, next byte, src, dst netip.Addr, b []byte) packet {
 	switch {
 	case next == 1 || next == 58:
 		p.proto = "icmp"
+		if len(b) > 0 {
+			p.icmp = b[0]
+		}
 		return p
 	case next == 6 && len(b) >= 20:
 		p.proto, head = "tcp", int(b[12]>>4)*4

@@ -166,10 +166,16 @@ func (r *recorder) mark(t *testing.T) int {
 // and the gateway's probes of its resolvers are left out.
 func (r *recorder) since(t *testing.T, mark int) []packet {
 	t.Helper()
+	return slices.DeleteFunc(r.everything(t, mark), func(p packet) bool { return p.proto == "icmp" || p.query == probe })
+}
+
+// everything returns what arrived after mark, nothing left out.
+func (r *recorder) everything(t *testing.T, mark int) []packet {
+	t.Helper()
 	r.fence(t)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return slices.DeleteFunc(slices.Clone(r.seen[mark:]), func(p packet) bool { return p.proto == "icmp" || p.query == probe })
+	return slices.Clone(r.seen[mark:])
 }
 
 // queries returns the names that were asked among packets, each once.

@@ -1,0 +1,112 @@
+//go:build linux
+
+// Reach, redirected: every documented TCP destination of every profile is
+// reached by name and by address, over IPv4 and IPv6, by clients that know of
+// no proxy, and nothing else leaves.
+
+package e2e
+
+import (
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestRedirectedReachEveryDocumentedDestination(t *testing.T) {
+	need(t, "curl")
+	modes(t, func(t *testing.T, mode string) {
+		s := newScene(t, mode)
+		s.catch(t, fleet)
+		s.mustHaveNoCapability(t)
+		mark := s.rec.mark(t)
+		total := 0
+		for _, c := range fleet {
+			var all []trip
+			for _, d := range documentedDestinations() {
+				if d.client.name == c.name {
+					all = append(all, s.directTrips(d)...)
+				}
+			}
+			if len(all) > 0 {
+				s.become(t, c)
+				s.browse(t, all)
+			}
+			total += len(all)
+		}
+		if ds := s.g.journal().denials(0); len(ds) > 0 {
+			t.Errorf("the journal has %d denials, among them\n%s", len(ds), ds[0].line)
+		}
+		s.onlyDocumented(t, s.rec.since(t, mark))
+		t.Logf("%d transfers to %d destinations", total, len(documentedDestinations()))
+	})
+}
+
+// directTrips lists the ways to one destination: over each family that it has,
+// and with each protocol that its port may carry.
+func (s *scene) directTrips(d destination) (ts []trip) {
+	schemes := map[uint16][]string{80: {"http"}, 443: {"https"}}[d.port]
+	if schemes == nil {
+		schemes = []string{"https", "http"}
+	}
+	for _, v6 := range []bool{false, true} {
+		if !slices.ContainsFunc(s.addressesOf(d.host), func(a netip.Addr) bool { return a.Is6() == v6 }) {
+			continue
+		}
+		for _, scheme := range schemes {
+			ts = append(ts, trip{destination: d, scheme: scheme, v6: v6})
+		}
+	}
+	return ts
+}
+
+// browse makes all trips in one curl and checks who answered each.
+func (s *scene) browse(t *testing.T, all []trip) {
+	t.Helper()
+	out := t.TempDir()
+	if err := os.Chown(out, clientUser, clientUser); err != nil {
+		t.Fatal(err)
+	}
+	var sections []string
+	for i, tr := range all {
+		family := "ipv4"
+		if tr.v6 {
+			family = "ipv6"
+		}
+		sections = append(sections, fmt.Sprintf("url = %q\n%s\noutput = %q\ncacert = %q\nmax-time = 20\nsilent\n"+
+			"write-out = \"%d %%{http_code} %%{exitcode} %%{errormsg}\\n\"\n", tr.url(), family, filepath.Join(out, fmt.Sprint(i)), s.ca.file, i))
+	}
+	r := s.user(t, strings.Join(sections, "next\n"), "curl", "--disable", "--no-progress-meter", "--parallel", "--parallel-max", "8", "--config", "-")
+	failed := 0
+	for i, tr := range all {
+		body, _ := os.ReadFile(filepath.Join(out, fmt.Sprint(i)))
+		if !s.answeredBy(string(body), tr) {
+			if failed++; failed <= 10 {
+				report := regexp.MustCompile(fmt.Sprintf(`(?m)^%d .*`, i)).FindString(r.stdout)
+				t.Errorf("%s from %s (v6=%t): curl says %q, body %q", tr.url(), tr.client.name, tr.v6, report, body)
+			}
+		}
+	}
+	if failed > 0 {
+		t.Errorf("%d of %d transfers failed; curl: exit %d %s", failed, len(all), r.code, r.stderr)
+	}
+}
+
+// mustHaveNoCapability reads what the kernel says of the running process.
+func (s *scene) mustHaveNoCapability(t *testing.T) {
+	t.Helper()
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.g.cmd.Process.Pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const none = "0000000000000000"
+	uid := fmt.Sprint(sallyportUser)
+	want := []string{"Uid:\t" + uid + "\t" + uid + "\t" + uid, "CapPrm:\t" + none, "CapEff:\t" + none, "CapAmb:\t" + none, "CapInh:\t" + none}
+	if err := lacks(string(b), want...); err != nil {
+		t.Errorf("sallyport has privileges: %v\n%s", err, b)
+	}
+}
