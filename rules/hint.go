@@ -22,6 +22,9 @@ func Hint(a Attempt, d Decision) string {
 	if d.Client == nil { // a decision that failed; nothing is known of who asked
 		return d.Why().Help()
 	}
+	if d.Why() == IPLiteral && d.Nearest == nil {
+		return hintLiteral(&a, &d)
+	}
 	if d.Nearest == nil {
 		return fmt.Sprintf("nothing that client %q has documents %s: if the site needs it, a [[rule]] with a reason permits it", d.Client.Name, orAddress(&a))
 	}
@@ -43,17 +46,48 @@ func hintWithoutRule(a *Attempt, d *Decision) string {
 		}
 		return fmt.Sprintf("permitted for %s:%d, but the Host header says %s:%d", orAddress(a), a.Dest.Port(), shown, a.HostPort)
 	case PrivateAddress:
-		return fmt.Sprintf("%s resolves to %v: if that is meant, list it in [resolve] private, in the same rule, or in [client.addresses]", orAddress(a), a.Dest.Addr())
+		return fmt.Sprintf("%s resolves to %v: if that is meant, list %[2]v %s", orAddress(a), a.Dest.Addr(), whereToList(d.Nearest))
 	case TypeNotAllowed:
 		return fmt.Sprintf("%s is permitted; type %d is not looked up, only A, AAAA, HTTPS and SVCB are", a.Authority, a.QType)
-	case NotTLS, NotHTTP, SniffTimeout, SniffTooLong, SNIMissing, MalformedRequest, MalformedName, ECHPresent, QUIC,
+	case MalformedName:
+		if a.Detail != "" {
+			return "no rule can permit it: " + a.Detail
+		}
+		return r.Help()
+	case NotTLS, NotHTTP, SniffTimeout, SniffTooLong, SNIMissing, MalformedRequest, ECHPresent, QUIC,
 		Self, DestinationMismatch, Limit, JournalUnavailable, Draining:
 		if a.Detail != "" {
-			return r.Help() + " (" + a.Detail + ")"
+			return strings.TrimSuffix(r.Help(), ".") + ": " + a.Detail
 		}
 		return r.Help()
 	}
 	return ""
+}
+
+// hintLiteral explains the denial of an address that no rule is near to. A
+// client that resolves names itself is the usual cause, and a rule for the
+// address of the day the wrong cure: it would permit every name there.
+func hintLiteral(a *Attempt, d *Decision) string {
+	cure := "let it resolve names with sallyport's DNS"
+	if a.Via == HTTP || a.Via == Connect || a.Via == SOCKS5 {
+		cure = "let the proxy resolve the name (socks5h://, \"remote DNS\")"
+	}
+	return fmt.Sprintf("client %q asks for the bare address %s: %s, so that the name is judged; only what has no name needs a [[rule]] for its address",
+		d.Client.Name, orAddress(a), cure)
+}
+
+// whereToList says where a special address goes that the granted name is meant
+// to have. Profiles are the vendors' and not for the site to edit.
+func whereToList(granted *Rule) string {
+	switch {
+	case granted == nil:
+		return "in [resolve] private"
+	case granted.Profile == SiteProfile:
+		return "in [resolve] private, or in the to of rule " + granted.ID
+	case slices.ContainsFunc(granted.To, func(t Destination) bool { return t.Role != "" }):
+		return "in [resolve] private, or in [client.addresses] beside the name"
+	}
+	return "in [resolve] private, or in a [[rule]] together with the name"
 }
 
 func orAddress(a *Attempt) string {

@@ -8,6 +8,8 @@ func TestHint(t *testing.T) {
 	mismatch := try(mgr, "www.product.example:80").http("www.product.example:8080")
 	tooLong := try(mgr, "www.product.example:443").faulty(SniffTooLong)
 	tooLong.Detail = "16385 octets"
+	noName := try(mgr, "www.product.example:443").faulty(MalformedName)
+	noName.Detail = "name has an empty label"
 	p := compiled(t, site, today)
 	for _, c := range []struct {
 		attempt Attempt
@@ -30,14 +32,18 @@ func TestHint(t *testing.T) {
 		{try(mgr, "www2.product.example:443"), `the nearest name is www.product.example, documented for product, section 1`},
 		{try(mgr, "live.another.example:443"), `documented for another, section 9, a profile that client "mgr" does not have`},
 		{try(mgr, "evil.test:443"), `nothing that client "mgr" has documents evil.test: if the site needs it, a [[rule]] with a reason permits it`},
-		{try(mgr, "198.41.0.4:443"), `nothing that client "mgr" has documents 198.41.0.4: if the site needs it, a [[rule]] with a reason permits it`},
+		{try(mgr, "198.41.0.4:443"), `client "mgr" asks for the bare address 198.41.0.4: let the proxy resolve the name (socks5h://, "remote DNS"), so that the name is judged; only what has no name needs a [[rule]] for its address`},
 		{try("10.3.0.1", "www.product.example:443"), `no [[client]] covers 10.3.0.1: add the address to the sources of one`},
 		{try(mgr, "www.product.example:443").tls("evil.test"), `permitted for www.product.example, but the ClientHello names evil.test: one connection, one name`},
 		{mismatch, `permitted for www.product.example:80, but the Host header says www.product.example:8080`},
 		{try(mgr, "www.product.example:80").http("121.46.26.221"), `permitted for www.product.example:80, but the Host header says 121.46.26.221:80`},
-		{try(mgr, "www.product.example:443").dials("10.0.0.1"), `www.product.example resolves to 10.0.0.1: if that is meant, list it in [resolve] private, in the same rule, or in [client.addresses]`},
+		{try(mgr, "www.product.example:443").dials("10.0.0.1"), `www.product.example resolves to 10.0.0.1: if that is meant, list 10.0.0.1 in [resolve] private, or in a [[rule]] together with the name`},
+		{try(mgr, "mirror.corp.example:443").dials("10.0.0.1"), `mirror.corp.example resolves to 10.0.0.1: if that is meant, list 10.0.0.1 in [resolve] private, or in the to of rule mirror`},
+		{try(agent, "manager.corp.example:443").dials("10.0.0.1"), `manager.corp.example resolves to 10.0.0.1: if that is meant, list 10.0.0.1 in [resolve] private, or in [client.addresses] beside the name`},
+		{redirected(mgr, "198.41.0.4:443"), `client "mgr" asks for the bare address 198.41.0.4: let it resolve names with sallyport's DNS, so that the name is judged; only what has no name needs a [[rule]] for its address`},
+		{noName, `no rule can permit it: name has an empty label`},
 		{asks(mgr, "www.product.example", 16), `www.product.example is permitted; type 16 is not looked up, only A, AAAA, HTTPS and SVCB are`},
-		{tooLong, `The ClientHello or request head is longer than the limit. (16385 octets)`},
+		{tooLong, `The ClientHello or request head is longer than the limit: 16385 octets`},
 		{try(mgr, "www.product.example:443").tls(""), `The TLS ClientHello names no server, so nothing ties the connection to the permitted name.`},
 		{try(whole, "127.0.0.1:3128"), `The destination is one of sallyport's own listeners; no rule can permit that.`},
 		{try(audited, "cloud.product.example:443"), `documented for product, section 1, when feature cloud is on: add "cloud" to the features of client "audited"`},
