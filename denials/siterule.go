@@ -80,8 +80,8 @@ func (r *siteRule) toml(s *Site) string {
 	if len(r.udp) > 0 {
 		fmt.Fprintf(&b, "udp     = %s\n", portList(r.udp))
 	}
-	fmt.Fprintf(&b, "reason  = %s\n", tomlText(fmt.Sprintf("TODO: ticket and why %s needs it (denied %s times as %s until %s)",
-		r.client, strconv.FormatUint(r.count, 10), strings.Join(r.reasons, ", "), r.last.UTC().Format(time.DateOnly))))
+	fmt.Fprintf(&b, "reason  = %s\n", tomlText(fmt.Sprintf("TODO: ticket and why %s needs it (denied %d %s as %s until %s)",
+		r.client, r.count, plural(int(min(r.count, 2)), "time", "times"), strings.Join(r.reasons, ", "), r.last.UTC().Format(time.DateOnly))))
 	fmt.Fprintf(&b, "expires = %s\n", s.src.Now.UTC().AddDate(0, 0, ruleDays).Format(time.DateOnly))
 	return b.String()
 }

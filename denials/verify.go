@@ -42,8 +42,15 @@ func (s *Site) verify(sg *Suggestion) (rest []*Suggestion) {
 	sg.Verified = len(missed) == 0
 	sg.Also, sg.Loses = s.differences(changed, sg)
 	sg.Warnings = newWarnings(s.Problems, changed.Problems)
-	if sg.change.version != "" {
+	switch {
+	case sg.change.version != "":
 		sg.Why = "only if that is the version in use"
+	case len(sg.change.ports) > 0:
+		sg.Why = "only if that is where the site has moved the port"
+	case len(sg.change.bind) > 0:
+		sg.Why = "only if that is where the party is"
+	case sg.change.source.IsValid():
+		sg.Why = "only if that is whose address it is"
 	}
 	return nil
 }

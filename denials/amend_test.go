@@ -1,0 +1,118 @@
+// Tests of changes of a configuration's text: whatever way it is written, the
+// rest of it stays, and a way that is not known is refused.
+
+package denials
+
+import (
+	"strings"
+	"testing"
+)
+
+const amended = `# top
+[[client]]
+name = "one" # first
+sources = ["10.1.0.0/16"]
+profiles = ["endpoint-secure-onprem"]
+features = [ # what we use
+  "neural-x", # ticket 7
+]
+[client.addresses]
+"manager" = ["10.1.2.3"]   # in the cellar
+
+# about two
+[[client]]
+  name     = "two"
+  sources  = ["10.2.0.0/16"]
+  profiles = ["endpoint-secure-onprem"]
+  features = []   # none # yet
+
+# about three: [[client]] is said here and means nothing
+[[client]]
+name = "three"
+sources = ["10.3.0.0/16"]
+[[client.profile]]
+name = "symantec-endpoint-protection"
+version = "14.0"
+[[client.profile]]
+name = "endpoint-secure-onprem"
+role = "agent"
+
+# the rest
+[[rule]]
+id = "r"
+client = "one"
+to = ["r.example"]
+tcp = [443]
+reason = """
+[[client]]
+features = ["not a statement"]
+"""
+`
+
+func TestAmend(t *testing.T) {
+	s := siteOf(t, amended)
+	for _, c := range []struct {
+		what     string
+		m        Amendment
+		from, to string // of the text
+	}{
+		{"a list of many lines", Amendment{Client: "one", Key: "features", Value: `["a"]`}, "features = [ # what we use\n  \"neural-x\", # ticket 7\n]", `features = ["a"]`},
+		{"a comment behind stays", Amendment{Client: "two", Key: "features", Value: `["a"]`}, "  features = []   # none # yet", `  features = ["a"] # none # yet`},
+		{"a key that is not there", Amendment{Client: "two", Key: "version", Value: `"6"`}, "# none # yet\n", "# none # yet\nversion = \"6\"\n"},
+		{"a party that is bound", Amendment{Client: "one", Key: "addresses.manager", Value: `["a", "b"]`}, `"manager" = ["10.1.2.3"]   # in the cellar`, `"manager" = ["a", "b"] # in the cellar`},
+		{"another party", Amendment{Client: "one", Key: "addresses.x", Value: `["a"]`}, "# in the cellar\n", "# in the cellar\nx = [\"a\"]\n"},
+		{"the first party", Amendment{Client: "two", Key: "addresses.x", Value: `["a"]`}, "# none # yet\n", "# none # yet\n[client.addresses]\nx = [\"a\"]\n"},
+		{"the first party behind profiles", Amendment{Client: "three", Key: "addresses.x", Value: `["a"]`}, "role = \"agent\"\n", "role = \"agent\"\n[client.addresses]\nx = [\"a\"]\n"},
+		{"the second profile", Amendment{Client: "three", Profile: 1, Key: "features", Value: `["a"]`}, "role = \"agent\"\n", "role = \"agent\"\nfeatures = [\"a\"]\n"},
+		{"the first profile", Amendment{Client: "three", Key: "version", Value: `"15"`}, `version = "14.0"`, `version = "15"`},
+		{"sources beside profiles", Amendment{Client: "three", Key: "sources", Value: `["a"]`}, `sources = ["10.3.0.0/16"]`, `sources = ["a"]`},
+		{"a rule", Amendment{Rule: "[[rule]]\nid = \"n\"\n"}, "statement\"]\n\"\"\"\n", "statement\"]\n\"\"\"\n\n[[rule]]\nid = \"n\"\n"},
+	} {
+		got, err := Amend(s.Config, []byte(amended), []Amendment{c.m})
+		if err != nil {
+			t.Errorf("%s: %v", c.what, err)
+			continue
+		}
+		if strings.Count(amended, c.from) != 1 {
+			t.Fatalf("%s: %q is not there once", c.what, c.from)
+		}
+		if want := strings.Replace(amended, c.from, c.to, 1); string(got) != want {
+			t.Errorf("%s:\n%s", c.what, got)
+		}
+	}
+}
+
+func TestAmendRefusesWhatItDoesNotKnow(t *testing.T) {
+	const head = "[[client]]\nname = \"c\"\nsources = [\"10.0.0.0/8\"]\nprofiles = [\"endpoint-secure-onprem\"]\n"
+	for what, c := range map[string]struct {
+		text string
+		m    Amendment
+	}{
+		"inline addresses":           {head + "addresses = { manager = [\"10.0.0.1\"] }\n", Amendment{Client: "c", Key: "addresses.manager", Value: "[]"}},
+		"a table of ports":           {head + "[client.ports]\nagent-upgrade = 4431\n", Amendment{Client: "c", Key: "ports", Value: "{}"}},
+		"a client that is not there": {head, Amendment{Client: "d", Key: "features", Value: "[]"}},
+	} {
+		s := siteOf(t, c.text)
+		if got, err := Amend(s.Config, []byte(c.text), []Amendment{c.m}); err == nil {
+			t.Errorf("%s:\n%s", what, got)
+		}
+	}
+	// What cannot be tried out says so, and is not called verified.
+	s := siteOf(t, strings.Replace(head, "profiles", "role = \"agent\"\naddresses = {}\nprofiles", 1))
+	sg := suggestFor(t, s, attempt(t, "10.0.0.1", "10.20.30.40", 443))[0]
+	if sg.Verified || sg.TOML == "" || !strings.Contains(sg.Why, "not tried out") {
+		t.Errorf("%+v", sg)
+	}
+	if _, err := s.Whole([]*Suggestion{sg}); err == nil {
+		t.Error("a whole configuration without the change")
+	}
+}
+
+func TestAmendDottedAddresses(t *testing.T) {
+	const text = "[[client]]\nname = \"c\"\nsources = [\"10.0.0.0/8\"]\nprofiles = [\"endpoint-secure-onprem\"]\nrole = \"agent\"\naddresses.manager = [\"10.0.0.1\"]\n"
+	s := siteOf(t, text)
+	got, err := Amend(s.Config, []byte(text), []Amendment{{Client: "c", Key: "addresses.manager", Value: `["10.0.0.2"]`}})
+	if err != nil || string(got) != strings.Replace(text, "0.0.1", "0.0.2", 1) {
+		t.Errorf("%v\n%s", err, got)
+	}
+}

@@ -1,0 +1,302 @@
+// Tests of suggestions: for every reason that can be mended, the proposed text
+// is put into the configuration, read again and asked.
+
+package denials
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"net/netip"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"sallyport/rules"
+)
+
+// denialOf is the record that a gateway with the site's policy writes.
+func denialOf(t testing.TB, s *Site, a rules.Attempt) Record {
+	t.Helper()
+	d := s.Policy.Decide(a)
+	if d.Allowed() && !d.Would {
+		t.Fatalf("%v %v is permitted", a.Authority, a.Dest)
+	}
+	var r Record
+	r.fill(&entry{at: noon, event: EventDecision, a: a, d: d, count: 1}, rules.Hint)
+	r.Boot, r.Seq = "b", 1
+	return r
+}
+
+// attempt tries host:port over TCP; a port of 0 looks the name up.
+func attempt(t testing.TB, client, host string, port uint16) rules.Attempt {
+	t.Helper()
+	h, err := rules.ParseHost(host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := rules.Attempt{Via: rules.Connect, Client: netip.AddrPortFrom(netip.MustParseAddr(client), 40000), Proto: rules.TCPProto,
+		Authority: h.Name, Dest: netip.AddrPortFrom(h.Addr, port), Provisional: true}
+	if port == 0 {
+		a.Via, a.Proto, a.QType, a.Dest = rules.DNS, rules.UDPProto, 1, netip.AddrPort{}
+	}
+	return a
+}
+
+func udp(a rules.Attempt) rules.Attempt { a.Proto = rules.UDPProto; return a }
+
+// suggestFor is what is suggested for one attempt.
+func suggestFor(t testing.TB, s *Site, as ...rules.Attempt) []*Suggestion {
+	t.Helper()
+	var tally Tally
+	for _, a := range as {
+		r := denialOf(t, s, a)
+		tally.Add(&r)
+	}
+	return s.Suggest(tally.Groups(), 0, false)
+}
+
+const manager, agentAddr, sep, laptop = "10.1.0.7", "10.2.0.7", "10.3.0.7", "10.4.0.7"
+
+func TestSuggestionPermitsAndNothingElse(t *testing.T) {
+	s := siteOf(t, fleet)
+	for _, c := range []struct {
+		what   string
+		a      rules.Attempt
+		reason rules.Reason
+		cure   Cure
+		toml   string   // all of these, in order
+		also   []string // parts of what else is permitted
+		still  rules.Attempt
+	}{
+		{"a feature that is off", attempt(t, manager, "auth.sangfor.com", 443), rules.FeatureOff, CureFeature,
+			`features = ["cyber-guardian", "neural-x"]`, []string{"auth-sea: auth.sea.sangfor.com:443"}, attempt(t, manager, "evil.example", 443)},
+		{"one more of two features", attempt(t, manager, "auth.sea.sangfor.com", 443), rules.FeatureOff, CureFeature,
+			`features = ["cyber-guardian", "neural-x"]`, []string{"auth: auth.sangfor.com:443"}, attempt(t, agentAddr, "auth.sea.sangfor.com", 443)},
+		{"a look-up for a feature that is off", attempt(t, manager, "auth.sangfor.com", 0), rules.FeatureOff, CureFeature,
+			`features = ["cyber-guardian", "neural-x"]`, []string{"auth-sea"}, attempt(t, manager, "www.auth.sangfor.com", 0)},
+		{"a party that is not bound", attempt(t, agentAddr, "10.20.30.40", 443), rules.IPLiteral, CureBinding,
+			"[client.addresses]\nmanager = [\"10.20.30.40\"]", []string{"agent-upgrade: 10.20.30.40:4430"}, attempt(t, agentAddr, "10.20.30.41", 443)},
+		{"a party that is not bound, by name", attempt(t, agentAddr, "manager.corp.example", 4430), rules.NotListed, CureBinding,
+			"[client.addresses]\nmanager = [\"manager.corp.example\"]", []string{"webui: manager.corp.example:443"}, attempt(t, agentAddr, "other.corp.example", 4430)},
+		{"another port", attempt(t, manager, "license.sangfor.com", 8080), rules.PortNotListed, CureRule,
+			`tcp     = [8080]`, nil, attempt(t, manager, "license.sangfor.com", 8081)},
+		{"another protocol", udp(attempt(t, manager, "license.sangfor.com", 443)), rules.ProtocolNotListed, CureRule,
+			`udp     = [443]`, nil, udp(attempt(t, manager, "license.sangfor.com", 444))},
+		{"another role", attempt(t, agentAddr, "license.sangfor.com", 443), rules.RoleNotListed, CureRule,
+			`client  = "es-agents"`, nil, attempt(t, agentAddr, "x.sangfor.com", 443)},
+		{"an expired rule", attempt(t, manager, "gone.corp.example", 443), rules.Expired, CureRule,
+			`expires = 2027-02-20`, nil, attempt(t, manager, "also.gone.corp.example", 443)},
+		{"a bare address", attempt(t, manager, "8.8.4.4", 443), rules.IPLiteral, CureRule,
+			`to      = ["8.8.4.4"]`, nil, attempt(t, manager, "8.8.4.5", 443)},
+		{"a private address", attempt(t, manager, "10.99.0.1", 8443), rules.IPLiteral, CureRule,
+			`to      = ["10.99.0.1"]`, nil, attempt(t, manager, "10.99.0.1", 443)},
+		{"an IPv6 address", attempt(t, manager, "2001:db8::1", 443), rules.IPLiteral, CureRule,
+			`to      = ["2001:db8::1"]`, nil, attempt(t, manager, "2001:db8::2", 443)},
+		{"a name that nobody documents", attempt(t, manager, "wsus.corp.example", 8530), rules.NotListed, CureRule,
+			"id      = \"es-manager-wsus.corp.example\"\nclient  = \"es-manager\"\nto      = [\"wsus.corp.example\"]\ntcp     = [8530]", nil,
+			attempt(t, manager, "corp.example", 8530)},
+		{"a look-up that nobody documents", attempt(t, manager, "wsus.corp.example", 0), rules.NotListed, CureRule,
+			`tcp     = [443]`, nil, attempt(t, manager, "a.wsus.corp.example", 0)},
+		{"let through by mode audit", attempt(t, laptop, "wsus.corp.example", 443), rules.NotListed, CureRule,
+			`client  = "laptops"`, nil, attempt(t, manager, "wsus.corp.example", 443)},
+		{"a client that nobody knows", attempt(t, "10.66.0.1", "license.sangfor.com", 443), rules.UnknownClient, CureBinding,
+			`sources = ["10.1.0.0/24", "10.66.0.1"]`, []string{"upd.sangfor.com"}, attempt(t, "10.66.0.2", "license.sangfor.com", 443)},
+	} {
+		t.Run(c.what, func(t *testing.T) {
+			d := s.Policy.Decide(c.a)
+			if d.Why() != c.reason {
+				t.Fatalf("denied as %v, want %v", d.Why(), c.reason)
+			}
+			list := suggestFor(t, s, c.a)
+			if len(list) != 1 {
+				t.Fatalf("%d suggestions", len(list))
+			}
+			sg := list[0]
+			if sg.Cure != c.cure || !sg.Verified || !strings.Contains(sg.TOML, c.toml) || len(sg.Loses) > 0 {
+				t.Errorf("%+v", sg)
+			}
+			for _, also := range c.also {
+				if !slices.ContainsFunc(sg.Also, func(s string) bool { return strings.Contains(s, also) }) {
+					t.Errorf("does not say that it permits %s: %q", also, sg.Also)
+				}
+			}
+			if len(c.also) == 0 && len(sg.Also) > 0 {
+				t.Errorf("permits more: %q", sg.Also)
+			}
+			after := applied(t, s, list)
+			if got := after.Policy.Decide(c.a); !got.Allowed() || got.Would {
+				t.Errorf("still denied: %v", got.Why())
+			}
+			if got := after.Policy.Decide(c.still); got.Allowed() && !got.Would {
+				t.Errorf("permits %v %v too, by %v", c.still.Authority, c.still.Dest, got.Rule)
+			}
+		})
+	}
+}
+
+// applied is the site with all suggestions written into its file, as an
+// operator would: read as check reads it.
+func applied(t testing.TB, s *Site, list []*Suggestion) *Site {
+	t.Helper()
+	text, err := s.Whole(list)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(text), "# asked for in the contract") || !strings.Contains(string(text), "# The manager of the endpoints.") {
+		t.Error("comments are lost")
+	}
+	return siteOf(t, string(text))
+}
+
+func TestVersionIsSuggested(t *testing.T) {
+	s := siteOf(t, `
+[[client]]
+name = "saas"
+sources = ["10.9.0.0/16"]
+profiles = ["endpoint-secure-saas"]
+`)
+	a := attempt(t, "10.9.0.1", "download.sangfor.com.cn", 443)
+	if d := s.Policy.Decide(a); d.Why() != rules.VersionExcluded {
+		t.Fatal(d.Why())
+	}
+	sg := suggestFor(t, s, a)[0]
+	if sg.Cure != CureBinding || !sg.Verified || strings.TrimSpace(sg.TOML) != `version = "6.0.3"` || !strings.Contains(sg.Why, "only if") {
+		t.Errorf("%+v", sg)
+	}
+}
+
+func TestVersionIn(t *testing.T) {
+	for _, c := range [][3]string{{"14.2", "", "14.2"}, {"", "6.0.4", "6.0.3"}, {"", "7", "6"}, {"", "12.0", "11"}, {"12.1", "12.2", "12.1"}, {"", "14.3 RU8", "14.3.7"}} {
+		if got := versionIn(c[0], c[1]); got != c[2] {
+			t.Errorf("since %q until %q: %q, want %q", c[0], c[1], got, c[2])
+		}
+	}
+}
+
+// A port that the site moved is set, and what it costs is said.
+func TestConfigurablePortIsSuggested(t *testing.T) {
+	s := siteOf(t, fleet)
+	sg := suggestFor(t, s, attempt(t, sep, "10.3.9.9", 8082))[0]
+	if sg.Cure != CureBinding || !sg.Verified || strings.TrimSpace(sg.TOML) != "ports = { embedded-database = 8082 }" || !strings.Contains(sg.Why, "only if") {
+		t.Errorf("%+v", sg)
+	}
+	if len(sg.Loses) != 1 || !strings.Contains(sg.Loses[0], "10.3.9.9:2638") {
+		t.Errorf("loses %q", sg.Loses)
+	}
+	after := applied(t, s, []*Suggestion{sg})
+	if d := after.Policy.Decide(attempt(t, sep, "10.3.9.9", 8082)); !d.Allowed() {
+		t.Error(d.Why())
+	}
+	if sg := suggestFor(t, s, attempt(t, sep, "10.3.9.9", 22))[0]; sg.Cure != CureRule || !sg.Verified {
+		t.Errorf("ssh is not a moved port: %+v", sg)
+	}
+}
+
+func TestNeverFixableSaysWhy(t *testing.T) {
+	s := siteOf(t, fleet)
+	forged := attempt(t, manager, "license.sangfor.com", 443)
+	forged.Provisional, forged.Shown, forged.SNI = false, rules.ShownTLS, name(t, "evil.example")
+	private := attempt(t, manager, "license.sangfor.com", 443)
+	private.Resolved = []netip.Addr{netip.MustParseAddr("10.0.0.1")}
+	private.Dest = netip.AddrPortFrom(private.Resolved[0], 443)
+	nameless := forged
+	nameless.SNI = rules.Name{}
+	for what, a := range map[rules.Reason]rules.Attempt{rules.SNIMismatch: forged, rules.PrivateAddress: private, rules.SNIMissing: nameless} {
+		if d := s.Policy.Decide(a); d.Why() != what {
+			t.Fatalf("%v: %v", what, d.Why())
+		}
+		sg := suggestFor(t, s, a)[0]
+		if sg.Cure != CureNever || sg.TOML != "" || !strings.Contains(sg.Why, what.String()) {
+			t.Errorf("%v: %+v", what, sg)
+		}
+	}
+	for _, r := range rules.Reasons() {
+		if r.Fixable() {
+			continue
+		}
+		a := attempt(t, manager, "license.sangfor.com", 443)
+		rec := Record{Event: EventDecision, Verdict: VerdictDeny, Time: noon, Via: "connect", Client: manager, Host: "license.sangfor.com", Port: 443, Proto: "tcp",
+			Reason: r.String(), Resolved: []string{"10.0.0.1"}}
+		if r == rules.Self {
+			rec.Host, rec.Resolved, rec.Port = "192.0.2.1", nil, 3128
+		}
+		if r == rules.TypeNotAllowed {
+			rec.Via, rec.Port, rec.Resolved = "dns", 0, nil
+		}
+		if r == rules.DestinationMismatch {
+			continue // only with strict_destination
+		}
+		var tally Tally
+		tally.Add(&rec)
+		sg := s.Suggest(tally.Groups(), 0, false)[0]
+		if sg.Cure != CureNever || sg.Why == "" || sg.TOML != "" || whyNever(r) == "no rule can permit it" {
+			t.Errorf("%v: %+v (asked %v)", r, sg, a.Authority)
+		}
+	}
+}
+
+// Denials of one destination become one rule; those that one feature permits
+// become one suggestion.
+func TestGroupsShareSuggestions(t *testing.T) {
+	s := siteOf(t, fleet)
+	list := suggestFor(t, s,
+		attempt(t, manager, "wsus.corp.example", 0), attempt(t, manager, "wsus.corp.example", 8530), attempt(t, manager, "wsus.corp.example", 8531),
+		attempt(t, "10.1.0.8", "wsus.corp.example", 8530), udp(attempt(t, manager, "wsus.corp.example", 53)),
+		attempt(t, manager, "auth.sangfor.com", 443), attempt(t, manager, "auth.sangfor.com", 0), attempt(t, manager, "auth.sea.sangfor.com", 443))
+	if len(list) != 2 || list[0].Count != 5 || list[1].Count != 3 {
+		t.Fatalf("%d suggestions: %+v", len(list), list)
+	}
+	if rule := list[0].TOML; !strings.Contains(rule, "tcp     = [8530, 8531]\nudp     = [53]") || !list[0].Verified {
+		t.Error(rule)
+	}
+	if !list[1].Verified || len(list[1].Also) != 0 {
+		t.Errorf("%+v", list[1])
+	}
+}
+
+// What audit let through becomes a configuration, the best documented first,
+// and with it the mode can end.
+func TestAuditBecomesAConfiguration(t *testing.T) {
+	audited := strings.Replace(fleet, `mode = "enforce"`, `mode = "audit"`, 1)
+	s := siteOf(t, audited)
+	as := []rules.Attempt{
+		attempt(t, manager, "telemetry.vendor.example", 443), attempt(t, manager, "auth.sangfor.com", 443),
+		attempt(t, manager, "license.sangfor.com", 8443), attempt(t, agentAddr, "manager.corp.example", 8083),
+		attempt(t, manager, "xlicense.sangfor.com", 443), attempt(t, manager, "clt.sangfor.com", 443),
+	}
+	var rs []Record
+	for _, a := range as {
+		rs = append(rs, denialOf(t, s, a))
+	}
+	o := Options{Files: []string{journalOf(t, filepath.Join(t.TempDir(), "j"), rs...)}, Site: s, Audit: true, Now: noon, JSON: true}
+	var b bytes.Buffer
+	if _, err := WriteSuggest(context.Background(), o, &b); err != nil {
+		t.Fatal(err)
+	}
+	var known []string
+	for line := range strings.Lines(b.String()) {
+		var sg suggestionJSON
+		if err := json.Unmarshal([]byte(line), &sg); err != nil || !sg.Verified {
+			t.Fatalf("%v: %s", err, line)
+		}
+		known = append(known, sg.Documented)
+	}
+	if !slices.IsSortedFunc(known, func(a, b string) int {
+		return slices.Index(documentedTexts[:], a) - slices.Index(documentedTexts[:], b)
+	}) || len(known) != 6 || known[0] != documentedTexts[0] || known[5] != documentedTexts[3] {
+		t.Errorf("order %q", known)
+	}
+	b.Reset()
+	o.JSON, o.Whole = false, true
+	if _, err := WriteSuggest(context.Background(), o, &b); err != nil {
+		t.Fatal(err)
+	}
+	enforced := siteOf(t, strings.Replace(b.String(), `mode = "audit"`, `mode = "enforce"`, 1))
+	for _, a := range as {
+		if d := enforced.Policy.Decide(a); !d.Allowed() || d.Would {
+			t.Errorf("%v is denied: %v", a.Authority, d.Why())
+		}
+	}
+}
