@@ -74,7 +74,7 @@ func newGateway(file string, stdin io.Reader, cfg *rules.Config, log *slog.Logge
 	l := cfg.Limits
 	g.proxy = proxy.New(proxy.Config{
 		Decide: g.recorder, Check: &g.live, Closed: g.recorder.Closed,
-		Lookup: g.filter.Lookup, NextFlow: g.nextFlow, Log: log,
+		Lookup: g.filter.Lookup, Pinned: g.filter.Pinned, NextFlow: g.nextFlow, Log: log,
 		Limits: proxy.Limits{
 			Connections: l.Connections, PerClient: l.PerClient, Sniffing: l.Sniffing,
 			Head: l.Handshake, Sniff: l.Sniff, Dial: l.Dial, Idle: l.Idle, HalfClosed: l.HalfClosed,
@@ -96,6 +96,13 @@ func (g *gateway) dnsConfig(cfg *rules.Config) (dnsfilter.Config, error) {
 		Decide: g.recorder, Hosts: cfg.Hosts, Denied: denied, NextFlow: g.nextFlow, Log: g.log,
 		Limits:  dnsfilter.Limits{Cache: cfg.Limits.Cache, QPS: cfg.Limits.DNSQPS, TCP: cfg.Limits.DNSTCP},
 		Observe: g.metrics.answered, ObserveUpstream: g.metrics.tried,
+	}
+	c.Pins = len(cfg.Listen.Transparent) > 0
+	if c.Pins || g.sets != nil {
+		c.Ahead = g.permittedNames
+	}
+	if g.sets != nil {
+		c.Fresh, c.Answered = g.sets.Fresh, g.sets.Answered
 	}
 	if c.Upstreams, err = dnsfilter.ParseUpstreams(cfg.DNS.Upstreams, resolvConf); err != nil {
 		return c, err
@@ -119,7 +126,16 @@ func (g *gateway) dnsConfig(cfg *rules.Config) (dnsfilter.Config, error) {
 func (g *gateway) enforce(cfg *rules.Config, now time.Time) *rules.Policy {
 	policy, _ := rules.Compile(cfg, g.own, now)
 	g.live.Swap(policy)
+	g.filter.PolicyChanged()
 	return policy
+}
+
+// permittedNames are those that the DNS filter looks up before anybody asks.
+func (g *gateway) permittedNames() []rules.Name {
+	if p := g.live.Load(); p != nil {
+		return p.Names()
+	}
+	return nil
 }
 
 // expire compiles the policy anew whenever a rule expires, and closes the

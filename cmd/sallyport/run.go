@@ -111,7 +111,8 @@ func (g *gateway) serve(ctx context.Context, cfg *rules.Config, socks *sockets, 
 	for _, l := range socks.transparent {
 		start("transparent", func(ctx context.Context) error { return g.proxy.ServeTransparent(ctx, l) })
 	}
-	if len(socks.dnsUDP) > 0 {
+	// Names are looked up ahead without a DNS listener too.
+	if len(socks.dnsUDP) > 0 || len(socks.transparent) > 0 || g.sets != nil {
 		start("dns", func(ctx context.Context) error { return g.filter.Serve(ctx, socks.dnsUDP, socks.dnsTCP) })
 	}
 	if socks.admin != nil {
