@@ -71,8 +71,8 @@ func (e *entry) key() foldKey {
 	k := foldKey{event: e.event, verdict: e.d.Verdict, would: e.d.Would, reason: e.d.Why(),
 		via: e.a.Via, proto: e.a.Proto, port: e.a.Dest.Port(), name: e.a.Target()}
 	if k.name.IsZero() {
-		if k.name = e.a.Host; k.name.IsZero() {
-			k.addr = e.a.Dest.Addr()
+		if k.addr = e.a.Dest.Addr(); !k.addr.IsValid() {
+			k.name = e.a.Host
 		}
 	}
 	return k

@@ -108,6 +108,9 @@ func (r *Record) fill(e *entry, hint func(rules.Attempt, rules.Decision) string)
 	if a.Via == rules.DNS && a.QType != 0 {
 		r.Detail = join("type "+typeText(a.QType), r.Detail)
 	}
+	if a.Target().IsZero() && a.Dest.Addr().IsValid() && !a.Host.IsZero() {
+		r.Detail = join(r.Detail, "Host "+a.Host.String())
+	}
 	if e.event == EventClose {
 		r.BytesIn, r.BytesOut, r.DurationMS = e.in, e.out, e.duration/int64(time.Millisecond)
 	}
@@ -141,14 +144,19 @@ func (r *Record) explain(d *rules.Decision) {
 	}
 }
 
-// host returns what the attempt was to reach: a name, else an address.
+// host returns what the attempt was to reach: the name it is judged by, else
+// the address. What else the client wrote beside an address is no destination;
+// it counts only where there is nothing else.
 func host(a *rules.Attempt) string {
-	for _, n := range [...]rules.Name{a.Target(), a.Authority, a.Host} {
-		if !n.IsZero() {
-			return n.String()
-		}
+	switch {
+	case !a.Target().IsZero():
+		return a.Target().String()
+	case a.Dest.Addr().IsValid():
+		return addrText(a.Dest.Addr())
+	case !a.Authority.IsZero():
+		return a.Authority.String()
 	}
-	return addrText(a.Dest.Addr())
+	return a.Host.String()
 }
 
 // join puts two parts of a detail together.

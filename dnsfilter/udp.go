@@ -31,8 +31,12 @@ const maxQuery = 4096
 // the system would share it among the processes of one user.
 func ListenPackets(ctx context.Context, addr netip.AddrPort, n int) ([]net.PacketConn, error) {
 	var lc net.ListenConfig
+	network := "udp"
+	if addr.Addr().Is4() { // to package net 0.0.0.0 alone means IPv6 as well
+		network = "udp4"
+	}
 	if n > 1 {
-		first, err := lc.ListenPacket(ctx, "udp", addr.String()) // shares with nobody
+		first, err := lc.ListenPacket(ctx, network, addr.String()) // shares with nobody
 		if err != nil {
 			return nil, err
 		}
@@ -41,7 +45,7 @@ func ListenPackets(ctx context.Context, addr netip.AddrPort, n int) ([]net.Packe
 	}
 	var conns []net.PacketConn
 	for range max(1, n) {
-		pc, err := lc.ListenPacket(ctx, "udp", addr.String())
+		pc, err := lc.ListenPacket(ctx, network, addr.String())
 		if err != nil {
 			for _, c := range conns {
 				c.Close()

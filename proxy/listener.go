@@ -21,7 +21,16 @@ import (
 func Listen(ctx context.Context, addr netip.AddrPort) (net.Listener, error) {
 	lc := net.ListenConfig{KeepAlive: -1, Control: inheritedKeepAlive}
 	lc.SetMultipathTCP(false)
-	return lc.Listen(ctx, "tcp", addr.String())
+	return lc.Listen(ctx, family("tcp", addr.Addr()), addr.String())
+}
+
+// family names the network of one address. To package net 0.0.0.0 alone means
+// every address of IPv6 as well, which is not what its owner wrote.
+func family(network string, addr netip.Addr) string {
+	if addr.Is4() {
+		return network + "4"
+	}
+	return network
 }
 
 // clientTable counts connections and remembers them, so that a drain can end

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"strings"
+	"sync"
 
 	"golang.org/x/net/idna"
 )
@@ -225,12 +226,13 @@ func numeric(label string) bool {
 	return true
 }
 
-// strictIDN is UTS 46, non-transitional, with STD3, hyphen, joiner, bidi and
-// length checks.
-func strictIDN() *idna.Profile {
+// strictIDN returns UTS 46, non-transitional, with STD3, hyphen, joiner, bidi
+// and length checks. The profile is never changed; making it anew for each
+// label would cost more than using it.
+var strictIDN = sync.OnceValue(func() *idna.Profile {
 	return idna.New(idna.MapForLookup(), idna.Transitional(false), idna.StrictDomainName(true),
 		idna.CheckHyphens(true), idna.CheckJoiners(true), idna.BidiRule(), idna.ValidateLabels(true), idna.VerifyDNSLength(true))
-}
+})
 
 // validIDN tells whether every xn-- label of a folded name decodes and encodes
 // back to itself. "xn--.x" and labels that decode to ASCII do not.

@@ -80,7 +80,11 @@ func listenAll(ctx context.Context, key string, addrs []netip.AddrPort) (out []n
 // share theirs among themselves, are opened.
 func listenDNS(ctx context.Context, a netip.AddrPort) ([]net.PacketConn, net.Listener, error) {
 	for tries := 0; ; tries++ {
-		tcp, err := listenConfig().Listen(ctx, "tcp", a.String())
+		network := "tcp"
+		if a.Addr().Is4() { // to package net 0.0.0.0 alone means IPv6 as well
+			network = "tcp4"
+		}
+		tcp, err := listenConfig().Listen(ctx, network, a.String())
 		if err != nil {
 			return nil, nil, listenError("dns", "tcp", a.String(), err)
 		}
@@ -103,7 +107,11 @@ func listenAdmin(ctx context.Context, text string) (net.Listener, error) {
 		return nil, nil
 	}
 	if !unix {
-		l, err := listenConfig().Listen(ctx, "tcp", text)
+		network := "tcp"
+		if a, err := netip.ParseAddrPort(text); err == nil && a.Addr().Is4() {
+			network = "tcp4"
+		}
+		l, err := listenConfig().Listen(ctx, network, text)
 		if err != nil {
 			return nil, listenError("admin", "tcp", text, err)
 		}

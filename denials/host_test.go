@@ -1,0 +1,38 @@
+// Host: the destination on record is the one that was judged.
+
+package denials
+
+import (
+	"net/netip"
+	"testing"
+
+	"sallyport/rules"
+)
+
+// A client that names an address and sends some permitted Host with it must
+// not have that Host on record as its destination, nor fold a scan of
+// addresses into one line.
+func TestAddressIsOnRecordWhateverTheHostSays(t *testing.T) {
+	permitted, err := rules.ParseName("license.sangfor.com")
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := func(addr string) entry {
+		return entry{event: EventDecision, count: 1, d: rules.Decision{Reason: rules.IPLiteral}, a: rules.Attempt{
+			Via: rules.Connect, Proto: rules.TCPProto, Host: permitted, HostPort: 80, Dest: netip.MustParseAddrPort(addr)}}
+	}
+	metadata, other := at("169.254.169.254:80"), at("10.0.0.1:80")
+	var r Record
+	r.fill(&metadata, rules.Hint)
+	if r.Host != "169.254.169.254" || r.Detail != "Host license.sangfor.com" {
+		t.Errorf("host %q, detail %q", r.Host, r.Detail)
+	}
+	if metadata.key() == other.key() {
+		t.Error("two addresses fold into one record")
+	}
+	name := entry{event: EventDecision, a: rules.Attempt{Via: rules.HTTP, Authority: permitted, Dest: netip.MustParseAddrPort("93.184.216.1:80")}}
+	r.fill(&name, rules.Hint)
+	if r.Host != "license.sangfor.com" {
+		t.Errorf("host %q: the name that was judged comes before the address dialed", r.Host)
+	}
+}
