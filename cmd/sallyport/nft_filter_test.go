@@ -43,6 +43,11 @@ udp    = [5000]
 reason = "test"
 
 [[client]]
+name     = "plain"
+sources  = ["10.77.0.12"]
+profiles = ["endpoint-secure-onprem"]
+
+[[client]]
 name     = "other"
 sources  = ["10.77.0.0/24"]
 profiles = ["endpoint-secure-saas"]
@@ -117,7 +122,7 @@ func (n *namespace) expect(uid int, rows string) {
 func TestGatewayFilter(t *testing.T) {
 	needsNFT(t)
 	client, gw, internet := newNamespace(t), newNamespace(t), newInternet(t)
-	gw.cable(client, "inside", "eth0", []string{"10.77.0.1/24", "fd77::1/64"}, []string{"10.77.0.10/24", "10.77.0.11/24", "fd77::10/64", "fd77::11/64"})
+	gw.cable(client, "inside", "eth0", []string{"10.77.0.1/24", "fd77::1/64"}, []string{"10.77.0.10/24", "10.77.0.11/24", "10.77.0.12/24", "fd77::10/64", "fd77::11/64"})
 	gw.cable(internet, "outside", "net", []string{"45.83.0.2/24", "2a0d:5600::2/64"}, []string{"45.83.0.1/24", "2a0d:5600::1/64"})
 	gw.must("ip", "route", "add", "default", "via", "45.83.0.1")
 	gw.must("ip", "-6", "route", "add", "default", "via", "2a0d:5600::1")
@@ -170,6 +175,9 @@ func TestGatewayFilter(t *testing.T) {
 		tcp -          [2a00:1450::1]:53       filter
 		udp -          [2a00:1450::1]:53       filter
 		tcp 10.77.0.11 93.184.0.1:853          sallyport
+		udp 10.77.0.12 8.8.8.8:53              filter
+		tcp 10.77.0.12 93.184.0.1:443          sallyport
+		tcp 10.77.0.12 93.184.0.1:853          nothing
 		udp -          93.184.0.1:443          prohibited
 		udp -          [2a00:1450::1]:443      prohibited
 		udp -          93.184.0.1:853          nothing
