@@ -14,10 +14,11 @@ import (
 )
 
 // What a Tally keeps at most. What comes later is counted per client and
-// reason, and beyond twice as many groups in one group for all.
+// reason, and beyond that per reason.
 const (
 	groupsMax = 100_000
-	textMax   = 96 << 20 // octets of the groups and their texts, about
+	textMax   = 64 << 20 // octets of the groups and their texts, about
+	restMax   = 16 << 20 // of those that are counted per client and reason beyond it
 	groupSize = 512      // octets of a group without its texts, about
 	hostMax   = 512      // octets of a host that a group is told apart by
 )
@@ -101,7 +102,7 @@ func keyOf(r *Record) (k groupKey, raw bool) {
 	case k.host == "" && r.HostRaw != "":
 		k.host, raw = r.HostRaw, true
 		if len(k.host) > hostMax {
-			k.host = k.host[:hostMax]
+			k.host = strings.Clone(k.host[:hostMax])
 		}
 	case k.host == "" && r.Times() > 1:
 		k.host = Others
@@ -133,7 +134,7 @@ func (t *Tally) begin(k groupKey, raw bool, r *Record) *Group {
 	if len(t.groups) >= groupsMax || t.size >= textMax {
 		t.Rest += r.Times()
 		k.host, k.port, k.proto, raw = Others, 0, "", false
-		if len(t.groups) >= 2*groupsMax || t.size >= 2*textMax {
+		if len(t.groups) >= 2*groupsMax || t.size >= textMax+restMax {
 			k.client = Others
 		}
 		if g := t.groups[k]; g != nil {
@@ -164,7 +165,7 @@ func (g *Group) add(r *Record) {
 		g.Resolved = r.Resolved[0]
 	}
 	g.Source, g.Nearest, g.Hint = r.Source, r.Nearest, r.Hint
-	g.size = groupSize + len(g.Host) + len(g.Hint) + len(g.Detail) + len(g.LastID)
+	g.size = groupSize + len(g.Host) + len(g.SNI) + len(g.Detail) + len(g.Hint) + len(g.LastID)
 }
 
 // Groups returns all groups, the largest first.
