@@ -7,7 +7,6 @@ import (
 	"net/netip"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -133,12 +132,7 @@ func (c *Config) readListen(t *table) {
 			t.errorf("admin", `%q is neither address:port nor "unix:" and a path`, a)
 		}
 	}
-	tcp := slices.Concat(c.Listen.HTTP, c.Listen.SOCKS5, c.Listen.DNS, c.Listen.Transparent)
-	for i, a := range tcp {
-		if slices.Contains(tcp[:i], a) {
-			t.doc.add(t.line(""), "listen: %v is listed twice", a)
-		}
-	}
+	c.checkTwice(t)
 	t.done()
 }
 
@@ -255,66 +249,4 @@ func under(dir, path string) string {
 		return path
 	}
 	return filepath.Join(dir, path)
-}
-
-func (t *table) addrPorts(key string) []netip.AddrPort {
-	var out []netip.AddrPort
-	for _, s := range t.strs(key) {
-		a, err := netip.ParseAddrPort(s)
-		if err != nil {
-			t.doc.add(t.lineOf(key, s), "%s: %q is not address:port, like \"127.0.0.1:3128\" or \"[::1]:3128\"", key, s)
-			continue
-		}
-		out = append(out, netip.AddrPortFrom(a.Addr().Unmap(), a.Port()))
-	}
-	return out
-}
-
-// prefixes reads addresses and prefixes.
-func (t *table) prefixes(key string) []netip.Prefix {
-	var out []netip.Prefix
-	for _, s := range t.strs(key) {
-		d, err := parseDestination(s)
-		if err != nil || !d.Prefix.IsValid() {
-			t.doc.add(t.lineOf(key, s), "%s: %q is not an address or a prefix like \"10.0.0.0/8\"", key, s)
-			continue
-		}
-		out = append(out, d.Prefix)
-	}
-	return out
-}
-
-func (t *table) upstreams(key string) []string {
-	list := t.strs(key)
-	for _, s := range list {
-		if _, _, err := ParseUpstream(s); err != nil && s != "system" {
-			t.doc.add(t.lineOf(key, s), "%s: %v", key, err)
-		}
-	}
-	return list
-}
-
-// ParseUpstream reads "udp://address[:port]" or "tcp://address[:port]"; the
-// default port is 53.
-func ParseUpstream(s string) (Proto, netip.AddrPort, error) {
-	proto, rest := UDPProto, ""
-	switch scheme, r, _ := strings.Cut(s, "://"); scheme {
-	case "udp":
-		rest = r
-	case "tcp":
-		proto, rest = TCPProto, r
-	}
-	if a, err := netip.ParseAddrPort(rest); err == nil && a.Port() != 0 {
-		return proto, netip.AddrPortFrom(a.Addr().Unmap(), a.Port()), nil
-	}
-	if a, err := netip.ParseAddr(strings.Trim(rest, "[]")); err == nil {
-		return proto, netip.AddrPortFrom(a.Unmap(), 53), nil
-	}
-	return ProtoUnknown, netip.AddrPort{}, &upstreamError{s}
-}
-
-type upstreamError struct{ text string }
-
-func (e *upstreamError) Error() string {
-	return strconv.Quote(e.text) + ` is not "system", "udp://address[:port]" or "tcp://address[:port]"`
 }

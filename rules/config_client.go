@@ -5,6 +5,7 @@ package rules
 import (
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -34,8 +35,10 @@ func (c *Config) readClient(t *table, profiles []*Profile) *Client {
 		Name: t.str("name"), Sources: t.prefixes("sources"), Line: t.line(""),
 		Audit: c.Audit, Addresses: map[string][]Destination{},
 	}
-	if !identifier(cl.Name) || slices.ContainsFunc(c.Clients, func(o *Client) bool { return o.Name == cl.Name }) {
-		t.errorf("name", "%q is not a new client name: letters, digits, dots and hyphens", cl.Name)
+	if !identifier(cl.Name) {
+		t.errorf("name", "%q is not a client name: letters, digits, dots and hyphens", cl.Name)
+	} else if i := slices.IndexFunc(c.Clients, func(o *Client) bool { return o.Name == cl.Name }); i >= 0 {
+		t.errorf("name", "%q is already used on line %d", cl.Name, c.Clients[i].Line)
 	}
 	if t.has("mode") {
 		cl.Audit = t.choice("mode", "enforce", "audit") == "audit"
@@ -93,7 +96,7 @@ func (t *table) clientProfile(name string, line int, profiles []*Profile) (Clien
 		for j, p := range profiles {
 			known[j] = p.Name
 		}
-		t.doc.add(line, "unknown profile %q; there are %s", name, quoteList(known))
+		t.doc.add(line, "unknown profile %q%s", name, meant(name, known, "there are"))
 		for _, k := range []string{"role", "features", "version", "ports"} {
 			t.used[k] = true
 		}
@@ -104,7 +107,7 @@ func (t *table) clientProfile(name string, line int, profiles []*Profile) (Clien
 	if t.has("role") {
 		cp.Role = t.str("role")
 		if !slices.Contains(p.Roles, cp.Role) {
-			t.errorf("role", "%q is not a role of %s; its roles are %s", cp.Role, p.Name, quoteList(p.Roles))
+			t.errorf("role", "%q is not a role of %s%s", cp.Role, p.Name, meant(cp.Role, p.Roles, "its roles are"))
 		}
 	}
 	for _, f := range cp.Features {
@@ -113,11 +116,11 @@ func (t *table) clientProfile(name string, line int, profiles []*Profile) (Clien
 			for j, o := range p.Features {
 				known[j] = o.Name
 			}
-			cure := "it has no features"
+			cure := "; it has no features"
 			if len(known) > 0 {
-				cure = "its features are " + quoteList(known)
+				cure = meant(f, known, "its features are")
 			}
-			t.doc.add(t.lineOf("features", f), "features: %q is not a feature of %s; %s", f, p.Name, cure)
+			t.doc.add(t.lineOf("features", f), "features: %q is not a feature of %s%s", f, p.Name, cure)
 		}
 	}
 	ports := t.sub("ports")
@@ -188,12 +191,12 @@ func (c *Config) readSiteRule(t *table) *Rule {
 		Profile: SiteProfile, ID: t.str("id"), Client: t.str("client"), Reason: t.str("reason"),
 		File: t.doc.file, Line: t.line(""),
 	}
-	if !identifier(r.ID) || slices.ContainsFunc(c.Rules, func(o *Rule) bool { return o.ID == r.ID }) {
-		t.errorf("id", "%q is not a new rule id: letters, digits, dots and hyphens", r.ID)
+	if !identifier(r.ID) {
+		t.errorf("id", "%q is not a rule id: letters, digits, dots and hyphens", r.ID)
+	} else if i := slices.IndexFunc(c.Rules, func(o *Rule) bool { return o.ID == r.ID }); i >= 0 {
+		t.errorf("id", "%q is already used on line %d", r.ID, c.Rules[i].Line)
 	}
-	if !slices.ContainsFunc(c.Clients, func(o *Client) bool { return o.Name == r.Client }) {
-		t.errorf("client", "%q is not the name of a [[client]]", r.Client)
-	}
+	c.checkRuleClient(t, r.Client)
 	if strings.TrimSpace(r.Reason) == "" {
 		t.missing("reason", "say why the site needs it, like a ticket number")
 	}
@@ -210,4 +213,30 @@ func (c *Config) readSiteRule(t *table) *Rule {
 	}
 	t.done()
 	return r
+}
+
+// checkRuleClient demands that a rule's client is one of those above.
+func (c *Config) checkRuleClient(t *table, name string) {
+	var known []string
+	for _, cl := range c.Clients {
+		known = append(known, cl.Name)
+	}
+	switch {
+	case slices.Contains(known, name):
+	case name == "":
+		t.missing("client", "name the [[client]] that it is for")
+	case len(known) == 0:
+		t.errorf("client", "there is no client %q; the configuration has no [[client]]", name)
+	default:
+		t.errorf("client", "there is no client %q%s", name, meant(name, known, "the clients are"))
+	}
+}
+
+// meant ends the report of an unknown text: with the known one that is nearest,
+// or with all of them.
+func meant(s string, known []string, intro string) string {
+	if near := nearestText(s, known); near != "" {
+		return ": did you mean " + strconv.Quote(near) + "?"
+	}
+	return "; " + intro + " " + quoteList(known)
 }

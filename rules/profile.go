@@ -234,16 +234,13 @@ func parseDestination(s string) (Destination, error) {
 		return Destination{Role: role}, nil
 	}
 	if strings.IndexByte(s, '/') >= 0 {
-		p, err := netip.ParsePrefix(s)
-		if err != nil || p.Addr().Is4In6() {
-			return Destination{}, fmt.Errorf("%q is not a prefix like 10.0.0.0/8", s)
-		}
-		if p != p.Masked() {
-			return Destination{}, fmt.Errorf("%q has bits set behind its length: write %q", s, p.Masked())
-		}
-		return Destination{Prefix: p}, nil
+		p, err := parsePrefix(s)
+		return Destination{Prefix: p}, err
 	}
 	rest, wild := strings.CutPrefix(s, "*.")
+	if strings.IndexByte(rest, '*') >= 0 {
+		return Destination{}, fmt.Errorf(`%q: a wildcard is "*." and a name, like "*.corp.example", and nothing else`, s)
+	}
 	if !wild {
 		if a, err := ParseHost(s); err == nil && a.Addr.IsValid() {
 			return Destination{Prefix: netip.PrefixFrom(a.Addr, a.Addr.BitLen())}, nil
@@ -259,6 +256,34 @@ func parseDestination(s string) (Destination, error) {
 		}
 	}
 	return Destination{Name: n, Wildcard: wild}, nil
+}
+
+// parsePrefix reads what has a slash in it.
+func parsePrefix(s string) (netip.Prefix, error) {
+	p, err := netip.ParsePrefix(s)
+	switch {
+	case err == nil && !p.Addr().Is4In6() && p == p.Masked():
+		return p, nil
+	case err == nil && !p.Addr().Is4In6():
+		return netip.Prefix{}, &hostBits{p}
+	}
+	text := s
+	if _, behind, ok := strings.Cut(s, "://"); ok {
+		text = behind
+	}
+	host, _, _ := strings.Cut(text, "/")
+	if a, err := ParseAuthority(host, 1); err == nil && !a.Name.IsZero() {
+		return netip.Prefix{}, fmt.Errorf("%q: write the name without scheme, port and path: %q", s, a.Name)
+	}
+	return netip.Prefix{}, fmt.Errorf("%q is not a prefix like 10.0.0.0/8", s)
+}
+
+// hostBits is a prefix that names an address inside itself. Whether the prefix
+// or the address is meant only the writer knows.
+type hostBits struct{ prefix netip.Prefix }
+
+func (e *hostBits) Error() string {
+	return fmt.Sprintf("%q has bits set behind its length: write %q or %q", e.prefix, e.prefix.Masked(), e.prefix.Addr())
 }
 
 // identifier tells whether s can name a profile, role, feature, port, rule or

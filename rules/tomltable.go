@@ -64,7 +64,43 @@ func (t *table) lacks(key string) bool {
 
 // missing reports a required key that is not there.
 func (t *table) missing(key, cure string) {
-	t.doc.add(t.line(""), "%s%s is missing: %s", t.path, key, cure)
+	t.doc.add(t.line(""), "%s%s is missing: %s", t.place(), key, cure)
+}
+
+// place names the table for people: an element of an array by its own name
+// where it has one.
+func (t *table) place() string {
+	path, isElement := strings.CutSuffix(t.path, "].")
+	at := strings.LastIndexByte(path, '[')
+	if !isElement || at < 0 {
+		return t.path
+	}
+	n, _ := strconv.Atoi(path[at+1:])
+	kind := path[:at]
+	if _, inner, ok := strings.Cut(kind, "]."); ok { // within another array's element
+		kind = kind[:strings.IndexByte(kind, '[')] + "." + inner
+	}
+	for _, key := range []string{"id", "name", "suffix"} {
+		if s, _ := t.m[key].(string); s != "" {
+			return kind + " " + strconv.Quote(s) + ": "
+		}
+	}
+	return "the " + ordinal(n+1) + " [[" + kind + "]]: "
+}
+
+func ordinal(n int) string {
+	suffix := "th"
+	if n/10%10 != 1 {
+		switch n % 10 {
+		case 1:
+			suffix = "st"
+		case 2:
+			suffix = "nd"
+		case 3:
+			suffix = "rd"
+		}
+	}
+	return strconv.Itoa(n) + suffix
 }
 
 // value gives the value of a key as T; the zero T if it is absent or has

@@ -1,0 +1,107 @@
+// Addresses of a configuration: listeners, prefixes and upstream resolvers, and
+// what is wrong with them.
+
+package rules
+
+import (
+	"errors"
+	"net/netip"
+	"strconv"
+	"strings"
+)
+
+// checkTwice reports an address that two listeners would need. Port 0 is
+// another one each time.
+func (c *Config) checkTwice(t *table) {
+	l := c.Listen
+	admin, _ := netip.ParseAddrPort(l.Admin)
+	taken := map[netip.AddrPort]string{}
+	for _, key := range []struct {
+		name  string
+		addrs []netip.AddrPort
+	}{{"http", l.HTTP}, {"socks5", l.SOCKS5}, {"dns", l.DNS}, {"transparent", l.Transparent}, {"admin", []netip.AddrPort{admin}}} {
+		for _, a := range key.addrs {
+			if other := taken[a]; other != "" {
+				t.doc.add(t.lineOf(key.name, a.String()), "%s: %v belongs to %s already: one listener, one address", key.name, a, other)
+			} else if a.Port() != 0 {
+				taken[a] = key.name
+			}
+		}
+	}
+}
+
+func (t *table) addrPorts(key string) []netip.AddrPort {
+	var out []netip.AddrPort
+	for _, s := range t.strs(key) {
+		a, err := netip.ParseAddrPort(s)
+		if err != nil {
+			if port, ok := nameAndPort(s); ok {
+				t.doc.add(t.lineOf(key, s), "%s: %q is a name; give the address, like \"127.0.0.1:%d\"", key, s, port)
+			} else {
+				t.doc.add(t.lineOf(key, s), "%s: %q is not address:port, like \"127.0.0.1:3128\" or \"[::1]:3128\"", key, s)
+			}
+			continue
+		}
+		out = append(out, netip.AddrPortFrom(a.Addr().Unmap(), a.Port()))
+	}
+	return out
+}
+
+// nameAndPort tells whether s is a name where an address is due.
+func nameAndPort(s string) (uint16, bool) {
+	a, err := ParseAuthority(s, 0)
+	return a.Port, err == nil && !a.Name.IsZero() && a.Port != 0
+}
+
+// prefixes reads addresses and prefixes.
+func (t *table) prefixes(key string) []netip.Prefix {
+	var out []netip.Prefix
+	for _, s := range t.strs(key) {
+		d, err := parseDestination(s)
+		if bits := (*hostBits)(nil); errors.As(err, &bits) {
+			t.doc.add(t.lineOf(key, s), "%s: %v", key, err)
+			continue
+		}
+		if err != nil || !d.Prefix.IsValid() {
+			t.doc.add(t.lineOf(key, s), "%s: %q is not an address or a prefix like \"10.0.0.0/8\"", key, s)
+			continue
+		}
+		out = append(out, d.Prefix)
+	}
+	return out
+}
+
+func (t *table) upstreams(key string) []string {
+	list := t.strs(key)
+	for _, s := range list {
+		if _, _, err := ParseUpstream(s); err != nil && s != "system" {
+			t.doc.add(t.lineOf(key, s), "%s: %v", key, err)
+		}
+	}
+	return list
+}
+
+// ParseUpstream reads "udp://address[:port]" or "tcp://address[:port]"; the
+// default port is 53.
+func ParseUpstream(s string) (Proto, netip.AddrPort, error) {
+	proto, rest := UDPProto, ""
+	switch scheme, r, _ := strings.Cut(s, "://"); scheme {
+	case "udp":
+		rest = r
+	case "tcp":
+		proto, rest = TCPProto, r
+	}
+	if a, err := netip.ParseAddrPort(rest); err == nil && a.Port() != 0 {
+		return proto, netip.AddrPortFrom(a.Addr().Unmap(), a.Port()), nil
+	}
+	if a, err := netip.ParseAddr(strings.Trim(rest, "[]")); err == nil {
+		return proto, netip.AddrPortFrom(a.Unmap(), 53), nil
+	}
+	return ProtoUnknown, netip.AddrPort{}, &upstreamError{s}
+}
+
+type upstreamError struct{ text string }
+
+func (e *upstreamError) Error() string {
+	return strconv.Quote(e.text) + ` is not "system", "udp://address[:port]" or "tcp://address[:port]"`
+}

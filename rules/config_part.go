@@ -1,0 +1,76 @@
+// Parts of a configuration: what commands beside a running sallyport need of a
+// file that may be broken elsewhere.
+
+package rules
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// AdminOf reads where the admin listener is and how to ask it, and nothing
+// else: the process that serves is well even while somebody edits its file. It
+// finds [listen] and [admin] in a text with other mistakes, syntax included.
+func AdminOf(file, dir string, data []byte) (string, AdminConfig, error) {
+	var c Config
+	doc, top := parsePart(file, data, "listen", "admin")
+	if top == nil {
+		return "", AdminConfig{}, doc.problems.Err()
+	}
+	c.Listen.Admin = top.sub("listen").str("admin")
+	c.readAdmin(top, dir)
+	if c.Listen.Admin == "" {
+		return "", AdminConfig{}, errors.Join(fmt.Errorf("%s: the configuration has no [listen] admin to ask", file), doc.problems.Err())
+	}
+	return c.Listen.Admin, c.Admin, nil
+}
+
+// JournalOf reads [journal] path in the same way; the default is returned
+// where the text says nothing.
+func JournalOf(file, dir string, data []byte) (string, error) {
+	var c Config
+	doc, top := parsePart(file, data, "journal")
+	if top == nil {
+		return "", doc.problems.Err()
+	}
+	c.readJournal(top.sub("journal"), dir)
+	if c.Journal.Path == "" {
+		return "", doc.problems.Err()
+	}
+	return c.Journal.Path, nil
+}
+
+// parsePart parses data, or where that cannot be done the tables of these
+// names in it.
+func parsePart(file string, data []byte, names ...string) (*tomlDoc, *table) {
+	doc, top := parseTOML(file, data)
+	if top != nil {
+		return doc, top
+	}
+	if _, part := parseTOML(file, []byte(tablesOf(string(data), names))); part != nil {
+		return part.doc, part
+	}
+	return doc, nil
+}
+
+// tablesOf returns the lines of [name] for each of names, from the header to
+// the next one. The others are left empty, so that lines keep their numbers.
+func tablesOf(text string, names []string) string {
+	var b strings.Builder
+	wanted := false
+	for line := range strings.SplitSeq(text, "\n") {
+		if header, ok := strings.CutPrefix(strings.TrimSpace(line), "["); ok {
+			name, _, _ := strings.Cut(header, "]")
+			wanted = false
+			for _, n := range names {
+				wanted = wanted || strings.TrimSpace(name) == n
+			}
+		}
+		if wanted {
+			b.WriteString(line)
+		}
+		b.WriteByte('\n')
+	}
+	return b.String()
+}

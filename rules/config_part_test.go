@@ -1,0 +1,42 @@
+// Parts of a configuration: found in broken texts, and not made up.
+
+package rules
+
+import "testing"
+
+func TestAdminOfABrokenFile(t *testing.T) {
+	const tables = "[listen]\nadmin = \"127.0.0.1:9180\"\n[admin]\ntoken_file = \"token\"\n"
+	for _, c := range []struct{ what, text, admin, token string }{
+		{"good", tables, "127.0.0.1:9180", "etc/token"},
+		{"unknown key", "modus = 1\n" + tables, "127.0.0.1:9180", "etc/token"},
+		{"unknown profile", tables + "[[client]]\nprofiles = [\"x\"]\n", "127.0.0.1:9180", "etc/token"},
+		{"unknown key beside it", "[listen]\nhtpp = 1\nadmin = \"unix:a.sock\"\n", "unix:etc/a.sock", ""},
+		{"syntax above", "mode = enforce\n" + tables, "127.0.0.1:9180", "etc/token"},
+		{"syntax below", tables + "[[rule]\nid = \n", "127.0.0.1:9180", "etc/token"},
+		{"cut off", tables + "[journal]\npath = \"den", "127.0.0.1:9180", "etc/token"},
+		{"dotted", "listen.admin = \"127.0.0.1:9180\"\nmode = 1\n", "127.0.0.1:9180", ""},
+		{"syntax within", "[listen]\nadmin = 127.0.0.1\n", "", ""},
+		{"none", "[listen]\nhttp = []\n", "", ""},
+		{"empty", "", "", ""},
+	} {
+		admin, cfg, err := AdminOf("s.toml", "etc", []byte(c.text))
+		if admin != c.admin || cfg.TokenFile != c.token || (err == nil) != (c.admin != "") {
+			t.Errorf("%s: %q, token %q, %v", c.what, admin, cfg.TokenFile, err)
+		}
+	}
+}
+
+func TestJournalOfABrokenFile(t *testing.T) {
+	for _, c := range []struct{ what, text, want string }{
+		{"default", "", "etc/denials.jsonl"},
+		{"mistakes elsewhere", "modus = 1\n[journal]\npath = \"/var/log/d.jsonl\"\nmax_age_days = 0\n", "/var/log/d.jsonl"},
+		{"syntax elsewhere", "modus =\n[journal]\npath = \"d.jsonl\"\n[[rule\n", "etc/d.jsonl"},
+		{"output", "[journal]\npath = \"-\"\n", "-"},
+		{"syntax within", "[journal]\npath = d.jsonl\n", ""},
+	} {
+		got, err := JournalOf("s.toml", "etc", []byte(c.text))
+		if got != c.want || (err == nil) != (c.want != "") {
+			t.Errorf("%s: %q, %v", c.what, got, err)
+		}
+	}
+}
