@@ -40,6 +40,11 @@ type Config struct {
 	// literal of Upstreams or Zones.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 
+	// Known tells whether an address is a client's of the configuration. All
+	// others together get a small share of the TCP connections, so that they
+	// cannot keep the clients out. nil: everybody is known.
+	Known func(netip.Addr) bool
+
 	// Pins makes the filter remember which addresses every client was told for
 	// which names, for Pinned.
 	Pins bool

@@ -45,7 +45,8 @@ func deniedForm(q *query, denied Denied, why rules.Reason) (rcode int, negative 
 	switch {
 	case q.qtype == typeAXFR, q.qtype == typeIXFR:
 		return rcodeRefused, false
-	case why == rules.TypeNotAllowed:
+	case why == rules.TypeNotAllowed, why == rules.PrivateAddress:
+		// The name exists, and may well have the other type of address.
 		return rcodeSuccess, true
 	}
 	switch why {

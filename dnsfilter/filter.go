@@ -23,6 +23,7 @@ type Filter struct {
 	unknown  *bucket
 	waiting  *counts // queries that wait for an upstream
 	conns    *counts // TCP connections
+	foreign  *counts // of them, those of nobody that is known
 	pins     *pins
 	replan   chan struct{} // Ahead may say something else now
 
@@ -39,7 +40,7 @@ type Filter struct {
 func New(cfg Config) (*Filter, error) {
 	cfg = cfg.withDefaults()
 	f := &Filter{cfg: cfg, start: cfg.Now(), reach: rules.Decision.Reach}
-	f.clients, f.waiting, f.conns = newRates(), newCounts(), newCounts()
+	f.clients, f.waiting, f.conns, f.foreign = newRates(), newCounts(), newCounts(), newCounts()
 	f.pins, f.replan = newPins(), make(chan struct{}, 1)
 	f.unknown = newBucket(cfg.Limits.UnknownQPS)
 	if err := f.Reload(cfg); err != nil {
@@ -77,6 +78,7 @@ func (f *Filter) Reload(cfg Config) error {
 	f.clients.set(l.QPS)
 	f.waiting.set(l.InFlight, l.InFlightPerClient)
 	f.conns.set(l.TCP, l.TCPPerClient)
+	f.foreign.set(max(1, l.TCP/16), max(1, l.TCPPerClient/16))
 	f.pins.set(l.Pins, l.PinsPerClient)
 	f.resolver.Store(r)
 	f.PolicyChanged()

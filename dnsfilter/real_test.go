@@ -97,7 +97,7 @@ other.test.        300 IN A 192.0.1.52
 		{insider, "b.example.", dns.TypeA, 3, nil, "deny not_listed", 0},
 		{insider, "x.a.example.", dns.TypeA, 3, nil, "deny not_listed", 0},
 		{insider, "a.example.", dns.TypeTXT, 0, nil, "deny type_not_allowed", 0},
-		{insider, "inside.example.", dns.TypeA, 3, nil, "deny private_address", 1},
+		{insider, "inside.example.", dns.TypeA, 0, nil, "deny private_address", 1},
 		{insider, "mixed.example.", dns.TypeA, 0, []string{"192.0.1.30"}, "allow ", 1},
 		{insider, "bound.example.", dns.TypeA, 0, []string{"10.77.1.1"}, "allow ", 1},
 		{insider, "lan.example.", dns.TypeA, 0, []string{"172.20.0.9"}, "allow ", 1},
@@ -106,7 +106,7 @@ other.test.        300 IN A 192.0.1.52
 		{insider, "db.corp.test.", dns.TypeMX, 0, nil, "deny type_not_allowed", 0},
 		{"192.168.7.7", "other.test.", dns.TypeA, 0, []string{"192.0.1.52"}, "would_deny not_listed", 1},
 		{"192.168.7.7", "other.test.", dns.TypeTXT, 0, nil, "deny type_not_allowed", 0},
-		{"192.168.7.7", "inside.example.", dns.TypeA, 3, nil, "deny private_address", 0}, // at hand already
+		{"192.168.7.7", "inside.example.", dns.TypeA, 0, nil, "deny private_address", 0}, // at hand already
 		{stranger, "a.example.", dns.TypeA, 5, nil, "deny unknown_client", 0},
 	} {
 		r := b.sendFrom(withEDNS(question(c.name, c.qtype), 1232), c.client, rules.UDPProto)

@@ -219,6 +219,33 @@ func TestConnectionLimits(t *testing.T) {
 	eventually(t, "room for another", func() bool { return exchange(s.dial()) == nil })
 }
 
+// TestStrangersShareFewConnections holds that addresses of no client cannot
+// take the connections of those that are known.
+func TestStrangersShareFewConnections(t *testing.T) {
+	s := serve(t, 1, func(c *Config) { c.Known = func(netip.Addr) bool { return false } }, "a.example")
+	s.foreign.set(1, 1)
+	exchange := func(conn net.Conn) error {
+		if _, err := conn.Write(framed(packed(t, question("a.example.", dns.TypeA)))); err != nil {
+			return err
+		}
+		_, err := io.ReadFull(conn, make([]byte, 14))
+		return err
+	}
+	if err := exchange(s.dial()); err != nil {
+		t.Fatal(err)
+	}
+	s.p.final(t)
+	if exchange(s.dial()) == nil {
+		t.Error("a second connection of strangers is served")
+	}
+	if a, _ := s.p.final(t); a.Fault != rules.Limit {
+		t.Errorf("attempt %+v", a)
+	}
+	if s.conns.all != 0 {
+		t.Error("strangers took the clients' connections")
+	}
+}
+
 // TestStop holds that the answers under way are still given when Serve is
 // told to stop, and that it then ends.
 func TestStop(t *testing.T) {

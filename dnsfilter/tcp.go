@@ -51,7 +51,8 @@ func (s *service) admit(ctx context.Context, conn net.Conn) {
 		return
 	}
 	client := clientOf(from)
-	if !s.f.conns.take(client.Addr()) {
+	held := s.f.connsOf(client.Addr())
+	if !held.take(client.Addr()) {
 		s.f.refuse(rules.Attempt{
 			Flow: s.f.nextFlow(), Via: rules.DNS, Client: client, Proto: rules.TCPProto,
 			Fault: rules.Limit, Detail: "DNS connections by TCP",
@@ -62,14 +63,22 @@ func (s *service) admit(ctx context.Context, conn net.Conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.stopping {
-		s.f.conns.give(client.Addr())
+		held.give(client.Addr())
 		conn.Close()
 		return
 	}
 	s.conns[conn] = struct{}{}
 	s.readers.Add(1)
-	c := &tcpConn{s: s, conn: conn, client: client, room: make(chan struct{}, pipelined)}
+	c := &tcpConn{s: s, conn: conn, client: client, held: held, room: make(chan struct{}, pipelined)}
 	go c.serve(ctx)
+}
+
+// connsOf returns what a client's connections count against.
+func (f *Filter) connsOf(client netip.Addr) *counts {
+	if f.cfg.Known != nil && !f.cfg.Known(client) {
+		return f.foreign
+	}
+	return f.conns
 }
 
 // tcpConn is one client's connection.
@@ -77,6 +86,7 @@ type tcpConn struct {
 	s      *service
 	conn   net.Conn
 	client netip.AddrPort
+	held   *counts        // that the connection is counted in
 	room   chan struct{}  // one for each query that waits
 	wait   sync.WaitGroup // for them
 
@@ -100,7 +110,7 @@ func (c *tcpConn) serve(ctx context.Context) {
 func (c *tcpConn) close() {
 	c.wait.Wait()
 	c.conn.Close()
-	c.s.f.conns.give(c.client.Addr())
+	c.held.give(c.client.Addr())
 	c.s.mu.Lock()
 	delete(c.s.conns, c.conn)
 	c.s.mu.Unlock()

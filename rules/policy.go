@@ -133,8 +133,12 @@ func (p *Policy) Rules() int {
 	return n
 }
 
-// ClientOf returns who asks from addr; nil: nobody that is known.
+// ClientOf returns who asks from addr; nil: nobody that is known. A nil Policy
+// knows nobody.
 func (p *Policy) ClientOf(addr netip.Addr) *Client {
+	if p == nil {
+		return nil
+	}
 	if s := p.scopeOf(addr); s != nil {
 		return s.client
 	}

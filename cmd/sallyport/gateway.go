@@ -86,6 +86,9 @@ func newGateway(file string, stdin io.Reader, cfg *rules.Config, log *slog.Logge
 
 func (g *gateway) nextFlow() uint64 { return g.flows.Add(1) }
 
+// known tells whether an address is a client's of the policy in force.
+func (g *gateway) known(addr netip.Addr) bool { return g.live.Load().ClientOf(addr) != nil }
+
 // dnsConfig is the part of a configuration that the DNS filter works with.
 func (g *gateway) dnsConfig(cfg *rules.Config) (dnsfilter.Config, error) {
 	denied, err := dnsfilter.ParseDenied(cfg.DNS.Denied)
@@ -93,7 +96,7 @@ func (g *gateway) dnsConfig(cfg *rules.Config) (dnsfilter.Config, error) {
 		return dnsfilter.Config{}, err
 	}
 	c := dnsfilter.Config{
-		Decide: g.recorder, Hosts: cfg.Hosts, Denied: denied, NextFlow: g.nextFlow, Log: g.log,
+		Decide: g.recorder, Known: g.known, Hosts: cfg.Hosts, Denied: denied, NextFlow: g.nextFlow, Log: g.log,
 		Limits:  dnsfilter.Limits{Cache: cfg.Limits.Cache, QPS: cfg.Limits.DNSQPS, TCP: cfg.Limits.DNSTCP},
 		Observe: g.metrics.answered, ObserveUpstream: g.metrics.tried,
 	}
