@@ -54,7 +54,8 @@ func TestRedirectedServerFirst(t *testing.T) {
 		{"every protocol", "8.8.8.7:1433", "", evil, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			b := newBehind(t, nil)
+			// Longer than the client's own patience: nobody may wait for its bytes.
+			b := newBehind(t, func(c *Config) { c.Limits.Sniff = time.Minute })
 			if c.pin != "" {
 				b.pin("8.8.8.8", "unlisted.example", c.pin)
 			}

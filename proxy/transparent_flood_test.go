@@ -22,7 +22,7 @@ func TestHalfSentHellos(t *testing.T) {
 	msg := hello[recordHeader:]
 	many, patience := 10_000, 20*time.Second
 	if testing.Short() {
-		many, patience = 500, 3*time.Second
+		many, patience = 500, 8*time.Second
 	}
 	// Of the others fewer: the kernel's buffers of both ends are hundreds of MiB.
 	for _, c := range []struct {
@@ -32,8 +32,8 @@ func TestHalfSentHellos(t *testing.T) {
 		patience time.Duration
 	}{
 		{"all but the last byte", hello[:len(hello)-1], many, patience},
-		{"a byte a record, all but the last", records(msg[:len(msg)-1], 1), 500, 3 * time.Second},
-		{"the longest in the smallest records", records(message(sniExt(0, "a.example"), ext{21, make([]byte, 10600)}), 1)[:48000], 500, 3 * time.Second},
+		{"a byte a record, all but the last", records(msg[:len(msg)-1], 1), 150, 6 * time.Second},
+		{"the longest in the smallest records", records(message(sniExt(0, "a.example"), ext{21, make([]byte, 10600)}), 1)[:48000], 150, 6 * time.Second},
 	} {
 		t.Run(c.name, func(t *testing.T) { halfSent(t, c.sent, c.n, c.patience) })
 	}

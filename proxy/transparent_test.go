@@ -140,11 +140,11 @@ func TestRedirected(t *testing.T) {
 // refused at once, whatever it would show.
 func TestNotRedirected(t *testing.T) {
 	b := newBehind(t, nil)
-	for _, c := range []struct{ name, dst string }{
-		{"to the transparent listener itself", b.addr.String()},
-		{"nothing is tracked", ""},
-		{"redirected on its way to the HTTP listener", b.http.String()},
-		{"redirected on its way to the admin listener", "127.0.0.1:9180"},
+	for _, c := range []struct{ name, dst, detail string }{
+		{"to the transparent listener itself", b.addr.String(), "the connection was not redirected"},
+		{"nothing is tracked", "", "not redirected, or not tracked: no such entry"},
+		{"redirected on its way to the HTTP listener", b.http.String(), ""},
+		{"redirected on its way to the admin listener", "127.0.0.1:9180", ""},
 	} {
 		before := len(b.journal.decisions())
 		conn := b.to(c.dst)
@@ -153,8 +153,8 @@ func TestNotRedirected(t *testing.T) {
 			t.Errorf("%s: got %q, %v, want a reset", c.name, got, err)
 		}
 		b.eventually("a decision", func() bool { return len(b.journal.decisions()) == before+1 })
-		if d := b.journal.decisions()[before]; d.d.Allowed() || d.d.Why() != rules.Self {
-			t.Errorf("%s: %v %v", c.name, d.d.Verdict, d.d.Why())
+		if d := b.journal.decisions()[before]; d.d.Allowed() || d.d.Why() != rules.Self || d.a.Detail != c.detail {
+			t.Errorf("%s: %v %v (%s)", c.name, d.d.Verdict, d.d.Why(), d.a.Detail)
 		}
 	}
 	b.wantNoTrace()
