@@ -49,6 +49,36 @@ func (e *dialError) Error() string {
 
 func (e *dialError) Unwrap() error { return e.err }
 
+// A lookupError tells a fault of the resolvers from one of the destination.
+type lookupError struct{ err error }
+
+func (e *lookupError) Error() string { return "look-up: " + e.err.Error() }
+
+func (e *lookupError) Unwrap() error { return e.err }
+
+// help is one sentence for people, about who did not answer what.
+func (e *dialError) help() string {
+	var lookup *lookupError
+	var dns *net.DNSError
+	switch {
+	case errors.As(e.err, &dns) && dns.IsNotFound:
+		return "The name does not exist: the resolvers say so."
+	case errors.As(e.err, &lookup) && e.fault == dialTimedOut:
+		return "No resolver answered in time about the name; see [dns] upstreams."
+	case e.fault == dialNoName:
+		return "No resolver gives an answer about the name; see [dns] upstreams."
+	case e.fault == dialNoAddress:
+		return "The name exists, and has no address."
+	case e.fault == dialRefused:
+		return "The destination is there, and refuses connections on this port."
+	case e.fault == dialUnreachable:
+		return "There is no route to the destination."
+	case e.fault == dialTimedOut:
+		return "The destination did not answer in time."
+	}
+	return "The connection to the destination failed."
+}
+
 // status is the HTTP answer.
 func (e *dialError) status() int {
 	if e.fault == dialTimedOut {
@@ -160,10 +190,11 @@ func (p *Proxy) resolve(ctx context.Context, a *rules.Attempt) ([]netip.Addr, er
 	}
 	found, err := p.cfg.Lookup(ctx, name)
 	if err != nil {
+		fault := dialNoName
 		if timedOut(err) {
-			return nil, &dialError{dialTimedOut, err}
+			fault = dialTimedOut
 		}
-		return nil, &dialError{dialNoName, err}
+		return nil, &dialError{fault, &lookupError{err}}
 	}
 	addrs := make([]netip.Addr, 0, len(found))
 	for _, addr := range found {

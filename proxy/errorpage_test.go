@@ -5,8 +5,16 @@ package proxy
 import (
 	"bufio"
 	"bytes"
+	"context"
+	"errors"
+	"net"
 	"net/http"
+	"net/netip"
+	"strings"
+	"syscall"
 	"testing"
+
+	"sallyport/rules"
 )
 
 func TestRefusalCarriesReasonAndHint(t *testing.T) {
@@ -28,5 +36,44 @@ func TestRefusalCarriesReasonAndHint(t *testing.T) {
 	}
 	if resp.Header.Get("X-Evil") != "" {
 		t.Error("a hint became a header")
+	}
+}
+
+// A permitted destination that is not reached: who did not answer what, in the
+// text and in the JSON.
+func TestFailureSaysWhoFailed(t *testing.T) {
+	name, err := rules.ParseName("a.example")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ask := func(err error) *dialError {
+		p := New(Config{Lookup: func(context.Context, rules.Name) ([]netip.Addr, error) { return nil, err }})
+		_, err = p.resolve(t.Context(), &rules.Attempt{Authority: name})
+		var failed *dialError
+		errors.As(err, &failed)
+		return failed
+	}
+	for _, c := range []struct {
+		e            *dialError
+		reason, help string
+	}{
+		{ask(&net.DNSError{IsNotFound: true}), "resolve", "The name does not exist"},
+		{ask(errors.New("no upstream")), "resolve", "No resolver gives an answer"},
+		{ask(context.DeadlineExceeded), "timeout", "No resolver answered in time"},
+		{ask(nil), "no address", "has no address"},
+		{classify(syscall.ECONNREFUSED), "refused", "refuses connections"},
+		{classify(syscall.EHOSTUNREACH), "unreachable", "no route"},
+		{classify(context.DeadlineExceeded), "timeout", "The destination did not answer in time"},
+		{classify(errors.New("odd")), "failed", "failed"},
+	} {
+		for _, json := range []bool{false, true} {
+			var b bytes.Buffer
+			if err := writeFailure(&b, c.e, rules.Attempt{Authority: name}, json); err != nil {
+				t.Fatal(err)
+			}
+			if _, page, _ := strings.Cut(b.String(), "\r\n\r\n"); !strings.Contains(page, c.reason) || !strings.Contains(page, c.help) {
+				t.Errorf("%v: want %q and %q:\n%s", c.e, c.reason, c.help, page)
+			}
+		}
 	}
 }

@@ -25,7 +25,8 @@ type Config struct {
 	Check rules.Decider
 	// Closed is told how each permitted flow ended. Nil: nobody is.
 	Closed func(rules.Close)
-	// Lookup resolves a name that was granted.
+	// Lookup resolves a name that was granted. Of a name that does not exist it
+	// says so by a *net.DNSError with IsNotFound.
 	Lookup func(context.Context, rules.Name) ([]netip.Addr, error)
 	// Pinned returns the names that a client was told an address for; nil: none.
 	Pinned func(client, addr netip.Addr) []rules.Name

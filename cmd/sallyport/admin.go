@@ -79,8 +79,8 @@ func (g *gateway) serveReady(w http.ResponseWriter, _ *http.Request) {
 	g.mu.Lock()
 	cfg := g.cfg
 	g.mu.Unlock()
-	if policy := g.live.Load(); policy != nil {
-		fmt.Fprintln(w, "policy:", describePolicy(cfg, policy))
+	if g.live.Load() != nil {
+		fmt.Fprintln(w, "policy:", g.describe(cfg))
 	}
 	if len(errs) == 0 {
 		fmt.Fprintln(w, "ready")

@@ -9,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"net/netip"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -39,17 +40,20 @@ type gateway struct {
 	sets     *liveSets // nil: the packet filter's sets are not ours to keep
 	own      rules.Own
 	flows    atomic.Uint64
+	draining atomic.Bool
+	unmet    *unreached
 
 	mu        sync.Mutex // guards what a reload changes
 	cfg       *rules.Config
-	reloadErr error // of the last reload; nil: the file is what is in force
+	booted    *rules.Config // at the start: what no reload changes is as there
+	reloadErr error         // of the last reload; nil: the file is what is in force
 	loaded    time.Time
 }
 
 // newGateway opens the journal and builds everything but the listeners. sets
 // are the packet filter's, nil where nobody asked for them to be kept current.
 func newGateway(file string, stdin io.Reader, cfg *rules.Config, log *slog.Logger, sets addressSet) (*gateway, error) {
-	g := &gateway{file: file, stdin: stdin, cfg: cfg, log: log, metrics: newMetrics()}
+	g := &gateway{file: file, stdin: stdin, cfg: cfg, booted: cfg, log: log, metrics: newMetrics()}
 	if sets != nil {
 		g.sets = newLiveSets(sets, g.live.Load, time.Now, log)
 	}
@@ -71,10 +75,11 @@ func newGateway(file string, stdin io.Reader, cfg *rules.Config, log *slog.Logge
 	if g.filter, err = dnsfilter.New(dns); err != nil {
 		return nil, errors.Join(err, g.journal.Close())
 	}
+	g.unmet = newUnreached(g.recorder.Closed, g.metrics.unreached, time.Now, log)
 	l := cfg.Limits
 	g.proxy = proxy.New(proxy.Config{
-		Decide: g.recorder, Check: &g.live, Closed: g.recorder.Closed,
-		Lookup: g.filter.Lookup, Pinned: g.filter.Pinned, NextFlow: g.nextFlow, Log: log,
+		Decide: g.recorder, Check: &g.live, Closed: g.unmet.closed,
+		Lookup: g.lookup, Pinned: g.filter.Pinned, NextFlow: g.nextFlow, Log: log,
 		Limits: proxy.Limits{
 			Connections: l.Connections, PerClient: l.PerClient, Sniffing: l.Sniffing,
 			Head: l.Handshake, Sniff: l.Sniff, Dial: l.Dial, Idle: l.Idle, HalfClosed: l.HalfClosed,
@@ -125,12 +130,13 @@ func (g *gateway) dnsConfig(cfg *rules.Config) (dnsfilter.Config, error) {
 	return c, nil
 }
 
-// enforce puts a configuration's policy in force, as of now.
-func (g *gateway) enforce(cfg *rules.Config, now time.Time) *rules.Policy {
-	policy, _ := rules.Compile(cfg, g.own, now)
+// enforce puts a configuration's policy in force, as of now, and returns what
+// there is to warn of.
+func (g *gateway) enforce(cfg *rules.Config, now time.Time) (*rules.Policy, rules.Problems) {
+	policy, warnings := rules.Compile(cfg, g.own, now)
 	g.live.Swap(policy)
 	g.filter.PolicyChanged()
-	return policy
+	return policy, warnings
 }
 
 // permittedNames are those that the DNS filter looks up before anybody asks.
@@ -159,7 +165,7 @@ func (g *gateway) expire(ctx context.Context) {
 			g.enforce(g.cfg, time.Now())
 			closed := g.proxy.Recheck()
 			g.log.Info("a rule expired", "closed", closed)
-			g.journal.Event(denials.EventReload, "a rule expired")
+			g.journal.Event(denials.EventReload, "a rule expired; "+closedFlows(closed))
 		}
 		g.mu.Unlock()
 	}
@@ -171,6 +177,9 @@ func (g *gateway) ready() []error {
 	reload := g.reloadErr
 	g.mu.Unlock()
 	var errs []error
+	if g.draining.Load() {
+		errs = append(errs, errors.New("draining"))
+	}
 	if reload != nil {
 		errs = append(errs, fmt.Errorf("configuration: the file is not in force, an earlier one is: %w", reload))
 	}
@@ -178,7 +187,9 @@ func (g *gateway) ready() []error {
 		errs = append(errs, fmt.Errorf("journal: %w", err))
 	}
 	if err := g.filter.Healthy(); err != nil {
-		errs = append(errs, fmt.Errorf("dns: %w", err))
+		for line := range strings.SplitSeq(err.Error(), "\n") { // one for each set of upstreams
+			errs = append(errs, errors.New(line))
+		}
 	}
 	return errs
 }

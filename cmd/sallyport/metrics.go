@@ -30,6 +30,7 @@ type metrics struct {
 	tries     *prometheus.CounterVec
 	upstream  *prometheus.GaugeVec
 	reloads   *prometheus.CounterVec
+	unreached *prometheus.CounterVec
 }
 
 func newMetrics() *metrics {
@@ -51,10 +52,13 @@ func newMetrics() *metrics {
 		reloads: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "sallyport_reloads_total", Help: "Reloads of the configuration, by result.",
 		}, []string{"result"}),
+		unreached: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "sallyport_dial_failures_total", Help: "Permitted flows whose destination could not be reached, by what went wrong.",
+		}, []string{"fault"}),
 	}
 	m.reloads.WithLabelValues("ok")
 	m.reloads.WithLabelValues("refused")
-	m.registry.MustRegister(m.answers, m.latency, m.tries, m.upstream, m.reloads,
+	m.registry.MustRegister(m.answers, m.latency, m.tries, m.upstream, m.reloads, m.unreached,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }

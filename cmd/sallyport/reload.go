@@ -29,9 +29,30 @@ func (g *gateway) reload(why string) {
 	}
 	g.metrics.reloads.WithLabelValues("ok").Inc()
 	closed := g.proxy.Recheck()
-	text := describePolicy(g.cfg, g.live.Load())
+	text := g.describe(g.cfg)
 	g.log.Info("reloaded", "why", why, "policy", text, "closed", closed)
-	g.journal.Event(denials.EventReload, text)
+	g.journal.Event(denials.EventReload, text+"; "+closedFlows(closed))
+}
+
+// closedFlows says how many open flows a change has ended.
+func closedFlows(n int) string {
+	if n == 1 {
+		return "closed 1 flow"
+	}
+	return fmt.Sprintf("closed %d flows", n)
+}
+
+// describe says what is in force, and what of cfg is not before the next start.
+func (g *gateway) describe(cfg *rules.Config) string {
+	text := describePolicy(cfg, g.live.Load())
+	switch keys := needRestart(g.booted, cfg); len(keys) {
+	case 0:
+		return text
+	case 1:
+		return text + "; " + keys[0] + " takes effect at the next start"
+	default:
+		return text + "; " + strings.Join(keys, ", ") + " take effect at the next start"
+	}
 }
 
 func (g *gateway) tryReload() error {
@@ -55,16 +76,21 @@ func (g *gateway) tryReload() error {
 	for _, p := range problems {
 		g.log.Warn(p.String())
 	}
-	if keys := needRestart(g.cfg, cfg); len(keys) > 0 {
+	if keys := needRestart(g.booted, cfg); len(keys) > 0 {
 		g.log.Warn("changed keys take effect at the next start only", "keys", strings.Join(keys, ", "))
 	}
 	g.cfg, g.loaded = cfg, time.Now()
-	g.enforce(cfg, g.loaded)
+	_, warnings := g.enforce(cfg, g.loaded)
+	for _, p := range warnings {
+		g.log.Warn(p.String())
+	}
 	return nil
 }
 
 // needRestart lists the keys that differ and that a running process cannot change.
 func needRestart(old, cfg *rules.Config) []string {
+	was, is := old.Limits, cfg.Limits
+	was.Cache, was.DNSQPS, was.DNSTCP = is.Cache, is.DNSQPS, is.DNSTCP // these a reload changes
 	var keys []string
 	for _, k := range []struct {
 		key    string
@@ -73,7 +99,7 @@ func needRestart(old, cfg *rules.Config) []string {
 		{"[listen]", !reflect.DeepEqual(old.Listen, cfg.Listen)},
 		{"[admin]", old.Admin != cfg.Admin},
 		{"[journal]", old.Journal != cfg.Journal},
-		{"[limits]", old.Limits != cfg.Limits},
+		{"[limits]", was != is},
 	} {
 		if k.differ {
 			keys = append(keys, k.key)

@@ -80,7 +80,10 @@ func run(ctx context.Context, file string, live bool, stdin io.Reader, stderr io
 		return errors.Join(err, g.close())
 	}
 	g.own, g.loaded = socks.own(), time.Now()
-	policy := g.enforce(cfg, g.loaded)
+	policy, warnings := g.enforce(cfg, g.loaded)
+	for _, p := range warnings {
+		fmt.Fprintln(stderr, "sallyport:", p)
+	}
 	g.journal.Event(denials.EventStart, fmt.Sprintf("version %s, %s", version, describePolicy(cfg, policy)))
 	greet(stderr, cfg, policy, socks)
 	return g.serve(ctx, cfg, socks, admin)
@@ -163,24 +166,31 @@ func (g *gateway) await(ctx context.Context, stop, hangup <-chan os.Signal, fail
 	}
 }
 
-// drain lets open connections end within the limit; a second signal cuts it short.
+// drain lets open connections end within the limit; a second signal cuts it
+// short. /readyz says so from the beginning.
 func (g *gateway) drain(limit time.Duration, stop <-chan os.Signal) error {
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
+	g.draining.Store(true)
+	started := time.Now()
 	ended := make(chan struct{})
-	go func() {
-		select {
-		case <-stop:
-			cancel()
-		case <-ended:
-		}
-	}()
+	go g.cutShort(stop, ended, cancel)
 	err := g.proxy.Drain(ctx)
 	close(ended)
 	if err != nil {
-		g.log.Warn("closed connections that were still open", "limit", limit)
+		g.log.Warn("closed connections that were still open", "after", time.Since(started).Round(time.Millisecond))
 	}
 	return nil
+}
+
+// cutShort ends a drain at the next signal.
+func (g *gateway) cutShort(stop <-chan os.Signal, ended <-chan struct{}, cancel context.CancelFunc) {
+	select {
+	case s := <-stop:
+		g.log.Info("stopping at once: a second signal", "signal", s.String())
+		cancel()
+	case <-ended:
+	}
 }
 
 // close ends the parts that outlive the listeners; the journal is the last.

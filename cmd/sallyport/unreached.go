@@ -1,0 +1,123 @@
+// Unreached: permitted destinations that do not answer leave a trace, although
+// nothing was denied.
+
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/netip"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"sallyport/dnsfilter"
+	"sallyport/rules"
+)
+
+const (
+	unreachedEvery = time.Minute // between two warnings of the same
+	unreachedMost  = 1024        // destinations that are remembered for that
+)
+
+// unreached stands between the proxy and the recorder. It counts the flows
+// that were never connected and warns of them, for each destination and fault
+// at most once a minute.
+type unreached struct {
+	next  func(rules.Close)
+	count *prometheus.CounterVec
+	now   func() time.Time
+	log   *slog.Logger
+
+	mu     sync.Mutex
+	warned map[unreachedKey]*unreachedNote
+}
+
+type unreachedKey struct {
+	host  string
+	port  uint16
+	fault string
+}
+
+// unreachedNote is when a warning was written, and how often it was due since.
+type unreachedNote struct {
+	at   time.Time
+	more int
+}
+
+func newUnreached(next func(rules.Close), count *prometheus.CounterVec, now func() time.Time, log *slog.Logger) *unreached {
+	for _, fault := range []string{"failed", "resolve", "no address", "refused", "unreachable", "timeout"} {
+		count.WithLabelValues(fault)
+	}
+	return &unreached{next: next, count: count, now: now, log: log, warned: map[unreachedKey]*unreachedNote{}}
+}
+
+// closed is what the proxy tells the ends of flows to.
+func (u *unreached) closed(c rules.Close) {
+	u.next(c)
+	fault, ok := strings.CutPrefix(c.Cause, "dial: ")
+	if !ok {
+		return
+	}
+	u.count.WithLabelValues(fault).Inc()
+	key := unreachedKey{c.Attempt.Target().String(), c.Attempt.Dest.Port(), fault}
+	if key.host == "" {
+		key.host = c.Attempt.Dest.Addr().String()
+	}
+	more, due := u.due(key)
+	if !due {
+		return
+	}
+	attrs := []any{"destination", key.host, "port", key.port, "fault", fault, "via", c.Attempt.Via.String(), "client", c.Attempt.Client.Addr()}
+	if r := c.Decision.Rule; r != nil {
+		attrs = append(attrs, "rule", r.String())
+	}
+	if more > 0 {
+		attrs = append(attrs, "since_last", more)
+	}
+	u.log.Warn("a permitted destination could not be reached", attrs...)
+}
+
+// due tells whether a warning is to be written now, and how many were left out
+// since the last one. Where too many destinations fail at once, the ones that
+// are not remembered are counted only.
+func (u *unreached) due(key unreachedKey) (more int, due bool) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	now := u.now()
+	if n := u.warned[key]; n != nil {
+		if now.Sub(n.at) < unreachedEvery {
+			n.more++
+			return 0, false
+		}
+		more = n.more
+	} else if len(u.warned) >= unreachedMost {
+		for k, n := range u.warned {
+			if now.Sub(n.at) >= unreachedEvery {
+				delete(u.warned, k)
+			}
+		}
+		if len(u.warned) >= unreachedMost {
+			return 0, false
+		}
+	}
+	u.warned[key] = &unreachedNote{at: now}
+	return more, true
+}
+
+// lookup resolves for the proxy. It puts the filter's errors into the words of
+// package net, so that clients can be told a wrong name from a dead resolver.
+func (g *gateway) lookup(ctx context.Context, name rules.Name) ([]netip.Addr, error) {
+	addrs, err := g.filter.Lookup(ctx, name)
+	switch {
+	case errors.Is(err, dnsfilter.ErrNoAddress):
+		return nil, nil
+	case errors.Is(err, dnsfilter.ErrNoSuchName):
+		return nil, &net.DNSError{UnwrapErr: err, Err: err.Error(), Name: name.String(), IsNotFound: true}
+	}
+	return addrs, err
+}
