@@ -4,6 +4,7 @@ package denials
 
 import (
 	"net/netip"
+	"strings"
 	"testing"
 
 	"sallyport/rules"
@@ -34,5 +35,21 @@ func TestAddressIsOnRecordWhateverTheHostSays(t *testing.T) {
 	r.fill(&name, rules.Hint)
 	if r.Host != "license.sangfor.com" {
 		t.Errorf("host %q: the name that was judged comes before the address dialed", r.Host)
+	}
+}
+
+// An unreadable request shows no host. Its hint says what is wrong with it, as
+// the client was told.
+func TestHintOfAnUnreadableRequest(t *testing.T) {
+	a := rules.Attempt{Via: rules.HTTP, Client: netip.MustParseAddrPort("10.0.0.1:4"), Fault: rules.MalformedRequest, Detail: "no Host field"}
+	d := rules.Decision{Reason: rules.MalformedRequest}
+	e := entry{event: EventDecision, detail: a.Detail, a: a, d: d, count: 1}
+	var r Record
+	if r.fill(&e, rules.Hint); r.Hint != rules.Hint(a, d) || !strings.HasSuffix(r.Hint, ": no Host field") {
+		t.Errorf("the hint is %q", r.Hint)
+	}
+	e.detail = "" // of many, each with another detail
+	if r.fill(&e, rules.Hint); r.Hint != rules.MalformedRequest.Help() {
+		t.Errorf("the hint of many is %q", r.Hint)
 	}
 }

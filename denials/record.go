@@ -117,6 +117,10 @@ func (r *Record) fill(e *entry, hint func(rules.Attempt, rules.Decision) string)
 	r.explain(d)
 	switch {
 	case d.Verdict == rules.Allow && !d.Would:
+	case d.Why() == rules.MalformedRequest: // it has no host; what is wrong with it is the same for all in one record
+		about := *a
+		about.Detail = e.detail
+		r.Hint = hint(about, *d)
 	case r.Client == "" || r.Host == "" && r.HostRaw == "":
 		r.Hint = d.Why().Help() // many clients or many names in one record
 	default:
