@@ -41,6 +41,7 @@ func newNetns(t *testing.T, name string) *netns {
 		t.Fatalf("namespace %s: %v", name, err)
 	}
 	t.Cleanup(func() { n.file.Close() })
+	n.sysctl(t, "ipv6/conf/default/accept_dad", "0") // neighbours find each other at once
 	n.ip(t, "link set lo up")
 	return n
 }

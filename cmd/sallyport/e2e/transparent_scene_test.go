@@ -33,6 +33,10 @@ type scene struct {
 	mode string // "gateway" or "sidecar"
 	host *netns // where sallyport and its packet filter belong
 	g    *gateway
+
+	neighbour net.HardwareAddr // of the interface next to the clients
+	source    string           // the client that speaks; "": not chosen yet
+	known     map[string]bool  // names that the gateway may look up
 }
 
 // modes runs a test once as a gateway and once as a sidecar.
@@ -63,6 +67,7 @@ func newScene(t *testing.T, mode string) *scene {
 	l.gateway.sysctl(t, "ipv6/conf/all/forwarding", "1")
 	s.everywhere(t)
 	s.become(t, fleet[0])
+	s.neighbour = s.hardwareAddress(t)
 	servers := "nameserver " + foreignDNS4 + "\nnameserver " + foreignDNS6 + "\noptions timeout:2 attempts:2\n"
 	if err := os.WriteFile(s.resolvConf(), []byte(servers), 0o644); err != nil {
 		t.Fatal(err)

@@ -1,0 +1,164 @@
+//go:build linux
+
+// Forbidden, redirected: every try arrives where nothing is in the way, and
+// none does behind sallyport and its packet filter.
+
+package e2e
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestRedirectedForbidden(t *testing.T) {
+	need(t, "curl", "dig", "openssl")
+	modes(t, func(t *testing.T, mode string) {
+		open, shut := newScene(t, mode), newScene(t, mode)
+		shut.catch(t, fleet)
+		shut.user(t, "", "dig", "license.sangfor.com") // as a client that has used the name
+		for _, v6 := range []bool{false, true} {
+			for _, f := range open.tries(v6) {
+				t.Run(fmt.Sprintf("%s, v6=%t", f.name, v6), func(t *testing.T) {
+					f.mustArrive(t, open)
+					f.mustNotArrive(t, shut)
+				})
+			}
+		}
+		// What was held back must not come late.
+		mark := shut.rec.mark(t)
+		time.Sleep(time.Second)
+		try{}.check(t, shut, shut.rec.everything(t, mark))
+	})
+}
+
+// mustArrive makes the try where packets are only forwarded.
+func (f try) mustArrive(t *testing.T, s *scene) {
+	t.Helper()
+	s.from(t, f.from)
+	mark := s.rec.mark(t)
+	r := f.send(t, s)
+	var seen []packet
+	for range 20 { // a frame is on its way when the call that sent it has returned
+		seen = s.rec.everything(t, mark)
+		if slices.ContainsFunc(seen, func(p packet) bool { return p.proto+" "+p.dst.String() == f.to }) {
+			return
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	t.Errorf("without a filter nothing arrives at %s, so that its absence proves nothing: %v\n%.400s", f.to, seen, r)
+}
+
+// mustNotArrive makes the try behind sallyport.
+func (f try) mustNotArrive(t *testing.T, s *scene) {
+	t.Helper()
+	s.from(t, f.from)
+	records, packets := s.g.journal().mark(), s.rec.mark(t)
+	r := f.send(t, s)
+	defer func() { f.check(t, s, s.rec.everything(t, packets)) }()
+	if !strings.Contains(strings.ToLower(r.all()), strings.ToLower(f.says)) {
+		t.Errorf("the client should be told %q: %v", f.says, r)
+	}
+	if f.ours != "" && !slices.ContainsFunc(s.addressesOf(f.ours), func(a netip.Addr) bool { return strings.Contains(r.stdout, "origin "+a.String()) }) {
+		t.Errorf("should be answered by %s, wherever the client was headed: %v", f.ours, r)
+	}
+	if f.ours == "" && strings.Contains("\n"+r.stdout, "\norigin ") || strings.Contains(r.stdout, "leaked") {
+		t.Errorf("got through: %v", r)
+	}
+	if f.want.reason != "" {
+		s.g.journal().mustDeny(t, records, f.want)
+	}
+}
+
+// from makes a client of the fleet, or the stranger, the source of what follows.
+func (s *scene) from(t *testing.T, name string) {
+	t.Helper()
+	if name == "" {
+		name = fleet[0].name
+	}
+	if s.source != name {
+		s.become(t, named(name))
+		s.source = name
+	}
+}
+
+// check fails on every packet that may not have arrived.
+func (f try) check(t *testing.T, s *scene, packets []packet) {
+	t.Helper()
+	for _, p := range packets {
+		if !f.permits(s, p) {
+			t.Errorf("arrived: %v", p)
+		}
+	}
+}
+
+// permits tells whether a packet may arrive during the try: neighbours that
+// find each other, the gateway's own questions about documented names, the
+// tails of what was permitted before, and the name that the try may reach.
+func (f try) permits(s *scene, p packet) bool {
+	const listenerReport, firstND, lastND, report2 = 131, 133, 136, 143
+	switch {
+	case p.proto == "icmp":
+		return p.dst.Addr().Is6() && (p.icmp >= listenerReport && p.icmp <= lastND || p.icmp == report2)
+	case p.dst.String() == resolver4+":53" || p.dst.String() == "["+resolver6+"]:53":
+		return p.query == probe || p.query == "" && p.proto == "tcp" || s.names()[p.query]
+	case p.proto != "tcp":
+		return false
+	case !p.syn && len(p.payload) == 0:
+		return true
+	}
+	port := p.dst.Port()
+	return f.ours != "" && (port == 443 || port == 80) && slices.Contains(s.addressesOf(f.ours), p.dst.Addr())
+}
+
+// names are those that the gateway may look up, documented or the site's own.
+func (s *scene) names() map[string]bool {
+	if s.known == nil {
+		s.known = make(map[string]bool)
+		for _, d := range documentedDestinations() {
+			s.known[d.host] = true
+		}
+	}
+	return s.known
+}
+
+// QUIC is answered with ICMP at once, so that a client falls back without
+// waiting.
+func TestQUICIsRejectedAtOnce(t *testing.T) {
+	modes(t, func(t *testing.T, mode string) {
+		s := newScene(t, mode)
+		s.catch(t, fleet)
+		for _, v6 := range []bool{false, true} {
+			dst := netip.AddrPortFrom(pick(s.book.of("license.sangfor.com"), v6), 443)
+			start := time.Now()
+			answer, err := s.exchange(dst, quicInitial, 5*time.Second)
+			if err == nil || strings.Contains(err.Error(), "timeout") || time.Since(start) > time.Second {
+				t.Errorf("QUIC to %v: %q %v after %v, want an ICMP error at once", dst, answer, err, time.Since(start))
+			}
+		}
+	})
+}
+
+// A client's process without privileges has no raw and no packet sockets: what
+// a packet filter in the same namespace cannot see, nobody can send.
+func TestUnprivilegedSockets(t *testing.T) {
+	modes(t, func(t *testing.T, mode string) {
+		s := newScene(t, mode)
+		s.catch(t, fleet)
+		mark := s.rec.mark(t)
+		for _, v6 := range []bool{false, true} {
+			for _, f := range s.rawTries(v6) {
+				if err := s.clients.doAs(clientUser, func() error { return sendRaw(f.dst, f.packet) }); err == nil {
+					t.Errorf("%s: a raw socket for everybody", f.name)
+				}
+				if err := s.clients.doAs(clientUser, func() error { return sendFrame("client", s.hardwareAddress(t), f.packet) }); err == nil {
+					t.Errorf("%s: a packet socket for everybody", f.name)
+				}
+			}
+		}
+		try{}.check(t, s, s.rec.everything(t, mark))
+	})
+}
