@@ -135,7 +135,7 @@ func recordFault(r []byte, first bool) (rules.Reason, string) {
 // record may be.
 func firstBytesText(c byte) string {
 	switch {
-	case c == 20 || c == 21 || c == 23:
+	case c >= recordChangeCipher && c <= recordHeartbeat && c != recordHandshake:
 		return "a TLS record before the ClientHello"
 	case c == 0x80:
 		return "an SSLv2 hello"

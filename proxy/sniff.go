@@ -4,7 +4,6 @@
 package proxy
 
 import (
-	"bytes"
 	"errors"
 	"io"
 	"os"
@@ -79,13 +78,26 @@ func (s *sight) look(b []byte, port uint16, scan *helloScan) (done bool) {
 		s.detail = firstBytesText(b[0])
 		return true
 	}
+	switch like, detail := hides(b); like {
+	case perhaps:
+		return false
+	case alike: // on the port that carries HTTP only the policy says why not
+		if s.detail = detail; port != portHTTP {
+			s.shown, s.fault = rules.Unseen, rules.MalformedRequest
+		}
+		return true
+	}
+	return s.lookHTTP(b)
+}
+
+func (s *sight) lookHTTP(b []byte) (done bool) {
 	switch looksHTTP(b) {
-	case httpMaybe:
+	case perhaps:
 		if len(b) < maxHead {
 			return false
 		}
 		s.fault, s.detail = rules.SniffTooLong, "first line longer than 32 KiB"
-	case httpYes:
+	case alike:
 		s.http = true
 	}
 	return true
@@ -144,34 +156,4 @@ func (s *sight) unfinished(b []byte, err error) {
 	default:
 		s.fault, s.detail = rules.MalformedRequest, "the connection broke before the first message ended"
 	}
-}
-
-// How much first bytes are like HTTP/1.
-const (
-	httpNo = iota
-	httpMaybe
-	httpYes
-)
-
-// looksHTTP recognises what any server might take for an HTTP/1 request, and
-// errs on that side: the strict grammar judges it afterwards. Without a whole
-// first line it can only say maybe, or no where a byte cannot be part of one.
-func looksHTTP(b []byte) int {
-	b = bytes.TrimLeft(b, "\r\n") // servers skip empty lines before a request
-	line, _, whole := bytes.Cut(b, []byte("\n"))
-	for _, c := range line {
-		if c < ' ' && c != '\t' && c != '\r' || c == 0x7f {
-			return httpNo
-		}
-	}
-	if len(line) > 0 && !isTokenByte(line[0]) && line[0] != ' ' && line[0] != '\t' {
-		return httpNo
-	}
-	switch {
-	case !whole:
-		return httpMaybe
-	case bytes.Contains(bytes.ToLower(line), []byte("http/")):
-		return httpYes
-	}
-	return httpNo
 }

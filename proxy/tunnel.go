@@ -211,7 +211,7 @@ func (c *client) refuse(s sight, a rules.Attempt, d rules.Decision) {
 	case s.tls:
 		c.conn.Write(accessDenied())
 		c.hangUp()
-	case s.http || looksHTTP(c.pre) == httpYes:
+	case s.http || looksHTTP(c.pre) == alike:
 		writeError(c.conn, statusOf(d), a, d, wantsJSON(c.pre))
 		c.hangUp()
 	default:

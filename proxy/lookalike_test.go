@@ -1,0 +1,166 @@
+// Lookalike tests: nothing that a lenient server reads as TLS or HTTP is
+// relayed as something else, and other protocols are not held up for it.
+
+package proxy
+
+import (
+	"io"
+	"strings"
+	"testing"
+
+	"sallyport/rules"
+)
+
+func TestLooksHTTP(t *testing.T) {
+	for _, c := range []struct {
+		first string
+		want  likeness
+	}{
+		{"GET / HTTP/1.1\r\n", alike},
+		{"get / http/1.1\n", alike},
+		{"GET\v/\vHTTP/1.1\r\n", alike},
+		{"GET\f/\fHTTP/1.1\r\n", alike},
+		{"GET\x1c/\x1cHTTP/1.1\r\n", alike},
+		{"GET /\x01 HTTP/1.1\r\n", alike},
+		{"GET /\x00 HTTP/1.1\r\n", alike},
+		{"GET /\x7f\xff HTTP/1.1\r\n", alike},
+		{"GET\x85/\xa0HTTP/1.1\r\n", alike},
+		{"\x01GET / HTTP/1.1\r\n", alike},
+		{"\x01\r\n\r\nGET / HTTP/1.1\r\n", alike},
+		{" \t\v\r\n\n GET / HTTP/1.1\r\n", alike},
+		{"\x00\x00GET / HTTP/1.1\r\n", alike},
+		{"(GET) / HTTP/1.1\r\n", alike},
+		{"GET / HTTP/", alike}, // whatever the rest of the line is
+		{"PRI * HTTP/2.0\r\n", alike},
+
+		{"", perhaps},
+		{"\r\n", perhaps},
+		{" \v\f\x1f", perhaps},
+		{"G", perhaps},
+		{"GET /", perhaps},
+		{"GET /\x01", perhaps},
+		{"GET\v", perhaps},
+		{"\vGET\v\x00", perhaps},
+
+		{"EHLO client\r\n", unlike},
+		{"SSH-2.0-x\r\n", unlike},
+		{"\x00\x01\x02", unlike},
+		{"\x00\x00\x00\x08\x04\xd2\x16\x2f", unlike}, // PostgreSQL, SSLRequest
+		{"\x00\x00\x00\x30\x00\x03\x00\x00user\x00me\x00", unlike},
+		{"0032git-upload-pack /p.git\x00host=a.example\x00", unlike},
+		{"SSH-2.0\x00", unlike},
+		{`{"method":"hello"}`, unlike},
+		{"\x05\x01\x00", unlike},
+	} {
+		if got := looksHTTP([]byte(c.first)); got != c.want {
+			t.Errorf("%q: %d, want %d", c.first, got, c.want)
+		}
+	}
+}
+
+func TestHides(t *testing.T) {
+	for _, c := range []struct {
+		first string
+		want  likeness
+	}{
+		{"\x14\x03\x01\x00\x01\x01", alike},
+		{"\x14\x03", alike},
+		{"\x15\x03\x01\x00\x02\x01\x5a", alike},
+		{"\x15\x03\x09", alike},
+		{"\x15\x00\x01\x00\x02\x01\x5a", alike}, // Go takes every version of an alert below 0x1000
+		{"\x15\x0f\xff\x00\x02\x01\x5a", alike},
+		{"\x17\x03\x01\x00\x00", alike},
+		{"\x18\x03\x03", alike},
+		{"\x80\x2e\x01\x03\x01", alike},
+		{"\x80\x2e\x01\x00\x02", alike},
+		{"\xb0\x00\x01\x03\x03", alike},
+		{"PROXY TCP4 ", alike},
+		{"\r\n\r\n\x00\r\nQUIT\n\x21", alike},
+
+		{"\x14", perhaps},
+		{"\x15\x00", perhaps},
+		{"\x15\x00\x01\x00", perhaps},
+		{"\x80", perhaps},
+		{"\x80\x2e\x01", perhaps},
+		{"\r\n\r\n\x00", perhaps},
+
+		{"\x14\x01", unlike},
+		{"\x17\x00\x00\x01", unlike},
+		{"\x15\x10\x01\x00\x02", unlike},
+		{"\x15\x01\x00\x00\x07\x00", unlike}, // a length of other protocols
+		{"\x80\x00\x00", unlike},
+		{"\x80\x2e\x01\x00\x03", unlike},
+		{"\xff\xfd\x01", unlike}, // telnet
+		{"PROXIMA", unlike},
+		{"\r\n\r\nQUIT", unlike},
+		{"\x00", unlike},
+	} {
+		if got, detail := hides([]byte(c.first)); got != c.want || got == alike && detail == "" {
+			t.Errorf("%q: %d (%s), want %d", c.first, got, detail, c.want)
+		}
+	}
+}
+
+// What hides a name is refused before a byte of it leaves, whole or in pieces,
+// on every port and by every way; and never taken for something else.
+func TestHiddenNameIsRefused(t *testing.T) {
+	hello, request := string(helloFor(t, "evil.example")), "GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n"
+	for _, c := range []struct{ name, first string }{
+		{"warning alert", "\x15\x03\x01\x00\x02\x01\x5a" + hello},
+		{"warning alert of version 1.0", "\x15\x01\x00\x00\x02\x01\x5a" + hello},
+		{"change cipher spec", "\x14\x03\x03\x00\x01\x01" + hello},
+		{"empty application data", "\x17\x03\x01\x00\x00" + hello},
+		{"heartbeat", "\x18\x03\x01\x00\x03\x01\x00\x00" + hello},
+		{"empty record", "\x16\x03\x01\x00\x00" + hello},
+		{"SSLv2 hello", "\x80\x2e\x01\x03\x01\x00\x15\x00\x00\x00\x10" + hello},
+		{"PROXY header", "PROXY TCP4 8.8.8.8 8.8.8.8 1 2\r\n" + hello},
+		{"PROXY header, second version", "\r\n\r\n\x00\r\nQUIT\n\x20\x00\x00\x00" + hello},
+		{"vertical tabs", "GET\v/\vHTTP/1.1\r\nHost: evil.example\r\n\r\n"},
+		{"form feeds", "GET\f/\fHTTP/1.1\r\nHost: evil.example\r\n\r\n"},
+		{"control byte in the path", "GET /\x01 HTTP/1.1\r\nHost: evil.example\r\n\r\n"},
+		{"empty lines before", "\r\n\r\n" + request},
+		{"blanks before", " \t" + request},
+	} {
+		for _, size := range []int{1 << 20, 1} {
+			w := newWorld(t, nil)
+			o := w.origin("8.8.8.8:5000", nil)
+			conn, r := w.tunnelTo("a.example:5000", "")
+			for _, b := range split([]byte(c.first), size) {
+				conn.Write(b)
+			}
+			io.Copy(io.Discard, r)
+			w.wantOne(rules.Deny, rules.MalformedRequest)
+			w.idle()
+			if o.received() != "" {
+				t.Errorf("%s, %d bytes a piece: origin got %q", c.name, size, o.received())
+			}
+
+			b := newBehind(t, nil)
+			o = b.origin("8.8.8.5:1433", nil)
+			conn = b.to("8.8.8.5:1433")
+			for _, piece := range split([]byte(c.first), size) {
+				conn.Write(piece)
+			}
+			io.Copy(io.Discard, conn)
+			conn.Close()
+			b.wantOne(rules.Deny, rules.MalformedRequest)
+			b.idle()
+			if o.received() != "" {
+				t.Errorf("%s, redirected, %d bytes a piece: origin got %q", c.name, size, o.received())
+			}
+		}
+	}
+	// In one piece: in several, the first ones are a protocol of their own.
+	for _, first := range []string{"\x01\r\n\r\n" + request, "\x00" + request} {
+		w := newWorld(t, nil)
+		o := w.origin("8.8.8.8:5000", nil)
+		conn, r := w.tunnelTo("a.example:5000", "")
+		io.WriteString(conn, first)
+		got, _ := io.ReadAll(r)
+		w.wantOne(rules.Deny, rules.MalformedRequest)
+		w.idle()
+		if o.received() != "" || !strings.Contains(string(got), "X-Sallyport-Reason: malformed_request") {
+			t.Errorf("%q: answer %q, origin got %q", first, got, o.received())
+		}
+	}
+}
