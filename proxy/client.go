@@ -26,6 +26,8 @@ type client struct {
 	pre  []byte         // received and not used yet; slices of it die with fill, take and release
 	addr netip.AddrPort // the source, unmapped
 
+	stranger bool // in no [[client]] when it was accepted
+
 	idle   atomic.Bool       // between requests: a drain closes it at once
 	store  []byte            // what pre is a part of
 	pooled *[bufferSize]byte // store, while it is from the pool

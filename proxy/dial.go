@@ -188,7 +188,10 @@ func (p *Proxy) resolve(ctx context.Context, a *rules.Attempt) ([]netip.Addr, er
 	if p.cfg.Lookup == nil {
 		return nil, &dialError{fault: dialNoName, err: errors.New("no resolver")}
 	}
-	found, err := p.cfg.Lookup(ctx, name)
+	if !p.lookups.take(a.Client.Addr(), maxLookups) {
+		return nil, p.overLookups(*a)
+	}
+	found, err := p.lookup(ctx, a.Client.Addr(), name)
 	if err != nil {
 		fault := dialNoName
 		if timedOut(err) {
@@ -210,6 +213,18 @@ func (p *Proxy) resolve(ctx context.Context, a *rules.Attempt) ([]netip.Addr, er
 		a.Mismatch = !slices.Contains(addrs, a.Original.Addr()) && !slices.Contains(a.Pinned, name)
 	}
 	return addrs, nil
+}
+
+// lookup resolves a name that counts against its client's share.
+func (p *Proxy) lookup(ctx context.Context, client netip.Addr, name rules.Name) ([]netip.Addr, error) {
+	defer p.lookups.give(client)
+	return p.cfg.Lookup(ctx, name)
+}
+
+// overLookups puts on record that a client has its share of look-ups under way.
+func (p *Proxy) overLookups(a rules.Attempt) *deniedError {
+	a.Provisional, a.Fault, a.Detail = true, rules.Limit, "too many look-ups of this client are under way"
+	return &deniedError{a, p.ask(a)}
 }
 
 // unreachable asks once more with an address that the grant does not reach:

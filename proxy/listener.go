@@ -37,8 +37,9 @@ func family(network string, addr netip.Addr) string {
 // those that it has no time to wait for.
 type clientTable struct {
 	mu      sync.Mutex
-	per     map[netip.Addr]int
+	per     map[netip.Addr]int // by source
 	open    map[*client]struct{}
+	strange int            // of open, those of strangers
 	shut    bool           // nobody is admitted any more
 	running sync.WaitGroup // one for each open connection
 }
@@ -55,11 +56,16 @@ func (t *clientTable) admit(c *client, l Limits) (fault rules.Reason, detail str
 		return rules.Draining, ""
 	case len(t.open) >= l.Connections:
 		return rules.Limit, "limits.connections is reached"
-	case t.per[c.addr.Addr()] >= l.PerClient:
+	case t.per[source(c.addr.Addr())] >= l.PerClient:
 		return rules.Limit, "limits.per_client is reached"
+	case c.stranger && t.strange >= l.strangers():
+		return rules.Limit, "the share of limits.connections for addresses in no [[client]] is reached"
 	}
 	t.open[c] = struct{}{}
-	t.per[c.addr.Addr()]++
+	t.per[source(c.addr.Addr())]++
+	if c.stranger {
+		t.strange++
+	}
 	t.running.Add(1)
 	return rules.ReasonNone, ""
 }
@@ -77,10 +83,9 @@ func (t *clientTable) leave(c *client) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	delete(t.open, c)
-	if a := c.addr.Addr(); t.per[a] > 1 {
-		t.per[a]--
-	} else {
-		delete(t.per, a)
+	countDown(t.per, source(c.addr.Addr()))
+	if c.stranger {
+		t.strange--
 	}
 }
 
@@ -168,6 +173,7 @@ func (p *Proxy) accepted(conn net.Conn, fe frontEnd) {
 	}
 	p.count.accepted.Add(1)
 	c := &client{conn: tcp, addr: unmapped(tcp.RemoteAddr()), pool: &p.buffers}
+	c.stranger = p.cfg.Known != nil && !p.cfg.Known(c.addr.Addr())
 	if fault, detail := p.clients.admit(c, p.limits); fault != rules.ReasonNone {
 		p.notAdmitted(c, fe, fault, detail)
 		return

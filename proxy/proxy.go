@@ -32,6 +32,9 @@ type Config struct {
 	Pinned func(client, addr netip.Addr) []rules.Name
 	// NextFlow numbers flows; nil: from 1.
 	NextFlow func() uint64
+	// Known tells whether the configuration has a client at an address. All
+	// others share a small part of the connections. Nil: everybody is known.
+	Known func(netip.Addr) bool
 	// Connect makes the one connection that was granted; nil: TCP by this host.
 	// Tests replace it.
 	Connect func(context.Context, netip.AddrPort) (*net.TCPConn, error)
@@ -47,8 +50,8 @@ type Config struct {
 // Limits bound what clients can make the proxy hold. A zero field is its default.
 type Limits struct {
 	Connections int           // accepted connections at once, 16384
-	PerClient   int           // of them from one address, 4096
-	Sniffing    int           // tunnels whose first bytes are awaited, 4096
+	PerClient   int           // of them from one address or IPv6 /64, 4096
+	Sniffing    int           // tunnels whose first bytes are awaited, 4096; of one client a quarter
 	Head        time.Duration // a whole request head or SOCKS5 handshake, 10 s
 	Sniff       time.Duration // a whole hello or head inside a tunnel, 5 s
 	Dial        time.Duration // resolving and connecting, 10 s
@@ -89,6 +92,8 @@ type Proxy struct {
 
 	engine       engine
 	clients      clientTable
+	sniffing     shares
+	lookups      shares
 	flows        flowTable
 	count        counters
 	buffers      sync.Pool // of *[bufferSize]byte

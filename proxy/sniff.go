@@ -47,10 +47,10 @@ func (s *sight) show(a *rules.Attempt) {
 // On ports 80 and 443 only what belongs there is looked for; port 0 is for
 // flows whose bytes alone tell.
 func (p *Proxy) sniff(c *client, port uint16) (s sight) {
-	defer p.count.sniffing.Add(-1)
-	if p.count.sniffing.Add(1) > int64(p.limits.Sniffing) {
-		return sight{fault: rules.Limit, detail: "limits.sniffing is reached"}
+	if s.fault, s.detail = p.beginSniff(c); s.fault != rules.ReasonNone {
+		return s
 	}
+	defer p.endSniff(c)
 	c.deadline(p.limits.Sniff)
 	defer c.deadline(0)
 	var scan helloScan

@@ -44,7 +44,7 @@ func TestHalfSentHellos(t *testing.T) {
 func halfSent(t *testing.T, sent []byte, n int, patience time.Duration) {
 	n = min(n, (fileLimit(t)-200)/2) // both ends are here
 	b := newBehind(t, func(c *Config) {
-		c.Limits = Limits{Connections: n, PerClient: n, Sniffing: n, Sniff: patience}
+		c.Limits = Limits{Connections: n, PerClient: n, Sniffing: sniffShare * n, Sniff: patience}
 	})
 	before := footprint()
 	conns := make([]*net.TCPConn, n)

@@ -1,0 +1,191 @@
+// Share tests: no client, and no number of strangers, can take what all others
+// need.
+
+package proxy
+
+import (
+	"io"
+	"net"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"sallyport/rules"
+)
+
+// dialFrom connects to a front end from an address of loopback.
+func (w *world) dialFrom(from string, to netip.AddrPort) *net.TCPConn {
+	w.t.Helper()
+	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
+	c, err := d.Dial("tcp", to.String())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(func() { c.Close() })
+	c.SetDeadline(time.Now().Add(20 * time.Second))
+	return c.(*net.TCPConn)
+}
+
+// answerFrom asks for a tunnel and returns the first line of the answer.
+func (w *world) answerFrom(from, authority string) (*net.TCPConn, string) {
+	w.t.Helper()
+	c := w.dialFrom(from, w.http)
+	io.WriteString(c, "CONNECT "+authority+" HTTP/1.1\r\nHost: "+authority+"\r\n\r\n")
+	b := make([]byte, 12)
+	io.ReadFull(c, b)
+	return c, string(b)
+}
+
+func TestSource(t *testing.T) {
+	for _, c := range [][2]string{
+		{"192.0.2.7", "192.0.2.7"},
+		{"2001:db8:1:2:3:4:5:6", "2001:db8:1:2::"},
+		{"2001:db8:1:2::", "2001:db8:1:2::"},
+		{"fe80::1%eth0", "fe80::"},
+		{"::1", "::"},
+	} {
+		if got := source(netip.MustParseAddr(c[0])); got.String() != c[1] {
+			t.Errorf("%s counts as %s, want %s", c[0], got, c[1])
+		}
+	}
+}
+
+// A host that has a /64 of IPv6 is one client, whatever address it uses.
+func TestOnePerPrefix(t *testing.T) {
+	var table clientTable
+	l := Limits{PerClient: 2}.withDefaults()
+	at := func(addr string) *client {
+		return &client{addr: netip.AddrPortFrom(netip.MustParseAddr(addr), 1)}
+	}
+	a, b, other := at("2001:db8::1"), at("2001:db8::2"), at("2001:db8:0:1::1")
+	for _, c := range []*client{a, b, other} {
+		if r, _ := table.admit(c, l); r != rules.ReasonNone {
+			t.Errorf("%v: %v", c.addr, r)
+		}
+	}
+	if r, detail := table.admit(at("2001:db8::3"), l); r != rules.Limit || detail != "limits.per_client is reached" {
+		t.Errorf("a third address of the prefix: %v, %q", r, detail)
+	}
+	for _, c := range []*client{a, b, other} {
+		table.leave(c)
+	}
+	if len(table.per) > 0 {
+		t.Errorf("gone clients are remembered: %v", table.per)
+	}
+}
+
+// Strangers together have a sixteenth of the connections: what is over it is
+// refused at once, as theirs, and clients never meet the limit.
+func TestStrangersShareALittle(t *testing.T) {
+	var w *world
+	w = newWorld(t, func(c *Config) {
+		c.Limits.Connections, c.Limits.Head = 40, time.Minute
+		c.Known = func(addr netip.Addr) bool { return w.live.Load().ClientOf(addr) != nil }
+	})
+	w.policy(strings.Replace(worldConfig, "127.0.0.0/8", "127.0.0.1/32", 1))
+	w.origin("8.8.8.8:443", nil)
+	for range minStrangers {
+		w.dialFrom("127.0.0.2", w.http)
+	}
+	w.eventually("strangers", func() bool { return w.p.Stats().Connections == minStrangers })
+	for _, front := range []netip.AddrPort{w.http, w.socks} {
+		io.Copy(io.Discard, w.dialFrom("127.0.0.3", front))
+	}
+	for _, r := range w.journal.decisions() {
+		if r.d.Allowed() || r.d.Why() != rules.UnknownClient || !strings.Contains(r.a.Detail, "[[client]]") {
+			t.Errorf("decision %v (%s)", r.d.Why(), r.a.Detail)
+		}
+	}
+	if n := len(w.journal.decisions()); n != 2 {
+		t.Errorf("%d decisions", n)
+	}
+	for range 40 - minStrangers {
+		if _, got := w.answerFrom("127.0.0.1", "a.example:443"); got != "HTTP/1.1 200" {
+			t.Fatalf("a client is answered %q", got)
+		}
+	}
+}
+
+func TestStrangersAreGivenBack(t *testing.T) {
+	var table clientTable
+	l := Limits{}.withDefaults()
+	var cs []*client
+	for i := range l.strangers() + 1 {
+		c := &client{stranger: true, addr: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), 1)}
+		if r, _ := table.admit(c, l); (r == rules.Limit) != (i == 1024) {
+			t.Fatalf("stranger %d of %d: %v", i, l.Connections, r)
+		}
+		cs = append(cs, c)
+	}
+	table.leave(cs[0])
+	if r, _ := table.admit(cs[1024], l); r != rules.ReasonNone {
+		t.Errorf("after one left: %v", r)
+	}
+}
+
+// A quarter of what may be sniffed at once is one client's.
+func TestSniffingShare(t *testing.T) {
+	w := newWorld(t, func(c *Config) { c.Limits.Sniffing, c.Limits.Sniff = 8, time.Minute })
+	w.origin("8.8.8.8:443", nil)
+	w.answerFrom("127.0.0.1", "a.example:443")
+	first, _ := w.answerFrom("127.0.0.1", "a.example:443")
+	w.eventually("two sniffers", func() bool { return w.p.Stats().Sniffing == 2 })
+	third, _ := w.answerFrom("127.0.0.1", "a.example:443")
+	io.Copy(io.Discard, third)
+	if r := w.wantOne(rules.Deny, rules.Limit); !strings.Contains(r.a.Detail, "share of limits.sniffing") {
+		t.Errorf("detail %q", r.a.Detail)
+	}
+	w.answerFrom("127.0.0.2", "a.example:443")
+	w.eventually("another client's", func() bool { return w.p.Stats().Sniffing == 3 })
+	first.Close()
+	w.eventually("room", func() bool { return w.p.Stats().Sniffing == 2 })
+	w.answerFrom("127.0.0.1", "a.example:443")
+	w.eventually("another one", func() bool { return w.p.Stats().Sniffing == 3 })
+}
+
+// Names that are looked up for one client leave room for those of others, by
+// every way.
+func TestLookupShare(t *testing.T) {
+	b := newBehind(t, nil)
+	b.origin("8.8.8.8:443", nil)
+	local := netip.MustParseAddr("127.0.0.1")
+	for range maxLookups {
+		b.p.lookups.take(local, maxLookups)
+	}
+	held := func(way string) {
+		t.Helper()
+		b.eventually("a decision", func() bool { return len(b.journal.decisions()) > 0 })
+		b.journal.mu.Lock()
+		r := b.journal.finals[0]
+		b.journal.finals = nil
+		b.journal.mu.Unlock()
+		if r.d.Allowed() || r.d.Why() != rules.Limit || !strings.Contains(r.a.Detail, "look-ups") {
+			t.Errorf("%s: decision %v (%s)", way, r.d.Why(), r.a.Detail)
+		}
+	}
+	if _, got := b.answerFrom("127.0.0.1", "a.example:443"); got != "HTTP/1.1 503" {
+		t.Errorf("CONNECT: answer %q", got)
+	}
+	held("CONNECT")
+	b.exchange("GET http://a.example/ HTTP/1.1\r\nHost: a.example\r\n\r\n").want(503, "limit")
+	held("HTTP")
+	conn := b.to("8.8.8.8:443")
+	conn.Write(helloFor(t, "a.example"))
+	b.wantEndOf(conn, endsAlert, rules.Limit)
+	held("redirected")
+	b.exchangeTo("8.8.8.8:80", "GET / HTTP/1.1\r\nHost: a.example\r\n\r\n").want(503, "limit")
+	held("redirected HTTP")
+	b.wantNoTrace()
+
+	if _, got := b.answerFrom("127.0.0.2", "a.example:443"); got != "HTTP/1.1 200" {
+		t.Errorf("another client: answer %q", got)
+	}
+	b.p.lookups.give(local)
+	if _, got := b.answerFrom("127.0.0.1", "a.example:443"); got != "HTTP/1.1 200" {
+		t.Errorf("after one ended: answer %q", got)
+	}
+	if n := b.p.lookups.per[local]; n != maxLookups-1 {
+		t.Errorf("%d look-ups counted", n)
+	}
+}
