@@ -140,6 +140,9 @@ func TestReplayOfContent(t *testing.T) {
 	plain := attempt(t, manager, "license.sangfor.com", 443)
 	plain.Fault = rules.NotTLS
 	rs := decided(t, old, forged, private, ech, plain)
+	if p := replayed(t, old, rs...); p.Unchanged != 4 {
+		t.Errorf("on the same policy: %+v", p)
+	}
 	now := siteOf(t, strings.Replace(fleet, `"deny"`, `"outer"`, 1)+"[resolve]\nprivate = [\"10.0.0.0/24\"]\n")
 	p := replayed(t, now, rs...)
 	if p.Permitted != 2 || p.Unchanged != 2 {

@@ -22,7 +22,6 @@ type siteRule struct {
 	client   string
 	host     string // a name or an address
 	tcp, udp []uint16
-	guessed  bool // only look-ups were denied: the port is a guess
 	count    uint64
 	last     time.Time
 	reasons  []string

@@ -300,3 +300,27 @@ func TestAuditBecomesAConfiguration(t *testing.T) {
 		}
 	}
 }
+
+// A setting that would not help after all is not proposed as one that does:
+// the name answers with a private address, whatever is turned on.
+func TestWhatDoesNotHelpIsNotCalledTried(t *testing.T) {
+	s := siteOf(t, fleet)
+	good, bad := denialOf(t, s, attempt(t, manager, "auth.sangfor.com", 443)), denialOf(t, s, attempt(t, manager, "auth.sangfor.com", 443))
+	bad.Resolved, bad.Client = []string{"10.0.0.1"}, "10.1.0.8"
+	var tally Tally
+	tally.Add(&good)
+	tally.Add(&bad)
+	list := s.Suggest(tally.Groups(), 0, false)
+	if len(list) != 2 {
+		t.Fatalf("%+v", list)
+	}
+	for _, sg := range list {
+		if helps := sg.Groups[0].Client == manager; len(sg.Groups) != 1 || sg.Verified != helps || (sg.Cure == CureFeature) != helps {
+			t.Errorf("%+v", sg)
+		}
+	}
+	list = s.Suggest([]*Group{tally.Groups()[0], tally.Groups()[1]}[1:], 0, false)
+	if len(list) != 1 {
+		t.Errorf("%+v", list)
+	}
+}
