@@ -1,0 +1,274 @@
+// Load: the rows, the origin behind the peers, and the clients in front.
+
+package main
+
+import (
+	"bufio"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"math/big"
+	"net"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/miekg/dns"
+)
+
+const (
+	originDNS  = "127.0.0.1:53"
+	originTLS  = "127.0.0.1:443"
+	originBulk = "127.0.0.1:8444"
+)
+
+// A row is one kind of work. run does n units against a peer.
+type row struct {
+	name, unit string
+	n, per     float64 // units in a sample; the figure is for so many
+	proxy      bool
+	run        func(b *bench, r *running, n int) (errs int)
+}
+
+var rows = []row{
+	{"connect", "s/1000 CONNECT with TLS 1.3 and a request", 3000, 1000, true, func(b *bench, r *running, n int) int {
+		return parallel(n, 32, func(i int) error { return tunnelOnce(r.proxy, names[i%7]) })
+	}},
+	{"denied", "s/1000 denied CONNECT", 6000, 1000, true, func(b *bench, r *running, n int) int {
+		return parallel(n, 32, func(i int) error { return deniedOnce(r.proxy, fmt.Sprintf("n%d.denied.test", i%500)) })
+	}},
+	{"bulk", "s/GB through one tunnel", 3, 1, true, func(b *bench, r *running, n int) int {
+		return parallel(n, 1, func(int) error { return bulkOnce(r.proxy, b.hello) })
+	}},
+	{"dns-cached", "s/million permitted queries", 200000, 1e6, false, func(b *bench, r *running, n int) int {
+		return askMany(r.dns, n, func(i int) string { return names[i%7] })
+	}},
+	{"dns-denied", "s/million denied queries", 200000, 1e6, false, func(b *bench, r *running, n int) int {
+		return askMany(r.dns, n, func(i int) string { return fmt.Sprintf("n%d.denied.test", i%5000) })
+	}},
+}
+
+// bench holds the origin and the samples.
+type bench struct {
+	self, binary string
+	scale        float64
+	hello        []byte // a ClientHello for bulk.allowed.test
+	closers      []io.Closer
+	samples      map[string][]float64
+	errors       map[string]int
+}
+
+func newBench(binary string, scale float64) (*bench, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	b := &bench{self: self, binary: binary, scale: scale, samples: map[string][]float64{}, errors: map[string]int{}}
+	pc, err := net.ListenPacket("udp", originDNS)
+	if err != nil {
+		return nil, err
+	}
+	server := &dns.Server{PacketConn: pc, Handler: dns.HandlerFunc(answerLoopback)}
+	go server.ActivateAndServe()
+	cert, err := selfSigned()
+	if err != nil {
+		return nil, err
+	}
+	secure, err := tls.Listen("tcp", originTLS, &tls.Config{Certificates: []tls.Certificate{cert}})
+	if err != nil {
+		return nil, err
+	}
+	bulk, err := net.Listen("tcp", originBulk)
+	if err != nil {
+		return nil, err
+	}
+	go serve(secure, answerOnce)
+	go serve(bulk, streamZeros)
+	b.closers = []io.Closer{pc, secure, bulk}
+	b.hello = captureHello("bulk.allowed.test")
+	return b, nil
+}
+
+func (b *bench) close() {
+	for _, c := range b.closers {
+		c.Close()
+	}
+}
+
+// measure takes one sample of every row that the peer can do, each with a
+// fresh process.
+func (b *bench) measure(name string) error {
+	i := slices.IndexFunc(peers, func(p peer) bool { return p.name == name })
+	if i < 0 {
+		return errors.New("no such peer")
+	}
+	for _, w := range rows {
+		if w.proxy && peers[i].proxy == "" || !w.proxy && peers[i].dns == "" {
+			continue
+		}
+		r, err := b.start(peers[i])
+		if err != nil {
+			return err
+		}
+		n := max(1, int(w.n*b.scale))
+		w.run(b, r, max(1, n/20)) // warm up
+		before := r.cpu()
+		errs := w.run(b, r, n)
+		b.samples[w.name+"/"+name] = append(b.samples[w.name+"/"+name], (r.cpu()-before)/float64(n)*w.per)
+		b.errors[w.name+"/"+name] += errs
+		r.stop()
+	}
+	return nil
+}
+
+func (b *bench) median(row, peer string) float64 {
+	s := slices.Sorted(slices.Values(b.samples[row+"/"+peer]))
+	if len(s) == 0 {
+		return 0
+	}
+	return s[len(s)/2]
+}
+
+func parallel(n, c int, f func(i int) error) int {
+	var next, errs atomic.Int64
+	var wg sync.WaitGroup
+	for range c {
+		wg.Go(func() {
+			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
+				if f(i) != nil {
+					errs.Add(1)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	return int(errs.Load())
+}
+
+// connect asks a proxy for a tunnel and returns the connection and its status.
+func connect(proxy, hostport string) (net.Conn, *bufio.Reader, string, error) {
+	c, err := net.Dial("tcp", proxy)
+	if err != nil {
+		return nil, nil, "", err
+	}
+	c.SetDeadline(time.Now().Add(30 * time.Second))
+	fmt.Fprintf(c, "CONNECT %s HTTP/1.1\r\nHost: %[1]s\r\n\r\n", hostport)
+	r := bufio.NewReader(c)
+	status, err := r.ReadString('\n')
+	for line := ""; err == nil && line != "\r\n"; {
+		line, err = r.ReadString('\n')
+	}
+	return c, r, status, err
+}
+
+func tunnelOnce(proxy, name string) error {
+	c, _, status, err := connect(proxy, name+":443")
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	if !strings.Contains(status, " 200 ") {
+		return errors.New(status)
+	}
+	t := tls.Client(c, &tls.Config{ServerName: name, InsecureSkipVerify: true})
+	if _, err := t.Write([]byte("GET / HTTP/1.1\r\nHost: x\r\n\r\n")); err != nil {
+		return err
+	}
+	_, err = io.ReadFull(t, make([]byte, 2))
+	return err
+}
+
+func deniedOnce(proxy, name string) error {
+	c, _, status, err := connect(proxy, name+":443")
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	if !strings.Contains(status, " 403 ") {
+		return errors.New(status)
+	}
+	return nil
+}
+
+// bulkOnce reads one GB (10^9 octets) through a tunnel.
+func bulkOnce(proxy string, hello []byte) error {
+	c, r, status, err := connect(proxy, "bulk.allowed.test:8444")
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	if !strings.Contains(status, " 200 ") {
+		return errors.New(status)
+	}
+	c.SetDeadline(time.Now().Add(time.Minute))
+	if _, err := c.Write(hello); err != nil {
+		return err
+	}
+	buf := make([]byte, 1<<18)
+	for left := 1_000_000_000; left > 0; {
+		n, err := r.Read(buf)
+		if left -= n; err != nil && left > 0 {
+			return err
+		}
+	}
+	return nil
+}
+
+func serve(l net.Listener, f func(net.Conn)) {
+	for {
+		c, err := l.Accept()
+		if err != nil {
+			return
+		}
+		go f(c)
+	}
+}
+
+func answerOnce(c net.Conn) {
+	defer c.Close()
+	buf := make([]byte, 1024)
+	if _, err := c.Read(buf); err == nil {
+		c.Write([]byte("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"))
+	}
+}
+
+func streamZeros(c net.Conn) {
+	defer c.Close()
+	buf := make([]byte, 1<<18)
+	if _, err := c.Read(buf); err != nil {
+		return
+	}
+	for {
+		if _, err := c.Write(buf); err != nil {
+			return
+		}
+	}
+}
+
+// captureHello returns the ClientHello that crypto/tls sends for a name.
+func captureHello(name string) []byte {
+	client, server := net.Pipe()
+	go tls.Client(client, &tls.Config{ServerName: name}).Handshake()
+	buf := make([]byte, 1<<14)
+	n, _ := server.Read(buf)
+	server.Close()
+	return buf[:n]
+}
+
+func selfSigned() (tls.Certificate, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	t := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(24 * time.Hour)}
+	der, err := x509.CreateCertificate(rand.Reader, t, t, &key.PublicKey, key)
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, err
+}

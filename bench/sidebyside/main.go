@@ -1,0 +1,83 @@
+// Command sidebyside measures sallyport beside the proxies and resolvers that
+// people run today, in one run: CPU of the peer's process for each unit of
+// work. See ../README.md.
+package main
+
+import (
+	"flag"
+	"fmt"
+	"log"
+	"os"
+	"os/exec"
+	"strings"
+	"text/tabwriter"
+)
+
+func main() {
+	log.SetFlags(0)
+	log.SetPrefix("sidebyside: ")
+	binary := flag.String("sallyport", "", "the binary to measure (required)")
+	rounds := flag.Int("rounds", 3, "rounds; the peers take turns in each")
+	scale := flag.Float64("scale", 1, "multiplies the counts of every row")
+	only := flag.String("peers", "sallyport,squid,bare-relay,unbound,bare-dns", "peers to measure; one that is not installed is left out, and said so")
+	relay := flag.String("bare-relay", "", "internal: be the bare relay on this address")
+	dns := flag.String("bare-dns", "", "internal: be the bare resolver on this address")
+	flag.Parse()
+	switch {
+	case *relay != "":
+		log.Fatal(bareRelay(*relay))
+	case *dns != "":
+		log.Fatal(bareDNS(*dns))
+	case *binary == "":
+		log.Fatal("say which binary: -sallyport ./sallyport")
+	case os.Getenv("SIDEBYSIDE_NS") == "":
+		enterNamespace()
+	}
+	b, err := newBench(*binary, *scale)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer b.close()
+	for round := range *rounds {
+		for _, name := range strings.Split(*only, ",") {
+			if err := b.measure(name); err != nil {
+				log.Printf("round %d: %s: %v", round+1, name, err)
+			}
+		}
+	}
+	b.report()
+}
+
+// enterNamespace runs this command again in a network and mount namespace of
+// its own: loopback only, every port free, nothing leaves the machine.
+func enterNamespace() {
+	args := append([]string{"-n", "-m", "sh", "-c", `ip link set lo up && exec "$0" "$@"`, "/proc/self/exe"}, os.Args[1:]...)
+	if exe, err := os.Executable(); err == nil {
+		args[5] = exe
+	}
+	cmd := exec.Command("unshare", args...)
+	cmd.Env = append(os.Environ(), "SIDEBYSIDE_NS=1")
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	if err := cmd.Run(); err != nil {
+		log.Fatal("needs root, unshare and ip: ", err)
+	}
+	os.Exit(0)
+}
+
+// report prints the median of each row and peer, and the ratio to sallyport's.
+func (b *bench) report() {
+	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "ROW\tUNIT\tPEER\tCPU\tx sallyport\tSAMPLES\tERRORS")
+	for _, row := range rows {
+		own := b.median(row.name, "sallyport")
+		for _, p := range peers {
+			s := b.samples[row.name+"/"+p.name]
+			if len(s) == 0 {
+				continue
+			}
+			m := b.median(row.name, p.name)
+			fmt.Fprintf(w, "%s\t%s\t%s\t%.4g\t%.2f\t%d\t%d\n", row.name, row.unit, p.name, m, m/own, len(s), b.errors[row.name+"/"+p.name])
+		}
+	}
+	w.Flush()
+}
