@@ -166,6 +166,7 @@ func Compile(c *Config, own Own, now time.Time) (*Policy, Problems) {
 		b.addProfiles()
 		b.addSiteRules(c.Rules)
 		problems = append(problems, b.coveredRules(c.File)...)
+		problems = append(problems, b.unboundParties(c.File)...)
 		b.addForeign(c.profiles)
 		p.scopes = append(p.scopes, b.finish())
 	}
