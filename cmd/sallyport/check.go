@@ -20,7 +20,9 @@ A gateway gets the packets of others, and none of those at a loopback address:
 there, [listen] transparent and dns are errors. A sidecar gets its packets on
 loopback: say --mode sidecar.
 
-Exit status: 0 when run would work with it, 1 when there is an error.`,
+Exit status: 0 when the configuration is right, 1 when there is an error. What
+depends on the host and the user that run it, such as whether the journal can
+be written and addresses are free to listen on, is a warning or not looked at.`,
 		Example: `  sallyport check --config /etc/sallyport/sallyport.toml
   sallyport check --config - < new.toml
   sallyport check --config sidecar.toml --mode sidecar`,
@@ -36,6 +38,7 @@ Exit status: 0 when run would work with it, 1 when there is an error.`,
 		cfg, policy, problems, err := loadPolicy(file, c.InOrStdin())
 		if err == nil {
 			problems = append(problems, loopbackListeners(cfg, m)...)
+			problems = append(problems, checkJournal(cfg)...)
 		}
 		for _, p := range problems {
 			fmt.Fprintln(c.OutOrStdout(), p)

@@ -135,12 +135,12 @@ func (f *denialFlags) run(c *cobra.Command, q query, also prepare) error {
 		return usageError("--cure: there is no %q; see %s --help", o.Cure, c.CommandPath())
 	}
 	var site *denials.Site
-	if also != nil || len(f.files) == 0 {
+	if also != nil {
 		if site, err = loadSite(f.config, c.InOrStdin(), now); err != nil {
 			return err
 		}
 	}
-	if o.Files, err = f.journals(site); err != nil {
+	if o.Files, err = f.journals(c, site); err != nil {
 		return err
 	}
 	o.Now = now
@@ -163,12 +163,21 @@ func (f *denialFlags) run(c *cobra.Command, q query, also prepare) error {
 	return err
 }
 
-// journals lists the files to read: those given, else those of the configuration.
-func (f *denialFlags) journals(site *denials.Site) ([]string, error) {
+// journals lists the files to read: those given, else those of the
+// configuration, which has to be right only where site is needed.
+func (f *denialFlags) journals(c *cobra.Command, site *denials.Site) ([]string, error) {
 	if len(f.files) > 0 {
 		return f.files, nil
 	}
-	path := site.Config.Journal.Path
+	var path string
+	if site != nil {
+		path = site.Config.Journal.Path
+	} else {
+		var err error
+		if path, err = journalPath(f.config, c.InOrStdin(), c.ErrOrStderr()); err != nil {
+			return nil, err
+		}
+	}
 	if path == "-" {
 		return nil, errors.New(`the journal goes to standard output: save it and say --file FILE`)
 	}

@@ -19,7 +19,7 @@ func newExplain() *cobra.Command {
 	var file, client, from string
 	var asJSON bool
 	c := &cobra.Command{
-		Use:   "explain PROTO HOST PORT | explain --json -",
+		Use:   "explain {PROTO HOST PORT | -}",
 		Short: "Say whether a destination is permitted, by which rule, or what would permit it",
 		Long: `explain asks the policy of a configuration, exactly as a running sallyport
 would, whether a client may reach a destination. It touches no network.
@@ -32,7 +32,7 @@ Exit status: 0 allow, 1 deny, 2 cannot be asked. With "-": 0, or 2 when a line
 cannot be asked; that line's answer is {"error"}.`,
 		Example: `  sallyport explain tcp license.sangfor.com 443
   sallyport explain --config site.toml --client es-manager tcp update1.sangfor.net 80
-  sallyport explain --config site.toml --from 10.20.30.40 --json udp 13.94.16.103 514
+  sallyport explain --config site.toml --from 10.20.30.40 --json tcp 10.20.30.50 443
   printf 'tcp upd.sangfor.com 443\ntcp evil.example 443\n' | sallyport explain --json -`,
 	}
 	configFlag(c, &file)
@@ -58,7 +58,7 @@ cannot be asked; that line's answer is {"error"}.`,
 		if batch {
 			return explainBatch(policy, addr, c.InOrStdin(), c.OutOrStdout())
 		}
-		return explainOne(policy, addr, args, asJSON, c.OutOrStdout())
+		return explainOne(cfg, policy, addr, args, asJSON, c.OutOrStdout())
 	}
 	return c
 }
@@ -67,7 +67,7 @@ cannot be asked; that line's answer is {"error"}.`,
 // A host that is no name is a question too: its answer is malformed_name.
 func question(from netip.Addr, fields []string) (rules.Attempt, error) {
 	a := rules.Attempt{Client: netip.AddrPortFrom(from, 0), Provisional: true}
-	switch fields[0] {
+	switch strings.ToLower(fields[0]) {
 	case "tcp":
 		a.Proto, a.Via = rules.TCPProto, rules.Connect
 	case "udp":
@@ -112,7 +112,7 @@ func explainAttempt(a rules.Attempt, d rules.Decision) explanation {
 	return e
 }
 
-func explainOne(policy *rules.Policy, from netip.Addr, args []string, asJSON bool, out io.Writer) error {
+func explainOne(cfg *rules.Config, policy *rules.Policy, from netip.Addr, args []string, asJSON bool, out io.Writer) error {
 	a, err := question(from, args)
 	if err != nil {
 		return usageError("%v", err)
@@ -124,7 +124,7 @@ func explainOne(policy *rules.Policy, from netip.Addr, args []string, asJSON boo
 			return err
 		}
 	} else {
-		printExplanation(out, args, d, e)
+		printExplanation(out, cfg, args, d, e)
 	}
 	if !d.Allowed() {
 		return &exitError{1, nil}
@@ -170,7 +170,7 @@ func explainBatch(policy *rules.Policy, from netip.Addr, in io.Reader, out io.Wr
 	return nil
 }
 
-func printExplanation(out io.Writer, args []string, d rules.Decision, e explanation) {
+func printExplanation(out io.Writer, cfg *rules.Config, args []string, d rules.Decision, e explanation) {
 	fmt.Fprint(out, e.Verdict)
 	if e.Reason != "" {
 		fmt.Fprint(out, ": ", e.Reason)
@@ -182,6 +182,7 @@ func printExplanation(out io.Writer, args []string, d rules.Decision, e explanat
 		}
 	}
 	row("asked", strings.Join(args, " "))
+	row("config", cfg.File)
 	row("client", describeClient(d.Client))
 	row("rule", e.Rule)
 	if d.Rule != nil {

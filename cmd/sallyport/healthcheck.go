@@ -5,7 +5,6 @@ package main
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -26,7 +25,8 @@ func newHealthcheck() *cobra.Command {
 		Short: "Ask the running sallyport whether it is well",
 		Long: `healthcheck asks /healthz on the admin listener of the configuration, or
 /readyz with --ready: whether the file's policy is in force, the journal can be
-written and an upstream resolver answers.
+written and an upstream resolver answers. Mistakes elsewhere in the configuration do not
+matter to it: the running process may be well while its file is being edited.
 
 Exit status: 0 well, 1 not.`,
 		Example: `  sallyport healthcheck
@@ -36,7 +36,12 @@ Exit status: 0 well, 1 not.`,
 	configFlag(c, &file)
 	c.Flags().BoolVar(&ready, "ready", false, "ask /readyz and print what it says")
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		cfg, _, err := loadConfig(file, c.InOrStdin())
+		name, dir, data, err := readConfig(file, c.InOrStdin())
+		if err != nil {
+			return err
+		}
+		// Not the whole configuration: a broken file stops no running process.
+		listen, admin, err := rules.AdminOf(name, dir, data)
 		if err != nil {
 			return err
 		}
@@ -46,7 +51,7 @@ Exit status: 0 well, 1 not.`,
 		}
 		ctx, cancel := context.WithTimeout(c.Context(), 5*time.Second)
 		defer cancel()
-		body, err := askAdmin(ctx, cfg, path)
+		body, err := askAdmin(ctx, listen, admin, path)
 		if body != "" && (ready || err != nil) {
 			fmt.Fprint(c.OutOrStdout(), body)
 		}
@@ -56,16 +61,13 @@ Exit status: 0 well, 1 not.`,
 }
 
 // askAdmin gets one page of the admin listener.
-func askAdmin(ctx context.Context, cfg *rules.Config, path string) (string, error) {
-	if cfg.Listen.Admin == "" {
-		return "", errors.New("the configuration has no [listen] admin to ask")
-	}
-	network, addr := "tcp", cfg.Listen.Admin
+func askAdmin(ctx context.Context, listen string, admin rules.AdminConfig, path string) (string, error) {
+	network, addr := "tcp", listen
 	if socket, ok := strings.CutPrefix(addr, "unix:"); ok {
 		network, addr = "unix", socket
 	}
 	scheme := "http"
-	if cfg.Admin.TLSCert != "" {
+	if admin.TLSCert != "" {
 		scheme = "https"
 	}
 	client := &http.Client{Transport: &http.Transport{
@@ -81,8 +83,8 @@ func askAdmin(ctx context.Context, cfg *rules.Config, path string) (string, erro
 	if err != nil {
 		return "", err
 	}
-	if cfg.Admin.TokenFile != "" {
-		token, err := readToken(cfg.Admin.TokenFile)
+	if admin.TokenFile != "" {
+		token, err := readToken(admin.TokenFile)
 		if err != nil {
 			return "", err
 		}
@@ -90,7 +92,7 @@ func askAdmin(ctx context.Context, cfg *rules.Config, path string) (string, erro
 	}
 	resp, err := client.Do(req)
 	if err != nil {
-		return "", fmt.Errorf("no sallyport answers on %s: %w", cfg.Listen.Admin, rootCause(err))
+		return "", fmt.Errorf("no sallyport answers on %s: %w", listen, rootCause(err))
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, 64<<10))

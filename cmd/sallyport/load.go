@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"sallyport/configs"
@@ -88,8 +89,61 @@ func loadConfig(file string, stdin io.Reader) (*rules.Config, rules.Problems, er
 		return nil, problems, err
 	}
 	problems = append(problems, checkFiles(cfg, file)...)
+	if l := cfg.Listen; len(l.HTTP)+len(l.SOCKS5)+len(l.DNS)+len(l.Transparent) == 0 {
+		problems = append(problems, rules.Problem{File: cfg.File, Warning: true,
+			Text: `[listen] has no http, socks5, dns or transparent: nobody is served; usual is http = ["127.0.0.1:3128"]`})
+	}
 	return cfg, problems, nil
 }
+
+// journalPath finds the journal of a --config, for those who only read it. A
+// mistake elsewhere in the file is said, and no reason not to.
+func journalPath(file string, stdin io.Reader, warn io.Writer) (string, error) {
+	profiles, err := shippedProfiles()
+	if err != nil {
+		return "", err
+	}
+	name, dir, data, err := readConfig(file, stdin)
+	if err != nil {
+		return "", fmt.Errorf("%w; a journal can be read without it: --file FILE", err)
+	}
+	cfg, problems := rules.ParseConfig(name, dir, data, profiles)
+	if cfg != nil {
+		return cfg.Journal.Path, nil
+	}
+	path, err := rules.JournalOf(name, dir, data)
+	if err != nil {
+		return "", fmt.Errorf("%w\nname the journal itself: --file FILE", err)
+	}
+	for line := range strings.SplitSeq(problems.Error(), "\n") {
+		fmt.Fprintln(warn, "sallyport: warning:", line)
+	}
+	fmt.Fprintf(warn, "sallyport: warning: this configuration could not start; reading the journal that it names, %s (another one: --file FILE)\n", path)
+	return path, nil
+}
+
+// checkJournal warns of a journal that this user could not write here. It may
+// be another host and user that runs sallyport, so it is no error.
+func checkJournal(cfg *rules.Config) rules.Problems {
+	var out rules.Problems
+	for _, file := range []struct{ key, path string }{{"path", cfg.Journal.Path}, {"flows", cfg.Journal.Flows}} {
+		if file.path == "" || file.path == "-" {
+			continue
+		}
+		target := file.path
+		if _, err := os.Stat(target); errors.Is(err, fs.ErrNotExist) {
+			target = filepath.Dir(target)
+		}
+		if err := syscall.Access(target, accessWrite); err != nil {
+			out = append(out, rules.Problem{File: cfg.File, Warning: true,
+				Text: fmt.Sprintf("[journal] %s: run could not write %s as this user on this host: %s: %v", file.key, file.path, target, err)})
+		}
+	}
+	return out
+}
+
+// accessWrite is W_OK of access(2).
+const accessWrite = 2
 
 // checkFiles warns of a configuration that more people can change than should.
 func checkFiles(cfg *rules.Config, file string) rules.Problems {

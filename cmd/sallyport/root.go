@@ -68,17 +68,19 @@ everything else; a journal says why.
 
 Without a command it runs, with the configuration given or the embedded one:
 HTTP proxy on 127.0.0.1:3128, SOCKS5 on 127.0.0.1:1080, DNS on 127.0.0.1:5300.`,
-		Example: `  sallyport                                     run with the embedded configuration
-  sallyport --config /etc/sallyport/sallyport.toml
-  sallyport check --config sallyport.toml       is the configuration right?
-  sallyport explain tcp license.sangfor.com 443 would this be permitted, and why?
-  sallyport denials top                         what was denied most`,
+		Example: `  sallyport                                         run with the embedded configuration
+  sallyport --config /etc/sallyport/sallyport.toml  run with a site's own
+  sallyport check --config sallyport.toml           is the configuration right?
+  sallyport explain tcp license.sangfor.com 443     would this be permitted, and why?
+  sallyport denials top                             what was denied most`,
+		Version:       fmt.Sprintf("%s %s", version, commit()),
 		Args:          noArgs,
 		RunE:          run.RunE,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
 	root.Flags().AddFlagSet(run.Flags())
+	root.SetVersionTemplate("sallyport {{.Version}}\n")
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usageError("%v; see %s --help", err, c.CommandPath())
 	})
@@ -92,7 +94,10 @@ func noArgs(c *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
-	return usageError("%s takes no argument %q; see %s --help", c.CommandPath(), args[0], c.CommandPath())
+	if c.Flags().Lookup("config") != nil && !c.Flags().Changed("config") && strings.HasSuffix(args[0], ".toml") {
+		return usageError("%s takes no argument %q; did you mean --config %[2]s?", c.CommandPath(), args[0])
+	}
+	return usageError("%s takes no argument %q; see %[1]s --help", c.CommandPath(), args[0])
 }
 
 // configFlag is the --config that most commands have.
