@@ -100,7 +100,7 @@ func forbiddenContent() []forbidden {
 			want: license("sni_missing"), reaches: "license.sangfor.com"},
 		{name: "a forged SNI on a port of its own", try: byOpenSSLFrom("saas-agent", "-connect", "edrsaas.sangfor.com:8083", "-servername", "evil.example"),
 			says: "access denied", want: denial{client: "saas-agent", host: "edrsaas.sangfor.com", port: 8083, reason: "sni_mismatch"}, reaches: "edrsaas.sangfor.com"},
-		{name: "plain HTTP on 443, CONNECT", try: byHTTP("es-manager", "-p", "http://license.sangfor.com:443/"),
+		{name: "plain HTTP on 443, CONNECT", try: byHTTP("es-manager", "-p", "http://license.sangfor.com:443/"), says: "not_tls", // the page is inside the tunnel
 			want: license("not_tls"), reaches: "license.sangfor.com"},
 		{name: "plain HTTP on 443, absolute-form", try: byHTTP("es-manager", "http://license.sangfor.com:443/"), says: "X-Sallyport-Reason: not_tls",
 			want: denial{via: "http", host: "license.sangfor.com", port: 443, reason: "not_tls"}, reaches: "license.sangfor.com"},
