@@ -17,6 +17,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"sallyport/denials"
 )
 
 // reviewed is the site: every destination leads to a port of this host where
@@ -86,7 +88,15 @@ func TestReviewEndsInAPermittedFlow(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan int, 1)
 	go runUntil(ctx, ended, "run", "--config", file)
-	defer func() { cancel(); <-ended }()
+	defer func() {
+		cancel()
+		if code := <-ended; code != 0 {
+			t.Errorf("run ends with %d", code)
+		}
+		if _, err := denials.ReadUsage(filepath.Join(dir, "denials.jsonl.usage.json")); err != nil {
+			t.Errorf("usage is not kept: %v", err)
+		}
+	}()
 
 	for _, c := range []struct{ reason, cure, from, dest, other string }{
 		{"feature_off", "feature", "127.0.0.2", "auth.sangfor.com:443", "wsus.example:443"},
@@ -101,7 +111,6 @@ func TestReviewEndsInAPermittedFlow(t *testing.T) {
 	} {
 		t.Run(c.reason+" "+c.cure, func(t *testing.T) {
 			write(text)
-			_ = os.Remove(filepath.Join(dir, "denials.jsonl.usage.json"))
 			waitStatus(t, proxy, c.from, c.dest, http.StatusForbidden)
 			host, _, _ := net.SplitHostPort(c.dest)
 			var s struct {
