@@ -3,8 +3,10 @@
 //
 // The Recorder stands between the front ends and the policy. It is itself a
 // rules.Decider, so no denial can be given that the journal does not see. The
-// Journal writes JSON Lines; Scan, List and Top read them, rotated and
-// compressed files included.
+// Journal writes JSON Lines; Scan reads them, rotated and compressed files
+// included. On it stand Review, which commands and page share, Site.Suggest,
+// which tries changes of a configuration out in memory, Replay, and Tail.
+// Usage counts what was permitted, by rule.
 //
 // It promises:
 //
@@ -20,6 +22,9 @@
 //   - "seq" grows strictly with the lines of one "boot". "time" is when the
 //     decision was made; a folded record carries the time of its last one and is
 //     written within a second of it.
+//   - A query's memory is bounded, whatever the journal holds; what it has no
+//     room to tell apart is still counted.
+//   - Nothing that is suggested is ever applied.
 //
 // It refuses: to write query strings, credentials or request bodies (nobody
 // hands it any); to create directories; to guess at a broken line, which is
