@@ -22,7 +22,6 @@ type shard struct {
 	clients map[netip.Addr]*client
 	unknown int    // clients in the table that the configuration does not know
 	crowd   client // every client that found no place: counted together
-	strange client // the budget that unknown clients share
 	counted uint64 // denials that were recorded
 	pending uint64 // denials that are folded and not yet written
 	folded  uint64 // decisions that were ever folded

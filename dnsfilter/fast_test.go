@@ -119,7 +119,7 @@ func TestTwins(t *testing.T) {
 		}
 		fast++
 		a, b := unpacked(t, quick), unpacked(t, slow)
-		if strings.ToLower(a.String()) != strings.ToLower(b.String()) || a.Question[0] != b.Question[0] {
+		if !strings.EqualFold(a.String(), b.String()) || a.Question[0] != b.Question[0] {
 			t.Fatalf("fast: %v\nslow: %v", a, b)
 		}
 	}

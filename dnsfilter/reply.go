@@ -31,10 +31,6 @@ const (
 	edeNoServer   = 22
 )
 
-// deniedTTL is how long a denial may be remembered by clients: short, so that
-// a reloaded policy is soon believed.
-const deniedTTL = 10
-
 // maxExtraText bounds the text of an extended error.
 const maxExtraText = 200
 
@@ -99,7 +95,7 @@ func appendError(out []byte, q *query, rcode, ede int, text string) []byte {
 }
 
 // appendNegative appends NXDOMAIN or NODATA with a SOA record, so that the
-// client may remember it for deniedTTL.
+// client may remember it for ten seconds: a reloaded policy is soon believed.
 func appendNegative(out []byte, q *query, rcode, ede int, text string) []byte {
 	start := len(out)
 	out = appendHead(out, q, rcode)
@@ -119,7 +115,7 @@ func appendNegative(out []byte, q *query, rcode, ede int, text string) []byte {
 
 // deniedSOA is a SOA record less its owner: type, class, TTL, length, primary
 // server and mailbox (both below .invalid, so that nobody is asked), serial,
-// refresh, retry, expire, minimum.
+// refresh, retry, expire, minimum. TTL and minimum are ten seconds.
 const deniedSOA = "\x00\x06\x00\x01\x00\x00\x00\x0a\x00\x37" +
 	"\x09sallyport\x07invalid\x00" + "\x06nobody\x07invalid\x00" +
 	"\x00\x00\x00\x01\x00\x00\x07\x08\x00\x00\x03\x84\x00\x09\x3a\x80\x00\x00\x00\x0a"
