@@ -2,7 +2,11 @@
 
 package proxy
 
-import "context"
+import (
+	"context"
+
+	"sallyport/rules"
+)
 
 // Drain stops accepting, closes connections that are between requests, answers
 // every new attempt on the others with draining, waits until
@@ -53,10 +57,29 @@ func (p *Proxy) closeAll() {
 func (p *Proxy) Recheck() int {
 	n := 0
 	for _, f := range p.flows.all() {
-		if p.cfg.Check == nil || !p.cfg.Check.Decide(f.last()).Allowed() {
+		if p.cfg.Check == nil {
 			f.abort("policy")
+			n++
+		} else if f.outdated() {
 			n++
 		}
 	}
 	return n
+}
+
+// outdated asks the policy in force about the flow and ends it if that denies
+// it. Whoever registers a flow, or judges a registered one, asks too, before
+// any byte moves: a change of the policy since the grant was not for Recheck
+// to see.
+func (f *flow) outdated() bool {
+	if !f.p.denies(f.last()) {
+		return false
+	}
+	f.abort("policy")
+	return true
+}
+
+// denies asks the policy in force, which leaves no record.
+func (p *Proxy) denies(a rules.Attempt) bool {
+	return p.cfg.Check != nil && !p.cfg.Check.Decide(a).Allowed()
 }

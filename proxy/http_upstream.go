@@ -171,6 +171,10 @@ func (g *grant) connected(conn net.Conn, cancel context.CancelCauseFunc) {
 	default:
 		g.flow.judged(a, d)
 	}
+	if g.flow.outdated() {
+		reset(u.conn) // which need not be the flow's first one
+		cancel(net.ErrClosed)
+	}
 	u.flow.Store(g.flow)
 }
 

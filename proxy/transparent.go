@@ -140,7 +140,9 @@ func (p *Proxy) straight(ctx context.Context, c *client, s sight, a rules.Attemp
 	f := p.openFlow(c, up, a, d)
 	cause := "reset"
 	defer func() { f.done(cause) }()
-	cause = f.relay()
+	if !f.outdated() {
+		cause = f.relay()
+	}
 }
 
 // grants asks about a flow whose addresses are not known yet. Its content is,

@@ -53,6 +53,14 @@ func (p *Proxy) tunnel(ctx context.Context, c *client, a rules.Attempt, r replie
 	f := p.openFlow(c, up, a, d)
 	cause := "reset"
 	defer func() { f.done(cause) }()
+	if p.denies(a) { // since the grant; ask gives the denial its record
+		if d = p.ask(a); !d.Allowed() {
+			f.judged(a, d)
+			r.denied(c, a, d)
+			c.hangUp()
+			return
+		}
+	}
 	if r.granted(c) == nil {
 		cause = f.carry(ctx)
 	}
@@ -94,6 +102,9 @@ func (f *flow) judge(a rules.Attempt) rules.Decision {
 	a.Provisional = a.Fault >= rules.Limit
 	d := f.p.ask(a)
 	f.judged(a, d)
+	if d.Allowed() {
+		f.outdated() // then nothing can be sent any more
+	}
 	return d
 }
 

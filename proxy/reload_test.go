@@ -1,0 +1,107 @@
+// Reload tests: a change of the policy in the worst moment lets nothing out.
+
+package proxy
+
+import (
+	"context"
+	"io"
+	"net"
+	"net/netip"
+	"strings"
+	"sync"
+	"testing"
+
+	"sallyport/rules"
+)
+
+// A meddler changes the policy once: when a destination answers, or between a
+// final allow and whoever asked.
+type meddler struct {
+	once   sync.Once
+	b      *behind
+	atDial bool
+	next   rules.Decider
+	dial   func(context.Context, netip.AddrPort) (*net.TCPConn, error)
+}
+
+func (m *meddler) reload() {
+	m.b.policy(strings.NewReplacer(`"a.example", `, "", `"8.8.8.7"`, `"8.8.8.77"`).Replace(redirectConfig))
+	m.b.p.Recheck()
+}
+
+func (m *meddler) Decide(a rules.Attempt) rules.Decision {
+	d := m.next.Decide(a)
+	if !m.atDial && d.Allowed() && !a.Provisional {
+		m.once.Do(m.reload)
+	}
+	return d
+}
+
+func (m *meddler) connect(ctx context.Context, addr netip.AddrPort) (*net.TCPConn, error) {
+	conn, err := m.dial(ctx, addr)
+	if m.atDial {
+		m.once.Do(m.reload)
+	}
+	return conn, err
+}
+
+// Recheck can end only flows that are registered. One whose grant is older
+// than the change and whose registration is younger ends all the same, before
+// a byte of it leaves.
+func TestReloadWhileConnecting(t *testing.T) {
+	hello := string(helloFor(t, "a.example"))
+	get := "GET / HTTP/1.1\r\nHost: a.example\r\n\r\n"
+	connect := func(to, first string) string {
+		return "CONNECT " + to + " HTTP/1.1\r\nHost: " + to + "\r\n\r\n" + first
+	}
+	for _, c := range []struct{ name, dst, to, sent string }{
+		{"CONNECT", "", "8.8.8.8:443", connect("a.example:443", hello)},
+		{"CONNECT, either first", "", "8.8.8.8:5000", connect("a.example:5000", "\x00\x01")},
+		{"CONNECT, every protocol", "", "8.8.8.7:443", connect("8.8.8.7:443", "SSH-2.0-x\r\n")},
+		{"CONNECT, HTTP inside", "", "8.8.8.8:80", connect("a.example:80", get)},
+		{"HTTP", "", "8.8.8.8:80", "GET http://a.example/ HTTP/1.1\r\nHost: a.example\r\n\r\n"},
+		{"SOCKS5", "socks", "8.8.8.8:443", greeting + nameWish(1, "a.example", 443) + hello},
+		{"redirected, by name", "8.8.8.8:443", "8.8.8.8:443", hello},
+		{"redirected, by address", "8.8.8.7:22", "8.8.8.7:22", "SSH-2.0-x\r\n"},
+		{"redirected, HTTP", "8.8.8.8:80", "8.8.8.8:80", get},
+	} {
+		for _, atDial := range []bool{true, false} {
+			m := &meddler{atDial: atDial}
+			m.b = newBehind(t, func(cfg *Config) {
+				m.next, m.dial = cfg.Decide, cfg.Connect
+				cfg.Decide, cfg.Connect = m, m.connect
+			})
+			o := m.b.origin(c.to, func(conn *net.TCPConn, r io.Reader) {
+				if !strings.Contains(c.name, "HTTP") {
+					io.WriteString(conn, "news")
+				}
+				io.Copy(io.Discard, r)
+			})
+			var conn *net.TCPConn
+			switch c.dst {
+			case "":
+				conn = m.b.dial(m.b.http)
+			case "socks":
+				conn = m.b.dial(m.b.socks)
+			default:
+				conn = m.b.to(c.dst)
+			}
+			io.WriteString(conn, c.sent)
+			got, _ := io.ReadAll(conn)
+			conn.Close()
+			m.b.idle()
+			if o.received() != "" {
+				t.Errorf("%s, at dial %v: origin got %q", c.name, atDial, o.received())
+			}
+			if atDial && strings.Contains(string(got), "news") {
+				t.Errorf("%s: client got %q", c.name, got)
+			}
+			ds, ends := m.b.journal.decisions(), m.b.journal.closes()
+			denied := len(ds) == 1 && !ds[0].d.Allowed() && len(ends) == 0
+			cut := len(ds) == 1 && ds[0].d.Allowed() && len(ends) == 1 && ends[0].Cause == "policy" && ends[0].BytesIn == 0
+			if !denied && !cut {
+				t.Errorf("%s, at dial %v: decisions %+v, ends %+v", c.name, atDial, ds, ends)
+			}
+		}
+	}
+}
