@@ -3,11 +3,6 @@
 
 package rules
 
-import (
-	"math/bits"
-	"net/netip"
-)
-
 // Decide answers the one question. It allocates nothing, and its time is
 // bounded by the deepest rule, not by the name. A nil Policy denies.
 func (p *Policy) Decide(a Attempt) Decision {
@@ -140,84 +135,6 @@ func lookedUp(qtype uint16) bool {
 	return qtype == 1 || qtype == 28 || qtype == 64 || qtype == 65
 }
 
-// blockers is the set of what keeps a rule from permitting an attempt, a bit a
-// reason. The harder a reason is to mend the later it stands in the
-// precedence, so the smaller set, as a number, is the one that needs less.
-type blockers uint64
-
-func blocked(r Reason) blockers { return 1 << r }
-
-// reason returns the one that is reported: the hardest. Of protocol and port
-// it is the protocol, since without it the port means nothing.
-func (b blockers) reason() Reason {
-	if b == 0 {
-		return ReasonNone
-	}
-	r := Reason(bits.Len64(uint64(b)) - 1)
-	if r == PortNotListed && b&blocked(ProtocolNotListed) != 0 {
-		return ProtocolNotListed
-	}
-	return r
-}
-
-// A candidate is the rule that needs the least to permit an attempt.
-type candidate struct {
-	needs blockers // none: it permits
-	rule  *scopeRule
-	near  neighbour // to explain by, where no rule names the destination
-}
-
-// weigh keeps the better of best and a rule. Among rules that permit, one
-// without demands on content wins, then the first.
-func (best *candidate) weigh(r *scopeRule, a *Attempt) {
-	needs := r.blockers(a)
-	if best.rule == nil || needs < best.needs || needs == 0 && best.needs == 0 && r.any && !best.rule.any {
-		best.needs, best.rule = needs, r
-	}
-}
-
-// blockers returns what keeps a rule, which names the destination, from
-// permitting the attempt.
-func (r *scopeRule) blockers(a *Attempt) blockers {
-	if !r.any && a.Target().IsZero() {
-		// Comes first: what mode "audit" lets through must agree, too.
-		if reason := r.disagrees(a); reason != ReasonNone {
-			return blocked(reason)
-		}
-	}
-	needs := r.block
-	if !r.any && a.Via != DNS {
-		mine, other := r.tcp, r.udp
-		if a.Proto == UDPProto {
-			mine, other = other, mine
-		}
-		switch {
-		case mine.Has(a.Dest.Port()):
-		case other.Has(a.Dest.Port()):
-			needs |= blocked(ProtocolNotListed)
-		case mine == nil:
-			needs |= blocked(ProtocolNotListed) | blocked(PortNotListed)
-		default:
-			needs |= blocked(PortNotListed)
-		}
-	}
-	return needs
-}
-
-// disagrees holds the names that a flow to an address showed against the rule
-// that names the address: it must name them too.
-func (r *scopeRule) disagrees(a *Attempt) Reason {
-	switch {
-	case !a.SNI.IsZero() && !r.bindsAll(Destination{Name: a.SNI}):
-		return SNIMismatch
-	case !a.Host.IsZero() && !r.bindsAll(Destination{Name: a.Host}),
-		a.HostAddr.IsValid() && a.HostAddr != a.Dest.Addr(),
-		a.HostPort != 0 && a.HostPort != a.Dest.Port():
-		return HostMismatch
-	}
-	return ReasonNone
-}
-
 func (s *scope) matchName(best *candidate, a *Attempt, target Name) {
 	var w trieWalk
 	for w.begin(&s.names, target); w.next(); {
@@ -282,61 +199,4 @@ func earlier(a, b Reason) Reason {
 		return b
 	}
 	return a
-}
-
-// Reach tells whether a flow that d allows may be connected to dest:
-// ReasonNone, or else PrivateAddress or Self. The zero Decision reaches
-// nothing. Ask it for every address that a granted name resolved to, and again
-// for the connected socket's. For an address in a DNS answer the port is 0.
-func (d Decision) Reach(dest netip.AddrPort) Reason { return d.reach(dest) }
-
-func (d *Decision) reach(dest netip.AddrPort) Reason {
-	if d.Verdict != Allow || d.policy == nil {
-		return NotListed
-	}
-	addr := dest.Addr()
-	switch {
-	case !addr.IsValid() || addr.Is4In6() || addr.Zone() != "":
-		return PrivateAddress
-	case dest.Port() != 0 && d.policy.own.Is(dest):
-		return Self
-	case !Special(addr), d.zone, anyContains(d.policy.private, addr):
-		return ReasonNone
-	case d.grant != nil && anyContains(d.grant.prefixes, addr):
-		return ReasonNone
-	case d.scope != nil && d.scope.binds(d.name, d.proto, dest):
-		return ReasonNone
-	}
-	return PrivateAddress
-}
-
-func anyContains(prefixes []netip.Prefix, addr netip.Addr) bool {
-	for _, p := range prefixes {
-		if p.Contains(addr) {
-			return true
-		}
-	}
-	return false
-}
-
-// binds tells whether some rule in force permits n and names the address of
-// dest too. For DNS, where the port is 0, the ports do not matter.
-func (s *scope) binds(n Name, proto Proto, dest netip.AddrPort) bool {
-	for w := s.names.walk(n); w.next(); {
-		sp := s.named(&w)
-		for i := range sp.n {
-			r := s.ruleAt(sp, i)
-			if r.block != 0 || !anyContains(r.prefixes, dest.Addr()) {
-				continue
-			}
-			ports := r.tcp
-			if proto == UDPProto {
-				ports = r.udp
-			}
-			if r.any || dest.Port() == 0 || ports.Has(dest.Port()) {
-				return true
-			}
-		}
-	}
-	return false
 }

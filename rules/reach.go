@@ -1,0 +1,62 @@
+// Reach: which addresses a permitted flow may be connected to.
+
+package rules
+
+import "net/netip"
+
+// Reach tells whether a flow that d allows may be connected to dest:
+// ReasonNone, or else PrivateAddress or Self. The zero Decision reaches
+// nothing. Ask it for every address that a granted name resolved to, and again
+// for the connected socket's. For an address in a DNS answer the port is 0.
+func (d Decision) Reach(dest netip.AddrPort) Reason { return d.reach(dest) }
+
+func (d *Decision) reach(dest netip.AddrPort) Reason {
+	if d.Verdict != Allow || d.policy == nil {
+		return NotListed
+	}
+	addr := dest.Addr()
+	switch {
+	case !addr.IsValid() || addr.Is4In6() || addr.Zone() != "":
+		return PrivateAddress
+	case dest.Port() != 0 && d.policy.own.Is(dest):
+		return Self
+	case !Special(addr), d.zone, anyContains(d.policy.private, addr):
+		return ReasonNone
+	case d.grant != nil && anyContains(d.grant.prefixes, addr):
+		return ReasonNone
+	case d.scope != nil && d.scope.binds(d.name, d.proto, dest):
+		return ReasonNone
+	}
+	return PrivateAddress
+}
+
+func anyContains(prefixes []netip.Prefix, addr netip.Addr) bool {
+	for _, p := range prefixes {
+		if p.Contains(addr) {
+			return true
+		}
+	}
+	return false
+}
+
+// binds tells whether some rule in force permits n and names the address of
+// dest too. For DNS, where the port is 0, the ports do not matter.
+func (s *scope) binds(n Name, proto Proto, dest netip.AddrPort) bool {
+	for w := s.names.walk(n); w.next(); {
+		sp := s.named(&w)
+		for i := range sp.n {
+			r := s.ruleAt(sp, i)
+			if r.block != 0 || !anyContains(r.prefixes, dest.Addr()) {
+				continue
+			}
+			ports := r.tcp
+			if proto == UDPProto {
+				ports = r.udp
+			}
+			if r.any || dest.Port() == 0 || ports.Has(dest.Port()) {
+				return true
+			}
+		}
+	}
+	return false
+}
