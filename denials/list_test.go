@@ -160,3 +160,17 @@ func TestTallyIsBounded(t *testing.T) {
 		t.Errorf("%d groups, the first %+v", len(gs), gs[0])
 	}
 }
+
+// What is wrong is said once, also where the hint repeats the detail.
+func TestWhySaysThingsOnce(t *testing.T) {
+	for _, c := range []struct{ hint, detail, want string }{
+		{"the head is malformed: no Host", "no Host", "the head is malformed: no Host"},
+		{"turn on cloud", "type A", "type A; turn on cloud"},
+		{"turn on cloud", "", "turn on cloud"},
+		{"", "type A", "type A"},
+	} {
+		if got := why("", c.hint, c.detail); got != c.want {
+			t.Errorf("%q, want %q", got, c.want)
+		}
+	}
+}

@@ -164,6 +164,9 @@ func times(n uint64) string {
 
 // why shows what would permit it, and what else is known.
 func why(nearest, hint, detail string) string {
+	if strings.Contains(hint, detail) {
+		detail = "" // said in the hint already
+	}
 	s := join(detail, hint)
 	if nearest != "" && !strings.Contains(s, nearest) {
 		s = join(s, "nearest: "+nearest)
