@@ -143,11 +143,18 @@ func (c *Config) readDNS(t *table) {
 	} else if len(c.DNS.Upstreams) == 0 {
 		t.errorf("upstreams", `is empty: list "system", "udp://address" or "tcp://address"`)
 	}
+	for _, u := range c.DNS.Upstreams {
+		if _, addr, err := ParseUpstream(u); err == nil && (Own{Listeners: c.Listen.DNS}).Is(addr) {
+			t.doc.add(t.lineOf("upstreams", u), "upstreams: %s is sallyport's own [listen] dns: it would ask itself", u)
+		}
+	}
 	c.DNS.Denied = t.choice("denied", "nxdomain", "refused", "nodata")
 	for _, z := range t.subs("zone") {
 		suffix, err := ParseIDN(z.str("suffix"))
 		if err != nil {
 			z.errorf("suffix", "%v", err)
+		} else if managed(suffix) {
+			z.errorf("suffix", "%q: under a public suffix anybody can answer look-ups; name the internal domain", suffix)
 		}
 		ups := z.upstreams("upstreams")
 		if z.lacks("upstreams") {
@@ -190,6 +197,11 @@ func (c *Config) readHosts(t *table) {
 
 func (c *Config) readResolve(t *table) {
 	c.Private = t.prefixes("private")
+	for _, p := range c.Private {
+		if !special(p) {
+			t.doc.warn(t.lineOf("private", p.String()), "private: %v has public addresses in it: names that resolve there are reached anyway, and all of it loses the protection against private answers", p)
+		}
+	}
 	t.done()
 }
 

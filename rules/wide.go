@@ -18,6 +18,24 @@ func wildcardTooWide(n Name) error {
 	return nil
 }
 
+// managed tells whether n is a public suffix that ICANN's part of the list
+// names, like com or co.uk; an internal top-level name, like corp, is not.
+func managed(n Name) bool {
+	suffix, icann := publicsuffix.PublicSuffix(n.s)
+	return icann && suffix == n.s
+}
+
+// special tells whether a prefix has nothing but special addresses in it, by
+// its first and last address and its length: no special range that matters is
+// shorter than these.
+func special(p netip.Prefix) bool {
+	shortest := 7 // fc00::/7
+	if p.Addr().Is4() {
+		shortest = 8 // 10.0.0.0/8
+	}
+	return p.Bits() >= shortest && Special(p.Addr())
+}
+
 // knownDoH tells whether a destination is one of the well-known public
 // resolvers that speak DNS over HTTPS: a client that reaches one looks up
 // whatever it likes.
