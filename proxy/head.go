@@ -48,8 +48,9 @@ type head struct {
 	accept        string
 	via           string // all Via fields
 
-	n   int    // bytes of the head
-	raw string // the text that a MalformedName is about
+	n     int    // bytes of the head
+	raw   string // the text that a fault is about, as recordable returns it
+	quiet bool   // the target may hold a secret: no text is kept
 }
 
 // hasBody tells whether bytes of a body follow the head.

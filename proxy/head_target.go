@@ -15,6 +15,7 @@ const portHTTP = 80
 // connectTarget reads the authority-form: host and port, nothing else.
 func (h *head) connectTarget(target string) *headFault {
 	h.form = formAuthority
+	h.quiet = strings.Contains(target, "@")
 	var f *headFault
 	h.target, f = h.authority(target, 0, "CONNECT target")
 	return f
@@ -22,6 +23,7 @@ func (h *head) connectTarget(target string) *headFault {
 
 // requestTarget reads the absolute-form of scheme http and the origin-form.
 func (h *head) requestTarget(target string) *headFault {
+	h.quiet = strings.Contains(target, "@")
 	for i := 0; i < len(target); i++ {
 		if c := target[i]; c <= ' ' || c >= 0x7f || c == '#' {
 			return malformed("forbidden byte in the request target")
@@ -80,18 +82,32 @@ func (h *head) authority(text string, defaultPort uint16, what string) (rules.Au
 	if err == nil {
 		return a, nil
 	}
-	h.raw = text
+	if h.raw = recordable(text); h.quiet {
+		h.raw = ""
+	}
 	if nameFault(err) && !strings.ContainsAny(text, "[]@/?#\\, \t") {
 		return rules.Authority{}, &headFault{rules.MalformedName, what + ": " + err.Error()}
 	}
 	if strings.Contains(text, "@") {
-		h.raw = "" // may hold a password
 		return rules.Authority{}, malformed(what + " has userinfo")
 	}
 	if !nameFault(err) && !errors.Is(err, rules.ErrAddressZone) {
 		return rules.Authority{}, malformed(what + " has no valid port")
 	}
 	return rules.Authority{}, malformed(what + " is not host and port")
+}
+
+// recordable returns what of an unreadable host may stand in the journal:
+// nothing where there may be a password, which a lenient reader ends at an @,
+// and of everything else no path, query or parameter.
+func recordable(text string) string {
+	if strings.Contains(text, "@") {
+		return ""
+	}
+	if i := strings.IndexAny(text, "/?#;"); i >= 0 {
+		text = text[:i]
+	}
+	return text
 }
 
 // nameFault tells whether err is about the bytes of a name that is there.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 
 	"github.com/things-go/go-socks5"
 	"github.com/things-go/go-socks5/statute"
@@ -56,7 +57,8 @@ func (h socksHandler) handle(ctx context.Context, c *client) {
 		p.count.empty.Add(1)
 	case s.fault != nil:
 		a := p.attempt(c, rules.SOCKS5)
-		a.Fault, a.Detail, a.Raw, a.Dest = s.fault.reason, s.fault.detail, s.fault.raw, s.fault.dest
+		a.Fault, a.Detail, a.Raw = s.fault.reason, s.fault.detail, s.fault.raw
+		a.Authority, a.Dest = s.fault.dest.Name, netip.AddrPortFrom(s.fault.dest.Addr, s.fault.dest.Port)
 		p.decide(a)
 		if len(s.fault.reply) > 0 {
 			c.conn.Write(s.fault.reply)

@@ -110,6 +110,23 @@ func TestSOCKSRefusals(t *testing.T) {
 	}
 }
 
+// What a refused command was for is on record as what it is, not as raw text.
+func TestSOCKSCommandsOnRecord(t *testing.T) {
+	for _, cmd := range []byte{2, 3} {
+		w := newWorld(t, nil)
+		conn := w.dial(w.socks)
+		io.WriteString(conn, greeting+nameWish(cmd, "A.example", 443))
+		io.Copy(io.Discard, conn)
+		if a := w.wantOne(rules.Deny, rules.MalformedRequest).a; a.Authority.String() != "a.example" || a.Dest.Port() != 443 || len(a.Raw) > 0 {
+			t.Errorf("command %d: authority %v, destination %v, raw %q", cmd, a.Authority, a.Dest, a.Raw)
+		}
+	}
+	_, fault := parseSOCKSRequest([]byte("\x05\x02" + addrWish("8.8.8.8", 53)[2:]))
+	if fault == nil || fault.dest.String() != "8.8.8.8:53" || len(fault.raw) > 0 {
+		t.Errorf("%+v", fault)
+	}
+}
+
 // The whole conversation in one write, and in single bytes.
 func TestSOCKSLosesNoByte(t *testing.T) {
 	hello := string(helloFor(t, "a.example"))

@@ -25,8 +25,8 @@ type socksFault struct {
 	reason rules.Reason
 	detail string
 	raw    []byte
-	dest   netip.AddrPort
-	reply  []byte // nil: the client does not speak SOCKS5
+	dest   rules.Authority // what a well-formed request was for
+	reply  []byte          // nil: the client does not speak SOCKS5
 }
 
 func (f *socksFault) Error() string { return f.detail }
@@ -116,7 +116,7 @@ func (r *socksRequest) destination(kind byte, b []byte) *socksFault {
 	b = b[1:]
 	dest, err := rules.ParseHost(string(b))
 	if err != nil {
-		return &socksFault{reason: rules.MalformedName, detail: err.Error(), raw: append([]byte(nil), b...),
+		return &socksFault{reason: rules.MalformedName, detail: err.Error(), raw: []byte(recordable(string(b))),
 			reply: replyBytes(statute.RepServerFailure)}
 	}
 	r.dest = dest
@@ -139,8 +139,7 @@ func (r *socksRequest) command() *socksFault {
 	default:
 		detail = "unknown SOCKS5 command"
 	}
-	return &socksFault{reason: rules.MalformedRequest, detail: detail, reply: replyBytes(code),
-		raw: []byte(r.dest.String()), dest: netip.AddrPortFrom(r.dest.Addr, r.dest.Port)}
+	return &socksFault{reason: rules.MalformedRequest, detail: detail, reply: replyBytes(code), dest: r.dest}
 }
 
 // socksConn is what the library sees of a client. Each Read hands over what is
