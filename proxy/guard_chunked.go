@@ -11,8 +11,11 @@ import (
 	"sallyport/rules"
 )
 
-// maxChunkLine bounds one line of a chunked body.
-const maxChunkLine = 4 << 10
+// Bounds of one line of a chunked body. net/http reads longer ones.
+const (
+	maxChunkLine   = 256     // a size with its extensions
+	maxTrailerLine = 2 << 10 // a trailer field
+)
 
 // errBody is what net/http learns of a body that broke its framing.
 var errBody = errors.New("malformed request body")
@@ -39,7 +42,11 @@ func (g *guard) nextPiece() error {
 		if !ok || !isToken(name) || onlyText(value) != nil || forbiddenTrailer(name) {
 			return g.broken("broken trailer field")
 		}
+		// A trailer is not handed on: for servers that merge it into the head
+		// it is a way to say there what a head must not.
 		g.extra += len(line)
+		g.c.take(int(n))
+		n = 0
 	default:
 		size, extension, ok := chunkSize(line)
 		if !ok {
@@ -77,24 +84,31 @@ func (g *guard) line() ([]byte, error) {
 			switch {
 			case !ok || bytes.IndexByte(line, '\r') >= 0:
 				return nil, g.broken("line of the body does not end in CRLF")
-			case len(line) > maxChunkLine:
+			case len(line) > g.maxLine():
 				return nil, g.broken("line of the body is too long")
 			}
 			return line, nil
 		}
-		if len(g.c.pre) > maxChunkLine+1 || g.phase == phaseChunkEnd && len(g.c.pre) >= 2 {
+		if len(g.c.pre) > g.maxLine()+1 || g.phase == phaseChunkEnd && len(g.c.pre) >= 2 {
 			return nil, g.broken("line of the body is too long")
 		}
 		if err := g.arm(g.p.limits.Idle); err != nil {
 			return nil, err
 		}
-		if err := g.c.fill(maxChunkLine + bufferSize); err != nil {
+		if err := g.c.fill(bufferSize); err != nil {
 			if errors.Is(err, io.EOF) {
 				err = io.ErrUnexpectedEOF
 			}
 			return nil, err
 		}
 	}
+}
+
+func (g *guard) maxLine() int {
+	if g.phase == phaseTrailer {
+		return maxTrailerLine
+	}
+	return maxChunkLine
 }
 
 // chunkSize reads hexadecimal digits and, behind a semicolon, extensions.

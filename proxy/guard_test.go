@@ -60,7 +60,7 @@ func TestGuardChunked(t *testing.T) {
 		{"empty", "0\r\n\r\n", true},
 		{"chunks", "3\r\nabc\r\nA\r\n0123456789\r\n0\r\n\r\n", true},
 		{"extension", "3;x=y\r\nabc\r\n0;z\r\n\r\n", true},
-		{"trailers", "1\r\na\r\n0\r\nX-Sum: 1\r\nY: 2\r\n\r\n", true},
+		{"longest size line", "3;" + strings.Repeat("x", maxChunkLine-2) + "\r\nabc\r\n0\r\n\r\n", true},
 		{"leading zeros", "0003\r\nabc\r\n000\r\n\r\n", true},
 
 		{"bare LF behind the size", "3\nabc\r\n0\r\n\r\n", false},
@@ -81,7 +81,10 @@ func TestGuardChunked(t *testing.T) {
 		{"longer than it said", "3\r\nabcd\r\n0\r\n\r\n", false},
 		{"size line without an end", strings.Repeat("0", 3*maxChunkLine), false},
 		{"extension without an end", "3;" + strings.Repeat("x", 3*maxChunkLine), false},
-		{"20 KiB of extensions", strings.Repeat("1;"+strings.Repeat("x", 1000)+"\r\na\r\n", 20) + "0\r\n\r\n", false},
+		{"size line of 257 bytes", "3;" + strings.Repeat("x", maxChunkLine-1) + "\r\nabc\r\n0\r\n\r\n", false},
+		{"size line of 4096 bytes", "3;" + strings.Repeat("x", 4094) + "\r\nabc\r\n0\r\n\r\n", false}, // net/http's own limit
+		{"trailer field over 2 KiB", "0\r\nX: " + strings.Repeat("x", maxTrailerLine) + "\r\n\r\n", false},
+		{"20 KiB of extensions", strings.Repeat("1;"+strings.Repeat("x", 200)+"\r\na\r\n", 100) + "0\r\n\r\n", false},
 		{"20 KiB of trailers", "0\r\n" + strings.Repeat("X: "+strings.Repeat("x", 1000)+"\r\n", 20) + "\r\n", false},
 		{"trailer without colon", "0\r\nX\r\n\r\n", false},
 		{"trailer folded", "0\r\nX: y\r\n z\r\n\r\n", false},
@@ -102,6 +105,19 @@ func TestGuardChunked(t *testing.T) {
 				t.Errorf("heads %q, passed %.200q", j.heads, got)
 			}
 		})
+	}
+}
+
+// Trailers are held against the grammar and handed on to nobody.
+func TestGuardSwallowsTrailers(t *testing.T) {
+	for _, trailers := range []string{
+		"X-Sum: 1\r\nY: 2\r\n", "Proxy-Authorization: Basic x\r\n", "X-Forwarded-For: 10.0.0.1\r\n", "Transfer_Encoding: chunked\r\n",
+	} {
+		var j judged
+		got := passed(guardOver([]byte(chunkedHead+"1\r\na\r\n0\r\n"+trailers+"\r\n"), &j))
+		if got != chunkedHead+"1\r\na\r\n0\r\n\r\n" || j.fault != rules.ReasonNone {
+			t.Errorf("%q: passed %q, fault %v (%s)", trailers, got, j.fault, j.detail)
+		}
 	}
 }
 
@@ -164,8 +180,8 @@ func TestGuardPanic(t *testing.T) {
 	}
 }
 
-// FuzzChunked: a body that the guard lets through is, for net/http, whole and
-// of the same length to the byte.
+// FuzzChunked: a body that the guard lets through is, for net/http, whole, of
+// the same length to the byte, and without trailers.
 func FuzzChunked(f *testing.F) {
 	for _, s := range []string{
 		"0\r\n\r\n", "3\r\nabc\r\n0\r\n\r\n", "3;x=y\r\nabc\r\n0\r\nX: y\r\n\r\n", "ff\r\n", "3\nabc\r\n", "0x3\r\nabc\r\n",
@@ -191,8 +207,8 @@ func FuzzChunked(f *testing.F) {
 		if _, err := io.Copy(io.Discard, req.Body); err != nil {
 			t.Fatalf("net/http refuses the body that we let through: %v", err)
 		}
-		if rest, _ := io.ReadAll(r); len(rest) > 0 {
-			t.Fatalf("net/http leaves %q", rest)
+		if rest, _ := io.ReadAll(r); len(rest) > 0 || len(req.Trailer) > 0 {
+			t.Fatalf("net/http leaves %q, and has trailers %v", rest, req.Trailer)
 		}
 	})
 }

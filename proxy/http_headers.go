@@ -16,6 +16,7 @@ var hopByHop = [...]string{"Connection", "Keep-Alive", "Te", "Upgrade", "Http2-S
 func (g *grant) rewrite(r *http.Request, pseudonym string) {
 	r.URL.Scheme, r.URL.Host, r.URL.User = "http", g.host, nil
 	r.Host = g.forwardedHost()
+	r.Trailer = nil // the guard lets none through
 	// Close is about the client's connection. It is used upstream where the body
 	// may never be wanted: net/http would send it after a final answer, to save
 	// the connection, and first ask the client for it.

@@ -100,6 +100,8 @@ func TestAnswerCut(t *testing.T) {
 func TestAnswerFraming(t *testing.T) {
 	for _, c := range []struct{ name, method, text, body string }{
 		{"chunked", "GET", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n", "hello"},
+		{"trailers, announced and not", "GET", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sallyport-Reason\r\n\r\n" +
+			"5\r\nhello\r\n0\r\nX-Sallyport-Reason: not_listed\r\nX-Sallyport-Hint: x\r\n\r\n", "hello"},
 		{"to the end", "GET", "HTTP/1.0 200 OK\r\n\r\nhello", "hello"},
 		{"204", "GET", "HTTP/1.1 204 No Content\r\n\r\n", ""},
 		{"304 with a length", "GET", "HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n", ""},
@@ -114,6 +116,9 @@ func TestAnswerFraming(t *testing.T) {
 			resp, body := e.answer(c.method)
 			if body != c.body || c.method == "HEAD" && resp.ContentLength != 9 {
 				t.Errorf("%q, length %d", body, resp.ContentLength)
+			}
+			if len(resp.Trailer) > 0 || resp.Header.Get("Trailer") != "" {
+				t.Errorf("trailers %v, header %v", resp.Trailer, resp.Header)
 			}
 			e.send("GET http://evil.example/ HTTP/1.1\r\nHost: evil.example\r\n\r\n")
 			e.want(403, "not_listed")

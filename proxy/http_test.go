@@ -312,6 +312,8 @@ func TestRequestBodies(t *testing.T) {
 	for _, c := range []struct{ name, framing, body, arrives string }{
 		{"Content-Length", "Content-Length: 5\r\n", "hello", "hello"},
 		{"chunked", "Transfer-Encoding: chunked\r\n", "3\r\nhel\r\n2;x=y\r\nlo\r\n0\r\n\r\n", "0\r\n\r\n"},
+		{"trailers", "Transfer-Encoding: chunked\r\nTrailer: X-Forwarded-For\r\n",
+			"3\r\nhel\r\n0\r\nX-Forwarded-For: 10.0.0.1\r\nProxy-Authorization: Basic x\r\nTransfer_Encoding: chunked\r\n\r\n", "0\r\n\r\n"},
 		{"expecting 100", "Content-Length: 5\r\nExpect: 100-continue\r\n", "hello", "hello"},
 		{"empty", "Content-Length: 0\r\n", "", "Content-Length: 0\r\n"},
 	} {
@@ -325,6 +327,11 @@ func TestRequestBodies(t *testing.T) {
 			}
 			if resp.StatusCode != 200 || !strings.Contains(o.received(), c.arrives) {
 				t.Errorf("%s, arrived %q", resp.Status, o.received())
+			}
+			for _, part := range []string{"Trailer", "X-Forwarded-For", "Proxy-Authorization", "Transfer_Encoding"} {
+				if strings.Contains(o.received(), part) {
+					t.Errorf("%s arrived: %q", part, o.received())
+				}
 			}
 			w.wantOne(rules.Allow, rules.ReasonNone)
 			e.send("GET http://a.example/next HTTP/1.1\r\nHost: a.example\r\n\r\n")

@@ -142,7 +142,11 @@ func (g *grant) roundTrip(r *http.Request, _ *goproxy.ProxyCtx) (*http.Response,
 	resp.Header.Del("X-Sallyport-Hint")
 	addVia(resp.Header, "1.1 "+g.s.p.engine.name)
 	resp.Body = &body{ReadCloser: resp.Body, g: g, cancel: cancel}
-	return resp, nil
+	// A copy: net/http puts the trailers into the original when it meets them.
+	// They are not forwarded, as what they say could be ours.
+	out := *resp
+	out.Trailer = nil
+	return &out, nil
 }
 
 // errUpgrade refuses a 101 that nobody asked for: no upgrade was forwarded.
