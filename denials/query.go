@@ -37,20 +37,34 @@ type View struct {
 // Review reads a journal once and answers. Its memory is bounded, whatever the
 // journal holds.
 func Review(ctx context.Context, q Query) (*View, error) {
-	order, ok := map[string]func(a, b *Group) int{"": byCount, "count": byCount, "last": byLast, "host": byHost}[q.Sort]
-	if !ok {
-		return nil, fmt.Errorf("cannot sort by %q; there are %v", q.Sort, Sorts())
+	order, err := orderOf(q.Sort)
+	if err != nil {
+		return nil, err
 	}
 	q.Filter.Denied = true
 	var v View
 	var tally Tally
-	var err error
 	v.Report, err = scanFiles(ctx, q.Files, q.Filter, q.Progress, func(r *Record) error {
 		tally.Add(r)
 		v.Totals.Add(r)
 		v.Timeline.Add(r)
 		return nil
 	})
+	v.answer(&tally, &q, order)
+	return &v, err
+}
+
+// orderOf returns the order that a query asks for.
+func orderOf(name string) (func(a, b *Group) int, error) {
+	order, ok := map[string]func(a, b *Group) int{"": byCount, "count": byCount, "last": byLast, "host": byHost}[name]
+	if !ok {
+		return nil, fmt.Errorf("cannot sort by %q; there are %v", name, Sorts())
+	}
+	return order, nil
+}
+
+// answer judges, sorts and cuts what was added up.
+func (v *View) answer(tally *Tally, q *Query, order func(a, b *Group) int) {
 	v.Denials, v.Rest = tally.Total, tally.Rest
 	groups := tally.Groups()
 	for _, g := range groups {
@@ -63,7 +77,6 @@ func Review(ctx context.Context, q Query) (*View, error) {
 	slices.SortFunc(groups, order)
 	v.Matched = len(groups)
 	v.Groups = page(groups, q.Offset, q.Limit)
-	return &v, err
 }
 
 // page cuts a part out of a list.

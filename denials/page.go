@@ -1,0 +1,177 @@
+// Page: the review in a browser. It reads, and changes nothing.
+
+package denials
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"time"
+)
+
+// A PageConfig is what the review page is made of. Site, Usage and Health are
+// asked at each view, so that a reload shows at once; any of them may be nil.
+type PageConfig struct {
+	Files  func() ([]string, error) // the journal, as from Files
+	Site   func() *Site             // the configuration in force
+	Usage  func() UsageState
+	Health func() []Health
+	When   func(text string, now time.Time) (time.Time, error) // reads a time that people write; nil: RFC 3339 only
+	Now    func() time.Time                                    // nil: time.Now
+	Log    *slog.Logger                                        // nil: silent
+}
+
+// A Health is one line of the health view.
+type Health struct {
+	Name string
+	OK   bool
+	Text string
+}
+
+// scanTime bounds one view; the first of a long journal takes the longest.
+const scanTime = 5 * time.Minute
+
+// A reviewPage serves the views. One scan runs at a time: a second viewer
+// waits for it and then has its result.
+type reviewPage struct {
+	PageConfig
+	turn  chan struct{} // holds a token while nobody uses what is below
+	cache []cached      // the latest last
+}
+
+// cached is a running review and what it is of.
+type cached struct {
+	key Filter
+	run *running
+}
+
+// cachedMax bounds the running reviews: that of everything, and the latest
+// filters, so that paging and sorting read nothing again.
+const cachedMax = 4
+
+// keptMax bounds the octets, about, that the reviews hold which are not in use.
+const keptMax = 16 << 20
+
+// Page returns the review page. Who may see it is decided in front of it.
+func Page(c PageConfig) http.Handler {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.When == nil {
+		c.When = func(s string, _ time.Time) (time.Time, error) { return time.Parse(time.RFC3339, s) }
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	p := &reviewPage{PageConfig: c, turn: make(chan struct{}, 1)}
+	p.turn <- struct{}{}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{$}", p.serveGroups)
+	mux.HandleFunc("GET /group", p.serveGroup)
+	mux.HandleFunc("GET /live", p.serveLive)
+	mux.HandleFunc("GET /policy", p.servePolicy)
+	mux.HandleFunc("GET /health", p.serveHealth)
+	mux.HandleFunc("GET /style.css", serveStyle)
+	mux.HandleFunc("GET /", p.serveNothing)
+	return secured(mux)
+}
+
+// secured sets what every answer of the page must have: nothing but this
+// origin's style is loaded, nothing frames it, nothing runs.
+func secured(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		SecureHeaders(w.Header())
+		next.ServeHTTP(w, r)
+	})
+}
+
+// SecureHeaders sets the headers that keep a browser from running, loading or
+// framing anything. The referrer stays within the origin: without any, browsers
+// would not say the origin of a form either.
+func SecureHeaders(h http.Header) {
+	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; frame-ancestors 'none'; base-uri 'none'")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("X-Frame-Options", "DENY")
+	h.Set("Referrer-Policy", "same-origin")
+	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	h.Set("Cache-Control", "no-store")
+}
+
+// acquire waits for the turn. The caller calls release.
+func (p *reviewPage) acquire(ctx context.Context) error {
+	select {
+	case <-p.turn:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (p *reviewPage) release() { p.turn <- struct{}{} }
+
+// running returns the review of a filter, read to the end of the journal. The
+// caller has the turn. An error may come with a review of what could be read.
+func (p *reviewPage) running(ctx context.Context, f Filter) (*running, error) {
+	files, err := p.Files()
+	if err != nil {
+		return nil, err
+	}
+	var run *running
+	var kept []cached
+	for _, c := range p.cache {
+		if c.key == f {
+			run = c.run
+		} else {
+			kept = append(kept, c)
+		}
+	}
+	if run == nil {
+		if run, err = newRunning(f); err != nil {
+			return nil, err
+		}
+	}
+	p.cache = append(trim(kept), cached{f, run})
+	return run, run.read(ctx, files)
+}
+
+// trim lets go of the oldest reviews, until the rest is few and small.
+func trim(list []cached) []cached {
+	size := 0
+	for i := len(list) - 1; i >= 0; i-- {
+		if size += list[i].run.tally.size; size > keptMax || len(list)-i >= cachedMax {
+			return append([]cached(nil), list[i+1:]...)
+		}
+	}
+	return list
+}
+
+// site returns the configuration in force; nil: unknown.
+func (p *reviewPage) site() *Site {
+	if p.Site == nil {
+		return nil
+	}
+	return p.Site()
+}
+
+// begin gives a view the time that a scan may need.
+func begin(w http.ResponseWriter, r *http.Request) (context.Context, context.CancelFunc) {
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(scanTime)) // where there is none, none is needed
+	return context.WithTimeout(r.Context(), scanTime)
+}
+
+// notes says what a scan could not read.
+func notes(rep *Report, err error) []string {
+	var out []string
+	if err != nil && !errors.Is(err, context.Canceled) {
+		out = append(out, "not everything could be read: "+err.Error())
+	}
+	for _, p := range rep.Problems[:min(len(rep.Problems), 3)] {
+		out = append(out, p.String())
+	}
+	if n := rep.Skipped; n > 3 {
+		out = append(out, grouped(n)+" lines are no records and were skipped")
+	}
+	return out
+}

@@ -1,0 +1,130 @@
+// Form: what a viewer asks for, from the address of a view and back.
+
+package denials
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"time"
+	"unicode/utf8"
+
+	"sallyport/rules"
+)
+
+// pageSize is how many groups one page shows.
+const pageSize = 50
+
+// A form is what a viewer filled in, as text, to be shown again.
+type form struct {
+	Since, Until, Client, Profile, Reason, Via, Verdict, Host, Text, Cure, Sort string
+	Page                                                                        int // from 1
+}
+
+// fields names the texts of a form in an address, in the order they are shown.
+func (f *form) fields() []struct {
+	key   string
+	value *string
+} {
+	return []struct {
+		key   string
+		value *string
+	}{
+		{"since", &f.Since}, {"until", &f.Until}, {"client", &f.Client}, {"profile", &f.Profile}, {"reason", &f.Reason},
+		{"via", &f.Via}, {"verdict", &f.Verdict}, {"host", &f.Host}, {"text", &f.Text}, {"cure", &f.Cure}, {"sort", &f.Sort},
+	}
+}
+
+// formOf reads the form of a request.
+func formOf(r *http.Request) (f form, err error) {
+	q := r.URL.Query()
+	for _, field := range f.fields() {
+		v := q.Get(field.key)
+		if len(v) > 256 || !utf8.ValidString(v) {
+			return f, fmt.Errorf("%s: is too long, or is no text", field.key)
+		}
+		*field.value = v
+	}
+	f.Page = 1
+	if s := q.Get("page"); s != "" {
+		if f.Page, err = strconv.Atoi(s); err != nil || f.Page < 1 || f.Page > 1_000_000 {
+			f.Page = 1
+			return f, fmt.Errorf("page: %q is no number of a page", s)
+		}
+	}
+	return f, nil
+}
+
+// query turns a form into the query that a command with the same words makes.
+// A time that is relative to now is of the full minute, so that the pages of
+// one look belong together.
+func (p *reviewPage) query(f *form) (Query, error) {
+	q := Query{Cure: Cure(f.Cure), Sort: f.Sort, Offset: (f.Page - 1) * pageSize, Limit: pageSize, Filter: Filter{
+		Client: f.Client, Profile: f.Profile, Reason: f.Reason, Via: f.Via, Verdict: f.Verdict, Host: f.Host, Text: f.Text, Denied: true,
+	}}
+	for _, t := range []struct {
+		name, text string
+		to         *time.Time
+	}{{"since", f.Since, &q.Filter.Since}, {"until", f.Until, &q.Filter.Until}} {
+		if t.text == "" {
+			continue
+		}
+		at, err := p.When(t.text, p.Now().Truncate(time.Minute))
+		if err != nil {
+			return q, fmt.Errorf("%s: %w", t.name, err)
+		}
+		*t.to = at.UTC().Round(0)
+	}
+	if _, err := rules.ParseReason(f.Reason); f.Reason != "" && err != nil {
+		return q, fmt.Errorf("reason: %w", err)
+	}
+	if f.Verdict != "" && f.Verdict != VerdictDeny && f.Verdict != VerdictWouldDeny {
+		return q, fmt.Errorf("verdict: %q is neither deny nor would_deny", f.Verdict)
+	}
+	if f.Cure != "" && !slices.Contains(Cures(), q.Cure) {
+		return q, fmt.Errorf("cure: there is no %q", f.Cure)
+	}
+	if _, err := orderOf(f.Sort); err != nil {
+		return q, err
+	}
+	_, err := q.Filter.prepared()
+	if err != nil {
+		return q, fmt.Errorf("host: %q is no glob: %w", f.Host, err)
+	}
+	return q, nil
+}
+
+// values is the form as the part of an address behind "?".
+func (f form) values() url.Values {
+	v := url.Values{}
+	for _, field := range f.fields() {
+		if *field.value != "" {
+			v.Set(field.key, *field.value)
+		}
+	}
+	if f.Page > 1 {
+		v.Set("page", strconv.Itoa(f.Page))
+	}
+	return v
+}
+
+// link is the address of a view with the form, changed by pairs of key and
+// value; every change but that of the page goes to the first page.
+func (f form) link(path string, pairs ...string) string {
+	v := f.values()
+	for i := 0; i+1 < len(pairs); i += 2 {
+		if pairs[i] != "page" {
+			v.Del("page")
+		}
+		v.Del(pairs[i])
+		if pairs[i+1] != "" {
+			v.Set(pairs[i], pairs[i+1])
+		}
+	}
+	if len(v) == 0 {
+		return path
+	}
+	return path + "?" + v.Encode()
+}

@@ -1,0 +1,128 @@
+// More views: the latest denials, the policy in force, the gateway's health.
+
+package denials
+
+import (
+	"net/http"
+	"slices"
+	"time"
+)
+
+// liveEvery is how often the live view asks anew, in seconds.
+const liveEvery = 5
+
+// A liveView is the latest denials, the newest first.
+type liveView struct {
+	frame
+	Records []liveRow
+	On, Off string // where to turn refreshing on and off
+}
+
+type liveRow struct {
+	Time                              time.Time
+	Who, Via, Where, Cause, Why, Link string
+	Times                             uint64
+}
+
+func (p *reviewPage) serveLive(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := begin(w, r)
+	defer cancel()
+	v := liveView{frame: p.frameOf("live", "Latest denials", p.site()), On: "/live?refresh=on", Off: "/live"}
+	if r.URL.Query().Get("refresh") == "on" {
+		v.Refresh = liveEvery
+	}
+	if err := p.acquire(ctx); err != nil {
+		return
+	}
+	defer p.release()
+	run, err := p.running(ctx, Filter{Denied: true})
+	if r.Context().Err() != nil {
+		return
+	}
+	var rep Report
+	if run != nil {
+		rep = run.report
+		for r := range run.recent.all {
+			k, raw := keyOf(r)
+			v.Records = append(v.Records, liveRow{r.Time, who(r.ClientName, r.Client), r.Via, where(r), cause(r), why(r.Nearest, r.Hint, r.Detail),
+				form{}.link("/group", "key", newGroup(k, raw, r).Key()), r.Times()})
+		}
+	}
+	slices.SortStableFunc(v.Records, func(a, b liveRow) int { return b.Time.Compare(a.Time) })
+	v.Notes = notes(&rep, err)
+	p.show(w, http.StatusOK, "live", &v)
+}
+
+// A policyView is the policy in force, by client, and how it was used.
+type policyView struct {
+	frame
+	Revision string
+	Counting time.Time // since when usage is counted; zero: it is not
+	Clients  []policyClient
+}
+
+type policyClient struct {
+	Name, Mode string
+	Sources    []string
+	Profiles   []string
+	Rules      []policyRule
+}
+
+type policyRule struct {
+	RuleUse
+	To, Ports string
+	Unused    bool
+}
+
+// unusedAfter is after how long a rule counts as unused.
+const unusedAfter = 30 * 24 * time.Hour
+
+func (p *reviewPage) servePolicy(w http.ResponseWriter, _ *http.Request) {
+	site := p.site()
+	v := policyView{frame: p.frameOf("policy", "Policy in force", site)}
+	if site == nil {
+		v.Notes = []string{"no policy is in force"}
+		p.show(w, http.StatusOK, "policy", &v)
+		return
+	}
+	var st UsageState
+	if p.Usage != nil {
+		st = p.Usage()
+	}
+	v.Revision, v.Counting = site.Policy.Revision(), st.Since
+	by := map[string][]policyRule{}
+	uses := site.Used(st)
+	i := 0
+	for c, r := range site.Policy.InForce { // in the order of Used
+		u := uses[i]
+		i++
+		by[c.Name] = append(by[c.Name], policyRule{u, destinations(r), portsText(r), u.Never(p.Now().Add(-unusedAfter))})
+	}
+	for _, c := range site.Config.Clients {
+		v.Clients = append(v.Clients, policyClientOf(c, by[c.Name]))
+	}
+	p.show(w, http.StatusOK, "policy", &v)
+}
+
+// A healthView is what the gateway says of itself.
+type healthView struct {
+	frame
+	Rows []Health
+	OK   bool
+}
+
+func (p *reviewPage) serveHealth(w http.ResponseWriter, _ *http.Request) {
+	v := healthView{frame: p.frameOf("health", "Health", p.site()), OK: true}
+	if p.Health != nil {
+		v.Rows = p.Health()
+	}
+	for _, h := range v.Rows {
+		v.OK = v.OK && h.OK
+	}
+	p.show(w, http.StatusOK, "health", &v)
+}
+
+func (p *reviewPage) serveNothing(w http.ResponseWriter, _ *http.Request) {
+	v := healthView{frame: p.frameOf("nothing", "There is no such view", nil)}
+	p.show(w, http.StatusNotFound, "nothing", &v)
+}

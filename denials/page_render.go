@@ -1,0 +1,154 @@
+// Render: templates and style of the page, inside the binary. Every text goes
+// through a function that shows what a terminal or browser might obey.
+
+package denials
+
+import (
+	"bytes"
+	"embed"
+	"html/template"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"sallyport/rules"
+)
+
+//go:embed page/*.html page/style.css
+var pageFiles embed.FS
+
+// pageTemplates are parsed once; a mistake in them ends every test.
+var pageTemplates = template.Must(template.New("page").Funcs(template.FuncMap{
+	"v": visible, "lines": visibleLines, "n": grouped, "t": second, "iso": isoTime, "tag": tag,
+	"lineCount": func(s string) int { return min(strings.Count(s, "\n")+2, 30) },
+	"join":      func(list []string) string { return visible(strings.Join(list, ", ")) },
+	"sn":        func(i int) string { return grouped(uint64(max(i, 0))) },
+	"pick":      func(name, label, now string, list []string) choice { return choice{name, label, now, list} },
+}).ParseFS(pageFiles, "page/*.html"))
+
+// A choice is a field of the form with what it offers.
+type choice struct {
+	Name, Label, Now string
+	List             []string
+}
+
+// show answers with a view.
+func (p *reviewPage) show(w http.ResponseWriter, status int, name string, data any) {
+	var b bytes.Buffer
+	if err := pageTemplates.ExecuteTemplate(&b, name, data); err != nil {
+		p.Log.Error("review page", "view", name, "error", err)
+		http.Error(w, "this view cannot be shown; the log says why", http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.WriteHeader(status)
+	_, _ = w.Write(b.Bytes()) // the viewer may have gone
+}
+
+// WriteLogin answers with the form that asks for the token; problem says what
+// was wrong with the last try.
+func WriteLogin(w http.ResponseWriter, status int, problem string) {
+	SecureHeaders(w.Header())
+	var b bytes.Buffer
+	data := struct {
+		frame
+		Problem string
+	}{frame{View: "login", Title: "Log in"}, problem}
+	if err := pageTemplates.ExecuteTemplate(&b, "login", data); err != nil {
+		http.Error(w, "the form cannot be shown", http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.WriteHeader(status)
+	_, _ = w.Write(b.Bytes())
+}
+
+func serveStyle(w http.ResponseWriter, _ *http.Request) {
+	css, err := pageFiles.ReadFile("page/style.css")
+	if err != nil {
+		http.Error(w, "no style", http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "text/css; charset=utf-8")
+	w.Header().Set("Cache-Control", "max-age=300")
+	_, _ = w.Write(css)
+}
+
+// visibleLines is visible for a text of several lines.
+func visibleLines(s string) string {
+	list := strings.Split(s, "\n")
+	for i := range list {
+		list[i] = visible(list[i])
+	}
+	return strings.Join(list, "\n")
+}
+
+// grouped groups the digits of a number by threes.
+func grouped(n uint64) string {
+	s := strconv.FormatUint(n, 10)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
+
+func second(t time.Time) string {
+	if t.IsZero() {
+		return "never"
+	}
+	return t.UTC().Format("2006-01-02 15:04:05")
+}
+
+func isoTime(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+
+func pageText(n int) string { return strconv.Itoa(n) }
+
+// destinations lists what a rule is about.
+func destinations(r *rules.Rule) string {
+	var out []string
+	for _, d := range r.To {
+		out = append(out, d.String())
+	}
+	return strings.Join(out, ", ")
+}
+
+// portsText lists the protocols and ports of a rule.
+func portsText(r *rules.Rule) string {
+	if r.Any {
+		return "any protocol and port"
+	}
+	var out []string
+	if len(r.TCP) > 0 {
+		out = append(out, "tcp "+r.TCP.String())
+	}
+	if len(r.UDP) > 0 {
+		out = append(out, "udp "+r.UDP.String())
+	}
+	return strings.Join(out, ", ")
+}
+
+// policyClientOf describes a client with its rules.
+func policyClientOf(c *rules.Client, list []policyRule) policyClient {
+	out := policyClient{Name: c.Name, Mode: "enforce", Rules: list}
+	if c.Audit {
+		out.Mode = "audit"
+	}
+	for _, p := range c.Sources {
+		out.Sources = append(out.Sources, p.String())
+	}
+	for _, p := range c.Profiles {
+		if p.Profile == nil {
+			continue
+		}
+		text := p.Profile.Name + " as " + p.Role
+		if p.Version != "" {
+			text += ", version " + p.Version
+		}
+		if len(p.Features) > 0 {
+			text += ", with " + strings.Join(p.Features, ", ")
+		}
+		out.Profiles = append(out.Profiles, text)
+	}
+	return out
+}

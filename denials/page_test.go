@@ -1,0 +1,351 @@
+// Tests of the page: what it shows is what the commands say, it runs nothing
+// and it shows everything as text.
+
+package denials
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/net/html"
+)
+
+// pageOf serves the page over files.
+func pageOf(t testing.TB, site *Site, files ...string) http.Handler {
+	t.Helper()
+	return Page(PageConfig{
+		Files:  func() ([]string, error) { return files, nil },
+		Site:   func() *Site { return site },
+		Usage:  func() UsageState { return UsageState{Since: noon} },
+		Health: func() []Health { return []Health{{"Journal", true, "fine"}, {"Upstreams", false, "none answers"}} },
+		When: func(s string, now time.Time) (time.Time, error) {
+			if d, err := time.ParseDuration(s); err == nil {
+				return now.Add(-d), nil
+			}
+			return time.Parse(time.RFC3339, s)
+		},
+		Now: func() time.Time { return noon.Add(time.Hour) },
+	})
+}
+
+// get asks for one view and parses it.
+func get(t testing.TB, h http.Handler, path string, status int) (*html.Node, string) {
+	t.Helper()
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
+	if w.Code != status {
+		t.Fatalf("%s: status %d, want %d\n%.500s", path, w.Code, status, w.Body)
+	}
+	doc, err := html.Parse(strings.NewReader(w.Body.String()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return doc, w.Body.String()
+}
+
+// all lists the elements of a name.
+func all(n *html.Node, tag string) (out []*html.Node) {
+	for d := range n.Descendants() {
+		if d.Type == html.ElementNode && d.Data == tag {
+			out = append(out, d)
+		}
+	}
+	return out
+}
+
+func attr(n *html.Node, key string) string {
+	for _, a := range n.Attr {
+		if a.Key == key {
+			return a.Val
+		}
+	}
+	return ""
+}
+
+func textOf(n *html.Node) string {
+	var b strings.Builder
+	for d := range n.Descendants() {
+		if d.Type == html.TextNode {
+			b.WriteString(d.Data)
+		}
+	}
+	return strings.Join(strings.Fields(b.String()), " ")
+}
+
+// groupRows lists destination and count of the table of groups.
+func groupRows(doc *html.Node) (out []string) {
+	for _, tr := range all(doc, "tr") {
+		if th := all(tr, "th"); len(th) == 1 && attr(th[0], "data-label") == "Destination" {
+			out = append(out, textOf(th[0])+" "+textOf(all(tr, "td")[0]))
+		}
+	}
+	return out
+}
+
+func generated(t testing.TB, n int) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "denials.jsonl")
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := newGenerator(t, 1).write(f, n); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// Filters, order and pages select what the query behind the commands does.
+func TestPageAgreesWithTheCommands(t *testing.T) {
+	path := generated(t, 3000)
+	site := siteOf(t, fleet)
+	h := pageOf(t, site, path)
+	for _, c := range []struct {
+		form string
+		q    Query
+	}{
+		{"", Query{}},
+		{"page=2", Query{Offset: pageSize}},
+		{"sort=host&page=3", Query{Sort: "host", Offset: 2 * pageSize}},
+		{"sort=last", Query{Sort: "last"}},
+		{"reason=not_listed", Query{Filter: Filter{Reason: "not_listed"}}},
+		{"client=10.1.0.0/24&via=dns", Query{Filter: Filter{Client: "10.1.0.0/24", Via: "dns"}}},
+		{"client=laptops&verdict=would_deny", Query{Filter: Filter{Client: "laptops", Verdict: VerdictWouldDeny}}},
+		{"host=*.evil.example", Query{Filter: Filter{Host: "*.evil.example"}}},
+		{"text=CYBER", Query{Filter: Filter{Text: "CYBER"}}},
+		{"profile=symantec-liveupdate", Query{Filter: Filter{Profile: "symantec-liveupdate"}}},
+		{"cure=feature", Query{Cure: CureFeature}},
+		{"since=2026-03-01T00:00:00Z&until=2099-01-01T00:00:00Z", Query{Filter: Filter{Since: time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC), Until: time.Date(2099, 1, 1, 0, 0, 0, 0, time.UTC)}}},
+	} {
+		c.q.Files, c.q.Site, c.q.Limit = []string{path}, site, pageSize
+		want := review(t, c.q)
+		var rows []string
+		for _, g := range want.Groups {
+			rows = append(rows, strings.Join(strings.Fields(visible(endpoint(g.Host, g.Port, g.Proto))), " ")+" "+grouped(g.Count))
+		}
+		doc, body := get(t, h, "/?"+c.form, http.StatusOK)
+		if got := groupRows(doc); strings.Join(got, "\n") != strings.Join(rows, "\n") {
+			t.Errorf("%q:\n%s\nwant\n%s", c.form, strings.Join(got, "\n"), strings.Join(rows, "\n"))
+		}
+		if sum := fmt.Sprintf("%s denials in %s groups", grouped(want.Denials), grouped(uint64(want.Matched))); !strings.Contains(body, sum) {
+			t.Errorf("%q: does not say %q", c.form, sum)
+		}
+	}
+}
+
+func TestPageSaysWhatIsWrongWithAFilter(t *testing.T) {
+	h := pageOf(t, nil, generated(t, 10))
+	for _, form := range []string{"reason=nope", "since=yesterday", "sort=size", "cure=luck", "host=%5B", "page=0", "page=x", "verdict=allow", "text=%ff",
+		"text=" + strings.Repeat("x", 257)} {
+		doc, _ := get(t, h, "/?"+form, http.StatusBadRequest)
+		alerts := 0
+		for _, p := range all(doc, "p") {
+			if attr(p, "role") == "alert" {
+				alerts++
+			}
+		}
+		if alerts != 1 {
+			t.Errorf("%s: %d alerts", form, alerts)
+		}
+	}
+}
+
+// What a client sent is shown as text in every view, and marks that turn or
+// hide text are spelled out.
+func TestPageEscapes(t *testing.T) {
+	for _, evil := range []string{
+		`<script>alert(1)</script>`, `"><img src=x onerror=alert(1)>`, `' autofocus onfocus=alert(1) x='`, `</textarea><script>`, `</title><script>`,
+		`javascript:alert(1)`, "\x1b[2J\x1b]0;x\x07", "\u202eelpmaxe\u2066", "a\u2028b\u200bc\ufeff", "\u009b31m", "{{.}}", "\r\nSet-Cookie: x", "a\x00b",
+	} {
+		path := journalOf(t, filepath.Join(t.TempDir(), "j"), at(0, func(r *Record) {
+			r.Host, r.HostRaw, r.ClientName, r.Via, r.Detail, r.Hint, r.Nearest, r.Source, r.SNI, r.Profile = "", evil, evil, evil, evil, evil, evil, evil, evil, evil
+			r.Resolved = []string{evil}
+		}), at(1, func(r *Record) { r.Host, r.ClientName, r.Reason, r.Client = evil, evil, evil, evil }))
+		h := pageOf(t, siteOf(t, fleet), path)
+		views := []string{"/", "/live", "/live?refresh=on", "/policy", "/health", "/?" + url.Values{"text": {visible(evil)}}.Encode()}
+		for _, g := range review(t, Query{Files: []string{path}}).Groups {
+			views = append(views, "/group?key="+g.Key())
+		}
+		for _, view := range views {
+			doc, body := get(t, h, view, http.StatusOK)
+			safe(t, view, doc, body)
+			if (view == "/" || view == "/live") && !strings.Contains(textOf(doc), strings.Join(strings.Fields(visible(evil)), " ")) {
+				t.Errorf("%s does not show %q", view, evil)
+			}
+		}
+	}
+}
+
+// safe holds a document against what the page never has.
+func safe(t *testing.T, view string, doc *html.Node, body string) {
+	t.Helper()
+	for line := range strings.Lines(body) {
+		if line = strings.TrimSuffix(line, "\n"); visible(line) != line {
+			t.Errorf("%s: %q", view, line)
+		}
+	}
+	for n := range doc.Descendants() {
+		if n.Type != html.ElementNode {
+			continue
+		}
+		if n.Data == "script" || n.Data == "img" || n.Data == "iframe" || n.Data == "style" {
+			t.Errorf("%s: has a <%s>", view, n.Data)
+		}
+		for _, a := range n.Attr {
+			if strings.HasPrefix(a.Key, "on") || a.Key == "style" {
+				t.Errorf("%s: <%s %s=%q>", view, n.Data, a.Key, a.Val)
+			}
+			if (a.Key == "href" || a.Key == "src" || a.Key == "action") && !strings.HasPrefix(a.Val, "/") && !strings.HasPrefix(a.Val, "#") && a.Val != "data:," {
+				t.Errorf("%s: leads to %q", view, a.Val)
+			}
+		}
+	}
+}
+
+func TestPageHeaders(t *testing.T) {
+	h := pageOf(t, nil, generated(t, 10))
+	for _, view := range []string{"/", "/live", "/policy", "/health", "/group?key=none", "/nothing", "/style.css"} {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, view, nil))
+		for key, want := range map[string]string{
+			"Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
+			"X-Content-Type-Options":  "nosniff", "X-Frame-Options": "DENY", "Referrer-Policy": "same-origin",
+		} {
+			if got := w.Header().Get(key); got != want {
+				t.Errorf("%s: %s: %q", view, key, got)
+			}
+		}
+		for _, method := range []string{http.MethodPost, http.MethodPut, http.MethodDelete} {
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, httptest.NewRequest(method, view, nil))
+			if w.Code != http.StatusMethodNotAllowed {
+				t.Errorf("%s %s: status %d", method, view, w.Code)
+			}
+		}
+	}
+}
+
+// Every view can be used with a keyboard and a screen reader.
+func TestPageStructure(t *testing.T) {
+	path := generated(t, 500)
+	site := siteOf(t, fleet)
+	h := pageOf(t, site, path)
+	key := review(t, Query{Files: []string{path}, Limit: 1}).Groups[0].Key()
+	for _, view := range []string{"/", "/live", "/policy", "/health", "/group?key=" + key} {
+		doc, _ := get(t, h, view, http.StatusOK)
+		for _, tag := range []string{"header", "nav", "main", "footer", "h1", "title"} {
+			if n := len(all(doc, tag)); n == 0 || n > 1 && tag != "nav" && tag != "title" {
+				t.Errorf("%s: %d of <%s>", view, n, tag)
+			}
+		}
+		if attr(all(doc, "html")[0], "lang") != "en" || attr(all(doc, "a")[0], "href") != "#main" || attr(all(doc, "main")[0], "id") != "main" {
+			t.Errorf("%s: no language, or no way past the header", view)
+		}
+		ids, labels := map[string]int{}, map[string]bool{}
+		for n := range doc.Descendants() {
+			if id := attr(n, "id"); id != "" {
+				ids[id]++
+			}
+			if n.Data == "label" {
+				labels[attr(n, "for")] = true
+			}
+		}
+		for id, n := range ids {
+			if n > 1 {
+				t.Errorf("%s: id %s is there %d times", view, id, n)
+			}
+		}
+		for _, tag := range []string{"input", "select", "textarea"} {
+			for _, n := range all(doc, tag) {
+				if attr(n, "type") != "hidden" && !labels[attr(n, "id")] && attr(n, "aria-label") == "" {
+					t.Errorf("%s: a <%s> without a label", view, tag)
+				}
+			}
+		}
+		for _, table := range all(doc, "table") {
+			if len(all(table, "caption")) != 1 {
+				t.Errorf("%s: a table without a caption", view)
+			}
+			for _, th := range all(table, "th") {
+				if s := attr(th, "scope"); s != "col" && s != "row" {
+					t.Errorf("%s: <th scope=%q>", view, s)
+				}
+			}
+		}
+	}
+	doc, _ := get(t, h, "/", http.StatusOK)
+	words := ""
+	for _, n := range all(doc, "desc") {
+		words += textOf(n)
+	}
+	if len(all(doc, "rect")) < 10 || !strings.Contains(words, "The most frequent reason is") {
+		t.Errorf("no picture, or none in words: %q", words)
+	}
+	if !strings.Contains(textOf(doc), "Auditing.") {
+		t.Error("no banner, and laptops are audited")
+	}
+}
+
+// A group says what would permit it, as TOML that compiles.
+func TestPageSuggests(t *testing.T) {
+	path := journalOf(t, filepath.Join(t.TempDir(), "j"), at(0, func(r *Record) { r.Host, r.Client = "wsus.example", manager }))
+	site := siteOf(t, fleet)
+	g := review(t, Query{Files: []string{path}, Site: site}).Groups[0]
+	doc, body := get(t, pageOf(t, site, path), "/group?key="+g.Key(), http.StatusOK)
+	want := site.Suggest([]*Group{g}, 1, false)[0]
+	areas := all(doc, "textarea")
+	if len(areas) != 1 || want.TOML == "" {
+		t.Fatalf("%d texts to copy; want %q\n%s", len(areas), want.TOML, body)
+	}
+	if got := areas[0].FirstChild.Data; got != want.TOML {
+		t.Errorf("to copy: %q, want %q", got, want.TOML)
+	}
+	if !strings.Contains(body, "b-0") && !strings.Contains(body, "b-1") {
+		t.Error("the record is not shown")
+	}
+}
+
+// The live view asks anew only when it was told to, and shows the newest first.
+func TestPageLive(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "j")
+	var rs []Record
+	for i := range 150 {
+		rs = append(rs, at(i, func(r *Record) { r.Host = "h" + strconv.Itoa(i) + ".example" }))
+	}
+	journalOf(t, path, rs...)
+	h := pageOf(t, nil, path)
+	doc, still := get(t, h, "/live", http.StatusOK)
+	if strings.Contains(still, `http-equiv="refresh"`) {
+		t.Error("refreshes without being asked to")
+	}
+	if _, live := get(t, h, "/live?refresh=on", http.StatusOK); !strings.Contains(live, `http-equiv="refresh" content="5"`) {
+		t.Error("does not refresh")
+	}
+	rows := all(doc, "tr")[1:]
+	if len(rows) != recentMax || !strings.Contains(textOf(rows[0]), "h149.example") {
+		t.Errorf("%d rows, the first %s", len(rows), textOf(rows[0]))
+	}
+}
+
+// A viewer that leaves ends the scan; the next one is served.
+func TestPageIsLeft(t *testing.T) {
+	h := pageOf(t, nil, generated(t, 5000))
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil).WithContext(ctx))
+	if doc, _ := get(t, h, "/", http.StatusOK); len(groupRows(doc)) != pageSize {
+		t.Error("the next viewer sees too little")
+	}
+}

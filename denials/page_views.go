@@ -1,0 +1,230 @@
+// Views: what each view of the page shows.
+
+package denials
+
+import (
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+)
+
+// A frame is what all views have in common.
+type frame struct {
+	View     string // which one
+	Title    string
+	Auditing []string // clients whose denials are let through
+	Refresh  int      // seconds; 0: only when asked
+	Notes    []string
+	Now      time.Time
+}
+
+// frameOf begins a view.
+func (p *reviewPage) frameOf(view, title string, site *Site) frame {
+	f := frame{View: view, Title: title, Now: p.Now().UTC()}
+	if site != nil {
+		for _, c := range site.Config.Clients {
+			if c.Audit {
+				f.Auditing = append(f.Auditing, c.Name)
+			}
+		}
+	}
+	return f
+}
+
+// A groupsView is the first view: the timeline, the groups and their filters.
+type groupsView struct {
+	frame
+	Form                         form
+	Filtered                     bool
+	Error                        string // in the form
+	Chart                        *chart
+	Groups                       []groupRow
+	Matched, From, To            int
+	Denials, Rest                uint64
+	Previous, Next               string
+	ByCount, ByLast, ByHost      string
+	Clear                        string
+	Reasons, Vias, Profiles      []string
+	Clients, Cures, VerdictNames []string
+	CureCounts                   []cureCount
+}
+
+type groupRow struct {
+	Group
+	Where, Who, Why, Link string
+}
+
+type cureCount struct {
+	Cure Cure
+	N    uint64
+	Link string
+}
+
+func (p *reviewPage) serveGroups(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := begin(w, r)
+	defer cancel()
+	site := p.site()
+	v := groupsView{frame: p.frameOf("groups", "Denials", site), VerdictNames: []string{VerdictDeny, VerdictWouldDeny}, Clear: "/"}
+	for _, c := range Cures() {
+		v.Cures = append(v.Cures, string(c))
+	}
+	var err error
+	if v.Form, err = formOf(r); err == nil {
+		var q Query
+		if q, err = p.query(&v.Form); err == nil {
+			q.Site = site
+			if err := p.acquire(ctx); err != nil {
+				return // gone
+			}
+			defer p.release()
+			run, err := p.running(ctx, q.Filter)
+			v.fill(run, q, err)
+			if r.Context().Err() != nil {
+				return
+			}
+			p.show(w, http.StatusOK, "groups", &v)
+			return
+		}
+	}
+	v.Error = err.Error()
+	p.show(w, http.StatusBadRequest, "groups", &v)
+}
+
+// fill answers the query from a running review, which may be nil.
+func (v *groupsView) fill(run *running, q Query, err error) {
+	if run == nil {
+		v.Notes = notes(&Report{}, err)
+		return
+	}
+	view, orderErr := run.view(q)
+	if orderErr != nil {
+		v.Error = orderErr.Error()
+		return
+	}
+	v.Notes = notes(&view.Report, err)
+	v.Filtered = len(v.Form.values()) > 0
+	v.Chart = chartOf(&view.Timeline, v.Form)
+	v.Matched, v.Denials, v.Rest = view.Matched, view.Denials, view.Rest
+	for _, g := range view.Groups {
+		v.Groups = append(v.Groups, groupRow{*g, endpoint(g.Host, g.Port, g.Proto), who(g.ClientName, g.Client), why(g.Nearest, g.Hint, ""),
+			v.Form.link("/group", "key", g.Key(), "sort", "", "cure", "")})
+	}
+	v.From, v.To = q.Offset+1, q.Offset+len(v.Groups)
+	f := v.Form
+	if f.Page > 1 {
+		v.Previous = f.link("/", "page", pageText(f.Page-1))
+	}
+	if v.To < v.Matched && len(v.Groups) > 0 {
+		v.Next = f.link("/", "page", pageText(f.Page+1))
+	}
+	v.ByCount, v.ByLast, v.ByHost = f.link("/", "sort", ""), f.link("/", "sort", "last"), f.link("/", "sort", "host")
+	for _, c := range Cures() {
+		if n := view.Totals.Cures.Of(string(c)); n > 0 {
+			v.CureCounts = append(v.CureCounts, cureCount{c, n, f.link("/", "cure", string(c))})
+		}
+	}
+	v.Reasons = choices(&view.Totals.Reasons, f.Reason)
+	v.Vias = choices(&view.Totals.Vias, f.Via)
+	v.Profiles = choices(&view.Totals.Profiles, f.Profile)
+	v.Clients = choices(&view.Totals.Clients, f.Client)
+}
+
+// choicesMax bounds what a form offers.
+const choicesMax = 200
+
+// choices lists what a field of the form can be, with what it is now.
+func choices(c *Counts, now string) []string {
+	var out []string
+	for _, k := range page(c.Largest(), 0, choicesMax) {
+		if k.Text != "" && k.Text != Others && visible(k.Text) == k.Text {
+			out = append(out, k.Text)
+		}
+	}
+	if now != "" && !slices.Contains(out, now) {
+		out = append(out, now)
+	}
+	slices.Sort(out)
+	return out
+}
+
+// A groupView is one group: what it was, what would permit it, the records.
+type groupView struct {
+	frame
+	Group       *Group
+	Where, Who  string
+	Suggestions []*Suggestion
+	Records     []recordRow
+	Back        string
+	Meaning     string // of the verdict
+}
+
+type recordRow struct {
+	Time   time.Time
+	Title  string
+	Fields []Field
+}
+
+func (p *reviewPage) serveGroup(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := begin(w, r)
+	defer cancel()
+	site := p.site()
+	v := groupView{frame: p.frameOf("group", "One group of denials", site)}
+	f, err := formOf(r)
+	q, queryErr := p.query(&f)
+	v.Back = f.link("/")
+	if err := errors.Join(err, queryErr); err != nil {
+		v.Notes = []string{err.Error()}
+		p.show(w, http.StatusBadRequest, "group", &v)
+		return
+	}
+	if err := p.acquire(ctx); err != nil {
+		return
+	}
+	defer p.release()
+	q.Site = site
+	if q.Files, err = p.Files(); err == nil {
+		var records []Record
+		v.Group, records, err = Detail(ctx, q, r.URL.Query().Get("key"), 20)
+		v.records(records)
+	}
+	v.Notes = notes(&Report{}, err)
+	if r.Context().Err() != nil {
+		return
+	}
+	if v.Group == nil {
+		v.Notes = append(v.Notes, "no denial of this group is in the journal, as far as the filter goes")
+		p.show(w, http.StatusNotFound, "group", &v)
+		return
+	}
+	g := v.Group
+	v.Where, v.Who = endpoint(g.Host, g.Port, g.Proto), who(g.ClientName, g.Client)
+	if site != nil {
+		v.Suggestions = site.Suggest([]*Group{g}, 1, false)
+	}
+	v.Meaning = meaning(g.Cure)
+	p.show(w, http.StatusOK, "group", &v)
+}
+
+// records lists them, the newest first.
+func (v *groupView) records(list []Record) {
+	for _, r := range slices.Backward(list) {
+		v.Records = append(v.Records, recordRow{r.Time, strings.TrimSpace(r.Via + " " + cause(&r) + " " + times(r.Count)), r.Fields()})
+	}
+}
+
+// meaning says what a cure asks of the reviewer.
+func meaning(c Cure) string {
+	switch c {
+	case CurePermitted:
+		return "The configuration permits it by now."
+	case CureFeature:
+		return "Documented: fixable by a feature to turn on."
+	case CureBinding:
+		return "Documented: fixable by a version, address or port to set."
+	case CureRule:
+		return "Not documented like this: fixable only by a rule of the site's own."
+	}
+	return "Never: no line of configuration should permit it, or could."
+}
