@@ -1,11 +1,11 @@
-// Admin: /healthz, /readyz and /metrics, for operators and nobody else.
+// Admin: /healthz, /readyz, /metrics and the review page, for operators and
+// nobody else.
 
 package main
 
 import (
 	"context"
 	"crypto/sha256"
-	"crypto/subtle"
 	"crypto/tls"
 	"fmt"
 	"log/slog"
@@ -21,14 +21,15 @@ import (
 	"sallyport/rules"
 )
 
-// adminServer builds the admin listener's server. It only reads: there is no
-// request that changes anything.
+// adminServer builds the admin listener's server. It only reads: nothing but a
+// login changes anything.
 func (g *gateway) adminServer(cfg *rules.Config) (*http.Server, error) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", g.serveReady)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(g.metrics.registry, promhttp.HandlerOpts{ErrorLog: slog.NewLogLogger(g.log.Handler(), slog.LevelError)}))
-	guard := adminGuard{next: mux}
+	mux.Handle("GET /", g.reviewPage(cfg))
+	guard := newAdminGuard(mux, cfg.Admin.TLSCert != "", time.Now)
 	if f := cfg.Admin.TokenFile; f != "" {
 		token, err := readToken(f)
 		if err != nil {
@@ -85,47 +86,6 @@ func (g *gateway) serveReady(w http.ResponseWriter, _ *http.Request) {
 	if len(errs) == 0 {
 		fmt.Fprintln(w, "ready")
 	}
-}
-
-// adminGuard stands in front of every admin request: the Host must be this
-// host's own name for itself, so that no web page can reach it by DNS
-// rebinding, and the token must be right where there is one.
-type adminGuard struct {
-	next     http.Handler
-	anyHost  bool
-	hasToken bool
-	token    [sha256.Size]byte
-}
-
-func (a adminGuard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set("X-Content-Type-Options", "nosniff")
-	w.Header().Set("Cache-Control", "no-store")
-	if !a.anyHost && !loopbackHost(r.Host) {
-		http.Error(w, "this listener answers to localhost and loopback addresses only", http.StatusForbidden)
-		return
-	}
-	if a.hasToken {
-		given, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-		sum := sha256.Sum256([]byte(given))
-		if subtle.ConstantTimeCompare(sum[:], a.token[:]) != 1 {
-			w.Header().Set("WWW-Authenticate", "Bearer")
-			http.Error(w, "a bearer token is required: Authorization: Bearer TOKEN", http.StatusUnauthorized)
-			return
-		}
-	}
-	a.next.ServeHTTP(w, r)
-}
-
-// loopbackHost tells whether a Host header names this host as itself.
-func loopbackHost(host string) bool {
-	if h, _, err := net.SplitHostPort(host); err == nil {
-		host = h
-	}
-	if host == "localhost" {
-		return true
-	}
-	a, err := netip.ParseAddr(strings.Trim(host, "[]"))
-	return err == nil && a.Unmap().IsLoopback()
 }
 
 // serveAdmin serves until ctx ends.

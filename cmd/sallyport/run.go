@@ -219,6 +219,9 @@ func greet(w io.Writer, cfg *rules.Config, policy *rules.Policy, socks *sockets)
 		fmt.Fprintf(w, "  %-11s %s from %s\n", "client", describeClient(c), strings.Join(from, ", "))
 	}
 	fmt.Fprintf(w, "  %-11s %s\n", "journal", cfg.Journal.Path)
+	if a := reviewAddress(socks.admin, cfg.Admin.TLSCert != ""); a != "" {
+		fmt.Fprintf(w, "  %-11s %s\n", "review", a)
+	}
 	if a := where["http"]; a != "" {
 		fmt.Fprintf(w, "try:\n  curl -x http://%s https://evil.example/\n", a)
 	}
