@@ -71,6 +71,7 @@ func run(ctx context.Context, file string, live bool, stdin io.Reader, stderr io
 		return err
 	}
 	warnOfPrivilege(log, live)
+	warnOfDescriptors(log, cfg.Limits)
 	g, err := newGateway(file, stdin, cfg, log, sets)
 	if err != nil {
 		return err
