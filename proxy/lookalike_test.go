@@ -129,6 +129,7 @@ func TestHiddenNameIsRefused(t *testing.T) {
 				conn.Write(b)
 			}
 			io.Copy(io.Discard, r)
+			conn.Close() // or it is lingered for
 			w.wantOne(rules.Deny, rules.MalformedRequest)
 			w.idle()
 			if o.received() != "" {
@@ -157,6 +158,7 @@ func TestHiddenNameIsRefused(t *testing.T) {
 		conn, r := w.tunnelTo("a.example:5000", "")
 		io.WriteString(conn, first)
 		got, _ := io.ReadAll(r)
+		conn.Close()
 		w.wantOne(rules.Deny, rules.MalformedRequest)
 		w.idle()
 		if o.received() != "" || !strings.Contains(string(got), "X-Sallyport-Reason: malformed_request") {
