@@ -78,10 +78,10 @@ func TestOnePerPrefix(t *testing.T) {
 // Strangers together have a sixteenth of the connections: what is over it is
 // refused at once, as theirs, and clients never meet the limit.
 func TestStrangersShareALittle(t *testing.T) {
-	var w *world
-	w = newWorld(t, func(c *Config) {
+	w := newWorld(t, func(c *Config) {
+		live := c.Check.(*rules.Live)
 		c.Limits.Connections, c.Limits.Head = 40, time.Minute
-		c.Known = func(addr netip.Addr) bool { return w.live.Load().ClientOf(addr) != nil }
+		c.Known = func(addr netip.Addr) bool { return live.Load().ClientOf(addr) != nil }
 	})
 	w.policy(strings.Replace(worldConfig, "127.0.0.0/8", "127.0.0.1/32", 1))
 	w.origin("8.8.8.8:443", nil)
