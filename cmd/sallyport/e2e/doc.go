@@ -3,17 +3,20 @@
 // It builds the sallyport binary as it ships, starts it between two network
 // namespaces of the test's own (clients on one side, a small internet on the
 // other) and lets real clients go through it: curl, wget, dig, openssl, apt,
-// git and node's undici. The internet side answers DNS and serves TLS and HTTP
-// for every documented destination, and for every other name too, so that a
-// leak would succeed. Below its listeners a packet socket records what
-// arrives: "denied" means here that no packet came.
+// git, node's undici and Chromium. The clients either name it as their proxy,
+// or know nothing of it: then the ruleset that "sallyport nft" prints brings
+// them to it, as a gateway or as a sidecar, and it runs without any privilege.
+// The internet side answers DNS and serves TLS and HTTP for every documented
+// destination, and for every other name too, so that a leak would succeed;
+// where nothing is in the way it does. Below its listeners a packet socket
+// records what arrives: "denied" means here that no packet came.
 //
 // The suite promises: nothing leaves the machine; nothing is left behind, not
 // even when the test is killed, because namespaces and children hang on the
 // test process; the tables of destinations are written from the vendors'
 // documents, not from the shipped profiles.
 //
-// It needs Linux, root, iproute2 and the clients. What is missing is skipped
+// It needs Linux, root, iproute2, nftables and the clients. What is missing is skipped
 // with a message; SALLYPORT_E2E=required makes every such skip a failure, as
 // CI does. SALLYPORT_E2E_UNDICI names a node_modules/undici directory; without
 // it "npm install" fetches one for the test. SALLYPORT_E2E_BINARY names a

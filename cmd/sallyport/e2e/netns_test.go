@@ -143,10 +143,11 @@ func command(ctx context.Context, dir, name string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// run runs a command inside to its end, at most 60 seconds.
+// run runs a command inside to its end, at most two minutes: a browser starts slowly
+// from a cold disk.
 func (n *netns) run(t *testing.T, dir, stdin, name string, args ...string) result {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	cmd := command(ctx, dir, name, args...)
 	var stdout, stderr bytes.Buffer

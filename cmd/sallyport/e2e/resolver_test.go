@@ -88,7 +88,7 @@ func (b book) ServeDNS(w dns.ResponseWriter, q *dns.Msg) {
 		m.Answer = append(m.Answer, &dns.TXT{Hdr: head, Txt: []string{"leaked"}})
 	case dns.TypeHTTPS:
 		m.Answer = append(m.Answer, &dns.HTTPS{SVCB: dns.SVCB{Hdr: head, Priority: 1, Target: ".", Value: []dns.SVCBKeyValue{
-			&dns.SVCBAlpn{Alpn: []string{"http/1.1"}},
+			&dns.SVCBAlpn{Alpn: []string{"h3", "http/1.1"}},
 			&dns.SVCBECHConfig{ECH: []byte("an encrypted client hello configuration")},
 		}}})
 	}

@@ -110,19 +110,41 @@ func (f try) permits(s *scene, p packet) bool {
 	case !p.syn && len(p.payload) == 0:
 		return true
 	}
-	port := p.dst.Port()
-	return f.ours != "" && (port == 443 || port == 80) && slices.Contains(s.addressesOf(f.ours), p.dst.Addr())
+	return f.ours == "*" && s.documented()[p.dst] ||
+		(p.dst.Port() == 443 || p.dst.Port() == 80) && slices.Contains(s.mine(f.ours), p.dst.Addr())
+}
+
+// mine are the addresses of the name that a try may reach.
+func (s *scene) mine(name string) []netip.Addr {
+	if name == "" || name == "*" {
+		return nil
+	}
+	return s.addressesOf(name)
 }
 
 // names are those that the gateway may look up, documented or the site's own.
 func (s *scene) names() map[string]bool {
-	if s.known == nil {
-		s.known = make(map[string]bool)
-		for _, d := range documentedDestinations() {
-			s.known[d.host] = true
+	s.learn()
+	return s.known
+}
+
+// documented are the places of all documented destinations.
+func (s *scene) documented() map[netip.AddrPort]bool {
+	s.learn()
+	return s.places
+}
+
+func (s *scene) learn() {
+	if s.known != nil {
+		return
+	}
+	s.known, s.places = make(map[string]bool), make(map[netip.AddrPort]bool)
+	for _, d := range documentedDestinations() {
+		s.known[d.host] = true
+		for _, a := range s.addressesOf(d.host) {
+			s.places[netip.AddrPortFrom(a, d.port)] = true
 		}
 	}
-	return s.known
 }
 
 // QUIC is answered with ICMP at once, so that a client falls back without

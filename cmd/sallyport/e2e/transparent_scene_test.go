@@ -9,6 +9,7 @@ package e2e
 import (
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -36,7 +37,9 @@ type scene struct {
 
 	neighbour net.HardwareAddr // of the interface next to the clients
 	source    string           // the client that speaks; "": not chosen yet
-	known     map[string]bool  // names that the gateway may look up
+
+	known  map[string]bool         // names that the gateway may look up
+	places map[netip.AddrPort]bool // where documented names lead
 }
 
 // modes runs a test once as a gateway and once as a sidecar.
