@@ -20,7 +20,7 @@ var pageFiles embed.FS
 
 // pageTemplates are parsed once; a mistake in them ends every test.
 var pageTemplates = template.Must(template.New("page").Funcs(template.FuncMap{
-	"v": visible, "lines": visibleLines, "n": grouped, "t": second, "iso": isoTime, "tag": tag,
+	"v": visible, "lines": visibleLines, "n": grouped, "t": second, "m": minute, "iso": isoTime, "tag": tag,
 	"lineCount": func(s string) int { return min(strings.Count(s, "\n")+2, 30) },
 	"join":      func(list []string) string { return visible(strings.Join(list, ", ")) },
 	"sn":        func(i int) string { return grouped(uint64(max(i, 0))) },

@@ -1,0 +1,213 @@
+// Tests of reading on: what was read in parts is what one scan of all says.
+
+package denials
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// summary is all that a view says, in words.
+func summary(t *testing.T, v *View) string {
+	t.Helper()
+	var b bytes.Buffer
+	for _, g := range v.Groups {
+		fmt.Fprintln(&b, g.Key(), g.Count, g.First, g.Last, g.Cure)
+	}
+	s := v.Timeline.Series(50)
+	fmt.Fprintln(&b, v.Denials, v.Rest, v.Matched, v.Totals.Denials, v.Totals.First, v.Totals.Last, v.Totals.Cures.Sorted(), v.Totals.Reasons.Sorted(),
+		v.Totals.Clients.Sorted(), v.Totals.Vias.Sorted(), v.Totals.Hours.Sorted(), s)
+	fmt.Fprintln(&b, v.Report.Lines, v.Report.Matched, v.Report.Skipped)
+	return b.String()
+}
+
+func appendBytes(t *testing.T, path string, data []byte) {
+	t.Helper()
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Write(data); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func gzipped(t *testing.T, path string) {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Create(path + ".gz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	z := gzip.NewWriter(f)
+	if _, err := z.Write(data); err != nil {
+		t.Fatal(err)
+	}
+	if z.Close() != nil || f.Close() != nil || os.Remove(path) != nil {
+		t.Fatal("not compressed")
+	}
+}
+
+// The journal grows by whole and half lines, is rotated, compressed, cut short
+// and removed; after each step the running review is what a scan says.
+func TestReadingOnIsAFullScan(t *testing.T) {
+	text, err := os.ReadFile(generated(t, 2400))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	path := filepath.Join(dir, "denials.jsonl")
+	rotated := filepath.Join(dir, "denials-2026-11-22T10-00-00.000-full.jsonl")
+	part := func(i int) []byte { return text[i*len(text)/12 : (i+1)*len(text)/12] } // ends in the middle of a line
+	site := siteOf(t, fleet)
+	for _, f := range []Filter{{}, {Reason: "not_listed"}, {Client: "10.1.0.0/24", Host: "*example"}, {Since: noon.AddDate(0, 0, -7).Add(2 * time.Minute)}} {
+		run, err := newRunning(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		q := Query{Filter: f, Site: site}
+		for i, step := range []func(){
+			func() { appendBytes(t, path, part(0)) },
+			func() {},
+			func() { appendBytes(t, path, part(1)) },
+			func() { appendBytes(t, path, part(2)); appendBytes(t, path, part(3)) },
+			func() { appendBytes(t, path, []byte("no record\n"+strings.Repeat("x", 200_000)+"\n\n")) },
+			func() { must(t, os.Rename(path, rotated)); appendBytes(t, path, part(5)) },
+			func() { gzipped(t, rotated) },
+			func() { appendBytes(t, path, part(6)) },
+			func() { must(t, os.Truncate(path, 1000)) },
+			func() { appendBytes(t, path, part(7)) },
+			func() { must(t, os.Remove(rotated+".gz")) },
+			func() { must(t, os.Remove(path)); appendBytes(t, path, part(8)) },
+		} {
+			step()
+			files, err := Files(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := run.read(context.Background(), files); err != nil {
+				t.Fatalf("step %d: %v", i, err)
+			}
+			got, err := run.view(q)
+			if err != nil {
+				t.Fatal(err)
+			}
+			q.Files = files
+			want := review(t, q)
+			// A half line is counted as broken by a scan, and waited for here.
+			if got.Report.Lines < want.Report.Lines {
+				got.Report.Lines, got.Report.Skipped = got.Report.Lines+1, got.Report.Skipped+1
+			}
+			if g, w := summary(t, got), summary(t, want); g != w {
+				t.Fatalf("%+v, step %d: read on\n%.1500s\nscanned\n%.1500s", f, i, g, w)
+			}
+		}
+		must(t, os.Remove(path))
+	}
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A second look reads what is new, and nothing twice.
+func TestReadingOnReadsOnce(t *testing.T) {
+	path := generated(t, 1000)
+	run, err := newRunning(Filter{})
+	must(t, err)
+	must(t, run.read(context.Background(), []string{path}))
+	must(t, run.read(context.Background(), []string{path}))
+	if run.report.Lines != 1000 {
+		t.Errorf("%d lines", run.report.Lines)
+	}
+	// What was read is gone from the file: only its end can be read again.
+	info, err := os.Stat(path)
+	must(t, err)
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	must(t, err)
+	_, err = f.WriteAt(bytes.Repeat([]byte("\n"), int(info.Size())), 0)
+	must(t, err)
+	must(t, f.Close())
+	appendBytes(t, path, []byte(`{"schema":1,"time":"2026-11-22T12:00:00Z","event":"decision","verdict":"deny","reason":"not_listed","host":"new.example"}`+"\n"))
+	must(t, run.read(context.Background(), []string{path}))
+	if run.report.Lines != 1001 || run.tally.Total < 1001 {
+		t.Errorf("%d lines, %d denials", run.report.Lines, run.tally.Total)
+	}
+}
+
+// A scan that is broken off goes on where it ended, also within a compressed file.
+func TestReadingOnAfterABreak(t *testing.T) {
+	for _, packed := range []bool{false, true} {
+		path := generated(t, 5000)
+		want := review(t, Query{Files: []string{path}})
+		if packed {
+			gzipped(t, path)
+		}
+		run, err := newRunning(Filter{})
+		must(t, err)
+		for n := range 3 {
+			ctx := &expiring{Context: context.Background(), left: n + 1}
+			if err := run.read(ctx, []string{path}); err == nil {
+				t.Errorf("packed %v: was not broken off", packed)
+			}
+		}
+		must(t, run.read(context.Background(), []string{path}))
+		got, err := run.view(Query{})
+		must(t, err)
+		if summary(t, got) != summary(t, want) {
+			t.Errorf("packed %v: not the same", packed)
+		}
+	}
+}
+
+// expiring is a context that ends when it was asked so many times.
+type expiring struct {
+	context.Context
+	left int
+}
+
+func (e *expiring) Err() error {
+	if e.left--; e.left < 0 {
+		return context.Canceled
+	}
+	return nil
+}
+
+// However many looks there are, reviews that are not in use are few and small.
+func TestCacheIsBounded(t *testing.T) {
+	path := generated(t, 200)
+	p := &reviewPage{PageConfig: PageConfig{Files: func() ([]string, error) { return []string{path}, nil }}}
+	for i := range 20 {
+		if _, err := p.running(context.Background(), Filter{Denied: true, Text: fmt.Sprint(i)}); err != nil {
+			t.Fatal(err)
+		}
+		if len(p.cache) > cachedMax {
+			t.Fatalf("%d reviews are kept", len(p.cache))
+		}
+	}
+	p.cache[0].run.tally.size = keptMax + 1
+	if _, err := p.running(context.Background(), Filter{Denied: true}); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range p.cache[:len(p.cache)-1] {
+		if c.run.tally.size > keptMax {
+			t.Error("a large review is kept beside the one in use")
+		}
+	}
+}
