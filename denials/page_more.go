@@ -74,7 +74,8 @@ type policyRule struct {
 	Unused    bool
 }
 
-// unusedAfter is after how long a rule counts as unused.
+// unusedAfter is after how long a rule counts as unused, if usage was counted
+// for so long.
 const unusedAfter = 30 * 24 * time.Hour
 
 func (p *reviewPage) servePolicy(w http.ResponseWriter, _ *http.Request) {
@@ -92,11 +93,12 @@ func (p *reviewPage) servePolicy(w http.ResponseWriter, _ *http.Request) {
 	v.Revision, v.Counting = site.Policy.Revision(), st.Since
 	by := map[string][]policyRule{}
 	uses := site.Used(st)
+	unused := p.Now().Add(-unusedAfter)
 	i := 0
 	for c, r := range site.Policy.InForce { // in the order of Used
 		u := uses[i]
 		i++
-		by[c.Name] = append(by[c.Name], policyRule{u, destinations(r), portsText(r), u.Never(p.Now().Add(-unusedAfter))})
+		by[c.Name] = append(by[c.Name], policyRule{u, destinations(r), portsText(r), st.Since.Before(unused) && u.Never(unused)})
 	}
 	for _, c := range site.Config.Clients {
 		v.Clients = append(v.Clients, policyClientOf(c, by[c.Name]))
