@@ -99,17 +99,18 @@ func SecureHeaders(h http.Header) {
 	h.Set("Cache-Control", "no-store")
 }
 
-// acquire waits for the turn. The caller calls release.
-func (p *reviewPage) acquire(ctx context.Context) error {
+// inTurn calls fn when nobody else reads. Nothing is sent to a viewer in it: a
+// slow one would keep the others waiting. False: ctx ended before.
+func (p *reviewPage) inTurn(ctx context.Context, fn func()) bool {
 	select {
 	case <-p.turn:
-		return nil
 	case <-ctx.Done():
-		return ctx.Err()
+		return false
 	}
+	defer func() { p.turn <- struct{}{} }()
+	fn()
+	return true
 }
-
-func (p *reviewPage) release() { p.turn <- struct{}{} }
 
 // running returns the review of a filter, read to the end of the journal. The
 // caller has the turn. An error may come with a review of what could be read.

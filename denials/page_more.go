@@ -31,14 +31,14 @@ func (p *reviewPage) serveLive(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Query().Get("refresh") == "on" {
 		v.Refresh = liveEvery
 	}
-	if err := p.acquire(ctx); err != nil {
-		return
+	if !p.inTurn(ctx, func() { v.fill(p.running(ctx, Filter{Denied: true})) }) || r.Context().Err() != nil {
+		return // the viewer is gone
 	}
-	defer p.release()
-	run, err := p.running(ctx, Filter{Denied: true})
-	if r.Context().Err() != nil {
-		return
-	}
+	p.show(w, http.StatusOK, "live", &v)
+}
+
+// fill lists the latest records of a running review, which may be nil.
+func (v *liveView) fill(run *running, err error) {
 	var rep Report
 	if run != nil {
 		rep = run.report
@@ -50,7 +50,6 @@ func (p *reviewPage) serveLive(w http.ResponseWriter, r *http.Request) {
 	}
 	slices.SortStableFunc(v.Records, func(a, b liveRow) int { return b.Time.Compare(a.Time) })
 	v.Notes = notes(&rep, err)
-	p.show(w, http.StatusOK, "live", &v)
 }
 
 // A policyView is the policy in force, by client, and how it was used.

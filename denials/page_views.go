@@ -75,14 +75,11 @@ func (p *reviewPage) serveGroups(w http.ResponseWriter, r *http.Request) {
 		var q Query
 		if q, err = p.query(&v.Form); err == nil {
 			q.Site = site
-			if err := p.acquire(ctx); err != nil {
-				return // gone
-			}
-			defer p.release()
-			run, err := p.running(ctx, q.Filter)
-			v.fill(run, q, err)
-			if r.Context().Err() != nil {
-				return
+			if !p.inTurn(ctx, func() {
+				run, err := p.running(ctx, q.Filter)
+				v.fill(run, q, err)
+			}) || r.Context().Err() != nil {
+				return // the viewer is gone
 			}
 			p.show(w, http.StatusOK, "groups", &v)
 			return
@@ -179,15 +176,15 @@ func (p *reviewPage) serveGroup(w http.ResponseWriter, r *http.Request) {
 		p.show(w, http.StatusBadRequest, "group", &v)
 		return
 	}
-	if err := p.acquire(ctx); err != nil {
-		return
-	}
-	defer p.release()
 	q.Site = site
-	if q.Files, err = p.Files(); err == nil {
-		var records []Record
-		v.Group, records, err = Detail(ctx, q, r.URL.Query().Get("key"), 20)
-		v.records(records)
+	if !p.inTurn(ctx, func() {
+		if q.Files, err = p.Files(); err == nil {
+			var records []Record
+			v.Group, records, err = Detail(ctx, q, r.URL.Query().Get("key"), 20)
+			v.records(records)
+		}
+	}) {
+		return
 	}
 	v.Notes = notes(&Report{}, err)
 	if r.Context().Err() != nil {
