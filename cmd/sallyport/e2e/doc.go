@@ -19,6 +19,8 @@
 // It needs Linux, root, iproute2, nftables and the clients. What is missing is skipped
 // with a message; SALLYPORT_E2E=required makes every such skip a failure, as
 // CI does. SALLYPORT_E2E_UNDICI names a node_modules/undici directory; without
-// it "npm install" fetches one for the test. SALLYPORT_E2E_BINARY names a
-// binary to test instead of a fresh build.
+// it "npm install" fetches one for the test, and so for SALLYPORT_E2E_AXE and
+// node_modules/axe-core. SALLYPORT_E2E_BINARY names a binary to test instead of
+// a fresh build. SALLYPORT_E2E_PICTURES names a directory for new pictures of
+// the review page, as docs/ has them.
 package e2e

@@ -1,23 +1,17 @@
 //go:build linux
 
-// Accessibility of the review page, by axe-core in a real browser; and the
-// pictures of it that the documentation shows.
+// Accessibility of the review page, by axe-core in a real browser.
 
 package e2e
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
-	"image"
-	"image/png"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
-
-	"github.com/chromedp/chromedp"
 )
 
 // axe returns the script of axe-core: that of the directory that the
@@ -113,42 +107,4 @@ func TestReviewPageAccessibility(t *testing.T) {
 
 	locked := startReviewed(t, "[admin]\ntoken_file = \"token\"\n")
 	check(locked.browse(t), "/login")
-}
-
-// The pictures in docs/ are taken when SALLYPORT_E2E_PICTURES names a directory
-// for them; without it they are taken too, and only looked at for their size.
-func TestReviewPagePictures(t *testing.T) {
-	need(t, "chromium", "nsenter")
-	dir := os.Getenv("SALLYPORT_E2E_PICTURES")
-	if dir == "" {
-		dir = t.TempDir()
-	}
-	g := startReviewed(t, "")
-	g.day(t)
-	b := g.browse(t)
-	b.visit("/?reason=feature_off")
-	detail := ask[string](b, "document.querySelector('th[data-label=Destination] a').getAttribute('href')")
-	for _, c := range []struct {
-		file, view, scheme string
-		width, height      int64
-	}{
-		{"review-desktop.png", "/", "light", 1366, 900},
-		{"review-desktop-dark.png", "/", "dark", 1366, 900},
-		{"review-phone.png", "/", "light", 390, 844},
-		{"review-phone-dark.png", detail, "dark", 390, 844},
-	} {
-		b.look(c.width, c.height, c.scheme)
-		b.visit(c.view)
-		data, err := chromedp.Run(b.ctx, chromedp.CaptureScreenshot())
-		if err != nil {
-			t.Fatal(err)
-		}
-		picture, err := png.Decode(bytes.NewReader(data))
-		if err != nil || picture.Bounds() != image.Rect(0, 0, int(c.width), int(c.height)) || len(data) > 200<<10 {
-			t.Errorf("%s: %d octets, %v", c.file, len(data), err)
-		}
-		if err := os.WriteFile(filepath.Join(dir, c.file), data, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
 }
