@@ -317,6 +317,19 @@ func TestPageSuggests(t *testing.T) {
 	}
 }
 
+// Without the text of the configuration in force nothing is suggested that was
+// not tried out; the hint stays.
+func TestPageWithoutTheText(t *testing.T) {
+	path := journalOf(t, filepath.Join(t.TempDir(), "j"), at(0, func(r *Record) { r.Host, r.Client, r.Hint = "wsus.example", manager, "a rule permits it" }))
+	site := siteOf(t, fleet)
+	site = &Site{Config: site.Config, Policy: site.Policy}
+	g := review(t, Query{Files: []string{path}, Site: site}).Groups[0]
+	doc, body := get(t, pageOf(t, site, path), "/group?key="+g.Key(), http.StatusOK)
+	if len(all(doc, "textarea")) != 0 || !strings.Contains(body, "No change was tried out") || !strings.Contains(body, "a rule permits it") {
+		t.Errorf("%s", body)
+	}
+}
+
 // The live view asks anew only when it was told to, and shows the newest first.
 func TestPageLive(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "j")

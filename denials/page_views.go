@@ -197,7 +197,7 @@ func (p *reviewPage) serveGroup(w http.ResponseWriter, r *http.Request) {
 	}
 	g := v.Group
 	v.Where, v.Who = endpoint(g.Host, g.Port, g.Proto), who(g.ClientName, g.Client)
-	if site != nil {
+	if site != nil && len(site.src.Text) > 0 { // without its text, nothing can be changed and tried
 		v.Suggestions = site.Suggest([]*Group{g}, 1, false)
 	}
 	v.Meaning = meaning(g.Cure)
