@@ -1,5 +1,5 @@
-// Review, end to end: a client is denied, the CLI names the cure, the cure is
-// applied by hand, the gateway reloads, and that client passes and nothing else.
+// Review, end to end: a client is denied, the CLI and the page name cause and
+// cure, the cure is applied by hand, the gateway reloads, and that client passes and nothing else.
 
 package main
 
@@ -12,11 +12,14 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/net/html"
 
 	"sallyport/denials"
 )
@@ -126,6 +129,21 @@ func TestReviewEndsInAPermittedFlow(t *testing.T) {
 			if err := json.Unmarshal(bytes.SplitN(line, []byte("\n"), 2)[0], &s); err != nil || s.Cure != c.cure || !s.Verified || s.Groups[0].Reason != c.reason {
 				t.Fatalf("%v: %s", err, line)
 			}
+			var r struct{ Nearest, Hint string }
+			listed := cli(t, "denials", "list", "--config", file, "--json", "--host", host, "--client", c.from, "--reason", c.reason)
+			if err := json.Unmarshal(bytes.SplitN(listed, []byte("\n"), 2)[0], &r); err != nil || r.Nearest+r.Hint == "" || s.TOML == "" {
+				t.Fatalf("no cause or no cure: %v: %s, %s", err, listed, line)
+			}
+			var shown string
+			waitFor(t, "the file is in force, and the page tries the change out on it", func() bool {
+				shown = onPage(t, filepath.Join(dir, "admin"), url.Values{"reason": {c.reason}, "host": {host}, "client": {c.from}})
+				return strings.Contains(shown, "it permits this group")
+			})
+			for _, want := range []string{c.reason, c.cure, r.Nearest, r.Hint, s.TOML} {
+				if !strings.Contains(shown, strings.Join(strings.Fields(want), " ")) {
+					t.Errorf("the page does not show %q:\n%s", want, shown)
+				}
+			}
 			changed := cli(t, "denials", "suggest", "--config", file, "--whole", "--host", host, "--client", c.from, "--reason", c.reason)
 			if !bytes.Contains(changed, []byte("# the one that asks")) {
 				t.Errorf("a comment is lost:\n%s", changed)
@@ -154,6 +172,51 @@ func cli(t *testing.T, args ...string) []byte {
 		t.Fatalf("%v: exit %d: %s", args, code, diag.String())
 	}
 	return out.Bytes()
+}
+
+// onPage is what the review page shows of the one group that a form selects:
+// the way of a reviewer, through the list to the group's own view.
+func onPage(t *testing.T, socket string, form url.Values) string {
+	t.Helper()
+	groups, _ := adminView(t, socket, "/?"+form.Encode())
+	var links []string
+	for n := range groups.Descendants() {
+		for _, a := range n.Attr {
+			if n.Data == "a" && a.Key == "href" && strings.HasPrefix(a.Val, "/group?") {
+				links = append(links, a.Val)
+			}
+		}
+	}
+	if len(links) != 1 {
+		t.Fatalf("%v selects the groups %q", form, links)
+	}
+	_, text := adminView(t, socket, links[0])
+	return text
+}
+
+// adminView is one view of the admin listener, and its text on one line.
+func adminView(t *testing.T, socket, path string) (*html.Node, string) {
+	t.Helper()
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", socket)
+	}
+	c := http.Client{Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true}, Timeout: 20 * time.Second}
+	res, err := c.Get("http://localhost" + path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	doc, err := html.Parse(res.Body)
+	if err != nil || res.StatusCode != http.StatusOK {
+		t.Fatalf("%s: %s %v", path, res.Status, err)
+	}
+	var text strings.Builder
+	for n := range doc.Descendants() {
+		if n.Type == html.TextNode {
+			text.WriteString(n.Data)
+		}
+	}
+	return doc, strings.Join(strings.Fields(text.String()), " ")
 }
 
 // freeAddress is one of this host that nobody listens on.
