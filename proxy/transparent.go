@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"time"
 
 	"sallyport/rules"
 )
@@ -37,11 +38,24 @@ func (p *Proxy) redirected(ctx context.Context, c *client) {
 		reset(c.conn)
 	case d.Opaque():
 		p.straight(ctx, c, sight{}, a)
-	case d.Allowed() && !d.Would && !clientSpeaksFirst(a.Original.Port()):
+	case d.Allowed() && !d.Would && !clientSpeaksFirst(a.Original.Port()) && !(d.ByPin() && p.speaks(c)):
 		p.tunnel(ctx, c, a, redirectReply{})
 	default:
 		p.byContent(ctx, c, a, d)
 	}
+}
+
+// pinPatience is how long a client at a pinned address may take to speak
+// before its server is taken to speak first.
+const pinPatience = 250 * time.Millisecond
+
+// speaks tells whether the client says something by itself. Many names can
+// share an address, so what a client at a pinned one shows comes first: it may
+// name another permitted name than those that the pin is known for.
+func (p *Proxy) speaks(c *client) bool {
+	c.deadline(pinPatience)
+	defer c.deadline(0)
+	return !errors.Is(p.await(c, maxHelloRecords+recordHeader), os.ErrDeadlineExceeded)
 }
 
 // headed fills in where the connection was headed. One that was not

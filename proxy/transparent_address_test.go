@@ -177,3 +177,27 @@ func (b *behind) wantAudited() record {
 	}
 	return r
 }
+
+// Many names share an address, and a pin need not be known yet: a client that
+// shows another permitted name than the pinned one is taken by that name, to
+// our own resolution of it, also where the address alone would have decided.
+func TestPinnedAddressOfAnotherPermittedName(t *testing.T) {
+	b := newBehind(t, nil)
+	b.pin("8.8.4.4", "a.example")
+	pinned := b.origin("8.8.4.4:5000", func(conn *net.TCPConn, r io.Reader) { io.Copy(conn, r) })
+	b.origin("8.8.8.6:5000", func(conn *net.TCPConn, r io.Reader) { io.Copy(conn, r) })
+	hello := string(helloFor(t, "b.example"))
+	conn := b.to("8.8.4.4:5000")
+	io.WriteString(conn, hello)
+	if _, err := io.ReadFull(conn, make([]byte, len(hello))); err != nil {
+		t.Fatal(err)
+	}
+	conn.Close()
+	b.wantOne(rules.Allow, 0)
+	if end := b.wantClosed(); end.Dialed.String() != "8.8.8.6:5000" {
+		t.Errorf("went to %v, not to our resolution of the name", end.Dialed)
+	}
+	if got := pinned.received(); got != "" {
+		t.Errorf("%q arrived at the address that the client chose", got)
+	}
+}

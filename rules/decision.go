@@ -61,3 +61,8 @@ func (d Decision) Why() Reason {
 // Opaque tells whether the permitting rule makes no demand on content
 // (any = true): nothing is sniffed then.
 func (d Decision) Opaque() bool { return d.Verdict == Allow && d.Rule != nil && d.Rule.Any }
+
+// ByPin tells whether a redirected flow is permitted only because the client
+// was told its address for a permitted name, and not by a rule that names the
+// address.
+func (d Decision) ByPin() bool { return d.Verdict == Allow && d.pinned }
