@@ -9,9 +9,11 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"math/big"
 	"net"
 	"os"
@@ -34,24 +36,42 @@ const (
 type row struct {
 	name, unit string
 	n, per     float64 // units in a sample; the figure is for so many
-	proxy      bool
+	kind       kind
 	run        func(b *bench, r *running, n int) (errs int)
 }
 
+// A kind of row is one way of reaching a peer.
+type kind int
+
+const (
+	byDNS kind = iota
+	byConnect
+	byRedirect
+)
+
 var rows = []row{
-	{"connect", "s/1000 CONNECT with TLS 1.3 and a request", 3000, 1000, true, func(b *bench, r *running, n int) int {
+	{"connect", "s/1000 CONNECT with TLS 1.3 and a request", 3000, 1000, byConnect, func(b *bench, r *running, n int) int {
 		return parallel(n, 32, func(i int) error { return tunnelOnce(r.proxy, names[i%7]) })
 	}},
-	{"denied", "s/1000 denied CONNECT", 6000, 1000, true, func(b *bench, r *running, n int) int {
+	{"denied", "s/1000 denied CONNECT", 6000, 1000, byConnect, func(b *bench, r *running, n int) int {
 		return parallel(n, 32, func(i int) error { return deniedOnce(r.proxy, fmt.Sprintf("n%d.denied.test", i%500)) })
 	}},
-	{"bulk", "s/GB through one tunnel", 3, 1, true, func(b *bench, r *running, n int) int {
+	{"bulk", "s/GB through one tunnel", 3, 1, byConnect, func(b *bench, r *running, n int) int {
 		return parallel(n, 1, func(int) error { return bulkOnce(r.proxy, b.hello) })
 	}},
-	{"dns-cached", "s/million permitted queries", 200000, 1e6, false, func(b *bench, r *running, n int) int {
+	{"redirected", "s/1000 redirected connections with TLS 1.3 and a request", 3000, 1000, byRedirect, func(b *bench, r *running, n int) int {
+		return parallel(n, 32, func(i int) error { return redirectedOnce(names[i%7]) })
+	}},
+	{"redirected-denied", "s/1000 redirected connections that are denied", 6000, 1000, byRedirect, func(b *bench, r *running, n int) int {
+		return parallel(n, 32, func(i int) error { return redirectedDenied(fmt.Sprintf("n%d.denied.test", i%500)) })
+	}},
+	{"redirected-bulk", "s/GB through one redirected connection", 3, 1, byRedirect, func(b *bench, r *running, n int) int {
+		return parallel(n, 1, func(int) error { return redirectedBulk(b.hello) })
+	}},
+	{"dns-cached", "s/million permitted queries", 200000, 1e6, byDNS, func(b *bench, r *running, n int) int {
 		return askMany(r.dns, n, func(i int) string { return names[i%7] })
 	}},
-	{"dns-denied", "s/million denied queries", 200000, 1e6, false, func(b *bench, r *running, n int) int {
+	{"dns-denied", "s/million denied queries", 200000, 1e6, byDNS, func(b *bench, r *running, n int) int {
 		return askMany(r.dns, n, func(i int) string { return fmt.Sprintf("n%d.denied.test", i%5000) })
 	}},
 }
@@ -61,6 +81,7 @@ type bench struct {
 	self, binary string
 	scale        float64
 	hello        []byte // a ClientHello for bulk.allowed.test
+	pem          []byte // a certificate and its key, for peers that want one
 	closers      []io.Closer
 	samples      map[string][]float64
 	errors       map[string]int
@@ -78,8 +99,12 @@ func newBench(binary string, scale float64) (*bench, error) {
 	}
 	server := &dns.Server{PacketConn: pc, Handler: dns.HandlerFunc(answerLoopback)}
 	go server.ActivateAndServe()
-	cert, err := selfSigned()
+	cert, pem, err := selfSigned()
 	if err != nil {
+		return nil, err
+	}
+	b.pem = pem
+	if err := redirect(); err != nil {
 		return nil, err
 	}
 	secure, err := tls.Listen("tcp", originTLS, &tls.Config{Certificates: []tls.Certificate{cert}})
@@ -111,7 +136,7 @@ func (b *bench) measure(name string) error {
 		return errors.New("no such peer")
 	}
 	for _, w := range rows {
-		if w.proxy && peers[i].proxy == "" || !w.proxy && peers[i].dns == "" {
+		if !peers[i].can(w.kind) {
 			continue
 		}
 		r, err := b.start(peers[i])
@@ -143,8 +168,8 @@ func parallel(n, c int, f func(i int) error) int {
 	for range c {
 		wg.Go(func() {
 			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
-				if f(i) != nil {
-					errs.Add(1)
+				if err := f(i); err != nil && errs.Add(1) == 1 {
+					log.Print("first error of a sample: ", err)
 				}
 			}
 		})
@@ -178,12 +203,7 @@ func tunnelOnce(proxy, name string) error {
 	if !strings.Contains(status, " 200 ") {
 		return errors.New(status)
 	}
-	t := tls.Client(c, &tls.Config{ServerName: name, InsecureSkipVerify: true})
-	if _, err := t.Write([]byte("GET / HTTP/1.1\r\nHost: x\r\n\r\n")); err != nil {
-		return err
-	}
-	_, err = io.ReadFull(t, make([]byte, 2))
-	return err
+	return requestOver(c, name)
 }
 
 func deniedOnce(proxy, name string) error {
@@ -208,6 +228,11 @@ func bulkOnce(proxy string, hello []byte) error {
 	if !strings.Contains(status, " 200 ") {
 		return errors.New(status)
 	}
+	return readBulk(c, r, hello)
+}
+
+// readBulk sends a hello and reads 10^9 octets.
+func readBulk(c net.Conn, r io.Reader, hello []byte) error {
 	c.SetDeadline(time.Now().Add(time.Minute))
 	if _, err := c.Write(hello); err != nil {
 		return err
@@ -263,12 +288,17 @@ func captureHello(name string) []byte {
 	return buf[:n]
 }
 
-func selfSigned() (tls.Certificate, error) {
+func selfSigned() (tls.Certificate, []byte, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		return tls.Certificate{}, err
+		return tls.Certificate{}, nil, err
 	}
 	t := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(24 * time.Hour)}
 	der, err := x509.CreateCertificate(rand.Reader, t, t, &key.PublicKey, key)
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, err
+	if err != nil {
+		return tls.Certificate{}, nil, err
+	}
+	private, err := x509.MarshalPKCS8PrivateKey(key)
+	text := append(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})...)
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, text, err
 }

@@ -4,6 +4,7 @@
 package main
 
 import (
+	"cmp"
 	"flag"
 	"fmt"
 	"log"
@@ -19,13 +20,16 @@ func main() {
 	binary := flag.String("sallyport", "", "the binary to measure (required)")
 	rounds := flag.Int("rounds", 3, "rounds; the peers take turns in each")
 	scale := flag.Float64("scale", 1, "multiplies the counts of every row")
-	only := flag.String("peers", "sallyport,squid,bare-relay,unbound,bare-dns", "peers to measure; one that is not installed is left out, and said so")
+	only := flag.String("peers", "sallyport,squid,bare-relay,unbound,bare-dns,sallyport-redirect,squid-intercept,bare-redirect", "peers to measure; one that is not installed is left out, and said so")
 	relay := flag.String("bare-relay", "", "internal: be the bare relay on this address")
+	redirect := flag.String("bare-redirect", "", "internal: be the bare relay behind a redirect on this address")
 	dns := flag.String("bare-dns", "", "internal: be the bare resolver on this address")
 	flag.Parse()
 	switch {
 	case *relay != "":
 		log.Fatal(bareRelay(*relay))
+	case *redirect != "":
+		log.Fatal(bareRedirect(*redirect))
 	case *dns != "":
 		log.Fatal(bareDNS(*dns))
 	case *binary == "":
@@ -69,7 +73,7 @@ func (b *bench) report() {
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "ROW\tUNIT\tPEER\tCPU\tx sallyport\tSAMPLES\tERRORS")
 	for _, row := range rows {
-		own := b.median(row.name, "sallyport")
+		own := cmp.Or(b.median(row.name, "sallyport"), b.median(row.name, "sallyport-redirect"))
 		for _, p := range peers {
 			s := b.samples[row.name+"/"+p.name]
 			if len(s) == 0 {

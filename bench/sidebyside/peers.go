@@ -18,12 +18,14 @@ import (
 // A peer is one program to measure. Its addresses say what it can do.
 type peer struct {
 	name, proxy, dns string
+	redirected       bool // proxy is the target of a redirect, not asked by CONNECT
 	// command writes a configuration into dir and returns the command line.
 	command func(b *bench, dir string) ([]string, error)
 }
 
 const (
 	proxyAddr = "127.0.0.1:3128"
+	redirAddr = "127.0.0.1:3130"
 	dnsAddr   = "127.0.0.1:5300"
 )
 
@@ -31,25 +33,26 @@ const (
 var names = strings.Split("a.allowed.test b.allowed.test c.allowed.test d.allowed.test e.allowed.test f.allowed.test g.allowed.test bulk.allowed.test", " ")
 
 var peers = []peer{
-	{"sallyport", proxyAddr, dnsAddr, func(b *bench, dir string) ([]string, error) {
-		text := "[listen]\nhttp = ['" + proxyAddr + "']\ndns = ['" + dnsAddr + "']\n" +
-			"[[client]]\nname = 'bench'\nsources = ['127.0.0.0/8']\nprofiles = []\n" +
-			"[[rule]]\nid = 'bench'\nclient = 'bench'\nreason = 'benchmark'\ntcp = [443, 8444]\nto = ['" + strings.Join(names, "', '") + "']\n" +
-			"[dns]\nupstreams = ['udp://" + originDNS + "']\n[resolve]\nprivate = ['127.0.0.0/8']\n" +
-			"[journal]\npath = 'denials.jsonl'\nflows = 'flows.jsonl'\n"
-		return []string{b.binary, "run", "--config", filepath.Join(dir, "c")}, write(dir, text)
-	}},
-	{"squid", proxyAddr, "", func(b *bench, dir string) ([]string, error) {
+	{"sallyport", proxyAddr, dnsAddr, false, sallyport},
+	{"sallyport-redirect", redirAddr, "", true, sallyport},
+	{"squid", proxyAddr, "", false, func(b *bench, dir string) ([]string, error) {
 		text := "http_port " + proxyAddr + "\nacl ok dstdomain " + strings.Join(names, " ") + "\nhttp_access allow ok\nhttp_access deny all\n" +
-			"cache deny all\ncache_mem 8 MB\naccess_log daemon:" + dir + "/access.log squid\ncache_log " + dir + "/cache.log\npid_filename " + dir + "/pid\n" +
-			"coredump_dir " + dir + "\ndns_nameservers 127.0.0.1\npinger_enable off\nnetdb_filename none\nshutdown_lifetime 0 seconds\n" +
-			"visible_hostname bench.test\nmax_filedescriptors 16000\n"
+			squidCommon(dir)
 		return []string{"squid", "--foreground", "-YC", "-f", filepath.Join(dir, "c")}, errors.Join(write(dir, text), os.Chmod(dir, 0o777))
 	}},
-	{"bare-relay", proxyAddr, "", func(b *bench, dir string) ([]string, error) {
+	{"squid-intercept", redirAddr, "", true, func(b *bench, dir string) ([]string, error) {
+		text := "http_port 127.0.0.1:3131\nhttps_port " + redirAddr + " intercept ssl-bump tls-cert=" + dir + "/pem generate-host-certificates=off\n" +
+			"acl oksni ssl::server_name " + strings.Join(names, " ") + "\nacl step1 at_step SslBump1\nhttp_access allow all\nssl_bump peek step1\nssl_bump splice oksni\nssl_bump terminate all\n" +
+			squidCommon(dir)
+		return []string{"squid", "--foreground", "-YC", "-f", filepath.Join(dir, "c")}, errors.Join(write(dir, text), os.WriteFile(filepath.Join(dir, "pem"), b.pem, 0o644), os.Chmod(dir, 0o777))
+	}},
+	{"bare-redirect", redirAddr, "", true, func(b *bench, dir string) ([]string, error) {
+		return []string{b.self, "-bare-redirect", redirAddr}, nil
+	}},
+	{"bare-relay", proxyAddr, "", false, func(b *bench, dir string) ([]string, error) {
 		return []string{b.self, "-bare-relay", proxyAddr}, nil
 	}},
-	{"unbound", "", dnsAddr, func(b *bench, dir string) ([]string, error) {
+	{"unbound", "", dnsAddr, false, func(b *bench, dir string) ([]string, error) {
 		text := "server:\n  interface: 127.0.0.1\n  port: 5300\n  username: \"\"\n  chroot: \"\"\n  directory: \"" + dir + "\"\n  pidfile: \"" + dir + "/pid\"\n" +
 			"  use-syslog: no\n  num-threads: 2\n  so-reuseport: yes\n  module-config: \"iterator\"\n  do-not-query-localhost: no\n  do-ip6: no\n  local-zone: \".\" refuse\n  local-zone: \"test.\" refuse\n"
 		for _, n := range names {
@@ -58,9 +61,24 @@ var peers = []peer{
 		text += "remote-control:\n  control-enable: no\nforward-zone:\n  name: \".\"\n  forward-addr: 127.0.0.1@53\n"
 		return []string{"unbound", "-d", "-c", filepath.Join(dir, "c")}, write(dir, text)
 	}},
-	{"bare-dns", "", dnsAddr, func(b *bench, dir string) ([]string, error) {
+	{"bare-dns", "", dnsAddr, false, func(b *bench, dir string) ([]string, error) {
 		return []string{b.self, "-bare-dns", dnsAddr}, nil
 	}},
+}
+
+func sallyport(b *bench, dir string) ([]string, error) {
+	text := "[listen]\nhttp = ['" + proxyAddr + "']\ntransparent = ['" + redirAddr + "']\ndns = ['" + dnsAddr + "']\n" +
+		"[[client]]\nname = 'bench'\nsources = ['127.0.0.0/8']\nprofiles = []\n" +
+		"[[rule]]\nid = 'bench'\nclient = 'bench'\nreason = 'benchmark'\ntcp = [443, 8444]\nto = ['" + strings.Join(names, "', '") + "']\n" +
+		"[dns]\nupstreams = ['udp://" + originDNS + "']\n[resolve]\nprivate = ['127.0.0.0/8']\n" +
+		"[journal]\npath = 'denials.jsonl'\nflows = 'flows.jsonl'\n"
+	return []string{b.binary, "run", "--config", filepath.Join(dir, "c")}, write(dir, text)
+}
+
+func squidCommon(dir string) string {
+	return "cache deny all\ncache_mem 8 MB\naccess_log daemon:" + dir + "/access.log squid\ncache_log " + dir + "/cache.log\npid_filename " + dir + "/pid\n" +
+		"coredump_dir " + dir + "\ndns_nameservers 127.0.0.1\npinger_enable off\nnetdb_filename none\nshutdown_lifetime 0 seconds\n" +
+		"visible_hostname bench.test\nmax_filedescriptors 16000\n"
 }
 
 func write(dir, text string) error { return os.WriteFile(filepath.Join(dir, "c"), []byte(text), 0o644) }

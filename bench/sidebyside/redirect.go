@@ -1,0 +1,141 @@
+// Redirect: clients that know of no proxy, and the floor for those that take
+// their connections.
+
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os/exec"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// mark tells the clients' connections from the peers' own, which the packet
+// filter must leave alone.
+const mark = 0x77
+
+// redirect sends the marked connections to the ports of the origin to the
+// redirect target.
+func redirect() error {
+	_, port, _ := net.SplitHostPort(redirAddr)
+	cmd := exec.Command("nft", "-f", "-")
+	cmd.Stdin = strings.NewReader(fmt.Sprintf("table ip bench { chain o { type nat hook output priority -100; meta mark %#x tcp dport { 443, 8444 } redirect to :%s; }; }", mark, port))
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("nft: %w: %s", err, out)
+	}
+	return nil
+}
+
+// can tells whether a peer is reached in a kind of way.
+func (p *peer) can(k kind) bool {
+	switch k {
+	case byDNS:
+		return p.dns != ""
+	case byRedirect:
+		return p.redirected
+	}
+	return p.proxy != "" && !p.redirected
+}
+
+func dialMarked(addr string) (net.Conn, error) {
+	d := net.Dialer{Timeout: 10 * time.Second, Control: func(_, _ string, c syscall.RawConn) error {
+		var err error
+		return errors.Join(c.Control(func(fd uintptr) {
+			err = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_MARK, mark)
+		}), err)
+	}}
+	c, err := d.DialContext(context.Background(), "tcp", addr)
+	if err == nil {
+		c.SetDeadline(time.Now().Add(30 * time.Second))
+	}
+	return c, err
+}
+
+func redirectedOnce(name string) error {
+	c, err := dialMarked(originTLS)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	return requestOver(c, name)
+}
+
+// redirectedDenied wants the handshake to be refused.
+func redirectedDenied(name string) error {
+	c, err := dialMarked(originTLS)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	if requestOver(c, name) == nil {
+		return errors.New("not denied")
+	}
+	return nil
+}
+
+func redirectedBulk(hello []byte) error {
+	c, err := dialMarked(originBulk)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	return readBulk(c, c, hello)
+}
+
+// requestOver makes a handshake and a request.
+func requestOver(c net.Conn, name string) error {
+	t := tls.Client(c, &tls.Config{ServerName: name, InsecureSkipVerify: true})
+	if _, err := t.Write([]byte("GET / HTTP/1.1\r\nHost: x\r\n\r\n")); err != nil {
+		return err
+	}
+	_, err := io.ReadFull(t, make([]byte, 2))
+	return err
+}
+
+// bareRedirect looks for a permitted name in the first bytes and copies with
+// io.Copy to the original port: no policy, no parser, no journal.
+func bareRedirect(addr string) error {
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return err
+	}
+	serve(l, func(c net.Conn) {
+		defer c.Close()
+		buf := make([]byte, 4096)
+		n, err := c.Read(buf)
+		if err != nil || !strings.Contains(string(buf[:n]), ".allowed.test") {
+			return
+		}
+		up, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", originalPort(c.(*net.TCPConn))))
+		if err != nil {
+			return
+		}
+		defer up.Close()
+		up.Write(buf[:n])
+		go func() { io.Copy(up, c); up.(*net.TCPConn).CloseWrite() }()
+		io.Copy(c, up)
+	})
+	return nil
+}
+
+// originalPort asks the kernel where a redirected connection was headed.
+func originalPort(c *net.TCPConn) (port uint16) {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return 0
+	}
+	raw.Control(func(fd uintptr) {
+		const originalDst = 80 // SO_ORIGINAL_DST, netfilter_ipv4.h
+		if m, err := syscall.GetsockoptIPv6Mreq(int(fd), syscall.IPPROTO_IP, originalDst); err == nil {
+			port = binary.BigEndian.Uint16(m.Multiaddr[2:])
+		}
+	})
+	return port
+}
