@@ -9,7 +9,9 @@ package denials
 
 import (
 	"context"
+	"fmt"
 	"io"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -61,6 +63,18 @@ func BenchmarkReview(b *testing.B) {
 	run("page", func() error {
 		_, err := Review(ctx, Query{Files: o.Files, Site: site, Limit: 50})
 		return err
+	})
+	run("page-http", func() error { // a new page each time: nothing is read already
+		page := Page(PageConfig{
+			Files: func() ([]string, error) { return o.Files, nil }, Site: func() *Site { return site },
+			Usage: func() UsageState { return UsageState{} }, Health: func() []Health { return nil },
+		})
+		w := httptest.NewRecorder()
+		page.ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
+		if w.Code != 200 {
+			return fmt.Errorf("status %d", w.Code)
+		}
+		return nil
 	})
 	run("top", func() error { _, err := Top(ctx, o, io.Discard); return err })
 	run("suggest", func() error { _, err := WriteSuggest(ctx, o, io.Discard); return err })
