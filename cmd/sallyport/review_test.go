@@ -55,6 +55,13 @@ tcp     = [8443]
 reason  = "a migration"
 expires = 2020-01-01
 
+[[rule]]
+id     = "syslog"
+client = "manager"
+to     = ["syslog.example"]
+udp    = [514]
+reason = "the log server takes datagrams"
+
 [dns]
 upstreams = ["udp://127.0.0.1:1"]
 [hosts]
@@ -63,6 +70,7 @@ upstreams = ["udp://127.0.0.1:1"]
 "download.sangfor.com.cn" = "127.0.0.99"
 "gone.example"           = "127.0.0.99"
 "wsus.example"           = "127.0.0.99"
+"syslog.example"         = "127.0.0.99"
 [resolve]
 private = ["127.0.0.99"]
 [journal]
@@ -71,11 +79,10 @@ path = "denials.jsonl"
 drain = "0s"
 `
 
-// Every reason that a line can mend and that a tunnel can meet; UDP to a name,
-// for protocol_not_listed, has no front end here and is tried in package denials.
+// Every reason that a line can mend, from the denial to the permitted flow.
 func TestReviewEndsInAPermittedFlow(t *testing.T) {
 	if testing.Short() {
-		t.Skip("waits for nine reloads and back")
+		t.Skip("waits for ten reloads and back")
 	}
 	dir := t.TempDir()
 	proxy := freeAddress(t)
@@ -106,6 +113,7 @@ func TestReviewEndsInAPermittedFlow(t *testing.T) {
 		{"version_excluded", "binding", "127.0.0.3", "download.sangfor.com.cn:443", "wsus.example:443"},
 		{"expired", "rule", "127.0.0.2", "gone.example:8443", "gone.example:8444"},
 		{"port_not_listed", "rule", "127.0.0.2", "license.sangfor.com:8443", "license.sangfor.com:8444"},
+		{"protocol_not_listed", "rule", "127.0.0.2", "syslog.example:514", "syslog.example:515"},
 		{"role_not_listed", "rule", "127.0.0.1", "license.sangfor.com:443", "auth.sangfor.com:443"},
 		{"ip_literal", "binding", "127.0.0.1", "127.0.0.99:443", "127.0.0.98:443"},
 		{"ip_literal", "rule", "127.0.0.2", "127.0.0.99:8443", "127.0.0.99:8444"},
