@@ -204,11 +204,15 @@ func TestDrainEndsWithItsContext(t *testing.T) {
 func TestDrainingDeniesNewAttempts(t *testing.T) {
 	w := newWorld(t, nil)
 	conn := w.dial(w.http)
+	idle := func(want bool) func() bool {
+		return func() bool {
+			cs := w.p.clients.all()
+			return len(cs) == 1 && cs[0].idle.Load() == want
+		}
+	}
+	w.eventually("a connection that is awaited", idle(true)) // before that it is not idle either
 	io.WriteString(conn, "CONNECT a.example:443 HTTP/1.1\r\n")
-	w.eventually("a started head", func() bool {
-		cs := w.p.clients.all()
-		return len(cs) == 1 && !cs[0].idle.Load()
-	})
+	w.eventually("a started head", idle(false))
 	drained := make(chan error)
 	go func() { drained <- w.p.Drain(context.Background()) }()
 	w.eventually("drain", w.p.draining.Load)
