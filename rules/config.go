@@ -26,6 +26,7 @@ type Config struct {
 	Private           []netip.Prefix // [resolve] private
 	Journal           JournalConfig
 	Admin             AdminConfig
+	Process           ProcessConfig
 	Limits            Limits
 
 	profiles []*Profile     // that clients could have named
@@ -68,6 +69,11 @@ type JournalConfig struct {
 // AdminConfig is the [admin] table.
 type AdminConfig struct{ TokenFile, TLSCert, TLSKey string }
 
+// ProcessConfig is the [process] table.
+type ProcessConfig struct {
+	Hardening string // "required", "best-effort" or "off"
+}
+
 // Limits is the [limits] table. Counts are of things open at once, DNSQPS is
 // queries a second from one client address that need an upstream.
 type Limits struct {
@@ -105,6 +111,7 @@ func ParseConfig(file, dir string, data []byte, profiles []*Profile) (*Config, P
 	c.readResolve(top.sub("resolve"))
 	c.readJournal(top.sub("journal"), dir)
 	c.readAdmin(top, dir)
+	c.readProcess(top.sub("process"))
 	c.readLimits(top.sub("limits"))
 	top.done()
 	if len(c.Clients) == 0 {
@@ -241,6 +248,11 @@ func (c *Config) readAdmin(top *table, dir string) {
 		line := top.sub("listen").line("admin")
 		t.doc.add(line, "admin: %v is not loopback: set [admin] token_file, tls_cert and tls_key, or listen on 127.0.0.1 or unix:path", a)
 	}
+}
+
+func (c *Config) readProcess(t *table) {
+	c.Process = ProcessConfig{Hardening: t.choice("hardening", "required", "best-effort", "off")}
+	t.done()
 }
 
 func (c *Config) readLimits(t *table) {

@@ -1,4 +1,4 @@
-// Admin: /healthz, /readyz, /metrics and the review page, for operators and
+// Admin: the listener of /healthz, /readyz, /metrics and the review page, for operators and
 // nobody else.
 
 package main
@@ -66,26 +66,6 @@ func readToken(file string) (string, error) {
 		return "", fmt.Errorf("[admin] token_file: %s holds fewer than 16 characters; make one with: openssl rand -hex 32", file)
 	}
 	return token, nil
-}
-
-func (g *gateway) serveReady(w http.ResponseWriter, _ *http.Request) {
-	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	errs := g.ready()
-	if len(errs) > 0 {
-		w.WriteHeader(http.StatusServiceUnavailable)
-		for _, err := range errs {
-			fmt.Fprintln(w, "not ready:", err)
-		}
-	}
-	g.mu.Lock()
-	cfg := g.cfg
-	g.mu.Unlock()
-	if g.live.Load() != nil {
-		fmt.Fprintln(w, "policy:", g.describe(cfg))
-	}
-	if len(errs) == 0 {
-		fmt.Fprintln(w, "ready")
-	}
 }
 
 // serveAdmin serves until ctx ends.

@@ -67,6 +67,7 @@ func TestDeployPrivileges(t *testing.T) {
 	for file, lines := range map[string][]string{
 		"deploy/systemd/sallyport.service": {
 			"User=sallyport", "NoNewPrivileges=yes", "CapabilityBoundingSet=", "AmbientCapabilities=", "ProtectSystem=strict",
+			"SystemCallFilter=landlock_create_ruleset landlock_add_rule landlock_restrict_self", // without them it refuses to start
 			"Restart=always", "RestartSec=200ms", "RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX AF_NETLINK",
 		},
 		"deploy/systemd/sallyport-live-sets.conf": {"CapabilityBoundingSet=CAP_NET_ADMIN", "AmbientCapabilities=CAP_NET_ADMIN"},

@@ -14,6 +14,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"sallyport/cmd/sallyport/confine"
 	"sallyport/denials"
 	"sallyport/dnsfilter"
 	"sallyport/proxy"
@@ -42,6 +43,10 @@ type gateway struct {
 	flows    atomic.Uint64
 	draining atomic.Bool
 	unmet    *unreached
+
+	confined  *confine.Confinement // what the process gave up; nil: nothing
+	hardening []confine.Step       // how each step of that ended
+	limits    processLimits
 
 	mu        sync.Mutex // guards what a reload changes
 	cfg       *rules.Config

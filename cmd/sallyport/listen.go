@@ -162,16 +162,24 @@ func rootCause(err error) error {
 
 // close closes everything that is open.
 func (s *sockets) close() {
-	for _, list := range [][]net.Listener{s.http, s.socks5, s.transparent, s.dnsTCP, {s.admin}} {
-		for _, l := range list {
-			if l != nil {
-				l.Close()
-			}
-		}
+	for _, l := range s.all() {
+		l.Close()
 	}
 	for _, p := range s.dnsUDP {
 		p.Close()
 	}
+}
+
+// all lists the stream listeners.
+func (s *sockets) all() (out []net.Listener) {
+	for _, list := range [][]net.Listener{s.http, s.socks5, s.transparent, s.dnsTCP, {s.admin}} {
+		for _, l := range list {
+			if l != nil {
+				out = append(out, l)
+			}
+		}
+	}
+	return out
 }
 
 // listeners lists the bound addresses by front end, for the start's lines and

@@ -16,6 +16,18 @@ import (
 // kernelSets are the sets of table inet sallyport. It needs CAP_NET_ADMIN.
 type kernelSets struct{ conn *nftables.Conn }
 
+// openSets opens the packet filter's sets when they are to be kept current.
+func openSets(live bool) (addressSet, error) {
+	if !live {
+		return nil, nil
+	}
+	k, err := newKernelSets()
+	if err != nil {
+		return nil, err
+	}
+	return k, nil
+}
+
 // newKernelSets checks that the sets can be changed at all; that the ruleset
 // is not loaded yet is no error.
 func newKernelSets(options ...nftables.ConnOption) (*kernelSets, error) {

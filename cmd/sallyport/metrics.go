@@ -140,6 +140,9 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 		number(gauge, 1, "sallyport_policy_info", "The policy in force.", "revision", policy.Revision(), "mode", mode)
 		number(gauge, float64(policy.Rules()), "sallyport_policy_rules", "Rules in force, over all clients.")
 	}
+	for _, s := range c.g.hardening {
+		number(gauge, 1, "sallyport_hardening_info", "What the process gave up at its start; state: on, absent (not in this kernel), failed or off.", "step", s.Name, "state", string(s.State))
+	}
 	number(gauge, float64(loaded.Unix()), "sallyport_policy_loaded_timestamp_seconds", "When the policy in force was loaded.")
 	number(gauge, flag(reloadErr == nil), "sallyport_policy_current", "1 while the configuration file is what is in force.")
 	number(gauge, 1, "sallyport_build_info", "This build.", "version", version, "commit", commit())

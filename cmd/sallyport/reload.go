@@ -19,7 +19,7 @@ import (
 func (g *gateway) reload(why string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	err := g.tryReload()
+	err := g.outside(g.tryReload())
 	g.reloadErr = err
 	if err != nil {
 		g.metrics.reloads.WithLabelValues("refused").Inc()
@@ -99,6 +99,7 @@ func needRestart(old, cfg *rules.Config) []string {
 		{"[listen]", !reflect.DeepEqual(old.Listen, cfg.Listen)},
 		{"[admin]", old.Admin != cfg.Admin},
 		{"[journal]", old.Journal != cfg.Journal},
+		{"[process]", old.Process != cfg.Process},
 		{"[limits]", was != is},
 	} {
 		if k.differ {

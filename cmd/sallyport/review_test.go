@@ -62,6 +62,9 @@ to     = ["syslog.example"]
 udp    = [514]
 reason = "the log server takes datagrams"
 
+[process]
+hardening = "off" # this process is the tests', too
+
 [dns]
 upstreams = ["udp://127.0.0.1:1"]
 [hosts]

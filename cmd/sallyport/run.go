@@ -17,6 +17,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/KimMachineGun/automemlimit/memlimit"
 	"github.com/spf13/cobra"
 
 	"sallyport/denials"
@@ -70,7 +71,6 @@ func run(ctx context.Context, file string, live bool, stdin io.Reader, stderr io
 	if err != nil {
 		return err
 	}
-	warnOfPrivilege(log, live)
 	warnOfDescriptors(log, cfg.Limits)
 	g, err := newGateway(file, stdin, cfg, log, sets)
 	if err != nil {
@@ -80,13 +80,17 @@ func run(ctx context.Context, file string, live bool, stdin io.Reader, stderr io
 	if err != nil {
 		return errors.Join(err, g.close())
 	}
+	g.limits = takeLimits(log, cfg.Limits, os.LookupEnv, memlimit.FromCgroup)
+	if err := g.harden(socks, live); err != nil {
+		return errors.Join(err, g.close())
+	}
 	g.own, g.loaded = socks.own(), time.Now()
 	policy, warnings := g.enforce(cfg, g.loaded)
 	for _, p := range warnings {
 		fmt.Fprintln(stderr, "sallyport:", p)
 	}
-	g.journal.Event(denials.EventStart, fmt.Sprintf("version %s, %s", version, describePolicy(cfg, policy)))
-	greet(stderr, cfg, policy, socks)
+	g.journal.Event(denials.EventStart, fmt.Sprintf("version %s, %s, hardening %s", version, describePolicy(cfg, policy), describeHardening(g.hardening)))
+	g.greet(stderr, cfg, policy, socks)
 	return g.serve(ctx, cfg, socks, admin)
 }
 
@@ -201,8 +205,8 @@ func (g *gateway) close() error {
 }
 
 // greet says where sallyport listens, which policy is in force, where the
-// journal is, and two lines to try.
-func greet(w io.Writer, cfg *rules.Config, policy *rules.Policy, socks *sockets) {
+// journal is, what it has given up, its limits, and two lines to try.
+func (g *gateway) greet(w io.Writer, cfg *rules.Config, policy *rules.Policy, socks *sockets) {
 	fmt.Fprintf(w, "sallyport %s, configuration %s\n", version, cfg.File)
 	where := map[string]string{}
 	for _, l := range socks.listeners() {
@@ -220,6 +224,8 @@ func greet(w io.Writer, cfg *rules.Config, policy *rules.Policy, socks *sockets)
 		fmt.Fprintf(w, "  %-11s %s from %s\n", "client", describeClient(c), strings.Join(from, ", "))
 	}
 	fmt.Fprintf(w, "  %-11s %s\n", "journal", cfg.Journal.Path)
+	fmt.Fprintf(w, "  %-11s %s\n", "hardening", describeHardening(g.hardening))
+	fmt.Fprintf(w, "  %-11s memory: %s; open files: %s\n", "limits", g.limits.memory(), g.limits.files())
 	if a := reviewAddress(socks.admin, cfg.Admin.TLSCert != ""); a != "" {
 		fmt.Fprintf(w, "  %-11s %s\n", "review", a)
 	}

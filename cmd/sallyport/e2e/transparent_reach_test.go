@@ -7,13 +7,16 @@
 package e2e
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -96,16 +99,27 @@ func (s *scene) browse(t *testing.T, all []trip) {
 	}
 }
 
-// mustHaveCapabilities reads what the kernel says of the running process.
+// mustHaveCapabilities reads what the kernel says of every thread of the
+// running process: whose it is, and that it has these capabilities and can get
+// no other.
 func (s *scene) mustHaveCapabilities(t *testing.T, set string) {
 	t.Helper()
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.g.cmd.Process.Pid))
-	if err != nil {
-		t.Fatal(err)
+	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/status", s.g.cmd.Process.Pid))
+	if err != nil || len(threads) < 2 {
+		t.Fatalf("threads %q: %v", threads, err)
 	}
-	uid := fmt.Sprint(sallyportUser)
-	want := []string{"Uid:\t" + uid + "\t" + uid + "\t" + uid, "CapPrm:\t" + set, "CapEff:\t" + set, "CapAmb:\t" + set}
-	if err := lacks(string(b), want...); err != nil {
-		t.Errorf("sallyport has other privileges: %v\n%s", err, b)
+	uid, none := fmt.Sprint(sallyportUser), fmt.Sprintf("%016x", 0)
+	for _, thread := range threads {
+		b, err := os.ReadFile(thread)
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ESRCH) {
+			continue // it has ended
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := []string{"Uid:\t" + uid + "\t" + uid + "\t" + uid, "CapInh:\t" + none, "CapPrm:\t" + set, "CapEff:\t" + set, "CapAmb:\t" + none, "NoNewPrivs:\t1"}
+		if err := lacks(string(b), want...); err != nil {
+			t.Errorf("%s: sallyport has other privileges: %v\n%s", thread, err, b)
+		}
 	}
 }

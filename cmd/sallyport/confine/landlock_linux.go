@@ -1,0 +1,145 @@
+// Landlock: the files that stay in reach, and nothing beyond.
+
+package confine
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/landlock-lsm/go-landlock/landlock"
+	ll "github.com/landlock-lsm/go-landlock/landlock/syscall"
+	"golang.org/x/sys/unix"
+)
+
+// newest is the last version of Landlock whose restrictions are asked for:
+// those that the tests have seen at work. Newer kernels have them all.
+const newest = 7
+
+// versions are what each version can restrict, all of it.
+var versions = [newest + 1]landlock.Config{1: landlock.V1, landlock.V2, landlock.V3, landlock.V4, landlock.V5, landlock.V6, landlock.V7}
+
+// rights are what Landlock calls an Access. Executing is in none of them.
+var rights = [...]landlock.AccessFSSet{
+	Read:        ll.AccessFSReadFile,
+	List:        ll.AccessFSReadFile | ll.AccessFSReadDir,
+	Write:       ll.AccessFSWriteFile | ll.AccessFSTruncate,
+	Change:      change,
+	ChangeLinks: change | ll.AccessFSMakeSym,
+	Remove:      ll.AccessFSRemoveFile,
+}
+
+const change = ll.AccessFSReadFile | ll.AccessFSReadDir | ll.AccessFSWriteFile | ll.AccessFSTruncate | ll.AccessFSMakeReg | ll.AccessFSRemoveFile
+
+// ofFiles are the rights that a rule for one file, not a directory, may name.
+const ofFiles landlock.AccessFSSet = ll.AccessFSReadFile | ll.AccessFSWriteFile | ll.AccessFSTruncate
+
+// restrict applies all that the kernel's Landlock can restrict, and fails
+// where the kernel has it and yet does not do it. TCP connections stay free:
+// the policy judges them by name, and may change.
+func (c *Confinement) restrict(files []Grant) {
+	version, why, err := landlockVersion()
+	if err != nil {
+		c.landlock(Failed, err.Error())
+		return
+	}
+	if version == 0 {
+		c.landlock(Absent, why)
+		return
+	}
+	config := versions[version]
+	config.HandledAccessNet &^= ll.AccessNetConnectTCP
+	rules, err := c.rules(files, config)
+	if err == nil {
+		err = config.Restrict(rules...)
+	}
+	if err != nil {
+		c.landlock(Failed, err.Error())
+		c.granted = nil
+		return
+	}
+	detail := fmt.Sprintf("Landlock %d", version)
+	if version < 3 {
+		detail += "; truncating by path stays possible before Linux 6.2"
+	}
+	c.add(Files, On, detail)
+	c.since(TCPBind, version >= 4, "Landlock 4, Linux 6.7")
+	c.since(Scopes, version >= 6, "Landlock 6, Linux 6.12 with its correction of signals")
+}
+
+// landlock adds the three steps with one state.
+func (c *Confinement) landlock(state State, detail string) {
+	for _, name := range []string{Files, TCPBind, Scopes} {
+		c.add(name, state, detail)
+	}
+}
+
+// since adds a step that newer kernels have.
+func (c *Confinement) since(name string, has bool, needs string) {
+	if has {
+		c.add(name, On, "")
+		return
+	}
+	c.add(name, Absent, "needs "+needs)
+}
+
+// landlockVersion is what the kernel has, 0 and why where it has none. Any
+// other answer, such as the EPERM of a filter of system calls, is an error.
+func landlockVersion() (version int, why string, err error) {
+	version, err = ll.LandlockGetABIVersion()
+	switch {
+	case errors.Is(err, unix.ENOSYS):
+		return 0, "this kernel has no Landlock; Linux 5.13 and newer have it", nil
+	case errors.Is(err, unix.EOPNOTSUPP):
+		return 0, "this kernel's Landlock is not turned on: add landlock to its lsm= parameter", nil
+	case err != nil:
+		return 0, "", fmt.Errorf("landlock_create_ruleset: %w: does a filter of system calls (systemd's SystemCallFilter, a container's seccomp profile) forbid landlock_*?", err)
+	}
+	if version >= 6 {
+		// Early kernels took signals between threads of one process for signals
+		// to others; go-landlock takes these for version 5 likewise.
+		if fixed, err := ll.LandlockGetErrata(); err != nil || fixed&2 == 0 {
+			version = 5
+		}
+	}
+	return min(version, newest), "", nil
+}
+
+// rules turns grants into Landlock's rules.
+func (c *Confinement) rules(files []Grant, config landlock.Config) ([]landlock.Rule, error) {
+	var out []landlock.Rule
+	for _, g := range files {
+		id, dir, err := identify(g.Path)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", g.Path, err)
+		}
+		if id.root() && g.Access != Read && g.Access != List {
+			return nil, fmt.Errorf("%s is the root of all files: what is written, like [journal] path, needs a directory of its own", g.Path)
+		}
+		if err := c.holdProc(g.Path); err != nil {
+			return nil, fmt.Errorf("%s: %w", g.Path, err)
+		}
+		access := rights[g.Access] & config.HandledAccessFS
+		if !dir {
+			access &= ofFiles
+		}
+		out = append(out, landlock.PathAccess(access, g.Path))
+		if g.Access != Remove && g.Access != Write {
+			c.granted = append(c.granted, id)
+		}
+	}
+	return out, nil
+}
+
+// holdProc keeps a place in /proc open. There an inode, on which a rule rests,
+// would be made anew whenever the kernel had forgotten it.
+func (c *Confinement) holdProc(path string) error {
+	var st unix.Statfs_t
+	if err := unix.Statfs(path, &st); err != nil || st.Type != unix.PROC_SUPER_MAGIC {
+		return err
+	}
+	fd, err := unix.Open(path, unix.O_PATH|unix.O_CLOEXEC, 0)
+	if err == nil {
+		c.held = append(c.held, fd)
+	}
+	return err
+}

@@ -1,0 +1,170 @@
+// Privilege: the capabilities of every thread, and no_new_privs.
+
+package confine
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+	"kernel.org/pub/linux/libs/security/libcap/cap"
+	"kernel.org/pub/linux/libs/security/libcap/psx"
+)
+
+// dropCapabilities empties all five sets; with plan.NetAdmin one capability
+// stays permitted and effective. The bounding set goes where that is allowed
+// (CAP_SETPCAP); elsewhere no_new_privs makes it meaningless.
+func (c *Confinement) dropCapabilities(plan Plan) {
+	overrode := overrides()
+	detail := "none is left"
+	keep := cap.NewSet()
+	if plan.NetAdmin {
+		detail = "CAP_NET_ADMIN is left, for --live-sets"
+		if err := errors.Join(keep.SetFlag(cap.Permitted, true, cap.NET_ADMIN), keep.SetFlag(cap.Effective, true, cap.NET_ADMIN)); err != nil {
+			c.result(Capabilities, err, "")
+			return
+		}
+	}
+	if err := dropBound(); err != nil {
+		c.result(Capabilities, fmt.Errorf("bounding set: %w", err), "")
+		return
+	}
+	if err := cap.ResetAmbient(); err != nil && !errors.Is(err, unix.EINVAL) { // before Linux 4.3 there is no ambient set
+		c.result(Capabilities, fmt.Errorf("ambient set: %w", err), "")
+		return
+	}
+	if err := keep.SetProc(); err != nil {
+		c.result(Capabilities, err, "")
+		return
+	}
+	want := uint64(0)
+	if plan.NetAdmin {
+		want = 1 << unix.CAP_NET_ADMIN
+	}
+	err := verify(map[string]uint64{"CapInh": 0, "CapPrm": want, "CapEff": want, "CapAmb": 0})
+	if err == nil && overrode {
+		err = unreachable(plan.Files)
+	}
+	if os.Geteuid() == 0 {
+		detail += "; the user is root, whose own files stay its own"
+	}
+	c.result(Capabilities, err, detail)
+}
+
+// dropBound empties the bounding set, where this process may.
+func dropBound() error {
+	may, err := cap.GetProc().GetFlag(cap.Effective, cap.SETPCAP)
+	if err != nil || !may {
+		return err
+	}
+	var all []cap.Value
+	for v := range cap.MaxBits() {
+		all = append(all, v)
+	}
+	return cap.DropBound(all...)
+}
+
+// overrides tells whether permissions of files do not bind this process yet.
+func overrides() bool {
+	now := cap.GetProc()
+	for _, v := range []cap.Value{cap.DAC_OVERRIDE, cap.DAC_READ_SEARCH} {
+		if has, err := now.GetFlag(cap.Effective, v); has || err != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// unreachable tells what only a capability had made reachable: better at the
+// start than at the first rotation or reload.
+func unreachable(files []Grant) error {
+	for _, g := range files {
+		mode := uint32(unix.R_OK)
+		if st, err := os.Stat(g.Path); err != nil {
+			continue
+		} else if st.IsDir() {
+			mode = unix.X_OK
+		}
+		switch g.Access {
+		case Write:
+			mode &^= unix.R_OK
+			mode |= unix.W_OK
+		case Change, ChangeLinks, Remove:
+			mode |= unix.W_OK
+		}
+		if err := unix.Faccessat(unix.AT_FDCWD, g.Path, mode, unix.AT_EACCESS); errors.Is(err, unix.EACCES) {
+			return fmt.Errorf("without them this user cannot use %s, which belongs to %s: run sallyport as that user, or give it to this one", g.Path, owner(g.Path))
+		}
+	}
+	return nil
+}
+
+// owner names the user that a file belongs to.
+func owner(path string) string {
+	var st unix.Stat_t
+	if err := unix.Stat(path, &st); err != nil {
+		return "another"
+	}
+	id := strconv.FormatUint(uint64(st.Uid), 10)
+	if u, err := user.LookupId(id); err == nil {
+		return u.Username
+	}
+	return "uid " + id
+}
+
+// setNoNewPrivs makes every thread and all that they ever start gain nothing by
+// executing a program.
+func (c *Confinement) setNoNewPrivs() {
+	_, _, errno := psx.Syscall6(unix.SYS_PRCTL, unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0, 0)
+	var err error
+	if errno != 0 {
+		err = os.NewSyscallError("prctl", syscall.Errno(errno))
+	} else {
+		err = verify(map[string]uint64{"NoNewPrivs": 1})
+	}
+	c.result(NoNewPrivs, err, "")
+}
+
+// verify asks the kernel whether every thread has what was set. Without /proc
+// the word of the system calls must do.
+func verify(want map[string]uint64) error {
+	threads, err := filepath.Glob("/proc/self/task/*/status")
+	if err != nil {
+		return err
+	}
+	for _, thread := range threads {
+		status, err := os.ReadFile(thread)
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ESRCH) {
+			continue // the thread has ended
+		}
+		if err != nil {
+			return err
+		}
+		if err := hold(string(status), want); err != nil {
+			return fmt.Errorf("%s: %w", thread, err)
+		}
+	}
+	return nil
+}
+
+// hold compares a /proc/…/status with what it should say.
+func hold(status string, want map[string]uint64) error {
+	for line := range strings.Lines(status) {
+		key, text, _ := strings.Cut(line, ":")
+		should, asked := want[key]
+		if !asked {
+			continue
+		}
+		if is, err := strconv.ParseUint(strings.TrimSpace(text), 16, 64); err != nil || is != should {
+			return fmt.Errorf("%s is %s, not %#x", key, strings.TrimSpace(text), should)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,155 @@
+// Harden: what a started gateway gives up, what it keeps, and how it says so.
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"sallyport/cmd/sallyport/confine"
+	"sallyport/denials"
+	"sallyport/rules"
+)
+
+// noMPTCP is the step that Landlock rests on: it knows TCP and not MPTCP.
+const noMPTCP = "no_mptcp"
+
+// harden gives up what g does not need now that its listeners and files are
+// open. A step that fails keeps it from starting unless the configuration says
+// otherwise. What comes after this can open no file that keeps does not list.
+func (g *gateway) harden(socks *sockets, live bool) error {
+	cfg := g.booted
+	time.Now().Zone() // reads the time zone, which is out of reach then
+	if cfg.Process.Hardening == "off" {
+		g.confined = confine.Skipped()
+	} else {
+		g.confined = confine.Apply(keeps(g.file, cfg, live))
+	}
+	g.hardening = append(slices.Clone(g.confined.Steps), mptcpStep(socks))
+	var failed []error
+	for _, s := range g.hardening {
+		switch s.State {
+		case confine.Failed:
+			failed = append(failed, errors.New(s.String()))
+			g.log.Warn("hardening: a step failed", "step", s.Name, "why", s.Detail)
+		case confine.Absent:
+			g.log.Warn("hardening: this kernel cannot do a step", "step", s.Name, "why", s.Detail)
+		}
+	}
+	switch {
+	case cfg.Process.Hardening == "off":
+		g.log.Warn(`hardening is off: the process keeps all that it was given; [process] hardening = "required" mends it`)
+	case os.Geteuid() == 0:
+		g.log.Warn("this process runs as root, to whom much belongs: run it as a user of its own", "landlock_files", string(g.confined.State(confine.Files)))
+	}
+	if err := errors.Join(failed...); err != nil && cfg.Process.Hardening != "best-effort" {
+		return fmt.Errorf("cannot give up what this process should not have:\n%w\nmend that, or start without: [process] hardening = \"best-effort\"", err)
+	}
+	return nil
+}
+
+// keeps is what a gateway still needs of files and privileges.
+func keeps(file string, cfg *rules.Config, live bool) confine.Plan {
+	plan := confine.Plan{NetAdmin: live, Files: []confine.Grant{{Path: "/proc/self", Access: confine.List}}} // for /metrics
+	if _, err := os.Stat("/proc/stat"); err == nil {
+		plan.Files = append(plan.Files, confine.Grant{Path: "/proc/stat", Access: confine.Read})
+	}
+	keep := func(grants ...confine.Grant) { plan.Files = append(plan.Files, grants...) }
+	for _, path := range []string{file, cfg.Admin.TokenFile, cfg.Admin.TLSCert, cfg.Admin.TLSKey} {
+		if path != "" && path != "-" {
+			keep(confine.ReadAgain(path)...)
+		}
+	}
+	if asksSystem(cfg) {
+		for _, grant := range confine.ReadAgain(resolvConf) {
+			if grant.Path != "/etc" || os.Geteuid() != 0 { // root could read more there than everybody
+				keep(grant)
+			}
+		}
+	}
+	for _, path := range []string{cfg.Journal.Path, cfg.Journal.Flows, denials.UsagePath(cfg.Journal.Path)} {
+		if path != "" && path != "-" {
+			keep(confine.WriteAgain(path)...)
+		}
+	}
+	if path, ok := strings.CutPrefix(cfg.Listen.Admin, "unix:"); ok {
+		keep(confine.RemoveLater(path)...)
+	}
+	return plan
+}
+
+// asksSystem tells whether an upstream is "system".
+func asksSystem(cfg *rules.Config) bool {
+	for _, z := range cfg.DNS.Zones {
+		if slices.Contains(z.Upstreams, "system") {
+			return true
+		}
+	}
+	return slices.Contains(cfg.DNS.Upstreams, "system")
+}
+
+// mptcpStep looks at every listener for itself.
+func mptcpStep(socks *sockets) confine.Step {
+	step := confine.Step{Name: noMPTCP, State: confine.On}
+	for _, l := range socks.all() {
+		tcp, ok := l.(*net.TCPListener)
+		if !ok {
+			continue
+		}
+		raw, err := tcp.SyscallConn()
+		if err == nil {
+			err = errors.Join(raw.Control(func(fd uintptr) {
+				var protocol int
+				if protocol, err = unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_PROTOCOL); err == nil && protocol != unix.IPPROTO_TCP {
+					err = fmt.Errorf("is no plain TCP but protocol %d", protocol)
+				}
+			}), err)
+		}
+		if err != nil {
+			return confine.Step{Name: noMPTCP, State: confine.Failed, Detail: fmt.Sprintf("listener %v: %v", l.Addr(), err)}
+		}
+	}
+	return step
+}
+
+// outside explains why a file that a changed configuration names cannot be
+// read: it is no matter of its permissions.
+func (g *gateway) outside(err error) error {
+	var at *fs.PathError
+	if !errors.As(err, &at) || !errors.Is(at.Err, syscall.EACCES) {
+		return err
+	}
+	if !g.confined.Covers(at.Path) {
+		return fmt.Errorf("%w: needs a restart: at its start this process gave up all files but those that the configuration named then", err)
+	}
+	if os.Geteuid() == 0 && g.confined.State(confine.Capabilities) == confine.On {
+		return fmt.Errorf("%w: this process is root without capabilities: the file must permit root to read it", err)
+	}
+	return err
+}
+
+// describeHardening says in one line how every step ended.
+func describeHardening(steps []confine.Step) string {
+	var parts []string
+	for _, state := range []confine.State{confine.On, confine.Absent, confine.Failed, confine.Off} {
+		var names []string
+		for _, s := range steps {
+			if s.State == state {
+				names = append(names, s.Name)
+			}
+		}
+		if len(names) > 0 {
+			parts = append(parts, string(state)+": "+strings.Join(names, ", "))
+		}
+	}
+	return strings.Join(parts, "; ")
+}
