@@ -34,9 +34,10 @@ const (
 type entry struct {
 	name    rules.Name
 	rcode   uint8
-	failed  bool // no upstream gave a usable answer
-	fixed   bool // from Hosts: never ages
-	address bool // the question was for addresses
+	failed  bool  // no upstream gave a usable answer
+	cause   error // of failed: what the last one did; nil: nobody was asked
+	fixed   bool  // from Hosts: never ages
+	address bool  // the question was for addresses
 	qend    int
 	wire    []byte   // header, question in lower case, records; no OPT
 	ttls    []uint16 // where the TTLs are in wire

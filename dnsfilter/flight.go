@@ -127,7 +127,9 @@ func (f *Filter) resolve(ctx context.Context, set *upstreamSet, name rules.Name,
 	}
 	if err != nil {
 		f.cfg.Log.Debug("look-up failed", "name", name.String(), "type", qtype, "error", err)
-		return f.failure(name)
+		e = f.failure(name)
+		e.cause = err
+		return e
 	}
 	e.stored = f.clock()
 	e.expires = e.stored + time.Duration(a.ttl())*time.Second

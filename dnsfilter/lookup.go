@@ -18,6 +18,17 @@ var (
 	ErrUpstream   = errors.New("no upstream gave a usable answer")
 )
 
+// An UpstreamError is ErrUpstream with what the upstreams did. It is no timeout
+// to those who ask errors so: the look-up did end.
+type UpstreamError struct {
+	Cause  error // of the last upstream
+	Silent bool  // it did not answer in time
+}
+
+func (e *UpstreamError) Error() string { return ErrUpstream.Error() + ": " + e.Cause.Error() }
+
+func (e *UpstreamError) Unwrap() error { return ErrUpstream }
+
 // grace is how long a look-up that has IPv4 addresses waits for IPv6 ones: some
 // name servers never answer about those. It waits for IPv4 to the end, as most
 // hosts have nothing else.
@@ -90,9 +101,13 @@ func land(ctx context.Context, fly6 *flight, six **entry, fly4 *flight, four **e
 // addresses joins two answers; one of them may be missing.
 func addresses(six, four *entry) ([]netip.Addr, error) {
 	var n, gone, failed int
+	var cause error
 	for _, e := range [...]*entry{six, four} {
 		if e == nil || e.failed {
 			failed++
+			if e != nil && e.cause != nil {
+				cause = e.cause
+			}
 			continue
 		}
 		n += len(e.addrs)
@@ -111,8 +126,16 @@ func addresses(six, four *entry) ([]netip.Addr, error) {
 		return addrs, nil
 	case gone > 0: // one answer is enough: it is about the name, not the type
 		return nil, ErrNoSuchName
+	case failed > 0 && cause != nil:
+		return nil, &UpstreamError{Cause: cause, Silent: silent(cause)}
 	case failed > 0:
 		return nil, ErrUpstream
 	}
 	return nil, ErrNoAddress
+}
+
+// silent tells whether an exchange ended because nobody answered.
+func silent(err error) bool {
+	var t interface{ Timeout() bool }
+	return errors.Is(err, errTimeout) || errors.Is(err, context.DeadlineExceeded) || errors.As(err, &t) && t.Timeout()
 }

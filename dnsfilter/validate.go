@@ -3,8 +3,11 @@
 package dnsfilter
 
 import (
+	"cmp"
 	"errors"
+	"fmt"
 	"slices"
+	"strconv"
 
 	"github.com/miekg/dns"
 
@@ -30,7 +33,7 @@ var (
 // off other names is dropped. TTLs are clamped, ech is taken out.
 func validate(m *dns.Msg, name rules.Name, qtype uint16) (*answer, error) {
 	if m.Rcode != dns.RcodeSuccess && m.Rcode != dns.RcodeNameError {
-		return nil, errRCode
+		return nil, fmt.Errorf("%w: %s", errRCode, cmp.Or(dns.RcodeToString[m.Rcode], strconv.Itoa(m.Rcode)))
 	}
 	a := &answer{rcode: m.Rcode}
 	chain, err := aliases(m.Answer, name, qtype)

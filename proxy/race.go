@@ -89,15 +89,23 @@ func interleave(addrs []netip.Addr) []netip.Addr {
 	return out
 }
 
-// connectTCP is the only place of the module that connects TCP to a
-// destination. It goes to addr and nowhere else: the socket is looked at once
-// more before it connects.
+// connectTCP and Probing, through connect, are the only place of the module that
+// connects TCP to a destination. It goes to addr and nowhere else: the socket is
+// looked at once more before it connects.
 func connectTCP(ctx context.Context, addr netip.AddrPort) (*net.TCPConn, error) {
+	return connect(ctx, addr, nil)
+}
+
+// connect is connectTCP. watch sees the socket before it connects; nil: nobody.
+func connect(ctx context.Context, addr netip.AddrPort, watch func(syscall.RawConn) error) (*net.TCPConn, error) {
 	d := net.Dialer{
 		KeepAliveConfig: keepAlive(),
-		ControlContext: func(_ context.Context, _, address string, _ syscall.RawConn) error {
+		ControlContext: func(_ context.Context, _, address string, raw syscall.RawConn) error {
 			if got, err := netip.ParseAddrPort(address); err != nil || got != addr {
 				return fmt.Errorf("socket is for %s, not for %s", address, addr)
+			}
+			if watch != nil {
+				return watch(raw)
 			}
 			return nil
 		},

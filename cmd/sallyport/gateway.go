@@ -84,7 +84,7 @@ func newGateway(file string, stdin io.Reader, cfg *rules.Config, log *slog.Logge
 	l := cfg.Limits
 	g.proxy = proxy.New(proxy.Config{
 		Decide: g.recorder, Check: &g.live, Closed: g.unmet.closed,
-		Lookup: g.lookup, Pinned: g.filter.Pinned, NextFlow: g.nextFlow, Log: log,
+		Lookup: lookupBy(g.filter), Pinned: g.filter.Pinned, NextFlow: g.nextFlow, Log: log,
 		Known: func(addr netip.Addr) bool { return g.live.Load().ClientOf(addr) != nil },
 		Limits: proxy.Limits{
 			Connections: l.Connections, PerClient: l.PerClient, Sniffing: l.Sniffing,
@@ -118,22 +118,28 @@ func (g *gateway) dnsConfig(cfg *rules.Config) (dnsfilter.Config, error) {
 	if g.sets != nil {
 		c.Fresh, c.Answered = g.sets.Fresh, g.sets.Answered
 	}
+	err = setUpstreams(&c, cfg)
+	return c, err
+}
+
+// setUpstreams tells a DNS filter whom to ask.
+func setUpstreams(c *dnsfilter.Config, cfg *rules.Config) (err error) {
 	if c.Upstreams, err = dnsfilter.ParseUpstreams(cfg.DNS.Upstreams, resolvConf); err != nil {
-		return c, err
+		return err
 	}
 	for _, z := range cfg.DNS.Zones {
 		ups, err := dnsfilter.ParseUpstreams(z.Upstreams, resolvConf)
 		if err != nil {
-			return c, err
+			return err
 		}
 		c.Zones = append(c.Zones, dnsfilter.Zone{Suffix: z.Suffix, Upstreams: ups})
 	}
 	for _, u := range c.Upstreams {
 		if a := u.Addr; ownAddresses(cfg.Listen, isLocal).Is(a) {
-			return c, fmt.Errorf("%v is sallyport's own DNS listener: it would ask itself", u)
+			return fmt.Errorf("%v is sallyport's own DNS listener: it would ask itself", u)
 		}
 	}
-	return c, nil
+	return nil
 }
 
 // enforce puts a configuration's policy in force, as of now, and returns what

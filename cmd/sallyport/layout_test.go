@@ -15,13 +15,14 @@ import (
 
 func TestLayout(t *testing.T) {
 	may := map[string][]string{
-		"sallyport/rules":                 nil,
-		"sallyport/configs":               nil,
-		"sallyport/dnsfilter":             {"sallyport/rules"},
-		"sallyport/proxy":                 {"sallyport/rules"},
-		"sallyport/denials":               {"sallyport/rules"},
-		"sallyport/cmd/sallyport/confine": nil,
-		"sallyport/cmd/sallyport":         {"sallyport/cmd/sallyport/confine", "sallyport/configs", "sallyport/denials", "sallyport/dnsfilter", "sallyport/proxy", "sallyport/rules"},
+		"sallyport/rules":                   nil,
+		"sallyport/configs":                 nil,
+		"sallyport/dnsfilter":               {"sallyport/rules"},
+		"sallyport/proxy":                   {"sallyport/rules"},
+		"sallyport/denials":                 {"sallyport/rules"},
+		"sallyport/cmd/sallyport/confine":   nil,
+		"sallyport/cmd/sallyport":           {"sallyport/cmd/sallyport/confine", "sallyport/cmd/sallyport/preflight", "sallyport/configs", "sallyport/denials", "sallyport/dnsfilter", "sallyport/proxy", "sallyport/rules"},
+		"sallyport/cmd/sallyport/preflight": {"sallyport/dnsfilter", "sallyport/proxy", "sallyport/rules"},
 	}
 	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}} {{join .Imports " "}}`, "sallyport/...").CombinedOutput()
 	if err != nil {

@@ -72,6 +72,7 @@ HTTP proxy on 127.0.0.1:3128, SOCKS5 on 127.0.0.1:1080, DNS on 127.0.0.1:5300.`,
   sallyport --config /etc/sallyport/sallyport.toml  run with a site's own
   sallyport check --config sallyport.toml           is the configuration right?
   sallyport explain tcp license.sangfor.com 443     would this be permitted, and why?
+  sallyport preflight --config sallyport.toml       can all that is permitted be reached?
   sallyport denials top                             what was denied most`,
 		Version:       fmt.Sprintf("%s %s", version, commit()),
 		Args:          noArgs,
@@ -85,7 +86,7 @@ HTTP proxy on 127.0.0.1:3128, SOCKS5 on 127.0.0.1:1080, DNS on 127.0.0.1:5300.`,
 		return usageError("%v; see %s --help", err, c.CommandPath())
 	})
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(run, newCheck(), newExplain(), newProfiles(), newDenials(), newNFT(), newHealthcheck(), newVersion())
+	root.AddCommand(run, newCheck(), newExplain(), newProfiles(), newDenials(), newNFT(), newPreflight(), newHealthcheck(), newVersion())
 	return root
 }
 

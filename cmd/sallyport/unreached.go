@@ -109,15 +109,17 @@ func (u *unreached) due(key unreachedKey) (more int, due bool) {
 	return more, true
 }
 
-// lookup resolves for the proxy. It puts the filter's errors into the words of
+// lookupBy resolves for the proxy. It puts the filter's errors into the words of
 // package net, so that clients can be told a wrong name from a dead resolver.
-func (g *gateway) lookup(ctx context.Context, name rules.Name) ([]netip.Addr, error) {
-	addrs, err := g.filter.Lookup(ctx, name)
-	switch {
-	case errors.Is(err, dnsfilter.ErrNoAddress):
-		return nil, nil
-	case errors.Is(err, dnsfilter.ErrNoSuchName):
-		return nil, &net.DNSError{UnwrapErr: err, Err: err.Error(), Name: name.String(), IsNotFound: true}
+func lookupBy(f *dnsfilter.Filter) func(context.Context, rules.Name) ([]netip.Addr, error) {
+	return func(ctx context.Context, name rules.Name) ([]netip.Addr, error) {
+		addrs, err := f.Lookup(ctx, name)
+		switch {
+		case errors.Is(err, dnsfilter.ErrNoAddress):
+			return nil, nil
+		case errors.Is(err, dnsfilter.ErrNoSuchName):
+			return nil, &net.DNSError{UnwrapErr: err, Err: err.Error(), Name: name.String(), IsNotFound: true}
+		}
+		return addrs, err
 	}
-	return addrs, err
 }

@@ -1,4 +1,4 @@
-// Denials progress: one line on the terminal while long journals are read.
+// Progress: one line on the terminal while something takes long.
 
 package main
 
@@ -12,7 +12,7 @@ import (
 	"sallyport/denials"
 )
 
-// progressAfter is how long a scan goes on before anybody is told.
+// progressAfter is how long work goes on before anybody is told.
 const progressAfter = 500 * time.Millisecond
 
 // A progressBar is drawn on standard error where that is a terminal. It is
@@ -38,20 +38,35 @@ func (b *progressBar) show() denials.Progress {
 	return b.draw
 }
 
+// count returns what counts things done; nil: nobody looks.
+func (b *progressBar) count(things string) func(done, total int) {
+	if b.w == nil {
+		return nil
+	}
+	return func(done, total int) {
+		b.line(int64(done), int64(total), fmt.Sprintf("%d of %d %s", done, total, things))
+	}
+}
+
 func (b *progressBar) draw(read, total int64) {
+	b.line(read, total, fmt.Sprintf("%d of %d MiB", read>>20, total>>20))
+}
+
+// line draws the bar, unless that was just done.
+func (b *progressBar) line(done, total int64, text string) {
 	now := time.Now()
 	if now.Sub(b.began) < progressAfter || now.Sub(b.drawn) < 100*time.Millisecond || total <= 0 {
 		return
 	}
 	b.drawn = now
 	const width = 30
-	part := min(float64(read)/float64(total), 1)
+	part := min(float64(done)/float64(total), 1)
 	full := int(part * width)
 	left := ""
 	if part > 0.01 {
 		left = time.Duration(float64(now.Sub(b.began))/part*(1-part)).Round(time.Second).String() + " left"
 	}
-	fmt.Fprintf(b.w, "\r\x1b[K[%s%s] %3.0f %%  %d of %d MiB  %s", strings.Repeat("#", full), strings.Repeat(" ", width-full), part*100, read>>20, total>>20, left)
+	fmt.Fprintf(b.w, "\r\x1b[K[%s%s] %3.0f %%  %s  %s", strings.Repeat("#", full), strings.Repeat(" ", width-full), part*100, text, left)
 }
 
 // clear wipes the line away.

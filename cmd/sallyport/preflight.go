@@ -1,0 +1,247 @@
+// Preflight: the command that tries what the configuration permits.
+
+package main
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/netip"
+	"os"
+	"os/signal"
+	"path"
+	"slices"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"sallyport/cmd/sallyport/preflight"
+	"sallyport/dnsfilter"
+	"sallyport/proxy"
+	"sallyport/rules"
+)
+
+// preflightOptions are the flags.
+type preflightOptions struct {
+	file, client string
+	hosts        []string
+	timeout      time.Duration
+	parallel     int
+	asJSON       bool
+}
+
+func newPreflight() *cobra.Command {
+	var o preflightOptions
+	c := &cobra.Command{
+		Use:   "preflight",
+		Short: "Try every destination that the configuration permits: DNS, TCP, TLS, HTTP",
+		Long: `preflight tries, for every client and every rule in force, each destination
+that can be named: it resolves the name with the configured upstreams, connects
+to each of its addresses, IPv4 and IPv6, shakes hands in TLS and looks at the
+certificate (port 443, and other ports where TLS answers), and asks for / in
+HTTP (port 80, and other ports where HTTP answers). It says what works and, for
+the rest, what was seen, what it most likely is and what to do.
+
+It asks the policy before it resolves, dials or sends anything, goes out by the
+gateway's own dialer, opens no listener, and writes nothing into the journal, so
+that it runs before the first start as well as beside a sallyport that serves.
+HTTP_PROXY and the like are ignored. Authorities are those of the system;
+SSL_CERT_FILE and SSL_CERT_DIR name others.
+
+Every rule in force is required: what a feature that is off documents is not
+tried. These are warnings and no failures: some addresses of several fail; a
+certificate that is not trusted, at an internal address or a host without a
+name; a reset after the ClientHello on other ports than 443. A family that this
+host has no route for is no failure while the other works. Listed as not tried:
+wildcards, prefixes, more than 16 ports in a row, every protocol and port,
+parties that are not bound, and UDP, of which only the name is resolved.
+
+Where a packet filter knows sallyport by its user, as in a sidecar, run it as
+that user; as anybody else it is redirected into sallyport like a client.
+
+With --json it prints one object: "summary" counts destinations by status (ok,
+warning, failed, unfinished, not_tried); each of "destinations" has "host",
+"port", "proto", "status", "problem", "detail", "likely", "cure", "needs" (the
+clients and rules), "dns", and "addresses", each with "status", "problem", "tcp",
+"tls" and "http"; "not_tried" has what could not be tried, and why.
+
+Exit status: 0 everything works, warnings included; 1 something fails; 2 it
+could not be asked: a wrong configuration, nothing to try, interrupted before
+anything failed. Ctrl-C prints what is known so far.`,
+		Example: `  sallyport preflight --config /etc/sallyport/sallyport.toml
+  runuser -u sallyport -- sallyport preflight --config /etc/sallyport/sallyport.toml
+  docker compose exec sallyport /sallyport preflight --config /etc/sallyport/sallyport.toml
+  sallyport preflight --client es-manager --host '*.sangfor.com' --timeout 10s
+  sallyport preflight --json | jq '.destinations[] | select(.status == "failed") | .host, .problem'`,
+		Args: noArgs,
+	}
+	configFlag(c, &o.file)
+	c.Flags().StringVar(&o.client, "client", "", "try only what the [[client]] `NAME` may reach")
+	c.Flags().StringArrayVar(&o.hosts, "host", nil, "try only hosts that match `GLOB`, as a * in it; may be repeated")
+	c.Flags().DurationVar(&o.timeout, "timeout", 5*time.Second, "for each step: connecting, TLS, HTTP")
+	c.Flags().IntVar(&o.parallel, "parallel", 16, "`STEPS` at once")
+	c.Flags().BoolVar(&o.asJSON, "json", false, "print one JSON object")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		if err := o.check(); err != nil {
+			return err
+		}
+		ctx, stop := signal.NotifyContext(c.Context(), syscall.SIGINT, syscall.SIGTERM)
+		defer stop()
+		report, err := o.run(ctx, c.InOrStdin(), c.ErrOrStderr())
+		if err != nil {
+			return &exitError{2, err}
+		}
+		stop() // a second Ctrl-C ends the printing, too
+		if o.asJSON {
+			err = printJSON(c.OutOrStdout(), report)
+		} else {
+			err = report.Write(c.OutOrStdout(), isTerminal(c.OutOrStdout()) && os.Getenv("NO_COLOR") == "")
+		}
+		return errors.Join(err, preflightStatus(report))
+	}
+	return c
+}
+
+// check refuses flags that make no sense.
+func (o *preflightOptions) check() error {
+	if o.timeout < 100*time.Millisecond || o.timeout > 5*time.Minute {
+		return usageError("--timeout %v is not between 100ms and 5m", o.timeout)
+	}
+	if o.parallel < 1 || o.parallel > 128 {
+		return usageError("--parallel %d is not between 1 and 128", o.parallel)
+	}
+	for _, h := range o.hosts {
+		if _, err := path.Match(h, ""); err != nil {
+			return usageError("--host %q is not a pattern like *.example.com", h)
+		}
+	}
+	return nil
+}
+
+// preflightStatus is the exit code of a report.
+func preflightStatus(r *preflight.Report) error {
+	switch {
+	case r.Summary.Failed > 0:
+		return &exitError{1, nil}
+	case r.Interrupted:
+		return &exitError{2, errors.New("interrupted: this is not all")}
+	}
+	return nil
+}
+
+// run tries everything. It makes the parts of a gateway that lead outside, and
+// none of those that let anybody in or write records.
+func (o *preflightOptions) run(ctx context.Context, stdin io.Reader, stderr io.Writer) (*preflight.Report, error) {
+	cfg, problems, err := loadConfig(o.file, stdin)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range problems {
+		fmt.Fprintln(stderr, "sallyport:", p)
+	}
+	if o.client != "" && !slices.ContainsFunc(cfg.Clients, func(c *rules.Client) bool { return c.Name == o.client }) {
+		return nil, fmt.Errorf("%s has no [[client]] %q", cfg.File, o.client)
+	}
+	policy, _ := rules.Compile(cfg, ownAddresses(cfg.Listen, isLocal), time.Now())
+	plan := preflight.NewPlan(policy, o.wanted, func(c *rules.Client) (netip.Addr, error) {
+		return clientAddress(cfg, policy, c.Name, "")
+	})
+	if plan.Len() == 0 && len(plan.NotTried) == 0 {
+		return nil, fmt.Errorf("%s permits nothing that could be tried: see sallyport check, and --client and --host", cfg.File)
+	}
+	tries := upstreamTries{seen: map[netip.AddrPort]*preflight.Upstream{}}
+	filter, upstreams, err := lookupFilter(cfg, policy, tries.note)
+	if err != nil {
+		return nil, err
+	}
+	defer filter.Close()
+	bar := newProgress(stderr)
+	report := preflight.Run(ctx, preflight.Config{
+		Decide: policy, Roots: systemRoots(), Timeout: o.timeout, Parallel: o.parallel,
+		Dialer: proxy.New(proxy.Config{Decide: policy, Lookup: lookupBy(filter), Connect: proxy.Probing}),
+		Agent:  "sallyport/" + version + " (preflight)", Now: time.Now,
+		Progress: bar.count("destinations"),
+	}, plan)
+	bar.clear()
+	report.Config, report.Revision, report.Upstreams = cfg.File, policy.Revision(), tries.list(upstreams)
+	return report, nil
+}
+
+// wanted tells whether the flags let a client's host be tried. What has no host
+// yet, an unbound party, belongs to a whole run only.
+func (o *preflightOptions) wanted(client, host string) bool {
+	if o.client != "" && client != o.client {
+		return false
+	}
+	if len(o.hosts) == 0 {
+		return true
+	}
+	return slices.ContainsFunc(o.hosts, func(glob string) bool {
+		ok, err := path.Match(glob, host)
+		return ok && err == nil
+	})
+}
+
+// lookupFilter makes the DNS filter as a resolver only, and lists its upstreams.
+func lookupFilter(cfg *rules.Config, policy *rules.Policy, tried func(dnsfilter.UpstreamTry)) (*dnsfilter.Filter, []dnsfilter.Upstream, error) {
+	c := dnsfilter.Config{Decide: policy, Hosts: cfg.Hosts, ObserveUpstream: tried, Log: slog.New(slog.DiscardHandler)}
+	if err := setUpstreams(&c, cfg); err != nil {
+		return nil, nil, fmt.Errorf("%s: [dns] upstreams: %w", cfg.File, err)
+	}
+	f, err := dnsfilter.New(c)
+	all := slices.Clone(c.Upstreams)
+	for _, z := range c.Zones {
+		all = append(all, z.Upstreams...)
+	}
+	return f, all, err
+}
+
+// upstreamTries counts the answers of each upstream.
+type upstreamTries struct {
+	mu   sync.Mutex
+	seen map[netip.AddrPort]*preflight.Upstream
+}
+
+func (u *upstreamTries) note(t dnsfilter.UpstreamTry) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	one := u.seen[t.Addr]
+	if one == nil {
+		one = &preflight.Upstream{}
+		u.seen[t.Addr] = one
+	}
+	if t.Up {
+		one.Answered++
+	} else {
+		one.Failed++
+	}
+}
+
+// list returns the counts in the order of the configuration.
+func (u *upstreamTries) list(order []dnsfilter.Upstream) []preflight.Upstream {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	out := []preflight.Upstream{}
+	for _, up := range order {
+		one := preflight.Upstream{Upstream: up.String()}
+		if seen := u.seen[up.Addr]; seen != nil {
+			one.Answered, one.Failed = seen.Answered, seen.Failed
+		}
+		out = append(out, one)
+	}
+	return out
+}
+
+// systemRoots returns the authorities that this host trusts; nil: none.
+func systemRoots() *x509.CertPool {
+	pool, err := x509.SystemCertPool()
+	if err != nil || pool.Equal(x509.NewCertPool()) {
+		return nil
+	}
+	return pool
+}

@@ -1,0 +1,157 @@
+// Plan: which destinations a policy permits, and which of them can be tried.
+
+package preflight
+
+import (
+	"cmp"
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"sallyport/rules"
+)
+
+// maxPorts is how many ports of one range are tried; a longer one is a grant,
+// not a list.
+const maxPorts = 16
+
+// A Plan is what a run will try, and what it cannot.
+type Plan struct {
+	targets  []*target
+	NotTried []Untried
+}
+
+// Len is the number of destinations to try.
+func (p *Plan) Len() int { return len(p.targets) }
+
+// A target is one destination with everybody who may reach it.
+type target struct {
+	key
+	asks  []ask // one of each client
+	needs []Need
+}
+
+type key struct {
+	name  rules.Name // zero: addr
+	addr  netip.Addr
+	proto rules.Proto
+	port  uint16
+}
+
+// host is the name or the address.
+func (k key) host() string {
+	if k.name.IsZero() {
+		return k.addr.String()
+	}
+	return k.name.String()
+}
+
+// An ask is who asks.
+type ask struct {
+	client *rules.Client
+	addr   netip.Addr
+}
+
+// NewPlan lists the rules in force. wanted tells which clients and hosts to
+// try; source finds an address that a client asks from.
+func NewPlan(policy *rules.Policy, wanted func(client, host string) bool, source func(*rules.Client) (netip.Addr, error)) *Plan {
+	b := planner{plan: &Plan{}, seen: map[key]*target{}, wanted: wanted, source: source}
+	for _, g := range policy.Grants() {
+		b.grant(g)
+	}
+	slices.SortStableFunc(b.plan.targets, func(x, y *target) int { return cmp.Compare(x.proto, y.proto) })
+	return b.plan
+}
+
+type planner struct {
+	plan   *Plan
+	seen   map[key]*target
+	wanted func(client, host string) bool
+	source func(*rules.Client) (netip.Addr, error)
+}
+
+// grant plans one rule of one client.
+func (b *planner) grant(g rules.Grant) {
+	if len(g.Names) == 0 && len(g.Prefixes) == 0 {
+		if b.wanted(g.Client.Name, "") {
+			b.unbound(g)
+		}
+		return
+	}
+	for _, d := range g.Names {
+		b.destination(g, d)
+	}
+	for _, p := range g.Prefixes {
+		b.destination(g, rules.Destination{Prefix: p})
+	}
+}
+
+// unbound says which party's address the site has not told.
+func (b *planner) unbound(g rules.Grant) {
+	for _, d := range g.Rule.To {
+		if d.Role != "" {
+			b.cannot(g, d.String(), fmt.Sprintf("not bound: set [client.addresses] %s = [...] if the site has one", d.Role))
+		}
+	}
+}
+
+func (b *planner) cannot(g rules.Grant, what, why string) {
+	b.plan.NotTried = append(b.plan.NotTried, Untried{Client: g.Client.Name, Rule: g.Rule.String(), What: what, Why: why})
+}
+
+// destination plans one destination of a rule.
+func (b *planner) destination(g rules.Grant, d rules.Destination) {
+	if !b.wanted(g.Client.Name, d.String()) {
+		return
+	}
+	k := key{name: d.Name}
+	switch {
+	case d.Wildcard:
+		b.cannot(g, d.String(), "a wildcard has no name to try")
+		return
+	case d.Prefix.IsValid() && !d.Prefix.IsSingleIP():
+		b.cannot(g, d.String(), "a prefix has no address to try")
+		return
+	case d.Prefix.IsValid():
+		k.addr = d.Prefix.Addr()
+	}
+	if g.Rule.Any {
+		b.cannot(g, d.String(), "every protocol and port: there is none to try")
+		return
+	}
+	from, err := b.source(g.Client)
+	if err != nil {
+		b.cannot(g, d.String(), err.Error())
+		return
+	}
+	for _, side := range []struct {
+		proto rules.Proto
+		ports rules.Ports
+	}{{rules.TCPProto, g.TCP}, {rules.UDPProto, g.UDP}} {
+		k.proto = side.proto
+		for _, r := range side.ports {
+			if int(r.Last)-int(r.First) >= maxPorts {
+				b.cannot(g, d.String(), fmt.Sprintf("%s ports %s: too many to try", side.proto, rules.Ports{r}))
+				continue
+			}
+			for port := int(r.First); port <= int(r.Last); port++ {
+				k.port = uint16(port)
+				b.add(k, g, from)
+			}
+		}
+	}
+}
+
+// add files a destination under what is tried once for all who need it.
+func (b *planner) add(k key, g rules.Grant, from netip.Addr) {
+	t := b.seen[k]
+	if t == nil {
+		t = &target{key: k}
+		b.seen[k] = t
+		b.plan.targets = append(b.plan.targets, t)
+	}
+	if !slices.ContainsFunc(t.asks, func(a ask) bool { return a.client == g.Client }) {
+		t.asks = append(t.asks, ask{g.Client, from})
+	}
+	t.needs = append(t.needs, Need{Client: g.Client.Name, Rule: g.Rule.String(), Source: g.Rule.Source(), Purpose: g.Rule.Purpose})
+}

@@ -1,0 +1,144 @@
+// Report: what a run found, as --json prints it.
+
+package preflight
+
+import "time"
+
+// Status is the outcome for one address, destination or run.
+type Status string
+
+// The outcomes, from good to bad.
+const (
+	OK         Status = "ok"
+	Warning    Status = "warning"    // it works, but not all of it, or not for everybody
+	NotTried   Status = "not_tried"  // nothing that can be tried honestly
+	Unfinished Status = "unfinished" // interrupted before it was known
+	Failed     Status = "failed"
+)
+
+// A Report is one run.
+type Report struct {
+	Schema       int            `json:"schema"`
+	Config       string         `json:"config"`
+	Revision     string         `json:"revision"` // of the policy
+	Started      time.Time      `json:"started"`
+	DurationMS   int64          `json:"duration_ms"`
+	TimeoutMS    int64          `json:"timeout_ms"` // for each step
+	Interrupted  bool           `json:"interrupted"`
+	Summary      Summary        `json:"summary"`
+	Notes        []string       `json:"notes,omitempty"` // about this host, for people
+	Upstreams    []Upstream     `json:"upstreams"`
+	Destinations []*Destination `json:"destinations"`
+	NotTried     []Untried      `json:"not_tried"`
+}
+
+// Summary counts destinations by status.
+type Summary struct {
+	OK         int `json:"ok"`
+	Warning    int `json:"warning"`
+	Failed     int `json:"failed"`
+	Unfinished int `json:"unfinished"`
+	NotTried   int `json:"not_tried"`
+}
+
+// An Upstream is a resolver, and how often it answered.
+type Upstream struct {
+	Upstream string `json:"upstream"`
+	Answered int    `json:"answered"`
+	Failed   int    `json:"failed"`
+}
+
+// A Destination is one host, protocol and port that the policy permits.
+type Destination struct {
+	Host    string     `json:"host"`
+	Port    uint16     `json:"port"`
+	Proto   string     `json:"proto"`
+	Status  Status     `json:"status"`
+	Finding            // of the destination as a whole
+	Needs   []Need     `json:"needs"`
+	DNS     *DNS       `json:"dns,omitempty"` // nil: the host is an address
+	Results []*Address `json:"addresses"`
+}
+
+// A Need is a rule in force that permits a destination to a client.
+type Need struct {
+	Client  string `json:"client"`
+	Rule    string `json:"rule"`
+	Source  string `json:"source"`
+	Purpose string `json:"purpose,omitempty"`
+}
+
+// A Finding is what is wrong, what it most likely is, and what to do.
+type Finding struct {
+	Problem Problem `json:"problem,omitempty"`
+	Detail  string  `json:"detail,omitempty"`
+	Likely  string  `json:"likely,omitempty"`
+	Cure    string  `json:"cure,omitempty"`
+}
+
+// DNS is how a name was resolved.
+type DNS struct {
+	OK         bool     `json:"ok"`
+	DurationMS float64  `json:"duration_ms"`
+	Addresses  []string `json:"addresses"`
+}
+
+// An Address is one address of a destination.
+type Address struct {
+	Address string `json:"address"`
+	Family  string `json:"family"` // "ipv4", "ipv6"
+	Status  Status `json:"status"`
+	Finding
+	TCP  *TCP  `json:"tcp,omitempty"`
+	TLS  *TLS  `json:"tls,omitempty"`
+	HTTP *HTTP `json:"http,omitempty"`
+}
+
+// TCP is a try to connect.
+type TCP struct {
+	OK         bool    `json:"ok"`
+	DurationMS float64 `json:"duration_ms"`
+	From       string  `json:"from,omitempty"` // this host's address
+	ICMPFrom   string  `json:"icmp_from,omitempty"`
+	ICMP       string  `json:"icmp,omitempty"`
+}
+
+// TLS is a handshake and the certificate that it showed. Where the port speaks
+// something else, OK is false and Note says so.
+type TLS struct {
+	OK         bool         `json:"ok"`
+	DurationMS float64      `json:"duration_ms,omitempty"`
+	Version    string       `json:"version,omitempty"`
+	ServerName string       `json:"server_name,omitempty"`
+	ClientCert bool         `json:"client_certificate,omitempty"` // the server asks for one
+	Note       string       `json:"note,omitempty"`
+	Cert       *Certificate `json:"certificate,omitempty"`
+}
+
+// A Certificate is the server's own, not its authority's.
+type Certificate struct {
+	Subject   string    `json:"subject"`
+	Names     []string  `json:"names"` // the first 16
+	Issuer    string    `json:"issuer"`
+	NotBefore time.Time `json:"not_before"`
+	NotAfter  time.Time `json:"not_after"`
+	DaysLeft  int       `json:"days_left"`
+	Verified  bool      `json:"verified"`
+}
+
+// HTTP is the answer to HEAD / (or GET /, where a server knows no HEAD).
+type HTTP struct {
+	OK         bool    `json:"ok"`
+	DurationMS float64 `json:"duration_ms"`
+	Status     int     `json:"status,omitempty"`
+	Server     string  `json:"server,omitempty"`
+	Location   string  `json:"location,omitempty"`
+}
+
+// Untried is something permitted that cannot be tried.
+type Untried struct {
+	Client string `json:"client"`
+	Rule   string `json:"rule"`
+	What   string `json:"what"`
+	Why    string `json:"why"`
+}

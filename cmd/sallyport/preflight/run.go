@@ -1,0 +1,263 @@
+// Run: tries every destination of a plan, several at a time, until all are
+// known or somebody interrupts.
+
+package preflight
+
+import (
+	"context"
+	"crypto/x509"
+	"net"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"sallyport/rules"
+)
+
+// A Dialer is the gateway's way out: package proxy's Proxy.
+type Dialer interface {
+	Resolve(ctx context.Context, a rules.Attempt) ([]netip.Addr, rules.Attempt, error)
+	DialOne(ctx context.Context, d rules.Decision, a rules.Attempt, addr netip.Addr) (*net.TCPConn, rules.Attempt, error)
+}
+
+// Config is what a run works with. All but Progress and Roots is required.
+type Config struct {
+	Decide   rules.Decider // the policy itself: nothing is recorded
+	Dialer   Dialer
+	Roots    *x509.CertPool // nil: this host knows no authority
+	Timeout  time.Duration  // for each step
+	Parallel int            // steps at once
+	Agent    string         // the User-Agent of HTTP
+	Now      func() time.Time
+	Progress func(done, total int) // from one goroutine at a time; nil: nobody looks
+}
+
+// Run tries the plan. When ctx ends it returns what is known so far.
+func Run(ctx context.Context, cfg Config, plan *Plan) *Report {
+	r := &runner{cfg: cfg, slots: make(chan struct{}, cfg.Parallel)}
+	report := &Report{Schema: 1, Started: cfg.Now().UTC(), TimeoutMS: cfg.Timeout.Milliseconds(), NotTried: plan.NotTried, Destinations: make([]*Destination, len(plan.targets))}
+	if report.NotTried == nil {
+		report.NotTried = []Untried{}
+	}
+	var mu sync.Mutex
+	done := 0
+	var all sync.WaitGroup
+	for i, t := range plan.targets {
+		all.Go(func() {
+			d := r.destination(ctx, t)
+			mu.Lock()
+			defer mu.Unlock()
+			report.Destinations[i] = d
+			if done++; cfg.Progress != nil {
+				cfg.Progress(done, len(plan.targets))
+			}
+		})
+	}
+	all.Wait()
+	report.Interrupted = ctx.Err() != nil
+	report.DurationMS = cfg.Now().Sub(report.Started).Milliseconds()
+	report.count()
+	return report
+}
+
+// count sums up.
+func (r *Report) count() {
+	for _, d := range r.Destinations {
+		switch d.Status {
+		case OK:
+			r.Summary.OK++
+		case Warning:
+			r.Summary.Warning++
+		case Failed:
+			r.Summary.Failed++
+		case Unfinished:
+			r.Summary.Unfinished++
+		case NotTried:
+			r.Summary.NotTried++
+		}
+	}
+	r.Summary.NotTried += len(r.NotTried)
+}
+
+type runner struct {
+	cfg   Config
+	slots chan struct{}
+}
+
+// slot waits for a place among the steps at once; false: interrupted.
+func (r *runner) slot(ctx context.Context) bool {
+	if ctx.Err() != nil {
+		return false
+	}
+	select {
+	case r.slots <- struct{}{}:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+func (r *runner) free() { <-r.slots }
+
+// An asked is one client's grant for a destination.
+type asked struct {
+	attempt  rules.Attempt
+	decision rules.Decision
+}
+
+// destination tries one target: the question, the name, then every address.
+func (r *runner) destination(ctx context.Context, t *target) *Destination {
+	d := &Destination{Host: t.host(), Port: t.port, Proto: t.proto.String(), Status: Unfinished, Needs: t.needs, Results: []*Address{}}
+	grants, denied := r.ask(t)
+	if len(grants) == 0 {
+		d.Status, d.Finding = Failed, r.place(t, netip.Addr{}).finding(PolicyDenied, denied)
+		return d
+	}
+	addrs, ok := r.resolve(ctx, t, d, grants)
+	if !ok {
+		return d
+	}
+	d.Results = make([]*Address, len(addrs))
+	var all sync.WaitGroup
+	for i, addr := range addrs {
+		all.Go(func() { d.Results[i] = r.address(ctx, t, grants, addr) })
+	}
+	all.Wait()
+	d.judge()
+	return d
+}
+
+// ask asks the one question for every client that the plan found a rule for.
+func (r *runner) ask(t *target) (grants []asked, denied string) {
+	for _, who := range t.asks {
+		a := t.attempt(who.addr)
+		decision := r.cfg.Decide.Decide(a)
+		if !decision.Allowed() {
+			denied = who.client.Name + ": " + decision.Why().String()
+			continue
+		}
+		grants = append(grants, asked{a, decision})
+	}
+	return grants, denied
+}
+
+// attempt is what a front end would ask about the target first.
+func (t *target) attempt(from netip.Addr) rules.Attempt {
+	a := rules.Attempt{
+		Via: rules.Connect, Client: netip.AddrPortFrom(from, 0), Proto: t.proto,
+		Authority: t.name, Dest: netip.AddrPortFrom(t.addr, t.port), Provisional: true,
+	}
+	if t.proto == rules.UDPProto {
+		a.Via = rules.UDP
+	}
+	return a
+}
+
+// resolve finds the addresses of a target; false: there are none, and d says why.
+func (r *runner) resolve(ctx context.Context, t *target, d *Destination, grants []asked) ([]netip.Addr, bool) {
+	if t.name.IsZero() {
+		return []netip.Addr{t.addr}, true
+	}
+	if !r.slot(ctx) {
+		return nil, false
+	}
+	began := r.cfg.Now()
+	addrs, a, err := r.cfg.Dialer.Resolve(ctx, grants[0].attempt)
+	took := r.cfg.Now().Sub(began)
+	r.free()
+	if ctx.Err() != nil {
+		return nil, false
+	}
+	d.DNS = &DNS{OK: err == nil, DurationMS: millis(took), Addresses: []string{}}
+	if err != nil {
+		problem, detail := nameProblem(err)
+		d.Status, d.Finding = Failed, r.place(t, netip.Addr{}).finding(problem, detail)
+		return nil, false
+	}
+	for i := range grants {
+		grants[i].attempt.Resolved = a.Resolved
+	}
+	for _, addr := range addrs {
+		d.DNS.Addresses = append(d.DNS.Addresses, addr.String())
+	}
+	return addrs, true
+}
+
+// reaching returns a grant that reaches addr; false: none does, and why.
+func (t *target) reaching(grants []asked, addr netip.Addr) (g asked, why rules.Reason, ok bool) {
+	for _, g := range grants {
+		if why = g.decision.Reach(netip.AddrPortFrom(addr, t.port)); why == rules.ReasonNone {
+			return g, why, true
+		}
+	}
+	return asked{}, why, false
+}
+
+// place describes where something is tried.
+func (r *runner) place(t *target, addr netip.Addr) place {
+	p := place{host: t.host(), port: t.port, proto: t.proto.String(), timeout: r.cfg.Timeout, own: t.name.IsZero()}
+	if addr.IsValid() {
+		p.addr, p.own = addr.String(), p.own || rules.Special(addr)
+	}
+	return p
+}
+
+// judge sums up the addresses.
+func (d *Destination) judge() {
+	if d.Proto == rules.UDPProto.String() {
+		d.judgeUDP()
+		return
+	}
+	var works, warns, fails, open int
+	var first *Address // that is not as it should be
+	for _, a := range d.Results {
+		switch a.Status {
+		case OK:
+			works++
+		case Warning:
+			works, warns = works+1, warns+1
+		case Failed:
+			if a.Problem != NoRoute {
+				fails++
+			}
+		default:
+			open++
+		}
+		if a.Status != OK && a.Status != Unfinished && (first == nil || first.Problem == NoRoute) {
+			first = a
+		}
+	}
+	switch {
+	case open > 0:
+		d.Status = Unfinished
+	case works == 0:
+		d.Status, d.Finding = Failed, first.Finding
+	case fails > 0:
+		d.Status, d.Finding = Warning, partly(works, d.Results)
+	case warns > 0:
+		d.Status, d.Finding = Warning, first.Finding
+	default:
+		d.Status = OK
+	}
+}
+
+// judgeUDP sums up what can be known of datagrams: where they would go.
+func (d *Destination) judgeUDP() {
+	if !slices.ContainsFunc(d.Results, func(a *Address) bool { return a.Status != Failed }) {
+		d.Status, d.Finding = Failed, d.Results[0].Finding
+		return
+	}
+	d.Status, d.Detail = NotTried, "datagrams: no harmless one is sure of an answer"
+	if d.Port == 53 {
+		d.Detail = "DNS: sallyport answers it itself, from its own resolvers"
+	}
+	if d.DNS != nil {
+		d.Detail += "; the name resolves"
+	}
+}
+
+// millis rounds to a tenth.
+func millis(d time.Duration) float64 {
+	return float64(d.Round(100*time.Microsecond)) / float64(time.Millisecond)
+}

@@ -1,0 +1,283 @@
+// Table: the report for people: a matrix, and then every finding with its cure.
+
+package preflight
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+	"unicode"
+)
+
+// The statuses as they stand in the first column, and their colours: all of
+// one length, so that the columns stay aligned.
+var marks = map[Status][2]string{
+	OK: {"ok", "32"}, Warning: {"WARN", "33"}, Failed: {"FAIL", "31"}, Unfinished: {"?", "36"}, NotTried: {"-", "36"},
+}
+
+// Write prints the report for people.
+func (r *Report) Write(w io.Writer, color bool) error {
+	rows := slices.Clone(r.Destinations)
+	rows = slices.DeleteFunc(rows, func(d *Destination) bool { return d.Status == NotTried })
+	slices.SortStableFunc(rows, func(a, b *Destination) int { return cmp.Compare(a.Host, b.Host) })
+	if len(rows) > 0 {
+		if err := matrix(w, rows, color); err != nil {
+			return err
+		}
+	}
+	for _, d := range rows {
+		if d.Status == Failed || d.Status == Warning {
+			writeFinding(w, d)
+		}
+	}
+	r.writeUntried(w)
+	if len(r.Upstreams) > 0 {
+		fmt.Fprintln(w)
+	}
+	for _, u := range r.Upstreams {
+		fmt.Fprintf(w, "resolver %s: %d answered, %d not\n", u.Upstream, u.Answered, u.Failed)
+	}
+	for _, n := range r.Notes {
+		fmt.Fprintln(w, "note:", n)
+	}
+	fmt.Fprintln(w)
+	_, err := fmt.Fprintln(w, r.Sentence())
+	return err
+}
+
+// Sentence sums the report up.
+func (r *Report) Sentence() string {
+	s := r.Summary
+	text := fmt.Sprintf("%d work, %d with warnings, %d fail, %d not tried; %v", s.OK, s.Warning, s.Failed, s.NotTried,
+		(time.Duration(r.DurationMS) * time.Millisecond).Round(100*time.Millisecond))
+	if r.Interrupted {
+		text = fmt.Sprintf("interrupted with %d unfinished: ", s.Unfinished) + text
+	}
+	return text
+}
+
+// matrix prints a row for each destination.
+func matrix(w io.Writer, rows []*Destination, color bool) error {
+	paint := func(text, code string) string {
+		if !color {
+			return text
+		}
+		return "\x1b[" + code + "m" + text + "\x1b[0m"
+	}
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(t, "%s\tDESTINATION\tDNS\tIPV4\tIPV6\tTLS\tHTTP\tCERTIFICATE\n", paint("", "01"))
+	for _, d := range rows {
+		m := marks[d.Status]
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", paint(m[0], m[1]), d.label(), d.dnsCell(),
+			d.family("ipv4"), d.family("ipv6"), d.tlsCell(), d.httpCell(), d.certCell())
+	}
+	return t.Flush()
+}
+
+// label is host:port, and the protocol where it is not TCP.
+func (d *Destination) label() string {
+	s := net.JoinHostPort(d.Host, strconv.Itoa(int(d.Port)))
+	if d.Proto != "tcp" {
+		s += "/" + d.Proto
+	}
+	return s
+}
+
+func (d *Destination) dnsCell() string {
+	switch {
+	case d.DNS == nil && d.Results != nil && len(d.Results) > 0:
+		return "-"
+	case d.DNS == nil:
+		return "?"
+	case !d.DNS.OK:
+		return short(d.Problem)
+	}
+	return fmt.Sprintf("%d, %s", len(d.DNS.Addresses), ms(d.DNS.DurationMS))
+}
+
+// family is one family's addresses: how many connect, or why none does.
+func (d *Destination) family(family string) string {
+	var all, good int
+	var best float64
+	bad := ""
+	for _, a := range d.Results {
+		if a.Family != family {
+			continue
+		}
+		all++
+		switch {
+		case a.TCP != nil && a.TCP.OK:
+			if good++; good == 1 || a.TCP.DurationMS < best {
+				best = a.TCP.DurationMS
+			}
+		case a.Problem != None && bad == "":
+			bad = short(a.Problem)
+		}
+	}
+	switch {
+	case all == 0:
+		return "-"
+	case good == 0:
+		return cmp.Or(bad, "?")
+	case good < all:
+		return fmt.Sprintf("%d of %d, %s", good, all, cmp.Or(bad, ms(best)))
+	}
+	return ms(best)
+}
+
+// tlsCell shows the first address that has something to say, failures first.
+func (d *Destination) tlsCell() string {
+	cell := "-"
+	for _, a := range d.Results {
+		switch {
+		case a.TLS == nil:
+		case strings.HasPrefix(string(a.Problem), "tls_") || a.Problem == NotTLS:
+			return short(a.Problem)
+		case a.TLS.OK && cell == "-":
+			cell = cmp.Or(a.TLS.Version, "client certificate")
+		}
+	}
+	return cell
+}
+
+func (d *Destination) httpCell() string {
+	cell := "-"
+	for _, a := range d.Results {
+		switch {
+		case strings.HasPrefix(string(a.Problem), "http_") || a.Problem == NotHTTP:
+			return short(a.Problem)
+		case a.HTTP != nil && cell == "-":
+			cell = strconv.Itoa(a.HTTP.Status)
+		}
+	}
+	return cell
+}
+
+// certCell shows the worst certificate: the name, who vouches, until when.
+func (d *Destination) certCell() string {
+	var found *Address
+	for _, a := range d.Results {
+		if a.TLS != nil && a.TLS.Cert != nil && (found == nil || !a.TLS.Cert.Verified) {
+			found = a
+		}
+	}
+	if found == nil {
+		return ""
+	}
+	c := found.TLS.Cert
+	text := fmt.Sprintf("%s, by %s, until %s", visible(commonName(c.Subject)), visible(commonName(c.Issuer)), c.NotAfter.Format(time.DateOnly))
+	if !c.Verified {
+		text = short(found.Problem) + ": " + text
+	}
+	return text
+}
+
+// commonName is the CN of a distinguished name, or all of it.
+func commonName(dn string) string {
+	for part := range strings.SplitSeq(dn, ",") {
+		if cn, ok := strings.CutPrefix(part, "CN="); ok {
+			return cn
+		}
+	}
+	return dn
+}
+
+// short is a problem for a cell.
+func short(p Problem) string {
+	s := string(p)
+	for _, prefix := range []string{"tcp_", "tls_", "http_", "cert_", "name_"} {
+		s = strings.TrimPrefix(s, prefix)
+	}
+	return strings.ReplaceAll(s, "_", " ")
+}
+
+// ms shows a time.
+func ms(v float64) string {
+	if v < 10 {
+		return fmt.Sprintf("%.1f ms", v)
+	}
+	return fmt.Sprintf("%.0f ms", v)
+}
+
+// writeFinding says what is wrong with a destination, and who needs it.
+func writeFinding(w io.Writer, d *Destination) {
+	fmt.Fprintf(w, "\n%s: %s: %s\n", d.Status, d.label(), d.Problem)
+	row := func(name, text string) {
+		if text != "" {
+			fmt.Fprintf(w, "  %-8s %s\n", name, visible(text))
+		}
+	}
+	row("seen", seen(d))
+	row("likely", d.Likely)
+	row("do", d.Cure)
+	for i, n := range d.Needs {
+		if i == 3 && len(d.Needs) > 4 {
+			fmt.Fprintf(w, "  %-8s and %d more rules\n", "", len(d.Needs)-i)
+			break
+		}
+		row("needed", n.Client+": "+n.Rule+" ("+n.Source+")")
+	}
+}
+
+// seen is what was seen, with the addresses that it was seen at.
+func seen(d *Destination) string {
+	var at []string
+	for _, a := range d.Results {
+		if a.Problem == d.Problem && a.Problem != None {
+			at = append(at, a.Address)
+		}
+	}
+	if len(at) == 0 {
+		return d.Detail
+	}
+	if len(at) > 6 {
+		at = append(at[:6:6], fmt.Sprintf("and %d more", len(at)-6))
+	}
+	return strings.Join(at, ", ") + ": " + d.Detail
+}
+
+// writeUntried lists what is permitted and was not tried, by its reason.
+func (r *Report) writeUntried(w io.Writer) {
+	var whys []string
+	what := map[string][]string{}
+	add := func(why, text string) {
+		if what[why] == nil {
+			whys = append(whys, why)
+		}
+		if !slices.Contains(what[why], text) {
+			what[why] = append(what[why], text)
+		}
+	}
+	for _, d := range r.Destinations {
+		if d.Status == NotTried {
+			add(d.Detail, d.label())
+		}
+	}
+	for _, u := range r.NotTried {
+		add(u.Why, fmt.Sprintf("%s (%s: %s)", u.What, u.Client, u.Rule))
+	}
+	for _, why := range whys {
+		fmt.Fprintf(w, "\nnot tried: %s\n", why)
+		for _, text := range what[why] {
+			fmt.Fprintln(w, "  "+text)
+		}
+	}
+}
+
+// visible escapes what a terminal might obey or hide: certificates and HTTP
+// headers are a stranger's words.
+func visible(s string) string {
+	for _, r := range s {
+		if !unicode.IsPrint(r) {
+			q := strconv.Quote(s)
+			return strings.ReplaceAll(q[1:len(q)-1], `\"`, `"`)
+		}
+	}
+	return s
+}
