@@ -23,7 +23,7 @@ const maxHead = 64 << 10
 // http asks with HEAD; a server that says nothing to that is asked with GET.
 func (s *step) http(ctx context.Context, conn net.Conn, a rules.Attempt) {
 	err := s.request(http.MethodHead, conn, a)
-	if err != nil && errors.Is(err, io.EOF) {
+	if ended(err) {
 		var again net.Conn
 		if again, a, err = s.connect(ctx); err != nil {
 			return
@@ -82,8 +82,11 @@ func httpProblem(err error) (Problem, string) {
 		return HTTPTimedOut, "no answer to HEAD / in time"
 	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
 		return HTTPReset, "reset after the request"
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+	case ended(err):
 		return HTTPClosed, "closed after the request"
 	}
 	return NotHTTP, strings.TrimPrefix(err.Error(), "net/http: ")
 }
+
+// ended tells whether the other side closed the connection.
+func ended(err error) bool { return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) }

@@ -5,8 +5,7 @@ package preflight
 
 import (
 	"fmt"
-	"net"
-	"strconv"
+	"strings"
 	"time"
 )
 
@@ -55,6 +54,15 @@ const (
 	Partly Problem = "partly" // some addresses work, others do not
 )
 
+// order is the order of the steps, in which findings are told.
+var order = []Problem{
+	PolicyDenied, ResolverTimedOut, ResolverFailed, NameNotFound, NameNoAddress, PrivateAddress,
+	NoRoute, TCPTimedOut, TCPProhibited, TCPRefused, TCPUnreach, TCPFailed, Partly,
+	TLSTimedOut, TLSReset, TLSClosed, TLSAlert, NotTLS,
+	CertUnchecked, CertUnknown, CertSelf, CertWrongName, CertExpired, CertEarly, CertInvalid,
+	HTTPTimedOut, HTTPReset, HTTPClosed, NotHTTP, HTTPPortal,
+}
+
 // A place is where something failed, for the words of the cure.
 type place struct {
 	host    string // as in the configuration
@@ -63,7 +71,8 @@ type place struct {
 	proto   string
 	from    string // this host's address; "": unknown
 	timeout time.Duration
-	own     bool // an internal address, or a host without a name
+	inside  bool // an internal address
+	own     bool // that, or a host without a name
 }
 
 // opened is what to ask of whoever runs the firewall.
@@ -78,9 +87,6 @@ func (p place) opened() string {
 	}
 	return s
 }
-
-// target is what was dialed.
-func (p place) target() string { return net.JoinHostPort(p.addr, strconv.Itoa(int(p.port))) }
 
 // finding puts a problem into words. detail is what was seen.
 func (p place) finding(problem Problem, detail string) Finding {
@@ -116,8 +122,8 @@ func (p place) nameWords(problem Problem) (likely, cure string) {
 		return "the resolvers themselves cannot resolve it: their own way out, or DNSSEC, is broken, or they refuse this host",
 			"ask whoever runs the resolvers of [dns] upstreams to look at this name"
 	case ResolverTimedOut:
-		return "no resolver of [dns] upstreams answers: a wrong address, or a firewall between here and there",
-			"correct [dns] upstreams, or ask for UDP and TCP 53 to them to be opened from this host"
+		return "the resolvers are silent: about every name, if [dns] upstreams is wrong or a firewall is between; else about this one",
+			"if no name resolves, correct [dns] upstreams or ask for UDP and TCP 53 to them to be opened from this host; else ask whoever runs them"
 	case PrivateAddress:
 		return "the resolver answers with an internal address: a split-horizon or blocking resolver, or a service of your own",
 			"if it is yours, list the prefix in [resolve] private; if not, use a resolver that tells the truth"
@@ -130,6 +136,9 @@ func (p place) tcpWords(problem Problem) (likely, cure string) {
 	case TCPTimedOut:
 		return "a firewall on the way drops it", p.opened()
 	case TCPRefused:
+		if p.inside {
+			return "the server is there and nothing listens on the port", "start the service there, or take the server out of the configuration; if it does listen, " + p.opened()
+		}
 		return "the server is there and nothing listens on the port, or a firewall answers in its name", "if it is refused for others too, ask the vendor; else " + p.opened()
 	case TCPProhibited:
 		return "a firewall on the way rejects it, and says so", p.opened()
@@ -150,7 +159,7 @@ func (p place) tlsWords(problem Problem) (likely, cure string) {
 		return "a filter on the way read the server name and ended the connection, or the server does not serve this name", inspect
 	case TLSTimedOut:
 		return "a filter drops the ClientHello, or packets of full size do not get through (MTU, VPN)",
-			inspect + "; compare: ping -M do -s 1400 " + p.addr
+			inspect + "; compare: ping -M do -s 1400 " + strings.Split(p.addr, ",")[0]
 	case TLSAlert:
 		return "the server, or a filter in its name, refuses this server name or what we offer", inspect
 	}

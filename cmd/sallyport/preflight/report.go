@@ -89,6 +89,7 @@ type Address struct {
 	Family  string `json:"family"` // "ipv4", "ipv6"
 	Status  Status `json:"status"`
 	Finding
+	at   place
 	TCP  *TCP  `json:"tcp,omitempty"`
 	TLS  *TLS  `json:"tls,omitempty"`
 	HTTP *HTTP `json:"http,omitempty"`

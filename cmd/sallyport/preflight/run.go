@@ -8,7 +8,6 @@ import (
 	"crypto/x509"
 	"net"
 	"net/netip"
-	"slices"
 	"sync"
 	"time"
 
@@ -124,7 +123,7 @@ func (r *runner) destination(ctx context.Context, t *target) *Destination {
 		all.Go(func() { d.Results[i] = r.address(ctx, t, grants, addr) })
 	}
 	all.Wait()
-	d.judge()
+	d.judge(r.place(t, netip.Addr{}))
 	return d
 }
 
@@ -198,63 +197,10 @@ func (t *target) reaching(grants []asked, addr netip.Addr) (g asked, why rules.R
 func (r *runner) place(t *target, addr netip.Addr) place {
 	p := place{host: t.host(), port: t.port, proto: t.proto.String(), timeout: r.cfg.Timeout, own: t.name.IsZero()}
 	if addr.IsValid() {
-		p.addr, p.own = addr.String(), p.own || rules.Special(addr)
+		p.addr, p.inside = addr.String(), rules.Special(addr)
+		p.own = p.own || p.inside
 	}
 	return p
-}
-
-// judge sums up the addresses.
-func (d *Destination) judge() {
-	if d.Proto == rules.UDPProto.String() {
-		d.judgeUDP()
-		return
-	}
-	var works, warns, fails, open int
-	var first *Address // that is not as it should be
-	for _, a := range d.Results {
-		switch a.Status {
-		case OK:
-			works++
-		case Warning:
-			works, warns = works+1, warns+1
-		case Failed:
-			if a.Problem != NoRoute {
-				fails++
-			}
-		default:
-			open++
-		}
-		if a.Status != OK && a.Status != Unfinished && (first == nil || first.Problem == NoRoute) {
-			first = a
-		}
-	}
-	switch {
-	case open > 0:
-		d.Status = Unfinished
-	case works == 0:
-		d.Status, d.Finding = Failed, first.Finding
-	case fails > 0:
-		d.Status, d.Finding = Warning, partly(works, d.Results)
-	case warns > 0:
-		d.Status, d.Finding = Warning, first.Finding
-	default:
-		d.Status = OK
-	}
-}
-
-// judgeUDP sums up what can be known of datagrams: where they would go.
-func (d *Destination) judgeUDP() {
-	if !slices.ContainsFunc(d.Results, func(a *Address) bool { return a.Status != Failed }) {
-		d.Status, d.Finding = Failed, d.Results[0].Finding
-		return
-	}
-	d.Status, d.Detail = NotTried, "datagrams: no harmless one is sure of an answer"
-	if d.Port == 53 {
-		d.Detail = "DNS: sallyport answers it itself, from its own resolvers"
-	}
-	if d.DNS != nil {
-		d.Detail += "; the name resolves"
-	}
 }
 
 // millis rounds to a tenth.

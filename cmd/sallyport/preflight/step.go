@@ -23,6 +23,7 @@ func (r *runner) address(ctx context.Context, t *target, grants []asked, addr ne
 		out.Family = "ipv4"
 	}
 	at := r.place(t, addr)
+	out.at = at
 	g, why, ok := t.reaching(grants, addr)
 	if !ok {
 		problem := PolicyDenied
@@ -44,10 +45,7 @@ func (r *runner) address(ctx context.Context, t *target, grants []asked, addr ne
 	defer s.end()
 	s.try(ctx)
 	if ctx.Err() != nil && out.Status != OK { // what failed then failed because of that
-		*out = Address{Address: out.Address, Family: out.Family, Status: Unfinished, TCP: out.TCP}
-		if out.TCP != nil && !out.TCP.OK {
-			out.TCP = nil
-		}
+		*out = Address{Address: out.Address, Family: out.Family, Status: Unfinished}
 	}
 	return out
 }
@@ -205,20 +203,6 @@ func nameProblem(err error) (Problem, string) {
 		return PolicyDenied, err.Error()
 	}
 	return ResolverFailed, rootCause(err)
-}
-
-// partly says how many addresses do not work, and the first of the reasons.
-func partly(works int, all []*Address) Finding {
-	var first *Address
-	for _, a := range all {
-		if a.Status == Failed && (first == nil || first.Problem == NoRoute) {
-			first = a
-		}
-	}
-	return Finding{
-		Problem: Partly, Detail: fmt.Sprintf("%d of %d addresses work; %s: %s (%s)", works, len(all), first.Address, first.Problem, first.Detail),
-		Likely: first.Likely, Cure: first.Cure,
-	}
 }
 
 // timedOut tells a deadline from other errors.

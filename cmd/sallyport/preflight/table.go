@@ -25,17 +25,14 @@ var marks = map[Status][2]string{
 func (r *Report) Write(w io.Writer, color bool) error {
 	rows := slices.Clone(r.Destinations)
 	rows = slices.DeleteFunc(rows, func(d *Destination) bool { return d.Status == NotTried })
-	slices.SortStableFunc(rows, func(a, b *Destination) int { return cmp.Compare(a.Host, b.Host) })
+	slices.SortStableFunc(rows, func(a, b *Destination) int { return cmp.Or(cmp.Compare(a.Host, b.Host), cmp.Compare(a.Port, b.Port)) })
 	if len(rows) > 0 {
 		if err := matrix(w, rows, color); err != nil {
 			return err
 		}
 	}
-	for _, d := range rows {
-		if d.Status == Failed || d.Status == Warning {
-			writeFinding(w, d)
-		}
-	}
+	writeFindings(w, rows, Failed)
+	writeFindings(w, rows, Warning)
 	r.writeUntried(w)
 	if len(r.Upstreams) > 0 {
 		fmt.Fprintln(w)
@@ -91,7 +88,7 @@ func (d *Destination) label() string {
 
 func (d *Destination) dnsCell() string {
 	switch {
-	case d.DNS == nil && d.Results != nil && len(d.Results) > 0:
+	case d.DNS == nil && len(d.Results) > 0:
 		return "-"
 	case d.DNS == nil:
 		return "?"
@@ -199,47 +196,13 @@ func short(p Problem) string {
 
 // ms shows a time.
 func ms(v float64) string {
-	if v < 10 {
+	switch {
+	case v < 0.1:
+		return "<0.1 ms"
+	case v < 10:
 		return fmt.Sprintf("%.1f ms", v)
 	}
 	return fmt.Sprintf("%.0f ms", v)
-}
-
-// writeFinding says what is wrong with a destination, and who needs it.
-func writeFinding(w io.Writer, d *Destination) {
-	fmt.Fprintf(w, "\n%s: %s: %s\n", d.Status, d.label(), d.Problem)
-	row := func(name, text string) {
-		if text != "" {
-			fmt.Fprintf(w, "  %-8s %s\n", name, visible(text))
-		}
-	}
-	row("seen", seen(d))
-	row("likely", d.Likely)
-	row("do", d.Cure)
-	for i, n := range d.Needs {
-		if i == 3 && len(d.Needs) > 4 {
-			fmt.Fprintf(w, "  %-8s and %d more rules\n", "", len(d.Needs)-i)
-			break
-		}
-		row("needed", n.Client+": "+n.Rule+" ("+n.Source+")")
-	}
-}
-
-// seen is what was seen, with the addresses that it was seen at.
-func seen(d *Destination) string {
-	var at []string
-	for _, a := range d.Results {
-		if a.Problem == d.Problem && a.Problem != None {
-			at = append(at, a.Address)
-		}
-	}
-	if len(at) == 0 {
-		return d.Detail
-	}
-	if len(at) > 6 {
-		at = append(at[:6:6], fmt.Sprintf("and %d more", len(at)-6))
-	}
-	return strings.Join(at, ", ") + ": " + d.Detail
 }
 
 // writeUntried lists what is permitted and was not tried, by its reason.

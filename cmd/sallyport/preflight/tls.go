@@ -10,7 +10,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"strings"
 	"syscall"
@@ -107,7 +106,7 @@ func tlsProblem(err error) (Problem, string) {
 		return TLSTimedOut, "no answer to the ClientHello in time"
 	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
 		return TLSReset, "reset after the ClientHello"
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+	case ended(err):
 		return TLSClosed, "closed after the ClientHello"
 	case errors.As(err, &op) && op.Op == "remote error":
 		return TLSAlert, "alert: " + strings.TrimPrefix(op.Err.Error(), "tls: ")
@@ -120,11 +119,8 @@ func tlsProblem(err error) (Problem, string) {
 func (s *step) certificate(chain []*x509.Certificate) {
 	leaf, now := chain[0], s.r.cfg.Now()
 	c := &Certificate{
-		Subject: leaf.Subject.String(), Issuer: leaf.Issuer.String(), Names: []string{}, NotBefore: leaf.NotBefore.UTC(), NotAfter: leaf.NotAfter.UTC(),
+		Subject: leaf.Subject.String(), Issuer: leaf.Issuer.String(), Names: append([]string{}, leaf.DNSNames...), NotBefore: leaf.NotBefore.UTC(), NotAfter: leaf.NotAfter.UTC(),
 		DaysLeft: int(leaf.NotAfter.Sub(now).Hours() / 24),
-	}
-	for _, n := range leaf.DNSNames {
-		c.Names = append(c.Names, n)
 	}
 	for _, ip := range leaf.IPAddresses {
 		c.Names = append(c.Names, ip.String())

@@ -1,0 +1,86 @@
+// Judge: from what was found at each address to what holds for the destination.
+
+package preflight
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"sallyport/rules"
+)
+
+// judge sums up the addresses. at is the destination without an address.
+func (d *Destination) judge(at place) {
+	if d.Proto == rules.UDPProto.String() {
+		d.judgeUDP()
+		return
+	}
+	var works, warns, fails, open int
+	for _, a := range d.Results {
+		switch {
+		case a.Status == OK:
+			works++
+		case a.Status == Warning:
+			works, warns = works+1, warns+1
+		case a.Status == Unfinished:
+			open++
+		case a.Problem != NoRoute: // a family that this host does not have is nobody's fault
+			fails++
+		}
+	}
+	switch {
+	case open > 0:
+		d.Status = Unfinished
+	case works == 0:
+		d.Status, d.Finding = Failed, d.sum(at, Failed)
+	case fails > 0:
+		d.Status, d.Finding = Warning, d.sum(at, Failed)
+		d.Detail = fmt.Sprintf("%d of %d addresses work; %s: %s", works, len(d.Results), d.Problem, d.Detail)
+		d.Problem = Partly
+	case warns > 0:
+		d.Status, d.Finding = Warning, d.sum(at, Warning)
+	default:
+		d.Status = OK
+	}
+}
+
+// sum puts the addresses of one status into words: those with the problem of
+// the first, but not with a missing route where there is anything else.
+func (d *Destination) sum(at place, status Status) Finding {
+	var first *Address
+	for _, a := range d.Results {
+		if a.Status == status && (first == nil || first.Problem == NoRoute) {
+			first = a
+		}
+	}
+	var addrs, froms []string
+	at.own, at.inside = true, true
+	for _, a := range d.Results {
+		if a.Status != status || a.Problem != first.Problem {
+			continue
+		}
+		addrs = append(addrs, a.Address)
+		at.own, at.inside = at.own && a.at.own, at.inside && a.at.inside
+		if a.TCP != nil && a.TCP.From != "" && !slices.Contains(froms, a.TCP.From) {
+			froms = append(froms, a.TCP.From)
+		}
+	}
+	at.addr, at.from = strings.Join(addrs, ", "), strings.Join(froms, " and ")
+	return at.finding(first.Problem, at.addr+": "+first.Detail)
+}
+
+// judgeUDP sums up what can be known of datagrams: where they would go.
+func (d *Destination) judgeUDP() {
+	if !slices.ContainsFunc(d.Results, func(a *Address) bool { return a.Status != Failed }) {
+		d.Status, d.Finding = Failed, d.Results[0].Finding
+		return
+	}
+	d.Status, d.Detail = NotTried, "datagrams: no harmless one is sure of an answer"
+	if d.Port == 53 {
+		d.Detail = "DNS: sallyport answers it itself, from its own resolvers"
+	}
+	if d.DNS != nil {
+		d.Detail += "; the name resolves"
+	}
+}
