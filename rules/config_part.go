@@ -41,6 +41,17 @@ func JournalOf(file, dir string, data []byte) (string, error) {
 	return c.Journal.Path, nil
 }
 
+// ListenOf reads [listen] in the same way, for whoever holds its sockets.
+func ListenOf(file string, data []byte) (Listen, error) {
+	var c Config
+	doc, top := parsePart(file, data, "listen")
+	if top == nil {
+		return Listen{}, doc.problems.Err()
+	}
+	c.readListen(top.sub("listen"))
+	return c.Listen, nil
+}
+
 // parsePart parses data, or where that cannot be done the tables of these
 // names in it.
 func parsePart(file string, data []byte, names ...string) (*tomlDoc, *table) {

@@ -40,3 +40,23 @@ func TestJournalOfABrokenFile(t *testing.T) {
 		}
 	}
 }
+
+func TestListenOfABrokenFile(t *testing.T) {
+	for _, c := range []struct {
+		what, text string
+		ports      int
+		good       bool
+	}{
+		{"good", "[listen]\nhttp = [\"127.0.0.1:1\"]\ndns = [\"[::]:2\", \"0.0.0.0:2\"]\n", 3, true},
+		{"mistakes elsewhere", "modus = 1\n[listen]\nhttp = [\"127.0.0.1:1\"]\n", 1, true},
+		{"syntax elsewhere", "modus =\n[listen]\nhttp = [\"127.0.0.1:1\"]\n[[rule\n", 1, true},
+		{"one wrong address", "[listen]\nhttp = [\"127.0.0.1:1\", \"here\"]\n", 1, true},
+		{"none", "", 0, true},
+		{"syntax within", "[listen]\nhttp = 127.0.0.1\n", 0, false},
+	} {
+		l, err := ListenOf("s.toml", []byte(c.text))
+		if n := len(l.HTTP) + len(l.DNS); n != c.ports || (err == nil) != c.good {
+			t.Errorf("%s: %d addresses, %v", c.what, n, err)
+		}
+	}
+}

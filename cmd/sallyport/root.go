@@ -86,7 +86,8 @@ HTTP proxy on 127.0.0.1:3128, SOCKS5 on 127.0.0.1:1080, DNS on 127.0.0.1:5300.`,
 		return usageError("%v; see %s --help", err, c.CommandPath())
 	})
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(run, newCheck(), newExplain(), newProfiles(), newDenials(), newNFT(), newPreflight(), newHealthcheck(), newVersion())
+	root.AddCommand(run, newCheck(), newExplain(), newProfiles(), newDenials(), newNFT(), newSockets(), newPreflight(), newHealthcheck(), newVersion())
+	root.AddCommand(toolCommands()...)
 	return root
 }
 

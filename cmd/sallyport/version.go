@@ -10,8 +10,12 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// version is the release; the linker may set it with -X main.version=….
-var version = "0.1.0-dev"
+// version is the release, revision its commit; the linker may set them with
+// -X main.version=… -X main.revision=…, as "make release" does.
+var (
+	version  = "0.1.0-dev"
+	revision string
+)
 
 func newVersion() *cobra.Command {
 	return &cobra.Command{
@@ -23,9 +27,12 @@ func newVersion() *cobra.Command {
 	}
 }
 
-// commit returns the commit that the binary was built from, as the toolchain
-// stamped it.
+// commit returns the commit that the binary was built from, as the linker was
+// told or else as the toolchain stamped it.
 func commit() string {
+	if revision != "" {
+		return revision
+	}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return "unknown"

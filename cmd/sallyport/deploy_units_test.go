@@ -1,0 +1,159 @@
+// Tests of deploy/systemd and the scripts beside it: systemd finds nothing wrong
+// with the units, and little that they could do without.
+
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// unitDirectory holds every shipped unit, with the test's own binary in the
+// place of sallyport, and what "sallyport sockets" writes for a configuration.
+func unitDirectory(t *testing.T, config string) string {
+	t.Helper()
+	needsTools(t, "systemd-analyze", "nft", "sysctl")
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	for _, pattern := range []string{"*.service", "*.socket"} {
+		files, _ := filepath.Glob(filepath.Join("..", "..", "deploy", "systemd", pattern))
+		if len(files) < 2 {
+			t.Fatalf("%s: %q", pattern, files)
+		}
+		for _, f := range files {
+			text := strings.ReplaceAll(deployed(t, "deploy/systemd/"+filepath.Base(f)), "/usr/local/bin/sallyport", self)
+			if err := os.WriteFile(filepath.Join(dir, filepath.Base(f)), []byte(text), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if code, _, diag := command(t, config, "sockets", "--config", "-", "--write", dir); code != 0 {
+		t.Fatal(diag)
+	}
+	return dir
+}
+
+// analyze runs systemd-analyze on the units of dir, and no others of this host.
+func analyze(dir string, args ...string) (string, error) {
+	cmd := exec.Command("systemd-analyze", args...)
+	cmd.Env = append(os.Environ(), "SYSTEMD_UNIT_PATH="+dir+":", "SYSTEMD_LOG_LEVEL=info", "LC_ALL=C.UTF-8")
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
+
+func TestDeployUnitsVerify(t *testing.T) {
+	dir := unitDirectory(t, deployed(t, "deploy/gateway.toml"))
+	for _, unit := range []string{"sallyport.service", "sallyport.socket", "sallyport-dns.socket", "sallyport-nft.service"} {
+		out, err := analyze(dir, "verify", "--man=no", "--recursive-errors=one", filepath.Join(dir, unit))
+		if err != nil || strings.Contains(out, dir) {
+			t.Errorf("verify %s: %v\n%s", unit, err, out)
+		}
+	}
+	// Without the addresses it would find something: a socket unit without a socket.
+	bare := unitDirectory(t, "")
+	if out, err := analyze(bare, "verify", "--man=no", "--recursive-errors=one", filepath.Join(bare, "sallyport.socket")); err == nil {
+		t.Errorf("a socket unit without a socket passes\n%s", out)
+	}
+	// And what a unit says that this systemd does not know is found, too.
+	odd := filepath.Join(dir, "sallyport-nft.service")
+	if err := os.WriteFile(odd, []byte(deployed(t, "deploy/systemd/sallyport-nft.service")+"[Service]\nNoSuchKey=yes\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if out, _ := analyze(dir, "verify", "--man=no", "--recursive-errors=one", odd); !strings.Contains(out, "NoSuchKey") {
+		t.Errorf("an unknown key passes\n%s", out)
+	}
+}
+
+// Each service, with the capability for live sets too, is exposed to at most 2.0
+// of 10.
+func TestDeployUnitsExposure(t *testing.T) {
+	dir := unitDirectory(t, deployed(t, "deploy/gateway.toml"))
+	score := regexp.MustCompile(`Overall exposure level for (\S+): ([0-9.]+)`)
+	measure := func(unit string) {
+		t.Helper()
+		out, err := analyze(dir, "security", "--offline=true", "--threshold=20", filepath.Join(dir, unit))
+		m := score.FindStringSubmatch(out)
+		if err != nil || m == nil {
+			t.Errorf("%s: %v\n%s", unit, err, out)
+			return
+		}
+		t.Logf("%s: %s", unit, m[2])
+	}
+	measure("sallyport.service")
+	measure("sallyport-nft.service")
+	drop := filepath.Join(dir, "sallyport.service.d", "live-sets.conf")
+	if err := os.WriteFile(drop, []byte(deployed(t, "deploy/systemd/sallyport-live-sets.conf")), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	measure("sallyport.service")
+}
+
+// The generator's answer: each address of [listen] once, in the unit of its kind.
+func TestSocketsOfConfiguration(t *testing.T) {
+	const config = `
+mode = "enforced"                # a mistake, elsewhere
+[listen]
+http        = ["10.20.30.1:3128", "[fd00::1]:3128"]
+socks5      = ["127.0.0.1:0"]    # a port that the system chooses cannot be passed
+transparent = ["[::]:3129"]
+dns         = ["0.0.0.0:53"]
+admin       = "127.0.0.1:9180"
+`
+	code, out, diag := command(t, config, "sockets", "--config", "-")
+	var got []string
+	for line := range strings.Lines(out) {
+		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
+			got = append(got, line)
+		}
+	}
+	want := []string{
+		"[Socket]", "ListenStream=10.20.30.1:3128", "ListenStream=[fd00::1]:3128", "ListenStream=[::]:3129", "ListenStream=0.0.0.0:53",
+		"[Socket]", "ListenDatagram=0.0.0.0:53",
+		"[Unit]", "PartOf=sallyport.socket sallyport-dns.socket", "[Service]", "Sockets=sallyport.socket sallyport-dns.socket",
+	}
+	if code != 0 || !slices.Equal(got, want) {
+		t.Errorf("exit %d %s\n%s", code, diag, out)
+	}
+	if code, out, _ := command(t, "[listen]\nhttp = [\"127.0.0.1:3128\"]\n", "sockets", "--config", "-"); code != 0 || strings.Contains(out, "dns") {
+		t.Errorf("without dns: exit %d\n%s", code, out)
+	}
+	if code, out, diag := command(t, "[listen]\nhttp = 127.0.0.1\n", "sockets", "--config", "-"); code != 1 || out != "" || diag == "" {
+		t.Errorf("unreadable: exit %d %q %q", code, out, diag)
+	}
+	if code, _, diag := command(t, config, "sockets", "--config", "-", "--write", "/dev/null"); code != 1 || !strings.Contains(diag, "not a directory") {
+		t.Errorf("not to be written: exit %d %q", code, diag)
+	}
+}
+
+// Scripts are POSIX sh, and shellcheck has nothing to say.
+func TestDeployScripts(t *testing.T) {
+	needsTools(t, "shellcheck")
+	for _, script := range []string{"deploy/install.sh", "deploy/reproduce", "deploy/vuln", "deploy/systemd/sallyport-generator"} {
+		if !strings.HasPrefix(deployed(t, script), "#!/bin/sh\n") {
+			t.Errorf("%s is for another shell", script)
+		}
+		if out, err := exec.Command("shellcheck", "--shell=sh", "--severity=style", filepath.Join("..", "..", script)).CombinedOutput(); err != nil {
+			t.Errorf("%s: %v\n%s", script, err, out)
+		}
+	}
+}
+
+// The example that is installed is the one that the page explains.
+func TestDeployExample(t *testing.T) {
+	m := regexp.MustCompile("(?s)```toml\n(.*?)```").FindStringSubmatch(deployed(t, "deploy/gateway.md"))
+	if m == nil {
+		t.Fatal("gateway.md has no configuration")
+	}
+	page := regexp.MustCompile(`(?m)^   `).ReplaceAllString(m[1], "")
+	if example := deployed(t, "deploy/gateway.toml"); strings.TrimSpace(page) != strings.TrimSpace(example) {
+		t.Errorf("the page has\n%s\nand gateway.toml\n%s", page, example)
+	}
+}

@@ -1,0 +1,75 @@
+// Package manual writes what is read beside the binary: man pages and shell
+// completions, from the commands themselves and from the reference of the
+// configuration. It is not part of the binary that ships: cobra's generator
+// brings a Markdown parser along, which a gateway has no use for.
+package manual
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/cobra/doc"
+)
+
+// Edition is what every page says of itself. Equal editions give equal bytes.
+type Edition struct {
+	Version string
+	Date    time.Time
+}
+
+// Write fills dir: man/man1, man/man5 and completions.
+func Write(dir string, root *cobra.Command, reference []byte, e Edition) error {
+	files := map[string]string{"man/man5/sallyport.toml.5": referencePage(string(reference), e)}
+	if err := commandPages(files, root, e); err != nil {
+		return err
+	}
+	for name, generate := range map[string]func(io.Writer) error{
+		"completions/sallyport":      func(w io.Writer) error { return root.GenBashCompletionV2(w, true) },
+		"completions/_sallyport":     root.GenZshCompletion,
+		"completions/sallyport.fish": func(w io.Writer) error { return root.GenFishCompletion(w, true) },
+	} {
+		var b bytes.Buffer
+		if err := generate(&b); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		files[name] = b.String()
+	}
+	for name, text := range files {
+		path := filepath.Join(dir, filepath.FromSlash(name))
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			return err
+		}
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// commandPages adds one page for c and for every visible command below it.
+func commandPages(files map[string]string, c *cobra.Command, e Edition) error {
+	c.DisableAutoGenTag = true
+	c.InitDefaultHelpFlag()
+	name := strings.ReplaceAll(c.CommandPath(), " ", "-")
+	header := &doc.GenManHeader{Title: strings.ToUpper(name), Section: "1", Date: &e.Date, Source: "sallyport " + e.Version, Manual: "sallyport"}
+	var b bytes.Buffer
+	if err := doc.GenMan(c, header, &b); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	files["man/man1/"+name+".1"] = b.String()
+	for _, sub := range c.Commands() {
+		if !sub.IsAvailableCommand() || sub.IsAdditionalHelpTopicCommand() {
+			continue
+		}
+		if err := commandPages(files, sub, e); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,98 @@
+// Reference: sallyport.toml(5), from configs/reference.toml. Every line of that
+// file is on the page: tables as headings, keys as terms, comments as text.
+
+package manual
+
+import (
+	"fmt"
+	"strings"
+)
+
+// referencePage turns the reference into roff.
+func referencePage(reference string, e Edition) string {
+	p := &page{}
+	fmt.Fprintf(&p.b, ".TH SALLYPORT.TOML 5 \"%s\" \"sallyport %s\" \"sallyport\"\n", e.Date.Format("Jan 2006"), e.Version)
+	p.b.WriteString(".nh\n.ad l\n.SH NAME\nsallyport.toml \\- configuration of sallyport\n" +
+		".SH SYNOPSIS\n.I /etc/sallyport/sallyport.toml\n.SH DESCRIPTION\n")
+	head, rest, _ := strings.Cut(reference, "\n\n")
+	_, head, _ = strings.Cut(head, "\n") // without the file's own title
+	for line := range strings.Lines(head) {
+		p.line(line)
+	}
+	p.flush()
+	p.b.WriteString(".SH TOP LEVEL\n")
+	for line := range strings.Lines(rest) {
+		p.line(line)
+	}
+	p.flush()
+	p.b.WriteString(".SH SEE ALSO\n.BR sallyport (1),\n.BR sallyport\\-check (1)\n")
+	return p.b.String()
+}
+
+// page collects the text that stands above what it belongs to.
+type page struct {
+	b    strings.Builder
+	text []string
+}
+
+func (p *page) line(line string) {
+	line = strings.TrimRight(line, "\n")
+	bare := strings.TrimPrefix(line, "#")
+	switch {
+	case line == "" || line == "#":
+		p.flush()
+	case strings.HasPrefix(line, "# "):
+		p.text = append(p.text, bare[1:])
+	case strings.HasPrefix(bare, "["):
+		name, comment, _ := strings.Cut(bare, "#")
+		text := p.text
+		p.text = nil
+		fmt.Fprintf(&p.b, ".SH %s\n", roff(strings.TrimSpace(name)))
+		p.text = append(text, strings.TrimSpace(comment))
+		p.flush()
+	default:
+		p.key(line)
+	}
+}
+
+// key is a term with what was said above it and what is said beside it.
+func (p *page) key(line string) {
+	setting, comment, _ := strings.Cut(line, " # ")
+	name, value, _ := strings.Cut(setting, "=")
+	text := append(p.text, strings.TrimSpace(comment))
+	p.text = nil
+	fmt.Fprintf(&p.b, ".TP\n\\fB%s\\fR = %s\n", roff(strings.TrimSpace(name)), roff(strings.TrimSpace(value)))
+	p.fill(text)
+}
+
+// flush writes a paragraph of its own.
+func (p *page) flush() {
+	if strings.Join(p.text, "") != "" {
+		p.b.WriteString(".PP\n")
+	}
+	p.fill(p.text)
+	p.text = nil
+}
+
+// fill writes text; an indented line begins a line of its own.
+func (p *page) fill(text []string) {
+	for _, t := range text {
+		trimmed := strings.TrimSpace(t)
+		if trimmed == "" {
+			continue
+		}
+		if strings.HasPrefix(t, "  \"") || strings.HasPrefix(t, "\t") {
+			p.b.WriteString(".br\n")
+		}
+		p.b.WriteString(roff(trimmed) + "\n")
+	}
+}
+
+// roff escapes what would be a request or a hyphen.
+func roff(s string) string {
+	s = strings.NewReplacer(`\`, `\e`, "-", `\-`).Replace(s)
+	if strings.HasPrefix(s, ".") || strings.HasPrefix(s, "'") {
+		s = `\&` + s
+	}
+	return s
+}

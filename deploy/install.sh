@@ -1,0 +1,222 @@
+#!/bin/sh
+# Installs sallyport as an egress gateway on Debian 12 or newer, from the directory of a release; again after an upgrade.
+# It overwrites no configuration, and changes nothing where the configuration is wrong.
+set -eu
+
+usage() {
+	cat <<'END'
+Usage: install.sh [--config FILE] [--no-enable] [--root DIR] [--dry-run]
+       install.sh --uninstall [--purge] [--root DIR] [--dry-run]
+
+Installs binary, user, directories, units, man pages and completions. With a
+configuration, an existing one or FILE, it checks that first, and enables and
+(re)starts the units. Without, it puts an example at its place, starts nothing,
+and says what to do next.
+
+  --config FILE  the configuration, if there is none yet
+  --no-enable    install only
+  --root DIR     into the file system below DIR, for images: starts nothing
+  --dry-run      say what would be done
+  --uninstall    stop and remove; keeps configuration, journal and user, and the
+                 packet filter that is loaded
+  --purge        with --uninstall: configuration, journal and user too
+
+Exit status: 0, or 1 when something is missing or wrong.
+END
+}
+
+say() { printf '%s\n' "$@"; }
+fail() {
+	printf 'install.sh: %s\n' "$@" >&2
+	exit 1
+}
+# run does something, or says that it would.
+run() {
+	if [ "$dry" = yes ]; then say "  would run: $*"; else "$@"; fi
+}
+
+here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
+root='' config='' enable=yes dry=no remove=no purge=no
+while [ $# -gt 0 ]; do
+	case $1 in
+	--config | --root)
+		[ $# -ge 2 ] || fail "$1 needs a value"
+		if [ "$1" = --root ]; then root=${2%/}; else config=$2; fi
+		shift
+		;;
+	--no-enable) enable=no ;;
+	--dry-run) dry=yes ;;
+	--uninstall) remove=yes ;;
+	--purge) purge=yes ;;
+	-h | --help) usage && exit 0 ;;
+	*) fail "unknown argument $1; see install.sh --help" ;;
+	esac
+	shift
+done
+[ "$purge" = no ] || [ "$remove" = yes ] || fail "--purge belongs to --uninstall"
+[ "$dry" = yes ] || [ "$(id -u)" = 0 ] || fail "must run as root; --dry-run says what it would do"
+[ -z "$root" ] || [ -d "$root/etc" ] || fail "--root $root: is no file system of a Debian"
+
+etc=/etc/sallyport log=/var/log/sallyport units=/usr/local/lib/systemd/system doc=/usr/local/share/doc/sallyport
+site=$root$etc/sallyport.toml
+services='sallyport-nft.service sallyport.service'
+sockets='sallyport.socket sallyport-dns.socket'
+
+# files lists what is installed: mode, file beside this script, place.
+files() {
+	say "0755 sallyport /usr/local/bin/sallyport"
+	for f in sallyport.service sallyport.socket sallyport-dns.socket sallyport-nft.service; do
+		say "0644 systemd/$f $units/$f"
+	done
+	say "0755 systemd/sallyport-generator /usr/local/lib/systemd/system-generators/sallyport-generator"
+	for f in README.md CHANGELOG.md SECURITY.md gateway.md reference.toml gateway.toml; do
+		say "0644 $f $doc/$f"
+	done
+	say "0644 systemd/sallyport-live-sets.conf $doc/sallyport-live-sets.conf"
+	for f in "$here"/man/man[15]/sallyport*; do
+		f=${f#"$here"/}
+		say "0644 $f /usr/local/share/$f"
+	done
+	say "0644 completions/sallyport /usr/local/share/bash-completion/completions/sallyport"
+	say "0644 completions/_sallyport /usr/local/share/zsh/site-functions/_sallyport"
+	say "0644 completions/sallyport.fish /usr/local/share/fish/vendor_completions.d/sallyport.fish"
+}
+
+# put installs one file in one step, if it is not there already.
+put() {
+	if cmp -s "$2" "$root$3"; then return 0; fi
+	say "  $3"
+	[ "$dry" = no ] || return 0
+	mkdir -p "$root$(dirname "$3")"
+	install -m "$1" "$2" "$root$3.new"
+	mv -f "$root$3.new" "$root$3"
+}
+
+known() { grep -q "^$1:" "$root/etc/passwd"; }
+# booted tells whether a systemd runs that the units are for.
+booted() { [ -z "$root" ] && [ -d /run/systemd/system ]; }
+offline() { if [ -n "$root" ]; then systemctl --quiet --root "$root" "$@"; else systemctl --quiet "$@"; fi; }
+
+uninstall() {
+	say "Removing sallyport:"
+	if booted; then
+		# shellcheck disable=SC2086 # lists of names
+		run systemctl --quiet disable --now $services
+		# shellcheck disable=SC2086
+		run systemctl --quiet stop $sockets 2>/dev/null || true
+	else
+		# shellcheck disable=SC2086
+		run offline disable $services 2>/dev/null || true
+	fi
+	files | while read -r _ _ place; do
+		[ -e "$root$place" ] || continue
+		say "  $place"
+		run rm -f "$root$place"
+	done
+	[ ! -d "$root$doc" ] || run rmdir --ignore-fail-on-non-empty "$root$doc"
+	if [ "$purge" = yes ]; then
+		say "  $etc, $log and the user sallyport"
+		run rm -rf "$root$etc" "$root$log"
+		if known sallyport; then run userdel ${root:+--prefix "$root"} sallyport; fi
+	fi
+	if booted; then
+		run systemctl daemon-reload
+		say "The packet filter is still loaded: nothing gets out. To stop routing, and then take it away:"
+		say "  sysctl -w net.ipv4.ip_forward=0 net.ipv6.conf.all.forwarding=0 && nft delete table inet sallyport"
+	fi
+	[ "$purge" = yes ] || say "Kept: $etc, $log and the user sallyport."
+}
+
+# require ends it all while nothing is changed yet.
+require() {
+	missing=''
+	[ -x "$root/usr/sbin/nft" ] || missing="$missing nftables"
+	[ -x "$root/usr/sbin/sysctl" ] || missing="$missing procps"
+	[ -x "$root/usr/sbin/useradd" ] || missing="$missing passwd"
+	command -v systemctl >/dev/null && [ -e "$root/usr/bin/systemctl" ] || missing="$missing systemd"
+	[ -z "$missing" ] || fail "missing:$missing; first: apt-get install$missing"
+	files | while read -r _ file _; do
+		[ -f "$here/$file" ] || fail "$file is not beside this script: run it from the directory of a release (make stage makes one)"
+	done
+	"$here/sallyport" version >/dev/null || fail "$here/sallyport does not run here: a release for another architecture?"
+	for unit in $services; do
+		[ ! -f "$root/etc/systemd/system/$unit" ] || fail "/etc/systemd/system/$unit hides the unit that belongs to this release." \
+			"Remove it, and keep your changes in a drop-in: systemctl edit $unit"
+	done
+	[ -z "$config" ] || [ -f "$config" ] || fail "--config $config: no such file"
+	if [ -f "$site" ] && [ -n "$config" ] && ! cmp -s "$config" "$site"; then
+		fail "$site exists and is another than $config; it is not overwritten." "Put your changes there, then run this without --config."
+	fi
+}
+
+# check chooses the configuration and holds this release against it.
+check() {
+	[ -f "$site" ] && config=$site
+	if [ -z "$config" ] || cmp -s "$config" "$here/gateway.toml"; then
+		enable=no
+		return 0
+	fi
+	"$here/sallyport" check --config "$config" || fail "the configuration is wrong; nothing was changed"
+}
+
+install_files() {
+	say "Installing $("$here/sallyport" --version)${root:+ below $root}:"
+	files | while read -r mode file place; do
+		put "$mode" "$here/$file" "$place"
+	done
+	if ! known sallyport; then
+		say "  user sallyport"
+		run useradd ${root:+--prefix "$root"} --system --user-group --no-create-home --home-dir /nonexistent \
+			--comment "sallyport egress gateway" --shell /usr/sbin/nologin sallyport
+	fi
+	run mkdir -p "$root$etc"
+	if [ ! -d "$root$log" ]; then
+		say "  $log"
+		# By number: the user may be one of another file system.
+		owner=$(awk -F: '$1 == "sallyport" { print $3 ":" $4 }' "$root/etc/passwd")
+		run mkdir -p "$root$log"
+		run chmod 0750 "$root$log"
+		run chown "${owner:-sallyport}" "$root$log"
+	fi
+	[ -f "$site" ] || put 0644 "${config:-$here/gateway.toml}" "$etc/sallyport.toml"
+}
+
+# activate enables the units, and starts or renews what can be started.
+activate() {
+	if ! booted; then
+		# shellcheck disable=SC2086
+		run offline enable $services
+		say "Enabled: $services. They start with the next boot."
+		return 0
+	fi
+	run systemctl daemon-reload
+	# shellcheck disable=SC2086
+	run systemctl --quiet enable $services
+	# Again, if they run already: a filter and a process of this release. The
+	# connections that come meanwhile wait in the sockets.
+	run systemctl reload-or-restart sallyport-nft.service
+	run systemctl restart sallyport.service || fail "sallyport does not start; nothing gets out. See: journalctl -u sallyport -n 30"
+	say "Running: $services. Enabled for the next boot."
+}
+
+next() {
+	if [ "$enable" = yes ]; then
+		say "" "Now: sallyport healthcheck --ready --config $etc/sallyport.toml" \
+			"     sallyport preflight --config $etc/sallyport.toml" \
+			"     sallyport denials --config $etc/sallyport.toml"
+	else
+		say "" "Nothing was started. Next: write $etc/sallyport.toml (an example is there if you had none), then run this again:" \
+			"     sallyport check --config $etc/sallyport.toml" "     $here/install.sh"
+	fi
+}
+
+if [ "$remove" = yes ]; then
+	uninstall
+	exit 0
+fi
+require
+asked=$enable
+check
+install_files
+if [ "$asked" = yes ] && [ "$enable" = yes ]; then activate; elif booted; then run systemctl daemon-reload; fi
+next
