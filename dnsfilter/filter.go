@@ -25,7 +25,8 @@ type Filter struct {
 	conns    *counts // TCP connections
 	foreign  *counts // of them, those of nobody that is known
 	pins     *pins
-	replan   chan struct{} // Ahead may say something else now
+	replan   chan struct{}           // Ahead may say something else now
+	running  atomic.Pointer[service] // of Serve; nil: it does not run
 
 	// reach is Decision.Reach; tests without a compiled policy replace it.
 	reach func(rules.Decision, netip.AddrPort) rules.Reason

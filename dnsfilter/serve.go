@@ -9,13 +9,14 @@ import (
 	"net/netip"
 	"runtime"
 	"sync"
-	"time"
 
 	"sallyport/rules"
 )
 
 // Serve answers queries that arrive at the sockets until ctx ends, then lets
-// the answers under way finish, closes the sockets and returns nil. The
+// the answers under way finish, closes the sockets and returns nil. Queries
+// that wait in a socket which somebody else has open, too, are for the next
+// process; a connection that was accepted is served its first query. The
 // sockets are its own from the start. It also probes the upstreams and looks
 // names up ahead, without any socket too. A socket that fails for good ends it
 // with that error.
@@ -27,19 +28,24 @@ func (f *Filter) Serve(ctx context.Context, packets []net.PacketConn, listeners 
 	asked := ctx
 	ctx, stop := context.WithCancelCause(asked)
 	defer stop(nil)
-	s := &service{f: f, stop: stop, conns: map[net.Conn]struct{}{}}
-	udp := make([]packetConn, len(packets))
-	for i, pc := range packets {
-		ok := false
-		if udp[i], ok = pc.(packetConn); !ok {
+	s := &service{f: f, stop: stop, ended: ctx.Done(), conns: map[*tcpConn]struct{}{}}
+	for _, pc := range packets {
+		if udp, ok := pc.(packetConn); ok {
+			s.udp = append(s.udp, &socket[packetConn]{conn: udp})
+		} else {
 			stop(fmt.Errorf("dns: %T is no UDP socket", pc))
 		}
 	}
-	if ctx.Err() == nil {
-		s.start(ctx, udp, listeners)
+	for _, ln := range listeners {
+		s.tcp = append(s.tcp, &socket[net.Listener]{conn: ln})
 	}
+	if ctx.Err() == nil {
+		s.start(ctx)
+	}
+	f.running.Store(s)
+	defer f.running.Store(nil)
 	<-ctx.Done()
-	s.quiesce(packets, listeners)
+	s.quiesce()
 	s.readers.Wait()
 	s.writers.Wait()
 	for _, pc := range packets {
@@ -56,26 +62,31 @@ type service struct {
 	f    *Filter
 	stop context.CancelCauseFunc
 
-	readers sync.WaitGroup // read and accept loops
-	writers sync.WaitGroup // queries that wait for an upstream
+	ended <-chan struct{} // closed when it is to stop
 
-	mu       sync.Mutex
-	conns    map[net.Conn]struct{} // guarded by mu
-	stopping bool                  // guarded by mu
+	udp []*socket[packetConn]
+	tcp []*socket[net.Listener]
+
+	readers   sync.WaitGroup // read loops, and whatever else runs as long as Serve
+	accepting sync.WaitGroup // accept loops
+	writers   sync.WaitGroup // queries that wait for an upstream
+
+	mu    sync.Mutex
+	conns map[*tcpConn]struct{} // guarded by mu
 }
 
-func (s *service) start(ctx context.Context, udp []packetConn, listeners []net.Listener) {
+func (s *service) start(ctx context.Context) {
 	each := 1 // with a socket for every processor one reader is enough
-	if len(udp) == 1 {
+	if len(s.udp) == 1 {
 		each = min(4, runtime.GOMAXPROCS(0))
 	}
-	for _, pc := range udp {
+	for _, pc := range s.udp {
 		for range each {
 			s.readers.Go(func() { s.readPackets(ctx, pc) })
 		}
 	}
-	for _, ln := range listeners {
-		s.readers.Go(func() { s.accept(ctx, ln) })
+	for _, ln := range s.tcp {
+		s.accepting.Go(func() { s.accept(ctx, ln) })
 	}
 	if s.f.cfg.ProbeEvery > 0 {
 		s.readers.Go(func() { s.f.probe(ctx) })
@@ -85,20 +96,20 @@ func (s *service) start(ctx context.Context, udp []packetConn, listeners []net.L
 	}
 }
 
-// quiesce makes every reader return; answers can still be written.
-func (s *service) quiesce(packets []net.PacketConn, listeners []net.Listener) {
-	past := time.Unix(1, 0)
-	for _, pc := range packets {
-		pc.SetReadDeadline(past)
+// quiesce makes every reader return, those of connections that have not had
+// time for a query a little later; answers can still be written.
+func (s *service) quiesce() {
+	for _, pc := range s.udp {
+		pc.conn.SetReadDeadline(past)
 	}
-	for _, ln := range listeners {
-		ln.Close()
+	for _, ln := range s.tcp {
+		ln.conn.Close()
 	}
+	s.accepting.Wait()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.stopping = true
 	for c := range s.conns {
-		c.SetReadDeadline(past)
+		c.conn.SetReadDeadline(c.last())
 	}
 }
 

@@ -262,14 +262,14 @@ func TestStop(t *testing.T) {
 	<-asked
 	idle := s.dial()
 	s.stop()
-	if n, _ := idle.Read(make([]byte, 1)); n != 0 {
-		t.Error("an idle connection got something")
-	}
 	close(release)
 	buf := make([]byte, 512)
 	n, err := udp.Read(buf)
 	if err != nil || len(unpacked(t, buf[:n]).Answer) != 1 {
 		t.Errorf("the answer under way: %v", err)
+	}
+	if n, _ := idle.Read(make([]byte, 1)); n != 0 {
+		t.Error("an idle connection got something")
 	}
 	if err := <-s.done; err != nil {
 		t.Error(err)

@@ -9,7 +9,9 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"sallyport/rules"
@@ -20,17 +22,21 @@ import (
 const pipelined = 16
 
 // accept serves the connections of a listener until it is closed.
-func (s *service) accept(ctx context.Context, ln net.Listener) {
+func (s *service) accept(ctx context.Context, ln *socket[net.Listener]) {
 	for pause := time.Duration(0); ; {
-		conn, err := ln.Accept()
-		if err == nil {
+		conn, err := ln.conn.Accept()
+		ln.turns.Add(1)
+		switch {
+		case err == nil:
 			pause = 0
 			s.admit(ctx, conn)
 			continue
-		}
-		if errors.Is(err, net.ErrClosed) || ctx.Err() != nil {
+		case errors.Is(err, net.ErrClosed) || ctx.Err() != nil:
 			s.fail(ctx, err)
 			return
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			ln.wake(time.Time{})
+			continue
 		}
 		// Out of descriptors, or the client is gone already: go on, but not in a
 		// tight loop.
@@ -60,17 +66,11 @@ func (s *service) admit(ctx context.Context, conn net.Conn) {
 		conn.Close()
 		return
 	}
+	c := &tcpConn{s: s, conn: conn, client: client, held: held, room: make(chan struct{}, pipelined)}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.stopping {
-		held.give(client.Addr())
-		conn.Close()
-		return
-	}
-	s.conns[conn] = struct{}{}
-	s.readers.Add(1)
-	c := &tcpConn{s: s, conn: conn, client: client, held: held, room: make(chan struct{}, pipelined)}
-	go c.serve(ctx)
+	s.conns[c] = struct{}{}
+	s.readers.Go(func() { c.serve(ctx) })
 }
 
 // connsOf returns what a client's connections count against.
@@ -87,6 +87,7 @@ type tcpConn struct {
 	conn   net.Conn
 	client netip.AddrPort
 	held   *counts        // that the connection is counted in
+	asked  atomic.Bool    // had its first query
 	room   chan struct{}  // one for each query that waits
 	wait   sync.WaitGroup // for them
 
@@ -95,11 +96,11 @@ type tcpConn struct {
 
 // serve answers queries until the client ends, breaks the protocol or is idle.
 func (c *tcpConn) serve(ctx context.Context) {
-	defer c.s.readers.Done()
 	defer c.close()
 	buf, out := make([]byte, maxQuery), make([]byte, 2, maxQuery)
 	for {
 		m, err := c.read(ctx, buf)
+		c.asked.Store(true)
 		if err != nil || !c.answer(ctx, m, out) {
 			return
 		}
@@ -112,8 +113,20 @@ func (c *tcpConn) close() {
 	c.conn.Close()
 	c.held.give(c.client.Addr())
 	c.s.mu.Lock()
-	delete(c.s.conns, c.conn)
+	delete(c.s.conns, c)
 	c.s.mu.Unlock()
+}
+
+// firstQuery is how long the end of Serve waits for the query of a connection
+// that was accepted just before.
+const firstQuery = 2 * time.Second
+
+// last is when reads end once Serve is told to stop.
+func (c *tcpConn) last() time.Time {
+	if c.asked.Load() {
+		return past
+	}
+	return time.Now().Add(firstQuery)
 }
 
 // read returns the next message: its length, then as many octets, all within
@@ -122,7 +135,7 @@ func (c *tcpConn) close() {
 func (c *tcpConn) read(ctx context.Context, buf []byte) ([]byte, error) {
 	c.conn.SetReadDeadline(time.Now().Add(c.s.f.cfg.TCPIdle))
 	if ctx.Err() != nil { // else the deadline just set could hide the one that ends us
-		return nil, ctx.Err()
+		c.conn.SetReadDeadline(c.last())
 	}
 	if _, err := io.ReadFull(c.conn, buf[:2]); err != nil {
 		return nil, err

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -71,19 +72,26 @@ func reusePort(_, _ string, c syscall.RawConn) error {
 }
 
 // readPackets answers datagrams until ctx ends.
-func (s *service) readPackets(ctx context.Context, pc packetConn) {
+func (s *service) readPackets(ctx context.Context, pc *socket[packetConn]) {
 	buf, out := make([]byte, maxQuery), make([]byte, 0, maxQuery)
 	for errs := 0; ; {
-		n, from, err := pc.ReadFromUDPAddrPort(buf)
-		if err != nil {
-			if errs++; errs > 100 || errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, net.ErrClosed) || ctx.Err() != nil {
+		n, from, err := pc.conn.ReadFromUDPAddrPort(buf)
+		pc.turns.Add(1)
+		switch {
+		case err == nil:
+			errs = 0
+			s.packet(ctx, pc.conn, buf[:n], from, out)
+		case errors.Is(err, os.ErrDeadlineExceeded) && ctx.Err() == nil:
+			pc.wake(time.Time{})
+			if ctx.Err() != nil { // else this could hide the deadline that ends us
+				return
+			}
+		default: // perhaps an ICMP error about some earlier reply
+			if errs++; errs > 100 || errors.Is(err, net.ErrClosed) || ctx.Err() != nil {
 				s.fail(ctx, err)
 				return
 			}
-			continue // an ICMP error about some earlier reply
 		}
-		errs = 0
-		s.packet(ctx, pc, buf[:n], from, out)
 	}
 }
 

@@ -28,7 +28,9 @@ type client struct {
 
 	stranger bool // in no [[client]] when it was accepted
 
-	idle   atomic.Bool       // between requests: a drain closes it at once
+	gate   sync.Mutex        // held to end idle, and by hush, which must not come after it
+	idle   atomic.Bool       // its next bytes are awaited, and nothing is open: see hush
+	again  atomic.Bool       // had its first request
 	store  []byte            // what pre is a part of
 	pooled *[bufferSize]byte // store, while it is from the pool
 	pool   *sync.Pool        // of *[bufferSize]byte
@@ -52,15 +54,40 @@ func (c *client) fill(limit int) error {
 	return err
 }
 
-// await is fill for the first bytes of a request: while it waits, a drain
-// closes the connection.
+// await is fill for the first bytes of a request: while it waits, a drain ends
+// the connection.
 func (p *Proxy) await(c *client, limit int) error {
 	c.idle.Store(true)
-	defer c.idle.Store(false)
+	defer c.busy()
 	if p.draining.Load() {
-		return net.ErrClosed
+		p.hush(c)
 	}
 	return c.fill(limit)
+}
+
+// busy ends idle.
+func (c *client) busy() {
+	c.gate.Lock()
+	defer c.gate.Unlock()
+	c.idle.Store(false)
+}
+
+// firstWord is how long a drain waits for the first bytes of a connection that
+// was accepted just before.
+const firstWord = 2 * time.Second
+
+// hush ends a wait for bytes that a drain has no time for: at once between
+// requests, soon where the client has not had time for its first one.
+func (p *Proxy) hush(c *client) {
+	c.gate.Lock()
+	defer c.gate.Unlock()
+	switch {
+	case !c.idle.Load():
+	case c.again.Load():
+		c.conn.Close()
+	default:
+		c.conn.SetReadDeadline(time.Now().Add(p.grace))
+	}
 }
 
 // grow makes pre the beginning of a store with room behind it.

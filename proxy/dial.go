@@ -121,7 +121,7 @@ func (p *Proxy) dialJudged(ctx context.Context, d rules.Decision, a rules.Attemp
 	addrs, a, err := p.reached(ctx, d, a)
 	if err == nil {
 		a.Dest, a.Provisional = netip.AddrPortFrom(addrs[0], a.Dest.Port()), !final
-		if d = p.decide(a); !d.Allowed() {
+		if d = p.ask(a); !d.Allowed() {
 			return nil, a, d, &deniedError{a, d}
 		}
 		conn, a, err = p.connectAny(ctx, d, a, addrs)
@@ -231,7 +231,7 @@ func (p *Proxy) overLookups(a rules.Attempt) *deniedError {
 // the answer is the denial, and it is journaled.
 func (p *Proxy) unreachable(a rules.Attempt, addr netip.AddrPort) *deniedError {
 	a.Dest, a.Provisional = addr, true
-	d := p.decide(a)
+	d := p.ask(a)
 	if d.Allowed() { // a Decider that contradicts itself; the refusal stands
 		a.Fault = rules.PrivateAddress
 		d = p.ask(a)

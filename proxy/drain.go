@@ -9,19 +9,22 @@ import (
 )
 
 // Drain stops accepting, closes connections that are between requests, answers
-// every new attempt on the others with draining, waits until
+// every further request on the others with draining, waits until
 // the open connections have ended or ctx has, and then closes what is left. It
 // returns ctx's error if it had to close anything. It can be called once more
 // with a shorter ctx.
+//
+// Listeners are closed and never shut down: connections that the system holds
+// for a socket that somebody else has open, too, are for the next process. What
+// was accepted before is served its first request.
 func (p *Proxy) Drain(ctx context.Context) error {
 	if p.draining.CompareAndSwap(false, true) {
-		p.clients.close()
 		close(p.drained)
 	}
+	p.loops.wait(ctx)
+	p.clients.close()
 	for _, c := range p.clients.all() {
-		if c.idle.Load() {
-			c.conn.Close()
-		}
+		p.hush(c)
 	}
 	idle := make(chan struct{})
 	go p.awaitIdle(idle)

@@ -138,6 +138,7 @@ func (g *guard) nextHead() error {
 		g.connect = &h
 	case g.judge(&h, fault, detail):
 		g.heads++
+		g.c.again.Store(true)
 		g.begin(&h)
 		return nil
 	}

@@ -124,7 +124,7 @@ func (s *session) judge(h *head, fault rules.Reason, detail string) bool {
 	}
 	// Port 443 demands TLS, which a request is not: no need to connect first.
 	a.Provisional = a.Fault == rules.ReasonNone && a.Dest.Port() != portTLS
-	d := s.p.decide(a)
+	d := s.p.decide(s.c, a)
 	if a.Fault != rules.ReasonNone {
 		d.Verdict = rules.Deny
 	}
@@ -233,7 +233,7 @@ func (s *session) bodyFault(fault rules.Reason, detail string) {
 	}
 	a := g.a
 	a.Provisional, a.Fault, a.Detail = false, fault, detail
-	d := s.p.decide(a)
+	d := s.p.ask(a)
 	d.Verdict = rules.Deny
 	g.fault.Store(&deniedError{a, d})
 }

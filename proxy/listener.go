@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -119,18 +120,23 @@ const (
 func (p *Proxy) serve(ctx context.Context, l net.Listener, fe frontEnd) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	loop := p.loops.enter(l, fe.via)
+	defer p.loops.leave(loop)
 	closed := make(chan struct{})
 	go p.closeListener(ctx, l, closed)
 	defer func() { cancel(); <-closed }()
 	pause := time.Duration(0)
 	for {
 		conn, err := l.Accept()
+		loop.turns.Add(1)
 		switch {
 		case err == nil:
 			pause = 0
 			p.accepted(conn, fe)
 		case ctx.Err() != nil || p.draining.Load():
 			return nil
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			loop.woken()
 		case errors.Is(err, net.ErrClosed):
 			return fmt.Errorf("%s listener %v was closed: %w", fe.via, l.Addr(), err)
 		default:
@@ -187,7 +193,7 @@ func (p *Proxy) notAdmitted(c *client, fe frontEnd, fault rules.Reason, detail s
 	p.count.notAdmitted.Add(1)
 	a := p.attempt(c, fe.via)
 	a.Fault, a.Detail = fault, detail
-	d := p.decide(a)
+	d := p.ask(a)
 	if fe.sorry != nil {
 		fe.sorry(c, a, d)
 	}
@@ -217,5 +223,5 @@ func (p *Proxy) recovered(c *client, via rules.Via) {
 	reset(c.conn)
 	a := p.attempt(c, via)
 	a.Fault, a.Detail = rules.MalformedRequest, "internal error while serving the connection"
-	p.decide(a)
+	p.ask(a)
 }

@@ -86,11 +86,13 @@ type Proxy struct {
 
 	remote func(*net.TCPConn) netip.AddrPort // peerOf, but in tests
 	slice  time.Duration                     // sliceTime, but in tests
+	grace  time.Duration                     // firstWord, but in tests
 
 	draining atomic.Bool
 	drained  chan struct{} // closed when Drain begins
 
 	engine       engine
+	loops        loopTable
 	clients      clientTable
 	sniffing     shares
 	lookups      shares
@@ -102,7 +104,7 @@ type Proxy struct {
 
 // New returns a Proxy that serves nothing yet.
 func New(cfg Config) *Proxy {
-	p := &Proxy{cfg: cfg, limits: cfg.Limits.withDefaults(), log: cfg.Log, remote: peerOf, slice: sliceTime, drained: make(chan struct{})}
+	p := &Proxy{cfg: cfg, limits: cfg.Limits.withDefaults(), log: cfg.Log, remote: peerOf, slice: sliceTime, grace: firstWord, drained: make(chan struct{})}
 	if p.log == nil {
 		p.log = slog.New(slog.DiscardHandler)
 	}
@@ -124,10 +126,11 @@ type flowNumbers struct{ n atomic.Uint64 }
 
 func (f *flowNumbers) next() uint64 { return f.n.Add(1) }
 
-// decide asks the one question about something new: while draining the answer
-// is no.
-func (p *Proxy) decide(a rules.Attempt) rules.Decision {
-	if a.Fault == rules.ReasonNone && p.draining.Load() {
+// decide asks the one question about a new wish of c's: while draining the
+// answer is no, but to the first wish of a connection. The system had accepted
+// that for this process, so nobody else will serve it.
+func (p *Proxy) decide(c *client, a rules.Attempt) rules.Decision {
+	if a.Fault == rules.ReasonNone && c.again.Load() && p.draining.Load() {
 		a.Fault = rules.Draining
 	}
 	return p.ask(a)

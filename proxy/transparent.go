@@ -34,7 +34,7 @@ func (p *Proxy) redirected(ctx context.Context, c *client) {
 	switch d := p.foresee(a); {
 	case a.Fault == rules.Self || d.Reason == rules.Self:
 		a.Provisional = true // whatever it would show
-		p.decide(a)
+		p.ask(a)
 		reset(c.conn)
 	case d.Opaque():
 		p.straight(ctx, c, sight{}, a)
@@ -91,9 +91,10 @@ func clientSpeaksFirst(port uint16) bool { return port == portTLS || port == por
 // byContent awaits what the client shows and goes by that. ahead is what the
 // policy says of the destination alone.
 func (p *Proxy) byContent(ctx context.Context, c *client, a rules.Attempt, ahead rules.Decision) {
-	c.idle.Store(true) // nothing is granted yet: a drain closes it at once
+	c.idle.Store(true) // nothing is granted yet: a drain does not wait long
 	s := p.sniff(c, 0)
-	c.idle.Store(false)
+	c.busy()
+	c.deadline(0)
 	timedOut := errors.Is(s.err, os.ErrDeadlineExceeded)
 	switch silent := len(c.pre) == 0 && s.err != nil; {
 	case silent && !timedOut:
@@ -103,7 +104,7 @@ func (p *Proxy) byContent(ctx context.Context, c *client, a rules.Attempt, ahead
 	case s.http && s.fault == rules.ReasonNone:
 		p.serveHTTP(ctx, c, &inner{attempt: a})
 	default:
-		if errors.Is(s.err, net.ErrClosed) {
+		if timedOut && p.draining.Load() {
 			s.fault, s.detail = rules.Draining, ""
 		}
 		s.notTLS(c.pre, a.Original.Port())
@@ -169,7 +170,7 @@ func (p *Proxy) grants(a *rules.Attempt) rules.Decision {
 	} else if d := p.cfg.Check.Decide(*a); d.Allowed() {
 		return d
 	}
-	return p.decide(*a)
+	return p.ask(*a)
 }
 
 // redirectReply has nothing to say: the client takes itself for connected to

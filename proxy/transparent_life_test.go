@@ -64,6 +64,7 @@ func TestRedirectedSilence(t *testing.T) {
 	b.eventually("the bytes of one", func() bool { return queued(t, begun) == 0 })
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
+	b.p.grace = 20 * time.Millisecond
 	if err := b.p.Drain(ctx); err != nil {
 		t.Error(err)
 	}

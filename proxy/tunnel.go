@@ -38,7 +38,7 @@ type replier interface {
 // sent behind its request is in c.pre.
 func (p *Proxy) tunnel(ctx context.Context, c *client, a rules.Attempt, r replier) {
 	a.Provisional = true
-	d := p.decide(a)
+	d := p.decide(c, a)
 	if !d.Allowed() {
 		r.denied(c, a, d)
 		c.hangUp()

@@ -1,0 +1,137 @@
+// Alive tests: what hangs is found out; what the next process is to answer is
+// left for it.
+
+package dnsfilter
+
+import (
+	"context"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/miekg/dns"
+
+	"sallyport/rules"
+)
+
+// exchanged sends one query and demands an answer with an address.
+func (s *serving) exchanged(network string) {
+	s.t.Helper()
+	c := dns.Client{Net: network, Timeout: 10 * time.Second}
+	m, _, err := c.Exchange(question("a.example.", dns.TypeA), s.addr)
+	if err != nil || len(m.Answer) != 1 {
+		s.t.Errorf("%s: %v, %v", network, m, err)
+	}
+}
+
+// Asking disturbs nobody, with one socket for all readers or one for each.
+func TestAlive(t *testing.T) {
+	for _, sockets := range []int{1, 3} {
+		s := serve(t, sockets, nil, "a.example")
+		stop, asked := make(chan struct{}), make(chan error)
+		go func() {
+			for {
+				select {
+				case <-stop:
+					asked <- nil
+					return
+				default:
+				}
+				if err := s.Alive(t.Context()); err != nil {
+					asked <- err
+					return
+				}
+			}
+		}()
+		for range 50 {
+			s.exchanged("udp")
+			s.exchanged("tcp")
+		}
+		close(stop)
+		if err := <-asked; err != nil {
+			t.Errorf("%d sockets: %v", sockets, err)
+		}
+	}
+}
+
+// A socket whose readers are all stuck is named.
+func TestAliveFindsAHang(t *testing.T) {
+	stuck := make(chan struct{})
+	s := serve(t, 3, func(c *Config) {
+		decide := c.Decide
+		c.Decide = deciderFunc(func(a rules.Attempt) rules.Decision {
+			if strings.HasPrefix(a.Authority.String(), "stuck") {
+				<-stuck
+			}
+			return decide.Decide(a)
+		})
+	}, "a.example")
+	udp, err := net.Dial("udp", s.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer udp.Close()
+	udp.Write(packed(t, question("stuck.example.", dns.TypeA)))
+	deadline := time.Now().Add(10 * time.Second)
+	for {
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+		err := s.Alive(ctx)
+		cancel()
+		if err != nil && strings.Contains(err.Error(), "nobody reads udp "+s.addr) {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("a socket that nobody reads is alive: %v", err)
+		}
+	}
+	close(stuck)
+	if err := s.Alive(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+// A connection that was accepted is served its first query after the end, too.
+func TestFirstQueryAfterTheEnd(t *testing.T) {
+	s := serve(t, 1, nil, "a.example")
+	conn := s.dial()
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+		if r := s.running.Load(); r != nil {
+			r.mu.Lock()
+			n := len(r.conns)
+			r.mu.Unlock()
+			if n == 1 {
+				break
+			}
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("the connection was not accepted")
+		}
+	}
+	s.stop()
+	s.tcpClosed()
+	c := &dns.Conn{Conn: conn}
+	if err := c.WriteMsg(question("a.example.", dns.TypeA)); err != nil {
+		t.Fatal(err)
+	}
+	if m, err := c.ReadMsg(); err != nil || len(m.Answer) != 1 {
+		t.Errorf("%v, %v", m, err)
+	}
+}
+
+// tcpClosed waits until nothing accepts any more.
+func (s *serving) tcpClosed() {
+	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		c, err := net.Dial("tcp", s.addr)
+		if err != nil {
+			return
+		}
+		c.Close()
+	}
+	s.t.Fatal("still accepting")
+}
+
+// deciderFunc is a function as Decider.
+type deciderFunc func(rules.Attempt) rules.Decision
+
+func (f deciderFunc) Decide(a rules.Attempt) rules.Decision { return f(a) }

@@ -1,0 +1,113 @@
+// Loops: the accept loops that run, so that a drain can wait for their last
+// connection and a watchdog can ask whether they still turn.
+
+package proxy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"sallyport/rules"
+)
+
+// An acceptLoop is one run of serve.
+type acceptLoop struct {
+	l     net.Listener
+	via   rules.Via
+	turns atomic.Uint64 // times that Accept returned
+	ended chan struct{}
+}
+
+// loopTable holds the accept loops that run.
+type loopTable struct {
+	mu      sync.Mutex
+	running map[*acceptLoop]struct{}
+}
+
+// enter registers a loop. The caller must call leave.
+func (t *loopTable) enter(l net.Listener, via rules.Via) *acceptLoop {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.running == nil {
+		t.running = make(map[*acceptLoop]struct{})
+	}
+	loop := &acceptLoop{l: l, via: via, ended: make(chan struct{})}
+	t.running[loop] = struct{}{}
+	return loop
+}
+
+func (t *loopTable) leave(loop *acceptLoop) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.running, loop)
+	close(loop.ended)
+}
+
+func (t *loopTable) all() []*acceptLoop {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var loops []*acceptLoop
+	for loop := range t.running {
+		loops = append(loops, loop)
+	}
+	return loops
+}
+
+// wait returns when every loop has ended, or ctx has.
+func (t *loopTable) wait(ctx context.Context) {
+	for _, loop := range t.all() {
+		select {
+		case <-loop.ended:
+		case <-ctx.Done():
+		}
+	}
+}
+
+// Alive wakes every accept loop and returns nil once each has come round. Of
+// one that has not when ctx ends it returns an error: it hangs, and clients
+// wait in vain.
+func (p *Proxy) Alive(ctx context.Context) error {
+	var errs []error
+	for _, loop := range p.loops.all() {
+		if err := loop.alive(ctx); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// wakeable is what of *net.TCPListener makes a blocked Accept return.
+type wakeable interface{ SetDeadline(time.Time) error }
+
+func (loop *acceptLoop) alive(ctx context.Context) error {
+	w, ok := loop.l.(wakeable)
+	if !ok {
+		return nil // no way to ask
+	}
+	before := loop.turns.Load()
+	w.SetDeadline(time.Unix(1, 0))
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for loop.turns.Load() == before {
+		select {
+		case <-tick.C:
+		case <-loop.ended:
+			return nil
+		case <-ctx.Done():
+			return fmt.Errorf("the %s listener %v accepts nothing", loop.via, loop.l.Addr())
+		}
+	}
+	return nil
+}
+
+// woken goes on after Alive has asked.
+func (loop *acceptLoop) woken() {
+	if w, ok := loop.l.(wakeable); ok {
+		w.SetDeadline(time.Time{})
+	}
+}
