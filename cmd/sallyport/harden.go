@@ -28,7 +28,8 @@ const noMPTCP = "no_mptcp"
 // otherwise. What comes after this can open no file that keeps does not list.
 func (g *gateway) harden(socks *sockets, live bool) error {
 	cfg := g.booted
-	time.Now().Zone() // reads the time zone, which is out of reach then
+	zone, _ := time.Now().Zone() // read now: its file is out of reach then
+	g.log.Debug("hardening begins", "time_zone", zone)
 	if cfg.Process.Hardening == "off" {
 		g.confined = confine.Skipped()
 	} else {

@@ -19,7 +19,8 @@ import (
 )
 
 // dropCapabilities empties all five sets; with plan.NetAdmin one capability
-// stays permitted and effective. The bounding set goes where that is allowed
+// stays permitted and effective. Nothing is ambient that is not inheritable,
+// so that set goes with the others. The bounding set goes where that is allowed
 // (CAP_SETPCAP); elsewhere no_new_privs makes it meaningless.
 func (c *Confinement) dropCapabilities(plan Plan) {
 	overrode := overrides()
@@ -34,10 +35,6 @@ func (c *Confinement) dropCapabilities(plan Plan) {
 	}
 	if err := dropBound(); err != nil {
 		c.result(Capabilities, fmt.Errorf("bounding set: %w", err), "")
-		return
-	}
-	if err := cap.ResetAmbient(); err != nil && !errors.Is(err, unix.EINVAL) { // before Linux 4.3 there is no ambient set
-		c.result(Capabilities, fmt.Errorf("ambient set: %w", err), "")
 		return
 	}
 	if err := keep.SetProc(); err != nil {
