@@ -71,8 +71,16 @@ func join(addrs []netip.Addr) string {
 func TestLookupFails(t *testing.T) {
 	b := newBench(t, func(c *Config) { c.Timeout = 300 * time.Millisecond })
 	b.up.answerWith(func(dns.ResponseWriter, *dns.Msg) bool { return true })
-	if _, err := b.Lookup(t.Context(), mustName(t, "a.example")); !errors.Is(err, ErrUpstream) {
+	var failed *UpstreamError
+	if _, err := b.Lookup(t.Context(), mustName(t, "a.example")); !errors.Is(err, ErrUpstream) || !errors.As(err, &failed) || !failed.Silent {
 		t.Errorf("silent upstream: %v", err)
+	}
+	b.up.answerWith(func(w dns.ResponseWriter, q *dns.Msg) bool {
+		_ = w.WriteMsg(new(dns.Msg).SetRcode(q, dns.RcodeServerFailure))
+		return true
+	})
+	if _, err := b.Lookup(t.Context(), mustName(t, "d.example")); !errors.As(err, &failed) || failed.Silent || !strings.Contains(err.Error(), "SERVFAIL") {
+		t.Errorf("upstream that fails: %v", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

@@ -1,0 +1,79 @@
+// What several addresses make of a destination, and what it is called.
+
+package preflight
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestJudge(t *testing.T) {
+	from := &TCP{From: "192.0.2.9"}
+	at := func(addr string, status Status, p Problem) *Address {
+		return &Address{Address: addr, Status: status, Finding: Finding{Problem: p, Detail: "seen"}, TCP: from}
+	}
+	for _, c := range []struct {
+		name    string
+		results []*Address
+		status  Status
+		problem Problem
+		words   string // part of detail and cure
+	}{
+		{"all work", []*Address{at("a", OK, None), at("b", OK, None)}, OK, None, ""},
+		{"a family without a route", []*Address{at("a", Failed, NoRoute), at("b", OK, None)}, OK, None, ""},
+		{"no route at all", []*Address{at("a", Failed, NoRoute)}, Failed, NoRoute, "default route"},
+		{"a route missing is not the news", []*Address{at("a", Failed, NoRoute), at("b", Failed, TCPTimedOut)}, Failed, TCPTimedOut, "TCP 443 to b (x.example) to be opened from 192.0.2.9"},
+		{"one of several", []*Address{at("a", OK, None), at("b", Failed, TCPTimedOut), at("c", Failed, TCPTimedOut)}, Warning, Partly, "1 of 3 addresses work; tcp_timed_out: b, c: seen"},
+		{"all fail, one request to the firewall", []*Address{at("b", Failed, TCPTimedOut), at("c", Failed, TCPTimedOut)}, Failed, TCPTimedOut, "TCP 443 to b, c (x.example)"},
+		{"a private answer among others", []*Address{at("a", OK, None), at("b", Failed, PrivateAddress)}, Warning, Partly, "resolve] private"},
+		{"a warning", []*Address{at("a", OK, None), at("b", Warning, CertSelf)}, Warning, CertSelf, "b: seen"},
+		{"interrupted", []*Address{at("a", OK, None), at("b", Unfinished, None)}, Unfinished, None, ""},
+		{"interrupted after a failure", []*Address{at("a", Failed, TCPRefused), at("b", Unfinished, None)}, Unfinished, None, ""},
+	} {
+		d := &Destination{Host: "x.example", Port: 443, Proto: "tcp", Results: c.results}
+		d.judge(place{host: "x.example", port: 443})
+		if text := d.Detail + " " + d.Cure; d.Status != c.status || d.Problem != c.problem || !strings.Contains(text, c.words) {
+			t.Errorf("%s: %s, %s, %q; want %s, %s, %q", c.name, d.Status, d.Problem, text, c.status, c.problem, c.words)
+		}
+	}
+}
+
+// Of datagrams only the addresses are known.
+func TestJudgeUDP(t *testing.T) {
+	good, bad := &Address{Status: NotTried}, &Address{Status: Failed, Finding: Finding{Problem: PrivateAddress}}
+	for _, c := range []struct {
+		port    uint16
+		results []*Address
+		status  Status
+		words   string
+	}{
+		{514, []*Address{good}, NotTried, "datagrams"}, {53, []*Address{good}, NotTried, "answers it itself"},
+		{514, []*Address{bad, good}, NotTried, "datagrams"}, {514, []*Address{bad}, Failed, ""},
+	} {
+		d := &Destination{Proto: "udp", Port: c.port, Results: c.results}
+		d.judge(place{})
+		if d.Status != c.status || !strings.Contains(d.Detail, c.words) {
+			t.Errorf("%d: %s %q, want %s %q", c.port, d.Status, d.Detail, c.status, c.words)
+		}
+	}
+}
+
+// Every problem has words, a place in the order, and is there once.
+func TestEveryProblemHasWords(t *testing.T) {
+	seen := map[Problem]bool{}
+	for _, p := range order {
+		if seen[p] {
+			t.Errorf("%s is listed twice", p)
+		}
+		seen[p] = true
+		for _, inside := range []bool{false, true} {
+			likely, cure := place{host: "x.example", addr: "198.51.100.7", port: 443, inside: inside, own: inside}.words(p)
+			if p != Partly && (likely == "" || cure == "") { // that has the words of what fails
+				t.Errorf("%s has no words: %q, %q", p, likely, cure)
+			}
+		}
+	}
+	if len(seen) != 30 {
+		t.Errorf("%d problems in order, want 30: a new one needs its place", len(seen))
+	}
+}

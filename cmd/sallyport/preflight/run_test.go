@@ -1,0 +1,198 @@
+// Runs without a network: what is asked, what is planned, what is shared.
+
+package preflight
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"sallyport/proxy"
+	"sallyport/rules"
+)
+
+// fakeDialer resolves every name to one address and connects to nothing.
+type fakeDialer struct {
+	mu       sync.Mutex
+	resolved []string
+	dialed   []string
+	addrs    []netip.Addr
+	err      error
+	onDial   func() // then it waits until the context ends; nil: it does not
+}
+
+func (f *fakeDialer) Resolve(_ context.Context, a rules.Attempt) ([]netip.Addr, rules.Attempt, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.resolved = append(f.resolved, a.Authority.String())
+	return f.addrs, a, nil
+}
+
+func (f *fakeDialer) DialOne(ctx context.Context, _ rules.Decision, a rules.Attempt, addr netip.Addr) (*net.TCPConn, rules.Attempt, error) {
+	f.mu.Lock()
+	f.dialed = append(f.dialed, netip.AddrPortFrom(addr, a.Dest.Port()).String())
+	f.mu.Unlock()
+	if f.onDial != nil {
+		f.onDial()
+		<-ctx.Done()
+		return nil, a, ctx.Err()
+	}
+	return nil, a, f.err
+}
+
+const site = `
+[[client]]
+name = "one"
+sources = ["10.0.0.1"]
+profiles = []
+[[client]]
+name = "two"
+sources = ["10.0.0.2"]
+profiles = []
+[[rule]]
+id = "a"
+client = "one"
+to = ["a.example", "*.wild.example", "198.51.100.0/24"]
+tcp = [443, "8000-8002", "9000-9999"]
+udp = [514]
+reason = "t"
+[[rule]]
+id = "b"
+client = "two"
+to = ["a.example", "93.184.1.1"]
+tcp = [443]
+reason = "t"
+`
+
+func compile(t *testing.T, text string) *rules.Policy {
+	t.Helper()
+	cfg, problems := rules.ParseConfig("t.toml", ".", []byte(text), nil)
+	if err := problems.Err(); err != nil {
+		t.Fatal(err)
+	}
+	p, _ := rules.Compile(cfg, rules.Own{}, noon)
+	return p
+}
+
+func source(c *rules.Client) (netip.Addr, error) { return c.Sources[0].Addr(), nil }
+
+func everything(string, string) bool { return true }
+
+// try runs a plan with a dialer that knows nothing.
+func try(ctx context.Context, plan *Plan, decide rules.Decider, f *fakeDialer) *Report {
+	return Run(ctx, Config{Decide: decide, Dialer: f, Timeout: time.Second, Parallel: 4, Now: time.Now}, plan)
+}
+
+func TestPlan(t *testing.T) {
+	p := NewPlan(compile(t, site), everything, source)
+	var got []string
+	for _, target := range p.targets {
+		text := target.proto.String() + " " + netip.AddrPortFrom(netip.IPv4Unspecified(), target.port).String()[8:] + " " + target.host()
+		for _, n := range target.needs {
+			text += " " + n.Client + "=" + n.Rule
+		}
+		got = append(got, text)
+	}
+	want := []string{
+		"tcp 443 a.example one=site/a two=site/b", "tcp 8000 a.example one=site/a", "tcp 8001 a.example one=site/a", "tcp 8002 a.example one=site/a",
+		"tcp 443 93.184.1.1 two=site/b", "udp 514 a.example one=site/a",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("planned\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+	var untried []string
+	for _, u := range p.NotTried {
+		untried = append(untried, u.What+": "+u.Why)
+	}
+	if want := []string{"a.example: tcp ports 9000-9999: too many to try", "*.wild.example: a wildcard has no name to try", "198.51.100.0/24: a prefix has no address to try"}; !slices.Equal(untried, want) {
+		t.Errorf("not tried %q, want %q", untried, want)
+	}
+	two := NewPlan(compile(t, site), func(client, _ string) bool { return client == "two" }, source)
+	if two.Len() != 2 || len(two.NotTried) != 0 {
+		t.Errorf("client two alone: %d and %v", two.Len(), two.NotTried)
+	}
+	none := NewPlan(compile(t, site), everything, func(*rules.Client) (netip.Addr, error) { return netip.Addr{}, errors.New("shares its sources") })
+	if none.Len() != 0 || len(none.NotTried) == 0 || none.NotTried[0].Why != "shares its sources" {
+		t.Errorf("nobody to ask as: %d, %v", none.Len(), none.NotTried)
+	}
+}
+
+// A destination that two clients need is resolved and dialed once. A name that
+// leads inside is not dialed at all, and neither is what the policy denies.
+func TestRunAsksFirst(t *testing.T) {
+	policy := compile(t, site)
+	plan := NewPlan(policy, func(client, host string) bool { return host == "a.example" && client == "two" || host == "93.184.1.1" }, source)
+	f := &fakeDialer{addrs: []netip.Addr{netip.MustParseAddr("93.184.1.9"), netip.MustParseAddr("127.0.0.1")}, err: &proxy.ConnectError{Err: syscall.ETIMEDOUT}}
+	r := try(t.Context(), plan, policy, f)
+	slices.Sort(f.dialed)
+	if want := []string{"93.184.1.1:443", "93.184.1.9:443"}; !slices.Equal(f.dialed, want) || !slices.Equal(f.resolved, []string{"a.example"}) {
+		t.Errorf("resolved %q, dialed %q, want %q", f.resolved, f.dialed, want)
+	}
+	if got := r.Destinations[0].Results[1].Problem; got != PrivateAddress {
+		t.Errorf("127.0.0.1: %s", got)
+	}
+
+	f = &fakeDialer{}
+	r = try(t.Context(), plan, (*rules.Policy)(nil), f)
+	if len(f.resolved)+len(f.dialed) != 0 || r.Summary.Failed != 2 || r.Destinations[0].Problem != PolicyDenied {
+		t.Errorf("denied: resolved %q, dialed %q, %+v", f.resolved, f.dialed, r.Summary)
+	}
+}
+
+// An interruption ends what is under way and starts nothing new.
+func TestRunInterrupted(t *testing.T) {
+	policy := compile(t, site)
+	ctx, cancel := context.WithCancel(t.Context())
+	f := &fakeDialer{addrs: []netip.Addr{netip.MustParseAddr("93.184.1.9")}, onDial: cancel}
+	r := try(ctx, NewPlan(policy, everything, source), policy, f)
+	if !r.Interrupted || r.Summary.Unfinished == 0 || r.Summary.Failed != 0 || !strings.HasPrefix(r.Sentence(), "interrupted") {
+		t.Errorf("%+v: %s", r.Summary, r.Sentence())
+	}
+}
+
+// What a connection's error is called, with and without the network's word.
+func TestConnectProblem(t *testing.T) {
+	s := &step{r: &runner{cfg: Config{Timeout: 3 * time.Second}}}
+	by := netip.MustParseAddr("192.0.2.1")
+	for _, c := range []struct {
+		err    error
+		want   Problem
+		detail string
+	}{
+		{&proxy.ConnectError{Err: syscall.EHOSTUNREACH, By: by, ICMP: "administratively prohibited", Deny: true}, TCPProhibited, "192.0.2.1 says by ICMP: administratively prohibited"},
+		{&proxy.ConnectError{Err: syscall.EHOSTUNREACH, By: by, ICMP: "host unreachable"}, TCPUnreach, "192.0.2.1 says by ICMP: host unreachable"},
+		{errors.New("not of the dialer"), PolicyDenied, "not of the dialer"},
+	} {
+		var e *proxy.ConnectError
+		errors.As(c.err, &e)
+		if p, detail := s.connectProblem(c.err, e); p != c.want || detail != c.detail {
+			t.Errorf("%v: %s, %q; want %s, %q", c.err, p, detail, c.want, c.detail)
+		}
+	}
+}
+
+// A stranger's words cannot steer the terminal that shows them.
+func TestTableIsSafe(t *testing.T) {
+	d := &Destination{Host: "x.example", Port: 443, Proto: "tcp", Status: Failed, Finding: Finding{Problem: CertUnknown, Detail: "issued by \x1b[2J", Likely: "l", Cure: "c\x07"},
+		Results: []*Address{{Address: "192.0.2.1", Family: "ipv4", Status: Failed, TCP: &TCP{OK: true}, TLS: &TLS{OK: true, Version: "TLS 1.3",
+			Cert: &Certificate{Subject: "CN=a\x1b[31m,O=b", Issuer: "O=\r\n"}}}}}
+	var b bytes.Buffer
+	if err := (&Report{Destinations: []*Destination{d}, Summary: Summary{Failed: 1}}).Write(&b, false); err != nil {
+		t.Fatal(err)
+	}
+	if strings.ContainsAny(b.String(), "\x1b\x07\r") || !strings.Contains(b.String(), `\x1b[31m`) || !strings.Contains(b.String(), "FAIL  x.example:443") {
+		t.Errorf("%q", b.String())
+	}
+	b.Reset()
+	if err := (&Report{Destinations: []*Destination{d}}).Write(&b, true); err != nil || !strings.Contains(b.String(), "\x1b[31mFAIL\x1b[0m  x.example:443") {
+		t.Errorf("in colour: %v %q", err, b.String())
+	}
+}
