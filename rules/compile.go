@@ -3,6 +3,7 @@
 package rules
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
 	"time"
@@ -129,7 +130,7 @@ func (b *scopeBuilder) file(d Destination, number uint32, live bool) {
 			break
 		}
 		if len(b.below[parent]) < nearMost {
-			head := newLikeness(d.Name.s[:len(d.Name.s)-len(parent.s)-1])
+			head := newLikeness(d.Name, len(d.Name.s)-len(parent.s)-1)
 			b.below[parent] = append(b.below[parent], nearRef{head, number, live})
 		}
 	}
@@ -171,12 +172,13 @@ func (b *scopeBuilder) finish() *scope {
 		return &b.s.entries[i]
 	}
 	for n, list := range b.exact {
-		entry(n, saysExact).exact = b.lay(list)
+		entry(n, saysExact).exact = b.lay(b.above(n, list))
 	}
 	for n, list := range b.wild {
-		entry(n, saysWild).wild = b.lay(list)
+		entry(n, saysWild).wild = b.lay(b.above(n, list))
 	}
 	for n, list := range b.below {
+		slices.SortFunc(list, func(x, y nearRef) int { return cmp.Or(cmp.Compare(x.front, y.front), cmp.Compare(x.rule, y.rule)) })
 		entry(n, saysNear).near = span{uint32(len(b.s.near)), uint32(len(list))}
 		b.s.near = append(b.s.near, list...)
 	}
@@ -186,6 +188,24 @@ func (b *scopeBuilder) finish() *scope {
 	b.s.names = compileTrie(keys)
 	b.layAddresses()
 	return b.s
+}
+
+// above returns the rules of every wildcard above n, the widest first, and
+// then own: one look-up finds them all.
+func (b *scopeBuilder) above(n Name, own []uint32) (list []uint32) {
+	var levels [][]uint32
+	for parent := n.Parent(); !parent.IsZero(); parent = parent.Parent() {
+		levels = append(levels, b.wild[parent])
+	}
+	slices.Reverse(levels)
+	for _, level := range append(levels, own) {
+		for _, i := range level {
+			if !slices.Contains(list, i) {
+				list = append(list, i)
+			}
+		}
+	}
+	return list
 }
 
 func (b *scopeBuilder) lay(list []uint32) span {

@@ -5,26 +5,33 @@ package rules
 
 // Decide answers the one question. It allocates nothing, and its time is
 // bounded by the deepest rule, not by the name. A nil Policy denies.
-func (p *Policy) Decide(a Attempt) Decision {
+func (p *Policy) Decide(a Attempt) (d Decision) {
+	p.decide(&d, &a)
+	return d
+}
+
+// decide is Decide where its caller has the attempt and the decision: both are
+// large, and an inlined Decide copies neither once more.
+func (p *Policy) decide(d *Decision, a *Attempt) {
 	if p == nil {
-		return Decision{Reason: UnknownClient}
+		d.Reason = UnknownClient
+		return
 	}
-	d := Decision{policy: p, scope: p.scopeOf(a.Client.Addr())}
+	d.policy, d.scope = p, p.scopeOf(a.Client.Addr())
 	if d.scope != nil {
 		d.Client = d.scope.client
 	}
 	target := a.Target()
-	p.match(&d, &a, target)
-	if r := p.refuse(&d, &a, target); r != ReasonNone {
+	p.match(d, a, target)
+	if r := p.refuse(d, a, target); r != ReasonNone {
 		d.deny(r)
 	}
 	if d.Verdict == Deny && d.Client != nil && d.Client.Audit && d.Why().auditable() {
 		d.Verdict, d.Would = Allow, true
 	}
 	if d.Verdict == Allow {
-		p.settle(&d, &a, target)
+		p.settle(d, a, target)
 	}
-	return d
 }
 
 // deny turns d into a denial. The rule that would have permitted is kept as
@@ -136,13 +143,9 @@ func lookedUp(qtype uint16) bool {
 }
 
 func (s *scope) matchName(best *candidate, a *Attempt, target Name) {
-	var w trieWalk
-	for w.begin(&s.names, target); w.next(); {
-		best.near.pass(&w)
-		sp := s.named(&w)
-		for i := range sp.n {
-			best.weigh(s.ruleAt(sp, i), a)
-		}
+	sp := s.named(target, &best.near)
+	for i := range sp.n {
+		best.weigh(s.ruleAt(sp, i), a)
 	}
 }
 

@@ -5,6 +5,7 @@ package rules
 import (
 	"encoding/binary"
 	"errors"
+	"math/bits"
 	"strings"
 	"sync"
 
@@ -84,28 +85,33 @@ func ParseName(raw string) (Name, error) {
 	}
 	// One pass, eight octets at a time, clears what is plain: letters, digits,
 	// and single dots and hyphens between them. The start counts as a dot.
-	var seen, upper, pairs uint64
-	plain, before := uint64(highs), uint64(0x80)
-	for i := 0; i < n; i += 8 {
-		var x uint64
-		if i+8 <= n {
-			x = load8(raw, i)
-		} else {
-			x = lastWord(raw, i)
-		}
+	var some, pairs uint64 // bits that some octet has; marks that stand together
+	every, plain, before := ^uint64(0), uint64(highs), uint64(0x80)
+	var x uint64
+	if n >= 8 {
+		x = load8(raw, 0)
+	} else {
+		x = onlyWord(raw)
+	}
+	for i := 0; ; x = load8(raw, i) {
 		t := x | highs // x below 0x80: t-c*ones keeps the high bit where x >= c
 		l := t | ones*0x20
-		letter := (l - ones*'a') &^ (l - ones*('z'+1))
-		digit := (t - ones*'0') &^ (t - ones*('9'+1))
-		mark := (t - ones*'-') &^ (t - ones*('.'+1)) & highs
-		plain &= letter | digit | mark
-		seen |= x
-		upper |= x &^ (x << 1) // 0x40 without 0x20
+		mark := (t - ones*'-') ^ (t - ones*('.'+1))
+		plain &= (l - ones*'a') ^ (l - ones*('z'+1)) ^ (t - ones*'0') ^ (t - ones*('9'+1)) ^ mark
+		mark &= highs
+		some |= x
+		every &= x
 		pairs |= mark & (mark<<8 | before)
 		before = mark >> 56
+		if i += 8; i >= n {
+			break
+		}
+		if i > n-8 { // again what the last whole word had, marks before it included
+			i, before = n-8, 0
+		}
 	}
 	last := raw[n-1]
-	if plain != highs || seen&highs != 0 || pairs != 0 || last == '-' || last == '.' || n > MaxLabel && longLabel(raw) {
+	if plain != highs || some&highs != 0 || pairs != 0 || last == '-' || last == '.' || n > MaxLabel && longLabel(raw) {
 		return parseOdd(raw)
 	}
 	if last|0x20 <= 'f' || last|0x20 == 'x' {
@@ -113,33 +119,35 @@ func ParseName(raw string) (Name, error) {
 			return Name{}, ErrNameNumeric
 		}
 	}
-	if upper&(ones*0x40) != 0 {
+	if every&(ones*0x20) != ones*0x20 { // of what is plain only A-Z lack it
 		raw = lower(raw)
 	}
 	return Name{raw}, nil
 }
 
-// lastWord loads the less than eight octets from i on, and fills up with 'a'.
-func lastWord(s string, i int) uint64 {
-	n := len(s) - i
-	if i >= 8 {
-		return load8(s, len(s)-8)>>(64-8*n) | ones*'a'<<(8*n)
-	}
+// onlyWord loads a text of less than eight octets, and fills up with 'a'.
+func onlyWord(s string) uint64 {
 	x := uint64(ones * 'a')
-	for j := len(s) - 1; j >= i; j-- {
-		x = x<<8 | uint64(s[j])
+	for i := len(s) - 1; i >= 0; i-- {
+		x = x<<8 | uint64(s[i])
 	}
 	return x
 }
 
 // longLabel tells whether some label has more than 63 octets.
 func longLabel(s string) bool {
-	for len(s) > MaxLabel {
-		i := strings.LastIndexByte(s[:MaxLabel+1], '.')
-		if i < 0 {
+	for first := 0; len(s)-first > MaxLabel; {
+		end := first + MaxLabel + 1
+		for ; end > first; end -= 8 {
+			if dots := dotsIn(wordBefore(s, end)); dots != 0 {
+				end -= bits.LeadingZeros64(dots) >> 3
+				break
+			}
+		}
+		if end <= first {
 			return true
 		}
-		s = s[i+1:]
+		first = end
 	}
 	return false
 }
@@ -188,19 +196,34 @@ func parseOdd(raw string) (Name, error) {
 // lower folds A-Z, at the cost of one allocation. It has no branch for a
 // letter's case, which in names like "wWw.eXaMpLe" nothing predicts.
 func lower(s string) string {
-	var buf [256]byte
-	for i := 0; i < len(s); i += 8 {
-		var x uint64
-		if i+8 <= len(s) {
-			x = load8(s, i)
-		} else {
-			x = lastWord(s, i)
-		}
-		t := x | highs
-		upper := (t - ones*'A') &^ (t - ones*('Z'+1)) & highs
-		binary.LittleEndian.PutUint64(buf[i&0xf8:], x|upper>>2)
+	if len(s) <= 64 {
+		var short [64]byte
+		return string(foldInto(short[:], s))
 	}
-	return string(buf[:len(s)])
+	var long [256]byte
+	return string(foldInto(long[:], s))
+}
+
+// foldInto returns s, folded, in buf, which has room for eight octets at least.
+func foldInto(buf []byte, s string) []byte {
+	if len(s) < 8 {
+		binary.LittleEndian.PutUint64(buf, foldWord(onlyWord(s)))
+		return buf[:len(s)]
+	}
+	for i := 0; ; i += 8 {
+		i = min(i, len(s)-8) // the last eight octets, where fewer are left
+		binary.LittleEndian.PutUint64(buf[i:], foldWord(load8(s, i)))
+		if i == len(s)-8 {
+			return buf[:len(s)]
+		}
+	}
+}
+
+// foldWord folds the A-Z of eight octets of ASCII.
+func foldWord(x uint64) uint64 {
+	t := x | highs
+	upper := (t - ones*'A') &^ (t - ones*('Z'+1)) & highs
+	return x | upper>>2
 }
 
 // numeric tells whether a last label is read as a number by some parser of

@@ -12,20 +12,18 @@ type nearRef struct {
 }
 
 // likeness is the first and the last eight octets of what stands in front of
-// a parent, to compare names by in a few steps.
+// a parent, to compare names by in a few steps. Both are in network order.
 type likeness struct{ front, back uint64 }
 
-func newLikeness(head string) likeness {
-	l := likeness{back: wordBefore(head, len(head))}
-	for i := min(len(head), 8) - 1; i >= 0; i-- {
-		l.front = l.front<<8 | uint64(head[i])
-	}
-	return l
+// newLikeness is that of the first octets of a name, head of them.
+func newLikeness(n Name, head int) likeness {
+	behind := 64 - 8*min(head, 8)
+	return likeness{front: bits.ReverseBytes64(wordFrom(n.s, 0)) >> behind << behind, back: wordBefore(n.s, head)}
 }
 
 // to counts the octets that two names share at the front and at the back.
 func (l likeness) to(o likeness) int {
-	return (bits.TrailingZeros64(l.front^o.front) + bits.LeadingZeros64(l.back^o.back)) >> 3
+	return bits.LeadingZeros64(l.front^o.front)>>3 + bits.LeadingZeros64(l.back^o.back)>>3
 }
 
 // neighbour is the deepest place on the way to a name at which the rules say
@@ -34,13 +32,6 @@ type neighbour struct {
 	value uint32 // of the trie; 0: nowhere
 	whole bool   // it is the name itself
 	head  int    // octets of the name in front of it
-}
-
-// pass remembers the place that a walk has come to.
-func (n *neighbour) pass(w *trieWalk) {
-	if w.whole || w.value&(saysExact|saysNear) != 0 {
-		n.value, n.whole, n.head = w.value, w.whole, max(w.end, 0)
-	}
 }
 
 // nearestTo returns the rule nearest to a name that no rule names: one for the
@@ -63,22 +54,25 @@ func (s *scope) nearestTo(n *neighbour, a *Attempt, target Name) *Rule {
 	case !n.whole && e.exact.n > 0:
 		return s.ruleAt(e.exact, 0).rule
 	}
-	return s.mostAlike(e.near, target.s[:n.head])
+	if e.near.n == 1 {
+		return s.rules[s.near[e.near.off].rule].rule
+	}
+	return s.mostAlike(e.near, newLikeness(target, n.head))
 }
 
 // mostAlike returns the rule of the name that shares most octets at both ends
 // with what stands in front of the parent; among equals a rule in force, then
 // the first.
-func (s *scope) mostAlike(near span, head string) *Rule {
-	mine := newLikeness(head)
+func (s *scope) mostAlike(near span, mine likeness) *Rule {
 	rule, best := uint32(0), -1
-	for i := range s.near[near.off : near.off+near.n] {
-		ref := &s.near[int(near.off)+i]
+	refs := around(s.near[near.off:near.off+near.n], mine)
+	for i := range refs {
+		ref := &refs[i]
 		score := 2 * ref.to(mine)
 		if ref.live {
 			score++
 		}
-		if score > best {
+		if score > best || score == best && ref.rule < rule {
 			rule, best = ref.rule, score
 		}
 	}
@@ -86,6 +80,32 @@ func (s *scope) mostAlike(near span, head string) *Rule {
 		return nil
 	}
 	return s.rules[rule].rule
+}
+
+// nearWindow is how many names are compared with one that was denied, where
+// its neighbours in the alphabet begin like it.
+const nearWindow = 8
+
+// around narrows sorted refs to those around the place of l, unless they begin
+// otherwise: then the most alike may be anywhere. Its search has no branch
+// that a name decides.
+func around(refs []nearRef, l likeness) []nearRef {
+	if len(refs) <= nearWindow {
+		return refs
+	}
+	at := 0
+	for n := len(refs); n > 1; {
+		half := n / 2
+		if refs[at+half].front <= l.front {
+			at += half
+		}
+		n -= half
+	}
+	if next := min(at+1, len(refs)-1); (refs[at].front^l.front)>>48 != 0 && (refs[next].front^l.front)>>48 != 0 {
+		return refs
+	}
+	at = min(max(at-nearWindow/2+1, 0), len(refs)-nearWindow)
+	return refs[at : at+nearWindow]
 }
 
 // alike counts the octets that two texts share at the front and at the back.

@@ -15,8 +15,9 @@ import (
 type Policy struct {
 	scopes  []*scope
 	clients *bart.Table[int] // source -> index of the first client that has it
+	few     []source         // the same, in order, where there are few; else none
 	zones   suffixTrie
-	zoned   []*Rule // by value of zones: a stand-in that is reported as the rule
+	zoned   []*Rule // by value of zones, less 1: a stand-in that is reported as the rule
 	private []netip.Prefix
 	echDeny bool
 	strict  bool
@@ -73,8 +74,8 @@ type scopeRule struct {
 
 // nameEntry is what the rules of a scope say about one suffix.
 type nameEntry struct {
-	exact   span  // rules that name it
-	wild    span  // rules that name *.it
+	exact   span  // if a rule names it: those that do, and those of every wildcard above it
+	wild    span  // if a rule names *.it: those that do, and those of every wildcard above it
 	near    span  // of near: names below it, for explanations
 	foreign *Rule // a profile that the client does not have names it
 }
@@ -93,14 +94,21 @@ const (
 	saysBits = iota
 )
 
-// named returns the rules that name the name of a walk, by the suffix that it
-// has come to.
-func (s *scope) named(w *trieWalk) span {
-	switch {
-	case w.whole && w.value&saysExact != 0:
-		return s.entries[w.value>>saysBits].exact
-	case !w.whole && w.value&saysWild != 0:
-		return s.entries[w.value>>saysBits].wild
+// named returns the rules that name n. Where none does, near is the place to
+// explain by.
+func (s *scope) named(n Name, near *neighbour) span {
+	value := s.names.whole(n)
+	if value&saysExact != 0 {
+		return s.entries[value>>saysBits].exact
+	}
+	wild, parent, at := s.names.parents(n, saysWild, saysExact|saysNear)
+	if wild != 0 {
+		return s.entries[wild>>saysBits].wild
+	}
+	if value != 0 {
+		*near = neighbour{value: value, whole: true}
+	} else {
+		*near = neighbour{value: parent, head: at - 1}
 	}
 	return span{}
 }
@@ -145,7 +153,24 @@ func (p *Policy) ClientOf(addr netip.Addr) *Client {
 	return nil
 }
 
+// A source is one prefix of a client.
+type source struct {
+	from  netip.Prefix
+	scope *scope
+}
+
+// fewSources is how many are faster looked through than looked up.
+const fewSources = 4
+
 func (p *Policy) scopeOf(addr netip.Addr) *scope {
+	if len(p.few) > 0 {
+		for i := range p.few {
+			if p.few[i].from.Contains(addr) {
+				return p.few[i].scope
+			}
+		}
+		return nil
+	}
 	if i, ok := p.clients.Lookup(addr); ok {
 		return p.scopes[i]
 	}
@@ -178,20 +203,24 @@ func Compile(c *Config, own Own, now time.Time) (*Policy, Problems) {
 // addClients makes the longest match answer what the first match would: each
 // source is filed under the first client with a source that covers it.
 func (p *Policy) addClients(clients []*Client) {
-	for _, cl := range clients {
+	for i, cl := range clients {
 		for _, src := range cl.Sources {
+			p.few = append(p.few, source{src, p.scopes[i]})
 			first := slices.IndexFunc(clients, func(o *Client) bool {
 				return slices.ContainsFunc(o.Sources, func(p netip.Prefix) bool { return covers(p, src) })
 			})
 			p.clients.Insert(src, first)
 		}
 	}
+	if len(p.few) > fewSources {
+		p.few = nil
+	}
 }
 
 func (p *Policy) addZones(c *Config) {
 	var keys []trieKey
 	for i, z := range c.DNS.Zones {
-		keys = append(keys, trieKey{z.Suffix, uint32(i)})
+		keys = append(keys, trieKey{z.Suffix, uint32(i + 1)})
 		p.zoned = append(p.zoned, &Rule{
 			Profile: SiteProfile, ID: "dns.zone:" + z.Suffix.s, Reason: "internal zone " + z.Suffix.s, File: c.File,
 			To: []Destination{{Name: z.Suffix}, {Name: z.Suffix, Wildcard: true}},
@@ -202,9 +231,12 @@ func (p *Policy) addZones(c *Config) {
 
 // zoneOf returns the stand-in rule of the deepest internal zone of n.
 func (p *Policy) zoneOf(n Name) *Rule {
-	var r *Rule
-	for w := p.zones.walk(n); w.next(); {
-		r = p.zoned[w.value]
+	v := p.zones.whole(n)
+	if v == 0 {
+		v, _, _ = p.zones.parents(n, ^uint32(0), 0)
 	}
-	return r
+	if v == 0 {
+		return nil
+	}
+	return p.zoned[v-1]
 }

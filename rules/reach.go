@@ -42,20 +42,19 @@ func anyContains(prefixes []netip.Prefix, addr netip.Addr) bool {
 // binds tells whether some rule in force permits n and names the address of
 // dest too. For DNS, where the port is 0, the ports do not matter.
 func (s *scope) binds(n Name, proto Proto, dest netip.AddrPort) bool {
-	for w := s.names.walk(n); w.next(); {
-		sp := s.named(&w)
-		for i := range sp.n {
-			r := s.ruleAt(sp, i)
-			if r.block != 0 || !anyContains(r.prefixes, dest.Addr()) {
-				continue
-			}
-			ports := r.tcp
-			if proto == UDPProto {
-				ports = r.udp
-			}
-			if r.any || dest.Port() == 0 || ports.Has(dest.Port()) {
-				return true
-			}
+	var near neighbour
+	sp := s.named(n, &near)
+	for i := range sp.n {
+		r := s.ruleAt(sp, i)
+		if r.block != 0 || !anyContains(r.prefixes, dest.Addr()) {
+			continue
+		}
+		ports := r.tcp
+		if proto == UDPProto {
+			ports = r.udp
+		}
+		if r.any || dest.Port() == 0 || ports.Has(dest.Port()) {
+			return true
 		}
 	}
 	return false

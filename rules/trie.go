@@ -1,11 +1,12 @@
 // Suffix trie: which rules name a host name, or a parent of it.
 //
 // The trie is compiled into one flat hash table whose keys are whole suffixes,
-// hashed label by label from the right. A look-up visits the suffixes of a
-// name from the shortest to the deepest that any rule has, and only at depths
-// that some rule has, so that neither a long name nor a large list makes it
-// slower; what it finds is compared octet by octet. The table's entries hold
-// no pointers, and a look-up allocates nothing.
+// hashed from the right in words of eight octets, so that every suffix of a
+// name is at hand after one pass over its words. With a key its parents are in
+// the table too, down to two labels: a look-up goes down from there and ends
+// where nothing is below, so neither a long name nor a large list makes it
+// slower. What it finds is compared octet by octet. The table holds no
+// pointers, and a look-up allocates nothing.
 
 package rules
 
@@ -13,115 +14,129 @@ import "math/bits"
 
 // suffixTrie maps suffixes to numbers. The zero suffixTrie is empty.
 type suffixTrie struct {
-	slots   []trieSlot // length a power of two, at most half full
-	text    string     // every key, one after the other
-	deepest int        // labels of the deepest key
-	depths  [2]uint64  // bit n: some key has n labels
+	buckets []trieBucket // length a power of two; one to two keys in each, on average
+	text    string       // every key, one after the other
+	longest int          // octets of the longest key
+	single  bool         // some key has one label
 }
 
-// trieSlot is 16 octets: four to a cache line.
-type trieSlot struct {
-	hash  uint32 // 0: empty
-	start uint32 // of the key in text
-	value uint32
-	size  uint8 // of the key
+// A trieBucket has room for four keys.
+type trieBucket struct {
+	tags  uint64    // 16 bits of each key's hash; 0: no key
+	start [4]uint32 // of the key in text
+	value [4]uint32 // 0: it is only a parent of keys
+	size  [4]uint8  // of the key
+	below [4]bool   // there are keys below it
+	over  bool      // a key that belongs here is in the next one
 }
 
-// trieKey is one entry before compilation.
+// trieKey is one entry before compilation. Its value is not 0.
 type trieKey struct {
 	name  Name
 	value uint32
 }
 
 // compileTrie builds the table. Names must be distinct.
-func compileTrie(keys []trieKey) suffixTrie {
+func compileTrie(keys []trieKey) (t suffixTrie) {
 	if len(keys) == 0 {
-		return suffixTrie{}
+		return t
 	}
-	size := 1 << bits.Len(uint(2*len(keys)-1))
-	t := suffixTrie{slots: make([]trieSlot, size)}
+	values, parents := map[Name]uint32{}, map[Name]bool{}
+	for _, k := range keys {
+		values[k.name] = k.value
+		t.longest = max(t.longest, len(k.name.s))
+		t.single = t.single || k.name.Parent().IsZero()
+		for p := k.name.Parent(); !p.Parent().IsZero() && !parents[p]; p = p.Parent() {
+			parents[p] = true
+		}
+	}
+	for p := range parents {
+		if values[p] == 0 {
+			keys = append(keys, trieKey{p, 0})
+		}
+	}
+	t.buckets = make([]trieBucket, 1<<bits.Len(uint(len(keys)-1)/2))
 	text := make([]byte, 0, 24*len(keys))
 	for _, k := range keys {
-		depth, h := 0, uint64(hashSeed)
-		for end := len(k.name.s); end > 0; depth++ {
-			var start int
-			h, start = hashLabel(h, k.name.s, end)
-			end = start - 1
-		}
-		t.deepest = max(t.deepest, depth)
-		t.depths[depth>>6&1] |= 1 << (depth & 63)
-		i := h & uint64(size-1)
-		for t.slots[i].hash != 0 {
-			i = (i + 1) & uint64(size-1)
-		}
-		t.slots[i] = trieSlot{hash: fingerprint(h), start: uint32(len(text)), value: k.value, size: uint8(len(k.name.s))}
+		t.insert(hashName(k.name.s), uint32(len(text)), k, parents[k.name])
 		text = append(text, k.name.s...)
 	}
 	t.text = string(text)
 	return t
 }
 
-// trieWalk visits the suffixes of one name that are keys, shortest first.
-type trieWalk struct {
-	t     *suffixTrie
-	name  string
-	end   int // just behind the next label
-	depth int
-	hash  uint64
-	value uint32 // of the key found
-	whole bool   // the key is the name itself
-}
-
-// begin starts a walk. It sets the fields where they are: a walk that was
-// returned would be copied on the way of every decision.
-func (w *trieWalk) begin(t *suffixTrie, n Name) {
-	w.t, w.name, w.end, w.hash = t, n.s, len(n.s), hashSeed
-}
-
-func (t *suffixTrie) walk(n Name) (w trieWalk) {
-	w.begin(t, n)
-	return w
-}
-
-// next goes to the next key; false when there is none. Most labels are
-// shorter than eight octets: those are hashed here, in one step.
-func (w *trieWalk) next() bool {
-	t, s, end, h, depth := w.t, w.name, w.end, w.hash, w.depth
-	for end > 0 && depth < t.deepest {
-		n := 8
-		if end >= 8 {
-			x := load8(s, end-8)
-			if n = labelIn(x); n < 8 {
-				h = mix(h ^ x>>8>>(56-8*n))
-				end -= n
-			}
-		}
-		if n == 8 {
-			h, end = hashLabel(h, s, end)
-		}
-		depth++
-		if t.depths[depth>>6&1]>>(depth&63)&1 != 0 {
-			if v, ok := t.find(h, s[end:]); ok {
-				w.end, w.hash, w.depth, w.value, w.whole = end-1, h, depth, v, end == 0
-				return true
-			}
-		}
-		end--
-	}
-	w.end = 0
-	return false
-}
-
-func (t *suffixTrie) find(h uint64, suffix string) (uint32, bool) {
-	mask := uint64(len(t.slots) - 1)
-	fp := fingerprint(h)
+// insert puts a key into its bucket, or into the next one that has room.
+func (t *suffixTrie) insert(h uint64, start uint32, k trieKey, below bool) {
+	mask := uint64(len(t.buckets) - 1)
 	for i := h & mask; ; i = (i + 1) & mask {
-		s := &t.slots[i]
-		if s.hash == 0 {
-			return 0, false
+		b := &t.buckets[i]
+		for lane := range b.size {
+			if b.size[lane] == 0 {
+				b.tags |= (h>>48 | 1) << (16 * lane)
+				b.start[lane], b.value[lane], b.size[lane], b.below[lane] = start, k.value, uint8(len(k.name.s)), below
+				return
+			}
 		}
-		if s.hash == fp && int(s.size) == len(suffix) && t.text[s.start:int(s.start)+len(suffix)] == suffix {
-			return s.value, true
+		b.over = true
+	}
+}
+
+// whole returns the value of the key that is the name itself; 0: none is.
+func (t *suffixTrie) whole(n Name) uint32 {
+	if len(n.s) > t.longest {
+		return 0
+	}
+	value, _ := t.find(hashName(n.s), n.s)
+	return value
+}
+
+// parents looks at the parents of n that are keys. It returns the value of the
+// deepest one whose value has a bit of one, and the value of the deepest one
+// whose value has a bit of other, with its place in n; 0 where there is none.
+func (t *suffixTrie) parents(n Name, one, other uint32) (deepest, otherDeepest uint32, at int) {
+	h, end, depth := uint64(hashSeed), len(n.s), 0
+	for ; end > 0; end -= 8 {
+		x := wordBefore(n.s, end)
+		for dots := dotsIn(x); dots != 0; {
+			behind := bits.LeadingZeros64(dots) // the dot, in bits
+			dots &^= 1 << 63 >> behind
+			if depth++; depth == 1 && !t.single {
+				continue
+			}
+			start := end - behind>>3
+			value, below := t.find(mix(h^x>>(64-behind)), n.s[start:])
+			if value&one != 0 {
+				deepest = value
+			}
+			if value&other != 0 {
+				otherDeepest, at = value, start
+			}
+			if !below && depth > 1 {
+				return deepest, otherDeepest, at
+			}
+		}
+		h = mix(h ^ x)
+	}
+	return deepest, otherDeepest, at
+}
+
+// find returns a key's value and whether there are keys below it.
+func (t *suffixTrie) find(h uint64, suffix string) (value uint32, below bool) {
+	if len(t.buckets) == 0 {
+		return 0, false
+	}
+	mask, tag := uint64(len(t.buckets)-1), (h>>48|1)*lanes
+	for i := h & mask; ; i = (i + 1) & mask {
+		b := &t.buckets[i]
+		y := b.tags ^ tag
+		for m := (y - lanes) &^ y & (lanes << 15); m != 0; m &= m - 1 {
+			lane := bits.TrailingZeros64(m) >> 4 & 3
+			if start := int(b.start[lane]); int(b.size[lane]) == len(suffix) && t.text[start:start+len(suffix)] == suffix {
+				return b.value[lane], b.below[lane]
+			}
+		}
+		if !b.over {
+			return 0, false
 		}
 	}
 }
@@ -137,34 +152,24 @@ func labelStart(s string, end int) int {
 const (
 	hashSeed = 0x9e3779b97f4a7c15
 	hashMul  = 0xa0761d6478bd642f
+	lanes    = 0x0001000100010001 // one in each 16 bits of a word
 )
 
-// fingerprint is the part of a hash that a slot keeps; never 0.
-func fingerprint(h uint64) uint32 { return uint32(h>>32) | 1 }
-
-// labelIn counts the octets behind the last dot of a word; 8: it has no dot.
-// Names have no '/', the one byte that a borrow could mistake for a dot.
-func labelIn(x uint64) int {
+// dotsIn marks the dots of a word, each by the high bit of its octet. Names
+// have no '/', the one octet that a borrow could mistake for a dot.
+func dotsIn(x uint64) uint64 {
 	d := x ^ ones*'.'
-	return bits.LeadingZeros64((d-ones)&^d&highs) >> 3
+	return (d - ones) &^ d & highs
 }
 
-// hashLabel continues the hash of a suffix by the label in front of it, which
-// ends before end, and returns where the label begins. It looks for the dot
-// and hashes in the same steps of eight octets. Who chooses names cannot
-// choose keys, so it need not resist collisions: keys are compared in full.
-func hashLabel(h uint64, s string, end int) (uint64, int) {
-	for {
-		x := wordBefore(s, end)
-		n := labelIn(x)
-		if n == 8 && end >= 8 {
-			h = mix(h ^ x)
-			end -= 8
-			continue
-		}
-		n = min(n, end)
-		return mix(h ^ x>>(64-8*n)), end - n
+// hashName is the hash of a whole suffix. Who chooses names cannot choose
+// keys, so it need not resist collisions: keys are compared in full.
+func hashName(s string) uint64 {
+	h, end := uint64(hashSeed), len(s)
+	for ; end >= 8; end -= 8 {
+		h = mix(h ^ load8(s, end-8))
 	}
+	return mix(h ^ wordBefore(s, end)>>(64-8*end))
 }
 
 // wordBefore loads the eight octets that end before end; those before the
@@ -179,6 +184,18 @@ func wordBefore(s string, end int) uint64 {
 	x := uint64(0)
 	for i := range end {
 		x = x>>8 | uint64(s[i])<<56
+	}
+	return x
+}
+
+// wordFrom loads the eight octets from start on; those behind the end are 0.
+func wordFrom(s string, start int) uint64 {
+	if start+8 <= len(s) {
+		return load8(s, start)
+	}
+	x := uint64(0)
+	for i := len(s) - 1; i >= start; i-- {
+		x = x<<8 | uint64(s[i])
 	}
 	return x
 }

@@ -24,24 +24,33 @@ func slowSuffixes(keys []trieKey, n Name) (found []trieKey) {
 
 func checkTrie(t *testing.T, trie *suffixTrie, keys []trieKey, n Name) {
 	t.Helper()
-	want := slowSuffixes(keys, n)
-	w := trie.walk(n)
-	for i := 0; w.next(); i++ {
-		if i >= len(want) || want[i].value != w.value || w.whole != (want[i].name == n) {
-			t.Fatalf("%d keys, %q: step %d found %d (whole %v), want %v", len(keys), n.s, i, w.value, w.whole, want)
-		}
-		if i == len(want)-1 {
-			want = want[:0]
+	var whole, one, other uint32
+	at := 0
+	for _, k := range slowSuffixes(keys, n) {
+		if k.name == n {
+			whole = k.value
 			break
 		}
+		if k.value&bitOne != 0 {
+			one = k.value
+		}
+		if k.value&bitOther != 0 {
+			other, at = k.value, len(n.s)-len(k.name.s)
+		}
 	}
-	if len(want) > 0 {
-		t.Fatalf("%d keys, %q: not all found of %v", len(keys), n.s, want)
+	if got := trie.whole(n); got != whole {
+		t.Fatalf("%d keys, %q: the whole name is found as %d, want %d", len(keys), n.s, got, whole)
 	}
-	if w.next() {
-		t.Fatalf("%d keys, %q: found %d too", len(keys), n.s, w.value)
+	if gotOne, gotOther, gotAt := trie.parents(n, bitOne, bitOther); gotOne != one || gotOther != other || gotAt != at {
+		t.Fatalf("%d keys, %q: found parents %d and, at %d, %d, want %d and, at %d, %d", len(keys), n.s, gotOne, gotAt, gotOther, one, at, other)
 	}
 }
+
+// Of the values in these tests, the bits that a look-up asks for.
+const (
+	bitOne   = 1
+	bitOther = 6
+)
 
 // sharing makes names that share labels at either end: few labels, reused.
 func sharing(r *rand.Rand, depth int) string {
@@ -66,7 +75,7 @@ func TestTrieAgainstTwin(t *testing.T) {
 			}
 			if len(s) <= MaxName && !seen[s] {
 				seen[s] = true
-				keys = append(keys, trieKey{mustName(s), uint32(len(keys))})
+				keys = append(keys, trieKey{mustName(s), uint32(len(keys) + 1)})
 			}
 		}
 		trie := compileTrie(keys)
@@ -88,7 +97,7 @@ func TestTrieAgainstTwin(t *testing.T) {
 // Names of 127 labels are found whole, as parents, and missed, like any other.
 func TestTrieDeepNames(t *testing.T) {
 	deep := mustName(labels127)
-	keys := []trieKey{{deep, 7}, {mustName("a.a"), 8}, {mustName("b.a"), 9}}
+	keys := []trieKey{{deep, 7}, {mustName("a.a"), 8}, {mustName("b.a"), 9}, {mustName("a"), 3}}
 	trie := compileTrie(keys)
 	for _, s := range []string{labels127, "b" + labels127[1:], labels127[2:], "a", "a.a", labels127[:252] + "b", labels127[:250] + "b.a"} {
 		checkTrie(t, &trie, keys, mustName(s))
@@ -101,20 +110,22 @@ func TestTrieDeepNames(t *testing.T) {
 // told apart: the text decides.
 func TestTrieCollisions(t *testing.T) {
 	keys := []trieKey{{mustName("one.example"), 1}, {mustName("two.example"), 2}, {mustName("six.example"), 6}}
+	for i := range 6 { // more than a bucket has room for
+		keys = append(keys, trieKey{mustName(fmt.Sprintf("n%d.example", i)), uint32(10 + i)})
+	}
 	trie := compileTrie(keys)
-	// A table that is full but for one slot: every look-up walks over others' slots.
-	tight := suffixTrie{slots: make([]trieSlot, 4), text: trie.text, deepest: trie.deepest}
-	const same = 0xfeed_0001
-	for i, k := range keys {
-		tight.slots[i] = trieSlot{hash: same, start: uint32(strings.Index(trie.text, k.name.s)), value: k.value, size: uint8(len(k.name.s))}
+	tight := suffixTrie{buckets: make([]trieBucket, 4), text: trie.text}
+	const same = 0xfeed_0000_0000_0002
+	for _, k := range keys {
+		tight.insert(same, uint32(strings.Index(trie.text, k.name.s)), k, k.value == 1)
 	}
 	for _, k := range keys {
-		if v, ok := tight.find(uint64(same)<<32, k.name.s); !ok || v != k.value {
-			t.Errorf("%s: found %d, %v", k.name, v, ok)
+		if v, below := tight.find(same, k.name.s); v != k.value || below != (v == 1) {
+			t.Errorf("%s: found %d, %v", k.name, v, below)
 		}
 	}
-	for _, s := range []string{"ten.example", "one.exampl", "one.examples", "example", "xone.example"} {
-		if v, ok := tight.find(uint64(same)<<32, s); ok {
+	for _, s := range []string{"ten.example", "one.exampl", "one.examples", "example", "xone.example", "n6.example"} {
+		if v, _ := tight.find(same, s); v != 0 {
 			t.Errorf("%s: found %d", s, v)
 		}
 	}
@@ -126,8 +137,8 @@ func TestTrieAllocatesNothing(t *testing.T) {
 	for _, s := range []string{"a.example", "x.y.a.example", "b.other", labels127} {
 		n := mustName(s)
 		if got := testing.AllocsPerRun(100, func() {
-			for w := trie.walk(n); w.next(); {
-			}
+			trie.whole(n)
+			trie.parents(n, bitOne, bitOther)
 		}); got != 0 {
 			t.Errorf("%s: %v allocations", s, got)
 		}
