@@ -1,0 +1,96 @@
+//go:build linux
+
+// Preflight as the pages tell it: by the commands of README.md, gateway.md and
+// sidecar.md, behind the packet filter, before the first start and beside a
+// sallyport that serves.
+
+package e2e
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// pages are where each mode's command stands.
+var pages = map[string][]string{"gateway": {"README.md", "deploy/gateway.md"}, "sidecar": {"deploy/sidecar.md"}}
+
+// documentedPreflight returns the command of a page, and what it runs in the
+// end: sallyport's arguments.
+func documentedPreflight(t *testing.T, page string) (line, args string) {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join("..", "..", "..", filepath.FromSlash(page)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := regexp.MustCompile(`(?m)^ {4,}((?:runuser -u sallyport -- sallyport|docker compose .* exec sallyport /sallyport) (preflight .*))$`).FindStringSubmatch(string(b))
+	if m == nil {
+		t.Fatalf("%s has no preflight command", page)
+	}
+	return m[1], m[2]
+}
+
+func TestPreflightAsDocumented(t *testing.T) {
+	modes(t, func(t *testing.T, mode string) {
+		s := newScene(t, mode)
+		s.g = newGateway(t, s.host)
+		s.g.uid = sallyportUser
+		if err := os.Chown(s.g.dir, sallyportUser, sallyportUser); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chmod(filepath.Dir(s.g.dir), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		s.g.configure(t, configurationOf(redirecting(mode), fleet[:1]))
+		s.load(t, s.host, s.ruleset(t))
+		for _, page := range pages[mode] {
+			line, args := documentedPreflight(t, page)
+			if strings.HasPrefix(line, "docker") { // in the container it is that user already
+				line = "runuser -u sallyport -- sallyport " + args
+			}
+			s.preflighted(t, page+", before the first start", line)
+		}
+		line, _ := documentedPreflight(t, pages[mode][0])
+		_, args := documentedPreflight(t, pages[mode][0])
+		if mode == "sidecar" {
+			if r := s.asUser(t, "runuser -u somebody -- sallyport "+args+" --timeout 500ms"); r.code != 1 || strings.Contains(r.stdout, "\nok ") {
+				t.Errorf("as another user it goes past the filter:\n%v", r)
+			}
+			line = "runuser -u sallyport -- sallyport " + args
+		}
+		s.run(t)
+		s.preflighted(t, "beside a sallyport that serves", line)
+		if b, err := os.ReadFile(filepath.Join(s.g.dir, "flows.jsonl")); err == nil && len(b) > 0 {
+			t.Errorf("flows were recorded: %s", b)
+		}
+	})
+}
+
+// preflighted demands that everything that es-manager needs works.
+func (s *scene) preflighted(t *testing.T, when, line string) {
+	t.Helper()
+	r := s.asUser(t, line)
+	if r.code != 0 || strings.Count(r.stdout, "\nok ") < 20 || !strings.Contains(r.stdout, " 0 with warnings, 0 fail, ") {
+		t.Errorf("%s:\n%v", when, r)
+	}
+}
+
+// asUser runs a line of a page where sallyport runs, on a host that has the
+// user, the configuration and the command of the page, and the lab's authority.
+func (s *scene) asUser(t *testing.T, line string) result {
+	t.Helper()
+	script := `set -e
+mount -t tmpfs none /mnt && mkdir /mnt/upper /mnt/work /mnt/bin
+mount -t overlay overlay -o lowerdir=/etc,upperdir=/mnt/upper,workdir=/mnt/work /etc
+echo 'sallyport:x:` + fmt.Sprint(sallyportUser) + `:` + fmt.Sprint(sallyportUser) + `::/:/usr/sbin/nologin' >> /etc/passwd
+echo 'somebody:x:` + fmt.Sprint(clientUser) + `:` + fmt.Sprint(clientUser) + `::/:/usr/sbin/nologin' >> /etc/passwd
+install -D -m 0644 "$0" /etc/sallyport/sallyport.toml
+cp "$1" /mnt/bin/sallyport
+export PATH="/mnt/bin:$PATH" SSL_CERT_FILE="$2"
+` + line
+	return s.host.run(t, s.dir, "", "unshare", "--mount", "--propagation", "private", "sh", "-c", script,
+		filepath.Join(s.g.dir, "sallyport.toml"), builtBinary(t), s.ca.file)
+}
