@@ -55,23 +55,23 @@ type section struct {
 func (e *textEditor) sections(n int) []section {
 	var out []section
 	inside := false
-	for _, s := range statementLines(e.lines) {
-		if !s.header {
+	for _, s := range rules.Statements(e.lines) {
+		if !s.Header {
 			continue
 		}
 		if k := len(out); inside && out[k-1].end == 0 {
-			out[k-1].end = s.line - 1
+			out[k-1].end = s.Line - 1
 		}
-		name := s.text
+		name := s.Text
 		switch {
-		case s.array && name == "client":
+		case s.Array && name == "client":
 			inside = n == 0
 			n--
 		case !strings.HasPrefix(name, "client."):
 			inside = false
 		}
 		if inside {
-			out = append(out, section{name: name, first: s.line - 1})
+			out = append(out, section{name: name, first: s.Line - 1})
 		}
 	}
 	if k := len(out); k > 0 && out[k-1].end == 0 {
@@ -124,11 +124,11 @@ func (e *textEditor) amend(client int, m Amendment) error {
 // bind sets a party of a client that has no [client.addresses].
 func (e *textEditor) bind(all []section, own section, party, value string) error {
 	for _, s := range e.keys(own) {
-		if strings.HasPrefix(s.text, "addresses.") {
+		if strings.HasPrefix(s.Text, "addresses.") {
 			e.set(own, "addresses."+party, value)
 			return nil
 		}
-		if s.text == "addresses" {
+		if s.Text == "addresses" {
 			return fmt.Errorf("addresses is written as an inline table")
 		}
 	}
@@ -139,9 +139,9 @@ func (e *textEditor) bind(all []section, own section, party, value string) error
 }
 
 // keys lists the statements of a section.
-func (e *textEditor) keys(s section) []statement {
-	all := statementLines(e.lines)
-	return slices.DeleteFunc(all, func(o statement) bool { return o.line-1 <= s.first || o.line-1 >= s.end })
+func (e *textEditor) keys(s section) []rules.Statement {
+	all := rules.Statements(e.lines)
+	return slices.DeleteFunc(all, func(o rules.Statement) bool { return o.Line-1 <= s.first || o.Line-1 >= s.end })
 }
 
 // contentEnd returns the line behind the section's last statement; what is
@@ -149,36 +149,24 @@ func (e *textEditor) keys(s section) []statement {
 func (e *textEditor) contentEnd(s section) int {
 	end := s.first + 1
 	for _, k := range e.keys(s) {
-		end = e.valueEnd(k.line - 1)
+		end = k.Last
 	}
 	return end
-}
-
-// valueEnd returns the line behind the statement that begins at line i.
-func (e *textEditor) valueEnd(i int) int {
-	_, value, _ := strings.Cut(e.lines[i], "=")
-	depth, quote, _ := scanValue(value, 0, "")
-	for i++; i < len(e.lines) && (depth > 0 || quote != ""); i++ {
-		depth, quote, _ = scanValue(e.lines[i], depth, quote)
-	}
-	return i
 }
 
 // set gives a key of a section its value; what stands in front of the equal
 // sign and a comment behind a value of one line stay.
 func (e *textEditor) set(s section, key, value string) {
 	for _, k := range e.keys(s) {
-		if strings.Trim(k.text, `"'`) != key {
+		if k.Text != key {
 			continue
 		}
-		i := k.line - 1
-		end := e.valueEnd(i)
-		head, old, _ := strings.Cut(e.lines[i], "=")
+		head, old, _ := strings.Cut(e.lines[k.Line-1], "=")
 		line := head + "= " + value
-		if end == i+1 {
-			line += commentOf(old)
+		if at := rules.CommentAt(old); k.Last == k.Line && at >= 0 {
+			line += " " + strings.TrimRight(old[at:], " \t\r")
 		}
-		e.lines = slices.Replace(e.lines, i, end, line)
+		e.lines = slices.Replace(e.lines, k.Line-1, k.Last, line)
 		return
 	}
 	e.lines = slices.Insert(e.lines, e.contentEnd(s), key+" = "+value)

@@ -93,10 +93,8 @@ func (p *reviewPage) servePolicy(w http.ResponseWriter, _ *http.Request) {
 	by := map[string][]policyRule{}
 	uses := site.Used(st)
 	unused := p.Now().Add(-unusedAfter)
-	i := 0
-	for c, r := range site.Policy.InForce { // in the order of Used
-		u := uses[i]
-		i++
+	for i, g := range site.Policy.Grants() { // in the order of Used
+		c, r, u := g.Client, g.Rule, uses[i]
 		by[c.Name] = append(by[c.Name], policyRule{u, destinations(r), portsText(r), st.Since.Before(unused) && u.Never(unused)})
 	}
 	for _, c := range site.Config.Clients {

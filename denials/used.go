@@ -30,7 +30,8 @@ func (s *Site) Used(st UsageState) []RuleUse {
 		by[useKey{u.Client, u.Rule}] = u
 	}
 	var out []RuleUse
-	for c, r := range s.Policy.InForce {
+	for _, g := range s.Policy.Grants() {
+		c, r := g.Client, g.Rule
 		use := by[useKey{c.Name, r.String()}]
 		use.Client, use.Rule = c.Name, r.String()
 		out = append(out, RuleUse{Use: use, Source: r.Source(), Purpose: r.Purpose, Expires: r.Expires, Line: lineOf(r)})

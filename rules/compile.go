@@ -33,7 +33,7 @@ func (b *scopeBuilder) addProfiles() {
 	for _, cp := range b.s.client.Profiles {
 		for _, r := range cp.Profile.Rules {
 			sr := scopeRule{rule: r, block: cp.blocks(r)}
-			sr.tcp, sr.udp = cp.portsOf(r)
+			sr.tcp, sr.udp = cp.PortsOf(r)
 			b.add(sr)
 		}
 	}

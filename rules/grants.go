@@ -20,8 +20,12 @@ type Grant struct {
 }
 
 // Grants lists every rule in force, in the order of the configuration: clients,
-// their profiles, the site's own. A rule that is not in force is not listed.
+// their profiles, the site's own. A rule that is not in force is not listed; a
+// nil Policy has none.
 func (p *Policy) Grants() []Grant {
+	if p == nil {
+		return nil
+	}
 	var out []Grant
 	for _, s := range p.scopes {
 		for i := range s.rules {

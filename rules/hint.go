@@ -126,7 +126,7 @@ func unmet(a *Attempt, d *Decision, r *Rule, cp *ClientProfile) []string {
 		}
 	}
 	if !r.Any && a.Via != DNS {
-		tcp, udp := cp.portsOf(r)
+		tcp, udp := cp.PortsOf(r)
 		mine := tcp
 		if a.Proto == UDPProto {
 			mine = udp
@@ -160,7 +160,7 @@ func hintUnnamed(a *Attempt, d *Decision, r *Rule, cp *ClientProfile) string {
 		switch {
 		case t.Role != "" && len(d.Client.Addresses[t.Role]) == 0:
 			return fmt.Sprintf("%s, on %s to the %s, which is not bound: if this is it, list it in [client.addresses] %s of client %q",
-				r.documented(), listed(cp.portsOf(r)), t.Role, t.Role, d.Client.Name)
+				r.documented(), listed(cp.PortsOf(r)), t.Role, t.Role, d.Client.Name)
 		case t.Wildcard && t.Name == target:
 			return fmt.Sprintf("%s is %s, which is every name below it and not %s itself", r.documented(), t, target)
 		case target.Below(t.Name) && exact(t.Name)(t):
@@ -203,8 +203,9 @@ func (d *Decision) profileOf(r *Rule) *ClientProfile {
 	return found
 }
 
-// portsOf returns the ports of a rule as the client has set them; cp may be nil.
-func (cp *ClientProfile) portsOf(r *Rule) (tcp, udp Ports) {
+// PortsOf returns the ports of a rule as the client has set them; those of the
+// site's own rules where cp is nil.
+func (cp *ClientProfile) PortsOf(r *Rule) (tcp, udp Ports) {
 	if cp == nil {
 		return r.TCP, r.UDP
 	}

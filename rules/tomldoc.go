@@ -55,15 +55,15 @@ func (d *tomlDoc) warn(line int, format string, args ...any) {
 // document; statements are found in the same order. A key without a statement
 // of its own, in an inline table, is where the last one was.
 func (d *tomlDoc) locate(keys []toml.Key) {
-	statements := statementLines(d.lines)
+	statements := Statements(d.lines)
 	counts := map[string]int{} // array table path -> elements so far
 	line := 0
 	for _, k := range keys {
-		if len(statements) > 0 && slices.Equal(statements[0].path, k) {
+		if len(statements) > 0 && slices.Equal(statements[0].Path, k) {
 			s := statements[0]
 			statements = statements[1:]
-			line = s.line
-			if s.array {
+			line = s.Line
+			if s.Array {
 				counts[d.indexed(k[:len(k)-1], counts)+k[len(k)-1]]++
 			}
 		}
@@ -90,18 +90,20 @@ func (d *tomlDoc) indexed(k toml.Key, counts map[string]int) string {
 	return b.String()
 }
 
-// statement is the beginning of one line that names a key or a table.
-type statement struct {
-	line  int
-	text  string   // the key as written there, dotted, without brackets and quotes
-	path  []string // the key from the top of the document
-	array bool     // [[…]]
+// A Statement is the beginning of one line of TOML that names a key or a table.
+type Statement struct {
+	Line   int      // from 1
+	Last   int      // the line on which its value ends
+	Text   string   // the key as written there, dotted, without brackets and quotes
+	Path   []string // the key from the top of the document
+	Header bool     // it opens a table
+	Array  bool     // [[…]]
 }
 
-// statementLines finds where statements begin: table headers and key = value,
+// Statements finds where statements begin: table headers and key = value,
 // skipping the inside of multi-line arrays and strings.
-func statementLines(lines []string) []statement {
-	var out []statement
+func Statements(lines []string) []Statement {
+	var out []Statement
 	var header []string
 	depth, quote := 0, ""
 	for i, line := range lines {
@@ -110,14 +112,17 @@ func statementLines(lines []string) []statement {
 			if t[0] == '[' {
 				array := strings.HasPrefix(t, "[[")
 				header, _ = scanKey(strings.TrimLeft(t, "["))
-				out = append(out, statement{i + 1, strings.Join(header, "."), header, array})
+				out = append(out, Statement{i + 1, i + 1, strings.Join(header, "."), header, true, array})
 				continue
 			}
 			key, value := scanKey(t)
-			out = append(out, statement{i + 1, strings.Join(key, "."), slices.Concat(header, key), false})
+			out = append(out, Statement{i + 1, i + 1, strings.Join(key, "."), slices.Concat(header, key), false, false})
 			t = value
 		}
-		depth, quote = scanValue(t, depth, quote)
+		if depth > 0 || quote != "" {
+			out[len(out)-1].Last = i + 1
+		}
+		depth, quote, _ = scanValue(t, depth, quote)
 	}
 	return out
 }
@@ -159,8 +164,16 @@ func scanKey(t string) (parts []string, rest string) {
 	}
 }
 
-// scanValue follows brackets and quotes over one line of a value.
-func scanValue(t string, depth int, quote string) (int, string) {
+// CommentAt tells where the comment behind a value of one line begins; -1:
+// there is none.
+func CommentAt(value string) int {
+	_, _, at := scanValue(value, 0, "")
+	return at
+}
+
+// scanValue follows brackets and quotes over one line of a value, and tells
+// where a comment begins; -1: nowhere.
+func scanValue(t string, depth int, quote string) (int, string, int) {
 	for i := 0; i < len(t); i++ {
 		if quote != "" {
 			if t[i] == '\\' && quote[0] == '"' {
@@ -173,7 +186,7 @@ func scanValue(t string, depth int, quote string) (int, string) {
 		}
 		switch t[i] {
 		case '#':
-			return depth, quote
+			return depth, quote, i
 		case '[', '{':
 			depth++
 		case ']', '}':
@@ -189,5 +202,5 @@ func scanValue(t string, depth int, quote string) (int, string) {
 	if len(quote) == 1 {
 		quote = "" // a one-line string ends with its line
 	}
-	return depth, quote
+	return depth, quote, -1
 }
