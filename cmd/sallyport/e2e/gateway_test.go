@@ -15,6 +15,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -29,6 +30,7 @@ type gateway struct {
 	dir    string // working directory; configuration and journal live here
 	uid    uint32 // who it runs as; 0: root, as the tests do
 	caps   []uintptr
+	stdin  string
 	cmd    *exec.Cmd
 	out    output
 	exited chan struct{}
@@ -90,7 +92,7 @@ func (g *gateway) startCommand(t *testing.T, name string, args ...string) {
 	// A proxy of the environment must not be asked: it does not exist.
 	g.cmd.Env = append(g.cmd.Env, "HTTP_PROXY=http://93.184.254.254:3128", "HTTPS_PROXY=http://93.184.254.254:3128",
 		"ALL_PROXY=socks5://93.184.254.254:1080")
-	g.cmd.Stdout, g.cmd.Stderr = &g.out, &g.out
+	g.cmd.Stdin, g.cmd.Stdout, g.cmd.Stderr = strings.NewReader(g.stdin), &g.out, &g.out
 	if g.uid != 0 {
 		g.cmd.SysProcAttr.Credential = &syscall.Credential{Uid: g.uid, Gid: g.uid}
 		g.cmd.SysProcAttr.AmbientCaps = g.caps

@@ -17,6 +17,10 @@ import (
 var workDir string
 
 func TestMain(m *testing.M) {
+	if errno := os.Getenv(oldKernel); errno != "" {
+		fmt.Fprintln(os.Stderr, becomeOldKernel(errno))
+		os.Exit(1)
+	}
 	os.Exit(run(m))
 }
 
