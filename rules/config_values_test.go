@@ -100,6 +100,8 @@ role    = "agent"
 [journal]
 path  = "log/denials.jsonl"
 flows = "/var/flows.jsonl"
+[process]
+hardening = "best-effort"
 [limits]
 idle = "90s"
 `), testProfiles(t))
@@ -118,12 +120,16 @@ idle = "90s"
 		"one profile in two roles":      len(cl.Profiles) == 2 && cl.Profiles[0].Role == "manager" && cl.Profiles[1].Role == "agent",
 		"the port is one profile's":     cl.Profiles[0].Ports["upgrade"] == 4431 && len(cl.Profiles[1].Ports) == 0,
 		"a limit is read":               c.Limits.Idle == 90*time.Second,
+		"hardening is read":             c.Process.Hardening == "best-effort",
 		"the others have defaults":      c.Limits.HalfClosed == time.Minute && c.Limits.Connections == 16384 && c.Limits.Sniff == 5*time.Second,
 		"upstreams have a default":      slices.Equal(c.DNS.Upstreams, []string{"system"}) && c.DNS.Denied == "nxdomain",
 	} {
 		if !ok {
 			t.Errorf("not so: %s", what)
 		}
+	}
+	if silent, _ := ParseConfig("-", "", nil, nil); silent.Process.Hardening != "required" {
+		t.Errorf("without a word hardening is %q", silent.Process.Hardening)
 	}
 	standard, _ := ParseConfig("-", "", []byte("[journal]\npath = \"-\"\n"), nil)
 	if standard.Journal.Path != "-" {

@@ -117,6 +117,7 @@ func TestPendingKeysAreSaid(t *testing.T) {
 		{"another listener", moved, "; [listen] takes effect at the next start\n"},
 		{"the same again", moved + "# 2\n", "; [listen] takes effect at the next start\n"},
 		{"the journal, too", strings.Replace(moved, "denials.jsonl", "d.jsonl", 1), "; [listen], [journal] take effect at the next start\n"},
+		{"hardening", readySite + "[process]\nhardening = \"off\"\n", "; [process] takes effect at the next start\n"},
 		{"a limit that is live", readySite + "[limits]\ncache = 99\n", ""},
 		{"taken back", readySite, ""},
 	} {
@@ -128,14 +129,14 @@ func TestPendingKeysAreSaid(t *testing.T) {
 		}
 	}
 	var journal []byte
-	for end := time.Now().Add(10 * time.Second); time.Now().Before(end) && bytes.Count(journal, []byte("; closed 0 flows")) < 6; time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(10 * time.Second); time.Now().Before(end) && bytes.Count(journal, []byte("; closed 0 flows")) < 7; time.Sleep(time.Millisecond) {
 		var err error
 		if journal, err = os.ReadFile(g.booted.Journal.Path); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if n := bytes.Count(journal, []byte("; closed 0 flows")); n != 6 {
-		t.Errorf("%d of 6 reload records tell how many flows they closed:\n%s", n, journal)
+	if n := bytes.Count(journal, []byte("; closed 0 flows")); n != 7 {
+		t.Errorf("%d of 7 reload records tell how many flows they closed:\n%s", n, journal)
 	}
 	if n := bytes.Count(journal, []byte("take effect at the next start; closed 0 flows")); n != 1 {
 		t.Errorf("the journal tells %d times of two pending keys, want once:\n%s", n, journal)
