@@ -130,6 +130,8 @@ func preflightStatus(r *preflight.Report) error {
 		return &exitError{1, nil}
 	case r.Interrupted:
 		return &exitError{2, errors.New("interrupted: this is not all")}
+	case r.Summary.OK+r.Summary.Warning == 0:
+		return &exitError{2, errors.New("nothing of what is permitted can be tried")}
 	}
 	return nil
 }

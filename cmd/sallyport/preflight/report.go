@@ -26,7 +26,6 @@ type Report struct {
 	TimeoutMS    int64          `json:"timeout_ms"` // for each step
 	Interrupted  bool           `json:"interrupted"`
 	Summary      Summary        `json:"summary"`
-	Notes        []string       `json:"notes,omitempty"` // about this host, for people
 	Upstreams    []Upstream     `json:"upstreams"`
 	Destinations []*Destination `json:"destinations"`
 	NotTried     []Untried      `json:"not_tried"`

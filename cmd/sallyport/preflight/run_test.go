@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"net"
 	"net/netip"
 	"slices"
@@ -144,6 +145,58 @@ func TestRunAsksFirst(t *testing.T) {
 	r = try(t.Context(), plan, (*rules.Policy)(nil), f)
 	if len(f.resolved)+len(f.dialed) != 0 || r.Summary.Failed != 2 || r.Destinations[0].Problem != PolicyDenied {
 		t.Errorf("denied: resolved %q, dialed %q, %+v", f.resolved, f.dialed, r.Summary)
+	}
+}
+
+// decider denies every attempt that is not provisional.
+type decider struct{ next rules.Decider }
+
+func (d decider) Decide(a rules.Attempt) rules.Decision {
+	if !a.Provisional {
+		return rules.Decision{Reason: rules.SNIMismatch}
+	}
+	return d.next.Decide(a)
+}
+
+// silentServer records what it gets.
+type silentServer struct {
+	fakeDialer
+	l *net.TCPListener
+}
+
+func (s *silentServer) DialOne(_ context.Context, _ rules.Decision, a rules.Attempt, _ netip.Addr) (*net.TCPConn, rules.Attempt, error) {
+	c, err := net.DialTCP("tcp", nil, s.l.Addr().(*net.TCPAddr))
+	return c, a, err
+}
+
+// The final question is asked before the first byte, in TLS and in HTTP: a
+// connection is all that a destination sees that is denied then.
+func TestNothingIsSentAfterADenial(t *testing.T) {
+	for _, port := range []string{"443", "80", "8443"} {
+		policy := compile(t, strings.Replace(site, `to = ["a.example", "93.184.1.1"]
+tcp = [443]`, `to = ["93.184.1.1"]
+tcp = [`+port+`]`, 1))
+		plan := NewPlan(policy, func(client, _ string) bool { return client == "two" }, source)
+		l, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := make(chan string, 1)
+		go func() {
+			c, err := l.Accept()
+			if err != nil {
+				got <- err.Error()
+				return
+			}
+			defer c.Close()
+			b, _ := io.ReadAll(c)
+			got <- string(b)
+		}()
+		r := Run(t.Context(), Config{Decide: decider{policy}, Dialer: &silentServer{l: l}, Timeout: 300 * time.Millisecond, Parallel: 1, Now: time.Now}, plan)
+		l.Close()
+		if sent := <-got; sent != "" || r.Destinations[0].Problem != PolicyDenied || !strings.Contains(r.Destinations[0].Detail, "sni_mismatch") {
+			t.Errorf("port %s: sent %q, found %+v", port, sent, r.Destinations[0].Finding)
+		}
 	}
 }
 

@@ -40,9 +40,6 @@ func (r *Report) Write(w io.Writer, color bool) error {
 	for _, u := range r.Upstreams {
 		fmt.Fprintf(w, "resolver %s: %d answered, %d not\n", u.Upstream, u.Answered, u.Failed)
 	}
-	for _, n := range r.Notes {
-		fmt.Fprintln(w, "note:", n)
-	}
 	fmt.Fprintln(w)
 	_, err := fmt.Fprintln(w, r.Sentence())
 	return err
