@@ -35,6 +35,7 @@ func documentedPreflight(t *testing.T, page string) (line, args string) {
 
 func TestPreflightAsDocumented(t *testing.T) {
 	modes(t, func(t *testing.T, mode string) {
+		need(t, "runuser")
 		s := newScene(t, mode)
 		s.g = newGateway(t, s.host)
 		s.g.uid = sallyportUser
@@ -83,8 +84,7 @@ func (s *scene) preflighted(t *testing.T, when, line string) {
 func (s *scene) asUser(t *testing.T, line string) result {
 	t.Helper()
 	script := `set -e
-mount -t tmpfs none /mnt && mkdir /mnt/upper /mnt/work /mnt/bin
-mount -t overlay overlay -o lowerdir=/etc,upperdir=/mnt/upper,workdir=/mnt/work /etc
+mount -t tmpfs none /mnt && mkdir /mnt/bin && cp -a /etc /mnt/etc && mount --bind /mnt/etc /etc
 echo 'sallyport:x:` + fmt.Sprint(sallyportUser) + `:` + fmt.Sprint(sallyportUser) + `::/:/usr/sbin/nologin' >> /etc/passwd
 echo 'somebody:x:` + fmt.Sprint(clientUser) + `:` + fmt.Sprint(clientUser) + `::/:/usr/sbin/nologin' >> /etc/passwd
 install -D -m 0644 "$0" /etc/sallyport/sallyport.toml

@@ -208,6 +208,10 @@ func TestPreflightTable(t *testing.T) {
 		!strings.Contains(r.stdout, "4 work, 0 with warnings, 0 fail") || !strings.Contains(r.stdout, "trial ok.example, by sallyport end-to-end test root, until ") {
 		t.Errorf("what works:\n%v", r)
 	}
+	r = w.host.run(t, w.dir, config, "env", "SSL_CERT_FILE=/nonexistent", "SSL_CERT_DIR=/nonexistent", builtBinary(t), "preflight", "--config", "-", "--host", "only4.example")
+	if r.code != 0 || !strings.Contains(r.stdout, "warning: cert not checked: this host has no certificate authorities") {
+		t.Errorf("without authorities:\n%v", r)
+	}
 	r = w.run(t, config, "--host", "dropped*.example", "--host", "expired.example", "--host", "gone.example", "--timeout", "500ms")
 	for _, want := range []string{
 		"failed: tcp timed out: a firewall on the way drops it",
