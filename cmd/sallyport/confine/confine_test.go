@@ -63,7 +63,7 @@ func confined(t *testing.T, uid uint32, change func(*order), ambient ...uintptr)
 		change(&o)
 	}
 	cmd := exec.Command(binary)
-	cmd.Env = []string{childMark + "=1"}
+	cmd.Env = []string{childMark + "=1", "GORACE=atexit_sleep_ms=0"} // a race detector waits a second else
 	var said bytes.Buffer
 	cmd.Stderr = &said
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
