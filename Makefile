@@ -30,7 +30,7 @@ name = sallyport-$(VERSION)-linux-$(1)
 systemd = $(wildcard deploy/systemd/*)
 papers  = README.md CHANGELOG.md SECURITY.md deploy/gateway.md deploy/gateway.toml configs/reference.toml
 
-.PHONY: all stage release reproduce vuln clean
+.PHONY: all stage release reproduce vuln fresh clean
 .DELETE_ON_ERROR:
 
 all:
@@ -43,7 +43,7 @@ release: $(ARCHES:%=archive-%)
 	@cat $(DIST)/SHA256SUMS
 
 # Pages and completions come from this machine's own binary, and are the same for each.
-$(DIST)/manual: clean
+$(DIST)/manual: fresh
 	GOARCH=$(HOST) GOFLAGS="$(GOFLAGS) -tags=manual" go run -ldflags "-X main.version=$(VERSION)" ./cmd/sallyport manual $@
 
 stage-%: $(DIST)/manual
@@ -69,5 +69,9 @@ reproduce:
 vuln:
 	deploy/vuln
 
-clean:
-	rm -rf $(DIST) sallyport
+# What an earlier release left would be in the sums.
+fresh:
+	rm -rf $(DIST)
+
+clean: fresh
+	rm -f sallyport

@@ -1,0 +1,451 @@
+//go:build linux
+
+// Host: the page of the gateway host, followed literally on a fresh Debian, which
+// is then booted between a manager and an internet.
+
+package e2e
+
+import (
+	"crypto/tls"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/miekg/dns"
+)
+
+// host is a Debian as gateway of a scene.
+type host struct {
+	*debian
+	s    *scene
+	page *guide
+}
+
+func TestGatewayHost(t *testing.T) {
+	need(t, "nft", "curl", "ping", "make", "git")
+	h := &host{debian: newDebian(t), s: newScene(t, "gateway"),
+		page: readGuide(t, "gateway.md", "Install, on a fresh Debian host", "What the packet filter drops")}
+	h.s.host.sysctl(t, "ipv4/ip_forward", "0")
+	h.s.host.sysctl(t, "ipv6/conf/all/forwarding", "0")
+
+	h.install(t)
+	h.boot(t, h.s.host)
+	h.healthy(t)
+	h.confined(t)
+	h.tryIt(t)
+	h.reload(t)
+	h.restart(t)
+	h.listenElsewhere(t)
+	h.upgrade(t)
+	h.killed(t)
+	h.hung(t)
+	h.stopped(t)
+	h.uninstall(t)
+	h.page.done(t)
+}
+
+// releaseArchive builds what "make release" builds, for this machine.
+func releaseArchive(t *testing.T) string {
+	t.Helper()
+	dist := filepath.Join(t.TempDir(), "dist")
+	cmd := exec.Command("make", "-C", filepath.Join("..", "..", ".."), "release", "ARCHES="+runtime.GOARCH, "DIST="+dist)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("make release: %v\n%s", err, out)
+	}
+	return dist
+}
+
+// install follows the steps up to the installation, before systemd runs.
+func (h *host) install(t *testing.T) {
+	t.Helper()
+	dist := releaseArchive(t)
+	copied := exec.Command("sh", "-c", `cp "$0"/*.tar.gz "$0"/SHA256SUMS "$1"`, dist, filepath.Join(h.root, "root"))
+	if out, err := copied.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	const site = "/etc/sallyport/sallyport.toml"
+	step := func(dir, block string) result {
+		t.Helper()
+		r := h.work(t, "cd "+dir+"\n"+strings.ReplaceAll(block, "linux-amd64", "linux-"+runtime.GOARCH))
+		if r.code != 0 {
+			t.Fatalf("%v", r)
+		}
+		return r
+	}
+	step("/root", h.page.block(t, "apt-get install"))
+	// Without a configuration nothing is enabled.
+	const unpacked = "/root/sallyport-*/"
+	if r := step(unpacked, "./install.sh --dry-run"); !strings.Contains(r.stdout, "Nothing was started") || h.exists("/usr/local/bin/sallyport") {
+		t.Errorf("dry: %v", r)
+	}
+	step(unpacked, h.page.block(t, "install -d"))
+	if r := step(unpacked, "./install.sh"); !strings.Contains(r.stdout, "Nothing was started") || h.exists("/etc/systemd/system/multi-user.target.wants/sallyport.service") {
+		t.Errorf("with the bare example: %v", r)
+	}
+	manager := fleet[0]
+	h.edit(t, site, `"10.20.30.40", "fd00:20::40"`, fmt.Sprintf("%q, %q", manager.v4(), manager.v6()), "udp://10.0.0.53", "udp://"+resolver4)
+	// A mistake changes nothing.
+	good := h.get(t, site)
+	h.put(t, site, good+"\n[limits]\nidle = 1\n")
+	if r := h.work(t, "cd "+unpacked+"\n./install.sh"); r.code != 1 || !strings.Contains(r.all(), "sallyport.toml:23: ") || !strings.Contains(r.stderr, "nothing was changed") {
+		t.Errorf("with a mistake: %v", r)
+	}
+	h.put(t, site, good)
+	if r := step(unpacked, h.page.block(t, "./sallyport check")); !strings.Contains(r.stdout, "table inet sallyport") || strings.Contains(r.all(), "warning") {
+		t.Errorf("%v", r)
+	}
+	if r := step(unpacked, h.page.block(t, "./install.sh")); !strings.Contains(r.stdout, "They start with the next boot") {
+		t.Errorf("%v", r)
+	}
+	if h.get(t, site) != good {
+		t.Error("the configuration was overwritten")
+	}
+	if r := step(unpacked, "./install.sh"); strings.Contains(r.stdout, "  /usr/local") {
+		t.Errorf("twice is not once: %v", r)
+	}
+	// systemd's own opinion, with what the generator says; and a page from man's place.
+	verify := step("/", "systemd-analyze verify --man=no --generators=yes sallyport.service sallyport.socket sallyport-dns.socket sallyport-nft.service")
+	if strings.Contains(verify.all(), "sallyport") {
+		t.Errorf("%v", verify)
+	}
+	if !h.exists("/usr/local/share/man/man1/sallyport-explain.1") || !h.exists("/usr/local/share/bash-completion/completions/sallyport") {
+		t.Error("no man page, or no completion")
+	}
+}
+
+func (h *host) exists(path string) bool {
+	_, err := os.Lstat(filepath.Join(h.root, path))
+	return err == nil
+}
+
+// healthy is what the page asks after the installation.
+func (h *host) healthy(t *testing.T) {
+	t.Helper()
+	check := h.page.block(t, "sallyport healthcheck")
+	eventually(t, 20*time.Second, "sallyport is well", func() error {
+		if r := h.sh(t, check); r.code != 0 {
+			return errorf("%v", r)
+		}
+		return nil
+	})
+	for _, forwarding := range []string{"ipv4/ip_forward", "ipv6/conf/all/forwarding"} {
+		if got := h.must(t, "cat /proc/sys/net/"+forwarding); got != "1\n" {
+			t.Errorf("%s is %q", forwarding, got)
+		}
+	}
+	for _, unit := range []string{"sallyport.socket", "sallyport-dns.socket", "sallyport.service"} {
+		if state := h.show(t, unit, "ActiveState"); state != "active" {
+			t.Errorf("%s is %s", unit, state)
+		}
+	}
+	if listen := h.show(t, "sallyport.socket", "Listen") + h.show(t, "sallyport-dns.socket", "Listen"); lacks(listen, "[::]:3129 (Stream)", "[::]:5300 (Stream)", "[::]:5300 (Datagram)") != nil {
+		t.Errorf("systemd holds %q", listen)
+	}
+}
+
+// confined reads what the kernel says of the running process.
+func (h *host) confined(t *testing.T) {
+	t.Helper()
+	status := h.must(t, "cat /proc/$(systemctl show --value -p MainPID sallyport)/status")
+	err := lacks(status, "CapPrm:\t0000000000000000", "CapEff:\t0000000000000000", "CapBnd:\t0000000000000000", "CapAmb:\t0000000000000000",
+		"NoNewPrivs:\t1", "Seccomp:\t2")
+	if err != nil || strings.Contains(status, "Uid:\t0") {
+		t.Errorf("%v\n%s", err, status)
+	}
+	if ready := h.must(t, "sallyport healthcheck --ready --config /etc/sallyport/sallyport.toml"); strings.Contains(ready, "failed") {
+		t.Errorf("a step of its own confinement fails:\n%s", ready)
+	}
+}
+
+// tryIt makes the page's tries on the manager.
+func (h *host) tryIt(t *testing.T) {
+	t.Helper()
+	mark := h.s.rec.mark(t)
+	block := h.page.block(t, "curl https://license.sangfor.com/")
+	want := []struct {
+		code int
+		text string
+	}{{0, "origin"}, {6, "Could not resolve host"}, {35, "access denied"}, {1, "100% packet loss"}}
+	lines := strings.Split(strings.TrimSpace(block), "\n")
+	if len(lines) != len(want) {
+		t.Fatalf("the page tries %q", lines)
+	}
+	for i, line := range lines {
+		r := h.manager(t, line)
+		if r.code != want[i].code || !strings.Contains(r.all(), want[i].text) {
+			t.Errorf("%v\nwant exit %d and %q", r, want[i].code, want[i].text)
+		}
+	}
+	try{ours: "license.sangfor.com"}.check(t, h.s, h.s.rec.since(t, mark))
+	out := h.must(t, h.page.block(t, "sallyport denials"))
+	if err := lacks(out, "evil.example", "es-manager", "counter drop_icmp"); err != nil {
+		t.Errorf("%v:\n%s", err, out)
+	}
+}
+
+// manager runs a line of shell on the manager, which trusts the lab's authority.
+func (h *host) manager(t *testing.T, line string) result {
+	t.Helper()
+	return h.s.user(t, "", "env", "CURL_CA_BUNDLE="+h.s.ca.file, "sh", "-c", line)
+}
+
+// reload puts a changed configuration in force.
+func (h *host) reload(t *testing.T) {
+	t.Helper()
+	const line = "curl -sS --max-time 5 https://clt.sangfor.com/"
+	if r := h.manager(t, line); r.code == 0 {
+		t.Errorf("before the feature is on: %v", r)
+	}
+	pid := h.show(t, "sallyport", "MainPID")
+	h.edit(t, "/etc/sallyport/sallyport.toml", `"neural-x"]`, `"neural-x", "sample-submission"]`)
+	h.must(t, h.page.block(t, "sallyport check --config"))
+	eventually(t, 10*time.Second, "the feature is on", func() error {
+		if r := h.manager(t, line); r.code != 0 {
+			return errorf("%v", r)
+		}
+		return nil
+	})
+	if now := h.show(t, "sallyport", "MainPID"); now != pid {
+		t.Errorf("a reload is no restart: %s, %s", pid, now)
+	}
+}
+
+// restart restarts under load: nobody is refused, nothing is lost.
+func (h *host) restart(t *testing.T) {
+	t.Helper()
+	block := h.page.block(t, "systemctl restart sallyport")
+	h.underLoad(t, func() {
+		for range 3 {
+			pid := h.show(t, "sallyport", "MainPID")
+			h.must(t, block)
+			if now := h.show(t, "sallyport", "MainPID"); now == pid || now == "0" {
+				t.Errorf("it was not restarted: %s, %s", pid, now)
+			}
+		}
+	})
+}
+
+// upgrade installs again, beside the running one.
+func (h *host) upgrade(t *testing.T) {
+	t.Helper()
+	h.underLoad(t, func() {
+		pid := h.show(t, "sallyport", "MainPID")
+		if out := h.must(t, "cd /root/sallyport-*/\n./install.sh"); !strings.Contains(out, "Running: ") {
+			t.Errorf("%s", out)
+		}
+		if now := h.show(t, "sallyport", "MainPID"); now == pid {
+			t.Error("an upgrade that restarts nothing")
+		}
+	})
+}
+
+// underLoad runs f while connections and queries begin all the time, and fails
+// when one of them is refused, reset, lost or answered wrongly.
+func (h *host) underLoad(t *testing.T, f func()) {
+	t.Helper()
+	var all sync.WaitGroup
+	var good atomic.Int64
+	stop, failures := make(chan struct{}), make(chan error, 64)
+	worker := func(f func() error) {
+		all.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				case <-time.After(10 * time.Millisecond):
+				}
+				if err := f(); err == nil {
+					good.Add(1)
+				} else {
+					select {
+					case failures <- err:
+					default:
+					}
+				}
+			}
+		})
+	}
+	for _, a := range h.s.addressesOf("license.sangfor.com") {
+		worker(func() error { return h.s.fetch(netip.AddrPortFrom(a, 443), "license.sangfor.com") })
+		worker(func() error { return h.s.fetch(netip.AddrPortFrom(a, 443), "license.sangfor.com") })
+	}
+	worker(func() error { return h.s.ask("license.sangfor.com") })
+	enough := func(more int64) {
+		before := good.Load()
+		eventually(t, 20*time.Second, "transfers under load", func() error {
+			if n := good.Load() - before; n < more {
+				return errorf("%d", n)
+			}
+			return nil
+		})
+	}
+	enough(20)
+	f()
+	enough(20)
+	close(stop)
+	all.Wait()
+	close(failures)
+	for err := range failures {
+		t.Errorf("under load: %v", err)
+	}
+	t.Logf("%d connections and queries under load", good.Load())
+}
+
+// fetch makes one request over a new connection, patiently.
+func (s *scene) fetch(dst netip.AddrPort, name string) error {
+	d := net.Dialer{Timeout: 20 * time.Second}
+	var c net.Conn
+	if err := s.clients.do(func() (err error) { c, err = d.Dial("tcp", dst.String()); return err }); err != nil {
+		return err
+	}
+	defer c.Close()
+	_ = c.SetDeadline(time.Now().Add(20 * time.Second))
+	secure := tls.Client(c, &tls.Config{ServerName: name, RootCAs: s.ca.pool})
+	if _, err := fmt.Fprintf(secure, "GET / HTTP/1.0\r\nHost: %s\r\n\r\n", name); err != nil {
+		return err
+	}
+	b := make([]byte, 4096)
+	if n, err := secure.Read(b); !strings.Contains(string(b[:n]), "200 OK") {
+		return errorf("%v: %q %w", dst, b[:n], err)
+	}
+	return nil
+}
+
+// ask asks a resolver that does not know of sallyport, once and patiently.
+func (s *scene) ask(name string) error {
+	c, err := s.clients.dial("udp", "", foreignDNS4+":53")
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	q := new(dns.Msg)
+	q.SetQuestion(name+".", dns.TypeA)
+	answer, _, err := (&dns.Client{Timeout: 20 * time.Second}).ExchangeWithConn(q, &dns.Conn{Conn: c})
+	if err != nil || len(answer.Answer) == 0 {
+		return errorf("query: %v %w", answer, err)
+	}
+	return nil
+}
+
+// listenElsewhere adds a listener: systemd holds it after the page's commands.
+func (h *host) listenElsewhere(t *testing.T) {
+	t.Helper()
+	h.edit(t, "/etc/sallyport/sallyport.toml", "[listen]\n", "[listen]\nhttp = [\""+gateway4+":3128\"]\n")
+	h.must(t, h.page.block(t, "systemctl daemon-reload"))
+	if listen := h.show(t, "sallyport.socket", "Listen"); !strings.Contains(listen, gateway4+":3128 (Stream)") {
+		t.Errorf("systemd holds %q", listen)
+	}
+	if r := h.manager(t, "curl -sS -x http://"+gateway4+":3128 https://license.sangfor.com/"); r.code != 0 {
+		t.Errorf("%v", r)
+	}
+}
+
+// killed kills the gateway under load of permitted and forbidden tries: nothing
+// forbidden gets out, and it is back without anybody's help.
+func (h *host) killed(t *testing.T) {
+	t.Helper()
+	mark := h.s.rec.mark(t)
+	w := h.s.work(t)
+	eventually(t, 20*time.Second, "transfers under load", func() error { return w.more(0) })
+	restarts := h.show(t, "sallyport", "NRestarts")
+	h.must(t, "systemctl kill --signal=KILL sallyport")
+	eventually(t, 20*time.Second, "it is started again", func() error {
+		if n := h.show(t, "sallyport", "NRestarts"); n == restarts || h.show(t, "sallyport", "ActiveState") != "active" {
+			return errorf("%s restarts", n)
+		}
+		return nil
+	})
+	before := w.done.Load()
+	eventually(t, 20*time.Second, "transfers after the kill", func() error { return w.more(before) })
+	w.stop()
+	try{ours: "license.sangfor.com"}.check(t, h.s, h.s.rec.everything(t, mark))
+}
+
+// hung stops the process without ending it: systemd misses its sign of life.
+func (h *host) hung(t *testing.T) {
+	t.Helper()
+	const drop = "/run/systemd/system/sallyport.service.d/hurry.conf"
+	h.must(t, "mkdir -p "+filepath.Dir(drop)+"\nprintf '[Service]\\nWatchdogSec=3s\\nTimeoutAbortSec=1s\\n' >"+drop+
+		"\nsystemctl daemon-reload\nsystemctl restart sallyport")
+	restarts, err := strconv.Atoi(h.show(t, "sallyport", "NRestarts"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.must(t, "kill -STOP $(systemctl show --value -p MainPID sallyport)")
+	eventually(t, 30*time.Second, "systemd starts it again", func() error {
+		if n := h.show(t, "sallyport", "NRestarts"); n != strconv.Itoa(restarts+1) || h.show(t, "sallyport", "ActiveState") != "active" {
+			return errorf("%s restarts", n)
+		}
+		return nil
+	})
+	if err := h.s.fetch(netip.AddrPortFrom(h.s.addressesOf("license.sangfor.com")[0], 443), "license.sangfor.com"); err != nil {
+		t.Error(err)
+	}
+	h.must(t, "rm "+drop+"\nsystemctl daemon-reload\nsystemctl restart sallyport")
+}
+
+// stopped stops it for good: nothing gets out, and the filter stays, also when
+// its unit stops.
+func (h *host) stopped(t *testing.T) {
+	t.Helper()
+	h.must(t, h.page.block(t, "systemctl stop sallyport.socket"))
+	h.must(t, "systemctl stop sallyport-nft")
+	h.nothingGetsOut(t)
+	h.must(t, "systemctl start sallyport-nft sallyport")
+	if r := h.manager(t, "curl -sS https://license.sangfor.com/"); r.code != 0 {
+		t.Errorf("%v", r)
+	}
+}
+
+// nothingGetsOut tries for a while, and all of it in vain.
+func (h *host) nothingGetsOut(t *testing.T) {
+	t.Helper()
+	h.must(t, "nft list table inet sallyport >/dev/null")
+	mark := h.s.rec.mark(t)
+	w := h.s.work(t)
+	eventually(t, 20*time.Second, "tries in vain", func() error {
+		if n := w.tried.Load(); n < 200 {
+			return errorf("%d", n)
+		}
+		return nil
+	})
+	w.stop()
+	if n := w.done.Load(); n > 0 {
+		t.Errorf("%d transfers without a gateway", n)
+	}
+	for _, p := range h.s.rec.everything(t, mark) {
+		if tail := p.proto == "tcp" && !p.syn && len(p.payload) == 0; !tail && !(try{}.permits(h.s, p) && p.query == "") {
+			t.Errorf("without a gateway there arrived: %v", p)
+		}
+	}
+}
+
+// uninstall removes what was installed, keeps what is the site's, and opens nothing.
+func (h *host) uninstall(t *testing.T) {
+	t.Helper()
+	out := h.must(t, "cd /root/sallyport-*/\n./install.sh --uninstall")
+	if !strings.Contains(out, "packet filter is still loaded") {
+		t.Errorf("%s", out)
+	}
+	if left := h.must(t, "find /usr/local /etc/systemd -name '*sallyport*'"); left != "" {
+		t.Errorf("left behind:\n%s", left)
+	}
+	if !h.exists("/etc/sallyport/sallyport.toml") || !h.exists("/var/log/sallyport/denials.jsonl") {
+		t.Error("the site's own is gone")
+	}
+	h.nothingGetsOut(t)
+	h.must(t, "cd /root/sallyport-*/\n./install.sh --uninstall --purge")
+	if h.exists("/etc/sallyport") || h.exists("/var/log/sallyport") || strings.Contains(h.get(t, "/etc/passwd"), "sallyport") {
+		t.Error("--purge leaves the site's own")
+	}
+}
