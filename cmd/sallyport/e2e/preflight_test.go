@@ -62,7 +62,13 @@ func TestPreflightNamesEachFault(t *testing.T) {
 	g.configure(t, config)
 	g.start(t, "run", "--config", "sallyport.toml")
 	g.waitListening(t, outside4+":3128")
-	journaled := w.read(t, g.dir)
+	var journaled string
+	eventually(t, 10*time.Second, "its start is on record", func() error {
+		if journaled = w.read(t, g.dir); !strings.Contains(journaled, `"event":"start"`) {
+			return os.ErrNotExist
+		}
+		return nil
+	})
 
 	mark := w.rec.mark(t)
 	r := w.run(t, config, "--json", "--timeout", "1500ms", "--parallel", "32")
