@@ -29,6 +29,7 @@ import (
 type order struct {
 	Plan   Plan
 	Errno  syscall.Errno // 0, or what a filter of system calls answers to landlock_create_ruleset
+	As     int           // 0, or the older Landlock that the kernel is to be taken for
 	Inside string        // a directory that Plan grants for writing
 	Read   string        // one granted for reading, with a file f
 	Beyond string        // one that is not granted, with a file f
@@ -73,7 +74,14 @@ func child() error {
 		return err
 	}
 	threads := startThreads(4)
-	c := Apply(o.Plan)
+	c := &Confinement{}
+	if o.As == 0 {
+		c = Apply(o.Plan)
+	} else {
+		c.dropCapabilities(o.Plan)
+		c.setNoNewPrivs()
+		c.restrictAs(o.As, o.Plan.Files)
+	}
 	if err := out.Encode(report{Steps: c.Steps}); err != nil {
 		return err
 	}

@@ -46,6 +46,11 @@ func (c *Confinement) restrict(files []Grant) {
 		c.landlock(Absent, why)
 		return
 	}
+	c.restrictAs(version, files)
+}
+
+// restrictAs does what a version of Landlock can do.
+func (c *Confinement) restrictAs(version int, files []Grant) {
 	config := versions[version]
 	config.HandledAccessNet &^= ll.AccessNetConnectTCP
 	rules, err := c.rules(files, config)

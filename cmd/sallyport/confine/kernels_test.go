@@ -1,0 +1,104 @@
+//go:build linux
+
+// Tests of what other kernels can do, and of plans that cannot be carried out.
+
+package confine
+
+import (
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// A kernel without Landlock is no failure, and is said; a filter that refuses
+// the call is one. Either way the other steps are taken.
+func TestWithoutLandlock(t *testing.T) {
+	needRoot(t)
+	for _, c := range []struct {
+		errno syscall.Errno
+		state State
+		says  string
+	}{
+		{syscall.ENOSYS, Absent, "this kernel has no Landlock"},
+		{syscall.EOPNOTSUPP, Absent, "lsm="},
+		{syscall.EPERM, Failed, "SystemCallFilter"},
+		{syscall.EINVAL, Failed, "invalid argument"},
+	} {
+		before, r := confined(t, 0, func(o *order) { o.Errno = c.errno })
+		for _, name := range []string{Files, TCPBind, Scopes} {
+			if before.State(name) != c.state {
+				t.Errorf("%v: %v", c.errno, before.Steps)
+			}
+		}
+		if text := before.Steps[2].String(); !strings.Contains(text, c.says) {
+			t.Errorf("%v: it says %q", c.errno, text)
+		}
+		if err := (&Confinement{Steps: before.Steps}).Err(); (err != nil) != (c.state == Failed) {
+			t.Errorf("%v: %v", c.errno, err)
+		}
+		checkTries(t, r, false)
+		checkStatus(t, r, "CapPrm:"+zero, "CapEff:"+zero, "CapBnd:"+zero, "NoNewPrivs:1")
+	}
+}
+
+// An older kernel's Landlock is used as far as it goes, and what it cannot do is
+// said.
+func TestOlderLandlock(t *testing.T) {
+	needRoot(t)
+	needLandlock(t)
+	for version := 1; version < newest; version++ {
+		before, r := confined(t, 0, func(o *order) { o.As = version })
+		for _, c := range []struct {
+			step, try string
+			since     int
+		}{
+			{Files, "write beyond", 1},
+			{Files, "execute a program", 1},
+			{Files, "move a file out", 1},
+			{Files, "truncate beyond", 3},
+			{TCPBind, "listen on TCP", 4},
+			{Scopes, "signal the parent", 6},
+		} {
+			state := Absent
+			if version >= c.since || c.step == Files {
+				state = On
+			}
+			if prevented := r.Tries[c.try] != ""; before.State(c.step) != state || prevented != (version >= c.since) {
+				t.Errorf("Landlock %d: %s: %q; %v", version, c.try, r.Tries[c.try], before.Steps)
+			}
+		}
+		for _, name := range works {
+			if e := r.Tries[name]; e != "" {
+				t.Errorf("Landlock %d: %s: %s", version, name, e)
+			}
+		}
+		if text := before.Steps[2].String(); strings.Contains(text, "truncating") != (version < 3) {
+			t.Errorf("Landlock %d says %q", version, text)
+		}
+	}
+}
+
+// What cannot be confined is a failure, not a hole.
+func TestPlansThatFail(t *testing.T) {
+	needRoot(t)
+	needLandlock(t)
+	for _, c := range []struct {
+		what, step, says string
+		change           func(*order)
+	}{
+		{"everything is written", Files, "a directory of its own", func(o *order) { o.Plan.Files = append(o.Plan.Files, Grant{"/", Change}) }},
+		{"a directory is gone", Files, "no such file", func(o *order) { o.Plan.Files = append(o.Plan.Files, Grant{"/no/such", Change}) }},
+		{"another's directory", Capabilities, "belongs to nobody", func(o *order) {
+			if err := os.Chown(o.Inside, 65534, 65534); err != nil {
+				panic(err)
+			}
+		}},
+	} {
+		before, _ := confined(t, 0, c.change)
+		err := (&Confinement{Steps: before.Steps}).Err()
+		if before.State(c.step) != Failed || err == nil || !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%s: %v", c.what, before.Steps)
+		}
+	}
+}
