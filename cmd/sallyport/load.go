@@ -130,6 +130,10 @@ func checkJournal(cfg *rules.Config) rules.Problems {
 		if file.path == "" || file.path == "-" {
 			continue
 		}
+		if dir, err := filepath.Abs(filepath.Dir(file.path)); err == nil && dir == "/" && cfg.Process.Hardening == "required" {
+			out = append(out, rules.Problem{File: cfg.File, Warning: true,
+				Text: fmt.Sprintf("[journal] %s: run refuses %s where the kernel has Landlock: it is to write below the journal's directory only, and that would be everywhere; give it a directory of its own", file.key, file.path)})
+		}
 		target := file.path
 		if _, err := os.Stat(target); errors.Is(err, fs.ErrNotExist) {
 			target = filepath.Dir(target)
