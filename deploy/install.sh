@@ -99,14 +99,16 @@ offline() { if [ -n "$root" ]; then systemctl --quiet --root "$root" "$@"; else 
 
 uninstall() {
 	say "Removing sallyport:"
-	if booted; then
-		# shellcheck disable=SC2086 # lists of names
-		run systemctl --quiet disable --now $services
-		# shellcheck disable=SC2086
-		run systemctl --quiet stop $sockets 2>/dev/null || true
-	else
-		# shellcheck disable=SC2086
-		run offline disable $services 2>/dev/null || true
+	if [ -f "$root$units/sallyport.service" ]; then
+		if booted; then
+			# shellcheck disable=SC2086 # lists of names
+			run systemctl --quiet disable --now $services
+			# shellcheck disable=SC2086
+			run systemctl --quiet stop $sockets
+		else
+			# shellcheck disable=SC2086
+			run offline disable $services
+		fi
 	fi
 	files | while read -r _ _ place; do
 		[ -e "$root$place" ] || continue
