@@ -162,7 +162,7 @@ func (d *Destination) certCell() string {
 		}
 	}
 	if found == nil {
-		return ""
+		return "-"
 	}
 	c := found.TLS.Cert
 	text := fmt.Sprintf("%s, by %s, until %s", visible(commonName(c.Subject)), visible(commonName(c.Issuer)), c.NotAfter.Format(time.DateOnly))
