@@ -98,28 +98,33 @@ func asksSystem(cfg *rules.Config) bool {
 	return slices.Contains(cfg.DNS.Upstreams, "system")
 }
 
-// mptcpStep looks at every listener for itself.
+// mptcpStep looks at every listener for itself, inherited ones, too.
 func mptcpStep(socks *sockets) confine.Step {
-	step := confine.Step{Name: noMPTCP, State: confine.On}
 	for _, l := range socks.all() {
-		tcp, ok := l.(*net.TCPListener)
-		if !ok {
+		if l.Addr().Network() == "unix" {
 			continue
 		}
-		raw, err := tcp.SyscallConn()
-		if err == nil {
-			err = errors.Join(raw.Control(func(fd uintptr) {
-				var protocol int
-				if protocol, err = unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_PROTOCOL); err == nil && protocol != unix.IPPROTO_TCP {
-					err = fmt.Errorf("is no plain TCP but protocol %d", protocol)
-				}
-			}), err)
-		}
-		if err != nil {
-			return confine.Step{Name: noMPTCP, State: confine.Failed, Detail: fmt.Sprintf("listener %v: %v", l.Addr(), err)}
+		if protocol, err := protocolOf(l); err != nil || protocol != unix.IPPROTO_TCP {
+			return confine.Step{Name: noMPTCP, State: confine.Failed, Detail: fmt.Sprintf("listener %v has protocol %d, and not TCP's: %v", l.Addr(), protocol, err)}
 		}
 	}
-	return step
+	return confine.Step{Name: noMPTCP, State: confine.On}
+}
+
+// protocolOf asks the kernel for a listener's protocol.
+func protocolOf(l net.Listener) (protocol int, err error) {
+	c, ok := l.(syscall.Conn)
+	if !ok {
+		return 0, fmt.Errorf("%T is no socket", l)
+	}
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return 0, err
+	}
+	if e := raw.Control(func(fd uintptr) { protocol, err = unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_PROTOCOL) }); e != nil {
+		return 0, e
+	}
+	return protocol, err
 }
 
 // outside explains why a file that a changed configuration names cannot be

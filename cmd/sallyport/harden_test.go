@@ -48,9 +48,12 @@ func TestNoMPTCP(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer multi.Close()
-	if p := protocolOf(t, multi); p != unix.IPPROTO_MPTCP {
-		t.Logf("this kernel has no MPTCP (protocol %d): nothing to find", p)
+	if p, err := protocolOf(multi); p != unix.IPPROTO_MPTCP || err != nil {
+		t.Logf("this kernel has no MPTCP (protocol %d, %v): nothing to find", p, err)
 		return
+	}
+	if step := mptcpStep(&sockets{http: []net.Listener{struct{ net.Listener }{socks.http[0]}}}); step.State != confine.Failed {
+		t.Errorf("what cannot be looked at: %v", step)
 	}
 	if step := mptcpStep(&sockets{http: append(socks.http, multi)}); step.State != confine.Failed || !strings.Contains(step.Detail, multi.Addr().String()) {
 		t.Errorf("%v", step)
@@ -62,18 +65,6 @@ func addrPorts(texts ...string) (out []netip.AddrPort) {
 		out = append(out, netip.MustParseAddrPort(s))
 	}
 	return out
-}
-
-func protocolOf(t *testing.T, l net.Listener) (protocol int) {
-	t.Helper()
-	raw, err := l.(*net.TCPListener).SyscallConn()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := raw.Control(func(fd uintptr) { protocol, err = unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_PROTOCOL) }); err != nil {
-		t.Fatal(err)
-	}
-	return protocol
 }
 
 // What is kept follows the configuration, and is no more.
