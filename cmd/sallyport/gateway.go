@@ -196,7 +196,7 @@ func (g *gateway) ready() []error {
 		errs = append(errs, fmt.Errorf("configuration: the file is not in force, an earlier one is: %w", reload))
 	}
 	if err := g.journal.Err(); err != nil {
-		errs = append(errs, fmt.Errorf("journal: %w", err))
+		errs = append(errs, fmt.Errorf("journal: %w", g.outside(err)))
 	}
 	if err := g.filter.Healthy(); err != nil {
 		for line := range strings.SplitSeq(err.Error(), "\n") { // one for each set of upstreams

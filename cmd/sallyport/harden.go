@@ -127,8 +127,9 @@ func protocolOf(l net.Listener) (protocol int, err error) {
 	return protocol, err
 }
 
-// outside explains why a file that a changed configuration names cannot be
-// read: it is no matter of its permissions.
+// outside explains why a file cannot be opened that a changed configuration
+// names, or that is in a directory other than the one at the start: it is no
+// matter of permissions.
 func (g *gateway) outside(err error) error {
 	var at *fs.PathError
 	if !errors.As(err, &at) || !errors.Is(at.Err, syscall.EACCES) {

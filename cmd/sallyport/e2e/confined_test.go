@@ -114,6 +114,26 @@ func rotates(t *testing.T, l *lab, g *gateway) {
 		t.Fatal(err)
 	}
 	dir.mustDeny(t, 0, denial{host: "reopened.evil.example", reason: "not_listed"})
+
+	// Another directory in its place is not the one that was granted.
+	log := filepath.Join(g.dir, "log")
+	if err := os.Rename(log, log+".old"); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(log, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chown(log, int(g.uid), int(g.uid)); err != nil {
+		t.Fatal(err)
+	}
+	g.waitState(t, false, "needs a restart")
+	if err := os.Remove(log); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(log+".old", log); err != nil {
+		t.Fatal(err)
+	}
+	g.waitState(t, true, "")
 }
 
 // A configuration from standard input and a journal to standard output name no
