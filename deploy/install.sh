@@ -204,7 +204,7 @@ activate() {
 next() {
 	if [ "$enable" = yes ]; then
 		say "" "Now: sallyport healthcheck --ready --config $etc/sallyport.toml" \
-			"     sallyport preflight --config $etc/sallyport.toml" \
+			"     runuser -u sallyport -- sallyport preflight --config $etc/sallyport.toml" \
 			"     sallyport denials --config $etc/sallyport.toml"
 	else
 		say "" "Nothing was started. Next: write $etc/sallyport.toml (an example is there if you had none), then run this again:" \

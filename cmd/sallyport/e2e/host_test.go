@@ -47,6 +47,7 @@ func TestGatewayHost(t *testing.T) {
 	h.reload(t)
 	h.restart(t)
 	h.listenElsewhere(t)
+	h.liveSets(t)
 	h.upgrade(t)
 	h.killed(t)
 	h.hung(t)
@@ -84,6 +85,7 @@ func (h *host) install(t *testing.T) {
 		return r
 	}
 	step("/root", h.page.block(t, "apt-get install"))
+	h.intoRoot(t)
 	// Without a configuration nothing is enabled.
 	const unpacked = "/root/sallyport-*/"
 	if r := step(unpacked, "./install.sh --dry-run"); !strings.Contains(r.stdout, "Nothing was started") || h.exists("/usr/local/bin/sallyport") {
@@ -121,6 +123,48 @@ func (h *host) install(t *testing.T) {
 	}
 	if !h.exists("/usr/local/share/man/man1/sallyport-explain.1") || !h.exists("/usr/local/share/bash-completion/completions/sallyport") {
 		t.Error("no man page, or no completion")
+	}
+}
+
+// intoRoot installs from the outside, as one who makes an image does, and takes
+// everything away again.
+func (h *host) intoRoot(t *testing.T) {
+	t.Helper()
+	before := h.work(t, "find / -xdev | grep sallyport || true").stdout
+	site := filepath.Join(t.TempDir(), "site.toml")
+	script, err := filepath.Glob(filepath.Join(h.root, "root", "sallyport-*", "install.sh"))
+	if err != nil || len(script) != 1 {
+		t.Fatalf("unpacked: %q %v", script, err)
+	}
+	example, err := os.ReadFile(filepath.Join(filepath.Dir(script[0]), "gateway.toml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(site, append(example, "# of this site\n"...), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	run := func(args ...string) string {
+		t.Helper()
+		cmd := exec.Command(script[0], append(args, "--root", h.root)...)
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Fatalf("install.sh %q: %v\n%s", args, err, out)
+		}
+		return string(out)
+	}
+	run("--config", site)
+	for _, path := range []string{"/usr/local/bin/sallyport", "/var/log/sallyport", "/etc/sallyport/sallyport.toml",
+		"/etc/systemd/system/multi-user.target.wants/sallyport.service", "/etc/systemd/system/multi-user.target.wants/sallyport-nft.service"} {
+		if !h.exists(path) {
+			t.Errorf("--root does not install %s", path)
+		}
+	}
+	if passwd := h.get(t, "/etc/passwd"); !strings.Contains(passwd, "\nsallyport:") {
+		t.Errorf("--root makes no user:\n%s", passwd)
+	}
+	run("--uninstall", "--purge")
+	if after := h.work(t, "find / -xdev | grep sallyport || true").stdout; after != before {
+		t.Errorf("before --root\n%s\nafterwards\n%s", before, after)
 	}
 }
 
@@ -390,6 +434,34 @@ func (h *host) listenElsewhere(t *testing.T) {
 		t.Errorf("no cure in\n%s", log)
 	}
 	proxied("3130")
+}
+
+// liveSets keeps one capability, for datagrams to a name.
+func (h *host) liveSets(t *testing.T) {
+	t.Helper()
+	site := h.get(t, "/etc/sallyport/sallyport.toml")
+	h.put(t, "/etc/sallyport/sallyport.toml", site+`
+[[rule]]
+id     = "time"
+client = "es-manager"
+to     = ["license.sangfor.com"]
+udp    = [123]
+reason = "a name for datagrams"
+`)
+	const drop = "/etc/systemd/system/sallyport.service.d/live-sets.conf"
+	h.must(t, "install -D -m 0644 /usr/local/share/doc/sallyport/sallyport-live-sets.conf "+drop+
+		"\nsystemctl daemon-reload\nsystemctl reload sallyport-nft\nsystemctl restart sallyport")
+	address := pick(h.s.addressesOf("license.sangfor.com"), false).String()
+	eventually(t, 20*time.Second, "the name's address is in the packet filter", func() error {
+		return lacks(h.must(t, "nft list table inet sallyport"), address)
+	})
+	status := h.must(t, "cat /proc/$(systemctl show --value -p MainPID sallyport)/status")
+	if err := lacks(status, "CapPrm:\t0000000000001000", "CapBnd:\t0000000000001000", "NoNewPrivs:\t1", "Seccomp:\t2"); err != nil {
+		t.Errorf("%v\n%s", err, status)
+	}
+	h.must(t, "rm -r "+filepath.Dir(drop)+"\nsystemctl daemon-reload")
+	h.put(t, "/etc/sallyport/sallyport.toml", site)
+	h.must(t, "systemctl reload sallyport-nft\nsystemctl restart sallyport")
 }
 
 // killed kills the gateway under load of permitted and forbidden tries: nothing
