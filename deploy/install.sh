@@ -60,7 +60,6 @@ done
 etc=/etc/sallyport log=/var/log/sallyport units=/usr/local/lib/systemd/system doc=/usr/local/share/doc/sallyport
 site=$root$etc/sallyport.toml
 services='sallyport-nft.service sallyport.service'
-sockets='sallyport.socket sallyport-dns.socket'
 
 # files lists what is installed: mode, file beside this script, place.
 files() {
@@ -101,10 +100,9 @@ uninstall() {
 	say "Removing sallyport:"
 	if [ -f "$root$units/sallyport.service" ]; then
 		if booted; then
-			# shellcheck disable=SC2086 # lists of names
+			if systemctl --quiet is-active sallyport.socket; then run systemctl stop sallyport.socket; fi
+			# shellcheck disable=SC2086 # a list of names
 			run systemctl --quiet disable --now $services
-			# shellcheck disable=SC2086
-			run systemctl --quiet stop $sockets
 		else
 			# shellcheck disable=SC2086
 			run offline disable $services

@@ -72,7 +72,10 @@ func (d dropIn) write(dir string) error {
 }
 
 // socketDropIns completes the two socket units, and ties the service to those
-// of them that have a socket: a unit without one would not load.
+// of them that have a socket: a unit without one would not load. There are no
+// datagrams without streams, so what happens to sallyport.socket may happen to
+// all: in one transaction, as otherwise a client would start the service while
+// an operator is half way through.
 func socketDropIns(config string, l rules.Listen) []dropIn {
 	var streams, datagrams, units []string
 	for _, list := range [][]netip.AddrPort{l.HTTP, l.SOCKS5, l.Transparent, l.DNS} {
@@ -93,7 +96,7 @@ func socketDropIns(config string, l rules.Listen) []dropIn {
 	}
 	if len(units) > 0 {
 		list := strings.Join(units, " ")
-		out = append(out, dropIn{"sallyport.service.d/50-sockets.conf", head + "[Unit]\nPartOf=" + list + "\n[Service]\nSockets=" + list + "\n"})
+		out = append(out, dropIn{"sallyport.service.d/50-sockets.conf", head + "[Unit]\nPartOf=" + units[0] + "\n[Service]\nSockets=" + list + "\n"})
 	}
 	return out
 }

@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -183,14 +184,6 @@ func (h *host) healthy(t *testing.T) {
 		}
 		return nil
 	})
-	authority, err := os.ReadFile(h.s.ca.file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	h.put(t, "/etc/ssl/certs/ca-certificates.crt", string(authority))
-	if r := h.sh(t, h.page.block(t, "runuser -u sallyport -- sallyport preflight")); r.code != 0 || strings.Count(r.stdout, "\nok ") < 5 {
-		t.Errorf("%v", r)
-	}
 	for _, forwarding := range []string{"ipv4/ip_forward", "ipv6/conf/all/forwarding"} {
 		if got := h.must(t, "cat /proc/sys/net/"+forwarding); got != "1\n" {
 			t.Errorf("%s is %q", forwarding, got)
@@ -482,7 +475,11 @@ func (h *host) killed(t *testing.T) {
 	before := w.done.Load()
 	eventually(t, 20*time.Second, "transfers after the kill", func() error { return w.more(before) })
 	w.stop()
-	try{ours: "license.sangfor.com"}.check(t, h.s, h.s.rec.everything(t, mark))
+	arrived := slices.DeleteFunc(h.s.rec.everything(t, mark), func(p packet) bool {
+		// The host's own word that nobody waits for a resolver's answer any more.
+		return p.proto == "icmp" && p.src.Addr() == netip.MustParseAddr(outside4) && p.dst.Addr() == netip.MustParseAddr(resolver4)
+	})
+	try{ours: "license.sangfor.com"}.check(t, h.s, arrived)
 }
 
 // hung stops the process without ending it: systemd misses its sign of life.
@@ -512,7 +509,7 @@ func (h *host) hung(t *testing.T) {
 // its unit stops.
 func (h *host) stopped(t *testing.T) {
 	t.Helper()
-	h.must(t, h.page.block(t, "systemctl stop sallyport.socket"))
+	h.must(t, h.page.block(t, "systemctl stop sallyport.socket\n"))
 	h.must(t, "systemctl stop sallyport-nft")
 	h.nothingGetsOut(t)
 	h.must(t, "systemctl start sallyport-nft sallyport")
