@@ -26,11 +26,11 @@ func (r *runner) address(ctx context.Context, t *target, grants []asked, addr ne
 	out.at = at
 	g, why, ok := t.reaching(grants, addr)
 	if !ok {
-		problem := PolicyDenied
+		problem, detail := PolicyDenied, why.Help()
 		if why == rules.PrivateAddress {
-			problem = PrivateAddress
+			problem, detail = PrivateAddress, "an internal or otherwise special address, which the gateway does not dial for this name"
 		}
-		out.Status, out.Finding = Failed, at.finding(problem, why.Help())
+		out.Status, out.Finding = Failed, at.finding(problem, detail)
 		return out
 	}
 	if t.proto == rules.UDPProto {
