@@ -56,10 +56,11 @@ SSL_CERT_FILE and SSL_CERT_DIR name others.
 Every rule in force is required: what a feature that is off documents is not
 tried. These are warnings and no failures: some addresses of several fail; a
 certificate that is not trusted, at an internal address or a host without a
-name; a reset after the ClientHello on other ports than 443. A family that this
-host has no route for is no failure while the other works. Listed as not tried:
-wildcards, prefixes, more than 16 ports in a row, every protocol and port,
-parties that are not bound, and UDP, of which only the name is resolved.
+name, or where this host has no authorities; a reset after the ClientHello on
+other ports than 443. A family that this host has no route for is no failure
+while the other works. Listed as not tried: wildcards, prefixes, more than 16
+ports in a row, every protocol and port, parties that are not bound, and UDP,
+of which only the name is resolved.
 
 Where a packet filter knows sallyport by its user, as in a sidecar, run it as
 that user; as anybody else it is redirected into sallyport like a client.
