@@ -12,7 +12,9 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 )
 
 // pages are where each mode's command stands.
@@ -54,18 +56,19 @@ func TestPreflightAsDocumented(t *testing.T) {
 			}
 			s.preflighted(t, page+", before the first start", line)
 		}
-		line, _ := documentedPreflight(t, pages[mode][0])
 		_, args := documentedPreflight(t, pages[mode][0])
-		if mode == "sidecar" {
-			if r := s.asUser(t, "runuser -u somebody -- sallyport "+args+" --timeout 500ms"); r.code != 1 || strings.Contains(r.stdout, "\nok ") {
-				t.Errorf("as another user it goes past the filter:\n%v", r)
-			}
-			line = "runuser -u sallyport -- sallyport " + args
-		}
 		s.run(t)
-		s.preflighted(t, "beside a sallyport that serves", line)
+		s.preflighted(t, "beside a sallyport that serves", "runuser -u sallyport -- sallyport "+args)
 		if b, err := os.ReadFile(filepath.Join(s.g.dir, "flows.jsonl")); err == nil && len(b) > 0 {
 			t.Errorf("flows were recorded: %s", b)
+		}
+		if mode != "sidecar" {
+			return
+		}
+		s.g.signal(t, syscall.SIGKILL)
+		s.g.waitExit(t, 5*time.Second)
+		if r := s.asUser(t, "runuser -u somebody -- sallyport "+args+" --timeout 500ms"); r.code != 1 || strings.Contains(r.stdout, "\nok ") {
+			t.Errorf("as another user it goes past the filter:\n%v", r)
 		}
 	})
 }
