@@ -121,8 +121,7 @@ uninstall() {
 	fi
 	if booted; then
 		run systemctl daemon-reload
-		say "The packet filter is still loaded: nothing gets out. To stop routing, and then take it away:"
-		say "  sysctl -w net.ipv4.ip_forward=0 net.ipv6.conf.all.forwarding=0 && nft delete table inet sallyport"
+		say "The packet filter is still loaded, and this host routes nothing. To take the filter away: nft delete table inet sallyport"
 	fi
 	[ "$purge" = yes ] || say "Kept: $etc, $log and the user sallyport."
 }

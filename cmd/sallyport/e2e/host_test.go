@@ -511,8 +511,18 @@ func (h *host) stopped(t *testing.T) {
 	t.Helper()
 	h.must(t, h.page.block(t, "systemctl stop sallyport.socket\n"))
 	h.must(t, "systemctl stop sallyport-nft")
+	if got := h.must(t, "cat /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv6/conf/all/forwarding"); got != "0\n0\n" {
+		t.Errorf("without its unit the host routes: %q", got)
+	}
 	h.nothingGetsOut(t)
-	h.must(t, "systemctl start sallyport-nft sallyport")
+	// Debian's own unit begins with "flush ruleset": ours comes back after it.
+	h.must(t, "systemctl start sallyport-nft sallyport\nsystemctl restart nftables")
+	eventually(t, 20*time.Second, "the packet filter is back", func() error {
+		if r := h.sh(t, "nft list table inet sallyport"); r.code != 0 {
+			return errorf("%v%s", r, h.sh(t, "systemctl --no-pager status nftables sallyport-nft").stdout)
+		}
+		return nil
+	})
 	if r := h.manager(t, "curl -sS https://license.sangfor.com/"); r.code != 0 {
 		t.Errorf("%v", r)
 	}
