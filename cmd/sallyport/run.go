@@ -71,6 +71,7 @@ func run(ctx context.Context, file string, live bool, stdin io.Reader, stderr io
 		return err
 	}
 	defer socks.close()
+	warnOfAbsent(log, socks.listeners(), isLocal)
 	sets, err := openSets(live)
 	if err != nil {
 		return err
