@@ -136,7 +136,8 @@ admin       = "127.0.0.1:9180"
 // Scripts are POSIX sh, and shellcheck has nothing to say.
 func TestDeployScripts(t *testing.T) {
 	needsTools(t, "shellcheck")
-	for _, script := range []string{"deploy/install.sh", "deploy/reproduce", "deploy/vuln", "deploy/systemd/sallyport-generator"} {
+	for _, script := range []string{"deploy/install.sh", "deploy/reproduce", "deploy/vuln", "deploy/systemd/sallyport-generator",
+		"deploy/compose/load-filter", "deploy/compose/hold-namespace"} {
 		if !strings.HasPrefix(deployed(t, script), "#!/bin/sh\n") {
 			t.Errorf("%s is for another shell", script)
 		}

@@ -11,12 +11,16 @@
 // where nothing is in the way it does. Below its listeners a packet socket
 // records what arrives: "denied" means here that no packet came.
 //
+// Docker's part starts a dockerd of its own between the same two sides, builds
+// the images without a registry, from a base made of this machine's Go, and runs
+// the stacks of deploy/compose.yaml by the commands of their pages.
+//
 // The suite promises: nothing leaves the machine; nothing is left behind, not
 // even when the test is killed, because namespaces and children hang on the
 // test process; the tables of destinations are written from the vendors'
 // documents, not from the shipped profiles.
 //
-// It needs Linux, root, iproute2, nftables and the clients. What is missing is skipped
+// It needs Linux, root, iproute2, nftables, Docker and the clients. What is missing is skipped
 // with a message; SALLYPORT_E2E=required makes every such skip a failure, as
 // CI does. SALLYPORT_E2E_UNDICI names a node_modules/undici directory; without
 // it "npm install" fetches one for the test, and so for SALLYPORT_E2E_AXE and

@@ -28,7 +28,7 @@ func documentedPreflight(t *testing.T, page string) (line, args string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := regexp.MustCompile(`(?m)^ {4,}((?:runuser -u sallyport -- sallyport|docker compose .* exec sallyport /sallyport) (preflight .*))$`).FindStringSubmatch(string(b))
+	m := regexp.MustCompile(`(?m)^ *((?:runuser -u sallyport -- sallyport|docker compose exec -T sidecar-sallyport /sallyport) (preflight .*?))(?: +# .*)?$`).FindStringSubmatch(string(b))
 	if m == nil {
 		t.Fatalf("%s has no preflight command", page)
 	}

@@ -1,0 +1,295 @@
+//go:build linux
+
+// Docker stacks: deploy/compose.yaml in a copy of the repository, driven by the
+// commands of its page.
+
+package e2e
+
+import (
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+)
+
+// registryImage is what the pages say instead of the reader's own application.
+const registryImage = "registry.corp.example/manager:6.0.4"
+
+// stack is one profile of deploy/compose.yaml, and the page that tells how to
+// run it.
+type stack struct {
+	*daemon
+	profile string
+	dir     string // the copy of the repository
+	page    []pageCommand
+	env     []string
+}
+
+// newStack copies what the images are built from. more is a further compose
+// file, "" for none: what a site would add.
+func (d *daemon) newStack(t *testing.T, profile, page, more string) *stack {
+	t.Helper()
+	s := &stack{daemon: d, profile: profile, dir: t.TempDir()}
+	for _, name := range []string{"Dockerfile", ".dockerignore", "go.mod", "go.sum", "cmd", "rules", "dnsfilter", "proxy", "denials", "configs", "deploy"} {
+		if r := d.tool(t, "", nil, "cp", "-R", repositoryFile(t, name), s.dir); r.code != 0 {
+			t.Fatalf("%v", r)
+		}
+	}
+	files := "deploy/compose.yaml"
+	if more != "" {
+		if err := os.WriteFile(filepath.Join(s.dir, "more.yaml"), []byte(more), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		files += ":more.yaml"
+	}
+	// Another spelling of the client, and what stands in for a registry.
+	bin := filepath.Join(s.dir, "bin")
+	shim := `#!/bin/sh
+if [ "$1" = compose ]; then shift; COMPOSE_FILE=` + files + ` exec docker-compose "$@"; fi
+exec ` + d.client + ` "$@"
+`
+	if err := os.Mkdir(bin, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(bin, "docker"), []byte(shim), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	s.env = []string{"PATH=" + bin + ":" + os.Getenv("PATH"), "VERSION=" + testVersion, "GO_IMAGE=" + warmImage, "FILTER_IMAGE=" + baseImage,
+		"APPLICATION_COMMAND=sh -c 'trap \"exit 0\" TERM; while :; do sleep 1 & wait; done'"} // sleep alone would not hear SIGTERM
+	s.page = readPage(t, page)
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("%v", s.compose(t, "logs", "--no-color", "--tail=60"))
+		}
+		s.compose(t, "down", "-v", "-t", "0")
+	})
+	return s
+}
+
+func repositoryFile(t *testing.T, name string) string {
+	t.Helper()
+	path, err := filepath.Abs(filepath.Join(repository, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// compose runs docker compose as the page does.
+func (s *stack) compose(t *testing.T, args ...string) result {
+	t.Helper()
+	return s.shell(t, "export COMPOSE_PROJECT_NAME=sallyport COMPOSE_PROFILES="+s.profile+"\ndocker compose "+strings.Join(args, " "))
+}
+
+// shell runs a script in the copy of the repository.
+func (s *stack) shell(t *testing.T, script string) result {
+	t.Helper()
+	return s.tool(t, "", s.env, "sh", "-c", "cd "+s.dir+" && "+script)
+}
+
+// pageCommand is one command of a page, and what the page says of it.
+type pageCommand struct{ section, line, says string }
+
+var (
+	pageHeading = regexp.MustCompile(`^#+ (.*)`)
+	pageBlock   = regexp.MustCompile("^\\s*```(\\w*)")
+)
+
+// readPage takes the commands out of the sh blocks of a page, in order. A
+// comment behind a command says what will come of it.
+func readPage(t *testing.T, name string) (commands []pageCommand) {
+	t.Helper()
+	text, err := os.ReadFile(repositoryFile(t, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	section, inside := "", false
+	for line := range strings.Lines(string(text)) {
+		line = strings.TrimSpace(line)
+		if m := pageBlock.FindStringSubmatch(line); m != nil {
+			inside = !inside && m[1] == "sh"
+			continue
+		}
+		if m := pageHeading.FindStringSubmatch(line); m != nil && !inside {
+			section = m[1]
+		}
+		if inside && line != "" {
+			command, says, _ := strings.Cut(line, " # ")
+			commands = append(commands, pageCommand{section, strings.TrimSpace(command), strings.TrimSpace(says)})
+		}
+	}
+	return commands
+}
+
+// follow runs the commands of one section of the page, with the site's own
+// values in the place of the page's. Settings hold for what follows.
+func (s *stack) follow(t *testing.T, section string, instead ...string) {
+	t.Helper()
+	replacer := strings.NewReplacer(instead...)
+	ran := 0
+	for _, c := range s.page {
+		if c.section != section {
+			continue
+		}
+		ran++
+		line := replacer.Replace(c.line)
+		if set, ok := strings.CutPrefix(line, "export "); ok {
+			s.env = append(s.env, strings.Fields(set)...)
+			continue
+		}
+		r := s.shell(t, line)
+		refused := strings.HasPrefix(c.says, "refused") || strings.HasPrefix(c.says, "no such")
+		if (r.code != 0) != refused {
+			t.Fatalf("the page says %q: %v\n%s", c.says, r, s.compose(t, "logs", "--no-color", "--tail=40").stdout)
+		}
+	}
+	if ran == 0 {
+		t.Fatalf("the page has no commands in a section %q", section)
+	}
+}
+
+// container returns the identity of a service's container, running or not.
+func (s *stack) container(t *testing.T, service string) string {
+	t.Helper()
+	id := strings.TrimSpace(s.must(t, "ps", "-aq", "--filter", "label=com.docker.compose.service="+service, "--filter", "label=com.docker.compose.oneoff=False"))
+	if id == "" || strings.Contains(id, "\n") {
+		t.Fatalf("containers of %s: %q", service, id)
+	}
+	return id
+}
+
+// curl fetches from the application's container.
+func (s *stack) curl(t *testing.T, service string, args ...string) result {
+	t.Helper()
+	return s.docker(t, append([]string{"exec", s.container(t, service), "curl", "-sS", "--max-time", "6"}, args...)...)
+}
+
+// mustReach fetches documented names.
+func (s *stack) mustReach(t *testing.T, service string) {
+	t.Helper()
+	for _, url := range []string{"https://license.sangfor.com/", "https://x.sangfor.com/", "http://upd.sangfor.com/", "https://update1.sangfor.net/"} {
+		host := strings.TrimSuffix(strings.SplitAfter(url, "://")[1], "/")
+		if r := s.curl(t, service, url); !strings.Contains(r.stdout, "host="+host) {
+			t.Errorf("a documented name: %v", r)
+		}
+	}
+}
+
+// mustBeBare holds a container to the promises of docker inspect, and to those
+// of the kernel for its first process.
+func (s *stack) mustBeBare(t *testing.T, service string, readOnly bool) {
+	t.Helper()
+	i := s.inspect(t, s.container(t, service))
+	h := i.HostConfig
+	if fmt.Sprint(h.CapDrop) != "[ALL]" || len(h.CapAdd) != 0 || h.Privileged || !strings.Contains(fmt.Sprint(h.SecurityOpt), "no-new-privileges") {
+		t.Errorf("%s: %+v", service, h)
+	}
+	if readOnly && !h.ReadonlyRootfs {
+		t.Errorf("%s: the root can be written", service)
+	}
+	for _, set := range []string{"CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"} {
+		if v := s.status(t, i.State.Pid, set); v != "0000000000000000" {
+			t.Errorf("%s: %s is %s", service, set, v)
+		}
+	}
+	if v := s.status(t, i.State.Pid, "NoNewPrivs"); v != "1" {
+		t.Errorf("%s: NoNewPrivs is %s", service, v)
+	}
+}
+
+// status reads /proc/PID/status as the daemon's process namespace numbers it.
+func (s *stack) status(t *testing.T, pid int, field string) string {
+	t.Helper()
+	all, _ := filepath.Glob("/proc/[0-9]*/status")
+	for _, file := range all {
+		text, _ := os.ReadFile(file)
+		values := make(map[string]string)
+		for line := range strings.Lines(string(text)) {
+			key, value, _ := strings.Cut(line, ":")
+			values[key] = strings.TrimSpace(value)
+		}
+		// NSpid: the number out here, that in the daemon's namespace, and that in the container's.
+		if f := strings.Fields(values["NSpid"]); len(f) == 3 && f[1] == fmt.Sprint(pid) && f[2] == "1" && s.ours(file) {
+			return values[field]
+		}
+	}
+	t.Fatalf("no process %d", pid)
+	return ""
+}
+
+// ours tells whether a process belongs to this daemon and not to another.
+func (s *stack) ours(status string) bool {
+	groups, _ := os.ReadFile(filepath.Join(filepath.Dir(status), "cgroup"))
+	return strings.Contains(string(groups), s.cgroup)
+}
+
+// withControl runs f with a container in the stack's outer network, without
+// sallyport, but with what the application does not have.
+func (s *stack) withControl(t *testing.T, f func(container string)) {
+	t.Helper()
+	id := s.must(t, "run", "-d", "--network", "sallyport_outside", "--cap-add", "NET_ADMIN", "--security-opt", "seccomp=unconfined", baseImage, "sleep", "infinity")
+	defer s.docker(t, "rm", "-f", id)
+	f(id)
+}
+
+// bridge returns the host's place in a network: the first address of the subnet.
+func (s *stack) bridge(t *testing.T, network string) netip.Addr {
+	t.Helper()
+	subnets := strings.Fields(s.must(t, "network", "inspect", "-f", "{{range .IPAM.Config}}{{.Subnet}} {{end}}", network))
+	p, err := netip.ParsePrefix(subnets[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p.Masked().Addr().Next()
+}
+
+// kill kills a container as docker kill does, and waits until it is dead.
+func (s *stack) kill(t *testing.T, service string) {
+	t.Helper()
+	s.must(t, "kill", s.container(t, service))
+	eventually(t, 10*time.Second, service+" is dead", func() error {
+		if s.inspect(t, s.container(t, service)).State.Running {
+			return errorf("it runs")
+		}
+		return nil
+	})
+}
+
+// revive starts it again, as anybody would.
+func (s *stack) revive(t *testing.T, service string) {
+	t.Helper()
+	s.must(t, "start", s.container(t, service))
+	s.waitHealthy(t, s.container(t, service))
+}
+
+// mustNotReach wants even documented names out of reach.
+func (s *stack) mustNotReach(t *testing.T, service string) {
+	t.Helper()
+	if r := s.curl(t, service, "https://license.sangfor.com/"); r.code == 0 {
+		t.Errorf("without sallyport: %v", r)
+	}
+}
+
+// mustNotFindAdmin looks for the admin listener wherever the application can:
+// every port of loopback, every unix socket in sight. That there is one is shown
+// from sallyport's own container.
+func (s *stack) mustNotFindAdmin(t *testing.T, app string) {
+	t.Helper()
+	gate := strings.Replace(app, "application", "sallyport", 1)
+	if r := s.docker(t, "exec", s.container(t, gate), "/sallyport", "healthcheck", "--config", "/etc/sallyport/sallyport.toml"); r.code != 0 {
+		t.Errorf("the admin listener does not answer its own container: %v", r)
+	}
+	for _, user := range []string{"0", fmt.Sprint(exemptUser)} {
+		o := s.probeIn(t, s.container(t, app), user, []escape{{task: task{Name: "scan", How: "scan"}}})[0]
+		if o.Err != "" || strings.Contains(o.Answer, "metrics") {
+			t.Errorf("user %s finds %q %s", user, o.Answer, o.Err)
+		}
+		if strings.HasPrefix(app, "sidecar") && !strings.Contains(o.Answer, "open 127.0.0.1:5300") {
+			t.Errorf("the scan finds nothing at all: %q", o.Answer)
+		}
+	}
+}
