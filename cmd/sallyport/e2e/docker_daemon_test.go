@@ -21,9 +21,11 @@ import (
 // daemon is a running dockerd with nothing in it but what the test imports.
 type daemon struct {
 	*scene
-	dir    string // state, sockets and a home
-	client string // the docker that belongs to the daemon
-	cgroup string // parent of its containers' groups
+	test   *testing.T // whose daemon it is: a reboot in one part is not the end of the others
+	dir    string     // state, sockets and a home
+	client string     // the docker that belongs to the daemon
+	cgroup string     // parent of its containers' groups
+	driver string     // where it keeps images
 	proc   *gateway
 }
 
@@ -39,7 +41,7 @@ const containers6 = "fd78:5a11::/64"
 func startDaemon(t *testing.T) *daemon {
 	t.Helper()
 	need(t, "nft", "unshare", "dockerd", "docker-compose", "iptables", "curl", "dig", "setpriv")
-	d := &daemon{client: distributionDocker, cgroup: fmt.Sprintf("/sallyport-e2e-%d", os.Getpid())}
+	d := &daemon{test: t, client: distributionDocker, cgroup: fmt.Sprintf("/sallyport-e2e-%d", os.Getpid())}
 	if _, err := os.Stat(d.client); err != nil {
 		missing(t, "docker is not installed: %v", err)
 	}
@@ -53,7 +55,7 @@ func startDaemon(t *testing.T) *daemon {
 	d.write(t, "daemon.json", "{}\n")
 	t.Cleanup(func() { d.mustBeGone(t) })
 	for _, driver := range []string{"overlay2", "vfs"} {
-		if d.try(t, driver) {
+		if d.driver = driver; d.try(t) {
 			return d
 		}
 	}
@@ -61,18 +63,18 @@ func startDaemon(t *testing.T) *daemon {
 	return nil
 }
 
-// try starts dockerd with one storage driver: overlay2 wants a file system
-// below it that can take it.
-func (d *daemon) try(t *testing.T, driver string) bool {
+// try starts dockerd with its storage driver: overlay2 wants a file system below
+// it that can take it.
+func (d *daemon) try(t *testing.T) bool {
 	t.Helper()
 	d.proc = &gateway{ns: d.gateway, dir: d.dir}
 	const script = `set -e
 mkdir -p /etc/docker && mount -t tmpfs none /etc/docker && mount -t tmpfs none /run # keys, locks and sockets
 mount --bind "$0/resolv.conf" /etc/resolv.conf
 exec "$@"`
-	d.proc.startCommand(t, "unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child", "--mount-proc",
+	d.proc.startCommand(d.test, "unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child", "--mount-proc",
 		"sh", "-c", script, d.dir, "dockerd", "--data-root", d.dir+"/data", "--exec-root", d.dir+"/exec", "-p", d.dir+"/pid",
-		"-H", d.host(), "--config-file", d.dir+"/daemon.json", "--log-level", "warn", "--storage-driver", driver, "--cgroup-parent", d.cgroup)
+		"-H", d.host(), "--config-file", d.dir+"/daemon.json", "--log-level", "warn", "--storage-driver", d.driver, "--cgroup-parent", d.cgroup)
 	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
 		select {
 		case <-d.proc.exited:
@@ -84,6 +86,28 @@ exec "$@"`
 		}
 	}
 	return false
+}
+
+// reboot lets everything die at once, as with the host's power, and starts the
+// daemon again.
+func (d *daemon) reboot(t *testing.T) {
+	t.Helper()
+	_ = d.proc.cmd.Process.Kill()
+	<-d.proc.exited
+	eventually(t, 20*time.Second, "everything is dead", func() error {
+		if left := d.processes(); len(left) > 0 {
+			return errorf("%v", left)
+		}
+		return nil
+	})
+	for _, volatile := range []string{"exec", "pid", "sock"} {
+		if err := os.RemoveAll(filepath.Join(d.dir, volatile)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !d.try(t) {
+		t.Fatalf("dockerd does not start again:\n%s", d.proc.out.String())
+	}
 }
 
 func (d *daemon) host() string { return "unix://" + d.dir + "/sock" }

@@ -7,6 +7,7 @@ package e2e
 
 import (
 	"testing"
+	"time"
 )
 
 func (d *daemon) testExplicit(t *testing.T) {
@@ -34,6 +35,15 @@ func (d *daemon) testExplicit(t *testing.T) {
 	s.mustNotEscape(t, s.container(t, app), d.escapes(inside, "revived"), host)
 
 	s.follow(t, "After a change")
+	s.mustReach(t, app)
+	d.reboot(t)
+	s.waitHealthy(t, s.container(t, gate))
+	eventually(t, 20*time.Second, "the application is back", func() error {
+		if !s.inspect(t, s.container(t, app)).State.Running {
+			return errorf("it is not running")
+		}
+		return nil
+	})
 	s.mustReach(t, app)
 	s.follow(t, "The image by itself", "docker build", "docker build --build-arg GO_IMAGE="+warmImage+" --build-arg FILTER_IMAGE="+baseImage)
 	s.follow(t, "Stop")

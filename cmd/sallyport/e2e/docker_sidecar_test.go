@@ -8,6 +8,7 @@ package e2e
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -46,7 +47,27 @@ func (d *daemon) testSidecarPage(t *testing.T) {
 	s.follow(t, "Try it")
 	s.follow(t, "After a change")
 	s.mustReach(t, sidecarApp)
+	s.mustStartAtBoot(t)
 	s.testRestarts(t)
+}
+
+// mustStartAtBoot holds the unit to what the page does by hand.
+func (s *stack) mustStartAtBoot(t *testing.T) {
+	t.Helper()
+	need(t, "systemd-analyze")
+	unit := repositoryFile(t, "deploy/compose/sallyport-sidecar.service")
+	text, err := os.ReadFile(unit)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range s.page {
+		if c.section == "Anew" && !strings.Contains(string(text), "\nExecStart=/usr/bin/"+c.line+"\n") {
+			t.Errorf("the unit does not run %q", c.line)
+		}
+	}
+	if r := s.tool(t, "", nil, "systemd-analyze", "verify", unit); r.code != 0 {
+		t.Errorf("%v", r)
+	}
 }
 
 // testRestarts starts the containers again in the order that is the worst: the
@@ -74,6 +95,17 @@ func (s *stack) testRestarts(t *testing.T) {
 	}
 	s.follow(t, "Anew")
 	s.mustReach(t, sidecarApp)
+
+	mark = s.rec.mark(t)
+	s.reboot(t)
+	for _, service := range []string{sidecarOwner, sidecarGate, sidecarApp} {
+		if s.inspect(t, s.container(t, service)).State.Running {
+			t.Errorf("after a reboot %s runs, although no ruleset was loaded", service)
+		}
+	}
+	s.follow(t, "Anew")
+	s.mustReach(t, sidecarApp)
+	try{}.check(t, s.scene, slices.DeleteFunc(s.rec.everything(t, mark), func(p packet) bool { return s.documented()[p.dst] }))
 }
 
 func (d *daemon) testSidecarForbidden(t *testing.T) {
