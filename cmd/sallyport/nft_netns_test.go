@@ -120,8 +120,13 @@ func (n *namespace) sysctl(key, value string) {
 // a word.
 func (n *namespace) serve(network, address, word string) io.Closer {
 	n.t.Helper()
+	return n.serveAs(0, network, address, word)
+}
+
+func (n *namespace) serveAs(uid int, network, address, word string) io.Closer {
+	n.t.Helper()
 	var c io.Closer
-	err := n.as(0, func() error {
+	err := n.as(uid, func() error {
 		if network == "udp" {
 			p, err := net.ListenPacket("udp", address)
 			if err == nil {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 
 	"sallyport/rules"
@@ -18,8 +19,10 @@ type filterPlan struct {
 	Mode           filterMode
 	User           string
 	Mark, Own      string // bits of the connection mark: let through past sallyport; sidecar: sallyport's own or opened from outside
+	Zone           int    // sidecar: of connection tracking, for sallyport's own queries
 
 	TCP, DNS           targets
+	DNSPorts           []string // where the DNS filter answers from
 	Sources4, Sources6 []string // of every client
 	Local4, Local6     []string
 	Clients            []clientFilter
@@ -48,6 +51,9 @@ const (
 	ownMark    = "0x20000000"
 )
 
+// ownZone is a zone of connection tracking that nobody else is likely to use.
+const ownZone = 21359
+
 // dockerResolver is where Docker's resolver listens in a container.
 var dockerResolver = netip.MustParseAddr("127.0.0.11")
 
@@ -55,7 +61,7 @@ var dockerResolver = netip.MustParseAddr("127.0.0.11")
 // nothing at all, or not what is meant.
 func planFilter(cfg *rules.Config, policy *rules.Policy, o filterOptions) (*filterPlan, error) {
 	p := &filterPlan{
-		File: oneLine(cfg.File), Revision: policy.Revision(), Mode: o.mode, User: o.user, Mark: passedMark, Own: ownMark,
+		File: oneLine(cfg.File), Revision: policy.Revision(), Mode: o.mode, User: o.user, Mark: passedMark, Own: ownMark, Zone: ownZone,
 		Masquerade: o.masquerade, DHCP: o.dhcp,
 	}
 	if o.mode == gatewayMode && o.dhcp || o.mode == sidecarMode && o.masquerade {
@@ -65,6 +71,11 @@ func planFilter(cfg *rules.Config, policy *rules.Policy, o filterOptions) (*filt
 	if p.TCP, p.DNS, err = listenTargets(cfg, o.mode); err != nil {
 		return nil, err
 	}
+	for _, a := range cfg.Listen.DNS {
+		p.DNSPorts = append(p.DNSPorts, strconv.Itoa(int(a.Port())))
+	}
+	slices.Sort(p.DNSPorts)
+	p.DNSPorts = slices.Compact(p.DNSPorts)
 	p.Local4, p.Local6 = byFamily(o.local)
 	grants := policy.Grants()
 	var all []netip.Prefix
