@@ -51,12 +51,12 @@ func (f *Filter) Alive(ctx context.Context) error {
 
 func (s *socket[T]) alive(ctx context.Context, ended <-chan struct{}, network string, addr net.Addr) error {
 	before := s.turns.Load()
-	if !s.wake(past) {
-		return nil // closed, or no way to ask
-	}
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
 	for s.turns.Load() == before {
+		if !s.wake(past) { // again and again: the answer to an earlier call may have undone it
+			return nil // closed, or no way to ask
+		}
 		select {
 		case <-tick.C:
 		case <-ended:

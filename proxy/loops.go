@@ -90,10 +90,10 @@ func (loop *acceptLoop) alive(ctx context.Context) error {
 		return nil // no way to ask
 	}
 	before := loop.turns.Load()
-	w.SetDeadline(time.Unix(1, 0))
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
 	for loop.turns.Load() == before {
+		w.SetDeadline(time.Unix(1, 0)) // again and again: the answer to an earlier call may have undone it
 		select {
 		case <-tick.C:
 		case <-loop.ended:

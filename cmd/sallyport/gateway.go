@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"sallyport/cmd/sallyport/confine"
+	"sallyport/cmd/sallyport/systemd"
 	"sallyport/denials"
 	"sallyport/dnsfilter"
 	"sallyport/proxy"
@@ -47,6 +48,7 @@ type gateway struct {
 	confined  *confine.Confinement // what the process gave up; nil: nothing
 	hardening []confine.Step       // how each step of that ended
 	limits    processLimits
+	manager   *systemd.Notifier // nil: nobody wants to know
 
 	mu        sync.Mutex // guards what a reload changes
 	cfg       *rules.Config

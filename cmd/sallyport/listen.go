@@ -1,4 +1,5 @@
-// Listen: opens every listener of a configuration, or none.
+// Listen: opens every listener of a configuration, or none. Those that systemd
+// holds are taken over as they are.
 
 package main
 
@@ -9,10 +10,12 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"syscall"
 
+	"sallyport/cmd/sallyport/systemd"
 	"sallyport/dnsfilter"
 	"sallyport/proxy"
 	"sallyport/rules"
@@ -25,33 +28,73 @@ type sockets struct {
 	admin                             net.Listener
 }
 
-// openSockets binds every listener. On an error nothing stays open, and the
-// error says which listener, why, and the cure.
-func openSockets(ctx context.Context, l rules.Listen) (s *sockets, err error) {
+// openSockets binds every listener that was not inherited. On an error nothing
+// stays open, and the error says which listener, why, and the cure.
+func openSockets(ctx context.Context, l rules.Listen, inherited *systemd.Sockets) (s *sockets, err error) {
 	s = &sockets{}
+	defer inherited.Close()
 	defer func() {
 		if err != nil {
 			s.close()
 		}
 	}()
-	if s.http, err = listenAll(ctx, "http", l.HTTP); err != nil {
+	if err := inherited.Match(doors(l)); err != nil {
 		return s, err
 	}
-	if s.socks5, err = listenAll(ctx, "socks5", l.SOCKS5); err != nil {
+	if s.http, err = listenAll(ctx, "http", l.HTTP, inherited); err != nil {
 		return s, err
 	}
-	if s.transparent, err = listenAll(ctx, "transparent", l.Transparent); err != nil {
+	if s.socks5, err = listenAll(ctx, "socks5", l.SOCKS5, inherited); err != nil {
+		return s, err
+	}
+	if s.transparent, err = listenAll(ctx, "transparent", l.Transparent, inherited); err != nil {
 		return s, err
 	}
 	for _, a := range l.DNS {
-		udp, tcp, err := listenDNS(ctx, a)
+		udp, tcp, err := listenDNS(ctx, a, inherited)
+		s.dnsUDP = append(s.dnsUDP, udp...)
+		if tcp != nil {
+			s.dnsTCP = append(s.dnsTCP, tcp)
+		}
 		if err != nil {
 			return s, err
 		}
-		s.dnsUDP, s.dnsTCP = append(s.dnsUDP, udp...), append(s.dnsTCP, tcp)
 	}
-	s.admin, err = listenAdmin(ctx, l.Admin)
+	if s.admin = inherited.Listener(adminDoor(l.Admin)); s.admin == nil {
+		s.admin, err = listenAdmin(ctx, l.Admin)
+	}
 	return s, err
+}
+
+// doors lists what a configuration listens on.
+func doors(l rules.Listen) (out []systemd.Door) {
+	for key, list := range map[string][]netip.AddrPort{"http": l.HTTP, "socks5": l.SOCKS5, "transparent": l.Transparent, "dns": l.DNS} {
+		for _, a := range list {
+			out = append(out, door(key, "tcp", a))
+		}
+	}
+	for _, a := range l.DNS {
+		out = append(out, door("dns", "udp", a))
+	}
+	if l.Admin != "" {
+		out = append(out, adminDoor(l.Admin))
+	}
+	return out
+}
+
+func door(key, network string, a netip.AddrPort) systemd.Door {
+	return systemd.Door{Key: key, Network: network, Addr: netip.AddrPortFrom(a.Addr().Unmap(), a.Port())}
+}
+
+func adminDoor(text string) systemd.Door {
+	if path, unix := strings.CutPrefix(text, "unix:"); unix {
+		if abs, err := filepath.Abs(path); err == nil {
+			path = abs // as systemd has it
+		}
+		return systemd.Door{Key: "admin", Network: "unix", Path: path}
+	}
+	a, _ := netip.ParseAddrPort(text)
+	return door("admin", "tcp", a)
 }
 
 // listenConfig is the way of listening of DNS and admin: as proxy.Listen, plain
@@ -63,11 +106,13 @@ func listenConfig() *net.ListenConfig {
 }
 
 // listenAll opens the listeners of one front end of the proxy.
-func listenAll(ctx context.Context, key string, addrs []netip.AddrPort) (out []net.Listener, err error) {
+func listenAll(ctx context.Context, key string, addrs []netip.AddrPort, inherited *systemd.Sockets) (out []net.Listener, err error) {
 	for _, a := range addrs {
-		l, err := proxy.Listen(ctx, a)
-		if err != nil {
-			return out, listenError(key, "tcp", a.String(), err)
+		l := inherited.Listener(door(key, "tcp", a))
+		if l == nil {
+			if l, err = proxy.Listen(ctx, a); err != nil {
+				return out, listenError(key, "tcp", a.String(), err)
+			}
 		}
 		out = append(out, l)
 	}
@@ -77,19 +122,27 @@ func listenAll(ctx context.Context, key string, addrs []netip.AddrPort) (out []n
 // listenDNS binds the same port for streams and datagrams: one socket for
 // each processor for those. The stream socket comes first, as it shares its
 // port with nobody: it keeps a second sallyport away while the others, which
-// share theirs among themselves, are opened.
-func listenDNS(ctx context.Context, a netip.AddrPort) ([]net.PacketConn, net.Listener, error) {
+// share theirs among themselves, are opened. An inherited datagram socket is
+// the only one of its address: queries must not wait in one that ends with this
+// process. On an error what is returned is to be closed.
+func listenDNS(ctx context.Context, a netip.AddrPort, inherited *systemd.Sockets) (udp []net.PacketConn, tcp net.Listener, err error) {
+	held := inherited.Listener(door("dns", "tcp", a))
+	udp = inherited.Packets(door("dns", "udp", a))
 	for tries := 0; ; tries++ {
 		network := "tcp"
 		if a.Addr().Is4() { // to package net 0.0.0.0 alone means IPv6 as well
 			network = "tcp4"
 		}
-		tcp, err := listenConfig().Listen(ctx, network, a.String())
-		if err != nil {
-			return nil, nil, listenError("dns", "tcp", a.String(), err)
+		if tcp = held; tcp == nil {
+			if tcp, err = listenConfig().Listen(ctx, network, a.String()); err != nil {
+				return udp, nil, listenError("dns", "tcp", a.String(), err)
+			}
+		}
+		if len(udp) > 0 {
+			return udp, tcp, nil
 		}
 		port := uint16(tcp.Addr().(*net.TCPAddr).Port)
-		udp, err := dnsfilter.ListenPackets(ctx, netip.AddrPortFrom(a.Addr(), port), runtime.GOMAXPROCS(0))
+		udp, err = dnsfilter.ListenPackets(ctx, netip.AddrPortFrom(a.Addr(), port), runtime.GOMAXPROCS(0))
 		if err == nil {
 			return udp, tcp, nil
 		}

@@ -14,7 +14,7 @@ import (
 // one that its owner did not ask for.
 func TestUnspecifiedIPv4IsNotIPv6(t *testing.T) {
 	every := []netip.AddrPort{netip.MustParseAddrPort("0.0.0.0:0")}
-	s, err := openSockets(t.Context(), rules.Listen{HTTP: every, SOCKS5: every, DNS: every, Transparent: every})
+	s, err := openSockets(t.Context(), rules.Listen{HTTP: every, SOCKS5: every, DNS: every, Transparent: every}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,6 +17,8 @@ import (
 // reload reads the configuration again and puts it in force. On any error the
 // policy in force stays, and the journal, the log and /readyz say so.
 func (g *gateway) reload(why string) {
+	g.manager.Reloading()
+	defer func() { g.manager.Ready(g.status()) }() // when the lock is free again
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	err := g.outside(g.tryReload())

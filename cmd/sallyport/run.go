@@ -59,6 +59,11 @@ Exit status: 0 after SIGTERM or SIGINT, 1 when it cannot start or serve.`,
 func run(ctx context.Context, file string, live bool, stdin io.Reader, stderr io.Writer) error {
 	log := slog.New(slog.NewTextHandler(stderr, nil))
 	slog.SetDefault(log) // what libraries log by themselves is escaped, too
+	from, err := takeManager(log)
+	if err != nil {
+		return err
+	}
+	defer from.close()
 	cfg, problems, err := loadConfig(file, stdin)
 	if err != nil {
 		return err
@@ -66,7 +71,7 @@ func run(ctx context.Context, file string, live bool, stdin io.Reader, stderr io
 	for _, p := range problems {
 		fmt.Fprintln(stderr, "sallyport:", p)
 	}
-	socks, err := openSockets(ctx, cfg.Listen)
+	socks, err := openSockets(ctx, cfg.Listen, from.sockets)
 	if err != nil {
 		return err
 	}
@@ -89,6 +94,7 @@ func run(ctx context.Context, file string, live bool, stdin io.Reader, stderr io
 	if err := g.harden(socks, live); err != nil {
 		return errors.Join(err, g.close())
 	}
+	g.manager = from.notify
 	g.own, g.loaded = socks.own(), time.Now()
 	policy, warnings := g.enforce(cfg, g.loaded)
 	for _, p := range warnings {
@@ -96,11 +102,13 @@ func run(ctx context.Context, file string, live bool, stdin io.Reader, stderr io
 	}
 	g.journal.Event(denials.EventStart, fmt.Sprintf("version %s, %s, hardening %s", version, describePolicy(cfg, policy), describeHardening(g.hardening)))
 	g.greet(stderr, cfg, policy, socks)
-	return g.serve(ctx, cfg, socks, admin)
+	return g.serve(ctx, cfg, socks, admin, from.watchdog)
 }
 
-// serve runs the front ends until a signal, ctx or a failure ends them.
-func (g *gateway) serve(ctx context.Context, cfg *rules.Config, socks *sockets, admin *http.Server) error {
+// serve runs the front ends until a signal, ctx or a failure ends them. The
+// service manager is given a sign of life within each watchdog interval, if it
+// wants one.
+func (g *gateway) serve(ctx context.Context, cfg *rules.Config, socks *sockets, admin *http.Server, watchdog time.Duration) error {
 	stop := make(chan os.Signal, 4)
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(stop, syscall.SIGTERM, syscall.SIGINT)
@@ -137,11 +145,13 @@ func (g *gateway) serve(ctx context.Context, cfg *rules.Config, socks *sockets, 
 		start("live sets", func(ctx context.Context) error { g.sets.run(ctx); return nil })
 	}
 	start("expire", func(ctx context.Context) error { g.expire(ctx); return nil })
+	start("watchdog", func(ctx context.Context) error { g.manager.Watch(ctx, watchdog, g.alive, g.log); return nil })
+	g.manager.Ready(g.status())
+	start("status", func(ctx context.Context) error { g.tellStatus(ctx); return nil })
 
 	err := g.await(ctx, stop, hangup, failed)
 	drainErr := g.drain(cfg.Limits.Drain, stop)
-	cancel()
-	socks.close()
+	cancel() // every front end closes its sockets itself, once it has answered
 	all.Wait()
 	g.journal.Event(denials.EventStop, "version "+version)
 	return errors.Join(err, drainErr, g.close())
@@ -182,6 +192,7 @@ func (g *gateway) drain(limit time.Duration, stop <-chan os.Signal) error {
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	g.draining.Store(true)
+	g.manager.Stopping(g.status(), limit+afterDrain)
 	started := time.Now()
 	ended := make(chan struct{})
 	go g.cutShort(stop, ended, cancel)
