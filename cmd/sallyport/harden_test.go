@@ -30,7 +30,7 @@ func TestNoMPTCP(t *testing.T) {
 	socks, err := openSockets(ctx, rules.Listen{
 		HTTP: addrPorts("127.0.0.1:0", "[::1]:0"), SOCKS5: addrPorts("127.0.0.1:0"), DNS: addrPorts("127.0.0.1:0"),
 		Transparent: addrPorts("127.0.0.1:0"), Admin: "unix:" + filepath.Join(tmp, "admin"),
-	})
+	}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
