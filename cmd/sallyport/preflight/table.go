@@ -13,6 +13,7 @@ import (
 	"text/tabwriter"
 	"time"
 	"unicode"
+	"unicode/utf8"
 )
 
 // The statuses as they stand in the first column, and their colours: all of
@@ -230,14 +231,29 @@ func (r *Report) writeUntried(w io.Writer) {
 	}
 }
 
-// visible escapes what a terminal might obey or hide: certificates and HTTP
-// headers are a stranger's words.
+// maxWords is how much of a stranger's words is shown; the JSON has them all.
+const maxWords = 240
+
+// visible escapes what a terminal might obey or hide, bytes that are no UTF-8
+// included: certificates and HTTP headers are a stranger's words.
 func visible(s string) string {
-	for _, r := range s {
-		if !unicode.IsPrint(r) {
-			q := strconv.Quote(s)
-			return strings.ReplaceAll(q[1:len(q)-1], `\"`, `"`)
-		}
+	if r := []rune(s[:min(len(s), 4*maxWords+4)]); len(r) > maxWords {
+		s = s[:byteLen(s, maxWords)] + "…"
+	}
+	if !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		q := strconv.Quote(s)
+		return strings.ReplaceAll(q[1:len(q)-1], `\"`, `"`)
 	}
 	return s
+}
+
+// byteLen is how many bytes the first runes of s have.
+func byteLen(s string, runes int) int {
+	for i := range s {
+		if runes == 0 {
+			return i
+		}
+		runes--
+	}
+	return len(s)
 }
