@@ -127,3 +127,39 @@ func TestSidecarReusedFlow(t *testing.T) {
 		}
 	}
 }
+
+// What is redirected to this namespace must not leave it, though its socket is
+// bound to the device that leads out.
+func TestSidecarBoundToDevice(t *testing.T) {
+	needsNFT(t)
+	pod, _ := newPod(t)
+	pod.expect(0, "udp - [2a00:1450::1]:9999 internet") // neighbours know each other
+	pod.must("nft", `add table inet left; add counter inet left out; add chain inet left c { type filter hook postrouting priority 500; };
+		add rule inet left c oif != lo meta l4proto { tcp, udp } counter name out`)
+	try := func() {
+		for _, q := range []string{"tcp [2a00:1450::1]:443", "udp [2a00:1450::1]:53", "udp [::1]:9999", "tcp 93.184.0.1:443", "udp 127.0.0.1:9999"} {
+			d := net.Dialer{Timeout: brief, Control: func(_, _ string, c syscall.RawConn) error {
+				return c.Control(func(fd uintptr) { _ = unix.BindToDevice(int(fd), "eth0") })
+			}}
+			_ = pod.as(1000, func() error {
+				c, err := d.Dial(q[:3], q[4:])
+				if err == nil {
+					_, _ = c.Write([]byte("?"))
+					c.Close()
+				}
+				return err
+			})
+		}
+	}
+	if try(); pod.counters("inet", "left")["out"] == 0 {
+		t.Fatal("the detector does not detect")
+	}
+	pod.must("nft", "-f", ruleset(t, "--mode", "sidecar", "--user", "65532"))
+	pod.must("nft", "reset", "counters", "table", "inet", "left")
+	if try(); pod.counters("inet", "left")["out"] != 0 {
+		t.Error("packets left by the device that their socket was bound to")
+	}
+	if pod.counters("inet", "sallyport")["drop_bound"] == 0 {
+		t.Error("drop_bound counted nothing")
+	}
+}
