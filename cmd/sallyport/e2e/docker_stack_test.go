@@ -262,8 +262,10 @@ func (s *stack) kill(t *testing.T, service string) {
 // revive starts it again, as anybody would.
 func (s *stack) revive(t *testing.T, service string) {
 	t.Helper()
+	start := time.Now()
 	s.must(t, "start", s.container(t, service))
 	s.waitHealthy(t, s.container(t, service))
+	t.Logf("%s is healthy %v after docker start", service, time.Since(start).Round(100*time.Millisecond))
 }
 
 // mustNotReach wants even documented names out of reach.
