@@ -98,6 +98,8 @@ func (s *Site) suggest(g *Group) *Suggestion {
 		s.suggestSource(sg, &a)
 	case !d.Why().Fixable():
 		sg.Cure, sg.Why = CureNever, d.Why().String()+": "+whyNever(d.Why())
+	case withinHost(&a):
+		sg.Cure, sg.Why = CureNever, d.Why().String()+": the address is of the very host that sallyport runs on, or of no more than its link, like a cloud's metadata service: a rule would let the client in there"
 	default:
 		sg.Client = d.Client.Name
 		if sg.change = documented(s, &a, &d); sg.change == nil {
@@ -139,6 +141,13 @@ func (s *Site) suggestSource(sg *Suggestion, a *rules.Attempt) {
 	}
 	sg.Cure = CureNever
 	sg.Why = "unknown_client: no [[client]] covers the address, and none may reach this; add the address to the sources of a client first"
+}
+
+// withinHost tells whether an attempt wants an address that is nobody else's
+// than the gateway's own: loopback, link-local, multicast, none.
+func withinHost(a *rules.Attempt) bool {
+	to := a.Dest.Addr().Unmap()
+	return a.Target().IsZero() && to.IsValid() && (to.IsLoopback() || to.IsLinkLocalUnicast() || to.IsMulticast() || to.IsUnspecified() || to.Is4() && (to.As4()[0] == 0 || to.As4()[0] >= 240))
 }
 
 // documentedness ranks a destination.

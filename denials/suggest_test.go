@@ -324,3 +324,21 @@ func TestWhatDoesNotHelpIsNotCalledTried(t *testing.T) {
 		t.Errorf("%+v", list)
 	}
 }
+
+// A client that asks once for the gateway's loopback, or for a cloud's metadata
+// service, gets no rule proposed that an operator might paste.
+func TestNoRuleIntoTheHost(t *testing.T) {
+	s := siteOf(t, fleet)
+	for _, host := range []string{"127.0.0.1", "127.8.8.8", "169.254.169.254", "::1", "fe80::1", "ff02::1", "224.0.0.1", "0.0.0.0", "255.255.255.255"} {
+		for _, client := range []string{manager, agentAddr} { // the agents' manager is bound to nothing yet
+			for _, sg := range suggestFor(t, s, attempt(t, client, host, 443)) {
+				if sg.Cure != CureNever || sg.TOML != "" || sg.Why == "" {
+					t.Errorf("%s for %s: %s, %q, %q", host, client, sg.Cure, sg.TOML, sg.Why)
+				}
+				if c := s.Cure(sg.Groups[0]); c != CureNever {
+					t.Errorf("%s for %s is filed under %s", host, client, c)
+				}
+			}
+		}
+	}
+}
