@@ -34,8 +34,9 @@ func newRun() *cobra.Command {
 and every loopback client is an Endpoint Secure manager.
 
 Once its listeners and files are open it gives up every capability, and with
-Landlock other files, programs and TCP ports; /readyz tells each step. Where one
-fails it does not start, unless [process] hardening says otherwise.
+Landlock other files, programs and TCP ports of its choice; /readyz tells each
+step. Where one fails it does not start, unless [process] hardening says
+otherwise.
 
 A changed file is put in force as a whole when it is right, and not at all when
 it is not. SIGHUP does the same and reopens the journal. SIGTERM and SIGINT stop

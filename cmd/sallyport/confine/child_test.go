@@ -210,6 +210,15 @@ func (o order) tryOthers(try func(string, func() error), early net.Conn) {
 	}
 	try("listen on TCP", listen("tcp4", "127.0.0.1:0"))
 	try("listen on TCP over IPv6", listen("tcp6", "[::1]:0"))
+	// What Landlock does not guard, as SECURITY.md says.
+	try("listen on what port the kernel chooses", func() error {
+		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM, 0)
+		if err != nil {
+			return err
+		}
+		defer unix.Close(fd)
+		return unix.Listen(fd, 1)
+	})
 	try("connect by TCP", func() error {
 		c, err := net.DialTimeout("tcp", o.Peer, 5*time.Second)
 		if err == nil {

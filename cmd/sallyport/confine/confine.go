@@ -1,6 +1,6 @@
 // Package confine takes from the running process what it needs no more once
 // its sockets and files are open: capabilities, privileges by executing, and
-// with Landlock most files, listening on TCP, and reaching other processes by
+// with Landlock most files, binding to TCP ports, and reaching other processes by
 // signals and abstract sockets. What is given up does not come back.
 package confine
 

@@ -135,7 +135,7 @@ func needRoot(t *testing.T) {
 // What must still work.
 var works = []string{
 	"read what was put in place", "make a file", "rename it", "truncate it", "remove it", "list the directory", "look at oneself",
-	"connect by TCP", "open a socket for datagrams", "notify by the socket of before", "signal oneself",
+	"listen on what port the kernel chooses", "connect by TCP", "open a socket for datagrams", "notify by the socket of before", "signal oneself",
 }
 
 // What Landlock must prevent, and with which error.
