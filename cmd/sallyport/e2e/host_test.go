@@ -523,6 +523,7 @@ func (h *host) stopped(t *testing.T) {
 		t.Errorf("without its unit the host routes: %q", got)
 	}
 	h.nothingGetsOut(t)
+	h.filterFails(t)
 	// Debian's own unit begins with "flush ruleset": ours comes back after it.
 	h.must(t, "systemctl start sallyport-nft sallyport\nsystemctl restart nftables")
 	eventually(t, 20*time.Second, "the packet filter is back", func() error {
@@ -534,6 +535,23 @@ func (h *host) stopped(t *testing.T) {
 	if r := h.manager(t, "curl -sS https://license.sangfor.com/"); r.code != 0 {
 		t.Errorf("%v", r)
 	}
+}
+
+// filterFails starts the filter's unit with a configuration that is wrong, as at
+// a boot, on a host that something else has told to route.
+func (h *host) filterFails(t *testing.T) {
+	t.Helper()
+	const site = "/etc/sallyport/sallyport.toml"
+	good := h.get(t, site)
+	h.put(t, site, good+"\n[limits]\nidle = 1\n")
+	h.must(t, "sysctl -q -w net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1")
+	if r := h.sh(t, "systemctl start sallyport-nft"); r.code == 0 {
+		t.Error("the unit started with a configuration that is wrong")
+	}
+	if got := h.must(t, "cat /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv6/conf/all/forwarding"); got != "0\n0\n" {
+		t.Errorf("with its unit failed the host routes: %q", got)
+	}
+	h.put(t, site, good)
 }
 
 // nothingGetsOut tries for a while, and all of it in vain.
