@@ -26,11 +26,13 @@ import (
 
 // gateway is one running sallyport.
 type gateway struct {
-	ns     *netns
+	ns     *netns // nil: the test's own
 	dir    string // working directory; configuration and journal live here
 	uid    uint32 // who it runs as; 0: root, as the tests do
 	caps   []uintptr
 	stdin  string
+	env    []string   // more of it
+	files  []*os.File // passed on, from descriptor 3
 	cmd    *exec.Cmd
 	out    output
 	exited chan struct{}
@@ -92,6 +94,7 @@ func (g *gateway) startCommand(t *testing.T, name string, args ...string) {
 	// A proxy of the environment must not be asked: it does not exist.
 	g.cmd.Env = append(g.cmd.Env, "HTTP_PROXY=http://93.184.254.254:3128", "HTTPS_PROXY=http://93.184.254.254:3128",
 		"ALL_PROXY=socks5://93.184.254.254:1080")
+	g.cmd.Env, g.cmd.ExtraFiles = append(g.cmd.Env, g.env...), g.files
 	g.cmd.Stdin, g.cmd.Stdout, g.cmd.Stderr = strings.NewReader(g.stdin), &g.out, &g.out
 	if g.uid != 0 {
 		g.cmd.SysProcAttr.Credential = &syscall.Credential{Uid: g.uid, Gid: g.uid}
@@ -117,7 +120,10 @@ func (g *gateway) startCommand(t *testing.T, name string, args ...string) {
 func (g *gateway) supervise(started chan<- error) {
 	defer close(g.exited)
 	runtime.LockOSThread()
-	err := unix.Setns(int(g.ns.file.Fd()), unix.CLONE_NEWNET)
+	var err error
+	if g.ns != nil {
+		err = unix.Setns(int(g.ns.file.Fd()), unix.CLONE_NEWNET)
+	}
 	if err == nil {
 		err = g.cmd.Start()
 	}

@@ -1,0 +1,147 @@
+//go:build linux
+
+// Restart and drain: a new process takes over without anybody noticing, and an
+// old one lets its tunnels end.
+
+package e2e
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// Restarts under load, the sockets held by the manager: nobody is refused or
+// cut off, no query is lost, and every answer is right.
+func TestRestartUnderLoad(t *testing.T) {
+	s := newService(t)
+	s.configure(t, s.configuration("[limits]\ndrain = \"1s\"\n"))
+	s.activate(t)
+	l := newLoad(t, s)
+	for _, way := range []string{"connect", "socks5", "http", "dns-udp", "dns-tcp"} {
+		l.send(way, "always", 40)
+		l.send(way, "never", 10)
+	}
+	const restarts = 6
+	come := func(want int) { // waits for so many new tries
+		before := l.total()
+		eventually(t, 30*time.Second, "load", func() error {
+			if n := l.total() - before; n < want {
+				return errorf("%d tries", n)
+			}
+			return nil
+		})
+	}
+	for i := range restarts {
+		come(100)
+		if i == restarts-1 { // this one has to wait for a tunnel, until the limit
+			var opened sync.WaitGroup
+			opened.Add(1)
+			l.work.Go(func() { _ = held(s, nil, opened.Done) })
+			opened.Wait()
+		}
+		began := l.total()
+		away := s.restart(t, func() { come(50) }) // these find nobody but the manager's socket
+		t.Logf("restart %d: %d new connections and queries in the %v from SIGTERM to READY", i+1, l.total()-began, away.Round(time.Millisecond))
+	}
+	come(100)
+	l.end()
+	t.Logf("%d tries over %d restarts, the longest answer took %v", l.total(), restarts, l.longest.Round(time.Millisecond))
+	if s.denied.seen.Load() != 0 || s.upstream.asked["never.site.example"] != 0 {
+		t.Errorf("of what is forbidden, %d connections and %d queries got out", s.denied.seen.Load(), s.upstream.asked["never.site.example"])
+	}
+	s.signal(t, syscall.SIGTERM)
+	s.waitExit(t, 30*time.Second)
+	want := 0
+	for _, n := range l.denied {
+		want += n
+	}
+	if got := s.journal().reasons(); len(got) != 1 || got["not_listed"] != want {
+		t.Errorf("the journal counts %v, clients were told of %d denials", got, want)
+	}
+}
+
+// SIGTERM with 500 tunnels open: those that end within the limit end as if
+// nothing was, the others are reset at the limit, and the journal has the end
+// of each.
+func TestDrainOfManyTunnels(t *testing.T) {
+	const tunnels, ending = 500, 250
+	s := newService(t)
+	s.configure(t, s.configuration("[limits]\ndrain = \"6s\"\n"))
+	s.activate(t)
+	last := bytes.Repeat([]byte("the last words "), 4096)
+	results := make(chan error, tunnels) // nil: ended intact
+	var opened sync.WaitGroup
+	opened.Add(tunnels)
+	for range tunnels {
+		go func() { results <- held(s, last, opened.Done) }()
+	}
+	opened.Wait()
+	if t.Failed() {
+		return
+	}
+	started, mark := time.Now(), s.notes()
+	s.signal(t, syscall.SIGTERM)
+	s.waitNote(t, mark, "STOPPING=1")
+	for range ending {
+		s.allowed.final <- last
+	}
+	for range ending {
+		if err := <-results; err != nil {
+			t.Fatalf("a tunnel that ended by itself: %v", err)
+		}
+	}
+	ended := time.Since(started)
+	if code := s.waitExit(t, 30*time.Second); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	took := time.Since(started)
+	for range tunnels - ending {
+		if err := <-results; err == nil {
+			t.Error("a tunnel that was still open at the limit looks to its client as if it had ended")
+		}
+	}
+	if took < 6*time.Second || ended > 6*time.Second {
+		t.Errorf("%d tunnels had ended after %v, the process after %v; the limit is 6s", ending, ended, took)
+	}
+	records, _ := journal(filepath.Join(s.dir, "flows.jsonl")).read()
+	causes := map[string]int{}
+	for _, r := range records {
+		if r.Event == "close" {
+			causes[r.Detail]++
+		}
+	}
+	if len(causes) != 2 || causes[""] != ending || causes["drain"] != tunnels-ending {
+		t.Errorf("closes in the journal by cause: %v", causes)
+	}
+	t.Logf("%d tunnels ended by themselves within %v, the process after %v", ending, ended.Round(time.Millisecond), took.Round(time.Millisecond))
+}
+
+// held opens a tunnel, says when it is open, and waits for its last words and a
+// clean end.
+func held(s *service, last []byte, opened func()) error {
+	c, r, err := connectFor(s, "always.site.example", s.allowed.addr.Port())
+	if err != nil {
+		opened()
+		return err
+	}
+	defer c.Close()
+	_, err = io.WriteString(c, "\x00hold open")
+	if err == nil {
+		_, err = io.ReadFull(r, make([]byte, 8))
+	}
+	opened()
+	if err != nil {
+		return err
+	}
+	got, err := io.ReadAll(r)
+	if err != nil || !bytes.Equal(got, last) {
+		return fmt.Errorf("%d bytes of %d: %w", len(got), len(last), err)
+	}
+	return nil
+}

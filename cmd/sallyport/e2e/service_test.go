@@ -1,0 +1,310 @@
+//go:build linux
+
+// Service: sallyport as systemd runs it. The test holds its sockets open over
+// restarts, hears what it says of its state, and is the internet: all on
+// loopback, so that it needs no privilege.
+
+package e2e
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/miekg/dns"
+)
+
+// service is a gateway and its manager.
+type service struct {
+	*gateway
+	http, socks, dns string // addresses of the sockets that the manager holds
+	allowed, denied  *site
+	upstream         *counting
+
+	mu    sync.Mutex
+	heard []string // notifications so far
+}
+
+// newService opens the sockets and the internet, and starts nothing.
+func newService(t *testing.T) *service {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("skipped: -short")
+	}
+	s := &service{gateway: newGateway(t, nil), allowed: newSite(t), denied: newSite(t)}
+	s.http, s.socks = s.hold(t, "127.0.0.1:0"), s.hold(t, "127.0.0.1:0")
+	s.holdDNS(t)
+	s.upstream = &counting{book: book{}, asked: map[string]int{}}
+	for _, name := range []string{"always", "now-and-then", "never"} {
+		s.upstream.book[name+".site.example"] = addrs("127.0.0.1")
+	}
+	pc, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	startDNS(t, &dns.Server{PacketConn: pc, Handler: s.upstream})
+	s.upstream.addr = pc.LocalAddr().String()
+	s.listenForNotes(t)
+	return s
+}
+
+// counting is a resolver that counts what it is asked.
+type counting struct {
+	book
+	addr  string
+	mu    sync.Mutex
+	asked map[string]int
+}
+
+// ServeDNS counts and answers.
+func (c *counting) ServeDNS(w dns.ResponseWriter, q *dns.Msg) {
+	c.mu.Lock()
+	c.asked[strings.ToLower(strings.TrimSuffix(q.Question[0].Name, "."))]++
+	c.mu.Unlock()
+	c.book.ServeDNS(w, q)
+}
+
+// hold opens a stream socket that outlives every process that is given it.
+// Nobody here accepts from it.
+func (s *service) hold(t *testing.T, addr string) string {
+	t.Helper()
+	l, err := plainTCP(t, addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.keep(t, l.(*net.TCPListener))
+	return l.Addr().String()
+}
+
+// plainTCP listens as systemd does: without MPTCP.
+func plainTCP(t *testing.T, addr string) (net.Listener, error) {
+	var c net.ListenConfig
+	c.SetMultipathTCP(false)
+	return c.Listen(t.Context(), "tcp", addr)
+}
+
+// holdDNS holds a stream and a datagram socket of the same address.
+func (s *service) holdDNS(t *testing.T) {
+	t.Helper()
+	for range 20 { // until a port is free for both
+		u, err := net.ListenPacket("udp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		l, err := plainTCP(t, u.LocalAddr().String())
+		if err != nil {
+			u.Close()
+			continue
+		}
+		s.keep(t, u.(*net.UDPConn))
+		s.keep(t, l.(*net.TCPListener))
+		s.dns = u.LocalAddr().String()
+		return
+	}
+	t.Fatal("no port is free for streams and datagrams")
+}
+
+func (s *service) keep(t *testing.T, c interface {
+	File() (*os.File, error)
+	io.Closer
+}) {
+	t.Helper()
+	f, err := c.File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.files = append(s.files, f)
+	t.Cleanup(func() { f.Close(); c.Close() })
+}
+
+// configuration permits "always", and what more says.
+func (s *service) configuration(more ...string) string {
+	return fmt.Sprintf(`[listen]
+http   = [%q]
+socks5 = [%q]
+dns    = [%q]
+admin  = ""
+[[client]]
+name     = "tester"
+sources  = ["127.0.0.0/8"]
+profiles = []
+[dns]
+upstreams = ["udp://%s"]
+[resolve]
+private = ["127.0.0.0/8"]
+[journal]
+path  = "denials.jsonl"
+flows = "flows.jsonl"
+%s%s`, s.http, s.socks, s.dns, s.upstream.addr, s.rule("always"), strings.Join(more, ""))
+}
+
+// rule permits a name, on the port of the site that may be reached.
+func (s *service) rule(name string) string {
+	return fmt.Sprintf("[[rule]]\nid = %q\nclient = \"tester\"\nto = [\"%[1]s.site.example\"]\ntcp = [%d]\nreason = \"test\"\n", name, s.allowed.addr.Port())
+}
+
+// activate starts sallyport and returns when it says that it is ready.
+func (s *service) activate(t *testing.T) {
+	t.Helper()
+	mark := s.notes()
+	s.launch(t)
+	s.waitNote(t, mark, "READY=1")
+}
+
+// launch starts sallyport as systemd does. exec keeps the process number that
+// the environment tells.
+func (s *service) launch(t *testing.T) {
+	t.Helper()
+	script := fmt.Sprintf(`export LISTEN_PID=$$ LISTEN_FDS=%d; exec "$@"`, len(s.files))
+	s.startCommand(t, "sh", "-c", script, "sh", builtBinary(t), "run", "--config", "sallyport.toml")
+}
+
+// listenForNotes opens NOTIFY_SOCKET.
+func (s *service) listenForNotes(t *testing.T) {
+	t.Helper()
+	path := filepath.Join(s.dir, "notify")
+	c, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.env = append(s.env, "NOTIFY_SOCKET="+path)
+	done := make(chan struct{})
+	t.Cleanup(func() { c.Close(); <-done })
+	go func() {
+		defer close(done)
+		for b := make([]byte, 64<<10); ; {
+			n, err := c.Read(b)
+			if err != nil {
+				return
+			}
+			s.mu.Lock()
+			s.heard = append(s.heard, string(b[:n]))
+			s.mu.Unlock()
+		}
+	}()
+}
+
+// notes is how many notifications came so far.
+func (s *service) notes() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.heard)
+}
+
+// since returns the notifications behind the first n.
+func (s *service) since(n int) []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.heard[n:])
+}
+
+// waitNote waits for one with a line, behind the first n, and returns it.
+func (s *service) waitNote(t *testing.T, n int, line string) (found string) {
+	t.Helper()
+	eventually(t, 30*time.Second, "a notification with "+line, func() error {
+		select {
+		case <-s.exited:
+			t.Fatalf("sallyport ended by itself: %v", s.cmd.ProcessState)
+		default:
+		}
+		heard := s.since(n)
+		for _, found = range heard {
+			if slices.Contains(strings.Split(found, "\n"), line) {
+				return nil
+			}
+		}
+		return fmt.Errorf("heard %q", heard)
+	})
+	return found
+}
+
+// restart ends sallyport and starts it again, between which it waits for gone,
+// and returns the time from the signal to READY.
+func (s *service) restart(t *testing.T, gone func()) time.Duration {
+	t.Helper()
+	started := time.Now()
+	s.signal(t, syscall.SIGTERM)
+	if code := s.waitExit(t, 30*time.Second); code != 0 {
+		t.Errorf("exit code %d after SIGTERM", code)
+	}
+	gone()
+	s.activate(t)
+	return time.Since(started)
+}
+
+// site is a server of the internet. Whoever sends it a NUL and eight more bytes
+// gets these back; whoever asks by HTTP gets a page.
+type site struct {
+	addr  netip.AddrPort
+	seen  atomic.Int64 // connections
+	final chan []byte  // what a connection that sent "\x00hold...." gets at last
+}
+
+func newSite(t *testing.T) *site {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &site{addr: l.Addr().(*net.TCPAddr).AddrPort(), final: make(chan []byte)}
+	var work sync.WaitGroup
+	end := make(chan struct{})
+	work.Go(func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			s.seen.Add(1)
+			work.Go(func() { s.serve(c, end) })
+		}
+	})
+	t.Cleanup(func() { l.Close(); close(end); work.Wait() })
+	return s
+}
+
+func (s *site) serve(c net.Conn, end <-chan struct{}) {
+	defer c.Close()
+	_ = c.SetDeadline(time.Now().Add(time.Minute))
+	r := bufio.NewReader(c)
+	first, err := r.Peek(1)
+	if err != nil {
+		return
+	}
+	if first[0] != 0 {
+		if _, err := http.ReadRequest(r); err == nil {
+			_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 4\r\nConnection: close\r\n\r\nsite")
+		}
+		return
+	}
+	b := make([]byte, 9)
+	for {
+		if _, err := io.ReadFull(r, b); err != nil {
+			return
+		}
+		if _, err := c.Write(b[1:]); err != nil {
+			return
+		}
+		if bytes.HasPrefix(b, []byte("\x00hold")) {
+			break
+		}
+	}
+	select {
+	case last := <-s.final:
+		_, _ = c.Write(last)
+	case <-end:
+	}
+}
