@@ -41,7 +41,12 @@ otherwise.
 A changed file is put in force as a whole when it is right, and not at all when
 it is not. SIGHUP does the same and reopens the journal. SIGTERM and SIGINT stop
 accepting and let open connections end for [limits] drain; a second one stops
-at once.
+at once. What was accepted before is still served its first request.
+
+Sockets that systemd passes are used where [listen] has their address, and are
+left open for the next process; one that [listen] does not name is an error.
+systemd is told of readiness, reloads, the policy in force and the end, and its
+watchdog is fed while every listener, the policy and the locks answer.
 
 Exit status: 0 after SIGTERM or SIGINT, 1 when it cannot start or serve.`,
 		Example: `  sallyport run --config /etc/sallyport/sallyport.toml

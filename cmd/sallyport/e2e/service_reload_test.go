@@ -54,8 +54,8 @@ func TestReloadUnderLoad(t *testing.T) {
 			t.Errorf("a tunnel that every configuration permits: %v", err)
 		}
 	}
-	if s.denied.seen.Load() != 0 || s.upstream.asked["never.site.example"] != 0 {
-		t.Errorf("of what is forbidden, %d connections and %d queries got out", s.denied.seen.Load(), s.upstream.asked["never.site.example"])
+	if s.denied.seen.Load() != 0 || s.upstream.count("never.site.example") != 0 {
+		t.Errorf("of what is forbidden, %d connections and %d queries got out", s.denied.seen.Load(), s.upstream.count("never.site.example"))
 	}
 	if n := len(s.journal().events("reload")); n < reloads {
 		t.Errorf("the journal has %d reloads of %d", n, reloads)

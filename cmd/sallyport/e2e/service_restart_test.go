@@ -52,8 +52,8 @@ func TestRestartUnderLoad(t *testing.T) {
 	come(100)
 	l.end()
 	t.Logf("%d tries over %d restarts, the longest answer took %v", l.total(), restarts, l.longest.Round(time.Millisecond))
-	if s.denied.seen.Load() != 0 || s.upstream.asked["never.site.example"] != 0 {
-		t.Errorf("of what is forbidden, %d connections and %d queries got out", s.denied.seen.Load(), s.upstream.asked["never.site.example"])
+	if s.denied.seen.Load() != 0 || s.upstream.count("never.site.example") != 0 {
+		t.Errorf("of what is forbidden, %d connections and %d queries got out", s.denied.seen.Load(), s.upstream.count("never.site.example"))
 	}
 	s.signal(t, syscall.SIGTERM)
 	s.waitExit(t, 30*time.Second)
@@ -63,6 +63,34 @@ func TestRestartUnderLoad(t *testing.T) {
 	}
 	if got := s.journal().reasons(); len(got) != 1 || got["not_listed"] != want {
 		t.Errorf("the journal counts %v, clients were told of %d denials", got, want)
+	}
+}
+
+// A query that waits for an upstream when the end comes gets its answer.
+func TestAnswerUnderWayAtTheEnd(t *testing.T) {
+	for _, network := range []string{"udp", "tcp"} {
+		s := newService(t)
+		s.configure(t, s.configuration(s.rule("slow")))
+		s.activate(t)
+		answered := make(chan error, 1)
+		go func() { answered <- tryQuery(s, network, "slow.site.example") }()
+		eventually(t, 10*time.Second, "a query upstream", func() error {
+			if s.upstream.count("slow.site.example") == 0 {
+				return errorf("none")
+			}
+			return nil
+		})
+		mark := s.notes()
+		s.signal(t, syscall.SIGTERM)
+		s.waitNote(t, mark, "STOPPING=1")
+		time.Sleep(200 * time.Millisecond) // time to close too much
+		s.upstream.release()
+		if err := <-answered; err != nil {
+			t.Errorf("%s: %v", network, err)
+		}
+		if code := s.waitExit(t, 30*time.Second); code != 0 {
+			t.Errorf("%s: exit code %d", network, code)
+		}
 	}
 }
 

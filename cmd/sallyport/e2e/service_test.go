@@ -47,8 +47,8 @@ func newService(t *testing.T) *service {
 	s := &service{gateway: newGateway(t, nil), allowed: newSite(t), denied: newSite(t)}
 	s.http, s.socks = s.hold(t, "127.0.0.1:0"), s.hold(t, "127.0.0.1:0")
 	s.holdDNS(t)
-	s.upstream = &counting{book: book{}, asked: map[string]int{}}
-	for _, name := range []string{"always", "now-and-then", "never"} {
+	s.upstream = &counting{book: book{}, slow: make(chan struct{}), asked: map[string]int{}}
+	for _, name := range []string{"always", "now-and-then", "never", "slow"} {
 		s.upstream.book[name+".site.example"] = addrs("127.0.0.1")
 	}
 	pc, err := net.ListenPacket("udp", "127.0.0.1:0")
@@ -56,6 +56,8 @@ func newService(t *testing.T) *service {
 		t.Fatal(err)
 	}
 	startDNS(t, &dns.Server{PacketConn: pc, Handler: s.upstream})
+	s.upstream.release = sync.OnceFunc(func() { close(s.upstream.slow) })
+	t.Cleanup(s.upstream.release)
 	s.upstream.addr = pc.LocalAddr().String()
 	s.listenForNotes(t)
 	return s
@@ -64,9 +66,18 @@ func newService(t *testing.T) *service {
 // counting is a resolver that counts what it is asked.
 type counting struct {
 	book
-	addr  string
-	mu    sync.Mutex
-	asked map[string]int
+	addr    string
+	slow    chan struct{} // closed by release: what is asked of "slow" is answered
+	release func()
+	mu      sync.Mutex
+	asked   map[string]int
+}
+
+// count is how often a name was asked for.
+func (c *counting) count(name string) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.asked[name]
 }
 
 // ServeDNS counts and answers.
@@ -74,6 +85,9 @@ func (c *counting) ServeDNS(w dns.ResponseWriter, q *dns.Msg) {
 	c.mu.Lock()
 	c.asked[strings.ToLower(strings.TrimSuffix(q.Question[0].Name, "."))]++
 	c.mu.Unlock()
+	if strings.HasPrefix(strings.ToLower(q.Question[0].Name), "slow") {
+		<-c.slow
+	}
 	c.book.ServeDNS(w, q)
 }
 
