@@ -231,8 +231,8 @@ func (r *Report) writeUntried(w io.Writer) {
 	}
 }
 
-// maxWords is how much of a stranger's words is shown; the JSON has them all.
-const maxWords = 240
+// maxWords is how much of one text is shown, room for the addresses of a cure; the JSON has all.
+const maxWords = 2000
 
 // visible escapes what a terminal might obey or hide, bytes that are no UTF-8
 // included: certificates and HTTP headers are a stranger's words.
