@@ -17,6 +17,9 @@ func (d *daemon) testExplicit(t *testing.T) {
 	s.follow(t, "Start", registryImage, baseImage)
 	s.mustBeBare(t, gate, true)
 	s.mustBeBare(t, app, false)
+	if v := s.inspect(t, s.container(t, gate)).HostConfig.Sysctls["net.ipv4.ip_forward"]; v != "0" {
+		t.Errorf("the container that stands in both networks routes between them: ip_forward is %q", v)
+	}
 	s.follow(t, "Try it")
 	s.mustReach(t, app)
 

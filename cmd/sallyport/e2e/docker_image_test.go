@@ -69,6 +69,7 @@ type inspected struct {
 	HostConfig struct {
 		CapAdd, CapDrop, SecurityOpt []string
 		ReadonlyRootfs, Privileged   bool
+		Sysctls                      map[string]string
 	}
 	State struct {
 		Pid      int
