@@ -36,7 +36,7 @@ func (g *gateway) adminServer(cfg *rules.Config) (*http.Server, error) {
 			return nil, err
 		}
 		guard.token = sha256.Sum256([]byte(token))
-		guard.hasToken = true
+		guard.hasToken, guard.strong = true, len(token) >= strongToken
 	}
 	if a, err := netip.ParseAddrPort(cfg.Listen.Admin); err == nil && !a.Addr().IsLoopback() {
 		guard.anyHost = true // TLS and the token stand in for the Host check
@@ -54,6 +54,10 @@ func (g *gateway) adminServer(cfg *rules.Config) (*http.Server, error) {
 	}
 	return s, nil
 }
+
+// strongToken is how long a token is that nobody finds by trying, such as one of
+// "openssl rand -hex 32".
+const strongToken = 32
 
 // readToken reads the admin token. A token that can be guessed is refused.
 func readToken(file string) (string, error) {

@@ -62,14 +62,14 @@ func (a *adminGuard) serveLogin(w http.ResponseWriter, r *http.Request) {
 		denials.WriteLogin(w, http.StatusForbidden, "The form did not come from this page.")
 		return
 	}
-	if !a.logins.mayTry(r) {
-		w.Header().Set("Retry-After", "60")
-		denials.WriteLogin(w, http.StatusTooManyRequests, "Too many wrong tokens: wait a minute.")
-		return
-	}
 	r.Body = http.MaxBytesReader(w, r.Body, loginBodyMax)
 	if err := r.ParseForm(); err != nil {
 		denials.WriteLogin(w, http.StatusBadRequest, "The form could not be read.")
+		return
+	}
+	if !a.mayTry(r, r.PostForm.Get("token")) {
+		w.Header().Set("Retry-After", "60")
+		denials.WriteLogin(w, http.StatusTooManyRequests, "Too many wrong tokens: wait a minute.")
 		return
 	}
 	if !a.isToken(r.PostForm.Get("token")) {

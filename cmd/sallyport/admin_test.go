@@ -4,13 +4,18 @@ package main
 
 import (
 	"crypto/sha256"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"sallyport/rules"
 )
 
 const rightToken = "0123456789abcdef0123456789abcdef"
@@ -205,6 +210,40 @@ func TestWrongTokensAreLimited(t *testing.T) {
 	}
 	if resp := login(g, rightToken, from("[2001:db8::99]:1")); resp.StatusCode != http.StatusTooManyRequests {
 		t.Errorf("addresses of one IPv6 network: status %d", resp.StatusCode)
+	}
+}
+
+// Whoever shares the gateway's loopback keeps nobody out by wrong tokens, where
+// the right one is too long to be found.
+func TestWrongTokensLockNobodyOut(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "token")
+	for token, want := range map[string]int{rightToken: http.StatusOK, rightToken[:31]: http.StatusTooManyRequests} {
+		if err := os.WriteFile(file, []byte(token+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		var cfg rules.Config
+		cfg.Listen.Admin, cfg.Admin.TokenFile = "127.0.0.1:9180", file
+		s, err := (&gateway{metrics: newMetrics(), log: slog.New(slog.DiscardHandler)}).adminServer(&cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ask := func(token string) int {
+			r := httptest.NewRequest(http.MethodGet, "/healthz", nil)
+			r.Host, r.RemoteAddr = "localhost", "127.0.0.1:5"
+			r.Header.Set("Authorization", "Bearer "+token)
+			w := httptest.NewRecorder()
+			s.Handler.ServeHTTP(w, r)
+			return w.Code
+		}
+		for range triesMax {
+			ask("wrong")
+		}
+		if got := ask("wrong"); got != http.StatusTooManyRequests {
+			t.Errorf("one wrong token too many: %d", got)
+		}
+		if got := ask(token); got != want {
+			t.Errorf("the right token of %d characters: %d, want %d", len(token), got, want)
+		}
 	}
 }
 
