@@ -144,10 +144,17 @@ func (s *Site) suggestSource(sg *Suggestion, a *rules.Attempt) {
 }
 
 // withinHost tells whether an attempt wants an address that is nobody else's
-// than the gateway's own: loopback, link-local, multicast, none.
+// than the gateway's own: loopback, link-local, multicast, none. Who asks over
+// loopback is on that host, and can reach the rest of it without us.
 func withinHost(a *rules.Attempt) bool {
 	to := a.Dest.Addr().Unmap()
-	return a.Target().IsZero() && to.IsValid() && (to.IsLoopback() || to.IsLinkLocalUnicast() || to.IsMulticast() || to.IsUnspecified() || to.Is4() && (to.As4()[0] == 0 || to.As4()[0] >= 240))
+	switch {
+	case !a.Target().IsZero() || !to.IsValid():
+		return false
+	case to.IsLoopback():
+		return !a.Client.Addr().IsLoopback()
+	}
+	return to.IsLinkLocalUnicast() || to.IsMulticast() || to.IsUnspecified() || to.Is4() && (to.As4()[0] == 0 || to.As4()[0] >= 240)
 }
 
 // documentedness ranks a destination.
