@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -39,14 +40,16 @@ func (f *Filter) Alive(ctx context.Context) error {
 	if s == nil {
 		return nil
 	}
-	var errs []error
-	for _, pc := range s.udp {
-		errs = append(errs, pc.alive(ctx, s.ended, "udp", pc.conn.LocalAddr()))
+	udp, tcp := make([]error, len(s.udp)), make([]error, len(s.tcp))
+	var asked sync.WaitGroup // all at once: one that hangs takes no time from the others
+	for i, pc := range s.udp {
+		asked.Go(func() { udp[i] = pc.alive(ctx, s.ended, "udp", pc.conn.LocalAddr()) })
 	}
-	for _, ln := range s.tcp {
-		errs = append(errs, ln.alive(ctx, s.ended, "tcp", ln.conn.Addr()))
+	for i, ln := range s.tcp {
+		asked.Go(func() { tcp[i] = ln.alive(ctx, s.ended, "tcp", ln.conn.Addr()) })
 	}
-	return errors.Join(errs...)
+	asked.Wait()
+	return errors.Join(append(udp, tcp...)...)
 }
 
 func (s *socket[T]) alive(ctx context.Context, ended <-chan struct{}, network string, addr net.Addr) error {

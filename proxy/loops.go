@@ -72,12 +72,13 @@ func (t *loopTable) wait(ctx context.Context) {
 // one that has not when ctx ends it returns an error: it hangs, and clients
 // wait in vain.
 func (p *Proxy) Alive(ctx context.Context) error {
-	var errs []error
-	for _, loop := range p.loops.all() {
-		if err := loop.alive(ctx); err != nil {
-			errs = append(errs, err)
-		}
+	loops := p.loops.all()
+	errs := make([]error, len(loops))
+	var asked sync.WaitGroup
+	for i, loop := range loops { // all at once: one that hangs takes no time from the others
+		asked.Go(func() { errs[i] = loop.alive(ctx) })
 	}
+	asked.Wait()
 	return errors.Join(errs...)
 }
 

@@ -53,7 +53,7 @@ func TestAliveFindsAHang(t *testing.T) {
 	})
 	w.dial(w.socks)
 	w.eventually("an accepted connection", func() bool { return w.p.Stats().Accepted == 1 })
-	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 	defer cancel()
 	err := w.p.Alive(ctx)
 	if err == nil || !strings.Contains(err.Error(), "the socks5 listener "+w.socks.String()+" accepts nothing") || strings.Contains(err.Error(), w.http.String()) {
