@@ -207,18 +207,7 @@ func (p *Proxy) run(c *client, fe frontEnd) {
 	defer c.conn.Close()
 	defer p.recovered(c, fe.via)
 	defer c.release()
-	deepen(c)
 	fe.handle(p.base, c)
-}
-
-// deepen makes the goroutine's stack as deep as a tunnel needs, while there is
-// next to nothing on it. Without, it grows three times on the way to the
-// dialer, and each time every frame is moved: some hundredths of a tunnel's CPU.
-//
-//go:noinline
-func deepen(c *client) byte {
-	var depth [10 << 10]byte
-	return depth[c.addr.Port()&1] // whatever it is, the compiler does not know
 }
 
 // recovered turns a panic of one connection into a denial. It must be
