@@ -50,6 +50,11 @@ func (d *daemon) testExplicit(t *testing.T) {
 	s.mustReach(t, app)
 	s.follow(t, "The image by itself", "docker build", "docker build --build-arg GO_IMAGE="+warmImage+" --build-arg FILTER_IMAGE="+baseImage)
 	s.follow(t, "Stop")
+	s.page.done(t, nil, nil)
+
+	s.readmeStart(t)
+	s.mustBeBare(t, gate, true)
+	s.mustReach(t, app)
 }
 
 // mustReachHost shows what "Close the host" closes: of the ways to the host only

@@ -39,7 +39,14 @@ func (d *daemon) testSidecar(t *testing.T) {
 
 func (d *daemon) testSidecarPage(t *testing.T) {
 	s := d.newStack(t, "sidecar", "deploy/sidecar.md", "")
+	s.edit(t, "deploy/compose/sidecar/sallyport.toml", "192.0.2.53", resolver4)
+	s.readmeStart(t)
+	s.mustReach(t, sidecarApp)
+	owner := s.container(t, sidecarOwner)
 	s.start(t)
+	if now := s.container(t, sidecarOwner); now != owner {
+		t.Error("the page's commands make another stack than the README's")
+	}
 	s.mustBeBare(t, sidecarOwner, false)
 	s.mustBeBare(t, sidecarGate, true)
 	s.mustBeBare(t, sidecarApp, false)
@@ -49,6 +56,7 @@ func (d *daemon) testSidecarPage(t *testing.T) {
 	s.mustReach(t, sidecarApp)
 	s.mustStartAtBoot(t)
 	s.testRestarts(t)
+	s.page.done(t, nil, map[string]string{"[Service]": "a drop-in of a unit"})
 }
 
 // mustStartAtBoot holds the unit to what the page does by hand.
@@ -60,8 +68,8 @@ func (s *stack) mustStartAtBoot(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, c := range s.page {
-		if c.section == "Anew" && !strings.Contains(string(text), "\nExecStart=/usr/bin/"+c.line+"\n") {
+	for _, c := range s.page.section(t, "Anew") {
+		if !strings.Contains(string(text), "\nExecStart=/usr/bin/"+c.line+"\n") {
 			t.Errorf("the unit does not run %q", c.line)
 		}
 	}

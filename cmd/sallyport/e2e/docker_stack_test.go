@@ -9,8 +9,8 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -25,7 +25,8 @@ type stack struct {
 	*daemon
 	profile string
 	dir     string // the copy of the repository
-	page    []pageCommand
+	files   string // of compose
+	page    *guide
 	env     []string
 }
 
@@ -34,22 +35,18 @@ type stack struct {
 func (d *daemon) newStack(t *testing.T, profile, page, more string) *stack {
 	t.Helper()
 	s := &stack{daemon: d, profile: profile, dir: t.TempDir()}
-	for _, name := range []string{"Dockerfile", ".dockerignore", "go.mod", "go.sum", "cmd", "rules", "dnsfilter", "proxy", "denials", "configs", "deploy"} {
-		if r := d.tool(t, "", nil, "cp", "-R", repositoryFile(t, name), s.dir); r.code != 0 {
-			t.Fatalf("%v", r)
-		}
-	}
-	files := "deploy/compose.yaml"
+	copySource(t, s.dir)
+	s.files = "deploy/compose.yaml"
 	if more != "" {
 		if err := os.WriteFile(filepath.Join(s.dir, "more.yaml"), []byte(more), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		files += ":more.yaml"
+		s.files += ":more.yaml"
 	}
 	// Another spelling of the client, and what stands in for a registry.
 	bin := filepath.Join(s.dir, "bin")
 	shim := `#!/bin/sh
-if [ "$1" = compose ]; then shift; COMPOSE_FILE=` + files + ` exec docker-compose "$@"; fi
+if [ "$1" = compose ]; then shift; exec docker-compose "$@"; fi
 exec ` + d.client + ` "$@"
 `
 	if err := os.Mkdir(bin, 0o755); err != nil {
@@ -60,7 +57,7 @@ exec ` + d.client + ` "$@"
 	}
 	s.env = []string{"PATH=" + bin + ":" + os.Getenv("PATH"), "VERSION=" + testVersion, "GO_IMAGE=" + warmImage, "FILTER_IMAGE=" + baseImage,
 		"APPLICATION_COMMAND=sh -c 'trap \"exit 0\" TERM; while :; do sleep 1 & wait; done'"} // sleep alone would not hear SIGTERM
-	s.page = readPage(t, page)
+	s.page = readGuide(t, page)
 	t.Cleanup(func() {
 		if t.Failed() {
 			t.Logf("%v", s.compose(t, "logs", "--no-color", "--tail=60"))
@@ -68,6 +65,18 @@ exec ` + d.client + ` "$@"
 		s.compose(t, "down", "-v", "-t", "0")
 	})
 	return s
+}
+
+// copySource copies what the binary and the images are built from.
+func copySource(t *testing.T, dir string) {
+	t.Helper()
+	args := []string{"-R"}
+	for _, name := range []string{"Dockerfile", ".dockerignore", "go.mod", "go.sum", "cmd", "rules", "dnsfilter", "proxy", "denials", "configs", "deploy"} {
+		args = append(args, repositoryFile(t, name))
+	}
+	if out, err := exec.Command("cp", append(args, dir)...).CombinedOutput(); err != nil {
+		t.Fatalf("cp: %v: %s", err, out)
+	}
 }
 
 func repositoryFile(t *testing.T, name string) string {
@@ -82,7 +91,7 @@ func repositoryFile(t *testing.T, name string) string {
 // compose runs docker compose as the page does.
 func (s *stack) compose(t *testing.T, args ...string) result {
 	t.Helper()
-	return s.shell(t, "export COMPOSE_PROJECT_NAME=sallyport COMPOSE_PROFILES="+s.profile+"\ndocker compose "+strings.Join(args, " "))
+	return s.shell(t, "export COMPOSE_PROJECT_NAME=sallyport COMPOSE_FILE="+s.files+" COMPOSE_PROFILES="+s.profile+"\ndocker compose "+strings.Join(args, " "))
 }
 
 // shell runs a script in the copy of the repository.
@@ -91,51 +100,12 @@ func (s *stack) shell(t *testing.T, script string) result {
 	return s.tool(t, "", s.env, "sh", "-c", "cd "+s.dir+" && "+script)
 }
 
-// pageCommand is one command of a page, and what the page says of it.
-type pageCommand struct{ section, line, says string }
-
-var (
-	pageHeading = regexp.MustCompile(`^#+ (.*)`)
-	pageBlock   = regexp.MustCompile("^\\s*```(\\w*)")
-)
-
-// readPage takes the commands out of the sh blocks of a page, in order. A
-// comment behind a command says what will come of it.
-func readPage(t *testing.T, name string) (commands []pageCommand) {
-	t.Helper()
-	text, err := os.ReadFile(repositoryFile(t, name))
-	if err != nil {
-		t.Fatal(err)
-	}
-	section, inside := "", false
-	for line := range strings.Lines(string(text)) {
-		line = strings.TrimSpace(line)
-		if m := pageBlock.FindStringSubmatch(line); m != nil {
-			inside = !inside && m[1] == "sh"
-			continue
-		}
-		if m := pageHeading.FindStringSubmatch(line); m != nil && !inside {
-			section = m[1]
-		}
-		if inside && line != "" {
-			command, says, _ := strings.Cut(line, " # ")
-			commands = append(commands, pageCommand{section, strings.TrimSpace(command), strings.TrimSpace(says)})
-		}
-	}
-	return commands
-}
-
 // follow runs the commands of one section of the page, with the site's own
 // values in the place of the page's. Settings hold for what follows.
 func (s *stack) follow(t *testing.T, section string, instead ...string) {
 	t.Helper()
-	replacer := strings.NewReplacer(instead...)
-	ran := 0
-	for _, c := range s.page {
-		if c.section != section {
-			continue
-		}
-		ran++
+	replacer := strings.NewReplacer(append(instead, "COMPOSE_FILE=deploy/compose.yaml", "COMPOSE_FILE="+s.files)...)
+	for _, c := range s.page.section(t, section) {
 		line := replacer.Replace(c.line)
 		if set, ok := strings.CutPrefix(line, "export "); ok {
 			s.env = append(s.env, strings.Fields(set)...)
@@ -147,8 +117,16 @@ func (s *stack) follow(t *testing.T, section string, instead ...string) {
 			t.Fatalf("the page says %q: %v\n%s", c.says, r, s.compose(t, "logs", "--no-color", "--tail=40").stdout)
 		}
 	}
-	if ran == 0 {
-		t.Fatalf("the page has no commands in a section %q", section)
+}
+
+// readmeStart starts the stack by the README's one line, with the images of the
+// site in the environment, as that line's file says.
+func (s *stack) readmeStart(t *testing.T) {
+	t.Helper()
+	line := readGuide(t, "README.md").command(t, "docker compose", "--profile "+s.profile)
+	r := s.shell(t, "unset COMPOSE_PROJECT_NAME COMPOSE_FILE COMPOSE_PROFILES\nexport APPLICATION_IMAGE="+baseImage+"\n"+line)
+	if r.code != 0 {
+		t.Fatalf("%v\n%s", r, s.compose(t, "logs", "--no-color", "--tail=40").stdout)
 	}
 }
 

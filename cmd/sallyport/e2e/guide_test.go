@@ -1,78 +1,175 @@
 //go:build linux
 
-// Guide: the commands of a deployment page, as they stand there.
+// Guide: the commands of a deployment page or the README, as they stand there,
+// and which of them a test has run.
 
 package e2e
 
 import (
 	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 )
 
-// guide is a deployment page's blocks of commands, each to be run once.
+// guide is a page's blocks of commands, in order.
 type guide struct {
 	name   string
-	blocks []string
+	blocks []*guideBlock
 }
 
-// readGuide takes the blocks between two headings: indented lines, and no fence.
-func readGuide(t *testing.T, name, from, to string) *guide {
+// guideBlock is one fence of shell, or lines that are indented as code.
+type guideBlock struct {
+	section  string
+	commands []guideCommand
+}
+
+// guideCommand is one line, and what the comment behind it says.
+type guideCommand struct {
+	line, says string
+	ran        bool
+}
+
+var (
+	guideHeading = regexp.MustCompile(`^#+ (.*)`)
+	guideFence   = regexp.MustCompile("^\\s*```(\\w*)")
+	guideItem    = regexp.MustCompile(`^(\d+\. |- )`)
+	guideComment = regexp.MustCompile(`\s+# `)
+)
+
+// readPage takes the commands out of a page. Fences of other languages and of
+// none are configurations and pictures.
+func readGuide(t *testing.T, name string) *guide {
 	t.Helper()
-	data, err := os.ReadFile(filepath.Join("..", "..", "..", "deploy", name))
+	text, err := os.ReadFile(repositoryFile(t, name))
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, text, found := strings.Cut(string(data), "\n## "+from)
-	text, _, ends := strings.Cut(text, "\n## "+to)
-	if !found || !ends {
-		t.Fatalf("%s has no %q before %q", name, from, to)
-	}
-	text = regexp.MustCompile("(?s)```.*?```").ReplaceAllString(text, "")
 	p := &guide{name: name}
-	block := ""
-	listed := false // within a numbered step, text is indented by three
-	for line := range strings.Lines(text + "\n.\n") {
-		if regexp.MustCompile(`^\d+\. `).MatchString(line) {
-			listed = true
-		} else if regexp.MustCompile(`^\S`).MatchString(line) {
-			listed = false
+	section, fence, indent := "", "", "    "
+	var open *guideBlock // what the next command belongs to
+	add := func(line string) {
+		if open == nil {
+			open = &guideBlock{section: section}
+			p.blocks = append(p.blocks, open)
 		}
-		indent := "    "
-		if listed {
-			indent = "       "
+		command, says := line, ""
+		if at := guideComment.FindStringIndex(line); at != nil {
+			command, says = line[:at[0]], line[at[1]:]
 		}
-		if command, ok := strings.CutPrefix(line, indent); ok {
-			block += command
+		open.commands = append(open.commands, guideCommand{line: strings.TrimSpace(command), says: strings.TrimSpace(says)})
+	}
+	for line := range strings.Lines(string(text)) {
+		line = strings.TrimRight(line, "\n")
+		if m := guideFence.FindStringSubmatch(line); m != nil {
+			if open = nil; fence == "" {
+				fence = m[0]
+			} else {
+				fence = ""
+			}
 			continue
 		}
-		if block != "" {
-			p.blocks = append(p.blocks, block)
+		code, indented := strings.CutPrefix(line, indent)
+		switch {
+		case strings.HasSuffix(fence, "```sh") && strings.TrimSpace(line) != "":
+			add(line)
+		case fence != "" || strings.TrimSpace(line) == "":
+		case indented:
+			add(code)
+		default:
+			open = nil
+			if m := guideHeading.FindStringSubmatch(line); m != nil {
+				section = m[1]
+			}
+			if m := guideItem.FindString(line); m != "" { // the text of an item is indented, too
+				indent = strings.Repeat(" ", len(m)+4)
+			} else if line[0] != ' ' {
+				indent = "    "
+			}
 		}
-		block = ""
 	}
 	return p
 }
 
-// block returns the block that begins so, and takes it away.
+// block returns the block that begins so, to be run whole.
 func (p *guide) block(t *testing.T, begins string) string {
 	t.Helper()
-	for i, b := range p.blocks {
-		if strings.HasPrefix(b, begins) {
-			p.blocks = append(p.blocks[:i:i], p.blocks[i+1:]...)
-			return b
+	for _, b := range p.blocks {
+		if !b.commands[0].ran && strings.HasPrefix(b.commands[0].line, begins) {
+			var script strings.Builder
+			for i := range b.commands {
+				b.commands[i].ran = true
+				script.WriteString(b.commands[i].line + "\n")
+			}
+			return script.String()
 		}
 	}
-	t.Fatalf("%s has no commands that begin with %q, only %q", p.name, begins, p.blocks)
+	t.Fatalf("%s has no block that begins with %q and was not run", p.name, begins)
 	return ""
 }
 
-// done fails when commands are left that nobody ran.
-func (p *guide) done(t *testing.T) {
+// section returns the commands of a section, to be run one by one.
+func (p *guide) section(t *testing.T, name string) (commands []guideCommand) {
 	t.Helper()
-	if len(p.blocks) > 0 {
-		t.Errorf("%s has commands that no test ran: %q", p.name, p.blocks)
+	for _, b := range p.blocks {
+		for i := range b.commands {
+			if b.section == name {
+				b.commands[i].ran = true
+				commands = append(commands, b.commands[i])
+			}
+		}
+	}
+	if len(commands) == 0 {
+		t.Fatalf("%s has no commands in a section %q", p.name, name)
+	}
+	return commands
+}
+
+// command returns the one command that begins so and has the other words.
+func (p *guide) command(t *testing.T, begins string, words ...string) string {
+	t.Helper()
+	for _, b := range p.blocks {
+		for i, c := range b.commands {
+			if strings.HasPrefix(c.line, begins) && lacks(c.line, words...) == nil {
+				b.commands[i].ran = true
+				return c.line
+			}
+		}
+	}
+	t.Fatalf("%s has no command that begins with %q and has %q", p.name, begins, words)
+	return ""
+}
+
+// done fails for every command that was not run and does not begin as one of
+// elsewhere, which other tests run, and for what does not hold of these lists.
+// A block that begins as one of text is no command but what one reads or prints.
+func (p *guide) done(t *testing.T, elsewhere, text map[string]string) {
+	t.Helper()
+	used := map[string]bool{}
+	excused := func(reasons map[string]string, line string) bool {
+		for begins := range reasons {
+			if strings.HasPrefix(line, begins) {
+				used[begins] = true
+				return true
+			}
+		}
+		return false
+	}
+	for _, b := range p.blocks {
+		if !b.commands[0].ran && excused(text, b.commands[0].line) {
+			continue
+		}
+		for _, c := range b.commands {
+			if !c.ran && !excused(elsewhere, c.line) {
+				t.Errorf("%s has a command that no test runs: %q", p.name, c.line)
+			}
+		}
+	}
+	for _, reasons := range []map[string]string{elsewhere, text} {
+		for begins, reason := range reasons {
+			if !used[begins] {
+				t.Errorf("%s has no %q (%s), or it was run", p.name, begins, reason)
+			}
+		}
 	}
 }

@@ -35,7 +35,7 @@ type host struct {
 func TestGatewayHost(t *testing.T) {
 	need(t, "nft", "curl", "ping", "make", "git")
 	h := &host{debian: newDebian(t), s: newScene(t, "gateway"),
-		page: readGuide(t, "gateway.md", "Install, on a fresh Debian host", "What the packet filter drops")}
+		page: readGuide(t, "deploy/gateway.md")}
 	h.s.host.sysctl(t, "ipv4/ip_forward", "0")
 	h.s.host.sysctl(t, "ipv6/conf/all/forwarding", "0")
 
@@ -54,14 +54,16 @@ func TestGatewayHost(t *testing.T) {
 	h.hung(t)
 	h.stopped(t)
 	h.uninstall(t)
-	h.page.done(t)
+	h.page.done(t, nil, nil)
 }
 
-// releaseArchive builds what "make release" builds, for this machine.
+// releaseArchive builds a release as the README does, for this machine.
 func releaseArchive(t *testing.T) string {
 	t.Helper()
 	dist := filepath.Join(t.TempDir(), "dist")
-	cmd := exec.Command("make", "-C", filepath.Join("..", "..", ".."), "release", "ARCHES="+runtime.GOARCH, "DIST="+dist)
+	cmd := exec.Command("sh", "-c", readGuide(t, "README.md").command(t, "make release"))
+	cmd.Dir = repositoryFile(t, ".")
+	cmd.Env = append(os.Environ(), "ARCHES="+runtime.GOARCH, "DIST="+dist)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("make release: %v\n%s", err, out)
 	}
@@ -517,7 +519,7 @@ func (h *host) hung(t *testing.T) {
 // its unit stops.
 func (h *host) stopped(t *testing.T) {
 	t.Helper()
-	h.must(t, h.page.block(t, "systemctl stop sallyport.socket\n"))
+	h.must(t, h.page.block(t, "systemctl stop sallyport.socket"))
 	h.must(t, "systemctl stop sallyport-nft")
 	if got := h.must(t, "cat /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv6/conf/all/forwarding"); got != "0\n0\n" {
 		t.Errorf("without its unit the host routes: %q", got)
@@ -552,6 +554,9 @@ func (h *host) filterFails(t *testing.T) {
 		t.Errorf("with its unit failed the host routes: %q", got)
 	}
 	h.put(t, site, good)
+	// By the README's one line, without the unit: the filter holds by itself.
+	h.must(t, "nft delete table inet sallyport\nsysctl -q -w net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1\n"+readGuide(t, "README.md").command(t, "sallyport nft --config"))
+	h.nothingGetsOut(t)
 }
 
 // nothingGetsOut tries for a while, and all of it in vain.
