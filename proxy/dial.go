@@ -72,7 +72,7 @@ func (e *dialError) help() string {
 	case e.fault == dialRefused:
 		return "The destination is there, and refuses connections on this port."
 	case e.fault == dialUnreachable:
-		return "There is no route to the destination."
+		return "There is no route to the destination, or a firewall on the way rejects it."
 	case e.fault == dialTimedOut:
 		return "The destination did not answer in time."
 	}

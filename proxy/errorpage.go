@@ -80,11 +80,10 @@ func writePage(w io.Writer, status int, body errorBody, acceptJSON bool) error {
 	var b bytes.Buffer
 	b.Grow(256 + len(text))
 	b.WriteString("HTTP/1.1 " + strconv.Itoa(status) + " " + http.StatusText(status) + "\r\n")
-	if body.Error == "denied" {
-		b.WriteString("X-Sallyport-Reason: " + body.Reason + "\r\n")
-		if body.Hint != "" { // clients show headers of a refused CONNECT, and seldom its body
-			b.WriteString("X-Sallyport-Hint: " + headerText(body.Hint) + "\r\n")
-		}
+	// Clients show headers of a refused CONNECT, and seldom its body. What was not denied has no reason, but a fault.
+	b.WriteString(body.kind() + ": " + body.Reason + "\r\n")
+	if body.Hint != "" {
+		b.WriteString("X-Sallyport-Hint: " + headerText(body.Hint) + "\r\n")
 	}
 	b.WriteString("Content-Type: " + kind + "\r\nX-Content-Type-Options: nosniff\r\nCache-Control: no-store\r\nContent-Length: ")
 	b.WriteString(strconv.Itoa(len(text)))
@@ -92,6 +91,14 @@ func writePage(w io.Writer, status int, body errorBody, acceptJSON bool) error {
 	b.Write(text)
 	_, err := w.Write(b.Bytes())
 	return err
+}
+
+// kind is the header that says why.
+func (e *errorBody) kind() string {
+	if e.Error == "denied" {
+		return "X-Sallyport-Reason"
+	}
+	return "X-Sallyport-Fault"
 }
 
 // headerText makes a text fit for a header field: visible ASCII and spaces.

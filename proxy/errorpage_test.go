@@ -71,8 +71,13 @@ func TestFailureSaysWhoFailed(t *testing.T) {
 			if err := writeFailure(&b, c.e, rules.Attempt{Authority: name}, json); err != nil {
 				t.Fatal(err)
 			}
-			if _, page, _ := strings.Cut(b.String(), "\r\n\r\n"); !strings.Contains(page, c.reason) || !strings.Contains(page, c.help) {
+			head, page, _ := strings.Cut(b.String(), "\r\n\r\n")
+			if !strings.Contains(page, c.reason) || !strings.Contains(page, c.help) {
 				t.Errorf("%v: want %q and %q:\n%s", c.e, c.reason, c.help, page)
+			}
+			// A client that is refused a CONNECT shows no more than the head.
+			if !strings.Contains(head, "\r\nX-Sallyport-Fault: "+c.reason+"\r\nX-Sallyport-Hint: ") || strings.Contains(head, "X-Sallyport-Reason") {
+				t.Errorf("%v: head\n%s", c.e, head)
 			}
 		}
 	}

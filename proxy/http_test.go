@@ -107,7 +107,7 @@ func TestRequestArrives(t *testing.T) {
 	t.Setenv("http_proxy", "http://127.0.0.1:1")
 	w := newWorld(t, nil)
 	o := w.origin("8.8.8.8:80", answering("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: X-Hop, keep-alive\r\n"+
-		"X-Hop: 1\r\nKeep-Alive: timeout=5\r\nProxy-Authenticate: Basic\r\nUpgrade: h2c\r\nX-Sallyport-Reason: fake\r\nX-End: 2\r\n\r\nok"))
+		"X-Hop: 1\r\nKeep-Alive: timeout=5\r\nProxy-Authenticate: Basic\r\nUpgrade: h2c\r\nX-Sallyport-Reason: fake\r\nX-Sallyport-Fault: fake\r\nX-End: 2\r\n\r\nok"))
 	e := w.exchange("GET http://A.EXAMPLE.:80/p%41th?secret=1 HTTP/1.1\r\nHost: a.example\r\nAccept-Encoding: br\r\n" +
 		"Connection: X-Named, Host, keep-alive\r\nX-Named: 1\r\nKeep-Alive: 5\r\nTE: trailers\r\nUpgrade: websocket\r\nHTTP2-Settings: AA\r\n" +
 		"Proxy-Connection: keep-alive\r\nProxy-Authorization: Basic c2VjcmV0\r\nX-Forwarded-For: 10.0.0.1\r\nForwarded: for=10.0.0.1\r\n" +
@@ -116,7 +116,7 @@ func TestRequestArrives(t *testing.T) {
 	if body != "ok" || resp.Header.Get("X-End") != "2" || !strings.Contains(resp.Header.Get("Via"), "sallyport-") {
 		t.Errorf("%q %v", body, resp.Header)
 	}
-	for _, name := range []string{"X-Hop", "Keep-Alive", "Proxy-Authenticate", "Upgrade", "Content-Type"} {
+	for _, name := range []string{"X-Hop", "Keep-Alive", "Proxy-Authenticate", "Upgrade", "Content-Type", "X-Sallyport-Fault"} {
 		if resp.Header.Get(name) != "" {
 			t.Errorf("%s came back", name)
 		}

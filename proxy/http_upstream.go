@@ -139,6 +139,7 @@ func (g *grant) roundTrip(r *http.Request, _ *goproxy.ProxyCtx) (*http.Response,
 	}
 	stripHop(resp.Header)
 	resp.Header.Del("X-Sallyport-Reason") // ours to say
+	resp.Header.Del("X-Sallyport-Fault")
 	resp.Header.Del("X-Sallyport-Hint")
 	addVia(resp.Header, "1.1 "+g.s.p.engine.name)
 	resp.Body = &body{ReadCloser: resp.Body, g: g, cancel: cancel}

@@ -71,6 +71,11 @@ func TestPermittedWithoutNetworkFailsHonestly(t *testing.T) {
 	if r.stdout != "502" && r.stdout != "504" {
 		t.Errorf("want 502 or 504: %v", r)
 	}
+	// Of a refused CONNECT curl shows no more than the head.
+	r = ns.run(t, g.dir, "", "curl", "-sSi", "-x", "http://127.0.0.1:3128", "https://license.sangfor.com/")
+	if lacks(r.stdout, "502", "X-Sallyport-Fault: resolve", "X-Sallyport-Hint: No resolver") != nil {
+		t.Errorf("the refusal does not say what failed: %v", r)
+	}
 	if r := ns.run(t, g.dir, "", "dig", "@127.0.0.1", "-p", "5300", "+time=8", "upd.sangfor.com"); lacks(r.stdout, "SERVFAIL") != nil {
 		t.Errorf("want SERVFAIL: %v", r)
 	}

@@ -150,7 +150,7 @@ func (n *newcomer) tryIt(t *testing.T, alone *netns) *gateway {
 		{"403: documented on port 443", "HTTP/1.1 403|X-Sallyport-Reason: port_not_listed|443", false},
 		{"refused", "", true},
 		{"NXDOMAIN, EDE 15", "NXDOMAIN|EDE: 15|not_listed", false},
-		{"permitted; without a network: 502", "HTTP/1.1 502", true},
+		{"permitted; without a network: 502", "HTTP/1.1 502|X-Sallyport-Fault: resolve", true},
 		{"what was denied", "evil.example|license.sangfor.com", false},
 		{"the destinations denied most", "evil.example", false},
 		{"what would permit them", "license.sangfor.com|port", false},
