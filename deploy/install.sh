@@ -67,6 +67,7 @@ files() {
 	for f in sallyport.service sallyport.socket sallyport-dns.socket sallyport-nft.service; do
 		say "0644 systemd/$f $units/$f"
 	done
+	say "0644 systemd/nftables-sallyport.conf $units/nftables.service.d/00-sallyport.conf"
 	say "0755 systemd/sallyport-generator /usr/local/lib/systemd/system-generators/sallyport-generator"
 	for f in README.md CHANGELOG.md SECURITY.md gateway.md reference.toml gateway.toml; do
 		say "0644 $f $doc/$f"
@@ -113,7 +114,9 @@ uninstall() {
 		say "  $place"
 		run rm -f "$root$place"
 	done
-	[ ! -d "$root$doc" ] || run rmdir --ignore-fail-on-non-empty "$root$doc"
+	for dir in "$root$doc" "$root$units/nftables.service.d"; do
+		[ ! -d "$dir" ] || run rmdir --ignore-fail-on-non-empty "$dir"
+	done
 	if [ "$purge" = yes ]; then
 		say "  $etc, $log and the user sallyport"
 		run rm -rf "$root$etc" "$root$log"

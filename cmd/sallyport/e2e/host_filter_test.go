@@ -1,0 +1,143 @@
+//go:build linux
+
+// Host without its gateway or without its packet filter: nothing gets out.
+
+package e2e
+
+import (
+	"net/netip"
+	"slices"
+	"testing"
+	"time"
+)
+
+// stopped stops it for good: nothing gets out, and the filter stays, also when
+// its unit stops.
+func (h *host) stopped(t *testing.T) {
+	t.Helper()
+	h.must(t, h.page.block(t, "systemctl stop sallyport.socket"))
+	h.must(t, "systemctl stop sallyport-nft")
+	if got := h.must(t, "cat /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv6/conf/all/forwarding"); got != "0\n0\n" {
+		t.Errorf("without its unit the host routes: %q", got)
+	}
+	h.nothingGetsOut(t)
+	h.filterFails(t)
+	h.must(t, "systemctl start sallyport-nft sallyport")
+	if r := h.manager(t, "curl -sS https://license.sangfor.com/"); r.code != 0 {
+		t.Errorf("%v", r)
+	}
+}
+
+// flushed lets Debian's own unit, which begins with "flush ruleset", do all that
+// it can, under load: nothing forbidden gets out meanwhile, and afterwards the
+// packet filter is there again, and the host routes; or, when told to stop, not.
+func (h *host) flushed(t *testing.T) {
+	t.Helper()
+	for _, verb := range []string{"start", "reload", "restart", "stop"} {
+		routes := "1\n1\n"
+		if verb == "stop" {
+			routes = "0\n0\n"
+		}
+		mark := h.s.rec.mark(t)
+		w := h.s.work(t)
+		stop := h.flood(t)
+		eventually(t, 20*time.Second, "transfers under load", func() error { return w.more(0) })
+		h.must(t, "systemctl "+verb+" nftables")
+		eventually(t, 20*time.Second, "all is well after "+verb, func() error {
+			if now := h.must(t, "cat /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv6/conf/all/forwarding"); now != routes {
+				return errorf("forwarding: %q", now)
+			}
+			if r := h.sh(t, "nft list table inet sallyport"); (r.code == 0) != (verb != "stop") {
+				return errorf("%v%s", r, h.sh(t, "systemctl --no-pager status nftables sallyport-nft").stdout)
+			}
+			return nil
+		})
+		if verb != "stop" {
+			before := w.done.Load()
+			eventually(t, 20*time.Second, "transfers after "+verb, func() error { return w.more(before) })
+		}
+		stop()
+		w.stop()
+		t.Run(verb, func(t *testing.T) { h.nothingForbidden(t, mark) })
+	}
+	h.must(t, "systemctl start sallyport-nft")
+	// By hand nobody else is told.
+	h.must(t, "nft flush ruleset\n"+h.page.block(t, "systemctl reload-or-restart sallyport-nft")+"nft list table inet sallyport")
+}
+
+// flood sends forbidden datagrams as fast as one sender can, so that a gap of a
+// millisecond shows.
+func (h *host) flood(t *testing.T) (stop func()) {
+	t.Helper()
+	c, err := h.s.clients.dial("udp", "", netip.AddrPortFrom(elsewhere[0], 9998).String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			select {
+			case <-ended:
+				return
+			case <-time.After(200 * time.Microsecond):
+				_, _ = c.Write([]byte("exfiltration"))
+			}
+		}
+	}()
+	return func() { close(ended); <-done; c.Close() }
+}
+
+// nothingForbidden looks at what arrived under the load of permitted and
+// forbidden tries.
+func (h *host) nothingForbidden(t *testing.T, mark int) {
+	t.Helper()
+	arrived := slices.DeleteFunc(h.s.rec.everything(t, mark), func(p packet) bool {
+		// The host's own word that nobody waits for a resolver's answer any more.
+		return p.proto == "icmp" && p.src.Addr() == netip.MustParseAddr(outside4) && p.dst.Addr() == netip.MustParseAddr(resolver4)
+	})
+	try{ours: "license.sangfor.com"}.check(t, h.s, arrived)
+}
+
+// filterFails starts the filter's unit with a configuration that is wrong, as at
+// a boot, on a host that something else has told to route.
+func (h *host) filterFails(t *testing.T) {
+	t.Helper()
+	const site = "/etc/sallyport/sallyport.toml"
+	good := h.get(t, site)
+	h.put(t, site, good+"\n[limits]\nidle = 1\n")
+	h.must(t, "sysctl -q -w net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1")
+	if r := h.sh(t, "systemctl start sallyport-nft"); r.code == 0 {
+		t.Error("the unit started with a configuration that is wrong")
+	}
+	if got := h.must(t, "cat /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv6/conf/all/forwarding"); got != "0\n0\n" {
+		t.Errorf("with its unit failed the host routes: %q", got)
+	}
+	h.put(t, site, good)
+	// By the README's one line, without the unit: the filter holds by itself.
+	h.must(t, "nft delete table inet sallyport\nsysctl -q -w net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1\n"+readGuide(t, "README.md").command(t, "sallyport nft --config"))
+	h.nothingGetsOut(t)
+}
+
+// nothingGetsOut tries for a while, and all of it in vain.
+func (h *host) nothingGetsOut(t *testing.T) {
+	t.Helper()
+	h.must(t, "nft list table inet sallyport >/dev/null")
+	mark := h.s.rec.mark(t)
+	w := h.s.work(t)
+	eventually(t, 20*time.Second, "tries in vain", func() error {
+		if n := w.tried.Load(); n < 200 {
+			return errorf("%d", n)
+		}
+		return nil
+	})
+	w.stop()
+	if n := w.done.Load(); n > 0 {
+		t.Errorf("%d transfers without a gateway", n)
+	}
+	for _, p := range h.s.rec.everything(t, mark) {
+		if tail := p.proto == "tcp" && !p.syn && len(p.payload) == 0; !tail && !(try{}.permits(h.s, p) && p.query == "") {
+			t.Errorf("without a gateway there arrived: %v", p)
+		}
+	}
+}
