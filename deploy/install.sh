@@ -10,8 +10,9 @@ Usage: install.sh [--config FILE] [--no-enable] [--root DIR] [--dry-run]
 
 Installs binary, user, directories, units, man pages and completions. With a
 configuration, an existing one or FILE, it checks that first, and enables and
-(re)starts the units. Without, it puts an example at its place, starts nothing,
-and says what to do next.
+(re)starts the units: the packet filter's only where [listen] transparent is not
+empty. Without, it puts an example at its place, starts nothing, and says what
+to do next.
 
   --config FILE  the configuration, if there is none yet
   --no-enable    install only
@@ -159,6 +160,10 @@ check() {
 		return 0
 	fi
 	"$here/sallyport" check --config "$config" || fail "the configuration is wrong; nothing was changed"
+	# A proxy alone redirects nothing, and has no packet filter.
+	filter=0
+	"$here/sallyport" nft --config "$config" >/dev/null 2>&1 || filter=$?
+	[ "$filter" != 3 ] || services=sallyport.service
 }
 
 install_files() {
@@ -183,8 +188,21 @@ install_files() {
 	[ -f "$site" ] || put 0644 "${config:-$here/gateway.toml}" "$etc/sallyport.toml"
 }
 
+# without_filter says that there is none, and ends the routing of a gateway
+# that is a proxy from now on. Its filter stays loaded: nothing gets out by it.
+without_filter() {
+	[ "$services" = sallyport.service ] || return 0
+	say "A proxy only: [listen] transparent is empty, so there is no packet filter, and this host need not route."
+	if booted; then
+		if systemctl --quiet is-enabled sallyport-nft.service 2>/dev/null; then run systemctl --quiet disable --now sallyport-nft.service; fi
+	else
+		run offline disable sallyport-nft.service
+	fi
+}
+
 # activate enables the units, and starts or renews what can be started.
 activate() {
+	without_filter
 	if ! booted; then
 		# shellcheck disable=SC2086
 		run offline enable $services
@@ -196,7 +214,7 @@ activate() {
 	run systemctl --quiet enable $services
 	# Again, if they run already: a filter and a process of this release. The
 	# connections that come meanwhile wait in the sockets.
-	run systemctl reload-or-restart sallyport-nft.service
+	[ "$services" = sallyport.service ] || run systemctl reload-or-restart sallyport-nft.service
 	run systemctl restart sallyport.service || fail "sallyport does not start; nothing gets out. See: journalctl -u sallyport -n 30"
 	say "Running: $services. Enabled for the next boot."
 }

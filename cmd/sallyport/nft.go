@@ -49,7 +49,8 @@ touches no other. It stays when sallyport ends: then nothing gets out.
 --mode gateway is for a host that routes for its clients, --mode sidecar for a
 network namespace that sallyport shares with the application.
 
-Exit status: 0, or 1 when the configuration has nothing to redirect to.`,
+Exit status: 0; 1 when the configuration has nothing to redirect to; 3 when
+[listen] transparent is empty: a proxy alone needs no packet filter.`,
 		Example: `  sallyport nft --config /etc/sallyport/sallyport.toml | less
   sallyport nft --config sallyport.toml --local 10.20.0.0/16
   sallyport nft --config sallyport.toml --mode sidecar --user 65532`,

@@ -64,6 +64,9 @@ func redirectable(addr netip.Addr, mode filterMode) bool {
 	return addr.IsUnspecified() || mode == sidecarMode && loopback
 }
 
+// onlyProxy is the exit code for a configuration that wants no packet filter.
+const onlyProxy = 3
+
 // listenTargets finds where TCP and DNS go, or says what to change.
 func listenTargets(cfg *rules.Config, mode filterMode) (tcp, dns targets, err error) {
 	var errs []error
@@ -71,7 +74,11 @@ func listenTargets(cfg *rules.Config, mode filterMode) (tcp, dns targets, err er
 		t := targetsOf(list, mode)
 		switch {
 		case len(list) == 0:
-			errs = append(errs, fmt.Errorf("%s: [listen] %s is empty, so there is nothing to redirect %s to: set %s = [%q]", cfg.File, key, what, key, example))
+			err := fmt.Errorf("%s: [listen] %s is empty, so there is nothing to redirect %s to: set %s = [%q]", cfg.File, key, what, key, example)
+			if key == "transparent" {
+				err = &exitError{onlyProxy, err}
+			}
+			errs = append(errs, err)
 		case slices.ContainsFunc(list, func(a netip.AddrPort) bool { return a.Port() == 0 }):
 			errs = append(errs, fmt.Errorf("%s:%d: [listen] %s: port 0 is another one at every start: choose a port, like %q", cfg.File, cfg.ListenLine(key), key, example))
 		case t == targets{}:

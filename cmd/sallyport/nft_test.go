@@ -117,7 +117,7 @@ func TestNFTRefuses(t *testing.T) {
 // The embedded configuration has no transparent listener; a ruleset made from
 // it would cut everybody off.
 func TestNFTNeedsAConfiguration(t *testing.T) {
-	if code, out, diag := command(t, "", "nft"); code != 1 || out != "" || !strings.Contains(diag, "transparent is empty") {
+	if code, out, diag := command(t, "", "nft"); code != onlyProxy || out != "" || !strings.Contains(diag, "transparent is empty") {
 		t.Errorf("exit %d, printed %q, said %s", code, out, diag)
 	}
 }

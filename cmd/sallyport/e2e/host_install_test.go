@@ -113,9 +113,19 @@ func (h *host) intoRoot(t *testing.T) {
 		}
 		return string(out)
 	}
+	// The README's configuration is a proxy's: no packet filter, which could not start.
+	proxy := filepath.Join(t.TempDir(), "proxy.toml")
+	if err := os.WriteFile(proxy, []byte(readGuide(t, "README.md").block(t, "[listen]")), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	const wanted = "/etc/systemd/system/multi-user.target.wants/"
+	if out := run("--config", proxy); !strings.Contains(out, "A proxy only") || !h.exists(wanted+"sallyport.service") || h.exists(wanted+"sallyport-nft.service") {
+		t.Errorf("a proxy alone:\n%s", out)
+	}
+	run("--uninstall", "--purge")
 	run("--config", site)
 	for _, path := range []string{"/usr/local/bin/sallyport", "/var/log/sallyport", "/etc/sallyport/sallyport.toml",
-		"/etc/systemd/system/multi-user.target.wants/sallyport.service", "/etc/systemd/system/multi-user.target.wants/sallyport-nft.service"} {
+		wanted + "sallyport.service", wanted + "sallyport-nft.service"} {
 		if !h.exists(path) {
 			t.Errorf("--root does not install %s", path)
 		}
