@@ -5,6 +5,7 @@ package denials
 import (
 	"bufio"
 	"context"
+	"fmt"
 	"io"
 	"strconv"
 	"time"
@@ -70,11 +71,11 @@ func List(ctx context.Context, o Options, w io.Writer) (Report, error) {
 			_, _ = out.Write(buf) // Flush tells
 		}
 	} else {
-		t := newTable(o.Color, "time", "client", "via", "destination", "reason", "count", "why")
+		t := newTable(o.Color, "time", "client", "via", "destination", "reason", "count", "id", "why")
 		for r := range last.all {
-			t.row(o.when(r.Time), who(r.ClientName, r.Client), r.Via, where(r), cause(r), times(r.Count), why(r.Nearest, r.Hint, r.Detail))
+			t.row(o.when(r.Time), who(r.ClientName, r.Client), r.Via, where(r), cause(r), times(r.Count), r.ID(), why(r.Nearest, r.Hint, r.Detail))
 		}
-		t.write(out)
+		o.table(out, t, rep, err)
 	}
 	return rep, firstError(err, out.Flush())
 }
@@ -102,9 +103,32 @@ func Top(ctx context.Context, o Options, w io.Writer) (Report, error) {
 			t.row(strconv.FormatUint(g.Count, 10), endpoint(g.Host, g.Port, g.Proto), who(g.ClientName, g.Client),
 				tag(g.Reason, g.Verdict), string(g.Cure), o.when(g.First), o.when(g.Last), why(g.Nearest, g.Hint, ""))
 		}
-		t.write(out)
+		o.table(out, t, rep, err)
 	}
 	return rep, firstError(err, out.Flush())
+}
+
+// table writes t, or in words that it has no rows.
+func (o *Options) table(w *bufio.Writer, t *table, rep Report, err error) {
+	switch {
+	case len(t.rows) > 1:
+		t.write(w)
+	case err == nil:
+		_, _ = w.WriteString(o.nothing(rep))
+	}
+}
+
+// nothing says that nothing was found, among how much, and where to look next.
+func (o *Options) nothing(rep Report) string {
+	f, read := o.filter(), rep.Lines-rep.Skipped
+	if !f.Denied {
+		return fmt.Sprintf("no record matches; %d were read\n", read)
+	}
+	what := "nothing was denied"
+	if f.Denied = false; f != (Filter{}) {
+		what = "nothing that matches was denied"
+	}
+	return fmt.Sprintf("%s; %d records were read\na permitted destination that cannot be reached is no denial: the log warns of it, and preflight tries them all\n", what, read)
 }
 
 // Append appends g as one line of JSON.

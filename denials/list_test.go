@@ -40,11 +40,11 @@ func TestListShowsTheLastDenials(t *testing.T) {
 		t.Fatal(err)
 	}
 	const want = `
-TIME      CLIENT               VIA      DESTINATION            REASON           COUNT  WHY
-12:00:59  es-manager 10.0.0.7  connect  n1.example:443         not_listed
-12:01:00  es-manager 10.0.0.7  connect  updates.example:443    port_not_listed  ×500   documented on port 443; nearest: p/updates
-12:01:01  es-manager 10.0.0.7  connect  ev\x1b[2Jil\u202e:443  malformed_name          a control byte
-12:01:02  10.0.0.8             connect  (many):443             not_listed       ×9000
+TIME      CLIENT               VIA      DESTINATION            REASON           COUNT  ID    WHY
+12:00:59  es-manager 10.0.0.7  connect  n1.example:443         not_listed              b-60
+12:01:00  es-manager 10.0.0.7  connect  updates.example:443    port_not_listed  ×500   b-61  documented on port 443; nearest: p/updates
+12:01:01  es-manager 10.0.0.7  connect  ev\x1b[2Jil\u202e:443  malformed_name          b-62  a control byte
+12:01:02  10.0.0.8             connect  (many):443             not_listed       ×9000  b-63
 `
 	if got := "\n" + b.String(); got != want {
 		t.Errorf("got%s\nwant%s", got, want)

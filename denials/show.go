@@ -21,7 +21,7 @@ func Find(ctx context.Context, files []string, id string, p Progress) (*Record, 
 	boot, number, ok := strings.Cut(id, "-")
 	seq, err := strconv.ParseUint(number, 10, 64)
 	if !ok || err != nil || boot == "" {
-		return nil, nil, Report{}, errors.New("an ID is BOOT-SEQ, like vhk3pzqd7a-42: list --json and top --json show them")
+		return nil, nil, Report{}, errors.New("an ID is BOOT-SEQ, like vhk3pzqd7a-42: sallyport denials list shows them")
 	}
 	var found *Record
 	flows := map[uint64][]Record{} // of the boot: the record may come after its companions

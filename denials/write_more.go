@@ -169,11 +169,13 @@ func WriteStats(ctx context.Context, o Options, w io.Writer) (Report, error) {
 		err = firstError(err, writeJSON(out, all))
 		return v.Report, firstError(err, out.Flush())
 	}
-	_, _ = fmt.Fprintf(out, "%d denials in %d groups", t.Denials, v.Matched)
-	if t.Denials > 0 {
-		_, _ = fmt.Fprintf(out, ", from %s to %s", o.when(t.First), o.when(t.Last))
+	if t.Denials == 0 {
+		if err == nil {
+			_, _ = out.WriteString(o.nothing(v.Report))
+		}
+		return v.Report, firstError(err, out.Flush())
 	}
-	_, _ = out.WriteString("\n")
+	_, _ = fmt.Fprintf(out, "%d denials in %d groups, from %s to %s\n", t.Denials, v.Matched, o.when(t.First), o.when(t.Last))
 	for _, l := range lists {
 		rows := newTable(o.Color, "count", l.name)
 		rows.right = 1

@@ -73,8 +73,8 @@ func WriteSuggest(ctx context.Context, o Options, w io.Writer) (Report, error) {
 		for _, sg := range list {
 			sg.write(out, &o)
 		}
-		if len(list) == 0 {
-			_, _ = out.WriteString("nothing was denied\n")
+		if len(list) == 0 && err == nil {
+			_, _ = out.WriteString(o.nothing(v.Report))
 		}
 		if n := v.Matched - len(v.Groups); n > 0 {
 			_, _ = fmt.Fprintf(out, "%d smaller groups were not looked at\n", n)

@@ -8,8 +8,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -93,6 +91,7 @@ func denialQuery(c *cobra.Command, q query, also prepare, flags ...func(*cobra.C
 	fl.IntVar(&f.options.Offset, "offset", 0, "leave out the newest or largest `N`")
 	fl.BoolVar(&f.options.JSON, "json", false, "print JSON, one object a line")
 	_ = c.RegisterFlagCompletionFunc("reason", completeReasons)
+	completeWords(c)
 	for _, add := range flags {
 		add(c, &f.options)
 	}
@@ -123,16 +122,8 @@ func (f *denialFlags) run(c *cobra.Command, q query, also prepare) error {
 	if o.Filter.Until, err = parseWhen(f.until, now); err != nil {
 		return usageError("--until: %v", err)
 	}
-	if o.Filter.Reason != "" {
-		if _, err := rules.ParseReason(o.Filter.Reason); err != nil {
-			return usageError("--reason: %v", err)
-		}
-	}
-	if o.Sort != "" && !slices.Contains(denials.Sorts(), o.Sort) {
-		return usageError("--sort: there is no %q; there are %s", o.Sort, strings.Join(denials.Sorts(), ", "))
-	}
-	if o.Cure != "" && !slices.Contains(denials.Cures(), o.Cure) {
-		return usageError("--cure: there is no %q; see %s --help", o.Cure, c.CommandPath())
+	if err := f.words(c); err != nil {
+		return err
 	}
 	var site *denials.Site
 	if also != nil {
@@ -141,7 +132,7 @@ func (f *denialFlags) run(c *cobra.Command, q query, also prepare) error {
 		}
 	}
 	if o.Files, err = f.journals(c, site); err != nil {
-		return err
+		return f.withCure(err)
 	}
 	o.Now = now
 	if also != nil {
@@ -160,7 +151,7 @@ func (f *denialFlags) run(c *cobra.Command, q query, also prepare) error {
 	if n := report.Skipped - uint64(len(report.Problems)); report.Skipped > uint64(len(report.Problems)) {
 		fmt.Fprintf(c.ErrOrStderr(), "sallyport: %d more lines are no records and were skipped\n", n)
 	}
-	return err
+	return f.withCure(err)
 }
 
 // journals lists the files to read: those given, else those of the

@@ -34,7 +34,7 @@ func newDenialsShow() *cobra.Command {
 
 func oneID(c *cobra.Command, args []string) error {
 	if len(args) != 1 {
-		return usageError("%s takes one ID, like vhk3pzqd7a-42: list --json and top --json show them", c.CommandPath())
+		return usageError("%s takes one ID, like vhk3pzqd7a-42: sallyport denials list shows them", c.CommandPath())
 	}
 	return nil
 }

@@ -1,0 +1,65 @@
+// Denials words: what the flags of denials take, and what a journal that cannot
+// be read needs.
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"sallyport/denials"
+	"sallyport/rules"
+)
+
+// closedFlags are the flags that take one of a few words. One that nobody knows
+// would match nothing, which looks as if nothing had been denied.
+func closedFlags() map[string][]string {
+	words := map[string][]string{
+		"verdict": {denials.VerdictDeny, denials.VerdictWouldDeny, denials.VerdictAllow},
+		"event":   {denials.EventDecision, denials.EventClose, denials.EventStart, denials.EventStop, denials.EventReload},
+		"sort":    denials.Sorts(),
+	}
+	for v := rules.DNS; v.String() != ""; v++ {
+		words["via"] = append(words["via"], v.String())
+	}
+	for _, r := range rules.Reasons() {
+		words["reason"] = append(words["reason"], r.String())
+	}
+	for _, k := range denials.Cures() {
+		words["cure"] = append(words["cure"], string(k))
+	}
+	return words
+}
+
+// words refuses a word that a flag does not take.
+func (f *denialFlags) words(c *cobra.Command) error {
+	for name, known := range closedFlags() {
+		if fl := c.Flags().Lookup(name); fl != nil && fl.Value.String() != "" && !slices.Contains(known, fl.Value.String()) {
+			return usageError("--%s: there is no %q; there are %s", name, fl.Value, strings.Join(known, ", "))
+		}
+	}
+	return nil
+}
+
+func completeWords(c *cobra.Command) {
+	for _, name := range []string{"via", "verdict", "event"} {
+		_ = c.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(closedFlags()[name], cobra.ShellCompDirectiveNoFileComp))
+	}
+}
+
+// withCure says what to do where the journal of a configuration is not to be had.
+func (f *denialFlags) withCure(err error) error {
+	switch {
+	case len(f.files) > 0:
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("%w\nno journal is there: name the configuration that sallyport runs with, --config FILE, or a journal, --file FILE", err)
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("%w\nthe journal is for sallyport's user and root: ask as one of them", err)
+	}
+	return err
+}
