@@ -77,7 +77,7 @@ func (s *Site) Cure(g *Group) Cure {
 		return cureOf(g.Reason)
 	case rank(d) == 2:
 		return CurePermitted
-	case !d.Why().Fixable(), d.Why() != rules.UnknownClient && withinHost(&a):
+	case !d.Why().Fixable(), d.Why() != rules.UnknownClient && s.withinHost(&a):
 		return CureNever
 	case d.Why() == rules.UnknownClient:
 		return CureBinding

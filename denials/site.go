@@ -23,6 +23,7 @@ type Site struct {
 	Config   *rules.Config
 	Policy   *rules.Policy
 	Problems rules.Problems // warnings
+	own      rules.Own
 	src      Source
 }
 
@@ -37,7 +38,7 @@ func NewSite(src Source) (*Site, error) {
 		own = src.Own(cfg.Listen)
 	}
 	policy, more := rules.Compile(cfg, own, src.Now)
-	return &Site{Config: cfg, Policy: policy, Problems: append(problems, more...), src: src}, nil
+	return &Site{Config: cfg, Policy: policy, Problems: append(problems, more...), own: own, src: src}, nil
 }
 
 // with returns the site as it would be with the amendments, and its text.

@@ -35,6 +35,7 @@ type Suggestion struct {
 // How documented a destination is, the best first.
 var documentedTexts = [...]string{
 	"documented for this client, once set",
+	"permitted by the site, until its rule expired",
 	"documented for another port, protocol or role",
 	"beside a documented name",
 	"not documented",
@@ -98,8 +99,8 @@ func (s *Site) suggest(g *Group) *Suggestion {
 		s.suggestSource(sg, &a)
 	case !d.Why().Fixable():
 		sg.Cure, sg.Why = CureNever, d.Why().String()+": "+whyNever(d.Why())
-	case withinHost(&a):
-		sg.Cure, sg.Why = CureNever, d.Why().String()+": the address is of the very host that sallyport runs on, or of no more than its link, like a cloud's metadata service: a rule would let the client in there"
+	case s.withinHost(&a):
+		sg.Cure, sg.Why = CureNever, d.Why().String()+": the address is one of the very host that sallyport runs on, or of no more than its link, like a cloud's metadata service: a rule would let the client in there"
 	default:
 		sg.Client = d.Client.Name
 		if sg.change = documented(s, &a, &d); sg.change == nil {
@@ -144,15 +145,15 @@ func (s *Site) suggestSource(sg *Suggestion, a *rules.Attempt) {
 }
 
 // withinHost tells whether an attempt wants an address that is nobody else's
-// than the gateway's own: loopback, link-local, multicast, none. Who asks over
-// loopback is on that host, and can reach the rest of it without us.
-func withinHost(a *rules.Attempt) bool {
+// than the gateway's own: one of its host, link-local, multicast, none. Who asks
+// from that very host can reach the rest of it without us.
+func (s *Site) withinHost(a *rules.Attempt) bool {
 	to := a.Dest.Addr().Unmap()
 	switch {
 	case !a.Target().IsZero() || !to.IsValid():
 		return false
-	case to.IsLoopback():
-		return !a.Client.Addr().IsLoopback()
+	case s.own.Host(to):
+		return !s.own.Host(a.Client.Addr())
 	}
 	return to.IsLinkLocalUnicast() || to.IsMulticast() || to.IsUnspecified() || to.Is4() && (to.As4()[0] == 0 || to.As4()[0] >= 240)
 }
@@ -162,10 +163,12 @@ func documentedness(d *rules.Decision, c Cure) int {
 	switch {
 	case c == CureFeature || c == CureBinding:
 		return 0
+	case d.Why() == rules.Expired:
+		return 1
 	case d.Nearest == nil:
-		return 3
+		return 4
 	case d.Why() == rules.NotListed || d.Why() == rules.IPLiteral:
-		return 2
+		return 3
 	}
-	return 1
+	return 2
 }

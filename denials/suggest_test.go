@@ -285,7 +285,7 @@ func TestAuditBecomesAConfiguration(t *testing.T) {
 	}
 	if !slices.IsSortedFunc(known, func(a, b string) int {
 		return slices.Index(documentedTexts[:], a) - slices.Index(documentedTexts[:], b)
-	}) || len(known) != 6 || known[0] != documentedTexts[0] || known[5] != documentedTexts[3] {
+	}) || len(known) != 6 || known[0] != documentedTexts[0] || known[5] != documentedTexts[len(documentedTexts)-1] {
 		t.Errorf("order %q", known)
 	}
 	b.Reset()
@@ -340,5 +340,42 @@ func TestNoRuleIntoTheHost(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// Nor for another address of the host that the gateway runs on, where its own
+// services listen; whoever asks from that host has them anyway.
+func TestNoRuleToTheHostsAddresses(t *testing.T) {
+	src := siteOf(t, fleet).src
+	src.Own = func(rules.Listen) rules.Own {
+		local := netip.MustParseAddr("10.1.0.2")
+		return rules.Own{Listeners: []netip.AddrPort{netip.MustParseAddrPort("10.1.0.1:3128")}, Local: func(a netip.Addr) bool { return a == local }}
+	}
+	s, err := NewSite(src)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for host, cure := range map[string]Cure{"10.1.0.1": CureNever, "10.1.0.2": CureNever, "10.1.0.3": CureRule} {
+		for _, sg := range suggestFor(t, s, attempt(t, manager, host, 22)) {
+			if sg.Cure != cure || (sg.TOML == "") != (cure == CureNever) || s.Cure(sg.Groups[0]) != cure {
+				t.Errorf("%s: %s, filed under %s, %q", host, sg.Cure, s.Cure(sg.Groups[0]), sg.TOML)
+			}
+		}
+	}
+	for _, sg := range suggestFor(t, s, attempt(t, "10.1.0.2", "10.1.0.1", 22)) {
+		if sg.Cure != CureRule {
+			t.Errorf("from the host itself: %s, %q", sg.Cure, sg.Why)
+		}
+	}
+}
+
+// What an expired rule permitted is not called undocumented, and the rule is
+// named: a later date is what most will want.
+func TestExpiredRuleIsNamed(t *testing.T) {
+	s := siteOf(t, fleet)
+	list := suggestFor(t, s, attempt(t, manager, "gone.corp.example", 443))
+	if len(list) != 1 || !strings.Contains(list[0].Documented, "expired") || !strings.Contains(list[0].Why, "site/gone, site.toml line ") ||
+		!strings.Contains(list[0].Why, "a later expires there") {
+		t.Errorf("%+v", list[0])
 	}
 }

@@ -51,8 +51,18 @@ func (s *Site) verify(sg *Suggestion) (rest []*Suggestion) {
 		sg.Why = "only if that is where the party is"
 	case sg.change.source.IsValid():
 		sg.Why = "only if that is whose address it is"
+	default:
+		sg.Why = s.whyExpired(sg.change.rule)
 	}
 	return nil
+}
+
+// whyExpired points to the rule that has expired; "": it is none.
+func (s *Site) whyExpired(r *rules.Rule) string {
+	if r == nil || r.Expires.IsZero() || s.src.Now.Before(r.Expires) {
+		return ""
+	}
+	return fmt.Sprintf("%s, %s line %d, has expired: a later expires there permits again all that it lists, this only what was denied", r, s.src.File, r.Line)
 }
 
 // instead moves groups from a setting that does not help to rules.

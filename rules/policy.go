@@ -50,6 +50,18 @@ func (o Own) Is(dest netip.AddrPort) bool {
 	return false
 }
 
+// Host tells whether addr is known to be one of the host's that sallyport runs
+// on: of a listener, or as Local says.
+func (o Own) Host(addr netip.Addr) bool {
+	a := addr.Unmap().WithZone("")
+	for _, l := range o.Listeners {
+		if a == l.Addr() && !a.IsUnspecified() {
+			return true
+		}
+	}
+	return a.IsLoopback() || o.Local != nil && o.Local(a)
+}
+
 // A scope is what one client may do, compiled.
 type scope struct {
 	client  *Client

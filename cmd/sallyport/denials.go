@@ -187,7 +187,7 @@ func loadSite(file string, stdin io.Reader, now time.Time) (*denials.Site, error
 	}
 	return denials.NewSite(denials.Source{
 		File: name, Dir: dir, Text: data, Profiles: profiles, Now: now,
-		Own: func(l rules.Listen) rules.Own { return ownAddresses(l, nil) },
+		Own: func(l rules.Listen) rules.Own { return ownAddresses(l, isLocal) },
 	})
 }
 
