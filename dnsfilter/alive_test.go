@@ -6,7 +6,9 @@ package dnsfilter
 import (
 	"context"
 	"net"
+	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -138,3 +140,86 @@ func (s *serving) tcpClosed() {
 type deciderFunc func(rules.Attempt) rules.Decision
 
 func (f deciderFunc) Decide(a rules.Attempt) rules.Decision { return f(a) }
+
+// slowToWake is a socket whose deadline is taken away late, the first time:
+// between begins and gone, once wait is closed.
+type slowToWake struct {
+	*net.UDPConn
+	begins, wait, gone chan struct{}
+	once               sync.Once
+	past               chan struct{} // has room for one: that a deadline was set
+}
+
+func (c *slowToWake) SetReadDeadline(at time.Time) error {
+	if at.IsZero() {
+		first := false
+		c.once.Do(func() { first = true; close(c.begins); <-c.wait })
+		if first {
+			defer close(c.gone)
+		}
+		return c.UDPConn.SetReadDeadline(at)
+	}
+	err := c.UDPConn.SetReadDeadline(at)
+	select {
+	case c.past <- struct{}{}:
+	default:
+	}
+	return err
+}
+
+// Asking whether a socket is read does not undo the end: a reader that was busy
+// meanwhile comes to it, too.
+func TestAliveAtTheEnd(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2)) // so many readers has one socket
+	busy, release := make(chan struct{}), make(chan struct{})
+	b := newBench(t, func(c *Config) {
+		decide := c.Decide
+		c.Now = time.Now
+		c.Decide = deciderFunc(func(a rules.Attempt) rules.Decision {
+			close(busy)
+			<-release
+			return decide.Decide(a)
+		})
+	}, "a.example")
+	udp, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	pc := &slowToWake{UDPConn: udp, begins: make(chan struct{}), wait: make(chan struct{}), gone: make(chan struct{}), past: make(chan struct{}, 1)}
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- b.Serve(ctx, []net.PacketConn{pc}, nil) }()
+	client, err := net.Dial("udp", udp.LocalAddr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	client.Write(packed(t, question("stuck.example.", dns.TypeA)))
+	<-busy // one reader
+	for b.running.Load() == nil {
+		time.Sleep(time.Millisecond)
+	}
+	if err := b.Alive(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	<-pc.begins // the other one
+	select {
+	case <-pc.past: // by Alive
+	default:
+	}
+	stop()
+	<-pc.past // by the end
+	close(pc.wait)
+	<-pc.gone
+	close(release)
+	select {
+	case err := <-done:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(5 * time.Second):
+		t.Error("a reader goes on for good")
+		udp.Close()
+		<-done
+	}
+}

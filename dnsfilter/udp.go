@@ -83,7 +83,8 @@ func (s *service) readPackets(ctx context.Context, pc *socket[packetConn]) {
 			s.packet(ctx, pc.conn, buf[:n], from, out)
 		case errors.Is(err, os.ErrDeadlineExceeded) && ctx.Err() == nil:
 			pc.wake(time.Time{})
-			if ctx.Err() != nil { // else this could hide the deadline that ends us
+			if ctx.Err() != nil { // that hid the deadline which ends the other readers of this socket
+				pc.wake(past)
 				return
 			}
 		default: // perhaps an ICMP error about some earlier reply
