@@ -21,18 +21,19 @@ func WatchdogInterval() (time.Duration, error) {
 	return within, nil
 }
 
-// Watch gives a sign of life twice in each interval, until ctx ends, but only
-// after check has found the process well. A check that fails costs one sign, one
-// that does not come back all of them; when the process is well again they go on.
-// Only one check runs at a time.
+// Watch gives a sign of life three times in each interval, until ctx ends, but
+// only after check has found the process well. A check that fails costs one sign,
+// and two of three are enough; one that does not come back costs all of them; when
+// the process is well again they go on. Only one check runs at a time.
 func (n *Notifier) Watch(ctx context.Context, within time.Duration, check func(context.Context) error, log *slog.Logger) {
 	if n == nil || within <= 0 {
 		return
 	}
-	tick := time.NewTicker(within / 2)
+	each := within / 3
+	tick := time.NewTicker(each)
 	defer tick.Stop()
 	for {
-		if checked(ctx, within/2, check, log) {
+		if checked(ctx, each, check, log) {
 			n.Alive()
 		}
 		select {

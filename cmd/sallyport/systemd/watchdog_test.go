@@ -101,6 +101,35 @@ func TestWatchNeedsTheCheck(t *testing.T) {
 	<-done
 }
 
+// One check that fails, and takes all its time for that, does not cost the
+// service its life: the next sign comes before the manager's patience ends.
+func TestWatchForgivesOne(t *testing.T) {
+	n, ear, _ := manager(t)
+	const within = 1500 * time.Millisecond
+	checks := 0
+	check := func(ctx context.Context) error {
+		if checks++; checks != 2 {
+			return nil
+		}
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		n.Watch(ctx, within, check, slog.New(slog.DiscardHandler))
+	}()
+	if got := hears(ear, 10*time.Second); got != "WATCHDOG=1" {
+		t.Fatalf("heard %q", got)
+	}
+	if got := hears(ear, within); got != "WATCHDOG=1" {
+		t.Errorf("after a check that failed the manager hears nothing for %v, and ends the service", within)
+	}
+	cancel()
+	<-done
+}
+
 // Without a manager nothing happens, and nothing breaks.
 func TestNobodyListens(t *testing.T) {
 	t.Setenv("NOTIFY_SOCKET", "")
