@@ -72,6 +72,7 @@ func adopt(files []*os.File) (*Sockets, error) {
 	for _, f := range files {
 		s := &socket{fd: int(f.Fd()), name: f.Name()}
 		if err := s.open(f); err != nil {
+			s.close()
 			errs = append(errs, fmt.Errorf("file descriptor %d (FileDescriptorName=%s), passed by the service manager, %w", s.fd, s.name, err))
 		} else {
 			in.list = append(in.list, s)

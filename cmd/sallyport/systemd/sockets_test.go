@@ -202,6 +202,22 @@ func TestUnfit(t *testing.T) {
 	}
 }
 
+// One that is refused is closed, whatever was made of it before.
+func TestUnfitIsClosed(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "admin")
+	f, _ := passed(t, "x", "unix", path, -1)
+	if err := os.Chmod(path, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := adopt([]*os.File{f}); err == nil || !strings.Contains(err.Error(), "every user may connect to") {
+		t.Errorf("unfit: %v", err)
+	}
+	if conn, err := net.Dial("unix", path); err == nil {
+		conn.Close()
+		t.Error("it still listens")
+	}
+}
+
 // Sockets that were passed to somebody else are not used, and that is said.
 func TestStrayed(t *testing.T) {
 	env := map[string]string{"LISTEN_FDS": "2", "LISTEN_PID": "41"}
