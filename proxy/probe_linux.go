@@ -18,6 +18,10 @@ import (
 func Probing(ctx context.Context, addr netip.AddrPort) (*net.TCPConn, error) {
 	twin := -1 // keeps the socket readable after package net has closed it
 	conn, err := connect(ctx, addr, func(raw syscall.RawConn) error {
+		if twin >= 0 { // package net tries some errors again, with another socket
+			unix.Close(twin)
+			twin = -1
+		}
 		var derr error
 		if err := raw.Control(func(fd uintptr) { twin, derr = watched(int(fd), addr.Addr()) }); err != nil {
 			return err

@@ -10,6 +10,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"os"
 	"slices"
 	"syscall"
 	"testing"
@@ -63,6 +64,32 @@ func mustParse(t *testing.T, s string) rules.Name {
 	return n
 }
 
+// openFiles counts this process's descriptors.
+func openFiles(t *testing.T) int {
+	t.Helper()
+	list, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(list)
+}
+
+// Where a socket is connected to itself, or finds no port, package net tries once
+// more with another: no descriptor is left of any.
+func TestProbingAgain(t *testing.T) {
+	inNetns(t, func() {
+		feed(t, "link set lo up\n", "ip", "-batch", "-")
+		feed(t, "40000 40000", "tee", "/proc/sys/net/ipv4/ip_local_port_range")
+		before := openFiles(t)
+		if conn, err := Probing(context.Background(), netip.MustParseAddrPort("127.0.0.1:40000")); err == nil {
+			conn.Close()
+		}
+		if now := openFiles(t); now > before {
+			t.Errorf("%d descriptors more than before", now-before)
+		}
+	})
+}
+
 // A refusal by the host itself comes without ICMP, and leaves no descriptor.
 func TestProbingRefused(t *testing.T) {
 	ctx := context.Background()
@@ -77,7 +104,11 @@ func TestProbingRefused(t *testing.T) {
 		conn.Close()
 	}
 	l.Close()
+	before := openFiles(t)
 	_, err = Probing(ctx, addr)
+	if now := openFiles(t); now > before {
+		t.Errorf("%d descriptors more than before", now-before)
+	}
 	var e *ConnectError
 	if !errors.As(err, &e) || !errors.Is(err, syscall.ECONNREFUSED) || e.ICMP != "" || e.Deny || Fault(classify(err)) != "refused" {
 		t.Errorf("refused: %#v", err)
