@@ -2,6 +2,8 @@
 # Installs sallyport as an egress gateway on Debian 12 or newer, from the directory of a release; again after an upgrade.
 # It overwrites no configuration, and changes nothing where the configuration is wrong.
 set -eu
+# The service is to read its configuration, and everybody the manual, whatever root keeps from others by default.
+umask 022
 
 usage() {
 	cat <<'END'

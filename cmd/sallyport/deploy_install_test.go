@@ -1,0 +1,89 @@
+// Tests of deploy/install.sh, into a root of the test's own.
+
+package main
+
+import (
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// releaseDirectory is what a release unpacks to, with the test's own binary.
+func releaseDirectory(t *testing.T) string {
+	t.Helper()
+	dir, _ := writeManual(t)
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(self, filepath.Join(dir, "sallyport")); err != nil {
+		t.Fatal(err)
+	}
+	put := func(name, text string, mode fs.FileMode) {
+		t.Helper()
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put("install.sh", deployed(t, "deploy/install.sh"), 0o755)
+	for _, name := range []string{"README.md", "CHANGELOG.md", "SECURITY.md", "deploy/gateway.md", "deploy/gateway.toml", "configs/reference.toml"} {
+		put(filepath.Base(name), deployed(t, name), 0o644)
+	}
+	units, _ := filepath.Glob("../../deploy/systemd/*")
+	for _, unit := range units {
+		name := "systemd/" + filepath.Base(unit)
+		put(name, deployed(t, "deploy/"+name), 0o755)
+	}
+	return dir
+}
+
+// Where root's files are nobody else's by default, as on many hardened hosts, the
+// service can read its configuration all the same, and everybody the manual.
+func TestInstallWithAnyUmask(t *testing.T) {
+	needsTools(t, "systemctl", "useradd")
+	if os.Geteuid() != 0 {
+		if os.Getenv("SALLYPORT_E2E") == "required" {
+			t.Fatal("SALLYPORT_E2E=required, but install.sh needs root")
+		}
+		t.Skip("skipped: install.sh needs root")
+	}
+	release, root := releaseDirectory(t), t.TempDir()
+	for path, text := range map[string]string{"etc/passwd": "root:x:0:0::/root:/bin/sh\n", "etc/group": "root:x:0:\n",
+		"usr/sbin/nft": "", "usr/sbin/sysctl": "", "usr/sbin/useradd": "", "usr/bin/systemctl": ""} {
+		path = filepath.Join(root, path)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	out, err := exec.Command("sh", "-c", `umask 077; exec "$0/install.sh" --no-enable --root "$1"`, release, root).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	found := 0
+	err = filepath.WalkDir(root, func(path string, e fs.DirEntry, err error) error {
+		if err != nil || !strings.Contains(path, "/etc/sallyport") && !strings.Contains(path, root+"/usr/local") {
+			return err
+		}
+		found++
+		if st, err := e.Info(); err != nil || st.Mode().Perm()&0o044 != 0o044 || st.IsDir() && st.Mode().Perm()&0o011 != 0o011 {
+			t.Errorf("%s is %v %v", path, st.Mode(), err)
+		}
+		return nil
+	})
+	if err != nil || found < 30 {
+		t.Errorf("%d files, %v", found, err)
+	}
+	if st, err := os.Stat(filepath.Join(root, "var/log/sallyport")); err != nil || st.Mode().Perm() != 0o750 {
+		t.Errorf("the journal's directory: %v %v", st, err)
+	}
+}
