@@ -104,8 +104,12 @@ func mptcpStep(socks *sockets) confine.Step {
 		if l.Addr().Network() == "unix" {
 			continue
 		}
-		if protocol, err := protocolOf(l); err != nil || protocol != unix.IPPROTO_TCP {
-			return confine.Step{Name: noMPTCP, State: confine.Failed, Detail: fmt.Sprintf("listener %v has protocol %d, and not TCP's: %v", l.Addr(), protocol, err)}
+		protocol, err := protocolOf(l)
+		if err == nil && protocol != unix.IPPROTO_TCP {
+			err = fmt.Errorf("protocol %d is not TCP's", protocol)
+		}
+		if err != nil {
+			return confine.Step{Name: noMPTCP, State: confine.Failed, Detail: fmt.Sprintf("listener %v: %v", l.Addr(), err)}
 		}
 	}
 	return confine.Step{Name: noMPTCP, State: confine.On}

@@ -68,14 +68,16 @@ func openSockets(ctx context.Context, l rules.Listen, inherited *systemd.Sockets
 
 // doors lists what a configuration listens on.
 func doors(l rules.Listen) (out []systemd.Door) {
-	for key, list := range map[string][]netip.AddrPort{"http": l.HTTP, "socks5": l.SOCKS5, "transparent": l.Transparent, "dns": l.DNS} {
+	add := func(key, network string, list []netip.AddrPort) {
 		for _, a := range list {
-			out = append(out, door(key, "tcp", a))
+			out = append(out, door(key, network, a))
 		}
 	}
-	for _, a := range l.DNS {
-		out = append(out, door("dns", "udp", a))
-	}
+	add("http", "tcp", l.HTTP)
+	add("socks5", "tcp", l.SOCKS5)
+	add("transparent", "tcp", l.Transparent)
+	add("dns", "tcp", l.DNS)
+	add("dns", "udp", l.DNS)
 	if l.Admin != "" {
 		out = append(out, adminDoor(l.Admin))
 	}

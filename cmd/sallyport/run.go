@@ -124,7 +124,7 @@ func (g *gateway) serve(ctx context.Context, cfg *rules.Config, socks *sockets, 
 
 	ctx, cancel := context.WithCancel(ctx)
 	var all sync.WaitGroup
-	failed := make(chan error, 16)
+	failed := make(chan error, 1)
 	start := func(name string, serve func(context.Context) error) {
 		all.Add(1)
 		go supervise(ctx, &all, name, serve, failed)
@@ -156,18 +156,21 @@ func (g *gateway) serve(ctx context.Context, cfg *rules.Config, socks *sockets, 
 	start("status", func(ctx context.Context) error { g.tellStatus(ctx); return nil })
 
 	err := g.await(ctx, stop, hangup, failed)
-	drainErr := g.drain(cfg.Limits.Drain, stop)
+	g.drain(cfg.Limits.Drain, stop)
 	cancel() // every front end closes its sockets itself, once it has answered
 	all.Wait()
 	g.journal.Event(denials.EventStop, "version "+version)
-	return errors.Join(err, drainErr, g.close())
+	return errors.Join(err, g.close())
 }
 
 // supervise reports a front end that ends while it should serve.
 func supervise(ctx context.Context, all *sync.WaitGroup, name string, serve func(context.Context) error, failed chan<- error) {
 	defer all.Done()
-	if err := serve(ctx); err != nil && ctx.Err() == nil && !errors.Is(err, net.ErrClosed) {
-		failed <- fmt.Errorf("%s: %w", name, err)
+	if err := serve(ctx); err != nil && ctx.Err() == nil {
+		select {
+		case failed <- fmt.Errorf("%s: %w", name, err):
+		default: // one is enough to end the service
+		}
 	}
 }
 
@@ -194,7 +197,7 @@ func (g *gateway) await(ctx context.Context, stop, hangup <-chan os.Signal, fail
 
 // drain lets open connections end within the limit; a second signal cuts it
 // short. /readyz says so from the beginning.
-func (g *gateway) drain(limit time.Duration, stop <-chan os.Signal) error {
+func (g *gateway) drain(limit time.Duration, stop <-chan os.Signal) {
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	g.draining.Store(true)
@@ -207,7 +210,6 @@ func (g *gateway) drain(limit time.Duration, stop <-chan os.Signal) error {
 	if err != nil {
 		g.log.Warn("closed connections that were still open", "after", time.Since(started).Round(time.Millisecond))
 	}
-	return nil
 }
 
 // cutShort ends a drain at the next signal.
