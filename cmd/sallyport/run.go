@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"runtime"
 	"strings"
 	"sync"
 	"syscall"
@@ -47,6 +48,10 @@ Sockets that systemd passes are used where [listen] has their address, and are
 left open for the next process; one that [listen] does not name is an error.
 systemd is told of readiness, reloads, the policy in force and the end, and its
 watchdog is fed while every listener, the policy and the locks answer.
+
+The Go runtime's GOMEMLIMIT is obeyed, and where it is unset 90 % of the
+cgroup's memory. GOGC is obeyed; where it is unset a small heap is collected
+later than Go would, which saves CPU and takes up to 16 MiB.
 
 Exit status: 0 after SIGTERM or SIGINT, 1 when it cannot start or serve.`,
 		Example: `  sallyport run --config /etc/sallyport/sallyport.toml
@@ -97,6 +102,8 @@ func run(ctx context.Context, file string, live bool, stdin io.Reader, stderr io
 		return errors.Join(err, g.close())
 	}
 	g.limits = takeLimits(log, cfg.Limits, os.LookupEnv, memlimit.FromCgroup)
+	floor := raiseHeap(os.LookupEnv)
+	defer runtime.KeepAlive(floor)
 	if err := g.harden(socks, live); err != nil {
 		return errors.Join(err, g.close())
 	}
