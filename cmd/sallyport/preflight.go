@@ -57,8 +57,9 @@ Every rule in force is required: what a feature that is off documents is not
 tried. These are warnings and no failures: some addresses of several fail; a
 certificate that is not trusted, at an internal address or a host without a
 name, or where this host has no authorities; a reset after the ClientHello on
-other ports than 443. A family that this host has no route for is no failure
-while the other works. Listed as not tried: wildcards, prefixes, more than 16
+other ports than 443; more than 16 addresses of a name, of which 16 are tried. A
+family that this host has no route for is no failure while the other works, and
+is noted once, at the end. Listed as not tried: wildcards, prefixes, more than 16
 ports in a row, every protocol and port, parties that are not bound, and UDP,
 of which only the name is resolved.
 
@@ -69,7 +70,8 @@ With --json it prints one object: "summary" counts destinations by status (ok,
 warning, failed, unfinished, not_tried); each of "destinations" has "host",
 "port", "proto", "status", "problem", "detail", "likely", "cure", "needs" (the
 clients and rules), "dns", and "addresses", each with "status", "problem", "tcp",
-"tls" and "http"; "not_tried" has what could not be tried, and why.
+"tls" and "http"; "not_tried" has what could not be tried, and why; "no_route" the
+families that this host has no route for.
 
 Exit status: 0 everything works, warnings included; 1 something fails; 2 it
 could not be asked: a wrong configuration, nothing to try, interrupted before
@@ -164,11 +166,13 @@ func (o *preflightOptions) run(ctx context.Context, stdin io.Reader, stderr io.W
 	}
 	defer filter.Close()
 	bar := newProgress(stderr)
+	again := time.NewTicker(time.Second)
+	defer again.Stop()
 	report := preflight.Run(ctx, preflight.Config{
 		Decide: policy, Roots: systemRoots(), Timeout: o.timeout, Parallel: o.parallel,
 		Dialer: proxy.New(proxy.Config{Decide: policy, Lookup: lookupBy(filter), Connect: proxy.Probing}),
 		Agent:  "sallyport/" + version + " (preflight)", Now: time.Now,
-		Progress: bar.count("destinations"),
+		Progress: bar.count("destinations"), Again: again.C,
 	}, plan)
 	bar.clear()
 	report.Config, report.Revision, report.Upstreams = cfg.File, policy.Revision(), tries.list(upstreams)

@@ -16,7 +16,7 @@ import (
 const progressAfter = 500 * time.Millisecond
 
 // A progressBar is drawn on standard error where that is a terminal. It is
-// used by one goroutine.
+// used by one goroutine at a time.
 type progressBar struct {
 	w     io.Writer // nil: nobody looks
 	began time.Time
@@ -44,12 +44,17 @@ func (b *progressBar) count(things string) func(done, total int) {
 		return nil
 	}
 	return func(done, total int) {
-		b.line(int64(done), int64(total), fmt.Sprintf("%d of %d %s", done, total, things))
+		took := time.Since(b.began).Round(time.Second)
+		b.line(int64(done), int64(total), fmt.Sprintf("%d of %d %s, %v", done, total, things, took))
 	}
 }
 
 func (b *progressBar) draw(read, total int64) {
-	b.line(read, total, fmt.Sprintf("%d of %d MiB", read>>20, total>>20))
+	left, part := "", min(float64(read)/float64(total), 1)
+	if part > 0.01 {
+		left = time.Duration(float64(time.Since(b.began))/part*(1-part)).Round(time.Second).String() + " left"
+	}
+	b.line(read, total, fmt.Sprintf("%d of %d MiB  %s", read>>20, total>>20, left))
 }
 
 // line draws the bar, unless that was just done.
@@ -62,11 +67,7 @@ func (b *progressBar) line(done, total int64, text string) {
 	const width = 30
 	part := min(float64(done)/float64(total), 1)
 	full := int(part * width)
-	left := ""
-	if part > 0.01 {
-		left = time.Duration(float64(now.Sub(b.began))/part*(1-part)).Round(time.Second).String() + " left"
-	}
-	fmt.Fprintf(b.w, "\r\x1b[K[%s%s] %3.0f %%  %s  %s", strings.Repeat("#", full), strings.Repeat(" ", width-full), part*100, text, left)
+	fmt.Fprintf(b.w, "\r\x1b[K[%s%s] %3.0f %%  %s", strings.Repeat("#", full), strings.Repeat(" ", width-full), part*100, text)
 }
 
 // clear wipes the line away.

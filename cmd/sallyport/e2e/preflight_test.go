@@ -42,6 +42,7 @@ type preflightReport struct {
 		}
 	}
 	NotTried []struct{ Client, Rule, What, Why string } `json:"not_tried"`
+	NoRoute  []struct{ Family string }                  `json:"no_route"`
 }
 
 func (w *preflightWorld) report(t *testing.T, r result) (report preflightReport) {

@@ -23,6 +23,7 @@ const (
 
 	PolicyDenied   Problem = "policy_denied"   // the gateway would deny it
 	PrivateAddress Problem = "private_address" // the name leads to an address that the gateway does not go to
+	ManyAddresses  Problem = "many_addresses"  // more than are tried
 
 	TCPTimedOut   Problem = "tcp_timed_out"
 	TCPRefused    Problem = "tcp_refused"
@@ -56,7 +57,7 @@ const (
 
 // order is the order of the steps, in which findings are told.
 var order = []Problem{
-	PolicyDenied, ResolverTimedOut, ResolverFailed, NameNotFound, NameNoAddress, PrivateAddress,
+	PolicyDenied, ResolverTimedOut, ResolverFailed, NameNotFound, NameNoAddress, PrivateAddress, ManyAddresses,
 	NoRoute, TCPTimedOut, TCPProhibited, TCPRefused, TCPUnreach, TCPFailed, Partly,
 	TLSTimedOut, TLSReset, TLSClosed, TLSAlert, NotTLS,
 	CertUnchecked, CertUnknown, CertSelf, CertWrongName, CertExpired, CertEarly, CertInvalid,
@@ -98,7 +99,7 @@ func (p place) finding(problem Problem, detail string) Finding {
 // words returns what a problem most likely is, and what to do.
 func (p place) words(problem Problem) (likely, cure string) {
 	switch problem {
-	case NameNotFound, NameNoAddress, ResolverFailed, ResolverTimedOut, PolicyDenied, PrivateAddress:
+	case NameNotFound, NameNoAddress, ResolverFailed, ResolverTimedOut, PolicyDenied, PrivateAddress, ManyAddresses:
 		return p.nameWords(problem)
 	case TCPTimedOut, TCPRefused, TCPProhibited, NoRoute, TCPUnreach, TCPFailed:
 		return p.tcpWords(problem)
@@ -127,6 +128,8 @@ func (p place) nameWords(problem Problem) (likely, cure string) {
 	case PrivateAddress:
 		return "the resolver answers with an internal address: a split-horizon or blocking resolver, or a service of your own",
 			"if it is yours, list the prefix in [resolve] private; if not, use a resolver that tells the truth"
+	case ManyAddresses:
+		return "a very large pool of servers, or a resolver that makes its answers up", "compare with what another resolver says of the name"
 	}
 	return "the configuration permits the name, but not what was about to be done", "see sallyport explain for this destination"
 }

@@ -29,6 +29,7 @@ type Report struct {
 	Upstreams    []Upstream     `json:"upstreams"`
 	Destinations []*Destination `json:"destinations"`
 	NotTried     []Untried      `json:"not_tried"`
+	NoRoute      []Family       `json:"no_route"` // families that this host has none for
 }
 
 // Summary counts destinations by status.
@@ -80,6 +81,7 @@ type DNS struct {
 	OK         bool     `json:"ok"`
 	DurationMS float64  `json:"duration_ms"`
 	Addresses  []string `json:"addresses"`
+	NotTried   int      `json:"not_tried,omitempty"` // of them: too many
 }
 
 // An Address is one address of a destination.

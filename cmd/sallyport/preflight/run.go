@@ -29,7 +29,8 @@ type Config struct {
 	Parallel int            // steps at once
 	Agent    string         // the User-Agent of HTTP
 	Now      func() time.Time
-	Progress func(done, total int) // from one goroutine at a time; nil: nobody looks
+	Progress func(done, total int) // one call at a time; nil: nobody looks
+	Again    <-chan time.Time      // at each Progress is told the same again, so that it is seen to go on; nil: never
 }
 
 // Run tries the plan. When ctx ends it returns what is known so far.
@@ -39,24 +40,20 @@ func Run(ctx context.Context, cfg Config, plan *Plan) *Report {
 	if report.NotTried == nil {
 		report.NotTried = []Untried{}
 	}
-	var mu sync.Mutex
-	done := 0
+	p := progress{tell: cfg.Progress, total: len(plan.targets)}
+	defer p.repeat(cfg.Again)()
 	var all sync.WaitGroup
 	for i, t := range plan.targets {
 		all.Go(func() {
-			d := r.destination(ctx, t)
-			mu.Lock()
-			defer mu.Unlock()
-			report.Destinations[i] = d
-			if done++; cfg.Progress != nil {
-				cfg.Progress(done, len(plan.targets))
-			}
+			report.Destinations[i] = r.destination(ctx, t)
+			p.more(1)
 		})
 	}
 	all.Wait()
 	report.Interrupted = ctx.Err() != nil
 	report.DurationMS = cfg.Now().Sub(report.Started).Milliseconds()
 	report.count()
+	report.NoRoute = report.unrouted()
 	return report
 }
 
@@ -124,6 +121,7 @@ func (r *runner) destination(ctx context.Context, t *target) *Destination {
 	}
 	all.Wait()
 	d.judge(r.place(t, netip.Addr{}))
+	d.sampled(r.place(t, netip.Addr{}))
 	return d
 }
 
@@ -180,7 +178,9 @@ func (r *runner) resolve(ctx context.Context, t *target, d *Destination, grants 
 	for _, addr := range addrs {
 		d.DNS.Addresses = append(d.DNS.Addresses, addr.String())
 	}
-	return addrs, true
+	tried := sample(addrs)
+	d.DNS.NotTried = len(addrs) - len(tried)
+	return tried, true
 }
 
 // reaching returns a grant that reaches addr; false: none does, and why.

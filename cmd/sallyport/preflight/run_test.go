@@ -211,6 +211,35 @@ func TestRunInterrupted(t *testing.T) {
 	}
 }
 
+// While a step takes its time the same is told again.
+func TestRunTellsAgain(t *testing.T) {
+	policy := compile(t, site)
+	ctx, cancel := context.WithCancel(t.Context())
+	tick, told := make(chan time.Time), make(chan [2]int, 100)
+	var once sync.Once
+	f := &fakeDialer{addrs: []netip.Addr{netip.MustParseAddr("93.184.1.9")}}
+	f.onDial = func() {
+		once.Do(func() {
+			for range 3 {
+				tick <- time.Time{}
+			}
+			cancel()
+		})
+	}
+	plan := NewPlan(policy, func(_, host string) bool { return host == "93.184.1.1" }, source)
+	Run(ctx, Config{Decide: policy, Dialer: f, Timeout: time.Minute, Parallel: 4, Now: time.Now, Again: tick,
+		Progress: func(done, total int) { told <- [2]int{done, total} }}, plan)
+	close(told)
+	var all [][2]int
+	for one := range told {
+		all = append(all, one)
+	}
+	// The third tick may come too late to be told of.
+	if len(all) < 3 || all[0] != [2]int{0, 1} || all[1] != all[0] || all[len(all)-1] != [2]int{1, 1} {
+		t.Errorf("told %v", all)
+	}
+}
+
 // What a connection's error is called, with and without the network's word.
 func TestConnectProblem(t *testing.T) {
 	s := &step{r: &runner{cfg: Config{Timeout: 3 * time.Second}}}

@@ -154,6 +154,9 @@ func (s *step) connectProblem(err error, c *proxy.ConnectError) (Problem, string
 		}
 		return TCPUnreach, detail
 	}
+	if s.addr.Is6() && (errors.Is(err, syscall.EADDRNOTAVAIL) || errors.Is(err, syscall.EAFNOSUPPORT)) { // switched off, as in most containers
+		return NoRoute, "this host has no IPv6: " + rootCause(err)
+	}
 	switch proxy.Fault(err) {
 	case "timeout":
 		return TCPTimedOut, fmt.Sprintf("SYN unanswered for %v", s.r.cfg.Timeout)

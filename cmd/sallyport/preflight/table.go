@@ -35,6 +35,7 @@ func (r *Report) Write(w io.Writer, color bool) error {
 	writeFindings(w, rows, Failed)
 	writeFindings(w, rows, Warning)
 	r.writeUntried(w)
+	r.writeUnrouted(w)
 	if len(r.Upstreams) > 0 {
 		fmt.Fprintln(w)
 	}

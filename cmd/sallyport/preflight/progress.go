@@ -1,0 +1,42 @@
+// Progress: how far a run is, told to whoever looks, and told again while
+// nothing ends, so that a slow run does not look like one that hangs.
+
+package preflight
+
+import (
+	"sync"
+	"time"
+)
+
+type progress struct {
+	tell  func(done, total int) // nil: nobody looks
+	total int
+	mu    sync.Mutex
+	done  int
+}
+
+// more counts n destinations that are done.
+func (p *progress) more(n int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.done += n; p.tell != nil {
+		p.tell(p.done, p.total)
+	}
+}
+
+// repeat tells the same again at each tick, until stop returns.
+func (p *progress) repeat(tick <-chan time.Time) (stop func()) {
+	ended := make(chan struct{})
+	var telling sync.WaitGroup
+	telling.Go(func() {
+		for {
+			select {
+			case <-tick:
+				p.more(0)
+			case <-ended:
+				return
+			}
+		}
+	})
+	return func() { close(ended); telling.Wait() }
+}
