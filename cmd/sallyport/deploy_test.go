@@ -108,3 +108,23 @@ func TestDeployPrivileges(t *testing.T) {
 		}
 	}
 }
+
+// The changelog lists the commands that there are.
+func TestDeployChangelog(t *testing.T) {
+	m := regexp.MustCompile(`(?m)^- Commands: (.*)\.$`).FindStringSubmatch(deployed(t, "CHANGELOG.md"))
+	if m == nil {
+		t.Fatal("the changelog lists no commands")
+	}
+	var have []string
+	for _, c := range newRoot().Commands() {
+		if c.IsAvailableCommand() && c.Name() != "help" && c.Name() != "completion" {
+			have = append(have, c.Name())
+		}
+	}
+	listed := strings.Split(m[1], ", ")
+	slices.Sort(listed)
+	slices.Sort(have)
+	if !slices.Equal(listed, have) {
+		t.Errorf("the changelog lists %q, there are %q", listed, have)
+	}
+}
