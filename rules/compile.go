@@ -131,7 +131,7 @@ func (b *scopeBuilder) file(d Destination, number uint32, live bool) {
 		}
 		if len(b.below[parent]) < nearMost {
 			head := newLikeness(d.Name, len(d.Name.s)-len(parent.s)-1)
-			b.below[parent] = append(b.below[parent], nearRef{head, number, live})
+			b.below[parent] = append(b.below[parent], nearRef{head, newRank(number, live)})
 		}
 	}
 }
@@ -178,7 +178,7 @@ func (b *scopeBuilder) finish() *scope {
 		entry(n, saysWild).wild = b.lay(b.above(n, list))
 	}
 	for n, list := range b.below {
-		slices.SortFunc(list, func(x, y nearRef) int { return cmp.Or(cmp.Compare(x.front, y.front), cmp.Compare(x.rule, y.rule)) })
+		slices.SortFunc(list, func(x, y nearRef) int { return cmp.Or(cmp.Compare(x.front, y.front), cmp.Compare(x.rule(), y.rule())) })
 		entry(n, saysNear).near = span{uint32(len(b.s.near)), uint32(len(list))}
 		b.s.near = append(b.s.near, list...)
 	}

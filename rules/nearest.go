@@ -7,9 +7,21 @@ import "math/bits"
 // A nearRef is one name of one rule, as seen from a parent of the name.
 type nearRef struct {
 	likeness
-	rule uint32
-	live bool // in force
+	rank uint64 // among names that are equally alike the highest is the nearest
 }
+
+// newRank ranks a rule in force before others, then the first before others.
+// Ranks are below 1<<33, and differ.
+func newRank(rule uint32, live bool) uint64 {
+	rank := uint64(^rule)
+	if live {
+		rank |= 1 << 32
+	}
+	return rank
+}
+
+// rule is the number of the rule with this rank.
+func (r nearRef) rule() uint32 { return ^uint32(r.rank) }
 
 // likeness is the first and the last eight octets of what stands in front of
 // a parent, to compare names by in a few steps. Both are in network order.
@@ -55,31 +67,23 @@ func (s *scope) nearestTo(n *neighbour, a *Attempt, target Name) *Rule {
 		return s.ruleAt(e.exact, 0).rule
 	}
 	if e.near.n == 1 {
-		return s.rules[s.near[e.near.off].rule].rule
+		return s.rules[s.near[e.near.off].rule()].rule
 	}
 	return s.mostAlike(e.near, newLikeness(target, n.head))
 }
 
 // mostAlike returns the rule of the name that shares most octets at both ends
 // with what stands in front of the parent; among equals a rule in force, then
-// the first.
+// the first. It has no branch that a name decides.
 func (s *scope) mostAlike(near span, mine likeness) *Rule {
-	rule, best := uint32(0), -1
-	refs := around(s.near[near.off:near.off+near.n], mine)
-	for i := range refs {
-		ref := &refs[i]
-		score := 2 * ref.to(mine)
-		if ref.live {
-			score++
-		}
-		if score > best || score == best && ref.rule < rule {
-			rule, best = ref.rule, score
-		}
+	best := nearRef{}
+	for _, ref := range around(s.near[near.off:near.off+near.n], mine) {
+		best.rank = max(best.rank, uint64(ref.to(mine))<<33|ref.rank)
 	}
-	if best < 0 {
+	if best.rank == 0 {
 		return nil
 	}
-	return s.rules[rule].rule
+	return s.rules[best.rule()].rule
 }
 
 // nearWindow is how many names are compared with one that was denied, where
