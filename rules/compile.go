@@ -12,6 +12,9 @@ import (
 	"golang.org/x/net/publicsuffix"
 )
 
+// soon is how long before its end a rule is warned of.
+const soon = 14 * 24 * time.Hour
+
 // nearMost bounds how many names an explanation looks through.
 const nearMost = 64
 
@@ -236,8 +239,8 @@ func (b *scopeBuilder) layAddresses() {
 	}
 }
 
-// coveredRules warns of site rules that have expired or that another rule
-// makes needless.
+// coveredRules warns of site rules that have expired, will soon, or that another
+// rule makes needless.
 func (b *scopeBuilder) coveredRules(file string) Problems {
 	var out Problems
 	for i := range b.s.rules {
@@ -245,10 +248,15 @@ func (b *scopeBuilder) coveredRules(file string) Problems {
 		if r.rule.Profile != SiteProfile {
 			continue
 		}
+		day := r.rule.Expires.Add(-time.Second).Format(time.DateOnly)
 		if r.block != 0 {
 			out = append(out, Problem{File: file, Line: r.rule.Line, Warning: true,
-				Text: "rule " + r.rule.ID + " expired on " + r.rule.Expires.Add(-time.Second).Format(time.DateOnly) + " and permits nothing"})
+				Text: "rule " + r.rule.ID + " expired on " + day + " and permits nothing"})
 			continue
+		}
+		if !r.rule.Expires.IsZero() && r.rule.Expires.Sub(b.now) < soon {
+			out = append(out, Problem{File: file, Line: r.rule.Line, Warning: true,
+				Text: "rule " + r.rule.ID + " expires on " + day + ", with the end of that day in UTC: set a later expires if it is still needed"})
 		}
 		for j := range b.s.rules {
 			if o := &b.s.rules[j]; i != j && o.block == 0 && !(o.rule.Profile == SiteProfile && j > i) && o.coversRule(r) {

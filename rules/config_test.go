@@ -111,7 +111,8 @@ func TestConfigRefusals(t *testing.T) {
 		{"two rules, one id", one + rule("tcp = [1]") + rule("tcp = [2]"), `site.toml:12: id: "r" is already used on line 5`},
 		{"no date", one + rule("tcp = [1]\nexpires = \"soon\""), `site.toml:11: expires: must be a date like 2027-06-30`},
 		{"expired", one + rule("tcp = [1]\nexpires = 2026-11-21"), `site.toml:5: warning: rule r expired on 2026-11-21 and permits nothing`},
-		{"its last day", one + rule("tcp = [1]\nexpires = 2026-11-22"), ""},
+		{"its last day", one + rule("tcp = [1]\nexpires = 2026-11-22"), `site.toml:5: warning: rule r expires on 2026-11-22, with the end of that day in UTC: set a later expires if it is still needed`},
+		{"not soon", one + rule("tcp = [1]\nexpires = 2026-12-06"), ""},
 
 		{"wildcard on a public suffix", one + to(`"*.com"`), `site.toml:8: to: "*.com": anybody can have a name under this public suffix; name the domain`},
 		{"wildcard on a long public suffix", one + to(`"a.example",`+"\n"+`"*.co.uk"`), `site.toml:9: to: "*.co.uk": anybody can have a name under this public suffix; name the domain`},

@@ -175,14 +175,26 @@ func (g *gateway) expire(ctx context.Context) {
 		case <-time.After(wait):
 		}
 		g.mu.Lock()
-		if at := g.live.Load().NextExpiry(); !at.IsZero() && !time.Now().Before(at) {
-			g.enforce(g.cfg, time.Now())
-			closed := g.proxy.Recheck()
-			g.log.Info("a rule expired", "closed", closed)
-			g.journal.Event(denials.EventReload, "a rule expired; "+closedFlows(closed))
+		if at, now := g.live.Load().NextExpiry(), time.Now(); !at.IsZero() && !now.Before(at) {
+			g.enforce(g.cfg, now)
+			closed, which := g.proxy.Recheck(), expired(g.cfg, at, now)
+			g.log.Warn("a rule expired: what it permitted is denied", "rules", which, "closed", closed)
+			g.journal.Event(denials.EventReload, "expired: "+which+"; "+closedFlows(closed))
 		}
 		g.mu.Unlock()
 	}
+}
+
+// expired names the rules that expired from one instant to another, both
+// included, for whoever asks in the morning what changed at midnight.
+func expired(cfg *rules.Config, from, to time.Time) string {
+	var out []string
+	for _, r := range cfg.Rules {
+		if !r.Expires.Before(from) && !r.Expires.After(to) {
+			out = append(out, r.String())
+		}
+	}
+	return strings.Join(out, ", ")
 }
 
 // ready tells what keeps sallyport from serving as configured, one error each.

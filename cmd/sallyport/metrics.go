@@ -139,6 +139,9 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	if policy := c.g.live.Load(); policy != nil {
 		number(gauge, 1, "sallyport_policy_info", "The policy in force.", "revision", policy.Revision(), "mode", mode)
 		number(gauge, float64(policy.Rules()), "sallyport_policy_rules", "Rules in force, over all clients.")
+		if at := policy.NextExpiry(); !at.IsZero() {
+			number(gauge, float64(at.Unix()), "sallyport_policy_next_expiry_timestamp_seconds", "When the next [[rule]] expires; absent while none does.")
+		}
 	}
 	for _, s := range c.g.hardening {
 		number(gauge, 1, "sallyport_hardening_info", "What the process gave up at its start; state: on, absent (not in this kernel), failed or off.", "step", s.Name, "state", string(s.State))
