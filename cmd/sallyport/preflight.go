@@ -175,7 +175,8 @@ func (o *preflightOptions) run(ctx context.Context, stdin io.Reader, stderr io.W
 		Progress: bar.count("destinations"), Again: again.C,
 	}, plan)
 	bar.clear()
-	report.Config, report.Revision, report.Upstreams = cfg.File, policy.Revision(), tries.list(upstreams)
+	report.Config, report.Revision = cfg.File, policy.Revision()
+	report.SetUpstreams(tries.list(upstreams))
 	return report, nil
 }
 

@@ -43,13 +43,21 @@ func writeFindings(w io.Writer, rows []*Destination, status Status) {
 	}
 }
 
-// write prints what is common once, and then each destination.
+// alike is how many destinations are shown whose cure is the same.
+const alike = 5
+
+// write prints what is common once, and then each destination: the first few,
+// where the others would repeat what was said.
 func (g *group) write(w io.Writer, status Status) {
 	fmt.Fprintf(w, "\n%s: %s: %s\n", status, strings.ReplaceAll(string(g.Problem), "_", " "), visible(g.Likely))
 	if g.Cure != "" {
 		fmt.Fprintln(w, "  do:", visible(g.Cure))
 	}
-	for _, d := range g.members {
+	for i, d := range g.members {
+		if i == alike && g.Cure != "" && len(g.members) > alike+1 {
+			fmt.Fprintf(w, "  and %d more, as above; --json has all of each\n", len(g.members)-i)
+			break
+		}
 		fmt.Fprintf(w, "  %s  %s\n", d.label(), visible(d.Detail))
 		if g.Cure == "" {
 			fmt.Fprintln(w, "    do:", visible(d.Cure))

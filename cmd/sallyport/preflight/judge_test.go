@@ -3,6 +3,7 @@
 package preflight
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -75,5 +76,40 @@ func TestEveryProblemHasWords(t *testing.T) {
 	}
 	if len(seen) != 31 {
 		t.Errorf("%d problems in order, want 31: a new one needs its place", len(seen))
+	}
+}
+
+// Where no resolver answers anything, one finding says so once; where they do
+// answer about others, each name has its own fault.
+func TestDeadResolvers(t *testing.T) {
+	report := func(answered int) *Report {
+		r := &Report{}
+		for i := range 9 {
+			d := &Destination{Host: fmt.Sprintf("n%d.example", i), Port: 443, Proto: "tcp", Status: Failed}
+			problem := ResolverTimedOut
+			if i%2 == 1 {
+				problem = ResolverFailed // the first says by ICMP that nothing listens, the next is silent
+			}
+			d.Finding = place{host: d.Host, port: 443}.finding(problem, "seen")
+			r.Destinations = append(r.Destinations, d)
+		}
+		r.SetUpstreams([]Upstream{{Upstream: "udp://10.0.0.53:53", Answered: answered, Failed: 9}, {Upstream: "udp://10.0.0.54:53"}})
+		return r
+	}
+	words := func(r *Report) string {
+		var b strings.Builder
+		if err := r.Write(&b, false); err != nil {
+			t.Fatal(err)
+		}
+		return b.String()
+	}
+	dead := words(report(0))
+	for _, want := range []string{"no resolver answers, about any name", "do: ask for UDP and TCP 53 to udp://10.0.0.53:53 to be opened", "and 4 more, as above"} {
+		if strings.Count(dead, want) != 1 {
+			t.Errorf("%q %d times in\n%s", want, strings.Count(dead, want), dead)
+		}
+	}
+	if alive := words(report(1)); strings.Contains(alive, "about any name:") || !strings.Contains(alive, "failed: resolver failed") || !strings.Contains(alive, "failed: resolver timed out") {
+		t.Errorf("one answers:\n%s", alive)
 	}
 }

@@ -2,7 +2,10 @@
 
 package preflight
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // Status is the outcome for one address, destination or run.
 type Status string
@@ -46,6 +49,30 @@ type Upstream struct {
 	Upstream string `json:"upstream"`
 	Answered int    `json:"answered"`
 	Failed   int    `json:"failed"`
+}
+
+// SetUpstreams says how often each resolver answered. Where none did at all, the
+// fault is theirs, or is on the way to them, and no name's.
+func (r *Report) SetUpstreams(list []Upstream) {
+	r.Upstreams = list
+	var asked []string
+	for _, u := range list {
+		if u.Answered > 0 {
+			return
+		}
+		if u.Failed > 0 {
+			asked = append(asked, u.Upstream)
+		}
+	}
+	if len(asked) == 0 {
+		return
+	}
+	for _, d := range r.Destinations {
+		if d.Problem == ResolverTimedOut || d.Problem == ResolverFailed {
+			d.Problem, d.Likely = ResolverTimedOut, "no resolver answers, about any name: they are down, [dns] upstreams is wrong, or a firewall is between"
+			d.Cure = "ask for UDP and TCP 53 to " + strings.Join(asked, " and ") + " to be opened from this host, or correct [dns] upstreams"
+		}
+	}
 }
 
 // A Destination is one host, protocol and port that the policy permits.
