@@ -3,9 +3,13 @@
 package proxy
 
 import (
+	"bufio"
 	"context"
+	"errors"
 	"io"
+	"net"
 	"net/netip"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -62,5 +66,57 @@ func TestAliveFindsAHang(t *testing.T) {
 	close(stuck)
 	if err := w.p.Alive(t.Context()); err != nil {
 		t.Error(err)
+	}
+}
+
+// A drain waits for a connection that is accepted at that very moment, and serves
+// it: the system has taken it off the next process's hands.
+func TestDrainServesWhatIsBeingAccepted(t *testing.T) {
+	stuck := make(chan struct{})
+	w := newWorld(t, func(c *Config) {
+		c.Known = func(netip.Addr) bool { <-stuck; return true }
+	})
+	w.origin("8.8.8.8:5000", echo)
+	conn := w.dial(w.http)
+	io.WriteString(conn, "CONNECT a.example:5000 HTTP/1.1\r\nHost: a.example:5000\r\n\r\n")
+	w.eventually("an accepted connection", func() bool { return w.p.Stats().Accepted == 1 })
+	drained := make(chan error)
+	go func() { drained <- w.p.Drain(context.Background()) }()
+	w.eventually("the end of the other loop", func() bool { return len(w.p.loops.all()) == 1 })
+	close(stuck)
+	if got, err := bufio.NewReader(conn).ReadString('\n'); err != nil || got != "HTTP/1.1 200 Connection established\r\n" {
+		t.Errorf("%q, %v", got, err)
+	}
+	conn.Close()
+	if err := <-drained; err != nil {
+		t.Error(err)
+	}
+}
+
+// One that comes to its first request only when the drain has looked at all of
+// them gets no more time for it than the others.
+func TestAwaitDuringADrain(t *testing.T) {
+	w := newWorld(t, nil)
+	if err := w.p.Drain(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	w.p.grace = 20 * time.Millisecond
+	l, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	peer := w.dial(unmapped(l.Addr()))
+	defer peer.Close()
+	conn, err := l.AcceptTCP()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	c := &client{conn: conn}
+	c.deadline(10 * time.Second)
+	began := time.Now()
+	if err := w.p.await(c, maxHead); !errors.Is(err, os.ErrDeadlineExceeded) || time.Since(began) > 5*time.Second {
+		t.Errorf("%v after %v", err, time.Since(began))
 	}
 }
