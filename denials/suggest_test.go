@@ -343,6 +343,22 @@ func TestNoRuleIntoTheHost(t *testing.T) {
 	}
 }
 
+// One that asks over loopback is on that host already: it may have a rule for the
+// rest of loopback, and still none for a cloud's metadata service.
+func TestRuleWithinTheHost(t *testing.T) {
+	s := siteOf(t, strings.Replace(fleet, `["10.1.0.0/24"]`, `["127.0.0.1"]`, 1))
+	for host, never := range map[string]bool{"127.8.8.8": false, "::1": false, "169.254.169.254": true} {
+		list := suggestFor(t, s, attempt(t, "127.0.0.1", host, 443))
+		if len(list) != 1 || (list[0].Cure == CureNever) != never || (list[0].TOML == "") != never {
+			t.Errorf("%s: %+v", host, list)
+			continue
+		}
+		if c := s.Cure(list[0].Groups[0]); (c == CureNever) != never {
+			t.Errorf("%s is filed under %s", host, c)
+		}
+	}
+}
+
 // Nor for another address of the host that the gateway runs on, where its own
 // services listen; whoever asks from that host has them anyway.
 func TestNoRuleToTheHostsAddresses(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"os"
+	"runtime/debug"
 	"strings"
 	"testing"
 )
@@ -51,6 +52,16 @@ func TestDescribesABinary(t *testing.T) {
 	}
 	if !found["std"] || !found["github.com/CycloneDX/cyclonedx-go"] {
 		t.Errorf("found %v", found)
+	}
+	info := &debug.BuildInfo{GoVersion: "go1.26", Deps: []*debug.Module{
+		{Path: "a.example/a", Version: "v1.0.0"}, {Path: "b.example/b", Version: "v1.0.0", Replace: &debug.Module{Path: "c.example/c", Version: "v2.0.0"}},
+	}}
+	var names []string
+	for _, c := range *describe(info, [32]byte{}, "1").Components {
+		names = append(names, c.PackageURL)
+	}
+	if got := strings.Join(names, " "); got != "pkg:golang/std@go1.26 pkg:golang/a.example/a@v1.0.0 pkg:golang/c.example/c@v2.0.0" {
+		t.Errorf("a binary of three is described as %s", got)
 	}
 	if err := run([]string{self, "1"}, "", &first); err == nil {
 		t.Error("a date that is today's would differ each day")

@@ -169,33 +169,59 @@ func (s *silentServer) DialOne(_ context.Context, _ rules.Decision, a rules.Atte
 	return c, a, err
 }
 
+// A port of another protocol is connected to, and no more: no line of rubbish in
+// somebody's log.
+func TestOtherProtocolsAreLeftAlone(t *testing.T) {
+	for _, port := range []string{"25", "5432"} {
+		d, sent := toServer(t, port, nil)
+		if sent != "" || d.Status != OK {
+			t.Errorf("port %s: sent %q, found %s %+v", port, sent, d.Status, d.Finding)
+		}
+	}
+	if d, sent := toServer(t, "8443", nil); sent == "" || d.Results[0].TLS == nil {
+		t.Errorf("port 8443: sent %q, found %s %+v", sent, d.Status, d.Finding)
+	}
+}
+
+// toServer tries 93.184.1.1 at a port, where a server says nothing, and returns
+// what that was sent. judge answers for the policy; nil: it does so itself.
+func toServer(t *testing.T, port string, judge func(rules.Decider) rules.Decider) (d *Destination, sent string) {
+	t.Helper()
+	policy := compile(t, strings.Replace(site, `to = ["a.example", "93.184.1.1"]
+tcp = [443]`, `to = ["93.184.1.1"]
+tcp = [`+port+`]`, 1))
+	plan := NewPlan(policy, func(client, _ string) bool { return client == "two" }, source)
+	l, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := make(chan string, 1)
+	go func() {
+		c, err := l.Accept()
+		if err != nil {
+			got <- err.Error()
+			return
+		}
+		defer c.Close()
+		b, _ := io.ReadAll(c)
+		got <- string(b)
+	}()
+	decide := rules.Decider(policy)
+	if judge != nil {
+		decide = judge(policy)
+	}
+	r := Run(t.Context(), Config{Decide: decide, Dialer: &silentServer{l: l}, Timeout: 300 * time.Millisecond, Parallel: 1, Now: time.Now}, plan)
+	l.Close()
+	return r.Destinations[0], <-got
+}
+
 // The final question is asked before the first byte, in TLS and in HTTP: a
 // connection is all that a destination sees that is denied then.
 func TestNothingIsSentAfterADenial(t *testing.T) {
 	for _, port := range []string{"443", "80", "8443"} {
-		policy := compile(t, strings.Replace(site, `to = ["a.example", "93.184.1.1"]
-tcp = [443]`, `to = ["93.184.1.1"]
-tcp = [`+port+`]`, 1))
-		plan := NewPlan(policy, func(client, _ string) bool { return client == "two" }, source)
-		l, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
-		if err != nil {
-			t.Fatal(err)
-		}
-		got := make(chan string, 1)
-		go func() {
-			c, err := l.Accept()
-			if err != nil {
-				got <- err.Error()
-				return
-			}
-			defer c.Close()
-			b, _ := io.ReadAll(c)
-			got <- string(b)
-		}()
-		r := Run(t.Context(), Config{Decide: decider{policy}, Dialer: &silentServer{l: l}, Timeout: 300 * time.Millisecond, Parallel: 1, Now: time.Now}, plan)
-		l.Close()
-		if sent := <-got; sent != "" || r.Destinations[0].Problem != PolicyDenied || !strings.Contains(r.Destinations[0].Detail, "sni_mismatch") {
-			t.Errorf("port %s: sent %q, found %+v", port, sent, r.Destinations[0].Finding)
+		d, sent := toServer(t, port, func(next rules.Decider) rules.Decider { return decider{next} })
+		if sent != "" || d.Problem != PolicyDenied || !strings.Contains(d.Detail, "sni_mismatch") {
+			t.Errorf("port %s: sent %q, found %+v", port, sent, d.Finding)
 		}
 	}
 }
