@@ -194,49 +194,6 @@ func TestConfigurablePortIsSuggested(t *testing.T) {
 	}
 }
 
-func TestNeverFixableSaysWhy(t *testing.T) {
-	s := siteOf(t, fleet)
-	forged := attempt(t, manager, "license.sangfor.com", 443)
-	forged.Provisional, forged.Shown, forged.SNI = false, rules.ShownTLS, name(t, "evil.example")
-	private := attempt(t, manager, "license.sangfor.com", 443)
-	private.Resolved = []netip.Addr{netip.MustParseAddr("10.0.0.1")}
-	private.Dest = netip.AddrPortFrom(private.Resolved[0], 443)
-	nameless := forged
-	nameless.SNI = rules.Name{}
-	for what, a := range map[rules.Reason]rules.Attempt{rules.SNIMismatch: forged, rules.PrivateAddress: private, rules.SNIMissing: nameless} {
-		if d := s.Policy.Decide(a); d.Why() != what {
-			t.Fatalf("%v: %v", what, d.Why())
-		}
-		sg := suggestFor(t, s, a)[0]
-		if sg.Cure != CureNever || sg.TOML != "" || !strings.Contains(sg.Why, what.String()) {
-			t.Errorf("%v: %+v", what, sg)
-		}
-	}
-	for _, r := range rules.Reasons() {
-		if r.Fixable() {
-			continue
-		}
-		a := attempt(t, manager, "license.sangfor.com", 443)
-		rec := Record{Event: EventDecision, Verdict: VerdictDeny, Time: noon, Via: "connect", Client: manager, Host: "license.sangfor.com", Port: 443, Proto: "tcp",
-			Reason: r.String(), Resolved: []string{"10.0.0.1"}}
-		if r == rules.Self {
-			rec.Host, rec.Resolved, rec.Port = "192.0.2.1", nil, 3128
-		}
-		if r == rules.TypeNotAllowed {
-			rec.Via, rec.Port, rec.Resolved = "dns", 0, nil
-		}
-		if r == rules.DestinationMismatch {
-			continue // only with strict_destination
-		}
-		var tally Tally
-		tally.Add(&rec)
-		sg := s.Suggest(tally.Groups(), 0, false)[0]
-		if sg.Cure != CureNever || sg.Why == "" || sg.TOML != "" || whyNever(r) == "no rule can permit it" {
-			t.Errorf("%v: %+v (asked %v)", r, sg, a.Authority)
-		}
-	}
-}
-
 // Denials of one destination become one rule; those that one feature permits
 // become one suggestion.
 func TestGroupsShareSuggestions(t *testing.T) {
@@ -301,48 +258,6 @@ func TestAuditBecomesAConfiguration(t *testing.T) {
 	}
 }
 
-// A setting that would not help after all is not proposed as one that does:
-// the name answers with a private address, whatever is turned on.
-func TestWhatDoesNotHelpIsNotCalledTried(t *testing.T) {
-	s := siteOf(t, fleet)
-	good, bad := denialOf(t, s, attempt(t, manager, "auth.sangfor.com", 443)), denialOf(t, s, attempt(t, manager, "auth.sangfor.com", 443))
-	bad.Resolved, bad.Client = []string{"10.0.0.1"}, "10.1.0.8"
-	var tally Tally
-	tally.Add(&good)
-	tally.Add(&bad)
-	list := s.Suggest(tally.Groups(), 0, false)
-	if len(list) != 2 {
-		t.Fatalf("%+v", list)
-	}
-	for _, sg := range list {
-		if helps := sg.Groups[0].Client == manager; len(sg.Groups) != 1 || sg.Verified != helps || (sg.Cure == CureFeature) != helps {
-			t.Errorf("%+v", sg)
-		}
-	}
-	list = s.Suggest([]*Group{tally.Groups()[0], tally.Groups()[1]}[1:], 0, false)
-	if len(list) != 1 {
-		t.Errorf("%+v", list)
-	}
-}
-
-// A client that asks once for the gateway's loopback, or for a cloud's metadata
-// service, gets no rule proposed that an operator might paste.
-func TestNoRuleIntoTheHost(t *testing.T) {
-	s := siteOf(t, fleet)
-	for _, host := range []string{"127.0.0.1", "127.8.8.8", "169.254.169.254", "::1", "fe80::1", "ff02::1", "224.0.0.1", "0.0.0.0", "255.255.255.255"} {
-		for _, client := range []string{manager, agentAddr} { // the agents' manager is bound to nothing yet
-			for _, sg := range suggestFor(t, s, attempt(t, client, host, 443)) {
-				if sg.Cure != CureNever || sg.TOML != "" || sg.Why == "" {
-					t.Errorf("%s for %s: %s, %q, %q", host, client, sg.Cure, sg.TOML, sg.Why)
-				}
-				if c := s.Cure(sg.Groups[0]); c != CureNever {
-					t.Errorf("%s for %s is filed under %s", host, client, c)
-				}
-			}
-		}
-	}
-}
-
 // One that asks over loopback is on that host already: it may have a rule for the
 // rest of loopback, and still none for a cloud's metadata service.
 func TestRuleWithinTheHost(t *testing.T) {
@@ -356,42 +271,5 @@ func TestRuleWithinTheHost(t *testing.T) {
 		if c := s.Cure(list[0].Groups[0]); (c == CureNever) != never {
 			t.Errorf("%s is filed under %s", host, c)
 		}
-	}
-}
-
-// Nor for another address of the host that the gateway runs on, where its own
-// services listen; whoever asks from that host has them anyway.
-func TestNoRuleToTheHostsAddresses(t *testing.T) {
-	src := siteOf(t, fleet).src
-	src.Own = func(rules.Listen) rules.Own {
-		local := netip.MustParseAddr("10.1.0.2")
-		return rules.Own{Listeners: []netip.AddrPort{netip.MustParseAddrPort("10.1.0.1:3128")}, Local: func(a netip.Addr) bool { return a == local }}
-	}
-	s, err := NewSite(src)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for host, cure := range map[string]Cure{"10.1.0.1": CureNever, "10.1.0.2": CureNever, "10.1.0.3": CureRule} {
-		for _, sg := range suggestFor(t, s, attempt(t, manager, host, 22)) {
-			if sg.Cure != cure || (sg.TOML == "") != (cure == CureNever) || s.Cure(sg.Groups[0]) != cure {
-				t.Errorf("%s: %s, filed under %s, %q", host, sg.Cure, s.Cure(sg.Groups[0]), sg.TOML)
-			}
-		}
-	}
-	for _, sg := range suggestFor(t, s, attempt(t, "10.1.0.2", "10.1.0.1", 22)) {
-		if sg.Cure != CureRule {
-			t.Errorf("from the host itself: %s, %q", sg.Cure, sg.Why)
-		}
-	}
-}
-
-// What an expired rule permitted is not called undocumented, and the rule is
-// named: a later date is what most will want.
-func TestExpiredRuleIsNamed(t *testing.T) {
-	s := siteOf(t, fleet)
-	list := suggestFor(t, s, attempt(t, manager, "gone.corp.example", 443))
-	if len(list) != 1 || !strings.Contains(list[0].Documented, "expired") || !strings.Contains(list[0].Why, "site/gone, site.toml line ") ||
-		!strings.Contains(list[0].Why, "a later expires there") {
-		t.Errorf("%+v", list[0])
 	}
 }

@@ -3,11 +3,6 @@
 package proxy
 
 import (
-	"bufio"
-	"bytes"
-	"net/http"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -17,9 +12,11 @@ import (
 const hostLine = "Host: a.example\r\n"
 
 func get(fields string) string { return "GET http://a.example/x HTTP/1.1\r\n" + fields + "\r\n" }
+
 func post(fields string) string {
 	return "POST http://a.example/ HTTP/1.1\r\n" + hostLine + fields + "\r\n"
 }
+
 func target(t string) string    { return "GET " + t + " HTTP/1.1\r\n" + hostLine + "\r\n" }
 func connectTo(t string) string { return "CONNECT " + t + " HTTP/1.1\r\nHost: a.example:443\r\n\r\n" }
 func withHost(v string) string  { return get("Host: " + v + "\r\n") }
@@ -261,71 +258,5 @@ func TestHeadLimits(t *testing.T) {
 	}
 	if _, fault, _, more := parseHead([]byte(get(hostLine + strings.Repeat("X: y\r\n", maxHeaders-1)))); fault != 0 || more {
 		t.Errorf("200 fields: %v %v", fault, more)
-	}
-}
-
-func BenchmarkHead(b *testing.B) {
-	text := []byte("CONNECT download.sangfor.com:443 HTTP/1.1\r\nHost: download.sangfor.com:443\r\nUser-Agent: curl/8.15.0\r\nProxy-Connection: Keep-Alive\r\n\r\n")
-	b.ReportAllocs()
-	for b.Loop() {
-		parseHead(text)
-	}
-}
-
-// FuzzHead: what we accept net/http accepts too, and sees the same method,
-// host, path and framing.
-func FuzzHead(f *testing.F) {
-	for _, s := range []string{
-		get(hostLine), target("/x?y=z"), connectTo("a.example:443"), post("Content-Length: 3\r\n") + "abc",
-		post("Transfer-Encoding: chunked\r\nTrailer: X\r\n"), get("Host: [2001:db8::1]:80\r\nConnection: close, x\r\n"),
-		"GET http://192.0.2.1 HTTP/1.0\r\n\r\n", target("http://a.example?q#"), post("Expect: 100-continue\r\n"),
-		"GET / HTTP/1.1\nHost: a\n\n", get("Host: a.example\r\n b\r\n"), "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
-	} {
-		f.Add([]byte(s))
-	}
-	f.Fuzz(func(t *testing.T, b []byte) {
-		h, fault, detail, more := parseHead(b)
-		if more && fault != 0 || fault != 0 && detail == "" {
-			t.Fatalf("more %v, fault %v, detail %q", more, fault, detail)
-		}
-		if more || fault != 0 {
-			return
-		}
-		r, err := http.ReadRequest(bufio.NewReader(bytes.NewReader(b[:h.n])))
-		if err != nil {
-			t.Fatalf("net/http refuses what we accept: %v", err)
-		}
-		agrees(t, &h, r)
-	})
-}
-
-// agrees holds a head against net/http's reading.
-func agrees(t *testing.T, h *head, r *http.Request) {
-	t.Helper()
-	g := grant{head: *h}
-	if !g.covers(r) && h.form != formAuthority {
-		t.Errorf("method or framing: we read %+v, net/http %q %d %v", h, r.Method, r.ContentLength, r.TransferEncoding)
-	}
-	theirs, ours, port := r.Host, h.host, uint16(portHTTP)
-	switch h.form {
-	case formAbsolute:
-		theirs, ours = r.URL.Host, h.target
-	case formAuthority:
-		theirs, ours, port = r.URL.Host, h.target, 0
-	}
-	if a, err := rules.ParseAuthority(theirs, port); h.hasHost && (err != nil || a != ours) {
-		t.Errorf("host: we read %v, net/http %q", ours, theirs)
-	}
-	if h.form == formOrigin && r.RequestURI != h.path {
-		t.Errorf("path: we read %q, net/http %q", h.path, r.RequestURI)
-	}
-}
-
-// TestCorpora: the seeds of every fuzz target are in the repository.
-func TestCorpora(t *testing.T) {
-	for _, target := range []string{"FuzzHello", "FuzzHead", "FuzzChunked"} {
-		if files, err := os.ReadDir(filepath.Join("testdata", "fuzz", target)); err != nil || len(files) < 10 {
-			t.Errorf("%s: %d files, %v", target, len(files), err)
-		}
 	}
 }

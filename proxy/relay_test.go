@@ -9,9 +9,6 @@ import (
 	"io"
 	"math/rand/v2"
 	"net"
-	"os"
-	"runtime"
-	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -189,35 +186,6 @@ func TestHalfClosedLimitIsAtMostAMinute(t *testing.T) {
 	}
 }
 
-func TestRelayIdleEndsBothAsReset(t *testing.T) {
-	r := startRelay(t, Limits{Idle: 50 * time.Millisecond})
-	io.WriteString(r.client, "x")
-	if c := r.ended(t); c.Cause != "idle" || c.BytesIn != 1 {
-		t.Errorf("closed %+v", c)
-	}
-	wantReset(t, r.client)
-	io.ReadFull(r.origin, make([]byte, 1))
-	wantReset(t, r.origin)
-}
-
-// One direction keeps the other alive.
-func TestRelayIdleIsShared(t *testing.T) {
-	r := startRelay(t, Limits{Idle: 300 * time.Millisecond})
-	for range 10 {
-		time.Sleep(60 * time.Millisecond) // paces the traffic; the test is about time
-		if _, err := io.WriteString(r.origin, "."); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if _, err := io.ReadFull(r.client, make([]byte, 10)); err != nil {
-		t.Fatal(err)
-	}
-	io.WriteString(r.client, "still here")
-	if _, err := io.ReadFull(r.origin, make([]byte, 10)); err != nil {
-		t.Fatal(err)
-	}
-}
-
 // A reset by one peer must reach the other as a reset: a clean end would make
 // a cut-off answer look whole.
 func TestRelayPassesResetOn(t *testing.T) {
@@ -286,76 +254,6 @@ func TestRelayWriteThatNeverEnds(t *testing.T) {
 			t.Errorf("chunk %d: client saw %v and %v, want a reset", chunk, err, writeErr)
 		}
 	}
-}
-
-// An idle tunnel holds its two descriptors: no pipe, and no buffer.
-func TestIdleTunnelsHoldTwoDescriptors(t *testing.T) {
-	const tunnels = 50
-	before := descriptors(t)
-	var rs []*relayed
-	for range tunnels {
-		r := startRelay(t, Limits{})
-		io.WriteString(r.client, "ping")
-		if _, err := io.ReadFull(r.origin, make([]byte, 4)); err != nil {
-			t.Fatal(err)
-		}
-		rs = append(rs, r)
-	}
-	got := descriptors(t)
-	if n := got["socket"] - before["socket"]; n != 4*tunnels { // two of them are the test's own
-		t.Errorf("%d tunnels hold %d sockets with their peers", tunnels, n)
-	}
-	if n := got["pipe"] - before["pipe"]; n > 0 {
-		t.Errorf("%d idle tunnels hold %d pipes", tunnels, n)
-	}
-	for _, r := range rs {
-		r.client.Close()
-		r.origin.Close()
-		r.ended(t)
-	}
-}
-
-// A tunnel that has moved a lot gives its pipe back when it becomes quiet.
-func TestQuietTunnelsGiveTheirPipesBack(t *testing.T) {
-	const tunnels = 10
-	before := descriptors(t)["pipe"]
-	var rs []*relayed
-	for range tunnels {
-		r := startRelay(t, Limits{})
-		go r.origin.Write(make([]byte, 4<<20))
-		if _, err := io.CopyN(io.Discard, r.client, 4<<20); err != nil {
-			t.Fatal(err)
-		}
-		rs = append(rs, r)
-	}
-	for end := time.Now().Add(10 * time.Second); descriptors(t)["pipe"] > before; time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("%d pipes left", descriptors(t)["pipe"]-before)
-		}
-		runtime.GC() // package net keeps pipes for reuse until then
-	}
-	for _, r := range rs {
-		r.client.Close()
-		r.origin.Close()
-		r.ended(t)
-	}
-}
-
-// descriptors counts this process's descriptors by kind.
-func descriptors(t testing.TB) map[string]int {
-	t.Helper()
-	dir, err := os.ReadDir("/proc/self/fd")
-	if err != nil {
-		t.Skip("needs /proc")
-	}
-	n := make(map[string]int)
-	for _, e := range dir {
-		if to, err := os.Readlink("/proc/self/fd/" + e.Name()); err == nil {
-			kind, _, _ := strings.Cut(to, ":")
-			n[kind]++
-		}
-	}
-	return n
 }
 
 func wantReset(t testing.TB, c *net.TCPConn) {

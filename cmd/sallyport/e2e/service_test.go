@@ -7,19 +7,14 @@
 package e2e
 
 import (
-	"bufio"
-	"bytes"
 	"fmt"
 	"io"
 	"net"
-	"net/http"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -257,68 +252,4 @@ func (s *service) restart(t *testing.T, gone func()) time.Duration {
 	gone()
 	s.activate(t)
 	return time.Since(started)
-}
-
-// site is a server of the internet. Whoever sends it a NUL and eight more bytes
-// gets these back; whoever asks by HTTP gets a page.
-type site struct {
-	addr  netip.AddrPort
-	seen  atomic.Int64 // connections
-	final chan []byte  // what a connection that sent "\x00hold...." gets at last
-}
-
-func newSite(t *testing.T) *site {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := &site{addr: l.Addr().(*net.TCPAddr).AddrPort(), final: make(chan []byte)}
-	var work sync.WaitGroup
-	end := make(chan struct{})
-	work.Go(func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			s.seen.Add(1)
-			work.Go(func() { s.serve(c, end) })
-		}
-	})
-	t.Cleanup(func() { l.Close(); close(end); work.Wait() })
-	return s
-}
-
-func (s *site) serve(c net.Conn, end <-chan struct{}) {
-	defer c.Close()
-	_ = c.SetDeadline(time.Now().Add(time.Minute))
-	r := bufio.NewReader(c)
-	first, err := r.Peek(1)
-	if err != nil {
-		return
-	}
-	if first[0] != 0 {
-		if _, err := http.ReadRequest(r); err == nil {
-			_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 4\r\nConnection: close\r\n\r\nsite")
-		}
-		return
-	}
-	b := make([]byte, 9)
-	for {
-		if _, err := io.ReadFull(r, b); err != nil {
-			return
-		}
-		if _, err := c.Write(b[1:]); err != nil {
-			return
-		}
-		if bytes.HasPrefix(b, []byte("\x00hold")) {
-			break
-		}
-	}
-	select {
-	case last := <-s.final:
-		_, _ = c.Write(last)
-	case <-end:
-	}
 }

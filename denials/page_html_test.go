@@ -1,0 +1,103 @@
+// What the tests of the page share: a page, and reading its HTML.
+
+package denials
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/net/html"
+)
+
+// pageOf serves the page over files.
+func pageOf(t testing.TB, site *Site, files ...string) http.Handler {
+	t.Helper()
+	return Page(PageConfig{
+		Files:  func() ([]string, error) { return files, nil },
+		Site:   func() *Site { return site },
+		Usage:  func() UsageState { return UsageState{Since: noon} },
+		Health: func() []Health { return []Health{{"Journal", true, "fine"}, {"Upstreams", false, "none answers"}} },
+		When: func(s string, now time.Time) (time.Time, error) {
+			if d, err := time.ParseDuration(s); err == nil {
+				return now.Add(-d), nil
+			}
+			return time.Parse(time.RFC3339, s)
+		},
+		Now: func() time.Time { return noon.Add(time.Hour) },
+	})
+}
+
+// get asks for one view and parses it.
+func get(t testing.TB, h http.Handler, path string, status int) (*html.Node, string) {
+	t.Helper()
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
+	if w.Code != status {
+		t.Fatalf("%s: status %d, want %d\n%.500s", path, w.Code, status, w.Body)
+	}
+	doc, err := html.Parse(strings.NewReader(w.Body.String()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return doc, w.Body.String()
+}
+
+// all lists the elements of a name.
+func all(n *html.Node, tag string) (out []*html.Node) {
+	for d := range n.Descendants() {
+		if d.Type == html.ElementNode && d.Data == tag {
+			out = append(out, d)
+		}
+	}
+	return out
+}
+
+func attr(n *html.Node, key string) string {
+	for _, a := range n.Attr {
+		if a.Key == key {
+			return a.Val
+		}
+	}
+	return ""
+}
+
+func textOf(n *html.Node) string {
+	var b strings.Builder
+	for d := range n.Descendants() {
+		if d.Type == html.TextNode {
+			b.WriteString(d.Data)
+		}
+	}
+	return strings.Join(strings.Fields(b.String()), " ")
+}
+
+// groupRows lists destination and count of the table of groups.
+func groupRows(doc *html.Node) (out []string) {
+	for _, tr := range all(doc, "tr") {
+		if th := all(tr, "th"); len(th) == 1 && attr(th[0], "data-label") == "Destination" {
+			out = append(out, textOf(th[0])+" "+textOf(all(tr, "td")[0]))
+		}
+	}
+	return out
+}
+
+func generated(t testing.TB, n int) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "denials.jsonl")
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := newGenerator(t, 1).write(f, n); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}

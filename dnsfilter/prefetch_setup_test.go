@@ -1,0 +1,162 @@
+// What the tests of prefetching share: a filter whose upstream is a pipe, and
+// time that goes as the test says.
+
+package dnsfilter
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/miekg/dns"
+
+	"sallyport/rules"
+)
+
+// aheadBench is a filter that looks names up, on the clock of a synctest bubble,
+// with an upstream behind a pipe.
+type aheadBench struct {
+	*Filter
+	t  *testing.T
+	up *authority
+
+	mu     sync.Mutex
+	names  []string            // that the policy permits
+	fresh  map[string][]string // by name, what the packet filter is told
+	down   bool                // the upstream
+	mute   uint16              // a type that it never answers about
+	tries  []string            // whom it was tried to connect to
+	takes  time.Duration       // from a question to its answer
+	jitter float64
+
+	serving sync.WaitGroup // the upstream's goroutines
+}
+
+const upstreamAddr = "192.0.2.53:53"
+
+func newAhead(t *testing.T, names ...string) *aheadBench {
+	t.Helper()
+	b := &aheadBench{t: t, up: newZone(t), names: names, fresh: map[string][]string{}, takes: 10 * time.Millisecond, jitter: 1}
+	f, err := New(b.config(upstreamAddr))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.Filter = f
+	return b
+}
+
+func (b *aheadBench) config(upstream string) Config {
+	return Config{
+		Decide: always{}, Upstreams: []Upstream{{rules.TCPProto, netip.MustParseAddrPort(upstream)}}, ProbeEvery: -1,
+		Dial: b.dial, Ahead: b.ahead, Fresh: b.freshened, Pins: true, Jitter: func() float64 { return b.jitter },
+		Hosts: map[rules.Name][]netip.Addr{mustName(b.t, "fixed.test"): {netip.MustParseAddr("192.0.1.99")}},
+	}
+}
+
+// serve runs the filter without a socket until the test ends.
+func (b *aheadBench) serve() {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- b.Serve(ctx, nil, nil) }()
+	b.t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			b.t.Error(err)
+		}
+		b.Close()
+		b.serving.Wait()
+	})
+}
+
+func (b *aheadBench) ahead() (names []rules.Name) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, n := range b.names {
+		names = append(names, mustName(b.t, n))
+	}
+	return names
+}
+
+func (b *aheadBench) permit(names ...string) {
+	b.mu.Lock()
+	b.names = names
+	b.mu.Unlock()
+	b.PolicyChanged()
+}
+
+func (b *aheadBench) freshened(name rules.Name, addrs []netip.Addr, ttl time.Duration) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.fresh[name.String()] = append(b.fresh[name.String()], fmt.Sprint(join(addrs), " ", ttl))
+}
+
+func (b *aheadBench) dial(_ context.Context, _, address string) (net.Conn, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.tries = append(b.tries, address)
+	if b.down {
+		return nil, errors.New("connection refused")
+	}
+	ours, theirs := net.Pipe()
+	mute, takes := b.mute, b.takes
+	b.serving.Go(func() { b.serveOne(theirs, mute, takes) })
+	return ours, nil
+}
+
+// tried returns how often the upstream was tried since the last time.
+func (b *aheadBench) tried() (n int, last string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if n = len(b.tries); n > 0 {
+		last = b.tries[n-1]
+	}
+	b.tries = nil
+	return n, last
+}
+
+// breakDown makes the upstream fail, or answer again.
+func (b *aheadBench) breakDown(down bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.down = down
+}
+
+// serveOne answers one question as the upstream.
+func (b *aheadBench) serveOne(c net.Conn, mute uint16, takes time.Duration) {
+	u := b.up
+	defer c.Close()
+	var size [2]byte
+	if _, err := io.ReadFull(c, size[:]); err != nil {
+		return
+	}
+	buf, m := make([]byte, binary.BigEndian.Uint16(size[:])), new(dns.Msg)
+	if _, err := io.ReadFull(c, buf); err != nil || m.Unpack(buf) != nil {
+		return
+	}
+	u.mu.Lock()
+	u.queries = append(u.queries, strings.ToLower(m.Question[0].Name)+" "+dns.Type(m.Question[0].Qtype).String())
+	u.mu.Unlock()
+	time.Sleep(takes) // of the bubble
+	wire, err := u.reply(m).Pack()
+	if err == nil && m.Question[0].Qtype != mute {
+		_, _ = c.Write(append(binary.BigEndian.AppendUint16(nil, uint16(len(wire))), wire...))
+	}
+}
+
+// wait lets time pass.
+func (b *aheadBench) wait(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
+}
+
+// pinned tells what an address is pinned to for a client that never asked.
+func (b *aheadBench) pinned(addr string) string { return pinsOf(b.Filter, insider, addr) }

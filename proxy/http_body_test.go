@@ -1,0 +1,143 @@
+// Tests of bodies in plain HTTP: whole, broken, refused, answered before they
+// end, and left by their client.
+
+package proxy
+
+import (
+	"bufio"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"sallyport/rules"
+)
+
+// Bodies arrive whole, framed as they were.
+func TestRequestBodies(t *testing.T) {
+	for _, c := range []struct{ name, framing, body, arrives string }{
+		{"Content-Length", "Content-Length: 5\r\n", "hello", "hello"},
+		{"chunked", "Transfer-Encoding: chunked\r\n", "3\r\nhel\r\n2;x=y\r\nlo\r\n0\r\n\r\n", "0\r\n\r\n"},
+		{"trailers", "Transfer-Encoding: chunked\r\nTrailer: X-Forwarded-For\r\n",
+			"3\r\nhel\r\n0\r\nX-Forwarded-For: 10.0.0.1\r\nProxy-Authorization: Basic x\r\nTransfer_Encoding: chunked\r\n\r\n", "0\r\n\r\n"},
+		{"expecting 100", "Content-Length: 5\r\nExpect: 100-continue\r\n", "hello", "hello"},
+		{"empty", "Content-Length: 0\r\n", "", "Content-Length: 0\r\n"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t, nil)
+			o := w.origin("8.8.8.8:80", answering(okAnswer))
+			e := w.exchange("POST http://a.example/ HTTP/1.1\r\nHost: a.example\r\n" + c.framing + "\r\n" + c.body)
+			resp, _ := e.answer("POST")
+			if resp.StatusCode == 100 {
+				resp, _ = e.answer("POST")
+			}
+			if resp.StatusCode != 200 || !strings.Contains(o.received(), c.arrives) {
+				t.Errorf("%s, arrived %q", resp.Status, o.received())
+			}
+			for _, part := range []string{"Trailer", "X-Forwarded-For", "Proxy-Authorization", "Transfer_Encoding"} {
+				if strings.Contains(o.received(), part) {
+					t.Errorf("%s arrived: %q", part, o.received())
+				}
+			}
+			w.wantOne(rules.Allow, rules.ReasonNone)
+			e.send("GET http://a.example/next HTTP/1.1\r\nHost: a.example\r\n\r\n")
+			e.want(200, "")
+		})
+	}
+}
+
+// A body that breaks its framing never looks whole to the destination, and
+// what is behind it is no request.
+func TestRequestBodyBroken(t *testing.T) {
+	w := newWorld(t, nil)
+	o := w.origin("8.8.8.8:80", answering(okAnswer))
+	e := w.exchange("POST http://a.example/ HTTP/1.1\r\nHost: a.example\r\nTransfer-Encoding: chunked\r\n\r\n" +
+		"3\r\nabc\r\n0x0\r\n\r\nGET http://a.example/smuggled HTTP/1.1\r\nHost: a.example\r\n\r\n")
+	e.want(400, "malformed_request")
+	e.conn.CloseWrite()
+	io.Copy(io.Discard, e.r)
+	if got := o.received(); strings.HasSuffix(got, "0\r\n\r\n") || strings.Contains(got, "smuggled") {
+		t.Errorf("arrived %q", got)
+	}
+	ds := w.journal.decisions()
+	if last := ds[len(ds)-1]; last.d.Allowed() || last.d.Why() != rules.MalformedRequest {
+		t.Errorf("%+v", ds)
+	}
+}
+
+// What a destination answers to Expect reaches the client, without the body
+// and without a hang.
+func TestRequestExpectRefused(t *testing.T) {
+	w := newWorld(t, nil)
+	o := w.origin("8.8.8.8:80", func(conn *net.TCPConn, r io.Reader) {
+		http.ReadRequest(bufio.NewReader(r))
+		io.WriteString(conn, "HTTP/1.1 417 Expectation Failed\r\nContent-Length: 0\r\n\r\n")
+	})
+	e := w.exchange("POST http://a.example/ HTTP/1.1\r\nHost: a.example\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n")
+	e.want(417, "")
+	e.wantEnd()
+	if strings.Contains(o.received(), "hello") {
+		t.Errorf("arrived %q", o.received())
+	}
+}
+
+// A destination may answer before it has the body. Where the client is slow
+// with the rest, the connection ends soon, and the rest is no request.
+func TestRequestAnsweredEarly(t *testing.T) {
+	w := newWorld(t, nil)
+	w.origin("8.8.8.8:80", func(conn *net.TCPConn, r io.Reader) {
+		http.ReadRequest(bufio.NewReader(r))
+		io.WriteString(conn, okAnswer)
+		io.Copy(io.Discard, r)
+	})
+	e := w.exchange("POST http://a.example/ HTTP/1.1\r\nHost: a.example\r\nContent-Length: 1000\r\n\r\npart")
+	e.want(200, "")
+	start := time.Now()
+	e.wantEnd()
+	if took := time.Since(start); took > 5*time.Second {
+		t.Errorf("took %v", took)
+	}
+	w.wantOne(rules.Allow, rules.ReasonNone)
+}
+
+// A client that closes its sending half still gets its answer.
+func TestRequestHalfClosed(t *testing.T) {
+	w := newWorld(t, nil)
+	arrived, release := make(chan struct{}), make(chan struct{})
+	w.origin("8.8.8.8:80", func(conn *net.TCPConn, r io.Reader) {
+		http.ReadRequest(bufio.NewReader(r))
+		close(arrived)
+		<-release
+		io.WriteString(conn, okAnswer)
+	})
+	e := w.exchange("GET http://a.example/ HTTP/1.1\r\nHost: a.example\r\n\r\n")
+	<-arrived
+	e.conn.CloseWrite()
+	time.Sleep(20 * time.Millisecond) // room for a wrong proxy to give up
+	close(release)
+	e.want(200, "")
+	e.wantEnd()
+}
+
+// A client that is gone takes its request with it.
+func TestRequestClientGone(t *testing.T) {
+	w := newWorld(t, nil)
+	arrived, gone := make(chan struct{}), make(chan struct{})
+	w.origin("8.8.8.8:80", func(_ *net.TCPConn, r io.Reader) {
+		http.ReadRequest(bufio.NewReader(r))
+		close(arrived)
+		io.Copy(io.Discard, r)
+		close(gone)
+	})
+	e := w.exchange("GET http://a.example/ HTTP/1.1\r\nHost: a.example\r\n\r\n")
+	<-arrived
+	reset(e.conn)
+	select {
+	case <-gone:
+	case <-time.After(10 * time.Second):
+		t.Error("the upstream connection stays")
+	}
+	w.wantClosed()
+}

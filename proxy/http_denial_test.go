@@ -1,0 +1,130 @@
+// Tests of plain HTTP that is denied: what the client is told, and what is on
+// record.
+
+package proxy
+
+import (
+	"bufio"
+	"io"
+	"strings"
+	"testing"
+
+	"sallyport/rules"
+)
+
+// A denied request is answered, journaled once, and nothing else happens: no
+// look-up, no connection, and what is pipelined behind it is not read.
+func TestRequestDenied(t *testing.T) {
+	cases := []struct {
+		name, text string
+		status     int
+		reason     rules.Reason
+	}{
+		{"not listed", "GET http://evil.example/ HTTP/1.1\r\nHost: evil.example\r\n\r\n", 403, rules.NotListed},
+		{"below a listed name", "GET http://x.a.example/ HTTP/1.1\r\nHost: x.a.example\r\n\r\n", 403, rules.NotListed},
+		{"port", "GET http://a.example:81/ HTTP/1.1\r\nHost: a.example:81\r\n\r\n", 403, rules.PortNotListed},
+		{"port that carries TLS", "GET http://a.example:443/ HTTP/1.1\r\nHost: a.example:443\r\n\r\n", 403, rules.NotTLS},
+		{"Host of another name", "GET http://a.example/ HTTP/1.1\r\nHost: evil.example\r\n\r\n", 403, rules.HostMismatch},
+		{"Host of another permitted name", "GET http://a.example/ HTTP/1.1\r\nHost: b.example\r\n\r\n", 403, rules.HostMismatch},
+		{"Host with another port", "GET http://a.example/ HTTP/1.1\r\nHost: a.example:5000\r\n\r\n", 403, rules.HostMismatch},
+		{"Host that is an address", "GET http://a.example/ HTTP/1.1\r\nHost: 8.8.8.8\r\n\r\n", 403, rules.HostMismatch},
+		{"address", "GET http://8.8.8.8/ HTTP/1.1\r\nHost: 8.8.8.8\r\n\r\n", 403, rules.IPLiteral},
+		{"mapped loopback", "GET http://[::ffff:127.0.0.1]:9180/ HTTP/1.1\r\nHost: [::ffff:127.0.0.1]:9180\r\n\r\n", 403, rules.Self},
+		{"our own listener", "GET http://127.0.0.1:9180/ HTTP/1.1\r\nHost: 127.0.0.1:9180\r\n\r\n", 403, rules.Self},
+		{"with a body", "POST http://evil.example/ HTTP/1.1\r\nHost: evil.example\r\nContent-Length: 5\r\n\r\nhello", 403, rules.NotListed},
+		{"name with a NUL", "GET http://evil.example\x00.a.example/ HTTP/1.1\r\nHost: a.example\r\n\r\n", 400, rules.MalformedRequest},
+		{"bad name", "GET http://a..example/ HTTP/1.1\r\nHost: a..example\r\n\r\n", 400, rules.MalformedName},
+		{"two Hosts", "GET http://a.example/ HTTP/1.1\r\nHost: a.example\r\nHost: a.example\r\n\r\n", 400, rules.MalformedRequest},
+		{"CL and TE", "POST http://a.example/ HTTP/1.1\r\nHost: a.example\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400, rules.MalformedRequest},
+		{"chunked in HTTP/1.0", "POST http://a.example/ HTTP/1.0\r\nHost: a.example\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400, rules.MalformedRequest},
+		{"bare LF", "GET http://a.example/ HTTP/1.1\nHost: a.example\n\n", 400, rules.MalformedRequest},
+		{"HTTP/2 preface", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400, rules.MalformedRequest},
+		{"origin-form", "GET / HTTP/1.1\r\nHost: a.example\r\n\r\n", 400, rules.MalformedRequest},
+		{"asterisk-form", "OPTIONS * HTTP/1.1\r\nHost: a.example\r\n\r\n", 400, rules.MalformedRequest},
+		{"https", "GET https://a.example/ HTTP/1.1\r\nHost: a.example\r\n\r\n", 400, rules.MalformedRequest},
+		{"TRACE", "TRACE http://a.example/ HTTP/1.1\r\nHost: a.example\r\n\r\n", 400, rules.MalformedRequest},
+		{"too long", "GET http://a.example/ HTTP/1.1\r\nHost: a.example\r\nX: " + strings.Repeat("x", 1<<20) + "\r\n\r\n", 431, rules.SniffTooLong},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t, nil)
+			o := w.origin("8.8.8.8:80", answering(okAnswer))
+			e := &exchange{w: w, conn: w.dial(w.http)}
+			e.r = bufio.NewReader(e.conn)
+			// A refusal can come before all is sent; the rest may then fail.
+			go io.WriteString(e.conn, c.text+"GET http://a.example/smuggled HTTP/1.1\r\nHost: a.example\r\n\r\n")
+			resp, body := e.want(c.status, c.reason.String())
+			if !resp.Close || !strings.Contains(body, c.reason.String()) || !strings.HasPrefix(resp.Header.Get("Content-Type"), "text/plain") {
+				t.Errorf("close %v, %q, %v", resp.Close, body, resp.Header)
+			}
+			e.conn.CloseWrite()
+			if rest, _ := io.ReadAll(e.r); len(rest) > 0 {
+				t.Errorf("%q behind the refusal", rest)
+			}
+			w.wantOne(rules.Deny, c.reason)
+			if len(w.dialed()) > 0 || len(w.lookedUp()) > 0 || o.received() != "" {
+				t.Errorf("dialed %v, looked up %v, arrived %q", w.dialed(), w.lookedUp(), o.received())
+			}
+		})
+	}
+}
+
+// The recorder of TestRequestDenied would have seen a request.
+func TestRequestRecorded(t *testing.T) {
+	w := newWorld(t, nil)
+	o := w.origin("8.8.8.8:80", answering(okAnswer))
+	w.exchange("GET http://a.example/ HTTP/1.1\r\nHost: a.example\r\n\r\n").want(200, "")
+	if len(w.dialed()) != 1 || len(w.lookedUp()) != 1 || o.received() == "" {
+		t.Errorf("dialed %v, looked up %v, arrived %q", w.dialed(), w.lookedUp(), o.received())
+	}
+}
+
+// A denial reaches a client that goes on sending: closing over its bytes would
+// reset the connection and take the answer along.
+func TestDenialOutlivesBody(t *testing.T) {
+	w := newWorld(t, nil)
+	e := w.exchange("POST http://evil.example/ HTTP/1.1\r\nHost: evil.example\r\nContent-Length: 200000\r\n\r\n")
+	w.wantOne(rules.Deny, rules.NotListed)
+	for range 200 {
+		if _, err := e.conn.Write(make([]byte, 1000)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	e.want(403, "not_listed")
+	e.conn.CloseWrite()
+	e.wantEnd()
+}
+
+// A denial says in the wanted form what and why; HEAD gets no body.
+func TestDenialForms(t *testing.T) {
+	w := newWorld(t, nil)
+	e := w.exchange("GET http://evil.example/ HTTP/1.1\r\nHost: evil.example\r\nAccept: application/json\r\n\r\n")
+	resp, body := e.want(403, "not_listed")
+	if resp.Header.Get("Content-Type") != "application/json" || !strings.Contains(body, `"reason":"not_listed"`) || !strings.Contains(body, `"hint":`) {
+		t.Errorf("%v %s", resp.Header, body)
+	}
+	e = w.exchange("HEAD http://evil.example/ HTTP/1.1\r\nHost: evil.example\r\n\r\n")
+	if resp, _ := e.answer("HEAD"); resp.StatusCode != 403 {
+		t.Error(resp.Status)
+	}
+	e.wantEnd()
+	e = w.exchange("GET / HTTP/1.1\r\nHost: 127.0.0.1:3128\r\n\r\n")
+	if _, body := e.want(400, "malformed_request"); !strings.Contains(body, "This is a proxy") {
+		t.Error(body)
+	}
+}
+
+// A permitted name that leads inside is refused after the look-up, without a
+// connection, and the journal has one line.
+func TestRequestPrivateAddress(t *testing.T) {
+	w := newWorld(t, nil)
+	e := w.exchange("GET http://inside.example/ HTTP/1.1\r\nHost: inside.example\r\n\r\n")
+	if resp, _ := e.want(403, "private_address"); !resp.Close {
+		t.Error("kept alive")
+	}
+	e.wantEnd()
+	w.wantOne(rules.Deny, rules.PrivateAddress)
+	if len(w.dialed()) > 0 || len(w.journal.closes()) > 0 {
+		t.Errorf("dialed %v, closed %v", w.dialed(), w.journal.closes())
+	}
+}

@@ -1,0 +1,112 @@
+// What the tests of decisions share: attempts, and what is decided of them.
+
+package rules
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+)
+
+// try begins an attempt by CONNECT: who, and "host:port", a name or address.
+func try(client, target string) Attempt {
+	at, err := ParseAuthority(target, 0)
+	if err != nil {
+		panic(target + ": " + err.Error())
+	}
+	return Attempt{
+		Via: Connect, Proto: TCPProto, Client: netip.AddrPortFrom(netip.MustParseAddr(client), 40000),
+		Authority: at.Name, Dest: netip.AddrPortFrom(at.Addr, at.Port), Provisional: true,
+	}
+}
+
+// The rest of an attempt: what happened after CONNECT.
+
+func (a Attempt) udp() Attempt { a.Via, a.Proto = UDP, UDPProto; return a }
+
+func (a Attempt) tls(sni string) Attempt {
+	a.Provisional, a.Shown = false, ShownTLS
+	if sni != "" {
+		a.SNI = mustName(sni)
+	}
+	return a
+}
+
+// http shows a request head whose Host header is "host:port"; "": it has none.
+func (a Attempt) http(host string) Attempt {
+	a.Provisional, a.Shown = false, ShownHTTP
+	if host != "" {
+		at, err := ParseAuthority(host, 80)
+		if err != nil {
+			panic(err)
+		}
+		a.Host, a.HostAddr, a.HostPort = at.Name, at.Addr, at.Port
+	}
+	return a
+}
+
+func (a Attempt) shows(s Shown) Attempt { a.Provisional, a.Shown = false, s; return a }
+
+func (a Attempt) faulty(r Reason) Attempt { a.Provisional, a.Fault = false, r; return a }
+
+// dials says which address the name resolved to.
+func (a Attempt) dials(addr string) Attempt {
+	a.Dest = netip.AddrPortFrom(netip.MustParseAddr(addr), a.Dest.Port())
+	return a
+}
+
+// redirected is an attempt by a transparent listener: no authority.
+func redirected(client, original string) Attempt {
+	a := try(client, original)
+	a.Via, a.Original = Transparent, a.Dest
+	return a
+}
+
+// asks is a DNS question.
+func asks(client, name string, qtype uint16) Attempt {
+	return Attempt{Via: DNS, Proto: UDPProto, Client: netip.AddrPortFrom(netip.MustParseAddr(client), 40000), Authority: mustName(name), QType: qtype}
+}
+
+func ruleText(r *Rule) string {
+	if r == nil {
+		return ""
+	}
+	return r.String()
+}
+
+// decisionCase is one line of a table: what happened, and all of the answer.
+type decisionCase struct {
+	what    string
+	attempt Attempt
+	want    string // "allow profile/id", or "deny reason", or "would_deny reason"; then " near profile/id"
+}
+
+func answer(d Decision) string {
+	s := d.Text()
+	if r := d.Why(); r != ReasonNone {
+		s += " " + r.String()
+	}
+	if d.Rule != nil {
+		s += " " + ruleText(d.Rule)
+	}
+	if d.Nearest != nil {
+		s += " near " + ruleText(d.Nearest)
+	}
+	return s
+}
+
+func checkDecisions(t *testing.T, p *Policy, cases []decisionCase) {
+	t.Helper()
+	for _, c := range cases {
+		d := p.Decide(c.attempt)
+		if got := answer(d); got != c.want {
+			t.Errorf("%s: %s; want %s", c.what, got, c.want)
+		}
+		if d.Allowed() != strings.HasPrefix(c.want, "allow") && !d.Would {
+			t.Errorf("%s: allowed %v", c.what, d.Allowed())
+		}
+		if hint := Hint(c.attempt, d); (hint == "") != strings.HasPrefix(c.want, "allow") {
+			t.Errorf("%s: hint %q", c.what, hint)
+		}
+	}
+}
