@@ -43,8 +43,8 @@ root='' config='' enable=yes dry=no remove=no purge=no
 while [ $# -gt 0 ]; do
 	case $1 in
 	--config | --root)
-		[ $# -ge 2 ] || fail "$1 needs a value"
-		if [ "$1" = --root ]; then root=${2%/}; else config=$2; fi
+		[ -n "${2-}" ] || fail "$1 needs a value"
+		if [ "$1" = --root ]; then root=$2; else config=$2; fi
 		shift
 		;;
 	--no-enable) enable=no ;;
@@ -58,7 +58,11 @@ while [ $# -gt 0 ]; do
 done
 [ "$purge" = no ] || [ "$remove" = yes ] || fail "--purge belongs to --uninstall"
 [ "$dry" = yes ] || [ "$(id -u)" = 0 ] || fail "must run as root; --dry-run says what it would do"
-[ -z "$root" ] || [ -d "$root/etc" ] || fail "--root $root: is no file system of a Debian"
+if [ -n "$root" ]; then
+	[ -d "$root/etc" ] || fail "--root $root: is no file system of a Debian"
+	root=$(CDPATH='' cd -- "$root" && pwd -P)
+	case $root in / | //) fail "--root /: is this host itself; that is what it does without --root" ;; esac
+fi
 
 etc=/etc/sallyport log=/var/log/sallyport units=/usr/local/lib/systemd/system doc=/usr/local/share/doc/sallyport
 site=$root$etc/sallyport.toml

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -44,9 +45,9 @@ func releaseDirectory(t *testing.T) string {
 	return dir
 }
 
-// Where root's files are nobody else's by default, as on many hardened hosts, the
-// service can read its configuration all the same, and everybody the manual.
-func TestInstallWithAnyUmask(t *testing.T) {
+// emptyRoot is a file system with no more than install.sh wants to find.
+func emptyRoot(t *testing.T) string {
+	t.Helper()
 	needsTools(t, "systemctl", "useradd")
 	if os.Geteuid() != 0 {
 		if os.Getenv("SALLYPORT_E2E") == "required" {
@@ -54,7 +55,7 @@ func TestInstallWithAnyUmask(t *testing.T) {
 		}
 		t.Skip("skipped: install.sh needs root")
 	}
-	release, root := releaseDirectory(t), t.TempDir()
+	root := t.TempDir()
 	for path, text := range map[string]string{"etc/passwd": "root:x:0:0::/root:/bin/sh\n", "etc/group": "root:x:0:\n",
 		"usr/sbin/nft": "", "usr/sbin/sysctl": "", "usr/sbin/useradd": "", "usr/bin/systemctl": ""} {
 		path = filepath.Join(root, path)
@@ -65,6 +66,13 @@ func TestInstallWithAnyUmask(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	return root
+}
+
+// Where root's files are nobody else's by default, as on many hardened hosts, the
+// service can read its configuration all the same, and everybody the manual.
+func TestInstallWithAnyUmask(t *testing.T) {
+	release, root := releaseDirectory(t), emptyRoot(t)
 	out, err := exec.Command("sh", "-c", `umask 077; exec "$0/install.sh" --no-enable --root "$1"`, release, root).CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
@@ -85,5 +93,31 @@ func TestInstallWithAnyUmask(t *testing.T) {
 	}
 	if st, err := os.Stat(filepath.Join(root, "var/log/sallyport")); err != nil || st.Mode().Perm() != 0o750 {
 		t.Errorf("the journal's directory: %v %v", st, err)
+	}
+}
+
+// --root is never this host's own, also where a variable was meant that is empty;
+// and it may be a relative one.
+func TestInstallRoot(t *testing.T) {
+	release, root := releaseDirectory(t), emptyRoot(t)
+	install := func(dir, root string) (string, error) {
+		cmd := exec.Command(filepath.Join(release, "install.sh"), "--no-enable", "--dry-run", "--root", root)
+		if dir != "" {
+			cmd.Args = slices.DeleteFunc(cmd.Args, func(a string) bool { return a == "--dry-run" })
+		}
+		cmd.Dir = dir
+		out, err := cmd.CombinedOutput()
+		return string(out), err
+	}
+	for _, own := range []string{"", "/", "//", "/etc/.."} {
+		if out, err := install("", own); err == nil || !strings.Contains(out, "install.sh: --root") {
+			t.Errorf("--root %q: %v\n%s", own, err, out)
+		}
+	}
+	if out, err := install(filepath.Dir(root), filepath.Base(root)); err != nil {
+		t.Errorf("a relative root: %v\n%s", err, out)
+	}
+	if passwd, err := os.ReadFile(filepath.Join(root, "etc/passwd")); err != nil || !strings.Contains(string(passwd), "\nsallyport:") {
+		t.Errorf("no user: %v\n%s", err, passwd)
 	}
 }
