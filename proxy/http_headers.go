@@ -4,6 +4,7 @@
 package proxy
 
 import (
+	"io"
 	"net/http"
 	"strings"
 )
@@ -99,6 +100,15 @@ func (w *answer) Write(b []byte) (int, error) {
 		w.Flush()
 	}
 	return n, err
+}
+
+// ReadFrom writes a body of known length by the server's own buffers: io.Copy
+// would make one of 32 KiB for each.
+func (w *answer) ReadFrom(src io.Reader) (int64, error) {
+	if r, ok := w.ResponseWriter.(io.ReaderFrom); ok && !w.stream {
+		return r.ReadFrom(src)
+	}
+	return io.Copy(struct{ io.Writer }{w}, src)
 }
 
 // Flush sends what is buffered.
