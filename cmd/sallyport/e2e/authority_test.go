@@ -63,32 +63,54 @@ func newAuthority(t *testing.T, dir string) *authority {
 	return a
 }
 
-// forHello returns a leaf for the name in the hello; without one, for the
-// address that the client connected to.
+// forHello returns a leaf for what the hello wants.
 func (a *authority) forHello(h *tls.ClientHelloInfo) (*tls.Certificate, error) {
-	name := h.ServerName
-	if name == "" {
-		name = h.Conn.LocalAddr().(*net.TCPAddr).IP.String()
-	}
+	name := wanted(h)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if c := a.leaf[name]; c != nil {
 		return c, nil
 	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(int64(len(a.leaf) + 2)), Subject: pkix.Name{CommonName: "origin"},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
-		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+	c, err := a.issue(name, -time.Hour, 24*time.Hour)
+	if err == nil {
+		a.leaf[name] = c
 	}
-	if ip := net.ParseIP(name); ip != nil {
-		template.IPAddresses = []net.IP{ip}
-	} else {
-		template.DNSNames = []string{name}
+	return c, err
+}
+
+// wanted is the name in the hello; without one, the address that the client
+// connected to.
+func wanted(h *tls.ClientHelloInfo) string {
+	if h.ServerName != "" {
+		return h.ServerName
 	}
-	der, err := x509.CreateCertificate(rand.Reader, template, a.root, &a.key.PublicKey, a.key)
+	return h.Conn.LocalAddr().(*net.TCPAddr).IP.String()
+}
+
+// issue signs a leaf from so long before or after now on; a nil authority
+// stands for the leaf itself.
+func (a *authority) issue(name string, from, to time.Duration) (*tls.Certificate, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, err
 	}
-	a.leaf[name] = &tls.Certificate{Certificate: [][]byte{der}, PrivateKey: a.key}
-	return a.leaf[name], nil
+	leaf := &x509.Certificate{
+		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: "origin " + name},
+		NotBefore: time.Now().Add(from), NotAfter: time.Now().Add(to),
+		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+	}
+	if ip := net.ParseIP(name); ip != nil {
+		leaf.IPAddresses = []net.IP{ip}
+	} else {
+		leaf.DNSNames = []string{name}
+	}
+	parent, signer := leaf, key
+	if a != nil {
+		parent, signer = a.root, a.key
+	}
+	der, err := x509.CreateCertificate(rand.Reader, leaf, parent, &key.PublicKey, signer)
+	if err != nil {
+		return nil, err
+	}
+	return &tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, nil
 }

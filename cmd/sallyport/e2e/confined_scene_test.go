@@ -80,13 +80,7 @@ func (g *gateway) mount(t *testing.T, version, config string) {
 // edit replaces it as an editor does.
 func (g *gateway) edit(t *testing.T, config string) {
 	t.Helper()
-	file := filepath.Join(g.dir, "etc/site.toml")
-	if err := os.WriteFile(file+"~", []byte(config), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Rename(file+"~", file); err != nil {
-		t.Fatal(err)
-	}
+	replace(t, filepath.Join(g.dir, "etc/site.toml"), config)
 }
 
 // ask asks the admin socket.

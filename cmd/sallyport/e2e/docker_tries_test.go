@@ -8,6 +8,7 @@ package e2e
 import (
 	"encoding/json"
 	"fmt"
+	"net"
 	"net/netip"
 	"slices"
 	"strings"
@@ -138,20 +139,12 @@ func (d *daemon) listenOnHost(t *testing.T) *ear {
 		t.Fatal(err)
 	}
 	var all sync.WaitGroup
-	all.Go(func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			all.Go(func() {
-				defer c.Close()
-				_ = c.SetDeadline(time.Now().Add(patience))
-				b := make([]byte, 256)
-				n, _ := c.Read(b)
-				e.add("tcp " + string(b[:n]))
-			})
-		}
+	serveEach(l, &all, func(c net.Conn) {
+		defer c.Close()
+		_ = c.SetDeadline(time.Now().Add(patience))
+		b := make([]byte, 256)
+		n, _ := c.Read(b)
+		e.add("tcp " + string(b[:n]))
 	})
 	all.Go(func() {
 		b := make([]byte, 256)

@@ -73,11 +73,16 @@ func newGateway(t *testing.T, ns *netns) *gateway {
 // configure replaces the configuration file in one step.
 func (g *gateway) configure(t *testing.T, config string) {
 	t.Helper()
-	file := filepath.Join(g.dir, "sallyport.toml")
-	if err := os.WriteFile(file+".new", []byte(config), 0o644); err != nil {
+	replace(t, filepath.Join(g.dir, "sallyport.toml"), config)
+}
+
+// replace replaces a file in one step, as an editor does.
+func replace(t *testing.T, file, text string) {
+	t.Helper()
+	if err := os.WriteFile(file+"~", []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Rename(file+".new", file); err != nil {
+	if err := os.Rename(file+"~", file); err != nil {
 		t.Fatal(err)
 	}
 }

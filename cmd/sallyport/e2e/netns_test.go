@@ -15,6 +15,7 @@ import (
 	"os/exec"
 	"runtime"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -97,6 +98,20 @@ func (n *netns) doAs(uid int, f func() error) error {
 func (n *netns) listen(address string) (l net.Listener, err error) {
 	err = n.do(func() (err error) { l, err = net.Listen("tcp", address); return err })
 	return l, err
+}
+
+// serveEach serves the connections of a listener until it is closed; all waits
+// for the last of them.
+func serveEach(l net.Listener, all *sync.WaitGroup, serve func(net.Conn)) {
+	all.Go(func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			all.Go(func() { serve(c) })
+		}
+	})
 }
 
 // listenPacket opens a UDP socket inside.

@@ -57,7 +57,7 @@ func startOrigin(t *testing.T, n *netns, ca *authority, dir string) {
 			t.Fatalf("origin: %v", err)
 		}
 		listeners = append(listeners, l)
-		o.work.Go(func() { o.accept(l) })
+		serveEach(l, &o.work, o.sort)
 	}
 	o.work.Go(func() { _ = o.http.Serve(o) })
 	t.Cleanup(func() {
@@ -68,16 +68,6 @@ func startOrigin(t *testing.T, n *netns, ca *authority, dir string) {
 		o.http.Close()
 		o.work.Wait()
 	})
-}
-
-func (o *origin) accept(l net.Listener) {
-	for {
-		c, err := l.Accept()
-		if err != nil {
-			return
-		}
-		o.work.Go(func() { o.sort(c) })
-	}
 }
 
 // sort finds out what the client speaks and hands the connection on.

@@ -212,7 +212,7 @@ func TestPreflightTable(t *testing.T) {
 	config := w.config()
 	r := w.run(t, config, "--host", "ok.example", "--host", "only?.example", "--client", "mgr")
 	if r.code != 0 || strings.Count(r.stdout, "\nok ") != 4 || !strings.Contains(r.stdout, "TLS 1.3") || !strings.Contains(r.stdout, " 404 ") ||
-		!strings.Contains(r.stdout, "4 work, 0 with warnings, 0 fail") || !strings.Contains(r.stdout, "trial ok.example, by sallyport end-to-end test root, until ") {
+		!strings.Contains(r.stdout, "4 work, 0 with warnings, 0 fail") || !strings.Contains(r.stdout, "origin ok.example, by sallyport end-to-end test root, until ") {
 		t.Errorf("what works:\n%v", r)
 	}
 	r = w.host.run(t, w.dir, config, "env", "SSL_CERT_FILE=/nonexistent", "SSL_CERT_DIR=/nonexistent", builtBinary(t), "preflight", "--config", "-", "--host", "only4.example")

@@ -6,15 +6,9 @@
 package e2e
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
 	"fmt"
 	"io"
-	"math/big"
 	"net"
 	"net/netip"
 	"slices"
@@ -182,15 +176,7 @@ func (w *preflightWorld) serve(t *testing.T, at netip.AddrPort, kind string) {
 	}
 	var all sync.WaitGroup
 	gone := make(chan struct{})
-	all.Go(func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			all.Go(func() { w.answer(c.(*net.TCPConn), kind, gone) })
-		}
-	})
+	serveEach(l, &all, func(c net.Conn) { w.answer(c.(*net.TCPConn), kind, gone) })
 	t.Cleanup(func() { close(gone); l.Close(); all.Wait() })
 }
 
@@ -233,10 +219,7 @@ func (w *preflightWorld) answer(c *net.TCPConn, kind string, gone <-chan struct{
 func (w *preflightWorld) tlsConfig(kind string, c net.Conn) *tls.Config {
 	year := 365 * 24 * time.Hour
 	conf := &tls.Config{GetCertificate: func(h *tls.ClientHelloInfo) (*tls.Certificate, error) {
-		name := h.ServerName
-		if name == "" {
-			name = c.LocalAddr().(*net.TCPAddr).IP.String()
-		}
+		name := wanted(h)
 		switch kind {
 		case "expired":
 			return w.ca.issue(name, -year, -time.Hour)
@@ -260,34 +243,6 @@ func (w *preflightWorld) tlsConfig(kind string, c net.Conn) *tls.Config {
 		conf.ClientAuth, conf.MaxVersion = tls.RequireAnyClientCert, tls.VersionTLS12
 	}
 	return conf
-}
-
-// issue signs a leaf from so long before or after now on; a nil authority
-// stands for the leaf itself.
-func (a *authority) issue(name string, from, to time.Duration) (*tls.Certificate, error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return nil, err
-	}
-	leaf := &x509.Certificate{
-		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: "trial " + name},
-		NotBefore: time.Now().Add(from), NotAfter: time.Now().Add(to),
-		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-	}
-	if ip := net.ParseIP(name); ip != nil {
-		leaf.IPAddresses = []net.IP{ip}
-	} else {
-		leaf.DNSNames = []string{name}
-	}
-	parent, signer := leaf, key
-	if a != nil {
-		parent, signer = a.root, a.key
-	}
-	der, err := x509.CreateCertificate(rand.Reader, leaf, parent, &key.PublicKey, signer)
-	if err != nil {
-		return nil, err
-	}
-	return &tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, nil
 }
 
 // run runs preflight on the host, with an environment that must not matter and

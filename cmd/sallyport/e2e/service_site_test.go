@@ -34,15 +34,9 @@ func newSite(t *testing.T) *site {
 	s := &site{addr: l.Addr().(*net.TCPAddr).AddrPort(), final: make(chan []byte)}
 	var work sync.WaitGroup
 	end := make(chan struct{})
-	work.Go(func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			s.seen.Add(1)
-			work.Go(func() { s.serve(c, end) })
-		}
+	serveEach(l, &work, func(c net.Conn) {
+		s.seen.Add(1)
+		s.serve(c, end)
 	})
 	t.Cleanup(func() { l.Close(); close(end); work.Wait() })
 	return s
