@@ -49,6 +49,13 @@ func (d *direction) run() (err error) {
 	if d.raw, err = d.src.SyscallConn(); err != nil {
 		return err
 	}
+	if d == &d.r.up && d.r.first != nil {
+		if err = d.r.awaitAnswer(*d.r.first); err == io.EOF {
+			return d.end()
+		} else if err != nil {
+			return err
+		}
+	}
 	full := 0
 	for {
 		n, err := d.some()
@@ -88,6 +95,9 @@ func (d *direction) some() (int, error) {
 			err = errStopped
 		}
 		return 0, err
+	}
+	if d == &d.r.down {
+		d.r.answer.take(d.buf[:d.got])
 	}
 	d.busy.Store(d.r.touch())
 	n, err := d.dst.Write(d.buf[:d.got])

@@ -25,6 +25,8 @@ var (
 type relay struct {
 	f        *flow
 	up, down direction    // client to destination, and back
+	first    *hello       // of the client, where it may have to send another; nil: it has nothing to show any more
+	answer   answerScan   // of the destination, to a hello
 	active   atomic.Int64 // when a byte moved last, in nanoseconds since f.started
 	ended    atomic.Int32 // directions that ended cleanly
 	over     atomic.Bool  // finish was called
@@ -140,27 +142,44 @@ func (r *relay) watch() {
 	r.f.abort(cause)
 }
 
-// relay copies both ways on a flow that is judged, sends first what the client
-// sent already, and returns why it ended.
-func (f *flow) relay() string {
+// relay copies both ways on a flow that is judged by s, sends first what the
+// client sent already, and returns why it ended.
+func (f *flow) relay(s sight) string {
 	r := newRelay(f)
 	defer r.finish()
-	if !r.forward() {
+	if !r.forward(s) {
 		return "reset"
 	}
 	return r.both()
 }
 
-// forward sends what was read from the client before, and lets go of it.
-func (r *relay) forward() bool {
-	c := r.f.c
-	r.up.busy.Store(r.touch())
-	n, err := r.f.up.Write(c.pre)
-	r.up.busy.Store(0)
-	r.f.in.Add(uint64(n))
-	c.release()
+// forward sends what was read from the client before, and lets go of it. What
+// came behind a hello is judged like what comes yet.
+func (r *relay) forward(s sight) bool {
+	n := len(r.f.c.pre)
+	if s.tls {
+		n = s.size
+		r.first = &hello{sni: s.hello.sni, hasSNI: s.hello.hasSNI, ech: s.hello.ech}
+	}
+	err := r.pass(n)
+	if len(r.f.c.pre) == 0 {
+		r.f.c.release()
+	}
 	if err != nil {
 		r.f.abort("reset")
 	}
 	return err == nil
+}
+
+// pass sends the first n bytes that were read from the client.
+func (r *relay) pass(n int) error {
+	if n == 0 {
+		return nil
+	}
+	r.up.busy.Store(r.touch())
+	sent, err := r.f.up.Write(r.f.c.pre[:n])
+	r.up.busy.Store(0)
+	r.f.in.Add(uint64(sent))
+	r.f.c.take(n)
+	return err
 }

@@ -61,7 +61,7 @@ func startSliced(t testing.TB, l Limits, slice time.Duration) *relayed {
 }
 
 func runRelay(f *flow) {
-	f.done(f.relay())
+	f.done(f.relay(sight{}))
 	f.up.Close()
 	f.c.conn.Close()
 }

@@ -21,6 +21,7 @@ type sight struct {
 	tls    bool // begins like TLS, so an alert is understood
 	http   bool // begins like HTTP/1, so a page is understood
 	hello  hello
+	size   int // of tls: bytes of the hello's records
 	head   head
 	fault  rules.Reason
 	detail string
@@ -116,7 +117,7 @@ func (s *sight) lookTLS(b []byte, port uint16, scan *helloScan) (done bool) {
 		s.fault = rules.MalformedRequest // some servers take such records for TLS
 	}
 	if s.fault == rules.ReasonNone {
-		s.shown = rules.ShownTLS
+		s.shown, s.size = rules.ShownTLS, scan.next
 	} else {
 		s.raw = s.hello.sniRaw
 	}

@@ -129,22 +129,22 @@ func TestSOCKSCommandsOnRecord(t *testing.T) {
 
 // The whole conversation in one write, and in single bytes.
 func TestSOCKSLosesNoByte(t *testing.T) {
-	hello := string(helloFor(t, "a.example"))
+	sent := string(helloFor(t, "a.example")) + earlyData
 	for _, size := range []int{1 << 20, 1} {
 		w := newWorld(t, nil)
 		o := w.origin("8.8.8.8:443", echo)
 		conn := w.dial(w.socks)
-		for _, b := range split([]byte(greeting+nameWish(1, "A.example.", 443)+hello+"more"), size) {
+		for _, b := range split([]byte(greeting+nameWish(1, "A.example.", 443)+sent), size) {
 			conn.Write(b)
 		}
 		conn.CloseWrite()
 		got, err := io.ReadAll(conn)
-		if want := "\x05\x00" + reply(0) + hello + "more"; string(got) != want || err != nil {
+		if want := "\x05\x00" + reply(0) + sent; string(got) != want || err != nil {
 			t.Errorf("got %d bytes of %d, %v", len(got), len(want), err)
 		}
 		w.wantOne(rules.Allow, rules.ReasonNone)
 		w.wantClosed()
-		if o.received() != hello+"more" {
+		if o.received() != sent {
 			t.Errorf("origin got %q", o.received())
 		}
 	}

@@ -156,7 +156,7 @@ func (p *Proxy) straight(ctx context.Context, c *client, s sight, a rules.Attemp
 	cause := "reset"
 	defer func() { f.done(cause) }()
 	if !f.outdated() {
-		cause = f.relay()
+		cause = f.relay(s)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -97,15 +98,17 @@ func TestRedirectedRelay(t *testing.T) {
 		n, _ := io.Copy(io.Discard, r)
 		conn.Write(make([]byte, n))
 	})
-	hello := helloFor(t, "a.example")
+	sent := helloFor(t, "a.example")
+	for len(sent) < 3<<20 {
+		sent = append(sent, "\x17\x03\x03\x40\x00"+strings.Repeat("x", 16384)...)
+	}
 	conn := b.to(foreign + ":443")
-	conn.Write(hello)
-	conn.Write(make([]byte, 3<<20))
+	conn.Write(sent)
 	conn.CloseWrite()
-	if n, err := io.Copy(io.Discard, conn); n != int64(3<<20+len(hello)) || err != nil {
+	if n, err := io.Copy(io.Discard, conn); n != int64(len(sent)) || err != nil {
 		t.Errorf("%d bytes back, %v", n, err)
 	}
-	if end := b.wantClosed(); end.Cause != "" || end.BytesIn != end.BytesOut || end.BytesIn != uint64(3<<20+len(hello)) {
+	if end := b.wantClosed(); end.Cause != "" || end.BytesIn != end.BytesOut || end.BytesIn != uint64(len(sent)) {
 		t.Errorf("closed %+v", end)
 	}
 }

@@ -88,7 +88,7 @@ func (f *flow) carry(ctx context.Context) string {
 			return f.refuse(sight{}, a, d)
 		}
 		f.c.deadline(0)
-		return f.relay()
+		return f.relay(sight{})
 	case port == portTLS || port == portHTTP:
 		return f.clientFirst(ctx, a)
 	}
@@ -122,7 +122,7 @@ func (f *flow) clientFirst(ctx context.Context, a rules.Attempt) string {
 	if d := f.judge(a); !d.Allowed() {
 		return f.refuse(s, a, d)
 	}
-	return f.relay()
+	return f.relay(s)
 }
 
 // requests hands the flow over to the engine that decides on each request.
@@ -169,7 +169,7 @@ func (f *flow) eitherFirst(ctx context.Context, a rules.Attempt) string {
 		<-r.finished
 		return f.refuse(s, a, d)
 	}
-	if !r.forward() {
+	if !r.forward(s) {
 		<-r.finished
 		return "reset"
 	}

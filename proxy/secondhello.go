@@ -1,0 +1,142 @@
+// Second hello: a server may ask for another ClientHello (HelloRetryRequest,
+// RFC 8446, section 4.1.4), and many take the server name from that one. It is
+// held against the first, which was judged.
+
+package proxy
+
+import (
+	"errors"
+	"io"
+	"sync/atomic"
+
+	"sallyport/rules"
+)
+
+// retryRandom is the random of a ServerHello that asks for another hello (RFC
+// 8446, section 4.1.3).
+const retryRandom = "\xcf\x21\xad\x74\xe5\x9a\x61\x11\xbe\x1d\x8c\x02\x1e\x65\xb8\x91" +
+	"\xc2\xa2\x11\x16\x7a\xbb\x8c\x5e\x07\x9e\x09\xe2\xc8\xa8\x33\x9c"
+
+// Where that stands: behind the headers of record and message and the version.
+const (
+	typeServerHello = 2
+	randomAt        = recordHeader + handshakeHeader + 2
+	answerSize      = randomAt + len(retryRandom)
+)
+
+// maxCiphered is the longest record that a client sends before the answer: of
+// early data, as TLS 1.2 had them.
+const maxCiphered = maxRecord + 2048
+
+// errSecondHello ends a flow that was denied for its second hello.
+var errSecondHello = errors.New("second ClientHello")
+
+// An answerScan looks at a server's first bytes: once they are an answer other
+// than a request for another hello, there will be none. It must see them before
+// the client does, as what the client says next can be its reply.
+type answerScan struct {
+	settled atomic.Bool // no second hello can come
+	head    [answerSize]byte
+	got     int
+}
+
+// take looks at the server's next bytes.
+func (s *answerScan) take(b []byte) {
+	for ; len(b) > 0 && s.got < answerSize && !s.settled.Load(); b = b[1:] {
+		s.head[s.got] = b[0]
+		s.got++
+		s.look()
+	}
+}
+
+// look judges the bytes so far. What cannot be told, such as a ServerHello in
+// tiny records, leaves a second hello possible.
+func (s *answerScan) look() {
+	h := s.head[:s.got]
+	switch {
+	case h[0] < recordChangeCipher || h[0] > recordHandshake: // no TLS
+		s.settled.Store(true)
+	case h[0] != recordHandshake: // a warning can stand before the answer
+		if s.got >= recordHeader && s.got == recordHeader+recordSize(h) {
+			s.got = 0
+		}
+	case s.got > recordHeader && h[recordHeader] != typeServerHello: // no TLS either
+		s.settled.Store(true)
+	case s.got == answerSize && recordSize(h) >= answerSize-recordHeader && string(h[randomAt:]) != retryRandom:
+		s.settled.Store(true)
+	}
+}
+
+// recordSize reads the length in a record's header.
+func recordSize(b []byte) int { return int(b[3])<<8 | int(b[4]) }
+
+// awaitAnswer passes on what a client sends behind its hello, record by record,
+// until there can be no second hello: the server has answered otherwise, or the
+// second one is judged. A client can send it before it is asked for.
+func (r *relay) awaitAnswer(first hello) error {
+	c := r.f.c
+	defer c.release()
+	var scan helloScan
+	var err error
+	for !r.answer.settled.Load() {
+		n := 0
+		if n, err = r.nextRecord(&scan, first); n > 0 {
+			err = r.pass(n)
+		} else if err == nil {
+			err = c.fill(maxHelloRecords)
+		}
+		if err != nil {
+			break
+		}
+	}
+	if err != nil && err != io.EOF {
+		return err
+	}
+	if !r.answer.settled.Load() && len(c.pre) > 0 {
+		return io.ErrUnexpectedEOF // within what was still to be judged
+	}
+	if passed := r.pass(len(c.pre)); passed != nil {
+		return passed
+	}
+	return err
+}
+
+// nextRecord returns how many bytes of c.pre may pass, 0 where more are needed.
+func (r *relay) nextRecord(scan *helloScan, first hello) (n int, err error) {
+	b := r.f.c.pre
+	if len(b) < recordHeader {
+		return 0, nil
+	}
+	switch {
+	case b[0] == recordHandshake:
+		h, fault, detail, more := scan.parse(b)
+		switch {
+		case more:
+			return 0, nil
+		case fault == rules.ReasonNone && (h.hasSNI != first.hasSNI || h.sni != first.sni || h.ech != first.ech):
+			fault, detail = rules.MalformedRequest, "the second ClientHello names another server than the first"
+		}
+		if fault != rules.ReasonNone {
+			return 0, r.denySecond(h, fault, detail)
+		}
+		r.answer.settled.Store(true) // nobody may ask twice
+		return scan.next, nil
+	case b[0] < recordChangeCipher || b[0] > recordHeartbeat || recordSize(b) > maxCiphered:
+		return 0, r.denySecond(hello{}, rules.MalformedRequest, "no TLS record behind the ClientHello")
+	case len(b) < recordHeader+recordSize(b):
+		return 0, nil
+	}
+	return recordHeader + recordSize(b), nil
+}
+
+// denySecond puts the denial on record and ends the flow.
+func (r *relay) denySecond(h hello, fault rules.Reason, detail string) error {
+	a := r.f.last()
+	if a.Authority.IsZero() {
+		a.Authority = a.Target() // which was the first hello's name
+	}
+	a.SNI, a.ECH, a.Raw = h.sni, h.ech, h.sniRaw
+	a.Provisional, a.Fault, a.Detail = false, fault, detail
+	r.f.abort(r.f.p.ask(a).Why().String())
+	return errSecondHello
+}

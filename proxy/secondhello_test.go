@@ -1,0 +1,159 @@
+// Second hello tests: what a HelloRetryRequest makes a client say again names
+// what was judged, or does not leave.
+
+package proxy
+
+import (
+	"bytes"
+	"crypto/tls"
+	"io"
+	"net"
+	"slices"
+	"strings"
+	"testing"
+
+	"sallyport/rules"
+)
+
+// serverHello is the beginning of an answer, with the random given.
+func serverHello(random string) string {
+	body := "\x03\x03" + random + strings.Repeat("\x00", 40)
+	return "\x16\x03\x03\x00" + string(rune(len(body)+4)) + "\x02\x00\x00" + string(rune(len(body))) + body
+}
+
+const (
+	changeCipher = "\x14\x03\x03\x00\x01\x01"
+	earlyData    = "\x17\x03\x03\x00\x03abc"
+)
+
+func TestSecondHello(t *testing.T) {
+	a, evil, none := string(helloFor(t, "a.example")), string(helloFor(t, "evil.example")), string(helloFor(t, ""))
+	retry, other := serverHello(retryRandom), serverHello(strings.Repeat("r", 32))
+	warning := "\x15\x03\x03\x00\x02\x01\x70"
+	for _, c := range []struct {
+		name, answer string
+		early, then  string // behind the hello at once; when the answer came
+		passes       bool
+	}{
+		{"the same name", retry, "", changeCipher + a, true},
+		{"the same name in small records", retry, "", string(inRecords([]byte(a), 7)), true},
+		{"the same name behind early data", retry, earlyData, changeCipher + a, true},
+		{"what follows it", retry, "", a + "\x16\x03\x03\x00\x04\x01zzz" + evil, true},
+		{"another answer, anything follows", other, "", "\x16\x03\x03\x00\x04\x10zzz" + evil, true},
+		{"a warning before another answer", warning + other, "", evil, true},
+		{"no TLS in the answer", "HTTP/1.1 400 Bad Request\r\n\r\n", "", evil, true},
+		{"early data", other, earlyData + earlyData, "", true},
+		{"another name", retry, "", changeCipher + evil, false},
+		{"another name behind a warning", warning + retry, "", evil, false},
+		{"another name in small records", retry, "", string(inRecords([]byte(evil), 1)), false},
+		{"another name before the answer", retry, changeCipher + evil, "", false},
+		{"another name behind early data", retry, earlyData + strings.Repeat("\x17\x03\x03\x40\x00"+strings.Repeat("x", 16384), 3), evil, false},
+		{"no name", retry, "", none, false},
+		{"another message", retry, "", "\x16\x03\x03\x00\x04\x10\x00\x00\x00", false},
+		{"no TLS", retry, "", "GET / HTTP/1.1\r\n\r\n", false},
+	} {
+		for _, port := range []string{"443", "5000"} {
+			t.Run(c.name+"/"+port, func(t *testing.T) {
+				w := newWorld(t, nil)
+				o := w.origin("8.8.8.8:"+port, func(conn *net.TCPConn, r io.Reader) {
+					io.ReadFull(r, make([]byte, len(a)))
+					io.WriteString(conn, c.answer)
+					io.Copy(io.Discard, r)
+				})
+				conn, r := w.tunnelTo("a.example:"+port, a+c.early)
+				io.ReadFull(r, make([]byte, len(c.answer)))
+				io.WriteString(conn, c.then)
+				conn.CloseWrite()
+				io.Copy(io.Discard, r)
+				w.idle()
+				got, ds := o.received(), w.journal.decisions()
+				if c.passes {
+					if got != a+c.early+c.then {
+						t.Errorf("origin got %d bytes, not the %d sent", len(got), len(a+c.early+c.then))
+					}
+					w.wantOne(rules.Allow, rules.ReasonNone)
+					return
+				}
+				if len(got) > len(a+strings.TrimSuffix(c.early, evil)+changeCipher) || strings.Contains(got, "evil") {
+					t.Errorf("origin got %q", got)
+				}
+				if len(ds) != 2 || !ds[0].d.Allowed() || ds[1].d.Why() != rules.MalformedRequest || ds[0].a.Flow != ds[1].a.Flow {
+					t.Errorf("decisions %+v", ds)
+				}
+				if end := w.wantClosed(); end.Cause != "malformed_request" {
+					t.Errorf("closed with cause %q", end.Cause)
+				}
+			})
+		}
+	}
+}
+
+// On a redirected connection the record tells both names.
+func TestSecondHelloRedirected(t *testing.T) {
+	b := newBehind(t, nil)
+	a, other := string(helloFor(t, "a.example")), string(helloFor(t, "b.example"))
+	o := b.origin("8.8.8.8:443", func(conn *net.TCPConn, r io.Reader) {
+		io.ReadFull(r, make([]byte, len(a)))
+		io.WriteString(conn, serverHello(retryRandom))
+		io.Copy(io.Discard, r)
+	})
+	conn := b.to("8.8.8.8:443")
+	io.WriteString(conn, a+other) // both names are permitted, but not on one connection
+	io.Copy(io.Discard, conn)
+	b.idle()
+	if ds := b.journal.decisions(); len(ds) != 2 || ds[1].d.Why() != rules.MalformedRequest ||
+		ds[1].a.Authority.String() != "a.example" || ds[1].a.SNI.String() != "b.example" {
+		t.Errorf("decisions %+v", ds)
+	}
+	if got := o.received(); !strings.HasPrefix(a, got) {
+		t.Errorf("origin got %q", got)
+	}
+}
+
+// What a real client and a real server say to each other over it passes.
+func TestRealRetry(t *testing.T) {
+	w := newWorld(t, nil)
+	cert := certificate(t, "a.example")
+	o := w.origin("8.8.8.8:443", func(conn *net.TCPConn, r io.Reader) {
+		s := tls.Server(recordedConn{conn, r}, &tls.Config{Certificates: []tls.Certificate{cert}, CurvePreferences: []tls.CurveID{tls.CurveP384}})
+		io.Copy(s, s)
+		s.Close()
+	})
+	conn, _ := w.tunnelTo("a.example:443", "")
+	c := tls.Client(conn, &tls.Config{ServerName: "a.example", InsecureSkipVerify: true, CurvePreferences: []tls.CurveID{tls.X25519, tls.CurveP384}})
+	go func() {
+		c.Write(make([]byte, 1<<20))
+		c.CloseWrite()
+	}()
+	if n, err := io.Copy(io.Discard, c); n != 1<<20 || err != nil {
+		t.Errorf("echoed %d bytes, %v", n, err)
+	}
+	conn.Close()
+	w.wantOne(rules.Allow, rules.ReasonNone)
+	if n := strings.Count(o.received(), "a.example"); n != 2 || !c.ConnectionState().HelloRetryRequest {
+		t.Errorf("%d hellos", n)
+	}
+}
+
+// recordedConn reads from the recording reader.
+type recordedConn struct {
+	net.Conn
+	r io.Reader
+}
+
+func (c recordedConn) Read(b []byte) (int, error) { return c.r.Read(b) }
+
+// However a server's first bytes come, they say the same.
+func TestAnswerInPieces(t *testing.T) {
+	for want, answer := range map[bool]string{true: serverHello(strings.Repeat("r", 32)), false: serverHello(retryRandom)} {
+		for n := 1; n <= len(answer); n++ {
+			var s answerScan
+			for piece := range slices.Chunk([]byte(answer), n) {
+				s.take(bytes.Clone(piece))
+			}
+			if s.settled.Load() != want {
+				t.Errorf("in pieces of %d: settled %t, want %t", n, s.settled.Load(), want)
+			}
+		}
+	}
+}
