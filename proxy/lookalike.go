@@ -84,7 +84,7 @@ func sslv2Hello(b []byte) likeness {
 func looksHTTP(b []byte) likeness {
 	line, _, whole := bytes.Cut(bytes.TrimLeftFunc(b, skippable), []byte("\n"))
 	switch {
-	case namesHTTP(line):
+	case namesHTTP(line), whole && simpleRequest(line):
 		return alike
 	case whole:
 		return unlike
@@ -104,6 +104,17 @@ func namesHTTP(line []byte) bool {
 			return true
 		}
 	}
+}
+
+// simpleRequest knows a request of HTTP/0.9, a line without a version: GET and a
+// path, or an address, whose host some servers go by.
+func simpleRequest(line []byte) bool {
+	word := bytes.IndexAny(line, blanks)
+	if word < 0 || !bytes.EqualFold(line[:word], []byte("GET")) {
+		return false
+	}
+	target := bytes.TrimLeftFunc(line[word:], skippable)
+	return bytes.HasPrefix(target, []byte("/")) || bytes.Contains(target, []byte("://"))
 }
 
 // blanks are the bytes that separate words for some server: those of RFC 9112,

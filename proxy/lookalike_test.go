@@ -38,6 +38,12 @@ func TestLooksHTTP(t *testing.T) {
 		{" \v\f\x1f", perhaps},
 		{"G", perhaps},
 		{"GET /", perhaps},
+		{"GET http://evil.example/", perhaps},
+		{"GET http://evil.example/\r\n", alike}, // HTTP/0.9
+		{"\r\n get\t /\n", alike},
+		{"GET  gopher://evil.example\n", alike},
+		{"GET key\r\n", unlike}, // of a cache
+		{"GETEX /\r\n", unlike},
 		{"GET /\x01", perhaps},
 		{"GET\v", perhaps},
 		{"\vGET\v\x00", perhaps},
@@ -115,6 +121,8 @@ func TestHiddenNameIsRefused(t *testing.T) {
 		{"SSLv2 hello", "\x80\x2e\x01\x03\x01\x00\x15\x00\x00\x00\x10" + hello},
 		{"PROXY header", "PROXY TCP4 8.8.8.8 8.8.8.8 1 2\r\n" + hello},
 		{"PROXY header, second version", "\r\n\r\n\x00\r\nQUIT\n\x20\x00\x00\x00" + hello},
+		{"HTTP/0.9, by its address", "GET http://evil.example/\r\n"},
+		{"HTTP/0.9, by a header that it has not", "GET /\nHost: evil.example\n\n"},
 		{"vertical tabs", "GET\v/\vHTTP/1.1\r\nHost: evil.example\r\n\r\n"},
 		{"form feeds", "GET\f/\fHTTP/1.1\r\nHost: evil.example\r\n\r\n"},
 		{"control byte in the path", "GET /\x01 HTTP/1.1\r\nHost: evil.example\r\n\r\n"},
