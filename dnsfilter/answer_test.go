@@ -4,6 +4,7 @@ package dnsfilter
 
 import (
 	"fmt"
+	"hash/maphash"
 	"net/netip"
 	"slices"
 	"strings"
@@ -246,6 +247,60 @@ func TestCacheIsBounded(t *testing.T) {
 	}
 	if n := c.len(); n > 64 || n < 48 {
 		t.Errorf("%d answers are kept, want 64", n)
+	}
+}
+
+// TestCacheRoom holds that large answers take no more room than usual ones: who
+// owns a name below a permitted wildcard can make any number of them.
+func TestCacheRoom(t *testing.T) {
+	const answers = 64
+	c := newCache(answers)
+	large := &entry{wire: make([]byte, maxEntry), expires: time.Hour}
+	usual := &entry{wire: make([]byte, 100), expires: time.Minute}
+	c.put("usual", usual, 0)
+	for i := range 1000 {
+		c.put(fmt.Sprintf("key %d", i), large, 0)
+		if c.get(fmt.Appendf(nil, "key %d", i), 0) == nil {
+			t.Fatal("the newest is not kept")
+		}
+	}
+	kept := 0
+	for i := range c.shards {
+		size := 0
+		for _, e := range c.shards[i].m {
+			size += e.size()
+			kept++
+		}
+		if size != c.shards[i].size {
+			t.Errorf("a shard has %d octets and counts %d", size, c.shards[i].size)
+		}
+	}
+	if kept > cacheShards+1 {
+		t.Errorf("%d large answers are kept", kept)
+	}
+	for range 3 {
+		c.put("usual", usual, 0) // in place of itself
+	}
+	if s := &c.shards[maphash.String(c.seed, "usual")&(cacheShards-1)]; s.size != usual.size() || c.get([]byte("usual"), 0) == nil {
+		t.Errorf("%d octets for one usual answer of %d", s.size, usual.size())
+	}
+}
+
+// TestEntryHoldsNoMore holds that packing leaves nothing behind: the room for
+// 256 records with a long name each, before they were compressed.
+func TestEntryHoldsNoMore(t *testing.T) {
+	name, err := rules.ParseName(strings.Repeat(strings.Repeat("x", 60)+".", 4) + "example")
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := &answer{}
+	for i := range maxRecords {
+		rr, _ := dns.NewRR(fmt.Sprintf("%s. 60 IN A 192.0.1.%d", name, i))
+		a.records = append(a.records, rr)
+	}
+	e, err := newEntry(name, typeA, a)
+	if err != nil || cap(e.wire) > 2*len(e.wire) {
+		t.Errorf("%d octets held for %d: %v", cap(e.wire), len(e.wire), err)
 	}
 }
 

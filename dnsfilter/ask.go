@@ -27,12 +27,13 @@ var (
 // ask sends one question: by datagram from a fresh source port, with a random
 // ID and random letter case (0x20), by TCP when the answer is truncated, and
 // again without EDNS when the server does not know that. name ends in a dot.
-// Nothing of a client's EDNS options is passed on.
-func (f *Filter) ask(ctx context.Context, u *server, name string, qtype uint16) (m *dns.Msg, err error) {
+// Nothing of a client's EDNS options is passed on. A probe is about the server,
+// and not about the name.
+func (f *Filter) ask(ctx context.Context, u *server, name string, qtype uint16, probe bool) (m *dns.Msg, err error) {
 	began := f.clock()
 	defer func() {
 		if ctx.Err() != context.Canceled { // our own end is not the server's fault
-			f.note(u, err == nil, f.clock()-began)
+			f.note(u, err == nil, probe, f.clock()-began)
 		}
 	}()
 	for _, edns := range [...]bool{true, false} {

@@ -11,21 +11,29 @@ import (
 // cacheShards spreads the locks; a power of two.
 const cacheShards = 16
 
-// cache is bounded: a full shard gives up the answer that expires first among
-// a few chosen at random.
+// answerRoom is how many octets an answer may take, on average; usual ones take
+// about half. Whoever owns a permitted name can make its answers forty times
+// that.
+const answerRoom = 1 << 10
+
+// cache is bounded: a shard with too many answers gives up the one that expires
+// first among a few chosen at random, one with too many octets the largest.
 type cache struct {
 	seed   maphash.Seed
-	most   int // per shard
+	most   int // answers per shard
+	room   int // octets per shard, about
 	shards [cacheShards]cacheShard
 }
 
 type cacheShard struct {
-	mu sync.RWMutex
-	m  map[string]*entry
+	mu   sync.RWMutex
+	m    map[string]*entry
+	size int // octets
 }
 
 func newCache(entries int) *cache {
 	c := &cache{seed: maphash.MakeSeed(), most: max(1, entries/cacheShards)}
+	c.room = c.most * answerRoom
 	for i := range c.shards {
 		c.shards[i].m = map[string]*entry{}
 	}
@@ -49,24 +57,52 @@ func (c *cache) put(key string, e *entry, now time.Duration) {
 	s := &c.shards[maphash.String(c.seed, key)&(cacheShards-1)]
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if _, there := s.m[key]; !there && len(s.m) >= c.most {
-		s.evict(now)
+	s.remove(key)
+	if len(s.m) >= c.most {
+		s.evict(now, (*entry).sooner)
+	}
+	for s.size+e.size() > c.room && len(s.m) > 0 {
+		s.evict(now, (*entry).larger)
 	}
 	s.m[key] = e
+	s.size += e.size()
 }
 
-// evict makes room for one: Go's map order is the random choice.
-func (s *cacheShard) evict(now time.Duration) {
-	victim, soonest, looked := "", time.Duration(0), 0
+// evict makes room: of a few answers it removes one that has expired, or else
+// the one that is to go before the others. Go's map order is the random choice.
+func (s *cacheShard) evict(now time.Duration, before func(a, b *entry) bool) {
+	victim, looked := "", 0
 	for k, e := range s.m {
-		if looked == 0 || e.expires < soonest {
-			victim, soonest = k, e.expires
+		if looked == 0 || before(e, s.m[victim]) {
+			victim = k
 		}
-		if looked++; looked == 8 || soonest <= now {
+		if e.expires <= now {
+			victim = k
+			break
+		}
+		if looked++; looked == 8 {
 			break
 		}
 	}
-	delete(s.m, victim)
+	s.remove(victim)
+}
+
+func (s *cacheShard) remove(key string) {
+	if e := s.m[key]; e != nil {
+		s.size -= e.size()
+		delete(s.m, key)
+	}
+}
+
+// sooner tells whether e expires before o.
+func (e *entry) sooner(o *entry) bool { return e.expires < o.expires }
+
+// larger tells whether e takes more room than o.
+func (e *entry) larger(o *entry) bool { return e.size() > o.size() }
+
+// size is about how many octets e takes, with its place in the map.
+func (e *entry) size() int {
+	return 384 + len(e.wire) + 2*len(e.ttls) + 24*(len(e.addrs)+len(e.special))
 }
 
 // len returns how many answers are kept, expired ones included.

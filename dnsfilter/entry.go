@@ -3,6 +3,7 @@
 package dnsfilter
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"net/netip"
@@ -91,6 +92,7 @@ func newEntry(name rules.Name, qtype uint16, a *answer) (*entry, error) {
 	if len(wire) > maxEntry {
 		return nil, errors.New("answer is too long to be kept")
 	}
+	wire = bytes.Clone(wire) // the buffer has room for all of it uncompressed
 	e := &entry{name: name, rcode: uint8(a.rcode), address: qtype == typeA || qtype == typeAAAA, wire: wire}
 	if err := e.index(); err != nil {
 		return nil, err

@@ -51,23 +51,29 @@ func (f *Filter) exchange(ctx context.Context, set *upstreamSet, name rules.Name
 func (f *Filter) try(ctx context.Context, u *server, name rules.Name, qtype uint16) (*answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, f.cfg.TryTimeout)
 	defer cancel()
-	m, err := f.ask(ctx, u, name.String()+".", qtype)
+	m, err := f.ask(ctx, u, name.String()+".", qtype, false)
 	if err != nil {
 		return nil, err
 	}
 	return validate(m, name, qtype)
 }
 
-// note records whether a server answered, and says so when that changed.
-func (f *Filter) note(u *server, up bool, took time.Duration) {
+// note records whether a server answered, and says so when that changed. One
+// that has no answer about some name may be waiting for the servers of that
+// name, which can be anybody's: whether it answers at all is for a probe to say.
+func (f *Filter) note(u *server, up, probe bool, took time.Duration) {
 	now := f.clock()
-	if up {
+	u.failed.Store(!up)
+	u.mu.Lock()
+	switch {
+	case up:
 		u.heard.Store(int64(now))
-		u.mu.Lock()
 		u.backoff, u.next = 0, now+f.cfg.ProbeEvery
-		u.mu.Unlock()
+	case f.probes() && !probe && !u.down.Load():
+		u.next = now
 	}
-	if u.failed.Swap(!up) == up {
+	u.mu.Unlock()
+	if (up || probe || !f.probes()) && u.down.Swap(!up) == up {
 		if up {
 			f.cfg.Log.Info("upstream answers", "upstream", u.String())
 		} else {
@@ -75,6 +81,6 @@ func (f *Filter) note(u *server, up bool, took time.Duration) {
 		}
 	}
 	if f.cfg.ObserveUpstream != nil {
-		f.cfg.ObserveUpstream(UpstreamTry{Addr: u.Addr, Up: up, Latency: took})
+		f.cfg.ObserveUpstream(UpstreamTry{Addr: u.Addr, Up: up, Down: u.down.Load(), Latency: took})
 	}
 }

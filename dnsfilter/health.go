@@ -17,7 +17,7 @@ const (
 )
 
 // Healthy returns nil while every set of upstreams, the one for public names
-// and those of the zones, has one whose last answer did not fail to come.
+// and those of the zones, has one that answers at least a probe.
 func (f *Filter) Healthy() error {
 	var errs []error
 	for _, set := range f.resolver.Load().sets() {
@@ -31,6 +31,9 @@ func (f *Filter) Healthy() error {
 	}
 	return errors.Join(errs...)
 }
+
+// probes tells whether upstreams are probed: while Serve runs.
+func (f *Filter) probes() bool { return f.cfg.ProbeEvery > 0 && f.running.Load() != nil }
 
 // probe asks upstreams that have not been heard of lately, until ctx ends.
 func (f *Filter) probe(ctx context.Context) {
@@ -75,7 +78,7 @@ func (f *Filter) probeOnce(ctx context.Context, u *server) {
 	defer u.probing.Store(false)
 	ctx, cancel := context.WithTimeout(ctx, f.cfg.TryTimeout)
 	defer cancel()
-	if _, err := f.ask(ctx, u, ".", typeNS); err == nil || ctx.Err() == context.Canceled {
+	if _, err := f.ask(ctx, u, ".", typeNS, true); err == nil || ctx.Err() == context.Canceled {
 		return
 	}
 	u.mu.Lock()

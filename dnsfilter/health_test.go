@@ -8,6 +8,7 @@ import (
 	"net"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -71,6 +72,38 @@ func TestProbe(t *testing.T) {
 	}
 	if asked := b.up.asked(); !slices.Contains(asked, "udp . NS") {
 		t.Errorf("probed with %q", asked)
+	}
+}
+
+// TestSlowName holds that a name whose servers never answer is no fault of the
+// upstream's: who owns such a name could switch readiness off.
+func TestSlowName(t *testing.T) {
+	var blamed atomic.Bool
+	b := newBench(t, func(c *Config) {
+		c.ProbeEvery, c.Now = time.Minute, time.Now
+		c.Timeout, c.TryTimeout = 300*time.Millisecond, 100*time.Millisecond
+		c.ObserveUpstream = func(u UpstreamTry) { blamed.Store(blamed.Load() || u.Down) }
+	}, "*.example")
+	dead := func(q *dns.Msg) bool { return q.Question[0].Qtype != dns.TypeNS }
+	b.up.answerWith(func(_ dns.ResponseWriter, q *dns.Msg) bool { return dead(q) })
+	ctx, cancel := context.WithCancel(context.Background())
+	served := make(chan error)
+	go func() { served <- b.Serve(ctx, nil, nil) }()
+	probed := func() bool { return slices.Contains(b.up.asked(), "udp . NS") }
+	eventually(t, "the first probe", probed)
+	if r := b.ask("slow.example.", dns.TypeA); r.Rcode != dns.RcodeServerFailure {
+		t.Fatal(r)
+	}
+	eventually(t, "another probe, soon", probed)
+	if err := b.Healthy(); err != nil || blamed.Load() {
+		t.Errorf("the upstream is blamed: %v", err)
+	}
+	b.up.answerWith(func(dns.ResponseWriter, *dns.Msg) bool { return true })
+	b.ask("slower.example.", dns.TypeA)
+	eventually(t, "a dead upstream", func() bool { return b.Healthy() != nil })
+	cancel()
+	if err := <-served; err != nil {
+		t.Error(err)
 	}
 }
 

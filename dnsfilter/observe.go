@@ -45,5 +45,6 @@ type Answer struct {
 type UpstreamTry struct {
 	Addr    netip.AddrPort
 	Up      bool // it gave some answer, of whatever worth
+	Down    bool // it is taken not to answer anything, as its last probe found
 	Latency time.Duration
 }

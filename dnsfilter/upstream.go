@@ -87,6 +87,7 @@ type server struct {
 	text string // address and port, for dialing
 
 	failed  atomic.Bool  // the last try got no answer
+	down    atomic.Bool  // nor did a probe
 	heard   atomic.Int64 // when it last answered, on the filter's clock
 	probing atomic.Bool
 
@@ -120,10 +121,10 @@ func (s *upstreamSet) order() []*server {
 	return list
 }
 
-// healthy tells whether some server has not failed.
+// healthy tells whether some server is not down.
 func (s *upstreamSet) healthy() bool {
 	for _, u := range s.servers {
-		if !u.failed.Load() {
+		if !u.down.Load() {
 			return true
 		}
 	}

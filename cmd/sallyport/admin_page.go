@@ -143,9 +143,9 @@ func (g *gateway) upstreamHealth() []denials.Health {
 			continue
 		}
 		for _, m := range f.GetMetric() {
-			row := denials.Health{Name: "Upstream " + m.GetLabel()[0].GetValue(), OK: m.GetGauge().GetValue() == 1, Text: "its last answer came"}
+			row := denials.Health{Name: "Upstream " + m.GetLabel()[0].GetValue(), OK: m.GetGauge().GetValue() == 1, Text: "answers"}
 			if !row.OK {
-				row.Text = "did not answer the last time"
+				row.Text = "does not answer, not even a probe"
 			}
 			rows = append(rows, row)
 		}

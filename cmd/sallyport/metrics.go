@@ -47,7 +47,7 @@ func newMetrics() *metrics {
 			Name: "sallyport_dns_upstream_tries_total", Help: "Queries to upstream resolvers, by outcome.",
 		}, []string{"upstream", "result"}),
 		upstream: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "sallyport_dns_upstream_up", Help: "1 where the upstream's last try got an answer.",
+			Name: "sallyport_dns_upstream_up", Help: "1 while the upstream answers, if only a probe.",
 		}, []string{"upstream"}),
 		reloads: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "sallyport_reloads_total", Help: "Reloads of the configuration, by result.",
@@ -79,9 +79,12 @@ func (m *metrics) answered(a dnsfilter.Answer) {
 }
 
 func (m *metrics) tried(t dnsfilter.UpstreamTry) {
-	addr, result, up := t.Addr.String(), "failed", 0.0
+	addr, result, up := t.Addr.String(), "failed", 1.0
 	if t.Up {
-		result, up = "ok", 1
+		result = "ok"
+	}
+	if t.Down {
+		up = 0
 	}
 	m.tries.WithLabelValues(addr, result).Inc()
 	m.upstream.WithLabelValues(addr).Set(up)
