@@ -76,6 +76,7 @@ func readToken(file string) (string, error) {
 func serveAdmin(ctx context.Context, s *http.Server, l net.Listener) error {
 	stop := context.AfterFunc(ctx, func() { s.Close() })
 	defer stop()
+	l = newBoundedListener(l, adminConnsMost)
 	var err error
 	if s.TLSConfig != nil {
 		err = s.ServeTLS(l, "", "")

@@ -8,7 +8,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -234,11 +236,18 @@ func describePolicy(cfg *rules.Config, p *rules.Policy) string {
 }
 
 // isLocal tells whether an address is one of this host's now.
-func isLocal(addr netip.Addr) bool {
-	for _, a := range localAddresses() {
-		if a == addr {
-			return true
+func isLocal(addr netip.Addr) bool { return localIn(net.InterfaceAddrs, addr) }
+
+// localIn tells whether list has an address. Where nobody can say, as for want
+// of a descriptor, it may be: what is our own is never a destination.
+func localIn(list func() ([]net.Addr, error), addr netip.Addr) bool {
+	addrs, err := list()
+	return err != nil || slices.ContainsFunc(addrs, func(a net.Addr) bool {
+		n, ok := a.(*net.IPNet)
+		if !ok {
+			return false
 		}
-	}
-	return false
+		ip, ok := netip.AddrFromSlice(n.IP)
+		return ok && ip.Unmap() == addr
+	})
 }
