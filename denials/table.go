@@ -169,7 +169,7 @@ func why(nearest, hint, detail string) string {
 	}
 	s := join(detail, hint)
 	if nearest != "" && !strings.Contains(s, nearest) {
-		s = join(s, "nearest: "+nearest)
+		s = join(strings.TrimSuffix(s, "."), "nearest: "+nearest)
 	}
 	return s
 }

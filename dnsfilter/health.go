@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -24,9 +25,9 @@ func (f *Filter) Healthy() error {
 		switch {
 		case set.healthy():
 		case set.zone.IsZero():
-			errs = append(errs, errors.New("dns: no upstream answers"))
+			errs = append(errs, fmt.Errorf("dns: no upstream answers: %s; see [dns] upstreams, and sallyport preflight", set))
 		default:
-			errs = append(errs, fmt.Errorf("dns: no upstream of zone %s answers", set.zone))
+			errs = append(errs, fmt.Errorf("dns: no upstream of zone %s answers: %s; see [[dns.zone]] upstreams", set.zone, set))
 		}
 	}
 	return errors.Join(errs...)
@@ -34,6 +35,15 @@ func (f *Filter) Healthy() error {
 
 // probes tells whether upstreams are probed: while Serve runs.
 func (f *Filter) probes() bool { return f.cfg.ProbeEvery > 0 && f.running.Load() != nil }
+
+// String lists the upstreams.
+func (set *upstreamSet) String() string {
+	var out []string
+	for _, u := range set.servers {
+		out = append(out, u.Upstream.String())
+	}
+	return strings.Join(out, ", ")
+}
 
 // probe asks upstreams that have not been heard of lately, until ctx ends.
 func (f *Filter) probe(ctx context.Context) {

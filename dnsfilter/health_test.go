@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -35,7 +36,7 @@ func TestHealth(t *testing.T) {
 	}
 	b.up.answerWith(func(dns.ResponseWriter, *dns.Msg) bool { return true })
 	b.ask("c.example.", dns.TypeA)
-	if b.Healthy() == nil {
+	if err := b.Healthy(); err == nil || !strings.Contains(err.Error(), "udp://") {
 		t.Error("healthy without any upstream")
 	}
 	dead.answerWith(nil)

@@ -103,5 +103,11 @@ func ParseUpstream(s string) (Proto, netip.AddrPort, error) {
 type upstreamError struct{ text string }
 
 func (e *upstreamError) Error() string {
-	return strconv.Quote(e.text) + ` is not "system", "udp://address[:port]" or "tcp://address[:port]"`
+	text := strconv.Quote(e.text) + ` is not "system", "udp://address[:port]" or "tcp://address[:port]"`
+	if guess := "udp://" + e.text; !strings.Contains(e.text, "://") {
+		if _, _, err := ParseUpstream(guess); err == nil {
+			text += ": did you mean " + strconv.Quote(guess) + "?"
+		}
+	}
+	return text
 }

@@ -127,7 +127,15 @@ func (t *table) clientProfile(name string, line int, profiles []*Profile) (Clien
 	for _, k := range ports.keys() {
 		v := ports.integer(k, 0, 1, 65535)
 		if p.port(k) == nil {
-			t.doc.add(ports.line(k), "ports: %q is not a configurable port of %s", k, p.Name)
+			known := make([]string, len(p.Ports))
+			for j, o := range p.Ports {
+				known[j] = o.Name
+			}
+			cure := "; it has none"
+			if len(known) > 0 {
+				cure = meant(k, known, "its ports are")
+			}
+			t.doc.add(ports.line(k), "ports: %q is not a configurable port of %s%s", k, p.Name, cure)
 			continue
 		}
 		cp.Ports[k] = uint16(v)

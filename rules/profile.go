@@ -176,7 +176,11 @@ func (t *table) ports(key string, p *Profile) (Ports, []string) {
 			}
 			r, err := parsePortRange(e)
 			if err != nil {
-				t.errorf(key, "%q is neither a port range nor a [[port]] of the profile", e)
+				if p == nil {
+					t.errorf(key, `%q is not a range like "8000-8010"; a port is a number`, e)
+				} else {
+					t.errorf(key, "%q is neither a port range nor a [[port]] of the profile", e)
+				}
 				continue
 			}
 			ranges = append(ranges, r)
@@ -248,6 +252,9 @@ func parseDestination(s string) (Destination, error) {
 	}
 	n, err := ParseIDN(rest)
 	if err != nil {
+		if a, aerr := ParseAuthority(s, 1); aerr == nil && !a.Name.IsZero() {
+			return Destination{}, fmt.Errorf("%q: write the name without its port: %q", s, a.Name)
+		}
 		return Destination{}, fmt.Errorf("%s: %w", strconv.Quote(s), err)
 	}
 	if wild {

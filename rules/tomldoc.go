@@ -21,6 +21,7 @@ type tomlDoc struct {
 	file     string
 	lines    []string
 	at       map[string]int // path of a key -> line
+	top      *table         // the whole file; nil until it is parsed
 	problems Problems
 }
 
@@ -40,7 +41,8 @@ func parseTOML(file string, data []byte) (*tomlDoc, *table) {
 		return d, nil
 	}
 	d.locate(md.Keys())
-	return d, &table{doc: d, m: m, used: map[string]bool{}}
+	d.top = &table{doc: d, m: m, used: map[string]bool{}}
+	return d, d.top
 }
 
 func (d *tomlDoc) add(line int, format string, args ...any) {

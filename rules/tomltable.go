@@ -228,8 +228,18 @@ func (t *table) done() {
 		if near := nearestText(key, known); near != "" {
 			cure = "did you mean " + strconv.Quote(near) + "?"
 		}
+		if t.ofTheFile(key) {
+			cure = "it is none of this table's, but of the whole file's: put it in front of the first [table]"
+		}
 		t.doc.add(t.line(key), "unknown key %q: %s", key, cure)
 	}
+}
+
+// ofTheFile tells whether an unknown key is one that belongs to no table. What
+// is appended to a file ends up in its last one.
+func (t *table) ofTheFile(key string) bool {
+	_, isTable := t.m[key].(map[string]any)
+	return t.path != "" && !isTable && t.doc.top != nil && t.doc.top.used[key]
 }
 
 func kindOf(v any) string {

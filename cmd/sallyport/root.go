@@ -99,6 +99,12 @@ func noArgs(c *cobra.Command, args []string) error {
 	if c.Flags().Lookup("config") != nil && !c.Flags().Changed("config") && strings.HasSuffix(args[0], ".toml") {
 		return usageError("%s takes no argument %q; did you mean --config %[2]s?", c.CommandPath(), args[0])
 	}
+	if c.HasSubCommands() {
+		c.SuggestionsMinimumDistance = 2
+		if near := c.SuggestionsFor(args[0]); len(near) > 0 {
+			return usageError("%s has no command %q; did you mean %s?", c.CommandPath(), args[0], strings.Join(near, " or "))
+		}
+	}
 	return usageError("%s takes no argument %q; see %[1]s --help", c.CommandPath(), args[0])
 }
 
