@@ -164,17 +164,16 @@ func (g *gateway) permittedNames() []rules.Name {
 }
 
 // expire compiles the policy anew whenever a rule expires, and closes the
-// tunnels of that rule.
+// tunnels of that rule. It looks every second, so that neither a reload nor a
+// clock that is set makes it late.
 func (g *gateway) expire(ctx context.Context) {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
 	for {
-		wait := time.Hour // a bound, so that a changed clock is noticed
-		if at := g.live.Load().NextExpiry(); !at.IsZero() {
-			wait = min(wait, max(time.Until(at), time.Second))
-		}
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(wait):
+		case <-tick.C:
 		}
 		g.mu.Lock()
 		if at, now := g.live.Load().NextExpiry(), time.Now(); !at.IsZero() && !now.Before(at) {
