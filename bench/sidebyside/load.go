@@ -47,6 +47,7 @@ const (
 	byDNS kind = iota
 	byConnect
 	byRedirect
+	byHTTP
 )
 
 var rows = []row{
@@ -58,6 +59,9 @@ var rows = []row{
 	}},
 	{"bulk", "s/GB through one tunnel", 3, 1, byConnect, func(b *bench, r *running, n int) int {
 		return parallel(n, 1, func(int) error { return bulkOnce(r.proxy, b.hello) })
+	}},
+	{"http", "s/1000 plain requests of 1 KiB on kept connections", 12000, 1000, byHTTP, func(b *bench, r *running, n int) int {
+		return getMany(r.proxy, n)
 	}},
 	{"redirected", "s/1000 redirected connections with TLS 1.3 and a request", 3000, 1000, byRedirect, func(b *bench, r *running, n int) int {
 		return parallel(n, 32, func(i int) error { return redirectedOnce(names[i%7]) })
@@ -115,9 +119,14 @@ func newBench(binary string, scale float64) (*bench, error) {
 	if err != nil {
 		return nil, err
 	}
+	plain, err := net.Listen("tcp", originHTTP)
+	if err != nil {
+		return nil, err
+	}
 	go serve(secure, answerOnce)
+	go serveHTTP(plain)
 	go serve(bulk, streamZeros)
-	b.closers = []io.Closer{pc, secure, bulk}
+	b.closers = []io.Closer{pc, secure, bulk, plain}
 	b.hello = captureHello("bulk.allowed.test")
 	return b, nil
 }

@@ -69,7 +69,7 @@ var peers = []peer{
 func sallyport(b *bench, dir string) ([]string, error) {
 	text := "[listen]\nhttp = ['" + proxyAddr + "']\ntransparent = ['" + redirAddr + "']\ndns = ['" + dnsAddr + "']\n" +
 		"[[client]]\nname = 'bench'\nsources = ['127.0.0.0/8']\nprofiles = []\n" +
-		"[[rule]]\nid = 'bench'\nclient = 'bench'\nreason = 'benchmark'\ntcp = [443, 8444]\nto = ['" + strings.Join(names, "', '") + "']\n" +
+		"[[rule]]\nid = 'bench'\nclient = 'bench'\nreason = 'benchmark'\ntcp = [80, 443, 8444]\nto = ['" + strings.Join(names, "', '") + "']\n" +
 		"[dns]\nupstreams = ['udp://" + originDNS + "']\n[resolve]\nprivate = ['127.0.0.0/8']\n" +
 		"[journal]\npath = 'denials.jsonl'\nflows = 'flows.jsonl'\n"
 	return []string{b.binary, "run", "--config", filepath.Join(dir, "c")}, write(dir, text)

@@ -40,6 +40,8 @@ func (p *peer) can(k kind) bool {
 		return p.dns != ""
 	case byRedirect:
 		return p.redirected
+	case byHTTP:
+		return p.proxy != "" && !p.redirected && p.name != "bare-relay" // which knows CONNECT alone
 	}
 	return p.proxy != "" && !p.redirected
 }
