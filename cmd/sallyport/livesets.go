@@ -6,6 +6,7 @@ package main
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"net/netip"
 	"slices"
 	"sync"
@@ -156,8 +157,12 @@ func (l *liveSets) run(ctx context.Context) {
 func (l *liveSets) pass(look bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	err := l.forget()
+	names := l.current().names
+	err := l.forget(names)
 	for set, addrs := range l.kept {
+		if !slices.Contains(names, set) {
+			continue // forget could not take them away
+		}
 		if look && !l.changed[set] && l.lost(set, addrs) {
 			l.changed[set] = true
 		}
@@ -177,23 +182,19 @@ func (l *liveSets) pass(look bool) {
 	l.report(err)
 }
 
-// forget removes what has timed out, and takes away at once what the policy in
-// force has no set for.
-func (l *liveSets) forget() (err error) {
-	names := l.current().names
+// forget removes what has timed out, and takes away at once what is in no set of
+// the policy in force: names. What cannot be taken away it tries again next time.
+func (l *liveSets) forget(names []string) (err error) {
 	for set, addrs := range l.kept {
-		var gone []netip.Addr
-		for a, until := range addrs {
-			if !slices.Contains(names, set) {
-				gone = append(gone, a)
-			} else if !l.now().Before(until) {
-				delete(addrs, a) // the packet filter has its own clock
+		if !slices.Contains(names, set) {
+			if e := l.sets.Drop(set, slices.Collect(maps.Keys(addrs))); e != nil {
+				err = e
+				continue
 			}
+			clear(addrs)
 		}
-		if len(gone) > 0 {
-			err = l.sets.Drop(set, gone)
-		}
-		if err == nil && (len(gone) > 0 || len(addrs) == 0) {
+		maps.DeleteFunc(addrs, func(_ netip.Addr, until time.Time) bool { return !l.now().Before(until) }) // the packet filter has its own clock
+		if len(addrs) == 0 {
 			delete(l.kept, set)
 			delete(l.changed, set)
 		}

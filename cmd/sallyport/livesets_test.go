@@ -24,6 +24,7 @@ type fakeSets struct {
 	has    map[string]map[netip.Addr]time.Duration
 	puts   int
 	broken error
+	stuck  string // a set that nothing can be taken from
 }
 
 func (f *fakeSets) Holds(set string) ([]netip.Addr, error) {
@@ -43,6 +44,9 @@ func (f *fakeSets) Put(set string, addrs map[netip.Addr]time.Duration) error {
 }
 
 func (f *fakeSets) Drop(set string, addrs []netip.Addr) error {
+	if set == f.stuck {
+		return io.ErrUnexpectedEOF
+	}
 	for _, a := range addrs {
 		delete(f.has[set], a)
 	}
@@ -171,6 +175,34 @@ func TestLiveSetsFailure(t *testing.T) {
 	l.pass(true)
 	if len(fake.has[bySupport]) != 0 {
 		t.Errorf("without a policy there are addresses: %v", fake.has)
+	}
+}
+
+// What cannot be taken away now is not put there again meanwhile, keeps nothing
+// else in its place, and is taken away later.
+func TestLiveSetsDropFails(t *testing.T) {
+	policy := livePolicy(t, filterSite)
+	four, six := bySupport, strings.Replace(bySupport, "names4", "names6", 1)
+	for _, stuck := range []string{four, six} {
+		p := policy
+		fake := &fakeSets{has: map[string]map[netip.Addr]time.Duration{}, stuck: stuck}
+		l := newLiveSets(fake, func() *rules.Policy { return p }, time.Now, slog.New(slog.DiscardHandler))
+		told := []netip.Addr{netip.MustParseAddr("93.184.0.7"), netip.MustParseAddr("2a00:1450::7")}
+		name := liveName(t, "support.example")
+		l.Fresh(name, told, time.Minute)
+		l.pass(false)
+		l.Fresh(name, told, time.Minute) // and before it is put, the policy changes
+		p, fake.puts = nil, 0
+		for range 3 {
+			l.pass(true)
+		}
+		if len(fake.has[four])+len(fake.has[six]) != 1 || fake.puts != 0 {
+			t.Errorf("%s is stuck: %v, put %d times", stuck, fake.has, fake.puts)
+		}
+		fake.stuck = ""
+		if l.pass(true); len(fake.has[stuck]) != 0 || len(l.kept) != 0 {
+			t.Errorf("%s is no longer stuck: %v, %v", stuck, fake.has, l.kept)
+		}
 	}
 }
 
