@@ -21,6 +21,7 @@ export GOOS := linux
 export GOFLAGS := -mod=readonly
 export GOAMD64 := v1
 export GOARM64 := v8.0
+export GOFIPS140 := off
 unexport GOEXPERIMENT GODEBUG
 
 # Without the toolchain's own stamp, which depends on the clone's tags; the linker is told instead.
