@@ -131,3 +131,16 @@ func TestExpiredRuleIsNamed(t *testing.T) {
 		t.Errorf("%+v", list[0])
 	}
 }
+
+// A stranger on the link, whose address used to be recorded with its interface,
+// does not make the whole configuration impossible to write.
+func TestSuggestLinkLocalStranger(t *testing.T) {
+	s := siteOf(t, fleet)
+	r := denialOf(t, s, attempt(t, "fe80::7", "license.sangfor.com", 443))
+	r.Client += "%eth0"
+	var tally Tally
+	tally.Add(&r)
+	if _, err := s.Whole(s.Suggest(tally.Groups(), 0, false)); err != nil {
+		t.Error(err)
+	}
+}

@@ -28,6 +28,8 @@ func special4(a [4]byte) bool {
 		return true
 	case 100: // shared address space, 100.64.0.0/10 (RFC 6598)
 		return a[1]&0xc0 == 64
+	case 168: // 168.63.129.16, which in Azure is the host under a machine, and gives away what that machine is set up with
+		return a[1] == 63 && a[2] == 129 && a[3] == 16
 	case 169: // link-local, 169.254.0.0/16 (RFC 3927), cloud metadata within
 		return a[1] == 254
 	case 172: // private, 172.16.0.0/12

@@ -4,6 +4,7 @@
 package main
 
 import (
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,6 +12,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"sallyport/rules"
 )
 
 // unitDirectory holds every shipped unit, with the test's own binary in the
@@ -156,5 +159,15 @@ func TestDeployExample(t *testing.T) {
 	page := regexp.MustCompile(`(?m)^   `).ReplaceAllString(m[1], "")
 	if example := deployed(t, "deploy/gateway.toml"); strings.TrimSpace(page) != strings.TrimSpace(example) {
 		t.Errorf("the page has\n%s\nand gateway.toml\n%s", page, example)
+	}
+}
+
+// The name of a configuration stays within the comment that tells it.
+func TestSocketsOfAnOddName(t *testing.T) {
+	l := rules.Listen{HTTP: []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:3128")}}
+	for _, d := range socketDropIns("a\n[Service]\nExecStart=/bin/false\r\u2028x.toml", l) {
+		if strings.Contains(d.text, "\nExecStart") || strings.ContainsAny(d.text, "\r\u2028") {
+			t.Errorf("%s:\n%s", d.path, d.text)
+		}
 	}
 }

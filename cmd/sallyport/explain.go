@@ -178,7 +178,7 @@ func printExplanation(out io.Writer, cfg *rules.Config, args []string, d rules.D
 	fmt.Fprintln(out)
 	row := func(name, text string) {
 		if text != "" {
-			fmt.Fprintf(out, "  %-8s %s\n", name, text)
+			fmt.Fprintf(out, "  %-8s %s\n", name, printable(text))
 		}
 	}
 	row("asked", strings.Join(args, " "))

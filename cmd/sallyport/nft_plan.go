@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"sallyport/rules"
 )
@@ -164,14 +165,19 @@ func byFamily(list []netip.Prefix) (v4, v6 []string) {
 	return v4, v6
 }
 
-// oneLine makes text fit for a comment: nothing in it ends the line.
-func oneLine(s string) string {
-	s = strings.Map(func(r rune) rune {
-		if r < ' ' || r >= 0x7f && r < 0xa0 || r == 0x2028 || r == 0x2029 {
+// printable makes text one line that a terminal only shows.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
 			return ' '
 		}
 		return r
 	}, strings.ToValidUTF8(s, "?"))
+}
+
+// oneLine makes text fit for a comment: nothing in it ends the line.
+func oneLine(s string) string {
+	s = printable(s)
 	if r := []rune(s); len(r) > 160 {
 		return string(r[:160]) + "…"
 	}

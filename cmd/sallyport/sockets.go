@@ -84,7 +84,7 @@ func socketDropIns(config string, l rules.Listen) []dropIn {
 	datagrams = listenLines("ListenDatagram", l.DNS)
 
 	var out []dropIn
-	head := "# By sallyport sockets, from [listen] in " + config + "\n"
+	head := "# By sallyport sockets, from [listen] in " + oneLine(config) + "\n"
 	for _, u := range []struct {
 		name  string
 		lines []string
