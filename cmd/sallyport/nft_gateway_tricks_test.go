@@ -45,8 +45,14 @@ func TestGatewaySpoofedSource(t *testing.T) {
 	if n := try(); n != 0 {
 		t.Errorf("the host's answers took %d packets to the address that was borrowed", n)
 	}
-	if gw.counters("inet", "sallyport")["drop_spoofed"] == 0 {
+	spoofed := gw.counters("inet", "sallyport")["drop_spoofed"]
+	if spoofed == 0 {
 		t.Error("drop_spoofed counted nothing")
+	}
+	gw.expect(1000, "udp - [fd77::1]:5300 filter")
+	gw.askAs(1000, "udp", "fd77::10", "[fd77::1]:5300")
+	if gw.counters("inet", "sallyport")["drop_spoofed"] != spoofed+1 {
+		t.Error("a user of the gateway is taken for a client")
 	}
 	client.expect(0, `
 		tcp - [fd77::1]:22   ssh
