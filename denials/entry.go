@@ -27,7 +27,7 @@ type entry struct {
 	in, out  uint64
 	duration int64
 	count    uint64 // decisions that this entry stands for, at least 1
-	cut      bool   // Raw was longer than rawMax
+	cut      bool   // Raw was longer
 }
 
 // denied tells whether e is a denial, or in mode "audit" would be one.

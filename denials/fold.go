@@ -13,6 +13,12 @@ import (
 const (
 	perSecond = 100 // records of one client that are written one by one in a second
 	foldHosts = 32  // destinations that one client's table tells apart
+
+	// rawPerSecond bounds the octets of unreadable text of one client that are
+	// kept in a second. Behind them a text is cut at rawLeast: else one client
+	// could fill some 40 GB of disk in a day.
+	rawPerSecond = 16 << 10
+	rawLeast     = 64
 )
 
 // A client is one source address of late.
@@ -20,6 +26,7 @@ type client struct {
 	window  int64 // the second that the budgets are for
 	denials int   // left of this second's budget
 	answers int   // the same for permitted DNS queries
+	raw     int   // octets of unreadable text that may be kept
 	known   bool  // the configuration knows it
 	hosts   []cell
 	rest    []cell // per reason, of the destinations that found no place
@@ -36,12 +43,13 @@ type cell struct {
 // Flows over TCP have no budget.
 func (c *client) spend(e *entry, window int64) bool {
 	if c.window != window {
-		c.window, c.denials, c.answers = window, perSecond, perSecond
+		c.window, c.denials, c.answers, c.raw = window, perSecond, perSecond, rawPerSecond
 	}
 	switch {
 	case !e.decided():
 		return true
 	case e.denied():
+		c.trim(e)
 		c.denials--
 		return c.denials >= 0
 	case e.a.Via == rules.DNS:
@@ -49,6 +57,17 @@ func (c *client) spend(e *entry, window int64) bool {
 		return c.answers >= 0
 	}
 	return true
+}
+
+// trim cuts the unreadable text of e where this second's room for it is used up.
+func (c *client) trim(e *entry) {
+	switch n := min(len(e.a.Raw), rawMax); {
+	case n <= rawLeast:
+	case n <= c.raw:
+		c.raw -= n
+	default:
+		e.a.Raw, e.cut = e.a.Raw[:rawLeast], true
+	}
 }
 
 // fold counts e. Destinations that repeat keep a cell of their own; in a full

@@ -3,6 +3,7 @@
 package denials
 
 import (
+	"bytes"
 	"fmt"
 	"hash/maphash"
 	"testing"
@@ -77,5 +78,35 @@ func TestUnknownClientsShareABudget(t *testing.T) {
 				t.Fatalf("second %d, record %d", window, i)
 			}
 		}
+	}
+}
+
+// Unreadable text of one client takes so much of the disk in a second; what is
+// beyond is cut, not left out, and another client's is not.
+func TestUnreadableTextIsBounded(t *testing.T) {
+	j := open(t, func(c *Config) { now := time.Now(); c.Now = func() time.Time { return now } })
+	r := NewRecorder(deciderFunc(small), j, nil)
+	bad := func(client string) rules.Attempt {
+		a := connect(t, client, "evil.example")
+		a.Fault, a.Raw = rules.MalformedName, bytes.Repeat([]byte("r"), 2*rawMax)
+		return a
+	}
+	for range perSecond {
+		r.Decide(bad("10.0.0.7"))
+	}
+	r.Decide(bad("10.0.0.8"))
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	text := map[string]int{}
+	rs := records(t, j.cfg.Path)
+	for _, rec := range rs {
+		text[rec.Client] += len(rec.HostRaw)
+		if !rec.Truncated || len(rec.HostRaw) < rawLeast {
+			t.Errorf("%d octets of %d, truncated: %t", len(rec.HostRaw), 2*rawMax, rec.Truncated)
+		}
+	}
+	if len(rs) != perSecond+1 || text["10.0.0.7"] > rawPerSecond+perSecond*rawLeast || text["10.0.0.8"] != rawMax {
+		t.Errorf("%d records with %v octets of text", len(rs), text)
 	}
 }

@@ -39,7 +39,7 @@ func (s *shard) client(addr netip.Addr, known bool, window int64) *client {
 	if s.clients == nil {
 		s.clients = make(map[netip.Addr]*client)
 	}
-	c := &client{known: known, window: window, denials: perSecond, answers: perSecond}
+	c := &client{known: known, window: window, denials: perSecond, answers: perSecond, raw: rawPerSecond}
 	s.clients[addr] = c
 	if !known {
 		s.unknown++
