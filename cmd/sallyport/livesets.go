@@ -6,7 +6,6 @@ package main
 import (
 	"context"
 	"log/slog"
-	"maps"
 	"net/netip"
 	"slices"
 	"sync"
@@ -46,22 +45,34 @@ type liveSets struct {
 	plan   atomic.Pointer[setPlan]
 
 	mu      sync.Mutex
-	kept    map[string]map[netip.Addr]time.Time // set -> address -> until when
-	changed map[string]bool                     // sets with addresses that are not put yet
-	said    string                              // the failure that was logged last
+	kept    map[string]map[netip.Addr]lead // by set
+	changed map[string]bool                // sets with addresses that are not put yet
+	said    string                         // the failure that was logged last
+}
+
+// A lead is why an address is kept: the last name that led there, until when.
+type lead struct {
+	name  rules.Name
+	until time.Time
 }
 
 // A setPlan is which grants of a policy have sets, and how these are called.
 type setPlan struct {
 	policy *rules.Policy
 	grants []rules.Grant
-	names  []string
+	of     map[string]rules.Grant // by set
+}
+
+// permits tells whether the policy lets an address stay in a set.
+func (p *setPlan) permits(set string, a netip.Addr, k lead) bool {
+	g, ok := p.of[set]
+	return ok && g.NamesHost(k.name) && passedTo(g, k.name, a)
 }
 
 func newLiveSets(sets addressSet, policy func() *rules.Policy, now func() time.Time, log *slog.Logger) *liveSets {
 	return &liveSets{
 		sets: sets, policy: policy, now: now, log: log, wake: make(chan struct{}, 1),
-		kept: map[string]map[netip.Addr]time.Time{}, changed: map[string]bool{},
+		kept: map[string]map[netip.Addr]lead{}, changed: map[string]bool{},
 	}
 }
 
@@ -71,12 +82,12 @@ func (l *liveSets) current() *setPlan {
 	if plan != nil && plan.policy == policy {
 		return plan
 	}
-	plan = &setPlan{policy: policy}
+	plan = &setPlan{policy: policy, of: map[string]rules.Grant{}}
 	if policy != nil {
 		for _, g := range policy.Grants() {
 			if len(g.Names) > 0 && passedPorts(g) != "" {
 				plan.grants = append(plan.grants, g)
-				plan.names = append(plan.names, setName(false, g), setName(true, g))
+				plan.of[setName(false, g)], plan.of[setName(true, g)] = g, g
 			}
 		}
 	}
@@ -111,7 +122,7 @@ func (l *liveSets) learn(client *rules.Client, name rules.Name, addrs []netip.Ad
 		}
 		for _, a := range addrs {
 			if a = a.Unmap(); passedTo(g, name, a) {
-				l.keep(setName(a.Is6(), g), a, until)
+				l.keep(setName(a.Is6(), g), a, lead{name, until})
 			}
 		}
 	}
@@ -119,14 +130,14 @@ func (l *liveSets) learn(client *rules.Client, name rules.Name, addrs []netip.Ad
 
 // keep notes one address. A full set takes no more, rather than push out what
 // is in use.
-func (l *liveSets) keep(set string, a netip.Addr, until time.Time) {
+func (l *liveSets) keep(set string, a netip.Addr, k lead) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.kept[set] == nil {
-		l.kept[set] = map[netip.Addr]time.Time{}
+		l.kept[set] = map[netip.Addr]lead{}
 	}
 	if _, known := l.kept[set][a]; known || len(l.kept[set]) < setSize {
-		l.kept[set][a] = until
+		l.kept[set][a] = k
 		l.changed[set] = true
 	}
 	select {
@@ -157,12 +168,9 @@ func (l *liveSets) run(ctx context.Context) {
 func (l *liveSets) pass(look bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	names := l.current().names
-	err := l.forget(names)
+	plan := l.current()
+	err := l.forget(plan)
 	for set, addrs := range l.kept {
-		if !slices.Contains(names, set) {
-			continue // forget could not take them away
-		}
 		if look && !l.changed[set] && l.lost(set, addrs) {
 			l.changed[set] = true
 		}
@@ -170,8 +178,13 @@ func (l *liveSets) pass(look bool) {
 			continue
 		}
 		left := map[netip.Addr]time.Duration{}
-		for a, until := range addrs {
-			left[a] = until.Sub(l.now())
+		for a, k := range addrs {
+			if plan.permits(set, a, k) { // else forget could not take it away
+				left[a] = k.until.Sub(l.now())
+			}
+		}
+		if len(left) == 0 {
+			continue
 		}
 		if e := l.sets.Put(set, left); e != nil {
 			err = e // and stays changed: the next pass tries again
@@ -182,18 +195,27 @@ func (l *liveSets) pass(look bool) {
 	l.report(err)
 }
 
-// forget removes what has timed out, and takes away at once what is in no set of
-// the policy in force: names. What cannot be taken away it tries again next time.
-func (l *liveSets) forget(names []string) (err error) {
+// forget removes what has timed out, and takes away at once what the policy in
+// force does not permit. What cannot be taken away it tries again next time.
+func (l *liveSets) forget(plan *setPlan) (err error) {
 	for set, addrs := range l.kept {
-		if !slices.Contains(names, set) {
-			if e := l.sets.Drop(set, slices.Collect(maps.Keys(addrs))); e != nil {
+		var gone []netip.Addr
+		for a, k := range addrs {
+			if !plan.permits(set, a, k) {
+				gone = append(gone, a)
+			} else if !l.now().Before(k.until) {
+				delete(addrs, a) // the packet filter has its own clock
+			}
+		}
+		if len(gone) > 0 {
+			if e := l.sets.Drop(set, gone); e != nil {
 				err = e
 				continue
 			}
-			clear(addrs)
+			for _, a := range gone {
+				delete(addrs, a)
+			}
 		}
-		maps.DeleteFunc(addrs, func(_ netip.Addr, until time.Time) bool { return !l.now().Before(until) }) // the packet filter has its own clock
 		if len(addrs) == 0 {
 			delete(l.kept, set)
 			delete(l.changed, set)
@@ -203,7 +225,7 @@ func (l *liveSets) forget(names []string) (err error) {
 }
 
 // lost tells whether a set lacks an address that it should have.
-func (l *liveSets) lost(set string, addrs map[netip.Addr]time.Time) bool {
+func (l *liveSets) lost(set string, addrs map[netip.Addr]lead) bool {
 	holds, err := l.sets.Holds(set)
 	if err != nil {
 		return true // putting it says why

@@ -119,8 +119,16 @@ func TestLiveSets(t *testing.T) {
 	l.pass(false)
 	policy = livePolicy(t, strings.Replace(filterSite, "support.example", "another.example", 1))
 	l.pass(true)
+	if len(fake.has[bySupport]) != 0 {
+		t.Error("a name that the rule has no more kept its addresses")
+	}
+	policy = livePolicy(t, strings.Replace(filterSite, `"support.example"`, `"support.example", "another.example"`, 1))
+	l.Fresh(name, []netip.Addr{good}, time.Minute)
+	l.pass(false)
+	policy = livePolicy(t, filterSite)
+	l.pass(true)
 	if len(fake.has[bySupport]) != 1 {
-		t.Error("the set of a rule that is there was emptied")
+		t.Error("a name that the rule still has lost its addresses")
 	}
 	policy = livePolicy(t, strings.Replace(filterSite, `id     = "by-name"`, `id     = "renamed"`, 1))
 	l.pass(true)
