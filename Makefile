@@ -29,7 +29,7 @@ BUILD = go build -trimpath -buildvcs=false -ldflags "-s -w -buildid= -X main.ver
 
 name = sallyport-$(VERSION)-linux-$(1)
 systemd = $(wildcard deploy/systemd/*)
-papers  = README.md CHANGELOG.md SECURITY.md deploy/gateway.md deploy/gateway.toml configs/reference.toml
+papers  = README.md CHANGELOG.md SECURITY.md deploy/gateway.md deploy/sidecar.md deploy/gateway.toml configs/reference.toml
 
 .PHONY: all stage release reproduce vuln fresh clean
 .DELETE_ON_ERROR:

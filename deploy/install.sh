@@ -7,7 +7,7 @@ umask 022
 
 usage() {
 	cat <<'END'
-Usage: install.sh [--config FILE] [--no-enable] [--root DIR] [--dry-run]
+Usage: install.sh [--config FILE] [--sidecar] [--no-enable] [--root DIR] [--dry-run]
        install.sh --uninstall [--purge] [--root DIR] [--dry-run]
 
 Installs binary, user, directories, units, man pages and completions. With a
@@ -17,6 +17,8 @@ empty. Without, it puts an example at its place, starts nothing, and says what
 to do next.
 
   --config FILE  the configuration, if there is none yet
+  --sidecar      the application runs on this very host (sidecar.md); later
+                 runs remember it
   --no-enable    install only
   --root DIR     into the file system below DIR, for images: starts nothing
   --dry-run      say what would be done
@@ -39,7 +41,7 @@ run() {
 }
 
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
-root='' config='' enable=yes dry=no remove=no purge=no
+root='' config='' mode=gateway enable=yes dry=no remove=no purge=no
 while [ $# -gt 0 ]; do
 	case $1 in
 	--config | --root)
@@ -47,6 +49,7 @@ while [ $# -gt 0 ]; do
 		if [ "$1" = --root ]; then root=$2; else config=$2; fi
 		shift
 		;;
+	--sidecar) mode=sidecar ;;
 	--no-enable) enable=no ;;
 	--dry-run) dry=yes ;;
 	--uninstall) remove=yes ;;
@@ -67,6 +70,7 @@ fi
 etc=/etc/sallyport log=/var/log/sallyport units=/usr/local/lib/systemd/system doc=/usr/local/share/doc/sallyport
 site=$root$etc/sallyport.toml
 services='sallyport-nft.service sallyport.service'
+[ ! -f "$root$units/sallyport.service.d/50-sidecar.conf" ] || mode=sidecar
 
 # files lists what is installed: mode, file beside this script, place.
 files() {
@@ -75,8 +79,12 @@ files() {
 		say "0644 systemd/$f $units/$f"
 	done
 	say "0644 systemd/nftables-sallyport.conf $units/nftables.service.d/00-sallyport.conf"
+	if [ "$mode" = sidecar ]; then
+		say "0644 systemd/sidecar.conf $units/sallyport.service.d/50-sidecar.conf"
+		say "0644 systemd/sidecar-nft.conf $units/sallyport-nft.service.d/50-sidecar.conf"
+	fi
 	say "0755 systemd/sallyport-generator /usr/local/lib/systemd/system-generators/sallyport-generator"
-	for f in README.md CHANGELOG.md SECURITY.md gateway.md reference.toml gateway.toml; do
+	for f in README.md CHANGELOG.md SECURITY.md gateway.md sidecar.md reference.toml gateway.toml; do
 		say "0644 $f $doc/$f"
 	done
 	say "0644 systemd/sallyport-live-sets.conf $doc/sallyport-live-sets.conf"
@@ -121,7 +129,7 @@ uninstall() {
 		say "  $place"
 		run rm -f "$root$place"
 	done
-	for dir in "$root$doc" "$root$units/nftables.service.d"; do
+	for dir in "$root$doc" "$root$units"/*.service.d; do
 		[ ! -d "$dir" ] || run rmdir --ignore-fail-on-non-empty "$dir"
 	done
 	if [ "$purge" = yes ]; then
@@ -165,10 +173,10 @@ check() {
 		enable=no
 		return 0
 	fi
-	"$here/sallyport" check --config "$config" || fail "the configuration is wrong; nothing was changed"
+	"$here/sallyport" check --mode $mode --config "$config" || fail "the configuration is wrong; nothing was changed"
 	# A proxy alone redirects nothing, and has no packet filter.
 	filter=0
-	"$here/sallyport" nft --config "$config" >/dev/null 2>&1 || filter=$?
+	"$here/sallyport" nft --mode $mode --config "$config" >/dev/null 2>&1 || filter=$?
 	[ "$filter" != 3 ] || services=sallyport.service
 }
 

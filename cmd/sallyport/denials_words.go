@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"slices"
 	"strings"
 
@@ -56,10 +57,20 @@ func completeWords(c *cobra.Command) {
 func (f *denialFlags) withCure(err error) error {
 	switch {
 	case len(f.files) > 0:
+	case errors.Is(err, fs.ErrNotExist) && f.config == "" && exists(installedConfig):
+		return fmt.Errorf("%w\nno journal of the embedded configuration is there; did you mean --config %s?", err, installedConfig)
 	case errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("%w\nno journal is there: name the configuration that sallyport runs with, --config FILE, or a journal, --file FILE", err)
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("%w\nthe journal is for sallyport's user and root: ask as one of them", err)
 	}
 	return err
+}
+
+// installedConfig is where install.sh puts the configuration.
+const installedConfig = "/etc/sallyport/sallyport.toml"
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }

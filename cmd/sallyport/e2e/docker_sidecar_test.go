@@ -56,7 +56,7 @@ func (d *daemon) testSidecarPage(t *testing.T) {
 	s.mustReach(t, sidecarApp)
 	s.mustStartAtBoot(t)
 	s.testRestarts(t)
-	s.page.done(t, nil, map[string]string{"[Service]": "a drop-in of a unit"})
+	s.page.done(t, map[string]string{"./sallyport check": "TestSidecarHost", "./install.sh": "TestSidecarHost", "sallyport healthcheck": "TestSidecarHost"}, nil)
 }
 
 // mustStartAtBoot holds the unit to what the page does by hand.

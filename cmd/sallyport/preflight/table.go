@@ -36,8 +36,11 @@ func (r *Report) Write(w io.Writer, color bool) error {
 	writeFindings(w, rows, Warning)
 	r.writeUntried(w)
 	r.writeUnrouted(w)
-	if len(r.Upstreams) > 0 {
+	if r.Config != "" || len(r.Upstreams) > 0 {
 		fmt.Fprintln(w)
+	}
+	if r.Config != "" { // whoever forgot to name it reads which one was tried
+		fmt.Fprintf(w, "configuration %s, revision %s\n", visible(r.Config), r.Revision)
 	}
 	for _, u := range r.Upstreams {
 		fmt.Fprintf(w, "resolver %s: %d answered, %d not\n", u.Upstream, u.Answered, u.Failed)
