@@ -34,7 +34,7 @@ func releaseDirectory(t *testing.T) string {
 		}
 	}
 	put("install.sh", deployed(t, "deploy/install.sh"), 0o755)
-	for _, name := range []string{"README.md", "CHANGELOG.md", "SECURITY.md", "deploy/gateway.md", "deploy/gateway.toml", "configs/reference.toml"} {
+	for _, name := range []string{"README.md", "CHANGELOG.md", "SECURITY.md", "deploy/gateway.md", "deploy/sidecar.md", "deploy/gateway.toml", "configs/reference.toml"} {
 		put(filepath.Base(name), deployed(t, name), 0o644)
 	}
 	units, _ := filepath.Glob("../../deploy/systemd/*")

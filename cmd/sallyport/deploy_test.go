@@ -25,11 +25,13 @@ func deployed(t *testing.T, name string) string {
 func TestDeployConfigurations(t *testing.T) {
 	fence := regexp.MustCompile("(?s)```toml\n(.*?)```")
 	configs := map[string][2]string{"compose/sidecar/sallyport.toml": {"sidecar", deployed(t, "deploy/compose/sidecar/sallyport.toml")}}
-	m := fence.FindStringSubmatch(deployed(t, "deploy/gateway.md"))
-	if m == nil {
-		t.Fatal("gateway.md has no configuration")
+	for _, mode := range []string{"gateway", "sidecar"} {
+		m := fence.FindStringSubmatch(deployed(t, "deploy/"+mode+".md"))
+		if m == nil {
+			t.Fatalf("%s.md has no configuration", mode)
+		}
+		configs[mode+".md"] = [2]string{mode, m[1]}
 	}
-	configs["gateway.md"] = [2]string{"gateway", m[1]}
 	for _, name := range []string{"explicit", "image"} { // proxies: no ruleset belongs to them
 		if code, out, diag := command(t, deployed(t, "deploy/compose/"+name+"/sallyport.toml"), "check", "--config", "-"); code != 0 || strings.Contains(diag, "warning") {
 			t.Errorf("%s: check exits %d\n%s%s", name, code, out, diag)
