@@ -43,9 +43,10 @@ release: $(ARCHES:%=archive-%)
 	cd $(DIST) && sha256sum sallyport-*.tar.gz sallyport-*.cdx.json >SHA256SUMS
 	@cat $(DIST)/SHA256SUMS
 
-# Pages and completions come from this machine's own binary, and are the same for each.
+# Pages and completions come from this machine's own binary, and are the same for each. "-trimpath" only so that all builds
+# share what they compiled.
 $(DIST)/manual: fresh
-	GOARCH=$(HOST) GOFLAGS="$(GOFLAGS) -tags=manual" go run -ldflags "-X main.version=$(VERSION)" ./cmd/sallyport manual $@
+	GOARCH=$(HOST) GOFLAGS="$(GOFLAGS) -tags=manual" go run -trimpath -ldflags "-X main.version=$(VERSION)" ./cmd/sallyport manual $@
 
 stage-%: $(DIST)/manual
 	$(eval dir := $(DIST)/$(call name,$*))
@@ -60,7 +61,7 @@ archive-%: stage-%
 	chmod -R u=rwX,go=rX $(DIST)/$(call name,$*)
 	tar --directory $(DIST) --format=gnu --sort=name --owner=0 --group=0 --numeric-owner --mtime=@$(SOURCE_DATE_EPOCH) \
 		-cf - $(call name,$*) | gzip -9n >$(DIST)/$(call name,$*).tar.gz
-	GOARCH=$(HOST) go run ./deploy/sbom $(DIST)/$(call name,$*)/sallyport $(VERSION) >$(DIST)/$(call name,$*).cdx.json
+	GOARCH=$(HOST) go run -trimpath ./deploy/sbom $(DIST)/$(call name,$*)/sallyport $(VERSION) >$(DIST)/$(call name,$*).cdx.json
 
 # From clones, so that nothing but what is committed goes in.
 reproduce:

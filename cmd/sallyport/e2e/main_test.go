@@ -70,7 +70,7 @@ var buildOnce = sync.OnceValues(func() (string, error) {
 		return path, nil
 	}
 	path := filepath.Join(workDir, "sallyport")
-	cmd := exec.Command("go", "build", "-buildvcs=false", "-o", path, "sallyport/cmd/sallyport")
+	cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-o", path, "sallyport/cmd/sallyport")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("go build: %w\n%s", err, out)
