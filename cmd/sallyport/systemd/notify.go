@@ -101,7 +101,7 @@ func (n *Notifier) tell(status string, lines ...string) {
 	}
 	if status != "" {
 		n.status = status
-		lines = append(lines, "STATUS="+strings.ReplaceAll(status, "\n", "; "))
+		lines = append(lines, "STATUS="+oneLine(status))
 	}
 	n.conn.SetWriteDeadline(time.Now().Add(5 * time.Second))
 	_, err := n.conn.Write([]byte(strings.Join(lines, "\n")))
@@ -109,4 +109,17 @@ func (n *Notifier) tell(status string, lines ...string) {
 		n.log.Warn("the service manager does not hear this service", "error", err)
 	}
 	n.failed = err != nil
+}
+
+// maxStatus is how many bytes of a status are told. Of a message of more than
+// 4096 systemd takes nothing, not even that the service is ready.
+const maxStatus = 2000
+
+// oneLine is a status as systemd takes it: one line of UTF-8.
+func oneLine(s string) string {
+	s = strings.ReplaceAll(s, "\n", "; ")
+	if len(s) > maxStatus {
+		s = s[:maxStatus] + "…"
+	}
+	return strings.ToValidUTF8(s, "")
 }

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"go.uber.org/goleak"
 )
@@ -159,6 +160,21 @@ func TestNotHeard(t *testing.T) {
 	n.Alive()
 	if got := strings.Count(log.b.String(), "does not hear"); got != 1 {
 		t.Errorf("said %d times: %s", got, log.b.String())
+	}
+}
+
+// However much there is to say, as of a configuration full of mistakes, the
+// manager reads it: nothing that is longer than 4096 bytes, or no UTF-8.
+func TestLongStatus(t *testing.T) {
+	n, ear, _ := manager(t)
+	for _, letter := range []string{"x", "é", "\xff"} {
+		n.Ready("not ready: " + strings.Repeat(letter+"\n", 4000))
+		b := make([]byte, 64<<10)
+		ear.SetReadDeadline(time.Now().Add(10 * time.Second))
+		size, err := ear.Read(b)
+		if got := string(b[:size]); err != nil || size > 4096 || !utf8.ValidString(got) || !strings.HasPrefix(got, "READY=1\nSTATUS=not ready: ") || strings.Count(got, "\n") != 1 {
+			t.Errorf("heard %d bytes: %.60q %v", size, got, err)
+		}
 	}
 }
 
