@@ -211,8 +211,12 @@ tcp = [`+port+`]`, 1))
 		decide = judge(policy)
 	}
 	r := Run(t.Context(), Config{Decide: decide, Dialer: &silentServer{l: l}, Timeout: 300 * time.Millisecond, Parallel: 1, Now: time.Now}, plan)
+	if err := l.SetDeadline(time.Now().Add(5 * time.Second)); err != nil { // the accept may come after all is over
+		t.Fatal(err)
+	}
+	sent = <-got
 	l.Close()
-	return r.Destinations[0], <-got
+	return r.Destinations[0], sent
 }
 
 // The final question is asked before the first byte, in TLS and in HTTP: a
