@@ -31,6 +31,7 @@ const resolvConf = "/etc/resolv.conf"
 // and writes the journal; there is no other way to a destination.
 type gateway struct {
 	file  string // --config
+	read  string // fileState of file, from before it was read
 	stdin io.Reader
 	log   *slog.Logger
 

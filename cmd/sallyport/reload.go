@@ -118,8 +118,8 @@ func (g *gateway) watch(ctx context.Context) {
 	if g.file == "" || g.file == "-" {
 		return
 	}
-	seen := fileState(g.file)
-	previous := seen
+	seen := g.read
+	previous := fileState(g.file)
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	for {

@@ -75,6 +75,7 @@ func run(ctx context.Context, file string, live bool, stdin io.Reader, stderr io
 		return err
 	}
 	defer from.close()
+	read := fileState(file)
 	cfg, problems, err := loadConfig(file, stdin)
 	if err != nil {
 		return err
@@ -107,7 +108,7 @@ func run(ctx context.Context, file string, live bool, stdin io.Reader, stderr io
 	if err := g.harden(socks, live); err != nil {
 		return errors.Join(err, g.close())
 	}
-	g.manager = from.notify
+	g.manager, g.read = from.notify, read
 	g.own, g.loaded = socks.own(), time.Now()
 	policy, warnings := g.enforce(cfg, g.loaded)
 	for _, p := range warnings {
