@@ -37,9 +37,9 @@ func (f *Filter) Healthy() error {
 func (f *Filter) probes() bool { return f.cfg.ProbeEvery > 0 && f.running.Load() != nil }
 
 // String lists the upstreams.
-func (set *upstreamSet) String() string {
+func (s *upstreamSet) String() string {
 	var out []string
-	for _, u := range set.servers {
+	for _, u := range s.servers {
 		out = append(out, u.Upstream.String())
 	}
 	return strings.Join(out, ", ")
