@@ -22,7 +22,12 @@ var (
 	errMismatch  = errors.New("reply is to another question")
 	errNoEDNS    = errors.New("server does not understand EDNS")
 	errTruncated = errors.New("reply is truncated")
+	errSwollen   = errors.New("reply has more than 512 records")
 )
+
+// maxUnpacked bounds the records that are read of a reply: each can take a
+// kilobyte, of a name that the message has once.
+const maxUnpacked = 2 * maxRecords
 
 // ask sends one question: by datagram from a fresh source port, with a random
 // ID and random letter case (0x20), by TCP when the answer is truncated, and
@@ -170,6 +175,13 @@ func readReply(r, query []byte) (*dns.Msg, error) {
 	}
 	if flags&flagTC != 0 {
 		return nil, errTruncated
+	}
+	records := 0
+	for i := 6; i < headerSize; i += 2 {
+		records += int(binary.BigEndian.Uint16(r[i:]))
+	}
+	if records > maxUnpacked {
+		return nil, errSwollen
 	}
 	m := new(dns.Msg)
 	if err := m.Unpack(r); err != nil {

@@ -287,3 +287,38 @@ func TestPanic(t *testing.T) {
 		t.Errorf("attempt %+v", a)
 	}
 }
+
+// TestSwollenReply holds that a reply with more records than anybody needs is
+// not unpacked: 64 KiB of them become megabytes, and many arrive at once.
+func TestSwollenReply(t *testing.T) {
+	query, err := upstreamQuery("a.example.", typeA, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for records, want := range map[int]error{maxUnpacked: nil, maxUnpacked + 1: errSwollen} {
+		m := new(dns.Msg)
+		if err := m.Unpack(query); err != nil {
+			t.Fatal(err)
+		}
+		m.Response, m.Extra, m.Compress = true, nil, true
+		rr, _ := dns.NewRR("a.example. 60 IN A 192.0.1.1")
+		for i := range records {
+			switch i % 3 {
+			case 0:
+				m.Answer = append(m.Answer, rr)
+			case 1:
+				m.Ns = append(m.Ns, rr)
+			default:
+				m.Extra = append(m.Extra, rr)
+			}
+		}
+		wire, err := m.Pack()
+		if err != nil {
+			t.Fatal(err)
+		}
+		copy(wire[headerSize:], query[headerSize:headerSize+len("\x01a\x07example\x00")]) // its letter case
+		if _, err := readReply(wire, query); err != want {
+			t.Errorf("%d records: %v", records, err)
+		}
+	}
+}
