@@ -36,7 +36,7 @@ func (s *session) transport() *http.Transport {
 			DialContext:            s.dial,
 			DialTLSContext:         noDial,
 			DisableCompression:     true,
-			MaxIdleConns:           4,
+			MaxIdleConns:           2, // each costs 16 KiB and a descriptor; see neededDescriptors
 			MaxIdleConnsPerHost:    1,
 			IdleConnTimeout:        min(s.p.limits.Idle, maxKeepAlive),
 			ResponseHeaderTimeout:  s.p.limits.Idle,

@@ -11,9 +11,14 @@ import (
 	"sallyport/rules"
 )
 
-// reservedDescriptors are for everything but clients' connections: listeners,
-// the journal, the admin page, DNS.
-const reservedDescriptors = 256
+const (
+	// connectionDescriptors are for a client's connection at most: both ends and,
+	// of a tunnel that is busy, a pipe; of requests, two more upstreams.
+	connectionDescriptors = 4
+	// reservedDescriptors are for everything else: listeners, the journal, admin
+	// connections, DNS clients over TCP and the questions to upstreams.
+	reservedDescriptors = 2560
+)
 
 // warnOfDescriptors says when connections would fail before limits.connections
 // is reached. The soft limit needs no mending: Go raises it to the hard one.
@@ -29,12 +34,12 @@ func warnOfDescriptors(log *slog.Logger, l rules.Limits) {
 	}
 }
 
-// neededDescriptors counts both ends of every connection.
+// neededDescriptors are what all clients together can make this process open.
 func neededDescriptors(l rules.Limits) uint64 {
-	return 2*uint64(max(l.Connections, 0)) + reservedDescriptors
+	return connectionDescriptors*uint64(max(l.Connections, 0)) + reservedDescriptors
 }
 
 // fitting is how many connections open files are enough for.
 func fitting(files uint64) uint64 {
-	return (max(files, reservedDescriptors+2) - reservedDescriptors) / 2
+	return (max(files, reservedDescriptors+connectionDescriptors) - reservedDescriptors) / connectionDescriptors
 }

@@ -18,8 +18,8 @@ func TestDescriptorsNeeded(t *testing.T) {
 		connections   int
 		need, fitting uint64
 	}{
-		{16384, 33024, 16384},
-		{1, 258, 1},
+		{16384, 68096, 16384},
+		{1, 2564, 1},
 	} {
 		need := neededDescriptors(rules.Limits{Connections: c.connections})
 		if need != c.need || fitting(need) != c.fitting {
