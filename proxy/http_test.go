@@ -7,10 +7,12 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/netip"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -183,4 +185,25 @@ func TestRequestPanic(t *testing.T) {
 	io.Copy(io.Discard, e.r)
 	w.eventually("count", func() bool { return w.p.Stats().Panics == 1 })
 	w.wantOne(rules.Deny, rules.MalformedRequest)
+}
+
+// However many hosts a client asks on one connection, it holds few upstreams.
+func TestIdleUpstreamsAreFew(t *testing.T) {
+	w := newWorld(t, nil)
+	var open atomic.Int32
+	serve := func(conn *net.TCPConn, r io.Reader) {
+		open.Add(1)
+		defer open.Add(-1)
+		answering(okAnswer)(conn, r)
+	}
+	w.origin("8.8.8.8:80", serve)
+	w.origin("8.8.8.8:5000", serve)
+	w.origin("8.8.8.6:80", serve)
+	w.origin("8.8.8.6:5000", serve)
+	e := w.exchange("")
+	for _, host := range []string{"a.example", "b.example", "mixed.example", "a.example:5000", "b.example:5000", "mixed.example:5000"} {
+		e.send("GET http://" + host + "/ HTTP/1.1\r\nHost: " + host + "\r\n\r\n")
+		e.want(200, "")
+	}
+	w.eventually("two upstreams", func() bool { return open.Load() == 2 })
 }
