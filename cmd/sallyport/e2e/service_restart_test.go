@@ -152,6 +152,33 @@ func TestDrainOfManyTunnels(t *testing.T) {
 	t.Logf("%d tunnels ended by themselves within %v, the process after %v", ending, ended.Round(time.Millisecond), took.Round(time.Millisecond))
 }
 
+// A second SIGTERM ends a drain that would still take long.
+func TestSecondSignalEndsADrain(t *testing.T) {
+	s := newService(t)
+	s.configure(t, s.configuration("[limits]\ndrain = \"2m\"\n"))
+	s.activate(t)
+	opened, result := make(chan struct{}), make(chan error, 1)
+	go func() { result <- held(s, nil, func() { close(opened) }) }()
+	<-opened
+	mark := s.notes()
+	s.signal(t, syscall.SIGTERM)
+	s.waitNote(t, mark, "STOPPING=1")
+	select {
+	case err := <-result:
+		t.Fatalf("the first signal does not wait for a tunnel: %v", err)
+	case <-s.exited:
+		t.Fatal("the first signal does not wait for a tunnel")
+	case <-time.After(300 * time.Millisecond): // what is looked for is that nothing happens
+	}
+	s.signal(t, syscall.SIGTERM)
+	if code := s.waitExit(t, 20*time.Second); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	if err := <-result; err == nil {
+		t.Error("a tunnel that was cut short looks to its client as if it had ended")
+	}
+}
+
 // held opens a tunnel, says when it is open, and waits for its last words and a
 // clean end.
 func held(s *service, last []byte, opened func()) error {
