@@ -100,7 +100,7 @@ func Top(ctx context.Context, o Options, w io.Writer) (Report, error) {
 		t := newTable(o.Color, "count", "destination", "client", "reason", "cure", "first", "last", "why")
 		t.right = 1
 		for _, g := range groups {
-			t.row(strconv.FormatUint(g.Count, 10), endpoint(g.Host, g.Port, g.Proto), who(g.ClientName, g.Client),
+			t.row(strconv.FormatUint(g.Count, 10), g.where(), who(g.ClientName, g.Client),
 				tag(g.Reason, g.Verdict), string(g.Cure), o.when(g.First), o.when(g.Last), why(g.Nearest, g.Hint, ""))
 		}
 		o.table(out, t, rep, err)

@@ -44,7 +44,7 @@ func TestPageAgreesWithTheCommands(t *testing.T) {
 		want := review(t, c.q)
 		var rows []string
 		for _, g := range want.Groups {
-			rows = append(rows, strings.Join(strings.Fields(visible(endpoint(g.Host, g.Port, g.Proto))), " ")+" "+grouped(g.Count))
+			rows = append(rows, strings.Join(strings.Fields(visible(g.where())), " ")+" "+grouped(g.Count))
 		}
 		doc, body := get(t, h, "/?"+c.form, http.StatusOK)
 		if got := groupRows(doc); strings.Join(got, "\n") != strings.Join(rows, "\n") {

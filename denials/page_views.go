@@ -105,7 +105,7 @@ func (v *groupsView) fill(run *running, q Query, err error) {
 	v.Chart = chartOf(&view.Timeline, v.Form)
 	v.Matched, v.Denials, v.Rest = view.Matched, view.Denials, view.Rest
 	for _, g := range view.Groups {
-		v.Groups = append(v.Groups, groupRow{*g, endpoint(g.Host, g.Port, g.Proto), who(g.ClientName, g.Client), why(g.Nearest, g.Hint, ""),
+		v.Groups = append(v.Groups, groupRow{*g, g.where(), who(g.ClientName, g.Client), why(g.Nearest, g.Hint, ""),
 			v.Form.link("/group", "key", g.Key(), "sort", "", "cure", "")})
 	}
 	v.From, v.To = q.Offset+1, q.Offset+len(v.Groups)
@@ -196,7 +196,7 @@ func (p *reviewPage) serveGroup(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	g := v.Group
-	v.Where, v.Who = endpoint(g.Host, g.Port, g.Proto), who(g.ClientName, g.Client)
+	v.Where, v.Who = g.where(), who(g.ClientName, g.Client)
 	if site != nil && len(site.src.Text) > 0 { // without its text, nothing can be changed and tried
 		v.Suggestions = site.Suggest([]*Group{g}, 1, false)
 	}

@@ -11,6 +11,7 @@ import (
 // A Source is the text of a configuration and what is needed to read it.
 type Source struct {
 	File     string // how problems name it
+	Embedded bool   // it is the one inside the binary, which nobody can change
 	Dir      string // what relative paths in it are relative to
 	Text     []byte
 	Profiles []*rules.Profile

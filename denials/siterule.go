@@ -22,7 +22,8 @@ type siteRule struct {
 	client   string
 	host     string // a name or an address
 	tcp, udp []uint16
-	count    uint64
+	denied   uint64
+	audited  uint64 // let through by mode "audit"
 	last     time.Time
 	reasons  []string
 	hint     string
@@ -34,7 +35,8 @@ func proposeRule(client string, a *rules.Attempt, g *Group) *siteRule {
 	if host == "" || client == "" {
 		return nil
 	}
-	r := &siteRule{client: client, host: host, last: g.Last, reasons: []string{g.Reason}, count: g.Count, hint: g.Hint}
+	r := &siteRule{client: client, host: host, last: g.Last, reasons: []string{g.Reason}, hint: g.Hint}
+	r.denied, r.audited = tallied([]*Group{g})
 	switch port := a.Dest.Port(); {
 	case port == 0 || a.Via == rules.DNS:
 	case a.Proto == rules.UDPProto:
@@ -49,7 +51,7 @@ func proposeRule(client string, a *rules.Attempt, g *Group) *siteRule {
 func (r *siteRule) join(o *siteRule) {
 	r.tcp, r.udp = union(r.tcp, o.tcp), union(r.udp, o.udp)
 	r.reasons = union(r.reasons, o.reasons)
-	r.count += o.count
+	r.denied, r.audited = r.denied+o.denied, r.audited+o.audited
 	if o.last.After(r.last) {
 		r.last = o.last
 	}
@@ -79,10 +81,21 @@ func (r *siteRule) toml(s *Site) string {
 	if len(r.udp) > 0 {
 		fmt.Fprintf(&b, "udp     = %s\n", portList(r.udp))
 	}
-	fmt.Fprintf(&b, "reason  = %s\n", tomlText(fmt.Sprintf("TODO: ticket and why %s needs it (denied %d %s as %s until %s)",
-		r.client, r.count, plural(int(min(r.count, 2)), "time", "times"), strings.Join(r.reasons, ", "), r.last.UTC().Format(time.DateOnly))))
+	fmt.Fprintf(&b, "reason  = %s\n", tomlText(fmt.Sprintf("TODO: ticket and why %s needs it (%s as %s until %s)",
+		r.client, r.history(), strings.Join(r.reasons, ", "), r.last.UTC().Format(time.DateOnly))))
 	fmt.Fprintf(&b, "expires = %s\n", s.src.Now.UTC().AddDate(0, 0, ruleDays).Format(time.DateOnly))
 	return b.String()
+}
+
+// history says how often it was wanted.
+func (r *siteRule) history() string {
+	switch {
+	case r.audited == 0:
+		return "denied " + often(r.denied)
+	case r.denied == 0:
+		return "let through in audit " + often(r.audited)
+	}
+	return "denied " + often(r.denied) + " and let through in audit " + often(r.audited)
 }
 
 func portList(ports []uint16) string {

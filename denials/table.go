@@ -9,6 +9,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"sallyport/rules"
 )
 
 // A table collects rows and writes them aligned. The last column is as long
@@ -115,13 +117,25 @@ func who(name, addr string) string {
 func where(r *Record) string {
 	switch {
 	case r.Host != "":
-		return endpoint(r.Host, r.Port, r.Proto)
+		return wanted(r.Host, r.Port, r.Proto, r.Via)
 	case r.HostRaw != "":
-		return endpoint(r.HostRaw, r.Port, r.Proto)
+		return wanted(r.HostRaw, r.Port, r.Proto, r.Via)
 	case r.Times() > 1:
-		return endpoint(Others, r.Port, r.Proto)
+		return wanted(Others, r.Port, r.Proto, r.Via)
 	}
-	return endpoint("", r.Port, r.Proto)
+	return wanted("", r.Port, r.Proto, r.Via)
+}
+
+// where shows a group's destination.
+func (g *Group) where() string { return wanted(g.Host, g.Port, g.Proto, g.Via) }
+
+// wanted shows what was asked for: an endpoint, or the look-up of a name, which
+// has no port, and whose protocol tells nothing.
+func wanted(host string, port uint16, proto, via string) string {
+	if via == rules.DNS.String() && port == 0 {
+		return strings.TrimSpace(host + " (DNS)")
+	}
+	return endpoint(host, port, proto)
 }
 
 // endpoint shows host:port, and the protocol where it is not TCP.

@@ -194,7 +194,7 @@ func (s *Site) snippet(list []Amendment) (where, toml string) {
 	var b strings.Builder
 	for _, m := range list {
 		if m.Rule != "" {
-			return "anywhere behind the last table of " + s.src.File, m.Rule
+			return "anywhere behind the last table of " + s.file(), m.Rule
 		}
 		cl := s.client(m.Client)
 		if party, ok := strings.CutPrefix(m.Key, "addresses."); ok {
@@ -202,12 +202,24 @@ func (s *Site) snippet(list []Amendment) (where, toml string) {
 		} else {
 			fmt.Fprintf(&b, "%s = %s\n", m.Key, m.Value)
 		}
-		where = fmt.Sprintf("in the [[client]] %q, %s line %d", m.Client, s.src.File, cl.Line)
+		where = fmt.Sprintf("in the [[client]] %q, %s line %d", m.Client, s.file(), cl.Line)
+		if s.src.Embedded {
+			where = fmt.Sprintf("in the [[client]] %q of %s", m.Client, s.file())
+		}
 		if len(cl.Profiles) > 1 && m.Key != "sources" {
 			where += fmt.Sprintf(", profile %s with role %s", cl.Profiles[m.Profile].Profile.Name, cl.Profiles[m.Profile].Role)
 		}
 	}
 	return where, b.String()
+}
+
+// file says which file is to be changed. Of what is inside the binary only a
+// copy can be.
+func (s *Site) file() string {
+	if s.src.Embedded {
+		return `a file of your own for --config: "sallyport denials suggest --whole" prints the embedded one with every change made`
+	}
+	return s.src.File
 }
 
 // Whole returns the configuration's text with every suggestion made that has a

@@ -115,7 +115,7 @@ func WriteReplay(ctx context.Context, o Options, w io.Writer) (Report, error) {
 	if len(p.Changes) > 0 {
 		t := newTable(o.Color, "change", "count", "destination", "client", "was", "would be", "last", "by")
 		for _, c := range p.Changes {
-			t.row(c.Outcome, strconv.FormatUint(c.Count, 10), endpoint(c.Host, c.Port, c.Proto), who(c.ClientName, c.Client),
+			t.row(c.Outcome, strconv.FormatUint(c.Count, 10), c.where(), who(c.ClientName, c.Client),
 				verdictText(c.Verdict, c.Reason), verdictText(c.NewVerdict, c.NewReason), o.when(c.Last), join(c.NewRule, c.NewHint))
 		}
 		t.write(out)

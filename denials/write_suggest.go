@@ -113,13 +113,19 @@ func (sg *Suggestion) write(w *bufio.Writer, o *Options) {
 		head = "\x1b[1m" + head + "\x1b[0m"
 	}
 	_, _ = w.WriteString(head + "\n")
-	labelled(w, "denied", strconv.FormatUint(sg.Count, 10)+" "+plural(int(min(sg.Count, 2)), "time", "times"))
+	denied, audited := tallied(sg.Groups)
+	if denied > 0 || audited == 0 {
+		labelled(w, "denied", often(denied))
+	}
+	if audited > 0 {
+		labelled(w, "audit", "let through "+often(audited))
+	}
 	for i, g := range sg.Groups {
 		if i == 5 {
 			labelled(w, "", fmt.Sprintf("and %d more", len(sg.Groups)-i))
 			break
 		}
-		labelled(w, "", endpoint(g.Host, g.Port, g.Proto)+", "+tag(g.Reason, g.Verdict)+", "+who(g.ClientName, g.Client)+", last "+o.when(g.Last))
+		labelled(w, "", g.where()+", "+tag(g.Reason, g.Verdict)+", "+who(g.ClientName, g.Client)+", last "+o.when(g.Last))
 	}
 	labelled(w, "source", sg.Source)
 	labelled(w, "known", sg.Documented)
@@ -145,6 +151,23 @@ func (sg *Suggestion) write(w *bufio.Writer, o *Options) {
 		indented(w, "    ", sg.TOML)
 	}
 	_, _ = w.WriteString("\n")
+}
+
+// tallied counts what was denied, and what mode "audit" let through instead.
+func tallied(groups []*Group) (denied, audited uint64) {
+	for _, g := range groups {
+		if g.Verdict == VerdictWouldDeny {
+			audited += g.Count
+		} else {
+			denied += g.Count
+		}
+	}
+	return denied, audited
+}
+
+// often spells a count.
+func often(n uint64) string {
+	return strconv.FormatUint(n, 10) + " " + plural(int(min(n, 2)), "time", "times")
 }
 
 func some(w *bufio.Writer, label string, list []string) {

@@ -131,9 +131,11 @@ func (f *denialFlags) run(c *cobra.Command, q query, also prepare) error {
 			return err
 		}
 	}
-	if o.Files, err = f.journals(c, site); err != nil {
+	var cfg *rules.Config
+	if o.Files, cfg, err = f.journals(c, site); err != nil {
 		return f.withCure(err)
 	}
+	f.strangeClient(c.ErrOrStderr(), cfg)
 	o.Now = now
 	if also != nil {
 		if err := also(f, &o, site); err != nil {
@@ -155,24 +157,26 @@ func (f *denialFlags) run(c *cobra.Command, q query, also prepare) error {
 }
 
 // journals lists the files to read: those given, else those of the
-// configuration, which has to be right only where site is needed.
-func (f *denialFlags) journals(c *cobra.Command, site *denials.Site) ([]string, error) {
+// configuration, which has to be right only where site is needed. The
+// configuration is the one that the journal belongs to; nil: nobody knows.
+func (f *denialFlags) journals(c *cobra.Command, site *denials.Site) (files []string, cfg *rules.Config, err error) {
+	if site != nil && (len(f.files) == 0 || f.config != "") {
+		cfg = site.Config
+	}
 	if len(f.files) > 0 {
-		return f.files, nil
+		return f.files, cfg, nil
 	}
 	var path string
-	if site != nil {
-		path = site.Config.Journal.Path
-	} else {
-		var err error
-		if path, err = journalPath(f.config, c.InOrStdin(), c.ErrOrStderr()); err != nil {
-			return nil, err
-		}
+	if cfg != nil {
+		path = cfg.Journal.Path
+	} else if path, cfg, err = journalPath(f.config, c.InOrStdin(), c.ErrOrStderr()); err != nil {
+		return nil, nil, err
 	}
 	if path == "-" {
-		return nil, errors.New(`the journal goes to standard output: save it and say --file FILE`)
+		return nil, nil, errors.New(`the journal goes to standard output: save it and say --file FILE`)
 	}
-	return denials.Files(path)
+	files, err = denials.Files(path)
+	return files, cfg, err
 }
 
 // loadSite reads a --config for queries that hold denials against it.
@@ -186,7 +190,7 @@ func loadSite(file string, stdin io.Reader, now time.Time) (*denials.Site, error
 		return nil, err
 	}
 	return denials.NewSite(denials.Source{
-		File: name, Dir: dir, Text: data, Profiles: profiles, Now: now,
+		File: name, Embedded: file == "", Dir: dir, Text: data, Profiles: profiles, Now: now,
 		Own: func(l rules.Listen) rules.Own { return ownAddresses(l, isLocal) },
 	})
 }

@@ -6,7 +6,9 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"net/netip"
 	"os"
 	"slices"
 	"strings"
@@ -45,6 +47,35 @@ func (f *denialFlags) words(c *cobra.Command) error {
 		}
 	}
 	return nil
+}
+
+// strangeClient says that the configuration has no client of the name asked for.
+// That is no mistake where the name was in use earlier: the journal is older.
+func (f *denialFlags) strangeClient(w io.Writer, cfg *rules.Config) {
+	name := f.options.Filter.Client
+	if name == "" || cfg == nil {
+		return
+	}
+	if _, err := netip.ParsePrefix(name); err == nil {
+		return
+	}
+	if _, err := netip.ParseAddr(name); err == nil {
+		return
+	}
+	var known []string
+	for _, c := range cfg.Clients {
+		if c.Name == name {
+			return
+		}
+		known = append(known, c.Name)
+	}
+	if n := len(known); n > 12 {
+		known = append(known[:12], fmt.Sprintf("and %d more", n-12))
+	} else if n == 0 {
+		known = []string{"none"}
+	}
+	fmt.Fprintf(w, "sallyport: warning: --client: %s has no [[client]] %q; there are %s; only records of an earlier configuration can match\n",
+		cfg.File, name, strings.Join(known, ", "))
 }
 
 func completeWords(c *cobra.Command) {

@@ -97,29 +97,30 @@ func loadConfig(file string, stdin io.Reader) (*rules.Config, rules.Problems, er
 }
 
 // journalPath finds the journal of a --config, for those who only read it. A
-// mistake elsewhere in the file is said, and no reason not to.
-func journalPath(file string, stdin io.Reader, warn io.Writer) (string, error) {
+// mistake elsewhere in the file is said, and no reason not to; then there is no
+// configuration to return.
+func journalPath(file string, stdin io.Reader, warn io.Writer) (string, *rules.Config, error) {
 	profiles, err := shippedProfiles()
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
 	name, dir, data, err := readConfig(file, stdin)
 	if err != nil {
-		return "", fmt.Errorf("%w; a journal can be read without it: --file FILE", err)
+		return "", nil, fmt.Errorf("%w; a journal can be read without it: --file FILE", err)
 	}
 	cfg, problems := rules.ParseConfig(name, dir, data, profiles)
 	if cfg != nil {
-		return cfg.Journal.Path, nil
+		return cfg.Journal.Path, cfg, nil
 	}
 	path, err := rules.JournalOf(name, dir, data)
 	if err != nil {
-		return "", fmt.Errorf("%w\nname the journal itself: --file FILE", err)
+		return "", nil, fmt.Errorf("%w\nname the journal itself: --file FILE", err)
 	}
 	for line := range strings.SplitSeq(problems.Error(), "\n") {
 		fmt.Fprintln(warn, "sallyport: warning:", line)
 	}
 	fmt.Fprintf(warn, "sallyport: warning: this configuration could not start; reading the journal that it names, %s (another one: --file FILE)\n", path)
-	return path, nil
+	return path, nil, nil
 }
 
 // checkJournal warns of a journal that this user could not write here. It may

@@ -132,6 +132,20 @@ func TestNFTFlags(t *testing.T) {
 	}
 }
 
+// The address of a network without its length is a slip, and would let the
+// clients reach nothing.
+func TestNFTLocalNetwork(t *testing.T) {
+	for flag, want := range map[string]string{
+		"10.20.0.0": "say 10.20.0.0/16,", "10.20.30.0": "say 10.20.30.0/24,", "10.0.0.0": "say 10.0.0.0/8,", "fd00:20::": "say fd00:20::/64,",
+		"10.20.0.0/32": "", "10.20.0.1": "", "10.0.0.0/8": "", "fd00:20::1": "", "fd00:20::/128": "", "fd00:20::/64": "",
+	} {
+		code, out, diag := command(t, "", "nft", "--config", "testdata/nft/site.toml", "--local", flag)
+		if refused := code == 2 && out == ""; refused != (want != "") || !strings.Contains(diag, want) {
+			t.Errorf("--local %s: exit %d, printed %d bytes, said %s", flag, code, len(out), diag)
+		}
+	}
+}
+
 func TestTargets(t *testing.T) {
 	for _, c := range []struct {
 		listen string
