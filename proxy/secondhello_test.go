@@ -157,3 +157,26 @@ func TestAnswerInPieces(t *testing.T) {
 		}
 	}
 }
+
+// However an answer is cut, it is read to the same end, and what is settled is
+// never a request for another hello.
+func FuzzAnswer(f *testing.F) {
+	f.Add([]byte(serverHello(retryRandom)), 7)
+	f.Add([]byte(serverHello(strings.Repeat("r", 32))), 1)
+	f.Add([]byte("\x15\x03\x03\x00\x02\x01\x70"+serverHello(retryRandom)), 9)
+	f.Add([]byte("\x16\x03\x03\x00\x04\x02\x00\x00\x28"), 3)
+	f.Add([]byte("HTTP/1.1 400 Bad Request\r\n"), 2)
+	f.Fuzz(func(t *testing.T, b []byte, n int) {
+		var whole, cut answerScan
+		whole.take(b)
+		for piece := range slices.Chunk(b, max(1, n)) {
+			cut.take(piece)
+		}
+		if whole.settled.Load() != cut.settled.Load() {
+			t.Errorf("whole %t, in pieces of %d %t", whole.settled.Load(), n, cut.settled.Load())
+		}
+		if len(b) >= answerSize && b[0] == recordHandshake && b[recordHeader] == typeServerHello && string(b[randomAt:answerSize]) == retryRandom && whole.settled.Load() {
+			t.Error("a request for another hello is taken for an answer")
+		}
+	})
+}
