@@ -15,6 +15,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -31,21 +32,33 @@ type debian struct {
 	ended  chan struct{}
 }
 
-// newDebian makes what debootstrap makes of Debian 12: the least, and systemd.
-// SALLYPORT_E2E_DEBIAN names a directory that has been made so already.
+// madeDebian is what debootstrap makes of Debian 12: the least, and systemd. It is
+// made once; SALLYPORT_E2E_DEBIAN names a directory that has been made so already.
+var madeDebian = sync.OnceValues(func() (string, error) {
+	if ready := os.Getenv("SALLYPORT_E2E_DEBIAN"); ready != "" {
+		return ready, nil
+	}
+	root := filepath.Join(workDir, "debian")
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
+	defer cancel()
+	make := exec.CommandContext(ctx, "debootstrap", "--variant=minbase", "--include=systemd,systemd-sysv,iproute2", "bookworm", root)
+	if out, err := make.CombinedOutput(); err != nil {
+		return "", errorf("%q: %w\n%s", make.Args, err, out)
+	}
+	return root, nil
+})
+
+// newDebian copies that for one host.
 func newDebian(t *testing.T) *debian {
 	t.Helper()
 	need(t, "debootstrap", "systemd-nspawn", "nsenter")
-	d := &debian{root: filepath.Join(t.TempDir(), "debian")}
-	make := []string{"debootstrap", "--variant=minbase", "--include=systemd,systemd-sysv,iproute2", "bookworm", d.root}
-	if ready := os.Getenv("SALLYPORT_E2E_DEBIAN"); ready != "" {
-		make = []string{"cp", "-a", ready, d.root}
+	made, err := madeDebian()
+	if err != nil {
+		missing(t, "there is no Debian to be had: %v", err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, make[0], make[1:]...)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		missing(t, "there is no Debian to be had: %q: %v\n%s", make, err, out)
+	d := &debian{root: filepath.Join(t.TempDir(), "debian")}
+	if out, err := exec.CommandContext(t.Context(), "cp", "-a", made, d.root).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
 	}
 	return d
 }

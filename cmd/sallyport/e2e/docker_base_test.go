@@ -42,7 +42,8 @@ func (d *daemon) importBase(t *testing.T) {
 		"-", baseImage)
 	cmd.Env = append(cmd.Env, "DOCKER_HOST="+d.host())
 	cmd.Stdin = r
-	out, err := cmd.CombinedOutput()
+	var out []byte
+	err := d.gateway.do(func() (err error) { out, err = cmd.CombinedOutput(); return err })
 	r.Close()
 	if werr := <-written; err != nil || werr != nil {
 		t.Fatalf("docker import: %v %v\n%s", err, werr, out)

@@ -124,9 +124,8 @@ git init -q -b main work && cd work
 echo "fetched through the gate" > README && git add README
 git -c user.name=origin -c user.email=origin@example.org commit -q -m origin
 cd .. && git clone -q --bare work www/git/repo.git && git -C www/git/repo.git update-server-info`
-	cmd := command(t.Context(), l.dir, "sh", "-c", script)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("git repository: %v\n%s", err, out)
+	if r := l.internet.run(t, l.dir, "", "sh", "-c", script); r.code != 0 {
+		t.Fatalf("git repository: %v", r)
 	}
 	return root
 }

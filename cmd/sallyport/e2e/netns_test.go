@@ -149,7 +149,8 @@ func (r result) String() string {
 func (r result) all() string { return r.stdout + r.stderr }
 
 // command prepares a command without the environment of the test: no proxy
-// variables, no configuration from home.
+// variables, no configuration from home. It is killed with the thread that starts
+// it, which must therefore be locked, as in do.
 func command(ctx context.Context, dir, name string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir = dir

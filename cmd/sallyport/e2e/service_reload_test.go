@@ -19,8 +19,8 @@ import (
 // and leaves no trace outside, and tunnels that both permit stay open.
 func TestReloadUnderLoad(t *testing.T) {
 	s := newService(t)
-	in := []string{s.configuration(s.rule("now-and-then")), s.configuration("[limits]\ndns_qps = 100000\n")}
-	in[0] += "[limits]\ndns_qps = 100000\n"
+	const limits = "[limits]\ndns_qps = 100000\ndns_tcp = 2000\n" // above what a load has under way
+	in := []string{s.configuration(s.rule("now-and-then"), limits), s.configuration(limits)}
 	s.configure(t, in[0])
 	s.activate(t)
 	kept := make([]func() error, 5)
