@@ -78,6 +78,7 @@ type Zone struct {
 type Limits struct {
 	Cache             int // answers kept; 10 000
 	QPS               int // queries a second that need an upstream, of one client (IPv6: of one /64), as burst too; 1000; negative: no limit
+	WildcardNames     int // different names below wildcards that one client may have looked up in 5 minutes; 500; negative: no limit
 	UnknownQPS        int // replies a second sent to all unknown clients together; 100
 	TCP               int // TCP connections; 256
 	TCPPerClient      int // TCP connections of one client; 32
@@ -101,6 +102,7 @@ func (c Config) withDefaults() Config {
 	}
 	orInt(&c.Limits.Cache, 10_000)
 	orInt(&c.Limits.QPS, 1000)
+	orInt(&c.Limits.WildcardNames, 500)
 	orInt(&c.Limits.UnknownQPS, 100)
 	orInt(&c.Limits.TCP, 256)
 	orInt(&c.Limits.TCPPerClient, 32)

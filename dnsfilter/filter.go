@@ -21,15 +21,18 @@ type Filter struct {
 	flow     atomic.Uint64
 	clients  *rates
 	unknown  *bucket
-	waiting  *counts // queries that wait for an upstream
-	conns    *counts // TCP connections
-	foreign  *counts // of them, those of nobody that is known
+	waiting  *counts  // queries that wait for an upstream
+	conns    *counts  // TCP connections
+	foreign  *counts  // of them, those of nobody that is known
+	uniques  *uniques // names below wildcards
 	pins     *pins
 	replan   chan struct{}           // Ahead may say something else now
 	running  atomic.Pointer[service] // of Serve; nil: it does not run
 
-	// reach is Decision.Reach; tests without a compiled policy replace it.
+	// reach is Decision.Reach, wild is Decision.ByWildcard; tests without a
+	// compiled policy replace them.
 	reach func(rules.Decision, netip.AddrPort) rules.Reason
+	wild  func(rules.Decision) bool
 
 	life context.Context // of the flights: until Close
 	end  context.CancelFunc
@@ -40,9 +43,9 @@ type Filter struct {
 // New makes a Filter. It opens nothing: Serve answers queries, Lookup asks.
 func New(cfg Config) (*Filter, error) {
 	cfg = cfg.withDefaults()
-	f := &Filter{cfg: cfg, start: cfg.Now(), reach: rules.Decision.Reach}
+	f := &Filter{cfg: cfg, start: cfg.Now(), reach: rules.Decision.Reach, wild: rules.Decision.ByWildcard}
 	f.clients, f.waiting, f.conns, f.foreign = newRates(), newCounts(), newCounts(), newCounts()
-	f.pins, f.replan = newPins(), make(chan struct{}, 1)
+	f.uniques, f.pins, f.replan = newUniques(), newPins(), make(chan struct{}, 1)
 	f.unknown = newBucket(cfg.Limits.UnknownQPS)
 	if err := f.Reload(cfg); err != nil {
 		return nil, err
@@ -77,6 +80,7 @@ func (f *Filter) Reload(cfg Config) error {
 	}
 	l := cfg.Limits
 	f.clients.set(l.QPS)
+	f.uniques.set(l.WildcardNames)
 	f.waiting.set(l.InFlight, l.InFlightPerClient)
 	f.conns.set(l.TCP, l.TCPPerClient)
 	f.foreign.set(max(1, l.TCP/16), max(1, l.TCPPerClient/16))
@@ -149,6 +153,12 @@ func (f *Filter) begin(q *query, r *resolver, a *rules.Attempt, key, out []byte)
 	if d.Allowed() && !f.clients.allow(q.client.Addr(), q.arrived.Sub(f.start)) {
 		a.Provisional, a.Fault, a.Detail = false, rules.Limit, "queries a second that need an upstream"
 		d = f.refuse(*a)
+	}
+	if d.Allowed() {
+		if over := f.AdmitName(q.client.Addr(), d, a.Authority); over != "" {
+			a.Provisional, a.Fault, a.Detail = false, rules.Limit, over
+			d = f.refuse(*a)
+		}
 	}
 	if !d.Allowed() {
 		f.waiting.give(q.client.Addr())

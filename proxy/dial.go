@@ -150,6 +150,11 @@ func (p *Proxy) dialGranted(ctx context.Context, d rules.Decision, a rules.Attem
 
 // reached returns the addresses that a wants and d reaches, at least one.
 func (p *Proxy) reached(ctx context.Context, d rules.Decision, a rules.Attempt) ([]netip.Addr, rules.Attempt, error) {
+	if name := a.Target(); !name.IsZero() && p.cfg.AdmitName != nil {
+		if over := p.cfg.AdmitName(a.Client.Addr(), d, name); over != "" {
+			return nil, a, p.overLimit(a, over)
+		}
+	}
 	addrs, err := p.resolve(ctx, &a)
 	if err != nil {
 		return nil, a, err
@@ -189,7 +194,7 @@ func (p *Proxy) resolve(ctx context.Context, a *rules.Attempt) ([]netip.Addr, er
 		return nil, &dialError{fault: dialNoName, err: errors.New("no resolver")}
 	}
 	if !p.lookups.take(a.Client.Addr(), maxLookups) {
-		return nil, p.overLookups(*a)
+		return nil, p.overLimit(*a, "too many look-ups of this client are under way")
 	}
 	found, err := p.lookup(ctx, a.Client.Addr(), name)
 	if err != nil {
@@ -221,9 +226,9 @@ func (p *Proxy) lookup(ctx context.Context, client netip.Addr, name rules.Name) 
 	return p.cfg.Lookup(ctx, name)
 }
 
-// overLookups puts on record that a client has its share of look-ups under way.
-func (p *Proxy) overLookups(a rules.Attempt) *deniedError {
-	a.Provisional, a.Fault, a.Detail = true, rules.Limit, "too many look-ups of this client are under way"
+// overLimit puts on record that a client has its share of look-ups.
+func (p *Proxy) overLimit(a rules.Attempt, detail string) *deniedError {
+	a.Provisional, a.Fault, a.Detail = true, rules.Limit, detail
 	return &deniedError{a, p.ask(a)}
 }
 

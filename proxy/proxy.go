@@ -28,6 +28,9 @@ type Config struct {
 	// Lookup resolves a name that was granted. Of a name that does not exist it
 	// says so by a *net.DNSError with IsNotFound.
 	Lookup func(context.Context, rules.Name) ([]netip.Addr, error)
+	// AdmitName tells why a client may not have one more name looked up for which
+	// it has the grant d, "" where it may; nil: it may always.
+	AdmitName func(client netip.Addr, d rules.Decision, name rules.Name) string
 	// Pinned returns the names that a client was told an address for; nil: none.
 	Pinned func(client, addr netip.Addr) []rules.Name
 	// NextFlow numbers flows; nil: from 1.

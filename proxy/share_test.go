@@ -153,30 +153,7 @@ func TestLookupShare(t *testing.T) {
 	for range maxLookups {
 		b.p.lookups.take(local, maxLookups)
 	}
-	held := func(way string) {
-		t.Helper()
-		b.eventually("a decision", func() bool { return len(b.journal.decisions()) > 0 })
-		b.journal.mu.Lock()
-		r := b.journal.finals[0]
-		b.journal.finals = nil
-		b.journal.mu.Unlock()
-		if r.d.Allowed() || r.d.Why() != rules.Limit || !strings.Contains(r.a.Detail, "look-ups") {
-			t.Errorf("%s: decision %v (%s)", way, r.d.Why(), r.a.Detail)
-		}
-	}
-	if _, got := b.answerFrom("127.0.0.1", "a.example:443"); got != "HTTP/1.1 503" {
-		t.Errorf("CONNECT: answer %q", got)
-	}
-	held("CONNECT")
-	b.exchange("GET http://a.example/ HTTP/1.1\r\nHost: a.example\r\n\r\n").want(503, "limit")
-	held("HTTP")
-	conn := b.to("8.8.8.8:443")
-	conn.Write(helloFor(t, "a.example"))
-	b.wantEndOf(conn, endsAlert, rules.Limit)
-	held("redirected")
-	b.exchangeTo("8.8.8.8:80", "GET / HTTP/1.1\r\nHost: a.example\r\n\r\n").want(503, "limit")
-	held("redirected HTTP")
-	b.wantNoTrace()
+	b.wantNoLookup("look-ups")
 
 	if _, got := b.answerFrom("127.0.0.2", "a.example:443"); got != "HTTP/1.1 200" {
 		t.Errorf("another client: answer %q", got)
@@ -188,6 +165,55 @@ func TestLookupShare(t *testing.T) {
 	if n := b.p.lookups.per[local]; n != maxLookups-1 {
 		t.Errorf("%d look-ups counted", n)
 	}
+}
+
+// A name that a client may not have looked up any more is denied by every way.
+func TestAdmitName(t *testing.T) {
+	var asked []string
+	b := newBehind(t, func(c *Config) {
+		c.AdmitName = func(client netip.Addr, d rules.Decision, name rules.Name) string {
+			if client.String() != "127.0.0.1" || !d.Allowed() || name.String() != "a.example" {
+				t.Errorf("asked about %v, %v, %v", client, d.Why(), name)
+			}
+			asked = append(asked, name.String())
+			return "its names are used up"
+		}
+	})
+	b.origin("8.8.8.8:443", nil)
+	b.wantNoLookup("used up")
+	if len(asked) != 4 {
+		t.Errorf("asked about %q", asked)
+	}
+}
+
+// wantNoLookup comes by every way with the name of an origin, which must be
+// denied with that detail and leave no trace.
+func (b *behind) wantNoLookup(detail string) {
+	b.t.Helper()
+	held := func(way string) {
+		b.t.Helper()
+		b.eventually("a decision", func() bool { return len(b.journal.decisions()) > 0 })
+		b.journal.mu.Lock()
+		r := b.journal.finals[0]
+		b.journal.finals = nil
+		b.journal.mu.Unlock()
+		if r.d.Allowed() || r.d.Why() != rules.Limit || !strings.Contains(r.a.Detail, detail) {
+			b.t.Errorf("%s: decision %v (%s)", way, r.d.Why(), r.a.Detail)
+		}
+	}
+	if _, got := b.answerFrom("127.0.0.1", "a.example:443"); got != "HTTP/1.1 503" {
+		b.t.Errorf("CONNECT: answer %q", got)
+	}
+	held("CONNECT")
+	b.exchange("GET http://a.example/ HTTP/1.1\r\nHost: a.example\r\n\r\n").want(503, "limit")
+	held("HTTP")
+	conn := b.to("8.8.8.8:443")
+	conn.Write(helloFor(b.t, "a.example"))
+	b.wantEndOf(conn, endsAlert, rules.Limit)
+	held("redirected")
+	b.exchangeTo("8.8.8.8:80", "GET / HTTP/1.1\r\nHost: a.example\r\n\r\n").want(503, "limit")
+	held("redirected HTTP")
+	b.wantNoTrace()
 }
 
 // A client on the link is known by its address, whatever the interface.

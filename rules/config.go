@@ -75,10 +75,11 @@ type ProcessConfig struct {
 }
 
 // Limits is the [limits] table. Counts are of things open at once, DNSQPS is
-// queries a second from one client address that need an upstream.
+// queries a second from one client address that need an upstream, WildcardNames
+// is different names below wildcards that one may use in five minutes.
 type Limits struct {
 	Connections, PerClient, Sniffing, UDPFlows      int
-	DNSQPS, DNSTCP, Cache                           int
+	DNSQPS, DNSTCP, Cache, WildcardNames            int
 	Idle, HalfClosed, Sniff, Handshake, Dial, Drain time.Duration
 }
 
@@ -260,7 +261,8 @@ func (c *Config) readLimits(t *table) {
 		Connections: t.integer("connections", 16384, 1, 1<<20), PerClient: t.integer("per_client", 4096, 1, 1<<20),
 		Sniffing: t.integer("sniffing", 4096, 1, 1<<20), UDPFlows: t.integer("udp_flows", 4096, 1, 1<<20),
 		DNSQPS: t.integer("dns_qps", 1000, 1, 1<<24), DNSTCP: t.integer("dns_tcp", 256, 1, 1<<20), Cache: t.integer("cache", 10000, 16, 1<<24),
-		Idle: t.duration("idle", 10*time.Minute, time.Second), HalfClosed: t.duration("half_closed", time.Minute, time.Second),
+		WildcardNames: t.integer("wildcard_names", 500, 1, 1<<20),
+		Idle:          t.duration("idle", 10*time.Minute, time.Second), HalfClosed: t.duration("half_closed", time.Minute, time.Second),
 		Sniff: t.duration("sniff", 5*time.Second, 100*time.Millisecond), Handshake: t.duration("handshake", 10*time.Second, 100*time.Millisecond),
 		Dial: t.duration("dial", 10*time.Second, 100*time.Millisecond), Drain: t.duration("drain", 20*time.Second, 0),
 	}

@@ -104,6 +104,7 @@ flows = "/var/flows.jsonl"
 hardening = "best-effort"
 [limits]
 idle = "90s"
+wildcard_names = 20
 `), testProfiles(t))
 	if c == nil || len(problems) > 0 {
 		t.Fatal(problems)
@@ -119,7 +120,7 @@ idle = "90s"
 		"audit is the client's":         cl.Audit && !c.Audit,
 		"one profile in two roles":      len(cl.Profiles) == 2 && cl.Profiles[0].Role == "manager" && cl.Profiles[1].Role == "agent",
 		"the port is one profile's":     cl.Profiles[0].Ports["upgrade"] == 4431 && len(cl.Profiles[1].Ports) == 0,
-		"a limit is read":               c.Limits.Idle == 90*time.Second,
+		"a limit is read":               c.Limits.Idle == 90*time.Second && c.Limits.WildcardNames == 20,
 		"hardening is read":             c.Process.Hardening == "best-effort",
 		"the others have defaults":      c.Limits.HalfClosed == time.Minute && c.Limits.Connections == 16384 && c.Limits.Sniff == 5*time.Second,
 		"upstreams have a default":      slices.Equal(c.DNS.Upstreams, []string{"system"}) && c.DNS.Denied == "nxdomain",

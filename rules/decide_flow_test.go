@@ -35,6 +35,32 @@ func TestDecideSelf(t *testing.T) {
 	}
 }
 
+// What only a wildcard permits is known: the labels are the client's choice (F3).
+func TestByWildcard(t *testing.T) {
+	p := compiled(t, site, today)
+	for _, c := range []struct {
+		what string
+		a    Attempt
+		want bool
+	}{
+		{"below a wildcard", try(mgr, "x.cdn.product.example:443"), true},
+		{"the look-up of that", asks(mgr, "deep.x.cdn.product.example", 1), true},
+		{"an exact name", try(mgr, "www.product.example:443"), false},
+		{"its look-up", asks(mgr, "www.product.example", 1), false},
+		{"in an internal zone", asks(mgr, "anything.corp.example", 1), false},
+		{"a denied name", try(mgr, "evil.test:443"), false},
+		{"an address", try(whole, "192.0.2.1:9180"), false},
+		{"what audit lets through", asks(audited, "evil.test", 1), false},
+	} {
+		if d := p.Decide(c.a); d.ByWildcard() != c.want {
+			t.Errorf("%s: %t (%s)", c.what, !c.want, d.Text())
+		}
+	}
+	if (Decision{}).ByWildcard() {
+		t.Error("no decision is by a wildcard")
+	}
+}
+
 func TestDecideDNS(t *testing.T) {
 	const a, txt, aaaa, https, svcb, anyType = 1, 16, 28, 65, 64, 255
 	checkDecisions(t, compiled(t, site, today), []decisionCase{

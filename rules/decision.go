@@ -62,6 +62,12 @@ func (d Decision) Why() Reason {
 // (any = true): nothing is sniffed then.
 func (d Decision) Opaque() bool { return d.Verdict == Allow && d.Rule != nil && d.Rule.Any }
 
+// ByWildcard tells whether a name is permitted only by a wildcard above it: then
+// the labels below that are the client's choice.
+func (d Decision) ByWildcard() bool {
+	return d.Verdict == Allow && d.grant != nil && !d.name.IsZero() && d.scope.names.whole(d.name)&saysExact == 0
+}
+
 // ByPin tells whether a redirected flow is permitted only because the client
 // was told its address for a permitted name, and not by a rule that names the
 // address.

@@ -89,7 +89,7 @@ func newGateway(file string, stdin io.Reader, cfg *rules.Config, log *slog.Logge
 	l := cfg.Limits
 	g.proxy = proxy.New(proxy.Config{
 		Decide: g.recorder, Check: &g.live, Closed: g.unmet.closed,
-		Lookup: lookupBy(g.filter), Pinned: g.filter.Pinned, NextFlow: g.nextFlow, Log: log,
+		Lookup: lookupBy(g.filter), AdmitName: g.filter.AdmitName, Pinned: g.filter.Pinned, NextFlow: g.nextFlow, Log: log,
 		Known: func(addr netip.Addr) bool { return g.live.Load().ClientOf(addr) != nil },
 		Limits: proxy.Limits{
 			Connections: l.Connections, PerClient: l.PerClient, Sniffing: l.Sniffing,
@@ -113,7 +113,7 @@ func (g *gateway) dnsConfig(cfg *rules.Config) (dnsfilter.Config, error) {
 	}
 	c := dnsfilter.Config{
 		Decide: g.recorder, Known: g.known, Hosts: cfg.Hosts, Denied: denied, NextFlow: g.nextFlow, Log: g.log,
-		Limits:  dnsfilter.Limits{Cache: cfg.Limits.Cache, QPS: cfg.Limits.DNSQPS, TCP: cfg.Limits.DNSTCP},
+		Limits:  dnsfilter.Limits{Cache: cfg.Limits.Cache, QPS: cfg.Limits.DNSQPS, TCP: cfg.Limits.DNSTCP, WildcardNames: cfg.Limits.WildcardNames},
 		Observe: g.metrics.answered, ObserveUpstream: g.metrics.tried,
 	}
 	c.Pins = len(cfg.Listen.Transparent) > 0

@@ -116,7 +116,7 @@ func TestPendingKeysAreSaid(t *testing.T) {
 		{"the same again", moved + "# 2\n", "; [listen] takes effect at the next start\n"},
 		{"the journal, too", strings.Replace(moved, "denials.jsonl", "d.jsonl", 1), "; [listen], [journal] take effect at the next start\n"},
 		{"hardening", readySite + "[process]\nhardening = \"off\"\n", "; [process] takes effect at the next start\n"},
-		{"a limit that is live", readySite + "[limits]\ncache = 99\n", ""},
+		{"a limit that is live", readySite + "[limits]\ncache = 99\nwildcard_names = 20\n", ""},
 		{"taken back", readySite, ""},
 	} {
 		write(c.text)

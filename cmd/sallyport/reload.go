@@ -92,7 +92,7 @@ func (g *gateway) tryReload() error {
 // needRestart lists the keys that differ and that a running process cannot change.
 func needRestart(old, cfg *rules.Config) []string {
 	was, is := old.Limits, cfg.Limits
-	was.Cache, was.DNSQPS, was.DNSTCP = is.Cache, is.DNSQPS, is.DNSTCP // these a reload changes
+	was.Cache, was.DNSQPS, was.DNSTCP, was.WildcardNames = is.Cache, is.DNSQPS, is.DNSTCP, is.WildcardNames // these a reload changes
 	var keys []string
 	for _, k := range []struct {
 		key    string
