@@ -70,7 +70,7 @@ func (s *answerScan) look() {
 // recordSize reads the length in a record's header.
 func recordSize(b []byte) int { return int(b[3])<<8 | int(b[4]) }
 
-// awaitAnswer passes on what a client sends behind its hello, record by record,
+// awaitAnswer passes on what a client sends behind its hello, in whole records,
 // until there can be no second hello: the server has answered otherwise, or the
 // second one is judged. A client can send it before it is asked for.
 func (r *relay) awaitAnswer(first hello) error {
@@ -80,7 +80,7 @@ func (r *relay) awaitAnswer(first hello) error {
 	var err error
 	for !r.answer.settled.Load() {
 		n := 0
-		if n, err = r.nextRecord(&scan, first); n > 0 {
+		if n, err = r.nextRecords(&scan, first); n > 0 {
 			err = r.pass(n)
 		} else if err == nil {
 			err = c.fill(maxHelloRecords)
@@ -101,32 +101,44 @@ func (r *relay) awaitAnswer(first hello) error {
 	return err
 }
 
-// nextRecord returns how many bytes of c.pre may pass, 0 where more are needed.
-func (r *relay) nextRecord(scan *helloScan, first hello) (n int, err error) {
+// nextRecords returns how many bytes of c.pre may pass, 0 where more are
+// needed. Records that carry no hello pass together: else whoever sends tiny
+// ones would cost a write and a packet for each.
+func (r *relay) nextRecords(scan *helloScan, first hello) (n int, err error) {
 	b := r.f.c.pre
-	if len(b) < recordHeader {
-		return 0, nil
+	for len(b)-n >= recordHeader && b[n] != recordHandshake {
+		size := recordSize(b[n:])
+		if b[n] < recordChangeCipher || b[n] > recordHeartbeat || size > maxCiphered {
+			if n == 0 {
+				err = r.denySecond(hello{}, rules.MalformedRequest, "no TLS record behind the ClientHello")
+			}
+			return n, err
+		}
+		if len(b)-n < recordHeader+size {
+			return n, nil
+		}
+		n += recordHeader + size
 	}
+	if n > 0 || len(b) < recordHeader {
+		return n, nil
+	}
+	return r.nextHello(scan, first)
+}
+
+// nextHello is nextRecords where a hello begins.
+func (r *relay) nextHello(scan *helloScan, first hello) (n int, err error) {
+	h, fault, detail, more := scan.parse(r.f.c.pre)
 	switch {
-	case b[0] == recordHandshake:
-		h, fault, detail, more := scan.parse(b)
-		switch {
-		case more:
-			return 0, nil
-		case fault == rules.ReasonNone && (h.hasSNI != first.hasSNI || h.sni != first.sni || h.ech != first.ech):
-			fault, detail = rules.MalformedRequest, "the second ClientHello names another server than the first"
-		}
-		if fault != rules.ReasonNone {
-			return 0, r.denySecond(h, fault, detail)
-		}
-		r.answer.settled.Store(true) // nobody may ask twice
-		return scan.next, nil
-	case b[0] < recordChangeCipher || b[0] > recordHeartbeat || recordSize(b) > maxCiphered:
-		return 0, r.denySecond(hello{}, rules.MalformedRequest, "no TLS record behind the ClientHello")
-	case len(b) < recordHeader+recordSize(b):
+	case more:
 		return 0, nil
+	case fault == rules.ReasonNone && (h.hasSNI != first.hasSNI || h.sni != first.sni || h.ech != first.ech):
+		fault, detail = rules.MalformedRequest, "the second ClientHello names another server than the first"
 	}
-	return recordHeader + recordSize(b), nil
+	if fault != rules.ReasonNone {
+		return 0, r.denySecond(h, fault, detail)
+	}
+	r.answer.settled.Store(true) // nobody may ask twice
+	return scan.next, nil
 }
 
 // denySecond puts the denial on record and ends the flow.

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"sallyport/rules"
 )
 
@@ -179,4 +181,48 @@ func FuzzAnswer(f *testing.F) {
 			t.Error("a request for another hello is taken for an answer")
 		}
 	})
+}
+
+// Whoever sends tiny records behind a hello is not paid a write for each.
+func TestTinyRecordsPassTogether(t *testing.T) {
+	w := newWorld(t, nil)
+	a := string(helloFor(t, "a.example"))
+	segments := make(chan int, 1)
+	o := w.origin("8.8.8.8:443", func(conn *net.TCPConn, r io.Reader) {
+		io.ReadFull(r, make([]byte, len(a)))
+		io.WriteString(conn, serverHello(retryRandom))
+		io.Copy(io.Discard, r)
+		segments <- segmentsReceived(t, conn)
+	})
+	tiny := strings.Repeat("\x17\x03\x03\x00\x00", 100_000)
+	conn, r := w.tunnelTo("a.example:443", a)
+	io.ReadFull(r, make([]byte, len(serverHello(retryRandom))))
+	io.WriteString(conn, tiny)
+	conn.CloseWrite()
+	io.Copy(io.Discard, r)
+	w.idle()
+	if got := o.received(); got != a+tiny {
+		t.Errorf("origin got %d bytes, not %d", len(got), len(a+tiny))
+	}
+	if n := <-segments; n > 2000 {
+		t.Errorf("%d segments for 100000 records", n)
+	}
+}
+
+// segmentsReceived asks the kernel how many segments with data came.
+func segmentsReceived(t *testing.T, conn *net.TCPConn) (n int) {
+	t.Helper()
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw.Control(func(fd uintptr) {
+		info, err := unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		n = int(info.Data_segs_in)
+	})
+	return n
 }
