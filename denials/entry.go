@@ -65,11 +65,15 @@ type foldKey struct {
 	port    uint16
 	name    rules.Name
 	addr    netip.Addr
+	client  string // its name: one network can have several
 }
 
 func (e *entry) key() foldKey {
 	k := foldKey{event: e.event, verdict: e.d.Verdict, would: e.d.Would, reason: e.d.Why(),
 		via: e.a.Via, proto: e.a.Proto, port: e.a.Dest.Port(), name: e.a.Target()}
+	if e.d.Client != nil {
+		k.client = e.d.Client.Name
+	}
 	if k.name.IsZero() {
 		if k.addr = e.a.Dest.Addr(); !k.addr.IsValid() {
 			k.name = e.a.Host

@@ -21,7 +21,8 @@ const (
 	rawLeast     = 64
 )
 
-// A client is one source address of late.
+// A client is one source of late, as rules.SourceOf counts them: a host that
+// may use any number of addresses has one budget.
 type client struct {
 	window  int64 // the second that the budgets are for
 	denials int   // left of this second's budget

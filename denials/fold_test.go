@@ -110,3 +110,46 @@ func TestUnreadableTextIsBounded(t *testing.T) {
 		t.Errorf("%d records with %v octets of text", len(rs), text)
 	}
 }
+
+// A host that sends from any number of addresses has one budget, and none of
+// its denials is lost.
+func TestManyAddressesOfOneHost(t *testing.T) {
+	for _, format := range []string{"2001:db8:1:2::%x", "127.0.1.%d"} {
+		j := open(t, func(c *Config) { now := time.Now(); c.Now = func() time.Time { return now } })
+		mine := &rules.Client{Name: "es-manager"}
+		r := NewRecorder(deciderFunc(func(rules.Attempt) rules.Decision {
+			return rules.Decision{Reason: rules.NotListed, Client: mine}
+		}), j, nil)
+		const addresses = 255
+		for i := range addresses * 4 {
+			r.Decide(connect(t, fmt.Sprintf(format, i%addresses), "evil.example"))
+		}
+		if err := j.Close(); err != nil {
+			t.Fatal(err)
+		}
+		rs := records(t, j.cfg.Path)
+		total, _ := denied(rs)
+		if total != addresses*4 || len(rs) != perSecond+1 {
+			t.Errorf("%s: %d denials in %d lines", format, total, len(rs))
+		}
+		if last := rs[len(rs)-1]; last.ClientName != "es-manager" || last.Client != "" || last.Host != "evil.example" {
+			t.Errorf("%s: folded into %+v", format, last)
+		}
+	}
+}
+
+// Two clients of one network are told apart where their denials are counted.
+func TestNeighboursAreToldApart(t *testing.T) {
+	var c client
+	seed := maphash.MakeSeed()
+	for _, owner := range []*rules.Client{{Name: "a"}, {Name: "b"}} {
+		for range 3 {
+			e := denial(t, "evil.example", 1)
+			e.d.Client = owner
+			c.fold(e, seed)
+		}
+	}
+	if es := c.take(nil); len(es) != 2 || es[0].count != 3 || es[0].d.Client.Name != "a" || es[1].d.Client.Name != "b" {
+		t.Errorf("%+v", es)
+	}
+}

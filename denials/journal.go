@@ -151,7 +151,7 @@ func (j *Journal) record(e *entry) {
 	if out == nil {
 		return
 	}
-	addr := e.a.Client.Addr()
+	addr := rules.SourceOf(e.a.Client.Addr())
 	window := j.window(e.at)
 	sh := &j.shards[maphash.Comparable(j.seed, addr)%shards]
 	sh.mu.Lock()
@@ -167,7 +167,7 @@ func (j *Journal) record(e *entry) {
 
 // refold takes back a decision that could not be written.
 func (j *Journal) refold(e *entry) {
-	addr := e.a.Client.Addr()
+	addr := rules.SourceOf(e.a.Client.Addr())
 	sh := &j.shards[maphash.Comparable(j.seed, addr)%shards]
 	sh.mu.Lock()
 	defer sh.mu.Unlock()

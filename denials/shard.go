@@ -11,7 +11,7 @@ import (
 
 const (
 	shards       = 32
-	shardClients = 256  // source addresses that a shard tells apart
+	shardClients = 256  // sources that a shard tells apart
 	shardUnknown = 128  // of these, addresses that the configuration does not know
 	unknownRate  = 2000 // records a second, one by one, of all unknown clients together
 )
@@ -27,7 +27,7 @@ type shard struct {
 	folded  uint64 // decisions that were ever folded
 }
 
-// client returns the state of addr. A source address is cheap to forge, so
+// client returns the state of a source. An address is cheap to forge, so
 // those that the configuration does not know get at most half of the table.
 func (s *shard) client(addr netip.Addr, known bool, window int64) *client {
 	if c := s.clients[addr]; c != nil {

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"sallyport/rules"
 )
 
 // bucket is a token bucket in one number: the time at which it is full again.
@@ -87,7 +89,7 @@ func (r *rates) allow(client netip.Addr, now time.Duration) bool {
 	if every == 0 {
 		return true
 	}
-	client = network(client)
+	client = rules.SourceOf(client)
 	b := client.As16()
 	s := &r.shards[(b[15]^b[7])&(rateShards-1)]
 	s.mu.Lock()
@@ -114,18 +116,6 @@ func (s *rateShard) evict(now time.Duration) {
 	}
 }
 
-// network is what counts as one client.
-func network(client netip.Addr) netip.Addr {
-	if !client.Is6() {
-		return client
-	}
-	p, err := client.WithZone("").Prefix(64)
-	if err != nil {
-		return client
-	}
-	return p.Addr()
-}
-
 // counts bounds things held at once, altogether and by one client.
 type counts struct {
 	mu             sync.Mutex
@@ -145,7 +135,7 @@ func (c *counts) set(most, mostEach int) {
 
 // take counts one more for the client, unless that is too many.
 func (c *counts) take(client netip.Addr) bool {
-	client = network(client)
+	client = rules.SourceOf(client)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.all >= c.most || c.each[client] >= c.mostEach {
@@ -158,7 +148,7 @@ func (c *counts) take(client netip.Addr) bool {
 
 // give undoes a take.
 func (c *counts) give(client netip.Addr) {
-	client = network(client)
+	client = rules.SourceOf(client)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.all--

@@ -96,7 +96,7 @@ func (p *pins) steady(now time.Duration) time.Duration {
 func (p *pins) told(client netip.Addr, name rules.Name, addrs, refused []netip.Addr, hold, now time.Duration) {
 	now = p.steady(now)
 	until := now + max(hold, pinLeast) + pinGrace
-	home := network(client)
+	home := rules.SourceOf(client)
 	p.mu.RLock()
 	known := p.clients[home].covers(client, name, addrs, refused, until)
 	p.mu.RUnlock()
@@ -184,7 +184,7 @@ func (p *pins) names(client, addr netip.Addr, now time.Duration) []rules.Name {
 			}
 		}
 	}
-	if t := p.clients[network(client)]; t != nil {
+	if t := p.clients[rules.SourceOf(client)]; t != nil {
 		add(t.at[flowEnds{client, addr}])
 	}
 	add(p.ahead.at[flowEnds{addr: addr}])

@@ -52,7 +52,7 @@ func (u *uniques) set(most int) {
 
 // admit tells whether a client may use a name, and counts it where it is new.
 func (u *uniques) admit(client netip.Addr, name rules.Name, now time.Duration) bool {
-	client = network(client)
+	client = rules.SourceOf(client)
 	hash := maphash.String(u.seed, name.String())
 	u.mu.Lock()
 	defer u.mu.Unlock()

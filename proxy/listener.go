@@ -57,13 +57,13 @@ func (t *clientTable) admit(c *client, l Limits) (fault rules.Reason, detail str
 		return rules.Draining, ""
 	case len(t.open) >= l.Connections:
 		return rules.Limit, "limits.connections is reached"
-	case t.per[source(c.addr.Addr())] >= l.PerClient:
+	case t.per[rules.SourceOf(c.addr.Addr())] >= l.PerClient:
 		return rules.Limit, "limits.per_client is reached"
 	case c.stranger && t.strange >= l.strangers():
 		return rules.Limit, "the share of limits.connections for addresses in no [[client]] is reached"
 	}
 	t.open[c] = struct{}{}
-	t.per[source(c.addr.Addr())]++
+	t.per[rules.SourceOf(c.addr.Addr())]++
 	if c.stranger {
 		t.strange++
 	}
@@ -84,7 +84,7 @@ func (t *clientTable) leave(c *client) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	delete(t.open, c)
-	countDown(t.per, source(c.addr.Addr()))
+	countDown(t.per, rules.SourceOf(c.addr.Addr()))
 	if c.stranger {
 		t.strange--
 	}

@@ -27,16 +27,6 @@ func (l Limits) strangers() int { return max(l.Connections/strangerShare, minStr
 // sniffingEach is how many connections of one client may be awaited.
 func (l Limits) sniffingEach() int { return max(l.Sniffing/sniffShare, 1) }
 
-// source is what counts as one client: an address, or of IPv6 the /64 that a
-// single host may use all of.
-func source(addr netip.Addr) netip.Addr {
-	if !addr.Is6() {
-		return addr
-	}
-	p, _ := addr.WithZone("").Prefix(64) // cannot fail
-	return p.Addr()
-}
-
 // shares counts what each client has now. The zero value is ready.
 type shares struct {
 	mu  sync.Mutex
@@ -51,7 +41,7 @@ func (s *shares) take(addr netip.Addr, most int) bool {
 	if s.per == nil {
 		s.per = make(map[netip.Addr]int)
 	}
-	of := source(addr)
+	of := rules.SourceOf(addr)
 	if s.per[of] >= most {
 		return false
 	}
@@ -62,7 +52,7 @@ func (s *shares) take(addr netip.Addr, most int) bool {
 func (s *shares) give(addr netip.Addr) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	countDown(s.per, source(addr))
+	countDown(s.per, rules.SourceOf(addr))
 }
 
 // countDown keeps no entry for those that have none.

@@ -37,20 +37,6 @@ func (w *world) answerFrom(from, authority string) (*net.TCPConn, string) {
 	return c, string(b)
 }
 
-func TestSource(t *testing.T) {
-	for _, c := range [][2]string{
-		{"192.0.2.7", "192.0.2.7"},
-		{"2001:db8:1:2:3:4:5:6", "2001:db8:1:2::"},
-		{"2001:db8:1:2::", "2001:db8:1:2::"},
-		{"fe80::1%eth0", "fe80::"},
-		{"::1", "::"},
-	} {
-		if got := source(netip.MustParseAddr(c[0])); got.String() != c[1] {
-			t.Errorf("%s counts as %s, want %s", c[0], got, c[1])
-		}
-	}
-}
-
 // A host that has a /64 of IPv6 is one client, whatever address it uses.
 func TestOnePerPrefix(t *testing.T) {
 	var table clientTable
@@ -74,6 +60,9 @@ func TestOnePerPrefix(t *testing.T) {
 		t.Errorf("gone clients are remembered: %v", table.per)
 	}
 }
+
+// another is the address of a client that is not on this host.
+var another = netip.MustParseAddr("192.0.2.1")
 
 // Strangers together have a sixteenth of the connections: what is over it is
 // refused at once, as theirs, and clients never meet the limit.
@@ -128,6 +117,9 @@ func TestStrangersAreGivenBack(t *testing.T) {
 func TestSniffingShare(t *testing.T) {
 	w := newWorld(t, func(c *Config) { c.Limits.Sniffing, c.Limits.Sniff = 8, time.Minute })
 	w.origin("8.8.8.8:443", nil)
+	for range 2 {
+		w.p.sniffing.take(another, 2) // all of its share, which is no other client's
+	}
 	w.answerFrom("127.0.0.1", "a.example:443")
 	first, _ := w.answerFrom("127.0.0.1", "a.example:443")
 	w.eventually("two sniffers", func() bool { return w.p.Stats().Sniffing == 2 })
@@ -136,12 +128,10 @@ func TestSniffingShare(t *testing.T) {
 	if r := w.wantOne(rules.Deny, rules.Limit); !strings.Contains(r.a.Detail, "share of limits.sniffing") {
 		t.Errorf("detail %q", r.a.Detail)
 	}
-	w.answerFrom("127.0.0.2", "a.example:443")
-	w.eventually("another client's", func() bool { return w.p.Stats().Sniffing == 3 })
 	first.Close()
-	w.eventually("room", func() bool { return w.p.Stats().Sniffing == 2 })
-	w.answerFrom("127.0.0.1", "a.example:443")
-	w.eventually("another one", func() bool { return w.p.Stats().Sniffing == 3 })
+	w.eventually("room", func() bool { return w.p.Stats().Sniffing == 1 })
+	w.answerFrom("127.0.0.2", "a.example:443") // the same host
+	w.eventually("another one", func() bool { return w.p.Stats().Sniffing == 2 })
 }
 
 // Names that are looked up for one client leave room for those of others, by
@@ -152,17 +142,18 @@ func TestLookupShare(t *testing.T) {
 	local := netip.MustParseAddr("127.0.0.1")
 	for range maxLookups {
 		b.p.lookups.take(local, maxLookups)
+		b.p.lookups.take(another, maxLookups)
 	}
 	b.wantNoLookup("look-ups")
 
-	if _, got := b.answerFrom("127.0.0.2", "a.example:443"); got != "HTTP/1.1 200" {
-		t.Errorf("another client: answer %q", got)
+	if _, got := b.answerFrom("127.0.0.2", "a.example:443"); got != "HTTP/1.1 503" {
+		t.Errorf("another address of loopback: answer %q", got)
 	}
 	b.p.lookups.give(local)
-	if _, got := b.answerFrom("127.0.0.1", "a.example:443"); got != "HTTP/1.1 200" {
+	if _, got := b.answerFrom("127.0.0.1", "a.example:443"); got != "HTTP/1.1 200" { // whatever another client has
 		t.Errorf("after one ended: answer %q", got)
 	}
-	if n := b.p.lookups.per[local]; n != maxLookups-1 {
+	if n := b.p.lookups.per[rules.SourceOf(local)]; n != maxLookups-1 {
 		t.Errorf("%d look-ups counted", n)
 	}
 }
