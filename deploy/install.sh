@@ -78,8 +78,10 @@ files() {
 	for f in sallyport.service sallyport.socket sallyport-dns.socket sallyport-nft.service; do
 		say "0644 systemd/$f $units/$f"
 	done
-	say "0644 systemd/nftables-sallyport.conf $units/nftables.service.d/00-sallyport.conf"
-	if [ "$mode" = sidecar ]; then
+	if [ "$mode" = gateway ]; then
+		say "0644 systemd/nftables-sallyport.conf $units/nftables.service.d/00-sallyport.conf"
+	else
+		say "0644 systemd/nftables-sidecar.conf $units/nftables.service.d/00-sallyport.conf"
 		say "0644 systemd/sidecar.conf $units/sallyport.service.d/50-sidecar.conf"
 		say "0644 systemd/sidecar-nft.conf $units/sallyport-nft.service.d/50-sidecar.conf"
 	fi
@@ -138,8 +140,11 @@ uninstall() {
 		if known sallyport; then run userdel ${root:+--prefix "$root"} sallyport; fi
 	fi
 	if booted; then
+		run rm -rf /run/sallyport-nft
 		run systemctl daemon-reload
-		say "The packet filter is still loaded, and this host routes nothing. To take the filter away: nft delete table inet sallyport"
+		still="nothing that it does not permit gets out"
+		[ "$mode" = sidecar ] || still="this host routes nothing"
+		say "The packet filter is still loaded, and $still. To take the filter away: nft delete table inet sallyport"
 	fi
 	[ "$purge" = yes ] || say "Kept: $etc, $log and the user sallyport."
 }

@@ -41,6 +41,8 @@ func TestSidecarHost(t *testing.T) {
 			t.Errorf("a host with a sidecar routes: %s is %q", forwarding, got)
 		}
 	}
+	h.neverUnguarded(t)
+	h.judged(t)
 	// The filter stays when sallyport ends.
 	h.must(t, "systemctl stop sallyport.socket")
 	if r := h.manager(t, "curl -sS --max-time 5 --resolve license.sangfor.com:443:"+pick(h.s.addressesOf("license.sangfor.com"), false).String()+" https://license.sangfor.com/"); r.code == 0 {
@@ -101,5 +103,26 @@ func (h *host) judged(t *testing.T) {
 	out := h.must(t, "sallyport denials --config /etc/sallyport/sallyport.toml")
 	if err := lacks(out, "evil.example:443", "transparent", "es-manager"); err != nil {
 		t.Errorf("%v:\n%s", err, out)
+	}
+}
+
+// neverUnguarded lets Debian's own unit, whose file begins with "flush ruleset",
+// do all that it can while the application tries to get out. Nothing does, and the
+// host's own ruleset comes and goes as told.
+func (h *host) neverUnguarded(t *testing.T) {
+	t.Helper()
+	for _, verb := range []string{"start", "reload", "restart", "stop", "start"} {
+		mark := h.s.rec.mark(t)
+		stop := h.flood(t)
+		h.must(t, "systemctl "+verb+" nftables")
+		h.must(t, "nft list table inet sallyport")
+		if r := h.sh(t, "nft list table inet filter"); (r.code == 0) != (verb != "stop") {
+			t.Errorf("after %s: %v", verb, r)
+		}
+		if verb != "stop" {
+			h.must(t, "systemctl start sallyport-nft") // waits for what that unit's start has begun
+		}
+		stop()
+		t.Run(verb, func(t *testing.T) { h.nothingForbidden(t, mark) })
 	}
 }
