@@ -29,7 +29,10 @@ BUILD = go build -trimpath -buildvcs=false -ldflags "-s -w -buildid= -X main.ver
 
 name = sallyport-$(VERSION)-linux-$(1)
 systemd = $(wildcard deploy/systemd/*)
-papers  = README.md CHANGELOG.md SECURITY.md deploy/gateway.md deploy/sidecar.md deploy/gateway.toml configs/reference.toml
+# What people read, at the places where the pages' links lead.
+papers  = README.md ARCHITECTURE.md CHANGELOG.md SECURITY.md bench/README.md configs/reference.toml \
+	deploy/gateway.md deploy/sidecar.md deploy/docker.md \
+	docs/review-desktop.png docs/review-desktop-dark.png docs/review-phone.png docs/review-phone-dark.png
 
 .PHONY: all stage release reproduce vuln fresh clean
 .DELETE_ON_ERROR:
@@ -52,7 +55,8 @@ stage-%: $(DIST)/manual
 	$(eval dir := $(DIST)/$(call name,$*))
 	rm -rf $(dir) && mkdir -p $(dir)/systemd
 	GOARCH=$* $(BUILD) -o $(dir)/sallyport ./cmd/sallyport
-	cp deploy/install.sh $(papers) $(dir)/
+	cp deploy/install.sh deploy/gateway.toml $(dir)/
+	cp --parents $(papers) $(dir)/
 	cp $(systemd) $(dir)/systemd/
 	cp -R $(DIST)/manual/man $(DIST)/manual/completions $(dir)/
 

@@ -17,8 +17,8 @@ empty. Without, it puts an example at its place, starts nothing, and says what
 to do next.
 
   --config FILE  the configuration, if there is none yet
-  --sidecar      the application runs on this very host (sidecar.md); later
-                 runs remember it
+  --sidecar      the application runs on this very host (deploy/sidecar.md);
+                 later runs remember it
   --no-enable    install only
   --root DIR     into the file system below DIR, for images: starts nothing
   --dry-run      say what would be done
@@ -86,7 +86,9 @@ files() {
 		say "0644 systemd/sidecar-nft.conf $units/sallyport-nft.service.d/50-sidecar.conf"
 	fi
 	say "0755 systemd/sallyport-generator /usr/local/lib/systemd/system-generators/sallyport-generator"
-	for f in README.md CHANGELOG.md SECURITY.md gateway.md sidecar.md reference.toml gateway.toml; do
+	for f in README.md ARCHITECTURE.md CHANGELOG.md SECURITY.md bench/README.md configs/reference.toml gateway.toml \
+		deploy/gateway.md deploy/sidecar.md deploy/docker.md \
+		docs/review-desktop.png docs/review-desktop-dark.png docs/review-phone.png docs/review-phone-dark.png; do
 		say "0644 $f $doc/$f"
 	done
 	say "0644 systemd/sallyport-live-sets.conf $doc/sallyport-live-sets.conf"
@@ -131,7 +133,7 @@ uninstall() {
 		say "  $place"
 		run rm -f "$root$place"
 	done
-	for dir in "$root$doc" "$root$units"/*.service.d; do
+	for dir in "$root$doc"/* "$root$doc" "$root$units"/*.service.d; do
 		[ ! -d "$dir" ] || run rmdir --ignore-fail-on-non-empty "$dir"
 	done
 	if [ "$purge" = yes ]; then

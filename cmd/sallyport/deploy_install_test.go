@@ -34,8 +34,9 @@ func releaseDirectory(t *testing.T) string {
 		}
 	}
 	put("install.sh", deployed(t, "deploy/install.sh"), 0o755)
-	for _, name := range []string{"README.md", "CHANGELOG.md", "SECURITY.md", "deploy/gateway.md", "deploy/sidecar.md", "deploy/gateway.toml", "configs/reference.toml"} {
-		put(filepath.Base(name), deployed(t, name), 0o644)
+	put("gateway.toml", deployed(t, "deploy/gateway.toml"), 0o644)
+	for _, name := range releasedPapers(t) {
+		put(name, deployed(t, name), 0o644)
 	}
 	units, _ := filepath.Glob("../../deploy/systemd/*")
 	for _, unit := range units {
