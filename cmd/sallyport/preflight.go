@@ -44,8 +44,9 @@ func newPreflight() *cobra.Command {
 that can be named: it resolves the name with the configured upstreams, connects
 to each of its addresses, IPv4 and IPv6, shakes hands in TLS and looks at the
 certificate (port 443, and other ports where TLS answers), and asks for / in
-HTTP (port 80, and other ports where HTTP answers). It says what works and, for
-the rest, what was seen, what it most likely is and what to do.
+HTTP (port 80, and other ports where HTTP answers). What times out is tried
+twice. It says what works and, for the rest, what was seen, what it most likely
+is and what to do.
 
 It asks the policy before it resolves, dials or sends anything, goes out by the
 gateway's own dialer, opens no listener, and writes nothing into the journal, so
@@ -54,14 +55,15 @@ HTTP_PROXY and the like are ignored. Authorities are those of the system;
 SSL_CERT_FILE and SSL_CERT_DIR name others.
 
 Every rule in force is required: what a feature that is off documents is not
-tried. These are warnings and no failures: some addresses of several fail; a
-certificate that is not trusted, at an internal address or a host without a
-name, or where this host has no authorities; a reset after the ClientHello on
-other ports than 443; more than 16 addresses of a name, of which 16 are tried. A
-family that this host has no route for is no failure while the other works, and
-is noted once, at the end. Listed as not tried: wildcards, prefixes, more than 16
-ports in a row, every protocol and port, parties that are not bound, and UDP,
-of which only the name is resolved.
+tried. These are warnings and no failures: some addresses of several fail; an
+address works at the second try, after one that timed out; a certificate that is
+not trusted, at an internal address or a host without a name, or where this host
+has no authorities; a reset after the ClientHello on other ports than 443; more
+than 16 addresses of a name, of which 16 are tried. A family that this host has
+no route for is no failure while the other works, and is noted once, at the end.
+Listed as not tried: wildcards, prefixes, more than 16 ports in a row, every
+protocol and port, parties that are not bound, and UDP, of which only the name
+is resolved.
 
 Where a packet filter knows sallyport by its user, as in a sidecar, run it as
 that user; as anybody else it is redirected into sallyport like a client.
@@ -69,9 +71,10 @@ that user; as anybody else it is redirected into sallyport like a client.
 With --json it prints one object: "summary" counts destinations by status (ok,
 warning, failed, unfinished, not_tried); each of "destinations" has "host",
 "port", "proto", "status", "problem", "detail", "likely", "cure", "needs" (the
-clients and rules), "dns", and "addresses", each with "status", "problem", "tcp",
-"tls" and "http"; "not_tried" has what could not be tried, and why; "no_route" the
-families that this host has no route for.
+clients and rules), "dns", and "addresses", each with "status", "problem", "tries"
+(2, where the first timed out), "tcp", "tls" and "http"; "not_tried" has what
+could not be tried, and why; "no_route" the families that this host has no route
+for.
 
 Exit status: 0 everything works, warnings included; 1 something fails; 2 it
 could not be asked: a wrong configuration, nothing to try, interrupted before
@@ -86,7 +89,7 @@ anything failed. Ctrl-C prints what is known so far.`,
 	configFlag(c, &o.file)
 	c.Flags().StringVar(&o.client, "client", "", "try only what the [[client]] `NAME` may reach")
 	c.Flags().StringArrayVar(&o.hosts, "host", nil, "try only hosts that match `GLOB`, as a * in it; may be repeated")
-	c.Flags().DurationVar(&o.timeout, "timeout", 5*time.Second, "for each step: connecting, TLS, HTTP")
+	c.Flags().DurationVar(&o.timeout, "timeout", 5*time.Second, "for each step of a try: connecting, TLS, HTTP")
 	c.Flags().IntVar(&o.parallel, "parallel", 16, "`STEPS` at once")
 	c.Flags().BoolVar(&o.asJSON, "json", false, "print one JSON object")
 	c.RunE = func(c *cobra.Command, _ []string) error {

@@ -33,7 +33,7 @@ var trials = []trial{
 	{host: "asks.example", leads: "93.184.60.8", port: 443, serve: "clientcert", status: "ok"},
 
 	// What a firewall upstream of the gateway does.
-	{host: "dropped.example", leads: "93.184.61.1", port: 443, serve: "tls", filter: "drop", status: "failed", problem: "tcp_timed_out", detail: "SYN unanswered for 1.5s"},
+	{host: "dropped.example", leads: "93.184.61.1", port: 443, serve: "tls", filter: "drop", status: "failed", problem: "tcp_timed_out", detail: "SYN unanswered for 1.5s, twice"},
 	{host: "dropped6.example", leads: "2a00:1450:61::1", port: 443, serve: "tls", filter: "drop", status: "failed", problem: "tcp_timed_out"},
 	{host: "prohibited.example", leads: "93.184.61.2", port: 443, serve: "tls", filter: "reject with icmp type admin-prohibited",
 		status: "failed", problem: "tcp_prohibited", detail: "93.184.61.2 says by ICMP: administratively prohibited"},

@@ -52,13 +52,14 @@ const (
 	NotHTTP      Problem = "not_http"
 	HTTPPortal   Problem = "http_intercepted" // 407, 511: not the server's own answer
 
-	Partly Problem = "partly" // some addresses work, others do not
+	Partly    Problem = "partly"     // some addresses work, others do not
+	SecondTry Problem = "second_try" // works, after a try that timed out
 )
 
 // order is the order of the steps, in which findings are told.
 var order = []Problem{
 	PolicyDenied, ResolverTimedOut, ResolverFailed, NameNotFound, NameNoAddress, PrivateAddress, ManyAddresses,
-	NoRoute, TCPTimedOut, TCPProhibited, TCPRefused, TCPUnreach, TCPFailed, Partly,
+	NoRoute, TCPTimedOut, TCPProhibited, TCPRefused, TCPUnreach, TCPFailed, Partly, SecondTry,
 	TLSTimedOut, TLSReset, TLSClosed, TLSAlert, NotTLS,
 	CertUnchecked, CertUnknown, CertSelf, CertWrongName, CertExpired, CertEarly, CertInvalid,
 	HTTPTimedOut, HTTPReset, HTTPClosed, NotHTTP, HTTPPortal,
@@ -101,7 +102,7 @@ func (p place) words(problem Problem) (likely, cure string) {
 	switch problem {
 	case NameNotFound, NameNoAddress, ResolverFailed, ResolverTimedOut, PolicyDenied, PrivateAddress, ManyAddresses:
 		return p.nameWords(problem)
-	case TCPTimedOut, TCPRefused, TCPProhibited, NoRoute, TCPUnreach, TCPFailed:
+	case TCPTimedOut, TCPRefused, TCPProhibited, NoRoute, TCPUnreach, TCPFailed, SecondTry:
 		return p.tcpWords(problem)
 	case TLSReset, TLSClosed, TLSTimedOut, TLSAlert, NotTLS:
 		return p.tlsWords(problem)
@@ -147,6 +148,8 @@ func (p place) tcpWords(problem Problem) (likely, cure string) {
 		return "a firewall on the way rejects it, and says so", p.opened()
 	case NoRoute:
 		return "this host has no route there", "give this host a default route for this family, or none of its addresses in DNS"
+	case SecondTry:
+		return "packets get lost on the way, or the server was busy", "run it again; if it stays so, have the line looked at, and firewalls on the way that limit rates"
 	case TCPUnreach:
 		return "a router on the way knows no way there", "look at the routes behind this host; then " + p.opened()
 	}

@@ -117,10 +117,11 @@ type Address struct {
 	Family  string `json:"family"` // "ipv4", "ipv6"
 	Status  Status `json:"status"`
 	Finding
-	at   place
-	TCP  *TCP  `json:"tcp,omitempty"`
-	TLS  *TLS  `json:"tls,omitempty"`
-	HTTP *HTTP `json:"http,omitempty"`
+	Tries int `json:"tries,omitempty"` // 2: the first timed out
+	at    place
+	TCP   *TCP  `json:"tcp,omitempty"`
+	TLS   *TLS  `json:"tls,omitempty"`
+	HTTP  *HTTP `json:"http,omitempty"`
 }
 
 // TCP is a try to connect.

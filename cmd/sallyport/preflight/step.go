@@ -18,36 +18,19 @@ import (
 
 // address tries one address of a target.
 func (r *runner) address(ctx context.Context, t *target, grants []asked, addr netip.Addr) *Address {
-	out := &Address{Address: addr.String(), Family: "ipv6", Status: Unfinished}
-	if addr.Is4() {
-		out.Family = "ipv4"
-	}
 	at := r.place(t, addr)
-	out.at = at
 	g, why, ok := t.reaching(grants, addr)
-	if !ok {
-		problem, detail := PolicyDenied, why.Help()
-		if why == rules.PrivateAddress {
-			problem, detail = PrivateAddress, "an internal or otherwise special address, which the gateway does not dial for this name"
-		}
-		out.Status, out.Finding = Failed, at.finding(problem, detail)
+	switch {
+	case !ok:
+		out := newAddress(addr, at)
+		out.denied(why)
 		return out
-	}
-	if t.proto == rules.UDPProto {
+	case t.proto == rules.UDPProto:
+		out := newAddress(addr, at)
 		out.Status = NotTried
 		return out
 	}
-	if !r.slot(ctx) {
-		return out
-	}
-	defer r.free()
-	s := &step{r: r, t: t, g: g, addr: addr, at: at, out: out}
-	defer s.end()
-	s.try(ctx)
-	if ctx.Err() != nil && out.Status != OK { // what failed then failed because of that
-		*out = Address{Address: out.Address, Family: out.Family, Status: Unfinished}
-	}
-	return out
+	return r.twice(ctx, t, g, addr, at)
 }
 
 // A step is the way to one address.
