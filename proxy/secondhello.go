@@ -7,6 +7,7 @@ package proxy
 import (
 	"errors"
 	"io"
+	"os"
 	"sync/atomic"
 
 	"sallyport/rules"
@@ -70,24 +71,32 @@ func (s *answerScan) look() {
 // recordSize reads the length in a record's header.
 func recordSize(b []byte) int { return int(b[3])<<8 | int(b[4]) }
 
-// awaitAnswer passes on what a client sends behind its hello, in whole records,
-// until there can be no second hello: the server has answered otherwise, or the
-// second one is judged. A client can send it before it is asked for.
+// A secondScan reads what a client sends behind its hello.
+type secondScan struct {
+	first hello
+	rest  int       // bytes to come of a record that carries no hello
+	hello helloScan // of the second one
+	begun bool      // it has begun, and a deadline is set
+}
+
+// awaitAnswer passes on what a client sends behind its hello until there can be
+// no second one: the server has answered otherwise, or it is judged. A client
+// can send it before it is asked for. Only a hello is kept until it is whole,
+// and within the time that the first one had.
 func (r *relay) awaitAnswer(first hello) error {
-	c := r.f.c
+	c, s := r.f.c, secondScan{first: first}
 	defer c.release()
-	var scan helloScan
 	var err error
-	for !r.answer.settled.Load() {
+	for err == nil && !r.answer.settled.Load() {
 		n := 0
-		if n, err = r.nextRecords(&scan, first); n > 0 {
+		if n, err = r.nextRecords(&s); n > 0 {
 			err = r.pass(n)
 		} else if err == nil {
-			err = c.fill(maxHelloRecords)
+			err = r.more(&s)
 		}
-		if err != nil {
-			break
-		}
+	}
+	if s.begun {
+		c.deadline(0)
 	}
 	if err != nil && err != io.EOF {
 		return err
@@ -101,44 +110,65 @@ func (r *relay) awaitAnswer(first hello) error {
 	return err
 }
 
+// more waits for what the client sends next.
+func (r *relay) more(s *secondScan) error {
+	c := r.f.c
+	if len(c.pre) > 0 && c.pre[0] == recordHandshake && !s.begun {
+		s.begun = true
+		c.deadline(r.f.p.limits.Sniff)
+	}
+	err := c.fill(maxHelloRecords)
+	if s.begun && errors.Is(err, os.ErrDeadlineExceeded) {
+		if r.answer.settled.Load() { // meanwhile, so it is none
+			return nil
+		}
+		return r.denySecond(hello{}, rules.SniffTimeout, "the second ClientHello did not end")
+	}
+	return err
+}
+
 // nextRecords returns how many bytes of c.pre may pass, 0 where more are
-// needed. Records that carry no hello pass together: else whoever sends tiny
-// ones would cost a write and a packet for each.
-func (r *relay) nextRecords(scan *helloScan, first hello) (n int, err error) {
+// needed. Records that carry no hello pass together, and in parts: else tiny
+// ones would cost a write and a packet each, and large ones their memory.
+func (r *relay) nextRecords(s *secondScan) (n int, err error) {
 	b := r.f.c.pre
-	for len(b)-n >= recordHeader && b[n] != recordHandshake {
-		size := recordSize(b[n:])
-		if b[n] < recordChangeCipher || b[n] > recordHeartbeat || size > maxCiphered {
-			if n == 0 {
-				err = r.denySecond(hello{}, rules.MalformedRequest, "no TLS record behind the ClientHello")
+	for n < len(b) {
+		if s.rest == 0 {
+			if len(b)-n < recordHeader || b[n] == recordHandshake {
+				break
 			}
-			return n, err
+			size := recordSize(b[n:])
+			if b[n] < recordChangeCipher || b[n] > recordHeartbeat || size > maxCiphered {
+				if n == 0 {
+					err = r.denySecond(hello{}, rules.MalformedRequest, "no TLS record behind the ClientHello")
+				}
+				break
+			}
+			s.rest = recordHeader + size
 		}
-		if len(b)-n < recordHeader+size {
-			return n, nil
-		}
-		n += recordHeader + size
+		part := min(s.rest, len(b)-n)
+		n, s.rest = n+part, s.rest-part
 	}
-	if n > 0 || len(b) < recordHeader {
-		return n, nil
+	if n > 0 || err != nil || len(b) < recordHeader {
+		return n, err
 	}
-	return r.nextHello(scan, first)
+	return r.nextHello(s)
 }
 
 // nextHello is nextRecords where a hello begins.
-func (r *relay) nextHello(scan *helloScan, first hello) (n int, err error) {
-	h, fault, detail, more := scan.parse(r.f.c.pre)
+func (r *relay) nextHello(s *secondScan) (n int, err error) {
+	h, fault, detail, more := s.hello.parse(r.f.c.pre)
 	switch {
 	case more:
 		return 0, nil
-	case fault == rules.ReasonNone && (h.hasSNI != first.hasSNI || h.sni != first.sni || h.ech != first.ech):
+	case fault == rules.ReasonNone && (h.hasSNI != s.first.hasSNI || h.sni != s.first.sni || h.ech != s.first.ech):
 		fault, detail = rules.MalformedRequest, "the second ClientHello names another server than the first"
 	}
 	if fault != rules.ReasonNone {
 		return 0, r.denySecond(h, fault, detail)
 	}
 	r.answer.settled.Store(true) // nobody may ask twice
-	return scan.next, nil
+	return s.hello.next, nil
 }
 
 // denySecond puts the denial on record and ends the flow.

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -206,6 +207,41 @@ func TestTinyRecordsPassTogether(t *testing.T) {
 	}
 	if n := <-segments; n > 2000 {
 		t.Errorf("%d segments for 100000 records", n)
+	}
+}
+
+// A record that is no hello is not kept until it is whole, which for every
+// tunnel of a client would be much memory for as long as the client likes.
+func TestPartOfARecordPasses(t *testing.T) {
+	w := newWorld(t, nil)
+	a := string(helloFor(t, "a.example"))
+	o := w.origin("8.8.8.8:443", func(_ *net.TCPConn, r io.Reader) { io.Copy(io.Discard, r) })
+	part := "\x17\x03\x03\x40\x00" + strings.Repeat("x", 1000)
+	conn, _ := w.tunnelTo("a.example:443", a+part[:7])
+	w.eventually("its beginning", func() bool { return o.received() == a+part[:7] })
+	io.WriteString(conn, part[7:])
+	w.eventually("more of it", func() bool { return o.received() == a+part })
+	conn.CloseWrite()
+	w.wantOne(rules.Allow, rules.ReasonNone)
+}
+
+// A second hello has the time that a first one has, and not that of an idle
+// tunnel.
+func TestSecondHelloThatDoesNotEnd(t *testing.T) {
+	w := newWorld(t, func(c *Config) { c.Limits.Sniff = 200 * time.Millisecond })
+	a := string(helloFor(t, "a.example"))
+	o := w.origin("8.8.8.8:443", func(_ *net.TCPConn, r io.Reader) { io.Copy(io.Discard, r) })
+	_, r := w.tunnelTo("a.example:443", a+changeCipher+a[:len(a)-1])
+	io.Copy(io.Discard, r)
+	w.idle()
+	if got := o.received(); got != a+changeCipher {
+		t.Errorf("origin got %q", got)
+	}
+	if ds := w.journal.decisions(); len(ds) != 2 || ds[1].d.Allowed() || ds[1].d.Why() != rules.SniffTimeout {
+		t.Errorf("decisions %+v", ds)
+	}
+	if end := w.wantClosed(); end.Cause != "sniff_timeout" {
+		t.Errorf("closed with cause %q", end.Cause)
 	}
 }
 
