@@ -108,6 +108,41 @@ func TestSlowName(t *testing.T) {
 	}
 }
 
+// TestSlowNameBehindADeadUpstream holds that a name whose servers never answer
+// does not make a dead upstream the first one again, for everybody.
+func TestSlowNameBehindADeadUpstream(t *testing.T) {
+	dead := newAuthority(t)
+	dead.answerWith(func(dns.ResponseWriter, *dns.Msg) bool { return true })
+	b := newBench(t, func(c *Config) {
+		c.Upstreams = append(dead.upstream(), c.Upstreams...)
+		c.ProbeEvery, c.Now = time.Minute, time.Now
+		c.Timeout, c.TryTimeout = 300*time.Millisecond, 100*time.Millisecond
+	}, "*.example")
+	b.up.answerWith(func(_ dns.ResponseWriter, q *dns.Msg) bool {
+		return strings.HasPrefix(strings.ToLower(q.Question[0].Name), "slow")
+	})
+	ctx, cancel := context.WithCancel(context.Background())
+	served := make(chan error)
+	go func() { served <- b.Serve(ctx, nil, nil) }()
+	first, second := b.resolver.Load().root.servers[0], b.resolver.Load().root.servers[1]
+	eventually(t, "the dead one is known", first.down.Load)
+	b.ask("slow.example.", dns.TypeA)
+	if !second.failed.Load() || second.down.Load() {
+		t.Fatal("the other one did not fail, or is taken for dead")
+	}
+	dead.asked()
+	if r := b.ask("a.example.", dns.TypeA); r.Rcode != dns.RcodeSuccess {
+		t.Errorf("answer %v", r)
+	}
+	if asked := dead.asked(); slices.ContainsFunc(asked, func(q string) bool { return strings.Contains(q, "a.example") }) {
+		t.Errorf("the dead one was asked %q", asked)
+	}
+	cancel()
+	if err := <-served; err != nil {
+		t.Error(err)
+	}
+}
+
 func eventually(t *testing.T, what string, done func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(10 * time.Second); !done(); time.Sleep(5 * time.Millisecond) {

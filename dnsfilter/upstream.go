@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -105,20 +106,32 @@ func newUpstreamSet(zone rules.Name, ups []Upstream) *upstreamSet {
 }
 
 // order lists the servers as they are to be tried: as configured, those that
-// failed last.
+// failed later, and those that answer no probe last: anybody's slow name can
+// make one fail that is well.
 func (s *upstreamSet) order() []*server {
 	list := make([]*server, 0, len(s.servers))
-	for _, failed := range [...]bool{false, true} {
+	for rank := range 3 {
 		for _, u := range s.servers {
-			if u.failed.Load() == failed && len(list) < len(s.servers) {
+			if u.rank() == rank && len(list) < len(s.servers) && !slices.Contains(list, u) {
 				list = append(list, u)
 			}
 		}
 	}
-	if len(list) == 0 { // every one changed sides meanwhile
+	if len(list) < len(s.servers) { // some changed sides meanwhile
 		return s.servers
 	}
 	return list
+}
+
+// rank is 0 for a server that answered last time, 2 for one that is down.
+func (u *server) rank() int {
+	switch {
+	case u.down.Load():
+		return 2
+	case u.failed.Load():
+		return 1
+	}
+	return 0
 }
 
 // healthy tells whether some server is not down.
