@@ -55,7 +55,7 @@ stage-%: $(DIST)/manual
 	$(eval dir := $(DIST)/$(call name,$*))
 	rm -rf $(dir) && mkdir -p $(dir)/systemd
 	GOARCH=$* $(BUILD) -o $(dir)/sallyport ./cmd/sallyport
-	cp deploy/install.sh deploy/gateway.toml $(dir)/
+	cp deploy/install.sh deploy/gateway.toml deploy/sidecar.toml $(dir)/
 	cp --parents $(papers) $(dir)/
 	cp $(systemd) $(dir)/systemd/
 	cp -R $(DIST)/manual/man $(DIST)/manual/completions $(dir)/

@@ -94,7 +94,10 @@ func (o *Options) usageTables(out *bufio.Writer, list []RuleUse, since time.Time
 		used.write(out)
 	}
 	if n := len(never.rows) - 1; n > 0 {
-		_, _ = fmt.Fprintf(out, "\n%d of %d rules in force permitted nothing in %d days:\n", n, len(list), o.Days)
+		if len(used.rows) > 1 {
+			_, _ = out.WriteString("\n")
+		}
+		_, _ = fmt.Fprintf(out, "%d of %d rules in force permitted nothing in %d days:\n", n, len(list), o.Days)
 		never.write(out)
 	}
 }

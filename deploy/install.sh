@@ -86,7 +86,7 @@ files() {
 		say "0644 systemd/sidecar-nft.conf $units/sallyport-nft.service.d/50-sidecar.conf"
 	fi
 	say "0755 systemd/sallyport-generator /usr/local/lib/systemd/system-generators/sallyport-generator"
-	for f in README.md ARCHITECTURE.md CHANGELOG.md SECURITY.md bench/README.md configs/reference.toml gateway.toml \
+	for f in README.md ARCHITECTURE.md CHANGELOG.md SECURITY.md bench/README.md configs/reference.toml gateway.toml sidecar.toml \
 		deploy/gateway.md deploy/sidecar.md deploy/docker.md \
 		docs/review-desktop.png docs/review-desktop-dark.png docs/review-phone.png docs/review-phone-dark.png; do
 		say "0644 $f $doc/$f"
@@ -176,7 +176,7 @@ require() {
 # check chooses the configuration and holds this release against it.
 check() {
 	[ -f "$site" ] && config=$site
-	if [ -z "$config" ] || cmp -s "$config" "$here/gateway.toml"; then
+	if [ -z "$config" ] || cmp -s "$config" "$here/$mode.toml"; then
 		enable=no
 		return 0
 	fi
@@ -185,12 +185,14 @@ check() {
 	filter=0
 	"$here/sallyport" nft --mode $mode --config "$config" >/dev/null 2>&1 || filter=$?
 	[ "$filter" != 3 ] || services=sallyport.service
+	[ "$filter $mode" != "3 sidecar" ] || fail "--sidecar: [listen] transparent is empty, so there would be no packet filter, and the application" \
+		"would be free to go round sallyport; nothing was changed. See deploy/sidecar.md, or sidecar.toml for an example."
 }
 
 install_files() {
 	say "Installing $("$here/sallyport" --version)${root:+ below $root}:"
-	files | while read -r mode file place; do
-		put "$mode" "$here/$file" "$place"
+	files | while read -r permissions file place; do
+		put "$permissions" "$here/$file" "$place"
 	done
 	if ! known sallyport; then
 		say "  user sallyport"
@@ -206,7 +208,7 @@ install_files() {
 		run chmod 0750 "$root$log"
 		run chown "${owner:-sallyport}" "$root$log"
 	fi
-	[ -f "$site" ] || put 0644 "${config:-$here/gateway.toml}" "$etc/sallyport.toml"
+	[ -f "$site" ] || put 0644 "${config:-$here/$mode.toml}" "$etc/sallyport.toml"
 }
 
 # without_filter says that there is none, and ends the routing of a gateway
@@ -247,7 +249,7 @@ next() {
 			"     sallyport denials --config $etc/sallyport.toml"
 	else
 		say "" "Nothing was started. Next: write $etc/sallyport.toml (an example is there if you had none), then run this again:" \
-			"     sallyport check --config $etc/sallyport.toml" "     $here/install.sh"
+			"     sallyport check --mode $mode --config $etc/sallyport.toml" "     $here/install.sh"
 	fi
 }
 

@@ -62,20 +62,27 @@ func (f *denialFlags) strangeClient(w io.Writer, cfg *rules.Config) {
 	if _, err := netip.ParseAddr(name); err == nil {
 		return
 	}
-	var known []string
-	for _, c := range cfg.Clients {
-		if c.Name == name {
-			return
-		}
-		known = append(known, c.Name)
-	}
-	if n := len(known); n > 12 {
-		known = append(known[:12], fmt.Sprintf("and %d more", n-12))
-	} else if n == 0 {
-		known = []string{"none"}
+	if slices.ContainsFunc(cfg.Clients, func(c *rules.Client) bool { return c.Name == name }) {
+		return
 	}
 	fmt.Fprintf(w, "sallyport: warning: --client: %s has no [[client]] %q; there are %s; only records of an earlier configuration can match\n",
-		cfg.File, name, strings.Join(known, ", "))
+		cfg.File, name, clientNames(cfg))
+}
+
+// clientNames lists the first of a configuration's clients.
+func clientNames(cfg *rules.Config) string {
+	var names []string
+	for i, c := range cfg.Clients {
+		if i == 12 {
+			names = append(names, fmt.Sprintf("and %d more", len(cfg.Clients)-i))
+			break
+		}
+		names = append(names, c.Name)
+	}
+	if len(names) == 0 {
+		return "none"
+	}
+	return strings.Join(names, ", ")
 }
 
 func completeWords(c *cobra.Command) {
@@ -91,7 +98,7 @@ func (f *denialFlags) withCure(err error) error {
 	case errors.Is(err, fs.ErrNotExist) && f.config == "" && exists(installedConfig):
 		return fmt.Errorf("%w\nno journal of the embedded configuration is there; did you mean --config %s?", err, installedConfig)
 	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("%w\nno journal is there: name the configuration that sallyport runs with, --config FILE, or a journal, --file FILE", err)
+		return fmt.Errorf("%w\nno journal is there: sallyport has not run with this configuration yet; else name the one that it runs with, --config FILE, or a journal, --file FILE", err)
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("%w\nthe journal is for sallyport's user and root: ask as one of them", err)
 	}

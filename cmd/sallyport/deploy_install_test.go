@@ -35,6 +35,7 @@ func releaseDirectory(t *testing.T) string {
 	}
 	put("install.sh", deployed(t, "deploy/install.sh"), 0o755)
 	put("gateway.toml", deployed(t, "deploy/gateway.toml"), 0o644)
+	put("sidecar.toml", deployed(t, "deploy/sidecar.toml"), 0o644)
 	for _, name := range releasedPapers(t) {
 		put(name, deployed(t, name), 0o644)
 	}
@@ -120,5 +121,41 @@ func TestInstallRoot(t *testing.T) {
 	}
 	if passwd, err := os.ReadFile(filepath.Join(root, "etc/passwd")); err != nil || !strings.Contains(string(passwd), "\nsallyport:") {
 		t.Errorf("no user: %v\n%s", err, passwd)
+	}
+}
+
+// On a host with its application a configuration that redirects nothing would
+// leave it free, and nothing is installed; without one it is given the example
+// of that page, and the next step that belongs to it.
+func TestInstallSidecar(t *testing.T) {
+	release, root := releaseDirectory(t), emptyRoot(t)
+	install := func(args ...string) (string, error) {
+		out, err := exec.Command(filepath.Join(release, "install.sh"), append([]string{"--sidecar", "--no-enable", "--root", root}, args...)...).CombinedOutput()
+		return string(out), err
+	}
+	proxy := filepath.Join(t.TempDir(), "proxy.toml")
+	if err := os.WriteFile(proxy, []byte("[listen]\nhttp = [\"127.0.0.1:3128\"]\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := install("--config", proxy); err == nil || !strings.Contains(out, "transparent is empty") {
+		t.Errorf("a proxy alone: %v\n%s", err, out)
+	}
+	if left, _ := filepath.Glob(root + "/usr/local/*"); len(left) > 0 {
+		t.Errorf("installed all the same: %q", left)
+	}
+	out, err := install()
+	if err != nil || !strings.Contains(out, "sallyport check --mode sidecar --config") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	if got, _ := os.ReadFile(filepath.Join(root, "etc/sallyport/sallyport.toml")); string(got) != deployed(t, "deploy/sidecar.toml") {
+		t.Errorf("the example is\n%s", got)
+	}
+	for _, drop := range []string{"sallyport", "sallyport-nft"} {
+		if _, err := os.Stat(filepath.Join(root, "usr/local/lib/systemd/system", drop+".service.d/50-sidecar.conf")); err != nil {
+			t.Error(err)
+		}
+	}
+	if got, _ := os.ReadFile(filepath.Join(root, "usr/local/lib/systemd/system/nftables.service.d/00-sallyport.conf")); string(got) != deployed(t, "deploy/systemd/nftables-sidecar.conf") {
+		t.Errorf("nftables.service is told\n%s", got)
 	}
 }

@@ -150,15 +150,17 @@ func TestDeployScripts(t *testing.T) {
 	}
 }
 
-// The example that is installed is the one that the page explains.
+// The examples that are installed are the ones that the pages explain.
 func TestDeployExample(t *testing.T) {
-	m := regexp.MustCompile("(?s)```toml\n(.*?)```").FindStringSubmatch(deployed(t, "deploy/gateway.md"))
-	if m == nil {
-		t.Fatal("gateway.md has no configuration")
-	}
-	page := regexp.MustCompile(`(?m)^   `).ReplaceAllString(m[1], "")
-	if example := deployed(t, "deploy/gateway.toml"); strings.TrimSpace(page) != strings.TrimSpace(example) {
-		t.Errorf("the page has\n%s\nand gateway.toml\n%s", page, example)
+	for _, mode := range []string{"gateway", "sidecar"} {
+		m := regexp.MustCompile("(?s)```toml\n(.*?)```").FindStringSubmatch(deployed(t, "deploy/"+mode+".md"))
+		if m == nil {
+			t.Fatalf("%s.md has no configuration", mode)
+		}
+		page := regexp.MustCompile(`(?m)^   `).ReplaceAllString(m[1], "")
+		if example := deployed(t, "deploy/"+mode+".toml"); strings.TrimSpace(page) != strings.TrimSpace(example) {
+			t.Errorf("the page has\n%s\nand %s.toml\n%s", page, mode, example)
+		}
 	}
 }
 

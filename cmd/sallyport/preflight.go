@@ -153,7 +153,7 @@ func (o *preflightOptions) run(ctx context.Context, stdin io.Reader, stderr io.W
 		fmt.Fprintln(stderr, "sallyport:", p)
 	}
 	if o.client != "" && !slices.ContainsFunc(cfg.Clients, func(c *rules.Client) bool { return c.Name == o.client }) {
-		return nil, fmt.Errorf("%s has no [[client]] %q", cfg.File, o.client)
+		return nil, fmt.Errorf("%s has no [[client]] %q; there are %s", cfg.File, o.client, clientNames(cfg))
 	}
 	policy, _ := rules.Compile(cfg, ownAddresses(cfg.Listen, isLocal), time.Now())
 	plan := preflight.NewPlan(policy, o.wanted, func(c *rules.Client) (netip.Addr, error) {

@@ -113,3 +113,14 @@ func TestDeadResolvers(t *testing.T) {
 		t.Errorf("one answers:\n%s", alive)
 	}
 }
+
+// A host that has no route to its resolvers does not wait for a firewall's rule.
+func TestResolversWithoutRoute(t *testing.T) {
+	d := &Destination{Host: "n.example", Port: 443, Proto: "tcp", Status: Failed}
+	d.Finding = place{host: d.Host, port: 443}.finding(ResolverTimedOut, "upstream 10.0.0.53:53: dial udp 10.0.0.53:53: connect: network is unreachable")
+	r := &Report{Destinations: []*Destination{d}}
+	r.SetUpstreams([]Upstream{{Upstream: "udp://10.0.0.53:53", Failed: 9}})
+	if !strings.HasSuffix(d.Likely, "this host has no route to them") || !strings.HasPrefix(d.Cure, "give this host a route to udp://10.0.0.53:53") {
+		t.Errorf("%+v", d.Finding)
+	}
+}

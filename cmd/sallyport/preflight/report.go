@@ -4,6 +4,7 @@ package preflight
 
 import (
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -67,10 +68,16 @@ func (r *Report) SetUpstreams(list []Upstream) {
 	if len(asked) == 0 {
 		return
 	}
+	all := strings.Join(asked, " and ")
 	for _, d := range r.Destinations {
-		if d.Problem == ResolverTimedOut || d.Problem == ResolverFailed {
-			d.Problem, d.Likely = ResolverTimedOut, "no resolver answers, about any name: they are down, [dns] upstreams is wrong, or a firewall is between"
-			d.Cure = "ask for UDP and TCP 53 to " + strings.Join(asked, " and ") + " to be opened from this host, or correct [dns] upstreams"
+		if d.Problem != ResolverTimedOut && d.Problem != ResolverFailed {
+			continue
+		}
+		d.Problem, d.Likely = ResolverTimedOut, "no resolver answers, about any name: they are down, [dns] upstreams is wrong, or a firewall is between"
+		d.Cure = "ask for UDP and TCP 53 to " + all + " to be opened from this host, or correct [dns] upstreams"
+		if strings.HasSuffix(d.Detail, syscall.ENETUNREACH.Error()) {
+			d.Likely = "no resolver answers, about any name: this host has no route to them"
+			d.Cure = "give this host a route to " + all + ", or correct [dns] upstreams"
 		}
 	}
 }
