@@ -11,7 +11,7 @@ import (
 )
 
 func sortFlag(c *cobra.Command, o *denials.Options) {
-	c.Flags().StringVar(&o.Sort, "sort", "count", "order of the groups: "+strings.Join(denials.Sorts(), ", "))
+	c.Flags().StringVar(&o.Sort, "sort", "count", "`ORDER` of the groups: "+strings.Join(denials.Sorts(), ", "))
 	_ = c.RegisterFlagCompletionFunc("sort", cobra.FixedCompletions(denials.Sorts(), cobra.ShellCompDirectiveNoFileComp))
 }
 

@@ -82,8 +82,12 @@ func TestManPages(t *testing.T) {
 			}
 		}
 		c.Flags().VisitAll(func(f *pflag.Flag) {
-			if !f.Hidden && !strings.Contains(text, `--`+f.Name) {
-				t.Errorf("%s: the page lacks --%s", name, f.Name)
+			line := `--` + f.Name + `\fP`
+			if takes, _ := pflag.UnquoteUsage(f); takes != "" {
+				line += ` \fI` + takes + `\fP`
+			}
+			if !f.Hidden && !strings.Contains(text, line) {
+				t.Errorf("%s: the page lacks %s", name, line)
 			}
 		})
 	})

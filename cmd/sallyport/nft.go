@@ -60,7 +60,7 @@ Exit status: 0; 1 when the configuration has nothing to redirect to; 3 when
 	}
 	configFlag(c, &file)
 	modeFlag(c, &mode)
-	c.Flags().StringVar(&o.user, "user", "sallyport", "sidecar: the user, name or number, that sallyport and nothing else runs as")
+	c.Flags().StringVar(&o.user, "user", "sallyport", "sidecar: the `USER`, name or number, that sallyport and nothing else runs as")
 	c.Flags().StringArrayVar(&local, "local", nil, "a `PREFIX` of the site that clients reach without sallyport, in both directions; may be repeated; default: none")
 	c.Flags().BoolVar(&o.masquerade, "masquerade", false, "gateway: give forwarded datagrams the gateway's address")
 	c.Flags().BoolVar(&o.dhcp, "dhcp", false, "sidecar: let DHCP clients ask on the link")

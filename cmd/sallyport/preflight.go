@@ -88,8 +88,8 @@ anything failed. Ctrl-C prints what is known so far.`,
 	}
 	configFlag(c, &o.file)
 	c.Flags().StringVar(&o.client, "client", "", "try only what the [[client]] `NAME` may reach")
-	c.Flags().StringArrayVar(&o.hosts, "host", nil, "try only hosts that match `GLOB`, as a * in it; may be repeated")
-	c.Flags().DurationVar(&o.timeout, "timeout", 5*time.Second, "for each step of a try: connecting, TLS, HTTP")
+	c.Flags().StringArrayVar(&o.hosts, "host", nil, "try only hosts that match `GLOB`, like *.example; may be repeated")
+	c.Flags().DurationVar(&o.timeout, "timeout", 5*time.Second, "the longest `TIME` for each step of a try: connecting, TLS, HTTP")
 	c.Flags().IntVar(&o.parallel, "parallel", 16, "`STEPS` at once")
 	c.Flags().BoolVar(&o.asJSON, "json", false, "print one JSON object")
 	c.RunE = func(c *cobra.Command, _ []string) error {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/cobra/doc"
+	"github.com/spf13/pflag"
 )
 
 // Edition is what every page says of itself. Equal editions give equal bytes.
@@ -52,6 +53,29 @@ func Write(dir string, root *cobra.Command, reference []byte, e Edition) error {
 	return nil
 }
 
+// flagLines says of each flag what it takes, as --help does; the generator has
+// its default there, which mostly is that of nothing: --client="".
+func flagLines(page string, c *cobra.Command) string {
+	c.Flags().VisitAll(func(f *pflag.Flag) {
+		before, rest, found := strings.Cut(page, `\fB--`+f.Name+`\fP`)
+		_, after, ended := strings.Cut(rest, "\n")
+		if f.Hidden || !found || !ended {
+			return
+		}
+		line := `\fB--` + f.Name + `\fP`
+		if takes, _ := pflag.UnquoteUsage(f); takes != "" {
+			line += ` \fI` + takes + `\fP`
+		}
+		switch f.DefValue {
+		case "", "0", "[]", "false":
+		default:
+			line += " (default " + f.DefValue + ")"
+		}
+		page = before + line + "\n" + after
+	})
+	return page
+}
+
 // commandPages adds one page for c and for every visible command below it.
 func commandPages(files map[string]string, c *cobra.Command, e Edition) error {
 	c.DisableAutoGenTag = true
@@ -62,7 +86,7 @@ func commandPages(files map[string]string, c *cobra.Command, e Edition) error {
 	if err := doc.GenMan(c, header, &b); err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
-	files["man/man1/"+name+".1"] = b.String()
+	files["man/man1/"+name+".1"] = flagLines(b.String(), c)
 	for _, sub := range c.Commands() {
 		if !sub.IsAvailableCommand() || sub.IsAdditionalHelpTopicCommand() {
 			continue
