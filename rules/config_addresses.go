@@ -4,6 +4,7 @@
 package rules
 
 import (
+	"bytes"
 	"errors"
 	"net/netip"
 	"strconv"
@@ -66,9 +67,30 @@ func (t *table) prefixes(key string) []netip.Prefix {
 			t.doc.add(t.lineOf(key, s), "%s: %q is not an address or a prefix like \"10.0.0.0/8\"", key, s)
 			continue
 		}
+		a := d.Prefix.Addr()
+		if bits := UsualLength(a); bits > 0 && !strings.Contains(s, "/") {
+			t.doc.warn(t.lineOf(key, s), "%s: %q is one address, and ends like that of a network: write \"%v/%d\", or whatever its prefix length is; \"%v/%d\" is this address alone",
+				key, s, a, bits, a, d.Prefix.Bits())
+		}
 		out = append(out, d.Prefix)
 	}
 	return out
+}
+
+// UsualLength is how long the prefix of a network with this address is usually;
+// 0: it looks like the address of a host.
+func UsualLength(a netip.Addr) int {
+	b := a.AsSlice()
+	host := len(b) - len(bytes.TrimRight(b, "\x00"))
+	switch {
+	case a.IsUnspecified():
+		return 0
+	case a.Is4() && host > 0:
+		return 32 - 8*host
+	case a.Is6() && host >= 8:
+		return 64
+	}
+	return 0
 }
 
 func (t *table) upstreams(key string) []string {

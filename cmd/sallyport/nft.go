@@ -3,7 +3,6 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
 	"net/netip"
 	"regexp"
@@ -123,24 +122,10 @@ func parsePrefixes(flag string, list []string) ([]netip.Prefix, error) {
 		if err != nil || p != p.Masked() || p.Addr().Is4In6() {
 			return nil, usageError("%s %q is not an address or a prefix like 10.20.0.0/16", flag, s)
 		}
-		if bits := networkBits(p.Addr()); bits > 0 && !strings.Contains(s, "/") {
+		if bits := rules.UsualLength(p.Addr()); bits > 0 && !strings.Contains(s, "/") {
 			return nil, usageError("%s %s is one address, and ends like that of a network: say %s/%d, or whatever its prefix length is; %s/%d is this address alone", flag, s, s, bits, s, p.Bits())
 		}
 		out = append(out, p)
 	}
 	return out, nil
-}
-
-// networkBits is how long the prefix of a network with this address is usually;
-// 0: it looks like the address of a host.
-func networkBits(a netip.Addr) int {
-	b := a.AsSlice()
-	host := len(b) - len(bytes.TrimRight(b, "\x00"))
-	switch {
-	case a.Is4() && host > 0:
-		return 32 - 8*host
-	case a.Is6() && host >= 8:
-		return 64
-	}
-	return 0
 }
