@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"sallyport/denials"
+	"sallyport/rules"
 )
 
 // The bounds of logins.
@@ -33,7 +34,7 @@ type logins struct {
 
 	mu       sync.Mutex
 	sessions map[[sha256.Size]byte]time.Time // when it ends
-	tries    map[netip.Prefix]tries
+	tries    map[netip.Addr]tries
 }
 
 // tries counts the wrong tokens since a time.
@@ -43,7 +44,7 @@ type tries struct {
 }
 
 func newLogins(secure bool, now func() time.Time) *logins {
-	return &logins{secure: secure, now: now, sessions: map[[sha256.Size]byte]time.Time{}, tries: map[netip.Prefix]tries{}}
+	return &logins{secure: secure, now: now, sessions: map[[sha256.Size]byte]time.Time{}, tries: map[netip.Addr]tries{}}
 }
 
 // serveLogin shows the form, and takes it. Only a page of ours may send it.
@@ -168,25 +169,21 @@ func (l *logins) failed(r *http.Request) {
 	l.tries[from] = t
 }
 
-// from tells who is asking: an IPv4 address or an IPv6 network of 64 bits. When
-// too many have failed, those that have not share the zero value. l.mu is held.
-func (l *logins) from(r *http.Request) netip.Prefix {
+// from tells who is asking: an address, or what stands for all that a host may
+// use. When too many have failed, those that have not share the zero value. l.mu
+// is held.
+func (l *logins) from(r *http.Request) netip.Addr {
 	host, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {
-		return netip.Prefix{} // a unix socket
+		return netip.Addr{} // a unix socket
 	}
 	a, err := netip.ParseAddr(host)
 	if err != nil {
-		return netip.Prefix{}
+		return netip.Addr{}
 	}
-	a = a.Unmap().WithZone("")
-	bits := 32
-	if a.Is6() {
-		bits = 64
-	}
-	p, _ := a.Prefix(bits)
-	if _, known := l.tries[p]; known || len(l.tries) < addressesMax {
-		return p
+	a = rules.SourceOf(a.Unmap())
+	if _, known := l.tries[a]; known || len(l.tries) < addressesMax {
+		return a
 	}
 	for k, t := range l.tries {
 		if l.now().Sub(t.since) >= triesEvery {
@@ -194,9 +191,9 @@ func (l *logins) from(r *http.Request) netip.Prefix {
 		}
 	}
 	if len(l.tries) < addressesMax {
-		return p
+		return a
 	}
-	return netip.Prefix{}
+	return netip.Addr{}
 }
 
 // reviewAddress is where a browser finds the page of an admin listener; "": a
