@@ -113,6 +113,25 @@ func TestSecondHelloRedirected(t *testing.T) {
 	}
 }
 
+// Of a rule without demands on content none is made behind the first hello
+// either, by whatever door.
+func TestAnythingBehindAHelloOfAnyRule(t *testing.T) {
+	b := newBehind(t, nil)
+	b.policy(strings.NewReplacer(`"a.example", `, "", `"8.8.8.7"]`, `"8.8.8.7", "a.example"]`).Replace(worldConfig))
+	sent := string(helloFor(t, "a.example")) + "whatever" + string(helloFor(t, "evil.example"))
+	o := b.origin("8.8.8.8:443", func(_ *net.TCPConn, r io.Reader) { io.Copy(io.Discard, r) })
+	redirected := b.to("8.8.8.8:443")
+	tunnel, _ := b.tunnelTo("a.example:443", "")
+	for i, conn := range []*net.TCPConn{redirected, tunnel} {
+		io.WriteString(conn, sent)
+		conn.CloseWrite()
+		io.Copy(io.Discard, conn)
+		if got := o.received(); !strings.HasSuffix(got, sent) {
+			t.Errorf("door %d: origin got %d bytes", i, len(got))
+		}
+	}
+}
+
 // What a real client and a real server say to each other over it passes.
 func TestRealRetry(t *testing.T) {
 	w := newWorld(t, nil)

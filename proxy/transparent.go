@@ -155,6 +155,9 @@ func (p *Proxy) straight(ctx context.Context, c *client, s sight, a rules.Attemp
 	f := p.openFlow(c, up, a, d)
 	cause := "reset"
 	defer func() { f.done(cause) }()
+	if d.Opaque() {
+		s = sight{} // whatever follows what it showed
+	}
 	if !f.outdated() {
 		cause = f.relay(s)
 	}
