@@ -75,6 +75,16 @@ func (c *counting) count(name string) int {
 	return c.asked[name]
 }
 
+// total is how often anything was asked for.
+func (c *counting) total() (n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, asked := range c.asked {
+		n += asked
+	}
+	return n
+}
+
 // ServeDNS counts and answers.
 func (c *counting) ServeDNS(w dns.ResponseWriter, q *dns.Msg) {
 	c.mu.Lock()
