@@ -54,7 +54,8 @@ func TestIdleTunnelsHoldTwoDescriptors(t *testing.T) {
 		rs = append(rs, r)
 	}
 	got := descriptors(t)
-	if n := got["socket"] - before["socket"]; n != 4*tunnels { // two of them are the test's own
+	// Two of four are the test's own; of earlier tests some may have gone meanwhile.
+	if n := got["socket"] - before["socket"]; n > 4*tunnels || n <= 3*tunnels {
 		t.Errorf("%d tunnels hold %d sockets with their peers", tunnels, n)
 	}
 	if n := got["pipe"] - before["pipe"]; n > 0 {
