@@ -33,7 +33,7 @@ const maxUnpacked = 2 * maxRecords
 // ID and random letter case (0x20), by TCP when the answer is truncated, and
 // again without EDNS when the server does not know that. name ends in a dot.
 // Nothing of a client's EDNS options is passed on. A probe is about the server,
-// and not about the name.
+// and not about the name: its answer can be missing.
 func (f *Filter) ask(ctx context.Context, u *server, name string, qtype uint16, probe bool) (m *dns.Msg, err error) {
 	began := f.clock()
 	defer func() {
@@ -42,7 +42,7 @@ func (f *Filter) ask(ctx context.Context, u *server, name string, qtype uint16, 
 		}
 	}()
 	for _, edns := range [...]bool{true, false} {
-		m, err = f.askOnce(ctx, u, name, qtype, edns)
+		m, err = f.askOnce(ctx, u, name, qtype, edns, probe)
 		if !errors.Is(err, errNoEDNS) {
 			break
 		}
@@ -50,7 +50,7 @@ func (f *Filter) ask(ctx context.Context, u *server, name string, qtype uint16, 
 	return m, err
 }
 
-func (f *Filter) askOnce(ctx context.Context, u *server, name string, qtype uint16, edns bool) (*dns.Msg, error) {
+func (f *Filter) askOnce(ctx context.Context, u *server, name string, qtype uint16, edns, probe bool) (*dns.Msg, error) {
 	query, err := upstreamQuery(name, qtype, edns)
 	if err != nil {
 		return nil, err
@@ -59,6 +59,9 @@ func (f *Filter) askOnce(ctx context.Context, u *server, name string, qtype uint
 	for {
 		m, err := f.talk(ctx, network, u.text, query)
 		if errors.Is(err, errTruncated) && network == "udp" {
+			if probe {
+				return nil, nil // it answers: that is all a probe asks, also where TCP is shut
+			}
 			network = "tcp"
 			continue
 		}

@@ -46,6 +46,32 @@ func TestHealth(t *testing.T) {
 	}
 }
 
+// TestProbeWithoutTCP holds that an upstream is well whose answer to a probe is
+// truncated, where a firewall lets no TCP through.
+func TestProbeWithoutTCP(t *testing.T) {
+	b := newBench(t, func(c *Config) {
+		c.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+			if network == "tcp" {
+				return nil, errors.New("connection refused")
+			}
+			return dialLiteral(ctx, network, address)
+		}
+	}, "a.example")
+	b.up.answerWith(func(w dns.ResponseWriter, r *dns.Msg) bool {
+		m := b.up.reply(r)
+		m.Truncated = true
+		w.WriteMsg(m)
+		return true
+	})
+	u := b.resolver.Load().root.servers[0]
+	u.down.Store(true)
+	b.probeIfDue(t.Context(), u)
+	eventually(t, "the probe is answered", func() bool { return b.Healthy() == nil })
+	if r := b.ask("a.example.", dns.TypeA); r.Rcode != dns.RcodeServerFailure {
+		t.Errorf("a truncated answer is passed on: %v", r)
+	}
+}
+
 // TestProbe holds that readiness is known and recovers while nobody asks.
 func TestProbe(t *testing.T) {
 	var mu sync.Mutex
