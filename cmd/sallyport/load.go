@@ -67,8 +67,11 @@ func readConfig(file string, stdin io.Reader) (name, dir string, data []byte, er
 	if err != nil {
 		return name, dir, nil, fmt.Errorf("cannot read the configuration: %w", err)
 	}
-	if len(data) > maxConfig {
+	switch {
+	case len(data) > maxConfig:
 		return name, dir, nil, fmt.Errorf("%s: is larger than %d MiB", name, maxConfig>>20)
+	case len(data) == 0: // an editor empties a file before it writes; and not everybody is to be denied by accident
+		return name, dir, nil, fmt.Errorf("%s: is empty: is it being written? sallyport without --config has a configuration to begin with", name)
 	}
 	return name, dir, data, nil
 }
