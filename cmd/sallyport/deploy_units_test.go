@@ -61,7 +61,7 @@ func TestDeployUnitsVerify(t *testing.T) {
 		}
 	}
 	// Without the addresses it would find something: a socket unit without a socket.
-	bare := unitDirectory(t, "")
+	bare := unitDirectory(t, "mode = \"enforce\"\n")
 	if out, err := analyze(bare, "verify", "--man=no", "--recursive-errors=one", filepath.Join(bare, "sallyport.socket")); err == nil {
 		t.Errorf("a socket unit without a socket passes\n%s", out)
 	}
