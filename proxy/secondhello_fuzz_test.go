@@ -1,0 +1,83 @@
+// Second hello fuzzing: what passes behind a first hello, against a slow twin.
+
+package proxy
+
+import (
+	"bytes"
+	"slices"
+	"testing"
+
+	"sallyport/rules"
+)
+
+// passedSlowly tells how much of all that a client sends behind its hello may pass
+// while no answer came, and whether the flow is denied there: one record after the
+// other, from the whole text.
+func passedSlowly(b []byte, first hello) (n int, denied bool) {
+	for len(b)-n >= recordHeader {
+		size := recordSize(b[n:])
+		switch kind := b[n]; {
+		case kind == recordHandshake:
+			var scan helloScan
+			h, fault, _, more := scan.parse(b[n:])
+			if more {
+				return n, false
+			}
+			if fault != rules.ReasonNone || h.hasSNI != first.hasSNI || h.sni != first.sni || h.ech != first.ech {
+				return n, true
+			}
+			return len(b), false // settled: whatever follows passes
+		case kind < recordChangeCipher, kind > recordHeartbeat, size > maxCiphered:
+			return n, true
+		}
+		n = min(len(b), n+recordHeader+size)
+	}
+	return n, false
+}
+
+// However what follows a hello is cut, just that passes which may, and another
+// name never does.
+func FuzzSecondHello(f *testing.F) {
+	a, evil := helloFor(f, "a.example"), helloFor(f, "evil.example")
+	var scan helloScan
+	first, fault, detail, more := scan.parse(a)
+	if fault != rules.ReasonNone || more {
+		f.Fatal(fault, detail, more)
+	}
+	for _, then := range [][]byte{
+		a, evil, inRecords(a, 7), inRecords(evil, 1), append([]byte(changeCipher), a...), append([]byte(earlyData+changeCipher), evil...),
+		append(slices.Clone(a), evil...), []byte("\x16\x03\x03\x00\x04\x10\x00\x00\x00"), []byte("GET / HTTP/1.1\r\n\r\n"), []byte("\x17\x03\x03\xff\xff"), {},
+	} {
+		f.Add(then, 3)
+		f.Add(then, 1<<10)
+	}
+	p := New(Config{})
+	_, conn := tcpPair(f)
+	up, _ := tcpPair(f)
+	fl := p.openFlow(&client{conn: conn, addr: unmapped(conn.RemoteAddr())}, up, rules.Attempt{}, rules.Decision{Verdict: rules.Allow})
+	f.Fuzz(func(t *testing.T, b []byte, n int) {
+		r, s := &relay{f: fl}, secondScan{first: first}
+		fl.c.pre = nil
+		var passed []byte
+		var err error
+		for piece := range slices.Chunk(b, min(max(1, n), 1<<14)) {
+			if err != nil {
+				break
+			}
+			fl.c.pre = append(fl.c.pre, bytes.Clone(piece)...)
+			for n := 1; n > 0 && err == nil; {
+				if r.answer.settled.Load() {
+					n = len(fl.c.pre)
+				} else if n, err = r.nextRecords(&s); err != nil {
+					break
+				}
+				passed = append(passed, fl.c.pre[:n]...)
+				fl.c.take(n)
+			}
+		}
+		want, denied := passedSlowly(b, first)
+		if !bytes.Equal(passed, b[:want]) || denied != (err != nil) {
+			t.Errorf("of %d bytes in pieces of %d %d pass, error %v; want %d, denied %t", len(b), n, len(passed), err, want, denied)
+		}
+	})
+}
