@@ -80,7 +80,7 @@ func rankOf(verdict string) int {
 func attemptOf(r *Record) (rules.Attempt, bool) {
 	client, _ := netip.ParseAddr(r.Client)
 	a := rules.Attempt{
-		Via: viaOf(r.Via), Proto: protoOf(r.Proto), Client: netip.AddrPortFrom(client.Unmap().WithZone(""), 0),
+		Via: viaOf(r.Via), Proto: protoOf(r.Proto), Client: rules.ClientAddr(netip.AddrPortFrom(client, 0)),
 		Mismatch: r.Mismatch, ECH: r.ECH, QType: 1, Provisional: true,
 	}
 	reason, _ := rules.ParseReason(r.Reason)

@@ -81,7 +81,7 @@ func (r *siteRule) toml(s *Site) string {
 	if len(r.udp) > 0 {
 		fmt.Fprintf(&b, "udp     = %s\n", portList(r.udp))
 	}
-	fmt.Fprintf(&b, "reason  = %s\n", tomlText(fmt.Sprintf("TODO: ticket and why %s needs it (%s as %s until %s)",
+	fmt.Fprintf(&b, "reason  = %s\n", tomlText(fmt.Sprintf("FILL IN: ticket and why %s needs it (%s as %s until %s)",
 		r.client, r.history(), strings.Join(r.reasons, ", "), r.last.UTC().Format(time.DateOnly))))
 	fmt.Fprintf(&b, "expires = %s\n", s.src.Now.UTC().AddDate(0, 0, ruleDays).Format(time.DateOnly))
 	return b.String()

@@ -68,23 +68,9 @@ func (c *cache) put(key string, e *entry, now time.Duration) {
 	s.size += e.size()
 }
 
-// evict makes room: of a few answers it removes one that has expired, or else
-// the one that is to go before the others. Go's map order is the random choice.
+// evict makes room.
 func (s *cacheShard) evict(now time.Duration, before func(a, b *entry) bool) {
-	victim, looked := "", 0
-	for k, e := range s.m {
-		if looked == 0 || before(e, s.m[victim]) {
-			victim = k
-		}
-		if e.expires <= now {
-			victim = k
-			break
-		}
-		if looked++; looked == 8 {
-			break
-		}
-	}
-	s.remove(victim)
+	s.remove(victim(s.m, func(e *entry) bool { return e.expires <= now }, before))
 }
 
 func (s *cacheShard) remove(key string) {

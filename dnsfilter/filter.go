@@ -29,10 +29,8 @@ type Filter struct {
 	replan   chan struct{}           // Ahead may say something else now
 	running  atomic.Pointer[service] // of Serve; nil: it does not run
 
-	// reach is Decision.Reach, wild is Decision.ByWildcard; tests without a
-	// compiled policy replace them.
+	// reach is Decision.Reach; tests without a compiled policy replace it.
 	reach func(rules.Decision, netip.AddrPort) rules.Reason
-	wild  func(rules.Decision) bool
 
 	life context.Context // of the flights: until Close
 	end  context.CancelFunc
@@ -43,7 +41,7 @@ type Filter struct {
 // New makes a Filter. It opens nothing: Serve answers queries, Lookup asks.
 func New(cfg Config) (*Filter, error) {
 	cfg = cfg.withDefaults()
-	f := &Filter{cfg: cfg, start: cfg.Now(), reach: rules.Decision.Reach, wild: rules.Decision.ByWildcard}
+	f := &Filter{cfg: cfg, start: cfg.Now(), reach: rules.Decision.Reach}
 	f.clients, f.waiting, f.conns, f.foreign = newRates(), newCounts(), newCounts(), newCounts()
 	f.uniques, f.pins, f.replan = newUniques(), newPins(), make(chan struct{}, 1)
 	f.unknown = newBucket(cfg.Limits.UnknownQPS)

@@ -103,17 +103,11 @@ func (r *rates) allow(client netip.Addr, now time.Duration) bool {
 	return ok
 }
 
-// evict forgets full buckets among a few at random; without any, one that is not.
+// evict forgets a bucket that is full, or of a few the fullest.
 func (s *rateShard) evict(now time.Duration) {
-	looked := 0
-	for client, full := range s.full {
-		if looked++; full <= now || looked == 8 {
-			delete(s.full, client)
-		}
-		if looked == 8 {
-			return
-		}
-	}
+	delete(s.full, victim(s.full,
+		func(full time.Duration) bool { return full <= now },
+		func(a, b time.Duration) bool { return a < b }))
 }
 
 // counts bounds things held at once, altogether and by one client.

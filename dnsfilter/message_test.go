@@ -278,7 +278,7 @@ func TestOneClientIsANetwork(t *testing.T) {
 // TestPanic holds that a Decider that panics costs one query, not the server.
 func TestPanic(t *testing.T) {
 	b := newBench(t, nil, "a.example")
-	q := query{msg: patched(t, 0), client: clientOf(b.up.addr)}
+	q := query{msg: patched(t, 0), client: rules.ClientAddr(b.up.addr)}
 	func() {
 		defer b.recovered(&q)
 		panic(strings.Repeat("x", 3))

@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"net"
-	"net/netip"
 	"runtime"
 	"sync"
 
@@ -132,9 +131,4 @@ func (f *Filter) recovered(q *query) {
 		Fault: rules.MalformedRequest, Detail: "the filter failed over this query",
 	})
 	f.observe(q, KindDropped, rcodeServFail)
-}
-
-// clientOf is the address that the policy sees: unmapped, without a zone.
-func clientOf(ap netip.AddrPort) netip.AddrPort {
-	return netip.AddrPortFrom(ap.Addr().Unmap().WithZone(""), ap.Port())
 }

@@ -56,7 +56,7 @@ func (s *service) admit(ctx context.Context, conn net.Conn) {
 		conn.Close()
 		return
 	}
-	client := clientOf(from)
+	client := rules.ClientAddr(from)
 	held := s.f.connsOf(client.Addr())
 	if !held.take(client.Addr()) {
 		s.f.refuse(rules.Attempt{

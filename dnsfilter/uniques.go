@@ -82,20 +82,12 @@ func (n *usedNames) over(now time.Duration) bool {
 	return now < n.since || now-n.since >= uniquePeriod
 }
 
-// evict makes room for a client: of a few at random the one whose period began
-// first goes. Go's map order is the random choice.
+// evict makes room for a client: it forgets one whose period is over, or the one
+// of a few that began first.
 func (u *uniques) evict(now time.Duration) {
-	var victim netip.Addr
-	looked := 0
-	for client, used := range u.clients {
-		if looked == 0 || used.since < u.clients[victim].since {
-			victim = client
-		}
-		if looked++; looked == 8 || used.over(now) {
-			break
-		}
-	}
-	delete(u.clients, victim)
+	delete(u.clients, victim(u.clients,
+		func(n *usedNames) bool { return n.over(now) },
+		func(a, b *usedNames) bool { return a.since < b.since }))
 }
 
 // overNames is why a client has to do with the names that it has.
@@ -105,7 +97,7 @@ const overNames = "limits.wildcard_names is reached: so many different names bel
 // the grant d; "" where it may. It may, unless only a wildcard permits the name,
 // it is new, and the client has used up its number of those.
 func (f *Filter) AdmitName(client netip.Addr, d rules.Decision, name rules.Name) string {
-	if f.wild(d) && !f.uniques.admit(client, name, f.clock()) {
+	if d.ByWildcard() && !f.uniques.admit(client, name, f.clock()) {
 		return overNames
 	}
 	return ""

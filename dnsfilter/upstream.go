@@ -4,6 +4,7 @@ package dnsfilter
 
 import (
 	"bufio"
+	"cmp"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -109,17 +110,8 @@ func newUpstreamSet(zone rules.Name, ups []Upstream) *upstreamSet {
 // failed later, and those that answer no probe last: anybody's slow name can
 // make one fail that is well.
 func (s *upstreamSet) order() []*server {
-	list := make([]*server, 0, len(s.servers))
-	for rank := range 3 {
-		for _, u := range s.servers {
-			if u.rank() == rank && len(list) < len(s.servers) && !slices.Contains(list, u) {
-				list = append(list, u)
-			}
-		}
-	}
-	if len(list) < len(s.servers) { // some changed sides meanwhile
-		return s.servers
-	}
+	list := slices.Clone(s.servers)
+	slices.SortStableFunc(list, func(a, b *server) int { return cmp.Compare(a.rank(), b.rank()) })
 	return list
 }
 

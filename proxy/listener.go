@@ -178,7 +178,7 @@ func (p *Proxy) accepted(conn net.Conn, fe frontEnd) {
 		return
 	}
 	p.count.accepted.Add(1)
-	c := &client{conn: tcp, addr: clientOf(tcp.RemoteAddr()), pool: &p.buffers}
+	c := &client{conn: tcp, addr: rules.ClientAddr(unmapped(tcp.RemoteAddr())), pool: &p.buffers}
 	c.stranger = p.cfg.Known != nil && !p.cfg.Known(c.addr.Addr())
 	if fault, detail := p.clients.admit(c, p.limits); fault != rules.ReasonNone {
 		p.notAdmitted(c, fe, fault, detail)
@@ -186,13 +186,6 @@ func (p *Proxy) accepted(conn net.Conn, fe frontEnd) {
 	}
 	p.count.connections.Add(1)
 	go p.run(c, fe)
-}
-
-// clientOf is the address that the policy sees: unmapped, without a zone, which
-// no configuration can know.
-func clientOf(addr net.Addr) netip.AddrPort {
-	a := unmapped(addr)
-	return netip.AddrPortFrom(a.Addr().WithZone(""), a.Port())
 }
 
 // notAdmitted refuses at once: the decision is journaled, nothing is read.

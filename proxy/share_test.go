@@ -206,12 +206,3 @@ func (b *behind) wantNoLookup(detail string) {
 	held("redirected HTTP")
 	b.wantNoTrace()
 }
-
-// A client on the link is known by its address, whatever the interface.
-func TestClientOf(t *testing.T) {
-	for from, want := range map[string]string{"[fe80::1%eth0]:9": "[fe80::1]:9", "[::ffff:192.0.2.1]:9": "192.0.2.1:9", "[2001:db8::1]:9": "[2001:db8::1]:9"} {
-		if got := clientOf(net.TCPAddrFromAddrPort(netip.MustParseAddrPort(from))); got.String() != want {
-			t.Errorf("%s: %v, want %s", from, got, want)
-		}
-	}
-}

@@ -1,4 +1,5 @@
-// Source: what counts as one client where clients share something.
+// Source: how a client is known, and what counts as one where clients share
+// something.
 
 package rules
 
@@ -16,4 +17,10 @@ func SourceOf(addr netip.Addr) netip.Addr {
 		return p.Addr()
 	}
 	return addr
+}
+
+// ClientAddr returns how the policy knows a client: unmapped, and without a zone,
+// which no configuration can know.
+func ClientAddr(a netip.AddrPort) netip.AddrPort {
+	return netip.AddrPortFrom(a.Addr().Unmap().WithZone(""), a.Port())
 }

@@ -23,3 +23,14 @@ func TestSourceOf(t *testing.T) {
 		t.Errorf("none: %s", got)
 	}
 }
+
+// A client on the link is known by its address, whatever the interface.
+func TestClientAddr(t *testing.T) {
+	for from, want := range map[string]string{
+		"[fe80::1%eth0]:9": "[fe80::1]:9", "[::ffff:192.0.2.1]:9": "192.0.2.1:9", "[2001:db8::1]:9": "[2001:db8::1]:9",
+	} {
+		if got := ClientAddr(netip.MustParseAddrPort(from)).String(); got != want {
+			t.Errorf("%s: %s, want %s", from, got, want)
+		}
+	}
+}

@@ -90,7 +90,7 @@ func newGateway(file string, stdin io.Reader, cfg *rules.Config, log *slog.Logge
 	g.proxy = proxy.New(proxy.Config{
 		Decide: g.recorder, Check: &g.live, Closed: g.unmet.closed,
 		Lookup: lookupBy(g.filter), AdmitName: g.filter.AdmitName, Pinned: g.filter.Pinned, NextFlow: g.nextFlow, Log: log,
-		Known: func(addr netip.Addr) bool { return g.live.Load().ClientOf(addr) != nil },
+		Known: g.known,
 		Limits: proxy.Limits{
 			Connections: l.Connections, PerClient: l.PerClient, Sniffing: l.Sniffing,
 			Head: l.Handshake, Sniff: l.Sniff, Dial: l.Dial, Idle: l.Idle, HalfClosed: l.HalfClosed,

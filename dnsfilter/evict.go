@@ -1,0 +1,24 @@
+// Evict: which entry of a full table has to go.
+
+package dnsfilter
+
+// evictLook is how many entries are looked at.
+const evictLook = 8
+
+// victim chooses one of m: of a few at random one that is over, or else the one
+// that goes before the others. Go's map order is the random choice.
+func victim[K comparable, V any](m map[K]V, over func(V) bool, before func(a, b V) bool) (chosen K) {
+	looked := 0
+	for k, v := range m {
+		if over(v) {
+			return k
+		}
+		if looked == 0 || before(v, m[chosen]) {
+			chosen = k
+		}
+		if looked++; looked == evictLook {
+			break
+		}
+	}
+	return chosen
+}
