@@ -64,18 +64,18 @@ func TestValidate(t *testing.T) {
 		{"another class (F10)", 0, "a.example. 300 CH A 192.0.1.1", "", ""},
 		{"another type", 0, "a.example. 300 IN AAAA 2606:4700::1\na.example. 300 IN TXT x", "", ""},
 		{"a signature", 0, "a.example. 300 IN A 192.0.1.1\na.example. 300 IN RRSIG A 13 2 300 20300101000000 20200101000000 1 example. aaaa", "", "a.example. A 300"},
-		{"an alias", 0, "a.example. 300 IN CNAME b.test.\nb.test. 60 IN A 192.0.1.1", "", "a.example. CNAME 300,b.test. A 60"},
-		{"an alias in any order and case", 0, "B.test. 60 IN A 192.0.1.1\na.example. 300 IN CNAME b.TEST.", "", "a.example. CNAME 300,b.test. A 60"},
+		{"an alias", 0, "a.example. 300 IN CNAME b.test.\nb.test. 60 IN A 192.0.1.1", "", "a.example. A 60"},
+		{"an alias in any order and case", 0, "B.test. 60 IN A 192.0.1.1\na.example. 300 IN CNAME b.TEST.", "", "a.example. A 60"},
 		{"an alias to nowhere", 0, "a.example. 300 IN CNAME b.test.\nc.test. 60 IN A 192.0.1.1", "", "a.example. CNAME 300"},
 		{"an alias of another name", 0, "b.example. 300 IN CNAME a.example.\nc.test. 60 IN A 192.0.1.1", "", ""},
 		{"an address of the name wins over an alias", 0, "a.example. 300 IN CNAME b.test.\na.example. 9 IN A 192.0.1.1", "", "a.example. A 9"},
-		{"eleven aliases (F9)", 0, chain(11), "", "a.example. CNAME 300"},
+		{"eleven aliases (F9)", 0, chain(11), "", "a.example. A 300"},
 		{"twelve aliases (F9)", 0, chain(12), "", "error: more than 11 aliases"},
 		{"an alias to itself (F9)", 0, "a.example. 300 IN CNAME A.example.", "", "error: aliases run in a circle"},
 		{"two aliases", 0, "a.example. 300 IN CNAME b.test.\na.example. 300 IN CNAME c.test.", "", "error: a name has two aliases"},
 		{"an alias to an address", 0, "a.example. 300 IN CNAME 127.0.0.1.", "", "error: name ends in a number: it is an address or nothing"},
 		{"an alias with a zero octet (A11)", 0, "a.example. 300 IN CNAME evil\\000.example.", "", "error: name has a byte other than a letter, digit, hyphen, underscore or dot"},
-		{"a DNAME", 0, "example. 300 IN DNAME test.\na.example. 300 IN CNAME a.test.\na.test. 60 IN A 192.0.1.1", "", "a.example. CNAME 300,a.test. A 60"},
+		{"a DNAME", 0, "example. 300 IN DNAME test.\na.example. 300 IN CNAME a.test.\na.test. 60 IN A 192.0.1.1", "", "a.example. A 60"},
 		{"TTL 0 is a second, a week an hour", 0, "a.example. 0 IN A 192.0.1.1\na.example. 604800 IN A 192.0.1.2", "", "a.example. A 1,a.example. A 3600"},
 		{"a TTL with the top bit is none", 0, "a.example. 4294967295 IN A 192.0.1.1", "", "a.example. A 1"},
 		{"no such name, and since when", 3, "", "example. 900 IN SOA ns. root. 1 2 3 4 60", "example. SOA 60"},
@@ -101,12 +101,6 @@ func TestValidate(t *testing.T) {
 					list = append(list, fmt.Sprintf("%s SOA %d", a.soa.Hdr.Name, a.soa.Hdr.Ttl))
 				}
 				got = strings.Join(list, ",")
-			}
-			if c.what == "eleven aliases (F9)" { // the chain is long to spell out
-				if strings.Count(got, "CNAME") != 11 || !strings.HasSuffix(got, "c10.example. A 300") {
-					t.Errorf("kept %q", got)
-				}
-				return
 			}
 			if got != c.want {
 				t.Errorf("kept %q, want %q", got, c.want)
@@ -167,10 +161,10 @@ func TestAgeing(t *testing.T) {
 		ttls  []uint32
 		asked int
 	}{
-		{0, "www.a.example.", []uint32{300, 60}, 1},
-		{10 * time.Second, "www.a.example.", []uint32{290, 50}, 0},
-		{49 * time.Second, "www.a.example.", []uint32{241, 1}, 0},
-		{time.Second, "www.a.example.", []uint32{300, 60}, 1},
+		{0, "www.a.example.", []uint32{60}, 1},
+		{10 * time.Second, "www.a.example.", []uint32{50}, 0},
+		{49 * time.Second, "www.a.example.", []uint32{1}, 0},
+		{time.Second, "www.a.example.", []uint32{60}, 1},
 		{0, "gone.example.", []uint32{60}, 1},
 		{59 * time.Second, "gone.example.", []uint32{1}, 0},
 		{time.Second, "gone.example.", []uint32{60}, 1},

@@ -29,7 +29,7 @@ func (f *Filter) deny(q *query, r *resolver, a *rules.Attempt, d rules.Decision,
 			}
 		}
 	}
-	rcode, negative := deniedForm(q, r.denied, why)
+	rcode, negative := deniedForm(q, r.denied, why, d.PermitsBelow())
 	f.observe(q, KindDenied, rcode)
 	if negative {
 		return appendNegative(out, q, rcode, ede(why), text)
@@ -39,9 +39,11 @@ func (f *Filter) deny(q *query, r *resolver, a *rules.Attempt, d rules.Decision,
 
 // deniedForm chooses the form of a denial: the configured one, but REFUSED
 // where the client and not the name is the matter, and "no such record" where
-// the name does exist for this client. The root is never said not to exist:
-// that would deny every name below it (RFC 8020).
-func deniedForm(q *query, denied Denied, why rules.Reason) (rcode int, negative bool) {
+// the name does exist for this client. Neither the root nor a name that has
+// permitted names below it is ever said not to exist: that would deny every name
+// below (RFC 8020, section 2). Such a name has no record (RFC 4592, section
+// 2.2.2).
+func deniedForm(q *query, denied Denied, why rules.Reason, below bool) (rcode int, negative bool) {
 	switch {
 	case q.qtype == typeAXFR, q.qtype == typeIXFR:
 		return rcodeRefused, false
@@ -56,7 +58,7 @@ func deniedForm(q *query, denied Denied, why rules.Reason) (rcode int, negative 
 	switch {
 	case denied == Refused:
 		return rcodeRefused, false
-	case denied == NoData, q.msg[headerSize] == 0:
+	case denied == NoData, below, q.msg[headerSize] == 0:
 		return rcodeSuccess, true
 	}
 	return rcodeNXDomain, true

@@ -4,9 +4,10 @@
 //
 // It promises: every message that reaches it becomes a rules.Attempt and is
 // answered as the Decision says, cached answers included; no upstream query
-// for a denied name; an answer holds only the chain that starts at the
-// question and addresses that the Decision reaches; memory, goroutines,
-// connections and rates are bounded; a client waits three seconds at most.
+// for a denied name; an answer holds only records of the name that was asked
+// for, those behind its aliases included, and addresses that the Decision
+// reaches; memory, goroutines, connections and rates are bounded; a client waits
+// three seconds at most.
 //
 // It refuses: to fall back to a resolver that was not configured, to serve
 // stale answers, to pass a client's EDNS options on, to hand out the keys of

@@ -52,7 +52,7 @@ type entry struct {
 // answer is what validate keeps of an upstream's message.
 type answer struct {
 	rcode   int
-	records []dns.RR // the chain from the question's name, then what was asked for
+	records []dns.RR // what was asked for; or a chain of aliases whose end the server has not seen
 	soa     *dns.SOA // of a negative answer
 }
 

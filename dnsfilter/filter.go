@@ -66,6 +66,7 @@ func (f *Filter) Reload(cfg Config) error {
 		zones:   map[rules.Name]*upstreamSet{},
 		denied:  cfg.Denied,
 		cache:   newCache(cfg.Limits.Cache),
+		over:    namesOver(cfg.Zones, cfg.Hosts),
 		most:    2 * cfg.Limits.InFlight, // a Lookup makes two
 		flights: map[string]*flight{},
 	}

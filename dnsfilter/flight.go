@@ -20,7 +20,8 @@ type flight struct {
 type resolver struct {
 	root   *upstreamSet
 	zones  map[rules.Name]*upstreamSet
-	fixed  map[string]*entry // Hosts, by key
+	fixed  map[string]*entry   // Hosts, by key
+	over   map[rules.Name]bool // names above one of Hosts or above a zone
 	denied Denied
 	cache  *cache
 
@@ -102,6 +103,9 @@ func (f *Filter) fly(r *resolver, fl *flight, key string, name rules.Name, qtype
 	ctx, cancel := context.WithTimeout(f.life, f.cfg.Timeout)
 	defer cancel()
 	e := f.resolve(ctx, r.upstreams(name), name, qtype)
+	if e.rcode == rcodeNXDomain && r.over[name] {
+		e.rcode = rcodeSuccess // it does exist here; else nothing below it would (RFC 8020)
+	}
 	if f.life.Err() == nil {
 		r.cache.put(key, e, f.clock())
 	}

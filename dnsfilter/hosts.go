@@ -26,7 +26,7 @@ func fixedEntries(hosts map[rules.Name][]netip.Addr) (map[string]*entry, error) 
 				}
 			}
 			if len(a.records) == 0 {
-				a.soa = fixedSOA(name)
+				a.soa = noRecordSOA(name, fixedTTL)
 			}
 			e, err := newEntry(name, qtype, a)
 			if err != nil {
@@ -39,6 +39,24 @@ func fixedEntries(hosts map[rules.Name][]netip.Addr) (map[string]*entry, error) 
 	return fixed, nil
 }
 
+// namesOver lists the names above those that are answered here or by a zone's own
+// servers. The servers of all other names may not know of them.
+func namesOver(zones []Zone, hosts map[rules.Name][]netip.Addr) map[rules.Name]bool {
+	over := map[rules.Name]bool{}
+	add := func(n rules.Name) {
+		for n = n.Parent(); !n.IsZero() && !over[n]; n = n.Parent() {
+			over[n] = true
+		}
+	}
+	for _, z := range zones {
+		add(z.Suffix)
+	}
+	for name := range hosts {
+		add(name)
+	}
+	return over
+}
+
 func addressRecord(name rules.Name, addr netip.Addr) dns.RR {
 	h := dns.RR_Header{Name: name.String() + ".", Class: dns.ClassINET, Ttl: fixedTTL}
 	if addr.Is4() {
@@ -49,12 +67,13 @@ func addressRecord(name rules.Name, addr netip.Addr) dns.RR {
 	return &dns.AAAA{Hdr: h, AAAA: net.IP(addr.AsSlice())}
 }
 
-// fixedSOA lets a client remember that a fixed name has no such record.
-func fixedSOA(name rules.Name) *dns.SOA {
+// noRecordSOA lets a client remember for ttl seconds that a name has no such
+// record. It is our own: its server and mailbox are below .invalid.
+func noRecordSOA(name rules.Name, ttl uint32) *dns.SOA {
 	return &dns.SOA{
-		Hdr: dns.RR_Header{Name: name.String() + ".", Rrtype: dns.TypeSOA, Class: dns.ClassINET, Ttl: fixedTTL},
+		Hdr: dns.RR_Header{Name: name.String() + ".", Rrtype: dns.TypeSOA, Class: dns.ClassINET, Ttl: ttl},
 		Ns:  "sallyport.invalid.", Mbox: "nobody.invalid.",
-		Serial: 1, Refresh: 1800, Retry: 900, Expire: 604800, Minttl: fixedTTL,
+		Serial: 1, Refresh: 1800, Retry: 900, Expire: 604800, Minttl: ttl,
 	}
 }
 

@@ -94,7 +94,10 @@ other.test.        300 IN A 192.0.1.52
 	}{
 		{insider, "a.example.", dns.TypeA, 0, []string{"192.0.1.10"}, "allow ", 1},
 		{insider, "deep.er.b.example.", dns.TypeA, 0, []string{"192.0.1.50"}, "allow ", 1},
-		{insider, "b.example.", dns.TypeA, 3, nil, "deny not_listed", 0},
+		{insider, "b.example.", dns.TypeA, 0, nil, "deny not_listed", 0}, // *.b.example is permitted
+		{insider, "example.", dns.TypeA, 0, nil, "deny not_listed", 0},
+		{insider, "test.", dns.TypeNS, 0, nil, "deny not_listed", 0},
+		{"192.168.7.7", "example.", dns.TypeTXT, 0, nil, "deny type_not_allowed", 0},
 		{insider, "x.a.example.", dns.TypeA, 3, nil, "deny not_listed", 0},
 		{insider, "a.example.", dns.TypeTXT, 0, nil, "deny type_not_allowed", 0},
 		{insider, "inside.example.", dns.TypeA, 0, nil, "deny private_address", 1},

@@ -27,26 +27,29 @@ var (
 )
 
 // validate keeps of a message, whose question was checked already, only the
-// chain of aliases that starts at name and the records of type qtype at its
-// end, all of class IN; of a negative answer the SOA of a zone that the
-// chain's end is in. Signatures, additional records and everything that hangs
-// off other names is dropped. TTLs are clamped, ech is taken out.
+// records of type qtype at the end of the chain of aliases that starts at name,
+// all of class IN; of a negative answer the SOA of a zone that the name is in.
+// Signatures, additional records and everything that hangs off other names is
+// dropped. TTLs are clamped, ech is taken out. The answer is flattened.
 func validate(m *dns.Msg, name rules.Name, qtype uint16) (*answer, error) {
 	if m.Rcode != dns.RcodeSuccess && m.Rcode != dns.RcodeNameError {
 		return nil, fmt.Errorf("%w: %s", errRCode, cmp.Or(dns.RcodeToString[m.Rcode], strconv.Itoa(m.Rcode)))
 	}
-	a := &answer{rcode: m.Rcode}
 	chain, err := aliases(m.Answer, name, qtype)
 	if err != nil {
 		return nil, err
 	}
-	a.records = chain
 	end := name.String() + "."
 	if len(chain) > 0 {
 		end = chain[len(chain)-1].(*dns.CNAME).Target
 	}
+	a, elsewhere := &answer{rcode: m.Rcode}, false
 	for _, rr := range m.Answer {
 		if owns(rr, end, qtype) && len(a.records) < maxRecords {
+			if pointsElsewhere(rr, end, name) {
+				elsewhere = true
+				continue
+			}
 			if rr = sanitize(rr); rr != nil {
 				clampTTL(rr.Header(), maxTTL)
 				rr.Header().Name = end
@@ -56,13 +59,65 @@ func validate(m *dns.Msg, name rules.Name, qtype uint16) (*answer, error) {
 	}
 	if !a.negative() {
 		a.rcode = dns.RcodeSuccess
+		a.flatten(name, chain)
 		return a, nil
 	}
 	a.soa = negativeSOA(m.Ns, end)
-	if a.soa == nil && a.rcode == dns.RcodeSuccess && len(chain) == 0 && refers(m.Ns) {
+	switch {
+	case len(chain) > 0 && (m.RecursionAvailable || a.soa != nil || m.Rcode == dns.RcodeNameError):
+		a.flatten(name, chain)
+	case len(chain) > 0: // a server that does not recurse has not seen the end
+		a.records = chain
+	case elsewhere:
+		a.soa = noRecordSOA(name, fixedTTL)
+	case a.soa == nil && a.rcode == dns.RcodeSuccess && refers(m.Ns):
 		return nil, errLame
 	}
 	return a, nil
+}
+
+// flatten gives the end of a chain of aliases to the name that was asked for,
+// for as long as the shortest-lived part of the chain holds, and drops the
+// chain. A caching resolver between a client and the filter asks for the target
+// of an alias by itself, though the answer has its addresses already (RFC 2181,
+// section 5.4.1, does not trust them); by itself the target is not permitted.
+// The name of an alias does exist: where its target has no such record, or does
+// not exist (RFC 6604), the name has no such record.
+func (a *answer) flatten(name rules.Name, chain []dns.RR) {
+	if len(chain) == 0 {
+		return
+	}
+	least := uint32(maxTTL)
+	for _, rr := range chain {
+		least = min(least, rr.Header().Ttl)
+	}
+	for _, rr := range a.records {
+		rr.Header().Name = name.String() + "."
+		rr.Header().Ttl = min(rr.Header().Ttl, least)
+	}
+	if len(a.records) == 0 {
+		ttl := uint32(bareTTL)
+		if a.soa != nil {
+			ttl = a.soa.Hdr.Ttl
+		}
+		a.rcode, a.soa = dns.RcodeSuccess, noRecordSOA(name, min(ttl, least))
+	}
+}
+
+// pointsElsewhere tells of a service record that leads to the addresses of
+// another name: in AliasMode, or by its TargetName (RFC 9460, sections 2.4.2 and
+// 2.5). That name is not permitted by itself. Without the record a client uses
+// the addresses of the name that it asked for (section 3), and so does the
+// proxy. A record that leads to the name itself is made to say so.
+func pointsElsewhere(rr dns.RR, end string, name rules.Name) bool {
+	svcb := svcbOf(rr)
+	if svcb == nil {
+		return false
+	}
+	if t := dns.CanonicalName(svcb.Target); t == end || t == name.String()+"." {
+		svcb.Target = "."
+	}
+	return svcb.Priority == 0 || svcb.Target != "."
 }
 
 // owns tells whether rr is a record of the type at the owner, which is canonical.
@@ -162,9 +217,7 @@ func sanitize(rr dns.RR) dns.RR {
 			return nil
 		}
 	case *dns.HTTPS, *dns.SVCB:
-		svcb := svcbOf(rr)
-		svcb.Target = dns.CanonicalName(svcb.Target)
-		dropParam(svcb, dns.SVCB_ECHCONFIG)
+		dropParam(svcbOf(rr), dns.SVCB_ECHCONFIG)
 	default:
 		return nil
 	}

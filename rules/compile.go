@@ -188,7 +188,7 @@ func (b *scopeBuilder) finish() *scope {
 	for n, r := range b.others {
 		entry(n, saysForeign).foreign = r
 	}
-	b.s.names = compileTrie(keys)
+	b.s.names, b.s.over = compileTrie(keys), compileOver(b.s.inForce())
 	b.layAddresses()
 	return b.s
 }

@@ -13,15 +13,16 @@ import (
 
 // Policy is the compiled configuration. A nil Policy denies everything.
 type Policy struct {
-	scopes  []*scope
-	clients *bart.Table[int] // source -> index of the first client that has it
-	few     []source         // the same, in order, where there are few; else none
-	zones   suffixTrie
-	zoned   []*Rule // by value of zones, less 1: a stand-in that is reported as the rule
-	private []netip.Prefix
-	echDeny bool
-	strict  bool
-	own     Own
+	scopes    []*scope
+	clients   *bart.Table[int] // source -> index of the first client that has it
+	few       []source         // the same, in order, where there are few; else none
+	zones     suffixTrie
+	zonesOver suffixTrie // names above a zone
+	zoned     []*Rule    // by value of zones, less 1: a stand-in that is reported as the rule
+	private   []netip.Prefix
+	echDeny   bool
+	strict    bool
+	own       Own
 
 	revision string
 	expires  time.Time // when the next rule expires; zero: none does
@@ -67,6 +68,7 @@ type scope struct {
 	client  *Client
 	rules   []scopeRule
 	names   suffixTrie
+	over    suffixTrie  // names above one that a rule in force names
 	entries []nameEntry // by value of names
 	refs    []uint32    // rule numbers
 	near    []nearRef
@@ -231,14 +233,16 @@ func (p *Policy) addClients(clients []*Client) {
 
 func (p *Policy) addZones(c *Config) {
 	var keys []trieKey
+	var suffixes []Destination
 	for i, z := range c.DNS.Zones {
+		suffixes = append(suffixes, Destination{Name: z.Suffix})
 		keys = append(keys, trieKey{z.Suffix, uint32(i + 1)})
 		p.zoned = append(p.zoned, &Rule{
 			Profile: SiteProfile, ID: "dns.zone:" + z.Suffix.s, Reason: "internal zone " + z.Suffix.s, File: c.File,
 			To: []Destination{{Name: z.Suffix}, {Name: z.Suffix, Wildcard: true}},
 		})
 	}
-	p.zones = compileTrie(keys)
+	p.zones, p.zonesOver = compileTrie(keys), compileOver(suffixes)
 }
 
 // zoneOf returns the stand-in rule of the deepest internal zone of n.

@@ -1,0 +1,121 @@
+// Names above permitted ones (RFC 8020, RFC 4592).
+
+package rules
+
+import (
+	"math/rand/v2"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestPermitsBelow holds which names have permitted names below them: a rule in
+// force names those, whatever the rcode of the denial depends on it, or a zone.
+func TestPermitsBelow(t *testing.T) {
+	const text = `
+[[client]]
+name = "one"
+sources = ["10.0.0.1/32"]
+profiles = []
+[[client]]
+name = "other"
+sources = ["10.0.0.2/32"]
+profiles = []
+[[rule]]
+id = "r"
+client = "one"
+reason = "test"
+to = ["deep.below.a.example", "*.wild.b.test", "single"]
+tcp = [443]
+[[rule]]
+id = "gone"
+client = "one"
+reason = "test"
+to = ["x.expired.test"]
+tcp = [443]
+expires = 2026-01-01
+[dns]
+upstreams = ["udp://127.0.0.1:53"]
+[[dns.zone]]
+suffix = "in.corp.lan"
+upstreams = ["udp://127.0.0.1:53"]
+`
+	c, problems := ParseConfig("test.toml", t.TempDir(), []byte(text), nil)
+	if c == nil {
+		t.Fatal(problems)
+	}
+	p, _ := Compile(c, Own{}, time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC))
+	for _, row := range []struct {
+		client string
+		above  string // names above permitted ones
+		none   string // denied names that are not
+	}{
+		{"10.0.0.1", "example a.example below.a.example test b.test wild.b.test lan corp.lan",
+			"x.below.a.example other.example c.test expired.test arpa xexample nota.example w.test x.single"},
+		{"10.0.0.2", "lan corp.lan", "example a.example below.a.example test b.test wild.b.test expired.test single x.lan"},
+		{"192.0.2.1", "", "example lan corp.lan"}, // an unknown client
+	} {
+		for _, list := range []struct {
+			names string
+			want  bool
+		}{{row.above, true}, {row.none, false}} {
+			for name := range strings.FieldsSeq(list.names) {
+				n, err := ParseName(name)
+				if err != nil {
+					t.Fatal(err)
+				}
+				d := p.Decide(Attempt{Via: DNS, QType: 1, Client: netip.MustParseAddrPort(row.client + ":1"), Authority: n})
+				if d.Allowed() {
+					t.Errorf("%s: %s is permitted", row.client, name)
+				}
+				if got := d.PermitsBelow(); got != list.want {
+					t.Errorf("%s: names below %s: %t, want %t", row.client, name, got, list.want)
+				}
+			}
+		}
+	}
+	if (Decision{}).PermitsBelow() {
+		t.Error("the zero Decision permits something")
+	}
+}
+
+// TestPermitsBelowAgainstTwin holds the compiled answer against a walk over
+// every permitted name, on random sites.
+func TestPermitsBelowAgainstTwin(t *testing.T) {
+	r := rand.New(rand.NewPCG(9, 10))
+	profiles, yes := testProfiles(t), 0
+	for range 300 {
+		text := randomSite(r)
+		c, _ := ParseConfig("test.toml", "", []byte(text), profiles)
+		if c == nil {
+			continue
+		}
+		p, _ := Compile(c, testOwn(), today)
+		for range 50 {
+			a := randomAttempt(r)
+			a.Via, a.Authority, a.QType = DNS, randomHost(r).Parent(), 1
+			d := p.Decide(a)
+			if d.Allowed() || d.Client == nil || a.Authority.IsZero() {
+				continue
+			}
+			want := false
+			for _, s := range p.scopes {
+				for _, n := range s.inForce() {
+					want = want || s.client == d.Client && (n.Name.Below(a.Authority) || n.Wildcard && n.Name == a.Authority)
+				}
+			}
+			for _, z := range c.DNS.Zones {
+				want = want || z.Suffix.Below(a.Authority)
+			}
+			if got := d.PermitsBelow(); got != want {
+				t.Fatalf("%s: %t, want %t\n%s", a.Authority, got, want, text)
+			} else if got {
+				yes++
+			}
+		}
+	}
+	if yes == 0 {
+		t.Error("no random name was above a permitted one: the test tests less than it says")
+	}
+}
