@@ -85,7 +85,7 @@ func (l *liveSets) current() *setPlan {
 	plan = &setPlan{policy: policy, of: map[string]rules.Grant{}}
 	if policy != nil {
 		for _, g := range policy.Grants() {
-			if len(g.Names) > 0 && passedPorts(g) != "" {
+			if there, _ := passedPorts(g); there != "" && len(g.Names) > 0 {
 				plan.grants = append(plan.grants, g)
 				plan.of[setName(false, g)], plan.of[setName(true, g)] = g, g
 			}

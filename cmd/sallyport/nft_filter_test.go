@@ -119,9 +119,10 @@ func (n *namespace) expect(uid int, rows string) {
 	}
 }
 
-func TestGatewayFilter(t *testing.T) {
-	needsNFT(t)
-	client, gw, internet := newNamespace(t), newNamespace(t), newInternet(t)
+// newRouted is a client, a gateway that routes for it, and the internet.
+func newRouted(t *testing.T) (client, gw, internet *namespace) {
+	t.Helper()
+	client, gw, internet = newNamespace(t), newNamespace(t), newInternet(t)
 	gw.cable(client, "inside", "eth0", []string{"10.77.0.1/24", "fd77::1/64"}, []string{"10.77.0.10/24", "10.77.0.11/24", "10.77.0.12/24", "fd77::10/64", "fd77::11/64"})
 	gw.cable(internet, "outside", "net", []string{"45.83.0.2/24", "2a0d:5600::2/64"}, []string{"45.83.0.1/24", "2a0d:5600::1/64"})
 	gw.must("ip", "route", "add", "default", "via", "45.83.0.1")
@@ -132,6 +133,12 @@ func TestGatewayFilter(t *testing.T) {
 	internet.must("ip", "-6", "route", "add", "fd77::/64", "via", "2a0d:5600::2")
 	gw.sysctl("ipv4/ip_forward", "1")
 	gw.sysctl("ipv6/conf/all/forwarding", "1")
+	return client, gw, internet
+}
+
+func TestGatewayFilter(t *testing.T) {
+	needsNFT(t)
+	client, gw, internet := newRouted(t)
 	transparent := gw.serve("tcp", ":3129", "sallyport")
 	gw.serve("udp", ":5300", "filter")
 	gw.serve("tcp", ":5300", "filter")

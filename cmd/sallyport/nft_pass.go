@@ -4,19 +4,27 @@
 package main
 
 import (
+	"fmt"
 	"net/netip"
 	"strings"
 
 	"sallyport/rules"
 )
 
-// A pass is one kind of packet that is let through.
+// A pass is one kind of packet that is let through, and its answers.
 type pass struct {
 	Match   string // the nft expressions
+	Answer  string // those of a packet back
+	Error   string // those of an ICMP error about it
+	Mark    string // the statement that marks the flow; "": it is marked already
 	Comment string // profile/id
 	Source  string // the document, for people
-	Kept    bool   // Match sees flows that were let through before only
+
+	flow uint32 // flowID of a rule whose flows stay after their address has left its set; 0: of none
 }
+
+// Kept tells whether the pass sees only flows that were let through before.
+func (p pass) Kept() bool { return p.Mark == "" }
 
 // An addressSetPlan is one set that sallyport fills while it runs.
 type addressSetPlan struct {
@@ -29,18 +37,20 @@ const setSize = 4096
 
 // add writes the passes of one rule in force.
 func (c *clientFilter) add(g rules.Grant) {
-	what := passedPorts(g)
+	what, back := passedPorts(g)
 	if what == "" {
 		return
 	}
 	base := pass{Comment: oneLine(g.Rule.String()), Source: oneLine(g.Rule.Source())}
+	until := ""
 	if !g.Rule.Expires.IsZero() {
 		// nft reads a bare number as seconds, and a date in whatever time zone it runs in.
-		what += ` meta time < "` + formatUnix(g.Rule.Expires) + `"`
+		until = ` meta time < "` + formatUnix(g.Rule.Expires) + `"`
 	}
-	add := func(match string) {
+	add := func(word, to, mark string) {
 		one := base
-		one.Match = match
+		one.Match, one.Answer = word+" daddr "+to+" "+what+until, word+" saddr "+to+" "+back+until
+		one.Error, one.Mark = "ct reply "+word+" saddr "+to+until, mark
 		c.Passes = append(c.Passes, one)
 		base.Source = "" // said once
 	}
@@ -50,7 +60,7 @@ func (c *clientFilter) add(g rules.Grant) {
 		list []string
 	}{{"ip", v4}, {"ip6", v6}} {
 		if len(f.list) > 0 {
-			add(f.word + " daddr " + nftList(f.list) + " " + what)
+			add(f.word, nftList(f.list), setMark(0))
 		}
 	}
 	if len(g.Names) == 0 {
@@ -60,26 +70,30 @@ func (c *clientFilter) add(g rules.Grant) {
 	for _, d := range g.Names {
 		names = append(names, d.String())
 	}
+	id := flowID(g)
 	for _, f := range []struct{ word, kind string }{{"ip", "ipv4_addr"}, {"ip6", "ipv6_addr"}} {
 		set := addressSetPlan{Name: setName(f.word == "ip6", g), Type: f.kind, Names: oneLine(strings.Join(names, ", "))}
 		c.Sets = append(c.Sets, set)
-		add(f.word + " daddr @" + set.Name + " " + what)
+		add(f.word, "@"+set.Name, setMark(id))
 	}
-	base.Kept = true
-	add(what)
+	same := fmt.Sprintf("ct mark and %#08x == %#08x", passedMark|flowMask, passedMark|id<<flowShift)
+	base.Match, base.Answer, base.Error = what+until+" "+same, back+until+" "+same, same+until
+	base.flow = id
+	c.Passes = append(c.Passes, base)
 }
 
-// passedPorts is what a rule lets past the gateway; "": nothing. TCP is always
-// redirected, and DNS always answered by the filter, whatever a rule lists.
-func passedPorts(g rules.Grant) string {
+// passedPorts is what a rule lets past the gateway, and what answers to it look
+// like; "": nothing. TCP is always redirected, and DNS always answered by the
+// filter, whatever a rule lists.
+func passedPorts(g rules.Grant) (there, back string) {
 	if g.Rule.Any {
-		return "meta l4proto != tcp"
+		return "meta l4proto != tcp", "meta l4proto != tcp"
 	}
 	ports := withoutDNS(g.UDP)
 	if len(ports) == 0 {
-		return ""
+		return "", ""
 	}
-	return "udp dport { " + ports.String() + " }"
+	return "udp dport { " + ports.String() + " }", "udp sport { " + ports.String() + " }"
 }
 
 // withoutDNS takes port 53 out.

@@ -45,13 +45,6 @@ type clientFilter struct {
 // Chain names the client's chain.
 func (c clientFilter) Chain() string { return "client/" + c.Name }
 
-// Two bits of the connection mark; the others are left alone for whoever else
-// uses marks.
-const (
-	passedMark = "0x40000000"
-	ownMark    = "0x20000000"
-)
-
 // ownZone is a zone of connection tracking that nobody else is likely to use.
 const ownZone = 21359
 
@@ -62,7 +55,7 @@ var dockerResolver = netip.MustParseAddr("127.0.0.11")
 // nothing at all, or not what is meant.
 func planFilter(cfg *rules.Config, policy *rules.Policy, o filterOptions) (*filterPlan, error) {
 	p := &filterPlan{
-		File: oneLine(cfg.File), Revision: policy.Revision(), Mode: o.mode, User: o.user, Mark: passedMark, Own: ownMark, Zone: ownZone,
+		File: oneLine(cfg.File), Revision: policy.Revision(), Mode: o.mode, User: o.user, Mark: fmt.Sprintf("%#08x", passedMark), Own: fmt.Sprintf("%#08x", ownMark), Zone: ownZone,
 		Masquerade: o.masquerade, DHCP: o.dhcp,
 	}
 	if o.mode == gatewayMode && o.dhcp || o.mode == sidecarMode && o.masquerade {
@@ -103,6 +96,7 @@ func planFilter(cfg *rules.Config, policy *rules.Policy, o filterOptions) (*filt
 	if len(all) == 0 {
 		return nil, p.nobody(cfg)
 	}
+	p.separate()
 	p.warn(cfg)
 	return p, nil
 }
