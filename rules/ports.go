@@ -107,3 +107,35 @@ func (p Ports) covers(q Ports) bool {
 		return !slices.ContainsFunc(p, func(o PortRange) bool { return o.First <= r.First && r.Last <= o.Last })
 	})
 }
+
+// union returns the ports of both sets.
+func (p Ports) union(q Ports) Ports {
+	if len(q) == 0 {
+		return p
+	}
+	return newPorts(slices.Concat(p, q))
+}
+
+// less returns the ports of p that are not in q.
+func (p Ports) less(q Ports) Ports {
+	var out Ports
+	for _, r := range p {
+		first := int(r.First)
+		for _, o := range q {
+			if int(o.Last) < first || o.First > r.Last {
+				continue
+			}
+			if int(o.First) > first {
+				out = append(out, PortRange{uint16(first), o.First - 1})
+			}
+			first = int(o.Last) + 1
+		}
+		if first <= int(r.Last) {
+			out = append(out, PortRange{uint16(first), r.Last})
+		}
+	}
+	return out
+}
+
+// common returns the ports that are in both sets.
+func (p Ports) common(q Ports) Ports { return p.less(p.less(q)) }

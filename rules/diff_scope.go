@@ -1,0 +1,280 @@
+// Diff of scopes: what one client may reach by one policy and not by another.
+// The names and prefixes of both cut all destinations into parts within which
+// no rule tells one destination from another.
+
+package rules
+
+import (
+	"net/netip"
+	"slices"
+)
+
+// A side is one of the two policies, as one client has it; its scope is nil
+// where it does not know the client.
+type side struct {
+	p *Policy
+	s *scope
+}
+
+// A permit is what a side permits for one part of all destinations.
+type permit struct {
+	any, lookUp, zone bool
+	tcp, udp          Ports
+	at                []permitAt
+	rule              *Rule
+}
+
+// A permitAt is what a name may have at addresses that the same rule names.
+type permitAt struct {
+	where    Region
+	any      bool
+	tcp, udp Ports
+	rule     *Rule
+}
+
+func (g *permit) isZero() bool {
+	return !g.any && !g.lookUp && !g.zone && len(g.tcp)+len(g.udp)+len(g.at) == 0
+}
+
+func samePermit(a, b permit) bool {
+	return a.any == b.any && a.lookUp == b.lookUp && a.zone == b.zone && slices.Equal(a.tcp, b.tcp) && slices.Equal(a.udp, b.udp) &&
+		slices.EqualFunc(a.at, b.at, func(x, y permitAt) bool {
+			return x.any == y.any && slices.Equal(x.tcp, y.tcp) && slices.Equal(x.udp, y.udp) &&
+				x.where.Of == y.where.Of && slices.Equal(x.where.Except, y.where.Except)
+		})
+}
+
+// add unites a permit with what a rule permits.
+func (g *permit) add(r *scopeRule) {
+	g.any, g.lookUp = g.any || r.any, true
+	g.tcp, g.udp = g.tcp.union(r.tcp), g.udp.union(r.udp)
+}
+
+// less returns what of g is not in o. Any holds every port of both protocols.
+func (g permit) less(o permit) permit {
+	out := permit{any: g.any && !o.any, lookUp: g.lookUp && !o.lookUp, zone: g.zone && !o.zone}
+	if !g.any && !o.any {
+		out.tcp, out.udp = g.tcp.less(o.tcp), g.udp.less(o.udp)
+	}
+	return out
+}
+
+// atName returns the rules in force that name all of a part.
+func (d *side) atName(part Name) (out []*scopeRule) {
+	if d.s == nil {
+		return nil
+	}
+	var near neighbour
+	sp := d.s.named(part, &near)
+	for i := range sp.n {
+		if r := d.s.ruleAt(sp, i); r.block == 0 {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+// atPrefix returns those that name all addresses of a part.
+func (d *side) atPrefix(part netip.Prefix) (out []*scopeRule) {
+	if d.s == nil {
+		return nil
+	}
+	list, _ := d.s.addrs.LookupPrefix(part)
+	for _, i := range list {
+		if r := &d.s.rules[i]; r.block == 0 {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+// permits unites rules, and for a name what a zone permits.
+func (d *side) permits(list []*scopeRule, name Name) permit {
+	var g permit
+	for _, r := range list {
+		g.add(r)
+	}
+	if d.s != nil && !name.IsZero() && d.p.zoneOf(name) != nil {
+		g.zone, g.lookUp = true, true
+	}
+	return g
+}
+
+// A scopeDiff compares what two policies permit one client.
+type scopeDiff struct {
+	old, new side
+	addrs    map[netip.Prefix]permit // the gains of each part of the addresses
+}
+
+// gains lists what the new side permits more, addresses last.
+func (d *scopeDiff) gains() (out []Gain) {
+	names, prefixes := d.parts()
+	d.addrs = map[netip.Prefix]permit{}
+	byAddr := prefixRegions(prefixes, d.addrGain, samePermit)
+	for _, r := range nameRegions(names, d.nameGain, samePermit) {
+		out = append(out, r.value.gains(r.region)...)
+	}
+	for _, r := range byAddr {
+		r.value.lookUp = false
+		out = append(out, r.value.gains(r.region)...)
+	}
+	return out
+}
+
+// parts lists the names and prefixes at which the two sides may differ.
+func (d *scopeDiff) parts() (names []Name, prefixes []netip.Prefix) {
+	for _, s := range []side{d.old, d.new} {
+		if s.s == nil {
+			continue
+		}
+		for i := range s.s.rules {
+			r := &s.s.rules[i]
+			if r.block != 0 {
+				continue
+			}
+			for _, n := range r.names {
+				names = append(names, n.Name)
+			}
+			prefixes = append(prefixes, r.prefixes...)
+		}
+		for _, z := range s.p.zoned {
+			names = append(names, z.To[0].Name)
+		}
+	}
+	return names, prefixes
+}
+
+func (d *scopeDiff) addrGain(part netip.Prefix) permit {
+	rules := d.new.atPrefix(part)
+	g := d.new.permits(rules, Name{}).less(d.old.permits(d.old.atPrefix(part), Name{}))
+	g.lookUp = false
+	g.rule = g.givenBy(rules)
+	d.addrs[part] = g
+	return g
+}
+
+func (d *scopeDiff) nameGain(part Name) permit {
+	rules, before := d.new.atName(part), d.old.atName(part)
+	g := d.new.permits(rules, part).less(d.old.permits(before, part))
+	g.rule = g.givenBy(rules)
+	g.at = d.pairs(rules, before, &g)
+	return g
+}
+
+// givenBy returns the first rule that permits a part of g.
+func (g *permit) givenBy(list []*scopeRule) *Rule {
+	for _, r := range list {
+		if g.any && r.any || len(g.tcp.common(r.tcp))+len(g.udp.common(r.udp)) > 0 {
+			return r.rule
+		}
+	}
+	if g.lookUp && len(list) > 0 {
+		return list[0].rule
+	}
+	return nil
+}
+
+// pairs lists the addresses at which a name gains something, since one rule
+// names both: the name may resolve to them although they are private, and a
+// flow to them may show it. What g and the addresses gain by themselves is left
+// out.
+func (d *scopeDiff) pairs(rules, before []*scopeRule, g *permit) (out []permitAt) {
+	var prefixes []netip.Prefix
+	var changed []*scopeRule
+	for _, r := range rules {
+		if !slices.ContainsFunc(before, r.same) {
+			prefixes, changed = append(prefixes, r.prefixes...), append(changed, r)
+		}
+	}
+	if len(prefixes) == 0 {
+		return nil
+	}
+	prefixes = append(prefixes, d.old.p.private...)
+	for _, r := range slices.Concat(before, d.old.s.opaque()) {
+		prefixes = append(prefixes, r.prefixes...)
+	}
+	for _, r := range prefixRegions(prefixes, func(part netip.Prefix) permit { return d.pairGain(rules, before, part, g) }, samePermit) {
+		i := slices.IndexFunc(changed, func(c *scopeRule) bool { return anyCovers(c.prefixes, r.region.Of.Prefix) })
+		if i >= 0 {
+			out = append(out, permitAt{r.region, r.value.any, r.value.tcp, r.value.udp, changed[i].rule})
+		}
+	}
+	return out
+}
+
+// pairGain returns what a name gains at one part of the addresses.
+func (d *scopeDiff) pairGain(rules, before []*scopeRule, part netip.Prefix, g *permit) permit {
+	p := permitsAt(rules, part).less(permitsAt(before, part))
+	p.lookUp = false
+	shown := slices.ContainsFunc(d.old.atPrefix(part), func(r *scopeRule) bool { return r.any }) || d.gainAt(part, &p)
+	resolved := plain(part) || anyCovers(d.old.p.private, part) || p.within(g)
+	if shown && resolved {
+		return permit{} // a flow to it could show any name already, or the gain of the addresses says so; the name likewise
+	}
+	return p
+}
+
+// opaque returns the rules in force that make no demand on content.
+func (s *scope) opaque() (out []*scopeRule) {
+	if s == nil {
+		return nil
+	}
+	for i := range s.rules {
+		if r := &s.rules[i]; r.any && r.block == 0 {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+// plain tells whether no address of a prefix is special. Of prefixes shorter
+// than the shortest special range it knows nothing, and says no.
+func plain(p netip.Prefix) bool {
+	if p.IsSingleIP() {
+		return !Special(p.Addr())
+	}
+	return p.Addr().Is4() && p.Bits() >= 24 && !Special(p.Addr()) && !p.Contains(netip.AddrFrom4([4]byte{168, 63, 129, 16}))
+}
+
+// permitsAt unites the rules that name all of a prefix.
+func permitsAt(list []*scopeRule, part netip.Prefix) (g permit) {
+	for _, r := range list {
+		if anyCovers(r.prefixes, part) {
+			g.add(r)
+		}
+	}
+	return g
+}
+
+// gainAt tells whether every part of a prefix gains all of p by itself.
+func (d *scopeDiff) gainAt(prefix netip.Prefix, p *permit) bool {
+	for part, g := range d.addrs {
+		if covers(prefix, part) && !p.within(&g) {
+			return false
+		}
+	}
+	g, ok := d.addrs[prefix]
+	return ok && p.within(&g)
+}
+
+// within tells whether all that g permits o permits too.
+func (g *permit) within(o *permit) bool {
+	return o.any || !g.any && o.tcp.covers(g.tcp) && o.udp.covers(g.udp)
+}
+
+// same tells whether two rules permit the same of the same destinations.
+func (r *scopeRule) same(o *scopeRule) bool {
+	return r.any == o.any && slices.Equal(r.tcp, o.tcp) && slices.Equal(r.udp, o.udp) &&
+		slices.Equal(r.names, o.names) && slices.Equal(r.prefixes, o.prefixes)
+}
+
+// gains spells a permit for one region.
+func (g *permit) gains(to Region) (out []Gain) {
+	if g.any || g.lookUp || g.zone || len(g.tcp)+len(g.udp) > 0 {
+		out = append(out, Gain{To: to, Rule: g.rule, Any: g.any, LookUp: g.lookUp, Zone: g.zone, TCP: g.tcp, UDP: g.udp})
+	}
+	for _, at := range g.at {
+		out = append(out, Gain{To: to, At: at.where, Rule: at.rule, Any: at.any, TCP: at.tcp, UDP: at.udp})
+	}
+	return out
+}

@@ -1,0 +1,297 @@
+// Tests of Diff: nothing outside of it becomes permitted, all of it does.
+
+package rules
+
+import (
+	"math/rand/v2"
+	"net/netip"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// permitted ranks an answer: denied, let through by mode "audit", permitted.
+func permitted(d Decision) int {
+	switch {
+	case d.Verdict == Deny:
+		return 0
+	case d.Would:
+		return 1
+	}
+	return 2
+}
+
+// covers tells whether g says that a may become permitted.
+func (g *Gain) covers(a Attempt) bool {
+	if g.Client != nil && !slices.ContainsFunc(g.From, func(r Region) bool { return r.HasAddr(a.Client.Addr()) }) {
+		return false
+	}
+	names := a.Pinned
+	if n := a.Target(); !n.IsZero() {
+		names = []Name{n}
+	}
+	switch {
+	case g.Audit:
+		return true
+	case g.Setting == "ech":
+		return a.ECH
+	case g.Setting == "strict_destination":
+		return a.Mismatch
+	case g.Setting != "":
+		return a.Dest.String() == g.Setting
+	case !g.Private.IsZero():
+		return len(names) > 0 && g.Private.HasAddr(a.Dest.Addr())
+	}
+	if a.Target().IsZero() {
+		shown := a.SNI
+		if shown.IsZero() {
+			shown = a.Host
+		}
+		where := g.To
+		if !g.At.IsZero() {
+			if !g.To.HasName(shown) {
+				return false
+			}
+			where = g.At
+		}
+		if where.HasAddr(a.Dest.Addr()) && g.onPort(a) {
+			return true
+		}
+	}
+	return slices.ContainsFunc(names, g.To.HasName) && (g.At.IsZero() || g.At.HasAddr(a.Dest.Addr())) &&
+		(g.onPort(a) || a.Via == DNS && (g.LookUp || g.Zone || a.Dest.Addr().IsValid()))
+}
+
+func (g *Gain) onPort(a Attempt) bool {
+	ports := g.TCP
+	if a.Proto == UDPProto {
+		ports = g.UDP
+	}
+	return g.Any || ports.Has(a.Dest.Port())
+}
+
+// sample makes attempts that g says are permitted by the new policy alone: one
+// of them is to be denied by the old one.
+func (g *Gain) sample(r *rand.Rand) (out []Attempt) {
+	from := memberOf(r, g.From[r.IntN(len(g.From))])
+	a := Attempt{Via: Connect, Proto: TCPProto, Provisional: true, Client: netip.AddrPortFrom(from.addr, 999)}
+	ports := g.TCP
+	switch {
+	case g.Any:
+		ports = Ports{{443, 443}}
+	case len(g.TCP) == 0:
+		ports, a.Proto = g.UDP, UDPProto
+	}
+	to := memberOf(r, g.To)
+	if !from.ok || !to.ok {
+		return nil
+	}
+	a.Authority = to.name
+	a.Dest = netip.AddrPortFrom(to.addr, 0)
+	if len(ports) > 0 {
+		p := ports[r.IntN(len(ports))]
+		a.Dest = netip.AddrPortFrom(to.addr, p.First+uint16(r.IntN(int(p.Last-p.First)+1)))
+	}
+	if g.Any {
+		a.Provisional, a.Shown = false, ShownOpaque // what only any = true lets through
+	}
+	if !g.At.IsZero() {
+		at := memberOf(r, g.At)
+		if !at.ok || !Special(at.addr) && !plain(g.At.Of.Prefix) {
+			return nil // the gain is about the special ones among them
+		}
+		a.Dest = netip.AddrPortFrom(at.addr, a.Dest.Port())
+		b := a
+		b.Via, b.Authority, b.SNI, b.Shown = Transparent, Name{}, to.name, ShownTLS
+		b.Original, b.ByAddress = b.Dest, true
+		return []Attempt{a, b}
+	}
+	if len(ports) == 0 && !g.Any {
+		a.Via, a.QType, a.Proto = DNS, 1, UDPProto
+		if !g.LookUp {
+			for _, private := range []string{"10.11.12.13", "192.168.7.7", "127.0.0.9", "fd00::7"} {
+				a.Dest = netip.AddrPortFrom(netip.MustParseAddr(private), 0)
+				out = append(out, a)
+			}
+			return out
+		}
+	}
+	return []Attempt{a}
+}
+
+type member struct {
+	name Name
+	addr netip.Addr
+	ok   bool
+}
+
+// memberOf finds a name or address of a region; not ok: it found none.
+func memberOf(r *rand.Rand, g Region) member {
+	for range 200 {
+		if g.Of.Prefix.IsValid() {
+			b := g.Of.Prefix.Addr().AsSlice()
+			for i := g.Of.Prefix.Bits(); i < len(b)*8; i++ {
+				b[i/8] ^= byte(r.IntN(2)) << (7 - i%8)
+			}
+			if a, _ := netip.AddrFromSlice(b); g.HasAddr(a) {
+				return member{addr: a, ok: true}
+			}
+			continue
+		}
+		n := g.Of.Name
+		if g.Of.Wildcard {
+			n = mustName([]string{"a", "x", "www", "cdn", "a.cdn", "y.z"}[r.IntN(6)] + "." + n.s)
+		}
+		if g.HasName(n) {
+			return member{name: n, ok: true}
+		}
+	}
+	return member{}
+}
+
+// edited changes one line of a configuration, or adds a rule or zone.
+func edited(r *rand.Rand, text string) string {
+	lines := strings.Split(text, "\n")
+	i := r.IntN(len(lines))
+	other := strings.Split(randomSite(r), "\n")
+	switch r.IntN(3) {
+	case 0: // another value for the same key
+		key, _, _ := strings.Cut(lines[i], "=")
+		for _, l := range other {
+			if k, _, ok := strings.Cut(l, "="); ok && k == key && !strings.Contains(key, "name") && key != "id " {
+				lines[i] = l
+			}
+		}
+		return strings.Join(lines, "\n")
+	case 1:
+		return text + "[[rule]]\nid = \"new\"\nclient = \"c0\"\nto = [\"" + randomTo(r) + "\", \"" + randomTo(r) + "\"]\nreason = \"x\"\ntcp = [443, \"8000-8500\"]\n"
+	}
+	return strings.Replace(text, `sources = ["10.1`, `sources = ["10.2.1.1", "10.1`, 1)
+}
+
+func policyOf(t *rapid.T, text string, profiles []*Profile) *Policy {
+	c, problems := ParseConfig("sallyport.toml", "", []byte(text), profiles)
+	if c == nil {
+		t.Skip(problems)
+	}
+	p, _ := Compile(c, testOwn(), today)
+	return p
+}
+
+// Whatever becomes permitted by a random change is in the difference, and
+// whatever is in the difference becomes permitted.
+func TestDiffIsExact(t *testing.T) {
+	profiles := testProfiles(t)
+	changed, sampled := 0, 0
+	rapid.Check(t, func(t *rapid.T) {
+		r := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 1))
+		text := randomSite(r)
+		after := edited(r, text)
+		if r.IntN(4) == 0 {
+			after = randomSite(r)
+		}
+		old, new := policyOf(t, text, profiles), policyOf(t, after, profiles)
+		if r.IntN(8) == 0 {
+			old = nil
+		}
+		gains := Diff(old, new)
+		for range 200 {
+			a := randomAttempt(r)
+			if !a.SNI.IsZero() {
+				a.Host = Name{}
+			}
+			if a.Via == DNS && a.Authority.IsZero() {
+				a.Via = Connect // a query has a name
+			}
+			if r.IntN(3) == 0 {
+				a.Pinned = []Name{randomHost(r)}
+			}
+			before, now := old.Decide(a), new.Decide(a)
+			if permitted(now) <= permitted(before) || permitted(now) == 1 && before.Client != nil && before.Client.Audit {
+				continue // not gained, or let through as "audit" lets through anything
+			}
+			changed++
+			if !slices.ContainsFunc(gains, func(g Gain) bool { return g.covers(a) }) {
+				t.Fatalf("%+v\nbefore: %v\nafter: %v\nis not in the difference: %v\nold:\n%s\nnew:\n%s", a, answer(before), answer(now), gains, text, after)
+			}
+		}
+		for _, g := range gains {
+			if g.To.IsZero() {
+				continue
+			}
+			for range 3 {
+				as := g.sample(r)
+				if len(as) == 0 || slices.ContainsFunc(as, func(a Attempt) bool { return new.own.Is(a.Dest) }) {
+					continue
+				}
+				sampled++
+				if !slices.ContainsFunc(as, func(a Attempt) bool { return permitted(new.Decide(a)) == 2 && permitted(old.Decide(a)) < 2 }) {
+					t.Fatalf("%+v\nis in the difference, as %v\nbefore: %v\nafter: %v\nold:\n%s\nnew:\n%s", as, g, answer(old.Decide(as[0])), answer(new.Decide(as[0])), text, after)
+				}
+			}
+		}
+	})
+	if changed < 100 || sampled < 100 {
+		t.Errorf("only %d attempts changed, %d were sampled: the test tests less than it says", changed, sampled)
+	}
+}
+
+// What Diff says, in words, of changes that an operator makes.
+func TestDiffInWords(t *testing.T) {
+	const base = `[[client]]
+name = "es"
+sources = ["10.1.0.0/24"]
+profiles = []
+[[rule]]
+id = "one"
+client = "es"
+to = ["a.corp.example", "10.9.0.0/25"]
+tcp = [443]
+reason = "x"
+`
+	rule := func(to, ports string) string {
+		return base + "[[rule]]\nid = \"two\"\nclient = \"es\"\nto = [" + to + "]\n" + ports + "\nreason = \"x\"\n"
+	}
+	for _, c := range []struct {
+		what, after string
+		want        []string
+	}{
+		{"nothing", base, nil},
+		{"a whole range", rule(`"b.example"`, `tcp = [22, "8000-8010"]`), []string{"site/two: b.example: tcp 22, 8000-8010"}},
+		{"any = true", rule(`"45.83.7.0/24"`, `any = true`), []string{"site/two: 45.83.7.0/24: every protocol and port, whatever it carries"}},
+		{"a wildcard over a name that has it", rule(`"*.corp.example"`, `tcp = [443]`), []string{"site/two: *.corp.example, but not a.corp.example: tcp 443"}},
+		{"a wildcard with more ports", rule(`"*.corp.example"`, `tcp = [80, 443]`),
+			[]string{"site/two: *.corp.example, but not a.corp.example: tcp 80, 443", "site/two: a.corp.example: tcp 80"}},
+		{"a prefix around one that has it", rule(`"10.9.0.0/24"`, `tcp = [443]`), []string{"site/two: 10.9.0.0/24, but not 10.9.0.0/25: tcp 443"}},
+		{"what a rule has already", rule(`"a.corp.example"`, `tcp = [443]`), nil},
+		{"every port of both protocols", rule(`"b.example"`, "tcp = \"all\"\nudp = \"all\""), []string{"site/two: b.example: tcp all; udp all"}},
+		{"another source", strings.Replace(base, `"10.1.0.0/24"`, `"10.1.0.0/24", "10.7.7.7"`, 1),
+			[]string{"site/one: a.corp.example: tcp 443", "site/one: 10.9.0.0/25: tcp 443"}},
+		{"audit mode", strings.Replace(base, "profiles", "mode = \"audit\"\nprofiles", 1), []string{`mode "audit": whatever no rule permits is let through, and recorded`}},
+		{"a zone", base + "[[dns.zone]]\nsuffix = \"int.example\"\nupstreams = [\"udp://10.0.0.53\"]\n",
+			[]string{"int.example: look-ups through its [[dns.zone]], private answers included", "*.int.example: look-ups through its [[dns.zone]], private answers included"}},
+		{"private answers", base + "[resolve]\nprivate = [\"10.0.0.0/8\"]\n", []string{"[resolve] private: permitted names may resolve to 10.0.0.0/8"}},
+		{"a name tied to addresses", strings.Replace(base, `tcp = [443]`, `tcp = [443, 80]`, 1), []string{"site/one: a.corp.example: tcp 80", "site/one: 10.9.0.0/25: tcp 80"}},
+		{"a name tied to addresses that it had", rule(`"a.corp.example", "10.9.0.0/26", "10.10.0.1"`, `tcp = [443]`),
+			[]string{"site/two: a.corp.example at 10.10.0.1: tcp 443", "site/two: 10.10.0.1: tcp 443"}},
+	} {
+		text := c.after
+		oldC, _ := ParseConfig("x", "", []byte(base), nil)
+		newC, problems := ParseConfig("x", "", []byte(text), nil)
+		if newC == nil {
+			t.Fatal(problems)
+		}
+		old, _ := Compile(oldC, Own{}, today)
+		new, _ := Compile(newC, Own{}, today)
+		var got []string
+		for _, g := range Diff(old, new) {
+			got = append(got, g.String())
+		}
+		if !reflect.DeepEqual(got, c.want) {
+			t.Errorf("%s: %q, want %q", c.what, got, c.want)
+		}
+	}
+}
