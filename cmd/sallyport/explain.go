@@ -22,7 +22,10 @@ func newExplain() *cobra.Command {
 		Use:   "explain {PROTO HOST PORT | -}",
 		Short: "Say whether a destination is permitted, by which rule, or what would permit it",
 		Long: `explain asks the policy of a configuration, exactly as a running sallyport
-would, whether a client may reach a destination. It touches no network.
+would, whether a client may reach a destination. It touches no network: a name
+of [hosts] is judged by its addresses there, and any other by itself. What the
+listeners of the configuration are reached by is denied as self, on the
+gateway's host at each address of its interfaces.
 
 PROTO is tcp or udp, HOST a name or an address, PORT a number. With "-" it
 reads lines "PROTO HOST PORT" from standard input and prints one JSON object a
@@ -56,7 +59,7 @@ cannot be asked; that line's answer is {"error"}.`,
 			return &exitError{2, err}
 		}
 		if batch {
-			return explainBatch(policy, addr, c.InOrStdin(), c.OutOrStdout())
+			return explainBatch(cfg, policy, addr, c.InOrStdin(), c.OutOrStdout())
 		}
 		return explainOne(cfg, policy, addr, args, asJSON, c.OutOrStdout())
 	}
@@ -91,6 +94,22 @@ func question(from netip.Addr, fields []string) (rules.Attempt, error) {
 	return a, nil
 }
 
+// decideAll asks, of a name that is permitted, about each address that [hosts]
+// gives it: the gateway reaches the name if it reaches one of them.
+func decideAll(cfg *rules.Config, policy *rules.Policy, a rules.Attempt) (rules.Attempt, rules.Decision) {
+	asked, d := a, policy.Decide(a)
+	if !d.Allowed() || a.Authority.IsZero() {
+		return asked, d
+	}
+	for _, addr := range cfg.Hosts[a.Authority] {
+		asked.Dest = netip.AddrPortFrom(addr, a.Dest.Port())
+		if d = policy.Decide(asked); d.Allowed() {
+			break
+		}
+	}
+	return asked, d
+}
+
 // explanation is the answer as explain --json prints it.
 type explanation struct {
 	Verdict string `json:"verdict"`
@@ -117,7 +136,7 @@ func explainOne(cfg *rules.Config, policy *rules.Policy, from netip.Addr, args [
 	if err != nil {
 		return usageError("%v", err)
 	}
-	d := policy.Decide(a)
+	a, d := decideAll(cfg, policy, a)
 	e := explainAttempt(a, d)
 	if asJSON {
 		if err := json.NewEncoder(out).Encode(e); err != nil {
@@ -132,7 +151,7 @@ func explainOne(cfg *rules.Config, policy *rules.Policy, from netip.Addr, args [
 	return nil
 }
 
-func explainBatch(policy *rules.Policy, from netip.Addr, in io.Reader, out io.Writer) error {
+func explainBatch(cfg *rules.Config, policy *rules.Policy, from netip.Addr, in io.Reader, out io.Writer) error {
 	w := bufio.NewWriter(out)
 	enc := json.NewEncoder(w)
 	bad := 0
@@ -150,7 +169,7 @@ func explainBatch(policy *rules.Policy, from netip.Addr, in io.Reader, out io.Wr
 		}
 		var answer any = map[string]string{"error": fmt.Sprint(err)}
 		if err == nil {
-			answer = explainAttempt(a, policy.Decide(a))
+			answer = explainAttempt(decideAll(cfg, policy, a))
 		} else {
 			bad++
 		}

@@ -177,13 +177,14 @@ func ownAddresses(l rules.Listen, local func(netip.Addr) bool) rules.Own {
 }
 
 // loadPolicy is what the commands that only ask need: configuration and policy
-// as of now. It touches no network.
+// as of now, which takes the addresses of this host's interfaces for the
+// gateway's. It touches no network.
 func loadPolicy(file string, stdin io.Reader) (*rules.Config, *rules.Policy, rules.Problems, error) {
 	cfg, problems, err := loadConfig(file, stdin)
 	if err != nil {
 		return nil, nil, problems, err
 	}
-	policy, warnings := rules.Compile(cfg, ownAddresses(cfg.Listen, nil), time.Now())
+	policy, warnings := rules.Compile(cfg, ownAddresses(cfg.Listen, isLocal), time.Now())
 	return cfg, policy, append(problems, warnings...), nil
 }
 
