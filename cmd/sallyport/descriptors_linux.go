@@ -20,18 +20,28 @@ const (
 	reservedDescriptors = 2560
 )
 
-// warnOfDescriptors says when connections would fail before limits.connections
-// is reached. The soft limit needs no mending: Go raises it to the hard one.
-func warnOfDescriptors(log *slog.Logger, l rules.Limits) {
+// openFiles is how many descriptors this process may open; 0: the kernel does
+// not say. Go raises a soft limit below the hard one when the process starts,
+// to the hard one less one.
+func openFiles() uint64 {
 	var has unix.Rlimit
 	if unix.Getrlimit(unix.RLIMIT_NOFILE, &has) != nil {
+		return 0
+	}
+	return has.Cur
+}
+
+// warnOfDescriptors says when connections would fail before limits.connections
+// is reached, as the process may open only so many files. The one that Go leaves
+// below the hard limit is not missed: reservedDescriptors has room.
+func warnOfDescriptors(log *slog.Logger, files uint64, l rules.Limits) {
+	need := neededDescriptors(l)
+	if files == 0 || files >= need-1 {
 		return
 	}
-	if need := neededDescriptors(l); has.Max < need {
-		log.Warn("the limit of open files is too low for [limits] connections: accepts will fail before it is reached",
-			"open_files", has.Max, "needed", need, "connections", l.Connections,
-			"cure", fmt.Sprintf("LimitNOFILE=%d (systemd), --ulimit nofile=%d (container), or connections = %d", need, need, fitting(has.Max)))
-	}
+	log.Warn("the limit of open files is too low for [limits] connections: accepts will fail before it is reached",
+		"open_files", files, "needed", need, "connections", l.Connections,
+		"cure", fmt.Sprintf("LimitNOFILE=%d (systemd), --ulimit nofile=%d (container), or connections = %d", need, need, fitting(files)))
 }
 
 // neededDescriptors are what all clients together can make this process open.

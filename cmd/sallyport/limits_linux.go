@@ -10,8 +10,6 @@ import (
 	"runtime/debug"
 
 	"github.com/KimMachineGun/automemlimit/memlimit"
-	"golang.org/x/sys/unix"
-
 	"sallyport/rules"
 )
 
@@ -46,10 +44,7 @@ func takeLimits(log *slog.Logger, l rules.Limits, lookup func(string) (string, b
 	if out.Memory = debug.SetMemoryLimit(-1); out.Memory == math.MaxInt64 {
 		out.Memory = 0
 	}
-	var files unix.Rlimit
-	if unix.Getrlimit(unix.RLIMIT_NOFILE, &files) == nil {
-		out.Files = files.Cur
-	}
+	out.Files = openFiles()
 	return out
 }
 

@@ -93,7 +93,7 @@ func run(ctx context.Context, file string, live bool, stdin io.Reader, stderr io
 	if err != nil {
 		return err
 	}
-	warnOfDescriptors(log, cfg.Limits)
+	warnOfDescriptors(log, openFiles(), cfg.Limits)
 	g, err := newGateway(file, stdin, cfg, log, sets)
 	if err != nil {
 		return err
