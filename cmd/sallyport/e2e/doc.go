@@ -21,8 +21,10 @@
 // documents, not from the shipped profiles.
 //
 // It needs Linux, root, iproute2, nftables, Docker and the clients. What is missing is skipped
-// with a message; SALLYPORT_E2E=required makes every such skip a failure, as
-// CI does. SALLYPORT_E2E_UNDICI names a node_modules/undici directory; without
+// with a message; how many tests that were is said at the end, on the terminal
+// too, as "go test" hides what passing packages print (and runs nothing where it
+// says "(cached)"). SALLYPORT_E2E=required makes every such skip a failure, as
+// CI and "sudo make e2e" do. SALLYPORT_E2E_UNDICI names a node_modules/undici directory; without
 // it "npm install" fetches one for the test, and so for SALLYPORT_E2E_AXE and
 // node_modules/axe-core. SALLYPORT_E2E_BINARY names a binary to test instead of
 // a fresh build. SALLYPORT_E2E_PICTURES names a directory for new pictures of

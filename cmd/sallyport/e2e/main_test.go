@@ -9,8 +9,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // workDir holds what all tests share: the binary and the undici module.
@@ -36,7 +39,61 @@ func run(m *testing.M) int {
 	}
 	defer os.RemoveAll(dir)
 	workDir = dir
-	return m.Run()
+	code := m.Run()
+	if line := skipped.line(); line != "" {
+		skipped.say(line)
+	}
+	return code
+}
+
+// tally counts the tests that could not run, each once.
+type tally struct {
+	mu    sync.Mutex
+	names map[string]bool // without their subtests
+}
+
+var skipped tally
+
+func (s *tally) count(t *testing.T) {
+	name, _, _ := strings.Cut(t.Name(), "/")
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.names == nil {
+		s.names = map[string]bool{}
+	}
+	s.names[name] = true
+}
+
+// line says how many there were, and the cure; "": there were none.
+func (s *tally) line() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	tests, need := "tests", "need"
+	if len(s.names) == 1 {
+		tests, need = "test", "needs"
+	}
+	switch {
+	case len(s.names) == 0:
+		return ""
+	case os.Geteuid() != 0:
+		return fmt.Sprintf("%d end-to-end %s %s root: sudo make e2e", len(s.names), tests, need)
+	}
+	return fmt.Sprintf("%d end-to-end %s %s tools that this machine lacks: go test -v ./cmd/sallyport/e2e names them", len(s.names), tests, need)
+}
+
+// say writes a line to standard error. "go test" shows nothing of a package that
+// passes, unless with -v or inside of its directory, so it goes to the terminal
+// too, where there is one.
+func (*tally) say(line string) {
+	fmt.Fprintln(os.Stderr, line)
+	tty, err := os.OpenFile("/dev/tty", os.O_WRONLY|unix.O_NOCTTY, 0)
+	if err != nil {
+		return
+	}
+	defer tty.Close()
+	if st, err := os.Stderr.Stat(); err == nil && st.Mode()&os.ModeCharDevice == 0 {
+		fmt.Fprintln(tty, line)
+	}
 }
 
 // missing skips the test, or fails it where SALLYPORT_E2E=required says that
@@ -46,6 +103,7 @@ func missing(t *testing.T, format string, args ...any) {
 	if os.Getenv("SALLYPORT_E2E") == "required" {
 		t.Fatalf("SALLYPORT_E2E=required, but "+format, args...)
 	}
+	skipped.count(t)
 	t.Skipf("skipped: "+format, args...)
 }
 
