@@ -107,6 +107,7 @@ func ParseConfig(file, dir string, data []byte, profiles []*Profile) (*Config, P
 	for _, t := range top.subs("rule") {
 		c.Rules = append(c.Rules, c.readSiteRule(t))
 	}
+	c.warnOfUnion(doc)
 	c.readDNS(top.sub("dns"))
 	c.readHosts(top.sub("hosts"))
 	c.readResolve(top.sub("resolve"))

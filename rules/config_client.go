@@ -46,6 +46,7 @@ func (c *Config) readClient(t *table, profiles []*Profile) *Client {
 	if t.lacks("sources") {
 		t.missing("sources", `list the addresses that it connects from, like ["10.1.2.3"]`)
 	}
+	c.checkSources(t, cl)
 	c.readClientProfiles(cl, t, profiles)
 	c.readAddresses(cl, t.sub("addresses"))
 	if earlier := c.shadows(cl.Sources); earlier != "" {
@@ -169,6 +170,8 @@ func (c *Config) readAddresses(cl *Client, t *table) {
 				cl.Addresses[party] = append(cl.Addresses[party], d)
 			}
 		}
+		t.checkHosts(party, cl.Addresses[party])
+		t.warnOfDestinations(party, cl.Name, prefixesOf(cl.Addresses[party]))
 	}
 	t.done()
 }
@@ -214,7 +217,13 @@ func (c *Config) readSiteRule(t *table) *Rule {
 			r.Expires = day.Add(24 * time.Hour)
 		}
 	}
+	t.checkHosts("to", r.To)
+	t.warnOfDestinations("to", r.Client, prefixesOf(r.To))
+	t.warnOfAny(r)
 	for _, d := range r.To {
+		if suffix := suffixBelow(d.Name); d.Wildcard && suffix != "" {
+			t.doc.warn(t.lineOf("to", d.String()), "to: %s also permits *.%s, and anybody can have a name under that public suffix; name the domains", d, strings.TrimPrefix(suffix, "*."))
+		}
 		if knownDoH(d) {
 			t.doc.warn(t.lineOf("to", d.String()), "to: %s is a public DNS-over-HTTPS resolver: through it a client looks up any name past the DNS filter", d)
 		}

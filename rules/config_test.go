@@ -85,7 +85,7 @@ func TestConfigRefusals(t *testing.T) {
 		{"no sources", "[[client]]\nname = \"x\"\nprofiles = []\n", "site.toml:1: client \"x\": sources is missing: list the addresses that it connects from, like [\"10.1.2.3\"]"},
 		{"a name for a source", "[[client]]\nname = \"x\"\nsources = [\"10.0.0.1\", \"host.example\"]\nprofiles = []\n", `site.toml:3: sources: "host.example" is not an address or a prefix like "10.0.0.0/8"`},
 		{"bits behind the length", "[[client]]\nname = \"x\"\nsources = [\"10.0.0.1/24\", \"10.0.0.0/24\"]\nprofiles = []\n", `site.toml:3: sources: "10.0.0.1/24" has bits set behind its length: write "10.0.0.0/24" or "10.0.0.1"`},
-		{"a network without its length", "[[client]]\nname = \"x\"\nsources = [\n  \"10.0.0.1\",\n  \"10.0.7.0\",\n  \"10.0.8.0/32\",\n  \"::\",\n]\nprofiles = []\n",
+		{"a network without its length", "[[client]]\nname = \"x\"\nsources = [\n  \"10.0.0.1\",\n  \"10.0.7.0\",\n  \"10.0.8.0/32\",\n]\nprofiles = []\n",
 			`site.toml:5: warning: sources: "10.0.7.0" is one address, and ends like that of a network: write "10.0.7.0/24", or whatever its prefix length is; "10.0.7.0/32" is this address alone`},
 		{"no profiles", "[[client]]\nname = \"x\"\nsources = [\"10.0.0.1\"]\n", `site.toml:1: client "x": profiles is missing: list profiles, or write profiles = [] for a client that has site rules only`},
 		{"can never match", "[[client]]\nname = \"net\"\nsources = [\"10.0.0.0/8\"]\nprofiles = []\n" + one, `site.toml:7: sources: can never match: client "net" above takes every one of them`},

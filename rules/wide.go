@@ -3,27 +3,9 @@
 package rules
 
 import (
-	"errors"
 	"net/netip"
 	"slices"
-
-	"golang.org/x/net/publicsuffix"
 )
-
-// wildcardTooWide refuses a wildcard under which strangers can register names.
-func wildcardTooWide(n Name) error {
-	if suffix, _ := publicsuffix.PublicSuffix(n.s); suffix == n.s {
-		return errors.New("anybody can have a name under this public suffix; name the domain")
-	}
-	return nil
-}
-
-// managed tells whether n is a public suffix that ICANN's part of the list
-// names, like com or co.uk; an internal top-level name, like corp, is not.
-func managed(n Name) bool {
-	suffix, icann := publicsuffix.PublicSuffix(n.s)
-	return icann && suffix == n.s
-}
 
 // special tells whether a prefix has nothing but special addresses in it, by
 // its first and last address and its length: no special range that matters is
