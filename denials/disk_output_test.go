@@ -30,7 +30,7 @@ func TestBrokenPipe(t *testing.T) {
 		t.Fatal(err)
 	}
 	j := open(t, func(c *Config) { c.Path, c.tick = fifo, 10*time.Millisecond })
-	r := NewRecorder(deciderFunc(small), j, nil)
+	r := NewRecorder(gateFunc(small), j, nil)
 	r.Decide(connect(t, "10.0.0.7", "evil.example"))
 	mustSync(t, j)
 	_ = reader.Close()
@@ -52,7 +52,7 @@ func TestBrokenPipe(t *testing.T) {
 func TestStalledOutput(t *testing.T) {
 	in, out := io.Pipe()
 	j := open(t, func(c *Config) { c.Path, c.Stdout, c.Required = "-", out, true })
-	r := NewRecorder(deciderFunc(small), j, nil)
+	r := NewRecorder(gateFunc(small), j, nil)
 	r.Decide(connect(t, "10.0.0.7", "evil.example"))
 	eventually(t, "the stall shows", func() bool { return errors.Is(j.Err(), ErrStalled) })
 	if d := r.Decide(connect(t, "10.0.0.7", "update.example")); d.Allowed() {

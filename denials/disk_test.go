@@ -99,7 +99,7 @@ func (d *disk) records(t testing.TB) []Record {
 func TestFullDiskLosesNoCount(t *testing.T) {
 	d := &disk{}
 	j := open(t, func(c *Config) { c.open, c.tick = d.open, 10*time.Millisecond })
-	r := NewRecorder(deciderFunc(small), j, nil)
+	r := NewRecorder(gateFunc(small), j, nil)
 	a := connect(t, "10.0.0.7", "evil.example")
 	for range 10 {
 		r.Decide(a)
@@ -143,7 +143,7 @@ func TestFullDiskLosesNoCount(t *testing.T) {
 // A full disk that stays full: Close says so, and what is lost is counted.
 func TestFullDiskAtClose(t *testing.T) {
 	j := open(t, func(c *Config) { c.Path = "/dev/full" })
-	r := NewRecorder(deciderFunc(small), j, nil)
+	r := NewRecorder(gateFunc(small), j, nil)
 	for range 5 {
 		if r.Decide(connect(t, "10.0.0.7", "evil.example")).Allowed() {
 			t.Fatal("a full disk opened the gate")
@@ -177,7 +177,7 @@ func TestFullTmpfs(t *testing.T) {
 	}
 	j := open(t, func(c *Config) { c.Path, c.tick = filepath.Join(dir, "denials.jsonl"), 10*time.Millisecond })
 	t.Cleanup(func() { _ = j.Close() })
-	r := NewRecorder(deciderFunc(small), j, nil)
+	r := NewRecorder(gateFunc(small), j, nil)
 	n := uint64(0)
 	for j.Err() == nil && n < 10_000 {
 		for i := range 100 {
@@ -249,7 +249,7 @@ func victim(path string) {
 	if err != nil {
 		panic(err)
 	}
-	r := NewRecorder(deciderFunc(small), j, nil)
+	r := NewRecorder(gateFunc(small), j, nil)
 	if path == "-" {
 		r.Decide(connect(nil, "10.0.0.7", "evil.example"))
 		if errors.Is(j.Sync(), syscall.EPIPE) {

@@ -2,7 +2,7 @@
 // queries that read those lines back.
 //
 // The Recorder stands between the front ends and the policy. It is itself a
-// rules.Decider, so no denial can be given that the journal does not see. The
+// rules.Gate, so no denial can be given that the journal does not see. The
 // Journal writes JSON Lines; Scan reads them, rotated and compressed files
 // included. On it stand Review, which commands and page share, Site.Suggest,
 // which tries changes of a configuration out in memory, Replay, and Tail.

@@ -85,7 +85,7 @@ func TestUnknownClientsShareABudget(t *testing.T) {
 // beyond is cut, not left out, and another client's is not.
 func TestUnreadableTextIsBounded(t *testing.T) {
 	j := open(t, func(c *Config) { now := time.Now(); c.Now = func() time.Time { return now } })
-	r := NewRecorder(deciderFunc(small), j, nil)
+	r := NewRecorder(gateFunc(small), j, nil)
 	bad := func(client string) rules.Attempt {
 		a := connect(t, client, "evil.example")
 		a.Fault, a.Raw = rules.MalformedName, bytes.Repeat([]byte("r"), 2*rawMax)
@@ -117,7 +117,7 @@ func TestManyAddressesOfOneHost(t *testing.T) {
 	for _, format := range []string{"2001:db8:1:2::%x", "127.0.1.%d"} {
 		j := open(t, func(c *Config) { now := time.Now(); c.Now = func() time.Time { return now } })
 		mine := &rules.Client{Name: "es-manager"}
-		r := NewRecorder(deciderFunc(func(rules.Attempt) rules.Decision {
+		r := NewRecorder(gateFunc(func(rules.Attempt) rules.Decision {
 			return rules.Decision{Reason: rules.NotListed, Client: mine}
 		}), j, nil)
 		const addresses = 255

@@ -19,7 +19,7 @@ import (
 // A denial can be read within 50 ms, without anybody asking for it.
 func TestDenialIsReadableAtOnce(t *testing.T) {
 	j := open(t, func(c *Config) { c.tick = time.Hour })
-	r := NewRecorder(deciderFunc(small), j, nil)
+	r := NewRecorder(gateFunc(small), j, nil)
 	var took []time.Duration
 	for i := range 20 {
 		begin := time.Now()
@@ -37,7 +37,7 @@ func TestDenialIsReadableAtOnce(t *testing.T) {
 // client's own evidence is there, and one that asks twice is not pushed out.
 func TestFloodLosesNoCount(t *testing.T) {
 	j := open(t, nil)
-	r := NewRecorder(deciderFunc(small), j, nil)
+	r := NewRecorder(gateFunc(small), j, nil)
 	names := make([]rules.Attempt, 50_000)
 	for i := range names {
 		client := "10.0.0.1" // names that never repeat
@@ -114,7 +114,7 @@ func TestBudgetIsPerSecond(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r := NewRecorder(deciderFunc(small), j, nil)
+		r := NewRecorder(gateFunc(small), j, nil)
 		a := connect(t, "10.0.0.7", "evil.example")
 		for second := range 3 {
 			for range 150 {
@@ -149,7 +149,7 @@ func TestFullQueueLosesNoCount(t *testing.T) {
 	hold := make(chan struct{})
 	disk.hold.Store(&hold)
 	j := open(t, func(c *Config) { c.open, c.queue, c.tick, c.Flows = disk.open, 8, time.Hour, c.Path })
-	r := NewRecorder(deciderFunc(small), j, nil)
+	r := NewRecorder(gateFunc(small), j, nil)
 	begin := time.Now()
 	for i := range 300 {
 		r.Decide(connect(t, fmt.Sprintf("10.0.0.%d", i%10), fmt.Sprintf("n%d.example", i%3)))
@@ -187,7 +187,7 @@ func TestFullQueueLosesNoCount(t *testing.T) {
 // Permitted DNS queries beyond the budget are folded, TCP flows never are.
 func TestPermittedQueriesAreFolded(t *testing.T) {
 	j := open(t, func(c *Config) { c.Flows, c.tick = filepath.Join(filepath.Dir(c.Path), "flows"), time.Hour })
-	r := NewRecorder(deciderFunc(small), j, nil)
+	r := NewRecorder(gateFunc(small), j, nil)
 	for range 1000 {
 		r.Decide(query(t, "10.0.0.7", "update.example", 1))
 		r.Decide(connect(t, "10.0.0.7", "update.example"))
@@ -208,7 +208,7 @@ func TestPermittedQueriesAreFolded(t *testing.T) {
 func TestForgedSourcesPushNobodyOut(t *testing.T) {
 	j := open(t, nil)
 	mine := &rules.Client{Name: "es-manager"}
-	r := NewRecorder(deciderFunc(func(a rules.Attempt) rules.Decision {
+	r := NewRecorder(gateFunc(func(a rules.Attempt) rules.Decision {
 		if a.Client.Addr() == netip.MustParseAddr("10.0.0.7") {
 			return rules.Decision{Reason: rules.PortNotListed, Client: mine}
 		}
@@ -260,7 +260,7 @@ func TestQuietClientsAreForgotten(t *testing.T) {
 func TestClockJump(t *testing.T) {
 	jump := time.Duration(0)
 	j := open(t, func(c *Config) { c.Now = func() time.Time { return time.Now().Round(0).Add(jump) }; c.tick = time.Hour })
-	r := NewRecorder(deciderFunc(small), j, nil)
+	r := NewRecorder(gateFunc(small), j, nil)
 	for _, jump = range []time.Duration{0, time.Hour, -time.Hour, 0} {
 		for range 150 {
 			r.Decide(connect(t, "10.0.0.7", "evil.example"))

@@ -1,4 +1,4 @@
-// Test helpers: a small Decider, attempts, and journals in a directory of the test's.
+// Test helpers: a small Gate, attempts, and journals in a directory of the test's.
 
 package denials
 
@@ -26,10 +26,12 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// deciderFunc is a Decider that is one function.
-type deciderFunc func(rules.Attempt) rules.Decision
+// gateFunc is a Gate that is one function.
+type gateFunc func(rules.Attempt) rules.Decision
 
-func (f deciderFunc) Decide(a rules.Attempt) rules.Decision { return f(a) }
+func (f gateFunc) Decide(a rules.Attempt) rules.Decision { return f(a) }
+
+func (f gateFunc) Preview(a rules.Attempt) rules.Decision { return f(a) }
 
 // small permits update.example and denies the rest; it obeys a Fault.
 func small(a rules.Attempt) rules.Decision {

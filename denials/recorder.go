@@ -1,4 +1,4 @@
-// Recorder: the Decider that front ends ask, so that no denial escapes the journal.
+// Recorder: the Gate that front ends ask, so that no denial escapes the journal.
 
 package denials
 
@@ -10,10 +10,10 @@ import (
 	"sallyport/rules"
 )
 
-// A Recorder asks another Decider and records its answers. All methods are
-// safe for concurrent use.
+// A Recorder is a Gate that asks another one and records its answers. All
+// methods are safe for concurrent use.
 type Recorder struct {
-	next    rules.Decider
+	next    rules.Gate
 	j       *Journal
 	observe func(rules.Attempt, rules.Decision)
 	usage   *Usage // nil: not counted
@@ -23,26 +23,17 @@ type Recorder struct {
 // NewRecorder returns the Recorder of next's decisions. observe, which may be
 // nil, is called once for each decision that is final: every denial, and every
 // allow that is not provisional.
-func NewRecorder(next rules.Decider, j *Journal, observe func(rules.Attempt, rules.Decision)) *Recorder {
+func NewRecorder(next rules.Gate, j *Journal, observe func(rules.Attempt, rules.Decision)) *Recorder {
 	return &Recorder{next: next, j: j, observe: observe}
 }
 
 // detailPanic is what the journal says of a decision that failed.
 const detailPanic = "internal error: the decision failed; please report it, the log has the trace"
 
-// Decide answers as the Decider behind it does, and denies where that one
+// Decide answers as the Gate behind it does, and denies where that one
 // panics or where the journal is required and cannot be written.
 func (r *Recorder) Decide(a rules.Attempt) rules.Decision {
-	d, ok := r.ask(&a)
-	if !ok {
-		a.Detail = detailPanic
-	}
-	if d.Allowed() && r.j.cfg.Required && r.j.unavailable() {
-		a.Fault = rules.JournalUnavailable
-		if d, ok = r.ask(&a); d.Allowed() || !ok {
-			d = rules.Decision{Reason: rules.JournalUnavailable, Client: d.Client}
-		}
-	}
+	d := r.answer(&a)
 	if d.Allowed() && a.Provisional {
 		return d
 	}
@@ -50,7 +41,26 @@ func (r *Recorder) Decide(a rules.Attempt) rules.Decision {
 	return d
 }
 
-// ask returns the answer of the Decider behind r; a panic denies.
+// Preview gives the answer that Decide would give now, and records nothing.
+func (r *Recorder) Preview(a rules.Attempt) rules.Decision { return r.answer(&a) }
+
+// answer asks the Gate behind r. What kept it from an answer is noted in a, for
+// the record.
+func (r *Recorder) answer(a *rules.Attempt) rules.Decision {
+	d, ok := r.ask(a)
+	if !ok {
+		a.Detail = detailPanic
+	}
+	if d.Allowed() && r.j.cfg.Required && r.j.unavailable() {
+		a.Fault = rules.JournalUnavailable
+		if d, ok = r.ask(a); d.Allowed() || !ok {
+			d = rules.Decision{Reason: rules.JournalUnavailable, Client: d.Client}
+		}
+	}
+	return d
+}
+
+// ask returns the answer of the Gate behind r; a panic denies.
 func (r *Recorder) ask(a *rules.Attempt) (d rules.Decision, ok bool) {
 	defer r.catch(&d, a)
 	return r.next.Decide(*a), true

@@ -1,4 +1,4 @@
-// Tests of the recording Decider: what is recorded, when, and that it fails closed.
+// Tests of the recording Gate: what is recorded, when, and that it fails closed.
 
 package denials
 
@@ -25,7 +25,7 @@ type seen struct {
 func setup(t *testing.T) (*Recorder, *Journal, *[]seen) {
 	var got []seen
 	j := open(t, func(c *Config) { c.Flows = filepath.Join(filepath.Dir(c.Path), "flows.jsonl") })
-	r := NewRecorder(deciderFunc(small), j, func(a rules.Attempt, d rules.Decision) { got = append(got, seen{a, d}) })
+	r := NewRecorder(gateFunc(small), j, func(a rules.Attempt, d rules.Decision) { got = append(got, seen{a, d}) })
 	return r, j, &got
 }
 
@@ -146,7 +146,7 @@ func TestWhatARecordShows(t *testing.T) {
 func TestPanicDenies(t *testing.T) {
 	var log bytes.Buffer
 	j := open(t, func(c *Config) { c.Log = slog.New(slog.NewTextHandler(&log, nil)) })
-	r := NewRecorder(deciderFunc(func(a rules.Attempt) rules.Decision {
+	r := NewRecorder(gateFunc(func(a rules.Attempt) rules.Decision {
 		if a.Authority.String() == "boom.example" {
 			panic("boom")
 		}
@@ -168,7 +168,7 @@ func TestPanicDenies(t *testing.T) {
 // A panic while a record is explained costs the explanation only.
 func TestPanicInHint(t *testing.T) {
 	j := open(t, func(c *Config) { c.hint = func(rules.Attempt, rules.Decision) string { panic("boom") } })
-	r := NewRecorder(deciderFunc(small), j, nil)
+	r := NewRecorder(gateFunc(small), j, nil)
 	for range 150 {
 		r.Decide(connect(t, "10.0.0.7", "evil.example"))
 	}
@@ -186,7 +186,7 @@ func TestRequiredJournalFailsClosed(t *testing.T) {
 	for _, required := range []bool{true, false} {
 		disk.full.Store(true)
 		j := open(t, func(c *Config) { c.Required, c.open, c.tick = required, disk.open, time.Hour })
-		r := NewRecorder(deciderFunc(small), j, nil)
+		r := NewRecorder(gateFunc(small), j, nil)
 		r.Decide(connect(t, "10.0.0.7", "evil.example"))
 		if j.Sync() == nil {
 			t.Fatal("a full disk went unnoticed")
@@ -211,12 +211,12 @@ func TestRequiredJournalFailsClosed(t *testing.T) {
 	}
 }
 
-// A Decider that ignores the Fault is not obeyed.
-func TestRequiredJournalIgnoresAnObstinateDecider(t *testing.T) {
+// A Gate that ignores the Fault is not obeyed.
+func TestRequiredJournalIgnoresAnObstinateGate(t *testing.T) {
 	disk := &disk{}
 	disk.full.Store(true)
 	j := open(t, func(c *Config) { c.Required, c.open, c.tick = true, disk.open, time.Hour })
-	r := NewRecorder(deciderFunc(func(rules.Attempt) rules.Decision { return rules.Decision{Verdict: rules.Allow} }), j, nil)
+	r := NewRecorder(gateFunc(func(rules.Attempt) rules.Decision { return rules.Decision{Verdict: rules.Allow} }), j, nil)
 	j.Event(EventStart, "")
 	_ = j.Sync()
 	if d := r.Decide(connect(t, "10.0.0.7", "update.example")); d.Allowed() || d.Why() != rules.JournalUnavailable {
@@ -228,7 +228,7 @@ func BenchmarkDecide(b *testing.B) {
 	a := connect(b, "10.0.0.7", "evil.example")
 	allow := query(b, "10.0.0.7", "update.example", 1)
 	rule := &rules.Rule{Profile: "p", ID: "update"}
-	next := deciderFunc(func(a rules.Attempt) rules.Decision {
+	next := gateFunc(func(a rules.Attempt) rules.Decision {
 		if a.Via == rules.DNS {
 			return rules.Decision{Verdict: rules.Allow, Rule: rule}
 		}

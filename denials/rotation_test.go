@@ -57,7 +57,7 @@ func knownClients(rules.Attempt) rules.Decision {
 // G5: rename and SIGHUP, again and again, under load.
 func TestRenameAndReopenUnderLoad(t *testing.T) {
 	j := open(t, nil)
-	r := NewRecorder(deciderFunc(knownClients), j, nil)
+	r := NewRecorder(gateFunc(knownClients), j, nil)
 	var wg sync.WaitGroup
 	for w := range 4 {
 		wg.Add(1)
@@ -89,7 +89,7 @@ func TestRenameAndReopenUnderLoad(t *testing.T) {
 // stands at the beginning, not behind a hole.
 func TestCopyAndTruncate(t *testing.T) {
 	j := open(t, func(c *Config) { c.tick = time.Hour })
-	r := NewRecorder(deciderFunc(small), j, nil)
+	r := NewRecorder(gateFunc(small), j, nil)
 	r.Decide(connect(t, "10.0.0.7", "first.example"))
 	mustSync(t, j)
 	if err := os.Truncate(j.cfg.Path, 0); err != nil {
@@ -105,7 +105,7 @@ func TestCopyAndTruncate(t *testing.T) {
 // The same after one of our own rotations.
 func TestCopyAndTruncateAfterRotation(t *testing.T) {
 	j := open(t, func(c *Config) { c.tick = time.Hour })
-	r := NewRecorder(deciderFunc(small), j, nil)
+	r := NewRecorder(gateFunc(small), j, nil)
 	j.denials.rotator.limit = 1
 	r.Decide(connect(t, "10.0.0.7", "first.example"))
 	mustSync(t, j)
@@ -125,7 +125,7 @@ func TestCopyAndTruncateAfterRotation(t *testing.T) {
 // A file that somebody removed or renamed without a word is noticed.
 func TestFileTakenAway(t *testing.T) {
 	j := open(t, func(c *Config) { c.tick = 5 * time.Millisecond })
-	r := NewRecorder(deciderFunc(small), j, nil)
+	r := NewRecorder(gateFunc(small), j, nil)
 	if err := os.Rename(j.cfg.Path, j.cfg.Path+".1"); err != nil {
 		t.Fatal(err)
 	}
@@ -146,7 +146,7 @@ func TestRotationBySize(t *testing.T) {
 	if err := os.WriteFile(old, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	r := NewRecorder(deciderFunc(knownClients), j, nil)
+	r := NewRecorder(gateFunc(knownClients), j, nil)
 	var wg sync.WaitGroup
 	for w := range 4 {
 		wg.Add(1)
@@ -237,7 +237,7 @@ func TestWhenAFileIsDue(t *testing.T) {
 // no record is lost.
 func TestRotationThatFails(t *testing.T) {
 	j := open(t, func(c *Config) { c.tick = time.Hour })
-	r := NewRecorder(deciderFunc(small), j, nil)
+	r := NewRecorder(gateFunc(small), j, nil)
 	j.denials.rotator.limit = 1
 	j.denials.rotator.path = filepath.Join(filepath.Dir(j.cfg.Path), "no", string([]byte{0}), "file")
 	for range 3 {

@@ -47,7 +47,7 @@ func TestUsageSurvivesRestartsAndReloads(t *testing.T) {
 	now := noon
 	clock := func() time.Time { return now }
 	var live rules.Live
-	live.Swap(siteOf(t, fleet).Policy)
+	live.Swap(&rules.Generation{Policy: siteOf(t, fleet).Policy})
 	license := final(attempt(t, manager, "license.sangfor.com", 443))
 
 	u := OpenUsage(path, clock, nil)
@@ -60,7 +60,7 @@ func TestUsageSurvivesRestartsAndReloads(t *testing.T) {
 	r.Decide(final(attempt(t, manager, "evil.example", 443)))            // denied
 	r.Decide(final(attempt(t, laptop, "telemetry.vendor.example", 443))) // by audit, not by a rule
 	now = now.Add(time.Hour)
-	live.Swap(siteOf(t, fleet).Policy) // a reload: other rules, the same names
+	live.Swap(&rules.Generation{Policy: siteOf(t, fleet).Policy}) // a reload: other rules, the same names
 	r.Decide(license)
 	if err := u.Save(); err != nil {
 		t.Fatal(err)
@@ -90,7 +90,7 @@ func TestUsageSurvivesRestartsAndReloads(t *testing.T) {
 
 func TestUsageCountsExactlyUnderLoad(t *testing.T) {
 	var live rules.Live
-	live.Swap(siteOf(t, fleet).Policy)
+	live.Swap(&rules.Generation{Policy: siteOf(t, fleet).Policy})
 	u := OpenUsage(filepath.Join(t.TempDir(), "u"), nil, nil)
 	r := counting(t, &live, u)
 	license := final(attempt(t, manager, "license.sangfor.com", 443))

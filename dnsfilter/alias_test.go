@@ -82,7 +82,7 @@ func TestFlattened(t *testing.T) {
 // an alias for the name that it asked for and for as long as that answer holds.
 func TestFlattenedPins(t *testing.T) {
 	var told []string
-	b := newBench(t, func(c *Config) {
+	b := newBench(t, func(c *setup) {
 		c.Pins = true
 		c.Answered = func(_ netip.Addr, n rules.Name, addrs []netip.Addr, ttl time.Duration) {
 			told = append(told, n.String()+" "+addrs[0].String()+" "+ttl.String())
@@ -111,7 +111,7 @@ func TestEmptyNonTerminal(t *testing.T) {
 	p, _ := rules.Compile(c, rules.Own{}, time.Now())
 	for _, denied := range []Denied{NXDomain, NoData, Refused} {
 		rec := &decisions{next: p}
-		b := newBench(t, func(c *Config) { c.Decide, c.Denied = rec, denied })
+		b := newBench(t, func(c *setup) { c.Gate, c.Denied = rec, denied })
 		b.reach = rules.Decision.Reach
 		for _, row := range []struct {
 			name  string
@@ -140,7 +140,7 @@ func TestEmptyNonTerminal(t *testing.T) {
 // TestUpstreamDoesNotKnowWhatIsBelow holds that an upstream's "no such name"
 // does not deny what [hosts] or a zone has below that name (RFC 8020, section 2).
 func TestUpstreamDoesNotKnowWhatIsBelow(t *testing.T) {
-	b := newBench(t, func(c *Config) {
+	b := newBench(t, func(c *setup) {
 		c.Hosts = map[rules.Name][]netip.Addr{mustName(t, "x.fixed.site.test"): {netip.MustParseAddr("192.0.1.1")}}
 		c.Zones = []Zone{{Suffix: mustName(t, "corp.lan"), Upstreams: c.Upstreams}}
 	}, "fixed.site.test", "site.test", "lan", "corp.lan", "other.site.test")

@@ -60,9 +60,9 @@ func TestAlive(t *testing.T) {
 // A socket whose readers are all stuck is named.
 func TestAliveFindsAHang(t *testing.T) {
 	stuck := make(chan struct{})
-	s := serve(t, 3, func(c *Config) {
-		decide := c.Decide
-		c.Decide = deciderFunc(func(a rules.Attempt) rules.Decision {
+	s := serve(t, 3, func(c *setup) {
+		decide := c.Gate
+		c.Gate = gateFunc(func(a rules.Attempt) rules.Decision {
 			if strings.HasPrefix(a.Authority.String(), "stuck") {
 				<-stuck
 			}
@@ -136,10 +136,12 @@ func (s *serving) tcpClosed() {
 	s.t.Fatal("still accepting")
 }
 
-// deciderFunc is a function as Decider.
-type deciderFunc func(rules.Attempt) rules.Decision
+// gateFunc is a Gate that is one function.
+type gateFunc func(rules.Attempt) rules.Decision
 
-func (f deciderFunc) Decide(a rules.Attempt) rules.Decision { return f(a) }
+func (f gateFunc) Decide(a rules.Attempt) rules.Decision { return f(a) }
+
+func (f gateFunc) Preview(a rules.Attempt) rules.Decision { return f(a) }
 
 // slowToWake is a socket whose deadline is taken away late, the first time:
 // between begins and gone, once wait is closed.
@@ -172,10 +174,10 @@ func (c *slowToWake) SetReadDeadline(at time.Time) error {
 func TestAliveAtTheEnd(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2)) // so many readers has one socket
 	busy, release := make(chan struct{}), make(chan struct{})
-	b := newBench(t, func(c *Config) {
-		decide := c.Decide
+	b := newBench(t, func(c *setup) {
+		decide := c.Gate
 		c.Now = time.Now
-		c.Decide = deciderFunc(func(a rules.Attempt) rules.Decision {
+		c.Gate = gateFunc(func(a rules.Attempt) rules.Decision {
 			close(busy)
 			<-release
 			return decide.Decide(a)

@@ -302,7 +302,7 @@ func TestEntryHoldsNoMore(t *testing.T) {
 // nothing of what it was not.
 func TestAnswered(t *testing.T) {
 	var got []string
-	b := newBench(t, func(c *Config) {
+	b := newBench(t, func(c *setup) {
 		c.Answered = func(client netip.Addr, name rules.Name, addrs []netip.Addr, ttl time.Duration) {
 			got = append(got, fmt.Sprint(client, " ", name, " ", addrs, " ", ttl))
 		}

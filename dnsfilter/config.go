@@ -4,7 +4,6 @@ package dnsfilter
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -15,15 +14,13 @@ import (
 	"sallyport/rules"
 )
 
-// Config is what a Filter is made of. Decide and Upstreams are required.
+// Config is what a Filter is made of. A nil Gate denies everything.
 type Config struct {
-	// Decide answers for every query; it must be safe for concurrent use.
-	Decide rules.Decider
-
-	Upstreams []Upstream                  // for every name outside of Zones
-	Zones     []Zone                      // internal zones; the longest suffix wins
-	Hosts     map[rules.Name][]netip.Addr // fixed answers, decided like any other
-	Denied    Denied                      // the form of a denial
+	// Gate answers for every query and records the answer.
+	Gate rules.Gate
+	// Generation returns the generation in force, which a query takes and keeps
+	// and whose Resolver is the one that answers. Nil: no name resolves.
+	Generation func() *rules.Generation
 
 	Limits Limits
 
@@ -40,18 +37,13 @@ type Config struct {
 	// literal of Upstreams or Zones.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 
-	// Known tells whether an address is a client's of the configuration. All
-	// others together get a small share of the TCP connections, so that they
-	// cannot keep the clients out. nil: everybody is known.
-	Known func(netip.Addr) bool
-
 	// Pins makes the filter remember which addresses every client was told for
 	// which names, for Pinned.
 	Pins bool
-	// Ahead returns names that the policy permits, to be looked up before any
+	// Ahead returns names that a generation permits, to be looked up before any
 	// client asks and kept fresh while Serve runs; Pinned counts them as told to
-	// every client. It is called again after Reload and PolicyChanged. nil: none.
-	Ahead func() []rules.Name
+	// every client. It is called again after PolicyChanged. nil: none.
+	Ahead func(*rules.Generation) []rules.Name
 	// Fresh is told every time what such a name's addresses are, and for how
 	// long. It must not block or keep addrs. nil: nobody cares.
 	Fresh func(name rules.Name, addrs []netip.Addr, ttl time.Duration)
@@ -68,15 +60,8 @@ type Config struct {
 	ObserveUpstream func(UpstreamTry)
 }
 
-// A Zone is an internal zone: its names are asked of its own servers.
-type Zone struct {
-	Suffix    rules.Name
-	Upstreams []Upstream
-}
-
 // Limits bound what clients can make the filter hold. Zero is the default.
 type Limits struct {
-	Cache             int // answers kept; 10 000
 	QPS               int // queries a second that need an upstream, of one client (IPv6: of one /64), as burst too; 1000; negative: no limit
 	WildcardNames     int // different names below wildcards that one client may have looked up in 5 minutes; 500; negative: no limit
 	UnknownQPS        int // replies a second sent to all unknown clients together; 100
@@ -90,30 +75,17 @@ type Limits struct {
 
 // withDefaults fills what was left zero.
 func (c Config) withDefaults() Config {
-	orInt := func(v *int, def int) {
-		if *v == 0 {
-			*v = def
-		}
+	c.Limits = c.Limits.withDefaults()
+	c.Timeout = orDefault(c.Timeout, 2800*time.Millisecond)
+	c.TryTimeout = orDefault(c.TryTimeout, 900*time.Millisecond)
+	c.TCPIdle = orDefault(c.TCPIdle, 10*time.Second)
+	c.ProbeEvery = orDefault(c.ProbeEvery, 30*time.Second)
+	if c.Gate == nil {
+		c.Gate = (*rules.Policy)(nil) // denies
 	}
-	orTime := func(v *time.Duration, def time.Duration) {
-		if *v == 0 {
-			*v = def
-		}
+	if c.Generation == nil {
+		c.Generation = func() *rules.Generation { return nil }
 	}
-	orInt(&c.Limits.Cache, 10_000)
-	orInt(&c.Limits.QPS, 1000)
-	orInt(&c.Limits.WildcardNames, 500)
-	orInt(&c.Limits.UnknownQPS, 100)
-	orInt(&c.Limits.TCP, 256)
-	orInt(&c.Limits.TCPPerClient, 32)
-	orInt(&c.Limits.InFlight, 1024)
-	orInt(&c.Limits.InFlightPerClient, max(1, c.Limits.InFlight/4))
-	orInt(&c.Limits.Pins, 65_536)
-	orInt(&c.Limits.PinsPerClient, 4096)
-	orTime(&c.Timeout, 2800*time.Millisecond)
-	orTime(&c.TryTimeout, 900*time.Millisecond)
-	orTime(&c.TCPIdle, 10*time.Second)
-	orTime(&c.ProbeEvery, 30*time.Second)
 	if c.Jitter == nil {
 		c.Jitter = rand.Float64
 	}
@@ -129,24 +101,31 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// check tells what makes the configuration unusable.
-func (c *Config) check() error {
-	var errs []error
-	if c.Decide == nil {
-		errs = append(errs, errors.New("dns: nobody to decide"))
+// Defaults that a Filter and its Resolvers share.
+const (
+	defaultCache    = 10_000
+	defaultInFlight = 1024
+)
+
+func (l Limits) withDefaults() Limits {
+	l.QPS = orDefault(l.QPS, 1000)
+	l.WildcardNames = orDefault(l.WildcardNames, 500)
+	l.UnknownQPS = orDefault(l.UnknownQPS, 100)
+	l.TCP = orDefault(l.TCP, 256)
+	l.TCPPerClient = orDefault(l.TCPPerClient, 32)
+	l.InFlight = orDefault(l.InFlight, defaultInFlight)
+	l.InFlightPerClient = orDefault(l.InFlightPerClient, max(1, l.InFlight/4))
+	l.Pins = orDefault(l.Pins, 65_536)
+	l.PinsPerClient = orDefault(l.PinsPerClient, 4096)
+	return l
+}
+
+// orDefault returns v, or def where v is zero.
+func orDefault[T int | time.Duration](v, def T) T {
+	if v == 0 {
+		return def
 	}
-	if len(c.Upstreams) == 0 {
-		errs = append(errs, errors.New("dns: no upstream is configured"))
-	}
-	for _, z := range c.Zones {
-		if z.Suffix.IsZero() {
-			errs = append(errs, errors.New("dns: a zone has no suffix"))
-		}
-		if len(z.Upstreams) == 0 {
-			errs = append(errs, fmt.Errorf("dns: zone %s has no upstream", z.Suffix))
-		}
-	}
-	return errors.Join(errs...)
+	return v
 }
 
 // dialLiteral connects to an address; there is no name to resolve in it.

@@ -145,7 +145,7 @@ func TestOldUpstream(t *testing.T) {
 
 // TestTCPUpstream holds that tcp:// never sends a datagram.
 func TestTCPUpstream(t *testing.T) {
-	b := newBench(t, func(c *Config) { c.Upstreams[0].Proto = rules.TCPProto }, "a.example")
+	b := newBench(t, func(c *setup) { c.Upstreams[0].Proto = rules.TCPProto }, "a.example")
 	r := b.ask("a.example.", dns.TypeA)
 	if asked := b.up.asked(); !slices.Equal(data(r), []string{"192.0.1.10"}) || !slices.Equal(asked, []string{"tcp a.example. A"}) {
 		t.Errorf("answered %v after %q", data(r), asked)
@@ -192,7 +192,7 @@ func TestFailover(t *testing.T) {
 			t.Parallel()
 			bad := newAuthority(t)
 			bad.answerWith(serve)
-			b := newBench(t, func(c *Config) {
+			b := newBench(t, func(c *setup) {
 				c.Upstreams = append(bad.upstream(), c.Upstreams...)
 				c.TryTimeout = 300 * time.Millisecond
 			}, "a.example")
@@ -200,7 +200,7 @@ func TestFailover(t *testing.T) {
 				t.Errorf("with a good one beside it: %v", r)
 			}
 
-			alone := newBench(t, func(c *Config) {
+			alone := newBench(t, func(c *setup) {
 				c.Upstreams = bad.upstream()
 				c.Timeout, c.TryTimeout = 500*time.Millisecond, 300*time.Millisecond
 			}, "a.example")
@@ -254,7 +254,7 @@ func TestOneInFlight(t *testing.T) {
 // TestInFlightLimit holds that a client that makes upstreams work cannot take
 // all the room, and is told so with reason limit (F20).
 func TestInFlightLimit(t *testing.T) {
-	b := newBench(t, func(c *Config) { c.Limits.InFlight, c.Limits.InFlightPerClient = 3, 2 }, "*.example")
+	b := newBench(t, func(c *setup) { c.Limits.InFlight, c.Limits.InFlightPerClient = 3, 2 }, "*.example")
 	release := make(chan struct{})
 	b.up.answerWith(func(dns.ResponseWriter, *dns.Msg) bool { <-release; return false })
 	var waiting []*pending

@@ -19,23 +19,20 @@ import (
 // always permits everything and remembers nothing.
 type always struct{}
 
-func (always) Decide(rules.Attempt) rules.Decision { return rules.Decision{Verdict: rules.Allow} }
+func (always) Decide(rules.Attempt) rules.Decision  { return rules.Decision{Verdict: rules.Allow} }
+func (always) Preview(rules.Attempt) rules.Decision { return rules.Decision{Verdict: rules.Allow} }
 
 // cached makes a filter that has answers at hand for the zone's names.
 func cached(t testing.TB, reachable bool) *Filter {
 	t.Helper()
-	f, err := New(Config{
-		Decide: always{}, Upstreams: []Upstream{{Proto: rules.UDPProto, Addr: netip.MustParseAddrPort("127.0.0.1:9")}},
-		Limits: Limits{QPS: -1},
+	f, _ := setup{Config{
+		Gate: always{}, Limits: Limits{QPS: -1},
 		Observe: func(a Answer) {
 			if a.Kind != KindCached {
 				t.Errorf("not from the cache: %v", a)
 			}
 		},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	}, ResolverConfig{Upstreams: nowhere(t)}}.filter(t)
 	t.Cleanup(f.Close)
 	f.reach = func(d rules.Decision, a netip.AddrPort) rules.Reason {
 		if reachable {
@@ -63,7 +60,7 @@ func cached(t testing.TB, reachable bool) *Filter {
 				t.Fatal(err)
 			}
 			e.expires = time.Hour
-			f.resolver.Load().cache.put(string(appendKey(nil, appendWireName(nil, name), qtype)), e, 0)
+			f.current().cache.put(string(appendKey(nil, appendWireName(nil, name), qtype)), e, 0)
 		}
 	}
 	return f
@@ -104,7 +101,7 @@ func TestTwins(t *testing.T) {
 			t.Fatalf("not plain: %v", m)
 		}
 		sameQuery(t, &q, m)
-		e := f.resolver.Load().find(appendKey(nil, q.wireName(), q.qtype), 0)
+		e := f.current().find(appendKey(nil, q.wireName(), q.qtype), 0)
 		age := time.Duration(rng.IntN(70)) * time.Second
 		quick, ok := appendCached(nil, &q, e, age)
 		slow, err := appendFiltered(nil, &q, e, age, nil)

@@ -13,21 +13,21 @@ import (
 	"sallyport/rules"
 )
 
-// A Filter answers DNS queries as its Decider permits. Make one with New.
+// A Filter answers DNS queries as its Gate permits. Make one with New.
 type Filter struct {
-	cfg      Config
-	resolver atomic.Pointer[resolver]
-	start    time.Time
-	flow     atomic.Uint64
-	clients  *rates
-	unknown  *bucket
-	waiting  *counts  // queries that wait for an upstream
-	conns    *counts  // TCP connections
-	foreign  *counts  // of them, those of nobody that is known
-	uniques  *uniques // names below wildcards
-	pins     *pins
-	replan   chan struct{}           // Ahead may say something else now
-	running  atomic.Pointer[service] // of Serve; nil: it does not run
+	cfg     Config
+	none    *Resolver // of a generation without one: it has no answer and asks nowhere
+	start   time.Time
+	flow    atomic.Uint64
+	clients *rates
+	unknown *bucket
+	waiting *counts  // queries that wait for an upstream
+	conns   *counts  // TCP connections
+	foreign *counts  // of them, those of nobody that is known
+	uniques *uniques // names below wildcards
+	pins    *pins
+	replan  chan struct{}           // Ahead may say something else now
+	running atomic.Pointer[service] // of Serve; nil: it does not run
 
 	// reach is Decision.Reach; tests without a compiled policy replace it.
 	reach func(rules.Decision, netip.AddrPort) rules.Reason
@@ -39,55 +39,41 @@ type Filter struct {
 }
 
 // New makes a Filter. It opens nothing: Serve answers queries, Lookup asks.
-func New(cfg Config) (*Filter, error) {
+func New(cfg Config) *Filter {
 	cfg = cfg.withDefaults()
-	f := &Filter{cfg: cfg, start: cfg.Now(), reach: rules.Decision.Reach}
+	f := &Filter{cfg: cfg, start: cfg.Now(), reach: rules.Decision.Reach, none: newResolver(ResolverConfig{Cache: 1, InFlight: -1})}
 	f.clients, f.waiting, f.conns, f.foreign = newRates(), newCounts(), newCounts(), newCounts()
 	f.uniques, f.pins, f.replan = newUniques(), newPins(), make(chan struct{}, 1)
 	f.unknown = newBucket(cfg.Limits.UnknownQPS)
-	if err := f.Reload(cfg); err != nil {
-		return nil, err
-	}
+	f.SetLimits(cfg.Limits)
 	f.life, f.end = context.WithCancel(context.Background())
-	return f, nil
+	return f
 }
 
-// Reload puts the Upstreams, Zones, Hosts, Denied and Limits of cfg in force,
-// UnknownQPS excepted, and forgets every answer; what clients were told stays
-// pinned. On an error nothing changes. The rest of cfg is ignored, but Decide
-// must be there as for New.
-func (f *Filter) Reload(cfg Config) error {
-	cfg = cfg.withDefaults()
-	if err := cfg.check(); err != nil {
-		return err
-	}
-	r := &resolver{
-		root:    newUpstreamSet(rules.Name{}, cfg.Upstreams),
-		zones:   map[rules.Name]*upstreamSet{},
-		denied:  cfg.Denied,
-		cache:   newCache(cfg.Limits.Cache),
-		over:    namesOver(cfg.Zones, cfg.Hosts),
-		most:    2 * cfg.Limits.InFlight, // a Lookup makes two
-		flights: map[string]*flight{},
-	}
-	for _, z := range cfg.Zones {
-		r.zones[z.Suffix] = newUpstreamSet(z.Suffix, z.Upstreams)
-	}
-	var err error
-	if r.fixed, err = fixedEntries(cfg.Hosts); err != nil {
-		return err
-	}
-	l := cfg.Limits
+// SetLimits puts limits in force, UnknownQPS excepted; what clients were told
+// stays pinned.
+func (f *Filter) SetLimits(l Limits) {
+	l = l.withDefaults()
 	f.clients.set(l.QPS)
 	f.uniques.set(l.WildcardNames)
 	f.waiting.set(l.InFlight, l.InFlightPerClient)
 	f.conns.set(l.TCP, l.TCPPerClient)
 	f.foreign.set(max(1, l.TCP/16), max(1, l.TCPPerClient/16))
 	f.pins.set(l.Pins, l.PinsPerClient)
-	f.resolver.Store(r)
-	f.PolicyChanged()
-	return nil
 }
+
+// resolverOf returns the Resolver of a generation.
+func (f *Filter) resolverOf(g *rules.Generation) *Resolver {
+	if g != nil {
+		if r, ok := g.Resolver.(*Resolver); ok && r != nil {
+			return r
+		}
+	}
+	return f.none
+}
+
+// current returns the Resolver of the generation in force.
+func (f *Filter) current() *Resolver { return f.resolverOf(f.cfg.Generation()) }
 
 // Close ends the exchanges under way and waits for them. The Filter answers
 // nothing that is not at hand afterwards.
@@ -119,10 +105,11 @@ func (f *Filter) handle(q *query, out []byte) ([]byte, *pending) {
 		return f.odd(q, out), nil
 	}
 	now := q.arrived.Sub(f.start)
-	a := rules.Attempt{Flow: q.flow, Via: rules.DNS, Client: q.client, Proto: q.proto, QType: q.qtype}
+	g := f.cfg.Generation()
+	a := rules.Attempt{Generation: g, Flow: q.flow, Via: rules.DNS, Client: q.client, Proto: q.proto, QType: q.qtype}
 	var room [keySize]byte
 	key := appendKey(room[:0], q.wireName(), q.qtype)
-	r := f.resolver.Load()
+	r := f.resolverOf(g)
 	if e := r.find(key, now); e != nil {
 		a.Authority = e.name
 		return f.answer(q, r, e, &a, out, KindCached), nil
@@ -138,50 +125,41 @@ func (f *Filter) handle(q *query, out []byte) ([]byte, *pending) {
 // begin decides about a query that has no answer at hand. Only what an upstream
 // is going to be asked counts against the client's rate: any other reply costs
 // no more than the refusal would.
-func (f *Filter) begin(q *query, r *resolver, a *rules.Attempt, key, out []byte) ([]byte, *pending) {
+func (f *Filter) begin(q *query, r *Resolver, a *rules.Attempt, key, out []byte) ([]byte, *pending) {
 	if !f.waiting.take(q.client.Addr()) {
 		a.Fault, a.Detail = rules.Limit, "queries that wait for an upstream"
-		return f.deny(q, r, a, f.refuse(*a), out), nil
+		return f.deny(q, r, a, f.cfg.Gate.Decide(*a), out), nil
 	}
 	a.Provisional = true
-	d := f.cfg.Decide.Decide(*a)
+	d := f.cfg.Gate.Decide(*a)
 	if d.Allowed() && !forwarded(q.qtype) { // whatever the policy says, it would only be lost here
 		a.Provisional, a.Fault = false, rules.TypeNotAllowed
-		d = f.refuse(*a)
+		d = f.cfg.Gate.Decide(*a)
 	}
 	if d.Allowed() && !f.clients.allow(q.client.Addr(), q.arrived.Sub(f.start)) {
 		a.Provisional, a.Fault, a.Detail = false, rules.Limit, "queries a second that need an upstream"
-		d = f.refuse(*a)
+		d = f.cfg.Gate.Decide(*a)
 	}
 	if d.Allowed() {
 		if over := f.AdmitName(q.client.Addr(), d, a.Authority); over != "" {
 			a.Provisional, a.Fault, a.Detail = false, rules.Limit, over
-			d = f.refuse(*a)
+			d = f.cfg.Gate.Decide(*a)
 		}
 	}
 	if !d.Allowed() {
 		f.waiting.give(q.client.Addr())
 		return f.deny(q, r, a, d, out), nil
 	}
-	p := &pending{q: *q, r: r, name: a.Authority, key: string(key)}
+	p := &pending{q: *q, g: a.Generation, r: r, name: a.Authority, key: string(key)}
 	p.q.msg = bytes.Clone(q.msg)
 	return out, p
-}
-
-// refuse asks about an attempt that must not go on and returns the denial,
-// also where a Decider would let it pass.
-func (f *Filter) refuse(a rules.Attempt) rules.Decision {
-	d := f.cfg.Decide.Decide(a)
-	if d.Allowed() {
-		return rules.Decision{Reason: a.Fault, Client: d.Client}
-	}
-	return d
 }
 
 // pending is a permitted query whose answer has to be fetched.
 type pending struct {
 	q    query
-	r    *resolver
+	g    *rules.Generation // that permitted it
+	r    *Resolver
 	name rules.Name
 	key  string
 }
@@ -191,16 +169,16 @@ type pending struct {
 func (f *Filter) finish(ctx context.Context, p *pending, out []byte) []byte {
 	defer f.waiting.give(p.q.client.Addr())
 	e := f.fetch(ctx, p.r, p.key, p.name, p.q.qtype)
-	a := rules.Attempt{Flow: p.q.flow, Via: rules.DNS, Client: p.q.client, Proto: p.q.proto, QType: p.q.qtype, Authority: p.name}
+	a := rules.Attempt{Generation: p.g, Flow: p.q.flow, Via: rules.DNS, Client: p.q.client, Proto: p.q.proto, QType: p.q.qtype, Authority: p.name}
 	return f.answer(&p.q, p.r, e, &a, out, KindUpstream)
 }
 
 // answer decides finally about a query whose answer is at hand, and replies.
-func (f *Filter) answer(q *query, r *resolver, e *entry, a *rules.Attempt, out []byte, kind Kind) []byte {
+func (f *Filter) answer(q *query, r *Resolver, e *entry, a *rules.Attempt, out []byte, kind Kind) []byte {
 	var refused []netip.Addr
 	if len(e.special) > 0 {
 		a.Provisional = true
-		d := f.cfg.Decide.Decide(*a)
+		d := f.cfg.Gate.Decide(*a)
 		if !d.Allowed() {
 			return f.deny(q, r, a, d, out)
 		}
@@ -214,12 +192,9 @@ func (f *Filter) answer(q *query, r *resolver, e *entry, a *rules.Attempt, out [
 	a.Resolved = e.addrs
 	none := e.address && len(refused) > 0 && len(refused) == len(e.addrs)
 	if none {
-		a.Dest = netip.AddrPortFrom(refused[0], 0)
+		a.Dest, a.Fault = netip.AddrPortFrom(refused[0], 0), rules.PrivateAddress
 	}
-	d := f.cfg.Decide.Decide(*a)
-	if d.Allowed() && none {
-		d = rules.Decision{Reason: rules.PrivateAddress, Client: d.Client}
-	}
+	d := f.cfg.Gate.Decide(*a)
 	if !d.Allowed() {
 		return f.deny(q, r, a, d, out)
 	}

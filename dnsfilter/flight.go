@@ -16,55 +16,10 @@ type flight struct {
 	entry *entry // once done is closed
 }
 
-// resolver is what a reload replaces: whom to ask, and what they said.
-type resolver struct {
-	root   *upstreamSet
-	zones  map[rules.Name]*upstreamSet
-	fixed  map[string]*entry   // Hosts, by key
-	over   map[rules.Name]bool // names above one of Hosts or above a zone
-	denied Denied
-	cache  *cache
-
-	most    int                // flights
-	flights map[string]*flight // guarded by the Filter's mu
-}
-
-// sets lists every set of upstreams.
-func (r *resolver) sets() []*upstreamSet {
-	sets := []*upstreamSet{r.root}
-	for _, z := range r.zones {
-		sets = append(sets, z)
-	}
-	return sets
-}
-
-// upstreams returns who is asked about a name: the zone with the longest
-// suffix that the name is, or is below.
-func (r *resolver) upstreams(name rules.Name) *upstreamSet {
-	if len(r.zones) > 0 {
-		for n := name; !n.IsZero(); n = n.Parent() {
-			if set := r.zones[n]; set != nil {
-				return set
-			}
-		}
-	}
-	return r.root
-}
-
-// find returns the answer that is at hand, nil for none.
-func (r *resolver) find(key []byte, now time.Duration) *entry {
-	if len(r.fixed) > 0 {
-		if e := r.fixed[string(key)]; e != nil {
-			return e
-		}
-	}
-	return r.cache.get(key, now)
-}
-
 // join takes part in the flight under key, starting it if there is none and
 // none has landed since the caller looked. It returns nil when too many are
 // under way.
-func (f *Filter) join(r *resolver, key string, name rules.Name, qtype uint16) *flight {
+func (f *Filter) join(r *Resolver, key string, name rules.Name, qtype uint16) *flight {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if r.flights[key] == nil {
@@ -83,7 +38,7 @@ func flightOf(e *entry) *flight {
 }
 
 // depart is join whatever the cache holds. The Filter's mu must be held.
-func (f *Filter) depart(r *resolver, key string, name rules.Name, qtype uint16) *flight {
+func (f *Filter) depart(r *Resolver, key string, name rules.Name, qtype uint16) *flight {
 	if fl := r.flights[key]; fl != nil {
 		return fl
 	}
@@ -98,7 +53,7 @@ func (f *Filter) depart(r *resolver, key string, name rules.Name, qtype uint16) 
 }
 
 // fly asks upstream and keeps the answer, a failure too, but that briefly.
-func (f *Filter) fly(r *resolver, fl *flight, key string, name rules.Name, qtype uint16) {
+func (f *Filter) fly(r *Resolver, fl *flight, key string, name rules.Name, qtype uint16) {
 	defer f.work.Done()
 	ctx, cancel := context.WithTimeout(f.life, f.cfg.Timeout)
 	defer cancel()
@@ -146,7 +101,7 @@ func (f *Filter) failure(name rules.Name) *entry {
 }
 
 // fetch waits for the answer to come from upstream.
-func (f *Filter) fetch(ctx context.Context, r *resolver, key string, name rules.Name, qtype uint16) *entry {
+func (f *Filter) fetch(ctx context.Context, r *Resolver, key string, name rules.Name, qtype uint16) *entry {
 	fl := f.join(r, key, name, qtype)
 	if fl == nil {
 		return f.failure(name)

@@ -30,10 +30,7 @@ func FuzzQuery(f *testing.F) {
 		f.Add(m, false)
 	}
 	p := &policy{names: []string{"a.example", "*.b.example"}}
-	flt, err := New(Config{Decide: p, Upstreams: []Upstream{{Proto: rules.UDPProto, Addr: netip.MustParseAddrPort("127.0.0.1:9")}}, Limits: Limits{QPS: -1, UnknownQPS: -1}})
-	if err != nil {
-		f.Fatal(err)
-	}
+	flt, _ := setup{Config{Gate: p, Limits: Limits{QPS: -1, UnknownQPS: -1}}, ResolverConfig{Upstreams: nowhere(f)}}.filter(f)
 	f.Cleanup(flt.Close)
 	flt.reach = reach
 	f.Fuzz(func(t *testing.T, m []byte, tcp bool) {
@@ -143,10 +140,7 @@ func chained(t *testing.T, a *answer, name rules.Name, qtype uint16) {
 
 // answered holds what a client is told of an entry.
 func answered(t *testing.T, e *entry, qtype uint16) {
-	f, err := New(Config{Decide: always{}, Upstreams: []Upstream{{Proto: rules.UDPProto, Addr: netip.MustParseAddrPort("127.0.0.1:9")}}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	f, _ := setup{Config{Gate: always{}}, ResolverConfig{Upstreams: nowhere(t)}}.filter(t)
 	defer f.Close()
 	f.reach = reach
 	m := question("a.example.", qtype)
@@ -154,7 +148,7 @@ func answered(t *testing.T, e *entry, qtype uint16) {
 	if !q.parse() {
 		t.Fatal("not plain")
 	}
-	r := f.resolver.Load()
+	r := f.current()
 	r.cache.put(string(appendKey(nil, q.wireName(), qtype)), e, 0)
 	out, p := f.handle(&q, nil)
 	if p != nil {

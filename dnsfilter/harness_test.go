@@ -24,7 +24,7 @@ const (
 	stranger = "203.0.113.9"
 )
 
-// policy is a small Decider: it permits names to private and loopback
+// policy is a small Gate: it permits names to private and loopback
 // addresses, and
 // remembers what it was asked and what it said.
 type policy struct {
@@ -45,6 +45,15 @@ func (p *policy) Decide(a rules.Attempt) rules.Decision {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.attempts, p.verdicts = append(p.attempts, a), append(p.verdicts, d)
+	return d
+}
+
+// Preview gives the answer and remembers nothing.
+func (p *policy) Preview(a rules.Attempt) rules.Decision {
+	d := p.decide(a)
+	if known(a) {
+		d.Client = &rules.Client{Name: "insider"}
+	}
 	return d
 }
 
@@ -117,6 +126,8 @@ type bench struct {
 	p  *policy
 	up *authority
 
+	gens *generations
+
 	mu  sync.Mutex
 	now time.Time
 }
@@ -134,17 +145,18 @@ func (b *bench) time() time.Time {
 }
 
 // newBench makes a filter that permits names; change may alter its Config.
-func newBench(t *testing.T, change func(*Config), names ...string) *bench {
+func newBench(t *testing.T, change func(*setup), names ...string) *bench {
 	t.Helper()
 	b := &bench{t: t, p: &policy{names: names, internal: ".corp.test"}, up: newAuthority(t), now: time.Unix(1e9, 0)}
-	cfg := Config{Decide: b.p, Upstreams: b.up.upstream(), Now: b.time, ProbeEvery: -1, Timeout: 5 * time.Second, TryTimeout: 2 * time.Second}
+	s := setup{
+		Config{Gate: b.p, Now: b.time, ProbeEvery: -1, Timeout: 5 * time.Second, TryTimeout: 2 * time.Second},
+		ResolverConfig{Upstreams: b.up.upstream()},
+	}
 	if change != nil {
-		change(&cfg)
+		change(&s)
 	}
-	f, err := New(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
+	var f *Filter
+	f, b.gens = s.filter(t)
 	f.reach = reach
 	b.Filter = f
 	t.Cleanup(f.Close)

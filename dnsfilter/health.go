@@ -21,7 +21,7 @@ const (
 // and those of the zones, has one that answers at least a probe.
 func (f *Filter) Healthy() error {
 	var errs []error
-	for _, set := range f.resolver.Load().sets() {
+	for _, set := range f.current().sets() {
 		switch {
 		case set.healthy():
 		case set.zone.IsZero():
@@ -50,7 +50,7 @@ func (f *Filter) probe(ctx context.Context) {
 	tick := time.NewTicker(probeTick)
 	defer tick.Stop()
 	for {
-		for _, set := range f.resolver.Load().sets() {
+		for _, set := range f.current().sets() {
 			for _, u := range set.servers {
 				f.probeIfDue(ctx, u)
 			}

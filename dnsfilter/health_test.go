@@ -20,7 +20,7 @@ import (
 func TestHealth(t *testing.T) {
 	dead := newAuthority(t)
 	dead.answerWith(func(dns.ResponseWriter, *dns.Msg) bool { return true })
-	b := newBench(t, func(c *Config) {
+	b := newBench(t, func(c *setup) {
 		c.Upstreams = append(dead.upstream(), c.Upstreams...)
 		c.TryTimeout = 300 * time.Millisecond
 	}, "*.example")
@@ -49,7 +49,7 @@ func TestHealth(t *testing.T) {
 // TestProbeWithoutTCP holds that an upstream is well whose answer to a probe is
 // truncated, where a firewall lets no TCP through.
 func TestProbeWithoutTCP(t *testing.T) {
-	b := newBench(t, func(c *Config) {
+	b := newBench(t, func(c *setup) {
 		c.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
 			if network == "tcp" {
 				return nil, errors.New("connection refused")
@@ -63,7 +63,7 @@ func TestProbeWithoutTCP(t *testing.T) {
 		w.WriteMsg(m)
 		return true
 	})
-	u := b.resolver.Load().root.servers[0]
+	u := b.current().root.servers[0]
 	u.down.Store(true)
 	b.probeIfDue(t.Context(), u)
 	eventually(t, "the probe is answered", func() bool { return b.Healthy() == nil })
@@ -84,7 +84,7 @@ func TestProbe(t *testing.T) {
 		}
 		return dialLiteral(ctx, network, address)
 	}
-	b := newBench(t, func(c *Config) { c.ProbeEvery = time.Minute; c.Dial = dial; c.Now = time.Now })
+	b := newBench(t, func(c *setup) { c.ProbeEvery = time.Minute; c.Dial = dial; c.Now = time.Now })
 	ctx, cancel := context.WithCancel(context.Background())
 	served := make(chan error)
 	go func() { served <- b.Serve(ctx, nil, nil) }()
@@ -106,7 +106,7 @@ func TestProbe(t *testing.T) {
 // upstream's: who owns such a name could switch readiness off.
 func TestSlowName(t *testing.T) {
 	var blamed atomic.Bool
-	b := newBench(t, func(c *Config) {
+	b := newBench(t, func(c *setup) {
 		c.ProbeEvery, c.Now = time.Minute, time.Now
 		c.Timeout, c.TryTimeout = 300*time.Millisecond, 100*time.Millisecond
 		c.ObserveUpstream = func(u UpstreamTry) { blamed.Store(blamed.Load() || u.Down) }
@@ -139,7 +139,7 @@ func TestSlowName(t *testing.T) {
 func TestSlowNameBehindADeadUpstream(t *testing.T) {
 	dead := newAuthority(t)
 	dead.answerWith(func(dns.ResponseWriter, *dns.Msg) bool { return true })
-	b := newBench(t, func(c *Config) {
+	b := newBench(t, func(c *setup) {
 		c.Upstreams = append(dead.upstream(), c.Upstreams...)
 		c.ProbeEvery, c.Now = time.Minute, time.Now
 		c.Timeout, c.TryTimeout = 300*time.Millisecond, 100*time.Millisecond
@@ -150,7 +150,7 @@ func TestSlowNameBehindADeadUpstream(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	served := make(chan error)
 	go func() { served <- b.Serve(ctx, nil, nil) }()
-	first, second := b.resolver.Load().root.servers[0], b.resolver.Load().root.servers[1]
+	first, second := b.current().root.servers[0], b.current().root.servers[1]
 	eventually(t, "the dead one is known", first.down.Load)
 	b.ask("slow.example.", dns.TypeA)
 	if !second.failed.Load() || second.down.Load() {

@@ -34,15 +34,19 @@ func (e *UpstreamError) Unwrap() error { return ErrUpstream }
 // hosts have nothing else.
 const grace = 500 * time.Millisecond
 
-// Lookup returns the addresses of a name, IPv6 first, unmapped, from Hosts,
-// the cache or an upstream. It decides nothing: the caller has a grant for
-// the name, and classifies the addresses by that. The error is ErrNoSuchName,
+// Lookup returns the addresses of a name, IPv6 first, unmapped, from the Hosts,
+// the cache or an upstream of g, which has granted the name; nil: of the
+// generation in force. It decides nothing: the caller classifies the addresses
+// by its grant. The error is ErrNoSuchName,
 // ErrNoAddress, ErrUpstream, or the context's.
-func (f *Filter) Lookup(ctx context.Context, name rules.Name) ([]netip.Addr, error) {
+func (f *Filter) Lookup(ctx context.Context, g *rules.Generation, name rules.Name) ([]netip.Addr, error) {
 	if name.IsZero() {
 		return nil, ErrNoSuchName
 	}
-	r, now := f.resolver.Load(), f.clock()
+	if g == nil {
+		g = f.cfg.Generation()
+	}
+	r, now := f.resolverOf(g), f.clock()
 	var room [keySize]byte
 	wire := appendWireName(room[:0], name)
 	var key6, key4 [keySize]byte

@@ -21,7 +21,7 @@ import (
 // TestLookup holds both families, the typed errors, and that the cache is the
 // same as the clients'.
 func TestLookup(t *testing.T) {
-	b := newBench(t, func(c *Config) {
+	b := newBench(t, func(c *setup) {
 		c.Hosts = map[rules.Name][]netip.Addr{mustName(t, "fixed.test"): {netip.MustParseAddr("10.1.2.3"), netip.MustParseAddr("fd00::3")}}
 	})
 	b.up.add(records(t, "onlytxt.example. 300 IN TXT x")[0])
@@ -41,7 +41,7 @@ func TestLookup(t *testing.T) {
 		{"gone.example", "[]", ErrNoSuchName, 2},
 		{"gone.example", "[]", ErrNoSuchName, 0},
 	} {
-		addrs, err := b.Lookup(t.Context(), mustName(t, c.name))
+		addrs, err := b.Lookup(t.Context(), nil, mustName(t, c.name))
 		if got := "[" + join(addrs) + "]"; got != c.addrs || !errors.Is(err, c.err) {
 			t.Errorf("%s: %s, %v; want %s, %v", c.name, got, err, c.addrs, c.err)
 		}
@@ -53,7 +53,7 @@ func TestLookup(t *testing.T) {
 	if r := b.ask("a.example.", dns.TypeA); len(r.Answer) != 1 || len(b.up.asked()) != 0 {
 		t.Errorf("a client does not share the cache: %v", r)
 	}
-	if _, err := b.Lookup(t.Context(), rules.Name{}); !errors.Is(err, ErrNoSuchName) {
+	if _, err := b.Lookup(t.Context(), nil, rules.Name{}); !errors.Is(err, ErrNoSuchName) {
 		t.Errorf("no name: %v", err)
 	}
 }
@@ -69,26 +69,26 @@ func join(addrs []netip.Addr) string {
 // TestLookupFails holds that a look-up ends in time when upstreams are silent,
 // with its caller's context, and with the filter.
 func TestLookupFails(t *testing.T) {
-	b := newBench(t, func(c *Config) { c.Timeout = 300 * time.Millisecond })
+	b := newBench(t, func(c *setup) { c.Timeout = 300 * time.Millisecond })
 	b.up.answerWith(func(dns.ResponseWriter, *dns.Msg) bool { return true })
 	var failed *UpstreamError
-	if _, err := b.Lookup(t.Context(), mustName(t, "a.example")); !errors.Is(err, ErrUpstream) || !errors.As(err, &failed) || !failed.Silent {
+	if _, err := b.Lookup(t.Context(), nil, mustName(t, "a.example")); !errors.Is(err, ErrUpstream) || !errors.As(err, &failed) || !failed.Silent {
 		t.Errorf("silent upstream: %v", err)
 	}
 	b.up.answerWith(func(w dns.ResponseWriter, q *dns.Msg) bool {
 		_ = w.WriteMsg(new(dns.Msg).SetRcode(q, dns.RcodeServerFailure))
 		return true
 	})
-	if _, err := b.Lookup(t.Context(), mustName(t, "d.example")); !errors.As(err, &failed) || failed.Silent || !strings.Contains(err.Error(), "SERVFAIL") {
+	if _, err := b.Lookup(t.Context(), nil, mustName(t, "d.example")); !errors.As(err, &failed) || failed.Silent || !strings.Contains(err.Error(), "SERVFAIL") {
 		t.Errorf("upstream that fails: %v", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := b.Lookup(ctx, mustName(t, "b.example")); !errors.Is(err, context.Canceled) {
+	if _, err := b.Lookup(ctx, nil, mustName(t, "b.example")); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
 	}
 	b.Close()
-	if _, err := b.Lookup(t.Context(), mustName(t, "c.example")); !errors.Is(err, ErrUpstream) {
+	if _, err := b.Lookup(t.Context(), nil, mustName(t, "c.example")); !errors.Is(err, ErrUpstream) {
 		t.Errorf("after Close: %v", err)
 	}
 }
@@ -99,7 +99,7 @@ func TestLookupSlowFamily(t *testing.T) {
 	b := newBench(t, nil)
 	b.up.answerWith(func(_ dns.ResponseWriter, r *dns.Msg) bool { return r.Question[0].Qtype == dns.TypeAAAA })
 	began := time.Now()
-	addrs, err := b.Lookup(t.Context(), mustName(t, "a.example"))
+	addrs, err := b.Lookup(t.Context(), nil, mustName(t, "a.example"))
 	if join(addrs) != "192.0.1.10" || err != nil || time.Since(began) > b.cfg.Timeout/2 {
 		t.Errorf("%v, %v after %v", addrs, err, time.Since(began))
 	}
@@ -111,7 +111,7 @@ func TestLookupTogether(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 50 {
 		wg.Go(func() {
-			if addrs, err := b.Lookup(t.Context(), mustName(t, "a.example")); len(addrs) != 2 || err != nil {
+			if addrs, err := b.Lookup(t.Context(), nil, mustName(t, "a.example")); len(addrs) != 2 || err != nil {
 				t.Errorf("%v, %v", addrs, err)
 			}
 		})
@@ -122,23 +122,16 @@ func TestLookupTogether(t *testing.T) {
 	}
 }
 
-// TestReload holds that a reload forgets every answer and asks the new
-// upstreams, and that a bad one changes nothing.
+// TestReload holds that a new generation with a new Resolver has no old answer
+// and asks its own upstreams.
 func TestReload(t *testing.T) {
 	b := newBench(t, nil, "a.example")
 	b.ask("a.example.", dns.TypeA)
-	if err := b.Reload(Config{Decide: b.p}); err == nil {
-		t.Error("reloaded without an upstream")
-	}
 	b.up.asked()
-	if b.ask("a.example.", dns.TypeA); len(b.up.asked()) != 0 {
-		t.Error("a bad reload forgot the answers")
-	}
 	next := newAuthority(t)
 	b.advance(time.Second)
-	if err := b.Reload(Config{Decide: b.p, Upstreams: next.upstream(), Denied: Refused, Limits: Limits{QPS: 1}}); err != nil {
-		t.Fatal(err)
-	}
+	b.SetLimits(Limits{QPS: 1})
+	b.gens.reload(t, ResolverConfig{Upstreams: next.upstream(), Denied: Refused})
 	b.ask("a.example.", dns.TypeA)
 	if r := b.ask("evil.example.", dns.TypeA); r.Rcode != dns.RcodeRefused || len(next.asked()) != 1 || len(b.up.asked()) != 0 {
 		t.Errorf("after the reload: %v", r)
@@ -196,21 +189,36 @@ func TestParseUpstreams(t *testing.T) {
 	}
 }
 
-// TestNewRefuses holds that a filter without upstreams or without anybody to
-// decide cannot be made.
-func TestNewRefuses(t *testing.T) {
+// TestNewResolverRefuses holds that a Resolver with names and nobody to ask
+// about them cannot be made.
+func TestNewResolverRefuses(t *testing.T) {
 	up := []Upstream{{Proto: rules.UDPProto, Addr: netip.MustParseAddrPort("192.0.2.1:53")}}
-	for what, c := range map[string]Config{
-		"nobody to decide":        {Upstreams: up},
-		"no upstream":             {Decide: always{}},
-		"a zone without upstream": {Decide: always{}, Upstreams: up, Zones: []Zone{{Suffix: mustName(t, "corp.test")}}},
-		"a zone without suffix":   {Decide: always{}, Upstreams: up, Zones: []Zone{{Upstreams: up}}},
+	for what, c := range map[string]ResolverConfig{
+		"no upstream":             {},
+		"a zone without upstream": {Upstreams: up, Zones: []Zone{{Suffix: mustName(t, "corp.test")}}},
+		"a zone without suffix":   {Upstreams: up, Zones: []Zone{{Upstreams: up}}},
 	} {
-		if _, err := New(c); err == nil {
+		if _, err := NewResolver(c); err == nil {
 			t.Errorf("%s: made", what)
 		}
 	}
-	if _, err := New(Config{Decide: always{}, Upstreams: up}); err != nil {
+	if _, err := NewResolver(ResolverConfig{Upstreams: up}); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestClosedByDefault holds that a filter denies without a Gate, and asks no
+// upstream without a generation.
+func TestClosedByDefault(t *testing.T) {
+	b := newBench(t, func(c *setup) { c.Gate = nil }, "a.example")
+	if r := b.ask("a.example.", dns.TypeA); r.Rcode != dns.RcodeRefused || len(b.up.asked()) != 0 {
+		t.Errorf("without a Gate: %v", r)
+	}
+	b = newBench(t, func(c *setup) { c.Generation = func() *rules.Generation { return nil } }, "a.example")
+	if r := b.ask("a.example.", dns.TypeA); r.Rcode != dns.RcodeServerFailure || len(b.up.asked()) != 0 {
+		t.Errorf("without a generation: %v", r)
+	}
+	if _, err := b.Lookup(t.Context(), nil, mustName(t, "a.example")); !errors.Is(err, ErrUpstream) || len(b.up.asked()) != 0 {
+		t.Errorf("a look-up without a generation: %v", err)
 	}
 }

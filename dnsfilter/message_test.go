@@ -178,7 +178,7 @@ func TestClientOptions(t *testing.T) {
 // upstreams is refused with reason limit, that others are not, and that time
 // heals (F20). What needs no upstream neither counts nor is refused.
 func TestClientRate(t *testing.T) {
-	b := newBench(t, func(c *Config) {
+	b := newBench(t, func(c *setup) {
 		c.Limits.QPS = 5
 		c.Hosts = map[rules.Name][]netip.Addr{mustName(t, "fixed.example"): {netip.MustParseAddr("192.0.1.1")}}
 	}, "*.example")
@@ -235,7 +235,7 @@ func TestStrangersAreRationed(t *testing.T) {
 		"no host name":        {packed(t, question("a b.example.", dns.TypeA)), rules.MalformedName},
 		"an unreadable query": {class, rules.MalformedRequest},
 	} {
-		b := newBench(t, func(c *Config) { c.Limits.UnknownQPS = 3 }, "a.example")
+		b := newBench(t, func(c *setup) { c.Limits.UnknownQPS = 3 }, "a.example")
 		replies := 0
 		for i := range 10 {
 			if b.raw(c.wire, fmt.Sprint("203.0.113.", i+1), rules.UDPProto) != nil {
@@ -266,7 +266,7 @@ func allowed(t *testing.T, b *bench) bool {
 // TestOneClientIsANetwork holds that an IPv6 client cannot multiply its rate
 // with the addresses of its /64.
 func TestOneClientIsANetwork(t *testing.T) {
-	b := newBench(t, func(c *Config) { c.Limits.QPS = 2 }, "*.example")
+	b := newBench(t, func(c *setup) { c.Limits.QPS = 2 }, "*.example")
 	for i, client := range []string{"fd00::1", "fd00::2", "fd00::3", "fd00:0:0:1::1"} {
 		b.sendFrom(question(fmt.Sprintf("n%d.example.", i), dns.TypeA), client, rules.UDPProto)
 		if _, d := b.p.final(t); (d.Why() == rules.Limit) != (i == 2) {
@@ -275,7 +275,7 @@ func TestOneClientIsANetwork(t *testing.T) {
 	}
 }
 
-// TestPanic holds that a Decider that panics costs one query, not the server.
+// TestPanic holds that a Gate that panics costs one query, not the server.
 func TestPanic(t *testing.T) {
 	b := newBench(t, nil, "a.example")
 	q := query{msg: patched(t, 0), client: rules.ClientAddr(b.up.addr)}

@@ -24,7 +24,7 @@ type fault struct {
 func (f *Filter) odd(q *query, out []byte) []byte {
 	flt := q.inspect()
 	a := rules.Attempt{
-		Flow: q.flow, Via: rules.DNS, Client: q.client, Proto: q.proto, QType: q.qtype,
+		Generation: f.cfg.Generation(), Flow: q.flow, Via: rules.DNS, Client: q.client, Proto: q.proto, QType: q.qtype,
 		Fault: rules.MalformedRequest, Detail: flt.detail, Raw: bytes.Clone(q.msg[:min(len(q.msg), maxRaw)]),
 	}
 	if q.qend > 0 {
@@ -32,9 +32,9 @@ func (f *Filter) odd(q *query, out []byte) []byte {
 			a.Authority = name
 		}
 	}
-	d := f.refuse(a)
+	d := f.cfg.Gate.Decide(a)
 	if d.Why() == rules.UnknownClient {
-		return f.deny(q, f.resolver.Load(), &a, d, out)
+		return f.deny(q, f.resolverOf(a.Generation), &a, d, out)
 	}
 	if flt.rcode < 0 || d.Client == nil && !f.unknown.allow(f.clock()) {
 		f.observe(q, KindDropped, 0)

@@ -17,9 +17,9 @@ import (
 )
 
 // pinned makes a bench that remembers pins; change may alter its Config.
-func pinned(t *testing.T, change func(*Config), names ...string) *bench {
+func pinned(t *testing.T, change func(*setup), names ...string) *bench {
 	t.Helper()
-	return newBench(t, func(c *Config) {
+	return newBench(t, func(c *setup) {
 		c.Pins = true
 		if change != nil {
 			change(c)
@@ -41,7 +41,7 @@ func pinsOf(f *Filter, client, addr string) string {
 // on from there, with every address that the client was told, and only those.
 func TestPins(t *testing.T) {
 	corp := newAuthority(t)
-	b := pinned(t, func(c *Config) {
+	b := pinned(t, func(c *setup) {
 		c.Zones = []Zone{{mustName(t, "corp.test"), corp.upstream()}}
 		c.Hosts = map[rules.Name][]netip.Addr{mustName(t, "fixed.test"): {netip.MustParseAddr("192.0.1.99")}}
 	}, "a.example", "*.a.example", "mixed.example", "svc.example", "fixed.test", "*.corp.test", "gone.example")
@@ -159,9 +159,8 @@ func TestPinsAndTheClock(t *testing.T) {
 func TestPinsOutliveAReload(t *testing.T) {
 	b := pinned(t, nil, "a.example")
 	b.ask("a.example.", dns.TypeA)
-	if err := b.Reload(Config{Decide: b.p, Upstreams: newAuthority(t).upstream()}); err != nil {
-		t.Fatal(err)
-	}
+	b.gens.reload(t, ResolverConfig{Upstreams: newAuthority(t).upstream()})
+	b.PolicyChanged()
 	if pinsOf(b.Filter, insider, "192.0.1.10") != "a.example" {
 		t.Error("forgotten by a reload")
 	}
@@ -230,7 +229,7 @@ func TestPinEviction(t *testing.T) {
 
 // TestPinsTogether has many goroutines tell and ask at once, for the race detector.
 func TestPinsTogether(t *testing.T) {
-	b := pinned(t, func(c *Config) { c.Limits.Pins, c.Limits.PinsPerClient = 20, 5 }, "*.example")
+	b := pinned(t, func(c *setup) { c.Limits.Pins, c.Limits.PinsPerClient = 20, 5 }, "*.example")
 	var wg sync.WaitGroup
 	for i := range 8 {
 		wg.Go(func() {

@@ -118,7 +118,7 @@ func TestDeniedForms(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		b := newBench(t, func(c *Config) { c.Denied = denied }, "a.example")
+		b := newBench(t, func(c *setup) { c.Denied = denied }, "a.example")
 		r := b.ask("evil.example.", dns.TypeA)
 		if r.Rcode != rcode || len(r.Answer) != 0 || r.IsEdns0() != nil {
 			t.Errorf("%s: %v", text, r)
@@ -218,7 +218,7 @@ func TestZonesAndHosts(t *testing.T) {
 		}
 		return n
 	}
-	b := newBench(t, func(c *Config) {
+	b := newBench(t, func(c *setup) {
 		c.Zones = []Zone{{name("corp.test"), corp.upstream()}, {name("lab.corp.test"), lab.upstream()}}
 		c.Hosts = map[rules.Name][]netip.Addr{name("fixed.corp.test"): {netip.MustParseAddr("10.3.3.3")}, name("secret.test"): {netip.MustParseAddr("192.0.1.1")}}
 	}, "*.corp.test", "corp.test", "a.example", "xcorp.test")

@@ -34,7 +34,8 @@ func (f *Filter) PolicyChanged() {
 // prefetcher is one run of look-ups ahead. One goroutine has it all to itself.
 type prefetcher struct {
 	f      *Filter
-	r      *resolver // that the plan was made for
+	g      *rules.Generation // that the plan was made for
+	r      *Resolver         // of g
 	plan   map[rules.Name]*ahead
 	flying map[rules.Name]bool
 	landed chan landing
@@ -49,7 +50,7 @@ type ahead struct {
 
 // landing is the end of one look-up.
 type landing struct {
-	r     *resolver // that was asked
+	r     *Resolver // that was asked
 	name  rules.Name
 	addrs []netip.Addr
 	ttl   time.Duration
@@ -79,17 +80,18 @@ func (f *Filter) prefetch(ctx context.Context) {
 	}
 }
 
-// replan reads Ahead. Names that are new are due at once; after a reload all
-// are, as other upstreams may say something else.
+// replan reads Ahead for the generation in force. Names that are new are due at
+// once; with a new Resolver all are, as other upstreams may say something else.
 func (p *prefetcher) replan() {
-	r, now := p.f.resolver.Load(), p.f.clock()
+	g, now := p.f.cfg.Generation(), p.f.clock()
+	r := p.f.resolverOf(g)
 	plan := map[rules.Name]*ahead{}
-	for _, name := range p.f.cfg.Ahead() {
+	for _, name := range p.f.cfg.Ahead(g) {
 		if plan[name] = p.plan[name]; plan[name] == nil || r != p.r {
 			plan[name] = &ahead{due: now}
 		}
 	}
-	p.r, p.plan = r, plan
+	p.g, p.r, p.plan = g, r, plan
 	p.f.pins.retain(func(n rules.Name) bool { return plan[n] != nil })
 }
 
@@ -97,6 +99,9 @@ func (p *prefetcher) replan() {
 // will be.
 func (p *prefetcher) depart(ctx context.Context) time.Duration {
 	for len(p.flying) < aheadAtOnce {
+		if p.f.cfg.Generation() != p.g { // the signal of the change is on its way
+			p.replan()
+		}
 		now := p.f.clock()
 		name, due := p.first()
 		if wait := max(due, p.next) - now; wait > 0 {
@@ -104,7 +109,7 @@ func (p *prefetcher) depart(ctx context.Context) time.Duration {
 		}
 		p.next = now + aheadEvery
 		p.flying[name] = true
-		go p.f.lookAhead(ctx, name, p.landed)
+		go p.f.lookAhead(ctx, p.r, name, p.landed)
 	}
 	return aheadPause // the next landing comes first
 }
@@ -156,8 +161,8 @@ func (p *prefetcher) jittered(d time.Duration) time.Duration {
 
 // lookAhead asks for both kinds of addresses, whatever the cache holds, and
 // leaves fresh answers there.
-func (f *Filter) lookAhead(ctx context.Context, name rules.Name, landed chan<- landing) {
-	l := landing{r: f.resolver.Load(), name: name, ttl: maxTTL * time.Second, whole: true}
+func (f *Filter) lookAhead(ctx context.Context, r *Resolver, name rules.Name, landed chan<- landing) {
+	l := landing{r: r, name: name, ttl: maxTTL * time.Second, whole: true}
 	wire := appendWireName(nil, name)
 	var flights []*flight
 	for _, qtype := range [...]uint16{typeAAAA, typeA} {
@@ -175,7 +180,7 @@ func (f *Filter) lookAhead(ctx context.Context, name rules.Name, landed chan<- l
 }
 
 // renew is join, without regard for an answer at hand unless it is fixed.
-func (f *Filter) renew(r *resolver, name rules.Name, key []byte, qtype uint16) *flight {
+func (f *Filter) renew(r *Resolver, name rules.Name, key []byte, qtype uint16) *flight {
 	if e := r.fixed[string(key)]; e != nil {
 		return flightOf(e)
 	}

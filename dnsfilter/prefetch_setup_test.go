@@ -29,6 +29,8 @@ type aheadBench struct {
 	t  *testing.T
 	up *authority
 
+	gens *generations
+
 	mu     sync.Mutex
 	names  []string            // that the policy permits
 	fresh  map[string][]string // by name, what the packet filter is told
@@ -46,20 +48,18 @@ const upstreamAddr = "192.0.2.53:53"
 func newAhead(t *testing.T, names ...string) *aheadBench {
 	t.Helper()
 	b := &aheadBench{t: t, up: newZone(t), names: names, fresh: map[string][]string{}, takes: 10 * time.Millisecond, jitter: 1}
-	f, err := New(b.config(upstreamAddr))
-	if err != nil {
-		t.Fatal(err)
-	}
-	b.Filter = f
+	b.Filter, b.gens = b.setup(upstreamAddr).filter(t)
 	return b
 }
 
-func (b *aheadBench) config(upstream string) Config {
-	return Config{
-		Decide: always{}, Upstreams: []Upstream{{rules.TCPProto, netip.MustParseAddrPort(upstream)}}, ProbeEvery: -1,
+func (b *aheadBench) setup(upstream string) setup {
+	return setup{Config{
+		Gate: always{}, ProbeEvery: -1,
 		Dial: b.dial, Ahead: b.ahead, Fresh: b.freshened, Pins: true, Jitter: func() float64 { return b.jitter },
-		Hosts: map[rules.Name][]netip.Addr{mustName(b.t, "fixed.test"): {netip.MustParseAddr("192.0.1.99")}},
-	}
+	}, ResolverConfig{
+		Upstreams: []Upstream{{rules.TCPProto, netip.MustParseAddrPort(upstream)}},
+		Hosts:     map[rules.Name][]netip.Addr{mustName(b.t, "fixed.test"): {netip.MustParseAddr("192.0.1.99")}},
+	}}
 }
 
 // serve runs the filter without a socket until the test ends.
@@ -77,7 +77,7 @@ func (b *aheadBench) serve() {
 	})
 }
 
-func (b *aheadBench) ahead() (names []rules.Name) {
+func (b *aheadBench) ahead(*rules.Generation) (names []rules.Name) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, n := range b.names {

@@ -64,7 +64,7 @@ func TestAheadStaysFresh(t *testing.T) {
 				for range 3600 {
 					b.wait(time.Second)
 					for _, n := range []string{"a.example", "www.a.example"} {
-						if r := b.resolver.Load(); r.find(appendKey(nil, appendWireName(nil, mustName(t, n)), typeA), b.clock()) == nil {
+						if r := b.current(); r.find(appendKey(nil, appendWireName(nil, mustName(t, n)), typeA), b.clock()) == nil {
 							t.Fatalf("no answer for %s at hand", n)
 						}
 					}
@@ -189,7 +189,7 @@ func TestAheadSlowFamily(t *testing.T) {
 		key := appendKey(nil, appendWireName(nil, mustName(t, "b.example")), typeA)
 		for range 3600 {
 			b.wait(time.Second)
-			if b.resolver.Load().find(key, b.clock()) == nil || b.pinned("192.0.1.11") != "b.example" {
+			if b.current().find(key, b.clock()) == nil || b.pinned("192.0.1.11") != "b.example" {
 				t.Fatal("not fresh")
 			}
 		}
@@ -222,9 +222,8 @@ func TestAheadFollowsThePolicy(t *testing.T) {
 			}
 		}
 		b.breakDown(true)
-		if err := b.Reload(b.config("192.0.2.54:53")); err != nil {
-			t.Fatal(err)
-		}
+		b.gens.reload(t, b.setup("192.0.2.54:53").ResolverConfig)
+		b.PolicyChanged()
 		b.wait(time.Second)
 		if b.pinned("192.0.1.10") != "a.example" {
 			t.Error("a reload forgot what was looked up")

@@ -45,9 +45,9 @@ upstreams = ["udp://127.0.0.1:53"]
 private = ["172.20.0.0/16"]
 `
 
-// decisions remembers what a Decider said last about a flow.
+// decisions remembers what a Gate said last about a flow.
 type decisions struct {
-	next rules.Decider
+	next rules.Gate
 	mu   sync.Mutex
 	last rules.Decision
 }
@@ -59,6 +59,8 @@ func (d *decisions) Decide(a rules.Attempt) rules.Decision {
 	d.last = v
 	return v
 }
+
+func (d *decisions) Preview(a rules.Attempt) rules.Decision { return d.next.Preview(a) }
 
 // TestCompiledPolicy holds verdict, reason and answer under a compiled policy:
 // wildcards, zones, private addresses that a prefix covers, audit mode.
@@ -72,7 +74,7 @@ func TestCompiledPolicy(t *testing.T) {
 		t.Fatal(problems)
 	}
 	rec := &decisions{next: p}
-	b := newBench(t, func(c *Config) { c.Decide = rec })
+	b := newBench(t, func(c *setup) { c.Gate = rec })
 	b.reach = rules.Decision.Reach
 	for _, rr := range records(t, `
 deep.er.b.example. 300 IN A 192.0.1.50
@@ -131,7 +133,7 @@ func TestNoAllocationCompiled(t *testing.T) {
 	}
 	p, _ := rules.Compile(c, rules.Own{}, time.Now())
 	f := cached(t, true)
-	f.cfg.Observe, f.cfg.Decide, f.reach = nil, p, rules.Decision.Reach
+	f.cfg.Observe, f.cfg.Gate, f.reach = nil, p, rules.Decision.Reach
 	for _, name := range []string{"a.example.", "db.corp.test."} {
 		wire, out := packed(t, withEDNS(question(name, dns.TypeA), 1232)), make([]byte, 0, 2048)
 		n := testing.AllocsPerRun(1000, func() {

@@ -126,7 +126,7 @@ func (f *Filter) recovered(q *query) {
 		return
 	}
 	f.cfg.Log.Error("panic over a query", "client", q.client, "panic", v)
-	f.refuse(rules.Attempt{
+	f.cfg.Gate.Decide(rules.Attempt{
 		Flow: q.flow, Via: rules.DNS, Client: q.client, Proto: q.proto,
 		Fault: rules.MalformedRequest, Detail: "the filter failed over this query",
 	})

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"io"
 	"net"
-	"net/netip"
 	"testing"
 	"time"
 
@@ -34,7 +33,7 @@ func TestBadFraming(t *testing.T) {
 		{"a response", framed(append([]byte{0, 1, 0x80}, query[3:]...)), true},
 	} {
 		t.Run(c.what, func(t *testing.T) {
-			s := serve(t, 1, func(c *Config) { c.TCPIdle = 100 * time.Millisecond }, "a.example")
+			s := serve(t, 1, func(c *setup) { c.TCPIdle = 100 * time.Millisecond }, "a.example")
 			conn := s.dial()
 			conn.Write(c.bytes)
 			if n, err := conn.Read(make([]byte, 1)); n != 0 || errors.Is(err, context.DeadlineExceeded) {
@@ -52,7 +51,7 @@ func TestBadFraming(t *testing.T) {
 
 // TestTrickle holds that octets that trickle in do not move the deadline.
 func TestTrickle(t *testing.T) {
-	s := serve(t, 1, func(c *Config) { c.TCPIdle = 200 * time.Millisecond }, "a.example")
+	s := serve(t, 1, func(c *setup) { c.TCPIdle = 200 * time.Millisecond }, "a.example")
 	conn := s.dial()
 	began := time.Now()
 	for _, b := range framed(packed(t, question("a.example.", dns.TypeA))) {
@@ -69,7 +68,7 @@ func TestTrickle(t *testing.T) {
 // TestConnectionLimits holds that one client, and all together, have so many
 // connections; one more is refused with reason limit, and room comes back (F17).
 func TestConnectionLimits(t *testing.T) {
-	s := serve(t, 1, func(c *Config) { c.Limits.TCP, c.Limits.TCPPerClient = 4, 2 }, "a.example")
+	s := serve(t, 1, func(c *setup) { c.Limits.TCP, c.Limits.TCPPerClient = 4, 2 }, "a.example")
 	exchange := func(conn net.Conn) error {
 		if _, err := conn.Write(framed(packed(t, question("a.example.", dns.TypeA)))); err != nil {
 			return err
@@ -95,10 +94,15 @@ func TestConnectionLimits(t *testing.T) {
 	eventually(t, "room for another", func() bool { return exchange(s.dial()) == nil })
 }
 
+// knowsNobody is a Gate that previews every address as an unknown client's.
+type knowsNobody struct{ rules.Gate }
+
+func (knowsNobody) Preview(rules.Attempt) rules.Decision { return rules.Decision{} }
+
 // TestStrangersShareFewConnections holds that addresses of no client cannot
 // take the connections of those that are known.
 func TestStrangersShareFewConnections(t *testing.T) {
-	s := serve(t, 1, func(c *Config) { c.Known = func(netip.Addr) bool { return false } }, "a.example")
+	s := serve(t, 1, func(c *setup) { c.Gate = knowsNobody{c.Gate} }, "a.example")
 	s.foreign.set(1, 1)
 	exchange := func(conn net.Conn) error {
 		if _, err := conn.Write(framed(packed(t, question("a.example.", dns.TypeA)))); err != nil {

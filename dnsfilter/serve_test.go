@@ -24,9 +24,9 @@ type serving struct {
 	done chan error
 }
 
-func serve(t *testing.T, sockets int, change func(*Config), names ...string) *serving {
+func serve(t *testing.T, sockets int, change func(*setup), names ...string) *serving {
 	t.Helper()
-	s := &serving{bench: newBench(t, func(c *Config) {
+	s := &serving{bench: newBench(t, func(c *setup) {
 		c.Now = time.Now
 		if change != nil {
 			change(c)

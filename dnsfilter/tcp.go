@@ -57,9 +57,9 @@ func (s *service) admit(ctx context.Context, conn net.Conn) {
 		return
 	}
 	client := rules.ClientAddr(from)
-	held := s.f.connsOf(client.Addr())
+	held := s.f.connsOf(client)
 	if !held.take(client.Addr()) {
-		s.f.refuse(rules.Attempt{
+		s.f.cfg.Gate.Decide(rules.Attempt{
 			Flow: s.f.nextFlow(), Via: rules.DNS, Client: client, Proto: rules.TCPProto,
 			Fault: rules.Limit, Detail: "DNS connections by TCP",
 		})
@@ -73,9 +73,10 @@ func (s *service) admit(ctx context.Context, conn net.Conn) {
 	s.readers.Go(func() { c.serve(ctx) })
 }
 
-// connsOf returns what a client's connections count against.
-func (f *Filter) connsOf(client netip.Addr) *counts {
-	if f.cfg.Known != nil && !f.cfg.Known(client) {
+// connsOf returns what a client's connections count against: those of unknown
+// clients have a small share, so that they cannot keep the others out.
+func (f *Filter) connsOf(client netip.AddrPort) *counts {
+	if f.cfg.Gate.Preview(rules.Attempt{Via: rules.DNS, Client: client, Proto: rules.TCPProto}).Client == nil {
 		return f.foreign
 	}
 	return f.conns

@@ -24,7 +24,7 @@ func TestWildcardNames(t *testing.T) {
 	}
 	p, _ := rules.Compile(c, rules.Own{}, time.Now())
 	rec := &decisions{next: p}
-	b := newBench(t, func(c *Config) { c.Decide, c.Limits.WildcardNames = rec, 3 })
+	b := newBench(t, func(c *setup) { c.Gate, c.Limits.WildcardNames = rec, 3 })
 	b.reach = rules.Decision.Reach
 	ask := func(name string, qtype uint16, client, verdict string, upstream int) {
 		t.Helper()

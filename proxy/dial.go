@@ -121,7 +121,7 @@ func (p *Proxy) dialJudged(ctx context.Context, d rules.Decision, a rules.Attemp
 	addrs, a, err := p.reached(ctx, d, a)
 	if err == nil {
 		a.Dest, a.Provisional = netip.AddrPortFrom(addrs[0], a.Dest.Port()), !final
-		if d = p.ask(a); !d.Allowed() {
+		if d = p.cfg.Gate.Decide(a); !d.Allowed() {
 			return nil, a, d, &deniedError{a, d}
 		}
 		conn, a, err = p.connectAny(ctx, d, a, addrs)
@@ -167,7 +167,7 @@ func (p *Proxy) reached(ctx context.Context, d rules.Decision, a rules.Attempt) 
 		}
 	}
 	if len(reached) == 0 {
-		return nil, a, p.unreachable(a, netip.AddrPortFrom(addrs[0], port))
+		return nil, a, p.unreachable(d, a, netip.AddrPortFrom(addrs[0], port))
 	}
 	return reached, a, nil
 }
@@ -196,7 +196,7 @@ func (p *Proxy) resolve(ctx context.Context, a *rules.Attempt) ([]netip.Addr, er
 	if !p.lookups.take(a.Client.Addr(), maxLookups) {
 		return nil, p.overLimit(*a, "too many look-ups of this client are under way")
 	}
-	found, err := p.lookup(ctx, a.Client.Addr(), name)
+	found, err := p.lookup(ctx, a, name)
 	if err != nil {
 		fault := dialNoName
 		if timedOut(err) {
@@ -221,27 +221,25 @@ func (p *Proxy) resolve(ctx context.Context, a *rules.Attempt) ([]netip.Addr, er
 }
 
 // lookup resolves a name that counts against its client's share.
-func (p *Proxy) lookup(ctx context.Context, client netip.Addr, name rules.Name) ([]netip.Addr, error) {
-	defer p.lookups.give(client)
-	return p.cfg.Lookup(ctx, name)
+func (p *Proxy) lookup(ctx context.Context, a *rules.Attempt, name rules.Name) ([]netip.Addr, error) {
+	defer p.lookups.give(a.Client.Addr())
+	return p.cfg.Lookup(ctx, a.Generation, name)
 }
 
 // overLimit puts on record that a client has its share of look-ups.
 func (p *Proxy) overLimit(a rules.Attempt, detail string) *deniedError {
 	a.Provisional, a.Fault, a.Detail = true, rules.Limit, detail
-	return &deniedError{a, p.ask(a)}
+	return &deniedError{a, p.cfg.Gate.Decide(a)}
 }
 
-// unreachable asks once more with an address that the grant does not reach:
-// the answer is the denial, and it is journaled.
-func (p *Proxy) unreachable(a rules.Attempt, addr netip.AddrPort) *deniedError {
+// unreachable asks once more, with an address that the grant d does not reach
+// as the fault: the answer is the denial, and it is journaled.
+func (p *Proxy) unreachable(d rules.Decision, a rules.Attempt, addr netip.AddrPort) *deniedError {
 	a.Dest, a.Provisional = addr, true
-	d := p.ask(a)
-	if d.Allowed() { // a Decider that contradicts itself; the refusal stands
-		a.Fault = rules.PrivateAddress
-		d = p.ask(a)
+	if a.Fault = d.Reach(addr); a.Fault == rules.ReasonNone {
+		a.Fault = rules.PrivateAddress // reached, and yet not what was dialed
 	}
-	return &deniedError{a, d}
+	return &deniedError{a, p.cfg.Gate.Decide(a)}
 }
 
 // verify looks at the socket itself: what it is connected to must be what was
@@ -250,7 +248,7 @@ func (p *Proxy) verify(conn *net.TCPConn, d rules.Decision, a rules.Attempt) (*n
 	remote := p.remote(conn)
 	if remote.Port() != a.Dest.Port() || d.Reach(remote) != rules.ReasonNone {
 		reset(conn)
-		return nil, a, p.unreachable(a, remote)
+		return nil, a, p.unreachable(d, a, remote)
 	}
 	a.Dest = remote
 	return conn, a, nil

@@ -170,7 +170,9 @@ func TestConnectTCPGoesWhereItIsTold(t *testing.T) {
 
 // Without a policy, and with the zero Config, nothing is connected to.
 func TestNoPolicyReachesNothing(t *testing.T) {
-	p := New(Config{Lookup: func(context.Context, rules.Name) ([]netip.Addr, error) { return addrs("8.8.8.8"), nil },
+	p := New(Config{Lookup: func(context.Context, *rules.Generation, rules.Name) ([]netip.Addr, error) {
+		return addrs("8.8.8.8"), nil
+	},
 		Connect: func(context.Context, netip.AddrPort) (*net.TCPConn, error) {
 			t.Error("connected")
 			return nil, errors.New("no")

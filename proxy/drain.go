@@ -54,35 +54,36 @@ func (p *Proxy) closeAll() {
 	}
 }
 
-// Recheck asks the policy in force about every open flow and closes those that
-// it denies now. It returns how many. Nothing is journaled by the question;
+// Recheck asks the generation in force about every open flow and closes those
+// that it denies. It returns how many. Nothing is journaled by the question;
 // the end of each flow is, with cause "policy".
 func (p *Proxy) Recheck() int {
 	n := 0
 	for _, f := range p.flows.all() {
-		if p.cfg.Check == nil {
-			f.abort("policy")
-			n++
-		} else if f.outdated() {
+		if f.outdated() {
 			n++
 		}
 	}
 	return n
 }
 
-// outdated asks the policy in force about the flow and ends it if that denies
-// it. Whoever registers a flow, or judges a registered one, asks too, before
-// any byte moves: a change of the policy since the grant was not for Recheck
-// to see.
+// outdated asks the generation in force about the flow and ends the flow if
+// that denies it. The code that registers a flow, or judges a registered one,
+// asks too, before any byte moves: Recheck did not see a flow that was not
+// registered when the generation changed.
 func (f *flow) outdated() bool {
-	if !f.p.denies(f.last()) {
-		return false
+	a := f.p.inForce(f.last())
+	d := f.p.cfg.Gate.Preview(a)
+	if !d.Allowed() {
+		f.abort("policy")
+		return true
 	}
-	f.abort("policy")
-	return true
+	f.adopt(a.Generation, d)
+	return false
 }
 
-// denies asks the policy in force, which leaves no record.
-func (p *Proxy) denies(a rules.Attempt) bool {
-	return p.cfg.Check != nil && !p.cfg.Check.Decide(a).Allowed()
+// inForce is the same question to the generation in force.
+func (p *Proxy) inForce(a rules.Attempt) rules.Attempt {
+	a.Generation = p.cfg.Generation()
+	return a
 }

@@ -47,7 +47,7 @@ func TestFailureSaysWhoFailed(t *testing.T) {
 		t.Fatal(err)
 	}
 	ask := func(err error) *dialError {
-		p := New(Config{Lookup: func(context.Context, rules.Name) ([]netip.Addr, error) { return nil, err }})
+		p := New(Config{Lookup: func(context.Context, *rules.Generation, rules.Name) ([]netip.Addr, error) { return nil, err }})
 		_, err = p.resolve(t.Context(), &rules.Attempt{Authority: name})
 		var failed *dialError
 		errors.As(err, &failed)

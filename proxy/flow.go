@@ -65,6 +65,16 @@ func (f *flow) judged(a rules.Attempt, d rules.Decision) {
 	f.a, f.d = a, d
 }
 
+// adopt lets the flow go on under the generation g, which permits it by d, so
+// that a long flow does not keep an old generation in memory.
+func (f *flow) adopt(g *rules.Generation, d rules.Decision) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.a.Generation != g {
+		f.a.Generation, f.d = g, d
+	}
+}
+
 // last returns the question as last decided.
 func (f *flow) last() rules.Attempt {
 	f.mu.Lock()

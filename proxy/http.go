@@ -125,9 +125,6 @@ func (s *session) judge(h *head, fault rules.Reason, detail string) bool {
 	// Port 443 demands TLS, which a request is not: no need to connect first.
 	a.Provisional = a.Fault == rules.ReasonNone && a.Dest.Port() != portTLS
 	d := s.p.decide(s.c, a)
-	if a.Fault != rules.ReasonNone {
-		d.Verdict = rules.Deny
-	}
 	if !d.Allowed() {
 		s.refuse(h, a, d)
 		return false
@@ -141,6 +138,7 @@ func (s *session) attempt(h *head) rules.Attempt {
 	var a rules.Attempt
 	if s.in != nil {
 		a = s.in.attempt
+		a.Generation = s.p.cfg.Generation() // each request is judged by what is in force now
 	} else {
 		a = s.p.attempt(s.c, rules.HTTP)
 		a.Authority = h.target.Name
@@ -233,7 +231,5 @@ func (s *session) bodyFault(fault rules.Reason, detail string) {
 	}
 	a := g.a
 	a.Provisional, a.Fault, a.Detail = false, fault, detail
-	d := s.p.ask(a)
-	d.Verdict = rules.Deny
-	g.fault.Store(&deniedError{a, d})
+	g.fault.Store(&deniedError{a, s.p.cfg.Gate.Decide(a)})
 }

@@ -151,8 +151,7 @@ func (s *session) unmatched(w http.ResponseWriter, g *grant) {
 		a = g.a
 	}
 	a.Provisional, a.Fault, a.Detail = false, rules.MalformedRequest, "request is read in two ways"
-	d := s.p.ask(a)
-	d.Verdict = rules.Deny
+	d := s.p.cfg.Gate.Decide(a)
 	w.Header().Set("Connection", "close")
 	w.Header().Set("X-Sallyport-Reason", d.Why().String())
 	w.WriteHeader(statusOf(d))

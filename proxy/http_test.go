@@ -179,7 +179,7 @@ func TestConnectAfterRequest(t *testing.T) {
 // denied, wherever it happens.
 func TestRequestPanic(t *testing.T) {
 	w := newWorld(t, func(c *Config) {
-		c.Lookup = func(context.Context, rules.Name) ([]netip.Addr, error) { panic("boom") }
+		c.Lookup = func(context.Context, *rules.Generation, rules.Name) ([]netip.Addr, error) { panic("boom") }
 	})
 	e := w.exchange("GET http://a.example/ HTTP/1.1\r\nHost: a.example\r\n\r\n")
 	io.Copy(io.Discard, e.r)

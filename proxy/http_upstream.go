@@ -160,7 +160,7 @@ func (g *grant) connected(conn net.Conn, cancel context.CancelCauseFunc) {
 	u := conn.(*upstream)
 	a := g.a
 	a.Dest, a.Resolved, a.Mismatch, a.Provisional = u.dest, u.resolved, u.mismatch, g.final
-	d := g.s.p.ask(a)
+	d := g.s.p.cfg.Gate.Decide(a)
 	if !d.Allowed() {
 		reset(u.conn)
 		cancel(&deniedError{a, d})

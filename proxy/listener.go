@@ -179,7 +179,7 @@ func (p *Proxy) accepted(conn net.Conn, fe frontEnd) {
 	}
 	p.count.accepted.Add(1)
 	c := &client{conn: tcp, addr: rules.ClientAddr(unmapped(tcp.RemoteAddr())), pool: &p.buffers}
-	c.stranger = p.cfg.Known != nil && !p.cfg.Known(c.addr.Addr())
+	c.stranger = p.cfg.Gate.Preview(rules.Attempt{Via: fe.via, Client: c.addr, Proto: rules.TCPProto}).Client == nil
 	if fault, detail := p.clients.admit(c, p.limits); fault != rules.ReasonNone {
 		p.notAdmitted(c, fe, fault, detail)
 		return
@@ -193,7 +193,7 @@ func (p *Proxy) notAdmitted(c *client, fe frontEnd, fault rules.Reason, detail s
 	p.count.notAdmitted.Add(1)
 	a := p.attempt(c, fe.via)
 	a.Fault, a.Detail = fault, detail
-	d := p.ask(a)
+	d := p.cfg.Gate.Decide(a)
 	if fe.sorry != nil {
 		fe.sorry(c, a, d)
 	}
@@ -223,5 +223,5 @@ func (p *Proxy) recovered(c *client, via rules.Via) {
 	reset(c.conn)
 	a := p.attempt(c, via)
 	a.Fault, a.Detail = rules.MalformedRequest, "internal error while serving the connection"
-	p.ask(a)
+	p.cfg.Gate.Decide(a)
 }

@@ -123,11 +123,11 @@ func TestPanicIsADenial(t *testing.T) {
 	panics := true
 	w := newWorld(t, func(c *Config) {
 		lookup := c.Lookup
-		c.Lookup = func(ctx context.Context, n rules.Name) ([]netip.Addr, error) {
+		c.Lookup = func(ctx context.Context, g *rules.Generation, n rules.Name) ([]netip.Addr, error) {
 			if panics {
 				panic("lookup of " + n.String())
 			}
-			return lookup(ctx, n)
+			return lookup(ctx, g, n)
 		}
 	})
 	conn := w.dial(w.http)

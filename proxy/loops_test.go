@@ -8,11 +8,12 @@ import (
 	"errors"
 	"io"
 	"net"
-	"net/netip"
 	"os"
 	"strings"
 	"testing"
 	"time"
+
+	"sallyport/rules"
 )
 
 // Asking costs no connection: not one that waits to be accepted either.
@@ -48,12 +49,24 @@ func TestAlive(t *testing.T) {
 	}
 }
 
+// A heldGate previews nothing until its channel is closed, so it holds the
+// accept loop.
+type heldGate struct {
+	rules.Gate
+	stuck chan struct{}
+}
+
+func (g heldGate) Preview(a rules.Attempt) rules.Decision {
+	<-g.stuck
+	return g.Gate.Preview(a)
+}
+
 // An accept loop that is stuck is found out, and named; when it goes on it is
 // alive again.
 func TestAliveFindsAHang(t *testing.T) {
 	stuck := make(chan struct{})
 	w := newWorld(t, func(c *Config) {
-		c.Known = func(netip.Addr) bool { <-stuck; return true }
+		c.Gate = heldGate{c.Gate, stuck}
 	})
 	w.dial(w.socks)
 	w.eventually("an accepted connection", func() bool { return w.p.Stats().Accepted == 1 })
@@ -74,7 +87,7 @@ func TestAliveFindsAHang(t *testing.T) {
 func TestDrainServesWhatIsBeingAccepted(t *testing.T) {
 	stuck := make(chan struct{})
 	w := newWorld(t, func(c *Config) {
-		c.Known = func(netip.Addr) bool { <-stuck; return true }
+		c.Gate = heldGate{c.Gate, stuck}
 	})
 	w.origin("8.8.8.8:5000", echo)
 	conn := w.dial(w.http)

@@ -90,7 +90,7 @@ func (o *origin) close() {
 
 // A recorder is the journal of a world: final decisions and ends.
 type recorder struct {
-	next rules.Decider
+	next rules.Gate
 
 	mu     sync.Mutex
 	finals []record
@@ -112,6 +112,9 @@ func (r *recorder) Decide(a rules.Attempt) rules.Decision {
 	}
 	return d
 }
+
+// Preview asks the policy and keeps nothing.
+func (r *recorder) Preview(a rules.Attempt) rules.Decision { return r.next.Preview(a) }
 
 func (r *recorder) closed(c rules.Close) {
 	r.mu.Lock()

@@ -20,6 +20,7 @@ import (
 func (p *Proxy) Resolve(ctx context.Context, a rules.Attempt) ([]netip.Addr, rules.Attempt, error) {
 	ctx, cancel := context.WithTimeout(ctx, p.limits.Dial)
 	defer cancel()
+	a = p.inForce(a)
 	addrs, err := p.resolve(ctx, &a)
 	return addrs, a, err
 }
@@ -29,7 +30,7 @@ func (p *Proxy) Resolve(ctx context.Context, a rules.Attempt) ([]netip.Addr, rul
 func (p *Proxy) DialOne(ctx context.Context, d rules.Decision, a rules.Attempt, addr netip.Addr) (*net.TCPConn, rules.Attempt, error) {
 	dest := netip.AddrPortFrom(addr, a.Dest.Port())
 	if r := d.Reach(dest); r != rules.ReasonNone {
-		return nil, a, p.unreachable(a, dest)
+		return nil, a, p.unreachable(d, a, dest)
 	}
 	return p.connectAny(ctx, d, a, []netip.Addr{addr})
 }

@@ -15,19 +15,20 @@ import (
 	"sallyport/rules"
 )
 
-// Config is everything a Proxy works with. A nil Decide denies
+// Config is everything a Proxy works with. A nil Gate denies
 // everything, a nil Lookup resolves nothing.
 type Config struct {
-	// Decide answers every attempt and records the answer.
-	Decide rules.Decider
-	// Check is the bare policy: Recheck asks it about open flows without
-	// leaving a record. Nil: Recheck closes every flow.
-	Check rules.Decider
+	// Gate answers every attempt and records the answer.
+	Gate rules.Gate
+	// Generation returns the generation in force, which a new flow or request
+	// takes and keeps. Nil: the Gate chooses at each question.
+	Generation func() *rules.Generation
 	// Closed is told how each permitted flow ended. Nil: nobody is.
 	Closed func(rules.Close)
-	// Lookup resolves a name that was granted. Of a name that does not exist it
-	// says so by a *net.DNSError with IsNotFound.
-	Lookup func(context.Context, rules.Name) ([]netip.Addr, error)
+	// Lookup resolves a name that was granted, as the generation says that granted
+	// it. Of a name that does not exist it says so by a *net.DNSError with
+	// IsNotFound.
+	Lookup func(context.Context, *rules.Generation, rules.Name) ([]netip.Addr, error)
 	// AdmitName tells why a client may not have one more name looked up for which
 	// it has the grant d, "" where it may; nil: it may always.
 	AdmitName func(client netip.Addr, d rules.Decision, name rules.Name) string
@@ -35,9 +36,6 @@ type Config struct {
 	Pinned func(client, addr netip.Addr) []rules.Name
 	// NextFlow numbers flows; nil: from 1.
 	NextFlow func() uint64
-	// Known tells whether the configuration has a client at an address. All
-	// others share a small part of the connections. Nil: everybody is known.
-	Known func(netip.Addr) bool
 	// Connect makes the one connection that was granted; nil: TCP by this host.
 	// Tests replace it.
 	Connect func(context.Context, netip.AddrPort) (*net.TCPConn, error)
@@ -111,6 +109,12 @@ func New(cfg Config) *Proxy {
 	if p.log == nil {
 		p.log = slog.New(slog.DiscardHandler)
 	}
+	if p.cfg.Gate == nil {
+		p.cfg.Gate = (*rules.Policy)(nil) // denies
+	}
+	if p.cfg.Generation == nil {
+		p.cfg.Generation = func() *rules.Generation { return nil }
+	}
 	if p.cfg.Connect == nil {
 		p.cfg.Connect = connectTCP
 	}
@@ -129,30 +133,18 @@ type flowNumbers struct{ n atomic.Uint64 }
 
 func (f *flowNumbers) next() uint64 { return f.n.Add(1) }
 
-// decide asks the one question about a new wish of c's: while draining the
-// answer is no, but to the first wish of a connection. The system had accepted
-// that for this process, so nobody else will serve it.
+// decide asks about a new request of c's. While draining, every request but the
+// first of a connection is denied: the system had accepted the connection for
+// this process, so no other will serve its first request.
 func (p *Proxy) decide(c *client, a rules.Attempt) rules.Decision {
 	if a.Fault == rules.ReasonNone && c.again.Load() && p.draining.Load() {
 		a.Fault = rules.Draining
 	}
-	return p.ask(a)
+	return p.cfg.Gate.Decide(a)
 }
 
-// ask asks the one question. Without a Decider, and about anything faulty, the
-// answer is no.
-func (p *Proxy) ask(a rules.Attempt) rules.Decision {
-	if p.cfg.Decide == nil {
-		return rules.Decision{}
-	}
-	d := p.cfg.Decide.Decide(a)
-	if a.Fault != rules.ReasonNone && d.Allowed() {
-		return rules.Decision{Reason: a.Fault, Client: d.Client}
-	}
-	return d
-}
-
-// attempt begins an Attempt of a client: everything but what it asks for.
+// attempt begins an Attempt of a client: everything but what it asks for. The
+// generation in force now is the flow's from here on.
 func (p *Proxy) attempt(c *client, via rules.Via) rules.Attempt {
-	return rules.Attempt{Flow: p.cfg.NextFlow(), Via: via, Client: c.addr, Proto: rules.TCPProto}
+	return rules.Attempt{Generation: p.cfg.Generation(), Flow: p.cfg.NextFlow(), Via: via, Client: c.addr, Proto: rules.TCPProto}
 }

@@ -20,7 +20,7 @@ type meddler struct {
 	once   sync.Once
 	b      *behind
 	atDial bool
-	next   rules.Decider
+	next   rules.Gate
 	dial   func(context.Context, netip.AddrPort) (*net.TCPConn, error)
 }
 
@@ -36,6 +36,8 @@ func (m *meddler) Decide(a rules.Attempt) rules.Decision {
 	}
 	return d
 }
+
+func (m *meddler) Preview(a rules.Attempt) rules.Decision { return m.next.Preview(a) }
 
 func (m *meddler) connect(ctx context.Context, addr netip.AddrPort) (*net.TCPConn, error) {
 	conn, err := m.dial(ctx, addr)
@@ -68,8 +70,8 @@ func TestReloadWhileConnecting(t *testing.T) {
 		for _, atDial := range []bool{true, false} {
 			m := &meddler{atDial: atDial}
 			m.b = newBehind(t, func(cfg *Config) {
-				m.next, m.dial = cfg.Decide, cfg.Connect
-				cfg.Decide, cfg.Connect = m, m.connect
+				m.next, m.dial = cfg.Gate, cfg.Connect
+				cfg.Gate, cfg.Connect = m, m.connect
 			})
 			o := m.b.origin(c.to, func(conn *net.TCPConn, r io.Reader) {
 				if !strings.Contains(c.name, "HTTP") {

@@ -179,6 +179,6 @@ func (r *relay) denySecond(h hello, fault rules.Reason, detail string) error {
 	}
 	a.SNI, a.ECH, a.Raw = h.sni, h.ech, h.sniRaw
 	a.Provisional, a.Fault, a.Detail = false, fault, detail
-	r.f.abort(r.f.p.ask(a).Why().String())
+	r.f.abort(r.f.p.cfg.Gate.Decide(a).Why().String())
 	return errSecondHello
 }

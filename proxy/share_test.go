@@ -68,9 +68,7 @@ var another = netip.MustParseAddr("192.0.2.1")
 // refused at once, as theirs, and clients never meet the limit.
 func TestStrangersShareALittle(t *testing.T) {
 	w := newWorld(t, func(c *Config) {
-		live := c.Check.(*rules.Live)
 		c.Limits.Connections, c.Limits.Head = 40, time.Minute
-		c.Known = func(addr netip.Addr) bool { return live.Load().ClientOf(addr) != nil }
 	})
 	w.policy(strings.Replace(worldConfig, "127.0.0.0/8", "127.0.0.1/32", 1))
 	w.origin("8.8.8.8:443", nil)

@@ -59,7 +59,7 @@ func (h socksHandler) handle(ctx context.Context, c *client) {
 		a := p.attempt(c, rules.SOCKS5)
 		a.Fault, a.Detail, a.Raw = s.fault.reason, s.fault.detail, s.fault.raw
 		a.Authority, a.Dest = s.fault.dest.Name, netip.AddrPortFrom(s.fault.dest.Addr, s.fault.dest.Port)
-		p.ask(a)
+		p.cfg.Gate.Decide(a)
 		if len(s.fault.reply) > 0 {
 			c.conn.Write(s.fault.reply)
 			c.hangUp()
@@ -67,7 +67,7 @@ func (h socksHandler) handle(ctx context.Context, c *client) {
 	case err != nil:
 		a := p.attempt(c, rules.SOCKS5)
 		a.Fault, a.Detail = rules.MalformedRequest, err.Error()
-		p.ask(a)
+		p.cfg.Gate.Decide(a)
 	}
 }
 

@@ -31,10 +31,10 @@ func (p *Proxy) ServeTransparent(ctx context.Context, l net.Listener) error {
 func (p *Proxy) redirected(ctx context.Context, c *client) {
 	a := p.attempt(c, rules.Transparent)
 	p.headed(c, &a)
-	switch d := p.foresee(a); {
+	switch d := p.ahead(a); {
 	case a.Fault == rules.Self || d.Reason == rules.Self:
 		a.Provisional = true // whatever it would show
-		p.ask(a)
+		p.cfg.Gate.Decide(a)
 		reset(c.conn)
 	case d.Opaque():
 		p.straight(ctx, c, sight{}, a)
@@ -74,14 +74,11 @@ func (p *Proxy) headed(c *client, a *rules.Attempt) {
 	a.Original, a.Dest, a.ByAddress = original, original, true
 }
 
-// foresee asks the bare policy, which leaves no record, what it would say of
-// the destination alone. Without one nothing is known ahead.
-func (p *Proxy) foresee(a rules.Attempt) rules.Decision {
-	if p.cfg.Check == nil {
-		return rules.Decision{}
-	}
+// ahead previews the answer about the destination alone, before any byte is
+// read.
+func (p *Proxy) ahead(a rules.Attempt) rules.Decision {
 	a.Provisional = true
-	return p.cfg.Check.Decide(a)
+	return p.cfg.Gate.Preview(a)
 }
 
 // clientSpeaksFirst tells of the ports whose protocol begins with the client
@@ -168,12 +165,10 @@ func (p *Proxy) straight(ctx context.Context, c *client, s sight, a rules.Attemp
 // limit kept the content unseen the answer is not about it.
 func (p *Proxy) grants(a *rules.Attempt) rules.Decision {
 	a.Provisional = a.Fault >= rules.Limit
-	if p.cfg.Check == nil {
-		a.Provisional = true
-	} else if d := p.cfg.Check.Decide(*a); d.Allowed() {
+	if d := p.cfg.Gate.Preview(*a); d.Allowed() {
 		return d
 	}
-	return p.ask(*a)
+	return p.cfg.Gate.Decide(*a)
 }
 
 // redirectReply has nothing to say: the client takes itself for connected to

@@ -27,7 +27,9 @@ func TestRedirectedUpstreamFailure(t *testing.T) {
 		t.Errorf("closed %+v", end)
 	}
 	b = newBehind(t, func(c *Config) {
-		c.Lookup = func(context.Context, rules.Name) ([]netip.Addr, error) { return nil, errors.New("SERVFAIL") }
+		c.Lookup = func(context.Context, *rules.Generation, rules.Name) ([]netip.Addr, error) {
+			return nil, errors.New("SERVFAIL")
+		}
 	})
 	conn = b.to("8.8.8.8:443")
 	conn.Write(helloFor(t, "a.example"))
@@ -38,19 +40,6 @@ func TestRedirectedUpstreamFailure(t *testing.T) {
 	if len(b.dialed()) > 0 {
 		t.Errorf("dialed %v", b.dialed())
 	}
-}
-
-// Without the bare policy nothing is known ahead, and nothing is lost but time.
-func TestRedirectedWithoutCheck(t *testing.T) {
-	b := newBehind(t, func(c *Config) { c.Check = nil })
-	b.origin("8.8.8.8:443", echo)
-	hello := helloFor(t, "a.example")
-	conn := b.to("8.8.8.8:443")
-	conn.Write(hello)
-	if _, err := io.ReadFull(conn, make([]byte, len(hello))); err != nil {
-		t.Error(err)
-	}
-	b.wantOne(rules.Allow, 0)
 }
 
 // A client that leaves without a byte is counted and not journaled; a drain

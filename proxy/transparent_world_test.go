@@ -50,11 +50,11 @@ func newBehind(t testing.TB, change func(*Config)) *behind {
 	b.change = sync.NewCond(&b.mu)
 	b.world = newWorld(t, func(c *Config) {
 		lookup := c.Lookup
-		c.Lookup = func(ctx context.Context, n rules.Name) ([]netip.Addr, error) {
+		c.Lookup = func(ctx context.Context, g *rules.Generation, n rules.Name) ([]netip.Addr, error) {
 			if n.String() == "own.example" {
 				return []netip.Addr{netip.MustParseAddr("8.8.8.5")}, nil
 			}
-			return lookup(ctx, n)
+			return lookup(ctx, g, n)
 		}
 		c.originalDst, c.Pinned = b.original, b.pinned
 		if change != nil {

@@ -53,8 +53,8 @@ func (p *Proxy) tunnel(ctx context.Context, c *client, a rules.Attempt, r replie
 	f := p.openFlow(c, up, a, d)
 	cause := "reset"
 	defer func() { f.done(cause) }()
-	if p.denies(a) { // since the grant; ask gives the denial its record
-		if d = p.ask(a); !d.Allowed() {
+	if now := p.inForce(a); !p.cfg.Gate.Preview(now).Allowed() { // since the grant; Decide gives the denial its record
+		if a, d = now, p.cfg.Gate.Decide(now); !d.Allowed() {
 			f.judged(a, d)
 			r.denied(c, a, d)
 			c.hangUp()
@@ -100,7 +100,7 @@ func (f *flow) carry(ctx context.Context) string {
 // question stays provisional, so that the answer is not about the content.
 func (f *flow) judge(a rules.Attempt) rules.Decision {
 	a.Provisional = a.Fault >= rules.Limit
-	d := f.p.ask(a)
+	d := f.p.cfg.Gate.Decide(a)
 	f.judged(a, d)
 	if d.Allowed() {
 		f.outdated() // then nothing can be sent any more
@@ -205,7 +205,7 @@ func (f *flow) interrupted(a rules.Attempt, s sight) string {
 	if cause == "" || !errors.Is(s.err, net.ErrClosed) {
 		return ""
 	}
-	f.judged(a, f.p.ask(a)) // provisional: a denial is final, an allow is not asked again
+	f.judged(a, f.p.cfg.Gate.Decide(a)) // provisional: a denial is final, an allow is not asked again
 	return cause
 }
 

@@ -194,7 +194,9 @@ func TestUpstreamFailuresAreHonest(t *testing.T) {
 	}
 
 	w = newWorld(t, func(c *Config) {
-		c.Lookup = func(context.Context, rules.Name) ([]netip.Addr, error) { return nil, errors.New("SERVFAIL") }
+		c.Lookup = func(context.Context, *rules.Generation, rules.Name) ([]netip.Addr, error) {
+			return nil, errors.New("SERVFAIL")
+		}
 	})
 	_, resp, _ = w.connectTo("a.example:443", "")
 	if resp.StatusCode != 502 {

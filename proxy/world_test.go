@@ -85,7 +85,7 @@ func newWorld(t testing.TB, change func(*Config)) *world {
 	w.journal = &recorder{next: w.live}
 	var flows atomic.Uint64
 	cfg := Config{
-		Decide: w.journal, Check: w.live, Closed: w.journal.closed, Lookup: w.lookup, Connect: w.connect,
+		Gate: w.journal, Generation: w.live.Load, Closed: w.journal.closed, Lookup: w.lookup, Connect: w.connect,
 		NextFlow: func() uint64 { return flows.Add(1) },
 		Limits:   Limits{Sniff: 10 * time.Second, Head: 10 * time.Second},
 	}
@@ -134,10 +134,10 @@ func (w *world) policy(text string) {
 		w.t.Fatal(problems)
 	}
 	p, _ := rules.Compile(c, w.own, time.Now())
-	w.live.Swap(p)
+	w.live.Swap(&rules.Generation{Policy: p})
 }
 
-func (w *world) lookup(_ context.Context, n rules.Name) ([]netip.Addr, error) {
+func (w *world) lookup(_ context.Context, _ *rules.Generation, n rules.Name) ([]netip.Addr, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.lookups = append(w.lookups, n.String())

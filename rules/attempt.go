@@ -68,20 +68,24 @@ const (
 	ShownSilent       // nothing: the client waits for the server
 )
 
-// Attempt is one try to reach the outside. Front ends fill it, a Decider
+// Attempt is one try to reach the outside. Front ends fill it, a Gate
 // answers it, the journal stores it. A flow may be asked about more than once
 // while its front end learns more; all but the last are Provisional.
 //
 // It is handed on by value, which is a fifth of a decision's time: the small
 // fields stand together.
 type Attempt struct {
+	// Generation answers; its front end took it when the flow or query began.
+	// Nil: the generation in force.
+	Generation *Generation
+
 	Flow   uint64         // ties the records of one connection or query together
 	Client netip.AddrPort // who asked; the address unmapped
 
 	Via   Via    // the front end
 	Proto Proto  // towards the destination
 	Shown Shown  // what the first bytes were
-	Fault Reason // what could not be read or had to be refused; ReasonNone: nothing
+	Fault Reason // what could not be read or had to be refused, always denied; ReasonNone: nothing
 	ECH   bool   // the ClientHello carries Encrypted ClientHello
 
 	// Provisional: the front end will ask again about this flow before it

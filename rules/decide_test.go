@@ -120,7 +120,7 @@ func TestDecideZero(t *testing.T) {
 			t.Errorf("%s reaches an address", what)
 		}
 	}
-	live.Swap(compiled(t, site, today))
+	live.Swap(&Generation{Policy: compiled(t, site, today)})
 	if !live.Decide(try(mgr, "www.product.example:443")).Allowed() {
 		t.Error("the policy in force is not asked")
 	}

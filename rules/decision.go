@@ -1,4 +1,4 @@
-// Decision: the answer to an Attempt, and who gives it.
+// Decision: the answer to an Attempt.
 
 package rules
 
@@ -18,9 +18,6 @@ func (v Verdict) String() string {
 	}
 	return "deny"
 }
-
-// Decider answers whether one attempt to leave is allowed.
-type Decider interface{ Decide(a Attempt) Decision }
 
 // Decision explains itself. Its zero value denies.
 type Decision struct {

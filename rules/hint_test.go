@@ -55,7 +55,7 @@ func TestHint(t *testing.T) {
 	}
 }
 
-// A Decider that failed answers with a bare Decision; pages and journal ask
+// A Gate that failed answers with a bare Decision; pages and journal ask
 // for its hint all the same.
 func TestHintOfABareDecision(t *testing.T) {
 	for _, r := range append(Reasons(), ReasonNone) {

@@ -52,7 +52,7 @@ func (s *siteInForce) get() *denials.Site {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.g.mu.Lock()
-	cfg, policy := s.g.cfg, s.g.live.Load()
+	cfg, policy := s.g.cfg, s.g.live.Policy()
 	s.g.mu.Unlock()
 	if policy == nil {
 		return nil
@@ -96,7 +96,7 @@ func (g *gateway) health() []denials.Health {
 	cfg, booted, loaded, reloadErr := g.cfg, g.booted, g.loaded, g.reloadErr
 	g.mu.Unlock()
 	rows := []denials.Health{{Name: "Version", OK: true, Text: version}}
-	if policy := g.live.Load(); policy != nil {
+	if policy := g.live.Policy(); policy != nil {
 		rows = append(rows, denials.Health{Name: "Policy", OK: true, Text: describePolicy(cfg, policy) + ", since " + loaded.UTC().Format("2006-01-02 15:04:05") + " UTC"})
 	}
 	file := denials.Health{Name: "Configuration", OK: reloadErr == nil, Text: cfg.File + " is in force"}

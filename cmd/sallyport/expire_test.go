@@ -32,12 +32,12 @@ expires = ` + yesterday.Format(time.DateOnly) + "\n")
 	}
 	g.mu.Lock()
 	g.cfg = cfg
-	policy, _ := g.enforce(cfg, yesterday) // a reload that long ago
+	policy, _ := g.enforce(cfg, g.resolver, yesterday) // a reload that long ago
 	g.mu.Unlock()
 	if policy.Rules() != 1 {
 		t.Fatalf("%d rules in force", policy.Rules())
 	}
-	for deadline := time.Now().Add(20 * time.Second); g.live.Load().Rules() != 0; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(20 * time.Second); g.live.Policy().Rules() != 0; time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("an expired rule is in force")
 		}

@@ -24,11 +24,9 @@ import (
 	"sallyport/rules"
 )
 
-// resolvConf is where upstream "system" finds its servers.
-const resolvConf = "/etc/resolv.conf"
-
-// A gateway is one running sallyport. Front ends ask recorder, which asks live
-// and writes the journal; there is no other way to a destination.
+// A gateway is one running sallyport. Front ends ask recorder, which asks the
+// generation in live and writes the journal; there is no other way to a
+// destination.
 type gateway struct {
 	file  string // --config
 	read  string // fileState of file, from before it was read
@@ -55,8 +53,9 @@ type gateway struct {
 
 	mu        sync.Mutex // guards what a reload changes
 	cfg       *rules.Config
-	booted    *rules.Config // at the start: what no reload changes is as there
-	reloadErr error         // of the last reload; nil: the file is what is in force
+	resolver  *dnsfilter.Resolver // of the generation in force
+	booted    *rules.Config       // at the start: what no reload changes is as there
+	reloadErr error               // of the last reload; nil: the file is what is in force
 	loaded    time.Time
 }
 
@@ -65,13 +64,10 @@ type gateway struct {
 func newGateway(file string, stdin io.Reader, cfg *rules.Config, log *slog.Logger, sets addressSet) (*gateway, error) {
 	g := &gateway{file: file, stdin: stdin, cfg: cfg, booted: cfg, log: log, metrics: newMetrics()}
 	if sets != nil {
-		g.sets = newLiveSets(sets, g.live.Load, time.Now, log)
-	}
-	dns, err := g.dnsConfig(cfg)
-	if err != nil {
-		return nil, fmt.Errorf("%s: [dns] upstreams: %w", cfg.File, err)
+		g.sets = newLiveSets(sets, g.live.Policy, time.Now, log)
 	}
 	j := cfg.Journal
+	var err error
 	g.journal, err = denials.Open(denials.Config{
 		Path: j.Path, Flows: j.Flows, Required: j.Required, MaxSizeMiB: j.MaxSizeMiB, MaxAgeDays: j.MaxAgeDays, Log: log,
 	})
@@ -81,16 +77,12 @@ func newGateway(file string, stdin io.Reader, cfg *rules.Config, log *slog.Logge
 	g.recorder = denials.NewRecorder(&g.live, g.journal, g.metrics.decided)
 	g.usage = denials.OpenUsage(denials.UsagePath(j.Path), nil, log)
 	g.recorder.CountUsage(g.usage)
-	dns.Decide = g.recorder
-	if g.filter, err = dnsfilter.New(dns); err != nil {
-		return nil, errors.Join(err, g.journal.Close())
-	}
+	g.filter = dnsfilter.New(g.dnsConfig(cfg))
 	g.unmet = newUnreached(g.recorder.Closed, g.metrics.unreached, time.Now, log)
 	l := cfg.Limits
 	g.proxy = proxy.New(proxy.Config{
-		Decide: g.recorder, Check: &g.live, Closed: g.unmet.closed,
+		Gate: g.recorder, Generation: g.live.Load, Closed: g.unmet.closed,
 		Lookup: lookupBy(g.filter), AdmitName: g.filter.AdmitName, Pinned: g.filter.Pinned, NextFlow: g.nextFlow, Log: log,
-		Known: g.known,
 		Limits: proxy.Limits{
 			Connections: l.Connections, PerClient: l.PerClient, Sniffing: l.Sniffing,
 			Head: l.Handshake, Sniff: l.Sniff, Dial: l.Dial, Idle: l.Idle, HalfClosed: l.HalfClosed,
@@ -102,66 +94,40 @@ func newGateway(file string, stdin io.Reader, cfg *rules.Config, log *slog.Logge
 
 func (g *gateway) nextFlow() uint64 { return g.flows.Add(1) }
 
-// known tells whether an address is a client's of the policy in force.
-func (g *gateway) known(addr netip.Addr) bool { return g.live.Load().ClientOf(addr) != nil }
-
-// dnsConfig is the part of a configuration that the DNS filter works with.
-func (g *gateway) dnsConfig(cfg *rules.Config) (dnsfilter.Config, error) {
-	denied, err := dnsfilter.ParseDenied(cfg.DNS.Denied)
-	if err != nil {
-		return dnsfilter.Config{}, err
-	}
+// dnsConfig is what the DNS filter works with for as long as it runs.
+func (g *gateway) dnsConfig(cfg *rules.Config) dnsfilter.Config {
 	c := dnsfilter.Config{
-		Decide: g.recorder, Known: g.known, Hosts: cfg.Hosts, Denied: denied, NextFlow: g.nextFlow, Log: g.log,
-		Limits:  dnsfilter.Limits{Cache: cfg.Limits.Cache, QPS: cfg.Limits.DNSQPS, TCP: cfg.Limits.DNSTCP, WildcardNames: cfg.Limits.WildcardNames},
+		Gate: g.recorder, Generation: g.live.Load, NextFlow: g.nextFlow, Log: g.log, Limits: dnsLimits(cfg),
 		Observe: g.metrics.answered, ObserveUpstream: g.metrics.tried,
 	}
 	c.Pins = len(cfg.Listen.Transparent) > 0
 	if c.Pins || g.sets != nil {
-		c.Ahead = g.permittedNames
+		c.Ahead = permittedNames
 	}
 	if g.sets != nil {
 		c.Fresh, c.Answered = g.sets.Fresh, g.sets.Answered
 	}
-	err = setUpstreams(&c, cfg)
-	return c, err
+	return c
 }
 
-// setUpstreams tells a DNS filter whom to ask.
-func setUpstreams(c *dnsfilter.Config, cfg *rules.Config) (err error) {
-	if c.Upstreams, err = dnsfilter.ParseUpstreams(cfg.DNS.Upstreams, resolvConf); err != nil {
-		return err
-	}
-	for _, z := range cfg.DNS.Zones {
-		ups, err := dnsfilter.ParseUpstreams(z.Upstreams, resolvConf)
-		if err != nil {
-			return err
-		}
-		c.Zones = append(c.Zones, dnsfilter.Zone{Suffix: z.Suffix, Upstreams: ups})
-	}
-	for _, u := range c.Upstreams {
-		if a := u.Addr; ownAddresses(cfg.Listen, isLocal).Is(a) {
-			return fmt.Errorf("%v is sallyport's own DNS listener: it would ask itself", u)
-		}
-	}
-	return nil
-}
-
-// enforce puts a configuration's policy in force, as of now, and returns what
-// there is to warn of.
-func (g *gateway) enforce(cfg *rules.Config, now time.Time) (*rules.Policy, rules.Problems) {
+// enforce puts a configuration in force as one generation: its policy as of now,
+// and the resolver of the names that this permits. It returns what there is to
+// warn of.
+func (g *gateway) enforce(cfg *rules.Config, resolver *dnsfilter.Resolver, now time.Time) (*rules.Policy, rules.Problems) {
 	policy, warnings := rules.Compile(cfg, g.own, now)
-	g.live.Swap(policy)
+	g.live.Swap(&rules.Generation{Policy: policy, Resolver: resolver})
+	g.resolver = resolver
 	g.filter.PolicyChanged()
 	return policy, warnings
 }
 
-// permittedNames are those that the DNS filter looks up before anybody asks.
-func (g *gateway) permittedNames() []rules.Name {
-	if p := g.live.Load(); p != nil {
-		return p.Names()
+// permittedNames lists the names that the DNS filter looks up before a client
+// asks.
+func permittedNames(g *rules.Generation) []rules.Name {
+	if g == nil || g.Policy == nil {
+		return nil
 	}
-	return nil
+	return g.Policy.Names()
 }
 
 // expire compiles the policy anew whenever a rule expires, and closes the
@@ -177,8 +143,8 @@ func (g *gateway) expire(ctx context.Context) {
 		case <-tick.C:
 		}
 		g.mu.Lock()
-		if at, now := g.live.Load().NextExpiry(), time.Now(); !at.IsZero() && !now.Before(at) {
-			g.enforce(g.cfg, now)
+		if at, now := g.live.Policy().NextExpiry(), time.Now(); !at.IsZero() && !now.Before(at) {
+			g.enforce(g.cfg, g.resolver, now)
 			closed, which := g.proxy.Recheck(), expired(g.cfg, at, now)
 			g.log.Warn("a rule expired: what it permitted is denied", "rules", which, "closed", closed)
 			g.journal.Event(denials.EventReload, "expired: "+which+"; "+closedFlows(closed))

@@ -13,7 +13,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"sallyport/dnsfilter"
 	"sallyport/rules"
@@ -52,7 +51,7 @@ func exposed(t *testing.T) map[string][]string {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = g.close() })
-	g.enforce(cfg, time.Now())
+	enforceNow(t, g, cfg)
 	g.metrics.decided(rules.Attempt{Via: rules.Connect}, rules.Decision{})
 	g.metrics.answered(dnsfilter.Answer{})
 	g.metrics.tried(dnsfilter.UpstreamTry{})

@@ -3,11 +3,7 @@
 package main
 
 import (
-	"io/fs"
-	"os"
 	"os/exec"
-	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -50,37 +46,5 @@ func TestLayout(t *testing.T) {
 	}
 	if seen != len(may) {
 		t.Errorf("saw %d of the table's %d packages", seen, len(may))
-	}
-}
-
-// The process has one way out: nothing but the dialers that a Config hands in
-// may connect, resolve, or read a proxy from the environment.
-func TestNoOtherWayOut(t *testing.T) {
-	other := regexp.MustCompile(`net\.(Dial|DialTimeout|DialTCP|DialUDP|DialIP|DefaultResolver|Lookup\w+)\b|ProxyFromEnvironment|http\.(Get|Post|Head|DefaultClient|DefaultTransport)\b`)
-	files := 0
-	err := filepath.WalkDir("../..", func(path string, e fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		if e.IsDir() && (e.Name() == "bench" || e.Name() == ".git") {
-			return fs.SkipDir
-		}
-		if !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
-			return nil
-		}
-		files++
-		text, err := os.ReadFile(path)
-		for i, line := range strings.Split(string(text), "\n") {
-			if m := other.FindString(line); m != "" {
-				t.Errorf("%s:%d: %s is a way out beside the one dialer", path, i+1, m)
-			}
-		}
-		return err
-	})
-	if err != nil || files < 50 {
-		t.Errorf("looked at %d files: %v", files, err)
-	}
-	if !other.MatchString(`c, err := net.Dial("tcp", addr)`) {
-		t.Error("the pattern finds nothing")
 	}
 }

@@ -93,7 +93,7 @@ func (g *gateway) alive(ctx context.Context) error {
 	go func() { dns <- g.filter.Alive(ctx) }() // beside the proxy: one that hangs takes no time from the other
 	errs := []error{g.proxy.Alive(ctx), <-dns}
 	g.mu.Lock() // a reload or an expiry that hangs keeps it
-	policy := g.live.Load()
+	policy := g.live.Policy()
 	g.mu.Unlock()
 	g.proxy.Stats()
 	g.journal.Stats()

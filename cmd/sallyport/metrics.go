@@ -139,7 +139,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	if cfg.Audit {
 		mode = "audit"
 	}
-	if policy := c.g.live.Load(); policy != nil {
+	if policy := c.g.live.Policy(); policy != nil {
 		number(gauge, 1, "sallyport_policy_info", "The policy in force.", "revision", policy.Revision(), "mode", mode)
 		number(gauge, float64(policy.Rules()), "sallyport_policy_rules", "Rules in force, over all clients.")
 		if at := policy.NextExpiry(); !at.IsZero() {

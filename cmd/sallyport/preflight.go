@@ -172,8 +172,8 @@ func (o *preflightOptions) run(ctx context.Context, stdin io.Reader, stderr io.W
 	again := time.NewTicker(time.Second)
 	defer again.Stop()
 	report := preflight.Run(ctx, preflight.Config{
-		Decide: policy, Roots: systemRoots(), Timeout: o.timeout, Parallel: o.parallel,
-		Dialer: proxy.New(proxy.Config{Decide: policy, Lookup: lookupBy(filter), Connect: proxy.Probing}),
+		Gate: policy, Roots: systemRoots(), Timeout: o.timeout, Parallel: o.parallel,
+		Dialer: proxy.New(proxy.Config{Gate: policy, Lookup: lookupBy(filter), Connect: proxy.Probing}),
 		Agent:  "sallyport/" + version + " (preflight)", Now: time.Now,
 		Progress: bar.count("destinations"), Again: again.C,
 	}, plan)
@@ -200,16 +200,23 @@ func (o *preflightOptions) wanted(client, host string) bool {
 
 // lookupFilter makes the DNS filter as a resolver only, and lists its upstreams.
 func lookupFilter(cfg *rules.Config, policy *rules.Policy, tried func(dnsfilter.UpstreamTry)) (*dnsfilter.Filter, []dnsfilter.Upstream, error) {
-	c := dnsfilter.Config{Decide: policy, Hosts: cfg.Hosts, ObserveUpstream: tried, Log: slog.New(slog.DiscardHandler)}
-	if err := setUpstreams(&c, cfg); err != nil {
-		return nil, nil, fmt.Errorf("%s: [dns] upstreams: %w", cfg.File, err)
+	c, err := resolverConfig(cfg)
+	if err != nil {
+		return nil, nil, err
 	}
-	f, err := dnsfilter.New(c)
+	resolver, err := dnsfilter.NewResolver(c)
+	if err != nil {
+		return nil, nil, err
+	}
+	only := &rules.Generation{Policy: policy, Resolver: resolver}
+	f := dnsfilter.New(dnsfilter.Config{
+		Gate: policy, Generation: func() *rules.Generation { return only }, ObserveUpstream: tried, Log: slog.New(slog.DiscardHandler),
+	})
 	all := slices.Clone(c.Upstreams)
 	for _, z := range c.Zones {
 		all = append(all, z.Upstreams...)
 	}
-	return f, all, err
+	return f, all, nil
 }
 
 // upstreamTries counts the answers of each upstream.

@@ -30,7 +30,7 @@ func (g *gateway) readiness() readiness {
 	g.mu.Lock()
 	cfg := g.cfg
 	g.mu.Unlock()
-	if g.live.Load() != nil {
+	if g.live.Policy() != nil {
 		out.Policy = g.describe(cfg)
 	}
 	return out

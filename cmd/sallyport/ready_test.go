@@ -71,7 +71,7 @@ func readyGateway(t *testing.T) (g *gateway, log *safeBuffer, write func(text st
 			t.Error(err)
 		}
 	})
-	g.enforce(cfg, time.Now())
+	enforceNow(t, g, cfg)
 	return g, log, write
 }
 

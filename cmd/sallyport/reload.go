@@ -46,7 +46,7 @@ func closedFlows(n int) string {
 
 // describe says what is in force, and what of cfg is not before the next start.
 func (g *gateway) describe(cfg *rules.Config) string {
-	text := describePolicy(cfg, g.live.Load())
+	text := describePolicy(cfg, g.live.Policy())
 	switch keys := needRestart(g.booted, cfg); len(keys) {
 	case 0:
 		return text
@@ -65,14 +65,11 @@ func (g *gateway) tryReload() error {
 	if err != nil {
 		return err
 	}
-	dns, err := g.dnsConfig(cfg)
+	resolver, err := newResolver(cfg)
 	if err != nil {
-		return fmt.Errorf("%s: [dns] upstreams: %w", cfg.File, err)
-	}
-	if err := checkReferences(cfg); err != nil {
 		return err
 	}
-	if err := g.filter.Reload(dns); err != nil {
+	if err := checkReferences(cfg); err != nil {
 		return err
 	}
 	for _, p := range problems {
@@ -82,7 +79,8 @@ func (g *gateway) tryReload() error {
 		g.log.Warn("changed keys take effect at the next start only", "keys", strings.Join(keys, ", "))
 	}
 	g.cfg, g.loaded = cfg, time.Now()
-	_, warnings := g.enforce(cfg, g.loaded)
+	g.filter.SetLimits(dnsLimits(cfg))
+	_, warnings := g.enforce(cfg, resolver, g.loaded)
 	for _, p := range warnings {
 		g.log.Warn(p.String())
 	}

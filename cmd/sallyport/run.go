@@ -94,6 +94,10 @@ func run(ctx context.Context, file string, live bool, stdin io.Reader, stderr io
 		return err
 	}
 	warnOfDescriptors(log, openFiles(), cfg.Limits)
+	resolver, err := newResolver(cfg)
+	if err != nil {
+		return err
+	}
 	g, err := newGateway(file, stdin, cfg, log, sets)
 	if err != nil {
 		return err
@@ -110,7 +114,7 @@ func run(ctx context.Context, file string, live bool, stdin io.Reader, stderr io
 	}
 	g.manager, g.read = from.notify, read
 	g.own, g.loaded = socks.own(), time.Now()
-	policy, warnings := g.enforce(cfg, g.loaded)
+	policy, warnings := g.enforce(cfg, resolver, g.loaded)
 	for _, p := range warnings {
 		fmt.Fprintln(stderr, "sallyport:", p)
 	}

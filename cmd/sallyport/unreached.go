@@ -111,9 +111,9 @@ func (u *unreached) due(key unreachedKey) (more int, due bool) {
 
 // lookupBy resolves for the proxy. It puts the filter's errors into the words of
 // package net, so that clients can be told a wrong name from a dead resolver.
-func lookupBy(f *dnsfilter.Filter) func(context.Context, rules.Name) ([]netip.Addr, error) {
-	return func(ctx context.Context, name rules.Name) ([]netip.Addr, error) {
-		addrs, err := f.Lookup(ctx, name)
+func lookupBy(f *dnsfilter.Filter) func(context.Context, *rules.Generation, rules.Name) ([]netip.Addr, error) {
+	return func(ctx context.Context, g *rules.Generation, name rules.Name) ([]netip.Addr, error) {
+		addrs, err := f.Lookup(ctx, g, name)
 		switch {
 		case errors.Is(err, dnsfilter.ErrNoAddress):
 			return nil, nil

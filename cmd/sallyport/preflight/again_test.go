@@ -70,7 +70,7 @@ tcp = [80]`, 1))
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			l, taken := answering(t, c.answers...)
-			r := Run(t.Context(), Config{Decide: policy, Dialer: &silentServer{l: l}, Timeout: time.Second, Parallel: 1, Now: time.Now}, plan)
+			r := Run(t.Context(), Config{Gate: policy, Dialer: &silentServer{l: l}, Timeout: time.Second, Parallel: 1, Now: time.Now}, plan)
 			d := r.Destinations[0]
 			if n := taken(); n != c.connections || d.Status != c.status || d.Problem != c.problem || !strings.Contains(d.Detail, c.detail) || d.Results[0].Tries != c.tries {
 				t.Errorf("%d connections, %s %s %q, %d tries; want %+v", n, d.Status, d.Problem, d.Detail, d.Results[0].Tries, c)
@@ -104,7 +104,7 @@ reason = "t"
 	l, taken := answering(t, "")
 	ctx, cancel := context.WithCancel(t.Context())
 	d := &interrupting{silentServer: silentServer{l: l}, cancel: cancel}
-	r := Run(ctx, Config{Decide: policy, Dialer: d, Timeout: 250 * time.Millisecond, Parallel: 1, Now: time.Now}, plan)
+	r := Run(ctx, Config{Gate: policy, Dialer: d, Timeout: 250 * time.Millisecond, Parallel: 1, Now: time.Now}, plan)
 	if got := r.Destinations[0]; taken() < 1 || !r.Interrupted || got.Problem != HTTPTimedOut || strings.Contains(got.Detail, "twice") {
 		t.Errorf("%+v, interrupted %v", got.Finding, r.Interrupted)
 	}

@@ -22,7 +22,7 @@ type Dialer interface {
 
 // Config is what a run works with. All but Progress and Roots is required.
 type Config struct {
-	Decide   rules.Decider // the policy itself: nothing is recorded
+	Gate     rules.Gate // the policy itself: nothing is recorded
 	Dialer   Dialer
 	Roots    *x509.CertPool // nil: this host knows no authority
 	Timeout  time.Duration  // for each step
@@ -129,7 +129,7 @@ func (r *runner) destination(ctx context.Context, t *target) *Destination {
 func (r *runner) ask(t *target) (grants []asked, denied string) {
 	for _, who := range t.asks {
 		a := t.attempt(who.addr)
-		decision := r.cfg.Decide.Decide(a)
+		decision := r.cfg.Gate.Decide(a)
 		if !decision.Allowed() {
 			denied = who.client.Name + ": " + decision.Why().String()
 			continue

@@ -88,8 +88,8 @@ func source(c *rules.Client) (netip.Addr, error) { return c.Sources[0].Addr(), n
 func everything(string, string) bool { return true }
 
 // try runs a plan with a dialer that knows nothing.
-func try(ctx context.Context, plan *Plan, decide rules.Decider, f *fakeDialer) *Report {
-	return Run(ctx, Config{Decide: decide, Dialer: f, Timeout: time.Second, Parallel: 4, Now: time.Now}, plan)
+func try(ctx context.Context, plan *Plan, decide rules.Gate, f *fakeDialer) *Report {
+	return Run(ctx, Config{Gate: decide, Dialer: f, Timeout: time.Second, Parallel: 4, Now: time.Now}, plan)
 }
 
 func TestPlan(t *testing.T) {
@@ -149,7 +149,7 @@ func TestRunAsksFirst(t *testing.T) {
 }
 
 // decider denies every attempt that is not provisional.
-type decider struct{ next rules.Decider }
+type decider struct{ next rules.Gate }
 
 func (d decider) Decide(a rules.Attempt) rules.Decision {
 	if !a.Provisional {
@@ -157,6 +157,8 @@ func (d decider) Decide(a rules.Attempt) rules.Decision {
 	}
 	return d.next.Decide(a)
 }
+
+func (d decider) Preview(a rules.Attempt) rules.Decision { return d.next.Preview(a) }
 
 // silentServer records what it gets.
 type silentServer struct {
@@ -185,7 +187,7 @@ func TestOtherProtocolsAreLeftAlone(t *testing.T) {
 
 // toServer tries 93.184.1.1 at a port, where a server says nothing, and returns
 // what that was sent. judge answers for the policy; nil: it does so itself.
-func toServer(t *testing.T, port string, judge func(rules.Decider) rules.Decider) (d *Destination, sent string) {
+func toServer(t *testing.T, port string, judge func(rules.Gate) rules.Gate) (d *Destination, sent string) {
 	t.Helper()
 	policy := compile(t, strings.Replace(site, `to = ["a.example", "93.184.1.1"]
 tcp = [443]`, `to = ["93.184.1.1"]
@@ -206,11 +208,11 @@ tcp = [`+port+`]`, 1))
 		b, _ := io.ReadAll(c)
 		got <- string(b)
 	}()
-	decide := rules.Decider(policy)
+	decide := rules.Gate(policy)
 	if judge != nil {
 		decide = judge(policy)
 	}
-	r := Run(t.Context(), Config{Decide: decide, Dialer: &silentServer{l: l}, Timeout: 300 * time.Millisecond, Parallel: 1, Now: time.Now}, plan)
+	r := Run(t.Context(), Config{Gate: decide, Dialer: &silentServer{l: l}, Timeout: 300 * time.Millisecond, Parallel: 1, Now: time.Now}, plan)
 	if err := l.SetDeadline(time.Now().Add(5 * time.Second)); err != nil { // the accept may come after all is over
 		t.Fatal(err)
 	}
@@ -223,7 +225,7 @@ tcp = [`+port+`]`, 1))
 // connection is all that a destination sees that is denied then.
 func TestNothingIsSentAfterADenial(t *testing.T) {
 	for _, port := range []string{"443", "80", "8443"} {
-		d, sent := toServer(t, port, func(next rules.Decider) rules.Decider { return decider{next} })
+		d, sent := toServer(t, port, func(next rules.Gate) rules.Gate { return decider{next} })
 		if sent != "" || d.Problem != PolicyDenied || !strings.Contains(d.Detail, "sni_mismatch") {
 			t.Errorf("port %s: sent %q, found %+v", port, sent, d.Finding)
 		}
@@ -257,7 +259,7 @@ func TestRunTellsAgain(t *testing.T) {
 		})
 	}
 	plan := NewPlan(policy, func(_, host string) bool { return host == "93.184.1.1" }, source)
-	Run(ctx, Config{Decide: policy, Dialer: f, Timeout: time.Minute, Parallel: 4, Now: time.Now, Again: tick,
+	Run(ctx, Config{Gate: policy, Dialer: f, Timeout: time.Minute, Parallel: 4, Now: time.Now, Again: tick,
 		Progress: func(done, total int) { told <- [2]int{done, total} }}, plan)
 	close(told)
 	var all [][2]int

@@ -161,7 +161,7 @@ func (s *step) connectProblem(err error, c *proxy.ConnectError) (Problem, string
 func (s *step) permitted(a rules.Attempt, show func(*rules.Attempt)) bool {
 	a.Provisional = false
 	show(&a)
-	if d := s.r.cfg.Decide.Decide(a); !d.Allowed() {
+	if d := s.r.cfg.Gate.Decide(a); !d.Allowed() {
 		s.fail(PolicyDenied, d.Why().String()+": "+d.Why().Help())
 		return false
 	}

@@ -1,0 +1,139 @@
+// Gate tests: the packages have one way to decide and one way out.
+
+package main
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// sources calls visit for every Go file of the product, tests and benchmarks
+// excepted. path is relative to the repository.
+func sources(t *testing.T, visit func(path string, text []byte)) {
+	t.Helper()
+	files := 0
+	err := filepath.WalkDir("../..", func(path string, e fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if e.IsDir() && (e.Name() == "bench" || e.Name() == ".git" || e.Name() == "dist") {
+			return fs.SkipDir
+		}
+		if !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return nil
+		}
+		files++
+		text, err := os.ReadFile(path)
+		visit(filepath.ToSlash(strings.TrimPrefix(path, "../../")), text)
+		return err
+	})
+	if err != nil || files < 50 {
+		t.Fatalf("looked at %d files: %v", files, err)
+	}
+}
+
+// wayOut finds code that connects, resolves or reads a proxy from the
+// environment by itself.
+var wayOut = regexp.MustCompile(`net\.(Dial|DialTimeout|DialTCP|DialUDP|DialIP|Dialer|DefaultResolver|Resolver|Lookup\w+)\b|ProxyFromEnvironment|http\.(Get|Post|Head|DefaultClient|DefaultTransport)\b`)
+
+// dialers lists the files that may hold a net.Dialer, and why.
+var dialers = []string{
+	"cmd/sallyport/healthcheck.go", // asks the admin listener of this host
+	"dnsfilter/config.go",          // connects to upstreams, by address
+	"proxy/race.go",                // connects to addresses that a decision reaches
+	"cmd/sallyport/listen.go",      // finds out whether a unix socket is still in use
+}
+
+// TestNoOtherWayOut holds the process to one way out: only the dialers that a
+// Config hands in connect.
+func TestNoOtherWayOut(t *testing.T) {
+	sources(t, func(path string, text []byte) {
+		for i, line := range strings.Split(string(text), "\n") {
+			m := wayOut.FindString(line)
+			if m == "" || m == "net.Dialer" && slices.Contains(dialers, path) {
+				continue
+			}
+			t.Errorf("%s:%d: %s is a way out beside the one dialer", path, i+1, m)
+		}
+	})
+	for _, line := range []string{`c, err := net.Dial("tcp", addr)`, `d := net.Dialer{}`, `net.LookupHost(name)`} {
+		if !wayOut.MatchString(line) {
+			t.Errorf("the pattern does not find %s", line)
+		}
+	}
+}
+
+// deciders lists the packages that may make or change a Decision.
+var deciders = []string{"rules", "denials"}
+
+// verdictsMade returns what in a file makes a Decision of its own or changes one.
+func verdictsMade(t *testing.T, path string, text []byte) (found []string) {
+	t.Helper()
+	set := token.NewFileSet()
+	file, err := parser.ParseFile(set, path, text, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ast.Inspect(file, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.CompositeLit:
+			if s, ok := n.Type.(*ast.SelectorExpr); ok && s.Sel.Name == "Decision" && len(n.Elts) > 0 {
+				found = append(found, set.Position(n.Pos()).String()+": makes a Decision")
+			}
+		case *ast.AssignStmt:
+			for _, left := range n.Lhs {
+				if s, ok := left.(*ast.SelectorExpr); ok && s.Sel.Name == "Verdict" {
+					found = append(found, set.Position(n.Pos()).String()+": changes a Verdict")
+				}
+			}
+		case *ast.SelectorExpr:
+			if x, ok := n.X.(*ast.Ident); ok && x.Name == "rules" && (n.Sel.Name == "Deny" || n.Sel.Name == "Allow") && strings.HasPrefix(path, "proxy/") {
+				found = append(found, set.Position(n.Pos()).String()+": knows a Verdict")
+			}
+		}
+		return true
+	})
+	return found
+}
+
+// TestOneGate holds that no Decision is made or changed outside of the packages
+// that decide: front ends obey, whatever they think.
+func TestOneGate(t *testing.T) {
+	sources(t, func(path string, text []byte) {
+		if slices.Contains(deciders, strings.SplitN(path, "/", 2)[0]) {
+			return
+		}
+		for _, f := range verdictsMade(t, path, text) {
+			t.Error(f)
+		}
+	})
+	for _, line := range []string{"d.Verdict = x", "_ = rules.Decision{Reason: r}"} {
+		if len(verdictsMade(t, "proxy/x.go", []byte("package x\nfunc f() { "+line+" }"))) == 0 {
+			t.Errorf("%s is not found", line)
+		}
+	}
+}
+
+// TestFrontEndsKnowOnlyTheGate holds that proxy and dnsfilter ask nothing of
+// rules but a Gate: no policy, and no second function that knows clients.
+func TestFrontEndsKnowOnlyTheGate(t *testing.T) {
+	second := regexp.MustCompile(`\.ClientOf\(|\bKnown\b|\bCheck\b|rules\.(Live|Compile|Config|ParseConfig)\b`)
+	sources(t, func(path string, text []byte) {
+		if !strings.HasPrefix(path, "proxy/") && !strings.HasPrefix(path, "dnsfilter/") {
+			return
+		}
+		for i, line := range strings.Split(string(text), "\n") {
+			if m := second.FindString(line); m != "" && !strings.HasPrefix(strings.TrimSpace(line), "//") {
+				t.Errorf("%s:%d: %s is a second way to know the policy", path, i+1, m)
+			}
+		}
+	})
+}
