@@ -20,24 +20,31 @@ import (
 // Why an upstream's bytes are no answer.
 var (
 	errMismatch  = errors.New("reply is to another question")
+	errRespelled = errors.New("reply spells the question differently")
 	errNoEDNS    = errors.New("server does not understand EDNS")
 	errTruncated = errors.New("reply is truncated")
 	errSwollen   = errors.New("reply has more than 512 records")
 )
 
+// errAnswered ends a try because another upstream has given the answer.
+var errAnswered = errors.New("another upstream answered first")
+
 // maxUnpacked bounds the records that are read of a reply: each can take a
 // kilobyte, of a name that the message has once.
 const maxUnpacked = 2 * maxRecords
 
-// ask sends one question: by datagram from a fresh source port, with a random
-// ID and random letter case (0x20), by TCP when the answer is truncated, and
-// again without EDNS when the server does not know that. name ends in a dot.
-// Nothing of a client's EDNS options is passed on. A probe is about the server,
-// and not about the name: its answer can be missing.
+// ask sends one question and waits for its answer until ctx ends: by datagram
+// from a fresh source port, with a random ID and random letter case (0x20), by
+// TCP when the answer is truncated, and again without EDNS when the server does
+// not know that. name ends in a dot. Nothing of a client's EDNS options is
+// passed on. A probe is about the server, and not about the name: its answer
+// can be missing. A server that had more than its usual time when another one
+// answered has failed.
 func (f *Filter) ask(ctx context.Context, u *server, name string, qtype uint16, probe bool) (m *dns.Msg, err error) {
-	began := f.clock()
+	began, since := f.clock(), time.Now()
 	defer func() {
-		if ctx.Err() != context.Canceled { // our own end is not the server's fault
+		late := context.Cause(ctx) == errAnswered && time.Since(since) > u.patience(f.cfg.TryTimeout)
+		if ctx.Err() != context.Canceled || late { // our own end is not the server's fault
 			f.note(u, err == nil, probe, f.clock()-began)
 		}
 	}()
@@ -51,26 +58,33 @@ func (f *Filter) ask(ctx context.Context, u *server, name string, qtype uint16, 
 }
 
 func (f *Filter) askOnce(ctx context.Context, u *server, name string, qtype uint16, edns, probe bool) (*dns.Msg, error) {
-	query, err := upstreamQuery(name, qtype, edns)
+	network, spelling := u.Proto.String(), u.spelling(f.clock())
+	if spelling == spellingByTCP {
+		network = "tcp"
+	}
+	query, err := upstreamQuery(name, qtype, edns, network == "udp" && spelling == spellingKept)
 	if err != nil {
 		return nil, err
 	}
-	network := u.Proto.String()
-	for {
-		m, err := f.talk(ctx, network, u.text, query)
-		if errors.Is(err, errTruncated) && network == "udp" {
-			if probe {
-				return nil, nil // it answers: that is all a probe asks, also where TCP is shut
-			}
-			network = "tcp"
-			continue
-		}
-		return m, err
+	r, err := f.talk(ctx, u, network, query)
+	switch {
+	case network != "udp":
+	case r.respelled && spelling == spellingKept:
+		return f.askRespelled(ctx, u, name, qtype, edns)
+	case errors.Is(err, errTruncated) && probe:
+		return nil, nil // it answers: that is all a probe asks, also where TCP is shut
+	case errors.Is(err, errTruncated):
+		r, err = f.talk(ctx, u, "tcp", query)
 	}
+	if err == nil && spelling == spellingKept && network == "udp" {
+		f.spellingSeen(u, spellingKept)
+	}
+	return r.m, err
 }
 
-// upstreamQuery packs a question with a random ID and random letter case.
-func upstreamQuery(name string, qtype uint16, edns bool) ([]byte, error) {
+// upstreamQuery packs a question with a random ID, and where that is of use with
+// random letter case.
+func upstreamQuery(name string, qtype uint16, edns, mixed bool) ([]byte, error) {
 	var random [2 + 32]byte
 	if _, err := rand.Read(random[:]); err != nil {
 		return nil, err
@@ -90,105 +104,178 @@ func upstreamQuery(name string, qtype uint16, edns bool) ([]byte, error) {
 		return nil, rules.ErrNameLong
 	}
 	for i, c := range query[headerSize:end] {
-		if 'a' <= c && c <= 'z' && random[2+i/8]>>(i%8)&1 == 1 {
+		if mixed && 'a' <= c && c <= 'z' && random[2+i/8]>>(i%8)&1 == 1 {
 			query[headerSize+i] = c &^ 0x20
 		}
 	}
 	return query, nil
 }
 
-// talk sends a packed query over a new connection and waits for its answer.
-func (f *Filter) talk(ctx context.Context, network, address string, query []byte) (*dns.Msg, error) {
-	conn, err := f.cfg.Dial(ctx, network, address)
+// reply is what one upstream said.
+type reply struct {
+	m         *dns.Msg
+	respelled bool // the question came back in other letter case
+}
+
+// talk sends a packed query over a new connection and waits for its answer
+// until ctx ends.
+func (f *Filter) talk(ctx context.Context, u *server, network string, query []byte) (r reply, err error) {
+	began := time.Now()
+	conn, err := f.cfg.Dial(ctx, network, u.text)
 	if err != nil {
-		return nil, err
+		return reply{}, err
 	}
 	defer conn.Close()
 	deadline, _ := ctx.Deadline()
 	if err := conn.SetDeadline(deadline); err != nil {
-		return nil, err
+		return reply{}, err
 	}
-	stop := context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })
+	stop := context.AfterFunc(ctx, func() { conn.SetDeadline(past) })
 	defer stop()
 	if network == "tcp" {
-		return talkTCP(conn, query)
+		r, err = talkTCP(conn, query)
+	} else {
+		r, err = talkUDP(ctx, conn, query, u.patience(f.cfg.TryTimeout))
 	}
-	return talkUDP(conn, query)
+	if r.m != nil || errors.Is(err, errTruncated) || errors.Is(err, errNoEDNS) {
+		u.took(time.Since(began))
+	}
+	return r, err
 }
 
-// talkUDP waits for the datagram that answers the query. Whatever else
-// arrives — another ID, another question or spelling, no message — is ignored
-// until the deadline: an attacker's guess must not end the wait.
-func talkUDP(conn net.Conn, query []byte) (*dns.Msg, error) {
+// respelledWait is how long a reply in another spelling lets one in the right
+// spelling arrive behind it: the former may be forged.
+const respelledWait = 100 * time.Millisecond
+
+// talkUDP waits for the datagram that answers the query, and sends the query
+// again where none came for a while: twice that long later the next time, and
+// so on (RFC 6298, section 5.5). It is the same query from the same port, so that
+// an answer to any of them counts, and a guess is no easier. Whatever else
+// arrives — another ID, another question, no message — is ignored: an
+// attacker's guess must not end the wait.
+func talkUDP(ctx context.Context, conn net.Conn, query []byte, wait time.Duration) (reply, error) {
 	if _, err := conn.Write(query); err != nil {
-		return nil, err
+		return reply{}, err
 	}
-	buf := make([]byte, 4096)
-	for {
+	next := time.Now().Add(wait)
+	last, _ := ctx.Deadline()
+	var respelled reply
+	var why error
+	for buf := make([]byte, 4096); ; {
+		conn.SetReadDeadline(sooner(next, last))
+		if ctx.Err() != nil { // else the deadline just set could hide the one that ends us
+			conn.SetReadDeadline(past)
+		}
 		n, err := conn.Read(buf)
-		if err != nil {
-			return nil, err
-		}
-		m, err := readReply(buf[:n], query)
-		if err == nil || errors.Is(err, errNoEDNS) || errors.Is(err, errTruncated) {
-			return m, err
+		var timeout net.Error
+		switch {
+		case err == nil:
+			r, err := readReply(buf[:n], query)
+			switch {
+			case r.respelled && !respelled.respelled:
+				respelled, why = r, err
+				next = time.Now().Add(respelledWait)
+			case r.respelled:
+			case err == nil || errors.Is(err, errNoEDNS) || errors.Is(err, errTruncated):
+				return r, err
+			}
+		case !errors.As(err, &timeout) || !timeout.Timeout() || ctx.Err() != nil || !time.Now().Before(last):
+			return reply{}, err
+		case respelled.respelled:
+			return respelled, why
+		default:
+			if _, err := conn.Write(query); err != nil {
+				return reply{}, err
+			}
+			wait *= 2
+			next = time.Now().Add(wait)
 		}
 	}
+}
+
+func sooner(a, b time.Time) time.Time {
+	if b.IsZero() || a.Before(b) {
+		return a
+	}
+	return b
 }
 
 // talkTCP reads one message; a wrong one is an error, as nobody can inject it.
-func talkTCP(conn net.Conn, query []byte) (*dns.Msg, error) {
+// Its spelling does not matter for the same reason.
+func talkTCP(conn net.Conn, query []byte) (reply, error) {
 	framed := append(binary.BigEndian.AppendUint16(make([]byte, 0, 2+len(query)), uint16(len(query))), query...)
 	if _, err := conn.Write(framed); err != nil {
-		return nil, err
+		return reply{}, err
 	}
 	var size [2]byte
 	if _, err := io.ReadFull(conn, size[:]); err != nil {
-		return nil, err
+		return reply{}, err
 	}
 	buf := make([]byte, binary.BigEndian.Uint16(size[:]))
 	if _, err := io.ReadFull(conn, buf); err != nil {
-		return nil, err
+		return reply{}, err
 	}
 	return readReply(buf, query)
 }
 
-// readReply parses r if it answers the query: same ID, and the very question,
-// letter case included.
-func readReply(r, query []byte) (*dns.Msg, error) {
+// readReply parses r if it answers the query: same ID, and the very question. A
+// reply that spells the question in other letter case is marked so, whatever
+// else is the matter with it.
+func readReply(r, query []byte) (reply, error) {
 	if len(r) < headerSize || r[0] != query[0] || r[1] != query[1] {
-		return nil, errMismatch
+		return reply{}, errMismatch
 	}
 	flags := binary.BigEndian.Uint16(r[2:])
 	if flags&flagQR == 0 || flags&opcodeMask != 0 {
-		return nil, errMismatch
+		return reply{}, errMismatch
 	}
 	edns := query[11] == 1
 	rcode := int(flags & 0xf)
 	if len(r) == headerSize && edns && (rcode == rcodeFormErr || rcode == rcodeNotImp) {
-		return nil, errNoEDNS // such servers send the bare header
+		return reply{}, errNoEDNS // such servers send the bare header
 	}
 	end, _ := skipPlainName(query, headerSize)
 	end += 4
-	if binary.BigEndian.Uint16(r[4:]) != 1 || len(r) < end || !bytes.Equal(r[headerSize:end], query[headerSize:end]) {
-		return nil, errMismatch
+	if binary.BigEndian.Uint16(r[4:]) != 1 || len(r) < end || !sameQuestion(r[headerSize:end], query[headerSize:end]) {
+		return reply{}, errMismatch
 	}
+	out := reply{respelled: !bytes.Equal(r[headerSize:end], query[headerSize:end])}
 	if edns && (rcode == rcodeFormErr || rcode == rcodeNotImp) {
-		return nil, errNoEDNS
+		return out, errNoEDNS
 	}
 	if flags&flagTC != 0 {
-		return nil, errTruncated
+		return out, errTruncated
 	}
 	records := 0
 	for i := 6; i < headerSize; i += 2 {
 		records += int(binary.BigEndian.Uint16(r[i:]))
 	}
 	if records > maxUnpacked {
-		return nil, errSwollen
+		return out, errSwollen
 	}
 	m := new(dns.Msg)
 	if err := m.Unpack(r); err != nil {
-		return nil, err
+		return out, err
 	}
-	return m, nil
+	out.m = m
+	return out, nil
+}
+
+// sameQuestion compares two questions of one length, the names without regard to
+// the case of letters.
+func sameQuestion(a, b []byte) bool {
+	name := len(a) - 4
+	for i := range a {
+		x, y := a[i], b[i]
+		if i < name && 'A' <= x && x <= 'Z' {
+			x |= 0x20
+		}
+		if i < name && 'A' <= y && y <= 'Z' {
+			y |= 0x20
+		}
+		if x != y {
+			return false
+		}
+	}
+	return true
 }

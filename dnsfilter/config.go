@@ -25,7 +25,7 @@ type Config struct {
 	Limits Limits
 
 	Timeout    time.Duration // until a client has its answer; 0: 2.8 s
-	TryTimeout time.Duration // for one try of one upstream; 0: 900 ms
+	TryTimeout time.Duration // before an upstream is asked again, or the next one as well, while nothing is known of how long it takes; 0: 900 ms
 	TCPIdle    time.Duration // for one message of a TCP client; 0: 10 s
 	ProbeEvery time.Duration // between probes of idle upstreams; 0: 30 s, negative: none
 

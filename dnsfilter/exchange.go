@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"sallyport/rules"
@@ -14,48 +15,109 @@ import (
 // errTimeout says that nobody answered in time.
 var errTimeout = errors.New("no upstream answered in time")
 
+// A server that fails at once, as for want of a route, is tried so often, after
+// a pause.
+const (
+	mostTries  = 3
+	retryPause = 100 * time.Millisecond
+)
+
 // exchange asks the servers of a set about a name until one gives a usable
-// answer or ctx ends. A server that fails is followed by the next, and once
-// all were tried they are tried again, as datagrams get lost; servers that
-// answered, but not usefully, are not.
+// answer or ctx ends. One that takes longer than it usually does is joined by
+// the next, and goes on being waited for: the first usable answer counts,
+// whoever it is from. One that fails is followed by the next, and tried again
+// once all were; one that answered, but not usefully, is not.
 func (f *Filter) exchange(ctx context.Context, set *upstreamSet, name rules.Name, qtype uint16) (*answer, error) {
-	servers := set.order()
-	useless := make([]bool, len(servers))
-	left := len(servers)
-	var last error
-	for i := 0; left > 0 && i < 3*len(servers)+3; i++ {
-		u := servers[i%len(servers)]
-		if useless[i%len(servers)] {
-			continue
-		}
-		if ctx.Err() != nil {
-			break
-		}
-		a, err := f.try(ctx, u, name, qtype)
-		if err == nil {
-			return a, nil
-		}
-		last = fmt.Errorf("upstream %s: %w", u.text, err)
-		if !u.failed.Load() {
-			useless[i%len(servers)] = true
-			left--
+	var flying sync.WaitGroup
+	defer flying.Wait()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(errAnswered)
+	x := exchange{queue: set.order(), tries: map[*server]int{}}
+	done := make(chan tried, len(x.queue))
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-timer.C:
+			u := x.next()
+			if u == nil {
+				continue
+			}
+			flying.Go(func() { done <- f.try(ctx, u, name, qtype) })
+			timer.Reset(min(u.patience(f.cfg.TryTimeout), f.cfg.TryTimeout))
+		case t := <-done:
+			if t.err == nil {
+				return t.answer, nil
+			}
+			if pause, more := x.failed(t); more {
+				timer.Reset(pause)
+			} else {
+				return nil, x.last
+			}
+		case <-ctx.Done():
+			return nil, x.late()
 		}
 	}
-	if last == nil {
-		last = errTimeout
-	}
-	return nil, last
 }
 
-// try asks one server once.
-func (f *Filter) try(ctx context.Context, u *server, name rules.Name, qtype uint16) (*answer, error) {
-	ctx, cancel := context.WithTimeout(ctx, f.cfg.TryTimeout)
-	defer cancel()
+// exchange is one exchange's servers. One goroutine has it all to itself.
+type exchange struct {
+	queue []*server // that may be asked next
+	tries map[*server]int
+	out   int // being asked
+	last  error
+}
+
+// tried is the end of one try.
+type tried struct {
+	u      *server
+	answer *answer
+	heard  bool // it did answer
+	err    error
+}
+
+// next takes the server that is to be asked next; nil: there is none.
+func (x *exchange) next() *server {
+	if len(x.queue) == 0 {
+		return nil
+	}
+	u := x.queue[0]
+	x.queue = x.queue[1:]
+	x.tries[u]++
+	x.out++
+	return u
+}
+
+// failed takes note of a try that brought no answer, and tells when to ask the
+// next server, and whether there is anybody to ask or to wait for.
+func (x *exchange) failed(t tried) (pause time.Duration, more bool) {
+	x.out--
+	x.last = fmt.Errorf("upstream %s: %w", t.u.text, t.err)
+	if !t.heard && x.tries[t.u] < mostTries {
+		x.queue = append(x.queue, t.u)
+	}
+	if len(x.queue) > 0 && x.tries[x.queue[0]] > 0 {
+		pause = retryPause
+	}
+	return pause, x.out+len(x.queue) > 0
+}
+
+// late is the error of an exchange that ran out of time.
+func (x *exchange) late() error {
+	if x.last != nil {
+		return fmt.Errorf("%w; %w", x.last, errTimeout)
+	}
+	return errTimeout
+}
+
+// try asks one server.
+func (f *Filter) try(ctx context.Context, u *server, name rules.Name, qtype uint16) tried {
 	m, err := f.ask(ctx, u, name.String()+".", qtype, false)
 	if err != nil {
-		return nil, err
+		return tried{u: u, err: err}
 	}
-	return validate(m, name, qtype)
+	a, err := validate(m, name, qtype)
+	return tried{u: u, answer: a, heard: true, err: err}
 }
 
 // note records whether a server answered, and says so when that changed. One
@@ -64,7 +126,7 @@ func (f *Filter) try(ctx context.Context, u *server, name rules.Name, qtype uint
 func (f *Filter) note(u *server, up, probe bool, took time.Duration) {
 	now := f.clock()
 	u.failed.Store(!up)
-	u.mu.Lock()
+	u.plan.Lock()
 	switch {
 	case up:
 		u.heard.Store(int64(now))
@@ -72,7 +134,7 @@ func (f *Filter) note(u *server, up, probe bool, took time.Duration) {
 	case f.probes() && !probe && !u.down.Load():
 		u.next = now
 	}
-	u.mu.Unlock()
+	u.plan.Unlock()
 	if (up || probe || !f.probes()) && u.down.Swap(!up) == up {
 		if up {
 			f.cfg.Log.Info("upstream answers", "upstream", u.String())
@@ -81,6 +143,6 @@ func (f *Filter) note(u *server, up, probe bool, took time.Duration) {
 		}
 	}
 	if f.cfg.ObserveUpstream != nil {
-		f.cfg.ObserveUpstream(UpstreamTry{Addr: u.Addr, Up: up, Down: u.down.Load(), Latency: took})
+		f.cfg.ObserveUpstream(UpstreamTry{Addr: u.Addr, Up: up, Down: u.down.Load(), Latency: took, Respells: u.spelling(now) != spellingKept})
 	}
 }

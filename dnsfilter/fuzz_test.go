@@ -88,7 +88,7 @@ func FuzzAnswer(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, octets []byte, qtype uint16) {
-		asked, err := upstreamQuery("a.example.", qtype, true)
+		asked, err := upstreamQuery("a.example.", qtype, true, true)
 		if err != nil || !forwarded(qtype) {
 			return
 		}
@@ -96,12 +96,12 @@ func FuzzAnswer(f *testing.F) {
 			copy(octets, asked[:2])
 			copy(octets[headerSize:], asked[headerSize:headerSize+15])
 		}
-		m, err := readReply(octets, asked)
+		r, err := readReply(octets, asked)
 		if err != nil {
 			return
 		}
 		name := mustName(t, "a.example")
-		a, err := validate(m, name, qtype)
+		a, err := validate(r.m, name, qtype)
 		if err != nil {
 			return
 		}

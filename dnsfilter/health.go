@@ -66,9 +66,9 @@ func (f *Filter) probe(ctx context.Context) {
 // probeIfDue starts a probe unless one is running or it is too early for one.
 func (f *Filter) probeIfDue(ctx context.Context, u *server) {
 	now := f.clock()
-	u.mu.Lock()
+	u.plan.Lock()
 	due := now >= u.next
-	u.mu.Unlock()
+	u.plan.Unlock()
 	if !due || !u.probing.CompareAndSwap(false, true) {
 		return
 	}
@@ -86,13 +86,13 @@ func (f *Filter) probeIfDue(ctx context.Context, u *server) {
 func (f *Filter) probeOnce(ctx context.Context, u *server) {
 	defer f.work.Done()
 	defer u.probing.Store(false)
-	ctx, cancel := context.WithTimeout(ctx, f.cfg.TryTimeout)
+	ctx, cancel := context.WithTimeout(ctx, f.cfg.Timeout)
 	defer cancel()
 	if _, err := f.ask(ctx, u, ".", typeNS, true); err == nil || ctx.Err() == context.Canceled {
 		return
 	}
-	u.mu.Lock()
-	defer u.mu.Unlock()
+	u.plan.Lock()
+	defer u.plan.Unlock()
 	u.backoff = min(max(2*u.backoff, firstBackoff), lastBackoff)
 	u.next = f.clock() + u.backoff
 }

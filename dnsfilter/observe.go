@@ -47,4 +47,7 @@ type UpstreamTry struct {
 	Up      bool // it gave some answer, of whatever worth
 	Down    bool // it is taken not to answer anything, as its last probe found
 	Latency time.Duration
+	// Respells: it changes the letter case of questions, so that its answers are
+	// accepted without that protection, or asked for by TCP.
+	Respells bool
 }

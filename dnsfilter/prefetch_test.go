@@ -144,7 +144,7 @@ func aheadPace(t *testing.T, takes time.Duration, least, limit int) {
 // soon after the upstream is.
 func TestAheadBacksOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		const each = 2 * 6 // both families; an exchange tries a failing server so often
+		const each = 2 * mostTries // both families; an exchange tries a failing server so often
 		b := newAhead(t, "a.example")
 		b.breakDown(true)
 		b.serve()

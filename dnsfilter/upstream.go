@@ -93,9 +93,12 @@ type server struct {
 	heard   atomic.Int64 // when it last answered, on the filter's clock
 	probing atomic.Bool
 
-	mu      sync.Mutex
-	backoff time.Duration // of the probes, guarded by mu
-	next    time.Duration // earliest next probe, guarded by mu
+	rtt
+	spelled spellingState
+
+	plan    sync.Mutex    // guards the rest
+	backoff time.Duration // of the probes
+	next    time.Duration // earliest next probe
 }
 
 func newUpstreamSet(zone rules.Name, ups []Upstream) *upstreamSet {
@@ -106,12 +109,27 @@ func newUpstreamSet(zone rules.Name, ups []Upstream) *upstreamSet {
 	return set
 }
 
-// order lists the servers as they are to be tried: as configured, those that
-// failed later, and those that answer no probe last: anybody's slow name can
-// make one fail that is well.
+// order lists the servers as they are to be tried: as configured, those that are
+// much slower than another later, those that failed behind them, and those that
+// answer no probe last: anybody's slow name can make one fail that is well.
 func (s *upstreamSet) order() []*server {
 	list := slices.Clone(s.servers)
-	slices.SortStableFunc(list, func(a, b *server) int { return cmp.Compare(a.rank(), b.rank()) })
+	if len(list) == 1 {
+		return list
+	}
+	least := time.Duration(0)
+	for _, u := range list {
+		if t := u.usual(); t > 0 && u.rank() == 0 && (least == 0 || t < least) {
+			least = t
+		}
+	}
+	place := func(u *server) int {
+		if r := u.rank(); r > 0 || least == 0 || u.usual() <= least+slower {
+			return 2 * r
+		}
+		return 1
+	}
+	slices.SortStableFunc(list, func(a, b *server) int { return cmp.Compare(place(a), place(b)) })
 	return list
 }
 

@@ -74,7 +74,8 @@ warning, failed, unfinished, not_tried); each of "destinations" has "host",
 clients and rules), "dns", and "addresses", each with "status", "problem", "tries"
 (2, where the first timed out), "tcp", "tls" and "http"; "not_tried" has what
 could not be tried, and why; "no_route" the families that this host has no route
-for.
+for; "upstreams" how often each resolver answered, and "respells" where it changes
+the letter case of questions, so that its answers are easier to forge.
 
 Exit status: 0 everything works, warnings included; 1 something fails; 2 it
 could not be asked: a wrong configuration, nothing to try, interrupted before
@@ -238,6 +239,7 @@ func (u *upstreamTries) note(t dnsfilter.UpstreamTry) {
 	} else {
 		one.Failed++
 	}
+	one.Respells = one.Respells || t.Respells
 }
 
 // list returns the counts in the order of the configuration.
@@ -248,7 +250,7 @@ func (u *upstreamTries) list(order []dnsfilter.Upstream) []preflight.Upstream {
 	for _, up := range order {
 		one := preflight.Upstream{Upstream: up.String()}
 		if seen := u.seen[up.Addr]; seen != nil {
-			one.Answered, one.Failed = seen.Answered, seen.Failed
+			one.Answered, one.Failed, one.Respells = seen.Answered, seen.Failed, seen.Respells
 		}
 		out = append(out, one)
 	}

@@ -5,10 +5,13 @@ package main
 import (
 	"bytes"
 	"errors"
+	"net/netip"
 	"strings"
 	"testing"
 
 	"sallyport/cmd/sallyport/preflight"
+	"sallyport/dnsfilter"
+	"sallyport/rules"
 )
 
 func TestPreflightStatus(t *testing.T) {
@@ -58,5 +61,26 @@ func TestProgressCounts(t *testing.T) {
 	}
 	if (&progressBar{}).count("destinations") != nil {
 		t.Error("a bar that nobody sees is drawn")
+	}
+}
+
+// A resolver that changes the letter case of questions works, and is a finding
+// of its own: it is not taken for one that is down or firewalled.
+func TestPreflightRespellingResolver(t *testing.T) {
+	tries := upstreamTries{seen: map[netip.AddrPort]*preflight.Upstream{}}
+	up := dnsfilter.Upstream{Proto: rules.UDPProto, Addr: netip.MustParseAddrPort("192.0.2.53:53")}
+	tries.note(dnsfilter.UpstreamTry{Addr: up.Addr, Up: true, Respells: true})
+	tries.note(dnsfilter.UpstreamTry{Addr: up.Addr, Up: true})
+	r := &preflight.Report{}
+	r.SetUpstreams(tries.list([]dnsfilter.Upstream{up}))
+	if len(r.Upstreams) != 1 || r.Upstreams[0] != (preflight.Upstream{Upstream: "udp://192.0.2.53:53", Answered: 2, Respells: true}) {
+		t.Errorf("%+v", r.Upstreams)
+	}
+	var b bytes.Buffer
+	if err := r.Write(&b, false); err != nil {
+		t.Fatal(err)
+	}
+	if got := b.String(); !strings.Contains(got, "warning: resolver udp://192.0.2.53:53 changes the letter case") || strings.Contains(got, "failed") {
+		t.Errorf("%s", got)
 	}
 }

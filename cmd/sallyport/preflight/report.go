@@ -50,6 +50,7 @@ type Upstream struct {
 	Upstream string `json:"upstream"`
 	Answered int    `json:"answered"`
 	Failed   int    `json:"failed"`
+	Respells bool   `json:"respells,omitempty"` // it changes the letter case of questions
 }
 
 // SetUpstreams says how often each resolver answered. Where none did at all, the

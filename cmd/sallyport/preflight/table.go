@@ -44,6 +44,9 @@ func (r *Report) Write(w io.Writer, color bool) error {
 	}
 	for _, u := range r.Upstreams {
 		fmt.Fprintf(w, "resolver %s: %d answered, %d not\n", u.Upstream, u.Answered, u.Failed)
+		if u.Respells {
+			fmt.Fprintf(w, "warning: resolver %s changes the letter case of questions, or something between does: its answers are used, but are easier to forge; ask it by tcp://, or use another\n", u.Upstream)
+		}
 	}
 	fmt.Fprintln(w)
 	_, err := fmt.Fprintln(w, r.Sentence())

@@ -1,0 +1,128 @@
+// Upstreams that are slow: how long they are waited for, and who is asked beside
+// them.
+
+package dnsfilter
+
+import (
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/miekg/dns"
+)
+
+// TestPatience holds the times against RFC 6298, section 2, worked by hand: in
+// milliseconds, SRTT and RTTVAR after each sample.
+func TestPatience(t *testing.T) {
+	var u rtt
+	if p := u.patience(900 * time.Millisecond); p != 900*time.Millisecond {
+		t.Errorf("at first %v", p)
+	}
+	for _, c := range []struct{ sample, srtt, dev, patience float64 }{
+		{200, 200, 100, 600},            // (2.2): R, R/2
+		{200, 200, 75, 500},             // (2.3): RTTVAR 3/4, no change
+		{1000, 300, 256.25, 1325},       // 75*3/4 + 800/4; 200*7/8 + 1000/8
+		{3000, 637.5, 867.1875, 1400},   // bounded
+		{1, 557.9375, 809.515625, 1400}, // 867.1875*3/4 + 636.5/4
+	} {
+		u.took(time.Duration(c.sample * 1e6))
+		near := func(a time.Duration, ms float64) bool { return (a - time.Duration(ms*1e6)).Abs() < time.Microsecond }
+		if !near(u.srtt, c.srtt) || !near(u.dev, c.dev) || !near(u.patience(0), c.patience) {
+			t.Errorf("after %v ms: %v %v %v, want %v %v %v", c.sample, u.srtt, u.dev, u.patience(0), c.srtt, c.dev, c.patience)
+		}
+	}
+	var quick rtt
+	for range 50 {
+		quick.took(time.Millisecond)
+	}
+	if p := quick.patience(0); p != leastPatience {
+		t.Errorf("of a quick one %v", p)
+	}
+}
+
+// TestLateAnswer holds that an answer counts until the deadline, whichever copy of
+// the question it answers: RFC 1035, section 4.2.1, has a client wait for two to
+// five seconds before it asks again.
+func TestLateAnswer(t *testing.T) {
+	b := newBench(t, func(c *Config) { c.TryTimeout = 50 * time.Millisecond }, "*.example")
+	asked := 0
+	var mu sync.Mutex
+	release := make(chan struct{})
+	b.up.answerWith(func(_ dns.ResponseWriter, r *dns.Msg) bool {
+		mu.Lock()
+		if asked++; asked == 3 {
+			close(release)
+		}
+		first := asked == 1
+		mu.Unlock()
+		if first {
+			<-release // it answers the first copy, after two more came
+		}
+		return !first
+	})
+	if r := b.ask("a.example.", dns.TypeA); !slices.Equal(data(r), []string{"192.0.1.10"}) {
+		t.Errorf("answered %v", r)
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	b.up.mu.Lock()
+	defer b.up.mu.Unlock()
+	for _, m := range b.up.raw {
+		if m.Id != b.up.raw[0].Id || m.Question[0].Name != b.up.raw[0].Question[0].Name {
+			t.Errorf("a copy differs: %v", m.Question)
+		}
+	}
+}
+
+// TestSlowUpstreamIsJoined holds that an upstream which never answers keeps
+// nobody from the answer of the next one, and that a slow one's answer counts
+// where the next one has none.
+func TestSlowUpstreamIsJoined(t *testing.T) {
+	slow := newAuthority(t)
+	release := make(chan struct{})
+	b := newBench(t, func(c *Config) {
+		c.Upstreams = append(slow.upstream(), c.Upstreams...)
+		c.TryTimeout = 50 * time.Millisecond
+	}, "*.example")
+	slow.answerWith(func(dns.ResponseWriter, *dns.Msg) bool { <-release; return false })
+	if r := b.ask("a.example.", dns.TypeA); !slices.Equal(data(r), []string{"192.0.1.10"}) {
+		t.Errorf("with a slow one first: %v", r)
+	}
+	u := b.resolver.Load().root.servers[0]
+	if !u.failed.Load() || b.resolver.Load().root.order()[0] == u {
+		t.Error("the slow one is still asked first")
+	}
+	b.up.answerWith(func(w dns.ResponseWriter, r *dns.Msg) bool {
+		w.WriteMsg(new(dns.Msg).SetRcode(r, dns.RcodeServerFailure))
+		close(release)
+		return true
+	})
+	if r := b.ask("b.example.", dns.TypeA); !slices.Equal(data(r), []string{"192.0.1.11"}) {
+		t.Errorf("the next one fails: %v", r)
+	}
+}
+
+// TestOrder holds in which order upstreams are asked.
+func TestOrder(t *testing.T) {
+	of := func(took time.Duration, failed, down bool) *server {
+		u := &server{}
+		if took > 0 {
+			u.took(took)
+		}
+		u.failed.Store(failed)
+		u.down.Store(down)
+		return u
+	}
+	const ms = time.Millisecond
+	servers := []*server{
+		of(10*ms, true, true), of(10*ms, true, false), of(900*ms, false, false), of(450*ms, false, false), of(60*ms, false, false), of(0, false, false),
+	}
+	var got []int
+	for _, u := range (&upstreamSet{servers: servers}).order() {
+		got = append(got, slices.Index(servers, u))
+	}
+	if want := []int{3, 4, 5, 2, 1, 0}; !slices.Equal(got, want) {
+		t.Errorf("order %v, want %v", got, want)
+	}
+}

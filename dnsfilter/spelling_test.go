@@ -1,0 +1,201 @@
+// Upstreams that do not give the letter case of a question back.
+
+package dnsfilter
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/miekg/dns"
+
+	"sallyport/rules"
+)
+
+// spelled has enough letters for 0x20 never to be all of one case.
+const spelled = "abcdefghijklmnopqrstuvwxyz.a.example"
+
+// TestRespelled holds that an upstream which answers in another letter case is
+// used all the same: RFC 1035, section 2.3.3, compares names without regard to
+// case, and no RFC demands that it is kept. It is warned of once, marked in the
+// metrics, and looked at again after an hour.
+func TestRespelled(t *testing.T) {
+	for what, c := range map[string]struct {
+		proto  rules.Proto
+		change func(string) string
+		only   string // the network on which it happens; "": both
+		noTCP  bool
+		warn   string
+		first  []string // networks of the first question, in order
+		later  []string // of the next one
+	}{
+		"lower case":           {rules.UDPProto, strings.ToLower, "", false, "port and ID alone", []string{"udp", "tcp"}, []string{"udp"}},
+		"upper case":           {rules.UDPProto, strings.ToUpper, "", false, "port and ID alone", []string{"udp", "tcp"}, []string{"udp"}},
+		"only in datagrams":    {rules.UDPProto, strings.ToLower, "udp", false, "somebody else may answer", []string{"udp", "tcp"}, []string{"tcp"}},
+		"where TCP is shut":    {rules.UDPProto, strings.ToLower, "", true, "port and ID alone", []string{"udp", "udp", "udp"}, []string{"udp"}},
+		"by TCP: no one cares": {rules.TCPProto, strings.ToLower, "", false, "", []string{"tcp"}, []string{"tcp"}},
+	} {
+		t.Run(what, func(t *testing.T) {
+			var logged lockedText
+			var mu sync.Mutex
+			marked := false
+			b := newBench(t, func(cfg *Config) {
+				cfg.Upstreams[0].Proto = c.proto
+				cfg.Log = slog.New(slog.NewTextHandler(&logged, nil))
+				cfg.ObserveUpstream = func(u UpstreamTry) { mu.Lock(); marked = u.Respells; mu.Unlock() }
+				if c.noTCP {
+					cfg.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+						if network == "tcp" {
+							return nil, errors.New("connection refused")
+						}
+						return dialLiteral(ctx, network, address)
+					}
+				}
+			}, "*.example")
+			var kept []bool
+			b.up.answerWith(func(w dns.ResponseWriter, r *dns.Msg) bool {
+				network := w.LocalAddr().Network()
+				mu.Lock()
+				kept = append(kept, strings.ToLower(r.Question[0].Name) != r.Question[0].Name)
+				mu.Unlock()
+				m := b.up.reply(r)
+				rr, _ := dns.NewRR(strings.ToLower(r.Question[0].Name) + " 300 IN A 192.0.1.10")
+				m.Answer, m.Ns, m.Rcode = []dns.RR{rr}, nil, 0
+				if c.only == "" || c.only == network {
+					m.Question[0].Name = c.change(m.Question[0].Name)
+				}
+				w.WriteMsg(m)
+				return true
+			})
+			networks := func(name string) (list []string) {
+				b.up.asked()
+				if r := b.ask(name+".", dns.TypeA); !slices.Equal(data(r), []string{"192.0.1.10"}) {
+					t.Fatalf("answered %v", r)
+				}
+				for _, q := range b.up.asked() {
+					list = append(list, q[:3])
+				}
+				return list
+			}
+			if got := networks(spelled); !slices.Equal(got, c.first) {
+				t.Errorf("asked by %q, want %q", got, c.first)
+			}
+			mu.Lock()
+			kept = nil
+			mu.Unlock()
+			if got := networks("x" + spelled); !slices.Equal(got, c.later) || kept[0] {
+				t.Errorf("then asked by %q in mixed case %t, want %q", got, kept, c.later)
+			}
+			mu.Lock()
+			if marked != (c.warn != "") {
+				t.Errorf("marked %t", marked)
+			}
+			mu.Unlock()
+			b.advance(spellingRecheck)
+			if got := networks("y" + spelled); !slices.Equal(got, c.first) {
+				t.Errorf("an hour later asked by %q, want %q", got, c.first)
+			}
+			if n := strings.Count(logged.String(), "level=WARN"); c.warn == "" && n != 0 || c.warn != "" && (n != 1 || !strings.Contains(logged.String(), c.warn)) {
+				t.Errorf("logged %s", logged.String())
+			}
+		})
+	}
+}
+
+// TestKeptAgain holds that an upstream which was mended has the protection again.
+func TestKeptAgain(t *testing.T) {
+	b := newBench(t, nil, "*.example")
+	var mu sync.Mutex
+	lower := true
+	b.up.answerWith(func(w dns.ResponseWriter, r *dns.Msg) bool {
+		mu.Lock()
+		defer mu.Unlock()
+		m := b.up.reply(r)
+		if lower {
+			m.Question[0].Name = strings.ToLower(m.Question[0].Name)
+		}
+		w.WriteMsg(m)
+		return true
+	})
+	b.ask(spelled+".", dns.TypeA)
+	u := b.resolver.Load().root.servers[0]
+	if u.spelling(b.clock()) != spellingIgnored {
+		t.Fatal("not noticed")
+	}
+	mu.Lock()
+	lower = false
+	mu.Unlock()
+	b.advance(spellingRecheck)
+	b.ask("x"+spelled+".", dns.TypeA)
+	if u.spelling(b.clock()) != spellingKept || u.spelled.how.Load() != spellingKept {
+		t.Error("still taken to change the spelling")
+	}
+}
+
+// TestForgedSpelling holds that one forged datagram with the right port and ID
+// neither counts nor switches the protection off.
+func TestForgedSpelling(t *testing.T) {
+	b := newBench(t, nil, "*.example")
+	b.up.answerWith(func(w dns.ResponseWriter, r *dns.Msg) bool {
+		if w.LocalAddr().Network() == "udp" {
+			m := new(dns.Msg).SetReply(r)
+			m.Question[0].Name = strings.ToLower(m.Question[0].Name)
+			rr, _ := dns.NewRR(m.Question[0].Name + " 300 IN A 192.0.1.66")
+			m.Answer = []dns.RR{rr}
+			w.WriteMsg(m)
+		}
+		m := new(dns.Msg).SetReply(r)
+		rr, _ := dns.NewRR(spelled + ". 300 IN A 192.0.1.10")
+		m.Answer = []dns.RR{rr}
+		w.WriteMsg(m)
+		return true
+	})
+	if r := b.ask(spelled+".", dns.TypeA); !slices.Equal(data(r), []string{"192.0.1.10"}) {
+		t.Errorf("answered %v", r)
+	}
+	if u := b.resolver.Load().root.servers[0]; u.spelling(b.clock()) != spellingKept {
+		t.Error("the protection is off")
+	}
+}
+
+// TestSameQuestion holds that only letters of the name may differ: type 65 and
+// type 97 are a capital and a small letter, too.
+func TestSameQuestion(t *testing.T) {
+	for _, c := range []struct {
+		a, b string
+		want bool
+	}{
+		{"\x01a\x00\x00\x41\x00\x01", "\x01A\x00\x00\x41\x00\x01", true},
+		{"\x01a\x00\x00\x41\x00\x01", "\x01a\x00\x00\x61\x00\x01", false},
+		{"\x01a\x00\x00\x41\x00\x01", "\x01b\x00\x00\x41\x00\x01", false},
+		{"\x01@\x00\x00\x41\x00\x01", "\x01`\x00\x00\x41\x00\x01", false},
+	} {
+		if got := sameQuestion([]byte(c.a), []byte(c.b)); got != c.want {
+			t.Errorf("%q and %q: %t", c.a, c.b, got)
+		}
+	}
+}
+
+// lockedText is a log that several write to.
+type lockedText struct {
+	mu sync.Mutex
+	b  strings.Builder
+}
+
+func (l *lockedText) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedText) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
