@@ -45,7 +45,7 @@ func TestPatience(t *testing.T) {
 // the question it answers: RFC 1035, section 4.2.1, has a client wait for two to
 // five seconds before it asks again.
 func TestLateAnswer(t *testing.T) {
-	b := newBench(t, func(c *Config) { c.TryTimeout = 50 * time.Millisecond }, "*.example")
+	b := newBench(t, func(c *setup) { c.TryTimeout = 50 * time.Millisecond }, "*.example")
 	asked := 0
 	var mu sync.Mutex
 	release := make(chan struct{})
@@ -81,7 +81,7 @@ func TestLateAnswer(t *testing.T) {
 func TestSlowUpstreamIsJoined(t *testing.T) {
 	slow := newAuthority(t)
 	release := make(chan struct{})
-	b := newBench(t, func(c *Config) {
+	b := newBench(t, func(c *setup) {
 		c.Upstreams = append(slow.upstream(), c.Upstreams...)
 		c.TryTimeout = 50 * time.Millisecond
 	}, "*.example")
@@ -89,8 +89,8 @@ func TestSlowUpstreamIsJoined(t *testing.T) {
 	if r := b.ask("a.example.", dns.TypeA); !slices.Equal(data(r), []string{"192.0.1.10"}) {
 		t.Errorf("with a slow one first: %v", r)
 	}
-	u := b.resolver.Load().root.servers[0]
-	if !u.failed.Load() || b.resolver.Load().root.order()[0] == u {
+	u := b.current().root.servers[0]
+	if !u.failed.Load() || b.current().root.order()[0] == u {
 		t.Error("the slow one is still asked first")
 	}
 	b.up.answerWith(func(w dns.ResponseWriter, r *dns.Msg) bool {

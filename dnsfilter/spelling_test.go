@@ -11,7 +11,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/miekg/dns"
 
@@ -45,7 +44,7 @@ func TestRespelled(t *testing.T) {
 			var logged lockedText
 			var mu sync.Mutex
 			marked := false
-			b := newBench(t, func(cfg *Config) {
+			b := newBench(t, func(cfg *setup) {
 				cfg.Upstreams[0].Proto = c.proto
 				cfg.Log = slog.New(slog.NewTextHandler(&logged, nil))
 				cfg.ObserveUpstream = func(u UpstreamTry) { mu.Lock(); marked = u.Respells; mu.Unlock() }
@@ -124,7 +123,7 @@ func TestKeptAgain(t *testing.T) {
 		return true
 	})
 	b.ask(spelled+".", dns.TypeA)
-	u := b.resolver.Load().root.servers[0]
+	u := b.current().root.servers[0]
 	if u.spelling(b.clock()) != spellingIgnored {
 		t.Fatal("not noticed")
 	}
@@ -159,7 +158,7 @@ func TestForgedSpelling(t *testing.T) {
 	if r := b.ask(spelled+".", dns.TypeA); !slices.Equal(data(r), []string{"192.0.1.10"}) {
 		t.Errorf("answered %v", r)
 	}
-	if u := b.resolver.Load().root.servers[0]; u.spelling(b.clock()) != spellingKept {
+	if u := b.current().root.servers[0]; u.spelling(b.clock()) != spellingKept {
 		t.Error("the protection is off")
 	}
 }
