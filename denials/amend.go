@@ -18,6 +18,7 @@ type Amendment struct {
 	Key     string // features, version, ports, sources, or addresses.PARTY
 	Value   string // its new value, as TOML
 	Rule    string // instead: a whole [[rule]], as TOML
+	Ask     string // not "": why it is a question, and written as a comment only
 }
 
 // Amend returns text, which c was read from, with the amendments made. An
@@ -30,6 +31,7 @@ func Amend(c *rules.Config, text []byte, list []Amendment) ([]byte, error) {
 			e.lines = append(append(e.lines, ""), strings.Split(strings.TrimRight(m.Rule, "\n"), "\n")...)
 			continue
 		}
+		e.ask = m.Ask
 		i := slices.IndexFunc(c.Clients, func(cl *rules.Client) bool { return cl.Name == m.Client })
 		if i < 0 {
 			return nil, fmt.Errorf("there is no client %q", m.Client)
@@ -42,7 +44,10 @@ func Amend(c *rules.Config, text []byte, list []Amendment) ([]byte, error) {
 }
 
 // A textEditor changes lines of TOML.
-type textEditor struct{ lines []string }
+type textEditor struct {
+	lines []string
+	ask   string // why what is set is written as a comment only; "": it is set
+}
 
 // A section is a table's lines: its header, and where the next one begins.
 type section struct {
@@ -132,10 +137,27 @@ func (e *textEditor) bind(all []section, own section, party, value string) error
 			return fmt.Errorf("addresses is written as an inline table")
 		}
 	}
-	last := all[len(all)-1]
-	at := e.contentEnd(last)
-	e.lines = slices.Insert(e.lines, at, "[client.addresses]", party+" = "+value)
+	at := e.contentEnd(all[len(all)-1])
+	const header = "[client.addresses]"
+	if e.ask == "" {
+		e.lines = slices.Insert(e.lines, at, header, party+" = "+value)
+		return nil
+	}
+	if i := slices.Index(e.lines[at:], "# "+header); i >= 0 && !slices.ContainsFunc(e.lines[at:at+i], uncommented) {
+		e.lines = slices.Insert(e.lines, at+i+1, commented(e.ask, removeHash, party+" = "+value)...) // another party was asked about
+		return nil
+	}
+	e.lines = slices.Insert(e.lines, at, commented(e.ask, removeHash, header, party+" = "+value)...)
 	return nil
+}
+
+// removeHash says how a comment becomes the change that it is about.
+const removeHash = "remove the # of what is below"
+
+// uncommented tells whether a line is neither a comment nor empty.
+func uncommented(line string) bool {
+	line = strings.TrimSpace(line)
+	return line != "" && line[0] != '#'
 }
 
 // keys lists the statements of a section.
@@ -161,6 +183,10 @@ func (e *textEditor) set(s section, key, value string) {
 		if k.Text != key {
 			continue
 		}
+		if e.ask != "" {
+			e.lines = slices.Insert(e.lines, k.Last, commented(e.ask, "put this line in place of the one above, without the #", key+" = "+value)...)
+			return
+		}
 		head, old, _ := strings.Cut(e.lines[k.Line-1], "=")
 		line := head + "= " + value
 		if at := rules.CommentAt(old); k.Last == k.Line && at >= 0 {
@@ -169,5 +195,9 @@ func (e *textEditor) set(s section, key, value string) {
 		e.lines = slices.Replace(e.lines, k.Line-1, k.Last, line)
 		return
 	}
-	e.lines = slices.Insert(e.lines, e.contentEnd(s), key+" = "+value)
+	lines := []string{key + " = " + value}
+	if e.ask != "" {
+		lines = commented(e.ask, removeHash, lines...)
+	}
+	e.lines = slices.Insert(e.lines, e.contentEnd(s), lines...)
 }

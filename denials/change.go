@@ -25,6 +25,7 @@ type change struct {
 	bind     map[string]string // party -> name or address, to add
 	source   netip.Addr        // to add to the client's sources
 	site     *siteRule         // else: a rule to add
+	ask      string            // the question that it is; "": the configuration speaks for it
 }
 
 // documented returns the change that puts the nearest documented rule in
@@ -130,8 +131,24 @@ func (c *change) key() string {
 	return fmt.Sprintf("set\x00%s\x00%d\x00%q\x00%s\x00%v\x00%v\x00%s", c.client, c.profile, c.features, c.version, c.ports, c.bind, addrText(c.source))
 }
 
+// party is the same for changes that put another name or address in the same
+// place.
+func (c *change) party() string {
+	if c.source.IsValid() {
+		return "source\x00" + c.client
+	}
+	return fmt.Sprintf("bind\x00%s\x00%q", c.client, slices.Sorted(maps.Keys(c.bind)))
+}
+
 // title says in one line what to do.
 func (c *change) title() string {
+	if c.ask != "" {
+		return "find out who " + c.who() + " is, then " + c.doing()
+	}
+	return c.doing()
+}
+
+func (c *change) doing() string {
 	var parts []string
 	if len(c.features) > 0 {
 		parts = append(parts, "turn on "+plural(len(c.features), "feature", "features")+" "+strings.Join(c.features, " and "))
@@ -169,7 +186,7 @@ func (c *change) amendments(s *Site) []Amendment {
 	}
 	var out []Amendment
 	set := func(key, value string) {
-		out = append(out, Amendment{Client: c.client, Profile: c.profile, Key: key, Value: value})
+		out = append(out, Amendment{Client: c.client, Profile: c.profile, Key: key, Value: value, Ask: c.ask})
 	}
 	if len(c.features) > 0 {
 		list := slices.Clone(cl.Profiles[c.profile].Features)

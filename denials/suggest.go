@@ -18,7 +18,8 @@ type Suggestion struct {
 	Client     string
 	Where      string   // where TOML goes
 	TOML       string   // "": nothing to change
-	Also       []string // what else it would permit
+	For        []string // the clients and sources that gain by it
+	Also       []string // all that it would permit but what was denied
 	Loses      []string // what it would no longer permit
 	Warnings   []string // that check would have about it
 	Why        string   // why there is nothing to change, or what to consider
@@ -27,6 +28,8 @@ type Suggestion struct {
 	Verified   bool     // the changed configuration was compiled, and permits every group
 	Groups     []*Group
 	Count      uint64
+	Gains      []rules.Gain // all that it would permit
+	Asks       bool         // only the denied client's attempt speaks for it: TOML is a comment
 
 	rank   int // of Documented, the best first
 	change *change
@@ -39,16 +42,25 @@ var documentedTexts = [...]string{
 	"documented for another port, protocol or role",
 	"beside a documented name",
 	"not documented",
+	"nothing but the attempt says who that is",
 }
 
+// unknownParty is the place in documentedTexts of what only the attempt says.
+const unknownParty = len(documentedTexts) - 1
+
 // Suggest returns what would permit the groups, the change for the most
-// denials first; byDocument: the best documented first. At most n are tried
-// out and returned, 0: all.
+// denials first; byDocument: the best documented first; in any case those last
+// that only the denied clients' attempts speak for, one of each party. At most n
+// are tried out and returned, 0: all.
 func (s *Site) Suggest(groups []*Group, n int, byDocument bool) []*Suggestion {
 	found := map[string]*Suggestion{}
+	asked := map[string]string{} // party -> the change that asks who it is
 	var out []*Suggestion
 	for _, g := range groups {
 		sg := s.suggest(g)
+		if sg.Asks {
+			s.askOnce(sg, asked)
+		}
 		key := string(sg.Cure) + "\x00" + sg.Client + "\x00" + sg.Why
 		if sg.change != nil {
 			key = sg.change.key()
@@ -64,7 +76,7 @@ func (s *Site) Suggest(groups []*Group, n int, byDocument bool) []*Suggestion {
 		if byDocument {
 			return cmp.Or(cmp.Compare(a.rank, b.rank), cmp.Compare(b.Count, a.Count))
 		}
-		return cmp.Compare(b.Count, a.Count)
+		return cmp.Or(cmp.Compare(b2i(a.Asks), b2i(b.Asks)), cmp.Compare(b.Count, a.Count))
 	})
 	out = page(out, 0, n)
 	for i := 0; i < len(out); i++ {
@@ -108,6 +120,7 @@ func (s *Site) suggest(g *Group) *Suggestion {
 		}
 		sg.Cure = cureOfChange(sg.change)
 		sg.rank = documentedness(&d, sg.Cure)
+		s.vouch(sg)
 		if d.Nearest != nil {
 			sg.Source = d.Nearest.Source()
 		}
@@ -137,11 +150,47 @@ func (s *Site) suggestSource(sg *Suggestion, a *rules.Attempt) {
 			sg.Cure, sg.Client = CureBinding, cl.Name
 			sg.change = &change{client: cl.Name, source: a.Client.Addr()}
 			sg.rank = 0
+			s.vouch(sg)
 			return
 		}
 	}
 	sg.Cure = CureNever
 	sg.Why = "unknown_client: no [[client]] covers the address, and none may reach this; add the address to the sources of a client first"
+}
+
+// vouch marks a suggestion that only the denied client's attempt speaks for.
+func (s *Site) vouch(sg *Suggestion) {
+	if sg.change == nil {
+		return
+	}
+	if why := s.unvouched(sg.change); why != "" {
+		sg.Asks, sg.rank, sg.change.ask = true, unknownParty, why
+	}
+}
+
+// askOnce asks about the first candidate for a party only: for another one a
+// rule is proposed, or, where it is a source, nothing.
+func (s *Site) askOnce(sg *Suggestion, asked map[string]string) {
+	party, key := sg.change.party(), sg.change.key()
+	if first, known := asked[party]; !known {
+		asked[party] = key
+		return
+	} else if first == key {
+		return
+	}
+	sg.Asks = false
+	if sg.change.source.IsValid() {
+		sg.change, sg.Cure = nil, CureNever
+		sg.Why = "unknown_client: no [[client]] covers these addresses; " + sg.Client + " may reach this: add those that are it to its sources"
+		sg.Groups[0].Cure = sg.Cure
+		return
+	}
+	r := s.recordOf(sg.Groups[0])
+	a, d, _ := s.Ask(&r)
+	sg.change = nil
+	s.suggestRule(sg, &a, &d)
+	sg.Cure, sg.rank = CureRule, documentedness(&d, CureRule)
+	sg.Groups[0].Cure = sg.Cure
 }
 
 // withinHost tells whether an attempt wants an address that is nobody else's

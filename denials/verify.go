@@ -4,7 +4,6 @@ package denials
 
 import (
 	"fmt"
-	"net/netip"
 	"slices"
 	"strings"
 
@@ -24,7 +23,7 @@ func (s *Site) verify(sg *Suggestion) (rest []*Suggestion) {
 	sg.Title = sg.change.title()
 	list := sg.change.amendments(s)
 	sg.Where, sg.TOML = s.snippet(list)
-	changed, _, err := s.with(list)
+	changed, _, err := s.with(answered(list))
 	if err != nil {
 		sg.Why = "not tried out: " + err.Error()
 		return nil
@@ -40,7 +39,7 @@ func (s *Site) verify(sg *Suggestion) (rest []*Suggestion) {
 		return s.instead(sg, missed)
 	}
 	sg.Verified = len(missed) == 0
-	sg.Also, sg.Loses = s.differences(changed, sg)
+	sg.differ(s.Policy, changed.Policy)
 	sg.Warnings = newWarnings(s.Problems, changed.Problems)
 	switch {
 	case sg.change.version != "":
@@ -50,7 +49,7 @@ func (s *Site) verify(sg *Suggestion) (rest []*Suggestion) {
 	case len(sg.change.bind) > 0:
 		sg.Why = "only if that is where the party is"
 	case sg.change.source.IsValid():
-		sg.Why = "only if that is whose address it is"
+		sg.Why = "only if that is whose address it is; it then has all that " + sg.Client + " has: " + extent(sg.Gains)
 	default:
 		sg.Why = s.whyExpired(sg.change.rule)
 	}
@@ -87,95 +86,13 @@ func (s *Site) instead(sg *Suggestion, missed []*Group) (rest []*Suggestion) {
 	return append(rest[1:], s.verify(sg)...)
 }
 
-// differences asks both policies about everything that is documented for the
-// client, and returns what only the changed one permits, and what it no
-// longer does.
-func (s *Site) differences(changed *Site, sg *Suggestion) (gains, losses []string) {
-	cl := changed.client(sg.change.client)
-	if cl == nil || len(cl.Sources) == 0 {
-		return nil, nil
+// answered makes amendments of those that were to be asked about.
+func answered(list []Amendment) []Amendment {
+	list = slices.Clone(list)
+	for i := range list {
+		list[i].Ask = ""
 	}
-	from := cl.Sources[0].Addr()
-	if sg.change.source.IsValid() {
-		from = sg.change.source
-	}
-	asked := map[string]bool{}
-	for _, g := range sg.Groups {
-		asked[endpoint(g.Host, g.Port, g.Proto)] = true
-	}
-	for _, cp := range cl.Profiles {
-		for _, r := range cp.Profile.Rules {
-			gain, loss := difference(s, changed, cl, &cp, r, from, asked)
-			if len(gain) > 0 {
-				gains = append(gains, r.String()+": "+strings.Join(gain, ", "))
-			}
-			if len(loss) > 0 {
-				losses = append(losses, r.String()+": "+strings.Join(loss, ", "))
-			}
-		}
-	}
-	return gains, losses
-}
-
-// difference asks about one rule's destinations, on the first port of each of
-// its ranges.
-func difference(s, changed *Site, cl *rules.Client, cp *rules.ClientProfile, r *rules.Rule, from netip.Addr, asked map[string]bool) (gain, loss []string) {
-	for _, a := range questions(s, cl, cp, r, from) {
-		before, after := rank(s.Policy.Decide(a)), rank(changed.Policy.Decide(a))
-		text := endpoint(destination(&a), a.Dest.Port(), a.Proto.String())
-		switch {
-		case after == 2 && before < 2 && !asked[text] && !slices.Contains(gain, text):
-			gain = append(gain, text)
-		case after < 2 && before == 2 && !slices.Contains(loss, text):
-			loss = append(loss, text)
-		}
-	}
-	return gain, loss
-}
-
-// questions makes the attempts that a rule is about, with the ports as they
-// are in either configuration.
-func questions(s *Site, cl *rules.Client, cp *rules.ClientProfile, r *rules.Rule, from netip.Addr) []rules.Attempt {
-	var out []rules.Attempt
-	tcp, udp := cp.PortsOf(r)
-	if r.Any {
-		tcp, udp = rules.Ports{{First: 443, Last: 443}}, nil
-	}
-	oldTCP, oldUDP := cp.Profile.DefaultPorts(r)
-	if old := s.client(cl.Name); old != nil {
-		for i := range old.Profiles {
-			if o := &old.Profiles[i]; o.Profile == cp.Profile && o.Role == cp.Role && !r.Any {
-				oldTCP, oldUDP = o.PortsOf(r)
-			}
-		}
-	}
-	ask := func(d rules.Destination, proto rules.Proto, ports rules.Ports) {
-		for _, p := range ports {
-			a := rules.Attempt{Via: rules.Connect, Proto: proto, Client: netip.AddrPortFrom(from, 0), Provisional: true, Authority: d.Name}
-			addr := netip.Addr{}
-			if d.Prefix.IsValid() {
-				addr = d.Prefix.Addr()
-			}
-			a.Dest = netip.AddrPortFrom(addr, p.First)
-			out = append(out, a)
-		}
-	}
-	for _, t := range r.To {
-		list := []rules.Destination{t}
-		if t.Role != "" {
-			list = cl.Addresses[t.Role]
-		}
-		for _, d := range list {
-			if d.Wildcard {
-				if d.Name, _ = rules.ParseName("any." + d.Name.String()); d.Name.IsZero() {
-					continue
-				}
-			}
-			ask(d, rules.TCPProto, slices.Concat(tcp, oldTCP))
-			ask(d, rules.UDPProto, slices.Concat(udp, oldUDP))
-		}
-	}
-	return out
+	return list
 }
 
 // newWarnings lists the warnings that were not there before.
@@ -197,11 +114,14 @@ func (s *Site) snippet(list []Amendment) (where, toml string) {
 			return "anywhere behind the last table of " + s.file(), m.Rule
 		}
 		cl := s.client(m.Client)
+		lines := []string{m.Key + " = " + m.Value}
 		if party, ok := strings.CutPrefix(m.Key, "addresses."); ok {
-			fmt.Fprintf(&b, "[client.addresses]\n%s = %s\n", party, m.Value)
-		} else {
-			fmt.Fprintf(&b, "%s = %s\n", m.Key, m.Value)
+			lines = []string{"[client.addresses]", party + " = " + m.Value}
 		}
+		if m.Ask != "" {
+			lines = commented(m.Ask, "write it without the #", lines...)
+		}
+		b.WriteString(strings.Join(lines, "\n") + "\n")
 		where = fmt.Sprintf("in the [[client]] %q, %s line %d", m.Client, s.file(), cl.Line)
 		if s.src.Embedded {
 			where = fmt.Sprintf("in the [[client]] %q of %s", m.Client, s.file())

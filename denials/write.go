@@ -46,6 +46,6 @@ func indented(w *bufio.Writer, by, text string) {
 // labelled writes "  label  text" for a text that is not empty.
 func labelled(w *bufio.Writer, label, text string) {
 	if text != "" {
-		_, _ = w.WriteString("  " + label + strings.Repeat(" ", max(10-len(label), 1)) + visible(text) + "\n")
+		_, _ = w.WriteString("  " + label + strings.Repeat(" ", max(13-len(label), 1)) + visible(text) + "\n")
 	}
 }

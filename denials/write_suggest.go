@@ -13,6 +13,9 @@ import (
 // suggestMost bounds the groups that one answer looks at, the largest first.
 const suggestMost = 10_000
 
+// linesMost bounds the lines of a difference as printed for people.
+const linesMost = 100
+
 // suggestionJSON is a suggestion as --json prints it.
 type suggestionJSON struct {
 	Cure       Cure        `json:"cure"`
@@ -21,6 +24,7 @@ type suggestionJSON struct {
 	Title      string      `json:"title,omitempty"`
 	Where      string      `json:"where,omitempty"`
 	TOML       string      `json:"toml,omitempty"`
+	For        []string    `json:"for,omitempty"`
 	Also       []string    `json:"also,omitempty"`
 	Loses      []string    `json:"loses,omitempty"`
 	Warnings   []string    `json:"warnings,omitempty"`
@@ -28,6 +32,7 @@ type suggestionJSON struct {
 	Source     string      `json:"source,omitempty"`
 	Documented string      `json:"documented,omitempty"`
 	Verified   bool        `json:"verified"`
+	Asks       bool        `json:"asks,omitempty"` // TOML is commented out: only the attempt says who that is
 	Groups     []groupJSON `json:"groups"`
 }
 
@@ -94,7 +99,7 @@ func (o *Options) writeWhole(w io.Writer, list []*Suggestion) error {
 }
 
 func (sg *Suggestion) json() suggestionJSON {
-	j := suggestionJSON{Cure: sg.Cure, Count: sg.Count, Client: sg.Client, Title: sg.Title, Where: sg.Where, TOML: sg.TOML, Also: sg.Also,
+	j := suggestionJSON{Cure: sg.Cure, Count: sg.Count, Client: sg.Client, Title: sg.Title, Where: sg.Where, TOML: sg.TOML, For: sg.For, Also: sg.Also, Asks: sg.Asks,
 		Loses: sg.Loses, Warnings: sg.Warnings, Why: sg.Why, Source: sg.Source, Documented: sg.Documented, Verified: sg.Verified}
 	for _, g := range sg.Groups {
 		j.Groups = append(j.Groups, groupJSON{g.Key(), g.Host, g.Port, g.Proto, g.Client, g.Reason, g.Count, g.LastID})
@@ -130,7 +135,8 @@ func (sg *Suggestion) write(w *bufio.Writer, o *Options) {
 	labelled(w, "source", sg.Source)
 	labelled(w, "known", sg.Documented)
 	labelled(w, "why", sg.Why)
-	some(w, "also", sg.Also)
+	some(w, "for", sg.For)
+	some(w, "also permits", sg.Also)
 	some(w, "loses", sg.Loses)
 	for _, t := range sg.Warnings {
 		labelled(w, "warning", t)
@@ -139,9 +145,9 @@ func (sg *Suggestion) write(w *bufio.Writer, o *Options) {
 	case sg.TOML == "":
 	case sg.Verified:
 		if len(sg.Also) == 0 {
-			labelled(w, "also", "permits nothing else that is documented")
+			labelled(w, "also permits", "nothing else")
 		}
-		labelled(w, "tried", "permits all of this; not applied")
+		labelled(w, "tried", tried(sg))
 	default:
 		labelled(w, "tried", "NOT found to permit all of this: look closer")
 	}
@@ -151,6 +157,14 @@ func (sg *Suggestion) write(w *bufio.Writer, o *Options) {
 		indented(w, "    ", sg.TOML)
 	}
 	_, _ = w.WriteString("\n")
+}
+
+// tried says what came of trying a suggestion out.
+func tried(sg *Suggestion) string {
+	if sg.Asks {
+		return "would permit all of this once its # are removed; not applied"
+	}
+	return "permits all of this; not applied"
 }
 
 // tallied counts what was denied, and what mode "audit" let through instead.
@@ -172,8 +186,8 @@ func often(n uint64) string {
 
 func some(w *bufio.Writer, label string, list []string) {
 	for i, s := range list {
-		if i == 12 {
-			labelled(w, "", fmt.Sprintf("and %d more rules", len(list)-i))
+		if i == linesMost {
+			labelled(w, "", fmt.Sprintf("and %d more: --json prints all", len(list)-i))
 			return
 		}
 		if i > 0 {

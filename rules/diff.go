@@ -14,7 +14,7 @@ import (
 type Gain struct {
 	Client *Client  // as the new policy has it; nil: it holds for every client
 	From   []Region // the sources of Client that gain it
-	Rule   *Rule    // the first rule of the new policy that permits part of it; nil: none does
+	Rule   *Rule    // the rule of the new policy that permits it; nil: no rule does
 
 	// Connections and datagrams to a destination, on the ports that the old
 	// policy did not permit there. Any: on every port by every protocol,

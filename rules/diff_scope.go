@@ -21,7 +21,7 @@ type permit struct {
 	any, lookUp, zone bool
 	tcp, udp          Ports
 	at                []permitAt
-	rule              *Rule
+	rules             []*scopeRule // of the new side, which permit it
 }
 
 // A permitAt is what a name may have at addresses that the same rule names.
@@ -148,7 +148,7 @@ func (d *scopeDiff) addrGain(part netip.Prefix) permit {
 	rules := d.new.atPrefix(part)
 	g := d.new.permits(rules, Name{}).less(d.old.permits(d.old.atPrefix(part), Name{}))
 	g.lookUp = false
-	g.rule = g.givenBy(rules)
+	g.rules = rules
 	d.addrs[part] = g
 	return g
 }
@@ -156,22 +156,9 @@ func (d *scopeDiff) addrGain(part netip.Prefix) permit {
 func (d *scopeDiff) nameGain(part Name) permit {
 	rules, before := d.new.atName(part), d.old.atName(part)
 	g := d.new.permits(rules, part).less(d.old.permits(before, part))
-	g.rule = g.givenBy(rules)
+	g.rules = rules
 	g.at = d.pairs(rules, before, &g)
 	return g
-}
-
-// givenBy returns the first rule that permits a part of g.
-func (g *permit) givenBy(list []*scopeRule) *Rule {
-	for _, r := range list {
-		if g.any && r.any || len(g.tcp.common(r.tcp))+len(g.udp.common(r.udp)) > 0 {
-			return r.rule
-		}
-	}
-	if g.lookUp && len(list) > 0 {
-		return list[0].rule
-	}
-	return nil
 }
 
 // pairs lists the addresses at which a name gains something, since one rule
@@ -268,10 +255,18 @@ func (r *scopeRule) same(o *scopeRule) bool {
 		slices.Equal(r.names, o.names) && slices.Equal(r.prefixes, o.prefixes)
 }
 
-// gains spells a permit for one region.
+// gains spells a permit for one region, rule by rule.
 func (g *permit) gains(to Region) (out []Gain) {
-	if g.any || g.lookUp || g.zone || len(g.tcp)+len(g.udp) > 0 {
-		out = append(out, Gain{To: to, Rule: g.rule, Any: g.any, LookUp: g.lookUp, Zone: g.zone, TCP: g.tcp, UDP: g.udp})
+	left := *g
+	for _, r := range g.rules {
+		one := Gain{To: to, Rule: r.rule, Any: left.any && r.any, LookUp: left.lookUp, TCP: left.tcp.common(r.tcp), UDP: left.udp.common(r.udp)}
+		if one.Any || len(one.TCP)+len(one.UDP) > 0 {
+			out = append(out, one)
+			left.any, left.lookUp, left.tcp, left.udp = left.any && !r.any, false, left.tcp.less(r.tcp), left.udp.less(r.udp)
+		}
+	}
+	if left.lookUp || g.zone {
+		out = append(out, Gain{To: to, LookUp: left.lookUp, Zone: g.zone})
 	}
 	for _, at := range g.at {
 		out = append(out, Gain{To: to, At: at.where, Rule: at.rule, Any: at.any, TCP: at.tcp, UDP: at.udp})

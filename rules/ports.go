@@ -139,3 +139,6 @@ func (p Ports) less(q Ports) Ports {
 
 // common returns the ports that are in both sets.
 func (p Ports) common(q Ports) Ports { return p.less(p.less(q)) }
+
+// Without returns the ports of p but one.
+func (p Ports) Without(port uint16) Ports { return p.less(Ports{{port, port}}) }

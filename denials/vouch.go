@@ -1,0 +1,103 @@
+// Vouch: whether anything but the client's own attempt says that an address or
+// name is a party of the documents. Where nothing does, a suggestion is a
+// question: it is written commented out, and comes last.
+
+package denials
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"sallyport/rules"
+)
+
+// unvouched tells what only the attempt says; "": the change adds no party or
+// source, or the configuration itself names it.
+func (s *Site) unvouched(c *change) string {
+	for party, host := range c.bind {
+		if !s.isParty(c, party, host) {
+			return fmt.Sprintf("Only the attempts of %s say that %s is its %s", c.client, host, party)
+		}
+	}
+	if c.source.IsValid() && !s.isClient(c.client, c.source) {
+		return fmt.Sprintf("Only its own attempts say that %s is %s", c.source, c.client)
+	}
+	return ""
+}
+
+// isParty tells whether the configuration has host in the part of a party:
+// bound to it for another client of the same profile, or as the one address of
+// a client in that role.
+func (s *Site) isParty(c *change, party, host string) bool {
+	for _, cl := range s.Config.Clients {
+		for i := range cl.Profiles {
+			cp := &cl.Profiles[i]
+			if cp.Profile.Name != c.rule.Profile {
+				continue
+			}
+			if slices.ContainsFunc(cl.Addresses[party], func(d rules.Destination) bool { return d.String() == host }) {
+				return true
+			}
+			if cp.Role == party && slices.ContainsFunc(s.addresses(host), func(a netip.Addr) bool { return hasAddress(cl, a) }) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// isClient tells whether another client's binding names addr as the party that
+// this client is.
+func (s *Site) isClient(client string, addr netip.Addr) bool {
+	cl := s.client(client)
+	for i := range cl.Profiles {
+		cp := &cl.Profiles[i]
+		for _, o := range s.Config.Clients {
+			same := slices.ContainsFunc(o.Profiles, func(p rules.ClientProfile) bool { return p.Profile == cp.Profile })
+			if same && slices.ContainsFunc(o.Addresses[cp.Role], func(d rules.Destination) bool {
+				return slices.Contains(s.addresses(d.String()), addr)
+			}) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// addresses returns host itself where it is an address, or those that [hosts]
+// gives it.
+func (s *Site) addresses(host string) []netip.Addr {
+	h, err := rules.ParseHost(host)
+	switch {
+	case err != nil:
+		return nil
+	case h.Addr.IsValid():
+		return []netip.Addr{h.Addr}
+	}
+	return s.Config.Hosts[h.Name]
+}
+
+// hasAddress tells whether a client's sources list the very address.
+func hasAddress(cl *rules.Client, a netip.Addr) bool {
+	return slices.Contains(cl.Sources, netip.PrefixFrom(a, a.BitLen()))
+}
+
+// who is the address or name that a change asks about.
+func (c *change) who() string {
+	for _, host := range c.bind {
+		return host
+	}
+	return addrText(c.source)
+}
+
+// commented writes lines of TOML as comments below a question. yes says what to
+// do with them once it is answered.
+func commented(why, yes string, lines ...string) []string {
+	out := []string{"# who is this? " + strings.ReplaceAll(visible(why), "\n", " ") + "; if that is so, " + yes}
+	for _, l := range lines {
+		out = append(out, "# "+l)
+	}
+	return out
+}
