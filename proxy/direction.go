@@ -31,6 +31,8 @@ type direction struct {
 	busy     atomic.Int64 // since when it writes; 0: it does not
 	stopping atomic.Bool
 
+	line *lineScan // of up: a first line that may still become a request's; nil: none
+
 	raw  syscall.RawConn
 	buf  *[relayBuffer]byte
 	got  int
@@ -65,7 +67,7 @@ func (d *direction) run() (err error) {
 		if err != nil {
 			return err
 		}
-		if n < relayBuffer {
+		if n < relayBuffer || d.line != nil {
 			full = 0
 			continue
 		}
@@ -94,10 +96,21 @@ func (d *direction) some() (int, error) {
 		if d.stopping.Load() && errors.Is(err, os.ErrDeadlineExceeded) {
 			err = errStopped
 		}
+		if err == io.EOF && d.line != nil && d.line.ended() == alike {
+			err = d.r.denyRequest()
+		}
 		return 0, err
 	}
 	if d == &d.r.down {
 		d.r.answer.take(d.buf[:d.got])
+	}
+	if d.line != nil {
+		switch d.line.take(d.buf[:d.got]) {
+		case alike:
+			return 0, d.r.denyRequest()
+		case unlike:
+			d.line = nil
+		}
 	}
 	d.busy.Store(d.r.touch())
 	n, err := d.dst.Write(d.buf[:d.got])

@@ -46,6 +46,8 @@ type Config struct {
 	// originalDst tells where a redirected connection was headed; nil: the
 	// kernel does. Tests replace it.
 	originalDst func(*net.TCPConn) (netip.AddrPort, error)
+
+	textWait, pinWait time.Duration // the constants; tests replace them
 }
 
 // Limits bound what clients can make the proxy hold. A zero field is its default.
@@ -121,6 +123,7 @@ func New(cfg Config) *Proxy {
 	if p.cfg.originalDst == nil {
 		p.cfg.originalDst = originalDst
 	}
+	p.cfg.textWait, p.cfg.pinWait = cmp.Or(cfg.textWait, textWait), cmp.Or(cfg.pinWait, pinWait)
 	if p.cfg.NextFlow == nil {
 		p.cfg.NextFlow = new(flowNumbers).next
 	}

@@ -7,12 +7,15 @@ import (
 	"errors"
 	"sync/atomic"
 	"time"
+
+	"sallyport/rules"
 )
 
 // Why a direction ended that did not copy to the end.
 var (
 	errStopped = errors.New("stopped")
 	errBroken  = errors.New("broken off")
+	errDenied  = errors.New("denied") // for what came behind the first bytes
 )
 
 // A relay is one tunnel's two directions and the watch over both.
@@ -161,6 +164,10 @@ func (r *relay) forward(s sight) bool {
 		n = s.size
 		r.first = &hello{sni: s.hello.sni, hasSNI: s.hello.hasSNI, ech: s.hello.ech}
 	}
+	if s.line.like == perhaps {
+		line := s.line
+		r.up.line = &line
+	}
 	err := r.pass(n)
 	if len(r.f.c.pre) == 0 {
 		r.f.c.release()
@@ -182,4 +189,18 @@ func (r *relay) pass(n int) error {
 	r.f.in.Add(uint64(sent))
 	r.f.c.take(n)
 	return err
+}
+
+// denyRequest puts on record that an opaque flow became a request, and ends it.
+// Its beginning is gone; the byte that makes it one is not.
+func (r *relay) denyRequest() error {
+	r.deny(r.f.last(), rules.MalformedRequest, "a request whose line was not sent at once")
+	return errDenied
+}
+
+// deny puts a denial of what came behind the first bytes on record, and ends the
+// flow.
+func (r *relay) deny(a rules.Attempt, fault rules.Reason, detail string) {
+	a.Provisional, a.Fault, a.Detail = false, fault, detail
+	r.f.abort(r.f.p.cfg.Gate.Decide(a).Why().String())
 }

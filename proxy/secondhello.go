@@ -29,9 +29,6 @@ const (
 // early data, as TLS 1.2 had them.
 const maxCiphered = maxRecord + 2048
 
-// errSecondHello ends a flow that was denied for its second hello.
-var errSecondHello = errors.New("second ClientHello")
-
 // An answerScan looks at a server's first bytes: once they are an answer other
 // than a request for another hello, there will be none. It must see them before
 // the client does, as what the client says next can be its reply.
@@ -171,14 +168,13 @@ func (r *relay) nextHello(s *secondScan) (n int, err error) {
 	return s.hello.next, nil
 }
 
-// denySecond puts the denial on record and ends the flow.
+// denySecond puts the denial of another hello on record and ends the flow.
 func (r *relay) denySecond(h hello, fault rules.Reason, detail string) error {
 	a := r.f.last()
 	if a.Authority.IsZero() {
 		a.Authority = a.Target() // which was the first hello's name
 	}
 	a.SNI, a.ECH, a.Raw = h.sni, h.ech, h.sniRaw
-	a.Provisional, a.Fault, a.Detail = false, fault, detail
-	r.f.abort(r.f.p.cfg.Gate.Decide(a).Why().String())
-	return errSecondHello
+	r.deny(a, fault, detail)
+	return errDenied
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"time"
 
 	"sallyport/rules"
 )
@@ -21,7 +22,9 @@ type sight struct {
 	tls    bool // begins like TLS, so an alert is understood
 	http   bool // begins like HTTP/1, so a page is understood
 	hello  hello
-	size   int // of tls: bytes of the hello's records
+	size   int      // of tls: bytes of the hello's records
+	line   lineScan // of what is not TLS: its first line so far
+	seen   int      // bytes that line has taken
 	head   head
 	fault  rules.Reason
 	detail string
@@ -38,29 +41,48 @@ func (s *sight) show(a *rules.Attempt) {
 	}
 }
 
+// textWait is how long a beginning that is no more than like a request's is
+// held, from its first byte on. A request that is sent in pieces has its line
+// together by then; a client of another protocol hardly notices.
+const textWait = 30 * time.Millisecond
+
 // sniff awaits enough of c.pre to name it. One absolute deadline spans all of
 // it. What looks like HTTP is only recognised, not read to its end.
 //
-// A client that leaves, or stays, without having shown anything is a
-// sniff_timeout; one that ends within a hello or a request line that it began
-// is a malformed_request.
-//
 // On ports 80 and 443 only what belongs there is looked for; port 0 is for
-// flows whose bytes alone tell.
-func (p *Proxy) sniff(c *client, port uint16) (s sight) {
+// flows whose bytes alone tell. On all others what cannot become a hello or a
+// request is named at once; what is only like the beginning of a request, when
+// the client ends it, or, where eager, after textWait. It is opaque then, and
+// line tells those who pass it on what would make it a request.
+//
+// A client that leaves, or stays, without having shown anything is a
+// sniff_timeout; one that ends within a hello or, on port 80, within a request
+// line is a malformed_request.
+func (p *Proxy) sniff(c *client, port uint16, eager bool) (s sight) {
 	if s.fault, s.detail = p.beginSniff(c); s.fault != rules.ReasonNone {
 		return s
 	}
 	defer p.endSniff(c)
-	c.deadline(p.limits.Sniff)
 	defer c.deadline(0)
+	end := time.Now().Add(p.limits.Sniff)
+	soon := end
 	var scan helloScan
 	for {
 		if s.look(c.pre, port, &scan) {
 			return s
 		}
+		until := end
+		if eager && s.seen > 0 && s.line.patience() == brief {
+			if soon == end {
+				soon = time.Now().Add(min(p.cfg.textWait, p.limits.Sniff))
+			}
+			until = soon
+		}
+		c.conn.SetReadDeadline(until)
 		if err := c.fill(maxHelloRecords); err != nil {
-			s.unfinished(c.pre, err)
+			if !s.settled(c.pre, port, err, until != end) {
+				s.unfinished(c.pre, err)
+			}
 			return s
 		}
 	}
@@ -88,20 +110,38 @@ func (s *sight) look(b []byte, port uint16, scan *helloScan) (done bool) {
 		}
 		return true
 	}
-	return s.lookHTTP(b)
+	return s.lookText(b)
 }
 
-func (s *sight) lookHTTP(b []byte) (done bool) {
-	switch looksHTTP(b) {
-	case perhaps:
+// lookText looks for a request. A line that is none in any strict reading is
+// not waited for, and one that is too long to be held is refused.
+func (s *sight) lookText(b []byte) (done bool) {
+	like := s.line.take(b[s.seen:])
+	s.seen = len(b)
+	switch {
+	case like == alike:
+		s.http = true
+	case like == perhaps && s.line.patience() != none:
 		if len(b) < maxHead {
 			return false
 		}
 		s.fault, s.detail = rules.SniffTooLong, "first line longer than 32 KiB"
-	case alike:
-		s.http = true
 	}
 	return true
+}
+
+// settled names what will not become more than it is: the client has ended it,
+// or has been waited for long enough (late). It answers false where that says
+// nothing.
+func (s *sight) settled(b []byte, port uint16, err error, late bool) bool {
+	switch {
+	case s.tls || len(b) == 0 || port == portHTTP:
+		return false
+	case err == io.EOF:
+		s.http = s.seen > 0 && s.line.ended() == alike
+		return true
+	}
+	return late && errors.Is(err, os.ErrDeadlineExceeded)
 }
 
 func (s *sight) lookTLS(b []byte, port uint16, scan *helloScan) (done bool) {
@@ -109,18 +149,37 @@ func (s *sight) lookTLS(b []byte, port uint16, scan *helloScan) (done bool) {
 		s.shown, s.detail = rules.ShownOpaque, "looks like TLS"
 		return true
 	}
+	if port != portTLS && len(b) > 1 && b[1] != 3 {
+		return s.lookOldTLS(b)
+	}
 	var more bool
 	if s.hello, s.fault, s.detail, more = scan.parse(b); more {
 		return false
 	}
 	if s.fault == rules.NotTLS && port != portTLS {
-		s.fault = rules.MalformedRequest // some servers take such records for TLS
+		s.fault = rules.MalformedRequest
 	}
 	if s.fault == rules.ReasonNone {
 		s.shown, s.size = rules.ShownTLS, scan.next
 	} else {
 		s.raw = s.hello.sniRaw
 	}
+	return true
+}
+
+// lookOldTLS judges a record whose version is not 3.x. Some servers take one
+// below 16 for TLS all the same, if a hello is in it. Other protocols begin with
+// a length that has the number of a handshake record.
+func (s *sight) lookOldTLS(b []byte) (done bool) {
+	const kind = recordHeader // where the type of the first message stands
+	switch {
+	case b[1] >= 0x10, len(b) > kind && b[kind] != typeClientHello && recordSize(b) > 0:
+		s.tls, s.shown = false, rules.ShownOpaque
+		return s.lookText(b)
+	case len(b) <= kind:
+		return false
+	}
+	s.fault, s.detail = rules.MalformedRequest, "record version is not 3.x"
 	return true
 }
 

@@ -45,15 +45,15 @@ func (p *Proxy) redirected(ctx context.Context, c *client) {
 	}
 }
 
-// pinPatience is how long a client at a pinned address may take to speak
-// before its server is taken to speak first.
-const pinPatience = 250 * time.Millisecond
+// pinWait is how long a client at a pinned address may take to speak before its
+// server is taken to speak first. A server's greeting waits as long.
+const pinWait = 40 * time.Millisecond
 
 // speaks tells whether the client says something by itself. Many names can
 // share an address, so what a client at a pinned one shows comes first: it may
 // name another permitted name than those that the pin is known for.
 func (p *Proxy) speaks(c *client) bool {
-	c.deadline(pinPatience)
+	c.deadline(p.cfg.pinWait)
 	defer c.deadline(0)
 	return !errors.Is(p.await(c, maxHelloRecords+recordHeader), os.ErrDeadlineExceeded)
 }
@@ -89,7 +89,8 @@ func clientSpeaksFirst(port uint16) bool { return port == portTLS || port == por
 // policy says of the destination alone.
 func (p *Proxy) byContent(ctx context.Context, c *client, a rules.Attempt, ahead rules.Decision) {
 	c.idle.Store(true) // nothing is granted yet: a drain does not wait long
-	s := p.sniff(c, 0)
+	byAddress := ahead.Allowed() && !clientSpeaksFirst(a.Original.Port())
+	s := p.sniff(c, 0, byAddress)
 	c.busy()
 	c.deadline(0)
 	timedOut := errors.Is(s.err, os.ErrDeadlineExceeded)

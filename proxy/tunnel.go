@@ -111,7 +111,7 @@ func (f *flow) judge(a rules.Attempt) rules.Decision {
 // clientFirst is for ports whose protocol begins with the client: nothing
 // moves before the client has shown what it is.
 func (f *flow) clientFirst(ctx context.Context, a rules.Attempt) string {
-	s := f.p.sniff(f.c, a.Dest.Port())
+	s := f.p.sniff(f.c, a.Dest.Port(), false)
 	if s.http && s.fault == rules.ReasonNone {
 		return f.requests(ctx, a)
 	}
@@ -134,7 +134,8 @@ func (f *flow) requests(ctx context.Context, a rules.Attempt) string {
 // eitherFirst is for all other ports: the destination may speak before the
 // client does, and the first bytes of the client are judged before any of them
 // leaves. There is no telling how long a client waits for its server, so only
-// what it has begun to send must be whole within the deadline.
+// what it has begun to send must be whole within the deadline; a beginning of
+// text is passed on sooner, see sniff.
 func (f *flow) eitherFirst(ctx context.Context, a rules.Attempt) string {
 	f.c.deadline(0)
 	r := newRelay(f)
@@ -146,7 +147,7 @@ func (f *flow) eitherFirst(ctx context.Context, a rules.Attempt) string {
 		}
 	}
 	r.touch()
-	s := f.p.sniff(f.c, a.Dest.Port())
+	s := f.p.sniff(f.c, a.Dest.Port(), true)
 	if s.http && s.fault == rules.ReasonNone && f.out.Load() == 0 && r.stopDown() {
 		if f.out.Load() == 0 {
 			r.finish()

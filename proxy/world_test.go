@@ -88,6 +88,7 @@ func newWorld(t testing.TB, change func(*Config)) *world {
 		Gate: w.journal, Generation: w.live.Load, Closed: w.journal.closed, Lookup: w.lookup, Connect: w.connect,
 		NextFlow: func() uint64 { return flows.Add(1) },
 		Limits:   Limits{Sniff: 10 * time.Second, Head: 10 * time.Second},
+		textWait: time.Second, pinWait: 250 * time.Millisecond, // a test that sends byte by byte may be interrupted for long
 	}
 	if change != nil {
 		change(&cfg)

@@ -1,0 +1,172 @@
+// Request line tests: what any server reads as a request is one, and nothing
+// else is held up for long.
+
+package proxy
+
+import (
+	"bytes"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestLineScan(t *testing.T) {
+	for _, c := range []struct {
+		first string
+		like  likeness
+		wait  patience // where it is perhaps one
+	}{
+		{"GET / HTTP/1.1\r\n", alike, none},
+		{"get / http/1.1\n", alike, none},
+		{"GET\v/\vHTTP/1.1\r\n", alike, none},
+		{"GET\f/\fHTTP/1.1\r\n", alike, none},
+		{"GET\x1c/\x1cHTTP/1.1\r\n", alike, none},
+		{"GET /\x01 HTTP/1.1\r\n", alike, none},
+		{"GET /\x00 HTTP/1.1\r\n", alike, none},
+		{"GET /\x7f\xff HTTP/1.1\r\n", alike, none},
+		{"GET / \x01HTTP/1.1\r\n", alike, none},
+		{"GET\x85/\xa0HTTP/1.1\r\n", alike, none},
+		{"\x01GET / HTTP/1.1\r\n", alike, none},
+		{"\x01\r\n\r\nGET / HTTP/1.1\r\n", alike, none},
+		{" \t\v\r\n\n GET / HTTP/1.1\r\n", alike, none},
+		{"\x00\x00GET / HTTP/1.1\r\n", alike, none},
+		{"(GET) / HTTP/1.1\r\n", alike, none},
+		{"GET / HTTP/", alike, none}, // whatever the rest of the line is
+		{"GET HTTP/", alike, none},
+		{"7 x xHTTP/", alike, none},
+		{"PRI * HTTP/2.0\r\n", alike, none},
+		{"GET /a b c HTTP/1.1 \r\n", alike, none},
+		{"POST http://evil.example/ b c HTTP/1.1\r\n", alike, none},
+		{"GET http://evil.example/\r\n", alike, none}, // HTTP/0.9
+		{"\r\n get\t /\n", alike, none},
+		{"GET  gopher://evil.example\n", alike, none},
+		{"GET a b c://d\n", alike, none},
+		{"PROXY ", alike, none},
+		{proxyHeader2, alike, none},
+
+		{"", perhaps, brief},
+		{"\r\n", perhaps, brief},
+		{" \v\f\x1f", perhaps, brief},
+		{"\r\n\r\n\x00", perhaps, brief},
+		{"G", perhaps, brief},
+		{"VERSION-CONTROL", perhaps, brief},
+		{"GET ", perhaps, brief},
+		{"GET ke", perhaps, brief},
+		{"GET key ", perhaps, none},
+		{"GET /", perhaps, long},
+		{"GET /\x01", perhaps, long},
+		{"GET http:", perhaps, brief},
+		{"GET http://evil.example/", perhaps, long},
+		{"get /key ", perhaps, long},
+		{"get /key htt", perhaps, long},
+		{"get /key x", perhaps, none},
+		{"MKCOL /", perhaps, brief},
+		{"MKCOL / HT", perhaps, brief},
+		{"OPTIONS *", perhaps, brief},
+		{"OPTIONS *x", perhaps, none},
+		{"CONNECT 1.2.3.4:443", perhaps, brief},
+		{strings.Repeat("M", maxMethod+1), perhaps, none},
+		{"GET\v", perhaps, brief},
+		{"\vGET\v\x00", perhaps, brief},
+		{"0032git-upload-pack /p.git\x00host=a.example\x00", perhaps, none},
+		{`{"method":"hello"}`, perhaps, none},
+		{"\x00\x01\x02", perhaps, none},
+		{"83 <34>1", perhaps, none},
+		{"GET /a b c HTTP/1.1", perhaps, none},
+
+		{"GET key\r\n", unlike, none}, // of a cache
+		{"GETEX /\r\n", unlike, none},
+		{"EHLO client\r\n", unlike, none},
+		{"SSH-2.0-x\r\n", unlike, none},
+		{"SSH-2.0\x00", unlike, none},
+		{"\x00\x00\x00\x08\x04\xd2\x16\x2f", unlike, none}, // PostgreSQL, SSLRequest
+		{"\x00\x00\x00\x30\x00\x03\x00\x00user\x00me\x00", unlike, none},
+		{"83 <34>1 2026-11-30T06:00:00Z h", unlike, none},
+		{"say /x HTTPS a b\n", unlike, none},
+		{`<34>1 2026-11-30T06:00:00Z host nginx - - - "GET / HTTP/1.1" 200` + "\n", unlike, none},
+		{`83 <34>1 2026-11-30T06:00:00Z host nginx - - - "GET / HTTP/1.1" 200`, unlike, none},
+		{`{"time":"6:00","request":"GET / HTTP/1.1"}` + "\n", unlike, none},
+		{"put nginx.requests 1356998400 42 proto=HTTP/1.1\n", unlike, none},
+	} {
+		s := lineScan{like: perhaps}
+		if got := s.take([]byte(c.first)); got != c.like {
+			t.Errorf("%q: %d, want %d", c.first, got, c.like)
+		} else if got == perhaps && s.patience() != c.wait {
+			t.Errorf("%q: held by patience %d, want %d", c.first, s.patience(), c.wait)
+		}
+	}
+}
+
+// A line without an end is followed as far as any server would read it.
+func TestLineScanEnds(t *testing.T) {
+	s := lineScan{like: perhaps}
+	if got := s.take([]byte("GET /" + strings.Repeat("a", 1<<20-5))); got != perhaps {
+		t.Errorf("1 MiB: %d", got)
+	}
+	if got := s.take(make([]byte, maxLine)); got != unlike {
+		t.Errorf("beyond maxLine: %d", got)
+	}
+}
+
+// requestLines is the slow twin of lineScan: whole lines, as expressions.
+var requestLines = []*regexp.Regexp{
+	expand("^TOKEN+B+N+B+N*http/"),
+	expand("^TOKEN+B+C*http/"),
+	expand("^[!-~]+B+N+B+C*http/[0-9.]*B*$"),
+	expand("^[a-z_-]+B+(C*/|N*://|.*B+N*://).*B+C*http/N*B*$"),
+	expand("^get(B+C*/|B.*://)"),
+}
+
+// expand makes an expression of what stands for a blank (B), none (N), a byte
+// that is skipped at the beginning of a word (C) and one of a token (TOKEN).
+func expand(s string) *regexp.Regexp {
+	return regexp.MustCompile("(?is)" + strings.NewReplacer("TOKEN", "[!#$%&'*+\\-.^_|~0-9a-z`]",
+		"B", `[ \t\r\n\v\f\x1c-\x1f\x85\xa0]`, "N", `[^ \t\r\n\v\f\x1c-\x1f\x85\xa0]`, "C", `[\x00-\x08\x0e-\x1b\x7f]`).Replace(s))
+}
+
+// latin makes one rune of each byte, as package regexp reads UTF-8.
+func latin(b []byte) string {
+	r := make([]rune, len(b))
+	for i, c := range b {
+		r[i] = rune(c)
+	}
+	return string(r)
+}
+
+// twin says whether b and the end behind it are a request.
+func twin(b []byte) bool {
+	if bytes.HasPrefix(b, []byte(proxyHeader2)) || bytes.HasPrefix(b, []byte("PROXY")) && len(b) > 5 && blank(b[5]) && b[5] != '\n' {
+		return true
+	}
+	line, _, _ := strings.Cut(latin(bytes.TrimLeftFunc(b, skippable)), "\n")
+	return slices.ContainsFunc(requestLines, func(re *regexp.Regexp) bool { return re.MatchString(line) })
+}
+
+// FuzzLineScan holds the scan against its twin, however the bytes are cut, and
+// against the strict grammar: what that takes is a request.
+func FuzzLineScan(f *testing.F) {
+	for _, s := range []string{"GET / HTTP/1.1\r\n", "\x01\r\nPOST\v/\x1chttp/1", "GET /a b HTTP/1.1", "(x) y HTTP/1.1\n", "get a ://", "PROXY x",
+		proxyHeader2, "a http/", "83 <34>1 2026", "GET\x85/\xa0HTTP/1.1", "A * \x01Http/1.0 \n", "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", "M HTTP/1.1 x y\n"} {
+		f.Add([]byte(s), uint8(3))
+	}
+	f.Fuzz(func(t *testing.T, b []byte, cut uint8) {
+		whole, pieces := lineScan{like: perhaps}, lineScan{like: perhaps}
+		like := whole.take(b)
+		for _, piece := range split(b, int(cut)+1) {
+			pieces.take(piece)
+		}
+		if pieces != whole {
+			t.Fatalf("%q in pieces: %+v, whole: %+v", b, pieces, whole)
+		}
+		if like == perhaps {
+			like = whole.ended()
+		}
+		if (like == alike) != twin(b) {
+			t.Errorf("%q: %d, its twin says %v", b, like, twin(b))
+		}
+		if _, fault, _, more := parseHead(b); fault == 0 && !more && like != alike {
+			t.Errorf("%q is a head", b)
+		}
+	})
+}
