@@ -5,7 +5,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
 	"reflect"
 	"strings"
 	"time"
@@ -109,37 +108,10 @@ func needRestart(old, cfg *rules.Config) []string {
 	return keys
 }
 
-// watch reloads when the file has changed. It looks once a second, which also
-// sees renames, links and mounts that notifications miss, and waits until the
-// file has stopped changing.
+// watch reloads when the file, or what links lead to, has changed.
 func (g *gateway) watch(ctx context.Context) {
 	if g.file == "" || g.file == "-" {
 		return
 	}
-	seen := g.read
-	previous := fileState(g.file)
-	tick := time.NewTicker(time.Second)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-		now := fileState(g.file)
-		if now != seen && now == previous {
-			seen = now
-			g.reload("the file changed")
-		}
-		previous = now
-	}
-}
-
-// fileState changes when a file does.
-func fileState(path string) string {
-	st, err := os.Stat(path)
-	if err != nil {
-		return err.Error()
-	}
-	return fmt.Sprint(st.ModTime().UnixNano(), st.Size(), inode(st))
+	watchFile(ctx, g.file, g.read, func() { g.reload("the file changed") })
 }

@@ -60,11 +60,15 @@ func (c *Confinement) Covers(path string) bool {
 
 // ReadAgain grants a file that is read more than once: with the directories
 // that it and the links to it are in, as editors and tools do not write a file
-// but put another one in its place. Where that would be the root directory,
+// but put another one in its place; and with those that hold the other versions
+// of a directory that a link leads to. Where that would be the root directory,
 // only the file as it is. A file that is not there is granted for when it is.
+//
+// A link that is turned to a directory elsewhere leads to nothing granted: what
+// may be read is settled before anything is served, and is never the whole disk.
 func ReadAgain(path string) []Grant {
 	var out []Grant
-	for _, dir := range places(path) {
+	for _, dir := range append(places(path), siblings(path)...) {
 		if dir != "/" {
 			out = append(out, Grant{dir, Read})
 		}
@@ -109,6 +113,34 @@ func writeThere(path string, st fs.FileInfo) []Grant {
 func device(path string) bool {
 	path, _ = filepath.Abs(path)
 	return strings.HasPrefix(path, "/dev/") && !strings.HasPrefix(path, "/dev/shm/") || strings.HasPrefix(path, "/proc/") || strings.HasPrefix(path, "/sys/")
+}
+
+// siblings lists the directories that hold what a link on the way to a file can
+// be turned to: where "current" leads to "releases/5", it is "releases". It must
+// be the directory of the link or one below it, so that whoever arranged them
+// meant them to be together, and not one of the system's, such as /etc.
+func siblings(path string) []string {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return nil
+	}
+	var out []string
+	for link := filepath.Dir(path); link != "/"; link = filepath.Dir(link) {
+		st, err := os.Lstat(link)
+		if err != nil || st.Mode()&fs.ModeSymlink == 0 {
+			continue
+		}
+		to, err := filepath.EvalSymlinks(link)
+		if err != nil {
+			continue
+		}
+		among, err := filepath.EvalSymlinks(filepath.Dir(link))
+		holds := filepath.Dir(to)
+		if err == nil && (holds == among || strings.HasPrefix(holds, among+"/")) && strings.Count(holds, "/") > 1 {
+			out = append(out, holds)
+		}
+	}
+	return out
 }
 
 // places lists the directories that lead to a file: its own, and after each

@@ -23,12 +23,20 @@ func grants(dir string, list []Grant) (out []string) {
 	return out
 }
 
+// siblingsOf grants only what is for other versions.
+func siblingsOf(path string) (out []Grant) {
+	for _, dir := range siblings(path) {
+		out = append(out, Grant{dir, Read})
+	}
+	return out
+}
+
 func TestGrants(t *testing.T) {
 	dir, err := filepath.EvalSymlinks(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, d := range []string{"etc/..2026", "etc/app", "log", "archive", "run"} {
+	for _, d := range []string{"etc/..2026", "etc/app", "srv/releases/5", "srv/v5", "elsewhere", "log", "archive", "run"} {
 		if err := os.MkdirAll(filepath.Join(dir, d), 0o755); err != nil {
 			t.Fatal(err)
 		}
@@ -36,7 +44,7 @@ func TestGrants(t *testing.T) {
 	for name, to := range map[string]string{
 		"etc/..data": "..2026", "etc/site.toml": "..data/site.toml", // as Kubernetes mounts
 		"etc/app/key.pem": "../../archive/key1.pem", "log/linked.jsonl": "../archive/real.jsonl",
-		"etc/loop": "loop",
+		"etc/loop": "loop", "srv/current": "releases/5", "srv/beside": "v5", "srv/away": "../elsewhere",
 	} {
 		if err := os.Symlink(to, filepath.Join(dir, name)); err != nil {
 			t.Fatal(err)
@@ -68,6 +76,10 @@ func TestGrants(t *testing.T) {
 		{"a file may come later", ReadAgain, "etc/none.toml", []string{"etc read"}},
 		{"a directory may not", ReadAgain, "none/none.toml", nil},
 		{"a loop ends", ReadAgain, "etc/loop", slices.Repeat([]string{"etc read"}, 40)},
+		{"a link to a directory may be turned to another version", ReadAgain, "srv/current/site.toml", []string{"srv/releases/5 read", "srv/releases read"}},
+		{"also beside the link", ReadAgain, "srv/beside/site.toml", []string{"srv/v5 read", "srv read"}},
+		{"but not to another place", ReadAgain, "srv/away/site.toml", []string{"elsewhere read"}},
+		{"a directory of the system is not among versions", siblingsOf, "/var/run/none", nil},
 		{"nobody gets everything", ReadAgain, "/proc", []string{"/proc read"}},
 		{"a journal rotates", WriteAgain, "log/denials.jsonl", []string{"log change"}},
 		{"also one that begins", WriteAgain, "log/new.jsonl", []string{"log change"}},
