@@ -161,7 +161,7 @@ func tryQuery(s *service, network, name string) error {
 		return err
 	case m.Rcode == dns.RcodeNameError:
 		return errDenied
-	case m.Rcode == dns.RcodeSuccess && len(m.Answer) == 1 && m.Answer[0].(*dns.A).A.String() == "127.0.0.1":
+	case m.Rcode == dns.RcodeSuccess && len(m.Answer) == 1 && m.Answer[0].(*dns.A).A.IsLoopback():
 		return nil
 	}
 	return fmt.Errorf("answer %v", m)
@@ -217,7 +217,7 @@ func (l *load) send(way, name string, rate int) {
 }
 
 // one starts a try and judges it: "always" is served, "never" is denied,
-// whatever happens meanwhile, and any other one or the other.
+// whatever happens meanwhile, and any other name is either.
 func (l *load) one(way, name string) {
 	l.alive.Add(1)
 	l.mu.Lock()
@@ -243,7 +243,7 @@ func (l *load) one(way, name string) {
 			l.other++
 		}
 		right := name == "always" && err == nil || name == "never" && isDenied ||
-			name == "now-and-then" && (err == nil || isDenied || !strings.HasPrefix(way, "dns")) // a change of mind cuts a connection off
+			name != "always" && name != "never" && (err == nil || isDenied || !strings.HasPrefix(way, "dns")) // a change of mind cuts a connection off
 		if !right {
 			if l.failed++; l.failed <= 20 {
 				l.t.Errorf("%s to %s, after %v: %v", way, name, took, err)

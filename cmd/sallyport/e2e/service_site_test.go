@@ -27,7 +27,12 @@ type site struct {
 
 func newSite(t *testing.T) *site {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	return newSiteAt(t, "127.0.0.1:0")
+}
+
+func newSiteAt(t *testing.T, addr string) *site {
+	t.Helper()
+	l, err := net.Listen("tcp", addr)
 	if err != nil {
 		t.Fatal(err)
 	}

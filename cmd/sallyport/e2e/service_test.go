@@ -42,18 +42,7 @@ func newService(t *testing.T) *service {
 	s := &service{gateway: newGateway(t, nil), allowed: newSite(t), denied: newSite(t)}
 	s.http, s.socks = s.hold(t, "127.0.0.1:0"), s.hold(t, "127.0.0.1:0")
 	s.holdDNS(t)
-	s.upstream = &counting{book: book{}, slow: make(chan struct{}), asked: map[string]int{}}
-	for _, name := range []string{"always", "now-and-then", "never", "slow"} {
-		s.upstream.book[name+".site.example"] = addrs("127.0.0.1")
-	}
-	pc, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	startDNS(t, &dns.Server{PacketConn: pc, Handler: s.upstream})
-	s.upstream.release = sync.OnceFunc(func() { close(s.upstream.slow) })
-	t.Cleanup(s.upstream.release)
-	s.upstream.addr = pc.LocalAddr().String()
+	s.upstream = newCounting(t, "127.0.0.1", "always", "now-and-then", "never", "slow")
 	s.listenForNotes(t)
 	return s
 }
@@ -66,6 +55,36 @@ type counting struct {
 	release func()
 	mu      sync.Mutex
 	asked   map[string]int
+}
+
+// newCounting starts one that knows names of the site by one address.
+func newCounting(t *testing.T, addr string, names ...string) *counting {
+	t.Helper()
+	c := &counting{book: book{}, slow: make(chan struct{}), asked: map[string]int{}}
+	for _, name := range names {
+		c.book[name+".site.example"] = addrs(addr)
+	}
+	pc, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	startDNS(t, &dns.Server{PacketConn: pc, Handler: c})
+	c.release = sync.OnceFunc(func() { close(c.slow) })
+	t.Cleanup(c.release)
+	c.addr = pc.LocalAddr().String()
+	return c
+}
+
+// below is how often names below a suffix were asked for.
+func (c *counting) below(suffix string) (n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for name, asked := range c.asked {
+		if strings.HasSuffix(name, "."+suffix) {
+			n += asked
+		}
+	}
+	return n
 }
 
 // count is how often a name was asked for.
