@@ -75,7 +75,7 @@ services='sallyport-nft.service sallyport.service'
 # files lists what is installed: mode, file beside this script, place.
 files() {
 	say "0755 sallyport /usr/local/bin/sallyport"
-	for f in sallyport.service sallyport.socket sallyport-dns.socket sallyport-nft.service; do
+	for f in sallyport.service sallyport.socket sallyport-dns.socket sallyport-nft.service sallyport-drops.service sallyport-drops.timer; do
 		say "0644 systemd/$f $units/$f"
 	done
 	if [ "$mode" = gateway ]; then
@@ -142,7 +142,7 @@ uninstall() {
 		if known sallyport; then run userdel ${root:+--prefix "$root"} sallyport; fi
 	fi
 	if booted; then
-		run rm -rf /run/sallyport-nft
+		run rm -rf /run/sallyport-nft /run/sallyport-drops
 		run systemctl daemon-reload
 		still="nothing that it does not permit gets out"
 		[ "$mode" = sidecar ] || still="this host routes nothing"

@@ -111,6 +111,9 @@ func (g *gateway) health() []denials.Health {
 	rows = append(rows, g.upstreamHealth()...)
 	p := g.proxy.Stats()
 	rows = append(rows, denials.Health{Name: "Proxy", OK: p.Panics == 0, Text: fmt.Sprintf("%d connections open, %d flows connected, %d connections refused for a limit or a drain, %d ended in a recovered panic", p.Connections, p.Tunnels, p.NotAdmitted, p.Panics)})
+	if text := g.describeDrops(); text != "" {
+		rows = append(rows, denials.Health{Name: "Packet filter", OK: g.drops.problem() == "", Text: text + g.drops.describeCounters()})
+	}
 	if g.draining.Load() {
 		rows = append(rows, denials.Health{Name: "Stopping", Text: "open connections may end; new ones are refused"})
 	}

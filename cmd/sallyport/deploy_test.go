@@ -94,15 +94,15 @@ func TestDeployPrivileges(t *testing.T) {
 	if strings.Count(compose, "cap_drop: [ALL]") != 2 || strings.Count(compose, "<<: *hardened") != 3 || strings.Count(compose, "cap_add") != 1 {
 		t.Error("compose.yaml: who has which capability?")
 	}
-	run := regexp.MustCompile(`(?:/usr/local/bin/)?sallyport (run|check|nft)((?: --[a-z-]+)*)`)
-	for _, file := range []string{"deploy/systemd/sallyport.service", "deploy/systemd/sallyport-live-sets.conf", "deploy/systemd/sallyport-nft.service", "deploy/compose/load-filter"} {
+	run := regexp.MustCompile(`(?:/usr/local/bin/)?sallyport (run|check|nft)((?: --[a-z-]+(?: /[a-z./-]+)?)*)`)
+	for _, file := range []string{"deploy/systemd/sallyport.service", "deploy/systemd/sallyport-live-sets.conf", "deploy/systemd/sallyport-nft.service", "deploy/systemd/sallyport-drops.service", "deploy/compose/load-filter"} {
 		found := run.FindAllStringSubmatch(deployed(t, file), -1)
 		if len(found) == 0 {
 			t.Errorf("%s runs no sallyport", file)
 		}
 		for _, m := range found {
 			c, _, err := newRoot().Find([]string{m[1]})
-			for _, flag := range strings.Fields(m[2]) {
+			for _, flag := range regexp.MustCompile(`--[a-z-]+`).FindAllString(m[2], -1) {
 				if err != nil || c.Flags().Lookup(strings.TrimPrefix(flag, "--")) == nil {
 					t.Errorf("%s: sallyport %s takes no %s", file, m[1], flag)
 				}

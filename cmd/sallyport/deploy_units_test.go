@@ -26,9 +26,9 @@ func unitDirectory(t *testing.T, config string) string {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	for _, pattern := range []string{"*.service", "*.socket"} {
+	for _, pattern := range []string{"*.service", "*.socket", "*.timer"} {
 		files, _ := filepath.Glob(filepath.Join("..", "..", "deploy", "systemd", pattern))
-		if len(files) < 2 {
+		if len(files) < 1 {
 			t.Fatalf("%s: %q", pattern, files)
 		}
 		for _, f := range files {
@@ -54,7 +54,7 @@ func analyze(dir string, args ...string) (string, error) {
 
 func TestDeployUnitsVerify(t *testing.T) {
 	dir := unitDirectory(t, deployed(t, "deploy/gateway.toml"))
-	for _, unit := range []string{"sallyport.service", "sallyport.socket", "sallyport-dns.socket", "sallyport-nft.service"} {
+	for _, unit := range []string{"sallyport.service", "sallyport.socket", "sallyport-dns.socket", "sallyport-nft.service", "sallyport-drops.service", "sallyport-drops.timer"} {
 		out, err := analyze(dir, "verify", "--man=no", "--recursive-errors=one", filepath.Join(dir, unit))
 		if err != nil || strings.Contains(out, dir) {
 			t.Errorf("verify %s: %v\n%s", unit, err, out)
@@ -92,6 +92,7 @@ func TestDeployUnitsExposure(t *testing.T) {
 	}
 	measure("sallyport.service")
 	measure("sallyport-nft.service")
+	measure("sallyport-drops.service")
 	drop := filepath.Join(dir, "sallyport.service.d", "live-sets.conf")
 	if err := os.WriteFile(drop, []byte(deployed(t, "deploy/systemd/sallyport-live-sets.conf")), 0o644); err != nil {
 		t.Fatal(err)

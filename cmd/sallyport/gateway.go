@@ -40,7 +40,8 @@ type gateway struct {
 	proxy    *proxy.Proxy
 	filter   *dnsfilter.Filter
 	metrics  *metrics
-	sets     *liveSets // nil: the packet filter's sets are not ours to keep
+	drops    *dropJournal // nil: of a gateway that does not run
+	sets     *liveSets    // nil: the packet filter's sets are not ours to keep
 	own      rules.Own
 	flows    atomic.Uint64
 	draining atomic.Bool

@@ -26,14 +26,14 @@ const noMPTCP = "no_mptcp"
 // harden gives up what g does not need now that its listeners and files are
 // open. A step that fails keeps it from starting unless the configuration says
 // otherwise. What comes after this can open no file that keeps does not list.
-func (g *gateway) harden(socks *sockets, live bool) error {
+func (g *gateway) harden(socks *sockets, f filterFlags) error {
 	cfg := g.booted
 	zone, _ := time.Now().Zone() // read now: its file is out of reach then
 	g.log.Debug("hardening begins", "time_zone", zone)
 	if cfg.Process.Hardening == "off" {
 		g.confined = confine.Skipped()
 	} else {
-		g.confined = confine.Apply(keeps(g.file, cfg, live))
+		g.confined = confine.Apply(keeps(g.file, cfg, f))
 	}
 	g.hardening = append(slices.Clone(g.confined.Steps), mptcpStep(socks))
 	var failed []error
@@ -59,13 +59,13 @@ func (g *gateway) harden(socks *sockets, live bool) error {
 }
 
 // keeps is what a gateway still needs of files and privileges.
-func keeps(file string, cfg *rules.Config, live bool) confine.Plan {
-	plan := confine.Plan{NetAdmin: live, Files: []confine.Grant{{Path: "/proc/self", Access: confine.List}}} // for /metrics
+func keeps(file string, cfg *rules.Config, f filterFlags) confine.Plan {
+	plan := confine.Plan{NetAdmin: f.live, Files: []confine.Grant{{Path: "/proc/self", Access: confine.List}}} // for /metrics
 	if _, err := os.Stat("/proc/stat"); err == nil {
 		plan.Files = append(plan.Files, confine.Grant{Path: "/proc/stat", Access: confine.Read})
 	}
 	keep := func(grants ...confine.Grant) { plan.Files = append(plan.Files, grants...) }
-	for _, path := range []string{file, cfg.Admin.TokenFile, cfg.Admin.TLSCert, cfg.Admin.TLSKey} {
+	for _, path := range []string{file, cfg.Admin.TokenFile, cfg.Admin.TLSCert, cfg.Admin.TLSKey, f.counters} {
 		if path != "" && path != "-" {
 			keep(confine.ReadAgain(path)...)
 		}
@@ -77,7 +77,7 @@ func keeps(file string, cfg *rules.Config, live bool) confine.Plan {
 			}
 		}
 	}
-	for _, path := range []string{cfg.Journal.Path, cfg.Journal.Flows, denials.UsagePath(cfg.Journal.Path)} {
+	for _, path := range []string{cfg.Journal.Path, cfg.Journal.Flows, denials.UsagePath(cfg.Journal.Path), dropsPath(cfg.Journal.Path)} {
 		if path != "" && path != "-" {
 			keep(confine.WriteAgain(path)...)
 		}

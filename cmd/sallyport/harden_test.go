@@ -95,7 +95,7 @@ func TestKeeps(t *testing.T) {
 		}, []string{at("etc"), at("flows"), at("log"), at("run"), at("tls")}},
 	} {
 		var got []string
-		for _, g := range keeps(c.file, &c.cfg, false).Files {
+		for _, g := range keeps(c.file, &c.cfg, filterFlags{}).Files {
 			if !slices.Contains(always, g.Path) {
 				got = append(got, g.Path)
 			}
@@ -105,11 +105,11 @@ func TestKeeps(t *testing.T) {
 			t.Errorf("%s: kept %q, want %q", c.what, got, c.want)
 		}
 	}
-	if keeps("", &rules.Config{}, false).NetAdmin || !keeps("", &rules.Config{}, true).NetAdmin {
+	if keeps("", &rules.Config{}, filterFlags{}).NetAdmin || !keeps("", &rules.Config{}, filterFlags{live: true}).NetAdmin {
 		t.Error("CAP_NET_ADMIN is for --live-sets")
 	}
 	system := rules.Config{DNS: rules.DNSConfig{Upstreams: []string{"system"}}}
-	if _, err := os.Stat(resolvConf); err == nil && !slices.Contains(keeps("", &system, false).Files, confine.Grant{Path: resolvConf, Access: confine.Read}) {
+	if _, err := os.Stat(resolvConf); err == nil && !slices.Contains(keeps("", &system, filterFlags{}).Files, confine.Grant{Path: resolvConf, Access: confine.Read}) {
 		t.Error(`the servers of "system" cannot be read again`)
 	}
 }

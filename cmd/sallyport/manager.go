@@ -65,6 +65,9 @@ func (g *gateway) status() string {
 	g.mu.Lock()
 	cfg := g.cfg
 	g.mu.Unlock()
+	if g.drops != nil && g.drops.source != nil && g.drops.problem() != "" {
+		text += g.describeDrops() + "; "
+	}
 	return text + g.describe(cfg)
 }
 

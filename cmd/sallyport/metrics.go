@@ -64,12 +64,15 @@ func newMetrics() *metrics {
 }
 
 // decided counts one final decision. It allocates nothing.
-func (m *metrics) decided(a rules.Attempt, d rules.Decision) {
+func (m *metrics) decided(a rules.Attempt, d rules.Decision) { m.decidedTimes(a, d, 1) }
+
+// decidedTimes counts decisions that are alike.
+func (m *metrics) decidedTimes(a rules.Attempt, d rules.Decision, times uint64) {
 	v := int(d.Verdict)
 	if d.Would {
 		v = 2
 	}
-	m.decisions[v][int(d.Why())%reasons][int(a.Via)%vias].Add(1)
+	m.decisions[v][int(d.Why())%reasons][int(a.Via)%vias].Add(times)
 }
 
 func (m *metrics) answered(a dnsfilter.Answer) {
@@ -131,6 +134,13 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	number(counter, float64(j.Denials), "sallyport_journal_denials_total", "Denials recorded, one by one or in counts.")
 	number(counter, float64(j.Folded), "sallyport_journal_folded_total", "Decisions that were recorded in a count with others.")
 	number(counter, float64(j.Errors), "sallyport_journal_errors_total", "Failed attempts to write.")
+
+	if d := c.g.drops; d != nil && d.source != nil {
+		number(gauge, flag(d.problem() == ""), "sallyport_filter_journaled", "1 while what the packet filter drops is journaled.")
+		for name, packets := range d.counters() {
+			number(counter, float64(packets), "sallyport_filter_packets_total", "Packets that the packet filter dropped or rejected, by counter of the ruleset; begins anew when that is loaded.", "counter", name)
+		}
+	}
 
 	c.g.mu.Lock()
 	cfg, loaded, reloadErr := c.g.cfg, c.g.loaded, c.g.reloadErr

@@ -32,7 +32,7 @@ type filterOptions struct {
 }
 
 func newNFT() *cobra.Command {
-	var file, mode string
+	var file, mode, counters string
 	var local []string
 	var o filterOptions
 	c := &cobra.Command{
@@ -50,6 +50,11 @@ touches no other. It stays when sallyport ends: then nothing gets out.
 --mode gateway is for a host that routes for its clients, --mode sidecar for a
 network namespace that sallyport shares with the application.
 
+What it drops it counts, by client and destination. sallyport itself may not
+read that: --counters, run as root every few seconds and before each load of
+the ruleset, writes it to a file, from which sallyport run --filter-counters
+takes it into the journal.
+
 Exit status: 0; 1 when the configuration has nothing to redirect to; 3 when
 [listen] transparent is empty: a proxy alone needs no packet filter.`,
 		Example: `  sallyport nft --config /etc/sallyport/sallyport.toml | less
@@ -63,7 +68,11 @@ Exit status: 0; 1 when the configuration has nothing to redirect to; 3 when
 	c.Flags().StringArrayVar(&local, "local", nil, "a `PREFIX` of the site that clients reach without sallyport, in both directions; may be repeated; default: none")
 	c.Flags().BoolVar(&o.masquerade, "masquerade", false, "gateway: give forwarded datagrams the gateway's address")
 	c.Flags().BoolVar(&o.dhcp, "dhcp", false, "sidecar: let DHCP clients ask on the link")
+	c.Flags().StringVar(&counters, "counters", "", "print no ruleset: add what the loaded one has counted to `FILE`, for sallyport run --filter-counters; needs CAP_NET_ADMIN")
 	c.RunE = func(c *cobra.Command, _ []string) error {
+		if counters != "" {
+			return exportCounters(counters)
+		}
 		var err error
 		if o.mode, err = parseMode(mode); err != nil {
 			return err

@@ -17,7 +17,7 @@ var filterTemplates embed.FS
 
 // render prints the whole ruleset or nothing: half of one must never reach nft.
 func (p *filterPlan) render(w io.Writer) error {
-	t, err := template.New("").Funcs(template.FuncMap{"list": nftList, "size": func() int { return setSize }}).ParseFS(filterTemplates, "nft/*.tmpl")
+	t, err := template.New("").Funcs(template.FuncMap{"list": nftList, "size": func() int { return setSize }, "notes": noteSets, "drop": dropLines}).ParseFS(filterTemplates, "nft/*.tmpl")
 	if err != nil {
 		return err
 	}

@@ -17,6 +17,7 @@ type readiness struct {
 	Ready     bool           `json:"ready"`
 	Problems  []string       `json:"problems"`
 	Policy    string         `json:"policy,omitempty"`
+	Drops     string         `json:"filter_drops,omitempty"`
 	Hardening []confine.Step `json:"hardening"`
 	Limits    processLimits  `json:"limits"`
 }
@@ -30,6 +31,7 @@ func (g *gateway) readiness() readiness {
 	g.mu.Lock()
 	cfg := g.cfg
 	g.mu.Unlock()
+	out.Drops = g.describeDrops()
 	if g.live.Policy() != nil {
 		out.Policy = g.describe(cfg)
 	}
@@ -58,6 +60,9 @@ func (g *gateway) serveReady(w http.ResponseWriter, r *http.Request) {
 	}
 	if is.Policy != "" {
 		fmt.Fprintln(w, "policy:", is.Policy)
+	}
+	if is.Drops != "" {
+		fmt.Fprintln(w, "packet filter:", is.Drops)
 	}
 	for _, s := range is.Hardening {
 		fmt.Fprintln(w, "hardening:", s)

@@ -27,7 +27,7 @@ import (
 
 func newRun() *cobra.Command {
 	var file string
-	var live bool
+	var f filterFlags
 	c := &cobra.Command{
 		Use:   "run",
 		Short: "Serve until SIGTERM; this is also what sallyport does without a command",
@@ -44,6 +44,10 @@ it is not. SIGHUP does the same and reopens the journal. SIGTERM and SIGINT stop
 accepting and let open connections end for [limits] drain; a second one stops
 at once. What was accepted before is still served its first request.
 
+What the packet filter drops by itself (QUIC, datagrams that no document
+permits) is journaled with its count: from the file of --filter-counters, or
+with --live-sets from the kernel. /readyz says where neither is had.
+
 Sockets that systemd passes are used where [listen] has their address, and are
 left open for the next process; one that [listen] does not name is an error.
 systemd is told of readiness, reloads, the policy in force and the end, and its
@@ -59,15 +63,22 @@ Exit status: 0 after SIGTERM or SIGINT, 1 when it cannot start or serve.`,
 		Args: noArgs,
 	}
 	configFlag(c, &file)
-	c.Flags().BoolVar(&live, "live-sets", false, "keep the addresses of names in the ruleset of sallyport nft current; needs CAP_NET_ADMIN")
+	c.Flags().BoolVar(&f.live, "live-sets", false, "keep the addresses of names in the ruleset of sallyport nft current; needs CAP_NET_ADMIN")
+	c.Flags().StringVar(&f.counters, "filter-counters", "", "journal what the packet filter drops, from the `FILE` that sallyport nft --counters writes; default: with --live-sets from the kernel, else not at all")
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		return run(c.Context(), file, live, c.InOrStdin(), c.ErrOrStderr())
+		return run(c.Context(), file, f, c.InOrStdin(), c.ErrOrStderr())
 	}
 	return c
 }
 
+// filterFlags are what run has to do with the packet filter.
+type filterFlags struct {
+	live     bool   // keep its sets current
+	counters string // a file with its counters; "": none
+}
+
 // run serves until a signal or ctx ends it.
-func run(ctx context.Context, file string, live bool, stdin io.Reader, stderr io.Writer) error {
+func run(ctx context.Context, file string, f filterFlags, stdin io.Reader, stderr io.Writer) error {
 	log := slog.New(slog.NewTextHandler(stderr, nil))
 	slog.SetDefault(log) // what libraries log by themselves is escaped, too
 	from, err := takeManager(log)
@@ -89,7 +100,7 @@ func run(ctx context.Context, file string, live bool, stdin io.Reader, stderr io
 	}
 	defer socks.close()
 	warnOfAbsent(log, socks.listeners(), isLocal)
-	sets, err := openSets(live)
+	sets, err := openSets(f.live)
 	if err != nil {
 		return err
 	}
@@ -106,10 +117,15 @@ func run(ctx context.Context, file string, live bool, stdin io.Reader, stderr io
 	if err != nil {
 		return errors.Join(err, g.close())
 	}
+	source, err := f.drops(cfg)
+	if err != nil {
+		return errors.Join(err, g.close())
+	}
+	g.drops = newDropJournal(source, g.swallowed, dropsPath(cfg.Journal.Path), log)
 	g.limits = takeLimits(log, cfg.Limits, os.LookupEnv, memlimit.FromCgroup)
 	floor := raiseHeap(os.LookupEnv)
 	defer runtime.KeepAlive(floor)
-	if err := g.harden(socks, live); err != nil {
+	if err := g.harden(socks, f); err != nil {
 		return errors.Join(err, g.close())
 	}
 	g.manager, g.read = from.notify, read
@@ -158,6 +174,9 @@ func (g *gateway) serve(ctx context.Context, cfg *rules.Config, socks *sockets, 
 		start("admin", func(ctx context.Context) error { return serveAdmin(ctx, admin, socks.admin) })
 	}
 	start("watch", func(ctx context.Context) error { g.watch(ctx); return nil })
+	if g.drops.source != nil {
+		start("drops", func(ctx context.Context) error { g.drops.run(ctx); return nil })
+	}
 	start("usage", func(ctx context.Context) error { g.usage.Run(ctx); return nil })
 	if g.sets != nil {
 		start("live sets", func(ctx context.Context) error { g.sets.run(ctx); return nil })
