@@ -92,6 +92,7 @@ func (s *Site) recordOf(g *Group) Record {
 	if r.Client == "" || r.Client == Others {
 		if c := s.client(g.ClientName); c != nil && len(c.Sources) > 0 {
 			r.Client = c.Sources[0].Addr().String()
+			r.Omitted &^= omitClient
 		}
 	}
 	return r

@@ -21,7 +21,8 @@ var (
 type decoder struct {
 	b     []byte
 	i     int
-	plain []byte // scratch
+	plain []byte   // scratch
+	names []string // scratch
 	texts map[string]string
 	held  int
 }
@@ -36,7 +37,7 @@ func newDecoder() *decoder { return &decoder{texts: make(map[string]string)} }
 // as the object is flat; of a field that is there twice the last one counts.
 func (d *decoder) decode(b []byte, r *Record) error {
 	d.b, d.i = b, 0
-	*r = Record{Resolved: r.Resolved[:0]}
+	*r = Record{Resolved: r.Resolved[:0], Question: Question{Pinned: r.Pinned[:0]}}
 	if !d.next('{') {
 		return errSyntax
 	}
@@ -74,8 +75,13 @@ func (d *decoder) field(key []byte, r *Record) error {
 		}
 		name = []byte(s)
 	}
-	if string(name) == "resolved" {
+	switch string(name) {
+	case "resolved":
 		return d.list(&r.Resolved)
+	case "pinned":
+		return d.list(&r.Pinned)
+	case "omitted":
+		return d.omitted(&r.Omitted)
 	}
 	v, ok := d.token()
 	if !ok {
@@ -101,6 +107,9 @@ func (d *decoder) set(name, v []byte, r *Record) (ok bool) {
 	case "port":
 		n, ok = number(v)
 		r.Port, ok = uint16(n), ok && n <= 65535
+	case "client_port":
+		n, ok = number(v)
+		r.ClientPort, ok = uint16(n), ok && n <= 65535
 	case "count":
 		r.Count, ok = number(v)
 	case "bytes_in":
@@ -118,6 +127,12 @@ func (d *decoder) set(name, v []byte, r *Record) (ok bool) {
 		r.ECH, ok = flag(v)
 	case "truncated":
 		r.Truncated, ok = flag(v)
+	case "source_proven":
+		r.SourceProven, ok = flag(v)
+	case "by_address":
+		r.ByAddress, ok = flag(v)
+	case "provisional":
+		r.Provisional, ok = flag(v)
 	default:
 		p := r.textField(string(name))
 		if p == nil {
@@ -172,7 +187,36 @@ func (r *Record) textField(name string) *string {
 	case "hint":
 		return &r.Hint
 	}
+	return r.Question.textField(name)
+}
+
+// textField is Record's, for the fields that schema 2 brought.
+func (q *Question) textField(name string) *string {
+	switch name {
+	case "authority":
+		return &q.Authority
+	case "dest":
+		return &q.Dest
+	case "qtype":
+		return &q.QType
+	case "http_host":
+		return &q.HTTPHost
+	case "shown":
+		return &q.Shown
+	case "fault":
+		return &q.Fault
+	}
 	return nil
+}
+
+// omitted reads the names of fields that were left out.
+func (d *decoder) omitted(p *Omitted) error {
+	*p = 0
+	err := d.list(&d.names)
+	for _, name := range d.names {
+		*p |= omittedOf(name)
+	}
+	return err
 }
 
 // list reads an array of strings.

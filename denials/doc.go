@@ -17,6 +17,11 @@
 //     Up to 100 denials a second of one client are written one by one; the
 //     rest are folded, each client in its own table, so that no client can
 //     push out another's evidence.
+//   - A record keeps the question: Record.Attempt gives back exactly what was
+//     asked, so that replay and suggest ask the policy the same again. What a
+//     record of many does not share is named in "omitted", what found no room
+//     is "truncated"; of records of schema 1 only the destination is known, and
+//     answers that rest on them say so.
 //   - A line is one line: at most 16 KiB, with every control byte, invalid
 //     byte and formatting character escaped.
 //   - "seq" grows strictly with the lines of one "boot". "time" is when the
@@ -31,5 +36,5 @@
 // skipped and reported with its file and line number.
 //
 // The strings and names in an Attempt are kept as they are until written, so
-// they must not share memory that changes; Raw and Resolved are copied.
+// they must not share memory that changes; Raw, Resolved and Pinned are copied.
 package denials

@@ -15,12 +15,16 @@ const MaxLine = 16 << 10
 // Caps of values in octets as written, escapes included. Together with the
 // names and numbers of all fields they stay below MaxLine.
 const (
-	capRaw      = 4096
-	capHint     = 2048
-	capDetail   = 1024
-	capSource   = 1024
-	capText     = 512
-	capResolved = 16 // addresses
+	capRaw    = 4096
+	capHint   = 2048
+	capDetail = 1024
+	capSource = 1024
+	capText   = 512  // what the configuration names
+	capHost   = 264  // a name, or an address, and a port
+	capWord   = 64   // one of a closed set, an address and a port
+	capNames  = 1536 // a list of names
+	capAddrs  = 1024 // a list of addresses
+	capList   = 16   // elements of a list
 )
 
 const timeLayout = "2006-01-02T15:04:05.000000Z"
@@ -34,31 +38,45 @@ func (r *Record) Append(b []byte) []byte {
 	l.b = r.Time.UTC().Truncate(time.Microsecond).AppendFormat(l.b, timeLayout)
 	l.b = append(l.b, '"')
 	l.number("seq", r.Seq)
-	l.text("boot", r.Boot, capText)
-	l.text("event", r.Event, capText)
-	l.text("verdict", r.Verdict, capText)
-	l.text("mode", r.Mode, capText)
-	l.text("via", r.Via, capText)
-	l.text("client", r.Client, capText)
+	l.text("boot", r.Boot, capWord)
+	l.text("event", r.Event, capWord)
+	l.text("verdict", r.Verdict, capWord)
+	l.text("mode", r.Mode, capWord)
+	l.text("via", r.Via, capWord)
+	l.text("client", r.Client, capWord)
+	l.number("client_port", uint64(r.ClientPort))
+	l.flag("source_proven", r.SourceProven)
 	l.text("client_name", r.ClientName, capText)
 	l.text("profile", r.Profile, capText)
-	l.text("host", r.Host, capText)
+	l.text("host", r.Host, capHost)
 	l.text("host_raw", r.HostRaw, capRaw)
+	l.text("authority", r.Authority, capHost)
+	l.text("dest", r.Dest, capWord)
 	l.number("port", uint64(r.Port))
-	l.text("proto", r.Proto, capText)
-	l.text("sni", r.SNI, capText)
-	l.text("original_dst", r.OriginalDst, capText)
+	l.text("proto", r.Proto, capWord)
+	l.text("qtype", r.QType, capWord)
+	l.text("http_host", r.HTTPHost, capHost)
+	l.text("sni", r.SNI, capHost)
+	l.text("shown", r.Shown, capWord)
+	l.text("original_dst", r.OriginalDst, capWord)
+	l.flag("by_address", r.ByAddress)
+	l.list("pinned", r.Pinned, capNames)
 	l.flag("mismatch", r.Mismatch)
-	l.list("resolved", r.Resolved)
-	l.text("dialed", r.Dialed, capText)
+	l.list("resolved", r.Resolved, capAddrs)
+	l.text("dialed", r.Dialed, capWord)
 	l.flag("ech", r.ECH)
-	l.text("reason", r.Reason, capText)
+	l.flag("provisional", r.Provisional)
+	l.text("fault", r.Fault, capWord)
+	l.text("reason", r.Reason, capWord)
 	l.text("detail", r.Detail, capDetail)
 	l.text("rule", r.Rule, capText)
 	l.text("source", r.Source, capSource)
 	l.text("nearest", r.Nearest, capText)
 	l.text("hint", r.Hint, capHint)
 	l.number("count", r.Count)
+	if r.Omitted != 0 {
+		l.list("omitted", r.Omitted.texts(), capNames)
+	}
 	if r.Event == EventClose {
 		l.b = strconv.AppendUint(append(l.b, `,"bytes_in":`...), r.BytesIn, 10)
 		l.b = strconv.AppendUint(append(l.b, `,"bytes_out":`...), r.BytesOut, 10)
@@ -102,26 +120,34 @@ func (l *line) text(k, v string, limit int) {
 	}
 }
 
-func (l *line) list(k string, vs []string) {
+// list writes the elements that fit: capList of them, and limit octets.
+func (l *line) list(k string, vs []string, limit int) {
 	if len(vs) == 0 {
 		return
 	}
-	if len(vs) > capResolved {
-		vs, l.cut = vs[:capResolved], true
-	}
+	mark := len(l.b)
 	l.key(k)
+	l.b = append(l.b, '[')
+	end := len(l.b) + limit
 	for i, v := range vs {
-		l.b = append(l.b, ",["[b2i(i == 0)])
-		l.quote(v, 64)
+		before := len(l.b)
+		if i > 0 {
+			l.b = append(l.b, ',')
+		}
+		was := l.cut
+		l.cut = false
+		l.quote(v, capHost)
+		if l.cut || len(l.b) > end || i >= capList && k != "omitted" {
+			l.b, l.cut = l.b[:before], true
+			break
+		}
+		l.cut = was
+	}
+	if l.b[len(l.b)-1] == '[' { // nothing fits
+		l.b = l.b[:mark]
+		return
 	}
 	l.b = append(l.b, ']')
-}
-
-func b2i(v bool) int {
-	if v {
-		return 1
-	}
-	return 0
 }
 
 // quote writes v as a JSON string of at most limit octets between the quotes.

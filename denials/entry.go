@@ -20,7 +20,7 @@ const rawMax = 2048
 type entry struct {
 	at       time.Time
 	event    string
-	detail   string
+	detail   string // of a close and of events; a decision's is the attempt's
 	a        rules.Attempt
 	d        rules.Decision
 	dialed   netip.AddrPort
@@ -28,6 +28,7 @@ type entry struct {
 	duration int64
 	count    uint64 // decisions that this entry stands for, at least 1
 	cut      bool   // Raw was longer
+	omitted  Omitted
 }
 
 // denied tells whether e is a denial, or in mode "audit" would be one.
@@ -44,13 +45,22 @@ func (e *entry) own() {
 		e.a.Raw, e.cut = e.a.Raw[:rawMax], true
 	}
 	e.a.Raw = bytes.Clone(e.a.Raw)
-	e.a.Resolved = slices.Clone(e.a.Resolved[:min(len(e.a.Resolved), capResolved+1)])
+	e.a.Resolved = slices.Clone(e.a.Resolved[:min(len(e.a.Resolved), capList+1)])
+	e.a.Pinned = slices.Clone(e.a.Pinned[:min(len(e.a.Pinned), capList+1)])
 }
 
-// showAddress makes the refused address of a permitted name part of the evidence.
-func (e *entry) showAddress() {
-	if addr := e.a.Dest.Addr(); addr.IsValid() && len(e.a.Resolved) == 0 && !e.a.Target().IsZero() {
-		e.a.Resolved = []netip.Addr{addr}
+// drop leaves out what is in memory that its front end uses again.
+func (e *entry) drop() {
+	e.omit(omitRaw, len(e.a.Raw) > 0)
+	e.omit(omitResolved, len(e.a.Resolved) > 0)
+	e.omit(omitPinned, len(e.a.Pinned) > 0)
+	e.a.Raw, e.a.Resolved, e.a.Pinned, e.cut = nil, nil, nil, false
+}
+
+// omit notes that a field is left out, if it is.
+func (e *entry) omit(field Omitted, is bool) {
+	if is {
+		e.omitted |= field
 	}
 }
 
@@ -63,6 +73,7 @@ type foldKey struct {
 	via     rules.Via
 	proto   rules.Proto
 	port    uint16
+	qtype   uint16
 	name    rules.Name
 	addr    netip.Addr
 	client  string // its name: one network can have several
@@ -70,7 +81,7 @@ type foldKey struct {
 
 func (e *entry) key() foldKey {
 	k := foldKey{event: e.event, verdict: e.d.Verdict, would: e.d.Would, reason: e.d.Why(),
-		via: e.a.Via, proto: e.a.Proto, port: e.a.Dest.Port(), name: e.a.Target()}
+		via: e.a.Via, proto: e.a.Proto, port: e.a.Dest.Port(), qtype: e.a.QType, name: e.a.Target()}
 	if e.d.Client != nil {
 		k.client = e.d.Client.Name
 	}
@@ -92,11 +103,11 @@ func (k *foldKey) hash(seed maphash.Seed) uint64 {
 	if k.addr.IsValid() {
 		h ^= maphash.Comparable(seed, k.addr)
 	}
-	return h ^ uint64(k.port)<<48 ^ uint64(k.via)<<40 ^ uint64(k.reason)<<32 ^ uint64(k.proto)<<28 ^ uint64(len(k.event))<<24
+	return h ^ uint64(k.port)<<48 ^ uint64(k.via)<<40 ^ uint64(k.reason)<<32 ^ uint64(k.qtype)<<32 ^ uint64(k.proto)<<28 ^ uint64(len(k.event))<<24
 }
 
 // merge adds o to e: counts and bytes add up, the time is the later one, and
-// what the two do not share is left out.
+// what the two do not share is left out and noted as such.
 func (e *entry) merge(o *entry) {
 	e.count += o.count
 	e.in += o.in
@@ -105,19 +116,8 @@ func (e *entry) merge(o *entry) {
 	if o.at.After(e.at) {
 		e.at = o.at
 	}
-	a, b := &e.a, &o.a
-	a.Flow, a.Raw, a.Resolved, e.cut = 0, nil, nil, false
-	keep(&a.Client, b.Client.Addr() == a.Client.Addr())
-	keep(&a.Via, a.Via == b.Via)
-	keep(&a.Proto, a.Proto == b.Proto)
-	keep(&a.Authority, a.Authority == b.Authority)
-	keep(&a.Host, a.Host == b.Host)
-	keep(&a.SNI, a.SNI == b.SNI)
-	keep(&a.Dest, a.Dest == b.Dest)
-	keep(&a.Original, a.Original == b.Original)
-	keep(&a.Mismatch, a.Mismatch == b.Mismatch)
-	keep(&a.ECH, a.ECH == b.ECH)
-	keep(&a.QType, a.QType == b.QType)
+	e.mergeAttempt(o)
+	e.omitted |= o.omitted
 	keep(&e.dialed, e.dialed == o.dialed)
 	keep(&e.detail, e.detail == o.detail)
 	keep(&e.d.Rule, e.d.Rule == o.d.Rule)
@@ -125,10 +125,48 @@ func (e *entry) merge(o *entry) {
 	keep(&e.d.Client, e.d.Client == o.d.Client)
 }
 
+// mergeAttempt leaves of e's attempt what o's shares.
+func (e *entry) mergeAttempt(o *entry) {
+	a, b := &e.a, &o.a
+	a.Flow = 0
+	addr, port := a.Client.Addr(), a.Client.Port()
+	keep(&port, port == b.Client.Port())
+	e.omit(omitClient, !keep(&addr, addr == b.Client.Addr()))
+	a.Client = netip.AddrPortFrom(addr, port)
+	e.omit(omitVia, !keep(&a.Via, a.Via == b.Via))
+	e.omit(omitProto, !keep(&a.Proto, a.Proto == b.Proto))
+	e.omit(omitShown, !keep(&a.Shown, a.Shown == b.Shown))
+	e.omit(omitFault, !keep(&a.Fault, a.Fault == b.Fault))
+	e.omit(omitECH, !keep(&a.ECH, a.ECH == b.ECH))
+	e.omit(omitProvisional, !keep(&a.Provisional, a.Provisional == b.Provisional))
+	e.omit(omitByAddress, !keep(&a.ByAddress, a.ByAddress == b.ByAddress))
+	e.omit(omitMismatch, !keep(&a.Mismatch, a.Mismatch == b.Mismatch))
+	e.omit(omitProven, !keep(&a.SourceProven, a.SourceProven == b.SourceProven))
+	e.omit(omitQType, !keep(&a.QType, a.QType == b.QType))
+	e.omit(omitSNI, !keep(&a.SNI, a.SNI == b.SNI))
+	e.omit(omitOriginal, !keep(&a.Original, a.Original == b.Original))
+	e.omit(omitDetail, !keep(&a.Detail, a.Detail == b.Detail))
+	if a.Host != b.Host || a.HostAddr != b.HostAddr || a.HostPort != b.HostPort {
+		a.Host, a.HostAddr, a.HostPort = rules.Name{}, netip.Addr{}, 0
+		e.omit(omitHTTPHost, true)
+	}
+	addr, port = a.Dest.Addr(), a.Dest.Port()
+	e.omit(omitPort, !keep(&port, port == b.Dest.Port()))
+	named := keep(&a.Authority, a.Authority == b.Authority)
+	e.omit(omitAuthority, !named)
+	e.omit(omitDest, !keep(&addr, addr == b.Dest.Addr() && (named || !addr.IsValid()))) // of different names an address tells nothing
+	a.Dest = netip.AddrPortFrom(addr, port)
+	e.omit(omitRaw, !keep(&a.Raw, bytes.Equal(a.Raw, b.Raw)))
+	e.omit(omitResolved, !keep(&a.Resolved, slices.Equal(a.Resolved, b.Resolved)))
+	e.omit(omitPinned, !keep(&a.Pinned, slices.Equal(a.Pinned, b.Pinned)))
+	e.cut = e.cut && a.Raw != nil || o.cut && a.Raw != nil
+}
+
 // keep leaves *v as it is, or sets it to its zero value.
-func keep[T any](v *T, same bool) {
+func keep[T any](v *T, same bool) bool {
 	if !same {
 		var zero T
 		*v = zero
 	}
+	return same
 }

@@ -93,7 +93,7 @@ func (c *client) fold(e *entry, seed maphash.Seed) {
 	case victim >= 0:
 		c.foldRest(&c.hosts[victim].e, c.hosts[victim].key.class())
 		c.hosts[victim] = cell{h, k, *e}
-		c.hosts[victim].e.a.Raw, c.hosts[victim].e.a.Resolved = nil, nil
+		c.hosts[victim].e.drop()
 	default:
 		c.foldRest(e, k.class())
 	}
@@ -109,7 +109,7 @@ func (c *client) foldRest(e *entry, class foldKey) {
 	}
 	c.rest = append(c.rest, cell{key: class, e: *e})
 	r := &c.rest[len(c.rest)-1].e
-	r.a.Raw, r.a.Resolved, r.cut = nil, nil, false
+	r.drop()
 }
 
 // empty tells whether nothing is folded.

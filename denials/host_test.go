@@ -25,8 +25,8 @@ func TestAddressIsOnRecordWhateverTheHostSays(t *testing.T) {
 	metadata, other := at("169.254.169.254:80"), at("10.0.0.1:80")
 	var r Record
 	r.fill(&metadata, rules.Hint)
-	if r.Host != "169.254.169.254" || r.Detail != "Host license.sangfor.com" {
-		t.Errorf("host %q, detail %q", r.Host, r.Detail)
+	if r.Host != "169.254.169.254" || r.HTTPHost != "license.sangfor.com:80" || r.says() != "Host license.sangfor.com:80" {
+		t.Errorf("host %q, http_host %q, shown as %q", r.Host, r.HTTPHost, r.says())
 	}
 	if metadata.key() == other.key() {
 		t.Error("two addresses fold into one record")
@@ -43,12 +43,12 @@ func TestAddressIsOnRecordWhateverTheHostSays(t *testing.T) {
 func TestHintOfAnUnreadableRequest(t *testing.T) {
 	a := rules.Attempt{Via: rules.HTTP, Client: netip.MustParseAddrPort("10.0.0.1:4"), Fault: rules.MalformedRequest, Detail: "no Host field"}
 	d := rules.Decision{Reason: rules.MalformedRequest}
-	e := entry{event: EventDecision, detail: a.Detail, a: a, d: d, count: 1}
+	e := entry{event: EventDecision, a: a, d: d, count: 1}
 	var r Record
 	if r.fill(&e, rules.Hint); r.Hint != rules.Hint(a, d) || !strings.HasSuffix(r.Hint, ": no Host field") {
 		t.Errorf("the hint is %q", r.Hint)
 	}
-	e.detail = "" // of many, each with another detail
+	e.a.Detail = "" // of many, each with another detail
 	if r.fill(&e, rules.Hint); r.Hint != rules.MalformedRequest.Help() {
 		t.Errorf("the hint of many is %q", r.Hint)
 	}

@@ -151,6 +151,7 @@ func (j *Journal) record(e *entry) {
 	if out == nil {
 		return
 	}
+	e.a.Generation = nil // it may go while the entry waits
 	addr := rules.SourceOf(e.a.Client.Addr())
 	window := j.window(e.at)
 	sh := &j.shards[maphash.Comparable(j.seed, addr)%shards]

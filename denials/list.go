@@ -73,7 +73,7 @@ func List(ctx context.Context, o Options, w io.Writer) (Report, error) {
 	} else {
 		t := newTable(o.Color, "time", "client", "via", "destination", "reason", "count", "id", "why")
 		for r := range last.all {
-			t.row(o.when(r.Time), who(r.ClientName, r.Client), r.Via, where(r), cause(r), times(r.Count), r.ID(), why(r.Nearest, r.Hint, r.Detail))
+			t.row(o.when(r.Time), who(r.ClientName, r.Client), r.Via, where(r), cause(r), times(r.Count), r.ID(), why(r.Nearest, r.Hint, r.says()))
 		}
 		o.table(out, t, rep, err)
 	}
@@ -168,8 +168,7 @@ type ring struct {
 }
 
 func (g *ring) add(r *Record) {
-	c := *r
-	c.Resolved = append([]string(nil), r.Resolved...)
+	c := r.clone()
 	if g.max == 0 || len(g.recs) < g.max {
 		g.recs = append(g.recs, c)
 		return

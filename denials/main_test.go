@@ -118,9 +118,7 @@ func scan(t testing.TB, f Filter, files ...string) ([]Record, Report) {
 	t.Helper()
 	var rs []Record
 	rep, err := Scan(context.Background(), files, f, func(r *Record) error {
-		c := *r
-		c.Resolved = append([]string(nil), r.Resolved...)
-		rs = append(rs, c)
+		rs = append(rs, r.clone())
 		return nil
 	})
 	if err != nil {

@@ -44,7 +44,7 @@ func (v *liveView) fill(run *running, err error) {
 		rep = run.report
 		for r := range run.recent.all {
 			k, raw := keyOf(r)
-			v.Records = append(v.Records, liveRow{r.Time, who(r.ClientName, r.Client), r.Via, where(r), cause(r), why(r.Nearest, r.Hint, r.Detail),
+			v.Records = append(v.Records, liveRow{r.Time, who(r.ClientName, r.Client), r.Via, where(r), cause(r), why(r.Nearest, r.Hint, r.says()),
 				form{}.link("/group", "key", newGroup(k, raw, r).Key()), r.Times()})
 		}
 	}

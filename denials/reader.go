@@ -31,10 +31,9 @@ type Report struct {
 }
 
 // Scan calls fn for every record in files that f selects, the oldest first.
-// The record and its Resolved are valid during the call only; its strings
-// stay. A line that is no record is skipped and reported; a file that cannot
-// be read is an error, after the others were read. An error of fn ends the
-// scan.
+// The record and its lists are valid during the call only; its strings stay. A
+// line that is no record is skipped and reported; a file that cannot be read is
+// an error, after the others were read. An error of fn ends the scan.
 func Scan(ctx context.Context, files []string, f Filter, fn func(*Record) error) (Report, error) {
 	return scanFiles(ctx, files, f, nil, fn)
 }

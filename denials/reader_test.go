@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -114,7 +115,7 @@ func TestBadLinesAreSkippedAndReported(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "denials.jsonl")
 	r0, r1, r2 := at(0, nil), at(1, nil), at(2, nil)
 	newer := r1
-	newer.Schema = 2
+	newer.Schema = Schema + 1
 	lines := [][]byte{
 		r0.Append(nil),
 		[]byte("\n"), // no problem
@@ -229,6 +230,7 @@ func FuzzJournal(f *testing.F) {
 		var r Record
 		if err := newDecoder().decode(b, &r); err == nil {
 			sameAsJSON(t, b, &r)
+			a, aerr := r.Attempt()
 			var again Record
 			line := r.Append(nil)
 			if len(line) > MaxLine {
@@ -236,6 +238,9 @@ func FuzzJournal(f *testing.F) {
 			}
 			if err := newDecoder().decode(line, &again); err != nil {
 				t.Fatalf("our own line is refused: %v: %s", err, line)
+			}
+			if b, err := again.Attempt(); aerr == nil && err == nil && !reflect.DeepEqual(a, b) {
+				t.Fatalf("written again it is another attempt: %+v, was %+v", b, a)
 			}
 		}
 		s := &lineStream{dec: newDecoder(), report: &Report{}}

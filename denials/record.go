@@ -3,14 +3,19 @@
 package denials
 
 import (
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"sallyport/rules"
 )
 
 // Schema is the version of the record's fields.
-const Schema = 1
+//
+// Schema 2 stores the attempt whole: see Question and Record.Attempt. Records
+// of schema 1 are read for ever; they have the fields outside of Question.
+const Schema = 2
 
 // The events that a record can be about.
 const (
@@ -42,8 +47,8 @@ type Record struct {
 	Client      string // address
 	ClientName  string // as configured
 	Profile     string
-	Host        string // canonical name or address
-	HostRaw     string // what was sent, where it is no name
+	Host        string // the name, else the address, that the attempt was to reach; canonical
+	HostRaw     string // what was sent, where it is no name; octets that are no UTF-8 as \x and two digits
 	Port        uint16
 	Proto       string
 	SNI         string
@@ -64,10 +69,19 @@ type Record struct {
 	DurationMS  int64
 	Flow        uint64
 	Truncated   bool // a value was longer than its cap
+
+	Question // what else was asked
 }
 
 // ID names the record: boot-seq.
 func (r *Record) ID() string { return r.Boot + "-" + strconv.FormatUint(r.Seq, 10) }
+
+// clone returns a record of its own: Scan uses the lists of its records again.
+func (r *Record) clone() Record {
+	c := *r
+	c.Resolved, c.Pinned = slices.Clone(r.Resolved), slices.Clone(r.Pinned)
+	return c
+}
 
 // Times returns how many decisions the record stands for.
 func (r *Record) Times() uint64 { return max(r.Count, 1) }
@@ -81,48 +95,32 @@ func (r *Record) Denied() bool {
 // fill turns an entry into the record of it; hint is rules.Hint. Boot and Seq
 // are the caller's.
 func (r *Record) fill(e *entry, hint func(rules.Attempt, rules.Decision) string) {
-	resolved := r.Resolved[:0]
-	*r = Record{Schema: Schema, Time: e.at, Event: e.event, Detail: e.detail, Truncated: e.cut}
+	resolved, pinned := r.Resolved[:0], r.Pinned[:0]
+	*r = Record{Schema: Schema, Time: e.at, Event: e.event, Detail: e.detail, Truncated: e.cut, Resolved: resolved, Question: Question{Pinned: pinned}}
 	if e.event != EventDecision && e.event != EventClose {
 		return
 	}
 	a, d := &e.a, &e.d
 	r.Verdict = d.Text()
 	r.Mode = "enforce"
-	r.Via = a.Via.String()
-	r.Client = addrText(a.Client.Addr())
-	r.Host, r.HostRaw = host(a), string(a.Raw)
-	r.Port, r.Proto = a.Dest.Port(), a.Proto.String()
-	r.SNI = a.SNI.String()
-	r.OriginalDst = addrPortText(a.Original)
-	r.Mismatch, r.ECH = a.Mismatch, a.ECH
-	for _, addr := range a.Resolved {
-		resolved = append(resolved, addrText(addr))
-	}
-	r.Resolved = resolved
+	r.question(a)
+	r.Omitted = e.omitted
 	r.Dialed = addrPortText(e.dialed)
-	r.Flow = a.Flow
 	if e.count > 1 {
 		r.Count = e.count
 	}
-	if a.Via == rules.DNS && a.QType != 0 {
-		r.Detail = join("type "+typeText(a.QType), r.Detail)
-	}
-	if a.Target().IsZero() && a.Dest.Addr().IsValid() && !a.Host.IsZero() {
-		r.Detail = join(r.Detail, "Host "+a.Host.String())
-	}
 	if e.event == EventClose {
 		r.BytesIn, r.BytesOut, r.DurationMS = e.in, e.out, e.duration/int64(time.Millisecond)
+	} else {
+		r.Detail = rawText(a.Detail)
 	}
 	r.explain(d)
 	switch {
 	case d.Verdict == rules.Allow && !d.Would:
-	case d.Why() == rules.MalformedRequest: // it has no host; what is wrong with it is the same for all in one record
-		about := *a
-		about.Detail = e.detail
-		r.Hint = hint(about, *d)
-	case r.Client == "" || r.Host == "" && r.HostRaw == "":
-		r.Hint = d.Why().Help() // many clients or many names in one record
+	case d.Why() == rules.MalformedRequest: // it has no host; its detail says what is wrong
+		r.Hint = hint(*a, *d)
+	case r.Client == "" || r.Host == "" && r.HostRaw == "" || e.omitted&omitHinted != 0:
+		r.Hint = d.Why().Help() // of several that were not alike
 	default:
 		r.Hint = hint(*a, *d)
 	}
@@ -148,19 +146,16 @@ func (r *Record) explain(d *rules.Decision) {
 	}
 }
 
-// host returns what the attempt was to reach: the name it is judged by, else
-// the address. What else the client wrote beside an address is no destination;
-// it counts only where there is nothing else.
-func host(a *rules.Attempt) string {
-	switch {
-	case !a.Target().IsZero():
-		return a.Target().String()
-	case a.Dest.Addr().IsValid():
-		return addrText(a.Dest.Addr())
-	case !a.Authority.IsZero():
-		return a.Authority.String()
+// says is the detail with what else the client asked or wrote, for people.
+func (r *Record) says() string {
+	s := r.Detail
+	if r.QType != "" {
+		s = join("type "+r.QType, s)
 	}
-	return a.Host.String()
+	if host, _, _ := strings.Cut(r.HTTPHost, ":"); host != "" && host != r.Host && !strings.HasPrefix(host, "[") {
+		s = join(s, "Host "+r.HTTPHost)
+	}
+	return s
 }
 
 // join puts two parts of a detail together.

@@ -82,11 +82,7 @@ func (r *Recorder) keep(a *rules.Attempt, d *rules.Decision) {
 		r.usage.note(a, d)
 	}
 	if r.j.flows != nil || !d.Allowed() || d.Would {
-		e := entry{at: r.j.cfg.Now(), event: EventDecision, detail: a.Detail, a: *a, d: *d, count: 1}
-		if d.Reason == rules.PrivateAddress || d.Reason == rules.Self {
-			e.showAddress()
-		}
-		r.j.record(&e)
+		r.j.record(&entry{at: r.j.cfg.Now(), event: EventDecision, a: *a, d: *d, count: 1})
 	}
 	if r.observe != nil {
 		r.observe(*a, *d)

@@ -42,9 +42,9 @@ func TestDenialIsRecorded(t *testing.T) {
 	if len(rs) != 1 || len(*got) != 1 {
 		t.Fatalf("%d records, %d observed", len(rs), len(*got))
 	}
-	want := Record{Schema: 1, Time: rs[0].Time, Seq: 1, Boot: j.Boot(), Event: EventDecision, Verdict: VerdictDeny, Mode: "enforce",
+	want := Record{Schema: 2, Time: rs[0].Time, Seq: 1, Boot: j.Boot(), Event: EventDecision, Verdict: VerdictDeny, Mode: "enforce",
 		Via: "connect", Client: "10.0.0.7", ClientName: "shop", Host: "evil.example", Port: 443, Proto: "tcp", Reason: "not_listed",
-		Hint: rules.Hint(a, d), Flow: 7}
+		Hint: rules.Hint(a, d), Flow: 7, Question: Question{ClientPort: 40000, Provisional: true}}
 	if jsonText(rs[0]) != jsonText(want) {
 		t.Errorf("got  %+v\nwant %+v", rs[0], want)
 	}
@@ -129,11 +129,11 @@ func TestWhatARecordShows(t *testing.T) {
 		t.Fatalf("%d records", len(rs))
 	}
 	for i, ok := range []bool{
-		rs[0].Detail == "type TXT" && rs[0].Port == 0 && rs[0].Via == "dns" && rs[0].Proto == "udp",
-		rs[1].Detail == "type TYPE4711; refused",
+		rs[0].QType == "TXT" && rs[0].Detail == "" && rs[0].says() == "type TXT" && rs[0].Port == 0 && rs[0].Via == "dns" && rs[0].Proto == "udp",
+		rs[1].QType == "TYPE4711" && rs[1].Detail == "refused" && rs[1].says() == "type TYPE4711; refused",
 		rs[2].Host == "" && rs[2].HostRaw == "ev il" && rs[2].Reason == "malformed_name" && rs[2].Detail == "a space",
 		rs[3].Host == "2001:db8::1" && rs[3].Port == 22,
-		rs[4].Host == "update.example" && rs[4].Reason == "private_address" && strings.Join(rs[4].Resolved, "") == "10.1.1.1",
+		rs[4].Host == "update.example" && rs[4].Reason == "private_address" && rs[4].Dest == "10.1.1.1" && rs[4].Resolved == nil,
 	} {
 		if !ok {
 			t.Errorf("record %d: %+v", i, rs[i])

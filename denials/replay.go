@@ -26,6 +26,7 @@ type Replayed struct {
 	Denied    uint64
 	Unchanged uint64
 	Unknown   uint64
+	Schema1   uint64     // of the decisions that were asked again, those of which only the destination is known
 	Changes   []*Changed // the largest first
 	Rest      uint64     // decisions that changed and are in no element of Changes
 }
@@ -59,6 +60,9 @@ func Replay(ctx context.Context, q Query) (*Replayed, error) {
 		n := r.Times()
 		out.Decisions += n
 		d, ok := memo.ask(r)
+		if ok && r.Schema < 2 {
+			out.Schema1 += n
+		}
 		was := rankOf(r.Verdict)
 		switch {
 		case !ok:
@@ -119,21 +123,32 @@ type memo struct {
 
 type memoKey struct {
 	groupKey
-	raw            bool
-	via, sni, addr string
-	mismatch, ech  bool
-	original       string
+	schema                                          int
+	raw, mismatch, ech, byAddress, provisional, cut bool
+	via, sni, original, addr, authority, qtype      string
+	httpHost, shown, fault, detail                  string
+	omitted                                         Omitted
 }
 
 func newMemo(s *Site) memo { return memo{s, map[memoKey]answer{}} }
 
-func (m *memo) ask(r *Record) (answer, bool) {
+func memoKeyOf(r *Record) memoKey {
 	gk, raw := keyOf(r)
-	k := memoKey{groupKey: gk, raw: raw, via: r.Via, sni: r.SNI, mismatch: r.Mismatch, ech: r.ECH, original: r.OriginalDst}
-	if len(r.Resolved) > 0 {
-		k.addr = r.Resolved[0]
+	k := memoKey{groupKey: gk, schema: r.Schema, raw: raw, mismatch: r.Mismatch, ech: r.ECH, byAddress: r.ByAddress, provisional: r.Provisional,
+		cut: r.Truncated, via: r.Via, sni: r.SNI, original: r.OriginalDst, addr: r.Dest, authority: r.Authority, qtype: r.QType, httpHost: r.HTTPHost,
+		shown: r.Shown, fault: r.Fault, omitted: r.Omitted}
+	if r.Schema < 2 {
+		k.detail = r.Detail
+		if len(r.Resolved) > 0 {
+			k.addr = r.Resolved[0]
+		}
 	}
-	if v, known := m.m[k]; known && len(r.Resolved) < 2 {
+	return k
+}
+
+func (m *memo) ask(r *Record) (answer, bool) {
+	k := memoKeyOf(r)
+	if v, known := m.m[k]; known && len(r.Pinned) == 0 {
 		return v, v.ok
 	}
 	a, d, ok := m.site.Ask(r)

@@ -121,7 +121,7 @@ func TestReplaySaysWhatChanges(t *testing.T) {
 	}
 	lines := strings.Split(strings.TrimSpace(b.String()), "\n")
 	var sums sumsJSON
-	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &sums); err != nil || len(lines) != 6 || sums != (sumsJSON{9507, 502, 2, 3, 9000}) {
+	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &sums); err != nil || len(lines) != 6 || sums != (sumsJSON{9507, 502, 2, 3, 9000, 0}) {
 		t.Errorf("%v %s", err, b.String())
 	}
 }
@@ -138,7 +138,7 @@ func TestReplayOfContent(t *testing.T) {
 	ech := attempt(t, manager, "license.sangfor.com", 443)
 	ech.Provisional, ech.Shown, ech.SNI, ech.ECH = false, rules.ShownTLS, ech.Authority, true
 	plain := attempt(t, manager, "license.sangfor.com", 443)
-	plain.Fault = rules.NotTLS
+	plain.Provisional, plain.Shown, plain.Fault = false, rules.ShownOpaque, rules.NotTLS
 	rs := decided(t, old, forged, private, ech, plain)
 	if p := replayed(t, old, rs...); p.Unchanged != 4 {
 		t.Errorf("on the same policy: %+v", p)

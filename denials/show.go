@@ -29,8 +29,7 @@ func Find(ctx context.Context, files []string, id string, p Progress) (*Record, 
 		switch {
 		case r.Boot != boot:
 		case r.Seq == seq:
-			c := *r
-			c.Resolved = append([]string(nil), r.Resolved...)
+			c := r.clone()
 			found = &c
 			for flow := range flows {
 				if flow != r.Flow {
@@ -41,9 +40,7 @@ func Find(ctx context.Context, files []string, id string, p Progress) (*Record, 
 			if len(flows) >= 4096 && flows[r.Flow] == nil {
 				clear(flows) // companions are close by
 			}
-			c := *r
-			c.Resolved = append([]string(nil), r.Resolved...)
-			flows[r.Flow] = append(flows[r.Flow], c)
+			flows[r.Flow] = append(flows[r.Flow], r.clone())
 		}
 		return nil
 	})
@@ -83,23 +80,35 @@ func (r *Record) Fields() []Field {
 	add("mode", r.Mode)
 	add("via", r.Via)
 	add("client", who(r.ClientName, r.Client))
+	number("client_port", uint64(r.ClientPort))
+	flag("source_proven", r.SourceProven)
 	add("profile", r.Profile)
 	add("host", r.Host)
 	add("host_raw", r.HostRaw)
+	add("authority", r.Authority)
+	add("dest", r.Dest)
 	number("port", uint64(r.Port))
 	add("proto", r.Proto)
+	add("qtype", r.QType)
+	add("http_host", r.HTTPHost)
 	add("sni", r.SNI)
+	add("shown", r.Shown)
 	add("original_dst", r.OriginalDst)
+	flag("by_address", r.ByAddress)
+	add("pinned", strings.Join(r.Pinned, ", "))
 	flag("mismatch", r.Mismatch)
 	add("resolved", strings.Join(r.Resolved, ", "))
 	add("dialed", r.Dialed)
 	flag("ech", r.ECH)
+	flag("provisional", r.Provisional)
+	add("fault", r.Fault)
 	add("detail", r.Detail)
 	add("rule", r.Rule)
 	add("nearest", r.Nearest)
 	add("source", r.Source)
 	add("hint", r.Hint)
 	number("count", r.Count)
+	add("omitted", strings.Join(r.Omitted.texts(), ", "))
 	if r.Event == EventClose {
 		add("bytes_in", strconv.FormatUint(r.BytesIn, 10))
 		add("bytes_out", strconv.FormatUint(r.BytesOut, 10))

@@ -5,6 +5,7 @@ package denials
 
 import (
 	"cmp"
+	"errors"
 	"net/netip"
 	"slices"
 
@@ -84,7 +85,27 @@ func (s *Site) Suggest(groups []*Group, n int, byDocument bool) []*Suggestion {
 			out = slices.Insert(out, i+1, rest...)
 		}
 	}
+	for _, sg := range out {
+		if sg.TOML != "" && slices.ContainsFunc(sg.Groups, func(g *Group) bool { return g.last.schema < 2 }) {
+			sg.Warnings = append(sg.Warnings, ErrSchema1.Error()+"; what the flow showed is not judged")
+		}
+	}
 	return out
+}
+
+// whyNotAsked says why the policy cannot be asked about a record.
+func whyNotAsked(r *Record) string {
+	_, err := r.Attempt()
+	reason, _ := rules.ParseReason(r.Reason)
+	switch {
+	case errors.Is(err, ErrContent):
+		return r.Reason + ": " + whyNever(reason) + " (" + err.Error() + ")"
+	case errors.Is(err, ErrFolded):
+		return "these denials were counted without their destinations or clients, or differed in what decides; look at the ones that were not"
+	case err != nil:
+		return err.Error()
+	}
+	return "the record names no client"
 }
 
 // join adds the groups of o, for which the same change was found.
@@ -104,7 +125,7 @@ func (s *Site) suggest(g *Group) *Suggestion {
 	a, d, ok := s.Ask(&r)
 	switch {
 	case !ok:
-		sg.Cure, sg.Why = CureNever, "these denials were counted without their destinations or clients; look at the ones that were not"
+		sg.Cure, sg.Why = CureNever, whyNotAsked(&r)
 	case rank(d) == 2:
 		sg.Cure, sg.Why = CurePermitted, "the configuration permits it already: reload, or it was denied before"
 	case d.Why() == rules.UnknownClient:

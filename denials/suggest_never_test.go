@@ -58,7 +58,7 @@ func TestNeverFixableSaysWhy(t *testing.T) {
 func TestWhatDoesNotHelpIsNotCalledTried(t *testing.T) {
 	s := siteOf(t, fleet)
 	good, bad := denialOf(t, s, attempt(t, manager, "auth.sangfor.com", 443)), denialOf(t, s, attempt(t, manager, "auth.sangfor.com", 443))
-	bad.Resolved, bad.Client = []string{"10.0.0.1"}, "10.1.0.8"
+	bad.Dest, bad.Client = "10.0.0.1", "10.1.0.8"
 	var tally Tally
 	tally.Add(&good)
 	tally.Add(&bad)
@@ -137,7 +137,7 @@ func TestExpiredRuleIsNamed(t *testing.T) {
 func TestSuggestLinkLocalStranger(t *testing.T) {
 	s := siteOf(t, fleet)
 	r := denialOf(t, s, attempt(t, "fe80::7", "license.sangfor.com", 443))
-	r.Client += "%eth0"
+	r.Schema, r.Client = 1, r.Client+"%eth0"
 	var tally Tally
 	tally.Add(&r)
 	if _, err := s.Whole(s.Suggest(tally.Groups(), 0, false)); err != nil {

@@ -18,8 +18,8 @@ import (
 const (
 	groupsMax = 100_000
 	textMax   = 64 << 20 // octets of the groups and their texts, about
-	restMax   = 16 << 20 // of those that are counted per client and reason beyond it
-	groupSize = 512      // octets of a group without its texts, about
+	restMax   = 8 << 20  // of those that are counted per client and reason beyond it
+	groupSize = 640      // octets of a group without its texts, about
 	hostMax   = 512      // octets of a host that a group is told apart by
 )
 
@@ -48,6 +48,22 @@ type Group struct {
 	Cure Cure // set by Review and Suggest
 	raw  bool // Host is no name
 	size int
+	last asked
+}
+
+// asked is what else a group keeps of its latest record, to ask about it again.
+type asked struct {
+	schema                   int
+	host, original, detail   string
+	mismatch, ech, truncated bool
+	Question
+}
+
+// set keeps what r says.
+func (k *asked) set(r *Record) {
+	pinned := append(k.Pinned[:0], r.Pinned...)
+	*k = asked{schema: r.Schema, host: r.Host, original: r.OriginalDst, detail: r.Detail, mismatch: r.Mismatch, ech: r.ECH, truncated: r.Truncated, Question: r.Question}
+	k.Pinned = pinned
 }
 
 // Key names the group in addresses and on command lines: the same group has
@@ -64,13 +80,16 @@ func (g *Group) Key() string {
 
 // Record returns the latest record of the group, as far as it is kept.
 func (g *Group) Record() Record {
-	r := Record{Event: EventDecision, Verdict: g.Verdict, Via: g.Via, Client: g.Client, ClientName: g.ClientName, Host: g.Host,
-		Port: g.Port, Proto: g.Proto, Reason: g.Reason, SNI: g.SNI, Nearest: g.Nearest, Hint: g.Hint, Detail: g.Detail}
+	k := &g.last
+	r := Record{Schema: k.schema, Event: EventDecision, Verdict: g.Verdict, Via: g.Via, Client: g.Client, ClientName: g.ClientName, Host: k.host,
+		Port: g.Port, Proto: g.Proto, Reason: g.Reason, SNI: g.SNI, OriginalDst: k.original, Mismatch: k.mismatch, ECH: k.ech,
+		Nearest: g.Nearest, Hint: g.Hint, Detail: k.detail, Truncated: k.truncated, Question: k.Question}
 	if g.raw {
-		r.Host, r.HostRaw = "", g.Host
+		r.HostRaw = g.Host
 	}
 	if g.Host == Others {
 		r.Host = ""
+		r.Omitted |= omitAuthority
 	}
 	if g.Resolved != "" {
 		r.Resolved = []string{g.Resolved}
@@ -160,11 +179,15 @@ func (g *Group) add(r *Record) {
 	}
 	g.Last, g.LastID = r.Time, r.ID()
 	g.ClientName, g.Profile, g.Via = r.ClientName, r.Profile, r.Via
-	g.SNI, g.Resolved, g.Detail = r.SNI, "", r.Detail
-	if len(r.Resolved) > 0 {
+	g.SNI, g.Resolved, g.Detail = r.SNI, "", r.says()
+	switch {
+	case r.Dest != "":
+		g.Resolved = r.Dest // the one that was judged
+	case len(r.Resolved) > 0:
 		g.Resolved = r.Resolved[0]
 	}
 	g.Source, g.Nearest, g.Hint = r.Source, r.Nearest, r.Hint
+	g.last.set(r)
 	g.size = groupSize + len(g.Host) + len(g.SNI) + len(g.Detail) + len(g.Hint) + len(g.LastID)
 }
 

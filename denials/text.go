@@ -5,6 +5,7 @@ package denials
 import (
 	"net/netip"
 	"strconv"
+	"strings"
 )
 
 func addrText(a netip.Addr) string {
@@ -21,58 +22,38 @@ func addrPortText(a netip.AddrPort) string {
 	return a.String()
 }
 
+// typeTexts are the mnemonics of common DNS types (IANA, DNS Parameters).
+var typeTexts = [...]struct {
+	number uint16
+	text   string
+}{
+	{1, "A"}, {2, "NS"}, {5, "CNAME"}, {6, "SOA"}, {10, "NULL"}, {12, "PTR"}, {13, "HINFO"}, {15, "MX"}, {16, "TXT"}, {28, "AAAA"}, {33, "SRV"},
+	{35, "NAPTR"}, {39, "DNAME"}, {43, "DS"}, {46, "RRSIG"}, {47, "NSEC"}, {48, "DNSKEY"}, {52, "TLSA"}, {64, "SVCB"}, {65, "HTTPS"},
+	{251, "IXFR"}, {252, "AXFR"}, {255, "ANY"}, {257, "CAA"},
+}
+
 // typeText spells a DNS type: its mnemonic where it is a common one, else
 // TYPE and its number (RFC 3597, section 5).
 func typeText(t uint16) string {
-	switch t {
-	case 1:
-		return "A"
-	case 2:
-		return "NS"
-	case 5:
-		return "CNAME"
-	case 6:
-		return "SOA"
-	case 10:
-		return "NULL"
-	case 12:
-		return "PTR"
-	case 13:
-		return "HINFO"
-	case 15:
-		return "MX"
-	case 16:
-		return "TXT"
-	case 28:
-		return "AAAA"
-	case 33:
-		return "SRV"
-	case 35:
-		return "NAPTR"
-	case 39:
-		return "DNAME"
-	case 43:
-		return "DS"
-	case 46:
-		return "RRSIG"
-	case 47:
-		return "NSEC"
-	case 48:
-		return "DNSKEY"
-	case 52:
-		return "TLSA"
-	case 64:
-		return "SVCB"
-	case 65:
-		return "HTTPS"
-	case 251:
-		return "IXFR"
-	case 252:
-		return "AXFR"
-	case 255:
-		return "ANY"
-	case 257:
-		return "CAA"
+	for _, known := range typeTexts {
+		if known.number == t {
+			return known.text
+		}
 	}
 	return "TYPE" + strconv.Itoa(int(t))
+}
+
+// parseType is the inverse of typeText; "" is 0, which no question asks for.
+func parseType(text string) (uint16, bool) {
+	if text == "" {
+		return 0, true
+	}
+	for _, known := range typeTexts {
+		if known.text == text {
+			return known.number, true
+		}
+	}
+	digits, ok := strings.CutPrefix(text, "TYPE")
+	n, err := strconv.ParseUint(digits, 10, 16)
+	return uint16(n), ok && err == nil
 }

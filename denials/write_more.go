@@ -34,7 +34,7 @@ func WriteShow(ctx context.Context, o Options, w io.Writer) (Report, error) {
 		t := newTable(o.Color, "id", "time", "event", "verdict", "destination", "reason", "detail")
 		for i := range flow {
 			f := &flow[i]
-			t.row(f.ID(), o.when(f.Time), f.Event, f.Verdict, where(f), f.Reason, f.Detail)
+			t.row(f.ID(), o.when(f.Time), f.Event, f.Verdict, where(f), f.Reason, f.says())
 		}
 		t.write(out)
 	}
@@ -55,7 +55,7 @@ func WriteTail(ctx context.Context, o Options, w io.Writer) (Report, error) {
 			buf = r.Append(buf)
 		} else {
 			buf = fmt.Appendf(buf, "%s  %s  %s  %s  %s%s\n", o.when(r.Time), visible(who(r.ClientName, r.Client)), visible(r.Via), visible(where(r)),
-				visible(cause(r)), spaced(times(r.Count))+spaced(visible(why(r.Nearest, r.Hint, r.Detail))))
+				visible(cause(r)), spaced(times(r.Count))+spaced(visible(why(r.Nearest, r.Hint, r.says()))))
 		}
 		_, err := w.Write(buf)
 		return err
@@ -96,6 +96,7 @@ type sumsJSON struct {
 	Denied    uint64 `json:"newly_denied"`
 	Unchanged uint64 `json:"unchanged"`
 	Unknown   uint64 `json:"unknown"`
+	Schema1   uint64 `json:"schema_1,omitempty"` // asked again by their destination alone
 }
 
 // WriteReplay writes what the site's configuration would decide otherwise.
@@ -109,7 +110,7 @@ func WriteReplay(ctx context.Context, o Options, w io.Writer) (Report, error) {
 			err = firstError(err, writeJSON(out, changedJSON{c.Outcome, c.Count, c.Host, c.Port, c.Proto, c.Client, c.ClientName,
 				c.Verdict, c.Reason, c.NewVerdict, c.NewReason, c.NewRule, c.NewHint, c.Last, c.LastID}))
 		}
-		err = firstError(err, writeJSON(out, sumsJSON{p.Decisions, p.Permitted, p.Denied, p.Unchanged, p.Unknown}))
+		err = firstError(err, writeJSON(out, sumsJSON{p.Decisions, p.Permitted, p.Denied, p.Unchanged, p.Unknown, p.Schema1}))
 		return p.Report, firstError(err, out.Flush())
 	}
 	if len(p.Changes) > 0 {
@@ -129,6 +130,9 @@ func WriteReplay(ctx context.Context, o Options, w io.Writer) (Report, error) {
 		_, _ = fmt.Fprintf(out, ", %d recorded without enough to ask again", p.Unknown)
 	}
 	_, _ = out.WriteString("\n")
+	if p.Schema1 > 0 {
+		_, _ = fmt.Fprintf(out, "%d of them were recorded in schema 1: only their destination is known, and was judged\n", p.Schema1)
+	}
 	return p.Report, firstError(err, out.Flush())
 }
 

@@ -2,7 +2,10 @@
 
 package rules
 
-import "net/netip"
+import (
+	"net/netip"
+	"slices"
+)
 
 // Via tells which front end saw an attempt.
 type Via uint8
@@ -31,6 +34,12 @@ func (v Via) String() string {
 // MarshalText gives the journal's text.
 func (v Via) MarshalText() ([]byte, error) { return []byte(v.String()), nil }
 
+// ParseVia turns the journal's text back. False: no front end is called so.
+func ParseVia(text string) (Via, bool) {
+	i := slices.Index(viaTexts[:], text)
+	return Via(max(i, 0)), i >= 0
+}
+
 // Proto is the transport protocol that is wanted towards the destination.
 type Proto uint8
 
@@ -55,6 +64,16 @@ func (p Proto) String() string {
 // MarshalText gives "tcp" or "udp".
 func (p Proto) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
 
+// ParseProto turns String's text back. False: it is neither of the two, nor "".
+func ParseProto(text string) (Proto, bool) {
+	for p := ProtoUnknown; p <= UDPProto; p++ {
+		if p.String() == text {
+			return p, true
+		}
+	}
+	return ProtoUnknown, false
+}
+
 // Shown tells what the client's first bytes were.
 type Shown uint8
 
@@ -68,9 +87,26 @@ const (
 	ShownSilent       // nothing: the client waits for the server
 )
 
-// Attempt is one try to reach the outside. Front ends fill it, a Gate
-// answers it, the journal stores it. A flow may be asked about more than once
-// while its front end learns more; all but the last are Provisional.
+var shownTexts = [...]string{"", "tls", "http", "opaque", "silent"}
+
+// String returns the journal's text, "" for Unseen.
+func (s Shown) String() string {
+	if int(s) < len(shownTexts) {
+		return shownTexts[s]
+	}
+	return ""
+}
+
+// ParseShown turns the journal's text back. False: no first bytes are called so.
+func ParseShown(text string) (Shown, bool) {
+	i := slices.Index(shownTexts[:], text)
+	return Shown(max(i, 0)), i >= 0
+}
+
+// Attempt is one try to reach the outside. Front ends fill it, a Gate answers
+// it, the journal stores every field but Generation. A flow may be asked about
+// more than once while its front end learns more; all but the last are
+// Provisional.
 //
 // It is handed on by value, which is a fifth of a decision's time: the small
 // fields stand together.
@@ -98,10 +134,16 @@ type Attempt struct {
 	ByAddress bool
 	Mismatch  bool // Original is neither resolved nor pinned for the name
 
+	// SourceProven: Client's address is where the client really is, as it took
+	// part in a handshake: TCP, or a DNS cookie that we gave it (RFC 7873).
+	// False: a datagram, whose source anybody may write.
+	SourceProven bool
+
 	QType    uint16 // DNS: the question's type
 	HostPort uint16 // the Host header's port after defaults; 0: no Host seen
 
 	// The names and addresses that the flow showed; zero where it showed none.
+	// A Host header is a name or an address: of Host and HostAddr one is zero.
 	Authority Name       // of CONNECT, absolute-form or SOCKS5; the question's name for DNS
 	Host      Name       // of the HTTP Host header
 	SNI       Name       // of the ClientHello
