@@ -10,7 +10,7 @@ import "sallyport/rules"
 func (r *Recorder) DecideTimes(a rules.Attempt, times uint64) rules.Decision {
 	d := r.answer(&a)
 	if !d.Allowed() || d.Would || r.j.flows != nil {
-		r.j.record(&entry{at: r.j.cfg.Now(), event: EventDecision, detail: a.Detail, a: a, d: d, count: times})
+		r.j.record(&entry{at: r.j.cfg.Now(), event: EventDecision, a: a, d: d, count: times})
 	}
 	return d
 }

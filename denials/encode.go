@@ -150,6 +150,13 @@ func (l *line) list(k string, vs []string, limit int) {
 	l.b = append(l.b, ']')
 }
 
+func b2i(v bool) int {
+	if v {
+		return 1
+	}
+	return 0
+}
+
 // quote writes v as a JSON string of at most limit octets between the quotes.
 // Whatever a terminal or a viewer might obey or hide is escaped: controls,
 // line and paragraph separators, bidirectional and other format characters,
