@@ -77,7 +77,7 @@ func (s *Site) Suggest(groups []*Group, n int, byDocument bool) []*Suggestion {
 		if byDocument {
 			return cmp.Or(cmp.Compare(a.rank, b.rank), cmp.Compare(b.Count, a.Count))
 		}
-		return cmp.Or(cmp.Compare(b2i(a.Asks), b2i(b.Asks)), cmp.Compare(b.Count, a.Count))
+		return cmp.Or(cmp.Compare(a.questions(), b.questions()), cmp.Compare(b.Count, a.Count))
 	})
 	out = page(out, 0, n)
 	for i := 0; i < len(out); i++ {
@@ -241,4 +241,13 @@ func documentedness(d *rules.Decision, c Cure) int {
 		return 3
 	}
 	return 2
+}
+
+// questions counts what a person has to answer before the suggestion permits
+// anything.
+func (sg *Suggestion) questions() int {
+	if sg.Asks {
+		return 1
+	}
+	return 0
 }

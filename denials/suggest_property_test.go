@@ -124,7 +124,7 @@ func TestSuggestionIsTheWholeDifference(t *testing.T) {
 				rt.Fatalf("%s comes before what the configuration speaks for", sg.Title)
 			}
 			cures[sg.Cure]++
-			asks += b2i(sg.Asks)
+			asks += sg.questions()
 			s.checkSuggestion(rt, sg, all, text)
 		}
 	})

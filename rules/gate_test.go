@@ -49,13 +49,19 @@ func attempts(t *rapid.T) Attempt {
 }
 
 // A fault always denies, in mode "audit" too, and the preview says the same.
+// Half of the attempts would be permitted without their fault.
 func TestAFaultAlwaysDenies(t *testing.T) {
 	policies := map[string]*Policy{"enforce": compiled(t, site, today), "audit": compiled(t, "mode = \"audit\"\n"+site, today), "none": nil}
-	var gate Gate
+	permitted := 0
 	rapid.Check(t, func(t *rapid.T) {
 		a := attempts(t)
+		if rapid.Bool().Draw(t, "documented") {
+			fault := a.Fault
+			a = try(mgr, "www.product.example:443").tls("www.product.example")
+			a.Fault = fault
+		}
 		for what, p := range policies {
-			gate = p
+			var gate Gate = p
 			d := gate.Decide(a)
 			if a.Fault != ReasonNone && (d.Allowed() || d.Why() == ReasonNone) {
 				t.Fatalf("%s: %+v is %s", what, a, d.Text())
@@ -63,8 +69,15 @@ func TestAFaultAlwaysDenies(t *testing.T) {
 			if gate.Preview(a) != d {
 				t.Fatalf("%s: the preview of %+v differs", what, a)
 			}
+			a := a
+			if a.Fault = ReasonNone; gate.Decide(a).Allowed() {
+				permitted++
+			}
 		}
 	})
+	if permitted == 0 {
+		t.Error("no attempt would have been permitted: the test shows nothing")
+	}
 }
 
 // A flow is judged by the generation that it began with; what begins later, and
