@@ -28,7 +28,7 @@ func TestHealth(t *testing.T) {
 	if err := b.Healthy(); err != nil {
 		t.Errorf("with one of two: %v", err)
 	}
-	if n := len(dead.asked()); n != 1 {
+	if n := len(dead.asked()); n != 1 && n != 2 { // twice where it was asked again just before the other one answered
 		t.Errorf("the dead one got %d queries", n)
 	}
 	if b.ask("b.example.", dns.TypeA); len(dead.asked()) != 0 {
