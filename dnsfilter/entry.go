@@ -164,6 +164,19 @@ func (e *entry) addAddr(a netip.Addr, ok bool) {
 	}
 }
 
+// markTranslated makes the addresses below NAT64 prefixes of the site need the
+// Decision's leave. Special ones do already.
+func (e *entry) markTranslated(nat64 []netip.Prefix) {
+	if len(nat64) == 0 {
+		return
+	}
+	for _, a := range e.addrs {
+		if !rules.Special(a) && rules.Translated(a, nat64) {
+			e.special = append(e.special, a)
+		}
+	}
+}
+
 // svcbOf returns the SVCB part of an HTTPS or SVCB record, nil for others.
 func svcbOf(rr dns.RR) *dns.SVCB {
 	switch rr := rr.(type) {

@@ -61,6 +61,7 @@ func (f *Filter) fly(r *Resolver, fl *flight, key string, name rules.Name, qtype
 	if e.rcode == rcodeNXDomain && r.over[name] {
 		e.rcode = rcodeSuccess // it does exist here; else nothing below it would (RFC 8020)
 	}
+	e.markTranslated(r.nat64)
 	if f.life.Err() == nil {
 		r.cache.put(key, e, f.clock())
 	}

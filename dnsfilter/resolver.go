@@ -17,6 +17,7 @@ type ResolverConfig struct {
 	Zones     []Zone                      // internal zones; the longest suffix wins
 	Hosts     map[rules.Name][]netip.Addr // fixed answers, decided like any other
 	Denied    Denied                      // the form of a denial
+	NAT64     []netip.Prefix              // [resolve] nat64: their addresses need the Decision's leave, public ones too
 
 	Cache    int // answers kept; 0: 10 000
 	InFlight int // queries that wait for an upstream; 0: 1024
@@ -37,6 +38,7 @@ type Resolver struct {
 	fixed  map[string]*entry   // Hosts, by key
 	over   map[rules.Name]bool // names above one of Hosts or above a zone
 	denied Denied
+	nat64  []netip.Prefix
 	cache  *cache
 
 	most    int                // flights
@@ -51,6 +53,9 @@ func NewResolver(c ResolverConfig) (*Resolver, error) {
 	r := newResolver(c)
 	var err error
 	r.fixed, err = fixedEntries(c.Hosts)
+	for _, e := range r.fixed {
+		e.markTranslated(r.nat64)
+	}
 	return r, err
 }
 
@@ -78,6 +83,7 @@ func newResolver(c ResolverConfig) *Resolver {
 		root:    newUpstreamSet(rules.Name{}, c.Upstreams),
 		zones:   map[rules.Name]*upstreamSet{},
 		denied:  c.Denied,
+		nat64:   c.NAT64,
 		over:    namesOver(c.Zones, c.Hosts),
 		cache:   newCache(orDefault(c.Cache, defaultCache)),
 		most:    2 * orDefault(c.InFlight, defaultInFlight), // a Lookup makes two

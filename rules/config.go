@@ -24,6 +24,7 @@ type Config struct {
 	DNS               DNSConfig
 	Hosts             map[Name][]netip.Addr
 	Private           []netip.Prefix // [resolve] private
+	NAT64             []netip.Prefix // [resolve] nat64
 	Journal           JournalConfig
 	Admin             AdminConfig
 	Process           ProcessConfig
@@ -205,7 +206,12 @@ func (c *Config) readHosts(t *table) {
 }
 
 func (c *Config) readResolve(t *table) {
-	c.Private = t.prefixes("private")
+	c.Private, c.NAT64 = t.prefixes("private"), t.prefixes("nat64")
+	for _, p := range c.NAT64 {
+		if err := checkNAT64(p); err != nil {
+			t.errorf("nat64", "%v", err)
+		}
+	}
 	for _, p := range c.Private {
 		if !special(p) {
 			t.doc.warn(t.lineOf("private", p.String()), "private: %v has public addresses in it: names that resolve there are reached anyway, and all of it loses the protection against private answers", p)

@@ -187,6 +187,9 @@ func (p *Policy) settle(d *Decision, a *Attempt, target Name) {
 	}
 	if (!target.IsZero() || d.pinned) && a.Dest.Addr().IsValid() {
 		late = earlier(late, d.reach(a.Dest))
+	} else if a.Dest.Addr().Is6() {
+		why, _ := p.reachInside(a.Dest)
+		late = earlier(late, why)
 	}
 	if p.strict && a.Mismatch {
 		late = earlier(late, DestinationMismatch)

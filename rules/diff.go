@@ -28,8 +28,8 @@ type Gain struct {
 	Zone     bool
 
 	Audit   bool   // what no rule permits is let through by mode "audit"
-	Private Region // permitted names may resolve to these addresses
-	Setting string // a setting that the new policy has eased: "ech", "strict_destination", or a listener that is sallyport's own no longer
+	Private Region // permitted names may resolve to these addresses; of those that stand for an IPv4 address, where that is public
+	Setting string // a setting that the new policy has eased: "ech", "strict_destination", "nat64 PREFIX" that is none any more, or a listener that is sallyport's own no longer
 }
 
 // A Region is a destination or source without some parts of it.
@@ -89,8 +89,13 @@ func settingGains(old, new *Policy) (out []Gain) {
 			out = append(out, Gain{Setting: l.String()})
 		}
 	}
-	own := slices.Concat(old.private, new.private)
-	for _, r := range prefixRegions(own, func(p netip.Prefix) bool { return anyCovers(new.private, p) && !anyCovers(old.private, p) }, same[bool]) {
+	for _, p := range old.nat64 {
+		if !special(p) && !slices.Contains(new.nat64, p) {
+			out = append(out, Gain{Setting: "nat64 " + p.String()}) // the private addresses inside count as public ones
+		}
+	}
+	before, now := slices.Concat(old.private, old.nat64), slices.Concat(new.private, new.nat64)
+	for _, r := range prefixRegions(slices.Concat(before, now), func(p netip.Prefix) bool { return anyCovers(now, p) && !anyCovers(before, p) }, same[bool]) {
 		out = append(out, Gain{Private: r.region})
 	}
 	return out

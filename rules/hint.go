@@ -4,6 +4,7 @@ package rules
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -46,7 +47,7 @@ func hintWithoutRule(a *Attempt, d *Decision) string {
 		}
 		return fmt.Sprintf("permitted for %s:%d, but the Host header says %s:%d", orAddress(a), a.Dest.Port(), shown, a.HostPort)
 	case PrivateAddress:
-		return fmt.Sprintf("%s resolves to %v: if that is meant, list %[2]v %s", orAddress(a), a.Dest.Addr(), whereToList(d.Nearest))
+		return hintPrivate(a, d)
 	case TypeNotAllowed:
 		return fmt.Sprintf("%s is permitted; type %d is not looked up, only A, AAAA, HTTPS and SVCB are", a.Authority, a.QType)
 	case MalformedName:
@@ -74,6 +75,26 @@ func hintLiteral(a *Attempt, d *Decision) string {
 	}
 	return fmt.Sprintf("client %q asks for the bare address %s: %s, so that the name is judged; only what has no name needs a [[rule]] for its address",
 		d.Client.Name, orAddress(a), cure)
+}
+
+// hintPrivate explains the denial of an address that is not public. No line of a
+// configuration permits one that stands for an IPv4 address of that kind.
+func hintPrivate(a *Attempt, d *Decision) string {
+	addr, site := a.Dest.Addr(), []netip.Prefix(nil)
+	if d.policy != nil {
+		site = d.policy.nat64
+	}
+	v4, second := inside(addr, site)
+	if second.IsValid() && Special(second) {
+		v4 = second
+	}
+	switch {
+	case v4.IsValid() && Special(v4):
+		return fmt.Sprintf("no rule can permit it: %v stands for %v, which is not public", addr, v4)
+	case nat64Known.Contains(addr):
+		return fmt.Sprintf("%s resolves to %v, which stands for %v: where a NAT64 translates it, list %v in [resolve] nat64", orAddress(a), addr, v4, nat64Known)
+	}
+	return fmt.Sprintf("%s resolves to %v: if that is meant, list %[2]v %s", orAddress(a), addr, whereToList(d.Nearest))
 }
 
 // whereToList says where a special address goes that the granted name is meant

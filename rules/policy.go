@@ -20,6 +20,7 @@ type Policy struct {
 	zonesOver suffixTrie // names above a zone
 	zoned     []*Rule    // by value of zones, less 1: a stand-in that is reported as the rule
 	private   []netip.Prefix
+	nat64     []netip.Prefix
 	echDeny   bool
 	strict    bool
 	own       Own
@@ -196,7 +197,7 @@ func (p *Policy) scopeOf(addr netip.Addr) *scope {
 // everything that is wrong was found when the configuration was read.
 func Compile(c *Config, own Own, now time.Time) (*Policy, Problems) {
 	p := &Policy{
-		clients: new(bart.Table[int]), private: c.Private, echDeny: c.ECHDeny, strict: c.StrictDestination,
+		clients: new(bart.Table[int]), private: c.Private, nat64: c.NAT64, echDeny: c.ECHDeny, strict: c.StrictDestination,
 		own: own, revision: hex.EncodeToString(c.digest[:6]),
 	}
 	var problems Problems

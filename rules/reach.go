@@ -20,6 +20,13 @@ func (d *Decision) reach(dest netip.AddrPort) Reason {
 		return PrivateAddress
 	case dest.Port() != 0 && d.policy.own.Is(dest):
 		return Self
+	}
+	if addr.Is6() {
+		if why, known := d.policy.reachInside(dest); why != ReasonNone || known {
+			return why
+		}
+	}
+	switch {
 	case !Special(addr), d.zone, anyContains(d.policy.private, addr):
 		return ReasonNone
 	case d.grant != nil && anyContains(d.grant.prefixes, addr):

@@ -24,7 +24,7 @@ func newResolver(cfg *rules.Config) (*dnsfilter.Resolver, error) {
 // resolverConfig says whom the names of a configuration are asked of, and what
 // is answered without asking.
 func resolverConfig(cfg *rules.Config) (c dnsfilter.ResolverConfig, err error) {
-	c.Hosts, c.Cache = cfg.Hosts, cfg.Limits.Cache
+	c.Hosts, c.NAT64, c.Cache = cfg.Hosts, cfg.NAT64, cfg.Limits.Cache
 	if c.Denied, err = dnsfilter.ParseDenied(cfg.DNS.Denied); err != nil {
 		return c, err
 	}

@@ -1,0 +1,118 @@
+// Translated addresses: IPv6 addresses that stand for an IPv4 one.
+//
+// A connection to one ends at the IPv4 address inside, by way of a translator
+// or a tunnel. So it is held against what that one is.
+
+package rules
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+)
+
+// Prefixes of translated addresses whose layout is the same everywhere.
+var (
+	nat64Known = netip.MustParsePrefix("64:ff9b::/96")    // RFC 6052, section 2.1
+	nat64Local = netip.MustParsePrefix("64:ff9b:1::/48")  // RFC 8215; without a line of its own in nat64, taken for the layout of a /96
+	compatible = netip.MustParsePrefix("::/96")           // RFC 4291, section 2.5.5.1
+	siit       = netip.MustParsePrefix("::ffff:0:0:0/96") // RFC 2765, section 2.1
+	sixToFour  = netip.MustParsePrefix("2002::/16")       // RFC 3056, section 2
+	teredo     = netip.MustParsePrefix("2001::/32")       // RFC 4380, section 2.6
+)
+
+// nat64Lengths are those of RFC 6052, section 2.2.
+var nat64Lengths = []int{32, 40, 48, 56, 64, 96}
+
+// checkNAT64 tells what is wrong with a prefix of [resolve] nat64.
+func checkNAT64(p netip.Prefix) error {
+	switch a := p.Addr().As16(); {
+	case p.Addr().Is4() || !slices.Contains(nat64Lengths, p.Bits()):
+		return fmt.Errorf("%v is no NAT64 prefix: it has a length of 32, 40, 48, 56, 64 or 96 (RFC 6052, section 2.2)", p)
+	case p.Bits() == 96 && a[8] != 0:
+		return fmt.Errorf("%v is no NAT64 prefix: bits 64 to 71 are zero (RFC 6052, section 2.2)", p)
+	case p != nat64Known && (p.Overlaps(nat64Known) || p.Overlaps(compatible) || p.Overlaps(siit) || p.Overlaps(sixToFour) || p.Overlaps(teredo)):
+		return fmt.Errorf("%v holds addresses that have another layout", p)
+	case p.Overlaps(netip.MustParsePrefix("fe80::/10")) || p.Overlaps(netip.MustParsePrefix("ff00::/8")):
+		return fmt.Errorf("%v holds link-local or multicast addresses", p)
+	}
+	return nil
+}
+
+// inside returns the IPv4 addresses that an IPv6 address stands for, by the
+// prefixes of the site and by those that are the same everywhere; the first one
+// is zero where it stands for none. A Teredo address has two: its server's
+// and its client's.
+func inside(addr netip.Addr, site []netip.Prefix) (v4, second netip.Addr) {
+	if !addr.Is6() || addr.Is4In6() {
+		return v4, second
+	}
+	a := addr.As16()
+	last := netip.AddrFrom4([4]byte(a[12:]))
+	for _, p := range site {
+		if p.Contains(addr) {
+			return nat64Inside(a, p.Bits()), second
+		}
+	}
+	switch {
+	case nat64Known.Contains(addr), nat64Local.Contains(addr), siit.Contains(addr):
+		return last, second
+	case compatible.Contains(addr) && (a[12] != 0 || a[13] != 0): // else ::1 and its neighbours
+		return last, second
+	case sixToFour.Contains(addr):
+		return netip.AddrFrom4([4]byte(a[2:6])), second
+	case teredo.Contains(addr):
+		return netip.AddrFrom4([4]byte(a[4:8])), netip.AddrFrom4([4]byte{^a[12], ^a[13], ^a[14], ^a[15]})
+	}
+	return v4, second
+}
+
+// nat64Inside takes the IPv4 address out of an address below a NAT64 prefix of
+// some length: it follows the prefix, around the octet of bits 64 to 71 (RFC
+// 6052, section 2.2). Where that octet or what is behind is not zero, nobody can
+// say where the address leads: it comes back as 0.0.0.0, which is special.
+func nat64Inside(a [16]byte, bits int) netip.Addr {
+	var v4 [4]byte
+	at := bits / 8
+	for i := range v4 {
+		if at == 8 {
+			at++
+		}
+		v4[i] = a[at]
+		at++
+	}
+	if bits < 96 && a[8] != 0 {
+		return netip.IPv4Unspecified()
+	}
+	for _, b := range a[min(max(at, 9), 16):] {
+		if b != 0 {
+			return netip.IPv4Unspecified()
+		}
+	}
+	return netip.AddrFrom4(v4)
+}
+
+// Translated tells whether addr stands for an IPv4 address under one of these
+// NAT64 prefixes.
+func Translated(addr netip.Addr, nat64 []netip.Prefix) bool { return anyContains(nat64, addr) }
+
+// reachInside holds an address that stands for an IPv4 one against that. One
+// inside that is not public is never reached, whatever is listed: a translator
+// stands elsewhere in the network than this gateway, and would be a way around its
+// protection. known tells whether the address is below a NAT64 prefix of the site.
+func (p *Policy) reachInside(dest netip.AddrPort) (why Reason, known bool) {
+	v4, second := inside(dest.Addr(), p.nat64)
+	if !v4.IsValid() {
+		return ReasonNone, false
+	}
+	for _, a := range [...]netip.Addr{v4, second} {
+		switch {
+		case !a.IsValid():
+		case Special(a):
+			return PrivateAddress, false
+		case p.own.Host(a) || dest.Port() != 0 && p.own.Is(netip.AddrPortFrom(a, dest.Port())):
+			return Self, false
+		}
+	}
+	return ReasonNone, anyContains(p.nat64, dest.Addr())
+}
