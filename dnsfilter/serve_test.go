@@ -39,7 +39,7 @@ func serve(t *testing.T, sockets int, change func(*setup), names ...string) *ser
 		if ln, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
 			continue
 		}
-		if packets, err = ListenPackets(t.Context(), netip.MustParseAddrPort(ln.Addr().String()), sockets); err == nil {
+		if packets, err = ListenPackets(t.Context(), "udp4", netip.MustParseAddrPort(ln.Addr().String()), sockets, false); err == nil {
 			break
 		}
 		ln.Close()
@@ -198,7 +198,7 @@ func TestPortIsNotShared(t *testing.T) {
 			c.Close()
 		}
 	}
-	mine, err := ListenPackets(t.Context(), netip.MustParseAddrPort("127.0.0.1:0"), 3)
+	mine, err := ListenPackets(t.Context(), "udp4", netip.MustParseAddrPort("127.0.0.1:0"), 3, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -210,7 +210,7 @@ func TestPortIsNotShared(t *testing.T) {
 		}
 	}
 	for _, n := range []int{1, 3} {
-		if more, err := ListenPackets(t.Context(), addr, n); !errors.Is(err, syscall.EADDRINUSE) {
+		if more, err := ListenPackets(t.Context(), "udp4", addr, n, false); !errors.Is(err, syscall.EADDRINUSE) {
 			closeAll(more)
 			t.Errorf("%d more sockets: %v", n, err)
 		}

@@ -29,14 +29,15 @@ const maxQuery = 4096
 // ListenPackets opens n UDP sockets on one address, among which the system
 // spreads the clients (SO_REUSEPORT when n > 1). One for each processor costs
 // least for a query. An address that somebody else has is an error, also where
-// the system would share it among the processes of one user.
-func ListenPackets(ctx context.Context, addr netip.AddrPort, n int) ([]net.PacketConn, error) {
+// the system would share it among the processes of one user. network is "udp4"
+// or "udp6" for that family alone, "udp" for both where addr is [::]. With beside
+// this process has the port already, on every address and by more than one
+// socket: what is for addr then comes to the new ones, and is answered from it.
+func ListenPackets(ctx context.Context, network string, addr netip.AddrPort, n int, beside bool) ([]net.PacketConn, error) {
 	var lc net.ListenConfig
-	network := "udp"
-	if addr.Addr().Is4() { // to package net 0.0.0.0 alone means IPv6 as well
-		network = "udp4"
-	}
-	if n > 1 {
+	if beside {
+		lc.Control = reusePort
+	} else if n > 1 {
 		first, err := lc.ListenPacket(ctx, network, addr.String()) // shares with nobody
 		if err != nil {
 			return nil, err

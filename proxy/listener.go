@@ -19,19 +19,12 @@ import (
 // Listen opens a TCP listener as the front ends want it: no MPTCP, which
 // sandboxes do not see, and keep-alive settings that accepted connections
 // inherit from the listener, which spares four system calls for each of them.
-func Listen(ctx context.Context, addr netip.AddrPort) (net.Listener, error) {
+// network is "tcp4" or "tcp6" for that family alone, "tcp" for both where addr is
+// [::].
+func Listen(ctx context.Context, network string, addr netip.AddrPort) (net.Listener, error) {
 	lc := net.ListenConfig{KeepAlive: -1, Control: inheritedKeepAlive}
 	lc.SetMultipathTCP(false)
-	return lc.Listen(ctx, family("tcp", addr.Addr()), addr.String())
-}
-
-// family names the network of one address. To package net 0.0.0.0 alone means
-// every address of IPv6 as well, which is not what its owner wrote.
-func family(network string, addr netip.Addr) string {
-	if addr.Is4() {
-		return network + "4"
-	}
-	return network
+	return lc.Listen(ctx, network, addr.String())
 }
 
 // clientTable counts connections and remembers them, so that a drain can end

@@ -76,7 +76,7 @@ func (f *flaky) Accept() (net.Conn, error) {
 
 func TestAcceptSurvivesWantOfDescriptors(t *testing.T) {
 	p := New(Config{Limits: Limits{Head: time.Minute}})
-	l, err := Listen(t.Context(), netip.MustParseAddrPort("127.0.0.1:0"))
+	l, err := Listen(t.Context(), "tcp", netip.MustParseAddrPort("127.0.0.1:0"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,7 +108,7 @@ func TestAcceptSurvivesWantOfDescriptors(t *testing.T) {
 // A listener that somebody else closed is an error, not a quiet end.
 func TestListenerClosedByOthers(t *testing.T) {
 	p := New(Config{})
-	l, err := Listen(t.Context(), netip.MustParseAddrPort("127.0.0.1:0"))
+	l, err := Listen(t.Context(), "tcp", netip.MustParseAddrPort("127.0.0.1:0"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -127,7 +127,11 @@ func TestOriginalDst(t *testing.T) {
 			if strings.Contains(c.to, "100.9") { // redirected by the filter, but there must be a way out
 				feed(t, "addr add 198.51.100.9/32 dev lo\n", "ip", "-batch", "-")
 			}
-			l, err := Listen(t.Context(), netip.MustParseAddrPort(c.listen))
+			network := "tcp"
+			if strings.HasPrefix(c.listen, "0.") {
+				network = "tcp4"
+			}
+			l, err := Listen(t.Context(), network, netip.MustParseAddrPort(c.listen))
 			if err != nil {
 				t.Error(err)
 				continue
@@ -146,7 +150,7 @@ func TestOriginalDst(t *testing.T) {
 func TestOriginalDstUntracked(t *testing.T) {
 	inNetns(t, func() {
 		feed(t, outsideLinks, "ip", "-batch", "-")
-		l, err := Listen(t.Context(), netip.MustParseAddrPort("[::]:3130"))
+		l, err := Listen(t.Context(), "tcp", netip.MustParseAddrPort("[::]:3130"))
 		if err != nil {
 			t.Error(err)
 			return
@@ -178,7 +182,7 @@ func TestRealRedirect(t *testing.T) {
 	inNetns(t, func() {
 		feed(t, outsideLinks, "ip", "-batch", "-")
 		feed(t, redirectTo("3130"), "nft", "-f", "-")
-		l, err := Listen(ctx, netip.MustParseAddrPort("[::]:3130"))
+		l, err := Listen(ctx, "tcp", netip.MustParseAddrPort("[::]:3130"))
 		if err != nil {
 			t.Error(err)
 			return

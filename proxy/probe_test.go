@@ -93,7 +93,7 @@ func TestProbingAgain(t *testing.T) {
 // A refusal by the host itself comes without ICMP, and leaves no descriptor.
 func TestProbingRefused(t *testing.T) {
 	ctx := context.Background()
-	l, err := Listen(ctx, netip.MustParseAddrPort("127.0.0.1:0"))
+	l, err := Listen(ctx, "tcp", netip.MustParseAddrPort("127.0.0.1:0"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -62,7 +62,7 @@ func newBehind(t testing.TB, change func(*Config)) *behind {
 		}
 	})
 	ctx, cancel := context.WithCancel(context.Background())
-	l, err := Listen(ctx, netip.MustParseAddrPort("127.0.0.1:0"))
+	l, err := Listen(ctx, "tcp", netip.MustParseAddrPort("127.0.0.1:0"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -98,7 +98,7 @@ func newWorld(t testing.TB, change func(*Config)) *world {
 	ctx, cancel := context.WithCancel(context.Background())
 	var served sync.WaitGroup
 	serve := func(f func(context.Context, net.Listener) error) netip.AddrPort {
-		l, err := Listen(ctx, netip.MustParseAddrPort("127.0.0.1:0"))
+		l, err := Listen(ctx, "tcp", netip.MustParseAddrPort("127.0.0.1:0"))
 		if err != nil {
 			t.Fatal(err)
 		}

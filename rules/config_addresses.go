@@ -11,21 +11,33 @@ import (
 	"strings"
 )
 
-// checkTwice reports an address that two listeners would need. Port 0 is
-// another one each time.
+// checkTwice reports an address that two listeners would need, also where one of
+// them is on every address. Port 0 is another one each time. Within one key an
+// address beside the wildcard is served by that.
 func (c *Config) checkTwice(t *table) {
 	l := c.Listen
 	admin, _ := netip.ParseAddrPort(l.Admin)
 	taken := map[netip.AddrPort]string{}
-	for _, key := range []struct {
+	keys := []struct {
 		name  string
 		addrs []netip.AddrPort
-	}{{"http", l.HTTP}, {"socks5", l.SOCKS5}, {"dns", l.DNS}, {"transparent", l.Transparent}, {"admin", []netip.AddrPort{admin}}} {
+	}{{"http", l.HTTP}, {"socks5", l.SOCKS5}, {"dns", l.DNS}, {"transparent", l.Transparent}, {"admin", []netip.AddrPort{admin}}}
+	for _, key := range keys {
 		for _, a := range key.addrs {
 			if other := taken[a]; other != "" {
 				t.doc.add(t.lineOf(key.name, a.String()), "%s: %v belongs to %s already: one listener, one address", key.name, a, other)
 			} else if a.Port() != 0 {
 				taken[a] = key.name
+			}
+		}
+	}
+	all := l.Streams()
+	for _, key := range keys {
+		for _, a := range key.addrs {
+			for _, w := range all {
+				if other := taken[w]; Spans(w, a, all) && other != key.name {
+					t.doc.add(t.lineOf(key.name, a.String()), "%s: %v cannot be bound beside %v of %s, which is every address with that port: choose another port", key.name, a, w, other)
+				}
 			}
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -41,34 +42,88 @@ func openSockets(ctx context.Context, l rules.Listen, inherited *systemd.Sockets
 	if err := inherited.Match(doors(l)); err != nil {
 		return s, err
 	}
-	if s.http, err = listenAll(ctx, "http", l.HTTP, inherited); err != nil {
+	streams := l.Streams()
+	if s.http, err = listenAll(ctx, "http", l.HTTP, streams, inherited); err != nil {
 		return s, err
 	}
-	if s.socks5, err = listenAll(ctx, "socks5", l.SOCKS5, inherited); err != nil {
+	if s.socks5, err = listenAll(ctx, "socks5", l.SOCKS5, streams, inherited); err != nil {
 		return s, err
 	}
-	if s.transparent, err = listenAll(ctx, "transparent", l.Transparent, inherited); err != nil {
+	if s.transparent, err = listenAll(ctx, "transparent", l.Transparent, streams, inherited); err != nil {
 		return s, err
 	}
-	for _, a := range l.DNS {
-		udp, tcp, err := listenDNS(ctx, a, inherited)
+	if err := s.openDNS(ctx, l.DNS, streams, inherited); err != nil {
+		return s, err
+	}
+	if s.admin = inherited.Listener(adminDoor(l.Admin)); s.admin == nil {
+		s.admin, err = listenAdmin(ctx, l.Admin, streams)
+	}
+	return s, err
+}
+
+// openDNS opens the DNS listeners. A datagram is answered from the address that
+// its socket is bound to, so an address beside a wildcard has datagram sockets of
+// its own; they come after those of the wildcard, which see to it that the port
+// is free.
+func (s *sockets) openDNS(ctx context.Context, list, streams []netip.AddrPort, inherited *systemd.Sockets) error {
+	for _, a := range list {
+		if rules.Spanned(a, list) {
+			continue
+		}
+		d := dnsDoor{AddrPort: a, stream: networkOf("tcp", a, streams), packet: networkOf("udp", a, list), sockets: runtime.GOMAXPROCS(0)}
+		if slices.ContainsFunc(list, func(o netip.AddrPort) bool { return rules.Spans(a, o, list) }) {
+			d.sockets = max(d.sockets, 2) // so that they share the port
+		}
+		udp, tcp, err := d.listen(ctx, inherited)
 		s.dnsUDP = append(s.dnsUDP, udp...)
 		if tcp != nil {
 			s.dnsTCP = append(s.dnsTCP, tcp)
 		}
 		if err != nil {
-			return s, err
+			return err
 		}
 	}
-	if s.admin = inherited.Listener(adminDoor(l.Admin)); s.admin == nil {
-		s.admin, err = listenAdmin(ctx, l.Admin)
+	for _, a := range list {
+		if !rules.Spanned(a, list) {
+			continue
+		}
+		udp := inherited.Packets(door("dns", "udp", a))
+		if len(udp) == 0 {
+			var err error
+			if udp, err = dnsfilter.ListenPackets(ctx, networkOf("udp", a, list), a, runtime.GOMAXPROCS(0), true); err != nil {
+				return listenError("dns", "udp", a.String(), err)
+			}
+		}
+		s.dnsUDP = append(s.dnsUDP, udp...)
 	}
-	return s, err
+	return nil
+}
+
+// networkOf names the network of a listener to package net, for which 0.0.0.0
+// alone means every address of IPv6 as well, beside all others of its transport.
+func networkOf(network string, a netip.AddrPort, all []netip.AddrPort) string {
+	switch {
+	case a.Addr().Is4():
+		return network + "4"
+	case rules.OnlyIPv6(a, all):
+		return network + "6"
+	}
+	return network
+}
+
+// unspanned leaves out what a wildcard of the same port takes: there are no two
+// stream listeners for one address.
+func unspanned(list, streams []netip.AddrPort) []netip.AddrPort {
+	return slices.DeleteFunc(slices.Clone(list), func(a netip.AddrPort) bool { return rules.Spanned(a, streams) })
 }
 
 // doors lists what a configuration listens on.
 func doors(l rules.Listen) (out []systemd.Door) {
+	streams := l.Streams()
 	add := func(key, network string, list []netip.AddrPort) {
+		if network == "tcp" {
+			list = unspanned(list, streams)
+		}
 		for _, a := range list {
 			out = append(out, door(key, network, a))
 		}
@@ -108,11 +163,11 @@ func listenConfig() *net.ListenConfig {
 }
 
 // listenAll opens the listeners of one front end of the proxy.
-func listenAll(ctx context.Context, key string, addrs []netip.AddrPort, inherited *systemd.Sockets) (out []net.Listener, err error) {
-	for _, a := range addrs {
+func listenAll(ctx context.Context, key string, addrs, streams []netip.AddrPort, inherited *systemd.Sockets) (out []net.Listener, err error) {
+	for _, a := range unspanned(addrs, streams) {
 		l := inherited.Listener(door(key, "tcp", a))
 		if l == nil {
-			if l, err = proxy.Listen(ctx, a); err != nil {
+			if l, err = proxy.Listen(ctx, networkOf("tcp", a, streams), a); err != nil {
 				return out, listenError(key, "tcp", a.String(), err)
 			}
 		}
@@ -121,22 +176,26 @@ func listenAll(ctx context.Context, key string, addrs []netip.AddrPort, inherite
 	return out, nil
 }
 
-// listenDNS binds the same port for streams and datagrams: one socket for
+// A dnsDoor is one address of the DNS filter.
+type dnsDoor struct {
+	netip.AddrPort
+	stream, packet string // its networks
+	sockets        int    // for datagrams
+}
+
+// listen binds the same port for streams and datagrams: one socket for
 // each processor for those. The stream socket comes first, as it shares its
 // port with nobody: it keeps a second sallyport away while the others, which
 // share theirs among themselves, are opened. An inherited datagram socket is
 // the only one of its address: queries must not wait in one that ends with this
 // process. On an error what is returned is to be closed.
-func listenDNS(ctx context.Context, a netip.AddrPort, inherited *systemd.Sockets) (udp []net.PacketConn, tcp net.Listener, err error) {
+func (d dnsDoor) listen(ctx context.Context, inherited *systemd.Sockets) (udp []net.PacketConn, tcp net.Listener, err error) {
+	a := d.AddrPort
 	held := inherited.Listener(door("dns", "tcp", a))
 	udp = inherited.Packets(door("dns", "udp", a))
 	for tries := 0; ; tries++ {
-		network := "tcp"
-		if a.Addr().Is4() { // to package net 0.0.0.0 alone means IPv6 as well
-			network = "tcp4"
-		}
 		if tcp = held; tcp == nil {
-			if tcp, err = listenConfig().Listen(ctx, network, a.String()); err != nil {
+			if tcp, err = listenConfig().Listen(ctx, d.stream, a.String()); err != nil {
 				return udp, nil, listenError("dns", "tcp", a.String(), err)
 			}
 		}
@@ -144,7 +203,7 @@ func listenDNS(ctx context.Context, a netip.AddrPort, inherited *systemd.Sockets
 			return udp, tcp, nil
 		}
 		port := uint16(tcp.Addr().(*net.TCPAddr).Port)
-		udp, err = dnsfilter.ListenPackets(ctx, netip.AddrPortFrom(a.Addr(), port), runtime.GOMAXPROCS(0))
+		udp, err = dnsfilter.ListenPackets(ctx, d.packet, netip.AddrPortFrom(a.Addr(), port), d.sockets, false)
 		if err == nil {
 			return udp, tcp, nil
 		}
@@ -156,15 +215,15 @@ func listenDNS(ctx context.Context, a netip.AddrPort, inherited *systemd.Sockets
 }
 
 // listenAdmin binds the admin listener; a unix socket is for its owner only.
-func listenAdmin(ctx context.Context, text string) (net.Listener, error) {
+func listenAdmin(ctx context.Context, text string, streams []netip.AddrPort) (net.Listener, error) {
 	path, unix := strings.CutPrefix(text, "unix:")
 	if text == "" {
 		return nil, nil
 	}
 	if !unix {
 		network := "tcp"
-		if a, err := netip.ParseAddrPort(text); err == nil && a.Addr().Is4() {
-			network = "tcp4"
+		if a, err := netip.ParseAddrPort(text); err == nil {
+			network = networkOf(network, a, streams)
 		}
 		l, err := listenConfig().Listen(ctx, network, text)
 		if err != nil {

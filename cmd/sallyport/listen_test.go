@@ -3,9 +3,15 @@
 package main
 
 import (
+	"errors"
+	"fmt"
 	"net"
 	"net/netip"
+	"slices"
+	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"sallyport/rules"
 )
@@ -31,5 +37,180 @@ func TestUnspecifiedIPv4IsNotIPv6(t *testing.T) {
 		if ip := p.LocalAddr().(*net.UDPAddr).IP; ip.To4() == nil {
 			t.Errorf("dns listens on %v", p.LocalAddr())
 		}
+	}
+}
+
+// freePort is a port that nothing has, for streams and datagrams of both
+// families.
+func freePort(t *testing.T) uint16 {
+	t.Helper()
+	for range 50 {
+		l, err := net.Listen("tcp", "[::]:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := net.ListenPacket("udp", l.Addr().String())
+		l.Close()
+		if err == nil {
+			p.Close()
+			return uint16(l.Addr().(*net.TCPAddr).Port)
+		}
+	}
+	t.Fatal("no port is free for streams and datagrams")
+	return 0
+}
+
+// Wildcards of both families, and a wildcard with single addresses, share a
+// port: each address is served, by streams and by datagrams, and an address
+// that is listed answers datagrams from itself.
+func TestListenersOfOnePort(t *testing.T) {
+	for _, c := range []struct{ listed, served, refused string }{
+		{"0.0.0.0 [::]", "127.0.0.1 127.0.0.2 [::1]", ""},
+		{"[::] 0.0.0.0", "127.0.0.1 [::1]", ""},
+		{"127.0.0.1 0.0.0.0", "127.0.0.1 127.0.0.2", "[::1]"},
+		{"0.0.0.0 127.0.0.1 127.0.0.2", "127.0.0.1 127.0.0.2 127.0.0.3", "[::1]"},
+		{"[::1] [::]", "127.0.0.1 [::1]", ""},
+		{"127.0.0.1 [::]", "127.0.0.1 127.0.0.2 [::1]", ""},
+		{"127.0.0.1 [::] 0.0.0.0 [::1]", "127.0.0.1 127.0.0.2 [::1]", ""},
+		{"127.0.0.1 [::1]", "127.0.0.1 [::1]", "127.0.0.2"},
+	} {
+		t.Run(c.listed, func(t *testing.T) {
+			at := func(port uint16) (list []netip.AddrPort) {
+				for _, a := range strings.Fields(c.listed) {
+					list = append(list, netip.MustParseAddrPort(fmt.Sprintf("%s:%d", a, port)))
+				}
+				return list
+			}
+			proxyPort, dnsPort := freePort(t), freePort(t)
+			l := rules.Listen{HTTP: at(proxyPort), DNS: at(dnsPort)}
+			s, err := openSockets(t.Context(), l, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.close()
+			for _, a := range strings.Fields(c.served) {
+				for _, port := range []uint16{proxyPort, dnsPort} {
+					if err := reaches(a, port); err != nil {
+						t.Errorf("streams to %s: %v", a, err)
+					}
+				}
+				if got := s.datagramAt(t, a, dnsPort); got == "" || slices.Contains(strings.Fields(c.listed), a) && got != a {
+					t.Errorf("datagrams to %s come to the socket of %q", a, got)
+				}
+			}
+			for _, a := range strings.Fields(c.refused) {
+				if reaches(a, proxyPort) == nil || reaches(a, dnsPort) == nil {
+					t.Errorf("streams to %s are accepted", a)
+				}
+			}
+		})
+	}
+}
+
+func reaches(addr string, port uint16) error {
+	c, err := net.Dial("tcp", addr+fmt.Sprintf(":%d", port))
+	if err == nil {
+		c.Close()
+	}
+	return err
+}
+
+// datagramAt sends one datagram and tells the address of the socket that it
+// comes to.
+func (s *sockets) datagramAt(t *testing.T, addr string, port uint16) string {
+	t.Helper()
+	c, err := net.Dial("udp", addr+fmt.Sprintf(":%d", port))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	got := make(chan string, len(s.dnsUDP))
+	for _, p := range s.dnsUDP {
+		_ = p.SetReadDeadline(time.Now().Add(10 * time.Second))
+		go func() {
+			if _, _, err := p.ReadFrom(make([]byte, 16)); err == nil {
+				host, _, _ := net.SplitHostPort(p.LocalAddr().String())
+				if strings.Contains(host, ":") {
+					host = "[" + host + "]"
+				}
+				got <- host
+				return
+			}
+			got <- ""
+		}()
+	}
+	if _, err := c.Write([]byte("?")); err != nil {
+		t.Fatal(err)
+	}
+	first := <-got
+	for _, p := range s.dnsUDP {
+		_ = p.SetReadDeadline(time.Now()) // the other readers end
+	}
+	for range len(s.dnsUDP) - 1 {
+		<-got
+	}
+	return first
+}
+
+// What shares a port keeps another sallyport away as before.
+func TestListenersOfOnePortTwice(t *testing.T) {
+	port := freePort(t)
+	l := rules.Listen{}
+	for _, a := range []string{"0.0.0.0", "[::]", "127.0.0.1"} {
+		l.DNS = append(l.DNS, netip.MustParseAddrPort(fmt.Sprintf("%s:%d", a, port)))
+	}
+	s, err := openSockets(t.Context(), l, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.close()
+	if again, err := openSockets(t.Context(), l, nil); err == nil || !errors.Is(err, syscall.EADDRINUSE) {
+		again.close()
+		t.Errorf("a second one: %v", err)
+	}
+}
+
+// Two front ends cannot have one address, and check says so, with the lines.
+func TestListenersOfTwoFrontEnds(t *testing.T) {
+	for _, c := range []struct{ listen, want string }{
+		{"http = [\"127.0.0.1:3128\"]\nsocks5 = [\"0.0.0.0:3128\"]\n", "standard input:2: http: 127.0.0.1:3128 cannot be bound beside 0.0.0.0:3128 of socks5, which is every address with that port: choose another port"},
+		{"http = [\"[::]:3128\"]\nsocks5 = [\"127.0.0.1:3128\"]\n", "standard input:3: socks5: 127.0.0.1:3128 cannot be bound beside [::]:3128 of http"},
+		{"http = [\"[::]:3128\"]\nadmin = \"[::1]:3128\"\n", "standard input:3: admin: [::1]:3128 cannot be bound beside [::]:3128 of http"},
+		{"http = [\"0.0.0.0:3128\"]\nsocks5 = [\"[::]:3128\"]\n", ""},
+		{"http = [\"0.0.0.0:3128\", \"127.0.0.1:3128\"]\nsocks5 = [\"[::]:3128\", \"[::1]:3128\"]\n", ""},
+		{"http = [\"[::1]:3128\"]\nsocks5 = [\"0.0.0.0:3128\"]\n", ""},
+	} {
+		code, out, diag := command(t, "[listen]\n"+c.listen+nftClient+"[dns]\nupstreams = [\"udp://192.0.2.53\"]\n", "check", "--config", "-")
+		if (code == 0) != (c.want == "") || !strings.Contains(out+diag, c.want) {
+			t.Errorf("%q: exit %d\n%s%s", c.listen, code, out, diag)
+		}
+	}
+	every4, every6 := netip.MustParseAddrPort(fmt.Sprintf("0.0.0.0:%d", freePort(t))), netip.AddrPort{}
+	every6 = netip.AddrPortFrom(netip.IPv6Unspecified(), every4.Port())
+	s, err := openSockets(t.Context(), rules.Listen{HTTP: []netip.AddrPort{every6}, SOCKS5: []netip.AddrPort{every4}}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.close()
+}
+
+// The socket units get no address that they could not bind.
+func TestSocketUnitsOfOnePort(t *testing.T) {
+	const config = `
+[listen]
+http = ["0.0.0.0:3128", "[::]:3128", "127.0.0.1:3128"]
+dns  = ["0.0.0.0:53", "127.0.0.1:53", "[::1]:5300", "[::]:5300"]
+`
+	_, out, _ := command(t, config, "sockets", "--config", "-")
+	var got []string
+	for line := range strings.Lines(out) {
+		if strings.HasPrefix(line, "Listen") {
+			got = append(got, strings.TrimSpace(line))
+		}
+	}
+	want := []string{"ListenStream=0.0.0.0:3128", "ListenStream=0.0.0.0:53", "ListenStream=[::]:5300",
+		"ListenDatagram=0.0.0.0:53", "ListenDatagram=127.0.0.1:53", "ListenDatagram=[::1]:5300", "ListenDatagram=[::]:5300"}
+	if !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
 	}
 }

@@ -24,8 +24,8 @@ func newSockets() *cobra.Command {
 addresses of [listen], as drop-ins. A systemd generator runs it with --write at
 boot and at every daemon-reload, so that nobody has to list them twice.
 
-The admin listener is not among them, nor an address with port 0 or a zone:
-sallyport opens those itself. Mistakes elsewhere in the configuration do not
+The admin listener is not among them, nor an address with port 0 or a zone, nor
+"[::]" beside 0.0.0.0 with the same port: sallyport opens those itself. Mistakes elsewhere in the configuration do not
 matter: the doors are held while somebody mends it.
 
 Exit status: 0, or 1 when the configuration cannot be read.`,
@@ -78,10 +78,11 @@ func (d dropIn) write(dir string) error {
 // an operator is half way through.
 func socketDropIns(config string, l rules.Listen) []dropIn {
 	var streams, datagrams, units []string
+	all := l.Streams()
 	for _, list := range [][]netip.AddrPort{l.HTTP, l.SOCKS5, l.Transparent, l.DNS} {
-		streams = append(streams, listenLines("ListenStream", list)...)
+		streams = append(streams, listenLines("ListenStream", unspanned(list, all), all)...)
 	}
-	datagrams = listenLines("ListenDatagram", l.DNS)
+	datagrams = listenLines("ListenDatagram", l.DNS, l.DNS)
 
 	var out []dropIn
 	head := "# By sallyport sockets, from [listen] in " + oneLine(config) + "\n"
@@ -101,10 +102,12 @@ func socketDropIns(config string, l rules.Listen) []dropIn {
 	return out
 }
 
-// listenLines writes one line for each address that a unit can name.
-func listenLines(key string, list []netip.AddrPort) (lines []string) {
+// listenLines writes one line for each address that a unit can name. Its
+// BindIPv6Only= is for all of them, so that "[::]" without IPv4, beside 0.0.0.0
+// with the same port, is none of these.
+func listenLines(key string, list, all []netip.AddrPort) (lines []string) {
 	for _, a := range list {
-		if a.Port() != 0 && a.Addr().Zone() == "" {
+		if a.Port() != 0 && a.Addr().Zone() == "" && !rules.OnlyIPv6(a, all) {
 			lines = append(lines, key+"="+a.String())
 		}
 	}
