@@ -20,6 +20,12 @@ A gateway gets the packets of others, and none of those at a loopback address:
 there, [listen] transparent and dns are errors. A sidecar gets its packets on
 loopback: say --mode sidecar.
 
+The configuration, and the token, key and certificate that it names, must be
+root's or this user's, and for nobody else to write; so must the directories
+that lead there, but for ones like /tmp. Token and key must not be readable for
+everybody. These are errors of check and run, as sshd has them. What a container
+has mounted read-only is exempt from all but the last.
+
 Exit status: 0 when the configuration is right, 1 when there is an error. What
 depends on the host and the user that run it, such as whether the journal can
 be written and addresses are free to listen on, is a warning or not looked at.`,
@@ -39,6 +45,7 @@ be written and addresses are free to listen on, is a warning or not looked at.`,
 		if err == nil {
 			problems = append(problems, loopbackListeners(cfg, m)...)
 			problems = append(problems, checkJournal(cfg)...)
+			problems = append(problems, thisKeeper().checkPermissions(cfg, file)...)
 		}
 		for _, p := range problems {
 			fmt.Fprintln(c.OutOrStdout(), p)

@@ -33,6 +33,8 @@ type gateway struct {
 	stdin io.Reader
 	log   *slog.Logger
 
+	keeper keeper // of the start: /etc/group is out of reach then
+
 	live     rules.Live
 	journal  *denials.Journal
 	recorder *denials.Recorder
@@ -63,7 +65,7 @@ type gateway struct {
 // newGateway opens the journal and builds everything but the listeners. sets
 // are the packet filter's, nil where nobody asked for them to be kept current.
 func newGateway(file string, stdin io.Reader, cfg *rules.Config, log *slog.Logger, sets addressSet) (*gateway, error) {
-	g := &gateway{file: file, stdin: stdin, cfg: cfg, booted: cfg, log: log, metrics: newMetrics()}
+	g := &gateway{file: file, stdin: stdin, keeper: thisKeeper(), cfg: cfg, booted: cfg, log: log, metrics: newMetrics()}
 	if sets != nil {
 		g.sets = newLiveSets(sets, g.live.Policy, time.Now, log)
 	}

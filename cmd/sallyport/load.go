@@ -91,7 +91,6 @@ func loadConfig(file string, stdin io.Reader) (*rules.Config, rules.Problems, er
 	if err := problems.Err(); err != nil {
 		return nil, problems, err
 	}
-	problems = append(problems, checkFiles(cfg, file)...)
 	if l := cfg.Listen; len(l.HTTP)+len(l.SOCKS5)+len(l.DNS)+len(l.Transparent) == 0 {
 		problems = append(problems, rules.Problem{File: cfg.File, Warning: true,
 			Text: `[listen] has no http, socks5, dns or transparent: nobody is served; usual is http = ["127.0.0.1:3128"]`})
@@ -152,17 +151,6 @@ func checkJournal(cfg *rules.Config) rules.Problems {
 
 // accessWrite is W_OK of access(2).
 const accessWrite = 2
-
-// checkFiles warns of a configuration that more people can change than should.
-func checkFiles(cfg *rules.Config, file string) rules.Problems {
-	if file == "" || file == "-" {
-		return nil
-	}
-	if st, err := os.Stat(file); err == nil && st.Mode().Perm()&0o002 != 0 {
-		return rules.Problems{{File: cfg.File, Warning: true, Text: "everybody on this host can write this file: chmod o-w it"}}
-	}
-	return nil
-}
 
 // ownAddresses tells which destinations are sallyport itself.
 func ownAddresses(l rules.Listen, local func(netip.Addr) bool) rules.Own {

@@ -68,6 +68,9 @@ func (g *gateway) tryReload() error {
 	if err != nil {
 		return err
 	}
+	if err := g.keeper.checkPermissions(cfg, g.file).Err(); err != nil {
+		return err
+	}
 	if err := checkReferences(cfg); err != nil {
 		return err
 	}

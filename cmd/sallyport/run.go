@@ -94,6 +94,9 @@ func run(ctx context.Context, file string, f filterFlags, stdin io.Reader, stder
 	for _, p := range problems {
 		fmt.Fprintln(stderr, "sallyport:", p)
 	}
+	if err := thisKeeper().checkPermissions(cfg, file).Err(); err != nil {
+		return err
+	}
 	socks, err := openSockets(ctx, cfg.Listen, from.sockets)
 	if err != nil {
 		return err

@@ -54,7 +54,8 @@ func newConfined(t *testing.T, l *lab, uid uint32) *gateway {
 		must(os.Chown(filepath.Join(g.dir, dir), int(uid), int(uid)))
 	}
 	for _, file := range []string{"etc/token", "beyond/token"} {
-		must(os.WriteFile(filepath.Join(g.dir, file), []byte("0123456789abcdef0123456789abcdef"), 0o644))
+		must(os.WriteFile(filepath.Join(g.dir, file), []byte("0123456789abcdef0123456789abcdef"), 0o640))
+		must(os.Chown(filepath.Join(g.dir, file), 0, int(uid)))
 	}
 	must(os.Symlink("..data/site.toml", filepath.Join(g.dir, "etc/site.toml")))
 	return g

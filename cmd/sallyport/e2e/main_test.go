@@ -27,6 +27,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv(probeVariable) != "" {
 		os.Exit(runProbe(os.Stdin, os.Stdout))
 	}
+	unix.Umask(0o022) // what the tests write is for nobody else to write, whatever the login's umask is
 	os.Exit(run(m))
 }
 
