@@ -16,6 +16,10 @@ import (
 
 const realConfig = `
 [[client]]
+name = "bare"
+sources = ["10.8.0.0/16"]
+profiles = []
+[[client]]
 name = "site"
 sources = ["10.0.0.0/8"]
 profiles = []
@@ -114,7 +118,7 @@ other.test.        300 IN A 192.0.1.52
 		{"192.168.7.7", "inside.example.", dns.TypeA, 0, nil, "deny private_address", 0}, // at hand already
 		{stranger, "a.example.", dns.TypeA, 5, nil, "deny unknown_client", 0},
 	} {
-		r := b.sendFrom(withEDNS(question(c.name, c.qtype), 1232), c.client, rules.UDPProto)
+		r := b.sendFrom(withEDNS(question(c.name, c.qtype), 1232), c.client, rules.TCPProto)
 		if text := rec.last.Text() + " " + rec.last.Why().String(); text != c.text || r.Rcode != c.rcode || !slices.Equal(data(r), c.answer) {
 			t.Errorf("%s %s: %s, %s %v; want %s, %s %v", c.client, c.name, text, dns.RcodeToString[r.Rcode], data(r), c.text, dns.RcodeToString[c.rcode], c.answer)
 		}

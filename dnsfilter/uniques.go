@@ -1,7 +1,7 @@
-// Uniques: how many different names below wildcards a client may have looked up.
-// The labels in front of a wildcard's suffix are the client's to choose, and
-// reach whoever runs the name servers of that suffix: without a bound they are a
-// way out for whatever fits into labels.
+// Uniques: how many new names a client may have looked up where the labels are
+// its own choice: below a wildcard or an internal zone. Those labels reach
+// whoever runs the name servers of that suffix: without a bound they are a way
+// out for whatever fits into labels.
 
 package dnsfilter
 
@@ -18,25 +18,38 @@ const (
 	// uniquePeriod is what the number of names is for. In five minutes a client
 	// uses some 20 names below a domain; a tunnel through DNS takes hundreds.
 	uniquePeriod = 5 * time.Minute
-	// clientsAtUniques bounds the memory: the names of one client take some
-	// 10 KB by default.
-	clientsAtUniques = 2048
+	// What is kept at once, some 40 octets a name. Nothing is forgotten before
+	// its time to make room: where there is none, no new name is admitted.
+	clientsAtUniques = 1 << 16
+	namesAtUniques   = 1 << 20
+	// sweepEvery is how often at most a full table is looked through.
+	sweepEvery = time.Second
 )
 
-// uniques knows the names that each client has used in its present period.
-// Those it may go on to use; new ones are counted.
+// uniques knows the names that each client was admitted in the last period. It
+// may go on to use them. The period slides: each name counts for as long from
+// its own admission, so that no stretch of that length has more new names than
+// one client may have.
 type uniques struct {
 	seed maphash.Seed
 
 	mu      sync.Mutex
 	most    int // names of one client in a period; 0 or less: no limit
+	all     int // names kept, of all clients
+	swept   time.Duration
 	clients map[netip.Addr]*usedNames
 }
 
-// usedNames is one client's period.
+// usedNames is one client's names.
 type usedNames struct {
-	since time.Duration
 	names map[uint64]struct{} // hashes, which nobody outside can make collide
+	order []usedName          // those, the oldest at first
+	first int
+}
+
+type usedName struct {
+	hash uint64
+	at   time.Duration
 }
 
 func newUniques() *uniques {
@@ -50,6 +63,25 @@ func (u *uniques) set(most int) {
 	u.most = most
 }
 
+// has tells whether a client may use a name without being admitted a new one. It
+// changes nothing of what the client may do.
+func (u *uniques) has(client netip.Addr, name rules.Name, now time.Duration) bool {
+	client = rules.SourceOf(client)
+	hash := maphash.String(u.seed, name.String())
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.most <= 0 {
+		return true
+	}
+	used := u.clients[client]
+	if used == nil {
+		return false
+	}
+	u.all -= used.expire(now)
+	_, known := used.names[hash]
+	return known
+}
+
 // admit tells whether a client may use a name, and counts it where it is new.
 func (u *uniques) admit(client netip.Addr, name rules.Name, now time.Duration) bool {
 	client = rules.SourceOf(client)
@@ -60,44 +92,71 @@ func (u *uniques) admit(client netip.Addr, name rules.Name, now time.Duration) b
 		return true
 	}
 	used := u.clients[client]
-	if used == nil || used.over(now) {
-		if used == nil && len(u.clients) >= clientsAtUniques {
-			u.evict(now)
+	if used != nil {
+		u.all -= used.expire(now)
+		if _, known := used.names[hash]; known {
+			return true
 		}
-		used = &usedNames{since: now, names: map[uint64]struct{}{}}
-		u.clients[client] = used
+		if len(used.names) >= u.most {
+			return false
+		}
 	}
-	if _, known := used.names[hash]; known {
-		return true
-	}
-	if len(used.names) >= u.most {
+	if !u.room(used == nil, now) {
 		return false
 	}
+	if used == nil {
+		used = &usedNames{names: map[uint64]struct{}{}}
+	}
+	u.clients[client] = used // the search for room may have dropped it
 	used.names[hash] = struct{}{}
+	used.order = append(used.order, usedName{hash, now})
+	u.all++
 	return true
 }
 
-// over tells whether a period has ended, or lies ahead of a clock that was set back.
-func (n *usedNames) over(now time.Duration) bool {
-	return now < n.since || now-n.since >= uniquePeriod
+// room tells whether one more name can be kept, and one more client where it is
+// another's. It drops clients whose names have all expired.
+func (u *uniques) room(another bool, now time.Duration) bool {
+	full := func() bool { return u.all >= namesAtUniques || another && len(u.clients) >= clientsAtUniques }
+	if since := now - u.swept; full() && (since >= sweepEvery || since < 0) {
+		u.swept = now
+		for client, used := range u.clients {
+			if u.all -= used.expire(now); len(used.names) == 0 {
+				delete(u.clients, client)
+			}
+		}
+	}
+	return !full()
 }
 
-// evict makes room for a client: it forgets one whose period is over, or the one
-// of a few that began first.
-func (u *uniques) evict(now time.Duration) {
-	delete(u.clients, victim(u.clients,
-		func(n *usedNames) bool { return n.over(now) },
-		func(a, b *usedNames) bool { return a.since < b.since }))
+// expire forgets the names whose time is over, and those of a time to come: the
+// clock was set back. It returns how many.
+func (n *usedNames) expire(now time.Duration) int {
+	had := len(n.names)
+	for n.first < len(n.order) {
+		at := n.order[n.first].at
+		if at <= now && now-at < uniquePeriod {
+			break
+		}
+		delete(n.names, n.order[n.first].hash)
+		n.first++
+	}
+	if 2*n.first > len(n.order) { // so that moving the rest costs no more than it frees
+		n.order = append(n.order[:0], n.order[n.first:]...)
+		n.first = 0
+	}
+	return had - len(n.names)
 }
 
 // overNames is why a client has to do with the names that it has.
-const overNames = "limits.wildcard_names is reached: so many different names below wildcards in 5 minutes"
+const overNames = "limits.wildcard_names is reached: so many new names below wildcards and internal zones in 5 minutes"
 
-// AdmitName tells why a client may not have a name looked up for which it has
-// the grant d; "" where it may. It may, unless only a wildcard permits the name,
-// it is new, and the client has used up its number of those.
+// AdmitName tells why a client whose address is proven may not have a name
+// looked up for which it has the grant d; "" where it may. It may, unless only a
+// wildcard or an internal zone permits the name, it is new, and the client has
+// used up its number of those.
 func (f *Filter) AdmitName(client netip.Addr, d rules.Decision, name rules.Name) string {
-	if d.ByWildcard() && !f.uniques.admit(client, name, f.clock()) {
+	if d.FreeLabels() && !f.uniques.admit(client, name, f.clock()) {
 		return overNames
 	}
 	return ""

@@ -9,14 +9,15 @@ import (
 	"time"
 
 	"github.com/miekg/dns"
+	"pgregory.net/rapid"
 
 	"sallyport/rules"
 )
 
 // TestWildcardNames holds that a client may have so many different names below
-// wildcards looked up in five minutes, and that no more reach an upstream. Names
-// that a rule spells out, those of an internal zone, and what is at hand are not
-// counted.
+// wildcards and internal zones looked up in five minutes, and that no more reach an
+// upstream. Names that the configuration spells out, and what is at hand, are not
+// counted. A client without any rule gets none of a zone.
 func TestWildcardNames(t *testing.T) {
 	c, problems := rules.ParseConfig("test.toml", t.TempDir(), []byte(realConfig), nil)
 	if c == nil {
@@ -29,7 +30,7 @@ func TestWildcardNames(t *testing.T) {
 	ask := func(name string, qtype uint16, client, verdict string, upstream int) {
 		t.Helper()
 		rcode := map[bool]int{true: dns.RcodeRefused, false: dns.RcodeNameError}[verdict == "deny limit"]
-		r := b.sendFrom(question(name, qtype), client, rules.UDPProto)
+		r := b.sendFrom(question(name, qtype), client, rules.TCPProto)
 		if got := rec.last.Text() + " " + rec.last.Why().String(); got != verdict || verdict != "allow " && r.Rcode != rcode {
 			t.Errorf("%s from %s: %s, %s; want %s", name, client, got, dns.RcodeToString[r.Rcode], verdict)
 		}
@@ -37,9 +38,10 @@ func TestWildcardNames(t *testing.T) {
 			t.Errorf("%s from %s: upstream was asked %q", name, client, asked)
 		}
 	}
-	for i := range 3 {
+	for i := range 2 {
 		ask(fmt.Sprintf("secret%d.b.example.", i), dns.TypeA, insider, "allow ", 1)
 	}
+	ask("secret2.corp.test.", dns.TypeA, insider, "allow ", 1)
 	ask("secret3.b.example.", dns.TypeA, insider, "deny limit", 0)
 	ask("secret4.deep.b.example.", dns.TypeHTTPS, insider, "deny limit", 0)
 	if why := b.admitConnect(p, "secret5.b.example"); why == "" {
@@ -51,7 +53,9 @@ func TestWildcardNames(t *testing.T) {
 	ask("secret0.b.example.", dns.TypeA, insider, "allow ", 0)    // at hand
 	ask("secret0.b.example.", dns.TypeAAAA, insider, "allow ", 1) // of a name that was used
 	ask("a.example.", dns.TypeA, insider, "allow ", 1)            // spelt out
-	ask("db.corp.test.", dns.TypeA, insider, "allow ", 1)         // of an internal zone
+	ask("corp.test.", dns.TypeA, insider, "allow ", 1)            // the internal zone itself
+	ask("db.corp.test.", dns.TypeA, insider, "deny limit", 0)
+	ask("db.corp.test.", dns.TypeA, "10.8.1.1", "deny not_listed", 0)
 	ask("x.a.example.", dns.TypeA, insider, "deny not_listed", 0)
 	ask("secret3.b.example.", dns.TypeA, "10.1.1.2", "allow ", 1) // another client
 
@@ -61,26 +65,114 @@ func TestWildcardNames(t *testing.T) {
 	ask("secret6.b.example.", dns.TypeA, insider, "allow ", 1)
 }
 
-// A clock that was set back does not keep a client out, and clients by the
-// thousand do not take more memory than there is room for.
+// TestWindowSlides holds, for any traffic, that no five minutes have more new names
+// of one client than it may have, that a name is new once in five minutes, and
+// that what is kept is what still counts. A slow twin remembers everything.
+func TestWindowSlides(t *testing.T) {
+	type admission struct {
+		client, name int
+		at           time.Duration
+	}
+	rapid.Check(t, func(rt *rapid.T) {
+		u, most := newUniques(), rapid.IntRange(1, 4).Draw(rt, "most")
+		u.set(most)
+		client := func(i int) netip.Addr { return netip.AddrFrom4([4]byte{10, 0, 0, byte(i)}) }
+		var all []admission
+		now := time.Hour
+		for range rapid.IntRange(1, 100).Draw(rt, "queries") {
+			now += time.Duration(rapid.IntRange(0, int(uniquePeriod/2)).Draw(rt, "pause"))
+			x := admission{rapid.IntRange(0, 2).Draw(rt, "client"), rapid.IntRange(0, 9).Draw(rt, "name"), now}
+			known, held := false, 0
+			for _, a := range all {
+				if a.client == x.client && now-a.at < uniquePeriod {
+					held++
+					known = known || a.name == x.name
+				}
+			}
+			name := mustName(t, fmt.Sprintf("n%d.example", x.name))
+			if got := u.has(client(x.client), name, now); got != known {
+				rt.Fatalf("has %+v: %t", x, got)
+			}
+			if got := u.admit(client(x.client), name, now); got != (known || held < most) {
+				rt.Fatalf("admits %+v: %t, with %d", x, got, held)
+			} else if got && !known {
+				all = append(all, x)
+			}
+		}
+		kept := 0
+		for _, n := range u.clients {
+			if len(n.order)-n.first != len(n.names) || len(n.names) > most || cap(n.order) > 8*most {
+				rt.Fatalf("kept: %d names, %d in order", len(n.names), len(n.order)-n.first)
+			}
+			kept += len(n.names)
+		}
+		if kept != u.all {
+			rt.Fatalf("%d names are kept, %d are counted", kept, u.all)
+		}
+	})
+}
+
+// TestTurnOfTheWindow holds that a client that waits for the end of five minutes
+// gets no second share at once.
+func TestTurnOfTheWindow(t *testing.T) {
+	u := newUniques()
+	u.set(50)
+	from, began := netip.MustParseAddr("10.0.0.1"), time.Hour
+	admitted := func(what string, now time.Duration) (n int) {
+		for i := range 50 {
+			if u.admit(from, mustName(t, fmt.Sprintf("%s%d.example", what, i)), now) {
+				n++
+			}
+		}
+		return n
+	}
+	if n := admitted("first", began); n != 50 {
+		t.Fatalf("%d names", n)
+	}
+	if n := admitted("late", began+uniquePeriod-time.Second); n != 0 {
+		t.Errorf("%d names more before their time", n)
+	}
+	u.set(100)
+	if n := admitted("end", began+uniquePeriod-time.Second); n != 50 {
+		t.Errorf("%d names of a share of a hundred", n)
+	}
+	u.set(50)
+	if n := admitted("turn", began+uniquePeriod+100*time.Millisecond); n != 0 {
+		t.Errorf("%d new names in 1.1 seconds more than 50", n)
+	}
+}
+
+// A clock that was set back does not keep a client out. Clients by the thousand
+// take no more memory than there is room for, and cost no client that is known
+// its count.
 func TestUniquesAreBounded(t *testing.T) {
 	u := newUniques()
 	u.set(1)
-	at := func(i int) netip.Addr { return netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}) }
+	at := func(i int) netip.Addr { return netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}) }
+	one, two := mustName(t, "a.example"), mustName(t, "b.example")
 	for i := range 2 * clientsAtUniques {
 		now := time.Hour + time.Duration(i)
-		if !u.admit(at(i), mustName(t, "a.example"), now) || u.admit(at(i), mustName(t, "b.example"), now) || !u.admit(at(i), mustName(t, "a.example"), now) {
-			t.Fatalf("client %d: not one name", i)
+		if got := u.admit(at(i), one, now); got != (i < clientsAtUniques) {
+			t.Fatalf("client %d: %t", i, got)
 		}
+		if u.admit(at(i), two, now) {
+			t.Fatalf("client %d: a second name", i)
+		}
+	}
+	if u.admit(at(0), two, time.Hour+2*clientsAtUniques) {
+		t.Error("others cost a client its count")
 	}
 	if n := len(u.clients); n > clientsAtUniques {
 		t.Errorf("%d clients are kept", n)
 	}
-	if !u.admit(at(2*clientsAtUniques-1), mustName(t, "c.example"), time.Minute) {
+	if !u.admit(at(2*clientsAtUniques), one, time.Hour+uniquePeriod+2*sweepEvery) || len(u.clients) != 1 {
+		t.Errorf("clients without a name left take room: %d", len(u.clients))
+	}
+	if !u.admit(at(2*clientsAtUniques), two, time.Minute) {
 		t.Error("a clock that was set back keeps a client from new names")
 	}
 	u.set(-1)
-	if !u.admit(at(2*clientsAtUniques-1), mustName(t, "d.example"), time.Minute) {
+	if !u.admit(at(0), two, time.Minute) {
 		t.Error("without a limit there is one")
 	}
 }

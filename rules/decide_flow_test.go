@@ -35,8 +35,9 @@ func TestDecideSelf(t *testing.T) {
 	}
 }
 
-// What only a wildcard permits is known: the labels are the client's choice (F3).
-func TestByWildcard(t *testing.T) {
+// What only a wildcard or an internal zone permits is known: the labels are the
+// client's choice (F3).
+func TestFreeLabels(t *testing.T) {
 	p := compiled(t, site, today)
 	for _, c := range []struct {
 		what string
@@ -47,17 +48,75 @@ func TestByWildcard(t *testing.T) {
 		{"the look-up of that", asks(mgr, "deep.x.cdn.product.example", 1), true},
 		{"an exact name", try(mgr, "www.product.example:443"), false},
 		{"its look-up", asks(mgr, "www.product.example", 1), false},
-		{"in an internal zone", asks(mgr, "anything.corp.example", 1), false},
+		{"in an internal zone", asks(mgr, "anything.corp.example", 1), true},
+		{"in an internal zone, in audit", asks(audited, "anything.corp.example", 1), true},
+		{"an exact name in an internal zone", asks(mgr, "wsus.corp.example", 1), false},
+		{"an internal zone itself", asks(mgr, "corp.example", 1), false},
 		{"a denied name", try(mgr, "evil.test:443"), false},
 		{"an address", try(whole, "192.0.2.1:9180"), false},
 		{"what audit lets through", asks(audited, "evil.test", 1), false},
+		{"an unknown client's", asks("192.0.2.9", "anything.corp.example", 1), false},
 	} {
-		if d := p.Decide(c.a); d.ByWildcard() != c.want {
+		if d := p.Decide(c.a); d.FreeLabels() != c.want {
 			t.Errorf("%s: %t (%s)", c.what, !c.want, d.Text())
 		}
 	}
-	if (Decision{}).ByWildcard() {
-		t.Error("no decision is by a wildcard")
+	if (Decision{}).FreeLabels() {
+		t.Error("no decision has free labels")
+	}
+}
+
+// TestZoneNeedsRule holds that a client is given names of an internal zone only
+// while some rule permits it something: one that has expired does not. Audit mode
+// lets the look-up through, on record, and the zone's private addresses with it.
+func TestZoneNeedsRule(t *testing.T) {
+	p := compiled(t, `
+[[client]]
+name = "ruled"
+sources = ["10.1.0.1"]
+profiles = []
+[[client]]
+name = "bare"
+sources = ["10.1.0.2"]
+profiles = []
+[[client]]
+name = "lapsed"
+sources = ["10.1.0.3"]
+profiles = []
+[[client]]
+name = "trial"
+sources = ["10.1.0.4"]
+profiles = []
+mode = "audit"
+[[rule]]
+id = "r"
+client = "ruled"
+to = ["192.0.2.7"]
+tcp = [443]
+reason = "INC-1"
+[[rule]]
+id = "l"
+client = "lapsed"
+to = ["a.example"]
+tcp = [443]
+reason = "INC-2"
+expires = 2026-01-31
+[[dns.zone]]
+suffix = "corp.example"
+upstreams = ["udp://10.0.0.53"]
+`, today)
+	for from, want := range map[string]string{
+		"10.1.0.1": "allow site/dns.zone:corp.example", "10.1.0.2": "deny not_listed", "10.1.0.3": "deny not_listed", "10.1.0.4": "would_deny not_listed",
+	} {
+		for _, name := range []string{"corp.example", "any.corp.example"} {
+			d := p.Decide(asks(from, name, 1))
+			if got := answer(d); got != want {
+				t.Errorf("%s for %s: %s, want %s", name, from, got, want)
+			}
+			if r := d.Reach(netip.MustParseAddrPort("10.9.9.9:0")); d.Allowed() != (r == ReasonNone) {
+				t.Errorf("%s for %s: a private address is %v", name, from, r)
+			}
+		}
 	}
 }
 

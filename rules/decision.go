@@ -59,10 +59,13 @@ func (d Decision) Why() Reason {
 // (any = true): nothing is sniffed then.
 func (d Decision) Opaque() bool { return d.Verdict == Allow && d.Rule != nil && d.Rule.Any }
 
-// ByWildcard tells whether a name is permitted only by a wildcard above it: then
-// the labels below that are the client's choice.
-func (d Decision) ByWildcard() bool {
-	return d.Verdict == Allow && d.grant != nil && !d.name.IsZero() && d.scope.names.whole(d.name)&saysExact == 0
+// FreeLabels tells whether a name is permitted only by a wildcard or an internal
+// zone above it: then the labels in front are the client's choice.
+func (d Decision) FreeLabels() bool {
+	if d.Verdict != Allow || d.name.IsZero() || d.scope == nil || d.grant == nil && !d.zone {
+		return false
+	}
+	return d.scope.names.whole(d.name)&saysExact == 0 && d.policy.zones.whole(d.name) == 0
 }
 
 // ByPin tells whether a redirected flow is permitted only because the client

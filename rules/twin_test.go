@@ -73,6 +73,11 @@ func (g slowGate) rules(c *Client) (out []slowRule) {
 	return out
 }
 
+// hasRules tells whether some rule permits the client something.
+func (g slowGate) hasRules(c *Client) bool {
+	return slices.ContainsFunc(g.rules(c), func(r slowRule) bool { return len(r.to) > 0 && len(r.missing) == 0 })
+}
+
 func slowNames(to []Destination, n Name) bool {
 	for _, d := range to {
 		if d.Name.IsZero() {
@@ -142,7 +147,7 @@ func (g slowGate) decide(a Attempt) (Verdict, Reason) {
 		policy, permits, opaque, grants = g.match(c, a, target, policy)
 	}
 	zone := a.Via == DNS && !target.IsZero() && slices.ContainsFunc(g.c.DNS.Zones, func(z Zone) bool { return target == z.Suffix || target.Below(z.Suffix) })
-	if c != nil && zone {
+	if c != nil && zone && g.hasRules(c) {
 		permits, policy = true, ReasonNone
 	}
 	var holds []Reason
