@@ -62,8 +62,8 @@ type Config struct {
 
 // Limits bound what clients can make the filter hold. Zero is the default.
 type Limits struct {
-	QPS               int // queries a second that need an upstream, of one client (IPv6: of one /64), as burst too; 1000; negative: no limit
-	WildcardNames     int // different names below wildcards that one client may have looked up in 5 minutes; 500; negative: no limit
+	QPS               int // queries a second that need an upstream, of one client (IPv6: of one /64), as burst too; 1000; negative: no limit. A quarter of it beside by UDP without a cookie
+	WildcardNames     int // new names below wildcards and zones that one client may have looked up in any 5 minutes; 500; negative: no limit
 	UnknownQPS        int // replies a second sent to all unknown clients together; 100
 	TCP               int // TCP connections; 256
 	TCPPerClient      int // TCP connections of one client; 32
@@ -106,6 +106,14 @@ const (
 	defaultCache    = 10_000
 	defaultInFlight = 1024
 )
+
+// unprovenQPS is what QPS is for queries whose source is not proven.
+func (l Limits) unprovenQPS() int {
+	if l.QPS < 0 {
+		return l.QPS
+	}
+	return max(1, l.QPS/unprovenPart)
+}
 
 func (l Limits) withDefaults() Limits {
 	l.QPS = orDefault(l.QPS, 1000)

@@ -30,6 +30,9 @@ func (f *Filter) deny(q *query, r *Resolver, a *rules.Attempt, d rules.Decision,
 		}
 	}
 	rcode, negative := deniedForm(q, r.denied, why, d.PermitsBelow())
+	if d.Client == nil { // also where its name is the matter: NXDOMAIN is longer
+		rcode, negative = rcodeRefused, false
+	}
 	f.observe(q, KindDenied, rcode)
 	if negative {
 		return appendNegative(out, q, rcode, ede(why), text)

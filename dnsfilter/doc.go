@@ -7,14 +7,16 @@
 // for a denied name; an answer holds only records of the name that was asked
 // for, those behind its aliases included, and addresses that the Decision
 // reaches; memory, goroutines, connections and rates are bounded; a client waits
-// three seconds at most.
+// three seconds at most; a datagram that names a client as its source takes
+// nothing from that client.
 //
 // It refuses: to fall back to a resolver that was not configured, to serve
 // stale answers, to pass a client's EDNS options on, to hand out the keys of
 // Encrypted ClientHello, and to permit the targets of a CNAME by themselves.
 //
 // The way of a query: udp.go or tcp.go reads it, wire.go parses it (odd.go
-// when it is not of the plain kind), filter.go asks the Decider, cache.go
+// when it is not of the plain kind), proof.go and cookie.go tell whether its
+// source is proven, filter.go asks the Decider, cache.go
 // has the answer or flight.go and exchange.go fetch it from an upstream,
 // validate.go and entry.go keep what may be kept, and reply.go writes the
 // reply (filtered.go when something must be taken out first). pins.go remembers

@@ -260,7 +260,7 @@ func TestInFlightLimit(t *testing.T) {
 	var waiting []*pending
 	try := func(client string, i int) bool {
 		m := packed(t, question(fmt.Sprintf("n%d.example.", i), dns.TypeA))
-		q := query{msg: m, client: netip.MustParseAddrPort(client + ":1"), proto: rules.UDPProto}
+		q := query{msg: m, client: netip.MustParseAddrPort(client + ":1"), proto: rules.TCPProto}
 		out, p := b.handle(&q, nil)
 		if p == nil {
 			if !denied(t, b, rules.Limit) || int(out[3]&0xf) != dns.RcodeRefused {

@@ -15,19 +15,20 @@ import (
 
 // A Filter answers DNS queries as its Gate permits. Make one with New.
 type Filter struct {
-	cfg     Config
-	none    *Resolver // of a generation without one: it has no answer and asks nowhere
-	start   time.Time
-	flow    atomic.Uint64
-	clients *rates
-	unknown *bucket
-	waiting *counts  // queries that wait for an upstream
-	conns   *counts  // TCP connections
-	foreign *counts  // of them, those of nobody that is known
-	uniques *uniques // names below wildcards
-	pins    *pins
-	replan  chan struct{}           // Ahead may say something else now
-	running atomic.Pointer[service] // of Serve; nil: it does not run
+	cfg      Config
+	none     *Resolver // of a generation without one: it has no answer and asks nowhere
+	start    time.Time
+	flow     atomic.Uint64
+	cookies  *cookies
+	proven   budget // of queries whose source is proven
+	unproven budget // of the others
+	unknown  *bucket
+	conns    *counts  // TCP connections
+	foreign  *counts  // of them, those of nobody that is known
+	uniques  *uniques // names below wildcards and zones
+	pins     *pins
+	replan   chan struct{}           // Ahead may say something else now
+	running  atomic.Pointer[service] // of Serve; nil: it does not run
 
 	// reach is Decision.Reach; tests without a compiled policy replace it.
 	reach func(rules.Decision, netip.AddrPort) rules.Reason
@@ -42,7 +43,8 @@ type Filter struct {
 func New(cfg Config) *Filter {
 	cfg = cfg.withDefaults()
 	f := &Filter{cfg: cfg, start: cfg.Now(), reach: rules.Decision.Reach, none: newResolver(ResolverConfig{Cache: 1, InFlight: -1})}
-	f.clients, f.waiting, f.conns, f.foreign = newRates(), newCounts(), newCounts(), newCounts()
+	f.proven, f.unproven, f.cookies = newBudget(), newBudget(), newCookies(f.start)
+	f.conns, f.foreign = newCounts(), newCounts()
 	f.uniques, f.pins, f.replan = newUniques(), newPins(), make(chan struct{}, 1)
 	f.unknown = newBucket(cfg.Limits.UnknownQPS)
 	f.SetLimits(cfg.Limits)
@@ -54,9 +56,11 @@ func New(cfg Config) *Filter {
 // stays pinned.
 func (f *Filter) SetLimits(l Limits) {
 	l = l.withDefaults()
-	f.clients.set(l.QPS)
+	f.proven.rate.set(l.QPS)
+	f.unproven.rate.set(l.unprovenQPS())
+	f.proven.waiting.set(l.InFlight, l.InFlightPerClient)
+	f.unproven.waiting.set(l.InFlight, l.InFlightPerClient)
 	f.uniques.set(l.WildcardNames)
-	f.waiting.set(l.InFlight, l.InFlightPerClient)
 	f.conns.set(l.TCP, l.TCPPerClient)
 	f.foreign.set(max(1, l.TCP/16), max(1, l.TCPPerClient/16))
 	f.pins.set(l.Pins, l.PinsPerClient)
@@ -101,12 +105,14 @@ func (f *Filter) nextFlow() uint64 {
 // nothing of q or out.
 func (f *Filter) handle(q *query, out []byte) ([]byte, *pending) {
 	q.arrived, q.flow = f.cfg.Now(), f.nextFlow()
+	q.proven = q.proto == rules.TCPProto
 	if !q.parse() {
 		return f.odd(q, out), nil
 	}
+	f.prove(q)
 	now := q.arrived.Sub(f.start)
 	g := f.cfg.Generation()
-	a := rules.Attempt{Generation: g, Flow: q.flow, Via: rules.DNS, Client: q.client, Proto: q.proto, QType: q.qtype}
+	a := rules.Attempt{Generation: g, Flow: q.flow, Via: rules.DNS, Client: q.client, SourceProven: q.proven, Proto: q.proto, QType: q.qtype}
 	var room [keySize]byte
 	key := appendKey(room[:0], q.wireName(), q.qtype)
 	r := f.resolverOf(g)
@@ -123,32 +129,24 @@ func (f *Filter) handle(q *query, out []byte) ([]byte, *pending) {
 }
 
 // begin decides about a query that has no answer at hand. Only what an upstream
-// is going to be asked counts against the client's rate: any other reply costs
+// is going to be asked counts against the client's budget: any other reply costs
 // no more than the refusal would.
 func (f *Filter) begin(q *query, r *Resolver, a *rules.Attempt, key, out []byte) ([]byte, *pending) {
-	if !f.waiting.take(q.client.Addr()) {
-		a.Fault, a.Detail = rules.Limit, "queries that wait for an upstream"
-		return f.deny(q, r, a, f.cfg.Gate.Decide(*a), out), nil
-	}
 	a.Provisional = true
 	d := f.cfg.Gate.Decide(*a)
 	if d.Allowed() && !forwarded(q.qtype) { // whatever the policy says, it would only be lost here
 		a.Provisional, a.Fault = false, rules.TypeNotAllowed
 		d = f.cfg.Gate.Decide(*a)
 	}
-	if d.Allowed() && !f.clients.allow(q.client.Addr(), q.arrived.Sub(f.start)) {
-		a.Provisional, a.Fault, a.Detail = false, rules.Limit, "queries a second that need an upstream"
-		d = f.cfg.Gate.Decide(*a)
-	}
-	if d.Allowed() {
-		if over := f.AdmitName(q.client.Addr(), d, a.Authority); over != "" {
-			a.Provisional, a.Fault, a.Detail = false, rules.Limit, over
-			d = f.cfg.Gate.Decide(*a)
-		}
-	}
 	if !d.Allowed() {
-		f.waiting.give(q.client.Addr())
 		return f.deny(q, r, a, d, out), nil
+	}
+	if over := f.spend(q, d, a.Authority); over != "" {
+		if !q.proven {
+			return f.toTCP(q, out), nil
+		}
+		a.Provisional, a.Fault, a.Detail = false, rules.Limit, over
+		return f.deny(q, r, a, f.cfg.Gate.Decide(*a), out), nil
 	}
 	p := &pending{q: *q, g: a.Generation, r: r, name: a.Authority, key: string(key)}
 	p.q.msg = bytes.Clone(q.msg)
@@ -167,9 +165,9 @@ type pending struct {
 // finish fetches the answer of a pending query and appends the reply to out.
 // It must be called once.
 func (f *Filter) finish(ctx context.Context, p *pending, out []byte) []byte {
-	defer f.waiting.give(p.q.client.Addr())
+	defer f.budgetOf(&p.q).waiting.give(p.q.client.Addr())
 	e := f.fetch(ctx, p.r, p.key, p.name, p.q.qtype)
-	a := rules.Attempt{Generation: p.g, Flow: p.q.flow, Via: rules.DNS, Client: p.q.client, Proto: p.q.proto, QType: p.q.qtype, Authority: p.name}
+	a := rules.Attempt{Generation: p.g, Flow: p.q.flow, Via: rules.DNS, Client: p.q.client, SourceProven: p.q.proven, Proto: p.q.proto, QType: p.q.qtype, Authority: p.name}
 	return f.answer(&p.q, p.r, e, &a, out, KindUpstream)
 }
 

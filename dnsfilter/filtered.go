@@ -3,6 +3,8 @@
 package dnsfilter
 
 import (
+	"bytes"
+	"encoding/hex"
 	"net/netip"
 	"slices"
 	"time"
@@ -38,11 +40,22 @@ func appendFiltered(out []byte, q *query, e *entry, age time.Duration, refused [
 	if q.edns {
 		m.SetEdns0(maxUDP, q.do)
 	}
+	if q.cookie != 0 {
+		whole := append(bytes.Clone(q.msg[q.cookie:][:clientCookieSize]), q.serverCookie[:]...)
+		m.IsEdns0().Option = []dns.EDNS0{&dns.EDNS0_COOKIE{Code: dns.EDNS0COOKIE, Cookie: hex.EncodeToString(whole)}}
+	}
 	m.Compress = true
 	m.Truncate(q.limit())
 	packed, err := m.Pack()
-	if err != nil {
+	for err == nil && len(packed) > q.limit() && len(m.Answer) > 0 { // Truncate leaves no less than 512 octets
+		m.Truncated, m.Answer = true, m.Answer[:len(m.Answer)-1]
+		packed, err = m.Pack()
+	}
+	switch {
+	case err != nil:
 		return out, err
+	case len(packed) > q.limit(): // a negative answer with long names
+		return appendTruncated(out, q), nil
 	}
 	return append(out, packed...), nil
 }

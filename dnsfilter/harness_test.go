@@ -212,6 +212,12 @@ func (b *bench) ask(name string, qtype uint16) *dns.Msg {
 	return b.send(question(name, qtype))
 }
 
+// askTCP asks by TCP, which proves the insider's address.
+func (b *bench) askTCP(name string, qtype uint16) *dns.Msg {
+	b.t.Helper()
+	return b.sendFrom(question(name, qtype), insider, rules.TCPProto)
+}
+
 func question(name string, qtype uint16) *dns.Msg {
 	m := new(dns.Msg)
 	m.SetQuestion(name, qtype)
@@ -231,6 +237,18 @@ func data(m *dns.Msg) []string {
 	}
 	slices.Sort(d)
 	return d
+}
+
+// cookieOf returns the cookie of a message in hexadecimal, "" for none.
+func cookieOf(m *dns.Msg) string {
+	if o := m.IsEdns0(); o != nil {
+		for _, opt := range o.Option {
+			if c, ok := opt.(*dns.EDNS0_COOKIE); ok {
+				return c.Cookie
+			}
+		}
+	}
+	return ""
 }
 
 // extended returns the extended error of a reply: its code and text.

@@ -132,12 +132,12 @@ func TestReload(t *testing.T) {
 	b.advance(time.Second)
 	b.SetLimits(Limits{QPS: 1})
 	b.gens.reload(t, ResolverConfig{Upstreams: next.upstream(), Denied: Refused})
-	b.ask("a.example.", dns.TypeA)
+	b.askTCP("a.example.", dns.TypeA)
 	if r := b.ask("evil.example.", dns.TypeA); r.Rcode != dns.RcodeRefused || len(next.asked()) != 1 || len(b.up.asked()) != 0 {
 		t.Errorf("after the reload: %v", r)
 	}
 	b.p.attempts, b.p.verdicts = nil, nil
-	if b.ask("a.example.", dns.TypeAAAA); !denied(t, b, rules.Limit) {
+	if b.askTCP("a.example.", dns.TypeAAAA); !denied(t, b, rules.Limit) {
 		t.Error("the new limits are not in force")
 	}
 }

@@ -149,7 +149,7 @@ func TestMeaninglessFlags(t *testing.T) {
 }
 
 // TestClientOptions holds that nothing of a client's EDNS options reaches the
-// upstream or comes back (F15).
+// upstream, and that only a cookie comes back (F15).
 func TestClientOptions(t *testing.T) {
 	b := newBench(t, nil, "a.example")
 	m := withEDNS(question("a.example.", dns.TypeA), 4096)
@@ -163,7 +163,7 @@ func TestClientOptions(t *testing.T) {
 		&dns.EDNS0_PADDING{Padding: make([]byte, 100)},
 	}
 	r := b.send(m)
-	if back := r.IsEdns0(); len(r.Answer) != 1 || back == nil || len(back.Option) != 0 || !back.Do() || back.UDPSize() != maxUDP {
+	if back := r.IsEdns0(); len(r.Answer) != 1 || back == nil || len(back.Option) != 1 || cookieOf(r) == "" || !back.Do() || back.UDPSize() != maxUDP {
 		t.Errorf("replied %v", r)
 	}
 	b.up.mu.Lock()
@@ -174,7 +174,7 @@ func TestClientOptions(t *testing.T) {
 	}
 }
 
-// TestClientRate holds that a client that asks for more than its rate from
+// TestClientRate holds that a client that asks by TCP for more than its rate from
 // upstreams is refused with reason limit, that others are not, and that time
 // heals (F20). What needs no upstream neither counts nor is refused.
 func TestClientRate(t *testing.T) {
@@ -201,7 +201,7 @@ func TestClientRate(t *testing.T) {
 	}
 	free("before")
 	for i := range 8 {
-		r := b.ask(fmt.Sprintf("n%d.example.", i), dns.TypeA)
+		r := b.askTCP(fmt.Sprintf("n%d.example.", i), dns.TypeA)
 		a, d := b.p.final(t)
 		if over := i >= 5; over != (d.Why() == rules.Limit) || over != (r.Rcode == dns.RcodeRefused) || a.Provisional {
 			t.Errorf("query %d: %s, %s", i+1, d.Why(), dns.RcodeToString[r.Rcode])
@@ -211,14 +211,14 @@ func TestClientRate(t *testing.T) {
 		t.Errorf("upstream was asked %q", asked)
 	}
 	free("over the rate")
-	if b.ask("n1.example.", dns.TypeA); !allowed(t, b) {
+	if b.askTCP("n1.example.", dns.TypeA); !allowed(t, b) {
 		t.Error("a cached answer is refused over the rate")
 	}
-	if b.sendFrom(question("n9.example.", dns.TypeA), "10.1.1.2", rules.UDPProto); !allowed(t, b) {
+	if b.sendFrom(question("n9.example.", dns.TypeA), "10.1.1.2", rules.TCPProto); !allowed(t, b) {
 		t.Error("another client was limited too")
 	}
 	b.advance(time.Second / 5)
-	if b.ask("n8.example.", dns.TypeA); !allowed(t, b) {
+	if b.askTCP("n8.example.", dns.TypeA); !allowed(t, b) {
 		t.Error("the rate does not recover")
 	}
 }
@@ -268,7 +268,7 @@ func allowed(t *testing.T, b *bench) bool {
 func TestOneClientIsANetwork(t *testing.T) {
 	b := newBench(t, func(c *setup) { c.Limits.QPS = 2 }, "*.example")
 	for i, client := range []string{"fd00::1", "fd00::2", "fd00::3", "fd00:0:0:1::1"} {
-		b.sendFrom(question(fmt.Sprintf("n%d.example.", i), dns.TypeA), client, rules.UDPProto)
+		b.sendFrom(question(fmt.Sprintf("n%d.example.", i), dns.TypeA), client, rules.TCPProto)
 		if _, d := b.p.final(t); (d.Why() == rules.Limit) != (i == 2) {
 			t.Errorf("%s: %s", client, d.Why())
 		}

@@ -21,9 +21,10 @@ const (
 	KindFixed                 // from Hosts
 	KindUpstream              // an upstream was asked
 	KindFailed                // no upstream gave a usable answer
+	KindTruncated             // sent to TCP, to prove its source
 )
 
-var kindTexts = [...]string{"dropped", "malformed", "denied", "cached", "fixed", "upstream", "failed"}
+var kindTexts = [...]string{"dropped", "malformed", "denied", "cached", "fixed", "upstream", "failed", "truncated"}
 
 // String returns the metrics' label.
 func (k Kind) String() string {

@@ -24,7 +24,7 @@ type fault struct {
 func (f *Filter) odd(q *query, out []byte) []byte {
 	flt := q.inspect()
 	a := rules.Attempt{
-		Generation: f.cfg.Generation(), Flow: q.flow, Via: rules.DNS, Client: q.client, Proto: q.proto, QType: q.qtype,
+		Generation: f.cfg.Generation(), Flow: q.flow, Via: rules.DNS, Client: q.client, SourceProven: q.proven, Proto: q.proto, QType: q.qtype,
 		Fault: rules.MalformedRequest, Detail: flt.detail, Raw: bytes.Clone(q.msg[:min(len(q.msg), maxRaw)]),
 	}
 	if q.qend > 0 {
@@ -40,14 +40,18 @@ func (f *Filter) odd(q *query, out []byte) []byte {
 		f.observe(q, KindDropped, 0)
 		return out
 	}
+	text := flt.detail
+	if d.Client == nil { // unknown clients are told no more than the code
+		text = ""
+	}
 	f.observe(q, KindMalformed, flt.rcode)
-	return appendError(out, q, flt.rcode, edeOther, flt.detail)
+	return appendError(out, q, flt.rcode, edeOther, text)
 }
 
 // inspect says what is wrong with a message, and fills q as far as it can be
 // read, so that the reply can repeat the question.
 func (q *query) inspect() fault {
-	q.qend, q.qtype, q.edns = 0, 0, false
+	q.qend, q.qtype, q.edns, q.cookie = 0, 0, false, 0
 	if len(q.msg) < headerSize {
 		return fault{-1, "message is shorter than its header"}
 	}
@@ -100,8 +104,22 @@ func (q *query) inspectRecords() fault {
 		if opt.Version() != 0 {
 			return fault{rcodeBadVers, fmt.Sprintf("EDNS version %d", opt.Version())}
 		}
+		if n, ok := badCookie(opt); ok {
+			return fault{rcodeFormErr, fmt.Sprintf("COOKIE option of %d octets", n)}
+		}
 	}
 	return fault{rcodeFormErr, "message is truncated or has something behind its end"}
+}
+
+// badCookie returns the length of the first COOKIE option, if it may not have it.
+func badCookie(opt *dns.OPT) (int, bool) {
+	for _, o := range opt.Option {
+		if c, ok := o.(*dns.EDNS0_COOKIE); ok {
+			n := len(c.Cookie) / 2 // hexadecimal
+			return n, !validCookieSize(n)
+		}
+	}
+	return 0, false
 }
 
 // unpackWhole is Unpack without its leniency: the counts of the header must

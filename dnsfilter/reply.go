@@ -46,8 +46,8 @@ func appendHead(out []byte, q *query, rcode int) []byte {
 	return out
 }
 
-// appendOPT appends our OPT record if the client sent one, with an extended
-// error if there is one to tell. It counts the record in the header at start.
+// appendOPT appends our OPT record if the client sent one, with a server cookie if
+// it sent a cookie, and an extended error if there is one to tell. It counts the record in the header at start.
 func appendOPT(out []byte, start int, q *query, rcode, ede int, text string) []byte {
 	if !q.edns {
 		return out
@@ -58,14 +58,19 @@ func appendOPT(out []byte, start int, q *query, rcode, ede int, text string) []b
 	}
 	out[start+11]++
 	out = append(out, 0, 0, typeOPT, maxUDP>>8, maxUDP&0xff, byte(rcode>>4), 0, do, 0, 0, 0)
-	room := q.limit() - (len(out) - start) - 6
-	if ede == edeNone || room < 0 {
-		return out
+	options := len(out)
+	if q.cookie != 0 {
+		out = append(out, 0, typeCookie, 0, clientCookieSize+serverCookieSize)
+		out = append(out, q.msg[q.cookie:][:clientCookieSize]...)
+		out = append(out, q.serverCookie[:]...)
 	}
-	text = cut(text, min(room, maxExtraText))
-	binary.BigEndian.PutUint16(out[len(out)-2:], uint16(6+len(text)))
-	out = append(out, 0, typeEDE, 0, byte(2+len(text)), 0, byte(ede))
-	return append(out, text...)
+	if room := q.limit() - (len(out) - start) - 6; ede != edeNone && room >= 0 {
+		text = cut(text, min(room, maxExtraText))
+		out = append(out, 0, typeEDE, 0, byte(2+len(text)), 0, byte(ede))
+		out = append(out, text...)
+	}
+	binary.BigEndian.PutUint16(out[options-2:], uint16(len(out)-options))
+	return out
 }
 
 // typeEDE is the EDNS option of extended errors.
@@ -92,6 +97,15 @@ func appendError(out []byte, q *query, rcode, ede int, text string) []byte {
 	start := len(out)
 	out = appendHead(out, q, rcode)
 	return appendOPT(out, start, q, rcode, ede, text)
+}
+
+// appendTruncated appends a reply that has the client ask again by TCP (RFC 7766,
+// section 5). It is no longer than the query but for our cookie.
+func appendTruncated(out []byte, q *query) []byte {
+	start := len(out)
+	out = appendHead(out, q, rcodeSuccess)
+	out[start+2] |= flagTC >> 8
+	return appendOPT(out, start, q, rcodeSuccess, edeNone, "")
 }
 
 // appendNegative appends NXDOMAIN or NODATA with a SOA record, so that the
@@ -124,10 +138,7 @@ const deniedSOA = "\x00\x06\x00\x01\x00\x00\x00\x0a\x00\x37" +
 // addresses. It tells whether the answer fits; if not, out is as it was.
 func appendCached(out []byte, q *query, e *entry, age time.Duration) ([]byte, bool) {
 	start := len(out)
-	size := len(e.wire)
-	if q.edns {
-		size += optSize
-	}
+	size := len(e.wire) + q.optLen()
 	if size > q.limit() || q.qend != e.qend {
 		return out, false
 	}

@@ -86,7 +86,7 @@ func newResolver(c ResolverConfig) *Resolver {
 		nat64:   c.NAT64,
 		over:    namesOver(c.Zones, c.Hosts),
 		cache:   newCache(orDefault(c.Cache, defaultCache)),
-		most:    2 * orDefault(c.InFlight, defaultInFlight), // a Lookup makes two
+		most:    3 * orDefault(c.InFlight, defaultInFlight), // of proven queries and of others, and a Lookup makes two
 		flights: map[string]*flight{},
 	}
 	for _, z := range c.Zones {

@@ -60,7 +60,7 @@ func (s *service) admit(ctx context.Context, conn net.Conn) {
 	held := s.f.connsOf(client)
 	if !held.take(client.Addr()) {
 		s.f.cfg.Gate.Decide(rules.Attempt{
-			Flow: s.f.nextFlow(), Via: rules.DNS, Client: client, Proto: rules.TCPProto,
+			Flow: s.f.nextFlow(), Via: rules.DNS, Client: client, SourceProven: true, Proto: rules.TCPProto,
 			Fault: rules.Limit, Detail: "DNS connections by TCP",
 		})
 		conn.Close()

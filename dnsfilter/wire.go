@@ -59,6 +59,11 @@ type query struct {
 	edns, do bool
 	size     uint16 // UDP payload size that the client takes, with edns
 
+	cookie       uint16       // where in msg the COOKIE option's data is; 0: there is none
+	cookieSize   uint8        // octets of it
+	serverCookie serverCookie // that the reply is to bring, with cookie
+	proven       bool         // the client is where client says
+
 	client  netip.AddrPort // unmapped
 	proto   rules.Proto
 	flow    uint64
@@ -76,10 +81,23 @@ func (q *query) limit() int {
 	switch {
 	case q.proto == rules.TCPProto:
 		return 65535
+	case !q.proven:
+		return min(mostTimes*len(q.msg), plainUDP)
 	case q.edns:
 		return min(max(int(q.size), plainUDP), maxUDP)
 	}
 	return plainUDP
+}
+
+// optLen is the size of the OPT record of a reply without extended error.
+func (q *query) optLen() int {
+	switch {
+	case !q.edns:
+		return 0
+	case q.cookie != 0:
+		return optSize + cookieOptionSize
+	}
+	return optSize
 }
 
 // parse reads q.msg if it is a plain query: one question of class IN with an
@@ -110,7 +128,8 @@ func (q *query) parse() bool {
 }
 
 // parseOPT reads the rest of a message, which must be one OPT record of
-// version 0. Its options are walked and ignored: none is for this server.
+// version 0. Of its options the first COOKIE is kept (RFC 7873, section 5.2), the
+// others are walked and ignored: none is for this server.
 func (q *query) parseOPT(r []byte) bool {
 	if len(r) < optSize || r[0] != 0 || binary.BigEndian.Uint16(r[1:]) != typeOPT || r[6] != 0 {
 		return false
@@ -122,7 +141,14 @@ func (q *query) parseOPT(r []byte) bool {
 		if len(o) < 4 || len(o) < 4+int(binary.BigEndian.Uint16(o[2:])) {
 			return false
 		}
-		o = o[4+int(binary.BigEndian.Uint16(o[2:])):]
+		n := int(binary.BigEndian.Uint16(o[2:]))
+		if binary.BigEndian.Uint16(o) == typeCookie && q.cookie == 0 {
+			if !validCookieSize(n) {
+				return false
+			}
+			q.cookie, q.cookieSize = uint16(len(q.msg)-len(o)+4), uint8(n)
+		}
+		o = o[4+n:]
 	}
 	q.edns, q.do, q.size = true, r[7]&0x80 != 0, binary.BigEndian.Uint16(r[3:])
 	return true

@@ -97,7 +97,7 @@ func (b *scopeBuilder) add(sr scopeRule) {
 			b.file(d, number, sr.block == 0)
 		}
 	}
-	b.s.inForce = b.s.inForce || bound && sr.block == 0
+	b.s.ruled = b.s.ruled || bound && sr.block == 0
 	if !bound {
 		b.s.unbound = append(b.s.unbound, number)
 	}

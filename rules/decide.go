@@ -129,7 +129,7 @@ func (p *Policy) match(d *Decision, a *Attempt, target Name) {
 	if a.Via == DNS && !target.IsZero() {
 		if r := p.zoneOf(target); r != nil {
 			d.zone = true
-			if d.Verdict == Deny && s.inForce {
+			if d.Verdict == Deny && s.ruled {
 				d.Verdict, d.Reason, d.Rule, d.Nearest = Allow, ReasonNone, r, nil
 			}
 		}

@@ -88,13 +88,13 @@ func (d *side) atPrefix(part netip.Prefix) (out []*scopeRule) {
 	return out
 }
 
-// permits unites rules, and for a name what a zone permits.
+// permits unites rules, and for a name what a zone permits a client that has a rule.
 func (d *side) permits(list []*scopeRule, name Name) permit {
 	var g permit
 	for _, r := range list {
 		g.add(r)
 	}
-	if d.s != nil && !name.IsZero() && d.p.zoneOf(name) != nil {
+	if d.s != nil && d.s.ruled && !name.IsZero() && d.p.zoneOf(name) != nil {
 		g.zone, g.lookUp = true, true
 	}
 	return g

@@ -75,7 +75,7 @@ type scope struct {
 	near    []nearRef
 	addrs   *bart.Table[[]uint32] // prefix -> numbers of every rule that covers it
 	unbound []uint32              // rules whose party the site has not bound
-	inForce bool                  // some rule permits something; without, no internal zone is looked up
+	ruled   bool                  // some rule permits something; without, no internal zone is looked up
 }
 
 // A scopeRule is a rule as it stands for one client.

@@ -1,0 +1,135 @@
+// Cookie: DNS cookies of the interoperable kind (RFC 7873 and RFC 9018). A client
+// that sends a server cookie back has received what was sent to its address.
+
+package dnsfilter
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"net/netip"
+	"sync/atomic"
+	"time"
+
+	"github.com/dchest/siphash"
+)
+
+// The COOKIE option (RFC 7873, section 4).
+const (
+	typeCookie       = 10
+	clientCookieSize = 8
+	leastWholeCookie = 16 // client and server cookie together
+	mostWholeCookie  = 40
+)
+
+// Our server cookie (RFC 9018, section 4): version, three reserved octets, the
+// time, a hash.
+const (
+	serverCookieSize = 16
+	cookieVersion    = 1
+	cookieHashAt     = 8
+	cookieOptionSize = 4 + clientCookieSize + serverCookieSize
+
+	// RFC 9018, section 4.3.
+	cookieLife  = time.Hour
+	cookieAhead = 5 * time.Minute
+	cookieFresh = 30 * time.Minute // an older one is replaced
+	// secretLife is how long a secret makes cookies: a day, of the 36 that
+	// RFC 7873, section 7.1, permits. It then still checks those it made.
+	secretLife = 24 * time.Hour
+)
+
+type serverCookie [serverCookieSize]byte
+
+// validCookieSize tells of the lengths that a COOKIE option may have; any other
+// is a FORMERR (RFC 7873, section 5.2.2).
+func validCookieSize(n int) bool {
+	return n == clientCookieSize || n >= leastWholeCookie && n <= mostWholeCookie
+}
+
+// cookies makes and checks server cookies. Its secrets are random and never
+// leave the process.
+type cookies struct{ secrets atomic.Pointer[cookieSecrets] }
+
+type cookieSecrets struct {
+	now, before cookieSecret
+	made        time.Time
+}
+
+// cookieSecret is the key of SipHash-2-4.
+type cookieSecret struct{ k0, k1 uint64 }
+
+func newCookies(now time.Time) *cookies {
+	c := &cookies{}
+	c.secrets.Store(&cookieSecrets{now: newCookieSecret(), before: newCookieSecret(), made: now})
+	return c
+}
+
+func newCookieSecret() cookieSecret {
+	var b [16]byte
+	rand.Read(b[:]) // never fails
+	return secretOf(b)
+}
+
+func secretOf(b [16]byte) cookieSecret {
+	return cookieSecret{binary.LittleEndian.Uint64(b[:]), binary.LittleEndian.Uint64(b[8:])}
+}
+
+// current returns the secrets of now, new ones once the latest has had its time.
+func (c *cookies) current(now time.Time) *cookieSecrets {
+	s := c.secrets.Load()
+	if age := now.Sub(s.made); age >= 0 && age < secretLife {
+		return s
+	}
+	c.secrets.CompareAndSwap(s, &cookieSecrets{now: newCookieSecret(), before: s.now, made: now})
+	return c.secrets.Load()
+}
+
+// check tells whether the option that a client at from sent brings a server
+// cookie of ours for it, and returns the one that the reply is to bring: the same
+// while it is fresh. The option has a valid length.
+func (c *cookies) check(option []byte, from netip.Addr, now time.Time) (send serverCookie, proven bool) {
+	s := c.current(now)
+	client := option[:clientCookieSize]
+	if len(option) == clientCookieSize+serverCookieSize && option[clientCookieSize] == cookieVersion {
+		got := serverCookie(option[clientCookieSize:])
+		age := got.age(now)
+		inTime := age <= cookieLife && age >= -cookieAhead
+		byNow := inTime && got.hash() == s.now.hash(client, &got, from)
+		proven = byNow || inTime && got.hash() == s.before.hash(client, &got, from)
+		if byNow && age <= cookieFresh {
+			return got, true
+		}
+	}
+	return s.now.cookie(client, from, now), proven
+}
+
+// cookie makes a server cookie.
+func (s cookieSecret) cookie(client []byte, from netip.Addr, now time.Time) (c serverCookie) {
+	c[0] = cookieVersion
+	binary.BigEndian.PutUint32(c[4:], uint32(now.Unix()))
+	binary.LittleEndian.PutUint64(c[cookieHashAt:], s.hash(client, &c, from))
+	return c
+}
+
+// hash is SipHash-2-4 of the client cookie, what stands in front of the hash in
+// the server cookie, and the client's address (RFC 9018, section 4.4).
+func (s cookieSecret) hash(client []byte, c *serverCookie, from netip.Addr) uint64 {
+	var in [clientCookieSize + cookieHashAt + 16]byte
+	n := copy(in[:], client)
+	n += copy(in[n:], c[:cookieHashAt])
+	if from.Is4() {
+		a := from.As4()
+		n += copy(in[n:], a[:])
+	} else {
+		a := from.As16()
+		n += copy(in[n:], a[:])
+	}
+	return siphash.Hash(s.k0, s.k1, in[:n])
+}
+
+func (c *serverCookie) hash() uint64 { return binary.LittleEndian.Uint64(c[cookieHashAt:]) }
+
+// age is how long ago a cookie was made, in the serial arithmetic of RFC 1982.
+func (c *serverCookie) age(now time.Time) time.Duration {
+	return time.Duration(int32(uint32(now.Unix())-binary.BigEndian.Uint32(c[4:]))) * time.Second
+}

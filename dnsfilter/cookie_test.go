@@ -1,0 +1,201 @@
+// Cookies: those of the RFC, and what a client with a good, an old or a bad one gets.
+
+package dnsfilter
+
+import (
+	"encoding/hex"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/miekg/dns"
+
+	"sallyport/rules"
+)
+
+func unhex(t testing.TB, s string) []byte {
+	t.Helper()
+	b, err := hex.DecodeString(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// TestCookieVectors holds the test vectors of RFC 9018, appendix A: a first cookie,
+// one that is renewed, one that is too old, and one made with the secret before.
+func TestCookieVectors(t *testing.T) {
+	secret := func(s string) cookieSecret { return secretOf([16]byte(unhex(t, s))) }
+	const first = "e5e973e5a6b2a43f48e7dc849e37bfcf"
+	for _, v := range []struct {
+		section, now, before string
+		client, server       string // as sent
+		from                 string
+		at                   int64
+		proven               bool
+		want                 string
+	}{
+		{"A.1", first, first, "2464c4abcf10c957", "", "198.51.100.100", 1559731985, false, "010000005cf79f111f8130c3eee29480"},
+		{"A.2", first, first, "2464c4abcf10c957", "010000005cf79f111f8130c3eee29480", "198.51.100.100", 1559734385, true, "010000005cf7a871d4a564a1442aca77"},
+		{"A.3", first, first, "fc93fc62807ddb86", "01abcdef5cf78f71a314227b6679ebf5", "203.0.113.203", 1559734700, false, "010000005cf7a9acf73a7810aca2381e"},
+		{"A.4", "445536bcd2513298075a5d379663c962", "dd3bdf9344b678b185a6f5cb60fca715", "22681ab97d52c298", "010000005cf7c57926556bd0934c72f8",
+			"2001:db8:220:1:59de:d0f4:8769:82b8", 1559741961, true, "010000005cf7c609a6bb79d16625507a"},
+	} {
+		now := time.Unix(v.at, 0)
+		c := newCookies(now)
+		c.secrets.Store(&cookieSecrets{now: secret(v.now), before: secret(v.before), made: now})
+		send, proven := c.check(unhex(t, v.client+v.server), netip.MustParseAddr(v.from), now)
+		if got := hex.EncodeToString(send[:]); got != v.want || proven != v.proven {
+			t.Errorf("%s: %s, proven %t; want %s, %t", v.section, got, proven, v.want, v.proven)
+		}
+	}
+	// That of A.3 has reserved octets that are set: they are hashed as they came.
+	at := time.Unix(1559727985, 0)
+	c := newCookies(at)
+	c.secrets.Store(&cookieSecrets{now: secret(first), before: secret(first), made: at})
+	if _, proven := c.check(unhex(t, "fc93fc62807ddb8601abcdef5cf78f71a314227b6679ebf5"), netip.MustParseAddr("203.0.113.203"), at); !proven {
+		t.Error("A.3: not valid while it was fresh")
+	}
+}
+
+// TestCookieLife holds how long a cookie proves its client, and that a secret is
+// replaced after a day without a cookie losing its hour (RFC 9018, section 4.3;
+// RFC 7873, section 7.1).
+func TestCookieLife(t *testing.T) {
+	start, from, client := time.Unix(1e9, 0), netip.MustParseAddr("10.0.0.1"), []byte("client-1")
+	c := newCookies(start)
+	for _, v := range []struct {
+		made, used      time.Duration
+		proven, renewed bool
+	}{
+		{0, 0, true, false},
+		{0, 30 * time.Minute, true, false},
+		{0, 31 * time.Minute, true, true},
+		{time.Hour, 2 * time.Hour, true, true},
+		{time.Hour, 2*time.Hour + time.Second, false, true},
+		{3*time.Hour + 5*time.Minute, 3 * time.Hour, true, false}, // the clock was set back
+		{3*time.Hour + 5*time.Minute + time.Second, 3 * time.Hour, false, true},
+		{secretLife - time.Minute, secretLife, true, true}, // by the secret before
+		{3*secretLife + time.Minute, 3*secretLife + 2*time.Minute, true, false},
+	} {
+		made, _ := c.check(client, from, start.Add(v.made))
+		send, proven := c.check(slices.Concat(client, made[:]), from, start.Add(v.used))
+		if proven != v.proven || (send != made) != v.renewed {
+			t.Errorf("made at %v, used at %v: proven %t, renewed %t", v.made, v.used, proven, send != made)
+		}
+	}
+}
+
+// TestCookieOfAnother holds that a cookie proves one client cookie at one address,
+// by one process.
+func TestCookieOfAnother(t *testing.T) {
+	now, from := time.Unix(1e9, 0), netip.MustParseAddr("10.0.0.1")
+	c := newCookies(now)
+	good, _ := c.check([]byte("client-1"), from, now)
+	whole := slices.Concat([]byte("client-1"), good[:])
+	if _, proven := c.check(whole, from, now); !proven {
+		t.Fatal("a good cookie proves nothing")
+	}
+	for what, bad := range map[string]func() bool{
+		"from another address":     func() bool { _, p := c.check(whole, netip.MustParseAddr("10.0.0.2"), now); return p },
+		"from the mapped address":  func() bool { _, p := c.check(whole, netip.MustParseAddr("::ffff:10.0.0.1"), now); return p },
+		"with another client part": func() bool { _, p := c.check(slices.Concat([]byte("client-2"), good[:]), from, now); return p },
+		"after a restart":          func() bool { _, p := newCookies(now).check(whole, from, now); return p },
+		"with an octet more":       func() bool { _, p := c.check(append(slices.Clone(whole), 0), from, now); return p },
+		"cut off":                  func() bool { _, p := c.check(whole[:16], from, now); return p },
+	} {
+		if bad() {
+			t.Errorf("a cookie %s proves its source", what)
+		}
+	}
+	for i := range whole {
+		other := slices.Clone(whole)
+		other[i] ^= 1
+		if _, proven := c.check(other, from, now); proven {
+			t.Errorf("a cookie with another octet %d proves its source", i)
+		}
+	}
+}
+
+// withCookie adds a COOKIE option, in hexadecimal, of any length.
+func withCookie(m *dns.Msg, cookie string) *dns.Msg {
+	if m.IsEdns0() == nil {
+		m.SetEdns0(1232, false)
+	}
+	o := m.IsEdns0()
+	data, err := hex.DecodeString(cookie)
+	if err != nil {
+		panic(err)
+	}
+	o.Option = append(o.Option, &dns.EDNS0_LOCAL{Code: dns.EDNS0COOKIE, Data: data})
+	return m
+}
+
+// TestCookieOption holds the server's part of RFC 7873, section 5.2, for every
+// kind of reply: the client's half comes back with a server cookie, one that is
+// no good is answered as if there were none, one of a wrong length is a FORMERR
+// and on record, and only the first option counts.
+func TestCookieOption(t *testing.T) {
+	const half = "0123456789abcdef"
+	b := newBench(t, func(c *setup) {
+		c.Hosts = map[rules.Name][]netip.Addr{mustName(t, "fixed.example"): {netip.MustParseAddr("192.0.1.1")}}
+	}, "a.example", "fixed.example", "big.example")
+	for _, rr := range records(t, bigName()) {
+		b.up.add(rr)
+	}
+	for _, name := range []string{"a.example.", "fixed.example.", "big.example.", "evil.example."} {
+		for _, proto := range []rules.Proto{rules.UDPProto, rules.TCPProto} {
+			r := b.sendFrom(withCookie(question(name, dns.TypeA), half), insider, proto)
+			a, _ := b.p.final(t)
+			if got := cookieOf(r); len(got) != 48 || got[:16] != half || a.SourceProven != (proto == rules.TCPProto) {
+				t.Errorf("%s by %v: cookie %q, proven %t", name, proto, got, a.SourceProven)
+			}
+			again := b.sendFrom(withCookie(question(name, dns.TypeA), cookieOf(r)), insider, proto)
+			if a, _ := b.p.final(t); cookieOf(again) != cookieOf(r) || !a.SourceProven {
+				t.Errorf("%s by %v, again: cookie %q, proven %t", name, proto, cookieOf(again), a.SourceProven)
+			}
+		}
+	}
+	if r := b.ask("a.example.", dns.TypeA); cookieOf(r) != "" {
+		t.Error("a client without a cookie is sent one")
+	}
+	b.p.final(t)
+	for _, bad := range []string{half + "0123456789abcdef", half + "010000000000000000000000000000ff", half + fmt.Sprintf("%064d", 0)} {
+		r := b.send(withCookie(question("a.example.", dns.TypeA), bad))
+		if a, d := b.p.final(t); len(r.Answer) != 1 || len(cookieOf(r)) != 48 || a.SourceProven || !d.Allowed() {
+			t.Errorf("cookie %s: %v", bad, r)
+		}
+	}
+	for _, n := range []int{0, 1, 7, 9, 15, 41, 64} {
+		r := b.send(withCookie(question("a.example.", dns.TypeA), strings.Repeat("00", n)))
+		if r.Rcode != dns.RcodeFormatError || cookieOf(r) != "" || !denied(t, b, rules.MalformedRequest) {
+			t.Errorf("cookie of %d octets: %v", n, r)
+		}
+	}
+	r := b.send(withCookie(withCookie(question("a.example.", dns.TypeA), half), "00"))
+	if got := cookieOf(r); len(r.Answer) != 1 || len(got) != 48 || got[:16] != half {
+		t.Errorf("two cookies: %v", r)
+	}
+}
+
+// TestCookieCostsNoAllocation holds that a cached answer for a client with a
+// cookie costs no allocation either.
+func TestCookieCostsNoAllocation(t *testing.T) {
+	f := cached(t, true)
+	f.cfg.Observe = nil
+	from := netip.MustParseAddrPort(insider + ":1")
+	good, _ := f.cookies.check([]byte("client-1"), from.Addr(), f.cfg.Now())
+	wire := packed(t, withCookie(question("a.example.", dns.TypeA), hex.EncodeToString(slices.Concat([]byte("client-1"), good[:]))))
+	out := make([]byte, 0, 2048)
+	if n := testing.AllocsPerRun(1000, func() {
+		q := query{msg: wire, client: from, proto: rules.UDPProto}
+		if reply, p := f.handle(&q, out); p != nil || !q.proven || len(reply) < 60 {
+			t.Fatal("no answer")
+		}
+	}); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
