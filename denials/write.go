@@ -4,36 +4,12 @@ package denials
 
 import (
 	"bufio"
-	"encoding/json"
-	"io"
 	"strings"
 )
 
 // query turns the options of a command into the query behind it.
 func (o *Options) query() Query {
 	return Query{Files: o.Files, Filter: o.filter(), Cure: o.Cure, Sort: o.Sort, Offset: o.Offset, Site: o.Site, Progress: o.Progress}
-}
-
-// writeJSON writes one value on one line. What a terminal might obey was
-// recorded escaped; encoding/json escapes the rest but bidirectional marks,
-// which quote does.
-func writeJSON(w io.Writer, v any) error {
-	b, err := json.Marshal(v)
-	if err != nil {
-		return err
-	}
-	l := line{}
-	for s := string(b); s != ""; {
-		i := strings.IndexFunc(s, hidden)
-		if i < 0 {
-			l.b = append(l.b, s...)
-			break
-		}
-		l.b = append(l.b, s[:i]...)
-		s = s[i+l.hide(s[i:]):]
-	}
-	_, err = w.Write(append(l.b, '\n'))
-	return err
 }
 
 // indented writes a text with every line indented.

@@ -4,7 +4,6 @@ package main
 
 import (
 	"bufio"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/netip"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sallyport/denials"
 	"sallyport/rules"
 )
 
@@ -139,7 +139,7 @@ func explainOne(cfg *rules.Config, policy *rules.Policy, from netip.Addr, args [
 	a, d := decideAll(cfg, policy, a)
 	e := explainAttempt(a, d)
 	if asJSON {
-		if err := json.NewEncoder(out).Encode(e); err != nil {
+		if err := denials.WriteJSON(out, e, ""); err != nil {
 			return err
 		}
 	} else {
@@ -153,7 +153,6 @@ func explainOne(cfg *rules.Config, policy *rules.Policy, from netip.Addr, args [
 
 func explainBatch(cfg *rules.Config, policy *rules.Policy, from netip.Addr, in io.Reader, out io.Writer) error {
 	w := bufio.NewWriter(out)
-	enc := json.NewEncoder(w)
 	bad := 0
 	lines := bufio.NewScanner(in)
 	lines.Buffer(nil, 1<<20)
@@ -173,7 +172,7 @@ func explainBatch(cfg *rules.Config, policy *rules.Policy, from netip.Addr, in i
 		} else {
 			bad++
 		}
-		if err := enc.Encode(answer); err != nil {
+		if err := denials.WriteJSON(w, answer, ""); err != nil {
 			return err
 		}
 	}

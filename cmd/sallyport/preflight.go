@@ -21,6 +21,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sallyport/cmd/sallyport/preflight"
+	"sallyport/denials"
 	"sallyport/dnsfilter"
 	"sallyport/proxy"
 	"sallyport/rules"
@@ -105,7 +106,7 @@ anything failed. Ctrl-C prints what is known so far.`,
 		}
 		stop() // a second Ctrl-C ends the printing, too
 		if o.asJSON {
-			err = printJSON(c.OutOrStdout(), report)
+			err = denials.WriteJSON(c.OutOrStdout(), report, "  ")
 		} else {
 			err = report.Write(c.OutOrStdout(), isTerminal(c.OutOrStdout()) && os.Getenv("NO_COLOR") == "")
 		}

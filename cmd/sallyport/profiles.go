@@ -3,7 +3,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sallyport/denials"
 	"sallyport/rules"
 )
 
@@ -46,7 +46,7 @@ func newProfiles() *cobra.Command {
 			for _, p := range profiles {
 				out = append(out, newProfileJSON(p, false))
 			}
-			return printJSON(c.OutOrStdout(), out)
+			return denials.WriteJSON(c.OutOrStdout(), out, "  ")
 		}
 		return listProfiles(c.OutOrStdout(), profiles)
 	}
@@ -64,7 +64,7 @@ func newProfiles() *cobra.Command {
 			return fmt.Errorf("there is no profile %q; there are %s", args[0], strings.Join(profileNames(profiles), ", "))
 		}
 		if asJSON {
-			return printJSON(c.OutOrStdout(), newProfileJSON(profiles[i], true))
+			return denials.WriteJSON(c.OutOrStdout(), newProfileJSON(profiles[i], true), "  ")
 		}
 		return showProfile(c.OutOrStdout(), profiles[i])
 	}
@@ -213,10 +213,4 @@ func newProfileJSON(p *rules.Profile, whole bool) profileJSON {
 		j.Rules = append(j.Rules, rj)
 	}
 	return j
-}
-
-func printJSON(out io.Writer, v any) error {
-	enc := json.NewEncoder(out)
-	enc.SetIndent("", "  ")
-	return enc.Encode(v)
 }

@@ -4,12 +4,12 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"strings"
 
 	"sallyport/cmd/sallyport/confine"
+	"sallyport/denials"
 )
 
 // readiness is what /readyz says; to programs as JSON.
@@ -52,7 +52,7 @@ func (g *gateway) serveReady(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusServiceUnavailable)
 	}
 	if asJSON {
-		_ = json.NewEncoder(w).Encode(is)
+		_ = denials.WriteJSON(w, is, "")
 		return
 	}
 	for _, p := range is.Problems {
