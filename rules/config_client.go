@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // A Client is one [[client]] of the configuration: who asks, and with which
@@ -210,6 +211,8 @@ func (c *Config) readSiteRule(t *table) *Rule {
 	c.checkRuleClient(t, r.Client)
 	if strings.TrimSpace(r.Reason) == "" {
 		t.missing("reason", "say why the site needs it, like a ticket number")
+	} else if placeholder(r.Reason) {
+		t.doc.warn(t.line("reason"), "reason: %q is still a placeholder: say why the site needs the rule, like a ticket number, or delete the rule", r.Reason)
 	}
 	t.reach(r, nil)
 	if t.has("expires") {
@@ -230,6 +233,18 @@ func (c *Config) readSiteRule(t *table) *Rule {
 	}
 	t.done()
 	return r
+}
+
+// placeholder tells whether a reason was left as a suggestion or a template has
+// it, for somebody to fill in.
+func placeholder(reason string) bool {
+	if strings.Contains(reason, "FILL IN") {
+		return true
+	}
+	words := strings.FieldsFunc(reason, func(r rune) bool { return !unicode.IsLetter(r) })
+	return slices.ContainsFunc(words, func(w string) bool {
+		return slices.Contains([]string{"TODO", "FIXME", "TBD", "CHANGEME"}, w) || len(words) == 1 && strings.EqualFold(w, "todo")
+	})
 }
 
 // checkRuleClient demands that a rule's client is one of those above.

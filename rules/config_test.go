@@ -36,11 +36,21 @@ sources  = ["10.0.0.1"]
 profiles = ["product"]
 `
 
+// reasoned is a rule with a reason on its sixth line.
+func reasoned(reason string) string {
+	return "[[rule]]\nid = \"a\"\nclient = \"one\"\nto = [\"a.site.example\"]\ntcp = [443]\nreason = \"" + reason + "\"\n"
+}
+
 func TestConfigRefusals(t *testing.T) {
 	for _, c := range []struct{ what, text, want string }{
 		{"nothing", "", "site.toml: warning: no [[client]]: everybody is denied as unknown_client"},
 		{"one client", one, ""},
 
+		{"a reason that nobody filled in", one + reasoned("FILL IN: ticket and why one needs it (denied 3 times as not_listed until 2026-11-22)"),
+			`site.toml:10: warning: reason: "FILL IN: ticket and why one needs it (denied 3 times as not_listed until 2026-11-22)" is still a placeholder: say why the site needs the rule, like a ticket number, or delete the rule`},
+		{"a reason to be done", one + reasoned("TODO ask Jo"), `site.toml:10: warning: reason: "TODO ask Jo" is still a placeholder: say why the site needs the rule, like a ticket number, or delete the rule`},
+		{"only that", one + reasoned("todo"), `site.toml:10: warning: reason: "todo" is still a placeholder: say why the site needs the rule, like a ticket number, or delete the rule`},
+		{"a reason that only sounds alike", one + reasoned("mastodon, to fill in for todo.example"), ""},
 		{"a key of the whole file, appended", one + "[journal]\npath = \"j\"\nmode = \"audit\"\n", `site.toml:7: unknown key "mode": it is none of this table's, but of the whole file's: put it in front of the first [table]`},
 		{"unknown key", "modus = \"audit\"\n" + one, `site.toml:1: unknown key "modus": did you mean "mode"?`},
 		{"unknown key, nothing near", one + "[journal]\ncompression = true\n", `site.toml:6: unknown key "compression": known here: flows, max_age_days, max_size_mib, path, required`},
