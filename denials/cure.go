@@ -65,6 +65,27 @@ func whyNever(r rules.Reason) string {
 	return "no rule can permit it"
 }
 
+// never says why no rule is for what an attempt wants, whoever wants it; "": one
+// may be.
+func never(a *rules.Attempt) string {
+	if why := rules.SpecialName(a.Target()); why != "" {
+		return "no rule is for " + a.Target().String() + ": " + why
+	}
+	if a.Via != rules.DNS || a.QType == 0 || rules.LookedUp(a.QType) {
+		return ""
+	}
+	why := "type " + typeText(a.QType) + " is never looked up, whatever the rules, in a [[dns.zone]] neither: only A, AAAA, HTTPS and SVCB are, since any other type could carry data out; the client is told at once that there is none"
+	switch typeText(a.QType) {
+	case "PTR":
+		why += ", and goes on with the address"
+	case "SRV", "NAPTR", "URI":
+		why += "; name the servers to the product themselves, or let this host ask the internal resolver for this zone"
+	case "TXT", "MX":
+		why += "; a host that sends or receives mail needs a resolver of its own"
+	}
+	return why
+}
+
 // Cure judges a group by what the site's configuration says now; s may be nil.
 func (s *Site) Cure(g *Group) Cure {
 	if s == nil {
@@ -77,7 +98,7 @@ func (s *Site) Cure(g *Group) Cure {
 		return cureOf(g.Reason)
 	case rank(d) == 2:
 		return CurePermitted
-	case !d.Why().Fixable(), d.Why() != rules.UnknownClient && s.withinHost(&a):
+	case !d.Why().Fixable(), d.Why() != rules.UnknownClient && (s.withinHost(&a) || never(&a) != ""):
 		return CureNever
 	case d.Why() == rules.UnknownClient:
 		return CureBinding

@@ -134,6 +134,8 @@ func (s *Site) suggest(g *Group) *Suggestion {
 		sg.Cure, sg.Why = CureNever, d.Why().String()+": "+whyNever(d.Why())
 	case s.withinHost(&a):
 		sg.Cure, sg.Why = CureNever, d.Why().String()+": the address is one of the very host that sallyport runs on, or of no more than its link, like a cloud's metadata service: a rule would let the client in there"
+	case never(&a) != "":
+		sg.Client, sg.Cure, sg.Why = d.Client.Name, CureNever, never(&a)
 	default:
 		sg.Client = d.Client.Name
 		if sg.change = documented(s, &a, &d); sg.change == nil {

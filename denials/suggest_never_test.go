@@ -144,3 +144,61 @@ func TestSuggestLinkLocalStranger(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A look-up of a type that is never answered gets no rule, whatever the name;
+// the same name's addresses may have one, and the rule does not help the other.
+func TestNoRuleForTypesThatAreNeverLookedUp(t *testing.T) {
+	s := siteOf(t, fleet+"[[dns.zone]]\nsuffix = \"int.example\"\nupstreams = [\"udp://10.0.0.53\"]\n")
+	ask := func(host string, qtype uint16) rules.Attempt {
+		a := attempt(t, manager, host, 0)
+		a.QType = qtype
+		return a
+	}
+	for _, c := range []struct {
+		host  string
+		qtype uint16
+		says  string
+	}{
+		{"_ldap._tcp.dc._msdcs.corp.example", 33, "type SRV is never looked up"},
+		{"mail.example", 16, "type TXT is never looked up"},
+		{"mail.example", 15, "type MX is never looked up"},
+		{"corp.example", 255, "type ANY is never looked up"},
+		{"_ldap._tcp.int.example", 33, "type_not_allowed"},
+		{"7.0.20.10.in-addr.arpa", 12, "no rule is for 7.0.20.10.in-addr.arpa"},
+		{"7.0.20.10.in-addr.arpa", 1, "no rule is for 7.0.20.10.in-addr.arpa"},
+		{"_dns.resolver.arpa", 64, "no rule is for _dns.resolver.arpa"},
+		{"localhost", 1, "no rule is for localhost"},
+		{"db.localhost", 28, "no rule is for db.localhost"},
+		{"use-application-dns.net", 1, "no rule is for use-application-dns.net"},
+		{"mask.icloud.com", 65, "no rule is for mask.icloud.com"},
+		{"nas.home.arpa", 1, "no rule is for nas.home.arpa"},
+	} {
+		list := suggestFor(t, s, ask(c.host, c.qtype))
+		if len(list) != 1 || list[0].Cure != CureNever || list[0].TOML != "" || !strings.Contains(list[0].Why, c.says) {
+			t.Errorf("%s %d: %+v", c.host, c.qtype, list[0])
+			continue
+		}
+		if g := list[0].Groups[0]; s.Cure(g) != CureNever {
+			t.Errorf("%s %d is filed under %s", c.host, c.qtype, s.Cure(g))
+		}
+		if a := ask(c.host, c.qtype); strings.Contains(rules.Hint(a, s.Policy.Decide(a)), "a [[rule]]") {
+			t.Errorf("%s %d: the hint is %q", c.host, c.qtype, rules.Hint(a, s.Policy.Decide(a)))
+		}
+	}
+	list := suggestFor(t, s, ask("mail.example", 16), ask("mail.example", 1), ask("mail.example", 28), ask("mail.example", 65))
+	if len(list) != 2 {
+		t.Fatalf("%+v", list)
+	}
+	for _, sg := range list {
+		if txt := sg.Groups[0].QType == "TXT"; txt != (sg.Cure == CureNever) || txt == sg.Verified || !txt && sg.Count != 3 {
+			t.Errorf("%+v", sg)
+		}
+	}
+	after := applied(t, s, list)
+	if d := after.Policy.Decide(ask("mail.example", 16)); d.Allowed() || d.Why() != rules.TypeNotAllowed {
+		t.Errorf("TXT: %v %v", d.Text(), d.Why())
+	}
+	if d := after.Policy.Decide(ask("mail.example", 28)); !d.Allowed() {
+		t.Errorf("AAAA: %v", d.Why())
+	}
+}

@@ -127,7 +127,12 @@ func where(r *Record) string {
 }
 
 // where shows a group's destination.
-func (g *Group) where() string { return wanted(g.Host, g.Port, g.Proto, g.Via) }
+func (g *Group) where() string {
+	if g.QType != "" {
+		return g.Host + " (DNS " + g.QType + ")"
+	}
+	return wanted(g.Host, g.Port, g.Proto, g.Via)
+}
 
 // wanted shows what was asked for: an endpoint, or the look-up of a name, which
 // has no port, and whose protocol tells nothing.

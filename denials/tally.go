@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"sallyport/rules"
 )
 
 // What a Tally keeps at most. What comes later is counted per client and
@@ -32,6 +34,7 @@ type Group struct {
 	ClientName string
 	Reason     string
 	Verdict    string
+	QType      string // of a look-up of a type that is never looked up; else ""
 
 	Count       uint64
 	First, Last time.Time
@@ -74,7 +77,7 @@ func (g *Group) Key() string {
 		_, _ = io.WriteString(h, s)
 		_, _ = h.Write([]byte{0})
 	}
-	_, _ = io.WriteString(h, strconv.Itoa(int(g.Port)))
+	_, _ = io.WriteString(h, strconv.Itoa(int(g.Port))+g.QType)
 	return hex.EncodeToString(h.Sum(nil)[:8])
 }
 
@@ -107,6 +110,7 @@ type Tally struct {
 
 type groupKey struct {
 	host, proto, client, reason, verdict string
+	qtype                                string // of a look-up that no rule can permit
 	port                                 uint16
 }
 
@@ -116,7 +120,10 @@ const Others = "(many)"
 
 // keyOf tells which group a record belongs to.
 func keyOf(r *Record) (k groupKey, raw bool) {
-	k = groupKey{r.Host, r.Proto, r.Client, r.Reason, r.Verdict, r.Port}
+	k = groupKey{r.Host, r.Proto, r.Client, r.Reason, r.Verdict, "", r.Port}
+	if t, ok := parseType(r.QType); ok && t != 0 && !rules.LookedUp(t) {
+		k.qtype = r.QType
+	}
 	switch {
 	case k.host == "" && r.HostRaw != "":
 		k.host, raw = r.HostRaw, true
@@ -152,7 +159,7 @@ func (t *Tally) begin(k groupKey, raw bool, r *Record) *Group {
 	}
 	if len(t.groups) >= groupsMax || t.size >= textMax {
 		t.Rest += r.Times()
-		k.host, k.port, k.proto, raw = Others, 0, "", false
+		k.host, k.port, k.proto, k.qtype, raw = Others, 0, "", "", false
 		if len(t.groups) >= 2*groupsMax || t.size >= textMax+restMax {
 			k.client = Others
 		}
@@ -166,7 +173,7 @@ func (t *Tally) begin(k groupKey, raw bool, r *Record) *Group {
 }
 
 func newGroup(k groupKey, raw bool, r *Record) *Group {
-	return &Group{Host: k.host, Port: k.port, Proto: k.proto, Client: k.client, Reason: k.reason, Verdict: k.verdict, First: r.Time, raw: raw}
+	return &Group{Host: k.host, Port: k.port, Proto: k.proto, Client: k.client, Reason: k.reason, Verdict: k.verdict, QType: k.qtype, First: r.Time, raw: raw}
 }
 
 func (g *Group) add(r *Record) {
@@ -209,5 +216,5 @@ func byLast(a, b *Group) int { return cmp.Or(b.Last.Compare(a.Last), byCount(a, 
 
 func byHost(a, b *Group) int {
 	return cmp.Or(strings.Compare(a.Host, b.Host), strings.Compare(a.Client, b.Client), strings.Compare(a.Reason, b.Reason),
-		strings.Compare(a.Verdict, b.Verdict), cmp.Compare(a.Port, b.Port), strings.Compare(a.Proto, b.Proto))
+		strings.Compare(a.Verdict, b.Verdict), cmp.Compare(a.Port, b.Port), strings.Compare(a.Proto, b.Proto), strings.Compare(a.QType, b.QType))
 }

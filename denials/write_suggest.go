@@ -41,6 +41,7 @@ type groupJSON struct {
 	Host   string `json:"host"`
 	Port   uint16 `json:"port,omitempty"`
 	Proto  string `json:"proto,omitempty"`
+	QType  string `json:"qtype,omitempty"` // of a look-up of a type that is never answered
 	Client string `json:"client"`
 	Reason string `json:"reason"`
 	Count  uint64 `json:"count"`
@@ -102,7 +103,7 @@ func (sg *Suggestion) json() suggestionJSON {
 	j := suggestionJSON{Cure: sg.Cure, Count: sg.Count, Client: sg.Client, Title: sg.Title, Where: sg.Where, TOML: sg.TOML, For: sg.For, Also: sg.Also, Asks: sg.Asks,
 		Loses: sg.Loses, Warnings: sg.Warnings, Why: sg.Why, Source: sg.Source, Documented: sg.Documented, Verified: sg.Verified}
 	for _, g := range sg.Groups {
-		j.Groups = append(j.Groups, groupJSON{g.Key(), g.Host, g.Port, g.Proto, g.Client, g.Reason, g.Count, g.LastID})
+		j.Groups = append(j.Groups, groupJSON{g.Key(), g.Host, g.Port, g.Proto, g.QType, g.Client, g.Reason, g.Count, g.LastID})
 	}
 	return j
 }

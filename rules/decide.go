@@ -136,9 +136,10 @@ func (p *Policy) match(d *Decision, a *Attempt, target Name) {
 	}
 }
 
-// lookedUp tells whether records of a type are looked up at all: A, AAAA,
-// SVCB, HTTPS (RFC 1035, 3596, 9460).
-func lookedUp(qtype uint16) bool {
+// LookedUp tells whether records of a DNS type are looked up at all: A, AAAA,
+// SVCB, HTTPS (RFC 1035, 3596, 9460). Any other type could carry data out, and
+// no rule or zone permits one.
+func LookedUp(qtype uint16) bool {
 	return qtype == 1 || qtype == 28 || qtype == 64 || qtype == 65
 }
 
@@ -182,7 +183,7 @@ func (s *scope) matchPins(best *candidate, a *Attempt) (by Name) {
 // fault that is not refused at once. No fault is ever let through.
 func (p *Policy) settle(d *Decision, a *Attempt, target Name) {
 	late := a.Fault
-	if a.Via == DNS && !lookedUp(a.QType) {
+	if a.Via == DNS && !LookedUp(a.QType) {
 		late = earlier(late, TypeNotAllowed)
 	}
 	if (!target.IsZero() || d.pinned) && a.Dest.Addr().IsValid() {

@@ -23,6 +23,12 @@ func Hint(a Attempt, d Decision) string {
 	if d.Client == nil { // a decision that failed; nothing is known of who asked
 		return d.Why().Help()
 	}
+	if a.Via == DNS && a.QType != 0 && !LookedUp(a.QType) {
+		return fmt.Sprintf("%s is not looked up as type %d, whatever the rules: only A, AAAA, HTTPS and SVCB are, and the answer is that there is none", orAddress(&a), a.QType)
+	}
+	if why := SpecialName(a.Target()); why != "" {
+		return fmt.Sprintf("no rule is for %s: %s", a.Target(), why)
+	}
 	if d.Why() == IPLiteral && d.Nearest == nil {
 		return hintLiteral(&a, &d)
 	}
