@@ -11,7 +11,7 @@ type Stats struct {
 	Sniffing    int64 // tunnels whose first bytes are awaited
 
 	Accepted     uint64 // connections, since the start
-	Empty        uint64 // of them, those that closed without sending a byte
+	Empty        uint64 // of them, those that closed without sending a byte, and that were denied nothing
 	NotAdmitted  uint64 // of them, those refused for a limit or a drain
 	AcceptErrors uint64 // accepts that failed, such as for want of descriptors
 	Panics       uint64 // connections that ended in a recovered panic

@@ -6,6 +6,7 @@ package proxy
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"net/netip"
 	"os"
@@ -95,10 +96,10 @@ func (p *Proxy) byContent(ctx context.Context, c *client, a rules.Attempt, ahead
 	c.deadline(0)
 	timedOut := errors.Is(s.err, os.ErrDeadlineExceeded)
 	switch silent := len(c.pre) == 0 && s.err != nil; {
+	case silent && byAddress && (timedOut || s.err == io.EOF):
+		p.tunnel(ctx, c, a, redirectReply{}) // perhaps the client only listens
 	case silent && !timedOut:
-		p.count.empty.Add(1)
-	case silent && ahead.Allowed() && !clientSpeaksFirst(a.Original.Port()):
-		p.tunnel(ctx, c, a, redirectReply{}) // mode "audit": perhaps the server speaks first
+		p.unspoken(a, ahead)
 	case s.http && s.fault == rules.ReasonNone:
 		p.serveHTTP(ctx, c, &inner{attempt: a})
 	default:
@@ -112,6 +113,19 @@ func (p *Proxy) byContent(ctx context.Context, c *client, a rules.Attempt, ahead
 		}
 		p.straight(ctx, c, s, a)
 	}
+}
+
+// unspoken is the end of a connection that its client closed without a byte. One
+// to a permitted destination is only counted; what a client tries elsewhere, as
+// a scan of ports does, is denied for that address and port.
+func (p *Proxy) unspoken(a rules.Attempt, ahead rules.Decision) {
+	if ahead.Allowed() && !ahead.Would {
+		p.count.empty.Add(1)
+		return
+	}
+	a.Provisional = !ahead.Allowed() // in mode "audit" only the final answer is on record
+	a.Shown = rules.ShownSilent
+	p.cfg.Gate.Decide(a)
 }
 
 // notTLS settles what begins like no TLS on the port that carries nothing

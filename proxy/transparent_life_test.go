@@ -42,10 +42,11 @@ func TestRedirectedUpstreamFailure(t *testing.T) {
 	}
 }
 
-// A client that leaves without a byte is counted and not journaled; a drain
-// ends the wait for bytes.
+// A client that leaves a permitted destination without a byte is counted and
+// not journaled; a drain ends the wait for bytes.
 func TestRedirectedSilence(t *testing.T) {
 	b := newBehind(t, nil)
+	b.pin("8.8.8.8", "a.example")
 	b.to("8.8.8.8:443").Close()
 	b.eventually("an empty connection", func() bool { return b.p.Stats().Empty == 1 })
 	waiting, begun := b.to("8.8.8.8:443"), b.to("8.8.8.8:443")

@@ -118,7 +118,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	number(gauge, float64(p.Tunnels), "sallyport_tunnels", "Flows that are connected to their destination.")
 	number(gauge, float64(p.Sniffing), "sallyport_sniffing", "Tunnels whose first bytes are awaited.")
 	number(counter, float64(p.Accepted), "sallyport_connections_total", "Accepted proxy connections.")
-	number(counter, float64(p.Empty), "sallyport_connections_empty_total", "Proxy connections that closed without sending a byte.")
+	number(counter, float64(p.Empty), "sallyport_connections_empty_total", "Proxy connections that closed without sending a byte and were denied nothing.")
 	number(counter, float64(p.NotAdmitted), "sallyport_connections_refused_total", "Proxy connections refused for a limit or a drain.")
 	number(counter, float64(p.AcceptErrors), "sallyport_accept_errors_total", "Accepts that failed, such as for want of file descriptors.")
 	number(counter, float64(p.Panics), "sallyport_panics_total", "Connections that ended in a recovered panic.")
