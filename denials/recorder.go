@@ -99,7 +99,7 @@ func (r *Recorder) Closed(c rules.Close) {
 	if r.j.flows == nil {
 		return
 	}
-	r.j.record(&entry{at: r.j.cfg.Now(), event: EventClose, detail: c.Cause, a: c.Attempt, d: c.Decision,
+	r.j.record(&entry{at: r.j.cfg.Now(), event: EventClose, detail: c.Cause.String(), a: c.Attempt, d: c.Decision,
 		dialed: c.Dialed, in: c.BytesIn, out: c.BytesOut, duration: c.Duration, count: 1})
 }
 

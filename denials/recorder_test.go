@@ -67,7 +67,7 @@ func TestFlowIsRecordedOnce(t *testing.T) {
 	a.Resolved = []netip.Addr{a.Dest.Addr(), netip.MustParseAddr("192.0.2.2")}
 	d := r.Decide(a)
 	a.Resolved[0] = netip.Addr{} // the front end uses its memory again
-	r.Closed(rules.Close{Attempt: a, Decision: d, Dialed: a.Dest, BytesIn: 10, BytesOut: 2000, Duration: int64(1500 * time.Millisecond), Cause: "idle"})
+	r.Closed(rules.Close{Attempt: a, Decision: d, Dialed: a.Dest, BytesIn: 10, BytesOut: 2000, Duration: int64(1500 * time.Millisecond), Cause: rules.EndIdle})
 	mustSync(t, j)
 	if rs := records(t, j.cfg.Path); len(rs) != 0 || len(*got) != 1 {
 		t.Errorf("%d denials, %d observed", len(rs), len(*got))
@@ -99,7 +99,7 @@ func TestWouldDenyIsRecordedOnce(t *testing.T) {
 			a.Provisional = false
 			d = r.Decide(a)
 		}
-		r.Closed(rules.Close{Attempt: a, Decision: d, Cause: "dial: refused"})
+		r.Closed(rules.Close{Attempt: a, Decision: d, Cause: rules.DialRefused})
 		mustSync(t, j)
 		rs := records(t, j.cfg.Path)
 		if len(rs) != 1 || rs[0].Verdict != VerdictWouldDeny || rs[0].Mode != "audit" || rs[0].ClientName != "lab" || rs[0].Reason != "not_listed" {

@@ -17,34 +17,17 @@ import (
 	"sallyport/rules"
 )
 
-// A dialFault tells why no connection came about.
-type dialFault uint8
-
-const (
-	dialFailed      dialFault = iota
-	dialNoName                // the name could not be resolved
-	dialNoAddress             // the name has no address
-	dialRefused               // the destination refused
-	dialUnreachable           // no way to the destination
-	dialTimedOut              // no answer in time
-)
-
-var dialFaultTexts = [...]string{"failed", "resolve", "no address", "refused", "unreachable", "timeout"}
-
-// String returns the fault as it stands in the journal's cause.
-func (f dialFault) String() string { return dialFaultTexts[f] }
-
 // A dialError says why a granted destination was not reached.
 type dialError struct {
-	fault dialFault
-	err   error // nil: the fault says it all
+	cause rules.Cause // of those with a DialFault
+	err   error       // nil: the cause says it all
 }
 
 func (e *dialError) Error() string {
 	if e.err == nil {
-		return "dial: " + e.fault.String()
+		return e.cause.String()
 	}
-	return fmt.Sprintf("dial: %v: %v", e.fault, e.err)
+	return fmt.Sprintf("%v: %v", e.cause, e.err)
 }
 
 func (e *dialError) Unwrap() error { return e.err }
@@ -63,17 +46,17 @@ func (e *dialError) help() string {
 	switch {
 	case errors.As(e.err, &dns) && dns.IsNotFound:
 		return "The name does not exist: the resolvers say so."
-	case errors.As(e.err, &lookup) && e.fault == dialTimedOut:
+	case errors.As(e.err, &lookup) && e.cause == rules.DialTimedOut:
 		return "No resolver answered in time about the name; see [dns] upstreams."
-	case e.fault == dialNoName:
+	case e.cause == rules.DialUnresolved:
 		return "No resolver gives an answer about the name; see [dns] upstreams."
-	case e.fault == dialNoAddress:
+	case e.cause == rules.DialNoAddress:
 		return "The name exists, and has no address."
-	case e.fault == dialRefused:
+	case e.cause == rules.DialRefused:
 		return "The destination is there, and refuses connections on this port."
-	case e.fault == dialUnreachable:
+	case e.cause == rules.DialUnreachable:
 		return "There is no route to the destination, or a firewall on the way rejects it."
-	case e.fault == dialTimedOut:
+	case e.cause == rules.DialTimedOut:
 		return "The destination did not answer in time."
 	}
 	return "The connection to the destination failed."
@@ -81,7 +64,7 @@ func (e *dialError) help() string {
 
 // status is the HTTP answer.
 func (e *dialError) status() int {
-	if e.fault == dialTimedOut {
+	if e.cause == rules.DialTimedOut {
 		return 504
 	}
 	return 502
@@ -136,7 +119,7 @@ func (p *Proxy) notDialed(started time.Time, d rules.Decision, a rules.Attempt, 
 	var failed *dialError
 	if errors.As(err, &failed) {
 		p.closed(rules.Close{Attempt: a, Decision: d, Started: started.UnixNano(),
-			Duration: int64(time.Since(started)), Cause: "dial: " + failed.fault.String()})
+			Duration: int64(time.Since(started)), Cause: failed.cause})
 	}
 }
 
@@ -186,23 +169,23 @@ func (p *Proxy) resolve(ctx context.Context, a *rules.Attempt) ([]netip.Addr, er
 	name := a.Target()
 	if name.IsZero() {
 		if !a.Dest.Addr().IsValid() {
-			return nil, &dialError{fault: dialNoAddress}
+			return nil, &dialError{cause: rules.DialNoAddress}
 		}
 		return []netip.Addr{a.Dest.Addr().Unmap()}, nil
 	}
 	if p.cfg.Lookup == nil {
-		return nil, &dialError{fault: dialNoName, err: errors.New("no resolver")}
+		return nil, &dialError{cause: rules.DialUnresolved, err: errors.New("no resolver")}
 	}
 	if !p.lookups.take(a.Client.Addr(), maxLookups) {
 		return nil, p.overLimit(*a, "too many look-ups of this client are under way")
 	}
 	found, err := p.lookup(ctx, a, name)
 	if err != nil {
-		fault := dialNoName
+		cause := rules.DialUnresolved
 		if timedOut(err) {
-			fault = dialTimedOut
+			cause = rules.DialTimedOut
 		}
-		return nil, &dialError{fault, &lookupError{err}}
+		return nil, &dialError{cause, &lookupError{err}}
 	}
 	addrs := make([]netip.Addr, 0, len(found))
 	for _, addr := range found {
@@ -211,7 +194,7 @@ func (p *Proxy) resolve(ctx context.Context, a *rules.Attempt) ([]netip.Addr, er
 		}
 	}
 	if len(addrs) == 0 {
-		return nil, &dialError{fault: dialNoAddress}
+		return nil, &dialError{cause: rules.DialNoAddress}
 	}
 	a.Resolved = addrs
 	if a.Via == rules.Transparent {
@@ -277,11 +260,11 @@ func timedOut(err error) bool {
 func classify(err error) *dialError {
 	switch {
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return &dialError{dialRefused, err}
+		return &dialError{rules.DialRefused, err}
 	case errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETDOWN):
-		return &dialError{dialUnreachable, err}
+		return &dialError{rules.DialUnreachable, err}
 	case timedOut(err):
-		return &dialError{dialTimedOut, err}
+		return &dialError{rules.DialTimedOut, err}
 	}
-	return &dialError{dialFailed, err}
+	return &dialError{rules.DialFailed, err}
 }

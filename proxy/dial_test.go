@@ -44,15 +44,15 @@ func TestRace(t *testing.T) {
 		addrs  map[string]behaviour
 		winner string
 		took   time.Duration
-		fault  dialFault
+		cause  rules.Cause
 	}{
 		{"the first answers", map[string]behaviour{"2001:db8::1": works, "8.8.8.1": works}, "2001:db8::1", 0, 0},
 		{"the first hangs", map[string]behaviour{"2001:db8::1": hangs, "8.8.8.1": works}, "8.8.8.1", stagger, 0},
 		{"the first refuses", map[string]behaviour{"2001:db8::1": refuses, "8.8.8.1": works}, "8.8.8.1", 0, 0},
 		{"the first is slow, the second slower", map[string]behaviour{"2001:db8::1": {after: 2 * stagger}, "8.8.8.1": {after: 2 * stagger}}, "2001:db8::1", 2 * stagger, 0},
-		{"all refuse", map[string]behaviour{"2001:db8::1": refuses, "8.8.8.1": refuses}, "", 0, dialRefused},
-		{"all hang", map[string]behaviour{"2001:db8::1": hangs, "8.8.8.1": hangs}, "", 10 * time.Second, dialTimedOut},
-		{"one hangs alone", map[string]behaviour{"8.8.8.1": hangs}, "", 10 * time.Second, dialTimedOut},
+		{"all refuse", map[string]behaviour{"2001:db8::1": refuses, "8.8.8.1": refuses}, "", 0, rules.DialRefused},
+		{"all hang", map[string]behaviour{"2001:db8::1": hangs, "8.8.8.1": hangs}, "", 10 * time.Second, rules.DialTimedOut},
+		{"one hangs alone", map[string]behaviour{"8.8.8.1": hangs}, "", 10 * time.Second, rules.DialTimedOut},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -83,8 +83,8 @@ func TestRace(t *testing.T) {
 					t.Errorf("took %v, want %v", took, c.took)
 				}
 				if c.winner == "" {
-					if err == nil || classify(err).fault != c.fault {
-						t.Errorf("error %v, want %v", err, c.fault)
+					if err == nil || classify(err).cause != c.cause {
+						t.Errorf("error %v, want %v", err, c.cause)
 					}
 				} else if conns[conn] != c.winner {
 					t.Errorf("winner %q, %v", conns[conn], err)

@@ -11,6 +11,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"sallyport/rules"
 )
 
 const (
@@ -45,7 +47,7 @@ func (d *direction) run() (err error) {
 	defer func() {
 		d.release()
 		if err != nil && err != errStopped {
-			d.r.f.abort("reset")
+			d.r.f.abort(rules.EndReset)
 		}
 	}()
 	if d.raw, err = d.src.SyscallConn(); err != nil {

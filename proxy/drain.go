@@ -47,7 +47,7 @@ func (p *Proxy) awaitIdle(idle chan<- struct{}) {
 
 func (p *Proxy) closeAll() {
 	for _, f := range p.flows.all() {
-		f.abort("drain")
+		f.abort(rules.EndDrain)
 	}
 	for _, c := range p.clients.all() {
 		c.conn.Close()
@@ -75,7 +75,7 @@ func (f *flow) outdated() bool {
 	a := f.p.inForce(f.last())
 	d := f.p.cfg.Gate.Preview(a)
 	if !d.Allowed() {
-		f.abort("policy")
+		f.abort(rules.EndPolicy)
 		return true
 	}
 	f.adopt(a.Generation, d)

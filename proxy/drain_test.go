@@ -65,7 +65,7 @@ func TestDrainEndsWithItsContext(t *testing.T) {
 		t.Error(err)
 	}
 	wantReset(t, conn)
-	if c := w.wantClosed(); c.Cause != "drain" || c.BytesIn != 3 {
+	if c := w.wantClosed(); c.Cause != rules.EndDrain || c.BytesIn != 3 {
 		t.Errorf("closed %+v", c)
 	}
 }

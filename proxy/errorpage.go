@@ -49,7 +49,7 @@ func writeError(w io.Writer, status int, a rules.Attempt, d rules.Decision, acce
 // writeFailure writes the whole answer to a permitted request whose
 // destination could not be reached: 502 or 504.
 func writeFailure(w io.Writer, e *dialError, a rules.Attempt, acceptJSON bool) error {
-	body := errorBody{Error: "upstream", Reason: e.fault.String(), Hint: e.help()}
+	body := errorBody{Error: "upstream", Reason: e.cause.DialFault(), Hint: e.help()}
 	body.Host, body.Port = wanted(a)
 	return writePage(w, e.status(), body, acceptJSON)
 }

@@ -54,7 +54,7 @@ func TestServerSpeaksFirst(t *testing.T) {
 				}
 				conn.CloseWrite()
 				io.Copy(io.Discard, r)
-				if got := w.wantClosed(); got.Cause != "" {
+				if got := w.wantClosed(); got.Cause != rules.EndClean {
 					t.Errorf("cause %q", got.Cause)
 				}
 				return
@@ -86,7 +86,7 @@ func TestSilentClient(t *testing.T) {
 	if got := w.wantOne(rules.Allow, rules.ReasonNone); got.a.Shown != rules.ShownSilent {
 		t.Errorf("shown %v", got.a.Shown)
 	}
-	if got := w.wantClosed(); got.BytesOut != 14 || got.Cause != "" {
+	if got := w.wantClosed(); got.BytesOut != 14 || got.Cause != rules.EndClean {
 		t.Errorf("closed %+v", got)
 	}
 }

@@ -155,7 +155,7 @@ func (b *behind) firstMessage(m firstMessage, at string, open func(*behind) net.
 	if r := b.wantOne(rules.Allow, rules.ReasonNone); r.a.Shown != rules.ShownOpaque {
 		b.t.Errorf("shown %v", r.a.Shown)
 	}
-	if end := b.wantClosed(); end.Cause != "" || end.BytesIn != uint64(len(m.first)) {
+	if end := b.wantClosed(); end.Cause != rules.EndClean || end.BytesIn != uint64(len(m.first)) {
 		b.t.Errorf("closed %+v", end)
 	}
 }
@@ -229,7 +229,7 @@ func TestLateRequest(t *testing.T) {
 			if len(ds) != 2 || !ds[0].d.Allowed() || ds[1].d.Allowed() || ds[1].d.Why() != rules.MalformedRequest {
 				t.Errorf("%q by %s: decisions %+v", c.sent, way.name, ds)
 			}
-			if end := b.wantClosed(); end.Cause != rules.MalformedRequest.String() {
+			if end := b.wantClosed(); end.Cause != rules.EndDenied(rules.MalformedRequest) {
 				t.Errorf("%q by %s: cause %q", c.sent, way.name, end.Cause)
 			}
 		}

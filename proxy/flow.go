@@ -25,7 +25,7 @@ type flow struct {
 	mu    sync.Mutex
 	a     rules.Attempt // as last decided
 	d     rules.Decision
-	cause string // why it was aborted; the first one stands
+	cause rules.Cause // why it was aborted; the first one stands
 }
 
 // flowTable holds the open flows.
@@ -84,9 +84,9 @@ func (f *flow) last() rules.Attempt {
 
 // abort resets both ends, so that neither peer takes it for a clean end.
 // It may be called at any time, from any goroutine, more than once.
-func (f *flow) abort(cause string) {
+func (f *flow) abort(cause rules.Cause) {
 	f.mu.Lock()
-	if f.cause == "" {
+	if f.cause == rules.EndClean {
 		f.cause = cause
 	}
 	f.mu.Unlock()
@@ -96,7 +96,7 @@ func (f *flow) abort(cause string) {
 
 // done unregisters the flow and, if it was allowed to the end, reports how it
 // ended. cause is used where the flow was not aborted from outside.
-func (f *flow) done(cause string) {
+func (f *flow) done(cause rules.Cause) {
 	t := &f.p.flows
 	t.mu.Lock()
 	delete(t.open, f)
@@ -106,7 +106,7 @@ func (f *flow) done(cause string) {
 	f.p.count.bytesOut.Add(out)
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.cause != "" {
+	if f.cause != rules.EndClean {
 		cause = f.cause
 	}
 	if f.d.Allowed() {

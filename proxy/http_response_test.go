@@ -38,17 +38,17 @@ func TestUpstreamFailures(t *testing.T) {
 		origin func(*net.TCPConn, io.Reader) // nil: nothing listens
 		status int
 		reason string // in the body
-		cause  string
+		cause  rules.Cause
 	}{
-		{"refused", nil, 502, "refused", "dial: refused"},
-		{"closes at once", func(*net.TCPConn, io.Reader) {}, 502, "no valid answer", ""},
-		{"no HTTP", once("SSH-2.0-OpenSSH\r\n"), 502, "no valid answer", ""},
-		{"unasked upgrade", once("HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n"), 502, "no valid answer", ""},
-		{"unasked upgrade without Upgrade", once("HTTP/1.1 101 Switching Protocols\r\n\r\n"), 502, "no valid answer", ""},
-		{"head of 1 MiB", once("HTTP/1.1 200 OK\r\nX: " + strings.Repeat("x", 1<<20) + "\r\n\r\n"), 502, "no valid answer", ""},
-		{"1xx without end", once(strings.Repeat("HTTP/1.1 103 Early Hints\r\n\r\n", 10000)), 502, "no valid answer", ""},
-		{"two lengths", once("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nabc"), 502, "no valid answer", ""},
-		{"silent", func(_ *net.TCPConn, r io.Reader) { io.Copy(io.Discard, r) }, 504, "timeout", ""},
+		{"refused", nil, 502, "refused", rules.DialRefused},
+		{"closes at once", func(*net.TCPConn, io.Reader) {}, 502, "no valid answer", rules.EndClean},
+		{"no HTTP", once("SSH-2.0-OpenSSH\r\n"), 502, "no valid answer", rules.EndClean},
+		{"unasked upgrade", once("HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n"), 502, "no valid answer", rules.EndClean},
+		{"unasked upgrade without Upgrade", once("HTTP/1.1 101 Switching Protocols\r\n\r\n"), 502, "no valid answer", rules.EndClean},
+		{"head of 1 MiB", once("HTTP/1.1 200 OK\r\nX: " + strings.Repeat("x", 1<<20) + "\r\n\r\n"), 502, "no valid answer", rules.EndClean},
+		{"1xx without end", once(strings.Repeat("HTTP/1.1 103 Early Hints\r\n\r\n", 10000)), 502, "no valid answer", rules.EndClean},
+		{"two lengths", once("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nabc"), 502, "no valid answer", rules.EndClean},
+		{"silent", func(_ *net.TCPConn, r io.Reader) { io.Copy(io.Discard, r) }, 504, "timeout", rules.EndClean},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var log bytes.Buffer
@@ -89,7 +89,7 @@ func TestAnswerCut(t *testing.T) {
 			if resp, body := e.answer("GET"); resp.StatusCode != 200 || !strings.HasSuffix(body, "(broken off)") {
 				t.Errorf("%s %q", resp.Status, body)
 			}
-			if end := w.wantClosed(); end.Cause != "reset" {
+			if end := w.wantClosed(); end.Cause != rules.EndReset {
 				t.Errorf("cause %q", end.Cause)
 			}
 		})

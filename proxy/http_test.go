@@ -53,7 +53,7 @@ func TestRequestArrives(t *testing.T) {
 		t.Errorf("%+v", a)
 	}
 	c := w.wantClosed()
-	if int(c.BytesIn) != len(o.received()) || c.BytesOut < 100 || c.Cause != "" || c.Dialed != got.a.Dest || c.Attempt.Flow != got.a.Flow {
+	if int(c.BytesIn) != len(o.received()) || c.BytesOut < 100 || c.Cause != rules.EndClean || c.Dialed != got.a.Dest || c.Attempt.Flow != got.a.Flow {
 		t.Errorf("%+v", c)
 	}
 }

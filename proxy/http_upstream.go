@@ -188,9 +188,9 @@ func (g *grant) end() {
 	if !g.own {
 		return
 	}
-	cause := ""
+	cause := rules.EndClean
 	if g.cut.Load() {
-		cause = "reset"
+		cause = rules.EndReset
 	}
 	g.flow.done(cause)
 }

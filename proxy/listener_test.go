@@ -164,7 +164,7 @@ func TestRecheck(t *testing.T) {
 		t.Errorf("%d closed", n)
 	}
 	wantReset(t, name)
-	if c := w.wantClosed(); c.Cause != "policy" {
+	if c := w.wantClosed(); c.Cause != rules.EndPolicy {
 		t.Errorf("cause %q", c.Cause)
 	}
 	io.WriteString(addr, "y")

@@ -35,15 +35,14 @@ func (p *Proxy) DialOne(ctx context.Context, d rules.Decision, a rules.Attempt, 
 	return p.connectAny(ctx, d, a, []netip.Addr{addr})
 }
 
-// Fault names what kept a flow from its destination, in the words of the
-// journal: "resolve", "no address", "refused", "unreachable", "timeout",
-// "failed"; "": it is none of the dialer's errors.
-func Fault(err error) string {
+// Fault tells what kept a flow from its destination; rules.EndClean: err is none
+// of the dialer's errors.
+func Fault(err error) rules.Cause {
 	var failed *dialError
 	if errors.As(err, &failed) {
-		return failed.fault.String()
+		return failed.cause
 	}
-	return ""
+	return rules.EndClean
 }
 
 // A ConnectError is a connection that failed, with what this host and the

@@ -36,10 +36,10 @@ func TestDialOne(t *testing.T) {
 	if want := addrs("10.1.2.3", "8.8.8.8"); err != nil || !slices.Equal(found, want) || !slices.Equal(a.Resolved, want) {
 		t.Fatalf("resolved %v, %v", found, err)
 	}
-	if _, _, err := w.p.DialOne(t.Context(), d, a, found[0]); Fault(err) != "" || err == nil {
+	if _, _, err := w.p.DialOne(t.Context(), d, a, found[0]); Fault(err) != rules.EndClean || err == nil {
 		t.Errorf("10.1.2.3: %v", err)
 	}
-	if _, _, err := w.p.DialOne(t.Context(), rules.Decision{}, a, found[1]); Fault(err) != "" || err == nil {
+	if _, _, err := w.p.DialOne(t.Context(), rules.Decision{}, a, found[1]); Fault(err) != rules.EndClean || err == nil {
 		t.Errorf("without a grant: %v", err)
 	}
 	if len(w.dials) != 0 {
@@ -50,7 +50,7 @@ func TestDialOne(t *testing.T) {
 		t.Fatalf("8.8.8.8: %v, %v", a.Dest, err)
 	}
 	conn.Close()
-	if _, _, err := w.p.Resolve(t.Context(), rules.Attempt{Client: a.Client, Authority: mustParse(t, "nobody.example")}); Fault(err) != "resolve" {
+	if _, _, err := w.p.Resolve(t.Context(), rules.Attempt{Client: a.Client, Authority: mustParse(t, "nobody.example")}); Fault(err) != rules.DialUnresolved {
 		t.Errorf("a name that is not there: %v", err)
 	}
 }
@@ -110,7 +110,7 @@ func TestProbingRefused(t *testing.T) {
 		t.Errorf("%d descriptors more than before", now-before)
 	}
 	var e *ConnectError
-	if !errors.As(err, &e) || !errors.Is(err, syscall.ECONNREFUSED) || e.ICMP != "" || e.Deny || Fault(classify(err)) != "refused" {
+	if !errors.As(err, &e) || !errors.Is(err, syscall.ECONNREFUSED) || e.ICMP != "" || e.Deny || Fault(classify(err)) != rules.DialRefused {
 		t.Errorf("refused: %#v", err)
 	}
 }

@@ -62,17 +62,17 @@ func (r *relay) runDown() {
 	r.err = r.down.run()
 }
 
-// both runs until both directions have ended and tells why, "" for cleanly.
-func (r *relay) both() string {
+// both runs until both directions have ended and tells why.
+func (r *relay) both() rules.Cause {
 	if r.finished == nil {
 		r.startDown()
 	}
 	err := r.up.run()
 	<-r.finished
 	if err == nil && r.err == nil {
-		return ""
+		return rules.EndClean
 	}
-	return "reset"
+	return rules.EndReset
 }
 
 // stopDown ends the destination's direction between two bytes. It tells
@@ -138,20 +138,20 @@ func (r *relay) watch() {
 		r.timer.Reset(limit - quiet)
 		return
 	}
-	cause := "idle"
+	cause := rules.EndIdle
 	if r.ended.Load() > 0 {
-		cause = "half_closed"
+		cause = rules.EndHalfClosed
 	}
 	r.f.abort(cause)
 }
 
 // relay copies both ways on a flow that is judged by s, sends first what the
 // client sent already, and returns why it ended.
-func (f *flow) relay(s sight) string {
+func (f *flow) relay(s sight) rules.Cause {
 	r := newRelay(f)
 	defer r.finish()
 	if !r.forward(s) {
-		return "reset"
+		return rules.EndReset
 	}
 	return r.both()
 }
@@ -173,7 +173,7 @@ func (r *relay) forward(s sight) bool {
 		r.f.c.release()
 	}
 	if err != nil {
-		r.f.abort("reset")
+		r.f.abort(rules.EndReset)
 	}
 	return err == nil
 }
@@ -202,5 +202,5 @@ func (r *relay) denyRequest() error {
 // flow.
 func (r *relay) deny(a rules.Attempt, fault rules.Reason, detail string) {
 	a.Provisional, a.Fault, a.Detail = false, fault, detail
-	r.f.abort(r.f.p.cfg.Gate.Decide(a).Why().String())
+	r.f.abort(rules.EndDenied(r.f.p.cfg.Gate.Decide(a).Why()))
 }

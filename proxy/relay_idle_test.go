@@ -9,12 +9,14 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"sallyport/rules"
 )
 
 func TestRelayIdleEndsBothAsReset(t *testing.T) {
 	r := startRelay(t, Limits{Idle: 50 * time.Millisecond})
 	io.WriteString(r.client, "x")
-	if c := r.ended(t); c.Cause != "idle" || c.BytesIn != 1 {
+	if c := r.ended(t); c.Cause != rules.EndIdle || c.BytesIn != 1 {
 		t.Errorf("closed %+v", c)
 	}
 	wantReset(t, r.client)

@@ -121,7 +121,7 @@ func TestRelayCopiesEveryByteBothWays(t *testing.T) {
 	if !bytes.Equal(sums[0], sums[1]) || !bytes.Equal(sums[2], sums[3]) {
 		t.Error("bytes changed on their way")
 	}
-	if c := r.ended(t); c.BytesIn != size || c.BytesOut != size || c.Cause != "" {
+	if c := r.ended(t); c.BytesIn != size || c.BytesOut != size || c.Cause != rules.EndClean {
 		t.Errorf("closed with %d in, %d out, cause %q", c.BytesIn, c.BytesOut, c.Cause)
 	}
 }
@@ -165,7 +165,7 @@ func TestRelayPassesHalfCloseOn(t *testing.T) {
 	if got, err := io.ReadAll(r.client); string(got) != "answer" || err != nil {
 		t.Fatalf("client got %q, %v", got, err)
 	}
-	if c := r.ended(t); c.Cause != "" || c.BytesIn != 8 || c.BytesOut != 6 {
+	if c := r.ended(t); c.Cause != rules.EndClean || c.BytesIn != 8 || c.BytesOut != 6 {
 		t.Errorf("closed %+v", c)
 	}
 }
@@ -174,7 +174,7 @@ func TestRelayPassesHalfCloseOn(t *testing.T) {
 func TestRelayBoundsHalfClosed(t *testing.T) {
 	r := startRelay(t, Limits{Idle: time.Minute, HalfClosed: 50 * time.Millisecond})
 	r.client.CloseWrite()
-	if c := r.ended(t); c.Cause != "half_closed" {
+	if c := r.ended(t); c.Cause != rules.EndHalfClosed {
 		t.Errorf("cause %q", c.Cause)
 	}
 	wantReset(t, r.client)
@@ -201,7 +201,7 @@ func TestRelayPassesResetOn(t *testing.T) {
 		}
 		reset(src)
 		wantReset(t, dst)
-		if c := r.ended(t); c.Cause != "reset" {
+		if c := r.ended(t); c.Cause != rules.EndReset {
 			t.Errorf("from %s: cause %q", from, c.Cause)
 		}
 	}
@@ -247,7 +247,7 @@ func TestRelayWriteThatNeverEnds(t *testing.T) {
 		c := r.ended(t)
 		close(stop)
 		wg.Wait()
-		if c.Cause != "idle" {
+		if c.Cause != rules.EndIdle {
 			t.Errorf("chunk %d: cause %q", chunk, c.Cause)
 		}
 		if _, err := io.Copy(io.Discard, r.client); !errors.Is(errors.Join(err, writeErr), syscall.ECONNRESET) {

@@ -100,7 +100,7 @@ func TestReloadWhileConnecting(t *testing.T) {
 			}
 			ds, ends := m.b.journal.decisions(), m.b.journal.closes()
 			denied := len(ds) == 1 && !ds[0].d.Allowed() && len(ends) == 0
-			cut := len(ds) == 1 && ds[0].d.Allowed() && len(ends) == 1 && ends[0].Cause == "policy" && ends[0].BytesIn == 0
+			cut := len(ds) == 1 && ds[0].d.Allowed() && len(ends) == 1 && ends[0].Cause == rules.EndPolicy && ends[0].BytesIn == 0
 			if !denied && !cut {
 				t.Errorf("%s, at dial %v: decisions %+v, ends %+v", c.name, atDial, ds, ends)
 			}

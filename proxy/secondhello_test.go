@@ -83,7 +83,7 @@ func TestSecondHello(t *testing.T) {
 				if len(ds) != 2 || !ds[0].d.Allowed() || ds[1].d.Why() != rules.MalformedRequest || ds[0].a.Flow != ds[1].a.Flow {
 					t.Errorf("decisions %+v", ds)
 				}
-				if end := w.wantClosed(); end.Cause != "malformed_request" {
+				if end := w.wantClosed(); end.Cause != rules.EndDenied(rules.MalformedRequest) {
 					t.Errorf("closed with cause %q", end.Cause)
 				}
 			})
@@ -259,7 +259,7 @@ func TestSecondHelloThatDoesNotEnd(t *testing.T) {
 	if ds := w.journal.decisions(); len(ds) != 2 || ds[1].d.Allowed() || ds[1].d.Why() != rules.SniffTimeout {
 		t.Errorf("decisions %+v", ds)
 	}
-	if end := w.wantClosed(); end.Cause != "sniff_timeout" {
+	if end := w.wantClosed(); end.Cause != rules.EndDenied(rules.SniffTimeout) {
 		t.Errorf("closed with cause %q", end.Cause)
 	}
 }

@@ -96,12 +96,12 @@ func (socksReply) denied(c *client, _ rules.Attempt, d rules.Decision) {
 }
 
 func (socksReply) failed(c *client, _ rules.Attempt, e *dialError) {
-	switch e.fault {
-	case dialRefused:
+	switch e.cause {
+	case rules.DialRefused:
 		sendReply(c, statute.RepConnectionRefused)
-	case dialUnreachable:
+	case rules.DialUnreachable:
 		sendReply(c, statute.RepNetworkUnreachable)
-	case dialNoName, dialNoAddress, dialTimedOut:
+	case rules.DialUnresolved, rules.DialNoAddress, rules.DialTimedOut:
 		sendReply(c, statute.RepHostUnreachable)
 	default:
 		sendReply(c, statute.RepServerFailure)

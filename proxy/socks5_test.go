@@ -95,7 +95,7 @@ func TestSOCKSRefusals(t *testing.T) {
 				t.Errorf("answer %x, want %x", got, c.answer)
 			}
 			if c.reason == rules.ReasonNone {
-				if c := w.wantClosed(); c.Cause != "dial: refused" {
+				if c := w.wantClosed(); c.Cause != rules.DialRefused {
 					t.Errorf("cause %q", c.Cause)
 				}
 				return

@@ -165,7 +165,7 @@ func (p *Proxy) straight(ctx context.Context, c *client, s sight, a rules.Attemp
 	}
 	defer up.Close()
 	f := p.openFlow(c, up, a, d)
-	cause := "reset"
+	cause := rules.EndReset
 	defer func() { f.done(cause) }()
 	if d.Opaque() {
 		s = sight{} // whatever follows what it showed

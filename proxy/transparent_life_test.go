@@ -23,7 +23,7 @@ func TestRedirectedUpstreamFailure(t *testing.T) {
 	conn := b.to("8.8.8.1:443")
 	conn.Write(helloFor(t, "gone.example"))
 	b.wantEndOf(conn, endsReset, 0)
-	if end := b.wantClosed(); end.Cause != "dial: refused" {
+	if end := b.wantClosed(); end.Cause != rules.DialRefused {
 		t.Errorf("closed %+v", end)
 	}
 	b = newBehind(t, func(c *Config) {
@@ -34,7 +34,7 @@ func TestRedirectedUpstreamFailure(t *testing.T) {
 	conn = b.to("8.8.8.8:443")
 	conn.Write(helloFor(t, "a.example"))
 	b.wantEndOf(conn, endsReset, 0)
-	if end := b.wantClosed(); end.Cause != "dial: resolve" {
+	if end := b.wantClosed(); end.Cause != rules.DialUnresolved {
 		t.Errorf("closed %+v", end)
 	}
 	if len(b.dialed()) > 0 {
@@ -98,7 +98,7 @@ func TestRedirectedRelay(t *testing.T) {
 	if n, err := io.Copy(io.Discard, conn); n != int64(len(sent)) || err != nil {
 		t.Errorf("%d bytes back, %v", n, err)
 	}
-	if end := b.wantClosed(); end.Cause != "" || end.BytesIn != end.BytesOut || end.BytesIn != uint64(len(sent)) {
+	if end := b.wantClosed(); end.Cause != rules.EndClean || end.BytesIn != end.BytesOut || end.BytesIn != uint64(len(sent)) {
 		t.Errorf("closed %+v", end)
 	}
 }

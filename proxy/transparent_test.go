@@ -125,7 +125,7 @@ func TestRedirected(t *testing.T) {
 			if ds := b.dialed(); len(ds) != 1 || ds[0].String() != c.dialed || o.received() != c.first {
 				t.Errorf("dialed %v, arrived %q", ds, o.received())
 			}
-			if end := b.wantClosed(); end.Cause != "" || end.Dialed.String() != c.dialed || end.BytesIn != uint64(len(c.first)) || end.BytesOut != end.BytesIn {
+			if end := b.wantClosed(); end.Cause != rules.EndClean || end.Dialed.String() != c.dialed || end.BytesIn != uint64(len(c.first)) || end.BytesOut != end.BytesIn {
 				t.Errorf("closed %+v", end)
 			}
 		})

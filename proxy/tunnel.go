@@ -51,7 +51,7 @@ func (p *Proxy) tunnel(ctx context.Context, c *client, a rules.Attempt, r replie
 	}
 	defer up.Close()
 	f := p.openFlow(c, up, a, d)
-	cause := "reset"
+	cause := rules.EndReset
 	defer func() { f.done(cause) }()
 	if now := p.inForce(a); !p.cfg.Gate.Preview(now).Allowed() { // since the grant; Decide gives the denial its record
 		if a, d = now, p.cfg.Gate.Decide(now); !d.Allowed() {
@@ -80,7 +80,7 @@ func (p *Proxy) notConnected(c *client, a rules.Attempt, r replier, err error) {
 }
 
 // carry judges what the client shows and relays. It returns why the flow ended.
-func (f *flow) carry(ctx context.Context) string {
+func (f *flow) carry(ctx context.Context) rules.Cause {
 	a := f.last()
 	switch port := a.Dest.Port(); {
 	case f.d.Opaque():
@@ -110,12 +110,12 @@ func (f *flow) judge(a rules.Attempt) rules.Decision {
 
 // clientFirst is for ports whose protocol begins with the client: nothing
 // moves before the client has shown what it is.
-func (f *flow) clientFirst(ctx context.Context, a rules.Attempt) string {
+func (f *flow) clientFirst(ctx context.Context, a rules.Attempt) rules.Cause {
 	s := f.p.sniff(f.c, a.Dest.Port(), false)
 	if s.http && s.fault == rules.ReasonNone {
 		return f.requests(ctx, a)
 	}
-	if cause := f.interrupted(a, s); cause != "" {
+	if cause, ended := f.interrupted(a, s); ended {
 		return cause
 	}
 	s.show(&a)
@@ -126,9 +126,9 @@ func (f *flow) clientFirst(ctx context.Context, a rules.Attempt) string {
 }
 
 // requests hands the flow over to the engine that decides on each request.
-func (f *flow) requests(ctx context.Context, a rules.Attempt) string {
+func (f *flow) requests(ctx context.Context, a rules.Attempt) rules.Cause {
 	f.p.serveHTTP(ctx, f.c, &inner{attempt: a, upstream: f.up, flow: f})
-	return ""
+	return rules.EndClean
 }
 
 // eitherFirst is for all other ports: the destination may speak before the
@@ -136,7 +136,7 @@ func (f *flow) requests(ctx context.Context, a rules.Attempt) string {
 // leaves. There is no telling how long a client waits for its server, so only
 // what it has begun to send must be whole within the deadline; a beginning of
 // text is passed on sooner, see sniff.
-func (f *flow) eitherFirst(ctx context.Context, a rules.Attempt) string {
+func (f *flow) eitherFirst(ctx context.Context, a rules.Attempt) rules.Cause {
 	f.c.deadline(0)
 	r := newRelay(f)
 	defer r.finish()
@@ -155,7 +155,7 @@ func (f *flow) eitherFirst(ctx context.Context, a rules.Attempt) string {
 		}
 		r.resumeDown()
 	}
-	if cause := f.interrupted(a, s); cause != "" {
+	if cause, ended := f.interrupted(a, s); ended {
 		<-r.finished
 		return cause
 	}
@@ -165,55 +165,55 @@ func (f *flow) eitherFirst(ctx context.Context, a rules.Attempt) string {
 	s.show(&a)
 	if d := f.judge(a); !d.Allowed() {
 		if f.out.Load() > 0 || !r.stopDown() {
-			f.abort(d.Why().String()) // no alert or page in the midst of something
+			f.abort(rules.EndDenied(d.Why())) // no alert or page in the midst of something
 		}
 		<-r.finished
 		return f.refuse(s, a, d)
 	}
 	if !r.forward(s) {
 		<-r.finished
-		return "reset"
+		return rules.EndReset
 	}
 	return r.both()
 }
 
 // silent ends a flow whose client sent nothing: it said that it never would,
 // or it is gone.
-func (f *flow) silent(r *relay, a rules.Attempt, err error) string {
+func (f *flow) silent(r *relay, a rules.Attempt, err error) rules.Cause {
 	a.Shown = rules.ShownSilent
 	d := f.judge(a)
 	if err != io.EOF || !d.Allowed() {
-		f.abort("reset")
+		f.abort(rules.EndReset)
 		<-r.finished
-		return "reset"
+		return rules.EndReset
 	}
 	if r.up.end() != nil {
-		f.abort("reset")
+		f.abort(rules.EndReset)
 	}
 	<-r.finished
 	if r.err != nil {
-		return "reset"
+		return rules.EndReset
 	}
-	return ""
+	return rules.EndClean
 }
 
-// interrupted tells why a flow was ended from outside while its client was
-// awaited, "" if it was not. What ended it is asked for the denial.
-func (f *flow) interrupted(a rules.Attempt, s sight) string {
+// interrupted tells whether, and why, a flow was ended from outside while its
+// client was awaited. What ended it is asked for the denial.
+func (f *flow) interrupted(a rules.Attempt, s sight) (cause rules.Cause, ended bool) {
 	f.mu.Lock()
-	cause := f.cause
+	cause = f.cause
 	f.mu.Unlock()
-	if cause == "" || !errors.Is(s.err, net.ErrClosed) {
-		return ""
+	if cause == rules.EndClean || !errors.Is(s.err, net.ErrClosed) {
+		return rules.EndClean, false
 	}
 	f.judged(a, f.p.cfg.Gate.Decide(a)) // provisional: a denial is final, an allow is not asked again
-	return cause
+	return cause, true
 }
 
 // refuse ends the flow after the client was told that it is connected.
-func (f *flow) refuse(s sight, a rules.Attempt, d rules.Decision) string {
+func (f *flow) refuse(s sight, a rules.Attempt, d rules.Decision) rules.Cause {
 	f.c.refuse(s, a, d)
-	return d.Why().String()
+	return rules.EndDenied(d.Why())
 }
 
 // refuse answers in the protocol that the client showed, if it showed one, and

@@ -177,7 +177,7 @@ func TestUpstreamFailuresAreHonest(t *testing.T) {
 	if body, _ := io.ReadAll(r); resp.StatusCode != 502 || !strings.Contains(string(body), "refused") {
 		t.Errorf("%s %q", resp.Status, body)
 	}
-	if c := w.wantClosed(); c.Cause != "dial: refused" || c.Dialed.IsValid() && c.Dialed.Addr().IsValid() {
+	if c := w.wantClosed(); c.Cause != rules.DialRefused || c.Dialed.IsValid() && c.Dialed.Addr().IsValid() {
 		t.Errorf("closed %+v", c)
 	}
 

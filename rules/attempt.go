@@ -187,5 +187,5 @@ type Close struct {
 	BytesOut uint64         // from the destination to the client
 	Started  int64          // Unix nanoseconds
 	Duration int64          // nanoseconds, by the monotonic clock
-	Cause    string         // "", "idle", "half_closed", "reset", "policy", "drain", "dial: …"
+	Cause    Cause
 }

@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
-	"strings"
 	"sync"
 	"time"
 
@@ -40,7 +39,7 @@ type unreached struct {
 type unreachedKey struct {
 	host  string
 	port  uint16
-	fault string
+	cause rules.Cause
 }
 
 // unreachedNote is when a warning was written, and how often it was due since.
@@ -50,8 +49,8 @@ type unreachedNote struct {
 }
 
 func newUnreached(next func(rules.Close), count *prometheus.CounterVec, now func() time.Time, log *slog.Logger) *unreached {
-	for _, fault := range []string{"failed", "resolve", "no address", "refused", "unreachable", "timeout"} {
-		count.WithLabelValues(fault)
+	for _, cause := range rules.DialFaults() {
+		count.WithLabelValues(cause.DialFault())
 	}
 	return &unreached{next: next, count: count, now: now, log: log, warned: map[unreachedKey]*unreachedNote{}}
 }
@@ -59,12 +58,12 @@ func newUnreached(next func(rules.Close), count *prometheus.CounterVec, now func
 // closed is what the proxy tells the ends of flows to.
 func (u *unreached) closed(c rules.Close) {
 	u.next(c)
-	fault, ok := strings.CutPrefix(c.Cause, "dial: ")
-	if !ok {
+	fault := c.Cause.DialFault()
+	if fault == "" {
 		return
 	}
 	u.count.WithLabelValues(fault).Inc()
-	key := unreachedKey{c.Attempt.Target().String(), c.Attempt.Dest.Port(), fault}
+	key := unreachedKey{c.Attempt.Target().String(), c.Attempt.Dest.Port(), c.Cause}
 	if key.host == "" {
 		key.host = c.Attempt.Dest.Addr().String()
 	}

@@ -19,7 +19,7 @@ func TestUnreachedIsCountedAndSaid(t *testing.T) {
 	now, told := time.Unix(0, 0), 0
 	m := newMetrics()
 	u := newUnreached(func(rules.Close) { told++ }, m.unreached, func() time.Time { return now }, slog.New(slog.NewTextHandler(&log, nil)))
-	end := func(host, cause string) {
+	end := func(host string, cause rules.Cause) {
 		a := rules.Attempt{Dest: netip.MustParseAddrPort("192.0.2.1:443")}
 		if host != "" {
 			name, err := rules.ParseName(host)
@@ -32,22 +32,22 @@ func TestUnreachedIsCountedAndSaid(t *testing.T) {
 	}
 	warnings := func() int { return strings.Count(log.String(), "level=WARN") }
 
-	end("a.example", "idle")
-	end("a.example", "")
+	end("a.example", rules.EndIdle)
+	end("a.example", rules.EndClean)
 	if warnings() != 0 {
 		t.Errorf("flows that were connected are warned of:\n%s", &log)
 	}
 	for range 5 {
-		end("a.example", "dial: refused")
+		end("a.example", rules.DialRefused)
 	}
-	end("a.example", "dial: timeout")
-	end("b.example", "dial: refused")
-	end("", "dial: refused")
+	end("a.example", rules.DialTimedOut)
+	end("b.example", rules.DialRefused)
+	end("", rules.DialRefused)
 	if warnings() != 4 {
 		t.Errorf("%d warnings, want one for each destination and fault:\n%s", warnings(), &log)
 	}
 	now = now.Add(unreachedEvery)
-	end("a.example", "dial: refused")
+	end("a.example", rules.DialRefused)
 	if warnings() != 5 || !strings.Contains(log.String(), "since_last=4") {
 		t.Errorf("after a minute it is said again, with how often:\n%s", &log)
 	}

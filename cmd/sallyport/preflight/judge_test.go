@@ -4,8 +4,13 @@ package preflight
 
 import (
 	"fmt"
+	"net"
+	"os"
 	"strings"
+	"syscall"
 	"testing"
+
+	"sallyport/dnsfilter"
 )
 
 func TestJudge(t *testing.T) {
@@ -118,6 +123,8 @@ func TestDeadResolvers(t *testing.T) {
 func TestResolversWithoutRoute(t *testing.T) {
 	d := &Destination{Host: "n.example", Port: 443, Proto: "tcp", Status: Failed}
 	d.Finding = place{host: d.Host, port: 443}.finding(ResolverTimedOut, "upstream 10.0.0.53:53: dial udp 10.0.0.53:53: connect: network is unreachable")
+	cause := &net.OpError{Op: "dial", Net: "udp", Err: os.NewSyscallError("connect", syscall.ENETUNREACH)}
+	d.noRoute = noRoute(fmt.Errorf("look-up: %w", &dnsfilter.UpstreamError{Cause: cause}))
 	r := &Report{Destinations: []*Destination{d}}
 	r.SetUpstreams([]Upstream{{Upstream: "udp://10.0.0.53:53", Failed: 9}})
 	if !strings.HasSuffix(d.Likely, "this host has no route to them") || !strings.HasPrefix(d.Cure, "give this host a route to udp://10.0.0.53:53") {

@@ -4,7 +4,6 @@ package preflight
 
 import (
 	"strings"
-	"syscall"
 	"time"
 )
 
@@ -76,7 +75,7 @@ func (r *Report) SetUpstreams(list []Upstream) {
 		}
 		d.Problem, d.Likely = ResolverTimedOut, "no resolver answers, about any name: they are down, [dns] upstreams is wrong, or a firewall is between"
 		d.Cure = "ask for UDP and TCP 53 to " + all + " to be opened from this host, or correct [dns] upstreams"
-		if strings.HasSuffix(d.Detail, syscall.ENETUNREACH.Error()) {
+		if d.noRoute {
 			d.Likely = "no resolver answers, about any name: this host has no route to them"
 			d.Cure = "give this host a route to " + all + ", or correct [dns] upstreams"
 		}
@@ -109,6 +108,8 @@ type Finding struct {
 	Detail  string  `json:"detail,omitempty"`
 	Likely  string  `json:"likely,omitempty"`
 	Cure    string  `json:"cure,omitempty"`
+
+	noRoute bool // of a look-up: this host has no way to the resolver
 }
 
 // DNS is how a name was resolved.

@@ -170,6 +170,7 @@ func (r *runner) resolve(ctx context.Context, t *target, d *Destination, grants 
 	if err != nil {
 		problem, detail := nameProblem(err)
 		d.Status, d.Finding = Failed, r.place(t, netip.Addr{}).finding(problem, detail)
+		d.noRoute = noRoute(err)
 		return nil, false
 	}
 	for i := range grants {

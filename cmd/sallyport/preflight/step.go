@@ -140,17 +140,16 @@ func (s *step) connectProblem(err error, c *proxy.ConnectError) (Problem, string
 	if s.addr.Is6() && (errors.Is(err, syscall.EADDRNOTAVAIL) || errors.Is(err, syscall.EAFNOSUPPORT)) { // switched off, as in most containers
 		return NoRoute, "this host has no IPv6: " + rootCause(err)
 	}
-	switch proxy.Fault(err) {
-	case "timeout":
-		return TCPTimedOut, fmt.Sprintf("SYN unanswered for %v", s.r.cfg.Timeout)
-	case "refused":
-		return TCPRefused, "SYN answered by a reset"
-	case "unreachable":
-		return NoRoute, rootCause(err)
-	case "":
+	switch cause := proxy.Fault(err); {
+	case cause == rules.EndClean:
 		return PolicyDenied, err.Error()
-	}
-	if errors.Is(err, syscall.EACCES) || errors.Is(err, syscall.EPERM) {
+	case cause == rules.DialTimedOut:
+		return TCPTimedOut, fmt.Sprintf("SYN unanswered for %v", s.r.cfg.Timeout)
+	case cause == rules.DialRefused:
+		return TCPRefused, "SYN answered by a reset"
+	case cause == rules.DialUnreachable:
+		return NoRoute, rootCause(err)
+	case errors.Is(err, syscall.EACCES) || errors.Is(err, syscall.EPERM):
 		return TCPProhibited, "this host's own packet filter or routing rejects it: " + rootCause(err)
 	}
 	return TCPFailed, rootCause(err)
@@ -181,14 +180,20 @@ func nameProblem(err error) (Problem, string) {
 		return ResolverFailed, upstream.Cause.Error()
 	}
 	switch proxy.Fault(err) {
-	case "no address":
-		return NameNoAddress, "neither A nor AAAA records"
-	case "timeout":
-		return ResolverTimedOut, rootCause(err)
-	case "":
+	case rules.EndClean:
 		return PolicyDenied, err.Error()
+	case rules.DialNoAddress:
+		return NameNoAddress, "neither A nor AAAA records"
+	case rules.DialTimedOut:
+		return ResolverTimedOut, rootCause(err)
 	}
 	return ResolverFailed, rootCause(err)
+}
+
+// noRoute tells whether a look-up failed as this host has no way to a resolver.
+func noRoute(err error) bool {
+	var upstream *dnsfilter.UpstreamError
+	return errors.As(err, &upstream) && errors.Is(upstream.Cause, syscall.ENETUNREACH)
 }
 
 // timedOut tells a deadline from other errors.
