@@ -29,11 +29,14 @@ type filterOptions struct {
 	local      []netip.Prefix // routed without being looked at
 	masquerade bool
 	dhcp       bool
+	neighbours []neighbour        // gateway: whose packets have which link-layer address
+	table      bool               // and those of the kernel's neighbour table
+	interfaces []interfaceBinding // gateway: whose packets come by which interface
 }
 
 func newNFT() *cobra.Command {
 	var file, mode, counters string
-	var local []string
+	var local, neighbours, interfaces []string
 	var o filterOptions
 	c := &cobra.Command{
 		Use:   "nft",
@@ -50,6 +53,12 @@ touches no other. It stays when sallyport ends: then nothing gets out.
 --mode gateway is for a host that routes for its clients, --mode sidecar for a
 network namespace that sallyport shares with the application.
 
+On a gateway a packet is taken by the interface that leads back to its sender,
+and by no other. A host on the client's own network can still forge its address,
+for datagrams that need no answer: --neighbour takes a client's packets from its
+link-layer address alone. A switch that lets every port have any of those makes
+it worth little.
+
 What it drops it counts, by client and destination. sallyport itself may not
 read that: --counters, run as root every few seconds and before each load of
 the ruleset, writes it to a file, from which sallyport run --filter-counters
@@ -59,6 +68,7 @@ Exit status: 0; 1 when the configuration has nothing to redirect to; 3 when
 [listen] transparent is empty: a proxy alone needs no packet filter.`,
 		Example: `  sallyport nft --config /etc/sallyport/sallyport.toml | less
   sallyport nft --config sallyport.toml --local 10.20.0.0/16
+  sallyport nft --config sallyport.toml --neighbour 10.20.30.40=52:54:00:12:34:56
   sallyport nft --config sallyport.toml --mode sidecar --user 65532`,
 		Args: noArgs,
 	}
@@ -66,6 +76,8 @@ Exit status: 0; 1 when the configuration has nothing to redirect to; 3 when
 	modeFlag(c, &mode)
 	c.Flags().StringVar(&o.user, "user", "sallyport", "sidecar: the `USER`, name or number, that sallyport and nothing else runs as")
 	c.Flags().StringArrayVar(&local, "local", nil, "a `PREFIX` of the site that clients reach without sallyport, in both directions; may be repeated; default: none")
+	c.Flags().StringArrayVar(&neighbours, "neighbour", nil, "gateway: take a client's packets from its link-layer address only: `ADDRESS=MAC`, of a prefix the router's, or \"table\": as the kernel's neighbour table has it now; may be repeated")
+	c.Flags().StringArrayVar(&interfaces, "interface", nil, "gateway: take a client's packets by one interface only: `ADDRESS=NAME`, or a prefix; may be repeated; default: the one that leads to it")
 	c.Flags().BoolVar(&o.masquerade, "masquerade", false, "gateway: give forwarded datagrams the gateway's address")
 	c.Flags().BoolVar(&o.dhcp, "dhcp", false, "sidecar: let DHCP clients ask on the link")
 	c.Flags().StringVar(&counters, "counters", "", "print no ruleset: add what the loaded one has counted to `FILE`, for sallyport run --filter-counters; needs CAP_NET_ADMIN")
@@ -78,6 +90,9 @@ Exit status: 0; 1 when the configuration has nothing to redirect to; 3 when
 			return err
 		}
 		if o.local, err = parsePrefixes("--local", local); err != nil {
+			return err
+		}
+		if err = o.bindings(neighbours, interfaces); err != nil {
 			return err
 		}
 		if !userPattern.MatchString(o.user) {

@@ -29,7 +29,11 @@ type filterPlan struct {
 	Clients            []clientFilter
 	Masquerade, DHCP   bool
 	HasSets            bool
-	Warnings           []string
+
+	Bound4, Bound6           []string // client addresses with neighbours
+	Neighbours4, Neighbours6 []string // addresses with their link-layer addresses
+	Interfaces               []string // what matches packets that come by another interface than theirs
+	Warnings                 []string
 }
 
 // A clientFilter is what one client's packets may do past the gateway.
@@ -60,6 +64,9 @@ func planFilter(cfg *rules.Config, policy *rules.Policy, o filterOptions) (*filt
 	}
 	if o.mode == gatewayMode && o.dhcp || o.mode == sidecarMode && o.masquerade {
 		return nil, usageError("--dhcp is for --mode sidecar, --masquerade for --mode gateway")
+	}
+	if o.mode == sidecarMode && (o.table || len(o.neighbours)+len(o.interfaces) > 0) {
+		return nil, usageError("--neighbour and --interface are for --mode gateway")
 	}
 	var err error
 	if p.TCP, p.DNS, err = listenTargets(cfg, o.mode); err != nil {
@@ -95,6 +102,15 @@ func planFilter(cfg *rules.Config, policy *rules.Policy, o filterOptions) (*filt
 	p.Sources4, p.Sources6 = byFamily(all)
 	if len(all) == 0 {
 		return nil, p.nobody(cfg)
+	}
+	var known []neighbour
+	if o.table {
+		if known, err = neighbourTable(0); err != nil {
+			return nil, fmt.Errorf("the neighbour table: %w", err)
+		}
+	}
+	if err := p.bind(cfg, o, known); err != nil {
+		return nil, err
 	}
 	p.separate()
 	p.warn(cfg)

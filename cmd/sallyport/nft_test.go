@@ -31,6 +31,7 @@ func TestNFTGolden(t *testing.T) {
 	}{
 		{"gateway.nft", []string{"--mode", "gateway"}},
 		{"gateway-local.nft", []string{"--local", "10.99.0.0/16", "--local", "fd99::/64", "--masquerade"}},
+		{"gateway-bound.nft", []string{"--neighbour", "10.77.0.10=52:54:00:00:00:10", "--neighbour", "fd77::10=52:54:00:00:00:10", "--neighbour", "10.77.2.0/24=52:54:00:00:00:02", "--interface", "10.77.0.11=eth1"}},
 		{"sidecar.nft", []string{"--mode", "sidecar"}},
 		{"sidecar-dhcp.nft", []string{"--mode", "sidecar", "--user", "65532", "--local", "10.99.0.0/16", "--dhcp"}},
 	} {
@@ -241,7 +242,7 @@ func TestCheckModes(t *testing.T) {
 func TestNFTSyntax(t *testing.T) {
 	needsNFT(t)
 	n := newNamespace(t)
-	for _, file := range []string{"gateway.nft", "gateway-local.nft", "sidecar-dhcp.nft"} {
+	for _, file := range []string{"gateway.nft", "gateway-local.nft", "gateway-bound.nft", "sidecar-dhcp.nft"} {
 		for range 2 {
 			if out, err := n.run("nft", "-f", filepath.Join("testdata", "nft", file)); err != nil {
 				t.Fatalf("%s: %v\n%s", file, err, out)
