@@ -18,50 +18,79 @@ import (
 const retryRandom = "\xcf\x21\xad\x74\xe5\x9a\x61\x11\xbe\x1d\x8c\x02\x1e\x65\xb8\x91" +
 	"\xc2\xa2\x11\x16\x7a\xbb\x8c\x5e\x07\x9e\x09\xe2\xc8\xa8\x33\x9c"
 
-// Where that stands: behind the headers of record and message and the version.
+// answerSize is what of a ServerHello tells: the header of the message, the
+// version and the random.
 const (
 	typeServerHello = 2
-	randomAt        = recordHeader + handshakeHeader + 2
-	answerSize      = randomAt + len(retryRandom)
+	helloRandom     = handshakeHeader + 2 // where the random begins
+	answerSize      = helloRandom + len(retryRandom)
 )
 
 // maxCiphered is the longest record that a client sends before the answer: of
 // early data, as TLS 1.2 had them.
 const maxCiphered = maxRecord + 2048
 
-// An answerScan looks at a server's first bytes: once they are an answer other
-// than a request for another hello, there will be none. It must see them before
+// An answerScan reads a server's first records, for the ServerHello that is none
+// of those that ask for another hello: behind it there will be none. Whatever
+// stands before it settles nothing: warnings, empty records, a HelloRequest (RFC
+// 5246, section 7.4.1.1) or another message, change_cipher_spec, a request for
+// another hello; and neither does what is no TLS. It must see the bytes before
 // the client does, as what the client says next can be its reply.
 type answerScan struct {
 	settled atomic.Bool // no second hello can come
-	head    [answerSize]byte
-	got     int
+	lost    bool        // this is no TLS, or a broken ServerHello: nothing will settle
+
+	header  [recordHeader]byte
+	got     int // bytes of header
+	rest    int // bytes to come of the record
+	message [answerSize]byte
+	have    int // bytes of message
+	skip    int // bytes to come of a handshake message that tells nothing
 }
 
 // take looks at the server's next bytes.
 func (s *answerScan) take(b []byte) {
-	for ; len(b) > 0 && s.got < answerSize && !s.settled.Load(); b = b[1:] {
-		s.head[s.got] = b[0]
-		s.got++
-		s.look()
+	for len(b) > 0 && !s.lost && !s.settled.Load() {
+		if s.rest == 0 {
+			s.header[s.got] = b[0]
+			s.got, b = s.got+1, b[1:]
+			s.lost = s.header[0] < recordChangeCipher || s.header[0] > recordHeartbeat
+			if s.got == recordHeader {
+				s.got, s.rest = 0, recordSize(s.header[:])
+			}
+			continue
+		}
+		n := min(s.rest, len(b))
+		if s.header[0] == recordHandshake {
+			s.handshake(b[:n])
+		}
+		s.rest, b = s.rest-n, b[n:]
 	}
 }
 
-// look judges the bytes so far. What cannot be told, such as a ServerHello in
-// tiny records, leaves a second hello possible.
-func (s *answerScan) look() {
-	h := s.head[:s.got]
-	switch {
-	case h[0] < recordChangeCipher || h[0] > recordHandshake: // no TLS
-		s.settled.Store(true)
-	case h[0] != recordHandshake: // a warning can stand before the answer
-		if s.got >= recordHeader && s.got == recordHeader+recordSize(h) {
-			s.got = 0
+// handshake looks at the next bytes of handshake messages, which may be cut into
+// records anywhere.
+func (s *answerScan) handshake(b []byte) {
+	for len(b) > 0 && !s.lost {
+		if s.skip > 0 {
+			n := min(s.skip, len(b))
+			s.skip, b = s.skip-n, b[n:]
+			continue
 		}
-	case s.got > recordHeader && h[recordHeader] != typeServerHello: // no TLS either
-		s.settled.Store(true)
-	case s.got == answerSize && recordSize(h) >= answerSize-recordHeader && string(h[randomAt:]) != retryRandom:
-		s.settled.Store(true)
+		s.message[s.have] = b[0]
+		s.have, b = s.have+1, b[1:]
+		size := int(s.message[1])<<16 | int(s.message[2])<<8 | int(s.message[3])
+		switch {
+		case s.have == handshakeHeader && s.message[0] != typeServerHello:
+			s.have, s.skip = 0, size
+		case s.have == handshakeHeader && handshakeHeader+size < answerSize:
+			s.lost = true
+		case s.have == answerSize && string(s.message[helloRandom:]) != retryRandom:
+			s.settled.Store(true)
+			return
+		case s.have == answerSize:
+			s.have, s.skip = 0, handshakeHeader+size-answerSize
+		}
 	}
 }
 
@@ -77,9 +106,9 @@ type secondScan struct {
 }
 
 // awaitAnswer passes on what a client sends behind its hello until there can be
-// no second one: the server has answered otherwise, or it is judged. A client
-// can send it before it is asked for. Only a hello is kept until it is whole,
-// and within the time that the first one had.
+// no other one, as the server has answered otherwise. A client can send one before
+// it is asked for, and each is judged. Only a hello is kept until it is whole, and
+// within the time that the first one had.
 func (r *relay) awaitAnswer(first hello) error {
 	c, s := r.f.c, secondScan{first: first}
 	defer c.release()
@@ -164,8 +193,12 @@ func (r *relay) nextHello(s *secondScan) (n int, err error) {
 	if fault != rules.ReasonNone {
 		return 0, r.denySecond(h, fault, detail)
 	}
-	r.answer.settled.Store(true) // nobody may ask twice
-	return s.hello.next, nil
+	n, s.hello = s.hello.next, helloScan{}
+	if s.begun {
+		s.begun = false
+		r.f.c.deadline(0)
+	}
+	return n, nil
 }
 
 // denySecond puts the denial of another hello on record and ends the flow.

@@ -5,6 +5,7 @@ package proxy
 import (
 	"bytes"
 	"slices"
+	"strings"
 	"testing"
 
 	"sallyport/rules"
@@ -26,7 +27,8 @@ func passedSlowly(b []byte, first hello) (n int, denied bool) {
 			if fault != rules.ReasonNone || h.hasSNI != first.hasSNI || h.sni != first.sni || h.ech != first.ech {
 				return n, true
 			}
-			return len(b), false // settled: whatever follows passes
+			n += scan.next // and the next one is judged, too
+			continue
 		case kind < recordChangeCipher, kind > recordHeartbeat, size > maxCiphered:
 			return n, true
 		}
@@ -78,6 +80,53 @@ func FuzzSecondHello(f *testing.F) {
 		want, denied := passedSlowly(b, first)
 		if !bytes.Equal(passed, b[:want]) || denied != (err != nil) {
 			t.Errorf("of %d bytes in pieces of %d %d pass, error %v; want %d, denied %t", len(b), n, len(passed), err, want, denied)
+		}
+	})
+}
+
+// answeredSlowly tells whether a server's bytes hold a ServerHello that is not a
+// request for another hello: first the records are joined, then the messages cut.
+func answeredSlowly(b []byte) bool {
+	var messages []byte
+	for len(b) > 0 && b[0] >= recordChangeCipher && b[0] <= recordHeartbeat {
+		n := len(b)
+		if n > recordHeader {
+			n = min(n, recordHeader+recordSize(b))
+			if b[0] == recordHandshake {
+				messages = append(messages, b[recordHeader:n]...)
+			}
+		}
+		b = b[n:]
+	}
+	for len(messages) >= handshakeHeader {
+		n := handshakeHeader + (int(messages[1])<<16 | int(messages[2])<<8 | int(messages[3]))
+		if messages[0] == typeServerHello {
+			if n < answerSize || len(messages) < answerSize {
+				return false
+			}
+			if string(messages[helloRandom:answerSize]) != retryRandom {
+				return true
+			}
+		}
+		messages = messages[min(n, len(messages)):]
+	}
+	return false
+}
+
+// However an answer is cut, it settles what its slow twin says that it does.
+func FuzzAnswer(f *testing.F) {
+	retry, other := serverHello(retryRandom), serverHello(strings.Repeat("r", 32))
+	for _, s := range []string{retry, other, "\x15\x03\x03\x00\x02\x01\x70" + retry, helloRequest + retry, "\x16\x03\x03\x00\x00" + other, changeCipher + retry + other,
+		string(inRecords([]byte(other), 1)), "\x16\x03\x03\x00\x04\x02\x00\x00\x28", "HTTP/1.1 400 Bad Request\r\n"} {
+		f.Add([]byte(s), 3)
+	}
+	f.Fuzz(func(t *testing.T, b []byte, n int) {
+		var s answerScan
+		for piece := range slices.Chunk(b, max(1, n)) {
+			s.take(piece)
+		}
+		if got, want := s.settled.Load(), answeredSlowly(b); got != want {
+			t.Errorf("in pieces of %d: settled %t, want %t", n, got, want)
 		}
 	})
 }
