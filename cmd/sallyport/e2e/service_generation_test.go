@@ -66,8 +66,34 @@ func (g *generations) both(t *testing.T) [2]string {
 	}
 }
 
+// withCookie returns a query of a client at the end c that has a DNS cookie of
+// the service, so that its address is proven.
+func withCookie(t *testing.T, c net.Conn, name string) *dns.Msg {
+	t.Helper()
+	ask := func(name, cookie string) *dns.Msg {
+		q := new(dns.Msg)
+		q.SetQuestion(name+".", dns.TypeA).SetEdns0(1232, false)
+		q.IsEdns0().Option = []dns.EDNS0{&dns.EDNS0_COOKIE{Code: dns.EDNS0COOKIE, Cookie: cookie}}
+		return q
+	}
+	m, _, err := (&dns.Client{Timeout: longestWait}).ExchangeWithConn(ask("never.site.example", "0123456789abcdef"), &dns.Conn{Conn: c})
+	if err != nil {
+		t.Error(err)
+		return nil
+	}
+	if o := m.IsEdns0(); o != nil {
+		for _, o := range o.Option {
+			if o, ok := o.(*dns.EDNS0_COOKIE); ok {
+				return ask(name, o.Cookie)
+			}
+		}
+	}
+	t.Errorf("no cookie in %v", m)
+	return nil
+}
+
 // queries asks for names by UDP from an address, so many a second, until stop is
-// closed; answers are not awaited.
+// closed; answers are not awaited. Names of the client's choice need a cookie.
 func (g *generations) queries(t *testing.T, from string, rate int, name func(n int) string, stop <-chan struct{}, sent *atomic.Int64) {
 	c, err := net.DialUDP("udp", &net.UDPAddr{IP: net.ParseIP(from)}, net.UDPAddrFromAddrPort(netip.MustParseAddrPort(g.dns)))
 	if err != nil {
@@ -75,6 +101,10 @@ func (g *generations) queries(t *testing.T, from string, rate int, name func(n i
 		return
 	}
 	defer c.Close()
+	q := withCookie(t, c, "never.site.example")
+	if q == nil {
+		return
+	}
 	pace := time.NewTicker(10 * time.Millisecond)
 	defer pace.Stop()
 	start := time.Now()
@@ -85,8 +115,7 @@ func (g *generations) queries(t *testing.T, from string, rate int, name func(n i
 			return
 		}
 		for due := int(time.Since(start) * time.Duration(rate) / time.Second); n < due; n++ {
-			q := new(dns.Msg)
-			q.SetQuestion(name(n)+".", dns.TypeA)
+			q.Id, q.Question[0].Name = dns.Id(), name(n)+"."
 			wire, err := q.Pack()
 			if err != nil {
 				t.Error(err)

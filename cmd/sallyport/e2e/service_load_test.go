@@ -151,7 +151,8 @@ func tryHTTP(s *service, name string, port uint16) error {
 func tryUDP(s *service, name string, _ uint16) error { return tryQuery(s, "udp", name) }
 func tryTCP(s *service, name string, _ uint16) error { return tryQuery(s, "tcp", name) }
 
-// tryQuery asks once: what is lost is not asked again.
+// tryQuery asks once: what is lost is not asked again. A truncated answer is, by
+// TCP, as stub resolvers do.
 func tryQuery(s *service, network, name string) error {
 	q := new(dns.Msg)
 	q.SetQuestion(name+".", dns.TypeA)
@@ -159,6 +160,8 @@ func tryQuery(s *service, network, name string) error {
 	switch {
 	case err != nil:
 		return err
+	case m.Truncated && network == "udp":
+		return tryQuery(s, "tcp", name)
 	case m.Rcode == dns.RcodeNameError:
 		return errDenied
 	case m.Rcode == dns.RcodeSuccess && len(m.Answer) == 1 && m.Answer[0].(*dns.A).A.IsLoopback():
