@@ -23,15 +23,7 @@ type fault struct {
 // the protocol or that nobody needs. It is an attempt like any other.
 func (f *Filter) odd(q *query, out []byte) []byte {
 	flt := q.inspect()
-	a := rules.Attempt{
-		Generation: f.cfg.Generation(), Flow: q.flow, Via: rules.DNS, Client: q.client, SourceProven: q.proven, Proto: q.proto, QType: q.qtype,
-		Fault: rules.MalformedRequest, Detail: flt.detail, Raw: bytes.Clone(q.msg[:min(len(q.msg), maxRaw)]),
-	}
-	if q.qend > 0 {
-		if name, err := nameOf(q.wireName()); err == nil {
-			a.Authority = name
-		}
-	}
+	a := q.attempt(f.cfg.Generation(), flt)
 	d := f.cfg.Gate.Decide(a)
 	if d.Why() == rules.UnknownClient {
 		return f.deny(q, f.resolverOf(a.Generation), &a, d, out)
@@ -46,6 +38,20 @@ func (f *Filter) odd(q *query, out []byte) []byte {
 	}
 	f.observe(q, KindMalformed, flt.rcode)
 	return appendError(out, q, flt.rcode, edeOther, text)
+}
+
+// attempt is what a message that was inspected is on record as.
+func (q *query) attempt(g *rules.Generation, flt fault) rules.Attempt {
+	a := rules.Attempt{
+		Generation: g, Flow: q.flow, Via: rules.DNS, Client: q.client, SourceProven: q.proven, Proto: q.proto, QType: q.qtype,
+		Fault: rules.MalformedRequest, Detail: flt.detail, Raw: bytes.Clone(q.msg[:min(len(q.msg), maxRaw)]),
+	}
+	if q.qend > 0 {
+		if name, err := nameOf(q.wireName()); err == nil {
+			a.Authority = name
+		}
+	}
+	return a
 }
 
 // inspect says what is wrong with a message, and fills q as far as it can be

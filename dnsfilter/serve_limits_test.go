@@ -8,6 +8,8 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/netip"
+	"syscall"
 	"testing"
 	"time"
 
@@ -16,37 +18,136 @@ import (
 	"sallyport/rules"
 )
 
-// TestBadFraming holds that a connection that breaks the framing is an
-// attempt and is closed, and one that is cut off or silent is closed (F17).
+// TestBadFraming holds that a message that is begun but does not end, or is none by
+// its length, is a denial with its reason, and with the question where that came
+// whole; and that the connection is closed. One that sends nothing, or ends
+// between two messages, is no attempt (F17; RFC 7766, section 8).
 func TestBadFraming(t *testing.T) {
-	query := packed(t, question("a.example.", dns.TypeA))
+	query := framed(packed(t, question("a.example.", dns.TypeA)))
+	whole := packed(t, withEDNS(question("a.example.", dns.TypeAAAA), 1232))
+	response := framed(append([]byte{0, 1, 0x80}, query[5:]...))
+	const end, wait = "closes", "waits"
 	for _, c := range []struct {
-		what    string
-		bytes   []byte
-		attempt bool
+		what  string
+		bytes []byte
+		then  string
+		why   rules.Reason // ReasonNone: no attempt
+		name  string       // of the question, where it is known
 	}{
-		{"nothing", nil, false},
-		{"half a length", []byte{0}, false},
-		{"half a message", framed(query)[:9], false},
-		{"length 0", []byte{0, 0}, true},
-		{"length 65535", []byte{255, 255, 1, 2, 3}, true},
-		{"a response", framed(append([]byte{0, 1, 0x80}, query[3:]...)), true},
+		{"nothing", nil, end, rules.ReasonNone, ""},
+		{"nothing", nil, wait, rules.ReasonNone, ""},
+		{"half a length", []byte{0}, end, rules.MalformedRequest, ""},
+		{"half a length", []byte{0}, wait, rules.SniffTimeout, ""},
+		{"a length alone", query[:2], end, rules.MalformedRequest, ""},
+		{"a length alone", query[:2], wait, rules.SniffTimeout, ""},
+		{"half a message", query[:20], end, rules.MalformedRequest, ""},
+		{"half a message", query[:20], wait, rules.SniffTimeout, ""},
+		{"all but the end", framed(whole)[:2+len(whole)-1], end, rules.MalformedRequest, "a.example"},
+		{"all but the end", framed(whole)[:2+len(whole)-1], wait, rules.SniffTimeout, "a.example"},
+		{"length 0", []byte{0, 0}, wait, rules.MalformedRequest, ""},
+		{"length 65535", []byte{255, 255, 1, 2, 3}, wait, rules.MalformedRequest, ""},
+		{"length 4097", []byte{16, 1}, end, rules.MalformedRequest, ""},
+		{"a response", response, wait, rules.MalformedRequest, ""},
 	} {
-		t.Run(c.what, func(t *testing.T) {
-			s := serve(t, 1, func(c *setup) { c.TCPIdle = 100 * time.Millisecond }, "a.example")
+		t.Run(c.what+", "+c.then, func(t *testing.T) {
+			s := serve(t, 1, func(c *setup) { c.TCPIdle = 200 * time.Millisecond }, "a.example")
 			conn := s.dial()
 			conn.Write(c.bytes)
+			if c.then == end {
+				conn.(*net.TCPConn).CloseWrite()
+			}
 			if n, err := conn.Read(make([]byte, 1)); n != 0 || errors.Is(err, context.DeadlineExceeded) {
 				t.Errorf("read %d octets, %v", n, err)
 			}
-			if c.attempt {
-				eventually(t, "the attempt", func() bool { s.p.mu.Lock(); defer s.p.mu.Unlock(); return len(s.p.attempts) == 1 })
-				if !denied(t, s.bench, rules.MalformedRequest) {
-					t.Error("no denial")
+			eventually(t, "the end of the connection", func() bool { return s.conns.held() == 0 })
+			if c.why == rules.ReasonNone {
+				if n := len(s.p.attempts); n != 0 {
+					t.Errorf("%d attempts", n)
 				}
+				return
+			}
+			a, d := s.p.final(t)
+			if d.Allowed() || d.Why() != c.why || a.Authority.String() != c.name || a.Detail == "" || !a.SourceProven {
+				t.Errorf("%s: %+v", d.Why(), a)
 			}
 		})
 	}
+}
+
+// resetConn is a connection that is reset after some octets.
+type resetConn struct {
+	net.Conn
+	first []byte
+}
+
+func (c *resetConn) Read(b []byte) (int, error) {
+	if len(c.first) == 0 {
+		return 0, syscall.ECONNRESET
+	}
+	n := copy(b, c.first)
+	c.first = c.first[n:]
+	return n, nil
+}
+
+func (c *resetConn) RemoteAddr() net.Addr {
+	return net.TCPAddrFromAddrPort(netip.MustParseAddrPort(insider + ":4711"))
+}
+
+// TestReset holds that a reset in the middle of a message is a denial, and one
+// between messages is not.
+func TestReset(t *testing.T) {
+	query := framed(packed(t, question("a.example.", dns.TypeA)))
+	for n := range len(query) {
+		b := newBench(t, nil, "a.example")
+		ours, theirs := net.Pipe()
+		defer theirs.Close()
+		s := &service{f: b.Filter, conns: map[*tcpConn]struct{}{}}
+		s.admit(t.Context(), &resetConn{ours, query[:n]})
+		s.readers.Wait()
+		if n == 0 {
+			if len(b.p.attempts) != 0 {
+				t.Error("a connection that sent nothing is an attempt")
+			}
+			continue
+		}
+		if a, d := b.p.final(t); d.Why() != rules.MalformedRequest || a.Proto != rules.TCPProto || a.Client.Addr().String() != insider {
+			t.Errorf("after %d octets: %s, %+v", n, d.Why(), a)
+		}
+	}
+}
+
+// TestCutAfterAQuery holds that a query is answered that came before one that is
+// cut off, and that the other is on record.
+func TestCutAfterAQuery(t *testing.T) {
+	s := serve(t, 1, nil, "a.example")
+	conn, query := s.dial(), framed(packed(t, question("a.example.", dns.TypeA)))
+	conn.Write(append(query, query[:7]...))
+	conn.(*net.TCPConn).CloseWrite()
+	if b, err := io.ReadAll(conn); len(b) < len(query) || err != nil {
+		t.Errorf("answered %x, %v", b, err)
+	}
+	eventually(t, "the end of the connection", func() bool { return s.conns.held() == 0 })
+	s.p.mu.Lock()
+	defer s.p.mu.Unlock()
+	var served, denied int
+	for i, d := range s.p.verdicts {
+		switch {
+		case d.Allowed() && !s.p.attempts[i].Provisional:
+			served++
+		case d.Why() == rules.MalformedRequest:
+			denied++
+		}
+	}
+	if served != 1 || denied != 1 {
+		t.Errorf("%d served, %d denied", served, denied)
+	}
+}
+
+// held tells how many are counted.
+func (c *counts) held() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.all
 }
 
 // TestTrickle holds that octets that trickle in do not move the deadline.

@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/netip"
@@ -102,6 +103,10 @@ func (c *tcpConn) serve(ctx context.Context) {
 	for {
 		m, err := c.read(ctx, buf)
 		c.asked.Store(true)
+		var cut *cutOff
+		if errors.As(err, &cut) {
+			c.refuse(m, cut)
+		}
 		if err != nil || !c.answer(ctx, m, out) {
 			return
 		}
@@ -130,23 +135,64 @@ func (c *tcpConn) last() time.Time {
 	return time.Now().Add(firstQuery)
 }
 
+// A cutOff is why a message that was begun is none.
+type cutOff struct {
+	fault  rules.Reason
+	detail string
+}
+
+func (e *cutOff) Error() string { return e.detail }
+
 // read returns the next message: its length, then as many octets, all within
-// one deadline that no trickle of octets moves. A message that is too long to
-// be a query comes back empty, and so does one of length 0.
+// one deadline that no trickle of octets moves. A message that is begun but does
+// not end, or cannot be a query by its length, is a cutOff, with what came of it.
+// Any other error is the end of a connection between two messages.
 func (c *tcpConn) read(ctx context.Context, buf []byte) ([]byte, error) {
 	c.conn.SetReadDeadline(time.Now().Add(c.s.f.cfg.TCPIdle))
 	if ctx.Err() != nil { // else the deadline just set could hide the one that ends us
 		c.conn.SetReadDeadline(c.last())
 	}
-	if _, err := io.ReadFull(c.conn, buf[:2]); err != nil {
+	got, err := io.ReadFull(c.conn, buf[:2])
+	switch {
+	case err != nil && got == 0:
 		return nil, err
+	case err != nil:
+		return nil, cutBy(ctx, err, "the length of a message", got, 2)
 	}
 	n := int(binary.BigEndian.Uint16(buf))
-	if n > len(buf) {
-		return nil, nil
+	if n == 0 || n > len(buf) {
+		return nil, &cutOff{rules.MalformedRequest, fmt.Sprintf("a message of %d octets: a query has 1 to %d", n, len(buf))}
 	}
-	_, err := io.ReadFull(c.conn, buf[:n])
-	return buf[:n], err
+	if got, err = io.ReadFull(c.conn, buf[:n]); err != nil {
+		return buf[:got], cutBy(ctx, err, "a message", got, n)
+	}
+	return buf[:n], nil
+}
+
+// cutBy says what ended a message after got of n octets: the client, its time,
+// or the end of Serve.
+func cutBy(ctx context.Context, err error, what string, got, n int) *cutOff {
+	detail := fmt.Sprintf("%s ended after %d of %d octets", what, got, n)
+	switch {
+	case !errors.Is(err, os.ErrDeadlineExceeded):
+		return &cutOff{rules.MalformedRequest, detail}
+	case ctx.Err() != nil:
+		return &cutOff{rules.Draining, detail}
+	}
+	return &cutOff{rules.SniffTimeout, detail}
+}
+
+// refuse puts a message on record that was cut off, with the question where that
+// can be read.
+func (c *tcpConn) refuse(m []byte, cut *cutOff) {
+	f := c.s.f
+	q := query{msg: m, client: c.client, proto: rules.TCPProto, proven: true, flow: f.nextFlow(), arrived: f.cfg.Now()}
+	defer f.recovered(&q)
+	q.inspect() // for the question
+	a := q.attempt(f.cfg.Generation(), fault{detail: cut.detail})
+	a.Fault = cut.fault
+	f.cfg.Gate.Decide(a)
+	f.observe(&q, KindDropped, 0)
 }
 
 // answer replies to one message and tells whether the connection may go on.
