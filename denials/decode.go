@@ -37,7 +37,7 @@ func newDecoder() *decoder { return &decoder{texts: make(map[string]string)} }
 // as the object is flat; of a field that is there twice the last one counts.
 func (d *decoder) decode(b []byte, r *Record) error {
 	d.b, d.i = b, 0
-	*r = Record{Resolved: r.Resolved[:0], Question: Question{Pinned: r.Pinned[:0]}}
+	*r = Record{Resolved: r.Resolved[:0], Own: r.Own[:0], Question: Question{Pinned: r.Pinned[:0]}}
 	if !d.next('{') {
 		return errSyntax
 	}
@@ -78,6 +78,8 @@ func (d *decoder) field(key []byte, r *Record) error {
 	switch string(name) {
 	case "resolved":
 		return d.list(&r.Resolved)
+	case "own":
+		return d.list(&r.Own)
 	case "pinned":
 		return d.list(&r.Pinned)
 	case "omitted":

@@ -24,7 +24,8 @@ const (
 	capWord   = 64   // one of a closed set, an address and a port
 	capNames  = 1536 // a list of names
 	capAddrs  = 1024 // a list of addresses
-	capList   = 16   // elements of a list
+	capList   = 16   // elements of a list, but of own and omitted
+	capOwn    = 4096 // the addresses of a host
 )
 
 const timeLayout = "2006-01-02T15:04:05.000000Z"
@@ -40,6 +41,9 @@ func (r *Record) Append(b []byte) []byte {
 	l.number("seq", r.Seq)
 	l.text("boot", r.Boot, capWord)
 	l.text("event", r.Event, capWord)
+	if r.Event == EventStart {
+		l.list("own", r.Own, capOwn)
+	}
 	l.text("verdict", r.Verdict, capWord)
 	l.text("mode", r.Mode, capWord)
 	l.text("via", r.Via, capWord)
@@ -137,7 +141,7 @@ func (l *line) list(k string, vs []string, limit int) {
 		was := l.cut
 		l.cut = false
 		l.quote(v, capHost)
-		if l.cut || len(l.b) > end || i >= capList && k != "omitted" {
+		if l.cut || len(l.b) > end || i >= capList && k != "omitted" && k != "own" {
 			l.b, l.cut = l.b[:before], true
 			break
 		}

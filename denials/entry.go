@@ -20,7 +20,8 @@ const rawMax = 2048
 type entry struct {
 	at       time.Time
 	event    string
-	detail   string // of a close and of events; a decision's is the attempt's
+	listens  []string // of a start: Record.Own
+	detail   string   // of a close and of events; a decision's is the attempt's
 	a        rules.Attempt
 	d        rules.Decision
 	dialed   netip.AddrPort

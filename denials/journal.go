@@ -135,12 +135,20 @@ func newJournal(cfg Config) (*Journal, error) {
 func (j *Journal) Boot() string { return j.boot }
 
 // Event records that sallyport started, stopped or reloaded its policy; kind
-// is EventStart, EventStop or EventReload.
-func (j *Journal) Event(kind, detail string) {
-	e := entry{at: j.cfg.Now(), event: kind, detail: detail, count: 1}
-	if !j.push(&e) {
+// is EventStop or EventReload.
+func (j *Journal) Event(kind, detail string) { j.event(&entry{event: kind, detail: detail}) }
+
+// Start records that sallyport started, and which addresses are its own: those
+// of its listeners and of its host, as OwnTexts spells them.
+func (j *Journal) Start(detail string, own []string) {
+	j.event(&entry{event: EventStart, detail: detail, listens: own})
+}
+
+func (j *Journal) event(e *entry) {
+	e.at, e.count = j.cfg.Now(), 1
+	if !j.push(e) {
 		j.lostEvents.Add(1)
-		j.cfg.Log.Error("journal: event not recorded", "event", kind, "detail", detail)
+		j.cfg.Log.Error("journal: event not recorded", "event", e.event, "detail", e.detail)
 	}
 }
 

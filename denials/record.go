@@ -41,6 +41,7 @@ type Record struct {
 	Seq         uint64    // grows strictly within one Boot
 	Boot        string    // one process
 	Event       string
+	Own         []string // of EventStart: the gateway's listeners (address:port) and its host's addresses
 	Verdict     string
 	Mode        string // "enforce" or "audit"
 	Via         string
@@ -79,7 +80,7 @@ func (r *Record) ID() string { return r.Boot + "-" + strconv.FormatUint(r.Seq, 1
 // clone returns a record of its own: Scan uses the lists of its records again.
 func (r *Record) clone() Record {
 	c := *r
-	c.Resolved, c.Pinned = slices.Clone(r.Resolved), slices.Clone(r.Pinned)
+	c.Resolved, c.Pinned, c.Own = slices.Clone(r.Resolved), slices.Clone(r.Pinned), slices.Clone(r.Own)
 	return c
 }
 
@@ -98,6 +99,7 @@ func (r *Record) fill(e *entry, hint func(rules.Attempt, rules.Decision) string)
 	resolved, pinned := r.Resolved[:0], r.Pinned[:0]
 	*r = Record{Schema: Schema, Time: e.at, Event: e.event, Detail: e.detail, Truncated: e.cut, Resolved: resolved, Question: Question{Pinned: pinned}}
 	if e.event != EventDecision && e.event != EventClose {
+		r.Own = e.listens
 		return
 	}
 	a, d := &e.a, &e.d

@@ -75,6 +75,7 @@ func (r *Record) Fields() []Field {
 	add("id", r.ID())
 	add("time", r.Time.UTC().Format(timeLayout))
 	add("event", r.Event)
+	add("own", strings.Join(r.Own, ", "))
 	add("verdict", r.Verdict)
 	add("reason", r.Reason)
 	add("mode", r.Mode)

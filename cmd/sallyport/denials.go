@@ -62,10 +62,17 @@ type prepare func(f *denialFlags, o *denials.Options, site *denials.Site) error
 // wantsSite lets a query judge by the configuration, unless the journal is
 // somebody else's and nothing says whose.
 func wantsSite(f *denialFlags, o *denials.Options, site *denials.Site) error {
-	if len(f.files) == 0 || f.config != "" {
-		o.Site = site
+	if len(f.files) > 0 && f.config == "" {
+		return nil
 	}
-	return nil
+	return asRecorded(f, o, site)
+}
+
+// asRecorded judges by the configuration as the gateway has it that wrote the
+// journal, which may be another host.
+func asRecorded(_ *denialFlags, o *denials.Options, site *denials.Site) (err error) {
+	o.Site, err = site.Recorded(o.Files)
+	return err
 }
 
 // denialQuery gives a command its flags and lets it run q.

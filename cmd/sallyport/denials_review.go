@@ -93,12 +93,11 @@ func suggestFlags(c *cobra.Command, o *denials.Options) {
 	c.Flags().BoolVar(&o.Whole, "whole", false, "print the whole configuration, changed")
 }
 
-func suggestSite(_ *denialFlags, o *denials.Options, site *denials.Site) error {
-	o.Site = site
+func suggestSite(f *denialFlags, o *denials.Options, site *denials.Site) error {
 	if o.Whole && o.JSON {
 		return usageError("--whole prints TOML: leave out --json")
 	}
-	return nil
+	return asRecorded(f, o, site)
 }
 
 func newDenialsReplay() *cobra.Command {
@@ -111,7 +110,16 @@ live. What a flow would have shown later is not known: a denial that came
 before the first bytes counts as permitted when its destination is.`,
 		Example: `  sallyport denials replay --config new.toml --since 7d
   sallyport denials replay --config new.toml --file /var/log/sallyport/denials.jsonl --json`,
-	}, denials.WriteReplay, withFlows)
+	}, denials.WriteReplay, replaySite)
+}
+
+// replaySite reads the journal of permitted flows too, and judges as the
+// gateway that wrote them.
+func replaySite(f *denialFlags, o *denials.Options, site *denials.Site) error {
+	if err := asRecorded(f, o, site); err != nil {
+		return err
+	}
+	return withFlows(f, o, o.Site)
 }
 
 func newDenialsUsage() *cobra.Command {

@@ -131,6 +131,7 @@ func TestReviewEndsInAPermittedFlow(t *testing.T) {
 			var s struct {
 				Cure, TOML string
 				Verified   bool
+				Asks       bool
 				Groups     []struct{ Reason string }
 			}
 			var line []byte
@@ -160,6 +161,12 @@ func TestReviewEndsInAPermittedFlow(t *testing.T) {
 			if !bytes.Contains(changed, []byte("# the one that asks")) {
 				t.Errorf("a comment is lost:\n%s", changed)
 			}
+			if s.Asks { // who that is, only an operator can say
+				if after := deniedAs(t, changed, c.from, c.dest); !strings.HasPrefix(after, "deny") {
+					t.Errorf("permitted before anybody said who that is: %s", after)
+				}
+				changed = answered(changed)
+			}
 			write(string(changed))
 			waitStatus(t, proxy, c.from, c.dest, http.StatusBadGateway)
 			if got := status(t, proxy, c.from, c.other); got != http.StatusForbidden {
@@ -170,6 +177,42 @@ func TestReviewEndsInAPermittedFlow(t *testing.T) {
 			}
 		})
 	}
+}
+
+// deniedAs is the first line of what explain says of a configuration.
+func deniedAs(t *testing.T, config []byte, from, dest string) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "proposed.toml")
+	if err := os.WriteFile(file, config, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	host, port, _ := net.SplitHostPort(dest)
+	var out bytes.Buffer
+	execute(t.Context(), []string{"explain", "--config", file, "--from", from, "tcp", host, port}, strings.NewReader(""), &out, io.Discard)
+	first, _, _ := strings.Cut(out.String(), "\n")
+	return first
+}
+
+// answered removes the # of the lines below each question, as an operator does
+// who knows who that is; of a key that was set already the earlier line goes.
+func answered(config []byte) []byte {
+	lines := strings.Split(string(config), "\n")
+	asked := false
+	for i, l := range lines {
+		rest, comment := strings.CutPrefix(l, "# ")
+		switch {
+		case strings.HasPrefix(rest, "who is this? "):
+			asked = true
+			if strings.Contains(rest, "in place of the one above") {
+				lines[i-1] = ""
+			}
+		case asked && comment:
+			lines[i] = rest
+		default:
+			asked = false
+		}
+	}
+	return []byte(strings.Join(lines, "\n"))
 }
 
 func runUntil(ctx context.Context, ended chan<- int, args ...string) {

@@ -137,7 +137,8 @@ func run(ctx context.Context, file string, f filterFlags, stdin io.Reader, stder
 	for _, p := range warnings {
 		fmt.Fprintln(stderr, "sallyport:", p)
 	}
-	g.journal.Event(denials.EventStart, fmt.Sprintf("version %s, %s, hardening %s", version, describePolicy(cfg, policy), describeHardening(g.hardening)))
+	g.journal.Start(fmt.Sprintf("version %s, %s, hardening %s", version, describePolicy(cfg, policy), describeHardening(g.hardening)),
+		denials.OwnTexts(g.own.Listeners, hostAddresses()))
 	g.greet(stderr, cfg, policy, socks)
 	return g.serve(ctx, cfg, socks, admin, from.watchdog)
 }
