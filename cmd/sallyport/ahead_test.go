@@ -46,7 +46,7 @@ reason = "test"
 // enforceNow puts a configuration in force with a resolver of its own.
 func enforceNow(t *testing.T, g *gateway, cfg *rules.Config) {
 	t.Helper()
-	resolver, err := newResolver(cfg)
+	resolver, err := newResolver(cfg, newSystemServers(resolvConf))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -57,6 +57,7 @@ type gateway struct {
 	mu        sync.Mutex // guards what a reload changes
 	cfg       *rules.Config
 	resolver  *dnsfilter.Resolver // of the generation in force
+	system    *systemServers      // of upstream "system"
 	booted    *rules.Config       // at the start: what no reload changes is as there
 	reloadErr error               // of the last reload; nil: the file is what is in force
 	loaded    time.Time
@@ -65,7 +66,7 @@ type gateway struct {
 // newGateway opens the journal and builds everything but the listeners. sets
 // are the packet filter's, nil where nobody asked for them to be kept current.
 func newGateway(file string, stdin io.Reader, cfg *rules.Config, log *slog.Logger, sets addressSet) (*gateway, error) {
-	g := &gateway{file: file, stdin: stdin, keeper: thisKeeper(), cfg: cfg, booted: cfg, log: log, metrics: newMetrics()}
+	g := &gateway{file: file, stdin: stdin, keeper: thisKeeper(), cfg: cfg, booted: cfg, log: log, metrics: newMetrics(), system: newSystemServers(resolvConf)}
 	if sets != nil {
 		g.sets = newLiveSets(sets, g.live.Policy, time.Now, log)
 	}
@@ -171,7 +172,10 @@ func expired(cfg *rules.Config, from, to time.Time) string {
 // ready tells what keeps sallyport from serving as configured, one error each.
 func (g *gateway) ready() []error {
 	g.mu.Lock()
-	reload := g.reloadErr
+	reload, system := g.reloadErr, error(nil)
+	if asksSystem(g.cfg) {
+		system = g.outside(g.system.err)
+	}
 	g.mu.Unlock()
 	var errs []error
 	if g.draining.Load() {
@@ -179,6 +183,9 @@ func (g *gateway) ready() []error {
 	}
 	if reload != nil {
 		errs = append(errs, fmt.Errorf("configuration: the file is not in force, an earlier one is: %w", reload))
+	}
+	if system != nil {
+		errs = append(errs, fmt.Errorf("dns: the servers that the system had before are asked: %w", system))
 	}
 	if err := g.journal.Err(); err != nil {
 		errs = append(errs, fmt.Errorf("journal: %w", g.outside(err)))

@@ -71,9 +71,13 @@ func keeps(file string, cfg *rules.Config, f filterFlags) confine.Plan {
 		}
 	}
 	if asksSystem(cfg) {
-		for _, grant := range confine.ReadAgain(resolvConf) {
-			if grant.Path != "/etc" || os.Geteuid() != 0 { // root could read more there than everybody
-				keep(grant)
+		// Whatever maintains the file puts another in its place, or turns the link.
+		// A grant for the file would be for the one of the start only, so that root
+		// may read all of /etc that is root's, too.
+		keep(confine.ReadAgain(resolvConf)...)
+		for _, dir := range resolvConfWriters {
+			if _, err := os.Stat(dir); err == nil {
+				keep(confine.Grant{Path: dir, Access: confine.Read})
 			}
 		}
 	}

@@ -202,7 +202,7 @@ func (o *preflightOptions) wanted(client, host string) bool {
 
 // lookupFilter makes the DNS filter as a resolver only, and lists its upstreams.
 func lookupFilter(cfg *rules.Config, policy *rules.Policy, tried func(dnsfilter.UpstreamTry)) (*dnsfilter.Filter, []dnsfilter.Upstream, error) {
-	c, err := resolverConfig(cfg)
+	c, err := resolverConfig(cfg, newSystemServers(resolvConf))
 	if err != nil {
 		return nil, nil, err
 	}

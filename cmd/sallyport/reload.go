@@ -64,7 +64,7 @@ func (g *gateway) tryReload() error {
 	if err != nil {
 		return err
 	}
-	resolver, err := newResolver(cfg)
+	resolver, err := newResolver(cfg, g.system)
 	if err != nil {
 		return err
 	}

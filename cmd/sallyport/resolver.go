@@ -9,12 +9,9 @@ import (
 	"sallyport/rules"
 )
 
-// resolvConf is where upstream "system" finds its servers.
-const resolvConf = "/etc/resolv.conf"
-
 // newResolver makes the resolver of a configuration's generation.
-func newResolver(cfg *rules.Config) (*dnsfilter.Resolver, error) {
-	c, err := resolverConfig(cfg)
+func newResolver(cfg *rules.Config, system *systemServers) (*dnsfilter.Resolver, error) {
+	c, err := resolverConfig(cfg, system)
 	if err != nil {
 		return nil, err
 	}
@@ -23,16 +20,16 @@ func newResolver(cfg *rules.Config) (*dnsfilter.Resolver, error) {
 
 // resolverConfig says whom the names of a configuration are asked of, and what
 // is answered without asking.
-func resolverConfig(cfg *rules.Config) (c dnsfilter.ResolverConfig, err error) {
+func resolverConfig(cfg *rules.Config, system *systemServers) (c dnsfilter.ResolverConfig, err error) {
 	c.Hosts, c.NAT64, c.Cache = cfg.Hosts, cfg.NAT64, cfg.Limits.Cache
 	if c.Denied, err = dnsfilter.ParseDenied(cfg.DNS.Denied); err != nil {
 		return c, err
 	}
-	if c.Upstreams, err = upstreamsOf(cfg, cfg.DNS.Upstreams); err != nil {
+	if c.Upstreams, err = upstreamsOf(cfg, cfg.DNS.Upstreams, system); err != nil {
 		return c, err
 	}
 	for _, z := range cfg.DNS.Zones {
-		ups, err := upstreamsOf(cfg, z.Upstreams)
+		ups, err := upstreamsOf(cfg, z.Upstreams, system)
 		if err != nil {
 			return c, err
 		}
@@ -42,18 +39,21 @@ func resolverConfig(cfg *rules.Config) (c dnsfilter.ResolverConfig, err error) {
 }
 
 // upstreamsOf reads upstreams; sallyport itself is none.
-func upstreamsOf(cfg *rules.Config, texts []string) ([]dnsfilter.Upstream, error) {
-	ups, err := dnsfilter.ParseUpstreams(texts, resolvConf)
-	if err != nil {
-		return nil, fmt.Errorf("%s: [dns] upstreams: %w", cfg.File, err)
-	}
+func upstreamsOf(cfg *rules.Config, texts []string, system *systemServers) (out []dnsfilter.Upstream, err error) {
 	own := ownAddresses(cfg.Listen, isLocal)
-	for _, u := range ups {
-		if own.Is(u.Addr) {
-			return nil, fmt.Errorf("%s: [dns] upstreams: %v is sallyport's own DNS listener: it would ask itself", cfg.File, u)
+	for _, text := range texts {
+		var ups []dnsfilter.Upstream
+		if text == "system" {
+			ups, err = system.upstreams(own.Is)
+		} else if ups, err = dnsfilter.ParseUpstreams([]string{text}, ""); err == nil && own.Is(ups[0].Addr) {
+			err = fmt.Errorf("%v is sallyport's own DNS listener: it would ask itself", ups[0])
 		}
+		if err != nil {
+			return nil, fmt.Errorf("%s: [dns] upstreams: %w", cfg.File, err)
+		}
+		out = append(out, ups...)
 	}
-	return ups, nil
+	return out, nil
 }
 
 // dnsLimits bound what clients can make the DNS filter hold.

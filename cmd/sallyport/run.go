@@ -108,7 +108,8 @@ func run(ctx context.Context, file string, f filterFlags, stdin io.Reader, stder
 		return err
 	}
 	warnOfDescriptors(log, openFiles(), cfg.Limits)
-	resolver, err := newResolver(cfg)
+	system := newSystemServers(resolvConf)
+	resolver, err := newResolver(cfg, system)
 	if err != nil {
 		return err
 	}
@@ -131,7 +132,7 @@ func run(ctx context.Context, file string, f filterFlags, stdin io.Reader, stder
 	if err := g.harden(socks, f); err != nil {
 		return errors.Join(err, g.close())
 	}
-	g.manager, g.read = from.notify, read
+	g.manager, g.read, g.system = from.notify, read, system
 	g.own, g.loaded = socks.own(), time.Now()
 	policy, warnings := g.enforce(cfg, resolver, g.loaded)
 	for _, p := range warnings {
@@ -178,6 +179,7 @@ func (g *gateway) serve(ctx context.Context, cfg *rules.Config, socks *sockets, 
 		start("admin", func(ctx context.Context) error { return serveAdmin(ctx, admin, socks.admin) })
 	}
 	start("watch", func(ctx context.Context) error { g.watch(ctx); return nil })
+	start("resolvers", func(ctx context.Context) error { g.watchSystem(ctx); return nil })
 	if g.drops.source != nil {
 		start("drops", func(ctx context.Context) error { g.drops.run(ctx); return nil })
 	}
