@@ -265,3 +265,24 @@ func victim(path string) {
 		}
 	}
 }
+
+// A disk that is full right before a line's end: the line is written again, and
+// what stands there already is not counted beside it.
+func TestTornBeforeTheNewline(t *testing.T) {
+	d := &disk{}
+	j := open(t, func(c *Config) { c.open, c.tick = d.open, time.Hour })
+	r := NewRecorder(gateFunc(small), j, nil)
+	r.Decide(connect(t, "10.0.0.7", "evil.example"))
+	mustSync(t, j)
+	d.room.Store(d.Size() - 1) // of the same length
+	d.full.Store(true)
+	r.Decide(connect(t, "10.0.0.7", "evil.example"))
+	_ = j.Sync()
+	d.full.Store(false)
+	if err := j.Reopen(); err != nil {
+		t.Fatal(err)
+	}
+	if total, _ := denied(d.records(t)); total != 2 || d.room.Load() != 0 {
+		t.Errorf("%d denials of 2, room for %d more: %s", total, d.room.Load(), d.data)
+	}
+}

@@ -14,9 +14,14 @@
 //     costs its caller about a microsecond, whatever the disk does.
 //   - Counts are exact. The sum of "count" (1 where absent) over the records
 //     of denials is the number of denials, under flood and after a full disk too.
-//     Up to 100 denials a second of one client are written one by one; the
+//     Up to 100 denials a second of one client are written one by one, those
+//     of datagrams, whose source anybody can write, apart from the others; the
 //     rest are folded, each client in its own table, so that no client can
-//     push out another's evidence.
+//     push out another's evidence. Permitted queries, other permitted decisions
+//     and closes have a hundred a second each, too.
+//   - Sources that no [[client]] covers share ten lines and 12 KiB a second,
+//     whatever addresses they forge, and one record for each reason counts
+//     what is beyond.
 //   - A record keeps the question: Record.Attempt gives back exactly what was
 //     asked, so that replay and suggest ask the policy the same again. What a
 //     record of many does not share is named in "omitted", what found no room

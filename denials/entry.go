@@ -78,6 +78,7 @@ type foldKey struct {
 	name    rules.Name
 	addr    netip.Addr
 	client  string // its name: one network can have several
+	cause   string // of a close
 }
 
 func (e *entry) key() foldKey {
@@ -85,6 +86,9 @@ func (e *entry) key() foldKey {
 		via: e.a.Via, proto: e.a.Proto, port: e.a.Dest.Port(), qtype: e.a.QType, name: e.a.Target()}
 	if e.d.Client != nil {
 		k.client = e.d.Client.Name
+	}
+	if e.event == EventClose {
+		k.cause = e.detail
 	}
 	if k.name.IsZero() {
 		if k.addr = e.a.Dest.Addr(); !k.addr.IsValid() {
@@ -94,9 +98,10 @@ func (e *entry) key() foldKey {
 	return k
 }
 
-// class is the key of entries whose names never repeat: the reason only.
+// class is the key of entries whose names never repeat: the configured client
+// and the reason only.
 func (k foldKey) class() foldKey {
-	return foldKey{event: k.event, verdict: k.verdict, would: k.would, reason: k.reason}
+	return foldKey{event: k.event, verdict: k.verdict, would: k.would, reason: k.reason, client: k.client}
 }
 
 func (k *foldKey) hash(seed maphash.Seed) uint64 {
@@ -119,11 +124,17 @@ func (e *entry) merge(o *entry) {
 	}
 	e.mergeAttempt(o)
 	e.omitted |= o.omitted
-	keep(&e.dialed, e.dialed == o.dialed)
-	keep(&e.detail, e.detail == o.detail)
-	keep(&e.d.Rule, e.d.Rule == o.d.Rule)
-	keep(&e.d.Nearest, e.d.Nearest == o.d.Nearest)
-	keep(&e.d.Client, e.d.Client == o.d.Client)
+	e.omit(omitDialed, !keep(&e.dialed, e.dialed == o.dialed))
+	e.omit(omitDetail, !keep(&e.detail, e.detail == o.detail))
+	e.omit(omitRule, !keep(&e.d.Rule, sameRule(e.d.Rule, o.d.Rule)))
+	e.omit(omitNearest, !keep(&e.d.Nearest, sameRule(e.d.Nearest, o.d.Nearest)))
+	keep(&e.d.Client, e.d.Client != nil && o.d.Client != nil && e.d.Client.Name == o.d.Client.Name)
+}
+
+// sameRule tells whether two rules are called the same: after a reload it is
+// another value.
+func sameRule(a, b *rules.Rule) bool {
+	return a == b || a != nil && b != nil && a.Profile == b.Profile && a.ID == b.ID
 }
 
 // mergeAttempt leaves of e's attempt what o's shares.

@@ -11,7 +11,7 @@ import (
 )
 
 const (
-	perSecond = 100 // records of one client that are written one by one in a second
+	perSecond = 100 // records of one kind and client that are written one by one in a second
 	foldHosts = 32  // destinations that one client's table tells apart
 
 	// rawPerSecond bounds the octets of unreadable text of one client that are
@@ -24,13 +24,41 @@ const (
 // A client is one source of late, as rules.SourceOf counts them: a host that
 // may use any number of addresses has one budget.
 type client struct {
-	window  int64 // the second that the budgets are for
-	denials int   // left of this second's budget
-	answers int   // the same for permitted DNS queries
-	raw     int   // octets of unreadable text that may be kept
-	known   bool  // the configuration knows it
-	hosts   []cell
-	rest    []cell // per reason, of the destinations that found no place
+	until  int64 // the second behind the one that the budgets are for; 0: there are none yet
+	proven bool  // it took part in a handshake of late
+	shares [2]share
+	hosts  []cell
+	rest   []cell // per reason, of the destinations that found no place
+}
+
+// A share is what is left of this second's budgets: the first one for
+// datagrams, whose source anybody may have written, the other for what a
+// handshake proved. So nobody else's datagrams spend what a client's connections
+// need.
+type share struct {
+	records [kinds]int
+	raw     int // octets of unreadable text that may be kept
+}
+
+// The kinds of records that have budgets of their own.
+const (
+	kindDenial = iota
+	kindAnswer // a permitted DNS query
+	kindPermit // another permitted decision
+	kindClose  // the end of a permitted flow
+	kinds
+)
+
+func (e *entry) kind() int {
+	switch {
+	case e.denied():
+		return kindDenial
+	case e.event == EventClose:
+		return kindClose
+	case e.a.Via == rules.DNS:
+		return kindAnswer
+	}
+	return kindPermit
 }
 
 // A cell counts entries of one key.
@@ -41,31 +69,27 @@ type cell struct {
 }
 
 // spend takes e out of this second's budget. False: the budget is used up.
-// Flows over TCP have no budget.
 func (c *client) spend(e *entry, window int64) bool {
-	if c.window != window {
-		c.window, c.denials, c.answers, c.raw = window, perSecond, perSecond, rawPerSecond
+	if c.until != window+1 {
+		c.until = window + 1
+		for i := range c.shares {
+			c.shares[i] = share{[kinds]int{perSecond, perSecond, perSecond, perSecond}, rawPerSecond}
+		}
 	}
-	switch {
-	case !e.decided():
-		return true
-	case e.denied():
-		c.trim(e)
-		c.denials--
-		return c.denials >= 0
-	case e.a.Via == rules.DNS:
-		c.answers--
-		return c.answers >= 0
+	left := &c.shares[b2i(e.a.SourceProven)]
+	if e.denied() {
+		left.trim(e)
 	}
-	return true
+	left.records[e.kind()]--
+	return left.records[e.kind()] >= 0
 }
 
 // trim cuts the unreadable text of e where this second's room for it is used up.
-func (c *client) trim(e *entry) {
+func (s *share) trim(e *entry) {
 	switch n := min(len(e.a.Raw), rawMax); {
 	case n <= rawLeast:
-	case n <= c.raw:
-		c.raw -= n
+	case n <= s.raw:
+		s.raw -= n
 	default:
 		e.a.Raw, e.cut = e.a.Raw[:rawLeast], true
 	}
@@ -146,7 +170,7 @@ func (c *client) crowded(class foldKey) bool {
 }
 
 // idle tells whether the client may be forgotten.
-func (c *client) idle(window int64) bool { return c.empty() && window-c.window > idleSeconds }
+func (c *client) idle(window int64) bool { return c.empty() && window-c.until >= idleSeconds }
 
 // idleSeconds is how long a quiet client is remembered.
 const idleSeconds = int64(10 * time.Second / time.Second)

@@ -1,4 +1,4 @@
-// Tests of one client's table and of the budget that strangers share.
+// Tests of one client's table and of the budgets that clients share.
 
 package denials
 
@@ -70,11 +70,11 @@ func TestFewNamesAreAllNamed(t *testing.T) {
 	}
 }
 
-func TestUnknownClientsShareABudget(t *testing.T) {
+func TestUnprovenDenialsShareABudget(t *testing.T) {
 	var b budget
 	for window := range int64(3) {
-		for i := range unknownRate + 10 {
-			if b.spend(window) != (i < unknownRate) {
+		for i := range uint32(60) {
+			if b.spend(window, 50) != (i < 50) {
 				t.Fatalf("second %d, record %d", window, i)
 			}
 		}
@@ -85,7 +85,8 @@ func TestUnknownClientsShareABudget(t *testing.T) {
 // beyond is cut, not left out, and another client's is not.
 func TestUnreadableTextIsBounded(t *testing.T) {
 	j := open(t, func(c *Config) { now := time.Now(); c.Now = func() time.Time { return now } })
-	r := NewRecorder(gateFunc(small), j, nil)
+	mine := &rules.Client{Name: "es-manager"}
+	r := NewRecorder(gateFunc(func(a rules.Attempt) rules.Decision { return rules.Decision{Reason: a.Fault, Client: mine} }), j, nil)
 	bad := func(client string) rules.Attempt {
 		a := connect(t, client, "evil.example")
 		a.Fault, a.Raw = rules.MalformedName, bytes.Repeat([]byte("r"), 2*rawMax)

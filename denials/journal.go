@@ -9,6 +9,7 @@ import (
 	"hash/maphash"
 	"io"
 	"log/slog"
+	"net/netip"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -56,8 +57,9 @@ type Journal struct {
 	start time.Time
 	seed  maphash.Seed
 
-	shards  [shards]shard
-	unknown budget
+	shards   [shards]shard
+	unknown  unknownClients
+	unproven budget
 
 	mu     sync.Mutex
 	queue  []entry // waits for the writer
@@ -153,34 +155,55 @@ func (j *Journal) event(e *entry) {
 }
 
 // record takes e. It never blocks: what the queue has no room for, and what
-// is beyond the client's budget, is counted in the client's table.
+// is beyond a budget, is counted, in the client's table or in a common one.
 func (j *Journal) record(e *entry) {
 	out := j.sinkOf(e)
 	if out == nil {
 		return
 	}
 	e.a.Generation = nil // it may go while the entry waits
-	addr := rules.SourceOf(e.a.Client.Addr())
 	window := j.window(e.at)
-	sh := &j.shards[maphash.Comparable(j.seed, addr)%shards]
+	if e.unknown() {
+		push := j.push
+		if out.broken() {
+			push = nil
+		}
+		j.unknown.record(e, window, push)
+		return
+	}
+	sh, addr := j.shardOf(e)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	if e.denied() {
 		sh.counted += e.count
 	}
-	c := sh.client(addr, e.d.Client != nil, window)
-	if out.broken() || !c.spend(e, window) || e.d.Client == nil && e.denied() && !j.unknown.spend(window) || !j.push(e) {
+	c := sh.client(addr, e.a.SourceProven)
+	switch {
+	case out.broken() || !c.spend(e, window):
+		sh.fold(c, e, j.seed)
+	case e.denied() && !e.a.SourceProven && !j.unproven.spend(window, unprovenDenied):
+		sh.foldCrowd(e)
+	case !j.push(e):
 		sh.fold(c, e, j.seed)
 	}
 }
 
+// shardOf returns where the state of e's source is, and the source.
+func (j *Journal) shardOf(e *entry) (*shard, netip.Addr) {
+	addr := rules.SourceOf(e.a.Client.Addr())
+	return &j.shards[maphash.Comparable(j.seed, addr)%shards], addr
+}
+
 // refold takes back a decision that could not be written.
 func (j *Journal) refold(e *entry) {
-	addr := rules.SourceOf(e.a.Client.Addr())
-	sh := &j.shards[maphash.Comparable(j.seed, addr)%shards]
+	if e.unknown() {
+		j.unknown.refold(e)
+		return
+	}
+	sh, addr := j.shardOf(e)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	sh.fold(sh.client(addr, e.d.Client != nil, j.window(j.cfg.Now())), e, j.seed)
+	sh.fold(sh.client(addr, e.a.SourceProven), e, j.seed)
 }
 
 // push puts e into the queue. False: there is no room.

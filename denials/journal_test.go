@@ -184,61 +184,86 @@ func TestFullQueueLosesNoCount(t *testing.T) {
 	}
 }
 
-// Permitted DNS queries beyond the budget are folded, TCP flows never are.
-func TestPermittedQueriesAreFolded(t *testing.T) {
-	j := open(t, func(c *Config) { c.Flows, c.tick = filepath.Join(filepath.Dir(c.Path), "flows"), time.Hour })
+// Permitted flows beyond the budget are folded: a client that keeps a
+// connection alive and asks as fast as it can does not fill the disk. Every
+// count and octet is there.
+func TestPermittedFlowsAreFolded(t *testing.T) {
+	now := time.Now()
+	j := open(t, func(c *Config) {
+		c.Flows, c.tick, c.Now = filepath.Join(filepath.Dir(c.Path), "flows"), time.Hour, func() time.Time { return now }
+	})
 	r := NewRecorder(gateFunc(small), j, nil)
-	for range 1000 {
+	const n = 22_000
+	for i := range n {
 		r.Decide(query(t, "10.0.0.7", "update.example", 1))
-		r.Decide(connect(t, "10.0.0.7", "update.example"))
+		a := connect(t, "10.0.0.7", "update.example")
+		a.Flow = uint64(i)
+		r.Closed(rules.Close{Attempt: a, Decision: r.Decide(a), Dialed: netip.MustParseAddrPort("192.0.2.1:443"), BytesIn: 3, BytesOut: 1000, Duration: int64(time.Millisecond)})
 	}
+	r.Decide(connect(t, "10.0.0.8", "update.example"))
 	mustSync(t, j)
 	lines, total := map[string]int{}, map[string]uint64{}
+	var in, out uint64
 	for _, rec := range records(t, j.cfg.Flows) {
-		lines[rec.Via]++
-		total[rec.Via] += rec.Times()
+		kind := rec.Event + " " + rec.Via + " " + rec.Client
+		lines[kind]++
+		total[kind] += rec.Times()
+		in, out = in+rec.BytesIn, out+rec.BytesOut
+		if rec.Times() > 1 && (rec.Host != "update.example" || rec.Rule != "p/update" || rec.Flow != 0) {
+			t.Errorf("%+v", rec)
+		}
 	}
-	if total["dns"] != 1000 || total["connect"] != 1000 || lines["dns"] > 210 || lines["connect"] != 1000 {
-		t.Errorf("lines %v, decisions %v", lines, total)
+	for kind, want := range map[string]uint64{"decision dns 10.0.0.7": n, "decision connect 10.0.0.7": n, "close connect 10.0.0.7": n, "decision connect 10.0.0.8": 1} {
+		if total[kind] != want || lines[kind] > perSecond+1 {
+			t.Errorf("%s: %d of %d in %d lines", kind, total[kind], want, lines[kind])
+		}
+	}
+	if in != 3*n || out != 1000*n {
+		t.Errorf("%d octets in, %d out", in, out)
 	}
 }
 
-// Forged source addresses are many: they share a bounded table and budget,
-// and the evidence of a configured client stays.
+// Datagrams with the addresses of known clients are many: they share a bounded
+// table and budget, and the evidence of connections stays one by one.
 func TestForgedSourcesPushNobodyOut(t *testing.T) {
-	j := open(t, nil)
+	now := time.Now()
+	j := open(t, func(c *Config) { c.Now = func() time.Time { return now } })
 	mine := &rules.Client{Name: "es-manager"}
-	r := NewRecorder(gateFunc(func(a rules.Attempt) rules.Decision {
-		if a.Client.Addr() == netip.MustParseAddr("10.0.0.7") {
-			return rules.Decision{Reason: rules.PortNotListed, Client: mine}
-		}
-		return rules.Decision{Reason: rules.UnknownClient}
-	}), j, nil)
+	r := NewRecorder(gateFunc(func(a rules.Attempt) rules.Decision { return rules.Decision{Reason: rules.PortNotListed, Client: mine} }), j, nil)
 	const forged = 60_000
 	a := query(t, "10.0.0.7", "evil.example", 1)
+	own := connect(t, "10.0.0.7", "evil.example")
 	for i := range forged {
 		f := a
-		f.Client = netip.AddrPortFrom(netip.AddrFrom4([4]byte{198, byte(18 + i>>16), byte(i >> 8), byte(i)}), 53)
+		if i%2 == 0 {
+			f.Client = netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), 53)
+		}
 		r.Decide(f)
 		if i%1000 == 0 {
-			r.Decide(a)
+			r.Decide(own)
 		}
 	}
 	if err := j.Close(); err != nil {
 		t.Fatal(err)
 	}
 	rs := records(t, j.cfg.Path)
-	total, by := denied(rs)
-	if total != forged+60 || by["10.0.0.7"] != 60 {
-		t.Errorf("%d denials, %d of the configured client", total, by["10.0.0.7"])
+	total, single := uint64(0), 0
+	for _, rec := range rs {
+		total += rec.Times()
+		if rec.SourceProven && rec.Times() == 1 && rec.Client == "10.0.0.7" {
+			single++
+		}
+	}
+	if total != forged+60 || single != 60 {
+		t.Errorf("%d denials, %d of the client's own one by one", total, single)
 	}
 	for i := range j.shards {
-		if sh := &j.shards[i]; len(sh.clients) > shardUnknown+1 || sh.unknown > shardUnknown {
+		if sh := &j.shards[i]; len(sh.clients) > shardUnproven+1 || sh.unproven > shardUnproven {
 			t.Errorf("shard %d holds %d clients", i, len(sh.clients))
 		}
 	}
-	if len(rs) > 40_000 {
-		t.Errorf("%d lines", len(rs))
+	if most := unprovenDenied + 60 + 2*shards + foldHosts; len(rs) > most {
+		t.Errorf("%d lines, at most %d", len(rs), most)
 	}
 }
 
@@ -246,11 +271,11 @@ func TestForgedSourcesPushNobodyOut(t *testing.T) {
 func TestQuietClientsAreForgotten(t *testing.T) {
 	var s shard
 	addr := netip.MustParseAddr("10.0.0.7")
-	s.client(addr, false, 5)
+	s.client(addr, false).spend(denial(t, "evil.example", 1), 5)
 	if s.drain(nil, 5+idleSeconds); s.clients[addr] == nil {
 		t.Error("forgotten too early")
 	}
-	if s.drain(nil, 6+idleSeconds); s.clients[addr] != nil || s.unknown != 0 {
+	if s.drain(nil, 6+idleSeconds); s.clients[addr] != nil || s.unproven != 0 {
 		t.Error("remembered for ever")
 	}
 }

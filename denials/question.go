@@ -54,6 +54,9 @@ const (
 	omitResolved
 	omitDetail
 	omitProven
+	omitDialed
+	omitRule
+	omitNearest
 	omitOther // a field that this version does not know
 
 	omitEvidence = omitRaw | omitResolved | omitDetail | omitProven                                                            // the policy does not look at them
@@ -61,7 +64,7 @@ const (
 )
 
 var omittedTexts = [...]string{"client", "via", "proto", "port", "authority", "dest", "qtype", "http_host", "sni", "shown", "by_address",
-	"original_dst", "mismatch", "pinned", "ech", "provisional", "fault", "host_raw", "resolved", "detail", "source_proven", "other"}
+	"original_dst", "mismatch", "pinned", "ech", "provisional", "fault", "host_raw", "resolved", "detail", "source_proven", "dialed", "rule", "nearest", "other"}
 
 // texts returns the names of the fields.
 func (o Omitted) texts() []string {

@@ -44,7 +44,7 @@ func TestDenialIsRecorded(t *testing.T) {
 	}
 	want := Record{Schema: 2, Time: rs[0].Time, Seq: 1, Boot: j.Boot(), Event: EventDecision, Verdict: VerdictDeny, Mode: "enforce",
 		Via: "connect", Client: "10.0.0.7", ClientName: "shop", Host: "evil.example", Port: 443, Proto: "tcp", Reason: "not_listed",
-		Hint: rules.Hint(a, d), Flow: 7, Question: Question{ClientPort: 40000, Provisional: true}}
+		Hint: rules.Hint(a, d), Flow: 7, Question: Question{ClientPort: 40000, SourceProven: true, Provisional: true}}
 	if jsonText(rs[0]) != jsonText(want) {
 		t.Errorf("got  %+v\nwant %+v", rs[0], want)
 	}

@@ -82,11 +82,7 @@ func (r *rotator) wait() { r.busy.Wait() }
 
 // rotate lets the file be renamed away and opens the new one.
 func (s *sink) rotate(now time.Time) {
-	if s.partial {
-		if _, err := s.f.Write([]byte{'\n'}); err == nil {
-			s.partial = false
-		}
-	}
+	_ = s.endPartial() // a backup may end in a broken line
 	if err := s.f.Sync(); err != nil {
 		s.log.Warn("journal: sync before rotation", "path", s.path, "error", err)
 	}

@@ -34,6 +34,7 @@ type sink struct {
 	size    int64
 	born    time.Time // when the file's first record was written
 	partial bool      // the file ends in a broken line
+	torn    bool      // this process broke it off
 	missing bool      // the path led nowhere a second ago
 	retry   bool      // broken and opened anew: the next write will tell
 	buf     []byte    // lines to be written
@@ -115,12 +116,8 @@ func (s *sink) write(p []byte, now time.Time) (int, error) {
 	if d, ok := s.f.(interface{ SetWriteDeadline(time.Time) error }); ok {
 		_ = d.SetWriteDeadline(time.Now().Add(stallAfter)) // pipes; a file has none
 	}
-	if s.partial {
-		if _, err := s.f.Write([]byte{'\n'}); err != nil {
-			return 0, err
-		}
-		s.partial = false
-		s.size++
+	if err := s.endPartial(); err != nil {
+		return 0, err
 	}
 	n, err := s.f.Write(p)
 	n = max(n, 0)
@@ -129,7 +126,27 @@ func (s *sink) write(p []byte, now time.Time) (int, error) {
 	}
 	s.size += int64(n)
 	s.partial = n > 0 && p[n-1] != '\n'
+	s.torn = s.partial
 	return n, err
+}
+
+// endPartial ends a line that was broken off. One of this process's own is
+// written again: an octet behind it makes sure that it is no record, also where
+// only its newline was missing.
+func (s *sink) endPartial() error {
+	if !s.partial {
+		return nil
+	}
+	end := "\n"
+	if s.torn {
+		end = "~\n"
+	}
+	if _, err := s.f.Write([]byte(end)); err != nil {
+		return err
+	}
+	s.partial, s.torn = false, false
+	s.size += int64(len(end))
+	return nil
 }
 
 // fail notes why the file cannot be written. Until care mends it, entries are

@@ -10,6 +10,7 @@ type Stats struct {
 	Folded  uint64 // decisions that were counted in a record with others
 	Pending uint64 // denials that are counted and not yet in the file
 	Dropped uint64 // denials lost: 0 until Close fails
+	Permits uint64 // permitted decisions and closes lost: 0 until Close fails
 	Errors  uint64 // failed attempts to write
 	Lost    uint64 // start, stop and reload events that found no room
 	Queue   int    // entries that wait for the writer
@@ -20,12 +21,17 @@ type Stats struct {
 // Stats returns the journal's state.
 func (j *Journal) Stats() Stats {
 	st := Stats{Healthy: !j.unavailable(), Lost: j.lostEvents.Load()}
+	j.unknown.mu.Lock()
+	st.Denials, st.Folded, st.Pending = j.unknown.counted, j.unknown.folded, j.unknown.pending
+	j.unknown.mu.Unlock()
+	permits := uint64(0)
 	for i := range j.shards {
 		sh := &j.shards[i]
 		sh.mu.Lock()
 		st.Denials += sh.counted
 		st.Folded += sh.folded
 		st.Pending += sh.pending
+		permits += sh.permits
 		sh.mu.Unlock()
 	}
 	j.mu.Lock()
@@ -41,7 +47,7 @@ func (j *Journal) Stats() Stats {
 	}
 	select {
 	case <-j.stopped:
-		st.Dropped = st.Pending
+		st.Dropped, st.Permits = st.Pending, permits
 	default:
 	}
 	return st

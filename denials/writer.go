@@ -87,6 +87,9 @@ func (w *writer) unfold() {
 		w.put(w.folds)
 		clear(w.folds)
 	}
+	w.folds = w.j.unknown.drain(w.folds[:0], window)
+	w.put(w.folds)
+	clear(w.folds)
 	if cap(w.folds) > 4096 {
 		w.folds = nil
 	}
