@@ -16,11 +16,15 @@ import (
 
 // How long answers are kept, in seconds.
 const (
-	minTTL      = 1 // also of answers that say 0
+	// minTTL is also of answers that say 0: no name is asked about more often than
+	// every so many seconds, so that the order and rhythm of a client's queries
+	// tell little to who runs the name's servers. A name whose address changes is
+	// that much later at its new one.
+	minTTL      = 5
 	maxTTL      = 60 * 60
 	maxNegative = 5 * 60 // of "no such name" and "no such record"
 	bareTTL     = 5      // of negative answers that bring no SOA
-	failureTTL  = 2      // of failures (RFC 9520)
+	failureTTL  = minTTL // of failures (RFC 9520, section 3.2, asks for 1 to 300)
 	fixedTTL    = 60     // told to clients for Hosts
 )
 

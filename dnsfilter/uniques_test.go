@@ -4,7 +4,10 @@ package dnsfilter
 
 import (
 	"fmt"
+	"math"
 	"net/netip"
+	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -188,4 +191,61 @@ func (b *bench) admitConnect(p *rules.Policy, name string) string {
 		b.t.Fatalf("%s: %s", name, d.Why())
 	}
 	return b.AdmitName(client.Addr(), d, n)
+}
+
+// TestBitsLeft holds the figures of SECURITY.md about what names tell against the
+// bounds that they follow from.
+func TestBitsLeft(t *testing.T) {
+	text, err := os.ReadFile("../SECURITY.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	kinds := 0.0
+	for qtype := range uint16(300) {
+		if forwarded(qtype) {
+			kinds++
+		}
+	}
+	labels := func(names float64) float64 { return names * 236 * math.Log2(38) / uniquePeriod.Seconds() }
+	orders := func(questions float64) float64 {
+		ln, _ := math.Lgamma(questions + 1)
+		return ln / math.Ln2 / min(minTTL, bareTTL, failureTTL)
+	}
+	for _, want := range []string{
+		fmt.Sprintf("**%.1f n bit/s**", labels(1)),
+		fmt.Sprintf("%.1f kbit/s for 500 names, %.1f kbit/s for 50;", labels(500)/1000, labels(50)/1000),
+		fmt.Sprintf("%.1f kbit/s for 500 names, %.1f kbit/s for 50, with 50 names of one type %.0f bit/s", orders(500*kinds)/1000, orders(50*kinds)/1000, orders(50)),
+	} {
+		if !strings.Contains(string(text), want) {
+			t.Errorf("SECURITY.md does not say %q", want)
+		}
+	}
+}
+
+// TestAskedAgain holds that a name is asked about once in five seconds at most,
+// whatever TTL its answer has, and that a failure is kept as long.
+func TestAskedAgain(t *testing.T) {
+	b := newBench(t, nil, "quick.example", "broken.example", "gone.example")
+	for _, rr := range records(t, "quick.example. 0 IN A 192.0.1.70") {
+		b.up.add(rr)
+	}
+	b.up.answerWith(func(w dns.ResponseWriter, r *dns.Msg) bool {
+		if dns.CanonicalName(r.Question[0].Name) != "broken.example." {
+			return false
+		}
+		w.WriteMsg(new(dns.Msg).SetRcode(r, dns.RcodeServerFailure))
+		return true
+	})
+	for _, name := range []string{"quick.example.", "broken.example.", "gone.example."} {
+		b.askTCP(name, dns.TypeA)
+		b.up.asked()
+		b.advance(minTTL*time.Second - time.Millisecond)
+		if b.askTCP(name, dns.TypeA); len(b.up.asked()) != 0 {
+			t.Errorf("%s is asked about again within %d s", name, minTTL)
+		}
+		b.advance(time.Hour)
+		if b.askTCP(name, dns.TypeA); len(b.up.asked()) == 0 {
+			t.Errorf("%s is never asked about again", name)
+		}
+	}
 }
