@@ -117,6 +117,14 @@ func (c *client) buffer() *[bufferSize]byte {
 	return new([bufferSize]byte)
 }
 
+// buffer takes a small buffer from the pool that clients share.
+func (p *Proxy) buffer() *[bufferSize]byte {
+	if b, ok := p.buffers.Get().(*[bufferSize]byte); ok {
+		return b
+	}
+	return new([bufferSize]byte)
+}
+
 // take marks the first n bytes of pre as used.
 func (c *client) take(n int) {
 	c.pre = c.pre[n:]

@@ -78,6 +78,8 @@ type grant struct {
 
 	final bool                        // the final question was asked
 	flow  *flow                       // from the final allow on
+	up    *upstream                   // what it travels on, from then on
+	out   *answer                     // what its client is told
 	own   bool                        // flow is this request's and not the tunnel's
 	fault atomic.Pointer[deniedError] // the answer to a body that broke its framing
 	cut   atomic.Bool                 // the answer ended before its end

@@ -113,11 +113,15 @@ func (e *engine) handle(w http.ResponseWriter, r *http.Request) {
 	defer s.current.Store(nil)
 	defer g.end()
 	defer s.guard.hurry()
+	g.out = &answer{ResponseWriter: w, p: s.p}
+	defer g.out.finish()
+	if g.head.hasBody() { // the answer may begin while the body still comes
+		http.NewResponseController(w).EnableFullDuplex()
+	}
 	g.rewrite(r, e.name)
-	out := &answer{ResponseWriter: w}
-	e.proxy.ServeHTTP(out, r.WithContext(context.WithValue(r.Context(), grantKey{}, g)))
+	e.proxy.ServeHTTP(g.out, r.WithContext(context.WithValue(r.Context(), grantKey{}, g)))
 	if g.cut.Load() {
-		out.Flush()
+		g.out.Flush()
 		panic(http.ErrAbortHandler) // or the client takes the part for the whole
 	}
 }

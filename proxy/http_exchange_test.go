@@ -35,6 +35,8 @@ type exchange struct {
 	w    *world
 	conn *net.TCPConn
 	r    *bufio.Reader
+
+	interims []*http.Response // that came before the answers
 }
 
 func (w *world) exchange(text string) *exchange {
@@ -52,12 +54,16 @@ func (e *exchange) send(text string) {
 	}
 }
 
-// answer reads one response to a request with the method.
+// answer reads the final response to a request with the method.
 func (e *exchange) answer(method string) (*http.Response, string) {
 	e.w.t.Helper()
 	resp, err := http.ReadResponse(e.r, &http.Request{Method: method})
 	if err != nil {
 		e.w.t.Fatal(err)
+	}
+	if resp.StatusCode < 200 && resp.StatusCode != http.StatusSwitchingProtocols {
+		e.interims = append(e.interims, resp)
+		return e.answer(method)
 	}
 	body, err := io.ReadAll(resp.Body)
 	if err != nil {

@@ -4,7 +4,6 @@
 package proxy
 
 import (
-	"io"
 	"net/http"
 	"strings"
 )
@@ -22,6 +21,11 @@ func (g *grant) rewrite(r *http.Request, pseudonym string) {
 	// may never be wanted: net/http would send it after a final answer, to save
 	// the connection, and first ask the client for it.
 	r.Close = g.head.expects
+	if g.head.expects && g.head.http11 {
+		r.Body = &expected{ReadCloser: r.Body, out: g.out}
+	} else {
+		r.Header.Del("Expect") // to be ignored in HTTP/1.0 (RFC 9110, section 10.1.1)
+	}
 	stripHop(r.Header)
 	for name := range r.Header {
 		if name == "Forwarded" || strings.HasPrefix(name, "X-Forwarded-") || name == "X-Upstream-Https-Proxy" {
@@ -69,51 +73,20 @@ func stripHop(h http.Header) {
 	}
 }
 
+// returned makes the fields of an answer ready for the client: those of one hop
+// and those that are ours to say are not forwarded.
+func (g *grant) returned(h http.Header) {
+	stripHop(h)
+	h.Del("X-Sallyport-Reason")
+	h.Del("X-Sallyport-Fault")
+	h.Del("X-Sallyport-Hint")
+	addVia(h, "1.1 "+g.s.p.engine.name)
+}
+
 // addVia puts us behind those that the message passed before.
 func addVia(h http.Header, us string) {
 	if before := h["Via"]; len(before) > 0 {
 		us = strings.Join(before, ", ") + ", " + us
 	}
 	h["Via"] = []string{us}
-}
-
-// An answer is a response on its way to the client.
-type answer struct {
-	http.ResponseWriter
-	stream bool // of unknown length: every piece goes out at once
-}
-
-// WriteHeader keeps net/http from guessing a Content-Type.
-func (w *answer) WriteHeader(status int) {
-	h := w.Header()
-	if _, ok := h["Content-Type"]; !ok {
-		h["Content-Type"] = nil
-	}
-	w.stream = len(h["Content-Length"]) == 0
-	w.ResponseWriter.WriteHeader(status)
-}
-
-// Write writes a piece of the body.
-func (w *answer) Write(b []byte) (int, error) {
-	n, err := w.ResponseWriter.Write(b)
-	if err == nil && w.stream {
-		w.Flush()
-	}
-	return n, err
-}
-
-// ReadFrom writes a body of known length by the server's own buffers: io.Copy
-// would make one of 32 KiB for each.
-func (w *answer) ReadFrom(src io.Reader) (int64, error) {
-	if r, ok := w.ResponseWriter.(io.ReaderFrom); ok && !w.stream {
-		return r.ReadFrom(src)
-	}
-	return io.Copy(struct{ io.Writer }{w}, src)
-}
-
-// Flush sends what is buffered.
-func (w *answer) Flush() {
-	if f, ok := w.ResponseWriter.(http.Flusher); ok {
-		f.Flush()
-	}
 }

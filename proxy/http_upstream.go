@@ -13,9 +13,8 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptrace"
-	"net/netip"
+	"net/textproto"
 	"runtime/debug"
-	"sync/atomic"
 	"time"
 
 	"github.com/elazarl/goproxy"
@@ -76,55 +75,19 @@ func (s *session) dial(ctx context.Context, _, addr string) (conn net.Conn, err 
 	if err != nil {
 		return nil, err
 	}
-	return s.upstream(tcp, a), nil
+	return s.upstream(tcp, a)
 }
-
-// An upstream is a connection that carries requests of one session to one
-// destination. It holds its TCP connection, never embeds it.
-type upstream struct {
-	conn     *net.TCPConn
-	dest     netip.AddrPort
-	resolved []netip.Addr
-	mismatch bool // as in rules.Attempt
-	idle     time.Duration
-	flow     atomic.Pointer[flow] // what its bytes count for
-}
-
-func (s *session) upstream(conn *net.TCPConn, a rules.Attempt) *upstream {
-	return &upstream{conn: conn, dest: a.Dest, resolved: a.Resolved, mismatch: a.Mismatch, idle: s.p.limits.Idle}
-}
-
-func (u *upstream) Read(b []byte) (int, error) {
-	u.conn.SetReadDeadline(time.Now().Add(u.idle))
-	n, err := u.conn.Read(b)
-	if f := u.flow.Load(); f != nil {
-		f.out.Add(uint64(n))
-	}
-	return n, err
-}
-
-// Write also gives a Read that waits for the answer its time anew.
-func (u *upstream) Write(b []byte) (int, error) {
-	u.conn.SetDeadline(time.Now().Add(u.idle))
-	n, err := u.conn.Write(b)
-	if f := u.flow.Load(); f != nil {
-		f.in.Add(uint64(n))
-	}
-	return n, err
-}
-
-func (u *upstream) Close() error                       { return u.conn.Close() }
-func (u *upstream) LocalAddr() net.Addr                { return u.conn.LocalAddr() }
-func (u *upstream) RemoteAddr() net.Addr               { return u.conn.RemoteAddr() }
-func (u *upstream) SetDeadline(t time.Time) error      { return u.conn.SetDeadline(t) }
-func (u *upstream) SetReadDeadline(t time.Time) error  { return u.conn.SetReadDeadline(t) }
-func (u *upstream) SetWriteDeadline(t time.Time) error { return u.conn.SetWriteDeadline(t) }
 
 // roundTrip takes a granted request to its destination. It always answers.
 func (g *grant) roundTrip(r *http.Request, _ *goproxy.ProxyCtx) (*http.Response, error) {
 	ctx, cancel := context.WithCancelCause(r.Context())
-	trace := httptrace.ClientTrace{GotConn: func(i httptrace.GotConnInfo) { g.connected(i.Conn, cancel) }}
+	trace := httptrace.ClientTrace{
+		GotConn:        func(i httptrace.GotConnInfo) { g.connected(i.Conn, cancel) },
+		Got100Continue: func() { g.out.interim(http.StatusContinue, nil) }, // before the body is asked for
+		Got1xxResponse: g.interim,
+	}
 	resp, err := g.s.transport().RoundTrip(r.WithContext(httptrace.WithClientTrace(ctx, &trace)))
+	g.out.settle()
 	if err == nil && resp.StatusCode == http.StatusSwitchingProtocols {
 		resp.Body.Close()
 		err = errUpgrade
@@ -137,17 +100,23 @@ func (g *grant) roundTrip(r *http.Request, _ *goproxy.ProxyCtx) (*http.Response,
 		cancel(nil)
 		return g.failed(r, err)
 	}
-	stripHop(resp.Header)
-	resp.Header.Del("X-Sallyport-Reason") // ours to say
-	resp.Header.Del("X-Sallyport-Fault")
-	resp.Header.Del("X-Sallyport-Hint")
-	addVia(resp.Header, "1.1 "+g.s.p.engine.name)
-	resp.Body = &body{ReadCloser: resp.Body, g: g, cancel: cancel}
+	g.returned(resp.Header)
+	resp.Body = &body{ReadCloser: resp.Body, g: g, up: g.up, cancel: cancel}
 	// A copy: net/http puts the trailers into the original when it meets them.
 	// They are not forwarded, as what they say could be ours.
 	out := *resp
 	out.Trailer = nil
 	return &out, nil
+}
+
+// interim forwards an interim response; clients of HTTP/1.0 know none.
+func (g *grant) interim(status int, header textproto.MIMEHeader) error {
+	if !g.head.http11 {
+		return nil
+	}
+	h := http.Header(header)
+	g.returned(h)
+	return g.out.interim(status, h)
 }
 
 // errUpgrade refuses a 101 that nobody asked for: no upgrade was forwarded.
@@ -158,6 +127,7 @@ var errUpgrade = errors.New("destination switched protocols unasked")
 // repetition that net/http makes after a stale connection, provisionally.
 func (g *grant) connected(conn net.Conn, cancel context.CancelCauseFunc) {
 	u := conn.(*upstream)
+	g.up = u
 	a := g.a
 	a.Dest, a.Resolved, a.Mismatch, a.Provisional = u.dest, u.resolved, u.mismatch, g.final
 	d := g.s.p.cfg.Gate.Decide(a)
@@ -199,11 +169,14 @@ func (g *grant) end() {
 type body struct {
 	io.ReadCloser
 	g      *grant
+	up     *upstream
 	cancel context.CancelCauseFunc
 }
 
 func (b *body) Read(p []byte) (int, error) {
+	b.up.answer.Store(b.g.out)
 	n, err := b.ReadCloser.Read(p)
+	b.up.answer.Store(nil)
 	if err != nil && err != io.EOF {
 		b.g.cut.Store(true)
 	}

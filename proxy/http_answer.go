@@ -1,0 +1,152 @@
+// HTTP answer: a response on its way to the client, interim responses
+// included. What has arrived goes on before anything waits for more.
+
+package proxy
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"sync"
+	"sync/atomic"
+)
+
+// maxInterims bounds the interim responses to one request. A server that needs
+// long says 102 every 20 seconds (RFC 2518, section 10.1): enough for an hour.
+const maxInterims = 200
+
+// errInterims ends a request whose destination never comes to its answer.
+var errInterims = errors.New("too many interim responses")
+
+// An answer is what the client of one request is told. It buffers; the
+// connection to the destination flushes it before it waits for more bytes (see
+// upstream.Read), so that many small pieces cost one write, and no piece waits.
+//
+// Interim responses are written on a goroutine of Transport's, hence the lock.
+type answer struct {
+	http.ResponseWriter
+	p    *Proxy
+	held atomic.Bool // something is written and not flushed yet
+
+	mu       sync.Mutex
+	interims int  // that were forwarded
+	asked    bool // the client was told 100 Continue
+	settled  bool // no interim response may come any more
+	over     bool // the request is served; ResponseWriter is net/http's again
+}
+
+// WriteHeader keeps net/http from guessing a Content-Type.
+func (w *answer) WriteHeader(status int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	h := w.Header()
+	if _, ok := h["Content-Type"]; !ok {
+		h["Content-Type"] = nil
+	}
+	w.held.Store(true)
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Write writes a piece of the body.
+func (w *answer) Write(b []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.held.Store(true)
+	return w.ResponseWriter.Write(b)
+}
+
+// ReadFrom copies the body. It begins with a small buffer, which is enough for
+// streams and short bodies, and takes a larger one once that was full.
+func (w *answer) ReadFrom(src io.Reader) (int64, error) {
+	small := w.p.buffer()
+	n, full, err := w.copy(src, small[:], true)
+	w.p.buffers.Put(small)
+	if !full || err != nil {
+		return n, err
+	}
+	large := w.p.relayBuffer()
+	defer w.p.relayBuffers.Put(large)
+	more, _, err := w.copy(src, large[:], false)
+	return n + more, err
+}
+
+// copy copies until the end of src or, if it may grow, until one read has
+// filled the buffer.
+func (w *answer) copy(src io.Reader, buf []byte, grow bool) (n int64, full bool, err error) {
+	for {
+		got, err := src.Read(buf)
+		if got > 0 {
+			if _, err := w.Write(buf[:got]); err != nil {
+				return n, false, err
+			}
+			n += int64(got)
+		}
+		switch {
+		case err == io.EOF:
+			return n, false, nil
+		case err != nil:
+			return n, false, err
+		case grow && got == len(buf):
+			return n, true, nil
+		}
+	}
+}
+
+// Flush sends what is buffered. It may be called at any time.
+func (w *answer) Flush() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if f, ok := w.ResponseWriter.(http.Flusher); ok && !w.over {
+		w.held.Store(false)
+		f.Flush()
+	}
+}
+
+// interim forwards one interim response (RFC 9110, section 15.2).
+func (w *answer) interim(status int, header http.Header) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.settled || status == http.StatusContinue && w.asked {
+		return nil
+	}
+	if w.interims++; w.interims > maxInterims {
+		return errInterims
+	}
+	w.asked = w.asked || status == http.StatusContinue
+	h := w.Header()
+	for name, values := range header {
+		h[name] = values
+	}
+	w.ResponseWriter.WriteHeader(status)
+	clear(h)
+	return nil
+}
+
+// settle ends the time of interim responses: the final one is known.
+func (w *answer) settle() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.settled = true
+}
+
+// finish gives the ResponseWriter back: net/http uses it for itself next.
+func (w *answer) finish() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.settled, w.over = true, true
+}
+
+// An expected is the body of a request that expects 100 Continue. The client
+// is told so when the body is wanted: because the destination said so, or
+// because it has said nothing for continueWait (RFC 9110, section 10.1.1).
+type expected struct {
+	io.ReadCloser
+	out *answer
+}
+
+func (e *expected) Read(p []byte) (int, error) {
+	if err := e.out.interim(http.StatusContinue, nil); err != nil {
+		return 0, err
+	}
+	return e.ReadCloser.Read(p)
+}

@@ -1,0 +1,106 @@
+// HTTP connection to a destination: what Transport reads and writes, with its
+// deadlines, its count of bytes, and the care that no answer waits here.
+
+package proxy
+
+import (
+	"io"
+	"net"
+	"net/netip"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"sallyport/rules"
+)
+
+// An upstream is a connection that carries requests of one session to one
+// destination. It holds its TCP connection, never embeds it.
+type upstream struct {
+	conn     *net.TCPConn
+	dest     netip.AddrPort
+	resolved []netip.Addr
+	mismatch bool // as in rules.Attempt
+	idle     time.Duration
+	flow     atomic.Pointer[flow]   // what its bytes count for
+	answer   atomic.Pointer[answer] // whose body is read
+
+	raw  syscall.RawConn
+	once func(fd uintptr) bool // reads into b without waiting
+	b    []byte
+	n    int
+	fail error
+}
+
+func (s *session) upstream(conn *net.TCPConn, a rules.Attempt) (*upstream, error) {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		conn.Close()
+		return nil, err
+	}
+	u := &upstream{conn: conn, dest: a.Dest, resolved: a.Resolved, mismatch: a.Mismatch, idle: s.p.limits.Idle, raw: raw}
+	u.once = u.readOnce
+	return u, nil
+}
+
+// Read sends what the client's answer holds back before it waits for more.
+func (u *upstream) Read(b []byte) (n int, err error) {
+	if w := u.answer.Load(); w != nil && w.held.Load() {
+		if n, err, ok := u.readNow(b); ok {
+			u.count(n)
+			return n, err
+		}
+		w.Flush()
+	}
+	u.conn.SetReadDeadline(time.Now().Add(u.idle))
+	n, err = u.conn.Read(b)
+	u.count(n)
+	return n, err
+}
+
+func (u *upstream) count(n int) {
+	if f := u.flow.Load(); f != nil {
+		f.out.Add(uint64(n))
+	}
+}
+
+// readNow reads what is there. It answers false where that is nothing.
+func (u *upstream) readNow(b []byte) (int, error, bool) {
+	u.b = b
+	err := u.raw.Read(u.once)
+	u.b = nil
+	switch {
+	case err != nil, u.fail == syscall.EAGAIN:
+		return 0, nil, false
+	case u.fail != nil:
+		return 0, u.fail, true
+	case u.n == 0:
+		return 0, io.EOF, true
+	}
+	return u.n, nil, true
+}
+
+func (u *upstream) readOnce(fd uintptr) bool {
+	for {
+		if u.n, u.fail = syscall.Read(int(fd), u.b); u.fail != syscall.EINTR {
+			return true
+		}
+	}
+}
+
+// Write also gives a Read that waits for the answer its time anew.
+func (u *upstream) Write(b []byte) (int, error) {
+	u.conn.SetDeadline(time.Now().Add(u.idle))
+	n, err := u.conn.Write(b)
+	if f := u.flow.Load(); f != nil {
+		f.in.Add(uint64(n))
+	}
+	return n, err
+}
+
+func (u *upstream) Close() error                       { return u.conn.Close() }
+func (u *upstream) LocalAddr() net.Addr                { return u.conn.LocalAddr() }
+func (u *upstream) RemoteAddr() net.Addr               { return u.conn.RemoteAddr() }
+func (u *upstream) SetDeadline(t time.Time) error      { return u.conn.SetDeadline(t) }
+func (u *upstream) SetReadDeadline(t time.Time) error  { return u.conn.SetReadDeadline(t) }
+func (u *upstream) SetWriteDeadline(t time.Time) error { return u.conn.SetWriteDeadline(t) }

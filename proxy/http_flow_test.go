@@ -1,0 +1,266 @@
+// Tests that bytes do not wait: whatever has arrived from a client or from a
+// destination goes on before anything waits for more, in every framing. Each
+// step waits for the step before it, so a byte that is held back ends a test.
+
+package proxy
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"sallyport/rules"
+)
+
+// A script is an origin that reads a head and then sends one text after the
+// other, each when the test says so, and closes.
+type script chan string
+
+func newScript(t *testing.T) script {
+	s := make(script)
+	t.Cleanup(func() { close(s) })
+	return s
+}
+
+func (s script) serve(conn *net.TCPConn, r io.Reader) {
+	http.ReadRequest(bufio.NewReader(r))
+	for text := range s {
+		io.WriteString(conn, text)
+	}
+}
+
+func (s script) say(t *testing.T, text string) {
+	t.Helper()
+	select {
+	case s <- text:
+	case <-time.After(10 * time.Second):
+		t.Fatalf("no request has come for %q", text)
+	}
+}
+
+// until reads from the client's end of a connection until text has come.
+func (e *exchange) until(text string) {
+	e.w.t.Helper()
+	var got strings.Builder
+	for !strings.HasSuffix(got.String(), text) {
+		b, err := e.r.ReadByte()
+		if err != nil {
+			e.w.t.Fatalf("%q, %v; want %q", got.String(), err, text)
+		}
+		got.WriteByte(b)
+	}
+}
+
+// The head goes on without the body, and each piece without the next.
+func TestAnswerPiecesDoNotWait(t *testing.T) {
+	type step struct{ sent, seen string }
+	for _, c := range []struct {
+		name, request string
+		steps         []step
+	}{
+		{"Content-Length", "GET / HTTP/1.1", []step{
+			{"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n", "\r\n\r\n"}, {"01234", "01234"}, {"5", "5"}, {"6789", "6789"}}},
+		{"part of a range", "GET / HTTP/1.1\r\nRange: bytes=5-9", []step{
+			{"HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 5-9/10\r\nContent-Length: 5\r\n\r\n", "\r\n\r\n"}, {"56", "56"}, {"789", "789"}}},
+		{"chunked", "GET / HTTP/1.1", []step{
+			{"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "\r\n\r\n"}, {"5\r\nfirst\r\n", "first\r\n"}, {"4\r\nlast\r\n", "last\r\n"}, {"0\r\n\r\n", "0\r\n\r\n"}}},
+		{"server-sent events", "GET / HTTP/1.1\r\nAccept: text/event-stream", []step{
+			{"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n", "\r\n\r\n"}, {"9\r\ndata: 1\n\n\r\n", "data: 1\n\n\r\n"}}},
+		{"until close", "GET / HTTP/1.1", []step{{"HTTP/1.1 200 OK\r\n\r\n", "\r\n\r\n"}, {"one", "one\r\n"}, {"two", "two\r\n"}}},
+		{"HTTP/1.0 client", "GET / HTTP/1.0", []step{
+			{"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "\r\n\r\n"}, {"3\r\none\r\n", "one"}, {"3\r\ntwo\r\n0\r\n\r\n", "two"}}},
+		{"HTTP/1.0 server", "GET / HTTP/1.1", []step{{"HTTP/1.0 200 OK\r\n\r\n", "\r\n\r\n"}, {"one", "one\r\n"}}},
+		{"HEAD", "HEAD / HTTP/1.1", []step{{"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n", "\r\n\r\n"}}},
+		{"204", "GET / HTTP/1.1", []step{{"HTTP/1.1 204 No Content\r\n\r\n", "\r\n\r\n"}}},
+		{"304", "GET / HTTP/1.1", []step{{"HTTP/1.1 304 Not Modified\r\nContent-Length: 10\r\n\r\n", "\r\n\r\n"}}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t, nil)
+			next := newScript(t)
+			w.origin("8.8.8.8:80", next.serve)
+			e := w.exchange(strings.Replace(c.request, " /", " http://a.example/", 1) + "\r\nHost: a.example\r\n\r\n")
+			for _, s := range c.steps {
+				next.say(t, s.sent)
+				e.until(s.seen)
+			}
+			w.wantOne(rules.Allow, rules.ReasonNone)
+		})
+	}
+}
+
+// So does a body on its way to the destination, and an answer may begin, and go
+// on, while the body still comes.
+func TestRequestPiecesDoNotWait(t *testing.T) {
+	for _, c := range []struct {
+		name, framing string
+		pieces        []string
+		arrives       []string
+	}{
+		{"Content-Length", "Content-Length: 10", []string{"01234", "5", "6789"}, []string{"01234", "5", "6789"}},
+		{"chunked", "Transfer-Encoding: chunked", []string{"5\r\nfirst\r\n", "4\r\nlast\r\n", "0\r\n\r\n"}, []string{"first\r\n", "last\r\n", "0\r\n\r\n"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t, nil)
+			next := newScript(t)
+			o := w.origin("8.8.8.8:80", func(conn *net.TCPConn, r io.Reader) {
+				go io.Copy(io.Discard, r)
+				for text := range next {
+					io.WriteString(conn, text)
+				}
+			})
+			e := w.exchange("POST http://a.example/ HTTP/1.1\r\nHost: a.example\r\n" + c.framing + "\r\n\r\n")
+			w.eventually("the head without the body", func() bool { return strings.HasSuffix(o.received(), "\r\n\r\n") })
+			next.say(t, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+			e.until("\r\n\r\n")
+			for i, p := range c.pieces {
+				e.send(p)
+				w.eventually("piece "+p, func() bool { return strings.HasSuffix(o.received(), c.arrives[i]) })
+				next.say(t, fmt.Sprintf("1\r\n%d\r\n", i))
+				e.until(fmt.Sprintf("%d\r\n", i))
+			}
+			next.say(t, "0\r\n\r\n")
+			e.until("0\r\n\r\n")
+			w.wantOne(rules.Allow, rules.ReasonNone)
+		})
+	}
+}
+
+// A long body costs no memory, in either direction.
+func TestLongBodiesNeedNoMemory(t *testing.T) {
+	const size = 256 << 20
+	w := newWorld(t, nil)
+	w.origin("8.8.8.8:80", func(conn *net.TCPConn, r io.Reader) {
+		if req, err := http.ReadRequest(bufio.NewReader(conn)); err != nil || req.Method == "POST" {
+			n, _ := io.Copy(io.Discard, req.Body)
+			fmt.Fprintf(conn, "HTTP/1.1 200 OK\r\nX-Got: %d\r\nContent-Length: 0\r\n\r\n", n)
+			return
+		}
+		fmt.Fprintf(conn, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n", size)
+		io.CopyN(conn, zeros{}, size)
+	})
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	e := w.exchange("GET http://a.example/ HTTP/1.1\r\nHost: a.example\r\n\r\n")
+	resp, err := http.ReadResponse(e.r, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n, err := io.Copy(io.Discard, resp.Body); n != size || err != nil {
+		t.Errorf("down: %d bytes, %v", n, err)
+	}
+	e = w.exchange(fmt.Sprintf("POST http://a.example/ HTTP/1.1\r\nHost: a.example\r\nContent-Length: %d\r\n\r\n", size))
+	if n, err := io.CopyN(e.conn, zeros{}, size); err != nil {
+		t.Errorf("up: %d bytes, %v", n, err)
+	}
+	if resp, _ := e.want(200, ""); resp.Header.Get("X-Got") != fmt.Sprint(size) {
+		t.Errorf("up: %v", resp.Header)
+	}
+	runtime.ReadMemStats(&after)
+	if got := after.TotalAlloc - before.TotalAlloc; got > 4<<20 {
+		t.Errorf("%d bytes were allocated for 2 × %d", got, size)
+	}
+}
+
+type zeros struct{}
+
+func (zeros) Read(b []byte) (int, error) { clear(b); return len(b), nil }
+
+// Many small pieces that are there at once cost few writes: an answer is
+// flushed when nothing more is there, not after each piece.
+func TestAnswerPiecesTogether(t *testing.T) {
+	w := newWorld(t, nil)
+	w.origin("8.8.8.8:80", once("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"+strings.Repeat("1\r\nx\r\n", 10000)+"0\r\n\r\n"))
+	e := w.exchange(getA)
+	resp, err := http.ReadResponse(e.r, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n, err := io.Copy(io.Discard, resp.Body); n != 10000 || err != nil {
+		t.Fatalf("%d bytes, %v", n, err)
+	}
+	if n := segments(t, e.conn); n > 1000 {
+		t.Errorf("10000 pieces came in %d segments", n)
+	}
+}
+
+// Interim responses reach a client of HTTP/1.1 in their order, each when it
+// comes, and a client of HTTP/1.0 never (RFC 9110, section 15.2).
+func TestInterimResponses(t *testing.T) {
+	for _, version := range []string{"HTTP/1.1", "HTTP/1.0"} {
+		t.Run(version, func(t *testing.T) {
+			w := newWorld(t, nil)
+			next := newScript(t)
+			w.origin("8.8.8.8:80", next.serve)
+			e := w.exchange("GET http://a.example/ " + version + "\r\nHost: a.example\r\n\r\n")
+			for _, text := range []string{"102 Processing\r\n", "100 Continue\r\n", "103 Early Hints\r\nConnection: X-Hop\r\nX-Hop: 1\r\nX-Sallyport-Reason: x\r\nContent-Length: 5\r\nLink: </a>; rel=preload\r\n", "199 Odd\r\n"} {
+				next.say(t, "HTTP/1.1 "+text+"\r\n")
+				if version == "HTTP/1.1" {
+					e.until("HTTP/1.1 " + text[:4])
+					e.until("\r\n\r\n")
+				}
+			}
+			next.say(t, "HTTP/1.1 103 Early Hints\r\nX-Hop: 1\r\nConnection: X-Hop\r\nX-Sallyport-Reason: x\r\nContent-Length: 5\r\nLink: </a>; rel=preload\r\n\r\n"+okAnswer)
+			resp, body := e.want(200, "")
+			if body != "ok" || resp.Header.Get("Link") != "" {
+				t.Errorf("%q %v", body, resp.Header)
+			}
+			if version == "HTTP/1.0" {
+				if len(e.interims) != 0 {
+					t.Errorf("%d interim responses", len(e.interims))
+				}
+			} else if len(e.interims) != 1 || e.interims[0].Header.Get("Link") == "" || e.interims[0].Header.Get("X-Hop") != "" || e.interims[0].Header.Get("X-Sallyport-Reason") != "" {
+				t.Errorf("%+v", e.interims)
+			}
+			w.wantOne(rules.Allow, rules.ReasonNone)
+		})
+	}
+}
+
+// 100 Continue is the destination's to say: the client gets one, when it comes,
+// and the body follows it. A client of HTTP/1.0 expects nothing (RFC 9110,
+// section 10.1.1).
+func TestExpectContinue(t *testing.T) {
+	w := newWorld(t, nil)
+	arrived, release := make(chan struct{}, 1), make(chan struct{})
+	o := w.origin("8.8.8.8:80", func(conn *net.TCPConn, r io.Reader) {
+		br := bufio.NewReader(r)
+		req, err := http.ReadRequest(br)
+		if err != nil {
+			return
+		}
+		arrived <- struct{}{}
+		if req.Header.Get("Expect") != "" {
+			<-release
+			io.WriteString(conn, "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\n\r\n")
+		}
+		io.Copy(io.Discard, req.Body)
+		io.WriteString(conn, okAnswer)
+	})
+	post := "POST http://a.example/ %s\r\nHost: a.example\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n"
+	e := w.exchange(fmt.Sprintf(post, "HTTP/1.1"))
+	<-arrived
+	e.conn.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
+	if b, err := e.r.ReadByte(); !os.IsTimeout(err) {
+		t.Fatalf("%q, %v before the destination said anything", b, err)
+	}
+	e.conn.SetReadDeadline(time.Time{})
+	close(release)
+	e.until("HTTP/1.1 100 Continue\r\n\r\n")
+	e.send("hello")
+	e.want(200, "")
+	if len(e.interims) != 1 || e.interims[0].StatusCode != 103 {
+		t.Errorf("%+v", e.interims)
+	}
+	e = w.exchange(fmt.Sprintf(post, "HTTP/1.0") + "hello")
+	e.want(200, "")
+	if got := o.received(); strings.Count(got, "Expect:") != 1 || strings.Count(got, "hello") != 2 {
+		t.Errorf("arrived %q", got)
+	}
+}
