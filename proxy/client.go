@@ -108,6 +108,12 @@ func (c *client) grow(limit int) {
 	c.store, c.pre = bigger, bigger[:n]
 }
 
+// widen makes room for much more at once. What is in pre must be used.
+func (c *client) widen() {
+	c.release()
+	c.store = make([]byte, relayBuffer)
+}
+
 func (c *client) buffer() *[bufferSize]byte {
 	if c.pool != nil {
 		if b, ok := c.pool.Get().(*[bufferSize]byte); ok {

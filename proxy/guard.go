@@ -4,6 +4,7 @@
 package proxy
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"os"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"sallyport/rules"
@@ -29,9 +31,14 @@ type guard struct {
 	outer  bool                                                  // CONNECT is somebody else's
 	within time.Duration                                         // for a first head of which a part is there; 0: as for all others
 
-	left  int64 // judged bytes that come next: first those in c.pre, then from the connection
-	phase phase // what comes behind them
-	extra int   // bytes of chunk extensions and trailers of this request
+	left  int64    // judged bytes that come next: first those in c.pre, then from the connection
+	phase phase    // what comes behind them
+	chunk int64    // of a chunked body: bytes of the current chunk that come yet
+	extra int      // bytes of chunk extensions and trailers of this request
+	full  bool     // the last read of lines filled its buffer
+	out   []byte   // of a chunk of ours that did not fit: a part of small
+	small [64]byte // where such chunks are made
+	fault error    // why nothing comes any more
 
 	connect  *head         // a CONNECT that ended the sequence; still in c.pre
 	panicked any           // a recovered panic, for whoever serves the connection
@@ -45,6 +52,12 @@ type guard struct {
 	whole bool       // the request was read to its end
 	until time.Time  // it was not and is answered: when the rest must be there
 	shut  bool
+	cause rules.Cause // why the current request ended before its answer did
+
+	writing sync.Mutex   // held to write to the client
+	begun   bool         // a byte of the current answer is written
+	ahead   bool         // only its first byte is, by probe
+	written atomic.Int64 // bytes to the client
 }
 
 // phase is what the guard expects behind the bytes that are judged.
@@ -53,7 +66,7 @@ type phase uint8
 const (
 	phaseHead     phase = iota // a head; nothing before it is open
 	phaseTurn                  // a head, once the answer is written
-	phaseChunk                 // the size line of a chunk
+	phaseChunk                 // the size line of a chunk, or the rest of its data
 	phaseChunkEnd              // the CRLF behind a chunk's data
 	phaseTrailer               // a trailer field, or the empty line
 	phaseStopped               // nothing ever again
@@ -76,8 +89,18 @@ func newGuard(p *Proxy, c *client, judge func(*head, rules.Reason, string) bool)
 func (g *guard) Read(b []byte) (n int, err error) {
 	defer g.recovered(&err)
 	for g.left == 0 {
-		if err := g.advance(); err != nil {
-			return 0, err
+		switch {
+		case len(g.out) > 0:
+			n = copy(b, g.out)
+			g.out = g.out[n:]
+		case g.phase == phaseChunk || g.phase == phaseChunkEnd || g.phase == phaseTrailer:
+			n, err = g.nextChunk(b)
+		default:
+			err = g.advance()
+		}
+		if n > 0 || err != nil {
+			g.handedOut()
+			return n, err
 		}
 	}
 	b = b[:min(int64(len(b)), g.left)]
@@ -85,16 +108,29 @@ func (g *guard) Read(b []byte) (n int, err error) {
 		n = copy(b, g.c.pre)
 		g.c.take(n)
 	} else if err = g.arm(g.p.limits.Idle); err == nil {
-		n, err = g.c.conn.Read(b)
+		if n, err = g.c.conn.Read(b); err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+			g.ends(rules.EndGone)
+		}
 	}
 	g.left -= int64(n)
+	g.handedOut()
 	return n, err
+}
+
+// handedOut notes whether net/http has the whole request.
+func (g *guard) handedOut() {
+	if g.left > 0 || len(g.out) > 0 || g.phase != phaseTurn {
+		return
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.whole = true
 }
 
 func (g *guard) recovered(err *error) {
 	if v := recover(); v != nil {
 		g.panicked = fmt.Errorf("%v\n%s", v, debug.Stack())
-		g.phase, g.left = phaseStopped, 0
+		g.phase, g.left, g.out = phaseStopped, 0, nil
 		*err = io.ErrUnexpectedEOF
 	}
 }
@@ -106,24 +142,18 @@ func (g *guard) advance() error {
 		return g.nextHead()
 	case phaseTurn:
 		return g.awaitTurn()
-	case phaseChunk, phaseChunkEnd, phaseTrailer:
-		return g.nextPiece()
 	}
-	return io.EOF
+	return cmp.Or(g.fault, io.EOF)
 }
 
 // nextHead waits for a head and has it judged. io.EOF: there is none, or it
 // was refused and answered, or it is a CONNECT for somebody else.
 func (g *guard) nextHead() error {
-	if len(g.c.pre) == 0 {
-		if err := g.awaitFirstByte(); err != nil {
-			return err
-		}
+	if err := g.awaitLine(); err != nil {
+		return err
 	}
-	if g.heads > 0 || g.within > 0 { // else the deadline runs since the connection began
-		if err := g.arm(cmp.Or(g.within, g.p.limits.Head)); err != nil {
-			return err
-		}
+	if err := g.armHead(); err != nil {
+		return err
 	}
 	h, fault, detail, more := parseHead(g.c.pre)
 	for more {
@@ -144,6 +174,45 @@ func (g *guard) nextHead() error {
 	}
 	g.phase = phaseStopped
 	return io.EOF
+}
+
+// armHead sets the deadline of a head of which a part is there. The first one's
+// runs since the connection began.
+func (g *guard) armHead() error {
+	if g.heads == 0 && g.within == 0 {
+		return nil
+	}
+	return g.arm(cmp.Or(g.within, g.p.limits.Head))
+}
+
+// maxEmptyLines is how many empty lines in front of a request line are ignored.
+// RFC 9112, section 2.2, asks for one: old clients end a body with it.
+const maxEmptyLines = 4
+
+// awaitLine waits for the beginning of a request line. Empty lines alone are
+// nothing that a client sent.
+func (g *guard) awaitLine() error {
+	for empty := 0; ; {
+		if len(g.c.pre) == 0 {
+			if err := g.awaitFirstByte(); err != nil {
+				return err
+			}
+		}
+		for ; empty < maxEmptyLines && bytes.HasPrefix(g.c.pre, []byte("\r\n")); empty++ {
+			g.c.take(len("\r\n"))
+		}
+		if empty < maxEmptyLines && string(g.c.pre) == "\r" {
+			if err := g.armHead(); err != nil {
+				return err
+			}
+			if g.c.fill(maxHead) == nil {
+				continue
+			}
+		}
+		if len(g.c.pre) > 0 {
+			return nil
+		}
+	}
 }
 
 // cutShort says what it means that a head did not arrive whole.
@@ -181,50 +250,14 @@ func (g *guard) begin(h *head) {
 	g.mu.Lock()
 	g.whole, g.until = false, time.Time{}
 	g.mu.Unlock()
+	g.writing.Lock()
+	g.begun = false
+	g.writing.Unlock()
 	if h.chunked {
 		g.phase = phaseChunk
 	} else if h.contentLength > 0 {
 		g.left += h.contentLength
 	}
-}
-
-// awaitTurn waits until the answer is written. net/http reads meanwhile, to
-// learn of a client that is gone; one that only closed its sending half still
-// gets its answer.
-func (g *guard) awaitTurn() error {
-	if len(g.c.pre) == 0 && !g.eof && !g.finish() {
-		if err := g.arm(0); err != nil {
-			return err
-		}
-		switch err := g.c.fill(bufferSize); {
-		case errors.Is(err, io.EOF):
-			g.eof = true
-		case err != nil:
-			return err
-		}
-	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	for !g.turn && !g.past && !g.shut {
-		g.wake.Wait()
-	}
-	switch {
-	case g.shut:
-		return net.ErrClosed
-	case !g.turn:
-		return os.ErrDeadlineExceeded
-	}
-	g.turn, g.phase = false, phaseHead
-	return nil
-}
-
-// finish notes that the request was read whole, and tells whether its answer
-// is written.
-func (g *guard) finish() (answered bool) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.whole = true
-	return g.turn
 }
 
 // hurry says that the answer is known. net/http reads what is left of the body,
@@ -244,8 +277,8 @@ func (g *guard) hurry() {
 // answered says that the answer to the last request is written. Where its body
 // was not read to the end, nobody knows any more what the next bytes are.
 func (g *guard) answered() {
-	if g.left > 0 || g.phase != phaseTurn {
-		g.left, g.phase = 0, phaseStopped
+	if g.left > 0 || len(g.out) > 0 || g.phase != phaseTurn {
+		g.left, g.out, g.phase = 0, nil, phaseStopped
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -273,17 +306,14 @@ func (g *guard) arm(d time.Duration) error {
 func (g *guard) SetReadDeadline(t time.Time) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if !g.whole && !g.until.IsZero() {
+		return nil // the rest of a body is read and judged for as long as hurry says
+	}
 	if g.past = !t.IsZero() && !t.After(time.Now()); g.past {
 		g.wake.Broadcast()
 		return g.c.conn.SetReadDeadline(t)
 	}
 	return nil
-}
-
-// Write gives a client that does not read the idle limit's time.
-func (g *guard) Write(b []byte) (int, error) {
-	g.c.conn.SetWriteDeadline(time.Now().Add(g.p.limits.Idle))
-	return g.c.conn.Write(b)
 }
 
 // Close ends the sequence. The connection itself belongs to the accept loop.

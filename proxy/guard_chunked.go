@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"os"
 	"strings"
 
 	"sallyport/rules"
@@ -20,13 +21,129 @@ const (
 // errBody is what net/http learns of a body that broke its framing.
 var errBody = errors.New("malformed request body")
 
-// nextPiece judges the next line of a chunked body.
-func (g *guard) nextPiece() error {
-	line, err := g.line()
-	if err != nil {
+// A chunk of ours is framed so: its size in four digits, its data, a CRLF.
+const (
+	ownSize = "0000\r\n"
+	ownLast = "0\r\n\r\n"
+	maxOwn  = 0xffff
+)
+
+// nextChunk hands out what is there of a chunked body, as one chunk of our own
+// making: of however small chunks a body is made, it costs a read and a write
+// for each buffer of them, and of however large ones, no piece waits for the
+// rest of its chunk. Chunk extensions, which a recipient must ignore (RFC 9112,
+// section 7.1.1), end here.
+func (g *guard) nextChunk(b []byte) (int, error) {
+	unit := b
+	if len(b) < len(g.small) {
+		unit = g.small[:]
+	}
+	room := unit[len(ownSize) : len(unit)-len("\r\n")]
+	n, err := g.gather(room[:min(len(room), maxOwn)])
+	switch {
+	case n > 0: // an error comes again at the next call
+		const digits = "0123456789abcdef"
+		for i := range 4 {
+			unit[i] = digits[n>>(12-4*i)&15]
+		}
+		copy(unit[4:], "\r\n")
+		n += len(ownSize)
+		n += copy(unit[n:], "\r\n")
+	case err != nil:
+		return 0, err
+	default:
+		n = copy(unit, ownLast)
+	}
+	if len(b) < len(g.small) {
+		g.out = g.small[:n]
+		return 0, nil
+	}
+	return n, nil
+}
+
+// gather puts data of chunks into to. It waits only while there is none. None
+// and no error: the body has ended.
+func (g *guard) gather(to []byte) (n int, err error) {
+	for n < len(to) && g.phase != phaseTurn {
+		if g.chunk > 0 {
+			got, err := g.data(to[n:min(int64(len(to)), int64(n)+g.chunk)], n == 0)
+			if n += got; err != nil || got == 0 {
+				return n, err
+			}
+			if g.chunk -= int64(got); g.chunk == 0 {
+				g.phase = phaseChunkEnd
+			}
+			continue
+		}
+		if n > 0 && g.phase == phaseTrailer {
+			break // what is there goes on first
+		}
+		if g.phase == phaseChunk {
+			got, used := smallChunks(to[n:], g.c.pre)
+			g.c.take(used)
+			if n += got; got > 0 {
+				continue
+			}
+		}
+		line, err := g.line(n == 0)
+		if err != nil || line == nil {
+			return n, err
+		}
+		if err := g.nextLine(line); err != nil {
+			return n, err
+		}
+	}
+	return n, nil
+}
+
+// smallChunks copies the chunks that are whole in pre and have no extensions.
+// They are judged at a glance, as there may be one for each six bytes.
+func smallChunks(to, pre []byte) (n, used int) {
+	for {
+		p := pre[used:]
+		size, digits := 0, 0
+		for ; digits < len(p) && digits < 4 && isHex(p[digits]); digits++ {
+			size = size<<4 | int(hexValue(p[digits]))
+		}
+		begin := digits + len("\r\n")
+		end := begin + size
+		if digits == 0 || size == 0 || size > len(to)-n || end+len("\r\n") > len(p) ||
+			p[digits] != '\r' || p[digits+1] != '\n' || p[end] != '\r' || p[end+1] != '\n' {
+			return n, used
+		}
+		n += copy(to[n:], p[begin:end])
+		used += end + len("\r\n")
+	}
+}
+
+// data reads a part of a chunk.
+func (g *guard) data(to []byte, wait bool) (n int, err error) {
+	switch {
+	case len(g.c.pre) > 0:
+		n = copy(to, g.c.pre)
+		g.c.take(n)
+	case wait:
+		if err = g.arm(g.p.limits.Idle); err != nil {
+			return 0, err
+		}
+		if n, err = g.c.conn.Read(to); err != nil {
+			err = g.cut(err)
+		}
+	}
+	return n, err
+}
+
+// cut is the error of a body that the client did not send to its end.
+func (g *guard) cut(err error) error {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
 		return err
 	}
-	n := int64(len(line) + len("\r\n"))
+	g.ends(rules.EndGone)
+	return io.ErrUnexpectedEOF
+}
+
+// nextLine judges a line of a chunked body and takes it.
+func (g *guard) nextLine(line []byte) error {
 	switch g.phase {
 	case phaseChunkEnd:
 		if len(line) != 0 {
@@ -42,26 +159,24 @@ func (g *guard) nextPiece() error {
 		if !ok || !isToken(name) || onlyText(value) != nil || forbiddenTrailer(name) {
 			return g.broken("broken trailer field")
 		}
-		// A trailer is not handed on: for servers that merge it into the head
-		// it is a way to say there what a head must not.
+		// A trailer is not handed on, which RFC 9112, section 7.1.2, permits: for
+		// servers that merge it into the head it is a way to say there what a
+		// head must not.
 		g.extra += len(line)
-		g.c.take(int(n))
-		n = 0
 	default:
 		size, extension, ok := chunkSize(line)
 		if !ok {
 			return g.broken("broken chunk size")
 		}
 		g.extra += extension
-		n += size
-		if g.phase = phaseChunkEnd; size == 0 {
+		if g.chunk = size; size == 0 {
 			g.phase = phaseTrailer
 		}
 	}
 	if g.extra > maxExtra {
 		return g.broken("too much beside the chunks")
 	}
-	g.left = n
+	g.c.take(len(line) + len("\r\n"))
 	return nil
 }
 
@@ -76,8 +191,8 @@ func forbiddenTrailer(name string) bool {
 }
 
 // line returns the next line of the body without its CRLF, which stays in
-// c.pre with it.
-func (g *guard) line() ([]byte, error) {
+// c.pre with it; nil where it is not there and may not be waited for.
+func (g *guard) line(wait bool) ([]byte, error) {
 	for {
 		if i := bytes.IndexByte(g.c.pre, '\n'); i >= 0 {
 			line, ok := bytes.CutSuffix(g.c.pre[:i], []byte("\r"))
@@ -92,16 +207,28 @@ func (g *guard) line() ([]byte, error) {
 		if len(g.c.pre) > g.maxLine()+1 || g.phase == phaseChunkEnd && len(g.c.pre) >= 2 {
 			return nil, g.broken("line of the body is too long")
 		}
+		if !wait {
+			return nil, nil
+		}
 		if err := g.arm(g.p.limits.Idle); err != nil {
 			return nil, err
 		}
-		if err := g.c.fill(bufferSize); err != nil {
-			if errors.Is(err, io.EOF) {
-				err = io.ErrUnexpectedEOF
-			}
-			return nil, err
+		if err := g.more(); err != nil {
+			return nil, g.cut(err)
 		}
 	}
+}
+
+// more waits for more of the body's lines. Where one read was not enough for
+// what is there, the next take more at once.
+func (g *guard) more() error {
+	if len(g.c.pre) == 0 && g.full && len(g.c.store) < relayBuffer {
+		g.c.widen()
+	}
+	before, room := len(g.c.pre), max(bufferSize, len(g.c.store))
+	err := g.c.fill(room)
+	g.full = len(g.c.pre) == room && before < room/2
+	return err
 }
 
 func (g *guard) maxLine() int {
@@ -124,7 +251,7 @@ func chunkSize(line []byte) (size int64, extension int, ok bool) {
 	if i == 0 || len(rest) > 0 && rest[0] != ';' {
 		return 0, 0, false
 	}
-	return size, len(rest), onlyText(string(rest)) == nil
+	return size, len(rest), len(rest) == 0 || onlyText(string(rest)) == nil
 }
 
 func hexValue(c byte) byte {
@@ -136,7 +263,7 @@ func hexValue(c byte) byte {
 
 // broken ends the sequence in the middle of a request that was permitted.
 func (g *guard) broken(detail string) error {
-	g.phase = phaseStopped
+	g.phase, g.chunk, g.fault = phaseStopped, 0, errBody
 	g.judge(nil, rules.MalformedRequest, detail)
 	return errBody
 }

@@ -49,8 +49,13 @@ func (p *Proxy) handleHTTPConn(ctx context.Context, c *client) {
 // finally when an upstream connection is in hand and no byte of the request is
 // on it; so an allow is journaled once, with the address that it went to. A
 // denial answers, closes, and nothing behind it is read.
-func (p *Proxy) serveHTTP(ctx context.Context, c *client, in *inner) {
-	newSession(ctx, p, c, in).serve()
+//
+// It returns why the last request ended before its answer did, EndClean if it did
+// not.
+func (p *Proxy) serveHTTP(ctx context.Context, c *client, in *inner) rules.Cause {
+	s := newSession(ctx, p, c, in)
+	s.serve()
+	return s.guard.endedBy()
 }
 
 // A session is the requests of one client connection. Its upstream connections
@@ -62,8 +67,8 @@ type session struct {
 	ctx   context.Context
 	guard *guard
 
-	granted *grant // the request that net/http is about to serve
-	current atomic.Pointer[grant]
+	granted *grant          // the request that net/http is about to serve
+	last    *grant          // the guard's: the request whose body it reads, served or not
 	up      *http.Transport // made for the first request
 	used    atomic.Bool     // the tunnel's connection is in the pool
 }
@@ -131,7 +136,8 @@ func (s *session) judge(h *head, fault rules.Reason, detail string) bool {
 		s.refuse(h, a, d)
 		return false
 	}
-	s.granted = &grant{s: s, head: *h, a: a, d: d, host: s.target(h, &a).String(), final: !a.Provisional}
+	s.last = &grant{s: s, head: *h, a: a, d: d, host: s.target(h, &a).String(), final: !a.Provisional}
+	s.granted = s.last
 	return true
 }
 
@@ -225,13 +231,10 @@ func refusal(h *head, a rules.Attempt, d rules.Decision) []byte {
 	return b.Bytes()
 }
 
-// bodyFault puts on record that the request being served broke its framing.
+// bodyFault puts on record that the body of a permitted request broke its
+// framing, also where the request was answered before.
 func (s *session) bodyFault(fault rules.Reason, detail string) {
-	g := s.current.Load()
-	if g == nil {
-		return
-	}
-	a := g.a
+	a := s.last.a
 	a.Provisional, a.Fault, a.Detail = false, fault, detail
-	g.fault.Store(&deniedError{a, s.p.cfg.Gate.Decide(a)})
+	s.last.fault.Store(&deniedError{a, s.p.cfg.Gate.Decide(a)})
 }

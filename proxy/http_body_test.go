@@ -138,3 +138,72 @@ func TestRequestClientGone(t *testing.T) {
 	}
 	w.wantClosed()
 }
+
+// A body that breaks its framing after its request was answered is on record
+// like one that breaks it before, whatever way the request came.
+func TestRequestBodyBrokenLate(t *testing.T) {
+	for _, c := range []struct{ name, first, broken string }{
+		{"size", "3\r\nabc\r\n", "zz\r\n"},
+		{"bare LF", "3\r\nabc\r\n", "5\nabcde\n0\n\n"},
+		{"trailer", "3\r\nabc\r\n", "0\r\nHost: evil.example\r\n\r\n"},
+		{"longer chunk", "3\r\nabc\r\n", "1\r\nabc\r\n"},
+		{"a request behind it", "3\r\nabc\r\n", "0 \r\n\r\nGET http://a.example/smuggled HTTP/1.1\r\nHost: a.example\r\n\r\n"},
+	} {
+		for _, tunnel := range []bool{false, true} {
+			t.Run(c.name, func(t *testing.T) {
+				w := newWorld(t, nil)
+				o := w.origin("8.8.8.8:80", func(conn *net.TCPConn, r io.Reader) {
+					http.ReadRequest(bufio.NewReader(r))
+					io.WriteString(conn, okAnswer)
+					io.Copy(io.Discard, r)
+				})
+				head := "Host: a.example\r\nTransfer-Encoding: chunked\r\n\r\n" + c.first
+				var e *exchange
+				if tunnel {
+					e = &exchange{w: w}
+					e.conn, e.r = w.tunnelTo("a.example:80", "POST / HTTP/1.1\r\n"+head)
+				} else {
+					e = w.exchange("POST http://a.example/ HTTP/1.1\r\n" + head)
+				}
+				e.want(200, "")
+				e.send(c.broken)
+				w.eventually("two decisions", func() bool { return len(w.journal.decisions()) == 2 })
+				if ds := w.journal.decisions(); !ds[0].d.Allowed() || ds[1].d.Allowed() || ds[1].d.Why() != rules.MalformedRequest || ds[0].a.Flow != ds[1].a.Flow {
+					t.Errorf("%+v", ds)
+				}
+				e.conn.CloseWrite()
+				io.Copy(io.Discard, e.r)
+				if strings.Contains(o.received(), "smuggled") {
+					t.Errorf("arrived %q", o.received())
+				}
+			})
+		}
+	}
+}
+
+// A body in the smallest chunks costs the destination one segment for each
+// buffer of them, not for each chunk, and arrives whole.
+func TestTinyChunksTogether(t *testing.T) {
+	const chunks = 50000
+	w := newWorld(t, nil)
+	got, pieces := make(chan int64, 1), make(chan uint32, 1)
+	w.origin("8.8.8.8:80", func(conn *net.TCPConn, r io.Reader) {
+		req, err := http.ReadRequest(bufio.NewReader(conn))
+		if err != nil {
+			return
+		}
+		n, _ := io.Copy(io.Discard, req.Body)
+		got <- n
+		pieces <- segments(t, conn)
+		io.WriteString(conn, okAnswer)
+	})
+	e := w.exchange("POST http://a.example/ HTTP/1.1\r\nHost: a.example\r\nTransfer-Encoding: chunked\r\n\r\n" +
+		strings.Repeat("1;x\r\ny\r\n", 1000) + strings.Repeat("1\r\nx\r\n", chunks-1000) + "0\r\n\r\n")
+	e.want(200, "")
+	if n := <-got; n != chunks {
+		t.Errorf("%d of %d bytes", n, chunks)
+	}
+	if n := <-pieces; n > chunks/20 {
+		t.Errorf("%d chunks came in %d segments", chunks, n)
+	}
+}

@@ -109,8 +109,6 @@ func (e *engine) handle(w http.ResponseWriter, r *http.Request) {
 		s.unmatched(w, g)
 		return
 	}
-	s.current.Store(g)
-	defer s.current.Store(nil)
 	defer g.end()
 	defer s.guard.hurry()
 	g.out = &answer{ResponseWriter: w, p: s.p}

@@ -158,8 +158,8 @@ func (g *grant) end() {
 	if !g.own {
 		return
 	}
-	cause := rules.EndClean
-	if g.cut.Load() {
+	cause := g.s.guard.endedBy()
+	if cause == rules.EndClean && g.cut.Load() {
 		cause = rules.EndReset
 	}
 	g.flow.done(cause)

@@ -127,8 +127,7 @@ func (f *flow) clientFirst(ctx context.Context, a rules.Attempt) rules.Cause {
 
 // requests hands the flow over to the engine that decides on each request.
 func (f *flow) requests(ctx context.Context, a rules.Attempt) rules.Cause {
-	f.p.serveHTTP(ctx, f.c, &inner{attempt: a, upstream: f.up, flow: f})
-	return rules.EndClean
+	return f.p.serveHTTP(ctx, f.c, &inner{attempt: a, upstream: f.up, flow: f})
 }
 
 // eitherFirst is for all other ports: the destination may speak before the

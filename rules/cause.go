@@ -13,7 +13,8 @@ const (
 	EndClean      Cause = iota // both sides ended it
 	EndIdle                    // no byte for limits.idle
 	EndHalfClosed              // one side ended it, and the other had limits.half_closed
-	EndReset                   // a connection broke, or a client was gone
+	EndReset                   // a connection broke
+	EndGone                    // the client was gone before the answer to its request was
 	EndPolicy                  // the policy in force permits it no more
 	EndDrain                   // sallyport stopped
 
@@ -31,7 +32,7 @@ const (
 const dialPrefix = "dial: "
 
 var causeTexts = [causeCount]string{
-	EndIdle: "idle", EndHalfClosed: "half_closed", EndReset: "reset", EndPolicy: "policy", EndDrain: "drain",
+	EndIdle: "idle", EndHalfClosed: "half_closed", EndReset: "reset", EndGone: "client_gone", EndPolicy: "policy", EndDrain: "drain",
 	DialFailed: dialPrefix + "failed", DialUnresolved: dialPrefix + "resolve", DialNoAddress: dialPrefix + "no address",
 	DialRefused: dialPrefix + "refused", DialUnreachable: dialPrefix + "unreachable", DialTimedOut: dialPrefix + "timeout",
 }
