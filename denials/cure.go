@@ -50,7 +50,7 @@ func whyNever(r rules.Reason) string {
 	case rules.Self:
 		return "the destination is sallyport itself; no rule can permit that"
 	case rules.TypeNotAllowed:
-		return "the name is permitted; other record types could carry data out"
+		return "only A, AAAA, HTTPS and SVCB are looked up, whatever the rules: other types could carry data out"
 	case rules.PrivateAddress:
 		return "a public name answered with a private address: that is how rebinding looks; if the answer is yours, list the prefix in [resolve] private"
 	case rules.DestinationMismatch:

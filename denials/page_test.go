@@ -228,6 +228,28 @@ func TestPageSuggests(t *testing.T) {
 	}
 }
 
+// The page shows the whole difference that a change makes, for whom, and that
+// it is a question where nothing but the attempt says who that is.
+func TestPageShowsTheWholeDifference(t *testing.T) {
+	path := journalOf(t, filepath.Join(t.TempDir(), "j"),
+		at(0, func(r *Record) {
+			r.Host, r.Client, r.ClientName, r.Reason = "license.sangfor.com", "198.18.0.77", "", "unknown_client"
+		}))
+	site := siteOf(t, fleet+"[[rule]]\nid = \"lab\"\nclient = \"es-manager\"\nto = [\"45.83.7.0/24\"]\nany = true\nreason = \"T\"\n")
+	g := review(t, Query{Files: []string{path}, Site: site}).Groups[0]
+	doc, body := get(t, pageOf(t, site, path), "/group?key="+g.Key(), http.StatusOK)
+	shown := textOf(doc)
+	for _, want := range []string{"es-manager: 198.18.0.77", "site/lab: 45.83.7.0/24: every protocol and port, whatever it carries", "who is this?", "A question",
+		"once its # are removed", "tcp 443"} {
+		if !strings.Contains(shown, want) {
+			t.Errorf("%q is not shown:\n%s", want, body)
+		}
+	}
+	if strings.Contains(shown, "Nothing else") {
+		t.Errorf("says that it permits nothing else:\n%s", body)
+	}
+}
+
 // Without the text of the configuration in force nothing is suggested that was
 // not tried out; the hint stays.
 func TestPageWithoutTheText(t *testing.T) {

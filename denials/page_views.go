@@ -201,6 +201,11 @@ func (p *reviewPage) serveGroup(w http.ResponseWriter, r *http.Request) {
 		v.Suggestions = site.Suggest([]*Group{g}, 1, false)
 	}
 	v.Meaning = meaning(g.Cure)
+	for _, sg := range v.Suggestions {
+		if sg.Asks {
+			v.Meaning = "A question: nothing but its own attempts says who that is. Find out before you set it."
+		}
+	}
 	p.show(w, http.StatusOK, "group", &v)
 }
 

@@ -130,6 +130,8 @@ func (s *Site) suggest(g *Group) *Suggestion {
 		sg.Cure, sg.Why = CurePermitted, "the configuration permits it already: reload, or it was denied before"
 	case d.Why() == rules.UnknownClient:
 		s.suggestSource(sg, &a)
+	case d.Why() == rules.TypeNotAllowed && never(&a) != "":
+		sg.Cure, sg.Why = CureNever, d.Why().String()+": "+never(&a)
 	case !d.Why().Fixable():
 		sg.Cure, sg.Why = CureNever, d.Why().String()+": "+whyNever(d.Why())
 	case s.withinHost(&a):

@@ -306,3 +306,85 @@ func TestRuleWithinTheHost(t *testing.T) {
 		}
 	}
 }
+
+// Two features that are turned on together permit what needs both, which
+// neither suggestion prints: the whole configuration says it at its top.
+func TestWholeSaysWhatAllOfItPermits(t *testing.T) {
+	s := siteOf(t, strings.Replace(fleet, `["cyber-guardian"] #`, `[] #`, 1))
+	list := suggestFor(t, s, attempt(t, manager, "auth.sangfor.com", 443), attempt(t, manager, "clt.sea.sangfor.com", 443), attempt(t, agentAddr, "10.20.30.40", 443))
+	for _, sg := range list {
+		if strings.Contains(strings.Join(sg.Also, " "), "auth.sea") {
+			t.Fatalf("one feature permits it already: %q", sg.Also)
+		}
+	}
+	text, err := s.Whole(list)
+	if err != nil {
+		t.Fatal(err)
+	}
+	head, _, _ := strings.Cut(string(text), "\nmode = ")
+	for _, want := range []string{"# Proposed, and applied nowhere.", "#   for es-manager: endpoint-secure-onprem/auth: auth.sangfor.com: tcp 443",
+		"#   for es-manager: endpoint-secure-onprem/auth-sea: auth.sea.sangfor.com: tcp 443"} {
+		if !strings.Contains(head, want) {
+			t.Errorf("%q is not at the top:\n%s", want, head)
+		}
+	}
+	if strings.Contains(head, "10.20.30.40") {
+		t.Errorf("what is a question is said to be permitted:\n%s", head)
+	}
+}
+
+// A name that [hosts] leads to sallyport itself, or to a private address, is not
+// said to be reached once it has a rule.
+func TestRuleForANameThatLeadsNowhere(t *testing.T) {
+	s := siteOf(t, fleet+"[hosts]\n\"gw.corp.example\" = [\"192.0.2.1\"]\n\"db.corp.example\" = [\"10.9.9.9\"]\n\"two.corp.example\" = [\"10.9.9.9\", \"45.83.7.10\"]\n")
+	for _, c := range []struct {
+		host string
+		port uint16
+		cure Cure
+		good bool
+		why  string
+	}{
+		{"gw.corp.example", 3128, CureNever, false, "self: "},
+		{"db.corp.example", 8443, CureRule, false, "private address"},
+		{"two.corp.example", 8443, CureRule, true, ""},
+		{"none.corp.example", 8443, CureRule, true, ""},
+	} {
+		sg := suggestFor(t, s, attempt(t, manager, c.host, c.port))[0]
+		if sg.Cure != c.cure || sg.Verified != c.good || !strings.Contains(sg.Why, c.why) || (sg.TOML == "") != (c.cure == CureNever) {
+			t.Errorf("%s: %+v", c.host, sg)
+		}
+	}
+}
+
+// A party or address that the configuration has elsewhere is vouched for: it is
+// proposed as it is, and the questions come after it.
+func TestWhatTheConfigurationKnowsIsNoQuestion(t *testing.T) {
+	known := strings.Replace(fleet, `["10.1.0.0/24"]`, `["10.1.0.0/24", "10.20.30.40"]`, 1)
+	s := siteOf(t, known)
+	list := suggestFor(t, s,
+		attempt(t, agentAddr, "10.20.30.40", 443), attempt(t, "10.66.0.1", "license.sangfor.com", 443), attempt(t, "10.66.0.1", "license.sangfor.com", 0),
+		attempt(t, "10.66.0.2", "license.sangfor.com", 443), attempt(t, manager, "wsus.corp.example", 8530))
+	var got []string
+	for _, sg := range list {
+		got = append(got, string(sg.Cure)+map[bool]string{true: "?"}[sg.Asks])
+	}
+	if want := []string{"never", "binding", "rule", "binding?"}; len(got) != 4 || got[3] != want[3] || !slices.Contains(got, "binding") || !slices.Contains(got, "rule") || !slices.Contains(got, "never") {
+		t.Errorf("%q", got)
+	}
+	for _, sg := range list {
+		if sg.Cure == CureBinding && !sg.Asks && (!strings.HasPrefix(sg.TOML, "[client.addresses]\nmanager = ") || sg.Documented != documentedTexts[0]) {
+			t.Errorf("%+v", sg)
+		}
+	}
+	text, err := s.Whole(list)
+	if n := strings.Count(string(text), "who is this?"); err != nil || n != 1 {
+		t.Errorf("%d questions, %v:\n%s", n, err, text)
+	}
+	// Two candidates for one party: the second is none.
+	s = siteOf(t, fleet)
+	list = suggestFor(t, s, attempt(t, agentAddr, "10.20.30.40", 443), attempt(t, agentAddr, "10.20.30.40", 4430), attempt(t, agentAddr, "evil.example", 8083))
+	text, err = s.Whole(list)
+	if n := strings.Count(string(text), "who is this?"); err != nil || n != 1 || strings.Contains(string(text), "manager = [\"evil") {
+		t.Errorf("%d questions, %v:\n%s", n, err, text)
+	}
+}

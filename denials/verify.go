@@ -4,6 +4,7 @@ package denials
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -29,11 +30,20 @@ func (s *Site) verify(sg *Suggestion) (rest []*Suggestion) {
 		return nil
 	}
 	var missed []*Group
+	still := rules.ReasonNone
 	for _, g := range sg.Groups {
 		r := s.recordOf(g)
-		if _, d, ok := changed.Ask(&r); !ok || rank(d) < 2 {
-			missed = append(missed, g)
+		a, d, ok := changed.Ask(&r)
+		if ok && rank(d) == 2 {
+			d = changed.resolved(a, d)
 		}
+		if !ok || rank(d) < 2 {
+			missed, still = append(missed, g), d.Why()
+		}
+	}
+	if still == rules.Self {
+		*sg = Suggestion{Cure: CureNever, Client: sg.Client, Groups: sg.Groups, Count: sg.Count, rank: sg.rank, Why: "self: " + whyNever(rules.Self) + ": that is what the name leads to"}
+		return nil
 	}
 	if len(missed) > 0 && sg.change.site == nil && !sg.change.source.IsValid() {
 		return s.instead(sg, missed)
@@ -50,10 +60,28 @@ func (s *Site) verify(sg *Suggestion) (rest []*Suggestion) {
 		sg.Why = "only if that is where the party is"
 	case sg.change.source.IsValid():
 		sg.Why = "only if that is whose address it is; it then has all that " + sg.Client + " has: " + extent(sg.Gains)
-	default:
+	case slices.ContainsFunc(sg.Groups, func(g *Group) bool { return g.Reason == rules.Expired.String() }):
 		sg.Why = s.whyExpired(sg.change.rule)
 	}
+	if still == rules.PrivateAddress {
+		sg.Why = "the name leads to a private address, which is denied with this rule too: list the address in [resolve] private, or beside the name in the rule"
+	}
 	return nil
+}
+
+// resolved decides about the addresses that [hosts] gives a permitted name: the
+// gateway reaches the name if it reaches one of them.
+func (s *Site) resolved(a rules.Attempt, d rules.Decision) rules.Decision {
+	if a.Authority.IsZero() || a.Dest.Addr().IsValid() || a.Via == rules.DNS {
+		return d
+	}
+	for _, addr := range s.Config.Hosts[a.Authority] {
+		a.Dest = netip.AddrPortFrom(addr, a.Dest.Port())
+		if d = s.ask(&a); rank(d) == 2 {
+			break
+		}
+	}
+	return d
 }
 
 // whyExpired points to the rule that has expired; "": it is none.
@@ -95,11 +123,12 @@ func answered(list []Amendment) []Amendment {
 	return list
 }
 
-// newWarnings lists the warnings that were not there before.
+// newWarnings lists the warnings that were not there before. That the reason of
+// a proposed rule is to be filled in, the reason says.
 func newWarnings(before, after rules.Problems) []string {
 	var out []string
 	for _, p := range after {
-		if !slices.ContainsFunc(before, func(o rules.Problem) bool { return o.Text == p.Text }) {
+		if !strings.HasPrefix(p.Text, "reason: \"FILL IN: ") && !slices.ContainsFunc(before, func(o rules.Problem) bool { return o.Text == p.Text }) {
 			out = append(out, p.Text)
 		}
 	}
@@ -143,7 +172,9 @@ func (s *Site) file() string {
 }
 
 // Whole returns the configuration's text with every suggestion made that has a
-// change, checked and compiled. An error says which could not be made.
+// change, checked and compiled, below a comment that says what all of them
+// together permit: more than each by itself, where a rule needs two. An error
+// says which could not be made.
 func (s *Site) Whole(list []*Suggestion) ([]byte, error) {
 	now, text := s, s.src.Text
 	for _, sg := range list {
@@ -156,5 +187,17 @@ func (s *Site) Whole(list []*Suggestion) ([]byte, error) {
 		}
 		now, text = next, t
 	}
-	return text, nil
+	var b strings.Builder
+	gains := new(Suggestion).words(rules.Diff(s.Policy, now.Policy))
+	if len(gains) > 0 {
+		b.WriteString("# Proposed, and applied nowhere. All of it together permits, and the file before it did not:\n")
+	}
+	for i, line := range gains {
+		if i == linesMost {
+			fmt.Fprintf(&b, "# and %d more: replay says them\n", len(gains)-i)
+			break
+		}
+		b.WriteString("#   " + visible(line) + "\n")
+	}
+	return append([]byte(b.String()), text...), nil
 }

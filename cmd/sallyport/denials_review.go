@@ -77,11 +77,18 @@ func newDenialsSuggest() *cobra.Command {
 		Long: `suggest looks for the narrowest change that would permit each group of denials:
 a feature to turn on, a version, address or port to set, else a [[rule]] for
 that one destination with an expiry date. Each change was tried out on the
-policy in memory; it says what else it would permit. Nothing is applied.
+policy in memory; it says all that it would permit beside what was denied, to
+every client and source. Nothing is applied.
+
+Where only the denied client's attempts say that an address is a party of the
+documents, or is a client, the change is a comment with "who is this?", comes
+last, and is there once for each party: find out before you remove its #.
 
 --audit is about what mode "audit" let through: the best documented
 destinations first. --whole prints the whole configuration with every change
-made, for review and "sallyport check --config -".`,
+made, below a comment with all that they permit together, for review and
+"sallyport check --config -", which warns of each reason that is to be filled
+in.`,
 		Example: `  sallyport denials suggest --config site.toml --since 7d
   sallyport denials suggest --config site.toml --host license.sangfor.com
   sallyport denials suggest --config site.toml --audit --since 7d --whole > proposed.toml`,
