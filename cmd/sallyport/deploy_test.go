@@ -111,6 +111,27 @@ func TestDeployPrivileges(t *testing.T) {
 	}
 }
 
+// No service of ours opens a socket that passes no packet filter, as AF_VSOCK.
+func TestDeployAddressFamilies(t *testing.T) {
+	units, _ := filepath.Glob(filepath.Join("..", "..", "deploy", "systemd", "*.service"))
+	if len(units) < 3 {
+		t.Fatalf("units: %q", units)
+	}
+	families := regexp.MustCompile(`(?m)^RestrictAddressFamilies=(.*)$`)
+	for _, unit := range units {
+		m := families.FindAllStringSubmatch(deployed(t, "deploy/systemd/"+filepath.Base(unit)), -1)
+		if len(m) != 1 {
+			t.Errorf("%s: %d lines", unit, len(m))
+			continue
+		}
+		for _, f := range strings.Fields(m[0][1]) {
+			if !slices.Contains([]string{"AF_INET", "AF_INET6", "AF_UNIX", "AF_NETLINK"}, f) {
+				t.Errorf("%s: has sockets of %s", unit, f)
+			}
+		}
+	}
+}
+
 // The changelog lists the commands that there are.
 func TestDeployChangelog(t *testing.T) {
 	m := regexp.MustCompile(`(?m)^- Commands: (.*)\.$`).FindStringSubmatch(deployed(t, "CHANGELOG.md"))

@@ -36,9 +36,9 @@ type dropReading struct {
 	Drops  []drop            `json:"drops"`
 }
 
-// tablesMax is how many loads of the ruleset are remembered: more within one
-// interval of reading are counted twice or not at all.
-const tablesMax = 16
+// tablesMax is how many loads of the ruleset are remembered: of more, while no
+// reading is taken, the first ones are lost. A reading has 40,000 entries at most.
+const tablesMax = 8
 
 // A dropLedger knows what was taken from each table, so that every packet is
 // taken once, whoever is started again in between.

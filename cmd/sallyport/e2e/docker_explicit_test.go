@@ -29,6 +29,7 @@ func (d *daemon) testExplicit(t *testing.T) {
 	s.follow(t, "Close the host")
 	s.mustNotEscape(t, s.container(t, app), d.escapes(inside, "shut"), host)
 	s.mustNotFindAdmin(t, app)
+	s.mustNotOpenVsock(t, app)
 
 	s.kill(t, gate)
 	s.mustNotEscape(t, s.container(t, app), d.escapes(inside, "killed"), host)

@@ -60,6 +60,16 @@ var ways = map[string]func(task) (string, error){
 	"unload":    task.unload,
 	"namespace": task.namespace,
 	"scan":      task.scan,
+	"vsock":     task.vsock,
+}
+
+// vsock opens a socket to the hypervisor, which no packet filter sees.
+func (k task) vsock() (string, error) {
+	fd, err := unix.Socket(unix.AF_VSOCK, unix.SOCK_STREAM, 0)
+	if err != nil {
+		return "", err
+	}
+	return "opened", unix.Close(fd)
 }
 
 // runProbe reads tasks, tries all at once, and writes the outcomes in their order.

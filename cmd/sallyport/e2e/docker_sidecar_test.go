@@ -127,6 +127,7 @@ func (d *daemon) testSidecarForbidden(t *testing.T) {
 	s.mustNotEscape(t, s.container(t, sidecarApp), d.escapes(bridge, "shut6"), host)
 	s.mustNotFindAdmin(t, sidecarApp)
 	s.mustKeepRules(t)
+	s.mustNotOpenVsock(t, sidecarApp)
 
 	s.kill(t, sidecarGate)
 	s.mustNotEscape(t, s.container(t, sidecarApp), d.escapes(bridge, "killed6"), host)

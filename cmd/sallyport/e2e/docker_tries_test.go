@@ -11,10 +11,13 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // escape is a task, and what is seen where it arrives: "tcp 93.184.250.1:443" in
@@ -205,6 +208,37 @@ func (e escape) arrived(packets []packet, local []string) bool {
 		return slices.Contains(queries(packets), name)
 	}
 	return slices.ContainsFunc(packets, func(p packet) bool { return p.proto+" "+p.dst.String() == e.at })
+}
+
+// firstWithoutVsock is the first major version of Docker whose own seccomp
+// profile refuses AF_VSOCK.
+const firstWithoutVsock = 23
+
+// mustNotOpenVsock tries the sockets that pass no packet filter: a container
+// without a seccomp profile opens them.
+func (s *stack) mustNotOpenVsock(t *testing.T, service string) {
+	t.Helper()
+	r := s.tool(t, "", nil, s.client, "version", "--format", "{{.Server.Version}}")
+	major, _, _ := strings.Cut(strings.TrimSpace(r.stdout), ".")
+	if n, err := strconv.Atoi(major); err != nil || n < firstWithoutVsock {
+		t.Logf("Docker %s does not refuse AF_VSOCK, as SECURITY.md says", strings.TrimSpace(r.stdout))
+		return
+	}
+	tries := []escape{{task: task{Name: "a socket to the hypervisor", How: "vsock"}}}
+	s.withControl(t, func(control string) {
+		for _, o := range s.probeIn(t, control, "1234", tries) {
+			if o.Err != "" {
+				t.Logf("%s: this kernel has none: %s", o.Name, o.Err)
+			}
+		}
+	})
+	for _, user := range []string{"0", "1234"} {
+		for _, o := range s.probeIn(t, s.container(t, service), user, tries) {
+			if o.Err != unix.EPERM.Error() && o.Err != unix.EAFNOSUPPORT.Error() {
+				t.Errorf("user %s, %s: %q %s", user, o.Name, o.Answer, o.Err)
+			}
+		}
+	}
 }
 
 // mustNotEscape tries all ways as root without capabilities and as somebody

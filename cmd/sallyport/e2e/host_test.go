@@ -124,6 +124,13 @@ func (h *host) tryIt(t *testing.T) {
 	if err := lacks(out, "evil.example", "es-manager", "counter drop_icmp"); err != nil {
 		t.Errorf("%v:\n%s", err, out)
 	}
+	// What the filter dropped of it comes by way of a timer.
+	eventually(t, time.Minute, "the ping is in the journal", func() error {
+		return lacks(h.must(t, "cat /var/log/sallyport/denials.jsonl"), "dropped by the packet filter (drop_icmp): ICMP; IP protocol 1")
+	})
+	if ready := h.must(t, "sallyport healthcheck --ready --config /etc/sallyport/sallyport.toml"); !strings.Contains(ready, "packet filter: its drops are journaled") {
+		t.Errorf("/readyz says\n%s", ready)
+	}
 }
 
 // manager runs a line of shell on the manager, which trusts the lab's authority.
