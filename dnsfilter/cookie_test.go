@@ -199,3 +199,70 @@ func TestCookieCostsNoAllocation(t *testing.T) {
 		t.Errorf("%v allocations", n)
 	}
 }
+
+// firstCookie is the slow reader of an OPT record's data: the first COOKIE option,
+// and whether all of it can be read (RFC 6891, section 6.1.2).
+func firstCookie(data []byte) (cookie []byte, found, readable bool) {
+	for len(data) > 0 {
+		if len(data) < 4 {
+			return nil, false, false
+		}
+		code, n := int(data[0])<<8|int(data[1]), int(data[2])<<8|int(data[3])
+		if data = data[4:]; len(data) < n {
+			return nil, false, false
+		}
+		if code == 10 && !found {
+			cookie, found = data[:n], true
+		}
+		data = data[n:]
+	}
+	return cookie, found, true
+}
+
+// FuzzCookie gives octets as the data of a query's OPT record. Whatever they are, no
+// source is proven by them; a reply brings back the client's half of the first
+// cookie and 16 octets more, and nothing that cannot be read or has a wrong length
+// is answered but by FORMERR (RFC 7873, section 5.2).
+func FuzzCookie(f *testing.F) {
+	option := func(code byte, data string) []byte { return append([]byte{0, code, 0, byte(len(data))}, data...) }
+	for _, data := range [][]byte{
+		nil, option(10, ""), option(10, "7octets"), option(10, "8 octets"), option(10, "8 octets and"), option(10, "8 octets and 16 of servers"),
+		option(10, "8 octets\x01\x00\x00\x00\x3b\x9a\xca\x00hash56_8"), option(10, strings.Repeat("x", 40)), option(10, strings.Repeat("x", 41)),
+		slices.Concat(option(3, ""), option(10, "8 octets"), option(10, "bad")), slices.Concat(option(10, "bad"), option(10, "8 octets")),
+		slices.Concat(option(10, "8 octets"), []byte{0, 1}), {0, 10, 0, 9, 'x'}, {0, 10, 255, 255},
+	} {
+		f.Add(data, false)
+		f.Add(data, true)
+	}
+	p := &policy{names: []string{"fixed.example"}}
+	flt, _ := setup{Config{Gate: p, Limits: Limits{UnknownQPS: -1}}, ResolverConfig{
+		Upstreams: nowhere(f), Hosts: map[rules.Name][]netip.Addr{mustName(f, "fixed.example"): {netip.MustParseAddr("192.0.1.1")}},
+	}}.filter(f)
+	f.Cleanup(flt.Close)
+	flt.reach = reach
+	head := packed(f, question("fixed.example.", dns.TypeA))
+	head[11] = 1 // an additional record
+	f.Fuzz(func(t *testing.T, data []byte, tcp bool) {
+		data = data[:min(len(data), 1000)]
+		m := append(slices.Clone(head), 0, 0, typeOPT, 4, 208, 0, 0, 0, 0, byte(len(data)>>8), byte(len(data)))
+		q := query{msg: append(m, data...), client: netip.MustParseAddrPort("10.0.0.1:53"), proto: rules.UDPProto}
+		if tcp {
+			q.proto = rules.TCPProto
+		}
+		out, _ := flt.handle(&q, nil)
+		p.attempts, p.verdicts = nil, nil
+		r := unpacked(t, out)
+		cookie, found, readable := firstCookie(data)
+		good := readable && (!found || validCookieSize(len(cookie)))
+		if good != (r.Rcode == dns.RcodeSuccess) || good != (len(r.Answer) == 1) || !good && r.Rcode != dns.RcodeFormatError {
+			t.Fatalf("%x: %v", data, r)
+		}
+		if q.proven != tcp {
+			t.Fatalf("%x proves a source", data)
+		}
+		back := cookieOf(r)
+		if found && good && (len(back) != 48 || back[:16] != hex.EncodeToString(cookie[:8])) || (!found || !good) && back != "" {
+			t.Fatalf("%x: cookie %q", data, back)
+		}
+	})
+}
