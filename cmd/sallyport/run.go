@@ -55,7 +55,8 @@ watchdog is fed while every listener, the policy and the locks answer.
 
 The Go runtime's GOMEMLIMIT is obeyed, and where it is unset 90 % of the
 cgroup's memory. GOGC is obeyed; where it is unset a small heap is collected
-later than Go would, which saves CPU and takes up to 16 MiB.
+later than Go would, which saves CPU and takes up to 16 MiB. What a busy time
+took goes back to the system some seconds after it.
 
 Exit status: 0 after SIGTERM or SIGINT, 1 when it cannot start or serve.`,
 		Example: `  sallyport run --config /etc/sallyport/sallyport.toml
@@ -180,6 +181,7 @@ func (g *gateway) serve(ctx context.Context, cfg *rules.Config, socks *sockets, 
 	}
 	start("watch", func(ctx context.Context) error { g.watch(ctx); return nil })
 	start("resolvers", func(ctx context.Context) error { g.watchSystem(ctx); return nil })
+	start("memory", func(ctx context.Context) error { giveBackMemory(ctx); return nil })
 	if g.drops.source != nil {
 		start("drops", func(ctx context.Context) error { g.drops.run(ctx); return nil })
 	}
