@@ -74,7 +74,7 @@ func never(a *rules.Attempt) string {
 	if a.Via != rules.DNS || a.QType == 0 || rules.LookedUp(a.QType) {
 		return ""
 	}
-	why := "type " + typeText(a.QType) + " is never looked up, whatever the rules, in a [[dns.zone]] neither: only A, AAAA, HTTPS and SVCB are, since any other type could carry data out; the client is told at once that there is none"
+	why := "type " + typeText(a.QType) + " is never looked up, whatever the rules, in a [[dns.zone]] neither: only A, AAAA, HTTPS, SVCB, DS and DNSKEY are, since any other type could carry data out; the client is told at once that there is none"
 	switch typeText(a.QType) {
 	case "PTR":
 		why += ", and goes on with the address"

@@ -40,7 +40,7 @@ const maxUnpacked = 2 * maxRecords
 // passed on. A probe is about the server, and not about the name: its answer
 // can be missing. A server that had more than its usual time when another one
 // answered has failed.
-func (f *Filter) ask(ctx context.Context, u *server, name string, qtype uint16, probe bool) (m *dns.Msg, err error) {
+func (f *Filter) ask(ctx context.Context, u *server, name string, w want, probe bool) (m *dns.Msg, err error) {
 	began, since := f.clock(), time.Now()
 	defer func() {
 		late := context.Cause(ctx) == errAnswered && time.Since(since) > u.patience(f.cfg.TryTimeout)
@@ -49,7 +49,7 @@ func (f *Filter) ask(ctx context.Context, u *server, name string, qtype uint16, 
 		}
 	}()
 	for _, edns := range [...]bool{true, false} {
-		m, err = f.askOnce(ctx, u, name, qtype, edns, probe)
+		m, err = f.askOnce(ctx, u, name, w, edns, probe)
 		if !errors.Is(err, errNoEDNS) {
 			break
 		}
@@ -57,12 +57,12 @@ func (f *Filter) ask(ctx context.Context, u *server, name string, qtype uint16, 
 	return m, err
 }
 
-func (f *Filter) askOnce(ctx context.Context, u *server, name string, qtype uint16, edns, probe bool) (*dns.Msg, error) {
+func (f *Filter) askOnce(ctx context.Context, u *server, name string, w want, edns, probe bool) (*dns.Msg, error) {
 	network, spelling := u.Proto.String(), u.spelling(f.clock())
 	if spelling == spellingByTCP {
 		network = "tcp"
 	}
-	query, err := upstreamQuery(name, qtype, edns, network == "udp" && spelling == spellingKept)
+	query, err := upstreamQuery(name, w, edns, network == "udp" && spelling == spellingKept)
 	if err != nil {
 		return nil, err
 	}
@@ -70,7 +70,7 @@ func (f *Filter) askOnce(ctx context.Context, u *server, name string, qtype uint
 	switch {
 	case network != "udp":
 	case r.respelled && spelling == spellingKept:
-		return f.askRespelled(ctx, u, name, qtype, edns)
+		return f.askRespelled(ctx, u, name, w, edns)
 	case errors.Is(err, errTruncated) && probe:
 		return nil, nil // it answers: that is all a probe asks, also where TCP is shut
 	case errors.Is(err, errTruncated):
@@ -84,16 +84,16 @@ func (f *Filter) askOnce(ctx context.Context, u *server, name string, qtype uint
 
 // upstreamQuery packs a question with a random ID, and where that is of use with
 // random letter case.
-func upstreamQuery(name string, qtype uint16, edns, mixed bool) ([]byte, error) {
+func upstreamQuery(name string, w want, edns, mixed bool) ([]byte, error) {
 	var random [2 + 32]byte
 	if _, err := rand.Read(random[:]); err != nil {
 		return nil, err
 	}
-	m := dns.Msg{Question: []dns.Question{{Name: name, Qtype: qtype, Qclass: dns.ClassINET}}}
+	m := dns.Msg{Question: []dns.Question{{Name: name, Qtype: w.qtype, Qclass: dns.ClassINET}}}
 	m.Id = binary.BigEndian.Uint16(random[:])
-	m.RecursionDesired = true
+	m.RecursionDesired, m.CheckingDisabled = true, w.cd
 	if edns {
-		m.SetEdns0(maxUDP, false)
+		m.SetEdns0(maxUDP, w.do)
 	}
 	query, err := m.Pack()
 	if err != nil {

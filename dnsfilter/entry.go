@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/miekg/dns"
@@ -58,6 +59,9 @@ type answer struct {
 	rcode   int
 	records []dns.RR // what was asked for; or a chain of aliases whose end the server has not seen
 	soa     *dns.SOA // of a negative answer
+	flat    bool     // the records were a chain of aliases
+
+	sigs, proof []dns.RR // for a client that wants them: beside records, and beside soa
 }
 
 // ttl returns for how many seconds the answer holds.
@@ -69,8 +73,10 @@ func (a *answer) ttl() uint32 {
 			ttl = a.soa.Hdr.Ttl
 		}
 	}
-	for _, rr := range a.records {
-		ttl = min(ttl, rr.Header().Ttl)
+	for _, list := range [...][]dns.RR{a.records, a.sigs, a.proof} {
+		for _, rr := range list {
+			ttl = min(ttl, rr.Header().Ttl)
+		}
 	}
 	return ttl
 }
@@ -85,10 +91,11 @@ func newEntry(name rules.Name, qtype uint16, a *answer) (*entry, error) {
 	m := dns.Msg{Compress: true}
 	m.Rcode = a.rcode
 	m.Question = []dns.Question{{Name: name.String() + ".", Qtype: qtype, Qclass: dns.ClassINET}}
-	m.Answer = a.records
+	m.Answer = slices.Concat(a.records, a.sigs)
 	if a.soa != nil {
 		m.Ns = []dns.RR{a.soa}
 	}
+	m.Ns = append(m.Ns, a.proof...)
 	wire, err := m.Pack()
 	if err != nil {
 		return nil, err

@@ -27,7 +27,7 @@ const (
 // the next, and goes on being waited for: the first usable answer counts,
 // whoever it is from. One that fails is followed by the next, and tried again
 // once all were; one that answered, but not usefully, is not.
-func (f *Filter) exchange(ctx context.Context, set *upstreamSet, name rules.Name, qtype uint16) (*answer, error) {
+func (f *Filter) exchange(ctx context.Context, set *upstreamSet, name rules.Name, w want) (*answer, error) {
 	var flying sync.WaitGroup
 	defer flying.Wait()
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -43,7 +43,7 @@ func (f *Filter) exchange(ctx context.Context, set *upstreamSet, name rules.Name
 			if u == nil {
 				continue
 			}
-			flying.Go(func() { done <- f.try(ctx, u, name, qtype) })
+			flying.Go(func() { done <- f.try(ctx, u, name, w) })
 			timer.Reset(min(u.patience(f.cfg.TryTimeout), f.cfg.TryTimeout))
 		case t := <-done:
 			if t.err == nil {
@@ -111,12 +111,15 @@ func (x *exchange) late() error {
 }
 
 // try asks one server.
-func (f *Filter) try(ctx context.Context, u *server, name rules.Name, qtype uint16) tried {
-	m, err := f.ask(ctx, u, name.String()+".", qtype, false)
+func (f *Filter) try(ctx context.Context, u *server, name rules.Name, w want) tried {
+	m, err := f.ask(ctx, u, name.String()+".", w, false)
 	if err != nil {
 		return tried{u: u, err: err}
 	}
-	a, err := validate(m, name, qtype)
+	a, err := validate(m, name, w.qtype)
+	if err == nil && w.do {
+		a.addProof(m, name, w.qtype)
+	}
 	return tried{u: u, answer: a, heard: true, err: err}
 }
 

@@ -101,7 +101,7 @@ func TestTwins(t *testing.T) {
 			t.Fatalf("not plain: %v", m)
 		}
 		sameQuery(t, &q, m)
-		e := f.current().find(appendKey(nil, q.wireName(), q.qtype), 0)
+		e := f.current().find(appendKey(nil, q.wireName(), q.qtype), want{}, 0)
 		age := time.Duration(rng.IntN(70)) * time.Second
 		quick, ok := appendCached(nil, &q, e, age)
 		slow, err := appendFiltered(nil, &q, e, age, nil)

@@ -116,9 +116,12 @@ func (f *Filter) handle(q *query, out []byte) ([]byte, *pending) {
 	var room [keySize]byte
 	key := appendKey(room[:0], q.wireName(), q.qtype)
 	r := f.resolverOf(g)
-	if e := r.find(key, now); e != nil {
+	if e := r.find(key, q.wants(), now); e != nil {
 		a.Authority = e.name
 		return f.answer(q, r, e, &a, out, KindCached), nil
+	}
+	if q.asksRootKeys() {
+		return f.begin(q, r, &a, key, out)
 	}
 	name, err := nameOf(q.wireName())
 	if err != nil {
@@ -148,7 +151,7 @@ func (f *Filter) begin(q *query, r *Resolver, a *rules.Attempt, key, out []byte)
 		a.Provisional, a.Fault, a.Detail = false, rules.Limit, over
 		return f.deny(q, r, a, f.cfg.Gate.Decide(*a), out), nil
 	}
-	p := &pending{q: *q, g: a.Generation, r: r, name: a.Authority, key: string(key)}
+	p := &pending{q: *q, g: a.Generation, r: r, name: a.Authority, key: string(q.wants().appendTo(key))}
 	p.q.msg = bytes.Clone(q.msg)
 	return out, p
 }
@@ -166,7 +169,7 @@ type pending struct {
 // It must be called once.
 func (f *Filter) finish(ctx context.Context, p *pending, out []byte) []byte {
 	defer f.budgetOf(&p.q).waiting.give(p.q.client.Addr())
-	e := f.fetch(ctx, p.r, p.key, p.name, p.q.qtype)
+	e := f.fetch(ctx, p.r, p.key, p.name, p.q.wants())
 	a := rules.Attempt{Generation: p.g, Flow: p.q.flow, Via: rules.DNS, Client: p.q.client, SourceProven: p.q.proven, Proto: p.q.proto, QType: p.q.qtype, Authority: p.name}
 	return f.answer(&p.q, p.r, e, &a, out, KindUpstream)
 }

@@ -19,7 +19,7 @@ type flight struct {
 // join takes part in the flight under key, starting it if there is none and
 // none has landed since the caller looked. It returns nil when too many are
 // under way.
-func (f *Filter) join(r *Resolver, key string, name rules.Name, qtype uint16) *flight {
+func (f *Filter) join(r *Resolver, key string, name rules.Name, w want) *flight {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if r.flights[key] == nil {
@@ -27,7 +27,7 @@ func (f *Filter) join(r *Resolver, key string, name rules.Name, qtype uint16) *f
 			return flightOf(e)
 		}
 	}
-	return f.depart(r, key, name, qtype)
+	return f.depart(r, key, name, w)
 }
 
 // flightOf is a flight that is over.
@@ -38,7 +38,7 @@ func flightOf(e *entry) *flight {
 }
 
 // depart is join whatever the cache holds. The Filter's mu must be held.
-func (f *Filter) depart(r *Resolver, key string, name rules.Name, qtype uint16) *flight {
+func (f *Filter) depart(r *Resolver, key string, name rules.Name, w want) *flight {
 	if fl := r.flights[key]; fl != nil {
 		return fl
 	}
@@ -48,16 +48,16 @@ func (f *Filter) depart(r *Resolver, key string, name rules.Name, qtype uint16) 
 	fl := &flight{done: make(chan struct{})}
 	r.flights[key] = fl
 	f.work.Add(1)
-	go f.fly(r, fl, key, name, qtype)
+	go f.fly(r, fl, key, name, w)
 	return fl
 }
 
 // fly asks upstream and keeps the answer, a failure too, but that briefly.
-func (f *Filter) fly(r *Resolver, fl *flight, key string, name rules.Name, qtype uint16) {
+func (f *Filter) fly(r *Resolver, fl *flight, key string, name rules.Name, w want) {
 	defer f.work.Done()
 	ctx, cancel := context.WithTimeout(f.life, f.cfg.Timeout)
 	defer cancel()
-	e := f.resolve(ctx, r.upstreams(name), name, qtype)
+	e := f.resolve(ctx, r.upstreams(name), name, w)
 	if e.rcode == rcodeNXDomain && r.over[name] {
 		e.rcode = rcodeSuccess // it does exist here; else nothing below it would (RFC 8020)
 	}
@@ -74,19 +74,19 @@ func (f *Filter) fly(r *Resolver, fl *flight, key string, name rules.Name, qtype
 
 // resolve turns an exchange into an entry. A panic over an upstream's bytes
 // is a failure like any other.
-func (f *Filter) resolve(ctx context.Context, set *upstreamSet, name rules.Name, qtype uint16) (e *entry) {
+func (f *Filter) resolve(ctx context.Context, set *upstreamSet, name rules.Name, w want) (e *entry) {
 	defer func() {
 		if v := recover(); v != nil {
 			f.cfg.Log.Error("panic over an upstream's answer", "name", name.String(), "panic", v)
 			e = f.failure(name)
 		}
 	}()
-	a, err := f.exchange(ctx, set, name, qtype)
+	a, err := f.exchange(ctx, set, name, w)
 	if err == nil {
-		e, err = newEntry(name, qtype, a)
+		e, err = newEntry(name, w.qtype, a)
 	}
 	if err != nil {
-		f.cfg.Log.Debug("look-up failed", "name", name.String(), "type", qtype, "error", err)
+		f.cfg.Log.Debug("look-up failed", "name", name.String(), "type", w.qtype, "error", err)
 		e = f.failure(name)
 		e.cause = err
 		return e
@@ -102,8 +102,8 @@ func (f *Filter) failure(name rules.Name) *entry {
 }
 
 // fetch waits for the answer to come from upstream.
-func (f *Filter) fetch(ctx context.Context, r *Resolver, key string, name rules.Name, qtype uint16) *entry {
-	fl := f.join(r, key, name, qtype)
+func (f *Filter) fetch(ctx context.Context, r *Resolver, key string, name rules.Name, w want) *entry {
+	fl := f.join(r, key, name, w)
 	if fl == nil {
 		return f.failure(name)
 	}

@@ -88,7 +88,7 @@ func FuzzAnswer(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, octets []byte, qtype uint16) {
-		asked, err := upstreamQuery("a.example.", qtype, true, true)
+		asked, err := upstreamQuery("a.example.", want{qtype: qtype, do: true}, true, true)
 		if err != nil || !forwarded(qtype) {
 			return
 		}
@@ -105,6 +105,7 @@ func FuzzAnswer(f *testing.F) {
 		if err != nil {
 			return
 		}
+		a.addProof(r.m, name, qtype)
 		chained(t, a, name, qtype)
 		e, err := newEntry(name, qtype, a)
 		if err != nil {

@@ -51,18 +51,18 @@ func (f *Filter) Lookup(ctx context.Context, g *rules.Generation, name rules.Nam
 	wire := appendWireName(room[:0], name)
 	var key6, key4 [keySize]byte
 	k6, k4 := appendKey(key6[:0], wire, typeAAAA), appendKey(key4[:0], wire, typeA)
-	six, four := r.find(k6, now), r.find(k4, now)
+	six, four := r.find(k6, want{}, now), r.find(k4, want{}, now)
 	if six != nil && four != nil {
 		return addresses(six, four)
 	}
 	var fly6, fly4 *flight
 	if six == nil {
-		if fly6 = f.join(r, string(k6), name, typeAAAA); fly6 == nil {
+		if fly6 = f.join(r, string(k6), name, want{qtype: typeAAAA}); fly6 == nil {
 			six = f.failure(name)
 		}
 	}
 	if four == nil {
-		if fly4 = f.join(r, string(k4), name, typeA); fly4 == nil {
+		if fly4 = f.join(r, string(k4), name, want{qtype: typeA}); fly4 == nil {
 			four = f.failure(name)
 		}
 	}

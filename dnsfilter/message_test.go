@@ -148,7 +148,7 @@ func TestMeaninglessFlags(t *testing.T) {
 	}
 }
 
-// TestClientOptions holds that nothing of a client's EDNS options reaches the
+// TestClientOptions holds that nothing of a client's EDNS but DO reaches the
 // upstream, and that only a cookie comes back (F15).
 func TestClientOptions(t *testing.T) {
 	b := newBench(t, nil, "a.example")
@@ -169,7 +169,7 @@ func TestClientOptions(t *testing.T) {
 	b.up.mu.Lock()
 	sent := b.up.raw[0].IsEdns0()
 	b.up.mu.Unlock()
-	if sent == nil || len(sent.Option) != 0 || sent.Do() || sent.UDPSize() != maxUDP {
+	if sent == nil || len(sent.Option) != 0 || !sent.Do() || sent.UDPSize() != maxUDP {
 		t.Errorf("upstream was sent %v", sent)
 	}
 }
@@ -291,7 +291,7 @@ func TestPanic(t *testing.T) {
 // TestSwollenReply holds that a reply with more records than anybody needs is
 // not unpacked: 64 KiB of them become megabytes, and many arrive at once.
 func TestSwollenReply(t *testing.T) {
-	query, err := upstreamQuery("a.example.", typeA, true, true)
+	query, err := upstreamQuery("a.example.", want{qtype: typeA}, true, true)
 	if err != nil {
 		t.Fatal(err)
 	}

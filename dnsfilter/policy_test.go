@@ -88,14 +88,14 @@ func TestVerdicts(t *testing.T) {
 	}
 }
 
-// TestTypes holds that only addresses and services are looked up (F4): every
+// TestTypes holds that only addresses, services and keys are looked up (F4): every
 // other type of a permitted name has no such record, by word of the filter.
 func TestTypes(t *testing.T) {
 	for _, anyType := range []bool{false, true} {
 		b := newBench(t, nil, "a.example")
 		b.p.anyType = anyType // even if the policy forgets
 		for _, qtype := range []uint16{dns.TypeTXT, dns.TypeNULL, dns.TypeMX, dns.TypeSRV, dns.TypeKEY, dns.TypeCAA, dns.TypeCNAME,
-			dns.TypeNS, dns.TypeSOA, dns.TypePTR, dns.TypeDNSKEY, dns.TypeANY, 65280} {
+			dns.TypeNS, dns.TypeSOA, dns.TypePTR, dns.TypeRRSIG, dns.TypeNSEC, dns.TypeANY, 65280} {
 			r := b.send(withEDNS(question("a.example.", qtype), 1232))
 			if r.Rcode != dns.RcodeSuccess || len(r.Answer) != 0 || len(r.Ns) != 1 || r.Ns[0].Header().Rrtype != dns.TypeSOA || r.Ns[0].Header().Name != "a.example." {
 				t.Errorf("type %d: %v", qtype, r)

@@ -186,7 +186,7 @@ func (f *Filter) renew(r *Resolver, name rules.Name, key []byte, qtype uint16) *
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if fl := f.depart(r, string(key), name, qtype); fl != nil {
+	if fl := f.depart(r, string(key), name, want{qtype: qtype}); fl != nil {
 		return fl
 	}
 	return flightOf(f.failure(name))

@@ -64,7 +64,7 @@ func TestAheadStaysFresh(t *testing.T) {
 				for range 3600 {
 					b.wait(time.Second)
 					for _, n := range []string{"a.example", "www.a.example"} {
-						if r := b.current(); r.find(appendKey(nil, appendWireName(nil, mustName(t, n)), typeA), b.clock()) == nil {
+						if r := b.current(); r.find(appendKey(nil, appendWireName(nil, mustName(t, n)), typeA), want{}, b.clock()) == nil {
 							t.Fatalf("no answer for %s at hand", n)
 						}
 					}
@@ -189,7 +189,7 @@ func TestAheadSlowFamily(t *testing.T) {
 		key := appendKey(nil, appendWireName(nil, mustName(t, "b.example")), typeA)
 		for range 3600 {
 			b.wait(time.Second)
-			if b.current().find(key, b.clock()) == nil || b.pinned("192.0.1.11") != "b.example" {
+			if b.current().find(key, want{}, b.clock()) == nil || b.pinned("192.0.1.11") != "b.example" {
 				t.Fatal("not fresh")
 			}
 		}

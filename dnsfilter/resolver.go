@@ -117,12 +117,13 @@ func (r *Resolver) upstreams(name rules.Name) *upstreamSet {
 	return r.root
 }
 
-// find returns the answer that is at hand, nil for none.
-func (r *Resolver) find(key []byte, now time.Duration) *entry {
+// find returns the answer that is at hand, nil for none. key is of the name and
+// the type alone.
+func (r *Resolver) find(key []byte, w want, now time.Duration) *entry {
 	if len(r.fixed) > 0 {
 		if e := r.fixed[string(key)]; e != nil {
 			return e
 		}
 	}
-	return r.cache.get(key, now)
+	return r.cache.get(w.appendTo(key), now)
 }

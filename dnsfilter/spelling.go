@@ -49,12 +49,12 @@ func (u *server) spelling(now time.Duration) int {
 // askRespelled asks a server again that has given a question back in other
 // letter case, or somebody in its name: by TCP, and where that does not work by
 // further datagrams.
-func (f *Filter) askRespelled(ctx context.Context, u *server, name string, qtype uint16, edns bool) (*dns.Msg, error) {
-	if m, err := f.askRespelledTCP(ctx, u, name, qtype, edns); err == nil || ctx.Err() != nil {
+func (f *Filter) askRespelled(ctx context.Context, u *server, name string, w want, edns bool) (*dns.Msg, error) {
+	if m, err := f.askRespelledTCP(ctx, u, name, w, edns); err == nil || ctx.Err() != nil {
 		return m, err
 	}
 	for n := 1; ; n++ {
-		query, err := upstreamQuery(name, qtype, edns, true)
+		query, err := upstreamQuery(name, w, edns, true)
 		if err != nil {
 			return nil, err
 		}
@@ -71,8 +71,8 @@ func (f *Filter) askRespelled(ctx context.Context, u *server, name string, qtype
 	}
 }
 
-func (f *Filter) askRespelledTCP(ctx context.Context, u *server, name string, qtype uint16, edns bool) (*dns.Msg, error) {
-	query, err := upstreamQuery(name, qtype, edns, true)
+func (f *Filter) askRespelledTCP(ctx context.Context, u *server, name string, w want, edns bool) (*dns.Msg, error) {
+	query, err := upstreamQuery(name, w, edns, true)
 	if err != nil {
 		return nil, err
 	}

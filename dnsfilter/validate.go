@@ -57,6 +57,9 @@ func validate(m *dns.Msg, name rules.Name, qtype uint16) (*answer, error) {
 			}
 		}
 	}
+	if len(chain) > 0 && (qtype == typeDS || qtype == typeDNSKEY) {
+		a.records = nil // they are another zone's
+	}
 	if !a.negative() {
 		a.rcode = dns.RcodeSuccess
 		a.flatten(name, chain)
@@ -87,6 +90,7 @@ func (a *answer) flatten(name rules.Name, chain []dns.RR) {
 	if len(chain) == 0 {
 		return
 	}
+	a.flat = true
 	least := uint32(maxTTL)
 	for _, rr := range chain {
 		least = min(least, rr.Header().Ttl)
@@ -218,6 +222,7 @@ func sanitize(rr dns.RR) dns.RR {
 		}
 	case *dns.HTTPS, *dns.SVCB:
 		dropParam(svcbOf(rr), dns.SVCB_ECHCONFIG)
+	case *dns.DS, *dns.DNSKEY:
 	default:
 		return nil
 	}

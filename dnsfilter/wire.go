@@ -35,20 +35,22 @@ const (
 
 // Record types by number, so that the fast path needs no library.
 const (
-	typeA     = 1
-	typeNS    = 2
-	typeAAAA  = 28
-	typeOPT   = 41
-	typeSVCB  = 64
-	typeHTTPS = 65
-	typeIXFR  = 251
-	typeAXFR  = 252
-	classIN   = 1
+	typeA      = 1
+	typeNS     = 2
+	typeAAAA   = 28
+	typeOPT    = 41
+	typeDS     = 43
+	typeDNSKEY = 48
+	typeSVCB   = 64
+	typeHTTPS  = 65
+	typeIXFR   = 251
+	typeAXFR   = 252
+	classIN    = 1
 )
 
 // forwarded tells whether a type is asked of upstreams at all.
 func forwarded(qtype uint16) bool {
-	return qtype == typeA || qtype == typeAAAA || qtype == typeHTTPS || qtype == typeSVCB
+	return qtype == typeA || qtype == typeAAAA || qtype == typeHTTPS || qtype == typeSVCB || qtype == typeDS || qtype == typeDNSKEY
 }
 
 // query is one parsed query. msg is borrowed from its reader until cloned.
@@ -170,11 +172,10 @@ func skipPlainName(m []byte, off int) (int, bool) {
 }
 
 // keySize is the room that the longest key takes.
-const keySize = maxWireName + 2
+const keySize = maxWireName + 3
 
 // appendKey appends what answers are found by: the name's wire form in lower
-// case and the type. DO and CD are no part of it: neither is sent upstream and
-// signatures are never kept, so that no answer depends on them.
+// case and the type. For a client that wants signatures want.appendTo adds that.
 func appendKey(key, wireName []byte, qtype uint16) []byte {
 	for _, c := range wireName { // length octets are below 'A'
 		if 'A' <= c && c <= 'Z' {

@@ -7,12 +7,12 @@ package rules
 // that the client may look up: one that a rule in force or an internal zone
 // names. A resolver that is told that such a name does not exist takes it that
 // nothing below it does (RFC 8020, section 2). It is false for an address and for an
-// unknown client.
+// unknown client, and of zones for a client without any rule.
 func (d Decision) PermitsBelow() bool {
 	if d.policy == nil || d.scope == nil || d.name.IsZero() {
 		return false
 	}
-	return d.scope.over.whole(d.name) != 0 || d.policy.zonesOver.whole(d.name) != 0
+	return d.scope.over.whole(d.name) != 0 || d.scope.ruled && d.policy.zonesOver.whole(d.name) != 0
 }
 
 // compileOver returns the names that are above some name of a list. Those of a

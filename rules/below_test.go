@@ -53,7 +53,7 @@ upstreams = ["udp://127.0.0.1:53"]
 	}{
 		{"10.0.0.1", "example a.example below.a.example test b.test wild.b.test lan corp.lan",
 			"x.below.a.example other.example c.test expired.test arpa xexample nota.example w.test x.single"},
-		{"10.0.0.2", "lan corp.lan", "example a.example below.a.example test b.test wild.b.test expired.test single x.lan"},
+		{"10.0.0.2", "", "lan corp.lan example a.example below.a.example test b.test wild.b.test expired.test single x.lan"},
 		{"192.0.2.1", "", "example lan corp.lan"}, // an unknown client
 	} {
 		for _, list := range []struct {
@@ -106,7 +106,7 @@ func TestPermitsBelowAgainstTwin(t *testing.T) {
 				}
 			}
 			for _, z := range c.DNS.Zones {
-				want = want || z.Suffix.Below(a.Authority)
+				want = want || d.scope.ruled && z.Suffix.Below(a.Authority)
 			}
 			if got := d.PermitsBelow(); got != want {
 				t.Fatalf("%s: %t, want %t\n%s", a.Authority, got, want, text)
@@ -117,5 +117,80 @@ func TestPermitsBelowAgainstTwin(t *testing.T) {
 	}
 	if yes == 0 {
 		t.Error("no random name was above a permitted one: the test tests less than it says")
+	}
+}
+
+// TestKeyLookUps holds whose DS and DNSKEY records are looked up (RFC 4034): those
+// of permitted names, of the names above them, and of the root, which no chain of
+// signatures is whole without (RFC 4035, section 5). Nothing else of those names is.
+func TestKeyLookUps(t *testing.T) {
+	const text = `
+[[client]]
+name = "one"
+sources = ["10.0.0.1/32"]
+profiles = []
+[[client]]
+name = "none"
+sources = ["10.0.0.2/32"]
+profiles = []
+[[rule]]
+id = "r"
+client = "one"
+reason = "test"
+to = ["deep.below.a.example", "*.wild.b.test"]
+tcp = [443]
+[dns]
+upstreams = ["udp://127.0.0.1:53"]
+[[dns.zone]]
+suffix = "in.corp.lan"
+upstreams = ["udp://127.0.0.1:53"]
+`
+	c, problems := ParseConfig("test.toml", t.TempDir(), []byte(text), nil)
+	if c == nil {
+		t.Fatal(problems)
+	}
+	p, _ := Compile(c, Own{}, time.Now())
+	for _, row := range []struct {
+		client, name string
+		qtypes       []uint16
+		why          Reason
+		rule         string
+	}{
+		{"10.0.0.1", "deep.below.a.example", []uint16{43, 48}, ReasonNone, "site/r"},
+		{"10.0.0.1", "x.wild.b.test", []uint16{43, 48}, ReasonNone, "site/r"},
+		{"10.0.0.1", "in.corp.lan", []uint16{43, 48}, ReasonNone, "site/dns.zone:in.corp.lan"},
+		{"10.0.0.1", "below.a.example", []uint16{43, 48}, ReasonNone, "site/dns.keys"},
+		{"10.0.0.1", "wild.b.test", []uint16{43, 48}, ReasonNone, "site/dns.keys"},
+		{"10.0.0.1", "example", []uint16{43, 48}, ReasonNone, "site/dns.keys"},
+		{"10.0.0.1", "lan", []uint16{43, 48}, ReasonNone, "site/dns.keys"},
+		{"10.0.0.1", "", []uint16{48}, ReasonNone, "site/dns.keys"},
+		{"10.0.0.1", "", []uint16{1, 2, 6, 43}, IPLiteral, ""},
+		{"10.0.0.1", "example", []uint16{1, 2, 6, 16, 46, 47}, NotListed, ""},
+		{"10.0.0.1", "x.deep.below.a.example", []uint16{43, 48}, NotListed, ""},
+		{"10.0.0.1", "evil.test", []uint16{43, 48}, NotListed, ""},
+		{"10.0.0.2", "example", []uint16{43, 48}, NotListed, ""},
+		{"10.0.0.2", "", []uint16{48}, IPLiteral, ""},
+		{"192.0.2.1", "example", []uint16{43, 48}, UnknownClient, ""},
+		{"192.0.2.1", "", []uint16{48}, UnknownClient, ""},
+	} {
+		for _, qtype := range row.qtypes {
+			a := Attempt{Via: DNS, QType: qtype, Client: netip.MustParseAddrPort(row.client + ":1")}
+			if row.name != "" {
+				a.Authority = mustName(row.name)
+			}
+			d := p.Decide(a)
+			rule := ""
+			if d.Rule != nil {
+				rule = d.Rule.String()
+			}
+			if d.Allowed() != (row.why == ReasonNone) || d.Reason != row.why || rule != row.rule {
+				t.Errorf("%s: %q type %d: %s %s by %q, want %q by %q", row.client, row.name, qtype, d.Text(), d.Reason, rule, row.why, row.rule)
+			}
+		}
+	}
+	// A connection is no look-up.
+	a := Attempt{Via: Connect, Proto: TCPProto, QType: 48, Client: netip.MustParseAddrPort("10.0.0.1:1"), Authority: mustName("example"), Dest: netip.AddrPortFrom(netip.Addr{}, 443)}
+	if d := p.Decide(a); d.Allowed() {
+		t.Error("a connection to a name above a permitted one is permitted")
 	}
 }

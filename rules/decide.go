@@ -126,21 +126,44 @@ func (p *Policy) match(d *Decision, a *Attempt, target Name) {
 		d.Reason, d.Nearest = NotListed, s.nearestTo(&best.near, a, target)
 	}
 	d.name, d.proto = target, a.Proto
-	if a.Via == DNS && !target.IsZero() {
-		if r := p.zoneOf(target); r != nil {
+	if a.Via == DNS {
+		p.matchLookUp(d, a)
+	}
+}
+
+// matchLookUp permits what may be looked up although no rule names it: names of
+// internal zones; and of names above a permitted one, and of the root, the keys
+// that a validating resolver needs for it. Their number is fixed: they carry
+// nothing out.
+func (p *Policy) matchLookUp(d *Decision, a *Attempt) {
+	if !d.name.IsZero() {
+		if r := p.zoneOf(d.name); r != nil {
 			d.zone = true
-			if d.Verdict == Deny && s.ruled {
+			if d.Verdict == Deny && d.scope.ruled {
 				d.Verdict, d.Reason, d.Rule, d.Nearest = Allow, ReasonNone, r, nil
 			}
 		}
 	}
+	if d.Verdict == Allow || a.QType != typeDS && a.QType != typeDNSKEY || !d.scope.ruled {
+		return
+	}
+	root := d.name.IsZero() && a.QType == typeDNSKEY && !a.Dest.IsValid() && a.Fault == ReasonNone
+	if root || d.PermitsBelow() {
+		d.Verdict, d.Reason, d.Rule, d.Nearest = Allow, ReasonNone, p.keys, nil
+	}
 }
 
+// The record types of a chain of signatures (RFC 4034).
+const (
+	typeDS     = 43
+	typeDNSKEY = 48
+)
+
 // LookedUp tells whether records of a DNS type are looked up at all: A, AAAA,
-// SVCB, HTTPS (RFC 1035, 3596, 9460). Any other type could carry data out, and
-// no rule or zone permits one.
+// SVCB, HTTPS (RFC 1035, 3596, 9460), DS and DNSKEY (RFC 4034). Any other type
+// could carry data out, and no rule or zone permits one.
 func LookedUp(qtype uint16) bool {
-	return qtype == 1 || qtype == 28 || qtype == 64 || qtype == 65
+	return qtype == 1 || qtype == 28 || qtype == 64 || qtype == 65 || qtype == typeDS || qtype == typeDNSKEY
 }
 
 func (s *scope) matchName(best *candidate, a *Attempt, target Name) {

@@ -24,7 +24,7 @@ func Hint(a Attempt, d Decision) string {
 		return d.Why().Help()
 	}
 	if a.Via == DNS && a.QType != 0 && !LookedUp(a.QType) {
-		return fmt.Sprintf("%s is not looked up as type %d, whatever the rules: only A, AAAA, HTTPS and SVCB are, and the answer is that there is none", orAddress(&a), a.QType)
+		return fmt.Sprintf("%s is not looked up as type %d, whatever the rules: only A, AAAA, HTTPS, SVCB, DS and DNSKEY are, and the answer is that there is none", orAddress(&a), a.QType)
 	}
 	if why := SpecialName(a.Target()); why != "" {
 		return fmt.Sprintf("no rule is for %s: %s", a.Target(), why)
@@ -55,7 +55,7 @@ func hintWithoutRule(a *Attempt, d *Decision) string {
 	case PrivateAddress:
 		return hintPrivate(a, d)
 	case TypeNotAllowed:
-		return fmt.Sprintf("%s is permitted; type %d is not looked up, only A, AAAA, HTTPS and SVCB are", a.Authority, a.QType)
+		return fmt.Sprintf("%s is permitted; type %d is not looked up, only A, AAAA, HTTPS, SVCB, DS and DNSKEY are", a.Authority, a.QType)
 	case MalformedName:
 		if a.Detail != "" {
 			return "no rule can permit it: " + a.Detail

@@ -42,7 +42,7 @@ func TestHint(t *testing.T) {
 		{try(agent, "manager.corp.example:443").dials("10.0.0.1"), `manager.corp.example resolves to 10.0.0.1: if that is meant, list 10.0.0.1 in [resolve] private, or in [client.addresses] beside the name`},
 		{redirected(mgr, "198.41.0.4:443"), `client "mgr" asks for the bare address 198.41.0.4: let it resolve names with sallyport's DNS, so that the name is judged; only what has no name needs a [[rule]] for its address`},
 		{noName, `no rule can permit it: name has an empty label`},
-		{asks(mgr, "www.product.example", 16), `www.product.example is permitted; type 16 is not looked up, only A, AAAA, HTTPS and SVCB are`},
+		{asks(mgr, "www.product.example", 16), `www.product.example is permitted; type 16 is not looked up, only A, AAAA, HTTPS, SVCB, DS and DNSKEY are`},
 		{tooLong, `The ClientHello or request head is longer than the limit: 16385 octets`},
 		{try(mgr, "www.product.example:443").tls(""), `The TLS ClientHello names no server, so nothing ties the connection to the permitted name.`},
 		{try(whole, "127.0.0.1:3128"), `The destination is one of sallyport's own listeners; no rule can permit that.`},

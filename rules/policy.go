@@ -18,6 +18,7 @@ type Policy struct {
 	few       []source         // the same, in order, where there are few; else none
 	zones     suffixTrie
 	zonesOver suffixTrie // names above a zone
+	keys      *Rule      // stand-in that is reported where a look-up of DNSSEC keys is permitted
 	zoned     []*Rule    // by value of zones, less 1: a stand-in that is reported as the rule
 	private   []netip.Prefix
 	nat64     []netip.Prefix
@@ -211,6 +212,7 @@ func Compile(c *Config, own Own, now time.Time) (*Policy, Problems) {
 		b.addForeign(c.profiles)
 		p.scopes = append(p.scopes, b.finish())
 	}
+	p.keys = &Rule{Profile: SiteProfile, ID: "dns.keys", Reason: "DNSSEC keys of the names above a permitted one", File: c.File}
 	p.addClients(c.Clients)
 	p.addZones(c)
 	return p, problems.sorted()

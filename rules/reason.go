@@ -73,7 +73,7 @@ var reasonTexts = [reasonCount][2]string{
 	ProtocolNotListed:   {"protocol_not_listed", "The destination is documented, but not with this transport protocol."},
 	PortNotListed:       {"port_not_listed", "The destination is documented, but not on this port."},
 	RoleNotListed:       {"role_not_listed", "The destination is documented, but for another role than this client's."},
-	TypeNotAllowed:      {"type_not_allowed", "The name is permitted, but only A, AAAA, HTTPS and SVCB records are looked up."},
+	TypeNotAllowed:      {"type_not_allowed", "The name is permitted, but only A, AAAA, HTTPS, SVCB, DS and DNSKEY records are looked up."},
 	IPLiteral:           {"ip_literal", "The destination is a bare address that no rule names."},
 	NotListed:           {"not_listed", "No rule of this client names the destination."},
 	PrivateAddress:      {"private_address", "The permitted name resolves only to private, loopback, link-local or otherwise special addresses."},
