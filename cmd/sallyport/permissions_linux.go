@@ -53,6 +53,18 @@ func thisKeeper() keeper {
 // checkPermissions holds the files of a configuration against what others may
 // do with them. Each is an error, with its cure.
 func (k keeper) checkPermissions(cfg *rules.Config, file string) rules.Problems {
+	out := k.runPermissions(cfg, file)
+	for i := range out {
+		out[i].Warning = false
+	}
+	return out
+}
+
+// runPermissions is checkPermissions for a start and a reload: what others may
+// do with a file itself is an error, what they may do with a directory on the
+// way to it is a warning. A gateway that does not start after an upgrade, for
+// the mode of a directory that it never looked at before, helps an attacker too.
+func (k keeper) runPermissions(cfg *rules.Config, file string) rules.Problems {
 	var out rules.Problems
 	for _, f := range []struct {
 		key, path string
@@ -66,28 +78,49 @@ func (k keeper) checkPermissions(cfg *rules.Config, file string) rules.Problems 
 		if f.path == "" || f.path == "-" {
 			continue
 		}
+		own := k.ownFaults(f.path, f.secret)
 		for _, text := range k.faults(f.path, f.secret) {
-			out = append(out, rules.Problem{File: cfg.File, Text: f.key + text})
+			out = append(out, rules.Problem{File: cfg.File, Text: f.key + text, Warning: !slices.Contains(own, text)})
 		}
 	}
 	return out
 }
 
-// faults says, each once, what others can do with a file, directories and links on the way
-// included. What is no regular file, such as a pipe, is nobody's to prepare; and
-// what cannot be found is reported by those who open it.
-func (k keeper) faults(path string, secret bool) (out []string) {
+// faults says, each once, what others can do with a file, and with the
+// directories and links on the way to it. Only a regular file has faults: a pipe
+// is prepared by another process. A file that cannot be found is reported by the
+// code that opens it.
+func (k keeper) faults(path string, secret bool) []string {
+	way, err := wayToFile(path)
+	if err != nil {
+		return []string{err.Error()}
+	}
+	return k.faultsOf(way, secret)
+}
+
+// ownFaults is faults without those of the way to the file.
+func (k keeper) ownFaults(path string, secret bool) []string {
+	way, err := wayToFile(path)
+	if err != nil {
+		return []string{err.Error()}
+	}
+	return k.faultsOf(way[max(0, len(way)-1):], secret)
+}
+
+// wayToFile is wayTo for a regular file, and empty for anything else.
+func wayToFile(path string) ([]step, error) {
+	if st, err := os.Stat(path); err != nil || !st.Mode().IsRegular() {
+		return nil, nil
+	}
+	return wayTo(path)
+}
+
+// faultsOf says what others can do on a way, each fault once.
+func (k keeper) faultsOf(way []step, secret bool) (out []string) {
 	defer func() {
 		slices.Sort(out)
 		out = slices.Compact(out)
 	}()
-	if st, err := os.Stat(path); err != nil || !st.Mode().IsRegular() {
-		return nil
-	}
-	way, err := wayTo(path)
-	if err != nil {
-		return []string{err.Error()}
-	}
 	open := false // the step before is a directory in which everybody may make files, and nobody may remove another's
 	for i, s := range way {
 		switch mode := s.info.Mode(); {

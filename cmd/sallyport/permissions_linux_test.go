@@ -216,6 +216,30 @@ func TestPermissionsOfAConfiguration(t *testing.T) {
 	}
 }
 
+// A start and a reload take a directory that others can write for a warning, and
+// a file that they can write for an error.
+func TestRunPermissions(t *testing.T) {
+	_, in := keptTree(t)
+	k := keeper{uid: os.Geteuid()}
+	if err := os.Chmod(in("conf"), 0o777); err != nil {
+		t.Fatal(err)
+	}
+	cfg := &rules.Config{File: "c.toml"}
+	got := k.runPermissions(cfg, in("conf/site.toml"))
+	if len(got) != 1 || !got[0].Warning || !strings.Contains(got[0].String(), "put another file in its place") {
+		t.Errorf("a directory that others can write: %v", got)
+	}
+	if err := os.Chmod(in("conf/site.toml"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if got = k.runPermissions(cfg, in("conf/site.toml")); len(got) != 2 || got.Err() == nil {
+		t.Errorf("and the file: %v", got)
+	}
+	if err := k.checkPermissions(cfg, in("conf/site.toml")).Err(); err == nil || strings.Count(err.Error(), "\n") != 1 {
+		t.Errorf("check: %v", err)
+	}
+}
+
 func TestReloadRefusesWhatOthersCanWrite(t *testing.T) {
 	g, _, write := readyGateway(t)
 	write(readySite + "\n# changed\n")

@@ -68,9 +68,11 @@ func (g *gateway) tryReload() error {
 	if err != nil {
 		return err
 	}
-	if err := g.keeper.checkPermissions(cfg, g.file).Err(); err != nil {
+	exposed := g.keeper.runPermissions(cfg, g.file)
+	if err := exposed.Err(); err != nil {
 		return err
 	}
+	problems = append(problems, exposed...)
 	if err := checkReferences(cfg); err != nil {
 		return err
 	}

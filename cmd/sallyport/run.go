@@ -92,11 +92,12 @@ func run(ctx context.Context, file string, f filterFlags, stdin io.Reader, stder
 	if err != nil {
 		return err
 	}
-	for _, p := range problems {
-		fmt.Fprintln(stderr, "sallyport:", p)
-	}
-	if err := thisKeeper().checkPermissions(cfg, file).Err(); err != nil {
+	exposed := thisKeeper().runPermissions(cfg, file)
+	if err := exposed.Err(); err != nil {
 		return err
+	}
+	for _, p := range append(problems, exposed...) {
+		fmt.Fprintln(stderr, "sallyport:", p)
 	}
 	socks, err := openSockets(ctx, cfg.Listen, from.sockets)
 	if err != nil {
