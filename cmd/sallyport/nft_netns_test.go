@@ -273,6 +273,17 @@ func (n *namespace) counters(table ...string) map[string]int {
 	return found
 }
 
+// awaitCounter waits until a counter of the packet filter has counted that much,
+// and returns what it has.
+func (n *namespace) awaitCounter(name string, packets int) int {
+	n.t.Helper()
+	for end := time.Now().Add(patient); ; {
+		if got := n.counters("inet", "sallyport")[name]; got >= packets || time.Now().After(end) {
+			return got
+		}
+	}
+}
+
 // asNobody runs f inside without any capability.
 func (n *namespace) asNobody(f func() error) error {
 	return n.as(0, func() error {
