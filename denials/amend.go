@@ -18,7 +18,7 @@ type Amendment struct {
 	Key     string // features, version, ports, sources, or addresses.PARTY
 	Value   string // its new value, as TOML
 	Rule    string // instead: a whole [[rule]], as TOML
-	Ask     string // not "": why it is a question, and written as a comment only
+	Ask     string // not "": a question; then it is written as a comment below it
 }
 
 // Amend returns text, which c was read from, with the amendments made. An
@@ -46,7 +46,7 @@ func Amend(c *rules.Config, text []byte, list []Amendment) ([]byte, error) {
 // A textEditor changes lines of TOML.
 type textEditor struct {
 	lines []string
-	ask   string // why what is set is written as a comment only; "": it is set
+	ask   string // the question below which it is written as a comment; "": it is set
 }
 
 // A section is a table's lines: its header, and where the next one begins.

@@ -25,7 +25,7 @@ type change struct {
 	bind     map[string]string // party -> name or address, to add
 	source   netip.Addr        // to add to the client's sources
 	site     *siteRule         // else: a rule to add
-	ask      string            // the question that it is; "": the configuration speaks for it
+	ask      string            // the question that it is, and why; "": the configuration speaks for it
 }
 
 // documented returns the change that puts the nearest documented rule in
@@ -137,13 +137,13 @@ func (c *change) party() string {
 	if c.source.IsValid() {
 		return "source\x00" + c.client
 	}
-	return fmt.Sprintf("bind\x00%s\x00%q", c.client, slices.Sorted(maps.Keys(c.bind)))
+	return fmt.Sprintf("set\x00%s\x00%q\x00%q", c.client, slices.Sorted(maps.Keys(c.bind)), slices.Sorted(maps.Keys(c.ports)))
 }
 
 // title says in one line what to do.
 func (c *change) title() string {
 	if c.ask != "" {
-		return "find out who " + c.who() + " is, then " + c.doing()
+		return c.finding() + ", then " + c.doing()
 	}
 	return c.doing()
 }

@@ -34,7 +34,12 @@
 //     written within a second of it.
 //   - A query's memory is bounded, whatever the journal holds; what it has no
 //     room to tell apart is still counted.
-//   - Nothing that is suggested is ever applied.
+//   - The record of a start has "own", a list: the addresses of the gateway's
+//     listeners (address:port) and of its host, at most 4 KiB of them. A review on
+//     another host denies them as "self", as the gateway does.
+//   - Nothing that is suggested is ever applied. What a suggestion prints is all
+//     that it would permit; where only the denied client's attempts speak for it,
+//     it is a comment with a question, the last, and one of each party.
 //
 // It refuses: to write query strings, credentials or request bodies (nobody
 // hands it any); to create directories; to guess at a broken line, which is

@@ -203,7 +203,7 @@ func (p *reviewPage) serveGroup(w http.ResponseWriter, r *http.Request) {
 	v.Meaning = meaning(g.Cure)
 	for _, sg := range v.Suggestions {
 		if sg.Asks {
-			v.Meaning = "A question: nothing but its own attempts says who that is. Find out before you set it."
+			v.Meaning = "A question: nothing but the client's own attempts says so. Find out before you set it."
 		}
 	}
 	p.show(w, http.StatusOK, "group", &v)

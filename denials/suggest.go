@@ -43,7 +43,7 @@ var documentedTexts = [...]string{
 	"documented for another port, protocol or role",
 	"beside a documented name",
 	"not documented",
-	"nothing but the attempt says who that is",
+	"nothing but the attempt says so",
 }
 
 // unknownParty is the place in documentedTexts of what only the attempt says.

@@ -169,7 +169,7 @@ func answers(t testing.TB, s *Site, list []*Suggestion) string {
 	for i, l := range lines {
 		rest, comment := strings.CutPrefix(l, "# ")
 		switch {
-		case strings.HasPrefix(rest, "who is this? "):
+		case strings.HasPrefix(rest, "who is this? ") || strings.HasPrefix(rest, "was this port moved? "):
 			if yes = true; strings.Contains(rest, "in place of the one above") {
 				lines[i-1] = ""
 			}
@@ -211,13 +211,16 @@ func TestVersionIn(t *testing.T) {
 func TestConfigurablePortIsSuggested(t *testing.T) {
 	s := siteOf(t, fleet)
 	sg := suggestFor(t, s, attempt(t, sep, "10.3.9.9", 8082))[0]
-	if sg.Cure != CureBinding || !sg.Verified || strings.TrimSpace(sg.TOML) != "ports = { embedded-database = 8082 }" || !strings.Contains(sg.Why, "only if") {
+	if sg.Cure != CureBinding || !sg.Verified || !sg.Asks || !strings.HasSuffix(sg.TOML, "\n# ports = { embedded-database = 8082 }\n") || !strings.Contains(sg.Why, "only if") {
 		t.Errorf("%+v", sg)
 	}
 	if len(sg.Loses) != 1 || !strings.Contains(sg.Loses[0], "10.3.9.9: tcp 2638") {
 		t.Errorf("loses %q", sg.Loses)
 	}
-	after := applied(t, s, []*Suggestion{sg})
+	if d := applied(t, s, []*Suggestion{sg}).Policy.Decide(attempt(t, sep, "10.3.9.9", 8082)); d.Allowed() {
+		t.Error("permitted before anybody said that the port was moved")
+	}
+	after := siteOf(t, answers(t, s, []*Suggestion{sg}))
 	if d := after.Policy.Decide(attempt(t, sep, "10.3.9.9", 8082)); !d.Allowed() {
 		t.Error(d.Why())
 	}

@@ -1,6 +1,6 @@
 // Vouch: whether anything but the client's own attempt says that an address or
-// name is a party of the documents. Where nothing does, a suggestion is a
-// question: it is written commented out, and comes last.
+// name is a party of the documents, or that a port was moved. Where nothing
+// does, a suggestion is a question: it is written commented out, and comes last.
 
 package denials
 
@@ -13,18 +13,33 @@ import (
 	"sallyport/rules"
 )
 
-// unvouched tells what only the attempt says; "": the change adds no party or
-// source, or the configuration itself names it.
+// unvouched asks about what only the attempt says; "": the change adds no party,
+// source or port, or the configuration itself names it.
 func (s *Site) unvouched(c *change) string {
 	for party, host := range c.bind {
 		if !s.isParty(c, party, host) {
-			return fmt.Sprintf("Only the attempts of %s say that %s is its %s", c.client, host, party)
+			return fmt.Sprintf("who is this? Only the attempts of %s say that %s is its %s", c.client, host, party)
 		}
 	}
 	if c.source.IsValid() && !s.isClient(c.client, c.source) {
-		return fmt.Sprintf("Only its own attempts say that %s is %s", c.source, c.client)
+		return fmt.Sprintf("who is this? Only its own attempts say that %s is %s", c.source, c.client)
+	}
+	for name, port := range c.ports {
+		if !s.isMoved(c, name, port) {
+			return fmt.Sprintf("was this port moved? Only the attempts of %s say that %s is %d", c.client, name, port)
+		}
 	}
 	return ""
+}
+
+// isMoved tells whether another client of the same profile has a port where the
+// change puts it.
+func (s *Site) isMoved(c *change, name string, port uint16) bool {
+	return slices.ContainsFunc(s.Config.Clients, func(cl *rules.Client) bool {
+		return cl.Name != c.client && slices.ContainsFunc(cl.Profiles, func(cp rules.ClientProfile) bool {
+			return cp.Profile.Name == c.rule.Profile && cp.Ports[name] == port
+		})
+	})
 }
 
 // isParty tells whether the configuration has host in the part of a party:
@@ -84,18 +99,21 @@ func hasAddress(cl *rules.Client, a netip.Addr) bool {
 	return slices.Contains(cl.Sources, netip.PrefixFrom(a, a.BitLen()))
 }
 
-// who is the address or name that a change asks about.
-func (c *change) who() string {
+// finding says in one line what is to be found out first.
+func (c *change) finding() string {
 	for _, host := range c.bind {
-		return host
+		return "find out who " + host + " is"
 	}
-	return addrText(c.source)
+	if c.source.IsValid() {
+		return "find out who " + c.source.String() + " is"
+	}
+	return "find out whether the port was moved"
 }
 
 // commented writes lines of TOML as comments below a question. yes says what to
 // do with them once it is answered.
-func commented(why, yes string, lines ...string) []string {
-	out := []string{"# who is this? " + strings.ReplaceAll(visible(why), "\n", " ") + "; if that is so, " + yes}
+func commented(question, yes string, lines ...string) []string {
+	out := []string{"# " + strings.ReplaceAll(visible(question), "\n", " ") + "; if that is so, " + yes}
 	for _, l := range lines {
 		out = append(out, "# "+l)
 	}

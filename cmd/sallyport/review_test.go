@@ -201,7 +201,7 @@ func answered(config []byte) []byte {
 	for i, l := range lines {
 		rest, comment := strings.CutPrefix(l, "# ")
 		switch {
-		case strings.HasPrefix(rest, "who is this? "):
+		case strings.HasPrefix(rest, "who is this? ") || strings.HasPrefix(rest, "was this port moved? "):
 			asked = true
 			if strings.Contains(rest, "in place of the one above") {
 				lines[i-1] = ""
