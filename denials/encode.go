@@ -78,9 +78,7 @@ func (r *Record) Append(b []byte) []byte {
 	l.text("nearest", r.Nearest, capText)
 	l.text("hint", r.Hint, capHint)
 	l.number("count", r.Count)
-	if r.Omitted != 0 {
-		l.list("omitted", r.Omitted.texts(), capNames)
-	}
+	l.fields("omitted", r.Omitted)
 	if r.Event == EventClose {
 		l.b = strconv.AppendUint(append(l.b, `,"bytes_in":`...), r.BytesIn, 10)
 		l.b = strconv.AppendUint(append(l.b, `,"bytes_out":`...), r.BytesOut, 10)
@@ -152,6 +150,22 @@ func (l *line) list(k string, vs []string, limit int) {
 		return
 	}
 	l.b = append(l.b, ']')
+}
+
+// fields writes the names of a set of fields.
+func (l *line) fields(k string, set Omitted) {
+	if set == 0 {
+		return
+	}
+	l.key(k)
+	l.b = append(l.b, '[')
+	for i, text := range omittedTexts {
+		if set&(1<<i) != 0 {
+			l.b = append(l.b, '"')
+			l.b = append(append(l.b, text...), '"', ',')
+		}
+	}
+	l.b[len(l.b)-1] = ']'
 }
 
 func b2i(v bool) int {

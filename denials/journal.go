@@ -164,11 +164,7 @@ func (j *Journal) record(e *entry) {
 	e.a.Generation = nil // it may go while the entry waits
 	window := j.window(e.at)
 	if e.unknown() {
-		push := j.push
-		if out.broken() {
-			push = nil
-		}
-		j.unknown.record(e, window, push)
+		j.unknown.record(j, e, window)
 		return
 	}
 	sh, addr := j.shardOf(e)

@@ -224,15 +224,31 @@ func TestRequiredJournalIgnoresAnObstinateGate(t *testing.T) {
 	}
 }
 
+// A flood costs the memory of nobody: what is counted allocates nothing.
+func TestFoldingAllocatesNothing(t *testing.T) {
+	mine := &rules.Client{Name: "shop"}
+	for what, client := range map[string]*rules.Client{"a known client": mine, "an unknown client": nil} {
+		j := open(t, func(c *Config) { c.tick = time.Hour })
+		r := NewRecorder(gateFunc(func(rules.Attempt) rules.Decision { return rules.Decision{Reason: rules.NotListed, Client: client} }), j, nil)
+		a := connect(t, "10.0.0.7", "evil.example")
+		for range 2 * perSecond {
+			r.Decide(a)
+		}
+		if n := testing.AllocsPerRun(5000, func() { r.Decide(a) }); n > 0 {
+			t.Errorf("%s: %v allocations a denial", what, n)
+		}
+	}
+}
+
 func BenchmarkDecide(b *testing.B) {
 	a := connect(b, "10.0.0.7", "evil.example")
 	allow := query(b, "10.0.0.7", "update.example", 1)
-	rule := &rules.Rule{Profile: "p", ID: "update"}
+	rule, mine := &rules.Rule{Profile: "p", ID: "update"}, &rules.Client{Name: "shop"}
 	next := gateFunc(func(a rules.Attempt) rules.Decision {
 		if a.Via == rules.DNS {
 			return rules.Decision{Verdict: rules.Allow, Rule: rule}
 		}
-		return rules.Decision{Reason: rules.NotListed}
+		return rules.Decision{Reason: rules.NotListed, Client: mine}
 	})
 	names := make([]rules.Name, 4096)
 	for i := range names {

@@ -34,12 +34,12 @@ type unknownClients struct {
 	folded  uint64
 }
 
-// record takes a denial: it is pushed as it is, or counted.
-func (u *unknownClients) record(e *entry, window int64, push func(*entry) bool) {
+// record takes a denial: it goes to j's queue as it is, or is counted.
+func (u *unknownClients) record(j *Journal, e *entry, window int64) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.counted += e.count
-	if push == nil || !u.spend(e, window) || !push(e) {
+	if j.denials.broken() || !u.spend(e, window) || !j.push(e) {
 		u.fold(e)
 	}
 }
