@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"syscall"
 
 	"github.com/things-go/go-socks5"
 	"github.com/things-go/go-socks5/statute"
@@ -95,17 +96,23 @@ func (socksReply) denied(c *client, _ rules.Attempt, d rules.Decision) {
 	sendReply(c, socksDenial(d.Why()))
 }
 
-func (socksReply) failed(c *client, _ rules.Attempt, e *dialError) {
+func (socksReply) failed(c *client, _ rules.Attempt, e *dialError) { sendReply(c, socksFailure(e)) }
+
+// socksFailure is the reply code (RFC 1928, section 6) where a permitted
+// destination was not reached.
+func socksFailure(e *dialError) byte {
 	switch e.cause {
 	case rules.DialRefused:
-		sendReply(c, statute.RepConnectionRefused)
+		return statute.RepConnectionRefused
 	case rules.DialUnreachable:
-		sendReply(c, statute.RepNetworkUnreachable)
+		if !errors.Is(e.err, syscall.EHOSTUNREACH) {
+			return statute.RepNetworkUnreachable
+		}
+		return statute.RepHostUnreachable
 	case rules.DialUnresolved, rules.DialNoAddress, rules.DialTimedOut:
-		sendReply(c, statute.RepHostUnreachable)
-	default:
-		sendReply(c, statute.RepServerFailure)
+		return statute.RepHostUnreachable
 	}
+	return statute.RepServerFailure
 }
 
 // socksDenial is the reply code of a denial: 02, but 01 where the request was
