@@ -71,6 +71,9 @@ func never(a *rules.Attempt) string {
 	if why := rules.SpecialName(a.Target()); why != "" {
 		return "no rule is for " + a.Target().String() + ": " + why
 	}
+	if a.Via == rules.UDP && a.Proto == rules.ProtoUnknown {
+		return "it was neither TCP nor UDP, which are what a rule can list; only any = true lets every protocol through, to one address"
+	}
 	if a.Via != rules.DNS || a.QType == 0 || rules.LookedUp(a.QType) {
 		return ""
 	}

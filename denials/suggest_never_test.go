@@ -202,3 +202,21 @@ func TestNoRuleForTypesThatAreNeverLookedUp(t *testing.T) {
 		t.Errorf("AAAA: %v", d.Why())
 	}
 }
+
+// What a packet filter dropped of neither TCP nor UDP gets no rule: none lists
+// it. Its datagrams may have one.
+func TestNoRuleForOtherProtocols(t *testing.T) {
+	s := siteOf(t, fleet)
+	dropped := rules.Attempt{Via: rules.UDP, Client: netip.MustParseAddrPort(manager + ":0"), Dest: netip.MustParseAddrPort("203.0.113.9:0"), Fault: rules.ProtocolNotListed}
+	list := suggestFor(t, s, dropped)
+	if len(list) != 1 || list[0].Cure != CureNever || list[0].TOML != "" || !strings.Contains(list[0].Why, "neither TCP nor UDP") {
+		t.Fatalf("%+v", list[0])
+	}
+	if g := list[0].Groups[0]; s.Cure(g) != CureNever {
+		t.Errorf("filed under %s", s.Cure(g))
+	}
+	dropped.Proto, dropped.Fault, dropped.Dest = rules.UDPProto, rules.ReasonNone, netip.MustParseAddrPort("203.0.113.9:123")
+	if list := suggestFor(t, s, dropped); len(list) != 1 || !list[0].Verified || !strings.Contains(list[0].TOML, "udp     = [123]") {
+		t.Errorf("%+v", list[0])
+	}
+}

@@ -193,8 +193,17 @@ func (f filterFlags) drops(cfg *rules.Config) (dropSource, error) {
 	return nil, nil
 }
 
-// swallowed records attempts that the packet filter ended, and counts them.
+// swallowed records attempts that the packet filter ended, and counts them. What
+// the policy denies by itself needs no fault, so that the record is of what was
+// tried and a change of the policy can be tried on it.
 func (g *gateway) swallowed(a rules.Attempt, times uint64) rules.Decision {
+	a.Generation = g.live.Load()
+	if plain := a; a.Fault == rules.NotListed {
+		plain.Fault = rules.ReasonNone
+		if d := g.recorder.Preview(plain); !d.Allowed() && d.Why() != rules.JournalUnavailable {
+			a = plain
+		}
+	}
 	d := g.recorder.DecideTimes(a, times)
 	g.metrics.decidedTimes(a, d, times)
 	return d

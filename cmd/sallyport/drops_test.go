@@ -307,3 +307,47 @@ func TestDropsAreSpokenOf(t *testing.T) {
 		t.Errorf("the status is %q", status)
 	}
 }
+
+// What the policy denies by itself is recorded without a fault, as a change of
+// the policy could cure it; what it permits is denied all the same.
+func TestDropsThatAPolicyDenies(t *testing.T) {
+	g, _, write := readyGateway(t)
+	write(readySite + "[[rule]]\nid = \"log\"\nclient = \"manager\"\nto = [\"93.184.0.51\"]\nudp = [514]\nreason = \"test\"\n")
+	g.reload("test")
+	for _, c := range []struct {
+		to   string
+		want string
+	}{
+		{"93.184.0.51:123", `"reason":"port_not_listed"`},
+		{"93.184.0.51:514", `"fault":"not_listed","reason":"not_listed"`},
+	} {
+		d := drop{Counter: "drop_udp", Client: netip.MustParseAddr("10.77.0.10"), Dest: netip.MustParseAddrPort(c.to), Proto: 17}
+		if got := g.swallowed(d.attempt(), 3); got.Allowed() {
+			t.Errorf("%s: allowed", c.to)
+		}
+		if line := g.lineWith(t, c.to); !strings.Contains(line, c.want) || !strings.Contains(line, `"count":3`) || strings.Contains(line, `"fault"`) != strings.Contains(c.want, `"fault"`) {
+			t.Errorf("%s: %s", c.to, line)
+		}
+	}
+}
+
+// lineWith waits for the journal's line of a destination.
+func (g *gateway) lineWith(t *testing.T, dest string) string {
+	t.Helper()
+	to := netip.MustParseAddrPort(dest)
+	part := fmt.Sprintf(`"host":%q,"port":%d,`, to.Addr(), to.Port())
+	for end := time.Now().Add(patient); ; {
+		data, err := os.ReadFile(g.booted.Journal.Path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(string(data)) {
+			if strings.Contains(line, part) {
+				return line
+			}
+		}
+		if time.Now().After(end) {
+			t.Fatalf("no line has %s:\n%s", part, data)
+		}
+	}
+}
