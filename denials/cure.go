@@ -50,7 +50,7 @@ func whyNever(r rules.Reason) string {
 	case rules.Self:
 		return "the destination is sallyport itself; no rule can permit that"
 	case rules.TypeNotAllowed:
-		return "only A, AAAA, HTTPS and SVCB are looked up, whatever the rules: other types could carry data out"
+		return "only A, AAAA, HTTPS, SVCB, DS and DNSKEY are looked up, whatever the rules: other types could carry data out"
 	case rules.PrivateAddress:
 		return "a public name answered with a private address: that is how rebinding looks; if the answer is yours, list the prefix in [resolve] private"
 	case rules.DestinationMismatch:
@@ -71,11 +71,13 @@ func never(a *rules.Attempt) string {
 	if why := rules.SpecialName(a.Target()); why != "" {
 		return "no rule is for " + a.Target().String() + ": " + why
 	}
-	if a.Via == rules.UDP && a.Proto == rules.ProtoUnknown {
+	switch {
+	case a.Via == rules.UDP && a.Proto == rules.ProtoUnknown:
 		return "it was neither TCP nor UDP, which are what a rule can list; only any = true lets every protocol through, to one address"
-	}
-	if a.Via != rules.DNS || a.QType == 0 || rules.LookedUp(a.QType) {
+	case a.Via != rules.DNS || !ruleless(a.QType):
 		return ""
+	case rules.IsKey(a.QType):
+		return "keys and signatures (type " + typeText(a.QType) + ") are looked up once the name, or one below it, is permitted: they need no rule of their own"
 	}
 	why := "type " + typeText(a.QType) + " is never looked up, whatever the rules, in a [[dns.zone]] neither: only A, AAAA, HTTPS, SVCB, DS and DNSKEY are, since any other type could carry data out; the client is told at once that there is none"
 	switch typeText(a.QType) {
@@ -87,6 +89,11 @@ func never(a *rules.Attempt) string {
 		why += "; a host that sends or receives mail needs a resolver of its own"
 	}
 	return why
+}
+
+// ruleless tells whether look-ups of a type are none that a rule is proposed for.
+func ruleless(qtype uint16) bool {
+	return qtype != 0 && (!rules.LookedUp(qtype) || rules.IsKey(qtype))
 }
 
 // Cure judges a group by what the site's configuration says now; s may be nil.

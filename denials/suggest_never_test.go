@@ -164,6 +164,8 @@ func TestNoRuleForTypesThatAreNeverLookedUp(t *testing.T) {
 		{"mail.example", 15, "type MX is never looked up"},
 		{"corp.example", 255, "type ANY is never looked up"},
 		{"_ldap._tcp.int.example", 33, "type_not_allowed"},
+		{"test", 43, "keys and signatures (type DS)"},
+		{"evil.example", 48, "keys and signatures (type DNSKEY)"},
 		{"7.0.20.10.in-addr.arpa", 12, "no rule is for 7.0.20.10.in-addr.arpa"},
 		{"7.0.20.10.in-addr.arpa", 1, "no rule is for 7.0.20.10.in-addr.arpa"},
 		{"_dns.resolver.arpa", 64, "no rule is for _dns.resolver.arpa"},

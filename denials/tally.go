@@ -11,8 +11,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"sallyport/rules"
 )
 
 // What a Tally keeps at most. What comes later is counted per client and
@@ -34,7 +32,7 @@ type Group struct {
 	ClientName string
 	Reason     string
 	Verdict    string
-	QType      string // of a look-up of a type that is never looked up; else ""
+	QType      string // of a look-up of a type that no rule is for; else ""
 
 	Count       uint64
 	First, Last time.Time
@@ -110,7 +108,7 @@ type Tally struct {
 
 type groupKey struct {
 	host, proto, client, reason, verdict string
-	qtype                                string // of a look-up that no rule can permit
+	qtype                                string // of a look-up that no rule is for
 	port                                 uint16
 }
 
@@ -121,7 +119,7 @@ const Others = "(many)"
 // keyOf tells which group a record belongs to.
 func keyOf(r *Record) (k groupKey, raw bool) {
 	k = groupKey{r.Host, r.Proto, r.Client, r.Reason, r.Verdict, "", r.Port}
-	if t, ok := parseType(r.QType); ok && t != 0 && !rules.LookedUp(t) {
+	if t, ok := parseType(r.QType); ok && ruleless(t) {
 		k.qtype = r.QType
 	}
 	switch {

@@ -166,6 +166,10 @@ func LookedUp(qtype uint16) bool {
 	return qtype == 1 || qtype == 28 || qtype == 64 || qtype == 65 || qtype == typeDS || qtype == typeDNSKEY
 }
 
+// IsKey tells whether a DNS type is of a chain of signatures: such records of a
+// name are looked up once it, or a name below it, is permitted.
+func IsKey(qtype uint16) bool { return qtype == typeDS || qtype == typeDNSKEY }
+
 func (s *scope) matchName(best *candidate, a *Attempt, target Name) {
 	sp := s.named(target, &best.near)
 	for i := range sp.n {

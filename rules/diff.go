@@ -57,7 +57,8 @@ func (d Destination) hasName(n Name) bool {
 
 // Diff returns what new permits and old does not, over every source of every
 // client. It is about the moment that both were compiled for. Nil policies
-// permit nothing. Whatever a Gain says, sallyport's own listeners are no
+// permit nothing. With a name the keys of the names above it may be looked up
+// (DS, DNSKEY), which no Gain says. Whatever a Gain says, sallyport's own listeners are no
 // destinations, and a name reaches no private address but those of At, Private.
 func Diff(old, new *Policy) []Gain {
 	if new == nil {

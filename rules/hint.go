@@ -26,6 +26,9 @@ func Hint(a Attempt, d Decision) string {
 	if a.Via == DNS && a.QType != 0 && !LookedUp(a.QType) {
 		return fmt.Sprintf("%s is not looked up as type %d, whatever the rules: only A, AAAA, HTTPS, SVCB, DS and DNSKEY are, and the answer is that there is none", orAddress(&a), a.QType)
 	}
+	if a.Via == DNS && IsKey(a.QType) {
+		return fmt.Sprintf("keys and signatures of %s are looked up once it, or a name below it, is permitted", orAddress(&a))
+	}
 	if why := SpecialName(a.Target()); why != "" {
 		return fmt.Sprintf("no rule is for %s: %s", a.Target(), why)
 	}
