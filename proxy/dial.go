@@ -256,15 +256,17 @@ func timedOut(err error) bool {
 		errors.As(err, &t) && t.Timeout()
 }
 
-// classify names the fault of a failed connection.
+// classify names the fault of a connection that failed, at each of several
+// addresses perhaps: what the destination did says more than what this host
+// lacks, such as a route for one of the two families.
 func classify(err error) *dialError {
 	switch {
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return &dialError{rules.DialRefused, err}
-	case errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETDOWN):
-		return &dialError{rules.DialUnreachable, err}
 	case timedOut(err):
 		return &dialError{rules.DialTimedOut, err}
+	case errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETDOWN):
+		return &dialError{rules.DialUnreachable, err}
 	}
 	return &dialError{rules.DialFailed, err}
 }

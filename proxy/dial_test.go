@@ -38,7 +38,7 @@ func TestRace(t *testing.T) {
 		err   error
 	}
 	hangs, refuses := behaviour{after: time.Hour}, behaviour{err: syscall.ECONNREFUSED}
-	works := behaviour{}
+	works, noRoute := behaviour{}, behaviour{err: syscall.ENETUNREACH}
 	for _, c := range []struct {
 		name   string
 		addrs  map[string]behaviour
@@ -50,6 +50,11 @@ func TestRace(t *testing.T) {
 		{"the first hangs", map[string]behaviour{"2001:db8::1": hangs, "8.8.8.1": works}, "8.8.8.1", stagger, 0},
 		{"the first refuses", map[string]behaviour{"2001:db8::1": refuses, "8.8.8.1": works}, "8.8.8.1", 0, 0},
 		{"the first is slow, the second slower", map[string]behaviour{"2001:db8::1": {after: 2 * stagger}, "8.8.8.1": {after: 2 * stagger}}, "2001:db8::1", 2 * stagger, 0},
+		{"a family without a route", map[string]behaviour{"2001:db8::1": noRoute, "8.8.8.1": works}, "8.8.8.1", 0, 0},
+		{"a family without a route, the other refuses", map[string]behaviour{"2001:db8::1": noRoute, "8.8.8.1": refuses}, "", 0, rules.DialRefused},
+		{"a family without a route, the other hangs", map[string]behaviour{"2001:db8::1": noRoute, "8.8.8.1": hangs}, "", 10 * time.Second, rules.DialTimedOut},
+		{"no route at all", map[string]behaviour{"2001:db8::1": noRoute, "8.8.8.1": noRoute}, "", 0, rules.DialUnreachable},
+		{"many addresses of a dead family", map[string]behaviour{"2001:db8::1": hangs, "2001:db8::2": hangs, "2001:db8::3": hangs, "8.8.8.1": works}, "8.8.8.1", stagger, 0},
 		{"all refuse", map[string]behaviour{"2001:db8::1": refuses, "8.8.8.1": refuses}, "", 0, rules.DialRefused},
 		{"all hang", map[string]behaviour{"2001:db8::1": hangs, "8.8.8.1": hangs}, "", 10 * time.Second, rules.DialTimedOut},
 		{"one hangs alone", map[string]behaviour{"8.8.8.1": hangs}, "", 10 * time.Second, rules.DialTimedOut},
