@@ -63,7 +63,7 @@ type Config struct {
 // Limits bound what clients can make the filter hold. Zero is the default.
 type Limits struct {
 	QPS               int // queries a second that need an upstream, of one client (IPv6: of one /64), as burst too; 1000; negative: no limit. A quarter of it beside by UDP without a cookie
-	WildcardNames     int // new names below wildcards and zones that one client may have looked up in any 5 minutes; 500; negative: no limit
+	WildcardNames     int // new names below wildcards and zones that one client may have looked up in any 5 minutes, and a quarter of its look-ups of them in a minute; 500; negative: no limit
 	UnknownQPS        int // replies a second sent to all unknown clients together; 100
 	TCP               int // TCP connections; 256
 	TCPPerClient      int // TCP connections of one client; 32

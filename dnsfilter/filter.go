@@ -144,14 +144,15 @@ func (f *Filter) begin(q *query, r *Resolver, a *rules.Attempt, key, out []byte)
 	if !d.Allowed() {
 		return f.deny(q, r, a, d, out), nil
 	}
-	if over := f.spend(q, d, a.Authority); over != "" {
+	by, over := f.spend(q, d, a.Authority)
+	if over != "" {
 		if !q.proven {
 			return f.toTCP(q, out), nil
 		}
 		a.Provisional, a.Fault, a.Detail = false, rules.Limit, over
 		return f.deny(q, r, a, f.cfg.Gate.Decide(*a), out), nil
 	}
-	p := &pending{q: *q, g: a.Generation, r: r, name: a.Authority, key: string(q.wants().appendTo(key))}
+	p := &pending{q: *q, by: by, g: a.Generation, r: r, name: a.Authority, key: string(q.wants().appendTo(key))}
 	p.q.msg = bytes.Clone(q.msg)
 	return out, p
 }
@@ -159,6 +160,7 @@ func (f *Filter) begin(q *query, r *Resolver, a *rules.Attempt, key, out []byte)
 // pending is a permitted query whose answer has to be fetched.
 type pending struct {
 	q    query
+	by   party
 	g    *rules.Generation // that permitted it
 	r    *Resolver
 	name rules.Name
@@ -168,7 +170,7 @@ type pending struct {
 // finish fetches the answer of a pending query and appends the reply to out.
 // It must be called once.
 func (f *Filter) finish(ctx context.Context, p *pending, out []byte) []byte {
-	defer f.budgetOf(&p.q).waiting.give(p.q.client.Addr())
+	defer f.budgetOf(&p.q).waiting.give(p.by)
 	e := f.fetch(ctx, p.r, p.key, p.name, p.q.wants())
 	a := rules.Attempt{Generation: p.g, Flow: p.q.flow, Via: rules.DNS, Client: p.q.client, SourceProven: p.q.proven, Proto: p.q.proto, QType: p.q.qtype, Authority: p.name}
 	return f.answer(&p.q, p.r, e, &a, out, KindUpstream)

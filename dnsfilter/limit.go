@@ -3,12 +3,9 @@
 package dnsfilter
 
 import (
-	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"sallyport/rules"
 )
 
 // bucket is a token bucket in one number: the time at which it is full again.
@@ -63,13 +60,13 @@ const (
 
 type rateShard struct {
 	mu   sync.Mutex
-	full map[netip.Addr]time.Duration
+	full map[party]time.Duration
 }
 
 func newRates() *rates {
 	r := &rates{}
 	for i := range r.shards {
-		r.shards[i].full = map[netip.Addr]time.Duration{}
+		r.shards[i].full = map[party]time.Duration{}
 	}
 	return r
 }
@@ -84,13 +81,12 @@ func (r *rates) set(perSecond int) {
 }
 
 // allow takes a token of the client's.
-func (r *rates) allow(client netip.Addr, now time.Duration) bool {
+func (r *rates) allow(client party, now time.Duration) bool {
 	every := time.Duration(r.every.Load())
 	if every == 0 {
 		return true
 	}
-	client = rules.SourceOf(client)
-	b := client.As16()
+	b := client.source.As16()
 	s := &r.shards[(b[15]^b[7])&(rateShards-1)]
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -115,10 +111,10 @@ type counts struct {
 	mu             sync.Mutex
 	most, mostEach int
 	all            int
-	each           map[netip.Addr]int
+	each           map[party]int
 }
 
-func newCounts() *counts { return &counts{each: map[netip.Addr]int{}} }
+func newCounts() *counts { return &counts{each: map[party]int{}} }
 
 // set changes the bounds; what is held already stays.
 func (c *counts) set(most, mostEach int) {
@@ -128,8 +124,7 @@ func (c *counts) set(most, mostEach int) {
 }
 
 // take counts one more for the client, unless that is too many.
-func (c *counts) take(client netip.Addr) bool {
-	client = rules.SourceOf(client)
+func (c *counts) take(client party) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.all >= c.most || c.each[client] >= c.mostEach {
@@ -141,8 +136,7 @@ func (c *counts) take(client netip.Addr) bool {
 }
 
 // give undoes a take.
-func (c *counts) give(client netip.Addr) {
-	client = rules.SourceOf(client)
+func (c *counts) give(client party) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.all--

@@ -51,28 +51,30 @@ func (f *Filter) budgetOf(q *query) *budget {
 }
 
 // spend takes what a query costs for which d permits asking an upstream. It
-// returns what is used up, or "": then the query's place among those that wait
-// must be given back. A query that is not proven spends nothing of what proven
+// returns what is used up, or "": then the place of by among those that wait must
+// be given back. A query that is not proven spends nothing of what proven
 // ones have, and is admitted no new name.
-func (f *Filter) spend(q *query, d rules.Decision, name rules.Name) (over string) {
-	client, now := q.client.Addr(), q.arrived.Sub(f.start)
-	if !q.proven && d.FreeLabels() && !f.uniques.has(client, name, now) {
-		return overNames
+func (f *Filter) spend(q *query, d rules.Decision, name rules.Name) (by party, over string) {
+	by, now := partyOf(q.client.Addr(), &d), q.arrived.Sub(f.start)
+	if !q.proven && d.FreeLabels() && !f.uniques.has(by, name, now) {
+		return by, overNames
 	}
 	b := f.budgetOf(q)
-	if !b.waiting.take(client) {
-		return "queries that wait for an upstream"
+	if !b.waiting.take(by) {
+		return by, "queries that wait for an upstream"
 	}
-	switch {
-	case !b.rate.allow(client, now):
+	if !b.rate.allow(by, now) {
 		over = "queries a second that need an upstream"
-	case q.proven:
-		over = f.AdmitName(client, d, name)
+	} else if q.proven {
+		over = f.AdmitName(q.client.Addr(), d, name)
+	}
+	if over == "" && d.FreeLabels() && !f.uniques.lookUp(by, q.proven, now) {
+		over = overLookUps
 	}
 	if over != "" {
-		b.waiting.give(client)
+		b.waiting.give(by)
 	}
-	return over
+	return by, over
 }
 
 // toTCP has a client ask again by TCP, where it proves its address.

@@ -58,8 +58,8 @@ func (s *service) admit(ctx context.Context, conn net.Conn) {
 		return
 	}
 	client := rules.ClientAddr(from)
-	held := s.f.connsOf(client)
-	if !held.take(client.Addr()) {
+	held, by := s.f.connsOf(client)
+	if !held.take(by) {
 		s.f.cfg.Gate.Decide(rules.Attempt{
 			Flow: s.f.nextFlow(), Via: rules.DNS, Client: client, SourceProven: true, Proto: rules.TCPProto,
 			Fault: rules.Limit, Detail: "DNS connections by TCP",
@@ -67,20 +67,21 @@ func (s *service) admit(ctx context.Context, conn net.Conn) {
 		conn.Close()
 		return
 	}
-	c := &tcpConn{s: s, conn: conn, client: client, held: held, room: make(chan struct{}, pipelined)}
+	c := &tcpConn{s: s, conn: conn, client: client, held: held, by: by, room: make(chan struct{}, pipelined)}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.conns[c] = struct{}{}
 	s.readers.Go(func() { c.serve(ctx) })
 }
 
-// connsOf returns what a client's connections count against: those of unknown
-// clients have a small share, so that they cannot keep the others out.
-func (f *Filter) connsOf(client netip.AddrPort) *counts {
-	if f.cfg.Gate.Preview(rules.Attempt{Via: rules.DNS, Client: client, Proto: rules.TCPProto}).Client == nil {
-		return f.foreign
+// connsOf returns what a client's connections count against, and for whom: those
+// of unknown clients have a small share, so that they cannot keep the others out.
+func (f *Filter) connsOf(client netip.AddrPort) (*counts, party) {
+	d := f.cfg.Gate.Preview(rules.Attempt{Via: rules.DNS, Client: client, Proto: rules.TCPProto})
+	if d.Client == nil {
+		return f.foreign, partyOf(client.Addr(), &d)
 	}
-	return f.conns
+	return f.conns, partyOf(client.Addr(), &d)
 }
 
 // tcpConn is one client's connection.
@@ -89,6 +90,7 @@ type tcpConn struct {
 	conn   net.Conn
 	client netip.AddrPort
 	held   *counts        // that the connection is counted in
+	by     party          // for whom
 	asked  atomic.Bool    // had its first query
 	room   chan struct{}  // one for each query that waits
 	wait   sync.WaitGroup // for them
@@ -117,7 +119,7 @@ func (c *tcpConn) serve(ctx context.Context) {
 func (c *tcpConn) close() {
 	c.wait.Wait()
 	c.conn.Close()
-	c.held.give(c.client.Addr())
+	c.held.give(c.by)
 	c.s.mu.Lock()
 	delete(c.s.conns, c)
 	c.s.mu.Unlock()

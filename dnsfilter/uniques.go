@@ -18,6 +18,11 @@ const (
 	// uniquePeriod is what the number of names is for. In five minutes a client
 	// uses some 20 names below a domain; a tunnel through DNS takes hundreds.
 	uniquePeriod = 5 * time.Minute
+	// lookUpsEach is how many look-ups by DNS a client has in a minute for each of
+	// those names: which of them it asks for, in what order, tells something, too.
+	// Four are A and AAAA twice.
+	lookUpsEach   = 4
+	lookUpsPeriod = time.Minute
 	// What is kept at once, some 40 octets a name. Nothing is forgotten before
 	// its time to make room: where there is none, no new name is admitted.
 	clientsAtUniques = 1 << 16
@@ -37,7 +42,7 @@ type uniques struct {
 	most    int // names of one client in a period; 0 or less: no limit
 	all     int // names kept, of all clients
 	swept   time.Duration
-	clients map[netip.Addr]*usedNames
+	clients map[party]*usedNames
 }
 
 // usedNames is one client's names.
@@ -45,6 +50,9 @@ type usedNames struct {
 	names map[uint64]struct{} // hashes, which nobody outside can make collide
 	order []usedName          // those, the oldest at first
 	first int
+
+	// The token buckets of look-ups: of queries whose source is proven, and of others.
+	proven, unproven time.Duration
 }
 
 type usedName struct {
@@ -53,7 +61,7 @@ type usedName struct {
 }
 
 func newUniques() *uniques {
-	return &uniques{seed: maphash.MakeSeed(), clients: map[netip.Addr]*usedNames{}}
+	return &uniques{seed: maphash.MakeSeed(), clients: map[party]*usedNames{}}
 }
 
 // set changes the number of names.
@@ -65,8 +73,7 @@ func (u *uniques) set(most int) {
 
 // has tells whether a client may use a name without being admitted a new one. It
 // changes nothing of what the client may do.
-func (u *uniques) has(client netip.Addr, name rules.Name, now time.Duration) bool {
-	client = rules.SourceOf(client)
+func (u *uniques) has(client party, name rules.Name, now time.Duration) bool {
 	hash := maphash.String(u.seed, name.String())
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -82,9 +89,25 @@ func (u *uniques) has(client netip.Addr, name rules.Name, now time.Duration) boo
 	return known
 }
 
+// lookUp takes a look-up of a client that was admitted a name, if it has one left.
+func (u *uniques) lookUp(client party, proven bool, now time.Duration) bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	used := u.clients[client]
+	if u.most <= 0 || used == nil {
+		return u.most <= 0
+	}
+	full := &used.unproven
+	if proven {
+		full = &used.proven
+	}
+	var ok bool
+	*full, ok = spend(*full, now, lookUpsPeriod/time.Duration(lookUpsEach*u.most), lookUpsPeriod)
+	return ok
+}
+
 // admit tells whether a client may use a name, and counts it where it is new.
-func (u *uniques) admit(client netip.Addr, name rules.Name, now time.Duration) bool {
-	client = rules.SourceOf(client)
+func (u *uniques) admit(client party, name rules.Name, now time.Duration) bool {
 	hash := maphash.String(u.seed, name.String())
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -151,12 +174,15 @@ func (n *usedNames) expire(now time.Duration) int {
 // overNames is why a client has to do with the names that it has.
 const overNames = "limits.wildcard_names is reached: so many new names below wildcards and internal zones in 5 minutes"
 
+// overLookUps is why a client has to do with the answers that it has.
+const overLookUps = "limits.wildcard_names is reached: four times as many look-ups of names below wildcards and internal zones in a minute"
+
 // AdmitName tells why a client whose address is proven may not have a name
 // looked up for which it has the grant d; "" where it may. It may, unless only a
 // wildcard or an internal zone permits the name, it is new, and the client has
 // used up its number of those.
 func (f *Filter) AdmitName(client netip.Addr, d rules.Decision, name rules.Name) string {
-	if d.FreeLabels() && !f.uniques.admit(client, name, f.clock()) {
+	if d.FreeLabels() && !f.uniques.admit(partyOf(client, &d), name, f.clock()) {
 		return overNames
 	}
 	return ""

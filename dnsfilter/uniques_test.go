@@ -79,7 +79,7 @@ func TestWindowSlides(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		u, most := newUniques(), rapid.IntRange(1, 4).Draw(rt, "most")
 		u.set(most)
-		client := func(i int) netip.Addr { return netip.AddrFrom4([4]byte{10, 0, 0, byte(i)}) }
+		client := func(i int) party { return party{source: netip.AddrFrom4([4]byte{10, 0, 0, byte(i)})} }
 		var all []admission
 		now := time.Hour
 		for range rapid.IntRange(1, 100).Draw(rt, "queries") {
@@ -120,7 +120,7 @@ func TestWindowSlides(t *testing.T) {
 func TestTurnOfTheWindow(t *testing.T) {
 	u := newUniques()
 	u.set(50)
-	from, began := netip.MustParseAddr("10.0.0.1"), time.Hour
+	from, began := party{source: netip.MustParseAddr("10.0.0.1")}, time.Hour
 	admitted := func(what string, now time.Duration) (n int) {
 		for i := range 50 {
 			if u.admit(from, mustName(t, fmt.Sprintf("%s%d.example", what, i)), now) {
@@ -151,7 +151,9 @@ func TestTurnOfTheWindow(t *testing.T) {
 func TestUniquesAreBounded(t *testing.T) {
 	u := newUniques()
 	u.set(1)
-	at := func(i int) netip.Addr { return netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}) }
+	at := func(i int) party {
+		return party{source: netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)})}
+	}
 	one, two := mustName(t, "a.example"), mustName(t, "b.example")
 	for i := range 2 * clientsAtUniques {
 		now := time.Hour + time.Duration(i)
@@ -200,21 +202,21 @@ func TestBitsLeft(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	kinds := 0.0
+	questions := 0.0 // about one name
 	for qtype := range uint16(300) {
 		if forwarded(qtype) {
-			kinds += 3 // without DO, with it, and with CD too
+			questions += 3 // without DO, with it, and with CD too
 		}
 	}
 	labels := func(names float64) float64 { return names * 236 * math.Log2(38) / uniquePeriod.Seconds() }
-	orders := func(questions float64) float64 {
-		ln, _ := math.Lgamma(questions + 1)
-		return ln / math.Ln2 / min(minTTL, bareTTL, failureTTL)
+	lookUps := func(names float64) float64 {
+		return lookUpsEach * names * math.Log2(questions*names) / lookUpsPeriod.Seconds()
 	}
 	for _, want := range []string{
 		fmt.Sprintf("**%.1f n bit/s**", labels(1)),
 		fmt.Sprintf("%.1f kbit/s for 500 names, %.1f kbit/s for 50;", labels(500)/1000, labels(50)/1000),
-		fmt.Sprintf("%.1f kbit/s for 500 names, %.1f kbit/s for 50, with 50 names of one type %.0f bit/s", orders(500*kinds)/1000, orders(50*kinds)/1000, orders(50)),
+		fmt.Sprintf("**%d n × log2(m) / %.0f bit/s**: %.1f kbit/s for 500 names, %.0f bit/s for", lookUpsEach, lookUpsPeriod.Seconds(), lookUps(500)/1000, lookUps(50)),
+		fmt.Sprintf("m = %.0f n questions", questions),
 	} {
 		if !strings.Contains(string(text), want) {
 			t.Errorf("SECURITY.md does not say %q", want)
@@ -247,5 +249,37 @@ func TestAskedAgain(t *testing.T) {
 		if b.askTCP(name, dns.TypeA); len(b.up.asked()) == 0 {
 			t.Errorf("%s is never asked about again", name)
 		}
+	}
+}
+
+// TestLookUpsAreBounded holds that which of its names a client has looked up, and
+// when, is bounded, that others have their own share, and datagrams with its
+// address, too.
+func TestLookUpsAreBounded(t *testing.T) {
+	b, rec := byPolicy(t, Limits{WildcardNames: 2})
+	rounds := func(from string, proto rules.Proto) (n int) {
+		for i := range 12 {
+			b.gens.reload(t, ResolverConfig{Upstreams: b.up.upstream()}) // which forgets the answers
+			r := b.sendFrom(question(fmt.Sprintf("n%d.b.example.", i%2), dns.TypeA), from, proto)
+			if b.up.asked(); !r.Truncated && r.Rcode != dns.RcodeRefused {
+				n++
+			} else if proto == rules.TCPProto && rec.last.Why() != rules.Limit {
+				t.Errorf("denied as %s", rec.last.Why())
+			}
+		}
+		return n
+	}
+	for _, c := range []struct {
+		from  string
+		proto rules.Proto
+		want  int
+	}{{insider, rules.TCPProto, 8}, {insider, rules.UDPProto, 8}, {insider, rules.TCPProto, 0}, {"10.1.1.2", rules.TCPProto, 8}} {
+		if n := rounds(c.from, c.proto); n != c.want {
+			t.Errorf("%s by %v: %d look-ups, want %d", c.from, c.proto, n, c.want)
+		}
+	}
+	b.advance(lookUpsPeriod)
+	if n := rounds(insider, rules.TCPProto); n != 8 {
+		t.Errorf("a minute later: %d look-ups", n)
 	}
 }
