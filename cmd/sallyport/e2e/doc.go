@@ -26,7 +26,8 @@
 // says "(cached)"). SALLYPORT_E2E=required makes every such skip a failure, as
 // CI and "sudo make e2e" do. SALLYPORT_E2E_UNDICI names a node_modules/undici directory; without
 // it "npm install" fetches one for the test, and so for SALLYPORT_E2E_AXE and
-// node_modules/axe-core. SALLYPORT_E2E_BINARY names a binary to test instead of
+// node_modules/axe-core. SALLYPORT_E2E_RESOLVED names a systemd-resolved that is
+// unpacked and not installed. SALLYPORT_E2E_BINARY names a binary to test instead of
 // a fresh build. SALLYPORT_E2E_PICTURES names a directory for new pictures of
 // the review page, as docs/ has them.
 package e2e

@@ -11,6 +11,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -121,10 +122,30 @@ func (o *origin) Accept() (net.Conn, error) {
 func (o *origin) Close() error   { return nil }
 func (o *origin) Addr() net.Addr { return &net.TCPAddr{} }
 
+// registry answers as one of containers that has an image without layers.
+func registry(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Docker-Distribution-Api-Version", "registry/2.0")
+	const config = `{}`
+	const manifest = `{"schemaVersion": 2, "mediaType": "application/vnd.docker.distribution.manifest.v2+json", "layers": [],
+"config": {"mediaType": "application/vnd.docker.container.image.v1+json", "size": 2,
+"digest": "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"}}
+`
+	if strings.Contains(r.URL.Path, "/blobs/") {
+		_, _ = io.WriteString(w, config)
+		return
+	}
+	w.Header().Set("Content-Type", "application/vnd.docker.distribution.manifest.v2+json")
+	_, _ = io.WriteString(w, manifest)
+}
+
 // ServeHTTP answers "origin ADDRESS PORT tls=BOOL host=HOST", or a file.
 func (o *origin) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if strings.HasPrefix(r.URL.Path, "/apt/") || strings.HasPrefix(r.URL.Path, "/git/") {
 		o.dir.ServeHTTP(w, r)
+		return
+	}
+	if strings.HasPrefix(r.URL.Path, "/v2/") {
+		registry(w, r)
 		return
 	}
 	local := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr).AddrPort()
