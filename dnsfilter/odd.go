@@ -82,7 +82,19 @@ func (q *query) inspect() fault {
 	if q.qtype == typeAXFR || q.qtype == typeIXFR {
 		return fault{rcodeRefused, "zone transfer"}
 	}
+	q.peekOPT()
 	return q.inspectRecords()
+}
+
+// peekOPT notes that an OPT record is behind the question, whatever is the matter
+// with its options or with what follows: the reply to an OPT record that cannot
+// be read has one, too (RFC 6891, section 7).
+func (q *query) peekOPT() {
+	r := q.msg[q.qend:]
+	if len(r) < optSize || binary.BigEndian.Uint32(q.msg[6:]) != 0 || r[0] != 0 || binary.BigEndian.Uint16(r[1:]) != typeOPT {
+		return
+	}
+	q.edns, q.do, q.size = true, r[7]&0x80 != 0, binary.BigEndian.Uint16(r[3:])
 }
 
 // inspectRecords says what is wrong behind the question.
