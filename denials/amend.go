@@ -184,7 +184,7 @@ func (e *textEditor) set(s section, key, value string) {
 			continue
 		}
 		if e.ask != "" {
-			e.lines = slices.Insert(e.lines, k.Last, commented(e.ask, "put this line in place of the one above, without the #", key+" = "+value)...)
+			e.lines = slices.Insert(e.lines, k.Last, commented(e.ask, "put this in place of "+key+" above, without the #", key+" = "+value)...)
 			return
 		}
 		head, old, _ := strings.Cut(e.lines[k.Line-1], "=")

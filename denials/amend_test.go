@@ -6,6 +6,8 @@ package denials
 import (
 	"strings"
 	"testing"
+
+	"sallyport/rules"
 )
 
 const amended = `# top
@@ -114,5 +116,46 @@ func TestAmendDottedAddresses(t *testing.T) {
 	got, err := Amend(s.Config, []byte(text), []Amendment{{Client: "c", Key: "addresses.manager", Value: `["10.0.0.2"]`}})
 	if err != nil || string(got) != strings.Replace(text, "0.0.1", "0.0.2", 1) {
 		t.Errorf("%v\n%s", err, got)
+	}
+}
+
+// Questions are comments: they change nothing, wherever the client keeps its
+// addresses, and each can be answered by itself or with the others.
+func TestAmendAsks(t *testing.T) {
+	head := "[[client]]\nname = \"c\"\nsources = [\"10.1.0.1\"] # here\nprofiles = [\"symantec-endpoint-protection\"]\nrole = \"manager\"\n"
+	for what, tail := range map[string]string{
+		"no addresses yet":        "\n# of the next\n[[rule]]\nid = \"r\"\nclient = \"c\"\nto = [\"a.example\"]\ntcp = [443]\nreason = \"T\"\n",
+		"a table of addresses":    "[client.addresses]\nsyslog = [\"10.9.9.1\"]\n",
+		"addresses as keys":       "addresses.syslog = [\"10.9.9.1\"]\n",
+		"the last of the file":    "",
+		"another client below it": "[[client]]\nname = \"d\"\nsources = [\"10.2.0.1\"]\nprofiles = []\n",
+	} {
+		s := siteOf(t, head+tail)
+		list := []Amendment{
+			{Client: "c", Key: "addresses.database", Value: `["10.9.9.2"]`, Ask: "who is this? A"},
+			{Client: "c", Key: "addresses.update-provider", Value: `["10.9.9.3"]`, Ask: "who is this? B"},
+			{Client: "c", Key: "sources", Value: `["10.1.0.1", "10.1.0.2"]`, Ask: "who is this? C"},
+			{Client: "c", Key: "ports", Value: "{ embedded-database = 2639 }", Ask: "was this port moved? D"},
+		}
+		now := s
+		for _, m := range list {
+			next, text, err := now.with([]Amendment{m})
+			if err != nil {
+				t.Fatalf("%s: %v", what, err)
+			}
+			if !strings.HasPrefix(string(text), "[[client]]\n") || len(rules.Diff(s.Policy, next.Policy)) > 0 {
+				t.Errorf("%s: a question changes something:\n%s", what, text)
+			}
+			now = next
+		}
+		asked := string(now.src.Text)
+		if strings.Count(asked, "\n# who is this? ")+strings.Count(asked, "\n# was this port moved? ") != len(list) {
+			t.Errorf("%s:\n%s", what, asked)
+		}
+		yes := siteOf(t, answers(t, now, nil))
+		c := yes.client("c")
+		if len(c.Sources) != 2 || len(c.Addresses["database"]) != 1 || len(c.Addresses["update-provider"]) != 1 || c.Profiles[0].Ports["embedded-database"] != 2639 {
+			t.Errorf("%s: answered, it is %+v:\n%s", what, c, yes.src.Text)
+		}
 	}
 }

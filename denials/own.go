@@ -50,6 +50,9 @@ func (s *Site) Recorded(files []string) (*Site, error) {
 	if len(host) == 0 || s.src.Text == nil {
 		return s, nil
 	}
+	if here := s.own.Local; here != nil && !slices.ContainsFunc(host, func(a netip.Addr) bool { return !here(a) }) {
+		return s, nil // it is this host, and has no address less than then
+	}
 	src, before := s.src, s.src.Own
 	src.Own = func(l rules.Listen) rules.Own {
 		var own rules.Own

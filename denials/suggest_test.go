@@ -170,7 +170,7 @@ func answers(t testing.TB, s *Site, list []*Suggestion) string {
 		rest, comment := strings.CutPrefix(l, "# ")
 		switch {
 		case strings.HasPrefix(rest, "who is this? ") || strings.HasPrefix(rest, "was this port moved? "):
-			if yes = true; strings.Contains(rest, "in place of the one above") {
+			if yes = true; strings.Contains(rest, "put this in place of ") {
 				lines[i-1] = ""
 			}
 		case yes && comment:

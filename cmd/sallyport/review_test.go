@@ -203,7 +203,7 @@ func answered(config []byte) []byte {
 		switch {
 		case strings.HasPrefix(rest, "who is this? ") || strings.HasPrefix(rest, "was this port moved? "):
 			asked = true
-			if strings.Contains(rest, "in place of the one above") {
+			if strings.Contains(rest, "put this in place of ") {
 				lines[i-1] = ""
 			}
 		case asked && comment:
