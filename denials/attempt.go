@@ -71,7 +71,7 @@ func (p *parser) attempt(r *Record) rules.Attempt {
 		Flow: r.Flow, Client: netip.AddrPortFrom(p.addr("client", r.Client), r.ClientPort), SourceProven: r.SourceProven,
 		Via: known(p, "via", r.Via, rules.ParseVia), Proto: known(p, "proto", r.Proto, rules.ParseProto),
 		Shown: known(p, "shown", r.Shown, rules.ParseShown), Fault: known(p, "fault", r.Fault, parseFault),
-		ECH: r.ECH, Provisional: r.Provisional, ByAddress: r.ByAddress, Mismatch: r.Mismatch, QType: known(p, "qtype", r.QType, parseType),
+		ECH: r.ECH, Provisional: r.Provisional, ByAddress: r.ByAddress, HostIgnored: r.HostIgnored, Mismatch: r.Mismatch, QType: known(p, "qtype", r.QType, parseType),
 		SNI: p.name("sni", r.SNI), Original: known(p, "original_dst", r.OriginalDst, parseAddrPort), Detail: rawOctets(r.Detail),
 	}
 	a.Authority = p.name("authority", r.Authority)

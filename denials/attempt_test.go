@@ -39,7 +39,7 @@ func drawAttempt(t *rapid.T) rules.Attempt {
 		Proto: rapid.SampledFrom([]rules.Proto{rules.ProtoUnknown, rules.TCPProto, rules.UDPProto}).Draw(t, "proto"),
 		Shown: rapid.SampledFrom([]rules.Shown{rules.Unseen, rules.ShownTLS, rules.ShownHTTP, rules.ShownOpaque, rules.ShownSilent}).Draw(t, "shown"),
 		Fault: rapid.SampledFrom(append(rules.Reasons(), rules.ReasonNone)).Draw(t, "fault"),
-		ECH:   rapid.Bool().Draw(t, "ech"), Provisional: rapid.Bool().Draw(t, "provisional"), ByAddress: rapid.Bool().Draw(t, "by address"),
+		ECH:   rapid.Bool().Draw(t, "ech"), Provisional: rapid.Bool().Draw(t, "provisional"), ByAddress: rapid.Bool().Draw(t, "by address"), HostIgnored: rapid.Bool().Draw(t, "host ignored"),
 		Mismatch: rapid.Bool().Draw(t, "mismatch"), SourceProven: rapid.Bool().Draw(t, "proven"),
 		QType: rapid.SampledFrom([]uint16{0, 1, 12, 16, 28, 65, 255, 4711, 65535}).Draw(t, "qtype"), HostPort: port.Draw(t, "host port"),
 		Authority: name("authority"), SNI: name("sni"), Dest: netip.AddrPortFrom(addr("dest"), port.Draw(t, "port")),
@@ -168,7 +168,7 @@ func common(a rules.Attempt) rules.Attempt {
 // omits tells whether a field of Attempt is among the omitted ones.
 func omits(o Omitted, field string, a rules.Attempt) bool {
 	bits := map[string]Omitted{"Client": omitClient, "Via": omitVia, "Proto": omitProto, "Shown": omitShown, "Fault": omitFault, "ECH": omitECH,
-		"Provisional": omitProvisional, "ByAddress": omitByAddress, "Mismatch": omitMismatch, "SourceProven": omitProven, "QType": omitQType,
+		"Provisional": omitProvisional, "ByAddress": omitByAddress, "HostIgnored": omitHostIgnored, "Mismatch": omitMismatch, "SourceProven": omitProven, "QType": omitQType,
 		"HostPort": omitHTTPHost, "Host": omitHTTPHost, "HostAddr": omitHTTPHost, "Authority": omitAuthority, "SNI": omitSNI,
 		"Dest": omitDest | omitPort, "Original": omitOriginal, "Resolved": omitResolved, "Pinned": omitPinned, "Detail": omitDetail, "Raw": omitRaw}
 	return o&bits[field] != 0

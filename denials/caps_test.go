@@ -19,7 +19,7 @@ func TestLongestLine(t *testing.T) {
 		Mode: long, Via: long, Client: long, ClientName: long, Profile: long, Host: long, HostRaw: long, Port: 65535, Proto: long, SNI: long,
 		OriginalDst: long, Mismatch: true, Resolved: many, Dialed: long, ECH: true, Reason: long, Detail: long, Rule: long, Source: long,
 		Nearest: long, Hint: long, Count: 1<<64 - 1, BytesIn: 1<<64 - 1, BytesOut: 1<<64 - 1, DurationMS: 1<<63 - 1, Flow: 1<<64 - 1,
-		Question: Question{ClientPort: 65535, SourceProven: true, Authority: long, Dest: long, QType: long, HTTPHost: long, Shown: long, ByAddress: true,
+		Question: Question{ClientPort: 65535, SourceProven: true, Authority: long, Dest: long, QType: long, HTTPHost: long, Shown: long, ByAddress: true, HostIgnored: true,
 			Pinned: many, Provisional: true, Fault: long, Omitted: 1<<32 - 1}}
 	line := r.Append(nil)
 	var back Record

@@ -131,6 +131,8 @@ func (d *decoder) set(name, v []byte, r *Record) (ok bool) {
 		r.Truncated, ok = flag(v)
 	case "source_proven":
 		r.SourceProven, ok = flag(v)
+	case "host_ignored":
+		r.HostIgnored, ok = flag(v)
 	case "by_address":
 		r.ByAddress, ok = flag(v)
 	case "provisional":

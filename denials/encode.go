@@ -60,6 +60,7 @@ func (r *Record) Append(b []byte) []byte {
 	l.text("proto", r.Proto, capWord)
 	l.text("qtype", r.QType, capWord)
 	l.text("http_host", r.HTTPHost, capHost)
+	l.flag("host_ignored", r.HostIgnored)
 	l.text("sni", r.SNI, capHost)
 	l.text("shown", r.Shown, capWord)
 	l.text("original_dst", r.OriginalDst, capWord)

@@ -23,7 +23,7 @@ var sample = Record{
 	Dialed: "192.0.2.1:443", ECH: true, Reason: "not_listed", Detail: "d", Rule: "p/r", Source: "Guide, section 1",
 	Nearest: "p/n", Hint: "turn on \"x\"", Count: 3, BytesIn: 1, BytesOut: 2, DurationMS: 3, Flow: 4, Truncated: true,
 	Question: Question{ClientPort: 40000, SourceProven: true, Authority: "proxy.example", Dest: "192.0.2.1", QType: "TXT", HTTPHost: "evil.example:80",
-		Shown: "tls", ByAddress: true, Pinned: []string{"a.example", "b.example"}, Provisional: true, Fault: "limit", Omitted: omitDetail | omitRaw},
+		HostIgnored: true, Shown: "tls", ByAddress: true, Pinned: []string{"a.example", "b.example"}, Provisional: true, Fault: "limit", Omitted: omitDetail | omitRaw},
 }
 
 // The fields, their names, order and types are a promise to other programs.
@@ -31,7 +31,7 @@ func TestRecordHasTheDocumentedFields(t *testing.T) {
 	const want = `{"schema":2,"time":"2026-11-30T23:59:59.123456Z","seq":17,"boot":"k3j5x","event":"close",` +
 		`"verdict":"would_deny","mode":"audit","via":"transparent","client":"10.0.0.7","client_port":40000,"source_proven":true,` +
 		`"client_name":"es-manager","profile":"endpoint-secure-onprem","host":"evil.example","host_raw":"ev\u001b[31mil",` +
-		`"authority":"proxy.example","dest":"192.0.2.1","port":443,"proto":"tcp","qtype":"TXT","http_host":"evil.example:80",` +
+		`"authority":"proxy.example","dest":"192.0.2.1","port":443,"proto":"tcp","qtype":"TXT","http_host":"evil.example:80","host_ignored":true,` +
 		`"sni":"sni.example","shown":"tls","original_dst":"[2001:db8::1]:443","by_address":true,"pinned":["a.example","b.example"],` +
 		`"mismatch":true,"resolved":["192.0.2.1","192.0.2.2"],"dialed":"192.0.2.1:443","ech":true,"provisional":true,"fault":"limit",` +
 		`"reason":"not_listed","detail":"d","rule":"p/r","source":"Guide, section 1","nearest":"p/n","hint":"turn on \"x\"","count":3,` +
@@ -58,7 +58,7 @@ func TestRoundTrip(t *testing.T) {
 			BytesIn: rapid.Uint64().Draw(t, "in"), DurationMS: rapid.Int64Range(0, 1<<62).Draw(t, "ms"), ECH: rapid.Bool().Draw(t, "ech"),
 			Question: Question{ClientPort: rapid.Uint16().Draw(t, "client port"), SourceProven: rapid.Bool().Draw(t, "proven"),
 				Authority: text.Draw(t, "authority"), Dest: text.Draw(t, "dest"), QType: text.Draw(t, "qtype"), HTTPHost: text.Draw(t, "http host"),
-				Shown: text.Draw(t, "shown"), ByAddress: rapid.Bool().Draw(t, "by address"), Fault: text.Draw(t, "fault"),
+				Shown: text.Draw(t, "shown"), ByAddress: rapid.Bool().Draw(t, "by address"), HostIgnored: rapid.Bool().Draw(t, "host ignored"), Fault: text.Draw(t, "fault"),
 				Pinned: rapid.SliceOfN(rapid.StringN(0, 8, 10), 1, 16).Draw(t, "pinned"), Provisional: rapid.Bool().Draw(t, "provisional"),
 				Omitted: Omitted(rapid.Uint32Range(0, uint32(omitOther)<<1-1).Draw(t, "omitted"))}}
 		line := r.Append(nil)
@@ -92,7 +92,7 @@ func sameAsJSON(t interface{ Fatalf(string, ...any) }, line []byte, r *Record) {
 			t.Fatalf("%s is %d, encoding/json says %s", k, n, got)
 		}
 	}
-	for k, v := range map[string]bool{"ech": r.ECH, "mismatch": r.Mismatch, "provisional": r.Provisional, "by_address": r.ByAddress,
+	for k, v := range map[string]bool{"ech": r.ECH, "mismatch": r.Mismatch, "provisional": r.Provisional, "by_address": r.ByAddress, "host_ignored": r.HostIgnored,
 		"source_proven": r.SourceProven, "truncated": r.Truncated} {
 		if want, _ := m[k].(bool); want != v {
 			t.Fatalf("%s is %t, encoding/json says %t", k, v, want)

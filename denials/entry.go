@@ -152,6 +152,7 @@ func (e *entry) mergeAttempt(o *entry) {
 	e.omit(omitECH, !keep(&a.ECH, a.ECH == b.ECH))
 	e.omit(omitProvisional, !keep(&a.Provisional, a.Provisional == b.Provisional))
 	e.omit(omitByAddress, !keep(&a.ByAddress, a.ByAddress == b.ByAddress))
+	e.omit(omitHostIgnored, !keep(&a.HostIgnored, a.HostIgnored == b.HostIgnored))
 	e.omit(omitMismatch, !keep(&a.Mismatch, a.Mismatch == b.Mismatch))
 	e.omit(omitProven, !keep(&a.SourceProven, a.SourceProven == b.SourceProven))
 	e.omit(omitQType, !keep(&a.QType, a.QType == b.QType))

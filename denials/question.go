@@ -20,6 +20,7 @@ type Question struct {
 	Dest         string   // the address that was judged, where Host is a name
 	QType        string   // DNS: the type asked for, as in RFC 3597
 	HTTPHost     string   // the Host header: name or address, and the port after defaults
+	HostIgnored  bool     // HTTPHost was another than the request's target, which it gave way to
 	Shown        string   // what the first bytes were: tls, http, opaque, silent; "": not read
 	ByAddress    bool     // a redirected flow that was judged by its address
 	Pinned       []string // the names that the client was told OriginalDst's address for
@@ -57,6 +58,7 @@ const (
 	omitDialed
 	omitRule
 	omitNearest
+	omitHostIgnored
 	omitOther // a field that this version does not know
 
 	omitEvidence = omitRaw | omitResolved | omitDetail | omitProven                                                            // the policy does not look at them
@@ -64,7 +66,7 @@ const (
 )
 
 var omittedTexts = [...]string{"client", "via", "proto", "port", "authority", "dest", "qtype", "http_host", "sni", "shown", "by_address",
-	"original_dst", "mismatch", "pinned", "ech", "provisional", "fault", "host_raw", "resolved", "detail", "source_proven", "dialed", "rule", "nearest", "other"}
+	"original_dst", "mismatch", "pinned", "ech", "provisional", "fault", "host_raw", "resolved", "detail", "source_proven", "dialed", "rule", "nearest", "host_ignored", "other"}
 
 // texts returns the names of the fields.
 func (o Omitted) texts() []string {
@@ -103,7 +105,7 @@ func (r *Record) question(a *rules.Attempt) {
 		r.QType = typeText(a.QType)
 	}
 	r.HTTPHost, r.SNI = httpHostText(a), a.SNI.String()
-	r.Shown, r.ByAddress = a.Shown.String(), a.ByAddress
+	r.HostIgnored, r.Shown, r.ByAddress = a.HostIgnored, a.Shown.String(), a.ByAddress
 	r.OriginalDst, r.Mismatch, r.ECH = addrPortText(a.Original), a.Mismatch, a.ECH
 	for _, addr := range a.Resolved {
 		r.Resolved = append(r.Resolved, addrText(addr))

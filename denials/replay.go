@@ -123,18 +123,18 @@ type memo struct {
 
 type memoKey struct {
 	groupKey
-	schema                                          int
-	raw, mismatch, ech, byAddress, provisional, cut bool
-	via, sni, original, addr, authority, qtype      string
-	httpHost, shown, fault, detail                  string
-	omitted                                         Omitted
+	schema                                                       int
+	raw, mismatch, ech, byAddress, hostIgnored, provisional, cut bool
+	via, sni, original, addr, authority, qtype                   string
+	httpHost, shown, fault, detail                               string
+	omitted                                                      Omitted
 }
 
 func newMemo(s *Site) memo { return memo{s, map[memoKey]answer{}} }
 
 func memoKeyOf(r *Record) memoKey {
 	gk, raw := keyOf(r)
-	k := memoKey{groupKey: gk, schema: r.Schema, raw: raw, mismatch: r.Mismatch, ech: r.ECH, byAddress: r.ByAddress, provisional: r.Provisional,
+	k := memoKey{groupKey: gk, schema: r.Schema, raw: raw, mismatch: r.Mismatch, ech: r.ECH, byAddress: r.ByAddress, hostIgnored: r.HostIgnored, provisional: r.Provisional,
 		cut: r.Truncated, via: r.Via, sni: r.SNI, original: r.OriginalDst, addr: r.Dest, authority: r.Authority, qtype: r.QType, httpHost: r.HTTPHost,
 		shown: r.Shown, fault: r.Fault, omitted: r.Omitted}
 	if r.Schema < 2 {

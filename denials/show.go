@@ -92,6 +92,7 @@ func (r *Record) Fields() []Field {
 	add("proto", r.Proto)
 	add("qtype", r.QType)
 	add("http_host", r.HTTPHost)
+	flag("host_ignored", r.HostIgnored)
 	add("sni", r.SNI)
 	add("shown", r.Shown)
 	add("original_dst", r.OriginalDst)

@@ -37,7 +37,7 @@ func (r connectReply) granted(c *client) error {
 }
 
 func (r connectReply) denied(c *client, a rules.Attempt, d rules.Decision) {
-	writeError(c.conn, statusOf(d), a, d, r.json)
+	writeError(c.conn, statusOf(a, d), a, d, r.json)
 }
 
 func (r connectReply) failed(c *client, a rules.Attempt, e *dialError) {

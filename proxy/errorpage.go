@@ -23,13 +23,16 @@ type errorBody struct {
 }
 
 // statusOf returns the HTTP status of a denial.
-func statusOf(d rules.Decision) int {
+func statusOf(a rules.Attempt, d rules.Decision) int {
 	switch d.Why() {
 	case rules.MalformedRequest, rules.MalformedName:
 		return http.StatusBadRequest
 	case rules.SniffTimeout:
 		return http.StatusRequestTimeout
 	case rules.SniffTooLong:
+		if a.Detail == targetTooLong {
+			return http.StatusRequestURITooLong
+		}
 		return http.StatusRequestHeaderFieldsTooLarge
 	case rules.Limit, rules.JournalUnavailable, rules.Draining:
 		return http.StatusServiceUnavailable

@@ -12,10 +12,13 @@ import (
 
 // Limits of a request head.
 const (
-	maxHead    = 32 << 10 // with the empty line
-	maxTarget  = 8 << 10
+	maxTarget  = 32 << 10 // RFC 9112, section 3, asks for 8000 octets of request line; signed URLs are longer
+	maxFields  = 32 << 10 // all fields, with the empty line
 	maxMethod  = 32
 	maxHeaders = 200
+
+	maxRequestLine = maxMethod + len(" ") + maxTarget + len(" HTTP/1.1\r\n")
+	maxHead        = maxRequestLine + maxFields
 )
 
 // form tells how a request names its target (RFC 9112, section 3.2).
@@ -35,6 +38,7 @@ type head struct {
 	form    form
 	target  rules.Authority // of CONNECT and absolute-form
 	path    string          // path and query of the other forms, never empty
+	server  bool            // OPTIONS of an absolute URI without a path: about the server, not a resource
 	host    rules.Authority
 	hasHost bool
 	http11  bool
@@ -67,6 +71,17 @@ type headFault struct {
 
 func malformed(detail string) *headFault { return &headFault{rules.MalformedRequest, detail} }
 
+const targetTooLong = "request target longer than 32 KiB"
+
+// longTarget and longFields are answered with 414 and 431.
+func longTarget() *headFault {
+	return &headFault{rules.SniffTooLong, targetTooLong}
+}
+
+func longFields() *headFault {
+	return &headFault{rules.SniffTooLong, "header fields longer than 32 KiB"}
+}
+
 // parseHead reads a request head from the bytes that a client sent so far.
 // more: they are a good beginning, bring a longer prefix. A fault is final; h
 // then holds what was read before it, good for the form of the answer only.
@@ -97,7 +112,10 @@ func beginning(b []byte) *headFault {
 	}
 	if lf := bytes.IndexByte(b, '\n'); lf >= 0 {
 		line, crlf := bytes.CutSuffix(b[:lf], []byte("\r"))
-		if !crlf {
+		switch {
+		case lf >= maxRequestLine:
+			return longTarget()
+		case !crlf:
 			return malformed("bare LF")
 		}
 		if !bytes.HasSuffix(line, []byte(" HTTP/1.1")) && !bytes.HasSuffix(line, []byte(" HTTP/1.0")) {
@@ -106,11 +124,13 @@ func beginning(b []byte) *headFault {
 		if bytes.Contains(b, []byte("\n\n")) || bytes.Contains(b, []byte("\n\r\n")) {
 			return malformed("bare LF")
 		}
-	} else if len(b) > maxTarget+maxMethod+len(" HTTP/1.1\r\n")+1 {
-		return &headFault{rules.SniffTooLong, "request line longer than 8 KiB"}
+		if len(b)-lf-1 >= maxFields {
+			return longFields()
+		}
+		return nil
 	}
-	if len(b) >= maxHead {
-		return &headFault{rules.SniffTooLong, "request head longer than 32 KiB"}
+	if len(b) > maxRequestLine {
+		return longTarget()
 	}
 	return nil
 }
@@ -134,6 +154,9 @@ func (h *head) parse(s string) *headFault {
 	}
 	line, fields, _ := strings.Cut(s, "\r\n")
 	f := h.requestLine(line)
+	if f == nil && len(fields)+len("\r\n\r\n") > maxFields {
+		f = longFields()
+	}
 	// The fields are read in any case: Accept decides how a refusal is told.
 	if ff := h.parseFields(fields); f == nil {
 		f = ff
@@ -181,7 +204,7 @@ func (h *head) requestLine(line string) *headFault {
 	h.method = strings.Clone(method) // not a part of s, which is larger
 	switch {
 	case len(target) > maxTarget:
-		return &headFault{rules.SniffTooLong, "request target longer than 8 KiB"}
+		return longTarget()
 	case method == "CONNECT":
 		return h.connectTarget(target)
 	case strings.EqualFold(method, "CONNECT"), strings.EqualFold(method, "TRACE"), method == "PRI":

@@ -148,15 +148,15 @@ func (h *head) encodingField(name, value string) *headFault {
 	return nil
 }
 
-// looksLike tells whether name is the lower-case field, or is for a server
-// that takes underscores, dots and the like for hyphens.
+// looksLike tells whether name is the lower-case field, or is for a server that
+// takes other signs for hyphens; see fold.
 func looksLike(name, field string) bool {
 	for i := 0; i < len(field); i++ {
 		c := name[i]
 		if c >= 'A' && c <= 'Z' {
 			c |= 0x20
 		}
-		if c != field[i] && (field[i] != '-' || c != '_' && c != '.') {
+		if c != field[i] && (field[i] != '-' || c >= 'a' && c <= 'z' || c >= '0' && c <= '9') {
 			return false
 		}
 	}

@@ -4,6 +4,7 @@ package proxy
 
 import (
 	"errors"
+	"net/http"
 	"strings"
 
 	"sallyport/rules"
@@ -41,6 +42,8 @@ func (h *head) requestTarget(target string) *headFault {
 	authority, path := target[len(scheme):], "/"
 	if i := strings.IndexAny(authority, "/?"); i >= 0 {
 		authority, path = authority[:i], authority[i:]
+	} else {
+		h.server = h.method == http.MethodOptions
 	}
 	if path[0] == '?' {
 		path = "/" + path

@@ -210,6 +210,8 @@ func TestHeadRefused(t *testing.T) {
 		{"chunked, identity", post("Transfer-Encoding: chunked, identity\r\n"), bad},
 		{"quoted chunked", post("Transfer-Encoding: \"chunked\"\r\n"), bad},
 		{"identity", post("Transfer-Encoding: identity\r\n"), bad},
+		{"Content!Length", post("Content!Length: 6\r\n"), bad},
+		{"content~length", post("content~length: 6\r\n"), bad},
 		{"Transfer_Encoding", post("Transfer_Encoding: chunked\r\n"), bad},
 		{"TRANSFER.ENCODING", post("TRANSFER.ENCODING: chunked\r\n"), bad},
 		{"chunked in HTTP/1.0", "POST http://a.example/ HTTP/1.0\r\n" + hostLine + "Transfer-Encoding: chunked\r\n\r\n", bad},
@@ -217,8 +219,8 @@ func TestHeadRefused(t *testing.T) {
 		{"Expect of something else", post("Content-Length: 1\r\nExpect: 200-maybe\r\n"), bad},
 		{"two Expects", post("Content-Length: 1\r\nExpect: 100-continue\r\nExpect: 100-continue\r\n"), bad},
 		// Sizes.
-		{"head over 32 KiB", get(hostLine + "X: " + strings.Repeat("x", maxHead) + "\r\n"), long},
-		{"target over 8 KiB", target("/" + strings.Repeat("x", maxTarget)), long},
+		{"fields over 32 KiB", get(hostLine + "X: " + strings.Repeat("x", maxFields) + "\r\n"), long},
+		{"target over 32 KiB", target("/" + strings.Repeat("x", maxTarget)), long},
 		{"first line that never ends", "GET /" + strings.Repeat("x", 2*maxTarget), long},
 		{"201 fields", get(hostLine + strings.Repeat("X: y\r\n", maxHeaders)), long},
 	}
@@ -252,9 +254,19 @@ func headBytewise(t *testing.T, text string, want rules.Reason) {
 }
 
 func TestHeadLimits(t *testing.T) {
-	fits := get(hostLine + "X: " + strings.Repeat("x", maxHead-len(get(hostLine+"X: \r\n"))) + "\r\n")
-	if _, fault, _, more := parseHead([]byte(fits)); len(fits) != maxHead || fault != 0 || more {
-		t.Errorf("head of %d bytes: %v %v", len(fits), fault, more)
+	line := strings.Repeat("M", maxMethod) + " /" + strings.Repeat("x", maxTarget-1) + " HTTP/1.1\r\n"
+	fields := hostLine + "X: " + strings.Repeat("x", maxFields-len(hostLine+"X: \r\n\r\n")) + "\r\n\r\n"
+	if _, fault, _, more := parseHead([]byte(line + fields)); len(line+fields) != maxHead || fault != 0 || more {
+		t.Errorf("head of %d bytes: %v %v", len(line+fields), fault, more)
+	}
+	for _, c := range []struct{ text, detail string }{
+		{strings.Replace(line, " /", " /x", 1) + fields, targetTooLong}, {strings.Replace(line, " /", " /x", 1), targetTooLong},
+		{line[:len(line)-len("\r\n")] + "xxx", targetTooLong}, {"GET / HTTP/1.1\r\nX" + fields, longFields().detail},
+		{"GET / HTTP/1.1\r\nX" + fields[:len(fields)-1], longFields().detail},
+	} {
+		if _, fault, detail, more := parseHead([]byte(c.text)); fault != rules.SniffTooLong || detail != c.detail || more {
+			t.Errorf("%d bytes: %v (%s), more %v; want %s", len(c.text), fault, detail, more, c.detail)
+		}
 	}
 	if _, fault, _, more := parseHead([]byte(get(hostLine + strings.Repeat("X: y\r\n", maxHeaders-1)))); fault != 0 || more {
 		t.Errorf("200 fields: %v %v", fault, more)

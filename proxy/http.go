@@ -25,7 +25,7 @@ func (p *Proxy) ServeHTTP(ctx context.Context, l net.Listener) error {
 // sorryHTTP tells a client that was not admitted, without waiting for it.
 func sorryHTTP(c *client, a rules.Attempt, d rules.Decision) {
 	c.conn.SetWriteDeadline(time.Now().Add(time.Second))
-	writeError(c.conn, statusOf(d), a, d, false)
+	writeError(c.conn, statusOf(a, d), a, d, false)
 }
 
 // handleHTTPConn serves a connection to the proxy: any number of requests in
@@ -154,6 +154,7 @@ func (s *session) attempt(h *head) rules.Attempt {
 	}
 	a.Shown = rules.ShownHTTP
 	a.Host, a.HostAddr, a.HostPort = h.host.Name, h.host.Addr, h.host.Port
+	a.HostIgnored = s.in == nil && h.form == formAbsolute && h.hasHost && h.host != h.target
 	if s.redirected() {
 		if s.guard.heads > 0 {
 			a.Flow = s.p.cfg.NextFlow()
@@ -218,10 +219,10 @@ func refusal(h *head, a rules.Attempt, d rules.Decision) []byte {
 	var b bytes.Buffer
 	json := h.wantsJSON()
 	if a.Detail == notForOrigins && d.Why() == rules.MalformedRequest {
-		writePage(&b, statusOf(d), errorBody{Error: "denied", Reason: d.Why().String(),
+		writePage(&b, statusOf(a, d), errorBody{Error: "denied", Reason: d.Why().String(),
 			Hint: "This is a proxy, not a web server: configure it as the HTTP proxy of your client."}, json)
 	} else {
-		writeError(&b, statusOf(d), a, d, json)
+		writeError(&b, statusOf(a, d), a, d, json)
 	}
 	if h.method == http.MethodHead {
 		if end := bytes.Index(b.Bytes(), []byte("\r\n\r\n")); end >= 0 {

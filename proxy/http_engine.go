@@ -156,7 +156,7 @@ func (s *session) unmatched(w http.ResponseWriter, g *grant) {
 	d := s.p.cfg.Gate.Decide(a)
 	w.Header().Set("Connection", "close")
 	w.Header().Set("X-Sallyport-Reason", d.Why().String())
-	w.WriteHeader(statusOf(d))
+	w.WriteHeader(statusOf(a, d))
 }
 
 // useGrant is goproxy's one request handler: it binds a request to its grant.

@@ -5,17 +5,51 @@ package proxy
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 )
 
-// hopByHop lists fields that belong to one connection (RFC 9110, section
-// 7.6.1). Upgrades are not forwarded, so Upgrade is one of them.
-var hopByHop = [...]string{"Connection", "Keep-Alive", "Te", "Upgrade", "Http2-Settings", "Proxy-Connection"}
+// hopByHop tells whether a field belongs to one connection (RFC 9110, section
+// 7.6.1) or is about proxies. Upgrades are not forwarded, so Upgrade is one.
+func hopByHop(folded string) bool {
+	switch folded {
+	case "connection", "keep-alive", "te", "upgrade", "http2-settings":
+		return true
+	}
+	return strings.HasPrefix(folded, "proxy-")
+}
+
+// forwarding tells whether a field says where a request came from or went by
+// way of, which clients must not say through us.
+func forwarding(folded string) bool {
+	return folded == "forwarded" || folded == "x-upstream-https-proxy" || strings.HasPrefix(folded, "x-forwarded-")
+}
+
+// ours tells whether a field of an answer is ours to say.
+func ours(folded string) bool { return strings.HasPrefix(folded, "x-sallyport-") }
+
+// fold makes one of all spellings of a field name that some server takes for
+// the same: CGI and its heirs (RFC 3875, section 4.1.18) know no letter case,
+// and make the hyphen, and some of them every other sign, an underscore.
+func fold(name string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r >= 'A' && r <= 'Z':
+			return r | 0x20
+		case r >= 'a' && r <= 'z', r >= '0' && r <= '9':
+			return r
+		}
+		return '-'
+	}, name)
+}
 
 // rewrite makes a request ready for its destination.
 func (g *grant) rewrite(r *http.Request, pseudonym string) {
 	r.URL.Scheme, r.URL.Host, r.URL.User = "http", g.host, nil
 	r.Host = g.forwardedHost()
+	if g.head.server {
+		r.URL.Path = "*" // RFC 9112, section 3.2.4
+	}
 	r.Trailer = nil // the guard lets none through
 	// Close is about the client's connection. It is used upstream where the body
 	// may never be wanted: net/http would send it after a final answer, to save
@@ -26,12 +60,7 @@ func (g *grant) rewrite(r *http.Request, pseudonym string) {
 	} else {
 		r.Header.Del("Expect") // to be ignored in HTTP/1.0 (RFC 9110, section 10.1.1)
 	}
-	stripHop(r.Header)
-	for name := range r.Header {
-		if name == "Forwarded" || strings.HasPrefix(name, "X-Forwarded-") || name == "X-Upstream-Https-Proxy" {
-			delete(r.Header, name)
-		}
-	}
+	strip(r.Header, forwarding)
 	if _, ok := r.Header["User-Agent"]; !ok {
 		r.Header["User-Agent"] = nil // or Transport adds its own
 	}
@@ -53,21 +82,19 @@ func (g *grant) forwardedHost() string {
 	return strings.TrimSuffix(host, ":80")
 }
 
-// stripHop removes hop-by-hop fields, those that Connection names, and
-// everything about proxies.
-func stripHop(h http.Header) {
+// strip removes hop-by-hop fields, those that Connection names, and others, in
+// whatever spelling.
+func strip(h http.Header, others func(folded string) bool) {
+	var named []string
 	for _, line := range h["Connection"] {
 		for name := range strings.SplitSeq(line, ",") {
-			if name = http.CanonicalHeaderKey(strings.Trim(name, " \t")); name != "" {
-				delete(h, name)
+			if name = fold(strings.Trim(name, " \t")); name != "" && name != "close" && name != "keep-alive" {
+				named = append(named, name)
 			}
 		}
 	}
-	for _, name := range hopByHop {
-		delete(h, name)
-	}
 	for name := range h {
-		if strings.HasPrefix(name, "Proxy-") {
+		if folded := fold(name); hopByHop(folded) || others(folded) || slices.Contains(named, folded) {
 			delete(h, name)
 		}
 	}
@@ -76,10 +103,7 @@ func stripHop(h http.Header) {
 // returned makes the fields of an answer ready for the client: those of one hop
 // and those that are ours to say are not forwarded.
 func (g *grant) returned(h http.Header) {
-	stripHop(h)
-	h.Del("X-Sallyport-Reason")
-	h.Del("X-Sallyport-Fault")
-	h.Del("X-Sallyport-Hint")
+	strip(h, ours)
 	addVia(h, "1.1 "+g.s.p.engine.name)
 }
 

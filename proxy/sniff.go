@@ -122,10 +122,10 @@ func (s *sight) lookText(b []byte) (done bool) {
 	case like == alike:
 		s.http = true
 	case like == perhaps && s.line.patience() != none:
-		if len(b) < maxHead {
+		if len(b) <= maxRequestLine {
 			return false
 		}
-		s.fault, s.detail = rules.SniffTooLong, "first line longer than 32 KiB"
+		s.fault, s.detail = rules.SniffTooLong, targetTooLong
 	}
 	return true
 }

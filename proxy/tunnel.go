@@ -223,7 +223,7 @@ func (c *client) refuse(s sight, a rules.Attempt, d rules.Decision) {
 		c.conn.Write(accessDenied())
 		c.hangUp()
 	case s.http || looksHTTP(c.pre) == alike:
-		writeError(c.conn, statusOf(d), a, d, wantsJSON(c.pre))
+		writeError(c.conn, statusOf(a, d), a, d, wantsJSON(c.pre))
 		c.hangUp()
 	default:
 		reset(c.conn)

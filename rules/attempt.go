@@ -128,6 +128,11 @@ type Attempt struct {
 	// forwards a client byte. An allow is then not journaled; a deny is final.
 	Provisional bool
 
+	// HostIgnored: the Host header is not the authority of an absolute-form
+	// request, and does not reach the destination: the authority's own does (RFC
+	// 9112, section 3.2.2). It is evidence only.
+	HostIgnored bool
+
 	// A redirected flow is judged by its destination's address where it shows
 	// no name, or need not: Dest is then Original, and every name that it shows
 	// must belong to the rule that names the address.

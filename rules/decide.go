@@ -94,6 +94,7 @@ func (a *Attempt) disagrees(target Name) Reason {
 	switch {
 	case !a.SNI.IsZero() && a.SNI != target:
 		return SNIMismatch
+	case a.HostIgnored:
 	case !a.Host.IsZero() && a.Host != target, a.HostAddr.IsValid(), a.HostPort != 0 && a.HostPort != a.Dest.Port():
 		return HostMismatch
 	}

@@ -36,7 +36,7 @@ func attempts(t *rapid.T) Attempt {
 		Shown:       Shown(rapid.IntRange(0, 4).Draw(t, "shown")),
 		Fault:       Reason(rapid.IntRange(0, int(Draining)).Draw(t, "fault")),
 		ECH:         rapid.Bool().Draw(t, "ech"),
-		Provisional: rapid.Bool().Draw(t, "provisional"), ByAddress: rapid.Bool().Draw(t, "by address"), Mismatch: rapid.Bool().Draw(t, "mismatch"),
+		Provisional: rapid.Bool().Draw(t, "provisional"), ByAddress: rapid.Bool().Draw(t, "by address"), HostIgnored: rapid.Bool().Draw(t, "host ignored"), Mismatch: rapid.Bool().Draw(t, "mismatch"),
 		QType:  rapid.SampledFrom([]uint16{0, 1, 16, 28, 65}).Draw(t, "qtype"),
 		Client: netip.AddrPortFrom(addr("client"), 1000), Authority: name("authority"), Host: name("host"), SNI: name("sni"),
 	}

@@ -75,6 +75,7 @@ func (r *scopeRule) disagrees(a *Attempt) Reason {
 	switch {
 	case !a.SNI.IsZero() && !r.bindsAll(Destination{Name: a.SNI}):
 		return SNIMismatch
+	case a.HostIgnored:
 	case !a.Host.IsZero() && !r.bindsAll(Destination{Name: a.Host}),
 		a.HostAddr.IsValid() && a.HostAddr != a.Dest.Addr(),
 		a.HostPort != 0 && a.HostPort != a.Dest.Port():
