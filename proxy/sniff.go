@@ -44,7 +44,7 @@ func (s *sight) show(a *rules.Attempt) {
 // textWait is how long a beginning that is no more than like a request's is
 // held, from its first byte on. A request that is sent in pieces has its line
 // together by then; a client of another protocol hardly notices.
-const textWait = 30 * time.Millisecond
+const textWait = 20 * time.Millisecond
 
 // sniff awaits enough of c.pre to name it. One absolute deadline spans all of
 // it. What looks like HTTP is only recognised, not read to its end.

@@ -48,7 +48,7 @@ func (p *Proxy) redirected(ctx context.Context, c *client) {
 
 // pinWait is how long a client at a pinned address may take to speak before its
 // server is taken to speak first. A server's greeting waits as long.
-const pinWait = 40 * time.Millisecond
+const pinWait = 30 * time.Millisecond
 
 // speaks tells whether the client says something by itself. Many names can
 // share an address, so what a client at a pinned one shows comes first: it may
