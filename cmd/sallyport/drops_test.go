@@ -139,7 +139,9 @@ func TestDropsReadWhilePacketsCome(t *testing.T) {
 	for _, r := range []struct{ total, entry uint64 }{{3, 5}, {5, 5}, {7, 8}, {10, 8}, {10, 8}} {
 		one.Packets = r.entry
 		for _, d := range l.take(dropReading{id, map[string]uint64{"drop_udp": r.total}, []drop{one}}) {
-			sum += d.Packets
+			if sum += d.Packets; d.Packets == 0 || d.Packets > 10 {
+				t.Errorf("%d taken at once", d.Packets)
+			}
 		}
 	}
 	if sum != 10 {

@@ -33,6 +33,7 @@ func TestGatewayHost(t *testing.T) {
 	h.preflight(t)
 	h.confined(t)
 	h.tryIt(t)
+	h.boundRuleset(t)
 	h.reload(t)
 	h.restart(t)
 	h.listenElsewhere(t)
@@ -130,6 +131,17 @@ func (h *host) tryIt(t *testing.T) {
 	})
 	if ready := h.must(t, "sallyport healthcheck --ready --config /etc/sallyport/sallyport.toml"); !strings.Contains(ready, "packet filter: its drops are journaled") {
 		t.Errorf("/readyz says\n%s", ready)
+	}
+}
+
+// boundRuleset prints the page's ruleset that binds the manager to its
+// link-layer address, and has nft read it.
+func (h *host) boundRuleset(t *testing.T) {
+	t.Helper()
+	line := strings.NewReplacer("10.20.30.40", fleet[0].v4(), "fd00:20::40", fleet[0].v6()).Replace(h.page.block(t, "sallyport nft --config /etc/sallyport/sallyport.toml --neighbour"))
+	out := h.must(t, strings.TrimSpace(line)+" >/run/bound.nft\nnft --check -f /run/bound.nft\ncat /run/bound.nft")
+	if err := lacks(out, fleet[0].v4()+" . 52:54:00:12:34:56", fleet[0].v6()+" . 52:54:00:12:34:56"); err != nil {
+		t.Errorf("%v:\n%s", err, out)
 	}
 }
 
