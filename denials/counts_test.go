@@ -83,9 +83,9 @@ func TestCountsAddUp(t *testing.T) {
 	})
 	rapid.Check(t, func(rt *rapid.T) {
 		d := &disk{}
-		now := time.Now()
+		now := newClock()
 		j, err := Open(Config{Path: "denials", Flows: "denials", open: d.open, tick: time.Hour, queue: rapid.IntRange(1, 300).Draw(rt, "queue"),
-			Now: func() time.Time { return now }})
+			Now: now.time})
 		if err != nil {
 			rt.Fatal(err)
 		}
@@ -102,7 +102,7 @@ func TestCountsAddUp(t *testing.T) {
 				_ = j.Reopen()
 			case 3:
 				_ = j.Sync()
-				now = now.Add(time.Duration(rapid.IntRange(0, 3000).Draw(rt, "pause")) * time.Millisecond)
+				now.pass(time.Duration(rapid.IntRange(0, 3000).Draw(rt, "pause")) * time.Millisecond)
 			default:
 				burst(rt, r, &want)
 			}

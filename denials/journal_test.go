@@ -227,7 +227,7 @@ func TestPermittedFlowsAreFolded(t *testing.T) {
 // table and budget, and the evidence of connections stays one by one.
 func TestForgedSourcesPushNobodyOut(t *testing.T) {
 	now := time.Now()
-	j := open(t, func(c *Config) { c.Now = func() time.Time { return now } })
+	j := open(t, func(c *Config) { c.tick, c.Now = time.Hour, func() time.Time { return now } })
 	mine := &rules.Client{Name: "es-manager"}
 	r := NewRecorder(gateFunc(func(a rules.Attempt) rules.Decision { return rules.Decision{Reason: rules.PortNotListed, Client: mine} }), j, nil)
 	const forged = 60_000

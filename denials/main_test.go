@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -145,3 +146,15 @@ func mustSync(t testing.TB, j *Journal) {
 		t.Fatal(err)
 	}
 }
+
+// A clock stands still until the test lets time pass.
+type clock struct {
+	start time.Time
+	since atomic.Int64
+}
+
+func newClock() *clock { return &clock{start: time.Now()} }
+
+func (c *clock) time() time.Time { return c.start.Add(time.Duration(c.since.Load())) }
+
+func (c *clock) pass(d time.Duration) { c.since.Add(int64(d)) }

@@ -45,8 +45,8 @@ func forgedBy(t testing.TB, i int) rules.Attempt {
 
 // 4,000 forged datagrams a second make the journal grow by what is promised.
 func TestUnknownClientsShareABudget(t *testing.T) {
-	now := time.Now()
-	j := open(t, func(c *Config) { c.tick, c.Now = time.Hour, func() time.Time { return now } })
+	now := newClock()
+	j := open(t, func(c *Config) { c.tick, c.Now = time.Hour, now.time })
 	r := NewRecorder(gateFunc(oneKnown), j, nil)
 	const seconds, rate = 20, 4000
 	for s := range seconds {
@@ -54,7 +54,7 @@ func TestUnknownClientsShareABudget(t *testing.T) {
 			r.Decide(forgedBy(t, s*rate+i))
 		}
 		r.Decide(connect(t, "10.0.0.7", "evil.example"))
-		now = now.Add(time.Second)
+		now.pass(time.Second)
 		mustSync(t, j) // writes what was counted, as each second does
 	}
 	rs := records(t, j.cfg.Path)
