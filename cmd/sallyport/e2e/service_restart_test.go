@@ -143,7 +143,7 @@ func TestDrainOfManyTunnels(t *testing.T) {
 	causes := map[string]int{}
 	for _, r := range records {
 		if r.Event == "close" {
-			causes[r.Detail]++
+			causes[r.Detail] += max(r.Count, 1) // beyond the budget of permitted flows they are folded
 		}
 	}
 	if len(causes) != 2 || causes[""] != ending || causes["drain"] != tunnels-ending {
