@@ -29,7 +29,7 @@ var readmeElsewhere = map[string]string{
 // What is no command there.
 var readmeText = map[string]string{
 	"failed: tcp timed out": "what preflight prints; TestPreflightTable",
-	`{"schema":1,`:          "a record",
+	`{"schema":2,`:          "a record",
 	"$ sallyport denials suggest -c site.toml --s": "a command with what it prints",
 }
 
