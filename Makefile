@@ -33,7 +33,7 @@ name = sallyport-$(VERSION)-linux-$(1)
 systemd = $(wildcard deploy/systemd/*)
 # What people read, at the places where the pages' links lead.
 papers  = README.md ARCHITECTURE.md CHANGELOG.md SECURITY.md bench/README.md configs/reference.toml \
-	deploy/gateway.md deploy/sidecar.md deploy/docker.md docs/clients.md \
+	deploy/gateway.md deploy/sidecar.md deploy/docker.md docs/clients.md docs/dns.md docs/http.md docs/journal.md \
 	docs/review-desktop.png docs/review-desktop-dark.png docs/review-phone.png docs/review-phone-dark.png
 
 .PHONY: all stage release reproduce e2e soak vuln fresh clean
