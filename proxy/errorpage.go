@@ -30,7 +30,7 @@ func statusOf(a rules.Attempt, d rules.Decision) int {
 	case rules.SniffTimeout:
 		return http.StatusRequestTimeout
 	case rules.SniffTooLong:
-		if a.Detail == targetTooLong {
+		if a.Detail == targetTooLong || a.Detail == pathTooLong {
 			return http.StatusRequestURITooLong
 		}
 		return http.StatusRequestHeaderFieldsTooLarge

@@ -12,7 +12,8 @@ import (
 
 // Limits of a request head.
 const (
-	maxTarget  = 32 << 10 // RFC 9112, section 3, asks for 8000 octets of request line; signed URLs are longer
+	maxTarget  = 32 << 10 // with the query: where signed URLs have their signatures
+	maxPath    = 8000     // without it; RFC 9112, section 3, asks for as much of a request line at least
 	maxFields  = 32 << 10 // all fields, with the empty line
 	maxMethod  = 32
 	maxHeaders = 200
@@ -71,9 +72,13 @@ type headFault struct {
 
 func malformed(detail string) *headFault { return &headFault{rules.MalformedRequest, detail} }
 
-const targetTooLong = "request target longer than 32 KiB"
+// Details of the faults that are answered with 414.
+const (
+	targetTooLong = "request target longer than 32 KiB"
+	pathTooLong   = "path of the request target longer than 8000 octets"
+)
 
-// longTarget and longFields are answered with 414 and 431.
+// longTarget is answered with 414, longFields with 431.
 func longTarget() *headFault {
 	return &headFault{rules.SniffTooLong, targetTooLong}
 }

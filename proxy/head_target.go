@@ -55,10 +55,13 @@ func (h *head) requestTarget(target string) *headFault {
 	return h.setPath(path)
 }
 
-// setPath keeps path and query. Percent signs in the path must encode bytes:
+// setPath keeps path and query; the path is the shorter bounded. Percent signs in the path must encode bytes:
 // net/http answers for itself where they do not.
 func (h *head) setPath(target string) *headFault {
 	path, _, _ := strings.Cut(target, "?")
+	if len(path) > maxPath {
+		return &headFault{rules.SniffTooLong, pathTooLong}
+	}
 	for i := strings.IndexByte(path, '%'); i >= 0; {
 		if i+2 >= len(path) || !isHex(path[i+1]) || !isHex(path[i+2]) {
 			return malformed("broken percent-encoding in the path")

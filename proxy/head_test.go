@@ -220,7 +220,9 @@ func TestHeadRefused(t *testing.T) {
 		{"two Expects", post("Content-Length: 1\r\nExpect: 100-continue\r\nExpect: 100-continue\r\n"), bad},
 		// Sizes.
 		{"fields over 32 KiB", get(hostLine + "X: " + strings.Repeat("x", maxFields) + "\r\n"), long},
-		{"target over 32 KiB", target("/" + strings.Repeat("x", maxTarget)), long},
+		{"target over 32 KiB", target("/?" + strings.Repeat("x", maxTarget-1)), long},
+		{"path over 8000 octets", target("/" + strings.Repeat("x", maxPath)), long},
+		{"path over 8000 octets in a URL", target("http://a.example/" + strings.Repeat("x", maxPath) + "?y"), long},
 		{"first line that never ends", "GET /" + strings.Repeat("x", 2*maxTarget), long},
 		{"201 fields", get(hostLine + strings.Repeat("X: y\r\n", maxHeaders)), long},
 	}
@@ -254,13 +256,14 @@ func headBytewise(t *testing.T, text string, want rules.Reason) {
 }
 
 func TestHeadLimits(t *testing.T) {
-	line := strings.Repeat("M", maxMethod) + " /" + strings.Repeat("x", maxTarget-1) + " HTTP/1.1\r\n"
+	line := strings.Repeat("M", maxMethod) + " /" + strings.Repeat("x", maxPath-1) + "?" + strings.Repeat("y", maxTarget-maxPath-1) + " HTTP/1.1\r\n"
 	fields := hostLine + "X: " + strings.Repeat("x", maxFields-len(hostLine+"X: \r\n\r\n")) + "\r\n\r\n"
 	if _, fault, _, more := parseHead([]byte(line + fields)); len(line+fields) != maxHead || fault != 0 || more {
 		t.Errorf("head of %d bytes: %v %v", len(line+fields), fault, more)
 	}
 	for _, c := range []struct{ text, detail string }{
-		{strings.Replace(line, " /", " /x", 1) + fields, targetTooLong}, {strings.Replace(line, " /", " /x", 1), targetTooLong},
+		{strings.Replace(line, "?", "?y", 1) + fields, targetTooLong}, {strings.Replace(line, "?", "?y", 1), targetTooLong},
+		{strings.Replace(line, "?y", "x?", 1) + fields, pathTooLong},
 		{line[:len(line)-len("\r\n")] + "xxx", targetTooLong}, {"GET / HTTP/1.1\r\nX" + fields, longFields().detail},
 		{"GET / HTTP/1.1\r\nX" + fields[:len(fields)-1], longFields().detail},
 	} {

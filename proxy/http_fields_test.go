@@ -87,22 +87,28 @@ func TestOptionsOfServer(t *testing.T) {
 	}
 }
 
-// A URL may be long, as signed ones are; beyond the bound it is 414, and fields
-// beyond theirs are 431 (RFC 9112, section 3; RFC 6585, section 5).
+// A URL may be long, as signed ones are, whose signature is in the query; beyond
+// the bounds of the path or the whole it is 414, and fields beyond theirs are 431
+// (RFC 9112, section 3; RFC 6585, section 5).
 func TestLongHeads(t *testing.T) {
 	for _, c := range []struct {
-		name           string
-		target, fields int
-		status         int
+		name                 string
+		path, target, fields int
+		status               int
 	}{
-		{"8000 octets", 8000, 0, 200}, {"9 KiB", 9 << 10, 0, 200}, {"both", 32 << 10, 30 << 10, 200}, {"longest target", 32 << 10, 0, 200},
-		{"target", 32<<10 + 1, 0, 414}, {"target, far", 1 << 20, 0, 414}, {"fields", 100, 32 << 10, 431},
+		{"longest path", 8000, 0, 0, 200}, {"signed, 9 KiB", 2, 9 << 10, 0, 200}, {"all", 8000, 32 << 10, 30 << 10, 200},
+		{"longest target", 2, 32 << 10, 0, 200},
+		{"path", 8001, 0, 0, 414}, {"path and query", 8001, 9 << 10, 0, 414}, {"path of 9,000", 9000, 0, 0, 414},
+		{"path, far", 1 << 20, 0, 0, 414}, {"target", 2, 32<<10 + 1, 0, 414}, {"target, far", 2, 1 << 20, 0, 414},
+		{"fields", 100, 0, 32 << 10, 431},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld(t, nil)
 			o := w.origin("8.8.8.8:80", answering(okAnswer))
-			url := "http://a.example/"
-			url += strings.Repeat("a", c.target-len(url))
+			url := "http://a.example/" + strings.Repeat("a", c.path-1)
+			if c.target > 0 {
+				url += "?" + strings.Repeat("s", c.target-len(url)-1)
+			}
 			e := w.exchange("")
 			go e.conn.Write([]byte("GET " + url + " HTTP/1.1\r\nHost: a.example\r\nX: " + strings.Repeat("x", c.fields) + "\r\n\r\n"))
 			if c.status == 200 {
