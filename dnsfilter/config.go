@@ -65,7 +65,7 @@ type Limits struct {
 	QPS               int // queries a second that need an upstream, of one client (IPv6: of one /64), as burst too; 1000; negative: no limit. A quarter of it beside by UDP without a cookie
 	WildcardNames     int // new names below wildcards and zones that one client may have looked up in any 5 minutes, and a quarter of its look-ups of them in a minute; 500; negative: no limit
 	UnknownQPS        int // replies a second sent to all unknown clients together; 100
-	TCP               int // TCP connections; 256
+	TCP               int // TCP connections; 256; as many more may wait for their turn, half of them of one client
 	TCPPerClient      int // TCP connections of one client; 32
 	InFlight          int // queries that wait for an upstream; 1024
 	InFlightPerClient int // of one client; a quarter of InFlight

@@ -23,8 +23,8 @@ type Filter struct {
 	proven   budget // of queries whose source is proven
 	unproven budget // of the others
 	unknown  *bucket
-	conns    *counts  // TCP connections
-	foreign  *counts  // of them, those of nobody that is known
+	conns    *turns   // TCP connections
+	foreign  *turns   // of them, those of nobody that is known
 	uniques  *uniques // names below wildcards and zones
 	pins     *pins
 	replan   chan struct{}           // Ahead may say something else now
@@ -44,7 +44,7 @@ func New(cfg Config) *Filter {
 	cfg = cfg.withDefaults()
 	f := &Filter{cfg: cfg, start: cfg.Now(), reach: rules.Decision.Reach, none: newResolver(ResolverConfig{Cache: 1, InFlight: -1})}
 	f.proven, f.unproven, f.cookies = newBudget(), newBudget(), newCookies(f.start)
-	f.conns, f.foreign = newCounts(), newCounts()
+	f.conns, f.foreign = newTurns(), newTurns()
 	f.uniques, f.pins, f.replan = newUniques(), newPins(), make(chan struct{}, 1)
 	f.unknown = newBucket(cfg.Limits.UnknownQPS)
 	f.SetLimits(cfg.Limits)
@@ -62,6 +62,7 @@ func (f *Filter) SetLimits(l Limits) {
 	f.unproven.waiting.set(l.InFlight, l.InFlightPerClient)
 	f.uniques.set(l.WildcardNames)
 	f.conns.set(l.TCP, l.TCPPerClient)
+	f.conns.setLine(l.TCP, max(1, l.TCP/2)) // those of unknown clients do not wait
 	f.foreign.set(max(1, l.TCP/16), max(1, l.TCPPerClient/16))
 	f.pins.set(l.Pins, l.PinsPerClient)
 }

@@ -50,7 +50,8 @@ func (s *service) accept(ctx context.Context, ln *socket[net.Listener]) {
 	}
 }
 
-// admit serves a connection unless there are too many.
+// admit serves a connection, one more than its client may have after a while,
+// unless too many wait already.
 func (s *service) admit(ctx context.Context, conn net.Conn) {
 	from, err := netip.ParseAddrPort(conn.RemoteAddr().String())
 	if err != nil {
@@ -59,24 +60,36 @@ func (s *service) admit(ctx context.Context, conn net.Conn) {
 	}
 	client := rules.ClientAddr(from)
 	held, by := s.f.connsOf(client)
-	if !held.take(by) {
-		s.f.cfg.Gate.Decide(rules.Attempt{
-			Flow: s.f.nextFlow(), Via: rules.DNS, Client: client, SourceProven: true, Proto: rules.TCPProto,
-			Fault: rules.Limit, Detail: "DNS connections by TCP",
-		})
-		conn.Close()
+	turn, ok := held.enter(by)
+	if !ok {
+		s.f.overConns(conn, client)
 		return
 	}
 	c := &tcpConn{s: s, conn: conn, client: client, held: held, by: by, room: make(chan struct{}, pipelined)}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.conns[c] = struct{}{}
-	s.readers.Go(func() { c.serve(ctx) })
+	s.readers.Go(func() {
+		if turn != nil && !held.await(turn, firstQuery) {
+			s.f.overConns(conn, client)
+			return
+		}
+		s.mu.Lock()
+		s.conns[c] = struct{}{}
+		s.mu.Unlock()
+		c.serve(ctx)
+	})
+}
+
+// overConns refuses a connection that is one too many.
+func (f *Filter) overConns(conn net.Conn, client netip.AddrPort) {
+	f.cfg.Gate.Decide(rules.Attempt{
+		Flow: f.nextFlow(), Via: rules.DNS, Client: client, SourceProven: true, Proto: rules.TCPProto,
+		Fault: rules.Limit, Detail: "DNS connections by TCP",
+	})
+	conn.Close()
 }
 
 // connsOf returns what a client's connections count against, and for whom: those
 // of unknown clients have a small share, so that they cannot keep the others out.
-func (f *Filter) connsOf(client netip.AddrPort) (*counts, party) {
+func (f *Filter) connsOf(client netip.AddrPort) (*turns, party) {
 	d := f.cfg.Gate.Preview(rules.Attempt{Via: rules.DNS, Client: client, Proto: rules.TCPProto})
 	if d.Client == nil {
 		return f.foreign, partyOf(client.Addr(), &d)
@@ -89,7 +102,7 @@ type tcpConn struct {
 	s      *service
 	conn   net.Conn
 	client netip.AddrPort
-	held   *counts        // that the connection is counted in
+	held   *turns         // that the connection is counted in
 	by     party          // for whom
 	asked  atomic.Bool    // had its first query
 	room   chan struct{}  // one for each query that waits
@@ -126,7 +139,9 @@ func (c *tcpConn) close() {
 }
 
 // firstQuery is how long the end of Serve waits for the query of a connection
-// that was accepted just before.
+// that was accepted just before, and how long a connection that is more than its
+// client may have waits until there is room: less than clients wait
+// for an answer, which is five seconds by default (resolv.conf(5)).
 const firstQuery = 2 * time.Second
 
 // last is when reads end once Serve is told to stop.

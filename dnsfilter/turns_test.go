@@ -1,0 +1,158 @@
+// Bursts of connections, and turns in general.
+
+package dnsfilter
+
+import (
+	"context"
+	"io"
+	"net"
+	"net/netip"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/miekg/dns"
+	"pgregory.net/rapid"
+)
+
+// backlog is a listener that tells when it has accepted so many connections.
+type backlog struct {
+	net.Listener
+	left sync.WaitGroup
+	mu   sync.Mutex
+	n    int
+}
+
+func (b *backlog) Accept() (net.Conn, error) {
+	conn, err := b.Listener.Accept()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.n > 0 && err == nil {
+		b.n--
+		b.left.Done()
+	}
+	return conn, err
+}
+
+// TestBurstOfConnections holds that the connections of one client which waited in a
+// listening socket while nobody accepted are all served, though they are more than it
+// may have at a time, with one query each.
+func TestBurstOfConnections(t *testing.T) {
+	const burst = 100 // of one client, in the second that a restart takes
+	b := newBench(t, func(c *setup) { c.Now = time.Now }, "a.example")
+	inner, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ln := &backlog{Listener: inner, n: burst}
+	ln.left.Add(burst)
+	query := framed(packed(t, question("a.example.", dns.TypeA)))
+	var clients sync.WaitGroup
+	for range burst {
+		conn, err := net.Dial("tcp", ln.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := conn.Write(query); err != nil {
+			t.Fatal(err)
+		}
+		conn.SetDeadline(time.Now().Add(10 * time.Second))
+		clients.Go(func() {
+			defer conn.Close()
+			ln.left.Wait() // none closes before all were accepted
+			if n, err := io.ReadFull(conn, make([]byte, 14)); err != nil {
+				t.Errorf("read %d octets, %v", n, err)
+			}
+		})
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- b.Serve(ctx, nil, []net.Listener{ln}) }()
+	clients.Wait()
+	stop()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	if b.conns.held() != 0 || len(b.conns.waiting) != 0 {
+		t.Errorf("at the end %d connections are held, %d wait", b.conns.held(), len(b.conns.waiting))
+	}
+}
+
+// TestTurns holds that never more is taken than may be, by all and by each, that
+// nobody waits for whom there is room, that no client takes more places in the line
+// than it may, and that whoever's time is over holds nothing.
+func TestTurns(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		most, each := rapid.IntRange(1, 6).Draw(rt, "most"), rapid.IntRange(1, 4).Draw(rt, "each")
+		line, lineEach := rapid.IntRange(0, 5).Draw(rt, "line"), rapid.IntRange(1, 3).Draw(rt, "line of each")
+		u := newTurns()
+		u.set(most, each)
+		u.setLine(line, lineEach)
+		var held []party
+		var waits []*turn
+		come := func() { // those whose turn has come hold one now
+			kept := waits[:0]
+			for _, w := range waits {
+				select {
+				case <-w.come:
+					held = append(held, w.by)
+				default:
+					kept = append(kept, w)
+				}
+			}
+			waits = kept
+		}
+		of := func(by party) (h, w int) {
+			for _, x := range held {
+				if x == by {
+					h++
+				}
+			}
+			for _, x := range waits {
+				if x.by == by {
+					w++
+				}
+			}
+			return h, w
+		}
+		for range rapid.IntRange(1, 60).Draw(rt, "steps") {
+			by := party{source: netip.AddrFrom4([4]byte{10, 0, 0, byte(rapid.IntRange(0, 2).Draw(rt, "client"))})}
+			switch rapid.SampledFrom([]string{"enter", "enter", "give", "time is over"}).Draw(rt, "step") {
+			case "enter":
+				h, w := of(by)
+				room, place := len(held) < most && h < each, len(waits) < line && w < lineEach
+				got, ok := u.enter(by)
+				if ok != (room || place) || (got == nil) == (ok && !room) {
+					rt.Fatalf("enters: %v, %t, with room: %t, a place: %t", got, ok, room, place)
+				}
+				if got != nil {
+					waits = append(waits, got)
+				} else if ok {
+					held = append(held, by)
+				}
+			case "give":
+				if len(held) > 0 {
+					i := rapid.IntRange(0, len(held)-1).Draw(rt, "which")
+					by := held[i]
+					held = append(held[:i], held[i+1:]...)
+					u.give(by)
+				}
+			case "time is over":
+				if len(waits) > 0 && u.await(waits[0], 0) {
+					rt.Fatal("a turn came by itself")
+				} else if len(waits) > 0 {
+					waits = waits[1:]
+				}
+			}
+			come()
+			if u.held() != len(held) || len(u.waiting) != len(waits) || len(held) > most {
+				rt.Fatalf("%d held, %d counted; %d wait, %d kept", len(held), u.held(), len(waits), len(u.waiting))
+			}
+			for _, w := range waits {
+				if h, _ := of(w.by); h < each && len(held) < most {
+					rt.Fatalf("%v waits, with %d of %d", w.by, h, each)
+				}
+			}
+		}
+	})
+}
