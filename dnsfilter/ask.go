@@ -20,7 +20,6 @@ import (
 // Why an upstream's bytes are no answer.
 var (
 	errMismatch  = errors.New("reply is to another question")
-	errRespelled = errors.New("reply spells the question differently")
 	errNoEDNS    = errors.New("server does not understand EDNS")
 	errTruncated = errors.New("reply is truncated")
 	errSwollen   = errors.New("reply has more than 512 records")

@@ -32,10 +32,6 @@ type permitAt struct {
 	rule     *Rule
 }
 
-func (g *permit) isZero() bool {
-	return !g.any && !g.lookUp && !g.zone && len(g.tcp)+len(g.udp)+len(g.at) == 0
-}
-
 func samePermit(a, b permit) bool {
 	return a.any == b.any && a.lookUp == b.lookUp && a.zone == b.zone && slices.Equal(a.tcp, b.tcp) && slices.Equal(a.udp, b.udp) &&
 		slices.EqualFunc(a.at, b.at, func(x, y permitAt) bool {

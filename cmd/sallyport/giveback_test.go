@@ -85,7 +85,8 @@ func TestGiveBack(t *testing.T) {
 	pool := sync.Pool{}
 	busy := func() {
 		for range 1000 {
-			pool.Put(bytes.Repeat([]byte("x"), 64<<10))
+			b := bytes.Repeat([]byte("x"), 64<<10)
+			pool.Put(&b)
 		}
 	}
 	busy()
