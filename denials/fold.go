@@ -21,8 +21,8 @@ const (
 	rawLeast     = 64
 )
 
-// A client is one source of late, as rules.SourceOf counts them: a host that
-// may use any number of addresses has one budget.
+// A client is one origin of late: a host that may use any number of addresses has
+// one budget.
 type client struct {
 	until  int64 // the second behind the one that the budgets are for; 0: there are none yet
 	proven bool  // it took part in a handshake of late

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"fmt"
 	"hash/maphash"
+	"slices"
 	"testing"
 	"time"
 
@@ -152,5 +153,42 @@ func TestNeighboursAreToldApart(t *testing.T) {
 	}
 	if es := c.take(nil); len(es) != 2 || es[0].count != 3 || es[0].d.Client.Name != "a" || es[1].d.Client.Name != "b" {
 		t.Errorf("%+v", es)
+	}
+}
+
+// What a client tried stays on record by name while another one of its /64 is
+// denied without pause: neither spends the other's budget, nor takes its place in
+// the table.
+func TestClientsOfOneNetworkHaveBudgetsOfTheirOwn(t *testing.T) {
+	for _, sources := range [][2]string{{"2001:db8:1:2::a", "2001:db8:1:2::b"}, {"127.0.0.1", "127.0.0.2"}} {
+		j := open(t, func(c *Config) { now := time.Now(); c.Now = func() time.Time { return now } })
+		clients := map[string]*rules.Client{sources[0]: {Name: "quiet"}, sources[1]: {Name: "loud"}}
+		r := NewRecorder(gateFunc(func(a rules.Attempt) rules.Decision {
+			return rules.Decision{Reason: rules.NotListed, Client: clients[a.Client.Addr().String()]}
+		}), j, nil)
+		const loud = 8 * perSecond
+		for i := range loud {
+			r.Decide(connect(t, sources[1], fmt.Sprintf("n%d.example", i%foldHosts)))
+		}
+		tried := []string{"evil1.example", "evil2.example", "evil3.example"}
+		for _, host := range tried {
+			r.Decide(connect(t, sources[0], host))
+		}
+		if err := j.Close(); err != nil {
+			t.Fatal(err)
+		}
+		var quiet []string
+		total := uint64(0)
+		for _, rec := range records(t, j.cfg.Path) {
+			if total += rec.Times(); rec.ClientName == "quiet" && rec.Client == sources[0] && rec.Reason == "not_listed" {
+				quiet = append(quiet, rec.Host)
+			}
+		}
+		if total != loud+3 {
+			t.Errorf("%v: %d denials on record, %d were made", sources, total, loud+3)
+		}
+		if !slices.Equal(quiet, tried) {
+			t.Errorf("%v: of the quiet client's denials of %v there are %q", sources, tried, quiet)
+		}
 	}
 }

@@ -9,7 +9,6 @@ import (
 	"hash/maphash"
 	"io"
 	"log/slog"
-	"net/netip"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -167,13 +166,13 @@ func (j *Journal) record(e *entry) {
 		j.unknown.record(j, e, window)
 		return
 	}
-	sh, addr := j.shardOf(e)
+	sh, o := j.shardOf(e)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	if e.denied() {
 		sh.counted += e.count
 	}
-	c := sh.client(addr, e.a.SourceProven)
+	c := sh.client(o, e.a.SourceProven)
 	switch {
 	case out.broken() || !c.spend(e, window):
 		sh.fold(c, e, j.seed)
@@ -184,10 +183,13 @@ func (j *Journal) record(e *entry) {
 	}
 }
 
-// shardOf returns where the state of e's source is, and the source.
-func (j *Journal) shardOf(e *entry) (*shard, netip.Addr) {
-	addr := rules.SourceOf(e.a.Client.Addr())
-	return &j.shards[maphash.Comparable(j.seed, addr)%shards], addr
+// shardOf returns where the state of e's origin is, and the origin.
+func (j *Journal) shardOf(e *entry) (*shard, origin) {
+	o := origin{source: rules.SourceOf(e.a.Client.Addr())}
+	if e.d.Client != nil {
+		o.client = e.d.Client.Name
+	}
+	return &j.shards[maphash.Comparable(j.seed, o.source)%shards], o
 }
 
 // refold takes back a decision that could not be written.
@@ -196,10 +198,10 @@ func (j *Journal) refold(e *entry) {
 		j.unknown.refold(e)
 		return
 	}
-	sh, addr := j.shardOf(e)
+	sh, o := j.shardOf(e)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	sh.fold(sh.client(addr, e.a.SourceProven), e, j.seed)
+	sh.fold(sh.client(o, e.a.SourceProven), e, j.seed)
 }
 
 // push puts e into the queue. False: there is no room.

@@ -11,16 +11,24 @@ import (
 
 const (
 	shards         = 32
-	shardClients   = 256 // sources that a shard tells apart
-	shardUnproven  = 128 // of these, sources that only datagrams name
+	shardClients   = 256 // origins that a shard tells apart
+	shardUnproven  = 128 // of these, origins that only datagrams name
 	unprovenDenied = 500 // denials a second, one by one, of all datagrams together
 )
+
+// An origin is what has a budget: a source, as what client of the configuration.
+// Two clients may have addresses in one /64, or on loopback; neither spends what
+// is the other's.
+type origin struct {
+	source netip.Addr // rules.SourceOf
+	client string
+}
 
 // A shard holds the clients whose addresses hash to it. All are clients that the
 // configuration knows; the others are in unknownClients.
 type shard struct {
 	mu       sync.Mutex
-	clients  map[netip.Addr]*client
+	clients  map[origin]*client
 	unproven int    // clients in the table that only datagrams name
 	crowd    client // every client that found no place: counted together
 	counted  uint64 // denials that were recorded
@@ -29,10 +37,10 @@ type shard struct {
 	folded   uint64 // decisions that were ever folded
 }
 
-// client returns the state of a source. An address is cheap to forge in a
+// client returns the state of an origin. An address is cheap to forge in a
 // datagram, so sources that only datagrams name get at most half of the table.
-func (s *shard) client(addr netip.Addr, proven bool) *client {
-	c := s.clients[addr]
+func (s *shard) client(o origin, proven bool) *client {
+	c := s.clients[o]
 	if c != nil {
 		if proven && !c.proven {
 			c.proven = true
@@ -44,10 +52,10 @@ func (s *shard) client(addr netip.Addr, proven bool) *client {
 		return &s.crowd
 	}
 	if s.clients == nil {
-		s.clients = make(map[netip.Addr]*client)
+		s.clients = make(map[origin]*client)
 	}
 	c = &client{proven: proven}
-	s.clients[addr] = c
+	s.clients[o] = c
 	if !proven {
 		s.unproven++
 	}
@@ -93,11 +101,11 @@ func (s *shard) drain(to []entry, window int64) []entry {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	to = s.crowd.take(to)
-	for addr, c := range s.clients {
+	for o, c := range s.clients {
 		if !c.empty() {
 			to = c.take(to)
 		} else if c.idle(window) {
-			delete(s.clients, addr)
+			delete(s.clients, o)
 			if !c.proven {
 				s.unproven--
 			}
