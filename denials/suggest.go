@@ -132,6 +132,8 @@ func (s *Site) suggest(g *Group) *Suggestion {
 		s.suggestSource(sg, &a)
 	case d.Why() == rules.TypeNotAllowed && never(&a) != "":
 		sg.Cure, sg.Why = CureNever, d.Why().String()+": "+never(&a)
+	case d.Why() == rules.PrivateAddress:
+		sg.Cure, sg.Why = CureNever, "private_address: "+rules.Hint(a, d)+"; if it is not meant, the answer is forged or blocked: look at the resolver"
 	case !d.Why().Fixable():
 		sg.Cure, sg.Why = CureNever, d.Why().String()+": "+whyNever(d.Why())
 	case s.withinHost(&a):
@@ -180,7 +182,7 @@ func (s *Site) suggestSource(sg *Suggestion, a *rules.Attempt) {
 		}
 	}
 	sg.Cure = CureNever
-	sg.Why = "unknown_client: no [[client]] covers the address, and none may reach this; add the address to the sources of a client first"
+	sg.Why = "unknown_client: no [[client]] covers the address, and no client may reach this destination either; if the address is one of a client, add it to the sources of that client"
 }
 
 // vouch marks a suggestion that only the denied client's attempt speaks for.

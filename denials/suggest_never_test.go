@@ -28,6 +28,12 @@ func TestNeverFixableSaysWhy(t *testing.T) {
 			t.Errorf("%v: %+v", what, sg)
 		}
 	}
+	// The cure of an address behind a NAT64 is another one than of a service of the site's own.
+	private.Resolved[0] = netip.MustParseAddr("64:ff9b::5db8:320a")
+	private.Dest = netip.AddrPortFrom(private.Resolved[0], 443)
+	if why := suggestFor(t, s, private)[0].Why; !strings.Contains(why, "stands for 93.184.50.10: where a NAT64 translates it, list 64:ff9b::/96 in [resolve] nat64") {
+		t.Errorf("behind a NAT64: %q", why)
+	}
 	for _, r := range rules.Reasons() {
 		if r.Fixable() {
 			continue

@@ -68,11 +68,12 @@ func (a *Address) timedOut() bool {
 	return false
 }
 
-// denied notes that the gateway would not go to the address.
-func (a *Address) denied(why rules.Reason) {
+// denied notes that the gateway would not go to the address, and the hint that
+// its journal would have.
+func (a *Address) denied(why rules.Reason, hint string) {
 	problem, detail := PolicyDenied, why.Help()
 	if why == rules.PrivateAddress {
-		problem, detail = PrivateAddress, "an internal or otherwise special address, which the gateway does not dial for this name"
+		problem, detail = PrivateAddress, hint
 	}
 	a.Status, a.Finding = Failed, a.at.finding(problem, detail)
 }

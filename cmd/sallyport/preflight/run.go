@@ -194,6 +194,13 @@ func (t *target) reaching(grants []asked, addr netip.Addr) (g asked, why rules.R
 	return asked{}, why, false
 }
 
+// hint is the gateway's own cure for an address that it does not dial.
+func (r *runner) hint(g asked, dest netip.AddrPort, why rules.Reason) string {
+	a := g.attempt
+	a.Dest, a.Fault = dest, why
+	return rules.Hint(a, r.cfg.Gate.Preview(a))
+}
+
 // place describes where something is tried.
 func (r *runner) place(t *target, addr netip.Addr) place {
 	p := place{host: t.host(), port: t.port, proto: t.proto.String(), timeout: r.cfg.Timeout, own: t.name.IsZero()}

@@ -137,8 +137,13 @@ func TestRunAsksFirst(t *testing.T) {
 	if want := []string{"93.184.1.1:443", "93.184.1.9:443"}; !slices.Equal(f.dialed, want) || !slices.Equal(f.resolved, []string{"a.example"}) {
 		t.Errorf("resolved %q, dialed %q, want %q", f.resolved, f.dialed, want)
 	}
-	if got := r.Destinations[0].Results[1].Problem; got != PrivateAddress {
-		t.Errorf("127.0.0.1: %s", got)
+	if got := r.Destinations[0].Results[1]; got.Problem != PrivateAddress || !strings.HasPrefix(got.Detail, "a.example resolves to 127.0.0.1: if that is meant, list 127.0.0.1 in [resolve] private") {
+		t.Errorf("127.0.0.1: %+v", got.Finding)
+	}
+	f = &fakeDialer{addrs: []netip.Addr{netip.MustParseAddr("64:ff9b::5db8:320a")}, err: &proxy.ConnectError{Err: syscall.ETIMEDOUT}}
+	got := try(t.Context(), plan, policy, f).Destinations[0].Results[0]
+	if got.Problem != PrivateAddress || !strings.HasSuffix(got.Detail, "where a NAT64 translates it, list 64:ff9b::/96 in [resolve] nat64") {
+		t.Errorf("behind a NAT64: %+v", got.Finding)
 	}
 
 	f = &fakeDialer{}

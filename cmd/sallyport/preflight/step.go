@@ -23,7 +23,7 @@ func (r *runner) address(ctx context.Context, t *target, grants []asked, addr ne
 	switch {
 	case !ok:
 		out := newAddress(addr, at)
-		out.denied(why)
+		out.denied(why, r.hint(grants[0], netip.AddrPortFrom(addr, t.port), why))
 		return out
 	case t.proto == rules.UDPProto:
 		out := newAddress(addr, at)
