@@ -48,7 +48,7 @@ func (g *gateway) adminServer(cfg *rules.Config) (*http.Server, error) {
 	if cfg.Admin.TLSCert != "" {
 		cert, err := tls.LoadX509KeyPair(cfg.Admin.TLSCert, cfg.Admin.TLSKey)
 		if err != nil {
-			return nil, fmt.Errorf("[admin] tls_cert and tls_key: %w", err)
+			return nil, fmt.Errorf("[admin] tls_cert and tls_key: %w%s", err, toBeReadable(err, cfg.Admin.TLSKey))
 		}
 		s.TLSConfig = &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}
 	}
@@ -63,7 +63,7 @@ const strongToken = 32
 func readToken(file string) (string, error) {
 	data, err := os.ReadFile(file)
 	if err != nil {
-		return "", fmt.Errorf("[admin] token_file: %w", err)
+		return "", fmt.Errorf("[admin] token_file: %w%s", err, toBeReadable(err, file))
 	}
 	token := strings.TrimSpace(string(data))
 	if len(token) < 16 {

@@ -31,7 +31,7 @@ func newDenials() *cobra.Command {
 		Short: "Review what was denied: list, group, explain, and what would permit it",
 		Long: `denials reads the journal of the configuration, rotated and compressed files
 included, or the files given. It needs no running sallyport, and it changes
-nothing: what suggest proposes, somebody else has to write down.`,
+nothing: what suggest proposes, an operator writes into the configuration.`,
 		Example: `  sallyport denials                               the last fifty
   sallyport denials top --since 24h               what was denied most today
   sallyport denials suggest --client es-manager   what would permit it

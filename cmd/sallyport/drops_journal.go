@@ -13,6 +13,7 @@ import (
 	"maps"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -38,6 +39,9 @@ func dropsPath(journal string) string {
 	return journal + ".drops.json"
 }
 
+// dropsWriter is what to look at where the file is absent or old.
+const dropsWriter = `is sallyport-drops.timer active? "By hand" in deploy/gateway.md is the way without systemd`
+
 // A dropSource gives the readings there are.
 type dropSource func() ([]dropReading, error)
 
@@ -46,10 +50,21 @@ func dropsFrom(path string, now func() time.Time) dropSource {
 	return func() ([]dropReading, error) {
 		file, err := readDropFile(path)
 		if err == nil && now().Sub(file.Time) > dropStale {
-			err = fmt.Errorf("%s was written at %s last: is sallyport-drops.timer active?", path, file.Time.Format(time.RFC3339))
+			err = fmt.Errorf("%s was written at %s last: %s", path, file.Time.Format(time.RFC3339), dropsWriter)
 		}
-		return file.Readings, err
+		return file.Readings, withCure(err, path)
 	}
+}
+
+// withCure adds to an error of the file what mends it.
+func withCure(err error, path string) error {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("%w: %s", err, dropsWriter)
+	case errors.Is(err, fs.ErrPermission): // each reading makes the file anew, in the group of its directory
+		return fmt.Errorf("%w: as root: install -d -g %s -m 2750 %s", err, ownGroup(), filepath.Dir(path))
+	}
+	return err
 }
 
 // dropsOf reads the kernel's counters.
@@ -82,7 +97,7 @@ type dropJournal struct {
 func newDropJournal(source dropSource, decide func(rules.Attempt, uint64) rules.Decision, path string, log *slog.Logger) *dropJournal {
 	j := &dropJournal{source: source, decide: decide, path: path, log: log, totals: map[string]uint64{}}
 	if source == nil {
-		j.why = "run has neither --filter-counters nor --live-sets"
+		j.why = "run has neither --filter-counters nor --live-sets; \"By hand\" in deploy/gateway.md has the two commands"
 		return j
 	}
 	j.why = "not read yet"

@@ -216,7 +216,7 @@ func TestDropFileProblems(t *testing.T) {
 	now := time.Now()
 	path := filepath.Join(t.TempDir(), "counters.json")
 	for _, c := range []struct{ text, want string }{
-		{"", "no such file"},
+		{"", "no such file or directory: is sallyport-drops.timer active?"},
 		{`{"schema":2}`, "schema 2, and this version reads 1 only"},
 		{`{"schema":1`, "unexpected end"},
 		{`{"schema":1,"time":"` + now.Add(-2*dropStale).Format(time.RFC3339) + `"}`, "is sallyport-drops.timer active?"},
@@ -287,7 +287,7 @@ func TestDropsAreSpokenOf(t *testing.T) {
 	booted := *g.booted
 	booted.Listen.Transparent = []netip.AddrPort{netip.MustParseAddrPort("[::]:3129")}
 	g.booted = &booted
-	const none = "packet filter: drops of the packet filter are not journaled: run has neither --filter-counters nor --live-sets\n"
+	const none = "packet filter: drops of the packet filter are not journaled: run has neither --filter-counters nor --live-sets; \"By hand\" in deploy/gateway.md has the two commands\n"
 	if code, text := g.readyz(); code != 200 || !strings.Contains(text, none) {
 		t.Errorf("%d without counters:\n%s", code, text)
 	}

@@ -50,7 +50,7 @@ func (g *gateway) harden(socks *sockets, f filterFlags) error {
 	case cfg.Process.Hardening == "off":
 		g.log.Warn(`hardening is off: the process keeps all that it was given; [process] hardening = "required" mends it`)
 	case os.Geteuid() == 0:
-		g.log.Warn("this process runs as root, to whom much belongs: run it as a user of its own", "landlock_files", string(g.confined.State(confine.Files)))
+		g.log.Warn("this process runs as root, and many files of this host are root's: run it as a user of its own", "landlock_files", string(g.confined.State(confine.Files)))
 	}
 	if err := errors.Join(failed...); err != nil && cfg.Process.Hardening != "best-effort" {
 		return fmt.Errorf("cannot give up what this process should not have:\n%w\nmend that, or start without: [process] hardening = \"best-effort\"", err)

@@ -8,12 +8,10 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"os"
 	"os/signal"
 	"runtime"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -266,37 +264,4 @@ func (g *gateway) cutShort(stop <-chan os.Signal, ended <-chan struct{}, cancel 
 func (g *gateway) close() error {
 	g.filter.Close()
 	return errors.Join(g.usage.Save(), g.journal.Close())
-}
-
-// greet says where sallyport listens, which policy is in force, where the
-// journal is, what it has given up, its limits, and two lines to try.
-func (g *gateway) greet(w io.Writer, cfg *rules.Config, policy *rules.Policy, socks *sockets) {
-	fmt.Fprintf(w, "sallyport %s, configuration %s\n", version, cfg.File)
-	where := map[string]string{}
-	for _, l := range socks.listeners() {
-		if where[l.name] == "" {
-			where[l.name] = l.addr.String()
-		}
-		fmt.Fprintf(w, "  %-11s %s\n", l.name, l.addr)
-	}
-	fmt.Fprintf(w, "  %-11s %s\n", "policy", describePolicy(cfg, policy))
-	for _, c := range cfg.Clients {
-		var from []string
-		for _, p := range c.Sources {
-			from = append(from, p.String())
-		}
-		fmt.Fprintf(w, "  %-11s %s from %s\n", "client", describeClient(c), strings.Join(from, ", "))
-	}
-	fmt.Fprintf(w, "  %-11s %s\n", "journal", cfg.Journal.Path)
-	fmt.Fprintf(w, "  %-11s %s\n", "hardening", describeHardening(g.hardening))
-	fmt.Fprintf(w, "  %-11s memory: %s; open files: %s\n", "limits", g.limits.memory(), g.limits.files())
-	if a := reviewAddress(socks.admin, cfg.Admin.TLSCert != ""); a != "" {
-		fmt.Fprintf(w, "  %-11s %s\n", "review", a)
-	}
-	if a := where["http"]; a != "" {
-		fmt.Fprintf(w, "try:\n  curl -x http://%s https://evil.example/\n", a)
-	}
-	if host, port, err := net.SplitHostPort(where["dns"]); err == nil {
-		fmt.Fprintf(w, "  dig @%s -p %s license.sangfor.com\n", host, port)
-	}
 }
