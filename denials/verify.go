@@ -140,7 +140,7 @@ func (s *Site) snippet(list []Amendment) (where, toml string) {
 	var b strings.Builder
 	for _, m := range list {
 		if m.Rule != "" {
-			return "anywhere behind the last table of " + s.file(), m.Rule
+			return "at the end of " + s.file(), m.Rule
 		}
 		cl := s.client(m.Client)
 		lines := []string{m.Key + " = " + m.Value}

@@ -27,7 +27,7 @@ func WriteShow(ctx context.Context, o Options, w io.Writer) (Report, error) {
 		return rep, firstError(err, out.Flush())
 	}
 	for _, f := range r.Fields() {
-		_, _ = fmt.Fprintf(out, "%-12s %s\n", f.Name, visible(f.Text))
+		_, _ = fmt.Fprintf(out, "%-13s %s\n", f.Name, visible(f.Text))
 	}
 	if len(flow) > 0 {
 		_, _ = out.WriteString("\nof the same flow:\n")
