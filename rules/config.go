@@ -25,6 +25,7 @@ type Config struct {
 	Hosts             map[Name][]netip.Addr
 	Private           []netip.Prefix // [resolve] private
 	NAT64             []netip.Prefix // [resolve] nat64
+	NAT64Discover     bool           // and those that the upstreams tell (RFC 7050)
 	Journal           JournalConfig
 	Admin             AdminConfig
 	Process           ProcessConfig
@@ -206,7 +207,10 @@ func (c *Config) readHosts(t *table) {
 }
 
 func (c *Config) readResolve(t *table) {
-	c.Private, c.NAT64 = t.prefixes("private"), t.prefixes("nat64")
+	c.Private = t.prefixes("private")
+	listed := t.strs("nat64")
+	c.NAT64Discover = slices.Contains(listed, DiscoverNAT64)
+	c.NAT64 = t.prefixesOf("nat64", slices.DeleteFunc(listed, func(s string) bool { return s == DiscoverNAT64 }))
 	for _, p := range c.NAT64 {
 		if err := checkNAT64(p); err != nil {
 			t.errorf("nat64", "%v", err)

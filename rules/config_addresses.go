@@ -67,9 +67,12 @@ func nameAndPort(s string) (uint16, bool) {
 }
 
 // prefixes reads addresses and prefixes.
-func (t *table) prefixes(key string) []netip.Prefix {
+func (t *table) prefixes(key string) []netip.Prefix { return t.prefixesOf(key, t.strs(key)) }
+
+// prefixesOf reads the strings that are prefixes of a key's list.
+func (t *table) prefixesOf(key string, list []string) []netip.Prefix {
 	var out []netip.Prefix
-	for _, s := range t.strs(key) {
+	for _, s := range list {
 		d, err := parseDestination(s)
 		if bits := (*hostBits)(nil); errors.As(err, &bits) {
 			t.doc.add(t.lineOf(key, s), "%s: %v", key, err)

@@ -29,7 +29,7 @@ type Gain struct {
 
 	Audit   bool   // what no rule permits is let through by mode "audit"
 	Private Region // permitted names may resolve to these addresses; of those that stand for an IPv4 address, where that is public
-	Setting string // a setting that the new policy has eased: "ech", "strict_destination", "nat64 PREFIX" that is none any more, or a listener that is sallyport's own no longer
+	Setting string // a setting that the new policy has eased: "ech", "strict_destination", "nat64 PREFIX" that is none any more, "nat64 discover", or a listener that is sallyport's own no longer
 }
 
 // A Region is a destination or source without some parts of it.
@@ -95,11 +95,23 @@ func settingGains(old, new *Policy) (out []Gain) {
 			out = append(out, Gain{Setting: "nat64 " + p.String()}) // the private addresses inside count as public ones
 		}
 	}
-	before, now := slices.Concat(old.private, old.nat64), slices.Concat(new.private, new.nat64)
+	if old.discover && !new.discover {
+		out = append(out, Gain{Setting: "nat64 " + DiscoverNAT64})
+	}
+	before, now := slices.Concat(old.private, old.translators()), slices.Concat(new.private, new.translators())
 	for _, r := range prefixRegions(slices.Concat(before, now), func(p netip.Prefix) bool { return anyCovers(now, p) && !anyCovers(before, p) }, same[bool]) {
 		out = append(out, Gain{Private: r.region})
 	}
 	return out
+}
+
+// translators are the prefixes whose addresses may be special and are reached by
+// the IPv4 address inside. A discovery finds special ones among the known alone.
+func (p *Policy) translators() []netip.Prefix {
+	if p.discover {
+		return slices.Concat(p.nat64, []netip.Prefix{nat64Known, nat64Local})
+	}
+	return p.nat64
 }
 
 func same[T comparable](a, b T) bool { return a == b }

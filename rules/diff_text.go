@@ -39,6 +39,8 @@ func (g Gain) What() string {
 		return `ech is not "deny" any more: a TLS client may hide the name that it wants`
 	case g.Setting == "strict_destination":
 		return "strict_destination is off: a redirected flow may have been headed to an address that is none of its name's"
+	case g.Setting == "nat64 "+DiscoverNAT64:
+		return "NAT64 prefixes are not discovered any more: addresses below them are public ones, whatever IPv4 address is inside"
 	case strings.HasPrefix(g.Setting, "nat64 "):
 		return g.Setting[len("nat64 "):] + " is no NAT64 prefix any more: its addresses are public ones, whatever IPv4 address is inside"
 	case g.Setting != "":

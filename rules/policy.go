@@ -22,6 +22,7 @@ type Policy struct {
 	zoned     []*Rule    // by value of zones, less 1: a stand-in that is reported as the rule
 	private   []netip.Prefix
 	nat64     []netip.Prefix
+	discover  bool // prefixes that upstreams tell are in nat64 or will be
 	echDeny   bool
 	strict    bool
 	own       Own
@@ -199,7 +200,7 @@ func (p *Policy) scopeOf(addr netip.Addr) *scope {
 // everything that is wrong was found when the configuration was read.
 func Compile(c *Config, own Own, now time.Time) (*Policy, Problems) {
 	p := &Policy{
-		clients: new(bart.Table[int]), private: c.Private, nat64: c.NAT64, echDeny: c.ECHDeny, strict: c.StrictDestination,
+		clients: new(bart.Table[int]), private: c.Private, nat64: c.NAT64, discover: c.NAT64Discover, echDeny: c.ECHDeny, strict: c.StrictDestination,
 		own: own, revision: hex.EncodeToString(c.digest[:6]),
 	}
 	var problems Problems

@@ -58,6 +58,7 @@ type gateway struct {
 	cfg       *rules.Config
 	resolver  *dnsfilter.Resolver // of the generation in force
 	system    *systemServers      // of upstream "system"
+	nat64     *translators        // that the upstreams tell of
 	booted    *rules.Config       // at the start: what no reload changes is as there
 	reloadErr error               // of the last reload; nil: the file is what is in force
 	loaded    time.Time
@@ -66,7 +67,7 @@ type gateway struct {
 // newGateway opens the journal and builds everything but the listeners. sets
 // are the packet filter's, nil where nobody asked for them to be kept current.
 func newGateway(file string, stdin io.Reader, cfg *rules.Config, log *slog.Logger, sets addressSet) (*gateway, error) {
-	g := &gateway{file: file, stdin: stdin, keeper: thisKeeper(), cfg: cfg, booted: cfg, log: log, metrics: newMetrics(), system: newSystemServers(resolvConf)}
+	g := &gateway{file: file, stdin: stdin, keeper: thisKeeper(), cfg: cfg, booted: cfg, log: log, metrics: newMetrics(), system: newSystemServers(resolvConf), nat64: newTranslators()}
 	if sets != nil {
 		g.sets = newLiveSets(sets, g.live.Policy, time.Now, log)
 	}
@@ -114,11 +115,12 @@ func (g *gateway) dnsConfig(cfg *rules.Config) dnsfilter.Config {
 	return c
 }
 
-// enforce puts a configuration in force as one generation: its policy as of now,
+// enforce puts a configuration in force as one generation: its policy as of now, with
+// the NAT64 prefixes that were discovered,
 // and the resolver of the names that this permits. It returns what there is to
 // warn of.
 func (g *gateway) enforce(cfg *rules.Config, resolver *dnsfilter.Resolver, now time.Time) (*rules.Policy, rules.Problems) {
-	policy, warnings := rules.Compile(cfg, g.own, now)
+	policy, warnings := rules.Compile(cfg.WithNAT64(g.nat64.found), g.own, now)
 	g.live.Swap(&rules.Generation{Policy: policy, Resolver: resolver})
 	g.resolver = resolver
 	g.filter.PolicyChanged()

@@ -157,7 +157,12 @@ func (o *preflightOptions) run(ctx context.Context, stdin io.Reader, stderr io.W
 	if o.client != "" && !slices.ContainsFunc(cfg.Clients, func(c *rules.Client) bool { return c.Name == o.client }) {
 		return nil, fmt.Errorf("%s has no [[client]] %q; there are %s", cfg.File, o.client, clientNames(cfg))
 	}
-	policy, _ := rules.Compile(cfg, ownAddresses(cfg.Listen, isLocal), time.Now())
+	own, now := ownAddresses(cfg.Listen, isLocal), time.Now()
+	policy, _ := rules.Compile(cfg, own, now)
+	if cfg, err = discoveredOnce(ctx, cfg, policy); err != nil {
+		return nil, err
+	}
+	policy, _ = rules.Compile(cfg, own, now)
 	plan := preflight.NewPlan(policy, o.wanted, func(c *rules.Client) (netip.Addr, error) {
 		return clientAddress(cfg, policy, c.Name, "")
 	})

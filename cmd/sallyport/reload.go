@@ -64,7 +64,7 @@ func (g *gateway) tryReload() error {
 	if err != nil {
 		return err
 	}
-	resolver, err := newResolver(cfg, g.system)
+	resolver, err := newResolver(cfg.WithNAT64(g.nat64.found), g.system)
 	if err != nil {
 		return err
 	}
@@ -85,6 +85,7 @@ func (g *gateway) tryReload() error {
 	g.cfg, g.loaded = cfg, time.Now()
 	g.filter.SetLimits(dnsLimits(cfg))
 	_, warnings := g.enforce(cfg, resolver, g.loaded)
+	g.nat64.ask()
 	for _, p := range warnings {
 		g.log.Warn(p.String())
 	}

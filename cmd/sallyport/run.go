@@ -140,6 +140,7 @@ func run(ctx context.Context, file string, f filterFlags, stdin io.Reader, stder
 	}
 	g.journal.Start(fmt.Sprintf("version %s, %s, hardening %s", version, describePolicy(cfg, policy), describeHardening(g.hardening)),
 		denials.OwnTexts(g.own.Listeners, hostAddresses()))
+	g.discoverNAT64(ctx) // what waits in the listeners needs it
 	g.greet(stderr, cfg, policy, socks)
 	return g.serve(ctx, cfg, socks, admin, from.watchdog)
 }
@@ -180,6 +181,7 @@ func (g *gateway) serve(ctx context.Context, cfg *rules.Config, socks *sockets, 
 	}
 	start("watch", func(ctx context.Context) error { g.watch(ctx); return nil })
 	start("resolvers", func(ctx context.Context) error { g.watchSystem(ctx); return nil })
+	start("nat64", func(ctx context.Context) error { g.watchNAT64(ctx); return nil })
 	start("memory", func(ctx context.Context) error { giveBackMemory(ctx); return nil })
 	if g.drops.source != nil {
 		start("drops", func(ctx context.Context) error { g.drops.run(ctx); return nil })

@@ -68,7 +68,7 @@ func (g *gateway) systemChanged() {
 		return
 	}
 	before, failed := slices.Clone(g.system.last), g.system.err != nil
-	resolver, err := newResolver(g.cfg, g.system)
+	resolver, err := newResolver(g.cfg.WithNAT64(g.nat64.found), g.system)
 	if err == nil {
 		err = g.system.err
 	}
@@ -81,6 +81,7 @@ func (g *gateway) systemChanged() {
 		}
 	default:
 		g.enforce(g.cfg, resolver, time.Now())
+		g.nat64.ask()
 		g.log.Info("the system's resolvers changed", "file", g.system.path, "servers", serverList(g.system.last), "before", serverList(before))
 		g.journal.Event(denials.EventReload, "resolvers of "+g.system.path+": "+serverList(g.system.last))
 	}
