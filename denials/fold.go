@@ -21,7 +21,7 @@ const (
 	rawLeast     = 64
 )
 
-// A client is one origin of late: a host that may use any number of addresses has
+// A client is one party of late: a host that may use any number of addresses has
 // one budget.
 type client struct {
 	until  int64 // the second behind the one that the budgets are for; 0: there are none yet

@@ -166,13 +166,13 @@ func (j *Journal) record(e *entry) {
 		j.unknown.record(j, e, window)
 		return
 	}
-	sh, o := j.shardOf(e)
+	sh, by := j.shardOf(e)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	if e.denied() {
 		sh.counted += e.count
 	}
-	c := sh.client(o, e.a.SourceProven)
+	c := sh.client(by, e.a.SourceProven)
 	switch {
 	case out.broken() || !c.spend(e, window):
 		sh.fold(c, e, j.seed)
@@ -183,13 +183,10 @@ func (j *Journal) record(e *entry) {
 	}
 }
 
-// shardOf returns where the state of e's origin is, and the origin.
-func (j *Journal) shardOf(e *entry) (*shard, origin) {
-	o := origin{source: rules.SourceOf(e.a.Client.Addr())}
-	if e.d.Client != nil {
-		o.client = e.d.Client.Name
-	}
-	return &j.shards[maphash.Comparable(j.seed, o.source)%shards], o
+// shardOf returns where the state of e's party is, and the party.
+func (j *Journal) shardOf(e *entry) (*shard, rules.Party) {
+	by := rules.PartyOf(e.a.Client.Addr(), e.d.Client)
+	return &j.shards[maphash.Comparable(j.seed, by.Source)%shards], by
 }
 
 // refold takes back a decision that could not be written.
@@ -198,10 +195,10 @@ func (j *Journal) refold(e *entry) {
 		j.unknown.refold(e)
 		return
 	}
-	sh, o := j.shardOf(e)
+	sh, by := j.shardOf(e)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	sh.fold(sh.client(o, e.a.SourceProven), e, j.seed)
+	sh.fold(sh.client(by, e.a.SourceProven), e, j.seed)
 }
 
 // push puts e into the queue. False: there is no room.

@@ -4,31 +4,24 @@ package denials
 
 import (
 	"hash/maphash"
-	"net/netip"
 	"sync"
 	"sync/atomic"
+
+	"sallyport/rules"
 )
 
 const (
 	shards         = 32
-	shardClients   = 256 // origins that a shard tells apart
-	shardUnproven  = 128 // of these, origins that only datagrams name
+	shardClients   = 256 // parties that a shard tells apart
+	shardUnproven  = 128 // of these, parties that only datagrams name
 	unprovenDenied = 500 // denials a second, one by one, of all datagrams together
 )
-
-// An origin is what has a budget: a source, as what client of the configuration.
-// Two clients may have addresses in one /64, or on loopback; neither spends what
-// is the other's.
-type origin struct {
-	source netip.Addr // rules.SourceOf
-	client string
-}
 
 // A shard holds the clients whose addresses hash to it. All are clients that the
 // configuration knows; the others are in unknownClients.
 type shard struct {
 	mu       sync.Mutex
-	clients  map[origin]*client
+	clients  map[rules.Party]*client
 	unproven int    // clients in the table that only datagrams name
 	crowd    client // every client that found no place: counted together
 	counted  uint64 // denials that were recorded
@@ -37,10 +30,10 @@ type shard struct {
 	folded   uint64 // decisions that were ever folded
 }
 
-// client returns the state of an origin. An address is cheap to forge in a
+// client returns the state of a party. An address is cheap to forge in a
 // datagram, so sources that only datagrams name get at most half of the table.
-func (s *shard) client(o origin, proven bool) *client {
-	c := s.clients[o]
+func (s *shard) client(by rules.Party, proven bool) *client {
+	c := s.clients[by]
 	if c != nil {
 		if proven && !c.proven {
 			c.proven = true
@@ -52,10 +45,10 @@ func (s *shard) client(o origin, proven bool) *client {
 		return &s.crowd
 	}
 	if s.clients == nil {
-		s.clients = make(map[origin]*client)
+		s.clients = make(map[rules.Party]*client)
 	}
 	c = &client{proven: proven}
-	s.clients[o] = c
+	s.clients[by] = c
 	if !proven {
 		s.unproven++
 	}
@@ -101,11 +94,11 @@ func (s *shard) drain(to []entry, window int64) []entry {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	to = s.crowd.take(to)
-	for o, c := range s.clients {
+	for by, c := range s.clients {
 		if !c.empty() {
 			to = c.take(to)
 		} else if c.idle(window) {
-			delete(s.clients, o)
+			delete(s.clients, by)
 			if !c.proven {
 				s.unproven--
 			}

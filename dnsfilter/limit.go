@@ -86,7 +86,7 @@ func (r *rates) allow(client party, now time.Duration) bool {
 	if every == 0 {
 		return true
 	}
-	b := client.source.As16()
+	b := client.Source.As16()
 	s := &r.shards[(b[15]^b[7])&(rateShards-1)]
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -116,7 +116,7 @@ func TestTurns(t *testing.T) {
 			return h, w
 		}
 		for range rapid.IntRange(1, 60).Draw(rt, "steps") {
-			by := party{source: netip.AddrFrom4([4]byte{10, 0, 0, byte(rapid.IntRange(0, 2).Draw(rt, "client"))})}
+			by := party{Source: netip.AddrFrom4([4]byte{10, 0, 0, byte(rapid.IntRange(0, 2).Draw(rt, "client"))})}
 			switch rapid.SampledFrom([]string{"enter", "enter", "give", "time is over"}).Draw(rt, "step") {
 			case "enter":
 				h, w := of(by)

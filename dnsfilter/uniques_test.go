@@ -79,7 +79,7 @@ func TestWindowSlides(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		u, most := newUniques(), rapid.IntRange(1, 4).Draw(rt, "most")
 		u.set(most)
-		client := func(i int) party { return party{source: netip.AddrFrom4([4]byte{10, 0, 0, byte(i)})} }
+		client := func(i int) party { return party{Source: netip.AddrFrom4([4]byte{10, 0, 0, byte(i)})} }
 		var all []admission
 		now := time.Hour
 		for range rapid.IntRange(1, 100).Draw(rt, "queries") {
@@ -120,7 +120,7 @@ func TestWindowSlides(t *testing.T) {
 func TestTurnOfTheWindow(t *testing.T) {
 	u := newUniques()
 	u.set(50)
-	from, began := party{source: netip.MustParseAddr("10.0.0.1")}, time.Hour
+	from, began := party{Source: netip.MustParseAddr("10.0.0.1")}, time.Hour
 	admitted := func(what string, now time.Duration) (n int) {
 		for i := range 50 {
 			if u.admit(from, mustName(t, fmt.Sprintf("%s%d.example", what, i)), now) {
@@ -152,7 +152,7 @@ func TestUniquesAreBounded(t *testing.T) {
 	u := newUniques()
 	u.set(1)
 	at := func(i int) party {
-		return party{source: netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)})}
+		return party{Source: netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)})}
 	}
 	one, two := mustName(t, "a.example"), mustName(t, "b.example")
 	for i := range 2 * clientsAtUniques {

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"sallyport/rules"
 )
 
 // bufferSize fits almost every request head and ClientHello; what is longer
@@ -26,7 +28,8 @@ type client struct {
 	pre  []byte         // received and not used yet; slices of it die with fill, take and release
 	addr netip.AddrPort // the source, unmapped
 
-	stranger bool // in no [[client]] when it was accepted
+	by       rules.Party // whose shares it takes from, by what was in force when it was accepted
+	stranger bool        // in no [[client]] then
 
 	gate   sync.Mutex        // held to end idle, and by hush, which must not come after it
 	idle   atomic.Bool       // its next bytes are awaited, and nothing is open: see hush

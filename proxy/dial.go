@@ -138,7 +138,7 @@ func (p *Proxy) reached(ctx context.Context, d rules.Decision, a rules.Attempt) 
 			return nil, a, p.overLimit(a, over)
 		}
 	}
-	addrs, err := p.resolve(ctx, &a)
+	addrs, err := p.resolve(ctx, rules.PartyOf(a.Client.Addr(), d.Client), &a)
 	if err != nil {
 		return nil, a, err
 	}
@@ -164,8 +164,9 @@ func (p *Proxy) connectAny(ctx context.Context, d rules.Decision, a rules.Attemp
 	return p.verify(conn, d, a)
 }
 
-// resolve returns the addresses that a wants, unmapped, at least one.
-func (p *Proxy) resolve(ctx context.Context, a *rules.Attempt) ([]netip.Addr, error) {
+// resolve returns the addresses that a wants, unmapped, at least one. A look-up is
+// of the share of by.
+func (p *Proxy) resolve(ctx context.Context, by rules.Party, a *rules.Attempt) ([]netip.Addr, error) {
 	name := a.Target()
 	if name.IsZero() {
 		if !a.Dest.Addr().IsValid() {
@@ -176,10 +177,10 @@ func (p *Proxy) resolve(ctx context.Context, a *rules.Attempt) ([]netip.Addr, er
 	if p.cfg.Lookup == nil {
 		return nil, &dialError{cause: rules.DialUnresolved, err: errors.New("no resolver")}
 	}
-	if !p.lookups.take(a.Client.Addr(), maxLookups) {
+	if !p.lookups.take(by, maxLookups) {
 		return nil, p.overLimit(*a, "too many look-ups of this client are under way")
 	}
-	found, err := p.lookup(ctx, a, name)
+	found, err := p.lookup(ctx, by, a, name)
 	if err != nil {
 		cause := rules.DialUnresolved
 		if timedOut(err) {
@@ -203,9 +204,9 @@ func (p *Proxy) resolve(ctx context.Context, a *rules.Attempt) ([]netip.Addr, er
 	return addrs, nil
 }
 
-// lookup resolves a name that counts against its client's share.
-func (p *Proxy) lookup(ctx context.Context, a *rules.Attempt, name rules.Name) ([]netip.Addr, error) {
-	defer p.lookups.give(a.Client.Addr())
+// lookup resolves a name that counts against the share of by.
+func (p *Proxy) lookup(ctx context.Context, by rules.Party, a *rules.Attempt, name rules.Name) ([]netip.Addr, error) {
+	defer p.lookups.give(by)
 	return p.cfg.Lookup(ctx, a.Generation, name)
 }
 

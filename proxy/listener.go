@@ -31,7 +31,7 @@ func Listen(ctx context.Context, network string, addr netip.AddrPort) (net.Liste
 // those that it has no time to wait for.
 type clientTable struct {
 	mu      sync.Mutex
-	per     map[netip.Addr]int // by source
+	per     map[rules.Party]int
 	open    map[*client]struct{}
 	strange int            // of open, those of strangers
 	shut    bool           // nobody is admitted any more
@@ -43,20 +43,20 @@ func (t *clientTable) admit(c *client, l Limits) (fault rules.Reason, detail str
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.open == nil {
-		t.per, t.open = make(map[netip.Addr]int), make(map[*client]struct{})
+		t.per, t.open = make(map[rules.Party]int), make(map[*client]struct{})
 	}
 	switch {
 	case t.shut:
 		return rules.Draining, ""
 	case len(t.open) >= l.Connections:
 		return rules.Limit, "limits.connections is reached"
-	case t.per[rules.SourceOf(c.addr.Addr())] >= l.PerClient:
+	case t.per[c.by] >= l.PerClient:
 		return rules.Limit, "limits.per_client is reached"
 	case c.stranger && t.strange >= l.strangers():
 		return rules.Limit, "the share of limits.connections for addresses in no [[client]] is reached"
 	}
 	t.open[c] = struct{}{}
-	t.per[rules.SourceOf(c.addr.Addr())]++
+	t.per[c.by]++
 	if c.stranger {
 		t.strange++
 	}
@@ -77,7 +77,7 @@ func (t *clientTable) leave(c *client) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	delete(t.open, c)
-	countDown(t.per, rules.SourceOf(c.addr.Addr()))
+	countDown(t.per, c.by)
 	if c.stranger {
 		t.strange--
 	}
@@ -172,7 +172,8 @@ func (p *Proxy) accepted(conn net.Conn, fe frontEnd) {
 	}
 	p.count.accepted.Add(1)
 	c := &client{conn: tcp, addr: rules.ClientAddr(unmapped(tcp.RemoteAddr())), pool: &p.buffers}
-	c.stranger = p.cfg.Gate.Preview(rules.Attempt{Via: fe.via, Client: c.addr, Proto: rules.TCPProto}).Client == nil
+	of := p.cfg.Gate.Preview(rules.Attempt{Via: fe.via, Client: c.addr, Proto: rules.TCPProto}).Client
+	c.by, c.stranger = rules.PartyOf(c.addr.Addr(), of), of == nil
 	if fault, detail := p.clients.admit(c, p.limits); fault != rules.ReasonNone {
 		p.notAdmitted(c, fe, fault, detail)
 		return

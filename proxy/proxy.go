@@ -53,7 +53,7 @@ type Config struct {
 // Limits bound what clients can make the proxy hold. A zero field is its default.
 type Limits struct {
 	Connections int           // accepted connections at once, 16384
-	PerClient   int           // of them from one address or IPv6 /64, 4096
+	PerClient   int           // of them of one client and source (an address, an IPv6 /64), 4096
 	Sniffing    int           // tunnels whose first bytes are awaited, 4096; of one client a quarter
 	Head        time.Duration // a whole request head or SOCKS5 handshake, 10 s
 	Sniff       time.Duration // a whole hello or head inside a tunnel, 5 s

@@ -3,7 +3,6 @@
 package proxy
 
 import (
-	"net/netip"
 	"sync"
 
 	"sallyport/rules"
@@ -30,44 +29,43 @@ func (l Limits) sniffingEach() int { return max(l.Sniffing/sniffShare, 1) }
 // shares counts what each client has now. The zero value is ready.
 type shares struct {
 	mu  sync.Mutex
-	per map[netip.Addr]int
+	per map[rules.Party]int
 }
 
-// take counts one more for the client at addr, unless it has most already.
-// Who was told true must call give.
-func (s *shares) take(addr netip.Addr, most int) bool {
+// take counts one more for a party, unless it has most already. Who was told true
+// must call give.
+func (s *shares) take(by rules.Party, most int) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.per == nil {
-		s.per = make(map[netip.Addr]int)
+		s.per = make(map[rules.Party]int)
 	}
-	of := rules.SourceOf(addr)
-	if s.per[of] >= most {
+	if s.per[by] >= most {
 		return false
 	}
-	s.per[of]++
+	s.per[by]++
 	return true
 }
 
-func (s *shares) give(addr netip.Addr) {
+func (s *shares) give(by rules.Party) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	countDown(s.per, rules.SourceOf(addr))
+	countDown(s.per, by)
 }
 
 // countDown keeps no entry for those that have none.
-func countDown(per map[netip.Addr]int, of netip.Addr) {
-	if per[of] > 1 {
-		per[of]--
+func countDown(per map[rules.Party]int, by rules.Party) {
+	if per[by] > 1 {
+		per[by]--
 	} else {
-		delete(per, of)
+		delete(per, by)
 	}
 }
 
 // beginSniff counts a client in whose first bytes are awaited, or tells why
 // not. Where it did, endSniff must follow.
 func (p *Proxy) beginSniff(c *client) (fault rules.Reason, detail string) {
-	if !p.sniffing.take(c.addr.Addr(), p.limits.sniffingEach()) {
+	if !p.sniffing.take(c.by, p.limits.sniffingEach()) {
 		return rules.Limit, "the client's share of limits.sniffing is reached"
 	}
 	if p.count.sniffing.Add(1) > int64(p.limits.Sniffing) {
@@ -79,5 +77,5 @@ func (p *Proxy) beginSniff(c *client) (fault rules.Reason, detail string) {
 
 func (p *Proxy) endSniff(c *client) {
 	p.count.sniffing.Add(-1)
-	p.sniffing.give(c.addr.Addr())
+	p.sniffing.give(c.by)
 }

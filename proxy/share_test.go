@@ -42,7 +42,8 @@ func TestOnePerPrefix(t *testing.T) {
 	var table clientTable
 	l := Limits{PerClient: 2}.withDefaults()
 	at := func(addr string) *client {
-		return &client{addr: netip.AddrPortFrom(netip.MustParseAddr(addr), 1)}
+		addrPort := netip.AddrPortFrom(netip.MustParseAddr(addr), 1)
+		return &client{addr: addrPort, by: rules.PartyOf(addrPort.Addr(), nil)}
 	}
 	a, b, other := at("2001:db8::1"), at("2001:db8::2"), at("2001:db8:0:1::1")
 	for _, c := range []*client{a, b, other} {
@@ -58,6 +59,57 @@ func TestOnePerPrefix(t *testing.T) {
 	}
 	if len(table.per) > 0 {
 		t.Errorf("gone clients are remembered: %v", table.per)
+	}
+}
+
+// Two clients may have addresses in one /64, or on loopback, as here. One of them,
+// or a neighbour that is no client at all, does not take the connections, the
+// look-ups or the first bytes that are the other one's.
+func TestOneNetworkOfSeveralClients(t *testing.T) {
+	const loud = `
+[[client]]
+name = "loud"
+sources = ["127.0.0.2"]
+profiles = []
+[[rule]]
+id = "loud"
+client = "loud"
+to = ["a.example"]
+tcp = [443]
+reason = "test"
+`
+	for _, from := range []string{"127.0.0.2", "127.0.0.3"} { // another client; none
+		w := newWorld(t, func(c *Config) {
+			c.Limits.PerClient, c.Limits.Sniffing, c.Limits.Head, c.Limits.Sniff = 4, 8, time.Minute, time.Minute
+		})
+		w.policy(strings.Replace(worldConfig, "127.0.0.0/8", "127.0.0.1/32", 1) + loud)
+		w.origin("8.8.8.8:443", nil)
+		open := int64(0)
+		if from == "127.0.0.2" {
+			for open < 2 { // its share of what is sniffed
+				if _, got := w.answerFrom(from, "a.example:443"); got != "HTTP/1.1 200" {
+					t.Fatalf("%s is answered %q", from, got)
+				}
+				open++
+			}
+			w.eventually("sniffers", func() bool { return w.p.Stats().Sniffing == open })
+		}
+		sniffing := open
+		for ; open < 4; open++ {
+			w.dialFrom(from, w.http)
+		}
+		w.eventually("connections", func() bool { return w.p.Stats().Connections == 4 })
+		before := len(w.journal.decisions())
+		conn, got := w.answerFrom("127.0.0.1", "a.example:443")
+		if got != "HTTP/1.1 200" {
+			t.Errorf("beside %s a client is answered %q", from, got)
+		}
+		w.eventually("its first bytes are awaited", func() bool { return w.p.Stats().Sniffing > sniffing })
+		conn.Write(helloFor(t, "a.example"))
+		w.eventually("a decision", func() bool { return len(w.journal.decisions()) > before })
+		if r := w.journal.decisions()[before]; !r.d.Allowed() || r.d.Client.Name != "lab" {
+			t.Errorf("beside %s: %v (%s)", from, r.d.Why(), r.a.Detail)
+		}
 	}
 }
 
@@ -116,7 +168,7 @@ func TestSniffingShare(t *testing.T) {
 	w := newWorld(t, func(c *Config) { c.Limits.Sniffing, c.Limits.Sniff = 8, time.Minute })
 	w.origin("8.8.8.8:443", nil)
 	for range 2 {
-		w.p.sniffing.take(another, 2) // all of its share, which is no other client's
+		w.p.sniffing.take(rules.PartyOf(another, nil), 2) // all of its share, which is no other client's
 	}
 	w.answerFrom("127.0.0.1", "a.example:443")
 	first, _ := w.answerFrom("127.0.0.1", "a.example:443")
@@ -137,10 +189,10 @@ func TestSniffingShare(t *testing.T) {
 func TestLookupShare(t *testing.T) {
 	b := newBehind(t, nil)
 	b.origin("8.8.8.8:443", nil)
-	local := netip.MustParseAddr("127.0.0.1")
+	local := rules.Party{Source: netip.MustParseAddr("127.0.0.0"), Client: "lab"}
 	for range maxLookups {
 		b.p.lookups.take(local, maxLookups)
-		b.p.lookups.take(another, maxLookups)
+		b.p.lookups.take(rules.PartyOf(another, nil), maxLookups)
 	}
 	b.wantNoLookup("look-ups")
 
@@ -151,7 +203,7 @@ func TestLookupShare(t *testing.T) {
 	if _, got := b.answerFrom("127.0.0.1", "a.example:443"); got != "HTTP/1.1 200" { // whatever another client has
 		t.Errorf("after one ended: answer %q", got)
 	}
-	if n := b.p.lookups.per[rules.SourceOf(local)]; n != maxLookups-1 {
+	if n := b.p.lookups.per[local]; n != maxLookups-1 {
 		t.Errorf("%d look-ups counted", n)
 	}
 }

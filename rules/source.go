@@ -19,6 +19,23 @@ func SourceOf(addr netip.Addr) netip.Addr {
 	return addr
 }
 
+// A Party is what a share or a budget is for: a source, as what client of the
+// configuration. Two clients may have addresses in one /64, or on loopback; neither
+// spends what is the other's, nor does who is in no [[client]].
+type Party struct {
+	Source netip.Addr // SourceOf
+	Client string     // "": in no [[client]]
+}
+
+// PartyOf returns the party at an address that belongs to c; nil: to no client.
+func PartyOf(addr netip.Addr, c *Client) Party {
+	p := Party{Source: SourceOf(addr)}
+	if c != nil {
+		p.Client = c.Name
+	}
+	return p
+}
+
 // ClientAddr returns how the policy knows a client: unmapped, and without a zone,
 // which no configuration can know.
 func ClientAddr(a netip.AddrPort) netip.AddrPort {
