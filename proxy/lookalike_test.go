@@ -70,6 +70,7 @@ func TestHiddenNameIsRefused(t *testing.T) {
 		{"PROXY header, second version", "\r\n\r\n\x00\r\nQUIT\n\x20\x00\x00\x00" + hello},
 		{"HTTP/0.9, by its address", "GET http://evil.example/\r\n"},
 		{"HTTP/0.9, by a header that it has not", "GET /\nHost: evil.example\n\n"},
+		{"no version, before fields that llhttp reads", "POST /\r\nHost: evil.example\r\n\r\n"},
 		{"vertical tabs", "GET\v/\vHTTP/1.1\r\nHost: evil.example\r\n\r\n"},
 		{"form feeds", "GET\f/\fHTTP/1.1\r\nHost: evil.example\r\n\r\n"},
 		{"control byte in the path", "GET /\x01 HTTP/1.1\r\nHost: evil.example\r\n\r\n"},
@@ -106,7 +107,10 @@ func TestHiddenNameIsRefused(t *testing.T) {
 		}
 	}
 	// In one piece: in several, the first ones are a protocol of their own.
-	for _, first := range []string{"\x01\r\n\r\n" + request, "\x00" + request} {
+	fields := "Host: evil.example\r\n\r\n"
+	for _, first := range []string{"\x01\r\n\r\n" + request, "\x00" + request, "POST / RTSP/1.0\r\n" + fields,
+		"DESCRIBE rtsp://a.example/ RTSP/1.0\r\n" + fields, "SOURCE /x ICE/1.0\r\n" + fields, "OPTIONS *x\r\n" + fields,
+		"CONNECT evil.example:80\r\n" + fields, "POST /x FOO\r\n" + fields} {
 		w := newWorld(t, nil)
 		o := w.origin("8.8.8.8:5000", nil)
 		conn, r := w.tunnelTo("a.example:5000", "")

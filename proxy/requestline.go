@@ -20,7 +20,11 @@ import "bytes"
 //     begins with "HTTP/" (nginx before 1.21.1 allowed blanks in a path);
 //   - three words of which the first is of any visible bytes and the third is
 //     exactly a version (Twisted, wsgiref);
-//   - GET and a path or URL, the line of HTTP/0.9.
+//   - GET and a path or URL, the line of HTTP/0.9;
+//   - one of the methods that servers have a list of, a target, and the end of
+//     the line, whatever stands before it: llhttp (Node.js, aiohttp, httptools) reads fields behind a line
+//     without a version, and behind RTSP/1.0 and ICE/1.0; thttpd, GoAhead and
+//     Apache before 2.4.25 do behind any third word.
 //
 // The header that load balancers speak of their clients (PROXY, both versions)
 // counts as one: a server reads a name behind it.
@@ -54,6 +58,7 @@ const (
 	formUnknown targetForm = iota // no byte of it came
 	formPath                      // begins with a slash
 	formStar                      // is an asterisk
+	formStars                     // begins with one: llhttp takes it
 	formScheme                    // letters that may become a URL
 	formURL                       // has "://"
 	formHost                      // anything, for CONNECT
@@ -99,6 +104,9 @@ func (s *lineScan) next(c byte) likeness {
 		s.odd = s.odd || !blank(c)
 		return perhaps
 	case c == '\n':
+		if s.word > 1 && s.targeted() && s.listed() {
+			return alike
+		}
 		return s.ended()
 	case s.word > 0 && blank(c):
 		return s.behindWord()
@@ -210,14 +218,16 @@ func (s *lineScan) inMethod(c byte) likeness {
 func (s *lineScan) inTarget(c byte) {
 	letter := c|0x20 >= 'a' && c|0x20 <= 'z'
 	switch {
-	case s.form == formWrong:
+	case s.form == formWrong, s.form == formStars:
 	case (c < ' ' || c == 0x7f) && !s.letters:
 		s.form = formWrong
 	case s.form == formScheme && s.url == len("://"):
 		s.form = formURL
 	case s.form == formScheme && (letter || c >= '0' && c <= '9' || c == '+' || c == '-' || c == '.' || s.url > 0):
-	case s.form == formScheme, s.form == formStar:
+	case s.form == formScheme:
 		s.form = formWrong
+	case s.form == formStar:
+		s.form = formStars
 	case s.length > 1:
 	case s.is("CONNECT"):
 		s.form = formHost
@@ -265,23 +275,13 @@ func (s *lineScan) patience() patience {
 	case s.like != perhaps, s.odd, s.word > 0 && !s.token, s.size > maxMethod:
 	case s.word < 2:
 		return brief
-	case s.form == formWrong, s.form == formScheme && !s.inside, s.word == 3 && !s.begun, s.word > 3:
+	case s.form == formWrong, s.form == formStars, s.form == formScheme && !s.inside, s.word == 3 && !s.begun, s.word > 3:
 	case (s.form == formPath || s.form == formURL) && s.known():
 		return long
 	default:
 		return brief
 	}
 	return none
-}
-
-// known tells whether the method is one of RFC 9110, section 9, or of RFC 5789.
-func (s *lineScan) known() bool {
-	for _, m := range [...]string{"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"} {
-		if s.is(m) {
-			return true
-		}
-	}
-	return false
 }
 
 // blanks are the bytes that separate words for some server: those of RFC 9112,

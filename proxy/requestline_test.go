@@ -42,6 +42,17 @@ func TestLineScan(t *testing.T) {
 		{"\r\n get\t /\n", alike, none},
 		{"GET  gopher://evil.example\n", alike, none},
 		{"GET a b c://d\n", alike, none},
+		{"POST /\r\n", alike, none}, // llhttp reads fields behind it
+		{"DELETE /x \n", alike, none},
+		{"OPTIONS *\r\n", alike, none},
+		{"QUERY *x\r\n", alike, none},
+		{"connect 1.2.3.4:443\r\n", alike, none},
+		{"POST / RTSP/1.0\r\n", alike, none},
+		{"DESCRIBE rtsp://evil.example/ RTSP/1.0\r\n", alike, none},
+		{"GET_PARAMETER /x RTSP/1.0\r\n", alike, none},
+		{"SOURCE /x ICE/1.0\r\n", alike, none},
+		{"POST /x FOO\r\n", alike, none}, // thttpd, Apache before 2.4.25
+		{"PUT /x a b c\r\n", alike, none},
 		{"PROXY ", alike, none},
 		{proxyHeader2, alike, none},
 
@@ -61,7 +72,7 @@ func TestLineScan(t *testing.T) {
 		{"get /key ", perhaps, long},
 		{"get /key htt", perhaps, long},
 		{"get /key x", perhaps, none},
-		{"MKCOL /", perhaps, brief},
+		{"MKCOL /", perhaps, brief}, // without its end it is none: no field follows
 		{"MKCOL / HT", perhaps, brief},
 		{"OPTIONS *", perhaps, brief},
 		{"OPTIONS *x", perhaps, none},
@@ -77,6 +88,9 @@ func TestLineScan(t *testing.T) {
 
 		{"GET key\r\n", unlike, none}, // of a cache
 		{"GETEX /\r\n", unlike, none},
+		{"DELETE key\r\n", unlike, none},
+		{"LOGIN /x\r\n", unlike, none}, // no method of any server's
+		{strings.Repeat("M", 40) + " /x\r\n", unlike, none},
 		{"EHLO client\r\n", unlike, none},
 		{"SSH-2.0-x\r\n", unlike, none},
 		{"SSH-2.0\x00", unlike, none},
@@ -109,6 +123,11 @@ func TestLineScanEnds(t *testing.T) {
 	}
 }
 
+// methods are those of llhttp 9: METHODS_HTTP, METHODS_RTSP, METHODS_ICE.
+const methods = "delete|get|head|post|put|connect|options|trace|copy|lock|mkcol|move|propfind|proppatch|search|unlock|" +
+	"bind|rebind|unbind|acl|report|mkactivity|checkout|merge|m-search|notify|subscribe|unsubscribe|patch|purge|mkcalendar|" +
+	"link|unlink|query|pri|source|describe|announce|setup|play|pause|teardown|get_parameter|set_parameter|redirect|record|flush"
+
 // requestLines is the slow twin of lineScan: whole lines, as expressions.
 var requestLines = []*regexp.Regexp{
 	expand("^TOKEN+B+N+B+N*http/"),
@@ -116,6 +135,12 @@ var requestLines = []*regexp.Regexp{
 	expand("^[!-~]+B+N+B+C*http/[0-9.]*B*$"),
 	expand("^[a-z_-]+B+(C*/|N*://|.*B+N*://).*B+C*http/N*B*$"),
 	expand("^get(B+C*/|B.*://)"),
+}
+
+// requestLinesEnded are those of lines whose end is there.
+var requestLinesEnded = []*regexp.Regexp{
+	expand("^(" + methods + ")B+C*([/*]|B*N*://|.*B+N*://)"),
+	expand("^connectB+C*N"),
 }
 
 // expand makes an expression of what stands for a blank (B), none (N), a byte
@@ -139,15 +164,16 @@ func twin(b []byte) bool {
 	if bytes.HasPrefix(b, []byte(proxyHeader2)) || bytes.HasPrefix(b, []byte("PROXY")) && len(b) > 5 && blank(b[5]) && b[5] != '\n' {
 		return true
 	}
-	line, _, _ := strings.Cut(latin(bytes.TrimLeftFunc(b, skippable)), "\n")
-	return slices.ContainsFunc(requestLines, func(re *regexp.Regexp) bool { return re.MatchString(line) })
+	line, _, ended := strings.Cut(latin(bytes.TrimLeftFunc(b, skippable)), "\n")
+	is := func(re *regexp.Regexp) bool { return re.MatchString(line) }
+	return slices.ContainsFunc(requestLines, is) || ended && slices.ContainsFunc(requestLinesEnded, is)
 }
 
 // FuzzLineScan holds the scan against its twin, however the bytes are cut, and
 // against the strict grammar: what that takes is a request.
 func FuzzLineScan(f *testing.F) {
 	for _, s := range []string{"GET / HTTP/1.1\r\n", "\x01\r\nPOST\v/\x1chttp/1", "GET /a b HTTP/1.1", "(x) y HTTP/1.1\n", "get a ://", "PROXY x",
-		proxyHeader2, "a http/", "83 <34>1 2026", "GET\x85/\xa0HTTP/1.1", "A * \x01Http/1.0 \n", "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", "M HTTP/1.1 x y\n"} {
+		proxyHeader2, "a http/", "83 <34>1 2026", "GET\x85/\xa0HTTP/1.1", "A * \x01Http/1.0 \n", "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", "M HTTP/1.1 x y\n", "POST /\r\n", "PLAY *x y\n", "connect x\n"} {
 		f.Add([]byte(s), uint8(3))
 	}
 	f.Fuzz(func(t *testing.T, b []byte, cut uint8) {
