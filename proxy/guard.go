@@ -36,7 +36,7 @@ type guard struct {
 	chunk int64    // of a chunked body: bytes of the current chunk that come yet
 	extra int      // bytes of chunk extensions and trailers of this request
 	full  bool     // the last read of lines filled its buffer
-	out   []byte   // of a chunk of ours that did not fit: a part of small
+	out   []byte   // behind those: of a chunk of ours what did not fit, a part of small, or its end
 	small [64]byte // where such chunks are made
 	fault error    // why nothing comes any more
 

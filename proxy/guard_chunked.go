@@ -9,6 +9,8 @@ import (
 	"os"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"sallyport/rules"
 )
 
@@ -24,6 +26,7 @@ var errBody = errors.New("malformed request body")
 // A chunk of ours is framed so: its size in four digits, its data, a CRLF.
 const (
 	ownSize = "0000\r\n"
+	ownEnd  = "\r\n"
 	ownLast = "0\r\n\r\n"
 	maxOwn  = 0xffff
 )
@@ -31,24 +34,24 @@ const (
 // nextChunk hands out what is there of a chunked body, as one chunk of our own
 // making: of however small chunks a body is made, it costs a read and a write
 // for each buffer of them, and of however large ones, no piece waits for the
-// rest of its chunk. Chunk extensions, which a recipient must ignore (RFC 9112,
-// section 7.1.1), end here.
+// rest of its chunk. Of a chunk of which more is there than b holds, only the
+// size is made here: its data goes from the connection to whoever reads it.
+// Chunk extensions, which a recipient must ignore (RFC 9112, section 7.1.1),
+// end here.
 func (g *guard) nextChunk(b []byte) (int, error) {
 	unit := b
 	if len(b) < len(g.small) {
 		unit = g.small[:]
 	}
-	room := unit[len(ownSize) : len(unit)-len("\r\n")]
-	n, err := g.gather(room[:min(len(room), maxOwn)])
+	room := unit[len(ownSize) : len(unit)-len(ownEnd)]
+	n, err := g.gather(room[:min(len(room), maxOwn)], len(b) >= len(g.small))
 	switch {
+	case n > 0 && g.left > 0:
+		g.out = []byte(ownEnd)
+		return putSize(unit, n), nil
 	case n > 0: // an error comes again at the next call
-		const digits = "0123456789abcdef"
-		for i := range 4 {
-			unit[i] = digits[n>>(12-4*i)&15]
-		}
-		copy(unit[4:], "\r\n")
-		n += len(ownSize)
-		n += copy(unit[n:], "\r\n")
+		n += putSize(unit, n)
+		n += copy(unit[n:], ownEnd)
 	case err != nil:
 		return 0, err
 	default:
@@ -61,18 +64,33 @@ func (g *guard) nextChunk(b []byte) (int, error) {
 	return n, nil
 }
 
+// putSize puts the size line of a chunk of ours in front of it.
+func putSize(unit []byte, n int) int {
+	const digits = "0123456789abcdef"
+	for i := range 4 {
+		unit[i] = digits[n>>(12-4*i)&15]
+	}
+	return 4 + copy(unit[4:], ownEnd)
+}
+
 // gather puts data of chunks into to. It waits only while there is none. None
-// and no error: the body has ended.
-func (g *guard) gather(to []byte) (n int, err error) {
+// and no error: the body has ended. Where it may, it leaves what is more than
+// to holds where it is, in g.left, and tells how much that is.
+func (g *guard) gather(to []byte, leave bool) (n int, err error) {
 	for n < len(to) && g.phase != phaseTurn {
 		if g.chunk > 0 {
+			if leave && n == 0 && g.chunk > int64(len(to)) {
+				if there := min(g.chunk, g.atHand(), maxOwn); there > int64(len(to)) {
+					g.left = there
+					g.used(there)
+					return int(there), nil
+				}
+			}
 			got, err := g.data(to[n:min(int64(len(to)), int64(n)+g.chunk)], n == 0)
 			if n += got; err != nil || got == 0 {
 				return n, err
 			}
-			if g.chunk -= int64(got); g.chunk == 0 {
-				g.phase = phaseChunkEnd
-			}
+			g.used(int64(got))
 			continue
 		}
 		if n > 0 && g.phase == phaseTrailer {
@@ -94,6 +112,26 @@ func (g *guard) gather(to []byte) (n int, err error) {
 		}
 	}
 	return n, nil
+}
+
+// used counts data of the current chunk.
+func (g *guard) used(n int64) {
+	if g.chunk -= n; g.chunk == 0 {
+		g.phase = phaseChunkEnd
+	}
+}
+
+// atHand is how many bytes can be read without waiting.
+func (g *guard) atHand() int64 {
+	n := len(g.c.pre)
+	if raw, err := g.c.conn.SyscallConn(); err == nil {
+		raw.Control(func(fd uintptr) {
+			if queued, err := unix.IoctlGetInt(int(fd), unix.SIOCINQ); err == nil {
+				n += queued
+			}
+		})
+	}
+	return int64(n)
 }
 
 // smallChunks copies the chunks that are whole in pre and have no extensions.

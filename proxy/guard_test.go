@@ -6,11 +6,13 @@ package proxy
 import (
 	"bufio"
 	"bytes"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"sallyport/rules"
 )
@@ -37,10 +39,10 @@ func guardOver(text []byte, j *judged) *guard {
 	return g
 }
 
-// passed reads all that a guard hands out.
-func passed(g *guard) string {
+// passed reads all that a guard hands out, size bytes at a time.
+func passed(g *guard, size int) string {
 	var out bytes.Buffer
-	buf := make([]byte, 7)
+	buf := make([]byte, size)
 	for {
 		n, err := g.Read(buf)
 		out.Write(buf[:n])
@@ -104,7 +106,7 @@ func TestGuardChunked(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			var j judged
-			got := passed(guardOver([]byte(chunkedHead+c.body+"GET /smuggled HTTP/1.1\r\n"), &j))
+			got := passed(guardOver([]byte(chunkedHead+c.body+"GET /smuggled HTTP/1.1\r\n"), &j), 7)
 			data, err := decoded(got)
 			if want, _ := decoded(chunkedHead + c.body); (err == nil) != c.whole || c.whole && (data != want || !strings.HasSuffix(got, "\r\n0\r\n\r\n")) {
 				t.Errorf("passed %.200q, data %.200q, %v; want %v", got, data, err, c.whole)
@@ -119,13 +121,39 @@ func TestGuardChunked(t *testing.T) {
 	}
 }
 
+// Of a large chunk that is there already, as much is announced as is there, not
+// a buffer of it: its data is then read in pieces as large as the reader likes.
+func TestGuardLargeChunks(t *testing.T) {
+	const size = 32 << 10
+	ours, theirs := tcpPair(t)
+	text := fmt.Sprintf("%s%x\r\n%s\r\n5\r\nhello\r\n0\r\n\r\n", chunkedHead, size, strings.Repeat("x", size))
+	if _, err := io.WriteString(theirs, text); err != nil {
+		t.Fatal(err)
+	}
+	var j judged
+	g := guardOver(nil, &j)
+	g.c.conn = ours
+	for began := time.Now(); g.atHand() < int64(len(text)); {
+		if time.Since(began) > 10*time.Second {
+			t.Fatalf("%d of %d bytes have come", g.atHand(), len(text))
+		}
+	}
+	got := passed(g, bufferSize)
+	if want := chunkedHead + fmt.Sprintf("%x\r\n", size); !strings.HasPrefix(got, want) {
+		t.Errorf("begins %q, want %q", got[:min(len(got), len(want))], want)
+	}
+	if data, err := decoded(got); err != nil || data != strings.Repeat("x", size)+"hello" || j.fault != rules.ReasonNone {
+		t.Errorf("%d bytes, %v, fault %v (%s)", len(data), err, j.fault, j.detail)
+	}
+}
+
 // Trailers are held against the grammar and handed on to nobody.
 func TestGuardSwallowsTrailers(t *testing.T) {
 	for _, trailers := range []string{
 		"X-Sum: 1\r\nY: 2\r\n", "Proxy-Authorization: Basic x\r\n", "X-Forwarded-For: 10.0.0.1\r\n", "Transfer_Encoding: chunked\r\n",
 	} {
 		var j judged
-		got := passed(guardOver([]byte(chunkedHead+"1\r\na\r\n0\r\n"+trailers+"\r\n"), &j))
+		got := passed(guardOver([]byte(chunkedHead+"1\r\na\r\n0\r\n"+trailers+"\r\n"), &j), 7)
 		if got != chunkedHead+"0001\r\na\r\n0\r\n\r\n" || j.fault != rules.ReasonNone {
 			t.Errorf("%q: passed %q, fault %v (%s)", trailers, got, j.fault, j.detail)
 		}
@@ -137,7 +165,7 @@ func TestGuardContentLength(t *testing.T) {
 	const body = "GET /in HTTP/1.1\r\n\r\n"
 	var j judged
 	text := "POST /l HTTP/1.1\r\nHost: a.example\r\nContent-Length: 20\r\n\r\n" + body
-	if got := passed(guardOver([]byte(text+"GET /behind HTTP/1.1\r\n"), &j)); got != text || len(j.heads) != 1 {
+	if got := passed(guardOver([]byte(text+"GET /behind HTTP/1.1\r\n"), &j), 7); got != text || len(j.heads) != 1 {
 		t.Errorf("passed %q, heads %q", got, j.heads)
 	}
 }
@@ -148,7 +176,7 @@ func TestGuardHoldsBack(t *testing.T) {
 		"GET / HTTP/1.1\r\nHost: a.example\r\nX : y\r\n\r\n", "GET / HTTP/1.1\n\n", "\x16\x03\x01", "GET / HTTP/1.1\r\n",
 	} {
 		var j judged
-		if got := passed(guardOver([]byte(text), &j)); got != "" || j.fault == rules.ReasonNone {
+		if got := passed(guardOver([]byte(text), &j), 7); got != "" || j.fault == rules.ReasonNone {
 			t.Errorf("%q: passed %q, fault %v", text, got, j.fault)
 		}
 	}
@@ -176,7 +204,7 @@ func TestGuardUnreadBody(t *testing.T) {
 func TestGuardLeavesConnect(t *testing.T) {
 	var j judged
 	g := guardOver([]byte("CONNECT a.example:443 HTTP/1.1\r\nHost: a.example:443\r\n\r\nearly"), &j)
-	if got := passed(g); got != "" || g.connect == nil || len(j.heads) != 0 || !strings.HasSuffix(string(g.c.pre), "early") {
+	if got := passed(g, 7); got != "" || g.connect == nil || len(j.heads) != 0 || !strings.HasSuffix(string(g.c.pre), "early") {
 		t.Errorf("passed %q, heads %q, left %q", got, j.heads, g.c.pre)
 	}
 }
@@ -201,9 +229,14 @@ func FuzzChunked(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		var j judged
+		var j, other judged
 		g := guardOver([]byte(chunkedHead+string(b)), &j)
-		got := passed(g)
+		got := passed(g, 100)
+		small := guardOver([]byte(chunkedHead+string(b)), &other)
+		data1, err1 := decoded(got)
+		if data7, err := decoded(passed(small, 7)); data7 != data1 || (err == nil) != (err1 == nil) || j.fault != other.fault || small.phase != g.phase {
+			t.Fatalf("read in pieces of 7: %q, %v, fault %v; of 100: %q, %v, fault %v", data7, err, other.fault, data1, err1, j.fault)
+		}
 		if g.panicked != nil {
 			t.Fatal(g.panicked)
 		}
