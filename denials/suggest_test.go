@@ -336,6 +336,19 @@ func TestWholeSaysWhatAllOfItPermits(t *testing.T) {
 	}
 }
 
+// Without a proposal the whole configuration says so: it goes to a file that
+// people take for one.
+func TestWholeSaysThatNothingIsProposed(t *testing.T) {
+	s := siteOf(t, fleet)
+	text, err := s.Whole(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := "# Nothing is proposed: this is the configuration as it is.\n" + string(s.src.Text); string(text) != want {
+		t.Errorf("printed\n%s\nwant\n%s", text, want)
+	}
+}
+
 // A name that [hosts] leads to sallyport itself, or to a private address, is not
 // said to be reached once it has a rule.
 func TestRuleForANameThatLeadsNowhere(t *testing.T) {

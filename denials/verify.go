@@ -189,7 +189,10 @@ func (s *Site) Whole(list []*Suggestion) ([]byte, error) {
 	}
 	var b strings.Builder
 	gains := new(Suggestion).words(rules.Diff(s.Policy, now.Policy))
-	if len(gains) > 0 {
+	switch {
+	case now == s:
+		b.WriteString("# Nothing is proposed: this is the configuration as it is.\n")
+	case len(gains) > 0:
 		b.WriteString("# Proposed, and applied nowhere. All of it together permits, and the file before it did not:\n")
 	}
 	for i, line := range gains {

@@ -257,8 +257,10 @@ func listenError(key, network, addr string, err error) error {
 		if network == "unix" {
 			cure = "another sallyport has it; end that, or change [listen] admin"
 		}
+	case errors.Is(err, syscall.EACCES) && network == "unix":
+		cure = "this user may not make a file in " + filepath.Dir(addr) + "; give it that directory, or change [listen] " + key
 	case errors.Is(err, syscall.EACCES):
-		cure = "ports below 1024 need a privilege; use a higher port in [listen] " + key + " and let the packet filter redirect to it"
+		cure = "ports below 1024 need a privilege; let systemd hold the sockets (the installed units do), or use a higher port in [listen] " + key + " and let the packet filter redirect to it"
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
 		cure = "this host has no such address; correct [listen] " + key
 	}

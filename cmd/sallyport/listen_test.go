@@ -214,3 +214,16 @@ dns  = ["0.0.0.0:53", "127.0.0.1:53", "[::1]:5300", "[::]:5300"]
 		t.Errorf("%q, want %q", got, want)
 	}
 }
+
+// Without permission the cure is another one for a port than for a socket in the
+// file system.
+func TestListenErrorsNameTheirCure(t *testing.T) {
+	for _, c := range []struct{ network, addr, want string }{
+		{"tcp", "10.20.30.1:53", "let systemd hold the sockets"},
+		{"unix", "/run/sallyport/admin.sock", "this user may not make a file in /run/sallyport; give it that directory, or change [listen] admin"},
+	} {
+		if err := listenError("admin", c.network, c.addr, syscall.EACCES); !errors.Is(err, syscall.EACCES) || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s %s: %v, want %q", c.network, c.addr, err, c.want)
+		}
+	}
+}

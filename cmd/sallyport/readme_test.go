@@ -1,10 +1,13 @@
-// README: what it shows of the answers is what the commands print.
+// README and docs: what they show of the answers is what the commands print, and
+// what they say of reasons is what the program says.
 
 package main
 
 import (
 	"strings"
 	"testing"
+
+	"sallyport/rules"
 )
 
 func TestReadmeExplain(t *testing.T) {
@@ -21,5 +24,18 @@ func TestReadmeExplain(t *testing.T) {
 	code, out, diag := command(t, "", line[1:]...)
 	if code != 1 || diag != "" || out != shown.String() {
 		t.Errorf("%q: exit %d, said %q, printed\n%s\nbut the README shows\n%s", line, code, diag, out, shown.String())
+	}
+}
+
+func TestPapersReasons(t *testing.T) {
+	page := deployed(t, "docs/journal.md")
+	at := 0
+	for _, r := range rules.Reasons() {
+		row := "\n| `" + r.String() + "` | " + r.Help() + " | "
+		i := strings.Index(page[at:], row)
+		if i < 0 {
+			t.Fatalf("docs/journal.md has not, at its place in the order of precedence:%s", row)
+		}
+		at += i
 	}
 }

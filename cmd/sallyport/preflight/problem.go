@@ -128,7 +128,7 @@ func (p place) nameWords(problem Problem) (likely, cure string) {
 			"if no name resolves, correct [dns] upstreams or ask for UDP and TCP 53 to them to be opened from this host; else ask whoever runs them"
 	case PrivateAddress:
 		return "the resolver answers with an address that is not public: a split-horizon or blocking resolver, a NAT64, or a service of your own",
-			"if it is meant, do as its line says, or make its domain a [[dns.zone]]; if not, use a resolver that tells the truth"
+			"if it is meant, do as its line says; if not, use a resolver that tells the truth"
 	case ManyAddresses:
 		return "a very large pool of servers, or a resolver that makes its answers up", "compare with what another resolver says of the name"
 	}
