@@ -93,7 +93,7 @@ func (w *signedWorld) ServeDNS(to dns.ResponseWriter, q *dns.Msg) {
 		m.Answer = []dns.RR{a(name)}
 	case name == "bogus.signed.example." && qtype == dns.TypeA:
 		m.Answer = w.example.signed(a(name))
-		m.Answer[0].(*dns.A).A[3] = 66 // not what was signed
+		m.Answer[0].(*dns.A).A.To4()[3] = 66 // not what was signed
 	case strings.HasSuffix(name, ".signed.example.") && qtype == dns.TypeA:
 		m.Answer = w.example.signed(a(name))
 	case strings.HasSuffix(name, "signed.example."):
@@ -127,15 +127,16 @@ upstreams = ["udp://127.0.0.53:53"]
 path = "d.jsonl"
 `
 
-// TestResolversInFront holds what a client of Unbound, BIND and dnsmasq gets
+// TestResolversInFront holds what a client of Unbound, BIND, dnsmasq and systemd-resolved gets
 // where these ask sallyport, validating and not: permitted names resolve, an
 // alias and a name below an empty one among them; a wrong signature is found
 // where somebody looks at it; and a denied name does not resolve.
 func TestResolversInFront(t *testing.T) {
-	need(t, "dig", "unbound", "named", "dnsmasq", "delv")
+	need(t, "dig", "unbound", "named", "dnsmasq", "delv", "setpriv", "unshare", resolvedProgram())
 	n := newNetns(t, "front")
 	w := &signedWorld{root: newZoneKey(t, "."), example: newZoneKey(t, "signed.example.")}
-	n.ip(t, "address add 127.0.0.5/8 dev lo", "address add 127.0.0.6/8 dev lo") // BIND listens on addresses that an interface has
+	n.ip(t, "address add 127.0.0.5/8 dev lo", "address add 127.0.0.6/8 dev lo")                                                // BIND listens on addresses that an interface has
+	n.ip(t, "link add up0 type veth peer name up1", "link set up0 up", "link set up1 up", "address add 198.41.0.2/24 dev up0") // systemd-resolved asks nobody on a host without a network
 	pc, err := n.listenPacket("127.0.0.53:53")
 	if err != nil {
 		t.Fatal(err)
@@ -150,12 +151,15 @@ func TestResolversInFront(t *testing.T) {
 	anchor := w.root.key.ToDS(dns.SHA256)
 	key := fmt.Sprintf(`. static-key 257 3 13 "%s";`, w.root.key.PublicKey)
 	for file, text := range map[string]string{
-		"s.toml":      validatorSite,
-		"plain.conf":  unboundConf("127.0.0.3", dir, "module-config: iterator"),
-		"valid.conf":  unboundConf("127.0.0.4", dir, "module-config: \"validator iterator\"\n trust-anchor: \""+strings.ReplaceAll(anchor.String(), "\t", " ")+"\""),
-		"plain.named": namedConf("127.0.0.5", dir, "dnssec-validation no;", ""),
-		"valid.named": namedConf("127.0.0.6", dir, "dnssec-validation yes;", "trust-anchors { "+key+" };"),
-		"delv.keys":   "trust-anchors { " + key + " };\n",
+		"s.toml":         validatorSite,
+		"plain.conf":     unboundConf("127.0.0.3", dir, "module-config: iterator"),
+		"valid.conf":     unboundConf("127.0.0.4", dir, "module-config: \"validator iterator\"\n trust-anchor: \""+strings.ReplaceAll(anchor.String(), "\t", " ")+"\""),
+		"plain.named":    namedConf("127.0.0.5", dir, "dnssec-validation no;", ""),
+		"valid.named":    namedConf("127.0.0.6", dir, "dnssec-validation yes;", "trust-anchors { "+key+" };"),
+		"plain.resolved": resolvedConf("127.0.0.8", "no"),
+		"valid.resolved": resolvedConf("127.0.0.9", "yes"),
+		"root.positive":  strings.ReplaceAll(fmt.Sprintf(". IN DS %d %d %d %s\n", anchor.KeyTag, anchor.Algorithm, anchor.DigestType, anchor.Digest), "\t", " "),
+		"delv.keys":      "trust-anchors { " + key + " };\n",
 	} {
 		if err := os.WriteFile(filepath.Join(dir, file), []byte(text), 0o644); err != nil {
 			t.Fatal(err)
@@ -166,6 +170,8 @@ func TestResolversInFront(t *testing.T) {
 	background(t, n, dir, "unbound", "-d", "-c", "valid.conf")
 	background(t, n, dir, "named", "-g", "-c", "plain.named")
 	background(t, n, dir, "named", "-g", "-c", "valid.named")
+	resolved(t, n, dir, "plain.resolved")
+	resolved(t, n, dir, "valid.resolved")
 	background(t, n, dir, "dnsmasq", "-k", "-C", "/dev/null", "--no-resolv", "--no-hosts", "--server=127.0.0.1#5300", "--listen-address=127.0.0.7", "--bind-interfaces", "--user=root", "--pid-file=")
 	for _, c := range []struct {
 		what, server string
@@ -177,6 +183,8 @@ func TestResolversInFront(t *testing.T) {
 		{"BIND", "@127.0.0.5", "NOERROR"},
 		{"BIND, validating", "@127.0.0.6", "SERVFAIL"},
 		{"dnsmasq", "@127.0.0.7", "NOERROR"},
+		{"systemd-resolved", "@127.0.0.8 -p 5308", "NOERROR"},
+		{"systemd-resolved, validating", "@127.0.0.9 -p 5308", "SERVFAIL"},
 	} {
 		t.Run(c.what, func(t *testing.T) {
 			ask := func(name string) string {
@@ -195,7 +203,7 @@ func TestResolversInFront(t *testing.T) {
 					t.Errorf("%s: %s", name, out)
 				}
 			}
-			if out := ask("bogus.signed.example"); !strings.Contains(out, "status: "+c.bogus) {
+			if out := ask("bogus.signed.example"); !strings.Contains(out, "status: "+c.bogus) || c.bogus == "NOERROR" && !strings.Contains(out, "93.184.61.66") {
 				t.Errorf("a wrong signature: %s", out)
 			}
 			for _, name := range []string{"evil.plain.example", "edge.plain.example", "evil.signed.example"} {
@@ -226,6 +234,19 @@ func unboundConf(addr, dir, more string) string {
 func namedConf(addr, dir, validation, more string) string {
 	return fmt.Sprintf("options { directory %q; pid-file none; session-keyfile none; listen-on port 53 { %s; }; listen-on-v6 { none; };\n"+
 		" forward only; forwarders { 127.0.0.1 port 5300; }; %s };\ncontrols { };\n%s\n", dir, addr, validation, more)
+}
+
+func resolvedConf(addr, dnssec string) string {
+	return fmt.Sprintf("[Resolve]\nDNS=127.0.0.1:5300\nDomains=~.\nFallbackDNS=\nDNSSEC=%s\nLLMNR=no\nMulticastDNS=no\nDNSStubListener=no\nDNSStubListenerExtra=%s:5308\n", dnssec, addr)
+}
+
+// resolved runs systemd-resolved. Its directories are the system's, so it gets others
+// in a mount namespace; and it is no root, which would need a user of its name.
+func resolved(t *testing.T, n *netns, dir, conf string) {
+	t.Helper()
+	background(t, n, dir, "setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "unshare", "--map-current-user", "--keep-caps", "--mount", "sh", "-c",
+		`mount -t tmpfs none /run && mkdir -p /run/systemd/resolve/netif /run/dnssec-trust-anchors.d && cp root.positive /run/dnssec-trust-anchors.d/ &&
+mount -t tmpfs none /etc/systemd && cp "$0" /etc/systemd/resolved.conf && exec "$1"`, conf, resolvedProgram())
 }
 
 // background runs a program in the namespace until the test ends.
