@@ -27,6 +27,7 @@ type siteRule struct {
 	last     time.Time
 	reasons  []string
 	hint     string
+	proven   bool // of some of it the source
 }
 
 // proposeRule returns the rule for an attempt; nil: it names no destination.
@@ -35,7 +36,7 @@ func proposeRule(client string, a *rules.Attempt, g *Group) *siteRule {
 	if host == "" || client == "" {
 		return nil
 	}
-	r := &siteRule{client: client, host: host, last: g.Last, reasons: []string{g.Reason}, hint: g.Hint}
+	r := &siteRule{client: client, host: host, last: g.Last, reasons: []string{g.Reason}, hint: g.Hint, proven: g.proven}
 	r.denied, r.audited = tallied([]*Group{g})
 	switch port := a.Dest.Port(); {
 	case port == 0 || a.Via == rules.DNS:
@@ -51,6 +52,7 @@ func proposeRule(client string, a *rules.Attempt, g *Group) *siteRule {
 func (r *siteRule) join(o *siteRule) {
 	r.tcp, r.udp = union(r.tcp, o.tcp), union(r.udp, o.udp)
 	r.reasons = union(r.reasons, o.reasons)
+	r.proven = r.proven || o.proven
 	r.denied, r.audited = r.denied+o.denied, r.audited+o.audited
 	if o.last.After(r.last) {
 		r.last = o.last
@@ -70,6 +72,9 @@ func (r *siteRule) toml(s *Site) string {
 	if len(tcp)+len(r.udp) == 0 {
 		tcp = []uint16{443}
 		b.WriteString("# Only look-ups were denied, and they show no port: 443 is a guess.\n")
+	}
+	if !r.proven {
+		fmt.Fprintf(&b, "# %s: %s.\n", visible(r.client), unprovenText)
 	}
 	if r.hint != "" {
 		fmt.Fprintf(&b, "# %s\n", strings.ReplaceAll(visible(r.hint), "\n", " "))

@@ -86,6 +86,9 @@ func (s *Site) Suggest(groups []*Group, n int, byDocument bool) []*Suggestion {
 		}
 	}
 	for _, sg := range out {
+		if sg.TOML != "" && !sg.proven() {
+			sg.Warnings = append(sg.Warnings, sg.Client+": "+unprovenText)
+		}
 		if sg.TOML != "" && slices.ContainsFunc(sg.Groups, func(g *Group) bool { return g.last.schema < 2 }) {
 			sg.Warnings = append(sg.Warnings, ErrSchema1.Error()+"; what the flow showed is not judged")
 		}

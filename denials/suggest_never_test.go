@@ -228,3 +228,57 @@ func TestNoRuleForOtherProtocols(t *testing.T) {
 		t.Errorf("%+v", list[0])
 	}
 }
+
+// One datagram with the client's address in it, which a neighbour can write, makes
+// a denial, and so a suggestion: that says so, also where it is pasted whole. What
+// a handshake vouches for says nothing of it.
+func TestSuggestionOfDatagramsSaysThatNothingProvesThem(t *testing.T) {
+	s := siteOf(t, fleet)
+	forged := attempt(t, manager, "attacker.example", 0)
+	proven := forged
+	proven.SourceProven, proven.Proto = true, rules.TCPProto
+	connected := attempt(t, manager, "attacker.example", 443)
+	connected.SourceProven = true
+	for _, c := range []struct {
+		what   string
+		as     []rules.Attempt
+		warned bool
+	}{
+		{"a datagram", []rules.Attempt{forged}, true},
+		{"many", []rules.Attempt{forged, forged, forged}, true},
+		{"a query by TCP or with a cookie", []rules.Attempt{proven}, false},
+		{"a datagram and then a connection", []rules.Attempt{forged, connected}, false},
+	} {
+		list := suggestFor(t, s, c.as...)
+		if len(list) != 1 || list[0].Cure != CureRule || !list[0].Verified {
+			t.Fatalf("%s: %+v", c.what, list)
+		}
+		whole, err := s.Whole(list)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for where, text := range map[string]string{"warnings": strings.Join(list[0].Warnings, "\n"), "snippet": list[0].TOML, "whole": string(whole)} {
+			if strings.Contains(text, "nothing proves that this client asked") != c.warned {
+				t.Errorf("%s, %s:\n%s", c.what, where, text)
+			}
+		}
+	}
+}
+
+// No rule is proposed for an IPv6 address that stands for a private IPv4 one
+// (RFC 6052, RFC 3056, RFC 4380): none would permit it.
+func TestNoRuleForAPrivateAddressBehindATranslator(t *testing.T) {
+	s := siteOf(t, fleet)
+	for _, host := range []string{"64:ff9b::10.0.0.1", "2002:a00:1::1", "2001:0:5d5d:1::f5ff:fffe"} {
+		list := suggestFor(t, s, attempt(t, manager, host, 443))
+		if len(list) != 1 || list[0].Cure != CureNever || list[0].TOML != "" || !strings.HasPrefix(list[0].Why, "private_address: ") {
+			t.Errorf("%s: %+v", host, *list[0])
+		}
+		if whole, err := s.Whole(list); err != nil || string(whole) != fleet {
+			t.Errorf("%s: %v\n%s", host, err, whole)
+		}
+	}
+	if sg := suggestFor(t, s, attempt(t, manager, "2001:4860:4860::8888", 443))[0]; sg.Cure != CureRule || !sg.Verified {
+		t.Errorf("a public address: %+v", *sg)
+	}
+}

@@ -47,9 +47,11 @@ type Group struct {
 	LastID      string
 
 	Cure Cure // set by Review and Suggest
-	raw  bool // Host is no name
-	size int
-	last asked
+
+	proven bool // some of it, or it is not known: the source took part in a handshake
+	raw    bool // Host is no name
+	size   int
+	last   asked
 }
 
 // asked is what else a group keeps of its latest record, to ask about it again.
@@ -176,6 +178,7 @@ func newGroup(k groupKey, raw bool, r *Record) *Group {
 
 func (g *Group) add(r *Record) {
 	g.Count += r.Times()
+	g.proven = g.proven || r.SourceProven || r.Schema < 2 || r.Omitted&omitProven != 0
 	if r.Time.Before(g.First) {
 		g.First = r.Time
 	}

@@ -41,8 +41,8 @@ func (s *Site) verify(sg *Suggestion) (rest []*Suggestion) {
 			missed, still = append(missed, g), d.Why()
 		}
 	}
-	if still == rules.Self {
-		*sg = Suggestion{Cure: CureNever, Client: sg.Client, Groups: sg.Groups, Count: sg.Count, rank: sg.rank, Why: "self: " + whyNever(rules.Self) + ": that is what the name leads to"}
+	if why := stillNever(still, sg.change); why != "" {
+		*sg = Suggestion{Cure: CureNever, Client: sg.Client, Groups: sg.Groups, Count: sg.Count, rank: sg.rank, Why: still.String() + ": " + why}
 		return nil
 	}
 	if len(missed) > 0 && sg.change.site == nil && !sg.change.source.IsValid() {
@@ -67,6 +67,23 @@ func (s *Site) verify(sg *Suggestion) (rest []*Suggestion) {
 		sg.Why = "the name leads to a private address, which is denied with this rule too: list the address in [resolve] private, or beside the name in the rule"
 	}
 	return nil
+}
+
+// stillNever says why no change permits what is denied for a reason once a change
+// is made; "": another one may.
+func stillNever(still rules.Reason, c *change) string {
+	switch {
+	case still == rules.Self:
+		return whyNever(rules.Self) + ": that is what the name leads to"
+	case still == rules.PrivateAddress && c.site != nil && isAddress(c.site.host):
+		return "the address stands for a private IPv4 address, behind a translator or a tunnel: no rule, and no [resolve] private, lets a client reach that"
+	}
+	return ""
+}
+
+func isAddress(host string) bool {
+	_, err := netip.ParseAddr(host)
+	return err == nil
 }
 
 // resolved decides about the addresses that [hosts] gives a permitted name: the

@@ -99,6 +99,15 @@ func hasAddress(cl *rules.Client, a netip.Addr) bool {
 	return slices.Contains(cl.Sources, netip.PrefixFrom(a, a.BitLen()))
 }
 
+// unprovenText is what is said of denials that a neighbour of the client may have
+// made: one datagram, in the client's name, makes one.
+const unprovenText = "nothing proves that this client asked, as all of it came in datagrams, whose source anybody on its link can write"
+
+// proven tells whether the source of some denial took part in a handshake.
+func (sg *Suggestion) proven() bool {
+	return slices.ContainsFunc(sg.Groups, func(g *Group) bool { return g.proven })
+}
+
 // finding says in one line what is to be found out first.
 func (c *change) finding() string {
 	for _, host := range c.bind {
