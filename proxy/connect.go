@@ -24,6 +24,9 @@ func (p *Proxy) connect(ctx context.Context, c *client, h head) {
 		if a.HostPort == portHTTP { // clients leave it out, or put the default of http there
 			a.HostPort = h.target.Port
 		}
+		// The target decides (RFC 9110, section 9.3.6; RFC 9112, section 3.2.3):
+		// clients send the Host of the proxy, too. It is not forwarded.
+		a.HostIgnored = a.Host != h.target.Name || a.HostAddr != h.target.Addr || a.HostPort != h.target.Port
 	}
 	p.tunnel(ctx, c, a, connectReply{json: strings.Contains(strings.ToLower(h.accept), "json")})
 }

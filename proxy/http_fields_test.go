@@ -151,3 +151,44 @@ func TestOddButHarmless(t *testing.T) {
 		}
 	}
 }
+
+// The target of a CONNECT decides where the tunnel goes (RFC 9110, section
+// 9.3.6). A Host that differs, as from clients that send the proxy's own, is
+// ignored, and on record. It does not count for the requests in the tunnel, nor
+// reach the destination.
+func TestHostGivesWayToConnect(t *testing.T) {
+	for _, c := range []struct {
+		host    string
+		ignored bool
+	}{
+		{"a.example:80", false}, {"A.example.", false}, {"127.0.0.1:3128", true}, {"[::1]:3128", true}, {"proxy.example:3128", true},
+		{"a.example:5000", true}, {"evil.example", true},
+	} {
+		w := newWorld(t, nil)
+		o := w.origin("8.8.8.8:80", answering(okAnswer))
+		e := w.exchange("CONNECT a.example:80 HTTP/1.1\r\nHost: " + c.host + "\r\n\r\n")
+		e.until("\r\n\r\n")
+		e.send("GET / HTTP/1.1\r\nHost: a.example\r\n\r\n")
+		e.want(200, "")
+		before := o.received()
+		if strings.Count(before, "Host:") != 1 || !strings.Contains(before, "\r\nHost: a.example\r\n") {
+			t.Errorf("Host %s: arrived %q", c.host, before)
+		}
+		e.send("GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n")
+		e.want(403, "host_mismatch")
+		if ds := w.journal.decisions(); len(ds) != 2 || o.received() != before {
+			t.Errorf("Host %s: arrived %q, %+v", c.host, o.received(), ds)
+		}
+
+		w = newWorld(t, nil)
+		o = w.origin("8.8.8.8:443", echo)
+		e = w.exchange("CONNECT a.example:443 HTTP/1.1\r\nHost: " + c.host + "\r\n\r\n")
+		e.until("\r\n\r\n")
+		hello := string(helloFor(t, "a.example"))
+		e.send(hello)
+		e.until(hello)
+		if r := w.wantOne(rules.Allow, rules.ReasonNone); o.received() != hello || r.a.HostIgnored != c.ignored || r.a.Authority.String() != "a.example" {
+			t.Errorf("Host %s: %+v, arrived %q", c.host, r.a, o.received())
+		}
+	}
+}

@@ -129,8 +129,9 @@ type Attempt struct {
 	Provisional bool
 
 	// HostIgnored: the Host header is not the authority of an absolute-form
-	// request, and does not reach the destination: the authority's own does (RFC
-	// 9112, section 3.2.2). It is evidence only.
+	// request or of a CONNECT, and does not reach the destination: what is sent
+	// there, if anything, is the authority (RFC 9112, sections 3.2.2 and 3.2.3).
+	// It is evidence only.
 	HostIgnored bool
 
 	// A redirected flow is judged by its destination's address where it shows
