@@ -112,8 +112,9 @@ func forbiddenContent() []forbidden {
 			says: "host_mismatch", want: upd("host_mismatch"), reaches: "upd.sangfor.com"},
 		{name: "another port in Host", try: byHTTP("es-manager", "-p", "-H", "Host: upd.sangfor.com:8080", "http://upd.sangfor.com/"),
 			says: "host_mismatch", want: upd("host_mismatch"), reaches: "upd.sangfor.com"},
-		{name: "a forged Host beside absolute-form", try: byHTTP("es-manager", "-H", "Host: evil.example", "http://upd.sangfor.com/"),
-			says: "host_mismatch", want: denial{via: "http", host: "upd.sangfor.com", port: 80, reason: "host_mismatch"}, reaches: "upd.sangfor.com"},
+		// The Host beside an absolute-form target gives way to it (RFC 9112, 3.2.2), so it opens nothing.
+		{name: "a permitted Host beside a forbidden target", try: byHTTP("es-manager", "-H", "Host: upd.sangfor.com", "http://evil.example/"),
+			says: "not_listed", want: denial{via: "http", host: "evil.example", port: 80, reason: "not_listed"}},
 		{name: "a forged Host on a port of its own", try: byHTTP("saas-agent", "-p", "-H", "Host: evil.example", "http://edrsaas.sangfor.com:8083/"),
 			says: "host_mismatch", want: denial{client: "saas-agent", host: "edrsaas.sangfor.com", port: 8083, reason: "host_mismatch"}, reaches: "edrsaas.sangfor.com"},
 		{name: "a forged SNI to a bound address", try: byOpenSSLFrom("es-agent", "-connect", "10.20.30.40:443", "-servername", "evil.example"),
