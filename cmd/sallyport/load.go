@@ -142,6 +142,9 @@ func checkJournal(cfg *rules.Config) rules.Problems {
 			target = filepath.Dir(target)
 		}
 		if err := syscall.Access(target, accessWrite); err != nil {
+			if errors.Is(err, fs.ErrNotExist) {
+				err = fmt.Errorf("%w: make it, for the user of sallyport: install -d -o USER -g USER -m 0750 %s", err, target)
+			}
 			out = append(out, rules.Problem{File: cfg.File, Warning: true,
 				Text: fmt.Sprintf("[journal] %s: run could not write %s as this user on this host: %s: %v", file.key, file.path, target, err)})
 		}
