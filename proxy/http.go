@@ -81,6 +81,9 @@ type grant struct {
 	d    rules.Decision // the first answer
 	host string         // host:port to connect to, canonical
 
+	began time.Time // when net/http began to serve it
+	way   way
+
 	final bool                        // the final question was asked
 	flow  *flow                       // from the final allow on
 	up    *upstream                   // what it travels on, from then on

@@ -14,6 +14,7 @@ import (
 	"runtime/debug"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/elazarl/goproxy"
 
@@ -109,6 +110,7 @@ func (e *engine) handle(w http.ResponseWriter, r *http.Request) {
 		s.unmatched(w, g)
 		return
 	}
+	g.began = time.Now()
 	defer g.end()
 	defer s.guard.hurry()
 	g.out = &answer{ResponseWriter: w, p: s.p}

@@ -58,24 +58,27 @@ func (s *session) dial(ctx context.Context, _, addr string) (conn net.Conn, err 
 	if !ok || g.host != addr {
 		return nil, errors.New("not granted")
 	}
-	var tcp *net.TCPConn
-	var a rules.Attempt
-	switch {
-	case s.in == nil:
-		tcp, a, err = s.p.dial(ctx, g.d, g.a)
-	case s.redirected():
-		tcp, a, _, err = s.p.dialJudged(ctx, g.d, g.a, false)
-	case s.used.CompareAndSwap(false, true):
-		tcp, a = s.in.upstream, s.in.attempt
-	default: // the tunnel itself reports how the flow ends
-		ctx, cancel := context.WithTimeout(ctx, s.p.limits.Dial)
-		defer cancel()
-		tcp, a, err = s.p.dialGranted(ctx, g.d, g.a)
-	}
+	tcp, a, err := s.seek(ctx, g)
 	if err != nil {
 		return nil, err
 	}
 	return s.upstream(tcp, a)
+}
+
+// connect makes the connection that g is granted.
+func (s *session) connect(ctx context.Context, g *grant) (tcp *net.TCPConn, a rules.Attempt, err error) {
+	switch {
+	case s.in == nil:
+		return s.p.dial(ctx, g.d, g.a)
+	case s.redirected():
+		tcp, a, _, err = s.p.dialJudged(ctx, g.d, g.a, false)
+		return tcp, a, err
+	case s.used.CompareAndSwap(false, true):
+		return s.in.upstream, s.in.attempt, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.p.limits.Dial) // the tunnel itself reports how the flow ends
+	defer cancel()
+	return s.p.dialGranted(ctx, g.d, g.a)
 }
 
 // roundTrip takes a granted request to its destination. It always answers.
@@ -128,6 +131,7 @@ var errUpgrade = errors.New("destination switched protocols unasked")
 func (g *grant) connected(conn net.Conn, cancel context.CancelCauseFunc) {
 	u := conn.(*upstream)
 	g.up = u
+	g.way.set(func(w *way) { w.told = true })
 	a := g.a
 	a.Dest, a.Resolved, a.Mismatch, a.Provisional = u.dest, u.resolved, u.mismatch, g.final
 	d := g.s.p.cfg.Gate.Decide(a)
@@ -155,6 +159,7 @@ func (g *grant) connected(conn net.Conn, cancel context.CancelCauseFunc) {
 
 // end reports how a request ended that had its final allow.
 func (g *grant) end() {
+	g.giveUp()
 	if !g.own {
 		return
 	}

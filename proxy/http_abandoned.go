@@ -1,0 +1,70 @@
+// HTTP, abandoned: a granted request that ends before a connection is in its
+// hand has its end on record, too, and once.
+
+package proxy
+
+import (
+	"cmp"
+	"context"
+	"net"
+	"sync"
+	"time"
+
+	"sallyport/rules"
+)
+
+// A way is a granted request's search for a connection. net/http gives it up
+// where the client leaves; the dialer may still be at work then.
+type way struct {
+	mu      sync.Mutex
+	dialing bool // the dialer will tell, or has to be told that the request is over
+	told    bool // how the search ended is on record, or becomes so with the flow
+	over    bool // the request is
+}
+
+// seek dials for g. The dialer has a failure put on record; what it connects
+// when the request is over already is of no use to any other.
+func (s *session) seek(ctx context.Context, g *grant) (*net.TCPConn, rules.Attempt, error) {
+	late := false
+	g.way.set(func(w *way) { late, w.dialing = w.over, !w.over })
+	if late {
+		return nil, g.a, errGone
+	}
+	tcp, a, err := s.connect(ctx, g)
+	g.way.set(func(w *way) {
+		w.dialing, w.told = false, w.told || err != nil
+		late = w.over && err == nil
+	})
+	if late {
+		tcp.Close()
+		if g.s.tunnelFlow() == nil {
+			g.gone()
+		}
+		return nil, a, errGone
+	}
+	return tcp, a, err
+}
+
+// giveUp is called at the end of every request.
+func (g *grant) giveUp() {
+	silent := false
+	g.way.set(func(w *way) {
+		w.over = true
+		silent = !w.told && !w.dialing
+	})
+	if silent && g.fault.Load() == nil && g.s.tunnelFlow() == nil {
+		g.gone()
+	}
+}
+
+// gone puts on record that a granted request ended without a connection.
+func (g *grant) gone() {
+	g.s.p.closed(rules.Close{Attempt: g.a, Decision: g.d, Started: g.began.UnixNano(), Duration: int64(time.Since(g.began)),
+		Cause: cmp.Or(g.s.guard.endedBy(), rules.EndGone)})
+}
+
+func (w *way) set(change func(*way)) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	change(w)
+}
