@@ -9,8 +9,6 @@ import (
 	"os"
 	"strings"
 
-	"golang.org/x/sys/unix"
-
 	"sallyport/rules"
 )
 
@@ -123,15 +121,11 @@ func (g *guard) used(n int64) {
 
 // atHand is how many bytes can be read without waiting.
 func (g *guard) atHand() int64 {
-	n := len(g.c.pre)
+	n := int64(len(g.c.pre))
 	if raw, err := g.c.conn.SyscallConn(); err == nil {
-		raw.Control(func(fd uintptr) {
-			if queued, err := unix.IoctlGetInt(int(fd), unix.SIOCINQ); err == nil {
-				n += queued
-			}
-		})
+		n += unread(raw)
 	}
-	return int64(n)
+	return n
 }
 
 // smallChunks copies the chunks that are whole in pre and have no extensions.

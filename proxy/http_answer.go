@@ -28,6 +28,8 @@ type answer struct {
 	p    *Proxy
 	held atomic.Bool // something is written and not flushed yet
 
+	pieces *pieces // of a chunked body
+
 	mu       sync.Mutex
 	interims int  // that were forwarded
 	asked    bool // the client was told 100 Continue

@@ -4,12 +4,15 @@
 package proxy
 
 import (
+	"bytes"
 	"io"
 	"net"
 	"net/netip"
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"sallyport/rules"
 )
@@ -25,6 +28,11 @@ type upstream struct {
 	flow     atomic.Pointer[flow]   // what its bytes count for
 	answer   atomic.Pointer[answer] // whose body is read
 
+	p    *Proxy
+	head headEnd
+	kept *[bufferSize]byte // from the pool; has rest
+	rest []byte            // what arrived behind a head and comes next
+
 	raw  syscall.RawConn
 	once func(fd uintptr) bool // reads into b without waiting
 	b    []byte
@@ -38,24 +46,74 @@ func (s *session) upstream(conn *net.TCPConn, a rules.Attempt) (*upstream, error
 		conn.Close()
 		return nil, err
 	}
-	u := &upstream{conn: conn, dest: a.Dest, resolved: a.Resolved, mismatch: a.Mismatch, idle: s.p.limits.Idle, raw: raw}
+	u := &upstream{conn: conn, dest: a.Dest, resolved: a.Resolved, mismatch: a.Mismatch, idle: s.p.limits.Idle, p: s.p, raw: raw}
 	u.once = u.readOnce
 	return u, nil
 }
 
-// Read sends what the client's answer holds back before it waits for more.
+// Read hands out heads by themselves, so that the framing of a body is seen from
+// its first byte.
 func (u *upstream) Read(b []byte) (n int, err error) {
+	w := u.answer.Load()
+	if len(u.rest) > 0 {
+		n = copy(b, u.rest)
+	} else if n, err = u.arrive(b); n > 0 {
+		u.count(n)
+	}
+	part := n
+	if w == nil {
+		part = u.head.cut(b[:n])
+	} else if w.pieces != nil {
+		w.pieces.see(b[:n])
+	}
+	u.keep(b[:n], part)
+	return part, err
+}
+
+// keep makes what is behind the first n bytes of b come next.
+func (u *upstream) keep(b []byte, n int) {
+	switch {
+	case len(u.rest) > 0:
+		u.rest = u.rest[n:]
+	case n == len(b):
+		return
+	case len(b)-n > bufferSize:
+		u.rest = bytes.Clone(b[n:])
+	default:
+		u.kept = u.p.buffer()
+		u.rest = u.kept[:copy(u.kept[:], b[n:])]
+	}
+	if len(u.rest) == 0 && u.kept != nil {
+		u.p.buffers.Put(u.kept)
+		u.rest, u.kept = nil, nil
+	}
+}
+
+// atHand is how many bytes can be read without waiting.
+func (u *upstream) atHand() int64 {
+	return int64(len(u.rest)) + unread(u.raw)
+}
+
+// unread is how many bytes of a connection wait in the kernel.
+func unread(raw syscall.RawConn) (n int64) {
+	raw.Control(func(fd uintptr) {
+		if bytes, err := unix.IoctlGetInt(int(fd), unix.SIOCINQ); err == nil {
+			n = int64(bytes)
+		}
+	})
+	return n
+}
+
+// arrive sends what the client's answer holds back before it waits for more.
+func (u *upstream) arrive(b []byte) (n int, err error) {
 	if w := u.answer.Load(); w != nil && w.held.Load() {
 		if n, err, ok := u.readNow(b); ok {
-			u.count(n)
 			return n, err
 		}
 		w.Flush()
 	}
 	u.conn.SetReadDeadline(time.Now().Add(u.idle))
-	n, err = u.conn.Read(b)
-	u.count(n)
-	return n, err
+	return u.conn.Read(b)
 }
 
 func (u *upstream) count(n int) {

@@ -71,6 +71,11 @@ func TestAnswerPiecesDoNotWait(t *testing.T) {
 			{"HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 5-9/10\r\nContent-Length: 5\r\n\r\n", "\r\n\r\n"}, {"56", "56"}, {"789", "789"}}},
 		{"chunked", "GET / HTTP/1.1", []step{
 			{"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "\r\n\r\n"}, {"5\r\nfirst\r\n", "first\r\n"}, {"4\r\nlast\r\n", "last\r\n"}, {"0\r\n\r\n", "0\r\n\r\n"}}},
+		{"slow chunk", "GET / HTTP/1.1", []step{
+			{"HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1000\r\n01", "01\r\n"}, {"23", "23\r\n"}, {"4", "4\r\n"},
+			{strings.Repeat("x", 4090) + "z", "z\r\n"}, {"\r\n3;x=y\r\n0", "0\r\n"}, {"12\r\n2", "12\r\n"}, {"\r\n34", "34\r\n"}, {"\r\n0\r\n\r\n", "0\r\n\r\n"}}},
+		{"slow chunk in its head's segment", "GET / HTTP/1.1", []step{
+			{"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nfFfF \r\n0123", "0123\r\n"}, {"4", "4\r\n"}}},
 		{"server-sent events", "GET / HTTP/1.1\r\nAccept: text/event-stream", []step{
 			{"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n", "\r\n\r\n"}, {"9\r\ndata: 1\n\n\r\n", "data: 1\n\n\r\n"}}},
 		{"until close", "GET / HTTP/1.1", []step{{"HTTP/1.1 200 OK\r\n\r\n", "\r\n\r\n"}, {"one", "one\r\n"}, {"two", "two\r\n"}}},
@@ -262,5 +267,26 @@ func TestExpectContinue(t *testing.T) {
 	e.want(200, "")
 	if got := o.received(); strings.Count(got, "Expect:") != 1 || strings.Count(got, "hello") != 2 {
 		t.Errorf("arrived %q", got)
+	}
+}
+
+// What is counted as at hand is what net/http's reader finds there, however an
+// answer is cut in pieces; the data is the same to the byte.
+func TestPiecesAreCounted(t *testing.T) {
+	text := "5\r\nhello\r\n1;x=\"y\"\r\n,\r\n0006 \r\n world\r\n0\r\nX: y\r\n\r\n"
+	for cut := range text {
+		var s pieces
+		for _, part := range []string{text[:cut], text[cut:]} {
+			s.see([]byte(part))
+		}
+		if s.place != placeOver || s.data != int64(len("hello, world")) {
+			t.Errorf("cut after %d: place %d, %d bytes", cut, s.place, s.data)
+		}
+	}
+	for at, head := 0, "HTTP/1.1 103 A\r\n\r\nHTTP/1.1 200 OK\nX: y\n\nbody"; at < len(head); at++ {
+		var e headEnd
+		if first := e.cut([]byte(head[:at])); first < at && first != 18 && first != 40 {
+			t.Errorf("%q is cut after %d", head[:at], first)
+		}
 	}
 }

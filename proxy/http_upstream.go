@@ -104,6 +104,9 @@ func (g *grant) roundTrip(r *http.Request, _ *goproxy.ProxyCtx) (*http.Response,
 		return g.failed(r, err)
 	}
 	g.returned(resp.Header)
+	if len(resp.TransferEncoding) > 0 {
+		g.out.pieces = new(pieces)
+	}
 	resp.Body = &body{ReadCloser: resp.Body, g: g, up: g.up, cancel: cancel}
 	// A copy: net/http puts the trailers into the original when it meets them.
 	// They are not forwarded, as what they say could be ours.
@@ -180,12 +183,19 @@ type body struct {
 
 func (b *body) Read(p []byte) (int, error) {
 	b.up.answer.Store(b.g.out)
-	n, err := b.ReadCloser.Read(p)
+	n, err := b.read(p)
 	b.up.answer.Store(nil)
 	if err != nil && err != io.EOF {
 		b.g.cut.Store(true)
 	}
 	return n, err
+}
+
+func (b *body) read(p []byte) (int, error) {
+	if pieces := b.g.out.pieces; pieces != nil {
+		return pieces.read(p, b.ReadCloser.Read, b.up.atHand)
+	}
+	return b.ReadCloser.Read(p)
 }
 
 func (b *body) Close() error {
