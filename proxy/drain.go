@@ -72,13 +72,14 @@ func (p *Proxy) Recheck() int {
 // asks too, before any byte moves: Recheck did not see a flow that was not
 // registered when the generation changed.
 func (f *flow) outdated() bool {
-	a := f.p.inForce(f.last())
+	last, _, turn := f.decided()
+	a := f.p.inForce(last)
 	d := f.p.cfg.Gate.Preview(a)
 	if !d.Allowed() {
 		f.abort(rules.EndPolicy)
 		return true
 	}
-	f.adopt(a.Generation, d)
+	f.adopt(turn, a.Generation, d)
 	return false
 }
 

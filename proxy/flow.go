@@ -24,6 +24,7 @@ type flow struct {
 
 	mu    sync.Mutex
 	a     rules.Attempt // as last decided
+	turn  int           // how often that was, so that adopt overwrites nothing newer
 	d     rules.Decision
 	cause rules.Cause // why it was aborted; the first one stands
 }
@@ -63,23 +64,31 @@ func (f *flow) judged(a rules.Attempt, d rules.Decision) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.a, f.d = a, d
+	f.turn++
 }
 
 // adopt lets the flow go on under the generation g, which permits it by d, so
-// that a long flow does not keep an old generation in memory.
-func (f *flow) adopt(g *rules.Generation, d rules.Decision) {
+// that a long flow does not keep an old generation in memory. It does nothing
+// where the flow was judged since that turn.
+func (f *flow) adopt(turn int, g *rules.Generation, d rules.Decision) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.a.Generation != g {
+	if f.turn == turn && f.a.Generation != g {
 		f.a.Generation, f.d = g, d
 	}
 }
 
 // last returns the question as last decided.
 func (f *flow) last() rules.Attempt {
+	a, _, _ := f.decided()
+	return a
+}
+
+// decided returns the last question, its answer and its turn.
+func (f *flow) decided() (rules.Attempt, rules.Decision, int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.a
+	return f.a, f.d, f.turn
 }
 
 // abort resets both ends, so that neither peer takes it for a clean end.

@@ -107,3 +107,29 @@ func TestReloadWhileConnecting(t *testing.T) {
 		}
 	}
 }
+
+// An open flow goes on under the generation that Recheck found to permit it, and
+// what was decided meanwhile is not overwritten.
+func TestRecheckMovesFlowsToTheNewGeneration(t *testing.T) {
+	w := newWorld(t, nil)
+	w.origin("8.8.8.8:5000", echo)
+	conn := w.dial(w.http)
+	defer conn.Close()
+	io.WriteString(conn, "CONNECT a.example:5000 HTTP/1.1\r\nHost: a.example:5000\r\n\r\n\x00\x01")
+	w.eventually("an open flow", func() bool { return len(w.p.flows.all()) == 1 })
+	f := w.p.flows.all()[0]
+	w.policy(worldConfig)
+	if n := w.p.Recheck(); n != 0 {
+		t.Fatalf("%d flows are closed", n)
+	}
+	a, _, turn := f.decided()
+	if a.Generation != w.live.Load() {
+		t.Error("the flow keeps the old generation")
+	}
+	f.judged(a, rules.Decision{Reason: rules.SNIMismatch})
+	f.adopt(turn, &rules.Generation{}, rules.Decision{Verdict: rules.Allow})
+	if _, d, _ := f.decided(); d.Allowed() || d.Why() != rules.SNIMismatch {
+		t.Errorf("a denial is overwritten by %v", d.Verdict)
+	}
+	f.judged(a, rules.Decision{Verdict: rules.Allow})
+}

@@ -81,9 +81,9 @@ func (p *Proxy) notConnected(c *client, a rules.Attempt, r replier, err error) {
 
 // carry judges what the client shows and relays. It returns why the flow ended.
 func (f *flow) carry(ctx context.Context) rules.Cause {
-	a := f.last()
+	a, d, _ := f.decided()
 	switch port := a.Dest.Port(); {
-	case f.d.Opaque():
+	case d.Opaque():
 		if d := f.judge(a); !d.Allowed() {
 			return f.refuse(sight{}, a, d)
 		}
