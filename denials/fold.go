@@ -5,6 +5,7 @@ package denials
 
 import (
 	"hash/maphash"
+	"math/bits"
 	"time"
 
 	"sallyport/rules"
@@ -29,6 +30,11 @@ type client struct {
 	shares [2]share
 	hosts  []cell
 	rest   []cell // per reason, of the destinations that found no place
+
+	// What fold looks at in every cell of hosts stands together: a cell is large,
+	// and each costs a miss of the processor's cache.
+	hashes [foldHosts]uint64
+	once   uint32 // bit i: hosts[i] counts one entry
 }
 
 // A share is what is left of this second's budgets: the first one for
@@ -63,9 +69,8 @@ func (e *entry) kind() int {
 
 // A cell counts entries of one key.
 type cell struct {
-	hash uint64
-	key  foldKey
-	e    entry
+	key foldKey
+	e   entry
 }
 
 // spend takes e out of this second's budget. False: the budget is used up.
@@ -100,27 +105,39 @@ func (s *share) trim(e *entry) {
 func (c *client) fold(e *entry, seed maphash.Seed) {
 	k := e.key()
 	h := k.hash(seed)
-	victim := -1
 	for i := range c.hosts {
-		if c.hosts[i].hash == h && c.hosts[i].key == k {
+		if c.hashes[i] == h && c.hosts[i].key == k {
 			c.hosts[i].e.merge(e)
+			c.once &^= 1 << i
 			return
-		}
-		if c.hosts[i].e.count == 1 && (victim < 0 || uint64(i) == h%foldHosts) {
-			victim = i
 		}
 	}
 	switch {
 	case len(c.hosts) < foldHosts:
-		c.hosts = append(c.hosts, cell{h, k, *e})
-		c.hosts[len(c.hosts)-1].e.own()
-	case victim >= 0:
-		c.foldRest(&c.hosts[victim].e, c.hosts[victim].key.class())
-		c.hosts[victim] = cell{h, k, *e}
-		c.hosts[victim].e.drop()
+		c.hosts = append(c.hosts, cell{k, *e})
+		c.place(len(c.hosts)-1, h).own()
+	case c.once != 0:
+		i := int(h % foldHosts)
+		if c.once>>i&1 == 0 {
+			i = bits.TrailingZeros32(c.once)
+		}
+		c.foldRest(&c.hosts[i].e, c.hosts[i].key.class())
+		c.hosts[i] = cell{k, *e}
+		c.place(i, h).drop()
 	default:
 		c.foldRest(e, k.class())
 	}
+}
+
+// place notes what fold looks for of the cell that was just filled, and returns
+// the cell's entry.
+func (c *client) place(i int, hash uint64) *entry {
+	e := &c.hosts[i].e
+	c.hashes[i] = hash
+	if c.once &^= 1 << i; e.count == 1 {
+		c.once |= 1 << i
+	}
+	return e
 }
 
 // foldRest counts e under its reason alone.
@@ -155,7 +172,7 @@ func (c *client) take(to []entry) []entry {
 	}
 	clear(c.hosts)
 	clear(c.rest)
-	c.hosts, c.rest = c.hosts[:0], c.rest[:0]
+	c.hosts, c.rest, c.once = c.hosts[:0], c.rest[:0], 0
 	return to
 }
 
