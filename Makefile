@@ -81,7 +81,7 @@ e2e:
 	env -u GOOS -u CGO_ENABLED go test -count=1 -timeout=30m ./cmd/sallyport/e2e
 
 soak:
-	SALLYPORT_SOAK=1 go test -count=1 -v -run '^TestMemoryReturns$$' ./cmd/sallyport
+	go test -tags soak -count=1 -v -run '^TestMemoryReturns$$' ./cmd/sallyport
 
 # Findings fail; data that cannot be had is said, and is no finding.
 vuln:
