@@ -115,10 +115,9 @@ func (g *gateway) dnsConfig(cfg *rules.Config) dnsfilter.Config {
 	return c
 }
 
-// enforce puts a configuration in force as one generation: its policy as of now, with
-// the NAT64 prefixes that were discovered,
-// and the resolver of the names that this permits. It returns what there is to
-// warn of.
+// enforce puts a configuration in force as one generation: its policy as of now,
+// with the NAT64 prefixes that were discovered, and the resolver of the names
+// that this permits. It returns the warnings of the policy.
 func (g *gateway) enforce(cfg *rules.Config, resolver *dnsfilter.Resolver, now time.Time) (*rules.Policy, rules.Problems) {
 	policy, warnings := rules.Compile(cfg.WithNAT64(g.nat64.found), g.own, now)
 	g.live.Swap(&rules.Generation{Policy: policy, Resolver: resolver})
