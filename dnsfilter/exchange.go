@@ -34,25 +34,30 @@ func (f *Filter) exchange(ctx context.Context, set *upstreamSet, name rules.Name
 	defer cancel(errAnswered)
 	x := exchange{queue: set.order(), tries: map[*server]int{}}
 	done := make(chan tried, len(x.queue))
-	timer := time.NewTimer(0)
+	timer := time.NewTimer(f.cfg.TryTimeout)
 	defer timer.Stop()
+	ask := func() {
+		if u := x.next(); u != nil {
+			flying.Go(func() { done <- f.try(ctx, u, name, w) })
+			timer.Reset(min(u.patience(f.cfg.TryTimeout), f.cfg.TryTimeout))
+		}
+	}
+	ask()
 	for {
 		select {
 		case <-timer.C:
-			u := x.next()
-			if u == nil {
-				continue
-			}
-			flying.Go(func() { done <- f.try(ctx, u, name, w) })
-			timer.Reset(min(u.patience(f.cfg.TryTimeout), f.cfg.TryTimeout))
+			ask()
 		case t := <-done:
 			if t.err == nil {
 				return t.answer, nil
 			}
-			if pause, more := x.failed(t); more {
-				timer.Reset(pause)
-			} else {
+			switch pause, more := x.failed(t); {
+			case !more:
 				return nil, x.last
+			case pause > 0:
+				timer.Reset(pause)
+			default:
+				ask()
 			}
 		case <-ctx.Done():
 			return nil, x.late()
