@@ -135,9 +135,13 @@ func (f *Filter) note(u *server, up, probe bool, took time.Duration) {
 	now := f.clock()
 	u.failed.Store(!up)
 	u.plan.Lock()
+	if up {
+		u.lastAnswer, u.failures = f.cfg.Now(), 0
+	} else {
+		u.failures++
+	}
 	switch {
 	case up:
-		u.heard.Store(int64(now))
 		u.backoff, u.next = 0, now+f.cfg.ProbeEvery
 	case f.probes() && !probe && !u.down.Load():
 		u.next = now

@@ -3,11 +3,15 @@
 package dnsfilter
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
+
+	"sallyport/rules"
 )
 
 // Backoff of the probes of an upstream that does not answer.
@@ -31,6 +35,37 @@ func (f *Filter) Healthy() error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// An UpstreamState is what the filter knows of one upstream.
+type UpstreamState struct {
+	Upstream
+	Zone       rules.Name // the internal zone that it answers for; zero: all other names
+	Up         bool       // false: its last probe, or without probes its last try, had no answer
+	LastAnswer time.Time  // zero: none yet
+	Failures   uint64     // tries without an answer since the last answer
+}
+
+// Upstreams returns the state of each upstream of the generation in force:
+// first those for public names, then those of the zones, by suffix. An upstream
+// that a reload removed is not among them; one that a reload kept starts anew,
+// as up and without an answer.
+func (f *Filter) Upstreams() []UpstreamState {
+	sets := f.current().sets()
+	slices.SortFunc(sets, func(a, b *upstreamSet) int { return cmp.Compare(a.zone.String(), b.zone.String()) })
+	var states []UpstreamState
+	for _, set := range sets {
+		for _, u := range set.servers {
+			states = append(states, u.state(set.zone))
+		}
+	}
+	return states
+}
+
+func (u *server) state(zone rules.Name) UpstreamState {
+	u.plan.Lock()
+	defer u.plan.Unlock()
+	return UpstreamState{Upstream: u.Upstream, Zone: zone, Up: !u.down.Load(), LastAnswer: u.lastAnswer, Failures: u.failures}
 }
 
 // probes tells whether upstreams are probed: while Serve runs.

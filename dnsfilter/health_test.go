@@ -46,6 +46,41 @@ func TestHealth(t *testing.T) {
 	}
 }
 
+// TestUpstreams asserts that Upstreams returns the state of every upstream in
+// force, and of no upstream that a reload removed.
+func TestUpstreams(t *testing.T) {
+	dead := newAuthority(t)
+	dead.answerWith(func(dns.ResponseWriter, *dns.Msg) bool { return true })
+	zone := mustName(t, "corp.test")
+	b := newBench(t, func(c *setup) {
+		c.Zones = []Zone{{Suffix: zone, Upstreams: dead.upstream()}}
+		c.Timeout, c.TryTimeout = 300*time.Millisecond, 100*time.Millisecond
+	}, "a.example", "*.corp.test")
+	public, internal := b.up.upstream()[0], dead.upstream()[0]
+	want := []UpstreamState{{Upstream: public, Up: true}, {Upstream: internal, Zone: zone, Up: true}}
+	if got := b.Upstreams(); !slices.Equal(got, want) {
+		t.Errorf("before the first query: %+v", got)
+	}
+	b.ask("a.example.", dns.TypeA)
+	b.ask("a.corp.test.", dns.TypeA)
+	b.ask("b.corp.test.", dns.TypeA)
+	want[0].LastAnswer, want[1].Up, want[1].Failures = b.time(), false, 2
+	if got := b.Upstreams(); !slices.Equal(got, want) {
+		t.Errorf("after three queries: %+v", got)
+	}
+	b.gens.reload(t, ResolverConfig{Upstreams: dead.upstream()})
+	want = []UpstreamState{{Upstream: internal, Up: true}}
+	if got := b.Upstreams(); !slices.Equal(got, want) {
+		t.Errorf("after a reload that removed one: %+v", got)
+	}
+	dead.answerWith(nil)
+	b.ask("a.example.", dns.TypeA)
+	want[0].LastAnswer = b.time()
+	if got := b.Upstreams(); !slices.Equal(got, want) {
+		t.Errorf("after its first answer: %+v", got)
+	}
+}
+
 // TestProbeWithoutTCP holds that an upstream is well whose answer to a probe is
 // truncated, where a firewall lets no TCP through.
 func TestProbeWithoutTCP(t *testing.T) {

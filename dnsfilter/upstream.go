@@ -88,17 +88,18 @@ type server struct {
 	Upstream
 	text string // address and port, for dialing
 
-	failed  atomic.Bool  // the last try got no answer
-	down    atomic.Bool  // nor did a probe
-	heard   atomic.Int64 // when it last answered, on the filter's clock
+	failed  atomic.Bool // the last try got no answer
+	down    atomic.Bool // nor did a probe
 	probing atomic.Bool
 
 	rtt
 	spelled spellingState
 
-	plan    sync.Mutex    // guards the rest
-	backoff time.Duration // of the probes
-	next    time.Duration // earliest next probe
+	plan       sync.Mutex    // guards the rest
+	backoff    time.Duration // of the probes
+	next       time.Duration // earliest next probe
+	lastAnswer time.Time
+	failures   uint64 // tries since then
 }
 
 func newUpstreamSet(zone rules.Name, ups []Upstream) *upstreamSet {
