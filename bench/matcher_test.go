@@ -43,7 +43,7 @@ func newDecider(names []string) *decider {
 	}
 	p, _ := rules.Compile(c, rules.Own{}, time.Unix(0, 0))
 	return &decider{p, rules.Attempt{
-		Via: rules.Connect, Proto: rules.TCPProto, Provisional: true,
+		Via: rules.ViaConnect, Proto: rules.TCP, Provisional: true,
 		Client: netip.MustParseAddrPort("127.0.0.1:40000"), Dest: netip.AddrPortFrom(netip.Addr{}, 443),
 	}}
 }

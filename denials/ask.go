@@ -30,14 +30,14 @@ func (s *Site) ask(a *rules.Attempt) rules.Decision {
 	case rules.NotTLS, rules.NotHTTP, rules.SniffTimeout, rules.SniffTooLong, rules.SNIMismatch, rules.HostMismatch:
 		b.Fault = rules.ReasonNone
 	}
-	if a.Via == rules.Transparent && a.Original.IsValid() { // judged by its address first
+	if a.Via == rules.ViaTransparent && a.Original.IsValid() { // judged by its address first
 		b.ByAddress, b.Dest = true, a.Original
 	}
 	switch {
 	case d.Opaque():
-	case b.Fault == rules.ReasonNone && a.Via != rules.DNS && s.opaque(b):
+	case b.Fault == rules.ReasonNone && a.Via != rules.ViaDNS && s.opaque(b):
 		return s.Policy.Decide(b)
-	case a.Shown == rules.Unseen && a.Fault == rules.ReasonNone && a.Via != rules.DNS && !a.Provisional:
+	case a.Shown == rules.Unseen && a.Fault == rules.ReasonNone && a.Via != rules.ViaDNS && !a.Provisional:
 		b = *a
 		b.Provisional = true
 		return s.Policy.Decide(b)

@@ -35,8 +35,8 @@ func drawAttempt(t *rapid.T) rules.Attempt {
 	port := rapid.SampledFrom([]uint16{0, 53, 80, 443, 65535})
 	a := rules.Attempt{
 		Flow: rapid.Uint64().Draw(t, "flow"), Client: netip.AddrPortFrom(addr("client"), rapid.Uint16().Draw(t, "client port")),
-		Via:   rapid.SampledFrom([]rules.Via{rules.ViaUnknown, rules.DNS, rules.HTTP, rules.Connect, rules.SOCKS5, rules.Transparent, rules.UDP}).Draw(t, "via"),
-		Proto: rapid.SampledFrom([]rules.Proto{rules.ProtoUnknown, rules.TCPProto, rules.UDPProto}).Draw(t, "proto"),
+		Via:   rapid.SampledFrom([]rules.Via{rules.ViaUnknown, rules.ViaDNS, rules.ViaHTTP, rules.ViaConnect, rules.ViaSOCKS5, rules.ViaTransparent, rules.ViaUDP}).Draw(t, "via"),
+		Proto: rapid.SampledFrom([]rules.Proto{rules.ProtoUnknown, rules.TCP, rules.UDP}).Draw(t, "proto"),
 		Shown: rapid.SampledFrom([]rules.Shown{rules.Unseen, rules.ShownTLS, rules.ShownHTTP, rules.ShownOpaque, rules.ShownSilent}).Draw(t, "shown"),
 		Fault: rapid.SampledFrom(append(rules.Reasons(), rules.ReasonNone)).Draw(t, "fault"),
 		ECH:   rapid.Bool().Draw(t, "ech"), Provisional: rapid.Bool().Draw(t, "provisional"), ByAddress: rapid.Bool().Draw(t, "by address"), HostIgnored: rapid.Bool().Draw(t, "host ignored"),
@@ -177,8 +177,8 @@ func omits(o Omitted, field string, a rules.Attempt) bool {
 // A cut text is no reason not to ask again; a cut list of pins is, where the
 // pins decide.
 func TestCutRecordSaysSo(t *testing.T) {
-	long := rules.Attempt{Via: rules.HTTP, Client: netip.MustParseAddrPort("10.0.0.7:4"), Fault: rules.MalformedRequest, Raw: []byte(strings.Repeat("r", 2*rawMax))}
-	pinned := rules.Attempt{Via: rules.Transparent, Client: long.Client, ByAddress: true, Dest: netip.MustParseAddrPort("192.0.2.1:22")}
+	long := rules.Attempt{Via: rules.ViaHTTP, Client: netip.MustParseAddrPort("10.0.0.7:4"), Fault: rules.MalformedRequest, Raw: []byte(strings.Repeat("r", 2*rawMax))}
+	pinned := rules.Attempt{Via: rules.ViaTransparent, Client: long.Client, ByAddress: true, Dest: netip.MustParseAddrPort("192.0.2.1:22")}
 	for range capList + 5 {
 		pinned.Pinned = append(pinned.Pinned, name(t, "a.example"))
 	}

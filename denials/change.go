@@ -53,7 +53,7 @@ func documented(s *Site, a *rules.Attempt, d *rules.Decision) *change {
 			return nil
 		}
 	}
-	if !r.Any && a.Via != rules.DNS && !c.setPort(cp, a) {
+	if !r.Any && a.Via != rules.ViaDNS && !c.setPort(cp, a) {
 		return nil
 	}
 	return c
@@ -74,7 +74,7 @@ func (c *change) bindTo(client *rules.Client, host string) bool {
 // the port yet. A well-known port is not what a product was moved to.
 func (c *change) setPort(cp *rules.ClientProfile, a *rules.Attempt) bool {
 	tcp, udp := cp.PortsOf(c.rule)
-	if a.Proto == rules.UDPProto {
+	if a.Proto == rules.UDP {
 		tcp = udp
 	}
 	port := a.Dest.Port()

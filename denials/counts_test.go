@@ -38,19 +38,19 @@ func burst(t *rapid.T, r *Recorder, want *tallyOf) {
 		list[i], _ = rules.ParseName("n" + jsonText(i) + ".example")
 	}
 	for i := range n {
-		a := rules.Attempt{Flow: uint64(i), Via: rules.Connect, Proto: rules.TCPProto, SourceProven: true, Authority: list[i%names],
+		a := rules.Attempt{Flow: uint64(i), Via: rules.ViaConnect, Proto: rules.TCP, SourceProven: true, Authority: list[i%names],
 			Client: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, byte(i % clients >> 8), byte(i % clients)}), uint16(i)), Dest: netip.AddrPortFrom(netip.Addr{}, 443)}
 		switch kind {
 		case "unknown":
 			a.Client = netip.AddrPortFrom(netip.AddrFrom4([4]byte{198, 18, byte(i % clients >> 8), byte(i % clients)}), 1)
 		case "datagram":
-			a.Via, a.Proto, a.SourceProven = rules.DNS, rules.UDPProto, false
+			a.Via, a.Proto, a.SourceProven = rules.ViaDNS, rules.UDP, false
 		case "unreadable":
 			a.Authority, a.Fault, a.Raw = rules.Name{}, rules.MalformedName, make([]byte, 1+i*7)
 		case "permitted", "look-up":
 			a.Authority, _ = rules.ParseName("update.example")
 			if kind == "look-up" {
-				a.Via, a.Proto = rules.DNS, rules.UDPProto
+				a.Via, a.Proto = rules.ViaDNS, rules.UDP
 			}
 		}
 		d := r.Decide(a)

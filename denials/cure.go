@@ -72,9 +72,9 @@ func never(a *rules.Attempt) string {
 		return "no rule is for " + a.Target().String() + ": " + why
 	}
 	switch {
-	case a.Via == rules.UDP && a.Proto == rules.ProtoUnknown:
+	case a.Via == rules.ViaUDP && a.Proto == rules.ProtoUnknown:
 		return "it was neither TCP nor UDP, which are what a rule can list; only any = true lets every protocol through, to one address"
-	case a.Via != rules.DNS || !ruleless(a.QType):
+	case a.Via != rules.ViaDNS || !ruleless(a.QType):
 		return ""
 	case rules.IsKey(a.QType):
 		return "keys and signatures (type " + typeText(a.QType) + ") are looked up once the name, or one below it, is permitted: they need no rule of their own"

@@ -61,7 +61,7 @@ func (e *entry) kind() int {
 		return kindDenial
 	case e.event == EventClose:
 		return kindClose
-	case e.a.Via == rules.DNS:
+	case e.a.Via == rules.ViaDNS:
 		return kindAnswer
 	}
 	return kindPermit

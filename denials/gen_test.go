@@ -147,7 +147,7 @@ func (g *generator) attempt() rules.Attempt {
 	nets := [...]string{"10.1.0.%d", "10.2.0.%d", "10.3.0.%d", "10.4.0.%d", "10.66.0.%d"}
 	client := netip.MustParseAddr(fmt.Sprintf(nets[g.rnd.IntN(len(nets))], 1+g.rnd.IntN(40)))
 	g.seq++
-	a := rules.Attempt{Flow: g.seq, Via: rules.Connect, Client: netip.AddrPortFrom(client, 40000), Proto: rules.TCPProto, Provisional: true, QType: 1}
+	a := rules.Attempt{Flow: g.seq, Via: rules.ViaConnect, Client: netip.AddrPortFrom(client, 40000), Proto: rules.TCP, Provisional: true, QType: 1}
 	port := [...]uint16{443, 443, 443, 443, 80, 8080, 4430}[g.rnd.IntN(7)]
 	n, err := rules.ParseName(g.host())
 	if err != nil {
@@ -156,7 +156,7 @@ func (g *generator) attempt() rules.Attempt {
 	a.Authority, a.Dest = n, netip.AddrPortFrom(netip.Addr{}, port)
 	switch g.rnd.IntN(20) {
 	case 0, 1, 2, 3, 4:
-		a.Via, a.Proto, a.Dest = rules.DNS, rules.UDPProto, netip.AddrPort{}
+		a.Via, a.Proto, a.Dest = rules.ViaDNS, rules.UDP, netip.AddrPort{}
 		a.QType = [...]uint16{1, 1, 28, 65, 16}[g.rnd.IntN(5)]
 	case 5:
 		a.Authority, a.Dest = rules.Name{}, netip.AddrPortFrom(netip.AddrFrom4([4]byte{8, 8, 4, byte(g.rnd.IntN(40))}), port)
@@ -172,7 +172,7 @@ func (g *generator) attempt() rules.Attempt {
 		a.Fault = [...]rules.Reason{rules.NotTLS, rules.NotHTTP, rules.SniffTimeout, rules.SniffTooLong, rules.Limit, rules.MalformedRequest,
 			rules.QUIC, rules.Draining, rules.HostMismatch}[g.rnd.IntN(9)]
 	case 10:
-		a.Via, a.Proto = rules.UDP, rules.UDPProto
+		a.Via, a.Proto = rules.ViaUDP, rules.UDP
 	case 11:
 		a.Provisional, a.Shown = false, rules.ShownTLS // without a name
 	}

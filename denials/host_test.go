@@ -20,7 +20,7 @@ func TestAddressIsOnRecordWhateverTheHostSays(t *testing.T) {
 	}
 	at := func(addr string) entry {
 		return entry{event: EventDecision, count: 1, d: rules.Decision{Reason: rules.IPLiteral}, a: rules.Attempt{
-			Via: rules.Connect, Proto: rules.TCPProto, Host: permitted, HostPort: 80, Dest: netip.MustParseAddrPort(addr)}}
+			Via: rules.ViaConnect, Proto: rules.TCP, Host: permitted, HostPort: 80, Dest: netip.MustParseAddrPort(addr)}}
 	}
 	metadata, other := at("169.254.169.254:80"), at("10.0.0.1:80")
 	var r Record
@@ -31,7 +31,7 @@ func TestAddressIsOnRecordWhateverTheHostSays(t *testing.T) {
 	if metadata.key() == other.key() {
 		t.Error("two addresses fold into one record")
 	}
-	name := entry{event: EventDecision, a: rules.Attempt{Via: rules.HTTP, Authority: permitted, Dest: netip.MustParseAddrPort("93.184.216.1:80")}}
+	name := entry{event: EventDecision, a: rules.Attempt{Via: rules.ViaHTTP, Authority: permitted, Dest: netip.MustParseAddrPort("93.184.216.1:80")}}
 	r.fill(&name, rules.Hint)
 	if r.Host != "license.sangfor.com" {
 		t.Errorf("host %q: the name that was judged comes before the address dialed", r.Host)
@@ -41,7 +41,7 @@ func TestAddressIsOnRecordWhateverTheHostSays(t *testing.T) {
 // An unreadable request shows no host. Its hint says what is wrong with it, as
 // the client was told.
 func TestHintOfAnUnreadableRequest(t *testing.T) {
-	a := rules.Attempt{Via: rules.HTTP, Client: netip.MustParseAddrPort("10.0.0.1:4"), Fault: rules.MalformedRequest, Detail: "no Host field"}
+	a := rules.Attempt{Via: rules.ViaHTTP, Client: netip.MustParseAddrPort("10.0.0.1:4"), Fault: rules.MalformedRequest, Detail: "no Host field"}
 	d := rules.Decision{Reason: rules.MalformedRequest}
 	e := entry{event: EventDecision, a: a, d: d, count: 1}
 	var r Record

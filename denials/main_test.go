@@ -56,14 +56,14 @@ func name(t testing.TB, s string) rules.Name {
 }
 
 func connect(t testing.TB, client, host string) rules.Attempt {
-	return rules.Attempt{Flow: 7, Via: rules.Connect, Client: netip.AddrPortFrom(netip.MustParseAddr(client), 40000),
-		Proto: rules.TCPProto, SourceProven: true, Authority: name(t, host), Dest: netip.AddrPortFrom(netip.Addr{}, 443)}
+	return rules.Attempt{Flow: 7, Via: rules.ViaConnect, Client: netip.AddrPortFrom(netip.MustParseAddr(client), 40000),
+		Proto: rules.TCP, SourceProven: true, Authority: name(t, host), Dest: netip.AddrPortFrom(netip.Addr{}, 443)}
 }
 
 func query(t testing.TB, client, host string, qtype uint16) rules.Attempt {
 	t.Helper()
 	a := connect(t, client, host)
-	a.Via, a.Proto, a.SourceProven, a.QType, a.Dest = rules.DNS, rules.UDPProto, false, qtype, netip.AddrPort{}
+	a.Via, a.Proto, a.SourceProven, a.QType, a.Dest = rules.ViaDNS, rules.UDP, false, qtype, netip.AddrPort{}
 	return a
 }
 

@@ -131,7 +131,7 @@ func host(a *rules.Attempt) string {
 
 // redirected tells whether an attempt may have a name to reach that is not its
 // authority.
-func redirected(via rules.Via, byAddress bool) bool { return byAddress || via == rules.Transparent }
+func redirected(via rules.Via, byAddress bool) bool { return byAddress || via == rules.ViaTransparent }
 
 // httpHostText spells the Host header's host and its port, if they are known.
 func httpHostText(a *rules.Attempt) string {

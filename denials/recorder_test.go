@@ -116,8 +116,8 @@ func TestWhatARecordShows(t *testing.T) {
 	txt := query(t, "10.0.0.7", "evil.example", 16)
 	odd := query(t, "10.0.0.7", "evil.example", 4711)
 	odd.Detail = "refused"
-	raw := rules.Attempt{Via: rules.HTTP, Client: txt.Client, Fault: rules.MalformedName, Raw: []byte("ev il"), Detail: "a space"}
-	literal := rules.Attempt{Via: rules.SOCKS5, Client: txt.Client, Proto: rules.TCPProto, Dest: netip.MustParseAddrPort("[2001:db8::1]:22")}
+	raw := rules.Attempt{Via: rules.ViaHTTP, Client: txt.Client, Fault: rules.MalformedName, Raw: []byte("ev il"), Detail: "a space"}
+	literal := rules.Attempt{Via: rules.ViaSOCKS5, Client: txt.Client, Proto: rules.TCP, Dest: netip.MustParseAddrPort("[2001:db8::1]:22")}
 	private := connect(t, "10.0.0.7", "update.example")
 	private.Fault, private.Dest = rules.PrivateAddress, netip.MustParseAddrPort("10.1.1.1:443")
 	for _, a := range []rules.Attempt{txt, odd, raw, literal, private} {
@@ -245,7 +245,7 @@ func BenchmarkDecide(b *testing.B) {
 	allow := query(b, "10.0.0.7", "update.example", 1)
 	rule, mine := &rules.Rule{Profile: "p", ID: "update"}, &rules.Client{Name: "shop"}
 	next := gateFunc(func(a rules.Attempt) rules.Decision {
-		if a.Via == rules.DNS {
+		if a.Via == rules.ViaDNS {
 			return rules.Decision{Verdict: rules.Allow, Rule: rule}
 		}
 		return rules.Decision{Reason: rules.NotListed, Client: mine}

@@ -21,14 +21,14 @@ func (r *Record) schema1() (rules.Attempt, error) {
 		Via: known(&p, "via", r.Via, rules.ParseVia), Proto: known(&p, "proto", r.Proto, rules.ParseProto),
 		Original: known(&p, "original_dst", r.OriginalDst, parseAddrPort), Dest: netip.AddrPortFrom(netip.Addr{}, r.Port),
 	}
-	if a.Via == rules.DNS {
+	if a.Via == rules.ViaDNS {
 		a.QType = schema1Type(r.Detail, reason)
 	}
 	host, err := rules.ParseHost(r.Host)
 	switch {
 	case err == nil:
 		a.Authority, a.Dest = host.Name, netip.AddrPortFrom(host.Addr, r.Port)
-		a.ByAddress = a.Via == rules.Transparent && host.Addr.IsValid()
+		a.ByAddress = a.Via == rules.ViaTransparent && host.Addr.IsValid()
 	case reason != rules.MalformedRequest && reason != rules.MalformedName && r.HostRaw == "":
 		return a, ErrFolded
 	}

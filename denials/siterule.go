@@ -39,8 +39,8 @@ func proposeRule(client string, a *rules.Attempt, g *Group) *siteRule {
 	r := &siteRule{client: client, host: host, last: g.Last, reasons: []string{g.Reason}, hint: g.Hint, proven: g.proven}
 	r.denied, r.audited = tallied([]*Group{g})
 	switch port := a.Dest.Port(); {
-	case port == 0 || a.Via == rules.DNS:
-	case a.Proto == rules.UDPProto:
+	case port == 0 || a.Via == rules.ViaDNS:
+	case a.Proto == rules.UDP:
 		r.udp = []uint16{port}
 	default:
 		r.tcp = []uint16{port}

@@ -215,7 +215,7 @@ func TestNoRuleForTypesThatAreNeverLookedUp(t *testing.T) {
 // it. Its datagrams may have one.
 func TestNoRuleForOtherProtocols(t *testing.T) {
 	s := siteOf(t, fleet)
-	dropped := rules.Attempt{Via: rules.UDP, Client: netip.MustParseAddrPort(manager + ":0"), Dest: netip.MustParseAddrPort("203.0.113.9:0"), Fault: rules.ProtocolNotListed}
+	dropped := rules.Attempt{Via: rules.ViaUDP, Client: netip.MustParseAddrPort(manager + ":0"), Dest: netip.MustParseAddrPort("203.0.113.9:0"), Fault: rules.ProtocolNotListed}
 	list := suggestFor(t, s, dropped)
 	if len(list) != 1 || list[0].Cure != CureNever || list[0].TOML != "" || !strings.Contains(list[0].Why, "neither TCP nor UDP") {
 		t.Fatalf("%+v", list[0])
@@ -223,7 +223,7 @@ func TestNoRuleForOtherProtocols(t *testing.T) {
 	if g := list[0].Groups[0]; s.Cure(g) != CureNever {
 		t.Errorf("filed under %s", s.Cure(g))
 	}
-	dropped.Proto, dropped.Fault, dropped.Dest = rules.UDPProto, rules.ReasonNone, netip.MustParseAddrPort("203.0.113.9:123")
+	dropped.Proto, dropped.Fault, dropped.Dest = rules.UDP, rules.ReasonNone, netip.MustParseAddrPort("203.0.113.9:123")
 	if list := suggestFor(t, s, dropped); len(list) != 1 || !list[0].Verified || !strings.Contains(list[0].TOML, "udp     = [123]") {
 		t.Errorf("%+v", list[0])
 	}
@@ -236,7 +236,7 @@ func TestSuggestionOfDatagramsSaysThatNothingProvesThem(t *testing.T) {
 	s := siteOf(t, fleet)
 	forged := attempt(t, manager, "attacker.example", 0)
 	proven := forged
-	proven.SourceProven, proven.Proto = true, rules.TCPProto
+	proven.SourceProven, proven.Proto = true, rules.TCP
 	connected := attempt(t, manager, "attacker.example", 443)
 	connected.SourceProven = true
 	for _, c := range []struct {

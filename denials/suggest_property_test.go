@@ -87,13 +87,13 @@ func printed(gains []rules.Gain, a rules.Attempt) bool {
 			return false
 		}
 		ports := g.TCP
-		if a.Proto == rules.UDPProto {
+		if a.Proto == rules.UDP {
 			ports = g.UDP
 		}
 		at := g.At.IsZero() || g.At.HasAddr(a.Dest.Addr())
 		return g.Audit || !g.Private.IsZero() && g.Private.HasAddr(a.Dest.Addr()) ||
 			(g.To.HasName(a.Authority) && at || a.Authority.IsZero() && g.At.IsZero() && g.To.HasAddr(a.Dest.Addr())) &&
-				(g.Any || ports.Has(a.Dest.Port()) || a.Via == rules.DNS && (g.LookUp || g.Zone || a.Dest.Addr().IsValid()))
+				(g.Any || ports.Has(a.Dest.Port()) || a.Via == rules.ViaDNS && (g.LookUp || g.Zone || a.Dest.Addr().IsValid()))
 	})
 }
 
@@ -167,7 +167,7 @@ func (s *Site) checkSuggestion(rt *rapid.T, sg *Suggestion, all []rules.Attempt,
 		n := 0
 		for _, a := range all {
 			if printed([]rules.Gain{g}, a) && !a.Dest.Addr().IsValid() {
-				if n++; rank(made.Policy.Decide(a)) != 2 || rank(s.Policy.Decide(a)) == 2 && a.Via != rules.DNS {
+				if n++; rank(made.Policy.Decide(a)) != 2 || rank(s.Policy.Decide(a)) == 2 && a.Via != rules.ViaDNS {
 					rt.Fatalf("%s\nprinted %v, and %v %v was or stays as it is\n%s", sg.Title, g, a.Authority, a.Dest, text)
 				}
 			}

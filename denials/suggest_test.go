@@ -36,15 +36,15 @@ func attempt(t testing.TB, client, host string, port uint16) rules.Attempt {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := rules.Attempt{Via: rules.Connect, Client: netip.AddrPortFrom(netip.MustParseAddr(client), 40000), Proto: rules.TCPProto,
+	a := rules.Attempt{Via: rules.ViaConnect, Client: netip.AddrPortFrom(netip.MustParseAddr(client), 40000), Proto: rules.TCP,
 		Authority: h.Name, Dest: netip.AddrPortFrom(h.Addr, port), Provisional: true}
 	if port == 0 {
-		a.Via, a.Proto, a.QType, a.Dest = rules.DNS, rules.UDPProto, 1, netip.AddrPort{}
+		a.Via, a.Proto, a.QType, a.Dest = rules.ViaDNS, rules.UDP, 1, netip.AddrPort{}
 	}
 	return a
 }
 
-func udp(a rules.Attempt) rules.Attempt { a.Proto = rules.UDPProto; return a }
+func udp(a rules.Attempt) rules.Attempt { a.Proto = rules.UDP; return a }
 
 // suggestFor is what is suggested for one attempt.
 func suggestFor(t testing.TB, s *Site, as ...rules.Attempt) []*Suggestion {

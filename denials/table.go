@@ -137,7 +137,7 @@ func (g *Group) where() string {
 // wanted shows what was asked for: an endpoint, or the look-up of a name, which
 // has no port, and whose protocol tells nothing.
 func wanted(host string, port uint16, proto, via string) string {
-	if via == rules.DNS.String() && port == 0 {
+	if via == rules.ViaDNS.String() && port == 0 {
 		return strings.TrimSpace(host + " (DNS)")
 	}
 	return endpoint(host, port, proto)

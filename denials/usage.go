@@ -60,7 +60,7 @@ func (u *Usage) note(a *rules.Attempt, d *rules.Decision) {
 		}
 	}
 	now := u.now().UnixNano()
-	if a.Via == rules.DNS {
+	if a.Via == rules.ViaDNS {
 		c.lookups.Add(1)
 	} else {
 		c.count.Add(1)

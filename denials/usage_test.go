@@ -27,7 +27,7 @@ func counting(t testing.TB, live *rules.Live, u *Usage) *Recorder {
 
 func final(a rules.Attempt) rules.Attempt {
 	a.Provisional = false
-	if a.Via != rules.DNS {
+	if a.Via != rules.ViaDNS {
 		a.Shown, a.SNI = rules.ShownTLS, a.Authority
 	}
 	return a

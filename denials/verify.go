@@ -89,7 +89,7 @@ func isAddress(host string) bool {
 // resolved decides about the addresses that [hosts] gives a permitted name: the
 // gateway reaches the name if it reaches one of them.
 func (s *Site) resolved(a rules.Attempt, d rules.Decision) rules.Decision {
-	if a.Authority.IsZero() || a.Dest.Addr().IsValid() || a.Via == rules.DNS {
+	if a.Authority.IsZero() || a.Dest.Addr().IsValid() || a.Via == rules.ViaDNS {
 		return d
 	}
 	for _, addr := range s.Config.Hosts[a.Authority] {

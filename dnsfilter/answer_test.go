@@ -223,7 +223,7 @@ func TestLargeAnswer(t *testing.T) {
 				t.Errorf("size %d: TC %t, %d records", size, r.Truncated, len(r.Answer))
 			}
 		}
-		if r := b.sendFrom(question("big.example.", dns.TypeA), insider, rules.TCPProto); r.Truncated || len(r.Answer) != 100 {
+		if r := b.sendFrom(question("big.example.", dns.TypeA), insider, rules.TCP); r.Truncated || len(r.Answer) != 100 {
 			t.Errorf("TCP: TC %t, %d records", r.Truncated, len(r.Answer))
 		}
 	}

@@ -157,5 +157,5 @@ func (u *authority) answerWith(serve func(w dns.ResponseWriter, r *dns.Msg) bool
 }
 
 func (u *authority) upstream() []Upstream {
-	return []Upstream{{Proto: rules.UDPProto, Addr: u.addr}}
+	return []Upstream{{Proto: rules.UDP, Addr: u.addr}}
 }

@@ -147,10 +147,10 @@ func TestCookieOption(t *testing.T) {
 		b.up.add(rr)
 	}
 	for _, name := range []string{"a.example.", "fixed.example.", "big.example.", "evil.example."} {
-		for _, proto := range []rules.Proto{rules.UDPProto, rules.TCPProto} {
+		for _, proto := range []rules.Proto{rules.UDP, rules.TCP} {
 			r := b.sendFrom(withCookie(question(name, dns.TypeA), half), insider, proto)
 			a, _ := b.p.final(t)
-			if got := cookieOf(r); len(got) != 48 || got[:16] != half || a.SourceProven != (proto == rules.TCPProto) {
+			if got := cookieOf(r); len(got) != 48 || got[:16] != half || a.SourceProven != (proto == rules.TCP) {
 				t.Errorf("%s by %v: cookie %q, proven %t", name, proto, got, a.SourceProven)
 			}
 			again := b.sendFrom(withCookie(question(name, dns.TypeA), cookieOf(r)), insider, proto)
@@ -191,7 +191,7 @@ func TestCookieCostsNoAllocation(t *testing.T) {
 	wire := packed(t, withCookie(question("a.example.", dns.TypeA), hex.EncodeToString(slices.Concat([]byte("client-1"), good[:]))))
 	out := make([]byte, 0, 2048)
 	if n := testing.AllocsPerRun(1000, func() {
-		q := query{msg: wire, client: from, proto: rules.UDPProto}
+		q := query{msg: wire, client: from, proto: rules.UDP}
 		if reply, p := f.handle(&q, out); p != nil || !q.proven || len(reply) < 60 {
 			t.Fatal("no answer")
 		}
@@ -245,9 +245,9 @@ func FuzzCookie(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte, tcp bool) {
 		data = data[:min(len(data), 1000)]
 		m := append(slices.Clone(head), 0, 0, typeOPT, 4, 208, 0, 0, 0, 0, byte(len(data)>>8), byte(len(data)))
-		q := query{msg: append(m, data...), client: netip.MustParseAddrPort("10.0.0.1:53"), proto: rules.UDPProto}
+		q := query{msg: append(m, data...), client: netip.MustParseAddrPort("10.0.0.1:53"), proto: rules.UDP}
 		if tcp {
-			q.proto = rules.TCPProto
+			q.proto = rules.TCP
 		}
 		out, _ := flt.handle(&q, nil)
 		p.attempts, p.verdicts = nil, nil

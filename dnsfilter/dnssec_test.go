@@ -194,7 +194,7 @@ func TestKeysAbove(t *testing.T) {
 			t.Errorf("%s %s: %s", name, dns.Type(qtype), rec.last.Text())
 		}
 	}
-	if r := b.sendFrom(question(".", dns.TypeDNSKEY), stranger, rules.UDPProto); r.Rcode != dns.RcodeRefused || rec.last.Why() != rules.UnknownClient {
+	if r := b.sendFrom(question(".", dns.TypeDNSKEY), stranger, rules.UDP); r.Rcode != dns.RcodeRefused || rec.last.Why() != rules.UnknownClient {
 		t.Errorf("an unknown client: %v, %s", r, rec.last.Why())
 	}
 	if asked := b.up.asked(); len(asked) != 0 {

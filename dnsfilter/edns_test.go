@@ -50,7 +50,7 @@ func TestEDNS(t *testing.T) {
 		{"without RD it is answered too", nil, 0, dns.RcodeSuccess, false, false},
 		{"the reserved bit is ignored (RFC 1035, 4.1.1)", nil, flagRD | 1<<6, dns.RcodeSuccess, false, false},
 	} {
-		for _, proto := range []rules.Proto{rules.UDPProto, rules.TCPProto} {
+		for _, proto := range []rules.Proto{rules.UDP, rules.TCP} {
 			b := newBench(t, nil, "a.example")
 			query := packed(t, question("a.example.", dns.TypeA))
 			binary.BigEndian.PutUint16(query[2:], c.flags)

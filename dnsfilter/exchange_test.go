@@ -145,7 +145,7 @@ func TestOldUpstream(t *testing.T) {
 
 // TestTCPUpstream holds that tcp:// never sends a datagram.
 func TestTCPUpstream(t *testing.T) {
-	b := newBench(t, func(c *setup) { c.Upstreams[0].Proto = rules.TCPProto }, "a.example")
+	b := newBench(t, func(c *setup) { c.Upstreams[0].Proto = rules.TCP }, "a.example")
 	r := b.ask("a.example.", dns.TypeA)
 	if asked := b.up.asked(); !slices.Equal(data(r), []string{"192.0.1.10"}) || !slices.Equal(asked, []string{"tcp a.example. A"}) {
 		t.Errorf("answered %v after %q", data(r), asked)
@@ -233,7 +233,7 @@ func TestOneInFlight(t *testing.T) {
 	wire := packed(t, question("a.example.", dns.TypeA))
 	var wg sync.WaitGroup
 	for range 20 {
-		q := query{msg: wire, client: netip.MustParseAddrPort(insider + ":1"), proto: rules.UDPProto}
+		q := query{msg: wire, client: netip.MustParseAddrPort(insider + ":1"), proto: rules.UDP}
 		_, p := b.handle(&q, nil)
 		if p == nil {
 			t.Fatal("not pending")
@@ -260,7 +260,7 @@ func TestInFlightLimit(t *testing.T) {
 	var waiting []*pending
 	try := func(client string, i int) bool {
 		m := packed(t, question(fmt.Sprintf("n%d.example.", i), dns.TypeA))
-		q := query{msg: m, client: netip.MustParseAddrPort(client + ":1"), proto: rules.TCPProto}
+		q := query{msg: m, client: netip.MustParseAddrPort(client + ":1"), proto: rules.TCP}
 		out, p := b.handle(&q, nil)
 		if p == nil {
 			if !denied(t, b, rules.Limit) || int(out[3]&0xf) != dns.RcodeRefused {

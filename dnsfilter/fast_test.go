@@ -96,7 +96,7 @@ func TestTwins(t *testing.T) {
 		if rng.IntN(2) == 0 {
 			m.SetEdns0([]uint16{0, 512, 700, 1232, 4096}[rng.IntN(5)], rng.IntN(2) == 0)
 		}
-		q := query{msg: packed(t, m), client: netip.MustParseAddrPort("10.0.0.1:1"), proto: []rules.Proto{rules.UDPProto, rules.TCPProto}[rng.IntN(2)]}
+		q := query{msg: packed(t, m), client: netip.MustParseAddrPort("10.0.0.1:1"), proto: []rules.Proto{rules.UDP, rules.TCP}[rng.IntN(2)]}
 		if !q.parse() {
 			t.Fatalf("not plain: %v", m)
 		}
@@ -185,7 +185,7 @@ func TestNoAllocation(t *testing.T) {
 	} {
 		wire, out := packed(t, m), make([]byte, 0, 2048)
 		n := testing.AllocsPerRun(1000, func() {
-			q := query{msg: wire, client: netip.MustParseAddrPort("10.0.0.1:1"), proto: rules.UDPProto}
+			q := query{msg: wire, client: netip.MustParseAddrPort("10.0.0.1:1"), proto: rules.UDP}
 			if reply, p := f.handle(&q, out); p != nil || len(reply) < 40 {
 				t.Fatal("no answer")
 			}
@@ -205,7 +205,7 @@ func benchmark(b *testing.B, name string) {
 	wire, out := packed(b, withEDNS(question(name, dns.TypeA), 1232)), make([]byte, 0, 2048)
 	b.ReportAllocs()
 	for b.Loop() {
-		q := query{msg: wire, client: netip.MustParseAddrPort("10.0.0.1:1"), proto: rules.UDPProto}
+		q := query{msg: wire, client: netip.MustParseAddrPort("10.0.0.1:1"), proto: rules.UDP}
 		if reply, _ := f.handle(&q, out); len(reply) == 0 {
 			b.Fatal("no answer")
 		}

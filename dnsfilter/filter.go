@@ -106,14 +106,14 @@ func (f *Filter) nextFlow() uint64 {
 // nothing of q or out.
 func (f *Filter) handle(q *query, out []byte) ([]byte, *pending) {
 	q.arrived, q.flow = f.cfg.Now(), f.nextFlow()
-	q.proven = q.proto == rules.TCPProto
+	q.proven = q.proto == rules.TCP
 	if !q.parse() {
 		return f.odd(q, out), nil
 	}
 	f.prove(q)
 	now := q.arrived.Sub(f.start)
 	g := f.cfg.Generation()
-	a := rules.Attempt{Generation: g, Flow: q.flow, Via: rules.DNS, Client: q.client, SourceProven: q.proven, Proto: q.proto, QType: q.qtype}
+	a := rules.Attempt{Generation: g, Flow: q.flow, Via: rules.ViaDNS, Client: q.client, SourceProven: q.proven, Proto: q.proto, QType: q.qtype}
 	var room [keySize]byte
 	key := appendKey(room[:0], q.wireName(), q.qtype)
 	r := f.resolverOf(g)
@@ -173,7 +173,7 @@ type pending struct {
 func (f *Filter) finish(ctx context.Context, p *pending, out []byte) []byte {
 	defer f.budgetOf(&p.q).waiting.give(p.by)
 	e := f.fetch(ctx, p.r, p.key, p.name, p.q.wants())
-	a := rules.Attempt{Generation: p.g, Flow: p.q.flow, Via: rules.DNS, Client: p.q.client, SourceProven: p.q.proven, Proto: p.q.proto, QType: p.q.qtype, Authority: p.name}
+	a := rules.Attempt{Generation: p.g, Flow: p.q.flow, Via: rules.ViaDNS, Client: p.q.client, SourceProven: p.q.proven, Proto: p.q.proto, QType: p.q.qtype, Authority: p.name}
 	return f.answer(&p.q, p.r, e, &a, out, KindUpstream)
 }
 

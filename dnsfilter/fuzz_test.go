@@ -34,9 +34,9 @@ func FuzzQuery(f *testing.F) {
 	f.Cleanup(flt.Close)
 	flt.reach = reach
 	f.Fuzz(func(t *testing.T, m []byte, tcp bool) {
-		q := query{msg: slices.Clone(m), client: netip.MustParseAddrPort("10.0.0.1:53"), proto: rules.UDPProto}
+		q := query{msg: slices.Clone(m), client: netip.MustParseAddrPort("10.0.0.1:53"), proto: rules.UDP}
 		if tcp {
-			q.proto = rules.TCPProto
+			q.proto = rules.TCP
 		}
 		out, pend := flt.handle(&q, nil)
 		if pend != nil {
@@ -145,7 +145,7 @@ func answered(t *testing.T, e *entry, qtype uint16) {
 	defer f.Close()
 	f.reach = reach
 	m := question("a.example.", qtype)
-	q := query{msg: packed(t, m), client: netip.MustParseAddrPort("10.0.0.1:53"), proto: rules.UDPProto}
+	q := query{msg: packed(t, m), client: netip.MustParseAddrPort("10.0.0.1:53"), proto: rules.UDP}
 	if !q.parse() {
 		t.Fatal("not plain")
 	}

@@ -174,7 +174,7 @@ func (b *bench) raw(m []byte, client string, proto rules.Proto) []byte {
 }
 
 // send sends a message of the insider's by UDP.
-func (b *bench) send(m *dns.Msg) *dns.Msg { return b.sendFrom(m, insider, rules.UDPProto) }
+func (b *bench) send(m *dns.Msg) *dns.Msg { return b.sendFrom(m, insider, rules.UDP) }
 
 func (b *bench) sendFrom(m *dns.Msg, client string, proto rules.Proto) *dns.Msg {
 	b.t.Helper()
@@ -187,7 +187,7 @@ func (b *bench) sendFrom(m *dns.Msg, client string, proto rules.Proto) *dns.Msg 
 		return nil
 	}
 	most := 65535
-	if proto == rules.UDPProto {
+	if proto == rules.UDP {
 		most = plainUDP
 		if o := m.IsEdns0(); o != nil {
 			most = min(max(int(o.UDPSize()), plainUDP), maxUDP)
@@ -215,7 +215,7 @@ func (b *bench) ask(name string, qtype uint16) *dns.Msg {
 // askTCP asks by TCP, which proves the insider's address.
 func (b *bench) askTCP(name string, qtype uint16) *dns.Msg {
 	b.t.Helper()
-	return b.sendFrom(question(name, qtype), insider, rules.TCPProto)
+	return b.sendFrom(question(name, qtype), insider, rules.TCP)
 }
 
 func question(name string, qtype uint16) *dns.Msg {

@@ -80,7 +80,7 @@ upstreams = ["udp://127.0.0.1:53"]
 			b := newBench(t, func(c *setup) { c.Gate, c.Limits = rec, limits })
 			b.reach = rules.Decision.Reach
 			for i, from := range []string{addrs[0], addrs[0], addrs[0], addrs[1], addrs[1], addrs[1]} {
-				b.sendFrom(question("n"+strconv.Itoa(i)+".b.example.", dns.TypeA), from, rules.TCPProto)
+				b.sendFrom(question("n"+strconv.Itoa(i)+".b.example.", dns.TypeA), from, rules.TCP)
 				if over := i%3 == 2; over != (rec.last.Why() == rules.Limit) {
 					t.Errorf("%+v, query %d, of %s: %s", limits, i+1, from, rec.last.Why())
 				}

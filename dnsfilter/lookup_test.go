@@ -192,7 +192,7 @@ func TestParseUpstreams(t *testing.T) {
 // TestNewResolverRefuses holds that a Resolver with names and nobody to ask
 // about them cannot be made.
 func TestNewResolverRefuses(t *testing.T) {
-	up := []Upstream{{Proto: rules.UDPProto, Addr: netip.MustParseAddrPort("192.0.2.1:53")}}
+	up := []Upstream{{Proto: rules.UDP, Addr: netip.MustParseAddrPort("192.0.2.1:53")}}
 	for what, c := range map[string]ResolverConfig{
 		"no upstream":             {},
 		"a zone without upstream": {Upstreams: up, Zones: []Zone{{Suffix: mustName(t, "corp.test")}}},

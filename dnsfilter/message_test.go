@@ -94,7 +94,7 @@ func TestMalformed(t *testing.T) {
 	} {
 		t.Run(c.what, func(t *testing.T) {
 			b := newBench(t, nil, "a.example")
-			out := b.raw(c.wire, insider, rules.UDPProto)
+			out := b.raw(c.wire, insider, rules.UDP)
 			a, d := b.p.final(t)
 			if d.Why() != rules.MalformedRequest || a.Detail == "" || string(a.Raw) != string(c.wire) {
 				t.Errorf("attempt %+v, %s", a, d.Why())
@@ -124,7 +124,7 @@ func TestTruncatedEverywhere(t *testing.T) {
 	m.IsEdns0().Option = []dns.EDNS0{&dns.EDNS0_COOKIE{Code: dns.EDNS0COOKIE, Cookie: "0123456789abcdef"}}
 	whole := packed(t, m)
 	for n := range whole {
-		b.raw(whole[:n], insider, rules.UDPProto)
+		b.raw(whole[:n], insider, rules.UDP)
 		if a, d := b.p.final(t); d.Why() != rules.MalformedRequest {
 			t.Errorf("%d of %d octets: %+v", n, len(whole), a)
 		}
@@ -141,7 +141,7 @@ func TestMeaninglessFlags(t *testing.T) {
 	for _, flags := range []uint16{0, flagRD, flagRD | flagCD, flagRD | 1<<5, 1<<10 | 1<<7 | 1<<6 | 0xf} {
 		wire := binary.BigEndian.AppendUint16(nil, 7)
 		wire = append(binary.BigEndian.AppendUint16(wire, flags), patched(t, 0)[4:]...)
-		out := b.raw(wire, insider, rules.UDPProto)
+		out := b.raw(wire, insider, rules.UDP)
 		if got, want := binary.BigEndian.Uint16(out[2:]), flagQR|flagRA|flags&(flagRD|flagCD); got != want {
 			t.Errorf("flags %016b came back as %016b, want %016b", flags, got, want)
 		}
@@ -194,7 +194,7 @@ func TestClientRate(t *testing.T) {
 			if b.ask("a.example.", dns.TypeTXT); !denied(t, b, rules.TypeNotAllowed) {
 				t.Errorf("%s: a type that is never asked for has another reason", when)
 			}
-			if b.raw(patched(t, 4, 0, 2), insider, rules.UDPProto) == nil || !denied(t, b, rules.MalformedRequest) {
+			if b.raw(patched(t, 4, 0, 2), insider, rules.UDP) == nil || !denied(t, b, rules.MalformedRequest) {
 				t.Errorf("%s: an unreadable query has no reply", when)
 			}
 		}
@@ -214,7 +214,7 @@ func TestClientRate(t *testing.T) {
 	if b.askTCP("n1.example.", dns.TypeA); !allowed(t, b) {
 		t.Error("a cached answer is refused over the rate")
 	}
-	if b.sendFrom(question("n9.example.", dns.TypeA), "10.1.1.2", rules.TCPProto); !allowed(t, b) {
+	if b.sendFrom(question("n9.example.", dns.TypeA), "10.1.1.2", rules.TCP); !allowed(t, b) {
 		t.Error("another client was limited too")
 	}
 	b.advance(time.Second / 5)
@@ -238,7 +238,7 @@ func TestStrangersAreRationed(t *testing.T) {
 		b := newBench(t, func(c *setup) { c.Limits.UnknownQPS = 3 }, "a.example")
 		replies := 0
 		for i := range 10 {
-			if b.raw(c.wire, fmt.Sprint("203.0.113.", i+1), rules.UDPProto) != nil {
+			if b.raw(c.wire, fmt.Sprint("203.0.113.", i+1), rules.UDP) != nil {
 				replies++
 			}
 			if !denied(t, b, c.why) {
@@ -268,7 +268,7 @@ func allowed(t *testing.T, b *bench) bool {
 func TestOneClientIsANetwork(t *testing.T) {
 	b := newBench(t, func(c *setup) { c.Limits.QPS = 2 }, "*.example")
 	for i, client := range []string{"fd00::1", "fd00::2", "fd00::3", "fd00:0:0:1::1"} {
-		b.sendFrom(question(fmt.Sprintf("n%d.example.", i), dns.TypeA), client, rules.TCPProto)
+		b.sendFrom(question(fmt.Sprintf("n%d.example.", i), dns.TypeA), client, rules.TCP)
 		if _, d := b.p.final(t); (d.Why() == rules.Limit) != (i == 2) {
 			t.Errorf("%s: %s", client, d.Why())
 		}

@@ -43,7 +43,7 @@ func (f *Filter) odd(q *query, out []byte) []byte {
 // attempt is what a message that was inspected is on record as.
 func (q *query) attempt(g *rules.Generation, flt fault) rules.Attempt {
 	a := rules.Attempt{
-		Generation: g, Flow: q.flow, Via: rules.DNS, Client: q.client, SourceProven: q.proven, Proto: q.proto, QType: q.qtype,
+		Generation: g, Flow: q.flow, Via: rules.ViaDNS, Client: q.client, SourceProven: q.proven, Proto: q.proto, QType: q.qtype,
 		Fault: rules.MalformedRequest, Detail: flt.detail, Raw: bytes.Clone(q.msg[:min(len(q.msg), maxRaw)]),
 	}
 	if q.qend > 0 {

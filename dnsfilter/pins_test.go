@@ -84,7 +84,7 @@ func TestPins(t *testing.T) {
 // was told, answers from the cache included, and that its own are from there too.
 func TestPinsAreOneClients(t *testing.T) {
 	b := pinned(t, nil, "a.example")
-	ask := func(client string) { b.sendFrom(question("a.example.", dns.TypeA), client, rules.UDPProto) }
+	ask := func(client string) { b.sendFrom(question("a.example.", dns.TypeA), client, rules.UDP) }
 	ask(insider)
 	ask(stranger)
 	ask("fd00::1")
@@ -235,7 +235,7 @@ func TestPinsTogether(t *testing.T) {
 		wg.Go(func() {
 			client := fmt.Sprint("10.0.0.", i+1)
 			for j := range 50 {
-				b.sendFrom(question([]string{"a.example.", "b.example.", "mixed.example."}[j%3], dns.TypeA), client, rules.UDPProto)
+				b.sendFrom(question([]string{"a.example.", "b.example.", "mixed.example."}[j%3], dns.TypeA), client, rules.UDP)
 				b.Pinned(netip.MustParseAddr(client), netip.MustParseAddr("192.0.1.10"))
 				if i == 0 && j%10 == 0 {
 					b.advance(time.Minute)

@@ -63,7 +63,7 @@ func TestVerdicts(t *testing.T) {
 		t.Run(c.what, func(t *testing.T) {
 			b := newBench(t, nil, "a.example", "b.example", "www.a.example", "gone.example")
 			for range 2 { // from upstream and from the cache
-				r := b.sendFrom(question(c.name, c.qtype), c.client, rules.UDPProto)
+				r := b.sendFrom(question(c.name, c.qtype), c.client, rules.UDP)
 				a, d := b.p.final(t)
 				if r.Rcode != c.rcode || strings.Join(data(r), " ") != c.answer {
 					t.Errorf("answered %s %v, want %s %s", dns.RcodeToString[r.Rcode], data(r), dns.RcodeToString[c.rcode], c.answer)
@@ -71,7 +71,7 @@ func TestVerdicts(t *testing.T) {
 				if d.Why() != c.reason && !d.Allowed() || d.Allowed() != (c.reason == rules.ReasonNone) {
 					t.Errorf("decided %s %s, want %q", d.Text(), d.Why(), c.reason)
 				}
-				if a.Via != rules.DNS || a.Proto != rules.UDPProto || a.QType != c.qtype || a.Flow == 0 || a.Client.Addr().String() != c.client {
+				if a.Via != rules.ViaDNS || a.Proto != rules.UDP || a.QType != c.qtype || a.Flow == 0 || a.Client.Addr().String() != c.client {
 					t.Errorf("attempt %+v", a)
 				}
 				if r.Question[0].Name != c.name {
@@ -151,7 +151,7 @@ func TestExtendedError(t *testing.T) {
 			t.Errorf("%s: OPT for a client without EDNS", name)
 		}
 	}
-	r := b.sendFrom(withEDNS(question("a.example.", dns.TypeA), 1232), stranger, rules.UDPProto)
+	r := b.sendFrom(withEDNS(question("a.example.", dns.TypeA), 1232), stranger, rules.UDP)
 	if code, text := extended(r); code != edeProhibited || text != "unknown_client" {
 		t.Errorf("a stranger is told %d %q", code, text)
 	}
@@ -190,7 +190,7 @@ func TestCachePerClient(t *testing.T) {
 	b := newBench(t, nil, "a.example")
 	b.ask("a.example.", dns.TypeA)
 	b.p.final(t)
-	r := b.sendFrom(question("a.example.", dns.TypeA), stranger, rules.UDPProto)
+	r := b.sendFrom(question("a.example.", dns.TypeA), stranger, rules.UDP)
 	if _, d := b.p.final(t); r.Rcode != dns.RcodeRefused || len(r.Answer) != 0 || d.Why() != rules.UnknownClient {
 		t.Errorf("a stranger got %v for %s", r, d.Why())
 	}

@@ -57,7 +57,7 @@ func (b *aheadBench) setup(upstream string) setup {
 		Gate: always{}, ProbeEvery: -1,
 		Dial: b.dial, Ahead: b.ahead, Fresh: b.freshened, Pins: true, Jitter: func() float64 { return b.jitter },
 	}, ResolverConfig{
-		Upstreams: []Upstream{{rules.TCPProto, netip.MustParseAddrPort(upstream)}},
+		Upstreams: []Upstream{{rules.TCP, netip.MustParseAddrPort(upstream)}},
 		Hosts:     map[rules.Name][]netip.Addr{mustName(b.t, "fixed.test"): {netip.MustParseAddr("192.0.1.99")}},
 	}}
 }

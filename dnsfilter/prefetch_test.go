@@ -42,7 +42,7 @@ func TestAhead(t *testing.T) {
 		if got := fmt.Sprint(b.fresh); got != "map[a.example:[2606:4700::10 192.0.1.10 5m0s] fixed.test:[192.0.1.99 1m0s] www.a.example:[192.0.1.20 1m0s]]" {
 			t.Errorf("the packet filter was told %v", got)
 		}
-		q := query{msg: packed(t, question("a.example.", dns.TypeA)), client: netip.MustParseAddrPort(insider + ":1"), proto: rules.UDPProto}
+		q := query{msg: packed(t, question("a.example.", dns.TypeA)), client: netip.MustParseAddrPort(insider + ":1"), proto: rules.UDP}
 		if out, p := b.handle(&q, nil); p != nil || len(out) == 0 {
 			t.Error("a client has to wait for an answer that was looked up ahead")
 		}

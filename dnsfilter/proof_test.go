@@ -42,7 +42,7 @@ func TestForgedNames(t *testing.T) {
 	b, rec := byPolicy(t, Limits{WildcardNames: 3})
 	for i := range 20 {
 		name := fmt.Sprintf("n%d.%s.", i, []string{"b.example", "corp.test"}[i%2])
-		if r := b.sendFrom(question(name, dns.TypeA), insider, rules.UDPProto); !sentToTCP(r) {
+		if r := b.sendFrom(question(name, dns.TypeA), insider, rules.UDP); !sentToTCP(r) {
 			t.Errorf("%s: %v", name, r)
 		}
 	}
@@ -50,16 +50,16 @@ func TestForgedNames(t *testing.T) {
 		t.Errorf("upstream was asked %q", asked)
 	}
 	for i := range 4 {
-		b.sendFrom(question(fmt.Sprintf("mine%d.b.example.", i), dns.TypeA), insider, rules.TCPProto)
+		b.sendFrom(question(fmt.Sprintf("mine%d.b.example.", i), dns.TypeA), insider, rules.TCP)
 		if over := i == 3; over != (rec.last.Why() == rules.Limit) {
 			t.Errorf("the client's name %d: %s", i+1, rec.last.Why())
 		}
 	}
 	b.up.asked()
-	if r := b.sendFrom(question("mine0.b.example.", dns.TypeAAAA), insider, rules.UDPProto); r.Truncated || len(b.up.asked()) != 1 {
+	if r := b.sendFrom(question("mine0.b.example.", dns.TypeAAAA), insider, rules.UDP); r.Truncated || len(b.up.asked()) != 1 {
 		t.Errorf("an admitted name by UDP: %v", r)
 	}
-	if r := b.sendFrom(question("evil.example.", dns.TypeA), insider, rules.UDPProto); r.Truncated || rec.last.Why() != rules.NotListed {
+	if r := b.sendFrom(question("evil.example.", dns.TypeA), insider, rules.UDP); r.Truncated || rec.last.Why() != rules.NotListed {
 		t.Errorf("a denied name by UDP: %v, %s", r, rec.last.Why())
 	}
 }
@@ -72,7 +72,7 @@ func TestForgedRate(t *testing.T) {
 	n := 0
 	next := func() *dns.Msg { n++; return question(fmt.Sprintf("n%d.example.", n), dns.TypeA) }
 	for i := range 10 {
-		r := b.sendFrom(next(), insider, rules.UDPProto)
+		r := b.sendFrom(next(), insider, rules.UDP)
 		if over := i >= 2; over != sentToTCP(r) {
 			t.Errorf("forged query %d: %v", i+1, r)
 		}
@@ -81,9 +81,9 @@ func TestForgedRate(t *testing.T) {
 	b.p.attempts, b.p.verdicts = nil, nil
 	for i := range 10 {
 		if i%2 == 0 {
-			b.sendFrom(next(), insider, rules.TCPProto)
+			b.sendFrom(next(), insider, rules.TCP)
 		} else {
-			b.sendFrom(withCookie(next(), cookie), insider, rules.UDPProto)
+			b.sendFrom(withCookie(next(), cookie), insider, rules.UDP)
 		}
 		a, d := b.p.final(t)
 		if over := i >= 8; over != (d.Why() == rules.Limit) || !a.SourceProven {
@@ -91,7 +91,7 @@ func TestForgedRate(t *testing.T) {
 		}
 	}
 	b.advance(time.Second / 2)
-	if r := b.sendFrom(next(), insider, rules.UDPProto); sentToTCP(r) {
+	if r := b.sendFrom(next(), insider, rules.UDP); sentToTCP(r) {
 		t.Error("the rate without a proof does not recover")
 	}
 }
@@ -107,7 +107,7 @@ func TestForgedWaiting(t *testing.T) {
 	}
 	var waiting []*pending
 	for i, want := range []bool{true, true, false} {
-		p, out := begin(i, rules.UDPProto)
+		p, out := begin(i, rules.UDP)
 		if (p != nil) != want || !want && out[2]&(flagTC>>8) == 0 {
 			t.Errorf("forged query %d: %x", i+1, out)
 		}
@@ -116,7 +116,7 @@ func TestForgedWaiting(t *testing.T) {
 		}
 	}
 	for i, want := range []bool{true, true, false} {
-		p, _ := begin(10+i, rules.TCPProto)
+		p, _ := begin(10+i, rules.TCP)
 		if (p != nil) != want {
 			t.Errorf("query %d", i+1)
 		}
@@ -150,7 +150,7 @@ func TestForgeriesChangeNothing(t *testing.T) {
 			m := question(rapid.SampledFrom(names).Draw(rt, "name"), rapid.SampledFrom([]uint16{dns.TypeA, dns.TypeAAAA, dns.TypeTXT}).Draw(rt, "type"))
 			switch rapid.IntRange(0, 3).Draw(rt, "step") {
 			case 0, 1:
-				q := query{msg: packed(t, m), client: netip.MustParseAddrPort(insider + ":9"), proto: rules.UDPProto}
+				q := query{msg: packed(t, m), client: netip.MustParseAddrPort(insider + ":9"), proto: rules.UDP}
 				if _, p := beset.handle(&q, nil); p != nil {
 					if left = append(left, p); rapid.Bool().Draw(rt, "ends") {
 						beset.finish(t.Context(), p, nil)
@@ -158,7 +158,7 @@ func TestForgeriesChangeNothing(t *testing.T) {
 					}
 				}
 			case 2:
-				want, got := alone.sendFrom(m, insider, rules.TCPProto), beset.sendFrom(m, insider, rules.TCPProto)
+				want, got := alone.sendFrom(m, insider, rules.TCP), beset.sendFrom(m, insider, rules.TCP)
 				more := recAlone.last.Why() == rules.Limit && recBeset.last.Allowed()
 				same := want.Rcode == got.Rcode && recAlone.last.Why() == recBeset.last.Why() && slices.Equal(data(want), data(got))
 				if !same && !more {
@@ -186,7 +186,7 @@ func TestNoAmplification(t *testing.T) {
 	}
 	for _, name := range []string{"big.example.", "a.example."} { // rapid seldom draws the largest answer, whole, for a client
 		wire := packed(t, question(name, dns.TypeA))
-		if out := b.raw(wire, insider, rules.UDPProto); len(out) == 0 || len(out) > min(mostTimes*len(wire), plainUDP) {
+		if out := b.raw(wire, insider, rules.UDP); len(out) == 0 || len(out) > min(mostTimes*len(wire), plainUDP) {
 			t.Errorf("%s: %d octets for %d", name, len(out), len(wire))
 		}
 	}
@@ -207,7 +207,7 @@ func TestNoAmplification(t *testing.T) {
 		if rapid.Bool().Draw(rt, "unknown") {
 			client, times = stranger, 2
 		}
-		if out := b.raw(wire, client, rules.UDPProto); len(out) > min(times*len(wire), plainUDP) {
+		if out := b.raw(wire, client, rules.UDP); len(out) > min(times*len(wire), plainUDP) {
 			rt.Fatalf("%d octets for %d\n%x\n%x", len(out), len(wire), wire, out)
 		}
 	})

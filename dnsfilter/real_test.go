@@ -118,7 +118,7 @@ other.test.        300 IN A 192.0.1.52
 		{"192.168.7.7", "inside.example.", dns.TypeA, 0, nil, "deny private_address", 0}, // at hand already
 		{stranger, "a.example.", dns.TypeA, 5, nil, "deny unknown_client", 0},
 	} {
-		r := b.sendFrom(withEDNS(question(c.name, c.qtype), 1232), c.client, rules.TCPProto)
+		r := b.sendFrom(withEDNS(question(c.name, c.qtype), 1232), c.client, rules.TCP)
 		if text := rec.last.Text() + " " + rec.last.Why().String(); text != c.text || r.Rcode != c.rcode || !slices.Equal(data(r), c.answer) {
 			t.Errorf("%s %s: %s, %s %v; want %s, %s %v", c.client, c.name, text, dns.RcodeToString[r.Rcode], data(r), c.text, dns.RcodeToString[c.rcode], c.answer)
 		}
@@ -141,7 +141,7 @@ func TestNoAllocationCompiled(t *testing.T) {
 	for _, name := range []string{"a.example.", "db.corp.test."} {
 		wire, out := packed(t, withEDNS(question(name, dns.TypeA), 1232)), make([]byte, 0, 2048)
 		n := testing.AllocsPerRun(1000, func() {
-			q := query{msg: wire, client: netip.MustParseAddrPort(insider + ":1"), proto: rules.UDPProto}
+			q := query{msg: wire, client: netip.MustParseAddrPort(insider + ":1"), proto: rules.UDP}
 			if reply, p := f.handle(&q, out); p != nil || len(reply) < 40 || reply[7] != 1 {
 				t.Fatal("no answer")
 			}

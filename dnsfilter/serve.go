@@ -127,7 +127,7 @@ func (f *Filter) recovered(q *query) {
 	}
 	f.cfg.Log.Error("panic over a query", "client", q.client, "panic", v)
 	f.cfg.Gate.Decide(rules.Attempt{
-		Flow: q.flow, Via: rules.DNS, Client: q.client, SourceProven: q.proven, Proto: q.proto,
+		Flow: q.flow, Via: rules.ViaDNS, Client: q.client, SourceProven: q.proven, Proto: q.proto,
 		Fault: rules.MalformedRequest, Detail: "the filter failed over this query",
 	})
 	f.observe(q, KindDropped, rcodeServFail)

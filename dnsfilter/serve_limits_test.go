@@ -110,7 +110,7 @@ func TestReset(t *testing.T) {
 			}
 			continue
 		}
-		if a, d := b.p.final(t); d.Why() != rules.MalformedRequest || a.Proto != rules.TCPProto || a.Client.Addr().String() != insider {
+		if a, d := b.p.final(t); d.Why() != rules.MalformedRequest || a.Proto != rules.TCP || a.Client.Addr().String() != insider {
 			t.Errorf("after %d octets: %s, %+v", n, d.Why(), a)
 		}
 	}
@@ -188,7 +188,7 @@ func TestConnectionLimits(t *testing.T) {
 		t.Error("a third connection is served")
 	}
 	a, _ := s.p.final(t)
-	if a.Fault != rules.Limit || a.Via != rules.DNS || a.Proto != rules.TCPProto {
+	if a.Fault != rules.Limit || a.Via != rules.ViaDNS || a.Proto != rules.TCP {
 		t.Errorf("attempt %+v", a)
 	}
 	one.Close()

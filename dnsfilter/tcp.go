@@ -81,7 +81,7 @@ func (s *service) admit(ctx context.Context, conn net.Conn) {
 // overConns refuses a connection that is one too many.
 func (f *Filter) overConns(conn net.Conn, client netip.AddrPort) {
 	f.cfg.Gate.Decide(rules.Attempt{
-		Flow: f.nextFlow(), Via: rules.DNS, Client: client, SourceProven: true, Proto: rules.TCPProto,
+		Flow: f.nextFlow(), Via: rules.ViaDNS, Client: client, SourceProven: true, Proto: rules.TCP,
 		Fault: rules.Limit, Detail: "DNS connections by TCP",
 	})
 	conn.Close()
@@ -90,7 +90,7 @@ func (f *Filter) overConns(conn net.Conn, client netip.AddrPort) {
 // connsOf returns what a client's connections count against, and for whom: those
 // of unknown clients have a small share, so that they cannot keep the others out.
 func (f *Filter) connsOf(client netip.AddrPort) (*turns, party) {
-	d := f.cfg.Gate.Preview(rules.Attempt{Via: rules.DNS, Client: client, Proto: rules.TCPProto})
+	d := f.cfg.Gate.Preview(rules.Attempt{Via: rules.ViaDNS, Client: client, Proto: rules.TCP})
 	if d.Client == nil {
 		return f.foreign, partyOf(client.Addr(), &d)
 	}
@@ -203,7 +203,7 @@ func cutBy(ctx context.Context, err error, what string, got, n int) *cutOff {
 // can be read.
 func (c *tcpConn) refuse(m []byte, cut *cutOff) {
 	f := c.s.f
-	q := query{msg: m, client: c.client, proto: rules.TCPProto, proven: true, flow: f.nextFlow(), arrived: f.cfg.Now()}
+	q := query{msg: m, client: c.client, proto: rules.TCP, proven: true, flow: f.nextFlow(), arrived: f.cfg.Now()}
 	defer f.recovered(&q)
 	q.inspect() // for the question
 	a := q.attempt(f.cfg.Generation(), fault{detail: cut.detail})
@@ -214,7 +214,7 @@ func (c *tcpConn) refuse(m []byte, cut *cutOff) {
 
 // answer replies to one message and tells whether the connection may go on.
 func (c *tcpConn) answer(ctx context.Context, m, out []byte) bool {
-	q := query{msg: m, client: c.client, proto: rules.TCPProto}
+	q := query{msg: m, client: c.client, proto: rules.TCP}
 	defer c.s.f.recovered(&q)
 	reply, p := c.s.f.handle(&q, out)
 	if p != nil {

@@ -100,7 +100,7 @@ func (s *service) readPackets(ctx context.Context, pc *socket[packetConn]) {
 // packet answers one datagram, at once or, when an upstream has to be asked,
 // in a goroutine of its own.
 func (s *service) packet(ctx context.Context, pc packetConn, m []byte, from netip.AddrPort, out []byte) {
-	q := query{msg: m, client: rules.ClientAddr(from), proto: rules.UDPProto}
+	q := query{msg: m, client: rules.ClientAddr(from), proto: rules.UDP}
 	defer s.f.recovered(&q)
 	reply, p := s.f.handle(&q, out)
 	if p != nil {

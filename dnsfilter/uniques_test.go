@@ -33,7 +33,7 @@ func TestWildcardNames(t *testing.T) {
 	ask := func(name string, qtype uint16, client, verdict string, upstream int) {
 		t.Helper()
 		rcode := map[bool]int{true: dns.RcodeRefused, false: dns.RcodeNameError}[verdict == "deny limit"]
-		r := b.sendFrom(question(name, qtype), client, rules.TCPProto)
+		r := b.sendFrom(question(name, qtype), client, rules.TCP)
 		if got := rec.last.Text() + " " + rec.last.Why().String(); got != verdict || verdict != "allow " && r.Rcode != rcode {
 			t.Errorf("%s from %s: %s, %s; want %s", name, client, got, dns.RcodeToString[r.Rcode], verdict)
 		}
@@ -187,7 +187,7 @@ func (b *bench) admitConnect(p *rules.Policy, name string) string {
 	b.t.Helper()
 	client, n := netip.MustParseAddrPort(insider+":4711"), mustName(b.t, name)
 	d := p.Decide(rules.Attempt{
-		Via: rules.Connect, Proto: rules.TCPProto, Provisional: true, Authority: n, Client: client, Dest: netip.AddrPortFrom(netip.Addr{}, 443),
+		Via: rules.ViaConnect, Proto: rules.TCP, Provisional: true, Authority: n, Client: client, Dest: netip.AddrPortFrom(netip.Addr{}, 443),
 	})
 	if !d.Allowed() {
 		b.t.Fatalf("%s: %s", name, d.Why())
@@ -264,7 +264,7 @@ func TestLookUpsAreBounded(t *testing.T) {
 			r := b.sendFrom(question(fmt.Sprintf("n%d.b.example.", i%2), dns.TypeA), from, proto)
 			if b.up.asked(); !r.Truncated && r.Rcode != dns.RcodeRefused {
 				n++
-			} else if proto == rules.TCPProto && rec.last.Why() != rules.Limit {
+			} else if proto == rules.TCP && rec.last.Why() != rules.Limit {
 				t.Errorf("denied as %s", rec.last.Why())
 			}
 		}
@@ -274,13 +274,13 @@ func TestLookUpsAreBounded(t *testing.T) {
 		from  string
 		proto rules.Proto
 		want  int
-	}{{insider, rules.TCPProto, 8}, {insider, rules.UDPProto, 2}, {insider, rules.TCPProto, 0}, {"10.1.1.2", rules.TCPProto, 8}} {
+	}{{insider, rules.TCP, 8}, {insider, rules.UDP, 2}, {insider, rules.TCP, 0}, {"10.1.1.2", rules.TCP, 8}} {
 		if n := rounds(c.from, c.proto); n != c.want {
 			t.Errorf("%s by %v: %d look-ups, want %d", c.from, c.proto, n, c.want)
 		}
 	}
 	b.advance(lookUpsPeriod)
-	if n := rounds(insider, rules.TCPProto); n != 8 {
+	if n := rounds(insider, rules.TCP); n != 8 {
 		t.Errorf("a minute later: %d look-ups", n)
 	}
 }

@@ -20,7 +20,7 @@ import (
 
 // An Upstream is a resolver that permitted names are asked of.
 type Upstream struct {
-	Proto rules.Proto // UDPProto: by datagram, by TCP when truncated; TCPProto: always by TCP
+	Proto rules.Proto // UDP: by datagram, by TCP when truncated; TCP: always by TCP
 	Addr  netip.AddrPort
 }
 
@@ -68,7 +68,7 @@ func systemUpstreams(path string) ([]Upstream, error) {
 			continue
 		}
 		if a, err := netip.ParseAddr(fields[1]); err == nil {
-			ups = append(ups, Upstream{rules.UDPProto, netip.AddrPortFrom(a.Unmap(), 53)})
+			ups = append(ups, Upstream{rules.UDP, netip.AddrPortFrom(a.Unmap(), 53)})
 		}
 	}
 	if len(ups) == 0 {

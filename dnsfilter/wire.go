@@ -81,7 +81,7 @@ func (q *query) wireName() []byte { return q.msg[headerSize : q.qend-4] }
 // limit is the size that the reply must not pass.
 func (q *query) limit() int {
 	switch {
-	case q.proto == rules.TCPProto:
+	case q.proto == rules.TCP:
 		return 65535
 	case !q.proven:
 		return min(mostTimes*len(q.msg), plainUDP)

@@ -16,7 +16,7 @@ import (
 // never read as a request (RFC 9931).
 func (p *Proxy) connect(ctx context.Context, c *client, h head) {
 	c.take(h.n)
-	a := p.attempt(c, rules.Connect)
+	a := p.attempt(c, rules.ViaConnect)
 	a.Authority = h.target.Name
 	a.Dest = netip.AddrPortFrom(h.target.Addr, h.target.Port)
 	if h.hasHost {

@@ -198,7 +198,7 @@ func (p *Proxy) resolve(ctx context.Context, by rules.Party, a *rules.Attempt) (
 		return nil, &dialError{cause: rules.DialNoAddress}
 	}
 	a.Resolved = addrs
-	if a.Via == rules.Transparent {
+	if a.Via == rules.ViaTransparent {
 		a.Mismatch = !slices.Contains(addrs, a.Original.Addr()) && !slices.Contains(a.Pinned, name)
 	}
 	return addrs, nil

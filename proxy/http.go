@@ -19,7 +19,7 @@ import (
 // ServeHTTP serves proxy clients on l until ctx ends or Drain begins:
 // absolute-form requests and CONNECT.
 func (p *Proxy) ServeHTTP(ctx context.Context, l net.Listener) error {
-	return p.serve(ctx, l, frontEnd{via: rules.HTTP, handle: p.handleHTTPConn, sorry: sorryHTTP})
+	return p.serve(ctx, l, frontEnd{via: rules.ViaHTTP, handle: p.handleHTTPConn, sorry: sorryHTTP})
 }
 
 // sorryHTTP tells a client that was not admitted, without waiting for it.
@@ -151,7 +151,7 @@ func (s *session) attempt(h *head) rules.Attempt {
 		a = s.in.attempt
 		a.Generation = s.p.cfg.Generation() // each request is judged by what is in force now
 	} else {
-		a = s.p.attempt(s.c, rules.HTTP)
+		a = s.p.attempt(s.c, rules.ViaHTTP)
 		a.Authority = h.target.Name
 		a.Dest = netip.AddrPortFrom(h.target.Addr, h.target.Port)
 	}

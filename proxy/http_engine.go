@@ -150,7 +150,7 @@ func (g *grant) covers(r *http.Request) bool {
 
 // unmatched denies a request that net/http read otherwise than the guard did.
 func (s *session) unmatched(w http.ResponseWriter, g *grant) {
-	a := s.p.attempt(s.c, rules.HTTP)
+	a := s.p.attempt(s.c, rules.ViaHTTP)
 	if g != nil {
 		a = g.a
 	}

@@ -256,7 +256,7 @@ func TestTunnelRequests(t *testing.T) {
 				t.Errorf("arrived %q, %d ends: %+v", o.received()[len(before):], len(w.journal.closes()), end)
 			}
 			ds := w.journal.decisions()
-			if len(ds) != 4 || ds[3].d.Allowed() || ds[3].d.Why() != c.reason || ds[3].a.Flow != ds[0].a.Flow || ds[0].a.Via != rules.Connect {
+			if len(ds) != 4 || ds[3].d.Allowed() || ds[3].d.Why() != c.reason || ds[3].a.Flow != ds[0].a.Flow || ds[0].a.Via != rules.ViaConnect {
 				t.Errorf("%+v", ds)
 			}
 		})

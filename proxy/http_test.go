@@ -48,7 +48,7 @@ func TestRequestArrives(t *testing.T) {
 		t.Errorf("arrived:\n%s\nwant:\n%s", strings.Join(lines, "\n"), strings.Join(want, "\n"))
 	}
 	got := w.wantOne(rules.Allow, rules.ReasonNone)
-	if a := got.a; a.Via != rules.HTTP || a.Authority.String() != "a.example" || a.Host.String() != "a.example" || a.HostPort != 80 ||
+	if a := got.a; a.Via != rules.ViaHTTP || a.Authority.String() != "a.example" || a.Host.String() != "a.example" || a.HostPort != 80 ||
 		a.Dest != netip.MustParseAddrPort("8.8.8.8:80") || len(a.Resolved) != 1 || a.Shown != rules.ShownHTTP {
 		t.Errorf("%+v", a)
 	}

@@ -172,7 +172,7 @@ func (p *Proxy) accepted(conn net.Conn, fe frontEnd) {
 	}
 	p.count.accepted.Add(1)
 	c := &client{conn: tcp, addr: rules.ClientAddr(unmapped(tcp.RemoteAddr())), pool: &p.buffers}
-	of := p.cfg.Gate.Preview(rules.Attempt{Via: fe.via, Client: c.addr, Proto: rules.TCPProto}).Client
+	of := p.cfg.Gate.Preview(rules.Attempt{Via: fe.via, Client: c.addr, Proto: rules.TCP}).Client
 	c.by, c.stranger = rules.PartyOf(c.addr.Addr(), of), of == nil
 	if fault, detail := p.clients.admit(c, p.limits); fault != rules.ReasonNone {
 		p.notAdmitted(c, fe, fault, detail)

@@ -29,7 +29,7 @@ func TestDialOne(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := rules.Attempt{Via: rules.Connect, Client: netip.MustParseAddrPort("127.0.0.1:0"), Proto: rules.TCPProto, Authority: name,
+	a := rules.Attempt{Via: rules.ViaConnect, Client: netip.MustParseAddrPort("127.0.0.1:0"), Proto: rules.TCP, Authority: name,
 		Dest: netip.AddrPortFrom(netip.Addr{}, 443), Provisional: true}
 	d := w.live.Decide(a)
 	found, a, err := w.p.Resolve(t.Context(), a)

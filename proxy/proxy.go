@@ -149,5 +149,5 @@ func (p *Proxy) decide(c *client, a rules.Attempt) rules.Decision {
 // attempt begins an Attempt of a client: everything but what it asks for. The
 // generation in force now is the flow's from here on.
 func (p *Proxy) attempt(c *client, via rules.Via) rules.Attempt {
-	return rules.Attempt{Generation: p.cfg.Generation(), Flow: p.cfg.NextFlow(), Via: via, Client: c.addr, Proto: rules.TCPProto, SourceProven: true}
+	return rules.Attempt{Generation: p.cfg.Generation(), Flow: p.cfg.NextFlow(), Via: via, Client: c.addr, Proto: rules.TCP, SourceProven: true}
 }

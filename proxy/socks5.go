@@ -27,7 +27,7 @@ func (p *Proxy) ServeSOCKS5(ctx context.Context, l net.Listener) error {
 		socks5.WithBindHandle(takeWish),
 		socks5.WithAssociateHandle(takeWish),
 	)
-	return p.serve(ctx, l, frontEnd{via: rules.SOCKS5, handle: socksHandler{p, server}.handle})
+	return p.serve(ctx, l, frontEnd{via: rules.ViaSOCKS5, handle: socksHandler{p, server}.handle})
 }
 
 // noResolver keeps the library from looking up a name before it was judged.
@@ -57,7 +57,7 @@ func (h socksHandler) handle(ctx context.Context, c *client) {
 	case s.empty:
 		p.count.empty.Add(1)
 	case s.fault != nil:
-		a := p.attempt(c, rules.SOCKS5)
+		a := p.attempt(c, rules.ViaSOCKS5)
 		a.Fault, a.Detail, a.Raw = s.fault.reason, s.fault.detail, s.fault.raw
 		a.Authority, a.Dest = s.fault.dest.Name, netip.AddrPortFrom(s.fault.dest.Addr, s.fault.dest.Port)
 		p.cfg.Gate.Decide(a)
@@ -66,7 +66,7 @@ func (h socksHandler) handle(ctx context.Context, c *client) {
 			c.hangUp()
 		}
 	case err != nil:
-		a := p.attempt(c, rules.SOCKS5)
+		a := p.attempt(c, rules.ViaSOCKS5)
 		a.Fault, a.Detail = rules.MalformedRequest, err.Error()
 		p.cfg.Gate.Decide(a)
 	}

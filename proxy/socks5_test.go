@@ -100,7 +100,7 @@ func TestSOCKSRefusals(t *testing.T) {
 				}
 				return
 			}
-			if r := w.wantOne(rules.Deny, c.reason); r.a.Via != rules.SOCKS5 {
+			if r := w.wantOne(rules.Deny, c.reason); r.a.Via != rules.ViaSOCKS5 {
 				t.Errorf("via %v", r.a.Via)
 			}
 			if len(w.dialed()) > 0 || len(w.lookedUp()) > 0 && c.reason != rules.PrivateAddress {

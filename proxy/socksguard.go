@@ -233,7 +233,7 @@ func (s *socksConn) take(got *statute.AddrSpec) {
 	if got.Port != int(s.req.dest.Port) || s.stage != 2 {
 		return
 	}
-	a := s.p.attempt(s.c, rules.SOCKS5)
+	a := s.p.attempt(s.c, rules.ViaSOCKS5)
 	a.Authority = s.req.dest.Name
 	a.Dest = netip.AddrPortFrom(s.req.dest.Addr, s.req.dest.Port)
 	s.wish = &a

@@ -24,13 +24,13 @@ import (
 // address or the client was told it for a permitted name. Nothing is connected
 // to before the verdict. A connection that was not redirected is denied.
 func (p *Proxy) ServeTransparent(ctx context.Context, l net.Listener) error {
-	return p.serve(ctx, l, frontEnd{via: rules.Transparent, handle: p.redirected})
+	return p.serve(ctx, l, frontEnd{via: rules.ViaTransparent, handle: p.redirected})
 }
 
 // redirected finds out how a connection has to be judged: by its address
 // alone, or by what it shows.
 func (p *Proxy) redirected(ctx context.Context, c *client) {
-	a := p.attempt(c, rules.Transparent)
+	a := p.attempt(c, rules.ViaTransparent)
 	p.headed(c, &a)
 	switch d := p.ahead(a); {
 	case a.Fault == rules.Self || d.Reason == rules.Self:

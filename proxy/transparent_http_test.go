@@ -60,7 +60,7 @@ func TestRedirectedHosts(t *testing.T) {
 			t.Fatalf("%d decisions", len(ds))
 		}
 		a, d := ds[i].a, ds[i].d
-		if target := a.Target(); target.String() != host || d.Allowed() != (host != "evil.example") || a.Via != rules.Transparent ||
+		if target := a.Target(); target.String() != host || d.Allowed() != (host != "evil.example") || a.Via != rules.ViaTransparent ||
 			a.Original.String() != foreign+":80" || a.Mismatch != d.Allowed() || flows[a.Flow] {
 			t.Errorf("decision %d: %v %v %+v", i, d.Verdict, d.Why(), a)
 		}

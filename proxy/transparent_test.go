@@ -109,7 +109,7 @@ func TestRedirected(t *testing.T) {
 				verdict = rules.Allow
 			}
 			r := b.wantOne(verdict, c.reason)
-			if r.a.Original.String() != c.dst || r.a.Mismatch != c.mismatch || r.a.Via != rules.Transparent {
+			if r.a.Original.String() != c.dst || r.a.Mismatch != c.mismatch || r.a.Via != rules.ViaTransparent {
 				t.Errorf("on record: headed for %v, mismatch %v, via %v", r.a.Original, r.a.Mismatch, r.a.Via)
 			}
 			b.idle()

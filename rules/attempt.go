@@ -12,13 +12,13 @@ type Via uint8
 
 // The front ends.
 const (
-	ViaUnknown  Via = iota
-	DNS             // a query to the DNS filter
-	HTTP            // an absolute-form request, or a request inside a plain-HTTP tunnel
-	Connect         // HTTP CONNECT
-	SOCKS5          // SOCKS5 CONNECT
-	Transparent     // a redirected connection
-	UDP             // a datagram flow
+	ViaUnknown     Via = iota
+	ViaDNS             // a query to the DNS filter
+	ViaHTTP            // an absolute-form request, or a request inside a plain-HTTP tunnel
+	ViaConnect         // HTTP CONNECT
+	ViaSOCKS5          // SOCKS5 CONNECT
+	ViaTransparent     // a redirected connection
+	ViaUDP             // a datagram flow
 )
 
 var viaTexts = [...]string{"", "dns", "http", "connect", "socks5", "transparent", "udp"}
@@ -46,16 +46,16 @@ type Proto uint8
 // The transport protocols that a rule can list.
 const (
 	ProtoUnknown Proto = iota
-	TCPProto
-	UDPProto
+	TCP
+	UDP
 )
 
 // String returns "tcp" or "udp".
 func (p Proto) String() string {
 	switch p {
-	case TCPProto:
+	case TCP:
 		return "tcp"
-	case UDPProto:
+	case UDP:
 		return "udp"
 	}
 	return ""
@@ -66,7 +66,7 @@ func (p Proto) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
 
 // ParseProto turns String's text back. False: it is neither of the two, nor "".
 func ParseProto(text string) (Proto, bool) {
-	for p := ProtoUnknown; p <= UDPProto; p++ {
+	for p := ProtoUnknown; p <= UDP; p++ {
 		if p.String() == text {
 			return p, true
 		}
@@ -175,7 +175,7 @@ func (a *Attempt) Target() Name {
 	if !a.Authority.IsZero() {
 		return a.Authority
 	}
-	if a.Via == Transparent {
+	if a.Via == ViaTransparent {
 		if !a.SNI.IsZero() {
 			return a.SNI
 		}

@@ -15,14 +15,14 @@ func try(client, target string) Attempt {
 		panic(target + ": " + err.Error())
 	}
 	return Attempt{
-		Via: Connect, Proto: TCPProto, Client: netip.AddrPortFrom(netip.MustParseAddr(client), 40000),
+		Via: ViaConnect, Proto: TCP, Client: netip.AddrPortFrom(netip.MustParseAddr(client), 40000),
 		Authority: at.Name, Dest: netip.AddrPortFrom(at.Addr, at.Port), Provisional: true,
 	}
 }
 
 // The rest of an attempt: what happened after CONNECT.
 
-func (a Attempt) udp() Attempt { a.Via, a.Proto = UDP, UDPProto; return a }
+func (a Attempt) udp() Attempt { a.Via, a.Proto = ViaUDP, UDP; return a }
 
 func (a Attempt) tls(sni string) Attempt {
 	a.Provisional, a.Shown = false, ShownTLS
@@ -58,13 +58,13 @@ func (a Attempt) dials(addr string) Attempt {
 // redirected is an attempt by a transparent listener: no authority.
 func redirected(client, original string) Attempt {
 	a := try(client, original)
-	a.Via, a.Original = Transparent, a.Dest
+	a.Via, a.Original = ViaTransparent, a.Dest
 	return a
 }
 
 // asks is a DNS question.
 func asks(client, name string, qtype uint16) Attempt {
-	return Attempt{Via: DNS, Proto: UDPProto, Client: netip.AddrPortFrom(netip.MustParseAddr(client), 40000), Authority: mustName(name), QType: qtype}
+	return Attempt{Via: ViaDNS, Proto: UDP, Client: netip.AddrPortFrom(netip.MustParseAddr(client), 40000), Authority: mustName(name), QType: qtype}
 }
 
 func ruleText(r *Rule) string {

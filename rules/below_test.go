@@ -65,7 +65,7 @@ upstreams = ["udp://127.0.0.1:53"]
 				if err != nil {
 					t.Fatal(err)
 				}
-				d := p.Decide(Attempt{Via: DNS, QType: 1, Client: netip.MustParseAddrPort(row.client + ":1"), Authority: n})
+				d := p.Decide(Attempt{Via: ViaDNS, QType: 1, Client: netip.MustParseAddrPort(row.client + ":1"), Authority: n})
 				if d.Allowed() {
 					t.Errorf("%s: %s is permitted", row.client, name)
 				}
@@ -94,7 +94,7 @@ func TestPermitsBelowAgainstTwin(t *testing.T) {
 		p, _ := Compile(c, testOwn(), today)
 		for range 50 {
 			a := randomAttempt(r)
-			a.Via, a.Authority, a.QType = DNS, randomHost(r).Parent(), 1
+			a.Via, a.Authority, a.QType = ViaDNS, randomHost(r).Parent(), 1
 			d := p.Decide(a)
 			if d.Allowed() || d.Client == nil || a.Authority.IsZero() {
 				continue
@@ -174,7 +174,7 @@ upstreams = ["udp://127.0.0.1:53"]
 		{"192.0.2.1", "", []uint16{48}, UnknownClient, ""},
 	} {
 		for _, qtype := range row.qtypes {
-			a := Attempt{Via: DNS, QType: qtype, Client: netip.MustParseAddrPort(row.client + ":1")}
+			a := Attempt{Via: ViaDNS, QType: qtype, Client: netip.MustParseAddrPort(row.client + ":1")}
 			if row.name != "" {
 				a.Authority = mustName(row.name)
 			}
@@ -189,7 +189,7 @@ upstreams = ["udp://127.0.0.1:53"]
 		}
 	}
 	// A connection is no look-up.
-	a := Attempt{Via: Connect, Proto: TCPProto, QType: 48, Client: netip.MustParseAddrPort("10.0.0.1:1"), Authority: mustName("example"), Dest: netip.AddrPortFrom(netip.Addr{}, 443)}
+	a := Attempt{Via: ViaConnect, Proto: TCP, QType: 48, Client: netip.MustParseAddrPort("10.0.0.1:1"), Authority: mustName("example"), Dest: netip.AddrPortFrom(netip.Addr{}, 443)}
 	if d := p.Decide(a); d.Allowed() {
 		t.Error("a connection to a name above a permitted one is permitted")
 	}

@@ -121,12 +121,12 @@ func (t *table) upstreams(key string) []string {
 // ParseUpstream reads "udp://address[:port]" or "tcp://address[:port]"; the
 // default port is 53.
 func ParseUpstream(s string) (Proto, netip.AddrPort, error) {
-	proto, rest := UDPProto, ""
+	proto, rest := UDP, ""
 	switch scheme, r, _ := strings.Cut(s, "://"); scheme {
 	case "udp":
 		rest = r
 	case "tcp":
-		proto, rest = TCPProto, r
+		proto, rest = TCP, r
 	}
 	if a, err := netip.ParseAddrPort(rest); err == nil && a.Port() != 0 {
 		return proto, netip.AddrPortFrom(a.Addr().Unmap(), a.Port()), nil

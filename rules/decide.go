@@ -73,7 +73,7 @@ func (p *Policy) refuse(d *Decision, a *Attempt, target Name) Reason {
 // content holds what the client's first bytes were against what the port
 // demands. A provisional attempt has shown nothing yet.
 func (p *Policy) content(d *Decision, a *Attempt, target Name) Reason {
-	if a.Provisional || a.Via == DNS || a.Proto != TCPProto {
+	if a.Provisional || a.Via == ViaDNS || a.Proto != TCP {
 		return ReasonNone
 	}
 	switch port := a.Dest.Port(); {
@@ -127,7 +127,7 @@ func (p *Policy) match(d *Decision, a *Attempt, target Name) {
 		d.Reason, d.Nearest = NotListed, s.nearestTo(&best.near, a, target)
 	}
 	d.name, d.proto = target, a.Proto
-	if a.Via == DNS {
+	if a.Via == ViaDNS {
 		p.matchLookUp(d, a)
 	}
 }
@@ -211,7 +211,7 @@ func (s *scope) matchPins(best *candidate, a *Attempt) (by Name) {
 // fault that is not refused at once. No fault is ever let through.
 func (p *Policy) settle(d *Decision, a *Attempt, target Name) {
 	late := a.Fault
-	if a.Via == DNS && !LookedUp(a.QType) {
+	if a.Via == ViaDNS && !LookedUp(a.QType) {
 		late = earlier(late, TypeNotAllowed)
 	}
 	if (!target.IsZero() || d.pinned) && a.Dest.Addr().IsValid() {

@@ -345,7 +345,7 @@ func TestRefusedBeforeItAsked(t *testing.T) {
 		from string
 		want Reason
 	}{{"10.0.0.1", Limit}, {"10.0.0.1", Draining}, {"10.0.0.2", UnknownClient}} {
-		a := Attempt{Via: Connect, Proto: TCPProto, Client: netip.MustParseAddrPort(c.from + ":1"), Fault: c.want, Provisional: true}
+		a := Attempt{Via: ViaConnect, Proto: TCP, Client: netip.MustParseAddrPort(c.from + ":1"), Fault: c.want, Provisional: true}
 		if c.want == UnknownClient {
 			a.Fault = Limit
 		}

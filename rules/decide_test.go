@@ -110,7 +110,7 @@ func TestDecideZero(t *testing.T) {
 		"the zero Decision": {}, "no policy": none.Decide(try(mgr, "www.product.example:443")), "no policy in force": live.Decide(try(mgr, "www.product.example:443")),
 		"an empty configuration": compiled(t, "", today).Decide(try(mgr, "www.product.example:443")),
 		"a zero attempt":         compiled(t, site, today).Decide(Attempt{}),
-		"a zero DNS attempt":     compiled(t, site, today).Decide(Attempt{Via: DNS, Client: try(mgr, "a:1").Client, Provisional: true}),
+		"a zero DNS attempt":     compiled(t, site, today).Decide(Attempt{Via: ViaDNS, Client: try(mgr, "a:1").Client, Provisional: true}),
 		"a known client alone":   compiled(t, site, today).Decide(Attempt{Client: try(mgr, "a:1").Client}),
 	} {
 		if d.Allowed() || d.Opaque() || d.Text() != "deny" || d.Why() == ReasonNone {

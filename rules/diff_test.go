@@ -62,12 +62,12 @@ func (g *Gain) covers(a Attempt) bool {
 		}
 	}
 	return slices.ContainsFunc(names, g.To.HasName) && (g.At.IsZero() || g.At.HasAddr(a.Dest.Addr())) &&
-		(g.onPort(a) || a.Via == DNS && (g.LookUp || g.Zone || a.Dest.Addr().IsValid()))
+		(g.onPort(a) || a.Via == ViaDNS && (g.LookUp || g.Zone || a.Dest.Addr().IsValid()))
 }
 
 func (g *Gain) onPort(a Attempt) bool {
 	ports := g.TCP
-	if a.Proto == UDPProto {
+	if a.Proto == UDP {
 		ports = g.UDP
 	}
 	return g.Any || ports.Has(a.Dest.Port())
@@ -77,13 +77,13 @@ func (g *Gain) onPort(a Attempt) bool {
 // of them is to be denied by the old one.
 func (g *Gain) sample(r *rand.Rand) (out []Attempt) {
 	from := memberOf(r, g.From[r.IntN(len(g.From))])
-	a := Attempt{Via: Connect, Proto: TCPProto, Provisional: true, Client: netip.AddrPortFrom(from.addr, 999)}
+	a := Attempt{Via: ViaConnect, Proto: TCP, Provisional: true, Client: netip.AddrPortFrom(from.addr, 999)}
 	ports := g.TCP
 	switch {
 	case g.Any:
 		ports = Ports{{443, 443}}
 	case len(g.TCP) == 0:
-		ports, a.Proto = g.UDP, UDPProto
+		ports, a.Proto = g.UDP, UDP
 	}
 	to := memberOf(r, g.To)
 	if !from.ok || !to.ok {
@@ -105,12 +105,12 @@ func (g *Gain) sample(r *rand.Rand) (out []Attempt) {
 		}
 		a.Dest = netip.AddrPortFrom(at.addr, a.Dest.Port())
 		b := a
-		b.Via, b.Authority, b.SNI, b.Shown = Transparent, Name{}, to.name, ShownTLS
+		b.Via, b.Authority, b.SNI, b.Shown = ViaTransparent, Name{}, to.name, ShownTLS
 		b.Original, b.ByAddress = b.Dest, true
 		return []Attempt{a, b}
 	}
 	if len(ports) == 0 && !g.Any {
-		a.Via, a.QType, a.Proto = DNS, 1, UDPProto
+		a.Via, a.QType, a.Proto = ViaDNS, 1, UDP
 		if !g.LookUp {
 			for _, private := range []string{"10.11.12.13", "192.168.7.7", "127.0.0.9", "fd00::7"} {
 				a.Dest = netip.AddrPortFrom(netip.MustParseAddr(private), 0)
@@ -203,8 +203,8 @@ func TestDiffIsExact(t *testing.T) {
 			if !a.SNI.IsZero() {
 				a.Host = Name{}
 			}
-			if a.Via == DNS && a.Authority.IsZero() {
-				a.Via = Connect // a query has a name
+			if a.Via == ViaDNS && a.Authority.IsZero() {
+				a.Via = ViaConnect // a query has a name
 			}
 			if r.IntN(3) == 0 {
 				a.Pinned = []Name{randomHost(r)}

@@ -132,7 +132,7 @@ func TestDiscoverIsAnEntry(t *testing.T) {
 			want  string
 		}{{nil, c.before}, {found, c.after}, {nil, c.before}} {
 			p, _ := Compile(cfg.WithNAT64(x.found), Own{}, time.Now())
-			d := p.Decide(Attempt{Via: DNS, QType: 28, Client: netip.MustParseAddrPort("10.0.0.1:1"), Authority: mustName("a.example")})
+			d := p.Decide(Attempt{Via: ViaDNS, QType: 28, Client: netip.MustParseAddrPort("10.0.0.1:1"), Authority: mustName("a.example")})
 			var got []string
 			for _, addr := range []string{"64:ff9b::5db8:3d0a", "2600:64::5db8:3d0a", "fd00:64::5db8:3d0a", "64:ff9b::a00:1", "2600:64::a00:1"} {
 				got = append(got, map[bool]string{true: "allow", false: "deny"}[d.Reach(netip.AddrPortFrom(netip.MustParseAddr(addr), 443)) == ReasonNone])

@@ -31,7 +31,7 @@ func attempts(t *rapid.T) Attempt {
 		return rapid.SampledFrom([]uint16{0, 22, 53, 80, 443, 3128}).Draw(t, label)
 	}
 	a := Attempt{
-		Via:         Via(rapid.IntRange(0, int(UDP)).Draw(t, "via")),
+		Via:         Via(rapid.IntRange(0, int(ViaUDP)).Draw(t, "via")),
 		Proto:       Proto(rapid.IntRange(0, 2).Draw(t, "proto")),
 		Shown:       Shown(rapid.IntRange(0, 4).Draw(t, "shown")),
 		Fault:       Reason(rapid.IntRange(0, int(Draining)).Draw(t, "fault")),

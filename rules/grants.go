@@ -53,6 +53,6 @@ func (g *Grant) Reach(n Name, dest netip.AddrPort) Reason {
 	if g.grant == nil || !g.NamesHost(n) {
 		return NotListed
 	}
-	d := Decision{Verdict: Allow, Rule: g.Rule, Client: g.Client, policy: g.policy, scope: g.scope, grant: g.grant, name: n, proto: UDPProto}
+	d := Decision{Verdict: Allow, Rule: g.Rule, Client: g.Client, policy: g.policy, scope: g.scope, grant: g.grant, name: n, proto: UDP}
 	return d.Reach(dest)
 }

@@ -23,10 +23,10 @@ func Hint(a Attempt, d Decision) string {
 	if d.Client == nil { // a decision that failed; nothing is known of who asked
 		return d.Why().Help()
 	}
-	if a.Via == DNS && a.QType != 0 && !LookedUp(a.QType) {
+	if a.Via == ViaDNS && a.QType != 0 && !LookedUp(a.QType) {
 		return fmt.Sprintf("%s is not looked up as type %d, whatever the rules: only A, AAAA, HTTPS, SVCB, DS and DNSKEY are, and the answer is that there is none", orAddress(&a), a.QType)
 	}
-	if a.Via == DNS && IsKey(a.QType) {
+	if a.Via == ViaDNS && IsKey(a.QType) {
 		return fmt.Sprintf("keys and signatures of %s are looked up once it, or a name below it, is permitted", orAddress(&a))
 	}
 	if why := SpecialName(a.Target()); why != "" {
@@ -79,7 +79,7 @@ func hintWithoutRule(a *Attempt, d *Decision) string {
 // address of the day the wrong cure: it would permit every name there.
 func hintLiteral(a *Attempt, d *Decision) string {
 	cure := "let it resolve names with sallyport's DNS"
-	if a.Via == HTTP || a.Via == Connect || a.Via == SOCKS5 {
+	if a.Via == ViaHTTP || a.Via == ViaConnect || a.Via == ViaSOCKS5 {
 		cure = "let the proxy resolve the name (socks5h://, \"remote DNS\")"
 	}
 	return fmt.Sprintf("client %q asks for the bare address %s: %s, so that the name is judged; only what has no name needs a [[rule]] for its address",
@@ -155,10 +155,10 @@ func unmet(a *Attempt, d *Decision, r *Rule, cp *ClientProfile) []string {
 			out = append(out, fmt.Sprintf("for versions %s: client %q has %s", versionRange(r), d.Client.Name, versionOr(cp.Version)))
 		}
 	}
-	if !r.Any && a.Via != DNS {
+	if !r.Any && a.Via != ViaDNS {
 		tcp, udp := cp.PortsOf(r)
 		mine := tcp
-		if a.Proto == UDPProto {
+		if a.Proto == UDP {
 			mine = udp
 		}
 		if !mine.Has(a.Dest.Port()) {

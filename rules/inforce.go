@@ -19,7 +19,7 @@ func (cp *ClientProfile) Lacks(r *Rule) (features []string, version bool) {
 // Configurable lists the names of the ports of r that the document calls
 // configurable.
 func (r *Rule) Configurable(proto Proto) []string {
-	if proto == UDPProto {
+	if proto == UDP {
 		return slices.Clone(r.udpNamed)
 	}
 	return slices.Clone(r.tcpNamed)

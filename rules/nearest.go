@@ -132,7 +132,7 @@ func (s *scope) unboundFor(a *Attempt) *Rule {
 	for _, i := range s.unbound {
 		r := &s.rules[i]
 		ports := r.tcp
-		if a.Proto == UDPProto {
+		if a.Proto == UDP {
 			ports = r.udp
 		}
 		if r.block&blocked(RoleNotListed) == 0 && ports.Has(a.Dest.Port()) {

@@ -74,7 +74,7 @@ purpose = "x"
 		{"not redirected at all", "10.1.1.254:3130", "", "", ShownOpaque, Deny, Self},
 	} {
 		dest := netip.MustParseAddrPort(c.dest)
-		a := Attempt{Via: Transparent, Client: netip.MustParseAddrPort("10.1.1.1:50000"), Proto: TCPProto,
+		a := Attempt{Via: ViaTransparent, Client: netip.MustParseAddrPort("10.1.1.1:50000"), Proto: TCP,
 			Dest: dest, Original: dest, ByAddress: true, SNI: name(c.sni), Shown: c.shown}
 		if c.pin != "" {
 			a.Pinned = []Name{name("other.example.org"), name(c.pin)}

@@ -112,7 +112,7 @@ func randomAttempt(r *rand.Rand) Attempt {
 		a.Fault = Reasons()[r.IntN(len(Reasons()))]
 	}
 	a.QType = []uint16{1, 1, 28, 65, 64, 16}[r.IntN(6)]
-	if a.Via == Transparent && maybe(3) {
+	if a.Via == ViaTransparent && maybe(3) {
 		a.Original = netip.AddrPortFrom(randomAddr(r), port)
 	}
 	return a

@@ -57,7 +57,7 @@ func (s *scope) binds(n Name, proto Proto, dest netip.AddrPort) bool {
 			continue
 		}
 		ports := r.tcp
-		if proto == UDPProto {
+		if proto == UDP {
 			ports = r.udp
 		}
 		if r.any || dest.Port() == 0 || ports.Has(dest.Port()) {

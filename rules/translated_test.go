@@ -115,7 +115,7 @@ func TestReachTranslated(t *testing.T) {
 		for addr := range strings.FieldsSeq(c.addrs) {
 			for _, port := range []uint16{0, 443} {
 				dest := netip.AddrPortFrom(netip.MustParseAddr(addr), port)
-				a := Attempt{Via: DNS, QType: 28, Client: netip.MustParseAddrPort("10.0.0.1:1"), Authority: mustName("a.example")}
+				a := Attempt{Via: ViaDNS, QType: 28, Client: netip.MustParseAddrPort("10.0.0.1:1"), Authority: mustName("a.example")}
 				if got := p.Decide(a).Reach(dest).String(); got != c.want {
 					t.Errorf("private [%s], nat64 [%s]: %v: %q, want %q", c.private, c.nat64, dest, got, c.want)
 				}
@@ -142,7 +142,7 @@ func TestTranslatedLiteral(t *testing.T) {
 	}
 	p, _ := Compile(cfg, Own{}, time.Now())
 	for addr, want := range map[string]Reason{"64:ff9b::5db8:3d0a": ReasonNone, "64:ff9b::a01:203": PrivateAddress, "64:ff9b::7f00:1": PrivateAddress} {
-		a := Attempt{Via: SOCKS5, Proto: TCPProto, Client: netip.MustParseAddrPort("10.0.0.1:1"), Dest: netip.AddrPortFrom(netip.MustParseAddr(addr), 22)}
+		a := Attempt{Via: ViaSOCKS5, Proto: TCP, Client: netip.MustParseAddrPort("10.0.0.1:1"), Dest: netip.AddrPortFrom(netip.MustParseAddr(addr), 22)}
 		d := p.Decide(a)
 		if d.Reason != want || d.Allowed() != (want == ReasonNone) {
 			t.Errorf("%s: %s %s, want %q", addr, d.Text(), d.Reason, want)

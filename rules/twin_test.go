@@ -97,11 +97,11 @@ func slowAddress(to []Destination, a netip.Addr) bool {
 // lacks lists what keeps a rule that names the destination from permitting.
 func (r slowRule) lacks(a Attempt) []Reason {
 	out := slices.Clone(r.missing)
-	if r.Any || a.Via == DNS {
+	if r.Any || a.Via == ViaDNS {
 		return out
 	}
 	mine, other := r.tcp, r.udp
-	if a.Proto == UDPProto {
+	if a.Proto == UDP {
 		mine, other = other, mine
 	}
 	if !mine.Has(a.Dest.Port()) {
@@ -131,7 +131,7 @@ func (r slowRule) clashes(a Attempt) Reason {
 // answer is for the order of reasons to say.
 func (g slowGate) decide(a Attempt) (Verdict, Reason) {
 	target := a.Authority
-	if target.IsZero() && a.Via == Transparent {
+	if target.IsZero() && a.Via == ViaTransparent {
 		if target = a.SNI; target.IsZero() {
 			target = a.Host
 		}
@@ -146,7 +146,7 @@ func (g slowGate) decide(a Attempt) (Verdict, Reason) {
 	if c != nil {
 		policy, permits, opaque, grants = g.match(c, a, target, policy)
 	}
-	zone := a.Via == DNS && !target.IsZero() && slices.ContainsFunc(g.c.DNS.Zones, func(z Zone) bool { return target == z.Suffix || target.Below(z.Suffix) })
+	zone := a.Via == ViaDNS && !target.IsZero() && slices.ContainsFunc(g.c.DNS.Zones, func(z Zone) bool { return target == z.Suffix || target.Below(z.Suffix) })
 	if c != nil && zone && g.hasRules(c) {
 		permits, policy = true, ReasonNone
 	}
@@ -154,7 +154,7 @@ func (g slowGate) decide(a Attempt) (Verdict, Reason) {
 	if a.Fault != ReasonNone && a.Fault <= QUIC {
 		return Deny, a.Fault // it says why nothing was shown, so what was not shown is no reason
 	}
-	if !a.Provisional && a.Via != DNS && a.Proto == TCPProto && !opaque {
+	if !a.Provisional && a.Via != ViaDNS && a.Proto == TCP && !opaque {
 		port := a.Dest.Port()
 		if port == 443 && a.Shown != ShownTLS {
 			holds = append(holds, NotTLS)
@@ -193,7 +193,7 @@ func (g slowGate) decide(a Attempt) (Verdict, Reason) {
 	}
 	// Permitted, or let through.
 	var late []Reason
-	if a.Via == DNS && a.QType != 1 && a.QType != 28 && a.QType != 64 && a.QType != 65 {
+	if a.Via == ViaDNS && a.QType != 1 && a.QType != 28 && a.QType != 64 && a.QType != 65 {
 		late = append(late, TypeNotAllowed)
 	}
 	if d := a.Dest.Addr(); !target.IsZero() && d.IsValid() {

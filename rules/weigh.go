@@ -51,9 +51,9 @@ func (r *scopeRule) blockers(a *Attempt) blockers {
 		}
 	}
 	needs := r.block
-	if !r.any && a.Via != DNS {
+	if !r.any && a.Via != ViaDNS {
 		mine, other := r.tcp, r.udp
-		if a.Proto == UDPProto {
+		if a.Proto == UDP {
 			mine, other = other, mine
 		}
 		switch {

@@ -27,7 +27,7 @@ func closedFlags() map[string][]string {
 		"event":   {denials.EventDecision, denials.EventClose, denials.EventStart, denials.EventStop, denials.EventReload},
 		"sort":    denials.Sorts(),
 	}
-	for v := rules.DNS; v.String() != ""; v++ {
+	for v := rules.ViaDNS; v.String() != ""; v++ {
 		words["via"] = append(words["via"], v.String())
 	}
 	for _, r := range rules.Reasons() {

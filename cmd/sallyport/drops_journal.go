@@ -279,20 +279,20 @@ func dropDetail(counter string) string {
 // attempt is what the packets of a drop tried. Its fault denies also what the
 // policy permits by now, or permits by other packets: these did not get out.
 func (d drop) attempt() rules.Attempt {
-	a := rules.Attempt{Via: rules.UDP, Client: netip.AddrPortFrom(d.Client, 0), Dest: d.Dest, Fault: rules.NotListed,
+	a := rules.Attempt{Via: rules.ViaUDP, Client: netip.AddrPortFrom(d.Client, 0), Dest: d.Dest, Fault: rules.NotListed,
 		Detail: fmt.Sprintf("dropped by the packet filter (%s): %s", d.Counter, dropDetail(d.Counter))}
 	switch d.Proto {
 	case unix.IPPROTO_UDP:
-		a.Proto = rules.UDPProto
+		a.Proto = rules.UDP
 	case unix.IPPROTO_TCP:
-		a.Proto = rules.TCPProto
+		a.Proto = rules.TCP
 		a.Provisional = true // no byte of it was looked at: the port demands nothing of it
 	default:
 		a.Fault = rules.ProtocolNotListed
 	}
 	switch d.Counter {
 	case "reject_quic":
-		a.Proto, a.Fault = rules.UDPProto, rules.QUIC
+		a.Proto, a.Fault = rules.UDP, rules.QUIC
 	case "drop_fragment", "drop_ip_options":
 		a.Fault = rules.MalformedRequest
 	}

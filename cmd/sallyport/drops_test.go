@@ -265,7 +265,7 @@ func TestDropAttempts(t *testing.T) {
 		if d := policy.Decide(a); d.Allowed() || d.Why() != c.want {
 			t.Errorf("%+v: %v %v, want deny %v", c.d, d.Verdict, d.Why(), c.want)
 		}
-		if a.Via != rules.UDP || a.Client.Addr() != c.d.Client || !strings.Contains(a.Detail, "("+c.d.Counter+"): ") || strings.HasSuffix(a.Detail, ": ") {
+		if a.Via != rules.ViaUDP || a.Client.Addr() != c.d.Client || !strings.Contains(a.Detail, "("+c.d.Counter+"): ") || strings.HasSuffix(a.Detail, ": ") {
 			t.Errorf("%+v: via %v, client %v, detail %q", c.d, a.Via, a.Client, a.Detail)
 		}
 	}

@@ -72,9 +72,9 @@ func question(from netip.Addr, fields []string) (rules.Attempt, error) {
 	a := rules.Attempt{Client: netip.AddrPortFrom(from, 0), Provisional: true}
 	switch strings.ToLower(fields[0]) {
 	case "tcp":
-		a.Proto, a.Via = rules.TCPProto, rules.Connect
+		a.Proto, a.Via = rules.TCP, rules.ViaConnect
 	case "udp":
-		a.Proto, a.Via = rules.UDPProto, rules.UDP
+		a.Proto, a.Via = rules.UDP, rules.ViaUDP
 	default:
 		return a, fmt.Errorf("protocol %q is neither tcp nor udp", fields[0])
 	}

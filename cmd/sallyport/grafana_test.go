@@ -52,7 +52,7 @@ func exposed(t *testing.T) map[string][]string {
 	}
 	t.Cleanup(func() { _ = g.close() })
 	enforceNow(t, g, cfg)
-	g.metrics.decided(rules.Attempt{Via: rules.Connect}, rules.Decision{})
+	g.metrics.decided(rules.Attempt{Via: rules.ViaConnect}, rules.Decision{})
 	g.metrics.answered(dnsfilter.Answer{})
 	g.metrics.tried(dnsfilter.UpstreamTry{})
 	g.metrics.unreached.WithLabelValues("refused")

@@ -100,7 +100,7 @@ func (g *gateway) alive(ctx context.Context) error {
 	g.mu.Unlock()
 	g.proxy.Stats()
 	g.journal.Stats()
-	if policy == nil || policy.Decide(rules.Attempt{Via: rules.Connect, Proto: rules.TCPProto, Provisional: true}).Why() != rules.UnknownClient {
+	if policy == nil || policy.Decide(rules.Attempt{Via: rules.ViaConnect, Proto: rules.TCP, Provisional: true}).Why() != rules.UnknownClient {
 		errs = append(errs, errors.New("the policy does not answer as it must"))
 	}
 	return errors.Join(errs...)

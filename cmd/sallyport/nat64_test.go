@@ -73,7 +73,7 @@ reason = "test"
 func (g *gateway) reaches() string {
 	name, _ := rules.ParseName("a.example")
 	d := g.live.Decide(rules.Attempt{
-		Generation: g.live.Load(), Via: rules.DNS, QType: dns.TypeAAAA, Client: netip.MustParseAddrPort("10.77.0.10:1"), Authority: name, Provisional: true,
+		Generation: g.live.Load(), Via: rules.ViaDNS, QType: dns.TypeAAAA, Client: netip.MustParseAddrPort("10.77.0.10:1"), Authority: name, Provisional: true,
 	})
 	var out []string
 	for _, addr := range []string{"64:ff9b::5db8:3d0a", "64:ff9b::a00:1", "2600:64::5db8:3d0a", "2600:64::a00:1", "fd00:64::5db8:3d0a"} {

@@ -68,7 +68,7 @@ func TestProgressCounts(t *testing.T) {
 // of its own: it is not taken for one that is down or firewalled.
 func TestPreflightRespellingResolver(t *testing.T) {
 	tries := upstreamTries{seen: map[netip.AddrPort]*preflight.Upstream{}}
-	up := dnsfilter.Upstream{Proto: rules.UDPProto, Addr: netip.MustParseAddrPort("192.0.2.53:53")}
+	up := dnsfilter.Upstream{Proto: rules.UDP, Addr: netip.MustParseAddrPort("192.0.2.53:53")}
 	tries.note(dnsfilter.UpstreamTry{Addr: up.Addr, Up: true, Respells: true})
 	tries.note(dnsfilter.UpstreamTry{Addr: up.Addr, Up: true})
 	r := &preflight.Report{}

@@ -12,7 +12,7 @@ import (
 
 // judge sums up the addresses. at is the destination without an address.
 func (d *Destination) judge(at place) {
-	if d.Proto == rules.UDPProto.String() {
+	if d.Proto == rules.UDP.String() {
 		d.judgeUDP()
 		return
 	}

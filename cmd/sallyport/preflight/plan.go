@@ -127,7 +127,7 @@ func (b *planner) destination(g rules.Grant, d rules.Destination) {
 	for _, side := range []struct {
 		proto rules.Proto
 		ports rules.Ports
-	}{{rules.TCPProto, g.TCP}, {rules.UDPProto, g.UDP}} {
+	}{{rules.TCP, g.TCP}, {rules.UDP, g.UDP}} {
 		k.proto = side.proto
 		for _, r := range side.ports {
 			if int(r.Last)-int(r.First) >= maxPorts {

@@ -142,11 +142,11 @@ func (r *runner) ask(t *target) (grants []asked, denied string) {
 // attempt is what a front end would ask about the target first.
 func (t *target) attempt(from netip.Addr) rules.Attempt {
 	a := rules.Attempt{
-		Via: rules.Connect, Client: netip.AddrPortFrom(from, 0), Proto: t.proto,
+		Via: rules.ViaConnect, Client: netip.AddrPortFrom(from, 0), Proto: t.proto,
 		Authority: t.name, Dest: netip.AddrPortFrom(t.addr, t.port), Provisional: true,
 	}
-	if t.proto == rules.UDPProto {
-		a.Via = rules.UDP
+	if t.proto == rules.UDP {
+		a.Via = rules.ViaUDP
 	}
 	return a
 }

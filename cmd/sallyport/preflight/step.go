@@ -25,7 +25,7 @@ func (r *runner) address(ctx context.Context, t *target, grants []asked, addr ne
 		out := newAddress(addr, at)
 		out.denied(why, r.hint(grants[0], netip.AddrPortFrom(addr, t.port), why))
 		return out
-	case t.proto == rules.UDPProto:
+	case t.proto == rules.UDP:
 		out := newAddress(addr, at)
 		out.Status = NotTried
 		return out
