@@ -213,25 +213,3 @@ func printExplanation(out io.Writer, cfg *rules.Config, args []string, d rules.D
 	}
 	row("hint", e.Hint)
 }
-
-// describeClient names a client and what it is.
-func describeClient(c *rules.Client) string {
-	if c == nil {
-		return "unknown"
-	}
-	var parts []string
-	for _, p := range c.Profiles {
-		s := p.Profile.Name + ", role " + p.Role
-		if p.Version != "" {
-			s += ", version " + p.Version
-		}
-		if len(p.Features) > 0 {
-			s += ", with " + strings.Join(p.Features, ", ")
-		}
-		parts = append(parts, s)
-	}
-	if len(parts) == 0 {
-		return c.Name
-	}
-	return c.Name + " (" + strings.Join(parts, "; ") + ")"
-}

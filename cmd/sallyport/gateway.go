@@ -8,9 +8,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
-	"net/netip"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -197,52 +194,4 @@ func (g *gateway) ready() []error {
 		}
 	}
 	return errs
-}
-
-// describePolicy says in one line what is in force.
-func describePolicy(cfg *rules.Config, p *rules.Policy) string {
-	mode := "enforce"
-	if cfg.Audit {
-		mode = "AUDIT: undocumented destinations are let through and journaled as would_deny"
-	}
-	clients := "clients"
-	if len(cfg.Clients) == 1 {
-		clients = "client"
-	}
-	return fmt.Sprintf("revision %s, %d %s, %d rules in force, mode %s", p.Revision(), len(cfg.Clients), clients, p.Rules(), mode)
-}
-
-// isLocal tells whether an address is one of this host's now.
-func isLocal(addr netip.Addr) bool { return localIn(net.InterfaceAddrs, addr) }
-
-// hostAddresses lists the addresses of this host's interfaces; nil: nobody can
-// say.
-func hostAddresses() []netip.Addr {
-	list, err := net.InterfaceAddrs()
-	if err != nil {
-		return nil
-	}
-	var out []netip.Addr
-	for _, a := range list {
-		if n, ok := a.(*net.IPNet); ok {
-			if ip, ok := netip.AddrFromSlice(n.IP); ok {
-				out = append(out, ip.Unmap())
-			}
-		}
-	}
-	return out
-}
-
-// localIn tells whether list has an address. Where nobody can say, as for want
-// of a descriptor, it may be: what is our own is never a destination.
-func localIn(list func() ([]net.Addr, error), addr netip.Addr) bool {
-	addrs, err := list()
-	return err != nil || slices.ContainsFunc(addrs, func(a net.Addr) bool {
-		n, ok := a.(*net.IPNet)
-		if !ok {
-			return false
-		}
-		ip, ok := netip.AddrFromSlice(n.IP)
-		return ok && ip.Unmap() == addr
-	})
 }

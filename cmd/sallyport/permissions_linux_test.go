@@ -239,22 +239,3 @@ func TestRunPermissions(t *testing.T) {
 		t.Errorf("check: %v", err)
 	}
 }
-
-func TestReloadRefusesWhatOthersCanWrite(t *testing.T) {
-	g, _, write := readyGateway(t)
-	write(readySite + "\n# changed\n")
-	if err := os.Chmod(g.file, 0o666); err != nil {
-		t.Fatal(err)
-	}
-	g.reload("test")
-	if _, text := g.readyz(); !strings.Contains(text, "not ready: configuration: the file is not in force, an earlier one is: ") || !strings.Contains(text, "chmod go-w "+g.file) {
-		t.Errorf("%s", text)
-	}
-	if err := os.Chmod(g.file, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	g.reload("test")
-	if _, text := g.readyz(); strings.Contains(text, "not in force") {
-		t.Errorf("%s", text)
-	}
-}
