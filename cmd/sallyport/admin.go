@@ -23,7 +23,7 @@ import (
 
 // adminServer builds the admin listener's server. It only reads: nothing but a
 // login changes anything.
-func (g *gateway) adminServer(cfg *rules.Config) (*http.Server, error) {
+func (g *Gateway) adminServer(cfg *rules.Config) (*http.Server, error) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", g.serveReady)
@@ -91,6 +91,6 @@ func serveAdmin(ctx context.Context, s *http.Server, l net.Listener) error {
 
 // checkReferences reads what a configuration refers to, without keeping it.
 func checkReferences(cfg *rules.Config) error {
-	_, err := (&gateway{metrics: newMetrics(), log: slog.New(slog.DiscardHandler)}).adminServer(cfg)
+	_, err := (&Gateway{metrics: newMetrics(), log: slog.New(slog.DiscardHandler)}).adminServer(cfg)
 	return err
 }

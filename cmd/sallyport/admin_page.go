@@ -10,13 +10,14 @@ import (
 	"sync"
 	"time"
 
+	"sallyport/cmd/sallyport/gateway"
 	"sallyport/denials"
 	"sallyport/rules"
 )
 
 // reviewPage builds the page. The journal is that of the start: a reload does
 // not change it.
-func (g *gateway) reviewPage(cfg *rules.Config) http.Handler {
+func (g *Gateway) reviewPage(cfg *rules.Config) http.Handler {
 	path := cfg.Journal.Path
 	sites := &siteInForce{g: g}
 	return denials.Page(denials.PageConfig{
@@ -39,7 +40,7 @@ func journalFiles(path string) ([]string, error) {
 // siteInForce holds denials against the policy in force. The text to try
 // changes on is the file's, as long as that is what is in force.
 type siteInForce struct {
-	g *gateway
+	g *Gateway
 
 	mu     sync.Mutex
 	site   *denials.Site
@@ -73,11 +74,11 @@ func (s *siteInForce) read(policy *rules.Policy, now time.Time) *denials.Site {
 	if s.g.file == "-" {
 		return nil
 	}
-	profiles, err := shippedProfiles()
+	profiles, err := gateway.ShippedProfiles()
 	if err != nil {
 		return nil
 	}
-	name, dir, data, err := readConfig(s.g.file, s.g.stdin)
+	name, dir, data, err := gateway.ReadConfig(s.g.file, s.g.stdin)
 	if err != nil {
 		return nil
 	}
@@ -91,13 +92,13 @@ func (s *siteInForce) read(policy *rules.Policy, now time.Time) *denials.Site {
 }
 
 // health lists the gateway's parts with their state.
-func (g *gateway) health() []denials.Health {
+func (g *Gateway) health() []denials.Health {
 	g.mu.Lock()
 	cfg, booted, loaded, reloadErr := g.cfg, g.booted, g.loaded, g.reloadErr
 	g.mu.Unlock()
 	rows := []denials.Health{{Name: "Version", OK: true, Text: version}}
 	if policy := g.live.Policy(); policy != nil {
-		rows = append(rows, denials.Health{Name: "Policy", OK: true, Text: describePolicy(cfg, policy) + ", since " + loaded.UTC().Format("2006-01-02 15:04:05") + " UTC"})
+		rows = append(rows, denials.Health{Name: "Policy", OK: true, Text: gateway.DescribePolicy(cfg, policy) + ", since " + loaded.UTC().Format("2006-01-02 15:04:05") + " UTC"})
 	}
 	file := denials.Health{Name: "Configuration", OK: reloadErr == nil, Text: cfg.File + " is in force"}
 	if reloadErr != nil {
@@ -120,7 +121,7 @@ func (g *gateway) health() []denials.Health {
 	return rows
 }
 
-func (g *gateway) journalHealth(cfg *rules.Config) denials.Health {
+func (g *Gateway) journalHealth(cfg *rules.Config) denials.Health {
 	st := g.journal.Stats()
 	h := denials.Health{Name: "Journal", OK: st.Healthy, Text: fmt.Sprintf("%s: %d lines written, %d denials recorded, %d not yet in the file", cfg.Journal.Path, st.Lines, st.Denials, st.Pending)}
 	if err := g.journal.Err(); err != nil {
@@ -130,7 +131,7 @@ func (g *gateway) journalHealth(cfg *rules.Config) denials.Health {
 }
 
 // upstreamHealth lists the upstreams that were asked, and what is wrong.
-func (g *gateway) upstreamHealth() []denials.Health {
+func (g *Gateway) upstreamHealth() []denials.Health {
 	var rows []denials.Health
 	h := denials.Health{Name: "Upstreams", OK: true, Text: "each set has one that answers, or was not asked yet"}
 	if err := g.filter.Healthy(); err != nil {

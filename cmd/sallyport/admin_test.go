@@ -223,7 +223,7 @@ func TestWrongTokensLockNobodyOut(t *testing.T) {
 		}
 		var cfg rules.Config
 		cfg.Listen.Admin, cfg.Admin.TokenFile = "127.0.0.1:9180", file
-		s, err := (&gateway{metrics: newMetrics(), log: slog.New(slog.DiscardHandler)}).adminServer(&cfg)
+		s, err := (&Gateway{metrics: newMetrics(), log: slog.New(slog.DiscardHandler)}).adminServer(&cfg)
 		if err != nil {
 			t.Fatal(err)
 		}

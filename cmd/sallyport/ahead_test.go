@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"sallyport/cmd/sallyport/gateway"
 	"sallyport/rules"
 )
 
@@ -44,7 +45,7 @@ reason = "test"
 `
 
 // enforceNow puts a configuration in force with a resolver of its own.
-func enforceNow(t *testing.T, g *gateway, cfg *rules.Config) {
+func enforceNow(t *testing.T, g *Gateway, cfg *rules.Config) {
 	t.Helper()
 	resolver, err := newResolver(cfg, newSystemServers(resolvConf))
 	if err != nil {
@@ -54,7 +55,7 @@ func enforceNow(t *testing.T, g *gateway, cfg *rules.Config) {
 }
 
 // aheadGateway starts a gateway's DNS filter.
-func aheadGateway(t *testing.T, frontEnd string) (g *gateway, rewrite func(to string)) {
+func aheadGateway(t *testing.T, frontEnd string) (g *Gateway, rewrite func(to string)) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "sallyport.toml")
 	rewrite = func(to string) {
@@ -63,7 +64,7 @@ func aheadGateway(t *testing.T, frontEnd string) (g *gateway, rewrite func(to st
 		}
 	}
 	rewrite(`"one.example"`)
-	cfg, _, err := loadConfig(file, strings.NewReader(""))
+	cfg, _, err := gateway.LoadConfig(file, strings.NewReader(""))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,7 +88,7 @@ func aheadGateway(t *testing.T, frontEnd string) (g *gateway, rewrite func(to st
 }
 
 // pinnedAddresses returns the names that the site's addresses count for.
-func (g *gateway) pinnedAddresses() (names []string) {
+func (g *Gateway) pinnedAddresses() (names []string) {
 	for _, a := range []string{"192.0.2.1", "192.0.2.2", "192.0.2.3"} {
 		for _, n := range g.filter.Pinned(netip.MustParseAddr("10.77.0.10"), netip.MustParseAddr(a)) {
 			names = append(names, n.String())

@@ -6,6 +6,8 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
+
+	"sallyport/cmd/sallyport/gateway"
 )
 
 func newCheck() *cobra.Command {
@@ -41,11 +43,11 @@ be written and addresses are free to listen on, is a warning or not looked at.`,
 		if err != nil {
 			return err
 		}
-		cfg, policy, problems, err := loadPolicy(file, c.InOrStdin())
+		cfg, policy, problems, err := gateway.LoadPolicy(file, c.InOrStdin())
 		if err == nil {
 			problems = append(problems, loopbackListeners(cfg, m)...)
-			problems = append(problems, checkJournal(cfg)...)
-			problems = append(problems, thisKeeper().checkPermissions(cfg, file)...)
+			problems = append(problems, gateway.CheckJournal(cfg)...)
+			problems = append(problems, gateway.ThisKeeper().CheckPermissions(cfg, file)...)
 		}
 		for _, p := range problems {
 			fmt.Fprintln(c.OutOrStdout(), p)
@@ -59,7 +61,7 @@ be written and addresses are free to listen on, is a warning or not looked at.`,
 		if err := checkReferences(cfg); err != nil {
 			return err
 		}
-		fmt.Fprintf(c.OutOrStdout(), "%s: good: %s\n", cfg.File, describePolicy(cfg, policy))
+		fmt.Fprintf(c.OutOrStdout(), "%s: good: %s\n", cfg.File, gateway.DescribePolicy(cfg, policy))
 		return nil
 	}
 	return c

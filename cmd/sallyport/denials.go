@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sallyport/cmd/sallyport/gateway"
 	"sallyport/denials"
 	"sallyport/rules"
 )
@@ -176,7 +177,7 @@ func (f *denialFlags) journals(c *cobra.Command, site *denials.Site) (files []st
 	var path string
 	if cfg != nil {
 		path = cfg.Journal.Path
-	} else if path, cfg, err = journalPath(f.config, c.InOrStdin(), c.ErrOrStderr()); err != nil {
+	} else if path, cfg, err = gateway.JournalPath(f.config, c.InOrStdin(), c.ErrOrStderr()); err != nil {
 		return nil, nil, err
 	}
 	if path == "-" {
@@ -188,17 +189,17 @@ func (f *denialFlags) journals(c *cobra.Command, site *denials.Site) (files []st
 
 // loadSite reads a --config for queries that hold denials against it.
 func loadSite(file string, stdin io.Reader, now time.Time) (*denials.Site, error) {
-	profiles, err := shippedProfiles()
+	profiles, err := gateway.ShippedProfiles()
 	if err != nil {
 		return nil, err
 	}
-	name, dir, data, err := readConfig(file, stdin)
+	name, dir, data, err := gateway.ReadConfig(file, stdin)
 	if err != nil {
 		return nil, err
 	}
 	return denials.NewSite(denials.Source{
 		File: name, Embedded: file == "", Dir: dir, Text: data, Profiles: profiles, Now: now,
-		Own: func(l rules.Listen) rules.Own { return ownAddresses(l, isLocal) },
+		Own: func(l rules.Listen) rules.Own { return gateway.OwnAddresses(l, gateway.IsLocal) },
 	})
 }
 

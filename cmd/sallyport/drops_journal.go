@@ -211,7 +211,7 @@ func (f filterFlags) drops(cfg *rules.Config) (dropSource, error) {
 // swallowed records attempts that the packet filter ended, and counts them. What
 // the policy denies by itself needs no fault, so that the record is of what was
 // tried and a change of the policy can be tried on it.
-func (g *gateway) swallowed(a rules.Attempt, times uint64) rules.Decision {
+func (g *Gateway) swallowed(a rules.Attempt, times uint64) rules.Decision {
 	a.Generation = g.live.Load()
 	if plain := a; a.Fault == rules.NotListed {
 		plain.Fault = rules.ReasonNone
@@ -226,7 +226,7 @@ func (g *gateway) swallowed(a rules.Attempt, times uint64) rules.Decision {
 
 // describeDrops says whether what the packet filter drops is in the journal;
 // "": no packet filter is known to belong to this gateway.
-func (g *gateway) describeDrops() string {
+func (g *Gateway) describeDrops() string {
 	if g.drops == nil || len(g.booted.Listen.Transparent) == 0 {
 		return ""
 	}

@@ -334,7 +334,7 @@ func TestDropsThatAPolicyDenies(t *testing.T) {
 }
 
 // lineWith waits for the journal's line of a destination.
-func (g *gateway) lineWith(t *testing.T, dest string) string {
+func (g *Gateway) lineWith(t *testing.T, dest string) string {
 	t.Helper()
 	to := netip.MustParseAddrPort(dest)
 	part := fmt.Sprintf(`"host":%q,"port":%d,`, to.Addr(), to.Port())

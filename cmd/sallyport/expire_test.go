@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"sallyport/cmd/sallyport/gateway"
 )
 
 // A rule that a reload brings ends when it expires, although nothing was about to
@@ -26,7 +28,7 @@ to      = ["mirror.example"]
 tcp     = [443]
 reason  = "test"
 expires = ` + yesterday.Format(time.DateOnly) + "\n")
-	cfg, _, err := loadConfig(g.file, strings.NewReader(""))
+	cfg, _, err := gateway.LoadConfig(g.file, strings.NewReader(""))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sallyport/cmd/sallyport/gateway"
 	"sallyport/denials"
 	"sallyport/rules"
 )
@@ -50,11 +51,11 @@ cannot be asked; that line's answer is {"error"}.`,
 		if batch && file == "-" {
 			return usageError("standard input cannot be both the configuration and the questions")
 		}
-		cfg, policy, _, err := loadPolicy(file, c.InOrStdin())
+		cfg, policy, _, err := gateway.LoadPolicy(file, c.InOrStdin())
 		if err != nil {
 			return &exitError{2, err}
 		}
-		addr, err := clientAddress(cfg, policy, client, from)
+		addr, err := gateway.ClientAddress(cfg, policy, client, from)
 		if err != nil {
 			return &exitError{2, err}
 		}
@@ -201,7 +202,7 @@ func printExplanation(out io.Writer, cfg *rules.Config, args []string, d rules.D
 	}
 	row("asked", strings.Join(args, " "))
 	row("config", cfg.File)
-	row("client", describeClient(d.Client))
+	row("client", gateway.DescribeClient(d.Client))
 	row("rule", e.Rule)
 	if d.Rule != nil {
 		row("purpose", d.Rule.Purpose)

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"sallyport/cmd/sallyport/confine"
+	"sallyport/cmd/sallyport/gateway"
 	"sallyport/cmd/sallyport/systemd"
 	"sallyport/denials"
 	"sallyport/dnsfilter"
@@ -21,16 +22,16 @@ import (
 	"sallyport/rules"
 )
 
-// A gateway is one running sallyport. Front ends ask recorder, which asks the
+// A Gateway is one running sallyport. Front ends ask recorder, which asks the
 // generation in live and writes the journal; there is no other way to a
 // destination.
-type gateway struct {
+type Gateway struct {
 	file  string // --config
 	read  string // fileState of file, from before it was read
 	stdin io.Reader
 	log   *slog.Logger
 
-	keeper keeper // of the start: /etc/group is out of reach then
+	keeper gateway.Keeper // of the start: /etc/group is out of reach then
 
 	live     rules.Live
 	journal  *denials.Journal
@@ -63,8 +64,8 @@ type gateway struct {
 
 // newGateway opens the journal and builds everything but the listeners. sets
 // are the packet filter's, nil where nobody asked for them to be kept current.
-func newGateway(file string, stdin io.Reader, cfg *rules.Config, log *slog.Logger, sets addressSet) (*gateway, error) {
-	g := &gateway{file: file, stdin: stdin, keeper: thisKeeper(), cfg: cfg, booted: cfg, log: log, metrics: newMetrics(), system: newSystemServers(resolvConf), nat64: newTranslators()}
+func newGateway(file string, stdin io.Reader, cfg *rules.Config, log *slog.Logger, sets addressSet) (*Gateway, error) {
+	g := &Gateway{file: file, stdin: stdin, keeper: gateway.ThisKeeper(), cfg: cfg, booted: cfg, log: log, metrics: newMetrics(), system: newSystemServers(resolvConf), nat64: newTranslators()}
 	if sets != nil {
 		g.sets = newLiveSets(sets, g.live.Policy, time.Now, log)
 	}
@@ -94,10 +95,10 @@ func newGateway(file string, stdin io.Reader, cfg *rules.Config, log *slog.Logge
 	return g, nil
 }
 
-func (g *gateway) nextFlow() uint64 { return g.flows.Add(1) }
+func (g *Gateway) nextFlow() uint64 { return g.flows.Add(1) }
 
 // dnsConfig is what the DNS filter works with for as long as it runs.
-func (g *gateway) dnsConfig(cfg *rules.Config) dnsfilter.Config {
+func (g *Gateway) dnsConfig(cfg *rules.Config) dnsfilter.Config {
 	c := dnsfilter.Config{
 		Gate: g.recorder, Generation: g.live.Load, NextFlow: g.nextFlow, Log: g.log, Limits: dnsLimits(cfg),
 		Observe: g.metrics.answered, ObserveUpstream: g.metrics.tried,
@@ -115,7 +116,7 @@ func (g *gateway) dnsConfig(cfg *rules.Config) dnsfilter.Config {
 // enforce puts a configuration in force as one generation: its policy as of now,
 // with the NAT64 prefixes that were discovered, and the resolver of the names
 // that this permits. It returns the warnings of the policy.
-func (g *gateway) enforce(cfg *rules.Config, resolver *dnsfilter.Resolver, now time.Time) (*rules.Policy, rules.Problems) {
+func (g *Gateway) enforce(cfg *rules.Config, resolver *dnsfilter.Resolver, now time.Time) (*rules.Policy, rules.Problems) {
 	policy, warnings := rules.Compile(cfg.WithNAT64(g.nat64.found), g.own, now)
 	g.live.Swap(&rules.Generation{Policy: policy, Resolver: resolver})
 	g.resolver = resolver
@@ -135,7 +136,7 @@ func permittedNames(g *rules.Generation) []rules.Name {
 // expire compiles the policy anew whenever a rule expires, and closes the
 // tunnels of that rule. It looks every second, so that neither a reload nor a
 // clock that is set makes it late.
-func (g *gateway) expire(ctx context.Context) {
+func (g *Gateway) expire(ctx context.Context) {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	for {
@@ -168,7 +169,7 @@ func expired(cfg *rules.Config, from, to time.Time) string {
 }
 
 // ready tells what keeps sallyport from serving as configured, one error each.
-func (g *gateway) ready() []error {
+func (g *Gateway) ready() []error {
 	g.mu.Lock()
 	reload, system := g.reloadErr, error(nil)
 	if asksSystem(g.cfg) {

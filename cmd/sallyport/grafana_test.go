@@ -14,6 +14,7 @@ import (
 	"strings"
 	"testing"
 
+	"sallyport/cmd/sallyport/gateway"
 	"sallyport/dnsfilter"
 	"sallyport/rules"
 )
@@ -42,7 +43,7 @@ func exposed(t *testing.T) map[string][]string {
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cfg, _, err := loadConfig(path, strings.NewReader(""))
+	cfg, _, err := gateway.LoadConfig(path, strings.NewReader(""))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,12 +9,13 @@ import (
 	"slices"
 	"strings"
 
+	"sallyport/cmd/sallyport/gateway"
 	"sallyport/rules"
 )
 
 // greet says where sallyport listens, which policy is in force, where the
 // journal is, what it has given up, its limits, and two lines to try.
-func (g *gateway) greet(w io.Writer, cfg *rules.Config, policy *rules.Policy, socks *sockets) {
+func (g *Gateway) greet(w io.Writer, cfg *rules.Config, policy *rules.Policy, socks *sockets) {
 	fmt.Fprintf(w, "sallyport %s, configuration %s\n", version, cfg.File)
 	where := map[string]string{}
 	for _, l := range socks.listeners() {
@@ -23,13 +24,13 @@ func (g *gateway) greet(w io.Writer, cfg *rules.Config, policy *rules.Policy, so
 		}
 		fmt.Fprintf(w, "  %-11s %s\n", l.name, l.addr)
 	}
-	fmt.Fprintf(w, "  %-11s %s\n", "policy", describePolicy(cfg, policy))
+	fmt.Fprintf(w, "  %-11s %s\n", "policy", gateway.DescribePolicy(cfg, policy))
 	for _, c := range cfg.Clients {
 		var from []string
 		for _, p := range c.Sources {
 			from = append(from, p.String())
 		}
-		fmt.Fprintf(w, "  %-11s %s from %s\n", "client", describeClient(c), strings.Join(from, ", "))
+		fmt.Fprintf(w, "  %-11s %s from %s\n", "client", gateway.DescribeClient(c), strings.Join(from, ", "))
 	}
 	fmt.Fprintf(w, "  %-11s %s\n", "journal", cfg.Journal.Path)
 	fmt.Fprintf(w, "  %-11s %s\n", "hardening", describeHardening(g.hardening))
@@ -37,7 +38,7 @@ func (g *gateway) greet(w io.Writer, cfg *rules.Config, policy *rules.Policy, so
 	if a := reviewAddress(socks.admin, cfg.Admin.TLSCert != ""); a != "" {
 		fmt.Fprintf(w, "  %-11s %s\n", "review", a)
 	}
-	fmt.Fprint(w, linesToTry(where, cfg.Clients, hostAddresses()))
+	fmt.Fprint(w, linesToTry(where, cfg.Clients, gateway.HostAddresses()))
 }
 
 // linesToTry returns lines to try: of the first HTTP and the first DNS listener.

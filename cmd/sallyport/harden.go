@@ -26,7 +26,7 @@ const noMPTCP = "no_mptcp"
 // harden gives up what g does not need now that its listeners and files are
 // open. A step that fails keeps it from starting unless the configuration says
 // otherwise. What comes after this can open no file that keeps does not list.
-func (g *gateway) harden(socks *sockets, f filterFlags) error {
+func (g *Gateway) harden(socks *sockets, f filterFlags) error {
 	cfg := g.booted
 	zone, _ := time.Now().Zone() // read now: its file is out of reach then
 	g.log.Debug("hardening begins", "time_zone", zone)
@@ -138,7 +138,7 @@ func protocolOf(l net.Listener) (protocol int, err error) {
 // outside explains why a file cannot be opened that a changed configuration
 // names, or that is in a directory other than the one at the start: it is no
 // matter of permissions.
-func (g *gateway) outside(err error) error {
+func (g *Gateway) outside(err error) error {
 	var at *fs.PathError
 	if !errors.As(err, &at) || !errors.Is(at.Err, syscall.EACCES) {
 		return err

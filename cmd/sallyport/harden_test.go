@@ -150,7 +150,7 @@ func TestReadyAsJSON(t *testing.T) {
 
 // Other errors of a reload stay what they are.
 func TestOutside(t *testing.T) {
-	g := &gateway{}
+	g := &Gateway{}
 	for _, err := range []error{nil, errors.New("x"), &fs.PathError{Op: "open", Path: "/x", Err: syscall.ENOENT}, &fs.PathError{Op: "open", Path: "/x", Err: syscall.EACCES}} {
 		if got := g.outside(err); got != err {
 			t.Errorf("%v became %v", err, got)

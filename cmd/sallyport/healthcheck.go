@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sallyport/cmd/sallyport/gateway"
 	"sallyport/rules"
 )
 
@@ -36,7 +37,7 @@ Exit status: 0 well, 1 not.`,
 	configFlag(c, &file)
 	c.Flags().BoolVar(&ready, "ready", false, "ask /readyz and print what it says")
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		name, dir, data, err := readConfig(file, c.InOrStdin())
+		name, dir, data, err := gateway.ReadConfig(file, c.InOrStdin())
 		if err != nil {
 			return err
 		}

@@ -20,7 +20,8 @@ func TestLayout(t *testing.T) {
 		"sallyport/cmd/sallyport/systemd":   nil,
 		"sallyport/cmd/sallyport/manual":    nil,
 		"sallyport/deploy/sbom":             nil,
-		"sallyport/cmd/sallyport":           {"sallyport/cmd/sallyport/confine", "sallyport/cmd/sallyport/preflight", "sallyport/cmd/sallyport/systemd", "sallyport/configs", "sallyport/denials", "sallyport/dnsfilter", "sallyport/proxy", "sallyport/rules"},
+		"sallyport/cmd/sallyport/gateway":   {"sallyport/configs", "sallyport/rules"},
+		"sallyport/cmd/sallyport":           {"sallyport/cmd/sallyport/confine", "sallyport/cmd/sallyport/gateway", "sallyport/cmd/sallyport/preflight", "sallyport/cmd/sallyport/systemd", "sallyport/configs", "sallyport/denials", "sallyport/dnsfilter", "sallyport/proxy", "sallyport/rules"},
 		"sallyport/cmd/sallyport/preflight": {"sallyport/dnsfilter", "sallyport/proxy", "sallyport/rules"},
 	}
 	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}} {{join .Imports " "}}`, "sallyport/...").CombinedOutput()

@@ -9,8 +9,9 @@ import (
 	"math"
 	"runtime/debug"
 
-	"github.com/KimMachineGun/automemlimit/memlimit"
 	"sallyport/rules"
+
+	"github.com/KimMachineGun/automemlimit/memlimit"
 )
 
 // processLimits are what the system and the environment grant.

@@ -16,6 +16,7 @@ import (
 	"strings"
 	"syscall"
 
+	"sallyport/cmd/sallyport/gateway"
 	"sallyport/cmd/sallyport/systemd"
 	"sallyport/dnsfilter"
 	"sallyport/proxy"
@@ -330,7 +331,7 @@ type boundListener struct {
 
 // own tells which destinations are these listeners.
 func (s *sockets) own() rules.Own {
-	own := rules.Own{Local: isLocal}
+	own := rules.Own{Local: gateway.IsLocal}
 	for _, l := range s.listeners() {
 		if a, ok := l.addr.(*net.TCPAddr); ok {
 			ap := a.AddrPort()

@@ -16,6 +16,7 @@ import (
 
 	"github.com/google/nftables"
 
+	"sallyport/cmd/sallyport/gateway"
 	"sallyport/rules"
 )
 
@@ -55,7 +56,7 @@ func (f *fakeSets) Drop(set string, addrs []netip.Addr) error {
 
 func livePolicy(t *testing.T, text string) *rules.Policy {
 	t.Helper()
-	profiles, err := shippedProfiles()
+	profiles, err := gateway.ShippedProfiles()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -54,7 +54,7 @@ func (m fromManager) close() {
 }
 
 // status says in one line what systemctl status shows.
-func (g *gateway) status() string {
+func (g *Gateway) status() string {
 	if g.draining.Load() {
 		return fmt.Sprintf("draining: %d connections open", g.proxy.Stats().Connections)
 	}
@@ -72,7 +72,7 @@ func (g *gateway) status() string {
 }
 
 // tellStatus tells the manager of every change, until ctx ends.
-func (g *gateway) tellStatus(ctx context.Context) {
+func (g *Gateway) tellStatus(ctx context.Context) {
 	if g.manager == nil {
 		return
 	}
@@ -91,7 +91,7 @@ func (g *gateway) tellStatus(ctx context.Context) {
 // alive finds out whether this process still works: every accept and read loop
 // comes round, the policy answers, and the locks that stand between a client and
 // its answer can be had. It leaves no record.
-func (g *gateway) alive(ctx context.Context) error {
+func (g *Gateway) alive(ctx context.Context) error {
 	dns := make(chan error, 1)
 	go func() { dns <- g.filter.Alive(ctx) }() // beside the proxy: one that hangs takes no time from the other
 	errs := []error{g.proxy.Alive(ctx), <-dns}

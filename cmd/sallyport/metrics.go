@@ -94,10 +94,10 @@ func (m *metrics) tried(t dnsfilter.UpstreamTry) {
 }
 
 // watch registers what is read from a gateway's parts.
-func (m *metrics) watch(g *gateway) { m.registry.MustRegister(&collector{g}) }
+func (m *metrics) watch(g *Gateway) { m.registry.MustRegister(&collector{g}) }
 
 // collector reads a gateway's state at each scrape.
-type collector struct{ g *gateway }
+type collector struct{ g *Gateway }
 
 // Describe sends nothing: the set of metrics depends on what happened.
 func (c *collector) Describe(chan<- *prometheus.Desc) {}

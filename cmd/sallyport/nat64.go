@@ -43,7 +43,7 @@ func (t *translators) ask() {
 }
 
 // watchNAT64 asks the upstreams again when their answer is over.
-func (g *gateway) watchNAT64(ctx context.Context) {
+func (g *Gateway) watchNAT64(ctx context.Context) {
 	for {
 		timer := time.NewTimer(g.discoverNAT64(ctx))
 		select {
@@ -61,7 +61,7 @@ func (g *gateway) watchNAT64(ctx context.Context) {
 // discoverNAT64 asks the upstreams for their NAT64 prefixes, if the configuration
 // says so. Others than before take force with the same configuration. Where no
 // upstream answers those from before stay. It returns when to ask again.
-func (g *gateway) discoverNAT64(ctx context.Context) time.Duration {
+func (g *Gateway) discoverNAT64(ctx context.Context) time.Duration {
 	g.mu.Lock()
 	asked, discover := g.live.Load(), g.cfg.NAT64Discover
 	g.mu.Unlock()
@@ -98,7 +98,7 @@ func (g *gateway) discoverNAT64(ctx context.Context) time.Duration {
 }
 
 // nat64Trouble logs what is the matter, once.
-func (g *gateway) nat64Trouble(text string) {
+func (g *Gateway) nat64Trouble(text string) {
 	if text != g.nat64.said {
 		g.log.Warn(text)
 	}
@@ -106,7 +106,7 @@ func (g *gateway) nat64Trouble(text string) {
 }
 
 // takeNAT64 puts the same configuration in force with other discovered prefixes.
-func (g *gateway) takeNAT64(found []netip.Prefix) {
+func (g *Gateway) takeNAT64(found []netip.Prefix) {
 	before := g.nat64.found
 	g.nat64.found = found
 	resolver, err := newResolver(g.cfg.WithNAT64(found), g.system)

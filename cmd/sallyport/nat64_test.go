@@ -70,7 +70,7 @@ reason = "test"
 `
 
 // reaches tells which of some addresses a permitted name may resolve to now.
-func (g *gateway) reaches() string {
+func (g *Gateway) reaches() string {
 	name, _ := rules.ParseName("a.example")
 	d := g.live.Decide(rules.Attempt{
 		Generation: g.live.Load(), Via: rules.ViaDNS, QType: dns.TypeAAAA, Client: netip.MustParseAddrPort("10.77.0.10:1"), Authority: name, Provisional: true,

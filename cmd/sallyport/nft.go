@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sallyport/cmd/sallyport/gateway"
 	"sallyport/rules"
 )
 
@@ -98,14 +99,14 @@ Exit status: 0; 1 when the configuration has nothing to redirect to; 3 when
 		if !userPattern.MatchString(o.user) {
 			return usageError("--user %q is neither a user name nor a number", o.user)
 		}
-		cfg, problems, err := loadConfig(file, c.InOrStdin())
+		cfg, problems, err := gateway.LoadConfig(file, c.InOrStdin())
 		if err != nil {
 			return err
 		}
 		for _, p := range problems {
 			fmt.Fprintln(c.ErrOrStderr(), "sallyport:", p)
 		}
-		policy, _ := rules.Compile(cfg, ownAddresses(cfg.Listen, nil), time.Now())
+		policy, _ := rules.Compile(cfg, gateway.OwnAddresses(cfg.Listen, nil), time.Now())
 		plan, err := planFilter(cfg, policy, o)
 		if err != nil {
 			return err

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"sallyport/cmd/sallyport/gateway"
 )
 
 // A forgingScene is a gateway with a client and a neighbour of it on one
@@ -205,7 +207,7 @@ func TestNeighbourTable(t *testing.T) {
 		t.Fatalf("the table has %s", found)
 	}
 	p := &filterPlan{}
-	cfg, problems, err := loadConfig("-", strings.NewReader(filterSite))
+	cfg, problems, err := gateway.LoadConfig("-", strings.NewReader(filterSite))
 	if err != nil {
 		t.Fatal(problems, err)
 	}

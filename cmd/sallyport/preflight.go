@@ -20,6 +20,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sallyport/cmd/sallyport/gateway"
 	"sallyport/cmd/sallyport/preflight"
 	"sallyport/denials"
 	"sallyport/dnsfilter"
@@ -147,7 +148,7 @@ func preflightStatus(r *preflight.Report) error {
 // run tries everything. It makes the parts of a gateway that lead outside, and
 // none of those that let anybody in or write records.
 func (o *preflightOptions) run(ctx context.Context, stdin io.Reader, stderr io.Writer) (*preflight.Report, error) {
-	cfg, problems, err := loadConfig(o.file, stdin)
+	cfg, problems, err := gateway.LoadConfig(o.file, stdin)
 	if err != nil {
 		return nil, err
 	}
@@ -157,14 +158,14 @@ func (o *preflightOptions) run(ctx context.Context, stdin io.Reader, stderr io.W
 	if o.client != "" && !slices.ContainsFunc(cfg.Clients, func(c *rules.Client) bool { return c.Name == o.client }) {
 		return nil, fmt.Errorf("%s has no [[client]] %q; there are %s", cfg.File, o.client, clientNames(cfg))
 	}
-	own, now := ownAddresses(cfg.Listen, isLocal), time.Now()
+	own, now := gateway.OwnAddresses(cfg.Listen, gateway.IsLocal), time.Now()
 	policy, _ := rules.Compile(cfg, own, now)
 	if cfg, err = discoveredOnce(ctx, cfg, policy); err != nil {
 		return nil, err
 	}
 	policy, _ = rules.Compile(cfg, own, now)
 	plan := preflight.NewPlan(policy, o.wanted, func(c *rules.Client) (netip.Addr, error) {
-		return clientAddress(cfg, policy, c.Name, "")
+		return gateway.ClientAddress(cfg, policy, c.Name, "")
 	})
 	if plan.Len() == 0 && len(plan.NotTried) == 0 {
 		return nil, fmt.Errorf("%s permits nothing that could be tried: see sallyport check, and --client and --host", cfg.File)

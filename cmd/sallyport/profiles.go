@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sallyport/cmd/sallyport/gateway"
 	"sallyport/denials"
 	"sallyport/rules"
 )
@@ -29,7 +30,7 @@ func newProfiles() *cobra.Command {
 	show := &cobra.Command{
 		Use: "show NAME", Short: "Show every rule of a profile, with its source",
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-			profiles, _ := shippedProfiles()
+			profiles, _ := gateway.ShippedProfiles()
 			return profileNames(profiles), cobra.ShellCompDirectiveNoFileComp
 		},
 	}
@@ -37,7 +38,7 @@ func newProfiles() *cobra.Command {
 		sub.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	}
 	list.RunE = func(c *cobra.Command, _ []string) error {
-		profiles, err := shippedProfiles()
+		profiles, err := gateway.ShippedProfiles()
 		if err != nil {
 			return err
 		}
@@ -52,7 +53,7 @@ func newProfiles() *cobra.Command {
 	}
 	c.RunE = list.RunE
 	show.RunE = func(c *cobra.Command, args []string) error {
-		profiles, err := shippedProfiles()
+		profiles, err := gateway.ShippedProfiles()
 		if err != nil {
 			return err
 		}

@@ -22,7 +22,7 @@ type readiness struct {
 	Limits    processLimits  `json:"limits"`
 }
 
-func (g *gateway) readiness() readiness {
+func (g *Gateway) readiness() readiness {
 	out := readiness{Problems: []string{}, Hardening: g.hardening, Limits: g.limits}
 	for _, err := range g.ready() {
 		out.Problems = append(out.Problems, err.Error())
@@ -40,7 +40,7 @@ func (g *gateway) readiness() readiness {
 
 // serveReady answers with lines, or with JSON to those who ask for it. What is
 // absent in hardening is told, and does not make sallyport unready.
-func (g *gateway) serveReady(w http.ResponseWriter, r *http.Request) {
+func (g *Gateway) serveReady(w http.ResponseWriter, r *http.Request) {
 	is := g.readiness()
 	asJSON := strings.Contains(r.Header.Get("Accept"), "application/json")
 	contentType := "text/plain; charset=utf-8"

@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"sallyport/cmd/sallyport/gateway"
 )
 
 const readySite = `
@@ -48,7 +50,7 @@ func (s *safeBuffer) String() string {
 }
 
 // readyGateway is a gateway without listeners, and how to change its file.
-func readyGateway(t *testing.T) (g *gateway, log *safeBuffer, write func(text string)) {
+func readyGateway(t *testing.T) (g *Gateway, log *safeBuffer, write func(text string)) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "sallyport.toml")
 	write = func(text string) {
@@ -57,7 +59,7 @@ func readyGateway(t *testing.T) (g *gateway, log *safeBuffer, write func(text st
 		}
 	}
 	write(readySite)
-	cfg, _, err := loadConfig(file, strings.NewReader(""))
+	cfg, _, err := gateway.LoadConfig(file, strings.NewReader(""))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,7 +78,7 @@ func readyGateway(t *testing.T) (g *gateway, log *safeBuffer, write func(text st
 }
 
 // readyz returns the status and the text of /readyz.
-func (g *gateway) readyz() (int, string) {
+func (g *Gateway) readyz() (int, string) {
 	w := httptest.NewRecorder()
 	g.serveReady(w, httptest.NewRequest("GET", "/readyz", nil))
 	return w.Code, w.Body.String()

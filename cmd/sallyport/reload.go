@@ -9,13 +9,14 @@ import (
 	"strings"
 	"time"
 
+	"sallyport/cmd/sallyport/gateway"
 	"sallyport/denials"
 	"sallyport/rules"
 )
 
 // reload reads the configuration again and puts it in force. On any error the
 // policy in force stays, and the journal, the log and /readyz say so.
-func (g *gateway) reload(why string) {
+func (g *Gateway) reload(why string) {
 	g.manager.Reloading()
 	defer func() { g.manager.Ready(g.status()) }() // when the lock is free again
 	g.mu.Lock()
@@ -44,8 +45,8 @@ func closedFlows(n int) string {
 }
 
 // describe says what is in force, and what of cfg is not before the next start.
-func (g *gateway) describe(cfg *rules.Config) string {
-	text := describePolicy(cfg, g.live.Policy())
+func (g *Gateway) describe(cfg *rules.Config) string {
+	text := gateway.DescribePolicy(cfg, g.live.Policy())
 	switch keys := needRestart(g.booted, cfg); len(keys) {
 	case 0:
 		return text
@@ -56,11 +57,11 @@ func (g *gateway) describe(cfg *rules.Config) string {
 	}
 }
 
-func (g *gateway) tryReload() error {
+func (g *Gateway) tryReload() error {
 	if g.file == "-" {
 		return fmt.Errorf("the configuration came from standard input; restart to change it")
 	}
-	cfg, problems, err := loadConfig(g.file, g.stdin)
+	cfg, problems, err := gateway.LoadConfig(g.file, g.stdin)
 	if err != nil {
 		return err
 	}
@@ -68,7 +69,7 @@ func (g *gateway) tryReload() error {
 	if err != nil {
 		return err
 	}
-	exposed := g.keeper.runPermissions(cfg, g.file)
+	exposed := g.keeper.RunPermissions(cfg, g.file)
 	if err := exposed.Err(); err != nil {
 		return err
 	}
@@ -115,7 +116,7 @@ func needRestart(old, cfg *rules.Config) []string {
 }
 
 // watch reloads when the file, or what links lead to, has changed.
-func (g *gateway) watch(ctx context.Context) {
+func (g *Gateway) watch(ctx context.Context) {
 	if g.file == "" || g.file == "-" {
 		return
 	}

@@ -5,6 +5,7 @@ package main
 import (
 	"fmt"
 
+	"sallyport/cmd/sallyport/gateway"
 	"sallyport/dnsfilter"
 	"sallyport/rules"
 )
@@ -40,7 +41,7 @@ func resolverConfig(cfg *rules.Config, system *systemServers) (c dnsfilter.Resol
 
 // upstreamsOf reads upstreams; sallyport itself is none.
 func upstreamsOf(cfg *rules.Config, texts []string, system *systemServers) (out []dnsfilter.Upstream, err error) {
-	own := ownAddresses(cfg.Listen, isLocal)
+	own := gateway.OwnAddresses(cfg.Listen, gateway.IsLocal)
 	for _, text := range texts {
 		var ups []dnsfilter.Upstream
 		if text == "system" {

@@ -19,6 +19,7 @@ import (
 	"github.com/KimMachineGun/automemlimit/memlimit"
 	"github.com/spf13/cobra"
 
+	"sallyport/cmd/sallyport/gateway"
 	"sallyport/denials"
 	"sallyport/rules"
 )
@@ -86,11 +87,11 @@ func run(ctx context.Context, file string, f filterFlags, stdin io.Reader, stder
 	}
 	defer from.close()
 	read := fileState(file)
-	cfg, problems, err := loadConfig(file, stdin)
+	cfg, problems, err := gateway.LoadConfig(file, stdin)
 	if err != nil {
 		return err
 	}
-	exposed := thisKeeper().runPermissions(cfg, file)
+	exposed := gateway.ThisKeeper().RunPermissions(cfg, file)
 	if err := exposed.Err(); err != nil {
 		return err
 	}
@@ -102,7 +103,7 @@ func run(ctx context.Context, file string, f filterFlags, stdin io.Reader, stder
 		return err
 	}
 	defer socks.close()
-	warnOfAbsent(log, socks.listeners(), isLocal)
+	warnOfAbsent(log, socks.listeners(), gateway.IsLocal)
 	sets, err := openSets(f.live)
 	if err != nil {
 		return err
@@ -138,8 +139,8 @@ func run(ctx context.Context, file string, f filterFlags, stdin io.Reader, stder
 	for _, p := range warnings {
 		fmt.Fprintln(stderr, "sallyport:", p)
 	}
-	g.journal.Start(fmt.Sprintf("version %s, %s, hardening %s", version, describePolicy(cfg, policy), describeHardening(g.hardening)),
-		denials.OwnTexts(g.own.Listeners, hostAddresses()))
+	g.journal.Start(fmt.Sprintf("version %s, %s, hardening %s", version, gateway.DescribePolicy(cfg, policy), describeHardening(g.hardening)),
+		denials.OwnTexts(g.own.Listeners, gateway.HostAddresses()))
 	g.discoverNAT64(ctx) // what waits in the listeners needs it
 	g.greet(stderr, cfg, policy, socks)
 	return g.serve(ctx, cfg, socks, admin, from.watchdog)
@@ -148,7 +149,7 @@ func run(ctx context.Context, file string, f filterFlags, stdin io.Reader, stder
 // serve runs the front ends until a signal, ctx or a failure ends them. The
 // service manager is given a sign of life within each watchdog interval, if it
 // wants one.
-func (g *gateway) serve(ctx context.Context, cfg *rules.Config, socks *sockets, admin *http.Server, watchdog time.Duration) error {
+func (g *Gateway) serve(ctx context.Context, cfg *rules.Config, socks *sockets, admin *http.Server, watchdog time.Duration) error {
 	stop := make(chan os.Signal, 4)
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(stop, syscall.SIGTERM, syscall.SIGINT)
@@ -216,7 +217,7 @@ func supervise(ctx context.Context, all *sync.WaitGroup, name string, serve func
 
 // await handles signals until one ends the service. A front end that fails
 // ends it too: half a gateway is worse than a restart.
-func (g *gateway) await(ctx context.Context, stop, hangup <-chan os.Signal, failed <-chan error) error {
+func (g *Gateway) await(ctx context.Context, stop, hangup <-chan os.Signal, failed <-chan error) error {
 	for {
 		select {
 		case <-ctx.Done():
@@ -237,7 +238,7 @@ func (g *gateway) await(ctx context.Context, stop, hangup <-chan os.Signal, fail
 
 // drain lets open connections end within the limit; a second signal cuts it
 // short. /readyz says so from the beginning.
-func (g *gateway) drain(limit time.Duration, stop <-chan os.Signal) {
+func (g *Gateway) drain(limit time.Duration, stop <-chan os.Signal) {
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	g.draining.Store(true)
@@ -253,7 +254,7 @@ func (g *gateway) drain(limit time.Duration, stop <-chan os.Signal) {
 }
 
 // cutShort ends a drain at the next signal.
-func (g *gateway) cutShort(stop <-chan os.Signal, ended <-chan struct{}, cancel context.CancelFunc) {
+func (g *Gateway) cutShort(stop <-chan os.Signal, ended <-chan struct{}, cancel context.CancelFunc) {
 	select {
 	case s := <-stop:
 		g.log.Info("stopping at once: a second signal", "signal", s.String())
@@ -263,7 +264,7 @@ func (g *gateway) cutShort(stop <-chan os.Signal, ended <-chan struct{}, cancel 
 }
 
 // close ends the parts that outlive the listeners; the journal is the last.
-func (g *gateway) close() error {
+func (g *Gateway) close() error {
 	g.filter.Close()
 	return errors.Join(g.usage.Save(), g.journal.Close())
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sallyport/cmd/sallyport/gateway"
 	"sallyport/rules"
 )
 
@@ -37,7 +38,7 @@ Exit status: 0, or 1 when the configuration cannot be read.`,
 	c.Flags().StringVar(&dir, "write", "", "write the drop-ins below `DIR` instead of printing them")
 	_ = c.MarkFlagDirname("write")
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		name, _, data, err := readConfig(file, c.InOrStdin())
+		name, _, data, err := gateway.ReadConfig(file, c.InOrStdin())
 		if err != nil {
 			return err
 		}

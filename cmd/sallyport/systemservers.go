@@ -54,14 +54,14 @@ func (s *systemServers) upstreams(own func(netip.AddrPort) bool) ([]dnsfilter.Up
 }
 
 // watchSystem puts the servers of resolv.conf in force when they have changed.
-func (g *gateway) watchSystem(ctx context.Context) {
+func (g *Gateway) watchSystem(ctx context.Context) {
 	watchFile(ctx, g.system.path, g.system.read, g.systemChanged)
 }
 
 // systemChanged puts the same configuration in force once more, with the servers
 // that resolv.conf has now. Where it has none, or cannot be read, those from
 // before stay, and the log and /readyz say so.
-func (g *gateway) systemChanged() {
+func (g *Gateway) systemChanged() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if !asksSystem(g.cfg) {

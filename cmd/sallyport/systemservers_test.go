@@ -13,7 +13,7 @@ import (
 
 // systemGateway is a gateway with upstream "system" whose file is etc/resolv.conf,
 // a link to run/a, below the directory that it returns.
-func systemGateway(t *testing.T) (g *gateway, log *safeBuffer, dir string, put func(name, text string)) {
+func systemGateway(t *testing.T) (g *Gateway, log *safeBuffer, dir string, put func(name, text string)) {
 	t.Helper()
 	g, log, write := readyGateway(t)
 	dir = t.TempDir()

@@ -1,6 +1,6 @@
 // Host: the addresses of this host's interfaces.
 
-package main
+package gateway
 
 import (
 	"net"
@@ -8,12 +8,12 @@ import (
 	"slices"
 )
 
-// isLocal tells whether an address is one of this host's now.
-func isLocal(addr netip.Addr) bool { return localIn(net.InterfaceAddrs, addr) }
+// IsLocal tells whether an address is one of this host's now.
+func IsLocal(addr netip.Addr) bool { return localIn(net.InterfaceAddrs, addr) }
 
-// hostAddresses lists the addresses of this host's interfaces; nil: nobody can
+// HostAddresses lists the addresses of this host's interfaces; nil: nobody can
 // say.
-func hostAddresses() []netip.Addr {
+func HostAddresses() []netip.Addr {
 	list, err := net.InterfaceAddrs()
 	if err != nil {
 		return nil

@@ -1,6 +1,6 @@
 // Load: from a --config to a checked configuration and its policy.
 
-package main
+package gateway
 
 import (
 	"errors"
@@ -24,8 +24,8 @@ const embedded = "sallyport.toml (embedded)"
 // maxConfig bounds a configuration file; a larger one is a mistake.
 const maxConfig = 16 << 20
 
-// shippedProfiles parses the profiles inside the binary.
-func shippedProfiles() ([]*rules.Profile, error) {
+// ShippedProfiles parses the profiles inside the binary.
+func ShippedProfiles() ([]*rules.Profile, error) {
 	dir := configs.Profiles()
 	names, err := fs.Glob(dir, "*.toml")
 	if err != nil {
@@ -46,9 +46,9 @@ func shippedProfiles() ([]*rules.Profile, error) {
 	return profiles, nil
 }
 
-// readConfig returns the text of a --config, the name to report it by, and the
+// ReadConfig returns the text of a --config, the name to report it by, and the
 // directory that its relative paths are relative to.
-func readConfig(file string, stdin io.Reader) (name, dir string, data []byte, err error) {
+func ReadConfig(file string, stdin io.Reader) (name, dir string, data []byte, err error) {
 	switch file {
 	case "":
 		return embedded, ".", configs.Default(), nil
@@ -76,14 +76,14 @@ func readConfig(file string, stdin io.Reader) (name, dir string, data []byte, er
 	return name, dir, data, nil
 }
 
-// loadConfig reads and checks a --config. The problems hold the warnings too;
+// LoadConfig reads and checks a --config. The problems hold the warnings too;
 // err says why there is no configuration.
-func loadConfig(file string, stdin io.Reader) (*rules.Config, rules.Problems, error) {
-	profiles, err := shippedProfiles()
+func LoadConfig(file string, stdin io.Reader) (*rules.Config, rules.Problems, error) {
+	profiles, err := ShippedProfiles()
 	if err != nil {
 		return nil, nil, err
 	}
-	name, dir, data, err := readConfig(file, stdin)
+	name, dir, data, err := ReadConfig(file, stdin)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -98,15 +98,15 @@ func loadConfig(file string, stdin io.Reader) (*rules.Config, rules.Problems, er
 	return cfg, problems, nil
 }
 
-// journalPath finds the journal of a --config, for those who only read it. A
+// JournalPath finds the journal of a --config, for those who only read it. A
 // mistake elsewhere in the file is said, and no reason not to; then there is no
 // configuration to return.
-func journalPath(file string, stdin io.Reader, warn io.Writer) (string, *rules.Config, error) {
-	profiles, err := shippedProfiles()
+func JournalPath(file string, stdin io.Reader, warn io.Writer) (string, *rules.Config, error) {
+	profiles, err := ShippedProfiles()
 	if err != nil {
 		return "", nil, err
 	}
-	name, dir, data, err := readConfig(file, stdin)
+	name, dir, data, err := ReadConfig(file, stdin)
 	if err != nil {
 		return "", nil, fmt.Errorf("%w; a journal can be read without it: --file FILE", err)
 	}
@@ -125,9 +125,9 @@ func journalPath(file string, stdin io.Reader, warn io.Writer) (string, *rules.C
 	return path, nil, nil
 }
 
-// checkJournal warns of a journal that this user could not write here. It may
+// CheckJournal warns of a journal that this user could not write here. It may
 // be another host and user that runs sallyport, so it is no error.
-func checkJournal(cfg *rules.Config) rules.Problems {
+func CheckJournal(cfg *rules.Config) rules.Problems {
 	var out rules.Problems
 	for _, file := range []struct{ key, path string }{{"path", cfg.Journal.Path}, {"flows", cfg.Journal.Flows}} {
 		if file.path == "" || file.path == "-" {
@@ -155,8 +155,8 @@ func checkJournal(cfg *rules.Config) rules.Problems {
 // accessWrite is W_OK of access(2).
 const accessWrite = 2
 
-// ownAddresses tells which destinations are sallyport itself.
-func ownAddresses(l rules.Listen, local func(netip.Addr) bool) rules.Own {
+// OwnAddresses tells which destinations are sallyport itself.
+func OwnAddresses(l rules.Listen, local func(netip.Addr) bool) rules.Own {
 	own := rules.Own{Local: local}
 	for _, list := range [][]netip.AddrPort{l.HTTP, l.SOCKS5, l.DNS, l.Transparent} {
 		own.Listeners = append(own.Listeners, list...)
@@ -167,21 +167,21 @@ func ownAddresses(l rules.Listen, local func(netip.Addr) bool) rules.Own {
 	return own
 }
 
-// loadPolicy is what the commands that only ask need: configuration and policy
+// LoadPolicy is what the commands that only ask need: configuration and policy
 // as of now, which takes the addresses of this host's interfaces for the
 // gateway's. It touches no network.
-func loadPolicy(file string, stdin io.Reader) (*rules.Config, *rules.Policy, rules.Problems, error) {
-	cfg, problems, err := loadConfig(file, stdin)
+func LoadPolicy(file string, stdin io.Reader) (*rules.Config, *rules.Policy, rules.Problems, error) {
+	cfg, problems, err := LoadConfig(file, stdin)
 	if err != nil {
 		return nil, nil, problems, err
 	}
-	policy, warnings := rules.Compile(cfg, ownAddresses(cfg.Listen, isLocal), time.Now())
+	policy, warnings := rules.Compile(cfg, OwnAddresses(cfg.Listen, IsLocal), time.Now())
 	return cfg, policy, append(problems, warnings...), nil
 }
 
-// clientAddress finds an address to ask from: that of the named client, or the
+// ClientAddress finds an address to ask from: that of the named client, or the
 // given one, or that of the only client there is.
-func clientAddress(cfg *rules.Config, policy *rules.Policy, name, from string) (netip.Addr, error) {
+func ClientAddress(cfg *rules.Config, policy *rules.Policy, name, from string) (netip.Addr, error) {
 	if name != "" && from != "" {
 		return netip.Addr{}, errors.New("--client and --from exclude each other")
 	}

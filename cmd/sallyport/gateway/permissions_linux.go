@@ -1,7 +1,7 @@
 // Permissions: whether others than root and the user of sallyport can change its
 // configuration, or read its secrets. It is what sshd's StrictModes asks.
 
-package main
+package gateway
 
 import (
 	"errors"
@@ -20,18 +20,18 @@ import (
 	"sallyport/rules"
 )
 
-// A keeper is the user whose files are believed, as root's are.
-type keeper struct {
+// A Keeper is the user whose files are believed, as root's are.
+type Keeper struct {
 	uid     int
 	group   uint32 // nobody else is in it, where private is true
 	private bool
 }
 
-// thisKeeper is the user of this process. A group with the name of its only
+// ThisKeeper is the user of this process. A group with the name of its only
 // user, as Debian and others make one for each, is no others: what its members
 // can write the user can write.
-func thisKeeper() keeper {
-	k := keeper{uid: os.Geteuid()}
+func ThisKeeper() Keeper {
+	k := Keeper{uid: os.Geteuid()}
 	me, err := user.LookupId(strconv.Itoa(k.uid))
 	if err != nil || k.uid == 0 || me.Gid != strconv.Itoa(os.Getegid()) {
 		return k
@@ -50,21 +50,21 @@ func thisKeeper() keeper {
 	return k
 }
 
-// checkPermissions holds the files of a configuration against what others may
+// CheckPermissions holds the files of a configuration against what others may
 // do with them. Each is an error, with its cure.
-func (k keeper) checkPermissions(cfg *rules.Config, file string) rules.Problems {
-	out := k.runPermissions(cfg, file)
+func (k Keeper) CheckPermissions(cfg *rules.Config, file string) rules.Problems {
+	out := k.RunPermissions(cfg, file)
 	for i := range out {
 		out[i].Warning = false
 	}
 	return out
 }
 
-// runPermissions is checkPermissions for a start and a reload: what others may
+// RunPermissions is checkPermissions for a start and a reload: what others may
 // do with a file itself is an error, what they may do with a directory on the
 // way to it is a warning. A gateway that does not start after an upgrade, for
 // the mode of a directory that it never looked at before, helps an attacker too.
-func (k keeper) runPermissions(cfg *rules.Config, file string) rules.Problems {
+func (k Keeper) RunPermissions(cfg *rules.Config, file string) rules.Problems {
 	var out rules.Problems
 	for _, f := range []struct {
 		key, path string
@@ -90,7 +90,7 @@ func (k keeper) runPermissions(cfg *rules.Config, file string) rules.Problems {
 // directories and links on the way to it. Only a regular file has faults: a pipe
 // is prepared by another process. A file that cannot be found is reported by the
 // code that opens it.
-func (k keeper) faults(path string, secret bool) []string {
+func (k Keeper) faults(path string, secret bool) []string {
 	way, err := wayToFile(path)
 	if err != nil {
 		return []string{err.Error()}
@@ -99,7 +99,7 @@ func (k keeper) faults(path string, secret bool) []string {
 }
 
 // ownFaults is faults without those of the way to the file.
-func (k keeper) ownFaults(path string, secret bool) []string {
+func (k Keeper) ownFaults(path string, secret bool) []string {
 	way, err := wayToFile(path)
 	if err != nil {
 		return []string{err.Error()}
@@ -116,7 +116,7 @@ func wayToFile(path string) ([]step, error) {
 }
 
 // faultsOf says what others can do on a way, each fault once.
-func (k keeper) faultsOf(way []step, secret bool) (out []string) {
+func (k Keeper) faultsOf(way []step, secret bool) (out []string) {
 	defer func() {
 		slices.Sort(out)
 		out = slices.Compact(out)
@@ -149,7 +149,7 @@ func (k keeper) faultsOf(way []step, secret bool) (out []string) {
 }
 
 // writers says who, beside the owner, may write it; "": nobody.
-func (k keeper) writers(s step) string {
+func (k Keeper) writers(s step) string {
 	switch mode := s.info.Mode(); {
 	case mode&0o002 != 0:
 		return "everybody on this host"
@@ -160,7 +160,7 @@ func (k keeper) writers(s step) string {
 }
 
 // owner says that it belongs to somebody else.
-func (k keeper) owner(s step) []string {
+func (k Keeper) owner(s step) []string {
 	if s.uid == 0 || int(s.uid) == k.uid {
 		return nil
 	}

@@ -1,6 +1,6 @@
 // Tests of who else can change a configuration and read a secret.
 
-package main
+package gateway
 
 import (
 	"fmt"
@@ -83,7 +83,7 @@ func TestPermissions(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		k := keeper{uid: os.Geteuid()}
+		k := Keeper{uid: os.Geteuid()}
 		got := strings.ReplaceAll(strings.Join(k.faults(in(c.file), c.secret), "\n"), dir, "DIR")
 		if c.want == "" && got != "" || !strings.Contains(got, c.want) {
 			t.Errorf("%s: %q, want %q", c.what, got, c.want)
@@ -96,7 +96,7 @@ func TestPermissions(t *testing.T) {
 func TestPermissionsOfOwners(t *testing.T) {
 	_, in := keptTree(t)
 	me := os.Geteuid()
-	stranger := keeper{uid: me + 1}
+	stranger := Keeper{uid: me + 1}
 	if me != 0 {
 		if got := stranger.faults(in("conf/site.toml"), false); len(got) < 2 || !strings.Contains(strings.Join(got, "\n"), "must be root's or user "+fmt.Sprint(me+1)+"'s") {
 			t.Errorf("of another user: %q", got)
@@ -115,11 +115,11 @@ func TestPermissionsOfOwners(t *testing.T) {
 		if err := os.Lchown(in(c.of), 65534, 65534); err != nil {
 			t.Fatal(err)
 		}
-		got := strings.Join(keeper{}.faults(in(c.file), false), "\n")
+		got := strings.Join(Keeper{}.faults(in(c.file), false), "\n")
 		if want := in(c.of) + " is user nobody's to change, and must be root's: chown root " + in(c.of); !strings.HasPrefix(got, want) {
 			t.Errorf("%s: %q, want %q", c.of, got, want)
 		}
-		if got := (keeper{uid: 65534}).faults(in(c.file), false); len(got) != 0 {
+		if got := (Keeper{uid: 65534}).faults(in(c.file), false); len(got) != 0 {
 			t.Errorf("%s, the user's own: %q", c.of, got)
 		}
 		if err := os.Lchown(in(c.of), 0, 0); err != nil {
@@ -139,18 +139,18 @@ func TestPermissionsOfPrivateGroup(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, c := range []struct {
-		k    keeper
+		k    Keeper
 		good bool
 	}{
-		{keeper{uid: os.Geteuid(), group: st.Gid, private: true}, true},
-		{keeper{uid: os.Geteuid(), group: st.Gid}, false},
-		{keeper{uid: os.Geteuid(), group: st.Gid + 1, private: true}, false},
+		{Keeper{uid: os.Geteuid(), group: st.Gid, private: true}, true},
+		{Keeper{uid: os.Geteuid(), group: st.Gid}, false},
+		{Keeper{uid: os.Geteuid(), group: st.Gid + 1, private: true}, false},
 	} {
 		if got := c.k.faults(in("conf/site.toml"), false); (len(got) == 0) != c.good {
 			t.Errorf("%+v: %q", c.k, got)
 		}
 	}
-	if k := thisKeeper(); k.uid != os.Geteuid() || k.uid == 0 && k.private {
+	if k := ThisKeeper(); k.uid != os.Geteuid() || k.uid == 0 && k.private {
 		t.Errorf("%+v: root has no group of its own", k)
 	}
 }
@@ -175,16 +175,16 @@ func TestPermissionsOfMounts(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	if got := (keeper{}).faults(in("conf/site.toml"), false); len(got) != 2 {
+	if got := (Keeper{}).faults(in("conf/site.toml"), false); len(got) != 2 {
 		t.Errorf("mounted for writing: %q", got)
 	}
 	if err := unix.Mount("", in("conf"), "", unix.MS_BIND|unix.MS_REMOUNT|unix.MS_RDONLY, ""); err != nil {
 		t.Fatal(err)
 	}
-	if got := (keeper{}).faults(in("conf/site.toml"), false); len(got) != 0 {
+	if got := (Keeper{}).faults(in("conf/site.toml"), false); len(got) != 0 {
 		t.Errorf("mounted read-only: %q", got)
 	}
-	if got := (keeper{}).faults(in("conf/token"), true); len(got) != 1 || !strings.Contains(got[0], "can read this secret") {
+	if got := (Keeper{}).faults(in("conf/token"), true); len(got) != 1 || !strings.Contains(got[0], "can read this secret") {
 		t.Errorf("a secret mounted read-only: %q", got)
 	}
 }
@@ -198,10 +198,10 @@ func TestPermissionsOfAConfiguration(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	k := keeper{uid: os.Geteuid()}
+	k := Keeper{uid: os.Geteuid()}
 	cfg := &rules.Config{File: "c.toml", Admin: rules.AdminConfig{TokenFile: in("conf/token"), TLSKey: in("conf/..1/site.toml"), TLSCert: in("conf/mounted.toml")}}
 	var got []string
-	for _, p := range k.checkPermissions(cfg, in("conf/site.toml")) {
+	for _, p := range k.CheckPermissions(cfg, in("conf/site.toml")) {
 		key, _, _ := strings.Cut(strings.TrimPrefix(p.String(), "c.toml: "), "everybody")
 		got = append(got, key)
 		if p.Warning {
@@ -211,7 +211,7 @@ func TestPermissionsOfAConfiguration(t *testing.T) {
 	if want := []string{"", "[admin] token_file: ", "[admin] token_file: ", "[admin] tls_key: ", "[admin] tls_key: ", "[admin] tls_cert: "}; !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
 	}
-	if got := k.checkPermissions(&rules.Config{}, "-"); len(got) != 0 {
+	if got := k.CheckPermissions(&rules.Config{}, "-"); len(got) != 0 {
 		t.Errorf("standard input: %v", got)
 	}
 }
@@ -220,22 +220,22 @@ func TestPermissionsOfAConfiguration(t *testing.T) {
 // a file that they can write for an error.
 func TestRunPermissions(t *testing.T) {
 	_, in := keptTree(t)
-	k := keeper{uid: os.Geteuid()}
+	k := Keeper{uid: os.Geteuid()}
 	if err := os.Chmod(in("conf"), 0o777); err != nil {
 		t.Fatal(err)
 	}
 	cfg := &rules.Config{File: "c.toml"}
-	got := k.runPermissions(cfg, in("conf/site.toml"))
+	got := k.RunPermissions(cfg, in("conf/site.toml"))
 	if len(got) != 1 || !got[0].Warning || !strings.Contains(got[0].String(), "put another file in its place") {
 		t.Errorf("a directory that others can write: %v", got)
 	}
 	if err := os.Chmod(in("conf/site.toml"), 0o666); err != nil {
 		t.Fatal(err)
 	}
-	if got = k.runPermissions(cfg, in("conf/site.toml")); len(got) != 2 || got.Err() == nil {
+	if got = k.RunPermissions(cfg, in("conf/site.toml")); len(got) != 2 || got.Err() == nil {
 		t.Errorf("and the file: %v", got)
 	}
-	if err := k.checkPermissions(cfg, in("conf/site.toml")).Err(); err == nil || strings.Count(err.Error(), "\n") != 1 {
+	if err := k.CheckPermissions(cfg, in("conf/site.toml")).Err(); err == nil || strings.Count(err.Error(), "\n") != 1 {
 		t.Errorf("check: %v", err)
 	}
 }

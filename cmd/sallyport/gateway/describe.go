@@ -1,6 +1,6 @@
 // Describe: a policy and a client, each in one line.
 
-package main
+package gateway
 
 import (
 	"fmt"
@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// describePolicy says in one line what is in force.
-func describePolicy(cfg *rules.Config, p *rules.Policy) string {
+// DescribePolicy says in one line what is in force.
+func DescribePolicy(cfg *rules.Config, p *rules.Policy) string {
 	mode := "enforce"
 	if cfg.Audit {
 		mode = "AUDIT: undocumented destinations are let through and journaled as would_deny"
@@ -21,8 +21,8 @@ func describePolicy(cfg *rules.Config, p *rules.Policy) string {
 	return fmt.Sprintf("revision %s, %d %s, %d rules in force, mode %s", p.Revision(), len(cfg.Clients), clients, p.Rules(), mode)
 }
 
-// describeClient names a client and what it is.
-func describeClient(c *rules.Client) string {
+// DescribeClient names a client and what it is.
+func DescribeClient(c *rules.Client) string {
 	if c == nil {
 		return "unknown"
 	}
