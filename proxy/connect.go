@@ -10,12 +10,12 @@ import (
 	"sallyport/rules"
 )
 
-// connect serves a CONNECT whose head h is at the beginning of c.pre; what is
+// connect serves a CONNECT whose head h is at the beginning of c.Bytes; what is
 // behind it belongs to the tunnel. The connection is over afterwards, also
 // when the answer was no: what follows a refused CONNECT is thrown away and
 // never read as a request (RFC 9931).
 func (p *Proxy) connect(ctx context.Context, c *client, h head) {
-	c.take(h.n)
+	c.Take(h.n)
 	a := p.attempt(c, rules.ViaConnect)
 	a.Authority = h.target.Name
 	a.Dest = netip.AddrPortFrom(h.target.Addr, h.target.Port)
@@ -35,14 +35,14 @@ func (p *Proxy) connect(ctx context.Context, c *client, h head) {
 type connectReply struct{ json bool }
 
 func (r connectReply) granted(c *client) error {
-	_, err := c.conn.Write([]byte("HTTP/1.1 200 Connection established\r\n\r\n"))
+	_, err := c.TCP.Write([]byte("HTTP/1.1 200 Connection established\r\n\r\n"))
 	return err
 }
 
 func (r connectReply) denied(c *client, a rules.Attempt, d rules.Decision) {
-	writeError(c.conn, statusOf(a, d), a, d, r.json)
+	writeError(c.TCP, statusOf(a, d), a, d, r.json)
 }
 
 func (r connectReply) failed(c *client, a rules.Attempt, e *dialError) {
-	writeFailure(c.conn, e, a, r.json)
+	writeFailure(c.TCP, e, a, r.json)
 }

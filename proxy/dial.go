@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"time"
 
+	"sallyport/proxy/peek"
 	"sallyport/rules"
 )
 
@@ -231,7 +232,7 @@ func (p *Proxy) unreachable(d rules.Decision, a rules.Attempt, addr netip.AddrPo
 func (p *Proxy) verify(conn *net.TCPConn, d rules.Decision, a rules.Attempt) (*net.TCPConn, rules.Attempt, error) {
 	remote := p.remote(conn)
 	if remote.Port() != a.Dest.Port() || d.Reach(remote) != rules.ReasonNone {
-		reset(conn)
+		peek.Reset(conn)
 		return nil, a, p.unreachable(d, a, remote)
 	}
 	a.Dest = remote

@@ -33,7 +33,7 @@ type direction struct {
 	busy     atomic.Int64 // since when it writes; 0: it does not
 	stopping atomic.Bool
 
-	line *lineScan // of up: a first line that may still become a request's; nil: none
+	inspect inspector // nil: bytes pass unseen
 
 	raw  syscall.RawConn
 	buf  *[relayBuffer]byte
@@ -47,14 +47,14 @@ func (d *direction) run() (err error) {
 	defer func() {
 		d.release()
 		if err != nil && err != errStopped {
-			d.r.f.abort(rules.EndReset)
+			d.r.cfg.owner.abort(rules.EndReset)
 		}
 	}()
 	if d.raw, err = d.src.SyscallConn(); err != nil {
 		return err
 	}
-	if d == &d.r.up && d.r.first != nil {
-		if err = d.r.awaitAnswer(*d.r.first); err == io.EOF {
+	if d.inspect != nil {
+		if err = d.inspect.begin(); err == io.EOF {
 			return d.end()
 		} else if err != nil {
 			return err
@@ -69,7 +69,7 @@ func (d *direction) run() (err error) {
 		if err != nil {
 			return err
 		}
-		if n < relayBuffer || d.line != nil {
+		if n < relayBuffer || d == &d.r.up && d.inspect != nil { // what a client sends is not spliced while it is inspected
 			full = 0
 			continue
 		}
@@ -98,34 +98,45 @@ func (d *direction) some() (int, error) {
 		if d.stopping.Load() && errors.Is(err, os.ErrDeadlineExceeded) {
 			err = errStopped
 		}
-		if err == io.EOF && d.line != nil && d.line.ended() == alike {
-			err = d.r.denyRequest()
+		if err == io.EOF && d.inspect != nil {
+			if denied := d.inspect.end(); denied != nil {
+				err = denied
+			}
 		}
 		return 0, err
 	}
-	if d == &d.r.down {
-		d.r.answer.take(d.buf[:d.got])
-	}
-	if d.line != nil {
-		switch d.line.take(d.buf[:d.got]) {
-		case alike:
-			return 0, d.r.denyRequest()
-		case unlike:
-			d.line = nil
+	if d.inspect != nil {
+		more, err := d.inspect.see(d.buf[:d.got])
+		if err != nil {
+			return 0, err
+		}
+		if !more {
+			d.inspect = nil
 		}
 	}
+	return d.write(d.buf[:d.got])
+}
+
+// write passes b on.
+func (d *direction) write(b []byte) (int, error) {
 	d.busy.Store(d.r.touch())
-	n, err := d.dst.Write(d.buf[:d.got])
+	n, err := d.dst.Write(b)
 	d.busy.Store(0)
 	d.n.Add(uint64(n))
 	return n, err
+}
+
+// send passes on what was read from src before.
+func (d *direction) send(b []byte) error {
+	_, err := d.write(b)
+	return err
 }
 
 // readable reads once, without blocking. It tells whether there was anything:
 // bytes, the end or an error.
 func (d *direction) readable(fd uintptr) bool {
 	if d.buf == nil {
-		d.buf = d.r.f.p.relayBuffer()
+		d.buf = d.r.cfg.buffers.get()
 	}
 	for {
 		d.got, d.fail = syscall.Read(int(fd), d.buf[:])
@@ -184,14 +195,7 @@ func (d *direction) end() error {
 
 func (d *direction) release() {
 	if d.buf != nil {
-		d.r.f.p.relayBuffers.Put(d.buf)
+		d.r.cfg.buffers.put(d.buf)
 		d.buf = nil
 	}
-}
-
-func (p *Proxy) relayBuffer() *[relayBuffer]byte {
-	if b, ok := p.relayBuffers.Get().(*[relayBuffer]byte); ok {
-		return b
-	}
-	return new([relayBuffer]byte)
 }

@@ -50,7 +50,7 @@ func (p *Proxy) closeAll() {
 		f.abort(rules.EndDrain)
 	}
 	for _, c := range p.clients.all() {
-		c.conn.Close()
+		c.TCP.Close()
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"sallyport/proxy/peek"
 	"sallyport/rules"
 )
 
@@ -99,9 +100,12 @@ func (f *flow) abort(cause rules.Cause) {
 		f.cause = cause
 	}
 	f.mu.Unlock()
-	reset(f.up)
-	reset(f.c.conn)
+	peek.Reset(f.up)
+	peek.Reset(f.c.TCP)
 }
+
+// caught turns a panic on a goroutine of the flow's into a denial. It must be deferred directly.
+func (f *flow) caught() { f.p.panicked(recover(), f.c, f.last().Via) }
 
 // done unregisters the flow and, if it was allowed to the end, reports how it
 // ended. cause is used where the flow was not aborted from outside.

@@ -16,6 +16,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"sallyport/proxy/peek"
 	"sallyport/rules"
 )
 
@@ -24,14 +25,12 @@ import (
 // at before the answer to the last request is written. It holds its TCP
 // connection, never embeds it, and does not close it.
 type guard struct {
-	p      *Proxy
-	c      *client
-	judge  func(h *head, fault rules.Reason, detail string) bool // true: hand the request on
-	heads  int                                                   // heads that were handed on
-	outer  bool                                                  // CONNECT is somebody else's
-	within time.Duration                                         // for a first head of which a part is there; 0: as for all others
+	c      *peek.Conn
+	owner  guardOwner
+	limits guardLimits
+	heads  int // heads that were handed on
 
-	left  int64    // judged bytes that come next: first those in c.pre, then from the connection
+	left  int64    // judged bytes that come next: first those in c.Bytes, then from the connection
 	phase phase    // what comes behind them
 	chunk int64    // of a chunked body: bytes of the current chunk that come yet
 	extra int      // bytes of chunk extensions and trailers of this request
@@ -40,7 +39,7 @@ type guard struct {
 	small [64]byte // where such chunks are made
 	fault error    // why nothing comes any more
 
-	connect  *head         // a CONNECT that ended the sequence; still in c.pre
+	connect  *head         // a CONNECT that ended the sequence; still in c.Bytes
 	panicked any           // a recovered panic, for whoever serves the connection
 	ended    chan struct{} // closed by Close
 	eof      bool          // the client sent its last byte
@@ -78,8 +77,26 @@ const maxExtra = 16 << 10
 // maxKeepAlive bounds the wait between requests.
 const maxKeepAlive = 2 * time.Minute
 
-func newGuard(p *Proxy, c *client, judge func(*head, rules.Reason, string) bool) *guard {
-	g := &guard{p: p, c: c, judge: judge, ended: make(chan struct{})}
+// A guardOwner answers for the requests that a guard lets through.
+type guardOwner interface {
+	// judge decides about the next head, or puts a fault on record; true: the request is handed on. A nil head is a
+	// fault in the body of the current request.
+	judge(h *head, fault rules.Reason, detail string) bool
+	// await waits for the first bytes of a request, at most limit.
+	await(limit int) error
+}
+
+// guardLimits are what a guard is bounded by.
+type guardLimits struct {
+	head       time.Duration // a whole head
+	first      time.Duration // a first head of which a part is there; 0: its deadline is set already
+	idle       time.Duration // no byte in either direction
+	halfClosed time.Duration // a client that has closed its sending half, without a byte to it
+	connect    bool          // CONNECT ends the sequence, and is left to the owner
+}
+
+func newGuard(c *peek.Conn, owner guardOwner, limits guardLimits) *guard {
+	g := &guard{c: c, owner: owner, limits: limits, ended: make(chan struct{})}
 	g.wake = sync.NewCond(&g.mu)
 	return g
 }
@@ -104,11 +121,11 @@ func (g *guard) Read(b []byte) (n int, err error) {
 		}
 	}
 	b = b[:min(int64(len(b)), g.left)]
-	if len(g.c.pre) > 0 {
-		n = copy(b, g.c.pre)
-		g.c.take(n)
-	} else if err = g.arm(g.p.limits.Idle); err == nil {
-		if n, err = g.c.conn.Read(b); err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+	if len(g.c.Bytes) > 0 {
+		n = copy(b, g.c.Bytes)
+		g.c.Take(n)
+	} else if err = g.arm(g.limits.idle); err == nil {
+		if n, err = g.c.TCP.Read(b); err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
 			g.ends(rules.EndGone)
 		}
 	}
@@ -155,20 +172,19 @@ func (g *guard) nextHead() error {
 	if err := g.armHead(); err != nil {
 		return err
 	}
-	h, fault, detail, more := parseHead(g.c.pre)
+	h, fault, detail, more := parseHead(g.c.Bytes)
 	for more {
-		if err := g.c.fill(maxHead); err != nil {
+		if err := g.c.Fill(maxHead); err != nil {
 			fault, detail = cutShort(err)
 			break
 		}
-		h, fault, detail, more = parseHead(g.c.pre)
+		h, fault, detail, more = parseHead(g.c.Bytes)
 	}
 	switch {
-	case fault == rules.ReasonNone && h.form == formAuthority && g.outer:
+	case fault == rules.ReasonNone && h.form == formAuthority && g.limits.connect:
 		g.connect = &h
-	case g.judge(&h, fault, detail):
+	case g.owner.judge(&h, fault, detail):
 		g.heads++
-		g.c.again.Store(true)
 		g.begin(&h)
 		return nil
 	}
@@ -179,10 +195,10 @@ func (g *guard) nextHead() error {
 // armHead sets the deadline of a head of which a part is there. The first one's
 // runs since the connection began.
 func (g *guard) armHead() error {
-	if g.heads == 0 && g.within == 0 {
+	if g.heads == 0 && g.limits.first == 0 {
 		return nil
 	}
-	return g.arm(cmp.Or(g.within, g.p.limits.Head))
+	return g.arm(cmp.Or(g.limits.first, g.limits.head))
 }
 
 // maxEmptyLines is how many empty lines in front of a request line are ignored.
@@ -193,23 +209,23 @@ const maxEmptyLines = 4
 // nothing that a client sent.
 func (g *guard) awaitLine() error {
 	for empty := 0; ; {
-		if len(g.c.pre) == 0 {
+		if len(g.c.Bytes) == 0 {
 			if err := g.awaitFirstByte(); err != nil {
 				return err
 			}
 		}
-		for ; empty < maxEmptyLines && bytes.HasPrefix(g.c.pre, []byte("\r\n")); empty++ {
-			g.c.take(len("\r\n"))
+		for ; empty < maxEmptyLines && bytes.HasPrefix(g.c.Bytes, []byte("\r\n")); empty++ {
+			g.c.Take(len("\r\n"))
 		}
-		if empty < maxEmptyLines && string(g.c.pre) == "\r" {
+		if empty < maxEmptyLines && string(g.c.Bytes) == "\r" {
 			if err := g.armHead(); err != nil {
 				return err
 			}
-			if g.c.fill(maxHead) == nil {
+			if g.c.Fill(maxHead) == nil {
 				continue
 			}
 		}
-		if len(g.c.pre) > 0 {
+		if len(g.c.Bytes) > 0 {
 			return nil
 		}
 	}
@@ -229,24 +245,20 @@ func (g *guard) awaitFirstByte() error {
 	if g.eof {
 		return io.EOF
 	}
-	wait := g.p.limits.Head
+	wait := g.limits.head
 	if g.heads > 0 {
-		wait = min(g.p.limits.Idle, maxKeepAlive)
+		wait = min(g.limits.idle, maxKeepAlive)
 	}
 	if err := g.arm(wait); err != nil {
 		return err
 	}
-	g.c.release()
-	err := g.p.await(g.c, maxHead)
-	if err != nil && g.heads == 0 {
-		g.p.count.empty.Add(1)
-	}
-	return err
+	g.c.Release()
+	return g.owner.await(maxHead)
 }
 
 // begin lets a head pass and remembers how its body is framed.
 func (g *guard) begin(h *head) {
-	g.left, g.phase, g.extra, g.within = int64(h.n), phaseTurn, 0, 0
+	g.left, g.phase, g.extra, g.limits.first = int64(h.n), phaseTurn, 0, 0
 	g.mu.Lock()
 	g.whole, g.until = false, time.Time{}
 	g.mu.Unlock()
@@ -268,9 +280,9 @@ func (g *guard) hurry() {
 	if g.whole {
 		return
 	}
-	g.until = time.Now().Add(lingerTime)
+	g.until = time.Now().Add(peek.Linger)
 	if !g.past {
-		g.c.conn.SetReadDeadline(g.until)
+		g.c.TCP.SetReadDeadline(g.until)
 	}
 }
 
@@ -295,9 +307,9 @@ func (g *guard) arm(d time.Duration) error {
 		return os.ErrDeadlineExceeded
 	}
 	if !g.until.IsZero() && d > 0 {
-		return g.c.conn.SetReadDeadline(g.until)
+		return g.c.TCP.SetReadDeadline(g.until)
 	}
-	g.c.deadline(d)
+	g.c.Deadline(d)
 	return nil
 }
 
@@ -311,7 +323,7 @@ func (g *guard) SetReadDeadline(t time.Time) error {
 	}
 	if g.past = !t.IsZero() && !t.After(time.Now()); g.past {
 		g.wake.Broadcast()
-		return g.c.conn.SetReadDeadline(t)
+		return g.c.TCP.SetReadDeadline(t)
 	}
 	return nil
 }
@@ -330,11 +342,11 @@ func (g *guard) Close() error {
 
 // CloseWrite tells the client that no more comes; net/http uses it before it
 // lingers.
-func (g *guard) CloseWrite() error { return g.c.conn.CloseWrite() }
+func (g *guard) CloseWrite() error { return g.c.TCP.CloseWrite() }
 
 // SetDeadline and SetWriteDeadline are net/http's wishes that the guard's own
 // deadlines replace.
 func (g *guard) SetDeadline(time.Time) error      { return nil }
 func (g *guard) SetWriteDeadline(time.Time) error { return nil }
-func (g *guard) LocalAddr() net.Addr              { return g.c.conn.LocalAddr() }
-func (g *guard) RemoteAddr() net.Addr             { return g.c.conn.RemoteAddr() }
+func (g *guard) LocalAddr() net.Addr              { return g.c.TCP.LocalAddr() }
+func (g *guard) RemoteAddr() net.Addr             { return g.c.TCP.RemoteAddr() }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"strings"
 
+	"sallyport/proxy/peek"
 	"sallyport/rules"
 )
 
@@ -95,8 +96,8 @@ func (g *guard) gather(to []byte, leave bool) (n int, err error) {
 			break // what is there goes on first
 		}
 		if g.phase == phaseChunk {
-			got, used := smallChunks(to[n:], g.c.pre)
-			g.c.take(used)
+			got, used := smallChunks(to[n:], g.c.Bytes)
+			g.c.Take(used)
 			if n += got; got > 0 {
 				continue
 			}
@@ -121,9 +122,9 @@ func (g *guard) used(n int64) {
 
 // atHand is how many bytes can be read without waiting.
 func (g *guard) atHand() int64 {
-	n := int64(len(g.c.pre))
-	if raw, err := g.c.conn.SyscallConn(); err == nil {
-		n += unread(raw)
+	n := int64(len(g.c.Bytes))
+	if raw, err := g.c.TCP.SyscallConn(); err == nil {
+		n += peek.Unread(raw)
 	}
 	return n
 }
@@ -151,14 +152,14 @@ func smallChunks(to, pre []byte) (n, used int) {
 // data reads a part of a chunk.
 func (g *guard) data(to []byte, wait bool) (n int, err error) {
 	switch {
-	case len(g.c.pre) > 0:
-		n = copy(to, g.c.pre)
-		g.c.take(n)
+	case len(g.c.Bytes) > 0:
+		n = copy(to, g.c.Bytes)
+		g.c.Take(n)
 	case wait:
-		if err = g.arm(g.p.limits.Idle); err != nil {
+		if err = g.arm(g.limits.idle); err != nil {
 			return 0, err
 		}
-		if n, err = g.c.conn.Read(to); err != nil {
+		if n, err = g.c.TCP.Read(to); err != nil {
 			err = g.cut(err)
 		}
 	}
@@ -208,7 +209,7 @@ func (g *guard) nextLine(line []byte) error {
 	if g.extra > maxExtra {
 		return g.broken("too much beside the chunks")
 	}
-	g.c.take(len(line) + len("\r\n"))
+	g.c.Take(len(line) + len("\r\n"))
 	return nil
 }
 
@@ -223,11 +224,11 @@ func forbiddenTrailer(name string) bool {
 }
 
 // line returns the next line of the body without its CRLF, which stays in
-// c.pre with it; nil where it is not there and may not be waited for.
+// c.Bytes with it; nil where it is not there and may not be waited for.
 func (g *guard) line(wait bool) ([]byte, error) {
 	for {
-		if i := bytes.IndexByte(g.c.pre, '\n'); i >= 0 {
-			line, ok := bytes.CutSuffix(g.c.pre[:i], []byte("\r"))
+		if i := bytes.IndexByte(g.c.Bytes, '\n'); i >= 0 {
+			line, ok := bytes.CutSuffix(g.c.Bytes[:i], []byte("\r"))
 			switch {
 			case !ok || bytes.IndexByte(line, '\r') >= 0:
 				return nil, g.broken("line of the body does not end in CRLF")
@@ -236,13 +237,13 @@ func (g *guard) line(wait bool) ([]byte, error) {
 			}
 			return line, nil
 		}
-		if len(g.c.pre) > g.maxLine()+1 || g.phase == phaseChunkEnd && len(g.c.pre) >= 2 {
+		if len(g.c.Bytes) > g.maxLine()+1 || g.phase == phaseChunkEnd && len(g.c.Bytes) >= 2 {
 			return nil, g.broken("line of the body is too long")
 		}
 		if !wait {
 			return nil, nil
 		}
-		if err := g.arm(g.p.limits.Idle); err != nil {
+		if err := g.arm(g.limits.idle); err != nil {
 			return nil, err
 		}
 		if err := g.more(); err != nil {
@@ -254,12 +255,12 @@ func (g *guard) line(wait bool) ([]byte, error) {
 // more waits for more of the body's lines. Where one read was not enough for
 // what is there, the next take more at once.
 func (g *guard) more() error {
-	if len(g.c.pre) == 0 && g.full && len(g.c.store) < relayBuffer {
-		g.c.widen()
+	if len(g.c.Bytes) == 0 && g.full && g.c.Room() < peek.Large {
+		g.c.Widen()
 	}
-	before, room := len(g.c.pre), max(bufferSize, len(g.c.store))
-	err := g.c.fill(room)
-	g.full = len(g.c.pre) == room && before < room/2
+	before, room := len(g.c.Bytes), max(peek.Size, g.c.Room())
+	err := g.c.Fill(room)
+	g.full = len(g.c.Bytes) == room && before < room/2
 	return err
 }
 
@@ -296,6 +297,6 @@ func hexValue(c byte) byte {
 // broken ends the sequence in the middle of a request that was permitted.
 func (g *guard) broken(detail string) error {
 	g.phase, g.chunk, g.fault = phaseStopped, 0, errBody
-	g.judge(nil, rules.MalformedRequest, detail)
+	g.owner.judge(nil, rules.MalformedRequest, detail)
 	return errBody
 }

@@ -14,27 +14,39 @@ import (
 	"testing"
 	"time"
 
+	"sallyport/proxy/peek"
 	"sallyport/rules"
 )
 
 // judged is what a guard in a test asked and answered.
 type judged struct {
+	c      *peek.Conn
 	heads  []string // methods and paths
 	fault  rules.Reason
 	detail string
 }
 
+func (j *judged) judge(h *head, fault rules.Reason, detail string) bool {
+	if j.fault, j.detail = fault, detail; fault != rules.ReasonNone {
+		return false
+	}
+	j.heads = append(j.heads, h.method+" "+h.path)
+	return true
+}
+
+func (j *judged) await(limit int) error { return j.c.Fill(limit) }
+
+// panicking is an owner whose judgement fails.
+type panicking struct{}
+
+func (panicking) judge(*head, rules.Reason, string) bool { panic("boom") }
+func (panicking) await(int) error                        { return io.EOF }
+
 // guardOver reads from text, as if a client had sent it and then said no
 // more. No connection is behind it.
 func guardOver(text []byte, j *judged) *guard {
-	g := newGuard(New(Config{}), &client{conn: new(net.TCPConn), pre: bytes.Clone(text)}, func(h *head, fault rules.Reason, detail string) bool {
-		if j.fault, j.detail = fault, detail; fault != rules.ReasonNone {
-			return false
-		}
-		j.heads = append(j.heads, h.method+" "+h.path)
-		return true
-	})
-	g.outer = true
+	j.c = &peek.Conn{TCP: new(net.TCPConn), Bytes: bytes.Clone(text)}
+	g := newGuard(j.c, j, guardLimits{head: time.Minute, idle: time.Minute, halfClosed: time.Minute, connect: true})
 	g.Close() // nobody will ever say that an answer is written
 	return g
 }
@@ -132,13 +144,13 @@ func TestGuardLargeChunks(t *testing.T) {
 	}
 	var j judged
 	g := guardOver(nil, &j)
-	g.c.conn = ours
+	g.c.TCP = ours
 	for began := time.Now(); g.atHand() < int64(len(text)); {
 		if time.Since(began) > 10*time.Second {
 			t.Fatalf("%d of %d bytes have come", g.atHand(), len(text))
 		}
 	}
-	got := passed(g, bufferSize)
+	got := passed(g, peek.Size)
 	if want := chunkedHead + fmt.Sprintf("%x\r\n", size); !strings.HasPrefix(got, want) {
 		t.Errorf("begins %q, want %q", got[:min(len(got), len(want))], want)
 	}
@@ -204,16 +216,15 @@ func TestGuardUnreadBody(t *testing.T) {
 func TestGuardLeavesConnect(t *testing.T) {
 	var j judged
 	g := guardOver([]byte("CONNECT a.example:443 HTTP/1.1\r\nHost: a.example:443\r\n\r\nearly"), &j)
-	if got := passed(g, 7); got != "" || g.connect == nil || len(j.heads) != 0 || !strings.HasSuffix(string(g.c.pre), "early") {
-		t.Errorf("passed %q, heads %q, left %q", got, j.heads, g.c.pre)
+	if got := passed(g, 7); got != "" || g.connect == nil || len(j.heads) != 0 || !strings.HasSuffix(string(g.c.Bytes), "early") {
+		t.Errorf("passed %q, heads %q, left %q", got, j.heads, g.c.Bytes)
 	}
 }
 
 // A panic inside Read would end the process: it is called on goroutines of
 // net/http that do not recover.
 func TestGuardPanic(t *testing.T) {
-	g := newGuard(New(Config{}), &client{pre: []byte("GET / HTTP/1.1\r\nHost: a.example\r\n\r\n")},
-		func(*head, rules.Reason, string) bool { panic("boom") })
+	g := newGuard(&peek.Conn{Bytes: []byte("GET / HTTP/1.1\r\nHost: a.example\r\n\r\n")}, panicking{}, guardLimits{})
 	if _, err := g.Read(make([]byte, 9)); err == nil || g.panicked == nil {
 		t.Errorf("error %v, panic %v", err, g.panicked)
 	}

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"sallyport/proxy/peek"
 	"sallyport/rules"
 )
 
@@ -55,11 +56,11 @@ func (g *guard) finished() bool {
 
 // attend keeps what the client sends next, and then waits until it leaves.
 func (g *guard) attend() error {
-	if len(g.c.pre) == 0 && !g.eof {
+	if len(g.c.Bytes) == 0 && !g.eof {
 		if err := g.arm(0); err != nil {
 			return err
 		}
-		switch err := g.c.fill(bufferSize); {
+		switch err := g.c.Fill(peek.Size); {
 		case errors.Is(err, io.EOF):
 			g.eof = true
 		case errors.Is(err, os.ErrDeadlineExceeded):
@@ -68,7 +69,7 @@ func (g *guard) attend() error {
 			return g.ends(rules.EndGone)
 		}
 	}
-	raw, err := g.c.conn.SyscallConn()
+	raw, err := g.c.TCP.SyscallConn()
 	if err != nil {
 		return err
 	}
@@ -86,7 +87,7 @@ func (g *guard) awaitLeave(raw syscall.RawConn, half bool) error {
 	for {
 		wait, written := time.Duration(0), g.written.Load()
 		if half {
-			wait = min(g.p.limits.HalfClosed, g.p.limits.Idle)
+			wait = min(g.limits.halfClosed, g.limits.idle)
 		}
 		if err := g.arm(wait); err != nil {
 			return err
@@ -140,8 +141,8 @@ func (g *guard) probe() {
 	if g.begun {
 		return
 	}
-	g.c.conn.SetWriteDeadline(time.Now().Add(lingerTime))
-	if n, _ := g.c.conn.Write([]byte{firstByte}); n == 1 {
+	g.c.TCP.SetWriteDeadline(time.Now().Add(peek.Linger))
+	if n, _ := g.c.TCP.Write([]byte{firstByte}); n == 1 {
 		g.begun, g.ahead = true, true
 	}
 }
@@ -155,8 +156,8 @@ func (g *guard) Write(b []byte) (int, error) {
 		b, sent = b[1:], 1
 	}
 	g.begun, g.ahead = true, false
-	g.c.conn.SetWriteDeadline(time.Now().Add(g.p.limits.Idle))
-	n, err := g.c.conn.Write(b)
+	g.c.TCP.SetWriteDeadline(time.Now().Add(g.limits.idle))
+	n, err := g.c.TCP.Write(b)
 	g.written.Add(int64(n))
 	if err != nil {
 		g.ends(rules.EndGone)

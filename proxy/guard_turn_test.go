@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"sallyport/proxy/peek"
 	"sallyport/rules"
 )
 
@@ -64,10 +65,10 @@ func TestClientLeaves(t *testing.T) {
 			leave        func(*net.TCPConn)
 		}{
 			{"closes", "", func(c *net.TCPConn) { c.Close() }},
-			{"resets", "", reset},
+			{"resets", "", peek.Reset},
 			{"half-closes, then closes", "", func(c *net.TCPConn) { c.CloseWrite(); c.Close() }},
 			{"closes, with a request behind", "GET http://b.example/ HTTP/1.1\r\nHost: b.example\r\n\r\n", func(c *net.TCPConn) { c.Close() }},
-			{"resets, with a request behind", "GET http://b.example/ HTTP/1.1\r\nHost: b.example\r\n\r\n", reset},
+			{"resets, with a request behind", "GET http://b.example/ HTTP/1.1\r\nHost: b.example\r\n\r\n", peek.Reset},
 		} {
 			t.Run(version+" "+c.name, func(t *testing.T) {
 				w := newWorld(t, nil)

@@ -5,6 +5,7 @@ package proxy
 
 import (
 	"bytes"
+	"net/http"
 	"strings"
 
 	"sallyport/rules"
@@ -63,6 +64,16 @@ func (h *head) hasBody() bool { return h.chunked || h.contentLength > 0 }
 
 // wantsJSON tells in which form the client wants to be told errors.
 func (h *head) wantsJSON() bool { return strings.Contains(strings.ToLower(h.accept), "json") }
+
+// covers tells whether net/http read the very request of this head.
+func (h *head) covers(r *http.Request) bool {
+	length := max(h.contentLength, 0)
+	if h.chunked {
+		length = -1
+	}
+	return r.Method == h.method && r.ProtoAtLeast(1, 1) == h.http11 &&
+		r.ContentLength == length && (len(r.TransferEncoding) > 0) == h.chunked
+}
 
 // A headFault is why a head is refused.
 type headFault struct {

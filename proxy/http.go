@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"sallyport/proxy/peek"
 	"sallyport/rules"
 )
 
@@ -24,8 +25,8 @@ func (p *Proxy) ServeHTTP(ctx context.Context, l net.Listener) error {
 
 // sorryHTTP tells a client that was not admitted, without waiting for it.
 func sorryHTTP(c *client, a rules.Attempt, d rules.Decision) {
-	c.conn.SetWriteDeadline(time.Now().Add(time.Second))
-	writeError(c.conn, statusOf(a, d), a, d, false)
+	c.TCP.SetWriteDeadline(time.Now().Add(time.Second))
+	writeError(c.TCP, statusOf(a, d), a, d, false)
 }
 
 // handleHTTPConn serves a connection to the proxy: any number of requests in
@@ -39,7 +40,7 @@ func (p *Proxy) handleHTTPConn(ctx context.Context, c *client) {
 }
 
 // serveHTTP serves requests on a connection of which the beginning of a first
-// head is in c.pre, until the connection is done. in is nil on a connection to
+// head is in c.Bytes, until the connection is done. in is nil on a connection to
 // the proxy itself, whose requests are in absolute-form; otherwise requests
 // are in origin-form and go where the tunnel goes, or, on a redirected
 // connection, to the name that each shows.
@@ -95,12 +96,21 @@ type grant struct {
 
 func newSession(ctx context.Context, p *Proxy, c *client, in *inner) *session {
 	s := &session{p: p, c: c, in: in, ctx: ctx}
-	s.guard = newGuard(p, c, s.judge)
-	s.guard.outer = in == nil
+	limits := guardLimits{head: p.limits.Head, idle: p.limits.Idle, halfClosed: p.limits.HalfClosed, connect: in == nil}
 	if in != nil {
-		s.guard.within = p.limits.Sniff
+		limits.first = p.limits.Sniff
 	}
+	s.guard = newGuard(&c.Conn, s, limits)
 	return s
+}
+
+// await waits for the first bytes of a request. A client that sends none at all is only counted.
+func (s *session) await(limit int) error {
+	err := s.p.await(s.c, limit)
+	if err != nil && s.guard.heads == 0 {
+		s.p.count.empty.Add(1)
+	}
+	return err
 }
 
 // serve returns when no more requests come or may come. A first head that is
@@ -141,6 +151,7 @@ func (s *session) judge(h *head, fault rules.Reason, detail string) bool {
 	}
 	s.last = &grant{s: s, head: *h, a: a, d: d, host: s.target(h, &a).String(), final: !a.Provisional}
 	s.granted = s.last
+	s.c.again.Store(true)
 	return true
 }
 
@@ -203,10 +214,10 @@ func (s *session) refuse(h *head, a rules.Attempt, d rules.Decision) {
 	if f := s.tunnelFlow(); f != nil && s.guard.heads == 0 {
 		f.judged(a, d) // the tunnel ends without having been used
 	}
-	s.c.conn.SetWriteDeadline(time.Now().Add(lingerTime))
-	s.c.conn.Write(refusal(h, a, d))
-	if h.hasBody() || len(s.c.pre) > h.n || h.n == 0 || a.Fault != rules.ReasonNone {
-		s.c.hangUp()
+	s.c.TCP.SetWriteDeadline(time.Now().Add(peek.Linger))
+	s.c.TCP.Write(refusal(h, a, d))
+	if h.hasBody() || len(s.c.Bytes) > h.n || h.n == 0 || a.Fault != rules.ReasonNone {
+		s.c.HangUp()
 	}
 }
 

@@ -60,14 +60,14 @@ func (w *answer) Write(b []byte) (int, error) {
 // ReadFrom copies the body. It begins with a small buffer, which is enough for
 // streams and short bodies, and takes a larger one once that was full.
 func (w *answer) ReadFrom(src io.Reader) (int64, error) {
-	small := w.p.buffer()
+	small := w.p.buffers.Get()
 	n, full, err := w.copy(src, small[:], true)
 	w.p.buffers.Put(small)
 	if !full || err != nil {
 		return n, err
 	}
-	large := w.p.relayBuffer()
-	defer w.p.relayBuffers.Put(large)
+	large := w.p.relayBuffers.get()
+	defer w.p.relayBuffers.put(large)
 	more, _, err := w.copy(src, large[:], false)
 	return n + more, err
 }

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"sallyport/proxy/peek"
 	"sallyport/rules"
 )
 
@@ -130,7 +131,7 @@ func TestRequestClientGone(t *testing.T) {
 	})
 	e := w.exchange("GET http://a.example/ HTTP/1.1\r\nHost: a.example\r\n\r\n")
 	<-arrived
-	reset(e.conn)
+	peek.Reset(e.conn)
 	select {
 	case <-gone:
 	case <-time.After(10 * time.Second):

@@ -12,8 +12,7 @@ import (
 	"syscall"
 	"time"
 
-	"golang.org/x/sys/unix"
-
+	"sallyport/proxy/peek"
 	"sallyport/rules"
 )
 
@@ -30,8 +29,8 @@ type upstream struct {
 
 	p    *Proxy
 	head headEnd
-	kept *[bufferSize]byte // from the pool; has rest
-	rest []byte            // what arrived behind a head and comes next
+	kept *[peek.Size]byte // from the pool; has rest
+	rest []byte           // what arrived behind a head and comes next
 
 	raw  syscall.RawConn
 	once func(fd uintptr) bool // reads into b without waiting
@@ -77,10 +76,10 @@ func (u *upstream) keep(b []byte, n int) {
 		u.rest = u.rest[n:]
 	case n == len(b):
 		return
-	case len(b)-n > bufferSize:
+	case len(b)-n > peek.Size:
 		u.rest = bytes.Clone(b[n:])
 	default:
-		u.kept = u.p.buffer()
+		u.kept = u.p.buffers.Get()
 		u.rest = u.kept[:copy(u.kept[:], b[n:])]
 	}
 	if len(u.rest) == 0 && u.kept != nil {
@@ -91,17 +90,7 @@ func (u *upstream) keep(b []byte, n int) {
 
 // atHand is how many bytes can be read without waiting.
 func (u *upstream) atHand() int64 {
-	return int64(len(u.rest)) + unread(u.raw)
-}
-
-// unread is how many bytes of a connection wait in the kernel.
-func unread(raw syscall.RawConn) (n int64) {
-	raw.Control(func(fd uintptr) {
-		if bytes, err := unix.IoctlGetInt(int(fd), unix.SIOCINQ); err == nil {
-			n = int64(bytes)
-		}
-	})
-	return n
+	return int64(len(u.rest)) + peek.Unread(u.raw)
 }
 
 // arrive sends what the client's answer holds back before it waits for more.

@@ -86,7 +86,7 @@ func (l *oneConn) Accept() (net.Conn, error) {
 
 // Close does nothing: the connection is served on.
 func (l *oneConn) Close() error   { return nil }
-func (l *oneConn) Addr() net.Addr { return l.s.c.conn.LocalAddr() }
+func (l *oneConn) Addr() net.Addr { return l.s.c.TCP.LocalAddr() }
 
 func sessionContext(l net.Listener) context.Context {
 	s := l.(*oneConn).s
@@ -106,7 +106,7 @@ func (e *engine) handle(w http.ResponseWriter, r *http.Request) {
 	defer s.contain()
 	g := s.granted
 	s.granted = nil
-	if g == nil || !g.covers(r) {
+	if g == nil || !g.head.covers(r) {
 		s.unmatched(w, g)
 		return
 	}
@@ -136,16 +136,6 @@ func (s *session) contain() {
 		s.guard.panicked = fmt.Errorf("%v\n%s", v, debug.Stack())
 	}
 	panic(http.ErrAbortHandler)
-}
-
-// covers tells whether net/http read the very request that was granted.
-func (g *grant) covers(r *http.Request) bool {
-	length := max(g.head.contentLength, 0)
-	if g.head.chunked {
-		length = -1
-	}
-	return r.Method == g.head.method && r.ProtoAtLeast(1, 1) == g.head.http11 &&
-		r.ContentLength == length && (len(r.TransferEncoding) > 0) == g.head.chunked
 }
 
 // unmatched denies a request that net/http read otherwise than the guard did.

@@ -6,6 +6,8 @@ package proxy
 import (
 	"bytes"
 	"slices"
+
+	"sallyport/proxy/peek"
 )
 
 // net/http's reader of chunked bodies returns when it has filled the buffer that
@@ -100,7 +102,7 @@ func (s *pieces) read(p []byte, read func([]byte) (int, error), more func() int6
 		asked := max(room, 1)
 		switch {
 		case room > 0:
-		case n > 0 && (s.place == placeOver || s.queue < 2*bufferSize):
+		case n > 0 && (s.place == placeOver || s.queue < 2*peek.Size):
 			return n, nil // else a longest size line and data behind it are there
 		case s.place == placeOver:
 			asked = len(p)

@@ -19,6 +19,7 @@ import (
 
 	"github.com/elazarl/goproxy"
 
+	"sallyport/proxy/peek"
 	"sallyport/rules"
 )
 
@@ -139,7 +140,7 @@ func (g *grant) connected(conn net.Conn, cancel context.CancelCauseFunc) {
 	a.Dest, a.Resolved, a.Mismatch, a.Provisional = u.dest, u.resolved, u.mismatch, g.final
 	d := g.s.p.cfg.Gate.Decide(a)
 	if !d.Allowed() {
-		reset(u.conn)
+		peek.Reset(u.conn)
 		cancel(&deniedError{a, d})
 		return
 	}
@@ -154,7 +155,7 @@ func (g *grant) connected(conn net.Conn, cancel context.CancelCauseFunc) {
 		g.flow.judged(a, d)
 	}
 	if g.flow.outdated() {
-		reset(u.conn) // which need not be the flow's first one
+		peek.Reset(u.conn) // which need not be the flow's first one
 		cancel(net.ErrClosed)
 	}
 	u.flow.Store(g.flow)

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"sallyport/proxy/peek"
 	"sallyport/rules"
 )
 
@@ -171,7 +172,7 @@ func (p *Proxy) accepted(conn net.Conn, fe frontEnd) {
 		return
 	}
 	p.count.accepted.Add(1)
-	c := &client{conn: tcp, addr: rules.ClientAddr(unmapped(tcp.RemoteAddr())), pool: &p.buffers}
+	c := &client{Conn: peek.Conn{TCP: tcp, Pool: &p.buffers}, addr: rules.ClientAddr(unmapped(tcp.RemoteAddr()))}
 	of := p.cfg.Gate.Preview(rules.Attempt{Via: fe.via, Client: c.addr, Proto: rules.TCP}).Client
 	c.by, c.stranger = rules.PartyOf(c.addr.Addr(), of), of == nil
 	if fault, detail := p.clients.admit(c, p.limits); fault != rules.ReasonNone {
@@ -191,30 +192,32 @@ func (p *Proxy) notAdmitted(c *client, fe frontEnd, fault rules.Reason, detail s
 	if fe.sorry != nil {
 		fe.sorry(c, a, d)
 	}
-	c.conn.Close()
+	c.TCP.Close()
 }
 
 // run handles one connection from the first byte to the last.
 func (p *Proxy) run(c *client, fe frontEnd) {
 	defer p.count.connections.Add(-1)
 	defer p.clients.leave(c)
-	defer c.conn.Close()
+	defer c.TCP.Close()
 	defer p.recovered(c, fe.via)
-	defer c.release()
+	defer c.Release()
 	fe.handle(p.base, c)
 }
 
 // recovered turns a panic of one connection into a denial. It must be
 // deferred directly.
-func (p *Proxy) recovered(c *client, via rules.Via) {
-	v := recover()
+func (p *Proxy) recovered(c *client, via rules.Via) { p.panicked(recover(), c, via) }
+
+// panicked records the value v of a recovered panic; nil: there was none.
+func (p *Proxy) panicked(v any, c *client, via rules.Via) {
 	if v == nil {
 		return
 	}
 	p.count.panics.Add(1)
 	p.log.Error("panic while serving a connection", "client", c.addr.String(), "via", via.String(),
 		"panic", fmt.Sprint(v), "stack", string(debug.Stack()))
-	reset(c.conn)
+	peek.Reset(c.TCP)
 	a := p.attempt(c, via)
 	a.Fault, a.Detail = rules.MalformedRequest, "internal error while serving the connection"
 	p.cfg.Gate.Decide(a)

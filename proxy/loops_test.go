@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"sallyport/proxy/peek"
 	"sallyport/rules"
 )
 
@@ -126,8 +127,8 @@ func TestAwaitDuringADrain(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	c := &client{conn: conn}
-	c.deadline(10 * time.Second)
+	c := &client{Conn: peek.Conn{TCP: conn}}
+	c.Deadline(10 * time.Second)
 	began := time.Now()
 	if err := w.p.await(c, maxHead); !errors.Is(err, os.ErrDeadlineExceeded) || time.Since(began) > 5*time.Second {
 		t.Errorf("%v after %v", err, time.Since(began))

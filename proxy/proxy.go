@@ -8,10 +8,10 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
-	"sync"
 	"sync/atomic"
 	"time"
 
+	"sallyport/proxy/peek"
 	"sallyport/rules"
 )
 
@@ -101,8 +101,8 @@ type Proxy struct {
 	lookups      shares
 	flows        flowTable
 	count        counters
-	buffers      sync.Pool // of *[bufferSize]byte
-	relayBuffers sync.Pool // of *[relayBuffer]byte
+	buffers      peek.Pool
+	relayBuffers bufferPool
 }
 
 // New returns a Proxy that serves nothing yet.

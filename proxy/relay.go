@@ -5,6 +5,8 @@ package proxy
 
 import (
 	"errors"
+	"net"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -15,8 +17,37 @@ import (
 var (
 	errStopped = errors.New("stopped")
 	errBroken  = errors.New("broken off")
-	errDenied  = errors.New("denied") // for what came behind the first bytes
 )
+
+// A relayOwner is the flow that a relay serves.
+type relayOwner interface {
+	abort(rules.Cause) // resets both ends, at any time, more than once; the first cause stands
+	caught()           // deferred where the relay runs by itself; recovers from a panic
+}
+
+// An inspector sees what a direction has read before that is passed on.
+type inspector interface {
+	begin() error                        // before the first read; io.EOF: the source has ended
+	see(b []byte) (more bool, err error) // more: it has to see what comes next, too; with an error nothing is passed on
+	end() error                          // the source has ended; with an error the end is not passed on
+}
+
+// relayLimits bound a relay in time.
+type relayLimits struct {
+	idle       time.Duration // no byte in either direction
+	halfClosed time.Duration // one direction closed, the other idle
+	slice      time.Duration // one splice, after which bytes are counted and a quiet direction gives its pipe back
+}
+
+// A relayConfig is what a relay works with.
+type relayConfig struct {
+	owner               relayOwner
+	client, destination *net.TCPConn
+	in, out             *atomic.Uint64 // bytes from the client, and to it
+	started             time.Time
+	limits              relayLimits
+	buffers             *bufferPool
+}
 
 // A relay is one tunnel's two directions and the watch over both.
 //
@@ -26,11 +57,9 @@ var (
 // that timed out half-way could not be continued. Idleness is watched by one
 // timer for both directions, and what it finds idle it resets.
 type relay struct {
-	f        *flow
+	cfg      relayConfig
 	up, down direction    // client to destination, and back
-	first    *hello       // of the client, where it may have to send another; nil: it has nothing to show any more
-	answer   answerScan   // of the destination, to a hello
-	active   atomic.Int64 // when a byte moved last, in nanoseconds since f.started
+	active   atomic.Int64 // when a byte moved last, in nanoseconds since started
 	ended    atomic.Int32 // directions that ended cleanly
 	over     atomic.Bool  // finish was called
 	timer    *time.Timer
@@ -38,15 +67,14 @@ type relay struct {
 	err      error         // of down
 }
 
-// newRelay prepares the relay of a flow and starts its idle limit. The caller
+// start prepares the relay and starts its idle limit. The caller
 // must call finish.
-func newRelay(f *flow) *relay {
-	r := &relay{f: f}
-	r.up = direction{r: r, dst: f.up, src: f.c.conn, n: &f.in}
-	r.down = direction{r: r, dst: f.c.conn, src: f.up, n: &f.out}
+func (r *relay) start(cfg relayConfig) {
+	r.cfg = cfg
+	r.up.r, r.up.dst, r.up.src, r.up.n = r, cfg.destination, cfg.client, cfg.in
+	r.down.r, r.down.dst, r.down.src, r.down.n = r, cfg.client, cfg.destination, cfg.out
 	r.touch()
 	r.timer = time.AfterFunc(r.limit(), r.watch)
-	return r
 }
 
 // startDown lets the destination's bytes flow.
@@ -57,9 +85,15 @@ func (r *relay) startDown() {
 
 func (r *relay) runDown() {
 	defer close(r.finished)
-	defer r.f.p.recovered(r.f.c, r.f.last().Via)
+	defer r.cfg.owner.caught()
 	r.err = errBroken // unless run returns
 	r.err = r.down.run()
+}
+
+// awaitDown waits until the destination's direction has ended, and returns its error.
+func (r *relay) awaitDown() error {
+	<-r.finished
+	return r.err
 }
 
 // both runs until both directions have ended and tells why.
@@ -75,15 +109,18 @@ func (r *relay) both() rules.Cause {
 	return rules.EndReset
 }
 
+// stopWrite is how long stopDown waits for a write to a client that does not read.
+const stopWrite = time.Second
+
 // stopDown ends the destination's direction between two bytes. It tells
 // whether that was possible: if the direction had ended otherwise, it was not.
 func (r *relay) stopDown() bool {
 	r.down.stopping.Store(true)
-	r.f.up.SetReadDeadline(time.Unix(1, 0))
-	r.f.c.conn.SetWriteDeadline(time.Now().Add(lingerTime))
+	r.down.src.SetReadDeadline(time.Unix(1, 0))
+	r.down.dst.SetWriteDeadline(time.Now().Add(stopWrite))
 	<-r.finished
-	r.f.up.SetReadDeadline(time.Time{})
-	r.f.c.conn.SetWriteDeadline(time.Time{})
+	r.down.src.SetReadDeadline(time.Time{})
+	r.down.dst.SetWriteDeadline(time.Time{})
 	return errors.Is(r.err, errStopped)
 }
 
@@ -93,6 +130,9 @@ func (r *relay) resumeDown() {
 	r.startDown()
 }
 
+// endUp passes the end of what the client sends on, without having read to it.
+func (r *relay) endUp() error { return r.up.end() }
+
 // finish ends the watch.
 func (r *relay) finish() {
 	r.over.Store(true)
@@ -100,7 +140,7 @@ func (r *relay) finish() {
 }
 
 // now is the relay's clock: nanoseconds since the flow began, never 0.
-func (r *relay) now() int64 { return int64(time.Since(r.f.started)) + 1 }
+func (r *relay) now() int64 { return int64(time.Since(r.cfg.started)) + 1 }
 
 // touch notes that something moved.
 func (r *relay) touch() int64 {
@@ -111,15 +151,15 @@ func (r *relay) touch() int64 {
 
 // limit is how long the tunnel may be quiet.
 func (r *relay) limit() time.Duration {
-	l := r.f.p.limits
+	l := r.cfg.limits
 	if r.ended.Load() > 0 {
-		return min(l.HalfClosed, l.Idle)
+		return min(l.halfClosed, l.idle)
 	}
-	return l.Idle
+	return l.idle
 }
 
 // slice is how long one splice may take before it is looked at.
-func (r *relay) slice() time.Duration { return min(r.f.p.slice, r.limit()/2) }
+func (r *relay) slice() time.Duration { return min(r.cfg.limits.slice, r.limit()/2) }
 
 // watch runs when the tunnel may have been quiet for too long. A direction
 // that could not write for as long is dead too, whatever the other one does.
@@ -142,65 +182,19 @@ func (r *relay) watch() {
 	if r.ended.Load() > 0 {
 		cause = rules.EndHalfClosed
 	}
-	r.f.abort(cause)
+	r.cfg.owner.abort(cause)
 }
 
-// relay copies both ways on a flow that is judged by s, sends first what the
-// client sent already, and returns why it ended.
-func (f *flow) relay(s sight) rules.Cause {
-	r := newRelay(f)
-	defer r.finish()
-	if !r.forward(s) {
-		return rules.EndReset
+// A bufferPool holds relay buffers that are not in use. Its zero value is ready.
+type bufferPool struct{ p sync.Pool }
+
+// get returns a buffer with any contents.
+func (p *bufferPool) get() *[relayBuffer]byte {
+	if b, ok := p.p.Get().(*[relayBuffer]byte); ok {
+		return b
 	}
-	return r.both()
+	return new([relayBuffer]byte)
 }
 
-// forward sends what was read from the client before, and lets go of it. What
-// came behind a hello is judged like what comes yet.
-func (r *relay) forward(s sight) bool {
-	n := len(r.f.c.pre)
-	if s.tls {
-		n = s.size
-		r.first = &hello{sni: s.hello.sni, hasSNI: s.hello.hasSNI, ech: s.hello.ech}
-	}
-	if s.line.like == perhaps {
-		line := s.line
-		r.up.line = &line
-	}
-	err := r.pass(n)
-	if len(r.f.c.pre) == 0 {
-		r.f.c.release()
-	}
-	if err != nil {
-		r.f.abort(rules.EndReset)
-	}
-	return err == nil
-}
-
-// pass sends the first n bytes that were read from the client.
-func (r *relay) pass(n int) error {
-	if n == 0 {
-		return nil
-	}
-	r.up.busy.Store(r.touch())
-	sent, err := r.f.up.Write(r.f.c.pre[:n])
-	r.up.busy.Store(0)
-	r.f.in.Add(uint64(sent))
-	r.f.c.take(n)
-	return err
-}
-
-// denyRequest puts on record that an opaque flow became a request, and ends it.
-// Its beginning is gone; the byte that makes it one is not.
-func (r *relay) denyRequest() error {
-	r.deny(r.f.last(), rules.MalformedRequest, "a request whose line was not sent at once")
-	return errDenied
-}
-
-// deny puts a denial of what came behind the first bytes on record, and ends the
-// flow.
-func (r *relay) deny(a rules.Attempt, fault rules.Reason, detail string) {
-	a.Provisional, a.Fault, a.Detail = false, fault, detail
-	r.f.abort(rules.EndDenied(r.f.p.cfg.Gate.Decide(a).Why()))
-}
+// put takes a buffer back.
+func (p *bufferPool) put(b *[relayBuffer]byte) { p.p.Put(b) }

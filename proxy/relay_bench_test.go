@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"sallyport/proxy/peek"
 	"sallyport/rules"
 )
 
@@ -50,7 +51,7 @@ func benchRelay(b *testing.B, start func(client, origin *net.TCPConn)) {
 
 func benchSallyport(c, u *net.TCPConn) {
 	p := New(Config{})
-	cl := &client{conn: c, addr: unmapped(c.RemoteAddr()), pool: &p.buffers}
+	cl := &client{Conn: peek.Conn{TCP: c, Pool: &p.buffers}, addr: unmapped(c.RemoteAddr())}
 	go runRelay(p.openFlow(cl, u, rules.Attempt{}, rules.Decision{Verdict: rules.Allow}))
 }
 

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"sallyport/proxy/peek"
 	"sallyport/rules"
 )
 
@@ -54,7 +55,7 @@ func startSliced(t testing.TB, l Limits, slice time.Duration) *relayed {
 	p.slice = slice
 	client0, client1 := tcpPair(t)
 	origin0, origin1 := tcpPair(t)
-	c := &client{conn: client1, addr: unmapped(client1.RemoteAddr()), pool: &p.buffers}
+	c := &client{Conn: peek.Conn{TCP: client1, Pool: &p.buffers}, addr: unmapped(client1.RemoteAddr())}
 	f := p.openFlow(c, origin0, rules.Attempt{}, rules.Decision{Verdict: rules.Allow})
 	go runRelay(f)
 	return &relayed{client0, origin1, f, closes}
@@ -63,7 +64,7 @@ func startSliced(t testing.TB, l Limits, slice time.Duration) *relayed {
 func runRelay(f *flow) {
 	f.done(f.relay(sight{}))
 	f.up.Close()
-	f.c.conn.Close()
+	f.c.TCP.Close()
 }
 
 // ended waits for the end of the flow.
@@ -199,7 +200,7 @@ func TestRelayPassesResetOn(t *testing.T) {
 		if _, err := io.ReadFull(dst, make([]byte, 4)); err != nil {
 			t.Fatal(err)
 		}
-		reset(src)
+		peek.Reset(src)
 		wantReset(t, dst)
 		if c := r.ended(t); c.Cause != rules.EndReset {
 			t.Errorf("from %s: cause %q", from, c.Cause)
@@ -214,7 +215,7 @@ func TestRelayWriteThatNeverEnds(t *testing.T) {
 	for _, chunk := range []int{1 << 10, 256 << 10} { // by buffer, and by splice
 		r := startRelay(t, Limits{Idle: 200 * time.Millisecond})
 		r.client.SetReadBuffer(1 << 10)
-		r.flow.c.conn.SetWriteBuffer(1 << 10)
+		r.flow.c.TCP.SetWriteBuffer(1 << 10)
 		stop := make(chan struct{})
 		var writeErr error
 		var wg sync.WaitGroup

@@ -5,9 +5,6 @@
 package proxy
 
 import (
-	"errors"
-	"io"
-	"os"
 	"sync/atomic"
 
 	"sallyport/rules"
@@ -101,63 +98,13 @@ func recordSize(b []byte) int { return int(b[3])<<8 | int(b[4]) }
 type secondScan struct {
 	first hello
 	rest  int       // bytes to come of a record that carries no hello
-	hello helloScan // of the second one
-	begun bool      // it has begun, and a deadline is set
+	scan  helloScan // of the second one
 }
 
-// awaitAnswer passes on what a client sends behind its hello until there can be
-// no other one, as the server has answered otherwise. A client can send one before
-// it is asked for, and each is judged. Only a hello is kept until it is whole, and
-// within the time that the first one had.
-func (r *relay) awaitAnswer(first hello) error {
-	c, s := r.f.c, secondScan{first: first}
-	defer c.release()
-	var err error
-	for err == nil && !r.answer.settled.Load() {
-		n := 0
-		if n, err = r.nextRecords(&s); n > 0 {
-			err = r.pass(n)
-		} else if err == nil {
-			err = r.more(&s)
-		}
-	}
-	if s.begun {
-		c.deadline(0)
-	}
-	if err != nil && err != io.EOF {
-		return err
-	}
-	if !r.answer.settled.Load() && len(c.pre) > 0 {
-		return io.ErrUnexpectedEOF // within what was still to be judged
-	}
-	if passed := r.pass(len(c.pre)); passed != nil {
-		return passed
-	}
-	return err
-}
-
-// more waits for what the client sends next.
-func (r *relay) more(s *secondScan) error {
-	c := r.f.c
-	if len(c.pre) > 0 && c.pre[0] == recordHandshake && !s.begun {
-		s.begun = true
-		c.deadline(r.f.p.limits.Sniff)
-	}
-	err := c.fill(maxHelloRecords)
-	if s.begun && errors.Is(err, os.ErrDeadlineExceeded) {
-		if r.answer.settled.Load() { // meanwhile, so it is none
-			return nil
-		}
-		return r.denySecond(hello{}, rules.SniffTimeout, "the second ClientHello did not end")
-	}
-	return err
-}
-
-// nextRecords returns how many bytes of c.pre may pass, 0 where more are
-// needed. Records that carry no hello pass together, and in parts: else tiny
-// ones would cost a write and a packet each, and large ones their memory.
-func (r *relay) nextRecords(s *secondScan) (n int, err error) {
-	b := r.f.c.pre
+// next returns how many bytes of b, what the client sent and was not passed on, may pass; 0 where more are needed.
+// Records that carry no hello pass together, and in parts: else tiny ones would cost a write and a packet each, and
+// large ones their memory. A fault is final; h is then what the hello showed, if it was one.
+func (s *secondScan) next(b []byte) (n int, h hello, fault rules.Reason, detail string) {
 	for n < len(b) {
 		if s.rest == 0 {
 			if len(b)-n < recordHeader || b[n] == recordHandshake {
@@ -166,7 +113,7 @@ func (r *relay) nextRecords(s *secondScan) (n int, err error) {
 			size := recordSize(b[n:])
 			if b[n] < recordChangeCipher || b[n] > recordHeartbeat || size > maxCiphered {
 				if n == 0 {
-					err = r.denySecond(hello{}, rules.MalformedRequest, "no TLS record behind the ClientHello")
+					return 0, hello{}, rules.MalformedRequest, "no TLS record behind the ClientHello"
 				}
 				break
 			}
@@ -175,39 +122,23 @@ func (r *relay) nextRecords(s *secondScan) (n int, err error) {
 		part := min(s.rest, len(b)-n)
 		n, s.rest = n+part, s.rest-part
 	}
-	if n > 0 || err != nil || len(b) < recordHeader {
-		return n, err
+	if n > 0 || len(b) < recordHeader {
+		return n, hello{}, rules.ReasonNone, ""
 	}
-	return r.nextHello(s)
+	return s.nextHello(b)
 }
 
-// nextHello is nextRecords where a hello begins.
-func (r *relay) nextHello(s *secondScan) (n int, err error) {
-	h, fault, detail, more := s.hello.parse(r.f.c.pre)
+// nextHello is next where a hello begins.
+func (s *secondScan) nextHello(b []byte) (n int, h hello, fault rules.Reason, detail string) {
+	h, fault, detail, more := s.scan.parse(b)
 	switch {
 	case more:
-		return 0, nil
+		return 0, hello{}, rules.ReasonNone, ""
 	case fault == rules.ReasonNone && (h.hasSNI != s.first.hasSNI || h.sni != s.first.sni || h.ech != s.first.ech):
 		fault, detail = rules.MalformedRequest, "the second ClientHello names another server than the first"
 	}
-	if fault != rules.ReasonNone {
-		return 0, r.denySecond(h, fault, detail)
+	if fault == rules.ReasonNone {
+		n, s.scan = s.scan.next, helloScan{}
 	}
-	n, s.hello = s.hello.next, helloScan{}
-	if s.begun {
-		s.begun = false
-		r.f.c.deadline(0)
-	}
-	return n, nil
-}
-
-// denySecond puts the denial of another hello on record and ends the flow.
-func (r *relay) denySecond(h hello, fault rules.Reason, detail string) error {
-	a := r.f.last()
-	if a.Authority.IsZero() {
-		a.Authority = a.Target() // which was the first hello's name
-	}
-	a.SNI, a.ECH, a.Raw = h.sni, h.ech, h.sniRaw
-	r.deny(a, fault, detail)
-	return errDenied
+	return n, h, fault, detail
 }

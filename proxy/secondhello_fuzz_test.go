@@ -53,33 +53,29 @@ func FuzzSecondHello(f *testing.F) {
 		f.Add(then, 3)
 		f.Add(then, 1<<10)
 	}
-	p := New(Config{})
-	_, conn := tcpPair(f)
-	up, _ := tcpPair(f)
-	fl := p.openFlow(&client{conn: conn, addr: unmapped(conn.RemoteAddr())}, up, rules.Attempt{}, rules.Decision{Verdict: rules.Allow})
 	f.Fuzz(func(t *testing.T, b []byte, n int) {
-		r, s := &relay{f: fl}, secondScan{first: first}
-		fl.c.pre = nil
+		s := secondScan{first: first}
+		var left []byte
 		var passed []byte
-		var err error
+		failed := false
 		for piece := range slices.Chunk(b, min(max(1, n), 1<<14)) {
-			if err != nil {
+			if failed {
 				break
 			}
-			fl.c.pre = append(fl.c.pre, bytes.Clone(piece)...)
-			for n := 1; n > 0 && err == nil; {
-				if r.answer.settled.Load() {
-					n = len(fl.c.pre)
-				} else if n, err = r.nextRecords(&s); err != nil {
+			left = append(left, piece...)
+			for n := 1; n > 0; {
+				var fault rules.Reason
+				if n, _, fault, _ = s.next(left); fault != rules.ReasonNone {
+					failed = true
 					break
 				}
-				passed = append(passed, fl.c.pre[:n]...)
-				fl.c.take(n)
+				passed = append(passed, left[:n]...)
+				left = slices.Clone(left[n:])
 			}
 		}
 		want, denied := passedSlowly(b, first)
-		if !bytes.Equal(passed, b[:want]) || denied != (err != nil) {
-			t.Errorf("of %d bytes in pieces of %d %d pass, error %v; want %d, denied %t", len(b), n, len(passed), err, want, denied)
+		if !bytes.Equal(passed, b[:want]) || denied != failed {
+			t.Errorf("of %d bytes in pieces of %d %d pass, denied %t; want %d, denied %t", len(b), n, len(passed), failed, want, denied)
 		}
 	})
 }

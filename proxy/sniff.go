@@ -9,6 +9,7 @@ import (
 	"os"
 	"time"
 
+	"sallyport/proxy/peek"
 	"sallyport/rules"
 )
 
@@ -46,7 +47,7 @@ func (s *sight) show(a *rules.Attempt) {
 // together by then; a client of another protocol hardly notices.
 const textWait = 20 * time.Millisecond
 
-// sniff awaits enough of c.pre to name it. One absolute deadline spans all of
+// sniff awaits enough of c.Bytes to name it. One absolute deadline spans all of
 // it. What looks like HTTP is only recognised, not read to its end.
 //
 // On ports 80 and 443 only what belongs there is looked for; port 0 is for
@@ -63,12 +64,12 @@ func (p *Proxy) sniff(c *client, port uint16, eager bool) (s sight) {
 		return s
 	}
 	defer p.endSniff(c)
-	defer c.deadline(0)
+	defer c.Deadline(0)
 	end := time.Now().Add(p.limits.Sniff)
 	soon := end
 	var scan helloScan
 	for {
-		if s.look(c.pre, port, &scan) {
+		if s.look(c.Bytes, port, &scan) {
 			return s
 		}
 		until := end
@@ -78,10 +79,10 @@ func (p *Proxy) sniff(c *client, port uint16, eager bool) (s sight) {
 			}
 			until = soon
 		}
-		c.conn.SetReadDeadline(until)
-		if err := c.fill(maxHelloRecords); err != nil {
-			if !s.settled(c.pre, port, err, until != end) {
-				s.unfinished(c.pre, err)
+		c.TCP.SetReadDeadline(until)
+		if err := c.Fill(maxHelloRecords); err != nil {
+			if !s.settled(c.Bytes, port, err, until != end) {
+				s.unfinished(c.Bytes, err)
 			}
 			return s
 		}
@@ -186,16 +187,16 @@ func (s *sight) lookOldTLS(b []byte) (done bool) {
 // sniffHead reads the rest of a request head that will be relayed as it is.
 func (f *flow) sniffHead() (s sight) {
 	s.http = true
-	f.c.deadline(f.p.limits.Sniff)
-	defer f.c.deadline(0)
+	f.c.Deadline(f.p.limits.Sniff)
+	defer f.c.Deadline(0)
 	for {
 		var more bool
-		if s.head, s.fault, s.detail, more = parseHead(f.c.pre); !more {
+		if s.head, s.fault, s.detail, more = parseHead(f.c.Bytes); !more {
 			s.shown = rules.ShownHTTP
 			return s
 		}
-		if err := f.c.fill(maxHead + 1); err != nil {
-			s.unfinished(f.c.pre, err)
+		if err := f.c.Fill(maxHead + 1); err != nil {
+			s.unfinished(f.c.Bytes, err)
 			return s
 		}
 	}
@@ -207,7 +208,7 @@ func (s *sight) unfinished(b []byte, err error) {
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		s.fault, s.detail = rules.SniffTimeout, ""
-	case errors.Is(err, errFull):
+	case errors.Is(err, peek.ErrFull):
 		s.fault, s.detail = rules.SniffTooLong, ""
 	case len(b) == 0:
 		s.fault, s.detail = rules.SniffTimeout, "the client left without sending anything"

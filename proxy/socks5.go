@@ -52,7 +52,7 @@ func (h socksHandler) handle(ctx context.Context, c *client) {
 	err := h.server.ServeConn(s)
 	switch {
 	case s.wish != nil:
-		c.deadline(0)
+		c.Deadline(0)
 		p.tunnel(ctx, c, *s.wish, socksReply{})
 	case s.empty:
 		p.count.empty.Add(1)
@@ -62,8 +62,8 @@ func (h socksHandler) handle(ctx context.Context, c *client) {
 		a.Authority, a.Dest = s.fault.dest.Name, netip.AddrPortFrom(s.fault.dest.Addr, s.fault.dest.Port)
 		p.cfg.Gate.Decide(a)
 		if len(s.fault.reply) > 0 {
-			c.conn.Write(s.fault.reply)
-			c.hangUp()
+			c.TCP.Write(s.fault.reply)
+			c.HangUp()
 		}
 	case err != nil:
 		a := p.attempt(c, rules.ViaSOCKS5)
@@ -128,7 +128,7 @@ func socksDenial(r rules.Reason) byte {
 // sendReply writes a reply with the bound address 0.0.0.0:0, which every
 // client ignores for CONNECT.
 func sendReply(c *client, code byte) error {
-	_, err := c.conn.Write(replyBytes(code))
+	_, err := c.TCP.Write(replyBytes(code))
 	return err
 }
 

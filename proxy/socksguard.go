@@ -13,6 +13,7 @@ import (
 
 	"github.com/things-go/go-socks5/statute"
 
+	"sallyport/proxy/peek"
 	"sallyport/rules"
 )
 
@@ -174,7 +175,7 @@ func (s *socksConn) Read(b []byte) (int, error) {
 // next awaits one whole message, and takes it off what the client sent.
 func (s *socksConn) next() error {
 	if s.stage == 0 {
-		s.c.deadline(s.p.limits.Head)
+		s.c.Deadline(s.p.limits.Head)
 	}
 	for {
 		n, f := s.parse()
@@ -183,8 +184,8 @@ func (s *socksConn) next() error {
 			return f
 		}
 		if n > 0 {
-			s.message = append([]byte(nil), s.c.pre[:n]...)
-			s.c.take(n)
+			s.message = append([]byte(nil), s.c.Bytes[:n]...)
+			s.c.Take(n)
 			s.stage++
 			return nil
 		}
@@ -198,25 +199,25 @@ func (s *socksConn) next() error {
 func (s *socksConn) parse() (n int, f *socksFault) {
 	switch s.stage {
 	case 0:
-		return parseGreeting(s.c.pre)
+		return parseGreeting(s.c.Bytes)
 	case 1:
-		s.req, f = parseSOCKSRequest(s.c.pre)
+		s.req, f = parseSOCKSRequest(s.c.Bytes)
 		return s.req.n, f
 	}
 	return 0, &socksFault{reason: rules.MalformedRequest, detail: "more than one SOCKS5 request"}
 }
 
 func (s *socksConn) fill() error {
-	if s.stage == 0 && len(s.c.pre) == 0 {
-		return s.p.await(s.c, bufferSize)
+	if s.stage == 0 && len(s.c.Bytes) == 0 {
+		return s.p.await(s.c, peek.Size)
 	}
-	return s.c.fill(bufferSize)
+	return s.c.Fill(peek.Size)
 }
 
 // unfinished notes why a message did not come.
 func (s *socksConn) unfinished(err error) {
 	switch {
-	case s.stage == 0 && len(s.c.pre) == 0:
+	case s.stage == 0 && len(s.c.Bytes) == 0:
 		s.empty = true
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		s.fault = &socksFault{reason: rules.SniffTimeout, detail: "SOCKS5 handshake not finished in time"}
@@ -240,13 +241,13 @@ func (s *socksConn) take(got *statute.AddrSpec) {
 }
 
 // Write sends the library's replies.
-func (s *socksConn) Write(b []byte) (int, error) { return s.c.conn.Write(b) }
+func (s *socksConn) Write(b []byte) (int, error) { return s.c.TCP.Write(b) }
 
 // Close leaves the connection to its owner.
 func (s *socksConn) Close() error { return nil }
 
 // LocalAddr is the listener's side.
-func (s *socksConn) LocalAddr() net.Addr { return s.c.conn.LocalAddr() }
+func (s *socksConn) LocalAddr() net.Addr { return s.c.TCP.LocalAddr() }
 
 // RemoteAddr is the client's side.
-func (s *socksConn) RemoteAddr() net.Addr { return s.c.conn.RemoteAddr() }
+func (s *socksConn) RemoteAddr() net.Addr { return s.c.TCP.RemoteAddr() }

@@ -12,6 +12,7 @@ import (
 	"os"
 	"time"
 
+	"sallyport/proxy/peek"
 	"sallyport/rules"
 )
 
@@ -36,7 +37,7 @@ func (p *Proxy) redirected(ctx context.Context, c *client) {
 	case a.Fault == rules.Self || d.Reason == rules.Self:
 		a.Provisional = true // whatever it would show
 		p.cfg.Gate.Decide(a)
-		reset(c.conn)
+		peek.Reset(c.TCP)
 	case d.Opaque():
 		p.straight(ctx, c, sight{}, a)
 	case d.Allowed() && !d.Would && !clientSpeaksFirst(a.Original.Port()) && !(d.ByPin() && p.speaks(c)):
@@ -54,16 +55,16 @@ const pinWait = 30 * time.Millisecond
 // share an address, so what a client at a pinned one shows comes first: it may
 // name another permitted name than those that the pin is known for.
 func (p *Proxy) speaks(c *client) bool {
-	c.deadline(p.cfg.pinWait)
-	defer c.deadline(0)
+	c.Deadline(p.cfg.pinWait)
+	defer c.Deadline(0)
 	return !errors.Is(p.await(c, maxHelloRecords+recordHeader), os.ErrDeadlineExceeded)
 }
 
 // headed fills in where the connection was headed. One that was not
 // redirected, or of which nobody knows, is a fault.
 func (p *Proxy) headed(c *client, a *rules.Attempt) {
-	local := unmapped(c.conn.LocalAddr())
-	original, err := p.cfg.originalDst(c.conn)
+	local := unmapped(c.TCP.LocalAddr())
+	original, err := p.cfg.originalDst(c.TCP)
 	switch {
 	case err != nil:
 		original, a.Fault, a.Detail = local, rules.Self, "not redirected, or not tracked: "+err.Error()
@@ -93,9 +94,9 @@ func (p *Proxy) byContent(ctx context.Context, c *client, a rules.Attempt, ahead
 	byAddress := ahead.Allowed() && !clientSpeaksFirst(a.Original.Port())
 	s := p.sniff(c, 0, byAddress)
 	c.busy()
-	c.deadline(0)
+	c.Deadline(0)
 	timedOut := errors.Is(s.err, os.ErrDeadlineExceeded)
-	switch silent := len(c.pre) == 0 && s.err != nil; {
+	switch silent := len(c.Bytes) == 0 && s.err != nil; {
 	case silent && byAddress && (timedOut || s.err == io.EOF):
 		p.tunnel(ctx, c, a, redirectReply{}) // perhaps the client only listens
 	case silent && !timedOut:
@@ -106,7 +107,7 @@ func (p *Proxy) byContent(ctx context.Context, c *client, a rules.Attempt, ahead
 		if timedOut && p.draining.Load() {
 			s.fault, s.detail = rules.Draining, ""
 		}
-		s.notTLS(c.pre, a.Original.Port())
+		s.notTLS(c.Bytes, a.Original.Port())
 		s.show(&a)
 		if byName(&a); a.Fault >= rules.Limit { // nobody knows what it would have shown
 			a.Dest = netip.AddrPortFrom(netip.Addr{}, a.Original.Port())
@@ -159,7 +160,7 @@ func (p *Proxy) straight(ctx context.Context, c *client, s sight, a rules.Attemp
 		if errors.As(err, &denied) {
 			c.refuse(s, denied.a, denied.d)
 		} else {
-			reset(c.conn) // as if the destination had not answered
+			peek.Reset(c.TCP) // as if the destination had not answered
 		}
 		return
 	}
@@ -192,6 +193,6 @@ type redirectReply struct{}
 
 func (redirectReply) granted(*client) error { return nil }
 
-func (redirectReply) denied(c *client, _ rules.Attempt, _ rules.Decision) { reset(c.conn) }
+func (redirectReply) denied(c *client, _ rules.Attempt, _ rules.Decision) { peek.Reset(c.TCP) }
 
-func (redirectReply) failed(c *client, _ rules.Attempt, _ *dialError) { reset(c.conn) }
+func (redirectReply) failed(c *client, _ rules.Attempt, _ *dialError) { peek.Reset(c.TCP) }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 
+	"sallyport/proxy/peek"
 	"sallyport/rules"
 )
 
@@ -35,13 +36,13 @@ type replier interface {
 
 // tunnel takes a wish all the way: it asks, connects, says so, judges what the
 // client shows, and relays. a has what the client asked for; what the client
-// sent behind its request is in c.pre.
+// sent behind its request is in c.Bytes.
 func (p *Proxy) tunnel(ctx context.Context, c *client, a rules.Attempt, r replier) {
 	a.Provisional = true
 	d := p.decide(c, a)
 	if !d.Allowed() {
 		r.denied(c, a, d)
-		c.hangUp()
+		c.HangUp()
 		return
 	}
 	up, a, err := p.dial(ctx, d, a)
@@ -57,7 +58,7 @@ func (p *Proxy) tunnel(ctx context.Context, c *client, a rules.Attempt, r replie
 		if a, d = now, p.cfg.Gate.Decide(now); !d.Allowed() {
 			f.judged(a, d)
 			r.denied(c, a, d)
-			c.hangUp()
+			c.HangUp()
 			return
 		}
 	}
@@ -76,7 +77,7 @@ func (p *Proxy) notConnected(c *client, a rules.Attempt, r replier, err error) {
 	case errors.As(err, &failed):
 		r.failed(c, a, failed)
 	}
-	c.hangUp()
+	c.HangUp()
 }
 
 // carry judges what the client shows and relays. It returns why the flow ended.
@@ -87,7 +88,7 @@ func (f *flow) carry(ctx context.Context) rules.Cause {
 		if d := f.judge(a); !d.Allowed() {
 			return f.refuse(sight{}, a, d)
 		}
-		f.c.deadline(0)
+		f.c.Deadline(0)
 		return f.relay(sight{})
 	case port == portTLS || port == portHTTP:
 		return f.clientFirst(ctx, a)
@@ -136,12 +137,12 @@ func (f *flow) requests(ctx context.Context, a rules.Attempt) rules.Cause {
 // what it has begun to send must be whole within the deadline; a beginning of
 // text is passed on sooner, see sniff.
 func (f *flow) eitherFirst(ctx context.Context, a rules.Attempt) rules.Cause {
-	f.c.deadline(0)
+	f.c.Deadline(0)
 	r := newRelay(f)
 	defer r.finish()
 	r.startDown()
-	if len(f.c.pre) == 0 {
-		if err := f.c.fill(maxHelloRecords); err != nil {
+	if len(f.c.Bytes) == 0 {
+		if err := f.c.Fill(maxHelloRecords); err != nil {
 			return f.silent(r, a, err)
 		}
 	}
@@ -155,7 +156,7 @@ func (f *flow) eitherFirst(ctx context.Context, a rules.Attempt) rules.Cause {
 		r.resumeDown()
 	}
 	if cause, ended := f.interrupted(a, s); ended {
-		<-r.finished
+		r.awaitDown()
 		return cause
 	}
 	if s.http && s.fault == rules.ReasonNone {
@@ -166,11 +167,11 @@ func (f *flow) eitherFirst(ctx context.Context, a rules.Attempt) rules.Cause {
 		if f.out.Load() > 0 || !r.stopDown() {
 			f.abort(rules.EndDenied(d.Why())) // no alert or page in the midst of something
 		}
-		<-r.finished
+		r.awaitDown()
 		return f.refuse(s, a, d)
 	}
 	if !r.forward(s) {
-		<-r.finished
+		r.awaitDown()
 		return rules.EndReset
 	}
 	return r.both()
@@ -178,19 +179,18 @@ func (f *flow) eitherFirst(ctx context.Context, a rules.Attempt) rules.Cause {
 
 // silent ends a flow whose client sent nothing: it said that it never would,
 // or it is gone.
-func (f *flow) silent(r *relay, a rules.Attempt, err error) rules.Cause {
+func (f *flow) silent(r *tunnelRelay, a rules.Attempt, err error) rules.Cause {
 	a.Shown = rules.ShownSilent
 	d := f.judge(a)
 	if err != io.EOF || !d.Allowed() {
 		f.abort(rules.EndReset)
-		<-r.finished
+		r.awaitDown()
 		return rules.EndReset
 	}
-	if r.up.end() != nil {
+	if r.endUp() != nil {
 		f.abort(rules.EndReset)
 	}
-	<-r.finished
-	if r.err != nil {
+	if r.awaitDown() != nil {
 		return rules.EndReset
 	}
 	return rules.EndClean
@@ -220,13 +220,13 @@ func (f *flow) refuse(s sight, a rules.Attempt, d rules.Decision) rules.Cause {
 func (c *client) refuse(s sight, a rules.Attempt, d rules.Decision) {
 	switch {
 	case s.tls:
-		c.conn.Write(accessDenied())
-		c.hangUp()
-	case s.http || looksHTTP(c.pre) == alike:
-		writeError(c.conn, statusOf(a, d), a, d, wantsJSON(c.pre))
-		c.hangUp()
+		c.TCP.Write(accessDenied())
+		c.HangUp()
+	case s.http || looksHTTP(c.Bytes) == alike:
+		writeError(c.TCP, statusOf(a, d), a, d, wantsJSON(c.Bytes))
+		c.HangUp()
 	default:
-		reset(c.conn)
+		peek.Reset(c.TCP)
 	}
 }
 
