@@ -292,7 +292,7 @@ func TestEntryHoldsNoMore(t *testing.T) {
 		rr, _ := dns.NewRR(fmt.Sprintf("%s. 60 IN A 192.0.1.%d", name, i))
 		a.records = append(a.records, rr)
 	}
-	e, err := newEntry(name, typeA, a)
+	e, err := newEntry(name, dns.TypeA, a)
 	if err != nil || cap(e.wire) > 2*len(e.wire) {
 		t.Errorf("%d octets held for %d: %v", cap(e.wire), len(e.wire), err)
 	}

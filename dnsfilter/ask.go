@@ -230,7 +230,7 @@ func readReply(r, query []byte) (reply, error) {
 	}
 	edns := query[11] == 1
 	rcode := int(flags & 0xf)
-	if len(r) == headerSize && edns && (rcode == rcodeFormErr || rcode == rcodeNotImp) {
+	if len(r) == headerSize && edns && (rcode == dns.RcodeFormatError || rcode == dns.RcodeNotImplemented) {
 		return reply{}, errNoEDNS // such servers send the bare header
 	}
 	end, _ := skipPlainName(query, headerSize)
@@ -239,7 +239,7 @@ func readReply(r, query []byte) (reply, error) {
 		return reply{}, errMismatch
 	}
 	out := reply{respelled: !bytes.Equal(r[headerSize:end], query[headerSize:end])}
-	if edns && (rcode == rcodeFormErr || rcode == rcodeNotImp) {
+	if edns && (rcode == dns.RcodeFormatError || rcode == dns.RcodeNotImplemented) {
 		return out, errNoEDNS
 	}
 	if flags&flagTC != 0 {

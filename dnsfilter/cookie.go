@@ -15,7 +15,6 @@ import (
 
 // The COOKIE option (RFC 7873, section 4).
 const (
-	typeCookie       = 10
 	clientCookieSize = 8
 	leastWholeCookie = 16 // client and server cookie together
 	mostWholeCookie  = 40

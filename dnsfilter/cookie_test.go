@@ -244,7 +244,7 @@ func FuzzCookie(f *testing.F) {
 	head[11] = 1 // an additional record
 	f.Fuzz(func(t *testing.T, data []byte, tcp bool) {
 		data = data[:min(len(data), 1000)]
-		m := append(slices.Clone(head), 0, 0, typeOPT, 4, 208, 0, 0, 0, 0, byte(len(data)>>8), byte(len(data)))
+		m := append(slices.Clone(head), 0, 0, byte(dns.TypeOPT), 4, 208, 0, 0, 0, 0, byte(len(data)>>8), byte(len(data)))
 		q := query{msg: append(m, data...), client: netip.MustParseAddrPort("10.0.0.1:53"), proto: rules.UDP}
 		if tcp {
 			q.proto = rules.TCP

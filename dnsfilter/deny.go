@@ -17,7 +17,7 @@ const maxRaw = 512
 func (f *Filter) deny(q *query, r *Resolver, a *rules.Attempt, d rules.Decision, out []byte) []byte {
 	why := d.Why()
 	if d.Client == nil && !f.unknown.allow(f.clock()) {
-		f.observe(q, KindDropped, rcodeRefused)
+		f.observe(q, KindDropped, dns.RcodeRefused)
 		return out
 	}
 	text := ""
@@ -31,7 +31,7 @@ func (f *Filter) deny(q *query, r *Resolver, a *rules.Attempt, d rules.Decision,
 	}
 	rcode, negative := deniedForm(q, r.denied, why, d.PermitsBelow())
 	if d.Client == nil { // also where its name is the matter: NXDOMAIN is longer
-		rcode, negative = rcodeRefused, false
+		rcode, negative = dns.RcodeRefused, false
 	}
 	f.observe(q, KindDenied, rcode)
 	if negative {
@@ -48,23 +48,23 @@ func (f *Filter) deny(q *query, r *Resolver, a *rules.Attempt, d rules.Decision,
 // 2.2.2).
 func deniedForm(q *query, denied Denied, why rules.Reason, below bool) (rcode int, negative bool) {
 	switch {
-	case q.qtype == typeAXFR, q.qtype == typeIXFR:
-		return rcodeRefused, false
+	case q.qtype == dns.TypeAXFR, q.qtype == dns.TypeIXFR:
+		return dns.RcodeRefused, false
 	case why == rules.TypeNotAllowed, why == rules.PrivateAddress:
 		// The name exists, and may well have the other type of address.
-		return rcodeSuccess, true
+		return dns.RcodeSuccess, true
 	}
 	switch why {
 	case rules.UnknownClient, rules.Limit, rules.Draining, rules.JournalUnavailable, rules.MalformedRequest:
-		return rcodeRefused, false
+		return dns.RcodeRefused, false
 	}
 	switch {
 	case denied == Refused:
-		return rcodeRefused, false
+		return dns.RcodeRefused, false
 	case denied == NoData, below, q.msg[headerSize] == 0:
-		return rcodeSuccess, true
+		return dns.RcodeSuccess, true
 	}
-	return rcodeNXDomain, true
+	return dns.RcodeNameError, true
 }
 
 // badName replies to a query for what is no host name.

@@ -38,7 +38,7 @@ func (w want) appendTo(key []byte) []byte {
 
 // asksRootKeys tells of the one question about the root of the names that the
 // policy may permit: what every chain of signatures ends at.
-func (q *query) asksRootKeys() bool { return q.msg[headerSize] == 0 && q.qtype == typeDNSKEY }
+func (q *query) asksRootKeys() bool { return q.msg[headerSize] == 0 && q.qtype == dns.TypeDNSKEY }
 
 // addProof adds to an answer what the message has to prove it: the signatures of
 // the records, and of a negative answer or a wildcard's the denials of existence

@@ -13,7 +13,7 @@ import (
 
 // optRecord is the wire form of an OPT record.
 func optRecord(size uint16, ext, version byte, flags uint16, options ...byte) []byte {
-	b := []byte{0, 0, typeOPT}
+	b := []byte{0, 0, byte(dns.TypeOPT)}
 	b = binary.BigEndian.AppendUint16(b, size)
 	b = append(b, ext, version)
 	b = binary.BigEndian.AppendUint16(b, flags)
@@ -56,7 +56,7 @@ func TestEDNS(t *testing.T) {
 			binary.BigEndian.PutUint16(query[2:], c.flags)
 			if c.opt != nil {
 				query[11] = 1
-				if len(c.opt) == 2*optSize && c.opt[optSize+2] == typeOPT {
+				if len(c.opt) == 2*optSize && c.opt[optSize+2] == byte(dns.TypeOPT) {
 					query[11] = 2
 				}
 			}

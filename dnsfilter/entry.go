@@ -104,7 +104,7 @@ func newEntry(name rules.Name, qtype uint16, a *answer) (*entry, error) {
 		return nil, errors.New("answer is too long to be kept")
 	}
 	wire = bytes.Clone(wire) // the buffer has room for all of it uncompressed
-	e := &entry{name: name, rcode: uint8(a.rcode), address: qtype == typeA || qtype == typeAAAA, wire: wire}
+	e := &entry{name: name, rcode: uint8(a.rcode), address: qtype == dns.TypeA || qtype == dns.TypeAAAA, wire: wire}
 	if err := e.index(); err != nil {
 		return nil, err
 	}

@@ -206,7 +206,7 @@ func TestFailover(t *testing.T) {
 			}, "a.example")
 			began := time.Now()
 			r := alone.send(withEDNS(question("a.example.", dns.TypeA), 1232))
-			if code, _ := extended(r); r.Rcode != dns.RcodeServerFailure || len(r.Answer) != 0 || code != edeNoServer {
+			if code, _ := extended(r); r.Rcode != dns.RcodeServerFailure || len(r.Answer) != 0 || code != dns.ExtendedErrorCodeNoReachableAuthority {
 				t.Errorf("alone: %v", r)
 			}
 			if !allowed(t, alone) || time.Since(began) > 2*time.Second {

@@ -49,7 +49,7 @@ func cached(t testing.TB, reachable bool) *Filter {
 			continue
 		}
 		name := mustName(t, owner)
-		for _, qtype := range []uint16{typeA, typeAAAA, typeHTTPS} {
+		for _, qtype := range []uint16{dns.TypeA, dns.TypeAAAA, dns.TypeHTTPS} {
 			m := &dns.Msg{Answer: slices.Concat(dnsCopies(zone[owner]), dnsCopies(zone["edge.cdn.test."])), Ns: records(t, owner+" 90 IN SOA ns. root. 1 2 3 4 60")}
 			a, err := validate(m, name, qtype)
 			if err != nil {
@@ -91,7 +91,7 @@ func TestTwins(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	fast := 0
 	for range 5000 {
-		m := question(spell(rng, names[rng.IntN(len(names))]), []uint16{typeA, typeAAAA, typeHTTPS}[rng.IntN(3)])
+		m := question(spell(rng, names[rng.IntN(len(names))]), []uint16{dns.TypeA, dns.TypeAAAA, dns.TypeHTTPS}[rng.IntN(3)])
 		m.RecursionDesired, m.CheckingDisabled, m.AuthenticatedData = rng.IntN(2) == 0, rng.IntN(2) == 0, rng.IntN(2) == 0
 		if rng.IntN(2) == 0 {
 			m.SetEdns0([]uint16{0, 512, 700, 1232, 4096}[rng.IntN(5)], rng.IntN(2) == 0)

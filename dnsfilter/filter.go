@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/miekg/dns"
+
 	"sallyport/rules"
 )
 
@@ -208,8 +210,8 @@ func (f *Filter) answer(q *query, r *Resolver, e *entry, a *rules.Attempt, out [
 // reply sends a permitted answer less what this client may not reach.
 func (f *Filter) reply(q *query, e *entry, refused []netip.Addr, out []byte, kind Kind) []byte {
 	if e.failed {
-		f.observe(q, KindFailed, rcodeServFail)
-		return appendError(out, q, rcodeServFail, edeNoServer, "no upstream gave a usable answer")
+		f.observe(q, KindFailed, dns.RcodeServerFailure)
+		return appendError(out, q, dns.RcodeServerFailure, dns.ExtendedErrorCodeNoReachableAuthority, "no upstream gave a usable answer")
 	}
 	if e.fixed {
 		kind = KindFixed
@@ -226,8 +228,8 @@ func (f *Filter) reply(q *query, e *entry, refused []netip.Addr, out []byte, kin
 		var err error
 		if out, err = appendFiltered(out, q, e, age, refused); err != nil {
 			f.cfg.Log.Error("an answer cannot be packed", "name", e.name.String(), "error", err)
-			f.observe(q, KindFailed, rcodeServFail)
-			return appendError(out, q, rcodeServFail, edeOther, "")
+			f.observe(q, KindFailed, dns.RcodeServerFailure)
+			return appendError(out, q, dns.RcodeServerFailure, dns.ExtendedErrorCodeOther, "")
 		}
 	}
 	if f.cfg.Pins && len(e.addrs) > len(refused) {

@@ -6,6 +6,8 @@ import (
 	"context"
 	"time"
 
+	"github.com/miekg/dns"
+
 	"sallyport/rules"
 )
 
@@ -58,8 +60,8 @@ func (f *Filter) fly(r *Resolver, fl *flight, key string, name rules.Name, w wan
 	ctx, cancel := context.WithTimeout(f.life, f.cfg.Timeout)
 	defer cancel()
 	e := f.resolve(ctx, r.upstreams(name), name, w)
-	if e.rcode == rcodeNXDomain && r.over[name] {
-		e.rcode = rcodeSuccess // it does exist here; else nothing below it would (RFC 8020)
+	if e.rcode == dns.RcodeNameError && r.over[name] {
+		e.rcode = dns.RcodeSuccess // it does exist here; else nothing below it would (RFC 8020)
 	}
 	e.markTranslated(r.nat64)
 	if f.life.Err() == nil {
@@ -98,7 +100,7 @@ func (f *Filter) resolve(ctx context.Context, set *upstreamSet, name rules.Name,
 
 func (f *Filter) failure(name rules.Name) *entry {
 	now := f.clock()
-	return &entry{name: name, rcode: rcodeServFail, failed: true, stored: now, expires: now + failureTTL*time.Second}
+	return &entry{name: name, rcode: dns.RcodeServerFailure, failed: true, stored: now, expires: now + failureTTL*time.Second}
 }
 
 // fetch waits for the answer to come from upstream.

@@ -81,7 +81,7 @@ func sameAsLibrary(t *testing.T, m []byte, r *dns.Msg) {
 // its addresses only those are answered that may be reached.
 func FuzzAnswer(f *testing.F) {
 	for _, text := range []string{"a.example. 300 IN A 192.0.1.1", chain(3), "a.example. 300 IN A 10.0.0.1\na.example. 0 IN A 192.0.1.1", zoneText} {
-		for _, qtype := range []uint16{typeA, typeHTTPS} {
+		for _, qtype := range []uint16{dns.TypeA, dns.TypeHTTPS} {
 			m := question("a.example.", qtype)
 			m.Response, m.Answer = true, records(f, strings.ReplaceAll(text, "svc.", "a."))
 			f.Add(packed(f, m), qtype)
@@ -155,7 +155,7 @@ func answered(t *testing.T, e *entry, qtype uint16) {
 	if p != nil {
 		t.Fatal("not at hand", f.finish(context.Background(), p, nil))
 	}
-	if len(out) > plainUDP {
+	if len(out) > dns.MinMsgSize {
 		t.Fatalf("a reply of %d octets", len(out))
 	}
 	reply := unpacked(t, out)

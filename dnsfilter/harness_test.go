@@ -188,9 +188,9 @@ func (b *bench) sendFrom(m *dns.Msg, client string, proto rules.Proto) *dns.Msg 
 	}
 	most := 65535
 	if proto == rules.UDP {
-		most = plainUDP
+		most = dns.MinMsgSize
 		if o := m.IsEdns0(); o != nil {
-			most = min(max(int(o.UDPSize()), plainUDP), maxUDP)
+			most = min(max(int(o.UDPSize()), dns.MinMsgSize), maxUDP)
 		}
 	}
 	if len(out) > most {
@@ -252,13 +252,13 @@ func cookieOf(m *dns.Msg) string {
 }
 
 // extended returns the extended error of a reply: its code and text.
-func extended(m *dns.Msg) (int, string) {
+func extended(m *dns.Msg) (uint16, string) {
 	if o := m.IsEdns0(); o != nil {
 		for _, opt := range o.Option {
 			if e, ok := opt.(*dns.EDNS0_EDE); ok {
-				return int(e.InfoCode), e.ExtraText
+				return e.InfoCode, e.ExtraText
 			}
 		}
 	}
-	return -1, ""
+	return noEDE, ""
 }

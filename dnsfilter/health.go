@@ -11,6 +11,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/miekg/dns"
+
 	"sallyport/rules"
 )
 
@@ -123,7 +125,7 @@ func (f *Filter) probeOnce(ctx context.Context, u *server) {
 	defer u.probing.Store(false)
 	ctx, cancel := context.WithTimeout(ctx, f.cfg.Timeout)
 	defer cancel()
-	if _, err := f.ask(ctx, u, ".", want{qtype: typeNS}, true); err == nil || ctx.Err() == context.Canceled {
+	if _, err := f.ask(ctx, u, ".", want{qtype: dns.TypeNS}, true); err == nil || ctx.Err() == context.Canceled {
 		return
 	}
 	u.plan.Lock()

@@ -18,7 +18,7 @@ import (
 func fixedEntries(hosts map[rules.Name][]netip.Addr) (map[string]*entry, error) {
 	fixed := map[string]*entry{}
 	for name, addrs := range hosts {
-		for _, qtype := range [...]uint16{typeA, typeAAAA, typeHTTPS, typeSVCB} {
+		for _, qtype := range [...]uint16{dns.TypeA, dns.TypeAAAA, dns.TypeHTTPS, dns.TypeSVCB} {
 			a := &answer{}
 			for _, addr := range addrs {
 				if rr := addressRecord(name, addr.Unmap()); rr.Header().Rrtype == qtype {

@@ -8,6 +8,8 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/miekg/dns"
+
 	"sallyport/rules"
 )
 
@@ -50,19 +52,19 @@ func (f *Filter) Lookup(ctx context.Context, g *rules.Generation, name rules.Nam
 	var room [keySize]byte
 	wire := appendWireName(room[:0], name)
 	var key6, key4 [keySize]byte
-	k6, k4 := appendKey(key6[:0], wire, typeAAAA), appendKey(key4[:0], wire, typeA)
+	k6, k4 := appendKey(key6[:0], wire, dns.TypeAAAA), appendKey(key4[:0], wire, dns.TypeA)
 	six, four := r.find(k6, want{}, now), r.find(k4, want{}, now)
 	if six != nil && four != nil {
 		return addresses(six, four)
 	}
 	var fly6, fly4 *flight
 	if six == nil {
-		if fly6 = f.join(r, string(k6), name, want{qtype: typeAAAA}); fly6 == nil {
+		if fly6 = f.join(r, string(k6), name, want{qtype: dns.TypeAAAA}); fly6 == nil {
 			six = f.failure(name)
 		}
 	}
 	if four == nil {
-		if fly4 = f.join(r, string(k4), name, want{qtype: typeA}); fly4 == nil {
+		if fly4 = f.join(r, string(k4), name, want{qtype: dns.TypeA}); fly4 == nil {
 			four = f.failure(name)
 		}
 	}
@@ -115,7 +117,7 @@ func addresses(six, four *entry) ([]netip.Addr, error) {
 			continue
 		}
 		n += len(e.addrs)
-		if e.rcode == rcodeNXDomain {
+		if e.rcode == dns.RcodeNameError {
 			gone++
 		}
 	}

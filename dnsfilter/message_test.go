@@ -291,7 +291,7 @@ func TestPanic(t *testing.T) {
 // TestSwollenReply holds that a reply with more records than anybody needs is
 // not unpacked: 64 KiB of them become megabytes, and many arrive at once.
 func TestSwollenReply(t *testing.T) {
-	query, err := upstreamQuery("a.example.", want{qtype: typeA}, true, true)
+	query, err := upstreamQuery("a.example.", want{qtype: dns.TypeA}, true, true)
 	if err != nil {
 		t.Fatal(err)
 	}

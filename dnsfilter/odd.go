@@ -37,7 +37,7 @@ func (f *Filter) odd(q *query, out []byte) []byte {
 		text = ""
 	}
 	f.observe(q, KindMalformed, flt.rcode)
-	return appendError(out, q, flt.rcode, edeOther, text)
+	return appendError(out, q, flt.rcode, dns.ExtendedErrorCodeOther, text)
 }
 
 // attempt is what a message that was inspected is on record as.
@@ -66,21 +66,21 @@ func (q *query) inspect() fault {
 		return fault{-1, "message is a response"} // replying could go on for ever
 	}
 	if op := int(flags & opcodeMask >> 11); op != dns.OpcodeQuery {
-		return fault{rcodeNotImp, "opcode " + dns.OpcodeToString[op]}
+		return fault{dns.RcodeNotImplemented, "opcode " + dns.OpcodeToString[op]}
 	}
 	if n := binary.BigEndian.Uint16(q.msg[4:]); n != 1 { // RFC 9619
-		return fault{rcodeFormErr, fmt.Sprintf("%d questions", n)}
+		return fault{dns.RcodeFormatError, fmt.Sprintf("%d questions", n)}
 	}
 	end, ok := skipPlainName(q.msg, headerSize)
 	if !ok || end+4 > len(q.msg) { // a pointer here could only point into the header
-		return fault{rcodeFormErr, "question cannot be read"}
+		return fault{dns.RcodeFormatError, "question cannot be read"}
 	}
 	q.qend, q.qtype = end+4, binary.BigEndian.Uint16(q.msg[end:])
-	if class := binary.BigEndian.Uint16(q.msg[end+2:]); class != classIN {
-		return fault{rcodeRefused, "class " + dns.Class(class).String()}
+	if class := binary.BigEndian.Uint16(q.msg[end+2:]); class != dns.ClassINET {
+		return fault{dns.RcodeRefused, "class " + dns.Class(class).String()}
 	}
-	if q.qtype == typeAXFR || q.qtype == typeIXFR {
-		return fault{rcodeRefused, "zone transfer"}
+	if q.qtype == dns.TypeAXFR || q.qtype == dns.TypeIXFR {
+		return fault{dns.RcodeRefused, "zone transfer"}
 	}
 	q.peekOPT()
 	return q.inspectRecords()
@@ -91,7 +91,7 @@ func (q *query) inspect() fault {
 // be read has one, too (RFC 6891, section 7).
 func (q *query) peekOPT() {
 	r := q.msg[q.qend:]
-	if len(r) < optSize || binary.BigEndian.Uint32(q.msg[6:]) != 0 || r[0] != 0 || binary.BigEndian.Uint16(r[1:]) != typeOPT {
+	if len(r) < optSize || binary.BigEndian.Uint32(q.msg[6:]) != 0 || r[0] != 0 || binary.BigEndian.Uint16(r[1:]) != dns.TypeOPT {
 		return
 	}
 	q.edns, q.do, q.size = true, r[7]&0x80 != 0, binary.BigEndian.Uint16(r[3:])
@@ -101,32 +101,32 @@ func (q *query) peekOPT() {
 func (q *query) inspectRecords() fault {
 	m := new(dns.Msg)
 	if err := unpackWhole(m, q.msg); err != nil {
-		return fault{rcodeFormErr, err.Error()}
+		return fault{dns.RcodeFormatError, err.Error()}
 	}
 	if len(m.Answer)+len(m.Ns) > 0 {
-		return fault{rcodeFormErr, "query has answers"}
+		return fault{dns.RcodeFormatError, "query has answers"}
 	}
 	var opt *dns.OPT
 	for _, rr := range m.Extra {
 		o, ok := rr.(*dns.OPT)
 		if !ok {
-			return fault{rcodeFormErr, "query has a record of type " + dns.Type(rr.Header().Rrtype).String()}
+			return fault{dns.RcodeFormatError, "query has a record of type " + dns.Type(rr.Header().Rrtype).String()}
 		}
 		if opt != nil || o.Hdr.Name != "." { // RFC 6891, section 6.1.1
-			return fault{rcodeFormErr, "OPT record is repeated or has a name"}
+			return fault{dns.RcodeFormatError, "OPT record is repeated or has a name"}
 		}
 		opt = o
 	}
 	if opt != nil {
 		q.edns, q.do, q.size = true, opt.Do(), opt.UDPSize()
 		if opt.Version() != 0 {
-			return fault{rcodeBadVers, fmt.Sprintf("EDNS version %d", opt.Version())}
+			return fault{dns.RcodeBadVers, fmt.Sprintf("EDNS version %d", opt.Version())}
 		}
 		if n, ok := badCookie(opt); ok {
-			return fault{rcodeFormErr, fmt.Sprintf("COOKIE option of %d octets", n)}
+			return fault{dns.RcodeFormatError, fmt.Sprintf("COOKIE option of %d octets", n)}
 		}
 	}
-	return fault{rcodeFormErr, "message is truncated or has something behind its end"}
+	return fault{dns.RcodeFormatError, "message is truncated or has something behind its end"}
 }
 
 // badCookie returns the length of the first COOKIE option, if it may not have it.

@@ -100,7 +100,7 @@ func TestTypes(t *testing.T) {
 			if r.Rcode != dns.RcodeSuccess || len(r.Answer) != 0 || len(r.Ns) != 1 || r.Ns[0].Header().Rrtype != dns.TypeSOA || r.Ns[0].Header().Name != "a.example." {
 				t.Errorf("type %d: %v", qtype, r)
 			}
-			if code, text := extended(r); code != edeBlocked || !strings.HasPrefix(text, "type_not_allowed: ") {
+			if code, text := extended(r); code != dns.ExtendedErrorCodeBlocked || !strings.HasPrefix(text, "type_not_allowed: ") {
 				t.Errorf("type %d: extended error %d %q", qtype, code, text)
 			}
 		}
@@ -144,7 +144,7 @@ func TestExtendedError(t *testing.T) {
 	for _, name := range []string{"evil.example.", "x.", long} {
 		r := b.send(withEDNS(question(name, dns.TypeA), 512))
 		code, text := extended(r)
-		if code != edeBlocked || !strings.HasPrefix(text, "not_listed") {
+		if code != dns.ExtendedErrorCodeBlocked || !strings.HasPrefix(text, "not_listed") {
 			t.Errorf("%s: extended error %d %q", name, code, text)
 		}
 		if r := b.ask(name, dns.TypeA); r.IsEdns0() != nil {
@@ -152,7 +152,7 @@ func TestExtendedError(t *testing.T) {
 		}
 	}
 	r := b.sendFrom(withEDNS(question("a.example.", dns.TypeA), 1232), stranger, rules.UDP)
-	if code, text := extended(r); code != edeProhibited || text != "unknown_client" {
+	if code, text := extended(r); code != dns.ExtendedErrorCodeProhibited || text != "unknown_client" {
 		t.Errorf("a stranger is told %d %q", code, text)
 	}
 }
@@ -173,7 +173,7 @@ func TestPrivateAnswers(t *testing.T) {
 			if r.Rcode != dns.RcodeSuccess || len(r.Answer) != 0 || d.Why() != rules.PrivateAddress || !rules.Special(a.Dest.Addr()) || a.Dest.Port() != 0 {
 				t.Errorf("inside: %v, %s, dest %v", r, d.Why(), a.Dest)
 			}
-			if code, text := extended(r); code != edeBlocked || !strings.HasPrefix(text, "private_address: ") {
+			if code, text := extended(r); code != dns.ExtendedErrorCodeBlocked || !strings.HasPrefix(text, "private_address: ") {
 				t.Errorf("inside: extended error %d %q", code, text)
 			}
 		}

@@ -8,6 +8,8 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/miekg/dns"
+
 	"sallyport/rules"
 )
 
@@ -29,8 +31,8 @@ func (f *Filter) DiscoverNAT64(ctx context.Context, g *rules.Generation) (Pref64
 	if g == nil {
 		g = f.cfg.Generation()
 	}
-	key := appendKey(nil, appendWireName(nil, name), typeAAAA)
-	e := f.fetch(ctx, f.resolverOf(g), string(key), name, want{qtype: typeAAAA})
+	key := appendKey(nil, appendWireName(nil, name), dns.TypeAAAA)
+	e := f.fetch(ctx, f.resolverOf(g), string(key), name, want{qtype: dns.TypeAAAA})
 	if e.failed {
 		return Pref64{}, cmp.Or(ctx.Err(), e.cause, ErrUpstream)
 	}

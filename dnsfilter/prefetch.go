@@ -8,6 +8,8 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/miekg/dns"
+
 	"sallyport/rules"
 )
 
@@ -165,7 +167,7 @@ func (f *Filter) lookAhead(ctx context.Context, r *Resolver, name rules.Name, la
 	l := landing{r: r, name: name, ttl: maxTTL * time.Second, whole: true}
 	wire := appendWireName(nil, name)
 	var flights []*flight
-	for _, qtype := range [...]uint16{typeAAAA, typeA} {
+	for _, qtype := range [...]uint16{dns.TypeAAAA, dns.TypeA} {
 		flights = append(flights, f.renew(l.r, name, appendKey(nil, wire, qtype), qtype))
 	}
 	for _, fl := range flights {

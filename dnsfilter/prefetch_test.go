@@ -64,7 +64,7 @@ func TestAheadStaysFresh(t *testing.T) {
 				for range 3600 {
 					b.wait(time.Second)
 					for _, n := range []string{"a.example", "www.a.example"} {
-						if r := b.current(); r.find(appendKey(nil, appendWireName(nil, mustName(t, n)), typeA), want{}, b.clock()) == nil {
+						if r := b.current(); r.find(appendKey(nil, appendWireName(nil, mustName(t, n)), dns.TypeA), want{}, b.clock()) == nil {
 							t.Fatalf("no answer for %s at hand", n)
 						}
 					}
@@ -180,13 +180,13 @@ func TestAheadBacksOff(t *testing.T) {
 func TestAheadSlowFamily(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newAhead(t, "b.example")
-		b.mute = typeAAAA
+		b.mute = dns.TypeAAAA
 		b.up.mu.Lock()
 		b.up.zone["b.example.A"] = records(t, "b.example. 90 IN A 192.0.1.11")
 		b.up.mu.Unlock()
 		b.serve()
 		b.wait(time.Minute)
-		key := appendKey(nil, appendWireName(nil, mustName(t, "b.example")), typeA)
+		key := appendKey(nil, appendWireName(nil, mustName(t, "b.example")), dns.TypeA)
 		for range 3600 {
 			b.wait(time.Second)
 			if b.current().find(key, want{}, b.clock()) == nil || b.pinned("192.0.1.11") != "b.example" {

@@ -7,6 +7,8 @@
 package dnsfilter
 
 import (
+	"github.com/miekg/dns"
+
 	"sallyport/rules"
 )
 
@@ -79,6 +81,6 @@ func (f *Filter) spend(q *query, d rules.Decision, name rules.Name) (by party, o
 
 // toTCP has a client ask again by TCP, where it proves its address.
 func (f *Filter) toTCP(q *query, out []byte) []byte {
-	f.observe(q, KindTruncated, rcodeSuccess)
+	f.observe(q, KindTruncated, dns.RcodeSuccess)
 	return appendTruncated(out, q)
 }

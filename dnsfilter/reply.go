@@ -7,29 +7,13 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/miekg/dns"
+
 	"sallyport/rules"
 )
 
-// Response codes by number.
-const (
-	rcodeSuccess  = 0
-	rcodeFormErr  = 1
-	rcodeServFail = 2
-	rcodeNXDomain = 3
-	rcodeNotImp   = 4
-	rcodeRefused  = 5
-	rcodeBadVers  = 16
-)
-
-// Extended DNS errors (RFC 8914).
-const (
-	edeNone       = -1
-	edeOther      = 0
-	edeNotReady   = 14
-	edeBlocked    = 15
-	edeProhibited = 18
-	edeNoServer   = 22
-)
+// noEDE stands for no extended error (RFC 8914); the code is one for private use.
+const noEDE = 0xffff
 
 // maxExtraText bounds the text of an extended error.
 const maxExtraText = 200
@@ -48,7 +32,7 @@ func appendHead(out []byte, q *query, rcode int) []byte {
 
 // appendOPT appends our OPT record if the client sent one, with a server cookie if
 // it sent a cookie, and an extended error if there is one to tell. It counts the record in the header at start.
-func appendOPT(out []byte, start int, q *query, rcode, ede int, text string) []byte {
+func appendOPT(out []byte, start int, q *query, rcode int, ede uint16, text string) []byte {
 	if !q.edns {
 		return out
 	}
@@ -57,24 +41,21 @@ func appendOPT(out []byte, start int, q *query, rcode, ede int, text string) []b
 		do = 0x80
 	}
 	out[start+11]++
-	out = append(out, 0, 0, typeOPT, maxUDP>>8, maxUDP&0xff, byte(rcode>>4), 0, do, 0, 0, 0)
+	out = append(out, 0, 0, byte(dns.TypeOPT), maxUDP>>8, maxUDP&0xff, byte(rcode>>4), 0, do, 0, 0, 0)
 	options := len(out)
 	if q.cookie != 0 {
-		out = append(out, 0, typeCookie, 0, clientCookieSize+serverCookieSize)
+		out = append(out, 0, dns.EDNS0COOKIE, 0, clientCookieSize+serverCookieSize)
 		out = append(out, q.msg[q.cookie:][:clientCookieSize]...)
 		out = append(out, q.serverCookie[:]...)
 	}
-	if room := q.limit() - (len(out) - start) - 6; ede != edeNone && room >= 0 {
+	if room := q.limit() - (len(out) - start) - 6; ede != noEDE && room >= 0 {
 		text = cut(text, min(room, maxExtraText))
-		out = append(out, 0, typeEDE, 0, byte(2+len(text)), 0, byte(ede))
+		out = append(out, 0, dns.EDNS0EDE, 0, byte(2+len(text)), byte(ede>>8), byte(ede))
 		out = append(out, text...)
 	}
 	binary.BigEndian.PutUint16(out[options-2:], uint16(len(out)-options))
 	return out
 }
-
-// typeEDE is the EDNS option of extended errors.
-const typeEDE = 15
 
 // cut shortens s to at most n octets, at a space where that loses little.
 func cut(s string, n int) string {
@@ -93,7 +74,7 @@ func cut(s string, n int) string {
 }
 
 // appendError appends a reply without records.
-func appendError(out []byte, q *query, rcode, ede int, text string) []byte {
+func appendError(out []byte, q *query, rcode int, ede uint16, text string) []byte {
 	start := len(out)
 	out = appendHead(out, q, rcode)
 	return appendOPT(out, start, q, rcode, ede, text)
@@ -103,22 +84,22 @@ func appendError(out []byte, q *query, rcode, ede int, text string) []byte {
 // section 5). It is no longer than the query but for our cookie.
 func appendTruncated(out []byte, q *query) []byte {
 	start := len(out)
-	out = appendHead(out, q, rcodeSuccess)
+	out = appendHead(out, q, dns.RcodeSuccess)
 	out[start+2] |= flagTC >> 8
-	return appendOPT(out, start, q, rcodeSuccess, edeNone, "")
+	return appendOPT(out, start, q, dns.RcodeSuccess, noEDE, "")
 }
 
 // appendNegative appends NXDOMAIN or NODATA with a SOA record, so that the
 // client may remember it for ten seconds: a reloaded policy is soon believed.
-func appendNegative(out []byte, q *query, rcode, ede int, text string) []byte {
+func appendNegative(out []byte, q *query, rcode int, ede uint16, text string) []byte {
 	start := len(out)
 	out = appendHead(out, q, rcode)
 	out[start+9]++
 	name := q.wireName()
 	switch up := 1 + int(name[0]); {
-	case len(name) == 1 || rcode == rcodeNXDomain && name[up] == 0:
+	case len(name) == 1 || rcode == dns.RcodeNameError && name[up] == 0:
 		out = append(out, 0) // the root
-	case rcode == rcodeNXDomain: // the name's parent has no such child
+	case rcode == dns.RcodeNameError: // the name's parent has no such child
 		out = append(out, 0xc0, byte(headerSize+up))
 	default:
 		out = append(out, 0xc0, headerSize)
@@ -154,18 +135,18 @@ func appendCached(out []byte, q *query, e *entry, age time.Duration) ([]byte, bo
 			binary.BigEndian.PutUint32(m[off:], ttl-min(ttl, secs))
 		}
 	}
-	return appendOPT(out, start, q, int(e.rcode), edeNone, ""), true
+	return appendOPT(out, start, q, int(e.rcode), noEDE, ""), true
 }
 
 // ede returns the extended error that says what kind of denial a reason is.
-func ede(r rules.Reason) int {
+func ede(r rules.Reason) uint16 {
 	switch r {
 	case rules.UnknownClient:
-		return edeProhibited
+		return dns.ExtendedErrorCodeProhibited
 	case rules.Draining, rules.JournalUnavailable:
-		return edeNotReady
+		return dns.ExtendedErrorCodeNotReady
 	case rules.Limit, rules.MalformedRequest:
-		return edeOther
+		return dns.ExtendedErrorCodeOther
 	}
-	return edeBlocked
+	return dns.ExtendedErrorCodeBlocked
 }

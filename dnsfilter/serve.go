@@ -9,6 +9,8 @@ import (
 	"runtime"
 	"sync"
 
+	"github.com/miekg/dns"
+
 	"sallyport/rules"
 )
 
@@ -130,5 +132,5 @@ func (f *Filter) recovered(q *query) {
 		Flow: q.flow, Via: rules.ViaDNS, Client: q.client, SourceProven: q.proven, Proto: q.proto,
 		Fault: rules.MalformedRequest, Detail: "the filter failed over this query",
 	})
-	f.observe(q, KindDropped, rcodeServFail)
+	f.observe(q, KindDropped, dns.RcodeServerFailure)
 }

@@ -57,7 +57,7 @@ func validate(m *dns.Msg, name rules.Name, qtype uint16) (*answer, error) {
 			}
 		}
 	}
-	if len(chain) > 0 && (qtype == typeDS || qtype == typeDNSKEY) {
+	if len(chain) > 0 && (qtype == dns.TypeDS || qtype == dns.TypeDNSKEY) {
 		a.records = nil // they are another zone's
 	}
 	if !a.negative() {

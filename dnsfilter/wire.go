@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/miekg/dns"
+
 	"sallyport/rules"
 )
 
@@ -14,7 +16,6 @@ import (
 const (
 	headerSize  = 12
 	maxWireName = 255  // RFC 1035, section 2.3.4
-	plainUDP    = 512  // what a client without EDNS takes
 	maxUDP      = 1232 // what fits every path unfragmented (RFC 9715)
 	optSize     = 11   // an OPT record without options
 )
@@ -33,24 +34,9 @@ const (
 	oddFlags = flagQR | opcodeMask | flagTC
 )
 
-// Record types by number, so that the fast path needs no library.
-const (
-	typeA      = 1
-	typeNS     = 2
-	typeAAAA   = 28
-	typeOPT    = 41
-	typeDS     = 43
-	typeDNSKEY = 48
-	typeSVCB   = 64
-	typeHTTPS  = 65
-	typeIXFR   = 251
-	typeAXFR   = 252
-	classIN    = 1
-)
-
 // forwarded tells whether a type is asked of upstreams at all.
 func forwarded(qtype uint16) bool {
-	return qtype == typeA || qtype == typeAAAA || qtype == typeHTTPS || qtype == typeSVCB || qtype == typeDS || qtype == typeDNSKEY
+	return qtype == dns.TypeA || qtype == dns.TypeAAAA || qtype == dns.TypeHTTPS || qtype == dns.TypeSVCB || qtype == dns.TypeDS || qtype == dns.TypeDNSKEY
 }
 
 // query is one parsed query. msg is borrowed from its reader until cloned.
@@ -82,13 +68,13 @@ func (q *query) wireName() []byte { return q.msg[headerSize : q.qend-4] }
 func (q *query) limit() int {
 	switch {
 	case q.proto == rules.TCP:
-		return 65535
+		return dns.MaxMsgSize
 	case !q.proven:
-		return min(mostTimes*len(q.msg), plainUDP)
+		return min(mostTimes*len(q.msg), dns.MinMsgSize)
 	case q.edns:
-		return min(max(int(q.size), plainUDP), maxUDP)
+		return min(max(int(q.size), dns.MinMsgSize), maxUDP)
 	}
-	return plainUDP
+	return dns.MinMsgSize
 }
 
 // optLen is the size of the OPT record of a reply without extended error.
@@ -120,7 +106,7 @@ func (q *query) parse() bool {
 	}
 	q.qend = end + 4
 	q.qtype = binary.BigEndian.Uint16(m[end:])
-	if binary.BigEndian.Uint16(m[end+2:]) != classIN {
+	if binary.BigEndian.Uint16(m[end+2:]) != dns.ClassINET {
 		return false
 	}
 	if counts&1 == 0 {
@@ -133,7 +119,7 @@ func (q *query) parse() bool {
 // version 0. Of its options the first COOKIE is kept (RFC 7873, section 5.2), the
 // others are walked and ignored: none is for this server.
 func (q *query) parseOPT(r []byte) bool {
-	if len(r) < optSize || r[0] != 0 || binary.BigEndian.Uint16(r[1:]) != typeOPT || r[6] != 0 {
+	if len(r) < optSize || r[0] != 0 || binary.BigEndian.Uint16(r[1:]) != dns.TypeOPT || r[6] != 0 {
 		return false
 	}
 	if int(binary.BigEndian.Uint16(r[9:])) != len(r)-optSize {
@@ -144,7 +130,7 @@ func (q *query) parseOPT(r []byte) bool {
 			return false
 		}
 		n := int(binary.BigEndian.Uint16(o[2:]))
-		if binary.BigEndian.Uint16(o) == typeCookie && q.cookie == 0 {
+		if binary.BigEndian.Uint16(o) == dns.EDNS0COOKIE && q.cookie == 0 {
 			if !validCookieSize(n) {
 				return false
 			}
