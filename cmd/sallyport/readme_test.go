@@ -28,13 +28,13 @@ func TestReadmeExplain(t *testing.T) {
 }
 
 func TestPapersReasons(t *testing.T) {
-	page := deployed(t, "docs/journal.md")
+	page := deployed(t, "docs/reasons.md")
 	at := 0
 	for _, r := range rules.Reasons() {
 		row := "\n| `" + r.String() + "` | " + r.Help() + " | "
 		i := strings.Index(page[at:], row)
 		if i < 0 {
-			t.Fatalf("docs/journal.md has not, at its place in the order of precedence:%s", row)
+			t.Fatalf("docs/reasons.md has not, at its place in the order of precedence:%s", row)
 		}
 		at += i
 	}

@@ -15,14 +15,14 @@ import (
 	"testing"
 )
 
-// releaseArchive builds a release as the README does, for this machine and once.
+// releaseArchive builds a release as docs/operations.md does, for this machine and once.
 func releaseArchive(t *testing.T) string {
 	t.Helper()
 	dist := filepath.Join(workDir, "dist")
 	if _, err := os.Stat(filepath.Join(dist, "SHA256SUMS")); err == nil {
 		return dist
 	}
-	cmd := exec.Command("sh", "-c", readGuide(t, "README.md").command(t, "make release"))
+	cmd := exec.Command("sh", "-c", readGuide(t, "docs/operations.md").command(t, "make release"))
 	cmd.Dir = repositoryFile(t, ".")
 	cmd.Env = append(os.Environ(), "ARCHES="+runtime.GOARCH, "DIST="+dist)
 	if out, err := cmd.CombinedOutput(); err != nil {
