@@ -14,11 +14,12 @@
 // stale answers, to pass a client's EDNS options on, to hand out the keys of
 // Encrypted ClientHello, and to permit the targets of a CNAME by themselves.
 //
-// The way of a query: udp.go or tcp.go reads it, wire.go parses it (odd.go
-// when it is not of the plain kind), proof.go and cookie.go tell whether its
-// source is proven, filter.go asks the Decider, cache.go
-// has the answer or flight.go and exchange.go fetch it from an upstream,
-// validate.go and entry.go keep what may be kept, and reply.go writes the
-// reply (filtered.go when something must be taken out first). pins.go remembers
-// whom it was given to; prefetch.go knows the answers before anybody asks.
+// A query takes this way: udp.go or tcp.go reads it; query.go parses it
+// (malformed.go where it is not of the usual form); source_proof.go and
+// cookie.go find out whether its source is proven; filter.go asks the Gate;
+// cache.go has the answer, or inflight.go and exchange.go fetch it from an
+// upstream; validate.go and cache_entry.go keep what may be kept; reply.go
+// writes the reply (reply_filtered.go where something must be left out,
+// reply_denied.go for a denial). pins.go remembers which client got which
+// addresses; prefetch.go looks permitted names up before any client asks.
 package dnsfilter
