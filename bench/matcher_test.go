@@ -16,6 +16,7 @@ import (
 
 	"sallyport/configs"
 	"sallyport/rules"
+	"sallyport/rules/profile"
 )
 
 // A matcher tells whether raw is one of the names or below one.
@@ -29,7 +30,7 @@ type decider struct {
 
 func newDecider(names []string) *decider {
 	client := &rules.Client{Name: "c", Sources: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}
-	c := &rules.Config{Clients: []*rules.Client{client}}
+	c := &rules.Spec{Clients: []*rules.Client{client}}
 	for i, s := range names {
 		n, err := rules.ParseName(s)
 		if err != nil {
@@ -131,7 +132,7 @@ func shipped(b testing.TB) (names []string) {
 			text.Write(buf[:n])
 		}
 		f.Close()
-		p, err := rules.ParseProfile(file, []byte(text.String()))
+		p, err := profile.Parse(file, []byte(text.String()))
 		if err != nil {
 			b.Fatal(err)
 		}

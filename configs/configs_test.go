@@ -12,14 +12,14 @@ import (
 
 	"github.com/BurntSushi/toml"
 
-	"sallyport/rules"
+	"sallyport/rules/site"
 )
 
 // parse reads a configuration that must have no problem, not even a warning
 // but the expected ones.
-func parse(t *testing.T, file, text string, warnings ...string) *rules.Config {
+func parse(t *testing.T, file, text string, warnings ...string) *site.Config {
 	t.Helper()
-	c, problems := rules.ParseConfig(file, "", []byte(text), slices.Collect(maps.Values(parseProfiles(t))))
+	c, problems := site.Parse(file, "", []byte(text), slices.Collect(maps.Values(parseProfiles(t))))
 	for _, p := range problems {
 		if !p.Warning || !slices.ContainsFunc(warnings, func(w string) bool { return strings.Contains(p.Text, w) }) {
 			t.Errorf("%v", p)
@@ -100,7 +100,7 @@ func TestReferenceShowsEveryKey(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, header := range []string{"", "[listen]", "[[client]]", "[[client]]\n[[client.profile]]", "[[rule]]", "[dns]", "[[dns.zone]]", "[resolve]", "[journal]", "[admin]", "[limits]"} {
-		_, problems := rules.ParseConfig("x", "", []byte(header+"\nno_such_key_at_all = 1\n"), slices.Collect(maps.Values(parseProfiles(t))))
+		_, problems := site.Parse("x", "", []byte(header+"\nno_such_key_at_all = 1\n"), slices.Collect(maps.Values(parseProfiles(t))))
 		_, known, ok := strings.Cut(problems.Error(), `unknown key "no_such_key_at_all": known here: `)
 		if !ok {
 			t.Errorf("%q: the parser does not list its keys: %v", header, problems)

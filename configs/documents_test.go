@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"sallyport/rules"
+	"sallyport/rules/profile"
 )
 
 // A need is one atom of a document, or of a profile: one party, one
@@ -144,7 +145,7 @@ func parseProfiles(t *testing.T) map[string]*rules.Profile {
 		if err != nil {
 			t.Fatal(err)
 		}
-		p, err := rules.ParseProfile(file, text)
+		p, err := profile.Parse(file, text)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"sallyport/rules"
+	"sallyport/rules/site"
+	"sallyport/rules/tomldoc"
 )
 
 // An Amendment sets one key of one client, or adds one [[rule]].
@@ -23,8 +25,8 @@ type Amendment struct {
 
 // Amend returns text, which c was read from, with the amendments made. An
 // error says what is written in a way that it does not know how to change. The
-// result is to be read by rules.ParseConfig: Amend does not judge it.
-func Amend(c *rules.Config, text []byte, list []Amendment) ([]byte, error) {
+// result is to be read by site.Parse: Amend does not judge it.
+func Amend(c *site.Config, text []byte, list []Amendment) ([]byte, error) {
 	e := textEditor{lines: strings.Split(strings.TrimRight(string(text), "\n"), "\n")}
 	for _, m := range list {
 		if m.Rule != "" {
@@ -60,7 +62,7 @@ type section struct {
 func (e *textEditor) sections(n int) []section {
 	var out []section
 	inside := false
-	for _, s := range rules.Statements(e.lines) {
+	for _, s := range tomldoc.Statements(e.lines) {
 		if !s.Header {
 			continue
 		}
@@ -161,9 +163,9 @@ func uncommented(line string) bool {
 }
 
 // keys lists the statements of a section.
-func (e *textEditor) keys(s section) []rules.Statement {
-	all := rules.Statements(e.lines)
-	return slices.DeleteFunc(all, func(o rules.Statement) bool { return o.Line-1 <= s.first || o.Line-1 >= s.end })
+func (e *textEditor) keys(s section) []tomldoc.Statement {
+	all := tomldoc.Statements(e.lines)
+	return slices.DeleteFunc(all, func(o tomldoc.Statement) bool { return o.Line-1 <= s.first || o.Line-1 >= s.end })
 }
 
 // contentEnd returns the line behind the section's last statement; what is
@@ -189,7 +191,7 @@ func (e *textEditor) set(s section, key, value string) {
 		}
 		head, old, _ := strings.Cut(e.lines[k.Line-1], "=")
 		line := head + "= " + value
-		if at := rules.CommentAt(old); k.Last == k.Line && at >= 0 {
+		if at := tomldoc.CommentAt(old); k.Last == k.Line && at >= 0 {
 			line += " " + strings.TrimRight(old[at:], " \t\r")
 		}
 		e.lines = slices.Replace(e.lines, k.Line-1, k.Last, line)

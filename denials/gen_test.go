@@ -16,6 +16,8 @@ import (
 
 	"sallyport/configs"
 	"sallyport/rules"
+	"sallyport/rules/profile"
+	"sallyport/rules/site"
 )
 
 // fleet is the site whose gateway wrote the journal.
@@ -80,7 +82,7 @@ func profiles(t testing.TB) []*rules.Profile {
 		if err != nil {
 			t.Fatal(err)
 		}
-		p, err := rules.ParseProfile(n, data)
+		p, err := profile.Parse(n, data)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -93,7 +95,7 @@ func profiles(t testing.TB) []*rules.Profile {
 func siteOf(t testing.TB, text string) *Site {
 	t.Helper()
 	s, err := NewSite(Source{File: "site.toml", Text: []byte(text), Profiles: profiles(t), Now: noon,
-		Own: func(l rules.Listen) rules.Own { return rules.Own{Listeners: l.HTTP} }})
+		Own: func(l site.Listen) rules.Own { return rules.Own{Listeners: l.HTTP} }})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,7 @@ import (
 	"slices"
 
 	"sallyport/rules"
+	"sallyport/rules/site"
 )
 
 // OwnTexts spells what is a gateway's own for its start record: its listeners
@@ -54,7 +55,7 @@ func (s *Site) Recorded(files []string) (*Site, error) {
 		return s, nil // it is this host, and has no address less than then
 	}
 	src, before := s.src, s.src.Own
-	src.Own = func(l rules.Listen) rules.Own {
+	src.Own = func(l site.Listen) rules.Own {
 		var own rules.Own
 		if before != nil {
 			own = before(l)

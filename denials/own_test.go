@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"sallyport/rules"
+	"sallyport/rules/site"
 )
 
 // wideSite listens on every address, and permits the network that it is in.
@@ -34,7 +35,7 @@ reason = "T-1"
 
 func wide(t *testing.T, text string, local func(netip.Addr) bool) *Site {
 	t.Helper()
-	s, err := NewSite(Source{File: "site.toml", Text: []byte(text), Profiles: profiles(t), Now: noon, Own: func(l rules.Listen) rules.Own {
+	s, err := NewSite(Source{File: "site.toml", Text: []byte(text), Profiles: profiles(t), Now: noon, Own: func(l site.Listen) rules.Own {
 		return rules.Own{Listeners: slices.Concat(l.HTTP, l.SOCKS5), Local: local}
 	}})
 	if err != nil {

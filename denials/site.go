@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"sallyport/rules"
+	"sallyport/rules/site"
 )
 
 // A Source is the text of a configuration and what is needed to read it.
@@ -15,13 +16,13 @@ type Source struct {
 	Dir      string // what relative paths in it are relative to
 	Text     []byte
 	Profiles []*rules.Profile
-	Own      func(rules.Listen) rules.Own // which addresses are sallyport's; nil: none
-	Now      time.Time                    // which rules have expired, and when new ones shall
+	Own      func(site.Listen) rules.Own // which addresses are sallyport's; nil: none
+	Now      time.Time                   // which rules have expired, and when new ones shall
 }
 
 // A Site is a configuration with its policy. Asking it changes nothing.
 type Site struct {
-	Config   *rules.Config
+	Config   *site.Config
 	Policy   *rules.Policy
 	Problems rules.Problems // warnings
 	own      rules.Own
@@ -30,7 +31,7 @@ type Site struct {
 
 // NewSite reads and compiles a configuration.
 func NewSite(src Source) (*Site, error) {
-	cfg, problems := rules.ParseConfig(src.File, src.Dir, src.Text, src.Profiles)
+	cfg, problems := site.Parse(src.File, src.Dir, src.Text, src.Profiles)
 	if err := problems.Err(); err != nil {
 		return nil, err
 	}
@@ -38,7 +39,7 @@ func NewSite(src Source) (*Site, error) {
 	if src.Own != nil {
 		own = src.Own(cfg.Listen)
 	}
-	policy, more := rules.Compile(cfg, own, src.Now)
+	policy, more := rules.Compile(&cfg.Spec, own, src.Now)
 	return &Site{Config: cfg, Policy: policy, Problems: append(problems, more...), own: own, src: src}, nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"sallyport/rules"
+	"sallyport/rules/site"
 )
 
 func TestNeverFixableSaysWhy(t *testing.T) {
@@ -105,7 +106,7 @@ func TestNoRuleIntoTheHost(t *testing.T) {
 // services listen; whoever asks from that host has them anyway.
 func TestNoRuleToTheHostsAddresses(t *testing.T) {
 	src := siteOf(t, fleet).src
-	src.Own = func(rules.Listen) rules.Own {
+	src.Own = func(site.Listen) rules.Own {
 		local := netip.MustParseAddr("10.1.0.2")
 		return rules.Own{Listeners: []netip.AddrPort{netip.MustParseAddrPort("10.1.0.1:3128")}, Local: func(a netip.Addr) bool { return a == local }}
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/miekg/dns"
 
 	"sallyport/rules"
+	"sallyport/rules/site"
 )
 
 // TestFlattened holds that the answer to a permitted name has its end under the
@@ -104,11 +105,11 @@ func TestFlattenedPins(t *testing.T) {
 // has no record, but exists (RFC 8020, section 2; RFC 4592, section 2.2.2). The denial
 // is as ever, and no upstream is asked.
 func TestEmptyNonTerminal(t *testing.T) {
-	c, problems := rules.ParseConfig("test.toml", t.TempDir(), []byte(realConfig), nil)
+	c, problems := site.Parse("test.toml", t.TempDir(), []byte(realConfig), nil)
 	if c == nil {
 		t.Fatal(problems)
 	}
-	p, _ := rules.Compile(c, rules.Own{}, time.Now())
+	p, _ := rules.Compile(&c.Spec, rules.Own{}, time.Now())
 	for _, denied := range []Denied{NXDomain, NoData, Refused} {
 		rec := &decisions{next: p}
 		b := newBench(t, func(c *setup) { c.Gate, c.Denied = rec, denied })

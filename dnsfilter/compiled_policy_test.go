@@ -12,6 +12,7 @@ import (
 	"github.com/miekg/dns"
 
 	"sallyport/rules"
+	"sallyport/rules/site"
 )
 
 const realConfig = `
@@ -69,11 +70,11 @@ func (d *decisions) Preview(a rules.Attempt) rules.Decision { return d.next.Prev
 // TestCompiledPolicy holds verdict, reason and answer under a compiled policy:
 // wildcards, zones, private addresses that a prefix covers, audit mode.
 func TestCompiledPolicy(t *testing.T) {
-	c, problems := rules.ParseConfig("test.toml", t.TempDir(), []byte(realConfig), nil)
+	c, problems := site.Parse("test.toml", t.TempDir(), []byte(realConfig), nil)
 	if c == nil {
 		t.Fatal(problems)
 	}
-	p, problems := rules.Compile(c, rules.Own{}, time.Now())
+	p, problems := rules.Compile(&c.Spec, rules.Own{}, time.Now())
 	if p == nil {
 		t.Fatal(problems)
 	}
@@ -131,11 +132,11 @@ other.test.        300 IN A 192.0.1.52
 // TestNoAllocationCompiled holds that a cached answer costs no allocation
 // under a compiled policy either.
 func TestNoAllocationCompiled(t *testing.T) {
-	c, problems := rules.ParseConfig("test.toml", t.TempDir(), []byte(realConfig), nil)
+	c, problems := site.Parse("test.toml", t.TempDir(), []byte(realConfig), nil)
 	if c == nil {
 		t.Fatal(problems)
 	}
-	p, _ := rules.Compile(c, rules.Own{}, time.Now())
+	p, _ := rules.Compile(&c.Spec, rules.Own{}, time.Now())
 	f := cached(t, true)
 	f.cfg.Observe, f.cfg.Gate, f.reach = nil, p, rules.Decision.Reach
 	for _, name := range []string{"a.example.", "db.corp.test."} {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"sallyport/rules"
+	"sallyport/rules/site"
 )
 
 // TestDig holds what BIND's dig gets for names that are new below a wildcard: it
@@ -24,11 +25,11 @@ func TestDig(t *testing.T) {
 	const text = "[[client]]\nname = \"site\"\nsources = [\"127.0.0.0/8\"]\nprofiles = []\n" +
 		"[[rule]]\nid = \"names\"\nclient = \"site\"\nreason = \"test\"\nto = [\"a.example\", \"*.b.example\"]\ntcp = [443]\n" +
 		"[dns]\nupstreams = [\"udp://127.0.0.1:53\"]\n"
-	c, problems := rules.ParseConfig("test.toml", t.TempDir(), []byte(text), nil)
+	c, problems := site.Parse("test.toml", t.TempDir(), []byte(text), nil)
 	if c == nil {
 		t.Fatal(problems)
 	}
-	p, _ := rules.Compile(c, rules.Own{}, time.Now())
+	p, _ := rules.Compile(&c.Spec, rules.Own{}, time.Now())
 	s := serve(t, 1, func(c *setup) { c.Gate = p })
 	s.reach = rules.Decision.Reach
 	for i := range 10 {

@@ -13,6 +13,7 @@ import (
 	"github.com/miekg/dns"
 
 	"sallyport/rules"
+	"sallyport/rules/site"
 )
 
 // signer signs record sets as one zone.
@@ -168,11 +169,11 @@ func TestFlattenedIsUnsigned(t *testing.T) {
 // TestKeysAbove holds that of names above a permitted one, up to the root, the
 // keys are looked up, and nothing else (RFC 4035, section 5).
 func TestKeysAbove(t *testing.T) {
-	c, problems := rules.ParseConfig("test.toml", t.TempDir(), []byte(realConfig), nil)
+	c, problems := site.Parse("test.toml", t.TempDir(), []byte(realConfig), nil)
 	if c == nil {
 		t.Fatal(problems)
 	}
-	p, _ := rules.Compile(c, rules.Own{}, time.Now())
+	p, _ := rules.Compile(&c.Spec, rules.Own{}, time.Now())
 	rec := &decisions{next: p}
 	b := newBench(t, func(s *setup) { s.Gate = rec })
 	b.reach = rules.Decision.Reach

@@ -12,17 +12,18 @@ import (
 	"github.com/miekg/dns"
 
 	"sallyport/rules"
+	"sallyport/rules/site"
 )
 
 // TestNAT64Answers holds that of a site's own global prefix only what stands for a
 // public IPv4 address is answered, from upstream, the cache and [hosts].
 func TestNAT64Answers(t *testing.T) {
 	text := realConfig + "nat64 = [\"2600:64::/96\", \"64:ff9b::/96\"]\n[hosts]\n\"lan.example\" = [\"2600:64::5db8:3d0a\", \"2600:64::7f00:1\"]\n"
-	c, problems := rules.ParseConfig("test.toml", t.TempDir(), []byte(text), nil)
+	c, problems := site.Parse("test.toml", t.TempDir(), []byte(text), nil)
 	if c == nil {
 		t.Fatal(problems)
 	}
-	p, _ := rules.Compile(c, rules.Own{}, time.Now())
+	p, _ := rules.Compile(&c.Spec, rules.Own{}, time.Now())
 	rec := &decisions{next: p}
 	b := newBench(t, func(s *setup) { s.Gate, s.NAT64, s.Hosts = rec, c.NAT64, c.Hosts })
 	b.reach = rules.Decision.Reach

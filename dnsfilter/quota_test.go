@@ -9,6 +9,7 @@ import (
 	"github.com/miekg/dns"
 
 	"sallyport/rules"
+	"sallyport/rules/site"
 )
 
 // TestOneRatePerHost holds that a host has one rate and one share, whatever
@@ -69,11 +70,11 @@ tcp = [443]
 [dns]
 upstreams = ["udp://127.0.0.1:53"]
 `
-	c, problems := rules.ParseConfig("test.toml", t.TempDir(), []byte(text), nil)
+	c, problems := site.Parse("test.toml", t.TempDir(), []byte(text), nil)
 	if c == nil {
 		t.Fatal(problems)
 	}
-	p, _ := rules.Compile(c, rules.Own{}, time.Now())
+	p, _ := rules.Compile(&c.Spec, rules.Own{}, time.Now())
 	for _, addrs := range [][2]string{{"2001:db8::1", "2001:db8::2"}, {"127.0.0.1", "127.0.0.2"}} {
 		for _, limits := range []Limits{{QPS: 2}, {WildcardNames: 2}} {
 			rec := &decisions{next: p}

@@ -14,16 +14,17 @@ import (
 	"pgregory.net/rapid"
 
 	"sallyport/rules"
+	"sallyport/rules/site"
 )
 
 // byPolicy gives a bench a compiled policy and returns what it decided last.
 func byPolicy(t *testing.T, limits Limits) (*bench, *decisions) {
 	t.Helper()
-	c, problems := rules.ParseConfig("test.toml", t.TempDir(), []byte(realConfig), nil)
+	c, problems := site.Parse("test.toml", t.TempDir(), []byte(realConfig), nil)
 	if c == nil {
 		t.Fatal(problems)
 	}
-	p, _ := rules.Compile(c, rules.Own{}, time.Now())
+	p, _ := rules.Compile(&c.Spec, rules.Own{}, time.Now())
 	rec := &decisions{next: p}
 	b := newBench(t, func(c *setup) { c.Gate, c.Limits = rec, limits })
 	b.reach = rules.Decision.Reach

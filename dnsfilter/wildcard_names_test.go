@@ -15,6 +15,7 @@ import (
 	"pgregory.net/rapid"
 
 	"sallyport/rules"
+	"sallyport/rules/site"
 )
 
 // TestWildcardNames holds that a client may have so many different names below
@@ -22,11 +23,11 @@ import (
 // upstream. Names that the configuration spells out, and what is at hand, are not
 // counted. A client without any rule gets none of a zone.
 func TestWildcardNames(t *testing.T) {
-	c, problems := rules.ParseConfig("test.toml", t.TempDir(), []byte(realConfig), nil)
+	c, problems := site.Parse("test.toml", t.TempDir(), []byte(realConfig), nil)
 	if c == nil {
 		t.Fatal(problems)
 	}
-	p, _ := rules.Compile(c, rules.Own{}, time.Now())
+	p, _ := rules.Compile(&c.Spec, rules.Own{}, time.Now())
 	rec := &decisions{next: p}
 	b := newBench(t, func(c *setup) { c.Gate, c.Limits.WildcardNames = rec, 3 })
 	b.reach = rules.Decision.Reach

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"sallyport/rules"
+	"sallyport/rules/site"
 )
 
 // worldConfig permits what most tests need; 8.8.8.x stands for the outside.
@@ -130,11 +131,11 @@ func newWorld(t testing.TB, change func(*Config)) *world {
 // policy puts a configuration in force.
 func (w *world) policy(text string) {
 	w.t.Helper()
-	c, problems := rules.ParseConfig("test.toml", ".", []byte(text), nil)
+	c, problems := site.Parse("test.toml", ".", []byte(text), nil)
 	if c == nil {
 		w.t.Fatal(problems)
 	}
-	p, _ := rules.Compile(c, w.own, time.Now())
+	p, _ := rules.Compile(&c.Spec, w.own, time.Now())
 	w.live.Swap(&rules.Generation{Policy: p})
 }
 

@@ -76,3 +76,17 @@ func special6(a [16]byte) bool {
 	// ISATAP interface identifiers wrap an IPv4 address under any prefix (RFC 5214).
 	return (a[8]&^0x02) == 0 && a[9] == 0 && a[10] == 0x5e && a[11] == 0xfe
 }
+
+// SpecialPrefix tells whether a prefix has nothing but special addresses in it, by
+// its first and last address and its length: no special range that matters is
+// shorter than these.
+func SpecialPrefix(p netip.Prefix) bool {
+	shortest := 7 // fc00::/7
+	if p.Addr().Is4() {
+		shortest = 8 // 10.0.0.0/8
+	}
+	return p.Bits() >= shortest && Special(p.Addr())
+}
+
+// Covers tells whether every address of b is in a.
+func Covers(a, b netip.Prefix) bool { return a.Bits() <= b.Bits() && a.Contains(b.Addr()) }

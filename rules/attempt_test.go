@@ -1,11 +1,13 @@
 // What the tests of decisions share: attempts, and what is decided of them.
 
-package rules
+package rules_test
 
 import (
 	"net/netip"
 	"strings"
 	"testing"
+
+	. "sallyport/rules"
 )
 
 // try begins an attempt by CONNECT: who, and "host:port", a name or address.
@@ -20,41 +22,6 @@ func try(client, target string) Attempt {
 	}
 }
 
-// The rest of an attempt: what happened after CONNECT.
-
-func (a Attempt) udp() Attempt { a.Via, a.Proto = ViaUDP, UDP; return a }
-
-func (a Attempt) tls(sni string) Attempt {
-	a.Provisional, a.Shown = false, ShownTLS
-	if sni != "" {
-		a.SNI = mustName(sni)
-	}
-	return a
-}
-
-// http shows a request head whose Host header is "host:port"; "": it has none.
-func (a Attempt) http(host string) Attempt {
-	a.Provisional, a.Shown = false, ShownHTTP
-	if host != "" {
-		at, err := ParseAuthority(host, 80)
-		if err != nil {
-			panic(err)
-		}
-		a.Host, a.HostAddr, a.HostPort = at.Name, at.Addr, at.Port
-	}
-	return a
-}
-
-func (a Attempt) shows(s Shown) Attempt { a.Provisional, a.Shown = false, s; return a }
-
-func (a Attempt) faulty(r Reason) Attempt { a.Provisional, a.Fault = false, r; return a }
-
-// dials says which address the name resolved to.
-func (a Attempt) dials(addr string) Attempt {
-	a.Dest = netip.AddrPortFrom(netip.MustParseAddr(addr), a.Dest.Port())
-	return a
-}
-
 // redirected is an attempt by a transparent listener: no authority.
 func redirected(client, original string) Attempt {
 	a := try(client, original)
@@ -64,7 +31,7 @@ func redirected(client, original string) Attempt {
 
 // asks is a DNS question.
 func asks(client, name string, qtype uint16) Attempt {
-	return Attempt{Via: ViaDNS, Proto: UDP, Client: netip.AddrPortFrom(netip.MustParseAddr(client), 40000), Authority: mustName(name), QType: qtype}
+	return Attempt{Via: ViaDNS, Proto: UDP, Client: netip.AddrPortFrom(netip.MustParseAddr(client), 40000), Authority: MustName(name), QType: qtype}
 }
 
 func ruleText(r *Rule) string {

@@ -1,6 +1,6 @@
 // Names above permitted ones (RFC 8020, RFC 4592).
 
-package rules
+package rules_test
 
 import (
 	"math/rand/v2"
@@ -8,6 +8,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	. "sallyport/rules"
+	"sallyport/rules/site"
 )
 
 // TestPermitsBelow holds which names have permitted names below them: a rule in
@@ -41,11 +44,11 @@ upstreams = ["udp://127.0.0.1:53"]
 suffix = "in.corp.lan"
 upstreams = ["udp://127.0.0.1:53"]
 `
-	c, problems := ParseConfig("test.toml", t.TempDir(), []byte(text), nil)
+	c, problems := site.Parse("test.toml", t.TempDir(), []byte(text), nil)
 	if c == nil {
 		t.Fatal(problems)
 	}
-	p, _ := Compile(c, Own{}, time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC))
+	p, _ := Compile(&c.Spec, Own{}, time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC))
 	for _, row := range []struct {
 		client string
 		above  string // names above permitted ones
@@ -87,11 +90,11 @@ func TestPermitsBelowAgainstTwin(t *testing.T) {
 	profiles, yes := testProfiles(t), 0
 	for range 300 {
 		text := randomSite(r)
-		c, _ := ParseConfig("test.toml", "", []byte(text), profiles)
+		c, _ := site.Parse("test.toml", "", []byte(text), profiles)
 		if c == nil {
 			continue
 		}
-		p, _ := Compile(c, testOwn(), today)
+		p, _ := Compile(&c.Spec, testOwn(), today)
 		for range 50 {
 			a := randomAttempt(r)
 			a.Via, a.Authority, a.QType = ViaDNS, randomHost(r).Parent(), 1
@@ -100,13 +103,11 @@ func TestPermitsBelowAgainstTwin(t *testing.T) {
 				continue
 			}
 			want := false
-			for _, s := range p.scopes {
-				for _, n := range s.inForce() {
-					want = want || s.client == d.Client && (n.Name.Below(a.Authority) || n.Wildcard && n.Name == a.Authority)
-				}
+			for _, n := range p.NamesInForce(d.Client) {
+				want = want || n.Name.Below(a.Authority) || n.Wildcard && n.Name == a.Authority
 			}
 			for _, z := range c.DNS.Zones {
-				want = want || d.scope.ruled && z.Suffix.Below(a.Authority)
+				want = want || d.ClientHasRules() && z.Suffix.Below(a.Authority)
 			}
 			if got := d.PermitsBelow(); got != want {
 				t.Fatalf("%s: %t, want %t\n%s", a.Authority, got, want, text)
@@ -145,11 +146,11 @@ upstreams = ["udp://127.0.0.1:53"]
 suffix = "in.corp.lan"
 upstreams = ["udp://127.0.0.1:53"]
 `
-	c, problems := ParseConfig("test.toml", t.TempDir(), []byte(text), nil)
+	c, problems := site.Parse("test.toml", t.TempDir(), []byte(text), nil)
 	if c == nil {
 		t.Fatal(problems)
 	}
-	p, _ := Compile(c, Own{}, time.Now())
+	p, _ := Compile(&c.Spec, Own{}, time.Now())
 	for _, row := range []struct {
 		client, name string
 		qtypes       []uint16
@@ -176,7 +177,7 @@ upstreams = ["udp://127.0.0.1:53"]
 		for _, qtype := range row.qtypes {
 			a := Attempt{Via: ViaDNS, QType: qtype, Client: netip.MustParseAddrPort(row.client + ":1")}
 			if row.name != "" {
-				a.Authority = mustName(row.name)
+				a.Authority = MustName(row.name)
 			}
 			d := p.Decide(a)
 			rule := ""
@@ -189,7 +190,7 @@ upstreams = ["udp://127.0.0.1:53"]
 		}
 	}
 	// A connection is no look-up.
-	a := Attempt{Via: ViaConnect, Proto: TCP, QType: 48, Client: netip.MustParseAddrPort("10.0.0.1:1"), Authority: mustName("example"), Dest: netip.AddrPortFrom(netip.Addr{}, 443)}
+	a := Attempt{Via: ViaConnect, Proto: TCP, QType: 48, Client: netip.MustParseAddrPort("10.0.0.1:1"), Authority: MustName("example"), Dest: netip.AddrPortFrom(netip.Addr{}, 443)}
 	if d := p.Decide(a); d.Allowed() {
 		t.Error("a connection to a name above a permitted one is permitted")
 	}

@@ -280,7 +280,7 @@ func (r *scopeRule) coversRule(o *scopeRule) bool {
 	}
 	return !slices.ContainsFunc(o.names, func(d Destination) bool { return !r.bindsAll(d) }) &&
 		!slices.ContainsFunc(o.prefixes, func(p netip.Prefix) bool {
-			return !slices.ContainsFunc(r.prefixes, func(q netip.Prefix) bool { return covers(q, p) })
+			return !slices.ContainsFunc(r.prefixes, func(q netip.Prefix) bool { return Covers(q, p) })
 		})
 }
 

@@ -1,18 +1,20 @@
 // Decisions about what surrounds the rules: our own listeners, DNS, resolved
 // addresses, mode "audit", faults.
 
-package rules
+package rules_test
 
 import (
 	"net/netip"
 	"testing"
+
+	. "sallyport/rules"
 )
 
 func TestDecideSelf(t *testing.T) {
-	p := compiled(t, site, today)
+	p := compiled(t, fixture(t, "site.toml"), today)
 	mapped := try(whole, "127.0.0.1:3128")
 	mapped.Dest = netip.MustParseAddrPort("[::ffff:127.0.0.1]:3128")
-	looped := redirected(mgr, "127.0.0.1:3128").tls("www.product.example")
+	looped := redirected(mgr, "127.0.0.1:3128").TLS("www.product.example")
 	looped.Dest = netip.AddrPortFrom(netip.Addr{}, 443)
 	checkDecisions(t, p, []decisionCase{
 		{"a listener, although every address is permitted", try(whole, "127.0.0.1:3128"), "deny self near site/everything4"},
@@ -26,9 +28,9 @@ func TestDecideSelf(t *testing.T) {
 		{"the unspecified IPv6 address", try(whole, "[::]:3128"), "deny self near site/everything6"},
 		{"an IPv4-mapped listener (B21)", mapped, "deny self near site/everything6"},
 		{"a redirected flow that was headed for us (D8)", looped, "deny self near product/web"},
-		{"a permitted name that resolves to us", try(mgr, "www.product.example:443").tls("www.product.example").dials("127.0.0.1"), "deny private_address near product/web"},
-		{"a permitted name that resolves to a listener", try(mgr, "any.product.example:9180").dials("127.0.0.1"), "deny self near product/anything"},
-		{"a permitted name that resolves to a listener, in audit", try(audited, "www.product.example:9180").dials("10.1.0.254"), "deny self near product/web"},
+		{"a permitted name that resolves to us", try(mgr, "www.product.example:443").TLS("www.product.example").Dials("127.0.0.1"), "deny private_address near product/web"},
+		{"a permitted name that resolves to a listener", try(mgr, "any.product.example:9180").Dials("127.0.0.1"), "deny self near product/anything"},
+		{"a permitted name that resolves to a listener, in audit", try(audited, "www.product.example:9180").Dials("10.1.0.254"), "deny self near product/web"},
 	})
 	if d := p.Decide(try(mgr, "any.product.example:9180")); d.Reach(netip.MustParseAddrPort("10.1.0.254:9180")) != Self {
 		t.Error("a listener of ours can be reached by name")
@@ -38,7 +40,7 @@ func TestDecideSelf(t *testing.T) {
 // What only a wildcard or an internal zone permits is known: the labels are the
 // client's choice (F3).
 func TestFreeLabels(t *testing.T) {
-	p := compiled(t, site, today)
+	p := compiled(t, fixture(t, "site.toml"), today)
 	for _, c := range []struct {
 		what string
 		a    Attempt
@@ -122,7 +124,7 @@ upstreams = ["udp://10.0.0.53"]
 
 func TestDecideDNS(t *testing.T) {
 	const a, txt, aaaa, https, svcb, anyType = 1, 16, 28, 65, 64, 255
-	checkDecisions(t, compiled(t, site, today), []decisionCase{
+	checkDecisions(t, compiled(t, fixture(t, "site.toml"), today), []decisionCase{
 		{"a permitted name", asks(mgr, "www.product.example", a), "allow product/web"},
 		{"IPv6", asks(mgr, "www.product.example", aaaa), "allow product/web"},
 		{"HTTPS", asks(mgr, "www.product.example", https), "allow product/web"},
@@ -152,7 +154,7 @@ func TestDecideDNS(t *testing.T) {
 
 // Reach: which addresses a permitted name may have.
 func TestReach(t *testing.T) {
-	p := compiled(t, site, today)
+	p := compiled(t, fixture(t, "site.toml"), today)
 	for _, c := range []struct {
 		what    string
 		attempt Attempt
@@ -183,7 +185,7 @@ func TestReach(t *testing.T) {
 			t.Errorf("%s: %v, want %v", c.what, got, c.want)
 		}
 		// The same when the attempt comes back with the address.
-		final := c.attempt.dials(c.addr)
+		final := c.attempt.Dials(c.addr)
 		if got := p.Decide(final).Why(); got != c.want {
 			t.Errorf("%s, asked again: %v, want %v", c.what, got, c.want)
 		}
@@ -209,32 +211,32 @@ func TestReach(t *testing.T) {
 }
 
 func TestDecideStrictDestination(t *testing.T) {
-	elsewhere := redirected(mgr, "198.41.0.4:443").tls("www.product.example")
+	elsewhere := redirected(mgr, "198.41.0.4:443").TLS("www.product.example")
 	elsewhere.Mismatch = true
 	undialed := elsewhere
 	undialed.Dest = netip.AddrPortFrom(netip.Addr{}, 443)
-	private := elsewhere.dials("10.0.0.1")
-	checkDecisions(t, compiled(t, site, today), []decisionCase{
+	private := elsewhere.Dials("10.0.0.1")
+	checkDecisions(t, compiled(t, fixture(t, "site.toml"), today), []decisionCase{
 		{"lax: the mismatch is evidence only", elsewhere, "allow product/web"},
 	})
-	checkDecisions(t, compiled(t, "strict_destination = true\n"+site, today), []decisionCase{
+	checkDecisions(t, compiled(t, "strict_destination = true\n"+fixture(t, "site.toml"), today), []decisionCase{
 		{"strict", elsewhere, "deny destination_mismatch near product/web"},
 		{"strict, before the dial", undialed, "deny destination_mismatch near product/web"},
 		{"strict and private: the private address comes first", private, "deny private_address near product/web"},
-		{"strict, the limit comes after it", elsewhere.faulty(Limit), "deny destination_mismatch near product/web"},
-		{"strict, denied anyway", func() Attempt { a := elsewhere; a.SNI = mustName("evil.test"); return a }(), "deny not_listed"},
-		{"strict, no mismatch", redirected(mgr, "198.41.0.4:443").tls("www.product.example"), "allow product/web"},
+		{"strict, the limit comes after it", elsewhere.Faulty(Limit), "deny destination_mismatch near product/web"},
+		{"strict, denied anyway", func() Attempt { a := elsewhere; a.SNI = MustName("evil.test"); return a }(), "deny not_listed"},
+		{"strict, no mismatch", redirected(mgr, "198.41.0.4:443").TLS("www.product.example"), "allow product/web"},
 	})
 }
 
 // Mode "audit" lets through what a line of configuration could mend.
 func TestDecideAudit(t *testing.T) {
-	ech := try(audited, "www.product.example:443").tls("www.product.example")
+	ech := try(audited, "www.product.example:443").TLS("www.product.example")
 	ech.ECH = true
-	checkDecisions(t, compiled(t, `ech = "deny"`+"\n"+site, today), []decisionCase{
+	checkDecisions(t, compiled(t, `ech = "deny"`+"\n"+fixture(t, "site.toml"), today), []decisionCase{
 		{"permitted", try(audited, "www.product.example:443"), "allow product/web"},
 
-		{"not_listed", try(audited, "evil.test:443").tls("evil.test"), "would_deny not_listed"},
+		{"not_listed", try(audited, "evil.test:443").TLS("evil.test"), "would_deny not_listed"},
 		{"port_not_listed", try(audited, "www.product.example:22"), "would_deny port_not_listed near product/web"},
 		{"protocol_not_listed", try(audited, "time.product.example:123"), "would_deny protocol_not_listed near product/time"},
 		{"role_not_listed", try(audited, "agents.product.example:443"), "would_deny role_not_listed near product/agent-web"},
@@ -243,23 +245,23 @@ func TestDecideAudit(t *testing.T) {
 		{"expired", try(audited, "gone.site.example:443"), "would_deny expired near site/gone-audited"},
 
 		{"ip_literal", try(audited, "198.41.0.4:443"), "deny ip_literal"},
-		{"sni_missing", try(audited, "evil.test:443").tls(""), "deny sni_missing"},
-		{"sni_mismatch", try(audited, "evil.test:443").tls("www.product.example"), "deny sni_mismatch"},
-		{"sni_mismatch at an address, on a port not listed", try(audited, "121.46.26.221:8443").tls("evil.test"), "deny sni_mismatch near product/address"},
-		{"host_mismatch", try(audited, "evil.test:80").http("www.product.example"), "deny host_mismatch"},
-		{"host_mismatch at an address, on a port not listed", try(audited, "121.46.26.221:8081").http("evil.test:8081"), "deny host_mismatch near product/address"},
-		{"not_tls", try(audited, "evil.test:443").shows(ShownOpaque), "deny not_tls"},
-		{"not_http", try(audited, "evil.test:80").shows(ShownOpaque), "deny not_http"},
+		{"sni_missing", try(audited, "evil.test:443").TLS(""), "deny sni_missing"},
+		{"sni_mismatch", try(audited, "evil.test:443").TLS("www.product.example"), "deny sni_mismatch"},
+		{"sni_mismatch at an address, on a port not listed", try(audited, "121.46.26.221:8443").TLS("evil.test"), "deny sni_mismatch near product/address"},
+		{"host_mismatch", try(audited, "evil.test:80").HTTP("www.product.example"), "deny host_mismatch"},
+		{"host_mismatch at an address, on a port not listed", try(audited, "121.46.26.221:8081").HTTP("evil.test:8081"), "deny host_mismatch near product/address"},
+		{"not_tls", try(audited, "evil.test:443").Shows(ShownOpaque), "deny not_tls"},
+		{"not_http", try(audited, "evil.test:80").Shows(ShownOpaque), "deny not_http"},
 		{"ech_present", ech, "deny ech_present near product/web"},
-		{"malformed_name", try(audited, "evil.test:443").faulty(MalformedName), "deny malformed_name"},
-		{"private_address", try(audited, "evil.test:443").dials("10.0.0.1"), "deny private_address"},
-		{"limit", try(audited, "evil.test:22").faulty(Limit), "deny limit"},
+		{"malformed_name", try(audited, "evil.test:443").Faulty(MalformedName), "deny malformed_name"},
+		{"private_address", try(audited, "evil.test:443").Dials("10.0.0.1"), "deny private_address"},
+		{"limit", try(audited, "evil.test:22").Faulty(Limit), "deny limit"},
 		{"a client in enforce mode", try(mgr, "evil.test:443"), "deny not_listed"},
 	})
 	mended := map[Reason]bool{NotListed: true, PortNotListed: true, ProtocolNotListed: true, RoleNotListed: true, FeatureOff: true, VersionExcluded: true, Expired: true}
 	for _, r := range Reasons() {
-		if r.auditable() != mended[r] {
-			t.Errorf("audit lets %v through: %v", r, r.auditable())
+		if r.Auditable() != mended[r] {
+			t.Errorf("audit lets %v through: %v", r, r.Auditable())
 		}
 	}
 }
@@ -267,17 +269,17 @@ func TestDecideAudit(t *testing.T) {
 // No fault is ever let through. What was unreadable comes before the policy,
 // what we cannot serve after it.
 func TestDecideFaults(t *testing.T) {
-	p := compiled(t, site, today)
+	p := compiled(t, fixture(t, "site.toml"), today)
 	good, bad := try(mgr, "www.product.example:8443"), try(mgr, "evil.test:8443")
 	good.Dest = netip.AddrPortFrom(netip.Addr{}, 443)
 	nobody := try("10.3.0.1", "www.product.example:443")
 	for _, r := range Reasons() {
-		a := good.tls("www.product.example")
+		a := good.TLS("www.product.example")
 		a.Fault = r
 		if d := p.Decide(a); d.Allowed() || d.Reason != r {
 			t.Errorf("fault %v in a permitted flow: %s", r, answer(d))
 		}
-		a = bad.faulty(r)
+		a = bad.Faulty(r)
 		want := NotListed
 		if r <= QUIC {
 			want = r
@@ -285,7 +287,7 @@ func TestDecideFaults(t *testing.T) {
 		if d := p.Decide(a); d.Allowed() || d.Reason != want {
 			t.Errorf("fault %v in a denied flow: %s, want %v", r, answer(d), want)
 		}
-		a = nobody.faulty(r)
+		a = nobody.Faulty(r)
 		a.Dest = netip.AddrPortFrom(netip.Addr{}, 8443)
 		want = UnknownClient
 		if r <= QUIC {
@@ -295,7 +297,7 @@ func TestDecideFaults(t *testing.T) {
 			t.Errorf("fault %v of nobody we know: %s, want %v", r, answer(d), want)
 		}
 	}
-	any443 := try(mgr, "any.product.example:443").faulty(MalformedRequest)
+	any443 := try(mgr, "any.product.example:443").Faulty(MalformedRequest)
 	if d := p.Decide(any443); d.Allowed() || d.Reason != MalformedRequest {
 		t.Errorf("any = true lets a fault through: %s", answer(d))
 	}
@@ -322,20 +324,18 @@ func TestReasonPrecedence(t *testing.T) {
 	if _, err := ParseReason(""); err == nil {
 		t.Error("no text is a reason")
 	}
-	both := try(mgr, "www.product.example:80").http("evil.example")
-	both.SNI = mustName("evil.example")
-	checkDecisions(t, compiled(t, site, today), []decisionCase{
+	both := try(mgr, "www.product.example:80").HTTP("evil.example")
+	both.SNI = MustName("evil.example")
+	checkDecisions(t, compiled(t, fixture(t, "site.toml"), today), []decisionCase{
 		{"sni before host", both, "deny sni_mismatch near product/web"},
-		{"mismatch before the port", try(mgr, "www.product.example:22").tls("evil.test"), "deny sni_mismatch near product/web"},
-		{"mismatch before the feature", try(mgr, "cloud.product.example:443").tls("evil.test"), "deny sni_mismatch near product/cloud"},
-		{"content before the client", try("10.3.0.1", "www.product.example:443").shows(ShownOpaque), "deny not_tls"},
-		{"the client before the names", try("10.3.0.1", "www.product.example:443").tls("evil.test"), "deny unknown_client"},
-		{"the rules before the address", try(mgr, "evil.test:443").dials("10.0.0.1"), "deny not_listed"},
-		{"the address before the limit", try(mgr, "www.product.example:443").dials("10.0.0.1").tls("www.product.example").limited(), "deny private_address near product/web"},
+		{"mismatch before the port", try(mgr, "www.product.example:22").TLS("evil.test"), "deny sni_mismatch near product/web"},
+		{"mismatch before the feature", try(mgr, "cloud.product.example:443").TLS("evil.test"), "deny sni_mismatch near product/cloud"},
+		{"content before the client", try("10.3.0.1", "www.product.example:443").Shows(ShownOpaque), "deny not_tls"},
+		{"the client before the names", try("10.3.0.1", "www.product.example:443").TLS("evil.test"), "deny unknown_client"},
+		{"the rules before the address", try(mgr, "evil.test:443").Dials("10.0.0.1"), "deny not_listed"},
+		{"the address before the limit", try(mgr, "www.product.example:443").Dials("10.0.0.1").TLS("www.product.example").Limited(), "deny private_address near product/web"},
 	})
 }
-
-func (a Attempt) limited() Attempt { a.Fault = Limit; return a }
 
 // A connection that is refused before it said what it wants has no destination
 // to judge: the reason is the refusal's own.

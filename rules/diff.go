@@ -91,7 +91,7 @@ func settingGains(old, new *Policy) (out []Gain) {
 		}
 	}
 	for _, p := range old.nat64 {
-		if !special(p) && !slices.Contains(new.nat64, p) {
+		if !SpecialPrefix(p) && !slices.Contains(new.nat64, p) {
 			out = append(out, Gain{Setting: "nat64 " + p.String()}) // the private addresses inside count as public ones
 		}
 	}
@@ -117,7 +117,7 @@ func (p *Policy) translators() []netip.Prefix {
 func same[T comparable](a, b T) bool { return a == b }
 
 func anyCovers(prefixes []netip.Prefix, p netip.Prefix) bool {
-	return slices.ContainsFunc(prefixes, func(o netip.Prefix) bool { return covers(o, p) })
+	return slices.ContainsFunc(prefixes, func(o netip.Prefix) bool { return Covers(o, p) })
 }
 
 // A move is the sources that one scope of the old policy and one of the new

@@ -232,7 +232,7 @@ func permitsAt(list []*scopeRule, part netip.Prefix) (g permit) {
 // gainAt tells whether every part of a prefix gains all of p by itself.
 func (d *scopeDiff) gainAt(prefix netip.Prefix, p *permit) bool {
 	for part, g := range d.addrs {
-		if covers(prefix, part) && !p.within(&g) {
+		if Covers(prefix, part) && !p.within(&g) {
 			return false
 		}
 	}

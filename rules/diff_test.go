@@ -1,6 +1,6 @@
 // Tests of Diff: nothing outside of it becomes permitted, all of it does.
 
-package rules
+package rules_test
 
 import (
 	"math/rand/v2"
@@ -11,6 +11,9 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	. "sallyport/rules"
+	"sallyport/rules/site"
 )
 
 // permitted ranks an answer: denied, let through by mode "audit", permitted.
@@ -24,8 +27,8 @@ func permitted(d Decision) int {
 	return 2
 }
 
-// covers tells whether g says that a may become permitted.
-func (g *Gain) covers(a Attempt) bool {
+// gainCovers tells whether g says that a may become permitted.
+func gainCovers(g *Gain, a Attempt) bool {
 	if g.Client != nil && !slices.ContainsFunc(g.From, func(r Region) bool { return r.HasAddr(a.Client.Addr()) }) {
 		return false
 	}
@@ -57,15 +60,15 @@ func (g *Gain) covers(a Attempt) bool {
 			}
 			where = g.At
 		}
-		if where.HasAddr(a.Dest.Addr()) && g.onPort(a) {
+		if where.HasAddr(a.Dest.Addr()) && gainOnPort(g, a) {
 			return true
 		}
 	}
 	return slices.ContainsFunc(names, g.To.HasName) && (g.At.IsZero() || g.At.HasAddr(a.Dest.Addr())) &&
-		(g.onPort(a) || a.Via == ViaDNS && (g.LookUp || g.Zone || a.Dest.Addr().IsValid()))
+		(gainOnPort(g, a) || a.Via == ViaDNS && (g.LookUp || g.Zone || a.Dest.Addr().IsValid()))
 }
 
-func (g *Gain) onPort(a Attempt) bool {
+func gainOnPort(g *Gain, a Attempt) bool {
 	ports := g.TCP
 	if a.Proto == UDP {
 		ports = g.UDP
@@ -73,9 +76,9 @@ func (g *Gain) onPort(a Attempt) bool {
 	return g.Any || ports.Has(a.Dest.Port())
 }
 
-// sample makes attempts that g says are permitted by the new policy alone: one
+// sampleOf makes attempts that g says are permitted by the new policy alone: one
 // of them is to be denied by the old one.
-func (g *Gain) sample(r *rand.Rand) (out []Attempt) {
+func sampleOf(g *Gain, r *rand.Rand) (out []Attempt) {
 	from := memberOf(r, g.From[r.IntN(len(g.From))])
 	a := Attempt{Via: ViaConnect, Proto: TCP, Provisional: true, Client: netip.AddrPortFrom(from.addr, 999)}
 	ports := g.TCP
@@ -100,7 +103,7 @@ func (g *Gain) sample(r *rand.Rand) (out []Attempt) {
 	}
 	if !g.At.IsZero() {
 		at := memberOf(r, g.At)
-		if !at.ok || !Special(at.addr) && !plain(g.At.Of.Prefix) {
+		if !at.ok || !Special(at.addr) && !IsPlain(g.At.Of.Prefix) {
 			return nil // the gain is about the special ones among them
 		}
 		a.Dest = netip.AddrPortFrom(at.addr, a.Dest.Port())
@@ -143,7 +146,7 @@ func memberOf(r *rand.Rand, g Region) member {
 		}
 		n := g.Of.Name
 		if g.Of.Wildcard {
-			n = mustName([]string{"a", "x", "www", "cdn", "a.cdn", "y.z"}[r.IntN(6)] + "." + n.s)
+			n = MustName([]string{"a", "x", "www", "cdn", "a.cdn", "y.z"}[r.IntN(6)] + "." + n.String())
 		}
 		if g.HasName(n) {
 			return member{name: n, ok: true}
@@ -173,11 +176,11 @@ func edited(r *rand.Rand, text string) string {
 }
 
 func policyOf(t *rapid.T, text string, profiles []*Profile) *Policy {
-	c, problems := ParseConfig("sallyport.toml", "", []byte(text), profiles)
+	c, problems := site.Parse("sallyport.toml", "", []byte(text), profiles)
 	if c == nil {
 		t.Skip(problems)
 	}
-	p, _ := Compile(c, testOwn(), today)
+	p, _ := Compile(&c.Spec, testOwn(), today)
 	return p
 }
 
@@ -214,7 +217,7 @@ func TestDiffIsExact(t *testing.T) {
 				continue // not gained, or let through as "audit" lets through anything
 			}
 			changed++
-			if !slices.ContainsFunc(gains, func(g Gain) bool { return g.covers(a) }) {
+			if !slices.ContainsFunc(gains, func(g Gain) bool { return gainCovers(&g, a) }) {
 				t.Fatalf("%+v\nbefore: %v\nafter: %v\nis not in the difference: %v\nold:\n%s\nnew:\n%s", a, answer(before), answer(now), gains, text, after)
 			}
 		}
@@ -223,8 +226,8 @@ func TestDiffIsExact(t *testing.T) {
 				continue
 			}
 			for range 3 {
-				as := g.sample(r)
-				if len(as) == 0 || slices.ContainsFunc(as, func(a Attempt) bool { return new.own.Is(a.Dest) }) {
+				as := sampleOf(&g, r)
+				if len(as) == 0 || slices.ContainsFunc(as, func(a Attempt) bool { return new.Own().Is(a.Dest) }) {
 					continue
 				}
 				sampled++
@@ -283,13 +286,13 @@ reason = "x"
 			[]string{"site/two: a.corp.example at 10.10.0.1: tcp 443", "site/two: 10.10.0.1: tcp 443"}},
 	} {
 		text := c.after
-		oldC, _ := ParseConfig("x", "", []byte(base), nil)
-		newC, problems := ParseConfig("x", "", []byte(text), nil)
+		oldC, _ := site.Parse("x", "", []byte(base), nil)
+		newC, problems := site.Parse("x", "", []byte(text), nil)
 		if newC == nil {
 			t.Fatal(problems)
 		}
-		old, _ := Compile(oldC, Own{}, today)
-		new, _ := Compile(newC, Own{}, today)
+		old, _ := Compile(&oldC.Spec, Own{}, today)
+		new, _ := Compile(&newC.Spec, Own{}, today)
 		var got []string
 		for _, g := range Diff(old, new) {
 			got = append(got, g.String())

@@ -68,23 +68,12 @@ func nat64Prefix(addr netip.Addr) (prefix netip.Prefix, ok bool) {
 
 // checkDiscovered tells why a prefix is not taken from a discovery.
 func checkDiscovered(p netip.Prefix) error {
-	if err := checkNAT64(p); err != nil {
+	if err := CheckNAT64(p); err != nil {
 		return err
 	}
 	as112 := netip.MustParsePrefix("2620:4f:8000::/48") // RFC 7534: the one special range that is longer than the shortest prefix
-	if p != nat64Known && !covers(nat64Local, p) && (Special(p.Addr()) || p.Overlaps(as112)) {
+	if p != nat64Known && !Covers(nat64Local, p) && (Special(p.Addr()) || p.Overlaps(as112)) {
 		return fmt.Errorf("%v is among private or otherwise special addresses", p)
 	}
 	return nil
-}
-
-// WithNAT64 returns the configuration with prefixes that were discovered behind
-// those that it lists. It is the same one where it has nothing discovered.
-func (c *Config) WithNAT64(found []netip.Prefix) *Config {
-	if !c.NAT64Discover || len(found) == 0 {
-		return c
-	}
-	with := *c
-	with.NAT64 = slices.Concat(c.NAT64, found)
-	return &with
 }

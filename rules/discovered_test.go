@@ -1,6 +1,6 @@
 // Discovered NAT64 prefixes: RFC 7050, section 3, with the layouts of RFC 6052.
 
-package rules
+package rules_test
 
 import (
 	"net/netip"
@@ -9,6 +9,9 @@ import (
 	"time"
 
 	"pgregory.net/rapid"
+
+	. "sallyport/rules"
+	"sallyport/rules/site"
 )
 
 // embed makes the address that a DNS64 makes of an IPv4 one (RFC 6052, section 2.3).
@@ -77,7 +80,7 @@ func TestDiscoveredAreSafe(t *testing.T) {
 		raw := rapid.SliceOfN(rapid.Byte(), 16, 16).Draw(rt, "bytes")
 		copy(raw, rapid.SampledFrom([][]byte{nil, {0x26}, {0x20, 0x01}, {0x26, 0x20, 0, 0x4f, 0x80}, {0, 0x64, 0xff, 0x9b, 0, 1}, {0xfd}, {0xfe, 0x80}}).Draw(rt, "head"))
 		raw[8] = 0
-		made := netip.PrefixFrom(netip.AddrFrom16([16]byte(raw)), rapid.SampledFrom(nat64Lengths).Draw(rt, "bits")).Masked()
+		made := netip.PrefixFrom(netip.AddrFrom16([16]byte(raw)), rapid.SampledFrom(NAT64Lengths()).Draw(rt, "bits")).Masked()
 		found, refused := DiscoveredNAT64([]netip.Addr{embed(made, [4]byte{192, 0, 0, 170})})
 		if len(found)+len(refused) > 1 {
 			rt.Fatalf("%v: %v, %v", made, found, refused)
@@ -89,12 +92,13 @@ func TestDiscoveredAreSafe(t *testing.T) {
 		if p != made {
 			rt.Fatalf("%v is taken for %v", made, p)
 		}
-		if err := checkNAT64(p); err != nil {
+		if err := CheckNAT64(p); err != nil {
 			rt.Fatal(err)
 		}
-		known := p == nat64Known || covers(nat64Local, p)
+		wellKnown, local := NAT64WellKnown()
+		known := p == wellKnown || Covers(local, p)
 		dest := embed(p, [4]byte(rapid.SliceOfN(rapid.Byte(), 4, 4).Draw(rt, "inside")))
-		if v4, _ := inside(dest, nil); Special(dest) && !known && !v4.IsValid() && dest.As16()[10] != 0x5e { // ISATAP is below any prefix
+		if v4, _ := Inside(dest, nil); Special(dest) && !known && !v4.IsValid() && dest.As16()[10] != 0x5e { // ISATAP is below any prefix
 			rt.Fatalf("%v gives leave for %v", p, dest)
 		}
 	})
@@ -123,7 +127,7 @@ func TestDiscoverIsAnEntry(t *testing.T) {
 		{`nat64 = ["discover"]`, "deny allow deny deny allow", "allow allow deny deny deny"},
 		{`nat64 = ["fd00:64::/96", "discover"]`, "deny allow allow deny allow", "allow allow allow deny deny"},
 	} {
-		cfg, problems := ParseConfig("test.toml", "", []byte(discoverSite+c.line+"\n"), nil)
+		cfg, problems := site.Parse("test.toml", "", []byte(discoverSite+c.line+"\n"), nil)
 		if cfg == nil {
 			t.Fatal(problems)
 		}
@@ -131,8 +135,8 @@ func TestDiscoverIsAnEntry(t *testing.T) {
 			found []netip.Prefix
 			want  string
 		}{{nil, c.before}, {found, c.after}, {nil, c.before}} {
-			p, _ := Compile(cfg.WithNAT64(x.found), Own{}, time.Now())
-			d := p.Decide(Attempt{Via: ViaDNS, QType: 28, Client: netip.MustParseAddrPort("10.0.0.1:1"), Authority: mustName("a.example")})
+			p, _ := Compile(&cfg.WithNAT64(x.found).Spec, Own{}, time.Now())
+			d := p.Decide(Attempt{Via: ViaDNS, QType: 28, Client: netip.MustParseAddrPort("10.0.0.1:1"), Authority: MustName("a.example")})
 			var got []string
 			for _, addr := range []string{"64:ff9b::5db8:3d0a", "2600:64::5db8:3d0a", "fd00:64::5db8:3d0a", "64:ff9b::a00:1", "2600:64::a00:1"} {
 				got = append(got, map[bool]string{true: "allow", false: "deny"}[d.Reach(netip.AddrPortFrom(netip.MustParseAddr(addr), 443)) == ReasonNone])
@@ -142,7 +146,7 @@ func TestDiscoverIsAnEntry(t *testing.T) {
 			}
 		}
 	}
-	if cfg, problems := ParseConfig("test.toml", "", []byte(discoverSite+`nat64 = ["discovery"]`+"\n"), nil); cfg != nil || !strings.Contains(problems.Error(), "test.toml:13: ") {
+	if cfg, problems := site.Parse("test.toml", "", []byte(discoverSite+`nat64 = ["discovery"]`+"\n"), nil); cfg != nil || !strings.Contains(problems.Error(), "test.toml:13: ") {
 		t.Errorf("another word: %v", problems)
 	}
 }

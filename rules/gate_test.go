@@ -1,13 +1,15 @@
 // Gate tests: a fault denies whatever else is permitted, a preview is the same
 // answer, and a flow keeps the generation that it began with.
 
-package rules
+package rules_test
 
 import (
 	"net/netip"
 	"testing"
 
 	"pgregory.net/rapid"
+
+	. "sallyport/rules"
 )
 
 // attempts draws attempts around the test site: its clients and strangers, its
@@ -51,13 +53,13 @@ func attempts(t *rapid.T) Attempt {
 // A fault always denies, in mode "audit" too, and the preview says the same.
 // Half of the attempts would be permitted without their fault.
 func TestAFaultAlwaysDenies(t *testing.T) {
-	policies := map[string]*Policy{"enforce": compiled(t, site, today), "audit": compiled(t, "mode = \"audit\"\n"+site, today), "none": nil}
+	policies := map[string]*Policy{"enforce": compiled(t, fixture(t, "site.toml"), today), "audit": compiled(t, "mode = \"audit\"\n"+fixture(t, "site.toml"), today), "none": nil}
 	permitted := 0
 	rapid.Check(t, func(t *rapid.T) {
 		a := attempts(t)
 		if rapid.Bool().Draw(t, "documented") {
 			fault := a.Fault
-			a = try(mgr, "www.product.example:443").tls("www.product.example")
+			a = try(mgr, "www.product.example:443").TLS("www.product.example")
 			a.Fault = fault
 		}
 		for what, p := range policies {
@@ -84,7 +86,7 @@ func TestAFaultAlwaysDenies(t *testing.T) {
 // a Recheck, by the one in force.
 func TestAFlowKeepsItsGeneration(t *testing.T) {
 	var live Live
-	old := &Generation{Policy: compiled(t, site, today)}
+	old := &Generation{Policy: compiled(t, fixture(t, "site.toml"), today)}
 	live.Swap(old)
 	a := try(mgr, "www.product.example:443")
 	a.Generation = live.Load()

@@ -1,15 +1,19 @@
 // Tests of grants: what a packet filter is told about the policy.
 
-package rules
+package rules_test
 
 import (
 	"net/netip"
 	"testing"
 	"time"
+
+	. "sallyport/rules"
+	"sallyport/rules/profile"
+	"sallyport/rules/site"
 )
 
 func TestGrants(t *testing.T) {
-	profile, problems := ParseProfile("p.toml", []byte(`
+	profile, problems := profile.Parse("p.toml", []byte(`
 name = "p"
 product = "P"
 roles = ["manager", "agent"]
@@ -49,7 +53,7 @@ section = "1"
 	if problems != nil {
 		t.Fatal(problems)
 	}
-	cfg, ps := ParseConfig("c.toml", ".", []byte(`
+	cfg, ps := site.Parse("c.toml", ".", []byte(`
 [[client]]
 name = "c"
 sources = ["10.0.0.1"]
@@ -74,7 +78,7 @@ reason = "test"
 	if err := ps.Err(); err != nil {
 		t.Fatal(err)
 	}
-	policy, _ := Compile(cfg, Own{}, time.Now())
+	policy, _ := Compile(&cfg.Spec, Own{}, time.Now())
 	grants := policy.Grants()
 	if len(grants) != 2 || grants[0].Rule.ID != "log" || grants[1].Rule.ID != "wild" {
 		t.Fatalf("in force: %v", grants)

@@ -239,7 +239,7 @@ func (cp *ClientProfile) PortsOf(r *Rule) (tcp, udp Ports) {
 	if cp == nil {
 		return r.TCP, r.UDP
 	}
-	return cp.Profile.portsOf(r.TCP, r.tcpNamed, cp.Ports), cp.Profile.portsOf(r.UDP, r.udpNamed, cp.Ports)
+	return cp.Profile.portsOf(r.TCP, r.TCPNamed, cp.Ports), cp.Profile.portsOf(r.UDP, r.UDPNamed, cp.Ports)
 }
 
 func listed(tcp, udp Ports) string {

@@ -1,16 +1,20 @@
 // Hints: the sentence that every denial ends with.
 
-package rules
+package rules_test
 
-import "testing"
+import (
+	"testing"
+
+	. "sallyport/rules"
+)
 
 func TestHint(t *testing.T) {
-	mismatch := try(mgr, "www.product.example:80").http("www.product.example:8080")
-	tooLong := try(mgr, "www.product.example:443").faulty(SniffTooLong)
+	mismatch := try(mgr, "www.product.example:80").HTTP("www.product.example:8080")
+	tooLong := try(mgr, "www.product.example:443").Faulty(SniffTooLong)
 	tooLong.Detail = "16385 octets"
-	noName := try(mgr, "www.product.example:443").faulty(MalformedName)
+	noName := try(mgr, "www.product.example:443").Faulty(MalformedName)
 	noName.Detail = "name has an empty label"
-	p := compiled(t, site, today)
+	p := compiled(t, fixture(t, "site.toml"), today)
 	for _, c := range []struct {
 		attempt Attempt
 		want    string
@@ -23,7 +27,7 @@ func TestHint(t *testing.T) {
 		{try(mgr, "old.product.example:443"), `documented for product, section 1, for versions below 6.0.4: client "mgr" has no version set, which is read as the current one`},
 		{try(cloudy, "new.product.example:443"), `documented for product, section 1, for versions from 6.0.4: client "cloudy" has version 6.0.3`},
 		{try(mgr, "www.product.example:22"), `documented for product, section 1, on tcp 80, 443: not on tcp 22`},
-		{try(mgr, "www.product.example:443").udp(), `documented for product, section 1, on tcp 80, 443: not on udp 443`},
+		{try(mgr, "www.product.example:443").OverUDP(), `documented for product, section 1, on tcp 80, 443: not on udp 443`},
 		{try(mgr, "agents.product.example:443"), `documented for product, section 3, from role agent: client "mgr" has role manager`},
 		{try(agent, "10.20.30.40:4430"), `documented for product, section 3, on tcp 443, 4431: not on tcp 4430`},
 		{try(mgr, "gone.site.example:443"), `rule site/gone expired on 2026-01-31 (INC-4): set a later expires, or remove the rule`},
@@ -34,17 +38,17 @@ func TestHint(t *testing.T) {
 		{try(mgr, "evil.test:443"), `nothing that client "mgr" has documents evil.test: if the site needs it, a [[rule]] with a reason permits it`},
 		{try(mgr, "198.41.0.4:443"), `client "mgr" asks for the bare address 198.41.0.4: let the proxy resolve the name (socks5h://, "remote DNS"), so that the name is judged; only what has no name needs a [[rule]] for its address`},
 		{try("10.3.0.1", "www.product.example:443"), `no [[client]] covers 10.3.0.1: add the address to the sources of one`},
-		{try(mgr, "www.product.example:443").tls("evil.test"), `permitted for www.product.example, but the ClientHello names evil.test: one connection, one name`},
+		{try(mgr, "www.product.example:443").TLS("evil.test"), `permitted for www.product.example, but the ClientHello names evil.test: one connection, one name`},
 		{mismatch, `permitted for www.product.example:80, but the Host header says www.product.example:8080`},
-		{try(mgr, "www.product.example:80").http("121.46.26.221"), `permitted for www.product.example:80, but the Host header says 121.46.26.221:80`},
-		{try(mgr, "www.product.example:443").dials("10.0.0.1"), `www.product.example resolves to 10.0.0.1: if that is meant, list 10.0.0.1 in [resolve] private, or in a [[rule]] together with the name`},
-		{try(mgr, "mirror.corp.example:443").dials("10.0.0.1"), `mirror.corp.example resolves to 10.0.0.1: if that is meant, list 10.0.0.1 in [resolve] private, or in the to of rule mirror`},
-		{try(agent, "manager.corp.example:443").dials("10.0.0.1"), `manager.corp.example resolves to 10.0.0.1: if that is meant, list 10.0.0.1 in [resolve] private, or in [client.addresses] beside the name`},
+		{try(mgr, "www.product.example:80").HTTP("121.46.26.221"), `permitted for www.product.example:80, but the Host header says 121.46.26.221:80`},
+		{try(mgr, "www.product.example:443").Dials("10.0.0.1"), `www.product.example resolves to 10.0.0.1: if that is meant, list 10.0.0.1 in [resolve] private, or in a [[rule]] together with the name`},
+		{try(mgr, "mirror.corp.example:443").Dials("10.0.0.1"), `mirror.corp.example resolves to 10.0.0.1: if that is meant, list 10.0.0.1 in [resolve] private, or in the to of rule mirror`},
+		{try(agent, "manager.corp.example:443").Dials("10.0.0.1"), `manager.corp.example resolves to 10.0.0.1: if that is meant, list 10.0.0.1 in [resolve] private, or in [client.addresses] beside the name`},
 		{redirected(mgr, "198.41.0.4:443"), `client "mgr" asks for the bare address 198.41.0.4: let it resolve names with sallyport's DNS, so that the name is judged; only what has no name needs a [[rule]] for its address`},
 		{noName, `no rule can permit it: name has an empty label`},
 		{asks(mgr, "www.product.example", 16), `www.product.example is permitted; type 16 is not looked up, only A, AAAA, HTTPS, SVCB, DS and DNSKEY are`},
 		{tooLong, `The ClientHello or request head is longer than the limit: 16385 octets`},
-		{try(mgr, "www.product.example:443").tls(""), `The TLS ClientHello names no server, so nothing ties the connection to the permitted name.`},
+		{try(mgr, "www.product.example:443").TLS(""), `The TLS ClientHello names no server, so nothing ties the connection to the permitted name.`},
 		{try(whole, "127.0.0.1:3128"), `The destination is one of sallyport's own listeners; no rule can permit that.`},
 		{try(audited, "cloud.product.example:443"), `documented for product, section 1, when feature cloud is on: add "cloud" to the features of client "audited"`},
 	} {

@@ -20,9 +20,9 @@ func (cp *ClientProfile) Lacks(r *Rule) (features []string, version bool) {
 // configurable.
 func (r *Rule) Configurable(proto Proto) []string {
 	if proto == UDP {
-		return slices.Clone(r.udpNamed)
+		return slices.Clone(r.UDPNamed)
 	}
-	return slices.Clone(r.tcpNamed)
+	return slices.Clone(r.TCPNamed)
 }
 
 // Fixable tells whether a line of configuration could permit what was denied

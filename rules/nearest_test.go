@@ -1,7 +1,7 @@
 // The nearest of many names, sought around its place in the alphabet, against
 // a look at every one.
 
-package rules
+package rules_test
 
 import (
 	"fmt"
@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	. "sallyport/rules"
 )
 
 // slowlyAlike is the score by which rules are told apart: octets, of the first
@@ -30,12 +32,12 @@ func slowlyAlike(a, b string) int {
 // meant, however many siblings that has.
 func TestNearestOfManySiblings(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 6))
-	c := &Config{Clients: []*Client{{Name: "c", Sources: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}}}
+	c := &Spec{Clients: []*Client{{Name: "c", Sources: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}}}
 	var heads []string
 	for len(heads) < 40 {
 		h := fmt.Sprintf("%c%c%c-host%d", 'a'+r.IntN(26), 'a'+r.IntN(26), 'a'+r.IntN(26), len(heads))
 		heads = append(heads, h)
-		c.Rules = append(c.Rules, &Rule{Profile: SiteProfile, ID: h, Client: "c", To: []Destination{{Name: mustName(h + ".vendor.example")}}, TCP: Ports{{443, 443}}})
+		c.Rules = append(c.Rules, &Rule{Profile: SiteProfile, ID: h, Client: "c", To: []Destination{{Name: MustName(h + ".vendor.example")}}, TCP: Ports{{443, 443}}})
 	}
 	p, _ := Compile(c, Own{}, time.Unix(0, 0))
 	ask := func(head string) *Rule {

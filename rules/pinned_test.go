@@ -1,15 +1,19 @@
 // Redirected flows that are judged by address: address rules and pins.
 
-package rules
+package rules_test
 
 import (
 	"net/netip"
 	"testing"
 	"time"
+
+	. "sallyport/rules"
+	"sallyport/rules/profile"
+	"sallyport/rules/site"
 )
 
 func TestRedirectedByAddress(t *testing.T) {
-	profile, err := ParseProfile("p.toml", []byte(`
+	profile, err := profile.Parse("p.toml", []byte(`
 name = "p"
 product = "P"
 roles = ["manager"]
@@ -37,11 +41,11 @@ purpose = "x"
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg, problems := ParseConfig("c.toml", "/", []byte("[[client]]\nname='c'\nsources=['10.1.1.1']\nprofiles=['p']\n"), []*Profile{profile})
+	cfg, problems := site.Parse("c.toml", "/", []byte("[[client]]\nname='c'\nsources=['10.1.1.1']\nprofiles=['p']\n"), []*Profile{profile})
 	if problems.Err() != nil {
 		t.Fatal(problems)
 	}
-	p, _ := Compile(cfg, Own{Listeners: []netip.AddrPort{netip.MustParseAddrPort("10.1.1.254:3130")}}, time.Unix(0, 0))
+	p, _ := Compile(&cfg.Spec, Own{Listeners: []netip.AddrPort{netip.MustParseAddrPort("10.1.1.254:3130")}}, time.Unix(0, 0))
 	name := func(s string) Name {
 		n, err := ParseName(s)
 		if err != nil && s != "" {

@@ -3,7 +3,6 @@
 package rules
 
 import (
-	"encoding/hex"
 	"net/netip"
 	"slices"
 	"time"
@@ -195,13 +194,13 @@ func (p *Policy) scopeOf(addr netip.Addr) *scope {
 	return nil
 }
 
-// Compile turns a configuration into its policy as of now. The policy is a
+// Compile turns a Spec into its policy as of now. The policy is a
 // function of the three arguments alone. The problems are warnings only:
 // everything that is wrong was found when the configuration was read.
-func Compile(c *Config, own Own, now time.Time) (*Policy, Problems) {
+func Compile(c *Spec, own Own, now time.Time) (*Policy, Problems) {
 	p := &Policy{
 		clients: new(bart.Table[int]), private: c.Private, nat64: c.NAT64, discover: c.NAT64Discover, echDeny: c.ECHDeny, strict: c.StrictDestination,
-		own: own, revision: hex.EncodeToString(c.digest[:6]),
+		own: own, revision: c.Revision,
 	}
 	var problems Problems
 	for _, cl := range c.Clients {
@@ -210,13 +209,13 @@ func Compile(c *Config, own Own, now time.Time) (*Policy, Problems) {
 		b.addSiteRules(c.Rules)
 		problems = append(problems, b.coveredRules(c.File)...)
 		problems = append(problems, b.unboundParties(c.File)...)
-		b.addForeign(c.profiles)
+		b.addForeign(c.Profiles)
 		p.scopes = append(p.scopes, b.finish())
 	}
 	p.keys = &Rule{Profile: SiteProfile, ID: "dns.keys", Reason: "DNSSEC keys of the names above a permitted one", File: c.File}
 	p.addClients(c.Clients)
 	p.addZones(c)
-	return p, problems.sorted()
+	return p, problems.Sorted()
 }
 
 // addClients makes the longest match answer what the first match would: each
@@ -226,7 +225,7 @@ func (p *Policy) addClients(clients []*Client) {
 		for _, src := range cl.Sources {
 			p.few = append(p.few, source{src, p.scopes[i]})
 			first := slices.IndexFunc(clients, func(o *Client) bool {
-				return slices.ContainsFunc(o.Sources, func(p netip.Prefix) bool { return covers(p, src) })
+				return slices.ContainsFunc(o.Sources, func(p netip.Prefix) bool { return Covers(p, src) })
 			})
 			p.clients.Insert(src, first)
 		}
@@ -236,15 +235,15 @@ func (p *Policy) addClients(clients []*Client) {
 	}
 }
 
-func (p *Policy) addZones(c *Config) {
+func (p *Policy) addZones(c *Spec) {
 	var keys []trieKey
 	var suffixes []Destination
-	for i, z := range c.DNS.Zones {
-		suffixes = append(suffixes, Destination{Name: z.Suffix})
-		keys = append(keys, trieKey{z.Suffix, uint32(i + 1)})
+	for i, z := range c.Zones {
+		suffixes = append(suffixes, Destination{Name: z})
+		keys = append(keys, trieKey{z, uint32(i + 1)})
 		p.zoned = append(p.zoned, &Rule{
-			Profile: SiteProfile, ID: "dns.zone:" + z.Suffix.s, Reason: "internal zone " + z.Suffix.s, File: c.File,
-			To: []Destination{{Name: z.Suffix}, {Name: z.Suffix, Wildcard: true}},
+			Profile: SiteProfile, ID: "dns.zone:" + z.s, Reason: "internal zone " + z.s, File: c.File,
+			To: []Destination{{Name: z}, {Name: z, Wildcard: true}},
 		})
 	}
 	p.zones, p.zonesOver = compileTrie(keys), compileOver(suffixes)

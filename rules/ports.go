@@ -47,8 +47,8 @@ func (p Ports) String() string {
 	return b.String()
 }
 
-// newPorts sorts ranges and joins those that touch.
-func newPorts(ranges []PortRange) Ports {
+// NewPorts sorts ranges and joins those that touch.
+func NewPorts(ranges []PortRange) Ports {
 	ranges = slices.Clone(ranges)
 	slices.SortFunc(ranges, func(a, b PortRange) int { return cmp.Compare(a.First, b.First) })
 	var out Ports
@@ -81,8 +81,8 @@ func ParsePort(s string) (uint16, error) {
 	return uint16(n), nil
 }
 
-// parsePortRange accepts "8000-8010" and "443".
-func parsePortRange(s string) (PortRange, error) {
+// ParsePortRange accepts "8000-8010" and "443".
+func ParsePortRange(s string) (PortRange, error) {
 	first, last, ranged := strings.Cut(s, "-")
 	a, err := ParsePort(first)
 	if err != nil {
@@ -113,7 +113,7 @@ func (p Ports) union(q Ports) Ports {
 	if len(q) == 0 {
 		return p
 	}
-	return newPorts(slices.Concat(p, q))
+	return NewPorts(slices.Concat(p, q))
 }
 
 // less returns the ports of p that are not in q.

@@ -23,8 +23,8 @@ func TestParsePortRange(t *testing.T) {
 		"443": {443, 443}, "8000-8010": {8000, 8010}, "1-65535": {1, 65535}, "5-5": {5, 5},
 		"8010-8000": {}, "0-5": {}, "5-": {}, "-5": {}, "1-2-3": {}, "a-b": {}, "": {}, "1-65536": {},
 	} {
-		if got, err := parsePortRange(s); got != want || (err == nil) != (want != PortRange{}) {
-			t.Errorf("parsePortRange(%q) = %v, %v; want %v", s, got, err, want)
+		if got, err := ParsePortRange(s); got != want || (err == nil) != (want != PortRange{}) {
+			t.Errorf("ParsePortRange(%q) = %v, %v; want %v", s, got, err, want)
 		}
 	}
 }
@@ -38,7 +38,7 @@ func TestPortsText(t *testing.T) {
 		"65535":              {{65535, 65535}, {65535, 65535}},
 		"":                   nil,
 	} {
-		if got := newPorts(in).String(); got != want {
+		if got := NewPorts(in).String(); got != want {
 			t.Errorf("%v is listed as %q, want %q", in, got, want)
 		}
 	}
@@ -61,7 +61,7 @@ func TestPortsAgainstTwin(t *testing.T) {
 				set[p] = true
 			}
 		}
-		return newPorts(ranges), set
+		return NewPorts(ranges), set
 	}
 	for range 5000 {
 		p, ps := random()

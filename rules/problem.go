@@ -57,7 +57,8 @@ func (ps Problems) Err() error {
 	return nil
 }
 
-func (ps Problems) sorted() Problems {
+// Sorted sorts ps by file and line, and returns it without repetitions.
+func (ps Problems) Sorted() Problems {
 	slices.SortStableFunc(ps, func(a, b Problem) int {
 		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line))
 	})

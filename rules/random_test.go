@@ -1,12 +1,14 @@
 // Random sites and attempts over few names, so that rules meet.
 
-package rules
+package rules_test
 
 import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
 	"strings"
+
+	. "sallyport/rules"
 )
 
 // randomSite writes a configuration over few names, so that rules meet.
@@ -60,7 +62,7 @@ func randomTo(r *rand.Rand) string {
 }
 
 func randomHost(r *rand.Rand) Name {
-	return mustName([]string{"www.product.example", "cloud.product.example", "guarded.product.example", "old.product.example", "new.product.example", "update.product.example",
+	return MustName([]string{"www.product.example", "cloud.product.example", "guarded.product.example", "old.product.example", "new.product.example", "update.product.example",
 		"any.product.example", "time.product.example", "cdn.product.example", "a.cdn.product.example", "b.a.cdn.product.example", "agents.product.example", "ssh.product.example",
 		"product.example", "site.example", "x.site.example", "evil.test"}[r.IntN(17)])
 }

@@ -3,43 +3,11 @@
 package rules
 
 import (
-	"net/netip"
 	"time"
 )
 
 // SiteProfile is the profile name under which a site's own rules are reported.
 const SiteProfile = "site"
-
-// A Document is where a profile's rules were read.
-type Document struct {
-	Title    string
-	Version  string
-	Released string // YYYY-MM-DD
-	URL      string
-}
-
-// A Feature is a condition that a document itself states.
-type Feature struct{ Name, Meaning string }
-
-// A Port is a port that a document calls configurable.
-type Port struct {
-	Name    string
-	Default uint16
-	Meaning string
-}
-
-// A Profile is one product's documented network needs.
-type Profile struct {
-	Name     string
-	Product  string
-	Roles    []string // parties that a client can be; the first is the default
-	Binds    []string // further parties that only occur as destinations
-	Document Document
-	Features []Feature
-	Ports    []Port
-	Rules    []*Rule
-	File     string
-}
 
 // A Rule is one line of a profile, or one of the site's own: who may reach
 // what, on which ports, and which document says so.
@@ -66,9 +34,9 @@ type Rule struct {
 	File string
 	Line int
 
-	document *Document
-	tcpNamed []string // names of configurable ports, to be looked up per client
-	udpNamed []string
+	Document *Document
+	TCPNamed []string // names of configurable ports, to be looked up per client
+	UDPNamed []string
 }
 
 // String returns profile/id.
@@ -77,12 +45,12 @@ func (r *Rule) String() string { return r.Profile + "/" + r.ID }
 // Source returns where the rule comes from: document, version and section, or
 // the site's reason.
 func (r *Rule) Source() string {
-	if r.document == nil {
+	if r.Document == nil {
 		return r.Reason
 	}
-	s := r.document.Title
-	if r.document.Version != "" {
-		s += ", version " + r.document.Version
+	s := r.Document.Title
+	if r.Document.Version != "" {
+		s += ", version " + r.Document.Version
 	}
 	if r.Section != "" {
 		s += ", section " + r.Section
@@ -90,25 +58,15 @@ func (r *Rule) Source() string {
 	return s
 }
 
-// A Destination is one entry of a rule's "to". Exactly one of its kinds is set.
-type Destination struct {
-	Name     Name         // an exact name, or the x of *.x
-	Wildcard bool         // *.Name: any depth below Name, and not Name
-	Prefix   netip.Prefix // an address (full length) or a prefix
-	Role     string       // "role:manager": what the site bound to that party
-}
-
-// String returns the destination as in a profile.
-func (d Destination) String() string {
-	switch {
-	case d.Role != "":
-		return "role:" + d.Role
-	case d.Prefix.IsValid() && d.Prefix.IsSingleIP():
-		return d.Prefix.Addr().String()
-	case d.Prefix.IsValid():
-		return d.Prefix.String()
-	case d.Wildcard:
-		return "*." + d.Name.String()
+// IsIdentifier reports whether s can name a profile, role, feature, port, rule or
+// client: letters, digits, dots, underscores and hyphens, a letter or digit first.
+func IsIdentifier(s string) bool {
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		alnum := 'a' <= c && c <= 'z' || '0' <= c && c <= '9' || 'A' <= c && c <= 'Z'
+		if !alnum && (i == 0 || c != '-' && c != '_' && c != '.') {
+			return false
+		}
 	}
-	return d.Name.String()
+	return s != "" && len(s) <= 64
 }

@@ -24,8 +24,8 @@ var (
 // nat64Lengths are those of RFC 6052, section 2.2.
 var nat64Lengths = []int{32, 40, 48, 56, 64, 96}
 
-// checkNAT64 tells what is wrong with a prefix of [resolve] nat64.
-func checkNAT64(p netip.Prefix) error {
+// CheckNAT64 tells what is wrong with a prefix of [resolve] nat64.
+func CheckNAT64(p netip.Prefix) error {
 	switch a := p.Addr().As16(); {
 	case p.Addr().Is4() || !slices.Contains(nat64Lengths, p.Bits()):
 		return fmt.Errorf("%v is no NAT64 prefix: it has a length of 32, 40, 48, 56, 64 or 96 (RFC 6052, section 2.2)", p)

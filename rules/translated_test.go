@@ -1,12 +1,15 @@
 // Addresses that stand for IPv4 ones: the tables of RFC 6052, RFC 3056, RFC 4380.
 
-package rules
+package rules_test
 
 import (
 	"net/netip"
 	"strings"
 	"testing"
 	"time"
+
+	. "sallyport/rules"
+	"sallyport/rules/site"
 )
 
 // TestNAT64Layouts holds the examples of RFC 6052, section 2.4, for every length.
@@ -25,7 +28,7 @@ func TestNAT64Layouts(t *testing.T) {
 		{"2001:db8:122::/48", "2001:db8:122:c000:2:2100::1", "0.0.0.0"},
 		{"2001:db8:122:344::/64", "2001:db8:122:344:c0:2:2100:1", "0.0.0.0"},
 	} {
-		v4, second := inside(netip.MustParseAddr(c.addr), []netip.Prefix{netip.MustParsePrefix(c.prefix)})
+		v4, second := Inside(netip.MustParseAddr(c.addr), []netip.Prefix{netip.MustParsePrefix(c.prefix)})
 		if v4.String() != c.want || second.IsValid() {
 			t.Errorf("%s under %s: %v %v, want %s", c.addr, c.prefix, v4, second, c.want)
 		}
@@ -44,7 +47,7 @@ func TestInside(t *testing.T) {
 		"2001:0:4136:e378:8000:63bf:3fff:fdd2": "65.54.227.120 192.0.2.45", // RFC 4380, section 2.6; its server and its client
 		"::1":                                  "", "::": "", "2606:4700::1": "", "fd00::1": "", "fe80::1": "", "10.0.0.1": "", "2001:db8::1": "",
 	} {
-		v4, second := inside(netip.MustParseAddr(addr), nil)
+		v4, second := Inside(netip.MustParseAddr(addr), nil)
 		var got []string
 		for _, a := range []netip.Addr{v4, second} {
 			if a.IsValid() {
@@ -66,7 +69,7 @@ func TestNAT64Prefixes(t *testing.T) {
 		"::/96": false, "::ffff:0:0:0/96": false, "fe80::/64": false, "ff0e::/96": false, "2001:db8:122:344:100::/96": false,
 	} {
 		text := "[[client]]\nname = \"c\"\nsources = [\"10.0.0.0/8\"]\nprofiles = []\n[resolve]\nnat64 = [\"" + prefix + "\"]\n"
-		c, problems := ParseConfig("test.toml", "", []byte(text), nil)
+		c, problems := site.Parse("test.toml", "", []byte(text), nil)
 		if (c != nil) != ok {
 			t.Errorf("%s: %v", prefix, problems)
 		}
@@ -107,21 +110,21 @@ func TestReachTranslated(t *testing.T) {
 		if c.private == "" {
 			text = strings.Replace(text, `, "64:ff9b::/96", "2600:64::/96"]`+"\ntcp", "]\ntcp", 1)
 		}
-		cfg, problems := ParseConfig("test.toml", "", []byte(text), nil)
+		cfg, problems := site.Parse("test.toml", "", []byte(text), nil)
 		if cfg == nil {
 			t.Fatal(problems)
 		}
-		p, _ := Compile(cfg, own, time.Now())
+		p, _ := Compile(&cfg.Spec, own, time.Now())
 		for addr := range strings.FieldsSeq(c.addrs) {
 			for _, port := range []uint16{0, 443} {
 				dest := netip.AddrPortFrom(netip.MustParseAddr(addr), port)
-				a := Attempt{Via: ViaDNS, QType: 28, Client: netip.MustParseAddrPort("10.0.0.1:1"), Authority: mustName("a.example")}
+				a := Attempt{Via: ViaDNS, QType: 28, Client: netip.MustParseAddrPort("10.0.0.1:1"), Authority: MustName("a.example")}
 				if got := p.Decide(a).Reach(dest).String(); got != c.want {
 					t.Errorf("private [%s], nat64 [%s]: %v: %q, want %q", c.private, c.nat64, dest, got, c.want)
 				}
 				// An internal zone opens no way around that either.
-				a.Authority = mustName("x.zone.example")
-				v4, second := inside(dest.Addr(), p.nat64)
+				a.Authority = MustName("x.zone.example")
+				v4, second := Inside(dest.Addr(), p.NAT64())
 				if !p.Decide(a).Allowed() || p.Decide(a).Reach(dest) == ReasonNone && (v4.IsValid() && Special(v4) || second.IsValid() && Special(second)) {
 					t.Errorf("zone, private [%s], nat64 [%s]: %v is reached", c.private, c.nat64, dest)
 				}
@@ -136,11 +139,11 @@ func TestReachTranslated(t *testing.T) {
 func TestTranslatedLiteral(t *testing.T) {
 	const text = "[[client]]\nname = \"c\"\nsources = [\"10.0.0.0/8\"]\nprofiles = []\n" +
 		"[[rule]]\nid = \"r\"\nclient = \"c\"\nreason = \"t\"\nto = [\"64:ff9b::/96\"]\ntcp = [22]\n"
-	cfg, problems := ParseConfig("test.toml", "", []byte(text), nil)
+	cfg, problems := site.Parse("test.toml", "", []byte(text), nil)
 	if cfg == nil {
 		t.Fatal(problems)
 	}
-	p, _ := Compile(cfg, Own{}, time.Now())
+	p, _ := Compile(&cfg.Spec, Own{}, time.Now())
 	for addr, want := range map[string]Reason{"64:ff9b::5db8:3d0a": ReasonNone, "64:ff9b::a01:203": PrivateAddress, "64:ff9b::7f00:1": PrivateAddress} {
 		a := Attempt{Via: ViaSOCKS5, Proto: TCP, Client: netip.MustParseAddrPort("10.0.0.1:1"), Dest: netip.AddrPortFrom(netip.MustParseAddr(addr), 22)}
 		d := p.Decide(a)

@@ -1,6 +1,6 @@
 // Decide against a slow twin that walks every rule in a line.
 
-package rules
+package rules_test
 
 import (
 	"math/rand/v2"
@@ -8,11 +8,14 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	. "sallyport/rules"
+	"sallyport/rules/site"
 )
 
 // A slowGate answers from the configuration itself, without trie or tables.
 type slowGate struct {
-	c   *Config
+	c   *site.Config
 	own Own
 }
 
@@ -39,7 +42,7 @@ func (g slowGate) rules(c *Client) (out []slowRule) {
 	for _, cp := range c.Profiles {
 		for _, r := range cp.Profile.Rules {
 			s := slowRule{Rule: r}
-			s.tcp, s.udp = cp.Profile.portsOf(r.TCP, r.tcpNamed, cp.Ports), cp.Profile.portsOf(r.UDP, r.udpNamed, cp.Ports)
+			s.tcp, s.udp = cp.PortsOf(r)
 			for _, d := range r.To {
 				if d.Role != "" {
 					s.to = append(s.to, c.Addresses[d.Role]...)
@@ -52,7 +55,7 @@ func (g slowGate) rules(c *Client) (out []slowRule) {
 					s.missing = append(s.missing, FeatureOff)
 				}
 			}
-			if cp.Version == "" && r.Until != "" || cp.Version != "" && (r.Since != "" && compareVersions(cp.Version, r.Since) < 0 || r.Until != "" && compareVersions(cp.Version, r.Until) >= 0) {
+			if cp.Version == "" && r.Until != "" || cp.Version != "" && (r.Since != "" && CompareVersions(cp.Version, r.Since) < 0 || r.Until != "" && CompareVersions(cp.Version, r.Until) >= 0) {
 				s.missing = append(s.missing, VersionExcluded)
 			}
 			if r.From != cp.Role || r.Local {
@@ -146,7 +149,7 @@ func (g slowGate) decide(a Attempt) (Verdict, Reason) {
 	if c != nil {
 		policy, permits, opaque, grants = g.match(c, a, target, policy)
 	}
-	zone := a.Via == ViaDNS && !target.IsZero() && slices.ContainsFunc(g.c.DNS.Zones, func(z Zone) bool { return target == z.Suffix || target.Below(z.Suffix) })
+	zone := a.Via == ViaDNS && !target.IsZero() && slices.ContainsFunc(g.c.DNS.Zones, func(z site.Zone) bool { return target == z.Suffix || target.Below(z.Suffix) })
 	if c != nil && zone && g.hasRules(c) {
 		permits, policy = true, ReasonNone
 	}
@@ -256,14 +259,14 @@ func TestDecideAgainstTwin(t *testing.T) {
 	profiles := testProfiles(t)
 	for range 300 {
 		text := randomSite(r)
-		c, problems := ParseConfig("sallyport.toml", "", []byte(text), profiles)
+		c, problems := site.Parse("sallyport.toml", "", []byte(text), profiles)
 		if c == nil {
 			if s := problems.Error(); !strings.Contains(s, "can never match") && !strings.Contains(s, "listed twice") {
 				t.Fatalf("%v\n%s", problems, text)
 			}
 			continue
 		}
-		p, _ := Compile(c, testOwn(), today)
+		p, _ := Compile(&c.Spec, testOwn(), today)
 		slow := slowGate{c, testOwn()}
 		for range 300 {
 			a := randomAttempt(r)

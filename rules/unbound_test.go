@@ -1,11 +1,21 @@
 // Unbound: who is warned that rules lead nowhere, and who has seen it.
 
-package rules
+package rules_test
 
 import (
 	"strings"
 	"testing"
+
+	. "sallyport/rules"
+	"sallyport/rules/site"
 )
+
+// one is a client without fault, five lines long.
+const one = `[[client]]
+name     = "one"
+sources  = ["10.0.0.1"]
+profiles = ["product"]
+`
 
 func TestUnboundPartiesAreWarnedOf(t *testing.T) {
 	for _, c := range []struct{ what, text, want string }{
@@ -16,11 +26,11 @@ func TestUnboundPartiesAreWarnedOf(t *testing.T) {
 		{"bound", one + "[client.addresses]\nsyslog = [\"10.0.0.9\"]\n", ""},
 		{"another bound", one + "[client.addresses]\nmanager = [\"10.0.0.9\"]\n", ""},
 	} {
-		cfg, problems := ParseConfig("site.toml", "", []byte(c.text), testProfiles(t))
+		cfg, problems := site.Parse("site.toml", "", []byte(c.text), testProfiles(t))
 		if err := problems.Err(); err != nil {
 			t.Fatal(err)
 		}
-		_, warnings := Compile(cfg, testOwn(), today)
+		_, warnings := Compile(&cfg.Spec, testOwn(), today)
 		var got []string
 		for _, w := range warnings {
 			got = append(got, w.String())

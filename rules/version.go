@@ -25,9 +25,9 @@ func versionNumbers(s string) []int {
 	return out
 }
 
-// compareVersions orders two version texts number by number; a missing number
+// CompareVersions orders two version texts number by number; a missing number
 // is 0.
-func compareVersions(a, b string) int {
+func CompareVersions(a, b string) int {
 	x, y := versionNumbers(a), versionNumbers(b)
 	for i := range max(len(x), len(y)) {
 		var m, n int
@@ -50,12 +50,12 @@ func inVersions(v, since, until string) bool {
 	if v == "" {
 		return until == ""
 	}
-	return (since == "" || compareVersions(v, since) >= 0) && (until == "" || compareVersions(v, until) < 0)
+	return (since == "" || CompareVersions(v, since) >= 0) && (until == "" || CompareVersions(v, until) < 0)
 }
 
-// validVersion tells whether s begins with a number and has only a release's
+// ValidVersion tells whether s begins with a number and has only a release's
 // usual characters.
-func validVersion(s string) bool {
+func ValidVersion(s string) bool {
 	if s == "" || len(s) > 32 || s[0] < '0' || s[0] > '9' {
 		return false
 	}

@@ -24,10 +24,10 @@ func TestCompareVersions(t *testing.T) {
 		{"99999999999999999999", "99999999999", 0}, // over any real number: equal, not wrapped round
 		{"99999999999999999999", "6", 1},
 	} {
-		if got := compareVersions(c.a, c.b); got != c.want {
+		if got := CompareVersions(c.a, c.b); got != c.want {
 			t.Errorf("%q against %q: %d, want %d", c.a, c.b, got, c.want)
 		}
-		if got := compareVersions(c.b, c.a); got != -c.want {
+		if got := CompareVersions(c.b, c.a); got != -c.want {
 			t.Errorf("%q against %q: %d, want %d", c.b, c.a, got, -c.want)
 		}
 	}
@@ -63,7 +63,7 @@ func TestValidVersion(t *testing.T) {
 		"6.0.4": true, "14.3 RU8": true, "12.1-MP1": true, "14": true,
 		"": false, "RU8": false, "6,0": false, "6.0\n": false, " 6": false, "123456789012345678901234567890123": false,
 	} {
-		if validVersion(s) != want {
+		if ValidVersion(s) != want {
 			t.Errorf("%q is a version: %v", s, !want)
 		}
 	}

@@ -18,12 +18,12 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
-	"sallyport/rules"
+	"sallyport/rules/site"
 )
 
 // adminServer builds the admin listener's server. It only reads: nothing but a
 // login changes anything.
-func (g *Gateway) adminServer(cfg *rules.Config) (*http.Server, error) {
+func (g *Gateway) adminServer(cfg *site.Config) (*http.Server, error) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", g.serveReady)
@@ -90,7 +90,7 @@ func serveAdmin(ctx context.Context, s *http.Server, l net.Listener) error {
 }
 
 // checkReferences reads what a configuration refers to, without keeping it.
-func checkReferences(cfg *rules.Config) error {
+func checkReferences(cfg *site.Config) error {
 	_, err := (&Gateway{metrics: newMetrics(), log: slog.New(slog.DiscardHandler)}).adminServer(cfg)
 	return err
 }

@@ -13,11 +13,12 @@ import (
 	"sallyport/cmd/sallyport/gateway"
 	"sallyport/denials"
 	"sallyport/rules"
+	"sallyport/rules/site"
 )
 
 // reviewPage builds the page. The journal is that of the start: a reload does
 // not change it.
-func (g *Gateway) reviewPage(cfg *rules.Config) http.Handler {
+func (g *Gateway) reviewPage(cfg *site.Config) http.Handler {
 	path := cfg.Journal.Path
 	sites := &siteInForce{g: g}
 	return denials.Page(denials.PageConfig{
@@ -84,7 +85,7 @@ func (s *siteInForce) read(policy *rules.Policy, now time.Time) *denials.Site {
 	}
 	own := s.g.own
 	site, err := denials.NewSite(denials.Source{File: name, Embedded: s.g.file == "", Dir: dir, Text: data, Profiles: profiles, Now: now,
-		Own: func(rules.Listen) rules.Own { return own }})
+		Own: func(site.Listen) rules.Own { return own }})
 	if err != nil || site.Policy.Revision() != policy.Revision() {
 		return nil
 	}
@@ -121,7 +122,7 @@ func (g *Gateway) health() []denials.Health {
 	return rows
 }
 
-func (g *Gateway) journalHealth(cfg *rules.Config) denials.Health {
+func (g *Gateway) journalHealth(cfg *site.Config) denials.Health {
 	st := g.journal.Stats()
 	h := denials.Health{Name: "Journal", OK: st.Healthy, Text: fmt.Sprintf("%s: %d lines written, %d denials recorded, %d not yet in the file", cfg.Journal.Path, st.Lines, st.Denials, st.Pending)}
 	if err := g.journal.Err(); err != nil {

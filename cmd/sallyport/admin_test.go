@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"sallyport/rules"
+	"sallyport/rules/site"
 )
 
 const rightToken = "0123456789abcdef0123456789abcdef"
@@ -221,7 +221,7 @@ func TestWrongTokensLockNobodyOut(t *testing.T) {
 		if err := os.WriteFile(file, []byte(token+"\n"), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		var cfg rules.Config
+		var cfg site.Config
 		cfg.Listen.Admin, cfg.Admin.TokenFile = "127.0.0.1:9180", file
 		s, err := (&Gateway{metrics: newMetrics(), log: slog.New(slog.DiscardHandler)}).adminServer(&cfg)
 		if err != nil {

@@ -16,7 +16,7 @@ import (
 	"time"
 
 	"sallyport/cmd/sallyport/gateway"
-	"sallyport/rules"
+	"sallyport/rules/site"
 )
 
 // aheadSite is a gateway whose names have fixed answers, so that no upstream is
@@ -45,7 +45,7 @@ reason = "test"
 `
 
 // enforceNow puts a configuration in force with a resolver of its own.
-func enforceNow(t *testing.T, g *Gateway, cfg *rules.Config) {
+func enforceNow(t *testing.T, g *Gateway, cfg *site.Config) {
 	t.Helper()
 	resolver, err := newResolver(cfg, newSystemServers(resolvConf))
 	if err != nil {

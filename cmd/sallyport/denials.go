@@ -15,6 +15,7 @@ import (
 	"sallyport/cmd/sallyport/gateway"
 	"sallyport/denials"
 	"sallyport/rules"
+	"sallyport/rules/site"
 )
 
 // denialFlags are what the commands have in common.
@@ -133,13 +134,13 @@ func (f *denialFlags) run(c *cobra.Command, q query, also prepare) error {
 	if err := f.words(c); err != nil {
 		return err
 	}
+	var cfg *site.Config
 	var site *denials.Site
 	if also != nil {
 		if site, err = loadSite(f.config, c.InOrStdin(), now); err != nil {
 			return err
 		}
 	}
-	var cfg *rules.Config
 	if o.Files, cfg, err = f.journals(c, site); err != nil {
 		return f.withCure(err)
 	}
@@ -167,7 +168,7 @@ func (f *denialFlags) run(c *cobra.Command, q query, also prepare) error {
 // journals lists the files to read: those given, else those of the
 // configuration, which has to be right only where site is needed. The
 // configuration is the one that the journal belongs to; nil: nobody knows.
-func (f *denialFlags) journals(c *cobra.Command, site *denials.Site) (files []string, cfg *rules.Config, err error) {
+func (f *denialFlags) journals(c *cobra.Command, site *denials.Site) (files []string, cfg *site.Config, err error) {
 	if site != nil && (len(f.files) == 0 || f.config != "") {
 		cfg = site.Config
 	}
@@ -199,7 +200,7 @@ func loadSite(file string, stdin io.Reader, now time.Time) (*denials.Site, error
 	}
 	return denials.NewSite(denials.Source{
 		File: name, Embedded: file == "", Dir: dir, Text: data, Profiles: profiles, Now: now,
-		Own: func(l rules.Listen) rules.Own { return gateway.OwnAddresses(l, gateway.IsLocal) },
+		Own: func(l site.Listen) rules.Own { return gateway.OwnAddresses(l, gateway.IsLocal) },
 	})
 }
 

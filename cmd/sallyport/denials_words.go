@@ -17,6 +17,7 @@ import (
 
 	"sallyport/denials"
 	"sallyport/rules"
+	"sallyport/rules/site"
 )
 
 // closedFlags are the flags that take one of a few words. One that nobody knows
@@ -51,7 +52,7 @@ func (f *denialFlags) words(c *cobra.Command) error {
 
 // strangeClient says that the configuration has no client of the name asked for.
 // That is no mistake where the name was in use earlier: the journal is older.
-func (f *denialFlags) strangeClient(w io.Writer, cfg *rules.Config) {
+func (f *denialFlags) strangeClient(w io.Writer, cfg *site.Config) {
 	name := f.options.Filter.Client
 	if name == "" || cfg == nil {
 		return
@@ -70,7 +71,7 @@ func (f *denialFlags) strangeClient(w io.Writer, cfg *rules.Config) {
 }
 
 // clientNames lists the first of a configuration's clients.
-func clientNames(cfg *rules.Config) string {
+func clientNames(cfg *site.Config) string {
 	var names []string
 	for i, c := range cfg.Clients {
 		if i == 12 {

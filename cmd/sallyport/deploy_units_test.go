@@ -13,7 +13,7 @@ import (
 	"strings"
 	"testing"
 
-	"sallyport/rules"
+	"sallyport/rules/site"
 )
 
 // unitDirectory holds every shipped unit, with the test's own binary in the
@@ -167,7 +167,7 @@ func TestDeployExample(t *testing.T) {
 
 // The name of a configuration stays within the comment that tells it.
 func TestSocketsOfAnOddName(t *testing.T) {
-	l := rules.Listen{HTTP: []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:3128")}}
+	l := site.Listen{HTTP: []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:3128")}}
 	for _, d := range socketDropIns("a\n[Service]\nExecStart=/bin/false\r\u2028x.toml", l) {
 		if strings.Contains(d.text, "\nExecStart") || strings.ContainsAny(d.text, "\r\u2028") {
 			t.Errorf("%s:\n%s", d.path, d.text)

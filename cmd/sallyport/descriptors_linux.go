@@ -8,7 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"sallyport/rules"
+	"sallyport/rules/site"
 )
 
 const (
@@ -34,7 +34,7 @@ func openFiles() uint64 {
 // warnOfDescriptors says when connections would fail before limits.connections
 // is reached, as the process may open only so many files. The one that Go leaves
 // below the hard limit is not missed: reservedDescriptors has room.
-func warnOfDescriptors(log *slog.Logger, files uint64, l rules.Limits) {
+func warnOfDescriptors(log *slog.Logger, files uint64, l site.Limits) {
 	need := neededDescriptors(l)
 	if files == 0 || files >= need-1 {
 		return
@@ -45,7 +45,7 @@ func warnOfDescriptors(log *slog.Logger, files uint64, l rules.Limits) {
 }
 
 // neededDescriptors are what all clients together can make this process open.
-func neededDescriptors(l rules.Limits) uint64 {
+func neededDescriptors(l site.Limits) uint64 {
 	return connectionDescriptors*uint64(max(l.Connections, 0)) + reservedDescriptors
 }
 

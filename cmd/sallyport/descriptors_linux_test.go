@@ -12,7 +12,7 @@ import (
 	"strings"
 	"testing"
 
-	"sallyport/rules"
+	"sallyport/rules/site"
 )
 
 func TestDescriptorsNeeded(t *testing.T) {
@@ -23,7 +23,7 @@ func TestDescriptorsNeeded(t *testing.T) {
 		{16384, 68096, 16384},
 		{1, 2564, 1},
 	} {
-		need := neededDescriptors(rules.Limits{Connections: c.connections})
+		need := neededDescriptors(site.Limits{Connections: c.connections})
 		if need != c.need || fitting(need) != c.fitting {
 			t.Errorf("%d connections need %d, which is enough for %d", c.connections, need, fitting(need))
 		}
@@ -50,7 +50,7 @@ func TestDescriptorsWarning(t *testing.T) {
 		{math.MaxUint64, false, ""}, // no limit
 	} {
 		var b bytes.Buffer
-		warnOfDescriptors(slog.New(slog.NewTextHandler(&b, nil)), c.files, rules.Limits{Connections: 16384})
+		warnOfDescriptors(slog.New(slog.NewTextHandler(&b, nil)), c.files, site.Limits{Connections: 16384})
 		if got := b.String(); c.warns != strings.Contains(got, "level=WARN") || !c.warns && got != "" || !strings.Contains(got, c.says) {
 			t.Errorf("%d files: %q, want %q", c.files, got, c.says)
 		}

@@ -22,6 +22,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sallyport/rules"
+	"sallyport/rules/site"
 )
 
 // How often the filter's counters are looked at, and how old the file may be.
@@ -192,7 +193,7 @@ func (j *dropJournal) counters() map[string]uint64 {
 
 // drops is where the filter's counters come from; nil: from nowhere, as for a
 // proxy, which has no packet filter.
-func (f filterFlags) drops(cfg *rules.Config) (dropSource, error) {
+func (f filterFlags) drops(cfg *site.Config) (dropSource, error) {
 	switch {
 	case len(cfg.Listen.Transparent) == 0:
 		return nil, nil

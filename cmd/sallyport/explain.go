@@ -14,6 +14,7 @@ import (
 	"sallyport/cmd/sallyport/gateway"
 	"sallyport/denials"
 	"sallyport/rules"
+	"sallyport/rules/site"
 )
 
 func newExplain() *cobra.Command {
@@ -97,7 +98,7 @@ func question(from netip.Addr, fields []string) (rules.Attempt, error) {
 
 // decideAll asks, of a name that is permitted, about each address that [hosts]
 // gives it: the gateway reaches the name if it reaches one of them.
-func decideAll(cfg *rules.Config, policy *rules.Policy, a rules.Attempt) (rules.Attempt, rules.Decision) {
+func decideAll(cfg *site.Config, policy *rules.Policy, a rules.Attempt) (rules.Attempt, rules.Decision) {
 	asked, d := a, policy.Decide(a)
 	if !d.Allowed() || a.Authority.IsZero() {
 		return asked, d
@@ -132,7 +133,7 @@ func explainAttempt(a rules.Attempt, d rules.Decision) explanation {
 	return e
 }
 
-func explainOne(cfg *rules.Config, policy *rules.Policy, from netip.Addr, args []string, asJSON bool, out io.Writer) error {
+func explainOne(cfg *site.Config, policy *rules.Policy, from netip.Addr, args []string, asJSON bool, out io.Writer) error {
 	a, err := question(from, args)
 	if err != nil {
 		return usageError("%v", err)
@@ -152,7 +153,7 @@ func explainOne(cfg *rules.Config, policy *rules.Policy, from netip.Addr, args [
 	return nil
 }
 
-func explainBatch(cfg *rules.Config, policy *rules.Policy, from netip.Addr, in io.Reader, out io.Writer) error {
+func explainBatch(cfg *site.Config, policy *rules.Policy, from netip.Addr, in io.Reader, out io.Writer) error {
 	w := bufio.NewWriter(out)
 	bad := 0
 	lines := bufio.NewScanner(in)
@@ -189,7 +190,7 @@ func explainBatch(cfg *rules.Config, policy *rules.Policy, from netip.Addr, in i
 	return nil
 }
 
-func printExplanation(out io.Writer, cfg *rules.Config, args []string, d rules.Decision, e explanation) {
+func printExplanation(out io.Writer, cfg *site.Config, args []string, d rules.Decision, e explanation) {
 	fmt.Fprint(out, e.Verdict)
 	if e.Reason != "" {
 		fmt.Fprint(out, ": ", e.Reason)

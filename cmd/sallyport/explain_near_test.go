@@ -46,7 +46,7 @@ func TestExplainVersions(t *testing.T) {
 		{sep, "console", "", "tcp 10.20.0.1 8446", ""},
 	} {
 		questions = append(questions, asked{
-			site: site{profile: r.profile, role: r.role, version: r.version},
+			site: clientSite{profile: r.profile, role: r.role, version: r.version},
 			line: r.line, reason: r.reason, near: r.reason != "",
 		})
 	}
@@ -54,13 +54,13 @@ func TestExplainVersions(t *testing.T) {
 }
 
 func TestExplainNearMisses(t *testing.T) {
-	onprem := site{profile: "endpoint-secure-onprem", role: "manager"}
-	agent := site{profile: "endpoint-secure-onprem", role: "agent"}
-	saas := site{profile: "endpoint-secure-saas", role: "agent"}
-	cc := site{profile: "cyber-command", role: "manager"}
-	ccFrom := func(role string) site { return site{profile: "cyber-command", role: role} }
-	sep := func(role string) site { return site{profile: "symantec-endpoint-protection", role: role} }
-	live := site{profile: "symantec-liveupdate", role: "client"}
+	onprem := clientSite{profile: "endpoint-secure-onprem", role: "manager"}
+	agent := clientSite{profile: "endpoint-secure-onprem", role: "agent"}
+	saas := clientSite{profile: "endpoint-secure-saas", role: "agent"}
+	cc := clientSite{profile: "cyber-command", role: "manager"}
+	ccFrom := func(role string) clientSite { return clientSite{profile: "cyber-command", role: role} }
+	sep := func(role string) clientSite { return clientSite{profile: "symantec-endpoint-protection", role: role} }
+	live := clientSite{profile: "symantec-liveupdate", role: "client"}
 	ask(t, []asked{
 		// On premises: siblings, the domains themselves, what only SaaS or Cyber Command documents.
 		{site: onprem, line: "tcp update4.sangfor.net 443", reason: "not_listed", near: true},
@@ -93,10 +93,10 @@ func TestExplainNearMisses(t *testing.T) {
 		{site: agent, line: "tcp 10.20.0.1 22345", reason: "feature_off", near: true, hint: "advanced-troubleshooting"},
 		{site: agent, line: "tcp 10.20.0.1 4460", reason: "feature_off", near: true, hint: "appliance-integration"},
 		{site: agent, line: "tcp 10.20.0.99 443", reason: "ip_literal"},
-		{site: site{profile: agent.profile, role: "agent", unbound: true}, line: "tcp 10.20.0.1 443", reason: "ip_literal"},
+		{site: clientSite{profile: agent.profile, role: "agent", unbound: true}, line: "tcp 10.20.0.1 443", reason: "ip_literal"},
 		// The document lets 4430 be changed.
-		{site: site{profile: agent.profile, role: "agent", ports: "agent-upgrade = 4431"}, line: "tcp 10.20.0.1 4431"},
-		{site: site{profile: agent.profile, role: "agent", ports: "agent-upgrade = 4431"}, line: "tcp 10.20.0.1 4430", reason: "port_not_listed", near: true},
+		{site: clientSite{profile: agent.profile, role: "agent", ports: "agent-upgrade = 4431"}, line: "tcp 10.20.0.1 4431"},
+		{site: clientSite{profile: agent.profile, role: "agent", ports: "agent-upgrade = 4431"}, line: "tcp 10.20.0.1 4430", reason: "port_not_listed", near: true},
 		// SaaS: edrlinkage has 443 alone; the neighbours of the syslog address have nothing.
 		{site: saas, line: "tcp edrlinkage.sangfor.com 80", reason: "port_not_listed", near: true},
 		{site: saas, line: "tcp edrlinkage.sangfor.com 8083", reason: "port_not_listed", near: true},

@@ -14,8 +14,8 @@ import (
 	"testing"
 )
 
-// A site is the configuration of one client of one profile.
-type site struct {
+// A clientSite is the configuration of one client of one profile.
+type clientSite struct {
 	profile, role string
 	features      string // joined by commas
 	version       string
@@ -38,7 +38,7 @@ var bindable = map[string][]string{
 }
 
 // config writes the site's configuration and returns its path.
-func (s site) config(t *testing.T) string {
+func (s clientSite) config(t *testing.T) string {
 	t.Helper()
 	var b strings.Builder
 	fmt.Fprintf(&b, "[[client]]\nname = \"c\"\nsources = [\"127.0.0.1\"]\nprofiles = [%q]\nrole = %q\n", s.profile, s.role)
@@ -66,7 +66,7 @@ func (s site) config(t *testing.T) string {
 
 // An asked line is one question to explain, and what must come back.
 type asked struct {
-	site   site
+	site   clientSite
 	line   string // PROTO HOST PORT
 	reason string // "": allow
 	near   bool   // a documented rule is near and must be named
@@ -79,7 +79,7 @@ type answer struct{ Verdict, Reason, Rule, Source, Nearest, Hint string }
 // ask puts the questions, those of one site in one batch, and checks the answers.
 func ask(t *testing.T, questions []asked) {
 	t.Helper()
-	batches := map[site][]asked{}
+	batches := map[clientSite][]asked{}
 	for _, q := range questions {
 		batches[q.site] = append(batches[q.site], q)
 	}
@@ -204,8 +204,8 @@ func (n need) line(proto, port string) string { return proto + " " + n.host() + 
 
 // site is a configuration under which the document permits n: every feature
 // of the profile is on, the version is the first that the row is for.
-func (n need) site(all []need) site {
-	s := site{profile: n.profile, role: n.from, version: n.since}
+func (n need) site(all []need) clientSite {
+	s := clientSite{profile: n.profile, role: n.from, version: n.since}
 	if n.since == "" && n.until != "" {
 		s.version = "6.0.3" // the one row with an end and no beginning ends with 6.0.4
 	}

@@ -20,6 +20,7 @@ import (
 	"sallyport/dnsfilter"
 	"sallyport/proxy"
 	"sallyport/rules"
+	"sallyport/rules/site"
 )
 
 // A Gateway is one running sallyport. Front ends ask recorder, which asks the
@@ -53,18 +54,18 @@ type Gateway struct {
 	manager   *systemd.Notifier // nil: nobody wants to know
 
 	mu        sync.Mutex // guards what a reload changes
-	cfg       *rules.Config
+	cfg       *site.Config
 	resolver  *dnsfilter.Resolver // of the generation in force
 	system    *systemServers      // of upstream "system"
 	nat64     *translators        // that the upstreams tell of
-	booted    *rules.Config       // at the start: what no reload changes is as there
+	booted    *site.Config        // at the start: what no reload changes is as there
 	reloadErr error               // of the last reload; nil: the file is what is in force
 	loaded    time.Time
 }
 
 // newGateway opens the journal and builds everything but the listeners. sets
 // are the packet filter's, nil where nobody asked for them to be kept current.
-func newGateway(file string, stdin io.Reader, cfg *rules.Config, log *slog.Logger, sets addressSet) (*Gateway, error) {
+func newGateway(file string, stdin io.Reader, cfg *site.Config, log *slog.Logger, sets addressSet) (*Gateway, error) {
 	g := &Gateway{file: file, stdin: stdin, keeper: gateway.ThisKeeper(), cfg: cfg, booted: cfg, log: log, metrics: newMetrics(), system: newSystemServers(resolvConf), nat64: newTranslators()}
 	if sets != nil {
 		g.sets = newLiveSets(sets, g.live.Policy, time.Now, log)
@@ -98,7 +99,7 @@ func newGateway(file string, stdin io.Reader, cfg *rules.Config, log *slog.Logge
 func (g *Gateway) nextFlow() uint64 { return g.flows.Add(1) }
 
 // dnsConfig is what the DNS filter works with for as long as it runs.
-func (g *Gateway) dnsConfig(cfg *rules.Config) dnsfilter.Config {
+func (g *Gateway) dnsConfig(cfg *site.Config) dnsfilter.Config {
 	c := dnsfilter.Config{
 		Gate: g.recorder, Generation: g.live.Load, NextFlow: g.nextFlow, Log: g.log, Limits: dnsLimits(cfg),
 		Observe: g.metrics.answered, ObserveUpstream: g.metrics.tried,
@@ -116,8 +117,8 @@ func (g *Gateway) dnsConfig(cfg *rules.Config) dnsfilter.Config {
 // enforce puts a configuration in force as one generation: its policy as of now,
 // with the NAT64 prefixes that were discovered, and the resolver of the names
 // that this permits. It returns the warnings of the policy.
-func (g *Gateway) enforce(cfg *rules.Config, resolver *dnsfilter.Resolver, now time.Time) (*rules.Policy, rules.Problems) {
-	policy, warnings := rules.Compile(cfg.WithNAT64(g.nat64.found), g.own, now)
+func (g *Gateway) enforce(cfg *site.Config, resolver *dnsfilter.Resolver, now time.Time) (*rules.Policy, rules.Problems) {
+	policy, warnings := rules.Compile(&cfg.WithNAT64(g.nat64.found).Spec, g.own, now)
 	g.live.Swap(&rules.Generation{Policy: policy, Resolver: resolver})
 	g.resolver = resolver
 	g.filter.PolicyChanged()
@@ -158,7 +159,7 @@ func (g *Gateway) expire(ctx context.Context) {
 
 // expired names the rules that expired from one instant to another, both
 // included, for whoever asks in the morning what changed at midnight.
-func expired(cfg *rules.Config, from, to time.Time) string {
+func expired(cfg *site.Config, from, to time.Time) string {
 	var out []string
 	for _, r := range cfg.Rules {
 		if !r.Expires.Before(from) && !r.Expires.After(to) {

@@ -11,11 +11,12 @@ import (
 
 	"sallyport/cmd/sallyport/gateway"
 	"sallyport/rules"
+	"sallyport/rules/site"
 )
 
 // greet says where sallyport listens, which policy is in force, where the
 // journal is, what it has given up, its limits, and two lines to try.
-func (g *Gateway) greet(w io.Writer, cfg *rules.Config, policy *rules.Policy, socks *sockets) {
+func (g *Gateway) greet(w io.Writer, cfg *site.Config, policy *rules.Policy, socks *sockets) {
 	fmt.Fprintf(w, "sallyport %s, configuration %s\n", version, cfg.File)
 	where := map[string]string{}
 	for _, l := range socks.listeners() {

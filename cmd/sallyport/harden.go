@@ -17,7 +17,7 @@ import (
 
 	"sallyport/cmd/sallyport/confine"
 	"sallyport/denials"
-	"sallyport/rules"
+	"sallyport/rules/site"
 )
 
 // noMPTCP is the step that Landlock rests on: it knows TCP and not MPTCP.
@@ -59,7 +59,7 @@ func (g *Gateway) harden(socks *sockets, f filterFlags) error {
 }
 
 // keeps is what a gateway still needs of files and privileges.
-func keeps(file string, cfg *rules.Config, f filterFlags) confine.Plan {
+func keeps(file string, cfg *site.Config, f filterFlags) confine.Plan {
 	plan := confine.Plan{NetAdmin: f.live, Files: []confine.Grant{{Path: "/proc/self", Access: confine.List}}} // for /metrics
 	if _, err := os.Stat("/proc/stat"); err == nil {
 		plan.Files = append(plan.Files, confine.Grant{Path: "/proc/stat", Access: confine.Read})
@@ -93,7 +93,7 @@ func keeps(file string, cfg *rules.Config, f filterFlags) confine.Plan {
 }
 
 // asksSystem tells whether an upstream is "system".
-func asksSystem(cfg *rules.Config) bool {
+func asksSystem(cfg *site.Config) bool {
 	for _, z := range cfg.DNS.Zones {
 		if slices.Contains(z.Upstreams, "system") {
 			return true

@@ -20,14 +20,14 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sallyport/cmd/sallyport/confine"
-	"sallyport/rules"
+	"sallyport/rules/site"
 )
 
 // Every listener and dialer is plain TCP, and one that is not is found.
 func TestNoMPTCP(t *testing.T) {
 	ctx := t.Context()
 	tmp := t.TempDir()
-	socks, err := openSockets(ctx, rules.Listen{
+	socks, err := openSockets(ctx, site.Listen{
 		HTTP: addrPorts("127.0.0.1:0", "[::1]:0"), SOCKS5: addrPorts("127.0.0.1:0"), DNS: addrPorts("127.0.0.1:0"),
 		Transparent: addrPorts("127.0.0.1:0"), Admin: "unix:" + filepath.Join(tmp, "admin"),
 	}, nil)
@@ -83,15 +83,15 @@ func TestKeeps(t *testing.T) {
 	for _, c := range []struct {
 		what string
 		file string
-		cfg  rules.Config
+		cfg  site.Config
 		want []string
 	}{
-		{"nothing named", "", rules.Config{Journal: rules.JournalConfig{Path: "-"}}, nil},
-		{"standard input", "-", rules.Config{Journal: rules.JournalConfig{Path: "-"}}, nil},
-		{"all", at("etc/site.toml"), rules.Config{
-			Journal: rules.JournalConfig{Path: at("log/d.jsonl"), Flows: at("flows/f.jsonl")},
-			Admin:   rules.AdminConfig{TokenFile: at("etc/token"), TLSCert: at("tls/cert.pem"), TLSKey: at("tls/key.pem")},
-			Listen:  rules.Listen{Admin: "unix:" + at("run/admin.sock")},
+		{"nothing named", "", site.Config{Journal: site.JournalConfig{Path: "-"}}, nil},
+		{"standard input", "-", site.Config{Journal: site.JournalConfig{Path: "-"}}, nil},
+		{"all", at("etc/site.toml"), site.Config{
+			Journal: site.JournalConfig{Path: at("log/d.jsonl"), Flows: at("flows/f.jsonl")},
+			Admin:   site.AdminConfig{TokenFile: at("etc/token"), TLSCert: at("tls/cert.pem"), TLSKey: at("tls/key.pem")},
+			Listen:  site.Listen{Admin: "unix:" + at("run/admin.sock")},
 		}, []string{at("etc"), at("flows"), at("log"), at("run"), at("tls")}},
 	} {
 		var got []string
@@ -105,10 +105,10 @@ func TestKeeps(t *testing.T) {
 			t.Errorf("%s: kept %q, want %q", c.what, got, c.want)
 		}
 	}
-	if keeps("", &rules.Config{}, filterFlags{}).NetAdmin || !keeps("", &rules.Config{}, filterFlags{live: true}).NetAdmin {
+	if keeps("", &site.Config{}, filterFlags{}).NetAdmin || !keeps("", &site.Config{}, filterFlags{live: true}).NetAdmin {
 		t.Error("CAP_NET_ADMIN is for --live-sets")
 	}
-	system := rules.Config{DNS: rules.DNSConfig{Upstreams: []string{"system"}}}
+	system := site.Config{DNS: site.DNSConfig{Upstreams: []string{"system"}}}
 	if _, err := os.Stat(resolvConf); err == nil && !slices.Contains(keeps("", &system, filterFlags{}).Files, confine.Grant{Path: resolvConf, Access: confine.Read}) {
 		t.Error(`the servers of "system" cannot be read again`)
 	}

@@ -15,7 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sallyport/cmd/sallyport/gateway"
-	"sallyport/rules"
+	"sallyport/rules/site"
 )
 
 func newHealthcheck() *cobra.Command {
@@ -42,7 +42,7 @@ Exit status: 0 well, 1 not.`,
 			return err
 		}
 		// Not the whole configuration: a broken file stops no running process.
-		listen, admin, err := rules.AdminOf(name, dir, data)
+		listen, admin, err := site.AdminOf(name, dir, data)
 		if err != nil {
 			return err
 		}
@@ -62,7 +62,7 @@ Exit status: 0 well, 1 not.`,
 }
 
 // askAdmin gets one page of the admin listener.
-func askAdmin(ctx context.Context, listen string, admin rules.AdminConfig, path string) (string, error) {
+func askAdmin(ctx context.Context, listen string, admin site.AdminConfig, path string) (string, error) {
 	network, addr := "tcp", listen
 	if socket, ok := strings.CutPrefix(addr, "unix:"); ok {
 		network, addr = "unix", socket

@@ -12,17 +12,20 @@ import (
 func TestLayout(t *testing.T) {
 	may := map[string][]string{
 		"sallyport/rules":                   nil,
+		"sallyport/rules/tomldoc":           {"sallyport/rules"},
+		"sallyport/rules/profile":           {"sallyport/rules", "sallyport/rules/tomldoc"},
+		"sallyport/rules/site":              {"sallyport/rules", "sallyport/rules/profile", "sallyport/rules/tomldoc"},
 		"sallyport/configs":                 nil,
 		"sallyport/dnsfilter":               {"sallyport/rules"},
 		"sallyport/proxy":                   {"sallyport/proxy/peek", "sallyport/rules"},
 		"sallyport/proxy/peek":              nil,
-		"sallyport/denials":                 {"sallyport/rules"},
+		"sallyport/denials":                 {"sallyport/rules", "sallyport/rules/site", "sallyport/rules/tomldoc"},
 		"sallyport/cmd/sallyport/confine":   nil,
 		"sallyport/cmd/sallyport/systemd":   nil,
 		"sallyport/cmd/sallyport/manual":    nil,
 		"sallyport/deploy/sbom":             nil,
-		"sallyport/cmd/sallyport/gateway":   {"sallyport/configs", "sallyport/rules"},
-		"sallyport/cmd/sallyport":           {"sallyport/cmd/sallyport/confine", "sallyport/cmd/sallyport/gateway", "sallyport/cmd/sallyport/preflight", "sallyport/cmd/sallyport/systemd", "sallyport/configs", "sallyport/denials", "sallyport/dnsfilter", "sallyport/proxy", "sallyport/rules"},
+		"sallyport/cmd/sallyport/gateway":   {"sallyport/configs", "sallyport/rules", "sallyport/rules/profile", "sallyport/rules/site"},
+		"sallyport/cmd/sallyport":           {"sallyport/cmd/sallyport/confine", "sallyport/cmd/sallyport/gateway", "sallyport/cmd/sallyport/preflight", "sallyport/cmd/sallyport/systemd", "sallyport/configs", "sallyport/denials", "sallyport/dnsfilter", "sallyport/proxy", "sallyport/rules", "sallyport/rules/site"},
 		"sallyport/cmd/sallyport/preflight": {"sallyport/dnsfilter", "sallyport/proxy", "sallyport/rules"},
 	}
 	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}} {{join .Imports " "}}`, "sallyport/...").CombinedOutput()

@@ -9,7 +9,7 @@ import (
 	"math"
 	"runtime/debug"
 
-	"sallyport/rules"
+	"sallyport/rules/site"
 
 	"github.com/KimMachineGun/automemlimit/memlimit"
 )
@@ -29,7 +29,7 @@ const memoryShare = 0.9
 // takeLimits learns the limits. The runtime has obeyed GOMEMLIMIT already;
 // where nobody has set it, it is to obey the cgroup's limit. fromCgroup tells
 // that.
-func takeLimits(log *slog.Logger, l rules.Limits, lookup func(string) (string, bool), fromCgroup func() (uint64, error)) processLimits {
+func takeLimits(log *slog.Logger, l site.Limits, lookup func(string) (string, bool), fromCgroup func() (uint64, error)) processLimits {
 	out := processLimits{MemoryFrom: "none", FilesNeed: neededDescriptors(l)}
 	_, set := lookup("GOMEMLIMIT")
 	bytes, err := fromCgroup()

@@ -12,7 +12,7 @@ import (
 
 	"github.com/KimMachineGun/automemlimit/memlimit"
 
-	"sallyport/rules"
+	"sallyport/rules/site"
 )
 
 func TestMemoryLimit(t *testing.T) {
@@ -38,7 +38,7 @@ func TestMemoryLimit(t *testing.T) {
 		{"GOMEMLIMIT=off", true, math.MaxInt64, gib, nil, math.MaxInt64, "GOMEMLIMIT", "no limit, from GOMEMLIMIT"},
 	} {
 		debug.SetMemoryLimit(c.before)
-		got := takeLimits(slog.New(slog.DiscardHandler), rules.Limits{Connections: 100},
+		got := takeLimits(slog.New(slog.DiscardHandler), site.Limits{Connections: 100},
 			func(key string) (string, bool) { return "", c.env && key == "GOMEMLIMIT" },
 			func() (uint64, error) { return c.cgroup, c.err })
 		is, shown := debug.SetMemoryLimit(-1), c.want

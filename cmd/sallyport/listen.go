@@ -21,6 +21,7 @@ import (
 	"sallyport/dnsfilter"
 	"sallyport/proxy"
 	"sallyport/rules"
+	"sallyport/rules/site"
 )
 
 // sockets are the open listeners, by front end.
@@ -32,7 +33,7 @@ type sockets struct {
 
 // openSockets binds every listener that was not inherited. On an error nothing
 // stays open, and the error says which listener, why, and the cure.
-func openSockets(ctx context.Context, l rules.Listen, inherited *systemd.Sockets) (s *sockets, err error) {
+func openSockets(ctx context.Context, l site.Listen, inherited *systemd.Sockets) (s *sockets, err error) {
 	s = &sockets{}
 	defer inherited.Close()
 	defer func() {
@@ -68,11 +69,11 @@ func openSockets(ctx context.Context, l rules.Listen, inherited *systemd.Sockets
 // is free.
 func (s *sockets) openDNS(ctx context.Context, list, streams []netip.AddrPort, inherited *systemd.Sockets) error {
 	for _, a := range list {
-		if rules.Spanned(a, list) {
+		if site.Spanned(a, list) {
 			continue
 		}
 		d := dnsDoor{AddrPort: a, stream: networkOf("tcp", a, streams), packet: networkOf("udp", a, list), sockets: runtime.GOMAXPROCS(0)}
-		if slices.ContainsFunc(list, func(o netip.AddrPort) bool { return rules.Spans(a, o, list) }) {
+		if slices.ContainsFunc(list, func(o netip.AddrPort) bool { return site.Spans(a, o, list) }) {
 			d.sockets = max(d.sockets, 2) // so that they share the port
 		}
 		udp, tcp, err := d.listen(ctx, inherited)
@@ -85,7 +86,7 @@ func (s *sockets) openDNS(ctx context.Context, list, streams []netip.AddrPort, i
 		}
 	}
 	for _, a := range list {
-		if !rules.Spanned(a, list) {
+		if !site.Spanned(a, list) {
 			continue
 		}
 		udp := inherited.Packets(door("dns", "udp", a))
@@ -106,7 +107,7 @@ func networkOf(network string, a netip.AddrPort, all []netip.AddrPort) string {
 	switch {
 	case a.Addr().Is4():
 		return network + "4"
-	case rules.OnlyIPv6(a, all):
+	case site.OnlyIPv6(a, all):
 		return network + "6"
 	}
 	return network
@@ -115,11 +116,11 @@ func networkOf(network string, a netip.AddrPort, all []netip.AddrPort) string {
 // unspanned leaves out what a wildcard of the same port takes: there are no two
 // stream listeners for one address.
 func unspanned(list, streams []netip.AddrPort) []netip.AddrPort {
-	return slices.DeleteFunc(slices.Clone(list), func(a netip.AddrPort) bool { return rules.Spanned(a, streams) })
+	return slices.DeleteFunc(slices.Clone(list), func(a netip.AddrPort) bool { return site.Spanned(a, streams) })
 }
 
 // doors lists what a configuration listens on.
-func doors(l rules.Listen) (out []systemd.Door) {
+func doors(l site.Listen) (out []systemd.Door) {
 	streams := l.Streams()
 	add := func(key, network string, list []netip.AddrPort) {
 		if network == "tcp" {

@@ -13,14 +13,14 @@ import (
 	"testing"
 	"time"
 
-	"sallyport/rules"
+	"sallyport/rules/site"
 )
 
 // 0.0.0.0 is every address of IPv4. A listener on it that takes IPv6 too is
 // one that its owner did not ask for.
 func TestUnspecifiedIPv4IsNotIPv6(t *testing.T) {
 	every := []netip.AddrPort{netip.MustParseAddrPort("0.0.0.0:0")}
-	s, err := openSockets(t.Context(), rules.Listen{HTTP: every, SOCKS5: every, DNS: every, Transparent: every}, nil)
+	s, err := openSockets(t.Context(), site.Listen{HTTP: every, SOCKS5: every, DNS: every, Transparent: every}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,7 +82,7 @@ func TestListenersOfOnePort(t *testing.T) {
 				return list
 			}
 			proxyPort, dnsPort := freePort(t), freePort(t)
-			l := rules.Listen{HTTP: at(proxyPort), DNS: at(dnsPort)}
+			l := site.Listen{HTTP: at(proxyPort), DNS: at(dnsPort)}
 			s, err := openSockets(t.Context(), l, nil)
 			if err != nil {
 				t.Fatal(err)
@@ -155,7 +155,7 @@ func (s *sockets) datagramAt(t *testing.T, addr string, port uint16) string {
 // What shares a port keeps another sallyport away as before.
 func TestListenersOfOnePortTwice(t *testing.T) {
 	port := freePort(t)
-	l := rules.Listen{}
+	l := site.Listen{}
 	for _, a := range []string{"0.0.0.0", "[::]", "127.0.0.1"} {
 		l.DNS = append(l.DNS, netip.MustParseAddrPort(fmt.Sprintf("%s:%d", a, port)))
 	}
@@ -187,7 +187,7 @@ func TestListenersOfTwoFrontEnds(t *testing.T) {
 	}
 	every4, every6 := netip.MustParseAddrPort(fmt.Sprintf("0.0.0.0:%d", freePort(t))), netip.AddrPort{}
 	every6 = netip.AddrPortFrom(netip.IPv6Unspecified(), every4.Port())
-	s, err := openSockets(t.Context(), rules.Listen{HTTP: []netip.AddrPort{every6}, SOCKS5: []netip.AddrPort{every4}}, nil)
+	s, err := openSockets(t.Context(), site.Listen{HTTP: []netip.AddrPort{every6}, SOCKS5: []netip.AddrPort{every4}}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,6 +18,7 @@ import (
 
 	"sallyport/cmd/sallyport/gateway"
 	"sallyport/rules"
+	"sallyport/rules/site"
 )
 
 // fakeSets remembers; it fails while broken is set.
@@ -60,11 +61,11 @@ func livePolicy(t *testing.T, text string) *rules.Policy {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg, problems := rules.ParseConfig("test", ".", []byte(text), profiles)
+	cfg, problems := site.Parse("test", ".", []byte(text), profiles)
 	if err := problems.Err(); err != nil {
 		t.Fatal(err)
 	}
-	policy, _ := rules.Compile(cfg, rules.Own{}, time.Now())
+	policy, _ := rules.Compile(&cfg.Spec, rules.Own{}, time.Now())
 	return policy
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"sallyport/denials"
 	"sallyport/rules"
+	"sallyport/rules/site"
 )
 
 const (
@@ -134,7 +135,7 @@ func prefixList(prefixes []netip.Prefix) string {
 
 // discoveredOnce is the configuration with the prefixes that its upstreams tell
 // now, for a command that does not run for long.
-func discoveredOnce(ctx context.Context, cfg *rules.Config, policy *rules.Policy) (*rules.Config, error) {
+func discoveredOnce(ctx context.Context, cfg *site.Config, policy *rules.Policy) (*site.Config, error) {
 	if !cfg.NAT64Discover {
 		return cfg, nil
 	}

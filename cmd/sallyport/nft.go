@@ -13,6 +13,7 @@ import (
 
 	"sallyport/cmd/sallyport/gateway"
 	"sallyport/rules"
+	"sallyport/rules/site"
 )
 
 // filterMode is where a packet filter stands.
@@ -106,7 +107,7 @@ Exit status: 0; 1 when the configuration has nothing to redirect to; 3 when
 		for _, p := range problems {
 			fmt.Fprintln(c.ErrOrStderr(), "sallyport:", p)
 		}
-		policy, _ := rules.Compile(cfg, gateway.OwnAddresses(cfg.Listen, nil), time.Now())
+		policy, _ := rules.Compile(&cfg.Spec, gateway.OwnAddresses(cfg.Listen, nil), time.Now())
 		plan, err := planFilter(cfg, policy, o)
 		if err != nil {
 			return err
@@ -147,7 +148,7 @@ func parsePrefixes(flag string, list []string) ([]netip.Prefix, error) {
 		if err != nil || p != p.Masked() || p.Addr().Is4In6() {
 			return nil, usageError("%s %q is not an address or a prefix like 10.20.0.0/16", flag, s)
 		}
-		if bits := rules.UsualLength(p.Addr()); bits > 0 && !strings.Contains(s, "/") {
+		if bits := site.UsualLength(p.Addr()); bits > 0 && !strings.Contains(s, "/") {
 			return nil, usageError("%s %s is one address, and ends like that of a network: say %s/%d, or whatever its prefix length is; %s/%d is this address alone", flag, s, s, bits, s, p.Bits())
 		}
 		out = append(out, p)

@@ -13,7 +13,7 @@ import (
 	"slices"
 	"strings"
 
-	"sallyport/rules"
+	"sallyport/rules/site"
 )
 
 // A neighbour is a client's address, or those behind one router, with the
@@ -71,7 +71,7 @@ func (o *filterOptions) bindings(neighbours, interfaces []string) error {
 // bind takes the bindings into the plan. known are the neighbours of the
 // kernel's table; those that are clients count. A binding that is no client's
 // is a slip.
-func (p *filterPlan) bind(cfg *rules.Config, o filterOptions, known []neighbour) error {
+func (p *filterPlan) bind(cfg *site.Config, o filterOptions, known []neighbour) error {
 	var sources []netip.Prefix
 	for _, c := range cfg.Clients {
 		sources = append(sources, c.Sources...)

@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"sallyport/rules"
+	"sallyport/rules/site"
 )
 
 // targets are nft statements, one per family; "" where no listener can take
@@ -68,7 +69,7 @@ func redirectable(addr netip.Addr, mode filterMode) bool {
 const onlyProxy = 3
 
 // listenTargets finds where TCP and DNS go, or says what to change.
-func listenTargets(cfg *rules.Config, mode filterMode) (tcp, dns targets, err error) {
+func listenTargets(cfg *site.Config, mode filterMode) (tcp, dns targets, err error) {
 	var errs []error
 	find := func(key, what, example string, list []netip.AddrPort) targets {
 		t := targetsOf(list, mode)
@@ -94,7 +95,7 @@ func listenTargets(cfg *rules.Config, mode filterMode) (tcp, dns targets, err er
 // loopbackListeners finds the listeners of a gateway that no forwarded packet
 // can reach. Where every client is on loopback itself there is nothing to
 // forward, and a sidecar's packets do come over loopback.
-func loopbackListeners(cfg *rules.Config, mode filterMode) rules.Problems {
+func loopbackListeners(cfg *site.Config, mode filterMode) rules.Problems {
 	remote := slices.ContainsFunc(cfg.Clients, func(c *rules.Client) bool {
 		return slices.ContainsFunc(c.Sources, func(p netip.Prefix) bool { return !isLoopback(p) })
 	})

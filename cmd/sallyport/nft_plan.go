@@ -12,6 +12,7 @@ import (
 	"unicode"
 
 	"sallyport/rules"
+	"sallyport/rules/site"
 )
 
 // A filterPlan is what the templates print.
@@ -57,7 +58,7 @@ var dockerResolver = netip.MustParseAddr("127.0.0.11")
 
 // planFilter computes the filter. It fails where the result would let out
 // nothing at all, or not what is meant.
-func planFilter(cfg *rules.Config, policy *rules.Policy, o filterOptions) (*filterPlan, error) {
+func planFilter(cfg *site.Config, policy *rules.Policy, o filterOptions) (*filterPlan, error) {
 	p := &filterPlan{
 		File: oneLine(cfg.File), Revision: policy.Revision(), Mode: o.mode, User: o.user, Mark: fmt.Sprintf("%#08x", passedMark), Own: fmt.Sprintf("%#08x", ownMark), Zone: ownZone,
 		Masquerade: o.masquerade, DHCP: o.dhcp,
@@ -118,7 +119,7 @@ func planFilter(cfg *rules.Config, policy *rules.Policy, o filterOptions) (*filt
 }
 
 // nobody says why there is no client to filter for.
-func (p *filterPlan) nobody(cfg *rules.Config) error {
+func (p *filterPlan) nobody(cfg *site.Config) error {
 	if p.Mode == sidecarMode {
 		return errors.New(cfg.File + ": every [[client]] is on loopback only; the application connects from this namespace's own address: add it, or 0.0.0.0/0 and ::/0, to sources")
 	}
@@ -126,7 +127,7 @@ func (p *filterPlan) nobody(cfg *rules.Config) error {
 }
 
 // warn collects what works differently from what one might expect.
-func (p *filterPlan) warn(cfg *rules.Config) {
+func (p *filterPlan) warn(cfg *site.Config) {
 	for _, f := range []struct {
 		family, tcp, dns string
 		sources          []string

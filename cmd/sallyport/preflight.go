@@ -26,6 +26,7 @@ import (
 	"sallyport/dnsfilter"
 	"sallyport/proxy"
 	"sallyport/rules"
+	"sallyport/rules/site"
 )
 
 // preflightOptions are the flags.
@@ -159,11 +160,11 @@ func (o *preflightOptions) run(ctx context.Context, stdin io.Reader, stderr io.W
 		return nil, fmt.Errorf("%s has no [[client]] %q; there are %s", cfg.File, o.client, clientNames(cfg))
 	}
 	own, now := gateway.OwnAddresses(cfg.Listen, gateway.IsLocal), time.Now()
-	policy, _ := rules.Compile(cfg, own, now)
+	policy, _ := rules.Compile(&cfg.Spec, own, now)
 	if cfg, err = discoveredOnce(ctx, cfg, policy); err != nil {
 		return nil, err
 	}
-	policy, _ = rules.Compile(cfg, own, now)
+	policy, _ = rules.Compile(&cfg.Spec, own, now)
 	plan := preflight.NewPlan(policy, o.wanted, func(c *rules.Client) (netip.Addr, error) {
 		return gateway.ClientAddress(cfg, policy, c.Name, "")
 	})
@@ -207,7 +208,7 @@ func (o *preflightOptions) wanted(client, host string) bool {
 }
 
 // lookupFilter makes the DNS filter as a resolver only, and lists its upstreams.
-func lookupFilter(cfg *rules.Config, policy *rules.Policy, tried func(dnsfilter.UpstreamTry)) (*dnsfilter.Filter, []dnsfilter.Upstream, error) {
+func lookupFilter(cfg *site.Config, policy *rules.Policy, tried func(dnsfilter.UpstreamTry)) (*dnsfilter.Filter, []dnsfilter.Upstream, error) {
 	c, err := resolverConfig(cfg, newSystemServers(resolvConf))
 	if err != nil {
 		return nil, nil, err

@@ -11,7 +11,7 @@ import (
 
 	"sallyport/cmd/sallyport/gateway"
 	"sallyport/denials"
-	"sallyport/rules"
+	"sallyport/rules/site"
 )
 
 // reload reads the configuration again and puts it in force. On any error the
@@ -45,7 +45,7 @@ func closedFlows(n int) string {
 }
 
 // describe says what is in force, and what of cfg is not before the next start.
-func (g *Gateway) describe(cfg *rules.Config) string {
+func (g *Gateway) describe(cfg *site.Config) string {
 	text := gateway.DescribePolicy(cfg, g.live.Policy())
 	switch keys := needRestart(g.booted, cfg); len(keys) {
 	case 0:
@@ -94,7 +94,7 @@ func (g *Gateway) tryReload() error {
 }
 
 // needRestart lists the keys that differ and that a running process cannot change.
-func needRestart(old, cfg *rules.Config) []string {
+func needRestart(old, cfg *site.Config) []string {
 	was, is := old.Limits, cfg.Limits
 	was.Cache, was.DNSQPS, was.DNSTCP, was.WildcardNames = is.Cache, is.DNSQPS, is.DNSTCP, is.WildcardNames // these a reload changes
 	var keys []string

@@ -7,11 +7,11 @@ import (
 
 	"sallyport/cmd/sallyport/gateway"
 	"sallyport/dnsfilter"
-	"sallyport/rules"
+	"sallyport/rules/site"
 )
 
 // newResolver makes the resolver of a configuration's generation.
-func newResolver(cfg *rules.Config, system *systemServers) (*dnsfilter.Resolver, error) {
+func newResolver(cfg *site.Config, system *systemServers) (*dnsfilter.Resolver, error) {
 	c, err := resolverConfig(cfg, system)
 	if err != nil {
 		return nil, err
@@ -21,7 +21,7 @@ func newResolver(cfg *rules.Config, system *systemServers) (*dnsfilter.Resolver,
 
 // resolverConfig says whom the names of a configuration are asked of, and what
 // is answered without asking.
-func resolverConfig(cfg *rules.Config, system *systemServers) (c dnsfilter.ResolverConfig, err error) {
+func resolverConfig(cfg *site.Config, system *systemServers) (c dnsfilter.ResolverConfig, err error) {
 	c.Hosts, c.NAT64, c.Cache = cfg.Hosts, cfg.NAT64, cfg.Limits.Cache
 	if c.Denied, err = dnsfilter.ParseDenied(cfg.DNS.Denied); err != nil {
 		return c, err
@@ -40,7 +40,7 @@ func resolverConfig(cfg *rules.Config, system *systemServers) (c dnsfilter.Resol
 }
 
 // upstreamsOf reads upstreams; sallyport itself is none.
-func upstreamsOf(cfg *rules.Config, texts []string, system *systemServers) (out []dnsfilter.Upstream, err error) {
+func upstreamsOf(cfg *site.Config, texts []string, system *systemServers) (out []dnsfilter.Upstream, err error) {
 	own := gateway.OwnAddresses(cfg.Listen, gateway.IsLocal)
 	for _, text := range texts {
 		var ups []dnsfilter.Upstream
@@ -58,6 +58,6 @@ func upstreamsOf(cfg *rules.Config, texts []string, system *systemServers) (out 
 }
 
 // dnsLimits bound what clients can make the DNS filter hold.
-func dnsLimits(cfg *rules.Config) dnsfilter.Limits {
+func dnsLimits(cfg *site.Config) dnsfilter.Limits {
 	return dnsfilter.Limits{QPS: cfg.Limits.DNSQPS, TCP: cfg.Limits.DNSTCP, WildcardNames: cfg.Limits.WildcardNames}
 }

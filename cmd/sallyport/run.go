@@ -21,7 +21,7 @@ import (
 
 	"sallyport/cmd/sallyport/gateway"
 	"sallyport/denials"
-	"sallyport/rules"
+	"sallyport/rules/site"
 )
 
 func newRun() *cobra.Command {
@@ -149,7 +149,7 @@ func run(ctx context.Context, file string, f filterFlags, stdin io.Reader, stder
 // serve runs the front ends until a signal, ctx or a failure ends them. The
 // service manager is given a sign of life within each watchdog interval, if it
 // wants one.
-func (g *Gateway) serve(ctx context.Context, cfg *rules.Config, socks *sockets, admin *http.Server, watchdog time.Duration) error {
+func (g *Gateway) serve(ctx context.Context, cfg *site.Config, socks *sockets, admin *http.Server, watchdog time.Duration) error {
 	stop := make(chan os.Signal, 4)
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(stop, syscall.SIGTERM, syscall.SIGINT)

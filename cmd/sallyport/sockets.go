@@ -13,7 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sallyport/cmd/sallyport/gateway"
-	"sallyport/rules"
+	"sallyport/rules/site"
 )
 
 func newSockets() *cobra.Command {
@@ -42,7 +42,7 @@ Exit status: 0, or 1 when the configuration cannot be read.`,
 		if err != nil {
 			return err
 		}
-		listen, err := rules.ListenOf(name, data)
+		listen, err := site.ListenOf(name, data)
 		if err != nil {
 			return err
 		}
@@ -77,7 +77,7 @@ func (d dropIn) write(dir string) error {
 // datagrams without streams, so what happens to sallyport.socket may happen to
 // all: in one transaction, as otherwise a client would start the service while
 // an operator is half way through.
-func socketDropIns(config string, l rules.Listen) []dropIn {
+func socketDropIns(config string, l site.Listen) []dropIn {
 	var streams, datagrams, units []string
 	all := l.Streams()
 	for _, list := range [][]netip.AddrPort{l.HTTP, l.SOCKS5, l.Transparent, l.DNS} {
@@ -108,7 +108,7 @@ func socketDropIns(config string, l rules.Listen) []dropIn {
 // with the same port, is none of these.
 func listenLines(key string, list, all []netip.AddrPort) (lines []string) {
 	for _, a := range list {
-		if a.Port() != 0 && a.Addr().Zone() == "" && !rules.OnlyIPv6(a, all) {
+		if a.Port() != 0 && a.Addr().Zone() == "" && !site.OnlyIPv6(a, all) {
 			lines = append(lines, key+"="+a.String())
 		}
 	}

@@ -4,12 +4,14 @@ package gateway
 
 import (
 	"fmt"
-	"sallyport/rules"
 	"strings"
+
+	"sallyport/rules"
+	"sallyport/rules/site"
 )
 
 // DescribePolicy says in one line what is in force.
-func DescribePolicy(cfg *rules.Config, p *rules.Policy) string {
+func DescribePolicy(cfg *site.Config, p *rules.Policy) string {
 	mode := "enforce"
 	if cfg.Audit {
 		mode = "AUDIT: undocumented destinations are let through and journaled as would_deny"

@@ -16,6 +16,8 @@ import (
 
 	"sallyport/configs"
 	"sallyport/rules"
+	"sallyport/rules/profile"
+	"sallyport/rules/site"
 )
 
 // embedded is how problems name the configuration inside the binary.
@@ -37,7 +39,7 @@ func ShippedProfiles() ([]*rules.Profile, error) {
 		if err != nil {
 			return nil, err
 		}
-		p, err := rules.ParseProfile(name, data)
+		p, err := profile.Parse(name, data)
 		if err != nil {
 			return nil, err
 		}
@@ -78,7 +80,7 @@ func ReadConfig(file string, stdin io.Reader) (name, dir string, data []byte, er
 
 // LoadConfig reads and checks a --config. The problems hold the warnings too;
 // err says why there is no configuration.
-func LoadConfig(file string, stdin io.Reader) (*rules.Config, rules.Problems, error) {
+func LoadConfig(file string, stdin io.Reader) (*site.Config, rules.Problems, error) {
 	profiles, err := ShippedProfiles()
 	if err != nil {
 		return nil, nil, err
@@ -87,7 +89,7 @@ func LoadConfig(file string, stdin io.Reader) (*rules.Config, rules.Problems, er
 	if err != nil {
 		return nil, nil, err
 	}
-	cfg, problems := rules.ParseConfig(name, dir, data, profiles)
+	cfg, problems := site.Parse(name, dir, data, profiles)
 	if err := problems.Err(); err != nil {
 		return nil, problems, err
 	}
@@ -101,7 +103,7 @@ func LoadConfig(file string, stdin io.Reader) (*rules.Config, rules.Problems, er
 // JournalPath finds the journal of a --config, for those who only read it. A
 // mistake elsewhere in the file is said, and no reason not to; then there is no
 // configuration to return.
-func JournalPath(file string, stdin io.Reader, warn io.Writer) (string, *rules.Config, error) {
+func JournalPath(file string, stdin io.Reader, warn io.Writer) (string, *site.Config, error) {
 	profiles, err := ShippedProfiles()
 	if err != nil {
 		return "", nil, err
@@ -110,11 +112,11 @@ func JournalPath(file string, stdin io.Reader, warn io.Writer) (string, *rules.C
 	if err != nil {
 		return "", nil, fmt.Errorf("%w; a journal can be read without it: --file FILE", err)
 	}
-	cfg, problems := rules.ParseConfig(name, dir, data, profiles)
+	cfg, problems := site.Parse(name, dir, data, profiles)
 	if cfg != nil {
 		return cfg.Journal.Path, cfg, nil
 	}
-	path, err := rules.JournalOf(name, dir, data)
+	path, err := site.JournalOf(name, dir, data)
 	if err != nil {
 		return "", nil, fmt.Errorf("%w\nname the journal itself: --file FILE", err)
 	}
@@ -127,7 +129,7 @@ func JournalPath(file string, stdin io.Reader, warn io.Writer) (string, *rules.C
 
 // CheckJournal warns of a journal that this user could not write here. It may
 // be another host and user that runs sallyport, so it is no error.
-func CheckJournal(cfg *rules.Config) rules.Problems {
+func CheckJournal(cfg *site.Config) rules.Problems {
 	var out rules.Problems
 	for _, file := range []struct{ key, path string }{{"path", cfg.Journal.Path}, {"flows", cfg.Journal.Flows}} {
 		if file.path == "" || file.path == "-" {
@@ -156,7 +158,7 @@ func CheckJournal(cfg *rules.Config) rules.Problems {
 const accessWrite = 2
 
 // OwnAddresses tells which destinations are sallyport itself.
-func OwnAddresses(l rules.Listen, local func(netip.Addr) bool) rules.Own {
+func OwnAddresses(l site.Listen, local func(netip.Addr) bool) rules.Own {
 	own := rules.Own{Local: local}
 	for _, list := range [][]netip.AddrPort{l.HTTP, l.SOCKS5, l.DNS, l.Transparent} {
 		own.Listeners = append(own.Listeners, list...)
@@ -170,18 +172,18 @@ func OwnAddresses(l rules.Listen, local func(netip.Addr) bool) rules.Own {
 // LoadPolicy is what the commands that only ask need: configuration and policy
 // as of now, which takes the addresses of this host's interfaces for the
 // gateway's. It touches no network.
-func LoadPolicy(file string, stdin io.Reader) (*rules.Config, *rules.Policy, rules.Problems, error) {
+func LoadPolicy(file string, stdin io.Reader) (*site.Config, *rules.Policy, rules.Problems, error) {
 	cfg, problems, err := LoadConfig(file, stdin)
 	if err != nil {
 		return nil, nil, problems, err
 	}
-	policy, warnings := rules.Compile(cfg, OwnAddresses(cfg.Listen, IsLocal), time.Now())
+	policy, warnings := rules.Compile(&cfg.Spec, OwnAddresses(cfg.Listen, IsLocal), time.Now())
 	return cfg, policy, append(problems, warnings...), nil
 }
 
 // ClientAddress finds an address to ask from: that of the named client, or the
 // given one, or that of the only client there is.
-func ClientAddress(cfg *rules.Config, policy *rules.Policy, name, from string) (netip.Addr, error) {
+func ClientAddress(cfg *site.Config, policy *rules.Policy, name, from string) (netip.Addr, error) {
 	if name != "" && from != "" {
 		return netip.Addr{}, errors.New("--client and --from exclude each other")
 	}

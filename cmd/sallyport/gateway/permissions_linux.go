@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sallyport/rules"
+	"sallyport/rules/site"
 )
 
 // A Keeper is the user whose files are believed, as root's are.
@@ -52,7 +53,7 @@ func ThisKeeper() Keeper {
 
 // CheckPermissions holds the files of a configuration against what others may
 // do with them. Each is an error, with its cure.
-func (k Keeper) CheckPermissions(cfg *rules.Config, file string) rules.Problems {
+func (k Keeper) CheckPermissions(cfg *site.Config, file string) rules.Problems {
 	out := k.RunPermissions(cfg, file)
 	for i := range out {
 		out[i].Warning = false
@@ -64,7 +65,7 @@ func (k Keeper) CheckPermissions(cfg *rules.Config, file string) rules.Problems 
 // do with a file itself is an error, what they may do with a directory on the
 // way to it is a warning. A gateway that does not start after an upgrade, for
 // the mode of a directory that it never looked at before, helps an attacker too.
-func (k Keeper) RunPermissions(cfg *rules.Config, file string) rules.Problems {
+func (k Keeper) RunPermissions(cfg *site.Config, file string) rules.Problems {
 	var out rules.Problems
 	for _, f := range []struct {
 		key, path string

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sallyport/rules"
+	"sallyport/rules/site"
 )
 
 // keptTree is conf/site.toml and conf/token, as they should be, and a link to
@@ -199,7 +200,7 @@ func TestPermissionsOfAConfiguration(t *testing.T) {
 		}
 	}
 	k := Keeper{uid: os.Geteuid()}
-	cfg := &rules.Config{File: "c.toml", Admin: rules.AdminConfig{TokenFile: in("conf/token"), TLSKey: in("conf/..1/site.toml"), TLSCert: in("conf/mounted.toml")}}
+	cfg := &site.Config{Spec: rules.Spec{File: "c.toml"}, Admin: site.AdminConfig{TokenFile: in("conf/token"), TLSKey: in("conf/..1/site.toml"), TLSCert: in("conf/mounted.toml")}}
 	var got []string
 	for _, p := range k.CheckPermissions(cfg, in("conf/site.toml")) {
 		key, _, _ := strings.Cut(strings.TrimPrefix(p.String(), "c.toml: "), "everybody")
@@ -211,7 +212,7 @@ func TestPermissionsOfAConfiguration(t *testing.T) {
 	if want := []string{"", "[admin] token_file: ", "[admin] token_file: ", "[admin] tls_key: ", "[admin] tls_key: ", "[admin] tls_cert: "}; !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
 	}
-	if got := k.CheckPermissions(&rules.Config{}, "-"); len(got) != 0 {
+	if got := k.CheckPermissions(&site.Config{}, "-"); len(got) != 0 {
 		t.Errorf("standard input: %v", got)
 	}
 }
@@ -224,7 +225,7 @@ func TestRunPermissions(t *testing.T) {
 	if err := os.Chmod(in("conf"), 0o777); err != nil {
 		t.Fatal(err)
 	}
-	cfg := &rules.Config{File: "c.toml"}
+	cfg := &site.Config{Spec: rules.Spec{File: "c.toml"}}
 	got := k.RunPermissions(cfg, in("conf/site.toml"))
 	if len(got) != 1 || !got[0].Warning || !strings.Contains(got[0].String(), "put another file in its place") {
 		t.Errorf("a directory that others can write: %v", got)

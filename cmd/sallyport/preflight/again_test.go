@@ -48,7 +48,7 @@ func answering(t *testing.T, answers ...string) (l *net.TCPListener, taken func(
 }
 
 func TestSecondTry(t *testing.T) {
-	policy := compile(t, strings.Replace(site, `to = ["a.example", "93.184.1.1"]
+	policy := compile(t, strings.Replace(siteText, `to = ["a.example", "93.184.1.1"]
 tcp = [443]`, `to = ["93.184.1.1"]
 tcp = [80]`, 1))
 	plan := NewPlan(policy, func(client, _ string) bool { return client == "two" }, source)
@@ -95,7 +95,7 @@ func (i *interrupting) DialOne(ctx context.Context, d rules.Decision, a rules.At
 
 // Whoever interrupts the second try gets what the first one found.
 func TestSecondTryInterrupted(t *testing.T) {
-	policy := compile(t, strings.Replace(site, `tcp = [443]
+	policy := compile(t, strings.Replace(siteText, `tcp = [443]
 reason = "t"
 `, `tcp = [80]
 reason = "t"

@@ -52,7 +52,7 @@ func TestSample(t *testing.T) {
 // A name server that answers with hundreds of addresses cannot make the run as
 // long as it likes, and the report says that not all were tried.
 func TestRunBoundsAddresses(t *testing.T) {
-	policy := compile(t, site)
+	policy := compile(t, siteText)
 	plan := NewPlan(policy, func(client, host string) bool { return client == "two" && host == "a.example" }, source)
 	f := &fakeDialer{addrs: addresses(200, 200), err: &proxy.ConnectError{Err: syscall.ETIMEDOUT}}
 	r := try(t.Context(), plan, policy, f)

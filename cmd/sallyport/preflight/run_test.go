@@ -18,6 +18,7 @@ import (
 
 	"sallyport/proxy"
 	"sallyport/rules"
+	"sallyport/rules/site"
 )
 
 // fakeDialer resolves every name to one address and connects to nothing.
@@ -49,7 +50,7 @@ func (f *fakeDialer) DialOne(ctx context.Context, _ rules.Decision, a rules.Atte
 	return nil, a, f.err
 }
 
-const site = `
+const siteText = `
 [[client]]
 name = "one"
 sources = ["10.0.0.1"]
@@ -75,11 +76,11 @@ reason = "t"
 
 func compile(t *testing.T, text string) *rules.Policy {
 	t.Helper()
-	cfg, problems := rules.ParseConfig("t.toml", ".", []byte(text), nil)
+	cfg, problems := site.Parse("t.toml", ".", []byte(text), nil)
 	if err := problems.Err(); err != nil {
 		t.Fatal(err)
 	}
-	p, _ := rules.Compile(cfg, rules.Own{}, noon)
+	p, _ := rules.Compile(&cfg.Spec, rules.Own{}, noon)
 	return p
 }
 
@@ -93,7 +94,7 @@ func try(ctx context.Context, plan *Plan, decide rules.Gate, f *fakeDialer) *Rep
 }
 
 func TestPlan(t *testing.T) {
-	p := NewPlan(compile(t, site), everything, source)
+	p := NewPlan(compile(t, siteText), everything, source)
 	var got []string
 	for _, target := range p.targets {
 		text := target.proto.String() + " " + netip.AddrPortFrom(netip.IPv4Unspecified(), target.port).String()[8:] + " " + target.host()
@@ -116,11 +117,11 @@ func TestPlan(t *testing.T) {
 	if want := []string{"a.example: tcp ports 9000-9999: too many to try", "*.wild.example: a wildcard has no name to try", "198.51.100.0/24: a prefix has no address to try"}; !slices.Equal(untried, want) {
 		t.Errorf("not tried %q, want %q", untried, want)
 	}
-	two := NewPlan(compile(t, site), func(client, _ string) bool { return client == "two" }, source)
+	two := NewPlan(compile(t, siteText), func(client, _ string) bool { return client == "two" }, source)
 	if two.Len() != 2 || len(two.NotTried) != 0 {
 		t.Errorf("client two alone: %d and %v", two.Len(), two.NotTried)
 	}
-	none := NewPlan(compile(t, site), everything, func(*rules.Client) (netip.Addr, error) { return netip.Addr{}, errors.New("shares its sources") })
+	none := NewPlan(compile(t, siteText), everything, func(*rules.Client) (netip.Addr, error) { return netip.Addr{}, errors.New("shares its sources") })
 	if none.Len() != 0 || len(none.NotTried) == 0 || none.NotTried[0].Why != "shares its sources" {
 		t.Errorf("nobody to ask as: %d, %v", none.Len(), none.NotTried)
 	}
@@ -129,7 +130,7 @@ func TestPlan(t *testing.T) {
 // A destination that two clients need is resolved and dialed once. A name that
 // leads inside is not dialed at all, and neither is what the policy denies.
 func TestRunAsksFirst(t *testing.T) {
-	policy := compile(t, site)
+	policy := compile(t, siteText)
 	plan := NewPlan(policy, func(client, host string) bool { return host == "a.example" && client == "two" || host == "93.184.1.1" }, source)
 	f := &fakeDialer{addrs: []netip.Addr{netip.MustParseAddr("93.184.1.9"), netip.MustParseAddr("127.0.0.1")}, err: &proxy.ConnectError{Err: syscall.ETIMEDOUT}}
 	r := try(t.Context(), plan, policy, f)
@@ -194,7 +195,7 @@ func TestOtherProtocolsAreLeftAlone(t *testing.T) {
 // what that was sent. judge answers for the policy; nil: it does so itself.
 func toServer(t *testing.T, port string, judge func(rules.Gate) rules.Gate) (d *Destination, sent string) {
 	t.Helper()
-	policy := compile(t, strings.Replace(site, `to = ["a.example", "93.184.1.1"]
+	policy := compile(t, strings.Replace(siteText, `to = ["a.example", "93.184.1.1"]
 tcp = [443]`, `to = ["93.184.1.1"]
 tcp = [`+port+`]`, 1))
 	plan := NewPlan(policy, func(client, _ string) bool { return client == "two" }, source)
@@ -239,7 +240,7 @@ func TestNothingIsSentAfterADenial(t *testing.T) {
 
 // An interruption ends what is under way and starts nothing new.
 func TestRunInterrupted(t *testing.T) {
-	policy := compile(t, site)
+	policy := compile(t, siteText)
 	ctx, cancel := context.WithCancel(t.Context())
 	f := &fakeDialer{addrs: []netip.Addr{netip.MustParseAddr("93.184.1.9")}, onDial: cancel}
 	r := try(ctx, NewPlan(policy, everything, source), policy, f)
@@ -250,7 +251,7 @@ func TestRunInterrupted(t *testing.T) {
 
 // While a step takes its time the same is told again.
 func TestRunTellsAgain(t *testing.T) {
-	policy := compile(t, site)
+	policy := compile(t, siteText)
 	ctx, cancel := context.WithCancel(t.Context())
 	tick, told := make(chan time.Time), make(chan [2]int, 100)
 	var once sync.Once

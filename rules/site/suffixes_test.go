@@ -1,6 +1,6 @@
 // Tests of wildcards above public suffixes, and of the list of names that are.
 
-package rules
+package site
 
 import (
 	"cmp"
@@ -11,13 +11,15 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"golang.org/x/net/publicsuffix"
 )
 
 var update = flag.Bool("update", false, "write suffixes.txt anew")
 
 // suffixes.txt is what the library's own list says, no more and no less.
 func TestSuffixesAreTheLibrarys(t *testing.T) {
-	want := "# Made by go test ./rules -run TestSuffixesAreTheLibrarys -update, from golang.org/x/net/publicsuffix.\n" +
+	want := "# Made by go test ./rules/site -run TestSuffixesAreTheLibrarys -update, from golang.org/x/net/publicsuffix.\n" +
 		strings.Join(parentsOf(librarySuffixes(t)), "\n") + "\n"
 	if *update {
 		if err := os.WriteFile("suffixes.txt", []byte(want), 0o644); err != nil {
@@ -51,6 +53,12 @@ func librarySuffixes(t *testing.T) (out []string) {
 		t.Fatalf("the library's list is elsewhere: %d rules", len(out))
 	}
 	return out
+}
+
+// isSuffix reports whether the library has name as a public suffix.
+func isSuffix(name string) bool {
+	suffix, _ := publicsuffix.PublicSuffix(name)
+	return suffix == name
 }
 
 // parentsOf returns the lines of suffixes.txt, sorted.
@@ -105,7 +113,7 @@ func TestWildcardsAboveSuffixes(t *testing.T) {
 
 // saidOf returns what there is to say of one rule, whose first line is line 6.
 func saidOf(rule string) string {
-	_, problems := ParseConfig("c.toml", "/", []byte("[[client]]\nname = 'x'\nsources = ['10.1.2.3']\nprofiles = []\n[[rule]]\n"+
+	_, problems := Parse("c.toml", "/", []byte("[[client]]\nname = 'x'\nsources = ['10.1.2.3']\nprofiles = []\n[[rule]]\n"+
 		rule+"\nid = 'r'\nclient = 'x'\nreason = 'r'\n"), nil)
 	return problemsText(problems)
 }

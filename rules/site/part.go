@@ -1,12 +1,14 @@
 // Parts of a configuration: what commands beside a running sallyport need of a
 // file that may be broken elsewhere.
 
-package rules
+package site
 
 import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"sallyport/rules/tomldoc"
 )
 
 // AdminOf reads where the admin listener is and how to ask it, and nothing
@@ -16,12 +18,12 @@ func AdminOf(file, dir string, data []byte) (string, AdminConfig, error) {
 	var c Config
 	doc, top := parsePart(file, data, "listen", "admin")
 	if top == nil {
-		return "", AdminConfig{}, doc.problems.Err()
+		return "", AdminConfig{}, doc.Problems().Err()
 	}
-	c.Listen.Admin = top.sub("listen").str("admin")
+	c.Listen.Admin = top.Sub("listen").Str("admin")
 	c.readAdmin(top, dir)
 	if c.Listen.Admin == "" {
-		return "", AdminConfig{}, errors.Join(fmt.Errorf("%s: the configuration has no [listen] admin to ask", file), doc.problems.Err())
+		return "", AdminConfig{}, errors.Join(fmt.Errorf("%s: the configuration has no [listen] admin to ask", file), doc.Problems().Err())
 	}
 	return c.Listen.Admin, c.Admin, nil
 }
@@ -32,11 +34,11 @@ func JournalOf(file, dir string, data []byte) (string, error) {
 	var c Config
 	doc, top := parsePart(file, data, "journal")
 	if top == nil {
-		return "", doc.problems.Err()
+		return "", doc.Problems().Err()
 	}
-	c.readJournal(top.sub("journal"), dir)
+	c.readJournal(top.Sub("journal"), dir)
 	if c.Journal.Path == "" {
-		return "", doc.problems.Err()
+		return "", doc.Problems().Err()
 	}
 	return c.Journal.Path, nil
 }
@@ -46,21 +48,21 @@ func ListenOf(file string, data []byte) (Listen, error) {
 	var c Config
 	doc, top := parsePart(file, data, "listen")
 	if top == nil {
-		return Listen{}, doc.problems.Err()
+		return Listen{}, doc.Problems().Err()
 	}
-	c.readListen(top.sub("listen"))
+	c.readListen(top.Sub("listen"))
 	return c.Listen, nil
 }
 
 // parsePart parses data, or where that cannot be done the tables of these
 // names in it.
-func parsePart(file string, data []byte, names ...string) (*tomlDoc, *table) {
-	doc, top := parseTOML(file, data)
+func parsePart(file string, data []byte, names ...string) (*tomldoc.Document, *tomldoc.Table) {
+	doc, top := tomldoc.Parse(file, data)
 	if top != nil {
 		return doc, top
 	}
-	if _, part := parseTOML(file, []byte(tablesOf(string(data), names))); part != nil {
-		return part.doc, part
+	if _, part := tomldoc.Parse(file, []byte(tablesOf(string(data), names))); part != nil {
+		return part.Doc, part
 	}
 	return doc, nil
 }

@@ -1,27 +1,18 @@
 // Destinations that are too wide to be meant, and those that undo the DNS filter.
 
-package rules
+package site
 
 import (
 	"net/netip"
 	"slices"
-)
 
-// special tells whether a prefix has nothing but special addresses in it, by
-// its first and last address and its length: no special range that matters is
-// shorter than these.
-func special(p netip.Prefix) bool {
-	shortest := 7 // fc00::/7
-	if p.Addr().Is4() {
-		shortest = 8 // 10.0.0.0/8
-	}
-	return p.Bits() >= shortest && Special(p.Addr())
-}
+	"sallyport/rules"
+)
 
 // knownDoH tells whether a destination is one of the well-known public
 // resolvers that speak DNS over HTTPS: a client that reaches one looks up
 // whatever it likes.
-func knownDoH(d Destination) bool {
+func knownDoH(d rules.Destination) bool {
 	if d.Prefix.IsValid() {
 		return slices.ContainsFunc([]string{"1.1.1.1", "1.0.0.1", "8.8.8.8", "8.8.4.4", "9.9.9.9", "149.112.112.112"},
 			func(s string) bool { return d.Prefix.Contains(netip.MustParseAddr(s)) })
@@ -31,8 +22,8 @@ func knownDoH(d Destination) bool {
 		"one.one.one.one", "dns.quad9.net", "dns9.quad9.net", "dns10.quad9.net", "dns11.quad9.net", "doh.opendns.com",
 		"dns.nextdns.io", "dns.adguard-dns.com", "doh.cleanbrowsing.org", "doh.dns.sb", "dns.alidns.com", "doh.pub", "dns.controld.com",
 	} {
-		n := Name{s}
-		if n == d.Name && !d.Wildcard || d.Wildcard && n.Below(d.Name) {
+		n, err := rules.ParseName(s)
+		if err == nil && (n == d.Name && !d.Wildcard || d.Wildcard && n.Below(d.Name)) {
 			return true
 		}
 	}

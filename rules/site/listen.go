@@ -1,7 +1,7 @@
 // Listen: which listeners of one port can be beside each other, and which of
 // them another one is already.
 
-package rules
+package site
 
 import (
 	"net/netip"

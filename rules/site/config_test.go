@@ -1,23 +1,25 @@
 // Configurations: what is refused, in which words, on which line.
 
-package rules
+package site
 
 import (
 	"fmt"
 	"slices"
 	"strings"
 	"testing"
+
+	"sallyport/rules"
 )
 
 // problemsOf reads a configuration and compiles it, and gives every problem.
 func problemsOf(t *testing.T, text string) []string {
 	t.Helper()
-	c, problems := ParseConfig("site.toml", "", []byte(text), testProfiles(t))
+	c, problems := Parse("site.toml", "", []byte(text), testProfiles(t))
 	if (c == nil) != (problems.Err() != nil) {
 		t.Errorf("a configuration with an error, or none without: %v", problems)
 	}
 	if c != nil {
-		_, more := Compile(c, testOwn(), today)
+		_, more := rules.Compile(&c.Spec, testOwn(), today)
 		problems = append(problems, more...)
 	}
 	var out []string
@@ -219,13 +221,13 @@ tcp = [0]
 // No text makes the reader panic; what it accepts has no error, compiles, and
 // means the same when it is read again.
 func FuzzConfig(f *testing.F) {
-	for _, s := range []string{"", one, site} {
+	for _, s := range []string{"", one, fixture(f, "site.toml")} {
 		f.Add(s)
 	}
 	profiles := testProfiles(f)
 	f.Fuzz(func(t *testing.T, text string) {
-		c, problems := ParseConfig("f.toml", "", []byte(text), profiles)
-		again, problems2 := ParseConfig("f.toml", "", []byte(text), profiles)
+		c, problems := Parse("f.toml", "", []byte(text), profiles)
+		again, problems2 := Parse("f.toml", "", []byte(text), profiles)
 		if (c == nil) != (again == nil) || !slices.Equal(problems, problems2) {
 			t.Fatalf("read twice: %v, then %v", problems, problems2)
 		}
@@ -241,12 +243,12 @@ func FuzzConfig(f *testing.F) {
 		if c == nil {
 			return
 		}
-		p, _ := Compile(c, Own{}, today)
-		q, _ := Compile(again, Own{}, today)
-		for _, a := range []Attempt{{}, try(mgr, "www.product.example:443"), try(mgr, "121.46.26.221:443"), asks(mgr, "www.product.example", 1)} {
+		p, _ := rules.Compile(&c.Spec, rules.Own{}, today)
+		q, _ := rules.Compile(&again.Spec, rules.Own{}, today)
+		for _, a := range attempts(t) {
 			d, e := p.Decide(a), q.Decide(a)
-			if answer(d) != answer(e) || Hint(a, d) != Hint(a, e) {
-				t.Fatalf("compiled twice: %s, then %s", answer(d), answer(e))
+			if d.Text() != e.Text() || d.Why() != e.Why() || fmt.Sprint(d.Rule, d.Nearest) != fmt.Sprint(e.Rule, e.Nearest) || rules.Hint(a, d) != rules.Hint(a, e) {
+				t.Fatalf("compiled twice: %v, then %v", d, e)
 			}
 		}
 	})

@@ -1,7 +1,7 @@
 // Width: how much of the Internet a list of prefixes is, and what check says of
 // lists that are wider than anybody means.
 
-package rules
+package site
 
 import (
 	"cmp"
@@ -10,6 +10,9 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+
+	"sallyport/rules"
+	"sallyport/rules/tomldoc"
 )
 
 const (
@@ -42,21 +45,21 @@ func widthOf(prefixes []netip.Prefix) (w width) {
 	slices.SortFunc(sorted, func(a, b netip.Prefix) int { return cmp.Or(a.Addr().Compare(b.Addr()), a.Bits()-b.Bits()) })
 	var last netip.Prefix
 	for _, p := range sorted {
-		if last.IsValid() && covers(last, p) {
+		if last.IsValid() && rules.Covers(last, p) {
 			continue
 		}
 		last = p
 		switch {
 		case p.Addr().Is4():
 			w.size4 += math.Exp2(float64(32 - p.Bits()))
-			if !special(p) {
+			if !rules.SpecialPrefix(p) {
 				w.share4 += math.Exp2(float64(-p.Bits()))
 			}
 		default:
 			w.size6 += math.Exp2(float64(64 - p.Bits()))
-			if covers(p, internet6()) {
+			if rules.Covers(p, internet6()) {
 				w.share6 = 1
-			} else if !special(p) {
+			} else if !rules.SpecialPrefix(p) {
 				w.share6 += math.Exp2(float64(internet6().Bits() - p.Bits()))
 			}
 		}
@@ -84,8 +87,8 @@ func (w width) String() string {
 	return strings.Join(parts, " and ")
 }
 
-// prefixesOf are the addresses and prefixes among destinations.
-func prefixesOf(list []Destination) (out []netip.Prefix) {
+// prefixesAmong are the addresses and prefixes among destinations.
+func prefixesAmong(list []rules.Destination) (out []netip.Prefix) {
 	for _, d := range list {
 		if d.Prefix.IsValid() {
 			out = append(out, d.Prefix)
@@ -114,11 +117,11 @@ func widest(prefixes []netip.Prefix) string {
 
 // warnOfDestinations warns of the prefixes of a rule or a binding of client that
 // are more than a vendor's or a site's networks.
-func (t *table) warnOfDestinations(key, client string, prefixes []netip.Prefix) {
+func warnOfDestinations(t *tomldoc.Table, key, client string, prefixes []netip.Prefix) {
 	w := widthOf(prefixes)
-	line := t.line(key)
+	line := t.Line(key)
 	if len(prefixes) == 1 {
-		line = t.lineOf(key, Destination{Prefix: prefixes[0]}.String())
+		line = t.LineOf(key, rules.Destination{Prefix: prefixes[0]}.String())
 	}
 	are := "is"
 	if len(prefixes) > 1 {
@@ -126,16 +129,16 @@ func (t *table) warnOfDestinations(key, client string, prefixes []netip.Prefix) 
 	}
 	switch {
 	case w.everybody():
-		t.doc.warn(line, "%s: %s %s %v: THE ALLOWLIST ENDS HERE. Client %q, and whoever takes it over, may send all that it holds to any host of the world on these ports, whatever name that host has; list the networks that are meant",
+		t.Doc.Warnf(line, "%s: %s %s %v: THE ALLOWLIST ENDS HERE. Client %q, and whoever takes it over, may send all that it holds to any host of the world on these ports, whatever name that host has; list the networks that are meant",
 			key, widest(prefixes), are, w, client)
 	case w.String() != "":
-		t.doc.warn(line, "%s: %s %s %v: networks of many owners, of whom most are strangers; list those that are meant", key, widest(prefixes), are, w)
+		t.Doc.Warnf(line, "%s: %s %s %v: networks of many owners, of whom most are strangers; list those that are meant", key, widest(prefixes), are, w)
 	}
 }
 
 // warnOfAny warns of a rule with any = true that is wider than one network.
-func (t *table) warnOfAny(r *Rule) {
-	prefixes := prefixesOf(r.To)
+func warnOfAny(t *tomldoc.Table, r *rules.Rule) {
+	prefixes := prefixesAmong(r.To)
 	w := widthOf(prefixes)
 	var size string
 	switch {
@@ -148,17 +151,17 @@ func (t *table) warnOfAny(r *Rule) {
 	default:
 		return
 	}
-	t.doc.warn(t.line("any"), "any = true: every protocol and port of %s (%s), and nothing of what is sent there is looked at, neither names nor protocol; list ports, or the hosts that are meant", widest(prefixes), size)
+	t.Doc.Warnf(t.Line("any"), "any = true: every protocol and port of %s (%s), and nothing of what is sent there is looked at, neither names nor protocol; list ports, or the hosts that are meant", widest(prefixes), size)
 }
 
 // warnOfUnion warns of a client whose rules and bindings are the Internet only
 // together: no line of the file shows it.
-func (c *Config) warnOfUnion(doc *tomlDoc) {
+func (c *Config) warnOfUnion(doc *tomldoc.Document) {
 	for _, cl := range c.Clients {
 		var all []netip.Prefix
 		alone := false
-		add := func(list []Destination) {
-			prefixes := prefixesOf(list)
+		add := func(list []rules.Destination) {
+			prefixes := prefixesAmong(list)
 			alone = alone || widthOf(prefixes).everybody()
 			all = append(all, prefixes...)
 		}
@@ -171,34 +174,34 @@ func (c *Config) warnOfUnion(doc *tomlDoc) {
 			}
 		}
 		if w := widthOf(all); !alone && w.everybody() {
-			doc.warn(cl.Line, "client %q: its rules together are %v: THE ALLOWLIST ENDS HERE, although none of them looks like it; list the networks that are meant", cl.Name, w)
+			doc.Warnf(cl.Line, "client %q: its rules together are %v: THE ALLOWLIST ENDS HERE, although none of them looks like it; list the networks that are meant", cl.Name, w)
 		}
 	}
 }
 
 // checkSources holds a client's sources against what can send packets, and
 // warns where everybody is this client.
-func (c *Config) checkSources(t *table, cl *Client) {
+func (c *Config) checkSources(t *tomldoc.Table, cl *rules.Client) {
 	for _, p := range cl.Sources {
 		if why := noHost(p); why != "" {
-			t.doc.add(t.lineOf("sources", Destination{Prefix: p}.String()), "sources: %v is never where a packet comes from: %s%s", p, why, everybodyInstead(p))
+			t.Doc.Errorf(t.LineOf("sources", rules.Destination{Prefix: p}.String()), "sources: %v is never where a packet comes from: %s%s", p, why, everybodyInstead(p))
 		}
 	}
 	w := widthOf(cl.Sources)
 	if reached := c.open(); w.everybody() && reached != "" {
-		t.doc.warn(t.line("sources"), "sources: %s: EVERYBODY who reaches %s is client %q and may go wherever it may; list its own addresses", widest(cl.Sources), reached, cl.Name)
+		t.Doc.Warnf(t.Line("sources"), "sources: %s: EVERYBODY who reaches %s is client %q and may go wherever it may; list its own addresses", widest(cl.Sources), reached, cl.Name)
 	}
 }
 
 // checkHosts refuses destinations that no host has. Groups are left alone: a
 // packet can be sent to one.
-func (t *table) checkHosts(key string, list []Destination) {
+func checkHosts(t *tomldoc.Table, key string, list []rules.Destination) {
 	for _, d := range list {
 		if !d.Prefix.IsValid() || d.Prefix.Addr().IsMulticast() {
 			continue
 		}
 		if why := noHost(d.Prefix); why != "" {
-			t.doc.add(t.lineOf(key, d.String()), "%s: %v is no destination: %s%s", key, d, why, everybodyInstead(d.Prefix))
+			t.Doc.Errorf(t.LineOf(key, d.String()), "%s: %v is no destination: %s%s", key, d, why, everybodyInstead(d.Prefix))
 		}
 	}
 }
@@ -212,7 +215,7 @@ func noHost(p netip.Prefix) string {
 		{"ff00::/8", "groups have these addresses (RFC 4291, 2.7)"},
 		{"255.255.255.255/32", "it is the broadcast address (RFC 919)"},
 	} {
-		if covers(netip.MustParsePrefix(no.prefix), p) {
+		if rules.Covers(netip.MustParsePrefix(no.prefix), p) {
 			return no.why
 		}
 	}

@@ -1,6 +1,6 @@
 // Tests of lists that are wider than anybody means.
 
-package rules
+package site
 
 import (
 	"fmt"
@@ -10,6 +10,9 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"sallyport/rules"
+	"sallyport/rules/profile"
 )
 
 func TestWideDestinations(t *testing.T) {
@@ -52,7 +55,7 @@ func TestWideTogether(t *testing.T) {
 		text += fmt.Sprintf("[[rule]]\nid = 'r%d'\nclient = '%c'\nreason = 'r'\nto = ['%d.0.0.0/4']\ntcp = [443]\n", i, "xy"[i/7], 16+i*16)
 	}
 	var got []string
-	_, problems := ParseConfig("c.toml", "/", []byte(text), nil)
+	_, problems := Parse("c.toml", "/", []byte(text), nil)
 	for _, p := range problems {
 		if strings.Contains(p.Text, "THE ALLOWLIST") {
 			got = append(got, p.String())
@@ -79,7 +82,7 @@ func TestSources(t *testing.T) {
 		{"everybody on a sidecar's loopback", "[listen]\ntransparent = ['127.0.0.1:3129']\n", "'0.0.0.0/0', '::/0'", ""},
 		{"a network", open, "'10.0.0.0/8'", ""},
 	} {
-		_, problems := ParseConfig("c.toml", "/", []byte(c.listen+"[[client]]\nname = 'x'\nsources = ["+c.sources+"]\nprofiles = []\n"), nil)
+		_, problems := Parse("c.toml", "/", []byte(c.listen+"[[client]]\nname = 'x'\nsources = ["+c.sources+"]\nprofiles = []\n"), nil)
 		if got := problemsText(problems); c.want == "" && got != "" || !strings.HasPrefix(got, c.want) {
 			t.Errorf("%s: %q, want %q", c.name, got, c.want)
 		}
@@ -93,19 +96,19 @@ func TestWideBindings(t *testing.T) {
 		"'0.0.0.0'":    "c.toml:7: manager: 0.0.0.0 is no destination",
 		"'10.0.0.0/8'": "",
 	} {
-		p, err := ParseProfile("p.toml", []byte("name = 'p'\nproduct = 'P'\nroles = ['manager', 'agent']\n[document]\ntitle = 't'\nversion = '1'\nreleased = 2026-01-01\n"+
+		p, err := profile.Parse("p.toml", []byte("name = 'p'\nproduct = 'P'\nroles = ['manager', 'agent']\n[document]\ntitle = 't'\nversion = '1'\nreleased = 2026-01-01\n"+
 			"[[rule]]\nid = 'r'\nfrom = 'agent'\nto = ['role:manager']\ntcp = [443]\npurpose = 'p'\nsection = '1'\n"))
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, problems := ParseConfig("c.toml", "/", []byte("[[client]]\nname = 'x'\nsources = ['10.1.2.3']\nprofiles = ['p']\nrole = 'agent'\n[client.addresses]\nmanager = ["+to+"]\n"), []*Profile{p})
+		_, problems := Parse("c.toml", "/", []byte("[[client]]\nname = 'x'\nsources = ['10.1.2.3']\nprofiles = ['p']\nrole = 'agent'\n[client.addresses]\nmanager = ["+to+"]\n"), []*rules.Profile{p})
 		if got := problemsText(problems); want == "" && got != "" || !strings.HasPrefix(got, want) {
 			t.Errorf("%s: %q, want %q", to, got, want)
 		}
 	}
 }
 
-func problemsText(ps Problems) string {
+func problemsText(ps rules.Problems) string {
 	var out []string
 	for _, p := range ps {
 		out = append(out, p.String())

@@ -1,96 +1,12 @@
-// TOML documents: values from the library, lines from a scan of our own.
-//
-// The library reports no position for unknown keys and none but a text for
-// wrong types. So it parses into plain maps, and a scan that knows only where
-// statements begin lends each key its line.
+// Statements: where each key and table header of a TOML text begins.
 
-package rules
+package tomldoc
 
 import (
-	"errors"
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/BurntSushi/toml"
 )
-
-// A tomlDoc is a parsed file that problems can point into.
-type tomlDoc struct {
-	file     string
-	lines    []string
-	at       map[string]int // path of a key -> line
-	top      *table         // the whole file; nil until it is parsed
-	problems Problems
-}
-
-// parseTOML parses data. Syntax errors, duplicate keys included, end in a
-// problem and a nil table.
-func parseTOML(file string, data []byte) (*tomlDoc, *table) {
-	d := &tomlDoc{file: file, lines: strings.Split(string(data), "\n"), at: map[string]int{}}
-	var m map[string]any
-	md, err := toml.Decode(string(data), &m)
-	if err != nil {
-		var pe toml.ParseError
-		if errors.As(err, &pe) {
-			d.add(pe.Position.Line, "%s", pe.Message)
-		} else {
-			d.add(0, "%v", err)
-		}
-		return d, nil
-	}
-	d.locate(md.Keys())
-	d.top = &table{doc: d, m: m, used: map[string]bool{}}
-	return d, d.top
-}
-
-func (d *tomlDoc) add(line int, format string, args ...any) {
-	d.problems = append(d.problems, Problem{File: d.file, Line: line, Text: fmt.Sprintf(format, args...)})
-}
-
-func (d *tomlDoc) warn(line int, format string, args ...any) {
-	d.problems = append(d.problems, Problem{File: d.file, Line: line, Text: fmt.Sprintf(format, args...), Warning: true})
-}
-
-// locate gives every key its line. The library lists keys in the order of the
-// document; statements are found in the same order. A key without a statement
-// of its own, in an inline table, is where the last one was.
-func (d *tomlDoc) locate(keys []toml.Key) {
-	statements := Statements(d.lines)
-	counts := map[string]int{} // array table path -> elements so far
-	line := 0
-	for _, k := range keys {
-		if len(statements) > 0 && slices.Equal(statements[0].Path, k) {
-			s := statements[0]
-			statements = statements[1:]
-			line = s.Line
-			if s.Array {
-				counts[d.indexed(k[:len(k)-1], counts)+k[len(k)-1]]++
-			}
-		}
-		for n := 1; n <= len(k); n++ {
-			at := strings.TrimSuffix(d.indexed(k[:n], counts), ".")
-			if _, known := d.at[at]; !known || n == len(k) {
-				d.at[at] = line // the tables that a dotted key makes, too
-			}
-		}
-	}
-}
-
-// indexed writes a key as a path with the index of the element that each
-// array table is at now: "client[1].addresses.".
-func (d *tomlDoc) indexed(k toml.Key, counts map[string]int) string {
-	var b strings.Builder
-	for _, part := range k {
-		b.WriteString(part)
-		if n := counts[b.String()]; n > 0 {
-			b.WriteString("[" + strconv.Itoa(n-1) + "]")
-		}
-		b.WriteByte('.')
-	}
-	return b.String()
-}
 
 // A Statement is the beginning of one line of TOML that names a key or a table.
 type Statement struct {

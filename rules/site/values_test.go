@@ -1,6 +1,6 @@
 // Configurations: where things are, what they mean, and their defaults.
 
-package rules
+package site
 
 import (
 	"net/netip"
@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"sallyport/rules"
 )
 
 // Lines stay right below long arrays, comments, strings of several lines,
@@ -80,7 +82,7 @@ denied = "no"
 }
 
 func TestConfigValues(t *testing.T) {
-	c, problems := ParseConfig("site.toml", "/etc/sallyport", []byte(`
+	c, problems := Parse("site.toml", "/etc/sallyport", []byte(`
 [listen]
 http  = ["[::ffff:127.0.0.1]:3128"]
 admin = "unix:run/admin.sock"
@@ -110,13 +112,17 @@ wildcard_names = 20
 		t.Fatal(problems)
 	}
 	cl := c.Clients[0]
+	bucher, err := rules.ParseName("xn--bcher-kva.example")
+	if err != nil {
+		t.Fatal(err)
+	}
 	for what, ok := range map[string]bool{
 		"a mapped listener is unmapped": c.Listen.HTTP[0] == netip.MustParseAddrPort("127.0.0.1:3128"),
 		"a mapped source is unmapped":   cl.Sources[0] == netip.MustParsePrefix("10.0.0.1/32"),
 		"a socket is below the file":    c.Listen.Admin == "unix:"+filepath.FromSlash("/etc/sallyport/run/admin.sock"),
 		"the journal is below the file": c.Journal.Path == filepath.FromSlash("/etc/sallyport/log/denials.jsonl"),
 		"an absolute path stays":        c.Journal.Flows == "/var/flows.jsonl",
-		"an IDN host is its A-label":    c.Hosts[mustName("xn--bcher-kva.example")][0] == netip.MustParseAddr("10.0.0.9"),
+		"an IDN host is its A-label":    c.Hosts[bucher][0] == netip.MustParseAddr("10.0.0.9"),
 		"audit is the client's":         cl.Audit && !c.Audit,
 		"one profile in two roles":      len(cl.Profiles) == 2 && cl.Profiles[0].Role == "manager" && cl.Profiles[1].Role == "agent",
 		"the port is one profile's":     cl.Profiles[0].Ports["upgrade"] == 4431 && len(cl.Profiles[1].Ports) == 0,
@@ -129,10 +135,10 @@ wildcard_names = 20
 			t.Errorf("not so: %s", what)
 		}
 	}
-	if silent, _ := ParseConfig("-", "", nil, nil); silent.Process.Hardening != "required" {
+	if silent, _ := Parse("-", "", nil, nil); silent.Process.Hardening != "required" {
 		t.Errorf("without a word hardening is %q", silent.Process.Hardening)
 	}
-	standard, _ := ParseConfig("-", "", []byte("[journal]\npath = \"-\"\n"), nil)
+	standard, _ := Parse("-", "", []byte("[journal]\npath = \"-\"\n"), nil)
 	if standard.Journal.Path != "-" {
 		t.Errorf("standard output became %q", standard.Journal.Path)
 	}

@@ -1,13 +1,13 @@
 // Public suffixes below a name: whether a wildcard, although it is none itself,
 // holds domains under which anybody can have names.
 
-package rules
+package site
 
 import (
 	_ "embed"
-	"errors"
-	"fmt"
 	"strings"
+
+	"sallyport/rules"
 
 	"golang.org/x/net/publicsuffix"
 )
@@ -20,29 +20,10 @@ import (
 //go:embed suffixes.txt
 var suffixParents string
 
-// wildcardTooWide refuses a wildcard under which strangers can register names:
-// a public suffix, or a name of whose children each is one, like kawasaki.jp.
-func wildcardTooWide(n Name) error {
-	if isSuffix(n.s) {
-		return errors.New("anybody can have a name under this public suffix; name the domain")
-	}
-	if below := "any-child." + n.s; isSuffix(below) {
-		return fmt.Errorf("each name below %s is a public suffix, under which anybody can have names; name the domain", n)
-	}
-	return nil
-}
-
-// isSuffix tells whether a name is on the list of public suffixes, or is a
-// top-level name that the list does not know.
-func isSuffix(name string) bool {
-	suffix, _ := publicsuffix.PublicSuffix(name)
-	return suffix == name
-}
-
 // suffixBelow returns a public suffix that a wildcard on n holds; "": there is
 // none. It is for a wildcard that wildcardTooWide lets pass.
-func suffixBelow(n Name) string {
-	_, after, found := strings.Cut(suffixParents, "\n"+n.s+" ")
+func suffixBelow(n rules.Name) string {
+	_, after, found := strings.Cut(suffixParents, "\n"+n.String()+" ")
 	if !found {
 		return ""
 	}
@@ -52,7 +33,7 @@ func suffixBelow(n Name) string {
 
 // managed tells whether n is a public suffix that ICANN's part of the list
 // names, like com or co.uk; an internal top-level name, like corp, is not.
-func managed(n Name) bool {
-	suffix, icann := publicsuffix.PublicSuffix(n.s)
-	return icann && suffix == n.s
+func managed(n rules.Name) bool {
+	suffix, icann := publicsuffix.PublicSuffix(n.String())
+	return icann && suffix == n.String()
 }

@@ -1,6 +1,6 @@
 // Parts of a configuration: found in broken texts, and not made up.
 
-package rules
+package site
 
 import "testing"
 

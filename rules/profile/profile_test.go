@@ -1,11 +1,14 @@
 // Profiles: what is refused, in which words, on which line; what is read.
 
-package rules
+package profile
 
 import (
+	"os"
 	"slices"
 	"strings"
 	"testing"
+
+	"sallyport/rules"
 )
 
 // head is a profile without rules, seven lines long.
@@ -21,6 +24,16 @@ name = "cloud"
 // row is a rule of five lines from the eighth on, and what is given behind.
 func row(last string) string {
 	return head + "[[rule]]\nid = \"r\"\nfrom = \"manager\"\nto = [\"a.example\"]\npurpose = \"x\"\n" + last + "\n"
+}
+
+// fixture returns the text of a profile that the tests of several packages share.
+func fixture(t testing.TB, file string) string {
+	t.Helper()
+	text, err := os.ReadFile("../testdata/" + file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
 }
 
 func TestProfileRefusals(t *testing.T) {
@@ -60,7 +73,7 @@ func TestProfileRefusals(t *testing.T) {
 		{"several at once, in order", row("when = [\"rain\"]\ntcp = [0]\nflavour = 1"), "p.toml:13: when: \"rain\" is not one of the profile's features\np.toml:14: tcp: port 0 is not from 1 to 65535\n" +
 			`p.toml:15: unknown key "flavour": known here: any, from, id, local, note, purpose, section, since, tcp, to, udp, until, when`},
 	} {
-		p, err := ParseProfile("p.toml", []byte(c.text))
+		p, err := Parse("p.toml", []byte(c.text))
 		got := ""
 		if err != nil {
 			got = err.Error()
@@ -72,25 +85,26 @@ func TestProfileRefusals(t *testing.T) {
 }
 
 func TestProfileValues(t *testing.T) {
-	p, err := ParseProfile("profile.toml", []byte(product))
+	p, err := Parse("profile.toml", []byte(fixture(t, "product.toml")))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if p.Name != "product" || !slices.Equal(p.Roles, []string{"manager", "agent"}) || len(p.Features) != 2 || p.Ports[0] != (Port{Name: "upgrade", Default: 4430}) {
+	if p.Name != "product" || !slices.Equal(p.Roles, []string{"manager", "agent"}) || len(p.Features) != 2 || p.Ports[0] != (rules.Port{Name: "upgrade", Default: 4430}) {
 		t.Errorf("%+v", p)
 	}
-	web, manager := p.Rules[0], p.Rules[slices.IndexFunc(p.Rules, func(r *Rule) bool { return r.ID == "agent-manager" })]
+	web, manager := p.Rules[0], p.Rules[slices.IndexFunc(p.Rules, func(r *rules.Rule) bool { return r.ID == "agent-manager" })]
 	if web.String() != "product/web" || web.Source() != "Requirements, version 01, section 1" || web.Line != 16 {
 		t.Errorf("%v of %q, line %d", web, web.Source(), web.Line)
 	}
-	if tcp := p.portsOf(manager.TCP, manager.tcpNamed, nil); tcp.String() != "443, 4430" {
+	if tcp, _ := p.DefaultPorts(manager); tcp.String() != "443, 4430" {
 		t.Errorf("ports %v", tcp)
 	}
-	if tcp := p.portsOf(manager.TCP, manager.tcpNamed, map[string]uint16{"upgrade": 444}); tcp.String() != "443-444" {
+	chosen := rules.ClientProfile{Profile: p, Ports: map[string]uint16{"upgrade": 444}}
+	if tcp, _ := chosen.PortsOf(manager); tcp.String() != "443-444" {
 		t.Errorf("ports as the site set them: %v", tcp)
 	}
 	for _, s := range []string{"a.example", "*.a.example", "192.0.2.1", "192.0.2.0/24", "2001:db8::/32", "role:manager", "2001:db8::1"} {
-		if d, err := parseDestination(s); err != nil || d.String() != s {
+		if d, err := rules.ParseDestination(s); err != nil || d.String() != s {
 			t.Errorf("%q is read as %v, %v", s, d, err)
 		}
 	}
@@ -98,12 +112,12 @@ func TestProfileValues(t *testing.T) {
 
 // No text makes the reader panic; an answer has no error, twice the same.
 func FuzzProfile(f *testing.F) {
-	for _, s := range []string{"", head, row("tcp = [443]"), product, another} {
+	for _, s := range []string{"", head, row("tcp = [443]"), fixture(f, "product.toml"), fixture(f, "another.toml")} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		p, err := ParseProfile("f.toml", []byte(text))
-		again, err2 := ParseProfile("f.toml", []byte(text))
+		p, err := Parse("f.toml", []byte(text))
+		again, err2 := Parse("f.toml", []byte(text))
 		if (p == nil) != (err != nil) || (p == nil) != (again == nil) || err != nil && err.Error() != err2.Error() {
 			t.Fatalf("%v, %v; then %v, %v", p != nil, err, again != nil, err2)
 		}
@@ -111,7 +125,8 @@ func FuzzProfile(f *testing.F) {
 			return
 		}
 		for i, r := range p.Rules {
-			if r.String() != again.Rules[i].String() || len(r.To) == 0 || !r.Any && len(p.portsOf(r.TCP, r.tcpNamed, nil)) == 0 && len(p.portsOf(r.UDP, r.udpNamed, nil)) == 0 {
+			tcp, udp := p.DefaultPorts(r)
+			if r.String() != again.Rules[i].String() || len(r.To) == 0 || !r.Any && len(tcp) == 0 && len(udp) == 0 {
 				t.Fatalf("rule %v", r)
 			}
 		}

@@ -1,0 +1,200 @@
+// Package profile reads profiles: one product's documented network needs, from
+// strict TOML.
+package profile
+
+import (
+	"fmt"
+	"slices"
+
+	"sallyport/rules"
+	"sallyport/rules/tomldoc"
+)
+
+// Parse reads a profile. On any error the answer is nil and the error
+// lists every mistake with file and line.
+func Parse(file string, data []byte) (*rules.Profile, error) {
+	doc, top := tomldoc.Parse(file, data)
+	if top == nil {
+		return nil, doc.Problems().Err()
+	}
+	p := &rules.Profile{
+		File: file, Name: top.Str("name"), Product: top.Str("product"),
+		Roles: top.Strs("roles"), Binds: top.Strs("binds"),
+	}
+	if !rules.IsIdentifier(p.Name) || p.Name == rules.SiteProfile {
+		top.Errorf("name", "%q is not a profile name: lower-case letters, digits and hyphens, and not %q", p.Name, rules.SiteProfile)
+	}
+	if len(p.Roles) == 0 {
+		top.Missing("roles", "list the parties of the document, the default one first")
+	}
+	for _, r := range slices.Concat(p.Roles, p.Binds) {
+		if !rules.IsIdentifier(r) {
+			top.Errorf("roles", "%q is not a role name: lower-case letters, digits and hyphens", r)
+		}
+	}
+	readDocument(p, top.Sub("document"))
+	readFeatures(p, top.Subs("feature"))
+	readPorts(p, top.Subs("port"))
+	for _, t := range top.Subs("rule") {
+		p.Rules = append(p.Rules, readRule(p, t))
+	}
+	top.Done()
+	if err := doc.Problems().Err(); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+func readDocument(p *rules.Profile, t *tomldoc.Table) {
+	p.Document = rules.Document{Title: t.Str("title"), Version: t.Str("version"), URL: t.Str("url")}
+	if t.Has("released") {
+		p.Document.Released = t.Date("released").Format("2006-01-02")
+	}
+	if p.Document.Title == "" {
+		t.Missing("title", "name the document that the rules are typed from")
+	}
+	t.Done()
+}
+
+func readFeatures(p *rules.Profile, ts []*tomldoc.Table) {
+	for _, t := range ts {
+		f := rules.Feature{Name: t.Str("name"), Meaning: t.Str("meaning")}
+		if !rules.IsIdentifier(f.Name) || p.Feature(f.Name) != nil {
+			t.Errorf("name", "%q is not a new feature name", f.Name)
+		}
+		p.Features = append(p.Features, f)
+		t.Done()
+	}
+}
+
+func readPorts(p *rules.Profile, ts []*tomldoc.Table) {
+	for _, t := range ts {
+		port := rules.Port{Name: t.Str("name"), Default: uint16(t.Int("default", 0, 1, 65535)), Meaning: t.Str("meaning")}
+		if !rules.IsIdentifier(port.Name) || p.Port(port.Name) != nil {
+			t.Errorf("name", "%q is not a new port name", port.Name)
+		}
+		if port.Default == 0 {
+			t.Missing("default", "the port that the document gives")
+		}
+		p.Ports = append(p.Ports, port)
+		t.Done()
+	}
+}
+
+func readRule(p *rules.Profile, t *tomldoc.Table) *rules.Rule {
+	r := &rules.Rule{
+		Profile: p.Name, ID: t.Str("id"), From: t.Str("from"), Local: t.Bool("local"), When: t.Strs("when"),
+		Since: ReadVersion(t, "since"), Until: ReadVersion(t, "until"),
+		Purpose: t.Str("purpose"), Section: t.Str("section"), Note: t.Str("note"),
+		File: t.Doc.File(), Line: t.Line(""), Document: &p.Document,
+	}
+	if !rules.IsIdentifier(r.ID) || slices.ContainsFunc(p.Rules, func(o *rules.Rule) bool { return o.ID == r.ID }) {
+		t.Errorf("id", "%q is not a new rule id: lower-case letters, digits, dots and hyphens", r.ID)
+	}
+	if !slices.Contains(p.Roles, r.From) {
+		t.Errorf("from", "%q is not one of the profile's roles", r.From)
+	}
+	for _, w := range r.When {
+		if p.Feature(w) == nil {
+			t.Errorf("when", "%q is not one of the profile's features", w)
+		}
+	}
+	if r.Since != "" && r.Until != "" && rules.CompareVersions(r.Since, r.Until) >= 0 {
+		t.Errorf("until", "%q is not after since %q", r.Until, r.Since)
+	}
+	if r.Purpose == "" {
+		t.Missing("purpose", "what the document says that it is for")
+	}
+	ReadReach(t, r, p)
+	for _, d := range r.To {
+		if d.Role != "" && !slices.Contains(p.Roles, d.Role) && !slices.Contains(p.Binds, d.Role) {
+			t.Errorf("to", "role:%s is none of the profile's roles or binds", d.Role)
+		}
+	}
+	t.Done()
+	return r
+}
+
+// ReadReach reads what rules of profiles and sites have in common: to, tcp, udp,
+// any. p is nil for a site's rule, which has no named ports and no roles.
+func ReadReach(t *tomldoc.Table, r *rules.Rule, p *rules.Profile) {
+	for _, s := range t.Strs("to") {
+		d, err := rules.ParseDestination(s)
+		if err == nil && p == nil && d.Role != "" {
+			err = fmt.Errorf("%q: a site's rule names hosts; bind roles in [client.addresses]", s)
+		}
+		if err != nil {
+			t.Doc.Errorf(t.LineOf("to", s), "to: %v", err)
+			continue
+		}
+		r.To = append(r.To, d)
+	}
+	if t.Lacks("to") {
+		t.Missing("to", `list names, *.names, addresses or prefixes`)
+	}
+	r.TCP, r.TCPNamed = readPortList(t, "tcp", p)
+	r.UDP, r.UDPNamed = readPortList(t, "udp", p)
+	r.Any = t.Bool("any")
+	listed := t.Has("tcp") || t.Has("udp")
+	if r.Any && listed {
+		t.Errorf("any", "any = true already means every protocol and port: remove tcp and udp")
+	}
+	if !r.Any && !listed {
+		t.Missing("tcp", "list the ports: tcp = […], udp = […], or any = true")
+	}
+}
+
+// readPortList reads a list of numbers, "first-last" ranges, named ports, or "all".
+func readPortList(t *tomldoc.Table, key string, p *rules.Profile) (rules.Ports, []string) {
+	raw, there := t.Raw(key)
+	if !there {
+		return nil, nil
+	}
+	if raw == "all" {
+		return rules.AllPorts(), nil
+	}
+	list, ok := raw.([]any)
+	if !ok || len(list) == 0 {
+		t.Errorf(key, `must be a list like [443, "8000-8010"], or "all"`)
+		return nil, nil
+	}
+	var ranges []rules.PortRange
+	var named []string
+	for _, e := range list {
+		switch e := e.(type) {
+		case int64:
+			if e < 1 || e > 65535 {
+				t.Errorf(key, "port %d is not from 1 to 65535", e)
+				continue
+			}
+			ranges = append(ranges, rules.PortRange{First: uint16(e), Last: uint16(e)})
+		case string:
+			if port := p.Port(e); port != nil {
+				named = append(named, e)
+				continue
+			}
+			r, err := rules.ParsePortRange(e)
+			if err != nil {
+				if p == nil {
+					t.Errorf(key, `%q is not a range like "8000-8010"; a port is a number`, e)
+				} else {
+					t.Errorf(key, "%q is neither a port range nor a [[port]] of the profile", e)
+				}
+				continue
+			}
+			ranges = append(ranges, r)
+		default:
+			t.Errorf(key, "has %s in it; ports are numbers or ranges in quotes", tomldoc.KindOf(e))
+		}
+	}
+	return rules.NewPorts(ranges), named
+}
+
+// ReadVersion reads a product version; "" if the key is absent.
+func ReadVersion(t *tomldoc.Table, key string) string {
+	s := t.Str(key)
+	if t.Has(key) && !rules.ValidVersion(s) {
+		t.Errorf(key, "%q is not a version like \"6.0.4\" or \"14.3 RU8\"", s)
+	}
+	return s
+}

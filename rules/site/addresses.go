@@ -1,0 +1,121 @@
+// Addresses of a configuration: listeners, prefixes and upstream resolvers, and
+// what is wrong with them.
+
+package site
+
+import (
+	"bytes"
+	"errors"
+	"net/netip"
+	"strings"
+
+	"sallyport/rules"
+	"sallyport/rules/tomldoc"
+)
+
+// checkTwice reports an address that two listeners would need, also where one of
+// them is on every address. Port 0 is another one each time. Within one key an
+// address beside the wildcard is served by that.
+func (c *Config) checkTwice(t *tomldoc.Table) {
+	l := c.Listen
+	admin, _ := netip.ParseAddrPort(l.Admin)
+	taken := map[netip.AddrPort]string{}
+	keys := []struct {
+		name  string
+		addrs []netip.AddrPort
+	}{{"http", l.HTTP}, {"socks5", l.SOCKS5}, {"dns", l.DNS}, {"transparent", l.Transparent}, {"admin", []netip.AddrPort{admin}}}
+	for _, key := range keys {
+		for _, a := range key.addrs {
+			if other := taken[a]; other != "" {
+				t.Doc.Errorf(t.LineOf(key.name, a.String()), "%s: %v belongs to %s already: one listener, one address", key.name, a, other)
+			} else if a.Port() != 0 {
+				taken[a] = key.name
+			}
+		}
+	}
+	all := l.Streams()
+	for _, key := range keys {
+		for _, a := range key.addrs {
+			for _, w := range all {
+				if other := taken[w]; Spans(w, a, all) && other != key.name {
+					t.Doc.Errorf(t.LineOf(key.name, a.String()), "%s: %v cannot be bound beside %v of %s, which is every address with that port: choose another port", key.name, a, w, other)
+				}
+			}
+		}
+	}
+}
+
+func addrPorts(t *tomldoc.Table, key string) []netip.AddrPort {
+	var out []netip.AddrPort
+	for _, s := range t.Strs(key) {
+		a, err := netip.ParseAddrPort(s)
+		if err != nil {
+			if port, ok := nameAndPort(s); ok {
+				t.Doc.Errorf(t.LineOf(key, s), "%s: %q is a name; give the address, like \"127.0.0.1:%d\"", key, s, port)
+			} else {
+				t.Doc.Errorf(t.LineOf(key, s), "%s: %q is not address:port, like \"127.0.0.1:3128\" or \"[::1]:3128\"", key, s)
+			}
+			continue
+		}
+		out = append(out, netip.AddrPortFrom(a.Addr().Unmap(), a.Port()))
+	}
+	return out
+}
+
+// nameAndPort tells whether s is a name where an address is due.
+func nameAndPort(s string) (uint16, bool) {
+	a, err := rules.ParseAuthority(s, 0)
+	return a.Port, err == nil && !a.Name.IsZero() && a.Port != 0
+}
+
+// prefixes reads addresses and prefixes.
+func prefixes(t *tomldoc.Table, key string) []netip.Prefix { return prefixesOf(t, key, t.Strs(key)) }
+
+// prefixesOf reads the strings that are prefixes of a key's list.
+func prefixesOf(t *tomldoc.Table, key string, list []string) []netip.Prefix {
+	var out []netip.Prefix
+	for _, s := range list {
+		d, err := rules.ParseDestination(s)
+		if bits := (*rules.HostBitsError)(nil); errors.As(err, &bits) {
+			t.Doc.Errorf(t.LineOf(key, s), "%s: %v", key, err)
+			continue
+		}
+		if err != nil || !d.Prefix.IsValid() {
+			t.Doc.Errorf(t.LineOf(key, s), "%s: %q is not an address or a prefix like \"10.0.0.0/8\"", key, s)
+			continue
+		}
+		a := d.Prefix.Addr()
+		if bits := UsualLength(a); bits > 0 && !strings.Contains(s, "/") {
+			t.Doc.Warnf(t.LineOf(key, s), "%s: %q is one address, and ends like that of a network: write \"%v/%d\", or whatever its prefix length is; \"%v/%d\" is this address alone",
+				key, s, a, bits, a, d.Prefix.Bits())
+		}
+		out = append(out, d.Prefix)
+	}
+	return out
+}
+
+// UsualLength is how long the prefix of a network with this address is usually;
+// 0: it looks like the address of a host.
+func UsualLength(a netip.Addr) int {
+	b := a.AsSlice()
+	host := len(b) - len(bytes.TrimRight(b, "\x00"))
+	switch {
+	case a.IsUnspecified():
+		return 0
+	case a.Is4() && host > 0:
+		return 32 - 8*host
+	case a.Is6() && host >= 8:
+		return 64
+	}
+	return 0
+}
+
+func upstreams(t *tomldoc.Table, key string) []string {
+	list := t.Strs(key)
+	for _, s := range list {
+		if _, _, err := rules.ParseUpstream(s); err != nil && s != "system" {
+			t.Doc.Errorf(t.LineOf(key, s), "%s: %v", key, err)
+		}
+	}
+	return list
+}

@@ -1,0 +1,172 @@
+// Clients and site rules: the parts of a configuration that say who and what.
+
+package site
+
+import (
+	"net/netip"
+	"slices"
+
+	"sallyport/rules"
+	"sallyport/rules/profile"
+	"sallyport/rules/tomldoc"
+)
+
+func (c *Config) readClient(t *tomldoc.Table, profiles []*rules.Profile) *rules.Client {
+	cl := &rules.Client{
+		Name: t.Str("name"), Sources: prefixes(t, "sources"), Line: t.Line(""),
+		Audit: c.Audit, Addresses: map[string][]rules.Destination{},
+	}
+	if !rules.IsIdentifier(cl.Name) {
+		t.Errorf("name", "%q is not a client name: letters, digits, dots and hyphens", cl.Name)
+	} else if i := slices.IndexFunc(c.Clients, func(o *rules.Client) bool { return o.Name == cl.Name }); i >= 0 {
+		t.Errorf("name", "%q is already used on line %d", cl.Name, c.Clients[i].Line)
+	}
+	if t.Has("mode") {
+		cl.Audit = t.Choice("mode", "enforce", "audit") == "audit"
+	}
+	if t.Lacks("sources") {
+		t.Missing("sources", `list the addresses that it connects from, like ["10.1.2.3"]`)
+	}
+	c.checkSources(t, cl)
+	c.readClientProfiles(cl, t, profiles)
+	c.readAddresses(cl, t.Sub("addresses"))
+	if earlier := c.shadows(cl.Sources); earlier != "" {
+		t.Errorf("sources", "can never match: client %q above takes every one of them", earlier)
+	}
+	t.Done()
+	return cl
+}
+
+func (c *Config) readClientProfiles(cl *rules.Client, t *tomldoc.Table, profiles []*rules.Profile) {
+	names := t.Strs("profiles")
+	own := []string{"role", "features", "version", "ports"}
+	beside := slices.ContainsFunc(own, t.Has)
+	if beside && len(names) != 1 {
+		t.Errorf(own[slices.IndexFunc(own, t.Has)], "belongs to one profile: list exactly one in profiles, or use [[client.profile]]")
+	}
+	for _, name := range names {
+		if cp, ok := clientProfile(t, name, t.LineOf("profiles", name), profiles); ok {
+			cl.Profiles = append(cl.Profiles, cp)
+		}
+	}
+	t.MarkRead(own...)
+	for _, pt := range t.Subs("profile") {
+		if t.Has("profiles") {
+			pt.Doc.Errorf(pt.Line(""), "client %q has profiles already: use either profiles or [[client.profile]]", cl.Name)
+		}
+		name := pt.Str("name")
+		if cp, ok := clientProfile(pt, name, pt.Line("name"), profiles); ok {
+			if slices.ContainsFunc(cl.Profiles, func(o rules.ClientProfile) bool { return o.Profile == cp.Profile && o.Role == cp.Role }) {
+				pt.Errorf("name", "profile %q with role %q is listed twice", name, cp.Role)
+			}
+			cl.Profiles = append(cl.Profiles, cp)
+		}
+		pt.Done()
+	}
+	if !t.Has("profiles") && !t.Has("profile") {
+		t.Missing("profiles", "list profiles, or write profiles = [] for a client that has site rules only")
+	}
+}
+
+// clientProfile reads role, features, version and ports beside a profile's name.
+func clientProfile(t *tomldoc.Table, name string, line int, profiles []*rules.Profile) (rules.ClientProfile, bool) {
+	i := slices.IndexFunc(profiles, func(p *rules.Profile) bool { return p.Name == name })
+	if i < 0 {
+		known := make([]string, len(profiles))
+		for j, p := range profiles {
+			known[j] = p.Name
+		}
+		t.Doc.Errorf(line, "unknown profile %q%s", name, tomldoc.DidYouMean(name, known, "there are"))
+		t.MarkRead("role", "features", "version", "ports")
+		return rules.ClientProfile{}, false
+	}
+	p := profiles[i]
+	cp := rules.ClientProfile{Profile: p, Role: p.Roles[0], Features: t.Strs("features"), Version: profile.ReadVersion(t, "version"), Ports: map[string]uint16{}}
+	if t.Has("role") {
+		cp.Role = t.Str("role")
+		if !slices.Contains(p.Roles, cp.Role) {
+			t.Errorf("role", "%q is not a role of %s%s", cp.Role, p.Name, tomldoc.DidYouMean(cp.Role, p.Roles, "its roles are"))
+		}
+	}
+	for _, f := range cp.Features {
+		if p.Feature(f) == nil {
+			known := make([]string, len(p.Features))
+			for j, o := range p.Features {
+				known[j] = o.Name
+			}
+			cure := "; it has no features"
+			if len(known) > 0 {
+				cure = tomldoc.DidYouMean(f, known, "its features are")
+			}
+			t.Doc.Errorf(t.LineOf("features", f), "features: %q is not a feature of %s%s", f, p.Name, cure)
+		}
+	}
+	ports := t.Sub("ports")
+	for _, k := range ports.Keys() {
+		v := ports.Int(k, 0, 1, 65535)
+		if p.Port(k) == nil {
+			known := make([]string, len(p.Ports))
+			for j, o := range p.Ports {
+				known[j] = o.Name
+			}
+			cure := "; it has none"
+			if len(known) > 0 {
+				cure = tomldoc.DidYouMean(k, known, "its ports are")
+			}
+			t.Doc.Errorf(ports.Line(k), "ports: %q is not a configurable port of %s%s", k, p.Name, cure)
+			continue
+		}
+		cp.Ports[k] = uint16(v)
+	}
+	return cp, true
+}
+
+// readAddresses reads what the site binds to the parties of its profiles.
+func (c *Config) readAddresses(cl *rules.Client, t *tomldoc.Table) {
+	var parties []string
+	for _, cp := range cl.Profiles {
+		parties = append(append(parties, cp.Profile.Roles...), cp.Profile.Binds...)
+	}
+	for _, party := range t.Keys() {
+		list := t.Strs(party)
+		if !slices.Contains(parties, party) {
+			t.Errorf(party, "no profile of client %q has a party of this name; there are %s", cl.Name, tomldoc.QuoteList(parties))
+			continue
+		}
+		if len(list) == 0 {
+			t.Errorf(party, "is empty: list names, addresses or prefixes, or leave it out")
+		}
+		for _, s := range list {
+			d, err := rules.ParseDestination(s)
+			switch {
+			case err != nil:
+				t.Doc.Errorf(t.LineOf(party, s), "%s: %v", party, err)
+			case d.Role != "" || d.Wildcard:
+				t.Doc.Errorf(t.LineOf(party, s), "%s: %q is not a name, address or prefix", party, s)
+			default:
+				cl.Addresses[party] = append(cl.Addresses[party], d)
+			}
+		}
+		checkHosts(t, party, cl.Addresses[party])
+		warnOfDestinations(t, party, cl.Name, prefixesAmong(cl.Addresses[party]))
+	}
+	t.Done()
+}
+
+// shadows returns the first earlier client whose sources cover all of these.
+func (c *Config) shadows(sources []netip.Prefix) string {
+	if len(sources) == 0 {
+		return ""
+	}
+	var name string
+	for _, s := range sources {
+		i := slices.IndexFunc(c.Clients, func(o *rules.Client) bool {
+			return slices.ContainsFunc(o.Sources, func(p netip.Prefix) bool { return rules.Covers(p, s) })
+		})
+		if i < 0 {
+			return ""
+		}
+		name = c.Clients[i].Name
+	}
+	return name
+}

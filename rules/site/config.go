@@ -1,0 +1,93 @@
+// Package site reads the configuration of a site from strict TOML: the policy
+// part, which rules.Compile takes, and the settings of the daemon. It reports all
+// errors at once, each with its line.
+package site
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"net/netip"
+	"slices"
+
+	"sallyport/rules"
+	"sallyport/rules/tomldoc"
+)
+
+// A Config is one configuration file, checked. Paths in it are absolute or
+// relative to the working directory already.
+type Config struct {
+	rules.Spec // what the policy is compiled from
+
+	Audit   bool // mode = "audit"
+	Listen  Listen
+	DNS     DNSConfig
+	Hosts   map[rules.Name][]netip.Addr
+	Journal JournalConfig
+	Admin   AdminConfig
+	Process ProcessConfig
+	Limits  Limits
+
+	lines map[string]int // of the keys of [listen]
+}
+
+// ListenLine returns the line of a key of [listen], for problems that are found
+// later; 0: the file has no such key.
+func (c *Config) ListenLine(key string) int { return c.lines[key] }
+
+// Parse reads a configuration. dir is what relative paths in it are
+// relative to. profiles are those that the clients can name. The problems
+// hold warnings too; with an error among them the Config is nil.
+func Parse(file, dir string, data []byte, profiles []*rules.Profile) (*Config, rules.Problems) {
+	doc, top := tomldoc.Parse(file, data)
+	if top == nil {
+		return nil, doc.Problems()
+	}
+	digest := sha256.Sum256(data)
+	c := &Config{
+		Spec: rules.Spec{
+			File:              file,
+			Revision:          hex.EncodeToString(digest[:6]),
+			StrictDestination: top.Bool("strict_destination"),
+			ECHDeny:           top.Choice("ech", "outer", "deny") == "deny",
+			Profiles:          profiles,
+		},
+		Audit: top.Choice("mode", "enforce", "audit") == "audit",
+	}
+	c.readListen(top.Sub("listen"))
+	for _, t := range top.Subs("client") {
+		if cl := c.readClient(t, profiles); cl != nil {
+			c.Clients = append(c.Clients, cl)
+		}
+	}
+	for _, t := range top.Subs("rule") {
+		c.Rules = append(c.Rules, c.readSiteRule(t))
+	}
+	c.warnOfUnion(doc)
+	c.readDNS(top.Sub("dns"))
+	c.readHosts(top.Sub("hosts"))
+	c.readResolve(top.Sub("resolve"))
+	c.readJournal(top.Sub("journal"), dir)
+	c.readAdmin(top, dir)
+	c.readProcess(top.Sub("process"))
+	c.readLimits(top.Sub("limits"))
+	top.Done()
+	if len(c.Clients) == 0 {
+		doc.Warnf(0, "no [[client]]: everybody is denied as unknown_client")
+	}
+	problems := doc.Problems()
+	if problems.Err() != nil {
+		return nil, problems
+	}
+	return c, problems
+}
+
+// WithNAT64 returns the configuration with discovered prefixes behind those that
+// it lists. It returns c itself if c asks for no discovery, or if found is empty.
+func (c *Config) WithNAT64(found []netip.Prefix) *Config {
+	if !c.NAT64Discover || len(found) == 0 {
+		return c
+	}
+	with := *c
+	with.NAT64 = slices.Concat(c.NAT64, found)
+	return &with
+}

@@ -1,0 +1,175 @@
+// Reading of the daemon's tables, and their defaults.
+
+package site
+
+import (
+	"net/netip"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"sallyport/rules"
+	"sallyport/rules/tomldoc"
+)
+
+func (c *Config) readListen(t *tomldoc.Table) {
+	c.Listen.HTTP = addrPorts(t, "http")
+	c.Listen.SOCKS5 = addrPorts(t, "socks5")
+	c.Listen.DNS = addrPorts(t, "dns")
+	c.Listen.Transparent = addrPorts(t, "transparent")
+	c.Listen.Admin = t.Str("admin")
+	c.lines = map[string]int{}
+	for _, key := range t.Keys() {
+		c.lines[key] = t.Line(key)
+	}
+	if a := c.Listen.Admin; a != "" && !strings.HasPrefix(a, "unix:") {
+		if _, err := netip.ParseAddrPort(a); err != nil {
+			t.Errorf("admin", `%q is neither address:port nor "unix:" and a path`, a)
+		}
+	}
+	c.checkTwice(t)
+	t.Done()
+}
+
+func (c *Config) readDNS(t *tomldoc.Table) {
+	c.DNS.Upstreams = upstreams(t, "upstreams")
+	if !t.Has("upstreams") {
+		c.DNS.Upstreams = []string{"system"}
+	} else if len(c.DNS.Upstreams) == 0 {
+		t.Errorf("upstreams", `is empty: list "system", "udp://address" or "tcp://address"`)
+	}
+	for _, u := range c.DNS.Upstreams {
+		if _, addr, err := rules.ParseUpstream(u); err == nil && (rules.Own{Listeners: c.Listen.DNS}).Is(addr) {
+			t.Doc.Errorf(t.LineOf("upstreams", u), "upstreams: %s is sallyport's own [listen] dns: it would ask itself", u)
+		}
+	}
+	c.DNS.Denied = t.Choice("denied", "nxdomain", "refused", "nodata")
+	for _, z := range t.Subs("zone") {
+		suffix, err := rules.ParseIDN(z.Str("suffix"))
+		if err != nil {
+			z.Errorf("suffix", "%v", err)
+		} else if managed(suffix) {
+			z.Errorf("suffix", "%q: under a public suffix anybody can answer look-ups; name the internal domain", suffix)
+		}
+		ups := upstreams(z, "upstreams")
+		if z.Lacks("upstreams") {
+			z.Missing("upstreams", `the zone's own servers, like ["udp://10.0.0.53:53"]`)
+		}
+		if slices.ContainsFunc(c.DNS.Zones, func(o Zone) bool { return o.Suffix == suffix }) {
+			z.Errorf("suffix", "%q has a [[dns.zone]] already", suffix)
+		}
+		c.DNS.Zones = append(c.DNS.Zones, Zone{suffix, ups})
+		c.Zones = append(c.Zones, suffix)
+		z.Done()
+	}
+	t.Done()
+}
+
+func (c *Config) readHosts(t *tomldoc.Table) {
+	c.Hosts = map[rules.Name][]netip.Addr{}
+	for _, key := range t.Keys() {
+		n, err := rules.ParseIDN(key)
+		if err != nil {
+			t.Errorf(key, "%v", err)
+		}
+		var list []string
+		value, _ := t.Raw(key)
+		if s, ok := value.(string); ok {
+			list = []string{s}
+		} else {
+			list = t.Strs(key)
+		}
+		for _, s := range list {
+			a, err := netip.ParseAddr(s)
+			if err != nil || a.Zone() != "" {
+				t.Errorf(key, "%q is not an address", s)
+				continue
+			}
+			c.Hosts[n] = append(c.Hosts[n], a.Unmap())
+		}
+	}
+	t.Done()
+}
+
+func (c *Config) readResolve(t *tomldoc.Table) {
+	c.Private = prefixes(t, "private")
+	listed := t.Strs("nat64")
+	c.NAT64Discover = slices.Contains(listed, rules.DiscoverNAT64)
+	c.NAT64 = prefixesOf(t, "nat64", slices.DeleteFunc(listed, func(s string) bool { return s == rules.DiscoverNAT64 }))
+	for _, p := range c.NAT64 {
+		if err := rules.CheckNAT64(p); err != nil {
+			t.Errorf("nat64", "%v", err)
+		}
+	}
+	for _, p := range c.Private {
+		if !rules.SpecialPrefix(p) {
+			t.Doc.Warnf(t.LineOf("private", p.String()), "private: %v has public addresses in it: names that resolve there are reached anyway, and all of it loses the protection against private answers", p)
+		}
+	}
+	t.Done()
+}
+
+func (c *Config) readJournal(t *tomldoc.Table, dir string) {
+	c.Journal = JournalConfig{
+		Path: "denials.jsonl", Flows: t.Str("flows"), Required: t.Bool("required"),
+		MaxSizeMiB: t.Int("max_size_mib", 100, 1, 1<<20),
+		MaxAgeDays: t.Int("max_age_days", 90, 1, 36500),
+	}
+	if t.Has("path") {
+		c.Journal.Path = t.Str("path")
+		if c.Journal.Path == "" {
+			t.Errorf("path", `is empty: name a file, or "-" for standard output`)
+		}
+	}
+	c.Journal.Path = under(dir, c.Journal.Path)
+	c.Journal.Flows = under(dir, c.Journal.Flows)
+	if c.Journal.Flows == c.Journal.Path && c.Journal.Path != "-" && c.Journal.Path != "" {
+		t.Errorf("flows", "must be another file than path: decisions and flows rotate on their own")
+	}
+	t.Done()
+}
+
+// readAdmin reads [admin] and holds it against [listen] admin: off loopback
+// the page and the metrics are open to a network, so a token and TLS are due.
+func (c *Config) readAdmin(top *tomldoc.Table, dir string) {
+	t := top.Sub("admin")
+	c.Admin = AdminConfig{TokenFile: under(dir, t.Str("token_file")), TLSCert: under(dir, t.Str("tls_cert")), TLSKey: under(dir, t.Str("tls_key"))}
+	t.Done()
+	if (c.Admin.TLSCert == "") != (c.Admin.TLSKey == "") {
+		t.Doc.Errorf(t.Line(""), "admin: tls_cert and tls_key go together")
+	}
+	a, err := netip.ParseAddrPort(c.Listen.Admin)
+	if path, ok := strings.CutPrefix(c.Listen.Admin, "unix:"); ok {
+		c.Listen.Admin = "unix:" + under(dir, path)
+	} else if err == nil && !a.Addr().Unmap().IsLoopback() && (c.Admin.TokenFile == "" || c.Admin.TLSCert == "") {
+		line := top.Sub("listen").Line("admin")
+		t.Doc.Errorf(line, "admin: %v is not loopback: set [admin] token_file, tls_cert and tls_key, or listen on 127.0.0.1 or unix:path", a)
+	}
+}
+
+func (c *Config) readProcess(t *tomldoc.Table) {
+	c.Process = ProcessConfig{Hardening: t.Choice("hardening", "required", "best-effort", "off")}
+	t.Done()
+}
+
+func (c *Config) readLimits(t *tomldoc.Table) {
+	c.Limits = Limits{
+		Connections: t.Int("connections", 16384, 1, 1<<20), PerClient: t.Int("per_client", 4096, 1, 1<<20),
+		Sniffing: t.Int("sniffing", 4096, 1, 1<<20), UDPFlows: t.Int("udp_flows", 4096, 1, 1<<20),
+		DNSQPS: t.Int("dns_qps", 1000, 1, 1<<24), DNSTCP: t.Int("dns_tcp", 256, 1, 1<<20), Cache: t.Int("cache", 10000, 16, 1<<24),
+		WildcardNames: t.Int("wildcard_names", 500, 1, 1<<20),
+		Idle:          t.Duration("idle", 10*time.Minute, time.Second), HalfClosed: t.Duration("half_closed", time.Minute, time.Second),
+		Sniff: t.Duration("sniff", 5*time.Second, 100*time.Millisecond), Handshake: t.Duration("handshake", 10*time.Second, 100*time.Millisecond),
+		Dial: t.Duration("dial", 10*time.Second, 100*time.Millisecond), Drain: t.Duration("drain", 20*time.Second, 0),
+	}
+	t.Done()
+}
+
+// under makes a relative path relative to dir; "" and "-" stay.
+func under(dir, path string) string {
+	if path == "" || path == "-" || filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(dir, path)
+}

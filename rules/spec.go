@@ -1,0 +1,21 @@
+// Spec: what a policy is compiled from.
+
+package rules
+
+import "net/netip"
+
+// A Spec is the part of a site's configuration that a Policy is compiled from:
+// checked, typed data. Package site reads it from a file.
+type Spec struct {
+	File              string         // the name of the file, for problems
+	Revision          string         // names the text that the Spec was read from
+	StrictDestination bool           // deny a redirected flow whose address is none of its name's
+	ECHDeny           bool           // deny a ClientHello with Encrypted ClientHello
+	Clients           []*Client      // in order: the first one that covers an address is the client
+	Rules             []*Rule        // the site's own
+	Zones             []Name         // the suffixes of the internal zones
+	Private           []netip.Prefix // private addresses that permitted names may resolve to
+	NAT64             []netip.Prefix // the prefixes of the site's translators
+	NAT64Discover     bool           // NAT64 also has the prefixes that upstreams tell (RFC 7050)
+	Profiles          []*Profile     // every profile that a client could have
+}

@@ -1,0 +1,102 @@
+// Package tomldoc reads TOML documents strictly: every problem has its line,
+// all problems are reported at once, and a key that was not read is a problem.
+//
+// The values come from the TOML library, which gives no position for a key. So a
+// second scan finds where each statement begins, and gives every key its line.
+package tomldoc
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/BurntSushi/toml"
+
+	"sallyport/rules"
+)
+
+// A Document is a parsed file that problems can point into.
+type Document struct {
+	file     string
+	lines    []string
+	at       map[string]int // path of a key -> line
+	top      *Table         // the whole file; nil until it is parsed
+	problems rules.Problems
+}
+
+// Parse parses data. After a syntax error, or a key that is there twice, the
+// table is nil and the document has one problem.
+func Parse(file string, data []byte) (*Document, *Table) {
+	d := &Document{file: file, lines: strings.Split(string(data), "\n"), at: map[string]int{}}
+	var m map[string]any
+	md, err := toml.Decode(string(data), &m)
+	if err != nil {
+		var pe toml.ParseError
+		if errors.As(err, &pe) {
+			d.Errorf(pe.Position.Line, "%s", pe.Message)
+		} else {
+			d.Errorf(0, "%v", err)
+		}
+		return d, nil
+	}
+	d.locate(md.Keys())
+	d.top = &Table{Doc: d, m: m, used: map[string]bool{}}
+	return d, d.top
+}
+
+// Errorf adds an error on a line; line 0 means the whole file.
+func (d *Document) Errorf(line int, format string, args ...any) {
+	d.problems = append(d.problems, rules.Problem{File: d.file, Line: line, Text: fmt.Sprintf(format, args...)})
+}
+
+// Warnf adds a warning on a line; line 0 means the whole file.
+func (d *Document) Warnf(line int, format string, args ...any) {
+	d.problems = append(d.problems, rules.Problem{File: d.file, Line: line, Text: fmt.Sprintf(format, args...), Warning: true})
+}
+
+// File returns the name of the file, as problems give it.
+func (d *Document) File() string { return d.file }
+
+// Problems returns all errors and warnings, in the order of the lines.
+func (d *Document) Problems() rules.Problems { return d.problems.Sorted() }
+
+// locate gives every key its line. The library lists keys in the order of the
+// document; statements are found in the same order. A key without a statement
+// of its own, in an inline table, is where the last one was.
+func (d *Document) locate(keys []toml.Key) {
+	statements := Statements(d.lines)
+	counts := map[string]int{} // array table path -> elements so far
+	line := 0
+	for _, k := range keys {
+		if len(statements) > 0 && slices.Equal(statements[0].Path, k) {
+			s := statements[0]
+			statements = statements[1:]
+			line = s.Line
+			if s.Array {
+				counts[d.indexed(k[:len(k)-1], counts)+k[len(k)-1]]++
+			}
+		}
+		for n := 1; n <= len(k); n++ {
+			at := strings.TrimSuffix(d.indexed(k[:n], counts), ".")
+			if _, known := d.at[at]; !known || n == len(k) {
+				d.at[at] = line // the tables that a dotted key makes, too
+			}
+		}
+	}
+}
+
+// indexed writes a key as a path with the index of the element that each
+// array table is at now: "client[1].addresses.".
+func (d *Document) indexed(k toml.Key, counts map[string]int) string {
+	var b strings.Builder
+	for _, part := range k {
+		b.WriteString(part)
+		if n := counts[b.String()]; n > 0 {
+			b.WriteString("[" + strconv.Itoa(n-1) + "]")
+		}
+		b.WriteByte('.')
+	}
+	return b.String()
+}

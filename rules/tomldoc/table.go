@@ -1,0 +1,276 @@
+// Typed, strict reading of TOML tables: what is not asked for is an error, and
+// every error names its line.
+
+package tomldoc
+
+import (
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// A Table is one TOML table. It remembers which of its keys were read.
+type Table struct {
+	Doc  *Document
+	path string // "" at the top, else with a trailing dot
+	m    map[string]any
+	used map[string]bool
+}
+
+// Line returns the line of a key; without that key, the line of the table.
+func (t *Table) Line(key string) int {
+	if l, ok := t.Doc.at[t.path+key]; ok {
+		return l
+	}
+	return t.Doc.at[strings.TrimSuffix(t.path, ".")]
+}
+
+// LineOf returns the line of an element of a list: the first one from the
+// key's line on that has it in quotes.
+func (t *Table) LineOf(key, element string) int {
+	from := t.Line(key)
+	for i := max(from, 1); i <= len(t.Doc.lines); i++ {
+		l := t.Doc.lines[i-1]
+		if strings.Contains(l, `"`+element+`"`) || strings.Contains(l, `'`+element+`'`) {
+			return i
+		}
+		if i > from && strings.Contains(l, "=") {
+			break
+		}
+	}
+	return from
+}
+
+// Errorf adds an error about a key.
+func (t *Table) Errorf(key, format string, args ...any) {
+	t.Doc.Errorf(t.Line(key), "%s: %s", key, fmt.Sprintf(format, args...))
+}
+
+// Has reports whether the table has a key, and marks the key as read.
+func (t *Table) Has(key string) bool {
+	t.used[key] = true
+	_, ok := t.m[key]
+	return ok
+}
+
+// Raw returns the value of a key as the TOML library gives it, and marks the key
+// as read.
+func (t *Table) Raw(key string) (any, bool) {
+	t.used[key] = true
+	v, ok := t.m[key]
+	return v, ok
+}
+
+// MarkRead marks keys as read without reading them.
+func (t *Table) MarkRead(keys ...string) {
+	for _, key := range keys {
+		t.used[key] = true
+	}
+}
+
+// Lacks reports whether a list is absent or empty, and marks its key as read.
+func (t *Table) Lacks(key string) bool {
+	list, ok := t.m[key].([]any)
+	return !t.Has(key) || ok && len(list) == 0
+}
+
+// Missing adds an error about a required key that the table does not have.
+func (t *Table) Missing(key, cure string) {
+	t.Doc.Errorf(t.Line(""), "%s%s is missing: %s", t.place(), key, cure)
+}
+
+// place names the table for people: an element of an array by its own name
+// where it has one.
+func (t *Table) place() string {
+	path, isElement := strings.CutSuffix(t.path, "].")
+	at := strings.LastIndexByte(path, '[')
+	if !isElement || at < 0 {
+		return t.path
+	}
+	n, _ := strconv.Atoi(path[at+1:])
+	kind := path[:at]
+	if _, inner, ok := strings.Cut(kind, "]."); ok { // within another array's element
+		kind = kind[:strings.IndexByte(kind, '[')] + "." + inner
+	}
+	for _, key := range []string{"id", "name", "suffix"} {
+		if s, _ := t.m[key].(string); s != "" {
+			return kind + " " + strconv.Quote(s) + ": "
+		}
+	}
+	return "the " + ordinal(n+1) + " [[" + kind + "]]: "
+}
+
+func ordinal(n int) string {
+	suffix := "th"
+	if n/10%10 != 1 {
+		switch n % 10 {
+		case 1:
+			suffix = "st"
+		case 2:
+			suffix = "nd"
+		case 3:
+			suffix = "rd"
+		}
+	}
+	return strconv.Itoa(n) + suffix
+}
+
+// value gives the value of a key as T; the zero T if it is absent or has
+// another type, which is an error.
+func value[T any](t *Table, key, kind string) (v T, ok bool) {
+	t.used[key] = true
+	raw, there := t.m[key]
+	if !there {
+		return v, false
+	}
+	v, ok = raw.(T)
+	if !ok {
+		t.Errorf(key, "must be %s, not %s", kind, KindOf(raw))
+	}
+	return v, ok
+}
+
+// Str reads a string; "" if the key is absent.
+func (t *Table) Str(key string) string {
+	s, _ := value[string](t, key, "a string")
+	return s
+}
+
+// Bool reads true or false; false if the key is absent.
+func (t *Table) Bool(key string) bool {
+	b, _ := value[bool](t, key, "true or false")
+	return b
+}
+
+// Int reads a whole number from lo to hi; def if the key is absent.
+func (t *Table) Int(key string, def, lo, hi int) int {
+	n, ok := value[int64](t, key, "a whole number")
+	if !ok {
+		return def
+	}
+	if n < int64(lo) || n > int64(hi) {
+		t.Errorf(key, "%d is not from %d to %d", n, lo, hi)
+		return def
+	}
+	return int(n)
+}
+
+// Duration reads a duration of at least lo, like "5s" or "10m"; def if the key is absent.
+func (t *Table) Duration(key string, def, lo time.Duration) time.Duration {
+	s, ok := value[string](t, key, `a duration like "5s" or "10m"`)
+	if !ok {
+		return def
+	}
+	v, err := time.ParseDuration(s)
+	if err != nil || v < lo || v > math.MaxInt64/2 {
+		t.Errorf(key, "%q is not a duration of at least %v, like \"5s\" or \"10m\"", s, lo)
+		return def
+	}
+	return v
+}
+
+// Choice reads one of a closed set of texts; the first one is the default.
+func (t *Table) Choice(key string, options ...string) string {
+	s, ok := value[string](t, key, "a string")
+	if !ok {
+		return options[0]
+	}
+	if !slices.Contains(options, s) {
+		t.Errorf(key, "%q is not one of %s", s, QuoteList(options))
+		return options[0]
+	}
+	return s
+}
+
+// Strs reads a list of strings.
+func (t *Table) Strs(key string) []string {
+	list, ok := value[[]any](t, key, "a list of strings")
+	if !ok {
+		return nil
+	}
+	out := make([]string, 0, len(list))
+	for _, e := range list {
+		s, ok := e.(string)
+		if !ok {
+			t.Errorf(key, "must be a list of strings, and has %s in it", KindOf(e))
+			return nil
+		}
+		if slices.Contains(out, s) {
+			t.Doc.Errorf(t.LineOf(key, s), "%s: %q is listed twice", key, s)
+		}
+		out = append(out, s)
+	}
+	return out
+}
+
+// Sub reads the table [key]; an empty table if it is absent.
+func (t *Table) Sub(key string) *Table {
+	m, _ := value[map[string]any](t, key, "a table")
+	return &Table{Doc: t.Doc, path: t.path + key + ".", m: m, used: map[string]bool{}}
+}
+
+// Subs reads the array of tables [[key]].
+func (t *Table) Subs(key string) []*Table {
+	t.used[key] = true
+	raw, there := t.m[key]
+	if !there {
+		return nil
+	}
+	list, ok := raw.([]map[string]any)
+	if !ok {
+		t.Errorf(key, "must be written as [[%s%s]]", t.path, key)
+		return nil
+	}
+	out := make([]*Table, len(list))
+	for i, m := range list {
+		out[i] = &Table{Doc: t.Doc, path: t.path + key + "[" + strconv.Itoa(i) + "].", m: m, used: map[string]bool{}}
+	}
+	return out
+}
+
+// Keys lists the keys of the table, sorted.
+func (t *Table) Keys() []string { return slices.Sorted(maps.Keys(t.m)) }
+
+// Done adds an error for every key that was not read.
+func (t *Table) Done() {
+	for _, key := range t.Keys() {
+		if t.used[key] {
+			continue
+		}
+		known := slices.Sorted(maps.Keys(t.used))
+		cure := "known here: " + strings.Join(known, ", ")
+		if near := nearestText(key, known); near != "" {
+			cure = "did you mean " + strconv.Quote(near) + "?"
+		}
+		if t.ofTheFile(key) {
+			cure = "it is none of this table's, but of the whole file's: put it in front of the first [table]"
+		}
+		t.Doc.Errorf(t.Line(key), "unknown key %q: %s", key, cure)
+	}
+}
+
+// ofTheFile tells whether an unknown key is one that belongs to no table. What
+// is appended to a file ends up in its last one.
+func (t *Table) ofTheFile(key string) bool {
+	_, isTable := t.m[key].(map[string]any)
+	return t.path != "" && !isTable && t.Doc.top != nil && t.Doc.top.used[key]
+}
+
+// Date reads a date, bare or in quotes; the zero time if it is absent or wrong.
+func (t *Table) Date(key string) time.Time {
+	t.used[key] = true
+	switch v := t.m[key].(type) {
+	case time.Time:
+		return time.Date(v.Year(), v.Month(), v.Day(), 0, 0, 0, 0, time.UTC)
+	case string:
+		if d, err := time.Parse(time.DateOnly, v); err == nil {
+			return d
+		}
+	}
+	t.Errorf(key, "must be a date like 2027-06-30")
+	return time.Time{}
+}

@@ -1,0 +1,82 @@
+// Texts of problems: the kind of a value, lists in quotes, the text that was
+// probably meant.
+
+package tomldoc
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// KindOf names the kind of a TOML value, like "a string".
+func KindOf(v any) string {
+	switch v.(type) {
+	case string:
+		return "a string"
+	case int64:
+		return "a whole number"
+	case float64:
+		return "a number with a fraction"
+	case bool:
+		return "true or false"
+	case time.Time:
+		return "a date"
+	case []any:
+		return "a list"
+	case map[string]any, []map[string]any:
+		return "a table"
+	}
+	return fmt.Sprintf("%T", v)
+}
+
+// QuoteList writes texts in quotes, joined by commas.
+func QuoteList(list []string) string {
+	q := make([]string, len(list))
+	for i, s := range list {
+		q[i] = strconv.Quote(s)
+	}
+	return strings.Join(q, ", ")
+}
+
+// nearestText returns the candidate that is at most two edits away, "" if none.
+func nearestText(s string, candidates []string) string {
+	best, at := "", 3
+	for _, c := range candidates {
+		if d := editDistance(strings.ToLower(s), strings.ToLower(c)); d < at && d < len(c) {
+			best, at = c, d
+		}
+	}
+	return best
+}
+
+// editDistance is Levenshtein's.
+func editDistance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		diag := row[0]
+		row[0] = i
+		for j := 1; j <= len(b); j++ {
+			cost := diag
+			if a[i-1] != b[j-1] {
+				cost++
+			}
+			diag = row[j]
+			row[j] = min(cost, row[j]+1, row[j-1]+1)
+		}
+	}
+	return row[len(b)]
+}
+
+// DidYouMean ends the report of an unknown text: with the known text that is
+// nearest, or with all of them after intro.
+func DidYouMean(s string, known []string, intro string) string {
+	if near := nearestText(s, known); near != "" {
+		return ": did you mean " + strconv.Quote(near) + "?"
+	}
+	return "; " + intro + " " + QuoteList(known)
+}
