@@ -8,6 +8,9 @@ import (
 	"io"
 	"os"
 
+	"sallyport/proxy/head"
+	"sallyport/proxy/hello"
+	"sallyport/proxy/relay"
 	"sallyport/rules"
 )
 
@@ -16,20 +19,20 @@ var errDenied = errors.New("denied")
 
 // A tunnelRelay is the relay of one flow.
 type tunnelRelay struct {
-	relay
+	relay.Relay
 	f      *flow
-	answer answerScan // of the destination, to a hello
-	first  hello      // of the client; set by forward
+	answer hello.Answer // of the destination, to a hello
+	first  hello.Hello  // of the client; set by forward
 }
 
 // newRelay prepares the relay of a flow and starts its idle limit. The caller
 // must call finish.
 func newRelay(f *flow) *tunnelRelay {
 	r := &tunnelRelay{f: f}
-	r.down.inspect = (*answerWatch)(r)
-	r.start(relayConfig{
-		owner: f, client: f.c.TCP, destination: f.up, in: &f.in, out: &f.out, started: f.started,
-		limits: relayLimits{idle: f.p.limits.Idle, halfClosed: f.p.limits.HalfClosed, slice: f.p.slice}, buffers: &f.p.relayBuffers,
+	r.Down.Inspect = (*answerWatch)(r)
+	r.Start(relay.Config{
+		Owner: f, Client: f.c.TCP, Destination: f.up, In: &f.in, Out: &f.out, Started: f.started,
+		Limits: relay.Limits{Idle: f.p.limits.Idle, HalfClosed: f.p.limits.HalfClosed, Slice: f.p.slice}, Buffers: &f.p.relayBuffers,
 	})
 	return r
 }
@@ -38,11 +41,11 @@ func newRelay(f *flow) *tunnelRelay {
 // client sent already, and returns why it ended.
 func (f *flow) relay(s sight) rules.Cause {
 	r := newRelay(f)
-	defer r.finish()
+	defer r.Finish()
 	if !r.forward(s) {
 		return rules.EndReset
 	}
-	return r.both()
+	return r.Both()
 }
 
 // forward sends what was read from the client before, and lets go of it. What
@@ -51,18 +54,18 @@ func (r *tunnelRelay) forward(s sight) bool {
 	n := len(r.f.c.Bytes)
 	if s.tls {
 		n = s.size
-		r.first = hello{sni: s.hello.sni, hasSNI: s.hello.hasSNI, ech: s.hello.ech}
-		r.up.inspect = (*helloWatch)(r)
+		r.first = hello.Hello{SNI: s.hello.SNI, HasSNI: s.hello.HasSNI, ECH: s.hello.ECH}
+		r.Up.Inspect = (*helloWatch)(r)
 	}
-	if s.line.like == perhaps {
-		r.up.inspect = &lineWatch{r.f, s.line}
+	if s.line.Like == head.Perhaps {
+		r.Up.Inspect = &lineWatch{r.f, s.line}
 	}
 	err := r.pass(n)
 	if len(r.f.c.Bytes) == 0 {
 		r.f.c.Release()
 	}
 	if err != nil {
-		r.f.abort(rules.EndReset)
+		r.f.Abort(rules.EndReset)
 	}
 	return err == nil
 }
@@ -72,7 +75,7 @@ func (r *tunnelRelay) pass(n int) error {
 	if n == 0 {
 		return nil
 	}
-	err := r.up.send(r.f.c.Bytes[:n])
+	err := r.Up.Send(r.f.c.Bytes[:n])
 	r.f.c.Take(n)
 	return err
 }
@@ -80,33 +83,33 @@ func (r *tunnelRelay) pass(n int) error {
 // An answerWatch follows the destination's bytes, for the answer to a hello.
 type answerWatch tunnelRelay
 
-func (w *answerWatch) begin() error { return nil }
+func (w *answerWatch) Begin() error { return nil }
 
-func (w *answerWatch) see(b []byte) (more bool, err error) {
-	w.answer.take(b)
-	return !w.answer.lost && !w.answer.settled.Load(), nil
+func (w *answerWatch) See(b []byte) (more bool, err error) {
+	w.answer.Feed(b)
+	return !w.answer.Over(), nil
 }
 
-func (w *answerWatch) end() error { return nil }
+func (w *answerWatch) End() error { return nil }
 
 // A helloWatch judges what the client sends behind its hello.
 type helloWatch tunnelRelay
 
-func (w *helloWatch) see([]byte) (more bool, err error) { return false, nil }
+func (w *helloWatch) See([]byte) (more bool, err error) { return false, nil }
 
-func (w *helloWatch) end() error { return nil }
+func (w *helloWatch) End() error { return nil }
 
-// begin passes on what a client sends behind its hello until there can be
+// Begin passes on what a client sends behind its hello until there can be
 // no other one, as the server has answered otherwise. A client can send one before
 // it is asked for, and each is judged. Only a hello is kept until it is whole, and
 // within the time that the first one had.
-func (w *helloWatch) begin() error {
+func (w *helloWatch) Begin() error {
 	r := (*tunnelRelay)(w)
-	c, s, timed := r.f.c, secondScan{first: r.first}, false
+	c, s, timed := r.f.c, hello.Second{First: r.first}, false
 	defer c.Release()
 	var err error
-	for err == nil && !r.answer.settled.Load() {
-		n, h, fault, detail := s.next(c.Bytes)
+	for err == nil && !r.answer.Settled() {
+		n, h, fault, detail := s.Next(c.Bytes)
 		switch {
 		case fault != rules.ReasonNone:
 			err = r.denySecond(h, fault, detail)
@@ -126,7 +129,7 @@ func (w *helloWatch) begin() error {
 	if err != nil && err != io.EOF {
 		return err
 	}
-	if !r.answer.settled.Load() && len(c.Bytes) > 0 {
+	if !r.answer.Settled() && len(c.Bytes) > 0 {
 		return io.ErrUnexpectedEOF // within what was still to be judged
 	}
 	if passed := r.pass(len(c.Bytes)); passed != nil {
@@ -138,27 +141,27 @@ func (w *helloWatch) begin() error {
 // more waits for what the client sends next. timed: a hello has begun, and a deadline is set.
 func (r *tunnelRelay) more(timed bool) (bool, error) {
 	c := r.f.c
-	if len(c.Bytes) > 0 && c.Bytes[0] == recordHandshake && !timed {
+	if len(c.Bytes) > 0 && c.Bytes[0] == hello.RecordHandshake && !timed {
 		timed = true
 		c.Deadline(r.f.p.limits.Sniff)
 	}
-	err := c.Fill(maxHelloRecords)
+	err := c.Fill(hello.MaxRecords)
 	if timed && errors.Is(err, os.ErrDeadlineExceeded) {
-		if r.answer.settled.Load() { // meanwhile, so it is none
+		if r.answer.Settled() { // meanwhile, so it is none
 			return timed, nil
 		}
-		return timed, r.denySecond(hello{}, rules.SniffTimeout, "the second ClientHello did not end")
+		return timed, r.denySecond(hello.Hello{}, rules.SniffTimeout, "the second ClientHello did not end")
 	}
 	return timed, err
 }
 
 // denySecond puts the denial of another hello on record and ends the flow.
-func (r *tunnelRelay) denySecond(h hello, fault rules.Reason, detail string) error {
+func (r *tunnelRelay) denySecond(h hello.Hello, fault rules.Reason, detail string) error {
 	a := r.f.last()
 	if a.Authority.IsZero() {
 		a.Authority = a.Target() // which was the first hello's name
 	}
-	a.SNI, a.ECH, a.Raw = h.sni, h.ech, h.sniRaw
+	a.SNI, a.ECH, a.Raw = h.SNI, h.ECH, h.RawSNI
 	r.f.deny(a, fault, detail)
 	return errDenied
 }
@@ -166,21 +169,21 @@ func (r *tunnelRelay) denySecond(h hello, fault rules.Reason, detail string) err
 // A lineWatch follows a first line that may still become a request's.
 type lineWatch struct {
 	f    *flow
-	line lineScan
+	line head.Line
 }
 
-func (w *lineWatch) begin() error { return nil }
+func (w *lineWatch) Begin() error { return nil }
 
-func (w *lineWatch) see(b []byte) (more bool, err error) {
-	like := w.line.take(b)
-	if like == alike {
+func (w *lineWatch) See(b []byte) (more bool, err error) {
+	like := w.line.Feed(b)
+	if like == head.Alike {
 		return false, w.deny()
 	}
-	return like == perhaps, nil
+	return like == head.Perhaps, nil
 }
 
-func (w *lineWatch) end() error {
-	if w.line.ended() == alike {
+func (w *lineWatch) End() error {
+	if w.line.AtEnd() == head.Alike {
 		return w.deny()
 	}
 	return nil
@@ -197,5 +200,5 @@ func (w *lineWatch) deny() error {
 // flow.
 func (f *flow) deny(a rules.Attempt, fault rules.Reason, detail string) {
 	a.Provisional, a.Fault, a.Detail = false, fault, detail
-	f.abort(rules.EndDenied(f.p.cfg.Gate.Decide(a).Why()))
+	f.Abort(rules.EndDenied(f.p.cfg.Gate.Decide(a).Why()))
 }

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"strings"
 
+	"sallyport/proxy/head"
 	"sallyport/rules"
 )
 
@@ -14,21 +15,21 @@ import (
 // behind it belongs to the tunnel. The connection is over afterwards, also
 // when the answer was no: what follows a refused CONNECT is thrown away and
 // never read as a request (RFC 9931).
-func (p *Proxy) connect(ctx context.Context, c *client, h head) {
-	c.Take(h.n)
+func (p *Proxy) connect(ctx context.Context, c *client, h head.Head) {
+	c.Take(h.Len)
 	a := p.attempt(c, rules.ViaConnect)
-	a.Authority = h.target.Name
-	a.Dest = netip.AddrPortFrom(h.target.Addr, h.target.Port)
-	if h.hasHost {
-		a.Host, a.HostAddr, a.HostPort = h.host.Name, h.host.Addr, h.host.Port
+	a.Authority = h.Target.Name
+	a.Dest = netip.AddrPortFrom(h.Target.Addr, h.Target.Port)
+	if h.HasHost {
+		a.Host, a.HostAddr, a.HostPort = h.Host.Name, h.Host.Addr, h.Host.Port
 		if a.HostPort == portHTTP { // clients leave it out, or put the default of http there
-			a.HostPort = h.target.Port
+			a.HostPort = h.Target.Port
 		}
 		// The target decides (RFC 9110, section 9.3.6; RFC 9112, section 3.2.3):
 		// clients send the Host of the proxy, too. It is not forwarded.
-		a.HostIgnored = a.Host != h.target.Name || a.HostAddr != h.target.Addr || a.HostPort != h.target.Port
+		a.HostIgnored = a.Host != h.Target.Name || a.HostAddr != h.Target.Addr || a.HostPort != h.Target.Port
 	}
-	p.tunnel(ctx, c, a, connectReply{json: strings.Contains(strings.ToLower(h.accept), "json")})
+	p.tunnel(ctx, c, a, connectReply{json: strings.Contains(strings.ToLower(h.Accept), "json")})
 }
 
 // connectReply answers in HTTP.

@@ -47,7 +47,7 @@ func (p *Proxy) awaitIdle(idle chan<- struct{}) {
 
 func (p *Proxy) closeAll() {
 	for _, f := range p.flows.all() {
-		f.abort(rules.EndDrain)
+		f.Abort(rules.EndDrain)
 	}
 	for _, c := range p.clients.all() {
 		c.TCP.Close()
@@ -76,7 +76,7 @@ func (f *flow) outdated() bool {
 	a := f.p.inForce(last)
 	d := f.p.cfg.Gate.Preview(a)
 	if !d.Allowed() {
-		f.abort(rules.EndPolicy)
+		f.Abort(rules.EndPolicy)
 		return true
 	}
 	f.adopt(turn, a.Generation, d)

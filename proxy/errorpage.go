@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"sallyport/proxy/head"
 	"sallyport/rules"
 )
 
@@ -30,7 +31,7 @@ func statusOf(a rules.Attempt, d rules.Decision) int {
 	case rules.SniffTimeout:
 		return http.StatusRequestTimeout
 	case rules.SniffTooLong:
-		if a.Detail == targetTooLong || a.Detail == pathTooLong {
+		if a.Detail == head.TargetTooLong || a.Detail == head.PathTooLong {
 			return http.StatusRequestURITooLong
 		}
 		return http.StatusRequestHeaderFieldsTooLarge

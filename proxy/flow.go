@@ -92,9 +92,9 @@ func (f *flow) decided() (rules.Attempt, rules.Decision, int) {
 	return f.a, f.d, f.turn
 }
 
-// abort resets both ends, so that neither peer takes it for a clean end.
+// Abort resets both ends, so that neither peer takes it for a clean end.
 // It may be called at any time, from any goroutine, more than once.
-func (f *flow) abort(cause rules.Cause) {
+func (f *flow) Abort(cause rules.Cause) {
 	f.mu.Lock()
 	if f.cause == rules.EndClean {
 		f.cause = cause
@@ -104,8 +104,8 @@ func (f *flow) abort(cause rules.Cause) {
 	peek.Reset(f.c.TCP)
 }
 
-// caught turns a panic on a goroutine of the flow's into a denial. It must be deferred directly.
-func (f *flow) caught() { f.p.panicked(recover(), f.c, f.last().Via) }
+// Caught turns a panic on a goroutine of the flow's into a denial. It must be deferred directly.
+func (f *flow) Caught() { f.p.panicked(recover(), f.c, f.last().Via) }
 
 // done unregisters the flow and, if it was allowed to the end, reports how it
 // ended. cause is used where the flow was not aborted from outside.

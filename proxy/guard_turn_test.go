@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"sallyport/proxy/head"
 	"sallyport/proxy/peek"
 	"sallyport/rules"
 )
@@ -195,7 +196,7 @@ func TestEmptyLines(t *testing.T) {
 	if w.wantOne(rules.Deny, rules.HostMismatch); o.received() != "" {
 		t.Errorf("arrived %q", o.received())
 	}
-	for _, bad := range []string{strings.Repeat("\r\n", maxEmptyLines+1), "\n", "\r", " \r\n"} {
+	for _, bad := range []string{strings.Repeat("\r\n", head.MaxEmptyLines+1), "\n", "\r", " \r\n"} {
 		w := newWorld(t, nil)
 		w.exchange(bad+get).want(400, "malformed_request")
 		w.wantOne(rules.Deny, rules.MalformedRequest)

@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"sallyport/proxy/head"
 	"sallyport/proxy/peek"
 	"sallyport/rules"
 )
@@ -34,7 +35,7 @@ func sorryHTTP(c *client, a rules.Attempt, d rules.Decision) {
 func (p *Proxy) handleHTTPConn(ctx context.Context, c *client) {
 	s := newSession(ctx, p, c, nil)
 	s.serve()
-	if h := s.guard.connect; h != nil {
+	if h := s.guard.Connect; h != nil {
 		p.connect(ctx, c, *h)
 	}
 }
@@ -56,7 +57,7 @@ func (p *Proxy) handleHTTPConn(ctx context.Context, c *client) {
 func (p *Proxy) serveHTTP(ctx context.Context, c *client, in *inner) rules.Cause {
 	s := newSession(ctx, p, c, in)
 	s.serve()
-	return s.guard.endedBy()
+	return s.guard.EndedBy()
 }
 
 // A session is the requests of one client connection. Its upstream connections
@@ -66,7 +67,7 @@ type session struct {
 	c     *client
 	in    *inner
 	ctx   context.Context
-	guard *guard
+	guard *head.Guard
 
 	granted *grant          // the request that net/http is about to serve
 	last    *grant          // the guard's: the request whose body it reads, served or not
@@ -77,7 +78,7 @@ type session struct {
 // A grant is a request that was allowed, for one use.
 type grant struct {
 	s    *session
-	head head
+	head head.Head
 	a    rules.Attempt
 	d    rules.Decision // the first answer
 	host string         // host:port to connect to, canonical
@@ -96,18 +97,18 @@ type grant struct {
 
 func newSession(ctx context.Context, p *Proxy, c *client, in *inner) *session {
 	s := &session{p: p, c: c, in: in, ctx: ctx}
-	limits := guardLimits{head: p.limits.Head, idle: p.limits.Idle, halfClosed: p.limits.HalfClosed, connect: in == nil}
+	limits := head.Limits{Head: p.limits.Head, Idle: p.limits.Idle, HalfClosed: p.limits.HalfClosed, Connect: in == nil}
 	if in != nil {
-		limits.first = p.limits.Sniff
+		limits.First = p.limits.Sniff
 	}
-	s.guard = newGuard(&c.Conn, s, limits)
+	s.guard = head.NewGuard(&c.Conn, s, limits)
 	return s
 }
 
-// await waits for the first bytes of a request. A client that sends none at all is only counted.
-func (s *session) await(limit int) error {
+// Await waits for the first bytes of a request. A client that sends none at all is only counted.
+func (s *session) Await(limit int) error {
 	err := s.p.await(s.c, limit)
-	if err != nil && s.guard.heads == 0 {
+	if err != nil && s.guard.Heads == 0 {
 		s.p.count.empty.Add(1)
 	}
 	return err
@@ -116,28 +117,28 @@ func (s *session) await(limit int) error {
 // serve returns when no more requests come or may come. A first head that is
 // refused, and a CONNECT, never reach net/http.
 func (s *session) serve() {
-	if s.guard.nextHead() == nil {
+	if s.guard.NextHead() == nil {
 		s.p.engine.serve(s)
 		if s.up != nil {
 			s.up.CloseIdleConnections()
 		}
 	}
-	if s.guard.panicked != nil {
-		panic(s.guard.panicked)
+	if s.guard.Panicked != nil {
+		panic(s.guard.Panicked)
 	}
 }
 
-// judge is the guard's question about the next head, or about a fault. A nil
+// Judge is the guard's question about the next head, or about a fault. A nil
 // head is a fault in the body of the current request.
-func (s *session) judge(h *head, fault rules.Reason, detail string) bool {
+func (s *session) Judge(h *head.Head, fault rules.Reason, detail string) bool {
 	if h == nil {
 		s.bodyFault(fault, detail)
 		return false
 	}
 	a := s.attempt(h)
 	a.Fault, a.Detail = fault, detail
-	if h.raw != "" {
-		a.Raw = []byte(h.raw)
+	if h.Raw != "" {
+		a.Raw = []byte(h.Raw)
 	}
 	if fault == rules.ReasonNone {
 		a.Fault, a.Detail = s.unfit(h)
@@ -156,21 +157,21 @@ func (s *session) judge(h *head, fault rules.Reason, detail string) bool {
 }
 
 // attempt is the question about a request.
-func (s *session) attempt(h *head) rules.Attempt {
+func (s *session) attempt(h *head.Head) rules.Attempt {
 	var a rules.Attempt
 	if s.in != nil {
 		a = s.in.attempt
 		a.Generation = s.p.cfg.Generation() // each request is judged by what is in force now
 	} else {
 		a = s.p.attempt(s.c, rules.ViaHTTP)
-		a.Authority = h.target.Name
-		a.Dest = netip.AddrPortFrom(h.target.Addr, h.target.Port)
+		a.Authority = h.Target.Name
+		a.Dest = netip.AddrPortFrom(h.Target.Addr, h.Target.Port)
 	}
 	a.Shown = rules.ShownHTTP
-	a.Host, a.HostAddr, a.HostPort = h.host.Name, h.host.Addr, h.host.Port
-	a.HostIgnored = s.in == nil && h.form == formAbsolute && h.hasHost && h.host != h.target
+	a.Host, a.HostAddr, a.HostPort = h.Host.Name, h.Host.Addr, h.Host.Port
+	a.HostIgnored = s.in == nil && h.Form == head.FormAbsolute && h.HasHost && h.Host != h.Target
 	if s.redirected() {
-		if s.guard.heads > 0 {
+		if s.guard.Heads > 0 {
 			a.Flow = s.p.cfg.NextFlow()
 		}
 		byName(&a)
@@ -179,9 +180,9 @@ func (s *session) attempt(h *head) rules.Attempt {
 }
 
 // target is where a request goes, of which a is the question.
-func (s *session) target(h *head, a *rules.Attempt) rules.Authority {
+func (s *session) target(h *head.Head, a *rules.Attempt) rules.Authority {
 	if s.in == nil {
-		return h.target
+		return h.Target
 	}
 	t := rules.Authority{Name: a.Target(), Port: a.Dest.Port()}
 	if t.Name.IsZero() {
@@ -194,13 +195,13 @@ func (s *session) target(h *head, a *rules.Attempt) rules.Authority {
 func (s *session) redirected() bool { return s.in != nil && s.in.flow == nil }
 
 // unfit tells why a well-formed request cannot be served here.
-func (s *session) unfit(h *head) (rules.Reason, string) {
+func (s *session) unfit(h *head.Head) (rules.Reason, string) {
 	switch {
-	case s.in == nil && h.form != formAbsolute:
+	case s.in == nil && h.Form != head.FormAbsolute:
 		return rules.MalformedRequest, notForOrigins
-	case s.in != nil && h.form != formOrigin:
+	case s.in != nil && h.Form != head.FormOrigin:
 		return rules.MalformedRequest, "proxy request to an origin server"
-	case strings.Contains(h.via, s.p.engine.pseudonym()):
+	case strings.Contains(h.Via, s.p.engine.pseudonym()):
 		return rules.Self, "the request has passed here before (Via)"
 	}
 	return rules.ReasonNone, ""
@@ -210,13 +211,13 @@ func (s *session) unfit(h *head) (rules.Reason, string) {
 const notForOrigins = "request for a web server sent to a proxy"
 
 // refuse answers a request that net/http has not seen and will not see.
-func (s *session) refuse(h *head, a rules.Attempt, d rules.Decision) {
-	if f := s.tunnelFlow(); f != nil && s.guard.heads == 0 {
+func (s *session) refuse(h *head.Head, a rules.Attempt, d rules.Decision) {
+	if f := s.tunnelFlow(); f != nil && s.guard.Heads == 0 {
 		f.judged(a, d) // the tunnel ends without having been used
 	}
 	s.c.TCP.SetWriteDeadline(time.Now().Add(peek.Linger))
 	s.c.TCP.Write(refusal(h, a, d))
-	if h.hasBody() || len(s.c.Bytes) > h.n || h.n == 0 || a.Fault != rules.ReasonNone {
+	if h.HasBody() || len(s.c.Bytes) > h.Len || h.Len == 0 || a.Fault != rules.ReasonNone {
 		s.c.HangUp()
 	}
 }
@@ -229,16 +230,16 @@ func (s *session) tunnelFlow() *flow {
 }
 
 // refusal is the whole answer to a denied request.
-func refusal(h *head, a rules.Attempt, d rules.Decision) []byte {
+func refusal(h *head.Head, a rules.Attempt, d rules.Decision) []byte {
 	var b bytes.Buffer
-	json := h.wantsJSON()
+	json := h.WantsJSON()
 	if a.Detail == notForOrigins && d.Why() == rules.MalformedRequest {
 		writePage(&b, statusOf(a, d), errorBody{Error: "denied", Reason: d.Why().String(),
 			Hint: "This is a proxy, not a web server: configure it as the HTTP proxy of your client."}, json)
 	} else {
 		writeError(&b, statusOf(a, d), a, d, json)
 	}
-	if h.method == http.MethodHead {
+	if h.Method == http.MethodHead {
 		if end := bytes.Index(b.Bytes(), []byte("\r\n\r\n")); end >= 0 {
 			b.Truncate(end + 4)
 		}

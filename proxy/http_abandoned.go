@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"sallyport/proxy/head"
 	"sallyport/rules"
 )
 
@@ -28,7 +29,7 @@ func (s *session) seek(ctx context.Context, g *grant) (*net.TCPConn, rules.Attem
 	late := false
 	g.way.set(func(w *way) { late, w.dialing = w.over, !w.over })
 	if late {
-		return nil, g.a, errGone
+		return nil, g.a, head.ErrGone
 	}
 	tcp, a, err := s.connect(ctx, g)
 	g.way.set(func(w *way) {
@@ -40,7 +41,7 @@ func (s *session) seek(ctx context.Context, g *grant) (*net.TCPConn, rules.Attem
 		if g.s.tunnelFlow() == nil {
 			g.gone()
 		}
-		return nil, a, errGone
+		return nil, a, head.ErrGone
 	}
 	return tcp, a, err
 }
@@ -60,7 +61,7 @@ func (g *grant) giveUp() {
 // gone puts on record that a granted request ended without a connection.
 func (g *grant) gone() {
 	g.s.p.closed(rules.Close{Attempt: g.a, Decision: g.d, Started: g.began.UnixNano(), Duration: int64(time.Since(g.began)),
-		Cause: cmp.Or(g.s.guard.endedBy(), rules.EndGone)})
+		Cause: cmp.Or(g.s.guard.EndedBy(), rules.EndGone)})
 }
 
 func (w *way) set(change func(*way)) {

@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"sync"
 	"sync/atomic"
+
+	"sallyport/proxy/head"
 )
 
 // maxInterims bounds the interim responses to one request. A server that needs
@@ -28,7 +30,7 @@ type answer struct {
 	p    *Proxy
 	held atomic.Bool // something is written and not flushed yet
 
-	pieces *pieces // of a chunked body
+	pieces *head.Pieces // of a chunked body
 
 	mu       sync.Mutex
 	interims int  // that were forwarded
@@ -66,8 +68,8 @@ func (w *answer) ReadFrom(src io.Reader) (int64, error) {
 	if !full || err != nil {
 		return n, err
 	}
-	large := w.p.relayBuffers.get()
-	defer w.p.relayBuffers.put(large)
+	large := w.p.relayBuffers.Get()
+	defer w.p.relayBuffers.Put(large)
 	more, _, err := w.copy(src, large[:], false)
 	return n + more, err
 }

@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"sallyport/proxy/head"
 	"sallyport/proxy/peek"
 	"sallyport/rules"
 )
@@ -28,7 +29,7 @@ type upstream struct {
 	answer   atomic.Pointer[answer] // whose body is read
 
 	p    *Proxy
-	head headEnd
+	head head.Splitter
 	kept *[peek.Size]byte // from the pool; has rest
 	rest []byte           // what arrived behind a head and comes next
 
@@ -61,9 +62,9 @@ func (u *upstream) Read(b []byte) (n int, err error) {
 	}
 	part := n
 	if w == nil {
-		part = u.head.cut(b[:n])
+		part = u.head.Cut(b[:n])
 	} else if w.pieces != nil {
-		w.pieces.see(b[:n])
+		w.pieces.Feed(b[:n])
 	}
 	u.keep(b[:n], part)
 	return part, err

@@ -18,6 +18,7 @@ import (
 
 	"github.com/elazarl/goproxy"
 
+	"sallyport/proxy/head"
 	"sallyport/rules"
 )
 
@@ -45,7 +46,7 @@ func (e *engine) build() {
 	discard := log.New(io.Discard, "", 0) // the journal tells what matters, without URLs
 	e.server = &http.Server{
 		Handler:                      http.HandlerFunc(e.handle),
-		MaxHeaderBytes:               2 * maxHead, // the guard is stricter
+		MaxHeaderBytes:               2 * head.MaxHead, // the guard is stricter
 		BaseContext:                  sessionContext,
 		ConnState:                    stateChanged,
 		ErrorLog:                     discard,
@@ -66,7 +67,7 @@ func (e *engine) build() {
 func (e *engine) serve(s *session) {
 	e.once.Do(e.build)
 	e.server.Serve(&oneConn{s: s}) // returns at once: there is nothing more to accept
-	<-s.guard.ended
+	<-s.guard.Ended
 }
 
 // oneConn is a listener with one connection.
@@ -95,8 +96,8 @@ func sessionContext(l net.Listener) context.Context {
 
 // stateChanged tells the guard when an answer is written.
 func stateChanged(c net.Conn, state http.ConnState) {
-	if g, ok := c.(*guard); ok && state == http.StateIdle {
-		g.answered()
+	if g, ok := c.(*head.Guard); ok && state == http.StateIdle {
+		g.Answered()
 	}
 }
 
@@ -106,16 +107,16 @@ func (e *engine) handle(w http.ResponseWriter, r *http.Request) {
 	defer s.contain()
 	g := s.granted
 	s.granted = nil
-	if g == nil || !g.head.covers(r) {
+	if g == nil || !g.head.Covers(r) {
 		s.unmatched(w, g)
 		return
 	}
 	g.began = time.Now()
 	defer g.end()
-	defer s.guard.hurry()
+	defer s.guard.Hurry()
 	g.out = &answer{ResponseWriter: w, p: s.p}
 	defer g.out.finish()
-	if g.head.hasBody() { // the answer may begin while the body still comes
+	if g.head.HasBody() { // the answer may begin while the body still comes
 		http.NewResponseController(w).EnableFullDuplex()
 	}
 	g.rewrite(r, e.name)
@@ -133,7 +134,7 @@ func (s *session) contain() {
 		return
 	}
 	if v != http.ErrAbortHandler {
-		s.guard.panicked = fmt.Errorf("%v\n%s", v, debug.Stack())
+		s.guard.Panicked = fmt.Errorf("%v\n%s", v, debug.Stack())
 	}
 	panic(http.ErrAbortHandler)
 }

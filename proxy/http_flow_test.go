@@ -269,24 +269,3 @@ func TestExpectContinue(t *testing.T) {
 		t.Errorf("arrived %q", got)
 	}
 }
-
-// What is counted as at hand is what net/http's reader finds there, however an
-// answer is cut in pieces; the data is the same to the byte.
-func TestPiecesAreCounted(t *testing.T) {
-	text := "5\r\nhello\r\n1;x=\"y\"\r\n,\r\n0006 \r\n world\r\n0\r\nX: y\r\n\r\n"
-	for cut := range text {
-		var s pieces
-		for _, part := range []string{text[:cut], text[cut:]} {
-			s.see([]byte(part))
-		}
-		if s.place != placeOver || s.data != int64(len("hello, world")) {
-			t.Errorf("cut after %d: place %d, %d bytes", cut, s.place, s.data)
-		}
-	}
-	for at, head := 0, "HTTP/1.1 103 A\r\n\r\nHTTP/1.1 200 OK\nX: y\n\nbody"; at < len(head); at++ {
-		var e headEnd
-		if first := e.cut([]byte(head[:at])); first < at && first != 18 && first != 40 {
-			t.Errorf("%q is cut after %d", head[:at], first)
-		}
-	}
-}

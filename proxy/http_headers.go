@@ -47,15 +47,15 @@ func fold(name string) string {
 func (g *grant) rewrite(r *http.Request, pseudonym string) {
 	r.URL.Scheme, r.URL.Host, r.URL.User = "http", g.host, nil
 	r.Host = g.forwardedHost()
-	if g.head.server {
+	if g.head.Server {
 		r.URL.Path = "*" // RFC 9112, section 3.2.4
 	}
 	r.Trailer = nil // the guard lets none through
 	// Close is about the client's connection. It is used upstream where the body
 	// may never be wanted: net/http would send it after a final answer, to save
 	// the connection, and first ask the client for it.
-	r.Close = g.head.expects
-	if g.head.expects && g.head.http11 {
+	r.Close = g.head.Expects
+	if g.head.Expects && g.head.HTTP11 {
 		r.Body = &expected{ReadCloser: r.Body, out: g.out}
 	} else {
 		r.Header.Del("Expect") // to be ignored in HTTP/1.0 (RFC 9110, section 10.1.1)
@@ -65,7 +65,7 @@ func (g *grant) rewrite(r *http.Request, pseudonym string) {
 		r.Header["User-Agent"] = nil // or Transport adds its own
 	}
 	version := "1.1 "
-	if !g.head.http11 {
+	if !g.head.HTTP11 {
 		version = "1.0 "
 	}
 	addVia(r.Header, version+pseudonym)
@@ -76,8 +76,8 @@ func (g *grant) rewrite(r *http.Request, pseudonym string) {
 // showed, which the policy found bound to the address.
 func (g *grant) forwardedHost() string {
 	host := g.host
-	if g.s.in != nil && g.head.hasHost && g.a.Target().IsZero() {
-		host = g.head.host.String()
+	if g.s.in != nil && g.head.HasHost && g.a.Target().IsZero() {
+		host = g.head.Host.String()
 	}
 	return strings.TrimSuffix(host, ":80")
 }

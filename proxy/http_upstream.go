@@ -19,6 +19,7 @@ import (
 
 	"github.com/elazarl/goproxy"
 
+	"sallyport/proxy/head"
 	"sallyport/proxy/peek"
 	"sallyport/rules"
 )
@@ -38,7 +39,7 @@ func (s *session) transport() *http.Transport {
 			DisableCompression:     true,
 			MaxIdleConns:           2, // each costs 16 KiB and a descriptor; see neededDescriptors
 			MaxIdleConnsPerHost:    1,
-			IdleConnTimeout:        min(s.p.limits.Idle, maxKeepAlive),
+			IdleConnTimeout:        min(s.p.limits.Idle, head.MaxKeepAlive),
 			ResponseHeaderTimeout:  s.p.limits.Idle,
 			ExpectContinueTimeout:  continueWait,
 			MaxResponseHeaderBytes: maxResponseHead,
@@ -51,7 +52,7 @@ func (s *session) transport() *http.Transport {
 func (s *session) dial(ctx context.Context, _, addr string) (conn net.Conn, err error) {
 	defer func() {
 		if v := recover(); v != nil { // on a goroutine of Transport's, that would be the end
-			s.guard.panicked = fmt.Errorf("%v\n%s", v, debug.Stack())
+			s.guard.Panicked = fmt.Errorf("%v\n%s", v, debug.Stack())
 			err = errors.New("internal error")
 		}
 	}()
@@ -106,7 +107,7 @@ func (g *grant) roundTrip(r *http.Request, _ *goproxy.ProxyCtx) (*http.Response,
 	}
 	g.returned(resp.Header)
 	if len(resp.TransferEncoding) > 0 {
-		g.out.pieces = new(pieces)
+		g.out.pieces = new(head.Pieces)
 	}
 	resp.Body = &body{ReadCloser: resp.Body, g: g, up: g.up, cancel: cancel}
 	// A copy: net/http puts the trailers into the original when it meets them.
@@ -118,7 +119,7 @@ func (g *grant) roundTrip(r *http.Request, _ *goproxy.ProxyCtx) (*http.Response,
 
 // interim forwards an interim response; clients of HTTP/1.0 know none.
 func (g *grant) interim(status int, header textproto.MIMEHeader) error {
-	if !g.head.http11 {
+	if !g.head.HTTP11 {
 		return nil
 	}
 	h := http.Header(header)
@@ -167,7 +168,7 @@ func (g *grant) end() {
 	if !g.own {
 		return
 	}
-	cause := g.s.guard.endedBy()
+	cause := g.s.guard.EndedBy()
 	if cause == rules.EndClean && g.cut.Load() {
 		cause = rules.EndReset
 	}
@@ -194,7 +195,7 @@ func (b *body) Read(p []byte) (int, error) {
 
 func (b *body) read(p []byte) (int, error) {
 	if pieces := b.g.out.pieces; pieces != nil {
-		return pieces.read(p, b.ReadCloser.Read, b.up.atHand)
+		return pieces.Read(p, b.ReadCloser.Read, b.up.atHand)
 	}
 	return b.ReadCloser.Read(p)
 }
@@ -210,13 +211,13 @@ func (g *grant) failed(r *http.Request, err error) (*http.Response, error) {
 	var b bytes.Buffer
 	var denied *deniedError
 	var dial *dialError
-	json := g.head.wantsJSON()
+	json := g.head.WantsJSON()
 	switch fault := g.fault.Load(); {
 	case fault != nil:
 		b.Write(refusal(&g.head, fault.a, fault.d))
 	case errors.As(err, &denied):
 		b.Write(refusal(&g.head, denied.a, denied.d))
-		if f := g.s.tunnelFlow(); f != nil && g.s.guard.heads == 1 {
+		if f := g.s.tunnelFlow(); f != nil && g.s.guard.Heads == 1 {
 			f.judged(denied.a, denied.d)
 		}
 	case errors.As(err, &dial):

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -52,4 +53,10 @@ func keepAliveOf(t *testing.T, conn *net.TCPConn) (on, idle int) {
 		t.Fatal(errOn, errIdle)
 	}
 	return on, idle
+}
+
+func TestHalfClosedLimitIsAtMostAMinute(t *testing.T) {
+	if got := (Limits{HalfClosed: time.Hour}).withDefaults().HalfClosed; got != time.Minute {
+		t.Errorf("limit %v", got)
+	}
 }

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"sallyport/proxy/head"
 	"sallyport/proxy/peek"
 	"sallyport/rules"
 )
@@ -130,7 +131,7 @@ func TestAwaitDuringADrain(t *testing.T) {
 	c := &client{Conn: peek.Conn{TCP: conn}}
 	c.Deadline(10 * time.Second)
 	began := time.Now()
-	if err := w.p.await(c, maxHead); !errors.Is(err, os.ErrDeadlineExceeded) || time.Since(began) > 5*time.Second {
+	if err := w.p.await(c, head.MaxHead); !errors.Is(err, os.ErrDeadlineExceeded) || time.Since(began) > 5*time.Second {
 		t.Errorf("%v after %v", err, time.Since(began))
 	}
 }

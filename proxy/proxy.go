@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"sallyport/proxy/peek"
+	"sallyport/proxy/relay"
 	"sallyport/rules"
 )
 
@@ -102,12 +103,12 @@ type Proxy struct {
 	flows        flowTable
 	count        counters
 	buffers      peek.Pool
-	relayBuffers bufferPool
+	relayBuffers relay.Buffers
 }
 
 // New returns a Proxy that serves nothing yet.
 func New(cfg Config) *Proxy {
-	p := &Proxy{cfg: cfg, limits: cfg.Limits.withDefaults(), log: cfg.Log, remote: peerOf, slice: sliceTime, grace: firstWord, drained: make(chan struct{})}
+	p := &Proxy{cfg: cfg, limits: cfg.Limits.withDefaults(), log: cfg.Log, remote: peerOf, slice: relay.Slice, grace: firstWord, drained: make(chan struct{})}
 	if p.log == nil {
 		p.log = slog.New(slog.DiscardHandler)
 	}

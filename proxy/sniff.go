@@ -9,12 +9,17 @@ import (
 	"os"
 	"time"
 
+	"sallyport/proxy/head"
+	"sallyport/proxy/hello"
 	"sallyport/proxy/peek"
 	"sallyport/rules"
 )
 
-// portTLS is the port that carries TLS only.
-const portTLS = 443
+// Ports that carry one protocol only.
+const (
+	portHTTP = 80
+	portTLS  = 443
+)
 
 // A sight is what a client's first bytes were. Either there is a fault or
 // shown says what they are.
@@ -22,11 +27,11 @@ type sight struct {
 	shown  rules.Shown
 	tls    bool // begins like TLS, so an alert is understood
 	http   bool // begins like HTTP/1, so a page is understood
-	hello  hello
-	size   int      // of tls: bytes of the hello's records
-	line   lineScan // of what is not TLS: its first line so far
-	seen   int      // bytes that line has taken
-	head   head
+	hello  hello.Hello
+	size   int       // of tls: bytes of the hello's records
+	line   head.Line // of what is not TLS: its first line so far
+	seen   int       // bytes that line has taken
+	head   head.Head
 	fault  rules.Reason
 	detail string
 	raw    []byte
@@ -36,9 +41,9 @@ type sight struct {
 // show puts what was seen into the question.
 func (s *sight) show(a *rules.Attempt) {
 	a.Shown, a.Fault, a.Detail, a.Raw = s.shown, s.fault, s.detail, s.raw
-	a.SNI, a.ECH = s.hello.sni, s.hello.ech
-	if s.head.hasHost {
-		a.Host, a.HostAddr, a.HostPort = s.head.host.Name, s.head.host.Addr, s.head.host.Port
+	a.SNI, a.ECH = s.hello.SNI, s.hello.ECH
+	if s.head.HasHost {
+		a.Host, a.HostAddr, a.HostPort = s.head.Host.Name, s.head.Host.Addr, s.head.Host.Port
 	}
 }
 
@@ -67,20 +72,20 @@ func (p *Proxy) sniff(c *client, port uint16, eager bool) (s sight) {
 	defer c.Deadline(0)
 	end := time.Now().Add(p.limits.Sniff)
 	soon := end
-	var scan helloScan
+	var scan hello.Scan
 	for {
 		if s.look(c.Bytes, port, &scan) {
 			return s
 		}
 		until := end
-		if eager && s.seen > 0 && s.line.patience() == brief {
+		if eager && s.seen > 0 && s.line.Patience() == head.Brief {
 			if soon == end {
 				soon = time.Now().Add(min(p.cfg.textWait, p.limits.Sniff))
 			}
 			until = soon
 		}
 		c.TCP.SetReadDeadline(until)
-		if err := c.Fill(maxHelloRecords); err != nil {
+		if err := c.Fill(hello.MaxRecords); err != nil {
 			if !s.settled(c.Bytes, port, err, until != end) {
 				s.unfinished(c.Bytes, err)
 			}
@@ -90,22 +95,22 @@ func (p *Proxy) sniff(c *client, port uint16, eager bool) (s sight) {
 }
 
 // look names b, the bytes so far. It answers false where more are needed.
-func (s *sight) look(b []byte, port uint16, scan *helloScan) (done bool) {
+func (s *sight) look(b []byte, port uint16, scan *hello.Scan) (done bool) {
 	if len(b) == 0 {
 		return false
 	}
-	if s.tls = b[0] == recordHandshake; s.tls {
+	if s.tls = b[0] == hello.RecordHandshake; s.tls {
 		return s.lookTLS(b, port, scan)
 	}
 	s.shown = rules.ShownOpaque
 	if port == portTLS {
-		s.detail = firstBytesText(b[0])
+		s.detail = hello.FirstByteText(b[0])
 		return true
 	}
-	switch like, detail := hides(b); like {
-	case perhaps:
+	switch like, detail := head.Hides(b); like {
+	case head.Perhaps:
 		return false
-	case alike: // on the port that carries HTTP only the policy says why not
+	case head.Alike: // on the port that carries HTTP only the policy says why not
 		if s.detail = detail; port != portHTTP {
 			s.shown, s.fault = rules.Unseen, rules.MalformedRequest
 		}
@@ -117,16 +122,16 @@ func (s *sight) look(b []byte, port uint16, scan *helloScan) (done bool) {
 // lookText looks for a request. A line that is none in any strict reading is
 // not waited for, and one that is too long to be held is refused.
 func (s *sight) lookText(b []byte) (done bool) {
-	like := s.line.take(b[s.seen:])
+	like := s.line.Feed(b[s.seen:])
 	s.seen = len(b)
 	switch {
-	case like == alike:
+	case like == head.Alike:
 		s.http = true
-	case like == perhaps && s.line.patience() != none:
-		if len(b) <= maxRequestLine {
+	case like == head.Perhaps && s.line.Patience() != head.None:
+		if len(b) <= head.MaxRequestLine {
 			return false
 		}
-		s.fault, s.detail = rules.SniffTooLong, targetTooLong
+		s.fault, s.detail = rules.SniffTooLong, head.TargetTooLong
 	}
 	return true
 }
@@ -139,13 +144,13 @@ func (s *sight) settled(b []byte, port uint16, err error, late bool) bool {
 	case s.tls || len(b) == 0 || port == portHTTP:
 		return false
 	case err == io.EOF:
-		s.http = s.seen > 0 && s.line.ended() == alike
+		s.http = s.seen > 0 && s.line.AtEnd() == head.Alike
 		return true
 	}
 	return late && errors.Is(err, os.ErrDeadlineExceeded)
 }
 
-func (s *sight) lookTLS(b []byte, port uint16, scan *helloScan) (done bool) {
+func (s *sight) lookTLS(b []byte, port uint16, scan *hello.Scan) (done bool) {
 	if port == portHTTP {
 		s.shown, s.detail = rules.ShownOpaque, "looks like TLS"
 		return true
@@ -154,16 +159,16 @@ func (s *sight) lookTLS(b []byte, port uint16, scan *helloScan) (done bool) {
 		return s.lookOldTLS(b)
 	}
 	var more bool
-	if s.hello, s.fault, s.detail, more = scan.parse(b); more {
+	if s.hello, s.fault, s.detail, more = scan.Parse(b); more {
 		return false
 	}
 	if s.fault == rules.NotTLS && port != portTLS {
 		s.fault = rules.MalformedRequest
 	}
 	if s.fault == rules.ReasonNone {
-		s.shown, s.size = rules.ShownTLS, scan.next
+		s.shown, s.size = rules.ShownTLS, scan.Size
 	} else {
-		s.raw = s.hello.sniRaw
+		s.raw = s.hello.RawSNI
 	}
 	return true
 }
@@ -172,9 +177,9 @@ func (s *sight) lookTLS(b []byte, port uint16, scan *helloScan) (done bool) {
 // below 16 for TLS all the same, if a hello is in it. Other protocols begin with
 // a length that has the number of a handshake record.
 func (s *sight) lookOldTLS(b []byte) (done bool) {
-	const kind = recordHeader // where the type of the first message stands
+	const kind = hello.RecordHeader // where the type of the first message stands
 	switch {
-	case b[1] >= 0x10, len(b) > kind && b[kind] != typeClientHello && recordSize(b) > 0:
+	case b[1] >= 0x10, len(b) > kind && b[kind] != hello.TypeClientHello && hello.RecordSize(b) > 0:
 		s.tls, s.shown = false, rules.ShownOpaque
 		return s.lookText(b)
 	case len(b) <= kind:
@@ -191,11 +196,11 @@ func (f *flow) sniffHead() (s sight) {
 	defer f.c.Deadline(0)
 	for {
 		var more bool
-		if s.head, s.fault, s.detail, more = parseHead(f.c.Bytes); !more {
+		if s.head, s.fault, s.detail, more = head.Parse(f.c.Bytes); !more {
 			s.shown = rules.ShownHTTP
 			return s
 		}
-		if err := f.c.Fill(maxHead + 1); err != nil {
+		if err := f.c.Fill(head.MaxHead + 1); err != nil {
 			s.unfinished(f.c.Bytes, err)
 			return s
 		}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/things-go/go-socks5/statute"
 
+	"sallyport/proxy/head"
 	"sallyport/proxy/peek"
 	"sallyport/rules"
 )
@@ -46,7 +47,7 @@ func parseGreeting(b []byte) (n int, f *socksFault) {
 		detail := "not SOCKS5"
 		if b[0] == 4 {
 			detail = "SOCKS4 is refused"
-		} else if isTokenByte(b[0]) {
+		} else if head.IsTokenByte(b[0]) {
 			detail = "looks like HTTP on the SOCKS5 port"
 		}
 		return 0, &socksFault{reason: rules.MalformedRequest, detail: detail}
@@ -117,7 +118,7 @@ func (r *socksRequest) destination(kind byte, b []byte) *socksFault {
 	b = b[1:]
 	dest, err := rules.ParseHost(string(b))
 	if err != nil {
-		return &socksFault{reason: rules.MalformedName, detail: err.Error(), raw: []byte(recordable(string(b))),
+		return &socksFault{reason: rules.MalformedName, detail: err.Error(), raw: []byte(head.Recordable(string(b))),
 			reply: replyBytes(statute.RepServerFailure)}
 	}
 	r.dest = dest

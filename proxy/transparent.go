@@ -12,6 +12,7 @@ import (
 	"os"
 	"time"
 
+	"sallyport/proxy/hello"
 	"sallyport/proxy/peek"
 	"sallyport/rules"
 )
@@ -57,7 +58,7 @@ const pinWait = 30 * time.Millisecond
 func (p *Proxy) speaks(c *client) bool {
 	c.Deadline(p.cfg.pinWait)
 	defer c.Deadline(0)
-	return !errors.Is(p.await(c, maxHelloRecords+recordHeader), os.ErrDeadlineExceeded)
+	return !errors.Is(p.await(c, hello.MaxRecords+hello.RecordHeader), os.ErrDeadlineExceeded)
 }
 
 // headed fills in where the connection was headed. One that was not
@@ -133,7 +134,7 @@ func (p *Proxy) unspoken(a rules.Attempt, ahead rules.Decision) {
 // else: whatever may have followed, it was not TLS.
 func (s *sight) notTLS(b []byte, port uint16) {
 	if port == portTLS && !s.tls && len(b) > 0 && s.fault < rules.Limit {
-		s.shown, s.fault, s.detail = rules.ShownOpaque, rules.ReasonNone, firstBytesText(b[0])
+		s.shown, s.fault, s.detail = rules.ShownOpaque, rules.ReasonNone, hello.FirstByteText(b[0])
 	}
 }
 

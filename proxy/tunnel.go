@@ -8,6 +8,8 @@ import (
 	"io"
 	"net"
 
+	"sallyport/proxy/head"
+	"sallyport/proxy/hello"
 	"sallyport/proxy/peek"
 	"sallyport/rules"
 )
@@ -139,24 +141,24 @@ func (f *flow) requests(ctx context.Context, a rules.Attempt) rules.Cause {
 func (f *flow) eitherFirst(ctx context.Context, a rules.Attempt) rules.Cause {
 	f.c.Deadline(0)
 	r := newRelay(f)
-	defer r.finish()
-	r.startDown()
+	defer r.Finish()
+	r.StartDown()
 	if len(f.c.Bytes) == 0 {
-		if err := f.c.Fill(maxHelloRecords); err != nil {
+		if err := f.c.Fill(hello.MaxRecords); err != nil {
 			return f.silent(r, a, err)
 		}
 	}
-	r.touch()
+	r.Touch()
 	s := f.p.sniff(f.c, a.Dest.Port(), true)
-	if s.http && s.fault == rules.ReasonNone && f.out.Load() == 0 && r.stopDown() {
+	if s.http && s.fault == rules.ReasonNone && f.out.Load() == 0 && r.StopDown() {
 		if f.out.Load() == 0 {
-			r.finish()
+			r.Finish()
 			return f.requests(ctx, a)
 		}
-		r.resumeDown()
+		r.ResumeDown()
 	}
 	if cause, ended := f.interrupted(a, s); ended {
-		r.awaitDown()
+		r.AwaitDown()
 		return cause
 	}
 	if s.http && s.fault == rules.ReasonNone {
@@ -164,17 +166,17 @@ func (f *flow) eitherFirst(ctx context.Context, a rules.Attempt) rules.Cause {
 	}
 	s.show(&a)
 	if d := f.judge(a); !d.Allowed() {
-		if f.out.Load() > 0 || !r.stopDown() {
-			f.abort(rules.EndDenied(d.Why())) // no alert or page in the midst of something
+		if f.out.Load() > 0 || !r.StopDown() {
+			f.Abort(rules.EndDenied(d.Why())) // no alert or page in the midst of something
 		}
-		r.awaitDown()
+		r.AwaitDown()
 		return f.refuse(s, a, d)
 	}
 	if !r.forward(s) {
-		r.awaitDown()
+		r.AwaitDown()
 		return rules.EndReset
 	}
-	return r.both()
+	return r.Both()
 }
 
 // silent ends a flow whose client sent nothing: it said that it never would,
@@ -183,14 +185,14 @@ func (f *flow) silent(r *tunnelRelay, a rules.Attempt, err error) rules.Cause {
 	a.Shown = rules.ShownSilent
 	d := f.judge(a)
 	if err != io.EOF || !d.Allowed() {
-		f.abort(rules.EndReset)
-		r.awaitDown()
+		f.Abort(rules.EndReset)
+		r.AwaitDown()
 		return rules.EndReset
 	}
-	if r.endUp() != nil {
-		f.abort(rules.EndReset)
+	if r.EndUp() != nil {
+		f.Abort(rules.EndReset)
 	}
-	if r.awaitDown() != nil {
+	if r.AwaitDown() != nil {
 		return rules.EndReset
 	}
 	return rules.EndClean
@@ -222,7 +224,7 @@ func (c *client) refuse(s sight, a rules.Attempt, d rules.Decision) {
 	case s.tls:
 		c.TCP.Write(accessDenied())
 		c.HangUp()
-	case s.http || looksHTTP(c.Bytes) == alike:
+	case s.http || head.LooksHTTP(c.Bytes) == head.Alike:
 		writeError(c.TCP, statusOf(a, d), a, d, wantsJSON(c.Bytes))
 		c.HangUp()
 	default:

@@ -1,0 +1,302 @@
+// Guard, chunked bodies: the strict reading of RFC 9112, section 7.1.
+
+package head
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"os"
+	"strings"
+
+	"sallyport/proxy/peek"
+	"sallyport/rules"
+)
+
+// Bounds of one line of a chunked body. net/http reads longer ones.
+const (
+	maxChunkLine   = 256     // a size with its extensions
+	maxTrailerLine = 2 << 10 // a trailer field
+)
+
+// errBody is what net/http learns of a body that broke its framing.
+var errBody = errors.New("malformed request body")
+
+// A chunk of ours is framed so: its size in four digits, its data, a CRLF.
+const (
+	ownSize = "0000\r\n"
+	ownEnd  = "\r\n"
+	ownLast = "0\r\n\r\n"
+	maxOwn  = 0xffff
+)
+
+// nextChunk hands out what is there of a chunked body, as one chunk of our own
+// making: of however small chunks a body is made, it costs a read and a write
+// for each buffer of them, and of however large ones, no piece waits for the
+// rest of its chunk. Of a chunk of which more is there than b holds, only the
+// size is made here: its data goes from the connection to whoever reads it.
+// Chunk extensions, which a recipient must ignore (RFC 9112, section 7.1.1),
+// end here.
+func (g *Guard) nextChunk(b []byte) (int, error) {
+	unit := b
+	if len(b) < len(g.small) {
+		unit = g.small[:]
+	}
+	room := unit[len(ownSize) : len(unit)-len(ownEnd)]
+	n, err := g.gather(room[:min(len(room), maxOwn)], len(b) >= len(g.small))
+	switch {
+	case n > 0 && g.left > 0:
+		g.out = []byte(ownEnd)
+		return putSize(unit, n), nil
+	case n > 0: // an error comes again at the next call
+		n += putSize(unit, n)
+		n += copy(unit[n:], ownEnd)
+	case err != nil:
+		return 0, err
+	default:
+		n = copy(unit, ownLast)
+	}
+	if len(b) < len(g.small) {
+		g.out = g.small[:n]
+		return 0, nil
+	}
+	return n, nil
+}
+
+// putSize puts the size line of a chunk of ours in front of it.
+func putSize(unit []byte, n int) int {
+	const digits = "0123456789abcdef"
+	for i := range 4 {
+		unit[i] = digits[n>>(12-4*i)&15]
+	}
+	return 4 + copy(unit[4:], ownEnd)
+}
+
+// gather puts data of chunks into to. It waits only while there is none. None
+// and no error: the body has ended. Where it may, it leaves what is more than
+// to holds where it is, in g.left, and tells how much that is.
+func (g *Guard) gather(to []byte, leave bool) (n int, err error) {
+	for n < len(to) && g.phase != phaseTurn {
+		if g.chunk > 0 {
+			if leave && n == 0 && g.chunk > int64(len(to)) {
+				if there := min(g.chunk, g.atHand(), maxOwn); there > int64(len(to)) {
+					g.left = there
+					g.used(there)
+					return int(there), nil
+				}
+			}
+			got, err := g.data(to[n:min(int64(len(to)), int64(n)+g.chunk)], n == 0)
+			if n += got; err != nil || got == 0 {
+				return n, err
+			}
+			g.used(int64(got))
+			continue
+		}
+		if n > 0 && g.phase == phaseTrailer {
+			break // what is there goes on first
+		}
+		if g.phase == phaseChunk {
+			got, used := smallChunks(to[n:], g.c.Bytes)
+			g.c.Take(used)
+			if n += got; got > 0 {
+				continue
+			}
+		}
+		line, err := g.line(n == 0)
+		if err != nil || line == nil {
+			return n, err
+		}
+		if err := g.nextLine(line); err != nil {
+			return n, err
+		}
+	}
+	return n, nil
+}
+
+// used counts data of the current chunk.
+func (g *Guard) used(n int64) {
+	if g.chunk -= n; g.chunk == 0 {
+		g.phase = phaseChunkEnd
+	}
+}
+
+// atHand is how many bytes can be read without waiting.
+func (g *Guard) atHand() int64 {
+	n := int64(len(g.c.Bytes))
+	if raw, err := g.c.TCP.SyscallConn(); err == nil {
+		n += peek.Unread(raw)
+	}
+	return n
+}
+
+// smallChunks copies the chunks that are whole in pre and have no extensions.
+// They are judged at a glance, as there may be one for each six bytes.
+func smallChunks(to, pre []byte) (n, used int) {
+	for {
+		p := pre[used:]
+		size, digits := 0, 0
+		for ; digits < len(p) && digits < 4 && isHex(p[digits]); digits++ {
+			size = size<<4 | int(hexValue(p[digits]))
+		}
+		begin := digits + len("\r\n")
+		end := begin + size
+		if digits == 0 || size == 0 || size > len(to)-n || end+len("\r\n") > len(p) ||
+			p[digits] != '\r' || p[digits+1] != '\n' || p[end] != '\r' || p[end+1] != '\n' {
+			return n, used
+		}
+		n += copy(to[n:], p[begin:end])
+		used += end + len("\r\n")
+	}
+}
+
+// data reads a part of a chunk.
+func (g *Guard) data(to []byte, wait bool) (n int, err error) {
+	switch {
+	case len(g.c.Bytes) > 0:
+		n = copy(to, g.c.Bytes)
+		g.c.Take(n)
+	case wait:
+		if err = g.arm(g.limits.Idle); err != nil {
+			return 0, err
+		}
+		if n, err = g.c.TCP.Read(to); err != nil {
+			err = g.cut(err)
+		}
+	}
+	return n, err
+}
+
+// cut is the error of a body that the client did not send to its end.
+func (g *Guard) cut(err error) error {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return err
+	}
+	g.ends(rules.EndGone)
+	return io.ErrUnexpectedEOF
+}
+
+// nextLine judges a line of a chunked body and takes it.
+func (g *Guard) nextLine(line []byte) error {
+	switch g.phase {
+	case phaseChunkEnd:
+		if len(line) != 0 {
+			return g.broken("chunk is longer than it said")
+		}
+		g.phase = phaseChunk
+	case phaseTrailer:
+		if len(line) == 0 {
+			g.phase = phaseTurn
+			break
+		}
+		name, value, ok := strings.Cut(string(line), ":")
+		if !ok || !isToken(name) || onlyText(value) != nil || forbiddenTrailer(name) {
+			return g.broken("broken trailer field")
+		}
+		// A trailer is not handed on, which RFC 9112, section 7.1.2, permits: for
+		// servers that merge it into the head it is a way to say there what a
+		// head must not.
+		g.extra += len(line)
+	default:
+		size, extension, ok := chunkSize(line)
+		if !ok {
+			return g.broken("broken chunk size")
+		}
+		g.extra += extension
+		if g.chunk = size; size == 0 {
+			g.phase = phaseTrailer
+		}
+	}
+	if g.extra > maxExtra {
+		return g.broken("too much beside the chunks")
+	}
+	g.c.Take(len(line) + len("\r\n"))
+	return nil
+}
+
+// forbiddenTrailer tells whether a field must not stand behind a body, where
+// a lenient receiver could take it for one of the head.
+func forbiddenTrailer(name string) bool {
+	switch strings.ToLower(name) {
+	case "transfer-encoding", "content-length", "host", "trailer", "connection", "authorization", "cookie":
+		return true
+	}
+	return false
+}
+
+// line returns the next line of the body without its CRLF, which stays in
+// c.Bytes with it; nil where it is not there and may not be waited for.
+func (g *Guard) line(wait bool) ([]byte, error) {
+	for {
+		if i := bytes.IndexByte(g.c.Bytes, '\n'); i >= 0 {
+			line, ok := bytes.CutSuffix(g.c.Bytes[:i], []byte("\r"))
+			switch {
+			case !ok || bytes.IndexByte(line, '\r') >= 0:
+				return nil, g.broken("line of the body does not end in CRLF")
+			case len(line) > g.maxLine():
+				return nil, g.broken("line of the body is too long")
+			}
+			return line, nil
+		}
+		if len(g.c.Bytes) > g.maxLine()+1 || g.phase == phaseChunkEnd && len(g.c.Bytes) >= 2 {
+			return nil, g.broken("line of the body is too long")
+		}
+		if !wait {
+			return nil, nil
+		}
+		if err := g.arm(g.limits.Idle); err != nil {
+			return nil, err
+		}
+		if err := g.more(); err != nil {
+			return nil, g.cut(err)
+		}
+	}
+}
+
+// more waits for more of the body's lines. Where one read was not enough for
+// what is there, the next take more at once.
+func (g *Guard) more() error {
+	if len(g.c.Bytes) == 0 && g.full && g.c.Room() < peek.Large {
+		g.c.Widen()
+	}
+	before, room := len(g.c.Bytes), max(peek.Size, g.c.Room())
+	err := g.c.Fill(room)
+	g.full = len(g.c.Bytes) == room && before < room/2
+	return err
+}
+
+func (g *Guard) maxLine() int {
+	if g.phase == phaseTrailer {
+		return maxTrailerLine
+	}
+	return maxChunkLine
+}
+
+// chunkSize reads hexadecimal digits and, behind a semicolon, extensions.
+func chunkSize(line []byte) (size int64, extension int, ok bool) {
+	i := 0
+	for ; i < len(line) && isHex(line[i]); i++ {
+		if i == 15 {
+			return 0, 0, false
+		}
+		size = size<<4 | int64(hexValue(line[i]))
+	}
+	rest := line[i:]
+	if i == 0 || len(rest) > 0 && rest[0] != ';' {
+		return 0, 0, false
+	}
+	return size, len(rest), len(rest) == 0 || onlyText(string(rest)) == nil
+}
+
+func hexValue(c byte) byte {
+	if c <= '9' {
+		return c - '0'
+	}
+	return c | 0x20 - 'a' + 10
+}
+
+// broken ends the sequence in the middle of a request that was permitted.
+func (g *Guard) broken(detail string) error {
+	g.phase, g.chunk, g.fault = phaseStopped, 0, errBody
+	g.owner.Judge(nil, rules.MalformedRequest, detail)
+	return errBody
+}

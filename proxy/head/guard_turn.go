@@ -1,0 +1,184 @@
+// Guard, between a request and its answer: the client is listened to, so that
+// one that is gone takes its request with it, and one that has only said its
+// last still gets its answer.
+
+package head
+
+import (
+	"errors"
+	"io"
+	"os"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"sallyport/proxy/peek"
+	"sallyport/rules"
+)
+
+// ErrGone is what net/http learns of a client that is gone; it ends the request.
+var ErrGone = errors.New("the client is gone")
+
+// firstByte begins every answer; see probe.
+const firstByte = 'H'
+
+// awaitTurn waits until the answer is written. net/http reads meanwhile, to
+// learn of a client that is gone.
+func (g *Guard) awaitTurn() error {
+	if !g.finished() {
+		if err := g.attend(); err != nil {
+			return err
+		}
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for !g.turn && !g.past && !g.shut {
+		g.wake.Wait()
+	}
+	switch {
+	case g.shut:
+		return io.EOF
+	case !g.turn:
+		return os.ErrDeadlineExceeded
+	}
+	g.turn, g.phase = false, phaseHead
+	return nil
+}
+
+// finished tells whether there is nothing to wait for: the answer is written,
+// or the sequence has ended.
+func (g *Guard) finished() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.turn || g.shut
+}
+
+// attend keeps what the client sends next, and then waits until it leaves.
+func (g *Guard) attend() error {
+	if len(g.c.Bytes) == 0 && !g.eof {
+		if err := g.arm(0); err != nil {
+			return err
+		}
+		switch err := g.c.Fill(peek.Size); {
+		case errors.Is(err, io.EOF):
+			g.eof = true
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			return err
+		case err != nil:
+			return g.ends(rules.EndGone)
+		}
+	}
+	raw, err := g.c.TCP.SyscallConn()
+	if err != nil {
+		return err
+	}
+	return g.awaitLeave(raw, g.eof)
+}
+
+// awaitLeave waits until the client has closed its connection. Where it has
+// closed its sending half (half), which looks the same until it is sent
+// something, it gets the time of a half-closed tunnel for each piece of its
+// answer.
+func (g *Guard) awaitLeave(raw syscall.RawConn, half bool) error {
+	if half {
+		g.probe()
+	}
+	for {
+		wait, written := time.Duration(0), g.written.Load()
+		if half {
+			wait = min(g.limits.HalfClosed, g.limits.Idle)
+		}
+		if err := g.arm(wait); err != nil {
+			return err
+		}
+		closed := false
+		err := raw.Read(func(fd uintptr) bool {
+			state := tcpState(fd)
+			closed = state != unix.BPF_TCP_ESTABLISHED && state != unix.BPF_TCP_CLOSE_WAIT
+			return closed || !half && state == unix.BPF_TCP_CLOSE_WAIT
+		})
+		switch {
+		case err == nil && closed:
+			return g.ends(rules.EndGone)
+		case err == nil:
+			half = true
+			g.probe()
+		case !errors.Is(err, os.ErrDeadlineExceeded):
+			return err
+		case g.interrupted():
+			return err
+		case half && g.written.Load() == written:
+			return g.ends(rules.EndHalfClosed)
+		}
+	}
+}
+
+// interrupted tells whether net/http has had enough of the current Read.
+func (g *Guard) interrupted() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.past
+}
+
+// tcpState is the state of a connection in the kernel.
+func tcpState(fd uintptr) uint8 {
+	info, err := unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO)
+	if err != nil {
+		return unix.BPF_TCP_CLOSE
+	}
+	return info.State
+}
+
+// probe sends the first byte of the answer ahead of the rest. A client that has
+// closed only its sending half reads on and does not notice; the system of one
+// that is gone answers with a reset.
+func (g *Guard) probe() {
+	if !g.writing.TryLock() {
+		return // the answer itself shows it
+	}
+	defer g.writing.Unlock()
+	if g.begun {
+		return
+	}
+	g.c.TCP.SetWriteDeadline(time.Now().Add(peek.Linger))
+	if n, _ := g.c.TCP.Write([]byte{firstByte}); n == 1 {
+		g.begun, g.ahead = true, true
+	}
+}
+
+// Write gives a client that does not read the idle limit's time.
+func (g *Guard) Write(b []byte) (int, error) {
+	g.writing.Lock()
+	defer g.writing.Unlock()
+	sent := 0
+	if g.ahead && len(b) > 0 && b[0] == firstByte {
+		b, sent = b[1:], 1
+	}
+	g.begun, g.ahead = true, false
+	g.c.TCP.SetWriteDeadline(time.Now().Add(g.limits.Idle))
+	n, err := g.c.TCP.Write(b)
+	g.written.Add(int64(n))
+	if err != nil {
+		g.ends(rules.EndGone)
+	}
+	return n + sent, err
+}
+
+// ends notes why the current request ends before its answer does.
+func (g *Guard) ends(cause rules.Cause) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.cause == rules.EndClean {
+		g.cause = cause
+	}
+	return ErrGone
+}
+
+// EndedBy tells why the last request ended before its answer did, EndClean if it
+// did not.
+func (g *Guard) EndedBy() rules.Cause {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.cause
+}

@@ -1,0 +1,164 @@
+// Head, fields: the header fields that decide who is asked and where a
+// message ends; of the others only the grammar is checked.
+
+package head
+
+import (
+	"strconv"
+	"strings"
+
+	"sallyport/rules"
+)
+
+// parseFields reads all field lines of a head.
+func (h *Head) parseFields(s string) *headFault {
+	h.close = !h.HTTP11
+	for count := 0; s != ""; count++ {
+		if count == maxHeaders {
+			return &headFault{rules.SniffTooLong, "more than 200 header fields"}
+		}
+		var line string
+		line, s, _ = strings.Cut(s, "\r\n")
+		name, value, ok := strings.Cut(line, ":")
+		if !ok || !isToken(name) { // also an obs-fold, and a space before the colon
+			return malformed("broken header field")
+		}
+		if f := h.field(name, strings.Trim(value, " \t")); f != nil {
+			return f
+		}
+	}
+	return nil
+}
+
+// field takes in one field; value is without the white space around it.
+func (h *Head) field(name, value string) *headFault {
+	switch len(name) {
+	case len("Via"):
+		if strings.EqualFold(name, "Via") {
+			h.Via += "," + value
+		}
+	case len("Host"):
+		if strings.EqualFold(name, "Host") {
+			return h.hostField(value)
+		}
+	case len("Expect"): // and Accept
+		return h.expectOrAccept(name, value)
+	case len("Upgrade"): // and Trailer
+		return h.upgradeOrTrailer(name, value)
+	case len("Connection"):
+		if strings.EqualFold(name, "Connection") {
+			h.connectionField(value)
+		}
+	case len("Content-Length"):
+		return h.lengthField(name, value)
+	case len("Transfer-Encoding"):
+		return h.encodingField(name, value)
+	}
+	return nil
+}
+
+// hostField reads the one Host. Its port defaults to the scheme's, or to that
+// of the target behind CONNECT.
+func (h *Head) hostField(value string) *headFault {
+	if h.HasHost {
+		return malformed("two Host fields")
+	}
+	h.HasHost = true
+	port := uint16(portHTTP)
+	if h.Form == formAuthority {
+		port = h.Target.Port
+	}
+	var f *headFault
+	h.Host, f = h.authority(value, port, "Host")
+	return f
+}
+
+func (h *Head) expectOrAccept(name, value string) *headFault {
+	switch {
+	case strings.EqualFold(name, "Accept"):
+		if h.Accept == "" {
+			h.Accept = strings.Clone(value) // outlives the head
+		}
+	case strings.EqualFold(name, "Expect"):
+		if h.Expects || !strings.EqualFold(value, "100-continue") {
+			return malformed("Expect other than 100-continue")
+		}
+		h.Expects = true
+	}
+	return nil
+}
+
+func (h *Head) upgradeOrTrailer(name, value string) *headFault {
+	switch {
+	case strings.EqualFold(name, "Upgrade"):
+		h.upgrade = true
+	case strings.EqualFold(name, "Trailer"):
+		for item := range strings.SplitSeq(value, ",") {
+			switch strings.ToLower(strings.Trim(item, " \t")) {
+			case "transfer-encoding", "content-length", "trailer", "host":
+				return malformed("forbidden field in Trailer")
+			}
+		}
+	}
+	return nil
+}
+
+// connectionField looks for close and keep-alive.
+func (h *Head) connectionField(value string) {
+	for option := range strings.SplitSeq(value, ",") {
+		switch option = strings.Trim(option, " \t"); {
+		case strings.EqualFold(option, "close"):
+			h.close, h.closes = true, true
+		case strings.EqualFold(option, "keep-alive") && !h.closes:
+			h.close = false
+		}
+	}
+}
+
+// lengthField reads the one Content-Length: digits and nothing else.
+func (h *Head) lengthField(name, value string) *headFault {
+	if !looksLike(name, "content-length") {
+		return nil
+	}
+	if name[len("content")] != '-' || h.contentLength >= 0 || value == "" || len(value) > 18 {
+		return malformed("broken or repeated Content-Length")
+	}
+	for i := 0; i < len(value); i++ {
+		if value[i] < '0' || value[i] > '9' {
+			return malformed("broken or repeated Content-Length")
+		}
+	}
+	n, err := strconv.ParseInt(value, 10, 64)
+	if err != nil {
+		return malformed("broken or repeated Content-Length")
+	}
+	h.contentLength = n
+	return nil
+}
+
+// encodingField reads the one Transfer-Encoding, which must be chunked.
+func (h *Head) encodingField(name, value string) *headFault {
+	if !looksLike(name, "transfer-encoding") {
+		return nil
+	}
+	if name[len("transfer")] != '-' || h.chunked || !strings.EqualFold(value, "chunked") {
+		return malformed("Transfer-Encoding other than one chunked")
+	}
+	h.chunked = true
+	return nil
+}
+
+// looksLike tells whether name is the lower-case field, or is for a server that
+// takes other signs for hyphens; see fold.
+func looksLike(name, field string) bool {
+	for i := 0; i < len(field); i++ {
+		c := name[i]
+		if c >= 'A' && c <= 'Z' {
+			c |= 0x20
+		}
+		if c != field[i] && (field[i] != '-' || c >= 'a' && c <= 'z' || c >= '0' && c <= '9') {
+			return false
+		}
+	}
+	return len(name) == len(field)
+}

@@ -1,0 +1,298 @@
+// Request line: tells, byte by byte, whether the first line of what a client
+// sends is an HTTP/1 request to any server, and how long it is worth waiting
+// for the rest of it.
+
+package head
+
+import "bytes"
+
+// A Line follows a client's first line until it is one of a request, or
+// can be none any more. Its zero value is ready. It errs on the side of a
+// request: the strict grammar of parseHead judges afterwards.
+//
+// A request is what some server in use reads as one, after any number of empty
+// lines, blanks and control bytes:
+//
+//   - a token, a word, and a third word with "HTTP/" in it, whatever follows
+//     (Apache takes the rest of the line for the version); or a token and a
+//     word that begins with "HTTP/";
+//   - a method of letters, a path or URL, any words, and a last word that
+//     begins with "HTTP/" (nginx before 1.21.1 allowed blanks in a path);
+//   - three words of which the first is of any visible bytes and the third is
+//     exactly a version (Twisted, wsgiref);
+//   - GET and a path or URL, the line of HTTP/0.9;
+//   - one of the methods that servers have a list of, a target, and the end of
+//     the line, whatever stands before it: llhttp (Node.js, aiohttp, httptools) reads fields behind a line
+//     without a version, and behind RTSP/1.0 and ICE/1.0; thttpd, GoAhead and
+//     Apache before 2.4.25 do behind any third word.
+//
+// The header that load balancers speak of their clients (PROXY, both versions)
+// counts as one: a server reads a name behind it.
+type Line struct {
+	Like likeness // once it is not perhaps it stays
+	n    int      // bytes so far
+	sig  int      // bytes that are like proxyHeader2, from the first one on
+
+	word    int  // which word it is in, or behind; 0: before the first
+	inside  bool // in the word, not behind it
+	length  int  // bytes of the word, without control bytes at its beginning
+	odd     bool // a control byte before the first word
+	token   bool // the first word is a token (RFC 9110, section 5.6.2)
+	letters bool // it is of letters, hyphens and underscores only
+	method  [maxMethod]byte
+	size    int // bytes of the first word; method has as many as fit
+
+	form  targetForm
+	url   int  // of "://", how much stands last; 3: it was there
+	http  int  // of "http/", how much stands last, in any case
+	begun bool // the word begins with what http counts
+	named bool // the last whole word, or this one, begins with "HTTP/"
+	clean bool // behind that it has digits and dots only
+}
+
+// A targetForm is what the second word is as a request target (RFC 9112,
+// section 3.2).
+type targetForm uint8
+
+const (
+	formUnknown targetForm = iota // no byte of it came
+	formPath                      // begins with a slash
+	formStar                      // is an asterisk
+	formStars                     // begins with one: llhttp takes it
+	formScheme                    // letters that may become a URL
+	formURL                       // has "://"
+	formHost                      // anything, for CONNECT
+	formWrong                     // is none
+)
+
+// maxLine is how long a first line is followed. The longest that a known
+// server takes is that of Go's net/http, 1 MiB and 4 KiB.
+const maxLine = 1<<20 + 4<<10
+
+// Feed looks at the next bytes.
+func (s *Line) Feed(b []byte) likeness {
+	if s.n == 0 && len(b) > 0 {
+		s.Like = Perhaps
+	}
+	for _, c := range b {
+		if s.Like != Perhaps {
+			break
+		}
+		s.Like = s.next(c)
+		if s.n++; s.n > maxLine && s.Like == Perhaps {
+			s.Like = unlike
+		}
+	}
+	return s.Like
+}
+
+// LooksHTTP is take for all bytes so far at once.
+func LooksHTTP(b []byte) likeness {
+	s := Line{Like: Perhaps}
+	return s.Feed(b)
+}
+
+// next looks at one byte.
+func (s *Line) next(c byte) likeness {
+	if s.sig == s.n && s.sig < len(proxyHeader2) && c == proxyHeader2[s.sig] {
+		if s.sig++; s.sig == len(proxyHeader2) {
+			return Alike
+		}
+	}
+	switch {
+	case s.word == 0 && skippable(rune(c)):
+		s.odd = s.odd || !blank(c)
+		return Perhaps
+	case c == '\n':
+		if s.word > 1 && s.targeted() && s.listed() {
+			return Alike
+		}
+		return s.AtEnd()
+	case s.word > 0 && blank(c):
+		return s.behindWord()
+	case !s.inside:
+		s.beginWord()
+		if !s.mayGoOn() {
+			return unlike
+		}
+	}
+	if s.length == 0 && skippable(rune(c)) { // servers that skip blanks skip these
+		if s.word == 2 && !s.letters {
+			s.form = formWrong
+		}
+		return Perhaps
+	}
+	s.length++
+	s.find(c)
+	switch s.word {
+	case 1:
+		return s.inMethod(c)
+	case 2:
+		s.inTarget(c)
+	}
+	if s.http == len("http/") && s.token && (s.word == 3 || s.word == 2 && s.named) {
+		return Alike
+	}
+	return Perhaps
+}
+
+func (s *Line) beginWord() {
+	s.word++
+	s.inside, s.length, s.http, s.begun, s.named, s.clean = true, 0, 0, true, false, false
+}
+
+// behindWord is next for the blank behind a word, and for blanks behind that.
+func (s *Line) behindWord() likeness {
+	s.inside = false
+	if s.url < len("://") {
+		s.url = 0
+	}
+	if s.word == 1 && s.size == s.n && string(s.method[:min(s.size, len(s.method))]) == "PROXY" {
+		return Alike
+	}
+	return Perhaps
+}
+
+// mayGoOn tells, where another word begins, whether the line may be a request
+// all the same.
+func (s *Line) mayGoOn() bool {
+	return s.word < 4 || s.letters && s.pathOrURL() || s.is("GET")
+}
+
+func (s *Line) pathOrURL() bool { return s.form == formPath || s.url == len("://") }
+
+// is compares the method in any case, as lenient servers do.
+func (s *Line) is(method string) bool {
+	return s.size == len(method) && bytes.EqualFold(s.method[:s.size], []byte(method))
+}
+
+// find follows the texts that may stand anywhere in a word.
+func (s *Line) find(c byte) {
+	const scheme, version = "://", "http/"
+	if s.url < len(scheme) && s.word > 1 {
+		switch {
+		case c == scheme[s.url]:
+			s.url++
+		case c == ':':
+			s.url = 1
+		default:
+			s.url = 0
+		}
+	}
+	s.clean = s.clean && (c >= '0' && c <= '9' || c == '.')
+	switch {
+	case s.http < len(version) && c|0x20 == version[s.http]|0x20 && (c|0x20 != '/' || c == '/'):
+		if s.http++; s.http == len(version) && s.begun {
+			s.named, s.clean = true, true
+		}
+		return
+	case s.http == len(version) && s.word == 3:
+		return // once is enough
+	case c|0x20 == 'h':
+		s.http = 1
+	default:
+		s.http = 0
+	}
+	s.begun = false
+}
+
+// inMethod is next within the first word: a control byte or one beyond ASCII
+// is in no method.
+func (s *Line) inMethod(c byte) likeness {
+	if c <= ' ' || c >= 0x7f {
+		return unlike
+	}
+	if s.length == 1 {
+		s.token, s.letters = true, true
+	}
+	s.token = s.token && IsTokenByte(c)
+	s.letters = s.letters && (c|0x20 >= 'a' && c|0x20 <= 'z' || c == '-' || c == '_')
+	if s.size < len(s.method) {
+		s.method[s.size] = c
+	}
+	s.size++
+	return Perhaps
+}
+
+// inTarget follows the second word.
+func (s *Line) inTarget(c byte) {
+	letter := c|0x20 >= 'a' && c|0x20 <= 'z'
+	switch {
+	case s.form == formWrong, s.form == formStars:
+	case (c < ' ' || c == 0x7f) && !s.letters:
+		s.form = formWrong
+	case s.form == formScheme && s.url == len("://"):
+		s.form = formURL
+	case s.form == formScheme && (letter || c >= '0' && c <= '9' || c == '+' || c == '-' || c == '.' || s.url > 0):
+	case s.form == formScheme:
+		s.form = formWrong
+	case s.form == formStar:
+		s.form = formStars
+	case s.length > 1:
+	case s.is("CONNECT"):
+		s.form = formHost
+	case c == '/':
+		s.form = formPath
+	case c == '*':
+		s.form = formStar
+	case letter:
+		s.form = formScheme
+	default:
+		s.form = formWrong
+	}
+}
+
+// AtEnd is the verdict at the end of the line, or of what the client sends: some
+// servers take the one for the other.
+func (s *Line) AtEnd() likeness {
+	switch {
+	case s.word == 0:
+	case s.is("GET") && s.word > 1 && s.pathOrURL(),
+		s.word > 3 && s.named && s.letters && s.pathOrURL(),
+		s.word == 3 && s.named && s.clean:
+		return Alike
+	}
+	return unlike
+}
+
+// A patience is how long a client's next bytes are worth waiting for before
+// those that came are passed on.
+type patience uint8
+
+const (
+	None  patience = iota // they can be followed on their way
+	Brief                 // as long as a request takes that is sent in pieces
+	long                  // until the deadline: nothing but a request begins so
+)
+
+// Patience tells how much the line is like a request of RFC 9112, section 3:
+// method, target and version, between blanks of any kind. Lines that only a
+// lenient server reads as a request are followed without being held.
+func (s *Line) Patience() patience {
+	switch {
+	case s.Like == Perhaps && s.sig == s.n:
+		return Brief
+	case s.Like != Perhaps, s.odd, s.word > 0 && !s.token, s.size > maxMethod:
+	case s.word < 2:
+		return Brief
+	case s.form == formWrong, s.form == formStars, s.form == formScheme && !s.inside, s.word == 3 && !s.begun, s.word > 3:
+	case (s.form == formPath || s.form == formURL) && s.known():
+		return long
+	default:
+		return Brief
+	}
+	return None
+}
+
+// blanks are the bytes that separate words for some server: those of RFC 9112,
+// section 3, and the separators that Unicode has below 0x20.
+const blanks = " \t\r\n\v\f\x1c\x1d\x1e\x1f"
+
+// blank knows these and the two that are separators in Latin-1, as Python's
+// http.server reads a line.
+func blank(c byte) bool {
+	return bytes.IndexByte([]byte(blanks), c) >= 0 || c == 0x85 || c == 0xa0
+}
+
+// skippable are the blanks and all other control bytes of ASCII.
+func skippable(r rune) bool { return r <= ' ' || r == 0x7f }

@@ -1,0 +1,201 @@
+// Direction: copies one way of a relay, by small reads while little flows and
+// by splice(2) while much does.
+
+package relay
+
+import (
+	"errors"
+	"io"
+	"net"
+	"os"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"sallyport/rules"
+)
+
+const (
+	// relayBuffer is what one read takes while little flows. Reads that fill it
+	// bulkReads times in a row show that much flows: splice(2) takes over.
+	relayBuffer = 32 << 10
+	bulkReads   = 2
+	// Slice bounds one splice, after which bytes are counted and a quiet
+	// direction gives its pipe back.
+	Slice = time.Second
+)
+
+// A Direction copies src to dst.
+type Direction struct {
+	r        *Relay
+	dst, src *net.TCPConn
+	n        *atomic.Uint64
+	busy     atomic.Int64 // since when it writes; 0: it does not
+	stopping atomic.Bool
+
+	Inspect Inspector // nil: bytes pass unseen
+
+	raw  syscall.RawConn
+	buf  *[relayBuffer]byte
+	got  int
+	fail error
+}
+
+// run copies until the end of src, and passes that on; or until an error,
+// which resets both ends.
+func (d *Direction) run() (err error) {
+	defer func() {
+		d.release()
+		if err != nil && err != errStopped {
+			d.r.cfg.Owner.Abort(rules.EndReset)
+		}
+	}()
+	if d.raw, err = d.src.SyscallConn(); err != nil {
+		return err
+	}
+	if d.Inspect != nil {
+		if err = d.Inspect.Begin(); err == io.EOF {
+			return d.end()
+		} else if err != nil {
+			return err
+		}
+	}
+	full := 0
+	for {
+		n, err := d.some()
+		if err == io.EOF {
+			return d.end()
+		}
+		if err != nil {
+			return err
+		}
+		if n < relayBuffer || d == &d.r.Up && d.Inspect != nil { // what a client sends is not spliced while it is inspected
+			full = 0
+			continue
+		}
+		if full++; full < bulkReads {
+			continue
+		}
+		full = 0
+		if ended, err := d.bulk(); err != nil {
+			return err
+		} else if ended {
+			return d.end()
+		}
+	}
+}
+
+// some waits for bytes, holding no buffer meanwhile, and writes what there is.
+func (d *Direction) some() (int, error) {
+	if d.stopping.Load() {
+		return 0, errStopped
+	}
+	err := d.raw.Read(d.readable)
+	if err == nil {
+		err = d.fail
+	}
+	if err != nil {
+		if d.stopping.Load() && errors.Is(err, os.ErrDeadlineExceeded) {
+			err = errStopped
+		}
+		if err == io.EOF && d.Inspect != nil {
+			if denied := d.Inspect.End(); denied != nil {
+				err = denied
+			}
+		}
+		return 0, err
+	}
+	if d.Inspect != nil {
+		more, err := d.Inspect.See(d.buf[:d.got])
+		if err != nil {
+			return 0, err
+		}
+		if !more {
+			d.Inspect = nil
+		}
+	}
+	return d.write(d.buf[:d.got])
+}
+
+// write passes b on.
+func (d *Direction) write(b []byte) (int, error) {
+	d.busy.Store(d.r.Touch())
+	n, err := d.dst.Write(b)
+	d.busy.Store(0)
+	d.n.Add(uint64(n))
+	return n, err
+}
+
+// Send passes on what was read from src before.
+func (d *Direction) Send(b []byte) error {
+	_, err := d.write(b)
+	return err
+}
+
+// readable reads once, without blocking. It tells whether there was anything:
+// bytes, the end or an error.
+func (d *Direction) readable(fd uintptr) bool {
+	if d.buf == nil {
+		d.buf = d.r.cfg.Buffers.Get()
+	}
+	for {
+		d.got, d.fail = syscall.Read(int(fd), d.buf[:])
+		switch {
+		case d.fail == syscall.EINTR:
+			continue
+		case d.fail == syscall.EAGAIN:
+			d.release()
+			return false
+		case d.fail == nil && d.got == 0:
+			d.fail = io.EOF
+		}
+		return true
+	}
+}
+
+// bulk splices slice after slice while each moves a lot. It tells whether src
+// has ended.
+func (d *Direction) bulk() (ended bool, err error) {
+	d.release()
+	defer d.src.SetReadDeadline(time.Time{})
+	for {
+		slice := d.r.slice()
+		d.src.SetReadDeadline(time.Now().Add(slice))
+		if d.stopping.Load() {
+			return false, errStopped
+		}
+		d.busy.Store(d.r.now())
+		n, err := d.dst.ReadFrom(d.src)
+		d.busy.Store(0)
+		d.n.Add(uint64(n))
+		if n > 0 {
+			d.r.Touch()
+		}
+		switch {
+		case err == nil:
+			return true, nil
+		case !errors.Is(err, os.ErrDeadlineExceeded):
+			return false, err
+		case n < relayBuffer:
+			return false, nil
+		}
+	}
+}
+
+// end passes the end of src on. The second one to end needs not: both
+// connections are closed next.
+func (d *Direction) end() error {
+	if d.r.ended.Add(1) == 2 {
+		return nil
+	}
+	d.r.Touch()
+	d.r.timer.Reset(d.r.limit())
+	return d.dst.CloseWrite()
+}
+
+func (d *Direction) release() {
+	if d.buf != nil {
+		d.r.cfg.Buffers.Put(d.buf)
+		d.buf = nil
+	}
+}

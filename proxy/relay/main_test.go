@@ -1,0 +1,11 @@
+// Main: no test of this package leaves a goroutine behind.
+
+package relay
+
+import (
+	"testing"
+
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
