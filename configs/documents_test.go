@@ -1,145 +1,122 @@
-// Documents: every row of the vendors' documents has its rule, and every rule its row.
+// Documents: every row of a vendor's document has its rule, and every rule has its row.
 
 package configs
 
 import (
+	"fmt"
 	"io/fs"
 	"maps"
 	"os"
-	"path"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
+	"testing/fstest"
 
 	"sallyport/rules"
 	"sallyport/rules/profile"
 )
 
-// A need is one atom of a document, or of a profile: one party, one
-// destination, one protocol and port, under the same conditions.
-type need struct {
-	section, from, to string
-	port              string // "tcp/443", or "all"
-	when              string // features, sorted, joined by commas
-	since, until      string
-	local             bool
-}
-
-// A documented is what testdata/documents.txt says about one profile.
-type documented struct {
-	rows  map[string]int // section: rows
-	needs []need         // in the document's order
-	ports map[string]int // configurable ports and their defaults
-}
-
-// readDocuments reads testdata/documents.txt; the file describes its format.
-func readDocuments(t *testing.T) map[string]*documented {
-	t.Helper()
-	text, err := os.ReadFile("testdata/documents.txt")
-	if err != nil {
-		t.Fatal(err)
+// checkProfiles compares every NAME.toml of a directory with the NAME.table
+// beside it, and returns everything that is wrong.
+func checkProfiles(dir fs.FS) (problems []string) {
+	profiles, err1 := fs.Glob(dir, "*.toml")
+	tables, err2 := fs.Glob(dir, "*.table")
+	if err1 != nil || err2 != nil || len(profiles) == 0 {
+		return []string{fmt.Sprintf("no profiles: %v, %v", err1, err2)}
 	}
-	docs := map[string]*documented{}
-	var doc *documented
-	var section string
-	for i, line := range strings.Split(string(text), "\n") {
-		f := strings.Fields(line)
-		switch {
-		case len(f) == 0 || f[0] == "#":
-		case f[0] == "profile":
-			doc = &documented{rows: map[string]int{}, ports: map[string]int{}}
-			docs[f[1]] = doc
-		case f[0] == "section":
-			section = strings.Join(f[1:], " ")
-		default:
-			doc.rows[section]++
-			if err := doc.addRow(section, f); err != "" {
-				t.Fatalf("documents.txt:%d: %s", i+1, err)
-			}
+	for _, file := range tables {
+		if name := strings.TrimSuffix(file, ".table"); !slices.Contains(profiles, name+".toml") {
+			problems = append(problems, file+": there is no "+name+".toml")
 		}
 	}
-	return docs
-}
-
-func (d *documented) addRow(section string, f []string) (problem string) {
-	if len(f) < 3 {
-		return "a row has at least three columns"
-	}
-	n := need{section: section, from: f[0]}
-	for _, cond := range f[3:] {
-		key, value, _ := strings.Cut(cond, "=")
-		switch key {
-		case "when":
-			n.when = sorted(strings.Split(value, ","))
-		case "since":
-			n.since = value
-		case "until":
-			n.until = value
-		case "local":
-			n.local = true
-		case "port":
-			d.ports[value], _ = strconv.Atoi(strings.TrimLeft(f[2], "tcpud/"))
-		default:
-			return "unknown condition " + cond
+	for _, file := range profiles {
+		name := strings.TrimSuffix(file, ".toml")
+		text, err := fs.ReadFile(dir, file)
+		if err != nil {
+			return append(problems, err.Error())
+		}
+		p, err := profile.Parse(file, text)
+		if err != nil {
+			problems = append(problems, err.Error())
+			continue
+		}
+		if text, err = fs.ReadFile(dir, name+".table"); err != nil {
+			problems = append(problems, err.Error())
+			continue
+		}
+		doc, err := readTable(string(text))
+		if err != nil {
+			problems = append(problems, name+".table: "+err.Error())
+			continue
+		}
+		for _, problem := range slices.Concat(doc.check(p), provenance(p)) {
+			problems = append(problems, name+": "+problem)
+		}
+		if p.Name != name {
+			problems = append(problems, fmt.Sprintf("%s has the name %q", file, p.Name))
 		}
 	}
-	for to := range strings.SplitSeq(f[1], ",") {
-		for port := range strings.SplitSeq(f[2], ",") {
-			n.to, n.port = strings.ToLower(to), port
-			d.needs = append(d.needs, n)
+	return problems
+}
+
+// check compares a profile with its document.
+func (d *table) check(p *rules.Profile) (problems []string) {
+	report := func(format string, args ...any) { problems = append(problems, fmt.Sprintf(format, args...)) }
+	left := map[need]int{}
+	for _, n := range needsOf(p) {
+		left[n]++
+	}
+	for _, n := range d.needs {
+		if left[n] == 0 {
+			report("documented, but no rule permits it: %+v", n)
+		}
+		left[n]--
+	}
+	for n, times := range left {
+		if times > 0 {
+			report("a rule permits it %d times more than it is documented: %+v", times, n)
 		}
 	}
-	return ""
+	ports := map[string]int{}
+	for _, port := range p.Ports {
+		ports[port.Name] = int(port.Default)
+	}
+	if !maps.Equal(ports, d.ports) {
+		report("configurable ports are %v, documented are %v", ports, d.ports)
+	}
+	if !maps.Equal(d.counted, d.stated) {
+		report("the table has %+v rows and needs, its count lines state %+v", d.counted, d.stated)
+	}
+	return problems
 }
 
-func sorted(list []string) string {
-	return strings.Join(slices.Sorted(slices.Values(list)), ",")
-}
-
-// needsOf takes a profile's rules apart in the same way.
-func needsOf(p *rules.Profile) []need {
-	var out []need
+// provenance reports rules without purpose or section, and a profile without
+// document, product or meanings.
+func provenance(p *rules.Profile) (problems []string) {
+	if p.Document.Title == "" || p.Product == "" {
+		problems = append(problems, "it names no document or no product")
+	}
 	for _, r := range p.Rules {
-		n := need{section: r.Section, from: r.From, when: sorted(r.When), since: r.Since, until: r.Until, local: r.Local}
-		for _, to := range r.To {
-			n.to = to.String()
-			if party, ok := strings.CutPrefix(n.to, "role:"); ok {
-				n.to = "<" + party + ">"
-			}
-			for _, port := range portsOf(p, r) {
-				n.port = port
-				out = append(out, n)
-			}
+		if r.Purpose == "" || r.Section == "" {
+			problems = append(problems, r.String()+" has no purpose or no section")
 		}
 	}
-	return out
-}
-
-func portsOf(p *rules.Profile, r *rules.Rule) []string {
-	if r.Any {
-		return []string{"all"}
-	}
-	var out []string
-	tcp, udp := p.DefaultPorts(r)
-	for proto, ports := range map[string]rules.Ports{"tcp": tcp, "udp": udp} {
-		for _, p := range ports {
-			for port := int(p.First); port <= int(p.Last); port++ {
-				out = append(out, proto+"/"+strconv.Itoa(port))
-			}
+	for _, f := range p.Features {
+		if !slices.ContainsFunc(p.Rules, func(r *rules.Rule) bool { return slices.Contains(r.When, f.Name) }) || f.Meaning == "" {
+			problems = append(problems, "feature "+f.Name+" has no meaning or no rule")
 		}
 	}
-	return out
+	return problems
 }
 
-// parseProfiles parses every shipped profile, by file name.
-func parseProfiles(t *testing.T) map[string]*rules.Profile {
+// parseProfiles parses every shipped profile.
+func parseProfiles(t *testing.T) []*rules.Profile {
 	t.Helper()
 	files, err := fs.Glob(Profiles(), "*.toml")
 	if err != nil {
 		t.Fatal(err)
 	}
-	out := map[string]*rules.Profile{}
+	var out []*rules.Profile
 	for _, file := range files {
 		text, err := fs.ReadFile(Profiles(), file)
 		if err != nil {
@@ -149,95 +126,93 @@ func parseProfiles(t *testing.T) map[string]*rules.Profile {
 		if err != nil {
 			t.Fatal(err)
 		}
-		out[strings.TrimSuffix(path.Base(file), ".toml")] = p
+		out = append(out, p)
 	}
 	return out
 }
 
 func TestEveryDocumentedRowHasARuleAndNoRuleIsUndocumented(t *testing.T) {
-	docs, profiles := readDocuments(t), parseProfiles(t)
-	if got, want := slices.Sorted(maps.Keys(profiles)), slices.Sorted(maps.Keys(docs)); !slices.Equal(got, want) {
-		t.Fatalf("profiles are %q, documents are %q", got, want)
-	}
-	for name, doc := range docs {
-		t.Run(name, func(t *testing.T) {
-			p := profiles[name]
-			if p.Name != name {
-				t.Errorf("%s.toml has the name %q", name, p.Name)
-			}
-			left := map[need]int{}
-			for _, n := range needsOf(p) {
-				left[n]++
-			}
-			for _, n := range doc.needs {
-				if left[n] == 0 {
-					t.Errorf("documented, but no rule permits it: %+v", n)
-				}
-				left[n]--
-			}
-			for n, count := range left {
-				if count > 0 {
-					t.Errorf("a rule permits it %d times, but it is not documented: %+v", count, n)
-				}
-			}
-			ports := map[string]int{}
-			for _, port := range p.Ports {
-				ports[port.Name] = int(port.Default)
-			}
-			if !maps.Equal(ports, doc.ports) {
-				t.Errorf("configurable ports are %v, documented are %v", ports, doc.ports)
-			}
-		})
+	for _, problem := range checkProfiles(os.DirFS("profiles")) {
+		t.Error(problem)
 	}
 }
 
-// The counts were made on the documents themselves, so that a row cannot be
-// lost from table and profile alike.
-func TestCountsPerSection(t *testing.T) {
-	want := map[string]struct{ rows, needs int }{
-		"endpoint-secure-onprem/1": {17, 17 + 5 /* further names */ + 8 /* second ports, one a row */ + 2 /* of update2, update3 */},
-		"endpoint-secure-onprem/2": {6, 6},
-		"endpoint-secure-saas/3":   {10, 10 + 5 + 5 + 2 /* as above */ + 2*3 /* edrsaas, edragent: four ports */},
-		// Four appliance rows hold nine sentences. 33 rows follow: 28 names and one address with three ports each, one
-		// DNS server, two rows of four ports, one of two.
-		"cyber-command/2": {9 + 33, 2 + 1 + 1 + 1 + 1 + 1 + 2 + 1 + 1 + 29*3 + 1 + 2*4 + 2},
-		// 20 rows; 8443 and 8446 have two initiators each. Push to Windows has four ports, content analysis two.
-		"symantec-endpoint-protection/installation and communication": {20 + 2, 20 + 2 + 3 + 1},
-		"symantec-liveupdate/Symantec Agent":                          {3, 3},
+// The binary carries the profiles of the directory, and no table.
+func TestTheBinaryCarriesProfilesOnly(t *testing.T) {
+	carried, err := fs.Glob(Profiles(), "*")
+	if err != nil {
+		t.Fatal(err)
 	}
-	for name, doc := range readDocuments(t) {
-		needs := map[string]int{}
-		for _, n := range doc.needs {
-			needs[n.section]++
-		}
-		for section, rows := range doc.rows {
-			key := name + "/" + section
-			if got := (struct{ rows, needs int }{rows, needs[section]}); got != want[key] {
-				t.Errorf("%s has %+v rows and needs, the document has %+v", key, got, want[key])
-			}
-			delete(want, key)
-		}
-	}
-	for key := range want {
-		t.Errorf("%s is missing", key)
+	there, err := fs.Glob(os.DirFS("profiles"), "*.toml")
+	if err != nil || !slices.Equal(carried, there) {
+		t.Errorf("the binary carries %q, the directory has %q (%v)", carried, there, err)
 	}
 }
 
-// A rule says where it comes from and what it is for, and its document is named.
-func TestEveryRuleHasProvenance(t *testing.T) {
-	for name, p := range parseProfiles(t) {
-		if p.Document.Title == "" || p.Product == "" {
-			t.Errorf("%s names no document or no product", name)
+// A new product is two files: the checks find them by themselves, and find each
+// mistake.
+func TestANewProductIsTwoFiles(t *testing.T) {
+	const toml = `name = "made-up"
+product = "A product that was made up"
+roles = ["manager", "agent"]
+[document]
+title = "Requirements"
+[[feature]]
+name = "cloud"
+meaning = "the cloud is used"
+[[port]]
+name = "log"
+default = 514
+[[rule]]
+id = "update"
+from = "manager"
+to = ["update.example", "update2.example"]
+tcp = [443]
+when = ["cloud"]
+purpose = "updates"
+section = "1"
+[[rule]]
+id = "log"
+from = "agent"
+to = ["role:manager"]
+udp = ["log"]
+since = "2.0"
+purpose = "logs"
+section = "1"
+`
+	const table = `# of Requirements
+section 1
+count 2 3
+manager  update.example,update2.example  tcp/443  when=cloud
+agent    <manager>                       udp/514  port=log since=2.0
+`
+	shipped := os.DirFS("profiles")
+	for _, c := range []struct{ what, toml, table, want string }{
+		{"right", toml, table, ""},
+		{"no table", toml, "", "made-up.table"},
+		{"a row without a rule", toml, table + "agent other.example tcp/1\n", "documented, but no rule permits it: {section:1 from:agent to:other.example port:tcp/1"},
+		{"a rule without a row", strings.Replace(toml, "tcp = [443]", "tcp = [80, 443]", 1), table, "a rule permits it 1 times more than it is documented: {section:1 from:manager to:update"},
+		{"another default", strings.Replace(toml, "514", "515", 1), table, "configurable ports are map[log:515], documented are map[log:514]"},
+		{"a row lost from both", strings.Replace(toml, `"update.example", `, "", 1), strings.Replace(table, "update.example,", "", 1), "its count lines state map[1:{rows:2 needs:3}]"},
+		{"no count", toml, strings.Replace(table, "count 2 3\n", "", 1), "its count lines state map[1:{rows:0 needs:0}]"},
+		{"another name", strings.Replace(toml, `"made-up"`, `"other"`, 1), table, `made-up.toml has the name "other"`},
+		{"an unknown condition", toml, table + "agent other.example tcp/1 maybe\n", "line 6: unknown condition maybe"},
+		{"no purpose to a feature", strings.Replace(toml, `when = ["cloud"]`, "", 1), strings.Replace(table, "when=cloud", "", 1), "feature cloud has no meaning or no rule"},
+	} {
+		dir := fstest.MapFS{"made-up.toml": {Data: []byte(c.toml)}}
+		if c.table != "" {
+			dir["made-up.table"] = &fstest.MapFile{Data: []byte(c.table)}
 		}
-		for _, r := range p.Rules {
-			if r.Purpose == "" || r.Section == "" {
-				t.Errorf("%s has no purpose or no section", r)
-			}
+		got := strings.Join(checkProfiles(dir), "\n")
+		if c.want == "" && got != "" || !strings.Contains(got, c.want) {
+			t.Errorf("%s: %q, want %q", c.what, got, c.want)
 		}
-		for _, f := range p.Features {
-			if !slices.ContainsFunc(p.Rules, func(r *rules.Rule) bool { return slices.Contains(r.When, f.Name) }) || f.Meaning == "" {
-				t.Errorf("%s: feature %s has no meaning or no rule", name, f.Name)
-			}
-		}
+	}
+	alone := fstest.MapFS{"x.table": {Data: []byte(table)}, "made-up.toml": {Data: []byte(toml)}, "made-up.table": {Data: []byte(table)}}
+	if got := checkProfiles(alone); !slices.Equal(got, []string{"x.table: there is no x.toml"}) {
+		t.Errorf("a table alone: %q", got)
+	}
+	if files, err := fs.Glob(shipped, "*.toml"); err != nil || len(files) < 5 {
+		t.Errorf("the shipped profiles are elsewhere: %q, %v", files, err)
 	}
 }

@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"sallyport/cmd/sallyport/gateway"
 )
 
 // A clientSite is the configuration of one client of one profile.
@@ -23,18 +25,24 @@ type clientSite struct {
 	unbound       bool   // no party is bound to an address
 }
 
-// parties gives each party of the documents an address of the site's.
-var parties = map[string]string{
-	"manager": "10.20.0.1", "agent": "10.20.0.2", "sta": "10.20.0.3", "ngaf": "10.20.0.4", "es": "10.20.0.5", "iag": "10.20.0.6",
-	"dns-server": "10.20.0.7", "client": "10.20.0.8", "database": "10.20.0.9", "syslog": "10.20.0.10",
-	"content-analysis": "10.20.0.11", "update-provider": "10.20.0.12", "cloud-console": "10.20.0.13",
-}
-
-// bindable lists the parties that are destinations in each profile's document.
-var bindable = map[string][]string{
-	"endpoint-secure-onprem":       {"manager"},
-	"cyber-command":                {"manager", "sta", "ngaf", "es", "iag", "dns-server"},
-	"symantec-endpoint-protection": {"manager", "client", "database", "syslog", "content-analysis", "update-provider", "cloud-console"},
+// parties returns the parties of each profile's document, and gives each party
+// an address of the site's: 10.20.0.1, 10.20.0.2, and so on.
+func parties(t *testing.T) (of map[string][]string, address map[string]string) {
+	t.Helper()
+	profiles, err := gateway.ShippedProfiles()
+	if err != nil {
+		t.Fatal(err)
+	}
+	of, address = map[string][]string{}, map[string]string{}
+	for _, p := range profiles {
+		of[p.Name] = slices.Concat(p.Roles, p.Binds)
+		for _, party := range of[p.Name] {
+			if address[party] == "" {
+				address[party] = fmt.Sprintf("10.20.0.%d", len(address)+1)
+			}
+		}
+	}
+	return of, address
 }
 
 // config writes the site's configuration and returns its path.
@@ -53,8 +61,9 @@ func (s clientSite) config(t *testing.T) string {
 	}
 	if !s.unbound {
 		b.WriteString("[client.addresses]\n")
-		for _, party := range bindable[s.profile] {
-			fmt.Fprintf(&b, "%s = [%q]\n", party, parties[party])
+		of, address := parties(t)
+		for _, party := range of[s.profile] {
+			fmt.Fprintf(&b, "%s = [%q]\n", party, address[party])
 		}
 	}
 	path := filepath.Join(t.TempDir(), "sallyport.toml")
@@ -67,7 +76,7 @@ func (s clientSite) config(t *testing.T) string {
 // An asked line is one question to explain, and what must come back.
 type asked struct {
 	site   clientSite
-	line   string // PROTO HOST PORT
+	line   string // PROTO HOST PORT; a host like <manager> is that party's address
 	reason string // "": allow
 	near   bool   // a documented rule is near and must be named
 	hint   string // what the hint must say, if anything particular
@@ -79,8 +88,12 @@ type answer struct{ Verdict, Reason, Rule, Source, Nearest, Hint string }
 // ask puts the questions, those of one site in one batch, and checks the answers.
 func ask(t *testing.T, questions []asked) {
 	t.Helper()
+	_, address := parties(t)
 	batches := map[clientSite][]asked{}
 	for _, q := range questions {
+		for party, addr := range address {
+			q.line = strings.Replace(q.line, "<"+party+">", addr, 1)
+		}
 		batches[q.site] = append(batches[q.site], q)
 	}
 	for s, batch := range batches {
@@ -136,48 +149,31 @@ func (q asked) check(line string) string {
 // A need is one atom of a document: who reaches what, where, when.
 type need struct {
 	profile, from, to, proto, port string
+	host                           string // the destination as a client writes it
 	when                           []string
 	since, until                   string
 	local                          bool
 }
 
-// readNeeds reads the table that was typed from the documents; it describes
-// its own format.
+// readNeeds reads the tables of every profile; configs/profiles/README.md
+// describes their format.
 func readNeeds(t *testing.T) []need {
 	t.Helper()
-	text, err := os.ReadFile("../../configs/testdata/documents.txt")
+	files, err := filepath.Glob("../../configs/profiles/*.table")
 	if err != nil {
 		t.Fatal(err)
 	}
+	_, address := parties(t)
 	var needs []need
-	var n need
-	for line := range strings.SplitSeq(string(text), "\n") {
-		f := strings.Fields(line)
-		switch {
-		case len(f) == 0 || f[0] == "#" || f[0] == "section":
-			continue
-		case f[0] == "profile":
-			n.profile = f[1]
-			continue
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
 		}
-		row := need{profile: n.profile, from: f[0]}
-		for _, cond := range f[3:] {
-			switch key, value, _ := strings.Cut(cond, "="); key {
-			case "when":
-				row.when = strings.Split(value, ",")
-			case "since":
-				row.since = value
-			case "until":
-				row.until = value
-			case "local":
-				row.local = true
-			}
-		}
-		for to := range strings.SplitSeq(f[1], ",") {
-			for port := range strings.SplitSeq(f[2], ",") {
-				row.to = to
-				row.proto, row.port, _ = strings.Cut(port, "/")
-				needs = append(needs, row)
+		for line := range strings.SplitSeq(string(text), "\n") {
+			f := strings.Fields(line)
+			if len(f) > 0 && !strings.HasPrefix(f[0], "#") && f[0] != "section" && f[0] != "count" {
+				needs = append(needs, needsOf(strings.TrimSuffix(filepath.Base(file), ".table"), f, address)...)
 			}
 		}
 	}
@@ -187,27 +183,47 @@ func readNeeds(t *testing.T) []need {
 	return needs
 }
 
-// host is the destination as a client writes it.
-func (n need) host() string {
-	if party, ok := strings.CutPrefix(n.to, "<"); ok {
-		return parties[strings.TrimSuffix(party, ">")]
+// needsOf returns the needs of one row, split into its columns.
+func needsOf(profile string, f []string, address map[string]string) (needs []need) {
+	row := need{profile: profile, from: f[0]}
+	for _, cond := range f[3:] {
+		switch key, value, _ := strings.Cut(cond, "="); key {
+		case "when":
+			row.when = strings.Split(value, ",")
+		case "since":
+			row.since = value
+		case "until":
+			row.until = value
+		case "local":
+			row.local = true
+		}
 	}
-	return n.to
+	for to := range strings.SplitSeq(f[1], ",") {
+		for port := range strings.SplitSeq(f[2], ",") {
+			row.to, row.host = to, to
+			if party, ok := strings.CutPrefix(to, "<"); ok {
+				row.host = address[strings.TrimSuffix(party, ">")]
+			}
+			row.proto, row.port, _ = strings.Cut(port, "/")
+			needs = append(needs, row)
+		}
+	}
+	return needs
 }
 
 func (n need) isName() bool {
-	_, err := netip.ParseAddr(n.host())
+	_, err := netip.ParseAddr(n.host)
 	return err != nil
 }
 
-func (n need) line(proto, port string) string { return proto + " " + n.host() + " " + port }
+func (n need) line(proto, port string) string { return proto + " " + n.host + " " + port }
 
 // site is a configuration under which the document permits n: every feature
 // of the profile is on, the version is the first that the row is for.
 func (n need) site(all []need) clientSite {
 	s := clientSite{profile: n.profile, role: n.from, version: n.since}
 	if n.since == "" && n.until != "" {
-		s.version = "6.0.3" // the one row with an end and no beginning ends with 6.0.4
+		s.version = "0" // a row without a beginning holds for every version before its end
 	}
 	features := map[string]bool{}
 	for _, o := range all {
@@ -225,7 +241,7 @@ func (n need) site(all []need) clientSite {
 // this protocol and port; "" stands for any.
 func documents(all []need, role string, n need, proto, port string) bool {
 	return slices.ContainsFunc(all, func(o need) bool {
-		return !o.local && o.profile == n.profile && o.from == role && strings.EqualFold(o.host(), n.host()) &&
+		return !o.local && o.profile == n.profile && o.from == role && strings.EqualFold(o.host, n.host) &&
 			(o.proto == "all" || (proto == "" || o.proto == proto) && (port == "" || o.port == port))
 	})
 }
