@@ -68,7 +68,7 @@ func (s *stack) mustStartAtBoot(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, c := range s.page.section(t, "Anew") {
+	for _, c := range s.page.section(t, "Start again") {
 		if !strings.Contains(string(text), "\nExecStart=/usr/bin/"+c.line+"\n") {
 			t.Errorf("the unit does not run %q", c.line)
 		}
@@ -101,7 +101,7 @@ func (s *stack) testRestarts(t *testing.T) {
 	if r := s.docker(t, "logs", s.container(t, sidecarOwner)); !strings.Contains(r.stderr, "--force-recreate") {
 		t.Errorf("the log does not tell the cure: %v", r)
 	}
-	s.follow(t, "Anew")
+	s.follow(t, "Start again")
 	s.mustReach(t, sidecarApp)
 
 	mark = s.rec.mark(t)
@@ -111,7 +111,7 @@ func (s *stack) testRestarts(t *testing.T) {
 			t.Errorf("after a reboot %s runs, although no ruleset was loaded", service)
 		}
 	}
-	s.follow(t, "Anew")
+	s.follow(t, "Start again")
 	s.mustReach(t, sidecarApp)
 	try{}.check(t, s.scene, slices.DeleteFunc(s.rec.everything(t, mark), func(p packet) bool { return s.documented()[p.dst] }))
 }
