@@ -14,22 +14,22 @@ import (
 
 const clientsIntroduction = `# Clients
 
-What real programs do behind sallyport. This page is made by a test, which makes each of these trips and fails when one
-ends otherwise: ` + "`go test ./cmd/sallyport/e2e -run TestClientsTable`" + `, as root, and with ` + "`-update`" + ` to write it anew. The
-programs are those of Debian 12; the test starts none of their services.
+What real programs do behind sallyport. A test makes this page: ` + "`go test ./cmd/sallyport/e2e -run TestClientsTable`" + `, as root.
+The test makes each of these requests and fails if one ends in another way; with ` + "`-update`" + ` it writes the page again. The
+programs are those of Debian 12. The test starts none of their services.
 
-A cell has two words. The first is for a permitted trip: *whole*, the file, clone, manifest or address that was asked for
-came unchanged; or *refused*, and why. The second is what the program's user sees of a denied one. In every cell the journal
-has the denial with its reason, ` + "`not_listed`" + `, and of the denied name nothing arrived on the other side: no question for
-it, no packet.
+A cell has two parts. The first is the result of a permitted request. *whole*: the file, clone, manifest or address arrived
+unchanged. *refused*: it did not, and the reason follows. The second part is what the user of the program sees if the
+destination is denied. In every case the journal has the denial with its reason, ` + "`not_listed`" + `, and nothing about the denied
+name left sallyport: no query and no packet.
 
 `
 
 const clientsWords = `
-*the reason*: the program prints sallyport's own answer, with the code of the reason. *403*: it prints the status and leaves
-the answer out. *"not allowed"*: SOCKS reply 2. *"no tunnel"*: it says that the proxy gave none. *no such name*: NXDOMAIN,
-which is all that a redirected client and a resolver's client get. *an error*: it says less than that. –: the program has no
-such way.
+*the reason*: the program prints sallyport's own answer, which has the reason. *403*: it prints the status only.
+*"not allowed"*: SOCKS reply 2. *"no tunnel"*: it prints that the proxy gave no tunnel. *no such name*: NXDOMAIN; redirected
+clients and the clients of a resolver get nothing else. *an error*: it prints less than that. –: the program does not support
+it.
 
 ## Notes
 
@@ -61,8 +61,8 @@ func clientsPage(rows []program, found []finding) string {
 			fmt.Fprintf(&b, "- %s: %s.\n", p.name, p.note)
 		}
 	}
-	b.WriteString("\n## How each was told\n\n`$HTTP` is `http://192.0.2.1:3128`, `$SOCKS` `socks5h://192.0.2.1:1080` and `$GATE` `192.0.2.1`, where sallyport listens; " +
-		"a redirected\nprogram is told nothing.\n")
+	b.WriteString("\n## How each was configured\n\n`$HTTP` is `http://192.0.2.1:3128`, `$SOCKS` `socks5h://192.0.2.1:1080` and `$GATE` `192.0.2.1`, where sallyport listens; " +
+		"a redirected\nprogram needs no configuration.\n")
 	for _, p := range rows {
 		for _, w := range allFronts()[:3] {
 			if p.trip[w] != "" {

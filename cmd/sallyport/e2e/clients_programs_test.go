@@ -58,7 +58,7 @@ func httpPrograms() []program {
 			},
 		},
 		{
-			name: "Java", needs: []string{"java", "javac", "keytool"}, note: "`HttpURLConnection`. By SOCKS it looks a name up itself where it can, and then names an address to sallyport, which no rule permits: use the HTTP proxy", trip: map[front]string{
+			name: "Java", needs: []string{"java", "javac", "keytool"}, note: "`HttpURLConnection`. With SOCKS it resolves a name itself if it can, and then asks sallyport for an address, which no rule permits: use the HTTP proxy", trip: map[front]string{
 				absolute:      java + `-Dhttp.proxyHost="$GATE" -Dhttp.proxyPort=3128 "$SCRIPTS/Fetch.java" "$URL"`,
 				connect:       java + `-Dhttps.proxyHost="$GATE" -Dhttps.proxyPort=3128 "$SCRIPTS/Fetch.java" "$URL"`,
 				socks:         java + `-DsocksProxyHost="$GATE" -DsocksProxyPort=1080 "$SCRIPTS/Fetch.java" "$URL"`,
@@ -67,7 +67,7 @@ func httpPrograms() []program {
 			},
 		},
 		{
-			name: "node", needs: []string{"node"}, note: "its own `http`, told where the proxy is; it has no SOCKS", trip: map[front]string{
+			name: "node", needs: []string{"node"}, note: "its own `http`, given the address of the proxy; it has no SOCKS", trip: map[front]string{
 				absolute:      `NODE_EXTRA_CA_CERTS="$CA" node "$SCRIPTS/fetch.mjs" "$URL" "$HTTP"`,
 				connect:       `NODE_EXTRA_CA_CERTS="$CA" node "$SCRIPTS/fetch.mjs" "$URL" "$HTTP"`,
 				redirected:    `node "$SCRIPTS/fetch.mjs" "$URL"`,
@@ -102,7 +102,7 @@ func httpPrograms() []program {
 			},
 		},
 		{
-			name: "Docker's client", needs: []string{"docker"}, note: "the command alone, which asks a registry: `docker manifest inspect`", brings: `"schemaVersion": 2`, trip: map[front]string{
+			name: "Docker's client", needs: []string{"docker"}, note: "only the command, which asks a registry: `docker manifest inspect`", brings: `"schemaVersion": 2`, trip: map[front]string{
 				connect:       `HTTPS_PROXY="$HTTP" SSL_CERT_FILE="$CA" docker manifest inspect "$HOST/e2e:1"`,
 				socks:         `HTTPS_PROXY="socks5://$GATE:1080" SSL_CERT_FILE="$CA" docker manifest inspect "$HOST/e2e:1"`,
 				redirectedTLS: `SSL_CERT_FILE="$CA" docker manifest inspect "$HOST/e2e:1"`,
@@ -116,7 +116,7 @@ func httpPrograms() []program {
 			},
 		},
 		{
-			name: "socat", needs: []string{"socat"}, note: "a request by hand to port 80; SOCKS5 is newer than Debian 12's", trip: map[front]string{
+			name: "socat", needs: []string{"socat"}, note: "a request by hand to port 80; the version in Debian 12 has no SOCKS5", trip: map[front]string{
 				connect:    `printf "$REQUEST" | socat -t 20 - "PROXY:$GATE:$HOST:80,proxyport=3128"`,
 				redirected: `printf "$REQUEST" | socat -t 20 - "TCP:$HOST:80"`,
 			},

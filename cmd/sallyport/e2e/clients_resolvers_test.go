@@ -74,7 +74,7 @@ END`
 mount -t tmpfs none /etc/systemd && cp conf /etc/systemd/resolved.conf && exec "$RESOLVED"'`
 	)
 	return []program{
-		{name: "dig", needs: []string{"dig"}, note: "shows the extended error", trip: map[front]string{asked: `dig +time=5 +tries=1 "@$GATE" "$HOST" A`}},
+		{name: "dig", needs: []string{"dig"}, note: "prints the extended error", trip: map[front]string{asked: `dig +time=5 +tries=1 "@$GATE" "$HOST" A`}},
 		{name: "dig +tcp", needs: []string{"dig"}, trip: map[front]string{asked: `dig +tcp +time=5 +tries=1 "@$GATE" "$HOST" A`}},
 		{name: "delv", needs: []string{"delv"}, note: "`-i`: without validation", trip: map[front]string{asked: `delv -i "@$GATE" "$HOST" A`}},
 		{name: "Unbound", needs: []string{"unbound", "dig"}, note: "a forwarder, asked by dig; `harden-below-nxdomain: yes`", trip: map[front]string{asked: behind(unbound, "unbound -d -c conf")}},
