@@ -1,8 +1,8 @@
 #!/bin/sh
-# Installs sallyport as an egress gateway on Debian 12 or newer, from the directory of a release; again after an upgrade.
-# It overwrites no configuration, and changes nothing where the configuration is wrong.
+# Installs or upgrades sallyport as an egress gateway on Debian 12 or newer, from the directory of a release. It overwrites
+# no configuration. If the configuration has an error, it changes nothing.
 set -eu
-# The service is to read its configuration, and everybody the manual, whatever root keeps from others by default.
+# The service must be able to read its configuration, and every user the manual, whatever root's umask is.
 umask 022
 
 usage() {
@@ -10,18 +10,18 @@ usage() {
 Usage: install.sh [--config FILE] [--sidecar] [--no-enable] [--root DIR] [--dry-run]
        install.sh --uninstall [--purge] [--root DIR] [--dry-run]
 
-Installs binary, user, directories, units, man pages and completions. With a
-configuration, an existing one or FILE, it checks that first, and enables and
-(re)starts the units: the packet filter's only where [listen] transparent is not
-empty. Without, it puts an example at its place, starts nothing, and says what
-to do next.
+Installs the binary, user, directories, units, man pages and completions. If
+there is a configuration, an existing one or FILE, it checks that first, and
+enables and (re)starts the units; the packet filter's unit only if [listen]
+transparent is not empty. If there is none, it installs an example, starts
+nothing, and prints what to do next.
 
   --config FILE  the configuration, if there is none yet
-  --sidecar      the application runs on this very host (deploy/sidecar.md);
+  --sidecar      the application runs on this host (deploy/sidecar.md);
                  later runs remember it
   --no-enable    install only
-  --root DIR     into the file system below DIR, for images: starts nothing
-  --dry-run      say what would be done
+  --root DIR     install into the file system below DIR, for images; starts nothing
+  --dry-run      print what would be done
   --uninstall    stop and remove; keeps configuration, journal and user, and the
                  packet filter that is loaded
   --purge        with --uninstall: configuration, journal and user too
@@ -35,7 +35,7 @@ fail() {
 	printf 'install.sh: %s\n' "$@" >&2
 	exit 1
 }
-# run does something, or says that it would.
+# run runs a command, or with --dry-run prints it.
 run() {
 	if [ "$dry" = yes ]; then say "  would run: $*"; else "$@"; fi
 }
@@ -62,9 +62,9 @@ done
 [ "$purge" = no ] || [ "$remove" = yes ] || fail "--purge belongs to --uninstall"
 [ "$dry" = yes ] || [ "$(id -u)" = 0 ] || fail "must run as root; --dry-run says what it would do"
 if [ -n "$root" ]; then
-	[ -d "$root/etc" ] || fail "--root $root: is no file system of a Debian"
+	[ -d "$root/etc" ] || fail "--root $root: is not the root of a Debian file system"
 	root=$(CDPATH='' cd -- "$root" && pwd -P)
-	case $root in / | //) fail "--root /: is this host itself; that is what it does without --root" ;; esac
+	case $root in / | //) fail "--root / is this host: leave --root out" ;; esac
 fi
 
 etc=/etc/sallyport log=/var/log/sallyport units=/usr/local/lib/systemd/system doc=/usr/local/share/doc/sallyport
@@ -114,7 +114,7 @@ put() {
 }
 
 known() { grep -q "^$1:" "$root/etc/passwd"; }
-# booted tells whether a systemd runs that the units are for.
+# booted reports whether this host's systemd runs.
 booted() { [ -z "$root" ] && [ -d /run/systemd/system ]; }
 offline() { if [ -n "$root" ]; then systemctl --quiet --root "$root" "$@"; else systemctl --quiet "$@"; fi; }
 
@@ -146,14 +146,14 @@ uninstall() {
 	if booted; then
 		run rm -rf /run/sallyport-nft /run/sallyport-drops
 		run systemctl daemon-reload
-		still="nothing that it does not permit gets out"
+		still="nothing gets out that it does not permit"
 		[ "$mode" = sidecar ] || still="this host routes nothing"
-		say "The packet filter is still loaded, and $still. To take the filter away: nft delete table inet sallyport"
+		say "The packet filter is still loaded, and $still. To remove it: nft delete table inet sallyport"
 	fi
 	[ "$purge" = yes ] || say "Kept: $etc, $log and the user sallyport."
 }
 
-# require ends it all while nothing is changed yet.
+# require stops if something is missing, before anything is changed.
 require() {
 	missing=''
 	[ -x "$root/usr/sbin/nft" ] || missing="$missing nftables"
@@ -162,38 +162,38 @@ require() {
 	command -v systemctl >/dev/null && [ -e "$root/usr/bin/systemctl" ] || missing="$missing systemd"
 	[ -z "$missing" ] || fail "missing:$missing; first: apt-get install$missing"
 	files | while read -r _ file _; do
-		[ -f "$here/$file" ] || fail "$file is not beside this script: run it from the directory of a release (make stage makes one)"
+		[ -f "$here/$file" ] || fail "$file is not beside this script: run the script in the directory of a release (make stage makes one)"
 	done
-	"$here/sallyport" version >/dev/null || fail "$here/sallyport does not run here: a release for another architecture?"
+	"$here/sallyport" version >/dev/null || fail "$here/sallyport does not run here: is the release for another architecture?"
 	for unit in $services; do
-		[ ! -f "$root/etc/systemd/system/$unit" ] || fail "/etc/systemd/system/$unit hides the unit that belongs to this release." \
-			"Remove it, and keep your changes in a drop-in: systemctl edit $unit"
+		[ ! -f "$root/etc/systemd/system/$unit" ] || fail "/etc/systemd/system/$unit replaces the unit of this release." \
+			"Remove it, and put your changes into a drop-in: systemctl edit $unit"
 	done
 	[ -z "$config" ] || [ -f "$config" ] || fail "--config $config: no such file"
 	if [ -f "$site" ] && [ -n "$config" ] && ! cmp -s "$config" "$site"; then
-		fail "$site exists and is another than $config; it is not overwritten." "Put your changes there, then run this without --config."
+		fail "$site exists and differs from $config; it is not overwritten." "Put your changes there, then run this without --config."
 	fi
 }
 
-# check chooses the configuration and holds this release against it.
+# check chooses the configuration and checks it with the binary of this release.
 check() {
 	[ -f "$site" ] && config=$site
 	if [ -z "$config" ] || cmp -s "$config" "$here/$mode.toml"; then
 		enable=no
 		return 0
 	fi
-	# Who may write a file that is yet to be copied, or one below --root, does not matter on this host.
+	# The permissions of a file that will be copied, or of one below --root, do not matter on this host.
 	if [ "$config" = "$site" ] && [ -z "$root" ]; then
 		"$here/sallyport" check --mode $mode --config "$config"
 	else
 		"$here/sallyport" check --mode $mode --config - <"$config"
-	fi || fail "$config: the configuration is wrong; nothing was changed"
-	# A proxy alone redirects nothing, and has no packet filter.
+	fi || fail "$config: the configuration has an error; nothing was changed"
+	# A proxy without transparent listeners redirects nothing and has no packet filter.
 	filter=0
 	"$here/sallyport" nft --mode $mode --config "$config" >/dev/null 2>&1 || filter=$?
 	[ "$filter" != 3 ] || services=sallyport.service
 	[ "$filter $mode" != "3 sidecar" ] || fail "--sidecar: [listen] transparent is empty, so there would be no packet filter, and the application" \
-		"would be free to go round sallyport; nothing was changed. See deploy/sidecar.md, or sidecar.toml for an example."
+		"could bypass sallyport; nothing was changed. See deploy/sidecar.md, or sidecar.toml for an example."
 }
 
 install_files() {
@@ -209,7 +209,7 @@ install_files() {
 	run mkdir -p "$root$etc"
 	if [ ! -d "$root$log" ]; then
 		say "  $log"
-		# By number: the user may be one of another file system.
+		# By number: the user may exist only below --root.
 		owner=$(awk -F: '$1 == "sallyport" { print $3 ":" $4 }' "$root/etc/passwd")
 		run mkdir -p "$root$log"
 		run chmod 0750 "$root$log"
@@ -218,11 +218,11 @@ install_files() {
 	[ -f "$site" ] || put 0644 "${config:-$here/$mode.toml}" "$etc/sallyport.toml"
 }
 
-# without_filter says that there is none, and ends the routing of a gateway
-# that is a proxy from now on. Its filter stays loaded: nothing gets out by it.
+# without_filter prints that there is no packet filter, and disables the unit of
+# a host that was a gateway before. The loaded filter stays: it lets nothing out.
 without_filter() {
 	[ "$services" = sallyport.service ] || return 0
-	say "A proxy only: [listen] transparent is empty, so there is no packet filter, and this host need not route."
+	say "A proxy only: [listen] transparent is empty, so there is no packet filter, and this host does not need to route."
 	if booted; then
 		if systemctl --quiet is-enabled sallyport-nft.service 2>/dev/null; then run systemctl --quiet disable --now sallyport-nft.service; fi
 	else
@@ -230,7 +230,7 @@ without_filter() {
 	fi
 }
 
-# activate enables the units, and starts or renews what can be started.
+# activate enables the units, and starts or restarts them.
 activate() {
 	without_filter
 	if ! booted; then
@@ -242,10 +242,10 @@ activate() {
 	run systemctl daemon-reload
 	# shellcheck disable=SC2086
 	run systemctl --quiet enable $services
-	# Again, if they run already: a filter and a process of this release. The
-	# connections that come meanwhile wait in the sockets.
+	# Units that run already are restarted with this release. Connections that
+	# arrive meanwhile wait in the sockets.
 	[ "$services" = sallyport.service ] || run systemctl reload-or-restart sallyport-nft.service
-	run systemctl restart sallyport.service || fail "sallyport does not start; nothing gets out. See: journalctl -u sallyport -n 30"
+	run systemctl restart sallyport.service || fail "sallyport does not start, so nothing gets out. See: journalctl -u sallyport -n 30"
 	say "Running: $services. Enabled for the next boot."
 }
 
