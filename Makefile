@@ -37,7 +37,7 @@ TEST = env -u GOOS -u CGO_ENABLED go test
 PACKAGES = $(shell go list ./... | grep -v /e2e)
 FUZZTIME ?= 20000x
 
-.PHONY: all help check test e2e lint vet fuzz race soak stage release reproduce vuln fresh clean
+.PHONY: all help check test e2e lint vet fuzz race soak docs stage release reproduce vuln fresh clean
 .DELETE_ON_ERROR:
 
 all: ## the binary, as ./sallyport
@@ -74,6 +74,9 @@ fuzz: ## every fuzz target, 20,000 inputs each; FUZZTIME=10s for a time instead
 			echo "$$target: $$(tail -n 1 "$$log")"; \
 		done; \
 	done
+
+docs: ## writes the tables of sallyport help reasons, journal and metrics into docs/
+	$(TEST) ./cmd/sallyport/topics -run '^TestPagesContainTheTables$$' -update
 
 stage: stage-$(HOST) ## dist/: the unpacked release of this machine's architecture, with install.sh
 

@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"sallyport/cmd/sallyport/topics"
 )
 
 // exitError ends the process with a code of its own. Its text may be empty
@@ -88,6 +90,7 @@ HTTP proxy on 127.0.0.1:3128, SOCKS5 on 127.0.0.1:1080, DNS on 127.0.0.1:5300.`,
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(run, newCheck(), newExplain(), newProfiles(), newDenials(), newNFT(), newSockets(), newPreflight(), newHealthcheck(), newVersion())
 	root.AddCommand(toolCommands()...)
+	root.AddCommand(topics.Commands(isTerminal)...)
 	return root
 }
 

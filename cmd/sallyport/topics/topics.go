@@ -1,0 +1,109 @@
+// Package topics prints the help topics "reasons", "journal" and "metrics": tables
+// from the program's own lists. The pages of docs/ contain the same tables.
+package topics
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"sallyport/rules"
+)
+
+// A Topic is one table of the help. Cells are Markdown.
+type Topic struct {
+	Name  string // of the command, and of the page in docs/
+	Short string
+	Head  []string
+	Rows  [][]string
+}
+
+// All returns every topic.
+func All() []Topic {
+	return []Topic{reasons()}
+}
+
+// Commands returns one command for each topic. Without a function to run, cobra
+// lists them as additional help topics. terminal reports whether a writer is one.
+func Commands(terminal func(io.Writer) bool) []*cobra.Command {
+	var commands []*cobra.Command
+	for _, t := range All() {
+		c := &cobra.Command{Use: t.Name, Short: t.Short}
+		c.SetHelpFunc(func(c *cobra.Command, _ []string) {
+			w := c.OutOrStdout()
+			if terminal(w) {
+				t.writeText(w)
+				return
+			}
+			t.WriteMarkdown(w)
+		})
+		commands = append(commands, c)
+	}
+	return commands
+}
+
+// WriteMarkdown writes the table in Markdown.
+func (t Topic) WriteMarkdown(w io.Writer) {
+	row := func(cells []string) {
+		for _, cell := range cells {
+			fmt.Fprintf(w, "| %s ", strings.ReplaceAll(cell, "|", `\|`))
+		}
+		fmt.Fprintln(w, "|")
+	}
+	row(t.Head)
+	fmt.Fprintln(w, strings.Repeat("|---", len(t.Head))+"|")
+	for _, cells := range t.Rows {
+		row(cells)
+	}
+}
+
+// textWidth is the longest line for a terminal, in characters.
+const textWidth = 100
+
+// writeText writes the table for a terminal: each row is one paragraph. It begins
+// with the first cell, and each other cell stands behind the heading of its column.
+func (t Topic) writeText(w io.Writer) {
+	indent := 0
+	for _, head := range t.Head[1:] {
+		indent = max(indent, len(head)+4)
+	}
+	plain := strings.NewReplacer("`", "")
+	for i, cells := range t.Rows {
+		if i > 0 {
+			fmt.Fprintln(w)
+		}
+		fmt.Fprintln(w, plain.Replace(cells[0]))
+		for j, cell := range cells[1:] {
+			if cell == "" {
+				continue
+			}
+			line := fmt.Sprintf("  %-*s", indent-2, t.Head[j+1])
+			for word := range strings.FieldsSeq(plain.Replace(cell)) {
+				if len(line)+len(word) >= textWidth && len(line) > indent {
+					fmt.Fprintln(w, strings.TrimRight(line, " "))
+					line = strings.Repeat(" ", indent)
+				}
+				line += word + " "
+			}
+			fmt.Fprintln(w, strings.TrimRight(line, " "))
+		}
+	}
+}
+
+// code marks a text as code.
+func code(s string) string { return "`" + s + "`" }
+
+func reasons() Topic {
+	t := Topic{
+		Name:  "reasons",
+		Short: "Every reason for a denial: its meaning, its usual cause, and the cure",
+		Head:  []string{"reason", "meaning", "usual cause", "what to do"},
+	}
+	for _, r := range rules.Reasons() {
+		e := r.Explain()
+		t.Rows = append(t.Rows, []string{code(r.String()), e.Meaning, e.Cause, e.Cure})
+	}
+	return t
+}
