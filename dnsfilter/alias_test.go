@@ -55,7 +55,7 @@ func TestFlattened(t *testing.T) {
 			"a.example. 300 CNAME b.example.", 0},
 	} {
 		t.Run(c.what, func(t *testing.T) {
-			b := newBench(t, nil, "a.example")
+			b := newHarness(t, nil, "a.example")
 			b.up.answerWith(func(w dns.ResponseWriter, r *dns.Msg) bool {
 				m := new(dns.Msg).SetReply(r)
 				m.RecursionAvailable, m.Rcode, m.Answer, m.Ns = c.recursive, c.rcode, records(t, c.answer), records(t, c.ns)
@@ -83,7 +83,7 @@ func TestFlattened(t *testing.T) {
 // an alias for the name that it asked for and for as long as that answer holds.
 func TestFlattenedPins(t *testing.T) {
 	var told []string
-	b := newBench(t, func(c *setup) {
+	b := newHarness(t, func(c *setup) {
 		c.Pins = true
 		c.Answered = func(_ netip.Addr, n rules.Name, addrs []netip.Addr, ttl time.Duration) {
 			told = append(told, n.String()+" "+addrs[0].String()+" "+ttl.String())
@@ -93,7 +93,7 @@ func TestFlattenedPins(t *testing.T) {
 	if want := "www.a.example 192.0.1.20 1m0s"; len(told) != 1 || told[0] != want {
 		t.Errorf("told %q, want %q", told, want)
 	}
-	if pinned := b.Pinned(netip.MustParseAddr(insider), netip.MustParseAddr("192.0.1.20")); len(pinned) != 1 || pinned[0].String() != "www.a.example" {
+	if pinned := b.Pinned(netip.MustParseAddr(knownClient), netip.MustParseAddr("192.0.1.20")); len(pinned) != 1 || pinned[0].String() != "www.a.example" {
 		t.Errorf("pinned to %v", pinned)
 	}
 	if a, _ := b.p.final(t); len(a.Resolved) != 1 || a.Resolved[0].String() != "192.0.1.20" || a.Authority.String() != "www.a.example" {
@@ -112,7 +112,7 @@ func TestEmptyNonTerminal(t *testing.T) {
 	p, _ := rules.Compile(&c.Spec, rules.Own{}, time.Now())
 	for _, denied := range []Denied{NXDomain, NoData, Refused} {
 		rec := &decisions{next: p}
-		b := newBench(t, func(c *setup) { c.Gate, c.Denied = rec, denied })
+		b := newHarness(t, func(c *setup) { c.Gate, c.Denied = rec, denied })
 		b.reach = rules.Decision.Reach
 		for _, row := range []struct {
 			name  string
@@ -141,7 +141,7 @@ func TestEmptyNonTerminal(t *testing.T) {
 // TestUpstreamDoesNotKnowWhatIsBelow holds that an upstream's "no such name"
 // does not deny what [hosts] or a zone has below that name (RFC 8020, section 2).
 func TestUpstreamDoesNotKnowWhatIsBelow(t *testing.T) {
-	b := newBench(t, func(c *setup) {
+	b := newHarness(t, func(c *setup) {
 		c.Hosts = map[rules.Name][]netip.Addr{mustName(t, "x.fixed.site.test"): {netip.MustParseAddr("192.0.1.1")}}
 		c.Zones = []Zone{{Suffix: mustName(t, "corp.lan"), Upstreams: c.Upstreams}}
 	}, "fixed.site.test", "site.test", "lan", "corp.lan", "other.site.test")

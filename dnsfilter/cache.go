@@ -14,15 +14,15 @@ const cacheShards = 16
 // answerRoom is how many octets an answer may take, on average; usual ones take
 // about half. Whoever owns a permitted name can make its answers forty times
 // that.
-const answerRoom = 1 << 10
+const bytesPerAnswer = 1 << 10
 
 // cache is bounded: a shard with too many answers gives up the one that expires
 // first among a few chosen at random, one with too many octets the largest.
 type cache struct {
-	seed   maphash.Seed
-	most   int // answers per shard
-	room   int // octets per shard, about
-	shards [cacheShards]cacheShard
+	seed       maphash.Seed
+	perShard   int // answers per shard
+	shardBytes int // octets per shard, about
+	shards     [cacheShards]cacheShard
 }
 
 type cacheShard struct {
@@ -32,8 +32,8 @@ type cacheShard struct {
 }
 
 func newCache(entries int) *cache {
-	c := &cache{seed: maphash.MakeSeed(), most: max(1, entries/cacheShards)}
-	c.room = c.most * answerRoom
+	c := &cache{seed: maphash.MakeSeed(), perShard: max(1, entries/cacheShards)}
+	c.shardBytes = c.perShard * bytesPerAnswer
 	for i := range c.shards {
 		c.shards[i].m = map[string]*entry{}
 	}
@@ -58,11 +58,11 @@ func (c *cache) put(key string, e *entry, now time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.remove(key)
-	if len(s.m) >= c.most {
-		s.evict(now, (*entry).sooner)
+	if len(s.m) >= c.perShard {
+		s.evict(now, (*entry).expiresBefore)
 	}
-	for s.size+e.size() > c.room && len(s.m) > 0 {
-		s.evict(now, (*entry).larger)
+	for s.size+e.size() > c.shardBytes && len(s.m) > 0 {
+		s.evict(now, (*entry).largerThan)
 	}
 	s.m[key] = e
 	s.size += e.size()
@@ -70,7 +70,7 @@ func (c *cache) put(key string, e *entry, now time.Duration) {
 
 // evict makes room.
 func (s *cacheShard) evict(now time.Duration, before func(a, b *entry) bool) {
-	s.remove(victim(s.m, func(e *entry) bool { return e.expires <= now }, before))
+	s.remove(pickVictim(s.m, func(e *entry) bool { return e.expires <= now }, before))
 }
 
 func (s *cacheShard) remove(key string) {
@@ -81,10 +81,10 @@ func (s *cacheShard) remove(key string) {
 }
 
 // sooner tells whether e expires before o.
-func (e *entry) sooner(o *entry) bool { return e.expires < o.expires }
+func (e *entry) expiresBefore(o *entry) bool { return e.expires < o.expires }
 
 // larger tells whether e takes more room than o.
-func (e *entry) larger(o *entry) bool { return e.size() > o.size() }
+func (e *entry) largerThan(o *entry) bool { return e.size() > o.size() }
 
 // size is about how many octets e takes, with its place in the map.
 func (e *entry) size() int {

@@ -79,7 +79,7 @@ func TestCompiledPolicy(t *testing.T) {
 		t.Fatal(problems)
 	}
 	rec := &decisions{next: p}
-	b := newBench(t, func(c *setup) { c.Gate = rec })
+	b := newHarness(t, func(c *setup) { c.Gate = rec })
 	b.reach = rules.Decision.Reach
 	for _, rr := range records(t, `
 deep.er.b.example. 300 IN A 192.0.1.50
@@ -99,25 +99,25 @@ other.test.        300 IN A 192.0.1.52
 		text         string // verdict and reason
 		asked        int
 	}{
-		{insider, "a.example.", dns.TypeA, 0, []string{"192.0.1.10"}, "allow ", 1},
-		{insider, "deep.er.b.example.", dns.TypeA, 0, []string{"192.0.1.50"}, "allow ", 1},
-		{insider, "b.example.", dns.TypeA, 0, nil, "deny not_listed", 0}, // *.b.example is permitted
-		{insider, "example.", dns.TypeA, 0, nil, "deny not_listed", 0},
-		{insider, "test.", dns.TypeNS, 0, nil, "deny not_listed", 0},
+		{knownClient, "a.example.", dns.TypeA, 0, []string{"192.0.1.10"}, "allow ", 1},
+		{knownClient, "deep.er.b.example.", dns.TypeA, 0, []string{"192.0.1.50"}, "allow ", 1},
+		{knownClient, "b.example.", dns.TypeA, 0, nil, "deny not_listed", 0}, // *.b.example is permitted
+		{knownClient, "example.", dns.TypeA, 0, nil, "deny not_listed", 0},
+		{knownClient, "test.", dns.TypeNS, 0, nil, "deny not_listed", 0},
 		{"192.168.7.7", "example.", dns.TypeTXT, 0, nil, "deny type_not_allowed", 0},
-		{insider, "x.a.example.", dns.TypeA, 3, nil, "deny not_listed", 0},
-		{insider, "a.example.", dns.TypeTXT, 0, nil, "deny type_not_allowed", 0},
-		{insider, "inside.example.", dns.TypeA, 0, nil, "deny private_address", 1},
-		{insider, "mixed.example.", dns.TypeA, 0, []string{"192.0.1.30"}, "allow ", 1},
-		{insider, "bound.example.", dns.TypeA, 0, []string{"10.77.1.1"}, "allow ", 1},
-		{insider, "lan.example.", dns.TypeA, 0, []string{"172.20.0.9"}, "allow ", 1},
-		{insider, "db.corp.test.", dns.TypeA, 0, []string{"10.20.0.5"}, "allow ", 1},
-		{insider, "svc.example.", dns.TypeHTTPS, 0, []string{`1 . alpn="h2,h3" port="443"`}, "allow ", 1},
-		{insider, "db.corp.test.", dns.TypeMX, 0, nil, "deny type_not_allowed", 0},
+		{knownClient, "x.a.example.", dns.TypeA, 3, nil, "deny not_listed", 0},
+		{knownClient, "a.example.", dns.TypeTXT, 0, nil, "deny type_not_allowed", 0},
+		{knownClient, "inside.example.", dns.TypeA, 0, nil, "deny private_address", 1},
+		{knownClient, "mixed.example.", dns.TypeA, 0, []string{"192.0.1.30"}, "allow ", 1},
+		{knownClient, "bound.example.", dns.TypeA, 0, []string{"10.77.1.1"}, "allow ", 1},
+		{knownClient, "lan.example.", dns.TypeA, 0, []string{"172.20.0.9"}, "allow ", 1},
+		{knownClient, "db.corp.test.", dns.TypeA, 0, []string{"10.20.0.5"}, "allow ", 1},
+		{knownClient, "svc.example.", dns.TypeHTTPS, 0, []string{`1 . alpn="h2,h3" port="443"`}, "allow ", 1},
+		{knownClient, "db.corp.test.", dns.TypeMX, 0, nil, "deny type_not_allowed", 0},
 		{"192.168.7.7", "other.test.", dns.TypeA, 0, []string{"192.0.1.52"}, "would_deny not_listed", 1},
 		{"192.168.7.7", "other.test.", dns.TypeTXT, 0, nil, "deny type_not_allowed", 0},
 		{"192.168.7.7", "inside.example.", dns.TypeA, 0, nil, "deny private_address", 0}, // at hand already
-		{stranger, "a.example.", dns.TypeA, 5, nil, "deny unknown_client", 0},
+		{unknownClient, "a.example.", dns.TypeA, 5, nil, "deny unknown_client", 0},
 	} {
 		r := b.sendFrom(withEDNS(question(c.name, c.qtype), 1232), c.client, rules.TCP)
 		if text := rec.last.Text() + " " + rec.last.Why().String(); text != c.text || r.Rcode != c.rcode || !slices.Equal(data(r), c.answer) {
@@ -142,7 +142,7 @@ func TestNoAllocationCompiled(t *testing.T) {
 	for _, name := range []string{"a.example.", "db.corp.test."} {
 		wire, out := packed(t, withEDNS(question(name, dns.TypeA), 1232)), make([]byte, 0, 2048)
 		n := testing.AllocsPerRun(1000, func() {
-			q := query{msg: wire, client: netip.MustParseAddrPort(insider + ":1"), proto: rules.UDP}
+			q := query{msg: wire, client: netip.MustParseAddrPort(knownClient + ":1"), proto: rules.UDP}
 			if reply, p := f.handle(&q, out); p != nil || len(reply) < 40 || reply[7] != 1 {
 				t.Fatal("no answer")
 			}

@@ -43,10 +43,10 @@ type Config struct {
 	// Ahead returns names that a generation permits, to be looked up before any
 	// client asks and kept fresh while Serve runs; Pinned counts them as told to
 	// every client. It is called again after PolicyChanged. nil: none.
-	Ahead func(*rules.Generation) []rules.Name
+	PrefetchNames func(*rules.Generation) []rules.Name
 	// Fresh is told every time what such a name's addresses are, and for how
 	// long. It must not block or keep addrs. nil: nobody cares.
-	Fresh func(name rules.Name, addrs []netip.Addr, ttl time.Duration)
+	Prefetched func(name rules.Name, addrs []netip.Addr, ttl time.Duration)
 	// Jitter returns a random number of [0, 1), to spread those look-ups over
 	// time; nil: rand.Float64.
 	Jitter func() float64
@@ -112,7 +112,7 @@ func (l Limits) unprovenQPS() int {
 	if l.QPS < 0 {
 		return l.QPS
 	}
-	return max(1, l.QPS/unprovenPart)
+	return max(1, l.QPS/unprovenFraction)
 }
 
 func (l Limits) withDefaults() Limits {

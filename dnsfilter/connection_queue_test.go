@@ -13,6 +13,8 @@ import (
 
 	"github.com/miekg/dns"
 	"pgregory.net/rapid"
+
+	"sallyport/rules"
 )
 
 // backlog is a listener that tells when it has accepted so many connections.
@@ -39,7 +41,7 @@ func (b *backlog) Accept() (net.Conn, error) {
 // may have at a time, with one query each.
 func TestBurstOfConnections(t *testing.T) {
 	const burst = 100 // of one client, in the second that a restart takes
-	b := newBench(t, func(c *setup) { c.Now = time.Now }, "a.example")
+	b := newHarness(t, func(c *setup) { c.Now = time.Now }, "a.example")
 	inner, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -85,38 +87,38 @@ func TestTurns(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		most, each := rapid.IntRange(1, 6).Draw(rt, "most"), rapid.IntRange(1, 4).Draw(rt, "each")
 		line, lineEach := rapid.IntRange(0, 5).Draw(rt, "line"), rapid.IntRange(1, 3).Draw(rt, "line of each")
-		u := newTurns()
+		u := newConnQueue()
 		u.set(most, each)
-		u.setLine(line, lineEach)
-		var held []party
-		var waits []*turn
+		u.setQueue(line, lineEach)
+		var held []rules.Party
+		var waits []*queuedConn
 		come := func() { // those whose turn has come hold one now
 			kept := waits[:0]
 			for _, w := range waits {
 				select {
-				case <-w.come:
-					held = append(held, w.by)
+				case <-w.admitted:
+					held = append(held, w.client)
 				default:
 					kept = append(kept, w)
 				}
 			}
 			waits = kept
 		}
-		of := func(by party) (h, w int) {
+		of := func(by rules.Party) (h, w int) {
 			for _, x := range held {
 				if x == by {
 					h++
 				}
 			}
 			for _, x := range waits {
-				if x.by == by {
+				if x.client == by {
 					w++
 				}
 			}
 			return h, w
 		}
 		for range rapid.IntRange(1, 60).Draw(rt, "steps") {
-			by := party{Source: netip.AddrFrom4([4]byte{10, 0, 0, byte(rapid.IntRange(0, 2).Draw(rt, "client"))})}
+			by := rules.Party{Source: netip.AddrFrom4([4]byte{10, 0, 0, byte(rapid.IntRange(0, 2).Draw(rt, "client"))})}
 			switch rapid.SampledFrom([]string{"enter", "enter", "give", "time is over"}).Draw(rt, "step") {
 			case "enter":
 				h, w := of(by)
@@ -135,7 +137,7 @@ func TestTurns(t *testing.T) {
 					i := rapid.IntRange(0, len(held)-1).Draw(rt, "which")
 					by := held[i]
 					held = append(held[:i], held[i+1:]...)
-					u.give(by)
+					u.release(by)
 				}
 			case "time is over":
 				if len(waits) > 0 && u.await(waits[0], 0) {
@@ -149,8 +151,8 @@ func TestTurns(t *testing.T) {
 				rt.Fatalf("%d held, %d counted; %d wait, %d kept", len(held), u.held(), len(waits), len(u.waiting))
 			}
 			for _, w := range waits {
-				if h, _ := of(w.by); h < each && len(held) < most {
-					rt.Fatalf("%v waits, with %d of %d", w.by, h, each)
+				if h, _ := of(w.client); h < each && len(held) < most {
+					rt.Fatalf("%v waits, with %d of %d", w.client, h, each)
 				}
 			}
 		}

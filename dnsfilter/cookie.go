@@ -16,8 +16,8 @@ import (
 // The COOKIE option (RFC 7873, section 4).
 const (
 	clientCookieSize = 8
-	leastWholeCookie = 16 // client and server cookie together
-	mostWholeCookie  = 40
+	minFullCookie    = 16 // client and server cookie together
+	maxFullCookie    = 40
 )
 
 // Our server cookie (RFC 9018, section 4): version, three reserved octets, the
@@ -29,9 +29,9 @@ const (
 	cookieOptionSize = 4 + clientCookieSize + serverCookieSize
 
 	// RFC 9018, section 4.3.
-	cookieLife  = time.Hour
-	cookieAhead = 5 * time.Minute
-	cookieFresh = 30 * time.Minute // an older one is replaced
+	cookieLife   = time.Hour
+	cookieFuture = 5 * time.Minute
+	cookieFresh  = 30 * time.Minute // an older one is replaced
 	// secretLife is how long a secret makes cookies: a day, of the 36 that
 	// RFC 7873, section 7.1, permits. It then still checks those it made.
 	secretLife = 24 * time.Hour
@@ -42,7 +42,7 @@ type serverCookie [serverCookieSize]byte
 // validCookieSize tells of the lengths that a COOKIE option may have; any other
 // is a FORMERR (RFC 7873, section 5.2.2).
 func validCookieSize(n int) bool {
-	return n == clientCookieSize || n >= leastWholeCookie && n <= mostWholeCookie
+	return n == clientCookieSize || n >= minFullCookie && n <= maxFullCookie
 }
 
 // cookies makes and checks server cookies. Its secrets are random and never
@@ -92,7 +92,7 @@ func (c *cookies) check(option []byte, from netip.Addr, now time.Time) (send ser
 	if len(option) == clientCookieSize+serverCookieSize && option[clientCookieSize] == cookieVersion {
 		got := serverCookie(option[clientCookieSize:])
 		age := got.age(now)
-		inTime := age <= cookieLife && age >= -cookieAhead
+		inTime := age <= cookieLife && age >= -cookieFuture
 		byNow := inTime && got.hash() == s.now.hash(client, &got, from)
 		proven = byNow || inTime && got.hash() == s.before.hash(client, &got, from)
 		if byNow && age <= cookieFresh {

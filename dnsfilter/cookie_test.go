@@ -140,7 +140,7 @@ func withCookie(m *dns.Msg, cookie string) *dns.Msg {
 // and on record, and only the first option counts.
 func TestCookieOption(t *testing.T) {
 	const half = "0123456789abcdef"
-	b := newBench(t, func(c *setup) {
+	b := newHarness(t, func(c *setup) {
 		c.Hosts = map[rules.Name][]netip.Addr{mustName(t, "fixed.example"): {netip.MustParseAddr("192.0.1.1")}}
 	}, "a.example", "fixed.example", "big.example")
 	for _, rr := range records(t, bigName()) {
@@ -148,12 +148,12 @@ func TestCookieOption(t *testing.T) {
 	}
 	for _, name := range []string{"a.example.", "fixed.example.", "big.example.", "evil.example."} {
 		for _, proto := range []rules.Proto{rules.UDP, rules.TCP} {
-			r := b.sendFrom(withCookie(question(name, dns.TypeA), half), insider, proto)
+			r := b.sendFrom(withCookie(question(name, dns.TypeA), half), knownClient, proto)
 			a, _ := b.p.final(t)
 			if got := cookieOf(r); len(got) != 48 || got[:16] != half || a.SourceProven != (proto == rules.TCP) {
 				t.Errorf("%s by %v: cookie %q, proven %t", name, proto, got, a.SourceProven)
 			}
-			again := b.sendFrom(withCookie(question(name, dns.TypeA), cookieOf(r)), insider, proto)
+			again := b.sendFrom(withCookie(question(name, dns.TypeA), cookieOf(r)), knownClient, proto)
 			if a, _ := b.p.final(t); cookieOf(again) != cookieOf(r) || !a.SourceProven {
 				t.Errorf("%s by %v, again: cookie %q, proven %t", name, proto, cookieOf(again), a.SourceProven)
 			}
@@ -186,7 +186,7 @@ func TestCookieOption(t *testing.T) {
 func TestCookieCostsNoAllocation(t *testing.T) {
 	f := cached(t, true)
 	f.cfg.Observe = nil
-	from := netip.MustParseAddrPort(insider + ":1")
+	from := netip.MustParseAddrPort(knownClient + ":1")
 	good, _ := f.cookies.check([]byte("client-1"), from.Addr(), f.cfg.Now())
 	wire := packed(t, withCookie(question("a.example.", dns.TypeA), hex.EncodeToString(slices.Concat([]byte("client-1"), good[:]))))
 	out := make([]byte, 0, 2048)

@@ -50,8 +50,8 @@ func (a *answer) addProof(m *dns.Msg, name rules.Name, qtype uint16) {
 	owner := dns.CanonicalName(name.String() + ".")
 	if !a.negative() {
 		for _, rr := range m.Answer {
-			if sig, ok := rr.(*dns.RRSIG); ok && sig.TypeCovered == qtype && proves(rr, owner) && dns.CanonicalName(sig.Hdr.Name) == owner {
-				a.sigs = append(a.sigs, cleaned(sig))
+			if sig, ok := rr.(*dns.RRSIG); ok && sig.TypeCovered == qtype && inZone(rr, owner) && dns.CanonicalName(sig.Hdr.Name) == owner {
+				a.sigs = append(a.sigs, clamped(sig))
 			}
 		}
 	}
@@ -65,8 +65,8 @@ func (a *answer) addProof(m *dns.Msg, name rules.Name, qtype uint16) {
 		default:
 			continue
 		}
-		if proves(rr, owner) {
-			a.proof = append(a.proof, cleaned(rr))
+		if inZone(rr, owner) {
+			a.proof = append(a.proof, clamped(rr))
 		}
 	}
 	a.sigs, a.proof = a.sigs[:min(len(a.sigs), maxProof)], a.proof[:min(len(a.proof), maxProof)]
@@ -78,7 +78,7 @@ const maxProof = 32
 
 // proves tells whether rr is of a zone that owner is in, or of class IN at all.
 // Whether it proves anything is for the validator to say.
-func proves(rr dns.RR, owner string) bool {
+func inZone(rr dns.RR, owner string) bool {
 	zone := dns.CanonicalName(rr.Header().Name)
 	switch rr := rr.(type) {
 	case *dns.RRSIG:
@@ -98,7 +98,7 @@ func proves(rr dns.RR, owner string) bool {
 
 // cleaned bounds a record's TTL. Its names stay as they are signed: in any case
 // of letters (RFC 4034, section 6.2).
-func cleaned(rr dns.RR) dns.RR {
+func clamped(rr dns.RR) dns.RR {
 	clampTTL(rr.Header(), maxTTL)
 	return rr
 }

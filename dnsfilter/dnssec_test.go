@@ -54,8 +54,8 @@ func TestSignaturesPass(t *testing.T) {
 	a := records(t, "a.example. 300 IN A 192.0.1.10")
 	soa := records(t, "example. 900 IN SOA ns.example. root.example. 1 2 3 4 60")
 	nsec := records(t, "a.example. 60 IN NSEC b.example. A RRSIG NSEC")
-	foreign := records(t, "x.evil.test. 60 IN NSEC y.evil.test. A")
-	b := newBench(t, nil, "a.example")
+	outside := records(t, "x.evil.test. 60 IN NSEC y.evil.test. A")
+	b := newHarness(t, nil, "a.example")
 	b.up.answerWith(func(w dns.ResponseWriter, r *dns.Msg) bool {
 		m := new(dns.Msg).SetReply(r)
 		m.RecursionAvailable, m.AuthenticatedData = true, true
@@ -67,7 +67,7 @@ func TestSignaturesPass(t *testing.T) {
 			m.Answer = []dns.RR{s.key, s.sign(t, s.key)}
 		default:
 			evil := newSigner(t, "evil.test.")
-			m.Ns = []dns.RR{soa[0], s.sign(t, soa...), nsec[0], s.sign(t, nsec...), evil.sign(t, foreign...)}
+			m.Ns = []dns.RR{soa[0], s.sign(t, soa...), nsec[0], s.sign(t, nsec...), evil.sign(t, outside...)}
 		}
 		if o := r.IsEdns0(); o == nil || !o.Do() {
 			m.Answer = slices.DeleteFunc(m.Answer, func(rr dns.RR) bool { return rr.Header().Rrtype == dns.TypeRRSIG })
@@ -145,7 +145,7 @@ func TestSignaturesPass(t *testing.T) {
 // nobody signed it, and that the keys of an alias's target are not its own.
 func TestFlattenedIsUnsigned(t *testing.T) {
 	s := newSigner(t, "cdn.test.")
-	b := newBench(t, nil, "a.example")
+	b := newHarness(t, nil, "a.example")
 	b.up.answerWith(func(w dns.ResponseWriter, r *dns.Msg) bool {
 		m := new(dns.Msg).SetReply(r)
 		m.RecursionAvailable = true
@@ -175,7 +175,7 @@ func TestKeysAbove(t *testing.T) {
 	}
 	p, _ := rules.Compile(&c.Spec, rules.Own{}, time.Now())
 	rec := &decisions{next: p}
-	b := newBench(t, func(s *setup) { s.Gate = rec })
+	b := newHarness(t, func(s *setup) { s.Gate = rec })
 	b.reach = rules.Decision.Reach
 	root := newSigner(t, ".")
 	b.up.add(root.key)
@@ -195,7 +195,7 @@ func TestKeysAbove(t *testing.T) {
 			t.Errorf("%s %s: %s", name, dns.Type(qtype), rec.last.Text())
 		}
 	}
-	if r := b.sendFrom(question(".", dns.TypeDNSKEY), stranger, rules.UDP); r.Rcode != dns.RcodeRefused || rec.last.Why() != rules.UnknownClient {
+	if r := b.sendFrom(question(".", dns.TypeDNSKEY), unknownClient, rules.UDP); r.Rcode != dns.RcodeRefused || rec.last.Why() != rules.UnknownClient {
 		t.Errorf("an unknown client: %v, %s", r, rec.last.Why())
 	}
 	if asked := b.up.asked(); len(asked) != 0 {

@@ -51,7 +51,7 @@ func TestEDNS(t *testing.T) {
 		{"the reserved bit is ignored (RFC 1035, 4.1.1)", nil, flagRD | 1<<6, dns.RcodeSuccess, false, false},
 	} {
 		for _, proto := range []rules.Proto{rules.UDP, rules.TCP} {
-			b := newBench(t, nil, "a.example")
+			b := newHarness(t, nil, "a.example")
 			query := packed(t, question("a.example.", dns.TypeA))
 			binary.BigEndian.PutUint16(query[2:], c.flags)
 			if c.opt != nil {
@@ -61,7 +61,7 @@ func TestEDNS(t *testing.T) {
 				}
 			}
 			query = append(query, c.opt...)
-			out := b.raw(query, insider, proto)
+			out := b.raw(query, knownClient, proto)
 			r := new(dns.Msg)
 			if err := r.Unpack(out); err != nil {
 				t.Errorf("%s: %v %x", c.what, err, out)

@@ -18,7 +18,7 @@ var errTimeout = errors.New("no upstream answered in time")
 // A server that fails at once, as for want of a route, is tried so often, after
 // a pause.
 const (
-	mostTries  = 3
+	maxTries   = 3
 	retryPause = 100 * time.Millisecond
 )
 
@@ -28,18 +28,18 @@ const (
 // whoever it is from. One that fails is followed by the next, and tried again
 // once all were; one that answered, but not usefully, is not.
 func (f *Filter) exchange(ctx context.Context, set *upstreamSet, name rules.Name, w want) (*answer, error) {
-	var flying sync.WaitGroup
-	defer flying.Wait()
+	var running sync.WaitGroup
+	defer running.Wait()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(errAnswered)
 	x := exchange{queue: set.order(), tries: map[*server]int{}}
-	done := make(chan tried, len(x.queue))
+	done := make(chan tryResult, len(x.queue))
 	timer := time.NewTimer(f.cfg.TryTimeout)
 	defer timer.Stop()
 	ask := func() {
 		if u := x.next(); u != nil {
-			flying.Go(func() { done <- f.try(ctx, u, name, w) })
-			timer.Reset(min(u.patience(f.cfg.TryTimeout), f.cfg.TryTimeout))
+			running.Go(func() { done <- f.try(ctx, u, name, w) })
+			timer.Reset(min(u.retryAfter(f.cfg.TryTimeout), f.cfg.TryTimeout))
 		}
 	}
 	ask()
@@ -60,25 +60,25 @@ func (f *Filter) exchange(ctx context.Context, set *upstreamSet, name rules.Name
 				ask()
 			}
 		case <-ctx.Done():
-			return nil, x.late()
+			return nil, x.timeoutError()
 		}
 	}
 }
 
 // exchange is one exchange's servers. One goroutine has it all to itself.
 type exchange struct {
-	queue []*server // that may be asked next
-	tries map[*server]int
-	out   int // being asked
-	last  error
+	queue   []*server // that may be asked next
+	tries   map[*server]int
+	running int // being asked
+	last    error
 }
 
 // tried is the end of one try.
-type tried struct {
-	u      *server
-	answer *answer
-	heard  bool // it did answer
-	err    error
+type tryResult struct {
+	u        *server
+	answer   *answer
+	answered bool // it did answer
+	err      error
 }
 
 // next takes the server that is to be asked next; nil: there is none.
@@ -89,26 +89,26 @@ func (x *exchange) next() *server {
 	u := x.queue[0]
 	x.queue = x.queue[1:]
 	x.tries[u]++
-	x.out++
+	x.running++
 	return u
 }
 
 // failed takes note of a try that brought no answer, and tells when to ask the
 // next server, and whether there is anybody to ask or to wait for.
-func (x *exchange) failed(t tried) (pause time.Duration, more bool) {
-	x.out--
+func (x *exchange) failed(t tryResult) (pause time.Duration, more bool) {
+	x.running--
 	x.last = fmt.Errorf("upstream %s: %w", t.u.text, t.err)
-	if !t.heard && x.tries[t.u] < mostTries {
+	if !t.answered && x.tries[t.u] < maxTries {
 		x.queue = append(x.queue, t.u)
 	}
 	if len(x.queue) > 0 && x.tries[x.queue[0]] > 0 {
 		pause = retryPause
 	}
-	return pause, x.out+len(x.queue) > 0
+	return pause, x.running+len(x.queue) > 0
 }
 
 // late is the error of an exchange that ran out of time.
-func (x *exchange) late() error {
+func (x *exchange) timeoutError() error {
 	if x.last != nil {
 		return fmt.Errorf("%w; %w", x.last, errTimeout)
 	}
@@ -116,22 +116,22 @@ func (x *exchange) late() error {
 }
 
 // try asks one server.
-func (f *Filter) try(ctx context.Context, u *server, name rules.Name, w want) tried {
+func (f *Filter) try(ctx context.Context, u *server, name rules.Name, w want) tryResult {
 	m, err := f.ask(ctx, u, name.String()+".", w, false)
 	if err != nil {
-		return tried{u: u, err: err}
+		return tryResult{u: u, err: err}
 	}
 	a, err := validate(m, name, w.qtype)
 	if err == nil && w.do {
 		a.addProof(m, name, w.qtype)
 	}
-	return tried{u: u, answer: a, heard: true, err: err}
+	return tryResult{u: u, answer: a, answered: true, err: err}
 }
 
 // note records whether a server answered, and says so when that changed. One
 // that has no answer about some name may be waiting for the servers of that
 // name, which can be anybody's: whether it answers at all is for a probe to say.
-func (f *Filter) note(u *server, up, probe bool, took time.Duration) {
+func (f *Filter) recordTry(u *server, up, probe bool, took time.Duration) {
 	now := f.clock()
 	u.failed.Store(!up)
 	u.plan.Lock()
@@ -155,6 +155,6 @@ func (f *Filter) note(u *server, up, probe bool, took time.Duration) {
 		}
 	}
 	if f.cfg.ObserveUpstream != nil {
-		f.cfg.ObserveUpstream(UpstreamTry{Addr: u.Addr, Up: up, Down: u.down.Load(), Latency: took, Respells: u.spelling(now) != spellingKept})
+		f.cfg.ObserveUpstream(UpstreamTry{Addr: u.Addr, Up: up, Down: u.down.Load(), Latency: took, ChangesCase: u.letterCaseAt(now) != caseKept})
 	}
 }

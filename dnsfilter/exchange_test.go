@@ -42,7 +42,7 @@ func TestSpoofedReplies(t *testing.T) {
 	} {
 		t.Run(what, func(t *testing.T) {
 			name := "abcdefghijklmnopqrstuvwxyz.a.example" // letters enough for 0x20 never to be all of one case
-			b := newBench(t, nil, name)
+			b := newHarness(t, nil, name)
 			rr, _ := dns.NewRR(name + ". 300 IN A 192.0.1.10")
 			b.up.add(rr)
 			b.up.answerWith(func(w dns.ResponseWriter, r *dns.Msg) bool {
@@ -61,7 +61,7 @@ func TestSpoofedReplies(t *testing.T) {
 
 // TestSpoofedSource sends the right reply from another port: it never arrives.
 func TestSpoofedSource(t *testing.T) {
-	b := newBench(t, nil, "a.example")
+	b := newHarness(t, nil, "a.example")
 	b.up.answerWith(func(w dns.ResponseWriter, r *dns.Msg) bool {
 		other, err := net.Dial("udp", w.RemoteAddr().String())
 		if err != nil {
@@ -83,7 +83,7 @@ func TestSpoofedSource(t *testing.T) {
 // TestUnpredictable looks at what upstream sees of many queries: ports, IDs
 // and spellings that do not repeat (F11).
 func TestUnpredictable(t *testing.T) {
-	b := newBench(t, nil, "*.example")
+	b := newHarness(t, nil, "*.example")
 	ports, ids, cases := map[string]bool{}, map[uint16]bool{}, map[string]bool{}
 	var mu sync.Mutex
 	b.up.answerWith(func(w dns.ResponseWriter, r *dns.Msg) bool {
@@ -104,7 +104,7 @@ func TestUnpredictable(t *testing.T) {
 
 // TestTruncatedUpstream holds that a truncated answer is fetched again by TCP.
 func TestTruncatedUpstream(t *testing.T) {
-	b := newBench(t, nil, "a.example")
+	b := newHarness(t, nil, "a.example")
 	b.up.answerWith(func(w dns.ResponseWriter, r *dns.Msg) bool {
 		if w.LocalAddr().Network() != "udp" {
 			return false
@@ -124,7 +124,7 @@ func TestTruncatedUpstream(t *testing.T) {
 // TestOldUpstream holds that a server that does not know EDNS is asked without.
 func TestOldUpstream(t *testing.T) {
 	for _, bare := range []bool{false, true} {
-		b := newBench(t, nil, "a.example")
+		b := newHarness(t, nil, "a.example")
 		b.up.answerWith(func(w dns.ResponseWriter, r *dns.Msg) bool {
 			if r.IsEdns0() == nil {
 				return false
@@ -145,7 +145,7 @@ func TestOldUpstream(t *testing.T) {
 
 // TestTCPUpstream holds that tcp:// never sends a datagram.
 func TestTCPUpstream(t *testing.T) {
-	b := newBench(t, func(c *setup) { c.Upstreams[0].Proto = rules.TCP }, "a.example")
+	b := newHarness(t, func(c *setup) { c.Upstreams[0].Proto = rules.TCP }, "a.example")
 	r := b.ask("a.example.", dns.TypeA)
 	if asked := b.up.asked(); !slices.Equal(data(r), []string{"192.0.1.10"}) || !slices.Equal(asked, []string{"tcp a.example. A"}) {
 		t.Errorf("answered %v after %q", data(r), asked)
@@ -192,7 +192,7 @@ func TestFailover(t *testing.T) {
 			t.Parallel()
 			bad := newAuthority(t)
 			bad.answerWith(serve)
-			b := newBench(t, func(c *setup) {
+			b := newHarness(t, func(c *setup) {
 				c.Upstreams = append(bad.upstream(), c.Upstreams...)
 				c.TryTimeout = 300 * time.Millisecond
 			}, "a.example")
@@ -200,7 +200,7 @@ func TestFailover(t *testing.T) {
 				t.Errorf("with a good one beside it: %v", r)
 			}
 
-			alone := newBench(t, func(c *setup) {
+			alone := newHarness(t, func(c *setup) {
 				c.Upstreams = bad.upstream()
 				c.Timeout, c.TryTimeout = 500*time.Millisecond, 300*time.Millisecond
 			}, "a.example")
@@ -227,13 +227,13 @@ func TestFailover(t *testing.T) {
 
 // TestOneInFlight holds that many queries for one name make one upstream query (F11).
 func TestOneInFlight(t *testing.T) {
-	b := newBench(t, nil, "a.example")
+	b := newHarness(t, nil, "a.example")
 	release := make(chan struct{})
 	b.up.answerWith(func(dns.ResponseWriter, *dns.Msg) bool { <-release; return false })
 	wire := packed(t, question("a.example.", dns.TypeA))
 	var wg sync.WaitGroup
 	for range 20 {
-		q := query{msg: wire, client: netip.MustParseAddrPort(insider + ":1"), proto: rules.UDP}
+		q := query{msg: wire, client: netip.MustParseAddrPort(knownClient + ":1"), proto: rules.UDP}
 		_, p := b.handle(&q, nil)
 		if p == nil {
 			t.Fatal("not pending")
@@ -254,7 +254,7 @@ func TestOneInFlight(t *testing.T) {
 // TestInFlightLimit holds that a client that makes upstreams work cannot take
 // all the room, and is told so with reason limit (F20).
 func TestInFlightLimit(t *testing.T) {
-	b := newBench(t, func(c *setup) { c.Limits.InFlight, c.Limits.InFlightPerClient = 3, 2 }, "*.example")
+	b := newHarness(t, func(c *setup) { c.Limits.InFlight, c.Limits.InFlightPerClient = 3, 2 }, "*.example")
 	release := make(chan struct{})
 	b.up.answerWith(func(dns.ResponseWriter, *dns.Msg) bool { <-release; return false })
 	var waiting []*pending

@@ -17,20 +17,20 @@ import (
 
 // A Filter answers DNS queries as its Gate permits. Make one with New.
 type Filter struct {
-	cfg      Config
-	none     *Resolver // of a generation without one: it has no answer and asks nowhere
-	start    time.Time
-	flow     atomic.Uint64
-	cookies  *cookies
-	proven   budget // of queries whose source is proven
-	unproven budget // of the others
-	unknown  *bucket
-	conns    *turns   // TCP connections
-	foreign  *turns   // of them, those of nobody that is known
-	uniques  *uniques // names below wildcards and zones
-	pins     *pins
-	replan   chan struct{}           // Ahead may say something else now
-	running  atomic.Pointer[service] // of Serve; nil: it does not run
+	cfg            Config
+	none           *Resolver // of a generation without one: it has no answer and asks nowhere
+	start          time.Time
+	flow           atomic.Uint64
+	cookies        *cookies
+	proven         budget // of queries whose source is proven
+	unproven       budget // of the others
+	unknownReplies *bucket
+	conns          *connQueue // TCP connections
+	unknownConns   *connQueue // of them, those of nobody that is known
+	nameQuota      *nameQuota // names below wildcards and zones
+	pins           *pins
+	replan         chan struct{}           // Ahead may say something else now
+	running        atomic.Pointer[service] // of Serve; nil: it does not run
 
 	// reach is Decision.Reach; tests without a compiled policy replace it.
 	reach func(rules.Decision, netip.AddrPort) rules.Reason
@@ -46,9 +46,9 @@ func New(cfg Config) *Filter {
 	cfg = cfg.withDefaults()
 	f := &Filter{cfg: cfg, start: cfg.Now(), reach: rules.Decision.Reach, none: newResolver(ResolverConfig{Cache: 1, InFlight: -1})}
 	f.proven, f.unproven, f.cookies = newBudget(), newBudget(), newCookies(f.start)
-	f.conns, f.foreign = newTurns(), newTurns()
-	f.uniques, f.pins, f.replan = newUniques(), newPins(), make(chan struct{}, 1)
-	f.unknown = newBucket(cfg.Limits.UnknownQPS)
+	f.conns, f.unknownConns = newConnQueue(), newConnQueue()
+	f.nameQuota, f.pins, f.replan = newNameQuota(), newPins(), make(chan struct{}, 1)
+	f.unknownReplies = newBucket(cfg.Limits.UnknownQPS)
 	f.SetLimits(cfg.Limits)
 	f.life, f.end = context.WithCancel(context.Background())
 	return f
@@ -62,10 +62,10 @@ func (f *Filter) SetLimits(l Limits) {
 	f.unproven.rate.set(l.unprovenQPS())
 	f.proven.waiting.set(l.InFlight, l.InFlightPerClient)
 	f.unproven.waiting.set(l.InFlight, l.InFlightPerClient)
-	f.uniques.set(l.WildcardNames)
+	f.nameQuota.set(l.WildcardNames)
 	f.conns.set(l.TCP, l.TCPPerClient)
-	f.conns.setLine(l.TCP, max(1, l.TCP/2)) // those of unknown clients do not wait
-	f.foreign.set(max(1, l.TCP/16), max(1, l.TCPPerClient/16))
+	f.conns.setQueue(l.TCP, max(1, l.TCP/2)) // those of unknown clients do not wait
+	f.unknownConns.set(max(1, l.TCP/16), max(1, l.TCPPerClient/16))
 	f.pins.set(l.Pins, l.PinsPerClient)
 }
 
@@ -110,7 +110,7 @@ func (f *Filter) handle(q *query, out []byte) ([]byte, *pending) {
 	q.arrived, q.flow = f.cfg.Now(), f.nextFlow()
 	q.proven = q.proto == rules.TCP
 	if !q.parse() {
-		return f.odd(q, out), nil
+		return f.answerMalformed(q, out), nil
 	}
 	f.prove(q)
 	now := q.arrived.Sub(f.start)
@@ -128,7 +128,7 @@ func (f *Filter) handle(q *query, out []byte) ([]byte, *pending) {
 	}
 	name, err := nameOf(q.wireName())
 	if err != nil {
-		return f.badName(q, r, &a, err, out), nil
+		return f.denyBadName(q, r, &a, err, out), nil
 	}
 	a.Authority = name
 	return f.begin(q, r, &a, key, out)
@@ -147,33 +147,33 @@ func (f *Filter) begin(q *query, r *Resolver, a *rules.Attempt, key, out []byte)
 	if !d.Allowed() {
 		return f.deny(q, r, a, d, out), nil
 	}
-	by, over := f.spend(q, d, a.Authority)
+	owner, over := f.charge(q, d, a.Authority)
 	if over != "" {
 		if !q.proven {
-			return f.toTCP(q, out), nil
+			return f.truncate(q, out), nil
 		}
 		a.Provisional, a.Fault, a.Detail = false, rules.Limit, over
 		return f.deny(q, r, a, f.cfg.Gate.Decide(*a), out), nil
 	}
-	p := &pending{q: *q, by: by, g: a.Generation, r: r, name: a.Authority, key: string(q.wants().appendTo(key))}
+	p := &pending{q: *q, owner: owner, g: a.Generation, r: r, name: a.Authority, key: string(q.wants().appendTo(key))}
 	p.q.msg = bytes.Clone(q.msg)
 	return out, p
 }
 
 // pending is a permitted query whose answer has to be fetched.
 type pending struct {
-	q    query
-	by   party
-	g    *rules.Generation // that permitted it
-	r    *Resolver
-	name rules.Name
-	key  string
+	q     query
+	owner rules.Party
+	g     *rules.Generation // that permitted it
+	r     *Resolver
+	name  rules.Name
+	key   string
 }
 
 // finish fetches the answer of a pending query and appends the reply to out.
 // It must be called once.
 func (f *Filter) finish(ctx context.Context, p *pending, out []byte) []byte {
-	defer f.budgetOf(&p.q).waiting.give(p.by)
+	defer f.budgetOf(&p.q).waiting.release(p.owner)
 	e := f.fetch(ctx, p.r, p.key, p.name, p.q.wants())
 	a := rules.Attempt{Generation: p.g, Flow: p.q.flow, Via: rules.ViaDNS, Client: p.q.client, SourceProven: p.q.proven, Proto: p.q.proto, QType: p.q.qtype, Authority: p.name}
 	return f.answer(&p.q, p.r, e, &a, out, KindUpstream)
@@ -233,7 +233,7 @@ func (f *Filter) reply(q *query, e *entry, refused []netip.Addr, out []byte, kin
 		}
 	}
 	if f.cfg.Pins && len(e.addrs) > len(refused) {
-		f.pins.told(q.client.Addr(), e.name, e.addrs, refused, e.holds(now), now)
+		f.pins.remember(q.client.Addr(), e.name, e.addrs, refused, e.holds(now), now)
 	}
 	if f.cfg.Answered != nil && len(e.addrs) > len(refused) {
 		f.cfg.Answered(q.client.Addr(), e.name, without(e.addrs, refused), e.holds(now))

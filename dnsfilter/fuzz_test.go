@@ -40,7 +40,7 @@ func FuzzQuery(f *testing.F) {
 		}
 		out, pend := flt.handle(&q, nil)
 		if pend != nil {
-			flt.budgetOf(&q).waiting.give(pend.by)
+			flt.budgetOf(&q).waiting.release(pend.owner)
 			a := p.attempts[len(p.attempts)-1]
 			if !p.permits(pend.name.String()) || !forwarded(q.qtype) || len(out) != 0 || a.Authority != pend.name {
 				t.Fatalf("%x would go upstream as %s", m, pend.name)
@@ -159,14 +159,14 @@ func answered(t *testing.T, e *entry, qtype uint16) {
 		t.Fatalf("a reply of %d octets", len(out))
 	}
 	reply := unpacked(t, out)
-	told := &entry{}
+	hinted := &entry{}
 	for _, rr := range reply.Answer {
-		told.addAddrs(rr)
+		hinted.addAddrs(rr)
 		if s := svcbOf(rr); s != nil && strings.Contains(s.String(), "ech=") {
 			t.Fatalf("ech is left: %v", s)
 		}
 	}
-	if len(told.special) != 0 {
-		t.Fatalf("told of %v", told.special)
+	if len(hinted.special) != 0 {
+		t.Fatalf("told of %v", hinted.special)
 	}
 }

@@ -20,8 +20,8 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const (
-	insider  = "10.1.1.1"
-	stranger = "203.0.113.9"
+	knownClient   = "10.1.1.1"
+	unknownClient = "203.0.113.9"
 )
 
 // policy is a small Gate: it permits names to private and loopback
@@ -120,7 +120,7 @@ func (p *policy) final(t *testing.T) (rules.Attempt, rules.Decision) {
 }
 
 // bench is a filter between a policy and an upstream, on a clock of its own.
-type bench struct {
+type harness struct {
 	*Filter
 	t  testing.TB
 	p  *policy
@@ -132,22 +132,22 @@ type bench struct {
 	now time.Time
 }
 
-func (b *bench) advance(d time.Duration) {
+func (b *harness) advance(d time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.now = b.now.Add(d)
 }
 
-func (b *bench) time() time.Time {
+func (b *harness) time() time.Time {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.now
 }
 
 // newBench makes a filter that permits names; change may alter its Config.
-func newBench(t *testing.T, change func(*setup), names ...string) *bench {
+func newHarness(t *testing.T, change func(*setup), names ...string) *harness {
 	t.Helper()
-	b := &bench{t: t, p: &policy{names: names, internal: ".corp.test"}, up: newAuthority(t), now: time.Unix(1e9, 0)}
+	b := &harness{t: t, p: &policy{names: names, internal: ".corp.test"}, up: newAuthority(t), now: time.Unix(1e9, 0)}
 	s := setup{
 		Config{Gate: b.p, Now: b.time, ProbeEvery: -1, Timeout: 5 * time.Second, TryTimeout: 2 * time.Second},
 		ResolverConfig{Upstreams: b.up.upstream()},
@@ -164,7 +164,7 @@ func newBench(t *testing.T, change func(*setup), names ...string) *bench {
 }
 
 // raw sends the octets of a query and returns those of the reply, nil for none.
-func (b *bench) raw(m []byte, client string, proto rules.Proto) []byte {
+func (b *harness) raw(m []byte, client string, proto rules.Proto) []byte {
 	q := query{msg: m, client: netip.AddrPortFrom(netip.MustParseAddr(client), 4711), proto: proto}
 	out, p := b.handle(&q, nil)
 	if p != nil {
@@ -174,9 +174,9 @@ func (b *bench) raw(m []byte, client string, proto rules.Proto) []byte {
 }
 
 // send sends a message of the insider's by UDP.
-func (b *bench) send(m *dns.Msg) *dns.Msg { return b.sendFrom(m, insider, rules.UDP) }
+func (b *harness) send(m *dns.Msg) *dns.Msg { return b.sendFrom(m, knownClient, rules.UDP) }
 
-func (b *bench) sendFrom(m *dns.Msg, client string, proto rules.Proto) *dns.Msg {
+func (b *harness) sendFrom(m *dns.Msg, client string, proto rules.Proto) *dns.Msg {
 	b.t.Helper()
 	wire, err := m.Pack()
 	if err != nil {
@@ -207,15 +207,15 @@ func (b *bench) sendFrom(m *dns.Msg, client string, proto rules.Proto) *dns.Msg 
 }
 
 // ask asks for one name without EDNS.
-func (b *bench) ask(name string, qtype uint16) *dns.Msg {
+func (b *harness) ask(name string, qtype uint16) *dns.Msg {
 	b.t.Helper()
 	return b.send(question(name, qtype))
 }
 
 // askTCP asks by TCP, which proves the insider's address.
-func (b *bench) askTCP(name string, qtype uint16) *dns.Msg {
+func (b *harness) askTCP(name string, qtype uint16) *dns.Msg {
 	b.t.Helper()
-	return b.sendFrom(question(name, qtype), insider, rules.TCP)
+	return b.sendFrom(question(name, qtype), knownClient, rules.TCP)
 }
 
 func question(name string, qtype uint16) *dns.Msg {

@@ -41,11 +41,11 @@ func fixedEntries(hosts map[rules.Name][]netip.Addr) (map[string]*entry, error) 
 
 // namesOver lists the names above those that are answered here or by a zone's own
 // servers. The servers of all other names may not know of them.
-func namesOver(zones []Zone, hosts map[rules.Name][]netip.Addr) map[rules.Name]bool {
-	over := map[rules.Name]bool{}
+func parentsOf(zones []Zone, hosts map[rules.Name][]netip.Addr) map[rules.Name]bool {
+	parents := map[rules.Name]bool{}
 	add := func(n rules.Name) {
-		for n = n.Parent(); !n.IsZero() && !over[n]; n = n.Parent() {
-			over[n] = true
+		for n = n.Parent(); !n.IsZero() && !parents[n]; n = n.Parent() {
+			parents[n] = true
 		}
 	}
 	for _, z := range zones {
@@ -54,7 +54,7 @@ func namesOver(zones []Zone, hosts map[rules.Name][]netip.Addr) map[rules.Name]b
 	for name := range hosts {
 		add(name)
 	}
-	return over
+	return parents
 }
 
 func addressRecord(name rules.Name, addr netip.Addr) dns.RR {

@@ -13,7 +13,7 @@ import (
 
 // A flight is one exchange that any number of queries wait for. Two in flight
 // for one question would let an attacker guess against both.
-type flight struct {
+type inflight struct {
 	done  chan struct{}
 	entry *entry // once done is closed
 }
@@ -21,46 +21,46 @@ type flight struct {
 // join takes part in the flight under key, starting it if there is none and
 // none has landed since the caller looked. It returns nil when too many are
 // under way.
-func (f *Filter) join(r *Resolver, key string, name rules.Name, w want) *flight {
+func (f *Filter) join(r *Resolver, key string, name rules.Name, w want) *inflight {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if r.flights[key] == nil {
+	if r.inflight[key] == nil {
 		if e := r.cache.get([]byte(key), f.clock()); e != nil {
-			return flightOf(e)
+			return finishedExchange(e)
 		}
 	}
-	return f.depart(r, key, name, w)
+	return f.startExchange(r, key, name, w)
 }
 
 // flightOf is a flight that is over.
-func flightOf(e *entry) *flight {
-	fl := &flight{done: make(chan struct{}), entry: e}
+func finishedExchange(e *entry) *inflight {
+	fl := &inflight{done: make(chan struct{}), entry: e}
 	close(fl.done)
 	return fl
 }
 
 // depart is join whatever the cache holds. The Filter's mu must be held.
-func (f *Filter) depart(r *Resolver, key string, name rules.Name, w want) *flight {
-	if fl := r.flights[key]; fl != nil {
+func (f *Filter) startExchange(r *Resolver, key string, name rules.Name, w want) *inflight {
+	if fl := r.inflight[key]; fl != nil {
 		return fl
 	}
-	if len(r.flights) >= r.most || f.life.Err() != nil {
+	if len(r.inflight) >= r.maxInFlight || f.life.Err() != nil {
 		return nil
 	}
-	fl := &flight{done: make(chan struct{})}
-	r.flights[key] = fl
+	fl := &inflight{done: make(chan struct{})}
+	r.inflight[key] = fl
 	f.work.Add(1)
-	go f.fly(r, fl, key, name, w)
+	go f.runExchange(r, fl, key, name, w)
 	return fl
 }
 
 // fly asks upstream and keeps the answer, a failure too, but that briefly.
-func (f *Filter) fly(r *Resolver, fl *flight, key string, name rules.Name, w want) {
+func (f *Filter) runExchange(r *Resolver, fl *inflight, key string, name rules.Name, w want) {
 	defer f.work.Done()
 	ctx, cancel := context.WithTimeout(f.life, f.cfg.Timeout)
 	defer cancel()
 	e := f.resolve(ctx, r.upstreams(name), name, w)
-	if e.rcode == dns.RcodeNameError && r.over[name] {
+	if e.rcode == dns.RcodeNameError && r.parents[name] {
 		e.rcode = dns.RcodeSuccess // it does exist here; else nothing below it would (RFC 8020)
 	}
 	e.markTranslated(r.nat64)
@@ -69,7 +69,7 @@ func (f *Filter) fly(r *Resolver, fl *flight, key string, name rules.Name, w wan
 	}
 	fl.entry = e
 	f.mu.Lock()
-	delete(r.flights, key)
+	delete(r.inflight, key)
 	f.mu.Unlock()
 	close(fl.done)
 }

@@ -17,40 +17,40 @@ import (
 
 // What an upstream does to the spelling of a question, as far as is known.
 const (
-	spellingKept    = iota // or not known yet
-	spellingIgnored        // it is asked in lower case, and any spelling of the answer will do
-	spellingByTCP          // kept by TCP only: something else answers datagrams, or changes them
+	caseKept      = iota // or not known yet
+	caseLost             // it is asked in lower case, and any spelling of the answer will do
+	caseKeptByTCP        // kept by TCP only: something else answers datagrams, or changes them
 )
 
 // spellingRecheck is after how long an upstream is asked in random letter case
 // again.
-const spellingRecheck = time.Hour
+const caseRecheck = time.Hour
 
 // respelledMost is how many datagrams in a row, each with a port, an ID and a
 // spelling of its own, must come back respelled before one is believed. An
 // attacker would have to guess the port and the ID of each.
-const respelledMost = 3
+const maxCaseChanged = 3
 
 // spellingState is what is known of one upstream.
-type spellingState struct {
+type caseState struct {
 	how    atomic.Int32
 	until  atomic.Int64 // on the filter's clock: when to look again
 	warned atomic.Bool
 }
 
 // spelling returns how a server is asked at now.
-func (u *server) spelling(now time.Duration) int {
-	if int64(now) >= u.spelled.until.Load() {
-		return spellingKept
+func (u *server) letterCaseAt(now time.Duration) int {
+	if int64(now) >= u.letterCase.until.Load() {
+		return caseKept
 	}
-	return int(u.spelled.how.Load())
+	return int(u.letterCase.how.Load())
 }
 
 // askRespelled asks a server again that has given a question back in other
 // letter case, or somebody in its name: by TCP, and where that does not work by
 // further datagrams.
-func (f *Filter) askRespelled(ctx context.Context, u *server, name string, w want, edns bool) (*dns.Msg, error) {
-	if m, err := f.askRespelledTCP(ctx, u, name, w, edns); err == nil || ctx.Err() != nil {
+func (f *Filter) askAgain(ctx context.Context, u *server, name string, w want, edns bool) (*dns.Msg, error) {
+	if m, err := f.askAgainTCP(ctx, u, name, w, edns); err == nil || ctx.Err() != nil {
 		return m, err
 	}
 	for n := 1; ; n++ {
@@ -58,48 +58,48 @@ func (f *Filter) askRespelled(ctx context.Context, u *server, name string, w wan
 		if err != nil {
 			return nil, err
 		}
-		r, err := f.talk(ctx, u, "udp", query)
+		r, err := f.roundTrip(ctx, u, "udp", query)
 		switch {
 		case err != nil:
 			return nil, err
-		case !r.respelled:
+		case !r.caseChanged:
 			return r.m, nil
-		case n == respelledMost-1: // the first one was seen before
-			f.spellingSeen(u, spellingIgnored)
+		case n == maxCaseChanged-1: // the first one was seen before
+			f.recordCase(u, caseLost)
 			return r.m, nil
 		}
 	}
 }
 
-func (f *Filter) askRespelledTCP(ctx context.Context, u *server, name string, w want, edns bool) (*dns.Msg, error) {
+func (f *Filter) askAgainTCP(ctx context.Context, u *server, name string, w want, edns bool) (*dns.Msg, error) {
 	query, err := upstreamQuery(name, w, edns, true)
 	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, f.cfg.TryTimeout)
 	defer cancel()
-	r, err := f.talk(ctx, u, "tcp", query)
+	r, err := f.roundTrip(ctx, u, "tcp", query)
 	if err != nil {
 		return nil, err
 	}
-	if r.respelled {
-		f.spellingSeen(u, spellingIgnored)
+	if r.caseChanged {
+		f.recordCase(u, caseLost)
 	} else {
-		f.spellingSeen(u, spellingByTCP)
+		f.recordCase(u, caseKeptByTCP)
 	}
 	return r.m, nil
 }
 
 // spellingSeen remembers what a server does, and says so the first time.
-func (f *Filter) spellingSeen(u *server, how int32) {
-	u.spelled.until.Store(int64(f.clock() + spellingRecheck))
-	if u.spelled.how.Swap(how) == how || u.spelled.warned.Swap(how != spellingKept) == (how != spellingKept) {
+func (f *Filter) recordCase(u *server, how int32) {
+	u.letterCase.until.Store(int64(f.clock() + caseRecheck))
+	if u.letterCase.how.Swap(how) == how || u.letterCase.warned.Swap(how != caseKept) == (how != caseKept) {
 		return
 	}
 	switch how {
-	case spellingIgnored:
+	case caseLost:
 		f.cfg.Log.Warn("upstream changes the letter case of questions: answers are accepted by port and ID alone, which is easier to forge; use tcp://, or another upstream", "upstream", u.String())
-	case spellingByTCP:
+	case caseKeptByTCP:
 		f.cfg.Log.Warn("the letter case of questions comes back changed in datagrams and unchanged by TCP: somebody else may answer them; the upstream is asked by TCP", "upstream", u.String())
 	default:
 		f.cfg.Log.Info("upstream keeps the letter case of questions again", "upstream", u.String())

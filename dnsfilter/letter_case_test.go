@@ -18,7 +18,7 @@ import (
 )
 
 // spelled has enough letters for 0x20 never to be all of one case.
-const spelled = "abcdefghijklmnopqrstuvwxyz.a.example"
+const letters = "abcdefghijklmnopqrstuvwxyz.a.example"
 
 // TestRespelled holds that an upstream which answers in another letter case is
 // used all the same: RFC 1035, section 2.3.3, compares names without regard to
@@ -44,10 +44,10 @@ func TestRespelled(t *testing.T) {
 			var logged lockedText
 			var mu sync.Mutex
 			marked := false
-			b := newBench(t, func(cfg *setup) {
+			b := newHarness(t, func(cfg *setup) {
 				cfg.Upstreams[0].Proto = c.proto
 				cfg.Log = slog.New(slog.NewTextHandler(&logged, nil))
-				cfg.ObserveUpstream = func(u UpstreamTry) { mu.Lock(); marked = u.Respells; mu.Unlock() }
+				cfg.ObserveUpstream = func(u UpstreamTry) { mu.Lock(); marked = u.ChangesCase; mu.Unlock() }
 				if c.noTCP {
 					cfg.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
 						if network == "tcp" {
@@ -82,13 +82,13 @@ func TestRespelled(t *testing.T) {
 				}
 				return list
 			}
-			if got := networks(spelled); !slices.Equal(got, c.first) {
+			if got := networks(letters); !slices.Equal(got, c.first) {
 				t.Errorf("asked by %q, want %q", got, c.first)
 			}
 			mu.Lock()
 			kept = nil
 			mu.Unlock()
-			if got := networks("x" + spelled); !slices.Equal(got, c.later) || kept[0] {
+			if got := networks("x" + letters); !slices.Equal(got, c.later) || kept[0] {
 				t.Errorf("then asked by %q in mixed case %t, want %q", got, kept, c.later)
 			}
 			mu.Lock()
@@ -96,8 +96,8 @@ func TestRespelled(t *testing.T) {
 				t.Errorf("marked %t", marked)
 			}
 			mu.Unlock()
-			b.advance(spellingRecheck)
-			if got := networks("y" + spelled); !slices.Equal(got, c.first) {
+			b.advance(caseRecheck)
+			if got := networks("y" + letters); !slices.Equal(got, c.first) {
 				t.Errorf("an hour later asked by %q, want %q", got, c.first)
 			}
 			if n := strings.Count(logged.String(), "level=WARN"); c.warn == "" && n != 0 || c.warn != "" && (n != 1 || !strings.Contains(logged.String(), c.warn)) {
@@ -109,7 +109,7 @@ func TestRespelled(t *testing.T) {
 
 // TestKeptAgain holds that an upstream which was mended has the protection again.
 func TestKeptAgain(t *testing.T) {
-	b := newBench(t, nil, "*.example")
+	b := newHarness(t, nil, "*.example")
 	var mu sync.Mutex
 	lower := true
 	b.up.answerWith(func(w dns.ResponseWriter, r *dns.Msg) bool {
@@ -122,17 +122,17 @@ func TestKeptAgain(t *testing.T) {
 		w.WriteMsg(m)
 		return true
 	})
-	b.ask(spelled+".", dns.TypeA)
+	b.ask(letters+".", dns.TypeA)
 	u := b.current().root.servers[0]
-	if u.spelling(b.clock()) != spellingIgnored {
+	if u.letterCaseAt(b.clock()) != caseLost {
 		t.Fatal("not noticed")
 	}
 	mu.Lock()
 	lower = false
 	mu.Unlock()
-	b.advance(spellingRecheck)
-	b.ask("x"+spelled+".", dns.TypeA)
-	if u.spelling(b.clock()) != spellingKept || u.spelled.how.Load() != spellingKept {
+	b.advance(caseRecheck)
+	b.ask("x"+letters+".", dns.TypeA)
+	if u.letterCaseAt(b.clock()) != caseKept || u.letterCase.how.Load() != caseKept {
 		t.Error("still taken to change the spelling")
 	}
 }
@@ -140,7 +140,7 @@ func TestKeptAgain(t *testing.T) {
 // TestForgedSpelling holds that one forged datagram with the right port and ID
 // neither counts nor switches the protection off.
 func TestForgedSpelling(t *testing.T) {
-	b := newBench(t, nil, "*.example")
+	b := newHarness(t, nil, "*.example")
 	b.up.answerWith(func(w dns.ResponseWriter, r *dns.Msg) bool {
 		if w.LocalAddr().Network() == "udp" {
 			m := new(dns.Msg).SetReply(r)
@@ -150,15 +150,15 @@ func TestForgedSpelling(t *testing.T) {
 			w.WriteMsg(m)
 		}
 		m := new(dns.Msg).SetReply(r)
-		rr, _ := dns.NewRR(spelled + ". 300 IN A 192.0.1.10")
+		rr, _ := dns.NewRR(letters + ". 300 IN A 192.0.1.10")
 		m.Answer = []dns.RR{rr}
 		w.WriteMsg(m)
 		return true
 	})
-	if r := b.ask(spelled+".", dns.TypeA); !slices.Equal(data(r), []string{"192.0.1.10"}) {
+	if r := b.ask(letters+".", dns.TypeA); !slices.Equal(data(r), []string{"192.0.1.10"}) {
 		t.Errorf("answered %v", r)
 	}
-	if u := b.current().root.servers[0]; u.spelling(b.clock()) != spellingKept {
+	if u := b.current().root.servers[0]; u.letterCaseAt(b.clock()) != caseKept {
 		t.Error("the protection is off")
 	}
 }

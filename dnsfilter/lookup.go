@@ -57,25 +57,25 @@ func (f *Filter) Lookup(ctx context.Context, g *rules.Generation, name rules.Nam
 	if six != nil && four != nil {
 		return addresses(six, four)
 	}
-	var fly6, fly4 *flight
+	var wait6, wait4 *inflight
 	if six == nil {
-		if fly6 = f.join(r, string(k6), name, want{qtype: dns.TypeAAAA}); fly6 == nil {
+		if wait6 = f.join(r, string(k6), name, want{qtype: dns.TypeAAAA}); wait6 == nil {
 			six = f.failure(name)
 		}
 	}
 	if four == nil {
-		if fly4 = f.join(r, string(k4), name, want{qtype: dns.TypeA}); fly4 == nil {
+		if wait4 = f.join(r, string(k4), name, want{qtype: dns.TypeA}); wait4 == nil {
 			four = f.failure(name)
 		}
 	}
-	if err := land(ctx, fly6, &six, fly4, &four); err != nil {
+	if err := waitBoth(ctx, wait6, &six, wait4, &four); err != nil {
 		return nil, err
 	}
 	return addresses(six, four)
 }
 
 // land waits for both flights, but not long for IPv6 once there is IPv4.
-func land(ctx context.Context, fly6 *flight, six **entry, fly4 *flight, four **entry) error {
+func waitBoth(ctx context.Context, wait6 *inflight, six **entry, wait4 *inflight, four **entry) error {
 	var late <-chan time.Time
 	for *six == nil || *four == nil {
 		if late == nil && *four != nil && len((*four).addrs) > 0 {
@@ -85,16 +85,16 @@ func land(ctx context.Context, fly6 *flight, six **entry, fly4 *flight, four **e
 		}
 		var done6, done4 <-chan struct{}
 		if *six == nil {
-			done6 = fly6.done
+			done6 = wait6.done
 		}
 		if *four == nil {
-			done4 = fly4.done
+			done4 = wait4.done
 		}
 		select {
 		case <-done6:
-			*six = fly6.entry
+			*six = wait6.entry
 		case <-done4:
-			*four = fly4.entry
+			*four = wait4.entry
 		case <-late:
 			return nil
 		case <-ctx.Done():

@@ -21,7 +21,7 @@ import (
 // TestLookup holds both families, the typed errors, and that the cache is the
 // same as the clients'.
 func TestLookup(t *testing.T) {
-	b := newBench(t, func(c *setup) {
+	b := newHarness(t, func(c *setup) {
 		c.Hosts = map[rules.Name][]netip.Addr{mustName(t, "fixed.test"): {netip.MustParseAddr("10.1.2.3"), netip.MustParseAddr("fd00::3")}}
 	})
 	b.up.add(records(t, "onlytxt.example. 300 IN TXT x")[0])
@@ -69,7 +69,7 @@ func join(addrs []netip.Addr) string {
 // TestLookupFails holds that a look-up ends in time when upstreams are silent,
 // with its caller's context, and with the filter.
 func TestLookupFails(t *testing.T) {
-	b := newBench(t, func(c *setup) { c.Timeout = 300 * time.Millisecond })
+	b := newHarness(t, func(c *setup) { c.Timeout = 300 * time.Millisecond })
 	b.up.answerWith(func(dns.ResponseWriter, *dns.Msg) bool { return true })
 	var failed *UpstreamError
 	if _, err := b.Lookup(t.Context(), nil, mustName(t, "a.example")); !errors.Is(err, ErrUpstream) || !errors.As(err, &failed) || !failed.Silent {
@@ -96,7 +96,7 @@ func TestLookupFails(t *testing.T) {
 // TestLookupSlowFamily holds that a name server which never answers about IPv6
 // does not hold up a connection by IPv4.
 func TestLookupSlowFamily(t *testing.T) {
-	b := newBench(t, nil)
+	b := newHarness(t, nil)
 	b.up.answerWith(func(_ dns.ResponseWriter, r *dns.Msg) bool { return r.Question[0].Qtype == dns.TypeAAAA })
 	began := time.Now()
 	addrs, err := b.Lookup(t.Context(), nil, mustName(t, "a.example"))
@@ -107,7 +107,7 @@ func TestLookupSlowFamily(t *testing.T) {
 
 // TestLookupTogether holds that many look-ups of one name ask once.
 func TestLookupTogether(t *testing.T) {
-	b := newBench(t, nil)
+	b := newHarness(t, nil)
 	var wg sync.WaitGroup
 	for range 50 {
 		wg.Go(func() {
@@ -125,7 +125,7 @@ func TestLookupTogether(t *testing.T) {
 // TestReload holds that a new generation with a new Resolver has no old answer
 // and asks its own upstreams.
 func TestReload(t *testing.T) {
-	b := newBench(t, nil, "a.example")
+	b := newHarness(t, nil, "a.example")
 	b.ask("a.example.", dns.TypeA)
 	b.up.asked()
 	next := newAuthority(t)
@@ -210,11 +210,11 @@ func TestNewResolverRefuses(t *testing.T) {
 // TestClosedByDefault holds that a filter denies without a Gate, and asks no
 // upstream without a generation.
 func TestClosedByDefault(t *testing.T) {
-	b := newBench(t, func(c *setup) { c.Gate = nil }, "a.example")
+	b := newHarness(t, func(c *setup) { c.Gate = nil }, "a.example")
 	if r := b.ask("a.example.", dns.TypeA); r.Rcode != dns.RcodeRefused || len(b.up.asked()) != 0 {
 		t.Errorf("without a Gate: %v", r)
 	}
-	b = newBench(t, func(c *setup) { c.Generation = func() *rules.Generation { return nil } }, "a.example")
+	b = newHarness(t, func(c *setup) { c.Generation = func() *rules.Generation { return nil } }, "a.example")
 	if r := b.ask("a.example.", dns.TypeA); r.Rcode != dns.RcodeServerFailure || len(b.up.asked()) != 0 {
 		t.Errorf("without a generation: %v", r)
 	}

@@ -21,14 +21,14 @@ type fault struct {
 
 // odd answers what parse did not take: nearly always a message that breaks
 // the protocol or that nobody needs. It is an attempt like any other.
-func (f *Filter) odd(q *query, out []byte) []byte {
+func (f *Filter) answerMalformed(q *query, out []byte) []byte {
 	flt := q.inspect()
 	a := q.attempt(f.cfg.Generation(), flt)
 	d := f.cfg.Gate.Decide(a)
 	if d.Why() == rules.UnknownClient {
 		return f.deny(q, f.resolverOf(a.Generation), &a, d, out)
 	}
-	if flt.rcode < 0 || d.Client == nil && !f.unknown.allow(f.clock()) {
+	if flt.rcode < 0 || d.Client == nil && !f.unknownReplies.allow(f.clock()) {
 		f.observe(q, KindDropped, 0)
 		return out
 	}

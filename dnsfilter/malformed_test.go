@@ -93,8 +93,8 @@ func TestMalformed(t *testing.T) {
 		{"another additional record", with(answered.Answer[0]), dns.RcodeFormatError},
 	} {
 		t.Run(c.what, func(t *testing.T) {
-			b := newBench(t, nil, "a.example")
-			out := b.raw(c.wire, insider, rules.UDP)
+			b := newHarness(t, nil, "a.example")
+			out := b.raw(c.wire, knownClient, rules.UDP)
 			a, d := b.p.final(t)
 			if d.Why() != rules.MalformedRequest || a.Detail == "" || string(a.Raw) != string(c.wire) {
 				t.Errorf("attempt %+v, %s", a, d.Why())
@@ -119,12 +119,12 @@ func TestMalformed(t *testing.T) {
 // TestTruncatedEverywhere cuts a query at every octet: nothing but the whole
 // is served, and nothing panics (F14).
 func TestTruncatedEverywhere(t *testing.T) {
-	b := newBench(t, nil, "a.example")
+	b := newHarness(t, nil, "a.example")
 	m := withEDNS(question("a.example.", dns.TypeA), 1232)
 	m.IsEdns0().Option = []dns.EDNS0{&dns.EDNS0_COOKIE{Code: dns.EDNS0COOKIE, Cookie: "0123456789abcdef"}}
 	whole := packed(t, m)
 	for n := range whole {
-		b.raw(whole[:n], insider, rules.UDP)
+		b.raw(whole[:n], knownClient, rules.UDP)
 		if a, d := b.p.final(t); d.Why() != rules.MalformedRequest {
 			t.Errorf("%d of %d octets: %+v", n, len(whole), a)
 		}
@@ -137,11 +137,11 @@ func TestTruncatedEverywhere(t *testing.T) {
 // TestMeaninglessFlags holds that bits which mean nothing in a query are
 // ignored, and what of the header comes back.
 func TestMeaninglessFlags(t *testing.T) {
-	b := newBench(t, nil, "a.example")
+	b := newHarness(t, nil, "a.example")
 	for _, flags := range []uint16{0, flagRD, flagRD | flagCD, flagRD | 1<<5, 1<<10 | 1<<7 | 1<<6 | 0xf} {
 		wire := binary.BigEndian.AppendUint16(nil, 7)
 		wire = append(binary.BigEndian.AppendUint16(wire, flags), patched(t, 0)[4:]...)
-		out := b.raw(wire, insider, rules.UDP)
+		out := b.raw(wire, knownClient, rules.UDP)
 		if got, want := binary.BigEndian.Uint16(out[2:]), flagQR|flagRA|flags&(flagRD|flagCD); got != want {
 			t.Errorf("flags %016b came back as %016b, want %016b", flags, got, want)
 		}
@@ -151,7 +151,7 @@ func TestMeaninglessFlags(t *testing.T) {
 // TestClientOptions holds that nothing of a client's EDNS but DO reaches the
 // upstream, and that only a cookie comes back (F15).
 func TestClientOptions(t *testing.T) {
-	b := newBench(t, nil, "a.example")
+	b := newHarness(t, nil, "a.example")
 	m := withEDNS(question("a.example.", dns.TypeA), 4096)
 	o := m.IsEdns0()
 	o.SetDo()
@@ -178,7 +178,7 @@ func TestClientOptions(t *testing.T) {
 // upstreams is refused with reason limit, that others are not, and that time
 // heals (F20). What needs no upstream neither counts nor is refused.
 func TestClientRate(t *testing.T) {
-	b := newBench(t, func(c *setup) {
+	b := newHarness(t, func(c *setup) {
 		c.Limits.QPS = 5
 		c.Hosts = map[rules.Name][]netip.Addr{mustName(t, "fixed.example"): {netip.MustParseAddr("192.0.1.1")}}
 	}, "*.example")
@@ -194,7 +194,7 @@ func TestClientRate(t *testing.T) {
 			if b.ask("a.example.", dns.TypeTXT); !denied(t, b, rules.TypeNotAllowed) {
 				t.Errorf("%s: a type that is never asked for has another reason", when)
 			}
-			if b.raw(patched(t, 4, 0, 2), insider, rules.UDP) == nil || !denied(t, b, rules.MalformedRequest) {
+			if b.raw(patched(t, 4, 0, 2), knownClient, rules.UDP) == nil || !denied(t, b, rules.MalformedRequest) {
 				t.Errorf("%s: an unreadable query has no reply", when)
 			}
 		}
@@ -235,7 +235,7 @@ func TestStrangersAreRationed(t *testing.T) {
 		"no host name":        {packed(t, question("a b.example.", dns.TypeA)), rules.MalformedName},
 		"an unreadable query": {class, rules.MalformedRequest},
 	} {
-		b := newBench(t, func(c *setup) { c.Limits.UnknownQPS = 3 }, "a.example")
+		b := newHarness(t, func(c *setup) { c.Limits.UnknownQPS = 3 }, "a.example")
 		replies := 0
 		for i := range 10 {
 			if b.raw(c.wire, fmt.Sprint("203.0.113.", i+1), rules.UDP) != nil {
@@ -251,13 +251,13 @@ func TestStrangersAreRationed(t *testing.T) {
 	}
 }
 
-func denied(t *testing.T, b *bench, why rules.Reason) bool {
+func denied(t *testing.T, b *harness, why rules.Reason) bool {
 	t.Helper()
 	_, d := b.p.final(t)
 	return !d.Allowed() && d.Why() == why
 }
 
-func allowed(t *testing.T, b *bench) bool {
+func allowed(t *testing.T, b *harness) bool {
 	t.Helper()
 	_, d := b.p.final(t)
 	return d.Allowed()
@@ -266,7 +266,7 @@ func allowed(t *testing.T, b *bench) bool {
 // TestOneClientIsANetwork holds that an IPv6 client cannot multiply its rate
 // with the addresses of its /64.
 func TestOneClientIsANetwork(t *testing.T) {
-	b := newBench(t, func(c *setup) { c.Limits.QPS = 2 }, "*.example")
+	b := newHarness(t, func(c *setup) { c.Limits.QPS = 2 }, "*.example")
 	for i, client := range []string{"fd00::1", "fd00::2", "fd00::3", "fd00:0:0:1::1"} {
 		b.sendFrom(question(fmt.Sprintf("n%d.example.", i), dns.TypeA), client, rules.TCP)
 		if _, d := b.p.final(t); (d.Why() == rules.Limit) != (i == 2) {
@@ -277,7 +277,7 @@ func TestOneClientIsANetwork(t *testing.T) {
 
 // TestPanic holds that a Gate that panics costs one query, not the server.
 func TestPanic(t *testing.T) {
-	b := newBench(t, nil, "a.example")
+	b := newHarness(t, nil, "a.example")
 	q := query{msg: patched(t, 0), client: rules.ClientAddr(b.up.addr)}
 	func() {
 		defer b.recovered(&q)
@@ -295,7 +295,7 @@ func TestSwollenReply(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for records, want := range map[int]error{maxUnpacked: nil, maxUnpacked + 1: errSwollen} {
+	for records, want := range map[int]error{maxUnpacked: nil, maxUnpacked + 1: errTooManyRecords} {
 		m := new(dns.Msg)
 		if err := m.Unpack(query); err != nil {
 			t.Fatal(err)

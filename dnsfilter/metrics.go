@@ -50,5 +50,5 @@ type UpstreamTry struct {
 	Latency time.Duration
 	// Respells: it changes the letter case of questions, so that its answers are
 	// accepted without that protection, or asked for by TCP.
-	Respells bool
+	ChangesCase bool
 }

@@ -25,7 +25,7 @@ func TestNAT64Answers(t *testing.T) {
 	}
 	p, _ := rules.Compile(&c.Spec, rules.Own{}, time.Now())
 	rec := &decisions{next: p}
-	b := newBench(t, func(s *setup) { s.Gate, s.NAT64, s.Hosts = rec, c.NAT64, c.Hosts })
+	b := newHarness(t, func(s *setup) { s.Gate, s.NAT64, s.Hosts = rec, c.NAT64, c.Hosts })
 	b.reach = rules.Decision.Reach
 	for _, rr := range records(t, `
 mixed.example.  300 IN AAAA 2600:64::5db8:3d0a
@@ -66,7 +66,7 @@ func TestDiscoverNAT64(t *testing.T) {
 		"no DNS64":     {"ipv4only.arpa. 300 IN A 192.0.0.170", 0, "[]", "[]", false},
 		"fails":        {"", dns.RcodeServerFailure, "[]", "[]", true},
 	} {
-		b := newBench(t, func(s *setup) { s.Hosts = hosts })
+		b := newHarness(t, func(s *setup) { s.Hosts = hosts })
 		for _, rr := range records(t, c.records) {
 			b.up.add(rr)
 		}

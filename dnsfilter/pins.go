@@ -16,8 +16,8 @@ import (
 // How long a pin lives: as long as the client may use the answer, and then
 // for a while, as many a client keeps an address for longer than that.
 const (
-	pinLeast = time.Minute // what any TTL counts at least
-	pinGrace = 5 * time.Minute
+	minPinTTL = time.Minute // what any TTL counts at least
+	pinGrace  = 5 * time.Minute
 	// pinSlack is added to what is written, so that the same answer given
 	// again finds its pins good enough and only reads.
 	pinSlack = 10 * time.Second
@@ -25,8 +25,8 @@ const (
 
 // The most that is remembered beside Limits.
 const (
-	maxAhead     = 1 << 16 // pins of names looked up ahead
-	maxPinsAlike = 256     // names for one address
+	maxPrefetched     = 1 << 16 // pins of names looked up ahead
+	maxPinsPerAddress = 256     // names for one address
 )
 
 // Pinned returns the names that the client was told addr for, and those that
@@ -41,22 +41,22 @@ func (f *Filter) Pinned(client, addr netip.Addr) []rules.Name {
 type pins struct {
 	latest atomic.Int64 // the latest time seen; a clock set back revives nothing
 
-	mu             sync.RWMutex
-	most, mostEach int
-	all            int                      // pins of clients
-	clients        map[netip.Addr]*pinTable // by network, so that no client multiplies its share
-	ahead          *pinTable
+	mu                    sync.RWMutex
+	limit, perClientLimit int
+	total                 int                      // pins of clients
+	clients               map[netip.Addr]*pinTable // by network, so that no client multiplies its share
+	prefetched            *pinTable
 }
 
 // pinTable is the pins of one client network, or those made ahead.
 type pinTable struct {
-	n  int
-	at map[flowEnds][]pin
+	n     int
+	byKey map[pinKey][]pin
 }
 
 // flowEnds is between whom a pin counts. Made ahead it counts for any client:
 // that address is then the zero one.
-type flowEnds struct{ client, addr netip.Addr }
+type pinKey struct{ client, addr netip.Addr }
 
 // A pin is one name of an address.
 type pin struct {
@@ -65,20 +65,20 @@ type pin struct {
 }
 
 func newPins() *pins {
-	return &pins{clients: map[netip.Addr]*pinTable{}, ahead: newPinTable()}
+	return &pins{clients: map[netip.Addr]*pinTable{}, prefetched: newPinTable()}
 }
 
-func newPinTable() *pinTable { return &pinTable{at: map[flowEnds][]pin{}} }
+func newPinTable() *pinTable { return &pinTable{byKey: map[pinKey][]pin{}} }
 
 // set changes the bounds.
-func (p *pins) set(most, mostEach int) {
+func (p *pins) set(limit, perClientLimit int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.most, p.mostEach = max(1, most), max(1, mostEach)
+	p.limit, p.perClientLimit = max(1, limit), max(1, perClientLimit)
 }
 
 // steady is now, or the latest time seen where the clock was set back.
-func (p *pins) steady(now time.Duration) time.Duration {
+func (p *pins) monotonic(now time.Duration) time.Duration {
 	for {
 		latest := p.latest.Load()
 		if int64(now) <= latest {
@@ -93,12 +93,12 @@ func (p *pins) steady(now time.Duration) time.Duration {
 // told remembers an answer that a client is given: the name that it asked
 // for, whatever aliases led on from there, with the addresses less those
 // refused. Where all of it is known already nothing is written or allocated.
-func (p *pins) told(client netip.Addr, name rules.Name, addrs, refused []netip.Addr, hold, now time.Duration) {
-	now = p.steady(now)
-	until := now + max(hold, pinLeast) + pinGrace
-	home := rules.SourceOf(client)
+func (p *pins) remember(client netip.Addr, name rules.Name, addrs, refused []netip.Addr, hold, now time.Duration) {
+	now = p.monotonic(now)
+	until := now + max(hold, minPinTTL) + pinGrace
+	network := rules.SourceOf(client)
 	p.mu.RLock()
-	known := p.clients[home].covers(client, name, addrs, refused, until)
+	known := p.clients[network].covers(client, name, addrs, refused, until)
 	p.mu.RUnlock()
 	if known {
 		return
@@ -107,25 +107,25 @@ func (p *pins) told(client netip.Addr, name rules.Name, addrs, refused []netip.A
 	defer p.mu.Unlock()
 	for _, addr := range addrs {
 		if !slices.Contains(refused, addr) {
-			p.put(home, flowEnds{client, addr}, pin{name, until + pinSlack}, now)
+			p.put(network, pinKey{client, addr}, pin{name, until + pinSlack}, now)
 		}
 	}
 }
 
 // put adds a client's pin, or prolongs it, and makes room for it.
-func (p *pins) put(home netip.Addr, ends flowEnds, x pin, now time.Duration) {
-	t := p.clients[home]
+func (p *pins) put(network netip.Addr, key pinKey, x pin, now time.Duration) {
+	t := p.clients[network]
 	if t == nil {
 		t = newPinTable()
-		p.clients[home] = t
+		p.clients[network] = t
 	}
 	before := t.n
-	t.put(ends, x, now)
-	for t.n > p.mostEach {
+	t.put(key, x, now)
+	for t.n > p.perClientLimit {
 		t.evict()
 	}
-	p.all += t.n - before
-	for p.all > p.most {
+	p.total += t.n - before
+	for p.total > p.limit {
 		p.evict()
 	}
 }
@@ -133,32 +133,32 @@ func (p *pins) put(home netip.Addr, ends flowEnds, x pin, now time.Duration) {
 // evict takes a pin from the network that has most of them, among a few.
 func (p *pins) evict() {
 	var from netip.Addr
-	var most *pinTable
+	var largest *pinTable
 	looked := 0
-	for home, t := range p.clients {
-		if most == nil || t.n > most.n {
-			from, most = home, t
+	for network, t := range p.clients {
+		if largest == nil || t.n > largest.n {
+			from, largest = network, t
 		}
 		if looked++; looked == 8 {
 			break
 		}
 	}
-	p.all--
-	if most.evict(); most.n == 0 {
+	p.total--
+	if largest.evict(); largest.n == 0 {
 		delete(p.clients, from)
 	}
 }
 
 // found remembers an answer that was looked up ahead.
-func (p *pins) found(name rules.Name, addrs []netip.Addr, hold, now time.Duration) {
-	now = p.steady(now)
+func (p *pins) rememberPrefetched(name rules.Name, addrs []netip.Addr, hold, now time.Duration) {
+	now = p.monotonic(now)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, addr := range addrs {
-		p.ahead.put(flowEnds{addr: addr}, pin{name, now + max(hold, pinLeast) + pinGrace}, now)
+		p.prefetched.put(pinKey{addr: addr}, pin{name, now + max(hold, minPinTTL) + pinGrace}, now)
 	}
-	for p.ahead.n > maxAhead {
-		p.ahead.evict()
+	for p.prefetched.n > maxPrefetched {
+		p.prefetched.evict()
 	}
 }
 
@@ -166,14 +166,14 @@ func (p *pins) found(name rules.Name, addrs []netip.Addr, hold, now time.Duratio
 func (p *pins) retain(keep func(rules.Name) bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for ends, list := range p.ahead.at {
-		p.ahead.store(ends, slices.DeleteFunc(list, func(x pin) bool { return !keep(x.name) }), len(list))
+	for key, list := range p.prefetched.byKey {
+		p.prefetched.store(key, slices.DeleteFunc(list, func(x pin) bool { return !keep(x.name) }), len(list))
 	}
 }
 
 // names lists what is pinned between a client and an address.
 func (p *pins) names(client, addr netip.Addr, now time.Duration) []rules.Name {
-	now = p.steady(now)
+	now = p.monotonic(now)
 	p.mu.RLock()
 	defer p.mu.RUnlock()
 	var names []rules.Name
@@ -185,9 +185,9 @@ func (p *pins) names(client, addr netip.Addr, now time.Duration) []rules.Name {
 		}
 	}
 	if t := p.clients[rules.SourceOf(client)]; t != nil {
-		add(t.at[flowEnds{client, addr}])
+		add(t.byKey[pinKey{client, addr}])
 	}
-	add(p.ahead.at[flowEnds{addr: addr}])
+	add(p.prefetched.byKey[pinKey{addr: addr}])
 	return names
 }
 
@@ -197,7 +197,7 @@ func (t *pinTable) covers(client netip.Addr, name rules.Name, addrs, refused []n
 		return false
 	}
 	for _, addr := range addrs {
-		list := t.at[flowEnds{client, addr}]
+		list := t.byKey[pinKey{client, addr}]
 		if i := indexOf(list, name); (i < 0 || list[i].until < until) && !slices.Contains(refused, addr) {
 			return false
 		}
@@ -216,46 +216,46 @@ func indexOf(list []pin, name rules.Name) int {
 
 // put adds a pin or prolongs it. One address has so many names only; those
 // that have expired go first.
-func (t *pinTable) put(ends flowEnds, x pin, now time.Duration) {
-	list := t.at[ends]
+func (t *pinTable) put(key pinKey, x pin, now time.Duration) {
+	list := t.byKey[key]
 	if i := indexOf(list, x.name); i >= 0 {
 		list[i].until = max(list[i].until, x.until)
 		return
 	}
 	had := len(list)
 	list = slices.DeleteFunc(list, func(old pin) bool { return old.until <= now })
-	if len(list) >= maxPinsAlike {
+	if len(list) >= maxPinsPerAddress {
 		list = withoutSoonest(list)
 	}
-	t.store(ends, append(list, x), had)
+	t.store(key, append(list, x), had)
 }
 
 // evict forgets the pin that expires first among those of a few addresses:
 // Go's map order is the random choice.
 func (t *pinTable) evict() {
-	var at flowEnds
+	var next pinKey
 	var soonest time.Duration
 	looked := 0
-	for ends, list := range t.at {
+	for key, list := range t.byKey {
 		if until := list[soonestOf(list)].until; looked == 0 || until < soonest {
-			at, soonest = ends, until
+			next, soonest = key, until
 		}
 		if looked++; looked == 8 {
 			break
 		}
 	}
-	list := t.at[at]
-	t.store(at, withoutSoonest(list), len(list))
+	list := t.byKey[next]
+	t.store(next, withoutSoonest(list), len(list))
 }
 
 // store keeps a list that had so many pins before.
-func (t *pinTable) store(ends flowEnds, list []pin, had int) {
+func (t *pinTable) store(key pinKey, list []pin, had int) {
 	t.n += len(list) - had
 	if len(list) == 0 {
-		delete(t.at, ends)
+		delete(t.byKey, key)
 		return
 	}
-	t.at[ends] = list
+	t.byKey[key] = list
 }
 
 func withoutSoonest(list []pin) []pin {

@@ -17,9 +17,9 @@ import (
 )
 
 // pinned makes a bench that remembers pins; change may alter its Config.
-func pinned(t *testing.T, change func(*setup), names ...string) *bench {
+func pinned(t *testing.T, change func(*setup), names ...string) *harness {
 	t.Helper()
-	return newBench(t, func(c *setup) {
+	return newHarness(t, func(c *setup) {
 		c.Pins = true
 		if change != nil {
 			change(c)
@@ -70,12 +70,12 @@ func TestPins(t *testing.T) {
 		{"a denied name", "192.0.1.11", ""},
 		{"an address nobody was told", "192.0.1.12", ""},
 	} {
-		if got := pinsOf(b.Filter, insider, c.addr); got != c.names {
+		if got := pinsOf(b.Filter, knownClient, c.addr); got != c.names {
 			t.Errorf("%s: %s is pinned to %q, want %q", c.what, c.addr, got, c.names)
 		}
 	}
 	b.up.add(records(t, "x.a.example. 300 IN A 192.0.1.10")[0])
-	if b.ask("x.a.example.", dns.TypeA); pinsOf(b.Filter, insider, "192.0.1.10") != "a.example x.a.example" {
+	if b.ask("x.a.example.", dns.TypeA); pinsOf(b.Filter, knownClient, "192.0.1.10") != "a.example x.a.example" {
 		t.Error("two names for one address are not both pinned")
 	}
 }
@@ -85,10 +85,10 @@ func TestPins(t *testing.T) {
 func TestPinsAreOneClients(t *testing.T) {
 	b := pinned(t, nil, "a.example")
 	ask := func(client string) { b.sendFrom(question("a.example.", dns.TypeA), client, rules.UDP) }
-	ask(insider)
-	ask(stranger)
+	ask(knownClient)
+	ask(unknownClient)
 	ask("fd00::1")
-	for client, want := range map[string]string{insider: "a.example", "10.1.1.2": "", stranger: "", "fd00::1": "a.example", "fd00::2": ""} {
+	for client, want := range map[string]string{knownClient: "a.example", "10.1.1.2": "", unknownClient: "", "fd00::1": "a.example", "fd00::2": ""} {
 		if got := pinsOf(b.Filter, client, "192.0.1.10"); got != want {
 			t.Errorf("%s has %q pinned, want %q", client, got, want)
 		}
@@ -96,8 +96,8 @@ func TestPinsAreOneClients(t *testing.T) {
 	if asked := b.up.asked(); len(asked) != 1 {
 		t.Errorf("the answers were not from the cache: %q", asked)
 	}
-	off := newBench(t, nil, "a.example")
-	if off.ask("a.example.", dns.TypeA); pinsOf(off.Filter, insider, "192.0.1.10") != "" {
+	off := newHarness(t, nil, "a.example")
+	if off.ask("a.example.", dns.TypeA); pinsOf(off.Filter, knownClient, "192.0.1.10") != "" {
 		t.Error("pinned without being asked to")
 	}
 }
@@ -126,11 +126,11 @@ func TestPinsExpire(t *testing.T) {
 		b.advance(c.again)
 		b.ask("c.example.", dns.TypeA)
 		b.advance(c.until - c.again - time.Second)
-		if pinsOf(b.Filter, insider, "192.0.1.50") != "c.example" {
+		if pinsOf(b.Filter, knownClient, "192.0.1.50") != "c.example" {
 			t.Errorf("%s: forgotten within %v", c.what, c.until)
 		}
 		b.advance(time.Second + pinSlack)
-		if got := pinsOf(b.Filter, insider, "192.0.1.50"); got != "" {
+		if got := pinsOf(b.Filter, knownClient, "192.0.1.50"); got != "" {
 			t.Errorf("%s: %q is pinned %v later", c.what, got, c.until+pinSlack)
 		}
 	}
@@ -141,14 +141,14 @@ func TestPinsAndTheClock(t *testing.T) {
 	b := pinned(t, nil, "a.example", "b.example")
 	b.ask("a.example.", dns.TypeA)
 	b.advance(time.Hour)
-	if pinsOf(b.Filter, insider, "192.0.1.10") != "" {
+	if pinsOf(b.Filter, knownClient, "192.0.1.10") != "" {
 		t.Fatal("not forgotten")
 	}
 	b.advance(-time.Hour)
-	if got := pinsOf(b.Filter, insider, "192.0.1.10"); got != "" {
+	if got := pinsOf(b.Filter, knownClient, "192.0.1.10"); got != "" {
 		t.Errorf("%q is revived", got)
 	}
-	if b.ask("b.example.", dns.TypeA); pinsOf(b.Filter, insider, "192.0.1.11") != "b.example" {
+	if b.ask("b.example.", dns.TypeA); pinsOf(b.Filter, knownClient, "192.0.1.11") != "b.example" {
 		t.Error("what is told on a clock that was set back is not pinned")
 	}
 }
@@ -161,7 +161,7 @@ func TestPinsOutliveAReload(t *testing.T) {
 	b.ask("a.example.", dns.TypeA)
 	b.gens.reload(t, ResolverConfig{Upstreams: newAuthority(t).upstream()})
 	b.PolicyChanged()
-	if pinsOf(b.Filter, insider, "192.0.1.10") != "a.example" {
+	if pinsOf(b.Filter, knownClient, "192.0.1.10") != "a.example" {
 		t.Error("forgotten by a reload")
 	}
 }
@@ -174,7 +174,7 @@ func TestPinBounds(t *testing.T) {
 	p := newPins()
 	p.set(all, each)
 	tell := func(client string, i int, addr string) {
-		p.told(netip.MustParseAddr(client), mustName(t, fmt.Sprintf("n%d.example", i)), []netip.Addr{netip.MustParseAddr(addr)}, nil, time.Minute, time.Duration(i))
+		p.remember(netip.MustParseAddr(client), mustName(t, fmt.Sprintf("n%d.example", i)), []netip.Addr{netip.MustParseAddr(addr)}, nil, time.Minute, time.Duration(i))
 	}
 	count := func(client string, n int) (found int) {
 		for i := range n {
@@ -196,14 +196,14 @@ func TestPinBounds(t *testing.T) {
 		six += len(p.names(netip.MustParseAddr(fmt.Sprintf("fd00::%x", i+1)), netip.MustParseAddr(fmt.Sprintf("192.0.%d.%d", i/250, i%250)), 0))
 	}
 	two, three := count("10.0.0.2", 1000), count("10.0.0.3", 1000)
-	if two > each || three > each || six > each || 1+two+three+six != all || p.all != all {
-		t.Errorf("%d, %d and %d pins of the greedy ones, %d in all", two, three, six, p.all)
+	if two > each || three > each || six > each || 1+two+three+six != all || p.total != all {
+		t.Errorf("%d, %d and %d pins of the greedy ones, %d in all", two, three, six, p.total)
 	}
-	for i := range 2 * maxPinsAlike {
+	for i := range 2 * maxPinsPerAddress {
 		p.set(1<<20, 1<<20)
 		tell("10.0.0.9", i, "192.0.1.1")
 	}
-	if got := len(p.names(netip.MustParseAddr("10.0.0.9"), netip.MustParseAddr("192.0.1.1"), 0)); got != maxPinsAlike {
+	if got := len(p.names(netip.MustParseAddr("10.0.0.9"), netip.MustParseAddr("192.0.1.1"), 0)); got != maxPinsPerAddress {
 		t.Errorf("%d names for one address", got)
 	}
 }
@@ -212,13 +212,13 @@ func TestPinBounds(t *testing.T) {
 func TestPinEviction(t *testing.T) {
 	p := newPins()
 	p.set(10, 5)
-	client := netip.MustParseAddr(insider)
+	client := netip.MustParseAddr(knownClient)
 	for i := range 6 {
 		hold := time.Hour
 		if i == 2 {
 			hold = 2 * time.Minute
 		}
-		p.told(client, mustName(t, "a.example"), []netip.Addr{netip.AddrFrom4([4]byte{192, 0, 1, byte(i)})}, nil, hold, 0)
+		p.remember(client, mustName(t, "a.example"), []netip.Addr{netip.AddrFrom4([4]byte{192, 0, 1, byte(i)})}, nil, hold, 0)
 	}
 	for i := range 6 {
 		if got := len(p.names(client, netip.AddrFrom4([4]byte{192, 0, 1, byte(i)}), 0)); (got == 1) != (i != 2) {
@@ -244,7 +244,7 @@ func TestPinsTogether(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if b.pins.all > 20 {
-		t.Errorf("%d pins", b.pins.all)
+	if b.pins.total > 20 {
+		t.Errorf("%d pins", b.pins.total)
 	}
 }

@@ -30,38 +30,38 @@ func TestVerdicts(t *testing.T) {
 		asked  bool
 	}{
 		// The recorder does see permitted names.
-		{"a permitted name", "a.example.", dns.TypeA, insider, noerror, "192.0.1.10", rules.ReasonNone, true},
-		{"its IPv6 address", "a.example.", dns.TypeAAAA, insider, noerror, "2606:4700::10", rules.ReasonNone, true},
-		{"capital letters are the same name (A1)", "A.EXAMPLE.", dns.TypeA, insider, noerror, "192.0.1.10", rules.ReasonNone, true},
-		{"a permitted name without such a record", "b.example.", dns.TypeAAAA, insider, noerror, "", rules.ReasonNone, true},
-		{"a permitted name that does not exist", "gone.example.", dns.TypeA, insider, nxdomain, "", rules.ReasonNone, true},
-		{"the address behind an alias is the name's own (F9)", "www.a.example.", dns.TypeA, insider, noerror, "192.0.1.20", rules.ReasonNone, true},
+		{"a permitted name", "a.example.", dns.TypeA, knownClient, noerror, "192.0.1.10", rules.ReasonNone, true},
+		{"its IPv6 address", "a.example.", dns.TypeAAAA, knownClient, noerror, "2606:4700::10", rules.ReasonNone, true},
+		{"capital letters are the same name (A1)", "A.EXAMPLE.", dns.TypeA, knownClient, noerror, "192.0.1.10", rules.ReasonNone, true},
+		{"a permitted name without such a record", "b.example.", dns.TypeAAAA, knownClient, noerror, "", rules.ReasonNone, true},
+		{"a permitted name that does not exist", "gone.example.", dns.TypeA, knownClient, nxdomain, "", rules.ReasonNone, true},
+		{"the address behind an alias is the name's own (F9)", "www.a.example.", dns.TypeA, knownClient, noerror, "192.0.1.20", rules.ReasonNone, true},
 		{"a client on IPv6 loopback", "a.example.", dns.TypeA, "::1", noerror, "192.0.1.10", rules.ReasonNone, true},
 
-		{"a name that no rule names (F1)", "evil.example.", dns.TypeA, insider, nxdomain, "", rules.NotListed, false},
-		{"its IPv6 address", "evil.example.", dns.TypeAAAA, insider, nxdomain, "", rules.NotListed, false},
-		{"data in a label below an exact name (F2)", "6578666c.a.example.", dns.TypeA, insider, nxdomain, "", rules.NotListed, false},
-		{"a suffix that is no label (A4)", "nota.example.", dns.TypeA, insider, nxdomain, "", rules.NotListed, false},
-		{"a permitted name as a prefix (A4)", "a.example.evil.test.", dns.TypeA, insider, nxdomain, "", rules.NotListed, false},
-		{"the target of an alias is not permitted by itself (F9)", "edge.cdn.test.", dns.TypeA, insider, nxdomain, "", rules.NotListed, false},
-		{"a reverse look-up (F21)", "1.1.1.10.in-addr.arpa.", dns.TypePTR, insider, nxdomain, "", rules.NotListed, false},
-		{"a name of mDNS (F21)", "printer.local.", dns.TypeA, insider, nxdomain, "", rules.NotListed, false},
-		{"a single label (A25)", "localhost.", dns.TypeA, insider, nxdomain, "", rules.NotListed, false},
-		{"the canary of DNS over HTTPS (F18)", "use-application-dns.net.", dns.TypeA, insider, nxdomain, "", rules.NotListed, false},
-		{"a zone transfer (F13)", "a.example.", dns.TypeAXFR, insider, refused, "", rules.TypeNotAllowed, false},
-		{"the root", ".", dns.TypeNS, insider, noerror, "", rules.MalformedName, false},
-		{"a dot inside a label (A11)", `a\.example.`, dns.TypeA, insider, nxdomain, "", rules.MalformedName, false},
-		{"a zero octet inside a label (A11)", `evil\000.a.example.`, dns.TypeA, insider, nxdomain, "", rules.MalformedName, false},
-		{"a space inside a label (A12)", `a\ b.a.example.`, dns.TypeA, insider, nxdomain, "", rules.MalformedName, false},
-		{"an octet above 127 (A9, A12)", `b\195\188cher.example.`, dns.TypeA, insider, nxdomain, "", rules.MalformedName, false},
-		{"an address as a name (A18)", "127.0.0.1.", dns.TypeA, insider, nxdomain, "", rules.MalformedName, false},
-		{"a hexadecimal address as a name (A18)", "0x7f.1.", dns.TypeA, insider, nxdomain, "", rules.MalformedName, false},
-		{"a label that decodes to nothing (A8)", "xn--.example.", dns.TypeA, insider, nxdomain, "", rules.MalformedName, false},
-		{"an unknown client", "a.example.", dns.TypeA, stranger, refused, "", rules.UnknownClient, false},
-		{"an unknown client, a denied name", "evil.example.", dns.TypeA, stranger, refused, "", rules.UnknownClient, false},
+		{"a name that no rule names (F1)", "evil.example.", dns.TypeA, knownClient, nxdomain, "", rules.NotListed, false},
+		{"its IPv6 address", "evil.example.", dns.TypeAAAA, knownClient, nxdomain, "", rules.NotListed, false},
+		{"data in a label below an exact name (F2)", "6578666c.a.example.", dns.TypeA, knownClient, nxdomain, "", rules.NotListed, false},
+		{"a suffix that is no label (A4)", "nota.example.", dns.TypeA, knownClient, nxdomain, "", rules.NotListed, false},
+		{"a permitted name as a prefix (A4)", "a.example.evil.test.", dns.TypeA, knownClient, nxdomain, "", rules.NotListed, false},
+		{"the target of an alias is not permitted by itself (F9)", "edge.cdn.test.", dns.TypeA, knownClient, nxdomain, "", rules.NotListed, false},
+		{"a reverse look-up (F21)", "1.1.1.10.in-addr.arpa.", dns.TypePTR, knownClient, nxdomain, "", rules.NotListed, false},
+		{"a name of mDNS (F21)", "printer.local.", dns.TypeA, knownClient, nxdomain, "", rules.NotListed, false},
+		{"a single label (A25)", "localhost.", dns.TypeA, knownClient, nxdomain, "", rules.NotListed, false},
+		{"the canary of DNS over HTTPS (F18)", "use-application-dns.net.", dns.TypeA, knownClient, nxdomain, "", rules.NotListed, false},
+		{"a zone transfer (F13)", "a.example.", dns.TypeAXFR, knownClient, refused, "", rules.TypeNotAllowed, false},
+		{"the root", ".", dns.TypeNS, knownClient, noerror, "", rules.MalformedName, false},
+		{"a dot inside a label (A11)", `a\.example.`, dns.TypeA, knownClient, nxdomain, "", rules.MalformedName, false},
+		{"a zero octet inside a label (A11)", `evil\000.a.example.`, dns.TypeA, knownClient, nxdomain, "", rules.MalformedName, false},
+		{"a space inside a label (A12)", `a\ b.a.example.`, dns.TypeA, knownClient, nxdomain, "", rules.MalformedName, false},
+		{"an octet above 127 (A9, A12)", `b\195\188cher.example.`, dns.TypeA, knownClient, nxdomain, "", rules.MalformedName, false},
+		{"an address as a name (A18)", "127.0.0.1.", dns.TypeA, knownClient, nxdomain, "", rules.MalformedName, false},
+		{"a hexadecimal address as a name (A18)", "0x7f.1.", dns.TypeA, knownClient, nxdomain, "", rules.MalformedName, false},
+		{"a label that decodes to nothing (A8)", "xn--.example.", dns.TypeA, knownClient, nxdomain, "", rules.MalformedName, false},
+		{"an unknown client", "a.example.", dns.TypeA, unknownClient, refused, "", rules.UnknownClient, false},
+		{"an unknown client, a denied name", "evil.example.", dns.TypeA, unknownClient, refused, "", rules.UnknownClient, false},
 	} {
 		t.Run(c.what, func(t *testing.T) {
-			b := newBench(t, nil, "a.example", "b.example", "www.a.example", "gone.example")
+			b := newHarness(t, nil, "a.example", "b.example", "www.a.example", "gone.example")
 			for range 2 { // from upstream and from the cache
 				r := b.sendFrom(question(c.name, c.qtype), c.client, rules.UDP)
 				a, d := b.p.final(t)
@@ -92,7 +92,7 @@ func TestVerdicts(t *testing.T) {
 // other type of a permitted name has no such record, by word of the filter.
 func TestTypes(t *testing.T) {
 	for _, anyType := range []bool{false, true} {
-		b := newBench(t, nil, "a.example")
+		b := newHarness(t, nil, "a.example")
 		b.p.anyType = anyType // even if the policy forgets
 		for _, qtype := range []uint16{dns.TypeTXT, dns.TypeNULL, dns.TypeMX, dns.TypeSRV, dns.TypeKEY, dns.TypeCAA, dns.TypeCNAME,
 			dns.TypeNS, dns.TypeSOA, dns.TypePTR, dns.TypeRRSIG, dns.TypeNSEC, dns.TypeANY, 65280} {
@@ -118,7 +118,7 @@ func TestDeniedForms(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		b := newBench(t, func(c *setup) { c.Denied = denied }, "a.example")
+		b := newHarness(t, func(c *setup) { c.Denied = denied }, "a.example")
 		r := b.ask("evil.example.", dns.TypeA)
 		if r.Rcode != rcode || len(r.Answer) != 0 || r.IsEdns0() != nil {
 			t.Errorf("%s: %v", text, r)
@@ -139,7 +139,7 @@ func TestDeniedForms(t *testing.T) {
 // TestExtendedError holds that a denial says why, in few enough octets, and
 // only to clients that speak EDNS.
 func TestExtendedError(t *testing.T) {
-	b := newBench(t, nil, "a.example")
+	b := newHarness(t, nil, "a.example")
 	long := strings.Repeat(strings.Repeat("x", 61)+".", 4)
 	for _, name := range []string{"evil.example.", "x.", long} {
 		r := b.send(withEDNS(question(name, dns.TypeA), 512))
@@ -151,7 +151,7 @@ func TestExtendedError(t *testing.T) {
 			t.Errorf("%s: OPT for a client without EDNS", name)
 		}
 	}
-	r := b.sendFrom(withEDNS(question("a.example.", dns.TypeA), 1232), stranger, rules.UDP)
+	r := b.sendFrom(withEDNS(question("a.example.", dns.TypeA), 1232), unknownClient, rules.UDP)
 	if code, text := extended(r); code != dns.ExtendedErrorCodeProhibited || text != "unknown_client" {
 		t.Errorf("a stranger is told %d %q", code, text)
 	}
@@ -161,7 +161,7 @@ func TestExtendedError(t *testing.T) {
 // out (F6, F8), and that a name with none left is denied for that reason: as
 // having no such record, since it may well have addresses of the other type.
 func TestPrivateAnswers(t *testing.T) {
-	b := newBench(t, nil, "mixed.example", "inside.example", "db.corp.test")
+	b := newHarness(t, nil, "mixed.example", "inside.example", "db.corp.test")
 	for range 2 {
 		r := b.ask("mixed.example.", dns.TypeA)
 		if a, d := b.p.final(t); !slices.Equal(data(r), []string{"192.0.1.30"}) || !d.Allowed() || len(a.Resolved) != 2 {
@@ -187,10 +187,10 @@ func TestPrivateAnswers(t *testing.T) {
 // TestCachePerClient holds that what one client made the cache hold is decided
 // about for the next one all the same (F22).
 func TestCachePerClient(t *testing.T) {
-	b := newBench(t, nil, "a.example")
+	b := newHarness(t, nil, "a.example")
 	b.ask("a.example.", dns.TypeA)
 	b.p.final(t)
-	r := b.sendFrom(question("a.example.", dns.TypeA), stranger, rules.UDP)
+	r := b.sendFrom(question("a.example.", dns.TypeA), unknownClient, rules.UDP)
 	if _, d := b.p.final(t); r.Rcode != dns.RcodeRefused || len(r.Answer) != 0 || d.Why() != rules.UnknownClient {
 		t.Errorf("a stranger got %v for %s", r, d.Why())
 	}
@@ -218,7 +218,7 @@ func TestZonesAndHosts(t *testing.T) {
 		}
 		return n
 	}
-	b := newBench(t, func(c *setup) {
+	b := newHarness(t, func(c *setup) {
 		c.Zones = []Zone{{name("corp.test"), corp.upstream()}, {name("lab.corp.test"), lab.upstream()}}
 		c.Hosts = map[rules.Name][]netip.Addr{name("fixed.corp.test"): {netip.MustParseAddr("10.3.3.3")}, name("secret.test"): {netip.MustParseAddr("192.0.1.1")}}
 	}, "*.corp.test", "corp.test", "a.example", "xcorp.test")

@@ -15,13 +15,13 @@ import (
 
 // The pace of look-ups ahead. A look-up is two questions.
 const (
-	aheadEvery  = 20 * time.Millisecond // from the start of one to that of the next
-	aheadAtOnce = 8
-	aheadLeast  = 30 * time.Second // between two of one name, however short its TTL: pins outlive that
+	prefetchEvery  = 20 * time.Millisecond // from the start of one to that of the next
+	prefetchAtOnce = 8
+	prefetchLeast  = 30 * time.Second // between two of one name, however short its TTL: pins outlive that
 
-	firstRetry = 5 * time.Second // of a name without addresses; doubled from there
-	lastRetry  = 5 * time.Minute
-	aheadPause = time.Minute // at most without a look at the clock
+	firstRetry    = 5 * time.Second // of a name without addresses; doubled from there
+	lastRetry     = 5 * time.Minute
+	prefetchPause = time.Minute // at most without a look at the clock
 )
 
 // PolicyChanged makes the filter ask Ahead again which names to look up. The
@@ -35,47 +35,47 @@ func (f *Filter) PolicyChanged() {
 
 // prefetcher is one run of look-ups ahead. One goroutine has it all to itself.
 type prefetcher struct {
-	f      *Filter
-	g      *rules.Generation // that the plan was made for
-	r      *Resolver         // of g
-	plan   map[rules.Name]*ahead
-	flying map[rules.Name]bool
-	landed chan landing
-	next   time.Duration // earliest start of the next look-up
+	f       *Filter
+	g       *rules.Generation // that the plan was made for
+	r       *Resolver         // of g
+	plan    map[rules.Name]*plannedName
+	running map[rules.Name]bool
+	results chan lookUpResult
+	next    time.Duration // earliest start of the next look-up
 }
 
 // ahead is one name of the plan.
-type ahead struct {
+type plannedName struct {
 	due      time.Duration
 	failures int // since it last had addresses
 }
 
 // landing is the end of one look-up.
-type landing struct {
-	r     *Resolver // that was asked
-	name  rules.Name
-	addrs []netip.Addr
-	ttl   time.Duration
-	whole bool // both families were answered about
+type lookUpResult struct {
+	r        *Resolver // that was asked
+	name     rules.Name
+	addrs    []netip.Addr
+	ttl      time.Duration
+	complete bool // both families were answered about
 }
 
 // prefetch looks up what Ahead names until ctx ends.
 func (f *Filter) prefetch(ctx context.Context) {
-	p := &prefetcher{f: f, plan: map[rules.Name]*ahead{}, flying: map[rules.Name]bool{}, landed: make(chan landing, aheadAtOnce)}
+	p := &prefetcher{f: f, plan: map[rules.Name]*plannedName{}, running: map[rules.Name]bool{}, results: make(chan lookUpResult, prefetchAtOnce)}
 	p.replan()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
-		timer.Reset(p.depart(ctx))
+		timer.Reset(p.startDue(ctx))
 		select {
 		case <-timer.C:
 		case <-f.replan:
 			p.replan()
-		case l := <-p.landed:
-			p.land(l)
+		case l := <-p.results:
+			p.finish(l)
 		case <-ctx.Done():
-			for range p.flying {
-				<-p.landed
+			for range p.running {
+				<-p.results
 			}
 			return
 		}
@@ -87,10 +87,10 @@ func (f *Filter) prefetch(ctx context.Context) {
 func (p *prefetcher) replan() {
 	g, now := p.f.cfg.Generation(), p.f.clock()
 	r := p.f.resolverOf(g)
-	plan := map[rules.Name]*ahead{}
-	for _, name := range p.f.cfg.Ahead(g) {
+	plan := map[rules.Name]*plannedName{}
+	for _, name := range p.f.cfg.PrefetchNames(g) {
 		if plan[name] = p.plan[name]; plan[name] == nil || r != p.r {
-			plan[name] = &ahead{due: now}
+			plan[name] = &plannedName{due: now}
 		}
 	}
 	p.g, p.r, p.plan = g, r, plan
@@ -99,8 +99,8 @@ func (p *prefetcher) replan() {
 
 // depart starts what is due, within the pace, and returns for how long nothing
 // will be.
-func (p *prefetcher) depart(ctx context.Context) time.Duration {
-	for len(p.flying) < aheadAtOnce {
+func (p *prefetcher) startDue(ctx context.Context) time.Duration {
+	for len(p.running) < prefetchAtOnce {
 		if p.f.cfg.Generation() != p.g { // the signal of the change is on its way
 			p.replan()
 		}
@@ -109,19 +109,19 @@ func (p *prefetcher) depart(ctx context.Context) time.Duration {
 		if wait := max(due, p.next) - now; wait > 0 {
 			return wait
 		}
-		p.next = now + aheadEvery
-		p.flying[name] = true
-		go p.f.lookAhead(ctx, p.r, name, p.landed)
+		p.next = now + prefetchEvery
+		p.running[name] = true
+		go p.f.prefetchName(ctx, p.r, name, p.results)
 	}
-	return aheadPause // the next landing comes first
+	return prefetchPause // the next landing comes first
 }
 
 // first returns the name that is due first and when, or, if that is not within
 // the longest pause, the end of that.
 func (p *prefetcher) first() (first rules.Name, due time.Duration) {
-	due = p.f.clock() + aheadPause
+	due = p.f.clock() + prefetchPause
 	for name, a := range p.plan {
-		if a.due < due && !p.flying[name] {
+		if a.due < due && !p.running[name] {
 			first, due = name, a.due
 		}
 	}
@@ -131,26 +131,26 @@ func (p *prefetcher) first() (first rules.Name, due time.Duration) {
 // land takes the result of a look-up, unless the name is not wanted any more,
 // and plans the next one: some time before the answer ends, or, where there
 // was none, later and later.
-func (p *prefetcher) land(l landing) {
-	delete(p.flying, l.name)
+func (p *prefetcher) finish(l lookUpResult) {
+	delete(p.running, l.name)
 	a := p.plan[l.name]
 	if a == nil || l.r != p.r { // planned anew meanwhile
 		return
 	}
 	now := p.f.clock()
 	if len(l.addrs) > 0 {
-		p.f.pins.found(l.name, l.addrs, l.ttl, now)
-		if p.f.cfg.Fresh != nil {
-			p.f.cfg.Fresh(l.name, l.addrs, l.ttl)
+		p.f.pins.rememberPrefetched(l.name, l.addrs, l.ttl, now)
+		if p.f.cfg.Prefetched != nil {
+			p.f.cfg.Prefetched(l.name, l.addrs, l.ttl)
 		}
 	}
-	again := max(p.jittered(l.ttl), aheadLeast)
+	again := max(p.jittered(l.ttl), prefetchLeast)
 	retry := p.jittered(min(firstRetry<<min(a.failures, 16), lastRetry))
 	switch {
-	case len(l.addrs) > 0 && l.whole:
+	case len(l.addrs) > 0 && l.complete:
 		a.failures, a.due = 0, now+again
 	case len(l.addrs) > 0: // some name servers never answer about IPv6
-		a.failures, a.due = a.failures+1, now+min(again, max(retry, aheadLeast))
+		a.failures, a.due = a.failures+1, now+min(again, max(retry, prefetchLeast))
 	default:
 		a.failures, a.due = a.failures+1, now+retry
 	}
@@ -163,41 +163,41 @@ func (p *prefetcher) jittered(d time.Duration) time.Duration {
 
 // lookAhead asks for both kinds of addresses, whatever the cache holds, and
 // leaves fresh answers there.
-func (f *Filter) lookAhead(ctx context.Context, r *Resolver, name rules.Name, landed chan<- landing) {
-	l := landing{r: r, name: name, ttl: maxTTL * time.Second, whole: true}
+func (f *Filter) prefetchName(ctx context.Context, r *Resolver, name rules.Name, results chan<- lookUpResult) {
+	l := lookUpResult{r: r, name: name, ttl: maxTTL * time.Second, complete: true}
 	wire := appendWireName(nil, name)
-	var flights []*flight
+	var waits []*inflight
 	for _, qtype := range [...]uint16{dns.TypeAAAA, dns.TypeA} {
-		flights = append(flights, f.renew(l.r, name, appendKey(nil, wire, qtype), qtype))
+		waits = append(waits, f.refresh(l.r, name, appendKey(nil, wire, qtype), qtype))
 	}
-	for _, fl := range flights {
+	for _, fl := range waits {
 		select {
 		case <-fl.done:
 			l.add(fl.entry, f.clock())
 		case <-ctx.Done():
-			l.whole = false
+			l.complete = false
 		}
 	}
-	landed <- l
+	results <- l
 }
 
 // renew is join, without regard for an answer at hand unless it is fixed.
-func (f *Filter) renew(r *Resolver, name rules.Name, key []byte, qtype uint16) *flight {
+func (f *Filter) refresh(r *Resolver, name rules.Name, key []byte, qtype uint16) *inflight {
 	if e := r.fixed[string(key)]; e != nil {
-		return flightOf(e)
+		return finishedExchange(e)
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if fl := f.depart(r, string(key), name, want{qtype: qtype}); fl != nil {
+	if fl := f.startExchange(r, string(key), name, want{qtype: qtype}); fl != nil {
 		return fl
 	}
-	return flightOf(f.failure(name))
+	return finishedExchange(f.failure(name))
 }
 
 // add joins one answer to the result.
-func (l *landing) add(e *entry, now time.Duration) {
+func (l *lookUpResult) add(e *entry, now time.Duration) {
 	if e.failed {
-		l.whole = false
+		l.complete = false
 		return
 	}
 	l.addrs = append(l.addrs, e.addrs...)

@@ -22,9 +22,9 @@ import (
 	"sallyport/rules"
 )
 
-// aheadBench is a filter that looks names up, on the clock of a synctest bubble,
+// prefetchHarness is a filter that looks names up, on the clock of a synctest bubble,
 // with an upstream behind a pipe.
-type aheadBench struct {
+type prefetchHarness struct {
 	*Filter
 	t  *testing.T
 	up *authority
@@ -45,17 +45,17 @@ type aheadBench struct {
 
 const upstreamAddr = "192.0.2.53:53"
 
-func newAhead(t *testing.T, names ...string) *aheadBench {
+func newPrefetchHarness(t *testing.T, names ...string) *prefetchHarness {
 	t.Helper()
-	b := &aheadBench{t: t, up: newZone(t), names: names, fresh: map[string][]string{}, takes: 10 * time.Millisecond, jitter: 1}
+	b := &prefetchHarness{t: t, up: newZone(t), names: names, fresh: map[string][]string{}, takes: 10 * time.Millisecond, jitter: 1}
 	b.Filter, b.gens = b.setup(upstreamAddr).filter(t)
 	return b
 }
 
-func (b *aheadBench) setup(upstream string) setup {
+func (b *prefetchHarness) setup(upstream string) setup {
 	return setup{Config{
 		Gate: always{}, ProbeEvery: -1,
-		Dial: b.dial, Ahead: b.ahead, Fresh: b.freshened, Pins: true, Jitter: func() float64 { return b.jitter },
+		Dial: b.dial, PrefetchNames: b.ahead, Prefetched: b.prefetched, Pins: true, Jitter: func() float64 { return b.jitter },
 	}, ResolverConfig{
 		Upstreams: []Upstream{{rules.TCP, netip.MustParseAddrPort(upstream)}},
 		Hosts:     map[rules.Name][]netip.Addr{mustName(b.t, "fixed.test"): {netip.MustParseAddr("192.0.1.99")}},
@@ -63,7 +63,7 @@ func (b *aheadBench) setup(upstream string) setup {
 }
 
 // serve runs the filter without a socket until the test ends.
-func (b *aheadBench) serve() {
+func (b *prefetchHarness) serve() {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- b.Serve(ctx, nil, nil) }()
@@ -77,7 +77,7 @@ func (b *aheadBench) serve() {
 	})
 }
 
-func (b *aheadBench) ahead(*rules.Generation) (names []rules.Name) {
+func (b *prefetchHarness) ahead(*rules.Generation) (names []rules.Name) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, n := range b.names {
@@ -86,20 +86,20 @@ func (b *aheadBench) ahead(*rules.Generation) (names []rules.Name) {
 	return names
 }
 
-func (b *aheadBench) permit(names ...string) {
+func (b *prefetchHarness) permit(names ...string) {
 	b.mu.Lock()
 	b.names = names
 	b.mu.Unlock()
 	b.PolicyChanged()
 }
 
-func (b *aheadBench) freshened(name rules.Name, addrs []netip.Addr, ttl time.Duration) {
+func (b *prefetchHarness) prefetched(name rules.Name, addrs []netip.Addr, ttl time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.fresh[name.String()] = append(b.fresh[name.String()], fmt.Sprint(join(addrs), " ", ttl))
 }
 
-func (b *aheadBench) dial(_ context.Context, _, address string) (net.Conn, error) {
+func (b *prefetchHarness) dial(_ context.Context, _, address string) (net.Conn, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.tries = append(b.tries, address)
@@ -113,7 +113,7 @@ func (b *aheadBench) dial(_ context.Context, _, address string) (net.Conn, error
 }
 
 // tried returns how often the upstream was tried since the last time.
-func (b *aheadBench) tried() (n int, last string) {
+func (b *prefetchHarness) newTries() (n int, last string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if n = len(b.tries); n > 0 {
@@ -124,14 +124,14 @@ func (b *aheadBench) tried() (n int, last string) {
 }
 
 // breakDown makes the upstream fail, or answer again.
-func (b *aheadBench) breakDown(down bool) {
+func (b *prefetchHarness) breakDown(down bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.down = down
 }
 
 // serveOne answers one question as the upstream.
-func (b *aheadBench) serveOne(c net.Conn, mute uint16, takes time.Duration) {
+func (b *prefetchHarness) serveOne(c net.Conn, mute uint16, takes time.Duration) {
 	u := b.up
 	defer c.Close()
 	var size [2]byte
@@ -153,10 +153,10 @@ func (b *aheadBench) serveOne(c net.Conn, mute uint16, takes time.Duration) {
 }
 
 // wait lets time pass.
-func (b *aheadBench) wait(d time.Duration) {
+func (b *prefetchHarness) wait(d time.Duration) {
 	time.Sleep(d)
 	synctest.Wait()
 }
 
 // pinned tells what an address is pinned to for a client that never asked.
-func (b *aheadBench) pinned(addr string) string { return pinsOf(b.Filter, insider, addr) }
+func (b *prefetchHarness) pinned(addr string) string { return pinsOf(b.Filter, knownClient, addr) }

@@ -21,7 +21,7 @@ import (
 // when a client asks.
 func TestAhead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newAhead(t, "a.example", "www.a.example", "fixed.test", "gone.example")
+		b := newPrefetchHarness(t, "a.example", "www.a.example", "fixed.test", "gone.example")
 		if b.pinned("192.0.1.10") != "" {
 			t.Error("pinned before it was looked up")
 		}
@@ -42,7 +42,7 @@ func TestAhead(t *testing.T) {
 		if got := fmt.Sprint(b.fresh); got != "map[a.example:[2606:4700::10 192.0.1.10 5m0s] fixed.test:[192.0.1.99 1m0s] www.a.example:[192.0.1.20 1m0s]]" {
 			t.Errorf("the packet filter was told %v", got)
 		}
-		q := query{msg: packed(t, question("a.example.", dns.TypeA)), client: netip.MustParseAddrPort(insider + ":1"), proto: rules.UDP}
+		q := query{msg: packed(t, question("a.example.", dns.TypeA)), client: netip.MustParseAddrPort(knownClient + ":1"), proto: rules.UDP}
 		if out, p := b.handle(&q, nil); p != nil || len(out) == 0 {
 			t.Error("a client has to wait for an answer that was looked up ahead")
 		}
@@ -56,7 +56,7 @@ func TestAheadStaysFresh(t *testing.T) {
 	for _, jitter := range []float64{0, 0.5, 0.999} {
 		t.Run(fmt.Sprint("jitter ", jitter), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				b := newAhead(t, "a.example", "www.a.example")
+				b := newPrefetchHarness(t, "a.example", "www.a.example")
 				b.jitter = jitter
 				b.serve()
 				b.wait(time.Second)
@@ -121,7 +121,7 @@ func aheadPace(t *testing.T, takes time.Duration, least, limit int) {
 			names = append(names, fmt.Sprintf("n%d.example", i))
 			names = append(names, fmt.Sprintf("m%d.example", i))
 		}
-		b := newAhead(t, names...)
+		b := newPrefetchHarness(t, names...)
 		b.takes = takes
 		for _, n := range names {
 			b.up.add(records(t, n+". 1 IN A 192.0.1.1")[0])
@@ -144,18 +144,18 @@ func aheadPace(t *testing.T, takes time.Duration, least, limit int) {
 // soon after the upstream is.
 func TestAheadBacksOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		const each = 2 * mostTries // both families; an exchange tries a failing server so often
-		b := newAhead(t, "a.example")
+		const each = 2 * maxTries // both families; an exchange tries a failing server so often
+		b := newPrefetchHarness(t, "a.example")
 		b.breakDown(true)
 		b.serve()
 		b.wait(time.Minute)
-		if n, _ := b.tried(); n != 4*each { // at 0, 5, 15 and 35 seconds, or somewhat before
+		if n, _ := b.newTries(); n != 4*each { // at 0, 5, 15 and 35 seconds, or somewhat before
 			t.Errorf("%d tries in the first minute", n)
 		}
 		b.breakDown(false)
 		b.wait(time.Minute)
 		b.breakDown(true)
-		b.tried()
+		b.newTries()
 		b.wait(9 * time.Minute)
 		if b.pinned("192.0.1.10") != "a.example" {
 			t.Error("forgotten because an upstream fails")
@@ -164,7 +164,7 @@ func TestAheadBacksOff(t *testing.T) {
 		if b.pinned("192.0.1.10") != "" {
 			t.Error("remembered for an hour")
 		}
-		if n, _ := b.tried(); n < 10*each || n > 25*each {
+		if n, _ := b.newTries(); n < 10*each || n > 25*each {
 			t.Errorf("%d tries in an hour", n)
 		}
 		b.breakDown(false)
@@ -179,7 +179,7 @@ func TestAheadBacksOff(t *testing.T) {
 // does not keep IPv4 addresses from being fresh.
 func TestAheadSlowFamily(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newAhead(t, "b.example")
+		b := newPrefetchHarness(t, "b.example")
 		b.mute = dns.TypeAAAA
 		b.up.mu.Lock()
 		b.up.zone["b.example.A"] = records(t, "b.example. 90 IN A 192.0.1.11")
@@ -202,7 +202,7 @@ func TestAheadSlowFamily(t *testing.T) {
 // stays known.
 func TestAheadFollowsThePolicy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newAhead(t, "a.example", "b.example")
+		b := newPrefetchHarness(t, "a.example", "b.example")
 		b.serve()
 		b.wait(time.Second)
 		b.up.asked()
@@ -229,10 +229,10 @@ func TestAheadFollowsThePolicy(t *testing.T) {
 			t.Error("a reload forgot what was looked up")
 		}
 		b.breakDown(false)
-		b.tried()
+		b.newTries()
 		b.wait(2 * firstRetry)
 		asked = b.up.asked()
-		if _, last := b.tried(); len(asked) != 4 || last != "192.0.2.54:53" {
+		if _, last := b.newTries(); len(asked) != 4 || last != "192.0.2.54:53" {
 			t.Errorf("%s was asked %q", last, asked)
 		}
 	})
@@ -242,7 +242,7 @@ func TestAheadFollowsThePolicy(t *testing.T) {
 // meanwhile is not pinned.
 func TestAheadLateAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newAhead(t, "a.example")
+		b := newPrefetchHarness(t, "a.example")
 		b.serve()
 		b.wait(5 * time.Millisecond)
 		if len(b.up.asked()) != 2 {

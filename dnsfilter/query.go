@@ -31,7 +31,7 @@ const (
 	opcodeMask = 0xf << 11
 	// oddFlags are those that a plain query has not set; the remaining ones
 	// mean nothing in a query and are ignored.
-	oddFlags = flagQR | opcodeMask | flagTC
+	unusualFlags = flagQR | opcodeMask | flagTC
 )
 
 // forwarded tells whether a type is asked of upstreams at all.
@@ -70,7 +70,7 @@ func (q *query) limit() int {
 	case q.proto == rules.TCP:
 		return dns.MaxMsgSize
 	case !q.proven:
-		return min(mostTimes*len(q.msg), dns.MinMsgSize)
+		return min(maxAmplification*len(q.msg), dns.MinMsgSize)
 	case q.edns:
 		return min(max(int(q.size), dns.MinMsgSize), maxUDP)
 	}
@@ -93,7 +93,7 @@ func (q *query) optLen() int {
 // tells whether it was; anything else is for odd.
 func (q *query) parse() bool {
 	m := q.msg
-	if len(m) < headerSize+5 || q.flags()&oddFlags != 0 {
+	if len(m) < headerSize+5 || q.flags()&unusualFlags != 0 {
 		return false
 	}
 	counts := binary.BigEndian.Uint64(m[4:])

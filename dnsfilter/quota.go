@@ -6,6 +6,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"sallyport/rules"
 )
 
 // bucket is a token bucket in one number: the time at which it is full again.
@@ -54,19 +56,19 @@ type rates struct {
 }
 
 const (
-	rateShards     = 16
-	clientsAtRates = 1024 // per shard
+	rateShards      = 16
+	clientsPerShard = 1024 // per shard
 )
 
 type rateShard struct {
 	mu   sync.Mutex
-	full map[party]time.Duration
+	full map[rules.Party]time.Duration
 }
 
 func newRates() *rates {
 	r := &rates{}
 	for i := range r.shards {
-		r.shards[i].full = map[party]time.Duration{}
+		r.shards[i].full = map[rules.Party]time.Duration{}
 	}
 	return r
 }
@@ -81,7 +83,7 @@ func (r *rates) set(perSecond int) {
 }
 
 // allow takes a token of the client's.
-func (r *rates) allow(client party, now time.Duration) bool {
+func (r *rates) allow(client rules.Party, now time.Duration) bool {
 	every := time.Duration(r.every.Load())
 	if every == 0 {
 		return true
@@ -91,7 +93,7 @@ func (r *rates) allow(client party, now time.Duration) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	full, known := s.full[client]
-	if !known && len(s.full) >= clientsAtRates {
+	if !known && len(s.full) >= clientsPerShard {
 		s.evict(now)
 	}
 	full, ok := spend(full, now, every, time.Second)
@@ -101,46 +103,46 @@ func (r *rates) allow(client party, now time.Duration) bool {
 
 // evict forgets a bucket that is full, or of a few the fullest.
 func (s *rateShard) evict(now time.Duration) {
-	delete(s.full, victim(s.full,
+	delete(s.full, pickVictim(s.full,
 		func(full time.Duration) bool { return full <= now },
 		func(a, b time.Duration) bool { return a < b }))
 }
 
 // counts bounds things held at once, altogether and by one client.
 type counts struct {
-	mu             sync.Mutex
-	most, mostEach int
-	all            int
-	each           map[party]int
+	mu                    sync.Mutex
+	limit, perClientLimit int
+	total                 int
+	perClient             map[rules.Party]int
 }
 
-func newCounts() *counts { return &counts{each: map[party]int{}} }
+func newCounts() *counts { return &counts{perClient: map[rules.Party]int{}} }
 
 // set changes the bounds; what is held already stays.
-func (c *counts) set(most, mostEach int) {
+func (c *counts) set(limit, perClientLimit int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.most, c.mostEach = most, mostEach
+	c.limit, c.perClientLimit = limit, perClientLimit
 }
 
 // take counts one more for the client, unless that is too many.
-func (c *counts) take(client party) bool {
+func (c *counts) acquire(client rules.Party) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.all >= c.most || c.each[client] >= c.mostEach {
+	if c.total >= c.limit || c.perClient[client] >= c.perClientLimit {
 		return false
 	}
-	c.all++
-	c.each[client]++
+	c.total++
+	c.perClient[client]++
 	return true
 }
 
 // give undoes a take.
-func (c *counts) give(client party) {
+func (c *counts) release(client rules.Party) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.all--
-	if c.each[client]--; c.each[client] <= 0 {
-		delete(c.each, client)
+	c.total--
+	if c.perClient[client]--; c.perClient[client] <= 0 {
+		delete(c.perClient, client)
 	}
 }

@@ -19,11 +19,11 @@ func TestOneRatePerHost(t *testing.T) {
 		{"127.0.0.1", "127.9.8.7", "10.0.0.1"},
 		{"2001:db8::1", "2001:db8::2", "2001:db8:0:1::1"},
 	} {
-		r, held, names := newRates(), newCounts(), newUniques()
+		r, held, names := newRates(), newCounts(), newNameQuota()
 		r.set(1)
 		names.set(1)
 		held.set(10, 1)
-		by := func(addr netip.Addr) party { return partyOf(addr, &rules.Decision{}) }
+		by := func(addr netip.Addr) rules.Party { return rules.PartyOf(addr, nil) }
 		for i, step := range []struct {
 			addr string
 			want bool
@@ -36,7 +36,7 @@ func TestOneRatePerHost(t *testing.T) {
 			if got := names.admit(by(addr), name, 0); got != step.want || err != nil {
 				t.Errorf("name of %s: %t, %v", addr, got, err)
 			}
-			if got := held.take(by(addr)); got != step.want {
+			if got := held.acquire(by(addr)); got != step.want {
 				t.Errorf("share of %s: %t", addr, got)
 			}
 		}
@@ -78,7 +78,7 @@ upstreams = ["udp://127.0.0.1:53"]
 	for _, addrs := range [][2]string{{"2001:db8::1", "2001:db8::2"}, {"127.0.0.1", "127.0.0.2"}} {
 		for _, limits := range []Limits{{QPS: 2}, {WildcardNames: 2}} {
 			rec := &decisions{next: p}
-			b := newBench(t, func(c *setup) { c.Gate, c.Limits = rec, limits })
+			b := newHarness(t, func(c *setup) { c.Gate, c.Limits = rec, limits })
 			b.reach = rules.Decision.Reach
 			for i, from := range []string{addrs[0], addrs[0], addrs[0], addrs[1], addrs[1], addrs[1]} {
 				b.sendFrom(question("n"+strconv.Itoa(i)+".b.example.", dns.TypeA), from, rules.TCP)

@@ -16,7 +16,7 @@ const maxRaw = 512
 // deny appends the reply that tells of the denial d. No upstream is asked.
 func (f *Filter) deny(q *query, r *Resolver, a *rules.Attempt, d rules.Decision, out []byte) []byte {
 	why := d.Why()
-	if d.Client == nil && !f.unknown.allow(f.clock()) {
+	if d.Client == nil && !f.unknownReplies.allow(f.clock()) {
 		f.observe(q, KindDropped, dns.RcodeRefused)
 		return out
 	}
@@ -68,7 +68,7 @@ func deniedForm(q *query, denied Denied, why rules.Reason, below bool) (rcode in
 }
 
 // badName replies to a query for what is no host name.
-func (f *Filter) badName(q *query, r *Resolver, a *rules.Attempt, err error, out []byte) []byte {
+func (f *Filter) denyBadName(q *query, r *Resolver, a *rules.Attempt, err error, out []byte) []byte {
 	a.Fault, a.Detail = rules.MalformedName, err.Error()
 	a.Raw = escapedName(q.msg)
 	return f.deny(q, r, a, f.cfg.Gate.Decide(*a), out)

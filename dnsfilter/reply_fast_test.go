@@ -162,7 +162,7 @@ func spell(rng *rand.Rand, name string) string {
 // TestSpelling holds that the client gets its own letter case back, so that
 // its 0x20 check holds.
 func TestSpelling(t *testing.T) {
-	b := newBench(t, nil, "a.example")
+	b := newHarness(t, nil, "a.example")
 	for _, name := range []string{"a.example.", "A.eXaMpLe.", "a.EXAMPLE."} {
 		if r := b.ask(name, dns.TypeA); r.Question[0].Name != name || r.Answer[0].Header().Name != name {
 			t.Errorf("%s came back as %v", name, r)

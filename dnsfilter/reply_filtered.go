@@ -77,7 +77,7 @@ func keep(rr dns.RR, refused []netip.Addr) bool {
 	if svcb := svcbOf(rr); svcb != nil {
 		for _, kv := range slices.Clone(svcb.Value) {
 			if slices.ContainsFunc(hints(kv), func(a netip.Addr) bool { return slices.Contains(refused, a.Unmap()) }) {
-				dropParam(svcb, kv.Key())
+				removeParam(svcb, kv.Key())
 			}
 		}
 	}

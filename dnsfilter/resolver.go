@@ -33,16 +33,16 @@ type Zone struct {
 // changes; what it remembers is its own, so a new one has no answer that an
 // earlier generation got elsewhere.
 type Resolver struct {
-	root   *upstreamSet
-	zones  map[rules.Name]*upstreamSet
-	fixed  map[string]*entry   // Hosts, by key
-	over   map[rules.Name]bool // names above one of Hosts or above a zone
-	denied Denied
-	nat64  []netip.Prefix
-	cache  *cache
+	root    *upstreamSet
+	zones   map[rules.Name]*upstreamSet
+	fixed   map[string]*entry   // Hosts, by key
+	parents map[rules.Name]bool // names above one of Hosts or above a zone
+	denied  Denied
+	nat64   []netip.Prefix
+	cache   *cache
 
-	most    int                // flights
-	flights map[string]*flight // guarded by the Filter's mu
+	maxInFlight int                  // flights
+	inflight    map[string]*inflight // guarded by the Filter's mu
 }
 
 // NewResolver makes a Resolver; a Filter uses it through a rules.Generation.
@@ -80,14 +80,14 @@ func (c *ResolverConfig) check() error {
 // fixed answers.
 func newResolver(c ResolverConfig) *Resolver {
 	r := &Resolver{
-		root:    newUpstreamSet(rules.Name{}, c.Upstreams),
-		zones:   map[rules.Name]*upstreamSet{},
-		denied:  c.Denied,
-		nat64:   c.NAT64,
-		over:    namesOver(c.Zones, c.Hosts),
-		cache:   newCache(orDefault(c.Cache, defaultCache)),
-		most:    3 * orDefault(c.InFlight, defaultInFlight), // of proven queries and of others, and a Lookup makes two
-		flights: map[string]*flight{},
+		root:        newUpstreamSet(rules.Name{}, c.Upstreams),
+		zones:       map[rules.Name]*upstreamSet{},
+		denied:      c.Denied,
+		nat64:       c.NAT64,
+		parents:     parentsOf(c.Zones, c.Hosts),
+		cache:       newCache(orDefault(c.Cache, defaultCache)),
+		maxInFlight: 3 * orDefault(c.InFlight, defaultInFlight), // of proven queries and of others, and a Lookup makes two
+		inflight:    map[string]*inflight{},
 	}
 	for _, z := range c.Zones {
 		r.zones[z.Suffix] = newUpstreamSet(z.Suffix, z.Upstreams)

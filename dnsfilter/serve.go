@@ -46,7 +46,7 @@ func (f *Filter) Serve(ctx context.Context, packets []net.PacketConn, listeners 
 	f.running.Store(s)
 	defer f.running.Store(nil)
 	<-ctx.Done()
-	s.quiesce()
+	s.stopReading()
 	s.readers.Wait()
 	s.writers.Wait()
 	for _, pc := range packets {
@@ -92,14 +92,14 @@ func (s *service) start(ctx context.Context) {
 	if s.f.cfg.ProbeEvery > 0 {
 		s.readers.Go(func() { s.f.probe(ctx) })
 	}
-	if s.f.cfg.Ahead != nil {
+	if s.f.cfg.PrefetchNames != nil {
 		s.readers.Go(func() { s.f.prefetch(ctx) })
 	}
 }
 
 // quiesce makes every reader return, those of connections that have not had
 // time for a query a little later; answers can still be written.
-func (s *service) quiesce() {
+func (s *service) stopReading() {
 	for _, pc := range s.udp {
 		pc.conn.SetReadDeadline(past)
 	}
@@ -110,7 +110,7 @@ func (s *service) quiesce() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for c := range s.conns {
-		c.conn.SetReadDeadline(c.last())
+		c.conn.SetReadDeadline(c.lastRead())
 	}
 }
 

@@ -90,7 +90,7 @@ func (c *resetConn) Read(b []byte) (int, error) {
 }
 
 func (c *resetConn) RemoteAddr() net.Addr {
-	return net.TCPAddrFromAddrPort(netip.MustParseAddrPort(insider + ":4711"))
+	return net.TCPAddrFromAddrPort(netip.MustParseAddrPort(knownClient + ":4711"))
 }
 
 // TestReset holds that a reset in the middle of a message is a denial, and one
@@ -98,7 +98,7 @@ func (c *resetConn) RemoteAddr() net.Addr {
 func TestReset(t *testing.T) {
 	query := framed(packed(t, question("a.example.", dns.TypeA)))
 	for n := range len(query) {
-		b := newBench(t, nil, "a.example")
+		b := newHarness(t, nil, "a.example")
 		ours, theirs := net.Pipe()
 		defer theirs.Close()
 		s := &service{f: b.Filter, conns: map[*tcpConn]struct{}{}}
@@ -110,7 +110,7 @@ func TestReset(t *testing.T) {
 			}
 			continue
 		}
-		if a, d := b.p.final(t); d.Why() != rules.MalformedRequest || a.Proto != rules.TCP || a.Client.Addr().String() != insider {
+		if a, d := b.p.final(t); d.Why() != rules.MalformedRequest || a.Proto != rules.TCP || a.Client.Addr().String() != knownClient {
 			t.Errorf("after %d octets: %s, %+v", n, d.Why(), a)
 		}
 	}
@@ -147,7 +147,7 @@ func TestCutAfterAQuery(t *testing.T) {
 func (c *counts) held() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.all
+	return c.total
 }
 
 // TestTrickle holds that octets that trickle in do not move the deadline.
@@ -204,7 +204,7 @@ func (knowsNobody) Preview(rules.Attempt) rules.Decision { return rules.Decision
 // take the connections of those that are known.
 func TestStrangersShareFewConnections(t *testing.T) {
 	s := serve(t, 1, func(c *setup) { c.Gate = knowsNobody{c.Gate} }, "a.example")
-	s.foreign.set(1, 1)
+	s.unknownConns.set(1, 1)
 	exchange := func(conn net.Conn) error {
 		if _, err := conn.Write(framed(packed(t, question("a.example.", dns.TypeA)))); err != nil {
 			return err
@@ -222,7 +222,7 @@ func TestStrangersShareFewConnections(t *testing.T) {
 	if a, _ := s.p.final(t); a.Fault != rules.Limit {
 		t.Errorf("attempt %+v", a)
 	}
-	if s.conns.all != 0 {
+	if s.conns.total != 0 {
 		t.Error("strangers took the clients' connections")
 	}
 }

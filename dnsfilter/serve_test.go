@@ -18,7 +18,7 @@ import (
 
 // serving is a bench with sockets on loopback.
 type serving struct {
-	*bench
+	*harness
 	addr string
 	stop context.CancelFunc
 	done chan error
@@ -26,7 +26,7 @@ type serving struct {
 
 func serve(t *testing.T, sockets int, change func(*setup), names ...string) *serving {
 	t.Helper()
-	s := &serving{bench: newBench(t, func(c *setup) {
+	s := &serving{harness: newHarness(t, func(c *setup) {
 		c.Now = time.Now
 		if change != nil {
 			change(c)
@@ -172,7 +172,7 @@ func TestStop(t *testing.T) {
 // TestBrokenSocket holds that a socket that fails for good ends Serve with
 // its error.
 func TestBrokenSocket(t *testing.T) {
-	b := newBench(t, nil)
+	b := newHarness(t, nil)
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -16,12 +16,12 @@ const (
 	// unprovenPart is the part of QPS that a client has beside it for queries
 	// that are not proven. Real clients without cookies ask a few names a second;
 	// what is more is sent to TCP, where the whole of QPS is.
-	unprovenPart = 4
+	unprovenFraction = 4
 	// A reply to a source that is not proven is so many times as long as the
 	// query at most, and no longer than any client takes (RFC 1035, section
 	// 4.2.1): else a forger could have us send its victim much for little. Usual
 	// answers are two to six times as long.
-	mostTimes = 10
+	maxAmplification = 10
 )
 
 // budget is what queries that need an upstream are taken from.
@@ -56,31 +56,31 @@ func (f *Filter) budgetOf(q *query) *budget {
 // returns what is used up, or "": then the place of by among those that wait must
 // be given back. A query that is not proven spends nothing of what proven
 // ones have, and is admitted no new name.
-func (f *Filter) spend(q *query, d rules.Decision, name rules.Name) (by party, over string) {
-	by, now := partyOf(q.client.Addr(), &d), q.arrived.Sub(f.start)
-	if !q.proven && d.FreeLabels() && !f.uniques.has(by, name, now) {
-		return by, overNames
+func (f *Filter) charge(q *query, d rules.Decision, name rules.Name) (owner rules.Party, over string) {
+	owner, now := rules.PartyOf(q.client.Addr(), d.Client), q.arrived.Sub(f.start)
+	if !q.proven && d.FreeLabels() && !f.nameQuota.has(owner, name, now) {
+		return owner, overNewNames
 	}
 	b := f.budgetOf(q)
-	if !b.waiting.take(by) {
-		return by, "queries that wait for an upstream"
+	if !b.waiting.acquire(owner) {
+		return owner, "queries that wait for an upstream"
 	}
-	if !b.rate.allow(by, now) {
+	if !b.rate.allow(owner, now) {
 		over = "queries a second that need an upstream"
 	} else if q.proven {
 		over = f.AdmitName(q.client.Addr(), d, name)
 	}
-	if over == "" && d.FreeLabels() && !f.uniques.lookUp(by, q.proven, now) {
+	if over == "" && d.FreeLabels() && !f.nameQuota.lookUp(owner, q.proven, now) {
 		over = overLookUps
 	}
 	if over != "" {
-		b.waiting.give(by)
+		b.waiting.release(owner)
 	}
-	return by, over
+	return owner, over
 }
 
 // toTCP has a client ask again by TCP, where it proves its address.
-func (f *Filter) toTCP(q *query, out []byte) []byte {
+func (f *Filter) truncate(q *query, out []byte) []byte {
 	f.observe(q, KindTruncated, dns.RcodeSuccess)
 	return appendTruncated(out, q)
 }

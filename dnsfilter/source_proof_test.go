@@ -18,7 +18,7 @@ import (
 )
 
 // byPolicy gives a bench a compiled policy and returns what it decided last.
-func byPolicy(t *testing.T, limits Limits) (*bench, *decisions) {
+func byPolicy(t *testing.T, limits Limits) (*harness, *decisions) {
 	t.Helper()
 	c, problems := site.Parse("test.toml", t.TempDir(), []byte(realConfig), nil)
 	if c == nil {
@@ -26,7 +26,7 @@ func byPolicy(t *testing.T, limits Limits) (*bench, *decisions) {
 	}
 	p, _ := rules.Compile(&c.Spec, rules.Own{}, time.Now())
 	rec := &decisions{next: p}
-	b := newBench(t, func(c *setup) { c.Gate, c.Limits = rec, limits })
+	b := newHarness(t, func(c *setup) { c.Gate, c.Limits = rec, limits })
 	b.reach = rules.Decision.Reach
 	return b, rec
 }
@@ -43,7 +43,7 @@ func TestForgedNames(t *testing.T) {
 	b, rec := byPolicy(t, Limits{WildcardNames: 3})
 	for i := range 20 {
 		name := fmt.Sprintf("n%d.%s.", i, []string{"b.example", "corp.test"}[i%2])
-		if r := b.sendFrom(question(name, dns.TypeA), insider, rules.UDP); !sentToTCP(r) {
+		if r := b.sendFrom(question(name, dns.TypeA), knownClient, rules.UDP); !sentToTCP(r) {
 			t.Errorf("%s: %v", name, r)
 		}
 	}
@@ -51,16 +51,16 @@ func TestForgedNames(t *testing.T) {
 		t.Errorf("upstream was asked %q", asked)
 	}
 	for i := range 4 {
-		b.sendFrom(question(fmt.Sprintf("mine%d.b.example.", i), dns.TypeA), insider, rules.TCP)
+		b.sendFrom(question(fmt.Sprintf("mine%d.b.example.", i), dns.TypeA), knownClient, rules.TCP)
 		if over := i == 3; over != (rec.last.Why() == rules.Limit) {
 			t.Errorf("the client's name %d: %s", i+1, rec.last.Why())
 		}
 	}
 	b.up.asked()
-	if r := b.sendFrom(question("mine0.b.example.", dns.TypeAAAA), insider, rules.UDP); r.Truncated || len(b.up.asked()) != 1 {
+	if r := b.sendFrom(question("mine0.b.example.", dns.TypeAAAA), knownClient, rules.UDP); r.Truncated || len(b.up.asked()) != 1 {
 		t.Errorf("an admitted name by UDP: %v", r)
 	}
-	if r := b.sendFrom(question("evil.example.", dns.TypeA), insider, rules.UDP); r.Truncated || rec.last.Why() != rules.NotListed {
+	if r := b.sendFrom(question("evil.example.", dns.TypeA), knownClient, rules.UDP); r.Truncated || rec.last.Why() != rules.NotListed {
 		t.Errorf("a denied name by UDP: %v, %s", r, rec.last.Why())
 	}
 }
@@ -69,11 +69,11 @@ func TestForgedNames(t *testing.T) {
 // rate: they have a quarter beside it, and are sent to TCP beyond. The client
 // then has all of its rate by TCP, and with a cookie by UDP.
 func TestForgedRate(t *testing.T) {
-	b := newBench(t, func(c *setup) { c.Limits.QPS = 8 }, "*.example")
+	b := newHarness(t, func(c *setup) { c.Limits.QPS = 8 }, "*.example")
 	n := 0
 	next := func() *dns.Msg { n++; return question(fmt.Sprintf("n%d.example.", n), dns.TypeA) }
 	for i := range 10 {
-		r := b.sendFrom(next(), insider, rules.UDP)
+		r := b.sendFrom(next(), knownClient, rules.UDP)
 		if over := i >= 2; over != sentToTCP(r) {
 			t.Errorf("forged query %d: %v", i+1, r)
 		}
@@ -82,9 +82,9 @@ func TestForgedRate(t *testing.T) {
 	b.p.attempts, b.p.verdicts = nil, nil
 	for i := range 10 {
 		if i%2 == 0 {
-			b.sendFrom(next(), insider, rules.TCP)
+			b.sendFrom(next(), knownClient, rules.TCP)
 		} else {
-			b.sendFrom(withCookie(next(), cookie), insider, rules.UDP)
+			b.sendFrom(withCookie(next(), cookie), knownClient, rules.UDP)
 		}
 		a, d := b.p.final(t)
 		if over := i >= 8; over != (d.Why() == rules.Limit) || !a.SourceProven {
@@ -92,7 +92,7 @@ func TestForgedRate(t *testing.T) {
 		}
 	}
 	b.advance(time.Second / 2)
-	if r := b.sendFrom(next(), insider, rules.UDP); sentToTCP(r) {
+	if r := b.sendFrom(next(), knownClient, rules.UDP); sentToTCP(r) {
 		t.Error("the rate without a proof does not recover")
 	}
 }
@@ -100,9 +100,9 @@ func TestForgedRate(t *testing.T) {
 // TestForgedWaiting holds that datagrams with a client's source that wait for an
 // upstream do not keep the client waiting.
 func TestForgedWaiting(t *testing.T) {
-	b := newBench(t, func(c *setup) { c.Limits.InFlight, c.Limits.InFlightPerClient = 4, 2 }, "*.example")
+	b := newHarness(t, func(c *setup) { c.Limits.InFlight, c.Limits.InFlightPerClient = 4, 2 }, "*.example")
 	begin := func(i int, proto rules.Proto) (*pending, []byte) {
-		q := query{msg: packed(t, question(fmt.Sprintf("n%d.example.", i), dns.TypeA)), client: netip.MustParseAddrPort(insider + ":1"), proto: proto}
+		q := query{msg: packed(t, question(fmt.Sprintf("n%d.example.", i), dns.TypeA)), client: netip.MustParseAddrPort(knownClient + ":1"), proto: proto}
 		out, p := b.handle(&q, nil)
 		return p, out
 	}
@@ -128,7 +128,7 @@ func TestForgedWaiting(t *testing.T) {
 	for _, p := range waiting {
 		b.finish(context.Background(), p, nil)
 	}
-	if b.proven.waiting.all != 0 || b.unproven.waiting.all != 0 {
+	if b.proven.waiting.total != 0 || b.unproven.waiting.total != 0 {
 		t.Error("the room is not given back")
 	}
 }
@@ -141,8 +141,8 @@ func TestForgeriesChangeNothing(t *testing.T) {
 	beset, recBeset := byPolicy(t, limits)
 	names := []string{"a.example.", "x1.b.example.", "x2.b.example.", "x3.corp.test.", "x4.corp.test.", "x5.b.example.", "evil.example.", "svc.example."}
 	rapid.Check(t, func(rt *rapid.T) {
-		for _, b := range []*bench{alone, beset} {
-			b.proven, b.unproven, b.uniques = newBudget(), newBudget(), newUniques()
+		for _, b := range []*harness{alone, beset} {
+			b.proven, b.unproven, b.nameQuota = newBudget(), newBudget(), newNameQuota()
 			b.SetLimits(limits)
 			b.gens.reload(t, ResolverConfig{Upstreams: b.up.upstream()})
 		}
@@ -151,7 +151,7 @@ func TestForgeriesChangeNothing(t *testing.T) {
 			m := question(rapid.SampledFrom(names).Draw(rt, "name"), rapid.SampledFrom([]uint16{dns.TypeA, dns.TypeAAAA, dns.TypeTXT}).Draw(rt, "type"))
 			switch rapid.IntRange(0, 3).Draw(rt, "step") {
 			case 0, 1:
-				q := query{msg: packed(t, m), client: netip.MustParseAddrPort(insider + ":9"), proto: rules.UDP}
+				q := query{msg: packed(t, m), client: netip.MustParseAddrPort(knownClient + ":9"), proto: rules.UDP}
 				if _, p := beset.handle(&q, nil); p != nil {
 					if left = append(left, p); rapid.Bool().Draw(rt, "ends") {
 						beset.finish(t.Context(), p, nil)
@@ -159,7 +159,7 @@ func TestForgeriesChangeNothing(t *testing.T) {
 					}
 				}
 			case 2:
-				want, got := alone.sendFrom(m, insider, rules.TCP), beset.sendFrom(m, insider, rules.TCP)
+				want, got := alone.sendFrom(m, knownClient, rules.TCP), beset.sendFrom(m, knownClient, rules.TCP)
 				more := recAlone.last.Why() == rules.Limit && recBeset.last.Allowed()
 				same := want.Rcode == got.Rcode && recAlone.last.Why() == recBeset.last.Why() && slices.Equal(data(want), data(got))
 				if !same && !more {
@@ -181,13 +181,13 @@ func TestForgeriesChangeNothing(t *testing.T) {
 // not proven has at most ten times the octets of the query and 512, and one to an
 // unknown client at most twice those of the query: forged sources make no use of us.
 func TestNoAmplification(t *testing.T) {
-	b := newBench(t, func(c *setup) { c.Limits.UnknownQPS = 1 << 20 }, "a.example", "big.example", "svc.example", "b.example")
+	b := newHarness(t, func(c *setup) { c.Limits.UnknownQPS = 1 << 20 }, "a.example", "big.example", "svc.example", "b.example")
 	for _, rr := range records(t, bigName()) {
 		b.up.add(rr)
 	}
 	for _, name := range []string{"big.example.", "a.example."} { // rapid seldom draws the largest answer, whole, for a client
 		wire := packed(t, question(name, dns.TypeA))
-		if out := b.raw(wire, insider, rules.UDP); len(out) == 0 || len(out) > min(mostTimes*len(wire), dns.MinMsgSize) {
+		if out := b.raw(wire, knownClient, rules.UDP); len(out) == 0 || len(out) > min(maxAmplification*len(wire), dns.MinMsgSize) {
 			t.Errorf("%s: %d octets for %d", name, len(out), len(wire))
 		}
 	}
@@ -204,9 +204,9 @@ func TestNoAmplification(t *testing.T) {
 		if rapid.Bool().Draw(rt, "broken") {
 			wire = wire[:rapid.IntRange(0, len(wire)).Draw(rt, "length")]
 		}
-		client, times := insider, mostTimes
+		client, times := knownClient, maxAmplification
 		if rapid.Bool().Draw(rt, "unknown") {
-			client, times = stranger, 2
+			client, times = unknownClient, 2
 		}
 		if out := b.raw(wire, client, rules.UDP); len(out) > min(times*len(wire), dns.MinMsgSize) {
 			rt.Fatalf("%d octets for %d\n%x\n%x", len(out), len(wire), wire, out)

@@ -20,13 +20,13 @@ import (
 
 // pipelined is how many queries of one connection may wait for upstreams; a
 // further one is not read until there is room.
-const pipelined = 16
+const maxPipelined = 16
 
 // accept serves the connections of a listener until it is closed.
 func (s *service) accept(ctx context.Context, ln *socket[net.Listener]) {
 	for pause := time.Duration(0); ; {
 		conn, err := ln.conn.Accept()
-		ln.turns.Add(1)
+		ln.returns.Add(1)
 		switch {
 		case err == nil:
 			pause = 0
@@ -59,16 +59,16 @@ func (s *service) admit(ctx context.Context, conn net.Conn) {
 		return
 	}
 	client := rules.ClientAddr(from)
-	held, by := s.f.connsOf(client)
-	turn, ok := held.enter(by)
+	queue, owner := s.f.queueOf(client)
+	place, ok := queue.enter(owner)
 	if !ok {
-		s.f.overConns(conn, client)
+		s.f.refuseConn(conn, client)
 		return
 	}
-	c := &tcpConn{s: s, conn: conn, client: client, held: held, by: by, room: make(chan struct{}, pipelined)}
+	c := &tcpConn{s: s, conn: conn, client: client, queue: queue, owner: owner, room: make(chan struct{}, maxPipelined)}
 	s.readers.Go(func() {
-		if turn != nil && !held.await(turn, firstQuery) {
-			s.f.overConns(conn, client)
+		if place != nil && !queue.await(place, firstQueryTimeout) {
+			s.f.refuseConn(conn, client)
 			return
 		}
 		s.mu.Lock()
@@ -79,7 +79,7 @@ func (s *service) admit(ctx context.Context, conn net.Conn) {
 }
 
 // overConns refuses a connection that is one too many.
-func (f *Filter) overConns(conn net.Conn, client netip.AddrPort) {
+func (f *Filter) refuseConn(conn net.Conn, client netip.AddrPort) {
 	f.cfg.Gate.Decide(rules.Attempt{
 		Flow: f.nextFlow(), Via: rules.ViaDNS, Client: client, SourceProven: true, Proto: rules.TCP,
 		Fault: rules.Limit, Detail: "DNS connections by TCP",
@@ -89,24 +89,24 @@ func (f *Filter) overConns(conn net.Conn, client netip.AddrPort) {
 
 // connsOf returns what a client's connections count against, and for whom: those
 // of unknown clients have a small share, so that they cannot keep the others out.
-func (f *Filter) connsOf(client netip.AddrPort) (*turns, party) {
+func (f *Filter) queueOf(client netip.AddrPort) (*connQueue, rules.Party) {
 	d := f.cfg.Gate.Preview(rules.Attempt{Via: rules.ViaDNS, Client: client, Proto: rules.TCP})
 	if d.Client == nil {
-		return f.foreign, partyOf(client.Addr(), &d)
+		return f.unknownConns, rules.PartyOf(client.Addr(), d.Client)
 	}
-	return f.conns, partyOf(client.Addr(), &d)
+	return f.conns, rules.PartyOf(client.Addr(), d.Client)
 }
 
 // tcpConn is one client's connection.
 type tcpConn struct {
-	s      *service
-	conn   net.Conn
-	client netip.AddrPort
-	held   *turns         // that the connection is counted in
-	by     party          // for whom
-	asked  atomic.Bool    // had its first query
-	room   chan struct{}  // one for each query that waits
-	wait   sync.WaitGroup // for them
+	s        *service
+	conn     net.Conn
+	client   netip.AddrPort
+	queue    *connQueue     // that the connection is counted in
+	owner    rules.Party    // for whom
+	gotQuery atomic.Bool    // had its first query
+	room     chan struct{}  // one for each query that waits
+	wait     sync.WaitGroup // for them
 
 	mu sync.Mutex // one reply is written at a time
 }
@@ -117,8 +117,8 @@ func (c *tcpConn) serve(ctx context.Context) {
 	buf, out := make([]byte, maxQuery), make([]byte, 2, maxQuery)
 	for {
 		m, err := c.read(ctx, buf)
-		c.asked.Store(true)
-		var cut *cutOff
+		c.gotQuery.Store(true)
+		var cut *brokenMessage
 		if errors.As(err, &cut) {
 			c.refuse(m, cut)
 		}
@@ -132,7 +132,7 @@ func (c *tcpConn) serve(ctx context.Context) {
 func (c *tcpConn) close() {
 	c.wait.Wait()
 	c.conn.Close()
-	c.held.give(c.by)
+	c.queue.release(c.owner)
 	c.s.mu.Lock()
 	delete(c.s.conns, c)
 	c.s.mu.Unlock()
@@ -142,23 +142,23 @@ func (c *tcpConn) close() {
 // that was accepted just before, and how long a connection that is more than its
 // client may have waits until there is room: less than clients wait
 // for an answer, which is five seconds by default (resolv.conf(5)).
-const firstQuery = 2 * time.Second
+const firstQueryTimeout = 2 * time.Second
 
 // last is when reads end once Serve is told to stop.
-func (c *tcpConn) last() time.Time {
-	if c.asked.Load() {
+func (c *tcpConn) lastRead() time.Time {
+	if c.gotQuery.Load() {
 		return past
 	}
-	return time.Now().Add(firstQuery)
+	return time.Now().Add(firstQueryTimeout)
 }
 
 // A cutOff is why a message that was begun is none.
-type cutOff struct {
+type brokenMessage struct {
 	fault  rules.Reason
 	detail string
 }
 
-func (e *cutOff) Error() string { return e.detail }
+func (e *brokenMessage) Error() string { return e.detail }
 
 // read returns the next message: its length, then as many octets, all within
 // one deadline that no trickle of octets moves. A message that is begun but does
@@ -167,41 +167,41 @@ func (e *cutOff) Error() string { return e.detail }
 func (c *tcpConn) read(ctx context.Context, buf []byte) ([]byte, error) {
 	c.conn.SetReadDeadline(time.Now().Add(c.s.f.cfg.TCPIdle))
 	if ctx.Err() != nil { // else the deadline just set could hide the one that ends us
-		c.conn.SetReadDeadline(c.last())
+		c.conn.SetReadDeadline(c.lastRead())
 	}
 	got, err := io.ReadFull(c.conn, buf[:2])
 	switch {
 	case err != nil && got == 0:
 		return nil, err
 	case err != nil:
-		return nil, cutBy(ctx, err, "the length of a message", got, 2)
+		return nil, brokenBy(ctx, err, "the length of a message", got, 2)
 	}
 	n := int(binary.BigEndian.Uint16(buf))
 	if n == 0 || n > len(buf) {
-		return nil, &cutOff{rules.MalformedRequest, fmt.Sprintf("a message of %d octets: a query has 1 to %d", n, len(buf))}
+		return nil, &brokenMessage{rules.MalformedRequest, fmt.Sprintf("a message of %d octets: a query has 1 to %d", n, len(buf))}
 	}
 	if got, err = io.ReadFull(c.conn, buf[:n]); err != nil {
-		return buf[:got], cutBy(ctx, err, "a message", got, n)
+		return buf[:got], brokenBy(ctx, err, "a message", got, n)
 	}
 	return buf[:n], nil
 }
 
 // cutBy says what ended a message after got of n octets: the client, its time,
 // or the end of Serve.
-func cutBy(ctx context.Context, err error, what string, got, n int) *cutOff {
+func brokenBy(ctx context.Context, err error, what string, got, n int) *brokenMessage {
 	detail := fmt.Sprintf("%s ended after %d of %d octets", what, got, n)
 	switch {
 	case !errors.Is(err, os.ErrDeadlineExceeded):
-		return &cutOff{rules.MalformedRequest, detail}
+		return &brokenMessage{rules.MalformedRequest, detail}
 	case ctx.Err() != nil:
-		return &cutOff{rules.Draining, detail}
+		return &brokenMessage{rules.Draining, detail}
 	}
-	return &cutOff{rules.SniffTimeout, detail}
+	return &brokenMessage{rules.SniffTimeout, detail}
 }
 
 // refuse puts a message on record that was cut off, with the question where that
 // can be read.
-func (c *tcpConn) refuse(m []byte, cut *cutOff) {
+func (c *tcpConn) refuse(m []byte, cut *brokenMessage) {
 	f := c.s.f
 	q := query{msg: m, client: c.client, proto: rules.TCP, proven: true, flow: f.nextFlow(), arrived: f.cfg.Now()}
 	defer f.recovered(&q)

@@ -77,7 +77,7 @@ func (s *service) readPackets(ctx context.Context, pc *socket[packetConn]) {
 	buf, out := make([]byte, maxQuery), make([]byte, 0, maxQuery)
 	for errs := 0; ; {
 		n, from, err := pc.conn.ReadFromUDPAddrPort(buf)
-		pc.turns.Add(1)
+		pc.returns.Add(1)
 		switch {
 		case err == nil:
 			errs = 0

@@ -93,7 +93,7 @@ type server struct {
 	probing atomic.Bool
 
 	rtt
-	spelled spellingState
+	letterCase caseState
 
 	plan       sync.Mutex    // guards the rest
 	backoff    time.Duration // of the probes
@@ -120,12 +120,12 @@ func (s *upstreamSet) order() []*server {
 	}
 	least := time.Duration(0)
 	for _, u := range list {
-		if t := u.usual(); t > 0 && u.rank() == 0 && (least == 0 || t < least) {
+		if t := u.smoothed(); t > 0 && u.rank() == 0 && (least == 0 || t < least) {
 			least = t
 		}
 	}
 	place := func(u *server) int {
-		if r := u.rank(); r > 0 || least == 0 || u.usual() <= least+slower {
+		if r := u.rank(); r > 0 || least == 0 || u.smoothed() <= least+muchSlower {
 			return 2 * r
 		}
 		return 1

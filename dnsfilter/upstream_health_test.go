@@ -20,7 +20,7 @@ import (
 func TestHealth(t *testing.T) {
 	dead := newAuthority(t)
 	dead.answerWith(func(dns.ResponseWriter, *dns.Msg) bool { return true })
-	b := newBench(t, func(c *setup) {
+	b := newHarness(t, func(c *setup) {
 		c.Upstreams = append(dead.upstream(), c.Upstreams...)
 		c.TryTimeout = 300 * time.Millisecond
 	}, "*.example")
@@ -52,7 +52,7 @@ func TestUpstreams(t *testing.T) {
 	dead := newAuthority(t)
 	dead.answerWith(func(dns.ResponseWriter, *dns.Msg) bool { return true })
 	zone := mustName(t, "corp.test")
-	b := newBench(t, func(c *setup) {
+	b := newHarness(t, func(c *setup) {
 		c.Zones = []Zone{{Suffix: zone, Upstreams: dead.upstream()}}
 		c.Timeout, c.TryTimeout = 300*time.Millisecond, 100*time.Millisecond
 	}, "a.example", "*.corp.test")
@@ -84,7 +84,7 @@ func TestUpstreams(t *testing.T) {
 // TestProbeWithoutTCP holds that an upstream is well whose answer to a probe is
 // truncated, where a firewall lets no TCP through.
 func TestProbeWithoutTCP(t *testing.T) {
-	b := newBench(t, func(c *setup) {
+	b := newHarness(t, func(c *setup) {
 		c.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
 			if network == "tcp" {
 				return nil, errors.New("connection refused")
@@ -119,7 +119,7 @@ func TestProbe(t *testing.T) {
 		}
 		return dialLiteral(ctx, network, address)
 	}
-	b := newBench(t, func(c *setup) { c.ProbeEvery = time.Minute; c.Dial = dial; c.Now = time.Now })
+	b := newHarness(t, func(c *setup) { c.ProbeEvery = time.Minute; c.Dial = dial; c.Now = time.Now })
 	ctx, cancel := context.WithCancel(context.Background())
 	served := make(chan error)
 	go func() { served <- b.Serve(ctx, nil, nil) }()
@@ -141,7 +141,7 @@ func TestProbe(t *testing.T) {
 // upstream's: who owns such a name could switch readiness off.
 func TestSlowName(t *testing.T) {
 	var blamed atomic.Bool
-	b := newBench(t, func(c *setup) {
+	b := newHarness(t, func(c *setup) {
 		c.ProbeEvery, c.Now = time.Minute, time.Now
 		c.Timeout, c.TryTimeout = 300*time.Millisecond, 100*time.Millisecond
 		c.ObserveUpstream = func(u UpstreamTry) { blamed.Store(blamed.Load() || u.Down) }
@@ -174,7 +174,7 @@ func TestSlowName(t *testing.T) {
 func TestSlowNameBehindADeadUpstream(t *testing.T) {
 	dead := newAuthority(t)
 	dead.answerWith(func(dns.ResponseWriter, *dns.Msg) bool { return true })
-	b := newBench(t, func(c *setup) {
+	b := newHarness(t, func(c *setup) {
 		c.Upstreams = append(dead.upstream(), c.Upstreams...)
 		c.ProbeEvery, c.Now = time.Minute, time.Now
 		c.Timeout, c.TryTimeout = 300*time.Millisecond, 100*time.Millisecond

@@ -19,10 +19,10 @@ import (
 
 // Why an upstream's bytes are no answer.
 var (
-	errMismatch  = errors.New("reply is to another question")
-	errNoEDNS    = errors.New("server does not understand EDNS")
-	errTruncated = errors.New("reply is truncated")
-	errSwollen   = errors.New("reply has more than 512 records")
+	errMismatch       = errors.New("reply is to another question")
+	errNoEDNS         = errors.New("server does not understand EDNS")
+	errTruncated      = errors.New("reply is truncated")
+	errTooManyRecords = errors.New("reply has more than 512 records")
 )
 
 // errAnswered ends a try because another upstream has given the answer.
@@ -42,9 +42,9 @@ const maxUnpacked = 2 * maxRecords
 func (f *Filter) ask(ctx context.Context, u *server, name string, w want, probe bool) (m *dns.Msg, err error) {
 	began, since := f.clock(), time.Now()
 	defer func() {
-		late := context.Cause(ctx) == errAnswered && time.Since(since) > u.patience(f.cfg.TryTimeout)
-		if ctx.Err() != context.Canceled || late { // our own end is not the server's fault
-			f.note(u, err == nil, probe, f.clock()-began)
+		timeoutError := context.Cause(ctx) == errAnswered && time.Since(since) > u.retryAfter(f.cfg.TryTimeout)
+		if ctx.Err() != context.Canceled || timeoutError { // our own end is not the server's fault
+			f.recordTry(u, err == nil, probe, f.clock()-began)
 		}
 	}()
 	for _, edns := range [...]bool{true, false} {
@@ -57,26 +57,26 @@ func (f *Filter) ask(ctx context.Context, u *server, name string, w want, probe 
 }
 
 func (f *Filter) askOnce(ctx context.Context, u *server, name string, w want, edns, probe bool) (*dns.Msg, error) {
-	network, spelling := u.Proto.String(), u.spelling(f.clock())
-	if spelling == spellingByTCP {
+	network, letterCaseAt := u.Proto.String(), u.letterCaseAt(f.clock())
+	if letterCaseAt == caseKeptByTCP {
 		network = "tcp"
 	}
-	query, err := upstreamQuery(name, w, edns, network == "udp" && spelling == spellingKept)
+	query, err := upstreamQuery(name, w, edns, network == "udp" && letterCaseAt == caseKept)
 	if err != nil {
 		return nil, err
 	}
-	r, err := f.talk(ctx, u, network, query)
+	r, err := f.roundTrip(ctx, u, network, query)
 	switch {
 	case network != "udp":
-	case r.respelled && spelling == spellingKept:
-		return f.askRespelled(ctx, u, name, w, edns)
+	case r.caseChanged && letterCaseAt == caseKept:
+		return f.askAgain(ctx, u, name, w, edns)
 	case errors.Is(err, errTruncated) && probe:
 		return nil, nil // it answers: that is all a probe asks, also where TCP is shut
 	case errors.Is(err, errTruncated):
-		r, err = f.talk(ctx, u, "tcp", query)
+		r, err = f.roundTrip(ctx, u, "tcp", query)
 	}
-	if err == nil && spelling == spellingKept && network == "udp" {
-		f.spellingSeen(u, spellingKept)
+	if err == nil && letterCaseAt == caseKept && network == "udp" {
+		f.recordCase(u, caseKept)
 	}
 	return r.m, err
 }
@@ -112,13 +112,13 @@ func upstreamQuery(name string, w want, edns, mixed bool) ([]byte, error) {
 
 // reply is what one upstream said.
 type reply struct {
-	m         *dns.Msg
-	respelled bool // the question came back in other letter case
+	m           *dns.Msg
+	caseChanged bool // the question came back in other letter case
 }
 
 // talk sends a packed query over a new connection and waits for its answer
 // until ctx ends.
-func (f *Filter) talk(ctx context.Context, u *server, network string, query []byte) (r reply, err error) {
+func (f *Filter) roundTrip(ctx context.Context, u *server, network string, query []byte) (r reply, err error) {
 	began := time.Now()
 	conn, err := f.cfg.Dial(ctx, network, u.text)
 	if err != nil {
@@ -132,19 +132,19 @@ func (f *Filter) talk(ctx context.Context, u *server, network string, query []by
 	stop := context.AfterFunc(ctx, func() { conn.SetDeadline(past) })
 	defer stop()
 	if network == "tcp" {
-		r, err = talkTCP(conn, query)
+		r, err = roundTripTCP(conn, query)
 	} else {
-		r, err = talkUDP(ctx, conn, query, u.patience(f.cfg.TryTimeout))
+		r, err = roundTripUDP(ctx, conn, query, u.retryAfter(f.cfg.TryTimeout))
 	}
 	if r.m != nil || errors.Is(err, errTruncated) || errors.Is(err, errNoEDNS) {
-		u.took(time.Since(began))
+		u.addSample(time.Since(began))
 	}
 	return r, err
 }
 
 // respelledWait is how long a reply in another spelling lets one in the right
 // spelling arrive behind it: the former may be forged.
-const respelledWait = 100 * time.Millisecond
+const caseChangedWait = 100 * time.Millisecond
 
 // talkUDP waits for the datagram that answers the query, and sends the query
 // again where none came for a while: twice that long later the next time, and
@@ -152,16 +152,16 @@ const respelledWait = 100 * time.Millisecond
 // an answer to any of them counts, and a guess is no easier. Whatever else
 // arrives — another ID, another question, no message — is ignored: an
 // attacker's guess must not end the wait.
-func talkUDP(ctx context.Context, conn net.Conn, query []byte, wait time.Duration) (reply, error) {
+func roundTripUDP(ctx context.Context, conn net.Conn, query []byte, wait time.Duration) (reply, error) {
 	if _, err := conn.Write(query); err != nil {
 		return reply{}, err
 	}
 	next := time.Now().Add(wait)
 	last, _ := ctx.Deadline()
-	var respelled reply
+	var caseChanged reply
 	var why error
 	for buf := make([]byte, 4096); ; {
-		conn.SetReadDeadline(sooner(next, last))
+		conn.SetReadDeadline(expiresBefore(next, last))
 		if ctx.Err() != nil { // else the deadline just set could hide the one that ends us
 			conn.SetReadDeadline(past)
 		}
@@ -171,17 +171,17 @@ func talkUDP(ctx context.Context, conn net.Conn, query []byte, wait time.Duratio
 		case err == nil:
 			r, err := readReply(buf[:n], query)
 			switch {
-			case r.respelled && !respelled.respelled:
-				respelled, why = r, err
-				next = time.Now().Add(respelledWait)
-			case r.respelled:
+			case r.caseChanged && !caseChanged.caseChanged:
+				caseChanged, why = r, err
+				next = time.Now().Add(caseChangedWait)
+			case r.caseChanged:
 			case err == nil || errors.Is(err, errNoEDNS) || errors.Is(err, errTruncated):
 				return r, err
 			}
 		case !errors.As(err, &timeout) || !timeout.Timeout() || ctx.Err() != nil || !time.Now().Before(last):
 			return reply{}, err
-		case respelled.respelled:
-			return respelled, why
+		case caseChanged.caseChanged:
+			return caseChanged, why
 		default:
 			if _, err := conn.Write(query); err != nil {
 				return reply{}, err
@@ -192,7 +192,7 @@ func talkUDP(ctx context.Context, conn net.Conn, query []byte, wait time.Duratio
 	}
 }
 
-func sooner(a, b time.Time) time.Time {
+func expiresBefore(a, b time.Time) time.Time {
 	if b.IsZero() || a.Before(b) {
 		return a
 	}
@@ -201,7 +201,7 @@ func sooner(a, b time.Time) time.Time {
 
 // talkTCP reads one message; a wrong one is an error, as nobody can inject it.
 // Its spelling does not matter for the same reason.
-func talkTCP(conn net.Conn, query []byte) (reply, error) {
+func roundTripTCP(conn net.Conn, query []byte) (reply, error) {
 	framed := append(binary.BigEndian.AppendUint16(make([]byte, 0, 2+len(query)), uint16(len(query))), query...)
 	if _, err := conn.Write(framed); err != nil {
 		return reply{}, err
@@ -238,7 +238,7 @@ func readReply(r, query []byte) (reply, error) {
 	if binary.BigEndian.Uint16(r[4:]) != 1 || len(r) < end || !sameQuestion(r[headerSize:end], query[headerSize:end]) {
 		return reply{}, errMismatch
 	}
-	out := reply{respelled: !bytes.Equal(r[headerSize:end], query[headerSize:end])}
+	out := reply{caseChanged: !bytes.Equal(r[headerSize:end], query[headerSize:end])}
 	if edns && (rcode == dns.RcodeFormatError || rcode == dns.RcodeNotImplemented) {
 		return out, errNoEDNS
 	}
@@ -250,7 +250,7 @@ func readReply(r, query []byte) (reply, error) {
 		records += int(binary.BigEndian.Uint16(r[i:]))
 	}
 	if records > maxUnpacked {
-		return out, errSwollen
+		return out, errTooManyRecords
 	}
 	m := new(dns.Msg)
 	if err := m.Unpack(r); err != nil {

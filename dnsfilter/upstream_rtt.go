@@ -10,13 +10,13 @@ import (
 // The bounds of an upstream's patience. RFC 6298, section 2.4, has a second at least
 // for TCP; the answer to a client is due in less than three.
 const (
-	leastPatience = 300 * time.Millisecond
-	mostPatience  = 1400 * time.Millisecond
+	minRetry = 300 * time.Millisecond
+	maxRetry = 1400 * time.Millisecond
 )
 
 // slower is by how much an upstream must be slower than the fastest one before
 // that is asked first.
-const slower = 400 * time.Millisecond
+const muchSlower = 400 * time.Millisecond
 
 // rtt is the smoothed time that an upstream takes, and its variation. Its zero
 // value knows nothing.
@@ -29,7 +29,7 @@ type rtt struct {
 // took adds a sample (RFC 6298, sections 2.2 and 2.3). It is counted from the first
 // time that a question was sent: an answer cannot be told from one to a copy of
 // the question, and the longer time is the safer guess.
-func (t *rtt) took(sample time.Duration) {
+func (t *rtt) addSample(sample time.Duration) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if !t.known {
@@ -42,17 +42,17 @@ func (t *rtt) took(sample time.Duration) {
 
 // patience is for how long to wait before the question is sent again, or to
 // another upstream as well: first where nothing is known.
-func (t *rtt) patience(first time.Duration) time.Duration {
+func (t *rtt) retryAfter(first time.Duration) time.Duration {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if !t.known {
 		return first
 	}
-	return min(max(t.srtt+4*t.dev, leastPatience), mostPatience)
+	return min(max(t.srtt+4*t.dev, minRetry), maxRetry)
 }
 
 // usual is the smoothed time; 0: nothing is known.
-func (t *rtt) usual() time.Duration {
+func (t *rtt) smoothed() time.Duration {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.srtt

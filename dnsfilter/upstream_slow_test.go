@@ -16,27 +16,27 @@ import (
 // milliseconds, SRTT and RTTVAR after each sample.
 func TestPatience(t *testing.T) {
 	var u rtt
-	if p := u.patience(900 * time.Millisecond); p != 900*time.Millisecond {
+	if p := u.retryAfter(900 * time.Millisecond); p != 900*time.Millisecond {
 		t.Errorf("at first %v", p)
 	}
-	for _, c := range []struct{ sample, srtt, dev, patience float64 }{
+	for _, c := range []struct{ sample, srtt, dev, retryAfter float64 }{
 		{200, 200, 100, 600},            // (2.2): R, R/2
 		{200, 200, 75, 500},             // (2.3): RTTVAR 3/4, no change
 		{1000, 300, 256.25, 1325},       // 75*3/4 + 800/4; 200*7/8 + 1000/8
 		{3000, 637.5, 867.1875, 1400},   // bounded
 		{1, 557.9375, 809.515625, 1400}, // 867.1875*3/4 + 636.5/4
 	} {
-		u.took(time.Duration(c.sample * 1e6))
+		u.addSample(time.Duration(c.sample * 1e6))
 		near := func(a time.Duration, ms float64) bool { return (a - time.Duration(ms*1e6)).Abs() < time.Microsecond }
-		if !near(u.srtt, c.srtt) || !near(u.dev, c.dev) || !near(u.patience(0), c.patience) {
-			t.Errorf("after %v ms: %v %v %v, want %v %v %v", c.sample, u.srtt, u.dev, u.patience(0), c.srtt, c.dev, c.patience)
+		if !near(u.srtt, c.srtt) || !near(u.dev, c.dev) || !near(u.retryAfter(0), c.retryAfter) {
+			t.Errorf("after %v ms: %v %v %v, want %v %v %v", c.sample, u.srtt, u.dev, u.retryAfter(0), c.srtt, c.dev, c.retryAfter)
 		}
 	}
 	var quick rtt
 	for range 50 {
-		quick.took(time.Millisecond)
+		quick.addSample(time.Millisecond)
 	}
-	if p := quick.patience(0); p != leastPatience {
+	if p := quick.retryAfter(0); p != minRetry {
 		t.Errorf("of a quick one %v", p)
 	}
 }
@@ -45,7 +45,7 @@ func TestPatience(t *testing.T) {
 // the question it answers: RFC 1035, section 4.2.1, has a client wait for two to
 // five seconds before it asks again.
 func TestLateAnswer(t *testing.T) {
-	b := newBench(t, func(c *setup) { c.TryTimeout = 50 * time.Millisecond }, "*.example")
+	b := newHarness(t, func(c *setup) { c.TryTimeout = 50 * time.Millisecond }, "*.example")
 	asked := 0
 	var mu sync.Mutex
 	release := make(chan struct{})
@@ -81,7 +81,7 @@ func TestLateAnswer(t *testing.T) {
 func TestSlowUpstreamIsJoined(t *testing.T) {
 	slow := newAuthority(t)
 	release := make(chan struct{})
-	b := newBench(t, func(c *setup) {
+	b := newHarness(t, func(c *setup) {
 		c.Upstreams = append(slow.upstream(), c.Upstreams...)
 		c.TryTimeout = 50 * time.Millisecond
 	}, "*.example")
@@ -105,10 +105,10 @@ func TestSlowUpstreamIsJoined(t *testing.T) {
 
 // TestOrder holds in which order upstreams are asked.
 func TestOrder(t *testing.T) {
-	of := func(took time.Duration, failed, down bool) *server {
+	of := func(addSample time.Duration, failed, down bool) *server {
 		u := &server{}
-		if took > 0 {
-			u.took(took)
+		if addSample > 0 {
+			u.addSample(addSample)
 		}
 		u.failed.Store(failed)
 		u.down.Store(down)

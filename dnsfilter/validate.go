@@ -73,7 +73,7 @@ func validate(m *dns.Msg, name rules.Name, qtype uint16) (*answer, error) {
 		a.records = chain
 	case elsewhere:
 		a.soa = noRecordSOA(name, fixedTTL)
-	case a.soa == nil && a.rcode == dns.RcodeSuccess && refers(m.Ns):
+	case a.soa == nil && a.rcode == dns.RcodeSuccess && isReferral(m.Ns):
 		return nil, errLame
 	}
 	return a, nil
@@ -195,7 +195,7 @@ func negativeSOA(rrs []dns.RR, end string) *dns.SOA {
 }
 
 // refers tells whether an authority section is a referral.
-func refers(rrs []dns.RR) bool {
+func isReferral(rrs []dns.RR) bool {
 	return slices.ContainsFunc(rrs, func(rr dns.RR) bool { return rr.Header().Rrtype == dns.TypeNS })
 }
 
@@ -221,7 +221,7 @@ func sanitize(rr dns.RR) dns.RR {
 			return nil
 		}
 	case *dns.HTTPS, *dns.SVCB:
-		dropParam(svcbOf(rr), dns.SVCB_ECHCONFIG)
+		removeParam(svcbOf(rr), dns.SVCB_ECHCONFIG)
 	case *dns.DS, *dns.DNSKEY:
 	default:
 		return nil
@@ -231,7 +231,7 @@ func sanitize(rr dns.RR) dns.RR {
 
 // dropParam takes a parameter out of a service record, and out of the list
 // of those that a client must understand.
-func dropParam(svcb *dns.SVCB, key dns.SVCBKey) {
+func removeParam(svcb *dns.SVCB, key dns.SVCBKey) {
 	kept := make([]dns.SVCBKeyValue, 0, len(svcb.Value))
 	for _, kv := range svcb.Value {
 		if kv.Key() == key {

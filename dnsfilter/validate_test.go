@@ -112,7 +112,7 @@ func TestValidate(t *testing.T) {
 // TestServiceRecords holds that HTTPS records come without the keys of
 // Encrypted ClientHello, and that hints are answers like any other (F5).
 func TestServiceRecords(t *testing.T) {
-	b := newBench(t, nil, "svc.example", "must.example")
+	b := newHarness(t, nil, "svc.example", "must.example")
 	for range 2 {
 		r := b.send(withEDNS(question("svc.example.", dns.TypeHTTPS), 1232))
 		want := `1 . alpn="h2,h3" port="443"`
@@ -137,7 +137,7 @@ func TestServiceRecords(t *testing.T) {
 
 // TestMappedAddress holds that an IPv4 address cannot hide in an AAAA record (A19).
 func TestMappedAddress(t *testing.T) {
-	b := newBench(t, nil, "hidden.example")
+	b := newHarness(t, nil, "hidden.example")
 	rr := &dns.AAAA{Hdr: dns.RR_Header{Name: "hidden.example.", Rrtype: dns.TypeAAAA, Class: 1, Ttl: 300}, AAAA: netip.MustParseAddr("::ffff:192.0.1.1").AsSlice()}
 	b.up.add(rr)
 	if r := b.ask("hidden.example.", dns.TypeAAAA); len(r.Answer) != 0 {
@@ -148,7 +148,7 @@ func TestMappedAddress(t *testing.T) {
 // TestAgeing holds that TTLs run down, that an answer ends with its shortest,
 // and that nothing is served when it is stale.
 func TestAgeing(t *testing.T) {
-	b := newBench(t, nil, "www.a.example", "gone.example")
+	b := newHarness(t, nil, "www.a.example", "gone.example")
 	ttls := func(r *dns.Msg) (s []uint32) {
 		for _, rr := range slices.Concat(r.Answer, r.Ns) {
 			s = append(s, rr.Header().Ttl)
@@ -190,7 +190,7 @@ func TestAgeing(t *testing.T) {
 // TestClockJump holds that a clock set back breaks nothing. (It does not
 // revive an answer either: the filter's clock is monotonic.)
 func TestClockJump(t *testing.T) {
-	b := newBench(t, nil, "a.example")
+	b := newHarness(t, nil, "a.example")
 	b.ask("a.example.", dns.TypeA)
 	b.advance(-time.Hour)
 	if r := b.ask("a.example.", dns.TypeA); len(r.Answer) != 1 || r.Answer[0].Header().Ttl > 300 {
@@ -201,7 +201,7 @@ func TestClockJump(t *testing.T) {
 // TestLargeAnswer holds that no datagram is larger than the client takes, nor
 // than 1232 octets (F16), and that TCP brings the whole.
 func TestLargeAnswer(t *testing.T) {
-	b := newBench(t, nil, "big.example")
+	b := newHarness(t, nil, "big.example")
 	for i := range 100 {
 		b.up.add(&dns.A{Hdr: dns.RR_Header{Name: "big.example.", Rrtype: dns.TypeA, Class: 1, Ttl: 300}, A: []byte{192, 0, 1, byte(i)}})
 	}
@@ -223,7 +223,7 @@ func TestLargeAnswer(t *testing.T) {
 				t.Errorf("size %d: TC %t, %d records", size, r.Truncated, len(r.Answer))
 			}
 		}
-		if r := b.sendFrom(question("big.example.", dns.TypeA), insider, rules.TCP); r.Truncated || len(r.Answer) != 100 {
+		if r := b.sendFrom(question("big.example.", dns.TypeA), knownClient, rules.TCP); r.Truncated || len(r.Answer) != 100 {
 			t.Errorf("TCP: TC %t, %d records", r.Truncated, len(r.Answer))
 		}
 	}
@@ -250,8 +250,8 @@ func TestCacheRoom(t *testing.T) {
 	const answers = 64
 	c := newCache(answers)
 	large := &entry{wire: make([]byte, maxEntry), expires: time.Hour}
-	usual := &entry{wire: make([]byte, 100), expires: time.Minute}
-	c.put("usual", usual, 0)
+	smoothed := &entry{wire: make([]byte, 100), expires: time.Minute}
+	c.put("usual", smoothed, 0)
 	for i := range 1000 {
 		c.put(fmt.Sprintf("key %d", i), large, 0)
 		if c.get(fmt.Appendf(nil, "key %d", i), 0) == nil {
@@ -273,10 +273,10 @@ func TestCacheRoom(t *testing.T) {
 		t.Errorf("%d large answers are kept", kept)
 	}
 	for range 3 {
-		c.put("usual", usual, 0) // in place of itself
+		c.put("usual", smoothed, 0) // in place of itself
 	}
-	if s := &c.shards[maphash.String(c.seed, "usual")&(cacheShards-1)]; s.size != usual.size() || c.get([]byte("usual"), 0) == nil {
-		t.Errorf("%d octets for one usual answer of %d", s.size, usual.size())
+	if s := &c.shards[maphash.String(c.seed, "usual")&(cacheShards-1)]; s.size != smoothed.size() || c.get([]byte("usual"), 0) == nil {
+		t.Errorf("%d octets for one usual answer of %d", s.size, smoothed.size())
 	}
 }
 
@@ -302,7 +302,7 @@ func TestEntryHoldsNoMore(t *testing.T) {
 // nothing of what it was not.
 func TestAnswered(t *testing.T) {
 	var got []string
-	b := newBench(t, func(c *setup) {
+	b := newHarness(t, func(c *setup) {
 		c.Answered = func(client netip.Addr, name rules.Name, addrs []netip.Addr, ttl time.Duration) {
 			got = append(got, fmt.Sprint(client, " ", name, " ", addrs, " ", ttl))
 		}

@@ -17,8 +17,8 @@ var past = time.Unix(1, 0)
 
 // A socket is one that Serve reads or accepts from.
 type socket[T any] struct {
-	conn  T
-	turns atomic.Uint64 // times that a read or accept returned
+	conn    T
+	returns atomic.Uint64 // times that a read or accept returned
 }
 
 // wake sets a deadline for reading; of a socket that has none it does nothing.
@@ -53,10 +53,10 @@ func (f *Filter) Alive(ctx context.Context) error {
 }
 
 func (s *socket[T]) alive(ctx context.Context, ended <-chan struct{}, network string, addr net.Addr) error {
-	before := s.turns.Load()
+	before := s.returns.Load()
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
-	for s.turns.Load() == before {
+	for s.returns.Load() == before {
 		if !s.wake(past) { // again and again: the answer to an earlier call may have undone it
 			return nil // closed, or no way to ask
 		}

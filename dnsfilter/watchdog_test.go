@@ -174,7 +174,7 @@ func (c *slowToWake) SetReadDeadline(at time.Time) error {
 func TestAliveAtTheEnd(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2)) // so many readers has one socket
 	busy, release := make(chan struct{}), make(chan struct{})
-	b := newBench(t, func(c *setup) {
+	b := newHarness(t, func(c *setup) {
 		decide := c.Gate
 		c.Now = time.Now
 		c.Gate = gateFunc(func(a rules.Attempt) rules.Decision {

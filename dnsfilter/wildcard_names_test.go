@@ -29,7 +29,7 @@ func TestWildcardNames(t *testing.T) {
 	}
 	p, _ := rules.Compile(&c.Spec, rules.Own{}, time.Now())
 	rec := &decisions{next: p}
-	b := newBench(t, func(c *setup) { c.Gate, c.Limits.WildcardNames = rec, 3 })
+	b := newHarness(t, func(c *setup) { c.Gate, c.Limits.WildcardNames = rec, 3 })
 	b.reach = rules.Decision.Reach
 	ask := func(name string, qtype uint16, client, verdict string, upstream int) {
 		t.Helper()
@@ -43,30 +43,30 @@ func TestWildcardNames(t *testing.T) {
 		}
 	}
 	for i := range 2 {
-		ask(fmt.Sprintf("secret%d.b.example.", i), dns.TypeA, insider, "allow ", 1)
+		ask(fmt.Sprintf("secret%d.b.example.", i), dns.TypeA, knownClient, "allow ", 1)
 	}
-	ask("secret2.corp.test.", dns.TypeA, insider, "allow ", 1)
-	ask("secret3.b.example.", dns.TypeA, insider, "deny limit", 0)
-	ask("secret4.deep.b.example.", dns.TypeHTTPS, insider, "deny limit", 0)
+	ask("secret2.corp.test.", dns.TypeA, knownClient, "allow ", 1)
+	ask("secret3.b.example.", dns.TypeA, knownClient, "deny limit", 0)
+	ask("secret4.deep.b.example.", dns.TypeHTTPS, knownClient, "deny limit", 0)
 	if why := b.admitConnect(p, "secret5.b.example"); why == "" {
 		t.Error("the proxy may have another name looked up")
 	}
 	if why := b.admitConnect(p, "a.example"); why != "" {
 		t.Errorf("the proxy may not have a name looked up that is spelt out: %s", why)
 	}
-	ask("secret0.b.example.", dns.TypeA, insider, "allow ", 0)    // at hand
-	ask("secret0.b.example.", dns.TypeAAAA, insider, "allow ", 1) // of a name that was used
-	ask("a.example.", dns.TypeA, insider, "allow ", 1)            // spelt out
-	ask("corp.test.", dns.TypeA, insider, "allow ", 1)            // the internal zone itself
-	ask("db.corp.test.", dns.TypeA, insider, "deny limit", 0)
+	ask("secret0.b.example.", dns.TypeA, knownClient, "allow ", 0)    // at hand
+	ask("secret0.b.example.", dns.TypeAAAA, knownClient, "allow ", 1) // of a name that was used
+	ask("a.example.", dns.TypeA, knownClient, "allow ", 1)            // spelt out
+	ask("corp.test.", dns.TypeA, knownClient, "allow ", 1)            // the internal zone itself
+	ask("db.corp.test.", dns.TypeA, knownClient, "deny limit", 0)
 	ask("db.corp.test.", dns.TypeA, "10.8.1.1", "deny not_listed", 0)
-	ask("x.a.example.", dns.TypeA, insider, "deny not_listed", 0)
+	ask("x.a.example.", dns.TypeA, knownClient, "deny not_listed", 0)
 	ask("secret3.b.example.", dns.TypeA, "10.1.1.2", "allow ", 1) // another client
 
-	b.advance(uniquePeriod - time.Second)
-	ask("secret6.b.example.", dns.TypeA, insider, "deny limit", 0)
+	b.advance(namePeriod - time.Second)
+	ask("secret6.b.example.", dns.TypeA, knownClient, "deny limit", 0)
 	b.advance(time.Second)
-	ask("secret6.b.example.", dns.TypeA, insider, "allow ", 1)
+	ask("secret6.b.example.", dns.TypeA, knownClient, "allow ", 1)
 }
 
 // TestWindowSlides holds, for any traffic, that no five minutes have more new names
@@ -78,17 +78,17 @@ func TestWindowSlides(t *testing.T) {
 		at           time.Duration
 	}
 	rapid.Check(t, func(rt *rapid.T) {
-		u, most := newUniques(), rapid.IntRange(1, 4).Draw(rt, "most")
+		u, most := newNameQuota(), rapid.IntRange(1, 4).Draw(rt, "most")
 		u.set(most)
-		client := func(i int) party { return party{Source: netip.AddrFrom4([4]byte{10, 0, 0, byte(i)})} }
+		client := func(i int) rules.Party { return rules.Party{Source: netip.AddrFrom4([4]byte{10, 0, 0, byte(i)})} }
 		var all []admission
 		now := time.Hour
 		for range rapid.IntRange(1, 100).Draw(rt, "queries") {
-			now += time.Duration(rapid.IntRange(0, int(uniquePeriod/2)).Draw(rt, "pause"))
+			now += time.Duration(rapid.IntRange(0, int(namePeriod/2)).Draw(rt, "pause"))
 			x := admission{rapid.IntRange(0, 2).Draw(rt, "client"), rapid.IntRange(0, 9).Draw(rt, "name"), now}
 			known, held := false, 0
 			for _, a := range all {
-				if a.client == x.client && now-a.at < uniquePeriod {
+				if a.client == x.client && now-a.at < namePeriod {
 					held++
 					known = known || a.name == x.name
 				}
@@ -110,8 +110,8 @@ func TestWindowSlides(t *testing.T) {
 			}
 			kept += len(n.names)
 		}
-		if kept != u.all {
-			rt.Fatalf("%d names are kept, %d are counted", kept, u.all)
+		if kept != u.total {
+			rt.Fatalf("%d names are kept, %d are counted", kept, u.total)
 		}
 	})
 }
@@ -119,9 +119,9 @@ func TestWindowSlides(t *testing.T) {
 // TestTurnOfTheWindow holds that a client that waits for the end of five minutes
 // gets no second share at once.
 func TestTurnOfTheWindow(t *testing.T) {
-	u := newUniques()
+	u := newNameQuota()
 	u.set(50)
-	from, began := party{Source: netip.MustParseAddr("10.0.0.1")}, time.Hour
+	from, began := rules.Party{Source: netip.MustParseAddr("10.0.0.1")}, time.Hour
 	admitted := func(what string, now time.Duration) (n int) {
 		for i := range 50 {
 			if u.admit(from, mustName(t, fmt.Sprintf("%s%d.example", what, i)), now) {
@@ -133,15 +133,15 @@ func TestTurnOfTheWindow(t *testing.T) {
 	if n := admitted("first", began); n != 50 {
 		t.Fatalf("%d names", n)
 	}
-	if n := admitted("late", began+uniquePeriod-time.Second); n != 0 {
+	if n := admitted("late", began+namePeriod-time.Second); n != 0 {
 		t.Errorf("%d names more before their time", n)
 	}
 	u.set(100)
-	if n := admitted("end", began+uniquePeriod-time.Second); n != 50 {
+	if n := admitted("end", began+namePeriod-time.Second); n != 50 {
 		t.Errorf("%d names of a share of a hundred", n)
 	}
 	u.set(50)
-	if n := admitted("turn", began+uniquePeriod+100*time.Millisecond); n != 0 {
+	if n := admitted("turn", began+namePeriod+100*time.Millisecond); n != 0 {
 		t.Errorf("%d new names in 1.1 seconds more than 50", n)
 	}
 }
@@ -150,31 +150,31 @@ func TestTurnOfTheWindow(t *testing.T) {
 // take no more memory than there is room for, and cost no client that is known
 // its count.
 func TestUniquesAreBounded(t *testing.T) {
-	u := newUniques()
+	u := newNameQuota()
 	u.set(1)
-	at := func(i int) party {
-		return party{Source: netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)})}
+	at := func(i int) rules.Party {
+		return rules.Party{Source: netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)})}
 	}
 	one, two := mustName(t, "a.example"), mustName(t, "b.example")
-	for i := range 2 * clientsAtUniques {
+	for i := range 2 * maxNameClients {
 		now := time.Hour + time.Duration(i)
-		if got := u.admit(at(i), one, now); got != (i < clientsAtUniques) {
+		if got := u.admit(at(i), one, now); got != (i < maxNameClients) {
 			t.Fatalf("client %d: %t", i, got)
 		}
 		if u.admit(at(i), two, now) {
 			t.Fatalf("client %d: a second name", i)
 		}
 	}
-	if u.admit(at(0), two, time.Hour+2*clientsAtUniques) {
+	if u.admit(at(0), two, time.Hour+2*maxNameClients) {
 		t.Error("others cost a client its count")
 	}
-	if n := len(u.clients); n > clientsAtUniques {
+	if n := len(u.clients); n > maxNameClients {
 		t.Errorf("%d clients are kept", n)
 	}
-	if !u.admit(at(2*clientsAtUniques), one, time.Hour+uniquePeriod+2*sweepEvery) || len(u.clients) != 1 {
+	if !u.admit(at(2*maxNameClients), one, time.Hour+namePeriod+2*sweepEvery) || len(u.clients) != 1 {
 		t.Errorf("clients without a name left take room: %d", len(u.clients))
 	}
-	if !u.admit(at(2*clientsAtUniques), two, time.Minute) {
+	if !u.admit(at(2*maxNameClients), two, time.Minute) {
 		t.Error("a clock that was set back keeps a client from new names")
 	}
 	u.set(-1)
@@ -184,9 +184,9 @@ func TestUniquesAreBounded(t *testing.T) {
 }
 
 // admitConnect is AdmitName for a CONNECT of the insider's.
-func (b *bench) admitConnect(p *rules.Policy, name string) string {
+func (b *harness) admitConnect(p *rules.Policy, name string) string {
 	b.t.Helper()
-	client, n := netip.MustParseAddrPort(insider+":4711"), mustName(b.t, name)
+	client, n := netip.MustParseAddrPort(knownClient+":4711"), mustName(b.t, name)
 	d := p.Decide(rules.Attempt{
 		Via: rules.ViaConnect, Proto: rules.TCP, Provisional: true, Authority: n, Client: client, Dest: netip.AddrPortFrom(netip.Addr{}, 443),
 	})
@@ -209,8 +209,8 @@ func TestBitsLeft(t *testing.T) {
 			questions += 3 // without DO, with it, and with CD too
 		}
 	}
-	labels := func(names float64) float64 { return names * 236 * math.Log2(38) / uniquePeriod.Seconds() }
-	const each = lookUpsEach + lookUpsEach/unprovenPart // with a proven source, and without
+	labels := func(names float64) float64 { return names * 236 * math.Log2(38) / namePeriod.Seconds() }
+	const each = lookUpsPerName + lookUpsPerName/unprovenFraction // with a proven source, and without
 	lookUps := func(names float64) float64 {
 		return each * names * math.Log2(questions*names) / lookUpsPeriod.Seconds()
 	}
@@ -229,7 +229,7 @@ func TestBitsLeft(t *testing.T) {
 // TestAskedAgain holds that a name is asked about once in five seconds at most,
 // whatever TTL its answer has, and that a failure is kept as long.
 func TestAskedAgain(t *testing.T) {
-	b := newBench(t, nil, "quick.example", "broken.example", "gone.example")
+	b := newHarness(t, nil, "quick.example", "broken.example", "gone.example")
 	for _, rr := range records(t, "quick.example. 0 IN A 192.0.1.70") {
 		b.up.add(rr)
 	}
@@ -275,13 +275,13 @@ func TestLookUpsAreBounded(t *testing.T) {
 		from  string
 		proto rules.Proto
 		want  int
-	}{{insider, rules.TCP, 8}, {insider, rules.UDP, 2}, {insider, rules.TCP, 0}, {"10.1.1.2", rules.TCP, 8}} {
+	}{{knownClient, rules.TCP, 8}, {knownClient, rules.UDP, 2}, {knownClient, rules.TCP, 0}, {"10.1.1.2", rules.TCP, 8}} {
 		if n := rounds(c.from, c.proto); n != c.want {
 			t.Errorf("%s by %v: %d look-ups, want %d", c.from, c.proto, n, c.want)
 		}
 	}
 	b.advance(lookUpsPeriod)
-	if n := rounds(insider, rules.TCP); n != 8 {
+	if n := rounds(knownClient, rules.TCP); n != 8 {
 		t.Errorf("a minute later: %d look-ups", n)
 	}
 }

@@ -120,7 +120,7 @@ func TestNamesAreLookedUpAhead(t *testing.T) {
 
 func TestProxyLooksNothingUpAhead(t *testing.T) {
 	g, _ := aheadGateway(t, "http")
-	if cfg := g.dnsConfig(g.cfg); cfg.Pins || cfg.Ahead != nil {
+	if cfg := g.dnsConfig(g.cfg); cfg.Pins || cfg.PrefetchNames != nil {
 		t.Error("a gateway without a transparent listener pins or looks up ahead")
 	}
 	if got := g.pinnedAddresses(); got != nil {

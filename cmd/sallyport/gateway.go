@@ -106,10 +106,10 @@ func (g *Gateway) dnsConfig(cfg *site.Config) dnsfilter.Config {
 	}
 	c.Pins = len(cfg.Listen.Transparent) > 0
 	if c.Pins || g.sets != nil {
-		c.Ahead = permittedNames
+		c.PrefetchNames = permittedNames
 	}
 	if g.sets != nil {
-		c.Fresh, c.Answered = g.sets.Fresh, g.sets.Answered
+		c.Prefetched, c.Answered = g.sets.Fresh, g.sets.Answered
 	}
 	return c
 }

@@ -247,7 +247,7 @@ func (u *upstreamTries) note(t dnsfilter.UpstreamTry) {
 	} else {
 		one.Failed++
 	}
-	one.Respells = one.Respells || t.Respells
+	one.Respells = one.Respells || t.ChangesCase
 }
 
 // list returns the counts in the order of the configuration.

@@ -69,7 +69,7 @@ func TestProgressCounts(t *testing.T) {
 func TestPreflightRespellingResolver(t *testing.T) {
 	tries := upstreamTries{seen: map[netip.AddrPort]*preflight.Upstream{}}
 	up := dnsfilter.Upstream{Proto: rules.UDP, Addr: netip.MustParseAddrPort("192.0.2.53:53")}
-	tries.note(dnsfilter.UpstreamTry{Addr: up.Addr, Up: true, Respells: true})
+	tries.note(dnsfilter.UpstreamTry{Addr: up.Addr, Up: true, ChangesCase: true})
 	tries.note(dnsfilter.UpstreamTry{Addr: up.Addr, Up: true})
 	r := &preflight.Report{}
 	r.SetUpstreams(tries.list([]dnsfilter.Upstream{up}))
