@@ -15,6 +15,7 @@ import (
 )
 
 func TestRequestsAsClientsWriteThem(t *testing.T) {
+	t.Parallel()
 	dir := filepath.Join("testdata", "clients")
 	list, err := os.ReadFile(filepath.Join(dir, "sources.txt"))
 	if err != nil {

@@ -26,6 +26,7 @@ func addrs(texts ...string) (as []netip.Addr) {
 }
 
 func TestInterleave(t *testing.T) {
+	t.Parallel()
 	got := interleave(addrs("8.8.8.1", "8.8.8.2", "8.8.8.3", "2001:db8::1", "2001:db8::2"))
 	if want := addrs("2001:db8::1", "8.8.8.1", "2001:db8::2", "8.8.8.2", "8.8.8.3"); !slices.Equal(got, want) {
 		t.Errorf("order %v", got)
@@ -33,6 +34,7 @@ func TestInterleave(t *testing.T) {
 }
 
 func TestRace(t *testing.T) {
+	t.Parallel()
 	type behaviour struct {
 		after time.Duration
 		err   error
@@ -102,6 +104,7 @@ func TestRace(t *testing.T) {
 
 // A connection that comes after another has won is closed unused.
 func TestRaceClosesTheLate(t *testing.T) {
+	t.Parallel()
 	late, peer := tcpPair(t)
 	won, _ := tcpPair(t)
 	returned := make(chan struct{})
@@ -125,6 +128,7 @@ func TestRaceClosesTheLate(t *testing.T) {
 
 // The socket is looked at again: what it is connected to must be granted.
 func TestSocketIsVerified(t *testing.T) {
+	t.Parallel()
 	for name, remote := range map[string]string{
 		"another port":      "8.8.8.8:22",
 		"a private address": "10.0.0.1:443",
@@ -136,10 +140,11 @@ func TestSocketIsVerified(t *testing.T) {
 			ap, _ := netip.ParseAddrPort(remote)
 			return ap
 		}
-		_, resp, _ := w.connectTo("a.example:443", "")
+		conn, resp, _ := w.connectTo("a.example:443", "")
 		if resp.StatusCode != 403 {
 			t.Errorf("%s: %s", name, resp.Status)
 		}
+		conn.Close() // or it is lingered for
 		w.idle()
 		for _, r := range w.journal.decisions() {
 			if r.d.Allowed() {
@@ -175,6 +180,7 @@ func TestConnectTCPGoesWhereItIsTold(t *testing.T) {
 
 // Without a policy, and with the zero Config, nothing is connected to.
 func TestNoPolicyReachesNothing(t *testing.T) {
+	t.Parallel()
 	p := New(Config{Lookup: func(context.Context, *rules.Generation, rules.Name) ([]netip.Addr, error) {
 		return addrs("8.8.8.8"), nil
 	},

@@ -16,6 +16,7 @@ import (
 )
 
 func TestDrainWaitsForTunnels(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, func(c *Config) { c.Limits.Head = time.Minute })
 	w.origin("8.8.8.8:5000", echo)
 	conn, r := w.tunnelTo("a.example:5000", "")
@@ -54,6 +55,7 @@ func TestDrainWaitsForTunnels(t *testing.T) {
 }
 
 func TestDrainEndsWithItsContext(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, nil)
 	w.origin("8.8.8.8:5000", echo)
 	conn, r := w.tunnelTo("a.example:5000", "")
@@ -73,6 +75,7 @@ func TestDrainEndsWithItsContext(t *testing.T) {
 // While draining, a further request on an open connection is denied for that
 // reason.
 func TestDrainingDeniesNewAttempts(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, nil)
 	w.origin("8.8.8.8:80", answering(okAnswer))
 	conn := w.dial(w.http)
@@ -123,6 +126,7 @@ func answered(r *bufio.Reader, status int) error {
 // A drain serves what was accepted before it: the first request of a connection
 // that the system had taken in, whatever the protocol, and then no other.
 func TestDrainServesFirstRequests(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, func(c *Config) { c.Limits.Head = time.Minute })
 	w.origin("8.8.8.8:5000", echo)
 	w.p.grace = time.Minute
@@ -149,6 +153,7 @@ func TestDrainServesFirstRequests(t *testing.T) {
 
 // A connection that says nothing does not hold up a drain for long.
 func TestDrainDoesNotWaitForTheSilent(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, func(c *Config) { c.Limits.Head = time.Minute })
 	w.p.grace = 20 * time.Millisecond
 	w.dial(w.http)

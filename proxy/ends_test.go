@@ -24,6 +24,7 @@ func leave(conn net.Conn, reset bool) {
 // A scan of ports is redirected connections that are closed unspoken: each is a
 // denial of its address and port.
 func TestUnspokenRedirectedConnections(t *testing.T) {
+	t.Parallel()
 	const audit = "mode = \"audit\"\n"
 	const stranger = "[[client]]\nname = 'other'\nsources = ['10.0.0.1']\nprofiles = []\n"
 	for _, c := range []struct {
@@ -65,6 +66,7 @@ func TestUnspokenRedirectedConnections(t *testing.T) {
 // A destination that the client may reach is not denied for silence, and a
 // client that only listens hears its server.
 func TestUnspokenPermittedConnections(t *testing.T) {
+	t.Parallel()
 	for _, dst := range []string{"8.8.8.8:443", "8.8.8.8:80", "8.8.8.5:443"} {
 		b := newBehind(t, nil)
 		b.pin("8.8.8.8", "a.example")
@@ -96,6 +98,7 @@ func TestUnspokenPermittedConnections(t *testing.T) {
 // A client that leaves in the middle of something leaves one decision, and an
 // end for each that allows.
 func TestEndsInTheMiddle(t *testing.T) {
+	t.Parallel()
 	hello := string(helloFor(t, "a.example"))
 	tunnel := func(port string) func(*behind) net.Conn {
 		return func(b *behind) net.Conn { return b.rawTunnelTo("a.example:" + port) }
@@ -158,6 +161,7 @@ func TestEndsInTheMiddle(t *testing.T) {
 // A listener that is only looked at, as a balancer does, keeps no record; one
 // connection too many does.
 func TestBareConnections(t *testing.T) {
+	t.Parallel()
 	b := newBehind(t, func(c *Config) { c.Limits.PerClient = 1 })
 	for n, addr := range []netip.AddrPort{b.http, b.socks} {
 		for _, byReset := range []bool{false, true} {

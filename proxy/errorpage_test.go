@@ -18,6 +18,7 @@ import (
 )
 
 func TestRefusalCarriesReasonAndHint(t *testing.T) {
+	t.Parallel()
 	var b bytes.Buffer
 	body := errorBody{Error: "denied", Reason: "not_listed", Hint: "bad\r\nX-Evil: 1 \u202e\x1b[31m name"}
 	if err := writePage(&b, http.StatusForbidden, body, false); err != nil {
@@ -42,6 +43,7 @@ func TestRefusalCarriesReasonAndHint(t *testing.T) {
 // A permitted destination that is not reached: who did not answer what, in the
 // text and in the JSON.
 func TestFailureSaysWhoFailed(t *testing.T) {
+	t.Parallel()
 	name, err := rules.ParseName("a.example")
 	if err != nil {
 		t.Fatal(err)

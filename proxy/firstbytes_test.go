@@ -18,6 +18,7 @@ import (
 // On other ports the server may speak first, and what the client says is
 // judged all the same.
 func TestServerSpeaksFirst(t *testing.T) {
+	t.Parallel()
 	greet := func(conn *net.TCPConn, r io.Reader) {
 		io.WriteString(conn, "220 hello\r\n")
 		io.Copy(conn, r)
@@ -71,6 +72,7 @@ func TestServerSpeaksFirst(t *testing.T) {
 
 // A client that only listens is one allowed flow with one decision.
 func TestSilentClient(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, nil)
 	w.origin("8.8.8.8:5000", func(conn *net.TCPConn, r io.Reader) {
 		io.WriteString(conn, "news")
@@ -93,6 +95,7 @@ func TestSilentClient(t *testing.T) {
 
 // Where the rule says any = true nothing is awaited, on no port.
 func TestAnyAwaitsNothing(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, impatient)
 	w.origin("8.8.8.7:443", func(conn *net.TCPConn, r io.Reader) {
 		io.WriteString(conn, "hello, who is there?")
@@ -108,6 +111,7 @@ func TestAnyAwaitsNothing(t *testing.T) {
 
 // HTTP inside a tunnel is decided request by request.
 func TestRequestsInsideTunnel(t *testing.T) {
+	t.Parallel()
 	for _, port := range []string{"80", "5000"} {
 		w := newWorld(t, nil)
 		o := w.origin("8.8.8.8:"+port, func(conn *net.TCPConn, r io.Reader) {
@@ -147,12 +151,14 @@ func TestRequestsInsideTunnel(t *testing.T) {
 }
 
 func TestPort80IsHTTPOnly(t *testing.T) {
+	t.Parallel()
 	for _, first := range []string{string(helloFor(t, "a.example")), "SSH-2.0-x\r\n", "\x00\x01"} {
 		w := newWorld(t, nil)
 		o := w.origin("8.8.8.8:80", nil)
 		conn, r := w.tunnelTo("a.example:80", "")
 		io.WriteString(conn, first)
 		io.Copy(io.Discard, r)
+		conn.Close() // or it is lingered for
 		w.wantOne(rules.Deny, rules.NotHTTP)
 		w.idle()
 		if o.received() != "" {

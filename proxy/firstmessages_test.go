@@ -95,6 +95,7 @@ func (w *world) socksTo(name string, port uint16) *net.TCPConn {
 
 // What is not held has an hour, so that a test which waited would not end.
 func TestFirstMessages(t *testing.T) {
+	t.Parallel()
 	if textWait+pinWait > 50*time.Millisecond {
 		t.Errorf("bytes are held for %v, greetings for %v", textWait, pinWait)
 	}
@@ -163,6 +164,7 @@ func (b *behind) firstMessage(m firstMessage, at string, open func(*behind) net.
 // The half-close ends a message as well as more of it would: nothing is waited
 // for, and it is passed on.
 func TestFirstMessageThenHalfClose(t *testing.T) {
+	t.Parallel()
 	for _, first := range []string{"up", "servers.web1.cpu 42 1764482400", "G", "GET key", "MKCOL /", "POST /", "\r\n", "\x80", "\x80\x2e\x01", "\x15\x00", "\x14"} {
 		for _, way := range waysIn {
 			b := newBehind(t, func(c *Config) { c.Limits.Sniff, c.textWait, c.pinWait = time.Hour, time.Hour, time.Hour })
@@ -187,6 +189,7 @@ func TestFirstMessageThenHalfClose(t *testing.T) {
 // What was passed on after a silence may not become a request: the byte that
 // would make it one does not arrive, and the denial is on record.
 func TestLateRequest(t *testing.T) {
+	t.Parallel()
 	const head = " HTTP/1.1\r\nHost: evil.example\r\n\r\n"
 	for _, c := range []struct{ sent, later, end string }{
 		{"G", "ET /", head},
@@ -239,10 +242,11 @@ func TestLateRequest(t *testing.T) {
 // Nothing that can still become a hello, or that begins as only a request does,
 // is passed on for a silence.
 func TestBeginningsThatAreHeld(t *testing.T) {
+	t.Parallel()
 	hello := string(helloFor(t, "evil.example"))
 	for _, first := range []string{hello[:1], hello[:3], hello[:100], "\x80\x2e", "\x15", "GET /", "POST http://evil.example/", "put / HT"} {
 		for _, way := range waysIn {
-			b := newBehind(t, func(c *Config) { c.textWait, c.Limits.Sniff = time.Millisecond, 100*time.Millisecond })
+			b := newBehind(t, func(c *Config) { c.textWait, c.Limits.Sniff = time.Millisecond, 40*time.Millisecond })
 			b.pin("8.8.8.8", "a.example")
 			o := b.origin(way.origin, nil)
 			conn := way.open(b)

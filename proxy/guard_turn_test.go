@@ -60,6 +60,7 @@ func wait(t *testing.T, what string, c <-chan struct{}) {
 // A client that closes takes its request with it, at once, however it closes
 // and whatever it has sent behind; the record says why.
 func TestClientLeaves(t *testing.T) {
+	t.Parallel()
 	for _, version := range []string{"HTTP/1.1", "HTTP/1.0"} {
 		for _, c := range []struct {
 			name, behind string
@@ -91,6 +92,7 @@ func TestClientLeaves(t *testing.T) {
 
 // A client that is gone while its answer, or its body, is on the way.
 func TestClientLeavesInTheMidst(t *testing.T) {
+	t.Parallel()
 	t.Run("of the answer", func(t *testing.T) {
 		w := newWorld(t, nil)
 		gone := make(chan struct{})
@@ -130,6 +132,7 @@ func TestClientLeavesInTheMidst(t *testing.T) {
 // printf … | nc -N: the request, then the end of what is sent. The answer comes
 // as to any other client, interim responses included.
 func TestClientHalfCloses(t *testing.T) {
+	t.Parallel()
 	for _, version := range []string{"HTTP/1.1", "HTTP/1.0"} {
 		w := newWorld(t, nil)
 		o := newThinker(t)
@@ -156,6 +159,7 @@ func TestClientHalfCloses(t *testing.T) {
 // One that half-closes and then waits without end has the time of a half-closed
 // tunnel, anew for each piece.
 func TestClientHalfClosedLimit(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, func(c *Config) { c.Limits.HalfClosed = 200 * time.Millisecond })
 	o := newThinker(t)
 	w.origin("8.8.8.8:80", o.serve)
@@ -171,6 +175,7 @@ func TestClientHalfClosedLimit(t *testing.T) {
 // Empty lines in front of a request line are ignored, on a new connection and
 // between requests, up to a bound; alone they are nothing (RFC 9112, section 2.2).
 func TestEmptyLines(t *testing.T) {
+	t.Parallel()
 	const get = "GET http://a.example/ HTTP/1.1\r\nHost: a.example\r\n\r\n"
 	w := newWorld(t, nil)
 	w.origin("8.8.8.8:80", answering(okAnswer))

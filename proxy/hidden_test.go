@@ -14,6 +14,7 @@ import (
 // What hides a name is refused before a byte of it leaves, whole or in pieces,
 // on every port and by every way; and never taken for something else.
 func TestHiddenNameIsRefused(t *testing.T) {
+	t.Parallel()
 	hello, request := string(helloFor(t, "evil.example")), "GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n"
 	for _, c := range []struct{ name, first string }{
 		{"warning alert", "\x15\x03\x01\x00\x02\x01\x5a" + hello},

@@ -12,6 +12,7 @@ import (
 )
 
 func TestAbandonedRequestsAreOnRecord(t *testing.T) {
+	t.Parallel()
 	const clients = 300
 	w := newWorld(t, nil)
 	w.policy("mode = \"audit\"\n" + worldConfig)

@@ -18,6 +18,7 @@ import (
 
 // Bodies arrive whole, framed as they were.
 func TestRequestBodies(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct{ name, framing, body, arrives string }{
 		{"Content-Length", "Content-Length: 5\r\n", "hello", "hello"},
 		{"chunked", "Transfer-Encoding: chunked\r\n", "3\r\nhel\r\n2;x=y\r\nlo\r\n0\r\n\r\n", "0\r\n\r\n"},
@@ -49,6 +50,7 @@ func TestRequestBodies(t *testing.T) {
 // A body that breaks its framing never looks whole to the destination, and
 // what is behind it is no request.
 func TestRequestBodyBroken(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, nil)
 	o := w.origin("8.8.8.8:80", answering(okAnswer))
 	e := w.exchange("POST http://a.example/ HTTP/1.1\r\nHost: a.example\r\nTransfer-Encoding: chunked\r\n\r\n" +
@@ -68,6 +70,7 @@ func TestRequestBodyBroken(t *testing.T) {
 // What a destination answers to Expect reaches the client, without the body
 // and without a hang.
 func TestRequestExpectRefused(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, nil)
 	o := w.origin("8.8.8.8:80", func(conn *net.TCPConn, r io.Reader) {
 		http.ReadRequest(bufio.NewReader(r))
@@ -84,6 +87,7 @@ func TestRequestExpectRefused(t *testing.T) {
 // A destination may answer before it has the body. Where the client is slow
 // with the rest, the connection ends soon, and the rest is no request.
 func TestRequestAnsweredEarly(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, nil)
 	w.origin("8.8.8.8:80", func(conn *net.TCPConn, r io.Reader) {
 		http.ReadRequest(bufio.NewReader(r))
@@ -102,6 +106,7 @@ func TestRequestAnsweredEarly(t *testing.T) {
 
 // A client that closes its sending half still gets its answer.
 func TestRequestHalfClosed(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, nil)
 	arrived, release := make(chan struct{}), make(chan struct{})
 	w.origin("8.8.8.8:80", func(conn *net.TCPConn, r io.Reader) {
@@ -121,6 +126,7 @@ func TestRequestHalfClosed(t *testing.T) {
 
 // A client that is gone takes its request with it.
 func TestRequestClientGone(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, nil)
 	arrived, gone := make(chan struct{}), make(chan struct{})
 	w.origin("8.8.8.8:80", func(_ *net.TCPConn, r io.Reader) {
@@ -143,6 +149,7 @@ func TestRequestClientGone(t *testing.T) {
 // A body that breaks its framing after its request was answered is on record
 // like one that breaks it before, whatever way the request came.
 func TestRequestBodyBrokenLate(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct{ name, first, broken string }{
 		{"size", "3\r\nabc\r\n", "zz\r\n"},
 		{"bare LF", "3\r\nabc\r\n", "5\nabcde\n0\n\n"},

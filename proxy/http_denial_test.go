@@ -15,6 +15,7 @@ import (
 // A denied request is answered, journaled once, and nothing else happens: no
 // look-up, no connection, and what is pipelined behind it is not read.
 func TestRequestDenied(t *testing.T) {
+	t.Parallel()
 	cases := []struct {
 		name, text string
 		status     int
@@ -71,6 +72,7 @@ func TestRequestDenied(t *testing.T) {
 
 // The recorder of TestRequestDenied would have seen a request.
 func TestRequestRecorded(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, nil)
 	o := w.origin("8.8.8.8:80", answering(okAnswer))
 	w.exchange("GET http://a.example/ HTTP/1.1\r\nHost: a.example\r\n\r\n").want(200, "")
@@ -82,6 +84,7 @@ func TestRequestRecorded(t *testing.T) {
 // A denial reaches a client that goes on sending: closing over its bytes would
 // reset the connection and take the answer along.
 func TestDenialOutlivesBody(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, nil)
 	e := w.exchange("POST http://evil.example/ HTTP/1.1\r\nHost: evil.example\r\nContent-Length: 200000\r\n\r\n")
 	w.wantOne(rules.Deny, rules.NotListed)
@@ -97,6 +100,7 @@ func TestDenialOutlivesBody(t *testing.T) {
 
 // A denial says in the wanted form what and why; HEAD gets no body.
 func TestDenialForms(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, nil)
 	e := w.exchange("GET http://evil.example/ HTTP/1.1\r\nHost: evil.example\r\nAccept: application/json\r\n\r\n")
 	resp, body := e.want(403, "not_listed")
@@ -117,6 +121,7 @@ func TestDenialForms(t *testing.T) {
 // A permitted name that leads inside is refused after the look-up, without a
 // connection, and the journal has one line.
 func TestRequestPrivateAddress(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, nil)
 	e := w.exchange("GET http://inside.example/ HTTP/1.1\r\nHost: inside.example\r\n\r\n")
 	if resp, _ := e.want(403, "private_address"); !resp.Close {

@@ -14,6 +14,7 @@ import (
 // Servers that make variables of fields take many signs for a hyphen: no
 // spelling of a field that is stripped passes (RFC 3875, section 4.1.18).
 func TestTwinsAreStripped(t *testing.T) {
+	t.Parallel()
 	for _, name := range []string{
 		"X_Forwarded_Host", "x_forwarded_for", "X-Forwarded_Proto", "X.Forwarded.For", "X!Forwarded-For", "FORWARDED",
 		"Proxy_Authorization", "proxy.connection", "PROXY_ANYTHING", "Keep_Alive", "HTTP2_Settings", "TE", "Upgrade",
@@ -38,6 +39,7 @@ func TestTwinsAreStripped(t *testing.T) {
 // and on record (RFC 9112, section 3.2.2); where the target is not permitted it
 // does not help.
 func TestHostGivesWayToTarget(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		target, host string
 		ignored      bool
@@ -69,6 +71,7 @@ func TestHostGivesWayToTarget(t *testing.T) {
 // OPTIONS of an absolute URI without a path is about the server: the asterisk
 // goes to it (RFC 9112, section 3.2.4).
 func TestOptionsOfServer(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct{ target, arrives string }{
 		{"http://a.example", "*"}, {"http://a.example:80", "*"}, {"http://a.example/", "/"}, {"http://a.example?q", "/?q"}, {"http://a.example/*", "/*"},
 	} {
@@ -91,6 +94,7 @@ func TestOptionsOfServer(t *testing.T) {
 // the bounds of the path or the whole it is 414, and fields beyond theirs are 431
 // (RFC 9112, section 3; RFC 6585, section 5).
 func TestLongHeads(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name                 string
 		path, target, fields int
@@ -132,6 +136,7 @@ func TestLongHeads(t *testing.T) {
 // takes it for a next request. Octets above ASCII in a value are opaque (section
 // 5.5) and arrive as they are.
 func TestOddButHarmless(t *testing.T) {
+	t.Parallel()
 	for _, framing := range []string{"Content-Length: 26\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\n1a\r\n"} {
 		w := newWorld(t, nil)
 		o := w.origin("8.8.8.8:80", answering(okAnswer))
@@ -157,6 +162,7 @@ func TestOddButHarmless(t *testing.T) {
 // ignored, and on record. It does not count for the requests in the tunnel, nor
 // reach the destination.
 func TestHostGivesWayToConnect(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		host    string
 		ignored bool

@@ -60,6 +60,7 @@ func (e *exchange) until(text string) {
 
 // The head goes on without the body, and each piece without the next.
 func TestAnswerPiecesDoNotWait(t *testing.T) {
+	t.Parallel()
 	type step struct{ sent, seen string }
 	for _, c := range []struct {
 		name, request string
@@ -103,6 +104,7 @@ func TestAnswerPiecesDoNotWait(t *testing.T) {
 // So does a body on its way to the destination, and an answer may begin, and go
 // on, while the body still comes.
 func TestRequestPiecesDoNotWait(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name, framing string
 		pieces        []string
@@ -198,6 +200,7 @@ func TestAnswerPiecesTogether(t *testing.T) {
 // Interim responses reach a client of HTTP/1.1 in their order, each when it
 // comes, and a client of HTTP/1.0 never (RFC 9110, section 15.2).
 func TestInterimResponses(t *testing.T) {
+	t.Parallel()
 	for _, version := range []string{"HTTP/1.1", "HTTP/1.0"} {
 		t.Run(version, func(t *testing.T) {
 			w := newWorld(t, nil)
@@ -232,6 +235,7 @@ func TestInterimResponses(t *testing.T) {
 // and the body follows it. A client of HTTP/1.0 expects nothing (RFC 9110,
 // section 10.1.1).
 func TestExpectContinue(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, nil)
 	arrived, release := make(chan struct{}, 1), make(chan struct{})
 	o := w.origin("8.8.8.8:80", func(conn *net.TCPConn, r io.Reader) {

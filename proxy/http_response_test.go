@@ -33,6 +33,7 @@ func once(text string) func(*net.TCPConn, io.Reader) {
 }
 
 func TestUpstreamFailures(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name   string
 		origin func(*net.TCPConn, io.Reader) // nil: nothing listens
@@ -77,6 +78,7 @@ func TestUpstreamFailures(t *testing.T) {
 
 // What broke off upstream does not look whole to the client.
 func TestAnswerCut(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct{ name, text string }{
 		{"chunked", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n"},
 		{"chunked, broken size", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nzz\r\n"},
@@ -98,6 +100,7 @@ func TestAnswerCut(t *testing.T) {
 
 // Answers keep their framing, and the connection goes on where it can.
 func TestAnswerFraming(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct{ name, method, text, body string }{
 		{"chunked", "GET", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n", "hello"},
 		{"trailers, announced and not", "GET", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sallyport-Reason\r\n\r\n" +
@@ -128,6 +131,7 @@ func TestAnswerFraming(t *testing.T) {
 
 // A stream of unknown length reaches the client piece by piece.
 func TestAnswerStreams(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, nil)
 	released := make(chan struct{})
 	release := sync.OnceFunc(func() { close(released) })
@@ -157,6 +161,7 @@ func TestAnswerStreams(t *testing.T) {
 // Where a kept connection ends under a request, one that may be repeated is,
 // on a new connection, as the same flow. One that may not is not.
 func TestStaleUpstream(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name, text          string
 		status, connections int
@@ -201,6 +206,7 @@ func TestStaleUpstream(t *testing.T) {
 // goproxy permits CONNECT where nobody objects, and can break TLS open. It is
 // never asked to.
 func TestGoproxyIsTame(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, nil)
 	e := &w.p.engine
 	e.pseudonym() // builds
@@ -222,6 +228,7 @@ func TestGoproxyIsTame(t *testing.T) {
 // Inside a tunnel each request is decided too, goes where the tunnel goes, and
 // uses its connection.
 func TestTunnelRequests(t *testing.T) {
+	t.Parallel()
 	inA := "GET /in?x=1 HTTP/1.1\r\nHost: A.example\r\nX-Forwarded-For: 1\r\n\r\n"
 	for _, c := range []struct {
 		name, second string
@@ -265,6 +272,7 @@ func TestTunnelRequests(t *testing.T) {
 
 // A tunnel whose first request is refused was never used.
 func TestTunnelFirstRequestRefused(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, nil)
 	o := w.origin("8.8.8.8:80", answering(okAnswer))
 	conn, r := w.tunnelTo("a.example:80", "GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n")
@@ -280,6 +288,7 @@ func TestTunnelFirstRequestRefused(t *testing.T) {
 
 // Where the destination closes between requests, the tunnel connects anew.
 func TestTunnelRequestsReconnect(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, nil)
 	o := w.origin("8.8.8.8:80", once("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok"))
 	conn, r := w.tunnelTo("a.example:80", "")

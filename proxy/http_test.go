@@ -61,6 +61,7 @@ func TestRequestArrives(t *testing.T) {
 // Every request of a connection is decided; upstream connections are reused
 // for the same name of the same client and for nothing else.
 func TestRequestsDecidedOneByOne(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, nil)
 	a, b := w.origin("8.8.8.8:80", answering(okAnswer)), w.origin("8.8.8.6:80", answering(okAnswer))
 	toA := "GET http://a.example/ HTTP/1.1\r\nHost: a.example\r\n\r\n"
@@ -111,6 +112,7 @@ profiles = []
 
 // A head must come whole in time; who sends nothing is only counted.
 func TestRequestHeadDeadline(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, impatient)
 	e := w.exchange("")
 	e.wantEnd()
@@ -143,6 +145,7 @@ func TestRequestHeadDeadline(t *testing.T) {
 
 // A head that ends too early is on record.
 func TestRequestHeadCut(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, nil)
 	e := w.exchange("GET http://a.example/ HTTP/1.1\r\n")
 	e.conn.CloseWrite()
@@ -152,6 +155,7 @@ func TestRequestHeadCut(t *testing.T) {
 
 // A request that comes back to us is refused.
 func TestRequestLoop(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, nil)
 	w.exchange(fmt.Sprintf("GET http://a.example/ HTTP/1.1\r\nHost: a.example\r\nVia: 1.1 x, 1.1 %s\r\n\r\n",
 		w.p.engine.pseudonym())).want(403, "self")
@@ -160,6 +164,7 @@ func TestRequestLoop(t *testing.T) {
 
 // CONNECT may follow requests on the same connection.
 func TestConnectAfterRequest(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, nil)
 	w.origin("8.8.8.8:80", answering(okAnswer))
 	o := w.origin("8.8.8.8:443", echo)
@@ -178,6 +183,7 @@ func TestConnectAfterRequest(t *testing.T) {
 // A panic while a request is served is one connection's end, counted and
 // denied, wherever it happens.
 func TestRequestPanic(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, func(c *Config) {
 		c.Lookup = func(context.Context, *rules.Generation, rules.Name) ([]netip.Addr, error) { panic("boom") }
 	})
@@ -189,6 +195,7 @@ func TestRequestPanic(t *testing.T) {
 
 // However many hosts a client asks on one connection, it holds few upstreams.
 func TestIdleUpstreamsAreFew(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, nil)
 	var open atomic.Int32
 	serve := func(conn *net.TCPConn, r io.Reader) {

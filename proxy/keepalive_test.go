@@ -17,6 +17,7 @@ import (
 // Both connections of a tunnel are probed by the kernel once they are quiet for
 // a minute, whichever front end accepted the client.
 func TestTunnelsAreKeptAlive(t *testing.T) {
+	t.Parallel()
 	for _, way := range waysIn {
 		b := newBehind(t, nil)
 		b.pin("8.8.8.8", "a.example")
@@ -56,6 +57,7 @@ func keepAliveOf(t *testing.T, conn *net.TCPConn) (on, idle int) {
 }
 
 func TestHalfClosedLimitIsAtMostAMinute(t *testing.T) {
+	t.Parallel()
 	if got := (Limits{HalfClosed: time.Hour}).withDefaults().HalfClosed; got != time.Minute {
 		t.Errorf("limit %v", got)
 	}

@@ -18,6 +18,7 @@ import (
 )
 
 func TestPerClientLimit(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, func(c *Config) { c.Limits.PerClient, c.Limits.Head = 2, time.Minute })
 	a, b := w.dial(w.http), w.dial(w.http)
 	w.eventually("two connections", func() bool { return w.p.Stats().Connections == 2 })
@@ -47,6 +48,7 @@ func TestPerClientLimit(t *testing.T) {
 }
 
 func TestSniffingLimit(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, func(c *Config) { c.Limits.Sniffing, c.Limits.Sniff = 1, time.Minute })
 	w.origin("8.8.8.8:443", nil)
 	first, _ := w.tunnelTo("a.example:443", "")
@@ -75,6 +77,7 @@ func (f *flaky) Accept() (net.Conn, error) {
 }
 
 func TestAcceptSurvivesWantOfDescriptors(t *testing.T) {
+	t.Parallel()
 	p := New(Config{Limits: Limits{Head: time.Minute}})
 	l, err := Listen(t.Context(), "tcp", netip.MustParseAddrPort("127.0.0.1:0"))
 	if err != nil {
@@ -107,6 +110,7 @@ func TestAcceptSurvivesWantOfDescriptors(t *testing.T) {
 
 // A listener that somebody else closed is an error, not a quiet end.
 func TestListenerClosedByOthers(t *testing.T) {
+	t.Parallel()
 	p := New(Config{})
 	l, err := Listen(t.Context(), "tcp", netip.MustParseAddrPort("127.0.0.1:0"))
 	if err != nil {
@@ -120,6 +124,7 @@ func TestListenerClosedByOthers(t *testing.T) {
 
 // A panic costs one connection, and is on record as a denial.
 func TestPanicIsADenial(t *testing.T) {
+	t.Parallel()
 	panics := true
 	w := newWorld(t, func(c *Config) {
 		lookup := c.Lookup
@@ -147,6 +152,7 @@ func TestPanicIsADenial(t *testing.T) {
 
 // A new policy ends the tunnels that it denies, and those only.
 func TestRecheck(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, nil)
 	w.origin("8.8.8.8:5000", echo)
 	w.origin("8.8.8.9:5000", echo)

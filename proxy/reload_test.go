@@ -51,6 +51,7 @@ func (m *meddler) connect(ctx context.Context, addr netip.AddrPort) (*net.TCPCon
 // than the change and whose registration is younger ends all the same, before
 // a byte of it leaves.
 func TestReloadWhileConnecting(t *testing.T) {
+	t.Parallel()
 	hello := string(helloFor(t, "a.example"))
 	get := "GET / HTTP/1.1\r\nHost: a.example\r\n\r\n"
 	connect := func(to, first string) string {
@@ -111,6 +112,7 @@ func TestReloadWhileConnecting(t *testing.T) {
 // An open flow goes on under the generation that Recheck found to permit it, and
 // what was decided meanwhile is not overwritten.
 func TestRecheckMovesFlowsToTheNewGeneration(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, nil)
 	w.origin("8.8.8.8:5000", echo)
 	conn := w.dial(w.http)

@@ -33,6 +33,7 @@ const (
 )
 
 func TestSecondHello(t *testing.T) {
+	t.Parallel()
 	a, evil, none := string(helloFor(t, "a.example")), string(helloFor(t, "evil.example")), string(helloFor(t, ""))
 	retry, other := serverHello(helloRetry), serverHello(strings.Repeat("r", 32))
 	warning := "\x15\x03\x03\x00\x02\x01\x70"
@@ -112,6 +113,7 @@ func TestSecondHello(t *testing.T) {
 
 // On a redirected connection the record tells both names.
 func TestSecondHelloRedirected(t *testing.T) {
+	t.Parallel()
 	b := newBehind(t, nil)
 	a, other := string(helloFor(t, "a.example")), string(helloFor(t, "b.example"))
 	o := b.origin("8.8.8.8:443", func(conn *net.TCPConn, r io.Reader) {
@@ -135,6 +137,7 @@ func TestSecondHelloRedirected(t *testing.T) {
 // Of a rule without demands on content none is made behind the first hello
 // either, by whatever door.
 func TestAnythingBehindAHelloOfAnyRule(t *testing.T) {
+	t.Parallel()
 	b := newBehind(t, nil)
 	b.policy(strings.NewReplacer(`"a.example", `, "", `"8.8.8.7"]`, `"8.8.8.7", "a.example"]`).Replace(worldConfig))
 	sent := string(helloFor(t, "a.example")) + "whatever" + string(helloFor(t, "evil.example"))
@@ -153,6 +156,7 @@ func TestAnythingBehindAHelloOfAnyRule(t *testing.T) {
 
 // What a real client and a real server say to each other over it passes.
 func TestRealRetry(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, nil)
 	cert := certificate(t, "a.example")
 	o := w.origin("8.8.8.8:443", func(conn *net.TCPConn, r io.Reader) {
@@ -213,6 +217,7 @@ func TestTinyRecordsPassTogether(t *testing.T) {
 // A record that is no hello is not kept until it is whole, which for every
 // tunnel of a client would be much memory for as long as the client likes.
 func TestPartOfARecordPasses(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, nil)
 	a := string(helloFor(t, "a.example"))
 	o := w.origin("8.8.8.8:443", func(_ *net.TCPConn, r io.Reader) { io.Copy(io.Discard, r) })
@@ -228,6 +233,7 @@ func TestPartOfARecordPasses(t *testing.T) {
 // A second hello has the time that a first one has, and not that of an idle
 // tunnel.
 func TestSecondHelloThatDoesNotEnd(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, func(c *Config) { c.Limits.Sniff = 200 * time.Millisecond })
 	a := string(helloFor(t, "a.example"))
 	o := w.origin("8.8.8.8:443", func(_ *net.TCPConn, r io.Reader) { io.Copy(io.Discard, r) })

@@ -12,6 +12,7 @@ import (
 )
 
 func TestSOCKSKeepsNoSecret(t *testing.T) {
+	t.Parallel()
 	for _, c := range [][2]string{
 		{"user:hunter2@a.example", ""},
 		{"a.example?token=hunter2", "a.example"},

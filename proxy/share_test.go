@@ -39,6 +39,7 @@ func (w *world) answerFrom(from, authority string) (*net.TCPConn, string) {
 
 // A host that has a /64 of IPv6 is one client, whatever address it uses.
 func TestOnePerPrefix(t *testing.T) {
+	t.Parallel()
 	var table clientTable
 	l := Limits{PerClient: 2}.withDefaults()
 	at := func(addr string) *client {
@@ -66,6 +67,7 @@ func TestOnePerPrefix(t *testing.T) {
 // or a neighbour that is no client at all, does not take the connections, the
 // look-ups or the first bytes that are the other one's.
 func TestOneNetworkOfSeveralClients(t *testing.T) {
+	t.Parallel()
 	const loud = `
 [[client]]
 name = "loud"
@@ -119,6 +121,7 @@ var another = netip.MustParseAddr("192.0.2.1")
 // Strangers together have a sixteenth of the connections: what is over it is
 // refused at once, as theirs, and clients never meet the limit.
 func TestStrangersShareALittle(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, func(c *Config) {
 		c.Limits.Connections, c.Limits.Head = 40, time.Minute
 	})
@@ -147,6 +150,7 @@ func TestStrangersShareALittle(t *testing.T) {
 }
 
 func TestStrangersAreGivenBack(t *testing.T) {
+	t.Parallel()
 	var table clientTable
 	l := Limits{}.withDefaults()
 	var cs []*client
@@ -165,6 +169,7 @@ func TestStrangersAreGivenBack(t *testing.T) {
 
 // A quarter of what may be sniffed at once is one client's.
 func TestSniffingShare(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, func(c *Config) { c.Limits.Sniffing, c.Limits.Sniff = 8, time.Minute })
 	w.origin("8.8.8.8:443", nil)
 	for range 2 {
@@ -187,6 +192,7 @@ func TestSniffingShare(t *testing.T) {
 // Names that are looked up for one client leave room for those of others, by
 // every way.
 func TestLookupShare(t *testing.T) {
+	t.Parallel()
 	b := newBehind(t, nil)
 	b.origin("8.8.8.8:443", nil)
 	local := rules.Party{Source: netip.MustParseAddr("127.0.0.0"), Client: "lab"}
@@ -210,6 +216,7 @@ func TestLookupShare(t *testing.T) {
 
 // A name that a client may not have looked up any more is denied by every way.
 func TestAdmitName(t *testing.T) {
+	t.Parallel()
 	var asked []string
 	b := newBehind(t, func(c *Config) {
 		c.AdmitName = func(client netip.Addr, d rules.Decision, name rules.Name) string {

@@ -15,6 +15,7 @@ import (
 
 // On port 443 only a whole hello for the very name that was asked for leaves.
 func TestConnect443(t *testing.T) {
+	t.Parallel()
 	hello := func(name string) string { return string(helloFor(t, name)) }
 	for _, c := range []struct {
 		name, authority, first string
@@ -68,6 +69,7 @@ func TestConnect443(t *testing.T) {
 			} else if err != nil {
 				t.Errorf("alert not delivered: %v", err)
 			}
+			conn.Close() // or it is lingered for
 			if !strings.HasPrefix(string(got), c.answer) || len(got) != len(c.answer) && !strings.HasPrefix(c.answer, "HTTP") {
 				t.Errorf("after 200: %q, want %q", got, c.answer)
 			}
@@ -82,6 +84,7 @@ func TestConnect443(t *testing.T) {
 
 // A hello in pieces gets the verdict of the whole.
 func TestHelloInPieces(t *testing.T) {
+	t.Parallel()
 	for _, name := range []string{"a.example", "evil.example"} {
 		hello := helloFor(t, name)
 		for what, pieces := range map[string][][]byte{
@@ -136,6 +139,7 @@ func inRecords(hello []byte, n int) (out []byte) {
 // Bytes right behind CONNECT reach an allowed tunnel once, and are thrown away
 // behind a refused one.
 func TestEarlyBytes(t *testing.T) {
+	t.Parallel()
 	hello := string(helloFor(t, "a.example"))
 	w := newWorld(t, nil)
 	o := w.origin("8.8.8.8:443", echo)
@@ -153,6 +157,7 @@ func TestEarlyBytes(t *testing.T) {
 
 // What a refused client has sent meanwhile must not destroy the answer.
 func TestRefusalIsDelivered(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, nil)
 	w.origin("8.8.8.8:443", nil)
 	more := strings.Repeat("x", 100<<10)
@@ -168,6 +173,7 @@ func TestRefusalIsDelivered(t *testing.T) {
 
 // One deadline spans the first message, and it is absolute.
 func TestSniffDeadline(t *testing.T) {
+	t.Parallel()
 	hello := helloFor(t, "a.example")
 	for _, c := range []struct {
 		name, authority string
@@ -184,6 +190,7 @@ func TestSniffDeadline(t *testing.T) {
 		{"gone within the hello", "a.example:443", hello[:9], true, rules.MalformedRequest},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			w := newWorld(t, impatient)
 			a, _ := netip.ParseAddrPort("8.8.8.8:" + c.authority[strings.LastIndexByte(c.authority, ':')+1:])
 			o := w.origin(a.String(), nil)
@@ -203,6 +210,7 @@ func TestSniffDeadline(t *testing.T) {
 				}()
 			}
 			io.Copy(io.Discard, r)
+			conn.Close() // or it is lingered for
 			if took := time.Since(start); took > 3*time.Second {
 				t.Errorf("took %v", took)
 			}

@@ -33,6 +33,7 @@ reason = "test"
 
 // What a client asks for is the same, however it writes it.
 func TestSOCKSForms(t *testing.T) {
+	t.Parallel()
 	const four, six = "8.8.8.9:5000", "[2001:4860:4860::8888]:5000"
 	for _, c := range []struct {
 		name, greeting, request string
@@ -93,6 +94,7 @@ func TestSOCKSForms(t *testing.T) {
 // A client that offers no method that is taken is told so at once (RFC 1928,
 // section 3), and nothing that it sends on is taken for a request.
 func TestSOCKSPasswordOnly(t *testing.T) {
+	t.Parallel()
 	const login = "\x01\x04user\x04pass" // RFC 1929, section 2
 	for _, then := range []string{"", login, login + nameWish(1, "a.example", 5000)} {
 		w := newWorld(t, nil)
@@ -117,6 +119,7 @@ func TestSOCKSPasswordOnly(t *testing.T) {
 // Why a permitted destination was not reached is the reply code of RFC 1928,
 // section 6, and the cause on record.
 func TestSOCKSReplyCodes(t *testing.T) {
+	t.Parallel()
 	fails := func(err error) func(*Config) {
 		return func(c *Config) {
 			c.Connect = func(context.Context, netip.AddrPort) (*net.TCPConn, error) {

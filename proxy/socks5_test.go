@@ -38,6 +38,7 @@ func addrWish(addr string, port uint16) string {
 func reply(code byte) string { return string([]byte{5, code, 0, 1, 0, 0, 0, 0, 0, 0}) }
 
 func TestSOCKSRefusals(t *testing.T) {
+	t.Parallel()
 	const chosen = "\x05\x00"
 	for _, c := range []struct {
 		name, sent, answer string
@@ -112,6 +113,7 @@ func TestSOCKSRefusals(t *testing.T) {
 
 // What a refused command was for is on record as what it is, not as raw text.
 func TestSOCKSCommandsOnRecord(t *testing.T) {
+	t.Parallel()
 	for _, cmd := range []byte{2, 3} {
 		w := newWorld(t, nil)
 		conn := w.dial(w.socks)
@@ -129,6 +131,7 @@ func TestSOCKSCommandsOnRecord(t *testing.T) {
 
 // The whole conversation in one write, and in single bytes.
 func TestSOCKSLosesNoByte(t *testing.T) {
+	t.Parallel()
 	sent := string(helloFor(t, "a.example")) + earlyData
 	for _, size := range []int{1 << 20, 1} {
 		w := newWorld(t, nil)
@@ -151,6 +154,7 @@ func TestSOCKSLosesNoByte(t *testing.T) {
 }
 
 func TestSOCKSHelloForAnotherName(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, nil)
 	o := w.origin("8.8.8.8:443", nil)
 	conn := w.dial(w.socks)
@@ -159,6 +163,7 @@ func TestSOCKSHelloForAnotherName(t *testing.T) {
 	if want := "\x05\x00" + reply(0) + alert; string(got) != want || err != nil {
 		t.Errorf("got %x, %v", got, err)
 	}
+	conn.Close() // or it is lingered for
 	w.wantOne(rules.Deny, rules.SNIMismatch)
 	w.idle()
 	if o.received() != "" {
@@ -168,6 +173,7 @@ func TestSOCKSHelloForAnotherName(t *testing.T) {
 
 // A handshake has one deadline; a connection without a byte is only counted.
 func TestSOCKSHandshakeDeadline(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, impatient)
 	conn := w.dial(w.socks)
 	io.WriteString(conn, "\x05")

@@ -32,6 +32,7 @@ func queued(t testing.TB, conn *net.TCPConn) (n int) {
 // Where the address alone decides, a server that speaks first is not kept
 // waiting, and what the client then says is judged before it leaves.
 func TestRedirectedServerFirst(t *testing.T) {
+	t.Parallel()
 	const greeting = "220 here I am\r\n"
 	greet := func(conn *net.TCPConn, r io.Reader) {
 		io.WriteString(conn, greeting)
@@ -77,6 +78,7 @@ func TestRedirectedServerFirst(t *testing.T) {
 				return
 			}
 			io.Copy(io.Discard, conn)
+			conn.Close() // or it is lingered for
 			b.wantOne(rules.Deny, c.reason)
 			b.idle()
 			if o.received() != "" {
@@ -89,6 +91,7 @@ func TestRedirectedServerFirst(t *testing.T) {
 // A pin helps the client that was told, the port that is documented and public
 // addresses; nothing else.
 func TestPins(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name, addr, pin, dst, first string
 		reason                      rules.Reason
@@ -115,6 +118,7 @@ func TestPins(t *testing.T) {
 
 // Requests at an address that decides by itself go there, each judged.
 func TestRedirectedRequestsByAddress(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct{ name, dst, host, version, arrives string }{
 		{"Host is the bound name", "8.8.8.5:1433", "own.example:1433", "1.1", "own.example:1433"},
 		{"Host is the bound address", "8.8.8.5:1433", "8.8.8.5:1433", "1.1", "8.8.8.5:1433"},
@@ -150,6 +154,7 @@ func TestRedirectedRequestsByAddress(t *testing.T) {
 // In mode "audit" a server that speaks first is only waited for where the
 // client says nothing.
 func TestRedirectedAudit(t *testing.T) {
+	t.Parallel()
 	b := newBehind(t, func(c *Config) { c.Limits.Sniff = 50 * time.Millisecond })
 	b.policy("mode = \"audit\"\n" + redirectConfig)
 	b.origin("8.8.8.5:22", func(conn *net.TCPConn, r io.Reader) {
@@ -182,6 +187,7 @@ func (b *behind) wantAudited() record {
 // shows another permitted name than the pinned one is taken by that name, to
 // our own resolution of it, also where the address alone would have decided.
 func TestPinnedAddressOfAnotherPermittedName(t *testing.T) {
+	t.Parallel()
 	b := newBehind(t, nil)
 	b.pin("8.8.4.4", "a.example")
 	pinned := b.origin("8.8.4.4:5000", func(conn *net.TCPConn, r io.Reader) { io.Copy(conn, r) })

@@ -20,33 +20,38 @@ const maxSniffing = 64 << 10
 func TestHalfSentHellos(t *testing.T) {
 	hello := helloFor(t, "a.example")
 	msg := hello[recordHeader:]
-	many, patience := 10_000, 20*time.Second
+	many := 10_000
 	if testing.Short() {
-		many, patience = 500, 8*time.Second
+		many = 500
 	}
 	// Of the others fewer: the kernel's buffers of both ends are hundreds of MiB.
 	for _, c := range []struct {
-		name     string
-		sent     []byte
-		n        int
-		patience time.Duration
+		name string
+		sent []byte
+		n    int
 	}{
-		{"all but the last byte", hello[:len(hello)-1], many, patience},
-		{"a byte a record, all but the last", records(msg[:len(msg)-1], 1), 150, 6 * time.Second},
-		{"the longest in the smallest records", records(message(sniExt(0, "a.example"), ext{21, make([]byte, 10600)}), 1)[:48000], 150, 6 * time.Second},
+		{"all but the last byte", hello[:len(hello)-1], many},
+		{"a byte a record, all but the last", records(msg[:len(msg)-1], 1), 150},
+		{"the longest in the smallest records", records(message(sniExt(0, "a.example"), ext{21, make([]byte, 10600)}), 1)[:48000], 150},
 	} {
-		t.Run(c.name, func(t *testing.T) { halfSent(t, c.sent, c.n, c.patience) })
+		t.Run(c.name, func(t *testing.T) { halfSent(t, c.sent, c.n) })
 	}
 }
 
-// halfSent floods a proxy with connections that all send the same and then
-// nothing.
-func halfSent(t *testing.T, sent []byte, n int, patience time.Duration) {
-	n = min(n, (fileLimit(t)-200)/2) // both ends are here
+// Half-sent hellos end at their deadline, by themselves.
+func TestHalfSentHellosEnd(t *testing.T) {
+	t.Parallel()
+	hello := helloFor(t, "a.example")
+	const n = 300
+	b, _ := flood(t, hello[:len(hello)-1], n, time.Second)
+	b.wantSniffTimeouts(n, func() {})
+}
+
+// flood opens n connections that all send the same and then nothing.
+func flood(t *testing.T, sent []byte, n int, patience time.Duration) (*behind, []*net.TCPConn) {
 	b := newBehind(t, func(c *Config) {
 		c.Limits = Limits{Connections: n, PerClient: n, Sniffing: sniffShare * n, Sniff: patience}
 	})
-	before := footprint()
 	conns := make([]*net.TCPConn, n)
 	for i := range conns {
 		conns[i] = b.to("8.8.8.8:443")
@@ -54,7 +59,14 @@ func halfSent(t *testing.T, sent []byte, n int, patience time.Duration) {
 			t.Fatal(err)
 		}
 	}
-	begun := time.Now()
+	return b, conns
+}
+
+// halfSent holds what each connection of a flood costs. Then it brings their deadlines forward.
+func halfSent(t *testing.T, sent []byte, n int) {
+	n = min(n, (fileLimit(t)-200)/2) // both ends are here
+	before := footprint()
+	b, conns := flood(t, sent, n, time.Minute)
 	b.eventually("every byte taken", func() bool {
 		for _, conn := range conns {
 			if queued(t, conn) > 0 {
@@ -68,18 +80,30 @@ func halfSent(t *testing.T, sent []byte, n int, patience time.Duration) {
 	if each > maxSniffing {
 		t.Errorf("a connection costs %d bytes", each)
 	}
-	for end := begun.Add(patience + 10*time.Second); b.p.Stats().Connections > 0; time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("%d connections outlive the deadline", b.p.Stats().Connections)
+	b.wantSniffTimeouts(n, func() {
+		for _, c := range b.p.clients.all() {
+			c.TCP.SetReadDeadline(time.Unix(1, 0))
 		}
+	})
+}
+
+// wantSniffTimeouts waits until no connection is left, calling hurry again and again, and holds that each of n was
+// denied for its time.
+func (b *behind) wantSniffTimeouts(n int, hurry func()) {
+	b.t.Helper()
+	for end := time.Now().Add(20 * time.Second); b.p.Stats().Connections > 0; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			b.t.Fatalf("%d connections outlive the deadline", b.p.Stats().Connections)
+		}
+		hurry()
 	}
 	ds := b.journal.decisions()
 	if len(ds) != n {
-		t.Errorf("%d decisions of %d", len(ds), n)
+		b.t.Errorf("%d decisions of %d", len(ds), n)
 	}
 	for _, r := range ds {
 		if r.d.Allowed() || r.d.Why() != rules.SniffTimeout {
-			t.Fatalf("decision %v %v", r.d.Verdict, r.d.Why())
+			b.t.Fatalf("decision %v %v", r.d.Verdict, r.d.Why())
 		}
 	}
 	b.wantNoTrace()

@@ -19,6 +19,7 @@ func getFrom(host, path string) string {
 // One connection, several permitted hosts: each request is decided by itself
 // and goes to its own host's connection, wherever the client was headed.
 func TestRedirectedHosts(t *testing.T) {
+	t.Parallel()
 	b := newBehind(t, nil)
 	oa, ob := b.origin("8.8.8.8:80", answering(okAnswer)), b.origin("8.8.8.6:80", answering(okAnswer))
 	elsewhere := b.origin(foreign+":80", answering(okAnswer))
@@ -73,6 +74,7 @@ func TestRedirectedHosts(t *testing.T) {
 
 // Every denial of HTTP is a page that says why.
 func TestRedirectedRequestDenied(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name, dst, text string
 		reason          rules.Reason
@@ -109,6 +111,7 @@ func TestRedirectedRequestDenied(t *testing.T) {
 
 // HTTP on a port that no rule of an address covers is HTTP all the same.
 func TestRedirectedRequestOnAnyPort(t *testing.T) {
+	t.Parallel()
 	b := newBehind(t, nil)
 	o := b.origin("8.8.8.8:5000", answering(okAnswer))
 	b.exchangeTo(foreign+":5000", getFrom("a.example:5000", "/")).want(200, "")
@@ -122,6 +125,7 @@ func TestRedirectedRequestOnAnyPort(t *testing.T) {
 
 // A body arrives whole, and a destination that fails is a 502.
 func TestRedirectedBodies(t *testing.T) {
+	t.Parallel()
 	b := newBehind(t, nil)
 	o := b.origin("8.8.8.8:80", answering(okAnswer))
 	e := b.exchangeTo("8.8.8.8:80", "POST / HTTP/1.1\r\nHost: a.example\r\nContent-Length: 4\r\n\r\nbody")
@@ -135,6 +139,7 @@ func TestRedirectedBodies(t *testing.T) {
 
 // A head that arrives byte by byte has the verdict of the whole.
 func TestRedirectedHeadInPieces(t *testing.T) {
+	t.Parallel()
 	b := newBehind(t, nil)
 	b.origin("8.8.8.8:80", answering(okAnswer))
 	for _, c := range []struct {
@@ -153,6 +158,7 @@ func TestRedirectedHeadInPieces(t *testing.T) {
 
 // An upgrade is not passed on, so nothing opaque follows a request.
 func TestRedirectedUpgrade(t *testing.T) {
+	t.Parallel()
 	b := newBehind(t, nil)
 	o := b.origin("8.8.8.8:80", func(conn *net.TCPConn, r io.Reader) {
 		io.ReadAtLeast(r, make([]byte, 4096), 1)

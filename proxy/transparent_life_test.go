@@ -19,6 +19,7 @@ import (
 // A destination that does not answer looks like that to the client too, and
 // the flow's end is on record.
 func TestRedirectedUpstreamFailure(t *testing.T) {
+	t.Parallel()
 	b := newBehind(t, nil)
 	conn := b.to("8.8.8.1:443")
 	conn.Write(helloFor(t, "gone.example"))
@@ -45,6 +46,7 @@ func TestRedirectedUpstreamFailure(t *testing.T) {
 // A client that leaves a permitted destination without a byte is counted and
 // not journaled; a drain ends the wait for bytes.
 func TestRedirectedSilence(t *testing.T) {
+	t.Parallel()
 	b := newBehind(t, nil)
 	b.pin("8.8.8.8", "a.example")
 	b.to("8.8.8.8:443").Close()
@@ -71,6 +73,7 @@ func TestRedirectedSilence(t *testing.T) {
 
 // Where too many are waited for, the flow is refused for that, whatever it is.
 func TestRedirectedSniffingLimit(t *testing.T) {
+	t.Parallel()
 	b := newBehind(t, func(c *Config) { c.Limits.Sniffing, c.Limits.Sniff = 1, time.Minute })
 	first := b.to("8.8.8.8:443")
 	b.eventually("a sniffer", func() bool { return b.p.Stats().Sniffing == 1 })
@@ -83,6 +86,7 @@ func TestRedirectedSniffingLimit(t *testing.T) {
 
 // Bytes go both ways, and the half-close with them.
 func TestRedirectedRelay(t *testing.T) {
+	t.Parallel()
 	b := newBehind(t, nil)
 	b.origin("8.8.8.8:443", func(conn *net.TCPConn, r io.Reader) {
 		n, _ := io.Copy(io.Discard, r)
@@ -105,6 +109,7 @@ func TestRedirectedRelay(t *testing.T) {
 
 // A reload that takes the name away ends the flow.
 func TestRedirectedRecheck(t *testing.T) {
+	t.Parallel()
 	b := newBehind(t, nil)
 	b.pin("8.8.8.8", "a.example")
 	b.origin("8.8.8.8:443", echo)

@@ -60,6 +60,7 @@ func send(conns []*net.TCPConn, cs []cutting) {
 }
 
 func TestRedirectedHelloInPieces(t *testing.T) {
+	t.Parallel()
 	step := 1
 	if testing.Short() {
 		step = 97
@@ -144,6 +145,7 @@ func (b *behind) wantVerdicts(all []cutting) {
 // The hellos of the clients that uTLS imitates are all read right, whole and
 // one byte a record.
 func TestRedirectedParrots(t *testing.T) {
+	t.Parallel()
 	var all []cutting
 	for _, id := range parrots {
 		for _, name := range []string{"a.example", "evil.example"} {

@@ -16,6 +16,7 @@ import (
 // A flow that showed a name is connected to our resolution of it, wherever the
 // client was headed; one that shows none goes by the address.
 func TestRedirected(t *testing.T) {
+	t.Parallel()
 	hello := func(name string) string { return string(helloFor(t, name)) }
 	byHand := func(exts ...ext) string { return string(records(message(exts...), maxRecord)) }
 	whole := hello("a.example")
@@ -135,6 +136,7 @@ func TestRedirected(t *testing.T) {
 // A connection that was not redirected, or headed for a listener of ours, is
 // refused at once, whatever it would show.
 func TestNotRedirected(t *testing.T) {
+	t.Parallel()
 	b := newBehind(t, nil)
 	for _, c := range []struct{ name, dst, detail string }{
 		{"to the transparent listener itself", b.addr.String(), "the connection was not redirected"},
@@ -158,6 +160,7 @@ func TestNotRedirected(t *testing.T) {
 
 // An unknown client is told so, and nothing is done for it.
 func TestRedirectedUnknownClient(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct{ first, end string }{
 		{string(helloFor(t, "a.example")), endsAlert},
 		{"GET / HTTP/1.1\r\nHost: a.example\r\n\r\n", endsPage},
@@ -174,6 +177,7 @@ func TestRedirectedUnknownClient(t *testing.T) {
 
 // With strict_destination a client must be headed for an address of the name.
 func TestStrictDestination(t *testing.T) {
+	t.Parallel()
 	hello, get := string(helloFor(t, "a.example")), "GET / HTTP/1.1\r\nHost: a.example\r\nConnection: close\r\n\r\n"
 	for _, c := range []struct {
 		name, dst, pin, first string
@@ -217,6 +221,7 @@ func TestStrictDestination(t *testing.T) {
 
 // ECH: the outer name is the one that is judged, unless it is denied as such.
 func TestRedirectedECH(t *testing.T) {
+	t.Parallel()
 	u := utls.UClient(&recordConn{}, &utls.Config{ServerName: "a.example", OmitEmptyPsk: true}, utls.HelloChrome_131)
 	if err := u.BuildHandshakeState(); err != nil {
 		t.Fatal(err)

@@ -75,6 +75,7 @@ func echo(conn *net.TCPConn, r io.Reader) { io.Copy(conn, r) }
 const alert = "\x15\x03\x01\x00\x02\x02\x31"
 
 func TestConnectIsDecidedBeforeAnythingElse(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		authority, host string
 		status          int
@@ -127,6 +128,7 @@ func (w *world) idle() {
 
 // The name is permitted, where it leads is not: no connection is made.
 func TestAddressesThatAreNotReached(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, nil)
 	_, resp, _ := w.connectTo("inside.example:443", "")
 	if resp.StatusCode != 403 || resp.Header.Get("X-Sallyport-Reason") != "private_address" {
@@ -147,6 +149,7 @@ func TestAddressesThatAreNotReached(t *testing.T) {
 
 // Nothing of our own is a destination, whatever the rules say.
 func TestOwnListenersAreNoDestination(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, nil)
 	w.policy(`
 [resolve]
@@ -175,6 +178,7 @@ reason = "test"
 }
 
 func TestUpstreamFailuresAreHonest(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, nil)
 	_, resp, r := w.connectTo("gone.example:443", "")
 	if body, _ := io.ReadAll(r); resp.StatusCode != 502 || !strings.Contains(string(body), "refused") {
@@ -209,6 +213,7 @@ func TestUpstreamFailuresAreHonest(t *testing.T) {
 
 // A whole TLS session, checked from end to end.
 func TestTLSThroughTunnel(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, nil)
 	cert := certificate(t, "a.example")
 	w.origin("8.8.8.8:443", func(conn *net.TCPConn, _ io.Reader) {

@@ -14,6 +14,7 @@ import (
 )
 
 func TestRelayIdleEndsBothAsReset(t *testing.T) {
+	t.Parallel()
 	r := startRelay(t, Limits{Idle: 50 * time.Millisecond, HalfClosed: time.Minute, Slice: Slice})
 	io.WriteString(r.client, "x")
 	if c := r.ended(t); c.Cause != rules.EndIdle || c.BytesIn != 1 {
@@ -26,6 +27,7 @@ func TestRelayIdleEndsBothAsReset(t *testing.T) {
 
 // One direction keeps the other alive.
 func TestRelayIdleIsShared(t *testing.T) {
+	t.Parallel()
 	r := startRelay(t, Limits{Idle: 300 * time.Millisecond, HalfClosed: time.Minute, Slice: Slice})
 	for range 10 {
 		time.Sleep(60 * time.Millisecond) // paces the traffic; the test is about time

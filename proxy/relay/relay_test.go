@@ -115,6 +115,7 @@ func (r *relayed) ended(t testing.TB) closed {
 }
 
 func TestRelayCopiesEveryByteBothWays(t *testing.T) {
+	t.Parallel()
 	const size = 24 << 20
 	r := startRelay(t, generous())
 	var wg sync.WaitGroup
@@ -164,6 +165,7 @@ func TestRelayCopiesEveryByteBothWays(t *testing.T) {
 
 // Slices of a few milliseconds end again and again in the midst of a stream.
 func TestRelaySlicesLoseNothing(t *testing.T) {
+	t.Parallel()
 	const size = 64 << 20
 	r := startRelay(t, Limits{Idle: time.Minute, HalfClosed: time.Minute, Slice: 3 * time.Millisecond})
 	h := sha256.New()
@@ -190,6 +192,7 @@ func TestRelaySlicesLoseNothing(t *testing.T) {
 }
 
 func TestRelayPassesHalfCloseOn(t *testing.T) {
+	t.Parallel()
 	r := startRelay(t, generous())
 	io.WriteString(r.client, "question")
 	r.client.CloseWrite()
@@ -208,6 +211,7 @@ func TestRelayPassesHalfCloseOn(t *testing.T) {
 
 // A half-closed tunnel whose other side keeps silent ends by its own, shorter limit.
 func TestRelayBoundsHalfClosed(t *testing.T) {
+	t.Parallel()
 	r := startRelay(t, Limits{Idle: time.Minute, HalfClosed: 50 * time.Millisecond, Slice: Slice})
 	r.client.CloseWrite()
 	if c := r.ended(t); c.Cause != rules.EndHalfClosed {
@@ -219,6 +223,7 @@ func TestRelayBoundsHalfClosed(t *testing.T) {
 // A reset by one peer must reach the other as a reset: a clean end would make
 // a cut-off answer look whole.
 func TestRelayPassesResetOn(t *testing.T) {
+	t.Parallel()
 	for _, from := range []string{"client", "origin"} {
 		r := startRelay(t, generous())
 		src, dst := r.client, r.origin
@@ -241,6 +246,7 @@ func TestRelayPassesResetOn(t *testing.T) {
 // direction is busy, and it sees a reset: what was on its way is lost, so
 // nothing may follow it.
 func TestRelayWriteThatNeverEnds(t *testing.T) {
+	t.Parallel()
 	for _, chunk := range []int{1 << 10, 256 << 10} { // by buffer, and by splice
 		r := startRelay(t, Limits{Idle: 200 * time.Millisecond, HalfClosed: time.Minute, Slice: Slice})
 		r.client.SetReadBuffer(1 << 10)
