@@ -16,6 +16,7 @@ import (
 
 	"sallyport/proxy/peek"
 	"sallyport/rules"
+	"sallyport/rules/quota"
 )
 
 // A dialError says why a granted destination was not reached.
@@ -178,7 +179,7 @@ func (p *Proxy) resolve(ctx context.Context, by rules.Party, a *rules.Attempt) (
 	if p.cfg.Lookup == nil {
 		return nil, &dialError{cause: rules.DialUnresolved, err: errors.New("no resolver")}
 	}
-	if !p.lookups.take(by, maxLookups) {
+	if p.lookups.Acquire(by) != quota.Acquired {
 		return nil, p.overLimit(*a, "too many look-ups of this client are under way")
 	}
 	found, err := p.lookup(ctx, by, a, name)
@@ -207,7 +208,7 @@ func (p *Proxy) resolve(ctx context.Context, by rules.Party, a *rules.Attempt) (
 
 // lookup resolves a name that counts against the share of by.
 func (p *Proxy) lookup(ctx context.Context, by rules.Party, a *rules.Attempt, name rules.Name) ([]netip.Addr, error) {
-	defer p.lookups.give(by)
+	defer p.lookups.Release(by)
 	return p.cfg.Lookup(ctx, a.Generation, name)
 }
 

@@ -15,6 +15,7 @@ import (
 
 	"sallyport/proxy/peek"
 	"sallyport/rules"
+	"sallyport/rules/quota"
 )
 
 // Listen opens a TCP listener as the front ends want it: no MPTCP, which
@@ -32,7 +33,7 @@ func Listen(ctx context.Context, network string, addr netip.AddrPort) (net.Liste
 // those that it has no time to wait for.
 type clientTable struct {
 	mu      sync.Mutex
-	per     map[rules.Party]int
+	quota   quota.Table[rules.Party] // limits.per_client
 	open    map[*client]struct{}
 	strange int            // of open, those of strangers
 	shut    bool           // nobody is admitted any more
@@ -44,20 +45,21 @@ func (t *clientTable) admit(c *client, l Limits) (fault rules.Reason, detail str
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.open == nil {
-		t.per, t.open = make(map[rules.Party]int), make(map[*client]struct{})
+		t.open = make(map[*client]struct{})
+		t.quota.Set(quota.Unlimited, l.PerClient)
 	}
 	switch {
 	case t.shut:
 		return rules.Draining, ""
 	case len(t.open) >= l.Connections:
 		return rules.Limit, "limits.connections is reached"
-	case t.per[c.by] >= l.PerClient:
+	case t.quota.HeldBy(c.by) >= l.PerClient:
 		return rules.Limit, "limits.per_client is reached"
 	case c.stranger && t.strange >= l.strangers():
 		return rules.Limit, "the share of limits.connections for addresses in no [[client]] is reached"
 	}
+	t.quota.Acquire(c.by) // there is room: only admit acquires, under mu
 	t.open[c] = struct{}{}
-	t.per[c.by]++
 	if c.stranger {
 		t.strange++
 	}
@@ -78,7 +80,7 @@ func (t *clientTable) leave(c *client) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	delete(t.open, c)
-	countDown(t.per, c.by)
+	t.quota.Release(c.by)
 	if c.stranger {
 		t.strange--
 	}

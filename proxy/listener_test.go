@@ -42,7 +42,7 @@ func TestPerClientLimit(t *testing.T) {
 	}
 	w.p.clients.mu.Lock()
 	defer w.p.clients.mu.Unlock()
-	if len(w.p.clients.per) != 0 || len(w.p.clients.open) != 0 {
+	if w.p.clients.quota.Clients() != 0 || len(w.p.clients.open) != 0 {
 		t.Error("gone clients are remembered")
 	}
 }

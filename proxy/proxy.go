@@ -14,6 +14,7 @@ import (
 	"sallyport/proxy/peek"
 	"sallyport/proxy/relay"
 	"sallyport/rules"
+	"sallyport/rules/quota"
 )
 
 // Config is everything a Proxy works with. A nil Gate denies
@@ -98,8 +99,8 @@ type Proxy struct {
 	engine       engine
 	loops        loopTable
 	clients      clientTable
-	sniffing     shares
-	lookups      shares
+	sniffing     *quota.Table[rules.Party]
+	lookups      *quota.Table[rules.Party]
 	flows        flowTable
 	count        counters
 	buffers      peek.Pool
@@ -109,6 +110,8 @@ type Proxy struct {
 // New returns a Proxy that serves nothing yet.
 func New(cfg Config) *Proxy {
 	p := &Proxy{cfg: cfg, limits: cfg.Limits.withDefaults(), log: cfg.Log, remote: peerOf, slice: relay.Slice, grace: firstWord, drained: make(chan struct{})}
+	p.sniffing = quota.New[rules.Party](p.limits.Sniffing, p.limits.sniffingEach())
+	p.lookups = quota.New[rules.Party](quota.Unlimited, maxLookups)
 	if p.log == nil {
 		p.log = slog.New(slog.DiscardHandler)
 	}

@@ -58,8 +58,8 @@ func TestOnePerPrefix(t *testing.T) {
 	for _, c := range []*client{a, b, other} {
 		table.leave(c)
 	}
-	if len(table.per) > 0 {
-		t.Errorf("gone clients are remembered: %v", table.per)
+	if table.quota.Clients() > 0 {
+		t.Errorf("%d gone clients are remembered", table.quota.Clients())
 	}
 }
 
@@ -173,20 +173,20 @@ func TestSniffingShare(t *testing.T) {
 	w := newWorld(t, func(c *Config) { c.Limits.Sniffing, c.Limits.Sniff = 8, time.Minute })
 	w.origin("8.8.8.8:443", nil)
 	for range 2 {
-		w.p.sniffing.take(rules.PartyOf(another, nil), 2) // all of its share, which is no other client's
+		w.p.sniffing.Acquire(rules.PartyOf(another, nil)) // all of its share, which is no other client's
 	}
 	w.answerFrom("127.0.0.1", "a.example:443")
 	first, _ := w.answerFrom("127.0.0.1", "a.example:443")
-	w.eventually("two sniffers", func() bool { return w.p.Stats().Sniffing == 2 })
+	w.eventually("two sniffers", func() bool { return w.p.Stats().Sniffing == 4 })
 	third, _ := w.answerFrom("127.0.0.1", "a.example:443")
 	io.Copy(io.Discard, third)
 	if r := w.wantOne(rules.Deny, rules.Limit); !strings.Contains(r.a.Detail, "share of limits.sniffing") {
 		t.Errorf("detail %q", r.a.Detail)
 	}
 	first.Close()
-	w.eventually("room", func() bool { return w.p.Stats().Sniffing == 1 })
+	w.eventually("room", func() bool { return w.p.Stats().Sniffing == 3 })
 	w.answerFrom("127.0.0.2", "a.example:443") // the same host
-	w.eventually("another one", func() bool { return w.p.Stats().Sniffing == 2 })
+	w.eventually("another one", func() bool { return w.p.Stats().Sniffing == 4 })
 }
 
 // Names that are looked up for one client leave room for those of others, by
@@ -197,19 +197,19 @@ func TestLookupShare(t *testing.T) {
 	b.origin("8.8.8.8:443", nil)
 	local := rules.Party{Source: netip.MustParseAddr("127.0.0.0"), Client: "lab"}
 	for range maxLookups {
-		b.p.lookups.take(local, maxLookups)
-		b.p.lookups.take(rules.PartyOf(another, nil), maxLookups)
+		b.p.lookups.Acquire(local)
+		b.p.lookups.Acquire(rules.PartyOf(another, nil))
 	}
 	b.wantNoLookup("look-ups")
 
 	if _, got := b.answerFrom("127.0.0.2", "a.example:443"); got != "HTTP/1.1 503" {
 		t.Errorf("another address of loopback: answer %q", got)
 	}
-	b.p.lookups.give(local)
+	b.p.lookups.Release(local)
 	if _, got := b.answerFrom("127.0.0.1", "a.example:443"); got != "HTTP/1.1 200" { // whatever another client has
 		t.Errorf("after one ended: answer %q", got)
 	}
-	if n := b.p.lookups.per[local]; n != maxLookups-1 {
+	if n := b.p.lookups.HeldBy(local); n != maxLookups-1 {
 		t.Errorf("%d look-ups counted", n)
 	}
 }

@@ -20,7 +20,7 @@ type Stats struct {
 }
 
 type counters struct {
-	connections, sniffing                              atomic.Int64
+	connections                                        atomic.Int64
 	accepted, empty, notAdmitted, acceptErrors, panics atomic.Uint64
 	bytesIn, bytesOut                                  atomic.Uint64 // of flows that ended
 }
@@ -28,7 +28,7 @@ type counters struct {
 // Stats returns what is open now and what was counted since the start.
 func (p *Proxy) Stats() Stats {
 	s := Stats{
-		Connections: p.count.connections.Load(), Sniffing: p.count.sniffing.Load(),
+		Connections: p.count.connections.Load(), Sniffing: int64(p.sniffing.Held()),
 		Accepted: p.count.accepted.Load(), Empty: p.count.empty.Load(), NotAdmitted: p.count.notAdmitted.Load(),
 		AcceptErrors: p.count.acceptErrors.Load(), Panics: p.count.panics.Load(),
 		BytesIn: p.count.bytesIn.Load(), BytesOut: p.count.bytesOut.Load(),
