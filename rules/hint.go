@@ -129,71 +129,51 @@ func orAddress(a *Attempt) string {
 
 // hintNear explains a denial by its nearest rule.
 func hintNear(a *Attempt, d *Decision) string {
-	r := d.Nearest
-	cp := d.profileOf(r)
+	r, m := d.Nearest, RemedyOf(*a, *d)
 	switch d.Why() {
 	case Expired:
 		return fmt.Sprintf("rule %s expired on %s (%s): set a later expires, or remove the rule",
 			r, r.Expires.Add(-time.Second).Format(time.DateOnly), r.Reason)
 	case NotListed, IPLiteral:
-		return hintUnnamed(a, d, r, cp)
+		return hintUnnamed(a, d, m)
 	}
-	return r.documented() + ", " + strings.Join(unmet(a, d, r, cp), ", and ")
+	var needs []string
+	switch {
+	case m != nil && m.Profile >= 0:
+		needs = m.needs(a)
+	case !r.Any && a.Via != ViaDNS && !r.has(a):
+		needs = []string{notOnPort(a, nil, r)}
+	}
+	if len(needs) == 0 {
+		needs = []string{"as " + r.String()}
+	}
+	return r.documented() + ", " + strings.Join(needs, ", and ")
 }
 
-// unmet lists everything about a rule that the attempt does not meet, the
-// easiest to mend first.
-func unmet(a *Attempt, d *Decision, r *Rule, cp *ClientProfile) []string {
-	var out []string
-	if cp != nil {
-		for _, w := range r.When {
-			if !slices.Contains(cp.Features, w) {
-				out = append(out, fmt.Sprintf("when feature %s is on: add %q to the features of client %q", w, w, d.Client.Name))
-			}
-		}
-		if !inVersions(cp.Version, r.Since, r.Until) {
-			out = append(out, fmt.Sprintf("for versions %s: client %q has %s", versionRange(r), d.Client.Name, versionOr(cp.Version)))
-		}
+// has reports whether a rule, with the ports as the document gives them, lists
+// the attempt's.
+func (r *Rule) has(a *Attempt) bool {
+	if a.Proto == UDP {
+		return r.UDP.Has(a.Dest.Port())
 	}
-	if !r.Any && a.Via != ViaDNS {
-		tcp, udp := cp.PortsOf(r)
-		mine := tcp
-		if a.Proto == UDP {
-			mine = udp
-		}
-		if !mine.Has(a.Dest.Port()) {
-			out = append(out, fmt.Sprintf("on %s: not on %s %d", listed(tcp, udp), a.Proto, a.Dest.Port()))
-		}
-	}
-	if r.Local {
-		return append(out, "between programs of one host only: nothing across the gateway")
-	}
-	if cp != nil && r.From != cp.Role {
-		out = append(out, fmt.Sprintf("from role %s: client %q has role %s", r.From, d.Client.Name, cp.Role))
-	}
-	if len(out) == 0 {
-		out = append(out, "as "+r.String())
-	}
-	return out
+	return r.TCP.Has(a.Dest.Port())
 }
 
 // hintUnnamed explains a denial of something that no rule of the client names.
-func hintUnnamed(a *Attempt, d *Decision, r *Rule, cp *ClientProfile) string {
-	target := a.Target()
-	exact := func(n Name) func(Destination) bool {
-		return func(d Destination) bool { return d.Name == n && !d.Wildcard }
-	}
-	if d.Client != nil && cp == nil && r.Profile != SiteProfile {
+func hintUnnamed(a *Attempt, d *Decision, m *Remedy) string {
+	r, target := d.Nearest, a.Target()
+	switch {
+	case m != nil && m.Profile < 0:
 		return fmt.Sprintf("%s, a profile that client %q does not have", r.documented(), d.Client.Name)
+	case m != nil && m.Bind != "":
+		return fmt.Sprintf("%s, on %s to the %s, which is not bound: if this is it, list it in [client.addresses] %s of client %q",
+			r.documented(), listed(m.profile().PortsOf(r)), m.Bind, m.Bind, d.Client.Name)
 	}
 	for _, t := range r.To {
 		switch {
-		case t.Role != "" && len(d.Client.Addresses[t.Role]) == 0:
-			return fmt.Sprintf("%s, on %s to the %s, which is not bound: if this is it, list it in [client.addresses] %s of client %q",
-				r.documented(), listed(cp.PortsOf(r)), t.Role, t.Role, d.Client.Name)
 		case t.Wildcard && t.Name == target:
 			return fmt.Sprintf("%s is %s, which is every name below it and not %s itself", r.documented(), t, target)
-		case target.Below(t.Name) && exact(t.Name)(t):
+		case target.Below(t.Name) && !t.Name.IsZero() && !t.Wildcard:
 			return fmt.Sprintf("%s is %s itself, and no name below it", r.documented(), t)
 		}
 	}
@@ -216,21 +196,6 @@ func (r *Rule) documented() string {
 		return "documented for " + r.Profile
 	}
 	return "documented for " + r.Profile + ", section " + r.Section
-}
-
-// profileOf returns the client's choices for the profile of r; nil: it does
-// not have that profile, or r is the site's own.
-func (d *Decision) profileOf(r *Rule) *ClientProfile {
-	if d.Client == nil {
-		return nil
-	}
-	var found *ClientProfile
-	for i := range d.Client.Profiles {
-		if cp := &d.Client.Profiles[i]; cp.Profile.Name == r.Profile && (found == nil || cp.Role == r.From) {
-			found = cp
-		}
-	}
-	return found
 }
 
 // PortsOf returns the ports of a rule as the client has set them; those of the
