@@ -114,7 +114,7 @@ func (g *Gateway) health() []denials.Health {
 	p := g.proxy.Stats()
 	rows = append(rows, denials.Health{Name: "Proxy", OK: p.Panics == 0, Text: fmt.Sprintf("%d connections open, %d flows connected, %d connections refused for a limit or a drain, %d ended in a recovered panic", p.Connections, p.Tunnels, p.NotAdmitted, p.Panics)})
 	if text := g.describeDrops(); text != "" {
-		rows = append(rows, denials.Health{Name: "Packet filter", OK: g.drops.problem() == "", Text: text + g.drops.describeCounters()})
+		rows = append(rows, denials.Health{Name: "Packet filter", OK: g.drops.Problem() == "", Text: text + g.drops.DescribeCounters()})
 	}
 	if g.draining.Load() {
 		rows = append(rows, denials.Health{Name: "Stopping", Text: "open connections may end; new ones are refused"})

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sallyport/cmd/sallyport/gateway"
+	"sallyport/cmd/sallyport/nftables"
 )
 
 func newCheck() *cobra.Command {
@@ -39,13 +40,13 @@ be written and addresses are free to listen on, is a warning or not looked at.`,
 	configFlag(c, &file)
 	modeFlag(c, &mode)
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		m, err := parseMode(mode)
+		m, err := nftables.ParseMode(mode)
 		if err != nil {
-			return err
+			return filterError(err)
 		}
 		cfg, policy, problems, err := gateway.LoadPolicy(file, c.InOrStdin())
 		if err == nil {
-			problems = append(problems, loopbackListeners(cfg, m)...)
+			problems = append(problems, nftables.LoopbackListeners(cfg, m)...)
 			problems = append(problems, gateway.CheckJournal(cfg)...)
 			problems = append(problems, gateway.ThisKeeper().CheckPermissions(cfg, file)...)
 		}

@@ -61,7 +61,7 @@ func TestDeployCounters(t *testing.T) {
 			slices.Sort(out)
 			return out
 		}
-		ruleset := names(defined, deployed(t, "cmd/sallyport/testdata/nft/"+mode+".nft"))
+		ruleset := names(defined, deployed(t, "cmd/sallyport/nftables/testdata/"+mode+".nft"))
 		guide := names(listed, deployed(t, "deploy/"+mode+".md"))
 		if len(ruleset) < 10 || !slices.Equal(ruleset, guide) {
 			t.Errorf("%s: the ruleset has %q, the guide lists %q", mode, ruleset, guide)

@@ -1,131 +1,54 @@
-// Drops: what the packet filter swallowed, and what of it is not in the journal
-// yet.
+// Drops: what the packet filter dropped is asked about and recorded like any
+// other attempt.
 
 package main
 
 import (
-	"cmp"
-	"maps"
-	"net/netip"
-	"slices"
+	"time"
+
+	"sallyport/cmd/sallyport/nftables"
+	"sallyport/rules"
+	"sallyport/rules/site"
 )
 
-// A drop is what the packet filter counted of one client's packets.
-type drop struct {
-	Counter string         `json:"counter"`         // of the ruleset
-	Client  netip.Addr     `json:"client,omitzero"` // invalid: of clients that the filter had no room to tell apart
-	Dest    netip.AddrPort `json:"dest,omitzero"`   // invalid: of several; port 0 where the protocol has none
-	Proto   uint8          `json:"proto,omitempty"` // IANA's number; 0: of several
-	Packets uint64         `json:"packets"`
-}
-
-// A tableID is one load of the ruleset: each makes the table anew, with
-// counters that begin at 0, and with a handle that its network namespace uses
-// once (nf_tables: NFTA_TABLE_HANDLE).
-type tableID struct {
-	Boot   string `json:"boot"`  // of the kernel: /proc/sys/kernel/random/boot_id
-	Space  uint64 `json:"netns"` // inode of the network namespace
-	Handle uint64 `json:"table"`
-}
-
-// A dropReading is what one table had counted at some time. Totals are read
-// before Drops: a packet that comes meanwhile may be in Drops alone.
-type dropReading struct {
-	tableID
-	Totals map[string]uint64 `json:"totals"`
-	Drops  []drop            `json:"drops"`
-}
-
-// tablesMax is how many loads of the ruleset are remembered: of more, while no
-// reading is taken, the first ones are lost. A reading has 40,000 entries at most.
-const tablesMax = 8
-
-// A dropLedger knows what was taken from each table, so that every packet is
-// taken once, whoever is started again in between.
-type dropLedger struct {
-	Tables []dropAccount `json:"tables"` // the latest is the last
-}
-
-// A dropAccount is what was taken from one table.
-type dropAccount struct {
-	dropReading                   // as it was read last
-	Taken       map[string]uint64 `json:"taken"` // by counter, those without a client included
-}
-
-// take returns what a reading has more than the one before of the same table.
-func (l *dropLedger) take(r dropReading) []drop {
-	i := slices.IndexFunc(l.Tables, func(a dropAccount) bool { return a.tableID == r.tableID })
-	if i < 0 {
-		l.Tables = append(l.Tables, dropAccount{dropReading: dropReading{tableID: r.tableID}, Taken: map[string]uint64{}})
-		if over := len(l.Tables) - tablesMax; over > 0 {
-			l.Tables = slices.Delete(l.Tables, 0, over)
-		}
-		i = len(l.Tables) - 1
+// drops is where the filter's counters come from; nil: from nowhere, as for a
+// proxy, which has no packet filter.
+func (f filterFlags) drops(cfg *site.Config) (nftables.DropSource, error) {
+	switch {
+	case len(cfg.Listen.Transparent) == 0:
+		return nil, nil
+	case f.counters != "":
+		return nftables.DropsFromFile(f.counters, ownGroup(), time.Now), nil
+	case f.live:
+		return nftables.DropsFromKernel()
 	}
-	return l.Tables[i].take(r)
+	return nil, nil
 }
 
-// take returns what a reading has more than the last one, and remembers it.
-// Packets that are in a total and in no entry, also because their entry has
-// timed out, come without a client.
-func (a *dropAccount) take(r dropReading) []drop {
-	before := map[drop]uint64{}
-	for _, d := range a.Drops {
-		before[d.key()] = d.Packets
-	}
-	var out []drop
-	for _, d := range r.Drops {
-		more := d.Packets
-		if was := before[d.key()]; was <= more { // else the entry timed out and began anew
-			more -= was
-		}
-		if more > 0 {
-			a.Taken[d.Counter] += more
-			d.Packets = more
-			out = append(out, d)
+// swallowed records attempts that the packet filter ended, and counts them. What
+// the policy denies by itself needs no fault, so that the record is of what was
+// tried and a change of the policy can be tried on it.
+func (g *Gateway) swallowed(a rules.Attempt, times uint64) rules.Decision {
+	a.Generation = g.live.Load()
+	if plain := a; a.Fault == rules.NotListed {
+		plain.Fault = rules.ReasonNone
+		if d := g.recorder.Preview(plain); !d.Allowed() && d.Why() != rules.JournalUnavailable {
+			a = plain
 		}
 	}
-	for _, counter := range slices.Sorted(maps.Keys(r.Totals)) {
-		if total := r.Totals[counter]; noted(counter) && total > a.Taken[counter] {
-			out = append(out, drop{Counter: counter, Packets: total - a.Taken[counter]})
-			a.Taken[counter] = total
-		}
-	}
-	a.dropReading = r
-	return out
-}
-
-// clone is a copy that taking from l does not change.
-func (l *dropLedger) clone() dropLedger {
-	out := dropLedger{slices.Clone(l.Tables)}
-	for i := range out.Tables {
-		out.Tables[i].Taken = maps.Clone(out.Tables[i].Taken)
-	}
-	return out
-}
-
-// key is a drop without its count.
-func (d drop) key() drop {
-	d.Packets = 0
+	d := g.recorder.DecideTimes(a, times)
+	g.metrics.decidedTimes(a, d, times)
 	return d
 }
 
-// noted tells whether the packets of a counter are journaled.
-func noted(counter string) bool {
-	return slices.ContainsFunc(notedCounters(sidecarMode), func(c notedCounter) bool { return c.name == counter })
-}
-
-// keepReading puts a reading among earlier ones in the place of the one before
-// of the same table.
-func keepReading(list []dropReading, r dropReading) []dropReading {
-	list = slices.DeleteFunc(list, func(o dropReading) bool { return o.tableID == r.tableID })
-	list = append(list, r)
-	return list[max(0, len(list)-tablesMax):]
-}
-
-// sortDrops puts drops into the order of the file.
-func sortDrops(list []drop) {
-	slices.SortFunc(list, func(a, b drop) int {
-		return cmp.Or(cmp.Compare(a.Counter, b.Counter), a.Client.Compare(b.Client), a.Dest.Compare(b.Dest), cmp.Compare(a.Proto, b.Proto))
-	})
+// describeDrops says whether what the packet filter drops is in the journal;
+// "": no packet filter is known to belong to this gateway.
+func (g *Gateway) describeDrops() string {
+	if g.drops == nil || len(g.booted.Listen.Transparent) == 0 {
+		return ""
+	}
+	if why := g.drops.Problem(); why != "" {
+		return "drops of the packet filter are not journaled: " + why
+	}
+	return "its drops are journaled"
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/netip"
 	"strings"
+	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -214,4 +215,14 @@ func printExplanation(out io.Writer, cfg *site.Config, args []string, d rules.De
 		row("meaning", d.Why().Help())
 	}
 	row("hint", e.Hint)
+}
+
+// printable makes text one line that a terminal only shows.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(s, "?"))
 }

@@ -15,6 +15,7 @@ import (
 
 	"sallyport/cmd/sallyport/confine"
 	"sallyport/cmd/sallyport/gateway"
+	"sallyport/cmd/sallyport/nftables"
 	"sallyport/cmd/sallyport/systemd"
 	"sallyport/denials"
 	"sallyport/dnsfilter"
@@ -41,8 +42,8 @@ type Gateway struct {
 	proxy    *proxy.Proxy
 	filter   *dnsfilter.Filter
 	metrics  *metrics
-	drops    *dropJournal // nil: of a gateway that does not run
-	sets     *liveSets    // nil: the packet filter's sets are not ours to keep
+	drops    *nftables.DropJournal // nil: of a gateway that does not run
+	sets     *nftables.LiveSets    // nil: the packet filter's sets are not ours to keep
 	own      rules.Own
 	flows    atomic.Uint64
 	draining atomic.Bool
@@ -65,10 +66,10 @@ type Gateway struct {
 
 // newGateway opens the journal and builds everything but the listeners. sets
 // are the packet filter's, nil where nobody asked for them to be kept current.
-func newGateway(file string, stdin io.Reader, cfg *site.Config, log *slog.Logger, sets addressSet) (*Gateway, error) {
+func newGateway(file string, stdin io.Reader, cfg *site.Config, log *slog.Logger, sets nftables.AddressSet) (*Gateway, error) {
 	g := &Gateway{file: file, stdin: stdin, keeper: gateway.ThisKeeper(), cfg: cfg, booted: cfg, log: log, metrics: newMetrics(), system: newSystemServers(resolvConf), nat64: newTranslators()}
 	if sets != nil {
-		g.sets = newLiveSets(sets, g.live.Policy, time.Now, log)
+		g.sets = nftables.NewLiveSets(sets, g.live.Policy, time.Now, log)
 	}
 	j := cfg.Journal
 	var err error

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sallyport/cmd/sallyport/confine"
+	"sallyport/cmd/sallyport/nftables"
 	"sallyport/denials"
 	"sallyport/rules/site"
 )
@@ -81,7 +82,7 @@ func keeps(file string, cfg *site.Config, f filterFlags) confine.Plan {
 			}
 		}
 	}
-	for _, path := range []string{cfg.Journal.Path, cfg.Journal.Flows, denials.UsagePath(cfg.Journal.Path), dropsPath(cfg.Journal.Path)} {
+	for _, path := range []string{cfg.Journal.Path, cfg.Journal.Flows, denials.UsagePath(cfg.Journal.Path), nftables.LedgerPath(cfg.Journal.Path)} {
 		if path != "" && path != "-" {
 			keep(confine.WriteAgain(path)...)
 		}

@@ -31,6 +31,7 @@ func TestLayout(t *testing.T) {
 		"sallyport/cmd/sallyport/topics":    {"sallyport/rules"},
 		"sallyport/deploy/sbom":             nil,
 		"sallyport/cmd/sallyport/gateway":   {"sallyport/configs", "sallyport/rules", "sallyport/rules/profile", "sallyport/rules/site"},
+		"sallyport/cmd/sallyport/nftables":  {"sallyport/rules", "sallyport/rules/site"},
 		"sallyport/cmd/sallyport/preflight": {"sallyport/dnsfilter", "sallyport/proxy", "sallyport/rules"},
 	}
 	may["sallyport/cmd/sallyport"] = slices.Collect(maps.Keys(may)) // the commands may use everything

@@ -65,7 +65,7 @@ func (g *Gateway) status() string {
 	g.mu.Lock()
 	cfg := g.cfg
 	g.mu.Unlock()
-	if g.drops != nil && g.drops.source != nil && g.drops.problem() != "" {
+	if g.drops != nil && g.drops.Reads() && g.drops.Problem() != "" {
 		text += g.describeDrops() + "; "
 	}
 	return text + g.describe(cfg)

@@ -135,9 +135,9 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	number(counter, float64(j.Folded), "sallyport_journal_folded_total", "Decisions that were recorded in a count with others.")
 	number(counter, float64(j.Errors), "sallyport_journal_errors_total", "Failed attempts to write.")
 
-	if d := c.g.drops; d != nil && d.source != nil {
-		number(gauge, flag(d.problem() == ""), "sallyport_filter_journaled", "1 while what the packet filter drops is journaled.")
-		for name, packets := range d.counters() {
+	if d := c.g.drops; d != nil && d.Reads() {
+		number(gauge, flag(d.Problem() == ""), "sallyport_filter_journaled", "1 while what the packet filter drops is journaled.")
+		for name, packets := range d.Counters() {
 			number(counter, float64(packets), "sallyport_filter_packets_total", "Packets that the packet filter dropped or rejected, by counter of the ruleset; begins anew when that is loaded.", "counter", name)
 		}
 	}

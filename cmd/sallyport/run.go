@@ -20,6 +20,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sallyport/cmd/sallyport/gateway"
+	"sallyport/cmd/sallyport/nftables"
 	"sallyport/denials"
 	"sallyport/rules/site"
 )
@@ -104,7 +105,7 @@ func run(ctx context.Context, file string, f filterFlags, stdin io.Reader, stder
 	}
 	defer socks.close()
 	warnOfAbsent(log, socks.listeners(), gateway.IsLocal)
-	sets, err := openSets(f.live)
+	sets, err := nftables.OpenSets(f.live)
 	if err != nil {
 		return err
 	}
@@ -126,7 +127,7 @@ func run(ctx context.Context, file string, f filterFlags, stdin io.Reader, stder
 	if err != nil {
 		return errors.Join(err, g.close())
 	}
-	g.drops = newDropJournal(source, g.swallowed, dropsPath(cfg.Journal.Path), log)
+	g.drops = nftables.NewDropJournal(source, g.swallowed, nftables.LedgerPath(cfg.Journal.Path), log)
 	g.limits = takeLimits(log, cfg.Limits, os.LookupEnv, memlimit.FromCgroup)
 	floor := raiseHeap(os.LookupEnv)
 	defer runtime.KeepAlive(floor)
@@ -184,12 +185,12 @@ func (g *Gateway) serve(ctx context.Context, cfg *site.Config, socks *sockets, a
 	start("resolvers", func(ctx context.Context) error { g.watchSystem(ctx); return nil })
 	start("nat64", func(ctx context.Context) error { g.watchNAT64(ctx); return nil })
 	start("memory", func(ctx context.Context) error { giveBackMemory(ctx); return nil })
-	if g.drops.source != nil {
-		start("drops", func(ctx context.Context) error { g.drops.run(ctx); return nil })
+	if g.drops.Reads() {
+		start("drops", func(ctx context.Context) error { g.drops.Run(ctx); return nil })
 	}
 	start("usage", func(ctx context.Context) error { g.usage.Run(ctx); return nil })
 	if g.sets != nil {
-		start("live sets", func(ctx context.Context) error { g.sets.run(ctx); return nil })
+		start("live sets", func(ctx context.Context) error { g.sets.Run(ctx); return nil })
 	}
 	start("expire", func(ctx context.Context) error { g.expire(ctx); return nil })
 	start("watchdog", func(ctx context.Context) error { g.manager.Watch(ctx, watchdog, g.alive, g.log); return nil })

@@ -86,7 +86,7 @@ func socketDropIns(config string, l site.Listen) []dropIn {
 	datagrams = listenLines("ListenDatagram", l.DNS, l.DNS)
 
 	var out []dropIn
-	head := "# By sallyport sockets, from [listen] in " + oneLine(config) + "\n"
+	head := "# By sallyport sockets, from [listen] in " + printable(config) + "\n"
 	for _, u := range []struct {
 		name  string
 		lines []string

@@ -1,0 +1,3 @@
+// Package nftables computes and prints the packet filter of a configuration,
+// keeps its sets of addresses current, and records what it dropped.
+package nftables

@@ -1,0 +1,193 @@
+// Plan: what a packet filter does for a configuration, before it is text.
+
+package nftables
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+
+	"sallyport/rules"
+	"sallyport/rules/site"
+)
+
+// A Plan is what the templates print.
+type Plan struct {
+	File, Revision string // of the configuration
+	Mode           Mode
+	User           string
+	Mark, Own      string // bits of the connection mark: let through past sallyport; sidecar: sallyport's own or opened from outside
+	Zone           int    // sidecar: of connection tracking, for sallyport's own queries
+
+	TCP, DNS           targets
+	DNSPorts           []string // where the DNS filter answers from
+	Sources4, Sources6 []string // of every client
+	Local4, Local6     []string
+	Clients            []clientFilter
+	Masquerade, DHCP   bool
+	HasSets            bool
+
+	Bound4, Bound6           []string // client addresses with neighbours
+	Neighbours4, Neighbours6 []string // addresses with their link-layer addresses
+	Interfaces               []string // what matches packets that come by another interface than theirs
+	Warnings                 []string
+}
+
+// A clientFilter is what one client's packets may do past the gateway.
+type clientFilter struct {
+	Name               string
+	Sources4, Sources6 []string // the first client whose sources match has the packet
+	Audit              bool
+	Judged             bool // a rule lists TCP 853, DNS over TLS elsewhere
+	Passes             []pass
+	Sets               []addressSetPlan
+}
+
+// Chain names the client's chain.
+func (c clientFilter) Chain() string { return "client/" + c.Name }
+
+// ownZone is a zone of connection tracking that nobody else is likely to use.
+const ownZone = 21359
+
+// dockerResolver is where Docker's resolver listens in a container.
+var dockerResolver = netip.MustParseAddr("127.0.0.11")
+
+// NewPlan computes the filter. It fails where the result would let out
+// nothing at all, or not what is meant.
+func NewPlan(cfg *site.Config, policy *rules.Policy, o Options) (*Plan, error) {
+	if err := o.check(); err != nil {
+		return nil, err
+	}
+	p := &Plan{
+		File: oneLine(cfg.File), Revision: policy.Revision(), Mode: o.Mode, User: o.User, Mark: fmt.Sprintf("%#08x", passedMark), Own: fmt.Sprintf("%#08x", ownMark), Zone: ownZone,
+		Masquerade: o.Masquerade, DHCP: o.DHCP,
+	}
+	var err error
+	if p.TCP, p.DNS, err = listenTargets(cfg, o.Mode); err != nil {
+		return nil, err
+	}
+	for _, a := range cfg.Listen.DNS {
+		p.DNSPorts = append(p.DNSPorts, strconv.Itoa(int(a.Port())))
+	}
+	slices.Sort(p.DNSPorts)
+	p.DNSPorts = slices.Compact(p.DNSPorts)
+	p.Local4, p.Local6 = byFamily(o.Local)
+	grants := policy.Grants()
+	var all []netip.Prefix
+	for _, cl := range cfg.Clients {
+		f := clientFilter{Name: cl.Name, Audit: cl.Audit}
+		remote := slices.DeleteFunc(slices.Clone(cl.Sources), isLoopback)
+		f.Sources4, f.Sources6 = byFamily(remote)
+		all = append(all, remote...)
+		for _, g := range grants {
+			if g.Client != cl {
+				continue
+			}
+			if g.Rule.Any || g.TCP.Has(853) {
+				f.Judged = true
+			}
+			f.add(g)
+		}
+		p.HasSets = p.HasSets || len(f.Sets) > 0
+		if len(remote) > 0 {
+			p.Clients = append(p.Clients, f)
+		}
+	}
+	p.Sources4, p.Sources6 = byFamily(all)
+	if len(all) == 0 {
+		return nil, p.nobody(cfg)
+	}
+	var known []Neighbour
+	if o.NeighbourTable {
+		if known, err = neighbourTable(0); err != nil {
+			return nil, fmt.Errorf("the neighbour table: %w", err)
+		}
+	}
+	if err := p.bind(cfg, o, known); err != nil {
+		return nil, err
+	}
+	p.separate()
+	p.warn(cfg)
+	return p, nil
+}
+
+// nobody says why there is no client to filter for.
+func (p *Plan) nobody(cfg *site.Config) error {
+	if p.Mode == Sidecar {
+		return errors.New(cfg.File + ": every [[client]] is on loopback only; the application connects from this namespace's own address: add it, or 0.0.0.0/0 and ::/0, to sources")
+	}
+	return errors.New(cfg.File + ": no [[client]] has sources beyond loopback, so there is nobody to redirect: list the addresses that packets come from")
+}
+
+// warn collects what works differently from what one might expect.
+func (p *Plan) warn(cfg *site.Config) {
+	for _, f := range []struct {
+		family, tcp, dns string
+		sources          []string
+	}{{"IPv4", p.TCP.V4, p.DNS.V4, p.Sources4}, {"IPv6", p.TCP.V6, p.DNS.V6, p.Sources6}} {
+		if len(f.sources) > 0 && (f.tcp == "" || f.dns == "") {
+			p.Warnings = append(p.Warnings, fmt.Sprintf("no listener takes %s redirected to it, so %s is dropped where it is not redirected: listen on [::] for both families", f.family, f.family))
+		}
+	}
+	if p.HasSets {
+		p.Warnings = append(p.Warnings, "datagrams to names pass only while sallyport keeps their addresses in sets: start it with: sallyport run --live-sets")
+	}
+	asked := slices.ContainsFunc(cfg.DNS.Upstreams, func(s string) bool {
+		_, a, err := rules.ParseUpstream(s)
+		return s == "system" || err == nil && a.Addr() == dockerResolver
+	})
+	if p.Mode == Sidecar && asked {
+		p.Warnings = append(p.Warnings, `[dns] upstreams: in a container "system" is Docker's resolver, which asks outside as another user, and is redirected to us again: name the site's resolvers, and use 127.0.0.11 in [[dns.zone]] only`)
+	}
+}
+
+// byFamily writes prefixes as nft elements, sorted, none within another.
+func byFamily(list []netip.Prefix) (v4, v6 []string) {
+	list = slices.Clone(list)
+	slices.SortFunc(list, func(a, b netip.Prefix) int {
+		if a.Addr() != b.Addr() {
+			return a.Addr().Compare(b.Addr())
+		}
+		return a.Bits() - b.Bits()
+	})
+	var last netip.Prefix
+	for _, p := range list {
+		if last.IsValid() && last.Overlaps(p) {
+			continue // sorted: the wider one came first
+		}
+		last = p
+		text := p.String()
+		if p.IsSingleIP() {
+			text = p.Addr().String()
+		}
+		if p.Addr().Is4() {
+			v4 = append(v4, text)
+		} else {
+			v6 = append(v6, text)
+		}
+	}
+	return v4, v6
+}
+
+// printable makes text one line that a terminal only shows.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(s, "?"))
+}
+
+// oneLine makes text fit for a comment: nothing in it ends the line.
+func oneLine(s string) string {
+	s = printable(s)
+	if r := []rune(s); len(r) > 160 {
+		return string(r[:160]) + "…"
+	}
+	return s
+}
