@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sallyport/cmd/sallyport/series"
 	"sallyport/rules"
 )
 
@@ -22,7 +23,7 @@ type Topic struct {
 
 // All returns every topic.
 func All() []Topic {
-	return []Topic{reasons()}
+	return []Topic{reasons(), metrics()}
 }
 
 // Commands returns one command for each topic. Without a function to run, cobra
@@ -104,6 +105,22 @@ func reasons() Topic {
 	for _, r := range rules.Reasons() {
 		e := r.Explain()
 		t.Rows = append(t.Rows, []string{code(r.String()), e.Meaning, e.Cause, e.Cure})
+	}
+	return t
+}
+
+func metrics() Topic {
+	t := Topic{
+		Name:  "metrics",
+		Short: "Every metric of /metrics: type, labels, meaning, and an example alert",
+		Head:  []string{"metric", "type", "labels", "meaning", "example alert"},
+	}
+	for _, m := range series.All() {
+		var labels []string
+		for _, label := range m.Labels {
+			labels = append(labels, code(label))
+		}
+		t.Rows = append(t.Rows, []string{code(m.Name), m.Type, strings.Join(labels, ", "), m.Help, m.Alert})
 	}
 	return t
 }
