@@ -1,4 +1,4 @@
-// Cache: validated answers by name and type, bounded, for as long as they hold.
+// Cache: a bounded cache of validated answers by name and type.
 
 package dnsfilter
 
@@ -8,27 +8,28 @@ import (
 	"time"
 )
 
-// cacheShards spreads the locks; a power of two.
+// cacheShards is the number of locks; a power of two.
 const cacheShards = 16
 
-// answerRoom is how many octets an answer may take, on average; usual ones take
-// about half. Whoever owns a permitted name can make its answers forty times
-// that.
+// bytesPerAnswer is the room for an answer, on average. Usual answers take
+// about half of it. The owner of a permitted name can make its answers forty
+// times as large.
 const bytesPerAnswer = 1 << 10
 
-// cache is bounded: a shard with too many answers gives up the one that expires
-// first among a few chosen at random, one with too many octets the largest.
+// cache is a bounded map of answers. A shard with too many answers drops the
+// one that expires first among a few random ones; a shard with too many bytes
+// drops the largest of a few.
 type cache struct {
 	seed       maphash.Seed
 	perShard   int // answers per shard
-	shardBytes int // octets per shard, about
+	shardBytes int // approximate bytes per shard
 	shards     [cacheShards]cacheShard
 }
 
 type cacheShard struct {
 	mu   sync.RWMutex
 	m    map[string]*entry
-	size int // octets
+	size int // bytes
 }
 
 func newCache(entries int) *cache {
@@ -40,7 +41,7 @@ func newCache(entries int) *cache {
 	return c
 }
 
-// get returns the answer under key that still holds at now, nil for none.
+// get returns the answer under key if it has not expired at now, else nil.
 func (c *cache) get(key []byte, now time.Duration) *entry {
 	s := &c.shards[maphash.Bytes(c.seed, key)&(cacheShards-1)]
 	s.mu.RLock()
@@ -52,7 +53,7 @@ func (c *cache) get(key []byte, now time.Duration) *entry {
 	return e
 }
 
-// put keeps e under key.
+// put stores e under key.
 func (c *cache) put(key string, e *entry, now time.Duration) {
 	s := &c.shards[maphash.String(c.seed, key)&(cacheShards-1)]
 	s.mu.Lock()
@@ -68,7 +69,7 @@ func (c *cache) put(key string, e *entry, now time.Duration) {
 	s.size += e.size()
 }
 
-// evict makes room.
+// evict drops one entry: an expired one, or the first by the order before.
 func (s *cacheShard) evict(now time.Duration, before func(a, b *entry) bool) {
 	s.remove(pickVictim(s.m, func(e *entry) bool { return e.expires <= now }, before))
 }
@@ -80,18 +81,18 @@ func (s *cacheShard) remove(key string) {
 	}
 }
 
-// sooner tells whether e expires before o.
+// expiresBefore reports whether e expires before o.
 func (e *entry) expiresBefore(o *entry) bool { return e.expires < o.expires }
 
-// larger tells whether e takes more room than o.
+// largerThan reports whether e takes more memory than o.
 func (e *entry) largerThan(o *entry) bool { return e.size() > o.size() }
 
-// size is about how many octets e takes, with its place in the map.
+// size returns roughly how many bytes e takes, with its place in the map.
 func (e *entry) size() int {
 	return 384 + len(e.wire) + 2*len(e.ttls) + 24*(len(e.addrs)+len(e.special))
 }
 
-// len returns how many answers are kept, expired ones included.
+// len returns the number of stored answers, expired ones included.
 func (c *cache) len() int {
 	n := 0
 	for i := range c.shards {

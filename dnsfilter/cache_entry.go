@@ -1,4 +1,4 @@
-// Entry: one answer as it is kept: validated records, ready to be sent.
+// Cache entry: one validated answer, packed and ready to be sent.
 
 package dnsfilter
 
@@ -17,54 +17,54 @@ import (
 
 // How long answers are kept, in seconds.
 const (
-	// minTTL is also of answers that say 0: no name is asked about more often than
-	// every so many seconds, so that the order and rhythm of a client's queries
-	// tell little to who runs the name's servers. A name whose address changes is
-	// that much later at its new one.
+	// minTTL also applies to answers with TTL 0: no name is asked about more
+	// often than this, so the order and rhythm of a client's queries reveal
+	// little to the name's servers. A client sees a changed address that much
+	// later.
 	minTTL      = 5
 	maxTTL      = 60 * 60
-	maxNegative = 5 * 60 // of "no such name" and "no such record"
-	bareTTL     = 5      // of negative answers that bring no SOA
-	failureTTL  = minTTL // of failures (RFC 9520, section 3.2, asks for 1 to 300)
-	fixedTTL    = 60     // told to clients for Hosts
+	maxNegative = 5 * 60 // for "no such name" and "no such record"
+	bareTTL     = 5      // for negative answers without a SOA record
+	failureTTL  = minTTL // for failures (RFC 9520, section 3.2, asks for 1 to 300)
+	fixedTTL    = 60     // the TTL of answers from Hosts
 )
 
 // The most that one answer may be.
 const (
-	maxRecords = 256     // what is beyond is dropped
-	maxEntry   = 1 << 14 // octets
+	maxRecords = 256     // further records are dropped
+	maxEntry   = 1 << 14 // bytes
 )
 
-// entry is one answer. It is immutable and shared: what a client may not see
-// is taken out when it is answered, never here.
+// entry is one answer. It is immutable and shared. Records that one client may
+// not see are left out of that client's reply, never out of the entry.
 type entry struct {
 	name    rules.Name
 	rcode   uint8
 	failed  bool  // no upstream gave a usable answer
-	cause   error // of failed: what the last one did; nil: nobody was asked
-	fixed   bool  // from Hosts: never ages
-	address bool  // the question was for addresses
+	cause   error // if failed: the error of the last upstream; nil: no upstream was asked
+	fixed   bool  // from Hosts: its TTL does not count down
+	address bool  // the question type is A or AAAA
 	qend    int
 	wire    []byte   // header, question in lower case, records; no OPT
-	ttls    []uint16 // where the TTLs are in wire
+	ttls    []uint16 // offsets of the TTLs in wire
 
-	addrs   []netip.Addr // every address in it, hints of HTTPS and SVCB included
-	special []netip.Addr // those of addrs that need the Decision's leave
+	addrs   []netip.Addr // every address in the answer, with the hints of HTTPS and SVCB
+	special []netip.Addr // the addresses among addrs that the Decision must reach
 
 	stored, expires time.Duration // on the filter's clock
 }
 
-// answer is what validate keeps of an upstream's message.
+// answer holds the parts of an upstream's message that validate keeps.
 type answer struct {
 	rcode   int
-	records []dns.RR // what was asked for; or a chain of aliases whose end the server has not seen
+	records []dns.RR // records of the type in the question; or a chain of aliases whose end the server did not see
 	soa     *dns.SOA // of a negative answer
-	flat    bool     // the records were a chain of aliases
+	flat    bool     // the records came from the end of a chain of aliases
 
-	sigs, proof []dns.RR // for a client that wants them: beside records, and beside soa
+	sigs, proof []dns.RR // for a client that sets DO: signatures of records, and proofs beside soa
 }
 
-// ttl returns for how many seconds the answer holds.
+// ttl returns the lifetime of the answer in seconds.
 func (a *answer) ttl() uint32 {
 	ttl := uint32(maxTTL)
 	if a.negative() {
@@ -81,12 +81,13 @@ func (a *answer) ttl() uint32 {
 	return ttl
 }
 
-// negative tells whether the answer has no record of the type asked for.
+// negative reports whether the answer has no record of the type in the
+// question.
 func (a *answer) negative() bool {
 	return len(a.records) == 0 || a.records[len(a.records)-1].Header().Rrtype == dns.TypeCNAME
 }
 
-// newEntry packs an answer.
+// newEntry packs an answer into an entry.
 func newEntry(name rules.Name, qtype uint16, a *answer) (*entry, error) {
 	m := dns.Msg{Compress: true}
 	m.Rcode = a.rcode
@@ -103,7 +104,7 @@ func newEntry(name rules.Name, qtype uint16, a *answer) (*entry, error) {
 	if len(wire) > maxEntry {
 		return nil, errors.New("answer is too long to be kept")
 	}
-	wire = bytes.Clone(wire) // the buffer has room for all of it uncompressed
+	wire = bytes.Clone(wire) // Pack's buffer has the uncompressed size; keep only what is used
 	e := &entry{name: name, rcode: uint8(a.rcode), address: qtype == dns.TypeA || qtype == dns.TypeAAAA, wire: wire}
 	if err := e.index(); err != nil {
 		return nil, err
@@ -114,11 +115,11 @@ func newEntry(name rules.Name, qtype uint16, a *answer) (*entry, error) {
 	return e, nil
 }
 
-// index finds the question's end and the TTLs.
+// index finds the end of the question and the offsets of the TTLs.
 func (e *entry) index() error {
 	end, ok := skipPlainName(e.wire, headerSize)
 	if !ok {
-		return errors.New("question is not plain")
+		return errors.New("name in the question is compressed")
 	}
 	e.qend = end + 4
 	for p := e.qend; p < len(e.wire); {
@@ -132,7 +133,8 @@ func (e *entry) index() error {
 	return nil
 }
 
-// skipPackedName returns where the name at p of our own packing ends, -1 if nowhere.
+// skipPackedName returns the end of the name at p in a message that this
+// package packed, or -1 if the message ends first.
 func skipPackedName(m []byte, p int) int {
 	for p < len(m) {
 		switch l := int(m[p]); {
@@ -147,7 +149,7 @@ func skipPackedName(m []byte, p int) int {
 	return -1
 }
 
-// addAddrs notes the addresses in a record.
+// addAddrs adds the addresses in a record to the entry.
 func (e *entry) addAddrs(rr dns.RR) {
 	switch rr := rr.(type) {
 	case *dns.A:
@@ -175,8 +177,9 @@ func (e *entry) addAddr(a netip.Addr, ok bool) {
 	}
 }
 
-// markTranslated makes the addresses below NAT64 prefixes of the site need the
-// Decision's leave. Special ones do already.
+// markTranslated adds the addresses below the site's NAT64 prefixes to the
+// addresses that the Decision must reach. Special addresses are among those
+// already.
 func (e *entry) markTranslated(nat64 []netip.Prefix) {
 	if len(nat64) == 0 {
 		return
@@ -188,7 +191,8 @@ func (e *entry) markTranslated(nat64 []netip.Prefix) {
 	}
 }
 
-// svcbOf returns the SVCB part of an HTTPS or SVCB record, nil for others.
+// svcbOf returns the SVCB part of an HTTPS or SVCB record, and nil for other
+// records.
 func svcbOf(rr dns.RR) *dns.SVCB {
 	switch rr := rr.(type) {
 	case *dns.HTTPS:

@@ -1,4 +1,4 @@
-// Config: what a Filter is given; time, sockets and decisions included.
+// Config: the settings of a Filter, with its clock, its sockets and its Gate.
 
 package dnsfilter
 
@@ -14,66 +14,69 @@ import (
 	"sallyport/rules"
 )
 
-// Config is what a Filter is made of. A nil Gate denies everything.
+// Config holds the settings of a Filter. A nil Gate denies everything.
 type Config struct {
-	// Gate answers for every query and records the answer.
+	// Gate decides about every query and records the decision.
 	Gate rules.Gate
-	// Generation returns the generation in force, which a query takes and keeps
-	// and whose Resolver is the one that answers. Nil: no name resolves.
+	// Generation returns the generation in force. A query keeps the generation
+	// that it began with, and that generation's Resolver answers it. If
+	// Generation is nil, no name resolves.
 	Generation func() *rules.Generation
 
 	Limits Limits
 
-	Timeout    time.Duration // until a client has its answer; 0: 2.8 s
-	TryTimeout time.Duration // before an upstream is asked again, or the next one as well, while nothing is known of how long it takes; 0: 900 ms
-	TCPIdle    time.Duration // for one message of a TCP client; 0: 10 s
-	ProbeEvery time.Duration // between probes of idle upstreams; 0: 30 s, negative: none
+	Timeout    time.Duration // a client has its answer or a failure within this time; 0: 2.8 s
+	TryTimeout time.Duration // wait before the question is sent again and to the next upstream, while the upstream's usual time is unknown; 0: 900 ms
+	TCPIdle    time.Duration // limit for one message of a TCP client; 0: 10 s
+	ProbeEvery time.Duration // time between probes of idle upstreams; 0: 30 s, negative: no probes
 
 	Now      func() time.Time // nil: time.Now
-	NextFlow func() uint64    // numbers the flows; nil: a counter of the filter's own
+	NextFlow func() uint64    // returns a new flow number; nil: the filter counts by itself
 	Log      *slog.Logger     // nil: none
 
-	// Dial connects to an upstream; nil: net.Dialer. The address is always a
-	// literal of Upstreams or Zones.
+	// Dial connects to an upstream. The address is always a literal from
+	// Upstreams or Zones. nil: net.Dialer.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 
-	// Pins makes the filter remember which addresses every client was told for
-	// which names, for Pinned.
+	// Pins makes the filter remember which addresses each client got for which
+	// names. Pinned returns those names.
 	Pins bool
-	// Ahead returns names that a generation permits, to be looked up before any
-	// client asks and kept fresh while Serve runs; Pinned counts them as told to
-	// every client. It is called again after PolicyChanged. nil: none.
+	// PrefetchNames returns names that a generation permits. While Serve runs,
+	// the filter looks them up before any client asks and keeps the answers
+	// fresh. Pinned treats their addresses as given to every client. The filter
+	// calls it again after PolicyChanged. nil: no prefetch.
 	PrefetchNames func(*rules.Generation) []rules.Name
-	// Fresh is told every time what such a name's addresses are, and for how
-	// long. It must not block or keep addrs. nil: nobody cares.
+	// Prefetched, if not nil, is called after every successful prefetch with
+	// the name's addresses and their TTL. It must not block or keep addrs.
 	Prefetched func(name rules.Name, addrs []netip.Addr, ttl time.Duration)
-	// Jitter returns a random number of [0, 1), to spread those look-ups over
-	// time; nil: rand.Float64.
+	// Jitter returns a random number in [0, 1), which spreads the prefetches
+	// over time; nil: rand.Float64.
 	Jitter func() float64
 
-	// Answered is told which addresses a client was given for a name, and for
-	// how long. It must not block or keep addrs. nil: nobody cares.
+	// Answered, if not nil, is called with the addresses that a client got for
+	// a name, and their TTL. It must not block or keep addrs.
 	Answered func(client netip.Addr, name rules.Name, addrs []netip.Addr, ttl time.Duration)
-	// Observe is told about every reply; ObserveUpstream about every try of an
-	// upstream. They must not block. nil: nobody cares.
+	// Observe, if not nil, is called after every reply, and ObserveUpstream, if
+	// not nil, after every try of an upstream. They must not block.
 	Observe         func(Answer)
 	ObserveUpstream func(UpstreamTry)
 }
 
-// Limits bound what clients can make the filter hold. Zero is the default.
+// Limits bounds what clients can make the filter hold. A zero field means its
+// default.
 type Limits struct {
-	QPS               int // queries a second that need an upstream, of one client (IPv6: of one /64), as burst too; 1000; negative: no limit. A quarter of it beside by UDP without a cookie
-	WildcardNames     int // new names below wildcards and zones that one client may have looked up in any 5 minutes, and a quarter of its look-ups of them in a minute; 500; negative: no limit
-	UnknownQPS        int // replies a second sent to all unknown clients together; 100
-	TCP               int // TCP connections; 256; as many more may wait for their turn, half of them of one client
+	QPS               int // queries a second, and in one burst, of one client (IPv6: one /64) that need an upstream; 1000; negative: no limit. Queries by UDP without a cookie have a separate quarter of it
+	WildcardNames     int // new names below wildcards and zones that one client may have looked up in any 5 minutes, and a quarter of its look-ups of such names in a minute; 500; negative: no limit
+	UnknownQPS        int // replies a second to all unknown clients together; 100
+	TCP               int // TCP connections; 256. As many more may wait until one ends, half of them of one client
 	TCPPerClient      int // TCP connections of one client; 32
-	InFlight          int // queries that wait for an upstream; 1024
+	InFlight          int // queries in flight to upstreams; 1024
 	InFlightPerClient int // of one client; a quarter of InFlight
-	Pins              int // addresses remembered with a name, of all clients; 65 536
+	Pins              int // pins of all clients; 65 536
 	PinsPerClient     int // of one client; 4096
 }
 
-// withDefaults fills what was left zero.
+// withDefaults returns c with defaults in its zero fields.
 func (c Config) withDefaults() Config {
 	c.Limits = c.Limits.withDefaults()
 	c.Timeout = orDefault(c.Timeout, 2800*time.Millisecond)
@@ -101,13 +104,13 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// Defaults that a Filter and its Resolvers share.
+// The defaults that a Filter and its Resolvers share.
 const (
 	defaultCache    = 10_000
 	defaultInFlight = 1024
 )
 
-// unprovenQPS is what QPS is for queries whose source is not proven.
+// unprovenQPS returns the rate for queries without a proven source.
 func (l Limits) unprovenQPS() int {
 	if l.QPS < 0 {
 		return l.QPS
@@ -115,6 +118,7 @@ func (l Limits) unprovenQPS() int {
 	return max(1, l.QPS/unprovenFraction)
 }
 
+// withDefaults returns l with defaults in its zero fields.
 func (l Limits) withDefaults() Limits {
 	l.QPS = orDefault(l.QPS, 1000)
 	l.WildcardNames = orDefault(l.WildcardNames, 500)
@@ -128,7 +132,7 @@ func (l Limits) withDefaults() Limits {
 	return l
 }
 
-// orDefault returns v, or def where v is zero.
+// orDefault returns v, or def if v is zero.
 func orDefault[T int | time.Duration](v, def T) T {
 	if v == 0 {
 		return def
@@ -136,7 +140,7 @@ func orDefault[T int | time.Duration](v, def T) T {
 	return v
 }
 
-// dialLiteral connects to an address; there is no name to resolve in it.
+// dialLiteral connects to an IP address. It refuses names.
 func dialLiteral(ctx context.Context, network, address string) (net.Conn, error) {
 	if _, err := netip.ParseAddrPort(address); err != nil {
 		return nil, err
@@ -146,7 +150,8 @@ func dialLiteral(ctx context.Context, network, address string) (net.Conn, error)
 	return d.DialContext(ctx, network, address)
 }
 
-// Denied is the form of a denial. Its zero value is NXDOMAIN.
+// Denied is the form of the reply to a denied query. Its zero value is
+// NXDOMAIN.
 type Denied uint8
 
 // The forms of a denial.
@@ -156,7 +161,7 @@ const (
 	NoData                 // the name has no such record
 )
 
-// ParseDenied reads "nxdomain", "refused" or "nodata".
+// ParseDenied parses "nxdomain", "refused" or "nodata".
 func ParseDenied(s string) (Denied, error) {
 	switch s {
 	case "nxdomain":

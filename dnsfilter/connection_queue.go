@@ -1,4 +1,5 @@
-// Turns: a connection that is more than its client may have waits for its turn.
+// Connection queue: a connection above its client's quota waits until another
+// one ends.
 
 package dnsfilter
 
@@ -10,34 +11,36 @@ import (
 	"sallyport/rules"
 )
 
-// turns is counts for which a taker may wait, in the order of their coming.
-// Connections come in bursts: what a listening socket held while the process was
-// restarted is accepted at once, and each has one query, which is soon answered.
+// connQueue counts connections like counts. A connection above the quota may
+// wait in a queue. Connections come in bursts: a process that restarts accepts
+// at once all that waited in the listening socket, and each of those has one
+// query, which is soon answered.
 type connQueue struct {
 	*counts
 
-	queueMu                  sync.Mutex // guards what follows, and is locked before counts.mu
-	maxWaiting, maxPerClient int        // takers that wait, altogether and for one client
+	queueMu                  sync.Mutex // guards the fields below; locked before counts.mu
+	maxWaiting, maxPerClient int        // limits of waiting, in all and for one client
 	waiting                  []*queuedConn
 }
 
-// turn is a place in the line.
+// queuedConn is one place in the queue.
 type queuedConn struct {
 	client   rules.Party
-	admitted chan struct{} // closed once the count is taken
+	admitted chan struct{} // closed once the connection is counted
 }
 
 func newConnQueue() *connQueue { return &connQueue{counts: newCounts()} }
 
-// setLine changes how many may wait; who waits already stays.
+// setQueue changes how many connections may wait. Those that wait already stay.
 func (t *connQueue) setQueue(maxWaiting, maxPerClient int) {
 	t.queueMu.Lock()
 	defer t.queueMu.Unlock()
 	t.maxWaiting, t.maxPerClient = maxWaiting, maxPerClient
 }
 
-// enter takes one for the client, or else a place in the line, which the caller
-// must wait for. It returns false where there is neither.
+// enter counts one connection of the client, or else puts it in the queue; then
+// the caller must await the returned place. It returns false if the queue is
+// full too.
 func (t *connQueue) enter(client rules.Party) (*queuedConn, bool) {
 	t.queueMu.Lock()
 	defer t.queueMu.Unlock()
@@ -58,7 +61,8 @@ func (t *connQueue) enter(client rules.Party) (*queuedConn, bool) {
 	return w, true
 }
 
-// await tells whether the turn comes in time. If it does not, nothing is taken.
+// await reports whether the connection w was admitted within the timeout. If
+// not, w has left the queue and counts nothing.
 func (t *connQueue) await(w *queuedConn, timeout time.Duration) bool {
 	timer := time.NewTimer(timeout)
 	defer timer.Stop()
@@ -73,10 +77,11 @@ func (t *connQueue) await(w *queuedConn, timeout time.Duration) bool {
 		t.waiting = slices.Delete(t.waiting, i, i+1)
 		return false
 	}
-	return true // it came just now
+	return true // admitted in the meantime
 }
 
-// give undoes a take, in favour of the first in the line that there is room for.
+// release ends one counted connection of the client. It admits the first
+// waiting connection whose client has room.
 func (t *connQueue) release(client rules.Party) {
 	t.queueMu.Lock()
 	defer t.queueMu.Unlock()

@@ -1,5 +1,5 @@
-// Cookie: DNS cookies of the interoperable kind (RFC 7873 and RFC 9018). A client
-// that sends a server cookie back has received what was sent to its address.
+// Cookie: interoperable DNS cookies (RFC 7873 and RFC 9018). A client that
+// returns a server cookie can receive at its address.
 
 package dnsfilter
 
@@ -31,16 +31,17 @@ const (
 	// RFC 9018, section 4.3.
 	cookieLife   = time.Hour
 	cookieFuture = 5 * time.Minute
-	cookieFresh  = 30 * time.Minute // an older one is replaced
-	// secretLife is how long a secret makes cookies: a day, of the 36 that
-	// RFC 7873, section 7.1, permits. It then still checks those it made.
+	cookieFresh  = 30 * time.Minute // an older cookie is replaced
+	// secretLife is how long a secret makes cookies: a day, of the 36 days that
+	// RFC 7873, section 7.1, permits. After that, it checks its cookies for as
+	// long again.
 	secretLife = 24 * time.Hour
 )
 
 type serverCookie [serverCookieSize]byte
 
-// validCookieSize tells of the lengths that a COOKIE option may have; any other
-// is a FORMERR (RFC 7873, section 5.2.2).
+// validCookieSize reports whether a COOKIE option may have n bytes. Any other
+// length is a FORMERR (RFC 7873, section 5.2.2).
 func validCookieSize(n int) bool {
 	return n == clientCookieSize || n >= minFullCookie && n <= maxFullCookie
 }
@@ -54,7 +55,7 @@ type cookieSecrets struct {
 	made        time.Time
 }
 
-// cookieSecret is the key of SipHash-2-4.
+// cookieSecret is a key of SipHash-2-4.
 type cookieSecret struct{ k0, k1 uint64 }
 
 func newCookies(now time.Time) *cookies {
@@ -73,7 +74,8 @@ func secretOf(b [16]byte) cookieSecret {
 	return cookieSecret{binary.LittleEndian.Uint64(b[:]), binary.LittleEndian.Uint64(b[8:])}
 }
 
-// current returns the secrets of now, new ones once the latest has had its time.
+// current returns the secrets in use at now. It makes a new secret if the
+// current one is too old.
 func (c *cookies) current(now time.Time) *cookieSecrets {
 	s := c.secrets.Load()
 	if age := now.Sub(s.made); age >= 0 && age < secretLife {
@@ -83,9 +85,9 @@ func (c *cookies) current(now time.Time) *cookieSecrets {
 	return c.secrets.Load()
 }
 
-// check tells whether the option that a client at from sent brings a server
-// cookie of ours for it, and returns the one that the reply is to bring: the same
-// while it is fresh. The option has a valid length.
+// check reports whether the option of a client at from has a valid server
+// cookie for that address. It also returns the cookie for the reply: the same
+// one while it is fresh. The option must have a valid length.
 func (c *cookies) check(option []byte, from netip.Addr, now time.Time) (send serverCookie, proven bool) {
 	s := c.current(now)
 	client := option[:clientCookieSize]
@@ -110,8 +112,8 @@ func (s cookieSecret) cookie(client []byte, from netip.Addr, now time.Time) (c s
 	return c
 }
 
-// hash is SipHash-2-4 of the client cookie, what stands in front of the hash in
-// the server cookie, and the client's address (RFC 9018, section 4.4).
+// hash returns SipHash-2-4 of the client cookie, the first part of the server
+// cookie, and the client's address (RFC 9018, section 4.4).
 func (s cookieSecret) hash(client []byte, c *serverCookie, from netip.Addr) uint64 {
 	var in [clientCookieSize + cookieHashAt + 16]byte
 	n := copy(in[:], client)
@@ -128,7 +130,8 @@ func (s cookieSecret) hash(client []byte, c *serverCookie, from netip.Addr) uint
 
 func (c *serverCookie) hash() uint64 { return binary.LittleEndian.Uint64(c[cookieHashAt:]) }
 
-// age is how long ago a cookie was made, in the serial arithmetic of RFC 1982.
+// age returns the time since the cookie was made, in the serial arithmetic of
+// RFC 1982.
 func (c *serverCookie) age(now time.Time) time.Duration {
 	return time.Duration(int32(uint32(now.Unix())-binary.BigEndian.Uint32(c[4:]))) * time.Second
 }

@@ -1,6 +1,6 @@
-// DNSSEC: what a validating resolver between a client and the filter needs:
-// signatures, denials of existence, DS and DNSKEY records (RFC 4033 to 4035,
-// RFC 5155). The filter validates nothing itself.
+// DNSSEC: passes on what a validating resolver between a client and the filter
+// needs: signatures, denials of existence, DS and DNSKEY records (RFC 4033 to
+// 4035, RFC 5155). The filter itself validates nothing.
 
 package dnsfilter
 
@@ -12,20 +12,19 @@ import (
 	"sallyport/rules"
 )
 
-// want is what of a name an upstream is asked for.
+// want is the type of a question, with its DNSSEC flags.
 type want struct {
 	qtype  uint16
-	do, cd bool // with signatures (RFC 3225), and although they are wrong (RFC 4035, section 3.2.2)
+	do, cd bool // DO: send signatures (RFC 3225); CD: do not check them (RFC 4035, section 3.2.2)
 }
 
-// wants is what a client asks for. CD matters to those alone that look at
-// signatures.
+// wants returns what a client asks for. CD matters only with DO.
 func (q *query) wants() want {
 	do := q.edns && q.do
 	return want{qtype: q.qtype, do: do, cd: do && q.flags()&flagCD != 0}
 }
 
-// appendTo appends to a key what tells an answer with signatures from one without.
+// appendTo appends to a cache key whether the answer has signatures.
 func (w want) appendTo(key []byte) []byte {
 	switch {
 	case w.cd:
@@ -36,13 +35,14 @@ func (w want) appendTo(key []byte) []byte {
 	return key
 }
 
-// asksRootKeys tells of the one question about the root of the names that the
-// policy may permit: what every chain of signatures ends at.
+// asksRootKeys reports whether the query is for the root's DNSKEY, where every
+// chain of signatures ends. It is the one question about the root that the
+// policy may permit.
 func (q *query) asksRootKeys() bool { return q.msg[headerSize] == 0 && q.qtype == dns.TypeDNSKEY }
 
-// addProof adds to an answer what the message has to prove it: the signatures of
-// the records, and of a negative answer or a wildcard's the denials of existence
-// with theirs. A flattened answer has none: nobody signed it.
+// addProof adds to an answer its proof from the message: the signatures of its
+// records, and for a negative answer or one from a wildcard the signed denials
+// of existence. A flattened answer has no proof, as no zone signed it.
 func (a *answer) addProof(m *dns.Msg, name rules.Name, qtype uint16) {
 	if a.flat || slices.ContainsFunc(a.records, func(rr dns.RR) bool { return rr.Header().Rrtype == dns.TypeCNAME }) {
 		return
@@ -72,18 +72,18 @@ func (a *answer) addProof(m *dns.Msg, name rules.Name, qtype uint16) {
 	a.sigs, a.proof = a.sigs[:min(len(a.sigs), maxProof)], a.proof[:min(len(a.proof), maxProof)]
 }
 
-// maxProof bounds the signatures, and the denials, of one answer; real ones have
-// eight at most.
+// maxProof bounds the signatures, and the denials, of one answer. Real answers
+// have eight at most.
 const maxProof = 32
 
-// proves tells whether rr is of a zone that owner is in, or of class IN at all.
-// Whether it proves anything is for the validator to say.
+// inZone reports whether rr has class IN and is of a zone that owner is in. The
+// validator checks whether rr proves anything.
 func inZone(rr dns.RR, owner string) bool {
 	zone := dns.CanonicalName(rr.Header().Name)
 	switch rr := rr.(type) {
 	case *dns.RRSIG:
 		zone = dns.CanonicalName(rr.SignerName)
-	case *dns.NSEC, *dns.NSEC3: // it may stand beside owner, and then below their common parent
+	case *dns.NSEC, *dns.NSEC3: // its owner may be a sibling of owner: compare with the parent of both
 		for zone != "." && !dns.IsSubDomain(zone, owner) {
 			i, end := dns.NextLabel(zone, 0)
 			if end {
@@ -96,8 +96,8 @@ func inZone(rr dns.RR, owner string) bool {
 	return rr.Header().Class == dns.ClassINET && dns.IsSubDomain(zone, owner)
 }
 
-// cleaned bounds a record's TTL. Its names stay as they are signed: in any case
-// of letters (RFC 4034, section 6.2).
+// clamped returns rr with a bounded TTL. Its names keep their letter case (RFC
+// 4034, section 6.2).
 func clamped(rr dns.RR) dns.RR {
 	clampTTL(rr.Header(), maxTTL)
 	return rr

@@ -1,12 +1,13 @@
-// Evict: which entry of a full table has to go.
+// Evict: chooses the entry that a full table drops.
 
 package dnsfilter
 
-// evictLook is how many entries are looked at.
+// evictSamples is the number of entries that are compared.
 const evictSamples = 8
 
-// victim chooses one of m: of a few at random one that is over, or else the one
-// that goes before the others. Go's map order is the random choice.
+// pickVictim chooses an entry of m to drop. Of a few random entries it returns
+// one that is over, or else the first by the order before. Go's map order is
+// the random choice.
 func pickVictim[K comparable, V any](m map[K]V, over func(V) bool, before func(a, b V) bool) (chosen K) {
 	looked := 0
 	for k, v := range m {

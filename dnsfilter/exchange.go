@@ -1,4 +1,4 @@
-// Exchange: asks upstreams, one after the other, until one gives an answer.
+// Exchange: asks upstreams one after the other until one gives an answer.
 
 package dnsfilter
 
@@ -12,21 +12,22 @@ import (
 	"sallyport/rules"
 )
 
-// errTimeout says that nobody answered in time.
+// errTimeout means that no upstream answered in time.
 var errTimeout = errors.New("no upstream answered in time")
 
-// A server that fails at once, as for want of a route, is tried so often, after
-// a pause.
+// A server that fails at once, for example without a route, is tried again
+// after a pause, up to a number of tries.
 const (
 	maxTries   = 3
 	retryPause = 100 * time.Millisecond
 )
 
 // exchange asks the servers of a set about a name until one gives a usable
-// answer or ctx ends. One that takes longer than it usually does is joined by
-// the next, and goes on being waited for: the first usable answer counts,
-// whoever it is from. One that fails is followed by the next, and tried again
-// once all were; one that answered, but not usefully, is not.
+// answer or ctx ends. If a server takes longer than usual, exchange asks the
+// next one too and still waits for the first; the first usable answer counts.
+// If a server fails, exchange asks the next one, and tries the failed one again
+// after all others. It does not try a server again that gave an unusable
+// answer.
 func (f *Filter) exchange(ctx context.Context, set *upstreamSet, name rules.Name, w want) (*answer, error) {
 	var running sync.WaitGroup
 	defer running.Wait()
@@ -65,23 +66,24 @@ func (f *Filter) exchange(ctx context.Context, set *upstreamSet, name rules.Name
 	}
 }
 
-// exchange is one exchange's servers. One goroutine has it all to itself.
+// exchange is the state of one exchange. Only one goroutine uses it.
 type exchange struct {
-	queue   []*server // that may be asked next
+	queue   []*server // servers to ask next
 	tries   map[*server]int
-	running int // being asked
+	running int // tries in flight
 	last    error
 }
 
-// tried is the end of one try.
+// tryResult is the result of one try.
 type tryResult struct {
 	u        *server
 	answer   *answer
-	answered bool // it did answer
+	answered bool // the server gave an answer, perhaps an unusable one
 	err      error
 }
 
-// next takes the server that is to be asked next; nil: there is none.
+// next removes the next server from the queue and returns it; nil if the queue
+// is empty.
 func (x *exchange) next() *server {
 	if len(x.queue) == 0 {
 		return nil
@@ -93,8 +95,8 @@ func (x *exchange) next() *server {
 	return u
 }
 
-// failed takes note of a try that brought no answer, and tells when to ask the
-// next server, and whether there is anybody to ask or to wait for.
+// failed records a failed try. It returns how long to wait before the next one,
+// and whether any server is left to ask or to wait for.
 func (x *exchange) failed(t tryResult) (pause time.Duration, more bool) {
 	x.running--
 	x.last = fmt.Errorf("upstream %s: %w", t.u.text, t.err)
@@ -107,7 +109,7 @@ func (x *exchange) failed(t tryResult) (pause time.Duration, more bool) {
 	return pause, x.running+len(x.queue) > 0
 }
 
-// late is the error of an exchange that ran out of time.
+// timeoutError returns the error of an exchange that ran out of time.
 func (x *exchange) timeoutError() error {
 	if x.last != nil {
 		return fmt.Errorf("%w; %w", x.last, errTimeout)
@@ -128,9 +130,10 @@ func (f *Filter) try(ctx context.Context, u *server, name rules.Name, w want) tr
 	return tryResult{u: u, answer: a, answered: true, err: err}
 }
 
-// note records whether a server answered, and says so when that changed. One
-// that has no answer about some name may be waiting for the servers of that
-// name, which can be anybody's: whether it answers at all is for a probe to say.
+// recordTry records whether a server answered, and logs a change. A failed try
+// about a name does not mark the server as down: the servers of that name may
+// be the ones that do not answer, and they can belong to anyone. A probe then
+// checks the server itself.
 func (f *Filter) recordTry(u *server, up, probe bool, took time.Duration) {
 	now := f.clock()
 	u.failed.Store(!up)

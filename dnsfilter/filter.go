@@ -1,4 +1,4 @@
-// Filter: one query's way, from its bytes to the decision and its reply.
+// Filter: takes one query from its bytes to the decision and the reply.
 
 package dnsfilter
 
@@ -15,33 +15,34 @@ import (
 	"sallyport/rules"
 )
 
-// A Filter answers DNS queries as its Gate permits. Make one with New.
+// A Filter answers DNS queries as its Gate permits. New makes one.
 type Filter struct {
 	cfg            Config
-	none           *Resolver // of a generation without one: it has no answer and asks nowhere
+	none           *Resolver // used if a generation has no Resolver: it has no answers and no upstreams
 	start          time.Time
 	flow           atomic.Uint64
 	cookies        *cookies
-	proven         budget // of queries whose source is proven
-	unproven       budget // of the others
+	proven         budget // for queries with a proven source
+	unproven       budget // for the other queries
 	unknownReplies *bucket
 	conns          *connQueue // TCP connections
-	unknownConns   *connQueue // of them, those of nobody that is known
-	nameQuota      *nameQuota // names below wildcards and zones
+	unknownConns   *connQueue // TCP connections of unknown clients
+	nameQuota      *nameQuota // new names below wildcards and zones
 	pins           *pins
-	replan         chan struct{}           // Ahead may say something else now
-	running        atomic.Pointer[service] // of Serve; nil: it does not run
+	replan         chan struct{}           // signals that PrefetchNames may return other names
+	running        atomic.Pointer[service] // the run of Serve; nil: Serve does not run
 
-	// reach is Decision.Reach; tests without a compiled policy replace it.
+	// reach is Decision.Reach. Tests without a compiled policy replace it.
 	reach func(rules.Decision, netip.AddrPort) rules.Reason
 
-	life context.Context // of the flights: until Close
+	life context.Context // of the exchanges; Close cancels it
 	end  context.CancelFunc
-	mu   sync.Mutex     // guards every resolver's flights, and work against Close
-	work sync.WaitGroup // flights and probes
+	mu   sync.Mutex     // guards the in-flight exchanges of every resolver; work.Add and Close exclude each other by it
+	work sync.WaitGroup // exchanges and probes
 }
 
-// New makes a Filter. It opens nothing: Serve answers queries, Lookup asks.
+// New makes a Filter. It opens nothing: Serve answers queries, and Lookup asks
+// upstreams.
 func New(cfg Config) *Filter {
 	cfg = cfg.withDefaults()
 	f := &Filter{cfg: cfg, start: cfg.Now(), reach: rules.Decision.Reach, none: newResolver(ResolverConfig{Cache: 1, InFlight: -1})}
@@ -54,8 +55,7 @@ func New(cfg Config) *Filter {
 	return f
 }
 
-// SetLimits puts limits in force, UnknownQPS excepted; what clients were told
-// stays pinned.
+// SetLimits puts new limits in force, except UnknownQPS. Pins stay.
 func (f *Filter) SetLimits(l Limits) {
 	l = l.withDefaults()
 	f.proven.rate.set(l.QPS)
@@ -64,12 +64,12 @@ func (f *Filter) SetLimits(l Limits) {
 	f.unproven.waiting.set(l.InFlight, l.InFlightPerClient)
 	f.nameQuota.set(l.WildcardNames)
 	f.conns.set(l.TCP, l.TCPPerClient)
-	f.conns.setQueue(l.TCP, max(1, l.TCP/2)) // those of unknown clients do not wait
+	f.conns.setQueue(l.TCP, max(1, l.TCP/2)) // connections of unknown clients do not wait
 	f.unknownConns.set(max(1, l.TCP/16), max(1, l.TCPPerClient/16))
 	f.pins.set(l.Pins, l.PinsPerClient)
 }
 
-// resolverOf returns the Resolver of a generation.
+// resolverOf returns the Resolver of a generation, or the empty one.
 func (f *Filter) resolverOf(g *rules.Generation) *Resolver {
 	if g != nil {
 		if r, ok := g.Resolver.(*Resolver); ok && r != nil {
@@ -82,8 +82,8 @@ func (f *Filter) resolverOf(g *rules.Generation) *Resolver {
 // current returns the Resolver of the generation in force.
 func (f *Filter) current() *Resolver { return f.resolverOf(f.cfg.Generation()) }
 
-// Close ends the exchanges under way and waits for them. The Filter answers
-// nothing that is not at hand afterwards.
+// Close cancels the exchanges in flight and waits until they end. After that
+// the Filter answers only from its cache and its fixed answers.
 func (f *Filter) Close() {
 	f.mu.Lock()
 	f.end()
@@ -91,8 +91,8 @@ func (f *Filter) Close() {
 	f.work.Wait()
 }
 
-// clock is the time since New: monotonic, so that no clock jump revives or
-// ages an answer.
+// clock returns the time since New. It is monotonic, so a clock jump neither
+// revives nor expires an answer.
 func (f *Filter) clock() time.Duration { return f.cfg.Now().Sub(f.start) }
 
 func (f *Filter) nextFlow() uint64 {
@@ -102,10 +102,10 @@ func (f *Filter) nextFlow() uint64 {
 	return f.flow.Add(1)
 }
 
-// handle answers the query q.msg: it appends the reply to out, nothing for
-// silence. When an upstream has to be asked first it returns a pending query
-// instead, whose finish gives the reply. q is the caller's to reuse; it keeps
-// nothing of q or out.
+// handle answers the query in q.msg. It appends the reply to out, or nothing if
+// there is no reply. If an upstream must be asked first, it returns a pending
+// query instead; pending.finish then gives the reply. The caller may reuse q
+// and out: handle keeps no reference to them.
 func (f *Filter) handle(q *query, out []byte) ([]byte, *pending) {
 	q.arrived, q.flow = f.cfg.Now(), f.nextFlow()
 	q.proven = q.proto == rules.TCP
@@ -134,13 +134,13 @@ func (f *Filter) handle(q *query, out []byte) ([]byte, *pending) {
 	return f.begin(q, r, &a, key, out)
 }
 
-// begin decides about a query that has no answer at hand. Only what an upstream
-// is going to be asked counts against the client's budget: any other reply costs
-// no more than the refusal would.
+// begin decides about a query that has no cached answer. Only a query that
+// needs an upstream counts against the client's quotas: any other reply costs
+// no more than a refusal.
 func (f *Filter) begin(q *query, r *Resolver, a *rules.Attempt, key, out []byte) ([]byte, *pending) {
 	a.Provisional = true
 	d := f.cfg.Gate.Decide(*a)
-	if d.Allowed() && !forwarded(q.qtype) { // whatever the policy says, it would only be lost here
+	if d.Allowed() && !forwarded(q.qtype) { // the filter could not keep the answer, whatever the policy permits
 		a.Provisional, a.Fault = false, rules.TypeNotAllowed
 		d = f.cfg.Gate.Decide(*a)
 	}
@@ -160,18 +160,18 @@ func (f *Filter) begin(q *query, r *Resolver, a *rules.Attempt, key, out []byte)
 	return out, p
 }
 
-// pending is a permitted query whose answer has to be fetched.
+// pending is a permitted query that needs an upstream.
 type pending struct {
 	q     query
 	owner rules.Party
-	g     *rules.Generation // that permitted it
+	g     *rules.Generation // the generation that permitted it
 	r     *Resolver
 	name  rules.Name
 	key   string
 }
 
-// finish fetches the answer of a pending query and appends the reply to out.
-// It must be called once.
+// finish fetches the answer of a pending query and appends the reply to out. It
+// must be called exactly once.
 func (f *Filter) finish(ctx context.Context, p *pending, out []byte) []byte {
 	defer f.budgetOf(&p.q).waiting.release(p.owner)
 	e := f.fetch(ctx, p.r, p.key, p.name, p.q.wants())
@@ -179,7 +179,8 @@ func (f *Filter) finish(ctx context.Context, p *pending, out []byte) []byte {
 	return f.answer(&p.q, p.r, e, &a, out, KindUpstream)
 }
 
-// answer decides finally about a query whose answer is at hand, and replies.
+// answer makes the final decision about a query whose answer is known, and
+// appends the reply.
 func (f *Filter) answer(q *query, r *Resolver, e *entry, a *rules.Attempt, out []byte, kind Kind) []byte {
 	var refused []netip.Addr
 	if len(e.special) > 0 {
@@ -207,7 +208,8 @@ func (f *Filter) answer(q *query, r *Resolver, e *entry, a *rules.Attempt, out [
 	return f.reply(q, e, refused, out, kind)
 }
 
-// reply sends a permitted answer less what this client may not reach.
+// reply appends a permitted answer without the addresses that this client may
+// not reach.
 func (f *Filter) reply(q *query, e *entry, refused []netip.Addr, out []byte, kind Kind) []byte {
 	if e.failed {
 		f.observe(q, KindFailed, dns.RcodeServerFailure)

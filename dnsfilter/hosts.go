@@ -1,4 +1,4 @@
-// Hosts: fixed answers, like a hosts file.
+// Hosts: fixed answers, as from a hosts file.
 
 package dnsfilter
 
@@ -12,9 +12,9 @@ import (
 	"sallyport/rules"
 )
 
-// fixedEntries makes the answers of a hosts table, by key: the addresses, and
-// "no such record" for the other types, so that no upstream is asked about a
-// name that is fixed here.
+// fixedEntries makes the answers of a hosts table, by key. For other types than
+// addresses they say "no such record", so that no upstream is asked about a
+// fixed name.
 func fixedEntries(hosts map[rules.Name][]netip.Addr) (map[string]*entry, error) {
 	fixed := map[string]*entry{}
 	for name, addrs := range hosts {
@@ -39,8 +39,8 @@ func fixedEntries(hosts map[rules.Name][]netip.Addr) (map[string]*entry, error) 
 	return fixed, nil
 }
 
-// namesOver lists the names above those that are answered here or by a zone's own
-// servers. The servers of all other names may not know of them.
+// parentsOf returns the names above fixed names and above zones. The servers of
+// other names may not know that they exist.
 func parentsOf(zones []Zone, hosts map[rules.Name][]netip.Addr) map[rules.Name]bool {
 	parents := map[rules.Name]bool{}
 	add := func(n rules.Name) {
@@ -67,8 +67,9 @@ func addressRecord(name rules.Name, addr netip.Addr) dns.RR {
 	return &dns.AAAA{Hdr: h, AAAA: net.IP(addr.AsSlice())}
 }
 
-// noRecordSOA lets a client remember for ttl seconds that a name has no such
-// record. It is our own: its server and mailbox are below .invalid.
+// noRecordSOA returns a SOA record with which a client may cache for ttl
+// seconds that a name has no such record. The record is our own: its server and
+// its mailbox are below .invalid.
 func noRecordSOA(name rules.Name, ttl uint32) *dns.SOA {
 	return &dns.SOA{
 		Hdr: dns.RR_Header{Name: name.String() + ".", Rrtype: dns.TypeSOA, Class: dns.ClassINET, Ttl: ttl},

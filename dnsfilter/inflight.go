@@ -1,4 +1,4 @@
-// Flight: at most one upstream exchange at a time for a name and type.
+// In-flight exchanges: at most one exchange at a time for a name and type.
 
 package dnsfilter
 
@@ -11,16 +11,15 @@ import (
 	"sallyport/rules"
 )
 
-// A flight is one exchange that any number of queries wait for. Two in flight
-// for one question would let an attacker guess against both.
+// An inflight is one exchange that any number of queries wait for. With two
+// exchanges for one question an attacker could guess against both.
 type inflight struct {
 	done  chan struct{}
-	entry *entry // once done is closed
+	entry *entry // set before done is closed
 }
 
-// join takes part in the flight under key, starting it if there is none and
-// none has landed since the caller looked. It returns nil when too many are
-// under way.
+// join returns the exchange in flight under key. If there is none and the cache
+// still has no answer, it starts one. It returns nil if too many are in flight.
 func (f *Filter) join(r *Resolver, key string, name rules.Name, w want) *inflight {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -32,14 +31,15 @@ func (f *Filter) join(r *Resolver, key string, name rules.Name, w want) *infligh
 	return f.startExchange(r, key, name, w)
 }
 
-// flightOf is a flight that is over.
+// finishedExchange returns an exchange that has ended with e.
 func finishedExchange(e *entry) *inflight {
 	fl := &inflight{done: make(chan struct{}), entry: e}
 	close(fl.done)
 	return fl
 }
 
-// depart is join whatever the cache holds. The Filter's mu must be held.
+// startExchange is join without a look into the cache. The caller holds the
+// Filter's mu.
 func (f *Filter) startExchange(r *Resolver, key string, name rules.Name, w want) *inflight {
 	if fl := r.inflight[key]; fl != nil {
 		return fl
@@ -54,14 +54,15 @@ func (f *Filter) startExchange(r *Resolver, key string, name rules.Name, w want)
 	return fl
 }
 
-// fly asks upstream and keeps the answer, a failure too, but that briefly.
+// runExchange asks upstreams and caches the answer. It caches a failure too,
+// but briefly.
 func (f *Filter) runExchange(r *Resolver, fl *inflight, key string, name rules.Name, w want) {
 	defer f.work.Done()
 	ctx, cancel := context.WithTimeout(f.life, f.cfg.Timeout)
 	defer cancel()
 	e := f.resolve(ctx, r.upstreams(name), name, w)
 	if e.rcode == dns.RcodeNameError && r.parents[name] {
-		e.rcode = dns.RcodeSuccess // it does exist here; else nothing below it would (RFC 8020)
+		e.rcode = dns.RcodeSuccess // the name exists here: with NXDOMAIN no name below it would exist (RFC 8020)
 	}
 	e.markTranslated(r.nat64)
 	if f.life.Err() == nil {
@@ -74,12 +75,12 @@ func (f *Filter) runExchange(r *Resolver, fl *inflight, key string, name rules.N
 	close(fl.done)
 }
 
-// resolve turns an exchange into an entry. A panic over an upstream's bytes
-// is a failure like any other.
+// resolve turns an exchange into an entry. A panic while it reads an upstream's
+// message is treated as a failure.
 func (f *Filter) resolve(ctx context.Context, set *upstreamSet, name rules.Name, w want) (e *entry) {
 	defer func() {
 		if v := recover(); v != nil {
-			f.cfg.Log.Error("panic over an upstream's answer", "name", name.String(), "panic", v)
+			f.cfg.Log.Error("panic while reading an upstream's answer", "name", name.String(), "panic", v)
 			e = f.failure(name)
 		}
 	}()
@@ -103,7 +104,7 @@ func (f *Filter) failure(name rules.Name) *entry {
 	return &entry{name: name, rcode: dns.RcodeServerFailure, failed: true, stored: now, expires: now + failureTTL*time.Second}
 }
 
-// fetch waits for the answer to come from upstream.
+// fetch returns the answer of an upstream, or a failure if none comes in time.
 func (f *Filter) fetch(ctx context.Context, r *Resolver, key string, name rules.Name, w want) *entry {
 	fl := f.join(r, key, name, w)
 	if fl == nil {

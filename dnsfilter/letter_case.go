@@ -1,9 +1,9 @@
-// Spelling: upstreams that do not give the letter case of a question back.
+// Letter case: upstreams that do not return the letter case of a question.
 //
-// Random letter case (0x20) makes an answer harder to forge, beside the port and
-// the ID. No RFC demands that a server keeps it, and some forwarders do not, or
-// something between changes it. Such an upstream is asked without that
-// protection, or by TCP, where nobody can inject an answer.
+// Random letter case (0x20) makes an answer harder to forge, in addition to the
+// port and the ID. No RFC demands that a server keeps it. Some forwarders and
+// some devices on the way change it. Such an upstream is asked without that
+// protection, or by TCP, where answers cannot be injected.
 
 package dnsfilter
 
@@ -15,30 +15,31 @@ import (
 	"github.com/miekg/dns"
 )
 
-// What an upstream does to the spelling of a question, as far as is known.
+// What an upstream does to the letter case of a question.
 const (
-	caseKept      = iota // or not known yet
-	caseLost             // it is asked in lower case, and any spelling of the answer will do
-	caseKeptByTCP        // kept by TCP only: something else answers datagrams, or changes them
+	caseKept      = iota // kept, or not known yet
+	caseLost             // changed: it is asked in lower case, and any case is accepted in its answers
+	caseKeptByTCP        // kept by TCP only: another host answers the datagrams, or a device changes them
 )
 
-// spellingRecheck is after how long an upstream is asked in random letter case
-// again.
+// caseRecheck is the time after which an upstream is asked in random letter
+// case again.
 const caseRecheck = time.Hour
 
-// respelledMost is how many datagrams in a row, each with a port, an ID and a
-// spelling of its own, must come back respelled before one is believed. An
-// attacker would have to guess the port and the ID of each.
+// maxCaseChanged is how many datagrams in a row must come back in another
+// letter case before one is accepted. Each has its own port, ID and letter
+// case, and an attacker would have to guess port and ID of each.
 const maxCaseChanged = 3
 
-// spellingState is what is known of one upstream.
+// caseState is what the filter knows about one upstream's letter case.
 type caseState struct {
 	how    atomic.Int32
-	until  atomic.Int64 // on the filter's clock: when to look again
+	until  atomic.Int64 // time of the next check, on the filter's clock
 	warned atomic.Bool
 }
 
-// spelling returns how a server is asked at now.
+// letterCaseAt returns what the server does to the letter case, as known at
+// now.
 func (u *server) letterCaseAt(now time.Duration) int {
 	if int64(now) >= u.letterCase.until.Load() {
 		return caseKept
@@ -46,9 +47,9 @@ func (u *server) letterCaseAt(now time.Duration) int {
 	return int(u.letterCase.how.Load())
 }
 
-// askRespelled asks a server again that has given a question back in other
-// letter case, or somebody in its name: by TCP, and where that does not work by
-// further datagrams.
+// askAgain asks again after an answer with another letter case, which the
+// server or a forger sent. It asks by TCP, and if that fails by further
+// datagrams.
 func (f *Filter) askAgain(ctx context.Context, u *server, name string, w want, edns bool) (*dns.Msg, error) {
 	if m, err := f.askAgainTCP(ctx, u, name, w, edns); err == nil || ctx.Err() != nil {
 		return m, err
@@ -64,13 +65,14 @@ func (f *Filter) askAgain(ctx context.Context, u *server, name string, w want, e
 			return nil, err
 		case !r.caseChanged:
 			return r.m, nil
-		case n == maxCaseChanged-1: // the first one was seen before
+		case n == maxCaseChanged-1: // the caller saw the first one
 			f.recordCase(u, caseLost)
 			return r.m, nil
 		}
 	}
 }
 
+// askAgainTCP asks again by TCP and records what it learns.
 func (f *Filter) askAgainTCP(ctx context.Context, u *server, name string, w want, edns bool) (*dns.Msg, error) {
 	query, err := upstreamQuery(name, w, edns, true)
 	if err != nil {
@@ -90,7 +92,7 @@ func (f *Filter) askAgainTCP(ctx context.Context, u *server, name string, w want
 	return r.m, nil
 }
 
-// spellingSeen remembers what a server does, and says so the first time.
+// recordCase records what a server does, and logs a change.
 func (f *Filter) recordCase(u *server, how int32) {
 	u.letterCase.until.Store(int64(f.clock() + caseRecheck))
 	if u.letterCase.how.Swap(how) == how || u.letterCase.warned.Swap(how != caseKept) == (how != caseKept) {
@@ -98,9 +100,9 @@ func (f *Filter) recordCase(u *server, how int32) {
 	}
 	switch how {
 	case caseLost:
-		f.cfg.Log.Warn("upstream changes the letter case of questions: answers are accepted by port and ID alone, which is easier to forge; use tcp://, or another upstream", "upstream", u.String())
+		f.cfg.Log.Warn("upstream changes the letter case of questions: its answers are now checked by port and ID alone and are easier to forge; use tcp:// or another upstream", "upstream", u.String())
 	case caseKeptByTCP:
-		f.cfg.Log.Warn("the letter case of questions comes back changed in datagrams and unchanged by TCP: somebody else may answer them; the upstream is asked by TCP", "upstream", u.String())
+		f.cfg.Log.Warn("upstream changes the letter case of questions over UDP but not over TCP: another host may answer the datagrams; the upstream is now asked by TCP", "upstream", u.String())
 	default:
 		f.cfg.Log.Info("upstream keeps the letter case of questions again", "upstream", u.String())
 	}

@@ -1,4 +1,5 @@
-// Lookup: the resolver of the proxy's dialer, on the same cache and upstreams.
+// Lookup: the resolver of the proxy's dialer, with the same cache and
+// upstreams.
 
 package dnsfilter
 
@@ -13,34 +14,36 @@ import (
 	"sallyport/rules"
 )
 
-// Why a look-up has no address to give.
+// The errors of a look-up without an address.
 var (
 	ErrNoSuchName = errors.New("no such name")
 	ErrNoAddress  = errors.New("name has no address")
 	ErrUpstream   = errors.New("no upstream gave a usable answer")
 )
 
-// An UpstreamError is ErrUpstream with what the upstreams did. It is no timeout
-// to those who ask errors so: the look-up did end.
+// An UpstreamError is ErrUpstream with its cause. It is not a timeout by its
+// type: the look-up itself ended in time.
 type UpstreamError struct {
-	Cause  error // of the last upstream
-	Silent bool  // it did not answer in time
+	Cause  error // the error of the last upstream
+	Silent bool  // the upstream did not answer in time
 }
 
+// Error returns the text of ErrUpstream and of the cause.
 func (e *UpstreamError) Error() string { return ErrUpstream.Error() + ": " + e.Cause.Error() }
 
+// Unwrap returns ErrUpstream.
 func (e *UpstreamError) Unwrap() error { return ErrUpstream }
 
-// grace is how long a look-up that has IPv4 addresses waits for IPv6 ones: some
-// name servers never answer about those. It waits for IPv4 to the end, as most
-// hosts have nothing else.
+// grace is how long a look-up with IPv4 addresses waits for IPv6 ones, because
+// some name servers never answer AAAA questions. It waits for IPv4 addresses to
+// the end, because most hosts have no others.
 const grace = 500 * time.Millisecond
 
-// Lookup returns the addresses of a name, IPv6 first, unmapped, from the Hosts,
-// the cache or an upstream of g, which has granted the name; nil: of the
-// generation in force. It decides nothing: the caller classifies the addresses
-// by its grant. The error is ErrNoSuchName,
-// ErrNoAddress, ErrUpstream, or the context's.
+// Lookup returns the addresses of a name, IPv6 first, unmapped. They come from
+// the Hosts, the cache or an upstream of the generation g; nil means the
+// generation in force. Lookup decides nothing: g must have permitted the name,
+// and the caller checks each address with its Decision. The error is
+// ErrNoSuchName, ErrNoAddress, ErrUpstream, or the context's.
 func (f *Filter) Lookup(ctx context.Context, g *rules.Generation, name rules.Name) ([]netip.Addr, error) {
 	if name.IsZero() {
 		return nil, ErrNoSuchName
@@ -74,7 +77,8 @@ func (f *Filter) Lookup(ctx context.Context, g *rules.Generation, name rules.Nam
 	return addresses(six, four)
 }
 
-// land waits for both flights, but not long for IPv6 once there is IPv4.
+// waitBoth waits for both exchanges. Once there is an IPv4 address, it waits
+// for IPv6 only for the time of grace.
 func waitBoth(ctx context.Context, wait6 *inflight, six **entry, wait4 *inflight, four **entry) error {
 	var late <-chan time.Time
 	for *six == nil || *four == nil {
@@ -104,7 +108,7 @@ func waitBoth(ctx context.Context, wait6 *inflight, six **entry, wait4 *inflight
 	return nil
 }
 
-// addresses joins two answers; one of them may be missing.
+// addresses joins the addresses of two answers. One answer may be missing.
 func addresses(six, four *entry) ([]netip.Addr, error) {
 	var n, gone, failed int
 	var cause error
@@ -130,7 +134,7 @@ func addresses(six, four *entry) ([]netip.Addr, error) {
 			}
 		}
 		return addrs, nil
-	case gone > 0: // one answer is enough: it is about the name, not the type
+	case gone > 0: // NXDOMAIN in one answer is enough: it is about the name, not the type
 		return nil, ErrNoSuchName
 	case failed > 0 && cause != nil:
 		return nil, &UpstreamError{Cause: cause, Silent: silent(cause)}
@@ -140,7 +144,7 @@ func addresses(six, four *entry) ([]netip.Addr, error) {
 	return nil, ErrNoAddress
 }
 
-// silent tells whether an exchange ended because nobody answered.
+// silent reports whether an exchange failed because no upstream answered.
 func silent(err error) bool {
 	var t interface{ Timeout() bool }
 	return errors.Is(err, errTimeout) || errors.Is(err, context.DeadlineExceeded) || errors.As(err, &t) && t.Timeout()

@@ -1,4 +1,4 @@
-// Odd: queries that are not of the plain kind, read with the library.
+// Malformed: queries that are not of the usual form, read with the library.
 
 package dnsfilter
 
@@ -13,14 +13,15 @@ import (
 	"sallyport/rules"
 )
 
-// fault is why a message is refused before the policy is asked about a name.
+// fault is the reason to refuse a message without a decision about its name.
 type fault struct {
 	rcode  int // -1: no reply
 	detail string
 }
 
-// odd answers what parse did not take: nearly always a message that breaks
-// the protocol or that nobody needs. It is an attempt like any other.
+// answerMalformed answers a message that parse did not accept. Nearly always it
+// breaks the protocol or uses something that no real client needs. It is
+// recorded as an attempt like any other.
 func (f *Filter) answerMalformed(q *query, out []byte) []byte {
 	flt := q.inspect()
 	a := q.attempt(f.cfg.Generation(), flt)
@@ -33,14 +34,14 @@ func (f *Filter) answerMalformed(q *query, out []byte) []byte {
 		return out
 	}
 	text := flt.detail
-	if d.Client == nil { // unknown clients are told no more than the code
+	if d.Client == nil { // unknown clients get only the code
 		text = ""
 	}
 	f.observe(q, KindMalformed, flt.rcode)
 	return appendError(out, q, flt.rcode, dns.ExtendedErrorCodeOther, text)
 }
 
-// attempt is what a message that was inspected is on record as.
+// attempt returns the attempt for a message that inspect has read.
 func (q *query) attempt(g *rules.Generation, flt fault) rules.Attempt {
 	a := rules.Attempt{
 		Generation: g, Flow: q.flow, Via: rules.ViaDNS, Client: q.client, SourceProven: q.proven, Proto: q.proto, QType: q.qtype,
@@ -54,8 +55,8 @@ func (q *query) attempt(g *rules.Generation, flt fault) rules.Attempt {
 	return a
 }
 
-// inspect says what is wrong with a message, and fills q as far as it can be
-// read, so that the reply can repeat the question.
+// inspect returns what is wrong with a message. It fills q as far as the
+// message can be read, so that the reply can repeat the question.
 func (q *query) inspect() fault {
 	q.qend, q.qtype, q.edns, q.cookie = 0, 0, false, 0
 	if len(q.msg) < headerSize {
@@ -63,7 +64,7 @@ func (q *query) inspect() fault {
 	}
 	flags := q.flags()
 	if flags&flagQR != 0 {
-		return fault{-1, "message is a response"} // replying could go on for ever
+		return fault{-1, "message is a response"} // two servers could reply to each other for ever
 	}
 	if op := int(flags & opcodeMask >> 11); op != dns.OpcodeQuery {
 		return fault{dns.RcodeNotImplemented, "opcode " + dns.OpcodeToString[op]}
@@ -72,7 +73,7 @@ func (q *query) inspect() fault {
 		return fault{dns.RcodeFormatError, fmt.Sprintf("%d questions", n)}
 	}
 	end, ok := skipPlainName(q.msg, headerSize)
-	if !ok || end+4 > len(q.msg) { // a pointer here could only point into the header
+	if !ok || end+4 > len(q.msg) { // a compression pointer here could only point into the header
 		return fault{dns.RcodeFormatError, "question cannot be read"}
 	}
 	q.qend, q.qtype = end+4, binary.BigEndian.Uint16(q.msg[end:])
@@ -86,9 +87,9 @@ func (q *query) inspect() fault {
 	return q.inspectRecords()
 }
 
-// peekOPT notes that an OPT record is behind the question, whatever is the matter
-// with its options or with what follows: the reply to an OPT record that cannot
-// be read has one, too (RFC 6891, section 7).
+// peekOPT sets the EDNS fields if an OPT record follows the question, even if
+// its options or later records are broken. The reply to a broken OPT record has
+// an OPT record, too (RFC 6891, section 7).
 func (q *query) peekOPT() {
 	r := q.msg[q.qend:]
 	if len(r) < optSize || binary.BigEndian.Uint32(q.msg[6:]) != 0 || r[0] != 0 || binary.BigEndian.Uint16(r[1:]) != dns.TypeOPT {
@@ -97,7 +98,7 @@ func (q *query) peekOPT() {
 	q.edns, q.do, q.size = true, r[7]&0x80 != 0, binary.BigEndian.Uint16(r[3:])
 }
 
-// inspectRecords says what is wrong behind the question.
+// inspectRecords returns what is wrong after the question.
 func (q *query) inspectRecords() fault {
 	m := new(dns.Msg)
 	if err := unpackWhole(m, q.msg); err != nil {
@@ -126,10 +127,11 @@ func (q *query) inspectRecords() fault {
 			return fault{dns.RcodeFormatError, fmt.Sprintf("COOKIE option of %d octets", n)}
 		}
 	}
-	return fault{dns.RcodeFormatError, "message is truncated or has something behind its end"}
+	return fault{dns.RcodeFormatError, "message is truncated or has data after its end"}
 }
 
-// badCookie returns the length of the first COOKIE option, if it may not have it.
+// badCookie returns the length of the first COOKIE option, and whether that
+// length is invalid.
 func badCookie(opt *dns.OPT) (int, bool) {
 	for _, o := range opt.Option {
 		if c, ok := o.(*dns.EDNS0_COOKIE); ok {
@@ -140,15 +142,15 @@ func badCookie(opt *dns.OPT) (int, bool) {
 	return 0, false
 }
 
-// unpackWhole is Unpack without its leniency: the counts of the header must
-// be true, and nothing may follow.
+// unpackWhole is a strict Unpack: the counts in the header must be right, and
+// no data may follow.
 func unpackWhole(m *dns.Msg, msg []byte) error {
 	if err := m.Unpack(msg); err != nil {
 		return err
 	}
 	for i, got := range [...]int{len(m.Question), len(m.Answer), len(m.Ns), len(m.Extra)} {
 		if int(binary.BigEndian.Uint16(msg[4+2*i:])) != got {
-			return errors.New("header counts records that are not there")
+			return errors.New("record counts in the header do not match the message")
 		}
 	}
 	return nil

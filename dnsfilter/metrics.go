@@ -1,4 +1,4 @@
-// Observations: what the filter tells its metrics.
+// Metrics: what the filter reports to its metrics.
 
 package dnsfilter
 
@@ -9,7 +9,7 @@ import (
 	"sallyport/rules"
 )
 
-// Kind says how a reply came to be.
+// Kind is how a reply was made.
 type Kind uint8
 
 // The kinds of replies.
@@ -21,12 +21,12 @@ const (
 	KindFixed                 // from Hosts
 	KindUpstream              // an upstream was asked
 	KindFailed                // no upstream gave a usable answer
-	KindTruncated             // sent to TCP, to prove its source
+	KindTruncated             // truncated, so that the client asks by TCP and proves its source
 )
 
 var kindTexts = [...]string{"dropped", "malformed", "denied", "cached", "fixed", "upstream", "failed", "truncated"}
 
-// String returns the metrics' label.
+// String returns the label for metrics.
 func (k Kind) String() string {
 	if int(k) < len(kindTexts) {
 		return kindTexts[k]
@@ -34,21 +34,21 @@ func (k Kind) String() string {
 	return ""
 }
 
-// An Answer is one reply, for metrics.
+// An Answer describes one reply, for metrics.
 type Answer struct {
 	Kind    Kind
 	Proto   rules.Proto
 	RCode   int
-	Latency time.Duration // from the query's arrival
+	Latency time.Duration // since the query arrived
 }
 
-// An UpstreamTry is one try of one upstream, for metrics.
+// An UpstreamTry describes one try of one upstream, for metrics.
 type UpstreamTry struct {
 	Addr    netip.AddrPort
-	Up      bool // it gave some answer, of whatever worth
-	Down    bool // it is taken not to answer anything, as its last probe found
+	Up      bool // the upstream answered, perhaps with an unusable answer
+	Down    bool // the upstream counts as down, because its last probe failed
 	Latency time.Duration
-	// Respells: it changes the letter case of questions, so that its answers are
-	// accepted without that protection, or asked for by TCP.
+	// ChangesCase: the upstream changes the letter case of questions. So its
+	// answers are accepted without that protection, or it is asked by TCP.
 	ChangesCase bool
 }

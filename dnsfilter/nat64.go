@@ -1,4 +1,4 @@
-// Pref64: which NAT64 prefixes the upstreams' DNS64 makes addresses with.
+// NAT64: discovers the prefixes that the upstreams' DNS64 uses.
 
 package dnsfilter
 
@@ -13,16 +13,18 @@ import (
 	"sallyport/rules"
 )
 
-// A Pref64 is what a discovery found (RFC 7050).
+// A Pref64 is the result of a discovery (RFC 7050).
 type Pref64 struct {
 	Prefixes []netip.Prefix
-	Refused  []error       // prefixes that were not taken, and why
-	For      time.Duration // how long the answer holds
+	Refused  []error       // the reasons why prefixes were refused
+	For      time.Duration // the lifetime of the answer
 }
 
-// DiscoverNAT64 asks the upstreams of g, nil: of the generation in force, for the AAAA records of ipv4only.arpa. No
-// prefix is found where they translate nothing; an error says that they have not
-// answered. [hosts] does not count: it is about the upstreams.
+// DiscoverNAT64 asks the upstreams of g for the AAAA records of ipv4only.arpa.
+// A nil g means the generation in force. If the upstreams translate nothing,
+// the result has no prefix. If they do not answer, it is an error. Fixed
+// answers of [hosts] are not used, because the question is what the upstreams
+// do.
 func (f *Filter) DiscoverNAT64(ctx context.Context, g *rules.Generation) (Pref64, error) {
 	name, err := rules.ParseName(rules.IPv4OnlyName)
 	if err != nil {

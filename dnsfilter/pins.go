@@ -1,5 +1,5 @@
-// Pins: which names a client was told an address for. A flow that shows no
-// name is held against the rules about those.
+// Pins: which names a client got an address for. A flow without a name is
+// judged by the rules about those names.
 
 package dnsfilter
 
@@ -13,49 +13,49 @@ import (
 	"sallyport/rules"
 )
 
-// How long a pin lives: as long as the client may use the answer, and then
-// for a while, as many a client keeps an address for longer than that.
+// The lifetime of a pin: as long as the client may use the answer, and some
+// time after that, because many clients keep an address longer.
 const (
-	minPinTTL = time.Minute // what any TTL counts at least
+	minPinTTL = time.Minute // the least lifetime of an answer
 	pinGrace  = 5 * time.Minute
-	// pinSlack is added to what is written, so that the same answer given
-	// again finds its pins good enough and only reads.
+	// pinSlack is added to a stored pin, so that the same answer, given again
+	// soon, finds a pin that lasts long enough and only reads.
 	pinSlack = 10 * time.Second
 )
 
-// The most that is remembered beside Limits.
+// Limits of pins that the site cannot change.
 const (
-	maxPrefetched     = 1 << 16 // pins of names looked up ahead
+	maxPrefetched     = 1 << 16 // pins of prefetched names
 	maxPinsPerAddress = 256     // names for one address
 )
 
-// Pinned returns the names that the client was told addr for, and those that
-// were looked up ahead and have that address, each once. It permits nothing:
-// the caller decides about the client and the name.
+// Pinned returns the names for which the client got addr, and the prefetched
+// names with that address, each once. It permits nothing: the caller decides
+// about the client and the name.
 func (f *Filter) Pinned(client, addr netip.Addr) []rules.Name {
 	return f.pins.names(client.Unmap().WithZone(""), addr.Unmap().WithZone(""), f.clock())
 }
 
-// pins remembers, for every client by itself, and for names looked up ahead.
-// Both outlive a reload.
+// pins holds the pins of each client and those of prefetched names. Both
+// outlive a reload.
 type pins struct {
-	latest atomic.Int64 // the latest time seen; a clock set back revives nothing
+	latest atomic.Int64 // the latest time seen: with it, a clock set back revives no pin
 
 	mu                    sync.RWMutex
 	limit, perClientLimit int
-	total                 int                      // pins of clients
-	clients               map[netip.Addr]*pinTable // by network, so that no client multiplies its share
+	total                 int                      // number of pins of clients
+	clients               map[netip.Addr]*pinTable // by network: more addresses do not give a client more pins
 	prefetched            *pinTable
 }
 
-// pinTable is the pins of one client network, or those made ahead.
+// pinTable holds the pins of one client network, or the prefetched ones.
 type pinTable struct {
 	n     int
 	byKey map[pinKey][]pin
 }
 
-// flowEnds is between whom a pin counts. Made ahead it counts for any client:
-// that address is then the zero one.
+// pinKey is a client and an address. The client of a prefetched pin is zero:
+// such a pin holds for all clients.
 type pinKey struct{ client, addr netip.Addr }
 
 // A pin is one name of an address.
@@ -70,14 +70,14 @@ func newPins() *pins {
 
 func newPinTable() *pinTable { return &pinTable{byKey: map[pinKey][]pin{}} }
 
-// set changes the bounds.
+// set changes the limits.
 func (p *pins) set(limit, perClientLimit int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.limit, p.perClientLimit = max(1, limit), max(1, perClientLimit)
 }
 
-// steady is now, or the latest time seen where the clock was set back.
+// monotonic returns now, or the latest time seen if the clock was set back.
 func (p *pins) monotonic(now time.Duration) time.Duration {
 	for {
 		latest := p.latest.Load()
@@ -90,9 +90,9 @@ func (p *pins) monotonic(now time.Duration) time.Duration {
 	}
 }
 
-// told remembers an answer that a client is given: the name that it asked
-// for, whatever aliases led on from there, with the addresses less those
-// refused. Where all of it is known already nothing is written or allocated.
+// remember stores an answer to a client: the name in the question, which is the
+// start of any chain of aliases, with the addresses that were not refused. If
+// all of them are pinned for long enough, it writes and allocates nothing.
 func (p *pins) remember(client netip.Addr, name rules.Name, addrs, refused []netip.Addr, hold, now time.Duration) {
 	now = p.monotonic(now)
 	until := now + max(hold, minPinTTL) + pinGrace
@@ -112,7 +112,8 @@ func (p *pins) remember(client netip.Addr, name rules.Name, addrs, refused []net
 	}
 }
 
-// put adds a client's pin, or prolongs it, and makes room for it.
+// put adds or extends a client's pin. It drops other pins if there are too
+// many.
 func (p *pins) put(network netip.Addr, key pinKey, x pin, now time.Duration) {
 	t := p.clients[network]
 	if t == nil {
@@ -130,7 +131,7 @@ func (p *pins) put(network netip.Addr, key pinKey, x pin, now time.Duration) {
 	}
 }
 
-// evict takes a pin from the network that has most of them, among a few.
+// evict drops a pin of the network with the most pins among a few.
 func (p *pins) evict() {
 	var from netip.Addr
 	var largest *pinTable
@@ -149,7 +150,7 @@ func (p *pins) evict() {
 	}
 }
 
-// found remembers an answer that was looked up ahead.
+// rememberPrefetched stores a prefetched answer.
 func (p *pins) rememberPrefetched(name rules.Name, addrs []netip.Addr, hold, now time.Duration) {
 	now = p.monotonic(now)
 	p.mu.Lock()
@@ -162,7 +163,7 @@ func (p *pins) rememberPrefetched(name rules.Name, addrs []netip.Addr, hold, now
 	}
 }
 
-// retain forgets the names made ahead that are not to be kept.
+// retain drops the pins of prefetched names that keep does not accept.
 func (p *pins) retain(keep func(rules.Name) bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -171,7 +172,7 @@ func (p *pins) retain(keep func(rules.Name) bool) {
 	}
 }
 
-// names lists what is pinned between a client and an address.
+// names returns the names pinned to a client and an address.
 func (p *pins) names(client, addr netip.Addr, now time.Duration) []rules.Name {
 	now = p.monotonic(now)
 	p.mu.RLock()
@@ -191,7 +192,8 @@ func (p *pins) names(client, addr netip.Addr, now time.Duration) []rules.Name {
 	return names
 }
 
-// covers tells whether every address is pinned to the name for long enough.
+// covers reports whether every address that is not refused is pinned to the
+// name until then or longer.
 func (t *pinTable) covers(client netip.Addr, name rules.Name, addrs, refused []netip.Addr, until time.Duration) bool {
 	if t == nil {
 		return false
@@ -214,8 +216,8 @@ func indexOf(list []pin, name rules.Name) int {
 	return -1
 }
 
-// put adds a pin or prolongs it. One address has so many names only; those
-// that have expired go first.
+// put adds or extends a pin. The number of names for one address is limited;
+// expired names are dropped first.
 func (t *pinTable) put(key pinKey, x pin, now time.Duration) {
 	list := t.byKey[key]
 	if i := indexOf(list, x.name); i >= 0 {
@@ -230,8 +232,8 @@ func (t *pinTable) put(key pinKey, x pin, now time.Duration) {
 	t.store(key, append(list, x), had)
 }
 
-// evict forgets the pin that expires first among those of a few addresses:
-// Go's map order is the random choice.
+// evict drops the pin that expires first among those of a few addresses. Go's
+// map order is the random choice.
 func (t *pinTable) evict() {
 	var next pinKey
 	var soonest time.Duration
@@ -248,7 +250,7 @@ func (t *pinTable) evict() {
 	t.store(next, withoutSoonest(list), len(list))
 }
 
-// store keeps a list that had so many pins before.
+// store replaces the list under key, which had so many pins before.
 func (t *pinTable) store(key pinKey, list []pin, had int) {
 	t.n += len(list) - had
 	if len(list) == 0 {

@@ -1,5 +1,5 @@
-// Prefetch: looks up the names of the policy before any client does, and keeps
-// their addresses fresh, so that flows to those are known from the start.
+// Prefetch: looks up the permitted names before any client asks and keeps their
+// addresses fresh, so that flows to those addresses are known from the start.
 
 package dnsfilter
 
@@ -13,53 +13,53 @@ import (
 	"sallyport/rules"
 )
 
-// The pace of look-ups ahead. A look-up is two questions.
+// The rate of prefetches. Each one is two questions.
 const (
-	prefetchEvery  = 20 * time.Millisecond // from the start of one to that of the next
+	prefetchEvery  = 20 * time.Millisecond // between the starts of two prefetches
 	prefetchAtOnce = 8
-	prefetchLeast  = 30 * time.Second // between two of one name, however short its TTL: pins outlive that
+	prefetchLeast  = 30 * time.Second // least time between two prefetches of one name, whatever its TTL: pins last longer than that
 
-	firstRetry    = 5 * time.Second // of a name without addresses; doubled from there
+	firstRetry    = 5 * time.Second // after a prefetch without addresses; doubled each time
 	lastRetry     = 5 * time.Minute
-	prefetchPause = time.Minute // at most without a look at the clock
+	prefetchPause = time.Minute // longest time until the clock is read again
 )
 
-// PolicyChanged makes the filter ask Ahead again which names to look up. The
-// names that are gone count as pinned no more.
+// PolicyChanged makes the filter call PrefetchNames again. It also drops the
+// pins of prefetched names that are no longer permitted.
 func (f *Filter) PolicyChanged() {
 	select {
 	case f.replan <- struct{}{}:
-	default: // it is going to anyway
+	default: // a signal is already pending
 	}
 }
 
-// prefetcher is one run of look-ups ahead. One goroutine has it all to itself.
+// prefetcher is one run of prefetches. Only one goroutine uses it.
 type prefetcher struct {
 	f       *Filter
-	g       *rules.Generation // that the plan was made for
-	r       *Resolver         // of g
+	g       *rules.Generation // the generation of the plan
+	r       *Resolver         // the Resolver of g
 	plan    map[rules.Name]*plannedName
 	running map[rules.Name]bool
 	results chan lookUpResult
-	next    time.Duration // earliest start of the next look-up
+	next    time.Duration // earliest start of the next prefetch
 }
 
-// ahead is one name of the plan.
+// plannedName is one name of the plan.
 type plannedName struct {
 	due      time.Duration
-	failures int // since it last had addresses
+	failures int // since the last success
 }
 
-// landing is the end of one look-up.
+// lookUpResult is the result of one prefetch.
 type lookUpResult struct {
-	r        *Resolver // that was asked
+	r        *Resolver // the Resolver that was asked
 	name     rules.Name
 	addrs    []netip.Addr
 	ttl      time.Duration
-	complete bool // both families were answered about
+	complete bool // answers for both A and AAAA came
 }
 
-// prefetch looks up what Ahead names until ctx ends.
+// prefetch looks up the permitted names until ctx ends.
 func (f *Filter) prefetch(ctx context.Context) {
 	p := &prefetcher{f: f, plan: map[rules.Name]*plannedName{}, running: map[rules.Name]bool{}, results: make(chan lookUpResult, prefetchAtOnce)}
 	p.replan()
@@ -82,8 +82,9 @@ func (f *Filter) prefetch(ctx context.Context) {
 	}
 }
 
-// replan reads Ahead for the generation in force. Names that are new are due at
-// once; with a new Resolver all are, as other upstreams may say something else.
+// replan makes the plan for the generation in force. New names are due at once.
+// With a new Resolver all names are due, because other upstreams may answer
+// differently.
 func (p *prefetcher) replan() {
 	g, now := p.f.cfg.Generation(), p.f.clock()
 	r := p.f.resolverOf(g)
@@ -97,11 +98,11 @@ func (p *prefetcher) replan() {
 	p.f.pins.retain(func(n rules.Name) bool { return plan[n] != nil })
 }
 
-// depart starts what is due, within the pace, and returns for how long nothing
-// will be.
+// startDue starts the prefetches that are due, within the rate. It returns how
+// long until the next one is due.
 func (p *prefetcher) startDue(ctx context.Context) time.Duration {
 	for len(p.running) < prefetchAtOnce {
-		if p.f.cfg.Generation() != p.g { // the signal of the change is on its way
+		if p.f.cfg.Generation() != p.g { // the signal of PolicyChanged comes later
 			p.replan()
 		}
 		now := p.f.clock()
@@ -113,11 +114,11 @@ func (p *prefetcher) startDue(ctx context.Context) time.Duration {
 		p.running[name] = true
 		go p.f.prefetchName(ctx, p.r, name, p.results)
 	}
-	return prefetchPause // the next landing comes first
+	return prefetchPause // the next result comes sooner
 }
 
-// first returns the name that is due first and when, or, if that is not within
-// the longest pause, the end of that.
+// first returns the name that is due first, and when. If none is due within the
+// longest pause, it returns the end of that pause.
 func (p *prefetcher) first() (first rules.Name, due time.Duration) {
 	due = p.f.clock() + prefetchPause
 	for name, a := range p.plan {
@@ -128,13 +129,13 @@ func (p *prefetcher) first() (first rules.Name, due time.Duration) {
 	return first, due
 }
 
-// land takes the result of a look-up, unless the name is not wanted any more,
-// and plans the next one: some time before the answer ends, or, where there
-// was none, later and later.
+// finish stores the result of a prefetch, unless the name has left the plan. It
+// plans the next prefetch: some time before the answer expires, or, without an
+// answer, after a growing delay.
 func (p *prefetcher) finish(l lookUpResult) {
 	delete(p.running, l.name)
 	a := p.plan[l.name]
-	if a == nil || l.r != p.r { // planned anew meanwhile
+	if a == nil || l.r != p.r { // the plan has changed since
 		return
 	}
 	now := p.f.clock()
@@ -149,20 +150,20 @@ func (p *prefetcher) finish(l lookUpResult) {
 	switch {
 	case len(l.addrs) > 0 && l.complete:
 		a.failures, a.due = 0, now+again
-	case len(l.addrs) > 0: // some name servers never answer about IPv6
+	case len(l.addrs) > 0: // some name servers never answer AAAA questions
 		a.failures, a.due = a.failures+1, now+min(again, max(retry, prefetchLeast))
 	default:
 		a.failures, a.due = a.failures+1, now+retry
 	}
 }
 
-// jittered returns three quarters of d, or somewhat more, but never all of it.
+// jittered returns a random time between 75 % and 95 % of d.
 func (p *prefetcher) jittered(d time.Duration) time.Duration {
 	return d*3/4 + time.Duration(p.f.cfg.Jitter()*float64(d/5))
 }
 
-// lookAhead asks for both kinds of addresses, whatever the cache holds, and
-// leaves fresh answers there.
+// prefetchName asks for A and AAAA, whatever the cache holds, and caches the
+// answers.
 func (f *Filter) prefetchName(ctx context.Context, r *Resolver, name rules.Name, results chan<- lookUpResult) {
 	l := lookUpResult{r: r, name: name, ttl: maxTTL * time.Second, complete: true}
 	wire := appendWireName(nil, name)
@@ -181,7 +182,7 @@ func (f *Filter) prefetchName(ctx context.Context, r *Resolver, name rules.Name,
 	results <- l
 }
 
-// renew is join, without regard for an answer at hand unless it is fixed.
+// refresh is join, but it ignores cached answers unless they are fixed.
 func (f *Filter) refresh(r *Resolver, name rules.Name, key []byte, qtype uint16) *inflight {
 	if e := r.fixed[string(key)]; e != nil {
 		return finishedExchange(e)
@@ -194,7 +195,7 @@ func (f *Filter) refresh(r *Resolver, name rules.Name, key []byte, qtype uint16)
 	return finishedExchange(f.failure(name))
 }
 
-// add joins one answer to the result.
+// add adds one answer to the result.
 func (l *lookUpResult) add(e *entry, now time.Duration) {
 	if e.failed {
 		l.complete = false

@@ -1,4 +1,4 @@
-// Wire: reads the plain kind of query from its bytes, without allocating.
+// Query: parses the usual form of a query from its bytes, without allocating.
 
 package dnsfilter
 
@@ -16,7 +16,7 @@ import (
 const (
 	headerSize  = 12
 	maxWireName = 255  // RFC 1035, section 2.3.4
-	maxUDP      = 1232 // what fits every path unfragmented (RFC 9715)
+	maxUDP      = 1232 // fits every path without fragments (RFC 9715)
 	optSize     = 11   // an OPT record without options
 )
 
@@ -29,28 +29,28 @@ const (
 	flagCD = 1 << 4
 
 	opcodeMask = 0xf << 11
-	// oddFlags are those that a plain query has not set; the remaining ones
+	// unusualFlags are not set in a query of the usual form. All other flags
 	// mean nothing in a query and are ignored.
 	unusualFlags = flagQR | opcodeMask | flagTC
 )
 
-// forwarded tells whether a type is asked of upstreams at all.
+// forwarded reports whether queries of a type are forwarded at all.
 func forwarded(qtype uint16) bool {
 	return qtype == dns.TypeA || qtype == dns.TypeAAAA || qtype == dns.TypeHTTPS || qtype == dns.TypeSVCB || qtype == dns.TypeDS || qtype == dns.TypeDNSKEY
 }
 
-// query is one parsed query. msg is borrowed from its reader until cloned.
+// query is one parsed query. Its reader owns msg until it is cloned.
 type query struct {
 	msg      []byte
 	qend     int // msg[headerSize:qend] is the question
 	qtype    uint16
 	edns, do bool
-	size     uint16 // UDP payload size that the client takes, with edns
+	size     uint16 // with edns: the UDP payload size that the client accepts
 
-	cookie       uint16       // where in msg the COOKIE option's data is; 0: there is none
-	cookieSize   uint8        // octets of it
-	serverCookie serverCookie // that the reply is to bring, with cookie
-	proven       bool         // the client is where client says
+	cookie       uint16       // offset in msg of the COOKIE option's data; 0: no cookie
+	cookieSize   uint8        // its length in bytes
+	serverCookie serverCookie // with cookie: the server cookie for the reply
+	proven       bool         // the source address is proven
 
 	client  netip.AddrPort // unmapped
 	proto   rules.Proto
@@ -61,10 +61,10 @@ type query struct {
 func (q *query) id() uint16    { return binary.BigEndian.Uint16(q.msg) }
 func (q *query) flags() uint16 { return binary.BigEndian.Uint16(q.msg[2:]) }
 
-// wireName is the question's name as the client spelled it.
+// wireName returns the name in the question, in the client's letter case.
 func (q *query) wireName() []byte { return q.msg[headerSize : q.qend-4] }
 
-// limit is the size that the reply must not pass.
+// limit returns the largest allowed size of the reply.
 func (q *query) limit() int {
 	switch {
 	case q.proto == rules.TCP:
@@ -77,7 +77,7 @@ func (q *query) limit() int {
 	return dns.MinMsgSize
 }
 
-// optLen is the size of the OPT record of a reply without extended error.
+// optLen returns the size of the reply's OPT record without extended error.
 func (q *query) optLen() int {
 	switch {
 	case !q.edns:
@@ -88,16 +88,17 @@ func (q *query) optLen() int {
 	return optSize
 }
 
-// parse reads q.msg if it is a plain query: one question of class IN with an
-// uncompressed name, nothing else but an OPT record of EDNS version 0. It
-// tells whether it was; anything else is for odd.
+// parse reads q.msg if it is a query of the usual form: one question of class
+// IN with an uncompressed name, and nothing else except an OPT record of EDNS
+// version 0. It reports whether that is so. answerMalformed handles all other
+// messages.
 func (q *query) parse() bool {
 	m := q.msg
 	if len(m) < headerSize+5 || q.flags()&unusualFlags != 0 {
 		return false
 	}
 	counts := binary.BigEndian.Uint64(m[4:])
-	if counts>>1 != 1<<47 { // one question, no answers, no authority, 0 or 1 additional
+	if counts>>1 != 1<<47 { // one question, no answers, no authority records, 0 or 1 additional records
 		return false
 	}
 	end, ok := skipPlainName(m, headerSize)
@@ -115,9 +116,9 @@ func (q *query) parse() bool {
 	return q.parseOPT(m[q.qend:])
 }
 
-// parseOPT reads the rest of a message, which must be one OPT record of
-// version 0. Of its options the first COOKIE is kept (RFC 7873, section 5.2), the
-// others are walked and ignored: none is for this server.
+// parseOPT reads the rest of a message, which must be one OPT record of version
+// 0. It keeps the first COOKIE option (RFC 7873, section 5.2). It checks the
+// lengths of the other options and ignores them: none is for this server.
 func (q *query) parseOPT(r []byte) bool {
 	if len(r) < optSize || r[0] != 0 || binary.BigEndian.Uint16(r[1:]) != dns.TypeOPT || r[6] != 0 {
 		return false
@@ -142,14 +143,14 @@ func (q *query) parseOPT(r []byte) bool {
 	return true
 }
 
-// skipPlainName returns where the uncompressed name at off ends.
+// skipPlainName returns the end of the uncompressed name at off.
 func skipPlainName(m []byte, off int) (int, bool) {
 	for p := off; p < len(m) && p-off < maxWireName; {
 		l := int(m[p])
 		switch {
 		case l == 0:
 			return p + 1, true
-		case l > rules.MaxLabel: // a pointer, or a label type that nobody defined
+		case l > rules.MaxLabel: // a compression pointer or an undefined label type
 			return 0, false
 		}
 		p += 1 + l
@@ -157,11 +158,12 @@ func skipPlainName(m []byte, off int) (int, bool) {
 	return 0, false
 }
 
-// keySize is the room that the longest key takes.
+// keySize is the size of the longest key.
 const keySize = maxWireName + 3
 
-// appendKey appends what answers are found by: the name's wire form in lower
-// case and the type. For a client that wants signatures want.appendTo adds that.
+// appendKey appends the cache key of a question: the name's wire form in lower
+// case, and the type. want.appendTo appends the rest for a client that wants
+// signatures.
 func appendKey(key, wireName []byte, qtype uint16) []byte {
 	for _, c := range wireName { // length octets are below 'A'
 		if 'A' <= c && c <= 'Z' {
@@ -186,8 +188,8 @@ func appendWireName(b []byte, n rules.Name) []byte {
 	return append(b, 0)
 }
 
-// nameOf turns an uncompressed wire name into a Name. A label that has a dot
-// in it is no label of a host name, and would read as two.
+// nameOf turns an uncompressed wire name into a Name. It refuses a label with a
+// dot in it: no host name has one, and it would read as two labels.
 func nameOf(wire []byte) (rules.Name, error) {
 	var buf [maxWireName]byte
 	text := buf[:0]

@@ -1,4 +1,4 @@
-// Limits: rates of queries and counts of what clients hold, both bounded.
+// Quotas: rates of queries, and counts of what clients hold.
 
 package dnsfilter
 
@@ -12,8 +12,8 @@ import (
 
 // bucket is a token bucket in one number: the time at which it is full again.
 type bucket struct {
-	every time.Duration // one token
-	depth time.Duration // all of them
+	every time.Duration // time for one token
+	depth time.Duration // time for all tokens
 
 	mu   sync.Mutex
 	full time.Duration
@@ -26,7 +26,8 @@ func newBucket(perSecond int) *bucket {
 	return &bucket{every: time.Second / time.Duration(perSecond), depth: time.Second}
 }
 
-// allow takes a token, if there is one. A bucket without a rate always has.
+// allow takes a token and reports whether there was one. A bucket without a
+// rate always has one.
 func (b *bucket) allow(now time.Duration) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -35,8 +36,9 @@ func (b *bucket) allow(now time.Duration) bool {
 	return ok
 }
 
-// spend takes a token from a bucket that will be full again at full. That is
-// depth away at most; where it is not, the clock was set back.
+// spend takes a token from a bucket that will be full at the time full. It
+// returns the new time and whether there was a token. full is never more than
+// depth ahead; if it is, the clock was set back.
 func spend(full, now, every, depth time.Duration) (time.Duration, bool) {
 	if full < now || full > now+depth {
 		full = now
@@ -48,8 +50,9 @@ func spend(full, now, every, depth time.Duration) (time.Duration, bool) {
 	return full, true
 }
 
-// rates is a token bucket per client, as many seconds deep as one. An IPv6
-// client is its /64, which it can choose addresses from at will.
+// rates is one token bucket per client, which holds the tokens of one second.
+// The addresses of one IPv6 /64 are one client, as it can choose among them at
+// will.
 type rates struct {
 	every  atomic.Int64 // nanoseconds; 0: no limit
 	shards [rateShards]rateShard
@@ -82,7 +85,7 @@ func (r *rates) set(perSecond int) {
 	r.every.Store(int64(every))
 }
 
-// allow takes a token of the client's.
+// allow takes a token of the client and reports whether there was one.
 func (r *rates) allow(client rules.Party, now time.Duration) bool {
 	every := time.Duration(r.every.Load())
 	if every == 0 {
@@ -101,14 +104,14 @@ func (r *rates) allow(client rules.Party, now time.Duration) bool {
 	return ok
 }
 
-// evict forgets a bucket that is full, or of a few the fullest.
+// evict drops a full bucket, or the fullest of a few.
 func (s *rateShard) evict(now time.Duration) {
 	delete(s.full, pickVictim(s.full,
 		func(full time.Duration) bool { return full <= now },
 		func(a, b time.Duration) bool { return a < b }))
 }
 
-// counts bounds things held at once, altogether and by one client.
+// counts limits how many things are held at once, in all and by one client.
 type counts struct {
 	mu                    sync.Mutex
 	limit, perClientLimit int
@@ -118,14 +121,15 @@ type counts struct {
 
 func newCounts() *counts { return &counts{perClient: map[rules.Party]int{}} }
 
-// set changes the bounds; what is held already stays.
+// set changes the limits; things already held stay counted.
 func (c *counts) set(limit, perClientLimit int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.limit, c.perClientLimit = limit, perClientLimit
 }
 
-// take counts one more for the client, unless that is too many.
+// acquire counts one more for the client. It returns false if a limit is
+// reached.
 func (c *counts) acquire(client rules.Party) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -137,7 +141,7 @@ func (c *counts) acquire(client rules.Party) bool {
 	return true
 }
 
-// give undoes a take.
+// release undoes an acquire.
 func (c *counts) release(client rules.Party) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -1,4 +1,4 @@
-// Reply: writes replies as bytes: errors, denials and cached answers.
+// Reply: writes errors, denials and cached answers as bytes.
 
 package dnsfilter
 
@@ -12,13 +12,14 @@ import (
 	"sallyport/rules"
 )
 
-// noEDE stands for no extended error (RFC 8914); the code is one for private use.
+// noEDE means no extended error (RFC 8914). The code is from the range for
+// private use.
 const noEDE = 0xffff
 
 // maxExtraText bounds the text of an extended error.
 const maxExtraText = 200
 
-// appendHead appends header and question of a reply to q.
+// appendHead appends the header and the question of a reply to q.
 func appendHead(out []byte, q *query, rcode int) []byte {
 	start := len(out)
 	flags := flagQR | flagRA | q.flags()&(flagRD|flagCD|opcodeMask) | uint16(rcode&0xf)
@@ -30,8 +31,9 @@ func appendHead(out []byte, q *query, rcode int) []byte {
 	return out
 }
 
-// appendOPT appends our OPT record if the client sent one, with a server cookie if
-// it sent a cookie, and an extended error if there is one to tell. It counts the record in the header at start.
+// appendOPT appends our OPT record if the client sent one. The record has a
+// server cookie if the client sent a cookie, and an extended error unless ede
+// is noEDE. appendOPT counts the record in the header at start.
 func appendOPT(out []byte, start int, q *query, rcode int, ede uint16, text string) []byte {
 	if !q.edns {
 		return out
@@ -57,7 +59,7 @@ func appendOPT(out []byte, start int, q *query, rcode int, ede uint16, text stri
 	return out
 }
 
-// cut shortens s to at most n octets, at a space where that loses little.
+// cut shortens s to at most n bytes, at a space if one is near the end.
 func cut(s string, n int) string {
 	if len(s) <= n {
 		return s
@@ -80,8 +82,9 @@ func appendError(out []byte, q *query, rcode int, ede uint16, text string) []byt
 	return appendOPT(out, start, q, rcode, ede, text)
 }
 
-// appendTruncated appends a reply that has the client ask again by TCP (RFC 7766,
-// section 5). It is no longer than the query but for our cookie.
+// appendTruncated appends a reply with TC set, so that the client asks again by
+// TCP (RFC 7766, section 5). Apart from our cookie it is no longer than the
+// query.
 func appendTruncated(out []byte, q *query) []byte {
 	start := len(out)
 	out = appendHead(out, q, dns.RcodeSuccess)
@@ -89,8 +92,8 @@ func appendTruncated(out []byte, q *query) []byte {
 	return appendOPT(out, start, q, dns.RcodeSuccess, noEDE, "")
 }
 
-// appendNegative appends NXDOMAIN or NODATA with a SOA record, so that the
-// client may remember it for ten seconds: a reloaded policy is soon believed.
+// appendNegative appends NXDOMAIN or NODATA with a SOA record. The client may
+// cache it for ten seconds, so that it soon sees the effect of a reload.
 func appendNegative(out []byte, q *query, rcode int, ede uint16, text string) []byte {
 	start := len(out)
 	out = appendHead(out, q, rcode)
@@ -99,7 +102,7 @@ func appendNegative(out []byte, q *query, rcode int, ede uint16, text string) []
 	switch up := 1 + int(name[0]); {
 	case len(name) == 1 || rcode == dns.RcodeNameError && name[up] == 0:
 		out = append(out, 0) // the root
-	case rcode == dns.RcodeNameError: // the name's parent has no such child
+	case rcode == dns.RcodeNameError: // the parent is the owner: it has no such child
 		out = append(out, 0xc0, byte(headerSize+up))
 	default:
 		out = append(out, 0xc0, headerSize)
@@ -108,15 +111,17 @@ func appendNegative(out []byte, q *query, rcode int, ede uint16, text string) []
 	return appendOPT(out, start, q, rcode, ede, text)
 }
 
-// deniedSOA is a SOA record less its owner: type, class, TTL, length, primary
-// server and mailbox (both below .invalid, so that nobody is asked), serial,
-// refresh, retry, expire, minimum. TTL and minimum are ten seconds.
+// deniedSOA is a SOA record without its owner: type, class, TTL, length,
+// primary server, mailbox, serial, refresh, retry, expire and minimum. Server
+// and mailbox are below .invalid, so that they lead to no real host. TTL and
+// minimum are ten seconds.
 const deniedSOA = "\x00\x06\x00\x01\x00\x00\x00\x0a\x00\x37" +
 	"\x09sallyport\x07invalid\x00" + "\x06nobody\x07invalid\x00" +
 	"\x00\x00\x00\x01\x00\x00\x07\x08\x00\x00\x03\x84\x00\x09\x3a\x80\x00\x00\x00\x0a"
 
-// appendCached appends the answer e, aged, for a client that reaches all its
-// addresses. It tells whether the answer fits; if not, out is as it was.
+// appendCached appends the answer e with its TTLs reduced by age, for a client
+// that reaches all its addresses. It reports whether the answer fits; if not,
+// out is unchanged.
 func appendCached(out []byte, q *query, e *entry, age time.Duration) ([]byte, bool) {
 	start := len(out)
 	size := len(e.wire) + q.optLen()
@@ -138,7 +143,7 @@ func appendCached(out []byte, q *query, e *entry, age time.Duration) ([]byte, bo
 	return appendOPT(out, start, q, int(e.rcode), noEDE, ""), true
 }
 
-// ede returns the extended error that says what kind of denial a reason is.
+// ede returns the extended error code for the reason of a denial.
 func ede(r rules.Reason) uint16 {
 	switch r {
 	case rules.UnknownClient:

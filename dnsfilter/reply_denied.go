@@ -1,4 +1,4 @@
-// Deny: the reply to a query that the policy does not permit.
+// Denied reply: answers a query that the policy does not permit.
 
 package dnsfilter
 
@@ -10,10 +10,10 @@ import (
 	"sallyport/rules"
 )
 
-// maxRaw bounds what of an unreadable message goes into an attempt.
+// maxRaw bounds the bytes of an unreadable message in an attempt.
 const maxRaw = 512
 
-// deny appends the reply that tells of the denial d. No upstream is asked.
+// deny appends the reply for the denial d. No upstream is asked.
 func (f *Filter) deny(q *query, r *Resolver, a *rules.Attempt, d rules.Decision, out []byte) []byte {
 	why := d.Why()
 	if d.Client == nil && !f.unknownReplies.allow(f.clock()) {
@@ -23,14 +23,14 @@ func (f *Filter) deny(q *query, r *Resolver, a *rules.Attempt, d rules.Decision,
 	text := ""
 	if q.edns {
 		text = why.String()
-		if d.Client != nil { // strangers are told no more than that
+		if d.Client != nil { // unknown clients get no hint
 			if hint := rules.Hint(*a, d); hint != "" {
 				text += ": " + hint
 			}
 		}
 	}
 	rcode, negative := deniedForm(q, r.denied, why, d.PermitsBelow())
-	if d.Client == nil { // also where its name is the matter: NXDOMAIN is longer
+	if d.Client == nil { // whatever the reason: NXDOMAIN is longer
 		rcode, negative = dns.RcodeRefused, false
 	}
 	f.observe(q, KindDenied, rcode)
@@ -40,12 +40,12 @@ func (f *Filter) deny(q *query, r *Resolver, a *rules.Attempt, d rules.Decision,
 	return appendError(out, q, rcode, ede(why), text)
 }
 
-// deniedForm chooses the form of a denial: the configured one, but REFUSED
-// where the client and not the name is the matter, and "no such record" where
-// the name does exist for this client. Neither the root nor a name that has
-// permitted names below it is ever said not to exist: that would deny every name
-// below (RFC 8020, section 2). Such a name has no record (RFC 4592, section
-// 2.2.2).
+// deniedForm chooses the form of the reply to a denied query. It is the
+// configured form, with three exceptions: REFUSED if the client is the reason
+// and not the name; "no such record" if the name exists for this client; and
+// "no such record" for the root and for a name with permitted names below it.
+// NXDOMAIN for such a name would deny every name below it (RFC 8020, section
+// 2); it is a name without records (RFC 4592, section 2.2.2).
 func deniedForm(q *query, denied Denied, why rules.Reason, below bool) (rcode int, negative bool) {
 	switch {
 	case q.qtype == dns.TypeAXFR, q.qtype == dns.TypeIXFR:
@@ -67,15 +67,15 @@ func deniedForm(q *query, denied Denied, why rules.Reason, below bool) (rcode in
 	return dns.RcodeNameError, true
 }
 
-// badName replies to a query for what is no host name.
+// denyBadName replies to a query for a name that is not a host name.
 func (f *Filter) denyBadName(q *query, r *Resolver, a *rules.Attempt, err error, out []byte) []byte {
 	a.Fault, a.Detail = rules.MalformedName, err.Error()
 	a.Raw = escapedName(q.msg)
 	return f.deny(q, r, a, f.cfg.Gate.Decide(*a), out)
 }
 
-// escapedName returns the question's name with everything unusual escaped, so
-// that a dot inside a label does not look like one between labels.
+// escapedName returns the name in the question with all unusual bytes escaped,
+// so that a dot inside a label does not look like one between labels.
 func escapedName(msg []byte) []byte {
 	name, _, err := dns.UnpackDomainName(msg, headerSize)
 	if err != nil {

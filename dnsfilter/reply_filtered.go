@@ -1,4 +1,5 @@
-// Filtered: answers that cannot be sent as they are kept, rebuilt record by record.
+// Filtered reply: rebuilds an answer record by record if it cannot be sent as
+// it is cached.
 
 package dnsfilter
 
@@ -12,9 +13,9 @@ import (
 	"github.com/miekg/dns"
 )
 
-// appendFiltered appends the answer e less the refused addresses, truncated to
-// what the client takes. It is the slow twin of appendCached: where nothing is
-// refused and all fits, both say the same.
+// appendFiltered appends the answer e without the refused addresses, truncated
+// to the client's limit. It is the slow twin of appendCached: if nothing is
+// refused and the answer fits, both give the same reply.
 func appendFiltered(out []byte, q *query, e *entry, age time.Duration, refused []netip.Addr) ([]byte, error) {
 	m := new(dns.Msg)
 	if err := m.Unpack(e.wire); err != nil {
@@ -32,7 +33,7 @@ func appendFiltered(out []byte, q *query, e *entry, age time.Duration, refused [
 	for _, rr := range slices.Concat(m.Answer, m.Ns) {
 		h := rr.Header()
 		h.Ttl -= min(h.Ttl, uint32(age/time.Second))
-		if h.Name == m.Question[0].Name { // the client's spelling, as pointers to the question give it
+		if h.Name == m.Question[0].Name { // use the client's letter case, as compression pointers to the question do
 			h.Name = asked
 		}
 	}
@@ -47,7 +48,7 @@ func appendFiltered(out []byte, q *query, e *entry, age time.Duration, refused [
 	m.Compress = true
 	m.Truncate(q.limit())
 	packed, err := m.Pack()
-	for err == nil && len(packed) > q.limit() && len(m.Answer) > 0 { // Truncate leaves no less than 512 octets
+	for err == nil && len(packed) > q.limit() && len(m.Answer) > 0 { // Truncate never goes below 512 bytes
 		m.Truncated, m.Answer = true, m.Answer[:len(m.Answer)-1]
 		packed, err = m.Pack()
 	}
@@ -60,8 +61,8 @@ func appendFiltered(out []byte, q *query, e *entry, age time.Duration, refused [
 	return append(out, packed...), nil
 }
 
-// keep tells whether a record stays in an answer that must not name the
-// refused addresses; of a service record it takes out the hints that do.
+// keep reports whether a record may stay in an answer without the refused
+// addresses. From a service record it removes the hints with such addresses.
 func keep(rr dns.RR, refused []netip.Addr) bool {
 	if len(refused) == 0 {
 		return true

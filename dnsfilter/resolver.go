@@ -1,4 +1,4 @@
-// Resolver: whom one generation asks about which names, and what they said.
+// Resolver: the upstreams, zones, fixed answers and cache of one generation.
 
 package dnsfilter
 
@@ -11,41 +11,42 @@ import (
 	"sallyport/rules"
 )
 
-// A ResolverConfig says how the names that one generation permits are resolved.
+// A ResolverConfig configures how the permitted names of one generation are
+// resolved.
 type ResolverConfig struct {
-	Upstreams []Upstream                  // for every name outside of Zones
+	Upstreams []Upstream                  // for all names outside of Zones
 	Zones     []Zone                      // internal zones; the longest suffix wins
-	Hosts     map[rules.Name][]netip.Addr // fixed answers, decided like any other
-	Denied    Denied                      // the form of a denial
-	NAT64     []netip.Prefix              // [resolve] nat64: their addresses need the Decision's leave, public ones too
+	Hosts     map[rules.Name][]netip.Addr // fixed answers; queries for them are decided like all others
+	Denied    Denied                      // the form of replies to denied queries
+	NAT64     []netip.Prefix              // [resolve] nat64: the Decision must reach addresses below these, even public ones
 
-	Cache    int // answers kept; 0: 10 000
-	InFlight int // queries that wait for an upstream; 0: 1024
+	Cache    int // size of the cache in answers; 0: 10 000
+	InFlight int // queries in flight to upstreams; 0: 1024
 }
 
-// A Zone is an internal zone: its names are asked of its own servers.
+// A Zone is an internal zone. Its own servers answer for its names.
 type Zone struct {
 	Suffix    rules.Name
 	Upstreams []Upstream
 }
 
-// A Resolver is the part of a generation that resolves names. Whom it asks never
-// changes; what it remembers is its own, so a new one has no answer that an
-// earlier generation got elsewhere.
+// A Resolver is the part of a generation that resolves names. Its upstreams
+// never change. Its cache is its own, so a new Resolver has no answers from the
+// upstreams of an earlier generation.
 type Resolver struct {
 	root    *upstreamSet
 	zones   map[rules.Name]*upstreamSet
-	fixed   map[string]*entry   // Hosts, by key
-	parents map[rules.Name]bool // names above one of Hosts or above a zone
+	fixed   map[string]*entry   // answers of Hosts, by key
+	parents map[rules.Name]bool // names above a name of Hosts or above a zone
 	denied  Denied
 	nat64   []netip.Prefix
 	cache   *cache
 
-	maxInFlight int                  // flights
+	maxInFlight int                  // exchanges in flight
 	inflight    map[string]*inflight // guarded by the Filter's mu
 }
 
-// NewResolver makes a Resolver; a Filter uses it through a rules.Generation.
+// NewResolver makes a Resolver. A Filter uses it through a rules.Generation.
 func NewResolver(c ResolverConfig) (*Resolver, error) {
 	if err := c.check(); err != nil {
 		return nil, err
@@ -59,7 +60,7 @@ func NewResolver(c ResolverConfig) (*Resolver, error) {
 	return r, err
 }
 
-// check tells what makes the configuration unusable.
+// check returns what makes the configuration unusable.
 func (c *ResolverConfig) check() error {
 	var errs []error
 	if len(c.Upstreams) == 0 {
@@ -76,8 +77,8 @@ func (c *ResolverConfig) check() error {
 	return errors.Join(errs...)
 }
 
-// newResolver is NewResolver for a configuration that was checked, without its
-// fixed answers.
+// newResolver is NewResolver for a checked configuration, without the fixed
+// answers.
 func newResolver(c ResolverConfig) *Resolver {
 	r := &Resolver{
 		root:        newUpstreamSet(rules.Name{}, c.Upstreams),
@@ -86,7 +87,7 @@ func newResolver(c ResolverConfig) *Resolver {
 		nat64:       c.NAT64,
 		parents:     parentsOf(c.Zones, c.Hosts),
 		cache:       newCache(orDefault(c.Cache, defaultCache)),
-		maxInFlight: 3 * orDefault(c.InFlight, defaultInFlight), // of proven queries and of others, and a Lookup makes two
+		maxInFlight: 3 * orDefault(c.InFlight, defaultInFlight), // proven queries, unproven queries, and two questions for each Lookup
 		inflight:    map[string]*inflight{},
 	}
 	for _, z := range c.Zones {
@@ -95,7 +96,7 @@ func newResolver(c ResolverConfig) *Resolver {
 	return r
 }
 
-// sets lists every set of upstreams.
+// sets returns all sets of upstreams.
 func (r *Resolver) sets() []*upstreamSet {
 	sets := []*upstreamSet{r.root}
 	for _, z := range r.zones {
@@ -104,8 +105,8 @@ func (r *Resolver) sets() []*upstreamSet {
 	return sets
 }
 
-// upstreams returns who is asked about a name: the zone with the longest
-// suffix that the name is, or is below.
+// upstreams returns the upstreams for a name: those of the zone with the
+// longest suffix that matches, or else those for public names.
 func (r *Resolver) upstreams(name rules.Name) *upstreamSet {
 	if len(r.zones) > 0 {
 		for n := name; !n.IsZero(); n = n.Parent() {
@@ -117,8 +118,8 @@ func (r *Resolver) upstreams(name rules.Name) *upstreamSet {
 	return r.root
 }
 
-// find returns the answer that is at hand, nil for none. key is of the name and
-// the type alone.
+// find returns the fixed or cached answer, or nil. key holds the name and the
+// type alone.
 func (r *Resolver) find(key []byte, w want, now time.Duration) *entry {
 	if len(r.fixed) > 0 {
 		if e := r.fixed[string(key)]; e != nil {

@@ -1,4 +1,4 @@
-// Serve: runs the sockets of the DNS front end until it is told to stop.
+// Serve: runs the sockets of the DNS front end until its context ends.
 
 package dnsfilter
 
@@ -14,17 +14,17 @@ import (
 	"sallyport/rules"
 )
 
-// Serve answers queries that arrive at the sockets until ctx ends, then lets
-// the answers under way finish, closes the sockets and returns nil. Queries
-// that wait in a socket which somebody else has open, too, are for the next
-// process; a connection that was accepted is served its first query. The
-// sockets are its own from the start. It also probes the upstreams and looks
-// names up ahead, without any socket too. A socket that fails for good ends it
-// with that error.
+// Serve answers queries from the sockets until ctx ends. Then it finishes the
+// answers in flight, closes the sockets and returns nil. If another process has
+// a socket open too, queries that wait in it are left for that process. A
+// connection that was already accepted still gets an answer to its first query.
+// Serve owns the sockets from the start. It also probes the upstreams and
+// prefetches names, even without any socket. If a socket fails for good, Serve
+// ends with that error.
 //
-// A packet socket must be a *net.UDPConn or alike, bound to an exact address
-// where the host has several: a reply leaves from the address that the system
-// chooses.
+// A packet socket must have the methods of *net.UDPConn. On a host with several
+// addresses it must be bound to one of them, because the kernel chooses the
+// source address of a reply.
 func (f *Filter) Serve(ctx context.Context, packets []net.PacketConn, listeners []net.Listener) error {
 	asked := ctx
 	ctx, stop := context.WithCancelCause(asked)
@@ -63,21 +63,22 @@ type service struct {
 	f    *Filter
 	stop context.CancelCauseFunc
 
-	ended <-chan struct{} // closed when it is to stop
+	ended <-chan struct{} // closed when the run must stop
 
 	udp []*socket[packetConn]
 	tcp []*socket[net.Listener]
 
-	readers   sync.WaitGroup // read loops, and whatever else runs as long as Serve
+	readers   sync.WaitGroup // read loops, probes and prefetches
 	accepting sync.WaitGroup // accept loops
-	writers   sync.WaitGroup // queries that wait for an upstream
+	writers   sync.WaitGroup // queries in flight to upstreams
 
 	mu    sync.Mutex
 	conns map[*tcpConn]struct{} // guarded by mu
 }
 
+// start starts the loops of a run.
 func (s *service) start(ctx context.Context) {
-	each := 1 // with a socket for every processor one reader is enough
+	each := 1 // with one socket per processor one reader each is enough
 	if len(s.udp) == 1 {
 		each = min(4, runtime.GOMAXPROCS(0))
 	}
@@ -97,8 +98,8 @@ func (s *service) start(ctx context.Context) {
 	}
 }
 
-// quiesce makes every reader return, those of connections that have not had
-// time for a query a little later; answers can still be written.
+// stopReading ends all reads. A connection that had no query yet gets a little
+// more time for one. Replies can still be written.
 func (s *service) stopReading() {
 	for _, pc := range s.udp {
 		pc.conn.SetReadDeadline(past)
@@ -114,23 +115,24 @@ func (s *service) stopReading() {
 	}
 }
 
-// fail ends Serve because a socket cannot be used any more.
+// fail ends Serve because a socket is broken.
 func (s *service) fail(ctx context.Context, err error) {
 	if ctx.Err() == nil {
 		s.stop(err)
 	}
 }
 
-// recovered turns a panic over one query into a denial: no reply, one attempt.
+// recovered turns a panic during one query into a denial: no reply, one attempt
+// on record.
 func (f *Filter) recovered(q *query) {
 	v := recover()
 	if v == nil {
 		return
 	}
-	f.cfg.Log.Error("panic over a query", "client", q.client, "panic", v)
+	f.cfg.Log.Error("panic while answering a query", "client", q.client, "panic", v)
 	f.cfg.Gate.Decide(rules.Attempt{
 		Flow: q.flow, Via: rules.ViaDNS, Client: q.client, SourceProven: q.proven, Proto: q.proto,
-		Fault: rules.MalformedRequest, Detail: "the filter failed over this query",
+		Fault: rules.MalformedRequest, Detail: "the filter failed on this query",
 	})
 	f.observe(q, KindDropped, dns.RcodeServerFailure)
 }

@@ -1,8 +1,8 @@
-// Proof: whether a query comes from the address that it gives, and what it may
-// spend. A datagram's source can be forged by a neighbour that never sees the
-// reply. Who came by TCP has answered at its address; who brings our cookie has
-// received it there. That holds for this query alone: an address that was proven
-// a moment ago can be forged the next.
+// Source proof: whether a query comes from the address that it has as its
+// source, and what it may use up. A neighbour that never sees the reply can
+// forge the source of a datagram. A TCP client has answered at its address, and
+// a client with our cookie has received it there. That proves the source of
+// this one query: the next datagram with the same source can be forged.
 
 package dnsfilter
 
@@ -13,18 +13,19 @@ import (
 )
 
 const (
-	// unprovenPart is the part of QPS that a client has beside it for queries
-	// that are not proven. Real clients without cookies ask a few names a second;
-	// what is more is sent to TCP, where the whole of QPS is.
+	// Queries without a proven source have a separate quota, one
+	// unprovenFraction-th of QPS. Real clients without cookies ask about a few
+	// names a second. Above that quota a client must use TCP, where it has the
+	// whole of QPS.
 	unprovenFraction = 4
-	// A reply to a source that is not proven is so many times as long as the
-	// query at most, and no longer than any client takes (RFC 1035, section
-	// 4.2.1): else a forger could have us send its victim much for little. Usual
-	// answers are two to six times as long.
+	// A reply to an unproven source is at most this many times as long as the
+	// query, and no longer than every client accepts (RFC 1035, section 4.2.1).
+	// Otherwise a forger could send few bytes and have us send many to its
+	// victim. Usual answers are two to six times as long as their query.
 	maxAmplification = 10
 )
 
-// budget is what queries that need an upstream are taken from.
+// budget is the quota of queries that need an upstream.
 type budget struct {
 	rate    *rates
 	waiting *counts
@@ -32,7 +33,7 @@ type budget struct {
 
 func newBudget() budget { return budget{rate: newRates(), waiting: newCounts()} }
 
-// prove finds out about the source of a query that could be parsed.
+// prove finds out whether the source of a parsed query is proven.
 func (f *Filter) prove(q *query) {
 	if q.cookie == 0 {
 		return
@@ -44,7 +45,7 @@ func (f *Filter) prove(q *query) {
 	}
 }
 
-// budgetOf returns what a query is taken from.
+// budgetOf returns the budget that a query uses.
 func (f *Filter) budgetOf(q *query) *budget {
 	if q.proven {
 		return &f.proven
@@ -52,10 +53,10 @@ func (f *Filter) budgetOf(q *query) *budget {
 	return &f.unproven
 }
 
-// spend takes what a query costs for which d permits asking an upstream. It
-// returns what is used up, or "": then the place of by among those that wait must
-// be given back. A query that is not proven spends nothing of what proven
-// ones have, and is admitted no new name.
+// charge takes the cost of a query that d permits from the quotas of its
+// client. It returns the quota that is used up, or "". After "" the caller must
+// release the owner's place among the waiting queries. An unproven query uses
+// nothing of the proven quota, and no new name is admitted for it.
 func (f *Filter) charge(q *query, d rules.Decision, name rules.Name) (owner rules.Party, over string) {
 	owner, now := rules.PartyOf(q.client.Addr(), d.Client), q.arrived.Sub(f.start)
 	if !q.proven && d.FreeLabels() && !f.nameQuota.has(owner, name, now) {
@@ -79,7 +80,7 @@ func (f *Filter) charge(q *query, d rules.Decision, name rules.Name) (owner rule
 	return owner, over
 }
 
-// toTCP has a client ask again by TCP, where it proves its address.
+// truncate makes a client ask again by TCP, which proves its address.
 func (f *Filter) truncate(q *query, out []byte) []byte {
 	f.observe(q, KindTruncated, dns.RcodeSuccess)
 	return appendTruncated(out, q)

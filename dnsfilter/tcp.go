@@ -18,8 +18,8 @@ import (
 	"sallyport/rules"
 )
 
-// pipelined is how many queries of one connection may wait for upstreams; a
-// further one is not read until there is room.
+// maxPipelined is how many queries of one connection may wait for upstreams.
+// The next one is read when there is room.
 const maxPipelined = 16
 
 // accept serves the connections of a listener until it is closed.
@@ -50,8 +50,8 @@ func (s *service) accept(ctx context.Context, ln *socket[net.Listener]) {
 	}
 }
 
-// admit serves a connection, one more than its client may have after a while,
-// unless too many wait already.
+// admit serves a connection. If it is above its client's quota, it waits for a
+// while; if too many wait already, it is refused.
 func (s *service) admit(ctx context.Context, conn net.Conn) {
 	from, err := netip.ParseAddrPort(conn.RemoteAddr().String())
 	if err != nil {
@@ -78,7 +78,7 @@ func (s *service) admit(ctx context.Context, conn net.Conn) {
 	})
 }
 
-// overConns refuses a connection that is one too many.
+// refuseConn records a connection above the limits and closes it.
 func (f *Filter) refuseConn(conn net.Conn, client netip.AddrPort) {
 	f.cfg.Gate.Decide(rules.Attempt{
 		Flow: f.nextFlow(), Via: rules.ViaDNS, Client: client, SourceProven: true, Proto: rules.TCP,
@@ -87,8 +87,9 @@ func (f *Filter) refuseConn(conn net.Conn, client netip.AddrPort) {
 	conn.Close()
 }
 
-// connsOf returns what a client's connections count against, and for whom: those
-// of unknown clients have a small share, so that they cannot keep the others out.
+// queueOf returns the queue that counts a client's connections, and the client
+// in it. Unknown clients have a small queue of their own, so that they cannot
+// keep the others out.
 func (f *Filter) queueOf(client netip.AddrPort) (*connQueue, rules.Party) {
 	d := f.cfg.Gate.Preview(rules.Attempt{Via: rules.ViaDNS, Client: client, Proto: rules.TCP})
 	if d.Client == nil {
@@ -102,16 +103,17 @@ type tcpConn struct {
 	s        *service
 	conn     net.Conn
 	client   netip.AddrPort
-	queue    *connQueue     // that the connection is counted in
-	owner    rules.Party    // for whom
-	gotQuery atomic.Bool    // had its first query
-	room     chan struct{}  // one for each query that waits
-	wait     sync.WaitGroup // for them
+	queue    *connQueue     // the queue that counts the connection
+	owner    rules.Party    // the client in that queue
+	gotQuery atomic.Bool    // it had its first query
+	room     chan struct{}  // holds one value for each query in flight
+	wait     sync.WaitGroup // for the queries in flight
 
-	mu sync.Mutex // one reply is written at a time
+	mu sync.Mutex // held while a reply is written
 }
 
-// serve answers queries until the client ends, breaks the protocol or is idle.
+// serve answers queries until the client closes, breaks the protocol or is
+// idle.
 func (c *tcpConn) serve(ctx context.Context) {
 	defer c.close()
 	buf, out := make([]byte, maxQuery), make([]byte, 2, maxQuery)
@@ -128,7 +130,8 @@ func (c *tcpConn) serve(ctx context.Context) {
 	}
 }
 
-// close waits for the answers under way and gives everything back.
+// close waits for the answers in flight, closes the connection and releases its
+// place.
 func (c *tcpConn) close() {
 	c.wait.Wait()
 	c.conn.Close()
@@ -138,13 +141,13 @@ func (c *tcpConn) close() {
 	c.s.mu.Unlock()
 }
 
-// firstQuery is how long the end of Serve waits for the query of a connection
-// that was accepted just before, and how long a connection that is more than its
-// client may have waits until there is room: less than clients wait
-// for an answer, which is five seconds by default (resolv.conf(5)).
+// firstQueryTimeout is how long a connection without a query may go on once
+// Serve must end. It is also how long a connection above its client's quota
+// waits for room. Clients wait longer for an answer: five seconds by default
+// (resolv.conf(5)).
 const firstQueryTimeout = 2 * time.Second
 
-// last is when reads end once Serve is told to stop.
+// lastRead returns when reads end once Serve must stop.
 func (c *tcpConn) lastRead() time.Time {
 	if c.gotQuery.Load() {
 		return past
@@ -152,21 +155,24 @@ func (c *tcpConn) lastRead() time.Time {
 	return time.Now().Add(firstQueryTimeout)
 }
 
-// A cutOff is why a message that was begun is none.
+// A brokenMessage is the error of a message that began but is incomplete or too
+// long.
 type brokenMessage struct {
 	fault  rules.Reason
 	detail string
 }
 
+// Error returns the detail for the attempt.
 func (e *brokenMessage) Error() string { return e.detail }
 
-// read returns the next message: its length, then as many octets, all within
-// one deadline that no trickle of octets moves. A message that is begun but does
-// not end, or cannot be a query by its length, is a cutOff, with what came of it.
-// Any other error is the end of a connection between two messages.
+// read returns the next message: its length, then as many bytes, all within one
+// deadline that slow bytes do not extend. If a message begins but does not end,
+// or its length is impossible for a query, the error is a brokenMessage, and
+// read returns the bytes that came. Any other error is the end of a connection
+// between two messages.
 func (c *tcpConn) read(ctx context.Context, buf []byte) ([]byte, error) {
 	c.conn.SetReadDeadline(time.Now().Add(c.s.f.cfg.TCPIdle))
-	if ctx.Err() != nil { // else the deadline just set could hide the one that ends us
+	if ctx.Err() != nil { // otherwise the new deadline could replace the one that ends this read
 		c.conn.SetReadDeadline(c.lastRead())
 	}
 	got, err := io.ReadFull(c.conn, buf[:2])
@@ -186,8 +192,8 @@ func (c *tcpConn) read(ctx context.Context, buf []byte) ([]byte, error) {
 	return buf[:n], nil
 }
 
-// cutBy says what ended a message after got of n octets: the client, its time,
-// or the end of Serve.
+// brokenBy returns what ended a message after got of n bytes: the client, its
+// deadline, or the end of Serve.
 func brokenBy(ctx context.Context, err error, what string, got, n int) *brokenMessage {
 	detail := fmt.Sprintf("%s ended after %d of %d octets", what, got, n)
 	switch {
@@ -199,8 +205,7 @@ func brokenBy(ctx context.Context, err error, what string, got, n int) *brokenMe
 	return &brokenMessage{rules.SniffTimeout, detail}
 }
 
-// refuse puts a message on record that was cut off, with the question where that
-// can be read.
+// refuse records a broken message, with the question if that is readable.
 func (c *tcpConn) refuse(m []byte, cut *brokenMessage) {
 	f := c.s.f
 	q := query{msg: m, client: c.client, proto: rules.TCP, proven: true, flow: f.nextFlow(), arrived: f.cfg.Now()}
@@ -212,7 +217,7 @@ func (c *tcpConn) refuse(m []byte, cut *brokenMessage) {
 	f.observe(&q, KindDropped, 0)
 }
 
-// answer replies to one message and tells whether the connection may go on.
+// answer replies to one message and reports whether the connection may go on.
 func (c *tcpConn) answer(ctx context.Context, m, out []byte) bool {
 	q := query{msg: m, client: c.client, proto: rules.TCP}
 	defer c.s.f.recovered(&q)
@@ -224,11 +229,12 @@ func (c *tcpConn) answer(ctx context.Context, m, out []byte) bool {
 		return true
 	}
 	if len(reply) <= 2 {
-		return false // nothing to say: not a DNS client
+		return false // no reply: the other side is not a DNS client
 	}
 	return c.write(reply) == nil
 }
 
+// finish answers a pending query.
 func (c *tcpConn) finish(ctx context.Context, p *pending) {
 	defer c.wait.Done()
 	defer func() { <-c.room }()
@@ -238,7 +244,7 @@ func (c *tcpConn) finish(ctx context.Context, p *pending) {
 	}
 }
 
-// write sends a reply, which has room for its length in front.
+// write sends a reply. Its first two bytes are room for its length.
 func (c *tcpConn) write(reply []byte) error {
 	binary.BigEndian.PutUint16(reply, uint16(len(reply)-2))
 	c.mu.Lock()

@@ -16,29 +16,30 @@ import (
 	"sallyport/rules"
 )
 
-// packetConn is what of *net.UDPConn is used: no allocation per datagram.
+// packetConn has the methods of *net.UDPConn that the filter uses. They
+// allocate nothing per datagram.
 type packetConn interface {
 	net.PacketConn
 	ReadFromUDPAddrPort(b []byte) (int, netip.AddrPort, error)
 	WriteToUDPAddrPort(b []byte, addr netip.AddrPort) (int, error)
 }
 
-// maxQuery bounds the queries that are read; real ones have some 60 octets.
+// maxQuery bounds the queries that are read. Real ones have about 60 bytes.
 const maxQuery = 4096
 
-// ListenPackets opens n UDP sockets on one address, among which the system
-// spreads the clients (SO_REUSEPORT when n > 1). One for each processor costs
-// least for a query. An address that somebody else has is an error, also where
-// the system would share it among the processes of one user. network is "udp4"
-// or "udp6" for that family alone, "udp" for both where addr is [::]. With beside
-// this process has the port already, on every address and by more than one
-// socket: what is for addr then comes to the new ones, and is answered from it.
+// ListenPackets opens n UDP sockets on one address. With n > 1 the kernel
+// spreads the clients among them (SO_REUSEPORT); one socket per processor is
+// the cheapest. An address in use is an error, even if the kernel would share
+// it among the processes of one user. network is "udp4" or "udp6" for one
+// family, and "udp" for both if addr is [::]. With beside, this process already
+// has the port, on every address and with several sockets: then datagrams to
+// addr go to the new sockets, and replies leave from addr.
 func ListenPackets(ctx context.Context, network string, addr netip.AddrPort, n int, beside bool) ([]net.PacketConn, error) {
 	var lc net.ListenConfig
 	if beside {
 		lc.Control = reusePort
 	} else if n > 1 {
-		first, err := lc.ListenPacket(ctx, network, addr.String()) // shares with nobody
+		first, err := lc.ListenPacket(ctx, network, addr.String()) // fails if the address is in use
 		if err != nil {
 			return nil, err
 		}
@@ -55,7 +56,7 @@ func ListenPackets(ctx context.Context, network string, addr netip.AddrPort, n i
 			return nil, err
 		}
 		conns = append(conns, pc)
-		if addr.Port() == 0 { // the others join the port that the first was given
+		if addr.Port() == 0 { // the other sockets use the port of the first
 			if local, err := netip.ParseAddrPort(pc.LocalAddr().String()); err == nil {
 				addr = netip.AddrPortFrom(addr.Addr(), local.Port())
 			}
@@ -64,6 +65,7 @@ func ListenPackets(ctx context.Context, network string, addr netip.AddrPort, n i
 	return conns, nil
 }
 
+// reusePort sets SO_REUSEPORT on a socket.
 func reusePort(_, _ string, c syscall.RawConn) error {
 	var failed error
 	err := c.Control(func(fd uintptr) {
@@ -84,11 +86,11 @@ func (s *service) readPackets(ctx context.Context, pc *socket[packetConn]) {
 			s.packet(ctx, pc.conn, buf[:n], from, out)
 		case errors.Is(err, os.ErrDeadlineExceeded) && ctx.Err() == nil:
 			pc.wake(time.Time{})
-			if ctx.Err() != nil { // that hid the deadline which ends the other readers of this socket
+			if ctx.Err() != nil { // this replaced the deadline that ends the other readers of this socket
 				pc.wake(past)
 				return
 			}
-		default: // perhaps an ICMP error about some earlier reply
+		default: // perhaps an ICMP error about an earlier reply
 			if errs++; errs > 100 || errors.Is(err, net.ErrClosed) || ctx.Err() != nil {
 				s.fail(ctx, err)
 				return
@@ -97,8 +99,8 @@ func (s *service) readPackets(ctx context.Context, pc *socket[packetConn]) {
 	}
 }
 
-// packet answers one datagram, at once or, when an upstream has to be asked,
-// in a goroutine of its own.
+// packet answers one datagram: at once, or, if an upstream must be asked first,
+// in a new goroutine.
 func (s *service) packet(ctx context.Context, pc packetConn, m []byte, from netip.AddrPort, out []byte) {
 	q := query{msg: m, client: rules.ClientAddr(from), proto: rules.UDP}
 	defer s.f.recovered(&q)
@@ -113,6 +115,7 @@ func (s *service) packet(ctx context.Context, pc packetConn, m []byte, from neti
 	}
 }
 
+// finishPacket answers a pending query.
 func (s *service) finishPacket(ctx context.Context, pc packetConn, from netip.AddrPort, p *pending) {
 	defer s.writers.Done()
 	defer s.f.recovered(&p.q)

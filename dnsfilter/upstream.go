@@ -1,4 +1,5 @@
-// Upstreams: the texts that name them, and the sets that names are asked of.
+// Upstreams: their texts in the configuration, and the sets of upstreams for
+// public names and for zones.
 
 package dnsfilter
 
@@ -18,17 +19,17 @@ import (
 	"sallyport/rules"
 )
 
-// An Upstream is a resolver that permitted names are asked of.
+// An Upstream is a resolver that answers queries about permitted names.
 type Upstream struct {
-	Proto rules.Proto // UDP: by datagram, by TCP when truncated; TCP: always by TCP
+	Proto rules.Proto // UDP: by datagram, and by TCP if the answer is truncated; TCP: always by TCP
 	Addr  netip.AddrPort
 }
 
-// String returns the text that ParseUpstreams reads.
+// String returns the text that ParseUpstreams parses.
 func (u Upstream) String() string { return u.Proto.String() + "://" + u.Addr.String() }
 
-// ParseUpstreams reads "system" and what rules.ParseUpstream reads. For
-// "system" the name servers are those of the resolv.conf file at the given
+// ParseUpstreams parses "system" and the texts that rules.ParseUpstream parses.
+// "system" stands for the name servers in the resolv.conf file at the given
 // path; a file without any is an error.
 func ParseUpstreams(texts []string, resolvConf string) ([]Upstream, error) {
 	var ups []Upstream
@@ -53,8 +54,8 @@ func ParseUpstreams(texts []string, resolvConf string) ([]Upstream, error) {
 	return ups, nil
 }
 
-// systemUpstreams lists the name servers of a resolv.conf. Its search list
-// and options are ignored: nothing is ever appended to a name.
+// systemUpstreams returns the name servers of a resolv.conf file. It ignores
+// the search list and the options: nothing is ever appended to a name.
 func systemUpstreams(path string) ([]Upstream, error) {
 	file, err := os.Open(path)
 	if err != nil {
@@ -77,29 +78,29 @@ func systemUpstreams(path string) ([]Upstream, error) {
 	return ups, nil
 }
 
-// upstreamSet is the servers that one part of the name space is asked of.
+// upstreamSet is the upstreams for public names or for one zone.
 type upstreamSet struct {
-	zone    rules.Name // zero: everything else
+	zone    rules.Name // zero: public names
 	servers []*server
 }
 
-// server is one upstream and its health.
+// server is one upstream and its state.
 type server struct {
 	Upstream
 	text string // address and port, for dialing
 
-	failed  atomic.Bool // the last try got no answer
-	down    atomic.Bool // nor did a probe
+	failed  atomic.Bool // the last try had no answer
+	down    atomic.Bool // the last probe had none either
 	probing atomic.Bool
 
 	rtt
 	letterCase caseState
 
-	plan       sync.Mutex    // guards the rest
-	backoff    time.Duration // of the probes
+	plan       sync.Mutex    // guards the fields below
+	backoff    time.Duration // current delay between probes
 	next       time.Duration // earliest next probe
 	lastAnswer time.Time
-	failures   uint64 // tries since then
+	failures   uint64 // tries without an answer since lastAnswer
 }
 
 func newUpstreamSet(zone rules.Name, ups []Upstream) *upstreamSet {
@@ -110,9 +111,10 @@ func newUpstreamSet(zone rules.Name, ups []Upstream) *upstreamSet {
 	return set
 }
 
-// order lists the servers as they are to be tried: as configured, those that are
-// much slower than another later, those that failed behind them, and those that
-// answer no probe last: anybody's slow name can make one fail that is well.
+// order returns the servers in the order to try them: as configured, but
+// servers that are much slower than the fastest later, then servers whose last
+// try failed, and servers whose last probe failed last. A failed try weighs
+// less than a failed probe, because a slow name of any owner can cause it.
 func (s *upstreamSet) order() []*server {
 	list := slices.Clone(s.servers)
 	if len(list) == 1 {
@@ -134,7 +136,8 @@ func (s *upstreamSet) order() []*server {
 	return list
 }
 
-// rank is 0 for a server that answered last time, 2 for one that is down.
+// rank is 0 for a server whose last try had an answer, 1 for one whose last try
+// had none, and 2 for one that is down.
 func (u *server) rank() int {
 	switch {
 	case u.down.Load():
@@ -145,7 +148,7 @@ func (u *server) rank() int {
 	return 0
 }
 
-// healthy tells whether some server is not down.
+// healthy reports whether some server is not down.
 func (s *upstreamSet) healthy() bool {
 	for _, u := range s.servers {
 		if !u.down.Load() {

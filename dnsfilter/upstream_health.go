@@ -1,4 +1,5 @@
-// Health: which upstreams answer, known also while nobody asks.
+// Upstream health: which upstreams answer, known also without queries from
+// clients.
 
 package dnsfilter
 
@@ -16,15 +17,15 @@ import (
 	"sallyport/rules"
 )
 
-// Backoff of the probes of an upstream that does not answer.
+// The delays between probes of an upstream that does not answer.
 const (
 	probeTick    = 500 * time.Millisecond
 	firstBackoff = time.Second
 	lastBackoff  = 10 * time.Second
 )
 
-// Healthy returns nil while every set of upstreams, the one for public names
-// and those of the zones, has one that answers at least a probe.
+// Healthy returns nil while each set of upstreams, the one for public names and
+// those of the zones, has an upstream that answers at least a probe.
 func (f *Filter) Healthy() error {
 	var errs []error
 	for _, set := range f.current().sets() {
@@ -64,13 +65,14 @@ func (f *Filter) Upstreams() []UpstreamState {
 	return states
 }
 
+// state returns the state of an upstream of that zone.
 func (u *server) state(zone rules.Name) UpstreamState {
 	u.plan.Lock()
 	defer u.plan.Unlock()
 	return UpstreamState{Upstream: u.Upstream, Zone: zone, Up: !u.down.Load(), LastAnswer: u.lastAnswer, Failures: u.failures}
 }
 
-// probes tells whether upstreams are probed: while Serve runs.
+// probes reports whether upstreams are probed, which is so while Serve runs.
 func (f *Filter) probes() bool { return f.cfg.ProbeEvery > 0 && f.running.Load() != nil }
 
 // String lists the upstreams.
@@ -82,7 +84,7 @@ func (s *upstreamSet) String() string {
 	return strings.Join(out, ", ")
 }
 
-// probe asks upstreams that have not been heard of lately, until ctx ends.
+// probe probes upstreams that have not answered lately, until ctx ends.
 func (f *Filter) probe(ctx context.Context) {
 	tick := time.NewTicker(probeTick)
 	defer tick.Stop()
@@ -100,7 +102,7 @@ func (f *Filter) probe(ctx context.Context) {
 	}
 }
 
-// probeIfDue starts a probe unless one is running or it is too early for one.
+// probeIfDue starts a probe if one is due and none is running.
 func (f *Filter) probeIfDue(ctx context.Context, u *server) {
 	now := f.clock()
 	u.plan.Lock()
@@ -118,8 +120,8 @@ func (f *Filter) probeIfDue(ctx context.Context, u *server) {
 	go f.probeOnce(ctx, u)
 }
 
-// probeOnce asks for the root's name servers, which every resolver has at
-// hand. Any answer will do.
+// probeOnce asks for the root's name servers, which every resolver knows. Any
+// answer counts.
 func (f *Filter) probeOnce(ctx context.Context, u *server) {
 	defer f.work.Done()
 	defer u.probing.Store(false)

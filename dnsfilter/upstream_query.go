@@ -1,4 +1,4 @@
-// Ask: one question to one upstream, on a socket of its own.
+// Upstream query: sends one question to one upstream, on a socket of its own.
 
 package dnsfilter
 
@@ -17,7 +17,7 @@ import (
 	"sallyport/rules"
 )
 
-// Why an upstream's bytes are no answer.
+// Why a message of an upstream is not an answer.
 var (
 	errMismatch       = errors.New("reply is to another question")
 	errNoEDNS         = errors.New("server does not understand EDNS")
@@ -25,25 +25,25 @@ var (
 	errTooManyRecords = errors.New("reply has more than 512 records")
 )
 
-// errAnswered ends a try because another upstream has given the answer.
+// errAnswered cancels a try because another upstream has answered.
 var errAnswered = errors.New("another upstream answered first")
 
-// maxUnpacked bounds the records that are read of a reply: each can take a
-// kilobyte, of a name that the message has once.
+// maxUnpacked bounds the records that are unpacked from a reply. Each can take
+// a kilobyte for a name that the message holds only once.
 const maxUnpacked = 2 * maxRecords
 
-// ask sends one question and waits for its answer until ctx ends: by datagram
-// from a fresh source port, with a random ID and random letter case (0x20), by
-// TCP when the answer is truncated, and again without EDNS when the server does
-// not know that. name ends in a dot. Nothing of a client's EDNS options is
-// passed on. A probe is about the server, and not about the name: its answer
-// can be missing. A server that had more than its usual time when another one
-// answered has failed.
+// ask sends one question and waits for its answer until ctx ends. It sends a
+// datagram from a new source port, with a random ID and random letter case
+// (0x20). It asks by TCP if the answer is truncated, and again without EDNS if
+// the server does not support EDNS. name ends in a dot. No EDNS option of a
+// client is passed on. A probe is about the server, not about the name, so ask
+// may return no message for it. If another server answers first and this one
+// has already taken more than its usual time, the try counts as failed.
 func (f *Filter) ask(ctx context.Context, u *server, name string, w want, probe bool) (m *dns.Msg, err error) {
 	began, since := f.clock(), time.Now()
 	defer func() {
 		timeoutError := context.Cause(ctx) == errAnswered && time.Since(since) > u.retryAfter(f.cfg.TryTimeout)
-		if ctx.Err() != context.Canceled || timeoutError { // our own end is not the server's fault
+		if ctx.Err() != context.Canceled || timeoutError { // a cancelled try is not the server's failure
 			f.recordTry(u, err == nil, probe, f.clock()-began)
 		}
 	}()
@@ -56,6 +56,7 @@ func (f *Filter) ask(ctx context.Context, u *server, name string, w want, probe 
 	return m, err
 }
 
+// askOnce is ask with or without EDNS.
 func (f *Filter) askOnce(ctx context.Context, u *server, name string, w want, edns, probe bool) (*dns.Msg, error) {
 	network, letterCaseAt := u.Proto.String(), u.letterCaseAt(f.clock())
 	if letterCaseAt == caseKeptByTCP {
@@ -71,7 +72,7 @@ func (f *Filter) askOnce(ctx context.Context, u *server, name string, w want, ed
 	case r.caseChanged && letterCaseAt == caseKept:
 		return f.askAgain(ctx, u, name, w, edns)
 	case errors.Is(err, errTruncated) && probe:
-		return nil, nil // it answers: that is all a probe asks, also where TCP is shut
+		return nil, nil // an answer is all that a probe needs, and TCP may be blocked
 	case errors.Is(err, errTruncated):
 		r, err = f.roundTrip(ctx, u, "tcp", query)
 	}
@@ -81,8 +82,8 @@ func (f *Filter) askOnce(ctx context.Context, u *server, name string, w want, ed
 	return r.m, err
 }
 
-// upstreamQuery packs a question with a random ID, and where that is of use with
-// random letter case.
+// upstreamQuery packs a question with a random ID and, if mixed, in random
+// letter case.
 func upstreamQuery(name string, w want, edns, mixed bool) ([]byte, error) {
 	var random [2 + 32]byte
 	if _, err := rand.Read(random[:]); err != nil {
@@ -110,13 +111,13 @@ func upstreamQuery(name string, w want, edns, mixed bool) ([]byte, error) {
 	return query, nil
 }
 
-// reply is what one upstream said.
+// reply is the answer of one upstream.
 type reply struct {
 	m           *dns.Msg
-	caseChanged bool // the question came back in other letter case
+	caseChanged bool // the question came back in another letter case
 }
 
-// talk sends a packed query over a new connection and waits for its answer
+// roundTrip sends a packed query over a new connection and waits for the answer
 // until ctx ends.
 func (f *Filter) roundTrip(ctx context.Context, u *server, network string, query []byte) (r reply, err error) {
 	began := time.Now()
@@ -142,16 +143,16 @@ func (f *Filter) roundTrip(ctx context.Context, u *server, network string, query
 	return r, err
 }
 
-// respelledWait is how long a reply in another spelling lets one in the right
-// spelling arrive behind it: the former may be forged.
+// caseChangedWait is how long to wait after a reply in another letter case for
+// one in the right case: the first may be forged.
 const caseChangedWait = 100 * time.Millisecond
 
-// talkUDP waits for the datagram that answers the query, and sends the query
-// again where none came for a while: twice that long later the next time, and
-// so on (RFC 6298, section 5.5). It is the same query from the same port, so that
-// an answer to any of them counts, and a guess is no easier. Whatever else
-// arrives — another ID, another question, no message — is ignored: an
-// attacker's guess must not end the wait.
+// roundTripUDP waits for the datagram that answers the query. It sends the
+// query again if no answer comes in time, and doubles the wait each time (RFC
+// 6298, section 5.5). It sends the same query from the same port, so an answer
+// to any copy counts, and a guess is no easier. It ignores all other datagrams,
+// such as those with another ID or another question: an attacker's guess must
+// not end the wait.
 func roundTripUDP(ctx context.Context, conn net.Conn, query []byte, wait time.Duration) (reply, error) {
 	if _, err := conn.Write(query); err != nil {
 		return reply{}, err
@@ -161,8 +162,8 @@ func roundTripUDP(ctx context.Context, conn net.Conn, query []byte, wait time.Du
 	var caseChanged reply
 	var why error
 	for buf := make([]byte, 4096); ; {
-		conn.SetReadDeadline(expiresBefore(next, last))
-		if ctx.Err() != nil { // else the deadline just set could hide the one that ends us
+		conn.SetReadDeadline(earlier(next, last))
+		if ctx.Err() != nil { // otherwise the new deadline could replace the one that ends this read
 			conn.SetReadDeadline(past)
 		}
 		n, err := conn.Read(buf)
@@ -192,15 +193,16 @@ func roundTripUDP(ctx context.Context, conn net.Conn, query []byte, wait time.Du
 	}
 }
 
-func expiresBefore(a, b time.Time) time.Time {
+// earlier returns the earlier of two deadlines. A zero b means none.
+func earlier(a, b time.Time) time.Time {
 	if b.IsZero() || a.Before(b) {
 		return a
 	}
 	return b
 }
 
-// talkTCP reads one message; a wrong one is an error, as nobody can inject it.
-// Its spelling does not matter for the same reason.
+// roundTripTCP reads one message. A wrong message is an error, because others
+// cannot inject one; the letter case does not matter for the same reason.
 func roundTripTCP(conn net.Conn, query []byte) (reply, error) {
 	framed := append(binary.BigEndian.AppendUint16(make([]byte, 0, 2+len(query)), uint16(len(query))), query...)
 	if _, err := conn.Write(framed); err != nil {
@@ -217,9 +219,9 @@ func roundTripTCP(conn net.Conn, query []byte) (reply, error) {
 	return readReply(buf, query)
 }
 
-// readReply parses r if it answers the query: same ID, and the very question. A
-// reply that spells the question in other letter case is marked so, whatever
-// else is the matter with it.
+// readReply parses r if it answers the query: it must have the same ID and the
+// same question. If r has the question in another letter case, the reply is
+// marked so, even if it has other faults.
 func readReply(r, query []byte) (reply, error) {
 	if len(r) < headerSize || r[0] != query[0] || r[1] != query[1] {
 		return reply{}, errMismatch
@@ -231,7 +233,7 @@ func readReply(r, query []byte) (reply, error) {
 	edns := query[11] == 1
 	rcode := int(flags & 0xf)
 	if len(r) == headerSize && edns && (rcode == dns.RcodeFormatError || rcode == dns.RcodeNotImplemented) {
-		return reply{}, errNoEDNS // such servers send the bare header
+		return reply{}, errNoEDNS // some servers send only the header
 	}
 	end, _ := skipPlainName(query, headerSize)
 	end += 4
@@ -260,8 +262,8 @@ func readReply(r, query []byte) (reply, error) {
 	return out, nil
 }
 
-// sameQuestion compares two questions of one length, the names without regard to
-// the case of letters.
+// sameQuestion compares two questions of the same length. It ignores the letter
+// case of names.
 func sameQuestion(a, b []byte) bool {
 	name := len(a) - 4
 	for i := range a {

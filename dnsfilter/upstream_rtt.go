@@ -7,28 +7,29 @@ import (
 	"time"
 )
 
-// The bounds of an upstream's patience. RFC 6298, section 2.4, has a second at least
-// for TCP; the answer to a client is due in less than three.
+// The bounds of the time before a retry. RFC 6298, section 2.4, says one second
+// at least, for TCP; but a client must have its answer in less than three
+// seconds.
 const (
 	minRetry = 300 * time.Millisecond
 	maxRetry = 1400 * time.Millisecond
 )
 
-// slower is by how much an upstream must be slower than the fastest one before
-// that is asked first.
+// muchSlower: an upstream that is slower than the fastest one by more than this
+// is asked after it.
 const muchSlower = 400 * time.Millisecond
 
-// rtt is the smoothed time that an upstream takes, and its variation. Its zero
-// value knows nothing.
+// rtt is the smoothed answer time of an upstream, and its variation. Its zero
+// value means unknown.
 type rtt struct {
 	mu        sync.Mutex
 	known     bool
 	srtt, dev time.Duration
 }
 
-// took adds a sample (RFC 6298, sections 2.2 and 2.3). It is counted from the first
-// time that a question was sent: an answer cannot be told from one to a copy of
-// the question, and the longer time is the safer guess.
+// addSample adds a sample (RFC 6298, sections 2.2 and 2.3). The time counts
+// from the first copy of a question: the answers to two copies look alike, and
+// the longer time is the safer guess.
 func (t *rtt) addSample(sample time.Duration) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -40,8 +41,8 @@ func (t *rtt) addSample(sample time.Duration) {
 	t.srtt += (sample - t.srtt) / 8
 }
 
-// patience is for how long to wait before the question is sent again, or to
-// another upstream as well: first where nothing is known.
+// retryAfter returns how long to wait before the question is sent again, or to
+// another upstream as well. It returns first if the usual time is unknown.
 func (t *rtt) retryAfter(first time.Duration) time.Duration {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -51,7 +52,7 @@ func (t *rtt) retryAfter(first time.Duration) time.Duration {
 	return min(max(t.srtt+4*t.dev, minRetry), maxRetry)
 }
 
-// usual is the smoothed time; 0: nothing is known.
+// smoothed returns the smoothed time; 0: unknown.
 func (t *rtt) smoothed() time.Duration {
 	t.mu.Lock()
 	defer t.mu.Unlock()

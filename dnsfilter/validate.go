@@ -1,4 +1,4 @@
-// Validate: what of an upstream's message is believed.
+// Validate: decides which parts of an upstream's message are trusted.
 
 package dnsfilter
 
@@ -17,20 +17,20 @@ import (
 // maxChain bounds the aliases between the question and its answer.
 const maxChain = 11
 
-// Why an upstream's message is not believed.
+// Why an upstream's message is not trusted.
 var (
-	errLoop  = errors.New("aliases run in a circle")
+	errLoop  = errors.New("aliases form a loop")
 	errChain = errors.New("more than 11 aliases")
 	errAlias = errors.New("a name has two aliases")
-	errLame  = errors.New("server refers elsewhere instead of answering")
+	errLame  = errors.New("server sent a referral instead of an answer")
 	errRCode = errors.New("server has no answer")
 )
 
-// validate keeps of a message, whose question was checked already, only the
-// records of type qtype at the end of the chain of aliases that starts at name,
-// all of class IN; of a negative answer the SOA of a zone that the name is in.
-// Signatures, additional records and everything that hangs off other names is
-// dropped. TTLs are clamped, ech is taken out. The answer is flattened.
+// validate returns the answer in a message whose question was already checked.
+// It keeps only records of class IN and type qtype at the end of the chain of
+// aliases from name. From a negative answer it keeps the SOA record of a zone
+// that the name is in. It drops signatures, additional records and all records
+// of other names. It bounds TTLs, removes ech, and flattens aliases.
 func validate(m *dns.Msg, name rules.Name, qtype uint16) (*answer, error) {
 	if m.Rcode != dns.RcodeSuccess && m.Rcode != dns.RcodeNameError {
 		return nil, fmt.Errorf("%w: %s", errRCode, cmp.Or(dns.RcodeToString[m.Rcode], strconv.Itoa(m.Rcode)))
@@ -58,7 +58,7 @@ func validate(m *dns.Msg, name rules.Name, qtype uint16) (*answer, error) {
 		}
 	}
 	if len(chain) > 0 && (qtype == dns.TypeDS || qtype == dns.TypeDNSKEY) {
-		a.records = nil // they are another zone's
+		a.records = nil // they belong to another zone
 	}
 	if !a.negative() {
 		a.rcode = dns.RcodeSuccess
@@ -69,7 +69,7 @@ func validate(m *dns.Msg, name rules.Name, qtype uint16) (*answer, error) {
 	switch {
 	case len(chain) > 0 && (m.RecursionAvailable || a.soa != nil || m.Rcode == dns.RcodeNameError):
 		a.flatten(name, chain)
-	case len(chain) > 0: // a server that does not recurse has not seen the end
+	case len(chain) > 0: // a server without recursion did not see the end
 		a.records = chain
 	case elsewhere:
 		a.soa = noRecordSOA(name, fixedTTL)
@@ -79,13 +79,13 @@ func validate(m *dns.Msg, name rules.Name, qtype uint16) (*answer, error) {
 	return a, nil
 }
 
-// flatten gives the end of a chain of aliases to the name that was asked for,
-// for as long as the shortest-lived part of the chain holds, and drops the
-// chain. A caching resolver between a client and the filter asks for the target
-// of an alias by itself, though the answer has its addresses already (RFC 2181,
-// section 5.4.1, does not trust them); by itself the target is not permitted.
-// The name of an alias does exist: where its target has no such record, or does
-// not exist (RFC 6604), the name has no such record.
+// flatten moves the records at the end of a chain of aliases to the name in the
+// question, with the shortest TTL of the chain, and drops the chain. A caching
+// resolver between a client and the filter would ask for the alias's target by
+// itself, even if the answer already has its addresses, because RFC 2181,
+// section 5.4.1, does not trust them. The target by itself is not permitted.
+// The name of an alias exists; so if its target has no such record or does not
+// exist (RFC 6604), the answer is that the name has no such record.
 func (a *answer) flatten(name rules.Name, chain []dns.RR) {
 	if len(chain) == 0 {
 		return
@@ -108,11 +108,12 @@ func (a *answer) flatten(name rules.Name, chain []dns.RR) {
 	}
 }
 
-// pointsElsewhere tells of a service record that leads to the addresses of
-// another name: in AliasMode, or by its TargetName (RFC 9460, sections 2.4.2 and
-// 2.5). That name is not permitted by itself. Without the record a client uses
-// the addresses of the name that it asked for (section 3), and so does the
-// proxy. A record that leads to the name itself is made to say so.
+// pointsElsewhere reports whether a service record leads to the addresses of
+// another name: in AliasMode, or by its TargetName (RFC 9460, sections 2.4.2
+// and 2.5). That other name is not permitted by itself. Without the record a
+// client uses the addresses of the name in its question (section 3), as the
+// proxy does. If the record leads to that name itself, pointsElsewhere sets its
+// target to ".".
 func pointsElsewhere(rr dns.RR, end string, name rules.Name) bool {
 	svcb := svcbOf(rr)
 	if svcb == nil {
@@ -124,14 +125,14 @@ func pointsElsewhere(rr dns.RR, end string, name rules.Name) bool {
 	return svcb.Priority == 0 || svcb.Target != "."
 }
 
-// owns tells whether rr is a record of the type at the owner, which is canonical.
+// owns reports whether rr is a record of that type at owner, a canonical name.
 func owns(rr dns.RR, owner string, rrtype uint16) bool {
 	h := rr.Header()
 	return h.Rrtype == rrtype && h.Class == dns.ClassINET && dns.CanonicalName(h.Name) == owner
 }
 
-// aliases returns the chain of CNAME records that starts at name, with
-// canonical owners and targets. Every target must be a host name.
+// aliases returns the chain of CNAME records from name, with canonical owners
+// and targets. Every target must be a host name.
 func aliases(rrs []dns.RR, name rules.Name, qtype uint16) ([]dns.RR, error) {
 	var chain []dns.RR
 	seen := []rules.Name{name}
@@ -157,7 +158,8 @@ func aliases(rrs []dns.RR, name rules.Name, qtype uint16) ([]dns.RR, error) {
 	}
 }
 
-// aliasOf returns the alias at owner, nil if it has none or has what was asked for.
+// aliasOf returns the alias at owner. It returns nil if there is none, or if
+// owner has a record of type qtype.
 func aliasOf(rrs []dns.RR, owner string, qtype uint16) (*dns.CNAME, error) {
 	var alias *dns.CNAME
 	for _, rr := range rrs {
@@ -176,8 +178,8 @@ func aliasOf(rrs []dns.RR, owner string, qtype uint16) (*dns.CNAME, error) {
 	return alias, nil
 }
 
-// negativeSOA returns the SOA record of a zone that end is in, its TTL being
-// that of the negative answer (RFC 2308, section 5).
+// negativeSOA returns the SOA record of a zone that end is in. Its TTL is that
+// of the negative answer (RFC 2308, section 5).
 func negativeSOA(rrs []dns.RR, end string) *dns.SOA {
 	for _, rr := range rrs {
 		soa, ok := rr.(*dns.SOA)
@@ -194,12 +196,13 @@ func negativeSOA(rrs []dns.RR, end string) *dns.SOA {
 	return nil
 }
 
-// refers tells whether an authority section is a referral.
+// isReferral reports whether an authority section is a referral.
 func isReferral(rrs []dns.RR) bool {
 	return slices.ContainsFunc(rrs, func(rr dns.RR) bool { return rr.Header().Rrtype == dns.TypeNS })
 }
 
-// clampTTL bounds a TTL. One with the top bit set means zero (RFC 2181, section 8).
+// clampTTL bounds a TTL. A TTL with its top bit set means zero (RFC 2181,
+// section 8).
 func clampTTL(h *dns.RR_Header, most uint32) {
 	if h.Ttl > 1<<31-1 {
 		h.Ttl = 0
@@ -207,9 +210,9 @@ func clampTTL(h *dns.RR_Header, most uint32) {
 	h.Ttl = min(max(h.Ttl, minTTL), most)
 }
 
-// sanitize returns a record fit to be kept, nil if it is not: an AAAA record
-// that wraps an IPv4 address is dropped, and a service record loses the keys of
-// Encrypted ClientHello.
+// sanitize returns a record that may be kept, or nil. It drops AAAA records
+// that wrap an IPv4 address, and removes the keys of Encrypted ClientHello from
+// service records.
 func sanitize(rr dns.RR) dns.RR {
 	switch rr := rr.(type) {
 	case *dns.A:
@@ -229,8 +232,8 @@ func sanitize(rr dns.RR) dns.RR {
 	return rr
 }
 
-// dropParam takes a parameter out of a service record, and out of the list
-// of those that a client must understand.
+// removeParam removes a parameter from a service record, and from its list of
+// mandatory parameters.
 func removeParam(svcb *dns.SVCB, key dns.SVCBKey) {
 	kept := make([]dns.SVCBKeyValue, 0, len(svcb.Value))
 	for _, kv := range svcb.Value {

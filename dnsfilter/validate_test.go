@@ -71,7 +71,7 @@ func TestValidate(t *testing.T) {
 		{"an address of the name wins over an alias", 0, "a.example. 300 IN CNAME b.test.\na.example. 9 IN A 192.0.1.1", "", "a.example. A 9"},
 		{"eleven aliases (F9)", 0, chain(11), "", "a.example. A 300"},
 		{"twelve aliases (F9)", 0, chain(12), "", "error: more than 11 aliases"},
-		{"an alias to itself (F9)", 0, "a.example. 300 IN CNAME A.example.", "", "error: aliases run in a circle"},
+		{"an alias to itself (F9)", 0, "a.example. 300 IN CNAME A.example.", "", "error: aliases form a loop"},
 		{"two aliases", 0, "a.example. 300 IN CNAME b.test.\na.example. 300 IN CNAME c.test.", "", "error: a name has two aliases"},
 		{"an alias to an address", 0, "a.example. 300 IN CNAME 127.0.0.1.", "", "error: name ends in a number: it is an address or nothing"},
 		{"an alias with a zero octet (A11)", 0, "a.example. 300 IN CNAME evil\\000.example.", "", "error: name has a byte other than a letter, digit, hyphen, underscore or dot"},
@@ -82,7 +82,7 @@ func TestValidate(t *testing.T) {
 		{"no such name for days", 3, "", "example. 90000 IN SOA ns. root. 1 2 3 4 90000", "example. SOA 300"},
 		{"a SOA of another zone (F10)", 3, "", "evil.test. 900 IN SOA ns. root. 1 2 3 4 60", ""},
 		{"records although the name does not exist", 3, "a.example. 300 IN A 192.0.1.1", "", "a.example. A 300"},
-		{"a referral (F19)", 0, "", "example. 300 IN NS ns.test.", "error: server refers elsewhere instead of answering"},
+		{"a referral (F19)", 0, "", "example. 300 IN NS ns.test.", "error: server sent a referral instead of an answer"},
 		{"SERVFAIL with an answer", 2, "a.example. 300 IN A 192.0.1.1", "", "error: server has no answer: SERVFAIL"},
 	} {
 		t.Run(c.what, func(t *testing.T) {

@@ -1,4 +1,4 @@
-// Alive: whether the sockets are still read, for a watchdog.
+// Watchdog: checks whether the sockets are still read.
 
 package dnsfilter
 
@@ -15,13 +15,14 @@ import (
 // past, as a deadline, makes a blocked call return.
 var past = time.Unix(1, 0)
 
-// A socket is one that Serve reads or accepts from.
+// A socket is one that Serve reads from or accepts from.
 type socket[T any] struct {
 	conn    T
-	returns atomic.Uint64 // times that a read or accept returned
+	returns atomic.Uint64 // how often a read or accept has returned
 }
 
-// wake sets a deadline for reading; of a socket that has none it does nothing.
+// wake sets a read deadline. It returns false if the socket has none or is
+// closed.
 func (s *socket[T]) wake(at time.Time) (ok bool) {
 	switch c := any(s.conn).(type) {
 	case interface{ SetReadDeadline(time.Time) error }:
@@ -32,16 +33,17 @@ func (s *socket[T]) wake(at time.Time) (ok bool) {
 	return false
 }
 
-// Alive wakes the readers of every socket and returns nil once each socket had
-// one come round, or where Serve does not run. Of one that had none when ctx
-// ends it returns an error: it hangs, and clients wait in vain.
+// Alive wakes the readers of every socket. It returns nil once a reader of each
+// socket has returned, or if Serve does not run. If no reader of a socket
+// returns before ctx ends, Alive returns an error: the reader hangs, and
+// clients get no answer.
 func (f *Filter) Alive(ctx context.Context) error {
 	s := f.running.Load()
 	if s == nil {
 		return nil
 	}
 	udp, tcp := make([]error, len(s.udp)), make([]error, len(s.tcp))
-	var asked sync.WaitGroup // all at once: one that hangs takes no time from the others
+	var asked sync.WaitGroup // in parallel: one that hangs does not delay the others
 	for i, pc := range s.udp {
 		asked.Go(func() { udp[i] = pc.alive(ctx, s.ended, "udp", pc.conn.LocalAddr()) })
 	}
@@ -52,20 +54,21 @@ func (f *Filter) Alive(ctx context.Context) error {
 	return errors.Join(append(udp, tcp...)...)
 }
 
+// alive is Alive for one socket.
 func (s *socket[T]) alive(ctx context.Context, ended <-chan struct{}, network string, addr net.Addr) error {
 	before := s.returns.Load()
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
 	for s.returns.Load() == before {
-		if !s.wake(past) { // again and again: the answer to an earlier call may have undone it
-			return nil // closed, or no way to ask
+		if !s.wake(past) { // repeatedly: a reader may have reset the deadline of an earlier call
+			return nil // closed, or without deadlines
 		}
 		select {
 		case <-tick.C:
 		case <-ended:
 			return nil
 		case <-ctx.Done():
-			return fmt.Errorf("dns: nobody reads %s %v", network, addr)
+			return fmt.Errorf("dns: no goroutine reads %s %v", network, addr)
 		}
 	}
 	return nil

@@ -80,7 +80,7 @@ func TestAliveFindsAHang(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 		err := s.Alive(ctx)
 		cancel()
-		if err != nil && strings.Contains(err.Error(), "nobody reads udp "+s.addr) {
+		if err != nil && strings.Contains(err.Error(), "no goroutine reads udp "+s.addr) {
 			if strings.Contains(err.Error(), "\n") {
 				t.Errorf("sockets that are read are named, too: %v", err)
 			}

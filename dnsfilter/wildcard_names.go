@@ -1,7 +1,7 @@
-// Uniques: how many new names a client may have looked up where the labels are
-// its own choice: below a wildcard or an internal zone. Those labels reach
-// whoever runs the name servers of that suffix: without a bound they are a way
-// out for whatever fits into labels.
+// Wildcard names: how many new names a client may have looked up below a
+// wildcard or an internal zone. There the client chooses the labels, and they
+// reach the operator of the suffix's name servers. Without a limit, labels
+// could carry any data out.
 
 package dnsfilter
 
@@ -15,44 +15,47 @@ import (
 )
 
 const (
-	// uniquePeriod is what the number of names is for. In five minutes a client
-	// uses some 20 names below a domain; a tunnel through DNS takes hundreds.
+	// namePeriod is the period of the quota. In five minutes a client uses
+	// about 20 names below a domain; a tunnel through DNS needs hundreds.
 	namePeriod = 5 * time.Minute
-	// lookUpsEach is how many look-ups by DNS a client has in a minute for each of
-	// those names: which of them it asks for, in what order, tells something, too.
-	// Four are A and AAAA twice. By queries whose source is not proven it has
-	// a quarter as many beside them (unprovenPart).
+	// lookUpsPerName is how many look-ups by DNS a client has in a minute for
+	// each name of its quota, because the choice and order of names can carry
+	// data too. Four are A and AAAA twice. For queries without a proven source
+	// there is a separate quarter (unprovenFraction).
 	lookUpsPerName = 4
 	lookUpsPeriod  = time.Minute
-	// What is kept at once, some 40 octets a name. Nothing is forgotten before
-	// its time to make room: where there is none, no new name is admitted.
+	// The limits of what is stored, about 40 bytes a name. No name is dropped
+	// before its time to make room: if the table is full, no new name is
+	// admitted.
 	maxNameClients = 1 << 16
 	maxNames       = 1 << 20
-	// sweepEvery is how often at most a full table is looked through.
+	// sweepEvery is the least time between two searches for expired names in a
+	// full table.
 	sweepEvery = time.Second
 )
 
-// uniques knows the names that each client was admitted in the last period. It
-// may go on to use them. The period slides: each name counts for as long from
-// its own admission, so that no stretch of that length has more new names than
-// one client may have.
+// nameQuota holds the names that each client was admitted in the last period.
+// The client may go on to use them. The period slides: each name counts for
+// that long from its admission, so no interval of that length has more new
+// names than the quota.
 type nameQuota struct {
 	seed maphash.Seed
 
 	mu      sync.Mutex
 	limit   int // names of one client in a period; 0 or less: no limit
-	total   int // names kept, of all clients
+	total   int // names of all clients
 	swept   time.Duration
 	clients map[rules.Party]*clientNames
 }
 
-// usedNames is one client's names.
+// clientNames holds one client's names.
 type clientNames struct {
-	names map[uint64]struct{} // hashes, which nobody outside can make collide
-	order []admittedName      // those, the oldest at first
+	names map[uint64]struct{} // hashes with a secret seed: clients cannot make them collide
+	order []admittedName      // the same hashes, oldest first
 	first int
 
-	// The token buckets of look-ups: of queries whose source is proven, and of others.
+	// The token buckets of look-ups, for queries with and without a proven
+	// source.
 	proven, unproven time.Duration
 }
 
@@ -72,8 +75,8 @@ func (u *nameQuota) set(limit int) {
 	u.limit = limit
 }
 
-// has tells whether a client may use a name without being admitted a new one. It
-// changes nothing of what the client may do.
+// has reports whether a client may use a name without a new admission. It uses
+// up nothing.
 func (u *nameQuota) has(client rules.Party, name rules.Name, now time.Duration) bool {
 	hash := maphash.String(u.seed, name.String())
 	u.mu.Lock()
@@ -90,7 +93,8 @@ func (u *nameQuota) has(client rules.Party, name rules.Name, now time.Duration) 
 	return known
 }
 
-// lookUp takes a look-up of a client that was admitted a name, if it has one left.
+// lookUp takes one look-up from the quota of a client with admitted names, and
+// reports whether one was left.
 func (u *nameQuota) lookUp(client rules.Party, proven bool, now time.Duration) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -107,7 +111,7 @@ func (u *nameQuota) lookUp(client rules.Party, proven bool, now time.Duration) b
 	return ok
 }
 
-// admit tells whether a client may use a name, and counts it where it is new.
+// admit reports whether a client may use a name. It counts a new name.
 func (u *nameQuota) admit(client rules.Party, name rules.Name, now time.Duration) bool {
 	hash := maphash.String(u.seed, name.String())
 	u.mu.Lock()
@@ -131,15 +135,15 @@ func (u *nameQuota) admit(client rules.Party, name rules.Name, now time.Duration
 	if used == nil {
 		used = &clientNames{names: map[uint64]struct{}{}}
 	}
-	u.clients[client] = used // the search for room may have dropped it
+	u.clients[client] = used // room may have removed it
 	used.names[hash] = struct{}{}
 	used.order = append(used.order, admittedName{hash, now})
 	u.total++
 	return true
 }
 
-// room tells whether one more name can be kept, and one more client where it is
-// another's. It drops clients whose names have all expired.
+// room reports whether there is room for one more name, and, with another, for
+// one more client. It drops clients whose names have all expired.
 func (u *nameQuota) room(another bool, now time.Duration) bool {
 	full := func() bool { return u.total >= maxNames || another && len(u.clients) >= maxNameClients }
 	if since := now - u.swept; full() && (since >= sweepEvery || since < 0) {
@@ -153,8 +157,9 @@ func (u *nameQuota) room(another bool, now time.Duration) bool {
 	return !full()
 }
 
-// expire forgets the names whose time is over, and those of a time to come: the
-// clock was set back. It returns how many.
+// expire drops the names whose time is over. It also drops names from the
+// future, which exist only if the clock was set back. It returns how many it
+// dropped.
 func (n *clientNames) expire(now time.Duration) int {
 	had := len(n.names)
 	for n.first < len(n.order) {
@@ -165,23 +170,23 @@ func (n *clientNames) expire(now time.Duration) int {
 		delete(n.names, n.order[n.first].hash)
 		n.first++
 	}
-	if 2*n.first > len(n.order) { // so that moving the rest costs no more than it frees
+	if 2*n.first > len(n.order) { // moving the rest costs no more than it frees
 		n.order = append(n.order[:0], n.order[n.first:]...)
 		n.first = 0
 	}
 	return had - len(n.names)
 }
 
-// overNames is why a client has to do with the names that it has.
-const overNewNames = "limits.wildcard_names is reached: so many new names below wildcards and internal zones in 5 minutes"
+// overNewNames is the detail of a denial for want of new names.
+const overNewNames = "limits.wildcard_names is reached: the client had that many new names below wildcards and internal zones in 5 minutes"
 
-// overLookUps is why a client has to do with the answers that it has.
-const overLookUps = "limits.wildcard_names is reached: four times as many look-ups of names below wildcards and internal zones in a minute"
+// overLookUps is the detail of a denial for want of look-ups.
+const overLookUps = "limits.wildcard_names is reached: the client had four times that many look-ups below wildcards and internal zones in a minute"
 
-// AdmitName tells why a client whose address is proven may not have a name
-// looked up for which it has the grant d; "" where it may. It may, unless only a
-// wildcard or an internal zone permits the name, it is new, and the client has
-// used up its number of those.
+// AdmitName returns why a client with a proven address may not have a name
+// looked up that d permits, or "" if it may. A refusal needs all of this: only
+// a wildcard or an internal zone permits the name, the name is new, and the
+// client's quota of new names is used up.
 func (f *Filter) AdmitName(client netip.Addr, d rules.Decision, name rules.Name) string {
 	if d.FreeLabels() && !f.nameQuota.admit(rules.PartyOf(client, d.Client), name, f.clock()) {
 		return overNewNames
