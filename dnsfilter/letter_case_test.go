@@ -34,11 +34,11 @@ func TestRespelled(t *testing.T) {
 		first  []string // networks of the first question, in order
 		later  []string // of the next one
 	}{
-		"lower case":           {rules.UDP, strings.ToLower, "", false, "port and ID alone", []string{"udp", "tcp"}, []string{"udp"}},
-		"upper case":           {rules.UDP, strings.ToUpper, "", false, "port and ID alone", []string{"udp", "tcp"}, []string{"udp"}},
-		"only in datagrams":    {rules.UDP, strings.ToLower, "udp", false, "somebody else may answer", []string{"udp", "tcp"}, []string{"tcp"}},
-		"where TCP is shut":    {rules.UDP, strings.ToLower, "", true, "port and ID alone", []string{"udp", "udp", "udp"}, []string{"udp"}},
-		"by TCP: no one cares": {rules.TCP, strings.ToLower, "", false, "", []string{"tcp"}, []string{"tcp"}},
+		"lower case":                       {rules.UDP, strings.ToLower, "", false, "port and ID alone", []string{"udp", "tcp"}, []string{"udp"}},
+		"upper case":                       {rules.UDP, strings.ToUpper, "", false, "port and ID alone", []string{"udp", "tcp"}, []string{"udp"}},
+		"only in datagrams":                {rules.UDP, strings.ToLower, "udp", false, "another host may answer", []string{"udp", "tcp"}, []string{"tcp"}},
+		"where TCP is shut":                {rules.UDP, strings.ToLower, "", true, "port and ID alone", []string{"udp", "udp", "udp"}, []string{"udp"}},
+		"by TCP, where it does not matter": {rules.TCP, strings.ToLower, "", false, "", []string{"tcp"}, []string{"tcp"}},
 	} {
 		t.Run(what, func(t *testing.T) {
 			var logged lockedText
