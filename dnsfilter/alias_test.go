@@ -1,4 +1,4 @@
-// Aliases and empty names, as caching resolvers between a client and the filter
+// Aliases and empty names, as caching resolvers in front of the filter
 // understand them.
 
 package dnsfilter
@@ -16,10 +16,10 @@ import (
 	"sallyport/rules/site"
 )
 
-// TestFlattened holds that the answer to a permitted name has its end under the
-// name that was asked for, whatever aliases lead there: a resolver in front asks
-// for the target of an alias by itself (RFC 1034, section 5.3.3), and that is
-// denied. Its TTL is the least of the chain.
+// TestFlattened asserts that the answer to a permitted alias has its final
+// records under the name in the question, with the shortest TTL of the chain. A
+// resolver in front asks for the target of an alias by itself (RFC 1034,
+// section 5.3.3), and that is denied.
 func TestFlattened(t *testing.T) {
 	const soa = "cdn.test. 900 IN SOA ns. root. 1 2 3 4 60"
 	for _, c := range []struct {
@@ -79,8 +79,8 @@ func TestFlattened(t *testing.T) {
 	}
 }
 
-// TestFlattenedPins holds that a client is told, and pinned, the addresses behind
-// an alias for the name that it asked for and for as long as that answer holds.
+// TestFlattenedPins asserts that the addresses behind an alias are pinned to
+// the name in the question, for the lifetime of that answer.
 func TestFlattenedPins(t *testing.T) {
 	var told []string
 	b := newHarness(t, func(c *setup) {
@@ -91,19 +91,19 @@ func TestFlattenedPins(t *testing.T) {
 	}, "www.a.example")
 	b.ask("www.a.example.", dns.TypeA)
 	if want := "www.a.example 192.0.1.20 1m0s"; len(told) != 1 || told[0] != want {
-		t.Errorf("told %q, want %q", told, want)
+		t.Errorf("got %q, want %q", told, want)
 	}
 	if pinned := b.Pinned(netip.MustParseAddr(knownClient), netip.MustParseAddr("192.0.1.20")); len(pinned) != 1 || pinned[0].String() != "www.a.example" {
 		t.Errorf("pinned to %v", pinned)
 	}
 	if a, _ := b.p.final(t); len(a.Resolved) != 1 || a.Resolved[0].String() != "192.0.1.20" || a.Authority.String() != "www.a.example" {
-		t.Errorf("the journal is told of %v for %v", a.Resolved, a.Authority)
+		t.Errorf("the journal has %v for %v", a.Resolved, a.Authority)
 	}
 }
 
-// TestEmptyNonTerminal holds the answer about a name above a permitted one: it
-// has no record, but exists (RFC 8020, section 2; RFC 4592, section 2.2.2). The denial
-// is as ever, and no upstream is asked.
+// TestEmptyNonTerminal asserts that a name above a permitted one exists but has
+// no record (RFC 8020, section 2; RFC 4592, section 2.2.2). It is denied like
+// other names, and no upstream is asked.
 func TestEmptyNonTerminal(t *testing.T) {
 	c, problems := site.Parse("test.toml", t.TempDir(), []byte(realConfig), nil)
 	if c == nil {
@@ -138,9 +138,9 @@ func TestEmptyNonTerminal(t *testing.T) {
 	}
 }
 
-// TestUpstreamDoesNotKnowWhatIsBelow holds that an upstream's "no such name"
-// does not deny what [hosts] or a zone has below that name (RFC 8020, section 2).
-func TestUpstreamDoesNotKnowWhatIsBelow(t *testing.T) {
+// TestUpstreamDoesNotKnowNamesBelow asserts that an upstream's NXDOMAIN does
+// not deny names of [hosts] or a zone below that name (RFC 8020, section 2).
+func TestUpstreamDoesNotKnowNamesBelow(t *testing.T) {
 	b := newHarness(t, func(c *setup) {
 		c.Hosts = map[rules.Name][]netip.Addr{mustName(t, "x.fixed.site.test"): {netip.MustParseAddr("192.0.1.1")}}
 		c.Zones = []Zone{{Suffix: mustName(t, "corp.lan"), Upstreams: c.Upstreams}}

@@ -1,4 +1,4 @@
-// Authority: the tests' upstream, which records what it is asked.
+// Authority: the upstream of the tests, which records its questions.
 
 package dnsfilter
 
@@ -14,8 +14,8 @@ import (
 	"sallyport/rules"
 )
 
-// authority is the upstream: it answers from its zone text, or as told, and
-// records every question.
+// authority is an upstream. It answers from the text of a zone, or by a
+// function of the test, and records every question.
 type authority struct {
 	addr    netip.AddrPort
 	mu      sync.Mutex          // guards the rest
@@ -49,7 +49,7 @@ func newAuthority(t *testing.T) *authority {
 	return u
 }
 
-// newZone is an authority without sockets.
+// newZone returns an authority without sockets.
 func newZone(t *testing.T) *authority {
 	t.Helper()
 	u := &authority{zone: map[string][]dns.RR{}}
@@ -111,7 +111,7 @@ func (u *authority) ServeDNS(w dns.ResponseWriter, r *dns.Msg) {
 	w.WriteMsg(u.reply(r))
 }
 
-// reply answers from the zone, following aliases.
+// reply answers from the zone and follows aliases.
 func (u *authority) reply(r *dns.Msg) *dns.Msg {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -141,7 +141,7 @@ func (u *authority) reply(r *dns.Msg) *dns.Msg {
 	return m
 }
 
-// asked returns the questions so far and forgets them.
+// asked returns the questions since the last call.
 func (u *authority) asked() []string {
 	u.mu.Lock()
 	defer u.mu.Unlock()

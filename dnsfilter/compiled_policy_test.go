@@ -1,4 +1,5 @@
-// Real: the filter under a compiled policy instead of the tests' own.
+// Compiled policy: the filter with a real policy instead of the tests' own
+// Gate.
 
 package dnsfilter
 
@@ -50,7 +51,7 @@ upstreams = ["udp://127.0.0.1:53"]
 private = ["172.20.0.0/16"]
 `
 
-// decisions remembers what a Gate said last about a flow.
+// decisions records the last decision of a Gate about each flow.
 type decisions struct {
 	next rules.Gate
 	mu   sync.Mutex
@@ -67,8 +68,9 @@ func (d *decisions) Decide(a rules.Attempt) rules.Decision {
 
 func (d *decisions) Preview(a rules.Attempt) rules.Decision { return d.next.Preview(a) }
 
-// TestCompiledPolicy holds verdict, reason and answer under a compiled policy:
-// wildcards, zones, private addresses that a prefix covers, audit mode.
+// TestCompiledPolicy asserts verdict, reason and answer under a compiled policy
+// with wildcards, zones, private addresses inside a permitted prefix, and audit
+// mode.
 func TestCompiledPolicy(t *testing.T) {
 	c, problems := site.Parse("test.toml", t.TempDir(), []byte(realConfig), nil)
 	if c == nil {
@@ -129,8 +131,8 @@ other.test.        300 IN A 192.0.1.52
 	}
 }
 
-// TestNoAllocationCompiled holds that a cached answer costs no allocation
-// under a compiled policy either.
+// TestNoAllocationCompiled asserts that a cached answer allocates nothing under
+// a compiled policy.
 func TestNoAllocationCompiled(t *testing.T) {
 	c, problems := site.Parse("test.toml", t.TempDir(), []byte(realConfig), nil)
 	if c == nil {

@@ -1,4 +1,4 @@
-// Bursts of connections, and turns in general.
+// Bursts of connections, and the connection queue itself.
 
 package dnsfilter
 
@@ -17,7 +17,8 @@ import (
 	"sallyport/rules"
 )
 
-// backlog is a listener that tells when it has accepted so many connections.
+// backlog is a listener that reports when it has accepted a number of
+// connections.
 type backlog struct {
 	net.Listener
 	left sync.WaitGroup
@@ -36,9 +37,9 @@ func (b *backlog) Accept() (net.Conn, error) {
 	return conn, err
 }
 
-// TestBurstOfConnections holds that the connections of one client which waited in a
-// listening socket while nobody accepted are all served, though they are more than it
-// may have at a time, with one query each.
+// TestBurstOfConnections asserts that all connections of one client that waited
+// in a listening socket are served, even if they are more than its quota, when
+// each has one query.
 func TestBurstOfConnections(t *testing.T) {
 	const burst = 100 // of one client, in the second that a restart takes
 	b := newHarness(t, func(c *setup) { c.Now = time.Now }, "a.example")
@@ -80,10 +81,11 @@ func TestBurstOfConnections(t *testing.T) {
 	}
 }
 
-// TestTurns holds that never more is taken than may be, by all and by each, that
-// nobody waits for whom there is room, that no client takes more places in the line
-// than it may, and that whoever's time is over holds nothing.
-func TestTurns(t *testing.T) {
+// TestConnQueue asserts, for random sequences, that counted connections never
+// exceed the limits, that no connection waits while there is room, that no
+// client has more waiting connections than allowed, and that a connection holds
+// nothing after its timeout.
+func TestConnQueue(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		most, each := rapid.IntRange(1, 6).Draw(rt, "most"), rapid.IntRange(1, 4).Draw(rt, "each")
 		line, lineEach := rapid.IntRange(0, 5).Draw(rt, "line"), rapid.IntRange(1, 3).Draw(rt, "line of each")
@@ -125,7 +127,7 @@ func TestTurns(t *testing.T) {
 				room, place := len(held) < most && h < each, len(waits) < line && w < lineEach
 				got, ok := u.enter(by)
 				if ok != (room || place) || (got == nil) == (ok && !room) {
-					rt.Fatalf("enters: %v, %t, with room: %t, a place: %t", got, ok, room, place)
+					rt.Fatalf("enter: %v, %t, with room: %t, a place: %t", got, ok, room, place)
 				}
 				if got != nil {
 					waits = append(waits, got)
@@ -141,7 +143,7 @@ func TestTurns(t *testing.T) {
 				}
 			case "time is over":
 				if len(waits) > 0 && u.await(waits[0], 0) {
-					rt.Fatal("a turn came by itself")
+					rt.Fatal("a waiting connection was admitted without room")
 				} else if len(waits) > 0 {
 					waits = waits[1:]
 				}

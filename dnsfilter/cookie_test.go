@@ -1,4 +1,5 @@
-// Cookies: those of the RFC, and what a client with a good, an old or a bad one gets.
+// Cookies: the vectors of the RFC, and the replies to valid, old and invalid
+// cookies.
 
 package dnsfilter
 
@@ -25,8 +26,9 @@ func unhex(t testing.TB, s string) []byte {
 	return b
 }
 
-// TestCookieVectors holds the test vectors of RFC 9018, appendix A: a first cookie,
-// one that is renewed, one that is too old, and one made with the secret before.
+// TestCookieVectors asserts the test vectors of RFC 9018, appendix A: a first
+// cookie, a renewed one, one that is too old, and one made with the previous
+// secret.
 func TestCookieVectors(t *testing.T) {
 	secret := func(s string) cookieSecret { return secretOf([16]byte(unhex(t, s))) }
 	const first = "e5e973e5a6b2a43f48e7dc849e37bfcf"
@@ -61,9 +63,9 @@ func TestCookieVectors(t *testing.T) {
 	}
 }
 
-// TestCookieLife holds how long a cookie proves its client, and that a secret is
-// replaced after a day without a cookie losing its hour (RFC 9018, section 4.3;
-// RFC 7873, section 7.1).
+// TestCookieLife asserts how long a cookie proves its client, and that cookies
+// stay valid for their hour when the secret is replaced after a day (RFC 9018,
+// section 4.3; RFC 7873, section 7.1).
 func TestCookieLife(t *testing.T) {
 	start, from, client := time.Unix(1e9, 0), netip.MustParseAddr("10.0.0.1"), []byte("client-1")
 	c := newCookies(start)
@@ -89,8 +91,8 @@ func TestCookieLife(t *testing.T) {
 	}
 }
 
-// TestCookieOfAnother holds that a cookie proves one client cookie at one address,
-// by one process.
+// TestCookieOfAnother asserts that a cookie proves one client cookie at one
+// address, for one process.
 func TestCookieOfAnother(t *testing.T) {
 	now, from := time.Unix(1e9, 0), netip.MustParseAddr("10.0.0.1")
 	c := newCookies(now)
@@ -120,7 +122,7 @@ func TestCookieOfAnother(t *testing.T) {
 	}
 }
 
-// withCookie adds a COOKIE option, in hexadecimal, of any length.
+// withCookie adds a COOKIE option of any length, given in hexadecimal.
 func withCookie(m *dns.Msg, cookie string) *dns.Msg {
 	if m.IsEdns0() == nil {
 		m.SetEdns0(1232, false)
@@ -134,10 +136,10 @@ func withCookie(m *dns.Msg, cookie string) *dns.Msg {
 	return m
 }
 
-// TestCookieOption holds the server's part of RFC 7873, section 5.2, for every
-// kind of reply: the client's half comes back with a server cookie, one that is
-// no good is answered as if there were none, one of a wrong length is a FORMERR
-// and on record, and only the first option counts.
+// TestCookieOption asserts the server's part of RFC 7873, section 5.2, for
+// every kind of reply: the reply has the client cookie and a server cookie; an
+// invalid server cookie counts as none; a wrong length is a FORMERR and on
+// record; only the first option counts.
 func TestCookieOption(t *testing.T) {
 	const half = "0123456789abcdef"
 	b := newHarness(t, func(c *setup) {
@@ -181,8 +183,8 @@ func TestCookieOption(t *testing.T) {
 	}
 }
 
-// TestCookieCostsNoAllocation holds that a cached answer for a client with a
-// cookie costs no allocation either.
+// TestCookieCostsNoAllocation asserts that a cached answer for a client with a
+// cookie allocates nothing.
 func TestCookieCostsNoAllocation(t *testing.T) {
 	f := cached(t, true)
 	f.cfg.Observe = nil
@@ -200,8 +202,8 @@ func TestCookieCostsNoAllocation(t *testing.T) {
 	}
 }
 
-// firstCookie is the slow reader of an OPT record's data: the first COOKIE option,
-// and whether all of it can be read (RFC 6891, section 6.1.2).
+// firstCookie is the slow reader of an OPT record's data. It returns the first
+// COOKIE option, and whether all data is readable (RFC 6891, section 6.1.2).
 func firstCookie(data []byte) (cookie []byte, found, readable bool) {
 	for len(data) > 0 {
 		if len(data) < 4 {
@@ -219,10 +221,10 @@ func firstCookie(data []byte) (cookie []byte, found, readable bool) {
 	return cookie, found, true
 }
 
-// FuzzCookie gives octets as the data of a query's OPT record. Whatever they are, no
-// source is proven by them; a reply brings back the client's half of the first
-// cookie and 16 octets more, and nothing that cannot be read or has a wrong length
-// is answered but by FORMERR (RFC 7873, section 5.2).
+// FuzzCookie uses any bytes as the data of a query's OPT record. They never
+// prove a source. A reply has the client part of the first cookie and 16 more
+// bytes. Unreadable data or a wrong length always gets FORMERR (RFC 7873,
+// section 5.2).
 func FuzzCookie(f *testing.F) {
 	option := func(code byte, data string) []byte { return append([]byte{0, code, 0, byte(len(data))}, data...) }
 	for _, data := range [][]byte{

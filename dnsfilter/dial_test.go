@@ -1,4 +1,4 @@
-// Tests of how upstreams are dialed.
+// Dialing of upstreams.
 
 package dnsfilter
 
@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// Upstreams are asked over plain TCP whatever the environment says, and by
-// address only.
+// TestDialLiteral asserts that upstreams are dialed with plain TCP, whatever
+// the environment sets, and only by address.
 func TestDialLiteral(t *testing.T) {
 	t.Setenv("GODEBUG", "multipathtcp=1")
 	l, err := net.Listen("tcp", "127.0.0.1:0") // which takes MPTCP

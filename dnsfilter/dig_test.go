@@ -14,9 +14,9 @@ import (
 	"sallyport/rules/site"
 )
 
-// TestDig holds what BIND's dig gets for names that are new below a wildcard: it
-// proves its address by TCP, as the truncated reply has it do, or by the cookie
-// that it was given. It finds our cookie good.
+// TestDig asserts what BIND's dig gets for new names below a wildcard: it
+// proves its address by TCP after a truncated reply, or by its cookie. It
+// accepts our cookie as valid.
 func TestDig(t *testing.T) {
 	dig, err := exec.LookPath("dig")
 	if err != nil {

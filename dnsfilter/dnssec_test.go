@@ -1,5 +1,5 @@
-// DNSSEC: what a validating resolver in front is given. The signatures here are
-// real ones, made by the test.
+// DNSSEC: what a validating resolver in front gets. The test makes real
+// signatures.
 
 package dnsfilter
 
@@ -45,10 +45,10 @@ func (s signer) sign(t *testing.T, rrs ...dns.RR) *dns.RRSIG {
 	return sig
 }
 
-// TestSignaturesPass holds that a client that sets DO (RFC 3225) gets the
-// signatures and the denials of existence with the answer, whole enough to be
-// verified, from upstream and from the cache; that one that does not gets none;
-// and that CD goes upstream (RFC 4035, section 3.2.2).
+// TestSignaturesPass asserts that a client with DO (RFC 3225) gets an answer
+// with signatures and denials of existence that verify, from the upstream and
+// from the cache; that a client without DO gets none; and that CD goes upstream
+// (RFC 4035, section 3.2.2).
 func TestSignaturesPass(t *testing.T) {
 	s := newSigner(t, "example.")
 	a := records(t, "a.example. 300 IN A 192.0.1.10")
@@ -141,8 +141,9 @@ func TestSignaturesPass(t *testing.T) {
 	}
 }
 
-// TestFlattenedIsUnsigned holds that a flattened answer has no signature, as
-// nobody signed it, and that the keys of an alias's target are not its own.
+// TestFlattenedIsUnsigned asserts that a flattened answer has no signature,
+// because no zone signed it, and that the keys of an alias's target are not
+// given as its own.
 func TestFlattenedIsUnsigned(t *testing.T) {
 	s := newSigner(t, "cdn.test.")
 	b := newHarness(t, nil, "a.example")
@@ -166,8 +167,8 @@ func TestFlattenedIsUnsigned(t *testing.T) {
 	}
 }
 
-// TestKeysAbove holds that of names above a permitted one, up to the root, the
-// keys are looked up, and nothing else (RFC 4035, section 5).
+// TestKeysAbove asserts that for names above a permitted one, up to the root,
+// only keys are looked up (RFC 4035, section 5).
 func TestKeysAbove(t *testing.T) {
 	c, problems := site.Parse("test.toml", t.TempDir(), []byte(realConfig), nil)
 	if c == nil {

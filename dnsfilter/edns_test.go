@@ -21,7 +21,8 @@ func optRecord(size uint16, ext, version byte, flags uint16, options ...byte) []
 	return append(b, options...)
 }
 
-// TestEDNS holds what every kind of OPT record gets: the table of RFC 6891, 6.1 to 6.2.
+// TestEDNS asserts the reply to every kind of OPT record (RFC 6891, sections
+// 6.1 and 6.2).
 func TestEDNS(t *testing.T) {
 	for _, c := range []struct {
 		what  string

@@ -1,4 +1,4 @@
-// Exchanges: upstreams that lie, fall silent, truncate or fail.
+// Exchanges: upstreams that lie, are silent, truncate or fail.
 
 package dnsfilter
 
@@ -18,8 +18,8 @@ import (
 	"sallyport/rules"
 )
 
-// TestSpoofedReplies sends wrong replies before the right one (F11). They
-// neither count nor end the wait.
+// TestSpoofedReplies sends wrong replies before the right one (F11). They are
+// ignored and do not end the wait.
 func TestSpoofedReplies(t *testing.T) {
 	forged := func(r *dns.Msg) *dns.Msg {
 		m := new(dns.Msg)
@@ -80,8 +80,8 @@ func TestSpoofedSource(t *testing.T) {
 	}
 }
 
-// TestUnpredictable looks at what upstream sees of many queries: ports, IDs
-// and spellings that do not repeat (F11).
+// TestUnpredictable checks many queries at the upstream: ports, IDs and letter
+// cases do not repeat (F11).
 func TestUnpredictable(t *testing.T) {
 	b := newHarness(t, nil, "*.example")
 	ports, ids, cases := map[string]bool{}, map[uint16]bool{}, map[string]bool{}
@@ -98,11 +98,12 @@ func TestUnpredictable(t *testing.T) {
 	mu.Lock()
 	defer mu.Unlock()
 	if len(ports) < 40 || len(ids) < 40 || len(cases) < 40 {
-		t.Errorf("of 50 queries: %d ports, %d IDs, %d spellings", len(ports), len(ids), len(cases))
+		t.Errorf("of 50 queries: %d ports, %d IDs, %d letter cases", len(ports), len(ids), len(cases))
 	}
 }
 
-// TestTruncatedUpstream holds that a truncated answer is fetched again by TCP.
+// TestTruncatedUpstream asserts that a truncated answer is fetched again by
+// TCP.
 func TestTruncatedUpstream(t *testing.T) {
 	b := newHarness(t, nil, "a.example")
 	b.up.answerWith(func(w dns.ResponseWriter, r *dns.Msg) bool {
@@ -121,7 +122,7 @@ func TestTruncatedUpstream(t *testing.T) {
 	}
 }
 
-// TestOldUpstream holds that a server that does not know EDNS is asked without.
+// TestOldUpstream asserts that a server without EDNS is asked again without it.
 func TestOldUpstream(t *testing.T) {
 	for _, bare := range []bool{false, true} {
 		b := newHarness(t, nil, "a.example")
@@ -143,7 +144,7 @@ func TestOldUpstream(t *testing.T) {
 	}
 }
 
-// TestTCPUpstream holds that tcp:// never sends a datagram.
+// TestTCPUpstream asserts that tcp:// never sends a datagram.
 func TestTCPUpstream(t *testing.T) {
 	b := newHarness(t, func(c *setup) { c.Upstreams[0].Proto = rules.TCP }, "a.example")
 	r := b.ask("a.example.", dns.TypeA)
@@ -152,9 +153,8 @@ func TestTCPUpstream(t *testing.T) {
 	}
 }
 
-// TestFailover holds what a client gets of upstreams that fail, each in its
-// way (F19): another upstream's answer in time, else SERVFAIL — and never
-// anybody's that is not configured.
+// TestFailover asserts what a client gets if upstreams fail in different ways
+// (F19): the answer of another configured upstream in time, or else SERVFAIL.
 func TestFailover(t *testing.T) {
 	rcode := func(rcode int) func(w dns.ResponseWriter, r *dns.Msg) bool {
 		return func(w dns.ResponseWriter, r *dns.Msg) bool {
@@ -225,7 +225,8 @@ func TestFailover(t *testing.T) {
 	}
 }
 
-// TestOneInFlight holds that many queries for one name make one upstream query (F11).
+// TestOneInFlight asserts that many queries for one name make one upstream
+// query (F11).
 func TestOneInFlight(t *testing.T) {
 	b := newHarness(t, nil, "a.example")
 	release := make(chan struct{})
@@ -251,8 +252,9 @@ func TestOneInFlight(t *testing.T) {
 	}
 }
 
-// TestInFlightLimit holds that a client that makes upstreams work cannot take
-// all the room, and is told so with reason limit (F20).
+// TestInFlightLimit asserts that one client cannot use all places of queries in
+// flight, and that its queries above its quota are denied with reason limit
+// (F20).
 func TestInFlightLimit(t *testing.T) {
 	b := newHarness(t, func(c *setup) { c.Limits.InFlight, c.Limits.InFlightPerClient = 3, 2 }, "*.example")
 	release := make(chan struct{})

@@ -1,4 +1,4 @@
-// Fuzz targets: octets from clients and octets from upstreams.
+// Fuzz targets: bytes from clients and bytes from upstreams.
 
 package dnsfilter
 
@@ -15,9 +15,9 @@ import (
 	"sallyport/rules"
 )
 
-// FuzzQuery gives octets to the server: it never panics, its replies can be
-// read and are not larger than the client takes, every message is decided
-// about finally once, and nothing denied goes upstream.
+// FuzzQuery sends any bytes to the server. It must never panic. Its replies are
+// readable and not larger than the client accepts. Every message has exactly
+// one final decision. No denied name goes upstream.
 func FuzzQuery(f *testing.F) {
 	for _, m := range [][]byte{
 		packed(f, question("a.example.", dns.TypeA)),
@@ -65,7 +65,8 @@ func FuzzQuery(f *testing.F) {
 	})
 }
 
-// sameAsLibrary holds our reading of a plain query against the library's.
+// sameAsLibrary compares our parser with the library's for a query of the usual
+// form.
 func sameAsLibrary(t *testing.T, m []byte, r *dns.Msg) {
 	if q := (query{msg: m}); !q.parse() {
 		return
@@ -76,9 +77,9 @@ func sameAsLibrary(t *testing.T, m []byte, r *dns.Msg) {
 	}
 }
 
-// FuzzAnswer gives octets as an upstream's reply: whatever they are, what is
-// kept hangs together from the question on, has no ech, no odd TTL, and of
-// its addresses only those are answered that may be reached.
+// FuzzAnswer uses any bytes as an upstream's reply. The kept records must be
+// one chain from the question on, without ech and with bounded TTLs, and an
+// answer must have only reachable addresses.
 func FuzzAnswer(f *testing.F) {
 	for _, text := range []string{"a.example. 300 IN A 192.0.1.1", chain(3), "a.example. 300 IN A 10.0.0.1\na.example. 0 IN A 192.0.1.1", zoneText} {
 		for _, qtype := range []uint16{dns.TypeA, dns.TypeHTTPS} {
@@ -119,7 +120,7 @@ func FuzzAnswer(f *testing.F) {
 	})
 }
 
-// chained holds that records are one chain from name to records of the type.
+// chained asserts that records are one chain from name to records of the type.
 func chained(t *testing.T, a *answer, name rules.Name, qtype uint16) {
 	at, steps := name.String()+".", 0
 	for i, rr := range a.records {
@@ -139,7 +140,7 @@ func chained(t *testing.T, a *answer, name rules.Name, qtype uint16) {
 	}
 }
 
-// answered holds what a client is told of an entry.
+// answered checks the reply that a client gets from an entry.
 func answered(t *testing.T, e *entry, qtype uint16) {
 	f, _ := setup{Config{Gate: always{}}, ResolverConfig{Upstreams: nowhere(t)}}.filter(t)
 	defer f.Close()
@@ -153,7 +154,7 @@ func answered(t *testing.T, e *entry, qtype uint16) {
 	r.cache.put(string(appendKey(nil, q.wireName(), qtype)), e, 0)
 	out, p := f.handle(&q, nil)
 	if p != nil {
-		t.Fatal("not at hand", f.finish(context.Background(), p, nil))
+		t.Fatal("not cached", f.finish(context.Background(), p, nil))
 	}
 	if len(out) > dns.MinMsgSize {
 		t.Fatalf("a reply of %d octets", len(out))
@@ -167,6 +168,6 @@ func answered(t *testing.T, e *entry, qtype uint16) {
 		}
 	}
 	if len(hinted.special) != 0 {
-		t.Fatalf("told of %v", hinted.special)
+		t.Fatalf("kept %v", hinted.special)
 	}
 }

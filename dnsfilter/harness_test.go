@@ -1,4 +1,4 @@
-// Harness: a policy, an upstream that records what it is asked, and a client.
+// Harness: a policy, an upstream that records its questions, and a client.
 
 package dnsfilter
 
@@ -24,9 +24,8 @@ const (
 	unknownClient = "203.0.113.9"
 )
 
-// policy is a small Gate: it permits names to private and loopback
-// addresses, and
-// remembers what it was asked and what it said.
+// policy is a small Gate. It permits names to clients with private and loopback
+// addresses, and records its attempts and decisions.
 type policy struct {
 	names    []string // exact, or *.suffix
 	internal string   // names below it may have private addresses
@@ -39,8 +38,8 @@ type policy struct {
 
 func (p *policy) Decide(a rules.Attempt) rules.Decision {
 	d := p.decide(a)
-	if known(a) {
-		d.Client = &rules.Client{Name: "insider"}
+	if fromClient(a) {
+		d.Client = &rules.Client{Name: "client"}
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -48,23 +47,25 @@ func (p *policy) Decide(a rules.Attempt) rules.Decision {
 	return d
 }
 
-// Preview gives the answer and remembers nothing.
+// Preview returns the decision and records nothing.
 func (p *policy) Preview(a rules.Attempt) rules.Decision {
 	d := p.decide(a)
-	if known(a) {
-		d.Client = &rules.Client{Name: "insider"}
+	if fromClient(a) {
+		d.Client = &rules.Client{Name: "client"}
 	}
 	return d
 }
 
-// known tells of an attempt that comes from a client of the policy's.
-func known(a rules.Attempt) bool { return a.Client.Addr().IsPrivate() || a.Client.Addr().IsLoopback() }
+// fromClient reports whether an attempt comes from a client of the policy.
+func fromClient(a rules.Attempt) bool {
+	return a.Client.Addr().IsPrivate() || a.Client.Addr().IsLoopback()
+}
 
 func (p *policy) decide(a rules.Attempt) rules.Decision {
 	switch {
 	case a.Fault != rules.ReasonNone && a.Fault < rules.UnknownClient:
 		return rules.Decision{Reason: a.Fault}
-	case !known(a):
+	case !fromClient(a):
 		return rules.Decision{Reason: rules.UnknownClient}
 	case !p.permits(a.Authority.String()):
 		return rules.Decision{Reason: rules.NotListed}
@@ -89,7 +90,8 @@ func (p *policy) permits(name string) bool {
 	})
 }
 
-// reach stands for Decision.Reach: special addresses only for internal names.
+// reach replaces Decision.Reach: it permits special addresses only for internal
+// names.
 func reach(d rules.Decision, ap netip.AddrPort) rules.Reason {
 	if !d.Allowed() || rules.Special(ap.Addr()) && d.Rule == nil {
 		return rules.PrivateAddress
@@ -97,7 +99,7 @@ func reach(d rules.Decision, ap netip.AddrPort) rules.Reason {
 	return rules.ReasonNone
 }
 
-// final returns the one decision that is not provisional, and its attempt.
+// final returns the one final decision, and its attempt.
 func (p *policy) final(t *testing.T) (rules.Attempt, rules.Decision) {
 	t.Helper()
 	p.mu.Lock()
@@ -119,7 +121,7 @@ func (p *policy) final(t *testing.T) (rules.Attempt, rules.Decision) {
 	return a, d
 }
 
-// bench is a filter between a policy and an upstream, on a clock of its own.
+// harness is a filter between a policy and an upstream, with its own clock.
 type harness struct {
 	*Filter
 	t  testing.TB
@@ -144,7 +146,7 @@ func (b *harness) time() time.Time {
 	return b.now
 }
 
-// newBench makes a filter that permits names; change may alter its Config.
+// newHarness makes a filter that permits names. change may alter its Config.
 func newHarness(t *testing.T, change func(*setup), names ...string) *harness {
 	t.Helper()
 	b := &harness{t: t, p: &policy{names: names, internal: ".corp.test"}, up: newAuthority(t), now: time.Unix(1e9, 0)}
@@ -163,7 +165,7 @@ func newHarness(t *testing.T, change func(*setup), names ...string) *harness {
 	return b
 }
 
-// raw sends the octets of a query and returns those of the reply, nil for none.
+// raw sends the bytes of a query and returns those of the reply, nil for none.
 func (b *harness) raw(m []byte, client string, proto rules.Proto) []byte {
 	q := query{msg: m, client: netip.AddrPortFrom(netip.MustParseAddr(client), 4711), proto: proto}
 	out, p := b.handle(&q, nil)
@@ -173,7 +175,7 @@ func (b *harness) raw(m []byte, client string, proto rules.Proto) []byte {
 	return out
 }
 
-// send sends a message of the insider's by UDP.
+// send sends a message of the known client by UDP.
 func (b *harness) send(m *dns.Msg) *dns.Msg { return b.sendFrom(m, knownClient, rules.UDP) }
 
 func (b *harness) sendFrom(m *dns.Msg, client string, proto rules.Proto) *dns.Msg {
@@ -194,7 +196,7 @@ func (b *harness) sendFrom(m *dns.Msg, client string, proto rules.Proto) *dns.Ms
 		}
 	}
 	if len(out) > most {
-		b.t.Fatalf("reply of %d octets, the client takes %d", len(out), most)
+		b.t.Fatalf("reply of %d octets, the client accepts %d", len(out), most)
 	}
 	r := new(dns.Msg)
 	if err := unpackWhole(r, out); err != nil {
@@ -212,7 +214,7 @@ func (b *harness) ask(name string, qtype uint16) *dns.Msg {
 	return b.send(question(name, qtype))
 }
 
-// askTCP asks by TCP, which proves the insider's address.
+// askTCP asks by TCP, which proves the client's address.
 func (b *harness) askTCP(name string, qtype uint16) *dns.Msg {
 	b.t.Helper()
 	return b.sendFrom(question(name, qtype), knownClient, rules.TCP)
@@ -229,7 +231,7 @@ func withEDNS(m *dns.Msg, size uint16) *dns.Msg {
 	return m
 }
 
-// data lists the addresses and targets in an answer.
+// data returns the addresses and targets in an answer.
 func data(m *dns.Msg) []string {
 	var d []string
 	for _, rr := range m.Answer {
@@ -251,7 +253,7 @@ func cookieOf(m *dns.Msg) string {
 	return ""
 }
 
-// extended returns the extended error of a reply: its code and text.
+// extended returns the code and the text of a reply's extended error.
 func extended(m *dns.Msg) (uint16, string) {
 	if o := m.IsEdns0(); o != nil {
 		for _, opt := range o.Option {

@@ -1,4 +1,4 @@
-// Upstreams that do not give the letter case of a question back.
+// Upstreams that do not return the letter case of a question.
 
 package dnsfilter
 
@@ -17,14 +17,15 @@ import (
 	"sallyport/rules"
 )
 
-// spelled has enough letters for 0x20 never to be all of one case.
+// letters is a name with enough letters that random case never leaves all in
+// one case.
 const letters = "abcdefghijklmnopqrstuvwxyz.a.example"
 
-// TestRespelled holds that an upstream which answers in another letter case is
-// used all the same: RFC 1035, section 2.3.3, compares names without regard to
-// case, and no RFC demands that it is kept. It is warned of once, marked in the
-// metrics, and looked at again after an hour.
-func TestRespelled(t *testing.T) {
+// TestCaseChanged asserts that an upstream which answers in another letter case
+// is used: RFC 1035, section 2.3.3, compares names without regard to case, and
+// no RFC demands that servers keep it. The log has one warning, the metrics
+// mark the upstream, and it is checked again after an hour.
+func TestCaseChanged(t *testing.T) {
 	for what, c := range map[string]struct {
 		proto  rules.Proto
 		change func(string) string
@@ -107,8 +108,9 @@ func TestRespelled(t *testing.T) {
 	}
 }
 
-// TestKeptAgain holds that an upstream which was mended has the protection again.
-func TestKeptAgain(t *testing.T) {
+// TestCaseKeptAgain asserts that an upstream which keeps the case again has the
+// protection again.
+func TestCaseKeptAgain(t *testing.T) {
 	b := newHarness(t, nil, "*.example")
 	var mu sync.Mutex
 	lower := true
@@ -133,13 +135,13 @@ func TestKeptAgain(t *testing.T) {
 	b.advance(caseRecheck)
 	b.ask("x"+letters+".", dns.TypeA)
 	if u.letterCaseAt(b.clock()) != caseKept || u.letterCase.how.Load() != caseKept {
-		t.Error("still taken to change the spelling")
+		t.Error("still counts as changing the letter case")
 	}
 }
 
-// TestForgedSpelling holds that one forged datagram with the right port and ID
-// neither counts nor switches the protection off.
-func TestForgedSpelling(t *testing.T) {
+// TestForgedCase asserts that one forged datagram with the right port and ID is
+// not accepted and does not switch the protection off.
+func TestForgedCase(t *testing.T) {
 	b := newHarness(t, nil, "*.example")
 	b.up.answerWith(func(w dns.ResponseWriter, r *dns.Msg) bool {
 		if w.LocalAddr().Network() == "udp" {
@@ -163,8 +165,8 @@ func TestForgedSpelling(t *testing.T) {
 	}
 }
 
-// TestSameQuestion holds that only letters of the name may differ: type 65 and
-// type 97 are a capital and a small letter, too.
+// TestSameQuestion asserts that only letters of the name may differ: the types
+// 65 and 97 look like a capital and a small letter.
 func TestSameQuestion(t *testing.T) {
 	for _, c := range []struct {
 		a, b string
@@ -181,7 +183,7 @@ func TestSameQuestion(t *testing.T) {
 	}
 }
 
-// lockedText is a log that several write to.
+// lockedText is a log for concurrent writers.
 type lockedText struct {
 	mu sync.Mutex
 	b  strings.Builder

@@ -1,4 +1,4 @@
-// Lookups: what the proxy's dialer is told, and whom it may ask.
+// Look-ups: what the proxy's dialer gets, and which upstreams are asked.
 
 package dnsfilter
 
@@ -18,8 +18,8 @@ import (
 	"sallyport/rules"
 )
 
-// TestLookup holds both families, the typed errors, and that the cache is the
-// same as the clients'.
+// TestLookup asserts both families, the typed errors, and one cache for
+// look-ups and clients.
 func TestLookup(t *testing.T) {
 	b := newHarness(t, func(c *setup) {
 		c.Hosts = map[rules.Name][]netip.Addr{mustName(t, "fixed.test"): {netip.MustParseAddr("10.1.2.3"), netip.MustParseAddr("fd00::3")}}
@@ -66,8 +66,8 @@ func join(addrs []netip.Addr) string {
 	return strings.Join(s, " ")
 }
 
-// TestLookupFails holds that a look-up ends in time when upstreams are silent,
-// with its caller's context, and with the filter.
+// TestLookupFails asserts that a look-up ends in time when upstreams are
+// silent, when its context ends, and when the filter closes.
 func TestLookupFails(t *testing.T) {
 	b := newHarness(t, func(c *setup) { c.Timeout = 300 * time.Millisecond })
 	b.up.answerWith(func(dns.ResponseWriter, *dns.Msg) bool { return true })
@@ -93,8 +93,8 @@ func TestLookupFails(t *testing.T) {
 	}
 }
 
-// TestLookupSlowFamily holds that a name server which never answers about IPv6
-// does not hold up a connection by IPv4.
+// TestLookupSlowFamily asserts that a name server which never answers AAAA
+// questions does not delay a connection by IPv4.
 func TestLookupSlowFamily(t *testing.T) {
 	b := newHarness(t, nil)
 	b.up.answerWith(func(_ dns.ResponseWriter, r *dns.Msg) bool { return r.Question[0].Qtype == dns.TypeAAAA })
@@ -105,7 +105,8 @@ func TestLookupSlowFamily(t *testing.T) {
 	}
 }
 
-// TestLookupTogether holds that many look-ups of one name ask once.
+// TestLookupTogether asserts that many look-ups of one name make one upstream
+// query.
 func TestLookupTogether(t *testing.T) {
 	b := newHarness(t, nil)
 	var wg sync.WaitGroup
@@ -122,8 +123,8 @@ func TestLookupTogether(t *testing.T) {
 	}
 }
 
-// TestReload holds that a new generation with a new Resolver has no old answer
-// and asks its own upstreams.
+// TestReload asserts that a new Resolver has no old answers and asks its own
+// upstreams.
 func TestReload(t *testing.T) {
 	b := newHarness(t, nil, "a.example")
 	b.ask("a.example.", dns.TypeA)
@@ -142,7 +143,7 @@ func TestReload(t *testing.T) {
 	}
 }
 
-// TestParseUpstreams holds the grammar of upstream texts and of resolv.conf.
+// TestParseUpstreams asserts the grammar of upstream texts and of resolv.conf.
 func TestParseUpstreams(t *testing.T) {
 	dir := t.TempDir()
 	file := func(name, text string) string {
@@ -189,8 +190,8 @@ func TestParseUpstreams(t *testing.T) {
 	}
 }
 
-// TestNewResolverRefuses holds that a Resolver with names and nobody to ask
-// about them cannot be made.
+// TestNewResolverRefuses asserts that a Resolver needs upstreams for all its
+// names.
 func TestNewResolverRefuses(t *testing.T) {
 	up := []Upstream{{Proto: rules.UDP, Addr: netip.MustParseAddrPort("192.0.2.1:53")}}
 	for what, c := range map[string]ResolverConfig{
@@ -207,8 +208,8 @@ func TestNewResolverRefuses(t *testing.T) {
 	}
 }
 
-// TestClosedByDefault holds that a filter denies without a Gate, and asks no
-// upstream without a generation.
+// TestClosedByDefault asserts that a filter without a Gate denies, and that
+// without a generation no upstream is asked.
 func TestClosedByDefault(t *testing.T) {
 	b := newHarness(t, func(c *setup) { c.Gate = nil }, "a.example")
 	if r := b.ask("a.example.", dns.TypeA); r.Rcode != dns.RcodeRefused || len(b.up.asked()) != 0 {

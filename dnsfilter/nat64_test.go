@@ -15,8 +15,9 @@ import (
 	"sallyport/rules/site"
 )
 
-// TestNAT64Answers holds that of a site's own global prefix only what stands for a
-// public IPv4 address is answered, from upstream, the cache and [hosts].
+// TestNAT64Answers asserts that an answer has addresses below the site's own
+// global prefix only if they contain a public IPv4 address; from upstream, the
+// cache and [hosts].
 func TestNAT64Answers(t *testing.T) {
 	text := realConfig + "nat64 = [\"2600:64::/96\", \"64:ff9b::/96\"]\n[hosts]\n\"lan.example\" = [\"2600:64::5db8:3d0a\", \"2600:64::7f00:1\"]\n"
 	c, problems := site.Parse("test.toml", t.TempDir(), []byte(text), nil)
@@ -49,10 +50,10 @@ bound.example.  300 IN AAAA 2600:64::a01:203
 	}
 }
 
-// TestDiscoverNAT64 holds what a discovery finds, keeps and refuses, that it asks for
-// AAAA once while the answer holds, that an upstream which translates nothing is no
-// failure, and one that fails is none that translates nothing. [hosts] says nothing
-// about upstreams (RFC 7050, section 3).
+// TestDiscoverNAT64 asserts which prefixes a discovery finds and refuses; that
+// it asks once for the lifetime of the answer; that an upstream without
+// translation is not a failure; and that a failing upstream is one. [hosts] is
+// not used (RFC 7050, section 3).
 func TestDiscoverNAT64(t *testing.T) {
 	hosts := map[rules.Name][]netip.Addr{mustName(t, "ipv4only.arpa"): {netip.MustParseAddr("2600:99::192.0.0.170")}}
 	for what, c := range map[string]struct {

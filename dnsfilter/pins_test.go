@@ -1,4 +1,5 @@
-// Pins: which names count for a flow to a bare address, for whom, how long.
+// Pins: which names hold for a flow to a bare address, for which client and for
+// how long.
 
 package dnsfilter
 
@@ -16,7 +17,7 @@ import (
 	"sallyport/rules"
 )
 
-// pinned makes a bench that remembers pins; change may alter its Config.
+// pinned makes a harness with pins. change may alter its Config.
 func pinned(t *testing.T, change func(*setup), names ...string) *harness {
 	t.Helper()
 	return newHarness(t, func(c *setup) {
@@ -37,8 +38,8 @@ func pinsOf(f *Filter, client, addr string) string {
 	return strings.Join(names, " ")
 }
 
-// TestPins holds what an answer pins: the name asked for, whatever aliases led
-// on from there, with every address that the client was told, and only those.
+// TestPins asserts what an answer pins: the name in the question, at the start
+// of any chain of aliases, with exactly the addresses that the client got.
 func TestPins(t *testing.T) {
 	corp := newAuthority(t)
 	b := pinned(t, func(c *setup) {
@@ -68,7 +69,7 @@ func TestPins(t *testing.T) {
 		{"a fixed answer", "192.0.1.99", "fixed.test"},
 		{"an internal zone", "10.20.0.5", "db.corp.test"},
 		{"a denied name", "192.0.1.11", ""},
-		{"an address nobody was told", "192.0.1.12", ""},
+		{"an address that no client got", "192.0.1.12", ""},
 	} {
 		if got := pinsOf(b.Filter, knownClient, c.addr); got != c.names {
 			t.Errorf("%s: %s is pinned to %q, want %q", c.what, c.addr, got, c.names)
@@ -80,8 +81,8 @@ func TestPins(t *testing.T) {
 	}
 }
 
-// TestPinsAreOneClients holds that a client has no use of what another one
-// was told, answers from the cache included, and that its own are from there too.
+// TestPinsAreOneClients asserts that a client has no pins from another client's
+// answers, but has its own pins from cached answers.
 func TestPinsAreOneClients(t *testing.T) {
 	b := pinned(t, nil, "a.example")
 	ask := func(client string) { b.sendFrom(question("a.example.", dns.TypeA), client, rules.UDP) }
@@ -102,8 +103,8 @@ func TestPinsAreOneClients(t *testing.T) {
 	}
 }
 
-// TestPinsExpire holds for how long a pin counts: the TTL, a minute of it at
-// least, and five minutes more; again from every time that it was told.
+// TestPinsExpire asserts how long a pin lasts: the TTL, a minute at least, and
+// five minutes more, from the last answer.
 func TestPinsExpire(t *testing.T) {
 	const least, grace = time.Minute, 5 * time.Minute
 	for _, c := range []struct {
@@ -136,7 +137,7 @@ func TestPinsExpire(t *testing.T) {
 	}
 }
 
-// TestPinsAndTheClock holds that a clock that is set back revives no pin.
+// TestPinsAndTheClock asserts that a clock set back revives no pin.
 func TestPinsAndTheClock(t *testing.T) {
 	b := pinned(t, nil, "a.example", "b.example")
 	b.ask("a.example.", dns.TypeA)
@@ -149,13 +150,12 @@ func TestPinsAndTheClock(t *testing.T) {
 		t.Errorf("%q is revived", got)
 	}
 	if b.ask("b.example.", dns.TypeA); pinsOf(b.Filter, knownClient, "192.0.1.11") != "b.example" {
-		t.Error("what is told on a clock that was set back is not pinned")
+		t.Error("an answer after the clock was set back is not pinned")
 	}
 }
 
-// TestPinsOutliveAReload holds that connections which clients are about to
-// make on old answers are still known after a reload. The policy, not the
-// pins, says what is permitted then.
+// TestPinsOutliveAReload asserts that pins stay after a reload, because clients
+// still connect with old answers. The policy decides what is permitted.
 func TestPinsOutliveAReload(t *testing.T) {
 	b := pinned(t, nil, "a.example")
 	b.ask("a.example.", dns.TypeA)
@@ -166,9 +166,8 @@ func TestPinsOutliveAReload(t *testing.T) {
 	}
 }
 
-// TestPinBounds holds that no client, no address and not all together have more
-// than their share remembered, and that one who asks for much costs the others
-// nothing.
+// TestPinBounds asserts the limits of pins per client, per address and in all,
+// and that a client with many pins costs other clients none.
 func TestPinBounds(t *testing.T) {
 	const each, all = 40, 100
 	p := newPins()
@@ -208,7 +207,7 @@ func TestPinBounds(t *testing.T) {
 	}
 }
 
-// TestPinEviction holds that what expires first goes first.
+// TestPinEviction asserts that the pin that expires first is dropped first.
 func TestPinEviction(t *testing.T) {
 	p := newPins()
 	p.set(10, 5)
@@ -227,7 +226,8 @@ func TestPinEviction(t *testing.T) {
 	}
 }
 
-// TestPinsTogether has many goroutines tell and ask at once, for the race detector.
+// TestPinsTogether reads and writes pins from many goroutines, for the race
+// detector.
 func TestPinsTogether(t *testing.T) {
 	b := pinned(t, func(c *setup) { c.Limits.Pins, c.Limits.PinsPerClient = 20, 5 }, "*.example")
 	var wg sync.WaitGroup

@@ -1,4 +1,4 @@
-// Policy: what is answered and what is asked upstream, read as a table.
+// Policy: tables of queries, their replies and their upstream queries.
 
 package dnsfilter
 
@@ -13,8 +13,8 @@ import (
 	"sallyport/rules"
 )
 
-// TestVerdicts asks for permitted and denied names and looks at reply, reason
-// and, at the upstream, at what arrived there.
+// TestVerdicts asks for permitted and denied names and checks the reply, the
+// reason, and the questions at the upstream.
 func TestVerdicts(t *testing.T) {
 	const (
 		nxdomain, refused, noerror = dns.RcodeNameError, dns.RcodeRefused, dns.RcodeSuccess
@@ -88,8 +88,9 @@ func TestVerdicts(t *testing.T) {
 	}
 }
 
-// TestTypes holds that only addresses, services and keys are looked up (F4): every
-// other type of a permitted name has no such record, by word of the filter.
+// TestTypes asserts that only addresses, services and keys are looked up (F4).
+// For every other type of a permitted name the filter itself answers "no such
+// record".
 func TestTypes(t *testing.T) {
 	for _, anyType := range []bool{false, true} {
 		b := newHarness(t, nil, "a.example")
@@ -110,8 +111,8 @@ func TestTypes(t *testing.T) {
 	}
 }
 
-// TestDeniedForms holds the three forms of a denial, and that the SOA record
-// lets a client remember it, but briefly.
+// TestDeniedForms asserts the three forms of a denial, and that its SOA record
+// lets clients cache it briefly.
 func TestDeniedForms(t *testing.T) {
 	for text, rcode := range map[string]int{"nxdomain": dns.RcodeNameError, "refused": dns.RcodeRefused, "nodata": dns.RcodeSuccess} {
 		denied, err := ParseDenied(text)
@@ -136,8 +137,8 @@ func TestDeniedForms(t *testing.T) {
 	}
 }
 
-// TestExtendedError holds that a denial says why, in few enough octets, and
-// only to clients that speak EDNS.
+// TestExtendedError asserts that a denial has its reason in a short extended
+// error, only for clients with EDNS.
 func TestExtendedError(t *testing.T) {
 	b := newHarness(t, nil, "a.example")
 	long := strings.Repeat(strings.Repeat("x", 61)+".", 4)
@@ -153,13 +154,14 @@ func TestExtendedError(t *testing.T) {
 	}
 	r := b.sendFrom(withEDNS(question("a.example.", dns.TypeA), 1232), unknownClient, rules.UDP)
 	if code, text := extended(r); code != dns.ExtendedErrorCodeProhibited || text != "unknown_client" {
-		t.Errorf("a stranger is told %d %q", code, text)
+		t.Errorf("an unknown client got %d %q", code, text)
 	}
 }
 
-// TestPrivateAnswers holds that a public name's private addresses are taken
-// out (F6, F8), and that a name with none left is denied for that reason: as
-// having no such record, since it may well have addresses of the other type.
+// TestPrivateAnswers asserts that private addresses of a public name are
+// removed (F6, F8). A name without any address left is denied as
+// private_address, in the form "no such record", because it may have addresses
+// of the other type.
 func TestPrivateAnswers(t *testing.T) {
 	b := newHarness(t, nil, "mixed.example", "inside.example", "db.corp.test")
 	for range 2 {
@@ -184,15 +186,15 @@ func TestPrivateAnswers(t *testing.T) {
 	}
 }
 
-// TestCachePerClient holds that what one client made the cache hold is decided
-// about for the next one all the same (F22).
+// TestCachePerClient asserts that a cached answer is decided anew for each
+// client (F22).
 func TestCachePerClient(t *testing.T) {
 	b := newHarness(t, nil, "a.example")
 	b.ask("a.example.", dns.TypeA)
 	b.p.final(t)
 	r := b.sendFrom(question("a.example.", dns.TypeA), unknownClient, rules.UDP)
 	if _, d := b.p.final(t); r.Rcode != dns.RcodeRefused || len(r.Answer) != 0 || d.Why() != rules.UnknownClient {
-		t.Errorf("a stranger got %v for %s", r, d.Why())
+		t.Errorf("an unknown client got %v for %s", r, d.Why())
 	}
 	b.p.names = nil
 	r = b.ask("a.example.", dns.TypeA)
@@ -201,8 +203,8 @@ func TestCachePerClient(t *testing.T) {
 	}
 }
 
-// TestZonesAndHosts holds who is asked: the longest zone, everybody else's
-// upstream, or nobody.
+// TestZonesAndHosts asserts which upstream is asked: that of the longest zone,
+// the public one, or none.
 func TestZonesAndHosts(t *testing.T) {
 	corp, lab := newAuthority(t), newAuthority(t)
 	for _, u := range []*authority{corp, lab} {

@@ -1,5 +1,5 @@
-// What the tests of prefetching share: a filter whose upstream is a pipe, and
-// time that goes as the test says.
+// The harness of the prefetch tests: a filter whose upstream is a pipe, with
+// the clock of a synctest bubble.
 
 package dnsfilter
 
@@ -22,8 +22,7 @@ import (
 	"sallyport/rules"
 )
 
-// prefetchHarness is a filter that looks names up, on the clock of a synctest bubble,
-// with an upstream behind a pipe.
+// prefetchHarness is a filter with prefetch and an upstream behind a pipe.
 type prefetchHarness struct {
 	*Filter
 	t  *testing.T
@@ -112,7 +111,7 @@ func (b *prefetchHarness) dial(_ context.Context, _, address string) (net.Conn, 
 	return ours, nil
 }
 
-// tried returns how often the upstream was tried since the last time.
+// newTries returns how often the upstream was tried since the last call.
 func (b *prefetchHarness) newTries() (n int, last string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -158,5 +157,6 @@ func (b *prefetchHarness) wait(d time.Duration) {
 	synctest.Wait()
 }
 
-// pinned tells what an address is pinned to for a client that never asked.
+// pinned returns the names that an address is pinned to for a client that never
+// asked.
 func (b *prefetchHarness) pinned(addr string) string { return pinsOf(b.Filter, knownClient, addr) }

@@ -1,4 +1,4 @@
-// Prefetch: which names are looked up before anybody asks, and how often.
+// Prefetch: which names are looked up before any client asks, and how often.
 
 package dnsfilter
 
@@ -16,10 +16,10 @@ import (
 	"sallyport/rules"
 )
 
-// TestAhead holds that the policy's names, no others, are looked up at the
-// start, count for every client, are told to the packet filter and are at hand
-// when a client asks.
-func TestAhead(t *testing.T) {
+// TestPrefetch asserts that exactly the policy's names are looked up at the
+// start, that their addresses are pinned for every client and passed to the
+// packet filter, and that a client's query finds them in the cache.
+func TestPrefetch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newPrefetchHarness(t, "a.example", "www.a.example", "fixed.test", "gone.example")
 		if b.pinned("192.0.1.10") != "" {
@@ -40,19 +40,19 @@ func TestAhead(t *testing.T) {
 			}
 		}
 		if got := fmt.Sprint(b.fresh); got != "map[a.example:[2606:4700::10 192.0.1.10 5m0s] fixed.test:[192.0.1.99 1m0s] www.a.example:[192.0.1.20 1m0s]]" {
-			t.Errorf("the packet filter was told %v", got)
+			t.Errorf("the packet filter got %v", got)
 		}
 		q := query{msg: packed(t, question("a.example.", dns.TypeA)), client: netip.MustParseAddrPort(knownClient + ":1"), proto: rules.UDP}
 		if out, p := b.handle(&q, nil); p != nil || len(out) == 0 {
-			t.Error("a client has to wait for an answer that was looked up ahead")
+			t.Error("a client waits for a prefetched answer")
 		}
 	})
 }
 
-// TestAheadStaysFresh holds that for hours no client ever has to wait for an
-// upstream or finds an address unknown, that upstreams are asked no more often
-// than that takes, and that an address which a name has no longer is forgotten.
-func TestAheadStaysFresh(t *testing.T) {
+// TestPrefetchStaysFresh asserts that for hours no client waits for an upstream
+// or uses an address without a pin, that upstreams are not asked more often
+// than this needs, and that an address a name no longer has is dropped.
+func TestPrefetchStaysFresh(t *testing.T) {
 	for _, jitter := range []float64{0, 0.5, 0.999} {
 		t.Run(fmt.Sprint("jitter ", jitter), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -65,7 +65,7 @@ func TestAheadStaysFresh(t *testing.T) {
 					b.wait(time.Second)
 					for _, n := range []string{"a.example", "www.a.example"} {
 						if r := b.current(); r.find(appendKey(nil, appendWireName(nil, mustName(t, n)), dns.TypeA), want{}, b.clock()) == nil {
-							t.Fatalf("no answer for %s at hand", n)
+							t.Fatalf("no cached answer for %s", n)
 						}
 					}
 				}
@@ -100,9 +100,9 @@ func TestAheadStaysFresh(t *testing.T) {
 	}
 }
 
-// TestAheadPace holds that many names are not asked for all at once, and that
-// a slow upstream is not made to work on more of them than a quick one.
-func TestAheadPace(t *testing.T) {
+// TestPrefetchRate asserts that many names are not asked for all at once, and
+// that a slow upstream has no more of them in flight than a fast one.
+func TestPrefetchRate(t *testing.T) {
 	for _, c := range []struct {
 		takes       time.Duration
 		least, most int // questions in the busiest second
@@ -139,10 +139,10 @@ func aheadPace(t *testing.T, takes time.Duration, least, limit int) {
 	})
 }
 
-// TestAheadBacksOff holds that an upstream which fails is asked less and less
-// often, that what was known stays known for its time, and that all is well
-// soon after the upstream is.
-func TestAheadBacksOff(t *testing.T) {
+// TestPrefetchBacksOff asserts that a failing upstream is asked less and less
+// often, that pins stay for their lifetime, and that prefetches succeed soon
+// after the upstream recovers.
+func TestPrefetchBacksOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const each = 2 * maxTries // both families; an exchange tries a failing server so often
 		b := newPrefetchHarness(t, "a.example")
@@ -175,9 +175,9 @@ func TestAheadBacksOff(t *testing.T) {
 	})
 }
 
-// TestAheadSlowFamily holds that a name server which never answers about IPv6
-// does not keep IPv4 addresses from being fresh.
-func TestAheadSlowFamily(t *testing.T) {
+// TestPrefetchSlowFamily asserts that a name server which never answers AAAA
+// questions does not keep IPv4 addresses from being fresh.
+func TestPrefetchSlowFamily(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newPrefetchHarness(t, "b.example")
 		b.mute = dns.TypeAAAA
@@ -196,11 +196,10 @@ func TestAheadSlowFamily(t *testing.T) {
 	})
 }
 
-// TestAheadFollowsThePolicy holds that a name which the policy permits no more
-// is not looked up any more and counts for nobody, that a new one is looked up
-// soon, and that a reload asks its own upstreams about all while what was known
-// stays known.
-func TestAheadFollowsThePolicy(t *testing.T) {
+// TestPrefetchFollowsThePolicy asserts that a name which is no longer permitted
+// is not looked up and has no pins, that a new name is looked up soon, and that
+// a reload asks its own upstreams for all names while earlier pins stay.
+func TestPrefetchFollowsThePolicy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newPrefetchHarness(t, "a.example", "b.example")
 		b.serve()
@@ -238,9 +237,9 @@ func TestAheadFollowsThePolicy(t *testing.T) {
 	})
 }
 
-// TestAheadLateAnswer holds that the answer about a name that the policy gave up
-// meanwhile is not pinned.
-func TestAheadLateAnswer(t *testing.T) {
+// TestPrefetchLateAnswer asserts that an answer about a name that has left the
+// policy is not pinned.
+func TestPrefetchLateAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newPrefetchHarness(t, "a.example")
 		b.serve()

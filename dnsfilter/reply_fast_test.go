@@ -1,4 +1,4 @@
-// Fast path: cached answers cost no allocation and say what the slow path says.
+// Fast path: cached answers allocate nothing and equal those of the slow path.
 
 package dnsfilter
 
@@ -16,13 +16,13 @@ import (
 	"sallyport/rules"
 )
 
-// always permits everything and remembers nothing.
+// always is a Gate that permits everything and records nothing.
 type always struct{}
 
 func (always) Decide(rules.Attempt) rules.Decision  { return rules.Decision{Verdict: rules.Allow} }
 func (always) Preview(rules.Attempt) rules.Decision { return rules.Decision{Verdict: rules.Allow} }
 
-// cached makes a filter that has answers at hand for the zone's names.
+// cached makes a filter with the zone's names in its cache.
 func cached(t testing.TB, reachable bool) *Filter {
 	t.Helper()
 	f, _ := setup{Config{
@@ -74,7 +74,7 @@ func dnsCopies(rrs []dns.RR) []dns.RR {
 	return out
 }
 
-// bigName is a zone of one name with as many addresses as fit 1232 octets and no more.
+// bigName is a zone with one name that has as many addresses as fit 1232 bytes.
 func bigName() string {
 	var s strings.Builder
 	for i := range 70 {
@@ -83,8 +83,8 @@ func bigName() string {
 	return s.String()
 }
 
-// TestTwins sends many queries to the fast path and to the slow one: they
-// read them alike and answer them alike.
+// TestTwins sends many queries to the fast and to the slow path. Both must
+// parse and answer them alike.
 func TestTwins(t *testing.T) {
 	f := cached(t, true)
 	names := []string{"a.example.", "b.example.", "www.a.example.", "mixed.example.", "inside.example.", "db.corp.test.", "svc.example.", "must.example.", "big.example."}
@@ -125,7 +125,7 @@ func TestTwins(t *testing.T) {
 	}
 }
 
-// sameQuery holds our reading of a query against the library's.
+// sameQuery compares our parser with the library's for one query.
 func sameQuery(t *testing.T, q *query, m *dns.Msg) {
 	t.Helper()
 	name, _, err := dns.UnpackDomainName(q.wireName(), 0)
@@ -159,9 +159,9 @@ func spell(rng *rand.Rand, name string) string {
 	}, name)
 }
 
-// TestSpelling holds that the client gets its own letter case back, so that
-// its 0x20 check holds.
-func TestSpelling(t *testing.T) {
+// TestLetterCaseOfReply asserts that a client gets its own letter case back, so
+// that its 0x20 check passes.
+func TestLetterCaseOfReply(t *testing.T) {
 	b := newHarness(t, nil, "a.example")
 	for _, name := range []string{"a.example.", "A.eXaMpLe.", "a.EXAMPLE."} {
 		if r := b.ask(name, dns.TypeA); r.Question[0].Name != name || r.Answer[0].Header().Name != name {
@@ -170,9 +170,9 @@ func TestSpelling(t *testing.T) {
 	}
 }
 
-// TestNoAllocation holds that a cached answer costs no allocation, with EDNS
-// and without, where the Decision has to be asked about addresses, and where
-// they are pinned to the client already.
+// TestNoAllocation asserts that a cached answer allocates nothing: with EDNS
+// and without, with addresses that the Decision must reach, and with pins that
+// exist already.
 func TestNoAllocation(t *testing.T) {
 	f := cached(t, true)
 	f.cfg.Observe, f.cfg.Pins = nil, true

@@ -1,5 +1,4 @@
-// Serving TCP to clients who break its framing, take their time, or come by the
-// hundred.
+// TCP clients that break the framing, are slow, or come by the hundred.
 
 package dnsfilter
 
@@ -18,10 +17,10 @@ import (
 	"sallyport/rules"
 )
 
-// TestBadFraming holds that a message that is begun but does not end, or is none by
-// its length, is a denial with its reason, and with the question where that came
-// whole; and that the connection is closed. One that sends nothing, or ends
-// between two messages, is no attempt (F17; RFC 7766, section 8).
+// TestBadFraming asserts that a message that begins but does not end, or has an
+// impossible length, is a denial with its reason, and with its question if that
+// arrived; and that the connection is closed. A connection that sends nothing,
+// or ends between two messages, is no attempt (F17; RFC 7766, section 8).
 func TestBadFraming(t *testing.T) {
 	query := framed(packed(t, question("a.example.", dns.TypeA)))
 	whole := packed(t, withEDNS(question("a.example.", dns.TypeAAAA), 1232))
@@ -74,7 +73,7 @@ func TestBadFraming(t *testing.T) {
 	}
 }
 
-// resetConn is a connection that is reset after some octets.
+// resetConn is a connection that is reset after some bytes.
 type resetConn struct {
 	net.Conn
 	first []byte
@@ -93,8 +92,8 @@ func (c *resetConn) RemoteAddr() net.Addr {
 	return net.TCPAddrFromAddrPort(netip.MustParseAddrPort(knownClient + ":4711"))
 }
 
-// TestReset holds that a reset in the middle of a message is a denial, and one
-// between messages is not.
+// TestReset asserts that a reset in the middle of a message is a denial, and a
+// reset between messages is not.
 func TestReset(t *testing.T) {
 	query := framed(packed(t, question("a.example.", dns.TypeA)))
 	for n := range len(query) {
@@ -116,9 +115,9 @@ func TestReset(t *testing.T) {
 	}
 }
 
-// TestCutAfterAQuery holds that a query is answered that came before one that is
-// cut off, and that the other is on record.
-func TestCutAfterAQuery(t *testing.T) {
+// TestBrokenAfterAQuery asserts that a whole query before a broken message is
+// answered, and that the broken one is on record.
+func TestBrokenAfterAQuery(t *testing.T) {
 	s := serve(t, 1, nil, "a.example")
 	conn, query := s.dial(), framed(packed(t, question("a.example.", dns.TypeA)))
 	conn.Write(append(query, query[:7]...))
@@ -143,14 +142,14 @@ func TestCutAfterAQuery(t *testing.T) {
 	}
 }
 
-// held tells how many are counted.
+// held returns how many are counted.
 func (c *counts) held() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.total
 }
 
-// TestTrickle holds that octets that trickle in do not move the deadline.
+// TestTrickle asserts that slow bytes do not extend the deadline.
 func TestTrickle(t *testing.T) {
 	s := serve(t, 1, func(c *setup) { c.TCPIdle = 200 * time.Millisecond }, "a.example")
 	conn := s.dial()
@@ -166,8 +165,8 @@ func TestTrickle(t *testing.T) {
 	}
 }
 
-// TestConnectionLimits holds that one client, and all together, have so many
-// connections; one more is refused with reason limit, and room comes back (F17).
+// TestConnectionLimits asserts the limits of connections for one client and in
+// all: one more is denied with reason limit, and closing one makes room (F17).
 func TestConnectionLimits(t *testing.T) {
 	s := serve(t, 1, func(c *setup) { c.Limits.TCP, c.Limits.TCPPerClient = 4, 2 }, "a.example")
 	exchange := func(conn net.Conn) error {
@@ -195,15 +194,15 @@ func TestConnectionLimits(t *testing.T) {
 	eventually(t, "room for another", func() bool { return exchange(s.dial()) == nil })
 }
 
-// knowsNobody is a Gate that previews every address as an unknown client's.
-type knowsNobody struct{ rules.Gate }
+// allUnknown is a Gate that previews every address as an unknown client.
+type allUnknown struct{ rules.Gate }
 
-func (knowsNobody) Preview(rules.Attempt) rules.Decision { return rules.Decision{} }
+func (allUnknown) Preview(rules.Attempt) rules.Decision { return rules.Decision{} }
 
-// TestStrangersShareFewConnections holds that addresses of no client cannot
-// take the connections of those that are known.
-func TestStrangersShareFewConnections(t *testing.T) {
-	s := serve(t, 1, func(c *setup) { c.Gate = knowsNobody{c.Gate} }, "a.example")
+// TestUnknownClientsHaveFewConnections asserts that unknown clients cannot use
+// up the connections of clients.
+func TestUnknownClientsHaveFewConnections(t *testing.T) {
+	s := serve(t, 1, func(c *setup) { c.Gate = allUnknown{c.Gate} }, "a.example")
 	s.unknownConns.set(1, 1)
 	exchange := func(conn net.Conn) error {
 		if _, err := conn.Write(framed(packed(t, question("a.example.", dns.TypeA)))); err != nil {
@@ -217,12 +216,12 @@ func TestStrangersShareFewConnections(t *testing.T) {
 	}
 	s.p.final(t)
 	if exchange(s.dial()) == nil {
-		t.Error("a second connection of strangers is served")
+		t.Error("a second connection of unknown clients is served")
 	}
 	if a, _ := s.p.final(t); a.Fault != rules.Limit {
 		t.Errorf("attempt %+v", a)
 	}
 	if s.conns.total != 0 {
-		t.Error("strangers took the clients' connections")
+		t.Error("unknown clients used up the clients' connections")
 	}
 }

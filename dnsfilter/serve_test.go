@@ -16,7 +16,7 @@ import (
 	"github.com/miekg/dns"
 )
 
-// serving is a bench with sockets on loopback.
+// serving is a harness with sockets on loopback.
 type serving struct {
 	*harness
 	addr string
@@ -85,7 +85,8 @@ func readFramed(t *testing.T, conn net.Conn) *dns.Msg {
 	return m
 }
 
-// TestSockets asks through the real sockets, by UDP and TCP, one socket and many.
+// TestSockets asks through real sockets, by UDP and TCP, with one socket and
+// with many.
 func TestSockets(t *testing.T) {
 	for _, sockets := range []int{1, 4} {
 		s := serve(t, sockets, nil, "a.example")
@@ -111,8 +112,8 @@ func TestSockets(t *testing.T) {
 	}
 }
 
-// TestPipelining sends queries on one connection without waiting: a slow
-// answer holds up no other (F17).
+// TestPipelining sends queries on one connection without waiting. A slow answer
+// delays no other (F17).
 func TestPipelining(t *testing.T) {
 	s := serve(t, 1, nil, "*.example")
 	release := make(chan struct{})
@@ -138,8 +139,8 @@ func TestPipelining(t *testing.T) {
 	}
 }
 
-// TestStop holds that the answers under way are still given when Serve is
-// told to stop, and that it then ends.
+// TestStop asserts that answers in flight are still sent when Serve must stop,
+// and that Serve then returns.
 func TestStop(t *testing.T) {
 	s := serve(t, 1, nil, "a.example")
 	asked, release := make(chan struct{}), make(chan struct{})
@@ -169,7 +170,7 @@ func TestStop(t *testing.T) {
 	close(s.done)
 }
 
-// TestBrokenSocket holds that a socket that fails for good ends Serve with
+// TestBrokenSocket asserts that a socket that fails for good ends Serve with
 // its error.
 func TestBrokenSocket(t *testing.T) {
 	b := newHarness(t, nil)
@@ -186,12 +187,12 @@ func TestBrokenSocket(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := b.Serve(context.Background(), []net.PacketConn{unix}, nil); err == nil {
-		t.Error("Serve takes a socket that is not UDP")
+		t.Error("Serve accepts a socket that is not UDP")
 	}
 }
 
-// TestPortIsNotShared holds that the sockets of one address share it among
-// themselves and with nobody else, other sockets of the same user included.
+// TestPortIsNotShared asserts that the sockets of one address share it with
+// each other and with no other socket, even of the same user.
 func TestPortIsNotShared(t *testing.T) {
 	closeAll := func(conns []net.PacketConn) {
 		for _, c := range conns {

@@ -1,4 +1,4 @@
-// Setup: a filter for a test, and the generations that the test puts in force.
+// Setup: makes the filter of a test, and puts generations in force.
 
 package dnsfilter
 
@@ -9,7 +9,7 @@ import (
 	"sallyport/rules"
 )
 
-// setup is what a test makes a Filter and its first generation from.
+// setup is the configuration of a test's Filter and of its first generation.
 type setup struct {
 	Config
 	ResolverConfig
@@ -31,7 +31,7 @@ func (g *generations) reload(t testing.TB, c ResolverConfig) {
 	g.live.Store(&rules.Generation{Resolver: r})
 }
 
-// filter makes the Filter; its first generation is in force.
+// filter makes the Filter and puts its first generation in force.
 func (s setup) filter(t testing.TB) (*Filter, *generations) {
 	t.Helper()
 	g := new(generations)
@@ -45,7 +45,7 @@ func (s setup) filter(t testing.TB) (*Filter, *generations) {
 	return New(s.Config), g
 }
 
-// nowhere is an upstream that answers nothing.
+// nowhere returns an upstream that answers nothing.
 func nowhere(t testing.TB) []Upstream {
 	t.Helper()
 	ups, err := ParseUpstreams([]string{"udp://127.0.0.1:9"}, "")

@@ -1,4 +1,5 @@
-// Proof: what queries with a forged source can take from the client they name.
+// Source proof: what queries with a forged source can use up of the client with
+// that address.
 
 package dnsfilter
 
@@ -17,7 +18,8 @@ import (
 	"sallyport/rules/site"
 )
 
-// byPolicy gives a bench a compiled policy and returns what it decided last.
+// byPolicy gives a harness a compiled policy, and returns the record of its
+// decisions.
 func byPolicy(t *testing.T, limits Limits) (*harness, *decisions) {
 	t.Helper()
 	c, problems := site.Parse("test.toml", t.TempDir(), []byte(realConfig), nil)
@@ -31,14 +33,14 @@ func byPolicy(t *testing.T, limits Limits) (*harness, *decisions) {
 	return b, rec
 }
 
-// sentToTCP tells of a reply that has the client come by TCP.
+// sentToTCP reports whether a reply makes the client ask by TCP.
 func sentToTCP(r *dns.Msg) bool {
 	return r.Truncated && r.Rcode == dns.RcodeSuccess && len(r.Answer) == 0
 }
 
-// TestForgedNames holds that datagrams that name a client as their source take
-// none of its new names and have none looked up, below a wildcard or a zone: they
-// are sent to TCP. What the client itself was admitted is answered by UDP, too.
+// TestForgedNames asserts that datagrams with a client's source use none of its
+// new names below wildcards and zones, and have none looked up: they get TC.
+// Names that the client itself was admitted are answered by UDP too.
 func TestForgedNames(t *testing.T) {
 	b, rec := byPolicy(t, Limits{WildcardNames: 3})
 	for i := range 20 {
@@ -65,9 +67,9 @@ func TestForgedNames(t *testing.T) {
 	}
 }
 
-// TestForgedRate holds that datagrams with a client's source take nothing of its
-// rate: they have a quarter beside it, and are sent to TCP beyond. The client
-// then has all of its rate by TCP, and with a cookie by UDP.
+// TestForgedRate asserts that datagrams with a client's source use nothing of
+// its rate: they have a separate quarter and get TC above it. The client then
+// has its whole rate by TCP, and with a cookie by UDP.
 func TestForgedRate(t *testing.T) {
 	b := newHarness(t, func(c *setup) { c.Limits.QPS = 8 }, "*.example")
 	n := 0
@@ -97,8 +99,8 @@ func TestForgedRate(t *testing.T) {
 	}
 }
 
-// TestForgedWaiting holds that datagrams with a client's source that wait for an
-// upstream do not keep the client waiting.
+// TestForgedWaiting asserts that datagrams with a client's source that wait for
+// an upstream do not delay the client.
 func TestForgedWaiting(t *testing.T) {
 	b := newHarness(t, func(c *setup) { c.Limits.InFlight, c.Limits.InFlightPerClient = 4, 2 }, "*.example")
 	begin := func(i int, proto rules.Proto) (*pending, []byte) {
@@ -133,8 +135,8 @@ func TestForgedWaiting(t *testing.T) {
 	}
 }
 
-// TestForgeriesChangeNothing holds, for any traffic, that what a client gets that
-// proves its address is never less for the datagrams that others send in its name.
+// TestForgeriesChangeNothing asserts, for any traffic, that forged datagrams
+// never reduce what a client with a proven address gets.
 func TestForgeriesChangeNothing(t *testing.T) {
 	limits := Limits{QPS: 4, WildcardNames: 3, InFlight: 3, InFlightPerClient: 2}
 	alone, recAlone := byPolicy(t, limits)
@@ -177,9 +179,9 @@ func TestForgeriesChangeNothing(t *testing.T) {
 	})
 }
 
-// TestNoAmplification holds, for any query, that a reply by UDP to a source that is
-// not proven has at most ten times the octets of the query and 512, and one to an
-// unknown client at most twice those of the query: forged sources make no use of us.
+// TestNoAmplification asserts, for any query, that a UDP reply to an unproven
+// source has at most ten times the bytes of the query and at most 512, and a
+// reply to an unknown client at most twice those of the query.
 func TestNoAmplification(t *testing.T) {
 	b := newHarness(t, func(c *setup) { c.Limits.UnknownQPS = 1 << 20 }, "a.example", "big.example", "svc.example", "b.example")
 	for _, rr := range records(t, bigName()) {

@@ -1,4 +1,4 @@
-// Health: what is known of upstreams that fail and come back.
+// Upstream health: upstreams that fail and recover.
 
 package dnsfilter
 
@@ -16,7 +16,8 @@ import (
 	"github.com/miekg/dns"
 )
 
-// TestHealth holds that a dead upstream is known, asked last, and comes back.
+// TestHealth asserts that an upstream which is down is known, is asked last,
+// and recovers.
 func TestHealth(t *testing.T) {
 	dead := newAuthority(t)
 	dead.answerWith(func(dns.ResponseWriter, *dns.Msg) bool { return true })
@@ -81,8 +82,8 @@ func TestUpstreams(t *testing.T) {
 	}
 }
 
-// TestProbeWithoutTCP holds that an upstream is well whose answer to a probe is
-// truncated, where a firewall lets no TCP through.
+// TestProbeWithoutTCP asserts that an upstream with a truncated answer to a
+// probe is up, even if a firewall blocks TCP.
 func TestProbeWithoutTCP(t *testing.T) {
 	b := newHarness(t, func(c *setup) {
 		c.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
@@ -107,7 +108,8 @@ func TestProbeWithoutTCP(t *testing.T) {
 	}
 }
 
-// TestProbe holds that readiness is known and recovers while nobody asks.
+// TestProbe asserts that readiness is known and recovers without queries of
+// clients.
 func TestProbe(t *testing.T) {
 	var mu sync.Mutex
 	down := true
@@ -137,8 +139,8 @@ func TestProbe(t *testing.T) {
 	}
 }
 
-// TestSlowName holds that a name whose servers never answer is no fault of the
-// upstream's: who owns such a name could switch readiness off.
+// TestSlowName asserts that a name whose servers never answer does not mark the
+// upstream as down: otherwise its owner could switch readiness off.
 func TestSlowName(t *testing.T) {
 	var blamed atomic.Bool
 	b := newHarness(t, func(c *setup) {
@@ -169,8 +171,8 @@ func TestSlowName(t *testing.T) {
 	}
 }
 
-// TestSlowNameBehindADeadUpstream holds that a name whose servers never answer
-// does not make a dead upstream the first one again, for everybody.
+// TestSlowNameBehindADeadUpstream asserts that a name whose servers never
+// answer does not move an upstream that is down to the first place.
 func TestSlowNameBehindADeadUpstream(t *testing.T) {
 	dead := newAuthority(t)
 	dead.answerWith(func(dns.ResponseWriter, *dns.Msg) bool { return true })

@@ -1,5 +1,5 @@
-// Upstreams that are slow: how long they are waited for, and who is asked beside
-// them.
+// Slow upstreams: how long the filter waits, and which upstream it asks as
+// well.
 
 package dnsfilter
 
@@ -12,9 +12,9 @@ import (
 	"github.com/miekg/dns"
 )
 
-// TestPatience holds the times against RFC 6298, section 2, worked by hand: in
-// milliseconds, SRTT and RTTVAR after each sample.
-func TestPatience(t *testing.T) {
+// TestRetryAfter checks the times of RFC 6298, section 2, against values
+// calculated by hand: in milliseconds, SRTT and RTTVAR after each sample.
+func TestRetryAfter(t *testing.T) {
 	var u rtt
 	if p := u.retryAfter(900 * time.Millisecond); p != 900*time.Millisecond {
 		t.Errorf("at first %v", p)
@@ -41,9 +41,9 @@ func TestPatience(t *testing.T) {
 	}
 }
 
-// TestLateAnswer holds that an answer counts until the deadline, whichever copy of
-// the question it answers: RFC 1035, section 4.2.1, has a client wait for two to
-// five seconds before it asks again.
+// TestLateAnswer asserts that an answer to any copy of a question counts until
+// the deadline: by RFC 1035, section 4.2.1, a client waits two to five seconds
+// before it asks again.
 func TestLateAnswer(t *testing.T) {
 	b := newHarness(t, func(c *setup) { c.TryTimeout = 50 * time.Millisecond }, "*.example")
 	asked := 0
@@ -75,9 +75,9 @@ func TestLateAnswer(t *testing.T) {
 	}
 }
 
-// TestSlowUpstreamIsJoined holds that an upstream which never answers keeps
-// nobody from the answer of the next one, and that a slow one's answer counts
-// where the next one has none.
+// TestSlowUpstreamIsJoined asserts that an upstream which never answers does
+// not delay the answer of the next one, and that a slow answer counts if the
+// next upstream has none.
 func TestSlowUpstreamIsJoined(t *testing.T) {
 	slow := newAuthority(t)
 	release := make(chan struct{})
@@ -103,7 +103,7 @@ func TestSlowUpstreamIsJoined(t *testing.T) {
 	}
 }
 
-// TestOrder holds in which order upstreams are asked.
+// TestOrder asserts the order in which upstreams are asked.
 func TestOrder(t *testing.T) {
 	of := func(addSample time.Duration, failed, down bool) *server {
 		u := &server{}

@@ -1,10 +1,9 @@
-// Answers: what of an upstream's message survives, and for how long.
+// Answers: which records of an upstream's message are kept, and for how long.
 
 package dnsfilter
 
 import (
 	"fmt"
-	"hash/maphash"
 	"net/netip"
 	"slices"
 	"strings"
@@ -38,7 +37,7 @@ func records(t testing.TB, text string) []dns.RR {
 	return rrs
 }
 
-// chain is n aliases from a.example. to an address.
+// chain returns n aliases from a.example. to an address.
 func chain(n int) string {
 	s, at := "", "a.example."
 	for i := range n {
@@ -49,7 +48,8 @@ func chain(n int) string {
 	return s + at + " 300 IN A 192.0.1.1"
 }
 
-// TestValidate holds that only the chain from the question's name is believed.
+// TestValidate asserts that only the chain from the name in the question is
+// kept.
 func TestValidate(t *testing.T) {
 	for _, c := range []struct {
 		what       string
@@ -109,8 +109,8 @@ func TestValidate(t *testing.T) {
 	}
 }
 
-// TestServiceRecords holds that HTTPS records come without the keys of
-// Encrypted ClientHello, and that hints are answers like any other (F5).
+// TestServiceRecords asserts that HTTPS records lose the keys of Encrypted
+// ClientHello, and that their hints are checked like addresses (F5).
 func TestServiceRecords(t *testing.T) {
 	b := newHarness(t, nil, "svc.example", "must.example")
 	for range 2 {
@@ -135,7 +135,8 @@ func TestServiceRecords(t *testing.T) {
 	}
 }
 
-// TestMappedAddress holds that an IPv4 address cannot hide in an AAAA record (A19).
+// TestMappedAddress asserts that an IPv4 address cannot hide in an AAAA record
+// (A19).
 func TestMappedAddress(t *testing.T) {
 	b := newHarness(t, nil, "hidden.example")
 	rr := &dns.AAAA{Hdr: dns.RR_Header{Name: "hidden.example.", Rrtype: dns.TypeAAAA, Class: 1, Ttl: 300}, AAAA: netip.MustParseAddr("::ffff:192.0.1.1").AsSlice()}
@@ -145,61 +146,8 @@ func TestMappedAddress(t *testing.T) {
 	}
 }
 
-// TestAgeing holds that TTLs run down, that an answer ends with its shortest,
-// and that nothing is served when it is stale.
-func TestAgeing(t *testing.T) {
-	b := newHarness(t, nil, "www.a.example", "gone.example")
-	ttls := func(r *dns.Msg) (s []uint32) {
-		for _, rr := range slices.Concat(r.Answer, r.Ns) {
-			s = append(s, rr.Header().Ttl)
-		}
-		return s
-	}
-	for _, c := range []struct {
-		after time.Duration
-		name  string
-		ttls  []uint32
-		asked int
-	}{
-		{0, "www.a.example.", []uint32{60}, 1},
-		{10 * time.Second, "www.a.example.", []uint32{50}, 0},
-		{49 * time.Second, "www.a.example.", []uint32{1}, 0},
-		{time.Second, "www.a.example.", []uint32{60}, 1},
-		{0, "gone.example.", []uint32{60}, 1},
-		{59 * time.Second, "gone.example.", []uint32{1}, 0},
-		{time.Second, "gone.example.", []uint32{60}, 1},
-	} {
-		b.advance(c.after)
-		r := b.ask(c.name, dns.TypeA)
-		if asked := b.up.asked(); !slices.Equal(ttls(r), c.ttls) || len(asked) != c.asked {
-			t.Errorf("%v later %s: TTLs %v, want %v; asked %q", c.after, c.name, ttls(r), c.ttls, asked)
-		}
-	}
-	b.advance(time.Hour)
-	b.up.answerWith(func(w dns.ResponseWriter, r *dns.Msg) bool {
-		m := new(dns.Msg)
-		m.SetRcode(r, dns.RcodeServerFailure)
-		w.WriteMsg(m)
-		return true
-	})
-	if r := b.ask("www.a.example.", dns.TypeA); r.Rcode != dns.RcodeServerFailure || len(r.Answer) != 0 {
-		t.Errorf("a stale answer: %v", r)
-	}
-}
-
-// TestClockJump holds that a clock set back breaks nothing. (It does not
-// revive an answer either: the filter's clock is monotonic.)
-func TestClockJump(t *testing.T) {
-	b := newHarness(t, nil, "a.example")
-	b.ask("a.example.", dns.TypeA)
-	b.advance(-time.Hour)
-	if r := b.ask("a.example.", dns.TypeA); len(r.Answer) != 1 || r.Answer[0].Header().Ttl > 300 {
-		t.Errorf("answered %v", r)
-	}
-}
-
-// TestLargeAnswer holds that no datagram is larger than the client takes, nor
-// than 1232 octets (F16), and that TCP brings the whole.
+// TestLargeAnswer asserts that no datagram is larger than the client accepts,
+// nor than 1232 bytes (F16), and that TCP has the whole answer.
 func TestLargeAnswer(t *testing.T) {
 	b := newHarness(t, nil, "big.example")
 	for i := range 100 {
@@ -229,77 +177,8 @@ func TestLargeAnswer(t *testing.T) {
 	}
 }
 
-// TestCacheIsBounded holds that names without end do not fill the memory.
-func TestCacheIsBounded(t *testing.T) {
-	c := newCache(64)
-	for i := range 10_000 {
-		key := fmt.Sprintf("key %d", i)
-		c.put(key, &entry{expires: time.Duration(i + 1)}, 0)
-		if c.get([]byte(key), 0) == nil {
-			t.Fatal("the newest is not kept")
-		}
-	}
-	if n := c.len(); n > 64 || n < 48 {
-		t.Errorf("%d answers are kept, want 64", n)
-	}
-}
-
-// TestCacheRoom holds that large answers take no more room than usual ones: who
-// owns a name below a permitted wildcard can make any number of them.
-func TestCacheRoom(t *testing.T) {
-	const answers = 64
-	c := newCache(answers)
-	large := &entry{wire: make([]byte, maxEntry), expires: time.Hour}
-	smoothed := &entry{wire: make([]byte, 100), expires: time.Minute}
-	c.put("usual", smoothed, 0)
-	for i := range 1000 {
-		c.put(fmt.Sprintf("key %d", i), large, 0)
-		if c.get(fmt.Appendf(nil, "key %d", i), 0) == nil {
-			t.Fatal("the newest is not kept")
-		}
-	}
-	kept := 0
-	for i := range c.shards {
-		size := 0
-		for _, e := range c.shards[i].m {
-			size += e.size()
-			kept++
-		}
-		if size != c.shards[i].size {
-			t.Errorf("a shard has %d octets and counts %d", size, c.shards[i].size)
-		}
-	}
-	if kept > cacheShards+1 {
-		t.Errorf("%d large answers are kept", kept)
-	}
-	for range 3 {
-		c.put("usual", smoothed, 0) // in place of itself
-	}
-	if s := &c.shards[maphash.String(c.seed, "usual")&(cacheShards-1)]; s.size != smoothed.size() || c.get([]byte("usual"), 0) == nil {
-		t.Errorf("%d octets for one usual answer of %d", s.size, smoothed.size())
-	}
-}
-
-// TestEntryHoldsNoMore holds that packing leaves nothing behind: the room for
-// 256 records with a long name each, before they were compressed.
-func TestEntryHoldsNoMore(t *testing.T) {
-	name, err := rules.ParseName(strings.Repeat(strings.Repeat("x", 60)+".", 4) + "example")
-	if err != nil {
-		t.Fatal(err)
-	}
-	a := &answer{}
-	for i := range maxRecords {
-		rr, _ := dns.NewRR(fmt.Sprintf("%s. 60 IN A 192.0.1.%d", name, i))
-		a.records = append(a.records, rr)
-	}
-	e, err := newEntry(name, dns.TypeA, a)
-	if err != nil || cap(e.wire) > 2*len(e.wire) {
-		t.Errorf("%d octets held for %d: %v", cap(e.wire), len(e.wire), err)
-	}
-}
-
-// TestAnswered holds that the pins hook learns what a client was given, and
-// nothing of what it was not.
+// TestAnswered asserts that the Answered hook gets exactly the addresses that a
+// client got.
 func TestAnswered(t *testing.T) {
 	var got []string
 	b := newHarness(t, func(c *setup) {
@@ -319,6 +198,6 @@ func TestAnswered(t *testing.T) {
 		"10.1.1.1 a.example [192.0.1.10] 3m20s",
 	}
 	if !slices.Equal(got, want) {
-		t.Errorf("told %q, want %q", got, want)
+		t.Errorf("got %q, want %q", got, want)
 	}
 }

@@ -1,4 +1,4 @@
-// Alive tests: what hangs is found out; what the next process is to answer is
+// Watchdog: hanging readers are found, and queries for the next process are
 // left for it.
 
 package dnsfilter
@@ -27,7 +27,8 @@ func (s *serving) exchanged(network string) {
 	}
 }
 
-// Asking disturbs nobody, with one socket for all readers or one for each.
+// TestAlive asserts that Alive disturbs no reader, with one socket for all
+// readers and with one each.
 func TestAlive(t *testing.T) {
 	for _, sockets := range []int{1, 3} {
 		s := serve(t, sockets, nil, "a.example")
@@ -57,7 +58,7 @@ func TestAlive(t *testing.T) {
 	}
 }
 
-// A socket whose readers are all stuck is named.
+// TestAliveFindsAHang asserts that Alive names a socket whose readers all hang.
 func TestAliveFindsAHang(t *testing.T) {
 	stuck := make(chan struct{})
 	s := serve(t, 3, func(c *setup) {
@@ -87,7 +88,7 @@ func TestAliveFindsAHang(t *testing.T) {
 			break
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("a socket that nobody reads is alive: %v", err)
+			t.Fatalf("a socket whose readers hang is alive: %v", err)
 		}
 	}
 	close(stuck)
@@ -96,7 +97,8 @@ func TestAliveFindsAHang(t *testing.T) {
 	}
 }
 
-// A connection that was accepted is served its first query after the end, too.
+// TestFirstQueryAfterTheEnd asserts that an accepted connection gets the answer
+// to its first query, even after the end of Serve's context.
 func TestFirstQueryAfterTheEnd(t *testing.T) {
 	s := serve(t, 1, nil, "a.example")
 	conn := s.dial()
@@ -124,7 +126,7 @@ func TestFirstQueryAfterTheEnd(t *testing.T) {
 	}
 }
 
-// tcpClosed waits until nothing accepts any more.
+// tcpClosed waits until no listener accepts.
 func (s *serving) tcpClosed() {
 	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
 		c, err := net.Dial("tcp", s.addr)
@@ -143,8 +145,8 @@ func (f gateFunc) Decide(a rules.Attempt) rules.Decision { return f(a) }
 
 func (f gateFunc) Preview(a rules.Attempt) rules.Decision { return f(a) }
 
-// slowToWake is a socket whose deadline is taken away late, the first time:
-// between begins and gone, once wait is closed.
+// slowToWake is a socket that resets its first deadline late: it closes between
+// when it begins, and does so once wait is closed.
 type slowToWake struct {
 	*net.UDPConn
 	begins, wait, gone chan struct{}
@@ -169,8 +171,8 @@ func (c *slowToWake) SetReadDeadline(at time.Time) error {
 	return err
 }
 
-// Asking whether a socket is read does not undo the end: a reader that was busy
-// meanwhile comes to it, too.
+// TestAliveAtTheEnd asserts that Alive does not undo the end of Serve, even for
+// a reader that was busy.
 func TestAliveAtTheEnd(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2)) // so many readers has one socket
 	busy, release := make(chan struct{}), make(chan struct{})

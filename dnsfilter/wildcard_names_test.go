@@ -1,4 +1,4 @@
-// Names below wildcards: of those a client has a number (F3).
+// Wildcard names: a client has a limited number of new ones (F3).
 
 package dnsfilter
 
@@ -18,10 +18,10 @@ import (
 	"sallyport/rules/site"
 )
 
-// TestWildcardNames holds that a client may have so many different names below
-// wildcards and internal zones looked up in five minutes, and that no more reach an
-// upstream. Names that the configuration spells out, and what is at hand, are not
-// counted. A client without any rule gets none of a zone.
+// TestWildcardNames asserts the number of different names below wildcards and
+// internal zones that a client may have looked up in five minutes, and that no
+// more reach an upstream. Names written out in the configuration and cached
+// answers do not count. A client without any rule gets no name of a zone.
 func TestWildcardNames(t *testing.T) {
 	c, problems := site.Parse("test.toml", t.TempDir(), []byte(realConfig), nil)
 	if c == nil {
@@ -69,9 +69,10 @@ func TestWildcardNames(t *testing.T) {
 	ask("secret6.b.example.", dns.TypeA, knownClient, "allow ", 1)
 }
 
-// TestWindowSlides holds, for any traffic, that no five minutes have more new names
-// of one client than it may have, that a name is new once in five minutes, and
-// that what is kept is what still counts. A slow twin remembers everything.
+// TestWindowSlides asserts, for any traffic, that no five minutes have more new
+// names of one client than its quota, that a name is new once in five minutes,
+// and that exactly the names that still count are stored. A slow twin remembers
+// everything.
 func TestWindowSlides(t *testing.T) {
 	type admission struct {
 		client, name int
@@ -116,9 +117,9 @@ func TestWindowSlides(t *testing.T) {
 	})
 }
 
-// TestTurnOfTheWindow holds that a client that waits for the end of five minutes
-// gets no second share at once.
-func TestTurnOfTheWindow(t *testing.T) {
+// TestEndOfTheWindow asserts that a client that waits for the end of five
+// minutes does not get a second quota at once.
+func TestEndOfTheWindow(t *testing.T) {
 	u := newNameQuota()
 	u.set(50)
 	from, began := rules.Party{Source: netip.MustParseAddr("10.0.0.1")}, time.Hour
@@ -146,10 +147,10 @@ func TestTurnOfTheWindow(t *testing.T) {
 	}
 }
 
-// A clock that was set back does not keep a client out. Clients by the thousand
-// take no more memory than there is room for, and cost no client that is known
-// its count.
-func TestUniquesAreBounded(t *testing.T) {
+// TestNameQuotaIsBounded asserts that a clock set back does not lock a client
+// out, and that thousands of clients use no more memory than the limit and cost
+// no other client its count.
+func TestNameQuotaIsBounded(t *testing.T) {
 	u := newNameQuota()
 	u.set(1)
 	at := func(i int) rules.Party {
@@ -183,7 +184,7 @@ func TestUniquesAreBounded(t *testing.T) {
 	}
 }
 
-// admitConnect is AdmitName for a CONNECT of the insider's.
+// admitConnect is AdmitName for a CONNECT of the known client.
 func (b *harness) admitConnect(p *rules.Policy, name string) string {
 	b.t.Helper()
 	client, n := netip.MustParseAddrPort(knownClient+":4711"), mustName(b.t, name)
@@ -196,8 +197,8 @@ func (b *harness) admitConnect(p *rules.Policy, name string) string {
 	return b.AdmitName(client.Addr(), d, n)
 }
 
-// TestBitsLeft holds the figures of SECURITY.md about what names tell against the
-// bounds that they follow from.
+// TestBitsLeft compares the figures of SECURITY.md about data in names with the
+// limits that they follow from.
 func TestBitsLeft(t *testing.T) {
 	text, err := os.ReadFile("../SECURITY.md")
 	if err != nil {
@@ -227,8 +228,8 @@ func TestBitsLeft(t *testing.T) {
 	}
 }
 
-// TestAskedAgain holds that a name is asked about once in five seconds at most,
-// whatever TTL its answer has, and that a failure is kept as long.
+// TestAskedAgain asserts that a name is asked about at most once in five
+// seconds, whatever its TTL, and that a failure is cached as long.
 func TestAskedAgain(t *testing.T) {
 	b := newHarness(t, nil, "quick.example", "broken.example", "gone.example")
 	for _, rr := range records(t, "quick.example. 0 IN A 192.0.1.70") {
@@ -255,9 +256,8 @@ func TestAskedAgain(t *testing.T) {
 	}
 }
 
-// TestLookUpsAreBounded holds that which of its names a client has looked up, and
-// when, is bounded, that others have their own share, and datagrams with its
-// address, too.
+// TestLookUpsAreBounded asserts that look-ups of admitted names are limited per
+// client, with a separate quota for datagrams with its address.
 func TestLookUpsAreBounded(t *testing.T) {
 	b, rec := byPolicy(t, Limits{WildcardNames: 2})
 	rounds := func(from string, proto rules.Proto) (n int) {
