@@ -9,16 +9,17 @@ import (
 	"time"
 
 	"sallyport/rules"
+	"sallyport/rules/quota"
 )
 
-// connQueue counts connections like counts. A connection above the quota may
+// connQueue counts connections by a quota.Table. A connection above the quota may
 // wait in a queue. Connections come in bursts: a process that restarts accepts
 // at once all that waited in the listening socket, and each of those has one
 // query, which is soon answered.
 type connQueue struct {
-	*counts
+	held *quota.Table[rules.Party]
 
-	queueMu                  sync.Mutex // guards the fields below; locked before counts.mu
+	queueMu                  sync.Mutex // guards the fields below; held is used under it
 	maxWaiting, maxPerClient int        // limits of waiting, in all and for one client
 	waiting                  []*queuedConn
 }
@@ -29,7 +30,7 @@ type queuedConn struct {
 	admitted chan struct{} // closed once the connection is counted
 }
 
-func newConnQueue() *connQueue { return &connQueue{counts: newCounts()} }
+func newConnQueue() *connQueue { return &connQueue{held: quota.New[rules.Party](0, 0)} }
 
 // setQueue changes how many connections may wait. Those that wait already stay.
 func (t *connQueue) setQueue(maxWaiting, maxPerClient int) {
@@ -44,7 +45,7 @@ func (t *connQueue) setQueue(maxWaiting, maxPerClient int) {
 func (t *connQueue) enter(client rules.Party) (*queuedConn, bool) {
 	t.queueMu.Lock()
 	defer t.queueMu.Unlock()
-	if t.counts.acquire(client) {
+	if t.held.Acquire(client) == quota.Acquired {
 		return nil, true
 	}
 	each := 0
@@ -85,9 +86,9 @@ func (t *connQueue) await(w *queuedConn, timeout time.Duration) bool {
 func (t *connQueue) release(client rules.Party) {
 	t.queueMu.Lock()
 	defer t.queueMu.Unlock()
-	t.counts.release(client)
+	t.held.Release(client)
 	for i, w := range t.waiting {
-		if t.counts.acquire(w.client) {
+		if t.held.Acquire(w.client) == quota.Acquired {
 			t.waiting = slices.Delete(t.waiting, i, i+1)
 			close(w.admitted)
 			return

@@ -76,8 +76,8 @@ func TestBurstOfConnections(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Error(err)
 	}
-	if b.conns.held() != 0 || len(b.conns.waiting) != 0 {
-		t.Errorf("at the end %d connections are held, %d wait", b.conns.held(), len(b.conns.waiting))
+	if b.conns.held.Held() != 0 || len(b.conns.waiting) != 0 {
+		t.Errorf("at the end %d connections are held, %d wait", b.conns.held.Held(), len(b.conns.waiting))
 	}
 }
 
@@ -90,7 +90,7 @@ func TestConnQueue(t *testing.T) {
 		most, each := rapid.IntRange(1, 6).Draw(rt, "most"), rapid.IntRange(1, 4).Draw(rt, "each")
 		line, lineEach := rapid.IntRange(0, 5).Draw(rt, "line"), rapid.IntRange(1, 3).Draw(rt, "line of each")
 		u := newConnQueue()
-		u.set(most, each)
+		u.held.Set(most, each)
 		u.setQueue(line, lineEach)
 		var held []rules.Party
 		var waits []*queuedConn
@@ -149,8 +149,8 @@ func TestConnQueue(t *testing.T) {
 				}
 			}
 			come()
-			if u.held() != len(held) || len(u.waiting) != len(waits) || len(held) > most {
-				rt.Fatalf("%d held, %d counted; %d wait, %d kept", len(held), u.held(), len(waits), len(u.waiting))
+			if u.held.Held() != len(held) || len(u.waiting) != len(waits) || len(held) > most {
+				rt.Fatalf("%d held, %d counted; %d wait, %d kept", len(held), u.held.Held(), len(waits), len(u.waiting))
 			}
 			for _, w := range waits {
 				if h, _ := of(w.client); h < each && len(held) < most {

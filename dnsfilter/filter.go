@@ -60,12 +60,12 @@ func (f *Filter) SetLimits(l Limits) {
 	l = l.withDefaults()
 	f.proven.rate.set(l.QPS)
 	f.unproven.rate.set(l.unprovenQPS())
-	f.proven.waiting.set(l.InFlight, l.InFlightPerClient)
-	f.unproven.waiting.set(l.InFlight, l.InFlightPerClient)
+	f.proven.waiting.Set(l.InFlight, l.InFlightPerClient)
+	f.unproven.waiting.Set(l.InFlight, l.InFlightPerClient)
 	f.nameQuota.set(l.WildcardNames)
-	f.conns.set(l.TCP, l.TCPPerClient)
+	f.conns.held.Set(l.TCP, l.TCPPerClient)
 	f.conns.setQueue(l.TCP, max(1, l.TCP/2)) // connections of unknown clients do not wait
-	f.unknownConns.set(max(1, l.TCP/16), max(1, l.TCPPerClient/16))
+	f.unknownConns.held.Set(max(1, l.TCP/16), max(1, l.TCPPerClient/16))
 	f.pins.set(l.Pins, l.PinsPerClient)
 }
 
@@ -173,7 +173,7 @@ type pending struct {
 // finish fetches the answer of a pending query and appends the reply to out. It
 // must be called exactly once.
 func (f *Filter) finish(ctx context.Context, p *pending, out []byte) []byte {
-	defer f.budgetOf(&p.q).waiting.release(p.owner)
+	defer f.budgetOf(&p.q).waiting.Release(p.owner)
 	e := f.fetch(ctx, p.r, p.key, p.name, p.q.wants())
 	a := rules.Attempt{Generation: p.g, Flow: p.q.flow, Via: rules.ViaDNS, Client: p.q.client, SourceProven: p.q.proven, Proto: p.q.proto, QType: p.q.qtype, Authority: p.name}
 	return f.answer(&p.q, p.r, e, &a, out, KindUpstream)

@@ -40,7 +40,7 @@ func FuzzQuery(f *testing.F) {
 		}
 		out, pend := flt.handle(&q, nil)
 		if pend != nil {
-			flt.budgetOf(&q).waiting.release(pend.owner)
+			flt.budgetOf(&q).waiting.Release(pend.owner)
 			a := p.attempts[len(p.attempts)-1]
 			if !p.permits(pend.name.String()) || !forwarded(q.qtype) || len(out) != 0 || a.Authority != pend.name {
 				t.Fatalf("%x would go upstream as %s", m, pend.name)

@@ -12,6 +12,7 @@ import (
 	"github.com/miekg/dns"
 
 	"sallyport/rules"
+	"sallyport/rules/quota"
 	"sallyport/rules/site"
 )
 
@@ -22,10 +23,10 @@ func TestOneRatePerHost(t *testing.T) {
 		{"127.0.0.1", "127.9.8.7", "10.0.0.1"},
 		{"2001:db8::1", "2001:db8::2", "2001:db8:0:1::1"},
 	} {
-		r, held, names := newRates(), newCounts(), newNameQuota()
+		r, held, names := newRates(), quota.New[rules.Party](0, 0), newNameQuota()
 		r.set(1)
 		names.set(1)
-		held.set(10, 1)
+		held.Set(10, 1)
 		by := func(addr netip.Addr) rules.Party { return rules.PartyOf(addr, nil) }
 		for i, step := range []struct {
 			addr string
@@ -39,8 +40,8 @@ func TestOneRatePerHost(t *testing.T) {
 			if got := names.admit(by(addr), name, 0); got != step.want || err != nil {
 				t.Errorf("name of %s: %t, %v", addr, got, err)
 			}
-			if got := held.acquire(by(addr)); got != step.want {
-				t.Errorf("share of %s: %t", addr, got)
+			if got := held.Acquire(by(addr)) == quota.Acquired; got != step.want {
+				t.Errorf("connections of %s: %t", addr, got)
 			}
 		}
 	}

@@ -58,7 +58,7 @@ func TestBadFraming(t *testing.T) {
 			if n, err := conn.Read(make([]byte, 1)); n != 0 || errors.Is(err, context.DeadlineExceeded) {
 				t.Errorf("read %d octets, %v", n, err)
 			}
-			eventually(t, "the end of the connection", func() bool { return s.conns.held() == 0 })
+			eventually(t, "the end of the connection", func() bool { return s.conns.held.Held() == 0 })
 			if c.why == rules.ReasonNone {
 				if n := len(s.p.attempts); n != 0 {
 					t.Errorf("%d attempts", n)
@@ -125,7 +125,7 @@ func TestBrokenAfterAQuery(t *testing.T) {
 	if b, err := io.ReadAll(conn); len(b) < len(query) || err != nil {
 		t.Errorf("answered %x, %v", b, err)
 	}
-	eventually(t, "the end of the connection", func() bool { return s.conns.held() == 0 })
+	eventually(t, "the end of the connection", func() bool { return s.conns.held.Held() == 0 })
 	s.p.mu.Lock()
 	defer s.p.mu.Unlock()
 	var served, denied int
@@ -140,13 +140,6 @@ func TestBrokenAfterAQuery(t *testing.T) {
 	if served != 1 || denied != 1 {
 		t.Errorf("%d served, %d denied", served, denied)
 	}
-}
-
-// held returns how many are counted.
-func (c *counts) held() int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.total
 }
 
 // TestTrickle asserts that slow bytes do not extend the deadline.
@@ -203,7 +196,7 @@ func (allUnknown) Preview(rules.Attempt) rules.Decision { return rules.Decision{
 // up the connections of clients.
 func TestUnknownClientsHaveFewConnections(t *testing.T) {
 	s := serve(t, 1, func(c *setup) { c.Gate = allUnknown{c.Gate} }, "a.example")
-	s.unknownConns.set(1, 1)
+	s.unknownConns.held.Set(1, 1)
 	exchange := func(conn net.Conn) error {
 		if _, err := conn.Write(framed(packed(t, question("a.example.", dns.TypeA)))); err != nil {
 			return err
@@ -221,7 +214,7 @@ func TestUnknownClientsHaveFewConnections(t *testing.T) {
 	if a, _ := s.p.final(t); a.Fault != rules.Limit {
 		t.Errorf("attempt %+v", a)
 	}
-	if s.conns.total != 0 {
+	if s.conns.held.Held() != 0 {
 		t.Error("unknown clients used up the clients' connections")
 	}
 }

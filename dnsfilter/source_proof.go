@@ -10,6 +10,7 @@ import (
 	"github.com/miekg/dns"
 
 	"sallyport/rules"
+	"sallyport/rules/quota"
 )
 
 const (
@@ -28,10 +29,10 @@ const (
 // budget is the quota of queries that need an upstream.
 type budget struct {
 	rate    *rates
-	waiting *counts
+	waiting *quota.Table[rules.Party]
 }
 
-func newBudget() budget { return budget{rate: newRates(), waiting: newCounts()} }
+func newBudget() budget { return budget{rate: newRates(), waiting: quota.New[rules.Party](0, 0)} }
 
 // prove finds out whether the source of a parsed query is proven.
 func (f *Filter) prove(q *query) {
@@ -63,7 +64,7 @@ func (f *Filter) charge(q *query, d rules.Decision, name rules.Name) (owner rule
 		return owner, overNewNames
 	}
 	b := f.budgetOf(q)
-	if !b.waiting.acquire(owner) {
+	if b.waiting.Acquire(owner) != quota.Acquired {
 		return owner, "queries that wait for an upstream"
 	}
 	if !b.rate.allow(owner, now) {
@@ -75,7 +76,7 @@ func (f *Filter) charge(q *query, d rules.Decision, name rules.Name) (owner rule
 		over = overLookUps
 	}
 	if over != "" {
-		b.waiting.release(owner)
+		b.waiting.Release(owner)
 	}
 	return owner, over
 }

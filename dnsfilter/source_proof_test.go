@@ -130,7 +130,7 @@ func TestForgedWaiting(t *testing.T) {
 	for _, p := range waiting {
 		b.finish(context.Background(), p, nil)
 	}
-	if b.proven.waiting.total != 0 || b.unproven.waiting.total != 0 {
+	if b.proven.waiting.Held() != 0 || b.unproven.waiting.Held() != 0 {
 		t.Error("the room is not given back")
 	}
 }

@@ -17,7 +17,7 @@ func TestLayout(t *testing.T) {
 		"sallyport/rules/profile":           {"sallyport/rules", "sallyport/rules/tomldoc"},
 		"sallyport/rules/site":              {"sallyport/rules", "sallyport/rules/profile", "sallyport/rules/tomldoc"},
 		"sallyport/configs":                 nil,
-		"sallyport/dnsfilter":               {"sallyport/rules"},
+		"sallyport/dnsfilter":               {"sallyport/rules", "sallyport/rules/quota"},
 		"sallyport/proxy":                   {"sallyport/proxy/head", "sallyport/proxy/hello", "sallyport/proxy/peek", "sallyport/proxy/relay", "sallyport/rules", "sallyport/rules/quota"},
 		"sallyport/rules/quota":             nil,
 		"sallyport/proxy/head":              {"sallyport/proxy/peek", "sallyport/rules"},

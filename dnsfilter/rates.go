@@ -1,4 +1,4 @@
-// Quotas: rates of queries, and counts of what clients hold.
+// Rates: how many queries a second clients may send.
 
 package dnsfilter
 
@@ -109,44 +109,4 @@ func (s *rateShard) evict(now time.Duration) {
 	delete(s.full, pickVictim(s.full,
 		func(full time.Duration) bool { return full <= now },
 		func(a, b time.Duration) bool { return a < b }))
-}
-
-// counts limits how many things are held at once, in all and by one client.
-type counts struct {
-	mu                    sync.Mutex
-	limit, perClientLimit int
-	total                 int
-	perClient             map[rules.Party]int
-}
-
-func newCounts() *counts { return &counts{perClient: map[rules.Party]int{}} }
-
-// set changes the limits; things already held stay counted.
-func (c *counts) set(limit, perClientLimit int) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.limit, c.perClientLimit = limit, perClientLimit
-}
-
-// acquire counts one more for the client. It returns false if a limit is
-// reached.
-func (c *counts) acquire(client rules.Party) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.total >= c.limit || c.perClient[client] >= c.perClientLimit {
-		return false
-	}
-	c.total++
-	c.perClient[client]++
-	return true
-}
-
-// release undoes an acquire.
-func (c *counts) release(client rules.Party) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.total--
-	if c.perClient[client]--; c.perClient[client] <= 0 {
-		delete(c.perClient, client)
-	}
 }
