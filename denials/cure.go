@@ -69,7 +69,7 @@ func whyNever(r rules.Reason) string {
 // may be.
 func never(a *rules.Attempt) string {
 	if why := rules.SpecialName(a.Target()); why != "" {
-		return "no rule is for " + a.Target().String() + ": " + why
+		return "do not add a rule for " + a.Target().String() + ": " + why
 	}
 	switch {
 	case a.Via == rules.ViaUDP && a.Proto == rules.ProtoUnknown:

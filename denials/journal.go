@@ -184,8 +184,8 @@ func (j *Journal) record(e *entry) {
 }
 
 // shardOf returns where the state of e's party is, and the party.
-func (j *Journal) shardOf(e *entry) (*shard, rules.Party) {
-	by := rules.PartyOf(e.a.Client.Addr(), e.d.Client)
+func (j *Journal) shardOf(e *entry) (*shard, rules.QuotaKey) {
+	by := rules.QuotaKeyOf(e.a.Client.Addr(), e.d.Client)
 	return &j.shards[maphash.Comparable(j.seed, by.Source)%shards], by
 }
 

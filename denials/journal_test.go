@@ -270,7 +270,7 @@ func TestForgedSourcesPushNobodyOut(t *testing.T) {
 // A quiet client is forgotten.
 func TestQuietClientsAreForgotten(t *testing.T) {
 	var s shard
-	addr := rules.Party{Source: netip.MustParseAddr("10.0.0.7")}
+	addr := rules.QuotaKey{Source: netip.MustParseAddr("10.0.0.7")}
 	s.client(addr, false).spend(denial(t, "evil.example", 1), 5)
 	if s.drain(nil, 5+idleSeconds); s.clients[addr] == nil {
 		t.Error("forgotten too early")

@@ -21,7 +21,7 @@ const (
 // configuration knows; the others are in unknownClients.
 type shard struct {
 	mu       sync.Mutex
-	clients  map[rules.Party]*client
+	clients  map[rules.QuotaKey]*client
 	unproven int    // clients in the table that only datagrams name
 	crowd    client // every client that found no place: counted together
 	counted  uint64 // denials that were recorded
@@ -32,7 +32,7 @@ type shard struct {
 
 // client returns the state of a party. An address is cheap to forge in a
 // datagram, so sources that only datagrams name get at most half of the table.
-func (s *shard) client(by rules.Party, proven bool) *client {
+func (s *shard) client(by rules.QuotaKey, proven bool) *client {
 	c := s.clients[by]
 	if c != nil {
 		if proven && !c.proven {
@@ -45,7 +45,7 @@ func (s *shard) client(by rules.Party, proven bool) *client {
 		return &s.crowd
 	}
 	if s.clients == nil {
-		s.clients = make(map[rules.Party]*client)
+		s.clients = make(map[rules.QuotaKey]*client)
 	}
 	c = &client{proven: proven}
 	s.clients[by] = c

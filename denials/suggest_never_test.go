@@ -32,7 +32,7 @@ func TestNeverFixableSaysWhy(t *testing.T) {
 	// The cure of an address behind a NAT64 is another one than of a service of the site's own.
 	private.Resolved[0] = netip.MustParseAddr("64:ff9b::5db8:320a")
 	private.Dest = netip.AddrPortFrom(private.Resolved[0], 443)
-	if why := suggestFor(t, s, private)[0].Why; !strings.Contains(why, "stands for 93.184.50.10: where a NAT64 translates it, list 64:ff9b::/96 in [resolve] nat64") {
+	if why := suggestFor(t, s, private)[0].Why; !strings.Contains(why, "stands for 93.184.50.10: if a NAT64 translates it, list 64:ff9b::/96 in [resolve] nat64") {
 		t.Errorf("behind a NAT64: %q", why)
 	}
 	for _, r := range rules.Reasons() {
@@ -173,14 +173,14 @@ func TestNoRuleForTypesThatAreNeverLookedUp(t *testing.T) {
 		{"_ldap._tcp.int.example", 33, "type_not_allowed"},
 		{"test", 43, "keys and signatures (type DS)"},
 		{"evil.example", 48, "keys and signatures (type DNSKEY)"},
-		{"7.0.20.10.in-addr.arpa", 12, "no rule is for 7.0.20.10.in-addr.arpa"},
-		{"7.0.20.10.in-addr.arpa", 1, "no rule is for 7.0.20.10.in-addr.arpa"},
-		{"_dns.resolver.arpa", 64, "no rule is for _dns.resolver.arpa"},
-		{"localhost", 1, "no rule is for localhost"},
-		{"db.localhost", 28, "no rule is for db.localhost"},
-		{"use-application-dns.net", 1, "no rule is for use-application-dns.net"},
-		{"mask.icloud.com", 65, "no rule is for mask.icloud.com"},
-		{"nas.home.arpa", 1, "no rule is for nas.home.arpa"},
+		{"7.0.20.10.in-addr.arpa", 12, "do not add a rule for 7.0.20.10.in-addr.arpa"},
+		{"7.0.20.10.in-addr.arpa", 1, "do not add a rule for 7.0.20.10.in-addr.arpa"},
+		{"_dns.resolver.arpa", 64, "do not add a rule for _dns.resolver.arpa"},
+		{"localhost", 1, "do not add a rule for localhost"},
+		{"db.localhost", 28, "do not add a rule for db.localhost"},
+		{"use-application-dns.net", 1, "do not add a rule for use-application-dns.net"},
+		{"mask.icloud.com", 65, "do not add a rule for mask.icloud.com"},
+		{"nas.home.arpa", 1, "do not add a rule for nas.home.arpa"},
 	} {
 		list := suggestFor(t, s, ask(c.host, c.qtype))
 		if len(list) != 1 || list[0].Cure != CureNever || list[0].TOML != "" || !strings.Contains(list[0].Why, c.says) {

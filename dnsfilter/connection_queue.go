@@ -17,7 +17,7 @@ import (
 // at once all that waited in the listening socket, and each of those has one
 // query, which is soon answered.
 type connQueue struct {
-	held *quota.Table[rules.Party]
+	held *quota.Table[rules.QuotaKey]
 
 	queueMu                  sync.Mutex // guards the fields below; held is used under it
 	maxWaiting, maxPerClient int        // limits of waiting, in all and for one client
@@ -26,11 +26,11 @@ type connQueue struct {
 
 // queuedConn is one place in the queue.
 type queuedConn struct {
-	client   rules.Party
+	client   rules.QuotaKey
 	admitted chan struct{} // closed once the connection is counted
 }
 
-func newConnQueue() *connQueue { return &connQueue{held: quota.New[rules.Party](0, 0)} }
+func newConnQueue() *connQueue { return &connQueue{held: quota.New[rules.QuotaKey](0, 0)} }
 
 // setQueue changes how many connections may wait. Those that wait already stay.
 func (t *connQueue) setQueue(maxWaiting, maxPerClient int) {
@@ -42,7 +42,7 @@ func (t *connQueue) setQueue(maxWaiting, maxPerClient int) {
 // enter counts one connection of the client, or else puts it in the queue; then
 // the caller must await the returned place. It returns false if the queue is
 // full too.
-func (t *connQueue) enter(client rules.Party) (*queuedConn, bool) {
+func (t *connQueue) enter(client rules.QuotaKey) (*queuedConn, bool) {
 	t.queueMu.Lock()
 	defer t.queueMu.Unlock()
 	if t.held.Acquire(client) == quota.Acquired {
@@ -83,7 +83,7 @@ func (t *connQueue) await(w *queuedConn, timeout time.Duration) bool {
 
 // release ends one counted connection of the client. It admits the first
 // waiting connection whose client has room.
-func (t *connQueue) release(client rules.Party) {
+func (t *connQueue) release(client rules.QuotaKey) {
 	t.queueMu.Lock()
 	defer t.queueMu.Unlock()
 	t.held.Release(client)

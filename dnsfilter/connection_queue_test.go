@@ -92,7 +92,7 @@ func TestConnQueue(t *testing.T) {
 		u := newConnQueue()
 		u.held.Set(most, each)
 		u.setQueue(line, lineEach)
-		var held []rules.Party
+		var held []rules.QuotaKey
 		var waits []*queuedConn
 		come := func() { // those whose turn has come hold one now
 			kept := waits[:0]
@@ -106,7 +106,7 @@ func TestConnQueue(t *testing.T) {
 			}
 			waits = kept
 		}
-		of := func(by rules.Party) (h, w int) {
+		of := func(by rules.QuotaKey) (h, w int) {
 			for _, x := range held {
 				if x == by {
 					h++
@@ -120,7 +120,7 @@ func TestConnQueue(t *testing.T) {
 			return h, w
 		}
 		for range rapid.IntRange(1, 60).Draw(rt, "steps") {
-			by := rules.Party{Source: netip.AddrFrom4([4]byte{10, 0, 0, byte(rapid.IntRange(0, 2).Draw(rt, "client"))})}
+			by := rules.QuotaKey{Source: netip.AddrFrom4([4]byte{10, 0, 0, byte(rapid.IntRange(0, 2).Draw(rt, "client"))})}
 			switch rapid.SampledFrom([]string{"enter", "enter", "give", "time is over"}).Draw(rt, "step") {
 			case "enter":
 				h, w := of(by)

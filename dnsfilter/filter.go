@@ -163,7 +163,7 @@ func (f *Filter) begin(q *query, r *Resolver, a *rules.Attempt, key, out []byte)
 // pending is a permitted query that needs an upstream.
 type pending struct {
 	q     query
-	owner rules.Party
+	owner rules.QuotaKey
 	g     *rules.Generation // the generation that permitted it
 	r     *Resolver
 	name  rules.Name

@@ -23,11 +23,11 @@ func TestOneRatePerHost(t *testing.T) {
 		{"127.0.0.1", "127.9.8.7", "10.0.0.1"},
 		{"2001:db8::1", "2001:db8::2", "2001:db8:0:1::1"},
 	} {
-		r, held, names := newRates(), quota.New[rules.Party](0, 0), newNameQuota()
+		r, held, names := newRates(), quota.New[rules.QuotaKey](0, 0), newNameQuota()
 		r.set(1)
 		names.set(1)
 		held.Set(10, 1)
-		by := func(addr netip.Addr) rules.Party { return rules.PartyOf(addr, nil) }
+		by := func(addr netip.Addr) rules.QuotaKey { return rules.QuotaKeyOf(addr, nil) }
 		for i, step := range []struct {
 			addr string
 			want bool

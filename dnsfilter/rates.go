@@ -65,13 +65,13 @@ const (
 
 type rateShard struct {
 	mu   sync.Mutex
-	full map[rules.Party]time.Duration
+	full map[rules.QuotaKey]time.Duration
 }
 
 func newRates() *rates {
 	r := &rates{}
 	for i := range r.shards {
-		r.shards[i].full = map[rules.Party]time.Duration{}
+		r.shards[i].full = map[rules.QuotaKey]time.Duration{}
 	}
 	return r
 }
@@ -86,7 +86,7 @@ func (r *rates) set(perSecond int) {
 }
 
 // allow takes a token of the client and reports whether there was one.
-func (r *rates) allow(client rules.Party, now time.Duration) bool {
+func (r *rates) allow(client rules.QuotaKey, now time.Duration) bool {
 	every := time.Duration(r.every.Load())
 	if every == 0 {
 		return true

@@ -29,10 +29,10 @@ const (
 // budget is the quota of queries that need an upstream.
 type budget struct {
 	rate    *rates
-	waiting *quota.Table[rules.Party]
+	waiting *quota.Table[rules.QuotaKey]
 }
 
-func newBudget() budget { return budget{rate: newRates(), waiting: quota.New[rules.Party](0, 0)} }
+func newBudget() budget { return budget{rate: newRates(), waiting: quota.New[rules.QuotaKey](0, 0)} }
 
 // prove finds out whether the source of a parsed query is proven.
 func (f *Filter) prove(q *query) {
@@ -58,8 +58,8 @@ func (f *Filter) budgetOf(q *query) *budget {
 // client. It returns the quota that is used up, or "". After "" the caller must
 // release the owner's place among the waiting queries. An unproven query uses
 // nothing of the proven quota, and no new name is admitted for it.
-func (f *Filter) charge(q *query, d rules.Decision, name rules.Name) (owner rules.Party, over string) {
-	owner, now := rules.PartyOf(q.client.Addr(), d.Client), q.arrived.Sub(f.start)
+func (f *Filter) charge(q *query, d rules.Decision, name rules.Name) (owner rules.QuotaKey, over string) {
+	owner, now := rules.QuotaKeyOf(q.client.Addr(), d.Client), q.arrived.Sub(f.start)
 	if !q.proven && d.FreeLabels() && !f.nameQuota.has(owner, name, now) {
 		return owner, overNewNames
 	}

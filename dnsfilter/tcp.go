@@ -90,12 +90,12 @@ func (f *Filter) refuseConn(conn net.Conn, client netip.AddrPort) {
 // queueOf returns the queue that counts a client's connections, and the client
 // in it. Unknown clients have a small queue of their own, so that they cannot
 // keep the others out.
-func (f *Filter) queueOf(client netip.AddrPort) (*connQueue, rules.Party) {
+func (f *Filter) queueOf(client netip.AddrPort) (*connQueue, rules.QuotaKey) {
 	d := f.cfg.Gate.Preview(rules.Attempt{Via: rules.ViaDNS, Client: client, Proto: rules.TCP})
 	if d.Client == nil {
-		return f.unknownConns, rules.PartyOf(client.Addr(), d.Client)
+		return f.unknownConns, rules.QuotaKeyOf(client.Addr(), d.Client)
 	}
-	return f.conns, rules.PartyOf(client.Addr(), d.Client)
+	return f.conns, rules.QuotaKeyOf(client.Addr(), d.Client)
 }
 
 // tcpConn is one client's connection.
@@ -104,7 +104,7 @@ type tcpConn struct {
 	conn     net.Conn
 	client   netip.AddrPort
 	queue    *connQueue     // the queue that counts the connection
-	owner    rules.Party    // the client in that queue
+	owner    rules.QuotaKey // the client in that queue
 	gotQuery atomic.Bool    // it had its first query
 	room     chan struct{}  // holds one value for each query in flight
 	wait     sync.WaitGroup // for the queries in flight

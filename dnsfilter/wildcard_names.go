@@ -45,7 +45,7 @@ type nameQuota struct {
 	limit   int // names of one client in a period; 0 or less: no limit
 	total   int // names of all clients
 	swept   time.Duration
-	clients map[rules.Party]*clientNames
+	clients map[rules.QuotaKey]*clientNames
 }
 
 // clientNames holds one client's names.
@@ -65,7 +65,7 @@ type admittedName struct {
 }
 
 func newNameQuota() *nameQuota {
-	return &nameQuota{seed: maphash.MakeSeed(), clients: map[rules.Party]*clientNames{}}
+	return &nameQuota{seed: maphash.MakeSeed(), clients: map[rules.QuotaKey]*clientNames{}}
 }
 
 // set changes the number of names.
@@ -77,7 +77,7 @@ func (u *nameQuota) set(limit int) {
 
 // has reports whether a client may use a name without a new admission. It uses
 // up nothing.
-func (u *nameQuota) has(client rules.Party, name rules.Name, now time.Duration) bool {
+func (u *nameQuota) has(client rules.QuotaKey, name rules.Name, now time.Duration) bool {
 	hash := maphash.String(u.seed, name.String())
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -95,7 +95,7 @@ func (u *nameQuota) has(client rules.Party, name rules.Name, now time.Duration) 
 
 // lookUp takes one look-up from the quota of a client with admitted names, and
 // reports whether one was left.
-func (u *nameQuota) lookUp(client rules.Party, proven bool, now time.Duration) bool {
+func (u *nameQuota) lookUp(client rules.QuotaKey, proven bool, now time.Duration) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	used := u.clients[client]
@@ -112,7 +112,7 @@ func (u *nameQuota) lookUp(client rules.Party, proven bool, now time.Duration) b
 }
 
 // admit reports whether a client may use a name. It counts a new name.
-func (u *nameQuota) admit(client rules.Party, name rules.Name, now time.Duration) bool {
+func (u *nameQuota) admit(client rules.QuotaKey, name rules.Name, now time.Duration) bool {
 	hash := maphash.String(u.seed, name.String())
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -188,7 +188,7 @@ const overLookUps = "limits.wildcard_names is reached: the client had four times
 // a wildcard or an internal zone permits the name, the name is new, and the
 // client's quota of new names is used up.
 func (f *Filter) AdmitName(client netip.Addr, d rules.Decision, name rules.Name) string {
-	if d.FreeLabels() && !f.nameQuota.admit(rules.PartyOf(client, d.Client), name, f.clock()) {
+	if d.FreeLabels() && !f.nameQuota.admit(rules.QuotaKeyOf(client, d.Client), name, f.clock()) {
 		return overNewNames
 	}
 	return ""

@@ -81,7 +81,7 @@ func TestWindowSlides(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		u, most := newNameQuota(), rapid.IntRange(1, 4).Draw(rt, "most")
 		u.set(most)
-		client := func(i int) rules.Party { return rules.Party{Source: netip.AddrFrom4([4]byte{10, 0, 0, byte(i)})} }
+		client := func(i int) rules.QuotaKey { return rules.QuotaKey{Source: netip.AddrFrom4([4]byte{10, 0, 0, byte(i)})} }
 		var all []admission
 		now := time.Hour
 		for range rapid.IntRange(1, 100).Draw(rt, "queries") {
@@ -122,7 +122,7 @@ func TestWindowSlides(t *testing.T) {
 func TestEndOfTheWindow(t *testing.T) {
 	u := newNameQuota()
 	u.set(50)
-	from, began := rules.Party{Source: netip.MustParseAddr("10.0.0.1")}, time.Hour
+	from, began := rules.QuotaKey{Source: netip.MustParseAddr("10.0.0.1")}, time.Hour
 	admitted := func(what string, now time.Duration) (n int) {
 		for i := range 50 {
 			if u.admit(from, mustName(t, fmt.Sprintf("%s%d.example", what, i)), now) {
@@ -153,8 +153,8 @@ func TestEndOfTheWindow(t *testing.T) {
 func TestNameQuotaIsBounded(t *testing.T) {
 	u := newNameQuota()
 	u.set(1)
-	at := func(i int) rules.Party {
-		return rules.Party{Source: netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)})}
+	at := func(i int) rules.QuotaKey {
+		return rules.QuotaKey{Source: netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)})}
 	}
 	one, two := mustName(t, "a.example"), mustName(t, "b.example")
 	for i := range 2 * maxNameClients {

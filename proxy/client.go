@@ -18,8 +18,8 @@ type client struct {
 	peek.Conn
 	addr netip.AddrPort // the source, unmapped
 
-	by       rules.Party // whose shares it takes from, by what was in force when it was accepted
-	stranger bool        // in no [[client]] then
+	by       rules.QuotaKey // whose shares it takes from, by what was in force when it was accepted
+	stranger bool           // in no [[client]] then
 
 	gate  sync.Mutex  // held to end idle, and by hush, which must not come after it
 	idle  atomic.Bool // its next bytes are awaited, and nothing is open: see hush

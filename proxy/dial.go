@@ -140,7 +140,7 @@ func (p *Proxy) reached(ctx context.Context, d rules.Decision, a rules.Attempt) 
 			return nil, a, p.overLimit(a, over)
 		}
 	}
-	addrs, err := p.resolve(ctx, rules.PartyOf(a.Client.Addr(), d.Client), &a)
+	addrs, err := p.resolve(ctx, rules.QuotaKeyOf(a.Client.Addr(), d.Client), &a)
 	if err != nil {
 		return nil, a, err
 	}
@@ -168,7 +168,7 @@ func (p *Proxy) connectAny(ctx context.Context, d rules.Decision, a rules.Attemp
 
 // resolve returns the addresses that a wants, unmapped, at least one. A look-up is
 // of the share of by.
-func (p *Proxy) resolve(ctx context.Context, by rules.Party, a *rules.Attempt) ([]netip.Addr, error) {
+func (p *Proxy) resolve(ctx context.Context, by rules.QuotaKey, a *rules.Attempt) ([]netip.Addr, error) {
 	name := a.Target()
 	if name.IsZero() {
 		if !a.Dest.Addr().IsValid() {
@@ -207,7 +207,7 @@ func (p *Proxy) resolve(ctx context.Context, by rules.Party, a *rules.Attempt) (
 }
 
 // lookup resolves a name that counts against the share of by.
-func (p *Proxy) lookup(ctx context.Context, by rules.Party, a *rules.Attempt, name rules.Name) ([]netip.Addr, error) {
+func (p *Proxy) lookup(ctx context.Context, by rules.QuotaKey, a *rules.Attempt, name rules.Name) ([]netip.Addr, error) {
 	defer p.lookups.Release(by)
 	return p.cfg.Lookup(ctx, a.Generation, name)
 }

@@ -50,7 +50,7 @@ func TestFailureSaysWhoFailed(t *testing.T) {
 	}
 	ask := func(err error) *dialError {
 		p := New(Config{Lookup: func(context.Context, *rules.Generation, rules.Name) ([]netip.Addr, error) { return nil, err }})
-		_, err = p.resolve(t.Context(), rules.Party{}, &rules.Attempt{Authority: name})
+		_, err = p.resolve(t.Context(), rules.QuotaKey{}, &rules.Attempt{Authority: name})
 		var failed *dialError
 		errors.As(err, &failed)
 		return failed

@@ -33,7 +33,7 @@ func Listen(ctx context.Context, network string, addr netip.AddrPort) (net.Liste
 // those that it has no time to wait for.
 type clientTable struct {
 	mu      sync.Mutex
-	quota   quota.Table[rules.Party] // limits.per_client
+	quota   quota.Table[rules.QuotaKey] // limits.per_client
 	open    map[*client]struct{}
 	strange int            // of open, those of strangers
 	shut    bool           // nobody is admitted any more
@@ -176,7 +176,7 @@ func (p *Proxy) accepted(conn net.Conn, fe frontEnd) {
 	p.count.accepted.Add(1)
 	c := &client{Conn: peek.Conn{TCP: tcp, Pool: &p.buffers}, addr: rules.ClientAddr(unmapped(tcp.RemoteAddr()))}
 	of := p.cfg.Gate.Preview(rules.Attempt{Via: fe.via, Client: c.addr, Proto: rules.TCP}).Client
-	c.by, c.stranger = rules.PartyOf(c.addr.Addr(), of), of == nil
+	c.by, c.stranger = rules.QuotaKeyOf(c.addr.Addr(), of), of == nil
 	if fault, detail := p.clients.admit(c, p.limits); fault != rules.ReasonNone {
 		p.notAdmitted(c, fe, fault, detail)
 		return

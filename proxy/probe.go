@@ -21,7 +21,7 @@ func (p *Proxy) Resolve(ctx context.Context, a rules.Attempt) ([]netip.Addr, rul
 	ctx, cancel := context.WithTimeout(ctx, p.limits.Dial)
 	defer cancel()
 	a = p.inForce(a)
-	addrs, err := p.resolve(ctx, rules.PartyOf(a.Client.Addr(), nil), &a)
+	addrs, err := p.resolve(ctx, rules.QuotaKeyOf(a.Client.Addr(), nil), &a)
 	return addrs, a, err
 }
 

@@ -99,8 +99,8 @@ type Proxy struct {
 	engine       engine
 	loops        loopTable
 	clients      clientTable
-	sniffing     *quota.Table[rules.Party]
-	lookups      *quota.Table[rules.Party]
+	sniffing     *quota.Table[rules.QuotaKey]
+	lookups      *quota.Table[rules.QuotaKey]
 	flows        flowTable
 	count        counters
 	buffers      peek.Pool
@@ -110,8 +110,8 @@ type Proxy struct {
 // New returns a Proxy that serves nothing yet.
 func New(cfg Config) *Proxy {
 	p := &Proxy{cfg: cfg, limits: cfg.Limits.withDefaults(), log: cfg.Log, remote: peerOf, slice: relay.Slice, grace: firstWord, drained: make(chan struct{})}
-	p.sniffing = quota.New[rules.Party](p.limits.Sniffing, p.limits.sniffingEach())
-	p.lookups = quota.New[rules.Party](quota.Unlimited, maxLookups)
+	p.sniffing = quota.New[rules.QuotaKey](p.limits.Sniffing, p.limits.sniffingEach())
+	p.lookups = quota.New[rules.QuotaKey](quota.Unlimited, maxLookups)
 	if p.log == nil {
 		p.log = slog.New(slog.DiscardHandler)
 	}

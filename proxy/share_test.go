@@ -44,7 +44,7 @@ func TestOnePerPrefix(t *testing.T) {
 	l := Limits{PerClient: 2}.withDefaults()
 	at := func(addr string) *client {
 		addrPort := netip.AddrPortFrom(netip.MustParseAddr(addr), 1)
-		return &client{addr: addrPort, by: rules.PartyOf(addrPort.Addr(), nil)}
+		return &client{addr: addrPort, by: rules.QuotaKeyOf(addrPort.Addr(), nil)}
 	}
 	a, b, other := at("2001:db8::1"), at("2001:db8::2"), at("2001:db8:0:1::1")
 	for _, c := range []*client{a, b, other} {
@@ -173,7 +173,7 @@ func TestSniffingShare(t *testing.T) {
 	w := newWorld(t, func(c *Config) { c.Limits.Sniffing, c.Limits.Sniff = 8, time.Minute })
 	w.origin("8.8.8.8:443", nil)
 	for range 2 {
-		w.p.sniffing.Acquire(rules.PartyOf(another, nil)) // all of its share, which is no other client's
+		w.p.sniffing.Acquire(rules.QuotaKeyOf(another, nil)) // all of its share, which is no other client's
 	}
 	w.answerFrom("127.0.0.1", "a.example:443")
 	first, _ := w.answerFrom("127.0.0.1", "a.example:443")
@@ -195,10 +195,10 @@ func TestLookupShare(t *testing.T) {
 	t.Parallel()
 	b := newBehind(t, nil)
 	b.origin("8.8.8.8:443", nil)
-	local := rules.Party{Source: netip.MustParseAddr("127.0.0.0"), Client: "lab"}
+	local := rules.QuotaKey{Source: netip.MustParseAddr("127.0.0.0"), Client: "lab"}
 	for range maxLookups {
 		b.p.lookups.Acquire(local)
-		b.p.lookups.Acquire(rules.PartyOf(another, nil))
+		b.p.lookups.Acquire(rules.QuotaKeyOf(another, nil))
 	}
 	b.wantNoLookup("look-ups")
 

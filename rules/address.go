@@ -1,16 +1,15 @@
-// Special addresses: what a permitted public name must not resolve to.
+// Special addresses: addresses that a permitted public name must not resolve to.
 
 package rules
 
 import "net/netip"
 
-// Special tells whether addr is anything but a plain, globally reachable
-// unicast address, in the words of the IANA special-purpose address registries
-// (RFC 6890 and its successors): this network, private, shared (CGNAT),
-// loopback, link-local, documentation, benchmarking, multicast and reserved
-// ranges; in IPv6 also every form that wraps an IPv4 address or could
-// (mapped, compatible, NAT64, 6to4, Teredo, ISATAP). Invalid addresses and
-// addresses with a zone are special.
+// Special reports whether addr is not an ordinary, globally reachable unicast
+// address. The IANA special-purpose address registries (RFC 6890 and its successors)
+// define these: this network, private, shared (CGNAT), loopback, link-local,
+// documentation, benchmarking, multicast and reserved ranges. In IPv6 every form that
+// contains or could contain an IPv4 address is special too (mapped, compatible,
+// NAT64, 6to4, Teredo, ISATAP). So are invalid addresses and addresses with a zone.
 func Special(addr netip.Addr) bool {
 	if !addr.IsValid() || addr.Zone() != "" {
 		return true
@@ -28,7 +27,7 @@ func special4(a [4]byte) bool {
 		return true
 	case 100: // shared address space, 100.64.0.0/10 (RFC 6598)
 		return a[1]&0xc0 == 64
-	case 168: // 168.63.129.16, which in Azure is the host under a machine, and gives away what that machine is set up with
+	case 168: // 168.63.129.16: the host of a virtual machine in Azure, which gives out the configuration of the machine
 		return a[1] == 63 && a[2] == 129 && a[3] == 16
 	case 169: // link-local, 169.254.0.0/16 (RFC 3927), cloud metadata within
 		return a[1] == 254
@@ -77,9 +76,8 @@ func special6(a [16]byte) bool {
 	return (a[8]&^0x02) == 0 && a[9] == 0 && a[10] == 0x5e && a[11] == 0xfe
 }
 
-// SpecialPrefix tells whether a prefix has nothing but special addresses in it, by
-// its first and last address and its length: no special range that matters is
-// shorter than these.
+// SpecialPrefix reports whether all addresses of a prefix are special. It looks at the
+// first address and the length: no special range that matters is shorter than these.
 func SpecialPrefix(p netip.Prefix) bool {
 	shortest := 7 // fc00::/7
 	if p.Addr().Is4() {
@@ -88,5 +86,5 @@ func SpecialPrefix(p netip.Prefix) bool {
 	return p.Bits() >= shortest && Special(p.Addr())
 }
 
-// Covers tells whether every address of b is in a.
+// Covers reports whether every address of b is in a.
 func Covers(a, b netip.Prefix) bool { return a.Bits() <= b.Bits() && a.Contains(b.Addr()) }

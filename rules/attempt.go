@@ -7,7 +7,7 @@ import (
 	"slices"
 )
 
-// Via tells which front end saw an attempt.
+// A Via is the front end that saw an attempt.
 type Via uint8
 
 // The front ends.
@@ -31,16 +31,16 @@ func (v Via) String() string {
 	return ""
 }
 
-// MarshalText gives the journal's text.
+// MarshalText returns the journal's text.
 func (v Via) MarshalText() ([]byte, error) { return []byte(v.String()), nil }
 
-// ParseVia turns the journal's text back. False: no front end is called so.
+// ParseVia parses the journal's text. It returns false if no front end has that text.
 func ParseVia(text string) (Via, bool) {
 	i := slices.Index(viaTexts[:], text)
 	return Via(max(i, 0)), i >= 0
 }
 
-// Proto is the transport protocol that is wanted towards the destination.
+// A Proto is the transport protocol towards the destination.
 type Proto uint8
 
 // The transport protocols that a rule can list.
@@ -61,10 +61,11 @@ func (p Proto) String() string {
 	return ""
 }
 
-// MarshalText gives "tcp" or "udp".
+// MarshalText returns "tcp" or "udp".
 func (p Proto) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
 
-// ParseProto turns String's text back. False: it is neither of the two, nor "".
+// ParseProto parses the text that String returns. It returns false for any other
+// text.
 func ParseProto(text string) (Proto, bool) {
 	for p := ProtoUnknown; p <= UDP; p++ {
 		if p.String() == text {
@@ -74,11 +75,11 @@ func ParseProto(text string) (Proto, bool) {
 	return ProtoUnknown, false
 }
 
-// Shown tells what the client's first bytes were.
+// Shown is the sniff result: what the client's first bytes were.
 type Shown uint8
 
-// What first bytes can be. Unseen is right while nothing was read yet, and
-// where the rule (any = true) makes no demand on content.
+// The sniff results. Unseen is right while nothing was read, and for a rule with
+// any = true, which does not limit the content.
 const (
 	Unseen      Shown = iota
 	ShownTLS          // a whole, well-formed ClientHello
@@ -97,77 +98,78 @@ func (s Shown) String() string {
 	return ""
 }
 
-// ParseShown turns the journal's text back. False: no first bytes are called so.
+// ParseShown parses the journal's text. It returns false if no sniff result has
+// that text.
 func ParseShown(text string) (Shown, bool) {
 	i := slices.Index(shownTexts[:], text)
 	return Shown(max(i, 0)), i >= 0
 }
 
-// Attempt is one try to reach the outside. Front ends fill it, a Gate answers
-// it, the journal stores every field but Generation. A flow may be asked about
-// more than once while its front end learns more; all but the last are
-// Provisional.
+// An Attempt is one try to reach the outside. A front end fills it, a Gate answers
+// it, and the journal stores every field but Generation. One flow may make several
+// attempts while its front end learns more. All but the last are Provisional.
 //
-// It is handed on by value, which is a fifth of a decision's time: the small
-// fields stand together.
+// An Attempt is passed by value, and copying it takes a fifth of a decision's
+// time. So the small fields stand together, which keeps it small.
 type Attempt struct {
-	// Generation answers; its front end took it when the flow or query began.
-	// Nil: the generation in force.
+	// Generation answers the attempt. The front end loads it when the flow or query
+	// begins. Nil means the generation in force.
 	Generation *Generation
 
-	Flow   uint64         // ties the records of one connection or query together
-	Client netip.AddrPort // who asked; the address unmapped
+	Flow   uint64         // connects the records of one connection or query
+	Client netip.AddrPort // the client; its address is unmapped
 
 	Via   Via    // the front end
 	Proto Proto  // towards the destination
-	Shown Shown  // what the first bytes were
-	Fault Reason // what could not be read or had to be refused, always denied; ReasonNone: nothing
+	Shown Shown  // the sniff result
+	Fault Reason // why the front end must refuse; such an attempt is always denied
 	ECH   bool   // the ClientHello carries Encrypted ClientHello
 
-	// Provisional: the front end will ask again about this flow before it
-	// forwards a client byte. An allow is then not journaled; a deny is final.
+	// Provisional means: the front end will ask again about this flow before it
+	// forwards any byte of the client. An allow is not journaled then; a deny is
+	// final.
 	Provisional bool
 
-	// HostIgnored: the Host header is not the authority of an absolute-form
-	// request or of a CONNECT, and does not reach the destination: what is sent
-	// there, if anything, is the authority (RFC 9112, sections 3.2.2 and 3.2.3).
-	// It is evidence only.
+	// HostIgnored means: the Host header differs from the authority of an
+	// absolute-form request or a CONNECT, and is not sent to the destination; the
+	// authority is sent, if anything (RFC 9112, sections 3.2.2 and 3.2.3). Host is
+	// evidence only then.
 	HostIgnored bool
 
-	// A redirected flow is judged by its destination's address where it shows
-	// no name, or need not: Dest is then Original, and every name that it shows
-	// must belong to the rule that names the address.
+	// ByAddress means: a redirected flow is decided by its destination's address,
+	// because it shows no name or need not. Dest is Original then, and the rule
+	// that lists the address must also list every name that the flow shows.
 	ByAddress bool
-	Mismatch  bool // Original is neither resolved nor pinned for the name
+	Mismatch  bool // the name neither resolves to Original nor is pinned to it
 
-	// SourceProven: Client's address is where the client really is, as it took
-	// part in a handshake: TCP, or a DNS cookie that we gave it (RFC 7873).
-	// False: a datagram, whose source anybody may write.
+	// SourceProven means: the client really has the address Client, because it
+	// completed a handshake: TCP, or a DNS cookie from us (RFC 7873). False means
+	// a datagram, whose source address can be forged.
 	SourceProven bool
 
 	QType    uint16 // DNS: the question's type
 	HostPort uint16 // the Host header's port after defaults; 0: no Host seen
 
-	// The names and addresses that the flow showed; zero where it showed none.
-	// A Host header is a name or an address: of Host and HostAddr one is zero.
+	// The names and addresses that the flow showed; zero if it showed none. A Host
+	// header is a name or an address, so Host or HostAddr is zero.
 	Authority Name       // of CONNECT, absolute-form or SOCKS5; the question's name for DNS
 	Host      Name       // of the HTTP Host header
 	SNI       Name       // of the ClientHello
 	HostAddr  netip.Addr // the Host header where it is an address
 
-	// Dest is what the flow wants: the port always; the address where the
-	// client named an address, or, with a name, the one about to be dialed.
+	// Dest is the destination. Its port is always set. Its address is set if the
+	// client named an address; with a name it is the address about to be dialed.
 	Dest     netip.AddrPort
-	Original netip.AddrPort // where a redirected flow was headed
+	Original netip.AddrPort // the original destination of a redirected flow
 	Resolved []netip.Addr   // what the permitted name resolved to; evidence only
-	Pinned   []Name         // the names that the client was told Original's address for
+	Pinned   []Name         // names for which we told the client the address of Original
 
 	Detail string // more about the fault, for people
 	Raw    []byte // the unreadable text as received, capped by the journal
 }
 
-// Target returns the name that the flow is to reach: the authority, else what
-// a redirected flow showed. Zero: it is to reach Dest's address.
+// Target returns the name that the flow wants to reach: the authority, or the name
+// that a redirected flow showed. Zero means that it wants to reach Dest's address.
 func (a *Attempt) Target() Name {
 	if a.ByAddress {
 		return Name{}
@@ -184,11 +186,11 @@ func (a *Attempt) Target() Name {
 	return Name{}
 }
 
-// Close tells how a permitted flow ended.
+// A Close records how a permitted flow ended.
 type Close struct {
 	Attempt  Attempt        // as finally decided
 	Decision Decision       // the final decision
-	Dialed   netip.AddrPort // the address that was connected to; zero: none
+	Dialed   netip.AddrPort // the address of the connection; zero: none
 	BytesIn  uint64         // from the client to the destination
 	BytesOut uint64         // from the destination to the client
 	Started  int64          // Unix nanoseconds

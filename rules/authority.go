@@ -1,4 +1,4 @@
-// Authority: the one parser of host:port texts.
+// Authority: the only parser of host:port texts.
 
 package rules
 
@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// ErrAddressZone refuses an IPv6 address with a zone: a zone names an
-// interface of the client's, which means nothing here.
+// ErrAddressZone refuses an IPv6 address with a zone: a zone names an interface of the
+// client, which has no meaning here.
 var ErrAddressZone = errors.New("address has a zone")
 
 // An Authority is a host and a port: of CONNECT, absolute-form, SOCKS5 or a
@@ -21,7 +21,7 @@ type Authority struct {
 	Port uint16
 }
 
-// String returns host:port, with brackets round an IPv6 address.
+// String returns host:port, with brackets around an IPv6 address.
 func (a Authority) String() string {
 	if a.Addr.IsValid() {
 		return netip.AddrPortFrom(a.Addr, a.Port).String()
@@ -37,9 +37,9 @@ func (a Authority) Host() string {
 	return a.Name.String()
 }
 
-// ParseAuthority reads "host:port" strictly: the port is required unless
-// defaultPort is not 0, userinfo, percent-encoding and brackets round a name
-// are refused, an IPv6 address needs brackets and has no zone.
+// ParseAuthority parses "host:port" strictly. Without a port it uses defaultPort; if
+// that is 0, the port is required. It refuses userinfo, percent-encoding and brackets
+// around a name. An IPv6 address needs brackets and has no zone.
 func ParseAuthority(raw string, defaultPort uint16) (Authority, error) {
 	host, port := raw, ""
 	if strings.HasPrefix(raw, "[") {
@@ -83,8 +83,8 @@ func portAfter(s string, defaultPort uint16) (uint16, error) {
 	return ParsePort(s[1:])
 }
 
-// ParseHost reads a name or an address without brackets or port, as SOCKS5
-// and explain have them. The Port of the answer is 0.
+// ParseHost parses a name, or an address without brackets, as SOCKS5 and explain have
+// them. The Port of the result is 0.
 func ParseHost(raw string) (Authority, error) {
 	if len(raw) > 0 && (raw[len(raw)-1] >= '0' && raw[len(raw)-1] <= '9' || strings.IndexByte(raw, ':') >= 0) {
 		if addr, err := netip.ParseAddr(raw); err == nil {

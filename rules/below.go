@@ -1,13 +1,13 @@
-// Below: which denied names have permitted names below them. Such a name does
-// exist, as an empty non-terminal (RFC 4592, section 2.2.2).
+// Below: which denied names have permitted names below them. Such a name exists, as
+// an empty non-terminal (RFC 4592, section 2.2.2).
 
 package rules
 
-// PermitsBelow tells whether the name that d was asked about has names below it
-// that the client may look up: one that a rule in force or an internal zone
-// names. A resolver that is told that such a name does not exist takes it that
-// nothing below it does (RFC 8020, section 2). It is false for an address and for an
-// unknown client, and of zones for a client without any rule.
+// PermitsBelow reports whether the client may look up a name below the name of d: a
+// name of a rule in force or of an internal zone. If a resolver gets the answer that
+// a name does not exist, it concludes that nothing below it exists either (RFC 8020,
+// section 2). PermitsBelow is false for an address and an unknown client. It ignores
+// zones for a client without any rule.
 func (d Decision) PermitsBelow() bool {
 	if d.policy == nil || d.scope == nil || d.name.IsZero() {
 		return false
@@ -15,8 +15,8 @@ func (d Decision) PermitsBelow() bool {
 	return d.scope.over.whole(d.name) != 0 || d.scope.ruled && d.policy.zonesOver.whole(d.name) != 0
 }
 
-// compileOver returns the names that are above some name of a list. Those of a
-// wildcard are below its suffix, so that this is above them, too.
+// compileOver returns the names that are above some name of a list. The names of a
+// wildcard are below its suffix, so the suffix is above them too.
 func compileOver(list []Destination) suffixTrie {
 	seen := map[Name]bool{}
 	var keys []trieKey
@@ -36,7 +36,7 @@ func compileOver(list []Destination) suffixTrie {
 	return compileTrie(keys)
 }
 
-// inForce lists the names of the scope's rules in force.
+// inForce returns the names of the scope's rules in force.
 func (s *scope) inForce() []Destination {
 	var list []Destination
 	for i := range s.rules {

@@ -4,31 +4,31 @@ package rules
 
 import "strings"
 
-// A Cause tells how a permitted flow ended. It is the detail of the journal's
-// close events.
+// A Cause is how a permitted flow ended. It is the detail of the journal's close
+// events.
 type Cause uint8
 
-// The causes. EndDenied gives those of flows that were denied after all.
+// The causes. EndDenied returns the cause of a flow that was denied later.
 const (
 	EndClean      Cause = iota // both sides ended it
-	EndIdle                    // no byte for limits.idle
-	EndHalfClosed              // one side ended it, and the other had limits.half_closed
+	EndIdle                    // no byte within limits.idle
+	EndHalfClosed              // one side ended it, and the other side did not within limits.half_closed
 	EndReset                   // a connection broke
-	EndGone                    // the client was gone before the answer to its request was
-	EndPolicy                  // the policy in force permits it no more
+	EndGone                    // the client left before it had the whole answer
+	EndPolicy                  // the policy in force no longer permits it
 	EndDrain                   // sallyport stopped
 
-	DialFailed      // no connection, for another reason than the next ones
-	DialUnresolved  // the resolvers gave no answer about the name
+	DialFailed      // no connection, for none of the next reasons
+	DialUnresolved  // the resolvers did not answer for the name
 	DialNoAddress   // the name has no address
 	DialRefused     // the destination refused the connection
-	DialUnreachable // there is no way to the destination
+	DialUnreachable // there is no route to the destination
 	DialTimedOut    // no answer in time
 
 	causeCount
 )
 
-// dialPrefix is what tells in the journal that no connection came about.
+// dialPrefix begins the journal's text of a flow without a connection.
 const dialPrefix = "dial: "
 
 var causeTexts = [causeCount]string{
@@ -37,8 +37,8 @@ var causeTexts = [causeCount]string{
 	DialRefused: dialPrefix + "refused", DialUnreachable: dialPrefix + "unreachable", DialTimedOut: dialPrefix + "timeout",
 }
 
-// EndDenied is the end of a flow that was permitted and then denied for what it
-// showed later, for the reason r.
+// EndDenied returns the cause of a flow that was permitted first and then denied for
+// the reason r.
 func EndDenied(r Reason) Cause { return causeCount + Cause(r) }
 
 // String returns the journal's text; "" is a clean end.
@@ -49,8 +49,8 @@ func (c Cause) String() string {
 	return Reason(c - causeCount).String()
 }
 
-// DialFault names why no connection came about, as metrics and error pages say
-// it; "": one did.
+// DialFault returns why there was no connection, as metrics and denial pages name it.
+// It returns "" if there was one.
 func (c Cause) DialFault() string {
 	if c < DialFailed || c > DialTimedOut {
 		return ""

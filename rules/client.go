@@ -1,25 +1,25 @@
-// Client: who asks, and with which profiles.
+// Client: one [[client]] of the configuration.
 
 package rules
 
 import "net/netip"
 
-// A Client is one [[client]] of the configuration: who asks, and with which
+// A Client is one [[client]] of the configuration: its source addresses and its
 // profiles.
 type Client struct {
 	Name      string
 	Sources   []netip.Prefix
 	Profiles  []ClientProfile
 	Audit     bool                     // mode "audit", its own or the configuration's
-	Addresses map[string][]Destination // what the site bound to the parties of the documents
+	Addresses map[string][]Destination // the addresses of each role of the documents
 	Line      int
 }
 
-// A ClientProfile is one profile that a client has, with its choices.
+// A ClientProfile is one profile of a client, with the choices of the site.
 type ClientProfile struct {
 	Profile  *Profile
 	Role     string
 	Features []string
-	Version  string // "": unknown, read as current
+	Version  string // "": the current version
 	Ports    map[string]uint16
 }

@@ -1,4 +1,4 @@
-// Compile: turns the rules that concern one client into its scope.
+// Compile: turns the rules of one client into its scope.
 
 package rules
 
@@ -12,10 +12,10 @@ import (
 	"golang.org/x/net/publicsuffix"
 )
 
-// soon is how long before its end a rule is warned of.
+// soon is how long before a rule expires the warning begins.
 const soon = 14 * 24 * time.Hour
 
-// nearMost bounds how many names an explanation looks through.
+// nearMost bounds the number of names that an explanation compares.
 const nearMost = 64
 
 // A scopeBuilder gathers one client's rules.
@@ -30,8 +30,8 @@ type scopeBuilder struct {
 	ports  map[string]Ports
 }
 
-// addProfiles adds every rule of every profile that the client has, in force
-// or not: those that are not explain denials.
+// addProfiles adds every rule of every profile of the client. Rules that are not in
+// force explain denials.
 func (b *scopeBuilder) addProfiles() {
 	for _, cp := range b.s.client.Profiles {
 		for _, r := range cp.Profile.Rules {
@@ -104,8 +104,8 @@ func (b *scopeBuilder) add(sr scopeRule) {
 	b.s.rules = append(b.s.rules, sr)
 }
 
-// share returns one copy for all equal sets of ports: there are few, and a
-// decision finds them in the cache then.
+// share returns the same copy for equal sets of ports. There are few different
+// ones, so they stay in the processor's cache.
 func (b *scopeBuilder) share(p Ports) Ports {
 	if p == nil {
 		return nil
@@ -120,7 +120,7 @@ func (b *scopeBuilder) share(p Ports) Ports {
 	return b.ports[key]
 }
 
-// file enters a name into the maps, and under its parents for explanations.
+// file enters a name into the maps, and into those of its parents for explanations.
 func (b *scopeBuilder) file(d Destination, number uint32, live bool) {
 	m := b.exact
 	if d.Wildcard {
@@ -140,9 +140,9 @@ func (b *scopeBuilder) file(d Destination, number uint32, live bool) {
 	}
 }
 
-// addForeign remembers which names other profiles document, so that a denial
-// can say that the client lacks the profile.
-func (b *scopeBuilder) addForeign(profiles []*Profile) {
+// addOtherProfiles records the names of profiles that the client does not have, so
+// that the hint of a denial can name the profile.
+func (b *scopeBuilder) addOtherProfiles(profiles []*Profile) {
 	for _, p := range profiles {
 		if slices.ContainsFunc(b.s.client.Profiles, func(cp ClientProfile) bool { return cp.Profile == p }) {
 			continue
@@ -160,7 +160,7 @@ func (b *scopeBuilder) addForeign(profiles []*Profile) {
 	}
 }
 
-// finish lays everything out flat.
+// finish lays out the rules in flat tables.
 func (b *scopeBuilder) finish() *scope {
 	all := map[Name]uint32{}
 	var keys []trieKey
@@ -187,15 +187,15 @@ func (b *scopeBuilder) finish() *scope {
 		b.s.near = append(b.s.near, list...)
 	}
 	for n, r := range b.others {
-		entry(n, saysForeign).foreign = r
+		entry(n, saysOther).other = r
 	}
 	b.s.names, b.s.over = compileTrie(keys), compileOver(b.s.inForce())
 	b.layAddresses()
 	return b.s
 }
 
-// above returns the rules of every wildcard above n, the widest first, and
-// then own: one look-up finds them all.
+// above returns the rules of every wildcard above n, the widest first, and then
+// own. So one look-up finds them all.
 func (b *scopeBuilder) above(n Name, own []uint32) (list []uint32) {
 	var levels [][]uint32
 	for parent := n.Parent(); !parent.IsZero(); parent = parent.Parent() {
@@ -221,8 +221,8 @@ func (b *scopeBuilder) lay(list []uint32) span {
 	return sp
 }
 
-// layAddresses gives every prefix the rules of all prefixes that cover it, so
-// that one longest-prefix match finds them all.
+// layAddresses gives every prefix the rules of all prefixes that cover it. So one
+// longest-prefix match finds them all.
 func (b *scopeBuilder) layAddresses() {
 	own := new(bart.Table[[]uint32])
 	for i := range b.s.rules {
@@ -240,8 +240,8 @@ func (b *scopeBuilder) layAddresses() {
 	}
 }
 
-// coveredRules warns of site rules that have expired, will soon, or that another
-// rule makes needless.
+// coveredRules warns of site rules that have expired or will expire soon, and of
+// those that another rule makes needless.
 func (b *scopeBuilder) coveredRules(file string) Problems {
 	var out Problems
 	for i := range b.s.rules {
@@ -257,12 +257,12 @@ func (b *scopeBuilder) coveredRules(file string) Problems {
 		}
 		if !r.rule.Expires.IsZero() && r.rule.Expires.Sub(b.now) < soon {
 			out = append(out, Problem{File: file, Line: r.rule.Line, Warning: true,
-				Text: "rule " + r.rule.ID + " expires on " + day + ", with the end of that day in UTC: set a later expires if it is still needed"})
+				Text: "rule " + r.rule.ID + " expires at the end of " + day + " (UTC): set a later expires if it is still needed"})
 		}
 		for j := range b.s.rules {
 			if o := &b.s.rules[j]; i != j && o.block == 0 && !(o.rule.Profile == SiteProfile && j > i) && o.coversRule(r) {
 				out = append(out, Problem{File: file, Line: r.rule.Line, Warning: true,
-					Text: "rule " + r.rule.ID + " permits nothing that " + o.rule.String() + " does not permit already"})
+					Text: "rule " + r.rule.ID + " is not needed: " + o.rule.String() + " already permits all of it"})
 				break
 			}
 		}
@@ -270,7 +270,7 @@ func (b *scopeBuilder) coveredRules(file string) Problems {
 	return out
 }
 
-// coversRule tells whether everything that o permits r permits too, for as long.
+// coversRule reports whether r permits everything that o permits, for as long.
 func (r *scopeRule) coversRule(o *scopeRule) bool {
 	if !r.rule.Expires.IsZero() && (o.rule.Expires.IsZero() || o.rule.Expires.After(r.rule.Expires)) {
 		return false
@@ -284,7 +284,7 @@ func (r *scopeRule) coversRule(o *scopeRule) bool {
 		})
 }
 
-// bindsAll tells whether r names d and everything that d stands for.
+// bindsAll reports whether r lists d and everything that d stands for.
 func (r *scopeRule) bindsAll(d Destination) bool {
 	return slices.ContainsFunc(r.names, func(o Destination) bool {
 		return o == d || o.Wildcard && d.Name.Below(o.Name)

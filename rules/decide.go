@@ -1,17 +1,17 @@
-// Decide: the one question and its answer. The precedence of reasons is that
-// of their constants and is applied here and nowhere else.
+// Decide: the answer to an attempt. The precedence of the reasons is the order of
+// their constants; only this file applies it.
 
 package rules
 
-// Decide answers the one question. It allocates nothing, and its time is
-// bounded by the deepest rule, not by the name. A nil Policy denies.
+// Decide decides whether an attempt is permitted. It allocates nothing, and the
+// deepest rule bounds its time, not the name. A nil Policy denies.
 func (p *Policy) Decide(a Attempt) (d Decision) {
 	p.decide(&d, &a)
 	return d
 }
 
-// decide is Decide where its caller has the attempt and the decision: both are
-// large, and an inlined Decide copies neither once more.
+// decide is Decide with pointers: an attempt and a decision are large, and an inlined
+// Decide copies neither of them a second time.
 func (p *Policy) decide(d *Decision, a *Attempt) {
 	if p == nil {
 		d.Reason = UnknownClient
@@ -34,8 +34,7 @@ func (p *Policy) decide(d *Decision, a *Attempt) {
 	}
 }
 
-// deny turns d into a denial. The rule that would have permitted is kept as
-// the nearest one.
+// deny turns d into a denial. The rule that permitted becomes the nearest rule.
 func (d *Decision) deny(r Reason) {
 	if d.Verdict == Allow && d.Rule != nil {
 		d.Nearest = d.Rule
@@ -43,8 +42,8 @@ func (d *Decision) deny(r Reason) {
 	d.Verdict, d.Reason, d.Rule, d.Would, d.grant = Deny, r, nil, false, nil
 }
 
-// refuse finds what comes before every rule: unreadable or unwanted content,
-// unknown clients, our own listeners, names that disagree.
+// refuse returns a reason that comes before every rule: unreadable or refused
+// content, an unknown client, our own listener, names that differ.
 func (p *Policy) refuse(d *Decision, a *Attempt, target Name) Reason {
 	if a.Fault != ReasonNone && a.Fault <= QUIC {
 		return a.Fault
@@ -59,7 +58,7 @@ func (p *Policy) refuse(d *Decision, a *Attempt, target Name) Reason {
 		return UnknownClient
 	}
 	if a.Fault >= Limit && target.IsZero() && !a.Dest.Addr().IsValid() {
-		return a.Fault // refused before it said what it wants
+		return a.Fault // refused before the destination was known
 	}
 	if target.IsZero() && p.own.Is(a.Dest) || a.Original.IsValid() && p.own.Is(a.Original) {
 		return Self
@@ -70,8 +69,8 @@ func (p *Policy) refuse(d *Decision, a *Attempt, target Name) Reason {
 	return ReasonNone
 }
 
-// content holds what the client's first bytes were against what the port
-// demands. A provisional attempt has shown nothing yet.
+// content compares the sniff result with the protocol that the port requires. A
+// provisional attempt has no sniff result yet.
 func (p *Policy) content(d *Decision, a *Attempt, target Name) Reason {
 	if a.Provisional || a.Via == ViaDNS || a.Proto != TCP {
 		return ReasonNone
@@ -89,7 +88,7 @@ func (p *Policy) content(d *Decision, a *Attempt, target Name) Reason {
 	return ReasonNone
 }
 
-// disagrees holds every name that the flow showed against the target.
+// disagrees compares every name that the flow showed with the target.
 func (a *Attempt) disagrees(target Name) Reason {
 	switch {
 	case !a.SNI.IsZero() && a.SNI != target:
@@ -101,7 +100,8 @@ func (a *Attempt) disagrees(target Name) Reason {
 	return ReasonNone
 }
 
-// match finds the rule that permits, or else the reason and the nearest rule.
+// match finds the rule that permits, or the reason of the denial and the nearest
+// rule.
 func (p *Policy) match(d *Decision, a *Attempt, target Name) {
 	s := d.scope
 	if s == nil {
@@ -132,10 +132,10 @@ func (p *Policy) match(d *Decision, a *Attempt, target Name) {
 	}
 }
 
-// matchLookUp permits what may be looked up although no rule names it: names of
-// internal zones; and of names above a permitted one, and of the root, the keys
-// that a validating resolver needs for it. Their number is fixed: they carry
-// nothing out.
+// matchLookUp permits queries for names that no rule lists: all names of internal
+// zones, and the DNSSEC keys of the root and of every name above a permitted one,
+// which a validating resolver needs. The number of such names is fixed, so queries
+// for them cannot carry data out.
 func (p *Policy) matchLookUp(d *Decision, a *Attempt) {
 	if !d.name.IsZero() {
 		if r := p.zoneOf(d.name); r != nil {
@@ -160,15 +160,16 @@ const (
 	typeDNSKEY = 48
 )
 
-// LookedUp tells whether records of a DNS type are looked up at all: A, AAAA,
-// SVCB, HTTPS (RFC 1035, 3596, 9460), DS and DNSKEY (RFC 4034). Any other type
-// could carry data out, and no rule or zone permits one.
+// LookedUp reports whether records of a DNS type are looked up at all: A, AAAA,
+// SVCB, HTTPS (RFC 1035, 3596, 9460), DS and DNSKEY (RFC 4034). Other types could
+// carry data out, so no rule and no zone permits them.
 func LookedUp(qtype uint16) bool {
 	return qtype == 1 || qtype == 28 || qtype == 64 || qtype == 65 || qtype == typeDS || qtype == typeDNSKEY
 }
 
-// IsKey tells whether a DNS type is of a chain of signatures: such records of a
-// name are looked up once it, or a name below it, is permitted.
+// IsKey reports whether a DNS type belongs to a chain of signatures: DS or DNSKEY.
+// Such records of a name are looked up if that name or a name below it is
+// permitted.
 func IsKey(qtype uint16) bool { return qtype == typeDS || qtype == typeDNSKEY }
 
 func (s *scope) matchName(best *candidate, a *Attempt, target Name) {
@@ -185,8 +186,9 @@ func (s *scope) matchAddress(best *candidate, a *Attempt) {
 	}
 }
 
-// matchPins tries the names that the client was told the address for, where no
-// rule names the address. It returns the name of the best rule, if that is it.
+// matchPins tries the pins of the address: the names for which we told the client
+// this address. If one of their rules is better than best, matchPins replaces best
+// and returns the name.
 func (s *scope) matchPins(best *candidate, a *Attempt) (by Name) {
 	for _, n := range a.Pinned {
 		if best.rule != nil && best.needs == 0 {
@@ -206,9 +208,9 @@ func (s *scope) matchPins(best *candidate, a *Attempt) (by Name) {
 	return by
 }
 
-// settle applies what is only asked of flows that a rule or audit mode lets
-// through: the question's type, the address about to be dialed, and every
-// fault that is not refused at once. No fault is ever let through.
+// settle makes the checks for flows that a rule or mode "audit" lets through: the
+// type of a query, the address about to be dialed, and the faults that refuse does
+// not cover. A fault always denies.
 func (p *Policy) settle(d *Decision, a *Attempt, target Name) {
 	late := a.Fault
 	if a.Via == ViaDNS && !LookedUp(a.QType) {
@@ -228,7 +230,7 @@ func (p *Policy) settle(d *Decision, a *Attempt, target Name) {
 	}
 }
 
-// earlier returns which of two reasons comes first; ReasonNone is no reason.
+// earlier returns the reason that comes first. ReasonNone does not count.
 func earlier(a, b Reason) Reason {
 	if a == ReasonNone || b != ReasonNone && b < a {
 		return b

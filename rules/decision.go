@@ -2,7 +2,7 @@
 
 package rules
 
-// Verdict is the answer. Its zero value denies.
+// A Verdict is the answer. Its zero value denies.
 type Verdict uint8
 
 // The verdicts.
@@ -19,24 +19,24 @@ func (v Verdict) String() string {
 	return "deny"
 }
 
-// Decision explains itself. Its zero value denies.
+// A Decision is a verdict with its explanation. Its zero value denies.
 type Decision struct {
 	Verdict Verdict
 	Reason  Reason  // why it was denied, or would have been in mode "enforce"
 	Rule    *Rule   // the rule that permits; nil on deny
 	Nearest *Rule   // on deny: the documented rule nearest to the attempt, if any
-	Client  *Client // who asked, as the configuration knows it; nil: unknown
-	Would   bool    // mode "audit": the policy denies and the mode lets it through
+	Client  *Client // the client in the configuration; nil: unknown client
+	Would   bool    // the policy denies, but mode "audit" lets the attempt through
 	policy  *Policy // the generation that decided; nil: none
 	scope   *scope  // of the client
 	grant   *scopeRule
-	name    Name // that is to be reached; zero: an address
+	name    Name // the name to reach; zero: an address
 	proto   Proto
 	zone    bool // an internal zone permits the look-up
 	pinned  bool // permitted by a name that the address is pinned to
 }
 
-// Allowed tells whether the flow may go on.
+// Allowed reports whether the flow may go on.
 func (d Decision) Allowed() bool { return d.Verdict == Allow }
 
 // Text returns the journal's verdict: "deny", "would_deny" or "allow".
@@ -47,7 +47,7 @@ func (d Decision) Text() string {
 	return d.Verdict.String()
 }
 
-// Why returns the reason of a denial; a denial that gives none is not_listed.
+// Why returns the reason of a denial. A denial without a reason is not_listed.
 func (d Decision) Why() Reason {
 	if d.Reason == ReasonNone && (d.Verdict != Allow || d.Would) {
 		return NotListed
@@ -55,12 +55,12 @@ func (d Decision) Why() Reason {
 	return d.Reason
 }
 
-// Opaque tells whether the permitting rule makes no demand on content
-// (any = true): nothing is sniffed then.
+// Opaque reports whether the permitting rule does not limit the content
+// (any = true). Then nothing is sniffed.
 func (d Decision) Opaque() bool { return d.Verdict == Allow && d.Rule != nil && d.Rule.Any }
 
-// FreeLabels tells whether a name is permitted only by a wildcard or an internal
-// zone above it: then the labels in front are the client's choice.
+// FreeLabels reports whether a name is permitted only by a wildcard or an internal
+// zone above it. Then the client chooses the labels in front.
 func (d Decision) FreeLabels() bool {
 	if d.Verdict != Allow || d.name.IsZero() || d.scope == nil || d.grant == nil && !d.zone {
 		return false
@@ -68,7 +68,6 @@ func (d Decision) FreeLabels() bool {
 	return d.scope.names.whole(d.name)&saysExact == 0 && d.policy.zones.whole(d.name) == 0
 }
 
-// ByPin tells whether a redirected flow is permitted only because the client
-// was told its address for a permitted name, and not by a rule that names the
-// address.
+// ByPin reports whether a redirected flow is permitted only by a pin: no rule
+// lists its address, but we told the client this address for a permitted name.
 func (d Decision) ByPin() bool { return d.Verdict == Allow && d.pinned }

@@ -12,12 +12,12 @@ import (
 	"golang.org/x/net/publicsuffix"
 )
 
-// A Destination is one entry of a rule's "to". Exactly one of its kinds is set.
+// A Destination is one entry of a rule's "to": a name, a wildcard, a prefix or a role.
 type Destination struct {
 	Name     Name         // an exact name, or the x of *.x
 	Wildcard bool         // *.Name: any depth below Name, and not Name
 	Prefix   netip.Prefix // an address (full length) or a prefix
-	Role     string       // "role:manager": what the site bound to that party
+	Role     string       // "role:manager": the addresses that the site gives for this role
 }
 
 // String returns the destination as in a profile.
@@ -35,12 +35,12 @@ func (d Destination) String() string {
 	return d.Name.String()
 }
 
-// ParseDestination reads one entry of "to": a name, *.name, address, prefix or
-// role:party.
+// ParseDestination parses one entry of "to": a name, *.name, an address, a prefix or
+// role:NAME.
 func ParseDestination(s string) (Destination, error) {
 	if role, ok := strings.CutPrefix(s, "role:"); ok {
 		if !IsIdentifier(role) {
-			return Destination{}, fmt.Errorf("%q is not role: and a party", s)
+			return Destination{}, fmt.Errorf("%q is not role: and the name of a role", s)
 		}
 		return Destination{Role: role}, nil
 	}
@@ -72,7 +72,7 @@ func ParseDestination(s string) (Destination, error) {
 	return Destination{Name: n, Wildcard: wild}, nil
 }
 
-// parsePrefix reads what has a slash in it.
+// parsePrefix parses an entry with a slash in it.
 func parsePrefix(s string) (netip.Prefix, error) {
 	p, err := netip.ParsePrefix(s)
 	switch {
@@ -92,28 +92,29 @@ func parsePrefix(s string) (netip.Prefix, error) {
 	return netip.Prefix{}, fmt.Errorf("%q is not a prefix like 10.0.0.0/8", s)
 }
 
-// HostBitsError is a prefix that names an address inside itself. Whether the prefix
-// or the address is meant only the writer knows.
+// A HostBitsError refuses a prefix with bits set after its length. Such a text could
+// mean the prefix or the address.
 type HostBitsError struct{ prefix netip.Prefix }
 
+// Error names both texts that could be meant.
 func (e *HostBitsError) Error() string {
-	return fmt.Sprintf("%q has bits set behind its length: write %q or %q", e.prefix, e.prefix.Masked(), e.prefix.Addr())
+	return fmt.Sprintf("%q has bits set after its prefix length: write %q or %q", e.prefix, e.prefix.Masked(), e.prefix.Addr())
 }
 
-// wildcardTooWide refuses a wildcard under which strangers can register names:
-// a public suffix, or a name of whose children each is one, like kawasaki.jp.
+// wildcardTooWide refuses a wildcard under which anyone can register a name: a public
+// suffix, or a name whose children are all public suffixes, like kawasaki.jp.
 func wildcardTooWide(n Name) error {
 	if isSuffix(n.s) {
-		return errors.New("anybody can have a name under this public suffix; name the domain")
+		return errors.New("anyone can register a name under this public suffix; name the domain")
 	}
 	if below := "any-child." + n.s; isSuffix(below) {
-		return fmt.Errorf("each name below %s is a public suffix, under which anybody can have names; name the domain", n)
+		return fmt.Errorf("each name below %s is a public suffix, under which anyone can register a name; name the domain", n)
 	}
 	return nil
 }
 
-// isSuffix tells whether a name is on the list of public suffixes, or is a
-// top-level name that the list does not know.
+// isSuffix reports whether a name is on the list of public suffixes, or is a top-level
+// name that is not on the list.
 func isSuffix(name string) bool {
 	suffix, _ := publicsuffix.PublicSuffix(name)
 	return suffix == name

@@ -1,5 +1,5 @@
-// Diff: what one policy permits and another does not, as a set of gains that
-// is exact: nothing outside of it becomes permitted, and all of it does.
+// Diff: what one policy permits and another one does not. The set of gains is exact:
+// everything in it becomes permitted, and nothing else.
 
 package rules
 
@@ -9,27 +9,27 @@ import (
 	"slices"
 )
 
-// A Gain is one part of what a new policy permits and an old one does not. Just
-// one of To, Audit, Private and Setting says what it is.
+// A Gain is one part of what a new policy permits and an old one does not. Exactly one
+// of To, Audit, Private and Setting is set.
 type Gain struct {
-	Client *Client  // as the new policy has it; nil: it holds for every client
-	From   []Region // the sources of Client that gain it
-	Rule   *Rule    // the rule of the new policy that permits it; nil: no rule does
+	Client *Client  // of the new policy; nil: every client
+	From   []Region // the sources of Client that have the gain
+	Rule   *Rule    // the rule of the new policy that permits it; nil: none
 
-	// Connections and datagrams to a destination, on the ports that the old
-	// policy did not permit there. Any: on every port by every protocol,
-	// whatever the content. LookUp: names may be looked up. Zone: look-ups go to
-	// the servers of a [[dns.zone]], and their answers may be private.
+	// Connections and datagrams to a destination, on the ports that the old policy
+	// did not permit there. Any means every port of every protocol, whatever the
+	// content. LookUp means that the names may be looked up. Zone means that
+	// look-ups go to the servers of a [[dns.zone]], whose answers may be private.
 	To       Region
-	At       Region // with a name in To: where it may resolve to although private, and what may show it there
+	At       Region // with a name in To: private addresses that the name may resolve to, and where a flow may show it
 	TCP, UDP Ports
 	Any      bool
 	LookUp   bool
 	Zone     bool
 
-	Audit   bool   // what no rule permits is let through by mode "audit"
-	Private Region // permitted names may resolve to these addresses; of those that stand for an IPv4 address, where that is public
-	Setting string // a setting that the new policy has eased: "ech", "strict_destination", "nat64 PREFIX" that is none any more, "nat64 discover", or a listener that is sallyport's own no longer
+	Audit   bool   // mode "audit" lets through what no rule permits
+	Private Region // permitted names may resolve to these addresses; if one stands for an IPv4 address, only if that is public
+	Setting string // a setting that the new policy relaxes: "ech", "strict_destination", "nat64 PREFIX" that is no longer listed, "nat64 discover", or a former listener of sallyport
 }
 
 // A Region is a destination or source without some parts of it.
@@ -38,15 +38,15 @@ type Region struct {
 	Except []Destination
 }
 
-// IsZero tells whether r is no region.
+// IsZero reports whether r is no region.
 func (r Region) IsZero() bool { return r.Of == Destination{} }
 
-// HasName tells whether n is in r.
+// HasName reports whether n is in r.
 func (r Region) HasName(n Name) bool {
 	return r.Of.hasName(n) && !slices.ContainsFunc(r.Except, func(d Destination) bool { return d.hasName(n) })
 }
 
-// HasAddr tells whether a is in r.
+// HasAddr reports whether a is in r.
 func (r Region) HasAddr(a netip.Addr) bool {
 	return r.Of.Prefix.Contains(a) && !slices.ContainsFunc(r.Except, func(d Destination) bool { return d.Prefix.Contains(a) })
 }
@@ -55,11 +55,11 @@ func (d Destination) hasName(n Name) bool {
 	return !n.IsZero() && !d.Name.IsZero() && (d.Wildcard && n.Below(d.Name) || !d.Wildcard && n == d.Name)
 }
 
-// Diff returns what new permits and old does not, over every source of every
-// client. It is about the moment that both were compiled for. Nil policies
-// permit nothing. With a name the keys of the names above it may be looked up
-// (DS, DNSKEY), which no Gain says. Whatever a Gain says, sallyport's own listeners are no
-// destinations, and a name reaches no private address but those of At, Private.
+// Diff returns what new permits and old does not, for every source of every client, at
+// the moment that both were compiled for. A nil policy permits nothing. No Gain lists
+// the DNSSEC keys (DS, DNSKEY) of the names above a permitted name, although they may
+// be looked up. No Gain permits sallyport's own listeners, and a name reaches only the
+// private addresses of At and Private.
 func Diff(old, new *Policy) []Gain {
 	if new == nil {
 		return nil
@@ -74,10 +74,10 @@ func Diff(old, new *Policy) []Gain {
 	return out
 }
 
-// settingGains lists what concerns all clients that both policies know.
+// settingGains returns the gains that concern all clients of both policies.
 func settingGains(old, new *Policy) (out []Gain) {
 	if len(old.scopes) == 0 {
-		return nil // every client is new: its gains say all
+		return nil // every client is new, and its own gains are complete
 	}
 	if old.echDeny && !new.echDeny {
 		out = append(out, Gain{Setting: "ech"})
@@ -92,7 +92,7 @@ func settingGains(old, new *Policy) (out []Gain) {
 	}
 	for _, p := range old.nat64 {
 		if !SpecialPrefix(p) && !slices.Contains(new.nat64, p) {
-			out = append(out, Gain{Setting: "nat64 " + p.String()}) // the private addresses inside count as public ones
+			out = append(out, Gain{Setting: "nat64 " + p.String()}) // the private addresses inside count as public then
 		}
 	}
 	if old.discover && !new.discover {
@@ -105,8 +105,9 @@ func settingGains(old, new *Policy) (out []Gain) {
 	return out
 }
 
-// translators are the prefixes whose addresses may be special and are reached by
-// the IPv4 address inside. A discovery finds special ones among the known alone.
+// translators returns the prefixes of translators, whose addresses may be special: the
+// IPv4 address inside decides. Of special prefixes a discovery accepts only the
+// well-known ones.
 func (p *Policy) translators() []netip.Prefix {
 	if p.discover {
 		return slices.Concat(p.nat64, []netip.Prefix{nat64Known, nat64Local})
@@ -120,11 +121,11 @@ func anyCovers(prefixes []netip.Prefix, p netip.Prefix) bool {
 	return slices.ContainsFunc(prefixes, func(o netip.Prefix) bool { return Covers(o, p) })
 }
 
-// A move is the sources that one scope of the old policy and one of the new
-// have in common.
+// A move is the set of sources that one scope of the old policy and one scope of the
+// new policy have in common.
 type move struct {
 	from     []Region
-	old, new *scope // old is nil where nobody knew these sources
+	old, new *scope // old is nil if these sources were unknown clients
 }
 
 // moves pairs the scopes of two policies by their sources.
@@ -154,8 +155,8 @@ func moves(old, new *Policy) []move {
 	return out
 }
 
-// scopeWithin returns the scope of the addresses of a prefix that no longer
-// source covers.
+// scopeWithin returns the scope of those addresses of a prefix that no longer source
+// covers.
 func (p *Policy) scopeWithin(prefix netip.Prefix) *scope {
 	if p.clients == nil {
 		return nil
@@ -166,7 +167,7 @@ func (p *Policy) scopeWithin(prefix netip.Prefix) *scope {
 	return nil
 }
 
-// gains lists what the sources of a move gain.
+// gains returns what the sources of a move gain.
 func (m *move) gains(old, new *Policy) []Gain {
 	var out []Gain
 	if m.new.client.Audit && (m.old == nil || !m.old.client.Audit) {

@@ -1,6 +1,6 @@
-// Diff of scopes: what one client may reach by one policy and not by another.
-// The names and prefixes of both cut all destinations into parts within which
-// no rule tells one destination from another.
+// Diff of scopes: what one client may reach by one policy and not by another one. The
+// names and prefixes of both policies divide all destinations into parts. Within a part
+// every rule treats all destinations alike.
 
 package rules
 
@@ -9,22 +9,22 @@ import (
 	"slices"
 )
 
-// A side is one of the two policies, as one client has it; its scope is nil
-// where it does not know the client.
+// A side is one of the two policies with the scope of one client. The scope is nil for
+// an unknown client.
 type side struct {
 	p *Policy
 	s *scope
 }
 
-// A permit is what a side permits for one part of all destinations.
+// A permit is what a side permits for one part of the destinations.
 type permit struct {
 	any, lookUp, zone bool
 	tcp, udp          Ports
 	at                []permitAt
-	rules             []*scopeRule // of the new side, which permit it
+	rules             []*scopeRule // the rules of the new side that permit it
 }
 
-// A permitAt is what a name may have at addresses that the same rule names.
+// A permitAt is what is permitted for a name at the addresses that the same rule lists.
 type permitAt struct {
 	where    Region
 	any      bool
@@ -40,13 +40,14 @@ func samePermit(a, b permit) bool {
 		})
 }
 
-// add unites a permit with what a rule permits.
+// add adds what a rule permits.
 func (g *permit) add(r *scopeRule) {
 	g.any, g.lookUp = g.any || r.any, true
 	g.tcp, g.udp = g.tcp.union(r.tcp), g.udp.union(r.udp)
 }
 
-// less returns what of g is not in o. Any holds every port of both protocols.
+// less returns the part of g that is not in o. With any, a permit has every port of
+// both protocols.
 func (g permit) less(o permit) permit {
 	out := permit{any: g.any && !o.any, lookUp: g.lookUp && !o.lookUp, zone: g.zone && !o.zone}
 	if !g.any && !o.any {
@@ -55,7 +56,7 @@ func (g permit) less(o permit) permit {
 	return out
 }
 
-// atName returns the rules in force that name all of a part.
+// atName returns the rules in force that list all names of a part.
 func (d *side) atName(part Name) (out []*scopeRule) {
 	if d.s == nil {
 		return nil
@@ -70,7 +71,7 @@ func (d *side) atName(part Name) (out []*scopeRule) {
 	return out
 }
 
-// atPrefix returns those that name all addresses of a part.
+// atPrefix returns the rules in force that list all addresses of a part.
 func (d *side) atPrefix(part netip.Prefix) (out []*scopeRule) {
 	if d.s == nil {
 		return nil
@@ -84,7 +85,8 @@ func (d *side) atPrefix(part netip.Prefix) (out []*scopeRule) {
 	return out
 }
 
-// permits unites rules, and for a name what a zone permits a client that has a rule.
+// permits returns what the rules of a list permit together. For a name it adds what a
+// zone permits to a client that has a rule.
 func (d *side) permits(list []*scopeRule, name Name) permit {
 	var g permit
 	for _, r := range list {
@@ -102,7 +104,7 @@ type scopeDiff struct {
 	addrs    map[netip.Prefix]permit // the gains of each part of the addresses
 }
 
-// gains lists what the new side permits more, addresses last.
+// gains returns what only the new side permits, addresses last.
 func (d *scopeDiff) gains() (out []Gain) {
 	names, prefixes := d.parts()
 	d.addrs = map[netip.Prefix]permit{}
@@ -117,7 +119,7 @@ func (d *scopeDiff) gains() (out []Gain) {
 	return out
 }
 
-// parts lists the names and prefixes at which the two sides may differ.
+// parts returns the names and prefixes at which the two sides may differ.
 func (d *scopeDiff) parts() (names []Name, prefixes []netip.Prefix) {
 	for _, s := range []side{d.old, d.new} {
 		if s.s == nil {
@@ -157,10 +159,9 @@ func (d *scopeDiff) nameGain(part Name) permit {
 	return g
 }
 
-// pairs lists the addresses at which a name gains something, since one rule
-// names both: the name may resolve to them although they are private, and a
-// flow to them may show it. What g and the addresses gain by themselves is left
-// out.
+// pairs returns the addresses at which a name gains something because one rule lists
+// both: the name may resolve to these addresses even if they are private, and a flow to
+// them may show the name. It leaves out what g and the addresses gain by themselves.
 func (d *scopeDiff) pairs(rules, before []*scopeRule, g *permit) (out []permitAt) {
 	var prefixes []netip.Prefix
 	var changed []*scopeRule
@@ -192,12 +193,12 @@ func (d *scopeDiff) pairGain(rules, before []*scopeRule, part netip.Prefix, g *p
 	shown := slices.ContainsFunc(d.old.atPrefix(part), func(r *scopeRule) bool { return r.any }) || d.gainAt(part, &p)
 	resolved := plain(part) || anyCovers(d.old.p.private, part) || p.within(g)
 	if shown && resolved {
-		return permit{} // a flow to it could show any name already, or the gain of the addresses says so; the name likewise
+		return permit{} // the old side permits both already, or other gains list them
 	}
 	return p
 }
 
-// opaque returns the rules in force that make no demand on content.
+// opaque returns the rules in force that do not limit the content.
 func (s *scope) opaque() (out []*scopeRule) {
 	if s == nil {
 		return nil
@@ -210,8 +211,8 @@ func (s *scope) opaque() (out []*scopeRule) {
 	return out
 }
 
-// plain tells whether no address of a prefix is special. Of prefixes shorter
-// than the shortest special range it knows nothing, and says no.
+// plain reports whether no address of a prefix is special. It is false for prefixes
+// that are too short to tell.
 func plain(p netip.Prefix) bool {
 	if p.IsSingleIP() {
 		return !Special(p.Addr())
@@ -219,7 +220,7 @@ func plain(p netip.Prefix) bool {
 	return p.Addr().Is4() && p.Bits() >= 24 && !Special(p.Addr()) && !p.Contains(netip.AddrFrom4([4]byte{168, 63, 129, 16}))
 }
 
-// permitsAt unites the rules that name all of a prefix.
+// permitsAt returns what the rules that list all of a prefix permit together.
 func permitsAt(list []*scopeRule, part netip.Prefix) (g permit) {
 	for _, r := range list {
 		if anyCovers(r.prefixes, part) {
@@ -229,7 +230,7 @@ func permitsAt(list []*scopeRule, part netip.Prefix) (g permit) {
 	return g
 }
 
-// gainAt tells whether every part of a prefix gains all of p by itself.
+// gainAt reports whether every part of a prefix gains all of p by itself.
 func (d *scopeDiff) gainAt(prefix netip.Prefix, p *permit) bool {
 	for part, g := range d.addrs {
 		if Covers(prefix, part) && !p.within(&g) {
@@ -240,18 +241,18 @@ func (d *scopeDiff) gainAt(prefix netip.Prefix, p *permit) bool {
 	return ok && p.within(&g)
 }
 
-// within tells whether all that g permits o permits too.
+// within reports whether o permits everything that g permits.
 func (g *permit) within(o *permit) bool {
 	return o.any || !g.any && o.tcp.covers(g.tcp) && o.udp.covers(g.udp)
 }
 
-// same tells whether two rules permit the same of the same destinations.
+// same reports whether two rules permit the same for the same destinations.
 func (r *scopeRule) same(o *scopeRule) bool {
 	return r.any == o.any && slices.Equal(r.tcp, o.tcp) && slices.Equal(r.udp, o.udp) &&
 		slices.Equal(r.names, o.names) && slices.Equal(r.prefixes, o.prefixes)
 }
 
-// gains spells a permit for one region, rule by rule.
+// gains returns a permit for one region as gains, rule by rule.
 func (g *permit) gains(to Region) (out []Gain) {
 	left := *g
 	for _, r := range g.rules {

@@ -268,7 +268,7 @@ reason = "x"
 	}{
 		{"nothing", base, nil},
 		{"a whole range", rule(`"b.example"`, `tcp = [22, "8000-8010"]`), []string{"site/two: b.example: tcp 22, 8000-8010"}},
-		{"any = true", rule(`"45.83.7.0/24"`, `any = true`), []string{"site/two: 45.83.7.0/24: every protocol and port, whatever it carries"}},
+		{"any = true", rule(`"45.83.7.0/24"`, `any = true`), []string{"site/two: 45.83.7.0/24: every protocol and port, whatever the content"}},
 		{"a wildcard over a name that has it", rule(`"*.corp.example"`, `tcp = [443]`), []string{"site/two: *.corp.example, but not a.corp.example: tcp 443"}},
 		{"a wildcard with more ports", rule(`"*.corp.example"`, `tcp = [80, 443]`),
 			[]string{"site/two: *.corp.example, but not a.corp.example: tcp 80, 443", "site/two: a.corp.example: tcp 80"}},
@@ -277,7 +277,7 @@ reason = "x"
 		{"every port of both protocols", rule(`"b.example"`, "tcp = \"all\"\nudp = \"all\""), []string{"site/two: b.example: tcp all; udp all"}},
 		{"another source", strings.Replace(base, `"10.1.0.0/24"`, `"10.1.0.0/24", "10.7.7.7"`, 1),
 			[]string{"site/one: a.corp.example: tcp 443", "site/one: 10.9.0.0/25: tcp 443"}},
-		{"audit mode", strings.Replace(base, "profiles", "mode = \"audit\"\nprofiles", 1), []string{`mode "audit": whatever no rule permits is let through, and recorded`}},
+		{"audit mode", strings.Replace(base, "profiles", "mode = \"audit\"\nprofiles", 1), []string{`mode "audit": attempts that no rule permits are let through and recorded`}},
 		{"a zone", base + "[[dns.zone]]\nsuffix = \"int.example\"\nupstreams = [\"udp://10.0.0.53\"]\n",
 			[]string{"int.example: look-ups through its [[dns.zone]], private answers included", "*.int.example: look-ups through its [[dns.zone]], private answers included"}},
 		{"private answers", base + "[resolve]\nprivate = [\"10.0.0.0/8\"]\n", []string{"[resolve] private: permitted names may resolve to 10.0.0.0/8"}},

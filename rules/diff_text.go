@@ -1,11 +1,11 @@
-// Diff in words: one line for each gain.
+// The text of a Gain: one line.
 
 package rules
 
 import "strings"
 
-// String spells the gain on one line: the rule, the destination, and what is
-// permitted there. Whose gain it is, Client and From say.
+// String returns the gain on one line: the rule, the destination, and what is permitted
+// there. It leaves out Client and From.
 func (g Gain) String() string {
 	if g.To.IsZero() {
 		return g.What()
@@ -17,7 +17,7 @@ func (g Gain) String() string {
 	return s
 }
 
-// Where spells the destination; "": the gain is about none.
+// Where returns the text of the destination; "" if the gain has none.
 func (g Gain) Where() string {
 	switch {
 	case g.To.IsZero():
@@ -28,25 +28,25 @@ func (g Gain) Where() string {
 	return g.To.String() + " at " + g.At.String()
 }
 
-// What spells what is gained there.
+// What returns the text of what is permitted there.
 func (g Gain) What() string {
 	switch {
 	case g.Audit:
-		return `mode "audit": whatever no rule permits is let through, and recorded`
+		return `mode "audit": attempts that no rule permits are let through and recorded`
 	case !g.Private.IsZero():
 		return "[resolve] private: permitted names may resolve to " + g.Private.String()
 	case g.Setting == "ech":
-		return `ech is not "deny" any more: a TLS client may hide the name that it wants`
+		return `ech is no longer "deny": a TLS client may hide the name that it asks for`
 	case g.Setting == "strict_destination":
-		return "strict_destination is off: a redirected flow may have been headed to an address that is none of its name's"
+		return "strict_destination is off: a redirected flow may go to an address that its name does not have"
 	case g.Setting == "nat64 "+DiscoverNAT64:
-		return "NAT64 prefixes are not discovered any more: addresses below them are public ones, whatever IPv4 address is inside"
+		return "NAT64 prefixes are no longer discovered: addresses in them count as public, whatever IPv4 address is inside"
 	case strings.HasPrefix(g.Setting, "nat64 "):
-		return g.Setting[len("nat64 "):] + " is no NAT64 prefix any more: its addresses are public ones, whatever IPv4 address is inside"
+		return g.Setting[len("nat64 "):] + " is no longer a NAT64 prefix: its addresses count as public, whatever IPv4 address is inside"
 	case g.Setting != "":
-		return g.Setting + " is no listener of sallyport's any more, and like any other destination"
+		return g.Setting + " is no longer a listener of sallyport: it is a destination like any other"
 	case g.Any:
-		return "every protocol and port, whatever it carries"
+		return "every protocol and port, whatever the content"
 	}
 	var parts []string
 	if len(g.TCP) > 0 {
@@ -63,7 +63,7 @@ func (g Gain) What() string {
 	return strings.Join(parts, "; ")
 }
 
-// String spells the region.
+// String returns the region as text.
 func (r Region) String() string {
 	if len(r.Except) == 0 {
 		return r.Of.String()

@@ -1,5 +1,5 @@
-// Discovered NAT64 prefixes: what the AAAA records of ipv4only.arpa tell of the
-// translators that a DNS64 knows (RFC 7050).
+// Discovered NAT64 prefixes: the AAAA records of ipv4only.arpa show the prefixes of the
+// translators that a DNS64 uses (RFC 7050).
 
 package rules
 
@@ -10,26 +10,27 @@ import (
 	"slices"
 )
 
-// DiscoverNAT64 is the entry of [resolve] nat64 that has the prefixes discovered.
+// DiscoverNAT64 is the entry of [resolve] nat64 that turns on discovery.
 const DiscoverNAT64 = "discover"
 
-// IPv4OnlyName is the name that a discovery asks about (RFC 7050, section 8.2).
+// IPv4OnlyName is the name that a discovery looks up (RFC 7050, section 8.2).
 const IPv4OnlyName = "ipv4only.arpa"
 
-// mostDiscovered bounds the prefixes that one answer may bring.
+// mostDiscovered bounds the number of prefixes of one answer.
 const mostDiscovered = 8
 
-// ipv4Only tells of the addresses that the name has in IPv4 (RFC 7050, section 2.2).
+// ipv4Only reports whether a is one of the two IPv4 addresses of the name (RFC 7050,
+// section 2.2).
 func ipv4Only(a netip.Addr) bool {
 	return a == netip.AddrFrom4([4]byte{192, 0, 0, 170}) || a == netip.AddrFrom4([4]byte{192, 0, 0, 171})
 }
 
-// DiscoveredNAT64 returns the prefixes that the addresses of ipv4only.arpa were made
-// with: one of the two IPv4 addresses stands in each, at one of the places of RFC
-// 6052, section 2.2 (RFC 7050, section 3). An address that has one at no place, or at
-// several, tells nothing. Refused are prefixes that only a site's own word makes a
-// translator's: a name may resolve to what is below a prefix, so one among
-// private or otherwise special addresses would take their protection away.
+// DiscoveredNAT64 returns the NAT64 prefixes of the AAAA records of ipv4only.arpa. Each
+// record contains one of the two IPv4 addresses, at one of the places of RFC 6052,
+// section 2.2 (RFC 7050, section 3). A record with one at no place, or at several
+// places, has no usable prefix. Prefixes among private or otherwise special addresses
+// are refused: a permitted name may resolve into a NAT64 prefix, so such a prefix would
+// remove the protection of these addresses. Only the site itself can list one.
 func DiscoveredNAT64(addrs []netip.Addr) (found []netip.Prefix, refused []error) {
 	for _, addr := range addrs {
 		p, ok := nat64Prefix(addr)
@@ -48,13 +49,13 @@ func DiscoveredNAT64(addrs []netip.Addr) (found []netip.Prefix, refused []error)
 	return found, refused
 }
 
-// nat64Prefix returns the one prefix under which addr stands for an address of
+// nat64Prefix returns the only prefix with which addr stands for an IPv4 address of
 // ipv4only.arpa.
 func nat64Prefix(addr netip.Addr) (prefix netip.Prefix, ok bool) {
 	if !addr.Is6() || addr.Is4In6() || addr.Zone() != "" {
 		return prefix, false
 	}
-	for _, bits := range nat64Lengths {
+	for _, bits := range nat64Lengths() {
 		if !ipv4Only(nat64Inside(addr.As16(), bits)) {
 			continue
 		}
@@ -66,12 +67,12 @@ func nat64Prefix(addr netip.Addr) (prefix netip.Prefix, ok bool) {
 	return prefix, ok
 }
 
-// checkDiscovered tells why a prefix is not taken from a discovery.
+// checkDiscovered returns why a discovered prefix is refused.
 func checkDiscovered(p netip.Prefix) error {
 	if err := CheckNAT64(p); err != nil {
 		return err
 	}
-	as112 := netip.MustParsePrefix("2620:4f:8000::/48") // RFC 7534: the one special range that is longer than the shortest prefix
+	as112 := netip.MustParsePrefix("2620:4f:8000::/48") // RFC 7534: the only special range that is longer than the shortest NAT64 prefix
 	if p != nat64Known && !Covers(nat64Local, p) && (Special(p.Addr()) || p.Overlaps(as112)) {
 		return fmt.Errorf("%v is among private or otherwise special addresses", p)
 	}

@@ -50,10 +50,10 @@ func TestDiscoveredNAT64(t *testing.T) {
 		{"fd00:64::192.0.0.170", "", "fd00:64::/96 is among private"},
 		{"2001:db8::192.0.0.170", "", "2001:db8::/96 is among private"}, // documentation
 		{"2620:4f:c000:aa::", "", "2620:4f::/32 is among private"},      // 2620:4f:8000::/48 in it
-		{"64:ff9b:c000:aa::", "", "64:ff9b::/32 holds addresses that have another layout"},
-		{"2002:102:c000:aa::", "", "2002:102::/32 holds addresses"},
-		{"fe80:0:c000:aa::", "", "fe80::/32 holds link-local"},
-		{"::192.0.0.170", "", "::/96 holds addresses"},
+		{"64:ff9b:c000:aa::", "", "64:ff9b::/32 contains addresses with another layout"},
+		{"2002:102:c000:aa::", "", "2002:102::/32 contains addresses"},
+		{"fe80:0:c000:aa::", "", "fe80::/32 contains link-local"},
+		{"::192.0.0.170", "", "::/96 contains addresses"},
 	} {
 		var addrs []netip.Addr
 		for s := range strings.FieldsSeq(c.addrs) {
@@ -163,7 +163,7 @@ func TestDiscoverInADiff(t *testing.T) {
 	if got := texts(Diff(without, with)); !strings.Contains(got, "64:ff9b::/96") || !strings.Contains(got, "64:ff9b:1::/48") {
 		t.Errorf("added: %s", got)
 	}
-	if got := texts(Diff(with, without)); got != "NAT64 prefixes are not discovered any more: addresses below them are public ones, whatever IPv4 address is inside\n" {
+	if got := texts(Diff(with, without)); got != "NAT64 prefixes are no longer discovered: addresses in them count as public, whatever IPv4 address is inside\n" {
 		t.Errorf("removed: %s", got)
 	}
 	if got := Diff(with, with); len(got) != 0 {

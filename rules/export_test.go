@@ -54,7 +54,7 @@ func Inside(addr netip.Addr, site []netip.Prefix) (v4, second netip.Addr) { retu
 func IsPlain(p netip.Prefix) bool { return plain(p) }
 
 // NAT64Lengths returns the lengths that a NAT64 prefix can have.
-func NAT64Lengths() []int { return nat64Lengths }
+func NAT64Lengths() []int { return nat64Lengths() }
 
 // NAT64WellKnown returns the prefixes that are a translator's everywhere.
 func NAT64WellKnown() (known, local netip.Prefix) { return nat64Known, nat64Local }

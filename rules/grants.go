@@ -1,27 +1,26 @@
-// Grants: the rules in force, laid out for what enforces them outside of this
-// process: a packet filter cannot ask Decide for every datagram.
+// Grants: the rules in force as a list. A packet filter enforces them outside of this
+// process, and cannot call Decide for every datagram.
 
 package rules
 
 import "net/netip"
 
-// A Grant is one rule that is in force for one client, with everything that
-// the site chose filled in: roles bound, configurable ports replaced.
+// A Grant is one rule that is in force for one client, with the choices of the site:
+// addresses instead of roles, the numbers of configurable ports.
 type Grant struct {
 	Client   *Client
 	Rule     *Rule
 	Names    []Destination // names and wildcards
 	Prefixes []netip.Prefix
-	TCP, UDP Ports // of no meaning where Rule.Any
+	TCP, UDP Ports // without meaning if Rule.Any
 
 	policy *Policy
 	scope  *scope
 	grant  *scopeRule
 }
 
-// Grants lists every rule in force, in the order of the configuration: clients,
-// their profiles, the site's own. A rule that is not in force is not listed; a
-// nil Policy has none.
+// Grants returns every rule in force, in the order of the configuration: for each
+// client the rules of its profiles, then the site's own. A nil Policy has none.
 func (p *Policy) Grants() []Grant {
 	if p == nil {
 		return nil
@@ -42,13 +41,13 @@ func (p *Policy) Grants() []Grant {
 	return out
 }
 
-// NamesHost tells whether the grant names n, exactly or by a wildcard.
+// NamesHost reports whether the grant lists n, exactly or by a wildcard.
 func (g *Grant) NamesHost(n Name) bool {
 	return g.grant != nil && g.grant.bindsAll(Destination{Name: n})
 }
 
-// Reach tells whether datagrams to n may go to dest, as Decision.Reach does for
-// a flow that this rule permits. The zero Grant reaches nothing.
+// Reach reports whether datagrams to n may go to dest, as Decision.Reach does for a
+// flow that this rule permits. The zero Grant reaches nothing.
 func (g *Grant) Reach(n Name, dest netip.AddrPort) Reason {
 	if g.grant == nil || !g.NamesHost(n) {
 		return NotListed

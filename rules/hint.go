@@ -1,4 +1,4 @@
-// Hint: what would permit a denied attempt, in one line for people.
+// Hint: the change that would permit a denied attempt, in one line for people.
 
 package rules
 
@@ -10,9 +10,9 @@ import (
 	"time"
 )
 
-// Hint returns the cure of a denial in one line, "" for an allow. It names the
-// nearest documented rule and what would permit the attempt. It allocates:
-// journal, error pages and explain call it, the hot path does not.
+// Hint returns the remedy of a denial in one line, or "" for an allow. It names the
+// nearest documented rule and the change that would permit the attempt. It
+// allocates: the journal, denial pages and explain call it, the hot path does not.
 func Hint(a Attempt, d Decision) string {
 	if d.Verdict == Allow && !d.Would {
 		return ""
@@ -20,29 +20,29 @@ func Hint(a Attempt, d Decision) string {
 	if h := hintWithoutRule(&a, &d); h != "" {
 		return h
 	}
-	if d.Client == nil { // a decision that failed; nothing is known of who asked
+	if d.Client == nil { // a decision without a client
 		return d.Why().Help()
 	}
 	if a.Via == ViaDNS && a.QType != 0 && !LookedUp(a.QType) {
-		return fmt.Sprintf("%s is not looked up as type %d, whatever the rules: only A, AAAA, HTTPS, SVCB, DS and DNSKEY are, and the answer is that there is none", orAddress(&a), a.QType)
+		return fmt.Sprintf("%s is never looked up as type %d, whatever the rules are: only A, AAAA, HTTPS, SVCB, DS and DNSKEY are, so the answer is empty", orAddress(&a), a.QType)
 	}
 	if a.Via == ViaDNS && IsKey(a.QType) {
-		return fmt.Sprintf("keys and signatures of %s are looked up once it, or a name below it, is permitted", orAddress(&a))
+		return fmt.Sprintf("DNSSEC keys of %s are looked up only if a rule permits that name or a name below it", orAddress(&a))
 	}
 	if why := SpecialName(a.Target()); why != "" {
-		return fmt.Sprintf("no rule is for %s: %s", a.Target(), why)
+		return fmt.Sprintf("do not add a rule for %s: %s", a.Target(), why)
 	}
 	if d.Why() == IPLiteral && d.Nearest == nil {
 		return hintLiteral(&a, &d)
 	}
 	if d.Nearest == nil {
-		return fmt.Sprintf("nothing that client %q has documents %s: if the site needs it, a [[rule]] with a reason permits it", d.Client.Name, orAddress(&a))
+		return fmt.Sprintf("no rule of client %q lists %s: if the site needs it, add a [[rule]] with a reason", d.Client.Name, orAddress(&a))
 	}
 	return hintNear(&a, &d)
 }
 
-// hintWithoutRule covers the reasons that no rule could mend, or that speak of
-// the flow rather than of a rule.
+// hintWithoutRule returns the hints of reasons that no rule can remedy, and of those
+// that concern the flow and not a rule.
 func hintWithoutRule(a *Attempt, d *Decision) string {
 	switch r := d.Why(); r {
 	case UnknownClient:
@@ -54,7 +54,7 @@ func hintWithoutRule(a *Attempt, d *Decision) string {
 		if a.HostAddr.IsValid() {
 			shown = a.HostAddr.String()
 		}
-		return fmt.Sprintf("permitted for %s:%d, but the Host header says %s:%d", orAddress(a), a.Dest.Port(), shown, a.HostPort)
+		return fmt.Sprintf("permitted for %s:%d, but the Host header names %s:%d", orAddress(a), a.Dest.Port(), shown, a.HostPort)
 	case PrivateAddress:
 		return hintPrivate(a, d)
 	case TypeNotAllowed:
@@ -74,20 +74,20 @@ func hintWithoutRule(a *Attempt, d *Decision) string {
 	return ""
 }
 
-// hintLiteral explains the denial of an address that no rule is near to. A
-// client that resolves names itself is the usual cause, and a rule for the
-// address of the day the wrong cure: it would permit every name there.
+// hintLiteral explains the denial of an address without a near rule. Usually the
+// client resolves names itself. A rule for the address that it found today would be
+// the wrong remedy: it would permit every name at that address.
 func hintLiteral(a *Attempt, d *Decision) string {
-	cure := "let it resolve names with sallyport's DNS"
+	remedy := "let it resolve names with sallyport's DNS"
 	if a.Via == ViaHTTP || a.Via == ViaConnect || a.Via == ViaSOCKS5 {
-		cure = "let the proxy resolve the name (socks5h://, \"remote DNS\")"
+		remedy = "let the proxy resolve the name (socks5h://, \"remote DNS\")"
 	}
-	return fmt.Sprintf("client %q asks for the bare address %s: %s, so that the name is judged; only what has no name needs a [[rule]] for its address",
-		d.Client.Name, orAddress(a), cure)
+	return fmt.Sprintf("client %q asks for the bare address %s: %s, so that the decision is by name; write a [[rule]] for an address only if the destination has no name",
+		d.Client.Name, orAddress(a), remedy)
 }
 
-// hintPrivate explains the denial of an address that is not public. No line of a
-// configuration permits one that stands for an IPv4 address of that kind.
+// hintPrivate explains the denial of an address that is not public. If an IPv6
+// address stands for such an IPv4 address, no line of a configuration permits it.
 func hintPrivate(a *Attempt, d *Decision) string {
 	addr, site := a.Dest.Addr(), []netip.Prefix(nil)
 	if d.policy != nil {
@@ -101,13 +101,13 @@ func hintPrivate(a *Attempt, d *Decision) string {
 	case v4.IsValid() && Special(v4):
 		return fmt.Sprintf("no rule can permit it: %v stands for %v, which is not public", addr, v4)
 	case nat64Known.Contains(addr):
-		return fmt.Sprintf("%s resolves to %v, which stands for %v: where a NAT64 translates it, list %v in [resolve] nat64", orAddress(a), addr, v4, nat64Known)
+		return fmt.Sprintf("%s resolves to %v, which stands for %v: if a NAT64 translates it, list %v in [resolve] nat64", orAddress(a), addr, v4, nat64Known)
 	}
 	return fmt.Sprintf("%s resolves to %v: if that is meant, list %[2]v %s", orAddress(a), addr, whereToList(d.Nearest))
 }
 
-// whereToList says where a special address goes that the granted name is meant
-// to have. Profiles are the vendors' and not for the site to edit.
+// whereToList returns the place in the configuration for a special address of the
+// permitted name. A site does not edit profiles, because they are the vendors'.
 func whereToList(granted *Rule) string {
 	switch {
 	case granted == nil:
@@ -150,8 +150,7 @@ func hintNear(a *Attempt, d *Decision) string {
 	return r.documented() + ", " + strings.Join(needs, ", and ")
 }
 
-// has reports whether a rule, with the ports as the document gives them, lists
-// the attempt's.
+// has reports whether a rule, with the document's ports, lists the attempt's port.
 func (r *Rule) has(a *Attempt) bool {
 	if a.Proto == UDP {
 		return r.UDP.Has(a.Dest.Port())
@@ -159,22 +158,22 @@ func (r *Rule) has(a *Attempt) bool {
 	return r.TCP.Has(a.Dest.Port())
 }
 
-// hintUnnamed explains a denial of something that no rule of the client names.
+// hintUnnamed explains the denial of a destination that no rule of the client lists.
 func hintUnnamed(a *Attempt, d *Decision, m *Remedy) string {
 	r, target := d.Nearest, a.Target()
 	switch {
 	case m != nil && m.Profile < 0:
 		return fmt.Sprintf("%s, a profile that client %q does not have", r.documented(), d.Client.Name)
 	case m != nil && m.Bind != "":
-		return fmt.Sprintf("%s, on %s to the %s, which is not bound: if this is it, list it in [client.addresses] %s of client %q",
+		return fmt.Sprintf("%s, on %s to the %s, which has no address here: if this is it, list it in [client.addresses] %s of client %q",
 			r.documented(), listed(m.profile().PortsOf(r)), m.Bind, m.Bind, d.Client.Name)
 	}
 	for _, t := range r.To {
 		switch {
 		case t.Wildcard && t.Name == target:
-			return fmt.Sprintf("%s is %s, which is every name below it and not %s itself", r.documented(), t, target)
+			return fmt.Sprintf("%s is %s: it permits every name below %s, but not that name itself", t, r.documented(), target)
 		case target.Below(t.Name) && !t.Name.IsZero() && !t.Wildcard:
-			return fmt.Sprintf("%s is %s itself, and no name below it", r.documented(), t)
+			return fmt.Sprintf("%s is %s: it permits that name itself, but no name below it", t, r.documented())
 		}
 	}
 	best, score := r.To[0], -1
@@ -186,8 +185,8 @@ func hintUnnamed(a *Attempt, d *Decision, m *Remedy) string {
 	return fmt.Sprintf("the nearest name is %s, %s", best, r.documented())
 }
 
-// documented says where a rule is written: in a profile's document, or by the
-// site.
+// documented returns where a rule comes from: a section of a profile's document, or
+// the site.
 func (r *Rule) documented() string {
 	switch {
 	case r.Profile == SiteProfile:
@@ -198,8 +197,8 @@ func (r *Rule) documented() string {
 	return "documented for " + r.Profile + ", section " + r.Section
 }
 
-// PortsOf returns the ports of a rule as the client has set them; those of the
-// site's own rules where cp is nil.
+// PortsOf returns the ports of a rule, with the numbers that the client has set. A nil
+// cp is for the site's own rules.
 func (cp *ClientProfile) PortsOf(r *Rule) (tcp, udp Ports) {
 	if cp == nil {
 		return r.TCP, r.UDP
@@ -230,7 +229,7 @@ func versionRange(r *Rule) string {
 
 func versionOr(v string) string {
 	if v == "" {
-		return "no version set, which is read as the current one"
+		return "no version set, which means the current one"
 	}
 	return "version " + v
 }

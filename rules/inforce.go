@@ -1,12 +1,11 @@
-// In force: what keeps a rule from being in force, and which ports it has, for
-// those who report on it.
+// In force: what keeps a rule from being in force, for reports.
 
 package rules
 
 import "slices"
 
-// Lacks tells what keeps r, of cp's profile, from being in force: features
-// that are off, and a version outside of r's.
+// Lacks returns what keeps a rule of cp's profile from being in force: the features
+// that are off, and whether the version is outside of the rule's range.
 func (cp *ClientProfile) Lacks(r *Rule) (features []string, version bool) {
 	for _, w := range r.When {
 		if !slices.Contains(cp.Features, w) {
@@ -16,8 +15,7 @@ func (cp *ClientProfile) Lacks(r *Rule) (features []string, version bool) {
 	return features, !inVersions(cp.Version, r.Since, r.Until)
 }
 
-// Configurable lists the names of the ports of r that the document calls
-// configurable.
+// Configurable returns the names of r's configurable ports.
 func (r *Rule) Configurable(proto Proto) []string {
 	if proto == UDP {
 		return slices.Clone(r.UDPNamed)
@@ -25,7 +23,7 @@ func (r *Rule) Configurable(proto Proto) []string {
 	return slices.Clone(r.TCPNamed)
 }
 
-// Fixable tells whether a line of configuration could permit what was denied
-// for this reason: those that mode "audit" lets through, an address that
-// nobody names and a client that nobody knows.
+// Fixable reports whether a line of configuration could permit what was denied for
+// r: the denials that mode "audit" lets through, an address that no rule lists, and
+// an unknown client.
 func (r Reason) Fixable() bool { return r.auditable() || r == IPLiteral || r == UnknownClient }

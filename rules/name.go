@@ -1,4 +1,4 @@
-// Name: the one canonical form of a host name, and the one function that makes it.
+// Name: the canonical form of a host name, and the only function that makes one.
 
 package rules
 
@@ -19,7 +19,7 @@ const (
 	MaxLabel = 63  // octets in one label
 )
 
-// Why a text is no name. Every error that ParseName returns is one of these.
+// The reasons why a text is not a name. Every error of ParseName is one of these.
 var (
 	ErrNameEmpty   = errors.New("name is empty")
 	ErrNameLong    = errors.New("name is longer than 253 octets")
@@ -34,14 +34,14 @@ var (
 // A Name is a host name in canonical form: ASCII, lower case, no trailing dot,
 // labels of 1 to 63 letters, digits, underscores and inner hyphens, at most
 // 253 octets, the last label not a number, xn-- labels valid by UTS 46.
-// Only ParseName makes one, so an impossible name cannot exist past the edge.
-// The zero Name is "no name" and equals nothing that was parsed.
+// Only ParseName makes one, so no other code ever has an impossible name. The zero
+// Name is "no name" and equals no parsed name.
 type Name struct{ s string }
 
 // String returns the canonical text, "" for the zero Name.
 func (n Name) String() string { return n.s }
 
-// IsZero tells whether n is "no name".
+// IsZero reports whether n is "no name".
 func (n Name) IsZero() bool { return n.s == "" }
 
 // Parent returns n without its first label; zero when n has one label only.
@@ -52,13 +52,13 @@ func (n Name) Parent() Name {
 	return Name{}
 }
 
-// Below tells whether n is strictly below suffix, at any depth.
+// Below reports whether n is strictly below suffix, at any depth.
 func (n Name) Below(suffix Name) bool {
 	d := len(n.s) - len(suffix.s)
 	return suffix.s != "" && d > 1 && n.s[d-1] == '.' && n.s[d:] == suffix.s
 }
 
-// MarshalText gives the canonical text.
+// MarshalText returns the canonical text.
 func (n Name) MarshalText() ([]byte, error) { return []byte(n.s), nil }
 
 // One byte repeated in each byte of a word.
@@ -67,11 +67,10 @@ const (
 	highs = 0x8080808080808080
 )
 
-// ParseName turns text as it came from a client or a configuration into its
-// canonical Name: A-Z folded, one trailing dot removed, everything else
-// checked. It allocates only when there is an upper-case letter to fold or an
-// xn-- label to check. It never decodes: no percent signs, no brackets, no
-// IDN; ParseIDN is for configurations.
+// ParseName parses a name from a client or a configuration. It folds A-Z, removes one
+// trailing dot and checks everything else. It allocates only for an upper-case letter
+// or an xn-- label. It decodes nothing: no percent signs, no brackets, no IDN. For
+// configurations use ParseIDN.
 func ParseName(raw string) (Name, error) {
 	if n := len(raw); n > 0 && raw[n-1] == '.' {
 		raw = raw[:n-1]
@@ -83,9 +82,9 @@ func ParseName(raw string) (Name, error) {
 	if n > MaxName {
 		return Name{}, ErrNameLong
 	}
-	// One pass, eight octets at a time, clears what is plain: letters, digits,
-	// and single dots and hyphens between them. The start counts as a dot.
-	var some, pairs uint64 // bits that some octet has; marks that stand together
+	// One pass, eight octets at a time, accepts the usual texts: letters, digits, and
+	// single dots and hyphens between them. The start counts as a dot.
+	var some, pairs uint64 // bits that some octet has; dots or hyphens side by side
 	every, plain, before := ^uint64(0), uint64(highs), uint64(0x80)
 	var x uint64
 	if n >= 8 {
@@ -106,26 +105,26 @@ func ParseName(raw string) (Name, error) {
 		if i += 8; i >= n {
 			break
 		}
-		if i > n-8 { // again what the last whole word had, marks before it included
+		if i > n-8 { // the last word overlaps the one before
 			i, before = n-8, 0
 		}
 	}
 	last := raw[n-1]
 	if plain != highs || some&highs != 0 || pairs != 0 || last == '-' || last == '.' || n > MaxLabel && longLabel(raw) {
-		return parseOdd(raw)
+		return parseSlowly(raw)
 	}
 	if last|0x20 <= 'f' || last|0x20 == 'x' {
 		if numeric(raw[labelStart(raw, n):]) {
 			return Name{}, ErrNameNumeric
 		}
 	}
-	if every&(ones*0x20) != ones*0x20 { // of what is plain only A-Z lack it
+	if every&(ones*0x20) != ones*0x20 { // of the usual octets only A-Z lack this bit
 		raw = lower(raw)
 	}
 	return Name{raw}, nil
 }
 
-// onlyWord loads a text of less than eight octets, and fills up with 'a'.
+// onlyWord loads a text of less than eight octets, and fills the rest with 'a'.
 func onlyWord(s string) uint64 {
 	x := uint64(ones * 'a')
 	for i := len(s) - 1; i >= 0; i-- {
@@ -134,7 +133,7 @@ func onlyWord(s string) uint64 {
 	return x
 }
 
-// longLabel tells whether some label has more than 63 octets.
+// longLabel reports whether some label has more than 63 octets.
 func longLabel(s string) bool {
 	for first := 0; len(s)-first > MaxLabel; {
 		end := first + MaxLabel + 1
@@ -152,9 +151,9 @@ func longLabel(s string) bool {
 	return false
 }
 
-// parseOdd is ParseName, octet by octet, for text that is no name or has
-// underscores or hyphens in a row.
-func parseOdd(raw string) (Name, error) {
+// parseSlowly is ParseName octet by octet. It is for a text that is not a name, or that
+// has underscores or several hyphens in a row.
+func parseSlowly(raw string) (Name, error) {
 	var empty, hyphen, upper, idn bool
 	before := byte('.')
 	for i := range len(raw) {
@@ -193,8 +192,8 @@ func parseOdd(raw string) (Name, error) {
 	return Name{raw}, nil
 }
 
-// lower folds A-Z, at the cost of one allocation. It has no branch for a
-// letter's case, which in names like "wWw.eXaMpLe" nothing predicts.
+// lower folds A-Z. It allocates once. It has no branch for the case of a letter, because
+// the processor cannot predict that in names like "wWw.eXaMpLe".
 func lower(s string) string {
 	if len(s) <= 64 {
 		var short [64]byte
@@ -204,14 +203,14 @@ func lower(s string) string {
 	return string(foldInto(long[:], s))
 }
 
-// foldInto returns s, folded, in buf, which has room for eight octets at least.
+// foldInto returns s, folded, in buf, which has room for at least eight octets.
 func foldInto(buf []byte, s string) []byte {
 	if len(s) < 8 {
 		binary.LittleEndian.PutUint64(buf, foldWord(onlyWord(s)))
 		return buf[:len(s)]
 	}
 	for i := 0; ; i += 8 {
-		i = min(i, len(s)-8) // the last eight octets, where fewer are left
+		i = min(i, len(s)-8) // the last eight octets, if fewer are left
 		binary.LittleEndian.PutUint64(buf[i:], foldWord(load8(s, i)))
 		if i == len(s)-8 {
 			return buf[:len(s)]
@@ -226,9 +225,8 @@ func foldWord(x uint64) uint64 {
 	return x | upper>>2
 }
 
-// numeric tells whether a last label is read as a number by some parser of
-// addresses: decimal digits, or 0x and hexadecimal digits (WHATWG URL, "ends
-// in a number").
+// numeric reports whether some parser of addresses reads a last label as a number:
+// decimal digits, or 0x and hexadecimal digits (WHATWG URL, "ends in a number").
 func numeric(label string) bool {
 	if label[0] < '0' || label[0] > '9' {
 		return false
@@ -249,16 +247,15 @@ func numeric(label string) bool {
 	return true
 }
 
-// strictIDN returns UTS 46, non-transitional, with STD3, hyphen, joiner, bidi
-// and length checks. The profile is never changed; making it anew for each
-// label would cost more than using it.
+// strictIDN returns UTS 46, non-transitional, with STD3, hyphen, joiner, bidi and
+// length checks. It is made once, because making it costs more than using it.
 var strictIDN = sync.OnceValue(func() *idna.Profile {
 	return idna.New(idna.MapForLookup(), idna.Transitional(false), idna.StrictDomainName(true),
 		idna.CheckHyphens(true), idna.CheckJoiners(true), idna.BidiRule(), idna.ValidateLabels(true), idna.VerifyDNSLength(true))
 })
 
-// validIDN tells whether every xn-- label of a folded name decodes and encodes
-// back to itself. "xn--.x" and labels that decode to ASCII do not.
+// validIDN reports whether every xn-- label of a folded name decodes and encodes back to
+// itself. "xn--.x" and labels that decode to ASCII do not.
 func validIDN(s string) bool {
 	for label := range strings.SplitSeq(s, ".") {
 		if !strings.HasPrefix(label, "xn--") {
@@ -275,8 +272,8 @@ func validIDN(s string) bool {
 	return true
 }
 
-// ParseIDN is ParseName for text that a person wrote into a configuration:
-// an internationalised name is accepted and turned into its A-labels.
+// ParseIDN is ParseName for a text in a configuration. It also accepts an
+// internationalised name and turns it into A-labels.
 func ParseIDN(raw string) (Name, error) {
 	for i := 0; i < len(raw); i++ {
 		if raw[i] >= 0x80 {

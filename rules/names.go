@@ -1,4 +1,4 @@
-// Names: which names a policy permits by themselves, to be resolved ahead.
+// Names: the exact names of a policy, which a gateway can resolve in advance.
 
 package rules
 
@@ -7,8 +7,8 @@ import (
 	"slices"
 )
 
-// Names lists every exact name of a rule in force, each once, sorted. They are
-// what a gateway can resolve before anybody asks.
+// Names returns every exact name of a rule in force, each once, sorted. A gateway
+// can resolve them before a client asks.
 func (p *Policy) Names() []Name {
 	var out []Name
 	for _, s := range p.scopes {

@@ -1,17 +1,18 @@
-// Nearest: which documented rule an attempt that no rule names came closest to.
+// Nearest: the documented rule that is the most similar to a destination that no rule
+// lists.
 
 package rules
 
 import "math/bits"
 
-// A nearRef is one name of one rule, as seen from a parent of the name.
+// A nearRef is one name of one rule, filed under a parent of the name.
 type nearRef struct {
 	likeness
-	rank uint64 // among names that are equally alike the highest is the nearest
+	rank uint64 // of equally similar names the one with the highest rank is the nearest
 }
 
-// newRank ranks a rule in force before others, then the first before others.
-// Ranks are below 1<<33, and differ.
+// newRank ranks rules in force before others, and then by their order. All ranks differ
+// and are below 1<<33.
 func newRank(rule uint32, live bool) uint64 {
 	rank := uint64(^rule)
 	if live {
@@ -20,36 +21,34 @@ func newRank(rule uint32, live bool) uint64 {
 	return rank
 }
 
-// rule is the number of the rule with this rank.
+// rule returns the number of the rule with this rank.
 func (r nearRef) rule() uint32 { return ^uint32(r.rank) }
 
-// likeness is the first and the last eight octets of what stands in front of
-// a parent, to compare names by in a few steps. Both are in network order.
+// A likeness is the first and the last eight octets of the labels in front of a parent,
+// both in network order. It compares names in a few steps.
 type likeness struct{ front, back uint64 }
 
-// newLikeness is that of the first octets of a name, head of them.
+// newLikeness returns the likeness of the first head octets of a name.
 func newLikeness(n Name, head int) likeness {
 	behind := 64 - 8*min(head, 8)
 	return likeness{front: bits.ReverseBytes64(wordFrom(n.s, 0)) >> behind << behind, back: wordBefore(n.s, head)}
 }
 
-// to counts the octets that two names share at the front and at the back.
+// to returns how many octets two names share at the front and at the back.
 func (l likeness) to(o likeness) int {
 	return bits.LeadingZeros64(l.front^o.front)>>3 + bits.LeadingZeros64(l.back^o.back)>>3
 }
 
-// neighbour is the deepest place on the way to a name at which the rules say
-// something.
+// A neighbour is the deepest entry of the trie for a name or its parents.
 type neighbour struct {
-	value uint32 // of the trie; 0: nowhere
-	whole bool   // it is the name itself
+	value uint32 // of the trie; 0: no entry
+	whole bool   // the entry is of the name itself
 	head  int    // octets of the name in front of it
 }
 
-// nearestTo returns the rule nearest to a name that no rule names: one for the
-// apex of its wildcard, for the name in another profile, for a parent or a
-// sibling under the same registrable domain, or for a party that the site has
-// not bound.
+// nearestTo returns the rule nearest to a name that no rule lists: a rule of another
+// profile for this name, a rule for a wildcard directly below it, a rule for a parent or
+// a sibling under the same registrable domain, or a rule to a role without addresses.
 func (s *scope) nearestTo(n *neighbour, a *Attempt, target Name) *Rule {
 	if n.value == 0 {
 		if a.Dest.Port() != 443 && a.Dest.Port() != 80 {
@@ -59,8 +58,8 @@ func (s *scope) nearestTo(n *neighbour, a *Attempt, target Name) *Rule {
 	}
 	e := &s.entries[n.value>>saysBits]
 	switch {
-	case n.whole && e.foreign != nil:
-		return e.foreign
+	case n.whole && e.other != nil:
+		return e.other
 	case n.whole && e.wild.n > 0:
 		return s.ruleAt(e.wild, 0).rule
 	case !n.whole && e.exact.n > 0:
@@ -86,13 +85,13 @@ func (s *scope) mostAlike(near span, mine likeness) *Rule {
 	return s.rules[best.rule()].rule
 }
 
-// nearWindow is how many names are compared with one that was denied, where
-// its neighbours in the alphabet begin like it.
+// nearWindow is how many names are compared with a denied name, if its neighbours in
+// the alphabet begin like it.
 const nearWindow = 8
 
-// around narrows sorted refs to those around the place of l, unless they begin
-// otherwise: then the most alike may be anywhere. Its search has no branch
-// that a name decides.
+// around returns the refs around the place of l in the alphabet. If these do not begin
+// like l, the most similar name may be anywhere, and around returns all refs. No branch
+// of its search depends on the name.
 func around(refs []nearRef, l likeness) []nearRef {
 	if len(refs) <= nearWindow {
 		return refs
@@ -112,7 +111,7 @@ func around(refs []nearRef, l likeness) []nearRef {
 	return refs[at : at+nearWindow]
 }
 
-// alike counts the octets that two texts share at the front and at the back.
+// alike returns how many octets two texts share at the front and at the back.
 func alike(a, b string) int {
 	n := min(len(a), len(b))
 	front := 0
@@ -126,8 +125,8 @@ func alike(a, b string) int {
 	return front + back
 }
 
-// unboundFor returns a rule that lists the port for this client, for a party
-// that the site has bound to no address.
+// unboundFor returns a rule that lists the port for this client, to a role that the site
+// gives no addresses for.
 func (s *scope) unboundFor(a *Attempt) *Rule {
 	for _, i := range s.unbound {
 		r := &s.rules[i]

@@ -14,29 +14,29 @@ import (
 type Policy struct {
 	scopes    []*scope
 	clients   *bart.Table[int] // source -> index of the first client that has it
-	few       []source         // the same, in order, where there are few; else none
+	few       []source         // the same in order, if there are few; otherwise empty
 	zones     suffixTrie
-	zonesOver suffixTrie // names above a zone
-	keys      *Rule      // stand-in that is reported where a look-up of DNSSEC keys is permitted
-	zoned     []*Rule    // by value of zones, less 1: a stand-in that is reported as the rule
+	zonesOver suffixTrie // names that have a zone below them
+	keys      *Rule      // reported as the rule when a look-up of DNSSEC keys is permitted
+	zoned     []*Rule    // by value of zones, less 1: reported as the rule of the zone
 	private   []netip.Prefix
 	nat64     []netip.Prefix
-	discover  bool // prefixes that upstreams tell are in nat64 or will be
+	discover  bool // nat64 has, or will have, the prefixes that upstreams tell
 	echDeny   bool
 	strict    bool
 	own       Own
 
 	revision string
-	expires  time.Time // when the next rule expires; zero: none does
+	expires  time.Time // when the next rule expires; zero: never
 }
 
-// Own tells which addresses lead back to sallyport itself.
+// Own holds the addresses that lead back to sallyport itself.
 type Own struct {
 	Listeners []netip.AddrPort           // as bound; an unspecified address means every local one
-	Local     func(addr netip.Addr) bool // is addr one of this host's; nil: none but loopback
+	Local     func(addr netip.Addr) bool // reports whether this host has addr; nil: only loopback
 }
 
-// Is tells whether a connection to dest would reach a listener of ours.
+// Is reports whether a connection to dest would reach one of our listeners.
 func (o Own) Is(dest netip.AddrPort) bool {
 	a := dest.Addr().Unmap().WithZone("")
 	for _, l := range o.Listeners {
@@ -53,8 +53,8 @@ func (o Own) Is(dest netip.AddrPort) bool {
 	return false
 }
 
-// Host tells whether addr is known to be one of the host's that sallyport runs
-// on: of a listener, or as Local says.
+// Host reports whether addr belongs to the host that sallyport runs on: a listener
+// has it, or Local reports it.
 func (o Own) Host(addr netip.Addr) bool {
 	a := addr.Unmap().WithZone("")
 	for _, l := range o.Listeners {
@@ -65,54 +65,54 @@ func (o Own) Host(addr netip.Addr) bool {
 	return a.IsLoopback() || o.Local != nil && o.Local(a)
 }
 
-// A scope is what one client may do, compiled.
+// A scope is the compiled policy of one client.
 type scope struct {
 	client  *Client
 	rules   []scopeRule
 	names   suffixTrie
-	over    suffixTrie  // names above one that a rule in force names
+	over    suffixTrie  // names that have a name of a rule in force below them
 	entries []nameEntry // by value of names
 	refs    []uint32    // rule numbers
 	near    []nearRef
 	addrs   *bart.Table[[]uint32] // prefix -> numbers of every rule that covers it
-	unbound []uint32              // rules whose party the site has not bound
-	ruled   bool                  // some rule permits something; without, no internal zone is looked up
+	unbound []uint32              // rules to a role that the site gives no addresses for
+	ruled   bool                  // some rule permits something; otherwise no internal zone is looked up
 }
 
-// A scopeRule is a rule as it stands for one client.
+// A scopeRule is one rule with the choices of one client.
 type scopeRule struct {
 	rule     *Rule
-	block    blockers // why it is not in force for this client; none: it is
-	any      bool     // the rule's, where it costs no look at the rule
+	block    blockers // why it is not in force for this client; zero: it is in force
+	any      bool     // copied from the rule, to save a memory access
 	tcp, udp Ports    // with the site's configurable ports
 	names    []Destination
 	prefixes []netip.Prefix
 }
 
-// nameEntry is what the rules of a scope say about one suffix.
+// A nameEntry holds what the rules of a scope list for one suffix.
 type nameEntry struct {
-	exact   span  // if a rule names it: those that do, and those of every wildcard above it
-	wild    span  // if a rule names *.it: those that do, and those of every wildcard above it
-	near    span  // of near: names below it, for explanations
-	foreign *Rule // a profile that the client does not have names it
+	exact span  // if a rule lists the suffix: those rules, and the rules of every wildcard above it
+	wild  span  // if a rule lists *.suffix: those rules, and the rules of every wildcard above it
+	near  span  // entries of near: the names below it, for explanations
+	other *Rule // a rule of a profile that the client does not have lists it
 }
 
-// A span is n numbers from off on. Of rules: in refs, but a single one is off
-// itself.
+// A span is n consecutive numbers from off on. A span of rules points into refs;
+// if it has one rule, off is the number of that rule.
 type span struct{ off, n uint32 }
 
-// A value of the trie is the number of a nameEntry, and what the entry says:
-// most suffixes on the way to a name need no look at theirs.
+// A value of the trie is the number of a nameEntry, with bits for what the entry
+// has. So most suffixes of a name need no access to their entry.
 const (
 	saysExact = 1 << iota
 	saysWild
 	saysNear
-	saysForeign
+	saysOther
 	saysBits = iota
 )
 
-// named returns the rules that name n. Where none does, near is the place to
-// explain by.
+// named returns the rules that list n. If there is none, it sets near to the entry
+// that explains the denial.
 func (s *scope) named(n Name, near *neighbour) span {
 	value := s.names.whole(n)
 	if value&saysExact != 0 {
@@ -138,14 +138,14 @@ func (s *scope) ruleAt(sp span, i uint32) *scopeRule {
 	return &s.rules[s.refs[sp.off+i]]
 }
 
-// Revision names the configuration that the policy was compiled from.
+// Revision returns the name of the configuration that the policy comes from.
 func (p *Policy) Revision() string { return p.revision }
 
-// NextExpiry tells when the next rule expires, so that the policy can be
-// compiled anew then; zero: no rule does.
+// NextExpiry returns when the next rule expires, so that the policy can be compiled
+// again then. It is zero if no rule expires.
 func (p *Policy) NextExpiry() time.Time { return p.expires }
 
-// Rules counts the rules in force over all clients.
+// Rules returns the number of rules in force, summed over all clients.
 func (p *Policy) Rules() int {
 	n := 0
 	for _, s := range p.scopes {
@@ -158,8 +158,8 @@ func (p *Policy) Rules() int {
 	return n
 }
 
-// ClientOf returns who asks from addr; nil: nobody that is known. A nil Policy
-// knows nobody.
+// ClientOf returns the client at addr, or nil for an unknown client. A nil Policy
+// has no clients.
 func (p *Policy) ClientOf(addr netip.Addr) *Client {
 	if p == nil {
 		return nil
@@ -176,7 +176,7 @@ type source struct {
 	scope *scope
 }
 
-// fewSources is how many are faster looked through than looked up.
+// fewSources is the number of sources up to which a linear search is the fastest.
 const fewSources = 4
 
 func (p *Policy) scopeOf(addr netip.Addr) *scope {
@@ -194,9 +194,9 @@ func (p *Policy) scopeOf(addr netip.Addr) *scope {
 	return nil
 }
 
-// Compile turns a Spec into its policy as of now. The policy is a
-// function of the three arguments alone. The problems are warnings only:
-// everything that is wrong was found when the configuration was read.
+// Compile turns a Spec into its policy as of now. The policy depends on the three
+// arguments only. The problems are warnings: the errors were found when the Spec
+// was read.
 func Compile(c *Spec, own Own, now time.Time) (*Policy, Problems) {
 	p := &Policy{
 		clients: new(bart.Table[int]), private: c.Private, nat64: c.NAT64, discover: c.NAT64Discover, echDeny: c.ECHDeny, strict: c.StrictDestination,
@@ -208,8 +208,8 @@ func Compile(c *Spec, own Own, now time.Time) (*Policy, Problems) {
 		b.addProfiles()
 		b.addSiteRules(c.Rules)
 		problems = append(problems, b.coveredRules(c.File)...)
-		problems = append(problems, b.unboundParties(c.File)...)
-		b.addForeign(c.Profiles)
+		problems = append(problems, b.unboundRoles(c.File)...)
+		b.addOtherProfiles(c.Profiles)
 		p.scopes = append(p.scopes, b.finish())
 	}
 	p.keys = &Rule{Profile: SiteProfile, ID: "dns.keys", Reason: "DNSSEC keys of the names above a permitted one", File: c.File}
@@ -218,8 +218,8 @@ func Compile(c *Spec, own Own, now time.Time) (*Policy, Problems) {
 	return p, problems.Sorted()
 }
 
-// addClients makes the longest match answer what the first match would: each
-// source is filed under the first client with a source that covers it.
+// addClients files each source under the first client that has a source covering
+// it. So a longest-prefix match gives the same answer as the first match.
 func (p *Policy) addClients(clients []*Client) {
 	for i, cl := range clients {
 		for _, src := range cl.Sources {
@@ -249,7 +249,7 @@ func (p *Policy) addZones(c *Spec) {
 	p.zones, p.zonesOver = compileTrie(keys), compileOver(suffixes)
 }
 
-// zoneOf returns the stand-in rule of the deepest internal zone of n.
+// zoneOf returns the rule that stands for the deepest internal zone of n.
 func (p *Policy) zoneOf(n Name) *Rule {
 	v := p.zones.whole(n)
 	if v == 0 {

@@ -19,7 +19,7 @@ type Ports []PortRange
 // AllPorts is 1 to 65535.
 func AllPorts() Ports { return Ports{{1, 65535}} }
 
-// Has tells whether port is in the set. Port 0 never is.
+// Has reports whether port is in the set. Port 0 never is.
 func (p Ports) Has(port uint16) bool {
 	for _, r := range p {
 		if port <= r.Last {
@@ -29,7 +29,7 @@ func (p Ports) Has(port uint16) bool {
 	return false
 }
 
-// String lists the ports as in a profile: "80, 443, 8000-8010", or "all".
+// String returns the ports as in a profile: "80, 443, 8000-8010", or "all".
 func (p Ports) String() string {
 	if len(p) == 1 && p[0] == (PortRange{1, 65535}) {
 		return "all"
@@ -47,7 +47,7 @@ func (p Ports) String() string {
 	return b.String()
 }
 
-// NewPorts sorts ranges and joins those that touch.
+// NewPorts returns the set of all ports of ranges.
 func NewPorts(ranges []PortRange) Ports {
 	ranges = slices.Clone(ranges)
 	slices.SortFunc(ranges, func(a, b PortRange) int { return cmp.Compare(a.First, b.First) })
@@ -62,8 +62,8 @@ func NewPorts(ranges []PortRange) Ports {
 	return out
 }
 
-// ParsePort accepts decimal 1 to 65535 without sign or leading zero, and
-// nothing else: no service names, no empty text.
+// ParsePort parses a decimal number from 1 to 65535 without sign or leading zero. It
+// accepts no service names.
 func ParsePort(s string) (uint16, error) {
 	if s == "" || len(s) > 5 || s[0] == '0' {
 		return 0, fmt.Errorf("port %q is not a number from 1 to 65535", s)
@@ -81,7 +81,7 @@ func ParsePort(s string) (uint16, error) {
 	return uint16(n), nil
 }
 
-// ParsePortRange accepts "8000-8010" and "443".
+// ParsePortRange parses "8000-8010" or "443".
 func ParsePortRange(s string) (PortRange, error) {
 	first, last, ranged := strings.Cut(s, "-")
 	a, err := ParsePort(first)
@@ -101,7 +101,7 @@ func ParsePortRange(s string) (PortRange, error) {
 	return PortRange{a, b}, nil
 }
 
-// covers tells whether every port of q is in p.
+// covers reports whether every port of q is in p.
 func (p Ports) covers(q Ports) bool {
 	return !slices.ContainsFunc(q, func(r PortRange) bool {
 		return !slices.ContainsFunc(p, func(o PortRange) bool { return o.First <= r.First && r.Last <= o.Last })
@@ -140,5 +140,5 @@ func (p Ports) less(q Ports) Ports {
 // common returns the ports that are in both sets.
 func (p Ports) common(q Ports) Ports { return p.less(p.less(q)) }
 
-// Without returns the ports of p but one.
+// Without returns the ports of p except port.
 func (p Ports) Without(port uint16) Ports { return p.less(Ports{{port, port}}) }

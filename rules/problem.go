@@ -1,4 +1,4 @@
-// Problem: one mistake in a file, with where it is; and all of them together.
+// Problem: one mistake in a file with its line, and the list of all mistakes.
 
 package rules
 
@@ -29,11 +29,11 @@ func (p Problem) String() string {
 	return fmt.Sprintf("%s:%d: %s", p.File, p.Line, text)
 }
 
-// Problems is everything that was found, in the order of the lines. As an
-// error it stands for its errors; warnings alone are none.
+// Problems is a list of errors and warnings. As an error it has the text of the errors
+// only.
 type Problems []Problem
 
-// Error lists every error, one a line.
+// Error returns every error, one in each line.
 func (ps Problems) Error() string {
 	var b strings.Builder
 	for _, p := range ps {
@@ -47,7 +47,7 @@ func (ps Problems) Error() string {
 	return b.String()
 }
 
-// Err returns ps as an error if there is an error in it, else nil.
+// Err returns ps as an error if it contains an error, and nil otherwise.
 func (ps Problems) Err() error {
 	for _, p := range ps {
 		if !p.Warning {

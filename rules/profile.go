@@ -4,7 +4,7 @@ package rules
 
 import "slices"
 
-// A Document is where a profile's rules were read.
+// A Document is the vendor's document that a profile was typed from.
 type Document struct {
 	Title    string
 	Version  string
@@ -12,10 +12,10 @@ type Document struct {
 	URL      string
 }
 
-// A Feature is a condition that a document itself states.
+// A Feature is a condition that a document states, and that a site turns on.
 type Feature struct{ Name, Meaning string }
 
-// A Port is a port that a document calls configurable.
+// A Port is a port that the document calls configurable.
 type Port struct {
 	Name    string
 	Default uint16
@@ -26,8 +26,8 @@ type Port struct {
 type Profile struct {
 	Name     string
 	Product  string
-	Roles    []string // parties that a client can be; the first is the default
-	Binds    []string // further parties that only occur as destinations
+	Roles    []string // roles that a client can have; the first one is the default
+	Binds    []string // further roles that are destinations only
 	Document Document
 	Features []Feature
 	Ports    []Port
@@ -59,7 +59,8 @@ func (p *Profile) Port(name string) *Port {
 	return nil
 }
 
-// portsOf adds the values of a rule's named ports, as the site set them.
+// portsOf returns fixed and the values of the named ports; set has the values that
+// the site chose.
 func (p *Profile) portsOf(fixed Ports, named []string, set map[string]uint16) Ports {
 	if len(named) == 0 {
 		return fixed
@@ -75,8 +76,8 @@ func (p *Profile) portsOf(fixed Ports, named []string, set map[string]uint16) Po
 	return NewPorts(ranges)
 }
 
-// DefaultPorts returns the ports of one of p's rules with every configurable
-// port at the document's default.
+// DefaultPorts returns the ports of one of p's rules. Configurable ports have the
+// document's defaults.
 func (p *Profile) DefaultPorts(r *Rule) (tcp, udp Ports) {
 	return p.portsOf(r.TCP, r.TCPNamed, nil), p.portsOf(r.UDP, r.UDPNamed, nil)
 }

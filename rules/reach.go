@@ -4,10 +4,10 @@ package rules
 
 import "net/netip"
 
-// Reach tells whether a flow that d allows may be connected to dest:
-// ReasonNone, or else PrivateAddress or Self. The zero Decision reaches
-// nothing. Ask it for every address that a granted name resolved to, and again
-// for the connected socket's. For an address in a DNS answer the port is 0.
+// Reach reports whether a flow that d allows may be connected to dest: ReasonNone if
+// it may, otherwise PrivateAddress or Self. The zero Decision reaches nothing. Call
+// it for every address that a permitted name resolves to, and again for the address
+// of the connected socket. The port of an address in a DNS answer is 0.
 func (d Decision) Reach(dest netip.AddrPort) Reason { return d.reach(dest) }
 
 func (d *Decision) reach(dest netip.AddrPort) Reason {
@@ -46,8 +46,8 @@ func anyContains(prefixes []netip.Prefix, addr netip.Addr) bool {
 	return false
 }
 
-// binds tells whether some rule in force permits n and names the address of
-// dest too. For DNS, where the port is 0, the ports do not matter.
+// binds reports whether some rule in force permits n and also lists the address of
+// dest. If the port is 0, as for DNS, the ports do not matter.
 func (s *scope) binds(n Name, proto Proto, dest netip.AddrPort) bool {
 	var near neighbour
 	sp := s.named(n, &near)

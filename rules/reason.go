@@ -1,15 +1,15 @@
-// Reason: the closed set of why an attempt was denied.
+// Reason: the closed set of reasons for a denial.
 
 package rules
 
 import "fmt"
 
-// A Reason says why an attempt was denied. It is the journal's field, the
-// metrics' label and the help texts' key. The order is the order of
-// precedence: where several hold, the first one listed is reported.
+// A Reason is why an attempt was denied. It is a field of the journal, a label of
+// the metrics and the key of the help texts. If several reasons hold, the first one
+// in the order of the constants is reported.
 type Reason uint8
 
-// The reasons. ReasonNone belongs to an allow; on a deny it reads as not_listed.
+// The reasons. ReasonNone belongs to an allow; on a deny it means not_listed.
 const (
 	ReasonNone Reason = iota
 
@@ -68,10 +68,10 @@ func (r Reason) Explain() Explanation {
 	return Explanation{}
 }
 
-// MarshalText gives the wire text.
+// MarshalText returns the wire text.
 func (r Reason) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
 
-// ParseReason turns a wire text back into its Reason.
+// ParseReason parses a wire text.
 func ParseReason(s string) (Reason, error) {
 	for r := MalformedRequest; r < reasonCount; r++ {
 		if reasonTexts[r].wire == s {
@@ -90,8 +90,8 @@ func Reasons() []Reason {
 	return rs
 }
 
-// auditable tells which denials mode "audit" lets through: those that a line
-// of configuration could mend, and nothing else.
+// auditable reports whether mode "audit" lets such a denial through. It does so
+// only where a line of configuration could permit the attempt.
 func (r Reason) auditable() bool {
 	switch r {
 	case NotListed, PortNotListed, ProtocolNotListed, RoleNotListed, FeatureOff, VersionExcluded, Expired:

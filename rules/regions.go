@@ -1,5 +1,5 @@
-// Regions: names and prefixes form trees; a region is a part of one whose
-// every member has the same value.
+// Regions: names and prefixes form trees. A region is a part of a tree whose members
+// all have the same value.
 
 package rules
 
@@ -12,24 +12,23 @@ import (
 	"github.com/gaissmai/bart"
 )
 
-// A valued is a region with what holds for it.
+// A valued is a region with its value.
 type valued[V any] struct {
 	region Region
 	value  V
 }
 
-// A tree gathers regions: each part comes after the part that it lies in.
+// A tree collects regions. Each part comes after the part that contains it.
 type tree[V any] struct {
 	out  []valued[V]
 	same func(a, b V) bool
 }
 
-// outside is the number of the region of all that no part covers. Its value is
-// the zero V.
+// outside is the number of the region that no part covers. Its value is the zero V.
 const outside = -1
 
-// put files a part that lies in region number within, and returns the number of
-// the region that it belongs to: that one, where the value is the same.
+// put adds a part that lies in region number within. It returns the number of the
+// part's region, which is within if the values are the same.
 func (t *tree[V]) put(part Destination, value V, within int) int {
 	var there V
 	if within != outside {
@@ -46,14 +45,14 @@ func (t *tree[V]) put(part Destination, value V, within int) int {
 	return len(t.out) - 1
 }
 
-// regions returns those whose value is not zero.
+// regions returns the regions whose value is not zero.
 func (t *tree[V]) regions() []valued[V] {
 	var zero V
 	return slices.DeleteFunc(t.out, func(v valued[V]) bool { return t.same(v.value, zero) })
 }
 
-// prefixRegions cuts all addresses at the prefixes. value is asked for each
-// prefix, and holds for those of its addresses that no longer one covers.
+// prefixRegions divides all addresses at the prefixes. value returns the value of each
+// prefix, for those of its addresses that no longer prefix covers.
 func prefixRegions[V any](prefixes []netip.Prefix, value func(netip.Prefix) V, same func(a, b V) bool) []valued[V] {
 	prefixes = slices.Clone(prefixes)
 	slices.SortFunc(prefixes, func(a, b netip.Prefix) int {
@@ -71,12 +70,12 @@ func prefixRegions[V any](prefixes []netip.Prefix, value func(netip.Prefix) V, s
 	return t.regions()
 }
 
-// anyBelow is the label of a name that stands for all names below its parent
-// that nothing else is said of. It is in no name that a rule can have.
+// anyBelow begins a text that stands for all names below a name that are not given
+// themselves. No name of a rule has such a label.
 const anyBelow = "*."
 
-// nameRegions cuts all names at those given. value is asked for each name, and
-// for "*." and the name: all below it of which nothing is given.
+// nameRegions divides all names at those given. value returns the value of each name,
+// and of "*." and the name, which stands for all names below it that are not given.
 func nameRegions[V any](names []Name, value func(Name) V, same func(a, b V) bool) []valued[V] {
 	names = slices.Clone(names)
 	depth := func(n Name) int { return strings.Count(n.s, ".") }

@@ -9,19 +9,19 @@ import (
 	"strings"
 )
 
-// A Remedy is what the nearest documented rule of a denied attempt asks for.
-// With Features, Version, Ports and Bind set as it says, and without obstacles,
-// the rule permits the attempt.
+// A Remedy is what the nearest documented rule of a denied attempt requires. With
+// Features, Version, Port and Bind set as it lists them, and without obstacles, the
+// rule permits the attempt.
 type Remedy struct {
 	Rule     *Rule
 	Client   *Client
 	Profile  int      // index of the rule's profile among the client's profiles; -1: the client does not have it
 	Features []string // to turn on
-	Version  string   // to set; "": the version of the client is no matter
+	Version  string   // to set; "": the version of the client is right
 	Port     string   // name of the configurable port to set to the attempt's port; "": none
-	Bind     string   // role to bind to the attempt's destination; "": none
+	Bind     string   // role to give the attempt's destination as address; "": none
 
-	Obstacles []Obstacle // what no setting changes
+	Obstacles []Obstacle // what no setting can change
 }
 
 // An Obstacle is a condition of a rule that no setting of the site meets.
@@ -29,15 +29,15 @@ type Obstacle uint8
 
 // The obstacles.
 const (
-	OtherDestination Obstacle = iota // the rule lists a name or address that is near, and not this one
-	OtherPort                        // the document gives other ports, and none of them is configurable
-	OtherRole                        // the document gives it to another role
+	OtherDestination Obstacle = iota // the rule lists another name or address, which is only near
+	OtherPort                        // the document has other ports, and none of them is configurable
+	OtherRole                        // the rule is for another role
 	OtherProfile                     // the client does not have the profile
 	OneHost                          // the connection never leaves its host
 )
 
-// RemedyOf returns the remedy of a denied attempt; nil: no documented rule is
-// near it. It allocates: the hot path does not call it.
+// RemedyOf returns the remedy of a denied attempt, or nil if no documented rule is
+// near. It allocates: the hot path does not call it.
 func RemedyOf(a Attempt, d Decision) *Remedy {
 	r := d.Nearest
 	if d.Client == nil || r == nil || r.Profile == SiteProfile {
@@ -70,8 +70,8 @@ func RemedyOf(a Attempt, d Decision) *Remedy {
 // Settable reports whether settings alone make the rule permit the attempt.
 func (m *Remedy) Settable() bool { return m != nil && len(m.Obstacles) == 0 }
 
-// profile returns the client's choices for the rule's profile; nil: it does not
-// have that profile.
+// profile returns the client's choices for the rule's profile, or nil if the client
+// does not have that profile.
 func (m *Remedy) profile() *ClientProfile {
 	if m.Profile < 0 {
 		return nil
@@ -79,7 +79,7 @@ func (m *Remedy) profile() *ClientProfile {
 	return &m.Client.Profiles[m.Profile]
 }
 
-// bind finds the party of the rule that the site has bound to nothing.
+// bind finds a role of the rule that the site gives no addresses for.
 func (m *Remedy) bind(a *Attempt) {
 	for _, t := range m.Rule.To {
 		if t.Role != "" && len(m.Client.Addresses[t.Role]) == 0 && (!a.Target().IsZero() || a.Dest.Addr().IsValid()) {
@@ -90,12 +90,12 @@ func (m *Remedy) bind(a *Attempt) {
 	m.Obstacles = append(m.Obstacles, OtherDestination)
 }
 
-// firstUserPort is where the registered ports begin (RFC 6335, section 6). A
-// product's configurable port is not moved to one below it.
+// firstUserPort is the first registered port (RFC 6335, section 6). A site does not
+// move a product's configurable port below it.
 const firstUserPort = 1024
 
-// setPort finds the configurable port of the rule that the product may have been
-// moved from.
+// setPort finds the configurable port of the rule that the site may have moved to the
+// attempt's port.
 func (m *Remedy) setPort(cp *ClientProfile, a *Attempt) {
 	if m.Rule.Any || a.Via == ViaDNS {
 		return
@@ -114,8 +114,9 @@ func (m *Remedy) setPort(cp *ClientProfile, a *Attempt) {
 	}
 }
 
-// profileIndex returns the place of a rule's profile among those of the client,
-// the one in the rule's role before others; -1: the client does not have it.
+// profileIndex returns the index of a rule's profile among those of the client. It
+// prefers the one with the rule's role. It is -1 if the client does not have the
+// profile.
 func (c *Client) profileIndex(r *Rule) int {
 	found := -1
 	for i := range c.Profiles {
@@ -146,7 +147,8 @@ func versionIn(since, until string) string {
 	return "0"
 }
 
-// needs says in words what the attempt does not meet, the easiest to mend first.
+// needs returns every condition of the rule that the attempt does not meet. The one
+// that is the easiest to remedy comes first.
 func (m *Remedy) needs(a *Attempt) []string {
 	var out []string
 	cp, r, client := m.profile(), m.Rule, m.Client.Name
@@ -161,14 +163,14 @@ func (m *Remedy) needs(a *Attempt) []string {
 	}
 	switch {
 	case slices.Contains(m.Obstacles, OneHost):
-		out = append(out, "between programs of one host only: nothing across the gateway")
+		out = append(out, "between programs of one host only: it permits nothing across the gateway")
 	case slices.Contains(m.Obstacles, OtherRole):
 		out = append(out, "from role "+r.From+": client "+strconv.Quote(client)+" has role "+cp.Role)
 	}
 	return out
 }
 
-// notOnPort says which ports a rule has instead of the attempt's.
+// notOnPort returns which ports a rule has instead of the attempt's.
 func notOnPort(a *Attempt, cp *ClientProfile, r *Rule) string {
 	return "on " + listed(cp.PortsOf(r)) + ": not on " + a.Proto.String() + " " + strconv.Itoa(int(a.Dest.Port()))
 }

@@ -1,4 +1,4 @@
-// Profile, Rule and their document: the data that a policy is compiled from.
+// Rule: one line of a profile or of the site.
 
 package rules
 
@@ -9,8 +9,8 @@ import (
 // SiteProfile is the profile name under which a site's own rules are reported.
 const SiteProfile = "site"
 
-// A Rule is one line of a profile, or one of the site's own: who may reach
-// what, on which ports, and which document says so.
+// A Rule is one line of a profile, or one of the site's own: which client may reach
+// which destination, on which ports, and the document that the rule comes from.
 type Rule struct {
 	Profile string // the profile's name, or SiteProfile
 	ID      string
@@ -18,24 +18,24 @@ type Rule struct {
 	To      []Destination
 	TCP     Ports // as written, named ports at their defaults
 	UDP     Ports
-	Any     bool     // every protocol and port, no demand on content
-	Local   bool     // used on one host only: documented, permits nothing across the gateway
+	Any     bool     // every protocol and port, any content
+	Local   bool     // documented, but used within one host only; permits nothing across the gateway
 	When    []string // features; all must be on
-	Since   string   // first product version it holds for; "": any
-	Until   string   // first product version it no longer holds for; "": none
+	Since   string   // the first product version with this rule; "": every version
+	Until   string   // the first product version without it; "": none
 	Purpose string
 	Section string
-	Note    string // what is odd about the row
+	Note    string // what is unusual about the row
 
 	Client  string    // site rules: the client it is for
-	Reason  string    // site rules: why it is there
-	Expires time.Time // site rules: first instant it no longer holds; zero: never
+	Reason  string    // site rules: why the site needs it
+	Expires time.Time // site rules: the instant from which it permits nothing; zero: never
 
 	File string
 	Line int
 
 	Document *Document
-	TCPNamed []string // names of configurable ports, to be looked up per client
+	TCPNamed []string // names of configurable ports, whose numbers each client can set
 	UDPNamed []string
 }
 
@@ -59,7 +59,7 @@ func (r *Rule) Source() string {
 }
 
 // IsIdentifier reports whether s can name a profile, role, feature, port, rule or
-// client: letters, digits, dots, underscores and hyphens, a letter or digit first.
+// client: letters, digits, dots, underscores and hyphens, with a letter or digit first.
 func IsIdentifier(s string) bool {
 	for i := 0; i < len(s); i++ {
 		c := s[i]

@@ -1,13 +1,12 @@
-// Source: how a client is known, and what counts as one where clients share
-// something.
+// Source: the address of a client, and the key of its quotas.
 
 package rules
 
 import "net/netip"
 
-// SourceOf returns what stands for every address that one host may use as it
-// likes, and so multiply its share by: of IPv6 the /64 that it is in, of
-// loopback all of it. Any other address stands for itself.
+// SourceOf returns one address that stands for all addresses that one host can choose
+// from: for IPv6 the /64, for loopback 127.0.0.0. Any other address stands for itself.
+// So a host cannot multiply its quota by using many addresses.
 func SourceOf(addr netip.Addr) netip.Addr {
 	switch {
 	case addr.Is4() && addr.IsLoopback():
@@ -19,25 +18,25 @@ func SourceOf(addr netip.Addr) netip.Addr {
 	return addr
 }
 
-// A Party is what a share or a budget is for: a source, as what client of the
-// configuration. Two clients may have addresses in one /64, or on loopback; neither
-// spends what is the other's, nor does who is in no [[client]].
-type Party struct {
+// A QuotaKey is what a quota belongs to: a source as one client of the configuration.
+// Two clients may have addresses in one /64 or on loopback. Neither uses the quota of
+// the other, and an unknown client there uses neither.
+type QuotaKey struct {
 	Source netip.Addr // SourceOf
-	Client string     // "": in no [[client]]
+	Client string     // "": unknown client
 }
 
-// PartyOf returns the party at an address that belongs to c; nil: to no client.
-func PartyOf(addr netip.Addr, c *Client) Party {
-	p := Party{Source: SourceOf(addr)}
+// QuotaKeyOf returns the key for an address of c. A nil c is an unknown client.
+func QuotaKeyOf(addr netip.Addr, c *Client) QuotaKey {
+	p := QuotaKey{Source: SourceOf(addr)}
 	if c != nil {
 		p.Client = c.Name
 	}
 	return p
 }
 
-// ClientAddr returns how the policy knows a client: unmapped, and without a zone,
-// which no configuration can know.
+// ClientAddr returns the address of a client as the policy compares it: unmapped, and
+// without a zone, because a configuration has no zones.
 func ClientAddr(a netip.AddrPort) netip.AddrPort {
 	return netip.AddrPortFrom(a.Addr().Unmap().WithZone(""), a.Port())
 }

@@ -1,7 +1,7 @@
 // Translated addresses: IPv6 addresses that stand for an IPv4 one.
 //
-// A connection to one ends at the IPv4 address inside, by way of a translator
-// or a tunnel. So it is held against what that one is.
+// A connection to such an address ends at the IPv4 address inside, through a translator
+// or a tunnel. So the decision depends on the IPv4 address.
 
 package rules
 
@@ -14,35 +14,34 @@ import (
 // Prefixes of translated addresses whose layout is the same everywhere.
 var (
 	nat64Known = netip.MustParsePrefix("64:ff9b::/96")    // RFC 6052, section 2.1
-	nat64Local = netip.MustParsePrefix("64:ff9b:1::/48")  // RFC 8215; without a line of its own in nat64, taken for the layout of a /96
+	nat64Local = netip.MustParsePrefix("64:ff9b:1::/48")  // RFC 8215; has the layout of a /96 unless nat64 lists another one
 	compatible = netip.MustParsePrefix("::/96")           // RFC 4291, section 2.5.5.1
 	siit       = netip.MustParsePrefix("::ffff:0:0:0/96") // RFC 2765, section 2.1
 	sixToFour  = netip.MustParsePrefix("2002::/16")       // RFC 3056, section 2
 	teredo     = netip.MustParsePrefix("2001::/32")       // RFC 4380, section 2.6
 )
 
-// nat64Lengths are those of RFC 6052, section 2.2.
-var nat64Lengths = []int{32, 40, 48, 56, 64, 96}
+// nat64Lengths returns the lengths of RFC 6052, section 2.2.
+func nat64Lengths() []int { return []int{32, 40, 48, 56, 64, 96} }
 
-// CheckNAT64 tells what is wrong with a prefix of [resolve] nat64.
+// CheckNAT64 returns what is wrong with a prefix of [resolve] nat64.
 func CheckNAT64(p netip.Prefix) error {
 	switch a := p.Addr().As16(); {
-	case p.Addr().Is4() || !slices.Contains(nat64Lengths, p.Bits()):
-		return fmt.Errorf("%v is no NAT64 prefix: it has a length of 32, 40, 48, 56, 64 or 96 (RFC 6052, section 2.2)", p)
+	case p.Addr().Is4() || !slices.Contains(nat64Lengths(), p.Bits()):
+		return fmt.Errorf("%v is not a NAT64 prefix: its length must be 32, 40, 48, 56, 64 or 96 (RFC 6052, section 2.2)", p)
 	case p.Bits() == 96 && a[8] != 0:
-		return fmt.Errorf("%v is no NAT64 prefix: bits 64 to 71 are zero (RFC 6052, section 2.2)", p)
+		return fmt.Errorf("%v is not a NAT64 prefix: bits 64 to 71 must be zero (RFC 6052, section 2.2)", p)
 	case p != nat64Known && (p.Overlaps(nat64Known) || p.Overlaps(compatible) || p.Overlaps(siit) || p.Overlaps(sixToFour) || p.Overlaps(teredo)):
-		return fmt.Errorf("%v holds addresses that have another layout", p)
+		return fmt.Errorf("%v contains addresses with another layout", p)
 	case p.Overlaps(netip.MustParsePrefix("fe80::/10")) || p.Overlaps(netip.MustParsePrefix("ff00::/8")):
-		return fmt.Errorf("%v holds link-local or multicast addresses", p)
+		return fmt.Errorf("%v contains link-local or multicast addresses", p)
 	}
 	return nil
 }
 
-// inside returns the IPv4 addresses that an IPv6 address stands for, by the
-// prefixes of the site and by those that are the same everywhere; the first one
-// is zero where it stands for none. A Teredo address has two: its server's
-// and its client's.
+// inside returns the IPv4 addresses that an IPv6 address stands for, by the prefixes
+// of the site and by the well-known ones. The first one is zero if there is none. A
+// Teredo address has two: of its server and of its client.
 func inside(addr netip.Addr, site []netip.Prefix) (v4, second netip.Addr) {
 	if !addr.Is6() || addr.Is4In6() {
 		return v4, second
@@ -67,10 +66,11 @@ func inside(addr netip.Addr, site []netip.Prefix) (v4, second netip.Addr) {
 	return v4, second
 }
 
-// nat64Inside takes the IPv4 address out of an address below a NAT64 prefix of
-// some length: it follows the prefix, around the octet of bits 64 to 71 (RFC
-// 6052, section 2.2). Where that octet or what is behind is not zero, nobody can
-// say where the address leads: it comes back as 0.0.0.0, which is special.
+// nat64Inside returns the IPv4 address inside an address with a NAT64 prefix of some
+// length. The IPv4 address follows the prefix and skips the octet of bits 64 to 71
+// (RFC 6052, section 2.2). If that octet or the octets after the IPv4 address are not
+// zero, the meaning of the address is undefined, and nat64Inside returns 0.0.0.0,
+// which is special.
 func nat64Inside(a [16]byte, bits int) netip.Addr {
 	var v4 [4]byte
 	at := bits / 8
@@ -92,14 +92,14 @@ func nat64Inside(a [16]byte, bits int) netip.Addr {
 	return netip.AddrFrom4(v4)
 }
 
-// Translated tells whether addr stands for an IPv4 address under one of these
-// NAT64 prefixes.
+// Translated reports whether addr has one of these NAT64 prefixes.
 func Translated(addr netip.Addr, nat64 []netip.Prefix) bool { return anyContains(nat64, addr) }
 
-// reachInside holds an address that stands for an IPv4 one against that. One
-// inside that is not public is never reached, whatever is listed: a translator
-// stands elsewhere in the network than this gateway, and would be a way around its
-// protection. known tells whether the address is below a NAT64 prefix of the site.
+// reachInside reports whether an address that stands for an IPv4 address may be
+// reached. An IPv4 address that is not public is never reached this way, whatever is
+// listed: the translator stands elsewhere in the network, and a connection through it
+// would bypass this gateway's protection. known reports whether the address has a
+// NAT64 prefix of the site.
 func (p *Policy) reachInside(dest netip.AddrPort) (why Reason, known bool) {
 	v4, second := inside(dest.Addr(), p.nat64)
 	if !v4.IsValid() {

@@ -1,12 +1,11 @@
-// Suffix trie: which rules name a host name, or a parent of it.
+// Suffix trie: finds the rules that list a host name or a parent of it.
 //
-// The trie is compiled into one flat hash table whose keys are whole suffixes,
-// hashed from the right in words of eight octets, so that every suffix of a
-// name is at hand after one pass over its words. With a key its parents are in
-// the table too, down to two labels: a look-up goes down from there and ends
-// where nothing is below, so neither a long name nor a large list makes it
-// slower. What it finds is compared octet by octet. The table holds no
-// pointers, and a look-up allocates nothing.
+// The trie is one flat hash table. Its keys are whole suffixes, hashed from the right
+// in words of eight octets. So one pass over the words of a name gives the hash of every
+// suffix. The parents of each key, down to two labels, are in the table too. A look-up
+// begins there and ends where no key is below. So neither a long name nor a large list
+// makes it slower. It compares keys octet by octet. The table has no pointers, and a
+// look-up allocates nothing.
 
 package rules
 
@@ -24,10 +23,10 @@ type suffixTrie struct {
 type trieBucket struct {
 	tags  uint64    // 16 bits of each key's hash; 0: no key
 	start [4]uint32 // of the key in text
-	value [4]uint32 // 0: it is only a parent of keys
+	value [4]uint32 // 0: only a parent of keys
 	size  [4]uint8  // of the key
 	below [4]bool   // there are keys below it
-	over  bool      // a key that belongs here is in the next one
+	over  bool      // a key of this bucket is in the next one
 }
 
 // trieKey is one entry before compilation. Its value is not 0.
@@ -81,7 +80,7 @@ func (t *suffixTrie) insert(h uint64, start uint32, k trieKey, below bool) {
 	}
 }
 
-// whole returns the value of the key that is the name itself; 0: none is.
+// whole returns the value of the key that is the name itself; 0 if there is none.
 func (t *suffixTrie) whole(n Name) uint32 {
 	if len(n.s) > t.longest {
 		return 0
@@ -90,9 +89,10 @@ func (t *suffixTrie) whole(n Name) uint32 {
 	return value
 }
 
-// parents looks at the parents of n that are keys. It returns the value of the
-// deepest one whose value has a bit of one, and the value of the deepest one
-// whose value has a bit of other, with its place in n; 0 where there is none.
+// parents looks at the parents of n that are keys. It returns the value of the deepest
+// parent whose value has a bit of one. It also returns the value of the deepest parent
+// whose value has a bit of other, and where that parent begins in n. Values are 0 if
+// there is none.
 func (t *suffixTrie) parents(n Name, one, other uint32) (deepest, otherDeepest uint32, at int) {
 	h, end, depth := uint64(hashSeed), len(n.s), 0
 	for ; end > 0; end -= 8 {
@@ -120,7 +120,7 @@ func (t *suffixTrie) parents(n Name, one, other uint32) (deepest, otherDeepest u
 	return deepest, otherDeepest, at
 }
 
-// find returns a key's value and whether there are keys below it.
+// find returns the value of a key, and whether there are keys below it.
 func (t *suffixTrie) find(h uint64, suffix string) (value uint32, below bool) {
 	if len(t.buckets) == 0 {
 		return 0, false
@@ -155,15 +155,15 @@ const (
 	lanes    = 0x0001000100010001 // one in each 16 bits of a word
 )
 
-// dotsIn marks the dots of a word, each by the high bit of its octet. Names
-// have no '/', the one octet that a borrow could mistake for a dot.
+// dotsIn marks each dot of a word by the high bit of its octet. A borrow could make '/'
+// look like a dot, but names have no '/'.
 func dotsIn(x uint64) uint64 {
 	d := x ^ ones*'.'
 	return (d - ones) &^ d & highs
 }
 
-// hashName is the hash of a whole suffix. Who chooses names cannot choose
-// keys, so it need not resist collisions: keys are compared in full.
+// hashName returns the hash of a whole suffix. It need not resist collisions: clients
+// choose names but not keys, and keys are compared in full.
 func hashName(s string) uint64 {
 	h, end := uint64(hashSeed), len(s)
 	for ; end >= 8; end -= 8 {
@@ -172,8 +172,7 @@ func hashName(s string) uint64 {
 	return mix(h ^ wordBefore(s, end)>>(64-8*end))
 }
 
-// wordBefore loads the eight octets that end before end; those before the
-// start are 0.
+// wordBefore loads the eight octets before end. Octets before the start of s are 0.
 func wordBefore(s string, end int) uint64 {
 	switch {
 	case end >= 8:
@@ -188,7 +187,7 @@ func wordBefore(s string, end int) uint64 {
 	return x
 }
 
-// wordFrom loads the eight octets from start on; those behind the end are 0.
+// wordFrom loads the eight octets from start on. Octets after the end of s are 0.
 func wordFrom(s string, start int) uint64 {
 	if start+8 <= len(s) {
 		return load8(s, start)

@@ -1,5 +1,5 @@
-// Unbound: warns of documented rules that lead nowhere, because the site has not
-// said where the other party is.
+// Unbound: warns of rules that permit nothing, because the site has not given the
+// addresses of the role that they name.
 
 package rules
 
@@ -9,15 +9,15 @@ import (
 	"strings"
 )
 
-// unboundParties warns of a client whose rules name parties of the documents,
-// none of which the site has bound to an address. Who has bound one of them has
-// seen the table, and left out what the site does not have.
-func (b *scopeBuilder) unboundParties(file string) Problems {
+// unboundRoles warns of a client whose rules name roles of the documents, if the
+// site gives addresses for none of them. A site that gives addresses for one role
+// knows the table, and left the others out on purpose.
+func (b *scopeBuilder) unboundRoles(file string) Problems {
 	c := b.s.client
 	if len(c.Addresses) > 0 {
 		return nil
 	}
-	var parties []string
+	var roles []string
 	rules := 0
 	for _, i := range b.s.unbound {
 		r := &b.s.rules[i]
@@ -26,25 +26,25 @@ func (b *scopeBuilder) unboundParties(file string) Problems {
 		}
 		rules++
 		for _, d := range r.rule.To {
-			if d.Role != "" && !slices.Contains(parties, d.Role) {
-				parties = append(parties, d.Role)
+			if d.Role != "" && !slices.Contains(roles, d.Role) {
+				roles = append(roles, d.Role)
 			}
 		}
 	}
 	if rules == 0 {
 		return nil
 	}
-	slices.Sort(parties)
-	are, many, sets := "is", "s permit", make([]string, len(parties))
-	if len(parties) > 1 {
+	slices.Sort(roles)
+	are, many, sets := "is", "s permit", make([]string, len(roles))
+	if len(roles) > 1 {
 		are = "are"
 	}
 	if rules == 1 {
 		many = " permits"
 	}
-	for i, p := range parties {
+	for i, p := range roles {
 		sets[i] = p + " = [...]"
 	}
 	return Problems{{File: file, Line: c.Line, Warning: true, Text: fmt.Sprintf("client %q: role:%s %s not bound: %d rule%s nothing; set [client.addresses] %s",
-		c.Name, strings.Join(parties, ", role:"), are, rules, many, strings.Join(sets, ", "))}}
+		c.Name, strings.Join(roles, ", role:"), are, rules, many, strings.Join(sets, ", "))}}
 }

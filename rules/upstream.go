@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// ParseUpstream reads "udp://address[:port]" or "tcp://address[:port]"; the
-// default port is 53.
+// ParseUpstream parses "udp://address[:port]" or "tcp://address[:port]". The default
+// port is 53.
 func ParseUpstream(s string) (Proto, netip.AddrPort, error) {
 	proto, rest := UDP, ""
 	switch scheme, r, _ := strings.Cut(s, "://"); scheme {

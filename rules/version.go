@@ -1,4 +1,4 @@
-// Product versions: compared number by number.
+// Product versions, which are compared number by number.
 
 package rules
 
@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// versionNumbers returns the numbers of a version text in order: "14.3 RU8"
-// is 14, 3, 8. Trailing zeros do not count. Nil: there is no number in it.
+// versionNumbers returns the numbers of a version text in order: "14.3 RU8" is 14,
+// 3, 8. Trailing zeros do not count. It returns nil for a text without numbers.
 func versionNumbers(s string) []int {
 	var out []int
 	for f := range strings.FieldsFuncSeq(s, func(r rune) bool { return r < '0' || r > '9' }) {
@@ -25,8 +25,8 @@ func versionNumbers(s string) []int {
 	return out
 }
 
-// CompareVersions orders two version texts number by number; a missing number
-// is 0.
+// CompareVersions compares two version texts number by number. A missing number
+// counts as 0.
 func CompareVersions(a, b string) int {
 	x, y := versionNumbers(a), versionNumbers(b)
 	for i := range max(len(x), len(y)) {
@@ -44,8 +44,8 @@ func CompareVersions(a, b string) int {
 	return 0
 }
 
-// inVersions tells whether since <= v < until. An unknown version is the
-// current one: every since holds, no until does.
+// inVersions reports whether since <= v < until. The version "" is the current one:
+// it is after every since and not before any until.
 func inVersions(v, since, until string) bool {
 	if v == "" {
 		return until == ""
@@ -53,8 +53,8 @@ func inVersions(v, since, until string) bool {
 	return (since == "" || CompareVersions(v, since) >= 0) && (until == "" || CompareVersions(v, until) < 0)
 }
 
-// ValidVersion tells whether s begins with a number and has only a release's
-// usual characters.
+// ValidVersion reports whether s begins with a digit and has only letters, digits,
+// dots, spaces and hyphens.
 func ValidVersion(s string) bool {
 	if s == "" || len(s) > 32 || s[0] < '0' || s[0] > '9' {
 		return false

@@ -1,19 +1,19 @@
-// Weigh: how near a rule that names the destination comes to permitting an
-// attempt, and which of several is the nearest.
+// Weigh: what keeps a rule from permitting an attempt, and which of several rules
+// is the nearest to permitting it.
 
 package rules
 
 import "math/bits"
 
-// blockers is the set of what keeps a rule from permitting an attempt, a bit a
-// reason. The harder a reason is to mend the later it stands in the
-// precedence, so the smaller set, as a number, is the one that needs less.
+// blockers is the set of reasons that keep a rule from permitting an attempt, one bit
+// for each reason. A reason that is harder to remedy comes later in the precedence.
+// So of two sets the smaller number needs less.
 type blockers uint64
 
 func blocked(r Reason) blockers { return 1 << r }
 
-// reason returns the one that is reported: the hardest. Of protocol and port
-// it is the protocol, since without it the port means nothing.
+// reason returns the reason that is reported: the hardest one. Of protocol and port
+// it is the protocol, because the port means nothing without it.
 func (b blockers) reason() Reason {
 	if b == 0 {
 		return ReasonNone
@@ -27,13 +27,13 @@ func (b blockers) reason() Reason {
 
 // A candidate is the rule that needs the least to permit an attempt.
 type candidate struct {
-	needs blockers // none: it permits
+	needs blockers // zero: the rule permits
 	rule  *scopeRule
-	near  neighbour // to explain by, where no rule names the destination
+	near  neighbour // explains the denial if no rule lists the destination
 }
 
-// weigh keeps the better of best and a rule. Among rules that permit, one
-// without demands on content wins, then the first.
+// weigh replaces best if r is better. Of two rules that permit, the better one has
+// any = true; otherwise the first one stays.
 func (best *candidate) weigh(r *scopeRule, a *Attempt) {
 	needs := r.blockers(a)
 	if best.rule == nil || needs < best.needs || needs == 0 && best.needs == 0 && r.any && !best.rule.any {
@@ -41,11 +41,11 @@ func (best *candidate) weigh(r *scopeRule, a *Attempt) {
 	}
 }
 
-// blockers returns what keeps a rule, which names the destination, from
-// permitting the attempt.
+// blockers returns what keeps r, which lists the destination, from permitting the
+// attempt.
 func (r *scopeRule) blockers(a *Attempt) blockers {
 	if !r.any && a.Target().IsZero() {
-		// Comes first: what mode "audit" lets through must agree, too.
+		// This comes first, because mode "audit" must not let such a flow through.
 		if reason := r.disagrees(a); reason != ReasonNone {
 			return blocked(reason)
 		}
@@ -69,8 +69,8 @@ func (r *scopeRule) blockers(a *Attempt) blockers {
 	return needs
 }
 
-// disagrees holds the names that a flow to an address showed against the rule
-// that names the address: it must name them too.
+// disagrees compares the names that a flow to an address showed with the rule that
+// lists the address: the rule must list these names too.
 func (r *scopeRule) disagrees(a *Attempt) Reason {
 	switch {
 	case !a.SNI.IsZero() && !r.bindsAll(Destination{Name: a.SNI}):

@@ -173,9 +173,9 @@ func TestListenersOfOnePortTwice(t *testing.T) {
 // Two front ends cannot have one address, and check says so, with the lines.
 func TestListenersOfTwoFrontEnds(t *testing.T) {
 	for _, c := range []struct{ listen, want string }{
-		{"http = [\"127.0.0.1:3128\"]\nsocks5 = [\"0.0.0.0:3128\"]\n", "standard input:2: http: 127.0.0.1:3128 cannot be bound beside 0.0.0.0:3128 of socks5, which is every address with that port: choose another port"},
-		{"http = [\"[::]:3128\"]\nsocks5 = [\"127.0.0.1:3128\"]\n", "standard input:3: socks5: 127.0.0.1:3128 cannot be bound beside [::]:3128 of http"},
-		{"http = [\"[::]:3128\"]\nadmin = \"[::1]:3128\"\n", "standard input:3: admin: [::1]:3128 cannot be bound beside [::]:3128 of http"},
+		{"http = [\"127.0.0.1:3128\"]\nsocks5 = [\"0.0.0.0:3128\"]\n", "standard input:2: http: 127.0.0.1:3128 cannot be bound: 0.0.0.0:3128 of socks5 already covers every address with that port; choose another port"},
+		{"http = [\"[::]:3128\"]\nsocks5 = [\"127.0.0.1:3128\"]\n", "standard input:3: socks5: 127.0.0.1:3128 cannot be bound: [::]:3128 of http already covers"},
+		{"http = [\"[::]:3128\"]\nadmin = \"[::1]:3128\"\n", "standard input:3: admin: [::1]:3128 cannot be bound: [::]:3128 of http already covers"},
 		{"http = [\"0.0.0.0:3128\"]\nsocks5 = [\"[::]:3128\"]\n", ""},
 		{"http = [\"0.0.0.0:3128\", \"127.0.0.1:3128\"]\nsocks5 = [\"[::]:3128\", \"[::1]:3128\"]\n", ""},
 		{"http = [\"[::1]:3128\"]\nsocks5 = [\"0.0.0.0:3128\"]\n", ""},

@@ -25,7 +25,7 @@ func Parse(file string, data []byte) (*rules.Profile, error) {
 		top.Errorf("name", "%q is not a profile name: lower-case letters, digits and hyphens, and not %q", p.Name, rules.SiteProfile)
 	}
 	if len(p.Roles) == 0 {
-		top.Missing("roles", "list the parties of the document, the default one first")
+		top.Missing("roles", "list the roles of the document, the default one first")
 	}
 	for _, r := range slices.Concat(p.Roles, p.Binds) {
 		if !rules.IsIdentifier(r) {
@@ -60,7 +60,7 @@ func readFeatures(p *rules.Profile, ts []*tomldoc.Table) {
 	for _, t := range ts {
 		f := rules.Feature{Name: t.Str("name"), Meaning: t.Str("meaning")}
 		if !rules.IsIdentifier(f.Name) || p.Feature(f.Name) != nil {
-			t.Errorf("name", "%q is not a new feature name", f.Name)
+			t.Errorf("name", "%q is not a feature name, or is used twice", f.Name)
 		}
 		p.Features = append(p.Features, f)
 		t.Done()
@@ -71,10 +71,10 @@ func readPorts(p *rules.Profile, ts []*tomldoc.Table) {
 	for _, t := range ts {
 		port := rules.Port{Name: t.Str("name"), Default: uint16(t.Int("default", 0, 1, 65535)), Meaning: t.Str("meaning")}
 		if !rules.IsIdentifier(port.Name) || p.Port(port.Name) != nil {
-			t.Errorf("name", "%q is not a new port name", port.Name)
+			t.Errorf("name", "%q is not a port name, or is used twice", port.Name)
 		}
 		if port.Default == 0 {
-			t.Missing("default", "the port that the document gives")
+			t.Missing("default", "give the port that the document states")
 		}
 		p.Ports = append(p.Ports, port)
 		t.Done()
@@ -89,7 +89,7 @@ func readRule(p *rules.Profile, t *tomldoc.Table) *rules.Rule {
 		File: t.Doc.File(), Line: t.Line(""), Document: &p.Document,
 	}
 	if !rules.IsIdentifier(r.ID) || slices.ContainsFunc(p.Rules, func(o *rules.Rule) bool { return o.ID == r.ID }) {
-		t.Errorf("id", "%q is not a new rule id: lower-case letters, digits, dots and hyphens", r.ID)
+		t.Errorf("id", "%q is not a rule id, or is used twice: lower-case letters, digits, dots and hyphens", r.ID)
 	}
 	if !slices.Contains(p.Roles, r.From) {
 		t.Errorf("from", "%q is not one of the profile's roles", r.From)
@@ -103,12 +103,12 @@ func readRule(p *rules.Profile, t *tomldoc.Table) *rules.Rule {
 		t.Errorf("until", "%q is not after since %q", r.Until, r.Since)
 	}
 	if r.Purpose == "" {
-		t.Missing("purpose", "what the document says that it is for")
+		t.Missing("purpose", "state what the document says the rule is for")
 	}
 	ReadReach(t, r, p)
 	for _, d := range r.To {
 		if d.Role != "" && !slices.Contains(p.Roles, d.Role) && !slices.Contains(p.Binds, d.Role) {
-			t.Errorf("to", "role:%s is none of the profile's roles or binds", d.Role)
+			t.Errorf("to", "role:%s is not one of the profile's roles or binds", d.Role)
 		}
 	}
 	t.Done()
@@ -184,7 +184,7 @@ func readPortList(t *tomldoc.Table, key string, p *rules.Profile) (rules.Ports, 
 			}
 			ranges = append(ranges, r)
 		default:
-			t.Errorf(key, "has %s in it; ports are numbers or ranges in quotes", tomldoc.KindOf(e))
+			t.Errorf(key, "contains %s; a port is a number, or a range in quotes", tomldoc.KindOf(e))
 		}
 	}
 	return rules.NewPorts(ranges), named

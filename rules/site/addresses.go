@@ -27,7 +27,7 @@ func (c *Config) checkTwice(t *tomldoc.Table) {
 	for _, key := range keys {
 		for _, a := range key.addrs {
 			if other := taken[a]; other != "" {
-				t.Doc.Errorf(t.LineOf(key.name, a.String()), "%s: %v belongs to %s already: one listener, one address", key.name, a, other)
+				t.Doc.Errorf(t.LineOf(key.name, a.String()), "%s: %v is already used by %s: every listener needs an address of its own", key.name, a, other)
 			} else if a.Port() != 0 {
 				taken[a] = key.name
 			}
@@ -38,7 +38,7 @@ func (c *Config) checkTwice(t *tomldoc.Table) {
 		for _, a := range key.addrs {
 			for _, w := range all {
 				if other := taken[w]; Spans(w, a, all) && other != key.name {
-					t.Doc.Errorf(t.LineOf(key.name, a.String()), "%s: %v cannot be bound beside %v of %s, which is every address with that port: choose another port", key.name, a, w, other)
+					t.Doc.Errorf(t.LineOf(key.name, a.String()), "%s: %v cannot be bound: %v of %s already covers every address with that port; choose another port", key.name, a, w, other)
 				}
 			}
 		}
@@ -86,7 +86,7 @@ func prefixesOf(t *tomldoc.Table, key string, list []string) []netip.Prefix {
 		}
 		a := d.Prefix.Addr()
 		if bits := UsualLength(a); bits > 0 && !strings.Contains(s, "/") {
-			t.Doc.Warnf(t.LineOf(key, s), "%s: %q is one address, and ends like that of a network: write \"%v/%d\", or whatever its prefix length is; \"%v/%d\" is this address alone",
+			t.Doc.Warnf(t.LineOf(key, s), "%s: %q is a single address, but looks like a network: write \"%v/%d\" (or the right prefix length) for the network, or \"%v/%d\" for this address alone",
 				key, s, a, bits, a, d.Prefix.Bits())
 		}
 		out = append(out, d.Prefix)

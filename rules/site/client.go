@@ -31,7 +31,7 @@ func (c *Config) readClient(t *tomldoc.Table, profiles []*rules.Profile) *rules.
 	c.readClientProfiles(cl, t, profiles)
 	c.readAddresses(cl, t.Sub("addresses"))
 	if earlier := c.shadows(cl.Sources); earlier != "" {
-		t.Errorf("sources", "can never match: client %q above takes every one of them", earlier)
+		t.Errorf("sources", "can never match: client %q above already has all of these addresses", earlier)
 	}
 	t.Done()
 	return cl
@@ -130,7 +130,7 @@ func (c *Config) readAddresses(cl *rules.Client, t *tomldoc.Table) {
 	for _, party := range t.Keys() {
 		list := t.Strs(party)
 		if !slices.Contains(parties, party) {
-			t.Errorf(party, "no profile of client %q has a party of this name; there are %s", cl.Name, tomldoc.QuoteList(parties))
+			t.Errorf(party, "no profile of client %q has a role of this name; the roles are %s", cl.Name, tomldoc.QuoteList(parties))
 			continue
 		}
 		if len(list) == 0 {

@@ -72,7 +72,7 @@ func Parse(file, dir string, data []byte, profiles []*rules.Profile) (*Config, r
 	c.readLimits(top.Sub("limits"))
 	top.Done()
 	if len(c.Clients) == 0 {
-		doc.Warnf(0, "no [[client]]: everybody is denied as unknown_client")
+		doc.Warnf(0, "no [[client]]: every request is denied as unknown_client")
 	}
 	problems := doc.Problems()
 	if problems.Err() != nil {

@@ -41,7 +41,7 @@ func (c *Config) readDNS(t *tomldoc.Table) {
 	}
 	for _, u := range c.DNS.Upstreams {
 		if _, addr, err := rules.ParseUpstream(u); err == nil && (rules.Own{Listeners: c.Listen.DNS}).Is(addr) {
-			t.Doc.Errorf(t.LineOf("upstreams", u), "upstreams: %s is sallyport's own [listen] dns: it would ask itself", u)
+			t.Doc.Errorf(t.LineOf("upstreams", u), "upstreams: %s is sallyport's own [listen] dns: sallyport would ask itself", u)
 		}
 	}
 	c.DNS.Denied = t.Choice("denied", "nxdomain", "refused", "nodata")
@@ -50,11 +50,11 @@ func (c *Config) readDNS(t *tomldoc.Table) {
 		if err != nil {
 			z.Errorf("suffix", "%v", err)
 		} else if managed(suffix) {
-			z.Errorf("suffix", "%q: under a public suffix anybody can answer look-ups; name the internal domain", suffix)
+			z.Errorf("suffix", "%q is a public suffix, under which anyone can register a name; name the internal domain", suffix)
 		}
 		ups := upstreams(z, "upstreams")
 		if z.Lacks("upstreams") {
-			z.Missing("upstreams", `the zone's own servers, like ["udp://10.0.0.53:53"]`)
+			z.Missing("upstreams", `list the zone's own servers, like ["udp://10.0.0.53:53"]`)
 		}
 		if slices.ContainsFunc(c.DNS.Zones, func(o Zone) bool { return o.Suffix == suffix }) {
 			z.Errorf("suffix", "%q has a [[dns.zone]] already", suffix)
@@ -104,7 +104,7 @@ func (c *Config) readResolve(t *tomldoc.Table) {
 	}
 	for _, p := range c.Private {
 		if !rules.SpecialPrefix(p) {
-			t.Doc.Warnf(t.LineOf("private", p.String()), "private: %v has public addresses in it: names that resolve there are reached anyway, and all of it loses the protection against private answers", p)
+			t.Doc.Warnf(t.LineOf("private", p.String()), "private: %v contains public addresses: a permitted name that resolves there is reached without this entry, and the whole prefix loses the protection against private answers", p)
 		}
 	}
 	t.Done()
@@ -125,7 +125,7 @@ func (c *Config) readJournal(t *tomldoc.Table, dir string) {
 	c.Journal.Path = under(dir, c.Journal.Path)
 	c.Journal.Flows = under(dir, c.Journal.Flows)
 	if c.Journal.Flows == c.Journal.Path && c.Journal.Path != "-" && c.Journal.Path != "" {
-		t.Errorf("flows", "must be another file than path: decisions and flows rotate on their own")
+		t.Errorf("flows", "must be another file than path: the two files rotate separately")
 	}
 	t.Done()
 }
@@ -137,7 +137,7 @@ func (c *Config) readAdmin(top *tomldoc.Table, dir string) {
 	c.Admin = AdminConfig{TokenFile: under(dir, t.Str("token_file")), TLSCert: under(dir, t.Str("tls_cert")), TLSKey: under(dir, t.Str("tls_key"))}
 	t.Done()
 	if (c.Admin.TLSCert == "") != (c.Admin.TLSKey == "") {
-		t.Doc.Errorf(t.Line(""), "admin: tls_cert and tls_key go together")
+		t.Doc.Errorf(t.Line(""), "admin: set both tls_cert and tls_key, or neither")
 	}
 	a, err := netip.ParseAddrPort(c.Listen.Admin)
 	if path, ok := strings.CutPrefix(c.Listen.Admin, "unix:"); ok {

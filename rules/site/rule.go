@@ -40,10 +40,10 @@ func (c *Config) readSiteRule(t *tomldoc.Table) *rules.Rule {
 	warnOfAny(t, r)
 	for _, d := range r.To {
 		if suffix := suffixBelow(d.Name); d.Wildcard && suffix != "" {
-			t.Doc.Warnf(t.LineOf("to", d.String()), "to: %s also permits *.%s, and anybody can have a name under that public suffix; name the domains", d, strings.TrimPrefix(suffix, "*."))
+			t.Doc.Warnf(t.LineOf("to", d.String()), "to: %s also permits *.%s, a public suffix under which anyone can register a name; name the domains", d, strings.TrimPrefix(suffix, "*."))
 		}
 		if knownDoH(d) {
-			t.Doc.Warnf(t.LineOf("to", d.String()), "to: %s is a public DNS-over-HTTPS resolver: through it a client looks up any name past the DNS filter", d)
+			t.Doc.Warnf(t.LineOf("to", d.String()), "to: %s is a public DNS-over-HTTPS resolver: with it a client can look up any name and bypass the DNS filter", d)
 		}
 	}
 	t.Done()

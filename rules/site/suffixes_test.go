@@ -89,8 +89,8 @@ func TestWildcardsAboveSuffixes(t *testing.T) {
 		to   string
 		want string // "": nothing is said
 	}{
-		{"*.com", "c.toml:6: to: \"*.com\": anybody can have a name under this public suffix"},
-		{"*.s3.amazonaws.com", `c.toml:6: to: "*.s3.amazonaws.com": anybody can have a name under this public suffix`},
+		{"*.com", "c.toml:6: to: \"*.com\": anyone can register a name under this public suffix"},
+		{"*.s3.amazonaws.com", `c.toml:6: to: "*.s3.amazonaws.com": anyone can register a name under this public suffix`},
 		{"*.r.appspot.com", `c.toml:6: to: "*.r.appspot.com": each name below r.appspot.com is a public suffix`},
 		{"*.compute.amazonaws.com", `c.toml:6: to: "*.compute.amazonaws.com": each name below`},
 		{"*.kawasaki.jp", `c.toml:6: to: "*.kawasaki.jp": each name below`},

@@ -129,10 +129,10 @@ func warnOfDestinations(t *tomldoc.Table, key, client string, prefixes []netip.P
 	}
 	switch {
 	case w.everybody():
-		t.Doc.Warnf(line, "%s: %s %s %v: THE ALLOWLIST ENDS HERE. Client %q, and whoever takes it over, may send all that it holds to any host of the world on these ports, whatever name that host has; list the networks that are meant",
+		t.Doc.Warnf(line, "%s: %s %s %v: THE ALLOWLIST ENDS HERE. Client %q, and anyone who takes control of it, can send all its data to any host of the world on these ports, whatever the host's name; list only the networks that are needed",
 			key, widest(prefixes), are, w, client)
 	case w.String() != "":
-		t.Doc.Warnf(line, "%s: %s %s %v: networks of many owners, of whom most are strangers; list those that are meant", key, widest(prefixes), are, w)
+		t.Doc.Warnf(line, "%s: %s %s %v: these networks have many owners; list only those that are needed", key, widest(prefixes), are, w)
 	}
 }
 
@@ -151,7 +151,7 @@ func warnOfAny(t *tomldoc.Table, r *rules.Rule) {
 	default:
 		return
 	}
-	t.Doc.Warnf(t.Line("any"), "any = true: every protocol and port of %s (%s), and nothing of what is sent there is looked at, neither names nor protocol; list ports, or the hosts that are meant", widest(prefixes), size)
+	t.Doc.Warnf(t.Line("any"), "any = true permits every protocol and port of %s (%s), and inspects nothing that is sent there, neither names nor protocol; list ports, or only the hosts that are needed", widest(prefixes), size)
 }
 
 // warnOfUnion warns of a client whose rules and bindings are the Internet only
@@ -174,7 +174,7 @@ func (c *Config) warnOfUnion(doc *tomldoc.Document) {
 			}
 		}
 		if w := widthOf(all); !alone && w.everybody() {
-			doc.Warnf(cl.Line, "client %q: its rules together are %v: THE ALLOWLIST ENDS HERE, although none of them looks like it; list the networks that are meant", cl.Name, w)
+			doc.Warnf(cl.Line, "client %q: its rules together permit %v: THE ALLOWLIST ENDS HERE, although no single rule shows it; list only the networks that are needed", cl.Name, w)
 		}
 	}
 }
@@ -184,12 +184,12 @@ func (c *Config) warnOfUnion(doc *tomldoc.Document) {
 func (c *Config) checkSources(t *tomldoc.Table, cl *rules.Client) {
 	for _, p := range cl.Sources {
 		if why := noHost(p); why != "" {
-			t.Doc.Errorf(t.LineOf("sources", rules.Destination{Prefix: p}.String()), "sources: %v is never where a packet comes from: %s%s", p, why, everybodyInstead(p))
+			t.Doc.Errorf(t.LineOf("sources", rules.Destination{Prefix: p}.String()), "sources: %v is never the source of a packet: %s%s", p, why, everybodyInstead(p))
 		}
 	}
 	w := widthOf(cl.Sources)
 	if reached := c.open(); w.everybody() && reached != "" {
-		t.Doc.Warnf(t.Line("sources"), "sources: %s: EVERYBODY who reaches %s is client %q and may go wherever it may; list its own addresses", widest(cl.Sources), reached, cl.Name)
+		t.Doc.Warnf(t.Line("sources"), "sources: %s: EVERY host that reaches %s counts as client %q and has all its permissions; list only that client's addresses", widest(cl.Sources), reached, cl.Name)
 	}
 }
 
@@ -201,7 +201,7 @@ func checkHosts(t *tomldoc.Table, key string, list []rules.Destination) {
 			continue
 		}
 		if why := noHost(d.Prefix); why != "" {
-			t.Doc.Errorf(t.LineOf(key, d.String()), "%s: %v is no destination: %s%s", key, d, why, everybodyInstead(d.Prefix))
+			t.Doc.Errorf(t.LineOf(key, d.String()), "%s: %v cannot be a destination: %s%s", key, d, why, everybodyInstead(d.Prefix))
 		}
 	}
 }
@@ -211,8 +211,8 @@ func noHost(p netip.Prefix) string {
 	for _, no := range []struct{ prefix, why string }{
 		{"0.0.0.0/8", "addresses of this network are for hosts that do not know theirs (RFC 1122, 3.2.1.3)"},
 		{"::/128", "the unspecified address is no host's (RFC 4291, 2.5.2)"},
-		{"224.0.0.0/4", "groups have these addresses (RFC 5771)"},
-		{"ff00::/8", "groups have these addresses (RFC 4291, 2.7)"},
+		{"224.0.0.0/4", "these are multicast addresses (RFC 5771)"},
+		{"ff00::/8", "these are multicast addresses (RFC 4291, 2.7)"},
 		{"255.255.255.255/32", "it is the broadcast address (RFC 919)"},
 	} {
 		if rules.Covers(netip.MustParsePrefix(no.prefix), p) {
@@ -227,7 +227,7 @@ func everybodyInstead(p netip.Prefix) string {
 	if !p.Addr().IsUnspecified() || !p.IsSingleIP() {
 		return ""
 	}
-	return fmt.Sprintf("; every address would be %v/0", p.Addr())
+	return fmt.Sprintf("; for every address write %v/0", p.Addr())
 }
 
 // open names a listener that others than this host reach; "": there is none.

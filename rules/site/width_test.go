@@ -20,7 +20,7 @@ func TestWideDestinations(t *testing.T) {
 		name, to, more string
 		want           string // the start of what is said; "": nothing
 	}{
-		{"everything", "'0.0.0.0/0'", "tcp = [443]", `c.toml:6: warning: to: 0.0.0.0/0 is the whole IPv4 Internet: THE ALLOWLIST ENDS HERE. Client "x", and whoever takes it over, may send all that it holds to any host of the world`},
+		{"everything", "'0.0.0.0/0'", "tcp = [443]", `c.toml:6: warning: to: 0.0.0.0/0 is the whole IPv4 Internet: THE ALLOWLIST ENDS HERE. Client "x", and anyone who takes control of it, can send all its data to any host of the world`},
 		{"everything of IPv6", "'::/0'", "tcp = [443]", "c.toml:6: warning: to: ::/0 is the whole IPv6 Internet: THE ALLOWLIST ENDS HERE"},
 		{"all of IPv6 that is in use", "'2000::/3'", "tcp = [443]", "c.toml:6: warning: to: 2000::/3 is the whole IPv6 Internet: THE ALLOWLIST ENDS HERE"},
 		{"both families", "'0.0.0.0/0', '::/0'", "tcp = 'all'", "c.toml:6: warning: to: 0.0.0.0/0, ::/0 are the whole IPv4 Internet and the whole IPv6 Internet: THE ALLOWLIST"},
@@ -28,18 +28,18 @@ func TestWideDestinations(t *testing.T) {
 		{"both halves", "'0.0.0.0/1', '128.0.0.0/1'", "tcp = [443]", "c.toml:6: warning: to: 0.0.0.0/1, 128.0.0.0/1 are the whole IPv4 Internet: THE ALLOWLIST"},
 		{"the halves of IPv6", "'::/1', '8000::/1'", "tcp = [443]", "c.toml:6: warning: to: ::/1, 8000::/1 are the whole IPv6 Internet: THE ALLOWLIST"},
 		{"all but a hole", "'0.0.0.0/2', '64.0.0.0/2', '128.0.0.0/2'", "tcp = [443]", "c.toml:6: warning: to: 0.0.0.0/2, 64.0.0.0/2, 128.0.0.0/2 are 75 % of the IPv4 Internet: THE ALLOWLIST"},
-		{"an /8 of many owners", "'52.0.0.0/8'", "tcp = [443]", "c.toml:6: warning: to: 52.0.0.0/8 is 0.39 % of the IPv4 Internet: networks of many owners"},
+		{"an /8 of many owners", "'52.0.0.0/8'", "tcp = [443]", "c.toml:6: warning: to: 52.0.0.0/8 is 0.39 % of the IPv4 Internet: these networks have many owners"},
 		{"half an /8", "'52.0.0.0/9'", "tcp = [443]", ""},
 		{"the site's own", "'10.0.0.0/8', '172.16.0.0/12', 'fc00::/7'", "tcp = [443]", ""},
 		{"every protocol of everything", "'0.0.0.0/0'", "any = true", "c.toml:6: warning: to: 0.0.0.0/0 is the whole IPv4 Internet: THE ALLOWLIST ENDS HERE"},
 		{"every protocol of a network", "'192.0.2.0/24'", "any = true", ""},
-		{"every protocol of a larger one", "'10.0.2.0/23'", "any = true", "c.toml:7: warning: any = true: every protocol and port of 10.0.2.0/23 (512 addresses, more than a /24)"},
-		{"every protocol of two", "'10.0.1.0/24', '10.9.0.0/24'", "any = true", "c.toml:7: warning: any = true: every protocol and port of 10.0.1.0/24, 10.9.0.0/24 (512 addresses"},
+		{"every protocol of a larger one", "'10.0.2.0/23'", "any = true", "c.toml:7: warning: any = true permits every protocol and port of 10.0.2.0/23 (512 addresses, more than a /24)"},
+		{"every protocol of two", "'10.0.1.0/24', '10.9.0.0/24'", "any = true", "c.toml:7: warning: any = true permits every protocol and port of 10.0.1.0/24, 10.9.0.0/24 (512 addresses"},
 		{"every protocol of one, listed twice", "'10.0.1.0/24', '10.0.1.7'", "any = true", ""},
 		{"every protocol of an IPv6 network", "'fd00:1::/64'", "any = true", ""},
-		{"every protocol of an IPv6 site", "'fd00:1::/48'", "any = true", "c.toml:7: warning: any = true: every protocol and port of fd00:1::/48 (more than an IPv6 /64)"},
-		{"nowhere", "'0.0.0.0'", "tcp = [443]", "c.toml:6: to: 0.0.0.0 is no destination: addresses of this network are for hosts that do not know theirs (RFC 1122, 3.2.1.3); every address would be 0.0.0.0/0"},
-		{"nowhere in IPv6", "'::'", "tcp = [443]", "c.toml:6: to: :: is no destination"},
+		{"every protocol of an IPv6 site", "'fd00:1::/48'", "any = true", "c.toml:7: warning: any = true permits every protocol and port of fd00:1::/48 (more than an IPv6 /64)"},
+		{"nowhere", "'0.0.0.0'", "tcp = [443]", "c.toml:6: to: 0.0.0.0 cannot be a destination: addresses of this network are for hosts that do not know theirs (RFC 1122, 3.2.1.3); for every address write 0.0.0.0/0"},
+		{"nowhere in IPv6", "'::'", "tcp = [443]", "c.toml:6: to: :: cannot be a destination"},
 	} {
 		if got := saidOf("to = [" + c.to + "]\n" + c.more); c.want == "" && got != "" || !strings.HasPrefix(got, c.want) {
 			t.Errorf("%s: %q, want %q", c.name, got, c.want)
@@ -61,7 +61,7 @@ func TestWideTogether(t *testing.T) {
 			got = append(got, p.String())
 		}
 	}
-	const want = `c.toml:1: warning: client "x": its rules together are 44 % of the IPv4 Internet: THE ALLOWLIST ENDS HERE`
+	const want = `c.toml:1: warning: client "x": its rules together permit 44 % of the IPv4 Internet: THE ALLOWLIST ENDS HERE`
 	if len(got) != 1 || !strings.HasPrefix(got[0], want) {
 		t.Errorf("%q, want %q", got, want)
 	}
@@ -70,15 +70,15 @@ func TestWideTogether(t *testing.T) {
 func TestSources(t *testing.T) {
 	const open = "[listen]\nhttp = ['10.0.0.1:3128']\n"
 	for _, c := range []struct{ name, listen, sources, want string }{
-		{"nobody", open, "'0.0.0.0'", "c.toml:5: sources: 0.0.0.0/32 is never where a packet comes from: addresses of this network are for hosts that do not know theirs (RFC 1122, 3.2.1.3); every address would be 0.0.0.0/0"},
-		{"nobody of IPv6", open, "'::'", "c.toml:5: sources: ::/128 is never where"},
-		{"this network", open, "'0.0.0.0/8'", "c.toml:5: sources: 0.0.0.0/8 is never where"},
-		{"a group", open, "'224.0.0.251'", "c.toml:5: sources: 224.0.0.251/32 is never where a packet comes from: groups have these"},
-		{"a group of IPv6", open, "'ff02::1'", "c.toml:5: sources: ff02::1/128 is never where"},
-		{"broadcast", open, "'255.255.255.255'", "c.toml:5: sources: 255.255.255.255/32 is never where"},
-		{"everybody", open, "'0.0.0.0/0'", `c.toml:5: warning: sources: 0.0.0.0/0: EVERYBODY who reaches [listen] http 10.0.0.1:3128 is client "x"`},
-		{"everybody of IPv6", open, "'::/0'", "c.toml:5: warning: sources: ::/0: EVERYBODY"},
-		{"both halves", open, "'0.0.0.0/1', '128.0.0.0/1'", "c.toml:5: warning: sources: 0.0.0.0/1, 128.0.0.0/1: EVERYBODY"},
+		{"nobody", open, "'0.0.0.0'", "c.toml:5: sources: 0.0.0.0/32 is never the source of a packet: addresses of this network are for hosts that do not know theirs (RFC 1122, 3.2.1.3); for every address write 0.0.0.0/0"},
+		{"nobody of IPv6", open, "'::'", "c.toml:5: sources: ::/128 is never the source"},
+		{"this network", open, "'0.0.0.0/8'", "c.toml:5: sources: 0.0.0.0/8 is never the source"},
+		{"a group", open, "'224.0.0.251'", "c.toml:5: sources: 224.0.0.251/32 is never the source of a packet: these are multicast"},
+		{"a group of IPv6", open, "'ff02::1'", "c.toml:5: sources: ff02::1/128 is never the source"},
+		{"broadcast", open, "'255.255.255.255'", "c.toml:5: sources: 255.255.255.255/32 is never the source"},
+		{"everybody", open, "'0.0.0.0/0'", `c.toml:5: warning: sources: 0.0.0.0/0: EVERY host that reaches [listen] http 10.0.0.1:3128 counts as client "x"`},
+		{"everybody of IPv6", open, "'::/0'", "c.toml:5: warning: sources: ::/0: EVERY host"},
+		{"both halves", open, "'0.0.0.0/1', '128.0.0.0/1'", "c.toml:5: warning: sources: 0.0.0.0/1, 128.0.0.0/1: EVERY host"},
 		{"everybody on a sidecar's loopback", "[listen]\ntransparent = ['127.0.0.1:3129']\n", "'0.0.0.0/0', '::/0'", ""},
 		{"a network", open, "'10.0.0.0/8'", ""},
 	} {
@@ -93,7 +93,7 @@ func TestSources(t *testing.T) {
 func TestWideBindings(t *testing.T) {
 	for to, want := range map[string]string{
 		"'0.0.0.0/0'":  `c.toml:7: warning: manager: 0.0.0.0/0 is the whole IPv4 Internet: THE ALLOWLIST ENDS HERE. Client "x"`,
-		"'0.0.0.0'":    "c.toml:7: manager: 0.0.0.0 is no destination",
+		"'0.0.0.0'":    "c.toml:7: manager: 0.0.0.0 cannot be a destination",
 		"'10.0.0.0/8'": "",
 	} {
 		p, err := profile.Parse("p.toml", []byte("name = 'p'\nproduct = 'P'\nroles = ['manager', 'agent']\n[document]\ntitle = 't'\nversion = '1'\nreleased = 2026-01-01\n"+

@@ -196,7 +196,7 @@ func (t *Table) Strs(key string) []string {
 	for _, e := range list {
 		s, ok := e.(string)
 		if !ok {
-			t.Errorf(key, "must be a list of strings, and has %s in it", KindOf(e))
+			t.Errorf(key, "must be a list of strings, but contains %s in it", KindOf(e))
 			return nil
 		}
 		if slices.Contains(out, s) {
@@ -247,7 +247,7 @@ func (t *Table) Done() {
 			cure = "did you mean " + strconv.Quote(near) + "?"
 		}
 		if t.ofTheFile(key) {
-			cure = "it is none of this table's, but of the whole file's: put it in front of the first [table]"
+			cure = "it belongs to the top of the file: move it above the first [table]"
 		}
 		t.Doc.Errorf(t.Line(key), "unknown key %q: %s", key, cure)
 	}

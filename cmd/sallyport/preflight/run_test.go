@@ -143,7 +143,7 @@ func TestRunAsksFirst(t *testing.T) {
 	}
 	f = &fakeDialer{addrs: []netip.Addr{netip.MustParseAddr("64:ff9b::5db8:320a")}, err: &proxy.ConnectError{Err: syscall.ETIMEDOUT}}
 	got := try(t.Context(), plan, policy, f).Destinations[0].Results[0]
-	if got.Problem != PrivateAddress || !strings.HasSuffix(got.Detail, "where a NAT64 translates it, list 64:ff9b::/96 in [resolve] nat64") {
+	if got.Problem != PrivateAddress || !strings.HasSuffix(got.Detail, "if a NAT64 translates it, list 64:ff9b::/96 in [resolve] nat64") {
 		t.Errorf("behind a NAT64: %+v", got.Finding)
 	}
 
