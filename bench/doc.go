@@ -1,8 +1,7 @@
-// Bench: what is measured side by side, in a module of its own so that the
-// product depends on nothing that only a comparison needs.
+// Bench: side-by-side benchmarks, in a separate module so that the product does
+// not depend on what only a comparison needs.
 
-// Package bench compares sallyport with what else could do the same work.
+// Package bench compares sallyport with other programs for the same work.
 //
-// Its numbers are ratios of one run on one machine. It promises nothing to
-// anybody who imports it.
+// Its figures are ratios within one run on one machine. It has no API.
 package bench

@@ -19,10 +19,10 @@ import (
 	"sallyport/rules/profile"
 )
 
-// A matcher tells whether raw is one of the names or below one.
+// A matcher reports whether raw is one of the names or below one.
 type matcher interface{ match(raw string) bool }
 
-// decider is the product: ParseName and Decide, whole.
+// decider is the product: ParseName and Decide.
 type decider struct {
 	policy  *rules.Policy
 	attempt rules.Attempt
@@ -36,7 +36,7 @@ func newDecider(names []string) *decider {
 		if err != nil {
 			panic(err)
 		}
-		if i%10 == 0 { // a product's rule names a handful
+		if i%10 == 0 { // a product's rule has a handful of names
 			c.Rules = append(c.Rules, &rules.Rule{Profile: rules.SiteProfile, ID: strconv.Itoa(i), Client: "c", TCP: rules.Ports{{First: 443, Last: 443}}})
 		}
 		r := c.Rules[len(c.Rules)-1]
@@ -58,9 +58,9 @@ func (d *decider) match(raw string) bool {
 	return d.policy.Decide(d.attempt).Allowed()
 }
 
-// strictMap checks and folds into a buffer, then looks up every suffix that is
-// not deeper than the deepest name. It does what a careful program with a map
-// does, and tells nothing but yes or no.
+// strictMap checks a name, folds its case into a buffer, and looks up every
+// suffix that is not deeper than the deepest name. This is what a careful
+// program with a map does. Its answer is only yes or no.
 type strictMap struct {
 	names   map[string]struct{}
 	deepest int
@@ -117,7 +117,7 @@ func (m *strictMap) match(raw string) bool {
 	return false
 }
 
-// shipped lists the exact names of the shipped profiles.
+// shipped returns the exact names of the shipped profiles.
 func shipped(b testing.TB) (names []string) {
 	b.Helper()
 	seen := map[string]bool{}
@@ -148,7 +148,7 @@ func shipped(b testing.TB) (names []string) {
 	return names
 }
 
-// generated invents n names.
+// generated returns n random names.
 func generated(n int) (names []string) {
 	r := rand.New(rand.NewPCG(20, uint64(n)))
 	words := []string{"cloud", "update", "api", "cdn", "edge", "mail", "data", "shop", "net", "media", "eu-west", "static"}
@@ -166,7 +166,7 @@ func generated(n int) (names []string) {
 	return names
 }
 
-// workloads are lists of queries, a power of two long.
+// workloads returns lists of queries; each length is a power of two.
 func workloads(names []string) map[string][]string {
 	r := rand.New(rand.NewPCG(21, uint64(len(names))))
 	out := map[string][]string{}
@@ -190,7 +190,7 @@ func sizes(b testing.TB) map[string][]string {
 	return map[string][]string{"shipped": shipped(b), "10000": generated(10_000)}
 }
 
-// Both give the same answers, or the comparison means nothing.
+// TestMatchersAgree asserts that both matchers give the same answers.
 func TestMatchersAgree(t *testing.T) {
 	for size, names := range sizes(t) {
 		d, m := newDecider(names), newStrictMap(names)

@@ -1,5 +1,5 @@
-// Floors and DNS: the least that a relay and a resolver in Go can cost, and
-// the DNS client that drives the rows.
+// Floors and DNS: the least cost of a relay and of a resolver in Go, and the
+// DNS client of the rows.
 
 package main
 
@@ -15,7 +15,7 @@ import (
 )
 
 // bareRelay answers CONNECT for names below allowed.test and copies with
-// io.Copy: no policy, no look at the bytes, no journal.
+// io.Copy. It has no policy, no check of the bytes and no journal.
 func bareRelay(addr string) error {
 	l, err := net.Listen("tcp", addr)
 	if err != nil {
@@ -45,7 +45,7 @@ func bareRelay(addr string) error {
 	return nil
 }
 
-// bareDNS answers with a map and a socket.
+// bareDNS is a resolver with a map and a socket.
 func bareDNS(addr string) error {
 	a, err := net.ResolveUDPAddr("udp", addr)
 	if err != nil {
@@ -69,7 +69,8 @@ func bareDNS(addr string) error {
 	}
 }
 
-// answerLoopback is the resolver behind the peers: every name is 127.0.0.1.
+// answerLoopback is the resolver of the peers: it answers 127.0.0.1 for every
+// name.
 func answerLoopback(w dns.ResponseWriter, q *dns.Msg) {
 	m := new(dns.Msg).SetReply(q)
 	m.Authoritative = true

@@ -16,7 +16,7 @@ import (
 
 const originHTTP = "127.0.0.1:80"
 
-// page is what the origin answers, 1 KiB.
+// page is the response of the origin, 1 KiB.
 var page = strings.Repeat("x", 1024)
 
 // serveHTTP is the origin of plain requests.
@@ -27,8 +27,8 @@ func serveHTTP(l net.Listener) {
 	}
 }
 
-// getMany sends n requests over 32 kept connections. Each asks for one name, as
-// clients do that keep one connection to the proxy for each host.
+// getMany sends n requests over 32 kept connections. Each connection asks for
+// one name, like clients that keep one connection to the proxy per host.
 func getMany(proxy string, n int) (errs int) {
 	conns := make(chan *keptConn, 32)
 	for i := range cap(conns) {
@@ -60,7 +60,7 @@ func (c *keptConn) close() {
 	}
 }
 
-// get asks for a page, on a new connection if the last request failed.
+// get requests a page. It opens a new connection if the last request failed.
 func (c *keptConn) get() (err error) {
 	if c.conn == nil {
 		if c.conn, err = net.Dial("tcp", c.proxy); err != nil {

@@ -1,20 +1,15 @@
-// Load: the rows, the origin behind the peers, and the clients in front.
+// Load: the rows, the origin behind the peers, and the clients in front of
+// them.
 
 package main
 
 import (
 	"bufio"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
 	"log"
-	"math/big"
 	"net"
 	"os"
 	"slices"
@@ -35,12 +30,12 @@ const (
 // A row is one kind of work. run does n units against a peer.
 type row struct {
 	name, unit string
-	n, per     float64 // units in a sample; the figure is for so many
+	n, per     float64 // units in a sample; units in the printed figure
 	kind       kind
 	run        func(b *bench, r *running, n int) (errs int)
 }
 
-// A kind of row is one way of reaching a peer.
+// A kind is one way to reach a peer.
 type kind int
 
 const (
@@ -137,8 +132,8 @@ func (b *bench) close() {
 	}
 }
 
-// measure takes one sample of every row that the peer can do, each with a
-// fresh process.
+// measure takes one sample of every row that the peer supports, each with a new
+// process.
 func (b *bench) measure(name string) error {
 	i := slices.IndexFunc(peers, func(p peer) bool { return p.name == name })
 	if i < 0 {
@@ -240,7 +235,7 @@ func bulkOnce(proxy string, hello []byte) error {
 	return readBulk(c, r, hello)
 }
 
-// readBulk sends a hello and reads 10^9 octets.
+// readBulk sends a ClientHello and reads 10^9 bytes.
 func readBulk(c net.Conn, r io.Reader, hello []byte) error {
 	c.SetDeadline(time.Now().Add(time.Minute))
 	if _, err := c.Write(hello); err != nil {
@@ -254,60 +249,4 @@ func readBulk(c net.Conn, r io.Reader, hello []byte) error {
 		}
 	}
 	return nil
-}
-
-func serve(l net.Listener, f func(net.Conn)) {
-	for {
-		c, err := l.Accept()
-		if err != nil {
-			return
-		}
-		go f(c)
-	}
-}
-
-func answerOnce(c net.Conn) {
-	defer c.Close()
-	buf := make([]byte, 1024)
-	if _, err := c.Read(buf); err == nil {
-		c.Write([]byte("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"))
-	}
-}
-
-func streamZeros(c net.Conn) {
-	defer c.Close()
-	buf := make([]byte, 1<<18)
-	if _, err := c.Read(buf); err != nil {
-		return
-	}
-	for {
-		if _, err := c.Write(buf); err != nil {
-			return
-		}
-	}
-}
-
-// captureHello returns the ClientHello that crypto/tls sends for a name.
-func captureHello(name string) []byte {
-	client, server := net.Pipe()
-	go tls.Client(client, &tls.Config{ServerName: name}).Handshake()
-	buf := make([]byte, 1<<14)
-	n, _ := server.Read(buf)
-	server.Close()
-	return buf[:n]
-}
-
-func selfSigned() (tls.Certificate, []byte, error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return tls.Certificate{}, nil, err
-	}
-	t := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(24 * time.Hour)}
-	der, err := x509.CreateCertificate(rand.Reader, t, t, &key.PublicKey, key)
-	if err != nil {
-		return tls.Certificate{}, nil, err
-	}
-	private, err := x509.MarshalPKCS8PrivateKey(key)
-	text := append(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})...)
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, text, err
 }

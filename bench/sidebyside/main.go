@@ -1,6 +1,6 @@
-// Command sidebyside measures sallyport beside the proxies and resolvers that
-// people run today, in one run: CPU of the peer's process for each unit of
-// work. See ../README.md.
+// Command sidebyside measures sallyport next to the proxies and resolvers in
+// common use, in one run. It measures the CPU time of the peer's process per
+// unit of work. See ../README.md.
 package main
 
 import (
@@ -21,9 +21,9 @@ func main() {
 	rounds := flag.Int("rounds", 3, "rounds; the peers take turns in each")
 	scale := flag.Float64("scale", 1, "multiplies the counts of every row")
 	only := flag.String("peers", "sallyport,squid,bare-relay,unbound,bare-dns,sallyport-redirect,squid-intercept,bare-redirect", "peers to measure; one that is not installed is left out, and said so")
-	relay := flag.String("bare-relay", "", "internal: be the bare relay on this address")
-	redirect := flag.String("bare-redirect", "", "internal: be the bare relay behind a redirect on this address")
-	dns := flag.String("bare-dns", "", "internal: be the bare resolver on this address")
+	relay := flag.String("bare-relay", "", "internal: run the bare relay on this address")
+	redirect := flag.String("bare-redirect", "", "internal: run the bare relay behind a redirect on this address")
+	dns := flag.String("bare-dns", "", "internal: run the bare resolver on this address")
 	flag.Parse()
 	switch {
 	case *relay != "":
@@ -33,7 +33,7 @@ func main() {
 	case *dns != "":
 		log.Fatal(bareDNS(*dns))
 	case *binary == "":
-		log.Fatal("say which binary: -sallyport ./sallyport")
+		log.Fatal("no binary: set -sallyport ./sallyport")
 	case os.Getenv("SIDEBYSIDE_NS") == "":
 		enterNamespace()
 	}
@@ -52,8 +52,8 @@ func main() {
 	b.report()
 }
 
-// enterNamespace runs this command again in a network and mount namespace of
-// its own: loopback only, every port free, nothing leaves the machine.
+// enterNamespace runs this command again in a new network and mount namespace
+// with only loopback. There every port is free, and nothing leaves the machine.
 func enterNamespace() {
 	args := append([]string{"-n", "-m", "sh", "-c", `ip link set lo up && exec "$0" "$@"`, "/proc/self/exe"}, os.Args[1:]...)
 	if exe, err := os.Executable(); err == nil {

@@ -1,4 +1,4 @@
-// Peers: how each is configured, started, metered and ended.
+// Peers: how each is configured, started, measured and stopped.
 
 package main
 
@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// A peer is one program to measure. Its addresses say what it can do.
+// A peer is one program to measure. Its addresses show which rows it supports.
 type peer struct {
 	name, proxy, dns string
 	redirected       bool // proxy is the target of a redirect, not asked by CONNECT
@@ -129,7 +129,7 @@ func (r *running) listens() bool {
 	return err == nil
 }
 
-// stop ends the peer and what it started, by its process group.
+// stop ends the peer and its child processes, by the process group.
 func (r *running) stop() {
 	syscall.Kill(-r.cmd.Process.Pid, syscall.SIGTERM)
 	ended := time.AfterFunc(3*time.Second, func() { syscall.Kill(-r.cmd.Process.Pid, syscall.SIGKILL) })
@@ -138,8 +138,8 @@ func (r *running) stop() {
 	os.RemoveAll(r.dir)
 }
 
-// cpu is the processor time, in seconds, of the peer's process group, children
-// that have ended included.
+// cpu returns the processor time, in seconds, of the peer's process group, with
+// its ended children.
 func (r *running) cpu() float64 {
 	var ticks float64
 	stats, _ := filepath.Glob("/proc/[0-9]*/stat")

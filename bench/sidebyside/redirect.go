@@ -1,5 +1,5 @@
-// Redirect: clients that know of no proxy, and the floor for those that take
-// their connections.
+// Redirect: clients without a proxy setting, and the floor for redirected
+// connections.
 
 package main
 
@@ -17,12 +17,12 @@ import (
 	"time"
 )
 
-// mark tells the clients' connections from the peers' own, which the packet
-// filter must leave alone.
+// mark marks the clients' connections. The packet filter must not redirect the
+// peers' own connections.
 const mark = 0x77
 
-// redirect sends the marked connections to the ports of the origin to the
-// redirect target.
+// redirect sends the marked connections to the origin's ports to the redirect
+// target.
 func redirect() error {
 	_, port, _ := net.SplitHostPort(redirAddr)
 	cmd := exec.Command("nft", "-f", "-")
@@ -33,7 +33,7 @@ func redirect() error {
 	return nil
 }
 
-// can tells whether a peer is reached in a kind of way.
+// can reports whether a peer is reached in a certain way.
 func (p *peer) can(k kind) bool {
 	switch k {
 	case byDNS:
@@ -69,7 +69,7 @@ func redirectedOnce(name string) error {
 	return requestOver(c, name)
 }
 
-// redirectedDenied wants the handshake to be refused.
+// redirectedDenied returns an error unless the handshake is refused.
 func redirectedDenied(name string) error {
 	c, err := dialMarked(originTLS)
 	if err != nil {
@@ -101,8 +101,8 @@ func requestOver(c net.Conn, name string) error {
 	return err
 }
 
-// bareRedirect looks for a permitted name in the first bytes and copies with
-// io.Copy to the original port: no policy, no parser, no journal.
+// bareRedirect searches for a permitted name in the first bytes and copies with
+// io.Copy to the original port. It has no policy, no parser and no journal.
 func bareRedirect(addr string) error {
 	l, err := net.Listen("tcp", addr)
 	if err != nil {
@@ -127,7 +127,8 @@ func bareRedirect(addr string) error {
 	return nil
 }
 
-// originalPort asks the kernel where a redirected connection was headed.
+// originalPort returns a redirected connection's original port, as the kernel
+// reports it.
 func originalPort(c *net.TCPConn) (port uint16) {
 	raw, err := c.SyscallConn()
 	if err != nil {
