@@ -32,6 +32,9 @@ func Hint(a Attempt, d Decision) string {
 	if why := SpecialName(a.Target()); why != "" {
 		return fmt.Sprintf("do not add a rule for %s: %s", a.Target(), why)
 	}
+	if h := hintDocumented(&a, &d); h != "" {
+		return h
+	}
 	if d.Why() == IPLiteral && d.Nearest == nil {
 		return hintLiteral(&a, &d)
 	}
@@ -39,6 +42,43 @@ func Hint(a Attempt, d Decision) string {
 		return fmt.Sprintf("no rule of client %q lists %s: if the site needs it, add a [[rule]] with a reason", d.Client.Name, orAddress(&a))
 	}
 	return hintNear(&a, &d)
+}
+
+// hintDocumented explains a denial by what the documents say nearest to it; "":
+// nothing, or the nearest rule alone explains it.
+func hintDocumented(a *Attempt, d *Decision) string {
+	switch d.Why() {
+	case PortNotListed, ProtocolNotListed, RoleNotListed:
+		return hintPort(a, d)
+	case NotListed, IPLiteral:
+	default:
+		return ""
+	}
+	if r := d.Nearest; r != nil && (r.apexOf(a.Target()) || r.parentOf(a.Target())) {
+		return ""
+	}
+	for _, hint := range []func(*Attempt, *Decision) string{hintOtherProfile, hintExtend, hintAlike} {
+		if h := hint(a, d); h != "" {
+			return h
+		}
+	}
+	if h := hintSystem(a); h != "" {
+		return h
+	}
+	if d.Nearest == nil && d.scope != nil && a.Via != ViaDNS {
+		return unboundPort(a, d)
+	}
+	return ""
+}
+
+// apexOf reports whether a rule names every name below n, and not n.
+func (r *Rule) apexOf(n Name) bool {
+	return slices.ContainsFunc(r.To, func(t Destination) bool { return !n.IsZero() && t.Wildcard && t.Name == n })
+}
+
+// parentOf reports whether a rule names a name above n itself.
+func (r *Rule) parentOf(n Name) bool {
+	return slices.ContainsFunc(r.To, func(t Destination) bool { return !t.Name.IsZero() && !t.Wildcard && n.Below(t.Name) })
 }
 
 // hintWithoutRule returns the hints of reasons that no rule can remedy, and of those
@@ -165,8 +205,7 @@ func hintUnnamed(a *Attempt, d *Decision, m *Remedy) string {
 	case m != nil && m.Profile < 0:
 		return fmt.Sprintf("%s, a profile that client %q does not have", r.documented(), d.Client.Name)
 	case m != nil && m.Bind != "":
-		return fmt.Sprintf("%s, on %s to the %s, which has no address here: if this is it, list it in [client.addresses] %s of client %q",
-			r.documented(), listed(m.profile().PortsOf(r)), m.Bind, m.Bind, d.Client.Name)
+		return m.hintBind(a)
 	}
 	for _, t := range r.To {
 		switch {
@@ -183,6 +222,17 @@ func hintUnnamed(a *Attempt, d *Decision, m *Remedy) string {
 		}
 	}
 	return fmt.Sprintf("the nearest name is %s, %s", best, r.documented())
+}
+
+// hintBind says which party the destination may be. A note of the rule says what
+// else the document, or experience, has about it.
+func (m *Remedy) hintBind(a *Attempt) string {
+	h := fmt.Sprintf("%s, on %s to the %s, which has no address here: if %s is that, bind %[3]s to it in [client.addresses] of client %[5]q",
+		m.Rule.documented(), listed(m.profile().PortsOf(m.Rule)), m.Bind, orAddress(a), m.Client.Name)
+	if m.Rule.Note != "" {
+		h += " (note: " + m.Rule.Note + ")"
+	}
+	return h
 }
 
 // documented returns where a rule comes from: a section of a profile's document, or

@@ -25,6 +25,7 @@ type Policy struct {
 	echDeny   bool
 	strict    bool
 	own       Own
+	profiles  []*Profile // every one that a client could have: for hints
 
 	revision string
 	expires  time.Time // when the next rule expires; zero: never
@@ -200,7 +201,7 @@ func (p *Policy) scopeOf(addr netip.Addr) *scope {
 func Compile(c *Spec, own Own, now time.Time) (*Policy, Problems) {
 	p := &Policy{
 		clients: new(bart.Table[int]), private: c.Private, nat64: c.NAT64, discover: c.NAT64Discover, echDeny: c.ECHDeny, strict: c.StrictDestination,
-		own: own, revision: c.Revision,
+		own: own, profiles: c.Profiles, revision: c.Revision,
 	}
 	var problems Problems
 	for _, cl := range c.Clients {

@@ -139,7 +139,7 @@ func TestExplainDeniesOtherRoles(t *testing.T) {
 				q.reason = "protocol_not_listed"
 			default:
 				first := slices.IndexFunc(all, func(o need) bool { return o.profile == n.profile && documents([]need{o}, o.from, n, n.proto, n.port) })
-				q.reason, q.hint = "role_not_listed", "from role "+all[first].from+":"
+				q.reason, q.hint = "role_not_listed", "documented for role "+all[first].from
 			}
 			questions = append(questions, q)
 		}

@@ -1,0 +1,237 @@
+// The hint for a destination that no rule of the client names: which profile
+// documents it, which binding lacks it, which name is spelled almost alike.
+
+package rules
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// hintOtherProfile explains a denial by the profiles that document the destination
+// and that the client does not have: those of the client's product first.
+func hintOtherProfile(a *Attempt, d *Decision) string {
+	if d.policy == nil {
+		return ""
+	}
+	var found []*Rule
+	for _, p := range d.policy.profiles {
+		if slices.ContainsFunc(d.Client.Profiles, func(cp ClientProfile) bool { return cp.Profile == p }) {
+			continue
+		}
+		if i := slices.IndexFunc(p.Rules, func(r *Rule) bool { return r.documents(a) }); i >= 0 {
+			found = append(found, p.Rules[i])
+		}
+	}
+	if len(found) == 0 {
+		return ""
+	}
+	slices.SortStableFunc(found, func(x, y *Rule) int { return d.kin(y.Profile) - d.kin(x.Profile) })
+	var names []string
+	for _, r := range found {
+		names = append(names, fmt.Sprintf("%s (section %s)", r.Profile, r.Section))
+	}
+	verb, what, first := "documents", "name", found[0].Profile
+	if len(found) > 1 {
+		verb = "document"
+	}
+	if a.Target().IsZero() {
+		what = "address"
+	}
+	if verb == "documents" {
+		return fmt.Sprintf("%s %s this %s, section %s, and client %q does not have that profile: if it is that product, add %q to its profiles",
+			first, verb, what, found[0].Section, d.Client.Name, first)
+	}
+	return fmt.Sprintf("%s %s this %s, and client %q has none of these profiles: if it is one of these products, add for example %q to its profiles",
+		strings.Join(names, " and "), verb, what, d.Client.Name, first)
+}
+
+// documents reports whether a rule names the destination itself.
+func (r *Rule) documents(a *Attempt) bool {
+	n := a.Target()
+	return slices.ContainsFunc(r.To, func(t Destination) bool {
+		if n.IsZero() {
+			return t.Prefix.IsValid() && t.Prefix.Contains(a.Dest.Addr())
+		}
+		return t.hasName(n)
+	})
+}
+
+// kin is 1 for a profile of the product that the client has a profile of: the
+// text of product in front of its bracket is the same.
+func (d *Decision) kin(profile string) int {
+	product := func(p *Profile) string {
+		front, _, _ := strings.Cut(p.Product, " (")
+		return front
+	}
+	for _, p := range d.policy.profiles {
+		if p.Name == profile && slices.ContainsFunc(d.Client.Profiles, func(cp ClientProfile) bool { return product(cp.Profile) == product(p) }) {
+			return 1
+		}
+	}
+	return 0
+}
+
+// Bits that an address and a bound one must share to be taken for addresses of
+// one site: a /16 of IPv4 and a /48 of IPv6, which RFC 6177 gives to one site.
+const (
+	siteBits4 = 16
+	siteBits6 = 48
+)
+
+// hintExtend explains the denial of an address by a party that is bound to other
+// addresses of the same site, and has the port.
+func hintExtend(a *Attempt, d *Decision) string {
+	to := a.Dest.Addr()
+	if d.scope == nil || !a.Target().IsZero() || !to.IsValid() {
+		return ""
+	}
+	bits := siteBits4
+	if to.Is6() {
+		bits = siteBits6
+	}
+	near, _ := to.Prefix(bits)
+	for i := range d.scope.rules {
+		r := &d.scope.rules[i]
+		if r.block != 0 || r.rule.Profile == SiteProfile || !r.portsFor(a).Has(a.Dest.Port()) {
+			continue
+		}
+		for _, t := range r.rule.To {
+			if t.Role == "" {
+				continue
+			}
+			if slices.ContainsFunc(d.Client.Addresses[t.Role], func(b Destination) bool { return b.Prefix.IsValid() && near.Overlaps(b.Prefix) }) {
+				return fmt.Sprintf("%s, on %s to the %s, which is bound to other addresses: if %v is one too, extend %s in [client.addresses] by %[4]v",
+					r.rule.documented(), listed(r.tcp, r.udp), t.Role, to, t.Role)
+			}
+		}
+	}
+	return ""
+}
+
+// Bounds of the search for a name that is spelled almost alike.
+const (
+	mostEdits     = 3     // a name with another top-level domain of three letters is still found
+	mostNamesRead = 4_096 // of the client's rules: more would take longer than a denial may
+)
+
+// hintAlike explains a denial by the name that differs from the asked one by the
+// fewest letters.
+func hintAlike(a *Attempt, d *Decision) string {
+	target := a.Target().s
+	if d.scope == nil || target == "" {
+		return ""
+	}
+	best, edits, read := "", min(mostEdits, len(target)/3)+1, 0
+	var of *scopeRule
+	for i := range d.scope.rules {
+		r := &d.scope.rules[i]
+		if r.block&blocked(RoleNotListed) != 0 {
+			continue
+		}
+		for _, t := range r.names {
+			if read++; read > mostNamesRead {
+				break
+			}
+			if t.Wildcard || !worthComparing(t.Name.s, target) {
+				continue
+			}
+			if n := editDistance(t.Name.s, target, edits); n < edits {
+				best, edits, of = t.Name.s, n, r
+			}
+		}
+	}
+	switch {
+	case of == nil:
+		return ""
+	case of.bindingOf(d.Client, best) != "":
+		return fmt.Sprintf("the nearest name is %s, the name bound to %s in [client.addresses] of client %q: if %s is meant, bind it there", best, of.bindingOf(d.Client, best), d.Client.Name, target)
+	}
+	return fmt.Sprintf("the nearest name is %s, %s", best, of.rule.documented())
+}
+
+// bindingOf returns the role that the site has bound the name to; "": the rule
+// names it itself.
+func (r *scopeRule) bindingOf(c *Client, name string) string {
+	for _, t := range r.rule.To {
+		if t.Role != "" && slices.ContainsFunc(c.Addresses[t.Role], func(b Destination) bool { return b.Name.s == name }) {
+			return t.Role
+		}
+	}
+	return ""
+}
+
+// worthComparing reports whether two names are of nearly one length and have a
+// first label or all behind it in common: the rest costs more to compare than a
+// denial should.
+func worthComparing(x, y string) bool {
+	if d := len(x) - len(y); d > mostEdits || d < -mostEdits {
+		return false
+	}
+	firstX, restX, _ := strings.Cut(x, ".")
+	firstY, restY, _ := strings.Cut(y, ".")
+	return firstX == firstY || restX == restY
+}
+
+// editDistance counts the insertions, deletions and substitutions that turn x
+// into y (Levenshtein), or returns at least limit where there are as many.
+func editDistance(x, y string, limit int) int {
+	row := make([]int, len(y)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(x) {
+		left, least := row[0], i+1
+		row[0] = i + 1
+		for j := range len(y) {
+			cost := 1
+			if x[i] == y[j] {
+				cost = 0
+			}
+			left, row[j+1] = row[j+1], min(row[j+1]+1, row[j]+1, left+cost)
+			least = min(least, row[j+1])
+		}
+		if least >= limit {
+			return limit
+		}
+	}
+	return row[len(y)]
+}
+
+// systemNames are names that operating systems and browsers ask for by
+// themselves, and what for. A name ends like one of them. Sources, read in
+// 2026: Microsoft's "Manage connection endpoints for Windows 11", Apple's "Use
+// Apple products on enterprise networks", and the captive portal checks that
+// GNOME, Ubuntu and Mozilla document.
+func systemNames() [][2]string {
+	return [][2]string{
+		{"msftconnecttest.com", "connectivity probe"}, {"msftncsi.com", "connectivity probe"},
+		{"connectivitycheck.gstatic.com", "connectivity probe"}, {"captive.apple.com", "connectivity probe"},
+		{"connectivity-check.ubuntu.com", "connectivity probe"}, {"nmcheck.gnome.org", "connectivity probe"},
+		{"detectportal.firefox.com", "connectivity probe"},
+		{"ctldl.windowsupdate.com", "list of trusted certificates"},
+	}
+}
+
+// hintSystem explains what the operating system asks for, and not the product.
+func hintSystem(a *Attempt) string {
+	n := a.Target()
+	if n.IsZero() {
+		return ""
+	}
+	what := ""
+	for _, s := range systemNames() {
+		if n.s == s[0] || strings.HasSuffix(n.s, "."+s[0]) {
+			what = s[1]
+		}
+	}
+	first, _, _ := strings.Cut(n.s, ".")
+	if first = strings.TrimRight(first, "0123456789"); first == "ocsp" || first == "crl" {
+		what = "certificate revocation"
+	}
+	if what == "" {
+		return ""
+	}
+	return fmt.Sprintf("%s is asked by the operating system, not by the product (%s): usually harmless; if the site needs it, a [[rule]] with a reason permits it", n, what)
+}

@@ -1,0 +1,154 @@
+// The hint for a destination that is documented, but not like this: which port,
+// protocol or role the document gives instead.
+
+package rules
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// firstDynamicPort is where the dynamic ports begin (RFC 6335, section 6), which
+// documents call ephemeral.
+const firstDynamicPort = 49152
+
+// hintPort explains a denial of a documented destination by its port, protocol
+// or role. It looks at all rules of the client that name the destination and
+// takes the first of these that holds: the port was moved; a note of the document
+// speaks of it; a party that is not bound has it; another role has it. "": no
+// documented rule of the client names the destination.
+func hintPort(a *Attempt, d *Decision) string {
+	if d.scope == nil || a.Via == ViaDNS {
+		return ""
+	}
+	all := d.scope.documenting(a)
+	if len(all) == 0 {
+		return ""
+	}
+	own := slices.DeleteFunc(slices.Clone(all), func(r *scopeRule) bool { return r.block&blocked(RoleNotListed) != 0 })
+	for _, look := range []func() string{
+		func() string { return movedPort(a, d, own) },
+		func() string { return notedPort(a, own) },
+		func() string { return unboundPort(a, d) },
+		func() string { return portOfRole(a, d, all) },
+	} {
+		if h := look(); h != "" {
+			return h
+		}
+	}
+	if len(own) == 0 {
+		return ""
+	}
+	return allPorts(a, own)
+}
+
+// documenting returns the rules of profiles that name the destination, bound
+// parties included, in force or not.
+func (s *scope) documenting(a *Attempt) (out []*scopeRule) {
+	for i := range s.rules {
+		if r := &s.rules[i]; r.rule.Profile != SiteProfile && r.reaches(a) {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+// reaches reports whether the destinations of a rule hold the attempt's.
+func (r *scopeRule) reaches(a *Attempt) bool {
+	if n := a.Target(); !n.IsZero() {
+		return slices.ContainsFunc(r.names, func(d Destination) bool { return d.hasName(n) })
+	}
+	for _, p := range r.prefixes {
+		if p.Contains(a.Dest.Addr()) {
+			return true
+		}
+	}
+	return false
+}
+
+// ports returns the ports of a rule for the attempt's protocol.
+func (r *scopeRule) portsFor(a *Attempt) Ports {
+	if a.Proto == UDP {
+		return r.udp
+	}
+	return r.tcp
+}
+
+// movedPort finds the configurable port that the site has moved away from the
+// attempt's.
+func movedPort(a *Attempt, d *Decision, own []*scopeRule) string {
+	port := a.Dest.Port()
+	for _, r := range own {
+		i := d.Client.profileIndex(r.rule)
+		for _, name := range r.rule.Configurable(a.Proto) {
+			cp := &d.Client.Profiles[i]
+			if def := cp.Profile.Port(name); def != nil && def.Default == port && cp.Ports[name] != port && cp.Ports[name] != 0 {
+				return fmt.Sprintf("%d was moved to %d by ports.%s of client %q, line %d: use %[2]d, or remove that setting (%[6]s)",
+					port, cp.Ports[name], name, d.Client.Name, d.Client.Line, r.rule.documented())
+			}
+		}
+	}
+	return ""
+}
+
+// notedPort finds a note that speaks of the port, or of ephemeral ports.
+func notedPort(a *Attempt, own []*scopeRule) string {
+	port := strconv.Itoa(int(a.Dest.Port()))
+	for _, r := range own {
+		words := strings.FieldsFunc(r.rule.Note, func(c rune) bool { return c < '0' || c > '9' })
+		if slices.Contains(words, port) || a.Dest.Port() >= firstDynamicPort && strings.Contains(r.rule.Note, "ephemeral") {
+			return fmt.Sprintf("not %s %s for %s: %s has this note: %s", a.Proto, port, orAddress(a), r.rule, r.rule.Note)
+		}
+	}
+	return ""
+}
+
+// unboundPort finds a rule with the port for a party that the site has not bound.
+func unboundPort(a *Attempt, d *Decision) string {
+	r := d.scope.unboundFor(a)
+	if r == nil {
+		return ""
+	}
+	m := Remedy{Rule: r, Client: d.Client, Profile: d.Client.profileIndex(r)}
+	m.bind(a)
+	if m.Bind == "" {
+		return ""
+	}
+	return m.hintBind(a)
+}
+
+// portOfRole finds the roles to which the document gives exactly this port.
+func portOfRole(a *Attempt, d *Decision, all []*scopeRule) string {
+	var roles []string
+	var first *scopeRule
+	for _, r := range all {
+		if r.block&blocked(RoleNotListed) != 0 && !r.rule.Local && r.portsFor(a).Has(a.Dest.Port()) && !slices.Contains(roles, r.rule.From) {
+			roles = append(roles, r.rule.From)
+			if first == nil {
+				first = r
+			}
+		}
+	}
+	if first == nil {
+		return ""
+	}
+	role := d.Client.Profiles[d.Client.profileIndex(first.rule)].Role
+	return fmt.Sprintf("documented for role %s (%s), and client %q has role %s: if it has that role as well, give it one more [[client.profile]] with role = %q",
+		strings.Join(roles, " and role "), strings.TrimPrefix(first.rule.documented(), "documented for "), d.Client.Name, role, roles[0])
+}
+
+// allPorts says every port that the documents give the destination.
+func allPorts(a *Attempt, own []*scopeRule) string {
+	var tcp, udp Ports
+	for _, r := range own {
+		tcp, udp = tcp.union(r.tcp), udp.union(r.udp)
+	}
+	verb := "are"
+	if text := listed(tcp, udp); !strings.ContainsAny(text, ",-") && !strings.Contains(text, " and ") {
+		verb = "is"
+	}
+	return fmt.Sprintf("only %s %s documented for %s (%s), not %s %d", listed(tcp, udp), verb, orAddress(a),
+		strings.TrimPrefix(own[0].rule.documented(), "documented for "), a.Proto, a.Dest.Port())
+}
