@@ -57,11 +57,11 @@ func BenchmarkReview(b *testing.B) {
 		})
 	}
 	run("scan", func() error {
-		_, err := Scan(ctx, o.Files, Filter{}, func(*Record) error { return nil })
+		_, err := Scan(ctx, o.Files, time.Time{}, nil, func(*Record) error { return nil })
 		return err
 	})
 	run("page", func() error {
-		_, err := Review(ctx, Query{Files: o.Files, Site: site, Limit: 50})
+		_, err := Answer(ctx, Query{Files: o.Files, Site: site, Limit: 50})
 		return err
 	})
 	run("page-http", func() error { // a new page each time: nothing is read already

@@ -66,14 +66,14 @@ func (d *disk) Size() int64 {
 	return int64(len(d.data))
 }
 
-// lineStreamOf reads b as a journal.
-func lineStreamOf(t testing.TB, b []byte) *lineStream {
+// readerOf reads b as a journal.
+func readerOf(t testing.TB, b []byte) *reader {
 	t.Helper()
 	name := filepath.Join(t.TempDir(), "copy.jsonl")
 	if err := os.WriteFile(name, b, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s, err := openStream(name, &Report{})
+	s, err := openReader(name, newDecoder(), &Report{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,7 +85,7 @@ func lineStreamOf(t testing.TB, b []byte) *lineStream {
 func (d *disk) records(t testing.TB) []Record {
 	t.Helper()
 	d.mu.Lock()
-	s := lineStreamOf(t, d.data)
+	s := readerOf(t, d.data)
 	d.mu.Unlock()
 	var rs []Record
 	for s.next() {

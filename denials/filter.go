@@ -3,6 +3,7 @@
 package denials
 
 import (
+	"context"
 	"net/netip"
 	"path"
 	"slices"
@@ -89,4 +90,26 @@ func (f *Filter) matchHost(r *Record) bool {
 		}
 	}
 	return false
+}
+
+// Matcher returns the function that tells whether f selects a record. It
+// reports a Host that is no glob.
+func (f Filter) Matcher() (func(*Record) bool, error) {
+	f, err := f.prepared()
+	return f.match, err
+}
+
+// scan calls fn for every record that the query's filter selects, the oldest
+// first.
+func (q *Query) scan(ctx context.Context, fn func(*Record) error) (Report, error) {
+	f, err := q.Filter.prepared()
+	if err != nil {
+		return Report{}, err
+	}
+	return Scan(ctx, q.Files, f.Since, q.Progress, func(r *Record) error {
+		if !f.match(r) {
+			return nil
+		}
+		return fn(r)
+	})
 }

@@ -296,7 +296,7 @@ func TestClockJump(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := lineStreamOf(t, b)
+	s := readerOf(t, b)
 	var total, last uint64
 	for s.next() {
 		total += s.rec.Times()

@@ -55,7 +55,8 @@ func List(ctx context.Context, o Options, w io.Writer) (Report, error) {
 		last.max += max(o.Offset, 0)
 	}
 	var buf []byte
-	rep, err := scanFiles(ctx, o.Files, o.filter(), o.Progress, func(r *Record) error {
+	q := o.query()
+	rep, err := q.scan(ctx, func(r *Record) error {
 		if last.max > 0 || o.Offset > 0 || !o.JSON {
 			last.add(r)
 			return nil
@@ -85,7 +86,7 @@ func Top(ctx context.Context, o Options, w io.Writer) (Report, error) {
 	out := bufio.NewWriter(w)
 	q := o.query()
 	q.Limit = o.bounded(20)
-	v, err := Review(ctx, q)
+	v, err := Answer(ctx, q)
 	if v == nil {
 		return Report{}, err
 	}

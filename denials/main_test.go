@@ -118,7 +118,8 @@ func records(t testing.TB, files ...string) []Record {
 func scan(t testing.TB, f Filter, files ...string) ([]Record, Report) {
 	t.Helper()
 	var rs []Record
-	rep, err := Scan(context.Background(), files, f, func(r *Record) error {
+	q := Query{Files: files, Filter: f}
+	rep, err := q.scan(context.Background(), func(r *Record) error {
 		rs = append(rs, r.clone())
 		return nil
 	})

@@ -3,7 +3,6 @@
 package denials
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -90,17 +89,13 @@ func cure(err error) string {
 	return ""
 }
 
-// firstTime returns the time of the first record in r.
+// firstTime returns the time of the first record in the first lines of r.
 func firstTime(r io.Reader) (time.Time, bool) {
-	b := make([]byte, MaxLine)
-	n, _ := io.ReadFull(r, b)
-	d, rec := newDecoder(), Record{}
-	for line := range bytes.Lines(b[:n]) {
-		if d.decode(line, &rec) == nil {
-			return rec.Time, true
-		}
+	s := reader{dec: newDecoder(), report: &Report{}}
+	if s.from(io.LimitReader(r, MaxLine)) != nil || !s.next() {
+		return time.Time{}, false
 	}
-	return time.Time{}, false
+	return s.rec.Time, true
 }
 
 // A stream is a file that is not ours to sync or close.

@@ -4,9 +4,6 @@
 package denials
 
 import (
-	"bufio"
-	"bytes"
-	"errors"
 	"net/netip"
 	"slices"
 
@@ -82,20 +79,15 @@ func lastOwn(files []string) []string {
 
 // ownIn returns what the last start record of one file says.
 func ownIn(name string) (own []string) {
-	var dry Report
-	s, err := openStream(name, &dry)
+	s, err := openReader(name, newDecoder(), &Report{})
 	if err != nil {
 		return nil
 	}
 	defer s.close()
-	mark := []byte(`"event":"` + EventStart + `"`)
-	for {
-		b, err := s.in.ReadSlice('\n')
-		if bytes.Contains(b, mark) && s.dec.decode(b, &s.rec) == nil && s.rec.Event == EventStart && len(s.rec.Own) > 0 {
+	for s.only = []byte(`"event":"` + EventStart + `"`); s.next(); {
+		if s.rec.Event == EventStart && len(s.rec.Own) > 0 {
 			own = slices.Clone(s.rec.Own)
 		}
-		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
-			return own
-		}
 	}
+	return own
 }

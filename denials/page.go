@@ -40,13 +40,13 @@ type reviewPage struct {
 	cache []cached      // the latest last
 }
 
-// cached is a running review and what it is of.
+// cached is a review and its filter.
 type cached struct {
 	key Filter
-	run *running
+	run *Review
 }
 
-// cachedMax bounds the running reviews: that of everything, and the latest
+// cachedMax bounds the reviews that are kept: that of everything, and the latest
 // filters, so that paging and sorting read nothing again.
 const cachedMax = 4
 
@@ -112,14 +112,14 @@ func (p *reviewPage) inTurn(ctx context.Context, fn func()) bool {
 	return true
 }
 
-// running returns the review of a filter, read to the end of the journal. The
+// review returns the review of a filter, read to the end of the journal. The
 // caller has the turn. An error may come with a review of what could be read.
-func (p *reviewPage) running(ctx context.Context, f Filter) (*running, error) {
+func (p *reviewPage) review(ctx context.Context, f Filter) (*Review, error) {
 	files, err := p.Files()
 	if err != nil {
 		return nil, err
 	}
-	var run *running
+	var run *Review
 	var kept []cached
 	for _, c := range p.cache {
 		if c.key == f {
@@ -129,19 +129,19 @@ func (p *reviewPage) running(ctx context.Context, f Filter) (*running, error) {
 		}
 	}
 	if run == nil {
-		if run, err = newRunning(f); err != nil {
+		if run, err = NewReview(f); err != nil {
 			return nil, err
 		}
 	}
 	p.cache = append(trim(kept), cached{f, run})
-	return run, run.read(ctx, files)
+	return run, run.Read(ctx, files, nil)
 }
 
 // trim lets go of the oldest reviews, until the rest is few and small.
 func trim(list []cached) []cached {
 	size := 0
 	for i := len(list) - 1; i >= 0; i-- {
-		if size += list[i].run.tally.size; size > keptMax || len(list)-i >= cachedMax {
+		if size += list[i].run.Size(); size > keptMax || len(list)-i >= cachedMax {
 			return append([]cached(nil), list[i+1:]...)
 		}
 	}

@@ -24,7 +24,7 @@ func summary(t *testing.T, v *View) string {
 	s := v.Timeline.Series(50)
 	fmt.Fprintln(&b, v.Denials, v.Rest, v.Matched, v.Totals.Denials, v.Totals.First, v.Totals.Last, v.Totals.Cures.Sorted(), v.Totals.Reasons.Sorted(),
 		v.Totals.Clients.Sorted(), v.Totals.Vias.Sorted(), v.Totals.Hours.Sorted(), s)
-	fmt.Fprintln(&b, v.Report.Lines, v.Report.Matched, v.Report.Skipped)
+	fmt.Fprintln(&b, v.Report.Lines, v.Report.Skipped)
 	return b.String()
 }
 
@@ -74,7 +74,7 @@ func TestReadingOnIsAFullScan(t *testing.T) {
 	part := func(i int) []byte { return text[i*len(text)/12 : (i+1)*len(text)/12] } // ends in the middle of a line
 	site := siteOf(t, fleet)
 	for _, f := range []Filter{{}, {Reason: "not_listed"}, {Client: "10.1.0.0/24", Host: "*example"}, {Since: noon.AddDate(0, 0, -7).Add(2 * time.Minute)}} {
-		run, err := newRunning(f)
+		run, err := NewReview(f)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -98,10 +98,10 @@ func TestReadingOnIsAFullScan(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := run.read(context.Background(), files); err != nil {
+			if err := run.Read(context.Background(), files, nil); err != nil {
 				t.Fatalf("step %d: %v", i, err)
 			}
-			got, err := run.view(q)
+			got, err := run.View(q)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -129,12 +129,12 @@ func must(t *testing.T, err error) {
 // A second look reads what is new, and nothing twice.
 func TestReadingOnReadsOnce(t *testing.T) {
 	path := generated(t, 1000)
-	run, err := newRunning(Filter{})
+	run, err := NewReview(Filter{})
 	must(t, err)
-	must(t, run.read(context.Background(), []string{path}))
-	must(t, run.read(context.Background(), []string{path}))
-	if run.report.Lines != 1000 {
-		t.Errorf("%d lines", run.report.Lines)
+	must(t, run.Read(context.Background(), []string{path}, nil))
+	must(t, run.Read(context.Background(), []string{path}, nil))
+	if run.Report().Lines != 1000 {
+		t.Errorf("%d lines", run.Report().Lines)
 	}
 	// What was read is gone from the file: only its end can be read again.
 	info, err := os.Stat(path)
@@ -145,9 +145,9 @@ func TestReadingOnReadsOnce(t *testing.T) {
 	must(t, err)
 	must(t, f.Close())
 	appendBytes(t, path, []byte(`{"schema":1,"time":"2026-11-22T12:00:00Z","event":"decision","verdict":"deny","reason":"not_listed","host":"new.example"}`+"\n"))
-	must(t, run.read(context.Background(), []string{path}))
-	if run.report.Lines != 1001 || run.tally.Total < 1001 {
-		t.Errorf("%d lines, %d denials", run.report.Lines, run.tally.Total)
+	must(t, run.Read(context.Background(), []string{path}, nil))
+	if run.Report().Lines != 1001 || run.tally.Total < 1001 {
+		t.Errorf("%d lines, %d denials", run.Report().Lines, run.tally.Total)
 	}
 }
 
@@ -159,16 +159,16 @@ func TestReadingOnAfterABreak(t *testing.T) {
 		if packed {
 			gzipped(t, path)
 		}
-		run, err := newRunning(Filter{})
+		run, err := NewReview(Filter{})
 		must(t, err)
 		for n := range 3 {
 			ctx := &expiring{Context: context.Background(), left: n + 1}
-			if err := run.read(ctx, []string{path}); err == nil {
+			if err := run.Read(ctx, []string{path}, nil); err == nil {
 				t.Errorf("packed %v: was not broken off", packed)
 			}
 		}
-		must(t, run.read(context.Background(), []string{path}))
-		got, err := run.view(Query{})
+		must(t, run.Read(context.Background(), []string{path}, nil))
+		got, err := run.View(Query{})
 		must(t, err)
 		if summary(t, got) != summary(t, want) {
 			t.Errorf("packed %v: not the same", packed)
@@ -194,7 +194,7 @@ func TestCacheIsBounded(t *testing.T) {
 	path := generated(t, 200)
 	p := &reviewPage{PageConfig: PageConfig{Files: func() ([]string, error) { return []string{path}, nil }}}
 	for i := range 20 {
-		if _, err := p.running(context.Background(), Filter{Denied: true, Text: fmt.Sprint(i)}); err != nil {
+		if _, err := p.review(context.Background(), Filter{Denied: true, Text: fmt.Sprint(i)}); err != nil {
 			t.Fatal(err)
 		}
 		if len(p.cache) > cachedMax {
@@ -202,7 +202,7 @@ func TestCacheIsBounded(t *testing.T) {
 		}
 	}
 	p.cache[0].run.tally.size = keptMax + 1
-	if _, err := p.running(context.Background(), Filter{Denied: true}); err != nil {
+	if _, err := p.review(context.Background(), Filter{Denied: true}); err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range p.cache[:len(p.cache)-1] {

@@ -31,18 +31,18 @@ func (p *reviewPage) serveLive(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Query().Get("refresh") == "on" {
 		v.Refresh = liveEvery
 	}
-	if !p.inTurn(ctx, func() { v.fill(p.running(ctx, Filter{Denied: true})) }) || r.Context().Err() != nil {
+	if !p.inTurn(ctx, func() { v.fill(p.review(ctx, Filter{Denied: true})) }) || r.Context().Err() != nil {
 		return // the viewer is gone
 	}
 	p.show(w, http.StatusOK, "live", &v)
 }
 
-// fill lists the latest records of a running review, which may be nil.
-func (v *liveView) fill(run *running, err error) {
+// fill lists the latest records of a review, which may be nil.
+func (v *liveView) fill(run *Review, err error) {
 	var rep Report
 	if run != nil {
-		rep = run.report
-		for r := range run.recent.all {
+		rep = run.Report()
+		for r := range run.Recent {
 			k, raw := keyOf(r)
 			v.Records = append(v.Records, liveRow{r.Time, who(r.ClientName, r.Client), r.Via, where(r), cause(r), why(r.Nearest, r.Hint, r.says()),
 				form{}.link("/group", "key", newGroup(k, raw, r).Key()), r.Times()})

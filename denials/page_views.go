@@ -76,7 +76,7 @@ func (p *reviewPage) serveGroups(w http.ResponseWriter, r *http.Request) {
 		if q, err = p.query(&v.Form); err == nil {
 			q.Site = site
 			if !p.inTurn(ctx, func() {
-				run, err := p.running(ctx, q.Filter)
+				run, err := p.review(ctx, q.Filter)
 				v.fill(run, q, err)
 			}) || r.Context().Err() != nil {
 				return // the viewer is gone
@@ -89,13 +89,13 @@ func (p *reviewPage) serveGroups(w http.ResponseWriter, r *http.Request) {
 	p.show(w, http.StatusBadRequest, "groups", &v)
 }
 
-// fill answers the query from a running review, which may be nil.
-func (v *groupsView) fill(run *running, q Query, err error) {
+// fill answers the query from a review, which may be nil.
+func (v *groupsView) fill(run *Review, q Query, err error) {
 	if run == nil {
 		v.Notes = notes(&Report{}, err)
 		return
 	}
-	view, orderErr := run.view(q)
+	view, orderErr := run.View(q)
 	if orderErr != nil {
 		v.Error = orderErr.Error()
 		return

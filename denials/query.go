@@ -1,4 +1,4 @@
-// Query: the one review that the commands and the page stand on.
+// Query: what is asked of a review, and the answer.
 
 package denials
 
@@ -32,26 +32,6 @@ type View struct {
 	Rest     uint64   // of these, counted in a group "(many)" for want of memory
 	Totals   Totals
 	Timeline Timeline
-}
-
-// Review reads a journal once and answers. Its memory is bounded, whatever the
-// journal holds.
-func Review(ctx context.Context, q Query) (*View, error) {
-	order, err := orderOf(q.Sort)
-	if err != nil {
-		return nil, err
-	}
-	q.Filter.Denied = true
-	var v View
-	var tally Tally
-	v.Report, err = scanFiles(ctx, q.Files, q.Filter, q.Progress, func(r *Record) error {
-		tally.Add(r)
-		v.Totals.Add(r)
-		v.Timeline.Add(r)
-		return nil
-	})
-	v.answer(&tally, &q, order)
-	return &v, err
 }
 
 // orderOf returns the order that a query asks for.
@@ -95,7 +75,7 @@ func Detail(ctx context.Context, q Query, key string, n int) (*Group, []Record, 
 	var found *Group
 	last := ring{max: max(n, 1)}
 	keys := map[groupKey]bool{} // is it the one
-	_, err := scanFiles(ctx, q.Files, q.Filter, q.Progress, func(r *Record) error {
+	_, err := q.scan(ctx, func(r *Record) error {
 		k, raw := keyOf(r)
 		is, known := keys[k]
 		if !known {

@@ -20,7 +20,7 @@ import (
 
 func review(t testing.TB, q Query) *View {
 	t.Helper()
-	v, err := Review(context.Background(), q)
+	v, err := Answer(context.Background(), q)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,7 +75,7 @@ func TestReviewFiltersSortsAndPages(t *testing.T) {
 	if v.Matched != 5 || v.Denials != 62 || v.Rest != 0 || v.Totals.Reasons.Of("not_listed") != 41 || v.Totals.Cures.Of("never") != 1 || v.Totals.Vias.Of("dns") != 20 {
 		t.Errorf("%+v", v)
 	}
-	if _, err := Review(context.Background(), Query{Files: []string{path}, Sort: "size"}); err == nil {
+	if _, err := Answer(context.Background(), Query{Files: []string{path}, Sort: "size"}); err == nil {
 		t.Error("sorted by size")
 	}
 }
@@ -232,7 +232,7 @@ func TestProgressIsTold(t *testing.T) {
 	files := []string{journalOf(t, filepath.Join(dir, "a.gz"), rs...), journalOf(t, filepath.Join(dir, "b"), rs[:10]...)}
 	var seen []int64
 	var size int64
-	_, err := scanFiles(context.Background(), files, Filter{}, func(read, total int64) { seen, size = append(seen, read), total }, func(*Record) error { return nil })
+	_, err := Scan(context.Background(), files, time.Time{}, func(read, total int64) { seen, size = append(seen, read), total }, func(*Record) error { return nil })
 	if err != nil || len(seen) < 4 || !slices.IsSorted(seen) || seen[len(seen)-1] != size || size == 0 {
 		t.Errorf("%v of %d, %v", seen, size, err)
 	}

@@ -1,203 +1,192 @@
-// Reader: reads journals back, rotated and compressed files included, in the
-// order of time.
+// Reader: reads the records of one journal file. Scan, Tail and Cursor all read
+// lines with it.
 
 package denials
 
 import (
-	"container/heap"
-	"context"
+	"bufio"
+	"bytes"
+	"compress/gzip"
 	"errors"
+	"io"
 	"io/fs"
-	"time"
+	"os"
 )
 
-// A Problem is a line that is no record.
-type Problem struct {
-	File string
-	Line int // from 1
-	Why  string
+// lineMax bounds a line that is read; ours are shorter than MaxLine.
+const lineMax = 64 << 10
+
+// A place in a file is where reading stopped.
+type place struct {
+	offset int64 // behind the last whole line, of a compressed file in its text
+	line   int   // whole lines before offset
+	long   bool  // offset is within a line that is longer than lineMax
 }
 
-// problemsMax bounds the problems that a Report keeps.
-const problemsMax = 20
-
-// A Report says what a scan saw.
-type Report struct {
-	Files    int
-	Lines    uint64
-	Matched  uint64
-	Skipped  uint64    // lines that are no record
-	Problems []Problem // the first of them
+// A reader reads one file. After next returned true, rec is the record.
+type reader struct {
+	place
+	name   string
+	file   *os.File
+	info   os.FileInfo // as it was when the file was opened
+	raw    countedReader
+	in     *bufio.Reader
+	dec    *decoder
+	report *Report
+	rec    Record
+	only   []byte // if not nil, lines without this text are passed over
+	packed bool   // the file is compressed
+	grows  bool   // a last line without an end is still being written: it is left for the next time
+	err    error  // why the file could not be read to its end
 }
 
-// Scan calls fn for every record in files that f selects, the oldest first.
-// The record and its lists are valid during the call only; its strings stay. A
-// line that is no record is skipped and reported; a file that cannot be read is
-// an error, after the others were read. An error of fn ends the scan.
-func Scan(ctx context.Context, files []string, f Filter, fn func(*Record) error) (Report, error) {
-	return scanFiles(ctx, files, f, nil, fn)
-}
-
-// Progress is told every now and then how much of a scan's files was read, in
-// octets of the files as they are.
-type Progress func(read, total int64)
-
-// progressEvery is how many records are read between two calls of Progress.
-const progressEvery = 16 << 10
-
-// scanFiles is Scan that somebody looks at; progress may be nil.
-func scanFiles(ctx context.Context, files []string, f Filter, progress Progress, fn func(*Record) error) (Report, error) {
-	var rep Report
-	f, err := f.prepared()
+// openReader opens name, or name.gz where rotation has just compressed it.
+func openReader(name string, dec *decoder, report *Report) (*reader, error) {
+	if name == "-" {
+		return nil, errors.New("a journal is read from a file, not from standard input")
+	}
+	f, err := os.Open(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		if gz, gzErr := os.Open(name + ".gz"); gzErr == nil {
+			f, err = gz, nil
+		}
+	}
 	if err != nil {
-		return rep, err
+		return nil, err
 	}
-	m := &merger{filter: &f, report: &rep}
-	defer m.close()
-	for _, name := range files {
-		m.add(name)
-	}
-	for n := 0; ; n++ {
-		if n%1024 == 0 && ctx.Err() != nil {
-			return rep, ctx.Err()
-		}
-		if progress != nil && n%progressEvery == 0 {
-			progress(m.read, m.total)
-		}
-		s := m.next()
-		if s == nil {
-			if progress != nil {
-				progress(m.total, m.total)
-			}
-			return rep, errors.Join(m.errs...)
-		}
-		if f.match(&s.rec) {
-			rep.Matched++
-			if err := fn(&s.rec); err != nil {
-				return rep, err
-			}
-		}
-		m.advance()
-	}
+	return newReader(name, f, dec, report)
 }
 
-// A merger holds the files of a scan: those not begun yet in the order of
-// their first record, and those under way in a heap.
-type merger struct {
-	filter  *Filter
-	report  *Report
-	waiting []waitingFile
-	active  streams
-	errs    []error
-	read    int64 // octets of all files
-	total   int64
-}
-
-type waitingFile struct {
-	name  string
-	first time.Time
-}
-
-// slack is by how much records in one file may be out of order: a folded
-// record is written up to a second after its time.
-const slack = 2 * time.Second
-
-// add puts a file in line by the time of its first record. A file that was
-// last written before the filter begins is left out.
-func (m *merger) add(name string) {
-	s, err := openStream(name, m.report)
+// newReader reads f, which name was opened as.
+func newReader(name string, f *os.File, dec *decoder, report *Report) (s *reader, err error) {
+	s = &reader{name: name, file: f, dec: dec, report: report, raw: countedReader{f: f, n: new(int64)}}
+	if s.info, err = f.Stat(); err == nil {
+		err = s.from(&s.raw)
+	}
 	if err != nil {
-		m.errs = append(m.errs, err)
-		return
-	}
-	defer s.close()
-	m.report.Files++
-	if !m.filter.Since.IsZero() && s.modified.Before(m.filter.Since.Add(-time.Hour)) {
-		return
-	}
-	var dry Report
-	s.report = &dry
-	first := time.Time{}
-	if s.next() {
-		first = s.rec.Time
-	}
-	at := len(m.waiting)
-	for at > 0 && m.waiting[at-1].first.After(first) {
-		at--
-	}
-	m.total += s.size
-	m.waiting = append(m.waiting, waitingFile{})
-	copy(m.waiting[at+1:], m.waiting[at:])
-	m.waiting[at] = waitingFile{name, first}
-}
-
-// next returns the stream whose record is the oldest; nil: all are read.
-func (m *merger) next() *lineStream {
-	for len(m.waiting) > 0 && (len(m.active) == 0 || m.waiting[0].first.Before(m.active[0].rec.Time.Add(slack))) {
-		w := m.waiting[0]
-		m.waiting = m.waiting[1:]
-		s, err := openStream(w.name, m.report)
-		if err != nil {
-			m.errs = append(m.errs, err)
-			continue
-		}
-		s.count(&m.read)
-		m.start(s)
-	}
-	if len(m.active) == 0 {
-		return nil
-	}
-	return m.active[0]
-}
-
-func (m *merger) start(s *lineStream) {
-	if s.next() {
-		heap.Push(&m.active, s)
-		return
-	}
-	m.finish(s)
-}
-
-// advance moves the stream that next returned to its next record.
-func (m *merger) advance() {
-	if m.active[0].next() {
-		if len(m.active) > 1 {
-			heap.Fix(&m.active, 0)
-		}
-		return
-	}
-	m.finish(heap.Pop(&m.active).(*lineStream))
-}
-
-func (m *merger) finish(s *lineStream) {
-	if s.err != nil {
-		m.errs = append(m.errs, &fs.PathError{Op: "read", Path: s.name, Err: s.err})
-	}
-	s.close()
-}
-
-func (m *merger) close() {
-	for _, s := range m.active {
 		s.close()
+		return nil, &fs.PathError{Op: "read", Path: name, Err: err}
+	}
+	return s, nil
+}
+
+// from sets where s reads from, compressed or not.
+func (s *reader) from(r io.Reader) error {
+	s.in = bufio.NewReaderSize(r, lineMax)
+	if head, _ := s.in.Peek(2); len(head) == 2 && head[0] == 0x1f && head[1] == 0x8b {
+		z, err := gzip.NewReader(s.in)
+		if err != nil {
+			return err
+		}
+		s.in, s.packed = bufio.NewReaderSize(z, lineMax), true
+	}
+	return nil
+}
+
+// resume goes on in a file that is not compressed, where reading stopped before.
+func (s *reader) resume(at place) error {
+	s.place = at
+	_, err := s.file.Seek(at.offset, io.SeekStart)
+	s.in.Reset(&s.raw)
+	return err
+}
+
+// count adds the octets that were read from the file, and those that will be, to
+// *n.
+func (s *reader) count(n *int64) {
+	*n += *s.raw.n
+	s.raw.n = n
+}
+
+// A countedReader counts the octets that were read from a file.
+type countedReader struct {
+	f io.Reader
+	n *int64
+}
+
+func (c *countedReader) Read(p []byte) (int, error) {
+	n, err := c.f.Read(p)
+	*c.n += int64(n)
+	return n, err
+}
+
+func (s *reader) close() { _ = s.file.Close() }
+
+// next reads on to the next record. False: the end, or err.
+func (s *reader) next() bool {
+	for size := int64(0); ; { // of the line so far
+		b, err := s.in.ReadSlice('\n')
+		size += int64(len(b))
+		switch {
+		case errors.Is(err, bufio.ErrBufferFull):
+			s.long = true
+			continue
+		case err != nil:
+			s.end(size, err)
+			return false
+		}
+		s.offset += size
+		size = 0
+		if s.lineOf(b) {
+			return true
+		}
 	}
 }
 
-// streams is a heap by time, then boot and seq.
-type streams []*lineStream
-
-func (s streams) Len() int { return len(s) }
-func (s streams) Less(i, j int) bool {
-	a, b := &s[i].rec, &s[j].rec
-	if c := a.Time.Compare(b.Time); c != 0 {
-		return c < 0
+// lineOf reads a whole line. Of one that is too long, b is the end. False: it is
+// not a record.
+func (s *reader) lineOf(b []byte) bool {
+	long := s.long
+	s.long = false
+	s.line++
+	s.report.Lines++
+	switch {
+	case long:
+		s.skip("longer than 64 KiB")
+	case blank(b) || s.only != nil && !bytes.Contains(b, s.only):
+	default:
+		err := s.dec.decode(b, &s.rec)
+		if err == nil {
+			return true
+		}
+		s.skip(err.Error())
 	}
-	return a.Boot == b.Boot && a.Seq < b.Seq
+	return false
 }
-func (s streams) Swap(i, j int) { s[i], s[j] = s[j], s[i] }
-func (s *streams) Push(x any)   { *s = append(*s, x.(*lineStream)) }
-func (s *streams) Pop() any {
-	old := *s
-	x := old[len(old)-1]
-	*s = old[:len(old)-1]
-	return x
+
+// end notes how the file ends: within a line of which size octets were read, or
+// in an error that is not the end of the file.
+func (s *reader) end(size int64, err error) {
+	switch {
+	case s.grows && s.long: // what is longer than a line may be is not read again
+		s.offset += size
+	case s.grows || size == 0:
+	default:
+		s.line++
+		s.report.Lines++
+		if s.long {
+			s.skip("longer than 64 KiB")
+		} else {
+			s.skip("broken off: the last line has no end")
+		}
+	}
+	if !errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		s.err = err
+	}
+}
+
+func (s *reader) skip(why string) {
+	s.report.Skipped++
+	if len(s.report.Problems) < problemsMax {
+		s.report.Problems = append(s.report.Problems, Problem{s.name, s.line, why})
+	}
+}
+
+func blank(b []byte) bool {
+	for _, c := range b {
+		if c != '\n' && c != '\r' && c != ' ' {
+			return false
+		}
+	}
+	return true
 }

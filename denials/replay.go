@@ -56,7 +56,7 @@ func Replay(ctx context.Context, q Query) (*Replayed, error) {
 	q.Filter.Event = EventDecision
 	memo := newMemo(q.Site)
 	var err error
-	out.Report, err = scanFiles(ctx, q.Files, q.Filter, q.Progress, func(r *Record) error {
+	out.Report, err = q.scan(ctx, func(r *Record) error {
 		n := r.Times()
 		out.Decisions += n
 		d, ok := memo.ask(r)

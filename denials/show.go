@@ -7,6 +7,7 @@ import (
 	"errors"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // ErrNoRecord says that no record has the ID that was asked for.
@@ -25,7 +26,7 @@ func Find(ctx context.Context, files []string, id string, p Progress) (*Record, 
 	}
 	var found *Record
 	flows := map[uint64][]Record{} // of the boot: the record may come after its companions
-	rep, err := scanFiles(ctx, files, Filter{}, p, func(r *Record) error {
+	rep, err := Scan(ctx, files, time.Time{}, p, func(r *Record) error {
 		switch {
 		case r.Boot != boot:
 		case r.Seq == seq:

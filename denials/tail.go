@@ -3,10 +3,8 @@
 package denials
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"io"
 	"io/fs"
 	"os"
 	"time"
@@ -14,10 +12,10 @@ import (
 
 // TailOptions say what to follow.
 type TailOptions struct {
-	Path   string // the journal; rotated away, its successor is followed
-	Filter Filter
-	Last   int           // begin with at most this many of the records that are there
-	Every  time.Duration // how often to look; 0: 200 ms
+	Path   string             // the journal; rotated away, its successor is followed
+	Select func(*Record) bool // which records to pass; nil: all
+	Last   int                // begin with at most this many of the records that are there
+	Every  time.Duration      // how often to look; 0: 200 ms
 }
 
 // Tail calls fn for records as they are written, until ctx ends, which is no
@@ -25,14 +23,10 @@ type TailOptions struct {
 // before is passed as far as Last says. A file that is not there yet is waited
 // for. A line that is no record is skipped.
 func Tail(ctx context.Context, o TailOptions, fn func(*Record) error) error {
-	f, err := o.Filter.prepared()
-	if err != nil {
-		return err
-	}
 	if o.Every <= 0 {
 		o.Every = 200 * time.Millisecond
 	}
-	t := follower{path: o.Path, filter: f, fn: fn, dec: newDecoder(), last: ring{max: max(o.Last, 1)}, history: true}
+	t := follower{path: o.Path, selects: o.Select, fn: fn, dec: newDecoder(), last: ring{max: max(o.Last, 1)}, history: true}
 	defer t.close()
 	tick := time.NewTicker(o.Every)
 	defer tick.Stop()
@@ -66,22 +60,19 @@ func Tail(ctx context.Context, o TailOptions, fn func(*Record) error) error {
 // A follower reads one file on and on.
 type follower struct {
 	path    string
-	filter  Filter
+	selects func(*Record) bool // nil: every record
 	fn      func(*Record) error
-	file    *os.File
-	at      int64  // octets read from file
-	part    []byte // the beginning of a line
-	skip    bool   // the line under way is too long
+	in      *reader // nil: the file is not open
 	dec     *decoder
-	rec     Record
+	report  Report
 	last    ring
 	history bool // what is read was there before
-	buf     [lineMax]byte
 }
 
 func (t *follower) close() {
-	if t.file != nil {
-		_ = t.file.Close()
+	if t.in != nil {
+		t.in.close()
+		t.in = nil
 	}
 }
 
@@ -89,7 +80,7 @@ func (t *follower) close() {
 // before its successor is.
 func (t *follower) look(ctx context.Context) error {
 	for {
-		if t.file == nil {
+		if t.in == nil {
 			f, err := os.Open(t.path)
 			if errors.Is(err, fs.ErrNotExist) {
 				return nil
@@ -97,7 +88,12 @@ func (t *follower) look(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			t.file, t.at, t.part, t.skip = f, 0, nil, false
+			in, err := newReader(t.path, f, t.dec, &t.report)
+			if err != nil {
+				return err
+			}
+			in.grows = true
+			t.in = in
 		}
 		replaced := t.replaced()
 		if err := t.read(ctx); err != nil {
@@ -107,7 +103,6 @@ func (t *follower) look(ctx context.Context) error {
 			return nil
 		}
 		t.close()
-		t.file = nil
 	}
 }
 
@@ -118,55 +113,34 @@ func (t *follower) replaced() bool {
 	if err != nil {
 		return false // between a rename and the new file
 	}
-	mine, err := t.file.Stat()
+	mine, err := t.in.file.Stat()
 	if err != nil || !os.SameFile(now, mine) {
 		return true
 	}
-	if now.Size() < t.at {
-		_, _ = t.file.Seek(0, io.SeekStart)
-		t.at, t.part, t.skip = 0, nil, false
+	if now.Size() < t.in.offset {
+		t.in.place = place{}
 	}
 	return false
 }
 
-// read passes on every line up to the end of the file.
+// read passes on every record up to the end of the file.
 func (t *follower) read(ctx context.Context) error {
+	if err := t.in.resume(t.in.place); err != nil {
+		return err
+	}
 	for ctx.Err() == nil {
-		n, err := t.file.Read(t.buf[:])
-		t.at += int64(n)
-		for rest := t.buf[:n]; len(rest) > 0; {
-			line, after, whole := bytes.Cut(rest, []byte{'\n'})
-			if rest = after; !t.skip {
-				t.part = append(t.part, line...)
-			}
-			if len(t.part) > lineMax {
-				t.part, t.skip = t.part[:0], true
-			}
-			if !whole {
-				break
-			}
-			if err := t.line(t.part); err != nil {
+		if !t.in.next() {
+			return t.in.err
+		}
+		switch r := &t.in.rec; {
+		case t.selects != nil && !t.selects(r):
+		case t.history:
+			t.last.add(r)
+		default:
+			if err := t.fn(r); err != nil {
 				return err
 			}
-			t.part, t.skip = t.part[:0], false
-		}
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
 		}
 	}
 	return ctx.Err()
-}
-
-func (t *follower) line(b []byte) error {
-	if len(b) == 0 || t.dec.decode(b, &t.rec) != nil || !t.filter.match(&t.rec) {
-		return nil
-	}
-	if t.history {
-		t.last.add(&t.rec)
-		return nil
-	}
-	return t.fn(&t.rec)
 }

@@ -97,7 +97,7 @@ func TestTailFollowsRotation(t *testing.T) {
 
 func TestTailWaitsForTheFileAndFilters(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "denials.jsonl")
-	f := follow(t, path, TailOptions{Last: 10, Filter: Filter{Denied: true, Host: "*1.example"}})
+	f := follow(t, path, TailOptions{Last: 10, Select: func(r *Record) bool { return r.Denied() && strings.HasSuffix(r.Host, "1.example") }})
 	journalOf(t, path, at(0, nil), at(1, nil), at(11, func(r *Record) { r.Verdict = VerdictAllow }))
 	f.wants(t, "n1")
 	appendTo(t, path, lineOfRecord(at(20, nil))+lineOfRecord(at(21, nil)))

@@ -54,7 +54,7 @@ func (st *UsageState) AddFlows(ctx context.Context, q Query) (Report, error) {
 	flows := map[useKey]*Use{}
 	first := st.Since
 	q.Filter.Event, q.Filter.Verdict = EventDecision, VerdictAllow
-	rep, err := scanFiles(ctx, q.Files, q.Filter, q.Progress, func(r *Record) error {
+	rep, err := q.scan(ctx, func(r *Record) error {
 		if first.IsZero() || r.Time.Before(first) {
 			first = r.Time
 		}

@@ -49,7 +49,11 @@ func WriteTail(ctx context.Context, o Options, w io.Writer) (Report, error) {
 	if o.N != 0 {
 		last = max(o.N, 0)
 	}
-	err := Tail(ctx, TailOptions{Path: o.Files[0], Filter: o.filter(), Last: last}, func(r *Record) error {
+	selects, err := o.filter().Matcher()
+	if err != nil {
+		return Report{}, err
+	}
+	err = Tail(ctx, TailOptions{Path: o.Files[0], Select: selects, Last: last}, func(r *Record) error {
 		buf = buf[:0]
 		if o.JSON {
 			buf = r.Append(buf)
@@ -145,7 +149,7 @@ func verdictText(verdict, reason string) string {
 
 // WriteStats writes what the denials add up to.
 func WriteStats(ctx context.Context, o Options, w io.Writer) (Report, error) {
-	v, err := Review(ctx, o.query())
+	v, err := Answer(ctx, o.query())
 	if v == nil {
 		return Report{}, err
 	}

@@ -58,7 +58,7 @@ func WriteSuggest(ctx context.Context, o Options, w io.Writer) (Report, error) {
 	}
 	q := o.query()
 	q.Limit = suggestMost
-	v, err := Review(ctx, q)
+	v, err := Answer(ctx, q)
 	if v == nil {
 		return Report{}, err
 	}

@@ -1,0 +1,88 @@
+// Review: the one engine that reads, filters and adds up denials. The commands
+// read a journal once with it; the page keeps reviews and reads on.
+
+package denials
+
+import "context"
+
+// recentMax bounds the latest records that a review keeps.
+const recentMax = 100
+
+// A Review is what one filter has selected so far. Its memory is bounded,
+// whatever the journal holds. It is not safe for concurrent use.
+type Review struct {
+	filter   Filter // prepared
+	cursor   Cursor
+	tally    Tally
+	totals   Totals
+	timeline Timeline
+	recent   *ring // nil: not kept
+}
+
+// NewReview returns a review of the denials that f selects; Denied is implied.
+func NewReview(f Filter) (*Review, error) {
+	f.Denied = true
+	f, err := f.prepared()
+	return &Review{filter: f, cursor: Cursor{Since: f.Since}, recent: &ring{max: recentMax}}, err
+}
+
+func (v *Review) clear() {
+	v.tally, v.totals, v.timeline = Tally{}, Totals{}, Timeline{}
+	if v.recent != nil {
+		v.recent = &ring{max: recentMax}
+	}
+}
+
+// Read reads what the files hold and was not read yet. When a file was
+// compressed, removed or cut short, the review begins anew. progress may be nil.
+func (v *Review) Read(ctx context.Context, files []string, progress Progress) error {
+	return v.cursor.Read(ctx, files, progress, v.clear, v.add)
+}
+
+func (v *Review) add(r *Record) {
+	if !v.filter.match(r) {
+		return
+	}
+	v.tally.Add(r)
+	v.totals.Add(r)
+	v.timeline.Add(r)
+	if v.recent != nil {
+		v.recent.add(r)
+	}
+}
+
+// View answers a query from what was read; its Files and Filter are not looked
+// at. The groups are the review's own: they are valid until the next Read.
+func (v *Review) View(q Query) (*View, error) {
+	order, err := orderOf(q.Sort)
+	if err != nil {
+		return nil, err
+	}
+	out := View{Report: v.cursor.Report, Totals: v.totals, Timeline: v.timeline}
+	out.answer(&v.tally, &q, order)
+	return &out, nil
+}
+
+// Report says what was read.
+func (v *Review) Report() Report { return v.cursor.Report }
+
+// Recent yields the latest records, the oldest first.
+func (v *Review) Recent(yield func(*Record) bool) { v.recent.all(yield) }
+
+// Size is about how many octets the review holds.
+func (v *Review) Size() int { return v.tally.size }
+
+// Answer reads a journal once and answers a query.
+func Answer(ctx context.Context, q Query) (*View, error) {
+	if _, err := orderOf(q.Sort); err != nil {
+		return nil, err
+	}
+	v, err := NewReview(q.Filter)
+	if err != nil {
+		return nil, err
+	}
+	v.cursor.Final, v.recent = true, nil
+	err = v.Read(ctx, q.Files, q.Progress)
+	view, _ := v.View(q)
+	return view, err
+}
