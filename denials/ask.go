@@ -5,15 +5,16 @@ package denials
 import (
 	"errors"
 
+	"sallyport/denials/journal"
 	"sallyport/rules"
 )
 
 // Ask returns what the site would decide about a recorded attempt. False: the
 // record does not say enough, for the reasons that Record.Attempt gives. Of a
 // record of schema 1 only the destination is judged.
-func (s *Site) Ask(r *Record) (rules.Attempt, rules.Decision, bool) {
+func (s *Site) Ask(r *journal.Record) (rules.Attempt, rules.Decision, bool) {
 	a, err := r.Attempt()
-	if err != nil && !errors.Is(err, ErrCut) && !errors.Is(err, ErrSchema1) || !a.Client.Addr().IsValid() {
+	if err != nil && !errors.Is(err, journal.ErrCut) && !errors.Is(err, journal.ErrSchema1) || !a.Client.Addr().IsValid() {
 		return a, rules.Decision{}, false
 	}
 	return a, s.ask(&a), true
@@ -62,9 +63,9 @@ func rank(d rules.Decision) int {
 // rankOf orders the verdicts of records alike.
 func rankOf(verdict string) int {
 	switch verdict {
-	case VerdictAllow:
+	case journal.VerdictAllow:
 		return 2
-	case VerdictWouldDeny:
+	case journal.VerdictWouldDeny:
 		return 1
 	}
 	return 0

@@ -21,6 +21,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"sallyport/denials/journal"
 )
 
 func BenchmarkReview(b *testing.B) {
@@ -57,7 +59,7 @@ func BenchmarkReview(b *testing.B) {
 		})
 	}
 	run("scan", func() error {
-		_, err := Scan(ctx, o.Files, time.Time{}, nil, func(*Record) error { return nil })
+		_, err := journal.Scan(ctx, o.Files, time.Time{}, nil, func(*journal.Record) error { return nil })
 		return err
 	})
 	run("page", func() error {
@@ -67,7 +69,7 @@ func BenchmarkReview(b *testing.B) {
 	run("page-http", func() error { // a new page each time: nothing is read already
 		page := Page(PageConfig{
 			Files: func() ([]string, error) { return o.Files, nil }, Site: func() *Site { return site },
-			Usage: func() UsageState { return UsageState{} }, Health: func() []Health { return nil },
+			Usage: func() journal.UsageState { return journal.UsageState{} }, Health: func() []Health { return nil },
 		})
 		w := httptest.NewRecorder()
 		page.ServeHTTP(w, httptest.NewRequest("GET", "/", nil))

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"sallyport/denials/journal"
 	"sallyport/rules"
 )
 
@@ -94,7 +95,10 @@ func destination(a *rules.Attempt) string {
 	if n := a.Target(); !n.IsZero() {
 		return n.String()
 	}
-	return addrText(a.Dest.Addr())
+	if addr := a.Dest.Addr(); addr.IsValid() {
+		return addr.String()
+	}
+	return ""
 }
 
 // versionIn returns a version with since <= version < until.
@@ -128,7 +132,7 @@ func (c *change) key() string {
 	if c.site != nil {
 		return "rule\x00" + c.client + "\x00" + c.site.host
 	}
-	return fmt.Sprintf("set\x00%s\x00%d\x00%q\x00%s\x00%v\x00%v\x00%s", c.client, c.profile, c.features, c.version, c.ports, c.bind, addrText(c.source))
+	return fmt.Sprintf("set\x00%s\x00%d\x00%q\x00%s\x00%v\x00%v\x00%s", c.client, c.profile, c.features, c.version, c.ports, c.bind, c.source)
 }
 
 // party is the same for changes that put another name or address in the same
@@ -246,6 +250,6 @@ func tomlList(list []string) string {
 
 // tomlText quotes s. What a terminal might obey is spelled out first.
 func tomlText(s string) string {
-	s = strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(visible(s))
+	s = strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(journal.Visible(s))
 	return `"` + s + `"`
 }

@@ -2,6 +2,10 @@
 
 package denials
 
+import (
+	"sallyport/denials/journal"
+)
+
 import "sallyport/rules"
 
 // A Cure is the reviewer's verdict on a group of denials.
@@ -77,10 +81,10 @@ func never(a *rules.Attempt) string {
 	case a.Via != rules.ViaDNS || !ruleless(a.QType):
 		return ""
 	case rules.IsKey(a.QType):
-		return "keys and signatures (type " + typeText(a.QType) + ") are looked up once the name, or one below it, is permitted: they need no rule of their own"
+		return "keys and signatures (type " + journal.TypeText(a.QType) + ") are looked up once the name, or one below it, is permitted: they need no rule of their own"
 	}
-	why := "type " + typeText(a.QType) + " is never looked up, whatever the rules, in a [[dns.zone]] neither: only A, AAAA, HTTPS, SVCB, DS and DNSKEY are, since any other type could carry data out; the client is told at once that there is none"
-	switch typeText(a.QType) {
+	why := "type " + journal.TypeText(a.QType) + " is never looked up, whatever the rules, in a [[dns.zone]] neither: only A, AAAA, HTTPS, SVCB, DS and DNSKEY are, since any other type could carry data out; the client is told at once that there is none"
+	switch journal.TypeText(a.QType) {
 	case "PTR":
 		why += ", and goes on with the address"
 	case "SRV", "NAPTR", "URI":
@@ -118,12 +122,12 @@ func (s *Site) Cure(g *Group) Cure {
 
 // recordOf returns the latest record of a group. Where the group is of many
 // addresses of one client, one of them stands for all.
-func (s *Site) recordOf(g *Group) Record {
+func (s *Site) recordOf(g *Group) journal.Record {
 	r := g.Record()
 	if r.Client == "" || r.Client == Others {
 		if c := s.client(g.ClientName); c != nil && len(c.Sources) > 0 {
 			r.Client = c.Sources[0].Addr().String()
-			r.Omitted &^= omitClient
+			r.Omitted &^= journal.OmitClient
 		}
 	}
 	return r

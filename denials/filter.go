@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"sallyport/denials/journal"
 )
 
 // A Filter selects records. What is zero does not restrict.
@@ -41,7 +43,7 @@ func (f Filter) prepared() (Filter, error) {
 }
 
 // match tells whether f selects r. f is prepared.
-func (f *Filter) match(r *Record) bool {
+func (f *Filter) match(r *journal.Record) bool {
 	return (f.Since.IsZero() || !r.Time.Before(f.Since)) &&
 		(f.Until.IsZero() || r.Time.Before(f.Until)) &&
 		(!f.Denied || r.Denied()) &&
@@ -54,7 +56,7 @@ func (f *Filter) match(r *Record) bool {
 }
 
 // matchText looks into everything that people see of a record.
-func (f *Filter) matchText(r *Record) bool {
+func (f *Filter) matchText(r *journal.Record) bool {
 	if f.folded == "" {
 		return true
 	}
@@ -69,7 +71,7 @@ func (f *Filter) matchText(r *Record) bool {
 
 func equalOrAny(want, got string) bool { return want == "" || want == got }
 
-func (f *Filter) matchClient(r *Record) bool {
+func (f *Filter) matchClient(r *journal.Record) bool {
 	if f.Client == "" || f.Client == r.ClientName || f.Client == r.Client {
 		return true
 	}
@@ -80,7 +82,7 @@ func (f *Filter) matchClient(r *Record) bool {
 	return err == nil && f.prefix.Contains(a)
 }
 
-func (f *Filter) matchHost(r *Record) bool {
+func (f *Filter) matchHost(r *journal.Record) bool {
 	if f.Host == "" {
 		return true
 	}
@@ -94,19 +96,19 @@ func (f *Filter) matchHost(r *Record) bool {
 
 // Matcher returns the function that tells whether f selects a record. It
 // reports a Host that is no glob.
-func (f Filter) Matcher() (func(*Record) bool, error) {
+func (f Filter) Matcher() (func(*journal.Record) bool, error) {
 	f, err := f.prepared()
 	return f.match, err
 }
 
 // scan calls fn for every record that the query's filter selects, the oldest
 // first.
-func (q *Query) scan(ctx context.Context, fn func(*Record) error) (Report, error) {
+func (q *Query) scan(ctx context.Context, fn func(*journal.Record) error) (journal.Report, error) {
 	f, err := q.Filter.prepared()
 	if err != nil {
-		return Report{}, err
+		return journal.Report{}, err
 	}
-	return Scan(ctx, q.Files, f.Since, q.Progress, func(r *Record) error {
+	return journal.Scan(ctx, q.Files, f.Since, q.Progress, func(r *journal.Record) error {
 		if !f.match(r) {
 			return nil
 		}

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"sallyport/configs"
+	"sallyport/denials/journal"
 	"sallyport/rules"
 	"sallyport/rules/profile"
 	"sallyport/rules/site"
@@ -184,19 +185,18 @@ func (g *generator) attempt() rules.Attempt {
 // write writes n denials, over as many days as it takes at ten a second.
 func (g *generator) write(w io.Writer, n int) error {
 	out := bufio.NewWriterSize(w, 1<<20)
-	var made []Record
+	var made []journal.Record
 	var buf []byte
 	at := noon.AddDate(0, 0, -7)
 	for i := 0; i < n; {
-		var r Record
+		var r journal.Record
 		if len(made) < 4000 || g.rnd.IntN(50) == 0 {
 			a := g.attempt()
 			d := g.site.Policy.Decide(a)
 			if d.Allowed() && !d.Would {
 				continue
 			}
-			e := entry{event: EventDecision, a: a, d: d, count: 1}
-			r.fill(&e, rules.Hint)
+			r = journal.RecordOf(time.Time{}, a, d)
 			if len(made) < 4000 {
 				made = append(made, r)
 			}

@@ -7,7 +7,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"io"
-	"strings"
+
+	"sallyport/denials/journal"
 )
 
 // WriteJSON writes a value and a newline: on one line, or with an indent on
@@ -21,17 +22,7 @@ func WriteJSON(w io.Writer, v any, indent string) error {
 	if err := enc.Encode(v); err != nil {
 		return err
 	}
-	l := line{b: make([]byte, 0, b.Len())}
-	for s := b.String(); s != ""; {
-		i := strings.IndexFunc(s, hidden)
-		if i < 0 {
-			l.b = append(l.b, s...)
-			break
-		}
-		l.b = append(l.b, s[:i]...)
-		s = s[i+l.hide(s[i:]):]
-	}
-	_, err := w.Write(l.b)
+	_, err := w.Write(journal.EscapeJSON(b.String()))
 	return err
 }
 

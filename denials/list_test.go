@@ -12,23 +12,25 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"sallyport/denials/journal"
 )
 
 func shop(t testing.TB) Options {
 	t.Helper()
-	var rs []Record
+	var rs []journal.Record
 	for i := range 60 {
-		rs = append(rs, at(i, func(r *Record) { r.Host = fmt.Sprintf("n%d.example", i%2) }))
+		rs = append(rs, at(i, func(r *journal.Record) { r.Host = fmt.Sprintf("n%d.example", i%2) }))
 	}
 	rs = append(rs,
-		at(60, func(r *Record) {
+		at(60, func(r *journal.Record) {
 			r.Host, r.Count, r.Reason, r.Nearest, r.Hint = "updates.example", 500, "port_not_listed", "p/updates", "documented on port 443"
 		}),
-		at(61, func(r *Record) {
+		at(61, func(r *journal.Record) {
 			r.Host, r.HostRaw, r.Reason, r.Detail = "", "ev\x1b[2Jil\u202e", "malformed_name", "a control byte"
 		}),
-		at(62, func(r *Record) { r.Host, r.Count, r.Client, r.ClientName = "", 9000, "10.0.0.8", "" }),
-		at(63, func(r *Record) { r.Verdict = VerdictAllow }))
+		at(62, func(r *journal.Record) { r.Host, r.Count, r.Client, r.ClientName = "", 9000, "10.0.0.8", "" }),
+		at(63, func(r *journal.Record) { r.Verdict = journal.VerdictAllow }))
 	return Options{Files: []string{journalOf(t, filepath.Join(t.TempDir(), "denials.jsonl"), rs...)}}
 }
 
@@ -111,7 +113,7 @@ COUNT  DESTINATION            CLIENT               REASON           CURE   FIRST
 // What a client sent reaches no terminal bare, whichever column it is in.
 func TestTablesAreSafe(t *testing.T) {
 	evil := "\x1b]0;x\x07\r\n\u202e\u2028\x9b\U000e0041"
-	o := Options{Files: []string{journalOf(t, filepath.Join(t.TempDir(), "j"), at(0, func(r *Record) {
+	o := Options{Files: []string{journalOf(t, filepath.Join(t.TempDir(), "j"), at(0, func(r *journal.Record) {
 		r.Host, r.HostRaw, r.Client, r.ClientName, r.Via, r.Reason, r.Detail, r.Hint, r.Nearest, r.Proto = evil, evil, evil, evil, evil, evil, evil, evil, evil, evil
 	}))}, Color: false}
 	for what, f := range map[string]func(*bytes.Buffer) error{
@@ -126,7 +128,7 @@ func TestTablesAreSafe(t *testing.T) {
 			t.Errorf("%s: %q", what, b.String())
 		}
 		for line := range strings.Lines(b.String()) {
-			if line = strings.TrimSuffix(line, "\n"); visible(line) != line {
+			if line = strings.TrimSuffix(line, "\n"); journal.Visible(line) != line {
 				t.Errorf("%s: %q", what, line)
 			}
 		}

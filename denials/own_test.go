@@ -5,13 +5,12 @@ package denials
 
 import (
 	"context"
-	"fmt"
 	"net/netip"
 	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 
+	"sallyport/denials/journal"
 	"sallyport/rules"
 	"sallyport/rules/site"
 )
@@ -47,13 +46,13 @@ func wide(t *testing.T, text string, local func(netip.Addr) bool) *Site {
 func TestReplayAndSuggestElsewhereKnowTheGatewaysAddresses(t *testing.T) {
 	gateway := wide(t, wideSite, func(a netip.Addr) bool { return a == netip.MustParseAddr("10.20.30.1") })
 	elsewhere := wide(t, wideSite, func(a netip.Addr) bool { return a == netip.MustParseAddr("10.20.30.99") })
-	start := Record{Schema: Schema, Time: noon, Seq: 1, Boot: "b", Event: EventStart,
-		Own: OwnTexts([]netip.AddrPort{netip.MustParseAddrPort("0.0.0.0:3128"), netip.MustParseAddrPort("[::]:1080")},
+	start := journal.Record{Schema: journal.Schema, Time: noon, Seq: 1, Boot: "b", Event: journal.EventStart,
+		Own: journal.OwnTexts([]netip.AddrPort{netip.MustParseAddrPort("0.0.0.0:3128"), netip.MustParseAddrPort("[::]:1080")},
 			[]netip.Addr{netip.MustParseAddr("127.0.0.1"), netip.MustParseAddr("10.20.30.1"), netip.MustParseAddr("fe80::1%eth0")})}
 	if want := []string{"0.0.0.0:3128", "[::]:1080", "10.20.30.1", "fe80::1"}; !slices.Equal(start.Own, want) {
 		t.Errorf("own %q, want %q", start.Own, want)
 	}
-	records := []Record{start}
+	records := []journal.Record{start}
 	for i, to := range []string{"10.20.30.1:3128", "10.20.30.1:1080"} {
 		ap := netip.MustParseAddrPort(to)
 		r := denialOf(t, gateway, attempt(t, "10.20.30.7", ap.Addr().String(), ap.Port()))
@@ -88,48 +87,5 @@ func TestReplayAndSuggestElsewhereKnowTheGatewaysAddresses(t *testing.T) {
 	again, _ := gateway.Recorded(files)
 	if d := again.Policy.Decide(attempt(t, "10.20.30.7", "10.20.30.1", 3128)); d.Why() != rules.Self {
 		t.Errorf("on the gateway: %v", d.Why())
-	}
-}
-
-// The newest start record counts, whichever file it is in, and one that is too
-// long, broken or of an older gateway is passed over.
-func TestNewestStartRecordCounts(t *testing.T) {
-	dir := t.TempDir()
-	at := func(seq uint64, own ...string) Record {
-		return Record{Schema: Schema, Time: noon, Seq: seq, Boot: "b", Event: EventStart, Own: own}
-	}
-	old := journalOf(t, filepath.Join(dir, "1"), at(1, "10.0.0.1"), at(2, "10.0.0.2"))
-	bare := journalOf(t, filepath.Join(dir, "2"), Record{Schema: 1, Time: noon, Seq: 3, Boot: "b", Event: EventStart})
-	for _, c := range []struct {
-		files []string
-		want  []string
-	}{
-		{[]string{old}, []string{"10.0.0.2"}}, {[]string{old, bare}, []string{"10.0.0.2"}}, {[]string{bare}, nil},
-		{[]string{old, filepath.Join(dir, "none")}, []string{"10.0.0.2"}}, {nil, nil},
-	} {
-		if got := lastOwn(c.files); !slices.Equal(got, c.want) {
-			t.Errorf("%q: %q, want %q", c.files, got, c.want)
-		}
-	}
-}
-
-func TestOwnInTheRecord(t *testing.T) {
-	var many []string
-	for i := range 300 {
-		many = append(many, fmt.Sprintf("fe80::%x:%x", i, i))
-	}
-	r := Record{Schema: Schema, Time: noon, Seq: 1, Boot: "b", Event: EventStart, Own: many}
-	line := r.Append(nil)
-	var back Record
-	if err := newDecoder().decode(line, &back); err != nil || !back.Truncated || len(back.Own) < 100 || !slices.Equal(back.Own, many[:len(back.Own)]) || len(line) > MaxLine {
-		t.Errorf("%v: %d of %d, truncated %t", err, len(back.Own), len(many), back.Truncated)
-	}
-	r.Own = []string{"127.0.0.1:3128", "10.0.0.1"}
-	if got := string(r.Append(nil)); !strings.Contains(got, `"event":"start","own":["127.0.0.1:3128","10.0.0.1"]}`) {
-		t.Error(got)
-	}
-	r.Event = EventDecision
-	if got := string(r.Append(nil)); strings.Contains(got, "own") {
-		t.Error(got)
 	}
 }

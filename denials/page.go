@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"net/http"
 	"time"
+
+	"sallyport/denials/journal"
 )
 
 // A PageConfig is what the review page is made of. Site, Usage and Health are
@@ -15,7 +17,7 @@ import (
 type PageConfig struct {
 	Files  func() ([]string, error) // the journal, as from Files
 	Site   func() *Site             // the configuration in force
-	Usage  func() UsageState
+	Usage  func() journal.UsageState
 	Health func() []Health
 	When   func(text string, now time.Time) (time.Time, error) // reads a time that people write; nil: RFC 3339 only
 	Now    func() time.Time                                    // nil: time.Now
@@ -163,7 +165,7 @@ func begin(w http.ResponseWriter, r *http.Request) (context.Context, context.Can
 }
 
 // notes says what a scan could not read.
-func notes(rep *Report, err error) []string {
+func notes(rep *journal.Report, err error) []string {
 	var out []string
 	if err != nil && !errors.Is(err, context.Canceled) {
 		out = append(out, "not everything could be read: "+err.Error())

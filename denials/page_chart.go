@@ -5,6 +5,8 @@ package denials
 import (
 	"fmt"
 	"time"
+
+	"sallyport/denials/journal"
 )
 
 // The picture's size, in its own units; the browser scales it.
@@ -77,7 +79,7 @@ func chartOf(t *Timeline, f form) *chart {
 		c.Legend = append(c.Legend, legend{min(k, chartColors-1), reason, totals[k], f.link("/", "reason", reason)})
 	}
 	c.Words = fmt.Sprintf("%s denials from %s to %s UTC in steps of %s, at most %s in one. The most frequent reason is %s with %s.",
-		grouped(c.Total), minute(c.First), minute(c.Last), c.Step, grouped(c.Max), visible(s.Reasons[0]), grouped(totals[0]))
+		grouped(c.Total), minute(c.First), minute(c.Last), c.Step, grouped(c.Max), journal.Visible(s.Reasons[0]), grouped(totals[0]))
 	return c
 }
 
@@ -92,7 +94,7 @@ func (c *chart) column(s *Series, st *Step, x, wide float64) {
 		h := max(float64(n)/float64(s.Max)*chartHeight, 1)
 		y -= h
 		c.Bars = append(c.Bars, bar{decimal(x), decimal(max(y, 0)), decimal(wide - gap), decimal(h), min(k, chartColors-1),
-			fmt.Sprintf("%s UTC: %s %s", minute(st.Start), grouped(n), visible(s.Reasons[k]))})
+			fmt.Sprintf("%s UTC: %s %s", minute(st.Start), grouped(n), journal.Visible(s.Reasons[k]))})
 	}
 }
 

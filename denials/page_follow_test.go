@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"sallyport/denials/journal"
 )
 
 // summary is all that a view says, in words.
@@ -94,7 +96,7 @@ func TestReadingOnIsAFullScan(t *testing.T) {
 			func() { must(t, os.Remove(path)); appendBytes(t, path, part(8)) },
 		} {
 			step()
-			files, err := Files(path)
+			files, err := journal.Files(path)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -11,6 +11,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"sallyport/denials/journal"
 	"sallyport/rules"
 )
 
@@ -80,7 +81,7 @@ func (p *reviewPage) query(f *form) (Query, error) {
 	if _, err := rules.ParseReason(f.Reason); f.Reason != "" && err != nil {
 		return q, fmt.Errorf("reason: %w", err)
 	}
-	if f.Verdict != "" && f.Verdict != VerdictDeny && f.Verdict != VerdictWouldDeny {
+	if f.Verdict != "" && f.Verdict != journal.VerdictDeny && f.Verdict != journal.VerdictWouldDeny {
 		return q, fmt.Errorf("verdict: %q is neither deny nor would_deny", f.Verdict)
 	}
 	if f.Cure != "" && !slices.Contains(Cures(), q.Cure) {

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/net/html"
+
+	"sallyport/denials/journal"
 )
 
 // pageOf serves the page over files.
@@ -20,7 +22,7 @@ func pageOf(t testing.TB, site *Site, files ...string) http.Handler {
 	return Page(PageConfig{
 		Files:  func() ([]string, error) { return files, nil },
 		Site:   func() *Site { return site },
-		Usage:  func() UsageState { return UsageState{Since: noon} },
+		Usage:  func() journal.UsageState { return journal.UsageState{Since: noon} },
 		Health: func() []Health { return []Health{{"Journal", true, "fine"}, {"Upstreams", false, "none answers"}} },
 		When: func(s string, now time.Time) (time.Time, error) {
 			if d, err := time.ParseDuration(s); err == nil {

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"slices"
 	"time"
+
+	"sallyport/denials/journal"
 )
 
 // liveEvery is how often the live view asks anew, in seconds.
@@ -39,12 +41,12 @@ func (p *reviewPage) serveLive(w http.ResponseWriter, r *http.Request) {
 
 // fill lists the latest records of a review, which may be nil.
 func (v *liveView) fill(run *Review, err error) {
-	var rep Report
+	var rep journal.Report
 	if run != nil {
 		rep = run.Report()
 		for r := range run.Recent {
 			k, raw := keyOf(r)
-			v.Records = append(v.Records, liveRow{r.Time, who(r.ClientName, r.Client), r.Via, where(r), cause(r), why(r.Nearest, r.Hint, r.says()),
+			v.Records = append(v.Records, liveRow{r.Time, who(r.ClientName, r.Client), r.Via, where(r), cause(r), why(r.Nearest, r.Hint, r.FullDetail()),
 				form{}.link("/group", "key", newGroup(k, raw, r).Key()), r.Times()})
 		}
 	}
@@ -85,7 +87,7 @@ func (p *reviewPage) servePolicy(w http.ResponseWriter, _ *http.Request) {
 		p.show(w, http.StatusOK, "policy", &v)
 		return
 	}
-	var st UsageState
+	var st journal.UsageState
 	if p.Usage != nil {
 		st = p.Usage()
 	}

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"sallyport/denials/journal"
 	"sallyport/rules"
 )
 
@@ -20,9 +21,9 @@ var pageFiles embed.FS
 
 // pageTemplates are parsed once; a mistake in them ends every test.
 var pageTemplates = template.Must(template.New("page").Funcs(template.FuncMap{
-	"v": visible, "lines": visibleLines, "n": grouped, "t": second, "m": minute, "iso": isoTime, "tag": tag,
+	"v": journal.Visible, "lines": visibleLines, "n": grouped, "t": second, "m": minute, "iso": isoTime, "tag": tag,
 	"lineCount": func(s string) int { return min(strings.Count(s, "\n")+2, 30) },
-	"join":      func(list []string) string { return visible(strings.Join(list, ", ")) },
+	"join":      func(list []string) string { return journal.Visible(strings.Join(list, ", ")) },
 	"sn":        func(i int) string { return grouped(uint64(max(i, 0))) },
 	"pick":      func(name, label, now string, list []string) choice { return choice{name, label, now, list} },
 }).ParseFS(pageFiles, "page/*.html"))
@@ -79,7 +80,7 @@ func serveStyle(w http.ResponseWriter, _ *http.Request) {
 func visibleLines(s string) string {
 	list := strings.Split(s, "\n")
 	for i := range list {
-		list[i] = visible(list[i])
+		list[i] = journal.Visible(list[i])
 	}
 	return strings.Join(list, "\n")
 }

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"golang.org/x/net/html"
+
+	"sallyport/denials/journal"
 )
 
 // Filters, order and pages select what the query behind the commands does.
@@ -33,7 +35,7 @@ func TestPageAgreesWithTheCommands(t *testing.T) {
 		{"sort=last", Query{Sort: "last"}},
 		{"reason=not_listed", Query{Filter: Filter{Reason: "not_listed"}}},
 		{"client=10.1.0.0/24&via=dns", Query{Filter: Filter{Client: "10.1.0.0/24", Via: "dns"}}},
-		{"client=laptops&verdict=would_deny", Query{Filter: Filter{Client: "laptops", Verdict: VerdictWouldDeny}}},
+		{"client=laptops&verdict=would_deny", Query{Filter: Filter{Client: "laptops", Verdict: journal.VerdictWouldDeny}}},
 		{"host=*.evil.example", Query{Filter: Filter{Host: "*.evil.example"}}},
 		{"text=CYBER", Query{Filter: Filter{Text: "CYBER"}}},
 		{"profile=symantec-liveupdate", Query{Filter: Filter{Profile: "symantec-liveupdate"}}},
@@ -44,7 +46,7 @@ func TestPageAgreesWithTheCommands(t *testing.T) {
 		want := review(t, c.q)
 		var rows []string
 		for _, g := range want.Groups {
-			rows = append(rows, strings.Join(strings.Fields(visible(g.where())), " ")+" "+grouped(g.Count))
+			rows = append(rows, strings.Join(strings.Fields(journal.Visible(g.where())), " ")+" "+grouped(g.Count))
 		}
 		doc, body := get(t, h, "/?"+c.form, http.StatusOK)
 		if got := groupRows(doc); strings.Join(got, "\n") != strings.Join(rows, "\n") {
@@ -80,19 +82,19 @@ func TestPageEscapes(t *testing.T) {
 		`<script>alert(1)</script>`, `"><img src=x onerror=alert(1)>`, `' autofocus onfocus=alert(1) x='`, `</textarea><script>`, `</title><script>`,
 		`javascript:alert(1)`, "\x1b[2J\x1b]0;x\x07", "\u202eelpmaxe\u2066", "a\u2028b\u200bc\ufeff", "\u009b31m", "{{.}}", "\r\nSet-Cookie: x", "a\x00b",
 	} {
-		path := journalOf(t, filepath.Join(t.TempDir(), "j"), at(0, func(r *Record) {
+		path := journalOf(t, filepath.Join(t.TempDir(), "j"), at(0, func(r *journal.Record) {
 			r.Host, r.HostRaw, r.ClientName, r.Via, r.Detail, r.Hint, r.Nearest, r.Source, r.SNI, r.Profile = "", evil, evil, evil, evil, evil, evil, evil, evil, evil
 			r.Resolved = []string{evil}
-		}), at(1, func(r *Record) { r.Host, r.ClientName, r.Reason, r.Client = evil, evil, evil, evil }))
+		}), at(1, func(r *journal.Record) { r.Host, r.ClientName, r.Reason, r.Client = evil, evil, evil, evil }))
 		h := pageOf(t, siteOf(t, fleet), path)
-		views := []string{"/", "/live", "/live?refresh=on", "/policy", "/health", "/?" + url.Values{"text": {visible(evil)}}.Encode()}
+		views := []string{"/", "/live", "/live?refresh=on", "/policy", "/health", "/?" + url.Values{"text": {journal.Visible(evil)}}.Encode()}
 		for _, g := range review(t, Query{Files: []string{path}}).Groups {
 			views = append(views, "/group?key="+g.Key())
 		}
 		for _, view := range views {
 			doc, body := get(t, h, view, http.StatusOK)
 			safe(t, view, doc, body)
-			if (view == "/" || view == "/live") && !strings.Contains(textOf(doc), strings.Join(strings.Fields(visible(evil)), " ")) {
+			if (view == "/" || view == "/live") && !strings.Contains(textOf(doc), strings.Join(strings.Fields(journal.Visible(evil)), " ")) {
 				t.Errorf("%s does not show %q", view, evil)
 			}
 		}
@@ -103,7 +105,7 @@ func TestPageEscapes(t *testing.T) {
 func safe(t *testing.T, view string, doc *html.Node, body string) {
 	t.Helper()
 	for line := range strings.Lines(body) {
-		if line = strings.TrimSuffix(line, "\n"); visible(line) != line {
+		if line = strings.TrimSuffix(line, "\n"); journal.Visible(line) != line {
 			t.Errorf("%s: %q", view, line)
 		}
 	}
@@ -211,7 +213,7 @@ func TestPageStructure(t *testing.T) {
 
 // A group says what would permit it, as TOML that compiles.
 func TestPageSuggests(t *testing.T) {
-	path := journalOf(t, filepath.Join(t.TempDir(), "j"), at(0, func(r *Record) { r.Host, r.Client = "wsus.example", manager }))
+	path := journalOf(t, filepath.Join(t.TempDir(), "j"), at(0, func(r *journal.Record) { r.Host, r.Client = "wsus.example", manager }))
 	site := siteOf(t, fleet)
 	g := review(t, Query{Files: []string{path}, Site: site}).Groups[0]
 	doc, body := get(t, pageOf(t, site, path), "/group?key="+g.Key(), http.StatusOK)
@@ -232,7 +234,7 @@ func TestPageSuggests(t *testing.T) {
 // it is a question where nothing but the attempt says who that is.
 func TestPageShowsTheWholeDifference(t *testing.T) {
 	path := journalOf(t, filepath.Join(t.TempDir(), "j"),
-		at(0, func(r *Record) {
+		at(0, func(r *journal.Record) {
 			r.Host, r.Client, r.ClientName, r.Reason = "license.sangfor.com", "198.18.0.77", "", "unknown_client"
 		}))
 	site := siteOf(t, fleet+"[[rule]]\nid = \"lab\"\nclient = \"es-manager\"\nto = [\"45.83.7.0/24\"]\nany = true\nreason = \"T\"\n")
@@ -253,7 +255,7 @@ func TestPageShowsTheWholeDifference(t *testing.T) {
 // Without the text of the configuration in force nothing is suggested that was
 // not tried out; the hint stays.
 func TestPageWithoutTheText(t *testing.T) {
-	path := journalOf(t, filepath.Join(t.TempDir(), "j"), at(0, func(r *Record) { r.Host, r.Client, r.Hint = "wsus.example", manager, "a rule permits it" }))
+	path := journalOf(t, filepath.Join(t.TempDir(), "j"), at(0, func(r *journal.Record) { r.Host, r.Client, r.Hint = "wsus.example", manager, "a rule permits it" }))
 	site := siteOf(t, fleet)
 	site = &Site{Config: site.Config, Policy: site.Policy}
 	g := review(t, Query{Files: []string{path}, Site: site}).Groups[0]
@@ -266,9 +268,9 @@ func TestPageWithoutTheText(t *testing.T) {
 // The live view asks anew only when it was told to, and shows the newest first.
 func TestPageLive(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "j")
-	var rs []Record
+	var rs []journal.Record
 	for i := range 150 {
-		rs = append(rs, at(i, func(r *Record) { r.Host = "h" + strconv.Itoa(i) + ".example" }))
+		rs = append(rs, at(i, func(r *journal.Record) { r.Host = "h" + strconv.Itoa(i) + ".example" }))
 	}
 	journalOf(t, path, rs...)
 	h := pageOf(t, nil, path)

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"sallyport/denials/journal"
 )
 
 // A frame is what all views have in common.
@@ -66,7 +68,7 @@ func (p *reviewPage) serveGroups(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := begin(w, r)
 	defer cancel()
 	site := p.site()
-	v := groupsView{frame: p.frameOf("groups", "Denials", site), VerdictNames: []string{VerdictDeny, VerdictWouldDeny}, Clear: "/"}
+	v := groupsView{frame: p.frameOf("groups", "Denials", site), VerdictNames: []string{journal.VerdictDeny, journal.VerdictWouldDeny}, Clear: "/"}
 	for _, c := range Cures() {
 		v.Cures = append(v.Cures, string(c))
 	}
@@ -92,7 +94,7 @@ func (p *reviewPage) serveGroups(w http.ResponseWriter, r *http.Request) {
 // fill answers the query from a review, which may be nil.
 func (v *groupsView) fill(run *Review, q Query, err error) {
 	if run == nil {
-		v.Notes = notes(&Report{}, err)
+		v.Notes = notes(&journal.Report{}, err)
 		return
 	}
 	view, orderErr := run.View(q)
@@ -135,7 +137,7 @@ const choicesMax = 200
 func choices(c *Counts, now string) []string {
 	var out []string
 	for _, k := range page(c.Largest(), 0, choicesMax) {
-		if k.Text != "" && k.Text != Others && visible(k.Text) == k.Text {
+		if k.Text != "" && k.Text != Others && journal.Visible(k.Text) == k.Text {
 			out = append(out, k.Text)
 		}
 	}
@@ -160,7 +162,7 @@ type groupView struct {
 type recordRow struct {
 	Time   time.Time
 	Title  string
-	Fields []Field
+	Fields []Value
 }
 
 func (p *reviewPage) serveGroup(w http.ResponseWriter, r *http.Request) {
@@ -179,14 +181,14 @@ func (p *reviewPage) serveGroup(w http.ResponseWriter, r *http.Request) {
 	q.Site = site
 	if !p.inTurn(ctx, func() {
 		if q.Files, err = p.Files(); err == nil {
-			var records []Record
+			var records []journal.Record
 			v.Group, records, err = Detail(ctx, q, r.URL.Query().Get("key"), 20)
 			v.records(records)
 		}
 	}) {
 		return
 	}
-	v.Notes = notes(&Report{}, err)
+	v.Notes = notes(&journal.Report{}, err)
 	if r.Context().Err() != nil {
 		return
 	}
@@ -210,9 +212,9 @@ func (p *reviewPage) serveGroup(w http.ResponseWriter, r *http.Request) {
 }
 
 // records lists them, the newest first.
-func (v *groupView) records(list []Record) {
+func (v *groupView) records(list []journal.Record) {
 	for _, r := range slices.Backward(list) {
-		v.Records = append(v.Records, recordRow{r.Time, strings.TrimSpace(r.Via + " " + cause(&r) + " " + times(r.Count)), r.Fields()})
+		v.Records = append(v.Records, recordRow{r.Time, strings.TrimSpace(r.Via + " " + cause(&r) + " " + times(r.Count)), Values(&r)})
 	}
 }
 

@@ -6,18 +6,20 @@ import (
 	"context"
 	"fmt"
 	"slices"
+
+	"sallyport/denials/journal"
 )
 
 // A Query asks for the groups of a journal, and for what they add up to.
 type Query struct {
-	Files    []string // as from Files
-	Filter   Filter   // Denied is implied
-	Cure     Cure     // only groups with this cure; "": all
-	Sort     string   // one of Sorts; "": the first
-	Offset   int      // leave out this many groups
-	Limit    int      // at most this many; 0: all
-	Site     *Site    // judges the cures; nil: by the reason alone
-	Progress Progress // nil: nobody looks
+	Files    []string         // as from Files
+	Filter   Filter           // Denied is implied
+	Cure     Cure             // only groups with this cure; "": all
+	Sort     string           // one of Sorts; "": the first
+	Offset   int              // leave out this many groups
+	Limit    int              // at most this many; 0: all
+	Site     *Site            // judges the cures; nil: by the reason alone
+	Progress journal.Progress // nil: nobody looks
 }
 
 // Sorts lists the orders of groups: the largest, the latest, by destination.
@@ -25,7 +27,7 @@ func Sorts() []string { return []string{"count", "last", "host"} }
 
 // A View is the answer to a Query.
 type View struct {
-	Report   Report
+	Report   journal.Report
 	Groups   []*Group // as asked for
 	Matched  int      // groups before Offset and Limit
 	Denials  uint64   // that the filter selects, whatever their cure
@@ -70,12 +72,12 @@ func page[T any](list []T, offset, limit int) []T {
 
 // Detail returns one group, by its Key, with its last n records, the newest
 // last. A nil group: the filter selects none of that key.
-func Detail(ctx context.Context, q Query, key string, n int) (*Group, []Record, error) {
+func Detail(ctx context.Context, q Query, key string, n int) (*Group, []journal.Record, error) {
 	q.Filter.Denied = true
 	var found *Group
-	last := ring{max: max(n, 1)}
+	last := journal.NewRing(max(n, 1))
 	keys := map[groupKey]bool{} // is it the one
-	_, err := q.scan(ctx, func(r *Record) error {
+	_, err := q.scan(ctx, func(r *journal.Record) error {
 		k, raw := keyOf(r)
 		is, known := keys[k]
 		if !known {
@@ -92,15 +94,15 @@ func Detail(ctx context.Context, q Query, key string, n int) (*Group, []Record, 
 			found = newGroup(k, raw, r)
 		}
 		found.add(r)
-		last.add(r)
+		last.Add(r)
 		return nil
 	})
 	if found == nil {
 		return nil, nil, err
 	}
 	found.Cure = q.Site.Cure(found)
-	var records []Record
-	for r := range last.all {
+	var records []journal.Record
+	for r := range last.All {
 		records = append(records, *r)
 	}
 	return found, records, err

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"sallyport/denials/journal"
 	"sallyport/rules"
 )
 
@@ -37,13 +38,15 @@ func groupHosts(v *View) string {
 
 func TestReviewFiltersSortsAndPages(t *testing.T) {
 	path := journalOf(t, filepath.Join(t.TempDir(), "j"),
-		at(0, func(r *Record) { r.Host, r.Count = "b.example", 10 }),
-		at(1, func(r *Record) { r.Host, r.Count, r.Hint = "a.example", 30, "documented for CYBER-guardian" }),
-		at(2, func(r *Record) { r.Host, r.Count, r.Reason, r.Via = "d.example", 20, "feature_off", "dns" }),
-		at(3, func(r *Record) { r.Host, r.Profile, r.ClientName, r.Client = "c.example", "p", "other", "10.9.0.1" }),
-		at(4, func(r *Record) { r.Host, r.HostRaw, r.Reason = "", "bad name", "malformed_name" }),
-		at(5, func(r *Record) { r.Verdict, r.Host = VerdictAllow, "fine.example" }),
-		at(6, func(r *Record) { r.Event, r.Host = EventClose, "fine.example" }))
+		at(0, func(r *journal.Record) { r.Host, r.Count = "b.example", 10 }),
+		at(1, func(r *journal.Record) { r.Host, r.Count, r.Hint = "a.example", 30, "documented for CYBER-guardian" }),
+		at(2, func(r *journal.Record) { r.Host, r.Count, r.Reason, r.Via = "d.example", 20, "feature_off", "dns" }),
+		at(3, func(r *journal.Record) {
+			r.Host, r.Profile, r.ClientName, r.Client = "c.example", "p", "other", "10.9.0.1"
+		}),
+		at(4, func(r *journal.Record) { r.Host, r.HostRaw, r.Reason = "", "bad name", "malformed_name" }),
+		at(5, func(r *journal.Record) { r.Verdict, r.Host = journal.VerdictAllow, "fine.example" }),
+		at(6, func(r *journal.Record) { r.Event, r.Host = journal.EventClose, "fine.example" }))
 	for _, c := range []struct {
 		q    Query
 		want string
@@ -117,8 +120,8 @@ func TestCuresByTheConfiguration(t *testing.T) {
 
 func TestDetailOfOneGroup(t *testing.T) {
 	path := journalOf(t, filepath.Join(t.TempDir(), "j"),
-		at(0, func(r *Record) { r.Host = "a.example" }), at(1, func(r *Record) { r.Host = "b.example" }),
-		at(2, func(r *Record) { r.Host, r.Count = "a.example", 5 }), at(3, func(r *Record) { r.Host = "a.example" }))
+		at(0, func(r *journal.Record) { r.Host = "a.example" }), at(1, func(r *journal.Record) { r.Host = "b.example" }),
+		at(2, func(r *journal.Record) { r.Host, r.Count = "a.example", 5 }), at(3, func(r *journal.Record) { r.Host = "a.example" }))
 	q := Query{Files: []string{path}}
 	key := review(t, q).Groups[0].Key()
 	g, rs, err := Detail(context.Background(), q, key, 2)
@@ -132,9 +135,9 @@ func TestDetailOfOneGroup(t *testing.T) {
 
 func TestTimelineKeepsEveryDenial(t *testing.T) {
 	var line Timeline
-	rs := []Record{}
+	rs := []journal.Record{}
 	for i := range 3000 {
-		rs = append(rs, at(i*60*7, func(r *Record) {
+		rs = append(rs, at(i*60*7, func(r *journal.Record) {
 			r.Reason = [...]string{"not_listed", "feature_off", "not_listed"}[i%3]
 			r.Count = uint64(1 + i%2)
 		}))
@@ -170,7 +173,7 @@ func TestReviewIsBounded(t *testing.T) {
 	long := strings.Repeat("x", 3000)
 	const n = 250_000
 	for i := range n {
-		r := at(0, func(r *Record) {
+		r := at(0, func(r *journal.Record) {
 			r.Host, r.HostRaw = "", fmt.Sprint(i, long)
 			r.Hint, r.Detail, r.Client = fmt.Sprint(i, long[:1500]), fmt.Sprint(i, long[:900]), fmt.Sprint(i%5000)
 		})
@@ -191,8 +194,8 @@ func TestReviewIsBounded(t *testing.T) {
 
 func TestShowFindsTheFlow(t *testing.T) {
 	path := journalOf(t, filepath.Join(t.TempDir(), "j"),
-		at(0, func(r *Record) { r.Flow = 5 }), at(1, func(r *Record) { r.Flow = 6 }), at(2, func(r *Record) { r.Flow = 5 }),
-		at(3, func(r *Record) { r.Flow, r.Boot = 5, "other" }), at(4, func(r *Record) { r.Flow, r.Event, r.Verdict = 5, EventClose, VerdictAllow }))
+		at(0, func(r *journal.Record) { r.Flow = 5 }), at(1, func(r *journal.Record) { r.Flow = 6 }), at(2, func(r *journal.Record) { r.Flow = 5 }),
+		at(3, func(r *journal.Record) { r.Flow, r.Boot = 5, "other" }), at(4, func(r *journal.Record) { r.Flow, r.Event, r.Verdict = 5, journal.EventClose, journal.VerdictAllow }))
 	o := Options{Files: []string{path}, Now: noon, ID: "b-3", JSON: true}
 	var b bytes.Buffer
 	if _, err := WriteShow(context.Background(), o, &b); err != nil {
@@ -223,29 +226,14 @@ func TestShowFindsTheFlow(t *testing.T) {
 	}
 }
 
-func TestProgressIsTold(t *testing.T) {
-	dir := t.TempDir()
-	var rs []Record
-	for i := range 3 * progressEvery {
-		rs = append(rs, at(i%1000, nil))
-	}
-	files := []string{journalOf(t, filepath.Join(dir, "a.gz"), rs...), journalOf(t, filepath.Join(dir, "b"), rs[:10]...)}
-	var seen []int64
-	var size int64
-	_, err := Scan(context.Background(), files, time.Time{}, func(read, total int64) { seen, size = append(seen, read), total }, func(*Record) error { return nil })
-	if err != nil || len(seen) < 4 || !slices.IsSorted(seen) || seen[len(seen)-1] != size || size == 0 {
-		t.Errorf("%v of %d, %v", seen, size, err)
-	}
-}
-
 // What a client sent reaches no terminal bare, whatever the command.
 func TestAnswersAreSafe(t *testing.T) {
 	evil := "\x1b]0;x\x07\r\n\u202e\u2028\u009b<script>"
-	path := journalOf(t, filepath.Join(t.TempDir(), "j"), at(0, func(r *Record) {
+	path := journalOf(t, filepath.Join(t.TempDir(), "j"), at(0, func(r *journal.Record) {
 		r.Host, r.HostRaw, r.ClientName, r.Via, r.Detail, r.Hint, r.Nearest, r.SNI, r.Profile = "", evil, evil, evil, evil, evil, evil, evil, evil
-	}), at(1, func(r *Record) {
+	}), at(1, func(r *journal.Record) {
 		r.ClientName, r.Via, r.Hint, r.Client, r.Host = evil, evil, evil, manager, "evil.example"
-	}), at(2, func(r *Record) { r.Verdict, r.Rule, r.ClientName = VerdictAllow, evil, evil }))
+	}), at(2, func(r *journal.Record) { r.Verdict, r.Rule, r.ClientName = journal.VerdictAllow, evil, evil }))
 	o := Options{Files: []string{path}, Site: siteOf(t, fleet), Now: noon, ID: "b-1", Days: 30}
 	for what, f := range map[string]writeFunc{"show": WriteShow, "suggest": WriteSuggest, "replay": WriteReplay, "stats": WriteStats, "usage": WriteUsage, "top": Top} {
 		for _, o.JSON = range []bool{false, true} {
@@ -254,7 +242,7 @@ func TestAnswersAreSafe(t *testing.T) {
 				t.Fatalf("%s: %v", what, err)
 			}
 			for line := range strings.Lines(b.String()) {
-				if line = strings.TrimSuffix(line, "\n"); visible(line) != line {
+				if line = strings.TrimSuffix(line, "\n"); journal.Visible(line) != line {
 					t.Errorf("%s, json %v: %q", what, o.JSON, line)
 				}
 				if o.JSON && !json.Valid([]byte(line)) {
@@ -271,4 +259,4 @@ func TestAnswersAreSafe(t *testing.T) {
 	siteOf(t, b.String()) // the attacker's text breaks no TOML
 }
 
-type writeFunc = func(context.Context, Options, io.Writer) (Report, error)
+type writeFunc = func(context.Context, Options, io.Writer) (journal.Report, error)

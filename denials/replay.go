@@ -7,6 +7,7 @@ import (
 	"context"
 	"slices"
 
+	"sallyport/denials/journal"
 	"sallyport/rules"
 )
 
@@ -20,7 +21,7 @@ const (
 
 // A Replayed is the answer to Replay. The four counts add up to Decisions.
 type Replayed struct {
-	Report    Report
+	Report    journal.Report
 	Decisions uint64
 	Permitted uint64
 	Denied    uint64
@@ -53,10 +54,10 @@ type changedKey struct {
 func Replay(ctx context.Context, q Query) (*Replayed, error) {
 	var out Replayed
 	changes := map[changedKey]*Changed{}
-	q.Filter.Event = EventDecision
+	q.Filter.Event = journal.EventDecision
 	memo := newMemo(q.Site)
 	var err error
-	out.Report, err = q.scan(ctx, func(r *Record) error {
+	out.Report, err = q.scan(ctx, func(r *journal.Record) error {
 		n := r.Times()
 		out.Decisions += n
 		d, ok := memo.ask(r)
@@ -127,12 +128,12 @@ type memoKey struct {
 	raw, mismatch, ech, byAddress, hostIgnored, provisional, cut bool
 	via, sni, original, addr, authority, qtype                   string
 	httpHost, shown, fault, detail                               string
-	omitted                                                      Omitted
+	omitted                                                      journal.Omitted
 }
 
 func newMemo(s *Site) memo { return memo{s, map[memoKey]answer{}} }
 
-func memoKeyOf(r *Record) memoKey {
+func memoKeyOf(r *journal.Record) memoKey {
 	gk, raw := keyOf(r)
 	k := memoKey{groupKey: gk, schema: r.Schema, raw: raw, mismatch: r.Mismatch, ech: r.ECH, byAddress: r.ByAddress, hostIgnored: r.HostIgnored, provisional: r.Provisional,
 		cut: r.Truncated, via: r.Via, sni: r.SNI, original: r.OriginalDst, addr: r.Dest, authority: r.Authority, qtype: r.QType, httpHost: r.HTTPHost,
@@ -146,7 +147,7 @@ func memoKeyOf(r *Record) memoKey {
 	return k
 }
 
-func (m *memo) ask(r *Record) (answer, bool) {
+func (m *memo) ask(r *journal.Record) (answer, bool) {
 	k := memoKeyOf(r)
 	if v, known := m.m[k]; known && len(r.Pinned) == 0 {
 		return v, v.ok

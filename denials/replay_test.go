@@ -12,24 +12,23 @@ import (
 	"strings"
 	"testing"
 
+	"sallyport/denials/journal"
 	"sallyport/rules"
 )
 
 // decided records decisions of a site, permitted ones too.
-func decided(t testing.TB, s *Site, as ...rules.Attempt) []Record {
+func decided(t testing.TB, s *Site, as ...rules.Attempt) []journal.Record {
 	t.Helper()
-	var out []Record
+	var out []journal.Record
 	for i, a := range as {
-		var r Record
-		e := entry{at: noon, event: EventDecision, a: a, d: s.Policy.Decide(a), count: 1}
-		r.fill(&e, rules.Hint)
+		r := journal.RecordOf(noon, a, s.Policy.Decide(a))
 		r.Boot, r.Seq = "b", uint64(i+1)
 		out = append(out, r)
 	}
 	return out
 }
 
-func replayed(t testing.TB, s *Site, rs ...Record) *Replayed {
+func replayed(t testing.TB, s *Site, rs ...journal.Record) *Replayed {
 	t.Helper()
 	p, err := Replay(context.Background(), Query{Files: []string{journalOf(t, filepath.Join(t.TempDir(), "j"), rs...)}, Site: s})
 	if err != nil {
@@ -80,7 +79,7 @@ func TestReplaySaysWhatChanges(t *testing.T) {
 		attempt(t, sep, "10.3.9.9", 2638),                   // permitted, taken away
 	)
 	rs[0].Count = 500
-	rs = append(rs, at(1, func(r *Record) { r.Host, r.Count, r.Client = "", 9000, "10.0.0.7" })) // folded
+	rs = append(rs, at(1, func(r *journal.Record) { r.Host, r.Count, r.Client = "", 9000, "10.0.0.7" })) // folded
 	changed := strings.NewReplacer(`features = ["cyber-guardian"]`, `features = ["neural-x"]`, `mode    = "audit"`, "", `mode     = "audit"`, "",
 		"[client.addresses]\ndatabase = [\"10.3.9.9\"]\n", "").Replace(fleet) +
 		"[[rule]]\nid = \"edr\"\nclient = \"laptops\"\nto = [\"edr.vendor.example\"]\ntcp = [443]\nreason = \"ticket 9\"\n"

@@ -3,6 +3,10 @@
 
 package denials
 
+import (
+	"sallyport/denials/journal"
+)
+
 import "context"
 
 // recentMax bounds the latest records that a review keeps.
@@ -12,34 +16,34 @@ const recentMax = 100
 // whatever the journal holds. It is not safe for concurrent use.
 type Review struct {
 	filter   Filter // prepared
-	cursor   Cursor
+	cursor   journal.Cursor
 	tally    Tally
 	totals   Totals
 	timeline Timeline
-	recent   *ring // nil: not kept
+	recent   *journal.Ring // nil: not kept
 }
 
 // NewReview returns a review of the denials that f selects; Denied is implied.
 func NewReview(f Filter) (*Review, error) {
 	f.Denied = true
 	f, err := f.prepared()
-	return &Review{filter: f, cursor: Cursor{Since: f.Since}, recent: &ring{max: recentMax}}, err
+	return &Review{filter: f, cursor: journal.Cursor{Since: f.Since}, recent: journal.NewRing(recentMax)}, err
 }
 
 func (v *Review) clear() {
 	v.tally, v.totals, v.timeline = Tally{}, Totals{}, Timeline{}
 	if v.recent != nil {
-		v.recent = &ring{max: recentMax}
+		v.recent = journal.NewRing(recentMax)
 	}
 }
 
 // Read reads what the files hold and was not read yet. When a file was
 // compressed, removed or cut short, the review begins anew. progress may be nil.
-func (v *Review) Read(ctx context.Context, files []string, progress Progress) error {
+func (v *Review) Read(ctx context.Context, files []string, progress journal.Progress) error {
 	return v.cursor.Read(ctx, files, progress, v.clear, v.add)
 }
 
-func (v *Review) add(r *Record) {
+func (v *Review) add(r *journal.Record) {
 	if !v.filter.match(r) {
 		return
 	}
@@ -47,7 +51,7 @@ func (v *Review) add(r *Record) {
 	v.totals.Add(r)
 	v.timeline.Add(r)
 	if v.recent != nil {
-		v.recent.add(r)
+		v.recent.Add(r)
 	}
 }
 
@@ -64,10 +68,10 @@ func (v *Review) View(q Query) (*View, error) {
 }
 
 // Report says what was read.
-func (v *Review) Report() Report { return v.cursor.Report }
+func (v *Review) Report() journal.Report { return v.cursor.Report }
 
 // Recent yields the latest records, the oldest first.
-func (v *Review) Recent(yield func(*Record) bool) { v.recent.all(yield) }
+func (v *Review) Recent(yield func(*journal.Record) bool) { v.recent.All(yield) }
 
 // Size is about how many octets the review holds.
 func (v *Review) Size() int { return v.tally.size }

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"sallyport/denials/journal"
 )
 
 // ErrNoRecord says that no record has the ID that was asked for.
@@ -18,19 +20,19 @@ const relatedMax = 100
 
 // Find returns the record of an ID and the other records of its flow, the
 // oldest first.
-func Find(ctx context.Context, files []string, id string, p Progress) (*Record, []Record, Report, error) {
+func Find(ctx context.Context, files []string, id string, p journal.Progress) (*journal.Record, []journal.Record, journal.Report, error) {
 	boot, number, ok := strings.Cut(id, "-")
 	seq, err := strconv.ParseUint(number, 10, 64)
 	if !ok || err != nil || boot == "" {
-		return nil, nil, Report{}, errors.New("an ID is BOOT-SEQ, like vhk3pzqd7a-42: sallyport denials list shows them")
+		return nil, nil, journal.Report{}, errors.New("an ID is BOOT-SEQ, like vhk3pzqd7a-42: sallyport denials list shows them")
 	}
-	var found *Record
-	flows := map[uint64][]Record{} // of the boot: the record may come after its companions
-	rep, err := Scan(ctx, files, time.Time{}, p, func(r *Record) error {
+	var found *journal.Record
+	flows := map[uint64][]journal.Record{} // of the boot: the record may come after its companions
+	rep, err := journal.Scan(ctx, files, time.Time{}, p, func(r *journal.Record) error {
 		switch {
 		case r.Boot != boot:
 		case r.Seq == seq:
-			c := r.clone()
+			c := r.Clone()
 			found = &c
 			for flow := range flows {
 				if flow != r.Flow {
@@ -41,7 +43,7 @@ func Find(ctx context.Context, files []string, id string, p Progress) (*Record, 
 			if len(flows) >= 4096 && flows[r.Flow] == nil {
 				clear(flows) // companions are close by
 			}
-			flows[r.Flow] = append(flows[r.Flow], r.clone())
+			flows[r.Flow] = append(flows[r.Flow], r.Clone())
 		}
 		return nil
 	})
@@ -51,16 +53,16 @@ func Find(ctx context.Context, files []string, id string, p Progress) (*Record, 
 	return found, flows[found.Flow], rep, err
 }
 
-// A Field is one value of a record, as people read it.
-type Field struct{ Name, Text string }
+// A Value is one value of a record, as people read it.
+type Value struct{ Name, Text string }
 
-// Fields lists what a record says, in the order of the journal. The texts are
-// as recorded; whoever shows them escapes them.
-func (r *Record) Fields() []Field {
-	var out []Field
+// Values lists the values of a record, in the order of the journal. The texts are
+// as recorded: escape them before you show them.
+func Values(r *journal.Record) []Value {
+	var out []Value
 	add := func(name, text string) {
 		if text != "" {
-			out = append(out, Field{name, text})
+			out = append(out, Value{name, text})
 		}
 	}
 	number := func(name string, n uint64) {
@@ -74,7 +76,7 @@ func (r *Record) Fields() []Field {
 		}
 	}
 	add("id", r.ID())
-	add("time", r.Time.UTC().Format(timeLayout))
+	add("time", r.Time.UTC().Format(journal.TimeLayout))
 	add("event", r.Event)
 	add("own", strings.Join(r.Own, ", "))
 	add("verdict", r.Verdict)
@@ -111,8 +113,8 @@ func (r *Record) Fields() []Field {
 	add("source", r.Source)
 	add("hint", r.Hint)
 	number("count", r.Count)
-	add("omitted", strings.Join(r.Omitted.texts(), ", "))
-	if r.Event == EventClose {
+	add("omitted", strings.Join(r.Omitted.Fields(), ", "))
+	if r.Event == journal.EventClose {
 		add("bytes_in", strconv.FormatUint(r.BytesIn, 10))
 		add("bytes_out", strconv.FormatUint(r.BytesOut, 10))
 		add("duration", strconv.FormatInt(r.DurationMS, 10)+" ms")

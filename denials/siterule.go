@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"sallyport/denials/journal"
 	"sallyport/rules"
 )
 
@@ -74,10 +75,10 @@ func (r *siteRule) toml(s *Site) string {
 		b.WriteString("# Only look-ups were denied, and they show no port: 443 is a guess.\n")
 	}
 	if !r.proven {
-		fmt.Fprintf(&b, "# %s: %s.\n", visible(r.client), unprovenText)
+		fmt.Fprintf(&b, "# %s: %s.\n", journal.Visible(r.client), unprovenText)
 	}
 	if r.hint != "" {
-		fmt.Fprintf(&b, "# %s\n", strings.ReplaceAll(visible(r.hint), "\n", " "))
+		fmt.Fprintf(&b, "# %s\n", strings.ReplaceAll(journal.Visible(r.hint), "\n", " "))
 	}
 	fmt.Fprintf(&b, "[[rule]]\nid      = %s\nclient  = %s\nto      = %s\n", tomlText(r.id(s)), tomlText(r.client), tomlList([]string{r.host}))
 	if len(tcp) > 0 {

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"slices"
 
+	"sallyport/denials/journal"
 	"sallyport/rules"
 )
 
@@ -90,20 +91,20 @@ func (s *Site) Suggest(groups []*Group, n int, byDocument bool) []*Suggestion {
 			sg.Warnings = append(sg.Warnings, sg.Client+": "+unprovenText)
 		}
 		if sg.TOML != "" && slices.ContainsFunc(sg.Groups, func(g *Group) bool { return g.last.schema < 2 }) {
-			sg.Warnings = append(sg.Warnings, ErrSchema1.Error()+"; what the flow showed is not judged")
+			sg.Warnings = append(sg.Warnings, journal.ErrSchema1.Error()+"; what the flow showed is not judged")
 		}
 	}
 	return out
 }
 
 // whyNotAsked says why the policy cannot be asked about a record.
-func whyNotAsked(r *Record) string {
+func whyNotAsked(r *journal.Record) string {
 	_, err := r.Attempt()
 	reason, _ := rules.ParseReason(r.Reason)
 	switch {
-	case errors.Is(err, ErrContent):
+	case errors.Is(err, journal.ErrContent):
 		return r.Reason + ": " + whyNever(reason) + " (" + err.Error() + ")"
-	case errors.Is(err, ErrFolded):
+	case errors.Is(err, journal.ErrFolded):
 		return "these denials were counted without their destinations or clients, or differed in what decides; look at the ones that were not"
 	case err != nil:
 		return err.Error()

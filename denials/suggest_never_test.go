@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"sallyport/denials/journal"
 	"sallyport/rules"
 	"sallyport/rules/site"
 )
@@ -40,7 +41,7 @@ func TestNeverFixableSaysWhy(t *testing.T) {
 			continue
 		}
 		a := attempt(t, manager, "license.sangfor.com", 443)
-		rec := Record{Event: EventDecision, Verdict: VerdictDeny, Time: noon, Via: "connect", Client: manager, Host: "license.sangfor.com", Port: 443, Proto: "tcp",
+		rec := journal.Record{Event: journal.EventDecision, Verdict: journal.VerdictDeny, Time: noon, Via: "connect", Client: manager, Host: "license.sangfor.com", Port: 443, Proto: "tcp",
 			Reason: r.String(), Resolved: []string{"10.0.0.1"}}
 		if r == rules.Self {
 			rec.Host, rec.Resolved, rec.Port = "192.0.2.1", nil, 3128

@@ -13,18 +13,18 @@ import (
 	"strings"
 	"testing"
 
+	"sallyport/denials/journal"
 	"sallyport/rules"
 )
 
 // denialOf is the record that a gateway with the site's policy writes.
-func denialOf(t testing.TB, s *Site, a rules.Attempt) Record {
+func denialOf(t testing.TB, s *Site, a rules.Attempt) journal.Record {
 	t.Helper()
 	d := s.Policy.Decide(a)
 	if d.Allowed() && !d.Would {
 		t.Fatalf("%v %v is permitted", a.Authority, a.Dest)
 	}
-	var r Record
-	r.fill(&entry{at: noon, event: EventDecision, a: a, d: d, count: 1}, rules.Hint)
+	r := journal.RecordOf(noon, a, d)
 	r.Boot, r.Seq = "b", 1
 	return r
 }
@@ -258,7 +258,7 @@ func TestAuditBecomesAConfiguration(t *testing.T) {
 		attempt(t, manager, "license.sangfor.com", 8443), attempt(t, agentAddr, "manager.corp.example", 8083),
 		attempt(t, manager, "xlicense.sangfor.com", 443), attempt(t, manager, "clt.sangfor.com", 443),
 	}
-	var rs []Record
+	var rs []journal.Record
 	for _, a := range as {
 		rs = append(rs, denialOf(t, s, a))
 	}

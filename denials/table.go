@@ -7,9 +7,9 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
 	"unicode/utf8"
 
+	"sallyport/denials/journal"
 	"sallyport/rules"
 )
 
@@ -35,7 +35,7 @@ func newTable(color bool, head ...string) *table {
 
 func (t *table) row(cells ...string) {
 	for i, c := range cells {
-		c = visible(c)
+		c = journal.Visible(c)
 		if n := utf8.RuneCountInString(c); i < len(cells)-1 && n > cellMax {
 			c = string([]rune(c)[:cellMax-1]) + "…"
 		}
@@ -71,23 +71,6 @@ func (t *table) write(w io.Writer) {
 	}
 }
 
-// visible returns s with everything escaped that a terminal might obey or
-// hide.
-func visible(s string) string {
-	clean := true
-	for _, r := range s {
-		if r == utf8.RuneError || !unicode.IsPrint(r) {
-			clean = false
-			break
-		}
-	}
-	if clean {
-		return s
-	}
-	q := strconv.Quote(s)
-	return strings.ReplaceAll(q[1:len(q)-1], `\"`, `"`)
-}
-
 // when shows a time: of today the time only.
 func (o *Options) when(t time.Time) string {
 	if o.Now.IsZero() {
@@ -114,7 +97,7 @@ func who(name, addr string) string {
 }
 
 // where shows a record's destination.
-func where(r *Record) string {
+func where(r *journal.Record) string {
 	switch {
 	case r.Host != "":
 		return wanted(r.Host, r.Port, r.Proto, r.Via)
@@ -158,7 +141,7 @@ func endpoint(host string, port uint16, proto string) string {
 }
 
 // cause shows the reason, or the event where there is none.
-func cause(r *Record) string {
+func cause(r *journal.Record) string {
 	if r.Reason == "" {
 		return tag(r.Event, r.Verdict)
 	}
@@ -167,7 +150,7 @@ func cause(r *Record) string {
 
 // tag shows a reason, and that it was let through.
 func tag(reason, verdict string) string {
-	if verdict == VerdictWouldDeny {
+	if verdict == journal.VerdictWouldDeny {
 		return reason + " (audit)"
 	}
 	return reason
@@ -186,9 +169,17 @@ func why(nearest, hint, detail string) string {
 	if strings.Contains(hint, detail) {
 		detail = "" // said in the hint already
 	}
-	s := join(detail, hint)
+	s := joined(detail, hint)
 	if nearest != "" && !strings.Contains(s, nearest) {
-		s = join(strings.TrimSuffix(s, "."), "nearest: "+nearest)
+		s = joined(strings.TrimSuffix(s, "."), "nearest: "+nearest)
 	}
 	return s
+}
+
+// joined puts two parts of a text together.
+func joined(a, b string) string {
+	if a == "" || b == "" {
+		return a + b
+	}
+	return a + "; " + b
 }

@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"sallyport/denials/journal"
 )
 
 // What a Tally keeps at most. What comes later is counted per client and
@@ -59,11 +61,11 @@ type asked struct {
 	schema                   int
 	host, original, detail   string
 	mismatch, ech, truncated bool
-	Question
+	journal.Question
 }
 
 // set keeps what r says.
-func (k *asked) set(r *Record) {
+func (k *asked) set(r *journal.Record) {
 	pinned := append(k.Pinned[:0], r.Pinned...)
 	*k = asked{schema: r.Schema, host: r.Host, original: r.OriginalDst, detail: r.Detail, mismatch: r.Mismatch, ech: r.ECH, truncated: r.Truncated, Question: r.Question}
 	k.Pinned = pinned
@@ -82,9 +84,9 @@ func (g *Group) Key() string {
 }
 
 // Record returns the latest record of the group, as far as it is kept.
-func (g *Group) Record() Record {
+func (g *Group) Record() journal.Record {
 	k := &g.last
-	r := Record{Schema: k.schema, Event: EventDecision, Verdict: g.Verdict, Via: g.Via, Client: g.Client, ClientName: g.ClientName, Host: k.host,
+	r := journal.Record{Schema: k.schema, Event: journal.EventDecision, Verdict: g.Verdict, Via: g.Via, Client: g.Client, ClientName: g.ClientName, Host: k.host,
 		Port: g.Port, Proto: g.Proto, Reason: g.Reason, SNI: g.SNI, OriginalDst: k.original, Mismatch: k.mismatch, ECH: k.ech,
 		Nearest: g.Nearest, Hint: g.Hint, Detail: k.detail, Truncated: k.truncated, Question: k.Question}
 	if g.raw {
@@ -92,7 +94,7 @@ func (g *Group) Record() Record {
 	}
 	if g.Host == Others {
 		r.Host = ""
-		r.Omitted |= omitAuthority
+		r.Omitted |= journal.OmitAuthority
 	}
 	if g.Resolved != "" {
 		r.Resolved = []string{g.Resolved}
@@ -119,9 +121,9 @@ type groupKey struct {
 const Others = "(many)"
 
 // keyOf tells which group a record belongs to.
-func keyOf(r *Record) (k groupKey, raw bool) {
+func keyOf(r *journal.Record) (k groupKey, raw bool) {
 	k = groupKey{r.Host, r.Proto, r.Client, r.Reason, r.Verdict, "", r.Port}
-	if t, ok := parseType(r.QType); ok && ruleless(t) {
+	if t, ok := journal.ParseType(r.QType); ok && ruleless(t) {
 		k.qtype = r.QType
 	}
 	switch {
@@ -137,7 +139,7 @@ func keyOf(r *Record) (k groupKey, raw bool) {
 }
 
 // Add counts a record of a denial; others are ignored.
-func (t *Tally) Add(r *Record) {
+func (t *Tally) Add(r *journal.Record) {
 	if !r.Denied() {
 		return
 	}
@@ -153,7 +155,7 @@ func (t *Tally) Add(r *Record) {
 }
 
 // begin makes room for a group, or returns the one that stands for it.
-func (t *Tally) begin(k groupKey, raw bool, r *Record) *Group {
+func (t *Tally) begin(k groupKey, raw bool, r *journal.Record) *Group {
 	if t.groups == nil {
 		t.groups = make(map[groupKey]*Group)
 	}
@@ -172,13 +174,13 @@ func (t *Tally) begin(k groupKey, raw bool, r *Record) *Group {
 	return g
 }
 
-func newGroup(k groupKey, raw bool, r *Record) *Group {
+func newGroup(k groupKey, raw bool, r *journal.Record) *Group {
 	return &Group{Host: k.host, Port: k.port, Proto: k.proto, Client: k.client, Reason: k.reason, Verdict: k.verdict, QType: k.qtype, First: r.Time, raw: raw}
 }
 
-func (g *Group) add(r *Record) {
+func (g *Group) add(r *journal.Record) {
 	g.Count += r.Times()
-	g.proven = g.proven || r.SourceProven || r.Schema < 2 || r.Omitted&omitProven != 0
+	g.proven = g.proven || r.SourceProven || r.Schema < 2 || r.Omitted&journal.OmitProven != 0
 	if r.Time.Before(g.First) {
 		g.First = r.Time
 	}
@@ -187,7 +189,7 @@ func (g *Group) add(r *Record) {
 	}
 	g.Last, g.LastID = r.Time, r.ID()
 	g.ClientName, g.Profile, g.Via = r.ClientName, r.Profile, r.Via
-	g.SNI, g.Resolved, g.Detail = r.SNI, "", r.says()
+	g.SNI, g.Resolved, g.Detail = r.SNI, "", r.FullDetail()
 	switch {
 	case r.Dest != "":
 		g.Resolved = r.Dest // the one that was judged

@@ -6,6 +6,8 @@ import (
 	"cmp"
 	"slices"
 	"time"
+
+	"sallyport/denials/journal"
 )
 
 // stepsMax bounds the steps of a Timeline; where more would be needed, the
@@ -38,7 +40,7 @@ type Series struct {
 }
 
 // Add counts a record of a denial; others are ignored.
-func (t *Timeline) Add(r *Record) {
+func (t *Timeline) Add(r *journal.Record) {
 	if !r.Denied() || r.Time.Unix() < 0 {
 		return
 	}

@@ -6,6 +6,8 @@ import (
 	"cmp"
 	"slices"
 	"time"
+
+	"sallyport/denials/journal"
 )
 
 // Totals counts denials. Its zero value is ready.
@@ -23,7 +25,7 @@ type Totals struct {
 }
 
 // Add counts a record of a denial; others are ignored.
-func (t *Totals) Add(r *Record) {
+func (t *Totals) Add(r *journal.Record) {
 	if !r.Denied() {
 		return
 	}

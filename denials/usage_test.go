@@ -10,17 +10,22 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
+	"sallyport/denials/journal"
 	"sallyport/rules"
 )
 
 // counting returns a recorder over a live policy that counts into u.
-func counting(t testing.TB, live *rules.Live, u *Usage) *Recorder {
+func counting(t testing.TB, live *rules.Live, u *journal.Usage) *journal.Recorder {
 	t.Helper()
-	r := NewRecorder(live, open(t, nil), nil)
+	j, err := journal.Open(journal.Config{Path: filepath.Join(t.TempDir(), "denials.jsonl")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = j.Close() })
+	r := journal.NewRecorder(live, j, nil)
 	r.CountUsage(u)
 	return r
 }
@@ -33,24 +38,24 @@ func final(a rules.Attempt) rules.Attempt {
 	return a
 }
 
-func useOf(st UsageState, client, rule string) Use {
+func useOf(st journal.UsageState, client, rule string) journal.Use {
 	for _, u := range st.Uses {
 		if u.Client == client && u.Rule == rule {
 			return u
 		}
 	}
-	return Use{}
+	return journal.Use{}
 }
 
 func TestUsageSurvivesRestartsAndReloads(t *testing.T) {
-	path := UsagePath(filepath.Join(t.TempDir(), "denials.jsonl"))
+	path := journal.UsagePath(filepath.Join(t.TempDir(), "denials.jsonl"))
 	now := noon
 	clock := func() time.Time { return now }
 	var live rules.Live
 	live.Swap(&rules.Generation{Policy: siteOf(t, fleet).Policy})
 	license := final(attempt(t, manager, "license.sangfor.com", 443))
 
-	u := OpenUsage(path, clock, nil)
+	u := journal.OpenUsage(path, clock, nil)
 	r := counting(t, &live, u)
 	for range 3 {
 		r.Decide(license)
@@ -71,7 +76,7 @@ func TestUsageSurvivesRestartsAndReloads(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	u = OpenUsage(path, clock, nil)
+	u = journal.OpenUsage(path, clock, nil)
 	r = counting(t, &live, u)
 	now = now.Add(24 * time.Hour)
 	r.Decide(license)
@@ -88,76 +93,19 @@ func TestUsageSurvivesRestartsAndReloads(t *testing.T) {
 	}
 }
 
-func TestUsageCountsExactlyUnderLoad(t *testing.T) {
-	var live rules.Live
-	live.Swap(&rules.Generation{Policy: siteOf(t, fleet).Policy})
-	u := OpenUsage(filepath.Join(t.TempDir(), "u"), nil, nil)
-	r := counting(t, &live, u)
-	license := final(attempt(t, manager, "license.sangfor.com", 443))
-	var all sync.WaitGroup
-	for range 4 {
-		all.Add(1)
-		go decideMany(r, license, &all)
-	}
-	for range 20 {
-		if err := u.Save(); err != nil {
-			t.Error(err)
-		}
-	}
-	all.Wait()
-	if got := useOf(u.State(), "es-manager", "endpoint-secure-onprem/license"); got.Count != 4000 {
-		t.Errorf("%+v", got)
-	}
-}
-
-func decideMany(r *Recorder, a rules.Attempt, all *sync.WaitGroup) {
-	defer all.Done()
-	for range 1000 {
-		r.Decide(a)
-	}
-}
-
-func TestCountingAllocatesNothing(t *testing.T) {
-	s := siteOf(t, fleet)
-	u := OpenUsage("", nil, nil)
-	a := final(attempt(t, manager, "license.sangfor.com", 443))
-	d := s.Policy.Decide(a)
-	u.note(&a, &d)
-	if n := testing.AllocsPerRun(100, func() { u.note(&a, &d) }); n > 0 {
-		t.Errorf("%v allocations", n)
-	}
-}
-
-func TestDamagedUsageIsPutAside(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "u")
-	for _, bad := range []string{"", "{", `{"schema":2}`, `[]`} {
-		if err := os.WriteFile(path, []byte(bad), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		u := OpenUsage(path, func() time.Time { return noon }, nil)
-		if st := u.State(); len(st.Uses) > 0 || !st.Since.Equal(noon) {
-			t.Errorf("%q: %+v", bad, st)
-		}
-		if kept, err := os.ReadFile(path + ".damaged"); err != nil || string(kept) != bad {
-			t.Errorf("%q is not kept: %q %v", bad, kept, err)
-		}
-		if err := u.Save(); err != nil {
-			t.Error(err)
-		}
-		if _, err := ReadUsage(path); err != nil {
-			t.Error(err)
-		}
-	}
-	if u := OpenUsage(filepath.Join(t.TempDir(), "no", "u"), nil, nil); u.Save() == nil {
-		t.Error("saved into nowhere")
-	}
-}
-
 func TestUsageSaysWhatWasNeverUsed(t *testing.T) {
 	s := siteOf(t, fleet)
 	dir := t.TempDir()
 	file := filepath.Join(dir, "u.json")
-	b, _ := json.Marshal(usageJSON{Schema: 1, Since: noon.AddDate(0, 0, -100), Uses: []useJSON{
+	type use struct {
+		Client  string    `json:"client"`
+		Rule    string    `json:"rule"`
+		Count   uint64    `json:"count"`
+		Lookups uint64    `json:"lookups"`
+		First   time.Time `json:"first"`
+		Last    time.Time `json:"last"`
+	}
+	b, _ := json.Marshal(map[string]any{"schema": 1, "since": noon.AddDate(0, 0, -100), "uses": []use{
 		{"es-manager", "endpoint-secure-onprem/license", 7, 9, noon.AddDate(0, 0, -90), noon.Add(-time.Hour)},
 		{"es-manager", "endpoint-secure-onprem/upd", 5, 0, noon.AddDate(0, 0, -90), noon.AddDate(0, 0, -40)},
 		{"es-manager", "endpoint-secure-onprem/x", 0, 3, noon, noon},
@@ -166,8 +114,8 @@ func TestUsageSaysWhatWasNeverUsed(t *testing.T) {
 	if err := os.WriteFile(file, b, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	flow := at(-60, func(r *Record) {
-		r.Verdict, r.Reason, r.Rule, r.Host = VerdictAllow, "", "endpoint-secure-onprem/download", "download.sangfor.com"
+	flow := at(-60, func(r *journal.Record) {
+		r.Verdict, r.Reason, r.Rule, r.Host = journal.VerdictAllow, "", "endpoint-secure-onprem/download", "download.sangfor.com"
 	})
 	o := Options{Site: s, Now: noon, Days: 30, UsageFile: file, JSON: true, Files: []string{journalOf(t, filepath.Join(dir, "flows"), flow, flow)}}
 	var out bytes.Buffer

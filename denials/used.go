@@ -6,12 +6,19 @@ import (
 	"context"
 	"time"
 
+	"sallyport/denials/journal"
 	"sallyport/rules"
 )
 
+// ruleKey names a rule in force for a client.
+type ruleKey struct{ client, rule string }
+
+// flowsMax bounds the rules that are counted in journals of permitted flows.
+const flowsMax = 20_000
+
 // A RuleUse is one rule in force for one client, and how it was used.
 type RuleUse struct {
-	Use
+	journal.Use
 	Source  string
 	Purpose string
 	Expires time.Time // zero: never
@@ -24,15 +31,15 @@ func (u *RuleUse) Never(since time.Time) bool { return u.Count == 0 || u.Last.Be
 
 // Used lists every rule in force with its use, in the order of the
 // configuration.
-func (s *Site) Used(st UsageState) []RuleUse {
-	by := map[useKey]Use{}
+func (s *Site) Used(st journal.UsageState) []RuleUse {
+	by := map[ruleKey]journal.Use{}
 	for _, u := range st.Uses {
-		by[useKey{u.Client, u.Rule}] = u
+		by[ruleKey{u.Client, u.Rule}] = u
 	}
 	var out []RuleUse
 	for _, g := range s.Policy.Grants() {
 		c, r := g.Client, g.Rule
-		use := by[useKey{c.Name, r.String()}]
+		use := by[ruleKey{c.Name, r.String()}]
 		use.Client, use.Rule = c.Name, r.String()
 		out = append(out, RuleUse{Use: use, Source: r.Source(), Purpose: r.Purpose, Expires: r.Expires, Line: lineOf(r)})
 	}
@@ -50,21 +57,21 @@ func lineOf(r *rules.Rule) int {
 // AddFlows raises the counts to what the journals of permitted flows hold: of
 // times when nothing was counted, or by another gateway. Of a rule that both
 // know the larger count stands, since they count the same.
-func (st *UsageState) AddFlows(ctx context.Context, q Query) (Report, error) {
-	flows := map[useKey]*Use{}
+func AddFlows(ctx context.Context, st *journal.UsageState, q Query) (journal.Report, error) {
+	flows := map[ruleKey]*journal.Use{}
 	first := st.Since
-	q.Filter.Event, q.Filter.Verdict = EventDecision, VerdictAllow
-	rep, err := q.scan(ctx, func(r *Record) error {
+	q.Filter.Event, q.Filter.Verdict = journal.EventDecision, journal.VerdictAllow
+	rep, err := q.scan(ctx, func(r *journal.Record) error {
 		if first.IsZero() || r.Time.Before(first) {
 			first = r.Time
 		}
-		k := useKey{r.ClientName, r.Rule}
+		k := ruleKey{r.ClientName, r.Rule}
 		u := flows[k]
 		if u == nil {
-			if len(flows) >= usesMax {
+			if len(flows) >= flowsMax {
 				return nil
 			}
-			u = &Use{Client: k.client, Rule: k.rule, First: r.Time}
+			u = &journal.Use{Client: k.client, Rule: k.rule, First: r.Time}
 			flows[k] = u
 		}
 		if r.Via == "dns" {
@@ -78,7 +85,7 @@ func (st *UsageState) AddFlows(ctx context.Context, q Query) (Report, error) {
 	st.Since = first
 	for i := range st.Uses {
 		u := &st.Uses[i]
-		k := useKey{u.Client, u.Rule}
+		k := ruleKey{u.Client, u.Rule}
 		f := flows[k]
 		if f == nil {
 			continue

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"sallyport/denials/journal"
 	"sallyport/rules"
 )
 
@@ -217,7 +218,7 @@ func (s *Site) Whole(list []*Suggestion) ([]byte, error) {
 			fmt.Fprintf(&b, "# and %d more: replay says them\n", len(gains)-i)
 			break
 		}
-		b.WriteString("#   " + visible(line) + "\n")
+		b.WriteString("#   " + journal.Visible(line) + "\n")
 	}
 	return append([]byte(b.String()), text...), nil
 }

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"sallyport/denials/journal"
 	"sallyport/rules"
 )
 
@@ -122,7 +123,7 @@ func (c *change) finding() string {
 // commented writes lines of TOML as comments below a question. yes says what to
 // do with them once it is answered.
 func commented(question, yes string, lines ...string) []string {
-	out := []string{"# " + strings.ReplaceAll(visible(question), "\n", " ") + "; if that is so, " + yes}
+	out := []string{"# " + strings.ReplaceAll(journal.Visible(question), "\n", " ") + "; if that is so, " + yes}
 	for _, l := range lines {
 		out = append(out, "# "+l)
 	}

@@ -5,6 +5,8 @@ package denials
 import (
 	"bufio"
 	"strings"
+
+	"sallyport/denials/journal"
 )
 
 // query turns the options of a command into the query behind it.
@@ -15,13 +17,13 @@ func (o *Options) query() Query {
 // indented writes a text with every line indented.
 func indented(w *bufio.Writer, by, text string) {
 	for line := range strings.Lines(text) {
-		_, _ = w.WriteString(by + visible(strings.TrimRight(line, "\n")) + "\n")
+		_, _ = w.WriteString(by + journal.Visible(strings.TrimRight(line, "\n")) + "\n")
 	}
 }
 
 // labelled writes "  label  text" for a text that is not empty.
 func labelled(w *bufio.Writer, label, text string) {
 	if text != "" {
-		_, _ = w.WriteString("  " + label + strings.Repeat(" ", max(13-len(label), 1)) + visible(text) + "\n")
+		_, _ = w.WriteString("  " + label + strings.Repeat(" ", max(13-len(label), 1)) + journal.Visible(text) + "\n")
 	}
 }

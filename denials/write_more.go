@@ -9,11 +9,13 @@ import (
 	"io"
 	"strconv"
 	"time"
+
+	"sallyport/denials/journal"
 )
 
 // WriteShow writes the record of an ID, field by field, and the other records
 // of its flow.
-func WriteShow(ctx context.Context, o Options, w io.Writer) (Report, error) {
+func WriteShow(ctx context.Context, o Options, w io.Writer) (journal.Report, error) {
 	r, flow, rep, err := Find(ctx, o.Files, o.ID, o.Progress)
 	if r == nil {
 		return rep, err
@@ -26,15 +28,15 @@ func WriteShow(ctx context.Context, o Options, w io.Writer) (Report, error) {
 		}
 		return rep, firstError(err, out.Flush())
 	}
-	for _, f := range r.Fields() {
-		_, _ = fmt.Fprintf(out, "%-13s %s\n", f.Name, visible(f.Text))
+	for _, f := range Values(r) {
+		_, _ = fmt.Fprintf(out, "%-13s %s\n", f.Name, journal.Visible(f.Text))
 	}
 	if len(flow) > 0 {
 		_, _ = out.WriteString("\nof the same flow:\n")
 		t := newTable(o.Color, "id", "time", "event", "verdict", "destination", "reason", "detail")
 		for i := range flow {
 			f := &flow[i]
-			t.row(f.ID(), o.when(f.Time), f.Event, f.Verdict, where(f), f.Reason, f.says())
+			t.row(f.ID(), o.when(f.Time), f.Event, f.Verdict, where(f), f.Reason, f.FullDetail())
 		}
 		t.write(out)
 	}
@@ -43,7 +45,7 @@ func WriteShow(ctx context.Context, o Options, w io.Writer) (Report, error) {
 
 // WriteTail writes denials as they happen, until ctx ends. The journal is the
 // only file of o.
-func WriteTail(ctx context.Context, o Options, w io.Writer) (Report, error) {
+func WriteTail(ctx context.Context, o Options, w io.Writer) (journal.Report, error) {
 	var buf []byte
 	last := 10
 	if o.N != 0 {
@@ -51,20 +53,20 @@ func WriteTail(ctx context.Context, o Options, w io.Writer) (Report, error) {
 	}
 	selects, err := o.filter().Matcher()
 	if err != nil {
-		return Report{}, err
+		return journal.Report{}, err
 	}
-	err = Tail(ctx, TailOptions{Path: o.Files[0], Select: selects, Last: last}, func(r *Record) error {
+	err = journal.Tail(ctx, journal.TailOptions{Path: o.Files[0], Select: selects, Last: last}, func(r *journal.Record) error {
 		buf = buf[:0]
 		if o.JSON {
 			buf = r.Append(buf)
 		} else {
-			buf = fmt.Appendf(buf, "%s  %s  %s  %s  %s%s\n", o.when(r.Time), visible(who(r.ClientName, r.Client)), visible(r.Via), visible(where(r)),
-				visible(cause(r)), spaced(times(r.Count))+spaced(visible(why(r.Nearest, r.Hint, r.says()))))
+			buf = fmt.Appendf(buf, "%s  %s  %s  %s  %s%s\n", o.when(r.Time), journal.Visible(who(r.ClientName, r.Client)), journal.Visible(r.Via), journal.Visible(where(r)),
+				journal.Visible(cause(r)), spaced(times(r.Count))+spaced(journal.Visible(why(r.Nearest, r.Hint, r.FullDetail()))))
 		}
 		_, err := w.Write(buf)
 		return err
 	})
-	return Report{}, err
+	return journal.Report{}, err
 }
 
 func spaced(s string) string {
@@ -104,7 +106,7 @@ type sumsJSON struct {
 }
 
 // WriteReplay writes what the site's configuration would decide otherwise.
-func WriteReplay(ctx context.Context, o Options, w io.Writer) (Report, error) {
+func WriteReplay(ctx context.Context, o Options, w io.Writer) (journal.Report, error) {
 	q := o.query()
 	q.Filter, q.Limit = o.Filter, o.bounded(40)
 	p, err := Replay(ctx, q)
@@ -121,7 +123,7 @@ func WriteReplay(ctx context.Context, o Options, w io.Writer) (Report, error) {
 		t := newTable(o.Color, "change", "count", "destination", "client", "was", "would be", "last", "by")
 		for _, c := range p.Changes {
 			t.row(c.Outcome, strconv.FormatUint(c.Count, 10), c.where(), who(c.ClientName, c.Client),
-				verdictText(c.Verdict, c.Reason), verdictText(c.NewVerdict, c.NewReason), o.when(c.Last), join(c.NewRule, c.NewHint))
+				verdictText(c.Verdict, c.Reason), verdictText(c.NewVerdict, c.NewReason), o.when(c.Last), joined(c.NewRule, c.NewHint))
 		}
 		t.write(out)
 		if p.Rest > 0 {
@@ -148,10 +150,10 @@ func verdictText(verdict, reason string) string {
 }
 
 // WriteStats writes what the denials add up to.
-func WriteStats(ctx context.Context, o Options, w io.Writer) (Report, error) {
+func WriteStats(ctx context.Context, o Options, w io.Writer) (journal.Report, error) {
 	v, err := Answer(ctx, o.query())
 	if v == nil {
-		return Report{}, err
+		return journal.Report{}, err
 	}
 	out := bufio.NewWriter(w)
 	t := &v.Totals

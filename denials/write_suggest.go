@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+
+	"sallyport/denials/journal"
 )
 
 // suggestMost bounds the groups that one answer looks at, the largest first.
@@ -52,15 +54,15 @@ type groupJSON struct {
 // the change for the most denials first. With Audit it is about what mode
 // "audit" let through, the best documented first. With Whole it writes the
 // whole configuration with all of it made.
-func WriteSuggest(ctx context.Context, o Options, w io.Writer) (Report, error) {
+func WriteSuggest(ctx context.Context, o Options, w io.Writer) (journal.Report, error) {
 	if o.Audit {
-		o.Filter.Verdict = VerdictWouldDeny
+		o.Filter.Verdict = journal.VerdictWouldDeny
 	}
 	q := o.query()
 	q.Limit = suggestMost
 	v, err := Answer(ctx, q)
 	if v == nil {
-		return Report{}, err
+		return journal.Report{}, err
 	}
 	usual := 20
 	if o.Audit || o.Whole {
@@ -114,7 +116,7 @@ func (sg *Suggestion) write(w *bufio.Writer, o *Options) {
 	if title == "" {
 		title = "nothing to change for " + sg.Client
 	}
-	head := string(sg.Cure) + ": " + visible(title)
+	head := string(sg.Cure) + ": " + journal.Visible(title)
 	if o.Color {
 		head = "\x1b[1m" + head + "\x1b[0m"
 	}
@@ -171,7 +173,7 @@ func tried(sg *Suggestion) string {
 // tallied counts what was denied, and what mode "audit" let through instead.
 func tallied(groups []*Group) (denied, audited uint64) {
 	for _, g := range groups {
-		if g.Verdict == VerdictWouldDeny {
+		if g.Verdict == journal.VerdictWouldDeny {
 			audited += g.Count
 		} else {
 			denied += g.Count

@@ -13,6 +13,8 @@ import (
 	"slices"
 	"strconv"
 	"time"
+
+	"sallyport/denials/journal"
 )
 
 // ruleUseJSON is a rule as usage --json prints it.
@@ -32,12 +34,12 @@ type ruleUseJSON struct {
 // WriteUsage writes the rules in force: those in use, the last used first, and
 // those that permitted nothing in o.Days days. The counts are the gateway's,
 // at UsageFile, and those of the journals of permitted flows in o.Files.
-func WriteUsage(ctx context.Context, o Options, w io.Writer) (Report, error) {
-	var st UsageState
-	var rep Report
+func WriteUsage(ctx context.Context, o Options, w io.Writer) (journal.Report, error) {
+	var st journal.UsageState
+	var rep journal.Report
 	var err error
 	if o.UsageFile != "" {
-		if st, err = ReadUsage(o.UsageFile); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if st, err = journal.ReadUsage(o.UsageFile); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return rep, err
 		}
 		err = nil
@@ -45,7 +47,7 @@ func WriteUsage(ctx context.Context, o Options, w io.Writer) (Report, error) {
 	if len(o.Files) > 0 {
 		q := o.query()
 		q.Filter.Denied = false
-		rep, err = st.AddFlows(ctx, q)
+		rep, err = AddFlows(ctx, &st, q)
 	}
 	if st.Since.IsZero() && err == nil {
 		return rep, errors.New("nothing was counted yet: the gateway counts while it runs, and saves every minute")

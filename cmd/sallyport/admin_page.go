@@ -12,6 +12,7 @@ import (
 
 	"sallyport/cmd/sallyport/gateway"
 	"sallyport/denials"
+	"sallyport/denials/journal"
 	"sallyport/rules"
 	"sallyport/rules/site"
 )
@@ -24,7 +25,7 @@ func (g *Gateway) reviewPage(cfg *site.Config) http.Handler {
 	return denials.Page(denials.PageConfig{
 		Files:  func() ([]string, error) { return journalFiles(path) },
 		Site:   sites.get,
-		Usage:  func() denials.UsageState { return g.usage.State() },
+		Usage:  func() journal.UsageState { return g.usage.State() },
 		Health: g.health,
 		When:   parseWhen,
 		Log:    g.log,
@@ -35,7 +36,7 @@ func journalFiles(path string) ([]string, error) {
 	if path == "-" {
 		return nil, errors.New(`the journal goes to standard output: set [journal] path to a file to review it here`)
 	}
-	return denials.Files(path)
+	return journal.Files(path)
 }
 
 // siteInForce holds denials against the policy in force. The text to try

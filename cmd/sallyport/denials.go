@@ -14,6 +14,7 @@ import (
 
 	"sallyport/cmd/sallyport/gateway"
 	"sallyport/denials"
+	"sallyport/denials/journal"
 	"sallyport/rules"
 	"sallyport/rules/site"
 )
@@ -56,7 +57,7 @@ where the configuration permits it by now.`,
 }
 
 // query is one way of reading the journal.
-type query func(context.Context, denials.Options, io.Writer) (denials.Report, error)
+type query func(context.Context, denials.Options, io.Writer) (journal.Report, error)
 
 // A prepare fills in what a query needs beside files and filter.
 type prepare func(f *denialFlags, o *denials.Options, site *denials.Site) error
@@ -184,7 +185,7 @@ func (f *denialFlags) journals(c *cobra.Command, site *denials.Site) (files []st
 	if path == "-" {
 		return nil, nil, errors.New(`the journal goes to standard output: save it and say --file FILE`)
 	}
-	files, err = denials.Files(path)
+	files, err = journal.Files(path)
 	return files, cfg, err
 }
 

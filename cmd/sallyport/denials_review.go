@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sallyport/denials"
+	"sallyport/denials/journal"
 )
 
 func sortFlag(c *cobra.Command, o *denials.Options) {
@@ -43,7 +44,7 @@ func oneID(c *cobra.Command, args []string) error {
 func withFlows(f *denialFlags, o *denials.Options, site *denials.Site) error {
 	o.Site = site
 	if flows := site.Config.Journal.Flows; len(f.files) == 0 && flows != "" && flows != "-" {
-		files, err := denials.Files(flows)
+		files, err := journal.Files(flows)
 		if err == nil {
 			o.Files = append(o.Files, files...)
 		}
@@ -149,7 +150,7 @@ func usageSite(f *denialFlags, o *denials.Options, site *denials.Site) error {
 		return usageError("--days must be 1 or more")
 	}
 	if len(f.files) == 0 {
-		o.Files, o.UsageFile = nil, denials.UsagePath(site.Config.Journal.Path)
+		o.Files, o.UsageFile = nil, journal.UsagePath(site.Config.Journal.Path)
 	}
 	return withFlows(f, o, site)
 }

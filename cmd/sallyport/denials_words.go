@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sallyport/denials"
+	"sallyport/denials/journal"
 	"sallyport/rules"
 	"sallyport/rules/site"
 )
@@ -24,8 +25,8 @@ import (
 // would match nothing, which looks as if nothing had been denied.
 func closedFlags() map[string][]string {
 	words := map[string][]string{
-		"verdict": {denials.VerdictDeny, denials.VerdictWouldDeny, denials.VerdictAllow},
-		"event":   {denials.EventDecision, denials.EventClose, denials.EventStart, denials.EventStop, denials.EventReload},
+		"verdict": {journal.VerdictDeny, journal.VerdictWouldDeny, journal.VerdictAllow},
+		"event":   {journal.EventDecision, journal.EventClose, journal.EventStart, journal.EventStop, journal.EventReload},
 		"sort":    denials.Sorts(),
 	}
 	for v := rules.ViaDNS; v.String() != ""; v++ {

@@ -17,7 +17,7 @@ import (
 	"sallyport/cmd/sallyport/gateway"
 	"sallyport/cmd/sallyport/nftables"
 	"sallyport/cmd/sallyport/systemd"
-	"sallyport/denials"
+	"sallyport/denials/journal"
 	"sallyport/dnsfilter"
 	"sallyport/proxy"
 	"sallyport/rules"
@@ -36,9 +36,9 @@ type Gateway struct {
 	keeper gateway.Keeper // of the start: /etc/group is out of reach then
 
 	live     rules.Live
-	journal  *denials.Journal
-	recorder *denials.Recorder
-	usage    *denials.Usage
+	journal  *journal.Journal
+	recorder *journal.Recorder
+	usage    *journal.Usage
 	proxy    *proxy.Proxy
 	filter   *dnsfilter.Filter
 	metrics  *metrics
@@ -73,14 +73,14 @@ func newGateway(file string, stdin io.Reader, cfg *site.Config, log *slog.Logger
 	}
 	j := cfg.Journal
 	var err error
-	g.journal, err = denials.Open(denials.Config{
+	g.journal, err = journal.Open(journal.Config{
 		Path: j.Path, Flows: j.Flows, Required: j.Required, MaxSizeMiB: j.MaxSizeMiB, MaxAgeDays: j.MaxAgeDays, Log: log,
 	})
 	if err != nil {
 		return nil, err
 	}
-	g.recorder = denials.NewRecorder(&g.live, g.journal, g.metrics.decided)
-	g.usage = denials.OpenUsage(denials.UsagePath(j.Path), nil, log)
+	g.recorder = journal.NewRecorder(&g.live, g.journal, g.metrics.decided)
+	g.usage = journal.OpenUsage(journal.UsagePath(j.Path), nil, log)
 	g.recorder.CountUsage(g.usage)
 	g.filter = dnsfilter.New(g.dnsConfig(cfg))
 	g.unmet = newUnreached(g.recorder.Closed, g.metrics.unreached, time.Now, log)
@@ -152,7 +152,7 @@ func (g *Gateway) expire(ctx context.Context) {
 			g.enforce(g.cfg, g.resolver, now)
 			closed, which := g.proxy.Recheck(), expired(g.cfg, at, now)
 			g.log.Warn("a rule expired: what it permitted is denied", "rules", which, "closed", closed)
-			g.journal.Event(denials.EventReload, "expired: "+which+"; "+closedFlows(closed))
+			g.journal.Event(journal.EventReload, "expired: "+which+"; "+closedFlows(closed))
 		}
 		g.mu.Unlock()
 	}

@@ -17,7 +17,7 @@ import (
 
 	"sallyport/cmd/sallyport/confine"
 	"sallyport/cmd/sallyport/nftables"
-	"sallyport/denials"
+	"sallyport/denials/journal"
 	"sallyport/rules/site"
 )
 
@@ -82,7 +82,7 @@ func keeps(file string, cfg *site.Config, f filterFlags) confine.Plan {
 			}
 		}
 	}
-	for _, path := range []string{cfg.Journal.Path, cfg.Journal.Flows, denials.UsagePath(cfg.Journal.Path), nftables.LedgerPath(cfg.Journal.Path)} {
+	for _, path := range []string{cfg.Journal.Path, cfg.Journal.Flows, journal.UsagePath(cfg.Journal.Path), nftables.LedgerPath(cfg.Journal.Path)} {
 		if path != "" && path != "-" {
 			keep(confine.WriteAgain(path)...)
 		}

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"sallyport/denials"
+	"sallyport/denials/journal"
 	"sallyport/rules"
 	"sallyport/rules/site"
 )
@@ -119,7 +119,7 @@ func (g *Gateway) takeNAT64(found []netip.Prefix) {
 	g.enforce(g.cfg, resolver, time.Now())
 	closed := g.proxy.Recheck()
 	g.log.Info("the NAT64 prefixes changed", "discovered", prefixList(found), "before", prefixList(before), "closed", closed)
-	g.journal.Event(denials.EventReload, "discovered NAT64 prefixes: "+prefixList(found)+"; "+closedFlows(closed))
+	g.journal.Event(journal.EventReload, "discovered NAT64 prefixes: "+prefixList(found)+"; "+closedFlows(closed))
 }
 
 func prefixList(prefixes []netip.Prefix) string {

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"sallyport/denials"
+	"sallyport/denials/journal"
 )
 
 // progressAfter is how long work goes on before anybody is told.
@@ -31,7 +31,7 @@ func newProgress(w io.Writer) *progressBar {
 }
 
 // show returns what a scan calls; nil: nobody looks.
-func (b *progressBar) show() denials.Progress {
+func (b *progressBar) show() journal.Progress {
 	if b.w == nil {
 		return nil
 	}

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"sallyport/cmd/sallyport/gateway"
-	"sallyport/denials"
+	"sallyport/denials/journal"
 	"sallyport/rules/site"
 )
 
@@ -26,14 +26,14 @@ func (g *Gateway) reload(why string) {
 	if err != nil {
 		g.metrics.reloads.WithLabelValues("refused").Inc()
 		g.log.Error("reload refused; the policy in force stays", "why", why, "error", err)
-		g.journal.Event(denials.EventReload, "refused: "+err.Error())
+		g.journal.Event(journal.EventReload, "refused: "+err.Error())
 		return
 	}
 	g.metrics.reloads.WithLabelValues("ok").Inc()
 	closed := g.proxy.Recheck()
 	text := g.describe(g.cfg)
 	g.log.Info("reloaded", "why", why, "policy", text, "closed", closed)
-	g.journal.Event(denials.EventReload, text+"; "+closedFlows(closed))
+	g.journal.Event(journal.EventReload, text+"; "+closedFlows(closed))
 }
 
 // closedFlows says how many open flows a change has ended.

@@ -22,7 +22,7 @@ import (
 
 	"golang.org/x/net/html"
 
-	"sallyport/denials"
+	"sallyport/denials/journal"
 )
 
 // reviewed is the site: every destination leads to a port of this host where
@@ -107,7 +107,7 @@ func TestReviewEndsInAPermittedFlow(t *testing.T) {
 		if code := <-ended; code != 0 {
 			t.Errorf("run ends with %d", code)
 		}
-		if _, err := denials.ReadUsage(filepath.Join(dir, "denials.jsonl.usage.json")); err != nil {
+		if _, err := journal.ReadUsage(filepath.Join(dir, "denials.jsonl.usage.json")); err != nil {
 			t.Errorf("usage is not kept: %v", err)
 		}
 	}()

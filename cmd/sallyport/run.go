@@ -21,7 +21,7 @@ import (
 
 	"sallyport/cmd/sallyport/gateway"
 	"sallyport/cmd/sallyport/nftables"
-	"sallyport/denials"
+	"sallyport/denials/journal"
 	"sallyport/rules/site"
 )
 
@@ -141,7 +141,7 @@ func run(ctx context.Context, file string, f filterFlags, stdin io.Reader, stder
 		fmt.Fprintln(stderr, "sallyport:", p)
 	}
 	g.journal.Start(fmt.Sprintf("version %s, %s, hardening %s", version, gateway.DescribePolicy(cfg, policy), describeHardening(g.hardening)),
-		denials.OwnTexts(g.own.Listeners, gateway.HostAddresses()))
+		journal.OwnTexts(g.own.Listeners, gateway.HostAddresses()))
 	g.discoverNAT64(ctx) // what waits in the listeners needs it
 	g.greet(stderr, cfg, policy, socks)
 	return g.serve(ctx, cfg, socks, admin, from.watchdog)
@@ -201,7 +201,7 @@ func (g *Gateway) serve(ctx context.Context, cfg *site.Config, socks *sockets, a
 	g.drain(cfg.Limits.Drain, stop)
 	cancel() // every front end closes its sockets itself, once it has answered
 	all.Wait()
-	g.journal.Event(denials.EventStop, "version "+version)
+	g.journal.Event(journal.EventStop, "version "+version)
 	return errors.Join(err, g.close())
 }
 

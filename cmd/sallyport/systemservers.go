@@ -11,7 +11,7 @@ import (
 	"strings"
 	"time"
 
-	"sallyport/denials"
+	"sallyport/denials/journal"
 	"sallyport/dnsfilter"
 )
 
@@ -83,7 +83,7 @@ func (g *Gateway) systemChanged() {
 		g.enforce(g.cfg, resolver, time.Now())
 		g.nat64.ask()
 		g.log.Info("the system's resolvers changed", "file", g.system.path, "servers", serverList(g.system.last), "before", serverList(before))
-		g.journal.Event(denials.EventReload, "resolvers of "+g.system.path+": "+serverList(g.system.last))
+		g.journal.Event(journal.EventReload, "resolvers of "+g.system.path+": "+serverList(g.system.last))
 	}
 }
 

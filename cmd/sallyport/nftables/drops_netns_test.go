@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"sallyport/denials"
+	"sallyport/denials/journal"
 	"sallyport/rules"
 )
 
@@ -56,11 +56,11 @@ func (s *dropScene) send(times int, from, to string) {
 func (s *dropScene) process(source DropSource, passes int) {
 	s.t.Helper()
 	path := filepath.Join(s.dir, "denials.jsonl")
-	journal, err := denials.Open(denials.Config{Path: path, Log: quiet()})
+	records, err := journal.Open(journal.Config{Path: path, Log: quiet()})
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	recorder := denials.NewRecorder(s.policy, journal, nil)
+	recorder := journal.NewRecorder(s.policy, records, nil)
 	j := NewDropJournal(source, recorder.DecideTimes, LedgerPath(path), quiet())
 	for range passes {
 		j.Pass()
@@ -68,7 +68,7 @@ func (s *dropScene) process(source DropSource, passes int) {
 	if p := j.Problem(); p != "" {
 		s.t.Errorf("problem: %s", p)
 	}
-	if err := journal.Close(); err != nil {
+	if err := records.Close(); err != nil {
 		s.t.Fatal(err)
 	}
 }

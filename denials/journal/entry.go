@@ -1,0 +1,185 @@
+// Entry: a decision on its way into the journal, and how entries merge.
+
+package journal
+
+import (
+	"bytes"
+	"hash/maphash"
+	"net/netip"
+	"slices"
+	"time"
+
+	"sallyport/rules"
+)
+
+// rawMax bounds the octets of unreadable text that an entry keeps.
+const rawMax = 2048
+
+// An entry is what the caller hands over: everything that a record needs, not
+// yet spelled out.
+type entry struct {
+	at       time.Time
+	event    string
+	listens  []string // of a start: Record.Own
+	detail   string   // of a close and of events; a decision's is the attempt's
+	a        rules.Attempt
+	d        rules.Decision
+	dialed   netip.AddrPort
+	in, out  uint64
+	duration int64
+	count    uint64 // decisions that this entry stands for, at least 1
+	cut      bool   // Raw was longer
+	omitted  Omitted
+}
+
+// denied tells whether e is a denial, or in mode "audit" would be one.
+func (e *entry) denied() bool {
+	return e.event == EventDecision && (e.d.Verdict != rules.Allow || e.d.Would)
+}
+
+// decided tells whether e is about a flow, and not about sallyport itself.
+func (e *entry) decided() bool { return e.event == EventDecision || e.event == EventClose }
+
+// own makes e independent of memory that its front end uses again.
+func (e *entry) own() {
+	if len(e.a.Raw) > rawMax {
+		e.a.Raw, e.cut = e.a.Raw[:rawMax], true
+	}
+	e.a.Raw = bytes.Clone(e.a.Raw)
+	e.a.Resolved = slices.Clone(e.a.Resolved[:min(len(e.a.Resolved), capList+1)])
+	e.a.Pinned = slices.Clone(e.a.Pinned[:min(len(e.a.Pinned), capList+1)])
+}
+
+// drop leaves out what is in memory that its front end uses again.
+func (e *entry) drop() {
+	e.omit(omitRaw, len(e.a.Raw) > 0)
+	e.omit(omitResolved, len(e.a.Resolved) > 0)
+	e.omit(omitPinned, len(e.a.Pinned) > 0)
+	e.a.Raw, e.a.Resolved, e.a.Pinned, e.cut = nil, nil, nil, false
+}
+
+// omit notes that a field is left out, if it is.
+func (e *entry) omit(field Omitted, is bool) {
+	if is {
+		e.omitted |= field
+	}
+}
+
+// A foldKey tells which entries are folded into one record.
+type foldKey struct {
+	event   string
+	verdict rules.Verdict
+	would   bool
+	reason  rules.Reason
+	via     rules.Via
+	proto   rules.Proto
+	port    uint16
+	qtype   uint16
+	name    rules.Name
+	addr    netip.Addr
+	client  string // its name: one network can have several
+	cause   string // of a close
+}
+
+func (e *entry) key() foldKey {
+	k := foldKey{event: e.event, verdict: e.d.Verdict, would: e.d.Would, reason: e.d.Why(),
+		via: e.a.Via, proto: e.a.Proto, port: e.a.Dest.Port(), qtype: e.a.QType, name: e.a.Target()}
+	if e.d.Client != nil {
+		k.client = e.d.Client.Name
+	}
+	if e.event == EventClose {
+		k.cause = e.detail
+	}
+	if k.name.IsZero() {
+		if k.addr = e.a.Dest.Addr(); !k.addr.IsValid() {
+			k.name = e.a.Host
+		}
+	}
+	return k
+}
+
+// class is the key of entries whose names never repeat: the configured client
+// and the reason only.
+func (k foldKey) class() foldKey {
+	return foldKey{event: k.event, verdict: k.verdict, would: k.would, reason: k.reason, client: k.client}
+}
+
+func (k *foldKey) hash(seed maphash.Seed) uint64 {
+	h := maphash.String(seed, k.name.String())
+	if k.addr.IsValid() {
+		h ^= maphash.Comparable(seed, k.addr)
+	}
+	return h ^ uint64(k.port)<<48 ^ uint64(k.via)<<40 ^ uint64(k.reason)<<32 ^ uint64(k.qtype)<<32 ^ uint64(k.proto)<<28 ^ uint64(len(k.event))<<24
+}
+
+// merge adds o to e: counts and bytes add up, the time is the later one, and
+// what the two do not share is left out and noted as such.
+func (e *entry) merge(o *entry) {
+	e.count += o.count
+	e.in += o.in
+	e.out += o.out
+	e.duration += o.duration
+	if o.at.After(e.at) {
+		e.at = o.at
+	}
+	e.mergeAttempt(o)
+	e.omitted |= o.omitted
+	e.omit(omitDialed, !keep(&e.dialed, e.dialed == o.dialed))
+	e.omit(omitDetail, !keep(&e.detail, e.detail == o.detail))
+	e.omit(omitRule, !keep(&e.d.Rule, sameRule(e.d.Rule, o.d.Rule)))
+	e.omit(omitNearest, !keep(&e.d.Nearest, sameRule(e.d.Nearest, o.d.Nearest)))
+	keep(&e.d.Client, e.d.Client != nil && o.d.Client != nil && e.d.Client.Name == o.d.Client.Name)
+}
+
+// sameRule tells whether two rules are called the same: after a reload it is
+// another value.
+func sameRule(a, b *rules.Rule) bool {
+	return a == b || a != nil && b != nil && a.Profile == b.Profile && a.ID == b.ID
+}
+
+// mergeAttempt leaves of e's attempt what o's shares.
+func (e *entry) mergeAttempt(o *entry) {
+	a, b := &e.a, &o.a
+	a.Flow = 0
+	addr, port := a.Client.Addr(), a.Client.Port()
+	keep(&port, port == b.Client.Port())
+	e.omit(OmitClient, !keep(&addr, addr == b.Client.Addr()))
+	a.Client = netip.AddrPortFrom(addr, port)
+	e.omit(omitVia, !keep(&a.Via, a.Via == b.Via))
+	e.omit(omitProto, !keep(&a.Proto, a.Proto == b.Proto))
+	e.omit(omitShown, !keep(&a.Shown, a.Shown == b.Shown))
+	e.omit(omitFault, !keep(&a.Fault, a.Fault == b.Fault))
+	e.omit(omitECH, !keep(&a.ECH, a.ECH == b.ECH))
+	e.omit(omitProvisional, !keep(&a.Provisional, a.Provisional == b.Provisional))
+	e.omit(omitByAddress, !keep(&a.ByAddress, a.ByAddress == b.ByAddress))
+	e.omit(omitHostIgnored, !keep(&a.HostIgnored, a.HostIgnored == b.HostIgnored))
+	e.omit(omitMismatch, !keep(&a.Mismatch, a.Mismatch == b.Mismatch))
+	e.omit(OmitProven, !keep(&a.SourceProven, a.SourceProven == b.SourceProven))
+	e.omit(omitQType, !keep(&a.QType, a.QType == b.QType))
+	e.omit(omitSNI, !keep(&a.SNI, a.SNI == b.SNI))
+	e.omit(omitOriginal, !keep(&a.Original, a.Original == b.Original))
+	e.omit(omitDetail, !keep(&a.Detail, a.Detail == b.Detail))
+	if a.Host != b.Host || a.HostAddr != b.HostAddr || a.HostPort != b.HostPort {
+		a.Host, a.HostAddr, a.HostPort = rules.Name{}, netip.Addr{}, 0
+		e.omit(omitHTTPHost, true)
+	}
+	addr, port = a.Dest.Addr(), a.Dest.Port()
+	e.omit(omitPort, !keep(&port, port == b.Dest.Port()))
+	named := keep(&a.Authority, a.Authority == b.Authority)
+	e.omit(OmitAuthority, !named)
+	e.omit(omitDest, !keep(&addr, addr == b.Dest.Addr() && (named || !addr.IsValid()))) // of different names an address tells nothing
+	a.Dest = netip.AddrPortFrom(addr, port)
+	e.omit(omitRaw, !keep(&a.Raw, bytes.Equal(a.Raw, b.Raw)))
+	e.omit(omitResolved, !keep(&a.Resolved, slices.Equal(a.Resolved, b.Resolved)))
+	e.omit(omitPinned, !keep(&a.Pinned, slices.Equal(a.Pinned, b.Pinned)))
+	e.cut = e.cut && a.Raw != nil || o.cut && a.Raw != nil
+}
+
+// keep leaves *v as it is, or sets it to its zero value.
+func keep[T any](v *T, same bool) bool {
+	if !same {
+		var zero T
+		*v = zero
+	}
+	return same
+}

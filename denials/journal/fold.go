@@ -1,0 +1,193 @@
+// Fold: one client's share of the journal: its budget for this second, and
+// the table of what was over it.
+
+package journal
+
+import (
+	"hash/maphash"
+	"math/bits"
+	"time"
+
+	"sallyport/rules"
+)
+
+const (
+	perSecond = 100 // records of one kind and client that are written one by one in a second
+	foldHosts = 32  // destinations that one client's table tells apart
+
+	// rawPerSecond bounds the octets of unreadable text of one client that are
+	// kept in a second. Behind them a text is cut at rawLeast: else one client
+	// could fill some 40 GB of disk in a day.
+	rawPerSecond = 16 << 10
+	rawLeast     = 64
+)
+
+// A client is one party of late: a host that may use any number of addresses has
+// one budget.
+type client struct {
+	until  int64 // the second behind the one that the budgets are for; 0: there are none yet
+	proven bool  // it took part in a handshake of late
+	shares [2]share
+	hosts  []cell
+	rest   []cell // per reason, of the destinations that found no place
+
+	// What fold looks at in every cell of hosts stands together: a cell is large,
+	// and each costs a miss of the processor's cache.
+	hashes [foldHosts]uint64
+	once   uint32 // bit i: hosts[i] counts one entry
+}
+
+// A share is what is left of this second's budgets: the first one for
+// datagrams, whose source anybody may have written, the other for what a
+// handshake proved. So nobody else's datagrams spend what a client's connections
+// need.
+type share struct {
+	records [kinds]int
+	raw     int // octets of unreadable text that may be kept
+}
+
+// The kinds of records that have budgets of their own.
+const (
+	kindDenial = iota
+	kindAnswer // a permitted DNS query
+	kindPermit // another permitted decision
+	kindClose  // the end of a permitted flow
+	kinds
+)
+
+func (e *entry) kind() int {
+	switch {
+	case e.denied():
+		return kindDenial
+	case e.event == EventClose:
+		return kindClose
+	case e.a.Via == rules.ViaDNS:
+		return kindAnswer
+	}
+	return kindPermit
+}
+
+// A cell counts entries of one key.
+type cell struct {
+	key foldKey
+	e   entry
+}
+
+// spend takes e out of this second's budget. False: the budget is used up.
+func (c *client) spend(e *entry, window int64) bool {
+	if c.until != window+1 {
+		c.until = window + 1
+		for i := range c.shares {
+			c.shares[i] = share{[kinds]int{perSecond, perSecond, perSecond, perSecond}, rawPerSecond}
+		}
+	}
+	left := &c.shares[b2i(e.a.SourceProven)]
+	if e.denied() {
+		left.trim(e)
+	}
+	left.records[e.kind()]--
+	return left.records[e.kind()] >= 0
+}
+
+// trim cuts the unreadable text of e where this second's room for it is used up.
+func (s *share) trim(e *entry) {
+	switch n := min(len(e.a.Raw), rawMax); {
+	case n <= rawLeast:
+	case n <= s.raw:
+		s.raw -= n
+	default:
+		e.a.Raw, e.cut = e.a.Raw[:rawLeast], true
+	}
+}
+
+// fold counts e. Destinations that repeat keep a cell of their own; in a full
+// table one that was seen once gives way, into the count of its reason.
+func (c *client) fold(e *entry, seed maphash.Seed) {
+	k := e.key()
+	h := k.hash(seed)
+	for i := range c.hosts {
+		if c.hashes[i] == h && c.hosts[i].key == k {
+			c.hosts[i].e.merge(e)
+			c.once &^= 1 << i
+			return
+		}
+	}
+	switch {
+	case len(c.hosts) < foldHosts:
+		c.hosts = append(c.hosts, cell{k, *e})
+		c.place(len(c.hosts)-1, h).own()
+	case c.once != 0:
+		i := int(h % foldHosts)
+		if c.once>>i&1 == 0 {
+			i = bits.TrailingZeros32(c.once)
+		}
+		c.foldRest(&c.hosts[i].e, c.hosts[i].key.class())
+		c.hosts[i] = cell{k, *e}
+		c.place(i, h).drop()
+	default:
+		c.foldRest(e, k.class())
+	}
+}
+
+// place notes what fold looks for of the cell that was just filled, and returns
+// the cell's entry.
+func (c *client) place(i int, hash uint64) *entry {
+	e := &c.hosts[i].e
+	c.hashes[i] = hash
+	if c.once &^= 1 << i; e.count == 1 {
+		c.once |= 1 << i
+	}
+	return e
+}
+
+// foldRest counts e under its reason alone.
+func (c *client) foldRest(e *entry, class foldKey) {
+	for i := range c.rest {
+		if c.rest[i].key == class {
+			c.rest[i].e.merge(e)
+			return
+		}
+	}
+	c.rest = append(c.rest, cell{key: class, e: *e})
+	r := &c.rest[len(c.rest)-1].e
+	r.drop()
+}
+
+// empty tells whether nothing is folded.
+func (c *client) empty() bool { return len(c.hosts) == 0 && len(c.rest) == 0 }
+
+// take moves what was folded to the end of to. A destination seen once joins
+// the count of its reason where there is one: its name does not repeat.
+func (c *client) take(to []entry) []entry {
+	for i := range c.hosts {
+		h := &c.hosts[i]
+		if h.e.count > 1 || !c.crowded(h.key.class()) {
+			to = append(to, h.e)
+		} else {
+			c.foldRest(&h.e, h.key.class())
+		}
+	}
+	for i := range c.rest {
+		to = append(to, c.rest[i].e)
+	}
+	clear(c.hosts)
+	clear(c.rest)
+	c.hosts, c.rest, c.once = c.hosts[:0], c.rest[:0], 0
+	return to
+}
+
+// crowded tells whether entries of this reason found no place.
+func (c *client) crowded(class foldKey) bool {
+	for i := range c.rest {
+		if c.rest[i].key == class {
+			return true
+		}
+	}
+	return false
+}
+
+// idle tells whether the client may be forgotten.
+func (c *client) idle(window int64) bool { return c.empty() && window-c.until >= idleSeconds }
+
+// idleSeconds is how long a quiet client is remembered.
+const idleSeconds = int64(10 * time.Second / time.Second)

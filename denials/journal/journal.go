@@ -1,0 +1,315 @@
+// Journal: takes entries from any goroutine without blocking it, and hands
+// them to the one writer.
+
+package journal
+
+import (
+	"crypto/rand"
+	"errors"
+	"hash/maphash"
+	"io"
+	"log/slog"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"sallyport/rules"
+)
+
+// Config says where and how a Journal writes.
+type Config struct {
+	Path       string           // the journal's file; "-": Stdout
+	Flows      string           // the file for permitted flows; "": not recorded
+	Required   bool             // deny new flows while a file cannot be written
+	MaxSizeMiB int              // a file is rotated before it grows beyond; 0: 100
+	MaxAgeDays int              // rotated files are removed after; 0: never
+	Stdout     io.Writer        // nil: the process's
+	Log        *slog.Logger     // nil: slog.DiscardHandler
+	Now        func() time.Time // nil: time.Now
+
+	hint  func(rules.Attempt, rules.Decision) string // tests: another rules.Hint
+	open  func(path string) (file, error)            // tests: another disk
+	tick  time.Duration                              // tests: another second
+	queue int                                        // tests: another bound
+}
+
+const (
+	queueMax   = 2048 // entries that wait for the writer
+	eventsMax  = 64   // starts, stops and reloads that wait beside them
+	stallAfter = 2 * time.Second
+	closeAfter = 5 * time.Second
+)
+
+// Errors of a Journal.
+var (
+	ErrClosed  = errors.New("the journal is closed")
+	ErrStalled = errors.New("the journal's file or pipe takes no more data")
+)
+
+// A Journal writes decisions to a file and permitted flows to another. All
+// methods are safe for concurrent use.
+type Journal struct {
+	cfg   Config
+	boot  string
+	start time.Time
+	seed  maphash.Seed
+
+	shards   [shards]shard
+	unknown  unknownClients
+	unproven budget
+
+	mu     sync.Mutex
+	queue  []entry // waits for the writer
+	events int     // of these, entries that are not about flows
+	closed bool
+
+	wake    chan struct{} // the queue is not empty
+	reopen  chan chan error
+	sync    chan chan struct{}
+	stop    chan struct{}
+	stopped chan struct{}
+
+	denials *sink
+	flows   *sink // nil: not recorded; denials where both are one file
+
+	seq        atomic.Uint64
+	lostEvents atomic.Uint64
+}
+
+// Open opens the files and starts the writer. A file that cannot be opened is
+// an error that names it and the cure.
+func Open(cfg Config) (*Journal, error) {
+	j, err := newJournal(cfg)
+	if err != nil {
+		return nil, err
+	}
+	go j.run()
+	return j, nil
+}
+
+func newJournal(cfg Config) (*Journal, error) {
+	if cfg.Path == "" {
+		return nil, errors.New("journal: no path")
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.MaxSizeMiB <= 0 {
+		cfg.MaxSizeMiB = 100
+	}
+	if cfg.hint == nil {
+		cfg.hint = rules.Hint
+	}
+	if cfg.tick == 0 {
+		cfg.tick = time.Second
+	}
+	if cfg.queue == 0 {
+		cfg.queue = queueMax
+	}
+	j := &Journal{cfg: cfg, boot: strings.ToLower(rand.Text()[:10]), start: cfg.Now(), seed: maphash.MakeSeed(),
+		wake: make(chan struct{}, 1), reopen: make(chan chan error), sync: make(chan chan struct{}),
+		stop: make(chan struct{}), stopped: make(chan struct{})}
+	j.denials = newSink(cfg, cfg.Path)
+	if err := j.denials.openFile(); err != nil {
+		return nil, err
+	}
+	switch {
+	case cfg.Flows == "":
+	case filepath.Clean(cfg.Flows) == filepath.Clean(cfg.Path):
+		j.flows = j.denials
+	default:
+		j.flows = newSink(cfg, cfg.Flows)
+		if err := j.flows.openFile(); err != nil {
+			_ = j.denials.close()
+			return nil, err
+		}
+	}
+	return j, nil
+}
+
+// Boot returns the identifier that this process puts into its records.
+func (j *Journal) Boot() string { return j.boot }
+
+// Event records that sallyport started, stopped or reloaded its policy; kind
+// is EventStop or EventReload.
+func (j *Journal) Event(kind, detail string) { j.event(&entry{event: kind, detail: detail}) }
+
+// Start records that sallyport started, and which addresses are its own: those
+// of its listeners and of its host, as OwnTexts spells them.
+func (j *Journal) Start(detail string, own []string) {
+	j.event(&entry{event: EventStart, detail: detail, listens: own})
+}
+
+func (j *Journal) event(e *entry) {
+	e.at, e.count = j.cfg.Now(), 1
+	if !j.push(e) {
+		j.lostEvents.Add(1)
+		j.cfg.Log.Error("journal: event not recorded", "event", e.event, "detail", e.detail)
+	}
+}
+
+// record takes e. It never blocks: what the queue has no room for, and what
+// is beyond a budget, is counted, in the client's table or in a common one.
+func (j *Journal) record(e *entry) {
+	out := j.sinkOf(e)
+	if out == nil {
+		return
+	}
+	e.a.Generation = nil // it may go while the entry waits
+	window := j.window(e.at)
+	if e.unknown() {
+		j.unknown.record(j, e, window)
+		return
+	}
+	sh, by := j.shardOf(e)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	if e.denied() {
+		sh.counted += e.count
+	}
+	c := sh.client(by, e.a.SourceProven)
+	switch {
+	case out.broken() || !c.spend(e, window):
+		sh.fold(c, e, j.seed)
+	case e.denied() && !e.a.SourceProven && !j.unproven.spend(window, unprovenDenied):
+		sh.foldCrowd(e)
+	case !j.push(e):
+		sh.fold(c, e, j.seed)
+	}
+}
+
+// shardOf returns where the state of e's party is, and the party.
+func (j *Journal) shardOf(e *entry) (*shard, rules.QuotaKey) {
+	by := rules.QuotaKeyOf(e.a.Client.Addr(), e.d.Client)
+	return &j.shards[maphash.Comparable(j.seed, by.Source)%shards], by
+}
+
+// refold takes back a decision that could not be written.
+func (j *Journal) refold(e *entry) {
+	if e.unknown() {
+		j.unknown.refold(e)
+		return
+	}
+	sh, by := j.shardOf(e)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	sh.fold(sh.client(by, e.a.SourceProven), e, j.seed)
+}
+
+// push puts e into the queue. False: there is no room.
+func (j *Journal) push(e *entry) bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	switch {
+	case j.closed:
+		return false
+	case e.decided() && len(j.queue)-j.events >= j.cfg.queue, !e.decided() && j.events >= eventsMax:
+		return false
+	}
+	if !e.decided() {
+		j.events++
+	}
+	j.queue = append(j.queue, *e)
+	j.queue[len(j.queue)-1].own()
+	if len(j.queue) == 1 {
+		select {
+		case j.wake <- struct{}{}:
+		default:
+		}
+	}
+	return true
+}
+
+// sinkOf returns where e is written; nil: nowhere.
+func (j *Journal) sinkOf(e *entry) *sink {
+	if e.decided() && !e.denied() {
+		return j.flows
+	}
+	return j.denials
+}
+
+// window is the number of the second that t lies in, by the monotonic clock.
+func (j *Journal) window(t time.Time) int64 { return int64(t.Sub(j.start) / time.Second) }
+
+// Err tells why the journal cannot be written now; nil: it can.
+func (j *Journal) Err() error {
+	var errs []error
+	for _, s := range j.sinks() {
+		if err := s.trouble(); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// unavailable is Err's cheap form, for every decision.
+func (j *Journal) unavailable() bool {
+	return j.denials.unavailable() || j.flows != nil && j.flows.unavailable()
+}
+
+// sinks lists the open files, each once.
+func (j *Journal) sinks() []*sink {
+	if j.flows == nil || j.flows == j.denials {
+		return []*sink{j.denials}
+	}
+	return []*sink{j.denials, j.flows}
+}
+
+// Reopen closes the files and opens them anew, for an external tool that has
+// renamed them. Nothing that is recorded meanwhile is lost or doubled.
+func (j *Journal) Reopen() error {
+	done := make(chan error, 1)
+	late := time.NewTimer(closeAfter)
+	defer late.Stop()
+	select {
+	case j.reopen <- done:
+		return <-done
+	case <-j.stopped:
+		return ErrClosed
+	case <-late.C:
+		return ErrStalled
+	}
+}
+
+// Sync waits until everything recorded so far is in the files, folded entries
+// included, and returns Err.
+func (j *Journal) Sync() error {
+	done := make(chan struct{})
+	late := time.NewTimer(closeAfter)
+	defer late.Stop()
+	select {
+	case j.sync <- done:
+		<-done
+	case <-j.stopped:
+		return ErrClosed
+	case <-late.C:
+		return ErrStalled
+	}
+	return j.Err()
+}
+
+// Close writes everything that was recorded, syncs and closes the files. An
+// error says that something could not be written.
+func (j *Journal) Close() error {
+	j.mu.Lock()
+	if j.closed {
+		j.mu.Unlock()
+		return nil
+	}
+	j.closed = true
+	j.mu.Unlock()
+	close(j.stop)
+	late := time.NewTimer(closeAfter)
+	defer late.Stop()
+	select {
+	case <-j.stopped:
+		return j.Err()
+	case <-late.C:
+		return ErrStalled
+	}
+}

@@ -1,0 +1,192 @@
+// Reader: reads the records of one journal file. Scan, Tail and Cursor all read
+// lines with it.
+
+package journal
+
+import (
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+)
+
+// lineMax bounds a line that is read; ours are shorter than MaxLine.
+const lineMax = 64 << 10
+
+// A place in a file is where reading stopped.
+type place struct {
+	offset int64 // behind the last whole line, of a compressed file in its text
+	line   int   // whole lines before offset
+	long   bool  // offset is within a line that is longer than lineMax
+}
+
+// A reader reads one file. After next returned true, rec is the record.
+type reader struct {
+	place
+	name   string
+	file   *os.File
+	info   os.FileInfo // as it was when the file was opened
+	raw    countedReader
+	in     *bufio.Reader
+	dec    *decoder
+	report *Report
+	rec    Record
+	only   []byte // if not nil, lines without this text are passed over
+	packed bool   // the file is compressed
+	grows  bool   // a last line without an end is still being written: it is left for the next time
+	err    error  // why the file could not be read to its end
+}
+
+// openReader opens name, or name.gz where rotation has just compressed it.
+func openReader(name string, dec *decoder, report *Report) (*reader, error) {
+	if name == "-" {
+		return nil, errors.New("a journal is read from a file, not from standard input")
+	}
+	f, err := os.Open(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		if gz, gzErr := os.Open(name + ".gz"); gzErr == nil {
+			f, err = gz, nil
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return newReader(name, f, dec, report)
+}
+
+// newReader reads f, which name was opened as.
+func newReader(name string, f *os.File, dec *decoder, report *Report) (s *reader, err error) {
+	s = &reader{name: name, file: f, dec: dec, report: report, raw: countedReader{f: f, n: new(int64)}}
+	if s.info, err = f.Stat(); err == nil {
+		err = s.from(&s.raw)
+	}
+	if err != nil {
+		s.close()
+		return nil, &fs.PathError{Op: "read", Path: name, Err: err}
+	}
+	return s, nil
+}
+
+// from sets where s reads from, compressed or not.
+func (s *reader) from(r io.Reader) error {
+	s.in = bufio.NewReaderSize(r, lineMax)
+	if head, _ := s.in.Peek(2); len(head) == 2 && head[0] == 0x1f && head[1] == 0x8b {
+		z, err := gzip.NewReader(s.in)
+		if err != nil {
+			return err
+		}
+		s.in, s.packed = bufio.NewReaderSize(z, lineMax), true
+	}
+	return nil
+}
+
+// resume goes on in a file that is not compressed, where reading stopped before.
+func (s *reader) resume(at place) error {
+	s.place = at
+	_, err := s.file.Seek(at.offset, io.SeekStart)
+	s.in.Reset(&s.raw)
+	return err
+}
+
+// count adds the octets that were read from the file, and those that will be, to
+// *n.
+func (s *reader) count(n *int64) {
+	*n += *s.raw.n
+	s.raw.n = n
+}
+
+// A countedReader counts the octets that were read from a file.
+type countedReader struct {
+	f io.Reader
+	n *int64
+}
+
+func (c *countedReader) Read(p []byte) (int, error) {
+	n, err := c.f.Read(p)
+	*c.n += int64(n)
+	return n, err
+}
+
+func (s *reader) close() { _ = s.file.Close() }
+
+// next reads on to the next record. False: the end, or err.
+func (s *reader) next() bool {
+	for size := int64(0); ; { // of the line so far
+		b, err := s.in.ReadSlice('\n')
+		size += int64(len(b))
+		switch {
+		case errors.Is(err, bufio.ErrBufferFull):
+			s.long = true
+			continue
+		case err != nil:
+			s.end(size, err)
+			return false
+		}
+		s.offset += size
+		size = 0
+		if s.lineOf(b) {
+			return true
+		}
+	}
+}
+
+// lineOf reads a whole line. Of one that is too long, b is the end. False: it is
+// not a record.
+func (s *reader) lineOf(b []byte) bool {
+	long := s.long
+	s.long = false
+	s.line++
+	s.report.Lines++
+	switch {
+	case long:
+		s.skip("longer than 64 KiB")
+	case blank(b) || s.only != nil && !bytes.Contains(b, s.only):
+	default:
+		err := s.dec.decode(b, &s.rec)
+		if err == nil {
+			return true
+		}
+		s.skip(err.Error())
+	}
+	return false
+}
+
+// end notes how the file ends: within a line of which size octets were read, or
+// in an error that is not the end of the file.
+func (s *reader) end(size int64, err error) {
+	switch {
+	case s.grows && s.long: // what is longer than a line may be is not read again
+		s.offset += size
+	case s.grows || size == 0:
+	default:
+		s.line++
+		s.report.Lines++
+		if s.long {
+			s.skip("longer than 64 KiB")
+		} else {
+			s.skip("broken off: the last line has no end")
+		}
+	}
+	if !errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		s.err = err
+	}
+}
+
+func (s *reader) skip(why string) {
+	s.report.Skipped++
+	if len(s.report.Problems) < problemsMax {
+		s.report.Problems = append(s.report.Problems, Problem{s.name, s.line, why})
+	}
+}
+
+func blank(b []byte) bool {
+	for _, c := range b {
+		if c != '\n' && c != '\r' && c != ' ' {
+			return false
+		}
+	}
+	return true
+}

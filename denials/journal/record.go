@@ -1,0 +1,176 @@
+// Record: one line of the journal as people and programs read it.
+
+package journal
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"sallyport/rules"
+)
+
+// Schema is the version of the record's fields.
+//
+// Schema 2 stores the attempt whole: see Question and Record.Attempt. Records
+// of schema 1 are read for ever; they have the fields outside of Question.
+const Schema = 2
+
+// The events that a record can be about.
+const (
+	EventDecision = "decision"
+	EventClose    = "close"
+	EventReload   = "reload"
+	EventStart    = "start"
+	EventStop     = "stop"
+)
+
+// The verdicts of a record.
+const (
+	VerdictDeny      = "deny"
+	VerdictWouldDeny = "would_deny"
+	VerdictAllow     = "allow"
+)
+
+// A Record is one line of the journal. The fields that do not apply are zero
+// and absent from the line; bytes and duration belong to EventClose only.
+type Record struct {
+	Schema      int
+	Time        time.Time // UTC, microseconds
+	Seq         uint64    // grows strictly within one Boot
+	Boot        string    // one process
+	Event       string
+	Own         []string // of EventStart: the gateway's listeners (address:port) and its host's addresses
+	Verdict     string
+	Mode        string // "enforce" or "audit"
+	Via         string
+	Client      string // address
+	ClientName  string // as configured
+	Profile     string
+	Host        string // the name, else the address, that the attempt was to reach; canonical
+	HostRaw     string // what was sent, where it is no name; octets that are no UTF-8 as \x and two digits
+	Port        uint16
+	Proto       string
+	SNI         string
+	OriginalDst string // where a redirected flow was headed
+	Mismatch    bool   // OriginalDst is no address of the name that was shown
+	Resolved    []string
+	Dialed      string
+	ECH         bool
+	Reason      string
+	Detail      string
+	Rule        string // profile/id
+	Source      string // the document, version and section
+	Nearest     string // profile/id of the documented rule nearest to a denial
+	Hint        string // what would permit it
+	Count       uint64 // how many decisions this record stands for; 0: one
+	BytesIn     uint64 // from the client
+	BytesOut    uint64 // to the client
+	DurationMS  int64
+	Flow        uint64
+	Truncated   bool // a value was longer than its cap
+
+	Question // what else was asked
+}
+
+// ID names the record: boot-seq.
+func (r *Record) ID() string { return r.Boot + "-" + strconv.FormatUint(r.Seq, 10) }
+
+// Clone returns a record of its own: Scan uses the lists of its records again.
+func (r *Record) Clone() Record {
+	c := *r
+	c.Resolved, c.Pinned, c.Own = slices.Clone(r.Resolved), slices.Clone(r.Pinned), slices.Clone(r.Own)
+	return c
+}
+
+// Times returns how many decisions the record stands for.
+func (r *Record) Times() uint64 { return max(r.Count, 1) }
+
+// Denied tells whether the record is about a denial, or in mode "audit" about
+// what would have been one.
+func (r *Record) Denied() bool {
+	return r.Event == EventDecision && (r.Verdict == VerdictDeny || r.Verdict == VerdictWouldDeny)
+}
+
+// RecordOf returns the record of one decision as the journal writes it, without
+// Boot and Seq.
+func RecordOf(at time.Time, a rules.Attempt, d rules.Decision) (r Record) {
+	r.fill(&entry{at: at, event: EventDecision, a: a, d: d, count: 1}, rules.Hint)
+	return r
+}
+
+// fill turns an entry into the record of it; hint is rules.Hint. Boot and Seq
+// are the caller's.
+func (r *Record) fill(e *entry, hint func(rules.Attempt, rules.Decision) string) {
+	resolved, pinned := r.Resolved[:0], r.Pinned[:0]
+	*r = Record{Schema: Schema, Time: e.at, Event: e.event, Detail: e.detail, Truncated: e.cut, Resolved: resolved, Question: Question{Pinned: pinned}}
+	if e.event != EventDecision && e.event != EventClose {
+		r.Own = e.listens
+		return
+	}
+	a, d := &e.a, &e.d
+	r.Verdict = d.Text()
+	r.Mode = "enforce"
+	r.question(a)
+	r.Omitted = e.omitted
+	r.Dialed = addrPortText(e.dialed)
+	if e.count > 1 {
+		r.Count = e.count
+	}
+	if e.event == EventClose {
+		r.BytesIn, r.BytesOut, r.DurationMS = e.in, e.out, e.duration/int64(time.Millisecond)
+	} else {
+		r.Detail = rawText(a.Detail)
+	}
+	r.explain(d)
+	switch {
+	case d.Verdict == rules.Allow && !d.Would:
+	case d.Why() == rules.MalformedRequest: // it has no host; its detail says what is wrong
+		r.Hint = hint(*a, *d)
+	case r.Client == "" || r.Host == "" && r.HostRaw == "" || e.omitted&omitHinted != 0:
+		r.Hint = d.Why().Help() // of several that were not alike
+	default:
+		r.Hint = hint(*a, *d)
+	}
+}
+
+// explain says who was judged, by which rule, and why.
+func (r *Record) explain(d *rules.Decision) {
+	r.Reason = d.Why().String()
+	if c := d.Client; c != nil {
+		r.ClientName = c.Name
+		if c.Audit {
+			r.Mode = "audit"
+		}
+		if len(c.Profiles) == 1 && c.Profiles[0].Profile != nil {
+			r.Profile = c.Profiles[0].Profile.Name
+		}
+	}
+	if d.Nearest != nil {
+		r.Nearest, r.Profile, r.Source = d.Nearest.String(), d.Nearest.Profile, d.Nearest.Source()
+	}
+	if d.Rule != nil {
+		r.Rule, r.Profile, r.Source = d.Rule.String(), d.Rule.Profile, d.Rule.Source()
+	}
+}
+
+// FullDetail is the detail with what else the client asked or wrote, for people.
+func (r *Record) FullDetail() string {
+	s := r.Detail
+	if r.QType != "" {
+		s = join("type "+r.QType, s)
+	}
+	if host, _, _ := strings.Cut(r.HTTPHost, ":"); host != "" && host != r.Host && !strings.HasPrefix(host, "[") {
+		s = join(s, "Host "+r.HTTPHost)
+	}
+	return s
+}
+
+// join puts two parts of a detail together.
+func join(a, b string) string {
+	if a == "" || b == "" {
+		return a + b
+	}
+	return a + "; " + b
+}

@@ -1,0 +1,107 @@
+// Recorder: the Gate that front ends ask, so that no denial escapes the journal.
+
+package journal
+
+import (
+	"fmt"
+	"runtime/debug"
+	"sync/atomic"
+
+	"sallyport/rules"
+)
+
+// A Recorder is a Gate that asks another one and records its answers. All
+// methods are safe for concurrent use.
+type Recorder struct {
+	next    rules.Gate
+	j       *Journal
+	observe func(rules.Attempt, rules.Decision)
+	usage   *Usage // nil: not counted
+	panics  atomic.Uint64
+}
+
+// NewRecorder returns the Recorder of next's decisions. observe, which may be
+// nil, is called once for each decision that is final: every denial, and every
+// allow that is not provisional.
+func NewRecorder(next rules.Gate, j *Journal, observe func(rules.Attempt, rules.Decision)) *Recorder {
+	return &Recorder{next: next, j: j, observe: observe}
+}
+
+// detailPanic is what the journal says of a decision that failed.
+const detailPanic = "internal error: the decision failed; please report it, the log has the trace"
+
+// Decide answers as the Gate behind it does, and denies where that one
+// panics or where the journal is required and cannot be written.
+func (r *Recorder) Decide(a rules.Attempt) rules.Decision {
+	d := r.answer(&a)
+	if d.Allowed() && a.Provisional {
+		return d
+	}
+	r.keep(&a, &d)
+	return d
+}
+
+// Preview gives the answer that Decide would give now, and records nothing.
+func (r *Recorder) Preview(a rules.Attempt) rules.Decision { return r.answer(&a) }
+
+// answer asks the Gate behind r. What kept it from an answer is noted in a, for
+// the record.
+func (r *Recorder) answer(a *rules.Attempt) rules.Decision {
+	d, ok := r.ask(a)
+	if !ok {
+		a.Detail = detailPanic
+	}
+	if d.Allowed() && r.j.cfg.Required && r.j.unavailable() {
+		a.Fault = rules.JournalUnavailable
+		if d, ok = r.ask(a); d.Allowed() || !ok {
+			d = rules.Decision{Reason: rules.JournalUnavailable, Client: d.Client}
+		}
+	}
+	return d
+}
+
+// ask returns the answer of the Gate behind r; a panic denies.
+func (r *Recorder) ask(a *rules.Attempt) (d rules.Decision, ok bool) {
+	defer r.catch(&d, a)
+	return r.next.Decide(*a), true
+}
+
+// catch turns a panic into a denial. It is called by defer.
+func (r *Recorder) catch(d *rules.Decision, a *rules.Attempt) {
+	if v := recover(); v != nil {
+		r.panics.Add(1)
+		*d = rules.Decision{Reason: rules.NotListed}
+		r.j.cfg.Log.Error("decision failed: denied", "panic", fmt.Sprint(v), "via", a.Via.String(), "client", a.Client,
+			"stack", string(debug.Stack()))
+	}
+}
+
+// keep records a final decision and tells the observer.
+func (r *Recorder) keep(a *rules.Attempt, d *rules.Decision) {
+	if d.Allowed() {
+		r.usage.note(a, d)
+	}
+	if r.j.flows != nil || !d.Allowed() || d.Would {
+		r.j.record(&entry{at: r.j.cfg.Now(), event: EventDecision, a: *a, d: *d, count: 1})
+	}
+	if r.observe != nil {
+		r.observe(*a, *d)
+	}
+}
+
+// Closed records how a permitted flow ended. A flow that mode "audit" let
+// through and that ended before its final decision is recorded as would_deny
+// first.
+func (r *Recorder) Closed(c rules.Close) {
+	if c.Decision.Would && c.Attempt.Provisional {
+		r.keep(&c.Attempt, &c.Decision)
+	}
+	if r.j.flows == nil {
+		return
+	}
+	r.j.record(&entry{at: r.j.cfg.Now(), event: EventClose, detail: c.Cause.String(), a: c.Attempt, d: c.Decision,
+		dialed: c.Dialed, in: c.BytesIn, out: c.BytesOut, duration: c.Duration, count: 1})
+}
+
+// Panics counts the decisions that failed and were denied for it.
+func (r *Recorder) Panics() uint64 { return r.panics.Load() }

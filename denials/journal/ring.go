@@ -1,0 +1,45 @@
+// Ring: the last records of many.
+
+package journal
+
+// A Ring keeps copies of the last max records, of all where max is 0.
+type Ring struct {
+	max  int
+	recs []Record
+	at   int
+}
+
+// Add keeps a copy of r, in the place of the oldest one where the ring is full.
+func (g *Ring) Add(r *Record) {
+	c := r.Clone()
+	if g.max == 0 || len(g.recs) < g.max {
+		g.recs = append(g.recs, c)
+		return
+	}
+	g.recs[g.at] = c
+	g.at = (g.at + 1) % g.max
+}
+
+// NewRing returns a ring for the last most records; 0: for all.
+func NewRing(most int) *Ring { return &Ring{max: most} }
+
+// Drop leaves out the last n records.
+func (g *Ring) Drop(n int) {
+	if n <= 0 {
+		return
+	}
+	var kept []Record
+	for r := range g.All {
+		kept = append(kept, *r)
+	}
+	g.recs, g.at = kept[:max(len(kept)-n, 0)], 0
+}
+
+// All yields the records, the oldest first.
+func (g *Ring) All(yield func(*Record) bool) {
+	for i := range g.recs {
+		if !yield(&g.recs[(g.at+i)%len(g.recs)]) {
+			return
+		}
+	}
+}

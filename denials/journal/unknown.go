@@ -1,0 +1,117 @@
+// Unknown clients: sources that no [[client]] covers share one budget of the
+// journal, since an address of a datagram costs its sender nothing.
+
+package journal
+
+import (
+	"sync"
+)
+
+// What the records of all unknown clients may take together in a second, those
+// included that count what is beyond it. It is 1.1 GB a day at most.
+const (
+	unknownLines = 10
+	unknownBytes = 12 << 10
+)
+
+// Octets that a record of an unknown client takes without its names and texts,
+// at most: of one attempt, and of several with their "omitted".
+const (
+	unknownLine  = 1100
+	unknownCount = 1600
+)
+
+// unknownClients holds what unknown clients may still write, and counts what
+// they may not: one record for each reason and second.
+type unknownClients struct {
+	mu      sync.Mutex
+	until   int64 // the second behind the one that lines and bytes are for
+	lines   int   // left; below 0 it is owed
+	bytes   int
+	beyond  client
+	counted uint64 // as in shard
+	pending uint64
+	folded  uint64
+}
+
+// record takes a denial: it goes to j's queue as it is, or is counted.
+func (u *unknownClients) record(j *Journal, e *entry, window int64) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.counted += e.count
+	if j.denials.broken() || !u.spend(e, window) || !j.push(e) {
+		u.fold(e)
+	}
+}
+
+// refold takes back a denial that could not be written.
+func (u *unknownClients) refold(e *entry) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.fold(e)
+}
+
+func (u *unknownClients) fold(e *entry) {
+	u.folded += e.count
+	u.pending += e.count
+	u.beyond.foldRest(e, e.key().class())
+}
+
+// spend takes e's record out of the budget. A long unreadable text is cut where
+// that makes it fit.
+func (u *unknownClients) spend(e *entry, window int64) bool {
+	u.refill(window)
+	need := lineBound(e)
+	if need > u.bytes && len(e.a.Raw) > rawLeast {
+		e.a.Raw, e.cut = e.a.Raw[:rawLeast], true
+		need = lineBound(e)
+	}
+	if u.lines < 1 || need > u.bytes {
+		return false
+	}
+	u.lines--
+	u.bytes -= need
+	return true
+}
+
+func (u *unknownClients) refill(window int64) {
+	if u.until == window+1 {
+		return
+	}
+	passed := int(min(max(window+1-u.until, 1), 3600)) // a clock may jump
+	u.until = window + 1
+	u.lines = min(u.lines+passed*unknownLines, unknownLines)
+	u.bytes = min(u.bytes+passed*unknownBytes, unknownBytes)
+}
+
+// drain moves what was counted to the end of to. Its records are taken out of
+// the budget, of coming seconds where this one's is used up.
+func (u *unknownClients) drain(to []entry, window int64) []entry {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.refill(window)
+	before := len(to)
+	to = u.beyond.take(to)
+	u.lines -= len(to) - before
+	for i := range to[before:] {
+		u.bytes -= lineBound(&to[before+i]) + unknownCount - unknownLine
+	}
+	u.pending = 0
+	return to
+}
+
+// lineBound is how many octets the record of an unknown client's denial takes
+// at most. A hint repeats the detail; an octet is spelled with up to six.
+func lineBound(e *entry) int {
+	a := &e.a
+	n := unknownLine + len(a.Authority.String()) + len(a.Target().String()) + len(a.Host.String()) + len(a.SNI.String())
+	for _, p := range a.Pinned {
+		n += len(p.String()) + len(`"",`)
+	}
+	n += min(len(a.Resolved), capList) * len(`"ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255",`)
+	return n + min(6*min(len(a.Raw), rawMax), capRaw) + min(6*len(a.Detail), capDetail) + min(6*len(a.Detail), capHint)
+}
+
+// unknown tells whether e is a denial of a client that the configuration does
+// not know.
+func (e *entry) unknown() bool { return e.d.Client == nil && e.denied() }

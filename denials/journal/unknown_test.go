@@ -1,0 +1,162 @@
+// Tests of what unknown clients may write into the journal: a fixed number of
+// lines and octets, whatever addresses and texts they forge; every count is kept.
+
+package journal
+
+import (
+	"bytes"
+	"net/netip"
+	"os"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"sallyport/rules"
+)
+
+// oneKnown has one client, 10.0.0.7; everybody else is unknown.
+func oneKnown(a rules.Attempt) rules.Decision {
+	mine := &rules.Client{Name: "es-manager"}
+	switch {
+	case a.Client.Addr() == netip.MustParseAddr("10.0.0.7"):
+		return rules.Decision{Reason: rules.NotListed, Client: mine}
+	case a.Fault != rules.ReasonNone:
+		return rules.Decision{Reason: a.Fault}
+	}
+	return rules.Decision{Reason: rules.UnknownClient}
+}
+
+// forgedBy returns the i-th datagram of a flood in which no source, name or
+// text comes twice; some are not even queries.
+func forgedBy(t testing.TB, i int) rules.Attempt {
+	a := query(t, "198.18.0.1", "n"+jsonText(i)+".evil.example", 1)
+	a.Client = netip.AddrPortFrom(netip.AddrFrom4([4]byte{198, byte(18 + i>>16), byte(i >> 8), byte(i)}), uint16(i))
+	switch i % 5 {
+	case 1:
+		a.Authority, a.Fault, a.Raw, a.Detail = rules.Name{}, rules.MalformedName, bytes.Repeat([]byte{0xff, byte(i)}, rawMax), "a byte"
+	case 2:
+		a.Authority, a.Fault, a.Raw = rules.Name{}, rules.MalformedRequest, bytes.Repeat([]byte("\x00"), 500)
+	}
+	return a
+}
+
+// 4,000 forged datagrams a second make the journal grow by what is promised.
+func TestUnknownClientsShareABudget(t *testing.T) {
+	now := newClock()
+	j := open(t, func(c *Config) { c.tick, c.Now = time.Hour, now.time })
+	r := NewRecorder(gateFunc(oneKnown), j, nil)
+	const seconds, rate = 20, 4000
+	for s := range seconds {
+		for i := range rate {
+			r.Decide(forgedBy(t, s*rate+i))
+		}
+		r.Decide(connect(t, "10.0.0.7", "evil.example"))
+		now.pass(time.Second)
+		mustSync(t, j) // writes what was counted, as each second does
+	}
+	rs := records(t, j.cfg.Path)
+	reasons := map[string]uint64{}
+	lines, mine := 0, 0
+	for _, rec := range rs {
+		if rec.ClientName != "" {
+			mine++
+			continue
+		}
+		lines++
+		reasons[rec.Reason] += rec.Times()
+		if rec.Times() > 1 && (rec.Client != "" || rec.Host != "" || rec.Omitted&(OmitClient) == 0) {
+			t.Errorf("counted as %+v", rec)
+		}
+	}
+	if mine != seconds {
+		t.Errorf("the client's own denials are in %d lines, want %d", mine, seconds)
+	}
+	for reason, want := range map[string]uint64{"malformed_name": seconds * rate / 5, "malformed_request": seconds * rate / 5, "unknown_client": seconds * rate * 3 / 5} {
+		if reasons[reason] != want {
+			t.Errorf("%s: %d in the journal, were %d", reason, reasons[reason], want)
+		}
+	}
+	info, err := os.Stat(j.cfg.Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if most := (seconds + 1) * unknownLines; lines > most || lines < seconds {
+		t.Errorf("%d lines in %d seconds, at most %d", lines, seconds, most)
+	}
+	if most := int64((seconds+1)*unknownBytes + mine*MaxLine/16); info.Size() > most {
+		t.Errorf("%d octets in %d seconds, at most %d", info.Size(), seconds, most)
+	}
+	if st := j.Stats(); st.Denials != seconds*(rate+1) || st.Pending != 0 {
+		t.Errorf("%+v", st)
+	}
+}
+
+// During the flood a known client's denial is in the file as soon as ever.
+func TestFloodOfUnknownClientsDelaysNobody(t *testing.T) {
+	j := open(t, nil)
+	r := NewRecorder(gateFunc(oneKnown), j, nil)
+	forged := make([]rules.Attempt, 4000)
+	for i := range forged {
+		forged[i] = forgedBy(t, i)
+	}
+	var flood sync.WaitGroup
+	flood.Add(1)
+	stop := make(chan struct{})
+	go func() {
+		defer flood.Done()
+		for i := 0; ; i++ {
+			select {
+			case <-stop:
+				return
+			default:
+				r.Decide(forged[i%len(forged)])
+			}
+		}
+	}()
+	var took []time.Duration
+	for i := range 20 {
+		host := "mine" + jsonText(i) + ".example"
+		begin := time.Now()
+		r.Decide(connect(t, "10.0.0.7", host))
+		eventually(t, host+" is in the file", func() bool {
+			b, err := os.ReadFile(j.cfg.Path)
+			return err == nil && bytes.Contains(b, []byte(host))
+		})
+		took = append(took, time.Since(begin))
+	}
+	close(stop)
+	flood.Wait()
+	slices.Sort(took) // the slowest may have waited for a busy machine
+	if took[10] > 50*time.Millisecond {
+		t.Errorf("%v", took)
+	}
+}
+
+// What is taken out of the budget is never less than what is written.
+func TestLineBound(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		a := drawAttempt(t)
+		a.Raw = rapid.SliceOfN(rapid.Byte(), 0, 2*rawMax).Draw(t, "text")
+		e := entry{at: noon, event: EventDecision, a: a, d: oneKnown(a), count: rapid.Uint64Min(1).Draw(t, "count")}
+		if !e.unknown() {
+			return
+		}
+		e.own()
+		var r Record
+		r.fill(&e, rules.Hint)
+		r.Boot, r.Seq = "vhk3pzqd7a", 1<<64-1
+		if line := r.Append(nil); len(line) > lineBound(&e) {
+			t.Fatalf("%d octets, budgeted %d: %s", len(line), lineBound(&e), line)
+		}
+		e.drop()
+		e.omitted = 1<<32 - 1
+		r.fill(&e, rules.Hint)
+		r.Boot, r.Seq = "vhk3pzqd7a", 1<<64-1
+		if line := r.Append(nil); len(line) > lineBound(&e)+unknownCount-unknownLine {
+			t.Fatalf("%d octets, budgeted %d: %s", len(line), lineBound(&e)+unknownCount-unknownLine, line)
+		}
+	})
+}

@@ -1,0 +1,177 @@
+// Usage file: how usage is kept across restarts.
+
+package journal
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+)
+
+// UsagePath is where the usage of a journal is kept; "": nowhere, because the
+// journal is no file.
+func UsagePath(journal string) string {
+	if journal == "" || journal == "-" {
+		return ""
+	}
+	return journal + ".usage.json"
+}
+
+// usageSchema is the version of the file.
+const usageSchema = 1
+
+type usageJSON struct {
+	Schema int       `json:"schema"`
+	Since  time.Time `json:"since"`
+	Uses   []useJSON `json:"uses"`
+}
+
+type useJSON struct {
+	Client  string    `json:"client"`
+	Rule    string    `json:"rule"`
+	Count   uint64    `json:"count"`
+	Lookups uint64    `json:"lookups,omitempty"`
+	First   time.Time `json:"first"`
+	Last    time.Time `json:"last"`
+}
+
+// OpenUsage goes on counting where the file at path ends; "": in memory only.
+// A damaged file is put aside and said in the log: counting never keeps a
+// gateway from starting. now may be nil.
+func OpenUsage(path string, now func() time.Time, log *slog.Logger) *Usage {
+	if now == nil {
+		now = time.Now
+	}
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	u := &Usage{path: path, now: now, log: log, cells: map[useKey]*useCell{}, since: now().UTC()}
+	u.forget()
+	if path == "" {
+		return u
+	}
+	st, err := ReadUsage(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		log.Error("usage: counting begins anew; the old file is kept", "error", err, "kept", path+".damaged")
+		if err := os.Rename(path, path+".damaged"); err != nil {
+			log.Error("usage: cannot keep the old file", "error", err)
+		}
+	default:
+		u.restore(st)
+	}
+	return u
+}
+
+func (u *Usage) restore(st UsageState) {
+	u.since = st.Since
+	for _, s := range st.Uses[:min(len(st.Uses), usesMax)] {
+		c := new(useCell)
+		c.count.Store(s.Count)
+		c.lookups.Store(s.Lookups)
+		c.first.Store(s.First.UnixNano())
+		c.last.Store(s.Last.UnixNano())
+		u.cells[useKey{s.Client, s.Rule}] = c
+	}
+}
+
+// State returns what was counted so far.
+func (u *Usage) State() UsageState {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	st := UsageState{Since: u.since}
+	for k, c := range u.cells {
+		if n, l := c.count.Load(), c.lookups.Load(); n+l > 0 {
+			st.Uses = append(st.Uses, Use{k.client, k.rule, n, l, time.Unix(0, c.first.Load()).UTC(), time.Unix(0, c.last.Load()).UTC()})
+		}
+	}
+	slices.SortFunc(st.Uses, func(a, b Use) int { return cmp.Or(cmp.Compare(a.Client, b.Client), cmp.Compare(a.Rule, b.Rule)) })
+	return st
+}
+
+// Run saves every minute until ctx ends. The last time is the caller's.
+func (u *Usage) Run(ctx context.Context) {
+	tick := time.NewTicker(time.Minute)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			if err := u.Save(); err != nil {
+				u.log.Error("usage: not saved", "error", err)
+			}
+		}
+	}
+}
+
+// Save writes the file anew if something was counted. A crash leaves the old
+// file or the new one.
+func (u *Usage) Save() error {
+	u.forget()
+	if u.path == "" {
+		return nil
+	}
+	u.saving.Lock()
+	defer u.saving.Unlock()
+	st := u.State()
+	out := usageJSON{Schema: usageSchema, Since: st.Since, Uses: []useJSON{}}
+	for _, s := range st.Uses {
+		out.Uses = append(out.Uses, useJSON(s))
+	}
+	data, err := json.MarshalIndent(out, "", " ")
+	if err != nil || string(data) == u.saved {
+		return err
+	}
+	if err := replaceFile(u.path, append(data, '\n')); err != nil {
+		return fmt.Errorf("usage: %w", err)
+	}
+	u.saved = string(data)
+	return nil
+}
+
+// replaceFile writes a file beside path and renames it.
+func replaceFile(path string, data []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".tmp-*")
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	err = errors.Join(err, f.Sync(), f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
+	}
+	return nil
+}
+
+// ReadUsage reads a usage file.
+func ReadUsage(path string) (UsageState, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return UsageState{}, err
+	}
+	var in usageJSON
+	if err := json.Unmarshal(data, &in); err != nil {
+		return UsageState{}, fmt.Errorf("%s: %w", path, err)
+	}
+	if in.Schema != usageSchema || in.Since.IsZero() {
+		return UsageState{}, fmt.Errorf("%s: is no usage file of this version", path)
+	}
+	st := UsageState{Since: in.Since}
+	for _, s := range in.Uses {
+		st.Uses = append(st.Uses, Use(s))
+	}
+	return st, nil
+}
