@@ -93,7 +93,7 @@ upstreams = ["udp://93.184.1.1:53"]
 	}
 }
 
-// dialWhenOpen connects as soon as somebody listens.
+// dialWhenOpen connects as soon as a server listens.
 func dialWhenOpen(t *testing.T, n *netns, address string) (c net.Conn) {
 	t.Helper()
 	eventually(t, 30*time.Second, "a listener on "+address, func() (err error) {
@@ -104,7 +104,8 @@ func dialWhenOpen(t *testing.T, n *netns, address string) (c net.Conn) {
 }
 
 // blackHole joins two namespaces by two routers. The link between the routers
-// takes packets of 1280 octets, and the first router drops the ICMP about it.
+// carries packets of at most 1280 bytes, and the first router drops the ICMP
+// messages about larger ones.
 func blackHole(t *testing.T) (gate, far *netns) {
 	t.Helper()
 	gate, far = newNetns(t, "gate"), newNetns(t, "far")

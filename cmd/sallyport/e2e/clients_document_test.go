@@ -76,7 +76,7 @@ func clientsPage(rows []program, found []finding) string {
 	return b.String()
 }
 
-// compareTable holds the page against what was found, or writes it.
+// compareTable compares the page with the findings, or writes it.
 func compareTable(t *testing.T, rows []program, found []finding) {
 	t.Helper()
 	page, file := clientsPage(rows, found), repositoryFile(t, "docs/clients.md")

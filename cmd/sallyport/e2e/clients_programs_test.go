@@ -1,4 +1,5 @@
-//go:build linux
+// Programs: how each one is configured for a front end, and how it makes one
+// trip.
 
 // Programs: how each is told of a front end, and what makes one trip with it.
 

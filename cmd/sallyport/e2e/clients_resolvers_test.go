@@ -17,8 +17,8 @@ cat log >&2
 kill $server; wait $server 2>/dev/null`
 }
 
-// resolvedProgram is where systemd-resolved is. SALLYPORT_E2E_RESOLVED names one
-// that is only unpacked: an installed one takes over /etc/resolv.conf.
+// resolvedProgram returns the path of systemd-resolved. SALLYPORT_E2E_RESOLVED
+// names an unpacked one: an installed one would replace /etc/resolv.conf.
 func resolvedProgram() string {
 	if path := os.Getenv("SALLYPORT_E2E_RESOLVED"); path != "" {
 		return path

@@ -1,4 +1,6 @@
-//go:build linux
+// Clients table: real programs, each with every front end that it supports. The
+// test records what a permitted trip returns, what a denied one prints, and
+// what of it reached the internet. docs/clients.md has the results.
 
 // Clients table: real programs, each by every front end that it can be told of.
 // What a permitted trip brings, what a denied one says, and what of that reached
@@ -33,8 +35,8 @@ const (
 // allFronts are the columns in their order.
 func allFronts() []front { return []front{absolute, connect, socks, redirected, redirectedTLS, asked} }
 
-// via is what the journal calls the denial of a front. A redirected client is told
-// by DNS that there is no such name, and goes no further.
+// via returns the "via" of a denial by this front end. A redirected client gets
+// NXDOMAIN from DNS and goes no further.
 func (w front) via() string {
 	return map[front]string{absolute: "http", connect: "connect", socks: "socks5", redirected: "dns", redirectedTLS: "dns", asked: "dns"}[w]
 }
@@ -71,7 +73,8 @@ type finding struct {
 	text    string
 }
 
-// TestClientsTable makes every trip, and holds docs/clients.md against it.
+// TestClientsTable makes every trip and compares docs/clients.md with the
+// results.
 func TestClientsTable(t *testing.T) {
 	need(t, "nft", "unshare", "setpriv")
 	rows := slices.Concat(httpPrograms(), dnsPrograms())
@@ -84,7 +87,7 @@ func TestClientsTable(t *testing.T) {
 		fronts []front
 		start  func(t *testing.T) *scene
 	}{
-		{"told", []front{absolute, connect, socks, asked}, toldScene},
+		{"told", []front{absolute, connect, socks, asked}, configuredScene},
 		{"redirected", []front{redirected, redirectedTLS}, redirectedScene},
 	} {
 		t.Run(scene.name, func(t *testing.T) {
@@ -106,8 +109,9 @@ func TestClientsTable(t *testing.T) {
 	compareTable(t, rows, found)
 }
 
-// toldScene is sallyport as a proxy and resolver that clients are told of.
-func toldScene(t *testing.T) *scene {
+// configuredScene is sallyport as a proxy and resolver that clients are
+// configured for.
+func configuredScene(t *testing.T) *scene {
 	s := newScene(t, "gateway")
 	s.lab.gateway.sysctl(t, "ipv4/ip_forward", "0") // there is no way round it
 	s.lab.gateway.sysctl(t, "ipv6/conf/all/forwarding", "0")

@@ -43,10 +43,11 @@ private IN A 10.0.0.1
 loopback IN A 127.0.0.1
 `
 
-// TestDiscoversDNS64 holds that behind BIND's DNS64, whatever the length of its prefix,
-// a permitted name resolves to what stands for a public IPv4 address, and never to what
-// stands for a private one (RFC 7050, RFC 6052, RFC 6147). Without the entry the
-// well-known prefix is no destination.
+// TestDiscoversDNS64 asserts, behind BIND's DNS64 with prefixes of every
+// length, that a permitted name resolves to addresses that contain a public
+// IPv4 address, and never to one that contains a private one (RFC 7050, RFC
+// 6052, RFC 6147). Without the entry, addresses below the well-known prefix are
+// not permitted.
 func TestDiscoversDNS64(t *testing.T) {
 	need(t, "dig", "named")
 	for _, c := range []struct{ what, prefix, entry, public string }{

@@ -63,8 +63,8 @@ func startDaemon(t *testing.T) *daemon {
 	return nil
 }
 
-// try starts dockerd with its storage driver: overlay2 wants a file system below
-// it that can take it.
+// try starts dockerd with its storage driver. overlay2 needs a file system that
+// supports it.
 func (d *daemon) try(t *testing.T) bool {
 	t.Helper()
 	d.proc = &gateway{ns: d.gateway, dir: d.dir}

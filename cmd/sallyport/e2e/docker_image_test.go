@@ -88,7 +88,7 @@ func (d *daemon) inspect(t *testing.T, name string) (i inspected) {
 	return list[0]
 }
 
-// mustBeMinimal holds the image to its promises.
+// mustBeMinimal checks what the page promises about the image.
 func (d *daemon) mustBeMinimal(t *testing.T, image string) {
 	t.Helper()
 	i := d.inspect(t, image)

@@ -145,7 +145,7 @@ func (k task) stream(control func(string, string, syscall.RawConn) error) (strin
 	return string(b), err
 }
 
-// hello does what a browser would, whoever answers.
+// hello makes a TLS handshake like a browser, with any server that answers.
 func (k task) hello() (string, error) {
 	c, err := k.dial("tcp", nil)
 	if err != nil {
@@ -251,7 +251,7 @@ func (k task) frame() (string, error) {
 	return "", sendFrame("eth0", mac, packet)
 }
 
-// unload takes every rule of the namespace away.
+// unload deletes every rule of the namespace.
 func (task) unload() (string, error) {
 	c, err := nftables.New()
 	if err != nil {

@@ -59,7 +59,7 @@ func (d *daemon) testSidecarPage(t *testing.T) {
 	s.page.done(t, map[string]string{"./sallyport check": "TestSidecarHost", "./install.sh": "TestSidecarHost", "sallyport healthcheck": "TestSidecarHost"}, nil)
 }
 
-// mustStartAtBoot holds the unit to what the page does by hand.
+// mustStartAtBoot checks that the unit does what the page does by hand.
 func (s *stack) mustStartAtBoot(t *testing.T) {
 	t.Helper()
 	need(t, "systemd-analyze")
@@ -78,9 +78,9 @@ func (s *stack) mustStartAtBoot(t *testing.T) {
 	}
 }
 
-// testRestarts starts the containers again in the order that is the worst: the
-// namespace first, then whoever would be in it. Nothing may get out, and the page
-// knows the way back.
+// testRestarts starts the containers again in the worst order: first the
+// namespace, then the containers in it. No packet may get out, and the commands
+// of the page must recover it.
 func (s *stack) testRestarts(t *testing.T) {
 	t.Helper()
 	for _, service := range []string{sidecarApp, sidecarGate} {
@@ -158,8 +158,8 @@ func (s *stack) edit(t *testing.T, name string, oldnew ...string) {
 	}
 }
 
-// mustKeepRules lets the application try to take the ruleset away, and to find a
-// namespace without one; a container with the rights that it lacks can do both.
+// mustKeepRules lets the application try to delete the ruleset, and to find a
+// namespace without one. A container with the missing capabilities can do both.
 func (s *stack) mustKeepRules(t *testing.T) {
 	t.Helper()
 	tries := []escape{{task: task{Name: "unload the rules", How: "unload"}}, {task: task{Name: "another namespace", How: "namespace"}}}

@@ -19,8 +19,7 @@ import (
 // registryImage is what the pages say instead of the reader's own application.
 const registryImage = "registry.corp.example/manager:6.0.4"
 
-// stack is one profile of deploy/compose.yaml, and the page that tells how to
-// run it.
+// stack is one profile of deploy/compose.yaml, with the page that describes it.
 type stack struct {
 	*daemon
 	profile string
@@ -157,8 +156,8 @@ func (s *stack) mustReach(t *testing.T, service string) {
 	}
 }
 
-// mustBeBare holds a container to the promises of docker inspect, and to those
-// of the kernel for its first process.
+// mustBeBare checks what docker inspect and the kernel report about a
+// container's first process.
 func (s *stack) mustBeBare(t *testing.T, service string, readOnly bool) {
 	t.Helper()
 	i := s.inspect(t, s.container(t, service))
@@ -199,7 +198,7 @@ func (s *stack) status(t *testing.T, pid int, field string) string {
 	return ""
 }
 
-// ours tells whether a process belongs to this daemon and not to another.
+// ours reports whether a process belongs to this daemon and not to another one.
 func (s *stack) ours(status string) bool {
 	groups, _ := os.ReadFile(filepath.Join(filepath.Dir(status), "cgroup"))
 	return strings.Contains(string(groups), s.cgroup)
@@ -237,7 +236,7 @@ func (s *stack) kill(t *testing.T, service string) {
 	})
 }
 
-// revive starts it again, as anybody would.
+// revive starts a service again with the usual command.
 func (s *stack) revive(t *testing.T, service string) {
 	t.Helper()
 	start := time.Now()
@@ -254,9 +253,9 @@ func (s *stack) mustNotReach(t *testing.T, service string) {
 	}
 }
 
-// mustNotFindAdmin looks for the admin listener wherever the application can:
-// every port of loopback, every unix socket in sight. That there is one is shown
-// from sallyport's own container.
+// mustNotFindAdmin searches for the admin listener wherever the application
+// can: on every port of loopback and in every visible unix socket. From
+// sallyport's own container the listener is there.
 func (s *stack) mustNotFindAdmin(t *testing.T, app string) {
 	t.Helper()
 	gate := strings.Replace(app, "application", "sallyport", 1)

@@ -20,8 +20,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// escape is a task, and what is seen where it arrives: "tcp 93.184.250.1:443" in
-// the internet, "query NAME" there, "host tcp" on the Docker host.
+// escape is a task, and what arrives if it succeeds: "tcp 93.184.250.1:443" in
+// the internet, "query NAME" there, or "host tcp" on the Docker host.
 type escape struct {
 	task
 	at string
@@ -47,7 +47,7 @@ func (d *daemon) escapes(bridge netip.Addr, phase string) (all []escape) {
 		all = append(all, escape{task: k, at: at})
 	}
 	for _, v6 := range []bool{false, true} {
-		far, license, foreign := pick(elsewhere, v6), pick(d.book.of("license.sangfor.com"), v6), pick(d.foreign(), v6)
+		far, license, outside := pick(elsewhere, v6), pick(d.book.of("license.sangfor.com"), v6), pick(d.outsideAddrs(), v6)
 		for _, port := range []uint16{22, 25, 80, 443, 853, 8443, 8888} {
 			to := netip.AddrPortFrom(far, port).String()
 			add("tcp "+to, task{How: "tcp", To: to})
@@ -56,7 +56,7 @@ func (d *daemon) escapes(bridge netip.Addr, phase string) (all []escape) {
 			addr netip.Addr
 			port uint16
 			sni  string
-		}{{far, 443, "evil.example"}, {license, 443, "shared.evil.example"}, {license, 8443, "license.sangfor.com"}, {foreign, 443, "dns.google"}} {
+		}{{far, 443, "evil.example"}, {license, 443, "shared.evil.example"}, {license, 8443, "license.sangfor.com"}, {outside, 443, "dns.google"}} {
 			to := netip.AddrPortFrom(c.addr, c.port).String()
 			add("tcp "+to, task{How: "tls", To: to, SNI: c.sni, Name: "tls " + c.sni + " " + to})
 		}
@@ -67,7 +67,7 @@ func (d *daemon) escapes(bridge netip.Addr, phase string) (all []escape) {
 			to := netip.AddrPortFrom(c.addr, c.port).String()
 			add("udp "+to, task{How: "udp", To: to})
 		}
-		for how, to := range map[string]string{"udp": netip.AddrPortFrom(foreign, 53).String(), "tcp": netip.AddrPortFrom(foreign, 53).String()} {
+		for how, to := range map[string]string{"udp": netip.AddrPortFrom(outside, 53).String(), "tcp": netip.AddrPortFrom(outside, 53).String()} {
 			name := fmt.Sprintf("%s-%t-%s.evil.example", how, v6, phase)
 			add("query "+name, task{How: how, To: to, Payload: query(name, how == "tcp"), Name: "query by " + how + " " + to})
 		}
@@ -241,8 +241,8 @@ func (s *stack) mustNotOpenVsock(t *testing.T, service string) {
 	}
 }
 
-// mustNotEscape tries all ways as root without capabilities and as somebody
-// else; nothing may arrive, and nobody may be answered from outside.
+// mustNotEscape tries all ways, as root without capabilities and as an ordinary
+// user. Nothing may arrive, and no answer may come from outside.
 func (d *daemon) mustNotEscape(t *testing.T, container string, escapes []escape, host *ear) {
 	t.Helper()
 	mark, heard := d.rec.mark(t), len(host.since(0))

@@ -106,8 +106,9 @@ func documentedNames() (names []string) {
 	return names
 }
 
-// destinations lists every documented TCP destination for the client that the
-// fleet has for its profile and role; bound roles become what is bound.
+// documentedDestinations returns every documented TCP destination of the
+// fleet's client with that profile and role. A bound role is replaced by the
+// addresses bound to it.
 func documentedDestinations() (all []destination) {
 	documentedRows(func(profile, role, to, ports, when string) {
 		c := clientFor(profile, role)

@@ -25,8 +25,8 @@ type client struct {
 func (c client) v4() string { return fmt.Sprintf("10.77.0.%d", c.host) }
 func (c client) v6() string { return fmt.Sprintf("fd77::%d", c.host) }
 
-// strangerHost is an address on the clients' side that no [[client]] covers.
-const strangerHost = 99
+// unknownHost is an address on the clients' side that no [[client]] covers.
+const unknownHost = 99
 
 // The bound addresses: a site binds names, addresses of both families, or both.
 var (
@@ -79,14 +79,14 @@ func clientFor(profile, role string) client {
 	return fleet[i]
 }
 
-// named returns a client of the fleet, or the stranger.
+// named returns a client of the fleet, or the unknown client.
 func named(name string) client {
 	for _, c := range fleet {
 		if c.name == name {
 			return c
 		}
 	}
-	return client{name: name, host: strangerHost}
+	return client{name: name, host: unknownHost}
 }
 
 // listening is the top of every configuration of the lab.

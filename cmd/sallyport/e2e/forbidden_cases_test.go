@@ -1,4 +1,4 @@
-//go:build linux
+// Forbidden cases: the tries, grouped by what is wrong with them.
 
 // Forbidden cases: the tries, by what is wrong with them.
 
@@ -73,11 +73,11 @@ func forbiddenFleet() []forbidden {
 			want: denial{client: "sep-console", host: "sepm.corp.example", port: 8447, reason: "port_not_listed"}},
 		{name: "another product's name", try: byHTTP("liveupdate", "https://license.sangfor.com/"), says: "403",
 			want: denial{client: "liveupdate", host: "license.sangfor.com", port: 443, reason: "not_listed"}},
-		{name: "a stranger, HTTP", try: byHTTP("stranger", "https://license.sangfor.com/"), says: "403",
+		{name: "an unknown client, HTTP", try: byHTTP("unknown", "https://license.sangfor.com/"), says: "403",
 			want: denial{via: "connect", client: "10.77.0.99", host: "license.sangfor.com", port: 443, reason: "unknown_client"}},
-		{name: "a stranger, SOCKS", try: bySOCKS("stranger", "https://license.sangfor.com/"),
+		{name: "an unknown client, SOCKS", try: bySOCKS("unknown", "https://license.sangfor.com/"),
 			want: denial{via: "socks5", client: "10.77.0.99", host: "license.sangfor.com", port: 443, reason: "unknown_client"}},
-		{name: "a stranger, DNS", try: byDNS("stranger", "license.sangfor.com"), says: "REFUSED",
+		{name: "an unknown client, DNS", try: byDNS("unknown", "license.sangfor.com"), says: "REFUSED",
 			want: denial{via: "dns", client: "10.77.0.99", host: "license.sangfor.com", reason: "unknown_client"}},
 	}
 }

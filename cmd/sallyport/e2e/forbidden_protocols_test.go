@@ -1,4 +1,4 @@
-//go:build linux
+// Forbidden cases of SOCKS5, of DNS, and of malformed request heads.
 
 // Forbidden cases of SOCKS5, DNS and of request heads that nobody should send.
 
@@ -11,7 +11,8 @@ import (
 	"slices"
 )
 
-// socks5 builds a greeting without authentication and a request by name.
+// socks5 returns a method selection without authentication, and a request with
+// a name.
 func socks5(command byte, host string, port uint16) (greeting, request string) {
 	request = string([]byte{5, command, 0, 3, byte(len(host))}) + host + string([]byte{byte(port >> 8), byte(port)})
 	return "\x05\x01\x00", request
@@ -87,9 +88,9 @@ func forbiddenDNS() []forbidden {
 	return cases
 }
 
-// forbiddenHeads: request heads on which parsers are known to differ. Each gets
-// 400, a closed connection and one record, and whatever is glued behind it is
-// not a request.
+// forbiddenHeads returns request heads that parsers are known to read
+// differently. Each gets a 400, a closed connection and one record. Bytes after
+// the head are not read as a request.
 func forbiddenHeads() (cases []forbidden) {
 	glued := "GET http://upd.sangfor.com/ HTTP/1.1\r\nHost: upd.sangfor.com\r\n\r\n"
 	heads := map[string]string{

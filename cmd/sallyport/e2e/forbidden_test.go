@@ -18,7 +18,7 @@ type forbidden struct {
 	name string
 	try  attempt
 	want denial
-	says string // what the client is told; "": that it failed
+	says string // what the client prints; "": only that it failed
 
 	// reaches: the authority is permitted and what follows is not. The gateway
 	// may look that host up and connect before it sees the client's bytes, but
@@ -100,7 +100,7 @@ func (f forbidden) checkPackets(t *testing.T, l *lab, mark int) {
 	}
 }
 
-// permits tells whether a packet may arrive during the try.
+// permits reports whether a packet may arrive during the try.
 func (f forbidden) permits(l *lab, p packet) bool {
 	name := f.reaches + f.lookedUp
 	switch {

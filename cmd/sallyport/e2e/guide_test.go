@@ -37,8 +37,8 @@ var (
 	guideComment = regexp.MustCompile(`\s+# `)
 )
 
-// readPage takes the commands out of a page. Fences of other languages and of
-// none are configurations and pictures.
+// readGuide returns the commands of a page. Code blocks of other languages, or
+// of none, are configurations and drawings.
 func readGuide(t *testing.T, name string) *guide {
 	t.Helper()
 	text, err := os.ReadFile(repositoryFile(t, name))

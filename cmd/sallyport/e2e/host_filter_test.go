@@ -28,9 +28,9 @@ func (h *host) stopped(t *testing.T) {
 	}
 }
 
-// flushed lets Debian's own unit, which begins with "flush ruleset", do all that
-// it can, under load: nothing forbidden gets out meanwhile, and afterwards the
-// packet filter is there again, and the host routes; or, when told to stop, not.
+// flushed starts, reloads and stops Debian's own unit, which begins with "flush
+// ruleset", under load. No forbidden packet gets out. Afterwards the packet
+// filter is loaded again and the host routes; after a stop it does not.
 func (h *host) flushed(t *testing.T) {
 	t.Helper()
 	for _, verb := range []string{"start", "reload", "restart", "stop"} {
@@ -61,7 +61,7 @@ func (h *host) flushed(t *testing.T) {
 		t.Run(verb, func(t *testing.T) { h.nothingForbidden(t, mark) })
 	}
 	h.must(t, "systemctl start sallyport-nft")
-	// By hand nobody else is told.
+	// After a command by hand no other unit is notified.
 	h.must(t, "nft flush ruleset\n"+h.page.block(t, "systemctl reload-or-restart sallyport-nft")+"nft list table inet sallyport")
 }
 
@@ -93,14 +93,14 @@ func (h *host) flood(t *testing.T) (stop func()) {
 func (h *host) nothingForbidden(t *testing.T, mark int) {
 	t.Helper()
 	arrived := slices.DeleteFunc(h.s.rec.everything(t, mark), func(p packet) bool {
-		// The host's own word that nobody waits for a resolver's answer any more.
+		// The host's ICMP message that no socket waits for a resolver's answer any more.
 		return p.proto == "icmp" && p.src.Addr() == netip.MustParseAddr(outside4) && p.dst.Addr() == netip.MustParseAddr(resolver4)
 	})
 	try{ours: "license.sangfor.com"}.check(t, h.s, arrived)
 }
 
-// filterFails starts the filter's unit with a configuration that is wrong, as at
-// a boot, on a host that something else has told to route.
+// filterFails starts the filter's unit with a wrong configuration, as at boot,
+// on a host where another program has switched routing on.
 func (h *host) filterFails(t *testing.T) {
 	t.Helper()
 	const site = "/etc/sallyport/sallyport.toml"
@@ -114,7 +114,7 @@ func (h *host) filterFails(t *testing.T) {
 		t.Errorf("with its unit failed the host routes: %q", got)
 	}
 	h.put(t, site, good)
-	// By the README's one line, without the unit: the filter holds by itself.
+	// With the README's one line, without the unit: the filter works by itself.
 	h.must(t, "nft delete table inet sallyport\nsysctl -q -w net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1\n"+readGuide(t, "README.md").command(t, "sallyport nft --config"))
 	h.nothingGetsOut(t)
 }

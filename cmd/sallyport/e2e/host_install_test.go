@@ -90,8 +90,8 @@ func (h *host) install(t *testing.T) {
 	}
 }
 
-// intoRoot installs from the outside, as one who makes an image does, and takes
-// everything away again.
+// intoRoot installs into a directory, as the maker of an image does, and
+// removes everything again.
 func (h *host) intoRoot(t *testing.T) {
 	t.Helper()
 	before := h.work(t, "find / -xdev | grep sallyport || true").stdout
@@ -161,7 +161,8 @@ func (h *host) upgrade(t *testing.T) {
 	})
 }
 
-// uninstall removes what was installed, keeps what is the site's, and opens nothing.
+// uninstall removes what was installed, keeps the site's files, and opens
+// nothing.
 func (h *host) uninstall(t *testing.T) {
 	t.Helper()
 	out := h.must(t, "cd /root/sallyport-*/\n./install.sh --uninstall")

@@ -20,7 +20,7 @@ import (
 	"github.com/miekg/dns"
 )
 
-// restart restarts under load: nobody is refused, nothing is lost.
+// restart restarts under load: no client is refused, and nothing is lost.
 func (h *host) restart(t *testing.T) {
 	t.Helper()
 	block := h.page.block(t, "systemctl restart sallyport")
@@ -109,7 +109,7 @@ func (s *scene) fetch(dst netip.AddrPort, name string) error {
 
 // ask asks a resolver that does not know of sallyport, once and patiently.
 func (s *scene) ask(name string) error {
-	c, err := s.clients.dial("udp", "", foreignDNS4+":53")
+	c, err := s.clients.dial("udp", "", outsideDNS4+":53")
 	if err != nil {
 		return err
 	}
@@ -123,8 +123,8 @@ func (s *scene) ask(name string) error {
 	return nil
 }
 
-// killed kills the gateway under load of permitted and forbidden tries: nothing
-// forbidden gets out, and it is back without anybody's help.
+// killed kills the gateway under load of permitted and forbidden tries. No
+// forbidden packet gets out, and the gateway starts again by itself.
 func (h *host) killed(t *testing.T) {
 	t.Helper()
 	mark := h.s.rec.mark(t)

@@ -106,9 +106,9 @@ func (h *host) judged(t *testing.T) {
 	}
 }
 
-// neverUnguarded lets Debian's own unit, whose file begins with "flush ruleset",
-// do all that it can while the application tries to get out. Nothing does, and the
-// host's own ruleset comes and goes as told.
+// neverUnguarded starts, reloads and stops Debian's own unit, whose file begins
+// with "flush ruleset", while the application tries to get out. No packet gets
+// out, and the host's own ruleset is loaded and removed as ordered.
 func (h *host) neverUnguarded(t *testing.T) {
 	t.Helper()
 	for _, verb := range []string{"start", "reload", "restart", "stop", "start"} {

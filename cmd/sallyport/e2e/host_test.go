@@ -176,13 +176,14 @@ func (h *host) reload(t *testing.T) {
 		return nil
 	})
 	if now := h.show(t, "sallyport", "MainPID"); now != pid {
-		t.Errorf("a reload is no restart: %s, %s", pid, now)
+		t.Errorf("a reload restarted the process: %s, %s", pid, now)
 	}
 }
 
-// listenElsewhere adds a listener, and moves it: systemd holds it after the page's
-// commands, and without them a door that nobody asked for keeps it from starting.
-// All the while there are clients, who by themselves would start it.
+// listenElsewhere adds a listener, and moves it. After the page's commands
+// systemd holds its socket. Without them a socket without an entry keeps
+// sallyport from starting. Meanwhile there are clients, which would start it by
+// themselves.
 func (h *host) listenElsewhere(t *testing.T) {
 	t.Helper()
 	w := h.s.work(t)
@@ -203,7 +204,7 @@ func (h *host) listenElsewhere(t *testing.T) {
 	proxied("3128")
 	h.edit(t, site, ":3128", ":3130")
 	if r := h.sh(t, "systemctl restart sallyport"); r.code == 0 {
-		t.Errorf("it starts with a door that nobody asked for: %v", r)
+		t.Errorf("it starts with a socket without an entry: %v", r)
 	}
 	if log := h.must(t, "journalctl --no-pager -o cat -u sallyport | tail -n 20"); lacks(log, gateway4+":3128", "systemctl daemon-reload && systemctl restart ") != nil {
 		t.Errorf("no cure in\n%s", log)

@@ -91,7 +91,7 @@ func (d denial) matches(r record) bool {
 		(d.port == 0 || d.port == r.Port) && d.reason == r.Reason
 }
 
-// mustDeny waits until the journal holds want after mark.
+// mustDeny waits until the journal has the denial want after mark.
 func (j journal) mustDeny(t *testing.T, mark int, want denial) record {
 	t.Helper()
 	var found record

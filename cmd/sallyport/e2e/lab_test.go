@@ -75,7 +75,7 @@ func newLab(t *testing.T) *lab {
 // first: it is the source of every tool that cannot choose one.
 func clientAddresses() []string {
 	lines := []string{"link set client up"}
-	for _, c := range append(slices.Clone(fleet), client{name: "stranger", host: strangerHost}) {
+	for _, c := range append(slices.Clone(fleet), client{name: "unknown", host: unknownHost}) {
 		lines = append(lines, fmt.Sprintf("addr add %s/24 dev client", c.v4()), fmt.Sprintf("addr add %s/64 dev client nodad", c.v6()))
 	}
 	return append(lines, "route add default via "+gateway4, "route add default via "+gateway6)

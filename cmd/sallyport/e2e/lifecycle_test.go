@@ -113,8 +113,8 @@ func TestTermEndsCleanly(t *testing.T) {
 	}
 }
 
-// SIGTERM in the midst of a flood: records are folded, and their counts add up
-// to every denial that a client was told of.
+// TestFloodIsCountedToTheLast sends SIGTERM during a flood. Records are folded,
+// and their counts add up to every denial that a client was answered with.
 func TestFloodIsCountedToTheLast(t *testing.T) {
 	need(t)
 	l := newLab(t)
@@ -196,7 +196,8 @@ func TestKillTearsAtMostOneLine(t *testing.T) {
 	}
 }
 
-// flood sends denials until told to stop, and counts the answered ones.
+// flood sends denied requests until stop is closed, and counts the answered
+// ones.
 func (l *lab) flood(what string, stop <-chan struct{}, done chan<- int) {
 	answered := 0
 	for i := 0; ; i++ {
@@ -261,7 +262,7 @@ func TestReload(t *testing.T) {
 		}
 	}
 
-	// This time nobody sends a signal: the file changes.
+	// Without a signal: only the file changes.
 	g.configure(t, configuration(fleet))
 	eventually(t, 10*time.Second, "the good policy is in force and /readyz is content", func() error {
 		code, body, err := g.admin("/readyz")

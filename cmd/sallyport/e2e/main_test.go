@@ -16,7 +16,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// workDir holds what all tests share: the binary and the undici module.
+// workDir is the directory of what all tests share: the binary and the undici
+// module.
 var workDir string
 
 func TestMain(m *testing.M) {

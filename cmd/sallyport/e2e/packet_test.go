@@ -35,7 +35,7 @@ func (p packet) String() string {
 	return fmt.Sprintf("%s %d bytes %.40q", s, len(p.payload), p.payload)
 }
 
-// maxPayload caps what is kept of each packet: a ClientHello fits.
+// maxPayload bounds the stored bytes of each packet: a ClientHello fits.
 const maxPayload = 4096
 
 // parsePacket reads one IP packet. What it cannot read becomes a packet too,

@@ -1,4 +1,5 @@
-//go:build linux
+// Preflight cases: each destination of the small internet, what is wrong with
+// it, and what "sallyport preflight" must report.
 
 // Preflight cases: each destination of the small internet, what is wrong with
 // it, and what "sallyport preflight" must call that.
@@ -20,7 +21,7 @@ type trial struct {
 }
 
 // trials is the whole matrix. Every address is used once, so that a packet
-// tells which trial it belongs to.
+// identifies its trial.
 var trials = []trial{
 	{host: "ok.example", leads: "93.184.60.1 2a00:1450:60::1", port: 443, serve: "tls", status: "ok"},
 	{host: "ok.example", leads: "93.184.60.1 2a00:1450:60::1", port: 80, serve: "http", status: "ok"},

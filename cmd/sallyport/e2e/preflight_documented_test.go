@@ -1,4 +1,6 @@
-//go:build linux
+// Preflight as documented: with the commands of README.md, gateway.md and
+// sidecar.md, behind the packet filter, before the first start and beside a
+// running sallyport.
 
 // Preflight as the pages tell it: by the commands of README.md, gateway.md and
 // sidecar.md, behind the packet filter, before the first start and beside a

@@ -1,4 +1,5 @@
-//go:build linux
+// Preflight with unusual families or name servers: a host without IPv6, and a
+// name with too many addresses.
 
 // Preflight where a family or a name server is not as usual: a host without
 // IPv6, and a name with more addresses than anybody needs.
@@ -12,8 +13,9 @@ import (
 	"time"
 )
 
-// A host without a way for IPv6, or without IPv6, is told once, and warned of
-// nothing: what works by IPv4 works.
+// TestPreflightWithoutIPv6 asserts that on a host without an IPv6 route, or
+// without IPv6, preflight reports this once and prints no warnings: what works
+// by IPv4 works.
 func TestPreflightWithoutIPv6(t *testing.T) {
 	w := newPreflightWorld(t)
 	config := w.config()

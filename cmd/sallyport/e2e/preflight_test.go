@@ -101,7 +101,7 @@ func (w *preflightWorld) read(t *testing.T, dir string) (all string) {
 	return all
 }
 
-// findings holds the report against the trials, both ways.
+// findings compares the report with the trials, in both directions.
 func (w *preflightWorld) findings(t *testing.T, report preflightReport) {
 	seen, counts := map[string]bool{}, map[string]int{}
 	for _, d := range report.Destinations {
@@ -133,7 +133,7 @@ func (w *preflightWorld) findings(t *testing.T, report preflightReport) {
 	}
 }
 
-// worked holds the evidence of an address that works.
+// worked checks the evidence for an address that works.
 func (w *preflightWorld) worked(t *testing.T, name string, tr trial, status string, tls, http bool) {
 	t.Helper()
 	if status != "ok" && status != "warning" {
@@ -151,7 +151,7 @@ func (w *preflightWorld) worked(t *testing.T, name string, tr trial, status stri
 	}
 }
 
-// untried holds what is permitted and cannot be tried.
+// untried checks the entries that are permitted and cannot be tried.
 func (w *preflightWorld) untried(t *testing.T, report preflightReport) {
 	for what, why := range map[string]string{
 		"*.wide.example": "wildcard", "93.184.70.0/24": "prefix", "many.example": "too many",
@@ -236,7 +236,8 @@ func TestPreflightTable(t *testing.T) {
 	}
 }
 
-// Ctrl-C ends it with what is known so far.
+// TestPreflightInterrupted asserts that Ctrl-C ends preflight with a report of
+// the results so far.
 func TestPreflightInterrupted(t *testing.T) {
 	w := newPreflightWorld(t)
 	g := newGateway(t, w.host)

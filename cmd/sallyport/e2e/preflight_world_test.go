@@ -1,4 +1,5 @@
-//go:build linux
+// Preflight world: a host and the internet, with a resolver that gives several
+// kinds of false answers, servers with several kinds of faults, and a firewall.
 
 // Preflight world: a host and the internet, with a resolver that tells several
 // kinds of lies, servers with several kinds of faults, and a firewall.

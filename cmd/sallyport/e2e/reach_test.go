@@ -137,7 +137,7 @@ func (l *lab) travel(t *testing.T, all []trip) {
 	}
 }
 
-// answeredBy tells whether body is the page of the trip's origin.
+// answeredBy reports whether body is the page of the trip's origin.
 func (l *lab) answeredBy(body string, tr trip) bool {
 	return slices.ContainsFunc(l.addressesOf(tr.host), func(a netip.Addr) bool {
 		want := fmt.Sprintf("origin %s %d tls=%t host=", a, tr.port, tr.scheme == "https")

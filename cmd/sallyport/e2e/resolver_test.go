@@ -18,11 +18,11 @@ import (
 // elsewhere is where every name leads that the book does not list.
 var elsewhere = []netip.Addr{netip.MustParseAddr("93.184.250.1"), netip.MustParseAddr("2a00:1450:bad::1")}
 
-// book holds the addresses of names.
+// book maps names to their addresses.
 type book map[string][]netip.Addr
 
-// assign gives each name an IPv4 and an IPv6 address of its own, so that a
-// packet tells which name was reached. They look public and are local to the
+// assign gives each name its own IPv4 and IPv6 address, so that a packet
+// identifies its name. The addresses look public and are local to the
 // internet's namespace.
 func (b book) assign(names []string) {
 	for i, name := range names {

@@ -44,9 +44,9 @@ type violation struct {
 	Nodes            []struct{ HTML, FailureSummary string }
 }
 
-// grave lists what is serious or critical in the page in view, and how many of
-// axe's checks it passed. The script comes by the debugger, which the page's
-// policy does not hold.
+// grave returns the serious and critical violations in the current view, and
+// the number of axe's checks that passed. The debugger loads the script, to
+// which the page's policy does not apply.
 func (b *browser) grave(script string) (found []violation, passed int) {
 	b.t.Helper()
 	if !ask[bool](b, script+"\n;typeof axe === 'object'") {
@@ -68,8 +68,9 @@ func (b *browser) grave(script string) (found []violation, passed int) {
 	return found, len(r.Passes)
 }
 
-// No view has anything serious, on a desk and on a phone, in light and in dark;
-// and what is made wrong on purpose is found.
+// TestReviewPageAccessibility asserts that no view has a serious violation, on
+// a desktop and on a phone, in light and in dark; and that violations made on
+// purpose are found.
 func TestReviewPageAccessibility(t *testing.T) {
 	need(t, "chromium", "nsenter")
 	script := axe(t)

@@ -100,8 +100,8 @@ func reviewDetail(t *testing.T, g *reviewedGateway, b *browser) {
 	}
 }
 
-// What is denied while somebody looks is there by itself, and the view stands
-// still when told to.
+// reviewLive asserts that new denials appear by themselves while the page is
+// open, and that a paused view does not change.
 func reviewLive(t *testing.T, g *reviewedGateway, b *browser) {
 	b.visit("/live")
 	b.follow(chromedp.Click(chromedp.CSS("main .button")))

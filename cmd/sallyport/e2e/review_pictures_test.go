@@ -19,8 +19,9 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// The pictures in docs/ are taken when SALLYPORT_E2E_PICTURES names a directory
-// for them; without it they are taken too, and only their size is checked.
+// TestReviewPagePictures makes the pictures of docs/ if SALLYPORT_E2E_PICTURES
+// names a directory for them. Without it the test makes them too, but checks
+// only their size.
 func TestReviewPagePictures(t *testing.T) {
 	need(t, "chromium", "nsenter")
 	dir := os.Getenv("SALLYPORT_E2E_PICTURES")

@@ -271,7 +271,8 @@ func (b *browser) follow(step chromedp.Action[chromedp.Void]) {
 	}
 }
 
-// selectAll presses Ctrl (modifier 2) and A; a headless browser has to be told what that means.
+// selectAll presses Ctrl (modifier 2) and A. A headless browser also needs the
+// name of the command.
 func (b *browser) selectAll() {
 	b.t.Helper()
 	for _, kind := range []input.DispatchKeyEventType{input.DispatchKeyEventTypeKeyDown, input.DispatchKeyEventTypeKeyUp} {
@@ -287,8 +288,8 @@ func (b *browser) selectAll() {
 	}
 }
 
-// stayed tells whether nothing but the page was ever asked for, and nothing of
-// it ran.
+// stayed reports whether the browser requested only the page, and ran none of
+// the injected script.
 func (b *browser) stayed() {
 	b.t.Helper()
 	b.mu.Lock()

@@ -171,7 +171,7 @@ func TestOneGeneration(t *testing.T) {
 		l.total(), sent.Load(), took.Round(time.Millisecond), g.first.counts(), g.second.counts(), g.zone.below("corp.example"))
 }
 
-// holdsApart holds what each resolver and site saw against the configurations.
+// holdsApart compares what each resolver and site saw with the configurations.
 func (g *generations) holdsApart(t *testing.T) {
 	t.Helper()
 	for _, c := range []struct {

@@ -151,8 +151,8 @@ func tryHTTP(s *service, name string, port uint16) error {
 func tryUDP(s *service, name string, _ uint16) error { return tryQuery(s, "udp", name) }
 func tryTCP(s *service, name string, _ uint16) error { return tryQuery(s, "tcp", name) }
 
-// tryQuery asks once: what is lost is not asked again. A truncated answer is, by
-// TCP, as stub resolvers do.
+// tryQuery asks once: a lost query is not sent again. After a truncated answer
+// it asks by TCP, as stub resolvers do.
 func tryQuery(s *service, network, name string) error {
 	q := new(dns.Msg)
 	q.SetQuestion(name+".", dns.TypeA)

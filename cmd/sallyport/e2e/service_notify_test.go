@@ -138,7 +138,7 @@ func TestStrangeDoors(t *testing.T) {
 	}
 }
 
-// deadPort is an address where nobody answers.
+// deadPort returns an address where no server answers.
 func deadPort(t *testing.T) string {
 	t.Helper()
 	pc, err := net.ListenPacket("udp", "127.0.0.1:0")

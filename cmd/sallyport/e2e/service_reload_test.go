@@ -1,4 +1,5 @@
-//go:build linux
+// Reloads under load: each takes force as a whole, and only the flows that it
+// concerns notice it.
 
 // Reloads under load: each takes force as a whole, and nobody notices but those
 // whom it is about.
@@ -14,9 +15,10 @@ import (
 	"time"
 )
 
-// 200 reloads under some 1000 requests a second, of configurations in turn: what
-// both permit is served every time, what neither permits is denied every time
-// and leaves no trace outside, and tunnels that both permit stay open.
+// TestReloadUnderLoad makes 200 reloads under some 1000 requests a second, with
+// two configurations in turn. What both permit is served every time. What
+// neither permits is denied every time and leaves no trace outside. Tunnels
+// that both permit stay open.
 func TestReloadUnderLoad(t *testing.T) {
 	s := newService(t)
 	const limits = "[limits]\ndns_qps = 100000\ndns_tcp = 2000\n" // above what a load has under way

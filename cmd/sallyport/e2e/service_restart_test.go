@@ -1,4 +1,5 @@
-//go:build linux
+// Restart and drain: a new process takes over without an error for any client,
+// and the old one lets its tunnels end.
 
 // Restart and drain: a new process takes over without anybody noticing, and an
 // old one lets its tunnels end.
@@ -16,8 +17,8 @@ import (
 	"time"
 )
 
-// Restarts under load, the sockets held by the manager: nobody is refused or
-// cut off, no query is lost, and every answer is right.
+// TestRestartUnderLoad restarts under load while the manager holds the sockets.
+// No client is refused or cut off, no query is lost, and every answer is right.
 func TestRestartUnderLoad(t *testing.T) {
 	s := newService(t)
 	s.configure(t, s.configuration("[limits]\ndrain = \"1s\"\n"))
@@ -62,7 +63,7 @@ func TestRestartUnderLoad(t *testing.T) {
 		want += n
 	}
 	if got := s.journal().reasons(); len(got) != 1 || got["not_listed"] != want {
-		t.Errorf("the journal counts %v, clients were told of %d denials", got, want)
+		t.Errorf("the journal counts %v, clients got %d denials", got, want)
 	}
 }
 
@@ -152,7 +153,8 @@ func TestDrainOfManyTunnels(t *testing.T) {
 	t.Logf("%d tunnels ended by themselves within %v, the process after %v", ending, ended.Round(time.Millisecond), took.Round(time.Millisecond))
 }
 
-// A second SIGTERM ends a drain that would still take long.
+// TestSecondSignalEndsADrain asserts that a second SIGTERM ends a long drain at
+// once.
 func TestSecondSignalEndsADrain(t *testing.T) {
 	s := newService(t)
 	s.configure(t, s.configuration("[limits]\ndrain = \"2m\"\n"))

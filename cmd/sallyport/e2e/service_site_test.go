@@ -17,8 +17,8 @@ import (
 	"time"
 )
 
-// site is a server of the internet. Whoever sends it a NUL and eight more bytes
-// gets these back; whoever asks by HTTP gets a page.
+// site is a server of the internet. It echoes eight bytes that follow a NUL,
+// and answers an HTTP request with a page.
 type site struct {
 	addr  netip.AddrPort
 	seen  atomic.Int64 // connections

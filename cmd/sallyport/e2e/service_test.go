@@ -1,4 +1,6 @@
-//go:build linux
+// Service: sallyport as systemd runs it. The test holds its sockets open over
+// restarts, reads its notifications, and is the internet. All is on loopback,
+// so that the test needs no privilege.
 
 // Service: sallyport as systemd runs it. The test holds its sockets open over
 // restarts, hears what it says of its state, and is the internet: all on
@@ -115,8 +117,8 @@ func (c *counting) ServeDNS(w dns.ResponseWriter, q *dns.Msg) {
 	c.book.ServeDNS(w, q)
 }
 
-// hold opens a stream socket that outlives every process that is given it.
-// Nobody here accepts from it.
+// hold opens a stream socket that outlives every process that gets it. The test
+// itself never accepts from it.
 func (s *service) hold(t *testing.T, addr string) string {
 	t.Helper()
 	l, err := plainTCP(t, addr)
@@ -134,7 +136,7 @@ func plainTCP(t *testing.T, addr string) (net.Listener, error) {
 	return c.Listen(t.Context(), "tcp", addr)
 }
 
-// holdDNS holds a stream and a datagram socket of the same address.
+// holdDNS opens a stream and a datagram socket on the same address.
 func (s *service) holdDNS(t *testing.T) {
 	t.Helper()
 	for range 20 { // until a port is free for both
@@ -203,7 +205,7 @@ func (s *service) activate(t *testing.T) {
 }
 
 // launch starts sallyport as systemd does. exec keeps the process number that
-// the environment tells.
+// stands in the environment.
 func (s *service) launch(t *testing.T) {
 	t.Helper()
 	script := fmt.Sprintf(`export LISTEN_PID=$$ LISTEN_FDS=%d; exec "$@"`, len(s.files))

@@ -1,4 +1,4 @@
-//go:build linux
+// Special: permitted connections that the table of trips cannot show.
 
 // Special: what is permitted in ways that the table of trips cannot show.
 
@@ -109,8 +109,9 @@ func TestEveryRequestOfAConnectionIsDecided(t *testing.T) {
 	}
 }
 
-// A connection over the limit is told so, and so is the journal, although
-// nothing is known yet of where it would have gone.
+// TestConnectionOverTheLimitIsDeniedAsSuch asserts that a connection over the
+// limit gets that reason, and so does the journal, although its destination is
+// unknown.
 func TestConnectionOverTheLimitIsDeniedAsSuch(t *testing.T) {
 	need(t)
 	l := newLab(t)

@@ -58,10 +58,11 @@ func (w manyWorld) ServeDNS(to dns.ResponseWriter, q *dns.Msg) {
 	_ = to.WriteMsg(m)
 }
 
-// TestStubClients holds that the resolver library of the system resolves permitted
+// TestStubClients asserts that the system's resolver library resolves permitted
 // names with every option of resolv.conf(5) that changes its questions, through
-// search lists (ndots) and by TCP (use-vc, RFC 7766), and that dig does with every
-// kind of EDNS; and that a denied name ends at once and not after a time.
+// search lists (ndots) and by TCP (use-vc, RFC 7766); that dig does so with
+// every kind of EDNS; and that a denied name ends at once and not after a
+// timeout.
 func TestStubClients(t *testing.T) {
 	need(t, "dig", "getent", "unshare")
 	n := newNetns(t, "stubs")

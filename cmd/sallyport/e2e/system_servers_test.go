@@ -60,8 +60,8 @@ kill -HUP $!
 becomes 'status: NOERROR' hangup
 `
 
-// TestSystemServersChange holds that the servers which the system has now are
-// asked within seconds, without a signal, and that a signal still works.
+// TestSystemServersChange asserts that the system's new servers are asked
+// within seconds, without a signal, and that a signal still works.
 func TestSystemServersChange(t *testing.T) {
 	need(t, "dig", "setpriv", "unshare", "bash")
 	for user, uid := range map[string]string{"nobody": "65534", "root": "0"} {

@@ -68,9 +68,10 @@ func (s *scene) openssl(t *testing.T) {
 	}
 }
 
-// dig asks resolvers that it was told, and one that does not exist.
+// dig asks the resolvers that the client was given, and one that does not
+// exist.
 func (s *scene) dig(t *testing.T) {
-	for _, server := range []string{"", "@" + foreignDNS4, "@" + foreignDNS6, "@198.51.100.53"} {
+	for _, server := range []string{"", "@" + outsideDNS4, "@" + outsideDNS6, "@198.51.100.53"} {
 		for _, transport := range []string{"+notcp", "+tcp"} {
 			args := []string{"+time=3", "+tries=1", transport, "license.sangfor.com", "A", "license.sangfor.com", "AAAA"}
 			if server != "" {

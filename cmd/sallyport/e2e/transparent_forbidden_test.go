@@ -60,7 +60,7 @@ func (f try) mustNotArrive(t *testing.T, s *scene) {
 	r := f.send(t, s)
 	defer func() { f.check(t, s, s.rec.everything(t, packets)) }()
 	if !strings.Contains(strings.ToLower(r.all()), strings.ToLower(f.says)) {
-		t.Errorf("the client should be told %q: %v", f.says, r)
+		t.Errorf("the client should get %q: %v", f.says, r)
 	}
 	if f.ours != "" && !slices.ContainsFunc(s.addressesOf(f.ours), func(a netip.Addr) bool { return strings.Contains(r.stdout, "origin "+a.String()) }) {
 		t.Errorf("should be answered by %s, wherever the client was headed: %v", f.ours, r)
@@ -73,7 +73,8 @@ func (f try) mustNotArrive(t *testing.T, s *scene) {
 	}
 }
 
-// from makes a client of the fleet, or the stranger, the source of what follows.
+// from makes a client of the fleet, or the unknown client, the source of the
+// following tries.
 func (s *scene) from(t *testing.T, name string) {
 	t.Helper()
 	if name == "" {
@@ -95,9 +96,9 @@ func (f try) check(t *testing.T, s *scene, packets []packet) {
 	}
 }
 
-// permits tells whether a packet may arrive during the try: neighbours that
-// find each other, the gateway's own questions about documented names, the
-// tails of what was permitted before, and the name that the try may reach.
+// permits reports whether a packet may arrive during the try: neighbour
+// discovery, the gateway's own questions about documented names, the last
+// packets of earlier permitted flows, and the name that the try may reach.
 func (f try) permits(s *scene, p packet) bool {
 	const listenerReport, firstND, lastND, report2 = 131, 133, 136, 143
 	switch {
@@ -164,8 +165,9 @@ func TestQUICIsRejectedAtOnce(t *testing.T) {
 	})
 }
 
-// A client's process without privileges has no raw and no packet sockets: what
-// a packet filter in the same namespace cannot see, nobody can send.
+// TestUnprivilegedSockets asserts that a client's process without privileges
+// has no raw and no packet sockets. So it cannot send anything that a packet
+// filter in the same namespace does not see.
 func TestUnprivilegedSockets(t *testing.T) {
 	modes(t, func(t *testing.T, mode string) {
 		s := newScene(t, mode)

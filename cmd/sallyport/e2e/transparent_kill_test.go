@@ -37,7 +37,7 @@ func TestKilledNothingGetsOut(t *testing.T) {
 		}
 		w.stop()
 		for _, p := range s.rec.everything(t, 0) {
-			if p.dst.Addr() == elsewhere[0] || p.dst.Addr() == elsewhere[1] || p.dst.Addr() == s.foreign()[0] {
+			if p.dst.Addr() == elsewhere[0] || p.dst.Addr() == elsewhere[1] || p.dst.Addr() == s.outsideAddrs()[0] {
 				t.Fatalf("in all that load and death something forbidden arrived: %v", p)
 			}
 		}
@@ -92,7 +92,7 @@ func (s *scene) work(t *testing.T) *workload {
 	}
 	w.all.Go(w.repeat(func() {
 		query := "\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x04evil\x07example\x00\x00\x01\x00\x01"
-		_, _ = s.exchange(netip.AddrPortFrom(s.foreign()[0], 53), query, 20*time.Millisecond)
+		_, _ = s.exchange(netip.AddrPortFrom(s.outsideAddrs()[0], 53), query, 20*time.Millisecond)
 	}))
 	t.Cleanup(w.stop)
 	return w
@@ -125,7 +125,8 @@ func (w *workload) more(than int64) error {
 	return errors.New("none")
 }
 
-// transfer makes one request over TLS to an address, whoever answers.
+// transfer makes one request over TLS to an address, with any server that
+// answers.
 func (w *workload) transfer(dst netip.AddrPort, name string) {
 	c, err := w.s.clients.dialBriefly(dst.String())
 	if err != nil {

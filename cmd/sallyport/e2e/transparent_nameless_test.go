@@ -46,8 +46,8 @@ func (s *scene) listen(t *testing.T, dst netip.AddrPort) string {
 	return string(b)
 }
 
-// namelessByPin sends bytes of no known protocol to a permitted name's address:
-// they arrive for the client whose rule names it, and for nobody else.
+// namelessByPin sends bytes of no known protocol to a permitted name's address.
+// They arrive for the client whose rule has the name, and for no other client.
 func (s *scene) namelessByPin(t *testing.T) {
 	t.Helper()
 	const bytes = "\x02neither TLS nor HTTP\r\n\r\n"

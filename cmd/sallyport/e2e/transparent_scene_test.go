@@ -16,16 +16,16 @@ import (
 	"testing"
 )
 
-// Who runs what: the packet filter of a sidecar tells them apart.
+// The users: the packet filter of a sidecar distinguishes them.
 const (
 	sallyportUser = 64853
 	clientUser    = 64854
 )
 
-// The resolvers that the clients happen to be told. No document lists them.
+// The outside resolvers in the configuration of the clients. No document lists them.
 const (
-	foreignDNS4 = "8.8.8.8"
-	foreignDNS6 = "2001:4860:4860::8888"
+	outsideDNS4 = "8.8.8.8"
+	outsideDNS6 = "2001:4860:4860::8888"
 )
 
 // scene is one lab in one of the two modes of "sallyport nft".
@@ -49,9 +49,9 @@ func modes(t *testing.T, test func(t *testing.T, mode string)) {
 	}
 }
 
-// newScene builds the lab with nothing in the way: packets are forwarded.
-// As a sidecar, sallyport is in the clients' namespace, and what is the gateway
-// otherwise is a plain router.
+// newScene builds the lab without any filter: packets are forwarded. As a
+// sidecar, sallyport is in the clients' namespace, and the gateway is a plain
+// router.
 func newScene(t *testing.T, mode string) *scene {
 	t.Helper()
 	need(t, "nft", "unshare", "setpriv")
@@ -71,7 +71,7 @@ func newScene(t *testing.T, mode string) *scene {
 	s.everywhere(t)
 	s.become(t, fleet[0])
 	s.neighbour = s.hardwareAddress(t)
-	servers := "nameserver " + foreignDNS4 + "\nnameserver " + foreignDNS6 + "\noptions timeout:2 attempts:2\n"
+	servers := "nameserver " + outsideDNS4 + "\nnameserver " + outsideDNS6 + "\noptions timeout:2 attempts:2\n"
 	if err := os.WriteFile(s.resolvConf(), []byte(servers), 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -81,14 +81,14 @@ func newScene(t *testing.T, mode string) *scene {
 func (s *scene) resolvConf() string { return filepath.Join(s.dir, "resolv.conf") }
 
 // everywhere makes the internet answer on every address and port: TCP with the
-// origin, UDP with an echo, port 53 of the foreign resolvers with DNS.
+// origin, UDP with an echo, port 53 of the outside resolvers with DNS.
 func (s *scene) everywhere(t *testing.T) {
 	t.Helper()
 	s.internet.ip(t,
-		"addr add "+foreignDNS4+"/32 dev lo", "addr add "+foreignDNS6+"/128 dev lo nodad",
+		"addr add "+outsideDNS4+"/32 dev lo", "addr add "+outsideDNS6+"/128 dev lo nodad",
 		"route add local 0.0.0.0/0 dev lo table main", "route add local ::/0 dev lo table main",
 		"route add 10.77.0.0/24 via "+outside4, "route add fd77::/64 via 2a0d:5600::2")
-	serveDNS(t, s.internet, s.book, foreignDNS4+":53", "["+foreignDNS6+"]:53")
+	serveDNS(t, s.internet, s.book, outsideDNS4+":53", "["+outsideDNS6+"]:53")
 	echo, err := s.internet.listenPacket("[::]:7")
 	if err != nil {
 		t.Fatal(err)
@@ -198,8 +198,8 @@ flows = "flows.jsonl"
 `
 }
 
-// user runs a program on the clients' side as an unprivileged user to whom
-// nothing was said but the foreign resolvers.
+// user runs a program on the clients' side as an unprivileged user that is
+// configured only with the outside resolvers.
 func (s *scene) user(t *testing.T, stdin, name string, args ...string) result {
 	t.Helper()
 	uid := fmt.Sprint(clientUser)

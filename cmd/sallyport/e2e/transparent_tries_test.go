@@ -21,7 +21,7 @@ type try struct {
 	from string // the client, "": es-manager
 	send func(t *testing.T, s *scene) result
 	want denial // what the journal says; without a reason: the packet filter's affair
-	says string // what the client is told
+	says string // what the client prints
 	ours string // the name that the flow shows and may reach, by our own resolution; "*": every documented destination
 }
 
@@ -64,34 +64,34 @@ func (s *scene) nameTries(v6 bool) []try {
 			want: deny("license.sangfor.com", 8443, "port_not_listed")},
 		{name: "port 80 of a name documented for 443", to: tcp(license, 80), send: curlTo(license, "http://license.sangfor.com/"),
 			want: deny("license.sangfor.com", 80, "port_not_listed"), says: "X-Sallyport-Reason: port_not_listed"},
-		{name: "a forged SNI to a foreign address", to: tcp(far, 443), send: curlTo(far, "https://license.sangfor.com/"), ours: "license.sangfor.com"},
-		{name: "a forged Host to a foreign address", to: tcp(far, 80), send: curlTo(far, "http://upd.sangfor.com/"), ours: "upd.sangfor.com"},
-		{name: "a forged SNI to a foreign port", to: tcp(far, 8888), send: curlTo(far, "https://license.sangfor.com:8888/"),
+		{name: "a forged SNI to an outside address", to: tcp(far, 443), send: curlTo(far, "https://license.sangfor.com/"), ours: "license.sangfor.com"},
+		{name: "a forged Host to an outside address", to: tcp(far, 80), send: curlTo(far, "http://upd.sangfor.com/"), ours: "upd.sangfor.com"},
+		{name: "a forged SNI to an unlisted port", to: tcp(far, 8888), send: curlTo(far, "https://license.sangfor.com:8888/"),
 			want: deny("license.sangfor.com", 8888, "port_not_listed")},
 		{name: "a Host that is not the SNI's", to: tcp(far, 80), send: curlTo(far, "http://evil.example/", "-H", "Host: x.evil.example"),
 			want: deny("x.evil.example", 80, "not_listed")},
 		{name: "a bare address, TLS", to: tcp(far, 443), send: curlTo(far, "https://"+hostPort(far.String(), 443)+"/"), want: deny("", 443, "sni_missing")},
 		{name: "a bare address, HTTP", to: tcp(far, 80), send: curlTo(far, "http://"+hostPort(far.String(), 80)+"/"), want: deny("", 80, "ip_literal"),
 			says: "X-Sallyport-Reason: ip_literal"},
-		{name: "no SNI, foreign address", to: tcp(far, 443), send: handshake(far, 443, "-noservername"), want: deny("", 443, "sni_missing"), says: "access denied"},
+		{name: "no SNI, outside address", to: tcp(far, 443), send: handshake(far, 443, "-noservername"), want: deny("", 443, "sni_missing"), says: "access denied"},
 		{name: "no SNI, a documented name's address", to: tcp(license, 443), send: handshake(license, 443, "-noservername"),
 			want: deny("", 443, "sni_missing"), says: "access denied"},
 		{name: "another client's destination", from: "liveupdate", to: tcp(license, 443), send: curlTo(license, "https://license.sangfor.com/"),
 			want: denial{client: "liveupdate", host: "license.sangfor.com", port: 443, reason: "not_listed"}},
-		{name: "a stranger", from: "stranger", to: tcp(license, 443), send: curlTo(license, "https://license.sangfor.com/", "--max-time", "0.5")},
-		{name: "DNS over TLS", to: tcp(pick(s.foreign(), v6), 853), send: handshake(pick(s.foreign(), v6), 853, "-servername", "dns.google")},
-		{name: "DNS over TLS with a documented name", to: tcp(pick(s.foreign(), v6), 853),
-			send: handshake(pick(s.foreign(), v6), 853, "-servername", "license.sangfor.com")},
-		{name: "DNS over HTTPS", to: tcp(pick(s.foreign(), v6), 443), want: deny("dns.google", 443, "not_listed"),
-			send: curlTo(pick(s.foreign(), v6), "https://dns.google/dns-query?dns=AAABAAABAAAAAAAABGV2aWwHZXhhbXBsZQAAAQAB")},
-		{name: "DNS over HTTPS by address", to: tcp(pick(s.foreign(), v6), 443), want: deny("", 443, "sni_missing"),
-			send: curlTo(pick(s.foreign(), v6), "https://license.sangfor.com/", "--doh-url", "https://"+hostPort(pick(s.foreign(), v6).String(), 443)+"/dns-query",
+		{name: "an unknown client", from: "unknown", to: tcp(license, 443), send: curlTo(license, "https://license.sangfor.com/", "--max-time", "0.5")},
+		{name: "DNS over TLS", to: tcp(pick(s.outsideAddrs(), v6), 853), send: handshake(pick(s.outsideAddrs(), v6), 853, "-servername", "dns.google")},
+		{name: "DNS over TLS with a documented name", to: tcp(pick(s.outsideAddrs(), v6), 853),
+			send: handshake(pick(s.outsideAddrs(), v6), 853, "-servername", "license.sangfor.com")},
+		{name: "DNS over HTTPS", to: tcp(pick(s.outsideAddrs(), v6), 443), want: deny("dns.google", 443, "not_listed"),
+			send: curlTo(pick(s.outsideAddrs(), v6), "https://dns.google/dns-query?dns=AAABAAABAAAAAAAABGV2aWwHZXhhbXBsZQAAAQAB")},
+		{name: "DNS over HTTPS by address", to: tcp(pick(s.outsideAddrs(), v6), 443), want: deny("", 443, "sni_missing"),
+			send: curlTo(pick(s.outsideAddrs(), v6), "https://license.sangfor.com/", "--doh-url", "https://"+hostPort(pick(s.outsideAddrs(), v6).String(), 443)+"/dns-query",
 				"--doh-insecure", "--resolve", "-license.sangfor.com:443")},
 	}
 }
 
-// foreign are the resolvers outside.
-func (s *scene) foreign() []netip.Addr { return addrs(foreignDNS4, foreignDNS6) }
+// outsideAddrs returns the addresses of the outside resolvers.
+func (s *scene) outsideAddrs() []netip.Addr { return addrs(outsideDNS4, outsideDNS6) }
 
 // curlTo asks for a URL as if its name led to addr.
 func curlTo(addr netip.Addr, url string, args ...string) func(t *testing.T, s *scene) result {
@@ -177,7 +177,7 @@ func stream(dst netip.AddrPort, payload string) func(t *testing.T, s *scene) res
 
 // dnsTries: questions to resolvers outside, which the filter answers instead.
 func (s *scene) dnsTries(v6 bool) (all []try) {
-	server := pick(s.foreign(), v6)
+	server := pick(s.outsideAddrs(), v6)
 	for _, transport := range []string{"udp", "tcp"} {
 		dig := func(args ...string) func(t *testing.T, s *scene) result {
 			flag := map[string]string{"udp": "+notcp", "tcp": "+tcp"}[transport]

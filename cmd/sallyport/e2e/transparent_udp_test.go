@@ -95,8 +95,9 @@ func (s *scene) mustStayWithin(t *testing.T, row []string) {
 	try{}.check(t, s, s.rec.everything(t, mark))
 }
 
-// UDP 5000 to a name: open only while sallyport, which holds the one capability
-// for it and no other, keeps the name's addresses in the filter's set.
+// TestRedirectedDatagramsToNames asserts that UDP 5000 to a name is open only
+// while sallyport keeps the name's addresses in the filter's set. sallyport has
+// only the one capability that it needs for that.
 func TestRedirectedDatagramsToNames(t *testing.T) {
 	modes(t, func(t *testing.T, mode string) {
 		s := newScene(t, mode)

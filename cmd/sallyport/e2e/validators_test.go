@@ -127,10 +127,10 @@ upstreams = ["udp://127.0.0.53:53"]
 path = "d.jsonl"
 `
 
-// TestResolversInFront holds what a client of Unbound, BIND, dnsmasq and systemd-resolved gets
-// where these ask sallyport, validating and not: permitted names resolve, an
-// alias and a name below an empty one among them; a wrong signature is found
-// where somebody looks at it; and a denied name does not resolve.
+// TestResolversInFront checks what a client of Unbound, BIND, dnsmasq and
+// systemd-resolved gets if these ask sallyport, with and without validation:
+// permitted names resolve, an alias and a name below an empty one among them; a
+// validator finds a wrong signature; and a denied name does not resolve.
 func TestResolversInFront(t *testing.T) {
 	need(t, "dig", "unbound", "named", "dnsmasq", "delv", "setpriv", "unshare", resolvedProgram())
 	n := newNetns(t, "front")
@@ -194,7 +194,7 @@ func TestResolversInFront(t *testing.T) {
 			for deadline := time.Now().Add(20 * time.Second); !strings.Contains(ask("www.plain.example"), "NOERROR") && time.Now().Before(deadline); {
 				time.Sleep(100 * time.Millisecond)
 			}
-			// A name above a permitted one first: what it says must not deny what is below (RFC 8020).
+			// First a name above a permitted one: its answer must not deny the names below (RFC 8020).
 			if out := ask("empty.plain.example"); strings.Contains(out, "NXDOMAIN") {
 				t.Errorf("an empty name: %s", out)
 			}

@@ -1,4 +1,5 @@
-//go:build linux
+// Malformed targets: text that is not a destination in the place of one, by
+// every front end.
 
 // Odd targets: text that is no destination where one belongs, by every way.
 
@@ -17,10 +18,10 @@ import (
 	"time"
 )
 
-// oddities are what clients, editors and attackers put where a host and port
-// belong: spellings of addresses, parts of URLs, markup, format strings, Unicode
-// that looks or sorts like something else (attacks A, B, E, F).
-var oddities = []string{
+// malformedTexts are texts that clients, editors and attackers write in the place
+// of a host and port: forms of addresses, parts of URLs, markup, format strings,
+// and Unicode that looks or sorts like other text (attacks A, B, E, F).
+var malformedTexts = []string{
 	"", " ", ".", "..", "-", "_", "*", "*.site.example", "%", "%00", "%2e", "\\", "/", "//", "?", "#", "@", ":", "::", ":443", "[]", "[]:443", "[::]:443", "[::1%25lo]:443",
 	"undefined", "null", "NaN", "-1", "1e309", "1/0", "0x7f.1", "0x7f000001", "2130706433", "017700000001", "127.1", "127.0.0.1.", "0", "0.0.0.0", "1.2.3.4.5", "256.256.256.256",
 	"[::ffff:127.0.0.1]:443", "[fe80::1%eth0]:443", "::1", "169.254.169.254", "fd00:ec2::254", "localhost", "localhost.localdomain", "ip6-localhost", "metadata.google.internal",
@@ -37,38 +38,39 @@ var oddities = []string{
 	strings.Repeat("a", 64) + ".example", strings.Repeat("a.", 127) + "a", strings.Repeat("a", 255), strings.Repeat("9", 200), strings.Repeat(".", 100), strings.Repeat("%25", 60),
 }
 
-// oddTargets are the oddities, and the permitted name with each octet put in front
-// of, into and behind it that does not only spell it otherwise.
-func oddTargets() []string {
+// malformedTargets returns malformedTexts, and the permitted name with each byte
+// inserted before, inside and after it, unless the result is the same name.
+func malformedTargets() []string {
 	const name = "always.site.example"
-	targets := append([]string(nil), oddities...)
+	targets := append([]string(nil), malformedTexts...)
 	for c := range 256 {
 		for _, at := range []int{0, 3, 6, len(name)} {
-			odd := name[:at] + string([]byte{byte(c)}) + name[at:]
-			if !strings.EqualFold(strings.TrimSuffix(odd, "."), name) {
-				targets = append(targets, odd)
+			malformed := name[:at] + string([]byte{byte(c)}) + name[at:]
+			if !strings.EqualFold(strings.TrimSuffix(malformed, "."), name) {
+				targets = append(targets, malformed)
 			}
 		}
 	}
 	return targets
 }
 
-// No odd target is ever served or resolved, whatever way it comes; each is one
-// denial, every line of the journal is whole, and sallyport goes on.
-func TestOddTargets(t *testing.T) {
+// TestMalformedTargets asserts that a malformed target is never served or
+// resolved, by any front end. Each is one denial, every line of the journal is
+// whole, and sallyport goes on.
+func TestMalformedTargets(t *testing.T) {
 	s := newService(t)
 	s.configure(t, s.configuration())
 	s.activate(t)
 	if err := tryConnect(s, "always.site.example", s.allowed.addr.Port()); err != nil {
-		t.Fatalf("the name that the oddities are about: %v", err)
+		t.Fatalf("the name inside the malformed texts: %v", err)
 	}
 	served, asked := s.allowed.seen.Load(), s.upstream.total()
 	if served == 0 || asked == 0 {
 		t.Fatal("the site and the resolver do not count")
 	}
 	tries := 0
-	for _, target := range oddTargets() {
-		for way, try := range oddWays {
+	for _, target := range malformedTargets() {
+		for way, try := range targetSenders {
 			answered, err := try(s, target)
 			if err != nil {
 				t.Errorf("%s %q: %v", way, target, err)
@@ -94,16 +96,16 @@ func TestOddTargets(t *testing.T) {
 		return nil
 	})
 	if _, torn := s.journal().read(); len(torn) > 0 {
-		t.Errorf("%d lines of the journal are no JSON, as %q", len(torn), torn[0])
+		t.Errorf("%d lines of the journal are not JSON, for example %q", len(torn), torn[0])
 	}
 	t.Logf("%d tries", tries)
 }
 
-// An oddWay brings a target to a front end. It tells whether it was an attempt to
-// get somewhere, and an error where it was not refused.
-type oddWay func(s *service, target string) (attempt bool, err error)
+// A targetSender sends a target to a front end. It returns whether that was an
+// attempt, and an error if the target was not refused.
+type targetSender func(s *service, target string) (attempt bool, err error)
 
-var oddWays = map[string]oddWay{
+var targetSenders = map[string]targetSender{
 	"CONNECT": func(s *service, target string) (bool, error) {
 		return refusedHTTP(s, "CONNECT "+withPort(s, target)+" HTTP/1.1\r\nHost: x\r\n\r\n")
 	},
