@@ -1,11 +1,10 @@
-// Embed: the configurations and profiles that travel inside the binary.
+// Embed: the configurations and profiles inside the binary.
 
 // Package configs holds the data that the binary carries: the vendors'
 // profiles, the default configuration and the reference of every key.
 //
-// It promises that every rule of a profile was typed from a row of the
-// vendor's document, and that every row has its rule; tests hold both. It
-// refuses to interpret anything: package rules reads these texts.
+// Every rule of a profile was typed from a row of the vendor's document, and every row has
+// its rule; tests check both. Packages rules/profile and rules/site read these texts.
 package configs
 
 import (
@@ -22,7 +21,7 @@ var defaults string
 //go:embed reference.toml
 var reference string
 
-// Profiles returns the directory of shipped profiles, one NAME.toml each.
+// Profiles returns the directory of shipped profiles: NAME.toml for each product.
 func Profiles() fs.FS {
 	sub, err := fs.Sub(profiles, "profiles")
 	if err != nil {
@@ -31,8 +30,7 @@ func Profiles() fs.FS {
 	return sub
 }
 
-// Default returns the configuration that is in force where the operator gives
-// none.
+// Default returns the configuration for an operator who gives none.
 func Default() []byte { return []byte(defaults) }
 
 // Reference returns a configuration that shows every key with its default.

@@ -86,11 +86,11 @@ func TestKeeps(t *testing.T) {
 		cfg  site.Config
 		want []string
 	}{
-		{"nothing named", "", site.Config{Journal: site.JournalConfig{Path: "-"}}, nil},
-		{"standard input", "-", site.Config{Journal: site.JournalConfig{Path: "-"}}, nil},
+		{"nothing named", "", site.Config{Journal: site.Journal{Path: "-"}}, nil},
+		{"standard input", "-", site.Config{Journal: site.Journal{Path: "-"}}, nil},
 		{"all", at("etc/site.toml"), site.Config{
-			Journal: site.JournalConfig{Path: at("log/d.jsonl"), Flows: at("flows/f.jsonl")},
-			Admin:   site.AdminConfig{TokenFile: at("etc/token"), TLSCert: at("tls/cert.pem"), TLSKey: at("tls/key.pem")},
+			Journal: site.Journal{Path: at("log/d.jsonl"), Flows: at("flows/f.jsonl")},
+			Admin:   site.Admin{TokenFile: at("etc/token"), TLSCert: at("tls/cert.pem"), TLSKey: at("tls/key.pem")},
 			Listen:  site.Listen{Admin: "unix:" + at("run/admin.sock")},
 		}, []string{at("etc"), at("flows"), at("log"), at("run"), at("tls")}},
 	} {
@@ -108,7 +108,7 @@ func TestKeeps(t *testing.T) {
 	if keeps("", &site.Config{}, filterFlags{}).NetAdmin || !keeps("", &site.Config{}, filterFlags{live: true}).NetAdmin {
 		t.Error("CAP_NET_ADMIN is for --live-sets")
 	}
-	system := site.Config{DNS: site.DNSConfig{Upstreams: []string{"system"}}}
+	system := site.Config{DNS: site.DNS{Upstreams: []string{"system"}}}
 	if _, err := os.Stat(resolvConf); err == nil && !slices.Contains(keeps("", &system, filterFlags{}).Files, confine.Grant{Path: resolvConf, Access: confine.Read}) {
 		t.Error(`the servers of "system" cannot be read again`)
 	}

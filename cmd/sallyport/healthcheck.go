@@ -62,7 +62,7 @@ Exit status: 0 well, 1 not.`,
 }
 
 // askAdmin gets one page of the admin listener.
-func askAdmin(ctx context.Context, listen string, admin site.AdminConfig, path string) (string, error) {
+func askAdmin(ctx context.Context, listen string, admin site.Admin, path string) (string, error) {
 	network, addr := "tcp", listen
 	if socket, ok := strings.CutPrefix(addr, "unix:"); ok {
 		network, addr = "unix", socket

@@ -10,8 +10,8 @@ import (
 	"sallyport/rules/tomldoc"
 )
 
-// Parse reads a profile. On any error the answer is nil and the error
-// lists every mistake with file and line.
+// Parse parses a profile. The error lists every mistake with file and line; then the profile
+// is nil.
 func Parse(file string, data []byte) (*rules.Profile, error) {
 	doc, top := tomldoc.Parse(file, data)
 	if top == nil {
@@ -115,7 +115,7 @@ func readRule(p *rules.Profile, t *tomldoc.Table) *rules.Rule {
 	return r
 }
 
-// ReadReach reads what rules of profiles and sites have in common: to, tcp, udp,
+// ReadReach reads the keys that rules of profiles and of sites have in common: to, tcp, udp and
 // any. p is nil for a site's rule, which has no named ports and no roles.
 func ReadReach(t *tomldoc.Table, r *rules.Rule, p *rules.Profile) {
 	for _, s := range t.Strs("to") {

@@ -1,4 +1,4 @@
-// Addresses of a configuration: listeners, prefixes and upstream resolvers, and
+// Addresses of a configuration: how listeners, prefixes and upstreams are read, and
 // what is wrong with them.
 
 package site
@@ -13,9 +13,9 @@ import (
 	"sallyport/rules/tomldoc"
 )
 
-// checkTwice reports an address that two listeners would need, also where one of
-// them is on every address. Port 0 is another one each time. Within one key an
-// address beside the wildcard is served by that.
+// checkTwice reports an address that two listeners need, also if one of them is on every
+// address. Port 0 never conflicts. Within one key, the wildcard listener serves the
+// other addresses of that port.
 func (c *Config) checkTwice(t *tomldoc.Table) {
 	l := c.Listen
 	admin, _ := netip.ParseAddrPort(l.Admin)
@@ -62,16 +62,16 @@ func addrPorts(t *tomldoc.Table, key string) []netip.AddrPort {
 	return out
 }
 
-// nameAndPort tells whether s is a name where an address is due.
+// nameAndPort reports whether s is a name with a port, where an address is required.
 func nameAndPort(s string) (uint16, bool) {
 	a, err := rules.ParseAuthority(s, 0)
 	return a.Port, err == nil && !a.Name.IsZero() && a.Port != 0
 }
 
-// prefixes reads addresses and prefixes.
+// prefixes reads a list of addresses and prefixes.
 func prefixes(t *tomldoc.Table, key string) []netip.Prefix { return prefixesOf(t, key, t.Strs(key)) }
 
-// prefixesOf reads the strings that are prefixes of a key's list.
+// prefixesOf parses the texts of a key's list as addresses and prefixes.
 func prefixesOf(t *tomldoc.Table, key string, list []string) []netip.Prefix {
 	var out []netip.Prefix
 	for _, s := range list {
@@ -94,8 +94,8 @@ func prefixesOf(t *tomldoc.Table, key string, list []string) []netip.Prefix {
 	return out
 }
 
-// UsualLength is how long the prefix of a network with this address is usually;
-// 0: it looks like the address of a host.
+// UsualLength returns the usual prefix length of a network with this address. It is 0
+// if the address looks like that of a host.
 func UsualLength(a netip.Addr) int {
 	b := a.AsSlice()
 	host := len(b) - len(bytes.TrimRight(b, "\x00"))

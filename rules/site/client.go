@@ -1,4 +1,4 @@
-// Clients and site rules: the parts of a configuration that say who and what.
+// Clients: the [[client]] tables of a configuration.
 
 package site
 
@@ -68,7 +68,7 @@ func (c *Config) readClientProfiles(cl *rules.Client, t *tomldoc.Table, profiles
 	}
 }
 
-// clientProfile reads role, features, version and ports beside a profile's name.
+// clientProfile reads the role, features, version and ports of one profile of a client.
 func clientProfile(t *tomldoc.Table, name string, line int, profiles []*rules.Profile) (rules.ClientProfile, bool) {
 	i := slices.IndexFunc(profiles, func(p *rules.Profile) bool { return p.Name == name })
 	if i < 0 {
@@ -121,7 +121,7 @@ func clientProfile(t *tomldoc.Table, name string, line int, profiles []*rules.Pr
 	return cp, true
 }
 
-// readAddresses reads what the site binds to the parties of its profiles.
+// readAddresses reads the addresses that the site gives for the roles of its profiles.
 func (c *Config) readAddresses(cl *rules.Client, t *tomldoc.Table) {
 	var parties []string
 	for _, cp := range cl.Profiles {
@@ -153,7 +153,8 @@ func (c *Config) readAddresses(cl *rules.Client, t *tomldoc.Table) {
 	t.Done()
 }
 
-// shadows returns the first earlier client whose sources cover all of these.
+// shadows returns the name of an earlier client, if the sources of earlier clients cover
+// all of these; otherwise "".
 func (c *Config) shadows(sources []netip.Prefix) string {
 	if len(sources) == 0 {
 		return ""

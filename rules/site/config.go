@@ -13,30 +13,30 @@ import (
 	"sallyport/rules/tomldoc"
 )
 
-// A Config is one configuration file, checked. Paths in it are absolute or
-// relative to the working directory already.
+// A Config is one configuration file, checked. Its paths are absolute, or relative to the
+// working directory.
 type Config struct {
 	rules.Spec // what the policy is compiled from
 
 	Audit   bool // mode = "audit"
 	Listen  Listen
-	DNS     DNSConfig
+	DNS     DNS
 	Hosts   map[rules.Name][]netip.Addr
-	Journal JournalConfig
-	Admin   AdminConfig
-	Process ProcessConfig
+	Journal Journal
+	Admin   Admin
+	Process Process
 	Limits  Limits
 
-	lines map[string]int // of the keys of [listen]
+	lines map[string]int // lines of the keys of [listen]
 }
 
-// ListenLine returns the line of a key of [listen], for problems that are found
-// later; 0: the file has no such key.
+// ListenLine returns the line of a key of [listen], for problems that are found later. It
+// is 0 if the file does not have the key.
 func (c *Config) ListenLine(key string) int { return c.lines[key] }
 
-// Parse reads a configuration. dir is what relative paths in it are
-// relative to. profiles are those that the clients can name. The problems
-// hold warnings too; with an error among them the Config is nil.
+// Parse parses a configuration. dir is the directory of relative paths in it. profiles
+// are those that clients can have. The problems include warnings. If there is an error
+// among them, the Config is nil.
 func Parse(file, dir string, data []byte, profiles []*rules.Profile) (*Config, rules.Problems) {
 	doc, top := tomldoc.Parse(file, data)
 	if top == nil {

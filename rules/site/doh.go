@@ -1,4 +1,4 @@
-// Destinations that are too wide to be meant, and those that undo the DNS filter.
+// Destinations that make the DNS filter useless.
 
 package site
 
@@ -9,9 +9,8 @@ import (
 	"sallyport/rules"
 )
 
-// knownDoH tells whether a destination is one of the well-known public
-// resolvers that speak DNS over HTTPS: a client that reaches one looks up
-// whatever it likes.
+// knownDoH reports whether a destination is a well-known public resolver for DNS over
+// HTTPS. A client that reaches one can look up any name.
 func knownDoH(d rules.Destination) bool {
 	if d.Prefix.IsValid() {
 		return slices.ContainsFunc([]string{"1.1.1.1", "1.0.0.1", "8.8.8.8", "8.8.4.4", "9.9.9.9", "149.112.112.112"},

@@ -1,5 +1,5 @@
-// Parts of a configuration: what commands beside a running sallyport need of a
-// file that may be broken elsewhere.
+// Parts of a configuration: commands next to a running sallyport need a few settings,
+// although the rest of the file may have errors.
 
 package site
 
@@ -11,25 +11,25 @@ import (
 	"sallyport/rules/tomldoc"
 )
 
-// AdminOf reads where the admin listener is and how to ask it, and nothing
-// else: the process that serves is well even while somebody edits its file. It
-// finds [listen] and [admin] in a text with other mistakes, syntax included.
-func AdminOf(file, dir string, data []byte) (string, AdminConfig, error) {
+// AdminOf reads [listen] admin and [admin], and nothing else. It also reads them in a text
+// with other errors, even in the syntax: the running process is healthy while an operator
+// edits its file.
+func AdminOf(file, dir string, data []byte) (string, Admin, error) {
 	var c Config
 	doc, top := parsePart(file, data, "listen", "admin")
 	if top == nil {
-		return "", AdminConfig{}, doc.Problems().Err()
+		return "", Admin{}, doc.Problems().Err()
 	}
 	c.Listen.Admin = top.Sub("listen").Str("admin")
 	c.readAdmin(top, dir)
 	if c.Listen.Admin == "" {
-		return "", AdminConfig{}, errors.Join(fmt.Errorf("%s: the configuration has no [listen] admin to ask", file), doc.Problems().Err())
+		return "", Admin{}, errors.Join(fmt.Errorf("%s: the configuration has no [listen] admin to ask", file), doc.Problems().Err())
 	}
 	return c.Listen.Admin, c.Admin, nil
 }
 
-// JournalOf reads [journal] path in the same way; the default is returned
-// where the text says nothing.
+// JournalOf reads [journal] path in the same way. It returns the default if the text does
+// not have the key.
 func JournalOf(file, dir string, data []byte) (string, error) {
 	var c Config
 	doc, top := parsePart(file, data, "journal")
@@ -43,7 +43,7 @@ func JournalOf(file, dir string, data []byte) (string, error) {
 	return c.Journal.Path, nil
 }
 
-// ListenOf reads [listen] in the same way, for whoever holds its sockets.
+// ListenOf reads [listen] in the same way, for the process that holds the sockets.
 func ListenOf(file string, data []byte) (Listen, error) {
 	var c Config
 	doc, top := parsePart(file, data, "listen")
@@ -54,8 +54,7 @@ func ListenOf(file string, data []byte) (Listen, error) {
 	return c.Listen, nil
 }
 
-// parsePart parses data, or where that cannot be done the tables of these
-// names in it.
+// parsePart parses data. If that fails, it parses only the tables of these names.
 func parsePart(file string, data []byte, names ...string) (*tomldoc.Document, *tomldoc.Table) {
 	doc, top := tomldoc.Parse(file, data)
 	if top != nil {
@@ -67,8 +66,8 @@ func parsePart(file string, data []byte, names ...string) (*tomldoc.Document, *t
 	return doc, nil
 }
 
-// tablesOf returns the lines of [name] for each of names, from the header to
-// the next one. The others are left empty, so that lines keep their numbers.
+// tablesOf returns the lines of the tables of these names. The other lines become empty, so
+// that lines keep their numbers.
 func tablesOf(text string, names []string) string {
 	var b strings.Builder
 	wanted := false

@@ -1,4 +1,4 @@
-// Reading of the daemon's tables, and their defaults.
+// The daemon's tables: how they are read, and their defaults.
 
 package site
 
@@ -111,7 +111,7 @@ func (c *Config) readResolve(t *tomldoc.Table) {
 }
 
 func (c *Config) readJournal(t *tomldoc.Table, dir string) {
-	c.Journal = JournalConfig{
+	c.Journal = Journal{
 		Path: "denials.jsonl", Flows: t.Str("flows"), Required: t.Bool("required"),
 		MaxSizeMiB: t.Int("max_size_mib", 100, 1, 1<<20),
 		MaxAgeDays: t.Int("max_age_days", 90, 1, 36500),
@@ -130,11 +130,11 @@ func (c *Config) readJournal(t *tomldoc.Table, dir string) {
 	t.Done()
 }
 
-// readAdmin reads [admin] and holds it against [listen] admin: off loopback
-// the page and the metrics are open to a network, so a token and TLS are due.
+// readAdmin reads [admin] and compares it with [listen] admin. Beyond loopback a network can
+// reach the page and the metrics, so a token and TLS are required.
 func (c *Config) readAdmin(top *tomldoc.Table, dir string) {
 	t := top.Sub("admin")
-	c.Admin = AdminConfig{TokenFile: under(dir, t.Str("token_file")), TLSCert: under(dir, t.Str("tls_cert")), TLSKey: under(dir, t.Str("tls_key"))}
+	c.Admin = Admin{TokenFile: under(dir, t.Str("token_file")), TLSCert: under(dir, t.Str("tls_cert")), TLSKey: under(dir, t.Str("tls_key"))}
 	t.Done()
 	if (c.Admin.TLSCert == "") != (c.Admin.TLSKey == "") {
 		t.Doc.Errorf(t.Line(""), "admin: set both tls_cert and tls_key, or neither")
@@ -149,7 +149,7 @@ func (c *Config) readAdmin(top *tomldoc.Table, dir string) {
 }
 
 func (c *Config) readProcess(t *tomldoc.Table) {
-	c.Process = ProcessConfig{Hardening: t.Choice("hardening", "required", "best-effort", "off")}
+	c.Process = Process{Hardening: t.Choice("hardening", "required", "best-effort", "off")}
 	t.Done()
 }
 
@@ -166,7 +166,7 @@ func (c *Config) readLimits(t *tomldoc.Table) {
 	t.Done()
 }
 
-// under makes a relative path relative to dir; "" and "-" stay.
+// under joins dir and a relative path. It returns "" and "-" as they are.
 func under(dir, path string) string {
 	if path == "" || path == "-" || filepath.IsAbs(path) {
 		return path

@@ -50,8 +50,8 @@ func (c *Config) readSiteRule(t *tomldoc.Table) *rules.Rule {
 	return r
 }
 
-// placeholder tells whether a reason was left as a suggestion or a template has
-// it, for somebody to fill in.
+// placeholder reports whether a reason is still the placeholder of a suggestion or a
+// template.
 func placeholder(reason string) bool {
 	if strings.Contains(reason, "FILL IN") {
 		return true
@@ -62,7 +62,7 @@ func placeholder(reason string) bool {
 	})
 }
 
-// checkRuleClient demands that a rule's client is one of those above.
+// checkRuleClient reports a rule whose client does not exist.
 func (c *Config) checkRuleClient(t *tomldoc.Table, name string) {
 	var known []string
 	for _, cl := range c.Clients {

@@ -9,27 +9,27 @@ import (
 	"sallyport/rules"
 )
 
-// Listen says where sallyport listens; what is not listed is off.
+// Listen has the addresses of the listeners. A listener without an address is off.
 type Listen struct {
 	HTTP, SOCKS5, DNS, Transparent []netip.AddrPort
 	Admin                          string // address:port, unix:path, or "": off
 }
 
-// DNSConfig is the [dns] table.
-type DNSConfig struct {
+// DNS has the settings of [dns].
+type DNS struct {
 	Upstreams []string // "system", "udp://address[:port]" or "tcp://…"
 	Denied    string   // "nxdomain", "refused" or "nodata"
 	Zones     []Zone
 }
 
-// A Zone is an internal zone, answered from its own servers.
+// A Zone is an internal zone with its own servers.
 type Zone struct {
 	Suffix    rules.Name
 	Upstreams []string
 }
 
-// JournalConfig is the [journal] table.
-type JournalConfig struct {
+// Journal has the settings of [journal].
+type Journal struct {
 	Path       string // "-": standard output
 	Flows      string // "": not recorded
 	Required   bool
@@ -37,17 +37,18 @@ type JournalConfig struct {
 	MaxAgeDays int
 }
 
-// AdminConfig is the [admin] table.
-type AdminConfig struct{ TokenFile, TLSCert, TLSKey string }
+// Admin has the settings of [admin].
+type Admin struct{ TokenFile, TLSCert, TLSKey string }
 
-// ProcessConfig is the [process] table.
-type ProcessConfig struct {
+// Process has the settings of [process].
+type Process struct {
 	Hardening string // "required", "best-effort" or "off"
 }
 
-// Limits is the [limits] table. Counts are of things open at once, DNSQPS is
-// queries a second from one client address that need an upstream, WildcardNames
-// is different names below wildcards that one may use in five minutes.
+// Limits has the settings of [limits]. Most numbers limit what is open at the same time. DNSQPS
+// limits the queries per second of one client address that need an upstream.
+// WildcardNames limits the different names below wildcards that one client address may
+// use in five minutes.
 type Limits struct {
 	Connections, PerClient, Sniffing, UDPFlows      int
 	DNSQPS, DNSTCP, Cache, WildcardNames            int

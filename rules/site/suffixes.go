@@ -1,5 +1,5 @@
-// Public suffixes below a name: whether a wildcard, although it is none itself,
-// holds domains under which anybody can have names.
+// Public suffixes below a name: a wildcard that is not a public suffix may still contain
+// one, under which anyone can register a name.
 
 package site
 
@@ -12,16 +12,16 @@ import (
 	"golang.org/x/net/publicsuffix"
 )
 
-// suffixParents has a line for each name that is above a public suffix and is
-// none itself: the name, and the shortest of the suffixes below it. The library
-// answers for one name and cannot list what is below it, so a test makes this
-// file from the list that the library was made of, and fails where they differ.
+// suffixParents has a line for each name that is above a public suffix but not a public
+// suffix itself: the name, and the shortest suffix below it. The library answers for one
+// name and cannot list the suffixes below it. So a test makes this file from the source of
+// the library's list, and fails if they differ.
 //
 //go:embed suffixes.txt
 var suffixParents string
 
-// suffixBelow returns a public suffix that a wildcard on n holds; "": there is
-// none. It is for a wildcard that wildcardTooWide lets pass.
+// suffixBelow returns a public suffix below n, or "" if there is none. n is not a public
+// suffix itself.
 func suffixBelow(n rules.Name) string {
 	_, after, found := strings.Cut(suffixParents, "\n"+n.String()+" ")
 	if !found {
@@ -31,8 +31,8 @@ func suffixBelow(n rules.Name) string {
 	return suffix
 }
 
-// managed tells whether n is a public suffix that ICANN's part of the list
-// names, like com or co.uk; an internal top-level name, like corp, is not.
+// managed reports whether n is a public suffix of ICANN's part of the list, like com or
+// co.uk. An internal top-level name, like corp, is not.
 func managed(n rules.Name) bool {
 	suffix, icann := publicsuffix.PublicSuffix(n.String())
 	return icann && suffix == n.String()

@@ -1,5 +1,5 @@
-// Width: how much of the Internet a list of prefixes is, and what check says of
-// lists that are wider than anybody means.
+// Width: how much of the Internet a list of prefixes contains, and the warnings about lists
+// that are wider than a site needs.
 
 package site
 
@@ -16,30 +16,29 @@ import (
 )
 
 const (
-	// everybody is the share of a family's Internet from which a list of
-	// destinations is an allowlist no more: two prefixes of the shortest length,
-	// 0.0.0.0/1 and 128.0.0.0/1, are the usual way to write "all" without a /0.
-	everybody = 0.25
-	// many is the share from which a list is many owners' networks: an IPv4 /8,
-	// the most that IANA gave to anybody (RFC 7020, 2.2).
-	many = 1.0 / 256
-	// anyBits4 and anyBits6 are the longest prefixes of which "any = true" needs
-	// a word: more than 256 addresses of IPv4, more than one network of IPv6
-	// (RFC 4291, 2.5.1).
+	// wholeInternet is the fraction of a family's Internet from which a list of
+	// destinations is no longer an allowlist. The usual way to write "all" without
+	// a /0 is 0.0.0.0/1 and 128.0.0.0/1.
+	wholeInternet = 0.25
+	// manyOwners is the fraction from which a list contains networks of many owners: an
+	// IPv4 /8, the largest block that IANA allocates (RFC 7020, 2.2).
+	manyOwners = 1.0 / 256
+	// anyBits4 and anyBits6 are the shortest prefixes without a warning about
+	// "any = true": 256 IPv4 addresses, one IPv6 network (RFC 4291, 2.5.1).
 	anyBits4, anyBits6 = 24, 64
 )
 
-// internet6 is all of IPv6 that is global unicast (RFC 4291, 2.4).
+// internet6 returns the global unicast addresses of IPv6 (RFC 4291, 2.4).
 func internet6() netip.Prefix { return netip.MustParsePrefix("2000::/3") }
 
-// A width is how much a list of prefixes holds, what is listed twice once.
+// A width is how much a list of prefixes contains. It counts every address once.
 type width struct {
-	share4, share6 float64 // of the family's Internet; private prefixes do not count
-	size4          float64 // addresses of IPv4, private ones too
-	size6          float64 // networks of IPv6 of 64 bits, private ones too
+	share4, share6 float64 // fractions of the family's Internet, without private prefixes
+	size4          float64 // IPv4 addresses, private ones included
+	size6          float64 // IPv6 networks of 64 bits, private ones included
 }
 
-// widthOf adds up prefixes.
+// widthOf returns the width of prefixes.
 func widthOf(prefixes []netip.Prefix) (w width) {
 	sorted := slices.Clone(prefixes)
 	slices.SortFunc(sorted, func(a, b netip.Prefix) int { return cmp.Or(a.Addr().Compare(b.Addr()), a.Bits()-b.Bits()) })
@@ -67,10 +66,11 @@ func widthOf(prefixes []netip.Prefix) (w width) {
 	return w
 }
 
-// everybody tells whether that is the Internet, or too much of it to be less.
-func (w width) everybody() bool { return max(w.share4, w.share6) >= everybody }
+// isInternet reports whether w is the Internet, or so much of it that it makes no
+// difference.
+func (w width) isInternet() bool { return max(w.share4, w.share6) >= wholeInternet }
 
-// String says how much of the Internet it is.
+// String returns how much of the Internet w is; "" if it is little.
 func (w width) String() string {
 	var parts []string
 	for _, f := range []struct {
@@ -80,14 +80,14 @@ func (w width) String() string {
 		switch {
 		case f.share > 0.98: // the rest is private
 			parts = append(parts, "the whole "+f.name+" Internet")
-		case f.share >= many:
+		case f.share >= manyOwners:
 			parts = append(parts, fmt.Sprintf("%.2g %% of the %s Internet", 100*f.share, f.name))
 		}
 	}
 	return strings.Join(parts, " and ")
 }
 
-// prefixesAmong are the addresses and prefixes among destinations.
+// prefixesAmong returns the addresses and prefixes among destinations.
 func prefixesAmong(list []rules.Destination) (out []netip.Prefix) {
 	for _, d := range list {
 		if d.Prefix.IsValid() {
@@ -97,8 +97,8 @@ func prefixesAmong(list []rules.Destination) (out []netip.Prefix) {
 	return out
 }
 
-// widest is how prefixes are named in a report: those of the same kind as the
-// widest, four at most.
+// widest returns the prefixes that a warning names: those that are about as wide as the
+// widest one, four at most.
 func widest(prefixes []netip.Prefix) string {
 	sorted := slices.Clone(prefixes)
 	slices.SortStableFunc(sorted, func(a, b netip.Prefix) int { return a.Bits() - b.Bits() })
@@ -115,8 +115,8 @@ func widest(prefixes []netip.Prefix) string {
 	return strings.Join(out, ", ")
 }
 
-// warnOfDestinations warns of the prefixes of a rule or a binding of client that
-// are more than a vendor's or a site's networks.
+// warnOfDestinations warns if the prefixes of a rule or a role of client are wider than the
+// networks of a vendor or a site.
 func warnOfDestinations(t *tomldoc.Table, key, client string, prefixes []netip.Prefix) {
 	w := widthOf(prefixes)
 	line := t.Line(key)
@@ -128,7 +128,7 @@ func warnOfDestinations(t *tomldoc.Table, key, client string, prefixes []netip.P
 		are = "are"
 	}
 	switch {
-	case w.everybody():
+	case w.isInternet():
 		t.Doc.Warnf(line, "%s: %s %s %v: THE ALLOWLIST ENDS HERE. Client %q, and anyone who takes control of it, can send all its data to any host of the world on these ports, whatever the host's name; list only the networks that are needed",
 			key, widest(prefixes), are, w, client)
 	case w.String() != "":
@@ -154,15 +154,15 @@ func warnOfAny(t *tomldoc.Table, r *rules.Rule) {
 	t.Doc.Warnf(t.Line("any"), "any = true permits every protocol and port of %s (%s), and inspects nothing that is sent there, neither names nor protocol; list ports, or only the hosts that are needed", widest(prefixes), size)
 }
 
-// warnOfUnion warns of a client whose rules and bindings are the Internet only
-// together: no line of the file shows it.
+// warnOfUnion warns of a client whose rules and roles are the Internet only together, which
+// no single line of the file shows.
 func (c *Config) warnOfUnion(doc *tomldoc.Document) {
 	for _, cl := range c.Clients {
 		var all []netip.Prefix
 		alone := false
 		add := func(list []rules.Destination) {
 			prefixes := prefixesAmong(list)
-			alone = alone || widthOf(prefixes).everybody()
+			alone = alone || widthOf(prefixes).isInternet()
 			all = append(all, prefixes...)
 		}
 		for _, list := range cl.Addresses {
@@ -173,44 +173,44 @@ func (c *Config) warnOfUnion(doc *tomldoc.Document) {
 				add(r.To)
 			}
 		}
-		if w := widthOf(all); !alone && w.everybody() {
+		if w := widthOf(all); !alone && w.isInternet() {
 			doc.Warnf(cl.Line, "client %q: its rules together permit %v: THE ALLOWLIST ENDS HERE, although no single rule shows it; list only the networks that are needed", cl.Name, w)
 		}
 	}
 }
 
-// checkSources holds a client's sources against what can send packets, and
-// warns where everybody is this client.
+// checkSources reports sources that cannot send packets, and warns if every host is this
+// client.
 func (c *Config) checkSources(t *tomldoc.Table, cl *rules.Client) {
 	for _, p := range cl.Sources {
 		if why := noHost(p); why != "" {
-			t.Doc.Errorf(t.LineOf("sources", rules.Destination{Prefix: p}.String()), "sources: %v is never the source of a packet: %s%s", p, why, everybodyInstead(p))
+			t.Doc.Errorf(t.LineOf("sources", rules.Destination{Prefix: p}.String()), "sources: %v is never the source of a packet: %s%s", p, why, everyAddressHint(p))
 		}
 	}
 	w := widthOf(cl.Sources)
-	if reached := c.open(); w.everybody() && reached != "" {
+	if reached := c.open(); w.isInternet() && reached != "" {
 		t.Doc.Warnf(t.Line("sources"), "sources: %s: EVERY host that reaches %s counts as client %q and has all its permissions; list only that client's addresses", widest(cl.Sources), reached, cl.Name)
 	}
 }
 
-// checkHosts refuses destinations that no host has. Groups are left alone: a
-// packet can be sent to one.
+// checkHosts reports destinations that no host has. It accepts multicast addresses, because
+// a packet can be sent to them.
 func checkHosts(t *tomldoc.Table, key string, list []rules.Destination) {
 	for _, d := range list {
 		if !d.Prefix.IsValid() || d.Prefix.Addr().IsMulticast() {
 			continue
 		}
 		if why := noHost(d.Prefix); why != "" {
-			t.Doc.Errorf(t.LineOf(key, d.String()), "%s: %v cannot be a destination: %s%s", key, d, why, everybodyInstead(d.Prefix))
+			t.Doc.Errorf(t.LineOf(key, d.String()), "%s: %v cannot be a destination: %s%s", key, d, why, everyAddressHint(d.Prefix))
 		}
 	}
 }
 
-// noHost tells why nobody has an address of p; "": somebody may.
+// noHost returns why no host has an address of p; "" if a host may have one.
 func noHost(p netip.Prefix) string {
 	for _, no := range []struct{ prefix, why string }{
 		{"0.0.0.0/8", "addresses of this network are for hosts that do not know theirs (RFC 1122, 3.2.1.3)"},
-		{"::/128", "the unspecified address is no host's (RFC 4291, 2.5.2)"},
+		{"::/128", "no host has the unspecified address (RFC 4291, 2.5.2)"},
 		{"224.0.0.0/4", "these are multicast addresses (RFC 5771)"},
 		{"ff00::/8", "these are multicast addresses (RFC 4291, 2.7)"},
 		{"255.255.255.255/32", "it is the broadcast address (RFC 919)"},
@@ -222,15 +222,15 @@ func noHost(p netip.Prefix) string {
 	return ""
 }
 
-// everybodyInstead says what the unspecified address was perhaps meant for.
-func everybodyInstead(p netip.Prefix) string {
+// everyAddressHint returns what the author of the unspecified address perhaps meant.
+func everyAddressHint(p netip.Prefix) string {
 	if !p.Addr().IsUnspecified() || !p.IsSingleIP() {
 		return ""
 	}
 	return fmt.Sprintf("; for every address write %v/0", p.Addr())
 }
 
-// open names a listener that others than this host reach; "": there is none.
+// open returns a listener that other hosts can reach; "" if there is none.
 func (c *Config) open() string {
 	for _, l := range []struct {
 		key   string

@@ -17,7 +17,7 @@ import (
 	"sallyport/rules"
 )
 
-// A Document is a parsed file that problems can point into.
+// A Document is a parsed file with its problems.
 type Document struct {
 	file     string
 	lines    []string
@@ -62,9 +62,9 @@ func (d *Document) File() string { return d.file }
 // Problems returns all errors and warnings, in the order of the lines.
 func (d *Document) Problems() rules.Problems { return d.problems.Sorted() }
 
-// locate gives every key its line. The library lists keys in the order of the
-// document; statements are found in the same order. A key without a statement
-// of its own, in an inline table, is where the last one was.
+// locate gives every key its line. The library lists keys in the order of the document, and
+// Statements returns statements in the same order. A key of an inline table has no
+// statement of its own: it has the line of the last statement.
 func (d *Document) locate(keys []toml.Key) {
 	statements := Statements(d.lines)
 	counts := map[string]int{} // array table path -> elements so far
@@ -87,8 +87,8 @@ func (d *Document) locate(keys []toml.Key) {
 	}
 }
 
-// indexed writes a key as a path with the index of the element that each
-// array table is at now: "client[1].addresses.".
+// indexed returns a key as a path with the current index of each array of tables:
+// "client[1].addresses.".
 func (d *Document) indexed(k toml.Key, counts map[string]int) string {
 	var b strings.Builder
 	for _, part := range k {

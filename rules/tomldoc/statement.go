@@ -12,14 +12,14 @@ import (
 type Statement struct {
 	Line   int      // from 1
 	Last   int      // the line on which its value ends
-	Text   string   // the key as written there, dotted, without brackets and quotes
+	Text   string   // the key as it is written, dotted, without brackets and quotes
 	Path   []string // the key from the top of the document
 	Header bool     // it opens a table
 	Array  bool     // [[…]]
 }
 
-// Statements finds where statements begin: table headers and key = value,
-// skipping the inside of multi-line arrays and strings.
+// Statements returns the statements of a text, which are table headers and "key = value".
+// It skips the inside of arrays and strings of several lines.
 func Statements(lines []string) []Statement {
 	var out []Statement
 	var header []string
@@ -45,8 +45,8 @@ func Statements(lines []string) []Statement {
 	return out
 }
 
-// scanKey reads a key, dotted or not, bare or in quotes, up to "=" or "]", and
-// returns its parts and what comes behind.
+// scanKey scans a key, dotted or not, bare or in quotes, up to "=" or "]". It returns its
+// parts and the rest of the text.
 func scanKey(t string) (parts []string, rest string) {
 	for {
 		t = strings.TrimLeft(t, " \t")
@@ -82,15 +82,16 @@ func scanKey(t string) (parts []string, rest string) {
 	}
 }
 
-// CommentAt tells where the comment behind a value of one line begins; -1:
-// there is none.
+// CommentAt returns where the comment after a value of one line begins; -1 if there is
+// none.
 func CommentAt(value string) int {
 	_, _, at := scanValue(value, 0, "")
 	return at
 }
 
-// scanValue follows brackets and quotes over one line of a value, and tells
-// where a comment begins; -1: nowhere.
+// scanValue follows brackets and quotes through one line of a value. It returns the depth of
+// brackets and the open quote at the end of the line, and where a comment begins; -1 if
+// there is none.
 func scanValue(t string, depth int, quote string) (int, string, int) {
 	for i := 0; i < len(t); i++ {
 		if quote != "" {

@@ -1,5 +1,5 @@
-// Typed, strict reading of TOML tables: what is not asked for is an error, and
-// every error names its line.
+// Tables: typed, strict reading. A key that was not read is an error, and every error has its
+// line.
 
 package tomldoc
 
@@ -29,8 +29,8 @@ func (t *Table) Line(key string) int {
 	return t.Doc.at[strings.TrimSuffix(t.path, ".")]
 }
 
-// LineOf returns the line of an element of a list: the first one from the
-// key's line on that has it in quotes.
+// LineOf returns the line of an element of a list: the first line, from the key's line on,
+// that has the element in quotes.
 func (t *Table) LineOf(key, element string) int {
 	from := t.Line(key)
 	for i := max(from, 1); i <= len(t.Doc.lines); i++ {
@@ -83,8 +83,8 @@ func (t *Table) Missing(key, cure string) {
 	t.Doc.Errorf(t.Line(""), "%s%s is missing: %s", t.place(), key, cure)
 }
 
-// place names the table for people: an element of an array by its own name
-// where it has one.
+// place returns the name of the table for people. An element of an array has its own name, or
+// its number.
 func (t *Table) place() string {
 	path, isElement := strings.CutSuffix(t.path, "].")
 	at := strings.LastIndexByte(path, '[')
@@ -119,8 +119,8 @@ func ordinal(n int) string {
 	return strconv.Itoa(n) + suffix
 }
 
-// value gives the value of a key as T; the zero T if it is absent or has
-// another type, which is an error.
+// value returns the value of a key as T. It returns the zero T if the key is absent, or if the
+// value has another type, which is an error.
 func value[T any](t *Table, key, kind string) (v T, ok bool) {
 	t.used[key] = true
 	raw, there := t.m[key]
@@ -253,8 +253,8 @@ func (t *Table) Done() {
 	}
 }
 
-// ofTheFile tells whether an unknown key is one that belongs to no table. What
-// is appended to a file ends up in its last one.
+// ofTheFile reports whether an unknown key belongs to the top of the file. A line that is
+// appended to a file ends up in its last table.
 func (t *Table) ofTheFile(key string) bool {
 	_, isTable := t.m[key].(map[string]any)
 	return t.path != "" && !isTable && t.Doc.top != nil && t.Doc.top.used[key]

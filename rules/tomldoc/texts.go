@@ -1,5 +1,4 @@
-// Texts of problems: the kind of a value, lists in quotes, the text that was
-// probably meant.
+// Texts for problems: the kind of a value, lists in quotes, the text that was probably meant.
 
 package tomldoc
 
@@ -40,7 +39,7 @@ func QuoteList(list []string) string {
 	return strings.Join(q, ", ")
 }
 
-// nearestText returns the candidate that is at most two edits away, "" if none.
+// nearestText returns the candidate that is at most two edits away; "" if there is none.
 func nearestText(s string, candidates []string) string {
 	best, at := "", 3
 	for _, c := range candidates {
@@ -51,7 +50,7 @@ func nearestText(s string, candidates []string) string {
 	return best
 }
 
-// editDistance is Levenshtein's.
+// editDistance returns the Levenshtein distance.
 func editDistance(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {
@@ -72,8 +71,8 @@ func editDistance(a, b string) int {
 	return row[len(b)]
 }
 
-// DidYouMean ends the report of an unknown text: with the known text that is
-// nearest, or with all of them after intro.
+// DidYouMean returns the end of a problem about an unknown text: the nearest known text, or
+// intro and all known texts.
 func DidYouMean(s string, known []string, intro string) string {
 	if near := nearestText(s, known); near != "" {
 		return ": did you mean " + strconv.Quote(near) + "?"

@@ -200,7 +200,7 @@ func TestPermissionsOfAConfiguration(t *testing.T) {
 		}
 	}
 	k := Keeper{uid: os.Geteuid()}
-	cfg := &site.Config{Spec: rules.Spec{File: "c.toml"}, Admin: site.AdminConfig{TokenFile: in("conf/token"), TLSKey: in("conf/..1/site.toml"), TLSCert: in("conf/mounted.toml")}}
+	cfg := &site.Config{Spec: rules.Spec{File: "c.toml"}, Admin: site.Admin{TokenFile: in("conf/token"), TLSKey: in("conf/..1/site.toml"), TLSCert: in("conf/mounted.toml")}}
 	var got []string
 	for _, p := range k.CheckPermissions(cfg, in("conf/site.toml")) {
 		key, _, _ := strings.Cut(strings.TrimPrefix(p.String(), "c.toml: "), "everybody")
