@@ -7,7 +7,6 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
-	"strconv"
 	"strings"
 
 	"sallyport/denials/journal"
@@ -31,63 +30,19 @@ type change struct {
 
 // documented returns the change that puts the nearest documented rule in
 // force; nil: no setting does.
-func documented(s *Site, a *rules.Attempt, d *rules.Decision) *change {
-	r := d.Nearest
-	if d.Client == nil || r == nil || r.Profile == rules.SiteProfile || r.Local {
+func documented(a *rules.Attempt, d *rules.Decision) *change {
+	m := rules.RemedyOf(*a, *d)
+	if !m.Settable() {
 		return nil
 	}
-	i := slices.IndexFunc(d.Client.Profiles, func(cp rules.ClientProfile) bool {
-		return cp.Profile.Name == r.Profile && cp.Role == r.From
-	})
-	if i < 0 {
-		return nil
+	c := &change{client: m.Client.Name, profile: m.Profile, rule: m.Rule, features: m.Features, version: m.Version}
+	if m.Port != "" {
+		c.ports = map[string]uint16{m.Port: a.Dest.Port()}
 	}
-	cp := &d.Client.Profiles[i]
-	c := &change{client: d.Client.Name, profile: i, rule: r}
-	lacks, version := cp.Lacks(r)
-	c.features = lacks
-	if version {
-		c.version = versionIn(r.Since, r.Until)
-	}
-	if why := d.Why(); why == rules.NotListed || why == rules.IPLiteral {
-		if !c.bindTo(d.Client, destination(a)) {
-			return nil
-		}
-	}
-	if !r.Any && a.Via != rules.ViaDNS && !c.setPort(cp, a) {
-		return nil
+	if m.Bind != "" {
+		c.bind = map[string]string{m.Bind: destination(a)}
 	}
 	return c
-}
-
-// bindTo binds the party of the rule that the site has bound to nothing.
-func (c *change) bindTo(client *rules.Client, host string) bool {
-	for _, t := range c.rule.To {
-		if t.Role != "" && len(client.Addresses[t.Role]) == 0 && host != "" {
-			c.bind = map[string]string{t.Role: host}
-			return true
-		}
-	}
-	return false
-}
-
-// setPort sets a configurable port of the rule, where the rule does not list
-// the port yet. A well-known port is not what a product was moved to.
-func (c *change) setPort(cp *rules.ClientProfile, a *rules.Attempt) bool {
-	tcp, udp := cp.PortsOf(c.rule)
-	if a.Proto == rules.UDP {
-		tcp = udp
-	}
-	port := a.Dest.Port()
-	if tcp.Has(port) {
-		return true
-	}
-	named := c.rule.Configurable(a.Proto)
-	if len(named) == 0 || port < 1024 {
-		return false
-	}
-	c.ports = map[string]uint16{named[0]: port}
-	return true
 }
 
 // destination spells what an attempt wanted; "": it cannot be named.
@@ -99,21 +54,6 @@ func destination(a *rules.Attempt) string {
 		return addr.String()
 	}
 	return ""
-}
-
-// versionIn returns a version with since <= version < until.
-func versionIn(since, until string) string {
-	if since != "" || until == "" {
-		return since
-	}
-	parts := strings.FieldsFunc(until, func(r rune) bool { return r < '0' || r > '9' })
-	for i := len(parts) - 1; i >= 0; i-- {
-		if n, err := strconv.Atoi(parts[i]); err == nil && n > 0 {
-			parts[i] = strconv.Itoa(n - 1)
-			return strings.Join(parts[:i+1], ".")
-		}
-	}
-	return "0"
 }
 
 // cure tells what kind of change it is; nil stands for a rule.

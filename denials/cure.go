@@ -117,7 +117,7 @@ func (s *Site) Cure(g *Group) Cure {
 	case d.Why() == rules.UnknownClient:
 		return CureBinding
 	}
-	return cureOfChange(documented(s, &a, &d))
+	return cureOfChange(documented(&a, &d))
 }
 
 // recordOf returns the latest record of a group. Where the group is of many

@@ -146,7 +146,7 @@ func (s *Site) suggest(g *Group) *Suggestion {
 		sg.Client, sg.Cure, sg.Why = d.Client.Name, CureNever, never(&a)
 	default:
 		sg.Client = d.Client.Name
-		if sg.change = documented(s, &a, &d); sg.change == nil {
+		if sg.change = documented(&a, &d); sg.change == nil {
 			s.suggestRule(sg, &a, &d)
 		}
 		sg.Cure = cureOfChange(sg.change)
