@@ -118,7 +118,7 @@ other.test.        300 IN A 192.0.1.52
 		{knownClient, "db.corp.test.", dns.TypeMX, 0, nil, "deny type_not_allowed", 0},
 		{"192.168.7.7", "other.test.", dns.TypeA, 0, []string{"192.0.1.52"}, "would_deny not_listed", 1},
 		{"192.168.7.7", "other.test.", dns.TypeTXT, 0, nil, "deny type_not_allowed", 0},
-		{"192.168.7.7", "inside.example.", dns.TypeA, 0, nil, "deny private_address", 0}, // at hand already
+		{"192.168.7.7", "inside.example.", dns.TypeA, 0, nil, "deny private_address", 0}, // cached already
 		{unknownClient, "a.example.", dns.TypeA, 5, nil, "deny unknown_client", 0},
 	} {
 		r := b.sendFrom(withEDNS(question(c.name, c.qtype), 1232), c.client, rules.TCP)

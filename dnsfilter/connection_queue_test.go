@@ -94,7 +94,7 @@ func TestConnQueue(t *testing.T) {
 		u.setQueue(line, lineEach)
 		var held []rules.QuotaKey
 		var waits []*queuedConn
-		come := func() { // those whose turn has come hold one now
+		come := func() { // these were admitted meanwhile
 			kept := waits[:0]
 			for _, w := range waits {
 				select {

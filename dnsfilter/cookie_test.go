@@ -54,7 +54,7 @@ func TestCookieVectors(t *testing.T) {
 			t.Errorf("%s: %s, proven %t; want %s, %t", v.section, got, proven, v.want, v.proven)
 		}
 	}
-	// That of A.3 has reserved octets that are set: they are hashed as they came.
+	// The cookie of A.3 has reserved bytes that are set: they are hashed as received.
 	at := time.Unix(1559727985, 0)
 	c := newCookies(at)
 	c.secrets.Store(&cookieSecrets{now: secret(first), before: secret(first), made: at})

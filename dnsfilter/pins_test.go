@@ -116,10 +116,10 @@ func TestPinsExpire(t *testing.T) {
 		{"a TTL", 300, 0, 300*time.Second + grace},
 		{"a short TTL", 1, 0, least + grace},
 		{"no TTL", 0, 0, least + grace},
-		{"told again from the cache", 300, 200 * time.Second, 300*time.Second + grace},
-		{"told again from the cache near its end", 300, 299 * time.Second, 299*time.Second + least + grace},
-		{"told again by an upstream", 300, 301 * time.Second, 301*time.Second + 300*time.Second + grace},
-		{"told again after it was forgotten", 60, time.Hour, time.Hour + 60*time.Second + grace},
+		{"given again from the cache", 300, 200 * time.Second, 300*time.Second + grace},
+		{"given again from the cache near its end", 300, 299 * time.Second, 299*time.Second + least + grace},
+		{"given again by an upstream", 300, 301 * time.Second, 301*time.Second + 300*time.Second + grace},
+		{"given again after it expired", 60, time.Hour, time.Hour + 60*time.Second + grace},
 	} {
 		b := pinned(t, nil, "c.example")
 		b.up.add(records(t, fmt.Sprintf("c.example. %d IN A 192.0.1.50", c.ttl))[0])

@@ -29,7 +29,7 @@ func TestVerdicts(t *testing.T) {
 		reason rules.Reason
 		asked  bool
 	}{
-		// The recorder does see permitted names.
+		// Control: permitted names do reach the upstream.
 		{"a permitted name", "a.example.", dns.TypeA, knownClient, noerror, "192.0.1.10", rules.ReasonNone, true},
 		{"its IPv6 address", "a.example.", dns.TypeAAAA, knownClient, noerror, "2606:4700::10", rules.ReasonNone, true},
 		{"capital letters are the same name (A1)", "A.EXAMPLE.", dns.TypeA, knownClient, noerror, "192.0.1.10", rules.ReasonNone, true},

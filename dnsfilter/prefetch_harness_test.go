@@ -32,7 +32,7 @@ type prefetchHarness struct {
 
 	mu     sync.Mutex
 	names  []string            // that the policy permits
-	fresh  map[string][]string // by name, what the packet filter is told
+	fresh  map[string][]string // by name, what the packet filter gets
 	down   bool                // the upstream
 	mute   uint16              // a type that it never answers about
 	tries  []string            // whom it was tried to connect to

@@ -149,7 +149,7 @@ func TestPrefetchBacksOff(t *testing.T) {
 		b.breakDown(true)
 		b.serve()
 		b.wait(time.Minute)
-		if n, _ := b.newTries(); n != 4*each { // at 0, 5, 15 and 35 seconds, or somewhat before
+		if n, _ := b.newTries(); n != 4*each { // at 0, 5, 15 and 35 seconds, or shortly before
 			t.Errorf("%d tries in the first minute", n)
 		}
 		b.breakDown(false)

@@ -31,7 +31,7 @@ func TestBadFraming(t *testing.T) {
 		bytes []byte
 		then  string
 		why   rules.Reason // ReasonNone: no attempt
-		name  string       // of the question, where it is known
+		name  string       // of the question, if readable
 	}{
 		{"nothing", nil, end, rules.ReasonNone, ""},
 		{"nothing", nil, wait, rules.ReasonNone, ""},

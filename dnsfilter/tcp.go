@@ -39,8 +39,7 @@ func (s *service) accept(ctx context.Context, ln *socket[net.Listener]) {
 			ln.wake(time.Time{})
 			continue
 		}
-		// Out of descriptors, or the client is gone already: go on, but not in a
-		// tight loop.
+		// Out of descriptors, or the client is gone: pause, then continue.
 		pause = min(max(2*pause, 5*time.Millisecond), time.Second)
 		select {
 		case <-time.After(pause):

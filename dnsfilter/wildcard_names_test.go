@@ -54,7 +54,7 @@ func TestWildcardNames(t *testing.T) {
 	if why := b.admitConnect(p, "a.example"); why != "" {
 		t.Errorf("the proxy may not have a name looked up that is spelt out: %s", why)
 	}
-	ask("secret0.b.example.", dns.TypeA, knownClient, "allow ", 0)    // at hand
+	ask("secret0.b.example.", dns.TypeA, knownClient, "allow ", 0)    // cached
 	ask("secret0.b.example.", dns.TypeAAAA, knownClient, "allow ", 1) // of a name that was used
 	ask("a.example.", dns.TypeA, knownClient, "allow ", 1)            // spelt out
 	ask("corp.test.", dns.TypeA, knownClient, "allow ", 1)            // the internal zone itself
