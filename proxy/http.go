@@ -8,7 +8,6 @@ import (
 	"context"
 	"net"
 	"net/http"
-	"net/netip"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -33,7 +32,7 @@ func sorryHTTP(c *client, a rules.Attempt, d rules.Decision) {
 // handleHTTPConn serves a connection to the proxy: any number of requests in
 // absolute-form, and a CONNECT, which ends it.
 func (p *Proxy) handleHTTPConn(ctx context.Context, c *client) {
-	s := newSession(ctx, p, c, nil)
+	s := newSession(ctx, p, c, proxySource{})
 	s.serve()
 	if h := s.guard.Connect; h != nil {
 		p.connect(ctx, c, *h)
@@ -41,10 +40,8 @@ func (p *Proxy) handleHTTPConn(ctx context.Context, c *client) {
 }
 
 // serveHTTP serves requests on a connection of which the beginning of a first
-// head is in c.Bytes, until the connection is done. in is nil on a connection to
-// the proxy itself, whose requests are in absolute-form; otherwise requests
-// are in origin-form and go where the tunnel goes, or, on a redirected
-// connection, to the name that each shows.
+// head is in c.Bytes, until the connection is done. The requests come from a
+// tunnel or a redirected connection.
 //
 // Each request is one question for the policy. It is asked provisionally when
 // the head is whole, which finds every denial that the head can show, and
@@ -54,8 +51,8 @@ func (p *Proxy) handleHTTPConn(ctx context.Context, c *client) {
 //
 // It returns why the last request ended before its answer did, EndClean if it did
 // not.
-func (p *Proxy) serveHTTP(ctx context.Context, c *client, in *inner) rules.Cause {
-	s := newSession(ctx, p, c, in)
+func (p *Proxy) serveHTTP(ctx context.Context, c *client, from source) rules.Cause {
+	s := newSession(ctx, p, c, from)
 	s.serve()
 	return s.guard.EndedBy()
 }
@@ -65,14 +62,13 @@ func (p *Proxy) serveHTTP(ctx context.Context, c *client, in *inner) rules.Cause
 type session struct {
 	p     *Proxy
 	c     *client
-	in    *inner
+	from  source
 	ctx   context.Context
 	guard *head.Guard
 
 	granted *grant          // the request that net/http is about to serve
 	last    *grant          // the guard's: the request whose body it reads, served or not
 	up      *http.Transport // made for the first request
-	used    atomic.Bool     // the tunnel's connection is in the pool
 }
 
 // A grant is a request that was allowed, for one use.
@@ -95,12 +91,10 @@ type grant struct {
 	cut   atomic.Bool                 // the answer ended before its end
 }
 
-func newSession(ctx context.Context, p *Proxy, c *client, in *inner) *session {
-	s := &session{p: p, c: c, in: in, ctx: ctx}
-	limits := head.Limits{Head: p.limits.Head, Idle: p.limits.Idle, HalfClosed: p.limits.HalfClosed, Connect: in == nil}
-	if in != nil {
-		limits.First = p.limits.Sniff
-	}
+func newSession(ctx context.Context, p *Proxy, c *client, from source) *session {
+	s := &session{p: p, c: c, from: from, ctx: ctx}
+	limits := head.Limits{Head: p.limits.Head, Idle: p.limits.Idle, HalfClosed: p.limits.HalfClosed}
+	from.limits(&limits, p)
 	s.guard = head.NewGuard(&c.Conn, s, limits)
 	return s
 }
@@ -135,7 +129,7 @@ func (s *session) Judge(h *head.Head, fault rules.Reason, detail string) bool {
 		s.bodyFault(fault, detail)
 		return false
 	}
-	a := s.attempt(h)
+	a := s.from.ask(s, h, s.guard.Heads == 0)
 	a.Fault, a.Detail = fault, detail
 	if h.Raw != "" {
 		a.Raw = []byte(h.Raw)
@@ -150,58 +144,18 @@ func (s *session) Judge(h *head.Head, fault rules.Reason, detail string) bool {
 		s.refuse(h, a, d)
 		return false
 	}
-	s.last = &grant{s: s, head: *h, a: a, d: d, host: s.target(h, &a).String(), final: !a.Provisional}
+	s.last = &grant{s: s, head: *h, a: a, d: d, host: s.from.target(h, &a).String(), final: !a.Provisional}
 	s.granted = s.last
 	s.c.again.Store(true)
 	return true
 }
 
-// attempt is the question about a request.
-func (s *session) attempt(h *head.Head) rules.Attempt {
-	var a rules.Attempt
-	if s.in != nil {
-		a = s.in.attempt
-		a.Generation = s.p.cfg.Generation() // each request is judged by what is in force now
-	} else {
-		a = s.p.attempt(s.c, rules.ViaHTTP)
-		a.Authority = h.Target.Name
-		a.Dest = netip.AddrPortFrom(h.Target.Addr, h.Target.Port)
-	}
-	a.Shown = rules.ShownHTTP
-	a.Host, a.HostAddr, a.HostPort = h.Host.Name, h.Host.Addr, h.Host.Port
-	a.HostIgnored = s.in == nil && h.Form == head.FormAbsolute && h.HasHost && h.Host != h.Target
-	if s.redirected() {
-		if s.guard.Heads > 0 {
-			a.Flow = s.p.cfg.NextFlow()
-		}
-		byName(&a)
-	}
-	return a
-}
-
-// target is where a request goes, of which a is the question.
-func (s *session) target(h *head.Head, a *rules.Attempt) rules.Authority {
-	if s.in == nil {
-		return h.Target
-	}
-	t := rules.Authority{Name: a.Target(), Port: a.Dest.Port()}
-	if t.Name.IsZero() {
-		t.Addr = a.Dest.Addr()
-	}
-	return t
-}
-
-// redirected tells whether each request goes to the name that it shows.
-func (s *session) redirected() bool { return s.in != nil && s.in.flow == nil }
-
 // unfit tells why a well-formed request cannot be served here.
 func (s *session) unfit(h *head.Head) (rules.Reason, string) {
-	switch {
-	case s.in == nil && h.Form != head.FormAbsolute:
-		return rules.MalformedRequest, notForOrigins
-	case s.in != nil && h.Form != head.FormOrigin:
-		return rules.MalformedRequest, "proxy request to an origin server"
-	case strings.Contains(h.Via, s.p.engine.pseudonym()):
+	if detail := s.from.misplaced(h); detail != "" {
+		return rules.MalformedRequest, detail
+	}
+	if strings.Contains(h.Via, s.p.engine.pseudonym()) {
 		return rules.Self, "the request has passed here before (Via)"
 	}
 	return rules.ReasonNone, ""
@@ -212,7 +166,7 @@ const notForOrigins = "request for a web server sent to a proxy"
 
 // refuse answers a request that net/http has not seen and will not see.
 func (s *session) refuse(h *head.Head, a rules.Attempt, d rules.Decision) {
-	if f := s.tunnelFlow(); f != nil && s.guard.Heads == 0 {
+	if f := s.from.tunnel(); f != nil && s.guard.Heads == 0 {
 		f.judged(a, d) // the tunnel ends without having been used
 	}
 	s.c.TCP.SetWriteDeadline(time.Now().Add(peek.Linger))
@@ -220,13 +174,6 @@ func (s *session) refuse(h *head.Head, a rules.Attempt, d rules.Decision) {
 	if h.HasBody() || len(s.c.Bytes) > h.Len || h.Len == 0 || a.Fault != rules.ReasonNone {
 		s.c.HangUp()
 	}
-}
-
-func (s *session) tunnelFlow() *flow {
-	if s.in == nil {
-		return nil
-	}
-	return s.in.flow
 }
 
 // refusal is the whole answer to a denied request.

@@ -31,14 +31,14 @@ func (s *session) seek(ctx context.Context, g *grant) (*net.TCPConn, rules.Attem
 	if late {
 		return nil, g.a, head.ErrGone
 	}
-	tcp, a, err := s.connect(ctx, g)
+	tcp, a, err := s.from.connect(ctx, g)
 	g.way.set(func(w *way) {
 		w.dialing, w.told = false, w.told || err != nil
 		late = w.over && err == nil
 	})
 	if late {
 		tcp.Close()
-		if g.s.tunnelFlow() == nil {
+		if g.s.from.tunnel() == nil {
 			g.gone()
 		}
 		return nil, a, head.ErrGone
@@ -53,7 +53,7 @@ func (g *grant) giveUp() {
 		w.over = true
 		silent = !w.told && !w.dialing
 	})
-	if silent && g.fault.Load() == nil && g.s.tunnelFlow() == nil {
+	if silent && g.fault.Load() == nil && g.s.from.tunnel() == nil {
 		g.gone()
 	}
 }

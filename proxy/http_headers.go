@@ -72,15 +72,8 @@ func (g *grant) rewrite(r *http.Request, pseudonym string) {
 }
 
 // forwardedHost is the Host that the destination sees: always canonical, never
-// the client's text. On the way to an address it is the name that the request
-// showed, which the policy found bound to the address.
-func (g *grant) forwardedHost() string {
-	host := g.host
-	if g.s.in != nil && g.head.HasHost && g.a.Target().IsZero() {
-		host = g.head.Host.String()
-	}
-	return strings.TrimSuffix(host, ":80")
-}
+// the client's text.
+func (g *grant) forwardedHost() string { return strings.TrimSuffix(g.s.from.hostOf(g), ":80") }
 
 // strip removes hop-by-hop fields, those that Connection names, and others, in
 // whatever spelling.

@@ -67,22 +67,6 @@ func (s *session) dial(ctx context.Context, _, addr string) (conn net.Conn, err 
 	return s.upstream(tcp, a)
 }
 
-// connect makes the connection that g is granted.
-func (s *session) connect(ctx context.Context, g *grant) (tcp *net.TCPConn, a rules.Attempt, err error) {
-	switch {
-	case s.in == nil:
-		return s.p.dial(ctx, g.d, g.a)
-	case s.redirected():
-		tcp, a, _, err = s.p.dialJudged(ctx, g.d, g.a, false)
-		return tcp, a, err
-	case s.used.CompareAndSwap(false, true):
-		return s.in.upstream, s.in.attempt, nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, s.p.limits.Dial) // the tunnel itself reports how the flow ends
-	defer cancel()
-	return s.p.dialGranted(ctx, g.d, g.a)
-}
-
 // roundTrip takes a granted request to its destination. It always answers.
 func (g *grant) roundTrip(r *http.Request, _ *goproxy.ProxyCtx) (*http.Response, error) {
 	ctx, cancel := context.WithCancelCause(r.Context())
@@ -147,8 +131,8 @@ func (g *grant) connected(conn net.Conn, cancel context.CancelCauseFunc) {
 	}
 	g.final, a.Provisional = true, false
 	switch {
-	case g.s.tunnelFlow() != nil:
-		g.flow = g.s.in.flow
+	case g.s.from.tunnel() != nil:
+		g.flow = g.s.from.tunnel()
 		g.flow.judged(a, d)
 	case g.flow == nil:
 		g.flow, g.own = g.s.p.openFlow(g.s.c, u.conn, a, d), true
@@ -217,7 +201,7 @@ func (g *grant) failed(r *http.Request, err error) (*http.Response, error) {
 		b.Write(refusal(&g.head, fault.a, fault.d))
 	case errors.As(err, &denied):
 		b.Write(refusal(&g.head, denied.a, denied.d))
-		if f := g.s.tunnelFlow(); f != nil && g.s.guard.Heads == 1 {
+		if f := g.s.from.tunnel(); f != nil && g.s.guard.Heads == 1 {
 			f.judged(denied.a, denied.d)
 		}
 	case errors.As(err, &dial):

@@ -103,7 +103,7 @@ func (p *Proxy) byContent(ctx context.Context, c *client, a rules.Attempt, ahead
 	case silent && !timedOut:
 		p.unspoken(a, ahead)
 	case s.http && s.fault == rules.ReasonNone:
-		p.serveHTTP(ctx, c, &inner{attempt: a})
+		p.serveHTTP(ctx, c, &redirectedSource{attempt: a})
 	default:
 		if timedOut && p.draining.Load() {
 			s.fault, s.detail = rules.Draining, ""

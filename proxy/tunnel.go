@@ -14,21 +14,6 @@ import (
 	"sallyport/rules"
 )
 
-// inner says that HTTP requests come in origin-form.
-//
-// Those that come through a tunnel that is granted and connected already are
-// each decided by themselves, as part of the same flow, and go to the same
-// upstream connection. The tunnel closes both connections when serveHTTP
-// returns.
-//
-// Those of a redirected connection that nothing is granted to, without flow
-// and upstream, are flows of their own, and go each to the name that it shows.
-type inner struct {
-	attempt  rules.Attempt // the tunnel's, provisional: Flow, Via, Authority, Dest as dialed, Resolved
-	upstream *net.TCPConn  // connected to attempt.Dest, unused so far
-	flow     *flow         // registered; judged, in and out belong to the engine, done to the tunnel
-}
-
 // A replier tells a client, in its protocol, how its wish went.
 type replier interface {
 	granted(c *client) error
@@ -130,7 +115,7 @@ func (f *flow) clientFirst(ctx context.Context, a rules.Attempt) rules.Cause {
 
 // requests hands the flow over to the engine that decides on each request.
 func (f *flow) requests(ctx context.Context, a rules.Attempt) rules.Cause {
-	return f.p.serveHTTP(ctx, f.c, &inner{attempt: a, upstream: f.up, flow: f})
+	return f.p.serveHTTP(ctx, f.c, &tunnelSource{attempt: a, up: f.up, flow: f})
 }
 
 // eitherFirst is for all other ports: the destination may speak before the
