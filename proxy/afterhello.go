@@ -29,7 +29,7 @@ type tunnelRelay struct {
 // must call finish.
 func newRelay(f *flow) *tunnelRelay {
 	r := &tunnelRelay{f: f}
-	r.Down.Inspect = (*answerWatch)(r)
+	r.Down.Inspector = (*answerWatch)(r)
 	r.Start(relay.Config{
 		Owner: f, Client: f.c.TCP, Destination: f.up, In: &f.in, Out: &f.out, Started: f.started,
 		Limits: relay.Limits{Idle: f.p.limits.Idle, HalfClosed: f.p.limits.HalfClosed, Slice: f.p.slice}, Buffers: &f.p.relayBuffers,
@@ -39,26 +39,26 @@ func newRelay(f *flow) *tunnelRelay {
 
 // relay copies both ways on a flow that is judged by s, sends first what the
 // client sent already, and returns why it ended.
-func (f *flow) relay(s sight) rules.Cause {
+func (f *flow) relay(s sniffResult) rules.Cause {
 	r := newRelay(f)
 	defer r.Finish()
 	if !r.forward(s) {
 		return rules.EndReset
 	}
-	return r.Both()
+	return r.Run()
 }
 
 // forward sends what was read from the client before, and lets go of it. What
 // came behind a hello is judged like what comes yet.
-func (r *tunnelRelay) forward(s sight) bool {
+func (r *tunnelRelay) forward(s sniffResult) bool {
 	n := len(r.f.c.Bytes)
 	if s.tls {
 		n = s.size
 		r.first = hello.Hello{SNI: s.hello.SNI, HasSNI: s.hello.HasSNI, ECH: s.hello.ECH}
-		r.Up.Inspect = (*helloWatch)(r)
+		r.Up.Inspector = (*helloWatch)(r)
 	}
 	if s.line.Like == head.Perhaps {
-		r.Up.Inspect = &lineWatch{r.f, s.line}
+		r.Up.Inspector = &lineWatch{r.f, s.line}
 	}
 	err := r.pass(n)
 	if len(r.f.c.Bytes) == 0 {
@@ -76,7 +76,7 @@ func (r *tunnelRelay) pass(n int) error {
 		return nil
 	}
 	err := r.Up.Send(r.f.c.Bytes[:n])
-	r.f.c.Take(n)
+	r.f.c.Discard(n)
 	return err
 }
 
@@ -85,7 +85,7 @@ type answerWatch tunnelRelay
 
 func (w *answerWatch) Begin() error { return nil }
 
-func (w *answerWatch) See(b []byte) (more bool, err error) {
+func (w *answerWatch) Inspect(b []byte) (more bool, err error) {
 	w.answer.Feed(b)
 	return !w.answer.Over(), nil
 }
@@ -95,7 +95,7 @@ func (w *answerWatch) End() error { return nil }
 // A helloWatch judges what the client sends behind its hello.
 type helloWatch tunnelRelay
 
-func (w *helloWatch) See([]byte) (more bool, err error) { return false, nil }
+func (w *helloWatch) Inspect([]byte) (more bool, err error) { return false, nil }
 
 func (w *helloWatch) End() error { return nil }
 
@@ -157,7 +157,7 @@ func (r *tunnelRelay) more(timed bool) (bool, error) {
 
 // denySecond puts the denial of another hello on record and ends the flow.
 func (r *tunnelRelay) denySecond(h hello.Hello, fault rules.Reason, detail string) error {
-	a := r.f.last()
+	a := r.f.lastAttempt()
 	if a.Authority.IsZero() {
 		a.Authority = a.Target() // which was the first hello's name
 	}
@@ -174,7 +174,7 @@ type lineWatch struct {
 
 func (w *lineWatch) Begin() error { return nil }
 
-func (w *lineWatch) See(b []byte) (more bool, err error) {
+func (w *lineWatch) Inspect(b []byte) (more bool, err error) {
 	like := w.line.Feed(b)
 	if like == head.Alike {
 		return false, w.deny()
@@ -192,7 +192,7 @@ func (w *lineWatch) End() error {
 // deny puts on record that an opaque flow became a request, and ends it.
 // Its beginning is gone; the byte that makes it one is not.
 func (w *lineWatch) deny() error {
-	w.f.deny(w.f.last(), rules.MalformedRequest, "a request whose line was not sent at once")
+	w.f.deny(w.f.lastAttempt(), rules.MalformedRequest, "a request whose line was not sent at once")
 	return errDenied
 }
 

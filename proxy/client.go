@@ -18,12 +18,12 @@ type client struct {
 	peek.Conn
 	addr netip.AddrPort // the source, unmapped
 
-	by       rules.QuotaKey // whose shares it takes from, by what was in force when it was accepted
-	stranger bool           // in no [[client]] then
+	by      rules.QuotaKey // whose shares it takes from, by what was in force when it was accepted
+	unknown bool           // in no [[client]] then
 
-	gate  sync.Mutex  // held to end idle, and by hush, which must not come after it
-	idle  atomic.Bool // its next bytes are awaited, and nothing is open: see hush
-	again atomic.Bool // had its first request
+	idleMu sync.Mutex  // held to end idle, and by hush, which must not come after it
+	idle   atomic.Bool // its next bytes are awaited, and nothing is open: see hush
+	again  atomic.Bool // had its first request
 }
 
 // await is fill for the first bytes of a request: while it waits, a drain ends
@@ -32,27 +32,27 @@ func (p *Proxy) await(c *client, limit int) error {
 	c.idle.Store(true)
 	defer c.busy()
 	if p.draining.Load() {
-		p.hush(c)
+		p.endWait(c)
 	}
 	return c.Fill(limit)
 }
 
 // busy ends idle.
 func (c *client) busy() {
-	c.gate.Lock()
-	defer c.gate.Unlock()
+	c.idleMu.Lock()
+	defer c.idleMu.Unlock()
 	c.idle.Store(false)
 }
 
-// firstWord is how long a drain waits for the first bytes of a connection that
+// firstRequestWait is how long a drain waits for the first bytes of a connection that
 // was accepted just before.
-const firstWord = 2 * time.Second
+const firstRequestWait = 2 * time.Second
 
-// hush ends a wait for bytes that a drain has no time for: at once between
+// endWait ends a wait for bytes that a drain has no time for: at once between
 // requests, soon where the client has not had time for its first one.
-func (p *Proxy) hush(c *client) {
-	c.gate.Lock()
-	defer c.gate.Unlock()
+func (p *Proxy) endWait(c *client) {
+	c.idleMu.Lock()
+	defer c.idleMu.Unlock()
 	switch {
 	case !c.idle.Load():
 	case c.again.Load():

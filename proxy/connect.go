@@ -16,7 +16,7 @@ import (
 // when the answer was no: what follows a refused CONNECT is thrown away and
 // never read as a request (RFC 9931).
 func (p *Proxy) connect(ctx context.Context, c *client, h head.Head) {
-	c.Take(h.Len)
+	c.Discard(h.Len)
 	a := p.attempt(c, rules.ViaConnect)
 	a.Authority = h.Target.Name
 	a.Dest = netip.AddrPortFrom(h.Target.Addr, h.Target.Port)

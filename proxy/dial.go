@@ -103,7 +103,7 @@ func (p *Proxy) dialJudged(ctx context.Context, d rules.Decision, a rules.Attemp
 	ctx, cancel := context.WithTimeout(ctx, p.limits.Dial)
 	defer cancel()
 	var conn *net.TCPConn
-	addrs, a, err := p.reached(ctx, d, a)
+	addrs, a, err := p.resolveReachable(ctx, d, a)
 	if err == nil {
 		a.Dest, a.Provisional = netip.AddrPortFrom(addrs[0], a.Dest.Port()), !final
 		if d = p.cfg.Gate.Decide(a); !d.Allowed() {
@@ -126,15 +126,15 @@ func (p *Proxy) notDialed(started time.Time, d rules.Decision, a rules.Attempt, 
 }
 
 func (p *Proxy) dialGranted(ctx context.Context, d rules.Decision, a rules.Attempt) (*net.TCPConn, rules.Attempt, error) {
-	addrs, a, err := p.reached(ctx, d, a)
+	addrs, a, err := p.resolveReachable(ctx, d, a)
 	if err != nil {
 		return nil, a, err
 	}
 	return p.connectAny(ctx, d, a, addrs)
 }
 
-// reached returns the addresses that a wants and d reaches, at least one.
-func (p *Proxy) reached(ctx context.Context, d rules.Decision, a rules.Attempt) ([]netip.Addr, rules.Attempt, error) {
+// resolveReachable returns the addresses that a wants and d reaches, at least one.
+func (p *Proxy) resolveReachable(ctx context.Context, d rules.Decision, a rules.Attempt) ([]netip.Addr, rules.Attempt, error) {
 	if name := a.Target(); !name.IsZero() && p.cfg.AdmitName != nil {
 		if over := p.cfg.AdmitName(a.Client.Addr(), d, name); over != "" {
 			return nil, a, p.overLimit(a, over)

@@ -24,7 +24,7 @@ func (p *Proxy) Drain(ctx context.Context) error {
 	p.loops.wait(ctx)
 	p.clients.close()
 	for _, c := range p.clients.all() {
-		p.hush(c)
+		p.endWait(c)
 	}
 	idle := make(chan struct{})
 	go p.awaitIdle(idle)
@@ -72,19 +72,19 @@ func (p *Proxy) Recheck() int {
 // asks too, before any byte moves: Recheck did not see a flow that was not
 // registered when the generation changed.
 func (f *flow) outdated() bool {
-	last, _, turn := f.decided()
-	a := f.p.inForce(last)
+	last, _, turn := f.lastDecision()
+	a := f.p.withCurrent(last)
 	d := f.p.cfg.Gate.Preview(a)
 	if !d.Allowed() {
 		f.Abort(rules.EndPolicy)
 		return true
 	}
-	f.adopt(turn, a.Generation, d)
+	f.moveTo(turn, a.Generation, d)
 	return false
 }
 
-// inForce is the same question to the generation in force.
-func (p *Proxy) inForce(a rules.Attempt) rules.Attempt {
+// withCurrent is the same question to the generation in force.
+func (p *Proxy) withCurrent(a rules.Attempt) rules.Attempt {
 	a.Generation = p.cfg.Generation()
 	return a
 }

@@ -23,7 +23,7 @@ func leave(conn net.Conn, reset bool) {
 
 // A scan of ports is redirected connections that are closed unspoken: each is a
 // denial of its address and port.
-func TestUnspokenRedirectedConnections(t *testing.T) {
+func TestSilentRedirectedConnections(t *testing.T) {
 	t.Parallel()
 	const audit = "mode = \"audit\"\n"
 	const stranger = "[[client]]\nname = 'other'\nsources = ['10.0.0.1']\nprofiles = []\n"
@@ -32,18 +32,18 @@ func TestUnspokenRedirectedConnections(t *testing.T) {
 		verdict     rules.Verdict
 		reason      rules.Reason
 	}{
-		{redirectConfig, foreign + ":22", rules.Deny, rules.IPLiteral},
-		{redirectConfig, foreign + ":443", rules.Deny, rules.IPLiteral},
-		{redirectConfig, foreign + ":80", rules.Deny, rules.IPLiteral},
+		{redirectConfig, unlisted + ":22", rules.Deny, rules.IPLiteral},
+		{redirectConfig, unlisted + ":443", rules.Deny, rules.IPLiteral},
+		{redirectConfig, unlisted + ":80", rules.Deny, rules.IPLiteral},
 		{redirectConfig, "169.254.169.254:80", rules.Deny, rules.IPLiteral},
 		{redirectConfig, "8.8.8.5:22", rules.Deny, rules.PortNotListed},
-		{stranger, foreign + ":22", rules.Deny, rules.UnknownClient},
-		{audit + redirectConfig, foreign + ":22", rules.Deny, rules.IPLiteral}, // nothing that mode "audit" lets through
+		{stranger, unlisted + ":22", rules.Deny, rules.UnknownClient},
+		{audit + redirectConfig, unlisted + ":22", rules.Deny, rules.IPLiteral}, // nothing that mode "audit" lets through
 		{audit + redirectConfig, "8.8.8.5:22", rules.Allow, rules.PortNotListed},
 		{audit + redirectConfig, "8.8.8.5:8443", rules.Allow, rules.PortNotListed},
 	} {
 		for _, byReset := range []bool{false, true} {
-			b := newBehind(t, nil)
+			b := newRedirectWorld(t, nil)
 			b.policy(c.policy)
 			o := b.origin(c.dst, nil)
 			leave(b.to(c.dst), byReset)
@@ -65,10 +65,10 @@ func TestUnspokenRedirectedConnections(t *testing.T) {
 
 // A destination that the client may reach is not denied for silence, and a
 // client that only listens hears its server.
-func TestUnspokenPermittedConnections(t *testing.T) {
+func TestSilentPermittedConnections(t *testing.T) {
 	t.Parallel()
 	for _, dst := range []string{"8.8.8.8:443", "8.8.8.8:80", "8.8.8.5:443"} {
-		b := newBehind(t, nil)
+		b := newRedirectWorld(t, nil)
 		b.pin("8.8.8.8", "a.example")
 		b.to(dst).Close()
 		b.eventually("an empty connection", func() bool { return b.p.Stats().Empty == 1 })
@@ -79,7 +79,7 @@ func TestUnspokenPermittedConnections(t *testing.T) {
 		b.wantNoTrace()
 	}
 	for _, dst := range []string{"8.8.8.8:5000", "8.8.8.5:1433"} {
-		b := newBehind(t, nil)
+		b := newRedirectWorld(t, nil)
 		b.pin("8.8.8.8", "a.example")
 		b.origin(dst, func(conn *net.TCPConn, _ io.Reader) { io.WriteString(conn, "220 hello\r\n") })
 		conn := b.to(dst)
@@ -100,16 +100,18 @@ func TestUnspokenPermittedConnections(t *testing.T) {
 func TestEndsInTheMiddle(t *testing.T) {
 	t.Parallel()
 	hello := string(helloFor(t, "a.example"))
-	tunnel := func(port string) func(*behind) net.Conn {
-		return func(b *behind) net.Conn { return b.rawTunnelTo("a.example:" + port) }
+	tunnel := func(port string) func(*redirectWorld) net.Conn {
+		return func(b *redirectWorld) net.Conn { return b.rawTunnelTo("a.example:" + port) }
 	}
-	socks := func(b *behind) net.Conn { return b.dial(b.socks) }
-	chosen := func(b *behind) net.Conn { return b.socksTo("a.example", 443) }
-	http := func(b *behind) net.Conn { return b.dial(b.http) }
-	redirected := func(dst string) func(*behind) net.Conn { return func(b *behind) net.Conn { return b.to(dst) } }
+	socks := func(b *redirectWorld) net.Conn { return b.dial(b.socks) }
+	chosen := func(b *redirectWorld) net.Conn { return b.socksTo("a.example", 443) }
+	http := func(b *redirectWorld) net.Conn { return b.dial(b.http) }
+	redirected := func(dst string) func(*redirectWorld) net.Conn {
+		return func(b *redirectWorld) net.Conn { return b.to(dst) }
+	}
 	for _, c := range []struct {
 		name   string
-		open   func(*behind) net.Conn
+		open   func(*redirectWorld) net.Conn
 		sent   string
 		reason rules.Reason // ReasonNone: allowed
 	}{
@@ -128,12 +130,12 @@ func TestEndsInTheMiddle(t *testing.T) {
 		{"a tunnel to another port and half a head", tunnel("5000"), "GET / HTTP/1.1\r\nHost: a", rules.MalformedRequest},
 		{"a tunnel to 80 and half a request line", tunnel("80"), "GET / HT", rules.MalformedRequest},
 		{"redirected, half a hello", redirected("8.8.8.8:443"), hello[:100], rules.MalformedRequest},
-		{"redirected, half a hello to a foreign port", redirected(foreign + ":9000"), hello[:100], rules.MalformedRequest},
+		{"redirected, half a hello to a foreign port", redirected(unlisted + ":9000"), hello[:100], rules.MalformedRequest},
 		{"redirected, half a head", redirected("8.8.8.8:80"), "GET / HTTP/1.1\r\nHost: a", rules.MalformedRequest},
-		{"redirected, text", redirected(foreign + ":9000"), "hello", rules.IPLiteral},
+		{"redirected, text", redirected(unlisted + ":9000"), "hello", rules.IPLiteral},
 	} {
 		for _, byReset := range []bool{false, true} {
-			b := newBehind(t, nil)
+			b := newRedirectWorld(t, nil)
 			for _, port := range []string{"80", "443", "5000"} {
 				b.origin("8.8.8.8:"+port, func(_ *net.TCPConn, r io.Reader) { io.Copy(io.Discard, r) })
 			}
@@ -162,7 +164,7 @@ func TestEndsInTheMiddle(t *testing.T) {
 // connection too many does.
 func TestBareConnections(t *testing.T) {
 	t.Parallel()
-	b := newBehind(t, func(c *Config) { c.Limits.PerClient = 1 })
+	b := newRedirectWorld(t, func(c *Config) { c.Limits.PerClient = 1 })
 	for n, addr := range []netip.AddrPort{b.http, b.socks} {
 		for _, byReset := range []bool{false, true} {
 			b.idle()

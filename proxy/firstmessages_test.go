@@ -60,12 +60,12 @@ var firstMessages = []firstMessage{
 // waysIn are the ways to a server, each by a permitted name or address.
 var waysIn = []struct {
 	name, origin string
-	open         func(b *behind) net.Conn
+	open         func(b *redirectWorld) net.Conn
 }{
-	{"CONNECT", "8.8.8.8:5000", func(b *behind) net.Conn { return b.rawTunnelTo("a.example:5000") }},
-	{"SOCKS5", "8.8.8.8:5000", func(b *behind) net.Conn { return b.socksTo("a.example", 5000) }},
-	{"redirected, by address", "8.8.8.5:1433", func(b *behind) net.Conn { return b.to("8.8.8.5:1433") }},
-	{"redirected, pinned", "8.8.8.8:5000", func(b *behind) net.Conn { return b.to("8.8.8.8:5000") }},
+	{"CONNECT", "8.8.8.8:5000", func(b *redirectWorld) net.Conn { return b.rawTunnelTo("a.example:5000") }},
+	{"SOCKS5", "8.8.8.8:5000", func(b *redirectWorld) net.Conn { return b.socksTo("a.example", 5000) }},
+	{"redirected, by address", "8.8.8.5:1433", func(b *redirectWorld) net.Conn { return b.to("8.8.8.5:1433") }},
+	{"redirected, pinned", "8.8.8.8:5000", func(b *redirectWorld) net.Conn { return b.to("8.8.8.8:5000") }},
 }
 
 // rawTunnelTo is tunnelTo where the destination may speak at once.
@@ -85,7 +85,7 @@ func (w *world) rawTunnelTo(authority string) *net.TCPConn {
 func (w *world) socksTo(name string, port uint16) *net.TCPConn {
 	w.t.Helper()
 	conn := w.dial(w.socks)
-	io.WriteString(conn, greeting+nameWish(1, name, port))
+	io.WriteString(conn, greeting+nameRequest(1, name, port))
 	got := make([]byte, 12)
 	if _, err := io.ReadFull(conn, got); err != nil || string(got) != "\x05\x00"+reply(0) {
 		w.t.Fatalf("SOCKS5 to %s: %x, %v", name, got, err)
@@ -103,7 +103,7 @@ func TestFirstMessages(t *testing.T) {
 		for _, way := range waysIn {
 			for _, size := range []int{1 << 20, 1} {
 				t.Run(m.name+"/"+way.name, func(t *testing.T) {
-					b := newBehind(t, func(c *Config) {
+					b := newRedirectWorld(t, func(c *Config) {
 						c.Limits.Sniff, c.textWait, c.pinWait = time.Hour, time.Hour, time.Hour
 						if m.held {
 							c.textWait = time.Millisecond
@@ -122,7 +122,7 @@ func TestFirstMessages(t *testing.T) {
 
 // firstMessage has a message sent in pieces of a size: the server answers when
 // it has it whole, while the client's side is open, and sees its end.
-func (b *behind) firstMessage(m firstMessage, at string, open func(*behind) net.Conn, size int) {
+func (b *redirectWorld) firstMessage(m firstMessage, at string, open func(*redirectWorld) net.Conn, size int) {
 	b.t.Helper()
 	const answer, farewell = "received", "bye"
 	o := b.origin(at, func(conn *net.TCPConn, r io.Reader) {
@@ -167,7 +167,7 @@ func TestFirstMessageThenHalfClose(t *testing.T) {
 	t.Parallel()
 	for _, first := range []string{"up", "servers.web1.cpu 42 1764482400", "G", "GET key", "MKCOL /", "POST /", "\r\n", "\x80", "\x80\x2e\x01", "\x15\x00", "\x14"} {
 		for _, way := range waysIn {
-			b := newBehind(t, func(c *Config) { c.Limits.Sniff, c.textWait, c.pinWait = time.Hour, time.Hour, time.Hour })
+			b := newRedirectWorld(t, func(c *Config) { c.Limits.Sniff, c.textWait, c.pinWait = time.Hour, time.Hour, time.Hour })
 			b.pin("8.8.8.8", "a.example")
 			o := b.origin(way.origin, func(conn *net.TCPConn, r io.Reader) {
 				io.Copy(io.Discard, r)
@@ -206,7 +206,7 @@ func TestLateRequest(t *testing.T) {
 		{"\r\n\r\n", "\x00\r\nQUIT", "\n\x20\x00\x00\x00" + string(helloFor(t, "evil.example"))},
 	} {
 		for _, way := range waysIn {
-			b := newBehind(t, func(c *Config) { c.textWait = time.Millisecond })
+			b := newRedirectWorld(t, func(c *Config) { c.textWait = time.Millisecond })
 			b.pin("8.8.8.8", "a.example")
 			o := b.origin(way.origin, nil)
 			conn := way.open(b)
@@ -246,7 +246,7 @@ func TestBeginningsThatAreHeld(t *testing.T) {
 	hello := string(helloFor(t, "evil.example"))
 	for _, first := range []string{hello[:1], hello[:3], hello[:100], "\x80\x2e", "\x15", "GET /", "POST http://evil.example/", "put / HT"} {
 		for _, way := range waysIn {
-			b := newBehind(t, func(c *Config) { c.textWait, c.Limits.Sniff = time.Millisecond, 40*time.Millisecond })
+			b := newRedirectWorld(t, func(c *Config) { c.textWait, c.Limits.Sniff = time.Millisecond, 40*time.Millisecond })
 			b.pin("8.8.8.8", "a.example")
 			o := b.origin(way.origin, nil)
 			conn := way.open(b)

@@ -23,11 +23,11 @@ type flow struct {
 
 	in, out atomic.Uint64 // bytes from the client, and to it
 
-	mu    sync.Mutex
-	a     rules.Attempt // as last decided
-	turn  int           // how often that was, so that adopt overwrites nothing newer
-	d     rules.Decision
-	cause rules.Cause // why it was aborted; the first one stands
+	mu      sync.Mutex
+	a       rules.Attempt // as last decided
+	version int           // how often that was, so that adopt overwrites nothing newer
+	d       rules.Decision
+	cause   rules.Cause // why it was aborted; the first one stands
 }
 
 // flowTable holds the open flows.
@@ -60,36 +60,36 @@ func (t *flowTable) all() []*flow {
 	return fs
 }
 
-// judged puts the final question and answer in place of the provisional ones.
-func (f *flow) judged(a rules.Attempt, d rules.Decision) {
+// setDecision puts the final question and answer in place of the provisional ones.
+func (f *flow) setDecision(a rules.Attempt, d rules.Decision) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.a, f.d = a, d
-	f.turn++
+	f.version++
 }
 
-// adopt lets the flow go on under the generation g, which permits it by d, so
+// moveTo lets the flow go on under the generation g, which permits it by d, so
 // that a long flow does not keep an old generation in memory. It does nothing
 // where the flow was judged since that turn.
-func (f *flow) adopt(turn int, g *rules.Generation, d rules.Decision) {
+func (f *flow) moveTo(turn int, g *rules.Generation, d rules.Decision) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.turn == turn && f.a.Generation != g {
+	if f.version == turn && f.a.Generation != g {
 		f.a.Generation, f.d = g, d
 	}
 }
 
-// last returns the question as last decided.
-func (f *flow) last() rules.Attempt {
-	a, _, _ := f.decided()
+// lastAttempt returns the question as last decided.
+func (f *flow) lastAttempt() rules.Attempt {
+	a, _, _ := f.lastDecision()
 	return a
 }
 
-// decided returns the last question, its answer and its turn.
-func (f *flow) decided() (rules.Attempt, rules.Decision, int) {
+// lastDecision returns the last question, its answer and its turn.
+func (f *flow) lastDecision() (rules.Attempt, rules.Decision, int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.a, f.d, f.turn
+	return f.a, f.d, f.version
 }
 
 // Abort resets both ends, so that neither peer takes it for a clean end.
@@ -104,8 +104,8 @@ func (f *flow) Abort(cause rules.Cause) {
 	peek.Reset(f.c.TCP)
 }
 
-// Caught turns a panic on a goroutine of the flow's into a denial. It must be deferred directly.
-func (f *flow) Caught() { f.p.panicked(recover(), f.c, f.last().Via) }
+// Recover turns a panic on a goroutine of the flow's into a denial. It must be deferred directly.
+func (f *flow) Recover() { f.p.panicked(recover(), f.c, f.lastAttempt().Via) }
 
 // done unregisters the flow and, if it was allowed to the end, reports how it
 // ended. cause is used where the flow was not aborted from outside.

@@ -20,11 +20,11 @@ import (
 // ServeHTTP serves proxy clients on l until ctx ends or Drain begins:
 // absolute-form requests and CONNECT.
 func (p *Proxy) ServeHTTP(ctx context.Context, l net.Listener) error {
-	return p.serve(ctx, l, frontEnd{via: rules.ViaHTTP, handle: p.handleHTTPConn, sorry: sorryHTTP})
+	return p.serve(ctx, l, frontEnd{via: rules.ViaHTTP, handle: p.handleHTTPConn, refuse: refuseHTTP})
 }
 
-// sorryHTTP tells a client that was not admitted, without waiting for it.
-func sorryHTTP(c *client, a rules.Attempt, d rules.Decision) {
+// refuseHTTP tells a client that was not admitted, without waiting for it.
+func refuseHTTP(c *client, a rules.Attempt, d rules.Decision) {
 	c.TCP.SetWriteDeadline(time.Now().Add(time.Second))
 	writeError(c.TCP, statusOf(a, d), a, d, false)
 }
@@ -79,8 +79,8 @@ type grant struct {
 	d    rules.Decision // the first answer
 	host string         // host:port to connect to, canonical
 
-	began time.Time // when net/http began to serve it
-	way   way
+	began     time.Time // when net/http began to serve it
+	dialState dialState
 
 	final bool                        // the final question was asked
 	flow  *flow                       // from the final allow on
@@ -167,7 +167,7 @@ const notForOrigins = "request for a web server sent to a proxy"
 // refuse answers a request that net/http has not seen and will not see.
 func (s *session) refuse(h *head.Head, a rules.Attempt, d rules.Decision) {
 	if f := s.from.tunnel(); f != nil && s.guard.Heads == 0 {
-		f.judged(a, d) // the tunnel ends without having been used
+		f.setDecision(a, d) // the tunnel ends without having been used
 	}
 	s.c.TCP.SetWriteDeadline(time.Now().Add(peek.Linger))
 	s.c.TCP.Write(refusal(h, a, d))

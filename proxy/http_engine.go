@@ -97,7 +97,7 @@ func sessionContext(l net.Listener) context.Context {
 // stateChanged tells the guard when an answer is written.
 func stateChanged(c net.Conn, state http.ConnState) {
 	if g, ok := c.(*head.Guard); ok && state == http.StateIdle {
-		g.Answered()
+		g.MarkAnswered()
 	}
 }
 
@@ -113,7 +113,7 @@ func (e *engine) handle(w http.ResponseWriter, r *http.Request) {
 	}
 	g.began = time.Now()
 	defer g.end()
-	defer s.guard.Hurry()
+	defer s.guard.LimitRest()
 	g.out = &answer{ResponseWriter: w, p: s.p}
 	defer g.out.finish()
 	if g.head.HasBody() { // the answer may begin while the body still comes

@@ -135,7 +135,7 @@ func TestLongHeads(t *testing.T) {
 // its length is judged like any other's and it arrives framed anew, so nobody
 // takes it for a next request. Octets above ASCII in a value are opaque (section
 // 5.5) and arrive as they are.
-func TestOddButHarmless(t *testing.T) {
+func TestUnusualButHarmless(t *testing.T) {
 	t.Parallel()
 	for _, framing := range []string{"Content-Length: 26\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\n1a\r\n"} {
 		w := newWorld(t, nil)

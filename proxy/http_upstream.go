@@ -60,7 +60,7 @@ func (s *session) dial(ctx context.Context, _, addr string) (conn net.Conn, err 
 	if !ok || g.host != addr {
 		return nil, errors.New("not granted")
 	}
-	tcp, a, err := s.seek(ctx, g)
+	tcp, a, err := s.dialFor(ctx, g)
 	if err != nil {
 		return nil, err
 	}
@@ -120,7 +120,7 @@ var errUpgrade = errors.New("destination switched protocols unasked")
 func (g *grant) connected(conn net.Conn, cancel context.CancelCauseFunc) {
 	u := conn.(*upstream)
 	g.up = u
-	g.way.set(func(w *way) { w.told = true })
+	g.dialState.set(func(w *dialState) { w.recorded = true })
 	a := g.a
 	a.Dest, a.Resolved, a.Mismatch, a.Provisional = u.dest, u.resolved, u.mismatch, g.final
 	d := g.s.p.cfg.Gate.Decide(a)
@@ -133,11 +133,11 @@ func (g *grant) connected(conn net.Conn, cancel context.CancelCauseFunc) {
 	switch {
 	case g.s.from.tunnel() != nil:
 		g.flow = g.s.from.tunnel()
-		g.flow.judged(a, d)
+		g.flow.setDecision(a, d)
 	case g.flow == nil:
 		g.flow, g.own = g.s.p.openFlow(g.s.c, u.conn, a, d), true
 	default:
-		g.flow.judged(a, d)
+		g.flow.setDecision(a, d)
 	}
 	if g.flow.outdated() {
 		peek.Reset(u.conn) // which need not be the flow's first one
@@ -148,7 +148,7 @@ func (g *grant) connected(conn net.Conn, cancel context.CancelCauseFunc) {
 
 // end reports how a request ended that had its final allow.
 func (g *grant) end() {
-	g.giveUp()
+	g.abandon()
 	if !g.own {
 		return
 	}
@@ -202,7 +202,7 @@ func (g *grant) failed(r *http.Request, err error) (*http.Response, error) {
 	case errors.As(err, &denied):
 		b.Write(refusal(&g.head, denied.a, denied.d))
 		if f := g.s.from.tunnel(); f != nil && g.s.guard.Heads == 1 {
-			f.judged(denied.a, denied.d)
+			f.setDecision(denied.a, denied.d)
 		}
 	case errors.As(err, &dial):
 		writeFailure(&b, dial, g.a, json)

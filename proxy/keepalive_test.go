@@ -19,7 +19,7 @@ import (
 func TestTunnelsAreKeptAlive(t *testing.T) {
 	t.Parallel()
 	for _, way := range waysIn {
-		b := newBehind(t, nil)
+		b := newRedirectWorld(t, nil)
 		b.pin("8.8.8.8", "a.example")
 		b.origin(way.origin, echo)
 		conn := way.open(b)

@@ -35,7 +35,7 @@ type clientTable struct {
 	mu      sync.Mutex
 	quota   quota.Table[rules.QuotaKey] // limits.per_client
 	open    map[*client]struct{}
-	strange int            // of open, those of strangers
+	unknown int            // of open, those of strangers
 	shut    bool           // nobody is admitted any more
 	running sync.WaitGroup // one for each open connection
 }
@@ -55,13 +55,13 @@ func (t *clientTable) admit(c *client, l Limits) (fault rules.Reason, detail str
 		return rules.Limit, "limits.connections is reached"
 	case t.quota.HeldBy(c.by) >= l.PerClient:
 		return rules.Limit, "limits.per_client is reached"
-	case c.stranger && t.strange >= l.strangers():
+	case c.unknown && t.unknown >= l.unknownClients():
 		return rules.Limit, "the share of limits.connections for addresses in no [[client]] is reached"
 	}
 	t.quota.Acquire(c.by) // there is room: only admit acquires, under mu
 	t.open[c] = struct{}{}
-	if c.stranger {
-		t.strange++
+	if c.unknown {
+		t.unknown++
 	}
 	t.running.Add(1)
 	return rules.ReasonNone, ""
@@ -81,8 +81,8 @@ func (t *clientTable) leave(c *client) {
 	defer t.mu.Unlock()
 	delete(t.open, c)
 	t.quota.Release(c.by)
-	if c.stranger {
-		t.strange--
+	if c.unknown {
+		t.unknown--
 	}
 }
 
@@ -101,7 +101,7 @@ func (t *clientTable) all() []*client {
 type frontEnd struct {
 	via    rules.Via
 	handle func(context.Context, *client)
-	sorry  func(*client, rules.Attempt, rules.Decision) // tells a client that it was not admitted; must not block
+	refuse func(*client, rules.Attempt, rules.Decision) // tells a client that it was not admitted; must not block
 }
 
 // Bounds of the pause after a failed accept.
@@ -176,7 +176,7 @@ func (p *Proxy) accepted(conn net.Conn, fe frontEnd) {
 	p.count.accepted.Add(1)
 	c := &client{Conn: peek.Conn{TCP: tcp, Pool: &p.buffers}, addr: rules.ClientAddr(unmapped(tcp.RemoteAddr()))}
 	of := p.cfg.Gate.Preview(rules.Attempt{Via: fe.via, Client: c.addr, Proto: rules.TCP}).Client
-	c.by, c.stranger = rules.QuotaKeyOf(c.addr.Addr(), of), of == nil
+	c.by, c.unknown = rules.QuotaKeyOf(c.addr.Addr(), of), of == nil
 	if fault, detail := p.clients.admit(c, p.limits); fault != rules.ReasonNone {
 		p.notAdmitted(c, fe, fault, detail)
 		return
@@ -191,8 +191,8 @@ func (p *Proxy) notAdmitted(c *client, fe frontEnd, fault rules.Reason, detail s
 	a := p.attempt(c, fe.via)
 	a.Fault, a.Detail = fault, detail
 	d := p.cfg.Gate.Decide(a)
-	if fe.sorry != nil {
-		fe.sorry(c, a, d)
+	if fe.refuse != nil {
+		fe.refuse(c, a, d)
 	}
 	c.TCP.Close()
 }

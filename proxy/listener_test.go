@@ -193,7 +193,7 @@ func TestChurnLeavesNothing(t *testing.T) {
 		front := w.http
 		ask := "CONNECT a.example:443 HTTP/1.1\r\nHost: a.example:443\r\n\r\n"
 		if i%2 == 0 {
-			front, ask = w.socks, greeting+nameWish(1, "a.example", 443)
+			front, ask = w.socks, greeting+nameRequest(1, "a.example", 443)
 		}
 		conn := w.dial(front)
 		switch i % 6 {

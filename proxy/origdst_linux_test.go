@@ -172,7 +172,7 @@ func TestOriginalDstUntracked(t *testing.T) {
 // foreign address of each family, reaches our resolution and nothing else; a
 // connection to the listener itself reaches nothing.
 func TestRealRedirect(t *testing.T) {
-	b := newBehind(t, func(c *Config) { c.originalDst = nil })
+	b := newRedirectWorld(t, func(c *Config) { c.originalDst = nil })
 	o := b.origin("8.8.8.8:443", echo)
 	var wg sync.WaitGroup
 	ctx, cancel := context.WithCancel(context.Background())

@@ -109,8 +109,8 @@ type Proxy struct {
 
 // New returns a Proxy that serves nothing yet.
 func New(cfg Config) *Proxy {
-	p := &Proxy{cfg: cfg, limits: cfg.Limits.withDefaults(), log: cfg.Log, remote: peerOf, slice: relay.Slice, grace: firstWord, drained: make(chan struct{})}
-	p.sniffing = quota.New[rules.QuotaKey](p.limits.Sniffing, p.limits.sniffingEach())
+	p := &Proxy{cfg: cfg, limits: cfg.Limits.withDefaults(), log: cfg.Log, remote: peerOf, slice: relay.Slice, grace: firstRequestWait, drained: make(chan struct{})}
+	p.sniffing = quota.New[rules.QuotaKey](p.limits.Sniffing, p.limits.sniffingQuota())
 	p.lookups = quota.New[rules.QuotaKey](quota.Unlimited, maxLookups)
 	if p.log == nil {
 		p.log = slog.New(slog.DiscardHandler)

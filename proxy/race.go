@@ -31,7 +31,7 @@ func (p *Proxy) race(ctx context.Context, addrs []netip.Addr, port uint16) (*net
 		select {
 		case <-next.C:
 			if started < len(order) {
-				go p.contend(ctx, netip.AddrPortFrom(order[started], port), results)
+				go p.try(ctx, netip.AddrPortFrom(order[started], port), results)
 				started++
 				next.Reset(stagger)
 			}
@@ -54,8 +54,8 @@ type raced struct {
 	err  error
 }
 
-// contend tries one address. A connection that comes too late is closed unused.
-func (p *Proxy) contend(ctx context.Context, addr netip.AddrPort, results chan<- raced) {
+// try tries one address. A connection that comes too late is closed unused.
+func (p *Proxy) try(ctx context.Context, addr netip.AddrPort, results chan<- raced) {
 	conn, err := p.cfg.Connect(ctx, addr)
 	select {
 	case results <- raced{conn, err}:

@@ -18,7 +18,7 @@ import (
 // final allow and whoever asked.
 type meddler struct {
 	once   sync.Once
-	b      *behind
+	b      *redirectWorld
 	atDial bool
 	next   rules.Gate
 	dial   func(context.Context, netip.AddrPort) (*net.TCPConn, error)
@@ -63,14 +63,14 @@ func TestReloadWhileConnecting(t *testing.T) {
 		{"CONNECT, every protocol", "", "8.8.8.7:443", connect("8.8.8.7:443", "SSH-2.0-x\r\n")},
 		{"CONNECT, HTTP inside", "", "8.8.8.8:80", connect("a.example:80", get)},
 		{"HTTP", "", "8.8.8.8:80", "GET http://a.example/ HTTP/1.1\r\nHost: a.example\r\n\r\n"},
-		{"SOCKS5", "socks", "8.8.8.8:443", greeting + nameWish(1, "a.example", 443) + hello},
+		{"SOCKS5", "socks", "8.8.8.8:443", greeting + nameRequest(1, "a.example", 443) + hello},
 		{"redirected, by name", "8.8.8.8:443", "8.8.8.8:443", hello},
 		{"redirected, by address", "8.8.8.7:22", "8.8.8.7:22", "SSH-2.0-x\r\n"},
 		{"redirected, HTTP", "8.8.8.8:80", "8.8.8.8:80", get},
 	} {
 		for _, atDial := range []bool{true, false} {
 			m := &meddler{atDial: atDial}
-			m.b = newBehind(t, func(cfg *Config) {
+			m.b = newRedirectWorld(t, func(cfg *Config) {
 				m.next, m.dial = cfg.Gate, cfg.Connect
 				cfg.Gate, cfg.Connect = m, m.connect
 			})
@@ -124,14 +124,14 @@ func TestRecheckMovesFlowsToTheNewGeneration(t *testing.T) {
 	if n := w.p.Recheck(); n != 0 {
 		t.Fatalf("%d flows are closed", n)
 	}
-	a, _, turn := f.decided()
+	a, _, turn := f.lastDecision()
 	if a.Generation != w.live.Load() {
 		t.Error("the flow keeps the old generation")
 	}
-	f.judged(a, rules.Decision{Reason: rules.SNIMismatch})
-	f.adopt(turn, &rules.Generation{}, rules.Decision{Verdict: rules.Allow})
-	if _, d, _ := f.decided(); d.Allowed() || d.Why() != rules.SNIMismatch {
+	f.setDecision(a, rules.Decision{Reason: rules.SNIMismatch})
+	f.moveTo(turn, &rules.Generation{}, rules.Decision{Verdict: rules.Allow})
+	if _, d, _ := f.lastDecision(); d.Allowed() || d.Why() != rules.SNIMismatch {
 		t.Errorf("a denial is overwritten by %v", d.Verdict)
 	}
-	f.judged(a, rules.Decision{Verdict: rules.Allow})
+	f.setDecision(a, rules.Decision{Verdict: rules.Allow})
 }

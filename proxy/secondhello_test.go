@@ -114,7 +114,7 @@ func TestSecondHello(t *testing.T) {
 // On a redirected connection the record tells both names.
 func TestSecondHelloRedirected(t *testing.T) {
 	t.Parallel()
-	b := newBehind(t, nil)
+	b := newRedirectWorld(t, nil)
 	a, other := string(helloFor(t, "a.example")), string(helloFor(t, "b.example"))
 	o := b.origin("8.8.8.8:443", func(conn *net.TCPConn, r io.Reader) {
 		io.ReadFull(r, make([]byte, len(a)))
@@ -138,7 +138,7 @@ func TestSecondHelloRedirected(t *testing.T) {
 // either, by whatever door.
 func TestAnythingBehindAHelloOfAnyRule(t *testing.T) {
 	t.Parallel()
-	b := newBehind(t, nil)
+	b := newRedirectWorld(t, nil)
 	b.policy(strings.NewReplacer(`"a.example", `, "", `"8.8.8.7"]`, `"8.8.8.7", "a.example"]`).Replace(worldConfig))
 	sent := string(helloFor(t, "a.example")) + "whatever" + string(helloFor(t, "evil.example"))
 	o := b.origin("8.8.8.8:443", func(_ *net.TCPConn, r io.Reader) { io.Copy(io.Discard, r) })

@@ -20,7 +20,7 @@ func TestSOCKSKeepsNoSecret(t *testing.T) {
 	} {
 		w := newWorld(t, nil)
 		conn := w.dial(w.socks)
-		io.WriteString(conn, greeting+nameWish(1, c[0], 443))
+		io.WriteString(conn, greeting+nameRequest(1, c[0], 443))
 		io.Copy(io.Discard, conn)
 		if a := w.wantOne(rules.Deny, rules.MalformedName).a; string(a.Raw) != c[1] || strings.Contains(a.Detail, "hunter2") {
 			t.Errorf("%q: kept %q, detail %q; want %q", c[0], a.Raw, a.Detail, c[1])

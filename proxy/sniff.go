@@ -21,25 +21,25 @@ const (
 	portTLS  = 443
 )
 
-// A sight is what a client's first bytes were. Either there is a fault or
+// A sniffResult is what a client's first bytes were. Either there is a fault or
 // shown says what they are.
-type sight struct {
-	shown  rules.Shown
-	tls    bool // begins like TLS, so an alert is understood
-	http   bool // begins like HTTP/1, so a page is understood
-	hello  hello.Hello
-	size   int       // of tls: bytes of the hello's records
-	line   head.Line // of what is not TLS: its first line so far
-	seen   int       // bytes that line has taken
-	head   head.Head
-	fault  rules.Reason
-	detail string
-	raw    []byte
-	err    error // why no more could be read
+type sniffResult struct {
+	shown   rules.Shown
+	tls     bool // begins like TLS, so an alert is understood
+	http    bool // begins like HTTP/1, so a page is understood
+	hello   hello.Hello
+	size    int       // of tls: bytes of the hello's records
+	line    head.Line // of what is not TLS: its first line so far
+	scanned int       // bytes that line has taken
+	head    head.Head
+	fault   rules.Reason
+	detail  string
+	raw     []byte
+	err     error // why no more could be read
 }
 
-// show puts what was seen into the question.
-func (s *sight) show(a *rules.Attempt) {
+// addTo puts what was seen into the question.
+func (s *sniffResult) addTo(a *rules.Attempt) {
 	a.Shown, a.Fault, a.Detail, a.Raw = s.shown, s.fault, s.detail, s.raw
 	a.SNI, a.ECH = s.hello.SNI, s.hello.ECH
 	if s.head.HasHost {
@@ -64,7 +64,7 @@ const textWait = 20 * time.Millisecond
 // A client that leaves, or stays, without having shown anything is a
 // sniff_timeout; one that ends within a hello or, on port 80, within a request
 // line is a malformed_request.
-func (p *Proxy) sniff(c *client, port uint16, eager bool) (s sight) {
+func (p *Proxy) sniff(c *client, port uint16, eager bool) (s sniffResult) {
 	if s.fault, s.detail = p.beginSniff(c); s.fault != rules.ReasonNone {
 		return s
 	}
@@ -74,11 +74,11 @@ func (p *Proxy) sniff(c *client, port uint16, eager bool) (s sight) {
 	soon := end
 	var scan hello.Scan
 	for {
-		if s.look(c.Bytes, port, &scan) {
+		if s.examine(c.Bytes, port, &scan) {
 			return s
 		}
 		until := end
-		if eager && s.seen > 0 && s.line.Patience() == head.Brief {
+		if eager && s.scanned > 0 && s.line.Patience() == head.Brief {
 			if soon == end {
 				soon = time.Now().Add(min(p.cfg.textWait, p.limits.Sniff))
 			}
@@ -94,20 +94,20 @@ func (p *Proxy) sniff(c *client, port uint16, eager bool) (s sight) {
 	}
 }
 
-// look names b, the bytes so far. It answers false where more are needed.
-func (s *sight) look(b []byte, port uint16, scan *hello.Scan) (done bool) {
+// examine names b, the bytes so far. It answers false where more are needed.
+func (s *sniffResult) examine(b []byte, port uint16, scan *hello.Scan) (done bool) {
 	if len(b) == 0 {
 		return false
 	}
 	if s.tls = b[0] == hello.RecordHandshake; s.tls {
-		return s.lookTLS(b, port, scan)
+		return s.examineTLS(b, port, scan)
 	}
 	s.shown = rules.ShownOpaque
 	if port == portTLS {
 		s.detail = hello.FirstByteText(b[0])
 		return true
 	}
-	switch like, detail := head.Hides(b); like {
+	switch like, detail := head.Lookalike(b); like {
 	case head.Perhaps:
 		return false
 	case head.Alike: // on the port that carries HTTP only the policy says why not
@@ -116,14 +116,14 @@ func (s *sight) look(b []byte, port uint16, scan *hello.Scan) (done bool) {
 		}
 		return true
 	}
-	return s.lookText(b)
+	return s.examineText(b)
 }
 
-// lookText looks for a request. A line that is none in any strict reading is
+// examineText looks for a request. A line that is none in any strict reading is
 // not waited for, and one that is too long to be held is refused.
-func (s *sight) lookText(b []byte) (done bool) {
-	like := s.line.Feed(b[s.seen:])
-	s.seen = len(b)
+func (s *sniffResult) examineText(b []byte) (done bool) {
+	like := s.line.Feed(b[s.scanned:])
+	s.scanned = len(b)
 	switch {
 	case like == head.Alike:
 		s.http = true
@@ -139,24 +139,24 @@ func (s *sight) lookText(b []byte) (done bool) {
 // settled names what will not become more than it is: the client has ended it,
 // or has been waited for long enough (late). It answers false where that says
 // nothing.
-func (s *sight) settled(b []byte, port uint16, err error, late bool) bool {
+func (s *sniffResult) settled(b []byte, port uint16, err error, late bool) bool {
 	switch {
 	case s.tls || len(b) == 0 || port == portHTTP:
 		return false
 	case err == io.EOF:
-		s.http = s.seen > 0 && s.line.AtEnd() == head.Alike
+		s.http = s.scanned > 0 && s.line.AtEnd() == head.Alike
 		return true
 	}
 	return late && errors.Is(err, os.ErrDeadlineExceeded)
 }
 
-func (s *sight) lookTLS(b []byte, port uint16, scan *hello.Scan) (done bool) {
+func (s *sniffResult) examineTLS(b []byte, port uint16, scan *hello.Scan) (done bool) {
 	if port == portHTTP {
 		s.shown, s.detail = rules.ShownOpaque, "looks like TLS"
 		return true
 	}
 	if port != portTLS && len(b) > 1 && b[1] != 3 {
-		return s.lookOldTLS(b)
+		return s.examineOldTLS(b)
 	}
 	var more bool
 	if s.hello, s.fault, s.detail, more = scan.Parse(b); more {
@@ -173,15 +173,15 @@ func (s *sight) lookTLS(b []byte, port uint16, scan *hello.Scan) (done bool) {
 	return true
 }
 
-// lookOldTLS judges a record whose version is not 3.x. Some servers take one
+// examineOldTLS judges a record whose version is not 3.x. Some servers take one
 // below 16 for TLS all the same, if a hello is in it. Other protocols begin with
 // a length that has the number of a handshake record.
-func (s *sight) lookOldTLS(b []byte) (done bool) {
+func (s *sniffResult) examineOldTLS(b []byte) (done bool) {
 	const kind = hello.RecordHeader // where the type of the first message stands
 	switch {
 	case b[1] >= 0x10, len(b) > kind && b[kind] != hello.TypeClientHello && hello.RecordSize(b) > 0:
 		s.tls, s.shown = false, rules.ShownOpaque
-		return s.lookText(b)
+		return s.examineText(b)
 	case len(b) <= kind:
 		return false
 	}
@@ -190,7 +190,7 @@ func (s *sight) lookOldTLS(b []byte) (done bool) {
 }
 
 // sniffHead reads the rest of a request head that will be relayed as it is.
-func (f *flow) sniffHead() (s sight) {
+func (f *flow) sniffHead() (s sniffResult) {
 	s.http = true
 	f.c.Deadline(f.p.limits.Sniff)
 	defer f.c.Deadline(0)
@@ -208,7 +208,7 @@ func (f *flow) sniffHead() (s sight) {
 }
 
 // unfinished says why there will be no more bytes.
-func (s *sight) unfinished(b []byte, err error) {
+func (s *sniffResult) unfinished(b []byte, err error) {
 	s.err = err
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):

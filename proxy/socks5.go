@@ -23,9 +23,9 @@ func (p *Proxy) ServeSOCKS5(ctx context.Context, l net.Listener) error {
 	server := socks5.NewServer(
 		socks5.WithResolver(noResolver{}),
 		socks5.WithRule(socks5.NewPermitAll()), // the wish is judged when it is whole, by the tunnel
-		socks5.WithConnectHandle(takeWish),
-		socks5.WithBindHandle(takeWish),
-		socks5.WithAssociateHandle(takeWish),
+		socks5.WithConnectHandle(handOver),
+		socks5.WithBindHandle(handOver),
+		socks5.WithAssociateHandle(handOver),
 	)
 	return p.serve(ctx, l, frontEnd{via: rules.ViaSOCKS5, handle: socksHandler{p, server}.handle})
 }
@@ -51,9 +51,9 @@ func (h socksHandler) handle(ctx context.Context, c *client) {
 	s := &socksConn{c: c, p: p}
 	err := h.server.ServeConn(s)
 	switch {
-	case s.wish != nil:
+	case s.request != nil:
 		c.Deadline(0)
-		p.tunnel(ctx, c, *s.wish, socksReply{})
+		p.tunnel(ctx, c, *s.request, socksReply{})
 	case s.empty:
 		p.count.empty.Add(1)
 	case s.fault != nil:
@@ -72,19 +72,19 @@ func (h socksHandler) handle(ctx context.Context, c *client) {
 	}
 }
 
-// errWish ends the library's part: the wish is known.
-var errWish = errors.New("wish taken")
+// errRequestKnown ends the library's part: the wish is known.
+var errRequestKnown = errors.New("wish taken")
 
-// takeWish is the library's handler of all commands; the guard in front let
+// handOver is the library's handler of all commands; the guard in front let
 // through only CONNECT. The connection goes on when the library has returned,
 // so that nothing of it lives as long as the tunnel.
-func takeWish(_ context.Context, w io.Writer, r *socks5.Request) error {
+func handOver(_ context.Context, w io.Writer, r *socks5.Request) error {
 	s, ok := w.(*socksConn)
 	if !ok || r.Command != statute.CommandConnect {
 		return fmt.Errorf("command %d on %T", r.Command, w)
 	}
-	s.take(r.RawDestAddr)
-	return errWish
+	s.accept(r.RawDestAddr)
+	return errRequestKnown
 }
 
 // socksReply answers in SOCKS5.

@@ -40,19 +40,19 @@ func TestSOCKSForms(t *testing.T) {
 		dest                    string // what is connected to
 		byName                  bool
 	}{
-		{"a name", greeting, nameWish(1, "a.example", 5000), "8.8.8.8:5000", true},
-		{"a name in upper case, with its dot", greeting, nameWish(1, "A.EXAMPLE.", 5000), "8.8.8.8:5000", true},
-		{"an address", greeting, addrWish("8.8.8.9", 5000), four, false},
-		{"an IPv6 address", greeting, addrWish("2001:4860:4860::8888", 5000), six, false},
-		{"an IPv4 address in IPv6 form", greeting, addrWish("::ffff:8.8.8.9", 5000), four, false},
-		{"an address as text", greeting, nameWish(1, "8.8.8.9", 5000), four, false},
-		{"an IPv6 address as text", greeting, nameWish(1, "2001:4860:4860::8888", 5000), six, false},
-		{"an IPv6 address as text, written at length", greeting, nameWish(1, "2001:4860:4860:0:0:0:0:8888", 5000), six, false},
-		{"an IPv4 address in IPv6 form as text", greeting, nameWish(1, "::ffff:8.8.8.9", 5000), four, false},
-		{"no authentication beside a password (RFC 1929)", "\x05\x02\x00\x02", nameWish(1, "a.example", 5000), "8.8.8.8:5000", true},
-		{"the same in the other order", "\x05\x02\x02\x00", nameWish(1, "a.example", 5000), "8.8.8.8:5000", true},
-		{"all methods of RFC 1928", "\x05\x03\x01\x02\x00", nameWish(1, "a.example", 5000), "8.8.8.8:5000", true},
-		{"a method twice", "\x05\x02\x00\x00", nameWish(1, "a.example", 5000), "8.8.8.8:5000", true},
+		{"a name", greeting, nameRequest(1, "a.example", 5000), "8.8.8.8:5000", true},
+		{"a name in upper case, with its dot", greeting, nameRequest(1, "A.EXAMPLE.", 5000), "8.8.8.8:5000", true},
+		{"an address", greeting, addrRequest("8.8.8.9", 5000), four, false},
+		{"an IPv6 address", greeting, addrRequest("2001:4860:4860::8888", 5000), six, false},
+		{"an IPv4 address in IPv6 form", greeting, addrRequest("::ffff:8.8.8.9", 5000), four, false},
+		{"an address as text", greeting, nameRequest(1, "8.8.8.9", 5000), four, false},
+		{"an IPv6 address as text", greeting, nameRequest(1, "2001:4860:4860::8888", 5000), six, false},
+		{"an IPv6 address as text, written at length", greeting, nameRequest(1, "2001:4860:4860:0:0:0:0:8888", 5000), six, false},
+		{"an IPv4 address in IPv6 form as text", greeting, nameRequest(1, "::ffff:8.8.8.9", 5000), four, false},
+		{"no authentication beside a password (RFC 1929)", "\x05\x02\x00\x02", nameRequest(1, "a.example", 5000), "8.8.8.8:5000", true},
+		{"the same in the other order", "\x05\x02\x02\x00", nameRequest(1, "a.example", 5000), "8.8.8.8:5000", true},
+		{"all methods of RFC 1928", "\x05\x03\x01\x02\x00", nameRequest(1, "a.example", 5000), "8.8.8.8:5000", true},
+		{"a method twice", "\x05\x02\x00\x00", nameRequest(1, "a.example", 5000), "8.8.8.8:5000", true},
 	} {
 		for _, together := range []bool{false, true} {
 			w := newWorld(t, nil)
@@ -96,7 +96,7 @@ func TestSOCKSForms(t *testing.T) {
 func TestSOCKSPasswordOnly(t *testing.T) {
 	t.Parallel()
 	const login = "\x01\x04user\x04pass" // RFC 1929, section 2
-	for _, then := range []string{"", login, login + nameWish(1, "a.example", 5000)} {
+	for _, then := range []string{"", login, login + nameRequest(1, "a.example", 5000)} {
 		w := newWorld(t, nil)
 		conn := w.dial(w.socks)
 		io.WriteString(conn, "\x05\x01\x02"+then)
@@ -150,7 +150,7 @@ func TestSOCKSReplyCodes(t *testing.T) {
 	} {
 		w := newWorld(t, c.change)
 		conn := w.dial(w.socks)
-		io.WriteString(conn, greeting+nameWish(1, "a.example", 5000))
+		io.WriteString(conn, greeting+nameRequest(1, "a.example", 5000))
 		if got, err := io.ReadAll(conn); string(got) != "\x05\x00"+reply(c.code) || err != nil {
 			t.Errorf("%s: got %x, %v; want code %d", c.name, got, err, c.code)
 		}

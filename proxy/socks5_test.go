@@ -17,14 +17,14 @@ import (
 
 const greeting = "\x05\x01\x00"
 
-// nameWish is a SOCKS5 request to a name, whatever bytes it has.
-func nameWish(cmd byte, name string, port uint16) string {
+// nameRequest is a SOCKS5 request to a name, whatever bytes it has.
+func nameRequest(cmd byte, name string, port uint16) string {
 	b := append([]byte{5, cmd, 0, 3, byte(len(name))}, name...)
 	return string(binary.BigEndian.AppendUint16(b, port))
 }
 
-// addrWish is a SOCKS5 CONNECT to an address.
-func addrWish(addr string, port uint16) string {
+// addrRequest is a SOCKS5 CONNECT to an address.
+func addrRequest(addr string, port uint16) string {
 	a := netip.MustParseAddr(addr)
 	kind := byte(1)
 	if a.Is6() {
@@ -44,20 +44,20 @@ func TestSOCKSRefusals(t *testing.T) {
 		name, sent, answer string
 		reason             rules.Reason
 	}{
-		{"a name that no rule has", greeting + nameWish(1, "evil.example", 443), chosen + reply(2), rules.NotListed},
-		{"another port", greeting + nameWish(1, "a.example", 22), chosen + reply(2), rules.PortNotListed},
-		{"an address", greeting + addrWish("8.8.8.8", 443), chosen + reply(2), rules.IPLiteral},
-		{"an IPv6 address", greeting + addrWish("2001:db8::1", 443), chosen + reply(2), rules.IPLiteral},
-		{"a mapped address", greeting + addrWish("::ffff:8.8.8.8", 443), chosen + reply(2), rules.IPLiteral},
-		{"an address as a name", greeting + nameWish(1, "8.8.8.8", 443), chosen + reply(2), rules.IPLiteral},
-		{"a name that leads inside", greeting + nameWish(1, "inside.example", 443), chosen + reply(2), rules.PrivateAddress},
-		{"a destination that refuses", greeting + nameWish(1, "gone.example", 443), chosen + reply(5), rules.ReasonNone},
+		{"a name that no rule has", greeting + nameRequest(1, "evil.example", 443), chosen + reply(2), rules.NotListed},
+		{"another port", greeting + nameRequest(1, "a.example", 22), chosen + reply(2), rules.PortNotListed},
+		{"an address", greeting + addrRequest("8.8.8.8", 443), chosen + reply(2), rules.IPLiteral},
+		{"an IPv6 address", greeting + addrRequest("2001:db8::1", 443), chosen + reply(2), rules.IPLiteral},
+		{"a mapped address", greeting + addrRequest("::ffff:8.8.8.8", 443), chosen + reply(2), rules.IPLiteral},
+		{"an address as a name", greeting + nameRequest(1, "8.8.8.8", 443), chosen + reply(2), rules.IPLiteral},
+		{"a name that leads inside", greeting + nameRequest(1, "inside.example", 443), chosen + reply(2), rules.PrivateAddress},
+		{"a destination that refuses", greeting + nameRequest(1, "gone.example", 443), chosen + reply(5), rules.ReasonNone},
 
-		{"BIND", greeting + nameWish(2, "a.example", 443), chosen + reply(7), rules.MalformedRequest},
-		{"UDP ASSOCIATE", greeting + nameWish(3, "a.example", 443), chosen + reply(7), rules.MalformedRequest},
-		{"command 0", greeting + nameWish(0, "a.example", 443), chosen + reply(7), rules.MalformedRequest},
-		{"command 255", greeting + nameWish(255, "a.example", 443), chosen + reply(7), rules.MalformedRequest},
-		{"port 0", greeting + nameWish(1, "a.example", 0), chosen + reply(1), rules.MalformedRequest},
+		{"BIND", greeting + nameRequest(2, "a.example", 443), chosen + reply(7), rules.MalformedRequest},
+		{"UDP ASSOCIATE", greeting + nameRequest(3, "a.example", 443), chosen + reply(7), rules.MalformedRequest},
+		{"command 0", greeting + nameRequest(0, "a.example", 443), chosen + reply(7), rules.MalformedRequest},
+		{"command 255", greeting + nameRequest(255, "a.example", 443), chosen + reply(7), rules.MalformedRequest},
+		{"port 0", greeting + nameRequest(1, "a.example", 0), chosen + reply(1), rules.MalformedRequest},
 
 		{"SOCKS4", "\x04\x01\x01\xbb\x08\x08\x08\x08\x00", "", rules.MalformedRequest},
 		{"SOCKS4a", "\x04\x01\x01\xbb\x00\x00\x00\x01\x00a.example\x00", "", rules.MalformedRequest},
@@ -67,22 +67,22 @@ func TestSOCKSRefusals(t *testing.T) {
 		{"no method", "\x05\x00", "\x05\xff", rules.MalformedRequest},
 		{"passwords only", "\x05\x01\x02", "\x05\xff", rules.MalformedRequest},
 		{"254 methods of no use", "\x05\xfe" + strings.Repeat("\x01", 254), "\x05\xff", rules.MalformedRequest},
-		{"255 methods, one of use", "\x05\xff" + strings.Repeat("\x01", 254) + "\x00" + nameWish(1, "evil.example", 443), chosen + reply(2), rules.NotListed},
+		{"255 methods, one of use", "\x05\xff" + strings.Repeat("\x01", 254) + "\x00" + nameRequest(1, "evil.example", 443), chosen + reply(2), rules.NotListed},
 
 		{"reserved octet", greeting + "\x05\x01\x01\x03", chosen + reply(1), rules.MalformedRequest},
 		{"address type 2", greeting + "\x05\x01\x00\x02", chosen + reply(8), rules.MalformedRequest},
 		{"address type 5", greeting + "\x05\x01\x00\x05abcdefgh", chosen + reply(8), rules.MalformedRequest},
 		{"another version in the request", greeting + "\x04\x01\x00\x03", chosen + reply(1), rules.MalformedRequest},
 
-		{"no name", greeting + nameWish(1, "", 443), chosen + reply(1), rules.MalformedName},
-		{"NUL in a permitted tail", greeting + nameWish(1, "evil.example\x00.a.example", 443), chosen + reply(1), rules.MalformedName},
-		{"line end", greeting + nameWish(1, "a.example\r\n", 443), chosen + reply(1), rules.MalformedName},
-		{"brackets", greeting + nameWish(1, "[a.example]", 443), chosen + reply(1), rules.MalformedName},
-		{"port in the name", greeting + nameWish(1, "a.example:443", 443), chosen + reply(1), rules.MalformedName},
-		{"empty label", greeting + nameWish(1, "a..example", 443), chosen + reply(1), rules.MalformedName},
-		{"255 octets", greeting + nameWish(1, strings.Repeat("a.", 127)+"a", 443), chosen + reply(1), rules.MalformedName},
-		{"octal address", greeting + nameWish(1, "0177.0.0.1", 443), chosen + reply(1), rules.MalformedName},
-		{"short address", greeting + nameWish(1, "127.1", 443), chosen + reply(1), rules.MalformedName},
+		{"no name", greeting + nameRequest(1, "", 443), chosen + reply(1), rules.MalformedName},
+		{"NUL in a permitted tail", greeting + nameRequest(1, "evil.example\x00.a.example", 443), chosen + reply(1), rules.MalformedName},
+		{"line end", greeting + nameRequest(1, "a.example\r\n", 443), chosen + reply(1), rules.MalformedName},
+		{"brackets", greeting + nameRequest(1, "[a.example]", 443), chosen + reply(1), rules.MalformedName},
+		{"port in the name", greeting + nameRequest(1, "a.example:443", 443), chosen + reply(1), rules.MalformedName},
+		{"empty label", greeting + nameRequest(1, "a..example", 443), chosen + reply(1), rules.MalformedName},
+		{"255 octets", greeting + nameRequest(1, strings.Repeat("a.", 127)+"a", 443), chosen + reply(1), rules.MalformedName},
+		{"octal address", greeting + nameRequest(1, "0177.0.0.1", 443), chosen + reply(1), rules.MalformedName},
+		{"short address", greeting + nameRequest(1, "127.1", 443), chosen + reply(1), rules.MalformedName},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld(t, nil)
@@ -117,13 +117,13 @@ func TestSOCKSCommandsOnRecord(t *testing.T) {
 	for _, cmd := range []byte{2, 3} {
 		w := newWorld(t, nil)
 		conn := w.dial(w.socks)
-		io.WriteString(conn, greeting+nameWish(cmd, "A.example", 443))
+		io.WriteString(conn, greeting+nameRequest(cmd, "A.example", 443))
 		io.Copy(io.Discard, conn)
 		if a := w.wantOne(rules.Deny, rules.MalformedRequest).a; a.Authority.String() != "a.example" || a.Dest.Port() != 443 || len(a.Raw) > 0 {
 			t.Errorf("command %d: authority %v, destination %v, raw %q", cmd, a.Authority, a.Dest, a.Raw)
 		}
 	}
-	_, fault := parseSOCKSRequest([]byte("\x05\x02" + addrWish("8.8.8.8", 53)[2:]))
+	_, fault := parseSOCKSRequest([]byte("\x05\x02" + addrRequest("8.8.8.8", 53)[2:]))
 	if fault == nil || fault.dest.String() != "8.8.8.8:53" || len(fault.raw) > 0 {
 		t.Errorf("%+v", fault)
 	}
@@ -137,7 +137,7 @@ func TestSOCKSLosesNoByte(t *testing.T) {
 		w := newWorld(t, nil)
 		o := w.origin("8.8.8.8:443", echo)
 		conn := w.dial(w.socks)
-		for _, b := range split([]byte(greeting+nameWish(1, "A.example.", 443)+sent), size) {
+		for _, b := range split([]byte(greeting+nameRequest(1, "A.example.", 443)+sent), size) {
 			conn.Write(b)
 		}
 		conn.CloseWrite()
@@ -158,7 +158,7 @@ func TestSOCKSHelloForAnotherName(t *testing.T) {
 	w := newWorld(t, nil)
 	o := w.origin("8.8.8.8:443", nil)
 	conn := w.dial(w.socks)
-	io.WriteString(conn, greeting+nameWish(1, "a.example", 443)+string(helloFor(t, "b.example")))
+	io.WriteString(conn, greeting+nameRequest(1, "a.example", 443)+string(helloFor(t, "b.example")))
 	got, err := io.ReadAll(conn)
 	if want := "\x05\x00" + reply(0) + alert; string(got) != want || err != nil {
 		t.Errorf("got %x, %v", got, err)
@@ -191,8 +191,8 @@ func TestSOCKSHandshakeDeadline(t *testing.T) {
 
 // FuzzSOCKS5 holds the strict grammar against what it must mean, byte by byte.
 func FuzzSOCKS5(f *testing.F) {
-	for _, s := range []string{greeting, "\x05\x00", "\x04\x01", nameWish(1, "a.example", 443), nameWish(3, "a.example", 53),
-		addrWish("8.8.8.8", 443), addrWish("2001:db8::1", 1), nameWish(1, "x\x00.a.example", 443), "\x05\x01\x00\x05"} {
+	for _, s := range []string{greeting, "\x05\x00", "\x04\x01", nameRequest(1, "a.example", 443), nameRequest(3, "a.example", 53),
+		addrRequest("8.8.8.8", 443), addrRequest("2001:db8::1", 1), nameRequest(1, "x\x00.a.example", 443), "\x05\x01\x00\x05"} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {

@@ -156,9 +156,9 @@ type socksConn struct {
 	message []byte // what is left of the current one
 	req     socksRequest
 
-	wish  *rules.Attempt // what the client wants, when the library has read it
-	fault *socksFault
-	empty bool // the client sent nothing at all
+	request *rules.Attempt // what the client wants, when the library has read it
+	fault   *socksFault
+	empty   bool // the client sent nothing at all
 }
 
 // Read gives the library the next bytes of a message that was checked whole.
@@ -186,7 +186,7 @@ func (s *socksConn) next() error {
 		}
 		if n > 0 {
 			s.message = append([]byte(nil), s.c.Bytes[:n]...)
-			s.c.Take(n)
+			s.c.Discard(n)
 			s.stage++
 			return nil
 		}
@@ -229,16 +229,16 @@ func (s *socksConn) unfinished(err error) {
 	}
 }
 
-// take turns the request that the library read into the wish. It must be the
+// accept turns the request that the library read into the wish. It must be the
 // one that the strict grammar read.
-func (s *socksConn) take(got *statute.AddrSpec) {
+func (s *socksConn) accept(got *statute.AddrSpec) {
 	if got.Port != int(s.req.dest.Port) || s.stage != 2 {
 		return
 	}
 	a := s.p.attempt(s.c, rules.ViaSOCKS5)
 	a.Authority = s.req.dest.Name
 	a.Dest = netip.AddrPortFrom(s.req.dest.Addr, s.req.dest.Port)
-	s.wish = &a
+	s.request = &a
 }
 
 // Write sends the library's replies.

@@ -26,25 +26,25 @@ import (
 // address or the client was told it for a permitted name. Nothing is connected
 // to before the verdict. A connection that was not redirected is denied.
 func (p *Proxy) ServeTransparent(ctx context.Context, l net.Listener) error {
-	return p.serve(ctx, l, frontEnd{via: rules.ViaTransparent, handle: p.redirected})
+	return p.serve(ctx, l, frontEnd{via: rules.ViaTransparent, handle: p.handleRedirected})
 }
 
-// redirected finds out how a connection has to be judged: by its address
+// handleRedirected finds out how a connection has to be judged: by its address
 // alone, or by what it shows.
-func (p *Proxy) redirected(ctx context.Context, c *client) {
+func (p *Proxy) handleRedirected(ctx context.Context, c *client) {
 	a := p.attempt(c, rules.ViaTransparent)
-	p.headed(c, &a)
-	switch d := p.ahead(a); {
+	p.findOriginal(c, &a)
+	switch d := p.previewAddress(a); {
 	case a.Fault == rules.Self || d.Reason == rules.Self:
 		a.Provisional = true // whatever it would show
 		p.cfg.Gate.Decide(a)
 		peek.Reset(c.TCP)
 	case d.Opaque():
-		p.straight(ctx, c, sight{}, a)
-	case d.Allowed() && !d.Would && !clientSpeaksFirst(a.Original.Port()) && !(d.ByPin() && p.speaks(c)):
+		p.judgeAndRelay(ctx, c, sniffResult{}, a)
+	case d.Allowed() && !d.Would && !clientSpeaksFirst(a.Original.Port()) && !(d.ByPin() && p.clientSpoke(c)):
 		p.tunnel(ctx, c, a, redirectReply{})
 	default:
-		p.byContent(ctx, c, a, d)
+		p.byFirstBytes(ctx, c, a, d)
 	}
 }
 
@@ -52,18 +52,18 @@ func (p *Proxy) redirected(ctx context.Context, c *client) {
 // server is taken to speak first. A server's greeting waits as long.
 const pinWait = 30 * time.Millisecond
 
-// speaks tells whether the client says something by itself. Many names can
+// clientSpoke tells whether the client says something by itself. Many names can
 // share an address, so what a client at a pinned one shows comes first: it may
 // name another permitted name than those that the pin is known for.
-func (p *Proxy) speaks(c *client) bool {
+func (p *Proxy) clientSpoke(c *client) bool {
 	c.Deadline(p.cfg.pinWait)
 	defer c.Deadline(0)
 	return !errors.Is(p.await(c, hello.MaxRecords+hello.RecordHeader), os.ErrDeadlineExceeded)
 }
 
-// headed fills in where the connection was headed. One that was not
+// findOriginal fills in where the connection was headed. One that was not
 // redirected, or of which nobody knows, is a fault.
-func (p *Proxy) headed(c *client, a *rules.Attempt) {
+func (p *Proxy) findOriginal(c *client, a *rules.Attempt) {
 	local := unmapped(c.TCP.LocalAddr())
 	original, err := p.cfg.originalDst(c.TCP)
 	switch {
@@ -77,9 +77,9 @@ func (p *Proxy) headed(c *client, a *rules.Attempt) {
 	a.Original, a.Dest, a.ByAddress = original, original, true
 }
 
-// ahead previews the answer about the destination alone, before any byte is
+// previewAddress previews the answer about the destination alone, before any byte is
 // read.
-func (p *Proxy) ahead(a rules.Attempt) rules.Decision {
+func (p *Proxy) previewAddress(a rules.Attempt) rules.Decision {
 	a.Provisional = true
 	return p.cfg.Gate.Preview(a)
 }
@@ -88,9 +88,9 @@ func (p *Proxy) ahead(a rules.Attempt) rules.Decision {
 // and has to show a name.
 func clientSpeaksFirst(port uint16) bool { return port == portTLS || port == portHTTP }
 
-// byContent awaits what the client shows and goes by that. ahead is what the
+// byFirstBytes awaits what the client shows and goes by that. ahead is what the
 // policy says of the destination alone.
-func (p *Proxy) byContent(ctx context.Context, c *client, a rules.Attempt, ahead rules.Decision) {
+func (p *Proxy) byFirstBytes(ctx context.Context, c *client, a rules.Attempt, ahead rules.Decision) {
 	c.idle.Store(true) // nothing is granted yet: a drain does not wait long
 	byAddress := ahead.Allowed() && !clientSpeaksFirst(a.Original.Port())
 	s := p.sniff(c, 0, byAddress)
@@ -101,7 +101,7 @@ func (p *Proxy) byContent(ctx context.Context, c *client, a rules.Attempt, ahead
 	case silent && byAddress && (timedOut || s.err == io.EOF):
 		p.tunnel(ctx, c, a, redirectReply{}) // perhaps the client only listens
 	case silent && !timedOut:
-		p.unspoken(a, ahead)
+		p.closedSilent(a, ahead)
 	case s.http && s.fault == rules.ReasonNone:
 		p.serveHTTP(ctx, c, &redirectedSource{attempt: a})
 	default:
@@ -109,18 +109,18 @@ func (p *Proxy) byContent(ctx context.Context, c *client, a rules.Attempt, ahead
 			s.fault, s.detail = rules.Draining, ""
 		}
 		s.notTLS(c.Bytes, a.Original.Port())
-		s.show(&a)
+		s.addTo(&a)
 		if byName(&a); a.Fault >= rules.Limit { // nobody knows what it would have shown
 			a.Dest = netip.AddrPortFrom(netip.Addr{}, a.Original.Port())
 		}
-		p.straight(ctx, c, s, a)
+		p.judgeAndRelay(ctx, c, s, a)
 	}
 }
 
-// unspoken is the end of a connection that its client closed without a byte. One
+// closedSilent is the end of a connection that its client closed without a byte. One
 // to a permitted destination is only counted; what a client tries elsewhere, as
 // a scan of ports does, is denied for that address and port.
-func (p *Proxy) unspoken(a rules.Attempt, ahead rules.Decision) {
+func (p *Proxy) closedSilent(a rules.Attempt, ahead rules.Decision) {
 	if ahead.Allowed() && !ahead.Would {
 		p.count.empty.Add(1)
 		return
@@ -132,7 +132,7 @@ func (p *Proxy) unspoken(a rules.Attempt, ahead rules.Decision) {
 
 // notTLS settles what begins like no TLS on the port that carries nothing
 // else: whatever may have followed, it was not TLS.
-func (s *sight) notTLS(b []byte, port uint16) {
+func (s *sniffResult) notTLS(b []byte, port uint16) {
 	if port == portTLS && !s.tls && len(b) > 0 && s.fault < rules.Limit {
 		s.shown, s.fault, s.detail = rules.ShownOpaque, rules.ReasonNone, hello.FirstByteText(b[0])
 	}
@@ -147,10 +147,10 @@ func byName(a *rules.Attempt) {
 	a.ByAddress, a.Dest = false, netip.AddrPortFrom(netip.Addr{}, a.Original.Port())
 }
 
-// straight takes a flow that has shown what it ever will before its verdict:
+// judgeAndRelay takes a flow that has shown what it ever will before its verdict:
 // it is judged, connected and relayed.
-func (p *Proxy) straight(ctx context.Context, c *client, s sight, a rules.Attempt) {
-	d := p.grants(&a)
+func (p *Proxy) judgeAndRelay(ctx context.Context, c *client, s sniffResult, a rules.Attempt) {
+	d := p.decideUnresolved(&a)
 	if !d.Allowed() {
 		c.refuse(s, a, d)
 		return
@@ -170,17 +170,17 @@ func (p *Proxy) straight(ctx context.Context, c *client, s sight, a rules.Attemp
 	cause := rules.EndReset
 	defer func() { f.done(cause) }()
 	if d.Opaque() {
-		s = sight{} // whatever follows what it showed
+		s = sniffResult{} // whatever follows what it showed
 	}
 	if !f.outdated() {
 		cause = f.relay(s)
 	}
 }
 
-// grants asks about a flow whose addresses are not known yet. Its content is,
+// decideUnresolved asks about a flow whose addresses are not known yet. Its content is,
 // so that the answer is about that too; only a denial is on record. Where a
 // limit kept the content unseen the answer is not about it.
-func (p *Proxy) grants(a *rules.Attempt) rules.Decision {
+func (p *Proxy) decideUnresolved(a *rules.Attempt) rules.Decision {
 	a.Provisional = a.Fault >= rules.Limit
 	if d := p.cfg.Gate.Preview(*a); d.Allowed() {
 		return d

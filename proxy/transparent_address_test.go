@@ -56,7 +56,7 @@ func TestRedirectedServerFirst(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			// Longer than the client's own patience: nobody may wait for its bytes.
-			b := newBehind(t, func(c *Config) { c.Limits.Sniff = time.Minute })
+			b := newRedirectWorld(t, func(c *Config) { c.Limits.Sniff = time.Minute })
 			if c.pin != "" {
 				b.pin("8.8.8.8", "unlisted.example", c.pin)
 			}
@@ -105,7 +105,7 @@ func TestPins(t *testing.T) {
 		{"no HTTP on 80", "8.8.8.8", "a.example", "8.8.8.8:80", "SSH-2.0-x\r\n", rules.NotHTTP},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			b := newBehind(t, nil)
+			b := newRedirectWorld(t, nil)
 			b.pin(c.addr, c.pin)
 			conn := b.to(c.dst)
 			io.WriteString(conn, c.first)
@@ -126,7 +126,7 @@ func TestRedirectedRequestsByAddress(t *testing.T) {
 		{"no Host, port 80", "8.8.8.5:80", "", "1.0", "8.8.8.5"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			b := newBehind(t, nil)
+			b := newRedirectWorld(t, nil)
 			hosts := make(chan string, 1)
 			b.origin(c.dst, func(conn *net.TCPConn, r io.Reader) {
 				req, err := http.ReadRequest(bufio.NewReader(r))
@@ -155,7 +155,7 @@ func TestRedirectedRequestsByAddress(t *testing.T) {
 // client says nothing.
 func TestRedirectedAudit(t *testing.T) {
 	t.Parallel()
-	b := newBehind(t, func(c *Config) { c.Limits.Sniff = 50 * time.Millisecond })
+	b := newRedirectWorld(t, func(c *Config) { c.Limits.Sniff = 50 * time.Millisecond })
 	b.policy("mode = \"audit\"\n" + redirectConfig)
 	b.origin("8.8.8.5:22", func(conn *net.TCPConn, r io.Reader) {
 		io.WriteString(conn, "SSH-2.0-x\r\n")
@@ -173,7 +173,7 @@ func TestRedirectedAudit(t *testing.T) {
 
 // wantAudited waits for the one decision, which audit mode must have let
 // through.
-func (b *behind) wantAudited() record {
+func (b *redirectWorld) wantAudited() record {
 	b.t.Helper()
 	b.eventually("a decision", func() bool { return len(b.journal.decisions()) > 0 })
 	r := b.journal.decisions()[0]
@@ -188,7 +188,7 @@ func (b *behind) wantAudited() record {
 // our own resolution of it, also where the address alone would have decided.
 func TestPinnedAddressOfAnotherPermittedName(t *testing.T) {
 	t.Parallel()
-	b := newBehind(t, nil)
+	b := newRedirectWorld(t, nil)
 	b.pin("8.8.4.4", "a.example")
 	pinned := b.origin("8.8.4.4:5000", func(conn *net.TCPConn, r io.Reader) { io.Copy(conn, r) })
 	b.origin("8.8.8.6:5000", func(conn *net.TCPConn, r io.Reader) { io.Copy(conn, r) })

@@ -48,9 +48,9 @@ func TestHalfSentHellosEnd(t *testing.T) {
 }
 
 // flood opens n connections that all send the same and then nothing.
-func flood(t *testing.T, sent []byte, n int, patience time.Duration) (*behind, []*net.TCPConn) {
-	b := newBehind(t, func(c *Config) {
-		c.Limits = Limits{Connections: n, PerClient: n, Sniffing: sniffShare * n, Sniff: patience}
+func flood(t *testing.T, sent []byte, n int, patience time.Duration) (*redirectWorld, []*net.TCPConn) {
+	b := newRedirectWorld(t, func(c *Config) {
+		c.Limits = Limits{Connections: n, PerClient: n, Sniffing: sniffingParts * n, Sniff: patience}
 	})
 	conns := make([]*net.TCPConn, n)
 	for i := range conns {
@@ -89,7 +89,7 @@ func halfSent(t *testing.T, sent []byte, n int) {
 
 // wantSniffTimeouts waits until no connection is left, calling hurry again and again, and holds that each of n was
 // denied for its time.
-func (b *behind) wantSniffTimeouts(n int, hurry func()) {
+func (b *redirectWorld) wantSniffTimeouts(n int, hurry func()) {
 	b.t.Helper()
 	for end := time.Now().Add(20 * time.Second); b.p.Stats().Connections > 0; time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(end) {

@@ -20,10 +20,10 @@ func getFrom(host, path string) string {
 // and goes to its own host's connection, wherever the client was headed.
 func TestRedirectedHosts(t *testing.T) {
 	t.Parallel()
-	b := newBehind(t, nil)
+	b := newRedirectWorld(t, nil)
 	oa, ob := b.origin("8.8.8.8:80", answering(okAnswer)), b.origin("8.8.8.6:80", answering(okAnswer))
-	elsewhere := b.origin(foreign+":80", answering(okAnswer))
-	e := b.exchangeTo(foreign+":80", getFrom("a.example", "/a1"))
+	elsewhere := b.origin(unlisted+":80", answering(okAnswer))
+	e := b.exchangeTo(unlisted+":80", getFrom("a.example", "/a1"))
 	e.want(200, "")
 	for _, next := range []struct{ host, path string }{{"b.example", "/b1"}, {"A.Example.", "/a2"}, {"b.example:80", "/b2"}} {
 		e.send(getFrom(next.host, next.path))
@@ -62,7 +62,7 @@ func TestRedirectedHosts(t *testing.T) {
 		}
 		a, d := ds[i].a, ds[i].d
 		if target := a.Target(); target.String() != host || d.Allowed() != (host != "evil.example") || a.Via != rules.ViaTransparent ||
-			a.Original.String() != foreign+":80" || a.Mismatch != d.Allowed() || flows[a.Flow] {
+			a.Original.String() != unlisted+":80" || a.Mismatch != d.Allowed() || flows[a.Flow] {
 			t.Errorf("decision %d: %v %v %+v", i, d.Verdict, d.Why(), a)
 		}
 		flows[a.Flow] = true
@@ -84,7 +84,7 @@ func TestRedirectedRequestDenied(t *testing.T) {
 		{"permitted host, undocumented port", "8.8.8.8:8080", getFrom("a.example:8080", "/"), rules.PortNotListed, 403},
 		{"another port in Host", "8.8.8.8:80", getFrom("a.example:5000", "/"), rules.HostMismatch, 403},
 		{"Host is the address", "8.8.8.8:80", getFrom("8.8.8.8", "/"), rules.IPLiteral, 403},
-		{"Host is a bound address, the flow goes elsewhere", foreign + ":80", getFrom("8.8.8.5", "/"), rules.IPLiteral, 403},
+		{"Host is a bound address, the flow goes elsewhere", unlisted + ":80", getFrom("8.8.8.5", "/"), rules.IPLiteral, 403},
 		{"Host is another address than the bound one", "8.8.8.5:80", getFrom("8.8.8.9", "/"), rules.HostMismatch, 403},
 		{"no Host in 1.0", "8.8.8.8:80", "GET / HTTP/1.0\r\n\r\n", rules.IPLiteral, 403},
 		{"no Host in 1.1", "8.8.8.8:80", "GET / HTTP/1.1\r\n\r\n", rules.MalformedRequest, 400},
@@ -95,7 +95,7 @@ func TestRedirectedRequestDenied(t *testing.T) {
 		{"both lengths", "8.8.8.8:80", "POST / HTTP/1.1\r\nHost: a.example\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", rules.MalformedRequest, 400},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			b := newBehind(t, nil)
+			b := newRedirectWorld(t, nil)
 			e := b.exchangeTo(c.dst, c.text)
 			e.wantStatus(c.status, c.reason.String())
 			r := b.wantOne(rules.Deny, c.reason)
@@ -112,9 +112,9 @@ func TestRedirectedRequestDenied(t *testing.T) {
 // HTTP on a port that no rule of an address covers is HTTP all the same.
 func TestRedirectedRequestOnAnyPort(t *testing.T) {
 	t.Parallel()
-	b := newBehind(t, nil)
+	b := newRedirectWorld(t, nil)
 	o := b.origin("8.8.8.8:5000", answering(okAnswer))
-	b.exchangeTo(foreign+":5000", getFrom("a.example:5000", "/")).want(200, "")
+	b.exchangeTo(unlisted+":5000", getFrom("a.example:5000", "/")).want(200, "")
 	if r := b.wantOne(rules.Allow, 0); !r.a.Mismatch || r.a.Dest.String() != "8.8.8.8:5000" {
 		t.Errorf("on record %+v", r.a)
 	}
@@ -126,7 +126,7 @@ func TestRedirectedRequestOnAnyPort(t *testing.T) {
 // A body arrives whole, and a destination that fails is a 502.
 func TestRedirectedBodies(t *testing.T) {
 	t.Parallel()
-	b := newBehind(t, nil)
+	b := newRedirectWorld(t, nil)
 	o := b.origin("8.8.8.8:80", answering(okAnswer))
 	e := b.exchangeTo("8.8.8.8:80", "POST / HTTP/1.1\r\nHost: a.example\r\nContent-Length: 4\r\n\r\nbody")
 	e.want(200, "")
@@ -140,14 +140,14 @@ func TestRedirectedBodies(t *testing.T) {
 // A head that arrives byte by byte has the verdict of the whole.
 func TestRedirectedHeadInPieces(t *testing.T) {
 	t.Parallel()
-	b := newBehind(t, nil)
+	b := newRedirectWorld(t, nil)
 	b.origin("8.8.8.8:80", answering(okAnswer))
 	for _, c := range []struct {
 		host   string
 		status int
 		reason string
 	}{{"a.example", 200, ""}, {"evil.example", 403, "not_listed"}} {
-		e := b.exchangeTo(foreign+":80", "")
+		e := b.exchangeTo(unlisted+":80", "")
 		for _, piece := range split([]byte(getFrom(c.host, "/")), 1) {
 			e.send(string(piece))
 		}
@@ -159,7 +159,7 @@ func TestRedirectedHeadInPieces(t *testing.T) {
 // An upgrade is not passed on, so nothing opaque follows a request.
 func TestRedirectedUpgrade(t *testing.T) {
 	t.Parallel()
-	b := newBehind(t, nil)
+	b := newRedirectWorld(t, nil)
 	o := b.origin("8.8.8.8:80", func(conn *net.TCPConn, r io.Reader) {
 		io.ReadAtLeast(r, make([]byte, 4096), 1)
 		io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\n")

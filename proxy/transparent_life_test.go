@@ -20,14 +20,14 @@ import (
 // the flow's end is on record.
 func TestRedirectedUpstreamFailure(t *testing.T) {
 	t.Parallel()
-	b := newBehind(t, nil)
+	b := newRedirectWorld(t, nil)
 	conn := b.to("8.8.8.1:443")
 	conn.Write(helloFor(t, "gone.example"))
 	b.wantEndOf(conn, endsReset, 0)
 	if end := b.wantClosed(); end.Cause != rules.DialRefused {
 		t.Errorf("closed %+v", end)
 	}
-	b = newBehind(t, func(c *Config) {
+	b = newRedirectWorld(t, func(c *Config) {
 		c.Lookup = func(context.Context, *rules.Generation, rules.Name) ([]netip.Addr, error) {
 			return nil, errors.New("SERVFAIL")
 		}
@@ -47,7 +47,7 @@ func TestRedirectedUpstreamFailure(t *testing.T) {
 // not journaled; a drain ends the wait for bytes.
 func TestRedirectedSilence(t *testing.T) {
 	t.Parallel()
-	b := newBehind(t, nil)
+	b := newRedirectWorld(t, nil)
 	b.pin("8.8.8.8", "a.example")
 	b.to("8.8.8.8:443").Close()
 	b.eventually("an empty connection", func() bool { return b.p.Stats().Empty == 1 })
@@ -74,7 +74,7 @@ func TestRedirectedSilence(t *testing.T) {
 // Where too many are waited for, the flow is refused for that, whatever it is.
 func TestRedirectedSniffingLimit(t *testing.T) {
 	t.Parallel()
-	b := newBehind(t, func(c *Config) { c.Limits.Sniffing, c.Limits.Sniff = 1, time.Minute })
+	b := newRedirectWorld(t, func(c *Config) { c.Limits.Sniffing, c.Limits.Sniff = 1, time.Minute })
 	first := b.to("8.8.8.8:443")
 	b.eventually("a sniffer", func() bool { return b.p.Stats().Sniffing == 1 })
 	b.wantEndOf(b.to("8.8.8.8:443"), endsReset, rules.Limit)
@@ -87,7 +87,7 @@ func TestRedirectedSniffingLimit(t *testing.T) {
 // Bytes go both ways, and the half-close with them.
 func TestRedirectedRelay(t *testing.T) {
 	t.Parallel()
-	b := newBehind(t, nil)
+	b := newRedirectWorld(t, nil)
 	b.origin("8.8.8.8:443", func(conn *net.TCPConn, r io.Reader) {
 		n, _ := io.Copy(io.Discard, r)
 		conn.Write(make([]byte, n))
@@ -96,7 +96,7 @@ func TestRedirectedRelay(t *testing.T) {
 	for len(sent) < 3<<20 {
 		sent = append(sent, "\x17\x03\x03\x40\x00"+strings.Repeat("x", 16384)...)
 	}
-	conn := b.to(foreign + ":443")
+	conn := b.to(unlisted + ":443")
 	conn.Write(sent)
 	conn.CloseWrite()
 	if n, err := io.Copy(io.Discard, conn); n != int64(len(sent)) || err != nil {
@@ -110,7 +110,7 @@ func TestRedirectedRelay(t *testing.T) {
 // A reload that takes the name away ends the flow.
 func TestRedirectedRecheck(t *testing.T) {
 	t.Parallel()
-	b := newBehind(t, nil)
+	b := newRedirectWorld(t, nil)
 	b.pin("8.8.8.8", "a.example")
 	b.origin("8.8.8.8:443", echo)
 	b.origin("8.8.8.8:5000", echo)

@@ -73,12 +73,12 @@ func TestRedirectedHelloInPieces(t *testing.T) {
 		return records(u.HandshakeState.Hello.Raw, maxRecord)
 	}
 	all := append(cuttings("a.example", chrome("a.example"), step), cuttings("evil.example", chrome("evil.example"), step)...)
-	b := newBehind(t, nil)
+	b := newRedirectWorld(t, nil)
 	o := b.origin("8.8.8.8:443", func(conn *net.TCPConn, r io.Reader) {
 		io.Copy(io.Discard, r)
 		conn.Write([]byte("ok"))
 	})
-	elsewhere := b.origin(foreign+":443", nil)
+	elsewhere := b.origin(unlisted+":443", nil)
 	b.inFleets(all, func(c cutting, conn *net.TCPConn) {
 		conn.CloseWrite()
 		want := "ok"
@@ -98,13 +98,13 @@ func TestRedirectedHelloInPieces(t *testing.T) {
 
 // inFleets sends cuttings over as many connections at a time as are few, to a
 // foreign address, and has each looked at.
-func (b *behind) inFleets(all []cutting, look func(cutting, *net.TCPConn)) {
+func (b *redirectWorld) inFleets(all []cutting, look func(cutting, *net.TCPConn)) {
 	for len(all) > 0 {
 		cs := all[:min(200, len(all))]
 		all = all[len(cs):]
 		conns := make([]*net.TCPConn, len(cs))
 		for i := range conns {
-			conns[i] = b.to(foreign + ":443")
+			conns[i] = b.to(unlisted + ":443")
 			conns[i].SetNoDelay(true)
 		}
 		send(conns, cs)
@@ -117,7 +117,7 @@ func (b *behind) inFleets(all []cutting, look func(cutting, *net.TCPConn)) {
 
 // wantVerdicts holds one decision a flow, and as many of each kind as there
 // are cuttings.
-func (b *behind) wantVerdicts(all []cutting) {
+func (b *redirectWorld) wantVerdicts(all []cutting) {
 	b.t.Helper()
 	want, got := map[string]int{}, map[string]int{}
 	for _, c := range all {
@@ -159,7 +159,7 @@ func TestRedirectedParrots(t *testing.T) {
 				cutting{id.Str() + ", a byte a record", name, [][]byte{records(msg, 1)}})
 		}
 	}
-	b := newBehind(t, nil)
+	b := newRedirectWorld(t, nil)
 	b.origin("8.8.8.8:443", func(conn *net.TCPConn, r io.Reader) {
 		io.Copy(io.Discard, r)
 		conn.Write([]byte("ok"))

@@ -31,7 +31,7 @@ func TestRedirected(t *testing.T) {
 		{"SNI, at its address", "8.8.8.8:443", whole, 0, endsRelayed, "8.8.8.8:443", false},
 		{"SNI in upper case", "8.8.8.8:443", hello("A.EXAMPLE"), 0, endsRelayed, "8.8.8.8:443", false},
 		{"SNI on another documented port", "8.8.8.8:5000", whole, 0, endsRelayed, "8.8.8.8:5000", false},
-		{"forged SNI to a foreign address", foreign + ":443", whole, 0, endsRelayed, "8.8.8.8:443", true},
+		{"forged SNI to a foreign address", unlisted + ":443", whole, 0, endsRelayed, "8.8.8.8:443", true},
 		{"forged SNI to another name's address", "8.8.8.6:443", whole, 0, endsRelayed, "8.8.8.8:443", true},
 		{"forged SNI to a metadata service", "169.254.169.254:443", whole, 0, endsRelayed, "8.8.8.8:443", true},
 		{"forged SNI to loopback", "127.0.0.1:443", whole, 0, endsRelayed, "8.8.8.8:443", true},
@@ -72,8 +72,8 @@ func TestRedirected(t *testing.T) {
 
 		// Neither: by the address.
 		{"opaque to an address without rule or pin", "8.8.8.8:5000", "\x00\x01\x02", rules.IPLiteral, endsReset, "", false},
-		{"opaque to a foreign address", foreign + ":22", "SSH-2.0-x\r\n", rules.IPLiteral, endsReset, "", false},
-		{"silence to a foreign address", foreign + ":25", "", rules.SniffTimeout, endsReset, "", false},
+		{"opaque to a foreign address", unlisted + ":22", "SSH-2.0-x\r\n", rules.IPLiteral, endsReset, "", false},
+		{"silence to a foreign address", unlisted + ":25", "", rules.SniffTimeout, endsReset, "", false},
 		{"bound address, TLS without a name", "8.8.8.5:443", hello(""), 0, endsRelayed, "8.8.8.5:443", false},
 		{"bound address, no TLS on 443", "8.8.8.5:443", "SSH-2.0-x\r\n", rules.NotTLS, endsReset, "", false},
 		{"bound address, its own name", "8.8.8.5:443", hello("own.example"), 0, endsRelayed, "8.8.8.5:443", false},
@@ -83,7 +83,7 @@ func TestRedirected(t *testing.T) {
 		{"every port", "8.8.8.7:64999", "\x00", 0, endsRelayed, "8.8.8.7:64999", false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			b := newBehind(t, func(cfg *Config) {
+			b := newRedirectWorld(t, func(cfg *Config) {
 				if c.reason == rules.SniffTimeout || c.first == "USER x" {
 					cfg.Limits.Sniff = 100 * time.Millisecond
 				}
@@ -137,7 +137,7 @@ func TestRedirected(t *testing.T) {
 // refused at once, whatever it would show.
 func TestNotRedirected(t *testing.T) {
 	t.Parallel()
-	b := newBehind(t, nil)
+	b := newRedirectWorld(t, nil)
 	for _, c := range []struct{ name, dst, detail string }{
 		{"to the transparent listener itself", b.addr.String(), "the connection was not redirected"},
 		{"nothing is tracked", "", "not redirected, or not tracked: no such entry"},
@@ -165,7 +165,7 @@ func TestRedirectedUnknownClient(t *testing.T) {
 		{string(helloFor(t, "a.example")), endsAlert},
 		{"GET / HTTP/1.1\r\nHost: a.example\r\n\r\n", endsPage},
 	} {
-		b := newBehind(t, nil)
+		b := newRedirectWorld(t, nil)
 		b.policy("[[client]]\nname = 'other'\nsources = ['10.0.0.1']\nprofiles = []\n[[rule]]\nid = 'all'\nclient = 'other'\nto = ['a.example']\ntcp = [80, 443, 5000]\nreason = 'test'\n")
 		conn := b.to("8.8.8.8:5000")
 		io.WriteString(conn, c.first)
@@ -186,11 +186,11 @@ func TestStrictDestination(t *testing.T) {
 	}{
 		{"TLS, at its address", "8.8.8.8:443", "", hello, 0, endsRelayed},
 		{"TLS, at an address of before", "8.8.4.4:443", "8.8.4.4", hello, 0, endsRelayed},
-		{"TLS, elsewhere", foreign + ":443", "", hello, rules.DestinationMismatch, endsAlert},
-		{"HTTP, elsewhere", foreign + ":80", "", get, rules.DestinationMismatch, endsPage},
+		{"TLS, elsewhere", unlisted + ":443", "", hello, rules.DestinationMismatch, endsAlert},
+		{"HTTP, elsewhere", unlisted + ":80", "", get, rules.DestinationMismatch, endsPage},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			b := newBehind(t, nil)
+			b := newRedirectWorld(t, nil)
 			b.policy("strict_destination = true\n" + redirectConfig)
 			if c.pin != "" {
 				b.pin(c.pin, "other.example", "a.example")
@@ -227,7 +227,7 @@ func TestRedirectedECH(t *testing.T) {
 		t.Fatal(err)
 	}
 	hello := records(u.HandshakeState.Hello.Raw, maxRecord)
-	b := newBehind(t, nil)
+	b := newRedirectWorld(t, nil)
 	b.origin("8.8.8.8:443", echo)
 	conn := b.to("8.8.8.8:443")
 	conn.Write(hello)
@@ -236,7 +236,7 @@ func TestRedirectedECH(t *testing.T) {
 		t.Error("ech is not on record")
 	}
 
-	b = newBehind(t, nil)
+	b = newRedirectWorld(t, nil)
 	b.policy("ech = \"deny\"\n" + redirectConfig)
 	conn = b.to("8.8.8.8:443")
 	conn.Write(hello)

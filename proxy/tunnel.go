@@ -41,9 +41,9 @@ func (p *Proxy) tunnel(ctx context.Context, c *client, a rules.Attempt, r replie
 	f := p.openFlow(c, up, a, d)
 	cause := rules.EndReset
 	defer func() { f.done(cause) }()
-	if now := p.inForce(a); !p.cfg.Gate.Preview(now).Allowed() { // since the grant; Decide gives the denial its record
+	if now := p.withCurrent(a); !p.cfg.Gate.Preview(now).Allowed() { // since the grant; Decide gives the denial its record
 		if a, d = now, p.cfg.Gate.Decide(now); !d.Allowed() {
-			f.judged(a, d)
+			f.setDecision(a, d)
 			r.denied(c, a, d)
 			c.HangUp()
 			return
@@ -69,14 +69,14 @@ func (p *Proxy) notConnected(c *client, a rules.Attempt, r replier, err error) {
 
 // carry judges what the client shows and relays. It returns why the flow ended.
 func (f *flow) carry(ctx context.Context) rules.Cause {
-	a, d, _ := f.decided()
+	a, d, _ := f.lastDecision()
 	switch port := a.Dest.Port(); {
 	case d.Opaque():
 		if d := f.judge(a); !d.Allowed() {
-			return f.refuse(sight{}, a, d)
+			return f.refuse(sniffResult{}, a, d)
 		}
 		f.c.Deadline(0)
-		return f.relay(sight{})
+		return f.relay(sniffResult{})
 	case port == portTLS || port == portHTTP:
 		return f.clientFirst(ctx, a)
 	}
@@ -89,7 +89,7 @@ func (f *flow) carry(ctx context.Context) rules.Cause {
 func (f *flow) judge(a rules.Attempt) rules.Decision {
 	a.Provisional = a.Fault >= rules.Limit
 	d := f.p.cfg.Gate.Decide(a)
-	f.judged(a, d)
+	f.setDecision(a, d)
 	if d.Allowed() {
 		f.outdated() // then nothing can be sent any more
 	}
@@ -106,7 +106,7 @@ func (f *flow) clientFirst(ctx context.Context, a rules.Attempt) rules.Cause {
 	if cause, ended := f.interrupted(a, s); ended {
 		return cause
 	}
-	s.show(&a)
+	s.addTo(&a)
 	if d := f.judge(a); !d.Allowed() {
 		return f.refuse(s, a, d)
 	}
@@ -133,7 +133,7 @@ func (f *flow) eitherFirst(ctx context.Context, a rules.Attempt) rules.Cause {
 			return f.silent(r, a, err)
 		}
 	}
-	r.Touch()
+	r.MarkActive()
 	s := f.p.sniff(f.c, a.Dest.Port(), true)
 	if s.http && s.fault == rules.ReasonNone && f.out.Load() == 0 && r.StopDown() {
 		if f.out.Load() == 0 {
@@ -149,7 +149,7 @@ func (f *flow) eitherFirst(ctx context.Context, a rules.Attempt) rules.Cause {
 	if s.http && s.fault == rules.ReasonNone {
 		s = f.sniffHead()
 	}
-	s.show(&a)
+	s.addTo(&a)
 	if d := f.judge(a); !d.Allowed() {
 		if f.out.Load() > 0 || !r.StopDown() {
 			f.Abort(rules.EndDenied(d.Why())) // no alert or page in the midst of something
@@ -161,7 +161,7 @@ func (f *flow) eitherFirst(ctx context.Context, a rules.Attempt) rules.Cause {
 		r.AwaitDown()
 		return rules.EndReset
 	}
-	return r.Both()
+	return r.Run()
 }
 
 // silent ends a flow whose client sent nothing: it said that it never would,
@@ -185,26 +185,26 @@ func (f *flow) silent(r *tunnelRelay, a rules.Attempt, err error) rules.Cause {
 
 // interrupted tells whether, and why, a flow was ended from outside while its
 // client was awaited. What ended it is asked for the denial.
-func (f *flow) interrupted(a rules.Attempt, s sight) (cause rules.Cause, ended bool) {
+func (f *flow) interrupted(a rules.Attempt, s sniffResult) (cause rules.Cause, ended bool) {
 	f.mu.Lock()
 	cause = f.cause
 	f.mu.Unlock()
 	if cause == rules.EndClean || !errors.Is(s.err, net.ErrClosed) {
 		return rules.EndClean, false
 	}
-	f.judged(a, f.p.cfg.Gate.Decide(a)) // provisional: a denial is final, an allow is not asked again
+	f.setDecision(a, f.p.cfg.Gate.Decide(a)) // provisional: a denial is final, an allow is not asked again
 	return cause, true
 }
 
 // refuse ends the flow after the client was told that it is connected.
-func (f *flow) refuse(s sight, a rules.Attempt, d rules.Decision) rules.Cause {
+func (f *flow) refuse(s sniffResult, a rules.Attempt, d rules.Decision) rules.Cause {
 	f.c.refuse(s, a, d)
 	return rules.EndDenied(d.Why())
 }
 
 // refuse answers in the protocol that the client showed, if it showed one, and
 // ends the connection.
-func (c *client) refuse(s sight, a rules.Attempt, d rules.Decision) {
+func (c *client) refuse(s sniffResult, a rules.Attempt, d rules.Decision) {
 	switch {
 	case s.tls:
 		c.TCP.Write(accessDenied())

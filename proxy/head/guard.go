@@ -44,14 +44,14 @@ type Guard struct {
 	Ended    chan struct{} // closed by Close
 	eof      bool          // the client sent its last byte
 
-	mu    sync.Mutex
-	wake  *sync.Cond // on any change of the following
-	turn  bool       // the answer is written, the next head may be looked at
-	past  bool       // net/http wants a blocked Read to return
-	whole bool       // the request was read to its end
-	until time.Time  // it was not and is answered: when the rest must be there
-	shut  bool
-	cause rules.Cause // why the current request ended before its answer did
+	mu        sync.Mutex
+	wake      *sync.Cond // on any change of the following
+	answered  bool       // the answer is written, the next head may be looked at
+	interrupt bool       // net/http wants a blocked Read to return
+	complete  bool       // the request was read to its end
+	until     time.Time  // it was not and is answered: when the rest must be there
+	closed    bool
+	cause     rules.Cause // why the current request ended before its answer did
 
 	writing sync.Mutex   // held to write to the client
 	begun   bool         // a byte of the current answer is written
@@ -64,7 +64,7 @@ type phase uint8
 
 const (
 	phaseHead     phase = iota // a head; nothing before it is open
-	phaseTurn                  // a head, once the answer is written
+	phaseAnswer                // a head, once the answer is written
 	phaseChunk                 // the size line of a chunk, or the rest of its data
 	phaseChunkEnd              // the CRLF behind a chunk's data
 	phaseTrailer               // a trailer field, or the empty line
@@ -123,10 +123,10 @@ func (g *Guard) Read(b []byte) (n int, err error) {
 	b = b[:min(int64(len(b)), g.left)]
 	if len(g.c.Bytes) > 0 {
 		n = copy(b, g.c.Bytes)
-		g.c.Take(n)
+		g.c.Discard(n)
 	} else if err = g.arm(g.limits.Idle); err == nil {
 		if n, err = g.c.TCP.Read(b); err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
-			g.ends(rules.EndGone)
+			g.endBy(rules.EndGone)
 		}
 	}
 	g.left -= int64(n)
@@ -136,12 +136,12 @@ func (g *Guard) Read(b []byte) (n int, err error) {
 
 // handedOut notes whether net/http has the whole request.
 func (g *Guard) handedOut() {
-	if g.left > 0 || len(g.out) > 0 || g.phase != phaseTurn {
+	if g.left > 0 || len(g.out) > 0 || g.phase != phaseAnswer {
 		return
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.whole = true
+	g.complete = true
 }
 
 func (g *Guard) recovered(err *error) {
@@ -157,8 +157,8 @@ func (g *Guard) advance() error {
 	switch g.phase {
 	case phaseHead:
 		return g.NextHead()
-	case phaseTurn:
-		return g.awaitTurn()
+	case phaseAnswer:
+		return g.awaitAnswered()
 	}
 	return cmp.Or(g.fault, io.EOF)
 }
@@ -215,7 +215,7 @@ func (g *Guard) awaitLine() error {
 			}
 		}
 		for ; empty < MaxEmptyLines && bytes.HasPrefix(g.c.Bytes, []byte("\r\n")); empty++ {
-			g.c.Take(len("\r\n"))
+			g.c.Discard(len("\r\n"))
 		}
 		if empty < MaxEmptyLines && string(g.c.Bytes) == "\r" {
 			if err := g.armHead(); err != nil {
@@ -258,9 +258,9 @@ func (g *Guard) awaitFirstByte() error {
 
 // begin lets a head pass and remembers how its body is framed.
 func (g *Guard) begin(h *Head) {
-	g.left, g.phase, g.extra, g.limits.First = int64(h.Len), phaseTurn, 0, 0
+	g.left, g.phase, g.extra, g.limits.First = int64(h.Len), phaseAnswer, 0, 0
 	g.mu.Lock()
-	g.whole, g.until = false, time.Time{}
+	g.complete, g.until = false, time.Time{}
 	g.mu.Unlock()
 	g.writing.Lock()
 	g.begun = false
@@ -272,29 +272,29 @@ func (g *Guard) begin(h *Head) {
 	}
 }
 
-// Hurry says that the answer is known. net/http reads what is left of the body,
+// LimitRest says that the answer is known. net/http reads what is left of the body,
 // to keep the connection, and may not wait long for it.
-func (g *Guard) Hurry() {
+func (g *Guard) LimitRest() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.whole {
+	if g.complete {
 		return
 	}
 	g.until = time.Now().Add(peek.Linger)
-	if !g.past {
+	if !g.interrupt {
 		g.c.TCP.SetReadDeadline(g.until)
 	}
 }
 
-// Answered says that the answer to the last request is written. Where its body
+// MarkAnswered says that the answer to the last request is written. Where its body
 // was not read to the end, nobody knows any more what the next bytes are.
-func (g *Guard) Answered() {
-	if g.left > 0 || len(g.out) > 0 || g.phase != phaseTurn {
+func (g *Guard) MarkAnswered() {
+	if g.left > 0 || len(g.out) > 0 || g.phase != phaseAnswer {
 		g.left, g.out, g.phase = 0, nil, phaseStopped
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.turn, g.until = true, time.Time{}
+	g.answered, g.until = true, time.Time{}
 	g.wake.Broadcast()
 }
 
@@ -303,7 +303,7 @@ func (g *Guard) Answered() {
 func (g *Guard) arm(d time.Duration) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.past {
+	if g.interrupt {
 		return os.ErrDeadlineExceeded
 	}
 	if !g.until.IsZero() && d > 0 {
@@ -318,10 +318,10 @@ func (g *Guard) arm(d time.Duration) error {
 func (g *Guard) SetReadDeadline(t time.Time) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if !g.whole && !g.until.IsZero() {
+	if !g.complete && !g.until.IsZero() {
 		return nil // the rest of a body is read and judged for as long as hurry says
 	}
-	if g.past = !t.IsZero() && !t.After(time.Now()); g.past {
+	if g.interrupt = !t.IsZero() && !t.After(time.Now()); g.interrupt {
 		g.wake.Broadcast()
 		return g.c.TCP.SetReadDeadline(t)
 	}
@@ -332,8 +332,8 @@ func (g *Guard) SetReadDeadline(t time.Time) error {
 func (g *Guard) Close() error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if !g.shut {
-		g.shut = true
+	if !g.closed {
+		g.closed = true
 		g.wake.Broadcast()
 		close(g.Ended)
 	}

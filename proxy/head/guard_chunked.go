@@ -76,7 +76,7 @@ func putSize(unit []byte, n int) int {
 // and no error: the body has ended. Where it may, it leaves what is more than
 // to holds where it is, in g.left, and tells how much that is.
 func (g *Guard) gather(to []byte, leave bool) (n int, err error) {
-	for n < len(to) && g.phase != phaseTurn {
+	for n < len(to) && g.phase != phaseAnswer {
 		if g.chunk > 0 {
 			if leave && n == 0 && g.chunk > int64(len(to)) {
 				if there := min(g.chunk, g.atHand(), maxOwn); there > int64(len(to)) {
@@ -97,7 +97,7 @@ func (g *Guard) gather(to []byte, leave bool) (n int, err error) {
 		}
 		if g.phase == phaseChunk {
 			got, used := smallChunks(to[n:], g.c.Bytes)
-			g.c.Take(used)
+			g.c.Discard(used)
 			if n += got; got > 0 {
 				continue
 			}
@@ -154,7 +154,7 @@ func (g *Guard) data(to []byte, wait bool) (n int, err error) {
 	switch {
 	case len(g.c.Bytes) > 0:
 		n = copy(to, g.c.Bytes)
-		g.c.Take(n)
+		g.c.Discard(n)
 	case wait:
 		if err = g.arm(g.limits.Idle); err != nil {
 			return 0, err
@@ -171,7 +171,7 @@ func (g *Guard) cut(err error) error {
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		return err
 	}
-	g.ends(rules.EndGone)
+	g.endBy(rules.EndGone)
 	return io.ErrUnexpectedEOF
 }
 
@@ -185,7 +185,7 @@ func (g *Guard) nextLine(line []byte) error {
 		g.phase = phaseChunk
 	case phaseTrailer:
 		if len(line) == 0 {
-			g.phase = phaseTurn
+			g.phase = phaseAnswer
 			break
 		}
 		name, value, ok := strings.Cut(string(line), ":")
@@ -209,7 +209,7 @@ func (g *Guard) nextLine(line []byte) error {
 	if g.extra > maxExtra {
 		return g.broken("too much beside the chunks")
 	}
-	g.c.Take(len(line) + len("\r\n"))
+	g.c.Discard(len(line) + len("\r\n"))
 	return nil
 }
 

@@ -200,12 +200,12 @@ func TestGuardUnreadBody(t *testing.T) {
 	for _, framing := range []string{"Content-Length: 30\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\n1E\r\n"} {
 		var j judged
 		g := guardOver([]byte("POST / HTTP/1.1\r\nHost: a.example\r\n"+framing+"GET / HTTP/1.1\r\nHost: b.c\r\n\r\n\r\n"), &j)
-		g.shut = false
+		g.closed = false
 		buf := make([]byte, 20) // a part of the head
 		if _, err := g.Read(buf); err != nil {
 			t.Fatal(err)
 		}
-		g.Answered()
+		g.MarkAnswered()
 		if n, err := g.Read(buf); n != 0 || err != io.EOF || len(j.heads) != 1 {
 			t.Errorf("%q: read %q, %v, heads %q", framing, buf[:n], err, j.heads)
 		}
@@ -251,7 +251,7 @@ func FuzzChunked(f *testing.F) {
 		if g.Panicked != nil {
 			t.Fatal(g.Panicked)
 		}
-		if g.phase != phaseTurn {
+		if g.phase != phaseAnswer {
 			return // not whole
 		}
 		r := bufio.NewReader(strings.NewReader(got))

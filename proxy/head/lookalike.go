@@ -30,11 +30,11 @@ const (
 	proxyHeader2 = "\r\n\r\n\x00\r\nQUIT\n"
 )
 
-// Hides recognises what may stand in front of a first message that a server
+// Lookalike recognises what may stand in front of a first message that a server
 // reads all the same, or in its place: a TLS record of another type than a
 // hello's, the hello of SSLv2, which has no place for a server name, and what
 // load balancers say of their clients. b is not empty.
-func Hides(b []byte) (like likeness, detail string) {
+func Lookalike(b []byte) (like likeness, detail string) {
 	switch c := b[0]; {
 	case c >= firstRecord && c <= lastRecord && c != handshakeType:
 		return otherRecord(b), "a TLS record before the ClientHello"

@@ -4,7 +4,7 @@ package head
 
 import "testing"
 
-func TestHides(t *testing.T) {
+func TestLookalike(t *testing.T) {
 	for _, c := range []struct {
 		first string
 		want  likeness
@@ -41,7 +41,7 @@ func TestHides(t *testing.T) {
 		{"\r\n\r\nQUIT", unlike},
 		{"\x00", unlike},
 	} {
-		if got, detail := Hides([]byte(c.first)); got != c.want || got == Alike && detail == "" {
+		if got, detail := Lookalike([]byte(c.first)); got != c.want || got == Alike && detail == "" {
 			t.Errorf("%q: %d (%s), want %d", c.first, got, detail, c.want)
 		}
 	}

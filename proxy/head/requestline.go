@@ -33,14 +33,14 @@ type Line struct {
 	n    int      // bytes so far
 	sig  int      // bytes that are like proxyHeader2, from the first one on
 
-	word    int  // which word it is in, or behind; 0: before the first
-	inside  bool // in the word, not behind it
-	length  int  // bytes of the word, without control bytes at its beginning
-	odd     bool // a control byte before the first word
-	token   bool // the first word is a token (RFC 9110, section 5.6.2)
-	letters bool // it is of letters, hyphens and underscores only
-	method  [maxMethod]byte
-	size    int // bytes of the first word; method has as many as fit
+	word           int  // which word it is in, or behind; 0: before the first
+	inside         bool // in the word, not behind it
+	length         int  // bytes of the word, without control bytes at its beginning
+	leadingControl bool // a control byte before the first word
+	token          bool // the first word is a token (RFC 9110, section 5.6.2)
+	letters        bool // it is of letters, hyphens and underscores only
+	method         [maxMethod]byte
+	size           int // bytes of the first word; method has as many as fit
 
 	form  targetForm
 	url   int  // of "://", how much stands last; 3: it was there
@@ -101,7 +101,7 @@ func (s *Line) next(c byte) likeness {
 	}
 	switch {
 	case s.word == 0 && skippable(rune(c)):
-		s.odd = s.odd || !blank(c)
+		s.leadingControl = s.leadingControl || !blank(c)
 		return Perhaps
 	case c == '\n':
 		if s.word > 1 && s.targeted() && s.listed() {
@@ -272,7 +272,7 @@ func (s *Line) Patience() patience {
 	switch {
 	case s.Like == Perhaps && s.sig == s.n:
 		return Brief
-	case s.Like != Perhaps, s.odd, s.word > 0 && !s.token, s.size > maxMethod:
+	case s.Like != Perhaps, s.leadingControl, s.word > 0 && !s.token, s.size > maxMethod:
 	case s.word < 2:
 		return Brief
 	case s.form == formWrong, s.form == formStars, s.form == formScheme && !s.inside, s.word == 3 && !s.begun, s.word > 3:

@@ -97,8 +97,8 @@ func (c *Conn) buffer() *[Size]byte {
 	return c.Pool.Get()
 }
 
-// Take marks the first n of Bytes as used.
-func (c *Conn) Take(n int) {
+// Discard marks the first n of Bytes as used.
+func (c *Conn) Discard(n int) {
 	c.Bytes = c.Bytes[n:]
 	if len(c.Bytes) == 0 {
 		c.Bytes = nil

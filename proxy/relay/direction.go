@@ -16,10 +16,10 @@ import (
 )
 
 const (
-	// relayBuffer is what one read takes while little flows. Reads that fill it
+	// bufferSize is what one read takes while little flows. Reads that fill it
 	// bulkReads times in a row show that much flows: splice(2) takes over.
-	relayBuffer = 32 << 10
-	bulkReads   = 2
+	bufferSize = 32 << 10
+	bulkReads  = 2
 	// Slice bounds one splice, after which bytes are counted and a quiet
 	// direction gives its pipe back.
 	Slice = time.Second
@@ -33,10 +33,10 @@ type Direction struct {
 	busy     atomic.Int64 // since when it writes; 0: it does not
 	stopping atomic.Bool
 
-	Inspect Inspector // nil: bytes pass unseen
+	Inspector Inspector // nil: bytes pass unseen
 
 	raw  syscall.RawConn
-	buf  *[relayBuffer]byte
+	buf  *[bufferSize]byte
 	got  int
 	fail error
 }
@@ -53,8 +53,8 @@ func (d *Direction) run() (err error) {
 	if d.raw, err = d.src.SyscallConn(); err != nil {
 		return err
 	}
-	if d.Inspect != nil {
-		if err = d.Inspect.Begin(); err == io.EOF {
+	if d.Inspector != nil {
+		if err = d.Inspector.Begin(); err == io.EOF {
 			return d.end()
 		} else if err != nil {
 			return err
@@ -69,7 +69,7 @@ func (d *Direction) run() (err error) {
 		if err != nil {
 			return err
 		}
-		if n < relayBuffer || d == &d.r.Up && d.Inspect != nil { // what a client sends is not spliced while it is inspected
+		if n < bufferSize || d == &d.r.Up && d.Inspector != nil { // what a client sends is not spliced while it is inspected
 			full = 0
 			continue
 		}
@@ -98,20 +98,20 @@ func (d *Direction) some() (int, error) {
 		if d.stopping.Load() && errors.Is(err, os.ErrDeadlineExceeded) {
 			err = errStopped
 		}
-		if err == io.EOF && d.Inspect != nil {
-			if denied := d.Inspect.End(); denied != nil {
+		if err == io.EOF && d.Inspector != nil {
+			if denied := d.Inspector.End(); denied != nil {
 				err = denied
 			}
 		}
 		return 0, err
 	}
-	if d.Inspect != nil {
-		more, err := d.Inspect.See(d.buf[:d.got])
+	if d.Inspector != nil {
+		more, err := d.Inspector.Inspect(d.buf[:d.got])
 		if err != nil {
 			return 0, err
 		}
 		if !more {
-			d.Inspect = nil
+			d.Inspector = nil
 		}
 	}
 	return d.write(d.buf[:d.got])
@@ -119,7 +119,7 @@ func (d *Direction) some() (int, error) {
 
 // write passes b on.
 func (d *Direction) write(b []byte) (int, error) {
-	d.busy.Store(d.r.Touch())
+	d.busy.Store(d.r.MarkActive())
 	n, err := d.dst.Write(b)
 	d.busy.Store(0)
 	d.n.Add(uint64(n))
@@ -169,14 +169,14 @@ func (d *Direction) bulk() (ended bool, err error) {
 		d.busy.Store(0)
 		d.n.Add(uint64(n))
 		if n > 0 {
-			d.r.Touch()
+			d.r.MarkActive()
 		}
 		switch {
 		case err == nil:
 			return true, nil
 		case !errors.Is(err, os.ErrDeadlineExceeded):
 			return false, err
-		case n < relayBuffer:
+		case n < bufferSize:
 			return false, nil
 		}
 	}
@@ -188,7 +188,7 @@ func (d *Direction) end() error {
 	if d.r.ended.Add(1) == 2 {
 		return nil
 	}
-	d.r.Touch()
+	d.r.MarkActive()
 	d.r.timer.Reset(d.r.limit())
 	return d.dst.CloseWrite()
 }

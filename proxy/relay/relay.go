@@ -22,14 +22,14 @@ var (
 // A Owner is the flow that a relay serves.
 type Owner interface {
 	Abort(rules.Cause) // resets both ends, at any time, more than once; the first cause stands
-	Caught()           // deferred where the relay runs by itself; recovers from a panic
+	Recover()          // deferred where the relay runs by itself; recovers from a panic
 }
 
 // An Inspector sees what a Direction has read before that is passed on.
 type Inspector interface {
-	Begin() error                        // before the first read; io.EOF: the source has ended
-	See(b []byte) (more bool, err error) // more: it has to see what comes next, too; with an error nothing is passed on
-	End() error                          // the source has ended; with an error the end is not passed on
+	Begin() error                            // before the first read; io.EOF: the source has ended
+	Inspect(b []byte) (more bool, err error) // more: it has to see what comes next, too; with an error nothing is passed on
+	End() error                              // the source has ended; with an error the end is not passed on
 }
 
 // Limits bound a relay in time.
@@ -73,7 +73,7 @@ func (r *Relay) Start(cfg Config) {
 	r.cfg = cfg
 	r.Up.r, r.Up.dst, r.Up.src, r.Up.n = r, cfg.Destination, cfg.Client, cfg.In
 	r.Down.r, r.Down.dst, r.Down.src, r.Down.n = r, cfg.Client, cfg.Destination, cfg.Out
-	r.Touch()
+	r.MarkActive()
 	r.timer = time.AfterFunc(r.limit(), r.watch)
 }
 
@@ -85,7 +85,7 @@ func (r *Relay) StartDown() {
 
 func (r *Relay) runDown() {
 	defer close(r.finished)
-	defer r.cfg.Owner.Caught()
+	defer r.cfg.Owner.Recover()
 	r.err = errBroken // unless run returns
 	r.err = r.Down.run()
 }
@@ -96,8 +96,8 @@ func (r *Relay) AwaitDown() error {
 	return r.err
 }
 
-// Both runs until both directions have ended and tells why.
-func (r *Relay) Both() rules.Cause {
+// Run runs until both directions have ended and tells why.
+func (r *Relay) Run() rules.Cause {
 	if r.finished == nil {
 		r.StartDown()
 	}
@@ -142,8 +142,8 @@ func (r *Relay) Finish() {
 // now is the relay's clock: nanoseconds since the flow began, never 0.
 func (r *Relay) now() int64 { return int64(time.Since(r.cfg.Started)) + 1 }
 
-// Touch notes that something moved.
-func (r *Relay) Touch() int64 {
+// MarkActive notes that something moved.
+func (r *Relay) MarkActive() int64 {
 	now := r.now()
 	r.active.Store(now)
 	return now
@@ -189,12 +189,12 @@ func (r *Relay) watch() {
 type Buffers struct{ p sync.Pool }
 
 // Get returns a buffer with any contents.
-func (p *Buffers) Get() *[relayBuffer]byte {
-	if b, ok := p.p.Get().(*[relayBuffer]byte); ok {
+func (p *Buffers) Get() *[bufferSize]byte {
+	if b, ok := p.p.Get().(*[bufferSize]byte); ok {
 		return b
 	}
-	return new([relayBuffer]byte)
+	return new([bufferSize]byte)
 }
 
 // Put takes a buffer back.
-func (p *Buffers) Put(b *[relayBuffer]byte) { p.p.Put(b) }
+func (p *Buffers) Put(b *[bufferSize]byte) { p.p.Put(b) }

@@ -70,7 +70,7 @@ func startRelay(t testing.TB, l Limits) *relayed {
 
 func (r *relayed) run(l Limits) {
 	r.relay.Start(Config{Owner: r, Client: r.inner, Destination: r.outer, In: &r.in, Out: &r.out, Started: time.Now(), Limits: l, Buffers: new(Buffers)})
-	cause := r.relay.Both()
+	cause := r.relay.Run()
 	r.relay.Finish()
 	r.mu.Lock()
 	if r.cause != rules.EndClean {
@@ -93,8 +93,8 @@ func (r *relayed) Abort(cause rules.Cause) {
 	reset(r.inner)
 }
 
-// Caught recovers from nothing: a panic is the test's end.
-func (r *relayed) Caught() {}
+// Recover recovers from nothing: a panic is the test's end.
+func (r *relayed) Recover() {}
 
 // reset closes so that the peer sees a reset.
 func reset(conn *net.TCPConn) {
@@ -261,7 +261,7 @@ func TestRelayWriteThatNeverEnds(t *testing.T) {
 				if _, err := r.origin.Write(buf); err != nil {
 					return
 				}
-				if chunk < relayBuffer {
+				if chunk < bufferSize {
 					time.Sleep(time.Millisecond) // little at a time
 				}
 			}

@@ -13,7 +13,7 @@ import (
 
 // What hides a name is refused before a byte of it leaves, whole or in pieces,
 // on every port and by every way; and never taken for something else.
-func TestHiddenNameIsRefused(t *testing.T) {
+func TestLookalikesAreRefused(t *testing.T) {
 	t.Parallel()
 	hello, request := string(helloFor(t, "evil.example")), "GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n"
 	for _, c := range []struct{ name, first string }{
@@ -49,7 +49,7 @@ func TestHiddenNameIsRefused(t *testing.T) {
 				t.Errorf("%s, %d bytes a piece: origin got %q", c.name, size, o.received())
 			}
 
-			b := newBehind(t, nil)
+			b := newRedirectWorld(t, nil)
 			o = b.origin("8.8.8.5:1433", nil)
 			conn = b.to("8.8.8.5:1433")
 			for _, piece := range split([]byte(c.first), size) {

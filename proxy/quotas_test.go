@@ -120,17 +120,17 @@ var another = netip.MustParseAddr("192.0.2.1")
 
 // Strangers together have a sixteenth of the connections: what is over it is
 // refused at once, as theirs, and clients never meet the limit.
-func TestStrangersShareALittle(t *testing.T) {
+func TestUnknownClientsHaveASmallPart(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(c *Config) {
 		c.Limits.Connections, c.Limits.Head = 40, time.Minute
 	})
 	w.policy(strings.Replace(worldConfig, "127.0.0.0/8", "127.0.0.1/32", 1))
 	w.origin("8.8.8.8:443", nil)
-	for range minStrangers {
+	for range minUnknown {
 		w.dialFrom("127.0.0.2", w.http)
 	}
-	w.eventually("strangers", func() bool { return w.p.Stats().Connections == minStrangers })
+	w.eventually("strangers", func() bool { return w.p.Stats().Connections == minUnknown })
 	for _, front := range []netip.AddrPort{w.http, w.socks} {
 		io.Copy(io.Discard, w.dialFrom("127.0.0.3", front))
 	}
@@ -142,20 +142,20 @@ func TestStrangersShareALittle(t *testing.T) {
 	if n := len(w.journal.decisions()); n != 2 {
 		t.Errorf("%d decisions", n)
 	}
-	for range 40 - minStrangers {
+	for range 40 - minUnknown {
 		if _, got := w.answerFrom("127.0.0.1", "a.example:443"); got != "HTTP/1.1 200" {
 			t.Fatalf("a client is answered %q", got)
 		}
 	}
 }
 
-func TestStrangersAreGivenBack(t *testing.T) {
+func TestUnknownClientsAreReleased(t *testing.T) {
 	t.Parallel()
 	var table clientTable
 	l := Limits{}.withDefaults()
 	var cs []*client
-	for i := range l.strangers() + 1 {
-		c := &client{stranger: true, addr: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), 1)}
+	for i := range l.unknownClients() + 1 {
+		c := &client{unknown: true, addr: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), 1)}
 		if r, _ := table.admit(c, l); (r == rules.Limit) != (i == 1024) {
 			t.Fatalf("stranger %d of %d: %v", i, l.Connections, r)
 		}
@@ -168,7 +168,7 @@ func TestStrangersAreGivenBack(t *testing.T) {
 }
 
 // A quarter of what may be sniffed at once is one client's.
-func TestSniffingShare(t *testing.T) {
+func TestSniffingQuota(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(c *Config) { c.Limits.Sniffing, c.Limits.Sniff = 8, time.Minute })
 	w.origin("8.8.8.8:443", nil)
@@ -191,9 +191,9 @@ func TestSniffingShare(t *testing.T) {
 
 // Names that are looked up for one client leave room for those of others, by
 // every way.
-func TestLookupShare(t *testing.T) {
+func TestLookupQuota(t *testing.T) {
 	t.Parallel()
-	b := newBehind(t, nil)
+	b := newRedirectWorld(t, nil)
 	b.origin("8.8.8.8:443", nil)
 	local := rules.QuotaKey{Source: netip.MustParseAddr("127.0.0.0"), Client: "lab"}
 	for range maxLookups {
@@ -218,7 +218,7 @@ func TestLookupShare(t *testing.T) {
 func TestAdmitName(t *testing.T) {
 	t.Parallel()
 	var asked []string
-	b := newBehind(t, func(c *Config) {
+	b := newRedirectWorld(t, func(c *Config) {
 		c.AdmitName = func(client netip.Addr, d rules.Decision, name rules.Name) string {
 			if client.String() != "127.0.0.1" || !d.Allowed() || name.String() != "a.example" {
 				t.Errorf("asked about %v, %v, %v", client, d.Why(), name)
@@ -236,7 +236,7 @@ func TestAdmitName(t *testing.T) {
 
 // wantNoLookup comes by every way with the name of an origin, which must be
 // denied with that detail and leave no trace.
-func (b *behind) wantNoLookup(detail string) {
+func (b *redirectWorld) wantNoLookup(detail string) {
 	b.t.Helper()
 	held := func(way string) {
 		b.t.Helper()

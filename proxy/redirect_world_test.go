@@ -28,11 +28,11 @@ tcp    = [80, 443, 1433]
 reason = "test"
 `
 
-// foreign is an address that no permitted name has.
-const foreign = "9.9.9.9"
+// unlisted is an address that no permitted name has.
+const unlisted = "9.9.9.9"
 
-// A behind is a world with a transparent listener.
-type behind struct {
+// A redirectWorld is a world with a transparent listener.
+type redirectWorld struct {
 	*world
 	addr netip.AddrPort // of the listener
 
@@ -43,10 +43,10 @@ type behind struct {
 	closed bool
 }
 
-// newBehind starts a proxy with a transparent listener. change may be nil.
-func newBehind(t testing.TB, change func(*Config)) *behind {
+// newRedirectWorld starts a proxy with a transparent listener. change may be nil.
+func newRedirectWorld(t testing.TB, change func(*Config)) *redirectWorld {
 	t.Helper()
-	b := &behind{headed: map[netip.AddrPort]netip.AddrPort{}, pins: map[netip.Addr][]rules.Name{}}
+	b := &redirectWorld{headed: map[netip.AddrPort]netip.AddrPort{}, pins: map[netip.Addr][]rules.Name{}}
 	b.change = sync.NewCond(&b.mu)
 	b.world = newWorld(t, func(c *Config) {
 		lookup := c.Lookup
@@ -90,7 +90,7 @@ func newBehind(t testing.TB, change func(*Config)) *behind {
 
 // original stands in for the kernel. The connection may be accepted before the
 // test has said where it was headed.
-func (b *behind) original(conn *net.TCPConn) (netip.AddrPort, error) {
+func (b *redirectWorld) original(conn *net.TCPConn) (netip.AddrPort, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for {
@@ -107,7 +107,7 @@ func (b *behind) original(conn *net.TCPConn) (netip.AddrPort, error) {
 	}
 }
 
-func (b *behind) pinned(client, addr netip.Addr) []rules.Name {
+func (b *redirectWorld) pinned(client, addr netip.Addr) []rules.Name {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if client != netip.MustParseAddr("127.0.0.1") {
@@ -117,7 +117,7 @@ func (b *behind) pinned(client, addr netip.Addr) []rules.Name {
 }
 
 // pin makes the DNS filter have told the client addr for each name.
-func (b *behind) pin(addr string, names ...string) {
+func (b *redirectWorld) pin(addr string, names ...string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	a := netip.MustParseAddr(addr)
@@ -127,7 +127,7 @@ func (b *behind) pin(addr string, names ...string) {
 }
 
 // to is a client's connection that was headed for dst; "" if nobody knows.
-func (b *behind) to(dst string) *net.TCPConn {
+func (b *redirectWorld) to(dst string) *net.TCPConn {
 	b.t.Helper()
 	conn := b.dial(b.addr)
 	var original netip.AddrPort
@@ -142,7 +142,7 @@ func (b *behind) to(dst string) *net.TCPConn {
 }
 
 // exchangeTo is to for HTTP.
-func (b *behind) exchangeTo(dst, text string) *exchange {
+func (b *redirectWorld) exchangeTo(dst, text string) *exchange {
 	b.t.Helper()
 	e := &exchange{w: b.world, conn: b.to(dst)}
 	e.r = bufio.NewReader(e.conn)
@@ -160,7 +160,7 @@ const (
 
 // wantEndOf reads to the end and holds how the connection ended. reason is what
 // a page says.
-func (b *behind) wantEndOf(conn *net.TCPConn, end string, reason rules.Reason) {
+func (b *redirectWorld) wantEndOf(conn *net.TCPConn, end string, reason rules.Reason) {
 	b.t.Helper()
 	got, err := io.ReadAll(conn)
 	conn.Close()
@@ -189,7 +189,7 @@ func (e *exchange) wantStatus(status int, reason string) {
 }
 
 // wantNoTrace holds that nothing was looked up and nothing connected to.
-func (b *behind) wantNoTrace() {
+func (b *redirectWorld) wantNoTrace() {
 	b.t.Helper()
 	if len(b.dialed()) > 0 || len(b.lookedUp()) > 0 {
 		b.t.Errorf("looked up %v, dialed %v", b.lookedUp(), b.dialed())

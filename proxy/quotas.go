@@ -8,22 +8,22 @@ import (
 )
 
 const (
-	// sniffShare is the part of limits.sniffing that one client may take.
-	sniffShare = 4
+	// sniffingParts is the part of limits.sniffing that one client may take.
+	sniffingParts = 4
 	// maxLookups is how many names one client may have looked up at once: a
 	// quarter of what the resolver does for all.
 	maxLookups = 1024 / 4
 	// Strangers, in no [[client]], have together one part of
 	// limits.connections, but not less than what lets them show on record.
-	strangerShare = 16
-	minStrangers  = 16
+	unknownPart = 16
+	minUnknown  = 16
 )
 
-// strangers is how many connections all strangers have together.
-func (l Limits) strangers() int { return max(l.Connections/strangerShare, minStrangers) }
+// unknownClients is how many connections all strangers have together.
+func (l Limits) unknownClients() int { return max(l.Connections/unknownPart, minUnknown) }
 
-// sniffingEach is how many connections of one client may be awaited.
-func (l Limits) sniffingEach() int { return max(l.Sniffing/sniffShare, 1) }
+// sniffingQuota is how many connections of one client may be awaited.
+func (l Limits) sniffingQuota() int { return max(l.Sniffing/sniffingParts, 1) }
 
 // beginSniff counts a client in whose first bytes are awaited, or tells why
 // not. Where it did, endSniff must follow.

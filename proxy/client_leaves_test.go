@@ -17,20 +17,20 @@ import (
 	"sallyport/rules"
 )
 
-// A thinker is an origin that takes a request and says nothing until it is told.
-type thinker struct {
+// A slowOrigin is an origin that takes a request and says nothing until it is told.
+type slowOrigin struct {
 	arrived chan struct{}
 	answer  chan string
 	gone    chan struct{}
 }
 
-func newThinker(t *testing.T) *thinker {
-	o := &thinker{make(chan struct{}, 9), make(chan string, 1), make(chan struct{}, 9)}
+func newSlowOrigin(t *testing.T) *slowOrigin {
+	o := &slowOrigin{make(chan struct{}, 9), make(chan string, 1), make(chan struct{}, 9)}
 	t.Cleanup(func() { close(o.answer) })
 	return o
 }
 
-func (o *thinker) serve(conn *net.TCPConn, r io.Reader) {
+func (o *slowOrigin) serve(conn *net.TCPConn, r io.Reader) {
 	br := bufio.NewReader(r)
 	for {
 		req, err := http.ReadRequest(br)
@@ -74,7 +74,7 @@ func TestClientLeaves(t *testing.T) {
 		} {
 			t.Run(version+" "+c.name, func(t *testing.T) {
 				w := newWorld(t, nil)
-				o := newThinker(t)
+				o := newSlowOrigin(t)
 				w.origin("8.8.8.8:80", o.serve)
 				e := w.exchange("GET http://a.example/ " + version + "\r\nHost: a.example\r\n\r\n" + c.behind)
 				wait(t, "request", o.arrived)
@@ -113,7 +113,7 @@ func TestClientLeavesInTheMidst(t *testing.T) {
 	for _, framing := range []string{"Content-Length: 1000\r\n\r\npart", "Transfer-Encoding: chunked\r\n\r\n9\r\npart", "Transfer-Encoding: chunked\r\n\r\n4\r\npart\r\n"} {
 		t.Run("of "+framing, func(t *testing.T) {
 			w := newWorld(t, nil)
-			o := newThinker(t)
+			o := newSlowOrigin(t)
 			to := w.origin("8.8.8.8:80", o.serve)
 			e := w.exchange("POST http://a.example/ HTTP/1.1\r\nHost: a.example\r\n" + framing)
 			w.eventually("part", func() bool { return strings.Contains(to.received(), "part") })
@@ -135,7 +135,7 @@ func TestClientHalfCloses(t *testing.T) {
 	t.Parallel()
 	for _, version := range []string{"HTTP/1.1", "HTTP/1.0"} {
 		w := newWorld(t, nil)
-		o := newThinker(t)
+		o := newSlowOrigin(t)
 		w.origin("8.8.8.8:80", o.serve)
 		e := w.exchange("GET http://a.example/ " + version + "\r\nHost: a.example\r\n\r\n")
 		wait(t, "request", o.arrived)
@@ -161,7 +161,7 @@ func TestClientHalfCloses(t *testing.T) {
 func TestClientHalfClosedLimit(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(c *Config) { c.Limits.HalfClosed = 200 * time.Millisecond })
-	o := newThinker(t)
+	o := newSlowOrigin(t)
 	w.origin("8.8.8.8:80", o.serve)
 	e := w.exchange(getA)
 	wait(t, "request", o.arrived)

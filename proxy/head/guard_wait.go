@@ -23,26 +23,26 @@ var ErrGone = errors.New("the client is gone")
 // firstByte begins every answer; see probe.
 const firstByte = 'H'
 
-// awaitTurn waits until the answer is written. net/http reads meanwhile, to
+// awaitAnswered waits until the answer is written. net/http reads meanwhile, to
 // learn of a client that is gone.
-func (g *Guard) awaitTurn() error {
+func (g *Guard) awaitAnswered() error {
 	if !g.finished() {
-		if err := g.attend(); err != nil {
+		if err := g.watchClient(); err != nil {
 			return err
 		}
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	for !g.turn && !g.past && !g.shut {
+	for !g.answered && !g.interrupt && !g.closed {
 		g.wake.Wait()
 	}
 	switch {
-	case g.shut:
+	case g.closed:
 		return io.EOF
-	case !g.turn:
+	case !g.answered:
 		return os.ErrDeadlineExceeded
 	}
-	g.turn, g.phase = false, phaseHead
+	g.answered, g.phase = false, phaseHead
 	return nil
 }
 
@@ -51,11 +51,11 @@ func (g *Guard) awaitTurn() error {
 func (g *Guard) finished() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.turn || g.shut
+	return g.answered || g.closed
 }
 
-// attend keeps what the client sends next, and then waits until it leaves.
-func (g *Guard) attend() error {
+// watchClient keeps what the client sends next, and then waits until it leaves.
+func (g *Guard) watchClient() error {
 	if len(g.c.Bytes) == 0 && !g.eof {
 		if err := g.arm(0); err != nil {
 			return err
@@ -66,7 +66,7 @@ func (g *Guard) attend() error {
 		case errors.Is(err, os.ErrDeadlineExceeded):
 			return err
 		case err != nil:
-			return g.ends(rules.EndGone)
+			return g.endBy(rules.EndGone)
 		}
 	}
 	raw, err := g.c.TCP.SyscallConn()
@@ -100,7 +100,7 @@ func (g *Guard) awaitLeave(raw syscall.RawConn, half bool) error {
 		})
 		switch {
 		case err == nil && closed:
-			return g.ends(rules.EndGone)
+			return g.endBy(rules.EndGone)
 		case err == nil:
 			half = true
 			g.probe()
@@ -109,7 +109,7 @@ func (g *Guard) awaitLeave(raw syscall.RawConn, half bool) error {
 		case g.interrupted():
 			return err
 		case half && g.written.Load() == written:
-			return g.ends(rules.EndHalfClosed)
+			return g.endBy(rules.EndHalfClosed)
 		}
 	}
 }
@@ -118,7 +118,7 @@ func (g *Guard) awaitLeave(raw syscall.RawConn, half bool) error {
 func (g *Guard) interrupted() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.past
+	return g.interrupt
 }
 
 // tcpState is the state of a connection in the kernel.
@@ -160,13 +160,13 @@ func (g *Guard) Write(b []byte) (int, error) {
 	n, err := g.c.TCP.Write(b)
 	g.written.Add(int64(n))
 	if err != nil {
-		g.ends(rules.EndGone)
+		g.endBy(rules.EndGone)
 	}
 	return n + sent, err
 }
 
-// ends notes why the current request ends before its answer does.
-func (g *Guard) ends(cause rules.Cause) error {
+// endBy notes why the current request ends before its answer does.
+func (g *Guard) endBy(cause rules.Cause) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.cause == rules.EndClean {
