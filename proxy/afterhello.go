@@ -1,5 +1,6 @@
-// After the first bytes: a relay whose client is watched on. A second hello must name what the first did, and a
-// line that was only like a request's must not become one.
+// After the hello: what a client sends behind its first bytes is still inspected. A second
+// ClientHello must name the same server as the first, and a line that only resembled a request
+// must not become one.
 
 package proxy
 
@@ -14,19 +15,18 @@ import (
 	"sallyport/rules"
 )
 
-// errDenied ends a direction in which something was denied behind the first bytes.
+// errDenied ends a direction after a denial of what followed the first bytes.
 var errDenied = errors.New("denied")
 
 // A tunnelRelay is the relay of one flow.
 type tunnelRelay struct {
 	relay.Relay
 	f      *flow
-	answer hello.Answer // of the destination, to a hello
-	first  hello.Hello  // of the client; set by forward
+	answer hello.Answer // the destination's answer to a ClientHello
+	first  hello.Hello  // the client's ClientHello; set by forward
 }
 
-// newRelay prepares the relay of a flow and starts its idle limit. The caller
-// must call finish.
+// newRelay prepares the relay of a flow and starts its idle limit. The caller must call Finish.
 func newRelay(f *flow) *tunnelRelay {
 	r := &tunnelRelay{f: f}
 	r.Down.Inspector = (*answerWatch)(r)
@@ -37,8 +37,8 @@ func newRelay(f *flow) *tunnelRelay {
 	return r
 }
 
-// relay copies both ways on a flow that is judged by s, sends first what the
-// client sent already, and returns why it ended.
+// relay copies both ways after the verdict on s. It first sends what the client has sent
+// already. It returns why the flow ended.
 func (f *flow) relay(s sniffResult) rules.Cause {
 	r := newRelay(f)
 	defer r.Finish()
@@ -48,8 +48,8 @@ func (f *flow) relay(s sniffResult) rules.Cause {
 	return r.Run()
 }
 
-// forward sends what was read from the client before, and lets go of it. What
-// came behind a hello is judged like what comes yet.
+// forward sends the bytes that were read from the client before, and releases their buffer.
+// Bytes behind a ClientHello are inspected like those that arrive later.
 func (r *tunnelRelay) forward(s sniffResult) bool {
 	n := len(r.f.c.Bytes)
 	if s.tls {
@@ -80,7 +80,7 @@ func (r *tunnelRelay) pass(n int) error {
 	return err
 }
 
-// An answerWatch follows the destination's bytes, for the answer to a hello.
+// An answerWatch follows the destination's bytes until its answer to a ClientHello is known.
 type answerWatch tunnelRelay
 
 func (w *answerWatch) Begin() error { return nil }
@@ -92,17 +92,17 @@ func (w *answerWatch) Inspect(b []byte) (more bool, err error) {
 
 func (w *answerWatch) End() error { return nil }
 
-// A helloWatch judges what the client sends behind its hello.
+// A helloWatch inspects what the client sends behind its ClientHello.
 type helloWatch tunnelRelay
 
 func (w *helloWatch) Inspect([]byte) (more bool, err error) { return false, nil }
 
 func (w *helloWatch) End() error { return nil }
 
-// Begin passes on what a client sends behind its hello until there can be
-// no other one, as the server has answered otherwise. A client can send one before
-// it is asked for, and each is judged. Only a hello is kept until it is whole, and
-// within the time that the first one had.
+// Begin passes on what a client sends behind its ClientHello, until the server's answer rules
+// out a second one. A client can send a second ClientHello before the server asks for it; each
+// one is checked. Only a ClientHello is held until it is complete, for at most the time that
+// the first one had.
 func (w *helloWatch) Begin() error {
 	r := (*tunnelRelay)(w)
 	c, s, timed := r.f.c, hello.Second{First: r.first}, false
@@ -130,7 +130,7 @@ func (w *helloWatch) Begin() error {
 		return err
 	}
 	if !r.answer.Settled() && len(c.Bytes) > 0 {
-		return io.ErrUnexpectedEOF // within what was still to be judged
+		return io.ErrUnexpectedEOF // the end came inside data that must still be inspected
 	}
 	if passed := r.pass(len(c.Bytes)); passed != nil {
 		return passed
@@ -138,7 +138,8 @@ func (w *helloWatch) Begin() error {
 	return err
 }
 
-// more waits for what the client sends next. timed: a hello has begun, and a deadline is set.
+// more waits for the client's next bytes. timed reports that a ClientHello has begun and its
+// deadline is set.
 func (r *tunnelRelay) more(timed bool) (bool, error) {
 	c := r.f.c
 	if len(c.Bytes) > 0 && c.Bytes[0] == hello.RecordHandshake && !timed {
@@ -147,7 +148,7 @@ func (r *tunnelRelay) more(timed bool) (bool, error) {
 	}
 	err := c.Fill(hello.MaxRecords)
 	if timed && errors.Is(err, os.ErrDeadlineExceeded) {
-		if r.answer.Settled() { // meanwhile, so it is none
+		if r.answer.Settled() { // the answer arrived meanwhile: this is no ClientHello
 			return timed, nil
 		}
 		return timed, r.denySecond(hello.Hello{}, rules.SniffTimeout, "the second ClientHello did not end")
@@ -155,18 +156,18 @@ func (r *tunnelRelay) more(timed bool) (bool, error) {
 	return timed, err
 }
 
-// denySecond puts the denial of another hello on record and ends the flow.
+// denySecond records the denial of a second ClientHello and ends the flow.
 func (r *tunnelRelay) denySecond(h hello.Hello, fault rules.Reason, detail string) error {
 	a := r.f.lastAttempt()
 	if a.Authority.IsZero() {
-		a.Authority = a.Target() // which was the first hello's name
+		a.Authority = a.Target() // the name of the first ClientHello
 	}
 	a.SNI, a.ECH, a.Raw = h.SNI, h.ECH, h.RawSNI
 	r.f.deny(a, fault, detail)
 	return errDenied
 }
 
-// A lineWatch follows a first line that may still become a request's.
+// A lineWatch follows a first line that may still become a request line.
 type lineWatch struct {
 	f    *flow
 	line head.Line
@@ -189,15 +190,14 @@ func (w *lineWatch) End() error {
 	return nil
 }
 
-// deny puts on record that an opaque flow became a request, and ends it.
-// Its beginning is gone; the byte that makes it one is not.
+// deny records that an opaque flow became a request, and ends it. The beginning of the request
+// was sent; the byte that completes it was not.
 func (w *lineWatch) deny() error {
 	w.f.deny(w.f.lastAttempt(), rules.MalformedRequest, "a request whose line was not sent at once")
 	return errDenied
 }
 
-// deny puts a denial of what came behind the first bytes on record, and ends the
-// flow.
+// deny records a denial of what followed the first bytes, and ends the flow.
 func (f *flow) deny(a rules.Attempt, fault rules.Reason, detail string) {
 	a.Provisional, a.Fault, a.Detail = false, fault, detail
 	f.Abort(rules.EndDenied(f.p.cfg.Gate.Decide(a).Why()))

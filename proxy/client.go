@@ -1,4 +1,4 @@
-// Client: one accepted connection with the bytes read from it but not used yet.
+// Client: one accepted connection, with the bytes that were read from it and not used yet.
 
 package proxy
 
@@ -12,22 +12,22 @@ import (
 	"sallyport/rules"
 )
 
-// A client is one accepted connection. Whoever handles it owns it until it
-// returns; the accept loop closes it afterwards.
+// A client is one accepted connection. Its handler owns it until the handler returns; then the
+// accept loop closes it.
 type client struct {
 	peek.Conn
 	addr netip.AddrPort // the source, unmapped
 
-	by      rules.QuotaKey // whose shares it takes from, by what was in force when it was accepted
-	unknown bool           // in no [[client]] then
+	by      rules.QuotaKey // whose quotas it counts against, by the generation that was in force when it was accepted
+	unknown bool           // its address is in no [[client]]
 
-	idleMu sync.Mutex  // held to end idle, and by hush, which must not come after it
-	idle   atomic.Bool // its next bytes are awaited, and nothing is open: see hush
-	again  atomic.Bool // had its first request
+	idleMu sync.Mutex  // held while idle is cleared, and by endWait, which must not run after that
+	idle   atomic.Bool // the client's next bytes are awaited and nothing is open; see endWait
+	again  atomic.Bool // its first request was handed on
 }
 
-// await is fill for the first bytes of a request: while it waits, a drain ends
-// the connection.
+// await is Fill for the first bytes of a request. A drain that begins meanwhile ends the
+// connection.
 func (p *Proxy) await(c *client, limit int) error {
 	c.idle.Store(true)
 	defer c.busy()
@@ -37,19 +37,19 @@ func (p *Proxy) await(c *client, limit int) error {
 	return c.Fill(limit)
 }
 
-// busy ends idle.
+// busy clears idle.
 func (c *client) busy() {
 	c.idleMu.Lock()
 	defer c.idleMu.Unlock()
 	c.idle.Store(false)
 }
 
-// firstRequestWait is how long a drain waits for the first bytes of a connection that
-// was accepted just before.
+// firstRequestWait is how long a drain waits for the first bytes of a connection that was
+// accepted just before it began.
 const firstRequestWait = 2 * time.Second
 
-// endWait ends a wait for bytes that a drain has no time for: at once between
-// requests, soon where the client has not had time for its first one.
+// endWait cuts short the wait for a request when a drain begins: at once between requests,
+// after a short time if the connection has not had its first request.
 func (p *Proxy) endWait(c *client) {
 	c.idleMu.Lock()
 	defer c.idleMu.Unlock()

@@ -1,4 +1,4 @@
-// CONNECT: HTTP's way to ask for a tunnel.
+// CONNECT: HTTP's request for a tunnel.
 
 package proxy
 
@@ -11,10 +11,9 @@ import (
 	"sallyport/rules"
 )
 
-// connect serves a CONNECT whose head h is at the beginning of c.Bytes; what is
-// behind it belongs to the tunnel. The connection is over afterwards, also
-// when the answer was no: what follows a refused CONNECT is thrown away and
-// never read as a request (RFC 9931).
+// connect serves a CONNECT whose head h is at the beginning of c.Bytes. The bytes behind the
+// head belong to the tunnel. The connection ends afterwards, also after a refusal: bytes behind
+// a refused CONNECT are discarded and never read as a request (RFC 9931).
 func (p *Proxy) connect(ctx context.Context, c *client, h head.Head) {
 	c.Discard(h.Len)
 	a := p.attempt(c, rules.ViaConnect)
@@ -22,11 +21,11 @@ func (p *Proxy) connect(ctx context.Context, c *client, h head.Head) {
 	a.Dest = netip.AddrPortFrom(h.Target.Addr, h.Target.Port)
 	if h.HasHost {
 		a.Host, a.HostAddr, a.HostPort = h.Host.Name, h.Host.Addr, h.Host.Port
-		if a.HostPort == portHTTP { // clients leave it out, or put the default of http there
+		if a.HostPort == portHTTP { // clients leave the port out, or send the default port of http
 			a.HostPort = h.Target.Port
 		}
-		// The target decides (RFC 9110, section 9.3.6; RFC 9112, section 3.2.3):
-		// clients send the Host of the proxy, too. It is not forwarded.
+		// The target decides (RFC 9110, section 9.3.6; RFC 9112, section 3.2.3): some clients
+		// send the proxy's own name as Host. The Host of a CONNECT is not forwarded.
 		a.HostIgnored = a.Host != h.Target.Name || a.HostAddr != h.Target.Addr || a.HostPort != h.Target.Port
 	}
 	p.tunnel(ctx, c, a, connectReply{json: strings.Contains(strings.ToLower(h.Accept), "json")})

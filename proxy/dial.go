@@ -1,5 +1,4 @@
-// Dial: the one dialer. It connects to addresses that the decision reaches,
-// and to nothing else.
+// Dial: the one dialer. It connects only to addresses that the decision reaches.
 
 package proxy
 
@@ -19,10 +18,10 @@ import (
 	"sallyport/rules/quota"
 )
 
-// A dialError says why a granted destination was not reached.
+// A dialError says why a granted destination could not be reached.
 type dialError struct {
-	cause rules.Cause // of those with a DialFault
-	err   error       // nil: the cause says it all
+	cause rules.Cause // one of the causes that have a DialFault
+	err   error       // nil: the cause says everything
 }
 
 func (e *dialError) Error() string {
@@ -34,14 +33,14 @@ func (e *dialError) Error() string {
 
 func (e *dialError) Unwrap() error { return e.err }
 
-// A lookupError tells a fault of the resolvers from one of the destination.
+// A lookupError marks a failure of the resolvers, as opposed to one of the destination.
 type lookupError struct{ err error }
 
 func (e *lookupError) Error() string { return "look-up: " + e.err.Error() }
 
 func (e *lookupError) Unwrap() error { return e.err }
 
-// help is one sentence for people, about who did not answer what.
+// help returns one sentence for people: which side did not answer what.
 func (e *dialError) help() string {
 	var lookup *lookupError
 	var dns *net.DNSError
@@ -64,7 +63,7 @@ func (e *dialError) help() string {
 	return "The connection to the destination failed."
 }
 
-// status is the HTTP answer.
+// status returns the HTTP status of the failure.
 func (e *dialError) status() int {
 	if e.cause == rules.DialTimedOut {
 		return 504
@@ -72,8 +71,8 @@ func (e *dialError) status() int {
 	return 502
 }
 
-// A deniedError says that the granted name leads only to addresses that the
-// decision does not reach. The denial is journaled already.
+// A deniedError is a denial that came after the grant, for example because the name has only
+// addresses that the decision does not reach. The denial is recorded already.
 type deniedError struct {
 	a rules.Attempt
 	d rules.Decision
@@ -81,10 +80,10 @@ type deniedError struct {
 
 func (e *deniedError) Error() string { return "denied: " + e.d.Why().String() }
 
-// dial connects to what d permits: the name of a, resolved by ourselves, or
-// the address that a names. The Attempt comes back with Resolved and with Dest
-// as dialed. An error is a *deniedError or a *dialError; of the latter Closed
-// is told here, so that every granted flow has its end on record.
+// dial connects to what d permits: the name in a, which the proxy resolves itself, or the
+// address in a. It returns the Attempt with Resolved, and with Dest as dialed. The error is a
+// *deniedError or a *dialError. dial reports a *dialError to Closed, so that every granted flow
+// has its end on record.
 func (p *Proxy) dial(ctx context.Context, d rules.Decision, a rules.Attempt) (*net.TCPConn, rules.Attempt, error) {
 	started := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, p.limits.Dial)
@@ -94,10 +93,10 @@ func (p *Proxy) dial(ctx context.Context, d rules.Decision, a rules.Attempt) (*n
 	return conn, a, err
 }
 
-// dialJudged is dial for redirected flows, to which nothing is connected before
-// the verdict: once the addresses are known the question is asked again with
-// the first of them, for good if it is final. The answer comes back too; where
-// it is a denial the error is a *deniedError.
+// dialJudged is dial for redirected flows. Nothing is connected before the verdict: when the
+// addresses are known, the Gate is asked again, with the first address. The question is final
+// if final is set. The decision is returned too; if it is a denial, the error is a
+// *deniedError.
 func (p *Proxy) dialJudged(ctx context.Context, d rules.Decision, a rules.Attempt, final bool) (*net.TCPConn, rules.Attempt, rules.Decision, error) {
 	started := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, p.limits.Dial)
@@ -115,8 +114,7 @@ func (p *Proxy) dialJudged(ctx context.Context, d rules.Decision, a rules.Attemp
 	return conn, a, d, err
 }
 
-// notDialed puts the end of a granted flow on record that err kept from
-// becoming a connection.
+// notDialed records the end of a granted flow if err is a *dialError.
 func (p *Proxy) notDialed(started time.Time, d rules.Decision, a rules.Attempt, err error) {
 	var failed *dialError
 	if errors.As(err, &failed) {
@@ -133,7 +131,7 @@ func (p *Proxy) dialGranted(ctx context.Context, d rules.Decision, a rules.Attem
 	return p.connectAny(ctx, d, a, addrs)
 }
 
-// resolveReachable returns the addresses that a wants and d reaches, at least one.
+// resolveReachable returns the addresses of a's destination that d reaches, at least one.
 func (p *Proxy) resolveReachable(ctx context.Context, d rules.Decision, a rules.Attempt) ([]netip.Addr, rules.Attempt, error) {
 	if name := a.Target(); !name.IsZero() && p.cfg.AdmitName != nil {
 		if over := p.cfg.AdmitName(a.Client.Addr(), d, name); over != "" {
@@ -157,7 +155,7 @@ func (p *Proxy) resolveReachable(ctx context.Context, d rules.Decision, a rules.
 	return reached, a, nil
 }
 
-// connectAny connects to one of addrs, which d reaches.
+// connectAny connects to one of addrs, all of which d reaches.
 func (p *Proxy) connectAny(ctx context.Context, d rules.Decision, a rules.Attempt, addrs []netip.Addr) (*net.TCPConn, rules.Attempt, error) {
 	conn, err := p.race(ctx, addrs, a.Dest.Port())
 	if err != nil {
@@ -166,8 +164,8 @@ func (p *Proxy) connectAny(ctx context.Context, d rules.Decision, a rules.Attemp
 	return p.verify(conn, d, a)
 }
 
-// resolve returns the addresses that a wants, unmapped, at least one. A look-up is
-// of the share of by.
+// resolve returns the addresses of a's destination, unmapped, at least one. The look-up counts
+// against the quota of client by.
 func (p *Proxy) resolve(ctx context.Context, by rules.QuotaKey, a *rules.Attempt) ([]netip.Addr, error) {
 	name := a.Target()
 	if name.IsZero() {
@@ -206,30 +204,29 @@ func (p *Proxy) resolve(ctx context.Context, by rules.QuotaKey, a *rules.Attempt
 	return addrs, nil
 }
 
-// lookup resolves a name that counts against the share of by.
+// lookup resolves a name and then releases the quota of client by.
 func (p *Proxy) lookup(ctx context.Context, by rules.QuotaKey, a *rules.Attempt, name rules.Name) ([]netip.Addr, error) {
 	defer p.lookups.Release(by)
 	return p.cfg.Lookup(ctx, a.Generation, name)
 }
 
-// overLimit puts on record that a client has its share of look-ups.
+// overLimit records that a client has reached its quota of look-ups.
 func (p *Proxy) overLimit(a rules.Attempt, detail string) *deniedError {
 	a.Provisional, a.Fault, a.Detail = true, rules.Limit, detail
 	return &deniedError{a, p.cfg.Gate.Decide(a)}
 }
 
-// unreachable asks once more, with an address that the grant d does not reach
-// as the fault: the answer is the denial, and it is journaled.
+// unreachable asks the Gate once more, with the fault that the grant d does not reach addr. The
+// answer is a denial, and it is recorded.
 func (p *Proxy) unreachable(d rules.Decision, a rules.Attempt, addr netip.AddrPort) *deniedError {
 	a.Dest, a.Provisional = addr, true
 	if a.Fault = d.Reach(addr); a.Fault == rules.ReasonNone {
-		a.Fault = rules.PrivateAddress // reached, and yet not what was dialed
+		a.Fault = rules.PrivateAddress // d reaches it, but it is not the address that was dialed
 	}
 	return &deniedError{a, p.cfg.Gate.Decide(a)}
 }
 
-// verify looks at the socket itself: what it is connected to must be what was
-// granted.
+// verify checks the socket itself: it must be connected to what was granted.
 func (p *Proxy) verify(conn *net.TCPConn, d rules.Decision, a rules.Attempt) (*net.TCPConn, rules.Attempt, error) {
 	remote := p.remote(conn)
 	if remote.Port() != a.Dest.Port() || d.Reach(remote) != rules.ReasonNone {
@@ -259,9 +256,9 @@ func timedOut(err error) bool {
 		errors.As(err, &t) && t.Timeout()
 }
 
-// classify names the fault of a connection that failed, at each of several
-// addresses perhaps: what the destination did says more than what this host
-// lacks, such as a route for one of the two families.
+// classify returns the fault of a failed connection. If several addresses failed, the answer of
+// a destination counts more than a lack on this host, such as no route for one of the two
+// families.
 func classify(err error) *dialError {
 	switch {
 	case errors.Is(err, syscall.ECONNREFUSED):

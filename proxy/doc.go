@@ -1,14 +1,16 @@
-// Package proxy lets clients out: those that ask for a destination by HTTP
-// (absolute-form and CONNECT) or SOCKS5, and those that a packet filter
-// redirects here and whose bytes tell where they go.
+// Package proxy connects clients to the destinations that they may reach. Clients ask for a
+// destination by HTTP (absolute-form and CONNECT) or SOCKS5, or a packet filter redirects their
+// connections here.
 //
-// It promises: no connection before an allow, and only to addresses that the
-// decision reaches; no client byte leaves before the ClientHello, the request
-// head or the first bytes have been judged; every attempt ends in exactly one
-// final decision, whatever the client sent, so that the journal sees it; both
-// ends of a connection are bounded in number, memory and time.
+// It guarantees:
+// - Nothing is connected before an allow, and only addresses that the decision reaches.
+// - No byte of the client is sent on before the ClientHello, the request head or the first
+// bytes are judged.
+// - Every attempt ends in exactly one final decision, whatever the client sent, so that the
+// journal records it.
+// - Both ends of a connection are bounded in number, memory and time.
 //
-// It refuses: to decrypt, to cache, to share upstream connections between
-// clients or names, BIND and UDP of SOCKS5, HTTP/2 towards clients, and every
-// text that its strict grammars do not accept.
+// It does not decrypt, cache, or share upstream connections between clients or names. It
+// refuses BIND and UDP of SOCKS5, HTTP/2 from clients, and every text that its strict grammars
+// do not accept.
 package proxy

@@ -1,4 +1,4 @@
-// Drain and Recheck: how open flows end when the process or the policy does.
+// Drain and Recheck: how open flows end when the process ends or the policy changes.
 
 package proxy
 
@@ -8,15 +8,14 @@ import (
 	"sallyport/rules"
 )
 
-// Drain stops accepting, closes connections that are between requests, answers
-// every further request on the others with draining, waits until
-// the open connections have ended or ctx has, and then closes what is left. It
-// returns ctx's error if it had to close anything. It can be called once more
-// with a shorter ctx.
+// Drain stops accepting and closes connections that are between requests. Every further request
+// on the others is denied with draining. Drain returns nil when the open connections have
+// ended. If ctx ends first, Drain closes what is left and returns ctx's error. It can be called
+// once more, with a shorter ctx.
 //
-// Listeners are closed and never shut down: connections that the system holds
-// for a socket that somebody else has open, too, are for the next process. What
-// was accepted before is served its first request.
+// Drain closes listeners and never shuts them down. If another process holds the same socket,
+// the connections that wait in the kernel are for that process. A connection that was accepted
+// before is served its first request.
 func (p *Proxy) Drain(ctx context.Context) error {
 	if p.draining.CompareAndSwap(false, true) {
 		close(p.drained)
@@ -54,9 +53,9 @@ func (p *Proxy) closeAll() {
 	}
 }
 
-// Recheck asks the generation in force about every open flow and closes those
-// that it denies. It returns how many. Nothing is journaled by the question;
-// the end of each flow is, with cause "policy".
+// Recheck asks the generation in force about every open flow, closes the flows that it denies,
+// and returns their number. The question is not recorded; the end of each flow is, with cause
+// "policy".
 func (p *Proxy) Recheck() int {
 	n := 0
 	for _, f := range p.flows.all() {
@@ -67,10 +66,10 @@ func (p *Proxy) Recheck() int {
 	return n
 }
 
-// outdated asks the generation in force about the flow and ends the flow if
-// that denies it. The code that registers a flow, or judges a registered one,
-// asks too, before any byte moves: Recheck did not see a flow that was not
-// registered when the generation changed.
+// outdated asks the generation in force about the flow, and ends the flow if the answer is a
+// denial. It reports whether it ended the flow. Code that registers a flow, or sets its
+// decision, calls outdated before any byte moves: Recheck does not see a flow that was
+// registered after the generation changed.
 func (f *flow) outdated() bool {
 	last, _, turn := f.lastDecision()
 	a := f.p.withCurrent(last)
@@ -83,7 +82,7 @@ func (f *flow) outdated() bool {
 	return false
 }
 
-// withCurrent is the same question to the generation in force.
+// withCurrent returns the same question to the generation in force.
 func (p *Proxy) withCurrent(a rules.Attempt) rules.Attempt {
 	a.Generation = p.cfg.Generation()
 	return a

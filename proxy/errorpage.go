@@ -1,4 +1,4 @@
-// Error page: the one body and status of every refusal that HTTP clients see.
+// Denial page: the body and status of every refusal that HTTP clients see.
 
 package proxy
 
@@ -41,24 +41,23 @@ func statusOf(a rules.Attempt, d rules.Decision) int {
 	return http.StatusForbidden
 }
 
-// writeError writes the whole answer to a denied request, reason and hint
-// included. The connection must be closed after it: what a client sent behind
-// a refused CONNECT is not a request (RFC 9931).
+// writeError writes the complete answer to a denied request, with reason and hint. The caller
+// must close the connection: bytes behind a refused CONNECT are not a request (RFC 9931).
 func writeError(w io.Writer, status int, a rules.Attempt, d rules.Decision, acceptJSON bool) error {
 	body := errorBody{Error: "denied", Reason: d.Why().String(), Hint: rules.Hint(a, d)}
 	body.Host, body.Port = wanted(a)
 	return writePage(w, status, body, acceptJSON)
 }
 
-// writeFailure writes the whole answer to a permitted request whose
-// destination could not be reached: 502 or 504.
+// writeFailure writes the complete answer to a permitted request whose destination could not be
+// reached: 502 or 504.
 func writeFailure(w io.Writer, e *dialError, a rules.Attempt, acceptJSON bool) error {
 	body := errorBody{Error: "upstream", Reason: e.cause.DialFault(), Hint: e.help()}
 	body.Host, body.Port = wanted(a)
 	return writePage(w, e.status(), body, acceptJSON)
 }
 
-// wanted returns what an attempt asked for, for people.
+// wanted returns the destination of an attempt as text, and its port.
 func wanted(a rules.Attempt) (string, uint16) {
 	if name := a.Target(); !name.IsZero() {
 		return name.String(), a.Dest.Port()
@@ -69,8 +68,8 @@ func wanted(a rules.Attempt) (string, uint16) {
 	return "", a.Dest.Port()
 }
 
-// writePage writes one response in one write. No text in it comes from the
-// client unparsed.
+// writePage writes one response in one write. It contains no text of the client that was not
+// parsed.
 func writePage(w io.Writer, status int, body errorBody, acceptJSON bool) error {
 	var text []byte
 	kind := "text/plain; charset=utf-8"
@@ -84,7 +83,7 @@ func writePage(w io.Writer, status int, body errorBody, acceptJSON bool) error {
 	var b bytes.Buffer
 	b.Grow(256 + len(text))
 	b.WriteString("HTTP/1.1 " + strconv.Itoa(status) + " " + http.StatusText(status) + "\r\n")
-	// Clients show headers of a refused CONNECT, and seldom its body. What was not denied has no reason, but a fault.
+	// Clients show the header fields of a refused CONNECT, and seldom its body.
 	b.WriteString(body.kind() + ": " + body.Reason + "\r\n")
 	if body.Hint != "" {
 		b.WriteString("X-Sallyport-Hint: " + headerText(body.Hint) + "\r\n")
@@ -97,7 +96,7 @@ func writePage(w io.Writer, status int, body errorBody, acceptJSON bool) error {
 	return err
 }
 
-// kind is the header that says why.
+// kind returns the name of the header field that has the reason or the fault.
 func (e *errorBody) kind() string {
 	if e.Error == "denied" {
 		return "X-Sallyport-Reason"
@@ -105,7 +104,7 @@ func (e *errorBody) kind() string {
 	return "X-Sallyport-Fault"
 }
 
-// headerText makes a text fit for a header field: visible ASCII and spaces.
+// headerText replaces all but visible ASCII and spaces, as in a header field.
 func headerText(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r < ' ' || r > '~' {
@@ -115,7 +114,7 @@ func headerText(s string) string {
 	}, s)
 }
 
-// plain is the body for people.
+// plain returns the body for people.
 func (e *errorBody) plain() []byte {
 	var b bytes.Buffer
 	b.WriteString("sallyport: ")
@@ -137,7 +136,7 @@ func (e *errorBody) plain() []byte {
 	return b.Bytes()
 }
 
-// wantsJSON tells whether a request head asks for JSON.
+// wantsJSON reports whether a request head asks for JSON.
 func wantsJSON(head []byte) bool {
 	for line := range bytes.SplitSeq(head, []byte("\r\n")) {
 		name, value, ok := bytes.Cut(line, []byte(":"))

@@ -1,5 +1,5 @@
-// Flow: a client and what it was connected to, from the grant to the end, so
-// that a reload, a drain or an idle limit can end it from outside.
+// Flow: a client and the destination that it is connected to, from the grant to the end. A
+// reload, a drain or an idle limit can end a flow from outside.
 
 package proxy
 
@@ -13,8 +13,8 @@ import (
 	"sallyport/rules"
 )
 
-// A flow is one granted connection to a destination. Both ends stay owned by
-// whoever opened the flow; abort only resets them.
+// A flow is one granted connection to a destination. The code that opened the flow owns both
+// ends; Abort only resets them.
 type flow struct {
 	p       *Proxy
 	c       *client
@@ -24,10 +24,10 @@ type flow struct {
 	in, out atomic.Uint64 // bytes from the client, and to it
 
 	mu      sync.Mutex
-	a       rules.Attempt // as last decided
-	version int           // how often that was, so that adopt overwrites nothing newer
+	a       rules.Attempt // as in the last question
+	version int           // counts the decisions, so that moveTo overwrites no newer one
 	d       rules.Decision
-	cause   rules.Cause // why it was aborted; the first one stands
+	cause   rules.Cause // why it was aborted; the first cause stands
 }
 
 // flowTable holds the open flows.
@@ -60,7 +60,7 @@ func (t *flowTable) all() []*flow {
 	return fs
 }
 
-// setDecision puts the final question and answer in place of the provisional ones.
+// setDecision replaces the provisional question and answer by the final ones.
 func (f *flow) setDecision(a rules.Attempt, d rules.Decision) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -68,9 +68,9 @@ func (f *flow) setDecision(a rules.Attempt, d rules.Decision) {
 	f.version++
 }
 
-// moveTo lets the flow go on under the generation g, which permits it by d, so
-// that a long flow does not keep an old generation in memory. It does nothing
-// where the flow was judged since that turn.
+// moveTo puts the flow under generation g, which permits it by decision d, so that a long flow
+// does not keep an old generation in memory. It does nothing if the flow has a newer decision
+// than version.
 func (f *flow) moveTo(turn int, g *rules.Generation, d rules.Decision) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -79,21 +79,21 @@ func (f *flow) moveTo(turn int, g *rules.Generation, d rules.Decision) {
 	}
 }
 
-// lastAttempt returns the question as last decided.
+// lastAttempt returns the last question.
 func (f *flow) lastAttempt() rules.Attempt {
 	a, _, _ := f.lastDecision()
 	return a
 }
 
-// lastDecision returns the last question, its answer and its turn.
+// lastDecision returns the last question, its answer and its version.
 func (f *flow) lastDecision() (rules.Attempt, rules.Decision, int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.a, f.d, f.version
 }
 
-// Abort resets both ends, so that neither peer takes it for a clean end.
-// It may be called at any time, from any goroutine, more than once.
+// Abort resets both ends, so that neither peer sees a clean end. It may be called at any time,
+// from any goroutine, more than once.
 func (f *flow) Abort(cause rules.Cause) {
 	f.mu.Lock()
 	if f.cause == rules.EndClean {
@@ -104,11 +104,12 @@ func (f *flow) Abort(cause rules.Cause) {
 	peek.Reset(f.c.TCP)
 }
 
-// Recover turns a panic on a goroutine of the flow's into a denial. It must be deferred directly.
+// Recover turns a panic on one of the flow's goroutines into a denial. It must be deferred
+// directly.
 func (f *flow) Recover() { f.p.panicked(recover(), f.c, f.lastAttempt().Via) }
 
-// done unregisters the flow and, if it was allowed to the end, reports how it
-// ended. cause is used where the flow was not aborted from outside.
+// done unregisters the flow and, if it was allowed to the end, reports how it ended. cause
+// counts unless the flow was aborted from outside.
 func (f *flow) done(cause rules.Cause) {
 	t := &f.p.flows
 	t.mu.Lock()

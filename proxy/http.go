@@ -1,5 +1,5 @@
-// HTTP: decides on each request of a connection, whether the connection came
-// to the proxy itself or runs through a tunnel.
+// HTTP: decides on each request of a connection, to the proxy itself, in a tunnel, or
+// redirected.
 
 package proxy
 
@@ -17,20 +17,20 @@ import (
 	"sallyport/rules"
 )
 
-// ServeHTTP serves proxy clients on l until ctx ends or Drain begins:
+// ServeHTTP serves clients of the HTTP proxy on l, until ctx ends or Drain begins:
 // absolute-form requests and CONNECT.
 func (p *Proxy) ServeHTTP(ctx context.Context, l net.Listener) error {
 	return p.serve(ctx, l, frontEnd{via: rules.ViaHTTP, handle: p.handleHTTPConn, refuse: refuseHTTP})
 }
 
-// refuseHTTP tells a client that was not admitted, without waiting for it.
+// refuseHTTP answers a client that was not admitted, without waiting for it.
 func refuseHTTP(c *client, a rules.Attempt, d rules.Decision) {
 	c.TCP.SetWriteDeadline(time.Now().Add(time.Second))
 	writeError(c.TCP, statusOf(a, d), a, d, false)
 }
 
-// handleHTTPConn serves a connection to the proxy: any number of requests in
-// absolute-form, and a CONNECT, which ends it.
+// handleHTTPConn serves a connection to the proxy: any number of requests in absolute-form, and
+// at most one CONNECT, which is the last.
 func (p *Proxy) handleHTTPConn(ctx context.Context, c *client) {
 	s := newSession(ctx, p, c, proxySource{})
 	s.serve()
@@ -39,26 +39,24 @@ func (p *Proxy) handleHTTPConn(ctx context.Context, c *client) {
 	}
 }
 
-// serveHTTP serves requests on a connection of which the beginning of a first
-// head is in c.Bytes, until the connection is done. The requests come from a
-// tunnel or a redirected connection.
+// serveHTTP serves the requests of a tunnel or a redirected connection until no more may come.
+// The beginning of the first head is in c.Bytes.
 //
-// Each request is one question for the policy. It is asked provisionally when
-// the head is whole, which finds every denial that the head can show, and
-// finally when an upstream connection is in hand and no byte of the request is
-// on it; so an allow is journaled once, with the address that it went to. A
-// denial answers, closes, and nothing behind it is read.
+// Each request is one question to the Gate. It is asked provisionally when the head is
+// complete; that finds every denial that the head can show. It is asked finally when an
+// upstream connection is ready and no byte of the request is on it; so an allow is recorded
+// once, with the address that it went to. A denied request is answered, the connection is
+// closed, and nothing behind the request is read.
 //
-// It returns why the last request ended before its answer did, EndClean if it did
-// not.
+// serveHTTP returns why the last request ended before its answer did, or EndClean.
 func (p *Proxy) serveHTTP(ctx context.Context, c *client, from source) rules.Cause {
 	s := newSession(ctx, p, c, from)
 	s.serve()
 	return s.guard.EndedBy()
 }
 
-// A session is the requests of one client connection. Its upstream connections
-// are its own: no other client's request travels on them.
+// A session serves the requests of one client connection. Its upstream connections carry no
+// other client's requests.
 type session struct {
 	p     *Proxy
 	c     *client
@@ -67,28 +65,28 @@ type session struct {
 	guard *head.Guard
 
 	granted *grant          // the request that net/http is about to serve
-	last    *grant          // the guard's: the request whose body it reads, served or not
-	up      *http.Transport // made for the first request
+	last    *grant          // the request whose body the guard reads, served or not
+	up      *http.Transport // made at the first request
 }
 
-// A grant is a request that was allowed, for one use.
+// A grant is one request that was allowed. It is used once.
 type grant struct {
 	s    *session
 	head head.Head
 	a    rules.Attempt
-	d    rules.Decision // the first answer
-	host string         // host:port to connect to, canonical
+	d    rules.Decision // the first decision
+	host string         // host:port to connect to, in canonical form
 
 	began     time.Time // when net/http began to serve it
 	dialState dialState
 
 	final bool                        // the final question was asked
 	flow  *flow                       // from the final allow on
-	up    *upstream                   // what it travels on, from then on
-	out   *answer                     // what its client is told
-	own   bool                        // flow is this request's and not the tunnel's
-	fault atomic.Pointer[deniedError] // the answer to a body that broke its framing
-	cut   atomic.Bool                 // the answer ended before its end
+	up    *upstream                   // the upstream connection that carries it, from the final allow on
+	out   *answer                     // the response to its client
+	own   bool                        // flow is the request's own, not the tunnel's
+	fault atomic.Pointer[deniedError] // the denial of a body that broke its framing
+	cut   atomic.Bool                 // the response ended before its end
 }
 
 func newSession(ctx context.Context, p *Proxy, c *client, from source) *session {
@@ -99,7 +97,7 @@ func newSession(ctx context.Context, p *Proxy, c *client, from source) *session 
 	return s
 }
 
-// Await waits for the first bytes of a request. A client that sends none at all is only counted.
+// Await waits for the first bytes of a request. A connection without a byte is only counted.
 func (s *session) Await(limit int) error {
 	err := s.p.await(s.c, limit)
 	if err != nil && s.guard.Heads == 0 {
@@ -108,8 +106,8 @@ func (s *session) Await(limit int) error {
 	return err
 }
 
-// serve returns when no more requests come or may come. A first head that is
-// refused, and a CONNECT, never reach net/http.
+// serve returns when no more requests may come. A refused first head, and a CONNECT, never
+// reach net/http.
 func (s *session) serve() {
 	if s.guard.NextHead() == nil {
 		s.p.engine.serve(s)
@@ -122,8 +120,8 @@ func (s *session) serve() {
 	}
 }
 
-// Judge is the guard's question about the next head, or about a fault. A nil
-// head is a fault in the body of the current request.
+// Judge decides about the next head, or records a fault. A nil head means that the fault is in
+// the body of the current request.
 func (s *session) Judge(h *head.Head, fault rules.Reason, detail string) bool {
 	if h == nil {
 		s.bodyFault(fault, detail)
@@ -137,7 +135,7 @@ func (s *session) Judge(h *head.Head, fault rules.Reason, detail string) bool {
 	if fault == rules.ReasonNone {
 		a.Fault, a.Detail = s.unfit(h)
 	}
-	// Port 443 demands TLS, which a request is not: no need to connect first.
+	// Port 443 must carry TLS, and a request is not TLS: the question is final at once.
 	a.Provisional = a.Fault == rules.ReasonNone && a.Dest.Port() != portTLS
 	d := s.p.decide(s.c, a)
 	if !d.Allowed() {
@@ -150,7 +148,7 @@ func (s *session) Judge(h *head.Head, fault rules.Reason, detail string) bool {
 	return true
 }
 
-// unfit tells why a well-formed request cannot be served here.
+// unfit returns why a well-formed request cannot be served here.
 func (s *session) unfit(h *head.Head) (rules.Reason, string) {
 	if detail := s.from.misplaced(h); detail != "" {
 		return rules.MalformedRequest, detail
@@ -161,13 +159,13 @@ func (s *session) unfit(h *head.Head) (rules.Reason, string) {
 	return rules.ReasonNone, ""
 }
 
-// notForOrigins is the detail for clients that take us for a web server.
+// notForOrigins is the detail if a client sent a request for a web server.
 const notForOrigins = "request for a web server sent to a proxy"
 
-// refuse answers a request that net/http has not seen and will not see.
+// refuse answers a request that net/http never sees.
 func (s *session) refuse(h *head.Head, a rules.Attempt, d rules.Decision) {
 	if f := s.from.tunnel(); f != nil && s.guard.Heads == 0 {
-		f.setDecision(a, d) // the tunnel ends without having been used
+		f.setDecision(a, d) // the tunnel ends unused
 	}
 	s.c.TCP.SetWriteDeadline(time.Now().Add(peek.Linger))
 	s.c.TCP.Write(refusal(h, a, d))
@@ -176,7 +174,7 @@ func (s *session) refuse(h *head.Head, a rules.Attempt, d rules.Decision) {
 	}
 }
 
-// refusal is the whole answer to a denied request.
+// refusal returns the complete answer to a denied request.
 func refusal(h *head.Head, a rules.Attempt, d rules.Decision) []byte {
 	var b bytes.Buffer
 	json := h.WantsJSON()
@@ -194,8 +192,8 @@ func refusal(h *head.Head, a rules.Attempt, d rules.Decision) []byte {
 	return b.Bytes()
 }
 
-// bodyFault puts on record that the body of a permitted request broke its
-// framing, also where the request was answered before.
+// bodyFault records that the body of a permitted request broke its framing, also if the request
+// was answered before.
 func (s *session) bodyFault(fault rules.Reason, detail string) {
 	a := s.last.a
 	a.Provisional, a.Fault, a.Detail = false, fault, detail

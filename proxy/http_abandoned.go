@@ -1,5 +1,5 @@
-// HTTP, abandoned: a granted request that ends before a connection is in its
-// hand has its end on record, too, and once.
+// HTTP, abandoned: a granted request that ends without a connection has its end on record,
+// exactly once.
 
 package proxy
 
@@ -14,17 +14,17 @@ import (
 	"sallyport/rules"
 )
 
-// A dialState is a granted request's search for a connection. net/http gives it up
-// where the client leaves; the dialer may still be at work then.
+// A dialState is the state of a granted request's dial. net/http abandons the request when the
+// client leaves; the dial may still run then.
 type dialState struct {
 	mu       sync.Mutex
-	dialing  bool // the dialer will tell, or has to be told that the request is over
-	recorded bool // how the search ended is on record, or becomes so with the flow
-	over     bool // the request is
+	dialing  bool // a dial is under way
+	recorded bool // the end of the dial is on record, or will be with the flow
+	over     bool // the request has ended
 }
 
-// dialFor dials for g. The dialer has a failure put on record; what it connects
-// when the request is over already is of no use to any other.
+// dialFor dials for g. The dialer records a failure. A connection that comes after the request
+// has ended is closed: no other request may use it.
 func (s *session) dialFor(ctx context.Context, g *grant) (*net.TCPConn, rules.Attempt, error) {
 	late := false
 	g.dialState.set(func(w *dialState) { late, w.dialing = w.over, !w.over })
@@ -58,7 +58,7 @@ func (g *grant) abandon() {
 	}
 }
 
-// recordGone puts on record that a granted request ended without a connection.
+// recordGone records that a granted request ended without a connection.
 func (g *grant) recordGone() {
 	g.s.p.closed(rules.Close{Attempt: g.a, Decision: g.d, Started: g.began.UnixNano(), Duration: int64(time.Since(g.began)),
 		Cause: cmp.Or(g.s.guard.EndedBy(), rules.EndGone)})

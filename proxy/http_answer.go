@@ -1,5 +1,5 @@
-// HTTP answer: a response on its way to the client, interim responses
-// included. What has arrived goes on before anything waits for more.
+// HTTP answer: a response on its way to the client, with its interim responses. Bytes that have
+// arrived are sent before anything waits for more.
 
 package proxy
 
@@ -13,30 +13,30 @@ import (
 	"sallyport/proxy/head"
 )
 
-// maxInterims bounds the interim responses to one request. A server that needs
-// long says 102 every 20 seconds (RFC 2518, section 10.1): enough for an hour.
+// maxInterims bounds the interim responses to one request. A slow server sends 102 every 20
+// seconds (RFC 2518, section 10.1): this is enough for an hour.
 const maxInterims = 200
 
-// errInterims ends a request whose destination never comes to its answer.
+// errInterims ends a request whose destination sends only interim responses.
 var errInterims = errors.New("too many interim responses")
 
-// An answer is what the client of one request is told. It buffers; the
-// connection to the destination flushes it before it waits for more bytes (see
-// upstream.Read), so that many small pieces cost one write, and no piece waits.
+// An answer is the response to one request. It buffers. The connection to the destination
+// flushes it before waiting for more bytes (see upstream.Read): so many small pieces cost one
+// write, and no piece waits.
 //
-// Interim responses are written on a goroutine of Transport's, hence the lock.
+// A goroutine of http.Transport writes interim responses; hence the lock.
 type answer struct {
 	http.ResponseWriter
 	p    *Proxy
-	held atomic.Bool // something is written and not flushed yet
+	held atomic.Bool // something was written and not flushed
 
 	pieces *head.Pieces // of a chunked body
 
 	mu       sync.Mutex
-	interims int  // that were forwarded
-	asked    bool // the client was told 100 Continue
-	settled  bool // no interim response may come any more
-	over     bool // the request is served; ResponseWriter is net/http's again
+	interims int  // forwarded so far
+	asked    bool // 100 Continue was sent to the client
+	settled  bool // no more interim responses
+	over     bool // the request is served; the ResponseWriter belongs to net/http again
 }
 
 // WriteHeader keeps net/http from guessing a Content-Type.
@@ -59,8 +59,8 @@ func (w *answer) Write(b []byte) (int, error) {
 	return w.ResponseWriter.Write(b)
 }
 
-// ReadFrom copies the body. It begins with a small buffer, which is enough for
-// streams and short bodies, and takes a larger one once that was full.
+// ReadFrom copies the body. It begins with a small buffer, enough for streams and short bodies,
+// and uses a large one after a read that filled the small one.
 func (w *answer) ReadFrom(src io.Reader) (int64, error) {
 	small := w.p.buffers.Get()
 	n, full, err := w.copy(src, small[:], true)
@@ -74,8 +74,8 @@ func (w *answer) ReadFrom(src io.Reader) (int64, error) {
 	return n + more, err
 }
 
-// copy copies until the end of src or, if it may grow, until one read has
-// filled the buffer.
+// copy copies until the end of src. If grow is set, it returns after one read that filled the
+// buffer.
 func (w *answer) copy(src io.Reader, buf []byte, grow bool) (n int64, full bool, err error) {
 	for {
 		got, err := src.Read(buf)
@@ -126,23 +126,23 @@ func (w *answer) interim(status int, header http.Header) error {
 	return nil
 }
 
-// settle ends the time of interim responses: the final one is known.
+// settle ends the interim responses: the final response has arrived.
 func (w *answer) settle() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.settled = true
 }
 
-// finish gives the ResponseWriter back: net/http uses it for itself next.
+// finish returns the ResponseWriter to net/http, which uses it next.
 func (w *answer) finish() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.settled, w.over = true, true
 }
 
-// An expected is the body of a request that expects 100 Continue. The client
-// is told so when the body is wanted: because the destination said so, or
-// because it has said nothing for continueWait (RFC 9110, section 10.1.1).
+// An expected is the body of a request that expects 100 Continue. The client gets its 100
+// Continue when the body is read: the destination sent 100 Continue, or sent nothing for
+// continueWait (RFC 9110, section 10.1.1).
 type expected struct {
 	io.ReadCloser
 	out *answer

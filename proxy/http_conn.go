@@ -1,5 +1,5 @@
-// HTTP connection to a destination: what Transport reads and writes, with its
-// deadlines, its count of bytes, and the care that no answer waits here.
+// HTTP connection to a destination: what http.Transport reads and writes, with deadlines and
+// byte counts. No response waits here.
 
 package proxy
 
@@ -17,21 +17,21 @@ import (
 	"sallyport/rules"
 )
 
-// An upstream is a connection that carries requests of one session to one
-// destination. It holds its TCP connection, never embeds it.
+// An upstream is a connection that carries requests of one session to one destination. It holds
+// its TCP connection and does not embed it.
 type upstream struct {
 	conn     *net.TCPConn
 	dest     netip.AddrPort
 	resolved []netip.Addr
 	mismatch bool // as in rules.Attempt
 	idle     time.Duration
-	flow     atomic.Pointer[flow]   // what its bytes count for
-	answer   atomic.Pointer[answer] // whose body is read
+	flow     atomic.Pointer[flow]   // the flow that its bytes count for
+	answer   atomic.Pointer[answer] // the response whose body is read
 
 	p    *Proxy
 	head head.Splitter
 	kept *[peek.Size]byte // from the pool; has rest
-	rest []byte           // what arrived behind a head and comes next
+	rest []byte           // bytes that arrived behind a head, to be read next
 
 	raw  syscall.RawConn
 	once func(fd uintptr) bool // reads into b without waiting
@@ -51,8 +51,7 @@ func (s *session) upstream(conn *net.TCPConn, a rules.Attempt) (*upstream, error
 	return u, nil
 }
 
-// Read hands out heads by themselves, so that the framing of a body is seen from
-// its first byte.
+// Read returns heads by themselves, so that the framing of a body is seen from its first byte.
 func (u *upstream) Read(b []byte) (n int, err error) {
 	w := u.answer.Load()
 	if len(u.rest) > 0 {
@@ -70,7 +69,7 @@ func (u *upstream) Read(b []byte) (n int, err error) {
 	return part, err
 }
 
-// keep makes what is behind the first n bytes of b come next.
+// keep stores the bytes of b behind the first n, to be read next.
 func (u *upstream) keep(b []byte, n int) {
 	switch {
 	case len(u.rest) > 0:
@@ -89,12 +88,12 @@ func (u *upstream) keep(b []byte, n int) {
 	}
 }
 
-// atHand is how many bytes can be read without waiting.
+// atHand returns how many bytes can be read without waiting.
 func (u *upstream) atHand() int64 {
 	return int64(len(u.rest)) + peek.Unread(u.raw)
 }
 
-// arrive sends what the client's answer holds back before it waits for more.
+// arrive reads what has arrived. Before it waits for more, it flushes the client's response.
 func (u *upstream) arrive(b []byte) (n int, err error) {
 	if w := u.answer.Load(); w != nil && w.held.Load() {
 		if n, err, ok := u.readNow(b); ok {
@@ -112,7 +111,7 @@ func (u *upstream) count(n int) {
 	}
 }
 
-// readNow reads what is there. It answers false where that is nothing.
+// readNow reads without waiting. It reports false if nothing is there.
 func (u *upstream) readNow(b []byte) (int, error, bool) {
 	u.b = b
 	err := u.raw.Read(u.once)
@@ -136,7 +135,7 @@ func (u *upstream) readOnce(fd uintptr) bool {
 	}
 }
 
-// Write also gives a Read that waits for the answer its time anew.
+// Write also renews the deadline of a Read that waits for the response.
 func (u *upstream) Write(b []byte) (int, error) {
 	u.conn.SetDeadline(time.Now().Add(u.idle))
 	n, err := u.conn.Write(b)

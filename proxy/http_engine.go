@@ -1,5 +1,5 @@
-// HTTP engine: net/http and goproxy behind the guard. They move requests and
-// answers; what may pass is decided before they see a byte.
+// HTTP engine: net/http and goproxy behind the guard. They move requests and responses; the
+// decision is made before they see a byte.
 
 package proxy
 
@@ -27,7 +27,7 @@ type engine struct {
 	once   sync.Once
 	server *http.Server
 	proxy  *goproxy.ProxyHttpServer
-	name   string // what we call ourselves in Via, different in each process
+	name   string // our pseudonym in Via, different in each process
 }
 
 type (
@@ -35,7 +35,7 @@ type (
 	grantKey   struct{} // context: *grant
 )
 
-// pseudonym is how we call ourselves in Via (RFC 9110, section 7.6.3).
+// pseudonym returns our name in Via (RFC 9110, section 7.6.3).
 func (e *engine) pseudonym() string {
 	e.once.Do(e.build)
 	return e.name
@@ -53,7 +53,7 @@ func (e *engine) build() {
 		DisableGeneralOptionsHandler: true,
 	}
 	e.proxy = goproxy.NewProxyHttpServer()
-	e.proxy.Tr = &http.Transport{DialContext: noDial} // never used; the default one obeys the environment
+	e.proxy.Tr = &http.Transport{DialContext: noDial} // never used; http.DefaultTransport would obey the environment
 	e.proxy.ConnectDial = noConnect
 	e.proxy.Logger = discard
 	e.proxy.KeepAcceptEncoding = true
@@ -62,11 +62,11 @@ func (e *engine) build() {
 	e.proxy.OnRequest().HandleConnect(goproxy.FuncHttpsHandler(rejectConnect))
 }
 
-// serve lets net/http serve a session whose first head was judged already, and
-// returns when the last answer is written.
+// serve lets net/http serve a session whose first head is judged, and returns when the last
+// response is written.
 func (e *engine) serve(s *session) {
 	e.once.Do(e.build)
-	e.server.Serve(&oneConn{s: s}) // returns at once: there is nothing more to accept
+	e.server.Serve(&oneConn{s: s}) // returns at once: oneConn has no second connection
 	<-s.guard.Ended
 }
 
@@ -85,7 +85,7 @@ func (l *oneConn) Accept() (net.Conn, error) {
 	return l.s.guard, nil
 }
 
-// Close does nothing: the connection is served on.
+// Close does nothing: the connection goes on.
 func (l *oneConn) Close() error   { return nil }
 func (l *oneConn) Addr() net.Addr { return l.s.c.TCP.LocalAddr() }
 
@@ -94,7 +94,7 @@ func sessionContext(l net.Listener) context.Context {
 	return context.WithValue(s.ctx, sessionKey{}, s)
 }
 
-// stateChanged tells the guard when an answer is written.
+// stateChanged tells the guard that a response is written.
 func stateChanged(c net.Conn, state http.ConnState) {
 	if g, ok := c.(*head.Guard); ok && state == http.StateIdle {
 		g.MarkAnswered()
@@ -116,18 +116,18 @@ func (e *engine) handle(w http.ResponseWriter, r *http.Request) {
 	defer s.guard.LimitRest()
 	g.out = &answer{ResponseWriter: w, p: s.p}
 	defer g.out.finish()
-	if g.head.HasBody() { // the answer may begin while the body still comes
+	if g.head.HasBody() { // the response may begin while the body still arrives
 		http.NewResponseController(w).EnableFullDuplex()
 	}
 	g.rewrite(r, e.name)
 	e.proxy.ServeHTTP(g.out, r.WithContext(context.WithValue(r.Context(), grantKey{}, g)))
 	if g.cut.Load() {
 		g.out.Flush()
-		panic(http.ErrAbortHandler) // or the client takes the part for the whole
+		panic(http.ErrAbortHandler) // else the client would take a cut response for a complete one
 	}
 }
 
-// contain keeps a panic for the goroutine that answers for the connection.
+// contain hands a panic to the goroutine that serves the connection.
 func (s *session) contain() {
 	v := recover()
 	if v == nil {
@@ -139,7 +139,7 @@ func (s *session) contain() {
 	panic(http.ErrAbortHandler)
 }
 
-// unmatched denies a request that net/http read otherwise than the guard did.
+// unmatched denies a request that net/http read differently than the guard did.
 func (s *session) unmatched(w http.ResponseWriter, g *grant) {
 	a := s.p.attempt(s.c, rules.ViaHTTP)
 	if g != nil {
@@ -162,8 +162,8 @@ func useGrant(r *http.Request, ctx *goproxy.ProxyCtx) (*http.Request, *http.Resp
 	return r, nil
 }
 
-// rejectConnect is goproxy's one CONNECT handler. The guard lets no CONNECT
-// through; without a handler goproxy would permit it.
+// rejectConnect is goproxy's one CONNECT handler. The guard never hands on a CONNECT; without a
+// handler goproxy would permit it.
 func rejectConnect(host string, _ *goproxy.ProxyCtx) (*goproxy.ConnectAction, string) {
 	return goproxy.RejectConnect, host
 }

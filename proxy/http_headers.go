@@ -1,5 +1,5 @@
-// HTTP headers: what of a message is for one hop only, and what a client or an
-// origin must not be able to say through us.
+// HTTP headers: fields that belong to one hop, and fields that a client or an origin must not
+// set through the proxy.
 
 package proxy
 
@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// hopByHop tells whether a field belongs to one connection (RFC 9110, section
-// 7.6.1) or is about proxies. Upgrades are not forwarded, so Upgrade is one.
+// hopByHop reports whether a field belongs to one connection (RFC 9110, section 7.6.1) or is
+// about proxies. Upgrade counts too, as upgrades are not forwarded.
 func hopByHop(folded string) bool {
 	switch folded {
 	case "connection", "keep-alive", "te", "upgrade", "http2-settings":
@@ -19,18 +19,18 @@ func hopByHop(folded string) bool {
 	return strings.HasPrefix(folded, "proxy-")
 }
 
-// forwarding tells whether a field says where a request came from or went by
-// way of, which clients must not say through us.
+// forwarding reports whether a field describes where a request came from. Clients must not set
+// these fields.
 func forwarding(folded string) bool {
 	return folded == "forwarded" || folded == "x-upstream-https-proxy" || strings.HasPrefix(folded, "x-forwarded-")
 }
 
-// ours tells whether a field of an answer is ours to say.
+// ours reports whether only this proxy may set a response field.
 func ours(folded string) bool { return strings.HasPrefix(folded, "x-sallyport-") }
 
-// fold makes one of all spellings of a field name that some server takes for
-// the same: CGI and its heirs (RFC 3875, section 4.1.18) know no letter case,
-// and make the hyphen, and some of them every other sign, an underscore.
+// fold maps all spellings of a field name that some server treats as one to the same text: CGI
+// and its successors (RFC 3875, section 4.1.18) ignore case and turn the hyphen, and some of
+// them every other sign, into an underscore.
 func fold(name string) string {
 	return strings.Map(func(r rune) rune {
 		switch {
@@ -43,17 +43,17 @@ func fold(name string) string {
 	}, name)
 }
 
-// rewrite makes a request ready for its destination.
+// rewrite prepares a request for its destination.
 func (g *grant) rewrite(r *http.Request, pseudonym string) {
 	r.URL.Scheme, r.URL.Host, r.URL.User = "http", g.host, nil
 	r.Host = g.forwardedHost()
 	if g.head.Server {
 		r.URL.Path = "*" // RFC 9112, section 3.2.4
 	}
-	r.Trailer = nil // the guard lets none through
-	// Close is about the client's connection. It is used upstream where the body
-	// may never be wanted: net/http would send it after a final answer, to save
-	// the connection, and first ask the client for it.
+	r.Trailer = nil // the guard removes trailers
+	// Close concerns the client's connection. It is set upstream if the body may never be
+	// wanted: net/http would otherwise read the rest of the body from the client after a final
+	// response, only to keep the connection.
 	r.Close = g.head.Expects
 	if g.head.Expects && g.head.HTTP11 {
 		r.Body = &expected{ReadCloser: r.Body, out: g.out}
@@ -71,12 +71,12 @@ func (g *grant) rewrite(r *http.Request, pseudonym string) {
 	addVia(r.Header, version+pseudonym)
 }
 
-// forwardedHost is the Host that the destination sees: always canonical, never
-// the client's text.
+// forwardedHost returns the Host for the destination: always canonical, never the client's
+// text.
 func (g *grant) forwardedHost() string { return strings.TrimSuffix(g.s.from.hostOf(g), ":80") }
 
-// strip removes hop-by-hop fields, those that Connection names, and others, in
-// whatever spelling.
+// strip removes hop-by-hop fields, the fields that Connection names, and those that others
+// reports, in any spelling.
 func strip(h http.Header, others func(folded string) bool) {
 	var named []string
 	for _, line := range h["Connection"] {
@@ -93,14 +93,14 @@ func strip(h http.Header, others func(folded string) bool) {
 	}
 }
 
-// returned makes the fields of an answer ready for the client: those of one hop
-// and those that are ours to say are not forwarded.
+// returned prepares response fields for the client: it removes those of one hop and those that
+// only this proxy may set.
 func (g *grant) returned(h http.Header) {
 	strip(h, ours)
 	addVia(h, "1.1 "+g.s.p.engine.name)
 }
 
-// addVia puts us behind those that the message passed before.
+// addVia appends us to the proxies that the message passed before.
 func addVia(h http.Header, us string) {
 	if before := h["Via"]; len(before) > 0 {
 		us = strings.Join(before, ", ") + ", " + us

@@ -1,4 +1,4 @@
-// HTTP sources: where the requests of a session come from decides what they are asked as and where they go.
+// HTTP sources: a request's question and destination depend on the connection that it came on.
 
 package proxy
 
@@ -12,21 +12,22 @@ import (
 	"sallyport/rules"
 )
 
-// A source is the kind of connection that a session's requests come on.
+// A source is the connection that a session's requests come on: one of three types.
 type source interface {
-	// ask returns the question about a request. first: it is the session's first one.
+	// ask returns the question about a request. first is set for the session's first request.
 	ask(s *session, h *head.Head, first bool) rules.Attempt
-	// target returns where a request goes, of which a is the question.
+	// target returns where a request goes; a is its question.
 	target(h *head.Head, a *rules.Attempt) rules.Authority
-	// misplaced returns why a request of this form has no place here, "" where it has one.
+	// misplaced returns why a request of this form must not come on this connection, or "".
 	misplaced(h *head.Head) string
 	// connect makes the connection that g is granted.
 	connect(ctx context.Context, g *grant) (*net.TCPConn, rules.Attempt, error)
-	// tunnel returns the flow that all requests are a part of; nil: each is a flow of its own.
+	// tunnel returns the flow that all requests belong to. nil: each request is a flow of its
+	// own.
 	tunnel() *flow
-	// hostOf returns the Host that the destination sees, with its port.
+	// hostOf returns the Host for the destination, with its port.
 	hostOf(g *grant) string
-	// limits adds to the limits of the guard.
+	// limits completes the limits of the guard.
 	limits(l *head.Limits, p *Proxy)
 }
 
@@ -61,19 +62,19 @@ func (proxySource) hostOf(g *grant) string { return g.host }
 
 func (proxySource) limits(l *head.Limits, _ *Proxy) { l.Connect = true }
 
-// A tunnelSource is a tunnel that is granted and connected already. Its requests come in origin-form. Each is decided
-// by itself, as part of the tunnel's flow, and goes to the tunnel's upstream connection. The tunnel closes both
-// connections when serveHTTP returns.
+// A tunnelSource is a granted tunnel that is connected already. Its requests come in
+// origin-form. Each is decided by itself, as part of the tunnel's flow, and goes to the
+// tunnel's upstream connection. The tunnel closes both connections when serveHTTP returns.
 type tunnelSource struct {
-	attempt rules.Attempt // provisional: Flow, Via, Authority, Dest as dialed, Resolved
+	attempt rules.Attempt // provisional, with Flow, Via, Authority, Resolved, and Dest as dialed
 	up      *net.TCPConn  // connected to attempt.Dest, unused so far
-	flow    *flow         // registered; judged, in and out belong to the engine, done to the tunnel
+	flow    *flow         // registered by the tunnel, which also calls done
 	used    atomic.Bool   // up is in the session's pool of connections
 }
 
 func (t *tunnelSource) ask(s *session, h *head.Head, _ bool) rules.Attempt {
 	a := t.attempt
-	a.Generation = s.p.cfg.Generation() // each request is judged by what is in force now
+	a.Generation = s.p.cfg.Generation() // each request is judged by the generation in force now
 	show(&a, h)
 	a.HostIgnored = false
 	return a
@@ -99,15 +100,15 @@ func (t *tunnelSource) hostOf(g *grant) string { return shownHost(g) }
 
 func (t *tunnelSource) limits(l *head.Limits, p *Proxy) { l.First = p.limits.Sniff }
 
-// A redirectedSource is a redirected connection to which nothing is granted yet. Its requests come in origin-form. Each
-// is a flow of its own, and goes to the name that it shows.
+// A redirectedSource is a redirected connection without a grant. Its requests come in
+// origin-form. Each is a flow of its own, and goes to the name in its Host.
 type redirectedSource struct {
-	attempt rules.Attempt // of the connection; its flow is that of the first request
+	attempt rules.Attempt // of the connection; its flow number is the first request's
 }
 
 func (r *redirectedSource) ask(s *session, h *head.Head, first bool) rules.Attempt {
 	a := r.attempt
-	a.Generation = s.p.cfg.Generation() // each request is judged by what is in force now
+	a.Generation = s.p.cfg.Generation() // each request is judged by the generation in force now
 	show(&a, h)
 	a.HostIgnored = false
 	if !first {
@@ -132,13 +133,13 @@ func (r *redirectedSource) hostOf(g *grant) string { return shownHost(g) }
 
 func (r *redirectedSource) limits(l *head.Limits, p *Proxy) { l.First = p.limits.Sniff }
 
-// show puts what a request's head showed into the question.
+// show adds the fields of a request head to the question.
 func show(a *rules.Attempt, h *head.Head) {
 	a.Shown = rules.ShownHTTP
 	a.Host, a.HostAddr, a.HostPort = h.Host.Name, h.Host.Addr, h.Host.Port
 }
 
-// targetOf returns the name, or else the address, that a wants.
+// targetOf returns the name of a's destination, or else its address.
 func targetOf(a *rules.Attempt) rules.Authority {
 	t := rules.Authority{Name: a.Target(), Port: a.Dest.Port()}
 	if t.Name.IsZero() {
@@ -147,7 +148,8 @@ func targetOf(a *rules.Attempt) rules.Authority {
 	return t
 }
 
-// originOnly returns why a request that is not in origin-form has no place on a connection to an origin server.
+// originOnly returns why a request that is not in origin-form must not come on a connection to
+// an origin server.
 func originOnly(h *head.Head) string {
 	if h.Form != head.FormOrigin {
 		return "proxy request to an origin server"
@@ -155,8 +157,9 @@ func originOnly(h *head.Head) string {
 	return ""
 }
 
-// shownHost returns the Host of a request that is not for the proxy itself. On the way to an address it is the name
-// that the request showed, which the policy found bound to the address.
+// shownHost returns the Host of a request that did not come to the proxy itself. If the
+// destination is an address, it is the name in the request, which the policy found bound to the
+// address.
 func shownHost(g *grant) string {
 	if g.head.HasHost && g.a.Target().IsZero() {
 		return g.head.Host.String()

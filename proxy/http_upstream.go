@@ -1,5 +1,5 @@
-// HTTP upstream: the connections of one session to its destinations, and the
-// final question before a byte is on one of them.
+// HTTP upstream: a session's connections to its destinations, and the final question before a
+// byte is sent on one.
 
 package proxy
 
@@ -24,10 +24,10 @@ import (
 	"sallyport/rules"
 )
 
-// Limits of what a destination may send or keep us waiting for.
+// Limits of what a destination may send, and of how long it may keep a client waiting.
 const (
 	maxResponseHead = 64 << 10
-	continueWait    = time.Second // for 100 Continue, before the body is sent anyway
+	continueWait    = time.Second // for 100 Continue; then the body is sent anyway
 )
 
 // transport returns the session's own pool of connections.
@@ -48,10 +48,10 @@ func (s *session) transport() *http.Transport {
 	return s.up
 }
 
-// dial connects to what the current request was granted and to nothing else.
+// dial connects to the destination of the current grant and to nothing else.
 func (s *session) dial(ctx context.Context, _, addr string) (conn net.Conn, err error) {
 	defer func() {
-		if v := recover(); v != nil { // on a goroutine of Transport's, that would be the end
+		if v := recover(); v != nil { // net/http does not recover on this goroutine
 			s.guard.Panicked = fmt.Errorf("%v\n%s", v, debug.Stack())
 			err = errors.New("internal error")
 		}
@@ -67,12 +67,12 @@ func (s *session) dial(ctx context.Context, _, addr string) (conn net.Conn, err 
 	return s.upstream(tcp, a)
 }
 
-// roundTrip takes a granted request to its destination. It always answers.
+// roundTrip sends a granted request to its destination. It always returns a response.
 func (g *grant) roundTrip(r *http.Request, _ *goproxy.ProxyCtx) (*http.Response, error) {
 	ctx, cancel := context.WithCancelCause(r.Context())
 	trace := httptrace.ClientTrace{
 		GotConn:        func(i httptrace.GotConnInfo) { g.connected(i.Conn, cancel) },
-		Got100Continue: func() { g.out.interim(http.StatusContinue, nil) }, // before the body is asked for
+		Got100Continue: func() { g.out.interim(http.StatusContinue, nil) }, // before the body is read
 		Got1xxResponse: g.interim,
 	}
 	resp, err := g.s.transport().RoundTrip(r.WithContext(httptrace.WithClientTrace(ctx, &trace)))
@@ -94,14 +94,14 @@ func (g *grant) roundTrip(r *http.Request, _ *goproxy.ProxyCtx) (*http.Response,
 		g.out.pieces = new(head.Pieces)
 	}
 	resp.Body = &body{ReadCloser: resp.Body, g: g, up: g.up, cancel: cancel}
-	// A copy: net/http puts the trailers into the original when it meets them.
-	// They are not forwarded, as what they say could be ours.
+	// A copy: net/http later adds the trailers to the original. They are not forwarded, as a
+	// client could take them for fields that only this proxy may set.
 	out := *resp
 	out.Trailer = nil
 	return &out, nil
 }
 
-// interim forwards an interim response; clients of HTTP/1.0 know none.
+// interim forwards an interim response, unless the client speaks HTTP/1.0, which has none.
 func (g *grant) interim(status int, header textproto.MIMEHeader) error {
 	if !g.head.HTTP11 {
 		return nil
@@ -111,12 +111,12 @@ func (g *grant) interim(status int, header textproto.MIMEHeader) error {
 	return g.out.interim(status, h)
 }
 
-// errUpgrade refuses a 101 that nobody asked for: no upgrade was forwarded.
+// errUpgrade refuses a 101 response: no Upgrade was forwarded.
 var errUpgrade = errors.New("destination switched protocols unasked")
 
-// connected asks the final question: the connection is in hand, new or used
-// before, and nothing of the request is on it yet. It is asked once; on a
-// repetition that net/http makes after a stale connection, provisionally.
+// connected asks the final question. The connection is ready, new or reused, and no byte of the
+// request is on it. The question is final once; if net/http repeats the request on another
+// connection, it is provisional.
 func (g *grant) connected(conn net.Conn, cancel context.CancelCauseFunc) {
 	u := conn.(*upstream)
 	g.up = u
@@ -140,13 +140,13 @@ func (g *grant) connected(conn net.Conn, cancel context.CancelCauseFunc) {
 		g.flow.setDecision(a, d)
 	}
 	if g.flow.outdated() {
-		peek.Reset(u.conn) // which need not be the flow's first one
+		peek.Reset(u.conn) // u.conn need not be the flow's first connection
 		cancel(net.ErrClosed)
 	}
 	u.flow.Store(g.flow)
 }
 
-// end reports how a request ended that had its final allow.
+// end reports the end of a request that had its final allow.
 func (g *grant) end() {
 	g.abandon()
 	if !g.own {
@@ -159,7 +159,7 @@ func (g *grant) end() {
 	g.flow.done(cause)
 }
 
-// A body is a response body that remembers whether it broke off.
+// A body is a response body that records whether it was cut.
 type body struct {
 	io.ReadCloser
 	g      *grant
@@ -190,7 +190,7 @@ func (b *body) Close() error {
 	return err
 }
 
-// failed is the answer to a request that did not get one.
+// failed returns the answer to a request whose destination gave none.
 func (g *grant) failed(r *http.Request, err error) (*http.Response, error) {
 	var b bytes.Buffer
 	var denied *deniedError

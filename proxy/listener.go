@@ -18,29 +18,26 @@ import (
 	"sallyport/rules/quota"
 )
 
-// Listen opens a TCP listener as the front ends want it: no MPTCP, which
-// sandboxes do not see, and keep-alive settings that accepted connections
-// inherit from the listener, which spares four system calls for each of them.
-// network is "tcp4" or "tcp6" for that family alone, "tcp" for both where addr is
-// [::].
+// Listen opens a TCP listener for a front end: without MPTCP, which sandboxes do not see, and
+// with keep-alive settings that accepted connections inherit, which saves four system calls for
+// each. network is "tcp4" or "tcp6" for one family, or "tcp" for both if addr is [::].
 func Listen(ctx context.Context, network string, addr netip.AddrPort) (net.Listener, error) {
 	lc := net.ListenConfig{KeepAlive: -1, Control: inheritedKeepAlive}
 	lc.SetMultipathTCP(false)
 	return lc.Listen(ctx, network, addr.String())
 }
 
-// clientTable counts connections and remembers them, so that a drain can end
-// those that it has no time to wait for.
+// A clientTable counts the open connections and holds them, so that a drain can end them.
 type clientTable struct {
 	mu      sync.Mutex
 	quota   quota.Table[rules.QuotaKey] // limits.per_client
 	open    map[*client]struct{}
-	unknown int            // of open, those of strangers
-	shut    bool           // nobody is admitted any more
+	unknown int            // how many of open are of unknown clients
+	shut    bool           // no more connections are admitted
 	running sync.WaitGroup // one for each open connection
 }
 
-// admit counts c in, or tells why not.
+// admit counts c in, or returns why it must not.
 func (t *clientTable) admit(c *client, l Limits) (fault rules.Reason, detail string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -58,7 +55,7 @@ func (t *clientTable) admit(c *client, l Limits) (fault rules.Reason, detail str
 	case c.unknown && t.unknown >= l.unknownClients():
 		return rules.Limit, "the share of limits.connections for addresses in no [[client]] is reached"
 	}
-	t.quota.Acquire(c.by) // there is room: only admit acquires, under mu
+	t.quota.Acquire(c.by) // cannot fail: only admit acquires, under mu
 	t.open[c] = struct{}{}
 	if c.unknown {
 		t.unknown++
@@ -67,7 +64,7 @@ func (t *clientTable) admit(c *client, l Limits) (fault rules.Reason, detail str
 	return rules.ReasonNone, ""
 }
 
-// close admits nobody from now on.
+// close ends the admission of connections.
 func (t *clientTable) close() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -101,7 +98,7 @@ func (t *clientTable) all() []*client {
 type frontEnd struct {
 	via    rules.Via
 	handle func(context.Context, *client)
-	refuse func(*client, rules.Attempt, rules.Decision) // tells a client that it was not admitted; must not block
+	refuse func(*client, rules.Attempt, rules.Decision) // answers a client that was not admitted; must not block
 }
 
 // Bounds of the pause after a failed accept.
@@ -110,9 +107,9 @@ const (
 	maxPause = time.Second
 )
 
-// serve accepts until ctx ends or Drain begins and then returns nil; what was
-// accepted goes on, and Drain waits for it. Want of descriptors or memory
-// only slows it down. It closes l.
+// serve accepts until ctx ends or Drain begins, and then returns nil. Accepted connections go
+// on, and Drain waits for them. A lack of descriptors or memory only slows it down. It closes
+// l.
 func (p *Proxy) serve(ctx context.Context, l net.Listener, fe frontEnd) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -144,7 +141,7 @@ func (p *Proxy) serve(ctx context.Context, l net.Listener, fe frontEnd) error {
 	}
 }
 
-// closeListener wakes Accept when the time to stop has come.
+// closeListener ends Accept when serve must stop.
 func (p *Proxy) closeListener(ctx context.Context, l net.Listener, closed chan<- struct{}) {
 	defer close(closed)
 	select {
@@ -154,7 +151,7 @@ func (p *Proxy) closeListener(ctx context.Context, l net.Listener, closed chan<-
 	l.Close()
 }
 
-// wait pauses until d is over or it is time to stop.
+// wait pauses until d is over or serve must stop.
 func (p *Proxy) wait(ctx context.Context, d time.Duration) {
 	t := time.NewTimer(d)
 	defer t.Stop()
@@ -165,7 +162,7 @@ func (p *Proxy) wait(ctx context.Context, d time.Duration) {
 	}
 }
 
-// accepted starts the handling of one connection, or refuses it for a limit.
+// accepted starts the handling of one connection, or refuses it because of a limit.
 func (p *Proxy) accepted(conn net.Conn, fe frontEnd) {
 	tcp, ok := conn.(*net.TCPConn)
 	if !ok {
@@ -185,7 +182,7 @@ func (p *Proxy) accepted(conn net.Conn, fe frontEnd) {
 	go p.run(c, fe)
 }
 
-// notAdmitted refuses at once: the decision is journaled, nothing is read.
+// notAdmitted refuses at once: it records the decision and reads nothing.
 func (p *Proxy) notAdmitted(c *client, fe frontEnd, fault rules.Reason, detail string) {
 	p.count.notAdmitted.Add(1)
 	a := p.attempt(c, fe.via)
@@ -207,11 +204,10 @@ func (p *Proxy) run(c *client, fe frontEnd) {
 	fe.handle(p.base, c)
 }
 
-// recovered turns a panic of one connection into a denial. It must be
-// deferred directly.
+// recovered turns a panic of one connection into a denial. It must be deferred directly.
 func (p *Proxy) recovered(c *client, via rules.Via) { p.panicked(recover(), c, via) }
 
-// panicked records the value v of a recovered panic; nil: there was none.
+// panicked records v, the value of a recovered panic. nil means that there was none.
 func (p *Proxy) panicked(v any, c *client, via rules.Via) {
 	if v == nil {
 		return

@@ -1,5 +1,5 @@
-// Loops: the accept loops that run, so that a drain can wait for their last
-// connection and a watchdog can ask whether they still turn.
+// Loops: the running accept loops. A drain waits for their last connection, and a watchdog
+// checks that they still turn.
 
 package proxy
 
@@ -19,7 +19,7 @@ import (
 type acceptLoop struct {
 	l     net.Listener
 	via   rules.Via
-	turns atomic.Uint64 // times that Accept returned
+	turns atomic.Uint64 // how often Accept has returned
 	ended chan struct{}
 }
 
@@ -68,33 +68,32 @@ func (t *loopTable) wait(ctx context.Context) {
 	}
 }
 
-// Alive wakes every accept loop and returns nil once each has come round. Of
-// one that has not when ctx ends it returns an error: it hangs, and clients
-// wait in vain.
+// Alive wakes every accept loop and waits until each has turned. It returns an error for each
+// loop that has not turned when ctx ends: that loop hangs, and its clients wait in vain.
 func (p *Proxy) Alive(ctx context.Context) error {
 	loops := p.loops.all()
 	errs := make([]error, len(loops))
 	var asked sync.WaitGroup
-	for i, loop := range loops { // all at once: one that hangs takes no time from the others
+	for i, loop := range loops { // all at once: a loop that hangs takes no time from the others
 		asked.Go(func() { errs[i] = loop.alive(ctx) })
 	}
 	asked.Wait()
 	return errors.Join(errs...)
 }
 
-// wakeable is what of *net.TCPListener makes a blocked Accept return.
+// wakeable is the method of *net.TCPListener that makes a blocked Accept return.
 type wakeable interface{ SetDeadline(time.Time) error }
 
 func (loop *acceptLoop) alive(ctx context.Context) error {
 	w, ok := loop.l.(wakeable)
 	if !ok {
-		return nil // no way to ask
+		return nil // it cannot be asked
 	}
 	before := loop.turns.Load()
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
 	for loop.turns.Load() == before {
-		w.SetDeadline(time.Unix(1, 0)) // again and again: the answer to an earlier call may have undone it
+		w.SetDeadline(time.Unix(1, 0)) // repeated: the loop's answer to an earlier call may have undone it
 		select {
 		case <-tick.C:
 		case <-loop.ended:
@@ -106,7 +105,7 @@ func (loop *acceptLoop) alive(ctx context.Context) error {
 	return nil
 }
 
-// woken goes on after Alive has asked.
+// woken removes the deadline that Alive has set.
 func (loop *acceptLoop) woken() {
 	if w, ok := loop.l.(wakeable); ok {
 		w.SetDeadline(time.Time{})

@@ -1,5 +1,4 @@
-// Original destination: where a connection was headed before the packet
-// filter redirected it.
+// Original destination: where a connection was headed before the packet filter redirected it.
 
 package proxy
 
@@ -12,13 +11,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// soOriginalDst is SO_ORIGINAL_DST of linux/netfilter_ipv4.h, and also
-// IP6T_SO_ORIGINAL_DST: the level tells the families apart.
+// soOriginalDst is SO_ORIGINAL_DST of linux/netfilter_ipv4.h, and also IP6T_SO_ORIGINAL_DST:
+// the level distinguishes the families.
 const soOriginalDst = 80
 
-// originalDst asks the kernel's connection tracking where a connection was
-// headed. Without a redirection the answer is the socket's own address, or an
-// error where the kernel tracks nothing; neither is a destination.
+// originalDst asks the kernel's connection tracking where a connection was headed. For a
+// connection that was not redirected, it returns the socket's own address, or an error if the
+// kernel tracks nothing.
 func originalDst(conn *net.TCPConn) (dst netip.AddrPort, err error) {
 	raw, err := conn.SyscallConn()
 	if err != nil {
@@ -39,8 +38,8 @@ func originalDst(conn *net.TCPConn) (dst netip.AddrPort, err error) {
 	return dst, nil
 }
 
-// originalDst4 reads a sockaddr_in, 16 bytes, through the one call of x/sys
-// that takes as many bytes as they come.
+// originalDst4 reads a sockaddr_in of 16 bytes, by the one call of x/sys that returns as many
+// bytes as it gets.
 func originalDst4(fd int) (netip.AddrPort, error) {
 	got, err := unix.GetsockoptIPv6Mreq(fd, unix.SOL_IP, soOriginalDst)
 	if err != nil {
@@ -50,13 +49,13 @@ func originalDst4(fd int) (netip.AddrPort, error) {
 	return netip.AddrPortFrom(netip.AddrFrom4([4]byte(b[4:8])), binary.BigEndian.Uint16(b[2:4])), nil
 }
 
-// originalDst6 reads a sockaddr_in6, which an IPv6MTUInfo begins with.
+// originalDst6 reads a sockaddr_in6, with which an IPv6MTUInfo begins.
 func originalDst6(fd int) (netip.AddrPort, error) {
 	got, err := unix.GetsockoptIPv6MTUInfo(fd, unix.SOL_IPV6, soOriginalDst)
 	if err != nil {
 		return netip.AddrPort{}, err
 	}
-	// The port is in network order in memory, whatever the machine's order.
+	// The port is in network byte order in memory, on every machine.
 	var port [2]byte
 	binary.NativeEndian.PutUint16(port[:], got.Addr.Port)
 	return netip.AddrPortFrom(netip.AddrFrom16(got.Addr.Addr).Unmap(), binary.BigEndian.Uint16(port[:])), nil

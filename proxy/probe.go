@@ -1,6 +1,5 @@
-// Probe: the dialer's way address by address, for those who ask what works
-// rather than to be let through. It decides nothing, and goes nowhere that a
-// flow would not go.
+// Probe: dials address by address, for callers that check what works. It decides nothing, and
+// connects only where a flow could.
 
 package proxy
 
@@ -13,10 +12,9 @@ import (
 	"sallyport/rules"
 )
 
-// Resolve returns the addresses that a wants, as for a flow: every one that the
-// name has or the one that a names, at least one. None is held against a
-// decision yet. The Attempt comes back with Resolved. Fault tells the errors
-// apart.
+// Resolve returns the addresses of a's destination as for a flow: all addresses of the name, or
+// the one address in a; at least one. It checks none against a decision. The Attempt is
+// returned with Resolved. Fault classifies the error.
 func (p *Proxy) Resolve(ctx context.Context, a rules.Attempt) ([]netip.Addr, rules.Attempt, error) {
 	ctx, cancel := context.WithTimeout(ctx, p.limits.Dial)
 	defer cancel()
@@ -25,8 +23,8 @@ func (p *Proxy) Resolve(ctx context.Context, a rules.Attempt) ([]netip.Addr, rul
 	return addrs, a, err
 }
 
-// DialOne connects to addr on the port that a wants, and to nothing else, if d
-// reaches it. The Attempt comes back with Dest as dialed. ctx bounds the time.
+// DialOne connects to addr on the port in a, and to nothing else, if d reaches it. The Attempt
+// is returned with Dest as dialed. ctx bounds the time.
 func (p *Proxy) DialOne(ctx context.Context, d rules.Decision, a rules.Attempt, addr netip.Addr) (*net.TCPConn, rules.Attempt, error) {
 	dest := netip.AddrPortFrom(addr, a.Dest.Port())
 	if r := d.Reach(dest); r != rules.ReasonNone {
@@ -35,7 +33,7 @@ func (p *Proxy) DialOne(ctx context.Context, d rules.Decision, a rules.Attempt, 
 	return p.connectAny(ctx, d, a, []netip.Addr{addr})
 }
 
-// Fault tells what kept a flow from its destination; rules.EndClean: err is none
+// Fault returns what kept a flow from its destination. It returns rules.EndClean if err is none
 // of the dialer's errors.
 func Fault(err error) rules.Cause {
 	var failed *dialError
@@ -45,13 +43,12 @@ func Fault(err error) rules.Cause {
 	return rules.EndClean
 }
 
-// A ConnectError is a connection that failed, with what this host and the
-// network know of it.
+// A ConnectError is a failed connection, with what this host and the network reported about it.
 type ConnectError struct {
-	Local netip.Addr // where it was sent from; zero: nothing was sent
-	By    netip.Addr // who sent an ICMP error; zero: nobody did
-	ICMP  string     // what that said; "": there was none
-	Deny  bool       // ICMP says that a filter forbids it
+	Local netip.Addr // the source address; zero: nothing was sent
+	By    netip.Addr // the sender of an ICMP error; zero: there was none
+	ICMP  string     // what the ICMP error says; "": there was none
+	Deny  bool       // ICMP says that a filter forbids the connection
 	Err   error
 }
 

@@ -1,4 +1,4 @@
-// Probe: reads from a socket's error queue what the network said about it.
+// Probe: reads ICMP errors about a connection from the socket's error queue.
 
 package proxy
 
@@ -13,12 +13,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Probing connects as a Proxy does by itself, to be Config.Connect. Its errors
-// are *ConnectError.
+// Probing connects as a Proxy does by default. It is for Config.Connect. Its errors are
+// *ConnectError.
 func Probing(ctx context.Context, addr netip.AddrPort) (*net.TCPConn, error) {
-	twin := -1 // keeps the socket readable after package net has closed it
+	twin := -1 // a second descriptor, readable after package net has closed the first
 	conn, err := connect(ctx, addr, func(raw syscall.RawConn) error {
-		if twin >= 0 { // package net tries some errors again, with another socket
+		if twin >= 0 { // package net repeats after some errors, with another socket
 			unix.Close(twin)
 			twin = -1
 		}
@@ -42,8 +42,8 @@ func Probing(ctx context.Context, addr netip.AddrPort) (*net.TCPConn, error) {
 	return conn, nil
 }
 
-// watched makes the kernel keep ICMP errors about a socket, and returns a
-// second descriptor of it.
+// watched makes the kernel keep ICMP errors about a socket, and returns a second descriptor of
+// the socket.
 func watched(fd int, dest netip.Addr) (int, error) {
 	level, option := unix.SOL_IP, unix.IP_RECVERR
 	if dest.Is6() {
@@ -55,7 +55,7 @@ func watched(fd int, dest netip.Addr) (int, error) {
 	return unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
 }
 
-// localOf returns the address that a socket was given; zero: none.
+// localOf returns the socket's local address; zero: it has none.
 func localOf(fd int) netip.Addr {
 	var local netip.Addr
 	switch sa, _ := unix.Getsockname(fd); sa := sa.(type) {
@@ -70,8 +70,8 @@ func localOf(fd int) netip.Addr {
 	return local
 }
 
-// read takes the first ICMP error off the queue, if there is one. Kernels
-// before 5.8 have none for TCP.
+// read takes the first ICMP error off the queue, if there is one. Kernels before 5.8 queue none
+// for TCP.
 func (e *ConnectError) read(fd int) {
 	oob := make([]byte, 512)
 	_, n, _, _, err := unix.Recvmsg(fd, nil, oob, unix.MSG_ERRQUEUE|unix.MSG_DONTWAIT)
@@ -91,8 +91,8 @@ func (e *ConnectError) read(fd int) {
 	}
 }
 
-// parse reads a struct sock_extended_err and the address of the offender after
-// it; see ip(7).
+// parse reads a struct sock_extended_err and the address of the ICMP error's sender behind it;
+// see ip(7).
 func (e *ConnectError) parse(b []byte) {
 	const size = 16
 	if len(b) < size+4 {
@@ -110,9 +110,9 @@ func (e *ConnectError) parse(b []byte) {
 	}
 }
 
-// icmp4 puts an ICMP error into words, and tells whether it is one by which a
-// filter says no (RFC 792, RFC 1812). A port that is unreachable is what most
-// filters say by default; a host's own answer to TCP is a reset.
+// icmp4 describes an ICMP error, and reports whether a filter sends it to deny (RFC 792, RFC
+// 1812). Most filters deny with "port unreachable" by default; a host itself refuses TCP with a
+// reset.
 func icmp4(kind, code uint8) (text string, deny bool) {
 	if kind == 11 {
 		return "time exceeded in transit: packets run in a circle", false

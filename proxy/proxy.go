@@ -1,4 +1,4 @@
-// Proxy: what the front ends are given, and their shared state.
+// Proxy: the configuration of the front ends, and the state that they share.
 
 package proxy
 
@@ -17,48 +17,48 @@ import (
 	"sallyport/rules/quota"
 )
 
-// Config is everything a Proxy works with. A nil Gate denies
-// everything, a nil Lookup resolves nothing.
+// Config is everything that a Proxy works with. A nil Gate denies everything. A nil Lookup
+// resolves nothing.
 type Config struct {
 	// Gate answers every attempt and records the answer.
 	Gate rules.Gate
-	// Generation returns the generation in force, which a new flow or request
-	// takes and keeps. Nil: the Gate chooses at each question.
+	// Generation returns the generation in force. A new flow or request takes it and keeps it.
+	// nil: the Gate chooses one at each question.
 	Generation func() *rules.Generation
-	// Closed is told how each permitted flow ended. Nil: nobody is.
+	// Closed, if not nil, is called with the end of each permitted flow.
 	Closed func(rules.Close)
-	// Lookup resolves a name that was granted, as the generation says that granted
-	// it. Of a name that does not exist it says so by a *net.DNSError with
-	// IsNotFound.
+	// Lookup resolves a granted name with the resolver of the generation that granted it. If
+	// the name does not exist, its error is a *net.DNSError with IsNotFound.
 	Lookup func(context.Context, *rules.Generation, rules.Name) ([]netip.Addr, error)
-	// AdmitName tells why a client may not have one more name looked up for which
-	// it has the grant d, "" where it may; nil: it may always.
+	// AdmitName returns why a client must not have one more name looked up, "" if it may; d is
+	// the grant. nil: there is no limit.
 	AdmitName func(client netip.Addr, d rules.Decision, name rules.Name) string
-	// Pinned returns the names that a client was told an address for; nil: none.
+	// Pinned returns the names for which the DNS filter gave the client this address. nil:
+	// there are none.
 	Pinned func(client, addr netip.Addr) []rules.Name
-	// NextFlow numbers flows; nil: from 1.
+	// NextFlow numbers flows. nil: they are numbered from 1.
 	NextFlow func() uint64
-	// Connect makes the one connection that was granted; nil: TCP by this host.
-	// Tests replace it.
+	// Connect makes the one connection that was granted. nil: this host connects by TCP. Tests
+	// replace it.
 	Connect func(context.Context, netip.AddrPort) (*net.TCPConn, error)
 
 	Limits Limits
 	Log    *slog.Logger // nil: discard
 
-	// originalDst tells where a redirected connection was headed; nil: the
-	// kernel does. Tests replace it.
+	// originalDst returns where a redirected connection was headed. nil: the kernel is asked.
+	// Tests replace it.
 	originalDst func(*net.TCPConn) (netip.AddrPort, error)
 
-	textWait, pinWait time.Duration // the constants; tests replace them
+	textWait, pinWait time.Duration // 0: the constants; tests set others
 }
 
-// Limits bound what clients can make the proxy hold. A zero field is its default.
+// Limits bound what clients can make the proxy hold. A zero field stands for its default.
 type Limits struct {
 	Connections int           // accepted connections at once, 16384
-	PerClient   int           // of them of one client and source (an address, an IPv6 /64), 4096
-	Sniffing    int           // tunnels whose first bytes are awaited, 4096; of one client a quarter
-	Head        time.Duration // a whole request head or SOCKS5 handshake, 10 s
-	Sniff       time.Duration // a whole hello or head inside a tunnel, 5 s
+	PerClient   int           // of them, those of one client and source (an address, an IPv6 /64), 4096
+	Sniffing    int           // tunnels whose first bytes are awaited, 4096; a quarter of them for one client
+	Head        time.Duration // a complete request head or SOCKS5 handshake, 10 s
+	Sniff       time.Duration // a complete ClientHello or head inside a tunnel, 5 s
 	Dial        time.Duration // resolving and connecting, 10 s
 	Idle        time.Duration // no byte in either direction, 15 min
 	HalfClosed  time.Duration // one direction closed, the other idle, 60 s at most
@@ -79,19 +79,19 @@ func (l Limits) withDefaults() Limits {
 	return l
 }
 
-// Proxy lets clients out to the destinations that they may reach. One Proxy
-// has any number of listeners; limits, draining and Recheck span them all.
+// A Proxy connects clients to the destinations that they may reach. One Proxy serves any number
+// of listeners; limits, Drain and Recheck span them all.
 type Proxy struct {
 	cfg    Config
 	limits Limits
 	log    *slog.Logger
 
-	base context.Context // ends when the last grace of Drain is over
+	base context.Context // ends when the last grace period of Drain is over
 	stop context.CancelFunc
 
-	remote func(*net.TCPConn) netip.AddrPort // peerOf, but in tests
-	slice  time.Duration                     // sliceTime, but in tests
-	grace  time.Duration                     // firstWord, but in tests
+	remote func(*net.TCPConn) netip.AddrPort // peerOf, except in tests
+	slice  time.Duration                     // relay.Slice, except in tests
+	grace  time.Duration                     // firstRequestWait, except in tests
 
 	draining atomic.Bool
 	drained  chan struct{} // closed when Drain begins
@@ -116,7 +116,7 @@ func New(cfg Config) *Proxy {
 		p.log = slog.New(slog.DiscardHandler)
 	}
 	if p.cfg.Gate == nil {
-		p.cfg.Gate = (*rules.Policy)(nil) // denies
+		p.cfg.Gate = (*rules.Policy)(nil) // denies everything
 	}
 	if p.cfg.Generation == nil {
 		p.cfg.Generation = func() *rules.Generation { return nil }
@@ -135,14 +135,14 @@ func New(cfg Config) *Proxy {
 	return p
 }
 
-// flowNumbers counts flows where nobody else does.
+// flowNumbers numbers flows if Config.NextFlow is nil.
 type flowNumbers struct{ n atomic.Uint64 }
 
 func (f *flowNumbers) next() uint64 { return f.n.Add(1) }
 
-// decide asks about a new request of c's. While draining, every request but the
-// first of a connection is denied: the system had accepted the connection for
-// this process, so no other will serve its first request.
+// decide asks about a new request of c. While draining, every request is denied except the
+// first of a connection: the kernel gave the connection to this process, so no other process
+// will serve that request.
 func (p *Proxy) decide(c *client, a rules.Attempt) rules.Decision {
 	if a.Fault == rules.ReasonNone && c.again.Load() && p.draining.Load() {
 		a.Fault = rules.Draining
@@ -150,8 +150,8 @@ func (p *Proxy) decide(c *client, a rules.Attempt) rules.Decision {
 	return p.cfg.Gate.Decide(a)
 }
 
-// attempt begins an Attempt of a client: everything but what it asks for. The
-// generation in force now is the flow's from here on.
+// attempt returns an Attempt of a client without its destination. It takes the generation in
+// force now for the whole flow.
 func (p *Proxy) attempt(c *client, via rules.Via) rules.Attempt {
 	return rules.Attempt{Generation: p.cfg.Generation(), Flow: p.cfg.NextFlow(), Via: via, Client: c.addr, Proto: rules.TCP, SourceProven: true}
 }

@@ -1,4 +1,4 @@
-// Share: how much of what all clients have together one of them may take.
+// Quotas: the part of each limit that one client may use.
 
 package proxy
 
@@ -8,25 +8,25 @@ import (
 )
 
 const (
-	// sniffingParts is the part of limits.sniffing that one client may take.
+	// sniffingParts: one client may use this part of limits.sniffing.
 	sniffingParts = 4
-	// maxLookups is how many names one client may have looked up at once: a
-	// quarter of what the resolver does for all.
+	// maxLookups is how many look-ups one client may have under way: a quarter of what the
+	// resolver does for all.
 	maxLookups = 1024 / 4
-	// Strangers, in no [[client]], have together one part of
-	// limits.connections, but not less than what lets them show on record.
+	// All unknown clients together may use one part of limits.connections, but at least as much
+	// as lets them appear on record.
 	unknownPart = 16
 	minUnknown  = 16
 )
 
-// unknownClients is how many connections all strangers have together.
+// unknownClients returns how many connections all unknown clients together may have.
 func (l Limits) unknownClients() int { return max(l.Connections/unknownPart, minUnknown) }
 
-// sniffingQuota is how many connections of one client may be awaited.
+// sniffingQuota returns for how many connections of one client first bytes may be awaited.
 func (l Limits) sniffingQuota() int { return max(l.Sniffing/sniffingParts, 1) }
 
-// beginSniff counts a client in whose first bytes are awaited, or tells why
-// not. Where it did, endSniff must follow.
+// beginSniff counts a client whose first bytes are awaited, or returns why it must not. If it
+// succeeds, endSniff must follow.
 func (p *Proxy) beginSniff(c *client) (fault rules.Reason, detail string) {
 	switch p.sniffing.Acquire(c.by) {
 	case quota.OverQuota:

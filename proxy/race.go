@@ -1,4 +1,4 @@
-// Race: Happy Eyeballs (RFC 8305) over addresses that were all granted.
+// Race: Happy Eyeballs (RFC 8305) over addresses that are all granted.
 
 package proxy
 
@@ -15,7 +15,7 @@ import (
 // stagger is the Connection Attempt Delay of RFC 8305, section 5.
 const stagger = 250 * time.Millisecond
 
-// race connects to the first of addrs that answers. One address needs no race.
+// race connects to the first of addrs that answers. A single address needs no race.
 func (p *Proxy) race(ctx context.Context, addrs []netip.Addr, port uint16) (*net.TCPConn, error) {
 	if len(addrs) == 1 {
 		return p.cfg.Connect(ctx, netip.AddrPortFrom(addrs[0], port))
@@ -48,13 +48,13 @@ func (p *Proxy) race(ctx context.Context, addrs []netip.Addr, port uint16) (*net
 	return nil, errors.Join(errs...)
 }
 
-// raced is the outcome of one runner.
+// raced is the result of one try.
 type raced struct {
 	conn *net.TCPConn
 	err  error
 }
 
-// try tries one address. A connection that comes too late is closed unused.
+// try connects to one address. A connection that comes too late is closed unused.
 func (p *Proxy) try(ctx context.Context, addr netip.AddrPort, results chan<- raced) {
 	conn, err := p.cfg.Connect(ctx, addr)
 	select {
@@ -66,8 +66,8 @@ func (p *Proxy) try(ctx context.Context, addr netip.AddrPort, results chan<- rac
 	}
 }
 
-// interleave orders addresses by turns of family, IPv6 first, each family in
-// the order that the resolver gave.
+// interleave alternates the families, IPv6 first, and keeps the resolver's order in each
+// family.
 func interleave(addrs []netip.Addr) []netip.Addr {
 	var v6, v4 []netip.Addr
 	for _, a := range addrs {
@@ -89,14 +89,13 @@ func interleave(addrs []netip.Addr) []netip.Addr {
 	return out
 }
 
-// connectTCP and Probing, through connect, are the only place of the module that
-// connects TCP to a destination. It goes to addr and nowhere else: the socket is
-// looked at once more before it connects.
+// connectTCP and Probing, both by connect, are the only code of the module that connects TCP to
+// a destination. The socket is checked once more before it connects: it must be for addr.
 func connectTCP(ctx context.Context, addr netip.AddrPort) (*net.TCPConn, error) {
 	return connect(ctx, addr, nil)
 }
 
-// connect is connectTCP. watch sees the socket before it connects; nil: nobody.
+// connect is connectTCP. watch, if not nil, is called with the socket before it connects.
 func connect(ctx context.Context, addr netip.AddrPort, watch func(syscall.RawConn) error) (*net.TCPConn, error) {
 	d := net.Dialer{
 		KeepAliveConfig: keepAlive(),
@@ -111,8 +110,8 @@ func connect(ctx context.Context, addr netip.AddrPort, watch func(syscall.RawCon
 		},
 	}
 	d.SetMultipathTCP(false)
-	// Not Dialer.DialTCP: with no local address it binds the socket to a port
-	// of its own first, so that all destinations together share 64 Ki ports.
+	// Not Dialer.DialTCP: without a local address it binds the socket to a port first, so that
+	// all destinations together would share 64 Ki ports.
 	conn, err := d.DialContext(ctx, "tcp", addr.String())
 	if err != nil {
 		return nil, err
@@ -120,7 +119,7 @@ func connect(ctx context.Context, addr netip.AddrPort, watch func(syscall.RawCon
 	return conn.(*net.TCPConn), nil
 }
 
-// keepAlive finds peers that are gone without a word within minutes.
+// keepAlive detects within minutes that a peer has vanished.
 func keepAlive() net.KeepAliveConfig {
 	return net.KeepAliveConfig{Enable: true, Idle: time.Minute, Interval: -1, Count: -1}
 }

@@ -1,5 +1,5 @@
-// Sniff: waits for a tunnel client's first bytes and names what they are,
-// without using them up, within one deadline and fixed limits.
+// Sniff: waits for a client's first bytes and recognises them without consuming them, within
+// one deadline and fixed limits.
 
 package proxy
 
@@ -21,16 +21,15 @@ const (
 	portTLS  = 443
 )
 
-// A sniffResult is what a client's first bytes were. Either there is a fault or
-// shown says what they are.
+// A sniffResult says what a client's first bytes were: fault, or else shown.
 type sniffResult struct {
 	shown   rules.Shown
-	tls     bool // begins like TLS, so an alert is understood
-	http    bool // begins like HTTP/1, so a page is understood
+	tls     bool // begins like TLS: the client understands an alert
+	http    bool // begins like HTTP/1: the client understands a denial page
 	hello   hello.Hello
-	size    int       // of tls: bytes of the hello's records
-	line    head.Line // of what is not TLS: its first line so far
-	scanned int       // bytes that line has taken
+	size    int       // with tls: bytes of the records that hold the ClientHello
+	line    head.Line // without tls: the first line so far
+	scanned int       // bytes that line has seen
 	head    head.Head
 	fault   rules.Reason
 	detail  string
@@ -38,7 +37,7 @@ type sniffResult struct {
 	err     error // why no more could be read
 }
 
-// addTo puts what was seen into the question.
+// addTo adds the result to the question.
 func (s *sniffResult) addTo(a *rules.Attempt) {
 	a.Shown, a.Fault, a.Detail, a.Raw = s.shown, s.fault, s.detail, s.raw
 	a.SNI, a.ECH = s.hello.SNI, s.hello.ECH
@@ -47,23 +46,22 @@ func (s *sniffResult) addTo(a *rules.Attempt) {
 	}
 }
 
-// textWait is how long a beginning that is no more than like a request's is
-// held, from its first byte on. A request that is sent in pieces has its line
-// together by then; a client of another protocol hardly notices.
+// textWait is how long bytes are held that only resemble the beginning of a request, counted
+// from the first byte. A request that is sent in pieces has its line complete by then; clients
+// of other protocols hardly notice the delay.
 const textWait = 20 * time.Millisecond
 
-// sniff awaits enough of c.Bytes to name it. One absolute deadline spans all of
-// it. What looks like HTTP is only recognised, not read to its end.
+// sniff waits until c.Bytes can be recognised. One absolute deadline bounds all of it. HTTP is
+// only recognised, not read to its end.
 //
-// On ports 80 and 443 only what belongs there is looked for; port 0 is for
-// flows whose bytes alone tell. On all others what cannot become a hello or a
-// request is named at once; what is only like the beginning of a request, when
-// the client ends it, or, where eager, after textWait. It is opaque then, and
-// line tells those who pass it on what would make it a request.
+// On ports 80 and 443 it looks only for the protocol of the port. Port 0 stands for flows that
+// only their bytes identify. On all other ports, bytes that cannot become a ClientHello or a
+// request are opaque at once. Bytes that only resemble the beginning of a request are opaque
+// when the client ends them, or, if eager is set, after textWait; line then continues to watch
+// for the byte that would make them a request.
 //
-// A client that leaves, or stays, without having shown anything is a
-// sniff_timeout; one that ends within a hello or, on port 80, within a request
-// line is a malformed_request.
+// A client that leaves or stays without having shown anything gets sniff_timeout. A client that
+// ends inside a ClientHello or, on port 80, inside a request line gets malformed_request.
 func (p *Proxy) sniff(c *client, port uint16, eager bool) (s sniffResult) {
 	if s.fault, s.detail = p.beginSniff(c); s.fault != rules.ReasonNone {
 		return s
@@ -94,7 +92,7 @@ func (p *Proxy) sniff(c *client, port uint16, eager bool) (s sniffResult) {
 	}
 }
 
-// examine names b, the bytes so far. It answers false where more are needed.
+// examine recognises b, the bytes so far. It reports false if more are needed.
 func (s *sniffResult) examine(b []byte, port uint16, scan *hello.Scan) (done bool) {
 	if len(b) == 0 {
 		return false
@@ -110,7 +108,7 @@ func (s *sniffResult) examine(b []byte, port uint16, scan *hello.Scan) (done boo
 	switch like, detail := head.Lookalike(b); like {
 	case head.Perhaps:
 		return false
-	case head.Alike: // on the port that carries HTTP only the policy says why not
+	case head.Alike: // on the port of HTTP the policy gives the reason
 		if s.detail = detail; port != portHTTP {
 			s.shown, s.fault = rules.Unseen, rules.MalformedRequest
 		}
@@ -119,8 +117,8 @@ func (s *sniffResult) examine(b []byte, port uint16, scan *hello.Scan) (done boo
 	return s.examineText(b)
 }
 
-// examineText looks for a request. A line that is none in any strict reading is
-// not waited for, and one that is too long to be held is refused.
+// examineText looks for a request line. A line that is none by any strict reading is not waited
+// for. A line that is too long to be held is refused.
 func (s *sniffResult) examineText(b []byte) (done bool) {
 	like := s.line.Feed(b[s.scanned:])
 	s.scanned = len(b)
@@ -136,9 +134,8 @@ func (s *sniffResult) examineText(b []byte) (done bool) {
 	return true
 }
 
-// settled names what will not become more than it is: the client has ended it,
-// or has been waited for long enough (late). It answers false where that says
-// nothing.
+// settled recognises bytes that will not become more, because the client has ended them or
+// because the wait is over (late). It reports false if that is not enough.
 func (s *sniffResult) settled(b []byte, port uint16, err error, late bool) bool {
 	switch {
 	case s.tls || len(b) == 0 || port == portHTTP:
@@ -173,11 +170,11 @@ func (s *sniffResult) examineTLS(b []byte, port uint16, scan *hello.Scan) (done 
 	return true
 }
 
-// examineOldTLS judges a record whose version is not 3.x. Some servers take one
-// below 16 for TLS all the same, if a hello is in it. Other protocols begin with
-// a length that has the number of a handshake record.
+// examineOldTLS judges a record whose version is not 3.x. Some servers accept a version below
+// 16 if a ClientHello is in the record. Other protocols begin with a length that equals the
+// number of a handshake record.
 func (s *sniffResult) examineOldTLS(b []byte) (done bool) {
-	const kind = hello.RecordHeader // where the type of the first message stands
+	const kind = hello.RecordHeader // the position of the first message's type
 	switch {
 	case b[1] >= 0x10, len(b) > kind && b[kind] != hello.TypeClientHello && hello.RecordSize(b) > 0:
 		s.tls, s.shown = false, rules.ShownOpaque
@@ -189,7 +186,7 @@ func (s *sniffResult) examineOldTLS(b []byte) (done bool) {
 	return true
 }
 
-// sniffHead reads the rest of a request head that will be relayed as it is.
+// sniffHead reads the rest of a request head that will be relayed unchanged.
 func (f *flow) sniffHead() (s sniffResult) {
 	s.http = true
 	f.c.Deadline(f.p.limits.Sniff)
@@ -207,7 +204,7 @@ func (f *flow) sniffHead() (s sniffResult) {
 	}
 }
 
-// unfinished says why there will be no more bytes.
+// unfinished records why no more bytes will come.
 func (s *sniffResult) unfinished(b []byte, err error) {
 	s.err = err
 	switch {

@@ -1,4 +1,4 @@
-// Socket: what is asked of the kernel beyond package net.
+// Socket: kernel settings that package net does not offer.
 
 package proxy
 
@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// inheritedKeepAlive sets on a listener what its connections inherit.
+// inheritedKeepAlive sets on a listener the keep-alive settings that its connections inherit.
 func inheritedKeepAlive(_, _ string, raw syscall.RawConn) error {
 	var err error
 	set := func(fd uintptr) {

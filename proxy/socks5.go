@@ -17,12 +17,11 @@ import (
 	"sallyport/rules"
 )
 
-// ServeSOCKS5 serves SOCKS5 clients on l until ctx ends or Drain begins; see
-// serve.
+// ServeSOCKS5 serves SOCKS5 clients on l until ctx ends or Drain begins; see serve.
 func (p *Proxy) ServeSOCKS5(ctx context.Context, l net.Listener) error {
 	server := socks5.NewServer(
 		socks5.WithResolver(noResolver{}),
-		socks5.WithRule(socks5.NewPermitAll()), // the wish is judged when it is whole, by the tunnel
+		socks5.WithRule(socks5.NewPermitAll()), // the tunnel judges the complete request
 		socks5.WithConnectHandle(handOver),
 		socks5.WithBindHandle(handOver),
 		socks5.WithAssociateHandle(handOver),
@@ -30,10 +29,10 @@ func (p *Proxy) ServeSOCKS5(ctx context.Context, l net.Listener) error {
 	return p.serve(ctx, l, frontEnd{via: rules.ViaSOCKS5, handle: socksHandler{p, server}.handle})
 }
 
-// noResolver keeps the library from looking up a name before it was judged.
+// noResolver keeps the library from resolving a name before it is judged.
 type noResolver struct{}
 
-// Resolve leaves the name as it is.
+// Resolve does nothing.
 func (noResolver) Resolve(ctx context.Context, _ string) (context.Context, net.IP, error) {
 	return ctx, nil, nil
 }
@@ -43,9 +42,9 @@ type socksHandler struct {
 	server *socks5.Server
 }
 
-// handle serves one connection. The library does the negotiation; it sees the
-// socket through a socksConn, which lets only whole, well-formed messages
-// through and keeps everything behind them for the tunnel.
+// handle serves one connection. The library negotiates. It sees the socket through a socksConn,
+// which hands on only complete, well-formed messages and keeps all bytes behind them for the
+// tunnel.
 func (h socksHandler) handle(ctx context.Context, c *client) {
 	p := h.p
 	s := &socksConn{c: c, p: p}
@@ -72,12 +71,12 @@ func (h socksHandler) handle(ctx context.Context, c *client) {
 	}
 }
 
-// errRequestKnown ends the library's part: the wish is known.
+// errRequestKnown ends the library's part: the request is known.
 var errRequestKnown = errors.New("wish taken")
 
-// handOver is the library's handler of all commands; the guard in front let
-// through only CONNECT. The connection goes on when the library has returned,
-// so that nothing of it lives as long as the tunnel.
+// handOver is the library's handler of all commands; socksConn hands on only CONNECT. The
+// tunnel begins when the library has returned, so that nothing of the library lives as long as
+// the tunnel.
 func handOver(_ context.Context, w io.Writer, r *socks5.Request) error {
 	s, ok := w.(*socksConn)
 	if !ok || r.Command != statute.CommandConnect {
@@ -98,8 +97,8 @@ func (socksReply) denied(c *client, _ rules.Attempt, d rules.Decision) {
 
 func (socksReply) failed(c *client, _ rules.Attempt, e *dialError) { sendReply(c, socksFailure(e)) }
 
-// socksFailure is the reply code (RFC 1928, section 6) where a permitted
-// destination was not reached.
+// socksFailure returns the reply code (RFC 1928, section 6) if a permitted destination was not
+// reached.
 func socksFailure(e *dialError) byte {
 	switch e.cause {
 	case rules.DialRefused:
@@ -115,8 +114,8 @@ func socksFailure(e *dialError) byte {
 	return statute.RepServerFailure
 }
 
-// socksDenial is the reply code of a denial: 02, but 01 where the request was
-// unreadable or sallyport could not serve it now.
+// socksDenial returns the reply code of a denial: 02, or 01 if the request was unreadable or
+// could not be served now.
 func socksDenial(r rules.Reason) byte {
 	switch r {
 	case rules.MalformedRequest, rules.MalformedName, rules.Limit, rules.JournalUnavailable, rules.Draining:
@@ -125,8 +124,8 @@ func socksDenial(r rules.Reason) byte {
 	return statute.RepRuleFailure
 }
 
-// sendReply writes a reply with the bound address 0.0.0.0:0, which every
-// client ignores for CONNECT.
+// sendReply writes a reply with the bound address 0.0.0.0:0, which every client ignores after
+// CONNECT.
 func sendReply(c *client, code byte) error {
 	_, err := c.TCP.Write(replyBytes(code))
 	return err

@@ -1,5 +1,4 @@
-// SOCKS5 guard: the strict grammar that stands between a client and the
-// SOCKS5 library.
+// SOCKS5 guard: the strict grammar between a client and the SOCKS5 library.
 
 package proxy
 
@@ -27,7 +26,7 @@ type socksFault struct {
 	reason rules.Reason
 	detail string
 	raw    []byte
-	dest   rules.Authority // what a well-formed request was for
+	dest   rules.Authority // the destination in a well-formed request
 	reply  []byte          // nil: the client does not speak SOCKS5
 }
 
@@ -40,8 +39,8 @@ type socksRequest struct {
 	n    int // bytes of it
 }
 
-// parseGreeting reads the version and the methods offered. It returns how many
-// bytes they take, 0 where more are needed.
+// parseGreeting reads the version and the offered methods. It returns their length, 0 if more
+// bytes are needed.
 func parseGreeting(b []byte) (n int, f *socksFault) {
 	if len(b) > 0 && b[0] != statute.VersionSocks5 {
 		detail := "not SOCKS5"
@@ -71,8 +70,8 @@ func parseGreeting(b []byte) (n int, f *socksFault) {
 	return 0, &socksFault{reason: rules.MalformedRequest, detail: "no acceptable SOCKS5 method: only no authentication is", reply: noMethod}
 }
 
-// parseSOCKSRequest reads a request: CONNECT to a name or an address. n is 0
-// where more bytes are needed. A fault is final.
+// parseSOCKSRequest reads a request: CONNECT to a name or an address. n is 0 if more bytes are
+// needed. A fault is final.
 func parseSOCKSRequest(b []byte) (r socksRequest, f *socksFault) {
 	refuse := func(code byte, detail string) (socksRequest, *socksFault) {
 		return socksRequest{}, &socksFault{reason: rules.MalformedRequest, detail: detail, reply: replyBytes(code)}
@@ -125,7 +124,7 @@ func (r *socksRequest) destination(kind byte, b []byte) *socksFault {
 	return nil
 }
 
-// command refuses everything but CONNECT to a port.
+// command refuses everything except CONNECT to a port.
 func (r *socksRequest) command() *socksFault {
 	detail, code := "", byte(statute.RepCommandNotSupported)
 	switch r.cmd {
@@ -144,10 +143,10 @@ func (r *socksRequest) command() *socksFault {
 	return &socksFault{reason: rules.MalformedRequest, detail: detail, reply: replyBytes(code), dest: r.dest}
 }
 
-// socksConn is what the library sees of a client. Each Read hands over what is
-// left of one whole message that the strict grammar accepts; Close does nothing.
+// A socksConn is the client's connection as the library sees it. Each Read returns what is left
+// of one complete message that the strict grammar accepts. Close does nothing.
 type socksConn struct {
-	net.Conn // nil: what the library has no business with would crash
+	net.Conn // nil: methods that the library must not use would crash
 
 	c *client
 	p *Proxy
@@ -156,7 +155,7 @@ type socksConn struct {
 	message []byte // what is left of the current one
 	req     socksRequest
 
-	request *rules.Attempt // what the client wants, when the library has read it
+	request *rules.Attempt // the question, once the library has read the request
 	fault   *socksFault
 	empty   bool // the client sent nothing at all
 }
@@ -173,7 +172,7 @@ func (s *socksConn) Read(b []byte) (int, error) {
 	return n, nil
 }
 
-// next awaits one whole message, and takes it off what the client sent.
+// next waits for one complete message, and takes it out of the client's bytes.
 func (s *socksConn) next() error {
 	if s.stage == 0 {
 		s.c.Deadline(s.p.limits.Head)
@@ -215,7 +214,7 @@ func (s *socksConn) fill() error {
 	return s.c.Fill(peek.Size)
 }
 
-// unfinished notes why a message did not come.
+// unfinished records why a message did not arrive.
 func (s *socksConn) unfinished(err error) {
 	switch {
 	case s.stage == 0 && len(s.c.Bytes) == 0:
@@ -229,8 +228,8 @@ func (s *socksConn) unfinished(err error) {
 	}
 }
 
-// accept turns the request that the library read into the wish. It must be the
-// one that the strict grammar read.
+// accept turns the request that the library read into the question. The request must be the one
+// that the strict grammar read.
 func (s *socksConn) accept(got *statute.AddrSpec) {
 	if got.Port != int(s.req.dest.Port) || s.stage != 2 {
 		return

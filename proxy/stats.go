@@ -11,9 +11,9 @@ type Stats struct {
 	Sniffing    int64 // tunnels whose first bytes are awaited
 
 	Accepted     uint64 // connections, since the start
-	Empty        uint64 // of them, those that closed without sending a byte, and that were denied nothing
-	NotAdmitted  uint64 // of them, those refused for a limit or a drain
-	AcceptErrors uint64 // accepts that failed, such as for want of descriptors
+	Empty        uint64 // of them, closed without a byte, and nothing was denied
+	NotAdmitted  uint64 // of them, refused because of a limit or a drain
+	AcceptErrors uint64 // failed accepts, for example for lack of descriptors
 	Panics       uint64 // connections that ended in a recovered panic
 	BytesIn      uint64 // from clients to destinations
 	BytesOut     uint64 // from destinations to clients

@@ -1,5 +1,5 @@
-// Transparent: connections that a packet filter redirected, from clients that
-// know of no proxy. Their bytes tell what they are, not their port.
+// Transparent: connections that a packet filter redirected, from clients that know of no proxy.
+// The protocol is recognised by the bytes, not by the port.
 
 package proxy
 
@@ -17,26 +17,26 @@ import (
 	"sallyport/rules"
 )
 
-// ServeTransparent serves connections that were redirected to l, of both
-// families and to any original port, until ctx ends or Drain begins.
+// ServeTransparent serves connections that were redirected to l, of both families and from any
+// original port, until ctx ends or Drain begins.
 //
-// A flow that shows a name, in a ClientHello or in the Host of each request,
-// is connected to our own resolution of that name, wherever the client was
-// headed. One that shows none goes where it was headed, if a rule names that
-// address or the client was told it for a permitted name. Nothing is connected
-// to before the verdict. A connection that was not redirected is denied.
+// A flow may show a name, in a ClientHello or in the Host of each request. Then the proxy
+// resolves the name itself and connects there, whatever the original destination was. A flow
+// without a name goes to its original destination, if a rule names that address, or if the DNS
+// filter gave it to the client for a permitted name. Nothing is connected before the verdict. A
+// connection that was not redirected is denied.
 func (p *Proxy) ServeTransparent(ctx context.Context, l net.Listener) error {
 	return p.serve(ctx, l, frontEnd{via: rules.ViaTransparent, handle: p.handleRedirected})
 }
 
-// handleRedirected finds out how a connection has to be judged: by its address
-// alone, or by what it shows.
+// handleRedirected chooses how a connection is judged: by its address alone, or by its first
+// bytes.
 func (p *Proxy) handleRedirected(ctx context.Context, c *client) {
 	a := p.attempt(c, rules.ViaTransparent)
 	p.findOriginal(c, &a)
 	switch d := p.previewAddress(a); {
 	case a.Fault == rules.Self || d.Reason == rules.Self:
-		a.Provisional = true // whatever it would show
+		a.Provisional = true // its bytes would not matter
 		p.cfg.Gate.Decide(a)
 		peek.Reset(c.TCP)
 	case d.Opaque():
@@ -48,21 +48,21 @@ func (p *Proxy) handleRedirected(ctx context.Context, c *client) {
 	}
 }
 
-// pinWait is how long a client at a pinned address may take to speak before its
-// server is taken to speak first. A server's greeting waits as long.
+// pinWait is how long a client at a pinned address may take to send its first byte. After that
+// the server is taken to speak first. Its greeting waits as long.
 const pinWait = 30 * time.Millisecond
 
-// clientSpoke tells whether the client says something by itself. Many names can
-// share an address, so what a client at a pinned one shows comes first: it may
-// name another permitted name than those that the pin is known for.
+// clientSpoke reports whether the client sends something first. Many names can share an
+// address, so at a pinned address the client's bytes count first: they may name another
+// permitted name than those of the pin.
 func (p *Proxy) clientSpoke(c *client) bool {
 	c.Deadline(p.cfg.pinWait)
 	defer c.Deadline(0)
 	return !errors.Is(p.await(c, hello.MaxRecords+hello.RecordHeader), os.ErrDeadlineExceeded)
 }
 
-// findOriginal fills in where the connection was headed. One that was not
-// redirected, or of which nobody knows, is a fault.
+// findOriginal fills in the original destination. It is a fault if the connection was not
+// redirected, or if the kernel does not know.
 func (p *Proxy) findOriginal(c *client, a *rules.Attempt) {
 	local := unmapped(c.TCP.LocalAddr())
 	original, err := p.cfg.originalDst(c.TCP)
@@ -77,19 +77,18 @@ func (p *Proxy) findOriginal(c *client, a *rules.Attempt) {
 	a.Original, a.Dest, a.ByAddress = original, original, true
 }
 
-// previewAddress previews the answer about the destination alone, before any byte is
-// read.
+// previewAddress previews the answer about the destination alone, before any byte is read.
 func (p *Proxy) previewAddress(a rules.Attempt) rules.Decision {
 	a.Provisional = true
 	return p.cfg.Gate.Preview(a)
 }
 
-// clientSpeaksFirst tells of the ports whose protocol begins with the client
-// and has to show a name.
+// clientSpeaksFirst reports whether the protocol of a port begins with the client and must show
+// a name.
 func clientSpeaksFirst(port uint16) bool { return port == portTLS || port == portHTTP }
 
-// byFirstBytes awaits what the client shows and goes by that. ahead is what the
-// policy says of the destination alone.
+// byFirstBytes waits for the client's first bytes and judges by them. ahead is the preview
+// about the destination alone.
 func (p *Proxy) byFirstBytes(ctx context.Context, c *client, a rules.Attempt, ahead rules.Decision) {
 	c.idle.Store(true) // nothing is granted yet: a drain does not wait long
 	byAddress := ahead.Allowed() && !clientSpeaksFirst(a.Original.Port())
@@ -99,7 +98,7 @@ func (p *Proxy) byFirstBytes(ctx context.Context, c *client, a rules.Attempt, ah
 	timedOut := errors.Is(s.err, os.ErrDeadlineExceeded)
 	switch silent := len(c.Bytes) == 0 && s.err != nil; {
 	case silent && byAddress && (timedOut || s.err == io.EOF):
-		p.tunnel(ctx, c, a, redirectReply{}) // perhaps the client only listens
+		p.tunnel(ctx, c, a, redirectReply{}) // perhaps the client waits for the server
 	case silent && !timedOut:
 		p.closedSilent(a, ahead)
 	case s.http && s.fault == rules.ReasonNone:
@@ -110,16 +109,16 @@ func (p *Proxy) byFirstBytes(ctx context.Context, c *client, a rules.Attempt, ah
 		}
 		s.notTLS(c.Bytes, a.Original.Port())
 		s.addTo(&a)
-		if byName(&a); a.Fault >= rules.Limit { // nobody knows what it would have shown
+		if byName(&a); a.Fault >= rules.Limit { // the bytes were not seen
 			a.Dest = netip.AddrPortFrom(netip.Addr{}, a.Original.Port())
 		}
 		p.judgeAndRelay(ctx, c, s, a)
 	}
 }
 
-// closedSilent is the end of a connection that its client closed without a byte. One
-// to a permitted destination is only counted; what a client tries elsewhere, as
-// a scan of ports does, is denied for that address and port.
+// closedSilent ends a connection that its client closed without sending a byte. To a permitted
+// destination it is only counted. To any other it is denied for that address and port: a port
+// scan looks like this.
 func (p *Proxy) closedSilent(a rules.Attempt, ahead rules.Decision) {
 	if ahead.Allowed() && !ahead.Would {
 		p.count.empty.Add(1)
@@ -130,16 +129,16 @@ func (p *Proxy) closedSilent(a rules.Attempt, ahead rules.Decision) {
 	p.cfg.Gate.Decide(a)
 }
 
-// notTLS settles what begins like no TLS on the port that carries nothing
-// else: whatever may have followed, it was not TLS.
+// notTLS corrects the result on port 443 if the first bytes are not TLS: whatever follows them,
+// the flow is not TLS.
 func (s *sniffResult) notTLS(b []byte, port uint16) {
 	if port == portTLS && !s.tls && len(b) > 0 && s.fault < rules.Limit {
 		s.shown, s.fault, s.detail = rules.ShownOpaque, rules.ReasonNone, hello.FirstByteText(b[0])
 	}
 }
 
-// byName makes the question about a redirected flow one about the name that it
-// showed, if it showed one. Its address is then for our resolver to say.
+// byName turns the question about a redirected flow into one about the name that it showed, if
+// it showed one. The proxy then resolves that name itself.
 func byName(a *rules.Attempt) {
 	if a.SNI.IsZero() && a.Host.IsZero() {
 		return
@@ -147,8 +146,7 @@ func byName(a *rules.Attempt) {
 	a.ByAddress, a.Dest = false, netip.AddrPortFrom(netip.Addr{}, a.Original.Port())
 }
 
-// judgeAndRelay takes a flow that has shown what it ever will before its verdict:
-// it is judged, connected and relayed.
+// judgeAndRelay serves a flow after its first bytes: it is judged, connected and relayed.
 func (p *Proxy) judgeAndRelay(ctx context.Context, c *client, s sniffResult, a rules.Attempt) {
 	d := p.decideUnresolved(&a)
 	if !d.Allowed() {
@@ -170,16 +168,16 @@ func (p *Proxy) judgeAndRelay(ctx context.Context, c *client, s sniffResult, a r
 	cause := rules.EndReset
 	defer func() { f.done(cause) }()
 	if d.Opaque() {
-		s = sniffResult{} // whatever follows what it showed
+		s = sniffResult{} // nothing that follows is inspected
 	}
 	if !f.outdated() {
 		cause = f.relay(s)
 	}
 }
 
-// decideUnresolved asks about a flow whose addresses are not known yet. Its content is,
-// so that the answer is about that too; only a denial is on record. Where a
-// limit kept the content unseen the answer is not about it.
+// decideUnresolved asks about a flow whose addresses are not known yet. The first bytes are
+// known, so that the answer is about them too. Only a denial is recorded. If a limit kept the
+// bytes from being read, the answer is not about them.
 func (p *Proxy) decideUnresolved(a *rules.Attempt) rules.Decision {
 	a.Provisional = a.Fault >= rules.Limit
 	if d := p.cfg.Gate.Preview(*a); d.Allowed() {
@@ -188,8 +186,7 @@ func (p *Proxy) decideUnresolved(a *rules.Attempt) rules.Decision {
 	return p.cfg.Gate.Decide(*a)
 }
 
-// redirectReply has nothing to say: the client takes itself for connected to
-// its destination.
+// A redirectReply sends nothing: the client believes that it is connected to its destination.
 type redirectReply struct{}
 
 func (redirectReply) granted(*client) error { return nil }

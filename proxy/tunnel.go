@@ -1,4 +1,4 @@
-// Tunnel: the way of CONNECT and SOCKS5 from the wish to the last byte.
+// Tunnel: a CONNECT or SOCKS5 request from the first question to the last byte.
 
 package proxy
 
@@ -14,16 +14,16 @@ import (
 	"sallyport/rules"
 )
 
-// A replier tells a client, in its protocol, how its wish went.
+// A replier answers a request in the client's protocol.
 type replier interface {
 	granted(c *client) error
 	denied(c *client, a rules.Attempt, d rules.Decision)
 	failed(c *client, a rules.Attempt, e *dialError)
 }
 
-// tunnel takes a wish all the way: it asks, connects, says so, judges what the
-// client shows, and relays. a has what the client asked for; what the client
-// sent behind its request is in c.Bytes.
+// tunnel serves a request for a tunnel: it asks the Gate, connects, answers, judges the
+// client's first bytes, and relays. a is the question. Bytes that the client sent behind its
+// request are in c.Bytes.
 func (p *Proxy) tunnel(ctx context.Context, c *client, a rules.Attempt, r replier) {
 	a.Provisional = true
 	d := p.decide(c, a)
@@ -41,7 +41,7 @@ func (p *Proxy) tunnel(ctx context.Context, c *client, a rules.Attempt, r replie
 	f := p.openFlow(c, up, a, d)
 	cause := rules.EndReset
 	defer func() { f.done(cause) }()
-	if now := p.withCurrent(a); !p.cfg.Gate.Preview(now).Allowed() { // since the grant; Decide gives the denial its record
+	if now := p.withCurrent(a); !p.cfg.Gate.Preview(now).Allowed() { // the generation changed since the grant; Decide records the denial
 		if a, d = now, p.cfg.Gate.Decide(now); !d.Allowed() {
 			f.setDecision(a, d)
 			r.denied(c, a, d)
@@ -54,7 +54,7 @@ func (p *Proxy) tunnel(ctx context.Context, c *client, a rules.Attempt, r replie
 	}
 }
 
-// notConnected answers a wish that was granted and led nowhere.
+// notConnected answers a request that was granted and could not be connected.
 func (p *Proxy) notConnected(c *client, a rules.Attempt, r replier, err error) {
 	var denied *deniedError
 	var failed *dialError
@@ -67,7 +67,7 @@ func (p *Proxy) notConnected(c *client, a rules.Attempt, r replier, err error) {
 	c.HangUp()
 }
 
-// carry judges what the client shows and relays. It returns why the flow ended.
+// carry judges the client's first bytes and relays. It returns why the flow ended.
 func (f *flow) carry(ctx context.Context) rules.Cause {
 	a, d, _ := f.lastDecision()
 	switch port := a.Dest.Port(); {
@@ -83,21 +83,21 @@ func (f *flow) carry(ctx context.Context) rules.Cause {
 	return f.eitherFirst(ctx, a)
 }
 
-// judge asks the final question about the flow. One that was granted before a
-// drain began is not denied for it. Where a limit kept the content unseen the
-// question stays provisional, so that the answer is not about the content.
+// judge asks the final question about the flow. A flow that was granted before a drain began is
+// not denied for the drain. If a limit kept the bytes from being read, the question stays
+// provisional, so that the answer is not about them.
 func (f *flow) judge(a rules.Attempt) rules.Decision {
 	a.Provisional = a.Fault >= rules.Limit
 	d := f.p.cfg.Gate.Decide(a)
 	f.setDecision(a, d)
 	if d.Allowed() {
-		f.outdated() // then nothing can be sent any more
+		f.outdated() // if it is, both ends are reset and nothing can be sent
 	}
 	return d
 }
 
-// clientFirst is for ports whose protocol begins with the client: nothing
-// moves before the client has shown what it is.
+// clientFirst serves ports whose protocol begins with the client: nothing is relayed before the
+// client's first bytes are judged.
 func (f *flow) clientFirst(ctx context.Context, a rules.Attempt) rules.Cause {
 	s := f.p.sniff(f.c, a.Dest.Port(), false)
 	if s.http && s.fault == rules.ReasonNone {
@@ -113,16 +113,15 @@ func (f *flow) clientFirst(ctx context.Context, a rules.Attempt) rules.Cause {
 	return f.relay(s)
 }
 
-// requests hands the flow over to the engine that decides on each request.
+// requests hands the flow to the HTTP engine, which decides on each request.
 func (f *flow) requests(ctx context.Context, a rules.Attempt) rules.Cause {
 	return f.p.serveHTTP(ctx, f.c, &tunnelSource{attempt: a, up: f.up, flow: f})
 }
 
-// eitherFirst is for all other ports: the destination may speak before the
-// client does, and the first bytes of the client are judged before any of them
-// leaves. There is no telling how long a client waits for its server, so only
-// what it has begun to send must be whole within the deadline; a beginning of
-// text is passed on sooner, see sniff.
+// eitherFirst serves all other ports: the destination may send first, and the client's first
+// bytes are judged before any of them is sent on. A client may wait for its server for any
+// time, so the deadline covers only bytes that it has begun to send. Bytes that only resemble
+// the beginning of a request are passed on sooner; see sniff.
 func (f *flow) eitherFirst(ctx context.Context, a rules.Attempt) rules.Cause {
 	f.c.Deadline(0)
 	r := newRelay(f)
@@ -152,7 +151,7 @@ func (f *flow) eitherFirst(ctx context.Context, a rules.Attempt) rules.Cause {
 	s.addTo(&a)
 	if d := f.judge(a); !d.Allowed() {
 		if f.out.Load() > 0 || !r.StopDown() {
-			f.Abort(rules.EndDenied(d.Why())) // no alert or page in the midst of something
+			f.Abort(rules.EndDenied(d.Why())) // an alert or a denial page must not follow the destination's bytes
 		}
 		r.AwaitDown()
 		return f.refuse(s, a, d)
@@ -164,8 +163,7 @@ func (f *flow) eitherFirst(ctx context.Context, a rules.Attempt) rules.Cause {
 	return r.Run()
 }
 
-// silent ends a flow whose client sent nothing: it said that it never would,
-// or it is gone.
+// silent ends a flow whose client sent nothing: it closed its sending half, or it is gone.
 func (f *flow) silent(r *tunnelRelay, a rules.Attempt, err error) rules.Cause {
 	a.Shown = rules.ShownSilent
 	d := f.judge(a)
@@ -183,8 +181,8 @@ func (f *flow) silent(r *tunnelRelay, a rules.Attempt, err error) rules.Cause {
 	return rules.EndClean
 }
 
-// interrupted tells whether, and why, a flow was ended from outside while its
-// client was awaited. What ended it is asked for the denial.
+// interrupted reports whether a flow was ended from outside while its client was awaited, and
+// why. The generation that ended it is asked for the denial.
 func (f *flow) interrupted(a rules.Attempt, s sniffResult) (cause rules.Cause, ended bool) {
 	f.mu.Lock()
 	cause = f.cause
@@ -192,7 +190,7 @@ func (f *flow) interrupted(a rules.Attempt, s sniffResult) (cause rules.Cause, e
 	if cause == rules.EndClean || !errors.Is(s.err, net.ErrClosed) {
 		return rules.EndClean, false
 	}
-	f.setDecision(a, f.p.cfg.Gate.Decide(a)) // provisional: a denial is final, an allow is not asked again
+	f.setDecision(a, f.p.cfg.Gate.Decide(a)) // provisional: a denial is final; an allow is not asked again
 	return cause, true
 }
 
@@ -202,8 +200,8 @@ func (f *flow) refuse(s sniffResult, a rules.Attempt, d rules.Decision) rules.Ca
 	return rules.EndDenied(d.Why())
 }
 
-// refuse answers in the protocol that the client showed, if it showed one, and
-// ends the connection.
+// refuse answers in the protocol of the client's first bytes, if they showed one, and ends the
+// connection.
 func (c *client) refuse(s sniffResult, a rules.Attempt, d rules.Decision) {
 	switch {
 	case s.tls:
@@ -217,6 +215,6 @@ func (c *client) refuse(s sniffResult, a rules.Attempt, d rules.Decision) {
 	}
 }
 
-// accessDenied is the fatal alert access_denied (RFC 8446, section 6.2) in a
-// record of the version that every client takes before one is agreed on.
+// accessDenied returns the fatal alert access_denied (RFC 8446, section 6.2) in a record of a
+// version that every client accepts before the versions are negotiated.
 func accessDenied() []byte { return []byte{21, 3, 1, 0, 2, 2, 49} }
