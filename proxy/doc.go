@@ -3,12 +3,13 @@
 // connections here.
 //
 // It guarantees:
-// - Nothing is connected before an allow, and only addresses that the decision reaches.
-// - No byte of the client is sent on before the ClientHello, the request head or the first
-// bytes are judged.
-// - Every attempt ends in exactly one final decision, whatever the client sent, so that the
-// journal records it.
-// - Both ends of a connection are bounded in number, memory and time.
+//
+//   - Nothing is connected before an allow, and only addresses that the decision reaches.
+//   - No byte of the client is sent on before the ClientHello, the request head or the first
+//     bytes are judged.
+//   - Every attempt ends in exactly one final decision, whatever the client sent, so that the
+//     journal records it.
+//   - Both ends of a connection are bounded in number, memory and time.
 //
 // It does not decrypt, cache, or share upstream connections between clients or names. It
 // refuses BIND and UDP of SOCKS5, HTTP/2 from clients, and every text that its strict grammars

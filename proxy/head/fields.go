@@ -1,5 +1,5 @@
-// Head, fields: the header fields that decide who is asked and where a
-// message ends; of the others only the grammar is checked.
+// Head, fields: reads the fields that name the destination or frame the message. All other
+// fields are only checked for their grammar.
 
 package head
 
@@ -20,7 +20,7 @@ func (h *Head) parseFields(s string) *headFault {
 		var line string
 		line, s, _ = strings.Cut(s, "\r\n")
 		name, value, ok := strings.Cut(line, ":")
-		if !ok || !isToken(name) { // also an obs-fold, and a space before the colon
+		if !ok || !isToken(name) { // catches obs-fold, and a space before the colon, too
 			return malformed("broken header field")
 		}
 		if f := h.field(name, strings.Trim(value, " \t")); f != nil {
@@ -30,7 +30,7 @@ func (h *Head) parseFields(s string) *headFault {
 	return nil
 }
 
-// field takes in one field; value is without the white space around it.
+// field reads one field. value has no white space around it.
 func (h *Head) field(name, value string) *headFault {
 	switch len(name) {
 	case len("Via"):
@@ -57,15 +57,15 @@ func (h *Head) field(name, value string) *headFault {
 	return nil
 }
 
-// hostField reads the one Host. Its port defaults to the scheme's, or to that
-// of the target behind CONNECT.
+// hostField reads the one Host. Its default port is that of the scheme, or with CONNECT that of
+// the target.
 func (h *Head) hostField(value string) *headFault {
 	if h.HasHost {
 		return malformed("two Host fields")
 	}
 	h.HasHost = true
 	port := uint16(portHTTP)
-	if h.Form == formAuthority {
+	if h.Form == FormAuthority {
 		port = h.Target.Port
 	}
 	var f *headFault
@@ -115,7 +115,7 @@ func (h *Head) connectionField(value string) {
 	}
 }
 
-// lengthField reads the one Content-Length: digits and nothing else.
+// lengthField reads the one Content-Length: digits only.
 func (h *Head) lengthField(name, value string) *headFault {
 	if !looksLike(name, "content-length") {
 		return nil
@@ -148,8 +148,8 @@ func (h *Head) encodingField(name, value string) *headFault {
 	return nil
 }
 
-// looksLike tells whether name is the lower-case field, or is for a server that
-// takes other signs for hyphens; see fold.
+// looksLike reports whether name is the lower-case field, or would be for a server that accepts
+// other signs in place of hyphens.
 func looksLike(name, field string) bool {
 	for i := 0; i < len(field); i++ {
 		c := name[i]

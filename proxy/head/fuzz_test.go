@@ -51,14 +51,14 @@ func FuzzHead(f *testing.F) {
 // agrees holds a head against net/http's reading.
 func agrees(t *testing.T, h *Head, r *http.Request) {
 	t.Helper()
-	if !h.Covers(r) && h.Form != formAuthority {
+	if !h.Covers(r) && h.Form != FormAuthority {
 		t.Errorf("method or framing: we read %+v, net/http %q %d %v", h, r.Method, r.ContentLength, r.TransferEncoding)
 	}
 	theirs, ours, port := r.Host, h.Host, uint16(portHTTP)
 	switch h.Form {
 	case FormAbsolute:
 		theirs, ours = r.URL.Host, h.Target
-	case formAuthority:
+	case FormAuthority:
 		theirs, ours, port = r.URL.Host, h.Target, 0
 	}
 	if a, err := rules.ParseAuthority(theirs, port); h.HasHost && (err != nil || a != ours) {

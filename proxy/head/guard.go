@@ -1,5 +1,5 @@
-// Guard: stands between a client connection and net/http, which sees only
-// what the strict grammar accepted and what was decided before.
+// Guard: stands between a client's connection and net/http. net/http sees only what the strict
+// grammar accepted and the owner allowed.
 
 package head
 
@@ -20,55 +20,55 @@ import (
 	"sallyport/rules"
 )
 
-// A Guard is the net.Conn that net/http serves. It hands out whole judged
-// heads and checked bodies, one request at a time: the next head is not looked
-// at before the answer to the last request is written. It holds its TCP
-// connection, never embeds it, and does not close it.
+// A Guard is the net.Conn that net/http serves. It returns complete judged heads and checked
+// bodies, one request at a time: it does not look at the next head before the answer to the
+// last request is written. It holds its TCP connection, does not embed it, and does not close
+// it.
 type Guard struct {
 	c      *peek.Conn
 	owner  Owner
 	limits Limits
-	Heads  int // heads that were handed on
+	Heads  int // heads that were handed to net/http
 
-	left  int64    // judged bytes that come next: first those in c.Bytes, then from the connection
-	phase phase    // what comes behind them
-	chunk int64    // of a chunked body: bytes of the current chunk that come yet
-	extra int      // bytes of chunk extensions and trailers of this request
-	full  bool     // the last read of lines filled its buffer
-	out   []byte   // behind those: of a chunk of ours what did not fit, a part of small, or its end
-	small [64]byte // where such chunks are made
-	fault error    // why nothing comes any more
+	left  int64    // judged bytes to hand out next: first those in c.Bytes, then from the connection
+	phase phase    // what follows them
+	chunk int64    // in a chunked body: bytes of the current chunk that are still to come
+	extra int      // bytes of chunk extensions and trailers in this request
+	full  bool     // the last read for lines filled its buffer
+	out   []byte   // to hand out after left: the rest of a chunk that the guard made, or the chunk's end
+	small [64]byte // the buffer for such chunks
+	fault error    // why nothing follows
 
-	Connect  *Head         // a CONNECT that ended the sequence; still in c.Bytes
-	Panicked any           // a recovered panic, for whoever serves the connection
+	Connect  *Head         // a CONNECT that ended the sequence; its bytes are still in c.Bytes
+	Panicked any           // a recovered panic, for the goroutine that serves the connection
 	Ended    chan struct{} // closed by Close
-	eof      bool          // the client sent its last byte
+	eof      bool          // the client has closed its sending half
 
 	mu        sync.Mutex
-	wake      *sync.Cond // on any change of the following
-	answered  bool       // the answer is written, the next head may be looked at
+	wake      *sync.Cond // signalled when one of the following changes
+	answered  bool       // the answer is written: the next head may be read
 	interrupt bool       // net/http wants a blocked Read to return
-	complete  bool       // the request was read to its end
-	until     time.Time  // it was not and is answered: when the rest must be there
+	complete  bool       // net/http has read the whole request
+	until     time.Time  // if the answer began before that: the deadline of the rest
 	closed    bool
-	cause     rules.Cause // why the current request ended before its answer did
+	cause     rules.Cause // why the current request ends before its answer does
 
 	writing sync.Mutex   // held to write to the client
 	begun   bool         // a byte of the current answer is written
-	ahead   bool         // only its first byte is, by probe
+	ahead   bool         // only that byte is, by probe
 	written atomic.Int64 // bytes to the client
 }
 
-// phase is what the guard expects behind the bytes that are judged.
+// A phase is what the guard expects behind the judged bytes.
 type phase uint8
 
 const (
-	phaseHead     phase = iota // a head; nothing before it is open
-	phaseAnswer                // a head, once the answer is written
+	phaseHead     phase = iota // a head; the last request is finished
+	phaseAnswer                // a head, after the answer is written
 	phaseChunk                 // the size line of a chunk, or the rest of its data
 	phaseChunkEnd              // the CRLF behind a chunk's data
 	phaseTrailer               // a trailer field, or the empty line
-	phaseStopped               // nothing ever again
+	phaseStopped               // nothing more
 )
 
 // maxExtra bounds chunk extensions and trailers of one request together.
@@ -77,22 +77,22 @@ const maxExtra = 16 << 10
 // MaxKeepAlive bounds the wait between requests.
 const MaxKeepAlive = 2 * time.Minute
 
-// A Owner answers for the requests that a guard lets through.
+// An Owner decides about the requests that a guard hands out.
 type Owner interface {
-	// judge decides about the next head, or puts a fault on record; true: the request is handed on. A nil head is a
-	// fault in the body of the current request.
+	// Judge decides about the next head, or records a fault. It reports whether the request is
+	// handed on. A nil head means that the fault is in the body of the current request.
 	Judge(h *Head, fault rules.Reason, detail string) bool
-	// await waits for the first bytes of a request, at most limit.
+	// Await waits for the first bytes of a request, at most limit.
 	Await(limit int) error
 }
 
-// Limits are what a guard is bounded by.
+// Limits bound a guard.
 type Limits struct {
-	Head       time.Duration // a whole head
-	First      time.Duration // a first head of which a part is there; 0: its deadline is set already
+	Head       time.Duration // a complete head
+	First      time.Duration // the rest of a first head; 0: its deadline is set already
 	Idle       time.Duration // no byte in either direction
-	HalfClosed time.Duration // a client that has closed its sending half, without a byte to it
-	Connect    bool          // CONNECT ends the sequence, and is left to the owner
+	HalfClosed time.Duration // a client that has closed its sending half, while no byte is sent to it
+	Connect    bool          // a CONNECT ends the sequence and is left to the owner
 }
 
 func NewGuard(c *peek.Conn, owner Owner, limits Limits) *Guard {
@@ -101,8 +101,8 @@ func NewGuard(c *peek.Conn, owner Owner, limits Limits) *Guard {
 	return g
 }
 
-// Read hands out judged bytes only. Goroutines of net/http call it that do
-// not recover from panics.
+// Read returns only judged bytes. Goroutines of net/http call it that do not recover from
+// panics.
 func (g *Guard) Read(b []byte) (n int, err error) {
 	defer g.recovered(&err)
 	for g.left == 0 {
@@ -134,7 +134,7 @@ func (g *Guard) Read(b []byte) (n int, err error) {
 	return n, err
 }
 
-// handedOut notes whether net/http has the whole request.
+// handedOut records that net/http has read the whole request.
 func (g *Guard) handedOut() {
 	if g.left > 0 || len(g.out) > 0 || g.phase != phaseAnswer {
 		return
@@ -152,7 +152,7 @@ func (g *Guard) recovered(err *error) {
 	}
 }
 
-// advance judges what comes next, or waits for it.
+// advance judges what follows, or waits for it.
 func (g *Guard) advance() error {
 	switch g.phase {
 	case phaseHead:
@@ -163,8 +163,8 @@ func (g *Guard) advance() error {
 	return cmp.Or(g.fault, io.EOF)
 }
 
-// NextHead waits for a head and has it judged. io.EOF: there is none, or it
-// was refused and answered, or it is a CONNECT for somebody else.
+// NextHead waits for a head and has it judged. It returns io.EOF if there is none, if it was
+// refused and answered, or if it is a CONNECT that is left to the owner.
 func (g *Guard) NextHead() error {
 	if err := g.awaitLine(); err != nil {
 		return err
@@ -181,7 +181,7 @@ func (g *Guard) NextHead() error {
 		h, fault, detail, more = Parse(g.c.Bytes)
 	}
 	switch {
-	case fault == rules.ReasonNone && h.Form == formAuthority && g.limits.Connect:
+	case fault == rules.ReasonNone && h.Form == FormAuthority && g.limits.Connect:
 		g.Connect = &h
 	case g.owner.Judge(&h, fault, detail):
 		g.Heads++
@@ -192,8 +192,8 @@ func (g *Guard) NextHead() error {
 	return io.EOF
 }
 
-// armHead sets the deadline of a head of which a part is there. The first one's
-// runs since the connection began.
+// armHead sets the deadline for the rest of a head. The first head's deadline is set when the
+// connection begins.
 func (g *Guard) armHead() error {
 	if g.Heads == 0 && g.limits.First == 0 {
 		return nil
@@ -201,12 +201,11 @@ func (g *Guard) armHead() error {
 	return g.arm(cmp.Or(g.limits.First, g.limits.Head))
 }
 
-// MaxEmptyLines is how many empty lines in front of a request line are ignored.
-// RFC 9112, section 2.2, asks for one: old clients end a body with it.
+// MaxEmptyLines is how many empty lines before a request line are ignored. RFC 9112, section
+// 2.2, asks for one: old clients send one behind a body.
 const MaxEmptyLines = 4
 
-// awaitLine waits for the beginning of a request line. Empty lines alone are
-// nothing that a client sent.
+// awaitLine waits for the beginning of a request line. Empty lines alone count as nothing.
 func (g *Guard) awaitLine() error {
 	for empty := 0; ; {
 		if len(g.c.Bytes) == 0 {
@@ -231,7 +230,7 @@ func (g *Guard) awaitLine() error {
 	}
 }
 
-// cutShort says what it means that a head did not arrive whole.
+// cutShort returns the fault of a head that did not arrive completely.
 func cutShort(err error) (rules.Reason, string) {
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		return rules.SniffTimeout, "request head was not whole in time"
@@ -239,8 +238,7 @@ func cutShort(err error) (rules.Reason, string) {
 	return rules.MalformedRequest, "connection ended inside a request head"
 }
 
-// awaitFirstByte waits for a next request. A client that sends nothing is
-// only counted.
+// awaitFirstByte waits for the next request.
 func (g *Guard) awaitFirstByte() error {
 	if g.eof {
 		return io.EOF
@@ -256,7 +254,7 @@ func (g *Guard) awaitFirstByte() error {
 	return g.owner.Await(MaxHead)
 }
 
-// begin lets a head pass and remembers how its body is framed.
+// begin lets a head pass and records the framing of its body.
 func (g *Guard) begin(h *Head) {
 	g.left, g.phase, g.extra, g.limits.First = int64(h.Len), phaseAnswer, 0, 0
 	g.mu.Lock()
@@ -272,8 +270,8 @@ func (g *Guard) begin(h *Head) {
 	}
 }
 
-// LimitRest says that the answer is known. net/http reads what is left of the body,
-// to keep the connection, and may not wait long for it.
+// LimitRest is called when the answer is complete. net/http then reads the rest of the
+// request's body, to keep the connection; LimitRest bounds that in time.
 func (g *Guard) LimitRest() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -286,8 +284,8 @@ func (g *Guard) LimitRest() {
 	}
 }
 
-// MarkAnswered says that the answer to the last request is written. Where its body
-// was not read to the end, nobody knows any more what the next bytes are.
+// MarkAnswered is called when the answer to the last request is written. If net/http has not
+// read the whole body, the meaning of the next bytes is unknown: the sequence ends.
 func (g *Guard) MarkAnswered() {
 	if g.left > 0 || len(g.out) > 0 || g.phase != phaseAnswer {
 		g.left, g.out, g.phase = 0, nil, phaseStopped
@@ -298,8 +296,8 @@ func (g *Guard) MarkAnswered() {
 	g.wake.Broadcast()
 }
 
-// arm sets the deadline of the next reads, absolutely; 0: none. It fails when
-// net/http wants no more of the current Read.
+// arm sets an absolute deadline for the next reads; 0: none. It fails if net/http wants the
+// current Read to return.
 func (g *Guard) arm(d time.Duration) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -313,13 +311,13 @@ func (g *Guard) arm(d time.Duration) error {
 	return nil
 }
 
-// SetReadDeadline obeys only what net/http uses to interrupt a Read, a time
-// that is past; how long reads may take is the guard's to know.
+// SetReadDeadline obeys only a time in the past, by which net/http interrupts a Read. The guard
+// itself bounds its reads.
 func (g *Guard) SetReadDeadline(t time.Time) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if !g.complete && !g.until.IsZero() {
-		return nil // the rest of a body is read and judged for as long as hurry says
+		return nil // LimitRest has set the deadline
 	}
 	if g.interrupt = !t.IsZero() && !t.After(time.Now()); g.interrupt {
 		g.wake.Broadcast()
@@ -328,7 +326,7 @@ func (g *Guard) SetReadDeadline(t time.Time) error {
 	return nil
 }
 
-// Close ends the sequence. The connection itself belongs to the accept loop.
+// Close ends the sequence. The accept loop closes the connection.
 func (g *Guard) Close() error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -340,12 +338,10 @@ func (g *Guard) Close() error {
 	return nil
 }
 
-// CloseWrite tells the client that no more comes; net/http uses it before it
-// lingers.
+// CloseWrite closes the sending half. net/http calls it before it lingers.
 func (g *Guard) CloseWrite() error { return g.c.TCP.CloseWrite() }
 
-// SetDeadline and SetWriteDeadline are net/http's wishes that the guard's own
-// deadlines replace.
+// SetDeadline and SetWriteDeadline do nothing: the guard sets its own deadlines.
 func (g *Guard) SetDeadline(time.Time) error      { return nil }
 func (g *Guard) SetWriteDeadline(time.Time) error { return nil }
 func (g *Guard) LocalAddr() net.Addr              { return g.c.TCP.LocalAddr() }

@@ -19,10 +19,10 @@ const (
 	maxTrailerLine = 2 << 10 // a trailer field
 )
 
-// errBody is what net/http learns of a body that broke its framing.
+// errBody is the error that net/http gets for a body that broke its framing.
 var errBody = errors.New("malformed request body")
 
-// A chunk of ours is framed so: its size in four digits, its data, a CRLF.
+// The guard frames its own chunks like this: a size of four digits, data, CRLF.
 const (
 	ownSize = "0000\r\n"
 	ownEnd  = "\r\n"
@@ -30,13 +30,11 @@ const (
 	maxOwn  = 0xffff
 )
 
-// nextChunk hands out what is there of a chunked body, as one chunk of our own
-// making: of however small chunks a body is made, it costs a read and a write
-// for each buffer of them, and of however large ones, no piece waits for the
-// rest of its chunk. Of a chunk of which more is there than b holds, only the
-// size is made here: its data goes from the connection to whoever reads it.
-// Chunk extensions, which a recipient must ignore (RFC 9112, section 7.1.1),
-// end here.
+// nextChunk returns the available data of a chunked body, as one chunk that the guard makes.
+// Many small chunks so cost one read and one write for each buffer, and no part of a large
+// chunk waits for the rest. If more of a chunk is available than b holds, nextChunk makes only
+// the size line: the data then goes from the connection directly to the reader. Chunk
+// extensions are removed; a recipient must ignore them (RFC 9112, section 7.1.1).
 func (g *Guard) nextChunk(b []byte) (int, error) {
 	unit := b
 	if len(b) < len(g.small) {
@@ -48,7 +46,7 @@ func (g *Guard) nextChunk(b []byte) (int, error) {
 	case n > 0 && g.left > 0:
 		g.out = []byte(ownEnd)
 		return putSize(unit, n), nil
-	case n > 0: // an error comes again at the next call
+	case n > 0: // the next call returns the error again
 		n += putSize(unit, n)
 		n += copy(unit[n:], ownEnd)
 	case err != nil:
@@ -63,7 +61,7 @@ func (g *Guard) nextChunk(b []byte) (int, error) {
 	return n, nil
 }
 
-// putSize puts the size line of a chunk of ours in front of it.
+// putSize writes the size line in front of a chunk of n bytes.
 func putSize(unit []byte, n int) int {
 	const digits = "0123456789abcdef"
 	for i := range 4 {
@@ -72,9 +70,9 @@ func putSize(unit []byte, n int) int {
 	return 4 + copy(unit[4:], ownEnd)
 }
 
-// gather puts data of chunks into to. It waits only while there is none. None
-// and no error: the body has ended. Where it may, it leaves what is more than
-// to holds where it is, in g.left, and tells how much that is.
+// gather copies data of chunks into to. It waits only if there is none yet. It returns 0
+// without an error when the body has ended. If leave is set and more of a chunk is available
+// than to holds, gather leaves the data in place, sets g.left, and returns the number of bytes.
 func (g *Guard) gather(to []byte, leave bool) (n int, err error) {
 	for n < len(to) && g.phase != phaseAnswer {
 		if g.chunk > 0 {
@@ -93,7 +91,7 @@ func (g *Guard) gather(to []byte, leave bool) (n int, err error) {
 			continue
 		}
 		if n > 0 && g.phase == phaseTrailer {
-			break // what is there goes on first
+			break // the available data goes first
 		}
 		if g.phase == phaseChunk {
 			got, used := smallChunks(to[n:], g.c.Bytes)
@@ -120,7 +118,7 @@ func (g *Guard) used(n int64) {
 	}
 }
 
-// atHand is how many bytes can be read without waiting.
+// atHand returns how many bytes can be read without waiting.
 func (g *Guard) atHand() int64 {
 	n := int64(len(g.c.Bytes))
 	if raw, err := g.c.TCP.SyscallConn(); err == nil {
@@ -129,8 +127,8 @@ func (g *Guard) atHand() int64 {
 	return n
 }
 
-// smallChunks copies the chunks that are whole in pre and have no extensions.
-// They are judged at a glance, as there may be one for each six bytes.
+// smallChunks copies the complete chunks in pre that have no extensions. It is fast, as there
+// may be one for each six bytes.
 func smallChunks(to, pre []byte) (n, used int) {
 	for {
 		p := pre[used:]
@@ -166,7 +164,7 @@ func (g *Guard) data(to []byte, wait bool) (n int, err error) {
 	return n, err
 }
 
-// cut is the error of a body that the client did not send to its end.
+// cut returns the error for a body that the client did not complete.
 func (g *Guard) cut(err error) error {
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		return err
@@ -175,7 +173,7 @@ func (g *Guard) cut(err error) error {
 	return io.ErrUnexpectedEOF
 }
 
-// nextLine judges a line of a chunked body and takes it.
+// nextLine judges a line of a chunked body and consumes it.
 func (g *Guard) nextLine(line []byte) error {
 	switch g.phase {
 	case phaseChunkEnd:
@@ -192,9 +190,8 @@ func (g *Guard) nextLine(line []byte) error {
 		if !ok || !isToken(name) || onlyText(value) != nil || forbiddenTrailer(name) {
 			return g.broken("broken trailer field")
 		}
-		// A trailer is not handed on, which RFC 9112, section 7.1.2, permits: for
-		// servers that merge it into the head it is a way to say there what a
-		// head must not.
+		// Trailers are not handed on (RFC 9112, section 7.1.2, permits that): some servers
+		// merge them into the head, where they could say what a head must not.
 		g.extra += len(line)
 	default:
 		size, extension, ok := chunkSize(line)
@@ -213,8 +210,8 @@ func (g *Guard) nextLine(line []byte) error {
 	return nil
 }
 
-// forbiddenTrailer tells whether a field must not stand behind a body, where
-// a lenient receiver could take it for one of the head.
+// forbiddenTrailer reports whether a field must not be a trailer, as a lenient receiver could
+// take it for a field of the head.
 func forbiddenTrailer(name string) bool {
 	switch strings.ToLower(name) {
 	case "transfer-encoding", "content-length", "host", "trailer", "connection", "authorization", "cookie":
@@ -223,8 +220,8 @@ func forbiddenTrailer(name string) bool {
 	return false
 }
 
-// line returns the next line of the body without its CRLF, which stays in
-// c.Bytes with it; nil where it is not there and may not be waited for.
+// line returns the next line of the body without its CRLF, and leaves both in c.Bytes. It
+// returns nil if the line is incomplete and wait is false.
 func (g *Guard) line(wait bool) ([]byte, error) {
 	for {
 		if i := bytes.IndexByte(g.c.Bytes, '\n'); i >= 0 {
@@ -252,8 +249,8 @@ func (g *Guard) line(wait bool) ([]byte, error) {
 	}
 }
 
-// more waits for more of the body's lines. Where one read was not enough for
-// what is there, the next take more at once.
+// more waits for more lines of the body. If a read filled the buffer, the next reads use a
+// larger one.
 func (g *Guard) more() error {
 	if len(g.c.Bytes) == 0 && g.full && g.c.Room() < peek.Large {
 		g.c.Widen()
@@ -271,7 +268,7 @@ func (g *Guard) maxLine() int {
 	return maxChunkLine
 }
 
-// chunkSize reads hexadecimal digits and, behind a semicolon, extensions.
+// chunkSize reads a hexadecimal size and, behind a semicolon, extensions.
 func chunkSize(line []byte) (size int64, extension int, ok bool) {
 	i := 0
 	for ; i < len(line) && isHex(line[i]); i++ {
@@ -294,7 +291,7 @@ func hexValue(c byte) byte {
 	return c | 0x20 - 'a' + 10
 }
 
-// broken ends the sequence in the middle of a request that was permitted.
+// broken ends the sequence inside a request that was permitted.
 func (g *Guard) broken(detail string) error {
 	g.phase, g.chunk, g.fault = phaseStopped, 0, errBody
 	g.owner.Judge(nil, rules.MalformedRequest, detail)

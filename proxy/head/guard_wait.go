@@ -1,6 +1,5 @@
-// Guard, between a request and its answer: the client is listened to, so that
-// one that is gone takes its request with it, and one that has only said its
-// last still gets its answer.
+// Guard, between a request and its answer: watches the client. A client that has gone ends its
+// request. A client that has only closed its sending half still gets its answer.
 
 package head
 
@@ -17,14 +16,14 @@ import (
 	"sallyport/rules"
 )
 
-// ErrGone is what net/http learns of a client that is gone; it ends the request.
+// ErrGone is the error that net/http gets when the client has gone. It ends the request.
 var ErrGone = errors.New("the client is gone")
 
-// firstByte begins every answer; see probe.
+// firstByte is the first byte of every answer; see probe.
 const firstByte = 'H'
 
-// awaitAnswered waits until the answer is written. net/http reads meanwhile, to
-// learn of a client that is gone.
+// awaitAnswered waits until the answer is written. net/http reads meanwhile, to notice that the
+// client has gone.
 func (g *Guard) awaitAnswered() error {
 	if !g.finished() {
 		if err := g.watchClient(); err != nil {
@@ -46,15 +45,14 @@ func (g *Guard) awaitAnswered() error {
 	return nil
 }
 
-// finished tells whether there is nothing to wait for: the answer is written,
-// or the sequence has ended.
+// finished reports whether the answer is written or the sequence has ended.
 func (g *Guard) finished() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.answered || g.closed
 }
 
-// watchClient keeps what the client sends next, and then waits until it leaves.
+// watchClient stores what the client sends next, and then waits until the client leaves.
 func (g *Guard) watchClient() error {
 	if len(g.c.Bytes) == 0 && !g.eof {
 		if err := g.arm(0); err != nil {
@@ -76,10 +74,9 @@ func (g *Guard) watchClient() error {
 	return g.awaitLeave(raw, g.eof)
 }
 
-// awaitLeave waits until the client has closed its connection. Where it has
-// closed its sending half (half), which looks the same until it is sent
-// something, it gets the time of a half-closed tunnel for each piece of its
-// answer.
+// awaitLeave waits until the client has closed its connection. half means that the client has
+// closed its sending half; a full close looks the same until something is sent. Then each piece
+// of the answer must come within the limit of a half-closed tunnel.
 func (g *Guard) awaitLeave(raw syscall.RawConn, half bool) error {
 	if half {
 		g.probe()
@@ -114,14 +111,14 @@ func (g *Guard) awaitLeave(raw syscall.RawConn, half bool) error {
 	}
 }
 
-// interrupted tells whether net/http has had enough of the current Read.
+// interrupted reports whether net/http wants the current Read to return.
 func (g *Guard) interrupted() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.interrupt
 }
 
-// tcpState is the state of a connection in the kernel.
+// tcpState returns the state of a connection in the kernel.
 func tcpState(fd uintptr) uint8 {
 	info, err := unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO)
 	if err != nil {
@@ -130,12 +127,11 @@ func tcpState(fd uintptr) uint8 {
 	return info.State
 }
 
-// probe sends the first byte of the answer ahead of the rest. A client that has
-// closed only its sending half reads on and does not notice; the system of one
-// that is gone answers with a reset.
+// probe sends the first byte of the answer early. A client that has closed only its sending
+// half reads on and does not notice. If the client has gone, its system answers with a reset.
 func (g *Guard) probe() {
 	if !g.writing.TryLock() {
-		return // the answer itself shows it
+		return // the answer itself is being written and has the same effect
 	}
 	defer g.writing.Unlock()
 	if g.begun {
@@ -147,7 +143,7 @@ func (g *Guard) probe() {
 	}
 }
 
-// Write gives a client that does not read the idle limit's time.
+// Write bounds the write by the idle limit.
 func (g *Guard) Write(b []byte) (int, error) {
 	g.writing.Lock()
 	defer g.writing.Unlock()
@@ -165,7 +161,7 @@ func (g *Guard) Write(b []byte) (int, error) {
 	return n + sent, err
 }
 
-// endBy notes why the current request ends before its answer does.
+// endBy records why the current request ends before its answer does.
 func (g *Guard) endBy(cause rules.Cause) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -175,8 +171,7 @@ func (g *Guard) endBy(cause rules.Cause) error {
 	return ErrGone
 }
 
-// EndedBy tells why the last request ended before its answer did, EndClean if it
-// did not.
+// EndedBy returns why the last request ended before its answer did, or EndClean.
 func (g *Guard) EndedBy() rules.Cause {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -1,5 +1,4 @@
-// Head: the one strict grammar of HTTP/1 request heads (RFC 9110, RFC 9112).
-// What it accepts, net/http and every sane server read in the same way.
+// Head: the strict grammar of HTTP/1 request heads (RFC 9110, RFC 9112).
 
 package head
 
@@ -13,8 +12,8 @@ import (
 
 // Limits of a request head.
 const (
-	maxTarget  = 32 << 10 // with the query: where signed URLs have their signatures
-	maxPath    = 8000     // without it; RFC 9112, section 3, asks for as much of a request line at least
+	maxTarget  = 32 << 10 // with the query, in which signed URLs carry their signatures
+	maxPath    = 8000     // without the query; RFC 9112, section 3, recommends 8000 octets for a request line
 	maxFields  = 32 << 10 // all fields, with the empty line
 	maxMethod  = 32
 	maxHeaders = 200
@@ -23,13 +22,13 @@ const (
 	MaxHead        = MaxRequestLine + maxFields
 )
 
-// form tells how a request names its target (RFC 9112, section 3.2).
-type form uint8
+// A Form is how a request names its target (RFC 9112, section 3.2).
+type Form uint8
 
-// The forms that are accepted. The asterisk-form is refused.
+// The accepted forms. The asterisk-form is refused.
 const (
-	formNone      form = iota
-	formAuthority      // CONNECT host:port
+	FormNone      Form = iota
+	FormAuthority      // CONNECT host:port
 	FormAbsolute       // GET http://host/path
 	FormOrigin         // GET /path
 )
@@ -37,35 +36,35 @@ const (
 // A Head is a well-formed request head.
 type Head struct {
 	Method  string
-	Form    form
+	Form    Form
 	Target  rules.Authority // of CONNECT and absolute-form
 	path    string          // path and query of the other forms, never empty
-	Server  bool            // OPTIONS of an absolute URI without a path: about the server, not a resource
+	Server  bool            // OPTIONS of an absolute URI without a path: about the server
 	Host    rules.Authority
 	HasHost bool
 	HTTP11  bool
 
 	contentLength int64 // -1: not given
 	chunked       bool
-	close         bool // the client wants this connection closed after the answer
-	closes        bool // by saying so
+	close         bool // the connection closes after the answer
+	closes        bool // a Connection field says close
 	upgrade       bool // there is an Upgrade field
 	Expects       bool // Expect: 100-continue
 	Accept        string
 	Via           string // all Via fields
 
 	Len   int    // bytes of the head
-	Raw   string // the text that a fault is about, as recordable returns it
-	quiet bool   // the target may hold a secret: no text is kept
+	Raw   string // the text that the fault is about, from Recordable
+	quiet bool   // the target may contain a secret: no text is recorded
 }
 
-// HasBody tells whether bytes of a body follow the head.
+// HasBody reports whether bytes of a body follow the head.
 func (h *Head) HasBody() bool { return h.chunked || h.contentLength > 0 }
 
-// WantsJSON tells in which form the client wants to be told errors.
+// WantsJSON reports whether the client wants errors as JSON.
 func (h *Head) WantsJSON() bool { return strings.Contains(strings.ToLower(h.Accept), "json") }
 
-// Covers tells whether net/http read the very request of this head.
+// Covers reports whether net/http read the same request.
 func (h *Head) Covers(r *http.Request) bool {
 	length := max(h.contentLength, 0)
 	if h.chunked {
@@ -83,13 +82,13 @@ type headFault struct {
 
 func malformed(detail string) *headFault { return &headFault{rules.MalformedRequest, detail} }
 
-// Details of the faults that are answered with 414.
+// Details of the faults with status 414.
 const (
 	TargetTooLong = "request target longer than 32 KiB"
 	PathTooLong   = "path of the request target longer than 8000 octets"
 )
 
-// longTarget is answered with 414, longFields with 431.
+// longTarget is a fault with status 414, longFields one with 431.
 func longTarget() *headFault {
 	return &headFault{rules.SniffTooLong, TargetTooLong}
 }
@@ -98,10 +97,10 @@ func longFields() *headFault {
 	return &headFault{rules.SniffTooLong, "header fields longer than 32 KiB"}
 }
 
-// Parse reads a request head from the bytes that a client sent so far.
-// more: they are a good beginning, bring a longer prefix. A fault is final; h
-// then holds what was read before it, good for the form of the answer only.
-// Neither: the first h.n bytes are a whole head.
+// Parse reads a request head from the bytes that a client sent so far. If more is set, they are
+// a valid beginning: call Parse again with a longer prefix. A fault is final; h then has what
+// was read before it, to be used only for the form of the answer. Otherwise the first h.Len
+// bytes are a complete head.
 func Parse(b []byte) (h Head, fault rules.Reason, detail string, more bool) {
 	h.contentLength = -1
 	b = b[:min(len(b), MaxHead)]
@@ -119,9 +118,9 @@ func Parse(b []byte) (h Head, fault rules.Reason, detail string, more bool) {
 	return h, rules.ReasonNone, "", false
 }
 
-// beginning judges what may become a head, without looking at each byte again
-// and again: a wrong first line or a lenient parser's end of the head is
-// refused at once, the rest when the end is there.
+// beginning judges an incomplete head without reading each byte again and again. It refuses at
+// once a wrong first line, and an end of the head that only a lenient parser accepts. The rest
+// is judged when the head is complete.
 func beginning(b []byte) *headFault {
 	if sp := tokenEnd(b); sp < len(b) && (sp == 0 || b[sp] != ' ') || sp > maxMethod {
 		return malformed("does not begin with a method")
@@ -151,8 +150,8 @@ func beginning(b []byte) *headFault {
 	return nil
 }
 
-// tokenEnd returns where the leading token of b ends; it looks at no more than
-// a method may be long.
+// tokenEnd returns where the leading token of b ends. It looks only at as many bytes as a
+// method may have.
 func tokenEnd(b []byte) int {
 	n := min(len(b), maxMethod+1)
 	for i := range n {
@@ -173,7 +172,7 @@ func (h *Head) parse(s string) *headFault {
 	if f == nil && len(fields)+len("\r\n\r\n") > maxFields {
 		f = longFields()
 	}
-	// The fields are read in any case: Accept decides how a refusal is told.
+	// The fields are read in any case: Accept sets the form of a refusal.
 	if ff := h.parseFields(fields); f == nil {
 		f = ff
 	}
@@ -183,8 +182,8 @@ func (h *Head) parse(s string) *headFault {
 	return f
 }
 
-// onlyText refuses bytes that have no place in a head: controls but tabs, and
-// line ends other than CRLF.
+// onlyText refuses bytes that must not be in a head: control bytes except tabs, and line ends
+// other than CRLF.
 func onlyText(s string) *headFault {
 	for i := 0; i < len(s); i++ {
 		switch c := s[i]; {
@@ -217,7 +216,7 @@ func (h *Head) requestLine(line string) *headFault {
 	default:
 		return malformed("not HTTP/1.0 or HTTP/1.1")
 	}
-	h.Method = strings.Clone(method) // not a part of s, which is larger
+	h.Method = strings.Clone(method) // a copy: s is much larger
 	switch {
 	case len(target) > maxTarget:
 		return longTarget()
@@ -229,7 +228,7 @@ func (h *Head) requestLine(line string) *headFault {
 	return h.requestTarget(target)
 }
 
-// agree judges what several parts of a head say together.
+// agree judges the parts of a head that must fit together.
 func (h *Head) agree() *headFault {
 	switch {
 	case !h.HasHost && h.HTTP11:
@@ -238,13 +237,13 @@ func (h *Head) agree() *headFault {
 		return malformed("Transfer-Encoding in HTTP/1.0")
 	case h.chunked && h.contentLength >= 0:
 		return malformed("both Content-Length and Transfer-Encoding")
-	case h.Form == formAuthority && h.HasBody():
+	case h.Form == FormAuthority && h.HasBody():
 		return malformed("CONNECT with a body")
 	}
 	return nil
 }
 
-// isToken tells whether s is a token (RFC 9110, section 5.6.2).
+// isToken reports whether s is a token (RFC 9110, section 5.6.2).
 func isToken(s string) bool {
 	for i := 0; i < len(s); i++ {
 		if !IsTokenByte(s[i]) {

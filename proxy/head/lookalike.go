@@ -1,16 +1,16 @@
-// Lookalike: first bytes that some server takes for TLS or HTTP although they
-// are no good beginning of either. What could hide a name is never opaque.
+// Lookalike: first bytes that some server reads as TLS or HTTP although they are no valid
+// beginning of either. Bytes that could hide a name are never treated as opaque.
 
 package head
 
 import "bytes"
 
-// A likeness is how much first bytes are like a protocol's.
-type likeness uint8
+// A Likeness says how much bytes resemble a protocol.
+type Likeness uint8
 
 const (
-	unlike  likeness = iota
-	Perhaps          // too few bytes to say
+	Unlike  Likeness = iota
+	Perhaps          // too few bytes to decide
 	Alike
 )
 
@@ -30,49 +30,48 @@ const (
 	proxyHeader2 = "\r\n\r\n\x00\r\nQUIT\n"
 )
 
-// Lookalike recognises what may stand in front of a first message that a server
-// reads all the same, or in its place: a TLS record of another type than a
-// hello's, the hello of SSLv2, which has no place for a server name, and what
-// load balancers say of their clients. b is not empty.
-func Lookalike(b []byte) (like likeness, detail string) {
+// Lookalike recognises bytes that a server may skip before the first message, or read in its
+// place: a TLS record of a type other than handshake, an SSLv2 ClientHello, which has no server
+// name, and the PROXY header, in which a load balancer names its client. b is not empty.
+func Lookalike(b []byte) (like Likeness, detail string) {
 	switch c := b[0]; {
 	case c >= firstRecord && c <= lastRecord && c != handshakeType:
 		return otherRecord(b), "a TLS record before the ClientHello"
-	case c >= 0x80 && c < 0xc8: // nobody takes longer ones: 18 KiB
+	case c >= 0x80 && c < 0xc8: // no server accepts longer ones: 18 KiB
 		return sslv2Hello(b), "an SSLv2 hello"
 	case bytes.HasPrefix(b, []byte(proxyHeader1)), bytes.HasPrefix(b, []byte(proxyHeader2)):
 		return Alike, "a PROXY header before the first message"
 	}
-	return unlike, ""
+	return Unlike, ""
 }
 
-// otherRecord knows a record by its version. For alerts, which they skip, some
-// servers take every major version below 16; then the length must tell.
-func otherRecord(b []byte) likeness {
+// otherRecord recognises a record by its version. Some servers skip alerts of any major version
+// below 16; then the length decides.
+func otherRecord(b []byte) Likeness {
 	switch {
 	case len(b) < 2:
 		return Perhaps
 	case b[1] == 3:
 		return Alike
 	case b[0] != alertRecord || b[1] >= 0x10 || len(b) > 3 && b[3] != 0:
-		return unlike
+		return Unlike
 	case len(b) < tlsHeader:
 		return Perhaps
 	case b[4] == 2:
 		return Alike
 	}
-	return unlike
+	return Unlike
 }
 
-// sslv2Hello looks at the type and the version behind the two-byte header.
-func sslv2Hello(b []byte) likeness {
+// sslv2Hello checks the type and the version behind the two-byte header.
+func sslv2Hello(b []byte) Likeness {
 	switch {
 	case len(b) > 2 && b[2] != sslv2ClientHello, len(b) > 3 && b[3] != 0 && b[3] != 3:
-		return unlike
+		return Unlike
 	case len(b) < tlsHeader:
 		return Perhaps
 	case b[3] == 3 || b[4] == 2:
 		return Alike
 	}
-	return unlike
+	return Unlike
 }

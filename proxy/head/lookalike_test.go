@@ -7,7 +7,7 @@ import "testing"
 func TestLookalike(t *testing.T) {
 	for _, c := range []struct {
 		first string
-		want  likeness
+		want  Likeness
 	}{
 		{"\x14\x03\x01\x00\x01\x01", Alike},
 		{"\x14\x03", Alike},
@@ -29,17 +29,17 @@ func TestLookalike(t *testing.T) {
 		{"\x80", Perhaps},
 		{"\x80\x2e\x01", Perhaps},
 
-		{"\x14\x01", unlike},
-		{"\x17\x00\x00\x01", unlike},
-		{"\x15\x10\x01\x00\x02", unlike},
-		{"\x15\x01\x00\x00\x07\x00", unlike}, // a length of other protocols
-		{"\x80\x00\x00", unlike},
-		{"\x80\x2e\x01\x00\x03", unlike},
-		{"\xff\xfd\x01", unlike}, // telnet
-		{"PROXIMA", unlike},
-		{"\r\n\r\n\x00", unlike}, // yet; see lineScan
-		{"\r\n\r\nQUIT", unlike},
-		{"\x00", unlike},
+		{"\x14\x01", Unlike},
+		{"\x17\x00\x00\x01", Unlike},
+		{"\x15\x10\x01\x00\x02", Unlike},
+		{"\x15\x01\x00\x00\x07\x00", Unlike}, // a length of other protocols
+		{"\x80\x00\x00", Unlike},
+		{"\x80\x2e\x01\x00\x03", Unlike},
+		{"\xff\xfd\x01", Unlike}, // telnet
+		{"PROXIMA", Unlike},
+		{"\r\n\r\n\x00", Unlike}, // yet; see lineScan
+		{"\r\n\r\nQUIT", Unlike},
+		{"\x00", Unlike},
 	} {
 		if got, detail := Lookalike([]byte(c.first)); got != c.want || got == Alike && detail == "" {
 			t.Errorf("%q: %d (%s), want %d", c.first, got, detail, c.want)

@@ -1,10 +1,10 @@
-// Methods: which first words of a line servers know for a request's.
+// Methods: the methods that servers accept.
 
 package head
 
 import "strings"
 
-// known tells whether the method is one of RFC 9110, section 9, or of RFC 5789.
+// known reports whether the method is in RFC 9110, section 9, or RFC 5789.
 func (s *Line) known() bool {
 	for _, m := range [...]string{"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"} {
 		if s.is(m) {
@@ -14,13 +14,12 @@ func (s *Line) known() bool {
 	return false
 }
 
-// targeted tells whether the second word is a request target, or a later one a URL.
+// targeted reports whether the second word is a request target, or a later word a URL.
 func (s *Line) targeted() bool {
 	return s.pathOrURL() || s.form == formStar || s.form == formStars || s.form == formHost
 }
 
-// listed tells whether the method is one that llhttp knows: those of its
-// METHODS_HTTP, METHODS_RTSP and METHODS_ICE.
+// listed reports whether llhttp knows the method: METHODS_HTTP, METHODS_RTSP and METHODS_ICE.
 func (s *Line) listed() bool {
 	switch strings.ToUpper(string(s.method[:min(s.size, len(s.method))])) {
 	case "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH",

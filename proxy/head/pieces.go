@@ -1,5 +1,5 @@
-// HTTP pieces: how much of a chunked answer has arrived, so that no piece of a
-// chunk waits for the rest of it in net/http's reader.
+// Pieces: how much of a chunked answer has arrived, so that no part of a chunk waits for the
+// rest in net/http's reader.
 
 package head
 
@@ -10,37 +10,36 @@ import (
 	"sallyport/proxy/peek"
 )
 
-// net/http's reader of chunked bodies returns when it has filled the buffer that
-// it was given or its chunk is at its end. It is therefore given no more room
-// than there is data at hand, which pieces counts on the way in. The framing is
-// net/http's to judge: where pieces reads it otherwise, bytes wait or are read in
-// smaller buffers, and that is all.
+// net/http's reader of chunked bodies returns when it has filled its buffer or reached the end
+// of a chunk. It is therefore given no more room than there is available data, which Pieces
+// counts. net/http still judges the framing: if Pieces reads it differently, bytes wait or are
+// read in smaller buffers, and nothing else happens.
 
-// A Pieces watches the framing of one chunked answer (RFC 9112, section 7.1).
+// A Pieces follows the framing of one chunked answer (RFC 9112, section 7.1).
 type Pieces struct {
-	place place
-	left  int64 // of the current size line: the size; then bytes of the chunk that come yet
-	data  int64 // bytes of data that have arrived and were not read
-	queue int64 // bytes behind those that were seen, as far as known
+	place  place
+	left   int64 // in a size line: the size; then the bytes of the chunk that are still to come
+	data   int64 // bytes of data that have arrived and were not read
+	queued int64 // bytes behind those that Feed saw, as far as known
 }
 
-// place is where in the framing the next byte belongs.
+// A place is where in the framing the next byte belongs.
 type place uint8
 
 const (
 	placeSize place = iota // a digit of a size
 	placeLine              // the rest of a size line
 	placeData
-	placeEnd  // the line end behind the data of a chunk
-	placeOver // behind the last chunk, or where nothing is known any more
+	placeEnd  // the line end behind a chunk's data
+	placeOver // behind the last chunk, or the place is unknown
 )
 
 // maxPiece is the longest chunk that is counted.
 const maxPiece = 1 << 48
 
-// Feed takes in what has arrived.
+// Feed follows bytes that have arrived.
 func (s *Pieces) Feed(b []byte) {
-	s.queue = max(0, s.queue-int64(len(b)))
+	s.queued = max(0, s.queued-int64(len(b)))
 	for len(b) > 0 {
 		switch s.place {
 		case placeSize:
@@ -70,7 +69,7 @@ func (s *Pieces) Feed(b []byte) {
 	}
 }
 
-// next is behind a line end.
+// next moves to the place behind a line end.
 func (s *Pieces) next() {
 	switch {
 	case s.place == placeEnd:
@@ -82,28 +81,28 @@ func (s *Pieces) next() {
 	}
 }
 
-// ready is how much can be read without waiting, where behind those bytes that
-// were seen there are more; it asks for their number when it knows of too few.
+// ready returns how much can be read without waiting. If it knows of too little data, it calls
+// more, which returns how many bytes are available behind those that Feed saw.
 func (s *Pieces) ready(want int, more func() int64) int {
 	n := max(s.data, 0)
 	if missing := min(s.left, int64(want)-n); s.place == placeData && missing > 0 {
-		if s.queue < missing {
-			s.queue = more()
+		if s.queued < missing {
+			s.queued = more()
 		}
-		n += min(s.left, s.queue)
+		n += min(s.left, s.queued)
 	}
 	return int(min(n, int64(want)))
 }
 
-// Read reads what there is of a chunked body; it waits for the first byte only.
+// Read reads the available data of a chunked body. It waits for the first byte only.
 func (s *Pieces) Read(p []byte, read func([]byte) (int, error), more func() int64) (n int, err error) {
 	for len(p) > n {
 		room := s.ready(len(p)-n, more)
 		asked := max(room, 1)
 		switch {
 		case room > 0:
-		case n > 0 && (s.place == placeOver || s.queue < 2*peek.Size):
-			return n, nil // else a longest size line and data behind it are there
+		case n > 0 && (s.place == placeOver || s.queued < 2*peek.Size):
+			return n, nil // otherwise even the longest size line is available, and data behind it
 		case s.place == placeOver:
 			asked = len(p)
 		}
@@ -116,11 +115,11 @@ func (s *Pieces) Read(p []byte, read func([]byte) (int, error), more func() int6
 	return n, nil
 }
 
-// A Splitter finds where heads end in what arrives: at each empty line.
-type Splitter struct{ text bool } // the current line is not empty so far
+// A Splitter finds the ends of heads in a stream: the empty lines.
+type Splitter struct{ text bool } // the current line has text
 
-// Cut returns how many bytes of b are before the end of a head, that included,
-// or all.
+// Cut returns how many bytes of b belong to the current head, its empty line included, or
+// len(b).
 func (e *Splitter) Cut(b []byte) int {
 	for at := 0; at < len(b); {
 		lf := bytes.IndexByte(b[at:], '\n')

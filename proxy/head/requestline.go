@@ -1,76 +1,73 @@
-// Request line: tells, byte by byte, whether the first line of what a client
-// sends is an HTTP/1 request to any server, and how long it is worth waiting
-// for the rest of it.
+// Request line: detects, byte by byte, whether a client's first line is an HTTP/1 request for
+// some server, and how long the rest of it is worth waiting for.
 
 package head
 
 import "bytes"
 
-// A Line follows a client's first line until it is one of a request, or
-// can be none any more. Its zero value is ready. It errs on the side of a
-// request: the strict grammar of parseHead judges afterwards.
+// A Line follows a client's first line until it is a request line, or cannot become one. Its
+// zero value is ready. In doubt it reports a request: the strict grammar of Parse judges
+// afterwards.
 //
-// A request is what some server in use reads as one, after any number of empty
-// lines, blanks and control bytes:
+// A request is what some server in use reads as one, after any number of empty lines, blanks
+// and control bytes:
 //
-//   - a token, a word, and a third word with "HTTP/" in it, whatever follows
-//     (Apache takes the rest of the line for the version); or a token and a
-//     word that begins with "HTTP/";
-//   - a method of letters, a path or URL, any words, and a last word that
-//     begins with "HTTP/" (nginx before 1.21.1 allowed blanks in a path);
-//   - three words of which the first is of any visible bytes and the third is
-//     exactly a version (Twisted, wsgiref);
+//   - a token, a word, and a third word with "HTTP/" in it, whatever follows (Apache takes the
+//     rest of the line as the version); or a token and a word that begins with "HTTP/";
+//   - a method of letters, a path or URL, any words, and a last word that begins with "HTTP/"
+//     (nginx before 1.21.1 allowed blanks in a path);
+//   - three words of which the first has any visible bytes and the third is exactly a version
+//     (Twisted, wsgiref);
 //   - GET and a path or URL, the line of HTTP/0.9;
-//   - one of the methods that servers have a list of, a target, and the end of
-//     the line, whatever stands before it: llhttp (Node.js, aiohttp, httptools) reads fields behind a line
-//     without a version, and behind RTSP/1.0 and ICE/1.0; thttpd, GoAhead and
-//     Apache before 2.4.25 do behind any third word.
+//   - one of the methods that servers list, a target, and the end of the line, with anything in
+//     between: llhttp (Node.js, aiohttp, httptools) reads fields behind a line without a
+//     version, and behind RTSP/1.0 and ICE/1.0; thttpd, GoAhead and Apache before 2.4.25 do so
+//     behind any third word.
 //
-// The header that load balancers speak of their clients (PROXY, both versions)
-// counts as one: a server reads a name behind it.
+// Both versions of the PROXY header, by which load balancers name their clients, count as a
+// request: a server reads a name behind it.
 type Line struct {
-	Like likeness // once it is not perhaps it stays
+	Like Likeness // final once it is not Perhaps
 	n    int      // bytes so far
-	sig  int      // bytes that are like proxyHeader2, from the first one on
+	sig  int      // bytes that match proxyHeader2 from the first one on
 
-	word           int  // which word it is in, or behind; 0: before the first
-	inside         bool // in the word, not behind it
-	length         int  // bytes of the word, without control bytes at its beginning
+	word           int  // the number of the word it is in or behind; 0: before the first
+	inside         bool // inside the word, not behind it
+	length         int  // bytes of the word, without leading control bytes
 	leadingControl bool // a control byte before the first word
 	token          bool // the first word is a token (RFC 9110, section 5.6.2)
-	letters        bool // it is of letters, hyphens and underscores only
+	letters        bool // the first word has only letters, hyphens and underscores
 	method         [maxMethod]byte
-	size           int // bytes of the first word; method has as many as fit
+	size           int // bytes of the first word; method holds as many as fit
 
 	form  targetForm
-	url   int  // of "://", how much stands last; 3: it was there
-	http  int  // of "http/", how much stands last, in any case
-	begun bool // the word begins with what http counts
-	named bool // the last whole word, or this one, begins with "HTTP/"
-	clean bool // behind that it has digits and dots only
+	url   int  // how much of "://" the last bytes are; 3: it was found
+	http  int  // how much of "http/" the last bytes are, in any case
+	begun bool // the bytes that http counts are the beginning of the word
+	named bool // the last complete word, or this one, begins with "HTTP/"
+	clean bool // behind "HTTP/" there are only digits and dots
 }
 
-// A targetForm is what the second word is as a request target (RFC 9112,
-// section 3.2).
+// A targetForm is the form of the second word as a request target (RFC 9112, section 3.2).
 type targetForm uint8
 
 const (
-	formUnknown targetForm = iota // no byte of it came
+	formUnknown targetForm = iota // no byte yet
 	formPath                      // begins with a slash
 	formStar                      // is an asterisk
-	formStars                     // begins with one: llhttp takes it
+	formStars                     // begins with one: llhttp accepts it
 	formScheme                    // letters that may become a URL
 	formURL                       // has "://"
 	formHost                      // anything, for CONNECT
-	formWrong                     // is none
+	formWrong                     // no target
 )
 
-// maxLine is how long a first line is followed. The longest that a known
-// server takes is that of Go's net/http, 1 MiB and 4 KiB.
+// maxLine is how far a first line is followed. The longest line that a known server accepts is
+// that of Go's net/http: 1 MiB and 4 KiB.
 const maxLine = 1<<20 + 4<<10
 
-// Feed looks at the next bytes.
-func (s *Line) Feed(b []byte) likeness {
+// Feed follows the next bytes.
+func (s *Line) Feed(b []byte) Likeness {
 	if s.n == 0 && len(b) > 0 {
 		s.Like = Perhaps
 	}
@@ -80,20 +77,20 @@ func (s *Line) Feed(b []byte) likeness {
 		}
 		s.Like = s.next(c)
 		if s.n++; s.n > maxLine && s.Like == Perhaps {
-			s.Like = unlike
+			s.Like = Unlike
 		}
 	}
 	return s.Like
 }
 
-// LooksHTTP is take for all bytes so far at once.
-func LooksHTTP(b []byte) likeness {
+// LooksHTTP is Feed for all bytes so far at once.
+func LooksHTTP(b []byte) Likeness {
 	s := Line{Like: Perhaps}
 	return s.Feed(b)
 }
 
-// next looks at one byte.
-func (s *Line) next(c byte) likeness {
+// next follows one byte.
+func (s *Line) next(c byte) Likeness {
 	if s.sig == s.n && s.sig < len(proxyHeader2) && c == proxyHeader2[s.sig] {
 		if s.sig++; s.sig == len(proxyHeader2) {
 			return Alike
@@ -113,7 +110,7 @@ func (s *Line) next(c byte) likeness {
 	case !s.inside:
 		s.beginWord()
 		if !s.mayGoOn() {
-			return unlike
+			return Unlike
 		}
 	}
 	if s.length == 0 && skippable(rune(c)) { // servers that skip blanks skip these
@@ -141,8 +138,8 @@ func (s *Line) beginWord() {
 	s.inside, s.length, s.http, s.begun, s.named, s.clean = true, 0, 0, true, false, false
 }
 
-// behindWord is next for the blank behind a word, and for blanks behind that.
-func (s *Line) behindWord() likeness {
+// behindWord handles the blank behind a word, and further blanks.
+func (s *Line) behindWord() Likeness {
 	s.inside = false
 	if s.url < len("://") {
 		s.url = 0
@@ -153,20 +150,19 @@ func (s *Line) behindWord() likeness {
 	return Perhaps
 }
 
-// mayGoOn tells, where another word begins, whether the line may be a request
-// all the same.
+// mayGoOn reports, where another word begins, whether the line may still be a request.
 func (s *Line) mayGoOn() bool {
 	return s.word < 4 || s.letters && s.pathOrURL() || s.is("GET")
 }
 
 func (s *Line) pathOrURL() bool { return s.form == formPath || s.url == len("://") }
 
-// is compares the method in any case, as lenient servers do.
+// is compares the method, ignoring case as lenient servers do.
 func (s *Line) is(method string) bool {
 	return s.size == len(method) && bytes.EqualFold(s.method[:s.size], []byte(method))
 }
 
-// find follows the texts that may stand anywhere in a word.
+// find follows the texts that may be anywhere in a word.
 func (s *Line) find(c byte) {
 	const scheme, version = "://", "http/"
 	if s.url < len(scheme) && s.word > 1 {
@@ -187,7 +183,7 @@ func (s *Line) find(c byte) {
 		}
 		return
 	case s.http == len(version) && s.word == 3:
-		return // once is enough
+		return // one is enough
 	case c|0x20 == 'h':
 		s.http = 1
 	default:
@@ -196,11 +192,11 @@ func (s *Line) find(c byte) {
 	s.begun = false
 }
 
-// inMethod is next within the first word: a control byte or one beyond ASCII
-// is in no method.
-func (s *Line) inMethod(c byte) likeness {
+// inMethod is next inside the first word. A method has no control bytes and no bytes beyond
+// ASCII.
+func (s *Line) inMethod(c byte) Likeness {
 	if c <= ' ' || c >= 0x7f {
-		return unlike
+		return Unlike
 	}
 	if s.length == 1 {
 		s.token, s.letters = true, true
@@ -242,9 +238,9 @@ func (s *Line) inTarget(c byte) {
 	}
 }
 
-// AtEnd is the verdict at the end of the line, or of what the client sends: some
-// servers take the one for the other.
-func (s *Line) AtEnd() likeness {
+// AtEnd returns the verdict at the end of the line. Some servers take the end of the stream for
+// the end of the line.
+func (s *Line) AtEnd() Likeness {
 	switch {
 	case s.word == 0:
 	case s.is("GET") && s.word > 1 && s.pathOrURL(),
@@ -252,23 +248,23 @@ func (s *Line) AtEnd() likeness {
 		s.word == 3 && s.named && s.clean:
 		return Alike
 	}
-	return unlike
+	return Unlike
 }
 
-// A patience is how long a client's next bytes are worth waiting for before
-// those that came are passed on.
-type patience uint8
+// A Patience is how long to wait for a client's next bytes before those that came are passed
+// on.
+type Patience uint8
 
 const (
-	None  patience = iota // they can be followed on their way
+	None  Patience = iota // do not wait: pass them on and follow the rest
 	Brief                 // as long as a request takes that is sent in pieces
-	long                  // until the deadline: nothing but a request begins so
+	Long                  // until the deadline: only a request begins like this
 )
 
-// Patience tells how much the line is like a request of RFC 9112, section 3:
-// method, target and version, between blanks of any kind. Lines that only a
-// lenient server reads as a request are followed without being held.
-func (s *Line) Patience() patience {
+// Patience returns how much the line resembles a request line of RFC 9112, section 3: method,
+// target and version, separated by blanks of any kind. Lines that only a lenient server reads
+// as a request are followed and not held.
+func (s *Line) Patience() Patience {
 	switch {
 	case s.Like == Perhaps && s.sig == s.n:
 		return Brief
@@ -277,22 +273,21 @@ func (s *Line) Patience() patience {
 		return Brief
 	case s.form == formWrong, s.form == formStars, s.form == formScheme && !s.inside, s.word == 3 && !s.begun, s.word > 3:
 	case (s.form == formPath || s.form == formURL) && s.known():
-		return long
+		return Long
 	default:
 		return Brief
 	}
 	return None
 }
 
-// blanks are the bytes that separate words for some server: those of RFC 9112,
-// section 3, and the separators that Unicode has below 0x20.
+// blanks are the bytes that separate words for some server: those of RFC 9112, section 3, and
+// Unicode's separators below 0x20.
 const blanks = " \t\r\n\v\f\x1c\x1d\x1e\x1f"
 
-// blank knows these and the two that are separators in Latin-1, as Python's
-// http.server reads a line.
+// blank also knows the two separators of Latin-1, by which Python's http.server splits a line.
 func blank(c byte) bool {
 	return bytes.IndexByte([]byte(blanks), c) >= 0 || c == 0x85 || c == 0xa0
 }
 
-// skippable are the blanks and all other control bytes of ASCII.
+// skippable reports blanks and all other control bytes of ASCII.
 func skippable(r rune) bool { return r <= ' ' || r == 0x7f }

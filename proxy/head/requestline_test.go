@@ -14,8 +14,8 @@ import (
 func TestLineScan(t *testing.T) {
 	for _, c := range []struct {
 		first string
-		like  likeness
-		wait  patience // where it is perhaps one
+		like  Likeness
+		wait  Patience // where it is perhaps one
 	}{
 		{"GET / HTTP/1.1\r\n", Alike, None},
 		{"get / http/1.1\n", Alike, None},
@@ -65,12 +65,12 @@ func TestLineScan(t *testing.T) {
 		{"GET ", Perhaps, Brief},
 		{"GET ke", Perhaps, Brief},
 		{"GET key ", Perhaps, None},
-		{"GET /", Perhaps, long},
-		{"GET /\x01", Perhaps, long},
+		{"GET /", Perhaps, Long},
+		{"GET /\x01", Perhaps, Long},
 		{"GET http:", Perhaps, Brief},
-		{"GET http://evil.example/", Perhaps, long},
-		{"get /key ", Perhaps, long},
-		{"get /key htt", Perhaps, long},
+		{"GET http://evil.example/", Perhaps, Long},
+		{"get /key ", Perhaps, Long},
+		{"get /key htt", Perhaps, Long},
 		{"get /key x", Perhaps, None},
 		{"MKCOL /", Perhaps, Brief}, // without its end it is none: no field follows
 		{"MKCOL / HT", Perhaps, Brief},
@@ -86,22 +86,22 @@ func TestLineScan(t *testing.T) {
 		{"83 <34>1", Perhaps, None},
 		{"GET /a b c HTTP/1.1", Perhaps, None},
 
-		{"GET key\r\n", unlike, None}, // of a cache
-		{"GETEX /\r\n", unlike, None},
-		{"DELETE key\r\n", unlike, None},
-		{"LOGIN /x\r\n", unlike, None}, // no method of any server's
-		{strings.Repeat("M", 40) + " /x\r\n", unlike, None},
-		{"EHLO client\r\n", unlike, None},
-		{"SSH-2.0-x\r\n", unlike, None},
-		{"SSH-2.0\x00", unlike, None},
-		{"\x00\x00\x00\x08\x04\xd2\x16\x2f", unlike, None}, // PostgreSQL, SSLRequest
-		{"\x00\x00\x00\x30\x00\x03\x00\x00user\x00me\x00", unlike, None},
-		{"83 <34>1 2026-11-30T06:00:00Z h", unlike, None},
-		{"say /x HTTPS a b\n", unlike, None},
-		{`<34>1 2026-11-30T06:00:00Z host nginx - - - "GET / HTTP/1.1" 200` + "\n", unlike, None},
-		{`83 <34>1 2026-11-30T06:00:00Z host nginx - - - "GET / HTTP/1.1" 200`, unlike, None},
-		{`{"time":"6:00","request":"GET / HTTP/1.1"}` + "\n", unlike, None},
-		{"put nginx.requests 1356998400 42 proto=HTTP/1.1\n", unlike, None},
+		{"GET key\r\n", Unlike, None}, // of a cache
+		{"GETEX /\r\n", Unlike, None},
+		{"DELETE key\r\n", Unlike, None},
+		{"LOGIN /x\r\n", Unlike, None}, // no method of any server's
+		{strings.Repeat("M", 40) + " /x\r\n", Unlike, None},
+		{"EHLO client\r\n", Unlike, None},
+		{"SSH-2.0-x\r\n", Unlike, None},
+		{"SSH-2.0\x00", Unlike, None},
+		{"\x00\x00\x00\x08\x04\xd2\x16\x2f", Unlike, None}, // PostgreSQL, SSLRequest
+		{"\x00\x00\x00\x30\x00\x03\x00\x00user\x00me\x00", Unlike, None},
+		{"83 <34>1 2026-11-30T06:00:00Z h", Unlike, None},
+		{"say /x HTTPS a b\n", Unlike, None},
+		{`<34>1 2026-11-30T06:00:00Z host nginx - - - "GET / HTTP/1.1" 200` + "\n", Unlike, None},
+		{`83 <34>1 2026-11-30T06:00:00Z host nginx - - - "GET / HTTP/1.1" 200`, Unlike, None},
+		{`{"time":"6:00","request":"GET / HTTP/1.1"}` + "\n", Unlike, None},
+		{"put nginx.requests 1356998400 42 proto=HTTP/1.1\n", Unlike, None},
 	} {
 		s := Line{Like: Perhaps}
 		if got := s.Feed([]byte(c.first)); got != c.like {
@@ -118,7 +118,7 @@ func TestLineScanEnds(t *testing.T) {
 	if got := s.Feed([]byte("GET /" + strings.Repeat("a", 1<<20-5))); got != Perhaps {
 		t.Errorf("1 MiB: %d", got)
 	}
-	if got := s.Feed(make([]byte, maxLine)); got != unlike {
+	if got := s.Feed(make([]byte, maxLine)); got != Unlike {
 		t.Errorf("beyond maxLine: %d", got)
 	}
 }

@@ -1,4 +1,4 @@
-// Head, targets: where a request line or a Host field says that it goes.
+// Head, targets: the destination in a request line or a Host field.
 
 package head
 
@@ -10,12 +10,12 @@ import (
 	"sallyport/rules"
 )
 
-// Ports that a text without one means.
+// The default port of http.
 const portHTTP = 80
 
 // connectTarget reads the authority-form: host and port, nothing else.
 func (h *Head) connectTarget(target string) *headFault {
-	h.Form = formAuthority
+	h.Form = FormAuthority
 	h.quiet = strings.Contains(target, "@")
 	var f *headFault
 	h.Target, f = h.authority(target, 0, "CONNECT target")
@@ -55,8 +55,8 @@ func (h *Head) requestTarget(target string) *headFault {
 	return h.setPath(path)
 }
 
-// setPath keeps path and query; the path is the shorter bounded. Percent signs in the path must encode bytes:
-// net/http answers for itself where they do not.
+// setPath checks and keeps path and query. Percent signs in the path must encode bytes:
+// net/http answers by itself if they do not.
 func (h *Head) setPath(target string) *headFault {
 	path, _, _ := strings.Cut(target, "?")
 	if len(path) > maxPath {
@@ -80,10 +80,10 @@ func isHex(c byte) bool {
 	return c >= '0' && c <= '9' || c|0x20 >= 'a' && c|0x20 <= 'f'
 }
 
-// authority reads host:port. A text that is a host and a port but for the
-// bytes of its name is a MalformedName, everything else a MalformedRequest.
+// authority reads host:port. If only the bytes of the name are wrong, the fault is a
+// MalformedName, otherwise a MalformedRequest.
 func (h *Head) authority(text string, defaultPort uint16, what string) (rules.Authority, *headFault) {
-	// Not a part of the whole head, which would live as long as the name.
+	// A copy: a part of the head would keep all of it in memory as long as the name lives.
 	a, err := rules.ParseAuthority(strings.Clone(text), defaultPort)
 	if err == nil {
 		return a, nil
@@ -103,9 +103,9 @@ func (h *Head) authority(text string, defaultPort uint16, what string) (rules.Au
 	return rules.Authority{}, malformed(what + " is not host and port")
 }
 
-// Recordable returns what of an unreadable host may stand in the journal:
-// nothing where there may be a password, which a lenient reader ends at an @,
-// and of everything else no path, query or parameter.
+// Recordable returns what the journal may keep of an unreadable host. It is empty if text may
+// contain a password, which a lenient reader ends at an @. Paths, queries and parameters are
+// removed.
 func Recordable(text string) string {
 	if strings.Contains(text, "@") {
 		return ""
@@ -116,7 +116,7 @@ func Recordable(text string) string {
 	return text
 }
 
-// nameFault tells whether err is about the bytes of a name that is there.
+// nameFault reports whether err is about the bytes of a name that is present.
 func nameFault(err error) bool {
 	switch err {
 	case rules.ErrNameLong, rules.ErrLabelEmpty, rules.ErrLabelLong, rules.ErrNameByte,

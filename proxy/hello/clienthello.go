@@ -1,4 +1,4 @@
-// ClientHello: reads the server name out of a client's first TLS bytes.
+// ClientHello: reads the server name from a client's first TLS bytes.
 
 package hello
 
@@ -11,7 +11,7 @@ import (
 // Limits of a ClientHello. Post-quantum hellos are about 1.8 KiB.
 const (
 	maxHello        = 16 << 10 // the handshake message with its header
-	MaxRecords      = 48 << 10 // the same with record headers: with its stack, a waiting connection stays below 64 KiB
+	MaxRecords      = 48 << 10 // the message with its record headers: with its stack, a waiting connection stays below 64 KiB
 	maxRecord       = 16 << 10 // one record's fragment (RFC 8446, section 5.1)
 	RecordHeader    = 5
 	handshakeHeader = 4
@@ -29,36 +29,35 @@ const (
 	nameTypeHost       = 0
 )
 
-// A Hello is what a whole, well-formed ClientHello shows.
+// A Hello is what a complete, well-formed ClientHello shows.
 type Hello struct {
 	SNI    rules.Name
-	RawSNI []byte // as received; set whenever there is one name, also a bad one
-	HasSNI bool   // false: no server_name extension at all
-	ECH    bool   // Encrypted ClientHello, GREASE or real, or its ancestor ESNI
+	RawSNI []byte // as received; set if there is exactly one name, even an invalid one
+	HasSNI bool   // false: there is no server_name extension
+	ECH    bool   // Encrypted ClientHello, real or GREASE, or its predecessor ESNI
 	esni   bool
 }
 
-// parseHello reads a ClientHello from the bytes that a client sent so far.
-// more: they are a good beginning, bring a longer prefix. A fault is final.
-// Neither: the hello is whole. Bytes behind the hello's last record are not
-// looked at. When the hello came in one record, h.sniRaw is a part of b.
-func parseHello(b []byte) (h Hello, fault rules.Reason, detail string, more bool) {
+// parse reads a ClientHello from the bytes that a client sent so far; see Scan.Parse.
+func parse(b []byte) (h Hello, fault rules.Reason, detail string, more bool) {
 	var s Scan
 	return s.Parse(b)
 }
 
-// A Scan remembers which records of a growing prefix were seen, so that
-// a hello in one-byte records that arrive byte by byte costs linear time.
-// Its zero value is ready; every call gets a prefix at least as long as the
-// one before.
+// A Scan remembers the records of a growing prefix, so that a ClientHello in one-byte records
+// that arrive byte by byte costs linear time. Its zero value is ready. Each call of Parse gets
+// a prefix at least as long as the last one.
 type Scan struct {
 	Size  int // where the next record begins
-	got   int // bytes of the handshake message in the records before next
-	need  int // length of the message with its header; 0: not known
-	parts int // records before next
+	got   int // bytes of the handshake message in the records before Size
+	need  int // length of the message with its header; 0: unknown
+	parts int // records before Size
 }
 
-// Parse is parseHello for repeated use.
+// Parse reads a ClientHello from the bytes that a client sent so far. If more is set, they are
+// a valid beginning: call Parse again with a longer prefix. A fault is final. Otherwise the
+// ClientHello is complete. Bytes behind its last record are not looked at. If it came in one
+// record, h.RawSNI is a part of b.
 func (s *Scan) Parse(b []byte) (h Hello, fault rules.Reason, detail string, more bool) {
 	for s.need == 0 || s.got < s.need {
 		if fault, detail, more = s.record(b); fault != rules.ReasonNone || more {
@@ -70,13 +69,13 @@ func (s *Scan) Parse(b []byte) (h Hello, fault rules.Reason, detail string, more
 		msg = joinRecords(b[:s.Size], s.need)
 	}
 	if fault, detail = h.read(msg[handshakeHeader:]); fault != rules.ReasonNone {
-		h.SNI = rules.Name{} // nothing that a broken hello shows counts
+		h.SNI = rules.Name{} // a broken ClientHello shows nothing that counts
 	}
 	return h, fault, detail, false
 }
 
-// record takes in one more record. It judges a record by its header, before
-// the rest of it arrives, wherever the header is enough.
+// record reads one more record. It judges a record by its header, before the rest arrives,
+// wherever that is possible.
 func (s *Scan) record(b []byte) (fault rules.Reason, detail string, more bool) {
 	r := b[min(s.Size, len(b)):]
 	if fault, detail = recordFault(r, s.parts == 0); fault != rules.ReasonNone {
@@ -107,7 +106,7 @@ func (s *Scan) record(b []byte) (fault rules.Reason, detail string, more bool) {
 	return rules.ReasonNone, "", false
 }
 
-// recordFault judges as much of a record header as is there.
+// recordFault judges the available part of a record header.
 func recordFault(r []byte, first bool) (rules.Reason, string) {
 	fault := rules.MalformedRequest
 	if first {
@@ -133,8 +132,7 @@ func recordFault(r []byte, first bool) (rules.Reason, string) {
 	return rules.ReasonNone, ""
 }
 
-// FirstByteText says for people what a first byte that is no handshake
-// record may be.
+// FirstByteText describes, for people, a first byte that begins no handshake record.
 func FirstByteText(c byte) string {
 	switch {
 	case c >= recordChangeCipher && c <= recordHeartbeat && c != RecordHandshake:
@@ -147,8 +145,8 @@ func FirstByteText(c byte) string {
 	return "first byte is no TLS handshake record"
 }
 
-// header learns the message's length from its first four bytes, which may lie
-// in several records: frag is the current one's part.
+// header reads the message's length from its first four bytes, which may be in several records.
+// frag is the part in the current record.
 func (s *Scan) header(b, frag []byte) (rules.Reason, string) {
 	var hdr [handshakeHeader]byte
 	n := copy(hdr[:], headerSoFar(b[:s.Size], hdr[:0]))
@@ -166,8 +164,8 @@ func (s *Scan) header(b, frag []byte) (rules.Reason, string) {
 	return rules.ReasonNone, ""
 }
 
-// headerSoFar appends to dst the fragments of the whole records of b. It is
-// called while these hold fewer than four bytes together.
+// headerSoFar appends the fragments of the complete records of b to dst. It is called while
+// they have fewer than four bytes together.
 func headerSoFar(b, dst []byte) []byte {
 	for len(b) > 0 {
 		n := RecordHeader + (int(b[3])<<8 | int(b[4]))
@@ -177,7 +175,7 @@ func headerSoFar(b, dst []byte) []byte {
 	return dst
 }
 
-// joinRecords returns the message of size n that whole records carry.
+// joinRecords returns the message of size n in complete records.
 func joinRecords(b []byte, n int) []byte { return headerSoFar(b, make([]byte, 0, n)) }
 
 // read fills h from the body of a ClientHello (RFC 8446, section 4.1.2).
@@ -201,7 +199,7 @@ func (h *Hello) read(body []byte) (rules.Reason, string) {
 	return h.extensions(extensions)
 }
 
-// extensions walks all extensions: a second server_name hides behind nothing.
+// extensions walks all extensions, so that no second server_name stays hidden.
 func (h *Hello) extensions(s cryptobyte.String) (rules.Reason, string) {
 	for !s.Empty() {
 		var kind uint16
@@ -227,8 +225,7 @@ func (h *Hello) extensions(s cryptobyte.String) (rules.Reason, string) {
 	return rules.ReasonNone, ""
 }
 
-// serverName reads a ServerNameList that holds exactly one host name (RFC
-// 6066, section 3).
+// serverName reads a ServerNameList with exactly one host name (RFC 6066, section 3).
 func (h *Hello) serverName(s cryptobyte.String) (rules.Reason, string) {
 	var list, name cryptobyte.String
 	var kind uint8

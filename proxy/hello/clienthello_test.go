@@ -160,7 +160,7 @@ func TestHello(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			h, fault, detail, more := parseHello(c.bytes)
+			h, fault, detail, more := parse(c.bytes)
 			if more || fault != c.fault || h.SNI.String() != c.sni {
 				t.Errorf("sni %q, fault %v (%s), more %v; want sni %q, fault %v", h.SNI, fault, detail, more, c.sni, c.fault)
 			}
@@ -195,11 +195,11 @@ func TestHelloSplitRecords(t *testing.T) {
 	msg := message(ext{0x1a1a, nil}, sniExt(0, updates), ext{extECH, []byte{0, 1, 2}})
 	for i := 1; i < len(msg); i++ {
 		b := join(records(msg[:i], maxRecord), records(msg[i:], maxRecord))
-		h, fault, _, more := parseHello(b)
+		h, fault, _, more := parse(b)
 		if fault != 0 || more || h.SNI.String() != updates || !h.ECH {
 			t.Fatalf("cut at %d: %q %v %v", i, h.SNI, fault, more)
 		}
-		if _, fault, _, more = parseHello(b[:len(b)-1]); fault != 0 || !more {
+		if _, fault, _, more = parse(b[:len(b)-1]); fault != 0 || !more {
 			t.Fatalf("cut at %d, one byte left out: %v %v", i, fault, more)
 		}
 	}
@@ -210,7 +210,7 @@ func TestHelloECH(t *testing.T) {
 		kind      uint16
 		ech, esni bool
 	}{{extECH, true, false}, {extESNI, true, true}, {0x0a0a, false, false}} {
-		h, fault, _, more := parseHello(records(message(sniExt(0, updates), ext{c.kind, []byte{0}}), maxRecord))
+		h, fault, _, more := parse(records(message(sniExt(0, updates), ext{c.kind, []byte{0}}), maxRecord))
 		if fault != 0 || more || h.ECH != c.ech || h.esni != c.esni || h.SNI.String() != updates {
 			t.Errorf("%#x: %+v %v", c.kind, h, fault)
 		}

@@ -1,3 +1,3 @@
-// Package hello reads the server name out of a client's first TLS bytes, and
-// holds a second ClientHello against the first.
+// Package hello reads the server name from a client's first TLS bytes, and compares a second
+// ClientHello with the first.
 package hello

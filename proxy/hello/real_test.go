@@ -36,14 +36,14 @@ func TestHelloFromGo(t *testing.T) {
 	if len(b) < 1400 {
 		t.Errorf("hello of %d bytes has no post-quantum key share", len(b))
 	}
-	h, fault, detail, more := parseHello(b)
+	h, fault, detail, more := parse(b)
 	if fault != 0 || more || h.SNI.String() != updates {
 		t.Fatalf("%q %v %s %v", h.SNI, fault, detail, more)
 	}
 	bytewise(t, b, h, 0)
 	msg := b[RecordHeader:]
 	for _, size := range []int{1, 2, 5, 100, 600} {
-		if h, fault, _, _ := parseHello(records(msg, size)); fault != 0 || h.SNI.String() != updates {
+		if h, fault, _, _ := parse(records(msg, size)); fault != 0 || h.SNI.String() != updates {
 			t.Errorf("records of %d: %q %v", size, h.SNI, fault)
 		}
 	}
@@ -72,7 +72,7 @@ func TestHelloParrots(t *testing.T) {
 			msg := u.HandshakeState.Hello.Raw
 			for _, size := range []int{maxRecord, 700, 1} {
 				b := records(msg, size)
-				h, fault, detail, more := parseHello(b)
+				h, fault, detail, more := parse(b)
 				if fault != 0 || more || h.SNI.String() != updates {
 					t.Fatalf("records of %d: sni %q, %v (%s), more %v", size, h.SNI, fault, detail, more)
 				}
@@ -97,10 +97,10 @@ func chromeECH(id utls.ClientHelloID) bool {
 // What is read once per connection costs one allocation at most: the name.
 func TestHelloAllocations(t *testing.T) {
 	b := goHello(updates)
-	if n := testing.AllocsPerRun(100, func() { parseHello(b) }); n > 1 {
+	if n := testing.AllocsPerRun(100, func() { parse(b) }); n > 1 {
 		t.Errorf("%v allocations", n)
 	}
-	if n := testing.AllocsPerRun(100, func() { parseHello(b[:len(b)-1]) }); n > 0 {
+	if n := testing.AllocsPerRun(100, func() { parse(b[:len(b)-1]) }); n > 0 {
 		t.Errorf("%v allocations for a part", n)
 	}
 }
@@ -111,7 +111,7 @@ func BenchmarkHello(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				parseHello(bytes)
+				parse(bytes)
 			}
 		})
 	}
@@ -130,7 +130,7 @@ func FuzzHello(f *testing.F) {
 		f.Add(b)
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		h, fault, detail, more := parseHello(b)
+		h, fault, detail, more := parse(b)
 		if more && fault != 0 || fault != 0 && detail == "" {
 			t.Fatalf("more %v, fault %v, detail %q", more, fault, detail)
 		}

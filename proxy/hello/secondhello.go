@@ -1,6 +1,6 @@
-// Second hello: a server may ask for another ClientHello (HelloRetryRequest,
-// RFC 8446, section 4.1.4), and many take the server name from that one. It is
-// held against the first, which was judged.
+// Second ClientHello: a server may ask for one (HelloRetryRequest, RFC 8446, section 4.1.4),
+// and many servers take the server name from it. It is compared with the first one, which was
+// judged.
 
 package hello
 
@@ -10,48 +10,48 @@ import (
 	"sallyport/rules"
 )
 
-// retryRandom is the random of a ServerHello that asks for another hello (RFC
-// 8446, section 4.1.3).
+// retryRandom is the random of a ServerHello that asks for a second ClientHello (RFC 8446,
+// section 4.1.3).
 const retryRandom = "\xcf\x21\xad\x74\xe5\x9a\x61\x11\xbe\x1d\x8c\x02\x1e\x65\xb8\x91" +
 	"\xc2\xa2\x11\x16\x7a\xbb\x8c\x5e\x07\x9e\x09\xe2\xc8\xa8\x33\x9c"
 
-// answerSize is what of a ServerHello tells: the header of the message, the
-// version and the random.
+// answerSize covers the part of a ServerHello that is needed: the message header, the version
+// and the random.
 const (
 	typeServerHello = 2
 	helloRandom     = handshakeHeader + 2 // where the random begins
 	answerSize      = helloRandom + len(retryRandom)
 )
 
-// maxCiphered is the longest record that a client sends before the answer: of
-// early data, as TLS 1.2 had them.
+// maxCiphered is the longest record that a client sends before the answer: early data, in
+// records as TLS 1.2 allowed them.
 const maxCiphered = maxRecord + 2048
 
-// An Answer reads a server's first records, for the ServerHello that is none
-// of those that ask for another hello: behind it there will be none. Whatever
-// stands before it settles nothing: warnings, empty records, a HelloRequest (RFC
-// 5246, section 7.4.1.1) or another message, change_cipher_spec, a request for
-// another hello; and neither does what is no TLS. It must see the bytes before
-// the client does, as what the client says next can be its reply.
+// An Answer reads a server's first records until it finds a ServerHello that does not ask for a
+// second ClientHello: after it there will be none. Other data settles nothing: warnings, empty
+// records, a HelloRequest (RFC 5246, section 7.4.1.1) or another message, change_cipher_spec, a
+// HelloRetryRequest, or anything that is not TLS. The Answer must see the bytes before the
+// client does, as the client may reply to them.
 type Answer struct {
-	final atomic.Bool // no second hello can come
-	lost  bool        // this is no TLS, or a broken ServerHello: nothing will settle
+	final atomic.Bool // no second ClientHello can follow
+	lost  bool        // not TLS, or a broken ServerHello: nothing will settle it
 
 	header  [RecordHeader]byte
-	got     int // bytes of header
-	rest    int // bytes to come of the record
+	got     int // bytes of header so far
+	rest    int // bytes of the record still to come
 	message [answerSize]byte
-	have    int // bytes of message
-	skip    int // bytes to come of a handshake message that tells nothing
+	have    int // bytes of message so far
+	skip    int // bytes still to come of a handshake message that is ignored
 }
 
-// Settled tells whether no second hello can come. It may be asked at any time.
+// Settled reports whether no second ClientHello can follow. It may be called at any time, from
+// any goroutine.
 func (s *Answer) Settled() bool { return s.final.Load() }
 
-// Over tells whether further bytes change nothing.
+// Over reports whether further bytes change nothing.
 func (s *Answer) Over() bool { return s.lost || s.Settled() }
 
-// Feed looks at the server's next bytes.
+// Feed reads the server's next bytes.
 func (s *Answer) Feed(b []byte) {
 	for len(b) > 0 && !s.Over() {
 		if s.rest == 0 {
@@ -71,8 +71,8 @@ func (s *Answer) Feed(b []byte) {
 	}
 }
 
-// handshake looks at the next bytes of handshake messages, which may be cut into
-// records anywhere.
+// handshake reads the next bytes of handshake messages, which may be split over records
+// anywhere.
 func (s *Answer) handshake(b []byte) {
 	for len(b) > 0 && !s.lost {
 		if s.skip > 0 {
@@ -97,19 +97,20 @@ func (s *Answer) handshake(b []byte) {
 	}
 }
 
-// RecordSize reads the length in a record's header.
+// RecordSize returns the length in a record's header.
 func RecordSize(b []byte) int { return int(b[3])<<8 | int(b[4]) }
 
-// A Second reads what a client sends behind its hello.
+// A Second checks what a client sends behind its ClientHello.
 type Second struct {
 	First Hello
-	rest  int  // bytes to come of a record that carries no hello
-	scan  Scan // of the second one
+	rest  int  // bytes still to come of a record without a ClientHello
+	scan  Scan // of the second ClientHello
 }
 
-// Next returns how many bytes of b, what the client sent and was not passed on, may pass; 0 where more are needed.
-// Records that carry no hello pass together, and in parts: else tiny ones would cost a write and a packet each, and
-// large ones their memory. A fault is final; h is then what the hello showed, if it was one.
+// Next returns how many bytes of b may pass; 0: more are needed. b is what the client sent and
+// was not passed on. Records without a ClientHello pass together, and in parts: otherwise tiny
+// records would cost a write and a packet each, and large ones their memory. A fault is final;
+// h is then the ClientHello that caused it, if there is one.
 func (s *Second) Next(b []byte) (n int, h Hello, fault rules.Reason, detail string) {
 	for n < len(b) {
 		if s.rest == 0 {
@@ -134,7 +135,7 @@ func (s *Second) Next(b []byte) (n int, h Hello, fault rules.Reason, detail stri
 	return s.nextHello(b)
 }
 
-// nextHello is next where a hello begins.
+// nextHello is Next at the beginning of a ClientHello.
 func (s *Second) nextHello(b []byte) (n int, h Hello, fault rules.Reason, detail string) {
 	h, fault, detail, more := s.scan.Parse(b)
 	switch {

@@ -1,5 +1,5 @@
-// Direction: copies one way of a relay, by small reads while little flows and
-// by splice(2) while much does.
+// Direction: copies one way of a relay, by small reads while little data flows and by splice(2)
+// while much does.
 
 package relay
 
@@ -16,12 +16,12 @@ import (
 )
 
 const (
-	// bufferSize is what one read takes while little flows. Reads that fill it
-	// bulkReads times in a row show that much flows: splice(2) takes over.
+	// bufferSize is the size of one read while little data flows. After bulkReads reads in a
+	// row that filled it, splice(2) takes over.
 	bufferSize = 32 << 10
 	bulkReads  = 2
-	// Slice bounds one splice, after which bytes are counted and a quiet
-	// direction gives its pipe back.
+	// Slice bounds one splice. After it, bytes are counted, and a quiet direction returns its
+	// pipe.
 	Slice = time.Second
 )
 
@@ -30,10 +30,10 @@ type Direction struct {
 	r        *Relay
 	dst, src *net.TCPConn
 	n        *atomic.Uint64
-	busy     atomic.Int64 // since when it writes; 0: it does not
+	busy     atomic.Int64 // since when it has been writing; 0: it is not writing
 	stopping atomic.Bool
 
-	Inspector Inspector // nil: bytes pass unseen
+	Inspector Inspector // nil: bytes are not inspected
 
 	raw  syscall.RawConn
 	buf  *[bufferSize]byte
@@ -41,8 +41,7 @@ type Direction struct {
 	fail error
 }
 
-// run copies until the end of src, and passes that on; or until an error,
-// which resets both ends.
+// run copies until the end of src and passes the end on. On an error it resets both ends.
 func (d *Direction) run() (err error) {
 	defer func() {
 		d.release()
@@ -69,7 +68,7 @@ func (d *Direction) run() (err error) {
 		if err != nil {
 			return err
 		}
-		if n < bufferSize || d == &d.r.Up && d.Inspector != nil { // what a client sends is not spliced while it is inspected
+		if n < bufferSize || d == &d.r.Up && d.Inspector != nil { // the client's bytes are not spliced while they are inspected
 			full = 0
 			continue
 		}
@@ -85,7 +84,7 @@ func (d *Direction) run() (err error) {
 	}
 }
 
-// some waits for bytes, holding no buffer meanwhile, and writes what there is.
+// some waits for bytes without holding a buffer, and passes on what there is.
 func (d *Direction) some() (int, error) {
 	if d.stopping.Load() {
 		return 0, errStopped
@@ -126,14 +125,14 @@ func (d *Direction) write(b []byte) (int, error) {
 	return n, err
 }
 
-// Send passes on what was read from src before.
+// Send passes on bytes that were read from src before.
 func (d *Direction) Send(b []byte) error {
 	_, err := d.write(b)
 	return err
 }
 
-// readable reads once, without blocking. It tells whether there was anything:
-// bytes, the end or an error.
+// readable reads once, without blocking. It reports whether there was anything: bytes, the end
+// or an error.
 func (d *Direction) readable(fd uintptr) bool {
 	if d.buf == nil {
 		d.buf = d.r.cfg.Buffers.Get()
@@ -153,8 +152,7 @@ func (d *Direction) readable(fd uintptr) bool {
 	}
 }
 
-// bulk splices slice after slice while each moves a lot. It tells whether src
-// has ended.
+// bulk splices slice after slice while each moves much. It reports whether src has ended.
 func (d *Direction) bulk() (ended bool, err error) {
 	d.release()
 	defer d.src.SetReadDeadline(time.Time{})
@@ -182,8 +180,8 @@ func (d *Direction) bulk() (ended bool, err error) {
 	}
 }
 
-// end passes the end of src on. The second one to end needs not: both
-// connections are closed next.
+// end passes the end of src on. The second direction to end need not: both connections are
+// closed next.
 func (d *Direction) end() error {
 	if d.r.ended.Add(1) == 2 {
 		return nil

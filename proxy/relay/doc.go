@@ -1,5 +1,5 @@
 // Package relay copies both ways between two TCP connections.
 //
-// An idle relay holds the two connections and nothing else. Half-closes are
-// passed on, errors reset both ends, and idling is bounded.
+// An idle relay holds only the two connections. It passes half-closes on, resets both ends on
+// an error, and has limits on idling.
 package relay

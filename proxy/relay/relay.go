@@ -1,5 +1,4 @@
-// Relay: copies both ways between two TCP connections, and holds nothing but
-// the two while they are idle.
+// Relay: two directions, and the watch over both.
 
 package relay
 
@@ -13,62 +12,60 @@ import (
 	"sallyport/rules"
 )
 
-// Why a Direction ended that did not copy to the end.
+// Why a direction ended without having copied to the end.
 var (
 	errStopped = errors.New("stopped")
 	errBroken  = errors.New("broken off")
 )
 
-// A Owner is the flow that a relay serves.
+// An Owner is the flow that a relay serves.
 type Owner interface {
-	Abort(rules.Cause) // resets both ends, at any time, more than once; the first cause stands
-	Recover()          // deferred where the relay runs by itself; recovers from a panic
+	Abort(rules.Cause) // resets both ends; may be called at any time and more than once; the first cause stands
+	Recover()          // recovers from a panic; deferred on the relay's own goroutine
 }
 
-// An Inspector sees what a Direction has read before that is passed on.
+// An Inspector sees the bytes of a direction before they are passed on.
 type Inspector interface {
-	Begin() error                            // before the first read; io.EOF: the source has ended
-	Inspect(b []byte) (more bool, err error) // more: it has to see what comes next, too; with an error nothing is passed on
-	End() error                              // the source has ended; with an error the end is not passed on
+	Begin() error                            // called before the first read; io.EOF: the source has ended
+	Inspect(b []byte) (more bool, err error) // more: the next bytes must be inspected too; on an error nothing is passed on
+	End() error                              // called at the end of the source; on an error the end is not passed on
 }
 
 // Limits bound a relay in time.
 type Limits struct {
-	Idle       time.Duration // no byte in either Direction
-	HalfClosed time.Duration // one Direction closed, the other idle
-	Slice      time.Duration // one splice, after which bytes are counted and a quiet Direction gives its pipe back
+	Idle       time.Duration // no byte in either direction
+	HalfClosed time.Duration // one direction closed, the other idle
+	Slice      time.Duration // one splice; after it bytes are counted, and a quiet direction returns its pipe
 }
 
 // A Config is what a relay works with.
 type Config struct {
 	Owner               Owner
 	Client, Destination *net.TCPConn
-	In, Out             *atomic.Uint64 // bytes from the client, and to it
+	In, Out             *atomic.Uint64 // bytes from the client, and bytes to it
 	Started             time.Time
 	Limits              Limits
 	Buffers             *Buffers
 }
 
-// A Relay is one tunnel's two directions and the watch over both.
+// A Relay is the two directions of one tunnel, and the watch over both.
 //
-// A Direction ends cleanly when its source does; that half-close is passed on.
-// Any error resets both ends. There is no deadline on writes and none on reads
-// but in a slice, so that a timeout can only mean "nothing to read": a write
-// that timed out half-way could not be continued. Idleness is watched by one
-// timer for both directions, and what it finds idle it resets.
+// A direction ends cleanly when its source does; that half-close is passed on. Any error resets
+// both ends. There are no deadlines on writes, and none on reads except in a slice, so that a
+// timeout can only mean "nothing to read": a write that timed out half-way could not be
+// continued. One timer watches both directions for idleness, and resets an idle relay.
 type Relay struct {
 	cfg      Config
 	Up, Down Direction    // client to destination, and back
-	active   atomic.Int64 // when a byte moved last, in nanoseconds since started
+	active   atomic.Int64 // when a byte moved last, in nanoseconds since Config.Started
 	ended    atomic.Int32 // directions that ended cleanly
-	over     atomic.Bool  // finish was called
+	over     atomic.Bool  // Finish was called
 	timer    *time.Timer
-	finished chan struct{} // closed when down has returned; nil: not started
-	err      error         // of down
+	finished chan struct{} // closed when Down has returned; nil: not started
+	err      error         // of Down
 }
 
-// Start prepares the relay and starts its idle limit. The caller
-// must call finish.
+// Start prepares the relay and starts its idle limit. The caller must call Finish.
 func (r *Relay) Start(cfg Config) {
 	r.cfg = cfg
 	r.Up.r, r.Up.dst, r.Up.src, r.Up.n = r, cfg.Destination, cfg.Client, cfg.In
@@ -77,7 +74,7 @@ func (r *Relay) Start(cfg Config) {
 	r.timer = time.AfterFunc(r.limit(), r.watch)
 }
 
-// StartDown lets the destination's bytes flow.
+// StartDown starts the destination's direction.
 func (r *Relay) StartDown() {
 	r.finished = make(chan struct{})
 	go r.runDown()
@@ -86,17 +83,17 @@ func (r *Relay) StartDown() {
 func (r *Relay) runDown() {
 	defer close(r.finished)
 	defer r.cfg.Owner.Recover()
-	r.err = errBroken // unless run returns
+	r.err = errBroken // if run panics
 	r.err = r.Down.run()
 }
 
-// AwaitDown waits until the destination's Direction has ended, and returns its error.
+// AwaitDown waits until the destination's direction has ended, and returns its error.
 func (r *Relay) AwaitDown() error {
 	<-r.finished
 	return r.err
 }
 
-// Run runs until both directions have ended and tells why.
+// Run copies until both directions have ended, and returns why.
 func (r *Relay) Run() rules.Cause {
 	if r.finished == nil {
 		r.StartDown()
@@ -109,11 +106,11 @@ func (r *Relay) Run() rules.Cause {
 	return rules.EndReset
 }
 
-// stopWrite is how long stopDown waits for a write to a client that does not read.
+// stopWrite is how long StopDown waits for a write to a client that does not read.
 const stopWrite = time.Second
 
-// StopDown ends the destination's Direction between two bytes. It tells
-// whether that was possible: if the Direction had ended otherwise, it was not.
+// StopDown stops the destination's direction between two bytes. It reports whether that was
+// possible: it is not if the direction has ended by itself.
 func (r *Relay) StopDown() bool {
 	r.Down.stopping.Store(true)
 	r.Down.src.SetReadDeadline(time.Unix(1, 0))
@@ -124,13 +121,13 @@ func (r *Relay) StopDown() bool {
 	return errors.Is(r.err, errStopped)
 }
 
-// ResumeDown takes back stopDown.
+// ResumeDown undoes StopDown.
 func (r *Relay) ResumeDown() {
 	r.Down.stopping.Store(false)
 	r.StartDown()
 }
 
-// EndUp passes the end of what the client sends on, without having read to it.
+// EndUp passes on the end of what the client sends, without reading to it.
 func (r *Relay) EndUp() error { return r.Up.end() }
 
 // Finish ends the watch.
@@ -139,17 +136,17 @@ func (r *Relay) Finish() {
 	r.timer.Stop()
 }
 
-// now is the relay's clock: nanoseconds since the flow began, never 0.
+// now returns the relay's clock: nanoseconds since the flow began, never 0.
 func (r *Relay) now() int64 { return int64(time.Since(r.cfg.Started)) + 1 }
 
-// MarkActive notes that something moved.
+// MarkActive records that something moved.
 func (r *Relay) MarkActive() int64 {
 	now := r.now()
 	r.active.Store(now)
 	return now
 }
 
-// limit is how long the tunnel may be quiet.
+// limit returns how long the relay may be idle.
 func (r *Relay) limit() time.Duration {
 	l := r.cfg.Limits
 	if r.ended.Load() > 0 {
@@ -158,11 +155,11 @@ func (r *Relay) limit() time.Duration {
 	return l.Idle
 }
 
-// slice is how long one splice may take before it is looked at.
+// slice returns how long one splice may take.
 func (r *Relay) slice() time.Duration { return min(r.cfg.Limits.Slice, r.limit()/2) }
 
-// watch runs when the tunnel may have been quiet for too long. A Direction
-// that could not write for as long is dead too, whatever the other one does.
+// watch runs when the relay may have been idle for too long. A direction whose write has lasted
+// as long counts as idle too, whatever the other direction does.
 func (r *Relay) watch() {
 	now, limit := r.now(), r.limit()
 	quiet := time.Duration(now - r.active.Load())
@@ -185,7 +182,7 @@ func (r *Relay) watch() {
 	r.cfg.Owner.Abort(cause)
 }
 
-// A Buffers holds relay buffers that are not in use. Its zero value is ready.
+// Buffers holds relay buffers that are not in use. Its zero value is ready.
 type Buffers struct{ p sync.Pool }
 
 // Get returns a buffer with any contents.
