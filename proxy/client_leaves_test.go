@@ -1,5 +1,5 @@
-// Tests of clients that leave while their request is served, and of those that
-// only look so: a client that has closed its sending half still reads.
+// Tests of clients that leave while their request is served, and of clients that only seem to:
+// a client that has closed its sending half still reads.
 
 package proxy
 
@@ -17,7 +17,7 @@ import (
 	"sallyport/rules"
 )
 
-// A slowOrigin is an origin that takes a request and says nothing until it is told.
+// A slowOrigin is an origin that reads a request and answers only when the test tells it to.
 type slowOrigin struct {
 	arrived chan struct{}
 	answer  chan string
@@ -57,8 +57,8 @@ func wait(t *testing.T, what string, c <-chan struct{}) {
 	}
 }
 
-// A client that closes takes its request with it, at once, however it closes
-// and whatever it has sent behind; the record says why.
+// A client that closes ends its request at once, however it closes and whatever it has sent
+// behind the request. The record gives the cause.
 func TestClientLeaves(t *testing.T) {
 	t.Parallel()
 	for _, version := range []string{"HTTP/1.1", "HTTP/1.0"} {
@@ -90,7 +90,7 @@ func TestClientLeaves(t *testing.T) {
 	}
 }
 
-// A client that is gone while its answer, or its body, is on the way.
+// A client that has gone while its answer, or its body, is on the way.
 func TestClientLeavesInTheMidst(t *testing.T) {
 	t.Parallel()
 	t.Run("of the answer", func(t *testing.T) {
@@ -129,8 +129,8 @@ func TestClientLeavesInTheMidst(t *testing.T) {
 	}
 }
 
-// printf … | nc -N: the request, then the end of what is sent. The answer comes
-// as to any other client, interim responses included.
+// printf … | nc -N sends the request and then closes the sending half. The answer comes as to
+// any other client, with its interim responses.
 func TestClientHalfCloses(t *testing.T) {
 	t.Parallel()
 	for _, version := range []string{"HTTP/1.1", "HTTP/1.0"} {
@@ -141,7 +141,7 @@ func TestClientHalfCloses(t *testing.T) {
 		wait(t, "request", o.arrived)
 		e.conn.CloseWrite()
 		e.conn.SetReadDeadline(time.Now().Add(5 * time.Second))
-		if b, err := e.r.Peek(1); err != nil || b[0] != 'H' { // the probe has passed
+		if b, err := e.r.Peek(1); err != nil || b[0] != 'H' { // the probe has arrived
 			t.Fatalf("%q %v", b, err)
 		}
 		o.answer <- "HTTP/1.1 103 Early Hints\r\n\r\n" + okAnswer
@@ -156,8 +156,8 @@ func TestClientHalfCloses(t *testing.T) {
 	}
 }
 
-// One that half-closes and then waits without end has the time of a half-closed
-// tunnel, anew for each piece.
+// A client that half-closes and then waits has the limit of a half-closed tunnel, renewed by
+// each piece of the answer.
 func TestClientHalfClosedLimit(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(c *Config) { c.Limits.HalfClosed = 200 * time.Millisecond })
@@ -172,8 +172,8 @@ func TestClientHalfClosedLimit(t *testing.T) {
 	}
 }
 
-// Empty lines in front of a request line are ignored, on a new connection and
-// between requests, up to a bound; alone they are nothing (RFC 9112, section 2.2).
+// Empty lines before a request line are ignored, on a new connection and between requests, up
+// to a limit. Alone they count as nothing (RFC 9112, section 2.2).
 func TestEmptyLines(t *testing.T) {
 	t.Parallel()
 	const get = "GET http://a.example/ HTTP/1.1\r\nHost: a.example\r\n\r\n"

@@ -1,5 +1,5 @@
-// Tests of requests as clients write them: testdata/clients has their bytes,
-// and sources.txt where each way of writing comes from and what becomes of it.
+// Tests of requests as clients write them. testdata/clients has the bytes; sources.txt says
+// where each form comes from and what its verdict is.
 
 package proxy
 
@@ -45,7 +45,7 @@ func TestRequestsAsClientsWriteThem(t *testing.T) {
 	}
 }
 
-// asClient sends text, and behind a CONNECT that is granted a ClientHello.
+// asClient sends text and, after a granted CONNECT, a ClientHello.
 func asClient(t *testing.T, text string, allowed bool, reason string) {
 	t.Helper()
 	w := newWorld(t, nil)

@@ -1,5 +1,4 @@
-// Dial tests: Happy Eyeballs over what was granted, and the last look at the
-// socket.
+// Dial tests: Happy Eyeballs over granted addresses, and the last check of the socket.
 
 package proxy
 
@@ -96,7 +95,7 @@ func TestRace(t *testing.T) {
 				} else if conns[conn] != c.winner {
 					t.Errorf("winner %q, %v", conns[conn], err)
 				}
-				synctest.Wait() // nobody is left running
+				synctest.Wait() // no goroutine is left
 			})
 		})
 	}
@@ -112,7 +111,7 @@ func TestRaceClosesTheLate(t *testing.T) {
 		if a.Addr().Is4() {
 			return won, nil
 		}
-		<-returned // deaf to its context
+		<-returned // ignores its context
 		return late, nil
 	}})
 	conn, err := p.race(t.Context(), addrs("2001:db8::1", "8.8.8.1"), 443)
@@ -126,7 +125,7 @@ func TestRaceClosesTheLate(t *testing.T) {
 	}
 }
 
-// The socket is looked at again: what it is connected to must be granted.
+// The connected socket is checked: its peer must be granted.
 func TestSocketIsVerified(t *testing.T) {
 	t.Parallel()
 	for name, remote := range map[string]string{
@@ -144,7 +143,7 @@ func TestSocketIsVerified(t *testing.T) {
 		if resp.StatusCode != 403 {
 			t.Errorf("%s: %s", name, resp.Status)
 		}
-		conn.Close() // or it is lingered for
+		conn.Close() // otherwise the proxy lingers
 		w.idle()
 		for _, r := range w.journal.decisions() {
 			if r.d.Allowed() {
@@ -178,7 +177,7 @@ func TestConnectTCPGoesWhereItIsTold(t *testing.T) {
 	}
 }
 
-// Without a policy, and with the zero Config, nothing is connected to.
+// Without a policy, and with the zero Config, nothing is connected.
 func TestNoPolicyReachesNothing(t *testing.T) {
 	t.Parallel()
 	p := New(Config{Lookup: func(context.Context, *rules.Generation, rules.Name) ([]netip.Addr, error) {

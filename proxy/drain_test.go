@@ -1,4 +1,4 @@
-// Tests of the end: what is served and waited for while the proxy drains.
+// Drain tests: what is served and waited for while the proxy drains.
 
 package proxy
 
@@ -22,7 +22,7 @@ func TestDrainWaitsForTunnels(t *testing.T) {
 	conn, r := w.tunnelTo("a.example:5000", "")
 	io.WriteString(conn, "\x00ne")
 	io.ReadFull(r, make([]byte, 3))
-	idle := w.dial(w.http) // and silent
+	idle := w.dial(w.http) // sends nothing
 	w.p.grace = 20 * time.Millisecond
 	w.eventually("two connections", func() bool { return w.p.Stats().Connections == 2 })
 	drained := make(chan error)
@@ -123,8 +123,8 @@ func answered(r *bufio.Reader, status int) error {
 	return err
 }
 
-// A drain serves what was accepted before it: the first request of a connection
-// that the system had taken in, whatever the protocol, and then no other.
+// A drain serves what was accepted before it: the first request of such a connection, in any
+// protocol, and no second one.
 func TestDrainServesFirstRequests(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(c *Config) { c.Limits.Head = time.Minute })
@@ -151,7 +151,7 @@ func TestDrainServesFirstRequests(t *testing.T) {
 	}
 }
 
-// A connection that says nothing does not hold up a drain for long.
+// A connection that sends nothing does not delay a drain for long.
 func TestDrainDoesNotWaitForTheSilent(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(c *Config) { c.Limits.Head = time.Minute })

@@ -1,5 +1,5 @@
-// Ends before a decision: however a client leaves, what it tried to reach is on
-// record once, and a bare check of a listener's health is only counted.
+// Ends before a decision: however a client leaves, its attempt is recorded once. A bare health
+// check of a listener is only counted.
 
 package proxy
 
@@ -21,8 +21,8 @@ func leave(conn net.Conn, reset bool) {
 	conn.Close()
 }
 
-// A scan of ports is redirected connections that are closed unspoken: each is a
-// denial of its address and port.
+// A port scan is redirected connections that are closed without a byte. Each is a denial of its
+// address and port.
 func TestSilentRedirectedConnections(t *testing.T) {
 	t.Parallel()
 	const audit = "mode = \"audit\"\n"
@@ -63,8 +63,8 @@ func TestSilentRedirectedConnections(t *testing.T) {
 	}
 }
 
-// A destination that the client may reach is not denied for silence, and a
-// client that only listens hears its server.
+// Silence to a permitted destination is not denied, and a client that only listens hears its
+// server.
 func TestSilentPermittedConnections(t *testing.T) {
 	t.Parallel()
 	for _, dst := range []string{"8.8.8.8:443", "8.8.8.8:80", "8.8.8.5:443"} {
@@ -95,8 +95,8 @@ func TestSilentPermittedConnections(t *testing.T) {
 	}
 }
 
-// A client that leaves in the middle of something leaves one decision, and an
-// end for each that allows.
+// A client that leaves in the middle leaves one decision, and one end if the decision is an
+// allow.
 func TestEndsInTheMiddle(t *testing.T) {
 	t.Parallel()
 	hello := string(helloFor(t, "a.example"))
@@ -147,7 +147,7 @@ func TestEndsInTheMiddle(t *testing.T) {
 			b.idle()
 			reason := c.reason
 			if byReset && reason == rules.IPLiteral {
-				reason = rules.MalformedRequest // it broke: there may have been more
+				reason = rules.MalformedRequest // the connection broke: more bytes may have followed
 			}
 			ds := b.journal.decisions()
 			if len(ds) != 1 || ds[0].d.Allowed() != (reason == rules.ReasonNone) || ds[0].d.Why() != reason {
@@ -160,8 +160,8 @@ func TestEndsInTheMiddle(t *testing.T) {
 	}
 }
 
-// A listener that is only looked at, as a balancer does, keeps no record; one
-// connection too many does.
+// A listener that is only probed, as by a load balancer, leaves no record. A connection over
+// the limit does.
 func TestBareConnections(t *testing.T) {
 	t.Parallel()
 	b := newRedirectWorld(t, func(c *Config) { c.Limits.PerClient = 1 })

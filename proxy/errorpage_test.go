@@ -1,4 +1,4 @@
-// Error page: what a header can carry, and that no text breaks out of it.
+// Denial page tests: what fits into a header field, and that no text escapes from one.
 
 package proxy
 
@@ -40,8 +40,8 @@ func TestRefusalCarriesReasonAndHint(t *testing.T) {
 	}
 }
 
-// A permitted destination that is not reached: who did not answer what, in the
-// text and in the JSON.
+// A permitted destination that is not reached: text and JSON say which side did not answer
+// what.
 func TestFailureSaysWhoFailed(t *testing.T) {
 	t.Parallel()
 	name, err := rules.ParseName("a.example")
@@ -77,7 +77,7 @@ func TestFailureSaysWhoFailed(t *testing.T) {
 			if !strings.Contains(page, c.reason) || !strings.Contains(page, c.help) {
 				t.Errorf("%v: want %q and %q:\n%s", c.e, c.reason, c.help, page)
 			}
-			// A client that is refused a CONNECT shows no more than the head.
+			// A client whose CONNECT is refused shows only the head.
 			if !strings.Contains(head, "\r\nX-Sallyport-Fault: "+c.reason+"\r\nX-Sallyport-Hint: ") || strings.Contains(head, "X-Sallyport-Reason") {
 				t.Errorf("%v: head\n%s", c.e, head)
 			}

@@ -1,5 +1,4 @@
-// First bytes tests: ports where either side may speak first, and HTTP inside
-// tunnels.
+// First bytes tests: ports on which either side may send first, and HTTP inside tunnels.
 
 package proxy
 
@@ -15,8 +14,8 @@ import (
 	"sallyport/rules"
 )
 
-// On other ports the server may speak first, and what the client says is
-// judged all the same.
+// On other ports the server may send first, and the client's first bytes are judged all the
+// same.
 func TestServerSpeaksFirst(t *testing.T) {
 	t.Parallel()
 	greet := func(conn *net.TCPConn, r io.Reader) {
@@ -93,7 +92,7 @@ func TestSilentClient(t *testing.T) {
 	}
 }
 
-// Where the rule says any = true nothing is awaited, on no port.
+// If the rule has any = true, no first bytes are awaited, on any port.
 func TestAnyAwaitsNothing(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, impatient)
@@ -158,7 +157,7 @@ func TestPort80IsHTTPOnly(t *testing.T) {
 		conn, r := w.tunnelTo("a.example:80", "")
 		io.WriteString(conn, first)
 		io.Copy(io.Discard, r)
-		conn.Close() // or it is lingered for
+		conn.Close() // otherwise the proxy lingers
 		w.wantOne(rules.Deny, rules.NotHTTP)
 		w.idle()
 		if o.received() != "" {

@@ -1,5 +1,5 @@
-// First messages of protocols that are neither TLS nor HTTP: each reaches its
-// server as it was sent, and without waiting for more.
+// First messages of protocols that are neither TLS nor HTTP: each reaches its server unchanged,
+// without a wait for more.
 
 package proxy
 
@@ -13,10 +13,10 @@ import (
 	"sallyport/rules"
 )
 
-// A firstMessage is what a protocol begins with.
+// A firstMessage is how a protocol begins.
 type firstMessage struct {
 	name, greeting, first string
-	held                  bool // like the beginning of a request: passed on after textWait
+	held                  bool // resembles the beginning of a request: passed on after textWait
 }
 
 var firstMessages = []firstMessage{
@@ -57,7 +57,7 @@ var firstMessages = []firstMessage{
 	{name: "a frame that begins with a word", first: "LOGIN", held: true},
 }
 
-// waysIn are the ways to a server, each by a permitted name or address.
+// waysIn are the ways to reach a server by a permitted name or address.
 var waysIn = []struct {
 	name, origin string
 	open         func(b *redirectWorld) net.Conn
@@ -68,7 +68,7 @@ var waysIn = []struct {
 	{"redirected, pinned", "8.8.8.8:5000", func(b *redirectWorld) net.Conn { return b.to("8.8.8.8:5000") }},
 }
 
-// rawTunnelTo is tunnelTo where the destination may speak at once.
+// rawTunnelTo is tunnelTo for a destination that may send first.
 func (w *world) rawTunnelTo(authority string) *net.TCPConn {
 	w.t.Helper()
 	conn := w.dial(w.http)
@@ -93,7 +93,7 @@ func (w *world) socksTo(name string, port uint16) *net.TCPConn {
 	return conn
 }
 
-// What is not held has an hour, so that a test which waited would not end.
+// Everything that is not held has an hour: a test that waited would not end.
 func TestFirstMessages(t *testing.T) {
 	t.Parallel()
 	if textWait+pinWait > 50*time.Millisecond {
@@ -120,8 +120,8 @@ func TestFirstMessages(t *testing.T) {
 	}
 }
 
-// firstMessage has a message sent in pieces of a size: the server answers when
-// it has it whole, while the client's side is open, and sees its end.
+// firstMessage sends a message in pieces of a size. The server answers when it has the whole
+// message, while the client's side is open, and then sees the client's end.
 func (b *redirectWorld) firstMessage(m firstMessage, at string, open func(*redirectWorld) net.Conn, size int) {
 	b.t.Helper()
 	const answer, farewell = "received", "bye"
@@ -161,8 +161,8 @@ func (b *redirectWorld) firstMessage(m firstMessage, at string, open func(*redir
 	}
 }
 
-// The half-close ends a message as well as more of it would: nothing is waited
-// for, and it is passed on.
+// A half-close ends a message as well as more bytes would: nothing is waited for, and it is
+// passed on.
 func TestFirstMessageThenHalfClose(t *testing.T) {
 	t.Parallel()
 	for _, first := range []string{"up", "servers.web1.cpu 42 1764482400", "G", "GET key", "MKCOL /", "POST /", "\r\n", "\x80", "\x80\x2e\x01", "\x15\x00", "\x14"} {
@@ -186,8 +186,8 @@ func TestFirstMessageThenHalfClose(t *testing.T) {
 	}
 }
 
-// What was passed on after a silence may not become a request: the byte that
-// would make it one does not arrive, and the denial is on record.
+// Bytes that were passed on after a pause must not become a request: the byte that would make
+// them one does not arrive, and the denial is recorded.
 func TestLateRequest(t *testing.T) {
 	t.Parallel()
 	const head = " HTTP/1.1\r\nHost: evil.example\r\n\r\n"
@@ -239,8 +239,8 @@ func TestLateRequest(t *testing.T) {
 	}
 }
 
-// Nothing that can still become a hello, or that begins as only a request does,
-// is passed on for a silence.
+// Bytes that can still become a ClientHello, or that only a request begins with, are not passed
+// on after a pause.
 func TestBeginningsThatAreHeld(t *testing.T) {
 	t.Parallel()
 	hello := string(helloFor(t, "evil.example"))

@@ -1,4 +1,4 @@
-// Hellos for tests: made by hand, and by the clients that uTLS imitates.
+// ClientHellos for tests: made by hand, and by the clients that uTLS imitates.
 
 package proxy
 
@@ -14,13 +14,13 @@ import (
 	"sallyport/rules"
 )
 
-// Of records (RFC 8446, section 5.1).
+// Limits of records (RFC 8446, section 5.1).
 const (
 	recordHeader = 5
 	maxRecord    = 16 << 10
 )
 
-// An ext is one extension of a hello made by hand.
+// An ext is one extension of a ClientHello made by hand.
 type ext struct {
 	kind uint16
 	data []byte
@@ -88,7 +88,7 @@ func name(t testing.TB, s string) rules.Name {
 	return n
 }
 
-// recordConn is one end of nothing: it keeps what is written.
+// recordConn is a connection without a peer. It keeps what is written.
 type recordConn struct {
 	net.Conn
 	sent bytes.Buffer
@@ -97,7 +97,7 @@ type recordConn struct {
 func (c *recordConn) Write(b []byte) (int, error) { return c.sent.Write(b) }
 func (c *recordConn) Read([]byte) (int, error)    { return 0, errors.New("nobody answers") }
 
-// parrots are the browsers and others that uTLS imitates.
+// parrots are the clients that uTLS imitates.
 var parrots = []utls.ClientHelloID{
 	utls.HelloFirefox_55, utls.HelloFirefox_56, utls.HelloFirefox_63, utls.HelloFirefox_65, utls.HelloFirefox_99,
 	utls.HelloFirefox_102, utls.HelloFirefox_105, utls.HelloFirefox_120,

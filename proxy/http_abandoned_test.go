@@ -1,5 +1,4 @@
-// Abandoned requests: whenever the client leaves, a granted request has one end
-// on record.
+// Abandoned requests: a granted request has one end on record, whenever its client leaves.
 
 package proxy
 
@@ -18,7 +17,7 @@ func TestAbandonedRequestsAreOnRecord(t *testing.T) {
 	w.policy("mode = \"audit\"\n" + worldConfig)
 	w.origin("8.8.8.6:81", nil)
 	for i := range clients {
-		conn := w.dial(w.http) // not one of the permitted ports
+		conn := w.dial(w.http) // no permitted port
 		io.WriteString(conn, "GET http://b.example:81/"+strconv.Itoa(i)+" HTTP/1.1\r\nHost: b.example:81\r\n\r\n")
 		conn.Close()
 	}

@@ -1,5 +1,5 @@
-// Tests of bodies in plain HTTP: whole, broken, refused, answered before they
-// end, and left by their client.
+// Tests of bodies in plain HTTP: complete, broken, refused, answered before their end, and
+// abandoned.
 
 package proxy
 
@@ -16,7 +16,7 @@ import (
 	"sallyport/rules"
 )
 
-// Bodies arrive whole, framed as they were.
+// Bodies arrive complete, with their framing.
 func TestRequestBodies(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ name, framing, body, arrives string }{
@@ -47,8 +47,8 @@ func TestRequestBodies(t *testing.T) {
 	}
 }
 
-// A body that breaks its framing never looks whole to the destination, and
-// what is behind it is no request.
+// A body that breaks its framing never looks complete to the destination, and bytes behind it
+// are no request.
 func TestRequestBodyBroken(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)
@@ -67,8 +67,7 @@ func TestRequestBodyBroken(t *testing.T) {
 	}
 }
 
-// What a destination answers to Expect reaches the client, without the body
-// and without a hang.
+// A destination's answer to Expect reaches the client, without the body and without a delay.
 func TestRequestExpectRefused(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)
@@ -84,8 +83,8 @@ func TestRequestExpectRefused(t *testing.T) {
 	}
 }
 
-// A destination may answer before it has the body. Where the client is slow
-// with the rest, the connection ends soon, and the rest is no request.
+// A destination may answer before it has the body. If the client is slow with the rest, the
+// connection ends soon, and the rest is no request.
 func TestRequestAnsweredEarly(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)
@@ -118,13 +117,13 @@ func TestRequestHalfClosed(t *testing.T) {
 	e := w.exchange("GET http://a.example/ HTTP/1.1\r\nHost: a.example\r\n\r\n")
 	<-arrived
 	e.conn.CloseWrite()
-	time.Sleep(20 * time.Millisecond) // room for a wrong proxy to give up
+	time.Sleep(20 * time.Millisecond) // time for a wrong proxy to give up
 	close(release)
 	e.want(200, "")
 	e.wantEnd()
 }
 
-// A client that is gone takes its request with it.
+// A client that has gone ends its request.
 func TestRequestClientGone(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)
@@ -146,8 +145,8 @@ func TestRequestClientGone(t *testing.T) {
 	w.wantClosed()
 }
 
-// A body that breaks its framing after its request was answered is on record
-// like one that breaks it before, whatever way the request came.
+// A body that breaks its framing after its request was answered is recorded like one that
+// breaks it before, on every kind of connection.
 func TestRequestBodyBrokenLate(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ name, first, broken string }{
@@ -189,8 +188,8 @@ func TestRequestBodyBrokenLate(t *testing.T) {
 	}
 }
 
-// A body in the smallest chunks costs the destination one segment for each
-// buffer of them, not for each chunk, and arrives whole.
+// A body in the smallest chunks costs the destination one segment for each buffer, not for each
+// chunk, and arrives complete.
 func TestTinyChunksTogether(t *testing.T) {
 	const chunks = 50000
 	w := newWorld(t, nil)

@@ -1,5 +1,4 @@
-// Tests of plain HTTP that is denied: what the client is told, and what is on
-// record.
+// Tests of denied plain HTTP: what the client gets, and what is recorded.
 
 package proxy
 
@@ -12,8 +11,8 @@ import (
 	"sallyport/rules"
 )
 
-// A denied request is answered, journaled once, and nothing else happens: no
-// look-up, no connection, and what is pipelined behind it is not read.
+// A denied request is answered and recorded once. Nothing else happens: no look-up, no
+// connection, and pipelined requests behind it are not read.
 func TestRequestDenied(t *testing.T) {
 	t.Parallel()
 	cases := []struct {
@@ -52,7 +51,8 @@ func TestRequestDenied(t *testing.T) {
 			o := w.origin("8.8.8.8:80", answering(okAnswer))
 			e := &exchange{w: w, conn: w.dial(w.http)}
 			e.r = bufio.NewReader(e.conn)
-			// A refusal can come before all is sent; the rest may then fail.
+			// A refusal can come before everything is sent; the rest of the write may then
+			// fail.
 			go io.WriteString(e.conn, c.text+"GET http://a.example/smuggled HTTP/1.1\r\nHost: a.example\r\n\r\n")
 			resp, body := e.want(c.status, c.reason.String())
 			if !resp.Close || !strings.Contains(body, c.reason.String()) || !strings.HasPrefix(resp.Header.Get("Content-Type"), "text/plain") {
@@ -81,8 +81,8 @@ func TestRequestRecorded(t *testing.T) {
 	}
 }
 
-// A denial reaches a client that goes on sending: closing over its bytes would
-// reset the connection and take the answer along.
+// A denial reaches a client that goes on sending: a close over unread bytes would reset the
+// connection and destroy the answer.
 func TestDenialOutlivesBody(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)
@@ -98,7 +98,7 @@ func TestDenialOutlivesBody(t *testing.T) {
 	e.wantEnd()
 }
 
-// A denial says in the wanted form what and why; HEAD gets no body.
+// A denial says what and why, in the wanted form. HEAD gets no body.
 func TestDenialForms(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)
@@ -118,8 +118,8 @@ func TestDenialForms(t *testing.T) {
 	}
 }
 
-// A permitted name that leads inside is refused after the look-up, without a
-// connection, and the journal has one line.
+// A permitted name with private addresses is refused after the look-up, without a connection,
+// and recorded once.
 func TestRequestPrivateAddress(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)

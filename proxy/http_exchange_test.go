@@ -1,5 +1,4 @@
-// What the tests of plain HTTP share: one client connection, and origins that
-// answer.
+// Helpers for plain HTTP: a client's connection, and origins that answer.
 
 package proxy
 
@@ -10,8 +9,8 @@ import (
 	"net/http"
 )
 
-// answering is an origin that reads requests, bodies included, and answers
-// each with text.
+// answering returns an origin that reads requests with their bodies, and answers each with
+// text.
 func answering(text string) func(*net.TCPConn, io.Reader) {
 	return func(conn *net.TCPConn, recorded io.Reader) {
 		r := bufio.NewReader(recorded)
@@ -30,13 +29,13 @@ func answering(text string) func(*net.TCPConn, io.Reader) {
 
 const okAnswer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
-// An exchange is one connection to the proxy.
+// An exchange is one client connection to the proxy.
 type exchange struct {
 	w    *world
 	conn *net.TCPConn
 	r    *bufio.Reader
 
-	interims []*http.Response // that came before the answers
+	interims []*http.Response // received before the answers
 }
 
 func (w *world) exchange(text string) *exchange {
@@ -72,7 +71,7 @@ func (e *exchange) answer(method string) (*http.Response, string) {
 	return resp, string(body)
 }
 
-// want reads one response and holds its status and X-Sallyport-Reason.
+// want reads one response and checks its status and X-Sallyport-Reason.
 func (e *exchange) want(status int, reason string) (*http.Response, string) {
 	e.w.t.Helper()
 	resp, body := e.answer("GET")
@@ -82,7 +81,7 @@ func (e *exchange) want(status int, reason string) (*http.Response, string) {
 	return resp, body
 }
 
-// wantEnd holds that the proxy says no more and closes.
+// wantEnd checks that the proxy sends nothing more and closes.
 func (e *exchange) wantEnd() {
 	e.w.t.Helper()
 	if rest, err := io.ReadAll(e.r); len(rest) > 0 || err != nil {
@@ -90,7 +89,7 @@ func (e *exchange) wantEnd() {
 	}
 }
 
-// connections is how many connections an origin had.
+// connections returns how many connections an origin had.
 func (o *origin) connections() int {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -1,6 +1,5 @@
-// Tests of what of a request reaches its destination: the target's own Host,
-// no field that clients must not say through us in any spelling, and all else as
-// it came.
+// Tests of what reaches the destination of a request: its own Host, no field that clients must
+// not set in any spelling, and everything else unchanged.
 
 package proxy
 
@@ -11,8 +10,8 @@ import (
 	"sallyport/rules"
 )
 
-// Servers that make variables of fields take many signs for a hyphen: no
-// spelling of a field that is stripped passes (RFC 3875, section 4.1.18).
+// Servers that turn fields into variables treat many signs as a hyphen: no spelling of a
+// stripped field passes (RFC 3875, section 4.1.18).
 func TestTwinsAreStripped(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{
@@ -35,9 +34,8 @@ func TestTwinsAreStripped(t *testing.T) {
 	}
 }
 
-// An absolute-form target names the destination. A Host that differs is ignored,
-// and on record (RFC 9112, section 3.2.2); where the target is not permitted it
-// does not help.
+// An absolute-form target is the destination. A different Host is ignored, and recorded (RFC
+// 9112, section 3.2.2). If the target is not permitted, the Host does not help.
 func TestHostGivesWayToTarget(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -68,8 +66,8 @@ func TestHostGivesWayToTarget(t *testing.T) {
 	}
 }
 
-// OPTIONS of an absolute URI without a path is about the server: the asterisk
-// goes to it (RFC 9112, section 3.2.4).
+// OPTIONS of an absolute URI without a path is about the server: it is sent with an asterisk
+// (RFC 9112, section 3.2.4).
 func TestOptionsOfServer(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ target, arrives string }{
@@ -90,9 +88,9 @@ func TestOptionsOfServer(t *testing.T) {
 	}
 }
 
-// A URL may be long, as signed ones are, whose signature is in the query; beyond
-// the bounds of the path or the whole it is 414, and fields beyond theirs are 431
-// (RFC 9112, section 3; RFC 6585, section 5).
+// A URL may be long, like a signed one with its signature in the query. Beyond the limits of
+// path or URL the status is 414; beyond the limits of the fields it is 431 (RFC 9112, section
+// 3; RFC 6585, section 5).
 func TestLongHeads(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -131,10 +129,9 @@ func TestLongHeads(t *testing.T) {
 	}
 }
 
-// GET with a body has no general meaning (RFC 9110, section 9.3.1), but is used;
-// its length is judged like any other's and it arrives framed anew, so nobody
-// takes it for a next request. Octets above ASCII in a value are opaque (section
-// 5.5) and arrive as they are.
+// GET with a body has no general meaning (RFC 9110, section 9.3.1), but it is used. Its length
+// is judged like any other, and the body arrives in new framing, so that no server reads it as
+// a next request. Octets above ASCII in a value are opaque (section 5.5) and arrive unchanged.
 func TestUnusualButHarmless(t *testing.T) {
 	t.Parallel()
 	for _, framing := range []string{"Content-Length: 26\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\n1a\r\n"} {
@@ -157,10 +154,9 @@ func TestUnusualButHarmless(t *testing.T) {
 	}
 }
 
-// The target of a CONNECT decides where the tunnel goes (RFC 9110, section
-// 9.3.6). A Host that differs, as from clients that send the proxy's own, is
-// ignored, and on record. It does not count for the requests in the tunnel, nor
-// reach the destination.
+// The target of a CONNECT decides where the tunnel goes (RFC 9110, section 9.3.6). A different
+// Host, as from clients that send the proxy's own name, is ignored, and recorded. It neither
+// counts for the requests in the tunnel nor reaches the destination.
 func TestHostGivesWayToConnect(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

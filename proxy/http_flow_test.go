@@ -1,6 +1,6 @@
-// Tests that bytes do not wait: whatever has arrived from a client or from a
-// destination goes on before anything waits for more, in every framing. Each
-// step waits for the step before it, so a byte that is held back ends a test.
+// Tests that bytes do not wait: what has arrived from a client or a destination is passed on
+// before anything waits for more, in every framing. Each step waits for the one before, so a
+// byte that is held back ends the test.
 
 package proxy
 
@@ -19,8 +19,8 @@ import (
 	"sallyport/rules"
 )
 
-// A script is an origin that reads a head and then sends one text after the
-// other, each when the test says so, and closes.
+// A script is an origin that reads a head and then sends one text after the other, each when
+// the test tells it to, and closes.
 type script chan string
 
 func newScript(t *testing.T) script {
@@ -45,7 +45,7 @@ func (s script) say(t *testing.T, text string) {
 	}
 }
 
-// until reads from the client's end of a connection until text has come.
+// until reads from the client's end of a connection until text has arrived.
 func (e *exchange) until(text string) {
 	e.w.t.Helper()
 	var got strings.Builder
@@ -58,7 +58,7 @@ func (e *exchange) until(text string) {
 	}
 }
 
-// The head goes on without the body, and each piece without the next.
+// The head is passed on without the body, and each piece without the next.
 func TestAnswerPiecesDoNotWait(t *testing.T) {
 	t.Parallel()
 	type step struct{ sent, seen string }
@@ -101,8 +101,8 @@ func TestAnswerPiecesDoNotWait(t *testing.T) {
 	}
 }
 
-// So does a body on its way to the destination, and an answer may begin, and go
-// on, while the body still comes.
+// The same holds for a body on its way to the destination. An answer may begin, and continue,
+// while the body still arrives.
 func TestRequestPiecesDoNotWait(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -179,8 +179,8 @@ type zeros struct{}
 
 func (zeros) Read(b []byte) (int, error) { clear(b); return len(b), nil }
 
-// Many small pieces that are there at once cost few writes: an answer is
-// flushed when nothing more is there, not after each piece.
+// Many small pieces that are available at once cost few writes: an answer is flushed when
+// nothing more is available, not after each piece.
 func TestAnswerPiecesTogether(t *testing.T) {
 	w := newWorld(t, nil)
 	w.origin("8.8.8.8:80", once("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"+strings.Repeat("1\r\nx\r\n", 10000)+"0\r\n\r\n"))
@@ -197,8 +197,8 @@ func TestAnswerPiecesTogether(t *testing.T) {
 	}
 }
 
-// Interim responses reach a client of HTTP/1.1 in their order, each when it
-// comes, and a client of HTTP/1.0 never (RFC 9110, section 15.2).
+// Interim responses reach a client of HTTP/1.1 in order, each when it comes, and never a client
+// of HTTP/1.0 (RFC 9110, section 15.2).
 func TestInterimResponses(t *testing.T) {
 	t.Parallel()
 	for _, version := range []string{"HTTP/1.1", "HTTP/1.0"} {
@@ -231,9 +231,8 @@ func TestInterimResponses(t *testing.T) {
 	}
 }
 
-// 100 Continue is the destination's to say: the client gets one, when it comes,
-// and the body follows it. A client of HTTP/1.0 expects nothing (RFC 9110,
-// section 10.1.1).
+// The destination decides about 100 Continue: the client gets it when the destination sends it,
+// and then the body follows. A client of HTTP/1.0 expects nothing (RFC 9110, section 10.1.1).
 func TestExpectContinue(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)

@@ -1,5 +1,5 @@
-// Tests of answers on their way back: what destinations can do to a client,
-// and what they cannot; and of HTTP inside tunnels.
+// Tests of responses: what destinations can do to a client, and what they cannot; and of HTTP
+// inside tunnels.
 
 package proxy
 
@@ -24,7 +24,7 @@ import (
 
 const getA = "GET http://a.example/?password=hunter2 HTTP/1.1\r\nHost: a.example\r\nProxy-Authorization: Basic aHVudGVyMg==\r\n\r\n"
 
-// once is an origin that answers one request with text and closes.
+// once returns an origin that answers one request with text and closes.
 func once(text string) func(*net.TCPConn, io.Reader) {
 	return func(conn *net.TCPConn, r io.Reader) {
 		http.ReadRequest(bufio.NewReader(r))
@@ -76,7 +76,7 @@ func TestUpstreamFailures(t *testing.T) {
 	}
 }
 
-// What broke off upstream does not look whole to the client.
+// A response that was cut upstream does not look complete to the client.
 func TestAnswerCut(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ name, text string }{
@@ -98,7 +98,7 @@ func TestAnswerCut(t *testing.T) {
 	}
 }
 
-// Answers keep their framing, and the connection goes on where it can.
+// Responses keep their framing, and the connection stays open if it can.
 func TestAnswerFraming(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ name, method, text, body string }{
@@ -158,8 +158,8 @@ func TestAnswerStreams(t *testing.T) {
 	}
 }
 
-// Where a kept connection ends under a request, one that may be repeated is,
-// on a new connection, as the same flow. One that may not is not.
+// If a kept connection ends during a request, the request is repeated on a new connection, as
+// the same flow, if it may be repeated.
 func TestStaleUpstream(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -183,7 +183,7 @@ func TestStaleUpstream(t *testing.T) {
 					io.Copy(io.Discard, req.Body)
 					if req.URL.Path == "/twice" && len(first) > 0 {
 						<-first
-						return // takes the request and says nothing
+						return // reads the request and never answers
 					}
 					io.WriteString(conn, okAnswer)
 				}
@@ -203,13 +203,12 @@ func TestStaleUpstream(t *testing.T) {
 	}
 }
 
-// goproxy permits CONNECT where nobody objects, and can break TLS open. It is
-// never asked to.
+// goproxy permits CONNECT by default, and can decrypt TLS. It never gets the chance.
 func TestGoproxyIsTame(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)
 	e := &w.p.engine
-	e.pseudonym() // builds
+	e.pseudonym() // makes the engine
 	if action, _ := rejectConnect("a.example:443", nil); action != goproxy.RejectConnect {
 		t.Error("CONNECT is not rejected")
 	}
@@ -225,8 +224,8 @@ func TestGoproxyIsTame(t *testing.T) {
 	}
 }
 
-// Inside a tunnel each request is decided too, goes where the tunnel goes, and
-// uses its connection.
+// Inside a tunnel each request is decided by itself, goes where the tunnel goes, and uses its
+// connection.
 func TestTunnelRequests(t *testing.T) {
 	t.Parallel()
 	inA := "GET /in?x=1 HTTP/1.1\r\nHost: A.example\r\nX-Forwarded-For: 1\r\n\r\n"
@@ -270,7 +269,7 @@ func TestTunnelRequests(t *testing.T) {
 	}
 }
 
-// A tunnel whose first request is refused was never used.
+// A tunnel whose first request is refused stays unused.
 func TestTunnelFirstRequestRefused(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)
@@ -286,7 +285,7 @@ func TestTunnelFirstRequestRefused(t *testing.T) {
 	}
 }
 
-// Where the destination closes between requests, the tunnel connects anew.
+// If the destination closes between requests, the tunnel connects again.
 func TestTunnelRequestsReconnect(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)

@@ -1,4 +1,4 @@
-// How many segments a connection received, for tests that count them.
+// The number of segments that a connection received, for tests that count them.
 
 package proxy
 

@@ -1,5 +1,5 @@
-// Tests of plain HTTP through the proxy: what arrives, and how each request is
-// decided and read. Origins record every byte.
+// Tests of plain HTTP through the proxy: what arrives, and how each request is read and
+// decided. Origins record every byte.
 
 package proxy
 
@@ -19,8 +19,8 @@ import (
 	"sallyport/rules"
 )
 
-// A permitted request arrives as it was sent, less what is for one hop or not
-// the client's to say.
+// A permitted request arrives as it was sent, without the fields of one hop and those that
+// clients must not set.
 func TestRequestArrives(t *testing.T) {
 	t.Setenv("HTTP_PROXY", "http://127.0.0.1:1") // the environment does not matter
 	t.Setenv("http_proxy", "http://127.0.0.1:1")
@@ -110,7 +110,7 @@ profiles = []
 	}
 }
 
-// A head must come whole in time; who sends nothing is only counted.
+// A head must arrive completely in time. A connection without a byte is only counted.
 func TestRequestHeadDeadline(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, impatient)
@@ -153,7 +153,7 @@ func TestRequestHeadCut(t *testing.T) {
 	w.wantOne(rules.Deny, rules.MalformedRequest)
 }
 
-// A request that comes back to us is refused.
+// A request that returns to this proxy is refused.
 func TestRequestLoop(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)
@@ -180,8 +180,8 @@ func TestConnectAfterRequest(t *testing.T) {
 	}
 }
 
-// A panic while a request is served is one connection's end, counted and
-// denied, wherever it happens.
+// A panic while a request is served ends one connection, and is counted and denied, wherever it
+// happens.
 func TestRequestPanic(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(c *Config) {
@@ -193,7 +193,7 @@ func TestRequestPanic(t *testing.T) {
 	w.wantOne(rules.Deny, rules.MalformedRequest)
 }
 
-// However many hosts a client asks on one connection, it holds few upstreams.
+// A client connection holds few upstream connections, however many hosts it asks for.
 func TestIdleUpstreamsAreFew(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)

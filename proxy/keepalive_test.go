@@ -1,5 +1,4 @@
-// Keep-alive tests: a peer that is gone without a word is found, also where a
-// tunnel has nothing to say for hours.
+// Keep-alive tests: a vanished peer is detected, also on a tunnel that is silent for hours.
 
 package proxy
 
@@ -14,8 +13,8 @@ import (
 	"sallyport/rules"
 )
 
-// Both connections of a tunnel are probed by the kernel once they are quiet for
-// a minute, whichever front end accepted the client.
+// The kernel probes both connections of a tunnel after a minute of silence, whichever front end
+// accepted the client.
 func TestTunnelsAreKeptAlive(t *testing.T) {
 	t.Parallel()
 	for _, way := range waysIn {

@@ -1,4 +1,4 @@
-// Listener tests: limits, want of descriptors, panics and recheck.
+// Listener tests: limits, lack of descriptors, panics and Recheck.
 
 package proxy
 
@@ -63,7 +63,7 @@ func TestSniffingLimit(t *testing.T) {
 	}
 }
 
-// flaky fails to accept a few times, as for want of descriptors.
+// A flaky listener fails to accept a few times, as for lack of descriptors.
 type flaky struct {
 	net.Listener
 	left atomic.Int32
@@ -108,7 +108,7 @@ func TestAcceptSurvivesWantOfDescriptors(t *testing.T) {
 	}
 }
 
-// A listener that somebody else closed is an error, not a quiet end.
+// A listener that other code closed is an error, not a quiet end.
 func TestListenerClosedByOthers(t *testing.T) {
 	t.Parallel()
 	p := New(Config{})
@@ -122,7 +122,7 @@ func TestListenerClosedByOthers(t *testing.T) {
 	}
 }
 
-// A panic costs one connection, and is on record as a denial.
+// A panic costs one connection, and is recorded as a denial.
 func TestPanicIsADenial(t *testing.T) {
 	t.Parallel()
 	panics := true
@@ -150,7 +150,7 @@ func TestPanicIsADenial(t *testing.T) {
 	w.tunnelTo("a.example:443", "")
 }
 
-// A new policy ends the tunnels that it denies, and those only.
+// A new policy ends the tunnels that it denies, and no others.
 func TestRecheck(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)

@@ -1,5 +1,5 @@
-// Tests of hidden names: nothing that a lenient server reads as TLS or HTTP is
-// relayed as something else, and other protocols are not held up for it.
+// Tests of lookalikes: bytes that a lenient server reads as TLS or HTTP are not relayed as
+// another protocol, and other protocols are not delayed.
 
 package proxy
 
@@ -11,8 +11,8 @@ import (
 	"sallyport/rules"
 )
 
-// What hides a name is refused before a byte of it leaves, whole or in pieces,
-// on every port and by every way; and never taken for something else.
+// Bytes that hide a name are refused before one of them is sent on, in one or many pieces, on
+// every port and by every front end. They are never taken for another protocol.
 func TestLookalikesAreRefused(t *testing.T) {
 	t.Parallel()
 	hello, request := string(helloFor(t, "evil.example")), "GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n"
@@ -42,7 +42,7 @@ func TestLookalikesAreRefused(t *testing.T) {
 				conn.Write(b)
 			}
 			io.Copy(io.Discard, r)
-			conn.Close() // or it is lingered for
+			conn.Close() // otherwise the proxy lingers
 			w.wantOne(rules.Deny, rules.MalformedRequest)
 			w.idle()
 			if o.received() != "" {
@@ -64,7 +64,7 @@ func TestLookalikesAreRefused(t *testing.T) {
 			}
 		}
 	}
-	// In one piece: in several, the first ones are a protocol of their own.
+	// In one piece: in several, the first bytes are a protocol of their own.
 	fields := "Host: evil.example\r\n\r\n"
 	for _, first := range []string{"\x01\r\n\r\n" + request, "\x00" + request, "POST / RTSP/1.0\r\n" + fields,
 		"DESCRIBE rtsp://a.example/ RTSP/1.0\r\n" + fields, "SOURCE /x ICE/1.0\r\n" + fields, "OPTIONS *x\r\n" + fields,

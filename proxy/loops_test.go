@@ -1,4 +1,4 @@
-// Loops tests: a proxy that accepts says that it does, one that hangs does not.
+// Accept loop tests: Alive succeeds for a proxy that accepts, and fails for one that hangs.
 
 package proxy
 
@@ -18,7 +18,7 @@ import (
 	"sallyport/rules"
 )
 
-// Asking costs no connection: not one that waits to be accepted either.
+// Alive costs no connection, not even one that waits to be accepted.
 func TestAlive(t *testing.T) {
 	w := newWorld(t, nil)
 	w.origin("8.8.8.8:5000", echo)
@@ -51,8 +51,7 @@ func TestAlive(t *testing.T) {
 	}
 }
 
-// A heldGate previews nothing until its channel is closed, so it holds the
-// accept loop.
+// A heldGate blocks in Preview until its channel is closed, and so holds the accept loop.
 type heldGate struct {
 	rules.Gate
 	stuck chan struct{}
@@ -63,8 +62,7 @@ func (g heldGate) Preview(a rules.Attempt) rules.Decision {
 	return g.Gate.Preview(a)
 }
 
-// An accept loop that is stuck is found out, and named; when it goes on it is
-// alive again.
+// A blocked accept loop is detected and named. When it continues, it is alive again.
 func TestAliveFindsAHang(t *testing.T) {
 	stuck := make(chan struct{})
 	w := newWorld(t, func(c *Config) {
@@ -84,8 +82,8 @@ func TestAliveFindsAHang(t *testing.T) {
 	}
 }
 
-// A drain waits for a connection that is accepted at that very moment, and serves
-// it: the system has taken it off the next process's hands.
+// A drain waits for a connection that is accepted at that moment, and serves it: no other
+// process can.
 func TestDrainServesWhatIsBeingAccepted(t *testing.T) {
 	stuck := make(chan struct{})
 	w := newWorld(t, func(c *Config) {
@@ -108,8 +106,8 @@ func TestDrainServesWhatIsBeingAccepted(t *testing.T) {
 	}
 }
 
-// One that comes to its first request only when the drain has looked at all of
-// them gets no more time for it than the others.
+// A connection that begins to wait for its first request after the drain has looked at all
+// connections gets no more time than they got.
 func TestAwaitDuringADrain(t *testing.T) {
 	w := newWorld(t, nil)
 	if err := w.p.Drain(t.Context()); err != nil {

@@ -1,5 +1,4 @@
-// Original destinations as the kernel tells them: real redirections, in a
-// network namespace of the test's own.
+// Original destinations from the kernel: real redirections, in a network namespace of the test.
 
 package proxy
 
@@ -23,8 +22,8 @@ import (
 	"sallyport/rules"
 )
 
-// missing skips the test, or fails it where SALLYPORT_E2E=required says that
-// everything has to run.
+// missing skips the test. It fails the test if SALLYPORT_E2E=required says that everything has
+// to run.
 func missing(t *testing.T, format string, args ...any) {
 	t.Helper()
 	if os.Getenv("SALLYPORT_E2E") == "required" {
@@ -33,8 +32,8 @@ func missing(t *testing.T, format string, args ...any) {
 	t.Skipf("skipped: "+format, args...)
 }
 
-// inNetns runs f on a thread in a new network namespace, with loopback up. The
-// sockets that f opens stay in it; the thread ends with f.
+// inNetns runs f on a thread in a new network namespace, with loopback up. The sockets that f
+// opens stay in that namespace; the thread ends with f.
 func inNetns(t *testing.T, f func()) {
 	t.Helper()
 	if os.Geteuid() != 0 {
@@ -47,7 +46,7 @@ func inNetns(t *testing.T, f func()) {
 	}
 	failed := make(chan error, 1)
 	go func() {
-		runtime.LockOSThread() // and never unlocked
+		runtime.LockOSThread() // never unlocked
 		err := unix.Unshare(unix.CLONE_NEWNET)
 		if err == nil {
 			defer close(failed)
@@ -72,14 +71,14 @@ func feed(t *testing.T, text, name string, args ...string) {
 	}
 }
 
-// outsideLinks gives the namespace addresses of the documentation prefixes, as if
-// they were the outside, and redirects every TCP port of them.
+// outsideLinks gives the namespace addresses of the documentation prefixes, to stand for the
+// outside, and redirects all their TCP ports.
 const outsideLinks = `link set lo up
 addr add 198.51.100.7/32 dev lo
 addr add 2001:db8::7/128 dev lo nodad
 `
 
-// redirectTo is the ruleset that redirects every TCP port of the outside.
+// redirectTo returns the ruleset that redirects all TCP ports of the outside.
 func redirectTo(port string) string {
 	return `table inet outside {
 	chain output {
@@ -146,7 +145,8 @@ func TestOriginalDst(t *testing.T) {
 	})
 }
 
-// Without connection tracking nobody knows, which is an error and no address.
+// Without connection tracking the kernel does not know the destination: that is an error and no
+// address.
 func TestOriginalDstUntracked(t *testing.T) {
 	inNetns(t, func() {
 		feed(t, outsideLinks, "ip", "-batch", "-")
@@ -168,9 +168,9 @@ func TestOriginalDstUntracked(t *testing.T) {
 	})
 }
 
-// The whole way with a real redirection: a forged server name, headed for a
-// foreign address of each family, reaches our resolution and nothing else; a
-// connection to the listener itself reaches nothing.
+// A real redirection: a ClientHello with a forged name, headed for an unlisted address of each
+// family, reaches our resolution of the name and nothing else. A connection to the listener
+// itself reaches nothing.
 func TestRealRedirect(t *testing.T) {
 	b := newRedirectWorld(t, func(c *Config) { c.originalDst = nil })
 	o := b.origin("8.8.8.8:443", echo)
@@ -212,7 +212,7 @@ func TestRealRedirect(t *testing.T) {
 		for _, to := range []string{"127.0.0.1:3130", "[::1]:3130"} {
 			before := len(b.journal.decisions())
 			conn, err := net.Dial("tcp", to)
-			if err == nil { // the reset can be there before the connection is
+			if err == nil { // the reset can come before the connection is established
 				conn.SetDeadline(time.Now().Add(20 * time.Second))
 				var got []byte
 				if got, err = io.ReadAll(conn); len(got) > 0 {

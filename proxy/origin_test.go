@@ -1,4 +1,4 @@
-// Origins and the journal of a test world: they record.
+// Origins and the journal of a test world. They record.
 
 package proxy
 
@@ -14,7 +14,7 @@ import (
 	"sallyport/rules"
 )
 
-// An origin records every byte that arrives, and behaves as serve says.
+// An origin records every byte that arrives, and is served by serve.
 type origin struct {
 	l     net.Listener
 	serve func(*net.TCPConn, io.Reader)
@@ -102,7 +102,7 @@ type record struct {
 	d rules.Decision
 }
 
-// Decide asks the policy and keeps what a journal would.
+// Decide asks the policy and records what a journal would.
 func (r *recorder) Decide(a rules.Attempt) rules.Decision {
 	d := r.next.Decide(a)
 	if !d.Allowed() || !a.Provisional {
@@ -113,7 +113,7 @@ func (r *recorder) Decide(a rules.Attempt) rules.Decision {
 	return d
 }
 
-// Preview asks the policy and keeps nothing.
+// Preview asks the policy and records nothing.
 func (r *recorder) Preview(a rules.Attempt) rules.Decision { return r.next.Preview(a) }
 
 func (r *recorder) closed(c rules.Close) {
@@ -134,8 +134,7 @@ func (r *recorder) closes() []rules.Close {
 	return slices.Clone(r.ends)
 }
 
-// wantOne waits until exactly one final decision is recorded, and holds it
-// against the verdict and the reason.
+// wantOne waits for exactly one final decision, and checks its verdict and reason.
 func (w *world) wantOne(v rules.Verdict, reason rules.Reason) record {
 	w.t.Helper()
 	w.eventually("one decision", func() bool { return len(w.journal.decisions()) > 0 })
@@ -157,7 +156,7 @@ func (w *world) wantClosed() rules.Close {
 	return w.journal.closes()[0]
 }
 
-// eventually polls; it fails the test if cond does not hold in ten seconds.
+// eventually polls. It fails the test if cond does not hold within ten seconds.
 func (w *world) eventually(what string, cond func() bool) {
 	w.t.Helper()
 	for end := time.Now().Add(10 * time.Second); !cond(); time.Sleep(time.Millisecond) {

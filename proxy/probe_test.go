@@ -1,5 +1,5 @@
-// Probe tests: one address at a time, by the same grant; and what a socket's
-// error queue says.
+// Probe tests: one address at a time, by the same grant; and ICMP errors from a socket's error
+// queue.
 
 package proxy
 
@@ -20,8 +20,7 @@ import (
 	"sallyport/rules"
 )
 
-// A probe goes where the decision reaches and nowhere else, whatever the name
-// resolved to.
+// A probe goes only where the decision reaches, whatever addresses the name has.
 func TestDialOne(t *testing.T) {
 	w := newWorld(t, nil)
 	w.origin("8.8.8.8:443", func(*net.TCPConn, io.Reader) {})
@@ -74,8 +73,8 @@ func openFiles(t *testing.T) int {
 	return len(list)
 }
 
-// Where a socket is connected to itself, or finds no port, package net tries once
-// more with another: no descriptor is left of any.
+// If a socket is connected to itself, or finds no free port, package net tries once more with
+// another: no descriptor of either is left.
 func TestProbingAgain(t *testing.T) {
 	inNetns(t, func() {
 		feed(t, "link set lo up\n", "ip", "-batch", "-")

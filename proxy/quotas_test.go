@@ -1,4 +1,4 @@
-// Share tests: no client, and no number of strangers, can take what all others
+// Quota tests: neither one client nor any number of unknown clients can use up what all others
 // need.
 
 package proxy
@@ -37,7 +37,7 @@ func (w *world) answerFrom(from, authority string) (*net.TCPConn, string) {
 	return c, string(b)
 }
 
-// A host that has a /64 of IPv6 is one client, whatever address it uses.
+// A host with a /64 of IPv6 is one client, whatever address it uses.
 func TestOnePerPrefix(t *testing.T) {
 	t.Parallel()
 	var table clientTable
@@ -63,9 +63,9 @@ func TestOnePerPrefix(t *testing.T) {
 	}
 }
 
-// Two clients may have addresses in one /64, or on loopback, as here. One of them,
-// or a neighbour that is no client at all, does not take the connections, the
-// look-ups or the first bytes that are the other one's.
+// Two clients may have addresses in one /64, or on loopback, as here. One of them, or an
+// unknown client in the same network, does not use up the connections, the look-ups or the
+// sniffing of the other.
 func TestOneNetworkOfSeveralClients(t *testing.T) {
 	t.Parallel()
 	const loud = `
@@ -88,7 +88,7 @@ reason = "test"
 		w.origin("8.8.8.8:443", nil)
 		open := int64(0)
 		if from == "127.0.0.2" {
-			for open < 2 { // its share of what is sniffed
+			for open < 2 { // its quota of limits.sniffing
 				if _, got := w.answerFrom(from, "a.example:443"); got != "HTTP/1.1 200" {
 					t.Fatalf("%s is answered %q", from, got)
 				}
@@ -118,8 +118,8 @@ reason = "test"
 // another is the address of a client that is not on this host.
 var another = netip.MustParseAddr("192.0.2.1")
 
-// Strangers together have a sixteenth of the connections: what is over it is
-// refused at once, as theirs, and clients never meet the limit.
+// All unknown clients together have a sixteenth of the connections. A connection over it is
+// refused at once, and known clients never meet that limit.
 func TestUnknownClientsHaveASmallPart(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(c *Config) {
@@ -167,13 +167,13 @@ func TestUnknownClientsAreReleased(t *testing.T) {
 	}
 }
 
-// A quarter of what may be sniffed at once is one client's.
+// One client may have a quarter of what may be sniffed at once.
 func TestSniffingQuota(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(c *Config) { c.Limits.Sniffing, c.Limits.Sniff = 8, time.Minute })
 	w.origin("8.8.8.8:443", nil)
 	for range 2 {
-		w.p.sniffing.Acquire(rules.QuotaKeyOf(another, nil)) // all of its share, which is no other client's
+		w.p.sniffing.Acquire(rules.QuotaKeyOf(another, nil)) // all of its quota, which is no other client's
 	}
 	w.answerFrom("127.0.0.1", "a.example:443")
 	first, _ := w.answerFrom("127.0.0.1", "a.example:443")
@@ -189,8 +189,7 @@ func TestSniffingQuota(t *testing.T) {
 	w.eventually("another one", func() bool { return w.p.Stats().Sniffing == 4 })
 }
 
-// Names that are looked up for one client leave room for those of others, by
-// every way.
+// The look-ups of one client leave room for those of others, by every front end.
 func TestLookupQuota(t *testing.T) {
 	t.Parallel()
 	b := newRedirectWorld(t, nil)
@@ -214,7 +213,7 @@ func TestLookupQuota(t *testing.T) {
 	}
 }
 
-// A name that a client may not have looked up any more is denied by every way.
+// A name that a client may not have looked up is denied by every front end.
 func TestAdmitName(t *testing.T) {
 	t.Parallel()
 	var asked []string
@@ -234,8 +233,8 @@ func TestAdmitName(t *testing.T) {
 	}
 }
 
-// wantNoLookup comes by every way with the name of an origin, which must be
-// denied with that detail and leave no trace.
+// wantNoLookup asks by every front end for the name of an origin. Each must be denied with that
+// detail and leave no trace.
 func (b *redirectWorld) wantNoLookup(detail string) {
 	b.t.Helper()
 	held := func(way string) {

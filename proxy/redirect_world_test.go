@@ -1,5 +1,5 @@
-// A world behind a packet filter: connections arrive as if they had been
-// redirected on their way to an address of the outside.
+// A world behind a packet filter: connections arrive as if redirected on their way to an
+// outside address.
 
 package proxy
 
@@ -17,8 +17,8 @@ import (
 	"sallyport/rules"
 )
 
-// redirectConfig is worldConfig with destinations that a site has bound by
-// address: a server on several ports, and a database.
+// redirectConfig is worldConfig with destinations that are bound to an address: a server on
+// several ports, and a database.
 const redirectConfig = worldConfig + `
 [[rule]]
 id     = "bound"
@@ -38,7 +38,7 @@ type redirectWorld struct {
 
 	mu     sync.Mutex
 	change *sync.Cond
-	headed map[netip.AddrPort]netip.AddrPort // a client's own address -> where it was headed
+	headed map[netip.AddrPort]netip.AddrPort // a client's own address -> the original destination
 	pins   map[netip.Addr][]rules.Name
 	closed bool
 }
@@ -88,8 +88,8 @@ func newRedirectWorld(t testing.TB, change func(*Config)) *redirectWorld {
 	return b
 }
 
-// original stands in for the kernel. The connection may be accepted before the
-// test has said where it was headed.
+// original stands in for the kernel. The connection may be accepted before the test has set its
+// original destination.
 func (b *redirectWorld) original(conn *net.TCPConn) (netip.AddrPort, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -116,7 +116,7 @@ func (b *redirectWorld) pinned(client, addr netip.Addr) []rules.Name {
 	return b.pins[addr]
 }
 
-// pin makes the DNS filter have told the client addr for each name.
+// pin makes the DNS filter have answered the client with addr for each name.
 func (b *redirectWorld) pin(addr string, names ...string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -126,7 +126,8 @@ func (b *redirectWorld) pin(addr string, names ...string) {
 	}
 }
 
-// to is a client's connection that was headed for dst; "" if nobody knows.
+// to returns a client's connection with the original destination dst; "" stands for one that
+// the kernel does not know.
 func (b *redirectWorld) to(dst string) *net.TCPConn {
 	b.t.Helper()
 	conn := b.dial(b.addr)
@@ -150,7 +151,7 @@ func (b *redirectWorld) exchangeTo(dst, text string) *exchange {
 	return e
 }
 
-// The ways in which a connection can be ended for its client.
+// How a connection can end for its client.
 const (
 	endsRelayed = "relayed" // it is not: the destination echoes
 	endsAlert   = "alert"
@@ -158,8 +159,8 @@ const (
 	endsReset   = "reset"
 )
 
-// wantEndOf reads to the end and holds how the connection ended. reason is what
-// a page says.
+// wantEndOf reads to the end and checks how the connection ended. reason is the reason on a
+// denial page.
 func (b *redirectWorld) wantEndOf(conn *net.TCPConn, end string, reason rules.Reason) {
 	b.t.Helper()
 	got, err := io.ReadAll(conn)
@@ -188,7 +189,7 @@ func (e *exchange) wantStatus(status int, reason string) {
 	e.conn.Close()
 }
 
-// wantNoTrace holds that nothing was looked up and nothing connected to.
+// wantNoTrace checks that nothing was looked up and nothing connected.
 func (b *redirectWorld) wantNoTrace() {
 	b.t.Helper()
 	if len(b.dialed()) > 0 || len(b.lookedUp()) > 0 {

@@ -1,4 +1,4 @@
-// Reload tests: a change of the policy in the worst moment lets nothing out.
+// Reload tests: a policy that changes at the worst moment lets nothing out.
 
 package proxy
 
@@ -14,8 +14,7 @@ import (
 	"sallyport/rules"
 )
 
-// A meddler changes the policy once: when a destination answers, or between a
-// final allow and whoever asked.
+// A meddler changes the policy once: when a destination answers, or right after a final allow.
 type meddler struct {
 	once   sync.Once
 	b      *redirectWorld
@@ -47,9 +46,8 @@ func (m *meddler) connect(ctx context.Context, addr netip.AddrPort) (*net.TCPCon
 	return conn, err
 }
 
-// Recheck can end only flows that are registered. One whose grant is older
-// than the change and whose registration is younger ends all the same, before
-// a byte of it leaves.
+// Recheck ends only registered flows. A flow that was granted before the change and registered
+// after it ends all the same, before one of its bytes is sent.
 func TestReloadWhileConnecting(t *testing.T) {
 	t.Parallel()
 	hello := string(helloFor(t, "a.example"))
@@ -109,8 +107,8 @@ func TestReloadWhileConnecting(t *testing.T) {
 	}
 }
 
-// An open flow goes on under the generation that Recheck found to permit it, and
-// what was decided meanwhile is not overwritten.
+// An open flow goes on under the generation that Recheck asked, and a decision made meanwhile
+// is not overwritten.
 func TestRecheckMovesFlowsToTheNewGeneration(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)

@@ -1,5 +1,5 @@
-// Second hello tests: what a HelloRetryRequest makes a client say again names
-// what was judged, or does not leave.
+// Second ClientHello tests: what a client sends after a HelloRetryRequest names the server that
+// was judged, or is not sent on.
 
 package proxy
 
@@ -16,11 +16,11 @@ import (
 	"sallyport/rules"
 )
 
-// helloRetry is the random of a ServerHello that asks for another hello (RFC 8446, section 4.1.3).
+// helloRetry is the random of a HelloRetryRequest (RFC 8446, section 4.1.3).
 const helloRetry = "\xcf\x21\xad\x74\xe5\x9a\x61\x11\xbe\x1d\x8c\x02\x1e\x65\xb8\x91" +
 	"\xc2\xa2\x11\x16\x7a\xbb\x8c\x5e\x07\x9e\x09\xe2\xc8\xa8\x33\x9c"
 
-// serverHello is the beginning of an answer, with the random given.
+// serverHello returns the beginning of an answer with the given random.
 func serverHello(random string) string {
 	body := "\x03\x03" + random + strings.Repeat("\x00", 40)
 	return "\x16\x03\x03\x00" + string(rune(len(body)+4)) + "\x02\x00\x00" + string(rune(len(body))) + body
@@ -39,7 +39,7 @@ func TestSecondHello(t *testing.T) {
 	warning := "\x15\x03\x03\x00\x02\x01\x70"
 	for _, c := range []struct {
 		name, answer string
-		early, then  string // behind the hello at once; when the answer came
+		early, then  string // sent behind the ClientHello at once; sent after the answer
 		passes       bool
 	}{
 		{"the same name", retry, "", changeCipher + a, true},
@@ -111,7 +111,7 @@ func TestSecondHello(t *testing.T) {
 	}
 }
 
-// On a redirected connection the record tells both names.
+// On a redirected connection the record has both names.
 func TestSecondHelloRedirected(t *testing.T) {
 	t.Parallel()
 	b := newRedirectWorld(t, nil)
@@ -134,8 +134,8 @@ func TestSecondHelloRedirected(t *testing.T) {
 	}
 }
 
-// Of a rule without demands on content none is made behind the first hello
-// either, by whatever door.
+// A rule without demands on content makes none behind the first ClientHello either, by any
+// front end.
 func TestAnythingBehindAHelloOfAnyRule(t *testing.T) {
 	t.Parallel()
 	b := newRedirectWorld(t, nil)
@@ -154,7 +154,7 @@ func TestAnythingBehindAHelloOfAnyRule(t *testing.T) {
 	}
 }
 
-// What a real client and a real server say to each other over it passes.
+// A real client's and a real server's HelloRetryRequest passes.
 func TestRealRetry(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)
@@ -188,7 +188,7 @@ type recordedConn struct {
 
 func (c recordedConn) Read(b []byte) (int, error) { return c.r.Read(b) }
 
-// Whoever sends tiny records behind a hello is not paid a write for each.
+// Tiny records behind a ClientHello do not cost one write each.
 func TestTinyRecordsPassTogether(t *testing.T) {
 	w := newWorld(t, nil)
 	a := string(helloFor(t, "a.example"))
@@ -214,8 +214,8 @@ func TestTinyRecordsPassTogether(t *testing.T) {
 	}
 }
 
-// A record that is no hello is not kept until it is whole, which for every
-// tunnel of a client would be much memory for as long as the client likes.
+// A record without a ClientHello is not held until it is complete: a client could use much
+// memory with many tunnels, for any time.
 func TestPartOfARecordPasses(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)
@@ -230,8 +230,7 @@ func TestPartOfARecordPasses(t *testing.T) {
 	w.wantOne(rules.Allow, rules.ReasonNone)
 }
 
-// A second hello has the time that a first one has, and not that of an idle
-// tunnel.
+// A second ClientHello has as much time as a first one, not that of an idle tunnel.
 func TestSecondHelloThatDoesNotEnd(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(c *Config) { c.Limits.Sniff = 200 * time.Millisecond })
@@ -251,7 +250,7 @@ func TestSecondHelloThatDoesNotEnd(t *testing.T) {
 	}
 }
 
-// segmentsReceived asks the kernel how many segments with data came.
+// segmentsReceived returns how many segments with data the kernel has received.
 func segmentsReceived(t *testing.T, conn *net.TCPConn) (n int) {
 	t.Helper()
 	raw, err := conn.SyscallConn()

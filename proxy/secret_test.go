@@ -1,5 +1,5 @@
-// Secret tests: passwords, paths and queries of a SOCKS5 request do not get into
-// the journal by way of a text that could not be read.
+// Secret tests: no password, path or query of a SOCKS5 request gets into the journal as part of
+// an unreadable text.
 
 package proxy
 

@@ -1,4 +1,4 @@
-// Sniff tests: the first bytes on ports 80 and 443, whole, in pieces and never.
+// Sniff tests: first bytes on ports 80 and 443, complete, in pieces and never.
 
 package proxy
 
@@ -13,14 +13,14 @@ import (
 	"sallyport/rules"
 )
 
-// On port 443 only a whole hello for the very name that was asked for leaves.
+// On port 443 only a complete ClientHello with the requested name is sent on.
 func TestConnect443(t *testing.T) {
 	t.Parallel()
 	hello := func(name string) string { return string(helloFor(t, name)) }
 	for _, c := range []struct {
 		name, authority, first string
 		reason                 rules.Reason
-		answer                 string // after the 200, a page's first line; "reset" for a reset
+		answer                 string // after the 200, the first line of a denial page; "reset" for a reset
 	}{
 		{"the same name", "a.example:443", hello("a.example"), rules.ReasonNone, ""},
 		{"the same name in upper case", "A.Example.:443", hello("A.EXAMPLE"), rules.ReasonNone, ""},
@@ -69,7 +69,7 @@ func TestConnect443(t *testing.T) {
 			} else if err != nil {
 				t.Errorf("alert not delivered: %v", err)
 			}
-			conn.Close() // or it is lingered for
+			conn.Close() // otherwise the proxy lingers
 			if !strings.HasPrefix(string(got), c.answer) || len(got) != len(c.answer) && !strings.HasPrefix(c.answer, "HTTP") {
 				t.Errorf("after 200: %q, want %q", got, c.answer)
 			}
@@ -82,7 +82,7 @@ func TestConnect443(t *testing.T) {
 	}
 }
 
-// A hello in pieces gets the verdict of the whole.
+// A ClientHello in pieces has the verdict of the whole.
 func TestHelloInPieces(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"a.example", "evil.example"} {
@@ -127,7 +127,7 @@ func split(b []byte, n int) (pieces [][]byte) {
 	return append(pieces, b)
 }
 
-// inRecords puts the handshake message of a hello into records of n bytes.
+// inRecords cuts the handshake message of a ClientHello into records of n bytes.
 func inRecords(hello []byte, n int) (out []byte) {
 	for _, b := range split(hello[5:], n) {
 		out = append(out, 22, 3, 1, byte(len(b)>>8), byte(len(b)))
@@ -136,8 +136,8 @@ func inRecords(hello []byte, n int) (out []byte) {
 	return out
 }
 
-// Bytes right behind CONNECT reach an allowed tunnel once, and are thrown away
-// behind a refused one.
+// Bytes right behind a CONNECT reach an allowed tunnel once, and are discarded behind a refused
+// one.
 func TestEarlyBytes(t *testing.T) {
 	t.Parallel()
 	hello := string(helloFor(t, "a.example"))
@@ -155,7 +155,7 @@ func TestEarlyBytes(t *testing.T) {
 	w.wantOne(rules.Allow, rules.ReasonNone)
 }
 
-// What a refused client has sent meanwhile must not destroy the answer.
+// Bytes that a refused client has sent meanwhile must not destroy the answer.
 func TestRefusalIsDelivered(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)
@@ -210,7 +210,7 @@ func TestSniffDeadline(t *testing.T) {
 				}()
 			}
 			io.Copy(io.Discard, r)
-			conn.Close() // or it is lingered for
+			conn.Close() // otherwise the proxy lingers
 			if took := time.Since(start); took > 3*time.Second {
 				t.Errorf("took %v", took)
 			}

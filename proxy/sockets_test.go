@@ -1,4 +1,4 @@
-// What tests ask of sockets, and of this process's descriptors.
+// Helpers about sockets and the process's descriptors.
 
 package proxy
 

@@ -1,5 +1,5 @@
-// SOCKS5 as clients write it: every form of RFC 1928 that leads to a connection,
-// and the reply code of every way in which it does not.
+// SOCKS5 as clients write it: every form of RFC 1928 that leads to a connection, and the reply
+// code of every failure.
 
 package proxy
 
@@ -31,7 +31,7 @@ tcp    = [5000]
 reason = "test"
 `
 
-// What a client asks for is the same, however it writes it.
+// The destination is the same, however a client writes it.
 func TestSOCKSForms(t *testing.T) {
 	t.Parallel()
 	const four, six = "8.8.8.9:5000", "[2001:4860:4860::8888]:5000"
@@ -91,8 +91,8 @@ func TestSOCKSForms(t *testing.T) {
 	}
 }
 
-// A client that offers no method that is taken is told so at once (RFC 1928,
-// section 3), and nothing that it sends on is taken for a request.
+// A client that offers no acceptable method gets that answer at once (RFC 1928, section 3), and
+// its next bytes are no request.
 func TestSOCKSPasswordOnly(t *testing.T) {
 	t.Parallel()
 	const login = "\x01\x04user\x04pass" // RFC 1929, section 2
@@ -116,8 +116,8 @@ func TestSOCKSPasswordOnly(t *testing.T) {
 	}
 }
 
-// Why a permitted destination was not reached is the reply code of RFC 1928,
-// section 6, and the cause on record.
+// If a permitted destination was not reached, the reply code of RFC 1928, section 6, says why,
+// and the record has the cause.
 func TestSOCKSReplyCodes(t *testing.T) {
 	t.Parallel()
 	fails := func(err error) func(*Config) {

@@ -1,4 +1,4 @@
-// SOCKS5 tests: what is not exactly SOCKS5 CONNECT is refused, and on record.
+// SOCKS5 tests: anything that is not exactly SOCKS5 CONNECT is refused and recorded.
 
 package proxy
 
@@ -34,7 +34,7 @@ func addrRequest(addr string, port uint16) string {
 	return string(binary.BigEndian.AppendUint16(b, port))
 }
 
-// reply is what the proxy says with a code.
+// reply returns the proxy's reply with a code.
 func reply(code byte) string { return string([]byte{5, code, 0, 1, 0, 0, 0, 0, 0, 0}) }
 
 func TestSOCKSRefusals(t *testing.T) {
@@ -111,7 +111,7 @@ func TestSOCKSRefusals(t *testing.T) {
 	}
 }
 
-// What a refused command was for is on record as what it is, not as raw text.
+// The destination of a refused command is recorded as what it is, not as raw text.
 func TestSOCKSCommandsOnRecord(t *testing.T) {
 	t.Parallel()
 	for _, cmd := range []byte{2, 3} {
@@ -163,7 +163,7 @@ func TestSOCKSHelloForAnotherName(t *testing.T) {
 	if want := "\x05\x00" + reply(0) + alert; string(got) != want || err != nil {
 		t.Errorf("got %x, %v", got, err)
 	}
-	conn.Close() // or it is lingered for
+	conn.Close() // otherwise the proxy lingers
 	w.wantOne(rules.Deny, rules.SNIMismatch)
 	w.idle()
 	if o.received() != "" {
@@ -189,7 +189,7 @@ func TestSOCKSHandshakeDeadline(t *testing.T) {
 	}
 }
 
-// FuzzSOCKS5 holds the strict grammar against what it must mean, byte by byte.
+// FuzzSOCKS5 checks the strict grammar byte by byte.
 func FuzzSOCKS5(f *testing.F) {
 	for _, s := range []string{greeting, "\x05\x00", "\x04\x01", nameRequest(1, "a.example", 443), nameRequest(3, "a.example", 53),
 		addrRequest("8.8.8.8", 443), addrRequest("2001:db8::1", 1), nameRequest(1, "x\x00.a.example", 443), "\x05\x01\x00\x05"} {
@@ -218,7 +218,7 @@ func FuzzSOCKS5(f *testing.F) {
 			r.dest.Name.IsZero() == !r.dest.Addr.IsValid() {
 			t.Fatalf("request %x: %+v", b[:r.n], r)
 		}
-		if !r.dest.Name.IsZero() { // the name is what was sent, but for case and one dot
+		if !r.dest.Name.IsZero() { // the name as sent, except for case and one dot
 			sent := strings.ToLower(strings.TrimSuffix(string(b[5:5+int(b[4])]), "."))
 			if sent != r.dest.Name.String() {
 				t.Fatalf("sent %q, read %q", sent, r.dest.Name)

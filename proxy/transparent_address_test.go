@@ -1,5 +1,5 @@
-// Redirected connections that show no name, or need not: by an address rule or
-// by what the client was told.
+// Redirected connections that show no name, or need not: by a rule about the address, or by a
+// pin.
 
 package proxy
 
@@ -16,7 +16,7 @@ import (
 	"sallyport/rules"
 )
 
-// queued is how many bytes of conn's the other end has not taken yet.
+// queued returns how many bytes of conn's the other end has not read yet.
 func queued(t testing.TB, conn *net.TCPConn) (n int) {
 	t.Helper()
 	raw, err := conn.SyscallConn()
@@ -29,8 +29,8 @@ func queued(t testing.TB, conn *net.TCPConn) (n int) {
 	return n
 }
 
-// Where the address alone decides, a server that speaks first is not kept
-// waiting, and what the client then says is judged before it leaves.
+// If the address alone decides, a server that sends first need not wait, and the client's first
+// bytes are judged before they are sent on.
 func TestRedirectedServerFirst(t *testing.T) {
 	t.Parallel()
 	const greeting = "220 here I am\r\n"
@@ -55,7 +55,7 @@ func TestRedirectedServerFirst(t *testing.T) {
 		{"every protocol", "8.8.8.7:1433", "", evil, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			// Longer than the client's own patience: nobody may wait for its bytes.
+			// Longer than the client waits: the client's bytes must not be awaited.
 			b := newRedirectWorld(t, func(c *Config) { c.Limits.Sniff = time.Minute })
 			if c.pin != "" {
 				b.pin("8.8.8.8", "unlisted.example", c.pin)
@@ -78,7 +78,7 @@ func TestRedirectedServerFirst(t *testing.T) {
 				return
 			}
 			io.Copy(io.Discard, conn)
-			conn.Close() // or it is lingered for
+			conn.Close() // otherwise the proxy lingers
 			b.wantOne(rules.Deny, c.reason)
 			b.idle()
 			if o.received() != "" {
@@ -88,8 +88,8 @@ func TestRedirectedServerFirst(t *testing.T) {
 	}
 }
 
-// A pin helps the client that was told, the port that is documented and public
-// addresses; nothing else.
+// A pin counts for the client that got the answer, for the documented port and for public
+// addresses; for nothing else.
 func TestPins(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -151,8 +151,7 @@ func TestRedirectedRequestsByAddress(t *testing.T) {
 	}
 }
 
-// In mode "audit" a server that speaks first is only waited for where the
-// client says nothing.
+// In mode "audit" a server that sends first is waited for only if the client sends nothing.
 func TestRedirectedAudit(t *testing.T) {
 	t.Parallel()
 	b := newRedirectWorld(t, func(c *Config) { c.Limits.Sniff = 50 * time.Millisecond })
@@ -171,8 +170,7 @@ func TestRedirectedAudit(t *testing.T) {
 	}
 }
 
-// wantAudited waits for the one decision, which audit mode must have let
-// through.
+// wantAudited waits for the one decision, which audit mode must have let through.
 func (b *redirectWorld) wantAudited() record {
 	b.t.Helper()
 	b.eventually("a decision", func() bool { return len(b.journal.decisions()) > 0 })
@@ -183,9 +181,9 @@ func (b *redirectWorld) wantAudited() record {
 	return r
 }
 
-// Many names share an address, and a pin need not be known yet: a client that
-// shows another permitted name than the pinned one is taken by that name, to
-// our own resolution of it, also where the address alone would have decided.
+// Many names share an address, and a pin may be missing. A client that shows another permitted
+// name than the pinned one is judged by that name, and connected to our resolution of it, even
+// if the address alone would have decided.
 func TestPinnedAddressOfAnotherPermittedName(t *testing.T) {
 	t.Parallel()
 	b := newRedirectWorld(t, nil)

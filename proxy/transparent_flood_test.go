@@ -1,5 +1,5 @@
-// Ten thousand hellos that are never finished: what each costs, and that all
-// of them end.
+// Ten thousand ClientHellos that are never completed: what each costs, and that all of them
+// end.
 
 package proxy
 
@@ -14,7 +14,7 @@ import (
 	"sallyport/rules"
 )
 
-// maxSniffing is what a connection may cost whose first bytes are awaited.
+// maxSniffing is what a connection may cost while its first bytes are awaited.
 const maxSniffing = 64 << 10
 
 func TestHalfSentHellos(t *testing.T) {
@@ -24,7 +24,7 @@ func TestHalfSentHellos(t *testing.T) {
 	if testing.Short() {
 		many = 500
 	}
-	// Of the others fewer: the kernel's buffers of both ends are hundreds of MiB.
+	// Fewer of the others: the kernel's buffers of both ends are hundreds of MiB.
 	for _, c := range []struct {
 		name string
 		sent []byte
@@ -38,7 +38,7 @@ func TestHalfSentHellos(t *testing.T) {
 	}
 }
 
-// Half-sent hellos end at their deadline, by themselves.
+// Half-sent ClientHellos end at their deadline, by themselves.
 func TestHalfSentHellosEnd(t *testing.T) {
 	t.Parallel()
 	hello := helloFor(t, "a.example")
@@ -62,7 +62,8 @@ func flood(t *testing.T, sent []byte, n int, patience time.Duration) (*redirectW
 	return b, conns
 }
 
-// halfSent holds what each connection of a flood costs. Then it brings their deadlines forward.
+// halfSent measures what each connection of a flood costs. Then it brings their deadlines
+// forward.
 func halfSent(t *testing.T, sent []byte, n int) {
 	n = min(n, (fileLimit(t)-200)/2) // both ends are here
 	before := footprint()
@@ -87,8 +88,8 @@ func halfSent(t *testing.T, sent []byte, n int) {
 	})
 }
 
-// wantSniffTimeouts waits until no connection is left, calling hurry again and again, and holds that each of n was
-// denied for its time.
+// wantSniffTimeouts calls hurry until no connection is left, and checks that each of n was
+// denied with sniff_timeout.
 func (b *redirectWorld) wantSniffTimeouts(n int, hurry func()) {
 	b.t.Helper()
 	for end := time.Now().Add(20 * time.Second); b.p.Stats().Connections > 0; time.Sleep(10 * time.Millisecond) {
@@ -109,11 +110,11 @@ func (b *redirectWorld) wantSniffTimeouts(n int, hurry func()) {
 	b.wantNoTrace()
 }
 
-// footprint is what the process has on heap and stacks. The test's own ends
-// of the connections are in it.
+// footprint returns the size of heap and stacks. The test's own ends of the connections are
+// included.
 func footprint() int {
 	runtime.GC()
-	runtime.GC() // the first one only marks what pools hold
+	runtime.GC() // the first call only marks what pools hold
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return int(m.HeapAlloc + m.StackInuse)

@@ -1,5 +1,5 @@
-// Redirected plain HTTP: each request goes to the name that it shows, on
-// connections of that name.
+// Redirected plain HTTP: each request goes to the name in its Host, on connections of that
+// name.
 
 package proxy
 
@@ -16,8 +16,8 @@ func getFrom(host, path string) string {
 	return "GET " + path + " HTTP/1.1\r\nHost: " + host + "\r\n\r\n"
 }
 
-// One connection, several permitted hosts: each request is decided by itself
-// and goes to its own host's connection, wherever the client was headed.
+// One connection, several permitted hosts: each request is decided by itself and goes to its
+// own host, whatever the original destination was.
 func TestRedirectedHosts(t *testing.T) {
 	t.Parallel()
 	b := newRedirectWorld(t, nil)
@@ -72,7 +72,7 @@ func TestRedirectedHosts(t *testing.T) {
 	}
 }
 
-// Every denial of HTTP is a page that says why.
+// Every denial of an HTTP request is a page that gives the reason.
 func TestRedirectedRequestDenied(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -109,7 +109,7 @@ func TestRedirectedRequestDenied(t *testing.T) {
 	}
 }
 
-// HTTP on a port that no rule of an address covers is HTTP all the same.
+// HTTP on a port without a rule for its address is still HTTP.
 func TestRedirectedRequestOnAnyPort(t *testing.T) {
 	t.Parallel()
 	b := newRedirectWorld(t, nil)
@@ -156,7 +156,7 @@ func TestRedirectedHeadInPieces(t *testing.T) {
 	}
 }
 
-// An upgrade is not passed on, so nothing opaque follows a request.
+// An upgrade is not forwarded, so nothing opaque follows a request.
 func TestRedirectedUpgrade(t *testing.T) {
 	t.Parallel()
 	b := newRedirectWorld(t, nil)

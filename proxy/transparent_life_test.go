@@ -16,8 +16,8 @@ import (
 	"sallyport/rules"
 )
 
-// A destination that does not answer looks like that to the client too, and
-// the flow's end is on record.
+// A destination that does not answer looks the same to the client, and the flow's end is
+// recorded.
 func TestRedirectedUpstreamFailure(t *testing.T) {
 	t.Parallel()
 	b := newRedirectWorld(t, nil)
@@ -43,8 +43,8 @@ func TestRedirectedUpstreamFailure(t *testing.T) {
 	}
 }
 
-// A client that leaves a permitted destination without a byte is counted and
-// not journaled; a drain ends the wait for bytes.
+// A client that leaves a permitted destination without a byte is counted and not recorded. A
+// drain ends the wait for first bytes.
 func TestRedirectedSilence(t *testing.T) {
 	t.Parallel()
 	b := newRedirectWorld(t, nil)
@@ -71,7 +71,7 @@ func TestRedirectedSilence(t *testing.T) {
 	}
 }
 
-// Where too many are waited for, the flow is refused for that, whatever it is.
+// If too many first bytes are awaited, the flow is refused for that reason, whatever it is.
 func TestRedirectedSniffingLimit(t *testing.T) {
 	t.Parallel()
 	b := newRedirectWorld(t, func(c *Config) { c.Limits.Sniffing, c.Limits.Sniff = 1, time.Minute })
@@ -84,7 +84,7 @@ func TestRedirectedSniffingLimit(t *testing.T) {
 	b.wantNoTrace()
 }
 
-// Bytes go both ways, and the half-close with them.
+// Bytes go both ways, and so does the half-close.
 func TestRedirectedRelay(t *testing.T) {
 	t.Parallel()
 	b := newRedirectWorld(t, nil)
@@ -107,7 +107,7 @@ func TestRedirectedRelay(t *testing.T) {
 	}
 }
 
-// A reload that takes the name away ends the flow.
+// A reload that removes the name ends the flow.
 func TestRedirectedRecheck(t *testing.T) {
 	t.Parallel()
 	b := newRedirectWorld(t, nil)

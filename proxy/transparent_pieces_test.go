@@ -1,5 +1,5 @@
-// Redirected hellos in pieces: however a hello is cut, by segment or by record,
-// it has the verdict of the whole.
+// Redirected ClientHellos in pieces: however one is cut, by segment or by record, it has the
+// verdict of the whole.
 
 package proxy
 
@@ -15,15 +15,15 @@ import (
 	"sallyport/rules"
 )
 
-// A cutting is a hello as its pieces are sent.
+// A cutting is a ClientHello as its pieces are sent.
 type cutting struct {
 	what   string
-	name   string // that it shows
+	name   string // the name in it
 	pieces [][]byte
 }
 
-// cuttings cuts the hello of a name, at every step'th byte, by segments and by
-// records, and both finely.
+// cuttings cuts the ClientHello of a name at every step'th byte, by segments, by records, and
+// finely by both.
 func cuttings(name string, hello []byte, step int) (out []cutting) {
 	msg := hello[recordHeader:]
 	for i := 1; i < len(hello); i += step {
@@ -43,8 +43,8 @@ func cuttings(name string, hello []byte, step int) (out []cutting) {
 		cutting{"segments of IPv6's least MTU", name, split(hello, 1220)})
 }
 
-// send gives every connection a piece in turn, so that the others' pieces lie
-// between those of one.
+// send writes one piece on each connection in turn, so that pieces of all connections
+// alternate.
 func send(conns []*net.TCPConn, cs []cutting) {
 	for more, i := true, 0; more; i++ {
 		more = false
@@ -96,8 +96,8 @@ func TestRedirectedHelloInPieces(t *testing.T) {
 	}
 }
 
-// inFleets sends cuttings over as many connections at a time as are few, to a
-// foreign address, and has each looked at.
+// inFleets sends cuttings to an unlisted address, over a few hundred connections at a time, and
+// has each looked at.
 func (b *redirectWorld) inFleets(all []cutting, look func(cutting, *net.TCPConn)) {
 	for len(all) > 0 {
 		cs := all[:min(200, len(all))]
@@ -115,8 +115,8 @@ func (b *redirectWorld) inFleets(all []cutting, look func(cutting, *net.TCPConn)
 	}
 }
 
-// wantVerdicts holds one decision a flow, and as many of each kind as there
-// are cuttings.
+// wantVerdicts checks that there is one decision for each flow, and the expected number of each
+// kind.
 func (b *redirectWorld) wantVerdicts(all []cutting) {
 	b.t.Helper()
 	want, got := map[string]int{}, map[string]int{}
@@ -142,8 +142,8 @@ func (b *redirectWorld) wantVerdicts(all []cutting) {
 	}
 }
 
-// The hellos of the clients that uTLS imitates are all read right, whole and
-// one byte a record.
+// The ClientHellos of all clients that uTLS imitates are read correctly, whole and in one-byte
+// records.
 func TestRedirectedParrots(t *testing.T) {
 	t.Parallel()
 	var all []cutting

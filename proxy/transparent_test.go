@@ -1,5 +1,5 @@
-// Redirected connections: what a flow is, is told by its bytes, and where it
-// goes by the name that it shows.
+// Redirected connections: the bytes identify the protocol, and the name in them is the
+// destination.
 
 package proxy
 
@@ -13,8 +13,8 @@ import (
 	"sallyport/rules"
 )
 
-// A flow that showed a name is connected to our resolution of it, wherever the
-// client was headed; one that shows none goes by the address.
+// A flow with a name is connected to our resolution of that name, whatever its original
+// destination was. A flow without a name goes by the address.
 func TestRedirected(t *testing.T) {
 	t.Parallel()
 	hello := func(name string) string { return string(helloFor(t, name)) }
@@ -43,7 +43,7 @@ func TestRedirected(t *testing.T) {
 		{"permitted SNI, undocumented port", "8.8.8.8:8443", whole, rules.PortNotListed, endsAlert, "", false},
 		{"permitted SNI, a port below all rules", "8.8.8.8:22", whole, rules.PortNotListed, endsAlert, "", false},
 
-		// Hellos that show no name, each for its own reason.
+		// ClientHellos without a usable name, each for its own reason.
 		{"no SNI", "8.8.8.8:443", hello(""), rules.SNIMissing, endsAlert, "", false},
 		{"no SNI, another port", "8.8.8.8:5000", hello(""), rules.IPLiteral, endsAlert, "", false},
 		{"two SNI extensions", "8.8.8.8:443", byHand(sniExt(0, "a.example"), sniExt(0, "a.example")), rules.MalformedName, endsAlert, "", false},
@@ -60,7 +60,7 @@ func TestRedirected(t *testing.T) {
 		{"part of a hello", "8.8.8.8:443", whole[:100], rules.SniffTimeout, endsAlert, "", false},
 		{"part of a record header", "8.8.8.8:443", whole[:1], rules.SniffTimeout, endsAlert, "", false},
 
-		// The bytes tell what it is; the port, what it must be.
+		// The bytes identify the protocol; the port says which protocol it must be.
 		{"HTTP on 443", "8.8.8.8:443", "GET / HTTP/1.1\r\nHost: a.example\r\n\r\n", rules.NotTLS, endsPage, "", false},
 		{"SSH on 443", "8.8.8.8:443", "SSH-2.0-OpenSSH_10.0\r\n", rules.NotTLS, endsReset, "", false},
 		{"text without end on 443", "8.8.8.8:443", "USER x", rules.NotTLS, endsReset, "", false},
@@ -70,7 +70,7 @@ func TestRedirected(t *testing.T) {
 		{"HTTP/2 with prior knowledge", "8.8.8.8:80", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", rules.MalformedRequest, endsPage, "", false},
 		{"silence on 443", "8.8.8.8:443", "", rules.SniffTimeout, endsReset, "", false},
 
-		// Neither: by the address.
+		// No name: by the address.
 		{"opaque to an address without rule or pin", "8.8.8.8:5000", "\x00\x01\x02", rules.IPLiteral, endsReset, "", false},
 		{"opaque to a foreign address", unlisted + ":22", "SSH-2.0-x\r\n", rules.IPLiteral, endsReset, "", false},
 		{"silence to a foreign address", unlisted + ":25", "", rules.SniffTimeout, endsReset, "", false},
@@ -133,7 +133,7 @@ func TestRedirected(t *testing.T) {
 	}
 }
 
-// A connection that was not redirected, or headed for a listener of ours, is
+// A connection that was not redirected, or whose destination is one of our listeners, is
 // refused at once, whatever it would show.
 func TestNotRedirected(t *testing.T) {
 	t.Parallel()
@@ -158,7 +158,7 @@ func TestNotRedirected(t *testing.T) {
 	b.wantNoTrace()
 }
 
-// An unknown client is told so, and nothing is done for it.
+// An unknown client gets that answer, and nothing is done for it.
 func TestRedirectedUnknownClient(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ first, end string }{
@@ -175,7 +175,7 @@ func TestRedirectedUnknownClient(t *testing.T) {
 	}
 }
 
-// With strict_destination a client must be headed for an address of the name.
+// With strict_destination the original destination must be an address of the name.
 func TestStrictDestination(t *testing.T) {
 	t.Parallel()
 	hello, get := string(helloFor(t, "a.example")), "GET / HTTP/1.1\r\nHost: a.example\r\nConnection: close\r\n\r\n"
@@ -219,7 +219,7 @@ func TestStrictDestination(t *testing.T) {
 	}
 }
 
-// ECH: the outer name is the one that is judged, unless it is denied as such.
+// ECH: the outer name is judged, unless ECH itself is denied.
 func TestRedirectedECH(t *testing.T) {
 	t.Parallel()
 	u := utls.UClient(&recordConn{}, &utls.Config{ServerName: "a.example", OmitEmptyPsk: true}, utls.HelloChrome_131)

@@ -1,4 +1,4 @@
-// Tunnel tests: what a client shows is judged before a byte of it leaves.
+// Tunnel tests: a client's first bytes are judged before one of them is sent on.
 
 package proxy
 
@@ -25,7 +25,7 @@ import (
 	"sallyport/rules"
 )
 
-// helloFor returns a real ClientHello, "" for one without a server name.
+// helloFor returns a real ClientHello; "": without a server name.
 func helloFor(t testing.TB, name string) []byte {
 	t.Helper()
 	var b bytes.Buffer
@@ -102,7 +102,7 @@ func TestConnectIsDecidedBeforeAnythingElse(t *testing.T) {
 		if host == "" {
 			host = c.authority
 		}
-		// What follows a refused CONNECT is never a request.
+		// Bytes behind a refused CONNECT are never a request.
 		fmt.Fprintf(conn, "CONNECT %s HTTP/1.1\r\nHost: %s\r\n\r\nGET http://b.example/ HTTP/1.1\r\nHost: b.example\r\n\r\n", c.authority, host)
 		got, err := io.ReadAll(conn)
 		if err != nil {
@@ -120,13 +120,13 @@ func TestConnectIsDecidedBeforeAnythingElse(t *testing.T) {
 	}
 }
 
-// idle waits until the proxy serves nobody.
+// idle waits until the proxy has no open connections.
 func (w *world) idle() {
 	w.t.Helper()
 	w.eventually("end of all connections", func() bool { return w.p.Stats().Connections == 0 })
 }
 
-// The name is permitted, where it leads is not: no connection is made.
+// The name is permitted, its addresses are not: nothing is connected.
 func TestAddressesThatAreNotReached(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)
@@ -211,7 +211,7 @@ func TestUpstreamFailuresAreHonest(t *testing.T) {
 	}
 }
 
-// A whole TLS session, checked from end to end.
+// A whole TLS session, verified from end to end.
 func TestTLSThroughTunnel(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)

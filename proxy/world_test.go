@@ -1,5 +1,5 @@
-// A world for tests: a real policy, names with public addresses, and origins
-// on loopback behind them that record what arrived.
+// A world for tests: a real policy, names with public addresses, and origins on loopback that
+// stand for them and record what arrives.
 
 package proxy
 
@@ -48,7 +48,7 @@ any    = true
 reason = "test"
 `
 
-// worldNames is what the resolver of the world answers.
+// worldNames are the answers of the world's resolver.
 func worldNames() map[string][]netip.Addr {
 	addr := netip.MustParseAddr
 	return map[string][]netip.Addr{
@@ -71,12 +71,12 @@ type world struct {
 
 	mu      sync.Mutex
 	origins map[netip.AddrPort]*origin
-	peers   map[string]netip.AddrPort // local address of an upstream socket -> what it stands for
+	peers   map[string]netip.AddrPort // local address of an upstream socket -> the address that it stands for
 	dials   []netip.AddrPort
 	lookups []string
 }
 
-// impatient gives handshakes and first bytes little time.
+// impatient sets short limits for handshakes and first bytes.
 func impatient(c *Config) { c.Limits.Sniff, c.Limits.Head = 300*time.Millisecond, 300*time.Millisecond }
 
 // newWorld starts a proxy with both front ends. change may be nil.
@@ -89,7 +89,7 @@ func newWorld(t testing.TB, change func(*Config)) *world {
 		Gate: w.journal, Generation: w.live.Load, Closed: w.journal.closed, Lookup: w.lookup, Connect: w.connect,
 		NextFlow: func() uint64 { return flows.Add(1) },
 		Limits:   Limits{Sniff: 10 * time.Second, Head: 10 * time.Second},
-		textWait: time.Second, pinWait: 250 * time.Millisecond, // a test that sends byte by byte may be interrupted for long
+		textWait: time.Second, pinWait: 250 * time.Millisecond, // a test that sends byte by byte may be interrupted for a long time
 	}
 	if change != nil {
 		change(&cfg)
@@ -149,7 +149,7 @@ func (w *world) lookup(_ context.Context, _ *rules.Generation, n rules.Name) ([]
 	return nil, errors.New("no such name")
 }
 
-// connect reaches the loopback listener that stands for addr.
+// connect connects to the loopback listener that stands for addr.
 func (w *world) connect(ctx context.Context, addr netip.AddrPort) (*net.TCPConn, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -171,7 +171,7 @@ func (w *world) remote(conn *net.TCPConn) netip.AddrPort {
 	return w.peers[conn.LocalAddr().String()]
 }
 
-// dialed lists the addresses that were connected to.
+// dialed returns the addresses that were connected to.
 func (w *world) dialed() []netip.AddrPort {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -1,4 +1,4 @@
-// The request head against net/http on any bytes, and its speed.
+// The request head against net/http on arbitrary bytes, and its speed.
 
 package head
 
@@ -21,8 +21,8 @@ func BenchmarkHead(b *testing.B) {
 	}
 }
 
-// FuzzHead: what we accept net/http accepts too, and sees the same method,
-// host, path and framing.
+// FuzzHead: net/http accepts what Parse accepts, and reads the same method, host, path and
+// framing.
 func FuzzHead(f *testing.F) {
 	for _, s := range []string{
 		get(hostLine), target("/x?y=z"), connectTo("a.example:443"), post("Content-Length: 3\r\n") + "abc",
@@ -48,7 +48,7 @@ func FuzzHead(f *testing.F) {
 	})
 }
 
-// agrees holds a head against net/http's reading.
+// agrees compares a head with net/http's reading.
 func agrees(t *testing.T, h *Head, r *http.Request) {
 	t.Helper()
 	if !h.Covers(r) && h.Form != FormAuthority {
@@ -69,7 +69,7 @@ func agrees(t *testing.T, h *Head, r *http.Request) {
 	}
 }
 
-// TestCorpora: the seeds of every fuzz target are in the repository.
+// TestCorpora checks that the seeds of every fuzz target are in the repository.
 func TestCorpora(t *testing.T) {
 	for _, target := range []string{"FuzzHead", "FuzzChunked", "FuzzLineScan"} {
 		if files, err := os.ReadDir(filepath.Join("testdata", "fuzz", target)); err != nil || len(files) < 10 {

@@ -1,5 +1,5 @@
-// Tests of the guard: what net/http may see of a connection, and of bodies in
-// chunks, written from RFC 9112, section 7.1.
+// Guard tests: what net/http may see of a connection, and chunked bodies, written from RFC
+// 9112, section 7.1.
 
 package head
 
@@ -18,7 +18,7 @@ import (
 	"sallyport/rules"
 )
 
-// judged is what a guard in a test asked and answered.
+// judged is the owner of a guard in a test: what it was asked.
 type judged struct {
 	c      *peek.Conn
 	heads  []string // methods and paths
@@ -36,22 +36,22 @@ func (j *judged) Judge(h *Head, fault rules.Reason, detail string) bool {
 
 func (j *judged) Await(limit int) error { return j.c.Fill(limit) }
 
-// panicking is an owner whose judgement fails.
+// panicking is an owner that panics.
 type panicking struct{}
 
 func (panicking) Judge(*Head, rules.Reason, string) bool { panic("boom") }
 func (panicking) Await(int) error                        { return io.EOF }
 
-// guardOver reads from text, as if a client had sent it and then said no
-// more. No connection is behind it.
+// guardOver returns a guard that reads from text, as if a client had sent it and then closed.
+// There is no connection behind it.
 func guardOver(text []byte, j *judged) *Guard {
 	j.c = &peek.Conn{TCP: new(net.TCPConn), Bytes: bytes.Clone(text)}
 	g := NewGuard(j.c, j, Limits{Head: time.Minute, Idle: time.Minute, HalfClosed: time.Minute, Connect: true})
-	g.Close() // nobody will ever say that an answer is written
+	g.Close() // no answer will ever be written
 	return g
 }
 
-// passed reads all that a guard hands out, size bytes at a time.
+// passed reads everything that a guard returns, size bytes at a time.
 func passed(g *Guard, size int) string {
 	var out bytes.Buffer
 	buf := make([]byte, size)
@@ -64,7 +64,7 @@ func passed(g *Guard, size int) string {
 	}
 }
 
-// decoded is the data of a chunked request as net/http reads it.
+// decoded returns the data of a chunked request as net/http reads it.
 func decoded(text string) (string, error) {
 	req, err := http.ReadRequest(bufio.NewReader(strings.NewReader(text)))
 	if err != nil {
@@ -133,8 +133,8 @@ func TestGuardChunked(t *testing.T) {
 	}
 }
 
-// Of a large chunk that is there already, as much is announced as is there, not
-// a buffer of it: its data is then read in pieces as large as the reader likes.
+// Of a large chunk, as much is announced as is available, not only one buffer: its data is then
+// read in pieces as large as the reader likes.
 func TestGuardLargeChunks(t *testing.T) {
 	const size = 32 << 10
 	ours, theirs := tcpPair(t)
@@ -159,7 +159,7 @@ func TestGuardLargeChunks(t *testing.T) {
 	}
 }
 
-// Trailers are held against the grammar and handed on to nobody.
+// Trailers are checked against the grammar and never handed on.
 func TestGuardSwallowsTrailers(t *testing.T) {
 	for _, trailers := range []string{
 		"X-Sum: 1\r\nY: 2\r\n", "Proxy-Authorization: Basic x\r\n", "X-Forwarded-For: 10.0.0.1\r\n", "Transfer_Encoding: chunked\r\n",
@@ -182,7 +182,7 @@ func TestGuardContentLength(t *testing.T) {
 	}
 }
 
-// What was not accepted is not handed out, not one byte of it.
+// Not one byte of a refused head is handed out.
 func TestGuardHoldsBack(t *testing.T) {
 	for _, text := range []string{
 		"GET / HTTP/1.1\r\nHost: a.example\r\nX : y\r\n\r\n", "GET / HTTP/1.1\n\n", "\x16\x03\x01", "GET / HTTP/1.1\r\n",
@@ -194,8 +194,8 @@ func TestGuardHoldsBack(t *testing.T) {
 	}
 }
 
-// Where a request was answered before its body was read, the rest of the body
-// is not taken for a next request, nor handed out any more.
+// If a request was answered before its body was read, the rest of the body is not read as a
+// next request, and not handed out.
 func TestGuardUnreadBody(t *testing.T) {
 	for _, framing := range []string{"Content-Length: 30\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\n1E\r\n"} {
 		var j judged
@@ -212,7 +212,7 @@ func TestGuardUnreadBody(t *testing.T) {
 	}
 }
 
-// A CONNECT is for somebody else, and stays unread.
+// A CONNECT is left to the owner, and stays unread.
 func TestGuardLeavesConnect(t *testing.T) {
 	var j judged
 	g := guardOver([]byte("CONNECT a.example:443 HTTP/1.1\r\nHost: a.example:443\r\n\r\nearly"), &j)
@@ -221,8 +221,8 @@ func TestGuardLeavesConnect(t *testing.T) {
 	}
 }
 
-// A panic inside Read would end the process: it is called on goroutines of
-// net/http that do not recover.
+// A panic inside Read would end the process: goroutines of net/http call Read and do not
+// recover.
 func TestGuardPanic(t *testing.T) {
 	g := NewGuard(&peek.Conn{Bytes: []byte("GET / HTTP/1.1\r\nHost: a.example\r\n\r\n")}, panicking{}, Limits{})
 	if _, err := g.Read(make([]byte, 9)); err == nil || g.Panicked == nil {
@@ -230,8 +230,8 @@ func TestGuardPanic(t *testing.T) {
 	}
 }
 
-// FuzzChunked: a body that the guard lets through is, for net/http, whole, the
-// same as the client's to the byte, and without trailers.
+// FuzzChunked: a body that the guard lets through is complete for net/http, equal to the
+// client's body, and without trailers.
 func FuzzChunked(f *testing.F) {
 	for _, s := range []string{
 		"0\r\n\r\n", "3\r\nabc\r\n0\r\n\r\n", "3;x=y\r\nabc\r\n0\r\nX: y\r\n\r\n", "ff\r\n", "3\nabc\r\n", "0x3\r\nabc\r\n",
@@ -252,7 +252,7 @@ func FuzzChunked(f *testing.F) {
 			t.Fatal(g.Panicked)
 		}
 		if g.phase != phaseAnswer {
-			return // not whole
+			return // incomplete
 		}
 		r := bufio.NewReader(strings.NewReader(got))
 		req, err := http.ReadRequest(r)

@@ -80,7 +80,7 @@ func TestHeadAccepted(t *testing.T) {
 			headBytewise(t, c.text, 0)
 		})
 	}
-	// WinHTTP declares a body of no bytes; that is not a body.
+	// WinHTTP declares a body of 0 bytes; that is not a body.
 	if h, fault, _, _ := Parse([]byte("CONNECT a.example:443 HTTP/1.1\r\nHost: a.example:443\r\nContent-Length: 0\r\n\r\n")); fault != 0 || h.HasBody() {
 		t.Error("CONNECT with Content-Length: 0:", fault)
 	}
@@ -240,8 +240,8 @@ func TestHeadRefused(t *testing.T) {
 	}
 }
 
-// headBytewise brings a head byte by byte: the verdict is that of the whole,
-// or, where that is a fault, one that came earlier.
+// headBytewise brings a head byte by byte. The verdict must be that of the whole head; a fault
+// may come earlier.
 func headBytewise(t *testing.T, text string, want rules.Reason) {
 	t.Helper()
 	for n := range len(text) + 1 {

@@ -1,4 +1,5 @@
-// Lookalike tests: what a lenient server reads as TLS or HTTP, and what is a protocol of its own.
+// Lookalike tests: bytes that a lenient server reads as TLS or HTTP, and bytes of other
+// protocols.
 
 package head
 

@@ -1,4 +1,4 @@
-// What the tests of this package share.
+// Helpers that the tests of this package share.
 
 package head
 

@@ -1,11 +1,11 @@
-// Tests of how much of a chunked answer is counted as arrived.
+// Tests of Pieces: how much of a chunked answer has arrived.
 
 package head
 
 import "testing"
 
-// What is counted as at hand is what net/http's reader finds there, however an
-// answer is cut in pieces; the data is the same to the byte.
+// Pieces counts as available exactly what net/http's reader finds, however an answer is cut.
+// The data stays the same.
 func TestPiecesAreCounted(t *testing.T) {
 	text := "5\r\nhello\r\n1;x=\"y\"\r\n,\r\n0006 \r\n world\r\n0\r\nX: y\r\n\r\n"
 	for cut := range text {

@@ -1,5 +1,5 @@
-// Request line tests: what any server reads as a request is one, and nothing
-// else is held up for long.
+// Request line tests: every line that some server reads as a request is found, and other
+// protocols are not held up for long.
 
 package head
 
@@ -15,7 +15,7 @@ func TestLineScan(t *testing.T) {
 	for _, c := range []struct {
 		first string
 		like  Likeness
-		wait  Patience // where it is perhaps one
+		wait  Patience // if like is Perhaps
 	}{
 		{"GET / HTTP/1.1\r\n", Alike, None},
 		{"get / http/1.1\n", Alike, None},
@@ -128,7 +128,7 @@ const methods = "delete|get|head|post|put|connect|options|trace|copy|lock|mkcol|
 	"bind|rebind|unbind|acl|report|mkactivity|checkout|merge|m-search|notify|subscribe|unsubscribe|patch|purge|mkcalendar|" +
 	"link|unlink|query|pri|source|describe|announce|setup|play|pause|teardown|get_parameter|set_parameter|redirect|record|flush"
 
-// requestLines is the slow twin of lineScan: whole lines, as expressions.
+// requestLines is the slow twin of Line: complete lines, as regular expressions.
 var requestLines = []*regexp.Regexp{
 	expand("^TOKEN+B+N+B+N*http/"),
 	expand("^TOKEN+B+C*http/"),
@@ -137,20 +137,20 @@ var requestLines = []*regexp.Regexp{
 	expand("^get(B+C*/|B.*://)"),
 }
 
-// requestLinesEnded are those of lines whose end is there.
+// requestLinesEnded are for lines whose end has come.
 var requestLinesEnded = []*regexp.Regexp{
 	expand("^(" + methods + ")B+C*([/*]|B*N*://|.*B+N*://)"),
 	expand("^connectB+C*N"),
 }
 
-// expand makes an expression of what stands for a blank (B), none (N), a byte
-// that is skipped at the beginning of a word (C) and one of a token (TOKEN).
+// expand makes an expression of abbreviations: a blank (B), anything else (N), a byte that is
+// skipped at the beginning of a word (C), a byte of a token (TOKEN).
 func expand(s string) *regexp.Regexp {
 	return regexp.MustCompile("(?is)" + strings.NewReplacer("TOKEN", "[!#$%&'*+\\-.^_|~0-9a-z`]",
 		"B", `[ \t\r\n\v\f\x1c-\x1f\x85\xa0]`, "N", `[^ \t\r\n\v\f\x1c-\x1f\x85\xa0]`, "C", `[\x00-\x08\x0e-\x1b\x7f]`).Replace(s))
 }
 
-// latin makes one rune of each byte, as package regexp reads UTF-8.
+// latin returns one rune for each byte, as package regexp reads UTF-8.
 func latin(b []byte) string {
 	r := make([]rune, len(b))
 	for i, c := range b {
@@ -159,7 +159,7 @@ func latin(b []byte) string {
 	return string(r)
 }
 
-// twin says whether b and the end behind it are a request.
+// twin reports whether b, followed by its end, is a request.
 func twin(b []byte) bool {
 	if bytes.HasPrefix(b, []byte(proxyHeader2)) || bytes.HasPrefix(b, []byte("PROXY")) && len(b) > 5 && blank(b[5]) && b[5] != '\n' {
 		return true
@@ -169,8 +169,8 @@ func twin(b []byte) bool {
 	return slices.ContainsFunc(requestLines, is) || ended && slices.ContainsFunc(requestLinesEnded, is)
 }
 
-// FuzzLineScan holds the scan against its twin, however the bytes are cut, and
-// against the strict grammar: what that takes is a request.
+// FuzzLineScan compares Line with its twin, however the bytes are cut, and with the strict
+// grammar: a head that Parse accepts is a request.
 func FuzzLineScan(f *testing.F) {
 	for _, s := range []string{"GET / HTTP/1.1\r\n", "\x01\r\nPOST\v/\x1chttp/1", "GET /a b HTTP/1.1", "(x) y HTTP/1.1\n", "get a ://", "PROXY x",
 		proxyHeader2, "a http/", "83 <34>1 2026", "GET\x85/\xa0HTTP/1.1", "A * \x01Http/1.0 \n", "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", "M HTTP/1.1 x y\n", "POST /\r\n", "PLAY *x y\n", "connect x\n"} {

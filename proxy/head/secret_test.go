@@ -1,5 +1,4 @@
-// Secret tests: passwords, paths and queries do not get into the journal by
-// way of a text that could not be read.
+// Secret tests: no password, path or query gets into the journal as part of an unreadable text.
 
 package head
 

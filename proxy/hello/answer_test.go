@@ -1,4 +1,4 @@
-// Tests of what a server's answer to a hello says.
+// Tests of a server's answer to a ClientHello.
 
 package hello
 
@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// However a server's first bytes come, they say the same.
+// The result does not depend on how the server's first bytes are cut.
 func TestAnswerInPieces(t *testing.T) {
 	for want, answer := range map[bool]string{true: serverHello(strings.Repeat("r", 32)), false: serverHello(retryRandom)} {
 		for n := 1; n <= len(answer); n++ {

@@ -12,7 +12,7 @@ import (
 	"sallyport/rules"
 )
 
-// An ext is one extension of a hello made by hand.
+// An ext is one extension of a ClientHello made by hand.
 type ext struct {
 	kind uint16
 	data []byte
@@ -101,7 +101,7 @@ func TestHello(t *testing.T) {
 		name  string
 		bytes []byte
 		fault rules.Reason
-		sni   string // of a whole hello; "": none
+		sni   string // of a complete ClientHello; "": none
 	}{
 		{"plain", one, 0, updates},
 		{"upper case is folded", records(message(sniExt(0, "DownLoad.Sangfor.COM")), maxRecord), 0, updates},
@@ -172,8 +172,8 @@ func TestHello(t *testing.T) {
 	}
 }
 
-// bytewise brings a hello byte by byte: the verdict is that of the whole, it
-// comes no later, and no beginning of a good hello is called whole.
+// bytewise brings a ClientHello byte by byte. The verdict must be that of the whole, it must
+// come no later, and no beginning of a good ClientHello may count as complete.
 func bytewise(t *testing.T, b []byte, want Hello, fault rules.Reason) {
 	t.Helper()
 	var scan Scan
@@ -190,7 +190,7 @@ func bytewise(t *testing.T, b []byte, want Hello, fault rules.Reason) {
 	t.Errorf("still incomplete after all %d bytes", len(b))
 }
 
-// A hello is the same however it is cut into records, at every byte.
+// A ClientHello has the same result wherever it is cut into two records.
 func TestHelloSplitRecords(t *testing.T) {
 	msg := message(ext{0x1a1a, nil}, sniExt(0, updates), ext{extECH, []byte{0, 1, 2}})
 	for i := 1; i < len(msg); i++ {

@@ -1,5 +1,5 @@
-// Tests of the ClientHello parser against others: the hellos of Go and of
-// browsers, and what crypto/tls reads of any bytes.
+// The ClientHello parser against others: the ClientHellos of Go and of browsers, and
+// crypto/tls's reading of arbitrary bytes.
 
 package hello
 
@@ -15,7 +15,7 @@ import (
 	utls "github.com/refraction-networking/utls"
 )
 
-// recordConn is one end of nothing: it keeps what is written.
+// recordConn is a connection without a peer. It keeps what is written.
 type recordConn struct {
 	net.Conn
 	sent bytes.Buffer
@@ -24,7 +24,7 @@ type recordConn struct {
 func (c *recordConn) Write(b []byte) (int, error) { return c.sent.Write(b) }
 func (c *recordConn) Read([]byte) (int, error)    { return 0, errors.New("nobody answers") }
 
-// goHello is crypto/tls's own hello, post-quantum key share included.
+// goHello returns crypto/tls's own ClientHello, with a post-quantum key share.
 func goHello(name string) []byte {
 	c := &recordConn{}
 	tls.Client(c, &tls.Config{ServerName: name}).Handshake()
@@ -49,7 +49,7 @@ func TestHelloFromGo(t *testing.T) {
 	}
 }
 
-// parrots are the browsers and others that uTLS imitates.
+// parrots are the clients that uTLS imitates.
 var parrots = []utls.ClientHelloID{
 	utls.HelloFirefox_55, utls.HelloFirefox_56, utls.HelloFirefox_63, utls.HelloFirefox_65, utls.HelloFirefox_99,
 	utls.HelloFirefox_102, utls.HelloFirefox_105, utls.HelloFirefox_120,
@@ -85,7 +85,7 @@ func TestHelloParrots(t *testing.T) {
 	}
 }
 
-// chromeECH tells whether a parrot is known to send GREASE ECH.
+// chromeECH reports whether a parrot is known to send GREASE ECH.
 func chromeECH(id utls.ClientHelloID) bool {
 	switch id {
 	case utls.HelloChrome_120, utls.HelloChrome_120_PQ, utls.HelloChrome_131, utls.HelloChrome_133, utls.HelloFirefox_120:
@@ -94,7 +94,7 @@ func chromeECH(id utls.ClientHelloID) bool {
 	return false
 }
 
-// What is read once per connection costs one allocation at most: the name.
+// Reading a ClientHello costs at most one allocation: the name.
 func TestHelloAllocations(t *testing.T) {
 	b := goHello(updates)
 	if n := testing.AllocsPerRun(100, func() { parse(b) }); n > 1 {
@@ -117,8 +117,8 @@ func BenchmarkHello(b *testing.B) {
 	}
 }
 
-// FuzzHello: crypto/tls and we never both accept a hello and read different
-// names from it; and no cut of a hello into calls changes the verdict.
+// FuzzHello: if crypto/tls and Parse both accept a ClientHello, they read the same name. No cut
+// into calls changes the verdict.
 func FuzzHello(f *testing.F) {
 	good := message(sniExt(0, updates), ext{extECH, []byte{0}})
 	for _, b := range [][]byte{
@@ -148,7 +148,7 @@ func FuzzHello(f *testing.F) {
 
 var errSeen = errors.New("seen")
 
-// oracleHello has crypto/tls read a hello.
+// oracleHello has crypto/tls read a ClientHello.
 func oracleHello(b []byte) (sni string, ok bool) {
 	c := tls.Server(&replayConn{r: bytes.NewReader(b)}, &tls.Config{
 		GetConfigForClient: func(i *tls.ClientHelloInfo) (*tls.Config, error) {
@@ -159,7 +159,7 @@ func oracleHello(b []byte) (sni string, ok bool) {
 	return sni, ok
 }
 
-// replayConn is a connection from which b is read and to which nothing goes.
+// replayConn is a connection that reads from r and discards writes.
 type replayConn struct {
 	net.Conn
 	r *bytes.Reader
@@ -168,7 +168,7 @@ type replayConn struct {
 func (c *replayConn) Read(b []byte) (int, error)  { return c.r.Read(b) }
 func (c *replayConn) Write(b []byte) (int, error) { return len(b), nil }
 
-// TestCorpora: the seeds of every fuzz target are in the repository.
+// TestCorpora checks that the seeds of every fuzz target are in the repository.
 func TestCorpora(t *testing.T) {
 	for _, target := range []string{"FuzzHello", "FuzzSecondHello", "FuzzAnswer"} {
 		if files, err := os.ReadDir(filepath.Join("testdata", "fuzz", target)); err != nil || len(files) < 10 {

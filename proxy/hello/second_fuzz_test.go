@@ -1,4 +1,4 @@
-// Second hello fuzzing: what passes behind a first hello, against a slow twin.
+// Second ClientHello fuzzing: what may pass behind a first one, against a slow twin.
 
 package hello
 
@@ -11,9 +11,8 @@ import (
 	"sallyport/rules"
 )
 
-// passedSlowly tells how much of all that a client sends behind its hello may pass
-// while no answer came, and whether the flow is denied there: one record after the
-// other, from the whole text.
+// passedSlowly returns how much of a client's bytes behind its ClientHello may pass before an
+// answer, and whether the flow is denied there. It goes record by record over the whole text.
 func passedSlowly(b []byte, first Hello) (n int, denied bool) {
 	for len(b)-n >= RecordHeader {
 		size := RecordSize(b[n:])
@@ -27,7 +26,7 @@ func passedSlowly(b []byte, first Hello) (n int, denied bool) {
 			if fault != rules.ReasonNone || h.HasSNI != first.HasSNI || h.SNI != first.SNI || h.ECH != first.ECH {
 				return n, true
 			}
-			n += scan.Size // and the next one is judged, too
+			n += scan.Size // the next record is checked, too
 			continue
 		case kind < recordChangeCipher, kind > recordHeartbeat, size > maxCiphered:
 			return n, true
@@ -37,8 +36,8 @@ func passedSlowly(b []byte, first Hello) (n int, denied bool) {
 	return n, false
 }
 
-// However what follows a hello is cut, just that passes which may, and another
-// name never does.
+// However the bytes behind a ClientHello are cut, exactly those pass that may, and never
+// another name.
 func FuzzSecondHello(f *testing.F) {
 	a, evil := helloFor("a.example"), helloFor("evil.example")
 	var scan Scan
@@ -80,8 +79,8 @@ func FuzzSecondHello(f *testing.F) {
 	})
 }
 
-// answeredSlowly tells whether a server's bytes hold a ServerHello that is not a
-// request for another hello: first the records are joined, then the messages cut.
+// answeredSlowly reports whether a server's bytes hold a ServerHello that is not a
+// HelloRetryRequest. It first joins the records and then cuts the messages.
 func answeredSlowly(b []byte) bool {
 	var messages []byte
 	for len(b) > 0 && b[0] >= recordChangeCipher && b[0] <= recordHeartbeat {
@@ -109,7 +108,7 @@ func answeredSlowly(b []byte) bool {
 	return false
 }
 
-// However an answer is cut, it settles what its slow twin says that it does.
+// However an answer is cut, the result is that of its slow twin.
 func FuzzAnswer(f *testing.F) {
 	retry, other := serverHello(retryRandom), serverHello(strings.Repeat("r", 32))
 	for _, s := range []string{retry, other, "\x15\x03\x03\x00\x02\x01\x70" + retry, helloRequest + retry, "\x16\x03\x03\x00\x00" + other, changeCipher + retry + other,

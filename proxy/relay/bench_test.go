@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// BenchmarkRelay moves 1 GiB per operation and reports the CPU that the whole
-// process took; sender and receiver are the same for both relays.
+// BenchmarkRelay moves 1 GiB per operation and reports the CPU time of the whole process.
+// Sender and receiver are the same for both relays.
 func BenchmarkRelay(b *testing.B) {
 	b.Run("sallyport", func(b *testing.B) { benchRelay(b, benchSallyport) })
 	b.Run("io.Copy", func(b *testing.B) { benchRelay(b, benchCopy) })

@@ -1,4 +1,4 @@
-// Tests of relays that are idle: when they end, and what they hold until then.
+// Tests of idle relays: when they end, and what they hold until then.
 
 package relay
 
@@ -30,7 +30,7 @@ func TestRelayIdleIsShared(t *testing.T) {
 	t.Parallel()
 	r := startRelay(t, Limits{Idle: 300 * time.Millisecond, HalfClosed: time.Minute, Slice: Slice})
 	for range 10 {
-		time.Sleep(60 * time.Millisecond) // paces the traffic; the test is about time
+		time.Sleep(60 * time.Millisecond) // the pace of the traffic; the test is about time
 		if _, err := io.WriteString(r.origin, "."); err != nil {
 			t.Fatal(err)
 		}
@@ -58,7 +58,7 @@ func TestIdleTunnelsHoldTwoDescriptors(t *testing.T) {
 		rs = append(rs, r)
 	}
 	got := descriptors(t)
-	// Two of four are the test's own; of earlier tests some may have gone meanwhile.
+	// Two of each four are the test's own. Some of earlier tests may have gone meanwhile.
 	if n := got["socket"] - before["socket"]; n > 4*tunnels || n <= 3*tunnels {
 		t.Errorf("%d tunnels hold %d sockets with their peers", tunnels, n)
 	}
@@ -72,7 +72,7 @@ func TestIdleTunnelsHoldTwoDescriptors(t *testing.T) {
 	}
 }
 
-// A tunnel that has moved a lot gives its pipe back when it becomes quiet.
+// A tunnel that has moved much returns its pipe when it becomes quiet.
 func TestQuietTunnelsGiveTheirPipesBack(t *testing.T) {
 	const tunnels = 10
 	before := descriptors(t)["pipe"]

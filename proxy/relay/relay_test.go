@@ -1,4 +1,4 @@
-// Relay tests: what goes in comes out, and nothing is held meanwhile.
+// Relay tests: all bytes come out, and nothing is held meanwhile.
 
 package relay
 
@@ -38,7 +38,7 @@ func tcpPair(t testing.TB) (a, b *net.TCPConn) {
 	return ca.(*net.TCPConn), cb.(*net.TCPConn)
 }
 
-// relayed is a relay at work between a client and an origin. It is its own owner.
+// A relayed is a relay between a client and an origin. It is its own owner.
 type relayed struct {
 	client, origin *net.TCPConn
 	inner, outer   *net.TCPConn // the relay's ends: to the client, and to the origin
@@ -93,7 +93,7 @@ func (r *relayed) Abort(cause rules.Cause) {
 	reset(r.inner)
 }
 
-// Recover recovers from nothing: a panic is the test's end.
+// Recover does nothing: a panic fails the test.
 func (r *relayed) Recover() {}
 
 // reset closes so that the peer sees a reset.
@@ -102,7 +102,7 @@ func reset(conn *net.TCPConn) {
 	conn.Close()
 }
 
-// ended waits for the end of the flow.
+// ended waits for the end of the relay.
 func (r *relayed) ended(t testing.TB) closed {
 	t.Helper()
 	select {
@@ -163,7 +163,7 @@ func TestRelayCopiesEveryByteBothWays(t *testing.T) {
 	}
 }
 
-// Slices of a few milliseconds end again and again in the midst of a stream.
+// Slices of a few milliseconds end again and again in the middle of a stream.
 func TestRelaySlicesLoseNothing(t *testing.T) {
 	t.Parallel()
 	const size = 64 << 20
@@ -209,7 +209,7 @@ func TestRelayPassesHalfCloseOn(t *testing.T) {
 	}
 }
 
-// A half-closed tunnel whose other side keeps silent ends by its own, shorter limit.
+// A half-closed relay whose other side is silent ends by its own, shorter limit.
 func TestRelayBoundsHalfClosed(t *testing.T) {
 	t.Parallel()
 	r := startRelay(t, Limits{Idle: time.Minute, HalfClosed: 50 * time.Millisecond, Slice: Slice})
@@ -220,8 +220,8 @@ func TestRelayBoundsHalfClosed(t *testing.T) {
 	wantReset(t, r.client)
 }
 
-// A reset by one peer must reach the other as a reset: a clean end would make
-// a cut-off answer look whole.
+// A reset by one peer reaches the other as a reset: a clean end would make a cut answer look
+// complete.
 func TestRelayPassesResetOn(t *testing.T) {
 	t.Parallel()
 	for _, from := range []string{"client", "origin"} {
@@ -242,9 +242,8 @@ func TestRelayPassesResetOn(t *testing.T) {
 	}
 }
 
-// A peer that stops reading for good ends the tunnel even while the other
-// direction is busy, and it sees a reset: what was on its way is lost, so
-// nothing may follow it.
+// A peer that stops reading for good ends the relay even while the other direction is busy. It
+// sees a reset: bytes on their way are lost, so nothing may follow them.
 func TestRelayWriteThatNeverEnds(t *testing.T) {
 	t.Parallel()
 	for _, chunk := range []int{1 << 10, 256 << 10} { // by buffer, and by splice
@@ -268,13 +267,13 @@ func TestRelayWriteThatNeverEnds(t *testing.T) {
 		}()
 		go func() {
 			defer wg.Done()
-			for { // the other direction stays active
+			for { // keeps the other direction active
 				select {
 				case <-stop:
 					return
 				case <-time.After(20 * time.Millisecond):
 					if _, err := r.client.Write([]byte(".")); err != nil {
-						writeErr = err // the kernel tells of a reset once
+						writeErr = err // the kernel reports a reset only once
 						return
 					}
 				}
