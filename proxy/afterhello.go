@@ -193,7 +193,7 @@ func (w *lineWatch) End() error {
 // deny records that an opaque flow became a request, and ends it. The beginning of the request
 // was sent; the byte that completes it was not.
 func (w *lineWatch) deny() error {
-	w.f.deny(w.f.lastAttempt(), rules.MalformedRequest, "a request whose line was not sent at once")
+	w.f.deny(w.f.lastAttempt(), rules.MalformedRequest, "bytes became a request line after they had been passed on")
 	return errDenied
 }
 

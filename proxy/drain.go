@@ -71,14 +71,14 @@ func (p *Proxy) Recheck() int {
 // decision, calls outdated before any byte moves: Recheck does not see a flow that was
 // registered after the generation changed.
 func (f *flow) outdated() bool {
-	last, _, turn := f.lastDecision()
+	last, _, version := f.lastDecision()
 	a := f.p.withCurrent(last)
 	d := f.p.cfg.Gate.Preview(a)
 	if !d.Allowed() {
 		f.Abort(rules.EndPolicy)
 		return true
 	}
-	f.moveTo(turn, a.Generation, d)
+	f.moveTo(version, a.Generation, d)
 	return false
 }
 

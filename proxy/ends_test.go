@@ -26,7 +26,7 @@ func leave(conn net.Conn, reset bool) {
 func TestSilentRedirectedConnections(t *testing.T) {
 	t.Parallel()
 	const audit = "mode = \"audit\"\n"
-	const stranger = "[[client]]\nname = 'other'\nsources = ['10.0.0.1']\nprofiles = []\n"
+	const otherOnly = "[[client]]\nname = 'other'\nsources = ['10.0.0.1']\nprofiles = []\n"
 	for _, c := range []struct {
 		policy, dst string
 		verdict     rules.Verdict
@@ -37,7 +37,7 @@ func TestSilentRedirectedConnections(t *testing.T) {
 		{redirectConfig, unlisted + ":80", rules.Deny, rules.IPLiteral},
 		{redirectConfig, "169.254.169.254:80", rules.Deny, rules.IPLiteral},
 		{redirectConfig, "8.8.8.5:22", rules.Deny, rules.PortNotListed},
-		{stranger, unlisted + ":22", rules.Deny, rules.UnknownClient},
+		{otherOnly, unlisted + ":22", rules.Deny, rules.UnknownClient},
 		{audit + redirectConfig, unlisted + ":22", rules.Deny, rules.IPLiteral}, // nothing that mode "audit" lets through
 		{audit + redirectConfig, "8.8.8.5:22", rules.Allow, rules.PortNotListed},
 		{audit + redirectConfig, "8.8.8.5:8443", rules.Allow, rules.PortNotListed},
@@ -130,7 +130,7 @@ func TestEndsInTheMiddle(t *testing.T) {
 		{"a tunnel to another port and half a head", tunnel("5000"), "GET / HTTP/1.1\r\nHost: a", rules.MalformedRequest},
 		{"a tunnel to 80 and half a request line", tunnel("80"), "GET / HT", rules.MalformedRequest},
 		{"redirected, half a hello", redirected("8.8.8.8:443"), hello[:100], rules.MalformedRequest},
-		{"redirected, half a hello to a foreign port", redirected(unlisted + ":9000"), hello[:100], rules.MalformedRequest},
+		{"redirected, half a hello to an unlisted port", redirected(unlisted + ":9000"), hello[:100], rules.MalformedRequest},
 		{"redirected, half a head", redirected("8.8.8.8:80"), "GET / HTTP/1.1\r\nHost: a", rules.MalformedRequest},
 		{"redirected, text", redirected(unlisted + ":9000"), "hello", rules.IPLiteral},
 	} {

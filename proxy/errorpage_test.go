@@ -66,7 +66,7 @@ func TestFailureSaysWhoFailed(t *testing.T) {
 		{classify(syscall.ECONNREFUSED), "refused", "refuses connections"},
 		{classify(syscall.EHOSTUNREACH), "unreachable", "no route"},
 		{classify(context.DeadlineExceeded), "timeout", "The destination did not answer in time"},
-		{classify(errors.New("odd")), "failed", "failed"},
+		{classify(errors.New("unusual")), "failed", "failed"},
 	} {
 		for _, json := range []bool{false, true} {
 			var b bytes.Buffer

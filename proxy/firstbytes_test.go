@@ -18,7 +18,7 @@ import (
 // same.
 func TestServerSpeaksFirst(t *testing.T) {
 	t.Parallel()
-	greet := func(conn *net.TCPConn, r io.Reader) {
+	sendGreeting := func(conn *net.TCPConn, r io.Reader) {
 		io.WriteString(conn, "220 hello\r\n")
 		io.Copy(conn, r)
 	}
@@ -39,7 +39,7 @@ func TestServerSpeaksFirst(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld(t, nil)
-			o := w.origin("8.8.8.8:5000", greet)
+			o := w.origin("8.8.8.8:5000", sendGreeting)
 			conn, r := w.tunnelTo("a.example:5000", "")
 			if _, err := io.ReadFull(r, make([]byte, 11)); err != nil {
 				t.Fatal(err)

@@ -71,10 +71,10 @@ func (f *flow) setDecision(a rules.Attempt, d rules.Decision) {
 // moveTo puts the flow under generation g, which permits it by decision d, so that a long flow
 // does not keep an old generation in memory. It does nothing if the flow has a newer decision
 // than version.
-func (f *flow) moveTo(turn int, g *rules.Generation, d rules.Decision) {
+func (f *flow) moveTo(version int, g *rules.Generation, d rules.Decision) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.version == turn && f.a.Generation != g {
+	if f.version == version && f.a.Generation != g {
 		f.a.Generation, f.d = g, d
 	}
 }

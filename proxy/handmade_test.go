@@ -95,7 +95,7 @@ type recordConn struct {
 }
 
 func (c *recordConn) Write(b []byte) (int, error) { return c.sent.Write(b) }
-func (c *recordConn) Read([]byte) (int, error)    { return 0, errors.New("nobody answers") }
+func (c *recordConn) Read([]byte) (int, error)    { return 0, errors.New("no answer") }
 
 // parrots are the clients that uTLS imitates.
 var parrots = []utls.ClientHelloID{

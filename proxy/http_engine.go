@@ -145,7 +145,7 @@ func (s *session) unmatched(w http.ResponseWriter, g *grant) {
 	if g != nil {
 		a = g.a
 	}
-	a.Provisional, a.Fault, a.Detail = false, rules.MalformedRequest, "request is read in two ways"
+	a.Provisional, a.Fault, a.Detail = false, rules.MalformedRequest, "the request can be read in two ways"
 	d := s.p.cfg.Gate.Decide(a)
 	w.Header().Set("Connection", "close")
 	w.Header().Set("X-Sallyport-Reason", d.Why().String())

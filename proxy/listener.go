@@ -53,7 +53,7 @@ func (t *clientTable) admit(c *client, l Limits) (fault rules.Reason, detail str
 	case t.quota.HeldBy(c.by) >= l.PerClient:
 		return rules.Limit, "limits.per_client is reached"
 	case c.unknown && t.unknown >= l.unknownClients():
-		return rules.Limit, "the share of limits.connections for addresses in no [[client]] is reached"
+		return rules.Limit, "the quota of limits.connections for addresses in no [[client]] is reached"
 	}
 	t.quota.Acquire(c.by) // cannot fail: only admit acquires, under mu
 	t.open[c] = struct{}{}

@@ -69,7 +69,7 @@ func (t *loopTable) wait(ctx context.Context) {
 }
 
 // Alive wakes every accept loop and waits until each has turned. It returns an error for each
-// loop that has not turned when ctx ends: that loop hangs, and its clients wait in vain.
+// loop that has not turned when ctx ends: that loop hangs, and its clients are not served.
 func (p *Proxy) Alive(ctx context.Context) error {
 	loops := p.loops.all()
 	errs := make([]error, len(loops))

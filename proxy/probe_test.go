@@ -49,7 +49,7 @@ func TestDialOne(t *testing.T) {
 		t.Fatalf("8.8.8.8: %v, %v", a.Dest, err)
 	}
 	conn.Close()
-	if _, _, err := w.p.Resolve(t.Context(), rules.Attempt{Client: a.Client, Authority: mustParse(t, "nobody.example")}); Fault(err) != rules.DialUnresolved {
+	if _, _, err := w.p.Resolve(t.Context(), rules.Attempt{Client: a.Client, Authority: mustParse(t, "missing.example")}); Fault(err) != rules.DialUnresolved {
 		t.Errorf("a name that is not there: %v", err)
 	}
 }

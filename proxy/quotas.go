@@ -30,7 +30,7 @@ func (l Limits) sniffingQuota() int { return max(l.Sniffing/sniffingParts, 1) }
 func (p *Proxy) beginSniff(c *client) (fault rules.Reason, detail string) {
 	switch p.sniffing.Acquire(c.by) {
 	case quota.OverQuota:
-		return rules.Limit, "the client's share of limits.sniffing is reached"
+		return rules.Limit, "the client's quota of limits.sniffing is reached"
 	case quota.OverLimit:
 		return rules.Limit, "limits.sniffing is reached"
 	}

@@ -130,7 +130,7 @@ func TestUnknownClientsHaveASmallPart(t *testing.T) {
 	for range minUnknown {
 		w.dialFrom("127.0.0.2", w.http)
 	}
-	w.eventually("strangers", func() bool { return w.p.Stats().Connections == minUnknown })
+	w.eventually("unknown clients", func() bool { return w.p.Stats().Connections == minUnknown })
 	for _, front := range []netip.AddrPort{w.http, w.socks} {
 		io.Copy(io.Discard, w.dialFrom("127.0.0.3", front))
 	}
@@ -157,7 +157,7 @@ func TestUnknownClientsAreReleased(t *testing.T) {
 	for i := range l.unknownClients() + 1 {
 		c := &client{unknown: true, addr: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), 1)}
 		if r, _ := table.admit(c, l); (r == rules.Limit) != (i == 1024) {
-			t.Fatalf("stranger %d of %d: %v", i, l.Connections, r)
+			t.Fatalf("unknown client %d of %d: %v", i, l.Connections, r)
 		}
 		cs = append(cs, c)
 	}
@@ -180,7 +180,7 @@ func TestSniffingQuota(t *testing.T) {
 	w.eventually("two sniffers", func() bool { return w.p.Stats().Sniffing == 4 })
 	third, _ := w.answerFrom("127.0.0.1", "a.example:443")
 	io.Copy(io.Discard, third)
-	if r := w.wantOne(rules.Deny, rules.Limit); !strings.Contains(r.a.Detail, "share of limits.sniffing") {
+	if r := w.wantOne(rules.Deny, rules.Limit); !strings.Contains(r.a.Detail, "quota of limits.sniffing") {
 		t.Errorf("detail %q", r.a.Detail)
 	}
 	first.Close()

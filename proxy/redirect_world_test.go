@@ -36,17 +36,17 @@ type redirectWorld struct {
 	*world
 	addr netip.AddrPort // of the listener
 
-	mu     sync.Mutex
-	change *sync.Cond
-	headed map[netip.AddrPort]netip.AddrPort // a client's own address -> the original destination
-	pins   map[netip.Addr][]rules.Name
-	closed bool
+	mu        sync.Mutex
+	change    *sync.Cond
+	originals map[netip.AddrPort]netip.AddrPort // a client's own address -> the original destination
+	pins      map[netip.Addr][]rules.Name
+	closed    bool
 }
 
 // newRedirectWorld starts a proxy with a transparent listener. change may be nil.
 func newRedirectWorld(t testing.TB, change func(*Config)) *redirectWorld {
 	t.Helper()
-	b := &redirectWorld{headed: map[netip.AddrPort]netip.AddrPort{}, pins: map[netip.Addr][]rules.Name{}}
+	b := &redirectWorld{originals: map[netip.AddrPort]netip.AddrPort{}, pins: map[netip.Addr][]rules.Name{}}
 	b.change = sync.NewCond(&b.mu)
 	b.world = newWorld(t, func(c *Config) {
 		lookup := c.Lookup
@@ -94,7 +94,7 @@ func (b *redirectWorld) original(conn *net.TCPConn) (netip.AddrPort, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for {
-		if to, ok := b.headed[unmapped(conn.RemoteAddr())]; ok {
+		if to, ok := b.originals[unmapped(conn.RemoteAddr())]; ok {
 			if !to.IsValid() {
 				return to, errors.New("no such entry")
 			}
@@ -137,7 +137,7 @@ func (b *redirectWorld) to(dst string) *net.TCPConn {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.headed[unmapped(conn.LocalAddr())] = original
+	b.originals[unmapped(conn.LocalAddr())] = original
 	b.change.Broadcast()
 	return conn
 }

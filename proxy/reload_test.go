@@ -122,12 +122,12 @@ func TestRecheckMovesFlowsToTheNewGeneration(t *testing.T) {
 	if n := w.p.Recheck(); n != 0 {
 		t.Fatalf("%d flows are closed", n)
 	}
-	a, _, turn := f.lastDecision()
+	a, _, version := f.lastDecision()
 	if a.Generation != w.live.Load() {
 		t.Error("the flow keeps the old generation")
 	}
 	f.setDecision(a, rules.Decision{Reason: rules.SNIMismatch})
-	f.moveTo(turn, &rules.Generation{}, rules.Decision{Verdict: rules.Allow})
+	f.moveTo(version, &rules.Generation{}, rules.Decision{Verdict: rules.Allow})
 	if _, d, _ := f.lastDecision(); d.Allowed() || d.Why() != rules.SNIMismatch {
 		t.Errorf("a denial is overwritten by %v", d.Verdict)
 	}

@@ -149,7 +149,7 @@ func TestAnythingBehindAHelloOfAnyRule(t *testing.T) {
 		conn.CloseWrite()
 		io.Copy(io.Discard, conn)
 		if got := o.received(); !strings.HasSuffix(got, sent) {
-			t.Errorf("door %d: origin got %d bytes", i, len(got))
+			t.Errorf("front end %d: origin got %d bytes", i, len(got))
 		}
 	}
 }

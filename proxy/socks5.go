@@ -72,7 +72,7 @@ func (h socksHandler) handle(ctx context.Context, c *client) {
 }
 
 // errRequestKnown ends the library's part: the request is known.
-var errRequestKnown = errors.New("wish taken")
+var errRequestKnown = errors.New("the request is known")
 
 // handOver is the library's handler of all commands; socksConn hands on only CONNECT. The
 // tunnel begins when the library has returned, so that nothing of the library lives as long as

@@ -67,7 +67,7 @@ func parseGreeting(b []byte) (n int, f *socksFault) {
 			return n, nil
 		}
 	}
-	return 0, &socksFault{reason: rules.MalformedRequest, detail: "no acceptable SOCKS5 method: only no authentication is", reply: noMethod}
+	return 0, &socksFault{reason: rules.MalformedRequest, detail: "no acceptable SOCKS5 method: only \"no authentication\" is accepted", reply: noMethod}
 }
 
 // parseSOCKSRequest reads a request: CONNECT to a name or an address. n is 0 if more bytes are

@@ -34,7 +34,7 @@ func queued(t testing.TB, conn *net.TCPConn) (n int) {
 func TestRedirectedServerFirst(t *testing.T) {
 	t.Parallel()
 	const greeting = "220 here I am\r\n"
-	greet := func(conn *net.TCPConn, r io.Reader) {
+	sendGreeting := func(conn *net.TCPConn, r io.Reader) {
 		io.WriteString(conn, greeting)
 		io.Copy(conn, r)
 	}
@@ -60,10 +60,10 @@ func TestRedirectedServerFirst(t *testing.T) {
 			if c.pin != "" {
 				b.pin("8.8.8.8", "unlisted.example", c.pin)
 			}
-			o := b.origin(c.dst, greet)
+			o := b.origin(c.dst, sendGreeting)
 			conn := b.to(c.dst)
 			if _, err := io.ReadFull(conn, make([]byte, len(greeting))); err != nil {
-				t.Fatalf("the client waits in vain: %v", err)
+				t.Fatalf("the client gets nothing: %v", err)
 			}
 			io.WriteString(conn, c.first)
 			if c.reason == rules.ReasonNone {

@@ -52,7 +52,7 @@ func TestRedirectedHosts(t *testing.T) {
 		}
 	}
 	if elsewhere.connections() > 0 {
-		t.Errorf("where the client was headed arrived %q", elsewhere.received())
+		t.Errorf("at the original destination arrived %q", elsewhere.received())
 	}
 	ds := b.journal.decisions()
 	flows := map[uint64]bool{}
@@ -100,7 +100,7 @@ func TestRedirectedRequestDenied(t *testing.T) {
 			e.wantStatus(c.status, c.reason.String())
 			r := b.wantOne(rules.Deny, c.reason)
 			if r.a.Original.String() != c.dst {
-				t.Errorf("headed for %v on record", r.a.Original)
+				t.Errorf("original %v on record", r.a.Original)
 			}
 			if len(b.dialed()) > 0 {
 				t.Errorf("dialed %v", b.dialed())

@@ -31,7 +31,7 @@ func TestRedirected(t *testing.T) {
 		{"SNI, at its address", "8.8.8.8:443", whole, 0, endsRelayed, "8.8.8.8:443", false},
 		{"SNI in upper case", "8.8.8.8:443", hello("A.EXAMPLE"), 0, endsRelayed, "8.8.8.8:443", false},
 		{"SNI on another documented port", "8.8.8.8:5000", whole, 0, endsRelayed, "8.8.8.8:5000", false},
-		{"forged SNI to a foreign address", unlisted + ":443", whole, 0, endsRelayed, "8.8.8.8:443", true},
+		{"forged SNI to an unlisted address", unlisted + ":443", whole, 0, endsRelayed, "8.8.8.8:443", true},
 		{"forged SNI to another name's address", "8.8.8.6:443", whole, 0, endsRelayed, "8.8.8.8:443", true},
 		{"forged SNI to a metadata service", "169.254.169.254:443", whole, 0, endsRelayed, "8.8.8.8:443", true},
 		{"forged SNI to loopback", "127.0.0.1:443", whole, 0, endsRelayed, "8.8.8.8:443", true},
@@ -72,8 +72,8 @@ func TestRedirected(t *testing.T) {
 
 		// No name: by the address.
 		{"opaque to an address without rule or pin", "8.8.8.8:5000", "\x00\x01\x02", rules.IPLiteral, endsReset, "", false},
-		{"opaque to a foreign address", unlisted + ":22", "SSH-2.0-x\r\n", rules.IPLiteral, endsReset, "", false},
-		{"silence to a foreign address", unlisted + ":25", "", rules.SniffTimeout, endsReset, "", false},
+		{"opaque to an unlisted address", unlisted + ":22", "SSH-2.0-x\r\n", rules.IPLiteral, endsReset, "", false},
+		{"silence to an unlisted address", unlisted + ":25", "", rules.SniffTimeout, endsReset, "", false},
 		{"bound address, TLS without a name", "8.8.8.5:443", hello(""), 0, endsRelayed, "8.8.8.5:443", false},
 		{"bound address, no TLS on 443", "8.8.8.5:443", "SSH-2.0-x\r\n", rules.NotTLS, endsReset, "", false},
 		{"bound address, its own name", "8.8.8.5:443", hello("own.example"), 0, endsRelayed, "8.8.8.5:443", false},
@@ -111,11 +111,11 @@ func TestRedirected(t *testing.T) {
 			}
 			r := b.wantOne(verdict, c.reason)
 			if r.a.Original.String() != c.dst || r.a.Mismatch != c.mismatch || r.a.Via != rules.ViaTransparent {
-				t.Errorf("on record: headed for %v, mismatch %v, via %v", r.a.Original, r.a.Mismatch, r.a.Via)
+				t.Errorf("on record: original %v, mismatch %v, via %v", r.a.Original, r.a.Mismatch, r.a.Via)
 			}
 			b.idle()
 			if c.dst != c.dialed && (elsewhere.connections() > 0 || elsewhere.received() != "") {
-				t.Errorf("where the client was headed arrived %q", elsewhere.received())
+				t.Errorf("at the original destination arrived %q", elsewhere.received())
 			}
 			if c.dialed == "" {
 				if len(b.dialed()) > 0 || len(b.lookedUp()) > 0 && c.reason != rules.PrivateAddress && c.reason != rules.NotHTTP {

@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"runtime/debug"
 	"sync"
@@ -233,7 +232,7 @@ func (g *Guard) awaitLine() error {
 // cutShort returns the fault of a head that did not arrive completely.
 func cutShort(err error) (rules.Reason, string) {
 	if errors.Is(err, os.ErrDeadlineExceeded) {
-		return rules.SniffTimeout, "request head was not whole in time"
+		return rules.SniffTimeout, "the request head was not complete in time"
 	}
 	return rules.MalformedRequest, "connection ended inside a request head"
 }
@@ -269,80 +268,3 @@ func (g *Guard) begin(h *Head) {
 		g.left += h.contentLength
 	}
 }
-
-// LimitRest is called when the answer is complete. net/http then reads the rest of the
-// request's body, to keep the connection; LimitRest bounds that in time.
-func (g *Guard) LimitRest() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.complete {
-		return
-	}
-	g.until = time.Now().Add(peek.Linger)
-	if !g.interrupt {
-		g.c.TCP.SetReadDeadline(g.until)
-	}
-}
-
-// MarkAnswered is called when the answer to the last request is written. If net/http has not
-// read the whole body, the meaning of the next bytes is unknown: the sequence ends.
-func (g *Guard) MarkAnswered() {
-	if g.left > 0 || len(g.out) > 0 || g.phase != phaseAnswer {
-		g.left, g.out, g.phase = 0, nil, phaseStopped
-	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.answered, g.until = true, time.Time{}
-	g.wake.Broadcast()
-}
-
-// arm sets an absolute deadline for the next reads; 0: none. It fails if net/http wants the
-// current Read to return.
-func (g *Guard) arm(d time.Duration) error {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.interrupt {
-		return os.ErrDeadlineExceeded
-	}
-	if !g.until.IsZero() && d > 0 {
-		return g.c.TCP.SetReadDeadline(g.until)
-	}
-	g.c.Deadline(d)
-	return nil
-}
-
-// SetReadDeadline obeys only a time in the past, by which net/http interrupts a Read. The guard
-// itself bounds its reads.
-func (g *Guard) SetReadDeadline(t time.Time) error {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if !g.complete && !g.until.IsZero() {
-		return nil // LimitRest has set the deadline
-	}
-	if g.interrupt = !t.IsZero() && !t.After(time.Now()); g.interrupt {
-		g.wake.Broadcast()
-		return g.c.TCP.SetReadDeadline(t)
-	}
-	return nil
-}
-
-// Close ends the sequence. The accept loop closes the connection.
-func (g *Guard) Close() error {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if !g.closed {
-		g.closed = true
-		g.wake.Broadcast()
-		close(g.Ended)
-	}
-	return nil
-}
-
-// CloseWrite closes the sending half. net/http calls it before it lingers.
-func (g *Guard) CloseWrite() error { return g.c.TCP.CloseWrite() }
-
-// SetDeadline and SetWriteDeadline do nothing: the guard sets its own deadlines.
-func (g *Guard) SetDeadline(time.Time) error      { return nil }
-func (g *Guard) SetWriteDeadline(time.Time) error { return nil }
-func (g *Guard) LocalAddr() net.Addr              { return g.c.TCP.LocalAddr() }
-func (g *Guard) RemoteAddr() net.Addr             { return g.c.TCP.RemoteAddr() }

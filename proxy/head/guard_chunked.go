@@ -178,7 +178,7 @@ func (g *Guard) nextLine(line []byte) error {
 	switch g.phase {
 	case phaseChunkEnd:
 		if len(line) != 0 {
-			return g.broken("chunk is longer than it said")
+			return g.broken("chunk is longer than its size")
 		}
 		g.phase = phaseChunk
 	case phaseTrailer:
@@ -204,7 +204,7 @@ func (g *Guard) nextLine(line []byte) error {
 		}
 	}
 	if g.extra > maxExtra {
-		return g.broken("too much beside the chunks")
+		return g.broken("too many chunk extensions and trailers")
 	}
 	g.c.Discard(len(line) + len("\r\n"))
 	return nil

@@ -102,7 +102,7 @@ func TestGuardChunked(t *testing.T) {
 		{"no size", "\r\nabc\r\n0\r\n\r\n", false},
 		{"no digits", ";x\r\n\r\n", false},
 		{"16 digits", "0000000000000003\r\nabc\r\n0\r\n\r\n", false},
-		{"longer than it said", "3\r\nabcd\r\n0\r\n\r\n", false},
+		{"longer than its size", "3\r\nabcd\r\n0\r\n\r\n", false},
 		{"size line without an end", strings.Repeat("0", 3*maxChunkLine), false},
 		{"extension without an end", "3;" + strings.Repeat("x", 3*maxChunkLine), false},
 		{"size line of 257 bytes", "3;" + strings.Repeat("x", maxChunkLine-1) + "\r\nabc\r\n0\r\n\r\n", false},

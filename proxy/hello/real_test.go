@@ -22,7 +22,7 @@ type recordConn struct {
 }
 
 func (c *recordConn) Write(b []byte) (int, error) { return c.sent.Write(b) }
-func (c *recordConn) Read([]byte) (int, error)    { return 0, errors.New("nobody answers") }
+func (c *recordConn) Read([]byte) (int, error)    { return 0, errors.New("no answer") }
 
 // goHello returns crypto/tls's own ClientHello, with a post-quantum key share.
 func goHello(name string) []byte {

@@ -47,7 +47,7 @@ func benchRelay(b *testing.B, start func(client, origin *net.TCPConn)) {
 }
 
 func benchSallyport(c, u *net.TCPConn) {
-	r := &relayed{inner: c, outer: u, closes: make(chan closed, 1)}
+	r := &relayed{near: c, far: u, closes: make(chan closed, 1)}
 	go r.run(generous())
 }
 

@@ -41,7 +41,7 @@ func tcpPair(t testing.TB) (a, b *net.TCPConn) {
 // A relayed is a relay between a client and an origin. It is its own owner.
 type relayed struct {
 	client, origin *net.TCPConn
-	inner, outer   *net.TCPConn // the relay's ends: to the client, and to the origin
+	near, far      *net.TCPConn // the relay's ends: to the client, and to the origin
 	relay          Relay
 	in, out        atomic.Uint64
 	closes         chan closed
@@ -62,14 +62,14 @@ func generous() Limits { return Limits{Idle: time.Minute, HalfClosed: time.Minut
 func startRelay(t testing.TB, l Limits) *relayed {
 	t.Helper()
 	r := &relayed{closes: make(chan closed, 1)}
-	r.client, r.inner = tcpPair(t)
-	r.outer, r.origin = tcpPair(t)
+	r.client, r.near = tcpPair(t)
+	r.far, r.origin = tcpPair(t)
 	go r.run(l)
 	return r
 }
 
 func (r *relayed) run(l Limits) {
-	r.relay.Start(Config{Owner: r, Client: r.inner, Destination: r.outer, In: &r.in, Out: &r.out, Started: time.Now(), Limits: l, Buffers: new(Buffers)})
+	r.relay.Start(Config{Owner: r, Client: r.near, Destination: r.far, In: &r.in, Out: &r.out, Started: time.Now(), Limits: l, Buffers: new(Buffers)})
 	cause := r.relay.Run()
 	r.relay.Finish()
 	r.mu.Lock()
@@ -78,8 +78,8 @@ func (r *relayed) run(l Limits) {
 	}
 	r.mu.Unlock()
 	r.closes <- closed{r.in.Load(), r.out.Load(), cause}
-	r.outer.Close()
-	r.inner.Close()
+	r.far.Close()
+	r.near.Close()
 }
 
 // Abort resets both ends.
@@ -89,8 +89,8 @@ func (r *relayed) Abort(cause rules.Cause) {
 		r.cause = cause
 	}
 	r.mu.Unlock()
-	reset(r.outer)
-	reset(r.inner)
+	reset(r.far)
+	reset(r.near)
 }
 
 // Recover does nothing: a panic fails the test.
@@ -249,7 +249,7 @@ func TestRelayWriteThatNeverEnds(t *testing.T) {
 	for _, chunk := range []int{1 << 10, 256 << 10} { // by buffer, and by splice
 		r := startRelay(t, Limits{Idle: 200 * time.Millisecond, HalfClosed: time.Minute, Slice: Slice})
 		r.client.SetReadBuffer(1 << 10)
-		r.inner.SetWriteBuffer(1 << 10)
+		r.near.SetWriteBuffer(1 << 10)
 		stop := make(chan struct{})
 		var writeErr error
 		var wg sync.WaitGroup
