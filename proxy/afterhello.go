@@ -83,20 +83,25 @@ func (r *tunnelRelay) pass(n int) error {
 // An answerWatch follows the destination's bytes until its answer to a ClientHello is known.
 type answerWatch tunnelRelay
 
+// Begin does nothing.
 func (w *answerWatch) Begin() error { return nil }
 
+// Inspect feeds the answer.
 func (w *answerWatch) Inspect(b []byte) (more bool, err error) {
 	w.answer.Feed(b)
 	return !w.answer.Over(), nil
 }
 
+// End does nothing.
 func (w *answerWatch) End() error { return nil }
 
 // A helloWatch inspects what the client sends behind its ClientHello.
 type helloWatch tunnelRelay
 
+// Inspect does nothing: Begin has inspected everything.
 func (w *helloWatch) Inspect([]byte) (more bool, err error) { return false, nil }
 
+// End does nothing.
 func (w *helloWatch) End() error { return nil }
 
 // Begin passes on what a client sends behind its ClientHello, until the server's answer rules
@@ -173,8 +178,10 @@ type lineWatch struct {
 	line head.Line
 }
 
+// Begin does nothing.
 func (w *lineWatch) Begin() error { return nil }
 
+// Inspect denies the byte that completes a request line.
 func (w *lineWatch) Inspect(b []byte) (more bool, err error) {
 	like := w.line.Feed(b)
 	if like == head.Alike {
@@ -183,6 +190,7 @@ func (w *lineWatch) Inspect(b []byte) (more bool, err error) {
 	return like == head.Perhaps, nil
 }
 
+// End denies a line that its end makes a request line.
 func (w *lineWatch) End() error {
 	if w.line.AtEnd() == head.Alike {
 		return w.deny()

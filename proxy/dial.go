@@ -24,6 +24,7 @@ type dialError struct {
 	err   error       // nil: the cause says everything
 }
 
+// Error returns the cause and its error.
 func (e *dialError) Error() string {
 	if e.err == nil {
 		return e.cause.String()
@@ -31,13 +32,16 @@ func (e *dialError) Error() string {
 	return fmt.Sprintf("%v: %v", e.cause, e.err)
 }
 
+// Unwrap returns the error behind the cause.
 func (e *dialError) Unwrap() error { return e.err }
 
 // A lookupError marks a failure of the resolvers, as opposed to one of the destination.
 type lookupError struct{ err error }
 
+// Error returns the resolvers' error.
 func (e *lookupError) Error() string { return "look-up: " + e.err.Error() }
 
+// Unwrap returns the resolvers' error.
 func (e *lookupError) Unwrap() error { return e.err }
 
 // help returns one sentence for people: which side did not answer what.
@@ -78,6 +82,7 @@ type deniedError struct {
 	d rules.Decision
 }
 
+// Error returns the reason of the denial.
 func (e *deniedError) Error() string { return "denied: " + e.d.Why().String() }
 
 // dial connects to what d permits: the name in a, which the proxy resolves itself, or the

@@ -148,6 +148,7 @@ type expected struct {
 	out *answer
 }
 
+// Read sends the client its 100 Continue before the first byte.
 func (e *expected) Read(p []byte) (int, error) {
 	if err := e.out.interim(http.StatusContinue, nil); err != nil {
 		return 0, err

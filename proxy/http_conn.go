@@ -145,9 +145,20 @@ func (u *upstream) Write(b []byte) (int, error) {
 	return n, err
 }
 
-func (u *upstream) Close() error                       { return u.conn.Close() }
-func (u *upstream) LocalAddr() net.Addr                { return u.conn.LocalAddr() }
-func (u *upstream) RemoteAddr() net.Addr               { return u.conn.RemoteAddr() }
-func (u *upstream) SetDeadline(t time.Time) error      { return u.conn.SetDeadline(t) }
-func (u *upstream) SetReadDeadline(t time.Time) error  { return u.conn.SetReadDeadline(t) }
+// Close closes the connection.
+func (u *upstream) Close() error { return u.conn.Close() }
+
+// LocalAddr returns our address.
+func (u *upstream) LocalAddr() net.Addr { return u.conn.LocalAddr() }
+
+// RemoteAddr returns the destination's address.
+func (u *upstream) RemoteAddr() net.Addr { return u.conn.RemoteAddr() }
+
+// SetDeadline bounds reads and writes.
+func (u *upstream) SetDeadline(t time.Time) error { return u.conn.SetDeadline(t) }
+
+// SetReadDeadline bounds reads.
+func (u *upstream) SetReadDeadline(t time.Time) error { return u.conn.SetReadDeadline(t) }
+
+// SetWriteDeadline bounds writes.
 func (u *upstream) SetWriteDeadline(t time.Time) error { return u.conn.SetWriteDeadline(t) }

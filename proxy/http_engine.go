@@ -86,7 +86,9 @@ func (l *oneConn) Accept() (net.Conn, error) {
 }
 
 // Close does nothing: the connection goes on.
-func (l *oneConn) Close() error   { return nil }
+func (l *oneConn) Close() error { return nil }
+
+// Addr returns the local address of the connection.
 func (l *oneConn) Addr() net.Addr { return l.s.c.TCP.LocalAddr() }
 
 func sessionContext(l net.Listener) context.Context {

@@ -167,6 +167,7 @@ type body struct {
 	cancel context.CancelCauseFunc
 }
 
+// Read reads the body, and flushes the response before it waits.
 func (b *body) Read(p []byte) (int, error) {
 	b.up.answer.Store(b.g.out)
 	n, err := b.read(p)
@@ -184,6 +185,7 @@ func (b *body) read(p []byte) (int, error) {
 	return b.ReadCloser.Read(p)
 }
 
+// Close ends the request.
 func (b *body) Close() error {
 	err := b.ReadCloser.Close()
 	b.cancel(nil)

@@ -49,9 +49,10 @@ type ConnectError struct {
 	By    netip.Addr // the sender of an ICMP error; zero: there was none
 	ICMP  string     // what the ICMP error says; "": there was none
 	Deny  bool       // ICMP says that a filter forbids the connection
-	Err   error
+	Err   error      // what the connection failed with
 }
 
+// Error returns the error, and the ICMP error if there was one.
 func (e *ConnectError) Error() string {
 	if e.ICMP == "" {
 		return e.Err.Error()
@@ -59,4 +60,5 @@ func (e *ConnectError) Error() string {
 	return e.Err.Error() + " (ICMP from " + e.By.String() + ": " + e.ICMP + ")"
 }
 
+// Unwrap returns Err.
 func (e *ConnectError) Unwrap() error { return e.Err }

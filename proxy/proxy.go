@@ -42,7 +42,7 @@ type Config struct {
 	// replace it.
 	Connect func(context.Context, netip.AddrPort) (*net.TCPConn, error)
 
-	Limits Limits
+	Limits Limits       // zero fields have defaults
 	Log    *slog.Logger // nil: discard
 
 	// originalDst returns where a redirected connection was headed. nil: the kernel is asked.

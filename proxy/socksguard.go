@@ -30,6 +30,7 @@ type socksFault struct {
 	reply  []byte          // nil: the client does not speak SOCKS5
 }
 
+// Error returns the detail.
 func (f *socksFault) Error() string { return f.detail }
 
 // A socksRequest is a well-formed request.

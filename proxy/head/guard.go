@@ -94,6 +94,7 @@ type Limits struct {
 	Connect    bool          // a CONNECT ends the sequence and is left to the owner
 }
 
+// NewGuard returns a guard over a connection.
 func NewGuard(c *peek.Conn, owner Owner, limits Limits) *Guard {
 	g := &Guard{c: c, owner: owner, limits: limits, Ended: make(chan struct{})}
 	g.wake = sync.NewCond(&g.mu)

@@ -81,8 +81,14 @@ func (g *Guard) Close() error {
 // CloseWrite closes the sending half. net/http calls it before it lingers.
 func (g *Guard) CloseWrite() error { return g.c.TCP.CloseWrite() }
 
-// SetDeadline and SetWriteDeadline do nothing: the guard sets its own deadlines.
-func (g *Guard) SetDeadline(time.Time) error      { return nil }
+// SetDeadline does nothing: the guard sets its own deadlines.
+func (g *Guard) SetDeadline(time.Time) error { return nil }
+
+// SetWriteDeadline does nothing, like SetDeadline.
 func (g *Guard) SetWriteDeadline(time.Time) error { return nil }
-func (g *Guard) LocalAddr() net.Addr              { return g.c.TCP.LocalAddr() }
-func (g *Guard) RemoteAddr() net.Addr             { return g.c.TCP.RemoteAddr() }
+
+// LocalAddr returns our address.
+func (g *Guard) LocalAddr() net.Addr { return g.c.TCP.LocalAddr() }
+
+// RemoteAddr returns the client's address.
+func (g *Guard) RemoteAddr() net.Addr { return g.c.TCP.RemoteAddr() }

@@ -35,22 +35,22 @@ const (
 
 // A Head is a well-formed request head.
 type Head struct {
-	Method  string
-	Form    Form
+	Method  string          // a token of at most 32 bytes
+	Form    Form            // how the target is written
 	Target  rules.Authority // of CONNECT and absolute-form
 	path    string          // path and query of the other forms, never empty
 	Server  bool            // OPTIONS of an absolute URI without a path: about the server
-	Host    rules.Authority
-	HasHost bool
-	HTTP11  bool
+	Host    rules.Authority // the Host field
+	HasHost bool            // there is a Host field
+	HTTP11  bool            // HTTP/1.1, not 1.0
 
 	contentLength int64 // -1: not given
 	chunked       bool
-	close         bool // the connection closes after the answer
-	closes        bool // a Connection field says close
-	upgrade       bool // there is an Upgrade field
-	Expects       bool // Expect: 100-continue
-	Accept        string
+	close         bool   // the connection closes after the answer
+	closes        bool   // a Connection field says close
+	upgrade       bool   // there is an Upgrade field
+	Expects       bool   // Expect: 100-continue
+	Accept        string // the first Accept field
 	Via           string // all Via fields
 
 	Len   int    // bytes of the head
@@ -253,6 +253,7 @@ func isToken(s string) bool {
 	return s != ""
 }
 
+// IsTokenByte reports whether c may be in a token.
 func IsTokenByte(c byte) bool {
 	switch {
 	case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9':

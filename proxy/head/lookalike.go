@@ -9,9 +9,9 @@ import "bytes"
 type Likeness uint8
 
 const (
-	Unlike  Likeness = iota
-	Perhaps          // too few bytes to decide
-	Alike
+	Unlike  Likeness = iota // no beginning of the protocol
+	Perhaps                 // too few bytes to decide
+	Alike                   // a beginning of the protocol
 )
 
 // Numbers from RFC 8446, RFC 6520 and the SSL 2.0 draft.

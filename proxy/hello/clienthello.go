@@ -31,10 +31,10 @@ const (
 
 // A Hello is what a complete, well-formed ClientHello shows.
 type Hello struct {
-	SNI    rules.Name
-	RawSNI []byte // as received; set if there is exactly one name, even an invalid one
-	HasSNI bool   // false: there is no server_name extension
-	ECH    bool   // Encrypted ClientHello, real or GREASE, or its predecessor ESNI
+	SNI    rules.Name // the server name; zero: none
+	RawSNI []byte     // as received; set if there is exactly one name, even an invalid one
+	HasSNI bool       // false: there is no server_name extension
+	ECH    bool       // Encrypted ClientHello, real or GREASE, or its predecessor ESNI
 	esni   bool
 }
 

@@ -102,9 +102,9 @@ func RecordSize(b []byte) int { return int(b[3])<<8 | int(b[4]) }
 
 // A Second checks what a client sends behind its ClientHello.
 type Second struct {
-	First Hello
-	rest  int  // bytes still to come of a record without a ClientHello
-	scan  Scan // of the second ClientHello
+	First Hello // the one that was judged
+	rest  int   // bytes still to come of a record without a ClientHello
+	scan  Scan  // of the second ClientHello
 }
 
 // Next returns how many bytes of b may pass; 0: more are needed. b is what the client sent and

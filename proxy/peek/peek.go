@@ -23,9 +23,9 @@ var ErrFull = errors.New("limit reached")
 
 // A Conn is one accepted connection. One goroutine at a time owns it.
 type Conn struct {
-	TCP   *net.TCPConn
-	Bytes []byte // received and not used yet; slices of it are valid until Fill, Take or Release
-	Pool  *Pool  // where buffers come from; nil: they are made
+	TCP   *net.TCPConn // the connection itself
+	Bytes []byte       // received and not used yet; slices of it are valid until Fill, Take or Release
+	Pool  *Pool        // where buffers come from; nil: they are made
 
 	store  []byte      // the array that Bytes is a part of
 	pooled *[Size]byte // store, while it is from the pool

@@ -40,12 +40,12 @@ type Limits struct {
 
 // A Config is what a relay works with.
 type Config struct {
-	Owner               Owner
-	Client, Destination *net.TCPConn
+	Owner               Owner          // the flow
+	Client, Destination *net.TCPConn   // the two ends
 	In, Out             *atomic.Uint64 // bytes from the client, and bytes to it
-	Started             time.Time
-	Limits              Limits
-	Buffers             *Buffers
+	Started             time.Time      // when the flow began
+	Limits              Limits         // all set
+	Buffers             *Buffers       // shared by all relays
 }
 
 // A Relay is the two directions of one tunnel, and the watch over both.

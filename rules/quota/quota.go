@@ -1,5 +1,8 @@
 // Package quota bounds what clients hold at once: all of them together by a
 // limit, and each of them by a quota of that limit.
+//
+// A rate is something else, and is not here: queries in a second, or records in
+// a second, are spent and never released.
 package quota
 
 import "sync"
