@@ -152,7 +152,7 @@ func (s *Line) behindWord() Likeness {
 
 // mayGoOn reports, where another word begins, whether the line may still be a request.
 func (s *Line) mayGoOn() bool {
-	return s.word < 4 || s.letters && s.pathOrURL() || s.is("GET")
+	return s.word < 4 || s.letters && s.pathOrURL() || s.is("GET") || s.targeted() && s.listed()
 }
 
 func (s *Line) pathOrURL() bool { return s.form == formPath || s.url == len("://") }

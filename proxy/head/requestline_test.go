@@ -53,6 +53,8 @@ func TestLineScan(t *testing.T) {
 		{"SOURCE /x ICE/1.0\r\n", Alike, None},
 		{"POST /x FOO\r\n", Alike, None}, // thttpd, Apache before 2.4.25
 		{"PUT /x a b c\r\n", Alike, None},
+		{"PLAY * a b c\r\n", Alike, None},
+		{"CONNECT evil.example:443 a b\r\n", Alike, None},
 		{"PROXY ", Alike, None},
 		{proxyHeader2, Alike, None},
 
