@@ -53,7 +53,7 @@ func (e *engine) build() {
 		DisableGeneralOptionsHandler: true,
 	}
 	e.proxy = goproxy.NewProxyHttpServer()
-	e.proxy.Tr = &http.Transport{DialContext: noDial} // never used; http.DefaultTransport would obey the environment
+	e.proxy.Tr = &http.Transport{DialContext: noDial} // never used; net/http's default one would obey the environment
 	e.proxy.ConnectDial = noConnect
 	e.proxy.Logger = discard
 	e.proxy.KeepAcceptEncoding = true
