@@ -262,3 +262,20 @@ func (b *redirectWorld) wantNoLookup(detail string) {
 	held("redirected HTTP")
 	b.wantNoTrace()
 }
+
+// The limit for all clients counts too, where none of them has reached its quota.
+func TestSniffingLimitOfAll(t *testing.T) {
+	t.Parallel()
+	p := New(Config{Limits: Limits{Sniffing: 1}})
+	one, other := &client{by: rules.QuotaKeyOf(another, nil)}, &client{by: rules.QuotaKeyOf(netip.MustParseAddr("192.0.2.2"), nil)}
+	if fault, detail := p.beginSniff(one); fault != rules.ReasonNone {
+		t.Fatal(fault, detail)
+	}
+	if fault, detail := p.beginSniff(other); fault != rules.Limit || detail != "limits.sniffing is reached" {
+		t.Errorf("%v (%s)", fault, detail)
+	}
+	p.endSniff(one)
+	if fault, detail := p.beginSniff(other); fault != rules.ReasonNone {
+		t.Error(fault, detail)
+	}
+}
