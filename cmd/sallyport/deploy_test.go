@@ -41,7 +41,7 @@ func TestDeployConfigurations(t *testing.T) {
 		for _, cmd := range []string{"check", "nft"} {
 			code, out, diag := command(t, c[1], cmd, "--config", "-", "--mode", c[0])
 			// As Docker is by default, without IPv6; that it is dropped is meant.
-			expected := strings.HasPrefix(name, "compose") && strings.Contains(diag, "no listener takes IPv6") && strings.Count(diag, "warning") == 1
+			expected := strings.HasPrefix(name, "compose") && strings.Contains(diag, "no listener receives redirected IPv6") && strings.Count(diag, "warning") == 1
 			if code != 0 || strings.Contains(diag, "warning") && !expected {
 				t.Errorf("%s: %s exits %d\n%s%s", name, cmd, code, out, diag)
 			}

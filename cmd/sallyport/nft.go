@@ -111,11 +111,11 @@ func filterError(err error) error {
 	switch {
 	case errors.As(err, &option):
 		return &exitError{2, err}
-	case errors.Is(err, nftables.ErrOnlyProxy):
-		return &exitError{onlyProxy, err}
+	case errors.Is(err, nftables.ErrNoTransparentListener):
+		return &exitError{noFilterNeeded, err}
 	}
 	return err
 }
 
-// onlyProxy is the exit code for a configuration that wants no packet filter.
-const onlyProxy = 3
+// noFilterNeeded is the exit code for a configuration that wants no packet filter.
+const noFilterNeeded = 3

@@ -21,9 +21,9 @@ func TestNFTRefuses(t *testing.T) {
 	for _, c := range []struct{ name, config, mode, want string }{
 		{"no transparent listener", "[listen]\ndns = [\"[::]:5300\"]\n" + nftClient, "gateway", `[listen] transparent is empty, so there is nothing to redirect TCP to: set transparent = ["[::]:3129"]`},
 		{"no DNS listener", "[listen]\ntransparent = [\"[::]:3129\"]\n" + nftClient, "sidecar", `[listen] dns is empty, so there is nothing to redirect DNS to: set dns = ["[::]:5300"]`},
-		{"gateway on loopback", "[listen]\ntransparent = [\"127.0.0.1:3129\"]\ndns = [\"[::]:5300\"]\n" + nftClient, "gateway", `standard input:2: [listen] transparent: 127.0.0.1:3129 is loopback, and forwarded traffic never gets there`},
+		{"gateway on loopback", "[listen]\ntransparent = [\"127.0.0.1:3129\"]\ndns = [\"[::]:5300\"]\n" + nftClient, "gateway", `standard input:2: [listen] transparent: 127.0.0.1:3129 is loopback, and forwarded traffic never reaches loopback`},
 		{"DNS on loopback", "[listen]\ntransparent = [\"[::]:3129\"]\ndns = [\"127.0.0.1:5300\"]\n" + nftClient, "gateway", `standard input:3: [listen] dns: 127.0.0.1:5300 is loopback`},
-		{"a port that changes", "[listen]\ntransparent = [\"[::]:0\"]\ndns = [\"[::]:5300\"]\n" + nftClient, "gateway", `port 0 is another one at every start`},
+		{"a port that changes", "[listen]\ntransparent = [\"[::]:0\"]\ndns = [\"[::]:5300\"]\n" + nftClient, "gateway", `port 0 means another port at every start`},
 		{"nobody to redirect", "[listen]\ntransparent = [\"[::]:3129\"]\ndns = [\"[::]:5300\"]\n" + strings.Replace(nftClient, "10.1.2.3", "127.0.0.1", 1), "gateway", `no [[client]] has sources beyond loopback`},
 		{"nobody in the sidecar", "[listen]\ntransparent = [\"[::]:3129\"]\ndns = [\"[::]:5300\"]\n" + strings.Replace(nftClient, "10.1.2.3", "127.0.0.1", 1), "sidecar", `add it, or 0.0.0.0/0 and ::/0, to sources`},
 		{"another mode", "", "bridge", `--mode "bridge" is neither gateway nor sidecar`},
@@ -40,7 +40,7 @@ func TestNFTRefuses(t *testing.T) {
 // The embedded configuration has no transparent listener; a ruleset made from
 // it would cut everybody off.
 func TestNFTNeedsAConfiguration(t *testing.T) {
-	if code, out, diag := command(t, "", "nft"); code != onlyProxy || out != "" || !strings.Contains(diag, "transparent is empty") {
+	if code, out, diag := command(t, "", "nft"); code != noFilterNeeded || out != "" || !strings.Contains(diag, "transparent is empty") {
 		t.Errorf("exit %d, printed %q, said %s", code, out, diag)
 	}
 }
@@ -59,7 +59,7 @@ func TestNFTFlags(t *testing.T) {
 // clients reach nothing.
 func TestNFTLocalNetwork(t *testing.T) {
 	for flag, want := range map[string]string{
-		"10.20.0.0": "say 10.20.0.0/16,", "10.20.30.0": "say 10.20.30.0/24,", "10.0.0.0": "say 10.0.0.0/8,", "fd00:20::": "say fd00:20::/64,",
+		"10.20.0.0": "write 10.20.0.0/16,", "10.20.30.0": "write 10.20.30.0/24,", "10.0.0.0": "write 10.0.0.0/8,", "fd00:20::": "write fd00:20::/64,",
 		"10.20.0.0/32": "", "10.20.0.1": "", "10.0.0.0/8": "", "fd00:20::1": "", "fd00:20::/128": "", "fd00:20::/64": "",
 	} {
 		code, out, diag := command(t, "", "nft", "--config", "nftables/testdata/site.toml", "--local", flag)
@@ -77,7 +77,7 @@ func TestCheckModes(t *testing.T) {
 		code               int
 		want               string
 	}{
-		{"gateway on loopback", loopback + nftClient, "gateway", 1, "standard input:2: transparent: 127.0.0.1:3129 is loopback, where a gateway never sees forwarded traffic"},
+		{"gateway on loopback", loopback + nftClient, "gateway", 1, "standard input:2: transparent: 127.0.0.1:3129 is loopback, and a gateway never receives forwarded traffic there"},
 		{"its DNS too", loopback + nftClient, "gateway", 1, "standard input:3: dns: 127.0.0.1:5300 is loopback"},
 		{"a sidecar", loopback + nftClient, "sidecar", 0, "good"},
 		{"clients on this host only", loopback + here, "gateway", 0, "good"},
@@ -109,7 +109,7 @@ func TestNeighbourFlags(t *testing.T) {
 			t.Errorf("%s %s: exit %d, printed %d bytes, said %s", c.flag, c.value, code, len(out), diag)
 		}
 	}
-	if code, out, diag := command(t, "", "nft", "--config", "nftables/testdata/site.toml", "--neighbour", "10.77.0.0/24=52:54:00:00:00:10", "--neighbour", "10.77.0.10=52:54:00:00:00:11"); code != 2 || out != "" || !strings.Contains(diag, "another --neighbour has a part of these addresses") {
+	if code, out, diag := command(t, "", "nft", "--config", "nftables/testdata/site.toml", "--neighbour", "10.77.0.0/24=52:54:00:00:00:10", "--neighbour", "10.77.0.10=52:54:00:00:00:11"); code != 2 || out != "" || !strings.Contains(diag, "another --neighbour has some of these addresses") {
 		t.Errorf("overlap: exit %d, printed %d bytes, said %s", code, len(out), diag)
 	}
 	if code, out, diag := command(t, "", "nft", "--config", "nftables/testdata/site.toml", "--mode", "sidecar", "--neighbour", "10.77.0.10=52:54:00:00:00:10"); code != 2 || out != "" || !strings.Contains(diag, "are for --mode gateway") {

@@ -1,5 +1,5 @@
-// Drops in a file: how the counters of the packet filter come from a process
-// that may read them to the gateway, which has no capability for it.
+// Drop file: a process that may read the counters of the packet filter writes them
+// to this file for the gateway, which has no capability for that.
 
 package nftables
 
@@ -13,18 +13,18 @@ import (
 	"time"
 )
 
-// A dropFile is what "sallyport nft --counters" writes: the last reading of
-// each load of the ruleset, so that a reload loses nothing that was read.
+// A dropFile is what "sallyport nft --counters" writes: the last reading of each
+// load of the ruleset, so that a reload loses no reading.
 type dropFile struct {
 	Schema   int       `json:"schema"` // 1
 	Time     time.Time `json:"time"`
 	Readings []Reading `json:"readings"`
 }
 
-// dropFileMax bounds the file: a full set of entries of 16 loads is less.
+// dropFileMax is the largest accepted file. 16 loads with full sets are smaller.
 const dropFileMax = 64 << 20
 
-// readDropFile reads what was written last.
+// readDropFile reads the file.
 func readDropFile(path string) (dropFile, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -43,12 +43,12 @@ func readDropFile(path string) (dropFile, error) {
 		return dropFile{}, fmt.Errorf("%s: %w", path, err)
 	}
 	if out.Schema != 1 {
-		return dropFile{}, fmt.Errorf("%s: schema %d, and this version reads 1 only", path, out.Schema)
+		return dropFile{}, fmt.Errorf("%s: schema %d, but this version reads schema 1 only", path, out.Schema)
 	}
 	return out, nil
 }
 
-// ExportCounters is "sallyport nft --counters": one reading more in the file.
+// ExportCounters reads the counters of the kernel and adds the reading to a file.
 func ExportCounters(path string) error {
 	r, err := newDropReader(0)
 	if err != nil {
@@ -57,9 +57,9 @@ func ExportCounters(path string) error {
 	return exportDrops(r, path, time.Now())
 }
 
-// exportDrops adds a reading to the file. Without a ruleset it says the time
-// only. A file that cannot be read begins anew: the counters of the ruleset
-// that is loaded are whole.
+// exportDrops adds a reading to the file. If no ruleset is loaded it writes the
+// time only. A file that cannot be read is replaced; this loses nothing, because the
+// counters of the loaded ruleset are complete.
 func exportDrops(r *dropReader, path string, now time.Time) error {
 	reading, err := r.read()
 	if err != nil && !errors.Is(err, ErrNoTable) {
@@ -68,7 +68,7 @@ func exportDrops(r *dropReader, path string, now time.Time) error {
 	file, _ := readDropFile(path)
 	file.Schema, file.Time = 1, now.UTC()
 	if err == nil {
-		file.Readings = keepReading(file.Readings, reading)
+		file.Readings = replaceReading(file.Readings, reading)
 	}
 	data, err := json.Marshal(file)
 	if err != nil {
@@ -77,8 +77,8 @@ func exportDrops(r *dropReader, path string, now time.Time) error {
 	return replaceByName(path, data, 0o640)
 }
 
-// replaceByName writes a file beside path and renames it: who reads it reads
-// the old one or the new one.
+// replaceByName writes a file beside path and renames it, so that a reader gets
+// either the old file or the new one.
 func replaceByName(path string, data []byte, mode os.FileMode) error {
 	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".tmp-*")
 	if err != nil {

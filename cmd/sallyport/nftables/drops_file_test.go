@@ -1,4 +1,4 @@
-// Tests of the file of counters: who may read it, and what an error says.
+// Tests of the file of counters: its group, and the remedy in its errors.
 
 package nftables
 
@@ -13,16 +13,16 @@ import (
 	"testing"
 )
 
-func TestUnreadableCountersNameTheirCure(t *testing.T) {
+func TestUnreadableCountersNameTheRemedy(t *testing.T) {
 	denied := &fs.PathError{Op: "open", Path: "/run/x/counters.json", Err: syscall.EACCES}
-	err := withCure(denied, denied.Path, "sallyport")
+	err := withRemedy(denied, denied.Path, "sallyport")
 	if want := "as root: install -d -g sallyport -m 2750 /run/x"; !errors.Is(err, fs.ErrPermission) || !strings.HasSuffix(err.Error(), want) {
 		t.Errorf("of the counters: %v, want %q", err, want)
 	}
 }
 
-// A directory with the set-group-ID bit gives its group to the counters, so that
-// the group of sallyport reads what root writes.
+// A directory with the set-group-ID bit gives its group to the file of counters, so
+// that the group of sallyport can read what root writes.
 func TestCountersBelongToTheGroupOfTheirDirectory(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("skipped: giving a directory to another group needs root")

@@ -1,5 +1,5 @@
-// Drops in the journal: what the packet filter swallowed is asked about and
-// recorded like any other attempt, with its count.
+// Drop journal: what the packet filter dropped is decided and recorded like any
+// other attempt, with its count.
 
 package nftables
 
@@ -24,14 +24,14 @@ import (
 	"sallyport/rules"
 )
 
-// How often the filter's counters are looked at, and how old the file may be.
+// How often the filter's counters are read, and how old the file may be.
 const (
 	dropInterval = 10 * time.Second
 	dropStale    = time.Minute
 )
 
-// LedgerPath is where it is kept what of the filter's counters is in the
-// journal; "": in memory only, because the journal is no file.
+// LedgerPath returns the path of the file that remembers which drops are in the
+// journal; "": it is kept in memory only, because the journal is no file.
 func LedgerPath(journal string) string {
 	if journal == "" || journal == "-" {
 		return ""
@@ -39,35 +39,36 @@ func LedgerPath(journal string) string {
 	return journal + ".drops.json"
 }
 
-// dropsWriter is what to look at where the file is absent or old.
-const dropsWriter = `is sallyport-drops.timer active? "By hand" in deploy/gateway.md is the way without systemd`
+// exporterHint is the remedy if the file is absent or old.
+const exporterHint = `is sallyport-drops.timer active? "By hand" in deploy/gateway.md is the way without systemd`
 
-// A DropSource gives the readings there are.
+// A DropSource returns the readings that are available.
 type DropSource func() ([]Reading, error)
 
-// DropsFromFile reads the file of "sallyport nft --counters".
+// DropsFromFile returns a source that reads the file of "sallyport nft --counters".
+// group is the group of this process, for the remedy in an error.
 func DropsFromFile(path, group string, now func() time.Time) DropSource {
 	return func() ([]Reading, error) {
 		file, err := readDropFile(path)
 		if err == nil && now().Sub(file.Time) > dropStale {
-			err = fmt.Errorf("%s was written at %s last: %s", path, file.Time.Format(time.RFC3339), dropsWriter)
+			err = fmt.Errorf("%s was last written at %s: %s", path, file.Time.Format(time.RFC3339), exporterHint)
 		}
-		return file.Readings, withCure(err, path, group)
+		return file.Readings, withRemedy(err, path, group)
 	}
 }
 
-// withCure adds to an error of the file what mends it.
-func withCure(err error, path, group string) error {
+// withRemedy adds to an error about the file what the operator can do.
+func withRemedy(err error, path, group string) error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("%w: %s", err, dropsWriter)
-	case errors.Is(err, fs.ErrPermission): // each reading makes the file anew, in the group of its directory
+		return fmt.Errorf("%w: %s", err, exporterHint)
+	case errors.Is(err, fs.ErrPermission): // each reading makes a new file, which gets the group of its directory
 		return fmt.Errorf("%w: as root: install -d -g %s -m 2750 %s", err, group, filepath.Dir(path))
 	}
 	return err
 }
 
-// DropsFromKernel reads the kernel's counters; it needs CAP_NET_ADMIN.
+// DropsFromKernel returns a source that reads the kernel's counters. It needs CAP_NET_ADMIN.
 func DropsFromKernel() (DropSource, error) {
 	r, err := newDropReader(0)
 	if err != nil {
@@ -76,7 +77,7 @@ func DropsFromKernel() (DropSource, error) {
 	return dropsFrom(r), nil
 }
 
-// dropsFrom reads the counters by one reader.
+// dropsFrom returns a source that uses one reader.
 func dropsFrom(r *dropReader) DropSource {
 	return func() ([]Reading, error) {
 		reading, err := r.read()
@@ -87,22 +88,22 @@ func dropsFrom(r *dropReader) DropSource {
 	}
 }
 
-// DropJournal takes what is new in the filter's counters into the journal.
+// A DropJournal records new drops in the journal.
 type DropJournal struct {
-	source DropSource // nil: there is none
+	source DropSource // nil: run was started without one
 	decide func(a rules.Attempt, times uint64) rules.Decision
 	path   string // of the ledger; "": in memory only
 	log    *slog.Logger
 
 	mu     sync.Mutex
-	ledger dropLedger
-	begun  bool   // the ledger is that of an earlier run, or of an earlier pass
-	why    string // what keeps from the journal; "": nothing
+	ledger ledger
+	begun  bool   // the ledger has an earlier reading, so that new drops can be told from old ones
+	why    string // why drops are not journaled; "": they are
 	totals map[string]uint64
 }
 
-// NewDropJournal goes on where the ledger at path ends. Without a ledger in a
-// file, what was counted before this process is not its own to tell.
+// NewDropJournal returns a DropJournal that continues where the ledger at path
+// ends. Without a path it does not record what was counted before its first pass.
 func NewDropJournal(source DropSource, decide func(rules.Attempt, uint64) rules.Decision, path string, log *slog.Logger) *DropJournal {
 	j := &DropJournal{source: source, decide: decide, path: path, log: log, totals: map[string]uint64{}}
 	if source == nil {
@@ -121,14 +122,14 @@ func NewDropJournal(source DropSource, decide func(rules.Attempt, uint64) rules.
 	case err == nil || errors.Is(err, fs.ErrNotExist):
 		j.begun = true
 	default:
-		// What was taken is not known, and is not to be taken twice.
-		j.ledger = dropLedger{}
-		log.Error("cannot read which drops of the packet filter are journaled; those so far are left out", "error", err)
+		// Which drops are journaled is not known. None must be journaled twice.
+		j.ledger = ledger{}
+		log.Error("cannot read which drops of the packet filter are journaled; earlier drops are left out", "error", err)
 	}
 	return j
 }
 
-// Run takes what is new until ctx ends.
+// Run records new drops until ctx ends.
 func (j *DropJournal) Run(ctx context.Context) {
 	tick := time.NewTicker(dropInterval)
 	defer tick.Stop()
@@ -142,8 +143,8 @@ func (j *DropJournal) Run(ctx context.Context) {
 	}
 }
 
-// Pass takes what is new. What is taken is written down before it is recorded:
-// a process that ends in between loses a count, and counts none twice.
+// Pass records the new drops once. It saves the ledger before it records: a
+// process that ends in between loses these drops, but never records them twice.
 func (j *DropJournal) Pass() {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -151,13 +152,13 @@ func (j *DropJournal) Pass() {
 	before := j.ledger.clone()
 	var drops []Drop
 	for _, r := range readings {
-		drops = append(drops, j.ledger.take(r)...)
+		drops = append(drops, j.ledger.newDrops(r)...)
 		j.totals = r.Totals
 	}
 	if len(drops) > 0 && j.path != "" {
 		if err := j.save(); err != nil {
 			j.ledger, drops = before, nil
-			why = fmt.Errorf("cannot write down which are: %w", err)
+			why = fmt.Errorf("cannot save which ones are: %w", err)
 		}
 	}
 	if j.begun {
@@ -169,7 +170,7 @@ func (j *DropJournal) Pass() {
 	j.report(why)
 }
 
-// report logs a failure once, and its end.
+// report logs the begin and the end of a failure.
 func (j *DropJournal) report(err error) {
 	why := ""
 	if err != nil {
@@ -185,24 +186,24 @@ func (j *DropJournal) report(err error) {
 	j.log.Info("drops of the packet filter are journaled")
 }
 
-// Reads tells whether there is a source to read.
+// Reads reports whether there is a source.
 func (j *DropJournal) Reads() bool { return j.source != nil }
 
-// Problem tells what keeps drops from the journal; "": nothing.
+// Problem returns why drops are not journaled; "": they are.
 func (j *DropJournal) Problem() string {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return j.why
 }
 
-// Counters returns the filter's counters as they were read last.
+// Counters returns the filter's counters from the last reading.
 func (j *DropJournal) Counters() map[string]uint64 {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return j.totals
 }
 
-// DescribeCounters lists what the filter has dropped, or nothing.
+// DescribeCounters lists the counters that are not 0, as text to append.
 func (j *DropJournal) DescribeCounters() string {
 	totals := j.Counters()
 	var parts []string
@@ -217,7 +218,7 @@ func (j *DropJournal) DescribeCounters() string {
 	return "; packets since the ruleset was loaded: " + strings.Join(parts, ", ")
 }
 
-// save writes the ledger down.
+// save writes the ledger to its file.
 func (j *DropJournal) save() error {
 	data, err := json.Marshal(j.ledger)
 	if err != nil {
@@ -226,8 +227,8 @@ func (j *DropJournal) save() error {
 	return replaceByName(j.path, data, 0o600)
 }
 
-// dropDetail says what the packets of a counter were.
-func dropDetail(counter string) string {
+// counterText describes the packets of a counter.
+func counterText(counter string) string {
 	return map[string]string{
 		"reject_quic":          "UDP 443",
 		"drop_dot":             "port 853: DNS over TLS, QUIC or DTLS",
@@ -242,17 +243,17 @@ func dropDetail(counter string) string {
 	}[counter]
 }
 
-// Attempt is what the packets of a Drop tried. Its fault denies also what the
-// policy permits by now, or permits by other packets: these did not get out.
+// Attempt returns the attempt that the packets of a drop made. Its fault denies
+// it even if the policy permits the destination now: these packets were dropped.
 func (d Drop) Attempt() rules.Attempt {
 	a := rules.Attempt{Via: rules.ViaUDP, Client: netip.AddrPortFrom(d.Client, 0), Dest: d.Dest, Fault: rules.NotListed,
-		Detail: fmt.Sprintf("dropped by the packet filter (%s): %s", d.Counter, dropDetail(d.Counter))}
+		Detail: fmt.Sprintf("dropped by the packet filter (%s): %s", d.Counter, counterText(d.Counter))}
 	switch d.Proto {
 	case unix.IPPROTO_UDP:
 		a.Proto = rules.UDP
 	case unix.IPPROTO_TCP:
 		a.Proto = rules.TCP
-		a.Provisional = true // no byte of it was looked at: the port demands nothing of it
+		a.Provisional = true // no byte of it was read, so no check of its protocol
 	default:
 		a.Fault = rules.ProtocolNotListed
 	}
@@ -263,7 +264,7 @@ func (d Drop) Attempt() rules.Attempt {
 		a.Fault = rules.MalformedRequest
 	}
 	if !d.Client.IsValid() {
-		a.Detail += "; of clients that were too many to be told apart"
+		a.Detail += "; from several clients, too many to count each"
 	}
 	if d.Proto != 0 && a.Proto == rules.ProtoUnknown {
 		a.Detail += fmt.Sprintf("; IP protocol %d", d.Proto) // the journal has no field for it

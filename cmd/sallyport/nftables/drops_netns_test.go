@@ -1,7 +1,7 @@
 //go:build linux
 
-// What a real packet filter swallows, in a real journal: exact, by client, over
-// reloads of the ruleset and restarts of the process.
+// Tests that a real journal has what a real packet filter dropped: exact counts by
+// client, across reloads of the ruleset and restarts of the process.
 
 package nftables
 
@@ -46,13 +46,13 @@ func (s *dropScene) send(times int, from, to string) {
 	}
 	defer c.Close()
 	for sent := 0; sent < times; {
-		if _, err := c.Write([]byte("x")); err == nil { // else it tells of the ICMP answer to an earlier one
+		if _, err := c.Write([]byte("x")); err == nil { // else it returns the ICMP error about an earlier one
 			sent++
 		}
 	}
 }
 
-// process is one life of a gateway: it takes what is new into the journal.
+// process starts and stops a drop journal, as one run of a gateway does.
 func (s *dropScene) process(source DropSource, passes int) {
 	s.t.Helper()
 	path := filepath.Join(s.dir, "denials.jsonl")
@@ -73,7 +73,7 @@ func (s *dropScene) process(source DropSource, passes int) {
 	}
 }
 
-// counted sums up the journal: "client reason via proto destination".
+// counted returns the sums in the journal, by "client reason via proto destination".
 func (s *dropScene) counted() map[string]int {
 	s.t.Helper()
 	f, err := os.Open(filepath.Join(s.dir, "denials.jsonl"))
@@ -108,13 +108,13 @@ func (s *dropScene) expect(want map[string]int) {
 	}
 	for key, n := range got {
 		if want[key] == 0 {
-			s.t.Errorf("%s: %d times in the journal, and nothing such was sent", key, n)
+			s.t.Errorf("%s: %d times in the journal, but nothing like it was sent", key, n)
 		}
 	}
 }
 
 func TestDropsInTheJournal(t *testing.T) {
-	needsNFT(t)
+	needsRootAndNft(t)
 	s := newDropScene(t)
 	file := filepath.Join(s.dir, "counters.json")
 	export := func() {
@@ -141,7 +141,7 @@ func TestDropsInTheJournal(t *testing.T) {
 	}
 	s.expect(want)
 
-	// The ruleset is loaded anew, and the process is another one; twice, with packets before, between and after.
+	// The ruleset is loaded twice more, then another process runs. Packets come before, between and after.
 	s.send(10, "10.77.0.10", "93.184.0.1:443")
 	for range 2 {
 		export()
@@ -154,7 +154,7 @@ func TestDropsInTheJournal(t *testing.T) {
 	want["10.77.0.10 quic udp udp 93.184.0.1:443"] += 10 + 20 + 20
 	s.expect(want)
 
-	// While no process runs it is counted, too.
+	// The filter also counts while no process runs.
 	s.send(6, "10.77.0.10", "93.184.0.1:443")
 	export()
 	export()
@@ -163,12 +163,12 @@ func TestDropsInTheJournal(t *testing.T) {
 	s.expect(want)
 }
 
-// A client that sends to more destinations than there is room for is still told
-// apart, and so is one that comes after it.
+// A client that sends to more destinations than the set has room for still has a
+// count of its own, and so has the next client.
 func TestDropsOverflow(t *testing.T) {
-	needsNFT(t)
+	needsRootAndNft(t)
 	s := newDropScene(t)
-	const ports = noteSize + 200
+	const ports = counterSetSize + 200
 	for port := range ports {
 		s.send(1, "10.77.0.10", fmt.Sprintf("93.184.0.1:%d", 10_000+port))
 	}
@@ -183,7 +183,7 @@ func TestDropsOverflow(t *testing.T) {
 		by[d.Client.String()] += int(d.Packets)
 	}
 	if by["10.77.0.10"] != ports || by["10.77.0.12"] != 9 {
-		t.Errorf("the filter noted %v, want %d and 9", by, ports)
+		t.Errorf("the filter recorded %v, want %d and 9", by, ports)
 	}
 	sum := 0
 	for _, n := range s.counted() {
@@ -197,10 +197,10 @@ func TestDropsOverflow(t *testing.T) {
 	}
 }
 
-// Without a ruleset there is nothing to read, and that is said; the file of the
-// exporter keeps its time.
+// Without a ruleset the reader returns an error. The exporter still writes the time
+// to its file.
 func TestDropsWithoutARuleset(t *testing.T) {
-	needsNFT(t)
+	needsRootAndNft(t)
 	n := newNamespace(t)
 	reader, err := newDropReader(int(n.file.Fd()))
 	if err != nil {

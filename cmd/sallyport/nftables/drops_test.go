@@ -1,5 +1,5 @@
-// Tests of the counts of dropped packets: each is taken once, whatever is
-// loaded or started again in between.
+// Tests of the counts of dropped packets: each packet is counted once, across
+// reloads and restarts.
 
 package nftables
 
@@ -20,8 +20,8 @@ import (
 	"sallyport/rules"
 )
 
-// A fakeFilter counts as the kernel does: entries that can be full or time out
-// beside totals that never shrink, all of them anew at each load.
+// A fakeFilter counts as the kernel does: it has totals, which never shrink, and
+// entries, which can be full or time out. Each load starts them all at 0.
 type fakeFilter struct {
 	handle  uint64
 	totals  map[string]uint64
@@ -59,16 +59,16 @@ func (f *fakeFilter) read() Reading {
 	return r
 }
 
-func TestDropsAreTakenOnce(t *testing.T) {
+func TestDropsAreCountedOnce(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		f := &fakeFilter{packets: map[string]uint64{}}
 		f.load()
-		var ledger dropLedger
+		var counted ledger
 		var file []Reading
 		taken, alone := map[string]uint64{}, map[string]uint64{}
 		take := func() {
 			for _, r := range file {
-				for _, d := range ledger.take(r) {
+				for _, d := range counted.newDrops(r) {
 					taken[d.Counter] += d.Packets
 					if !d.Client.IsValid() {
 						alone[d.Counter] += d.Packets
@@ -84,16 +84,16 @@ func TestDropsAreTakenOnce(t *testing.T) {
 				}
 			},
 			"forged": func(*rapid.T) { f.totals["drop_spoofed"]++ },
-			"export": func(*rapid.T) { file = keepReading(file, f.read()) },
-			"reload": func(*rapid.T) { file = keepReading(file, f.read()); f.load(); take() },
+			"export": func(*rapid.T) { file = replaceReading(file, f.read()) },
+			"reload": func(*rapid.T) { file = replaceReading(file, f.read()); f.load(); take() },
 			"take":   func(*rapid.T) { take() },
 			"restart": func(t *rapid.T) {
-				data, err := json.Marshal(ledger)
+				data, err := json.Marshal(counted)
 				if err != nil {
 					t.Fatal(err)
 				}
-				ledger = dropLedger{}
-				if err := json.Unmarshal(data, &ledger); err != nil {
+				counted = ledger{}
+				if err := json.Unmarshal(data, &counted); err != nil {
 					t.Fatal(err)
 				}
 			},
@@ -107,16 +107,16 @@ func TestDropsAreTakenOnce(t *testing.T) {
 			"": func(t *rapid.T) {
 				for counter, n := range taken {
 					if n > f.packets[counter] {
-						t.Fatalf("%s: %d taken of %d", counter, n, f.packets[counter])
+						t.Fatalf("%s: %d counted of %d", counter, n, f.packets[counter])
 					}
 				}
 			},
 		})
-		file = keepReading(file, f.read())
+		file = replaceReading(file, f.read())
 		take()
 		for counter, n := range f.packets {
 			if taken[counter] != n {
-				t.Fatalf("%s: %d taken of %d", counter, taken[counter], n)
+				t.Fatalf("%s: %d counted of %d", counter, taken[counter], n)
 			}
 			if alone[counter] > 0 && !f.expired && !f.full {
 				t.Fatalf("%s: %d without a client, although every entry had room", counter, alone[counter])
@@ -128,16 +128,16 @@ func TestDropsAreTakenOnce(t *testing.T) {
 	})
 }
 
-// What a packet in an entry makes of the total that was read before it: nothing
-// twice.
+// A packet that comes between the reading of the total and of the entries is not
+// counted twice.
 func TestDropsReadWhilePacketsCome(t *testing.T) {
-	var l dropLedger
+	var l ledger
 	id := TableID{"boot", 1, 1}
 	one := Drop{Counter: "drop_udp", Client: netip.MustParseAddr("10.0.0.1"), Proto: 17}
 	sum := uint64(0)
 	for _, r := range []struct{ total, entry uint64 }{{3, 5}, {5, 5}, {7, 8}, {10, 8}, {10, 8}} {
 		one.Packets = r.entry
-		for _, d := range l.take(Reading{id, map[string]uint64{"drop_udp": r.total}, []Drop{one}}) {
+		for _, d := range l.newDrops(Reading{id, map[string]uint64{"drop_udp": r.total}, []Drop{one}}) {
 			if sum += d.Packets; d.Packets == 0 || d.Packets > 10 {
 				t.Errorf("%d taken at once", d.Packets)
 			}
@@ -148,7 +148,7 @@ func TestDropsReadWhilePacketsCome(t *testing.T) {
 	}
 }
 
-// recorded is what a journal of drops asked.
+// recorded holds the attempts that a drop journal recorded.
 type recorded struct {
 	attempts []rules.Attempt
 	times    []uint64
@@ -161,9 +161,9 @@ func (r *recorded) decide(a rules.Attempt, times uint64) rules.Decision {
 
 func quiet() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)) }
 
-// What was taken is written down before it is recorded, and not recorded where
-// it cannot be.
-func TestDropJournalWritesDownFirst(t *testing.T) {
+// The ledger is saved before drops are recorded. If it cannot be saved, they are not
+// recorded.
+func TestDropJournalSavesBeforeItRecords(t *testing.T) {
 	f := &fakeFilter{packets: map[string]uint64{}}
 	f.load()
 	source := func() ([]Reading, error) { return []Reading{f.read()}, nil }
@@ -173,7 +173,7 @@ func TestDropJournalWritesDownFirst(t *testing.T) {
 	j := NewDropJournal(source, got.decide, path, quiet())
 	f.packet("reject_quic", 1)
 	j.Pass()
-	if len(got.attempts) != 0 || !strings.Contains(j.Problem(), "cannot write down which are") {
+	if len(got.attempts) != 0 || !strings.Contains(j.Problem(), "cannot save which ones are") {
 		t.Errorf("recorded %v, problem %q", got.times, j.Problem())
 	}
 	if err := os.Mkdir(gone, 0o700); err != nil {
@@ -188,9 +188,9 @@ func TestDropJournalWritesDownFirst(t *testing.T) {
 	}
 }
 
-// Without a file for what is taken, a process begins with what comes after it,
-// and with a damaged one, too: twice is worse than not at all.
-func TestDropJournalWithoutItsLedger(t *testing.T) {
+// Without a ledger, or with a damaged one, a process does not record earlier drops:
+// to record a drop twice is worse than not to record it.
+func TestDropJournalWithoutLedger(t *testing.T) {
 	damaged := filepath.Join(t.TempDir(), "damaged")
 	if err := os.WriteFile(damaged, []byte("{"), 0o600); err != nil {
 		t.Fatal(err)
@@ -210,13 +210,13 @@ func TestDropJournalWithoutItsLedger(t *testing.T) {
 	}
 }
 
-// A file that is old, absent or not for this version says so.
+// The error of a file that is old, absent or for another version names the remedy.
 func TestDropFileProblems(t *testing.T) {
 	now := time.Now()
 	path := filepath.Join(t.TempDir(), "counters.json")
 	for _, c := range []struct{ text, want string }{
 		{"", "no such file or directory: is sallyport-drops.timer active?"},
-		{`{"schema":2}`, "schema 2, and this version reads 1 only"},
+		{`{"schema":2}`, "schema 2, but this version reads schema 1 only"},
 		{`{"schema":1`, "unexpected end"},
 		{`{"schema":1,"time":"` + now.Add(-2*dropStale).Format(time.RFC3339) + `"}`, "is sallyport-drops.timer active?"},
 		{`{"schema":1,"time":"` + now.Format(time.RFC3339) + `"}`, ""},
@@ -235,8 +235,8 @@ func TestDropFileProblems(t *testing.T) {
 	}
 }
 
-// Every counter that is noted becomes a denial, also where the policy permits
-// what its packets look like, and with the reason that fits.
+// The drops of every recorded counter are denials with the right reason, also if
+// the policy permits the destination.
 func TestDropAttempts(t *testing.T) {
 	policy := livePolicy(t, filterSite)
 	client, unknown := netip.MustParseAddr("10.77.0.10"), netip.MustParseAddr("198.51.100.7")
@@ -248,7 +248,7 @@ func TestDropAttempts(t *testing.T) {
 		{Drop{Counter: "reject_quic", Client: client}, rules.QUIC},
 		{Drop{Counter: "reject_quic"}, rules.QUIC},
 		{Drop{Counter: "drop_udp", Client: client, Dest: netip.MustParseAddrPort("93.184.0.51:123"), Proto: 17}, rules.PortNotListed},
-		{Drop{Counter: "drop_udp", Client: client, Dest: netip.MustParseAddrPort("93.184.0.51:514"), Proto: 17}, rules.NotListed}, // permitted by now
+		{Drop{Counter: "drop_udp", Client: client, Dest: netip.MustParseAddrPort("93.184.0.51:514"), Proto: 17}, rules.NotListed}, // the policy permits it now
 		{Drop{Counter: "drop_udp", Client: client, Dest: netip.MustParseAddrPort("93.184.0.1:123"), Proto: 17}, rules.IPLiteral},
 		{Drop{Counter: "drop_tcp", Client: client, Dest: netip.MustParseAddrPort("93.184.0.99:443"), Proto: 6}, rules.NotListed}, // any = true
 		{Drop{Counter: "drop_tcp", Client: client, Dest: netip.MustParseAddrPort("93.184.0.1:443"), Proto: 6}, rules.IPLiteral},
@@ -268,8 +268,8 @@ func TestDropAttempts(t *testing.T) {
 			t.Errorf("%+v: via %v, client %v, detail %q", c.d, a.Via, a.Client, a.Detail)
 		}
 	}
-	for _, c := range notedCounters(Sidecar) {
-		if dropDetail(c.name) == "" {
+	for _, c := range recordedCounters(Sidecar) {
+		if counterText(c.name) == "" {
 			t.Errorf("no text for %s", c.name)
 		}
 	}

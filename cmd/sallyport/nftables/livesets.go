@@ -1,5 +1,5 @@
-// Live sets: keeps the packet filter's sets of addresses current, so that
-// documented datagrams to names go where the names lead now.
+// Live sets: keeps the packet filter's sets of addresses current, so that datagrams
+// to documented names pass to the current addresses of these names.
 
 package nftables
 
@@ -15,27 +15,27 @@ import (
 	"sallyport/rules"
 )
 
-// An AddressSet is the packet filter's side of a set of addresses.
+// An AddressSet changes the packet filter's sets of addresses.
 type AddressSet interface {
-	// Holds lists the addresses that a set has now.
+	// Holds returns the addresses in a set.
 	Holds(set string) ([]netip.Addr, error)
-	// Put adds addresses, each for a time; for those that are there it begins anew.
+	// Put adds addresses, each with a timeout. It renews the timeout of those that are there.
 	Put(set string, addrs map[netip.Addr]time.Duration) error
-	// Drop takes addresses away; those that are not there are no error.
+	// Drop removes addresses. An address that is not there is no error.
 	Drop(set string, addrs []netip.Addr) error
 }
 
-// An address stays in its set for as long as the answer holds and a grace,
-// so that a client may go on using what it was told.
+// An address stays in its set for the lifetime of the answer and a grace period,
+// because clients go on using an answer for a while.
 const (
 	setGrace   = 5 * time.Minute
-	setLeast   = time.Minute // an answer that holds for less
+	setLeast   = time.Minute // the shortest lifetime that is used
 	setMost    = 24 * time.Hour
-	setRefresh = 2 * time.Second // how soon a reloaded ruleset has its addresses back
+	setRefresh = 2 * time.Second // how often the sets are checked, as a reloaded ruleset has empty ones
 )
 
-// LiveSets fills the sets of the policy in force with what the DNS filter
-// learns. Fresh never waits; run does the work.
+// LiveSets puts the addresses that the DNS filter resolves into the sets of the
+// policy in force. Fresh never waits; Run does the work.
 type LiveSets struct {
 	sets   AddressSet
 	policy func() *rules.Policy
@@ -45,34 +45,35 @@ type LiveSets struct {
 	plan   atomic.Pointer[setPlan]
 
 	mu      sync.Mutex
-	kept    map[string]map[netip.Addr]lead // by set
-	changed map[string]bool                // sets with addresses that are not put yet
-	said    string                         // the failure that was logged last
+	kept    map[string]map[netip.Addr]entry // by set
+	changed map[string]bool                 // sets with addresses that are not in the kernel yet
+	logged  string                          // the last failure in the log
 }
 
-// A lead is why an address is kept: the last name that led there, until when.
-type lead struct {
+// An entry is why an address is kept: the last name that has it, and until when.
+type entry struct {
 	name  rules.Name
 	until time.Time
 }
 
-// A setPlan is which grants of a policy have sets, and how these are called.
+// A setPlan lists the grants of a policy that have sets, and the names of these sets.
 type setPlan struct {
 	policy *rules.Policy
 	grants []rules.Grant
 	of     map[string]rules.Grant // by set
 }
 
-// permits tells whether the policy lets an address stay in a set.
-func (p *setPlan) permits(set string, a netip.Addr, k lead) bool {
+// permits reports whether the policy permits an address in a set.
+func (p *setPlan) permits(set string, a netip.Addr, k entry) bool {
 	g, ok := p.of[set]
-	return ok && g.NamesHost(k.name) && passedTo(g, k.name, a)
+	return ok && g.NamesHost(k.name) && permitsDatagrams(g, k.name, a)
 }
 
+// NewLiveSets returns live sets that take the policy from policy.
 func NewLiveSets(sets AddressSet, policy func() *rules.Policy, now func() time.Time, log *slog.Logger) *LiveSets {
 	return &LiveSets{
 		sets: sets, policy: policy, now: now, log: log, wake: make(chan struct{}, 1),
-		kept: map[string]map[netip.Addr]lead{}, changed: map[string]bool{},
+		kept: map[string]map[netip.Addr]entry{}, changed: map[string]bool{},
 	}
 }
 
@@ -95,25 +96,25 @@ func (l *LiveSets) current() *setPlan {
 	return plan
 }
 
-// Fresh takes the addresses that a name has for ttl. Only addresses that the
-// policy lets datagrams to that name go to are put into a set.
+// Fresh adds the addresses that a name has for ttl. An address goes into a set only
+// if the policy permits datagrams to that name at that address.
 func (l *LiveSets) Fresh(name rules.Name, addrs []netip.Addr, ttl time.Duration) {
 	l.learn(nil, name, addrs, ttl)
 }
 
-// Answered takes the addresses that one client was told: the only way to know
-// those of a name below a wildcard.
+// Answered adds the addresses in an answer to one client. Names below a wildcard
+// are only known from answers.
 func (l *LiveSets) Answered(client netip.Addr, name rules.Name, addrs []netip.Addr, ttl time.Duration) {
 	plan := l.current()
 	if len(plan.grants) == 0 {
-		return // as for every query of most sites
+		return // most sites have no such rule
 	}
 	if c := plan.policy.ClientOf(client); c != nil {
 		l.learn(c, name, addrs, ttl)
 	}
 }
 
-// learn notes addresses in the sets of one client, or with nil of all.
+// learn adds addresses to the sets of one client; nil: of all clients.
 func (l *LiveSets) learn(client *rules.Client, name rules.Name, addrs []netip.Addr, ttl time.Duration) {
 	until := l.now().Add(min(max(ttl, setLeast), setMost) + setGrace)
 	for _, g := range l.current().grants {
@@ -121,20 +122,20 @@ func (l *LiveSets) learn(client *rules.Client, name rules.Name, addrs []netip.Ad
 			continue
 		}
 		for _, a := range addrs {
-			if a = a.Unmap(); passedTo(g, name, a) {
-				l.keep(setName(a.Is6(), g), a, lead{name, until})
+			if a = a.Unmap(); permitsDatagrams(g, name, a) {
+				l.keep(setName(a.Is6(), g), a, entry{name, until})
 			}
 		}
 	}
 }
 
-// keep notes one address. A full set takes no more, rather than push out what
-// is in use.
-func (l *LiveSets) keep(set string, a netip.Addr, k lead) {
+// keep adds one address. A full set accepts no new address, so that those in use
+// stay.
+func (l *LiveSets) keep(set string, a netip.Addr, k entry) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.kept[set] == nil {
-		l.kept[set] = map[netip.Addr]lead{}
+		l.kept[set] = map[netip.Addr]entry{}
 	}
 	if _, known := l.kept[set][a]; known || len(l.kept[set]) < setSize {
 		l.kept[set][a] = k
@@ -146,8 +147,8 @@ func (l *LiveSets) keep(set string, a netip.Addr, k lead) {
 	}
 }
 
-// Run puts what is fresh into the sets, and what a reload of the ruleset took
-// away back again, until ctx ends. What is in the sets then times out.
+// Run puts new addresses into the sets, and again those that a reload of the
+// ruleset removed, until ctx ends. Then the addresses in the sets time out.
 func (l *LiveSets) Run(ctx context.Context) {
 	tick := time.NewTicker(setRefresh)
 	defer tick.Stop()
@@ -163,8 +164,8 @@ func (l *LiveSets) Run(ctx context.Context) {
 	}
 }
 
-// pass brings every set up to date; with look it also looks whether the sets
-// still have what was put there.
+// pass updates every set. With look it also checks that the sets still have their
+// addresses.
 func (l *LiveSets) pass(look bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -179,7 +180,7 @@ func (l *LiveSets) pass(look bool) {
 		}
 		left := map[netip.Addr]time.Duration{}
 		for a, k := range addrs {
-			if plan.permits(set, a, k) { // else forget could not take it away
+			if plan.permits(set, a, k) { // else forget failed to remove it
 				left[a] = k.until.Sub(l.now())
 			}
 		}
@@ -187,7 +188,7 @@ func (l *LiveSets) pass(look bool) {
 			continue
 		}
 		if e := l.sets.Put(set, left); e != nil {
-			err = e // and stays changed: the next pass tries again
+			err = e // the set stays changed, so the next pass tries again
 			continue
 		}
 		delete(l.changed, set)
@@ -195,8 +196,8 @@ func (l *LiveSets) pass(look bool) {
 	l.report(err)
 }
 
-// forget removes what has timed out, and takes away at once what the policy in
-// force does not permit. What cannot be taken away it tries again next time.
+// forget removes addresses that have timed out, and at once those that the policy
+// in force does not permit. It tries again later to remove what it could not.
 func (l *LiveSets) forget(plan *setPlan) (err error) {
 	for set, addrs := range l.kept {
 		var gone []netip.Addr
@@ -204,7 +205,7 @@ func (l *LiveSets) forget(plan *setPlan) (err error) {
 			if !plan.permits(set, a, k) {
 				gone = append(gone, a)
 			} else if !l.now().Before(k.until) {
-				delete(addrs, a) // the packet filter has its own clock
+				delete(addrs, a) // the packet filter removes it by its own timeout
 			}
 		}
 		if len(gone) > 0 {
@@ -224,11 +225,11 @@ func (l *LiveSets) forget(plan *setPlan) (err error) {
 	return err
 }
 
-// lost tells whether a set lacks an address that it should have.
-func (l *LiveSets) lost(set string, addrs map[netip.Addr]lead) bool {
+// lost reports whether a set lacks an address that it should have.
+func (l *LiveSets) lost(set string, addrs map[netip.Addr]entry) bool {
 	holds, err := l.sets.Holds(set)
 	if err != nil {
-		return true // putting it says why
+		return true // Put returns the error again
 	}
 	for a := range addrs {
 		if !slices.Contains(holds, a) {
@@ -238,16 +239,16 @@ func (l *LiveSets) lost(set string, addrs map[netip.Addr]lead) bool {
 	return false
 }
 
-// report logs a failure once, and its end.
+// report logs the begin and the end of a failure.
 func (l *LiveSets) report(err error) {
 	text := ""
 	if err != nil {
 		text = err.Error()
 	}
-	if text == l.said {
+	if text == l.logged {
 		return
 	}
-	if l.said = text; text == "" {
+	if l.logged = text; text == "" {
 		l.log.Info("the packet filter's sets are current again")
 		return
 	}

@@ -1,4 +1,4 @@
-// Live sets in the kernel, by netlink.
+// Kernel sets: changes the sets of the packet filter by netlink.
 
 package nftables
 
@@ -13,10 +13,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// kernelSets are the sets of table inet sallyport. It needs CAP_NET_ADMIN.
+// kernelSets are the sets of table inet sallyport. They need CAP_NET_ADMIN.
 type kernelSets struct{ conn *nftables.Conn }
 
-// OpenSets opens the packet filter's sets when they are to be kept current.
+// OpenSets opens the packet filter's sets if live is set; else it returns nil.
 func OpenSets(live bool) (AddressSet, error) {
 	if !live {
 		return nil, nil
@@ -28,8 +28,8 @@ func OpenSets(live bool) (AddressSet, error) {
 	return k, nil
 }
 
-// newKernelSets checks that the sets can be changed at all; that the ruleset
-// is not loaded yet is no error.
+// newKernelSets checks that this process may change the sets. A ruleset that is
+// not loaded yet is no error.
 func newKernelSets(options ...nftables.ConnOption) (*kernelSets, error) {
 	conn, err := nftables.New(options...)
 	if err != nil {
@@ -42,7 +42,7 @@ func newKernelSets(options ...nftables.ConnOption) (*kernelSets, error) {
 	return k, nil
 }
 
-// set describes a set well enough to change its elements.
+// set returns a description of a set, enough to change its elements.
 func (k *kernelSets) set(name string) *nftables.Set {
 	s := &nftables.Set{
 		Table: &nftables.Table{Family: nftables.TableFamilyINet, Name: "sallyport"},
@@ -54,7 +54,7 @@ func (k *kernelSets) set(name string) *nftables.Set {
 	return s
 }
 
-// Holds lists the addresses that a set has now.
+// Holds returns the addresses in a set.
 func (k *kernelSets) Holds(name string) ([]netip.Addr, error) {
 	s := k.set(name)
 	if _, err := k.conn.GetSetByName(s.Table, name); err != nil {
@@ -73,10 +73,10 @@ func (k *kernelSets) Holds(name string) ([]netip.Addr, error) {
 	return out, nil
 }
 
-// Put adds addresses, each for a time. Linux before 6.12 keeps the old timeout
-// of an element that is added again, so each is added, deleted and added: the
-// first makes the second succeed, and all three are one transaction, during
-// which packets see the address throughout.
+// Put adds addresses, each with a timeout. Linux before 6.12 keeps the old timeout
+// of an element that is added again. So Put adds, deletes and adds each address in
+// one transaction; the first step makes the second succeed. Packets match the
+// address all the time.
 func (k *kernelSets) Put(name string, addrs map[netip.Addr]time.Duration) error {
 	var elements []nftables.SetElement
 	for a, left := range addrs {
@@ -85,7 +85,7 @@ func (k *kernelSets) Put(name string, addrs map[netip.Addr]time.Duration) error 
 	return k.change(name, elements, true)
 }
 
-// Drop takes addresses away.
+// Drop removes addresses.
 func (k *kernelSets) Drop(name string, addrs []netip.Addr) error {
 	var elements []nftables.SetElement
 	for _, a := range addrs {
@@ -94,10 +94,10 @@ func (k *kernelSets) Drop(name string, addrs []netip.Addr) error {
 	if err := k.change(name, elements, false); !errors.Is(err, unix.ENOENT) {
 		return err
 	}
-	return nil // without the set there is nothing to take away
+	return nil // without the set there is nothing to remove
 }
 
-// change adds and deletes elements, and with stay adds them again.
+// change adds and deletes elements; with stay it adds them again.
 func (k *kernelSets) change(name string, elements []nftables.SetElement, stay bool) error {
 	if len(elements) == 0 {
 		return nil
@@ -118,7 +118,7 @@ func (k *kernelSets) change(name string, elements []nftables.SetElement, stay bo
 	return nil
 }
 
-// explain names the set.
+// explain adds the set to an error.
 func (k *kernelSets) explain(name string, err error) error {
 	if errors.Is(err, unix.ENOENT) {
 		return fmt.Errorf("table inet sallyport has no set %s: %w", name, err)

@@ -1,6 +1,6 @@
 //go:build linux
 
-// Tests of live sets: what is put, when it is taken away, and the kernel's side.
+// Tests of live sets: what is added, what is removed and when, and the sets in the kernel.
 
 package nftables
 
@@ -19,12 +19,12 @@ import (
 	"sallyport/rules"
 )
 
-// fakeSets remembers; it fails while broken is set.
+// fakeSets are sets in memory. They fail while broken is set.
 type fakeSets struct {
 	has    map[string]map[netip.Addr]time.Duration
 	puts   int
 	broken error
-	stuck  string // a set that nothing can be taken from
+	stuck  string // a set that nothing can be removed from
 }
 
 func (f *fakeSets) Holds(set string) ([]netip.Addr, error) {
@@ -83,7 +83,7 @@ func TestLiveSets(t *testing.T) {
 	l.Fresh(liveName(t, "evil.example"), []netip.Addr{netip.MustParseAddr("93.184.6.6")}, time.Hour)
 	l.pass(false)
 	if got := fake.has[bySupport]; len(got) != 2 || got[good] != setLeast+setGrace {
-		t.Errorf("IPv4: %v; want the two public addresses of the permitted name, the answer's time and the grace", got)
+		t.Errorf("IPv4: %v; want the two public addresses of the permitted name, the answer's lifetime and the grace", got)
 	}
 	if got := fake.has["names6/manager/site/by-name"]; len(got) != 1 || got[six] == 0 || len(fake.has) != 2 {
 		t.Errorf("IPv6: %v, sets: %v", got, fake.has)
@@ -92,7 +92,7 @@ func TestLiveSets(t *testing.T) {
 	puts := fake.puts
 	l.pass(true)
 	if fake.puts != puts {
-		t.Error("what has not changed was put again")
+		t.Error("an unchanged set was put again")
 	}
 	delete(fake.has, bySupport) // a reload of the ruleset
 	now = now.Add(time.Minute)
@@ -130,7 +130,7 @@ func TestLiveSets(t *testing.T) {
 	}
 }
 
-// Below a wildcard the addresses are those that a client was told, and its own.
+// For names below a wildcard, the set of a client has the addresses in its own answers.
 func TestLiveSetsAnswered(t *testing.T) {
 	policy := livePolicy(t, strings.Replace(filterSite, "support.example", "*.support.example", 1))
 	fake := &fakeSets{has: map[string]map[netip.Addr]time.Duration{}}
@@ -140,20 +140,20 @@ func TestLiveSetsAnswered(t *testing.T) {
 		client, name string
 		want         int
 	}{
-		{"10.77.0.11", "a.support.example", 0}, // another client's rule
-		{"10.78.0.10", "a.support.example", 0}, // nobody's
+		{"10.77.0.11", "a.support.example", 0}, // the rule is another client's
+		{"10.78.0.10", "a.support.example", 0}, // an unknown client
 		{"10.77.0.10", "support.example", 0},
 		{"10.77.0.10", "a.support.example", 1},
 	} {
 		l.Answered(netip.MustParseAddr(c.client), liveName(t, c.name), told, time.Minute)
 		l.pass(false)
 		if got := fake.has[bySupport]; len(got) != c.want {
-			t.Errorf("%s was told of %s: %v, want %d addresses", c.client, c.name, got, c.want)
+			t.Errorf("answer to %s for %s: %v, want %d addresses", c.client, c.name, got, c.want)
 		}
 	}
 }
 
-// A failure is said once, tried again, and its end is said.
+// A failure is logged once and tried again. Its end is logged.
 func TestLiveSetsFailure(t *testing.T) {
 	var log strings.Builder
 	policy := livePolicy(t, filterSite)
@@ -164,7 +164,7 @@ func TestLiveSetsFailure(t *testing.T) {
 		l.pass(true)
 	}
 	if n := strings.Count(log.String(), "cannot keep"); n != 1 {
-		t.Errorf("said %d times:\n%s", n, log.String())
+		t.Errorf("logged %d times:\n%s", n, log.String())
 	}
 	fake.broken = nil
 	l.pass(true)
@@ -179,8 +179,8 @@ func TestLiveSetsFailure(t *testing.T) {
 	}
 }
 
-// What cannot be taken away now is not put there again meanwhile, keeps nothing
-// else in its place, and is taken away later.
+// An address that cannot be removed now is not added again. It does not keep other
+// addresses in their sets, and it is removed later.
 func TestLiveSetsDropFails(t *testing.T) {
 	policy := livePolicy(t, filterSite)
 	four, six := bySupport, strings.Replace(bySupport, "names4", "names6", 1)
@@ -192,7 +192,7 @@ func TestLiveSetsDropFails(t *testing.T) {
 		name := liveName(t, "support.example")
 		l.Fresh(name, told, time.Minute)
 		l.pass(false)
-		l.Fresh(name, told, time.Minute) // and before it is put, the policy changes
+		l.Fresh(name, told, time.Minute) // the policy changes before it is put
 		p, fake.puts = nil, 0
 		for range 3 {
 			l.pass(true)
@@ -207,10 +207,10 @@ func TestLiveSetsDropFails(t *testing.T) {
 	}
 }
 
-// The kernel's side, in a namespace with the ruleset that nft prints: packets
-// pass while an address is there, and its timeout begins anew.
+// The sets in the kernel, in a namespace with the ruleset that nft prints: addresses
+// are added with their timeouts, renewed and removed.
 func TestKernelSets(t *testing.T) {
-	needsNFT(t)
+	needsRootAndNft(t)
 	n := newNamespace(t)
 	k, err := newKernelSets(nftables.WithNetNSFd(int(n.file.Fd())))
 	if err != nil {
@@ -221,7 +221,7 @@ func TestKernelSets(t *testing.T) {
 		t.Errorf("without the ruleset: %v", err)
 	}
 	if err := k.Drop(bySupport, []netip.Addr{a}); err != nil {
-		t.Errorf("nothing to take away: %v", err)
+		t.Errorf("nothing to remove: %v", err)
 	}
 	n.must("nft", "-f", ruleset(t))
 	for _, put := range []map[netip.Addr]time.Duration{{a: time.Hour}, {a: time.Minute, b: time.Hour}} {
@@ -234,7 +234,7 @@ func TestKernelSets(t *testing.T) {
 	}
 	list, _ := n.run("nft", "list", "set", "inet", "sallyport", bySupport)
 	if !strings.Contains(list, "93.184.0.7 timeout 1m") || !strings.Contains(list, "93.184.0.8 timeout 1h") {
-		t.Errorf("the second timeout of an address does not hold:\n%s", list)
+		t.Errorf("the second timeout of an address is not in force:\n%s", list)
 	}
 	if err := k.Drop(bySupport, []netip.Addr{a, netip.MustParseAddr("93.184.0.9")}); err != nil {
 		t.Error(err)
@@ -249,14 +249,14 @@ func TestKernelSets(t *testing.T) {
 		if holds, err := k.Holds(bySupport); err == nil && len(holds) == 0 {
 			break
 		} else if time.Now().After(end) {
-			t.Fatalf("an address outlived its timeout: %v, %v", holds, err)
+			t.Fatalf("an address is still there after its timeout: %v, %v", holds, err)
 		}
 	}
 }
 
-// Without the capability there is a message that says what to do.
+// Without the capability the error says what to do.
 func TestKernelSetsNeedCapability(t *testing.T) {
-	needsNFT(t)
+	needsRootAndNft(t)
 	n := newNamespace(t)
 	err := n.asNobody(func() error { _, err := newKernelSets(); return err })
 	if err == nil || !strings.Contains(err.Error(), "AmbientCapabilities=CAP_NET_ADMIN") {

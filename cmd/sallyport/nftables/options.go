@@ -1,4 +1,4 @@
-// Options: what a packet filter needs to know beside the configuration.
+// Options: what the operator sets beside the configuration.
 
 package nftables
 
@@ -11,41 +11,41 @@ import (
 	"sallyport/rules/site"
 )
 
-// Mode is where a packet filter stands.
+// Mode is the place of a packet filter.
 type Mode string
 
-// The modes.
+// The modes of a packet filter.
 const (
-	Gateway Mode = "gateway" // routes for clients: packets are forwarded
-	Sidecar Mode = "sidecar" // shares a network namespace with the application: packets are its output
+	Gateway Mode = "gateway" // a host that routes for clients: it forwards their packets
+	Sidecar Mode = "sidecar" // a network namespace shared with the application: packets are local output
 )
 
-// Options are what the configuration does not say.
+// Options hold what the configuration does not contain.
 type Options struct {
 	Mode           Mode
-	User           string         // sidecar: whose traffic is sallyport's own
-	Local          []netip.Prefix // routed without being looked at
-	Masquerade     bool
-	DHCP           bool
-	Neighbours     []Neighbour        // gateway: whose packets have which link-layer address
-	NeighbourTable bool               // and those of the kernel's neighbour table
-	Interfaces     []InterfaceBinding // gateway: whose packets come by which interface
+	User           string             // sidecar: the user that sallyport runs as
+	Local          []netip.Prefix     // prefixes of the site that the filter passes unchecked
+	Masquerade     bool               // gateway: forwarded datagrams get the gateway's address
+	DHCP           bool               // sidecar: DHCP clients may send on the link
+	Neighbours     []Neighbour        // gateway: link-layer addresses of clients
+	NeighbourTable bool               // gateway: add those in the kernel's neighbour table
+	Interfaces     []InterfaceBinding // gateway: interfaces of clients
 }
 
-// An OptionError says which option makes no sense.
+// An OptionError reports an option that is wrong or that excludes another one.
 type OptionError struct{ text string }
 
-// Error returns the text.
+// Error returns the message.
 func (e *OptionError) Error() string { return e.text }
 
 func optionError(format string, args ...any) error {
 	return &OptionError{fmt.Sprintf(format, args...)}
 }
 
-// userPattern is what may follow skuid: a number, or a name as useradd makes it.
+// userPattern matches what may follow skuid in nft: a number, or a user name that useradd accepts.
 var userPattern = regexp.MustCompile(`^([0-9]{1,10}|[a-z_][a-z0-9_-]{0,31})$`)
 
-// check finds options that exclude each other.
+// check reports a wrong user name and options that exclude each other.
 func (o Options) check() error {
 	switch {
 	case !userPattern.MatchString(o.User):
@@ -58,7 +58,7 @@ func (o Options) check() error {
 	return nil
 }
 
-// ParseMode reads the value of --mode.
+// ParseMode parses the value of --mode.
 func ParseMode(s string) (Mode, error) {
 	switch m := Mode(s); m {
 	case Gateway, Sidecar:
@@ -67,7 +67,7 @@ func ParseMode(s string) (Mode, error) {
 	return "", optionError("--mode %q is neither gateway nor sidecar", s)
 }
 
-// ParsePrefixes reads the values of a flag: addresses, and prefixes without
+// ParsePrefixes parses the values of a flag: addresses, and prefixes without
 // host bits.
 func ParsePrefixes(flag string, list []string) ([]netip.Prefix, error) {
 	var out []netip.Prefix
@@ -80,7 +80,7 @@ func ParsePrefixes(flag string, list []string) ([]netip.Prefix, error) {
 			return nil, optionError("%s %q is not an address or a prefix like 10.20.0.0/16", flag, s)
 		}
 		if bits := site.UsualLength(p.Addr()); bits > 0 && !strings.Contains(s, "/") {
-			return nil, optionError("%s %s is one address, and ends like that of a network: say %s/%d, or whatever its prefix length is; %s/%d is this address alone", flag, s, s, bits, s, p.Bits())
+			return nil, optionError("%s %s is one address that looks like a network: write %s/%d, or the prefix length that it has; write %s/%d for this address alone", flag, s, s, bits, s, p.Bits())
 		}
 		out = append(out, p)
 	}

@@ -1,7 +1,7 @@
 //go:build linux
 
-// Tests of the running gateway's privileges: it has none, or the one for the
-// live sets, and with that one it fills them.
+// Tests of a running gateway: it has no capability, or with --live-sets only the one
+// that it needs to fill the sets.
 
 package nftables
 
@@ -22,7 +22,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// startUnprivileged builds sallyport and runs it inside, as nobody with the
+// startUnprivileged builds sallyport and runs it inside as user nobody, with the
 // given capabilities only.
 func (n *namespace) startUnprivileged(caps []uintptr, config string, args ...string) (pid int, stderr *os.File) {
 	n.t.Helper()
@@ -70,7 +70,7 @@ func (n *namespace) startUnprivileged(caps []uintptr, config string, args ...str
 	return cmd.Process.Pid, stderr
 }
 
-// eventually waits until f is content.
+// eventually waits until f returns nil.
 func eventually(t *testing.T, f func() error) {
 	t.Helper()
 	err := f()
@@ -82,7 +82,7 @@ func eventually(t *testing.T, f func() error) {
 	}
 }
 
-// capabilities reads the five sets of every thread of a process.
+// capabilities returns the different capability sets of all threads of a process.
 func capabilities(pid int) (all []string, err error) {
 	files, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/status", pid))
 	for _, f := range files {
@@ -100,7 +100,7 @@ func capabilities(pid int) (all []string, err error) {
 }
 
 func TestRunWithoutCapabilities(t *testing.T) {
-	needsNFT(t)
+	needsRootAndNft(t)
 	n := newNamespace(t)
 	pid, stderr := n.startUnprivileged(nil, filterSite)
 	eventually(t, func() error {
@@ -115,12 +115,12 @@ func TestRunWithoutCapabilities(t *testing.T) {
 		t.Errorf("capabilities %v, %v", caps, err)
 	}
 	if said, _ := os.ReadFile(stderr.Name()); strings.Contains(string(said), "does not need") {
-		t.Errorf("it complains about nothing:\n%s", said)
+		t.Errorf("it warns without a reason:\n%s", said)
 	}
 }
 
 func TestRunLiveSets(t *testing.T) {
-	needsNFT(t)
+	needsRootAndNft(t)
 	n := newNamespace(t)
 	n.must("nft", "-f", ruleset(t))
 	serveName(t, n, "support.example.", "93.184.0.7")
@@ -143,8 +143,8 @@ func TestRunLiveSets(t *testing.T) {
 	eventually(t, filled)
 }
 
-// serveName answers queries for one name with one address, everything else
-// with nothing.
+// serveName answers queries for one name with one address, and all others with an
+// empty answer.
 func serveName(t *testing.T, n *namespace, name, addr string) {
 	t.Helper()
 	var p net.PacketConn

@@ -1,7 +1,7 @@
 //go:build linux
 
-// What an application without privileges could try against a sidecar's packet
-// filter: another's address, and another's flow.
+// Tests of what an application without privileges could try against a sidecar's
+// packet filter: to use another host's address, or sallyport's flow.
 
 package nftables
 
@@ -16,7 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// freebound is a dialer from an address that need not be this host's.
+// freebound returns a dialer that binds to any address, also another host's.
 func freebound(network, from string) net.Dialer {
 	d := net.Dialer{Timeout: brief, Control: func(_, _ string, c syscall.RawConn) error {
 		var failed error
@@ -30,7 +30,7 @@ func freebound(network, from string) net.Dialer {
 	return d
 }
 
-// askAs asks from an address that is another's, who would get the answer.
+// askAs sends from another host's address. The answer would go to that host.
 func (n *namespace) askAs(uid int, network, from, to string) {
 	n.t.Helper()
 	d := freebound(network, from)
@@ -45,7 +45,7 @@ func (n *namespace) askAs(uid int, network, from, to string) {
 	})
 }
 
-// askFrom asks by UDP from an address and port.
+// askFrom sends by UDP from an address and port, and returns the answer.
 func (n *namespace) askFrom(uid int, from, to string) string {
 	n.t.Helper()
 	local, err := net.ResolveUDPAddr("udp", from)
@@ -75,10 +75,10 @@ func newPod(t *testing.T) (pod, internet *namespace) {
 	return pod, internet
 }
 
-// An answer to a question in another's name would carry the question to that
-// other: by the DNS filter, or as a SYN's acknowledgement.
+// An answer to a question with a forged source would carry data to the forged
+// address: as an answer of the DNS filter, or as the acknowledgement of a SYN.
 func TestSidecarSpoofedSource(t *testing.T) {
-	needsNFT(t)
+	needsRootAndNft(t)
 	pod, internet := newPod(t)
 	pod.expect(0, "udp - [2a00:1450::1]:9999 internet") // neighbours know each other
 	try := func() int {
@@ -100,10 +100,10 @@ func TestSidecarSpoofedSource(t *testing.T) {
 	}
 }
 
-// The same addresses and ports, one after the other, by the application and by
-// sallyport: neither gets onto the other's way.
+// The application and sallyport use the same addresses and ports, one after the
+// other. Neither gets into the other's flow.
 func TestSidecarReusedFlow(t *testing.T) {
-	needsNFT(t)
+	needsRootAndNft(t)
 	const app, own = 1000, 65532
 	pod, _ := newPod(t)
 	pod.must("nft", "-f", ruleset(t, "--mode", "sidecar", "--user", "65532"))
@@ -128,10 +128,10 @@ func TestSidecarReusedFlow(t *testing.T) {
 	}
 }
 
-// What is redirected to this namespace must not leave it, though its socket is
-// bound to the device that leads out.
+// A redirected packet must not leave this namespace, even if its socket is bound to
+// the device that leads out.
 func TestSidecarBoundToDevice(t *testing.T) {
-	needsNFT(t)
+	needsRootAndNft(t)
 	pod, _ := newPod(t)
 	pod.expect(0, "udp - [2a00:1450::1]:9999 internet") // neighbours know each other
 	pod.must("nft", `add table inet left; add counter inet left out; add chain inet left c { type filter hook postrouting priority 500; };

@@ -1,17 +1,17 @@
 //go:build linux
 
-// What a client could try against a gateway's packet filter: the gateway's own
-// answers, to somebody else.
+// Tests of what a client could try against a gateway's packet filter: to have the
+// gateway send its answers to an outside address.
 
 package nftables
 
 import "testing"
 
-// The host itself answers pings, connections and queries. To an address of the
-// outside that a client borrows, the answer would carry out what the client
-// put into the question.
+// The host itself answers pings, connections and queries. If a client forges an
+// outside address, the answer would go there and carry out what the client put
+// into the question.
 func TestGatewaySpoofedSource(t *testing.T) {
-	needsNFT(t)
+	needsRootAndNft(t)
 	client, gw, internet := newNamespace(t), newNamespace(t), newInternet(t)
 	gw.cable(client, "inside", "eth0", []string{"10.77.0.1/24", "fd77::1/64"}, []string{"10.77.0.10/24", "fd77::10/64"})
 	gw.cable(internet, "outside", "net", []string{"45.83.0.2/24", "2a0d:5600::2/64"}, []string{"45.83.0.1/24", "2a0d:5600::1/64"})
@@ -39,11 +39,11 @@ func TestGatewaySpoofedSource(t *testing.T) {
 		return internet.arrived()
 	}
 	if n := try(); n < 4 {
-		t.Fatalf("the detector detects %d packets only", n)
+		t.Fatalf("without the filter only %d packets arrived", n)
 	}
 	gw.must("nft", "-f", ruleset(t))
 	if n := try(); n != 0 {
-		t.Errorf("the host's answers took %d packets to the address that was borrowed", n)
+		t.Errorf("the host sent %d packets to the forged address", n)
 	}
 	spoofed := gw.counters("inet", "sallyport")["drop_spoofed"]
 	if spoofed == 0 {

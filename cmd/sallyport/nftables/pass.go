@@ -1,5 +1,5 @@
-// Pass: what the documents leave to no proxy, and so to the packet filter:
-// datagrams, and "every protocol and port".
+// Pass: what the filter passes without sallyport, because no proxy can carry it:
+// datagrams, and rules for every protocol and port.
 
 package nftables
 
@@ -11,31 +11,31 @@ import (
 	"sallyport/rules"
 )
 
-// A pass is one kind of packet that is let through, and its answers.
+// A pass is one kind of packet that the filter accepts, with its answers.
 type pass struct {
-	Match   string // the nft expressions
-	Answer  string // those of a packet back
-	Error   string // those of an ICMP error about it
-	Mark    string // the statement that marks the flow; "": it is marked already
+	Match   string // the nft expressions for a packet of the client
+	Answer  string // the expressions for an answer
+	Error   string // the expressions for an ICMP error about it
+	Mark    string // the statement that marks the flow; "": an earlier pass has marked it
 	Comment string // profile/id
-	Source  string // the document, for people
+	Source  string // the document that lists it
 
-	flow uint32 // flowID of a rule whose flows stay after their address has left its set; 0: of none
+	flow uint32 // flowID of the rule whose open flows this pass keeps after their address left the set; 0: it keeps none
 }
 
-// Kept tells whether the pass sees only flows that were let through before.
+// Kept reports whether the pass matches only flows that another pass accepted before.
 func (p pass) Kept() bool { return p.Mark == "" }
 
-// An addressSetPlan is one set that sallyport fills while it runs.
-type addressSetPlan struct {
+// An addressSet is one set that a running sallyport fills.
+type addressSet struct {
 	Name, Type string
-	Names      string // whose addresses, for people
+	Names      string // the names whose addresses it holds, for its comment
 }
 
-// setSize bounds a set; a name has a handful of addresses.
+// setSize limits the addresses in one set. A name has few addresses.
 const setSize = 4096
 
-// add writes the passes of one rule in force.
+// add appends the passes and sets of one rule in force.
 func (c *clientFilter) add(g rules.Grant) {
 	what, back := passedPorts(g)
 	if what == "" {
@@ -44,7 +44,7 @@ func (c *clientFilter) add(g rules.Grant) {
 	base := pass{Comment: oneLine(g.Rule.String()), Source: oneLine(g.Rule.Source())}
 	until := ""
 	if !g.Rule.Expires.IsZero() {
-		// nft reads a bare number as seconds, and a date in whatever time zone it runs in.
+		// nft reads a plain number as Unix time, and a date in its own time zone.
 		until = ` meta time < "` + formatUnix(g.Rule.Expires) + `"`
 	}
 	add := func(word, to, mark string) {
@@ -52,7 +52,7 @@ func (c *clientFilter) add(g rules.Grant) {
 		one.Match, one.Answer = word+" daddr "+to+" "+what+until, word+" saddr "+to+" "+back+until
 		one.Error, one.Mark = "ct reply "+word+" saddr "+to+until, mark
 		c.Passes = append(c.Passes, one)
-		base.Source = "" // said once
+		base.Source = "" // only the first pass of a rule names its document
 	}
 	v4, v6 := byFamily(g.Prefixes)
 	for _, f := range []struct {
@@ -60,7 +60,7 @@ func (c *clientFilter) add(g rules.Grant) {
 		list []string
 	}{{"ip", v4}, {"ip6", v6}} {
 		if len(f.list) > 0 {
-			add(f.word, nftList(f.list), setMark(0))
+			add(f.word, elementList(f.list), setMark(0))
 		}
 	}
 	if len(g.Names) == 0 {
@@ -72,7 +72,7 @@ func (c *clientFilter) add(g rules.Grant) {
 	}
 	id := flowID(g)
 	for _, f := range []struct{ word, kind string }{{"ip", "ipv4_addr"}, {"ip6", "ipv6_addr"}} {
-		set := addressSetPlan{Name: setName(f.word == "ip6", g), Type: f.kind, Names: oneLine(strings.Join(names, ", "))}
+		set := addressSet{Name: setName(f.word == "ip6", g), Type: f.kind, Names: oneLine(strings.Join(names, ", "))}
 		c.Sets = append(c.Sets, set)
 		add(f.word, "@"+set.Name, setMark(id))
 	}
@@ -82,9 +82,9 @@ func (c *clientFilter) add(g rules.Grant) {
 	c.Passes = append(c.Passes, base)
 }
 
-// passedPorts is what a rule lets past the gateway, and what answers to it look
-// like; "": nothing. TCP is always redirected, and DNS always answered by the
-// filter, whatever a rule lists.
+// passedPorts returns the expressions for the packets that a rule lets pass and
+// for their answers; "": it lets none pass. TCP is always redirected, and the DNS
+// filter always answers DNS, even if a rule lists their ports.
 func passedPorts(g rules.Grant) (there, back string) {
 	if g.Rule.Any {
 		return "meta l4proto != tcp", "meta l4proto != tcp"
@@ -96,7 +96,7 @@ func passedPorts(g rules.Grant) (there, back string) {
 	return "udp dport { " + ports.String() + " }", "udp sport { " + ports.String() + " }"
 }
 
-// withoutDNS takes port 53 out.
+// withoutDNS returns the ports without port 53.
 func withoutDNS(ports rules.Ports) rules.Ports {
 	var out rules.Ports
 	for _, r := range ports {
@@ -114,8 +114,9 @@ func withoutDNS(ports rules.Ports) rules.Ports {
 	return out
 }
 
-// setName names the set of a rule's addresses, in the ruleset and for the
-// process that fills it. Names of clients, profiles and rules have no "/".
+// setName returns the name of the set of a rule's addresses. The ruleset and the
+// process that fills the set both use it. Clients, profiles and rules have no "/"
+// in their names.
 func setName(v6 bool, g rules.Grant) string {
 	family := "names4"
 	if v6 {
@@ -124,8 +125,8 @@ func setName(v6 bool, g rules.Grant) string {
 	return strings.Join([]string{family, g.Client.Name, g.Rule.Profile, g.Rule.ID}, "/")
 }
 
-// passedTo tells whether a grant lets datagrams to n go to addr.
-func passedTo(g rules.Grant, n rules.Name, addr netip.Addr) bool {
+// permitsDatagrams reports whether a grant permits datagrams to n at addr.
+func permitsDatagrams(g rules.Grant, n rules.Name, addr netip.Addr) bool {
 	port := uint16(0)
 	if ports := withoutDNS(g.UDP); len(ports) > 0 {
 		port = ports[0].First

@@ -19,7 +19,7 @@ import (
 	"sallyport/rules/site"
 )
 
-// siteConfig reads a configuration, with the profiles of the binary.
+// siteConfig parses a configuration with the shipped profiles.
 func siteConfig(t *testing.T, file, text string) *site.Config {
 	t.Helper()
 	dir := configs.Profiles()
@@ -46,7 +46,7 @@ func siteConfig(t *testing.T, file, text string) *site.Config {
 	return cfg
 }
 
-// options reads the options of a command line.
+// options parses the options of a command line.
 func options(t *testing.T, args []string) Options {
 	t.Helper()
 	o := Options{Mode: Gateway, User: "sallyport"}
@@ -84,7 +84,7 @@ func options(t *testing.T, args []string) Options {
 	return o
 }
 
-// printed is the ruleset of a configuration, and the warnings about it.
+// printed returns the ruleset of a configuration and its warnings.
 func printed(t *testing.T, file, text string, args ...string) (ruleset, warnings string) {
 	t.Helper()
 	cfg := siteConfig(t, file, text)
@@ -100,10 +100,10 @@ func printed(t *testing.T, file, text string, args ...string) (ruleset, warnings
 	return out.String(), strings.Join(plan.Warnings, "\n")
 }
 
-// siteFile is a configuration that has something of everything.
+// siteFile is a configuration with at least one of everything.
 const siteFile = "testdata/site.toml"
 
-// siteText is what siteFile holds.
+// siteText returns the text of siteFile.
 func siteText(t *testing.T) string {
 	t.Helper()
 	data, err := os.ReadFile(siteFile)
@@ -113,9 +113,9 @@ func siteText(t *testing.T) string {
 	return string(data)
 }
 
-// The whole rulesets, to be read by people. After a change that is meant:
-// UPDATE_GOLDEN=1 go test ./cmd/sallyport/nftables -run TestNFTGolden
-func TestNFTGolden(t *testing.T) {
+// The whole rulesets, for people to read. After an intended change:
+// UPDATE_GOLDEN=1 go test ./cmd/sallyport/nftables -run TestGoldenRulesets
+func TestGoldenRulesets(t *testing.T) {
 	for _, g := range []struct {
 		file string
 		args []string
@@ -145,7 +145,7 @@ func TestNFTGolden(t *testing.T) {
 	}
 }
 
-// firstDifference shows where two texts part.
+// firstDifference returns the first lines that differ.
 func firstDifference(want, got string) string {
 	w, g := strings.Split(want, "\n"), strings.Split(got, "\n")
 	for i := range min(len(w), len(g)) {
@@ -156,8 +156,8 @@ func firstDifference(want, got string) string {
 	return "one is longer"
 }
 
-// What a ruleset must have in either mode, whatever else changes.
-func TestNFTPromises(t *testing.T) {
+// What every ruleset must have, in both modes.
+func TestRulesetsDropByDefault(t *testing.T) {
 	for _, mode := range []string{"gateway", "sidecar"} {
 		out, _ := printed(t, siteFile, siteText(t), "--mode", mode)
 		if n := strings.Count(out, "policy drop;"); n != 1 {
@@ -178,7 +178,7 @@ func TestNFTPromises(t *testing.T) {
 			}
 		}
 		if strings.Contains(out, "\ntable inet evil") {
-			t.Errorf("%s: a reason of the configuration became a statement", mode)
+			t.Errorf("%s: the reason of a rule became a statement", mode)
 		}
 	}
 }
@@ -215,7 +215,7 @@ func TestByFamily(t *testing.T) {
 		list = append(list, netip.MustParsePrefix(s))
 	}
 	v4, v6 := byFamily(list)
-	if got := nftList(v4) + nftList(v6); got != "{ 9.9.9.9, 10.0.0.0/8 }{ fd00::/8 }" {
+	if got := elementList(v4) + elementList(v6); got != "{ 9.9.9.9, 10.0.0.0/8 }{ fd00::/8 }" {
 		t.Error(got)
 	}
 }
@@ -236,17 +236,17 @@ func TestWithoutDNS(t *testing.T) {
 	}
 }
 
-// An expired rule lets nothing through, whenever the ruleset is made.
-func TestNFTExpired(t *testing.T) {
+// An expired rule lets no packet pass.
+func TestExpiredRulePassesNothing(t *testing.T) {
 	out, _ := printed(t, siteFile, strings.Replace(siteText(t), "2031-12-31", "2020-12-31", 1))
 	if out == "" || strings.Contains(out, "192.0.2.123") || strings.Contains(out, "ntp.example") {
 		t.Errorf("the expired rule is in force:\n%s", out)
 	}
 }
 
-// nft itself reads every golden file, twice: the ruleset replaces itself.
-func TestNFTSyntax(t *testing.T) {
-	needsNFT(t)
+// nft loads every golden file twice. The second load replaces the first.
+func TestNftReadsTheGoldenRulesets(t *testing.T) {
+	needsRootAndNft(t)
 	n := newNamespace(t)
 	for _, file := range []string{"gateway.nft", "gateway-local.nft", "gateway-bound.nft", "sidecar-dhcp.nft"} {
 		for range 2 {
@@ -261,8 +261,8 @@ func TestNFTSyntax(t *testing.T) {
 	}
 }
 
-// needsNFT skips where there is no root or no nft, with the cure.
-func needsNFT(t *testing.T) {
+// needsRootAndNft skips the test without root or nft and prints the remedy.
+func needsRootAndNft(t *testing.T) {
 	t.Helper()
 	missing := t.Skipf
 	if os.Getenv("SALLYPORT_E2E") == "required" {

@@ -1,4 +1,4 @@
-// Where to: which of sallyport's listeners a packet filter sends traffic to.
+// Listeners: chooses the listeners that the packet filter redirects traffic to.
 
 package nftables
 
@@ -12,17 +12,17 @@ import (
 	"sallyport/rules/site"
 )
 
-// targets are nft statements, one per family; "" where no listener can take
-// that family's packets, which are then dropped.
+// targets are nft statements, one per family. "" means that no listener can
+// receive this family's packets; the filter then drops them.
 type targets struct{ V4, V6 string }
 
-// targetsOf chooses the listener for each family. REDIRECT rewrites to an
-// address of the incoming interface, or to loopback for the host's own packets,
-// so that a listener on one address only needs DNAT to it.
+// targetsOf chooses the listener for each family. REDIRECT rewrites the
+// destination to an address of the incoming interface, or to loopback for local
+// packets. So a listener on a single address needs DNAT instead.
 func targetsOf(list []netip.AddrPort, mode Mode) targets {
 	var t targets
 	for _, v6 := range []bool{false, true} {
-		fits := slices.DeleteFunc(slices.Clone(list), func(a netip.AddrPort) bool { return !takes(a.Addr(), v6, mode) })
+		fits := slices.DeleteFunc(slices.Clone(list), func(a netip.AddrPort) bool { return !receives(a.Addr(), v6, mode) })
 		if len(fits) == 0 {
 			continue
 		}
@@ -47,11 +47,11 @@ func targetsOf(list []netip.AddrPort, mode Mode) targets {
 	return t
 }
 
-// takes tells whether a listener on addr gets redirected packets of a family.
-// [::] takes both.
-func takes(addr netip.Addr, v6 bool, mode Mode) bool {
+// receives reports whether a listener on addr can receive redirected packets of a
+// family. [::] receives both families.
+func receives(addr netip.Addr, v6 bool, mode Mode) bool {
 	switch {
-	case addr.IsLoopback() && mode == Gateway: // forwarded packets never get there
+	case addr.IsLoopback() && mode == Gateway: // forwarded packets never reach loopback
 		return false
 	case addr == netip.IPv6Unspecified():
 		return true
@@ -59,22 +59,23 @@ func takes(addr netip.Addr, v6 bool, mode Mode) bool {
 	return addr.Is6() == v6
 }
 
-// redirectable tells whether REDIRECT reaches a listener on addr.
+// redirectable reports whether REDIRECT reaches a listener on addr.
 func redirectable(addr netip.Addr, mode Mode) bool {
 	loopback := addr == netip.IPv6Loopback() || addr == netip.AddrFrom4([4]byte{127, 0, 0, 1})
 	return addr.IsUnspecified() || mode == Sidecar && loopback
 }
 
-// ErrOnlyProxy is a configuration that wants no packet filter.
-var ErrOnlyProxy = errors.New("only a proxy")
+// ErrNoTransparentListener reports a configuration without transparent listener:
+// such a proxy needs no packet filter.
+var ErrNoTransparentListener = errors.New("no transparent listener")
 
-// An onlyProxy says what a packet filter would need.
-type onlyProxy struct{ error }
+// A noTransparentListener is an error that explains what is missing.
+type noTransparentListener struct{ error }
 
-// Is reports that it is ErrOnlyProxy.
-func (onlyProxy) Is(target error) bool { return target == ErrOnlyProxy }
+// Is reports whether target is ErrNoTransparentListener.
+func (noTransparentListener) Is(target error) bool { return target == ErrNoTransparentListener }
 
-// listenTargets finds where TCP and DNS go, or says what to change.
+// listenTargets returns the targets of TCP and DNS. Its error says what to change.
 func listenTargets(cfg *site.Config, mode Mode) (tcp, dns targets, err error) {
 	var errs []error
 	find := func(key, what, example string, list []netip.AddrPort) targets {
@@ -83,13 +84,13 @@ func listenTargets(cfg *site.Config, mode Mode) (tcp, dns targets, err error) {
 		case len(list) == 0:
 			err := fmt.Errorf("%s: [listen] %s is empty, so there is nothing to redirect %s to: set %s = [%q]", cfg.File, key, what, key, example)
 			if key == "transparent" {
-				err = onlyProxy{err}
+				err = noTransparentListener{err}
 			}
 			errs = append(errs, err)
 		case slices.ContainsFunc(list, func(a netip.AddrPort) bool { return a.Port() == 0 }):
-			errs = append(errs, fmt.Errorf("%s:%d: [listen] %s: port 0 is another one at every start: choose a port, like %q", cfg.File, cfg.ListenLine(key), key, example))
+			errs = append(errs, fmt.Errorf("%s:%d: [listen] %s: port 0 means another port at every start: choose one, like %q", cfg.File, cfg.ListenLine(key), key, example))
 		case t == targets{}:
-			errs = append(errs, fmt.Errorf("%s:%d: [listen] %s: %v is loopback, and forwarded traffic never gets there: listen on %q or on an address of this host; if sallyport shares a network namespace with the application, use --mode sidecar", cfg.File, cfg.ListenLine(key), key, list[0], example))
+			errs = append(errs, fmt.Errorf("%s:%d: [listen] %s: %v is loopback, and forwarded traffic never reaches loopback: listen on %q or on an address of this host; if sallyport shares a network namespace with the application, use --mode sidecar", cfg.File, cfg.ListenLine(key), key, list[0], example))
 		}
 		return t
 	}
@@ -98,9 +99,9 @@ func listenTargets(cfg *site.Config, mode Mode) (tcp, dns targets, err error) {
 	return tcp, dns, errors.Join(errs...)
 }
 
-// LoopbackListeners finds the listeners of a gateway that no forwarded packet
-// can reach. Where every client is on loopback itself there is nothing to
-// forward, and a sidecar's packets do come over loopback.
+// LoopbackListeners reports the listeners of a gateway that no forwarded packet
+// can reach. It reports nothing for a sidecar, whose packets come over loopback,
+// and nothing if all clients are on loopback themselves.
 func LoopbackListeners(cfg *site.Config, mode Mode) rules.Problems {
 	remote := slices.ContainsFunc(cfg.Clients, func(c *rules.Client) bool {
 		return slices.ContainsFunc(c.Sources, func(p netip.Prefix) bool { return !isLoopback(p) })
@@ -111,7 +112,7 @@ func LoopbackListeners(cfg *site.Config, mode Mode) rules.Problems {
 	var out rules.Problems
 	report := func(key, example string, a netip.AddrPort) {
 		out = append(out, rules.Problem{File: cfg.File, Line: cfg.ListenLine(key), Text: fmt.Sprintf(
-			"%s: %v is loopback, where a gateway never sees forwarded traffic: listen on %q or on an address of this host; for a sidecar: check --mode sidecar", key, a, example)})
+			"%s: %v is loopback, and a gateway never receives forwarded traffic there: listen on %q or on an address of this host; for a sidecar: check --mode sidecar", key, a, example)})
 	}
 	for _, a := range cfg.Listen.Transparent {
 		if a.Addr().IsLoopback() {
@@ -124,7 +125,7 @@ func LoopbackListeners(cfg *site.Config, mode Mode) rules.Problems {
 	return out
 }
 
-// isLoopback tells whether every address of p is loopback.
+// isLoopback reports whether every address of p is loopback.
 func isLoopback(p netip.Prefix) bool {
 	if p.Addr().Is4() {
 		return p.Bits() >= 8 && p.Addr().IsLoopback()

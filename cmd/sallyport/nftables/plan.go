@@ -1,4 +1,4 @@
-// Plan: what a packet filter does for a configuration, before it is text.
+// Plan: computes from a configuration what the packet filter does.
 
 package nftables
 
@@ -15,16 +15,16 @@ import (
 	"sallyport/rules/site"
 )
 
-// A Plan is what the templates print.
+// A Plan holds what the templates print.
 type Plan struct {
 	File, Revision string // of the configuration
 	Mode           Mode
 	User           string
-	Mark, Own      string // bits of the connection mark: let through past sallyport; sidecar: sallyport's own or opened from outside
-	Zone           int    // sidecar: of connection tracking, for sallyport's own queries
+	Mark, Own      string // bits of the connection mark: the flow passes without sallyport; sidecar: it is sallyport's own or was opened from outside
+	Zone           int    // sidecar: the conntrack zone of sallyport's own queries
 
 	TCP, DNS           targets
-	DNSPorts           []string // where the DNS filter answers from
+	DNSPorts           []string // the ports that the DNS filter answers from
 	Sources4, Sources6 []string // of every client
 	Local4, Local6     []string
 	Clients            []clientFilter
@@ -33,31 +33,31 @@ type Plan struct {
 
 	Bound4, Bound6           []string // client addresses with neighbours
 	Neighbours4, Neighbours6 []string // addresses with their link-layer addresses
-	Interfaces               []string // what matches packets that come by another interface than theirs
+	Interfaces               []string // expressions that match packets on the wrong interface
 	Warnings                 []string
 }
 
-// A clientFilter is what one client's packets may do past the gateway.
+// A clientFilter lists which packets of one client may pass without sallyport.
 type clientFilter struct {
 	Name               string
-	Sources4, Sources6 []string // the first client whose sources match has the packet
+	Sources4, Sources6 []string // the first client whose sources match gets the packet
 	Audit              bool
 	Judged             bool // a rule lists TCP 853, DNS over TLS elsewhere
 	Passes             []pass
-	Sets               []addressSetPlan
+	Sets               []addressSet
 }
 
-// Chain names the client's chain.
+// Chain returns the name of the client's chain.
 func (c clientFilter) Chain() string { return "client/" + c.Name }
 
-// ownZone is a zone of connection tracking that nobody else is likely to use.
+// ownZone is a conntrack zone that other programs are unlikely to use.
 const ownZone = 21359
 
-// dockerResolver is where Docker's resolver listens in a container.
+// dockerResolver is the address of Docker's resolver in a container.
 var dockerResolver = netip.MustParseAddr("127.0.0.11")
 
-// NewPlan computes the filter. It fails where the result would let out
-// nothing at all, or not what is meant.
+// NewPlan computes the filter. It fails if the result would pass nothing at
+// all, or not what the options ask for.
 func NewPlan(cfg *site.Config, policy *rules.Policy, o Options) (*Plan, error) {
 	if err := o.check(); err != nil {
 		return nil, err
@@ -99,7 +99,7 @@ func NewPlan(cfg *site.Config, policy *rules.Policy, o Options) (*Plan, error) {
 	}
 	p.Sources4, p.Sources6 = byFamily(all)
 	if len(all) == 0 {
-		return nil, p.nobody(cfg)
+		return nil, p.noClients(cfg)
 	}
 	var known []Neighbour
 	if o.NeighbourTable {
@@ -115,37 +115,37 @@ func NewPlan(cfg *site.Config, policy *rules.Policy, o Options) (*Plan, error) {
 	return p, nil
 }
 
-// nobody says why there is no client to filter for.
-func (p *Plan) nobody(cfg *site.Config) error {
+// noClients returns the error for a configuration whose clients are all on loopback.
+func (p *Plan) noClients(cfg *site.Config) error {
 	if p.Mode == Sidecar {
 		return errors.New(cfg.File + ": every [[client]] is on loopback only; the application connects from this namespace's own address: add it, or 0.0.0.0/0 and ::/0, to sources")
 	}
-	return errors.New(cfg.File + ": no [[client]] has sources beyond loopback, so there is nobody to redirect: list the addresses that packets come from")
+	return errors.New(cfg.File + ": no [[client]] has sources beyond loopback, so there is no traffic to redirect: list the addresses that packets come from")
 }
 
-// warn collects what works differently from what one might expect.
+// warn adds a warning for each part of the result that may surprise the operator.
 func (p *Plan) warn(cfg *site.Config) {
 	for _, f := range []struct {
 		family, tcp, dns string
 		sources          []string
 	}{{"IPv4", p.TCP.V4, p.DNS.V4, p.Sources4}, {"IPv6", p.TCP.V6, p.DNS.V6, p.Sources6}} {
 		if len(f.sources) > 0 && (f.tcp == "" || f.dns == "") {
-			p.Warnings = append(p.Warnings, fmt.Sprintf("no listener takes %s redirected to it, so %s is dropped where it is not redirected: listen on [::] for both families", f.family, f.family))
+			p.Warnings = append(p.Warnings, fmt.Sprintf("no listener receives redirected %s traffic, so %s is dropped instead of redirected: listen on [::] for both families", f.family, f.family))
 		}
 	}
 	if p.HasSets {
-		p.Warnings = append(p.Warnings, "datagrams to names pass only while sallyport keeps their addresses in sets: start it with: sallyport run --live-sets")
+		p.Warnings = append(p.Warnings, "datagrams to names pass only while sallyport keeps the addresses of these names in sets: start it with: sallyport run --live-sets")
 	}
 	asked := slices.ContainsFunc(cfg.DNS.Upstreams, func(s string) bool {
 		_, a, err := rules.ParseUpstream(s)
 		return s == "system" || err == nil && a.Addr() == dockerResolver
 	})
 	if p.Mode == Sidecar && asked {
-		p.Warnings = append(p.Warnings, `[dns] upstreams: in a container "system" is Docker's resolver, which asks outside as another user, and is redirected to us again: name the site's resolvers, and use 127.0.0.11 in [[dns.zone]] only`)
+		p.Warnings = append(p.Warnings, `[dns] upstreams: in a container "system" is Docker's resolver. It sends its queries as another user, so the filter redirects them to sallyport again: list the site's own resolvers, and use 127.0.0.11 in [[dns.zone]] only`)
 	}
 }
 
-// byFamily writes prefixes as nft elements, sorted, none within another.
+// byFamily returns prefixes as sorted nft elements, without those that another one contains.
 func byFamily(list []netip.Prefix) (v4, v6 []string) {
 	list = slices.Clone(list)
 	slices.SortFunc(list, func(a, b netip.Prefix) int {
@@ -173,7 +173,7 @@ func byFamily(list []netip.Prefix) (v4, v6 []string) {
 	return v4, v6
 }
 
-// printable makes text one line that a terminal only shows.
+// printable replaces every character that is not printable, so that the result is one line.
 func printable(s string) string {
 	return strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) {
@@ -183,7 +183,7 @@ func printable(s string) string {
 	}, strings.ToValidUTF8(s, "?"))
 }
 
-// oneLine makes text fit for a comment: nothing in it ends the line.
+// oneLine shortens text to one line for a comment.
 func oneLine(s string) string {
 	s = printable(s)
 	if r := []rune(s); len(r) > 160 {

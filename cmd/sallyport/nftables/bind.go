@@ -1,5 +1,5 @@
-// Bind: by which interface and from which link-layer address a client's packets
-// come, so that a neighbour cannot send in its name.
+// Bind: binds clients to interfaces and link-layer addresses, so that a neighbour
+// cannot forge a client's address.
 
 package nftables
 
@@ -16,27 +16,27 @@ import (
 	"sallyport/rules/site"
 )
 
-// A Neighbour is a client's address, or those behind one router, with the
-// link-layer address that their packets have.
+// A Neighbour is a client's address, or the prefix behind one router, with the
+// link-layer address of its packets.
 type Neighbour struct {
 	Prefix netip.Prefix
 	MAC    net.HardwareAddr
 }
 
-// An InterfaceBinding is client addresses with the only interface that they
-// come by.
+// An InterfaceBinding names the only interface that packets from a prefix may
+// come in by.
 type InterfaceBinding struct {
 	Prefix netip.Prefix
 	Name   string
 }
 
-// fromTable is the value of --neighbour that asks the kernel's neighbour table.
+// fromTable is the value of --neighbour that means the kernel's neighbour table.
 const fromTable = "table"
 
-// interfacePattern is what an interface may be called here: no quote ends it.
+// interfacePattern matches the accepted names of interfaces. No quote is among their characters.
 var interfacePattern = regexp.MustCompile(`^[A-Za-z0-9_.:@-]{1,15}$`)
 
-// Bind reads the values of --neighbour and --interface.
+// Bind parses the values of --neighbour and --interface and sets the options.
 func (o *Options) Bind(neighbours, interfaces []string) error {
 	for _, s := range neighbours {
 		if s == fromTable {
@@ -68,9 +68,9 @@ func (o *Options) Bind(neighbours, interfaces []string) error {
 	return nil
 }
 
-// bind takes the bindings into the plan. known are the neighbours of the
-// kernel's table; those that are clients count. A binding that is no client's
-// is a slip.
+// bind adds the bindings to the plan. known are the neighbours in the kernel's
+// table; bind uses those that are clients. A binding for an address that no client
+// has is an error.
 func (p *Plan) bind(cfg *site.Config, o Options, known []Neighbour) error {
 	var sources []netip.Prefix
 	for _, c := range cfg.Clients {
@@ -93,7 +93,7 @@ func (p *Plan) bind(cfg *site.Config, o Options, known []Neighbour) error {
 			return optionError("--neighbour %v=%v: no [[client]] has that address", n.Prefix, n.MAC)
 		}
 		if slices.ContainsFunc(bound, func(b netip.Prefix) bool { return b != n.Prefix && b.Overlaps(n.Prefix) }) {
-			return optionError("--neighbour %v=%v: another --neighbour has a part of these addresses", n.Prefix, n.MAC)
+			return optionError("--neighbour %v=%v: another --neighbour has some of these addresses", n.Prefix, n.MAC)
 		}
 		bound = append(bound, n.Prefix)
 		pair := elementOf(n.Prefix) + " . " + n.MAC.String()
@@ -121,7 +121,7 @@ func (p *Plan) bind(cfg *site.Config, o Options, known []Neighbour) error {
 	return nil
 }
 
-// unbound warns of clients that the neighbour table does not know.
+// unbound warns about clients that the neighbour table does not list.
 func (p *Plan) unbound(sources, bound []netip.Prefix) {
 	var without []string
 	for _, s := range sources {
@@ -130,11 +130,11 @@ func (p *Plan) unbound(sources, bound []netip.Prefix) {
 		}
 	}
 	if len(without) > 0 {
-		p.Warnings = append(p.Warnings, fmt.Sprintf("the neighbour table has no client in %s, so its addresses are bound to no link-layer address: give them, as --neighbour ADDRESS=MAC", strings.Join(without, ", ")))
+		p.Warnings = append(p.Warnings, fmt.Sprintf("the neighbour table lists no client in %s, so these addresses are bound to no link-layer address: add them with --neighbour ADDRESS=MAC", strings.Join(without, ", ")))
 	}
 }
 
-// elementOf writes a prefix as an element of a set.
+// elementOf returns a prefix as an element of a set.
 func elementOf(p netip.Prefix) string {
 	if p.IsSingleIP() {
 		return p.Addr().String()

@@ -1,7 +1,7 @@
 //go:build linux
 
-// The packet filter at work: client, gateway and internet as namespaces, plain
-// sinks where sallyport would listen.
+// Tests of a gateway's packet filter in the kernel: client, gateway and internet
+// are namespaces. Test servers listen instead of sallyport.
 
 package nftables
 
@@ -51,14 +51,14 @@ sources  = ["10.77.0.0/24"]
 profiles = ["endpoint-secure-saas"]
 `
 
-// ruleset prints the site's ruleset into a file.
+// ruleset writes the ruleset of filterSite to a file.
 func ruleset(t *testing.T, args ...string) string {
 	t.Helper()
 	return rulesetOf(t, filterSite, args...)
 }
 
-// newInternet is a namespace where every address of some ranges answers, and
-// that counts what arrives. Neighbour discovery is no arrival.
+// newInternet returns a namespace in which every address of some ranges answers. It
+// counts the packets that arrive, except neighbour discovery.
 func newInternet(t *testing.T) *namespace {
 	n := newNamespace(t)
 	for _, route := range []string{"93.184.0.0/16", "8.8.8.8/32", "10.200.0.0/16"} {
@@ -79,7 +79,7 @@ func newInternet(t *testing.T) *namespace {
 	return n
 }
 
-// arrived counts the packets that have come to the internet since the last call.
+// arrived returns the number of packets that have arrived since the last call.
 func (n *namespace) arrived() int {
 	n.t.Helper()
 	count := n.counters("inet", "seen")["arrived"]
@@ -87,7 +87,7 @@ func (n *namespace) arrived() int {
 	return count
 }
 
-// expect asks and compares; table rows are "network from address answer".
+// expect sends for each row, "network from address answer", and compares the answer.
 func (n *namespace) expect(uid int, rows string) {
 	n.t.Helper()
 	for row := range strings.Lines(rows) {
@@ -109,7 +109,7 @@ func (n *namespace) expect(uid int, rows string) {
 	}
 }
 
-// newRouted is a client, a gateway that routes for it, and the internet.
+// newRouted returns a client, a gateway that routes for it, and the internet.
 func newRouted(t *testing.T) (client, gw, internet *namespace) {
 	t.Helper()
 	client, gw, internet = newNamespace(t), newNamespace(t), newInternet(t)
@@ -127,7 +127,7 @@ func newRouted(t *testing.T) (client, gw, internet *namespace) {
 }
 
 func TestGatewayFilter(t *testing.T) {
-	needsNFT(t)
+	needsRootAndNft(t)
 	client, gw, internet := newRouted(t)
 	transparent := gw.serve("tcp", ":3129", "sallyport")
 	gw.serve("udp", ":5300", "filter")
@@ -137,7 +137,7 @@ func TestGatewayFilter(t *testing.T) {
 	// Connections are tracked before the ruleset comes, as on any host with a firewall.
 	gw.must("nft", `add table inet other; add chain inet other c { type filter hook forward priority 0; }; add rule inet other c ct state new accept`)
 
-	// Without the filter everything gets out: the sinks and the count work.
+	// Without the filter everything gets out. This checks the servers and the counter.
 	before, err := client.dial(0, "tcp", "", "93.184.0.1:9999", patient)
 	if err != nil {
 		t.Fatal(err)
@@ -149,7 +149,7 @@ func TestGatewayFilter(t *testing.T) {
 		udp - [2a00:1450::1]:9999    internet
 		tcp 10.77.0.11 8.8.8.8:53    internet`)
 	if internet.arrived() == 0 {
-		t.Fatal("the detector does not detect")
+		t.Fatal("no packet was counted without the filter")
 	}
 
 	file := ruleset(t)
@@ -185,7 +185,7 @@ func TestGatewayFilter(t *testing.T) {
 		tcp fd77::11   [2a00:1450::1]:443      nothing
 		udp -          93.184.0.1:5000         nothing`)
 	if got := outcome(askOn(before, brief)); got != "nothing" {
-		t.Errorf("a connection from before the ruleset: %s", got)
+		t.Errorf("a connection opened before the ruleset was loaded: %s", got)
 	}
 	for _, send := range []struct {
 		network, address string
@@ -209,11 +209,11 @@ func TestGatewayFilter(t *testing.T) {
 	seen := gw.counters("inet", "sallyport")
 	for _, name := range []string{"drop_fragment", "drop_unknown_client", "reject_quic", "drop_dot", "drop_icmp", "drop_tcp", "drop_udp", "drop_other"} {
 		if seen[name] == 0 {
-			t.Errorf("counter %s counted nothing of what it is for; all: %v", name, seen)
+			t.Errorf("counter %s counted no packet; all: %v", name, seen)
 		}
 	}
 
-	// What the documents leave to the filter, and the answers to it.
+	// What the rules let pass without sallyport, and the answers.
 	client.expect(0, `
 		udp - 93.184.0.51:514      internet
 		udp - [2a00:1450::51]:514  internet
@@ -226,8 +226,8 @@ func TestGatewayFilter(t *testing.T) {
 	testReloadAndDeath(t, client, gw, internet, file, transparent)
 }
 
-// testReloadAndDeath: a redirected connection outlives a reload, a flow from
-// outside never begins, and with nothing listening nothing gets out.
+// testReloadAndDeath checks that a redirected connection survives a reload, that no
+// flow from outside begins, and that without a listener no packet gets out.
 func testReloadAndDeath(t *testing.T, client, gw, internet *namespace, file string, transparent interface{ Close() error }) {
 	c, err := client.dial(0, "tcp", "", "93.184.0.1:443", patient)
 	if err != nil {
@@ -253,6 +253,6 @@ func testReloadAndDeath(t *testing.T, client, gw, internet *namespace, file stri
 		tcp - 93.184.0.1:9999       refused
 		tcp - [2a00:1450::1]:443    refused`)
 	if n := internet.arrived(); n != 0 {
-		t.Errorf("with nobody listening %d packets got out", n)
+		t.Errorf("without a listener %d packets got out", n)
 	}
 }

@@ -1,14 +1,14 @@
 //go:build linux
 
-// The packet filter of a sidecar at work: application and gateway in one
-// namespace, the internet in another.
+// Tests of a sidecar's packet filter in the kernel: application and gateway share a
+// namespace; the internet is another one.
 
 package nftables
 
 import "testing"
 
 func TestSidecarFilter(t *testing.T) {
-	needsNFT(t)
+	needsRootAndNft(t)
 	const app, own = 1000, 65532
 	pod, internet := newNamespace(t), newInternet(t)
 	internet.cable(pod, "net", "eth0", []string{"10.77.0.1/24", "fd77::1/64"}, []string{"10.77.0.10/24", "fd77::10/64"})

@@ -1,4 +1,4 @@
-// The kernel's neighbour table, as rtnetlink(7) tells it.
+// Neighbours: reads the kernel's neighbour table, see rtnetlink(7).
 
 package nftables
 
@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// neighbourTable lists the neighbours whose link-layer addresses this host
-// knows, of a network namespace; 0: of this one.
+// neighbourTable returns the neighbours with a link-layer address in the table of
+// a network namespace; 0: of the current one.
 func neighbourTable(netns int) ([]Neighbour, error) {
 	conn, err := netlink.Dial(unix.NETLINK_ROUTE, &netlink.Config{NetNS: netns})
 	if err != nil {
@@ -35,7 +35,7 @@ func neighbourTable(netns int) ([]Neighbour, error) {
 	return out, nil
 }
 
-// neighbourOf reads one entry: struct ndmsg, then attributes.
+// neighbourOf decodes one entry: struct ndmsg, then attributes.
 func neighbourOf(data []byte) (Neighbour, bool) {
 	const state = 8 // offset of ndm_state: after family, padding and interface
 	const known = unix.NUD_REACHABLE | unix.NUD_STALE | unix.NUD_DELAY | unix.NUD_PROBE | unix.NUD_PERMANENT

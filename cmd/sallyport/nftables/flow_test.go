@@ -1,8 +1,8 @@
 //go:build linux
 
-// Flows of datagrams end with the rule that let them through, whatever other
-// rules have the same port: in both directions, by a reload of the ruleset
-// alone, without sallyport.
+// Tests that open flows of datagrams end with the rule that permitted them, also if
+// other rules have the same port. A reload of the ruleset ends them in both
+// directions, without sallyport.
 
 package nftables
 
@@ -27,12 +27,12 @@ sources  = ["10.77.0.10", "fd77::10"]
 profiles = []
 `
 
-// flowRule is one rule to a destination, at the port that all of them have.
+// flowRule returns a rule to a destination. All these rules have the same port.
 func flowRule(id, to string) string {
 	return "[[rule]]\nid = \"" + id + "\"\nclient = \"manager\"\nto = [" + to + "]\nudp = [5000]\nreason = \"test\"\n"
 }
 
-// rulesetOf prints the ruleset of a configuration into a file.
+// rulesetOf writes the ruleset of a configuration to a file.
 func rulesetOf(t *testing.T, config string, args ...string) string {
 	t.Helper()
 	out, _ := printed(t, "standard input", config, args...)
@@ -43,10 +43,10 @@ func rulesetOf(t *testing.T, config string, args ...string) string {
 	return file
 }
 
-// soon is time to take what has arrived already.
+// soon is long enough to read what has arrived already.
 const soon = 20 * time.Millisecond
 
-// A stream is one flow: a client's socket, and a server that sends when told.
+// A stream is one flow: a client's socket, and a server that sends on demand.
 type stream struct {
 	t      *testing.T
 	client net.Conn
@@ -70,14 +70,14 @@ func newStream(t *testing.T, from, to *namespace, uid int, address string) *stre
 	return s
 }
 
-// ask sends from the client and tells whether it came; what the kernel refuses
-// to send has not come.
+// ask sends from the client and reports whether the datagram arrived. It did not if
+// the kernel refused to send it.
 func (s *stream) ask(wait time.Duration) bool {
 	_, _ = s.client.Write([]byte("?"))
 	return s.came(wait)
 }
 
-// came tells whether a datagram of the client has come to the server.
+// came reports whether a datagram of the client has reached the server.
 func (s *stream) came(wait time.Duration) bool {
 	_ = s.server.SetReadDeadline(time.Now().Add(wait + soon))
 	_, from, err := s.server.ReadFrom(make([]byte, 16))
@@ -95,8 +95,8 @@ func (s *stream) push() {
 	}
 }
 
-// gets tells whether a datagram of the server has come to the client. An ICMP
-// error that waits on the socket is no datagram.
+// gets reports whether a datagram of the server has reached the client. An ICMP
+// error on the socket does not count.
 func (s *stream) gets(wait time.Duration) bool {
 	_ = s.client.SetReadDeadline(time.Now().Add(wait + soon))
 	for {
@@ -107,7 +107,7 @@ func (s *stream) gets(wait time.Duration) bool {
 	}
 }
 
-// flowScene is one packet filter between a client and the internet.
+// A flowScene is a packet filter between a client and the internet.
 type flowScene struct {
 	client, filter, internet *namespace
 	uid                      int
@@ -128,7 +128,7 @@ func flowScenes(t *testing.T) map[string]flowScene {
 }
 
 func TestFlowsEndWithTheirRule(t *testing.T) {
-	needsNFT(t)
+	needsRootAndNft(t)
 	const a4, b4, a6, b6 = "93.184.0.51", "93.184.0.52", "2a00:1450::51", "2a00:1450::52"
 	for name, scene := range flowScenes(t) {
 		for _, c := range []struct {
@@ -206,8 +206,8 @@ func (s flowScene) put(element string) {
 
 func quoted(s string) string { return `"` + s + `"` }
 
-// Two rules with one number keep no flows, rather than each other's.
-func TestFlowNumbersApart(t *testing.T) {
+// Rules with the same number keep no open flows, so that none keeps those of another.
+func TestEqualFlowNumbersKeepNoFlows(t *testing.T) {
 	p := &Plan{Clients: []clientFilter{
 		{Name: "one", Passes: []pass{{Comment: "site/a", Mark: "m"}, {Comment: "site/a", flow: 7}, {Comment: "site/b", flow: 8}}},
 		{Name: "two", Passes: []pass{{Comment: "site/c", flow: 7}}},
@@ -221,8 +221,8 @@ func TestFlowNumbersApart(t *testing.T) {
 	}
 }
 
-// The number of a rule is that of its client, id and names, whatever else the
-// configuration has, and in the bits that are for it.
+// The number of a rule depends on its client, id and names only, and it fits its
+// bits.
 func TestFlowNumbers(t *testing.T) {
 	numbers := func(config string) map[string]uint32 {
 		out := map[string]uint32{}

@@ -1,7 +1,6 @@
 //go:build linux
 
-// Namespaces of the packet filter's tests: each has sinks and clients of the
-// test itself, and goes with it.
+// Network namespaces for the tests of the packet filter. Each ends with its test.
 
 package nftables
 
@@ -21,7 +20,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// namespace is one network namespace, held open by a file.
+// A namespace is a network namespace, held open by a file.
 type namespace struct {
 	t    *testing.T
 	file *os.File
@@ -41,7 +40,7 @@ func newNamespace(t *testing.T) *namespace {
 	return n
 }
 
-// create never gives its thread back: it ends with the goroutine.
+// create leaves its thread locked, so that the thread ends with the goroutine.
 func (n *namespace) create(made chan<- error) {
 	runtime.LockOSThread()
 	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
@@ -53,7 +52,7 @@ func (n *namespace) create(made chan<- error) {
 	made <- err
 }
 
-// as runs f inside, as a user: what f opens belongs to both.
+// as runs f inside as a user. What f opens belongs to this namespace and user.
 func (n *namespace) as(uid int, f func() error) error {
 	done := make(chan error, 1)
 	go n.enter(uid, f, done)
@@ -116,8 +115,8 @@ func (n *namespace) sysctl(key, value string) {
 	}
 }
 
-// serve answers every datagram and everything that comes on a connection with
-// a word.
+// serve answers every datagram, and everything received on a connection, with a
+// word.
 func (n *namespace) serve(network, address, word string) io.Closer {
 	n.t.Helper()
 	return n.serveAs(0, network, address, word)
@@ -183,7 +182,7 @@ func answerConn(c net.Conn, word string) {
 	}
 }
 
-// How long something is waited for that must not come, and that must.
+// How long the tests wait for what must not come, and for what must.
 const (
 	brief   = 300 * time.Millisecond
 	patient = 10 * time.Second
@@ -222,7 +221,7 @@ func askOn(c net.Conn, wait time.Duration) (string, error) {
 	return string(buf[:k]), err
 }
 
-// outcome is one word for an answer or its absence.
+// outcome returns one word for an answer or its absence.
 func outcome(answer string, err error) string {
 	var timeout net.Error
 	switch {
@@ -253,7 +252,7 @@ func (n *namespace) raw(network, address string, payload []byte) error {
 	})
 }
 
-// counters reads the named counters, packets by name.
+// counters returns the packets of the named counters of a table.
 func (n *namespace) counters(table ...string) map[string]int {
 	n.t.Helper()
 	out, err := n.run("nft", append([]string{"list", "counters", "table"}, table...)...)
@@ -273,8 +272,8 @@ func (n *namespace) counters(table ...string) map[string]int {
 	return found
 }
 
-// awaitCounter waits until a counter of the packet filter has counted that much,
-// and returns what it has.
+// awaitCounter waits until a counter of the packet filter has at least this many
+// packets. It returns their number.
 func (n *namespace) awaitCounter(name string, packets int) int {
 	n.t.Helper()
 	for end := time.Now().Add(patient); ; {
@@ -284,7 +283,7 @@ func (n *namespace) awaitCounter(name string, packets int) int {
 	}
 }
 
-// asNobody runs f inside without any capability.
+// asNobody runs f inside without capabilities.
 func (n *namespace) asNobody(f func() error) error {
 	return n.as(0, func() error {
 		header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}

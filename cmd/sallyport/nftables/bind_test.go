@@ -1,7 +1,7 @@
 //go:build linux
 
-// A client's address belongs to its interface and to its link-layer address: a
-// neighbour that forges it gets no datagram in, which is all it would need.
+// Tests of bindings: a client is bound to its interface and its link-layer address,
+// so that no datagram of a neighbour with a forged source passes.
 
 package nftables
 
@@ -18,9 +18,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A forgingScene is a gateway with a client and a neighbour of it on one
-// Ethernet, and a second neighbour on another interface. Both neighbours have the
-// client's addresses, too.
+// A forgingScene is a gateway, a client and a neighbour on one Ethernet, and a
+// second neighbour on another interface. Both neighbours have the client's
+// addresses as well.
 type forgingScene struct {
 	client, gw, near, far *namespace
 	macs                  map[*namespace]string
@@ -66,7 +66,7 @@ func newForgingScene(t *testing.T) *forgingScene {
 	return s
 }
 
-// asked sends queries in the client's name and counts those that come to the
+// asked sends queries from the client's addresses and counts those that reach the
 // DNS filter.
 func (s *forgingScene) asked(n *namespace) int {
 	s.gw.must("nft", "reset", "counters", "table", "inet", "seen")
@@ -93,11 +93,11 @@ func (s *forgingScene) asked(n *namespace) int {
 	}
 }
 
-func TestNeighbourForgesAClient(t *testing.T) {
-	needsNFT(t)
+func TestNeighbourCannotForgeAClient(t *testing.T) {
+	needsRootAndNft(t)
 	s := newForgingScene(t)
 	if client, near, far := s.asked(s.client), s.asked(s.near), s.asked(s.far); client != 2 || near != 2 || far != 2 {
-		t.Fatalf("the detector detects %d, %d and %d of 2", client, near, far)
+		t.Fatalf("without a filter %d, %d and %d of 2 queries arrived", client, near, far)
 	}
 	bind := func(addr string, n *namespace) []string { return []string{"--neighbour", addr + "=" + s.macs[n]} }
 	for _, c := range []struct {
@@ -121,10 +121,10 @@ func TestNeighbourForgesAClient(t *testing.T) {
 	}
 }
 
-// Clients behind a tunnel have no link-layer address, so that none is bound to
-// one there.
+// Packets from a tunnel have no link-layer address. So those of a bound client are
+// dropped there.
 func TestNeighbourWithoutEthernet(t *testing.T) {
-	needsNFT(t)
+	needsRootAndNft(t)
 	s := newForgingScene(t)
 	tun := s.gw.tunnel("tun1")
 	s.gw.must("ip", "link", "set", "tun1", "up")
@@ -138,15 +138,15 @@ func TestNeighbourWithoutEthernet(t *testing.T) {
 	}
 	s.gw.must("nft", "-f", ruleset(t))
 	if n := ask(); n != 1 {
-		t.Fatalf("the detector detects %d", n)
+		t.Fatalf("without a binding %d queries arrived, want 1", n)
 	}
 	s.gw.must("nft", "-f", ruleset(t, "--neighbour", "10.77.0.10="+s.macs[s.client]))
 	if n := ask(); n != 0 || s.gw.counters("inet", "sallyport")["drop_spoofed"] != 1 {
-		t.Errorf("a bound address came by an interface without link-layer addresses: %d", n)
+		t.Errorf("packets of a bound address passed from an interface without link-layer addresses: %d", n)
 	}
 }
 
-// tunnel opens a tunnel device, whose packets are this test's.
+// tunnel opens a tunnel device. The test writes and reads its packets.
 func (n *namespace) tunnel(name string) *os.File {
 	n.t.Helper()
 	var f *os.File
@@ -169,8 +169,8 @@ func (n *namespace) tunnel(name string) *os.File {
 	return f
 }
 
-// datagram is an IPv4 packet with one octet by UDP, without UDP's checksum
-// (RFC 768: 0 is none).
+// datagram returns an IPv4 packet with one octet of UDP payload and no UDP checksum
+// (0, see RFC 768).
 func datagram(from, to string, port uint16) []byte {
 	p := []byte{0x45, 0, 0, 29, 0, 0, 0, 0, 64, unix.IPPROTO_UDP, 0, 0}
 	p = append(p, netip.MustParseAddr(from).AsSlice()...)
@@ -188,9 +188,9 @@ func datagram(from, to string, port uint16) []byte {
 	return append(p, 0, 9, 0, 0, '?')
 }
 
-// The neighbour table gives what is bound, the flags what it lacks.
+// The neighbour table gives the bindings; the flags add those that it lacks.
 func TestNeighbourTable(t *testing.T) {
-	needsNFT(t)
+	needsRootAndNft(t)
 	s := newForgingScene(t)
 	s.client.expect(0, "udp - 10.77.0.1:5300 filter") // neighbours know each other
 	known, err := neighbourTable(int(s.gw.file.Fd()))

@@ -1,5 +1,5 @@
-// Drops in the kernel: the counters and sets of table inet sallyport, read by
-// netlink. It needs CAP_NET_ADMIN.
+// Drop reader: reads the counters and sets of table inet sallyport by netlink.
+// That needs CAP_NET_ADMIN.
 
 package nftables
 
@@ -16,15 +16,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A dropReader reads what the packet filter has counted.
+// A dropReader reads the counters of the packet filter.
 type dropReader struct {
 	conn  *nftables.Conn
-	netns int // descriptor of the network namespace; 0: this one
+	netns int // descriptor of the network namespace; 0: the current one
 	boot  string
 	space uint64
 }
 
-// newDropReader opens the packet filter of a network namespace; 0: of this one.
+// newDropReader opens the packet filter of a network namespace; 0: of the current one.
 func newDropReader(netns int) (*dropReader, error) {
 	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	if err != nil {
@@ -45,10 +45,10 @@ func newDropReader(netns int) (*dropReader, error) {
 	return r, err
 }
 
-// ErrNoTable says that no ruleset is loaded.
+// ErrNoTable reports that no ruleset is loaded.
 var ErrNoTable = errors.New("table inet sallyport is not loaded")
 
-// read takes a reading. A ruleset that is loaded meanwhile begins it anew.
+// read returns a reading. It begins again if a ruleset is loaded meanwhile.
 func (r *dropReader) read() (Reading, error) {
 	const tries = 3
 	for range tries {
@@ -70,10 +70,10 @@ func (r *dropReader) read() (Reading, error) {
 		sortDrops(out.Drops)
 		return out, nil
 	}
-	return Reading{}, errors.New("the ruleset was loaded again and again while its counters were read")
+	return Reading{}, errors.New("each time the counters were read, a ruleset was loaded meanwhile")
 }
 
-// fill reads the totals first, then the entries.
+// fill reads the totals, then the entries.
 func (r *dropReader) fill(out *Reading) error {
 	table := &nftables.Table{Family: nftables.TableFamilyINet, Name: "sallyport"}
 	counters, err := r.conn.GetObjects(table)
@@ -85,7 +85,7 @@ func (r *dropReader) fill(out *Reading) error {
 			out.Totals[c.Name] = c.Packets
 		}
 	}
-	for _, c := range notedCounters(Sidecar) {
+	for _, c := range recordedCounters(Sidecar) {
 		if _, there := out.Totals[c.name]; !there {
 			continue
 		}
@@ -93,7 +93,7 @@ func (r *dropReader) fill(out *Reading) error {
 			for _, name := range []string{flowSet(c.name, f.digit), clientSet(c.name, f.digit)} {
 				elements, err := r.conn.GetSetElements(&nftables.Set{Table: table, Name: name})
 				if errors.Is(err, unix.ENOENT) {
-					continue // a ruleset of an earlier version
+					continue // an earlier version printed the ruleset
 				} else if err != nil {
 					return fmt.Errorf("set %s: %w", name, err)
 				}
@@ -108,9 +108,9 @@ func (r *dropReader) fill(out *Reading) error {
 	return nil
 }
 
-// dropOf reads one entry: source, and in sets of flows destination, protocol
-// and port, each field padded to 4 octets.
-func dropOf(c notedCounter, f family, e nftables.SetElement) (Drop, bool) {
+// dropOf decodes one entry: the source, and in sets of flows the destination,
+// protocol and port, each padded to 4 octets.
+func dropOf(c recordedCounter, f family, e nftables.SetElement) (Drop, bool) {
 	if e.Counter == nil {
 		return Drop{}, false
 	}
@@ -140,7 +140,7 @@ func dropOf(c notedCounter, f family, e nftables.SetElement) (Drop, bool) {
 	return d, true
 }
 
-// handle asks for the table's handle, which the library does not know.
+// handle returns the table's handle, which the library does not read.
 func (r *dropReader) handle() (uint64, error) {
 	conn, err := netlink.Dial(unix.NETLINK_NETFILTER, &netlink.Config{NetNS: r.netns})
 	if err != nil {
@@ -162,7 +162,7 @@ func (r *dropReader) handle() (uint64, error) {
 	case err != nil:
 		return 0, err
 	case len(answers) == 0 || len(answers[0].Data) < 4:
-		return 0, errors.New("the kernel tells nothing of table inet sallyport")
+		return 0, errors.New("the kernel returned nothing about table inet sallyport")
 	}
 	attrs, err := netlink.NewAttributeDecoder(answers[0].Data[4:])
 	if err != nil {
@@ -174,5 +174,5 @@ func (r *dropReader) handle() (uint64, error) {
 			return binary.BigEndian.Uint64(attrs.Bytes()), nil
 		}
 	}
-	return 0, errors.Join(errors.New("the kernel tells no handle of table inet sallyport"), attrs.Err())
+	return 0, errors.Join(errors.New("the kernel returned no handle of table inet sallyport"), attrs.Err())
 }
