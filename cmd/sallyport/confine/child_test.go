@@ -1,8 +1,8 @@
 //go:build linux
 
-// Child: this test binary once more, as the process that Apply is tried on. It
-// confines itself and then tries what it should not and what it should be able
-// to do, and reports each try's error.
+// Child: a second process of this test binary that calls Apply on itself. It then
+// tries what it should and what it should not be able to do, and reports the error of
+// each try.
 
 package confine
 
@@ -25,11 +25,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// An order is what the parent tells the child, on standard input.
+// An order is what the parent sends to the child on standard input.
 type order struct {
 	Plan   Plan
-	Errno  syscall.Errno // 0, or what a filter of system calls answers to landlock_create_ruleset
-	As     int           // 0, or the older Landlock that the kernel is to be taken for
+	Errno  syscall.Errno // 0, or the error that a seccomp filter returns for landlock_create_ruleset
+	As     int           // 0, or the older version of Landlock to use
 	Inside string        // a directory that Plan grants for writing
 	Read   string        // one granted for reading, with a file f
 	Beyond string        // one that is not granted, with a file f
@@ -37,7 +37,7 @@ type order struct {
 	Socket string        // the name of the parent's abstract datagram socket
 }
 
-// A report is what the child found, as one line each before and after the tries.
+// A report is what the child prints: one line before the tries and one after.
 type report struct {
 	Steps  []Step
 	Covers map[string]bool
@@ -85,7 +85,7 @@ func child() error {
 	if err := out.Encode(report{Steps: c.Steps}); err != nil {
 		return err
 	}
-	var change string // the parent has put another file in the place of f
+	var change string // the parent has replaced f
 	if err := in.Decode(&change); err != nil {
 		return err
 	}
@@ -109,8 +109,8 @@ func child() error {
 	return out.Encode(r)
 }
 
-// startThreads holds n threads of the system that are older than the
-// confinement; what it returns lets each write a file.
+// startThreads starts n system threads before the confinement. The function that it
+// returns lets each of them write a file.
 func startThreads(n int) func(path string) error {
 	paths, errs := make(chan string), make(chan error)
 	for range n {
@@ -128,7 +128,7 @@ func startThreads(n int) func(path string) error {
 			paths <- fmt.Sprint(path, i)
 			err := <-errs
 			if err == nil {
-				return nil // one is enough to fail the test
+				return nil // one success fails the test
 			}
 			last = err
 		}
@@ -171,7 +171,7 @@ func (o order) tryFiles(try func(string, func() error)) {
 	try("execute a program", execute("/bin/true"))
 	try("execute oneself", execute("/proc/self/exe", "-test.run=^$"))
 	try("execute what was written", func() error {
-		// Were it permitted, the error would be one of the format.
+		// If it were permitted, the error would be about the format.
 		if err := os.WriteFile(in("x"), []byte("no program"), 0o700); err != nil {
 			return nil
 		}
@@ -187,7 +187,7 @@ func (o order) tryFiles(try func(string, func() error)) {
 	})
 }
 
-// execute runs a program that opens nothing before, not even /dev/null.
+// execute runs a program without opening any file first, not even /dev/null.
 func execute(name string, args ...string) func() error {
 	return func() error {
 		c := exec.Command(name, args...)
@@ -210,7 +210,7 @@ func (o order) tryOthers(try func(string, func() error), early net.Conn) {
 	}
 	try("listen on TCP", listen("tcp4", "127.0.0.1:0"))
 	try("listen on TCP over IPv6", listen("tcp6", "[::1]:0"))
-	// What Landlock does not guard, as SECURITY.md says.
+	// What Landlock does not restrict, see SECURITY.md.
 	try("listen on what port the kernel chooses", func() error {
 		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM, 0)
 		if err != nil {
@@ -259,7 +259,7 @@ func (o order) tryOthers(try func(string, func() error), early net.Conn) {
 	})
 }
 
-// privileges reads what the kernel says of each thread.
+// privileges returns the lines on privileges of each thread from /proc.
 func privileges() (all []string, err error) {
 	files, err := filepath.Glob("/proc/self/task/*/status")
 	if err != nil {
@@ -284,8 +284,8 @@ func privileges() (all []string, err error) {
 	return all, nil
 }
 
-// refuseLandlock makes landlock_create_ruleset fail on every thread, as a
-// kernel without it or a filter of system calls does.
+// refuseLandlock makes landlock_create_ruleset fail on every thread, like a kernel
+// without it or a seccomp filter.
 func refuseLandlock(errno syscall.Errno) error {
 	filter := []unix.SockFilter{
 		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: 0}, // the number of the call

@@ -1,7 +1,7 @@
-// Package confine takes from the running process what it needs no more once
-// its sockets and files are open: capabilities, privileges by executing, and
-// with Landlock most files, binding to TCP ports, and reaching other processes by
-// signals and abstract sockets. What is given up does not come back.
+// Package confine removes privileges from the running process, once its sockets and
+// files are open: capabilities, privileges gained by executing a program, and with
+// Landlock most files, binding to TCP ports, and signals and abstract sockets to
+// other processes. A removed privilege cannot be regained.
 package confine
 
 import (
@@ -9,38 +9,38 @@ import (
 	"fmt"
 )
 
-// A Plan is what the process keeps. The zero value keeps nothing.
+// A Plan lists what the process keeps. The zero value keeps nothing.
 type Plan struct {
-	NetAdmin bool // CAP_NET_ADMIN stays
+	NetAdmin bool // keep CAP_NET_ADMIN
 	Files    []Grant
 }
 
-// A Grant is a directory, with all that is or will be below it, or a file.
+// A Grant is a file, or a directory with everything that is or will be below it.
 type Grant struct {
 	Path   string
 	Access Access
 }
 
-// Access is what is permitted below a path.
+// Access is what a Grant permits.
 type Access uint8
 
 const (
-	Read        Access = iota // files are read
-	List                      // and directories listed
-	Write                     // files are written that are there
-	Change                    // files are read, listed, made, written, renamed and removed
-	ChangeLinks               // and so are symbolic links
-	Remove                    // files are removed
+	Read        Access = iota // read files
+	List                      // read files and list directories
+	Write                     // write existing files
+	Change                    // read, list, create, write, rename and remove files
+	ChangeLinks               // the same, and create symbolic links
+	Remove                    // remove files
 )
 
-// State is how a step ended.
+// State is the result of a step.
 type State string
 
 const (
 	On     State = "on"
 	Absent State = "absent" // the kernel does not have it
 	Failed State = "failed"
-	Off    State = "off" // the configuration says so
+	Off    State = "off" // the configuration turned it off
 )
 
 // The steps, in their order.
@@ -52,13 +52,14 @@ const (
 	Scopes       = "landlock_scopes"
 )
 
-// A Step is one thing that was given up, or why it was not.
+// A Step is one privilege that was removed, or why it was not.
 type Step struct {
 	Name   string `json:"step"`
 	State  State  `json:"state"`
 	Detail string `json:"detail,omitempty"`
 }
 
+// String returns the step as one line.
 func (s Step) String() string {
 	if s.Detail == "" {
 		return s.Name + " " + string(s.State)
@@ -66,15 +67,15 @@ func (s Step) String() string {
 	return fmt.Sprintf("%s %s: %s", s.Name, s.State, s.Detail)
 }
 
-// A Confinement is what Apply did. The nil Confinement did nothing.
+// A Confinement is the result of Apply. The nil Confinement means that nothing was removed.
 type Confinement struct {
 	Steps   []Step
 	granted []identity // while Files is on
-	held    []int      // descriptors that keep what was granted alive
+	held    []int      // open descriptors that keep granted inodes in /proc alive
 }
 
-// Apply gives up everything that plan does not keep, on every thread. It goes
-// on after a step that failed: Err tells, and the caller decides.
+// Apply removes every privilege that plan does not keep, on every thread. It
+// continues after a failed step. Err returns the failures, and the caller decides.
 func Apply(plan Plan) *Confinement {
 	c := &Confinement{}
 	c.dropCapabilities(plan)
@@ -83,7 +84,7 @@ func Apply(plan Plan) *Confinement {
 	return c
 }
 
-// Skipped is the Confinement of a process that gives nothing up.
+// Skipped returns the Confinement of a process that keeps everything.
 func Skipped() *Confinement {
 	c := &Confinement{}
 	for _, name := range []string{Capabilities, NoNewPrivs, Files, TCPBind, Scopes} {
@@ -92,7 +93,7 @@ func Skipped() *Confinement {
 	return c
 }
 
-// Err tells which steps failed; nil: none.
+// Err returns the failed steps as one error, or nil.
 func (c *Confinement) Err() error {
 	var errs []error
 	for _, s := range c.Steps {
@@ -103,7 +104,7 @@ func (c *Confinement) Err() error {
 	return errors.Join(errs...)
 }
 
-// State returns how a step ended; "": there was no such step.
+// State returns the state of a step; "": there was no such step.
 func (c *Confinement) State(name string) State {
 	if c != nil {
 		for _, s := range c.Steps {

@@ -1,6 +1,6 @@
 //go:build linux
 
-// Tests of what a confined process can and cannot do, from inside it.
+// Tests of what a confined process can and cannot do.
 
 package confine
 
@@ -20,8 +20,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// confined runs a child with an order, and returns what it reports. As root it
-// has every capability at first; with uid it is that user, with ambient ones.
+// confined runs a child with an order and returns its reports. With uid 0 the child
+// starts with every capability; else as that user with the ambient capabilities.
 func confined(t *testing.T, uid uint32, change func(*order), ambient ...uintptr) (before, after report) {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "confine") // not t.TempDir: another user must get there

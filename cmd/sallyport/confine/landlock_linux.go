@@ -1,4 +1,4 @@
-// Landlock: the files that stay in reach, and nothing beyond.
+// Landlock: restricts the process to the granted files.
 
 package confine
 
@@ -11,14 +11,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// newest is the last version of Landlock whose restrictions are asked for:
-// those that the tests have seen at work. Newer kernels have them all.
+// newest is the newest version of Landlock that Apply uses, and that the tests
+// cover. Newer kernels support it as well.
 const newest = 7
 
-// versions are what each version can restrict, all of it.
+// versions holds everything that each version of Landlock can restrict.
 var versions = [newest + 1]landlock.Config{1: landlock.V1, landlock.V2, landlock.V3, landlock.V4, landlock.V5, landlock.V6, landlock.V7}
 
-// rights are what Landlock calls an Access. Executing is in none of them.
+// rights maps each Access to the rights of Landlock. None of them permits executing.
 var rights = [...]landlock.AccessFSSet{
 	Read:        ll.AccessFSReadFile,
 	List:        ll.AccessFSReadFile | ll.AccessFSReadDir,
@@ -30,12 +30,12 @@ var rights = [...]landlock.AccessFSSet{
 
 const change = ll.AccessFSReadFile | ll.AccessFSReadDir | ll.AccessFSWriteFile | ll.AccessFSTruncate | ll.AccessFSMakeReg | ll.AccessFSRemoveFile
 
-// ofFiles are the rights that a rule for one file, not a directory, may name.
+// ofFiles holds the rights that a rule for a single file may have.
 const ofFiles landlock.AccessFSSet = ll.AccessFSReadFile | ll.AccessFSWriteFile | ll.AccessFSTruncate
 
-// restrict applies all that the kernel's Landlock can restrict, and fails
-// where the kernel has it and yet does not do it. TCP connections stay free:
-// the policy judges them by name, and may change.
+// restrict applies all restrictions that the kernel's Landlock has. It fails if the
+// kernel has Landlock but refuses it. Outgoing TCP connections are not restricted:
+// the policy decides them by name, and it may change.
 func (c *Confinement) restrict(files []Grant) {
 	version, why, err := landlockVersion()
 	if err != nil {
@@ -49,7 +49,7 @@ func (c *Confinement) restrict(files []Grant) {
 	c.restrictAs(version, files)
 }
 
-// restrictAs does what a version of Landlock can do.
+// restrictAs applies the restrictions of one version of Landlock.
 func (c *Confinement) restrictAs(version int, files []Grant) {
 	config := versions[version]
 	config.HandledAccessNet &^= ll.AccessNetConnectTCP
@@ -71,14 +71,14 @@ func (c *Confinement) restrictAs(version int, files []Grant) {
 	c.since(Scopes, version >= 6, "Landlock 6, Linux 6.12 with its correction of signals")
 }
 
-// landlock adds the three steps with one state.
+// landlock adds the three steps of Landlock with the same state.
 func (c *Confinement) landlock(state State, detail string) {
 	for _, name := range []string{Files, TCPBind, Scopes} {
 		c.add(name, state, detail)
 	}
 }
 
-// since adds a step that newer kernels have.
+// since adds a step that only newer kernels support.
 func (c *Confinement) since(name string, has bool, needs string) {
 	if has {
 		c.add(name, On, "")
@@ -87,8 +87,8 @@ func (c *Confinement) since(name string, has bool, needs string) {
 	c.add(name, Absent, "needs "+needs)
 }
 
-// landlockVersion is what the kernel has, 0 and why where it has none. Any
-// other answer, such as the EPERM of a filter of system calls, is an error.
+// landlockVersion returns the kernel's version of Landlock, or 0 and why it has
+// none. Any other result, such as EPERM from a seccomp filter, is an error.
 func landlockVersion() (version int, why string, err error) {
 	version, err = ll.LandlockGetABIVersion()
 	switch {
@@ -100,8 +100,8 @@ func landlockVersion() (version int, why string, err error) {
 		return 0, "", fmt.Errorf("landlock_create_ruleset: %w: does a filter of system calls (systemd's SystemCallFilter, a container's seccomp profile) forbid landlock_*?", err)
 	}
 	if version >= 6 {
-		// Early kernels took signals between threads of one process for signals
-		// to others; go-landlock takes these for version 5 likewise.
+		// Early kernels treated signals between threads of one process as signals to
+		// another process. go-landlock treats such kernels as version 5, too.
 		if fixed, err := ll.LandlockGetErrata(); err != nil || fixed&2 == 0 {
 			version = 5
 		}
@@ -109,7 +109,7 @@ func landlockVersion() (version int, why string, err error) {
 	return min(version, newest), "", nil
 }
 
-// rules turns grants into Landlock's rules.
+// rules converts grants to rules of Landlock.
 func (c *Confinement) rules(files []Grant, config landlock.Config) ([]landlock.Rule, error) {
 	var out []landlock.Rule
 	for _, g := range files {
@@ -118,7 +118,7 @@ func (c *Confinement) rules(files []Grant, config landlock.Config) ([]landlock.R
 			return nil, fmt.Errorf("%s: %w", g.Path, err)
 		}
 		if id.root() && g.Access != Read && g.Access != List {
-			return nil, fmt.Errorf("%s is the root of all files: what is written, like [journal] path, needs a directory of its own", g.Path)
+			return nil, fmt.Errorf("%s is the root directory: a file that is written, like [journal] path, needs a directory of its own", g.Path)
 		}
 		if err := c.holdProc(g.Path); err != nil {
 			return nil, fmt.Errorf("%s: %w", g.Path, err)
@@ -135,8 +135,8 @@ func (c *Confinement) rules(files []Grant, config landlock.Config) ([]landlock.R
 	return out, nil
 }
 
-// holdProc keeps a place in /proc open. There an inode, on which a rule rests,
-// would be made anew whenever the kernel had forgotten it.
+// holdProc keeps a path in /proc open. A rule refers to an inode, and in /proc the
+// kernel may drop an unused inode and make another one later.
 func (c *Confinement) holdProc(path string) error {
 	var st unix.Statfs_t
 	if err := unix.Statfs(path, &st); err != nil || st.Type != unix.PROC_SUPER_MAGIC {

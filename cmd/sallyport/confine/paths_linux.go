@@ -1,5 +1,5 @@
-// Paths: which grants a file needs that is read or written again and again,
-// and whether a path is within them.
+// Paths: the grants for files that are read or written repeatedly, and the check
+// whether a path is covered by a grant.
 
 package confine
 
@@ -12,10 +12,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// An identity is one file or directory, whatever it is called.
+// An identity identifies a file or directory independently of its name.
 type identity struct{ dev, ino uint64 }
 
-// identify returns what a path leads to.
+// identify returns the identity of what a path leads to.
 func identify(path string) (id identity, dir bool, err error) {
 	var st unix.Stat_t
 	if err := unix.Stat(path, &st); err != nil {
@@ -24,14 +24,14 @@ func identify(path string) (id identity, dir bool, err error) {
 	return identity{st.Dev, st.Ino}, st.Mode&unix.S_IFMT == unix.S_IFDIR, nil
 }
 
-// root tells whether it is the root of all files.
+// root reports whether it is the root directory.
 func (id identity) root() bool {
 	top, _, err := identify("/")
 	return err == nil && id == top
 }
 
-// Covers tells whether what a path leads to may be read as far as Apply is
-// concerned. Its permissions are another matter.
+// Covers reports whether the grants permit reading what a path leads to. It does
+// not check the permissions of the file.
 func (c *Confinement) Covers(path string) bool {
 	if c.State(Files) != On {
 		return true
@@ -58,14 +58,15 @@ func (c *Confinement) Covers(path string) bool {
 	}
 }
 
-// ReadAgain grants a file that is read more than once: with the directories
-// that it and the links to it are in, as editors and tools do not write a file
-// but put another one in its place; and with those that hold the other versions
-// of a directory that a link leads to. Where that would be the root directory,
-// only the file as it is. A file that is not there is granted for when it is.
+// ReadAgain returns the grants for a file that is read more than once. It grants the
+// directories of the file and of the links to it, because editors and tools replace
+// a file instead of writing to it. If a link leads to one version of a directory, it
+// also grants the directory that has the other versions. It never grants the root
+// directory, only the file itself. A file that does not exist yet may be created
+// later.
 //
-// A link that is turned to a directory elsewhere leads to nothing granted: what
-// may be read is settled before anything is served, and is never the whole disk.
+// A link that is later changed to a directory elsewhere leads outside of the grants:
+// they are fixed before the process serves, and never cover the whole disk.
 func ReadAgain(path string) []Grant {
 	var out []Grant
 	for _, dir := range append(places(path), siblings(path)...) {
@@ -79,7 +80,7 @@ func ReadAgain(path string) []Grant {
 	return out
 }
 
-// WriteAgain grants a file that is written, renamed away and made anew.
+// WriteAgain returns the grants for a file that is written, renamed and created again.
 func WriteAgain(path string) []Grant {
 	st, err := os.Stat(path)
 	if err == nil && !st.Mode().IsRegular() || device(path) {
@@ -96,8 +97,8 @@ func WriteAgain(path string) []Grant {
 	return out
 }
 
-// writeThere grants a pipe or a device. A pipe may be made anew beside the old
-// one; a pipe without a name, such as standard output's, needs no grant.
+// writeThere returns the grants for a pipe or a device. A named pipe may be replaced.
+// A pipe without a name, such as standard output, needs no grant.
 func writeThere(path string, st fs.FileInfo) []Grant {
 	real, err := filepath.EvalSymlinks(path)
 	if err != nil {
@@ -109,16 +110,16 @@ func writeThere(path string, st fs.FileInfo) []Grant {
 	return []Grant{{real, Write}}
 }
 
-// device tells whether a path is in a directory of devices or of the kernel.
+// device reports whether a path is below /dev, /proc or /sys.
 func device(path string) bool {
 	path, _ = filepath.Abs(path)
 	return strings.HasPrefix(path, "/dev/") && !strings.HasPrefix(path, "/dev/shm/") || strings.HasPrefix(path, "/proc/") || strings.HasPrefix(path, "/sys/")
 }
 
-// siblings lists the directories that hold what a link on the way to a file can
-// be turned to: where "current" leads to "releases/5", it is "releases". It must
-// be the directory of the link or one below it, so that whoever arranged them
-// meant them to be together, and not one of the system's, such as /etc.
+// siblings returns the directories with the other versions that a link in a path may
+// be changed to: if "current" leads to "releases/5", it returns "releases". Such a
+// directory must be the directory of the link or below it, and not a directory of
+// the system such as /etc.
 func siblings(path string) []string {
 	path, err := filepath.Abs(path)
 	if err != nil {
@@ -143,9 +144,8 @@ func siblings(path string) []string {
 	return out
 }
 
-// places lists the directories that lead to a file: its own, and after each
-// symbolic link the one that the link leads to. Those that are not there are
-// left out.
+// places returns the directories that lead to a file: its own, and for each symbolic
+// link the directory that the link leads to. It omits those that do not exist.
 func places(path string) []string {
 	path, err := filepath.Abs(path)
 	if err != nil {
@@ -175,11 +175,11 @@ func exists(path string) bool {
 	return err == nil
 }
 
-// RemoveLater grants that a socket is removed at the end.
+// RemoveLater returns the grant to remove a socket when the process ends.
 func RemoveLater(path string) []Grant {
 	var out []Grant
 	if dir, err := filepath.EvalSymlinks(filepath.Dir(path)); err == nil && dir != "/" {
-		out = append(out, Grant{dir, Remove}) // in "/" it stays, and the next start removes it
+		out = append(out, Grant{dir, Remove}) // a socket in "/" stays; the next start removes it
 	}
 	return out
 }

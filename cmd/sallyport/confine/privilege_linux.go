@@ -18,10 +18,10 @@ import (
 	"kernel.org/pub/linux/libs/security/libcap/psx"
 )
 
-// dropCapabilities empties all five sets; with plan.NetAdmin one capability
-// stays permitted and effective. Nothing is ambient that is not inheritable,
-// so that set goes with the others. The bounding set goes where that is allowed
-// (CAP_SETPCAP); elsewhere no_new_privs makes it meaningless.
+// dropCapabilities empties all five sets. With plan.NetAdmin one capability stays
+// permitted and effective. An ambient capability must be inheritable, so that set
+// becomes empty with the others. Emptying the bounding set needs CAP_SETPCAP;
+// without it no_new_privs makes that set meaningless.
 func (c *Confinement) dropCapabilities(plan Plan) {
 	overrode := overrides()
 	detail := "none is left"
@@ -55,7 +55,7 @@ func (c *Confinement) dropCapabilities(plan Plan) {
 	c.result(Capabilities, err, detail)
 }
 
-// dropBound empties the bounding set, where this process may.
+// dropBound empties the bounding set if this process may.
 func dropBound() error {
 	may, err := cap.GetProc().GetFlag(cap.Effective, cap.SETPCAP)
 	if err != nil || !may {
@@ -68,7 +68,7 @@ func dropBound() error {
 	return cap.DropBound(all...)
 }
 
-// overrides tells whether permissions of files do not bind this process yet.
+// overrides reports whether this process can still ignore permissions of files.
 func overrides() bool {
 	now := cap.GetProc()
 	for _, v := range []cap.Value{cap.DAC_OVERRIDE, cap.DAC_READ_SEARCH} {
@@ -79,8 +79,8 @@ func overrides() bool {
 	return false
 }
 
-// unreachable tells what only a capability had made reachable: better at the
-// start than at the first rotation or reload.
+// unreachable returns an error for a granted file that needed a capability. This way
+// the start fails, and not the first rotation or reload.
 func unreachable(files []Grant) error {
 	for _, g := range files {
 		mode := uint32(unix.R_OK)
@@ -97,13 +97,13 @@ func unreachable(files []Grant) error {
 			mode |= unix.W_OK
 		}
 		if err := unix.Faccessat(unix.AT_FDCWD, g.Path, mode, unix.AT_EACCESS); errors.Is(err, unix.EACCES) {
-			return fmt.Errorf("without them this user cannot use %s, which belongs to %s: run sallyport as that user, or give it to this one", g.Path, owner(g.Path))
+			return fmt.Errorf("without them this user cannot use %s, which belongs to %s: run sallyport as that user, or change its owner to this user", g.Path, owner(g.Path))
 		}
 	}
 	return nil
 }
 
-// owner names the user that a file belongs to.
+// owner returns the user that a file belongs to.
 func owner(path string) string {
 	var st unix.Stat_t
 	if err := unix.Stat(path, &st); err != nil {
@@ -116,8 +116,8 @@ func owner(path string) string {
 	return "uid " + id
 }
 
-// setNoNewPrivs makes every thread and all that they ever start gain nothing by
-// executing a program.
+// setNoNewPrivs sets no_new_privs on every thread: neither it nor its children can
+// gain privileges by executing a program.
 func (c *Confinement) setNoNewPrivs() {
 	_, _, errno := psx.Syscall6(unix.SYS_PRCTL, unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0, 0)
 	var err error
@@ -129,8 +129,8 @@ func (c *Confinement) setNoNewPrivs() {
 	c.result(NoNewPrivs, err, "")
 }
 
-// verify asks the kernel whether every thread has what was set. Without /proc
-// the word of the system calls must do.
+// verify checks in /proc that every thread has what was set. Without /proc the
+// results of the system calls must do.
 func verify(want map[string]uint64) error {
 	threads, err := filepath.Glob("/proc/self/task/*/status")
 	if err != nil {
@@ -151,7 +151,7 @@ func verify(want map[string]uint64) error {
 	return nil
 }
 
-// hold compares a /proc/…/status with what it should say.
+// hold compares a /proc/…/status with the expected values.
 func hold(status string, want map[string]uint64) error {
 	for line := range strings.Lines(status) {
 		key, text, _ := strings.Cut(line, ":")

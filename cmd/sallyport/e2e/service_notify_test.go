@@ -89,7 +89,7 @@ func TestStrangeDoors(t *testing.T) {
 		env  string
 		says []string
 	}{
-		"nobody asked for it": {func(t *testing.T, s *service) { s.hold(t, "127.0.0.1:0") }, "", []string{"which no [listen] entry names", "systemctl daemon-reload"}},
+		"nobody asked for it": {func(t *testing.T, s *service) { s.hold(t, "127.0.0.1:0") }, "", []string{"but no [listen] entry has it", "systemctl daemon-reload"}},
 		"another name":        {nil, "LISTEN_FDNAMES=socks5:sallyport.socket:dns:dns", []string{"FileDescriptorName=socks5), but [listen] http has that address"}},
 		"MPTCP": {func(t *testing.T, s *service) {
 			l, err := net.Listen("tcp", "127.0.0.1:0") // the library's default

@@ -1,4 +1,4 @@
-// Notify: tells the service manager in which state the service is.
+// Notify: sends the state of the service to the service manager.
 
 package systemd
 
@@ -15,20 +15,20 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A Notifier tells the service manager what the service does. A nil one tells
-// nobody.
+// A Notifier sends the state of the service to the service manager. The nil Notifier
+// sends nothing.
 type Notifier struct {
 	log *slog.Logger
 
 	mu     sync.Mutex // one message at a time, and guards the rest
 	conn   net.Conn
-	status string // as last told
-	failed bool   // the last message did not get through
+	status string // the last one sent
+	failed bool   // the last message could not be sent
 }
 
-// OpenNotifier connects to NOTIFY_SOCKET, and takes that out of the
-// environment; it returns nil where there is none. The library's way, a socket
-// for each message, is closed to a process that has confined itself since.
+// OpenNotifier connects to NOTIFY_SOCKET and removes it from the environment. It
+// returns nil if there is none. The library opens a socket for each message, which a
+// confined process cannot do.
 func OpenNotifier(log *slog.Logger) *Notifier {
 	path := os.Getenv("NOTIFY_SOCKET")
 	os.Unsetenv("NOTIFY_SOCKET")
@@ -37,28 +37,28 @@ func OpenNotifier(log *slog.Logger) *Notifier {
 	}
 	conn, err := net.DialUnix("unixgram", nil, &net.UnixAddr{Name: path, Net: "unixgram"})
 	if err != nil {
-		log.Warn("cannot reach the service manager: it will not learn that this service is ready, and may end it for that", "NOTIFY_SOCKET", path, "error", err)
+		log.Warn("cannot reach the service manager: it will not learn that this service is ready, and may stop it", "NOTIFY_SOCKET", path, "error", err)
 		return nil
 	}
 	return &Notifier{log: log, conn: conn}
 }
 
-// Ready says that everything serves, at the start or again after a reload.
-func (n *Notifier) Ready(status string) { n.tell(status, daemon.SdNotifyReady) }
+// Ready reports that the service is ready, at the start or again after a reload.
+func (n *Notifier) Ready(status string) { n.send(status, daemon.SdNotifyReady) }
 
-// Reloading says that a reload has begun. Ready ends it.
+// Reloading reports that a reload has begun. Ready ends it.
 func (n *Notifier) Reloading() {
 	var now unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &now); err != nil {
 		return
 	}
-	n.tell("", daemon.SdNotifyReloading, fmt.Sprintf("MONOTONIC_USEC=%d", now.Nano()/1000))
+	n.send("", daemon.SdNotifyReloading, fmt.Sprintf("MONOTONIC_USEC=%d", now.Nano()/1000))
 }
 
-// Status says what there is to say, unless that was the last word already.
+// Status sends a status if it differs from the last one.
 func (n *Notifier) Status(status string) {
 	if n != nil && n.changes(status) {
-		n.tell(status)
+		n.send(status)
 	}
 }
 
@@ -68,15 +68,15 @@ func (n *Notifier) changes(status string) bool {
 	return n.status != status
 }
 
-// Stopping says that the service ends, and how long that may take.
+// Stopping reports that the service ends, and how long that may take.
 func (n *Notifier) Stopping(status string, within time.Duration) {
-	n.tell(status, daemon.SdNotifyStopping, fmt.Sprintf("EXTEND_TIMEOUT_USEC=%d", within.Microseconds()))
+	n.send(status, daemon.SdNotifyStopping, fmt.Sprintf("EXTEND_TIMEOUT_USEC=%d", within.Microseconds()))
 }
 
-// Alive is the sign of life that a watchdog waits for.
-func (n *Notifier) Alive() { n.tell("", daemon.SdNotifyWatchdog) }
+// Alive sends the sign of life that the watchdog waits for.
+func (n *Notifier) Alive() { n.send("", daemon.SdNotifyWatchdog) }
 
-// Close ends it; what is said afterwards nobody hears.
+// Close closes the socket. Later messages are not sent.
 func (n *Notifier) Close() {
 	if n == nil {
 		return
@@ -87,10 +87,9 @@ func (n *Notifier) Close() {
 	n.conn = nil
 }
 
-// tell sends one message: lines, and the status unless it is empty. It does not
-// wait long for a manager that does not listen, and says once that it was not
-// heard.
-func (n *Notifier) tell(status string, lines ...string) {
+// send sends one message: lines, and the status unless it is empty. It does not wait
+// long for a manager that does not read. It logs the first of several failures.
+func (n *Notifier) send(status string, lines ...string) {
 	if n == nil {
 		return
 	}
@@ -106,16 +105,16 @@ func (n *Notifier) tell(status string, lines ...string) {
 	n.conn.SetWriteDeadline(time.Now().Add(5 * time.Second))
 	_, err := n.conn.Write([]byte(strings.Join(lines, "\n")))
 	if err != nil && !n.failed {
-		n.log.Warn("the service manager does not hear this service", "error", err)
+		n.log.Warn("cannot send a message to the service manager", "error", err)
 	}
 	n.failed = err != nil
 }
 
-// maxStatus is how many bytes of a status are told. Of a message of more than
-// 4096 systemd takes nothing, not even that the service is ready.
+// maxStatus is the longest status that is sent, in bytes. systemd ignores a message
+// of more than 4096 bytes, even if it reports that the service is ready.
 const maxStatus = 2000
 
-// oneLine is a status as systemd takes it: one line of UTF-8.
+// oneLine returns a status as systemd accepts it: one line of UTF-8.
 func oneLine(s string) string {
 	s = strings.ReplaceAll(s, "\n", "; ")
 	if len(s) > maxStatus {

@@ -1,4 +1,4 @@
-// Socket: what a file descriptor really is, by the kernel's word.
+// Socket: asks the kernel what kind of socket a file descriptor is.
 
 package systemd
 
@@ -12,14 +12,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// open finds out what kind of socket f is and makes a listener of it. Closing
-// that closes this process's descriptor: the socket itself, and what waits in
-// it, stays with the service manager.
+// open makes a listener of f, according to its kind of socket. Closing the listener
+// closes the descriptor of this process only. The service manager keeps the socket
+// and the connections that wait in it.
 func (s *socket) open(f *os.File) error {
 	fd := int(f.Fd())
 	kind, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TYPE)
 	if err != nil {
-		return fmt.Errorf("is no socket (%w); sallyport takes ListenStream= and ListenDatagram= alone", err)
+		return fmt.Errorf("is no socket (%w); sallyport accepts only ListenStream= and ListenDatagram=", err)
 	}
 	domain, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_DOMAIN)
 	if err != nil {
@@ -32,7 +32,7 @@ func (s *socket) open(f *os.File) error {
 	case kind == unix.SOCK_DGRAM && inet:
 		err = s.openPackets(f)
 	default:
-		return fmt.Errorf("is a socket of family %d and type %d; sallyport takes ListenStream= and ListenDatagram= with addresses and, for admin, ListenStream= with a path", domain, kind)
+		return fmt.Errorf("is a socket of family %d and type %d; sallyport accepts ListenStream= and ListenDatagram= with addresses and, for admin, ListenStream= with a path", domain, kind)
 	}
 	if err == nil && domain == unix.AF_INET6 && s.door.Addr.Addr() == netip.IPv6Unspecified() {
 		var only int
@@ -42,8 +42,8 @@ func (s *socket) open(f *os.File) error {
 	return err
 }
 
-// openStream makes a listener. Connections it accepts get package net's keep
-// alives, whatever is set on the listener.
+// openStream makes a listener. Its connections have the keep-alives of package net,
+// not those set on the listener.
 func (s *socket) openStream(f *os.File, domain int) error {
 	fd := int(f.Fd())
 	protocol, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_PROTOCOL)
@@ -51,7 +51,7 @@ func (s *socket) openStream(f *os.File, domain int) error {
 		return err
 	}
 	if domain != unix.AF_UNIX && protocol != unix.IPPROTO_TCP {
-		return fmt.Errorf("is no plain TCP but protocol %d; take SocketProtocol= out of the socket unit", protocol)
+		return fmt.Errorf("is no plain TCP but protocol %d; remove SocketProtocol= from the socket unit", protocol)
 	}
 	if listening, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ACCEPTCONN); err != nil || listening == 0 {
 		return errors.Join(errors.New("does not listen; set Accept=no in the socket unit"), err)
@@ -67,12 +67,12 @@ func (s *socket) openStream(f *os.File, domain int) error {
 		s.door = Door{Network: "unix", Path: a.Name}
 		return ownerOnly(a.Name)
 	}
-	return fmt.Errorf("is a listener of a kind that is not known: %v", s.listener.Addr())
+	return fmt.Errorf("is a listener of an unsupported kind: %v", s.listener.Addr())
 }
 
 func (s *socket) openPackets(f *os.File) (err error) {
 	if protocol, err := unix.GetsockoptInt(int(f.Fd()), unix.SOL_SOCKET, unix.SO_PROTOCOL); err != nil || protocol != unix.IPPROTO_UDP {
-		return errors.Join(fmt.Errorf("is no plain UDP but protocol %d; take SocketProtocol= out of the socket unit", protocol), err)
+		return errors.Join(fmt.Errorf("is no plain UDP but protocol %d; remove SocketProtocol= from the socket unit", protocol), err)
 	}
 	if s.packets, err = net.FilePacketConn(f); err != nil {
 		return err
@@ -85,8 +85,8 @@ func (s *socket) openPackets(f *os.File) (err error) {
 	return nil
 }
 
-// ownerOnly refuses a unix socket that everybody may connect to, which is the
-// service manager's default: on it stands no token.
+// ownerOnly rejects a unix socket that every user may connect to, which is the
+// service manager's default: no token protects such a socket.
 func ownerOnly(path string) error {
 	st, err := os.Stat(path)
 	if err != nil {

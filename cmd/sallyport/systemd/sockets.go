@@ -1,6 +1,5 @@
-// Package systemd is what the service manager and a service say to each other:
-// sockets that it holds open over restarts, the state of the service, and
-// signs of life.
+// Package systemd is the interface to the service manager: sockets that it keeps
+// open across restarts, the state of the service, and signs of life.
 package systemd
 
 import (
@@ -16,21 +15,22 @@ import (
 	"github.com/coreos/go-systemd/v22/activation"
 )
 
-// A Door is a listener that a configuration wants.
+// A Door is a listener that the configuration asks for.
 type Door struct {
-	Key     string         // of [listen], and the FileDescriptorName= that may be given to it
+	Key     string         // of [listen], and the FileDescriptorName= that its socket may have
 	Network string         // "tcp", "udp" or "unix"
-	Addr    netip.AddrPort // "[::]" is every address of IPv4 as well
+	Addr    netip.AddrPort // "[::]" includes every address of IPv4
 	Path    string         // of "unix"
 }
 
+// String returns the network and the address or path.
 func (d Door) String() string { return d.Network + " " + cmp.Or(d.Path, d.Addr.String()) }
 
-// names are the descriptors' names that say which door a socket is for. Any
-// other, like the unit's name, says nothing.
+// names are the names of descriptors that assign a socket to a door. Other names,
+// such as that of the unit, mean nothing.
 var names = []string{"http", "socks5", "transparent", "dns", "admin"}
 
-// A socket is one that was passed on.
+// A socket is one that the service manager passed.
 type socket struct {
 	fd       int
 	name     string
@@ -41,7 +41,7 @@ type socket struct {
 	taken    bool
 }
 
-// String says which one it is to somebody who has only the units before them.
+// String describes the socket in the terms of the socket units.
 func (s *socket) String() string {
 	return fmt.Sprintf("%v (file descriptor %d, FileDescriptorName=%s)", s.door, s.fd, s.name)
 }
@@ -55,18 +55,17 @@ func (s *socket) close() {
 	}
 }
 
-// Sockets are the sockets that the service manager passed on. A nil one has
-// none.
+// Sockets are the sockets that the service manager passed. The nil Sockets has none.
 type Sockets struct{ list []*socket }
 
-// Inherit takes what was passed to this process, and the environment that says
-// so. Anything but a socket that somebody could be served on is an error.
+// Inherit returns the sockets that were passed to this process, and removes their
+// variables from the environment. A descriptor that is no usable socket is an error.
 func Inherit() (*Sockets, error) {
-	return adopt(activation.Files(true))
+	return openAll(activation.Files(true))
 }
 
-// adopt makes listeners of files, and closes those.
-func adopt(files []*os.File) (*Sockets, error) {
+// openAll makes a listener of each file and closes the files.
+func openAll(files []*os.File) (*Sockets, error) {
 	var in Sockets
 	var errs []error
 	for _, f := range files {
@@ -86,9 +85,8 @@ func adopt(files []*os.File) (*Sockets, error) {
 	return &in, nil
 }
 
-// Match finds the door of each socket. A socket that no door is for is an
-// error: what nobody asked for does not stay open, and what was meant otherwise
-// is not guessed.
+// Match finds the door of each socket. A socket without a door is an error: no
+// listener stays open that the configuration does not ask for.
 func (in *Sockets) Match(doors []Door) error {
 	if in == nil {
 		return nil
@@ -111,26 +109,26 @@ func (s *socket) match(doors []Door) error {
 		return d.Network == s.door.Network && d.Addr == s.door.Addr && d.Path == s.door.Path
 	})
 	if i < 0 {
-		return fmt.Errorf("the service manager passed %v, which no [listen] entry names%s; add it there, or take it out of the socket unit, then: systemctl daemon-reload && systemctl restart UNIT.socket", s, s.nearly(doors))
+		return fmt.Errorf("the service manager passed %v, but no [listen] entry has it%s; add it there, or remove it from the socket unit, then: systemctl daemon-reload && systemctl restart UNIT.socket", s, s.nearly(doors))
 	}
 	d := doors[i]
 	if slices.Contains(names, s.name) && s.name != d.Key {
 		return fmt.Errorf("the service manager passed %v, but [listen] %s has that address; correct FileDescriptorName= in the socket unit, or the configuration", s, d.Key)
 	}
 	if s.v6only && !listsEvery4(doors, s.door) {
-		return fmt.Errorf("the service manager passed %v for IPv6 alone, but in [listen] %s it means IPv4 as well; set BindIPv6Only=both in the socket unit, or list 0.0.0.0:%d, too", s, d.Key, s.door.Addr.Port())
+		return fmt.Errorf("the service manager passed %v for IPv6 only, but in [listen] %s this address includes IPv4; set BindIPv6Only=both in the socket unit, or list 0.0.0.0:%d, too", s, d.Key, s.door.Addr.Port())
 	}
 	s.door.Key = d.Key
 	return nil
 }
 
-// listsEvery4 tells whether IPv4 has a door of its own beside the one of "[::]".
+// listsEvery4 reports whether 0.0.0.0 has a door of its own beside that of "[::]".
 func listsEvery4(doors []Door, d Door) bool {
 	every4 := Door{Network: d.Network, Addr: netip.AddrPortFrom(netip.IPv4Unspecified(), d.Addr.Port())}
 	return slices.ContainsFunc(doors, func(o Door) bool { return o.Network == every4.Network && o.Addr == every4.Addr })
 }
 
-// nearly names the entry that was probably meant.
+// nearly returns the entry that was probably meant, as text to append.
 func (s *socket) nearly(doors []Door) string {
 	for _, d := range doors {
 		switch {
@@ -147,7 +145,7 @@ func (s *socket) nearly(doors []Door) string {
 	return ""
 }
 
-// Listener hands out the stream socket of a door; nil: none was passed.
+// Listener returns the stream socket of a door; nil: none was passed.
 func (in *Sockets) Listener(d Door) net.Listener {
 	if s := in.take(d); s != nil {
 		return s.listener
@@ -155,7 +153,7 @@ func (in *Sockets) Listener(d Door) net.Listener {
 	return nil
 }
 
-// Packets hands out the datagram sockets of a door; nil: none was passed.
+// Packets returns the datagram sockets of a door; nil: none was passed.
 func (in *Sockets) Packets(d Door) (out []net.PacketConn) {
 	for s := in.take(d); s != nil; s = in.take(d) {
 		out = append(out, s.packets)
@@ -176,7 +174,7 @@ func (in *Sockets) take(d Door) *socket {
 	return nil
 }
 
-// Len is how many sockets were passed.
+// Len returns the number of sockets that were passed.
 func (in *Sockets) Len() int {
 	if in == nil {
 		return 0
@@ -184,7 +182,7 @@ func (in *Sockets) Len() int {
 	return len(in.list)
 }
 
-// Close closes, for this process alone, what nobody has taken.
+// Close closes the sockets that were not handed out, for this process only.
 func (in *Sockets) Close() {
 	if in == nil {
 		return
@@ -197,9 +195,8 @@ func (in *Sockets) Close() {
 	}
 }
 
-// Strayed tells of sockets that were passed to another process than this one,
-// as where a wrapper stands between it and the service manager: "" if there
-// are none.
+// Strayed describes sockets that were passed to another process, such as a wrapper
+// that the service manager started; "": there are none.
 func Strayed(env func(string) string, pid int) string {
 	if env("LISTEN_FDS") == "" || env("LISTEN_PID") == fmt.Sprint(pid) {
 		return ""

@@ -72,7 +72,7 @@ func TestMatch(t *testing.T) {
 		{"datagrams for a stream", "x", "udp4", "127.0.0.1:0", -1, []string{"http tcp 127.0.0.1:PORT"}, "for datagrams ([listen] http is served by streams)"},
 		{"another address", "x", "tcp4", "127.0.0.1:0", -1, []string{"http tcp 127.0.0.2:PORT"}, "([listen] http has 127.0.0.2:PORT)"},
 		{"every address of IPv4", "x", "tcp4", "0.0.0.0:0", -1, []string{"http tcp 0.0.0.0:PORT"}, ""},
-		{"one for every", "x", "tcp4", "127.0.0.1:0", -1, []string{"http tcp 0.0.0.0:PORT"}, "which no [listen] entry names"},
+		{"one for every", "x", "tcp4", "127.0.0.1:0", -1, []string{"http tcp 0.0.0.0:PORT"}, "but no [listen] entry has it"},
 		{"every address", "x", "tcp6", "[::]:0", 0, []string{"http tcp [::]:PORT"}, ""},
 		{"IPv6 alone", "x", "tcp6", "[::]:0", 1, []string{"http tcp [::]:PORT"}, "set BindIPv6Only=both"},
 		{"IPv6 alone, datagrams", "x", "udp6", "[::]:0", 1, []string{"dns udp [::]:PORT"}, "set BindIPv6Only=both"},
@@ -82,7 +82,7 @@ func TestMatch(t *testing.T) {
 	} {
 		f, at := passed(t, c.name, c.network, c.addr, c.v6only)
 		_, port, _ := net.SplitHostPort(at)
-		in, err := adopt([]*os.File{f})
+		in, err := openAll([]*os.File{f})
 		if err != nil {
 			t.Errorf("%s: %v", c.what, err)
 			continue
@@ -116,7 +116,7 @@ func TestTwice(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	in, err := adopt([]*os.File{f, os.NewFile(uintptr(fd), "y")})
+	in, err := openAll([]*os.File{f, os.NewFile(uintptr(fd), "y")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -153,7 +153,7 @@ func TestCloseLeavesTheSocket(t *testing.T) {
 			d.Addr = netip.MustParseAddrPort(at)
 		}
 		for i := range next {
-			in, err := adopt(next[i : i+1])
+			in, err := openAll(next[i : i+1])
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -196,7 +196,7 @@ func TestUnfit(t *testing.T) {
 		t.Fatal(err)
 	}
 	unix.Close(pair[1])
-	if _, err := adopt([]*os.File{r, os.NewFile(uintptr(pair[0]), "seqpacket")}); err == nil ||
+	if _, err := openAll([]*os.File{r, os.NewFile(uintptr(pair[0]), "seqpacket")}); err == nil ||
 		!strings.Contains(err.Error(), "is no socket") || !strings.Contains(err.Error(), "type 5") {
 		t.Errorf("unfit: %v", err)
 	}
@@ -209,7 +209,7 @@ func TestUnfitIsClosed(t *testing.T) {
 	if err := os.Chmod(path, 0o666); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := adopt([]*os.File{f}); err == nil || !strings.Contains(err.Error(), "every user may connect to") {
+	if _, err := openAll([]*os.File{f}); err == nil || !strings.Contains(err.Error(), "every user may connect to") {
 		t.Errorf("unfit: %v", err)
 	}
 	if conn, err := net.Dial("unix", path); err == nil {

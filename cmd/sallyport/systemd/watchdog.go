@@ -1,4 +1,4 @@
-// Watchdog: signs of life, for as long as there is life.
+// Watchdog: sends signs of life while the process is healthy.
 
 package systemd
 
@@ -11,8 +11,8 @@ import (
 	"github.com/coreos/go-systemd/v22/daemon"
 )
 
-// WatchdogInterval is how long the service manager waits for a sign of life
-// from this process; 0: it does not. It takes that out of the environment.
+// WatchdogInterval returns how long the service manager waits for a sign of life of
+// this process; 0: it does not wait. It removes the variable from the environment.
 func WatchdogInterval() (time.Duration, error) {
 	within, err := daemon.SdWatchdogEnabled(true)
 	if err != nil {
@@ -21,10 +21,9 @@ func WatchdogInterval() (time.Duration, error) {
 	return within, nil
 }
 
-// Watch gives a sign of life three times in each interval, until ctx ends, but
-// only after check has found the process well. A check that fails costs one sign,
-// and two of three are enough; one that does not come back costs all of them; when
-// the process is well again they go on. Only one check runs at a time.
+// Watch calls check three times in each interval, until ctx ends, and sends a sign of
+// life after each success. A failed check costs one sign; two of three are enough. A
+// check that hangs costs all of them until it returns. Only one check runs at a time.
 func (n *Notifier) Watch(ctx context.Context, within time.Duration, check func(context.Context) error, log *slog.Logger) {
 	if n == nil || within <= 0 {
 		return
@@ -44,15 +43,14 @@ func (n *Notifier) Watch(ctx context.Context, within time.Duration, check func(c
 	}
 }
 
-// checked runs one check to its end, or ctx's, and tells whether it found the
-// process well. One that hangs beyond its time is said and awaited further:
-// meanwhile there are no signs of life.
+// checked runs one check until it returns or ctx ends, and reports whether it
+// succeeded. It logs a check that hangs, and goes on waiting for it.
 func checked(ctx context.Context, within time.Duration, check func(context.Context) error, log *slog.Logger) bool {
 	limited, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	done := make(chan error, 1)
 	go func() { done <- check(limited) }()
-	late := time.NewTimer(within + within/10) // a check that obeys its context says more itself
+	late := time.NewTimer(within + within/10) // a check that obeys its context returns a better error
 	defer late.Stop()
 	for {
 		select {
