@@ -117,7 +117,7 @@ e2e: ## the end-to-end tests, as root, with the tools that .ci/run installs: sud
 	$(TEST) -count=1 -timeout=30m ./cmd/sallyport/e2e
 
 soak: ## memory after 100,000 connections is what it was before; a minute and a half
-	$(TEST) -tags soak -count=1 -v -run '^TestMemoryReturns$$' ./cmd/sallyport
+	$(TEST) -tags soak -count=1 -v -run '^TestMemoryReturns$$' ./cmd/sallyport/gateway
 
 # A finding fails. Without the vulnerability data it prints so and succeeds.
 vuln: ## known vulnerabilities in what is built

@@ -16,20 +16,13 @@ import (
 	"strings"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus/promhttp"
-
+	"sallyport/cmd/sallyport/gateway"
 	"sallyport/rules/site"
 )
 
-// adminServer builds the admin listener's server. It only reads: nothing but a
-// login changes anything.
-func (g *Gateway) adminServer(cfg *site.Config) (*http.Server, error) {
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
-	mux.HandleFunc("GET /readyz", g.serveReady)
-	mux.Handle("GET /metrics", promhttp.HandlerFor(g.metrics.registry, promhttp.HandlerOpts{ErrorLog: slog.NewLogLogger(g.log.Handler(), slog.LevelError)}))
-	mux.Handle("GET /", g.reviewPage(cfg))
-	guard := newAdminGuard(mux, cfg.Admin.TLSCert != "", time.Now)
+// newAdmin returns the server that shows pages to operators.
+func newAdmin(pages http.Handler, cfg *site.Config, log *slog.Logger) (gateway.AdminServer, error) {
+	guard := newAdminGuard(pages, cfg.Admin.TLSCert != "", time.Now)
 	if f := cfg.Admin.TokenFile; f != "" {
 		token, err := readToken(f)
 		if err != nil {
@@ -43,17 +36,20 @@ func (g *Gateway) adminServer(cfg *site.Config) (*http.Server, error) {
 	}
 	s := &http.Server{
 		Handler: guard, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second,
-		IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10, ErrorLog: slog.NewLogLogger(g.log.Handler(), slog.LevelDebug),
+		IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 	if cfg.Admin.TLSCert != "" {
 		cert, err := tls.LoadX509KeyPair(cfg.Admin.TLSCert, cfg.Admin.TLSKey)
 		if err != nil {
-			return nil, fmt.Errorf("[admin] tls_cert and tls_key: %w%s", err, toBeReadable(err, cfg.Admin.TLSKey))
+			return nil, fmt.Errorf("[admin] tls_cert and tls_key: %w%s", err, gateway.ToBeReadable(err, cfg.Admin.TLSKey))
 		}
 		s.TLSConfig = &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}
 	}
-	return s, nil
+	return &adminServer{s}, nil
 }
+
+// adminServer is the server of the admin listener.
+type adminServer struct{ http *http.Server }
 
 // strongToken is how long a token is that nobody finds by trying, such as one of
 // "openssl rand -hex 32".
@@ -63,7 +59,7 @@ const strongToken = 32
 func readToken(file string) (string, error) {
 	data, err := os.ReadFile(file)
 	if err != nil {
-		return "", fmt.Errorf("[admin] token_file: %w%s", err, toBeReadable(err, file))
+		return "", fmt.Errorf("[admin] token_file: %w%s", err, gateway.ToBeReadable(err, file))
 	}
 	token := strings.TrimSpace(string(data))
 	if len(token) < 16 {
@@ -72,8 +68,9 @@ func readToken(file string) (string, error) {
 	return token, nil
 }
 
-// serveAdmin serves until ctx ends.
-func serveAdmin(ctx context.Context, s *http.Server, l net.Listener) error {
+// Serve serves until ctx ends.
+func (a *adminServer) Serve(ctx context.Context, l net.Listener) error {
+	s := a.http
 	stop := context.AfterFunc(ctx, func() { s.Close() })
 	defer stop()
 	l = newBoundedListener(l, adminConnsMost)
@@ -86,11 +83,5 @@ func serveAdmin(ctx context.Context, s *http.Server, l net.Listener) error {
 	if ctx.Err() != nil {
 		return nil
 	}
-	return err
-}
-
-// checkReferences reads what a configuration refers to, without keeping it.
-func checkReferences(cfg *site.Config) error {
-	_, err := (&Gateway{metrics: newMetrics(), log: slog.New(slog.DiscardHandler)}).adminServer(cfg)
 	return err
 }

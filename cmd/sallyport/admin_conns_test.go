@@ -22,7 +22,7 @@ func TestAdminConnectionsAreBounded(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	served := make(chan error)
 	s := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })}
-	go func() { served <- serveAdmin(ctx, s, l) }()
+	go func() { served <- (&adminServer{s}).Serve(ctx, l) }()
 	dial := func() net.Conn {
 		c, err := net.Dial("tcp", l.Addr().String())
 		if err != nil {

@@ -195,15 +195,3 @@ func (l *logins) from(r *http.Request) netip.Addr {
 	}
 	return netip.Addr{}
 }
-
-// reviewAddress is where a browser finds the page of an admin listener; "": a
-// browser cannot reach it.
-func reviewAddress(l net.Listener, secure bool) string {
-	switch {
-	case l == nil || l.Addr().Network() == "unix":
-		return ""
-	case secure:
-		return "https://" + l.Addr().String() + "/"
-	}
-	return "http://" + l.Addr().String() + "/"
-}

@@ -4,6 +4,7 @@ package main
 
 import (
 	"crypto/sha256"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -217,22 +218,24 @@ func TestWrongTokensAreLimited(t *testing.T) {
 // the right one is too long to be found.
 func TestWrongTokensLockNobodyOut(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "token")
+	healthy := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	for token, want := range map[string]int{rightToken: http.StatusOK, rightToken[:31]: http.StatusTooManyRequests} {
 		if err := os.WriteFile(file, []byte(token+"\n"), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		var cfg site.Config
 		cfg.Listen.Admin, cfg.Admin.TokenFile = "127.0.0.1:9180", file
-		s, err := (&Gateway{metrics: newMetrics(), log: slog.New(slog.DiscardHandler)}).adminServer(&cfg)
+		s, err := newAdmin(healthy, &cfg, slog.New(slog.DiscardHandler))
 		if err != nil {
 			t.Fatal(err)
 		}
+		handler := s.(*adminServer).http.Handler
 		ask := func(token, from string) int {
 			r := httptest.NewRequest(http.MethodGet, "/healthz", nil)
 			r.Host, r.RemoteAddr = "localhost", from
 			r.Header.Set("Authorization", "Bearer "+token)
 			w := httptest.NewRecorder()
-			s.Handler.ServeHTTP(w, r)
+			handler.ServeHTTP(w, r)
 			return w.Code
 		}
 		for i := range triesMax {

@@ -1,9 +1,11 @@
-// Check: every mistake of a configuration, with file and line.
+// Check: the command that prints every error of a configuration.
 
 package main
 
 import (
 	"fmt"
+	"log/slog"
+	"net/http"
 
 	"github.com/spf13/cobra"
 
@@ -11,27 +13,29 @@ import (
 	"sallyport/cmd/sallyport/nftables"
 )
 
+// newCheck returns the command check.
 func newCheck() *cobra.Command {
 	var file, mode string
 	c := &cobra.Command{
 		Use:   "check",
 		Short: "Print every error and warning of a configuration",
-		Long: `check reads a configuration as run would and prints every error and warning
-as file:line: text. It starts nothing and touches no network.
+		Long: `check reads a configuration as run does, and prints every error and warning as
+file:line: text. It starts nothing and does not use the network.
 
-A gateway gets the packets of others, and none of those at a loopback address:
-there, [listen] transparent and dns are errors. A sidecar gets its packets on
-loopback: say --mode sidecar.
+With --mode gateway, loopback addresses in [listen] transparent and dns are
+errors: a gateway receives packets of other hosts, and these never arrive at a
+loopback address. A sidecar receives its packets on loopback: use --mode sidecar.
 
-The configuration, and the token, key and certificate that it names, must be
-root's or this user's, and for nobody else to write; so must the directories
-that lead there, but for ones like /tmp. Token and key must not be readable for
-everybody. These are errors of check and run, as sshd has them. What a container
-has mounted read-only is exempt from all but the last.
+The configuration file, and the token, key and certificate that it names, must
+belong to root or to this user, and no other user may write them. The same holds
+for the directories on their paths, except directories like /tmp. Only the owner
+and the group may read the token and the key. check and run report violations as
+errors, like sshd. Files in a read-only mount of a container are exempt, except
+that not everybody may read the token and the key.
 
-Exit status: 0 when the configuration is right, 1 when there is an error. What
-depends on the host and the user that run it, such as whether the journal can
-be written and addresses are free to listen on, is a warning or not looked at.`,
+Exit status: 0 if the configuration is correct, 1 if it has an error. Whether the
+journal can be written depends on the host and the user, so that is a warning.
+check does not test whether the addresses in [listen] are free.`,
 		Example: `  sallyport check --config /etc/sallyport/sallyport.toml
   sallyport check --config - < new.toml
   sallyport check --config sidecar.toml --mode sidecar`,
@@ -59,7 +63,7 @@ be written and addresses are free to listen on, is a warning or not looked at.`,
 		case err != nil:
 			return err
 		}
-		if err := checkReferences(cfg); err != nil {
+		if _, err := newAdmin(http.NotFoundHandler(), cfg, slog.New(slog.DiscardHandler)); err != nil {
 			return err
 		}
 		fmt.Fprintf(c.OutOrStdout(), "%s: good: %s\n", cfg.File, gateway.DescribePolicy(cfg, policy))

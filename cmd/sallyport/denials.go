@@ -7,12 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"sallyport/cmd/sallyport/gateway"
+	"sallyport/cmd/sallyport/terminal"
 	"sallyport/denials"
 	"sallyport/denials/journal"
 	"sallyport/rules"
@@ -126,10 +126,10 @@ func (f *denialFlags) run(c *cobra.Command, q query, also prepare) error {
 	o := f.options
 	var err error
 	now := time.Now()
-	if o.Filter.Since, err = parseWhen(f.since, now); err != nil {
+	if o.Filter.Since, err = denials.ParseWhen(f.since, now); err != nil {
 		return usageError("--since: %v", err)
 	}
-	if o.Filter.Until, err = parseWhen(f.until, now); err != nil {
+	if o.Filter.Until, err = denials.ParseWhen(f.until, now); err != nil {
 		return usageError("--until: %v", err)
 	}
 	if err := f.words(c); err != nil {
@@ -138,7 +138,7 @@ func (f *denialFlags) run(c *cobra.Command, q query, also prepare) error {
 	var cfg *site.Config
 	var site *denials.Site
 	if also != nil {
-		if site, err = loadSite(f.config, c.InOrStdin(), now); err != nil {
+		if site, err = gateway.LoadSite(f.config, c.InOrStdin(), now); err != nil {
 			return err
 		}
 	}
@@ -152,11 +152,11 @@ func (f *denialFlags) run(c *cobra.Command, q query, also prepare) error {
 			return err
 		}
 	}
-	o.Color = isTerminal(c.OutOrStdout()) && os.Getenv("NO_COLOR") == ""
-	bar := newProgress(c.ErrOrStderr())
-	o.Progress = bar.show()
-	report, err := q(c.Context(), o, bar.over(c.OutOrStdout()))
-	bar.clear()
+	o.Color = terminal.Color(c.OutOrStdout())
+	bar := terminal.NewBar(c.ErrOrStderr())
+	o.Progress = bar.Bytes()
+	report, err := q(c.Context(), o, bar.Over(c.OutOrStdout()))
+	bar.Clear()
 	for _, p := range report.Problems {
 		fmt.Fprintln(c.ErrOrStderr(), "sallyport:", p)
 	}
@@ -187,40 +187,4 @@ func (f *denialFlags) journals(c *cobra.Command, site *denials.Site) (files []st
 	}
 	files, err = journal.Files(path)
 	return files, cfg, err
-}
-
-// loadSite reads a --config for queries that hold denials against it.
-func loadSite(file string, stdin io.Reader, now time.Time) (*denials.Site, error) {
-	profiles, err := gateway.ShippedProfiles()
-	if err != nil {
-		return nil, err
-	}
-	name, dir, data, err := gateway.ReadConfig(file, stdin)
-	if err != nil {
-		return nil, err
-	}
-	return denials.NewSite(denials.Source{
-		File: name, Embedded: file == "", Dir: dir, Text: data, Profiles: profiles, Now: now,
-		Own: func(l site.Listen) rules.Own { return gateway.OwnAddresses(l, gateway.IsLocal) },
-	})
-}
-
-// parseWhen reads a duration back from now ("90m", "7d"), a date or a time.
-func parseWhen(s string, now time.Time) (time.Time, error) {
-	if s == "" {
-		return time.Time{}, nil
-	}
-	var days int
-	if n, err := fmt.Sscanf(s, "%dd", &days); n == 1 && err == nil && s == fmt.Sprintf("%dd", days) && days >= 0 {
-		return now.AddDate(0, 0, -days), nil
-	}
-	if d, err := time.ParseDuration(s); err == nil && d >= 0 {
-		return now.Add(-d), nil
-	}
-	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05", "2006-01-02 15:04:05", "2006-01-02 15:04", time.DateOnly} {
-		if t, err := time.ParseInLocation(layout, s, now.Location()); err == nil {
-			return t, nil
-		}
-	}
-	return time.Time{}, fmt.Errorf("%q is neither a duration like 1h or 7d nor a time like 2026-11-22 or 2026-11-22T15:04:05Z", s)
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sallyport/cmd/sallyport/gateway"
 	"sallyport/denials"
 	"sallyport/denials/journal"
 	"sallyport/rules"
@@ -68,23 +69,7 @@ func (f *denialFlags) strangeClient(w io.Writer, cfg *site.Config) {
 		return
 	}
 	fmt.Fprintf(w, "sallyport: warning: --client: %s has no [[client]] %q; there are %s; only records of an earlier configuration can match\n",
-		cfg.File, name, clientNames(cfg))
-}
-
-// clientNames lists the first of a configuration's clients.
-func clientNames(cfg *site.Config) string {
-	var names []string
-	for i, c := range cfg.Clients {
-		if i == 12 {
-			names = append(names, fmt.Sprintf("and %d more", len(cfg.Clients)-i))
-			break
-		}
-		names = append(names, c.Name)
-	}
-	if len(names) == 0 {
-		return "none"
-	}
-	return strings.Join(names, ", ")
+		cfg.File, name, gateway.ClientNames(cfg))
 }
 
 func completeWords(c *cobra.Command) {

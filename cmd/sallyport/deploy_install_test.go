@@ -74,6 +74,7 @@ func emptyRoot(t *testing.T) string {
 // Where root's files are nobody else's by default, as on many hardened hosts, the
 // service can read its configuration all the same, and everybody the manual.
 func TestInstallWithAnyUmask(t *testing.T) {
+	t.Parallel()
 	release, root := releaseDirectory(t), emptyRoot(t)
 	out, err := exec.Command("sh", "-c", `umask 077; exec "$0/install.sh" --no-enable --root "$1"`, release, root).CombinedOutput()
 	if err != nil {
@@ -101,6 +102,7 @@ func TestInstallWithAnyUmask(t *testing.T) {
 // --root is never this host's own, also where a variable was meant that is empty;
 // and it may be a relative one.
 func TestInstallRoot(t *testing.T) {
+	t.Parallel()
 	release, root := releaseDirectory(t), emptyRoot(t)
 	install := func(dir, root string) (string, error) {
 		cmd := exec.Command(filepath.Join(release, "install.sh"), "--no-enable", "--dry-run", "--root", root)
@@ -128,6 +130,7 @@ func TestInstallRoot(t *testing.T) {
 // leave it free, and nothing is installed; without one it is given the example
 // of that page, and the next step that belongs to it.
 func TestInstallSidecar(t *testing.T) {
+	t.Parallel()
 	release, root := releaseDirectory(t), emptyRoot(t)
 	install := func(args ...string) (string, error) {
 		out, err := exec.Command(filepath.Join(release, "install.sh"), append([]string{"--sidecar", "--no-enable", "--root", root}, args...)...).CombinedOutput()

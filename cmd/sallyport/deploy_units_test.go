@@ -4,7 +4,6 @@
 package main
 
 import (
-	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,8 +11,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
-	"sallyport/rules/site"
 )
 
 // unitDirectory holds every shipped unit, with the test's own binary in the
@@ -53,6 +50,7 @@ func analyze(dir string, args ...string) (string, error) {
 }
 
 func TestDeployUnitsVerify(t *testing.T) {
+	t.Parallel()
 	dir := unitDirectory(t, deployed(t, "deploy/gateway.toml"))
 	for _, unit := range []string{"sallyport.service", "sallyport.socket", "sallyport-dns.socket", "sallyport-nft.service", "sallyport-drops.service", "sallyport-drops.timer"} {
 		out, err := analyze(dir, "verify", "--man=no", "--recursive-errors=one", filepath.Join(dir, unit))
@@ -139,6 +137,7 @@ admin       = "127.0.0.1:9180"
 
 // Scripts are POSIX sh, and shellcheck has nothing to say.
 func TestDeployScripts(t *testing.T) {
+	t.Parallel()
 	needsTools(t, "shellcheck")
 	for _, script := range []string{"deploy/install.sh", "deploy/reproduce", "deploy/vuln", "deploy/systemd/sallyport-generator",
 		"deploy/compose/load-filter", "deploy/compose/hold-namespace"} {
@@ -161,16 +160,6 @@ func TestDeployExample(t *testing.T) {
 		page := regexp.MustCompile(`(?m)^   `).ReplaceAllString(m[1], "")
 		if example := deployed(t, "deploy/"+mode+".toml"); strings.TrimSpace(page) != strings.TrimSpace(example) {
 			t.Errorf("the page has\n%s\nand %s.toml\n%s", page, mode, example)
-		}
-	}
-}
-
-// The name of a configuration stays within the comment that tells it.
-func TestSocketsOfAnOddName(t *testing.T) {
-	l := site.Listen{HTTP: []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:3128")}}
-	for _, d := range socketDropIns("a\n[Service]\nExecStart=/bin/false\r\u2028x.toml", l) {
-		if strings.Contains(d.text, "\nExecStart") || strings.ContainsAny(d.text, "\r\u2028") {
-			t.Errorf("%s:\n%s", d.path, d.text)
 		}
 	}
 }

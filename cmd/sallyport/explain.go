@@ -1,4 +1,4 @@
-// Explain: asks the policy of a configuration about a destination, aloud.
+// Explain: the command that asks the policy about a destination.
 
 package main
 
@@ -8,34 +8,35 @@ import (
 	"io"
 	"net/netip"
 	"strings"
-	"unicode"
 
 	"github.com/spf13/cobra"
 
 	"sallyport/cmd/sallyport/gateway"
+	"sallyport/cmd/sallyport/terminal"
 	"sallyport/denials"
 	"sallyport/rules"
 	"sallyport/rules/site"
 )
 
+// newExplain returns the command explain.
 func newExplain() *cobra.Command {
 	var file, client, from string
 	var asJSON bool
 	c := &cobra.Command{
 		Use:   "explain {PROTO HOST PORT | -}",
-		Short: "Say whether a destination is permitted, by which rule, or what would permit it",
-		Long: `explain asks the policy of a configuration, exactly as a running sallyport
-would, whether a client may reach a destination. It touches no network: a name
-of [hosts] is judged by its addresses there, and any other by itself. What the
-listeners of the configuration are reached by is denied as self, on the
-gateway's host at each address of its interfaces.
+		Short: "Print whether a destination is permitted, by which rule, or what would permit it",
+		Long: `explain asks the policy of a configuration whether a client may reach a
+destination, with the same code as a running sallyport. It does not use the
+network: for a name in [hosts] it judges the addresses given there, for any other
+name only the name. The addresses of the configuration's listeners are denied as
+self; on the gateway's host, that holds for each address of its interfaces.
 
-PROTO is tcp or udp, HOST a name or an address, PORT a number. With "-" it
-reads lines "PROTO HOST PORT" from standard input and prints one JSON object a
-line: {"verdict","reason","rule","source","nearest","hint"}.
+PROTO is tcp or udp, HOST is a name or an address, PORT is a number. With "-",
+explain reads lines "PROTO HOST PORT" from standard input, and prints one JSON
+object for each line: {"verdict","reason","rule","source","nearest","hint"}.
 
-Exit status: 0 allow, 1 deny, 2 cannot be asked. With "-": 0, or 2 when a line
-cannot be asked; that line's answer is {"error"}.`,
+Exit status: 0 allow, 1 deny, 2 if the question cannot be asked. With "-": 0, or 2
+if a line cannot be asked; the answer to that line is {"error"}.`,
 		Example: `  sallyport explain tcp license.sangfor.com 443
   sallyport explain --config site.toml --client es-manager tcp update1.sangfor.net 80
   sallyport explain --config site.toml --from 10.20.30.40 --json tcp 10.20.30.50 443
@@ -43,7 +44,7 @@ cannot be asked; that line's answer is {"error"}.`,
 	}
 	configFlag(c, &file)
 	c.Flags().StringVar(&client, "client", "", "ask as the [[client]] `NAME`")
-	c.Flags().StringVar(&from, "from", "", "ask as whoever connects from `ADDR`")
+	c.Flags().StringVar(&from, "from", "", "ask as the client that connects from `ADDR`")
 	c.Flags().BoolVar(&asJSON, "json", false, "answer in JSON")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		batch := len(args) == 1 && args[0] == "-"
@@ -51,7 +52,7 @@ cannot be asked; that line's answer is {"error"}.`,
 			return usageError("explain takes PROTO HOST PORT, like: sallyport explain tcp license.sangfor.com 443")
 		}
 		if batch && file == "-" {
-			return usageError("standard input cannot be both the configuration and the questions")
+			return usageError("standard input can be the configuration or the questions, not both")
 		}
 		cfg, policy, _, err := gateway.LoadPolicy(file, c.InOrStdin())
 		if err != nil {
@@ -69,51 +70,7 @@ cannot be asked; that line's answer is {"error"}.`,
 	return c
 }
 
-// question turns PROTO HOST PORT into the attempt that a front end would make.
-// A host that is no name is a question too: its answer is malformed_name.
-func question(from netip.Addr, fields []string) (rules.Attempt, error) {
-	a := rules.Attempt{Client: netip.AddrPortFrom(from, 0), Provisional: true}
-	switch strings.ToLower(fields[0]) {
-	case "tcp":
-		a.Proto, a.Via = rules.TCP, rules.ViaConnect
-	case "udp":
-		a.Proto, a.Via = rules.UDP, rules.ViaUDP
-	default:
-		return a, fmt.Errorf("protocol %q is neither tcp nor udp", fields[0])
-	}
-	port, err := rules.ParsePort(fields[2])
-	if err != nil {
-		return a, err
-	}
-	text := fields[1]
-	if in, ok := strings.CutPrefix(text, "["); ok && strings.Contains(in, ":") {
-		text = strings.TrimSuffix(in, "]") // [::1], as people copy it
-	}
-	host, err := rules.ParseHost(text)
-	if err != nil {
-		a.Fault, a.Detail, a.Raw = rules.MalformedName, err.Error(), []byte(fields[1])
-	}
-	a.Authority, a.Dest = host.Name, netip.AddrPortFrom(host.Addr, port)
-	return a, nil
-}
-
-// decideAll asks, of a name that is permitted, about each address that [hosts]
-// gives it: the gateway reaches the name if it reaches one of them.
-func decideAll(cfg *site.Config, policy *rules.Policy, a rules.Attempt) (rules.Attempt, rules.Decision) {
-	asked, d := a, policy.Decide(a)
-	if !d.Allowed() || a.Authority.IsZero() {
-		return asked, d
-	}
-	for _, addr := range cfg.Hosts[a.Authority] {
-		asked.Dest = netip.AddrPortFrom(addr, a.Dest.Port())
-		if d = policy.Decide(asked); d.Allowed() {
-			break
-		}
-	}
-	return asked, d
-}
-
-// explanation is the answer as explain --json prints it.
+// An explanation is an answer as explain --json prints it.
 type explanation struct {
 	Verdict string `json:"verdict"`
 	Reason  string `json:"reason"`
@@ -123,6 +80,7 @@ type explanation struct {
 	Hint    string `json:"hint"`
 }
 
+// explainAttempt returns the explanation of a decision.
 func explainAttempt(a rules.Attempt, d rules.Decision) explanation {
 	e := explanation{Verdict: d.Text(), Reason: d.Why().String(), Hint: rules.Hint(a, d)}
 	if d.Rule != nil {
@@ -134,12 +92,13 @@ func explainAttempt(a rules.Attempt, d rules.Decision) explanation {
 	return e
 }
 
+// explainOne answers one question.
 func explainOne(cfg *site.Config, policy *rules.Policy, from netip.Addr, args []string, asJSON bool, out io.Writer) error {
-	a, err := question(from, args)
+	a, err := gateway.ParseQuestion(from, args)
 	if err != nil {
 		return usageError("%v", err)
 	}
-	a, d := decideAll(cfg, policy, a)
+	a, d := gateway.Ask(cfg, policy, a)
 	e := explainAttempt(a, d)
 	if asJSON {
 		if err := denials.WriteJSON(out, e, ""); err != nil {
@@ -154,6 +113,7 @@ func explainOne(cfg *site.Config, policy *rules.Policy, from netip.Addr, args []
 	return nil
 }
 
+// explainBatch answers one question for each line of in.
 func explainBatch(cfg *site.Config, policy *rules.Policy, from netip.Addr, in io.Reader, out io.Writer) error {
 	w := bufio.NewWriter(out)
 	bad := 0
@@ -167,11 +127,11 @@ func explainBatch(cfg *site.Config, policy *rules.Policy, from netip.Addr, in io
 		err := fmt.Errorf("a question is PROTO HOST PORT, not %q", lines.Text())
 		var a rules.Attempt
 		if len(fields) == 3 {
-			a, err = question(from, fields)
+			a, err = gateway.ParseQuestion(from, fields)
 		}
 		var answer any = map[string]string{"error": fmt.Sprint(err)}
 		if err == nil {
-			answer = explainAttempt(decideAll(cfg, policy, a))
+			answer = explainAttempt(gateway.Ask(cfg, policy, a))
 		} else {
 			bad++
 		}
@@ -191,6 +151,7 @@ func explainBatch(cfg *site.Config, policy *rules.Policy, from netip.Addr, in io
 	return nil
 }
 
+// printExplanation writes an explanation for people.
 func printExplanation(out io.Writer, cfg *site.Config, args []string, d rules.Decision, e explanation) {
 	fmt.Fprint(out, e.Verdict)
 	if e.Reason != "" {
@@ -199,7 +160,7 @@ func printExplanation(out io.Writer, cfg *site.Config, args []string, d rules.De
 	fmt.Fprintln(out)
 	row := func(name, text string) {
 		if text != "" {
-			fmt.Fprintf(out, "  %-8s %s\n", name, printable(text))
+			fmt.Fprintf(out, "  %-8s %s\n", name, terminal.Printable(text))
 		}
 	}
 	row("asked", strings.Join(args, " "))
@@ -215,14 +176,4 @@ func printExplanation(out io.Writer, cfg *site.Config, args []string, d rules.De
 		row("meaning", d.Why().Help())
 	}
 	row("hint", e.Hint)
-}
-
-// printable makes text one line that a terminal only shows.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return ' '
-		}
-		return r
-	}, strings.ToValidUTF8(s, "?"))
 }

@@ -47,10 +47,10 @@ var wayOut = regexp.MustCompile(`net\.(Dial|DialTimeout|DialTCP|DialUDP|DialIP|D
 
 // dialers lists the files that may hold a net.Dialer, and why.
 var dialers = []string{
-	"cmd/sallyport/healthcheck.go", // asks the admin listener of this host
-	"dnsfilter/config.go",          // connects to upstreams, by address
-	"proxy/race.go",                // connects to addresses that a decision reaches
-	"cmd/sallyport/listen.go",      // finds out whether a unix socket is still in use
+	"cmd/sallyport/healthcheck.go",    // asks the admin listener of this host
+	"dnsfilter/config.go",             // connects to upstreams, by address
+	"proxy/race.go",                   // connects to addresses that a decision reaches
+	"cmd/sallyport/gateway/listen.go", // finds out whether a unix socket is still in use
 }
 
 // TestNoOtherWayOut holds the process to one way out: only the dialers that a

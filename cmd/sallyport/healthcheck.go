@@ -1,4 +1,4 @@
-// Healthcheck: asks a running sallyport how it is, for Docker and systemd.
+// Healthcheck: the command that asks a running sallyport for its state.
 
 package main
 
@@ -18,30 +18,32 @@ import (
 	"sallyport/rules/site"
 )
 
+// newHealthcheck returns the command healthcheck.
 func newHealthcheck() *cobra.Command {
 	var file string
 	var ready bool
 	c := &cobra.Command{
 		Use:   "healthcheck",
-		Short: "Ask the running sallyport whether it is well",
-		Long: `healthcheck asks /healthz on the admin listener of the configuration, or
-/readyz with --ready: whether the file's policy is in force, the journal can be
-written and an upstream resolver answers. Mistakes elsewhere in the configuration do not
-matter to it: the running process may be well while its file is being edited.
+		Short: "Ask the running sallyport whether it works",
+		Long: `healthcheck asks the admin listener of the configuration for /healthz. With
+--ready it asks for /readyz: whether the policy of the file is in force, the
+journal can be written and an upstream resolver answers. healthcheck ignores
+errors elsewhere in the configuration, because sallyport may run well while you
+edit its file.
 
-Exit status: 0 well, 1 not.`,
+Exit status: 0 if sallyport works, else 1.`,
 		Example: `  sallyport healthcheck
   sallyport healthcheck --ready --config /etc/sallyport/sallyport.toml`,
 		Args: noArgs,
 	}
 	configFlag(c, &file)
-	c.Flags().BoolVar(&ready, "ready", false, "ask /readyz and print what it says")
+	c.Flags().BoolVar(&ready, "ready", false, "ask for /readyz and print the answer")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		name, dir, data, err := gateway.ReadConfig(file, c.InOrStdin())
 		if err != nil {
 			return err
 		}
-		// Not the whole configuration: a broken file stops no running process.
+		// The rest of the configuration may have errors.
 		listen, admin, err := site.AdminOf(name, dir, data)
 		if err != nil {
 			return err
@@ -61,7 +63,7 @@ Exit status: 0 well, 1 not.`,
 	return c
 }
 
-// askAdmin gets one page of the admin listener.
+// askAdmin returns one page of the admin listener.
 func askAdmin(ctx context.Context, listen string, admin site.Admin, path string) (string, error) {
 	network, addr := "tcp", listen
 	if socket, ok := strings.CutPrefix(addr, "unix:"); ok {
@@ -75,8 +77,8 @@ func askAdmin(ctx context.Context, listen string, admin site.Admin, path string)
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return new(net.Dialer).DialContext(ctx, network, addr)
 		},
-		// The listener is this host's own and its certificate the site's: what
-		// is asked for is a sign of life, and the token is sent to nobody else.
+		// The listener belongs to this host, and its certificate need not be for
+		// localhost. The token goes to this listener only.
 		TLSClientConfig: &tls.Config{InsecureSkipVerify: true},
 	}}
 	defer client.CloseIdleConnections()
@@ -93,12 +95,12 @@ func askAdmin(ctx context.Context, listen string, admin site.Admin, path string)
 	}
 	resp, err := client.Do(req)
 	if err != nil {
-		return "", fmt.Errorf("no sallyport answers on %s: %w", listen, rootCause(err))
+		return "", fmt.Errorf("no sallyport answers on %s: %w", listen, gateway.RootCause(err))
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
 	if err == nil && resp.StatusCode != http.StatusOK {
-		err = fmt.Errorf("%s says %s", path, resp.Status)
+		err = fmt.Errorf("%s answers %s", path, resp.Status)
 	}
 	return string(body), err
 }

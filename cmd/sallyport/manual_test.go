@@ -128,6 +128,7 @@ func TestManPageOfConfiguration(t *testing.T) {
 
 // man(1) formats every page without a warning, and finds its name.
 func TestManPagesFormat(t *testing.T) {
+	t.Parallel()
 	needsTools(t, "man", "groff", "lexgrog")
 	_, files := writeManual(t)
 	for _, file := range files {

@@ -4,17 +4,12 @@ package main
 
 import (
 	"context"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
-	"net/netip"
-	"os"
 	"os/signal"
 	"path"
 	"slices"
-	"sync"
 	"syscall"
 	"time"
 
@@ -22,11 +17,9 @@ import (
 
 	"sallyport/cmd/sallyport/gateway"
 	"sallyport/cmd/sallyport/preflight"
+	"sallyport/cmd/sallyport/terminal"
 	"sallyport/denials"
-	"sallyport/dnsfilter"
-	"sallyport/proxy"
 	"sallyport/rules"
-	"sallyport/rules/site"
 )
 
 // preflightOptions are the flags.
@@ -110,7 +103,7 @@ anything failed. Ctrl-C prints what is known so far.`,
 		if o.asJSON {
 			err = denials.WriteJSON(c.OutOrStdout(), report, "  ")
 		} else {
-			err = report.Write(c.OutOrStdout(), isTerminal(c.OutOrStdout()) && os.Getenv("NO_COLOR") == "")
+			err = report.Write(c.OutOrStdout(), terminal.Color(c.OutOrStdout()))
 		}
 		return errors.Join(err, preflightStatus(report))
 	}
@@ -146,8 +139,7 @@ func preflightStatus(r *preflight.Report) error {
 	return nil
 }
 
-// run tries everything. It makes the parts of a gateway that lead outside, and
-// none of those that let anybody in or write records.
+// run tries everything.
 func (o *preflightOptions) run(ctx context.Context, stdin io.Reader, stderr io.Writer) (*preflight.Report, error) {
 	cfg, problems, err := gateway.LoadConfig(o.file, stdin)
 	if err != nil {
@@ -157,39 +149,14 @@ func (o *preflightOptions) run(ctx context.Context, stdin io.Reader, stderr io.W
 		fmt.Fprintln(stderr, "sallyport:", p)
 	}
 	if o.client != "" && !slices.ContainsFunc(cfg.Clients, func(c *rules.Client) bool { return c.Name == o.client }) {
-		return nil, fmt.Errorf("%s has no [[client]] %q; there are %s", cfg.File, o.client, clientNames(cfg))
+		return nil, fmt.Errorf("%s has no [[client]] %q; there are %s", cfg.File, o.client, gateway.ClientNames(cfg))
 	}
-	own, now := gateway.OwnAddresses(cfg.Listen, gateway.IsLocal), time.Now()
-	policy, _ := rules.Compile(&cfg.Spec, own, now)
-	if cfg, err = discoveredOnce(ctx, cfg, policy); err != nil {
-		return nil, err
-	}
-	policy, _ = rules.Compile(&cfg.Spec, own, now)
-	plan := preflight.NewPlan(policy, o.wanted, func(c *rules.Client) (netip.Addr, error) {
-		return gateway.ClientAddress(cfg, policy, c.Name, "")
+	bar := terminal.NewBar(stderr)
+	defer bar.Clear()
+	return gateway.Probe(ctx, cfg, gateway.Probes{
+		Wanted: o.wanted, Timeout: o.timeout, Parallel: o.parallel,
+		Agent: "sallyport/" + version + " (preflight)", Progress: bar.Count("destinations"),
 	})
-	if plan.Len() == 0 && len(plan.NotTried) == 0 {
-		return nil, fmt.Errorf("%s permits nothing that could be tried: see sallyport check, and --client and --host", cfg.File)
-	}
-	tries := upstreamTries{seen: map[netip.AddrPort]*preflight.Upstream{}}
-	filter, upstreams, err := lookupFilter(cfg, policy, tries.note)
-	if err != nil {
-		return nil, err
-	}
-	defer filter.Close()
-	bar := newProgress(stderr)
-	again := time.NewTicker(time.Second)
-	defer again.Stop()
-	report := preflight.Run(ctx, preflight.Config{
-		Gate: policy, Roots: systemRoots(), Timeout: o.timeout, Parallel: o.parallel,
-		Dialer: proxy.New(proxy.Config{Gate: policy, Lookup: lookupBy(filter), Connect: proxy.Probing}),
-		Agent:  "sallyport/" + version + " (preflight)", Now: time.Now,
-		Progress: bar.count("destinations"), Again: again.C,
-	}, plan)
-	bar.clear()
-	report.Config, report.Revision = cfg.File, policy.Revision()
-	report.SetUpstreams(tries.list(upstreams))
-	return report, nil
 }
 
 // wanted tells whether the flags let a client's host be tried. What has no host
@@ -205,71 +172,4 @@ func (o *preflightOptions) wanted(client, host string) bool {
 		ok, err := path.Match(glob, host)
 		return ok && err == nil
 	})
-}
-
-// lookupFilter makes the DNS filter as a resolver only, and lists its upstreams.
-func lookupFilter(cfg *site.Config, policy *rules.Policy, tried func(dnsfilter.UpstreamTry)) (*dnsfilter.Filter, []dnsfilter.Upstream, error) {
-	c, err := resolverConfig(cfg, newSystemServers(resolvConf))
-	if err != nil {
-		return nil, nil, err
-	}
-	resolver, err := dnsfilter.NewResolver(c)
-	if err != nil {
-		return nil, nil, err
-	}
-	only := &rules.Generation{Policy: policy, Resolver: resolver}
-	f := dnsfilter.New(dnsfilter.Config{
-		Gate: policy, Generation: func() *rules.Generation { return only }, ObserveUpstream: tried, Log: slog.New(slog.DiscardHandler),
-	})
-	all := slices.Clone(c.Upstreams)
-	for _, z := range c.Zones {
-		all = append(all, z.Upstreams...)
-	}
-	return f, all, nil
-}
-
-// upstreamTries counts the answers of each upstream.
-type upstreamTries struct {
-	mu   sync.Mutex
-	seen map[netip.AddrPort]*preflight.Upstream
-}
-
-func (u *upstreamTries) note(t dnsfilter.UpstreamTry) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	one := u.seen[t.Addr]
-	if one == nil {
-		one = &preflight.Upstream{}
-		u.seen[t.Addr] = one
-	}
-	if t.Up {
-		one.Answered++
-	} else {
-		one.Failed++
-	}
-	one.Respells = one.Respells || t.ChangesCase
-}
-
-// list returns the counts in the order of the configuration.
-func (u *upstreamTries) list(order []dnsfilter.Upstream) []preflight.Upstream {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	out := []preflight.Upstream{}
-	for _, up := range order {
-		one := preflight.Upstream{Upstream: up.String()}
-		if seen := u.seen[up.Addr]; seen != nil {
-			one.Answered, one.Failed, one.Respells = seen.Answered, seen.Failed, seen.Respells
-		}
-		out = append(out, one)
-	}
-	return out
-}
-
-// systemRoots returns the authorities that this host trusts; nil: none.
-func systemRoots() *x509.CertPool {
-	pool, err := x509.SystemCertPool()
-	if err != nil || pool.Equal(x509.NewCertPool()) {
-		return nil
-	}
-	return pool
 }

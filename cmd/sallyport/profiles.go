@@ -1,4 +1,4 @@
-// Profiles: what the vendors document, as the binary knows it.
+// Profiles: the command that prints the documented rules of products.
 
 package main
 
@@ -16,10 +16,11 @@ import (
 	"sallyport/rules"
 )
 
+// newProfiles returns the command profiles.
 func newProfiles() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "profiles",
-		Short: "List the products whose documents sallyport knows, or show one",
+		Short: "List the products that sallyport has documented rules for, or print one",
 		Example: `  sallyport profiles
   sallyport profiles show cyber-command
   sallyport profiles show --json endpoint-secure-onprem`,
@@ -28,7 +29,7 @@ func newProfiles() *cobra.Command {
 	var asJSON bool
 	list := &cobra.Command{Use: "list", Short: "List the profiles", Args: noArgs}
 	show := &cobra.Command{
-		Use: "show NAME", Short: "Show every rule of a profile, with its source",
+		Use: "show NAME", Short: "Print every rule of a profile, with its source",
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 			profiles, _ := gateway.ShippedProfiles()
 			return profileNames(profiles), cobra.ShellCompDirectiveNoFileComp
@@ -73,6 +74,7 @@ func newProfiles() *cobra.Command {
 	return c
 }
 
+// profileNames returns the names of profiles.
 func profileNames(profiles []*rules.Profile) []string {
 	names := make([]string, len(profiles))
 	for i, p := range profiles {
@@ -81,6 +83,7 @@ func profileNames(profiles []*rules.Profile) []string {
 	return names
 }
 
+// listProfiles writes a table of profiles.
 func listProfiles(out io.Writer, profiles []*rules.Profile) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "PROFILE\tROLES\tFEATURES\tRULES\tPRODUCT")
@@ -94,6 +97,7 @@ func listProfiles(out io.Writer, profiles []*rules.Profile) error {
 	return w.Flush()
 }
 
+// showProfile writes a profile and a table of its rules.
 func showProfile(out io.Writer, p *rules.Profile) error {
 	fmt.Fprintf(out, "%s: %s\n", p.Name, p.Product)
 	fmt.Fprintf(out, "document: %s", p.Document.Title)
@@ -128,6 +132,7 @@ func showProfile(out io.Writer, p *rules.Profile) error {
 	return w.Flush()
 }
 
+// portsText returns the ports of a rule.
 func portsText(p *rules.Profile, r *rules.Rule) string {
 	if r.Any {
 		return "every protocol and port"
@@ -143,7 +148,7 @@ func portsText(p *rules.Profile, r *rules.Rule) string {
 	return strings.Join(parts, "; ")
 }
 
-// conditionText says when a rule holds.
+// conditionText returns the conditions of a rule.
 func conditionText(r *rules.Rule) string {
 	var parts []string
 	if r.Local {
@@ -159,59 +164,4 @@ func conditionText(r *rules.Rule) string {
 		parts = append(parts, "below "+r.Until)
 	}
 	return strings.Join(parts, ", ")
-}
-
-// profileJSON is a profile as profiles show --json prints it.
-type profileJSON struct {
-	Name     string              `json:"name"`
-	Product  string              `json:"product"`
-	Roles    []string            `json:"roles"`
-	Binds    []string            `json:"binds,omitempty"`
-	Document map[string]any      `json:"document"`
-	Features []map[string]string `json:"features,omitempty"`
-	Ports    []map[string]any    `json:"ports,omitempty"`
-	Count    int                 `json:"rule_count"`
-	Rules    []ruleJSON          `json:"rules,omitempty"`
-}
-
-type ruleJSON struct {
-	ID      string   `json:"id"`
-	From    string   `json:"from"`
-	To      []string `json:"to"`
-	TCP     string   `json:"tcp,omitempty"`
-	UDP     string   `json:"udp,omitempty"`
-	Any     bool     `json:"any,omitempty"`
-	Local   bool     `json:"local,omitempty"`
-	When    []string `json:"when,omitempty"`
-	Since   string   `json:"since,omitempty"`
-	Until   string   `json:"until,omitempty"`
-	Purpose string   `json:"purpose"`
-	Section string   `json:"section,omitempty"`
-	Note    string   `json:"note,omitempty"`
-}
-
-func newProfileJSON(p *rules.Profile, whole bool) profileJSON {
-	j := profileJSON{
-		Name: p.Name, Product: p.Product, Roles: p.Roles, Binds: p.Binds, Count: len(p.Rules),
-		Document: map[string]any{"title": p.Document.Title, "version": p.Document.Version, "released": p.Document.Released, "url": p.Document.URL},
-	}
-	for _, f := range p.Features {
-		j.Features = append(j.Features, map[string]string{"name": f.Name, "meaning": f.Meaning})
-	}
-	for _, port := range p.Ports {
-		j.Ports = append(j.Ports, map[string]any{"name": port.Name, "default": port.Default, "meaning": port.Meaning})
-	}
-	if !whole {
-		return j
-	}
-	for _, r := range p.Rules {
-		tcp, udp := p.DefaultPorts(r)
-		rj := ruleJSON{ID: r.ID, From: r.From, TCP: tcp.String(), UDP: udp.String(), Any: r.Any, Local: r.Local,
-			When: r.When, Since: r.Since, Until: r.Until, Purpose: r.Purpose, Section: r.Section, Note: r.Note}
-		for _, d := range r.To {
-			rj.To = append(rj.To, d.String())
-		}
-		j.Rules = append(j.Rules, rj)
-	}
-	return j
 }

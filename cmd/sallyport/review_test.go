@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/url"
@@ -22,6 +23,7 @@ import (
 
 	"golang.org/x/net/html"
 
+	"sallyport/cmd/sallyport/gateway"
 	"sallyport/denials/journal"
 )
 
@@ -85,9 +87,7 @@ drain = "0s"
 
 // Every reason that a line can mend, from the denial to the permitted flow.
 func TestReviewEndsInAPermittedFlow(t *testing.T) {
-	if testing.Short() {
-		t.Skip("waits for ten reloads and back")
-	}
+	t.Parallel()
 	dir := t.TempDir()
 	proxy := freeAddress(t)
 	file := filepath.Join(dir, "site.toml")
@@ -100,12 +100,11 @@ func TestReviewEndsInAPermittedFlow(t *testing.T) {
 	text := fmt.Sprintf(reviewed, proxy, filepath.Join(dir, "admin"))
 	write(text)
 	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan int, 1)
-	go runUntil(ctx, ended, "run", "--config", file)
+	ended := serveSite(ctx, t, file)
 	defer func() {
 		cancel()
-		if code := <-ended; code != 0 {
-			t.Errorf("run ends with %d", code)
+		if err := <-ended; err != nil {
+			t.Errorf("the gateway ends with %v", err)
 		}
 		if _, err := journal.ReadUsage(filepath.Join(dir, "denials.jsonl.usage.json")); err != nil {
 			t.Errorf("usage is not kept: %v", err)
@@ -215,8 +214,34 @@ func answered(config []byte) []byte {
 	return []byte(strings.Join(lines, "\n"))
 }
 
-func runUntil(ctx context.Context, ended chan<- int, args ...string) {
-	ended <- execute(ctx, args, strings.NewReader(""), io.Discard, io.Discard)
+// serveSite serves the configuration in a file until ctx ends, as run does. It
+// looks for changes of the file a hundred times a second.
+func serveSite(ctx context.Context, t *testing.T, file string) <-chan error {
+	t.Helper()
+	source := gateway.NewSource(file, strings.NewReader(""))
+	cfg, _, err := source.LoadToRun()
+	if err != nil {
+		t.Fatal(err)
+	}
+	sockets, err := gateway.Listen(ctx, cfg.Listen, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, err := gateway.Open(gateway.Options{
+		Source: source, Config: cfg, Sockets: sockets, Admin: newAdmin, ResolvConf: gateway.ResolvConf,
+		Now: time.Now, Poll: 10 * time.Millisecond, Log: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		sockets.Close()
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() {
+		defer sockets.Close()
+		g.Start(ctx)
+		ended <- errors.Join(g.Run(ctx, gateway.Signals{}), g.Close())
+	}()
+	return ended
 }
 
 // cli is what a command prints.

@@ -156,7 +156,7 @@ func (c *Config) readProcess(t *tomldoc.Table) {
 func (c *Config) readLimits(t *tomldoc.Table) {
 	c.Limits = Limits{
 		Connections: t.Int("connections", 16384, 1, 1<<20), PerClient: t.Int("per_client", 4096, 1, 1<<20),
-		Sniffing: t.Int("sniffing", 4096, 1, 1<<20), UDPFlows: t.Int("udp_flows", 4096, 1, 1<<20),
+		Sniffing: t.Int("sniffing", 4096, 1, 1<<20), UDPFlows: t.Int("udp_flows", 1024, 1, 1<<20),
 		DNSQPS: t.Int("dns_qps", 1000, 1, 1<<24), DNSTCP: t.Int("dns_tcp", 256, 1, 1<<20), Cache: t.Int("cache", 10000, 16, 1<<24),
 		WildcardNames: t.Int("wildcard_names", 500, 1, 1<<20),
 		Idle:          t.Duration("idle", 10*time.Minute, time.Second), HalfClosed: t.Duration("half_closed", time.Minute, time.Second),

@@ -1,4 +1,4 @@
-// Describe: a policy and a client, each in one line.
+// Describe: a policy, a client and the names of clients, each in one line.
 
 package gateway
 
@@ -10,7 +10,7 @@ import (
 	"sallyport/rules/site"
 )
 
-// DescribePolicy says in one line what is in force.
+// DescribePolicy describes in one line the policy in force.
 func DescribePolicy(cfg *site.Config, p *rules.Policy) string {
 	mode := "enforce"
 	if cfg.Audit {
@@ -23,7 +23,7 @@ func DescribePolicy(cfg *site.Config, p *rules.Policy) string {
 	return fmt.Sprintf("revision %s, %d %s, %d rules in force, mode %s", p.Revision(), len(cfg.Clients), clients, p.Rules(), mode)
 }
 
-// DescribeClient names a client and what it is.
+// DescribeClient returns the name of a client with its profiles and roles.
 func DescribeClient(c *rules.Client) string {
 	if c == nil {
 		return "unknown"
@@ -43,4 +43,20 @@ func DescribeClient(c *rules.Client) string {
 		return c.Name
 	}
 	return c.Name + " (" + strings.Join(parts, "; ") + ")"
+}
+
+// ClientNames lists the names of a configuration's first clients.
+func ClientNames(cfg *site.Config) string {
+	var names []string
+	for i, c := range cfg.Clients {
+		if i == 12 {
+			names = append(names, fmt.Sprintf("and %d more", len(cfg.Clients)-i))
+			break
+		}
+		names = append(names, c.Name)
+	}
+	if len(names) == 0 {
+		return "none"
+	}
+	return strings.Join(names, ", ")
 }

@@ -8,11 +8,11 @@ import (
 	"slices"
 )
 
-// IsLocal tells whether an address is one of this host's now.
+// IsLocal reports whether this host has an address now.
 func IsLocal(addr netip.Addr) bool { return localIn(net.InterfaceAddrs, addr) }
 
-// HostAddresses lists the addresses of this host's interfaces; nil: nobody can
-// say.
+// HostAddresses returns the addresses of this host's interfaces; nil if they
+// cannot be listed.
 func HostAddresses() []netip.Addr {
 	list, err := net.InterfaceAddrs()
 	if err != nil {
@@ -29,8 +29,9 @@ func HostAddresses() []netip.Addr {
 	return out
 }
 
-// localIn tells whether list has an address. Where nobody can say, as for want
-// of a descriptor, it may be: what is our own is never a destination.
+// localIn reports whether list has an address. If the list cannot be read, for
+// example because no descriptor is free, localIn returns true: an address of our
+// own must never be a destination.
 func localIn(list func() ([]net.Addr, error), addr netip.Addr) bool {
 	addrs, err := list()
 	return err != nil || slices.ContainsFunc(addrs, func(a net.Addr) bool {

@@ -1,4 +1,4 @@
-// Load: from a --config to a checked configuration and its policy.
+// Load: reads a --config, checks it and compiles its policy.
 
 package gateway
 
@@ -20,13 +20,13 @@ import (
 	"sallyport/rules/site"
 )
 
-// embedded is how problems name the configuration inside the binary.
+// embedded is the name of the embedded configuration in reports.
 const embedded = "sallyport.toml (embedded)"
 
-// maxConfig bounds a configuration file; a larger one is a mistake.
+// maxConfig is the size limit of a configuration file.
 const maxConfig = 16 << 20
 
-// ShippedProfiles parses the profiles inside the binary.
+// ShippedProfiles returns the profiles inside the binary.
 func ShippedProfiles() ([]*rules.Profile, error) {
 	dir := configs.Profiles()
 	names, err := fs.Glob(dir, "*.toml")
@@ -48,8 +48,8 @@ func ShippedProfiles() ([]*rules.Profile, error) {
 	return profiles, nil
 }
 
-// ReadConfig returns the text of a --config, the name to report it by, and the
-// directory that its relative paths are relative to.
+// ReadConfig returns the text of a --config, its name in reports, and the directory
+// for its relative paths.
 func ReadConfig(file string, stdin io.Reader) (name, dir string, data []byte, err error) {
 	switch file {
 	case "":
@@ -71,15 +71,16 @@ func ReadConfig(file string, stdin io.Reader) (name, dir string, data []byte, er
 	}
 	switch {
 	case len(data) > maxConfig:
-		return name, dir, nil, fmt.Errorf("%s: is larger than %d MiB", name, maxConfig>>20)
-	case len(data) == 0: // an editor empties a file before it writes; and not everybody is to be denied by accident
-		return name, dir, nil, fmt.Errorf("%s: is empty: is it being written? sallyport without --config has a configuration to begin with", name)
+		return name, dir, nil, fmt.Errorf("%s: the file is larger than %d MiB", name, maxConfig>>20)
+	case len(data) == 0: // an editor may empty a file before it writes; an empty one would deny every client
+		return name, dir, nil, fmt.Errorf("%s: the file is empty; is it being written? without --config, sallyport uses its embedded configuration", name)
 	}
 	return name, dir, data, nil
 }
 
-// LoadConfig reads and checks a --config. The problems hold the warnings too;
-// err says why there is no configuration.
+// LoadConfig reads and checks a --config. If it has errors, LoadConfig returns no
+// configuration, the problems, and the errors as one. Else the problems are
+// warnings.
 func LoadConfig(file string, stdin io.Reader) (*site.Config, rules.Problems, error) {
 	profiles, err := ShippedProfiles()
 	if err != nil {
@@ -95,14 +96,14 @@ func LoadConfig(file string, stdin io.Reader) (*site.Config, rules.Problems, err
 	}
 	if l := cfg.Listen; len(l.HTTP)+len(l.SOCKS5)+len(l.DNS)+len(l.Transparent) == 0 {
 		problems = append(problems, rules.Problem{File: cfg.File, Warning: true,
-			Text: `[listen] has no http, socks5, dns or transparent: nobody is served; usual is http = ["127.0.0.1:3128"]`})
+			Text: `[listen] has no http, socks5, dns or transparent: no client is served; the usual value is http = ["127.0.0.1:3128"]`})
 	}
 	return cfg, problems, nil
 }
 
-// JournalPath finds the journal of a --config, for those who only read it. A
-// mistake elsewhere in the file is said, and no reason not to; then there is no
-// configuration to return.
+// JournalPath returns the path of the journal of a --config, for commands that
+// only read the journal, and the configuration. If the configuration has errors
+// elsewhere, JournalPath writes them to warn and returns the path alone.
 func JournalPath(file string, stdin io.Reader, warn io.Writer) (string, *site.Config, error) {
 	profiles, err := ShippedProfiles()
 	if err != nil {
@@ -110,7 +111,7 @@ func JournalPath(file string, stdin io.Reader, warn io.Writer) (string, *site.Co
 	}
 	name, dir, data, err := ReadConfig(file, stdin)
 	if err != nil {
-		return "", nil, fmt.Errorf("%w; a journal can be read without it: --file FILE", err)
+		return "", nil, fmt.Errorf("%w; to read a journal without a configuration: --file FILE", err)
 	}
 	cfg, problems := site.Parse(name, dir, data, profiles)
 	if cfg != nil {
@@ -118,17 +119,18 @@ func JournalPath(file string, stdin io.Reader, warn io.Writer) (string, *site.Co
 	}
 	path, err := site.JournalOf(name, dir, data)
 	if err != nil {
-		return "", nil, fmt.Errorf("%w\nname the journal itself: --file FILE", err)
+		return "", nil, fmt.Errorf("%w\nto name the journal itself: --file FILE", err)
 	}
 	for line := range strings.SplitSeq(problems.Error(), "\n") {
 		fmt.Fprintln(warn, "sallyport: warning:", line)
 	}
-	fmt.Fprintf(warn, "sallyport: warning: this configuration could not start; reading the journal that it names, %s (another one: --file FILE)\n", path)
+	fmt.Fprintf(warn, "sallyport: warning: sallyport could not start with this configuration; reading the journal that it names, %s (for another one: --file FILE)\n", path)
 	return path, nil, nil
 }
 
-// CheckJournal warns of a journal that this user could not write here. It may
-// be another host and user that runs sallyport, so it is no error.
+// CheckJournal warns about a journal that this user could not write on this host.
+// It returns warnings, because sallyport may run as another user or on another
+// host.
 func CheckJournal(cfg *site.Config) rules.Problems {
 	var out rules.Problems
 	for _, file := range []struct{ key, path string }{{"path", cfg.Journal.Path}, {"flows", cfg.Journal.Flows}} {
@@ -137,7 +139,7 @@ func CheckJournal(cfg *site.Config) rules.Problems {
 		}
 		if dir, err := filepath.Abs(filepath.Dir(file.path)); err == nil && dir == "/" && cfg.Process.Hardening == "required" {
 			out = append(out, rules.Problem{File: cfg.File, Warning: true,
-				Text: fmt.Sprintf("[journal] %s: run refuses %s where the kernel has Landlock: it is to write below the journal's directory only, and that would be everywhere; give it a directory of its own", file.key, file.path)})
+				Text: fmt.Sprintf("[journal] %s: where the kernel has Landlock, run refuses %s: sallyport may write below the directory of the journal, and that would be every file; use a directory of its own", file.key, file.path)})
 		}
 		target := file.path
 		if _, err := os.Stat(target); errors.Is(err, fs.ErrNotExist) {
@@ -145,7 +147,7 @@ func CheckJournal(cfg *site.Config) rules.Problems {
 		}
 		if err := syscall.Access(target, accessWrite); err != nil {
 			if errors.Is(err, fs.ErrNotExist) {
-				err = fmt.Errorf("%w: make it, for the user of sallyport: install -d -o USER -g USER -m 0750 %s", err, target)
+				err = fmt.Errorf("%w: create it for the user of sallyport: install -d -o USER -g USER -m 0750 %s", err, target)
 			}
 			out = append(out, rules.Problem{File: cfg.File, Warning: true,
 				Text: fmt.Sprintf("[journal] %s: run could not write %s as this user on this host: %s: %v", file.key, file.path, target, err)})
@@ -157,7 +159,8 @@ func CheckJournal(cfg *site.Config) rules.Problems {
 // accessWrite is W_OK of access(2).
 const accessWrite = 2
 
-// OwnAddresses tells which destinations are sallyport itself.
+// OwnAddresses returns the addresses that are sallyport itself. local reports
+// whether an address is one of this host.
 func OwnAddresses(l site.Listen, local func(netip.Addr) bool) rules.Own {
 	own := rules.Own{Local: local}
 	for _, list := range [][]netip.AddrPort{l.HTTP, l.SOCKS5, l.DNS, l.Transparent} {
@@ -169,9 +172,9 @@ func OwnAddresses(l site.Listen, local func(netip.Addr) bool) rules.Own {
 	return own
 }
 
-// LoadPolicy is what the commands that only ask need: configuration and policy
-// as of now, which takes the addresses of this host's interfaces for the
-// gateway's. It touches no network.
+// LoadPolicy returns the configuration and its policy as of now, for commands that
+// only ask the policy. It uses the addresses of this host as those of the gateway.
+// It does not use the network.
 func LoadPolicy(file string, stdin io.Reader) (*site.Config, *rules.Policy, rules.Problems, error) {
 	cfg, problems, err := LoadConfig(file, stdin)
 	if err != nil {
@@ -181,11 +184,11 @@ func LoadPolicy(file string, stdin io.Reader) (*site.Config, *rules.Policy, rule
 	return cfg, policy, append(problems, warnings...), nil
 }
 
-// ClientAddress finds an address to ask from: that of the named client, or the
-// given one, or that of the only client there is.
+// ClientAddress returns the address to ask from: from if it is set, else an address
+// of the named client, else one of the only client.
 func ClientAddress(cfg *site.Config, policy *rules.Policy, name, from string) (netip.Addr, error) {
 	if name != "" && from != "" {
-		return netip.Addr{}, errors.New("--client and --from exclude each other")
+		return netip.Addr{}, errors.New("give either --client or --from, not both")
 	}
 	if from != "" {
 		a, err := netip.ParseAddr(from)
@@ -216,7 +219,7 @@ func ClientAddress(cfg *site.Config, policy *rules.Policy, name, from string) (n
 	if len(names) == 0 {
 		return netip.Addr{}, errors.New("the configuration has no [[client]]: ask with --from ADDRESS")
 	}
-	return netip.Addr{}, fmt.Errorf("which client asks? say --client NAME or --from ADDRESS; there are %s", strings.Join(names, ", "))
+	return netip.Addr{}, fmt.Errorf("which client asks? give --client NAME or --from ADDRESS; there are %s", strings.Join(names, ", "))
 }
 
 // lastAddr returns the last address of a prefix.

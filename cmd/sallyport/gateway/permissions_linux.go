@@ -1,5 +1,5 @@
-// Permissions: whether others than root and the user of sallyport can change its
-// configuration, or read its secrets. It is what sshd's StrictModes asks.
+// Permissions: checks that only root and the user of sallyport can change its
+// configuration and read its secrets, like StrictModes of sshd.
 
 package gateway
 
@@ -21,16 +21,16 @@ import (
 	"sallyport/rules/site"
 )
 
-// A Keeper is the user whose files are believed, as root's are.
+// A Keeper is the user whose files are trusted, like those of root.
 type Keeper struct {
 	uid     int
-	group   uint32 // nobody else is in it, where private is true
+	group   uint32 // where private is true, the user is its only member
 	private bool
 }
 
-// ThisKeeper is the user of this process. A group with the name of its only
-// user, as Debian and others make one for each, is no others: what its members
-// can write the user can write.
+// ThisKeeper returns the user of this process. Debian and others create for each
+// user a group with the same name. If the user is its only member, the group adds
+// no other writers.
 func ThisKeeper() Keeper {
 	k := Keeper{uid: os.Geteuid()}
 	me, err := user.LookupId(strconv.Itoa(k.uid))
@@ -51,8 +51,8 @@ func ThisKeeper() Keeper {
 	return k
 }
 
-// CheckPermissions holds the files of a configuration against what others may
-// do with them. Each is an error, with its cure.
+// CheckPermissions returns an error, with its remedy, for each file of a
+// configuration that others can change, and for each secret that others can read.
 func (k Keeper) CheckPermissions(cfg *site.Config, file string) rules.Problems {
 	out := k.RunPermissions(cfg, file)
 	for i := range out {
@@ -61,10 +61,10 @@ func (k Keeper) CheckPermissions(cfg *site.Config, file string) rules.Problems {
 	return out
 }
 
-// RunPermissions is checkPermissions for a start and a reload: what others may
-// do with a file itself is an error, what they may do with a directory on the
-// way to it is a warning. A gateway that does not start after an upgrade, for
-// the mode of a directory that it never looked at before, helps an attacker too.
+// RunPermissions is CheckPermissions for a start and a reload: a fault of a file
+// is an error, a fault of a directory on its path is a warning. A gateway that does
+// not start after an upgrade, because of a directory that was never checked
+// before, would help an attacker too.
 func (k Keeper) RunPermissions(cfg *site.Config, file string) rules.Problems {
 	var out rules.Problems
 	for _, f := range []struct {
@@ -87,10 +87,9 @@ func (k Keeper) RunPermissions(cfg *site.Config, file string) rules.Problems {
 	return out
 }
 
-// faults says, each once, what others can do with a file, and with the
-// directories and links on the way to it. Only a regular file has faults: a pipe
-// is prepared by another process. A file that cannot be found is reported by the
-// code that opens it.
+// faults returns what others can do with a file, and with the directories and
+// links on its path. Only a regular file has faults: another process prepares a
+// pipe. The code that opens the file reports a missing one.
 func (k Keeper) faults(path string, secret bool) []string {
 	way, err := wayToFile(path)
 	if err != nil {
@@ -99,7 +98,7 @@ func (k Keeper) faults(path string, secret bool) []string {
 	return k.faultsOf(way, secret)
 }
 
-// ownFaults is faults without those of the way to the file.
+// ownFaults is faults without those of the path to the file.
 func (k Keeper) ownFaults(path string, secret bool) []string {
 	way, err := wayToFile(path)
 	if err != nil {
@@ -108,7 +107,7 @@ func (k Keeper) ownFaults(path string, secret bool) []string {
 	return k.faultsOf(way[max(0, len(way)-1):], secret)
 }
 
-// wayToFile is wayTo for a regular file, and empty for anything else.
+// wayToFile is wayTo for a regular file; for anything else it returns no steps.
 func wayToFile(path string) ([]step, error) {
 	if st, err := os.Stat(path); err != nil || !st.Mode().IsRegular() {
 		return nil, nil
@@ -116,18 +115,18 @@ func wayToFile(path string) ([]step, error) {
 	return wayTo(path)
 }
 
-// faultsOf says what others can do on a way, each fault once.
+// faultsOf returns each fault of the steps to a file once.
 func (k Keeper) faultsOf(way []step, secret bool) (out []string) {
 	defer func() {
 		slices.Sort(out)
 		out = slices.Compact(out)
 	}()
-	open := false // the step before is a directory in which everybody may make files, and nobody may remove another's
+	open := false // the step before is a directory where all users may create files, and only the owner may remove one
 	for i, s := range way {
 		switch mode := s.info.Mode(); {
 		case s.mounted:
 		case mode&fs.ModeSymlink != 0:
-			if open { // elsewhere the directory decides
+			if open { // elsewhere the mode of the directory decides
 				out = append(out, k.owner(s)...)
 			}
 		case mode.IsDir():
@@ -143,24 +142,24 @@ func (k Keeper) faultsOf(way []step, secret bool) (out []string) {
 			}
 		}
 		if mode := s.info.Mode(); secret && i == len(way)-1 && mode&0o004 != 0 {
-			out = append(out, fmt.Sprintf("everybody on this host can read this secret, as %s has mode %04o: chmod o-rwx %[1]s; in Kubernetes, defaultMode: 0440 and an fsGroup", s.path, mode.Perm()))
+			out = append(out, fmt.Sprintf("every user of this host can read this secret, as %s has mode %04o: chmod o-rwx %[1]s; in Kubernetes, defaultMode: 0440 and an fsGroup", s.path, mode.Perm()))
 		}
 	}
 	return out
 }
 
-// writers says who, beside the owner, may write it; "": nobody.
+// writers returns who can write a file beside its owner; "" if only the owner can.
 func (k Keeper) writers(s step) string {
 	switch mode := s.info.Mode(); {
 	case mode&0o002 != 0:
-		return "everybody on this host"
+		return "every user of this host"
 	case mode&0o020 != 0 && !(k.private && s.gid == k.group):
 		return fmt.Sprintf("the group %s", groupName(s.gid))
 	}
 	return ""
 }
 
-// owner says that it belongs to somebody else.
+// owner returns a fault if the owner is neither root nor the keeper.
 func (k Keeper) owner(s step) []string {
 	if s.uid == 0 || int(s.uid) == k.uid {
 		return nil
@@ -169,7 +168,7 @@ func (k Keeper) owner(s step) []string {
 	if k.uid != 0 {
 		whose = fmt.Sprintf("root's or user %d's", k.uid)
 	}
-	return []string{fmt.Sprintf("%s is user %s's to change, and must be %s: chown root %[1]s, or mount it read-only in a container", s.path, userName(s.uid), whose)}
+	return []string{fmt.Sprintf("%s belongs to user %s, and must be %s: chown root %[1]s, or mount it read-only in a container", s.path, userName(s.uid), whose)}
 }
 
 func userName(uid uint32) string {
@@ -188,19 +187,19 @@ func groupName(gid uint32) string {
 	return id
 }
 
-// A step is one directory, link or file on the way to a file.
+// A step is one directory, link or file on the path to a file.
 type step struct {
 	path     string
 	info     fs.FileInfo
 	uid, gid uint32
-	mounted  bool // into this container, read-only: whoever runs that answers for it
+	mounted  bool // read-only into this container: the container's host is responsible for it
 }
 
-// mostLinks is how many links the kernel follows on one way (path_resolution(7)).
+// mostLinks is how many links the kernel follows on one path (path_resolution(7)).
 const mostLinks = 40
 
-// wayTo lists all that leads to a file, from the root: what of it another could
-// put in a place decides what is read.
+// wayTo returns every directory and link on the path to a file, from the root, and
+// the file. Whoever can replace one of them decides what is read.
 func wayTo(path string) (way []step, err error) {
 	path, err = filepath.Abs(path)
 	if err != nil {
@@ -234,7 +233,7 @@ func wayTo(path string) (way []step, err error) {
 		if len(rest) == 0 {
 			return way, nil
 		}
-		at, rest = filepath.Join(at, rest[0]), rest[1:] // ".." too: at has no link in it
+		at, rest = filepath.Join(at, rest[0]), rest[1:] // ".." is safe here: at contains no link
 	}
 }
 
@@ -245,16 +244,16 @@ func stepAt(path string) (step, error) {
 	}
 	st, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {
-		return step{}, errors.New(path + ": nobody says whose it is")
+		return step{}, errors.New(path + ": its owner is unknown")
 	}
 	return step{path: path, info: info, uid: st.Uid, gid: st.Gid, mounted: mountedReadOnly(path)}, nil
 }
 
-// mountedReadOnly tells whether path is in what was mounted read-only at a place
-// of its own, as runtimes of containers mount configurations: their modes and
-// owners are those of a host that cannot be seen from here. What systemd makes
-// read-only for a service (systemd.exec(5), ProtectSystem, ProtectHome) is
-// writable outside of it, and does not count.
+// mountedReadOnly reports whether path is in a read-only mount, such as one with
+// which a container gets its configuration: the modes and owners there are those
+// of a host that this process cannot see. Directories that systemd makes read-only
+// for a service (systemd.exec(5), ProtectSystem, ProtectHome) are writable outside
+// of the service, so they do not count.
 func mountedReadOnly(path string) bool {
 	for ; path != "/"; path = filepath.Dir(path) {
 		if slices.Contains([]string{"/usr", "/boot", "/efi", "/etc", "/home", "/root", "/run/user"}, path) {

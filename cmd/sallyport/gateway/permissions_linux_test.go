@@ -58,22 +58,22 @@ func TestPermissions(t *testing.T) {
 	}{
 		{"as it should be", nil, "conf/site.toml", false, ""},
 		{"through links", nil, "current/mounted.toml", false, ""},
-		{"others may write the file", map[string]os.FileMode{"conf/site.toml": 0o646}, "conf/site.toml", false, "everybody on this host can write it, as DIR/conf/site.toml has mode 0646: chmod go-w DIR/conf/site.toml"},
+		{"others may write the file", map[string]os.FileMode{"conf/site.toml": 0o646}, "conf/site.toml", false, "every user of this host can write it, as DIR/conf/site.toml has mode 0646: chmod go-w DIR/conf/site.toml"},
 		{"a group may", map[string]os.FileMode{"conf/site.toml": 0o664}, "conf/site.toml", false, " can write it, as DIR/conf/site.toml has mode 0664: chmod go-w DIR/conf/site.toml"},
-		{"what a link leads to", map[string]os.FileMode{"conf/..1/site.toml": 0o666}, "current/mounted.toml", false, "everybody on this host can write it, as DIR/conf/..1/site.toml has mode 0666"},
-		{"others may replace it", map[string]os.FileMode{"conf": 0o777}, "conf/site.toml", false, "everybody on this host can put another file in its place, as DIR/conf has mode 0777: chmod go-w DIR/conf"},
+		{"what a link leads to", map[string]os.FileMode{"conf/..1/site.toml": 0o666}, "current/mounted.toml", false, "every user of this host can write it, as DIR/conf/..1/site.toml has mode 0666"},
+		{"others may replace it", map[string]os.FileMode{"conf": 0o777}, "conf/site.toml", false, "every user of this host can put another file in its place, as DIR/conf has mode 0777: chmod go-w DIR/conf"},
 		{"a group may", map[string]os.FileMode{"conf": 0o775}, "conf/site.toml", false, " can put another file in its place, as DIR/conf has mode 0775"},
-		{"others may replace what a link leads to", map[string]os.FileMode{"conf/..1": 0o777}, "conf/mounted.toml", false, "everybody on this host can put another file in its place, as DIR/conf/..1 has mode 0777"},
-		{"others may turn the link", map[string]os.FileMode{"shared": 0o777}, "shared/link.toml", false, "everybody on this host can put another file in its place, as DIR/shared has mode 0777"},
-		{"others may replace the directory", map[string]os.FileMode{".": 0o777}, "conf/site.toml", false, "everybody on this host can put another file in its place, as DIR has mode 0777"},
+		{"others may replace what a link leads to", map[string]os.FileMode{"conf/..1": 0o777}, "conf/mounted.toml", false, "every user of this host can put another file in its place, as DIR/conf/..1 has mode 0777"},
+		{"others may turn the link", map[string]os.FileMode{"shared": 0o777}, "shared/link.toml", false, "every user of this host can put another file in its place, as DIR/shared has mode 0777"},
+		{"others may replace the directory", map[string]os.FileMode{".": 0o777}, "conf/site.toml", false, "every user of this host can put another file in its place, as DIR has mode 0777"},
 		{"a directory like /tmp", map[string]os.FileMode{"shared": 0o777 | os.ModeSticky}, "shared/link.toml", false, ""},
 		{"a pipe", nil, "conf/pipe", false, ""},
 		{"no file", nil, "conf/none.toml", false, ""},
 		{"a link that leads to itself", nil, "conf/loop", false, ""},
 		{"a secret for its group", nil, "conf/token", true, ""},
-		{"a secret for everybody", map[string]os.FileMode{"conf/token": 0o644}, "conf/token", true, "everybody on this host can read this secret, as DIR/conf/token has mode 0644: chmod o-rwx DIR/conf/token"},
+		{"a secret for everybody", map[string]os.FileMode{"conf/token": 0o644}, "conf/token", true, "every user of this host can read this secret, as DIR/conf/token has mode 0644: chmod o-rwx DIR/conf/token"},
 		{"no secret, for everybody", map[string]os.FileMode{"conf/token": 0o644}, "conf/token", false, ""},
-		{"both", map[string]os.FileMode{"conf/token": 0o666}, "conf/token", true, "everybody on this host can read this secret, as DIR/conf/token has mode 0666: chmod o-rwx DIR/conf/token; in Kubernetes, defaultMode: 0440 and an fsGroup\neverybody on this host can write it"},
+		{"both", map[string]os.FileMode{"conf/token": 0o666}, "conf/token", true, "every user of this host can read this secret, as DIR/conf/token has mode 0666: chmod o-rwx DIR/conf/token; in Kubernetes, defaultMode: 0440 and an fsGroup\nevery user of this host can write it"},
 	} {
 		dir, in := keptTree(t)
 		if err := os.Symlink("loop", in("conf/loop")); err != nil {
@@ -117,7 +117,7 @@ func TestPermissionsOfOwners(t *testing.T) {
 			t.Fatal(err)
 		}
 		got := strings.Join(Keeper{}.faults(in(c.file), false), "\n")
-		if want := in(c.of) + " is user nobody's to change, and must be root's: chown root " + in(c.of); !strings.HasPrefix(got, want) {
+		if want := in(c.of) + " belongs to user nobody, and must be root's: chown root " + in(c.of); !strings.HasPrefix(got, want) {
 			t.Errorf("%s: %q, want %q", c.of, got, want)
 		}
 		if got := (Keeper{uid: 65534}).faults(in(c.file), false); len(got) != 0 {
@@ -203,7 +203,7 @@ func TestPermissionsOfAConfiguration(t *testing.T) {
 	cfg := &site.Config{Spec: rules.Spec{File: "c.toml"}, Admin: site.Admin{TokenFile: in("conf/token"), TLSKey: in("conf/..1/site.toml"), TLSCert: in("conf/mounted.toml")}}
 	var got []string
 	for _, p := range k.CheckPermissions(cfg, in("conf/site.toml")) {
-		key, _, _ := strings.Cut(strings.TrimPrefix(p.String(), "c.toml: "), "everybody")
+		key, _, _ := strings.Cut(strings.TrimPrefix(p.String(), "c.toml: "), "every user")
 		got = append(got, key)
 		if p.Warning {
 			t.Errorf("no error: %v", p)

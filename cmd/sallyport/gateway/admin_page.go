@@ -1,0 +1,157 @@
+// Admin page: what the review page and the health page show.
+
+package gateway
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"sallyport/denials"
+	"sallyport/denials/journal"
+	"sallyport/rules"
+	"sallyport/rules/site"
+)
+
+// reviewPage returns the review page. Its journal is that of the start, because a
+// reload does not change the journal.
+func (g *Gateway) reviewPage(cfg *site.Config) http.Handler {
+	path := cfg.Journal.Path
+	sites := &siteInForce{g: g}
+	return denials.Page(denials.PageConfig{
+		Files:  func() ([]string, error) { return journalFiles(path) },
+		Site:   sites.get,
+		Usage:  func() journal.UsageState { return g.usage.State() },
+		Health: g.health,
+		When:   denials.ParseWhen,
+		Log:    g.log,
+	})
+}
+
+func journalFiles(path string) ([]string, error) {
+	if path == "-" {
+		return nil, errors.New(`the journal goes to standard output: set [journal] path to a file to review it here`)
+	}
+	return journal.Files(path)
+}
+
+// siteInForce is the site that the review page judges denials by: the policy in
+// force, and the text of the configuration file to try changes on. It has the text
+// only while the file is in force.
+type siteInForce struct {
+	g *Gateway
+
+	mu     sync.Mutex
+	site   *denials.Site
+	policy *rules.Policy // of site
+	again  time.Time     // when to read again a file that was not in force
+}
+
+// get returns the site; nil before a policy is in force.
+func (s *siteInForce) get() *denials.Site {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.g.mu.Lock()
+	cfg, policy := s.g.cfg, s.g.live.Policy()
+	s.g.mu.Unlock()
+	if policy == nil {
+		return nil
+	}
+	now := time.Now()
+	if s.policy == policy && (s.again.IsZero() || now.Before(s.again)) {
+		return s.site
+	}
+	s.policy, s.again = policy, time.Time{}
+	if s.site = s.read(policy, now); s.site == nil {
+		s.site, s.again = &denials.Site{Config: cfg, Policy: policy}, now.Add(5*time.Second)
+	}
+	return s.site
+}
+
+// read reads the file again. It returns nil if the file is not in force.
+func (s *siteInForce) read(policy *rules.Policy, now time.Time) *denials.Site {
+	if s.g.source.file == "-" {
+		return nil
+	}
+	profiles, err := ShippedProfiles()
+	if err != nil {
+		return nil
+	}
+	name, dir, data, err := ReadConfig(s.g.source.file, s.g.source.stdin)
+	if err != nil {
+		return nil
+	}
+	own := s.g.own
+	site, err := denials.NewSite(denials.Source{File: name, Embedded: s.g.source.file == "", Dir: dir, Text: data, Profiles: profiles, Now: now,
+		Own: func(site.Listen) rules.Own { return own }})
+	if err != nil || site.Policy.Revision() != policy.Revision() {
+		return nil
+	}
+	return site
+}
+
+// health returns the state of each part.
+func (g *Gateway) health() []denials.Health {
+	g.mu.Lock()
+	cfg, booted, loaded, reloadErr := g.cfg, g.booted, g.loaded, g.reloadErr
+	g.mu.Unlock()
+	rows := []denials.Health{{Name: "Version", OK: true, Text: g.build.Version}}
+	if policy := g.live.Policy(); policy != nil {
+		rows = append(rows, denials.Health{Name: "Policy", OK: true, Text: DescribePolicy(cfg, policy) + ", since " + loaded.UTC().Format("2006-01-02 15:04:05") + " UTC"})
+	}
+	file := denials.Health{Name: "Configuration", OK: reloadErr == nil, Text: cfg.File + " is in force"}
+	if reloadErr != nil {
+		file.Text = "the file is not in force; an earlier one is: " + reloadErr.Error()
+	}
+	restart := denials.Health{Name: "Restart", OK: true, Text: "nothing waits for one"}
+	if keys := needRestart(booted, cfg); len(keys) > 0 {
+		restart.OK, restart.Text = false, "changed, but not in force before the next start: "+strings.Join(keys, ", ")
+	}
+	rows = append(rows, file, restart, g.journalHealth(cfg))
+	rows = append(rows, g.upstreamHealth()...)
+	p := g.proxy.Stats()
+	rows = append(rows, denials.Health{Name: "Proxy", OK: p.Panics == 0, Text: fmt.Sprintf("%d connections open, %d flows connected, %d connections refused for a limit or a drain, %d ended in a recovered panic", p.Connections, p.Tunnels, p.NotAdmitted, p.Panics)})
+	if text := g.describeDrops(); text != "" {
+		rows = append(rows, denials.Health{Name: "Packet filter", OK: g.drops.Problem() == "", Text: text + g.drops.DescribeCounters()})
+	}
+	if g.draining.Load() {
+		rows = append(rows, denials.Health{Name: "Stopping", Text: "open connections may end; new ones are refused"})
+	}
+	return rows
+}
+
+// journalHealth returns the state of the journal.
+func (g *Gateway) journalHealth(cfg *site.Config) denials.Health {
+	st := g.journal.Stats()
+	h := denials.Health{Name: "Journal", OK: st.Healthy, Text: fmt.Sprintf("%s: %d lines written, %d denials recorded, %d not yet in the file", cfg.Journal.Path, st.Lines, st.Denials, st.Pending)}
+	if err := g.journal.Err(); err != nil {
+		h.OK, h.Text = false, h.Text+"; "+err.Error()
+	}
+	return h
+}
+
+// upstreamHealth returns the state of the upstreams of the generation in force.
+func (g *Gateway) upstreamHealth() []denials.Health {
+	all := denials.Health{Name: "Upstreams", OK: true, Text: "each set has one that answers, or was not asked yet"}
+	if err := g.filter.Healthy(); err != nil {
+		all.OK, all.Text = false, err.Error()
+	}
+	rows := []denials.Health{all}
+	for _, u := range g.filter.Upstreams() {
+		row := denials.Health{Name: "Upstream " + u.Addr.String(), OK: u.Up, Text: "answers"}
+		if !u.Zone.IsZero() {
+			row.Name += " of zone " + u.Zone.String()
+		}
+		switch {
+		case !u.Up:
+			row.Text = "does not answer, not even a probe"
+		case u.LastAnswer.IsZero():
+			row.Text = "was not asked yet"
+		}
+		rows = append(rows, row)
+	}
+	return rows
+}

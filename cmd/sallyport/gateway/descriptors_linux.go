@@ -1,0 +1,58 @@
+// Descriptors: checks that this process may open as many files as its limits
+// need.
+
+package gateway
+
+import (
+	"fmt"
+	"log/slog"
+
+	"golang.org/x/sys/unix"
+
+	"sallyport/rules/site"
+)
+
+const (
+	// connectionDescriptors is the most that one client connection needs: both
+	// ends, and a pipe for a busy tunnel or two more upstream connections for
+	// requests.
+	connectionDescriptors = 4
+	// reservedDescriptors is the number for everything else: listeners, the
+	// journal, admin connections, DNS clients over TCP and upstream queries.
+	reservedDescriptors = 2560
+)
+
+// openFiles returns how many descriptors this process may open; 0 if the kernel
+// does not tell. When the process starts, Go raises the soft limit to the hard
+// limit minus one.
+func openFiles() uint64 {
+	var has unix.Rlimit
+	if unix.Getrlimit(unix.RLIMIT_NOFILE, &has) != nil {
+		return 0
+	}
+	return has.Cur
+}
+
+// warnOfDescriptors warns if the process may open too few files for [limits]
+// connections. The one descriptor that Go leaves below the hard limit does not
+// matter: reservedDescriptors has room for it.
+func warnOfDescriptors(log *slog.Logger, files uint64, l site.Limits) {
+	need := neededDescriptors(l)
+	if files == 0 || files >= need-1 {
+		return
+	}
+	log.Warn("the limit of open files is too low for [limits] connections: accepts will fail before it is reached",
+		"open_files", files, "needed", need, "connections", l.Connections,
+		"cure", fmt.Sprintf("LimitNOFILE=%d (systemd), --ulimit nofile=%d (container), or connections = %d", need, need, fitting(files)))
+}
+
+// neededDescriptors returns how many descriptors all clients together can make
+// this process open.
+func neededDescriptors(l site.Limits) uint64 {
+	return connectionDescriptors*uint64(max(l.Connections, 0)) + reservedDescriptors
+}
+
+// fitting returns how many connections a number of open files is enough for.
+func fitting(files uint64) uint64 {
+	return (max(files, reservedDescriptors+connectionDescriptors) - reservedDescriptors) / connectionDescriptors
+}

@@ -1,0 +1,68 @@
+// Generation: puts a configuration in force, and removes rules that expire.
+
+package gateway
+
+import (
+	"context"
+	"sallyport/denials/journal"
+	"sallyport/dnsfilter"
+	"sallyport/rules"
+	"sallyport/rules/site"
+	"strings"
+	"time"
+)
+
+// enforce puts a configuration in force as one generation: the policy as of now,
+// with the discovered NAT64 prefixes, and the resolver. It returns the policy and
+// its warnings.
+func (g *Gateway) enforce(cfg *site.Config, resolver *dnsfilter.Resolver, now time.Time) (*rules.Policy, rules.Problems) {
+	policy, warnings := rules.Compile(&cfg.WithNAT64(g.nat64.found).Spec, g.own, now)
+	g.live.Swap(&rules.Generation{Policy: policy, Resolver: resolver})
+	g.resolver = resolver
+	g.filter.PolicyChanged()
+	g.metrics.keepUpstreams(g.filter.Upstreams())
+	return policy, warnings
+}
+
+// permittedNames returns the names that the DNS filter looks up before a client
+// asks for them.
+func permittedNames(g *rules.Generation) []rules.Name {
+	if g == nil || g.Policy == nil {
+		return nil
+	}
+	return g.Policy.Names()
+}
+
+// expire compiles the policy again when a rule expires, and closes the tunnels of
+// that rule. It looks at the clock every second, so that it is on time after a
+// reload and after a change of the clock.
+func (g *Gateway) expire(ctx context.Context) {
+	tick := time.NewTicker(g.poll)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		g.mu.Lock()
+		if at, now := g.live.Policy().NextExpiry(), g.now(); !at.IsZero() && !now.Before(at) {
+			g.enforce(g.cfg, g.resolver, now)
+			closed, which := g.proxy.Recheck(), expired(g.cfg, at, now)
+			g.log.Warn("a rule expired: what it permitted is denied", "rules", which, "closed", closed)
+			g.journal.Event(journal.EventReload, "expired: "+which+"; "+closedFlows(closed))
+		}
+		g.mu.Unlock()
+	}
+}
+
+// expired lists the rules that expired between two instants, both included.
+func expired(cfg *site.Config, from, to time.Time) string {
+	var out []string
+	for _, r := range cfg.Rules {
+		if !r.Expires.Before(from) && !r.Expires.After(to) {
+			out = append(out, r.String())
+		}
+	}
+	return strings.Join(out, ", ")
+}

@@ -1,0 +1,117 @@
+// Test of the dashboard: it shows nothing but what the gateway exposes.
+
+package gateway
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"sallyport/dnsfilter"
+	"sallyport/rules"
+)
+
+// A dashboard is what the test reads of one.
+type dashboard struct {
+	Title  string
+	Panels []struct {
+		ID      int
+		Title   string
+		GridPos struct{ X, Y, W, H int }
+		Targets []struct{ Expr, LegendFormat string }
+	}
+	Templating struct {
+		List []struct{ Query json.RawMessage }
+	}
+}
+
+// exposed lists the names of a gateway's metrics with their labels, after one
+// of everything happened.
+func exposed(t *testing.T) map[string][]string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "site.toml")
+	text := fmt.Sprintf("[journal]\npath = %q\n[dns]\nupstreams = [\"udp://127.0.0.1:1\"]\n[[client]]\nname = \"c\"\nsources = [\"10.0.0.0/8\"]\nprofiles = [\"endpoint-secure-onprem\"]\n",
+		filepath.Join(t.TempDir(), "denials.jsonl"))
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	g, _ := openGateway(t, path)
+	g.metrics.decided(rules.Attempt{Via: rules.ViaConnect}, rules.Decision{})
+	g.metrics.answered(dnsfilter.Answer{})
+	g.metrics.tried(dnsfilter.UpstreamTry{})
+	g.metrics.unreached.WithLabelValues("refused")
+	families, err := g.metrics.registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := map[string][]string{}
+	for _, f := range families {
+		labels := []string{"instance", "le"}
+		for _, l := range f.GetMetric()[0].GetLabel() {
+			labels = append(labels, l.GetName())
+		}
+		out[f.GetName()] = labels
+		if f.GetMetric()[0].GetHistogram() != nil {
+			out[f.GetName()+"_bucket"] = labels
+		}
+	}
+	return out
+}
+
+func TestDashboardShowsWhatIsExposed(t *testing.T) {
+	data, err := os.ReadFile("../../../deploy/grafana/sallyport.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var d dashboard
+	if err := json.Unmarshal(data, &d); err != nil {
+		t.Fatal(err)
+	}
+	metrics := exposed(t)
+	name := regexp.MustCompile(`\b(?:sallyport|process|go)_\w+`)
+	label := regexp.MustCompile(`by ?\(([^)]*)\)|[{,](\w+)=|\{\{(\w+)\}\}`)
+	used := map[string]bool{}
+	ids := map[int]bool{}
+	for _, p := range d.Panels {
+		if ids[p.ID] || p.GridPos.X+p.GridPos.W > 24 || len(p.Targets) == 0 {
+			t.Errorf("panel %q: an ID twice, no room, or nothing to show", p.Title)
+		}
+		ids[p.ID] = true
+		for _, target := range p.Targets {
+			names := name.FindAllString(target.Expr, -1)
+			if len(names) == 0 {
+				t.Errorf("panel %q asks for nothing: %s", p.Title, target.Expr)
+			}
+			for _, n := range names {
+				used[strings.TrimSuffix(n, "_bucket")] = true
+				if metrics[n] == nil {
+					t.Errorf("panel %q: there is no metric %s", p.Title, n)
+				}
+			}
+			for _, m := range label.FindAllStringSubmatch(target.Expr+" "+target.LegendFormat, -1) {
+				for l := range strings.SplitSeq(m[1]+","+m[2]+","+m[3], ",") {
+					if l = strings.TrimSpace(l); l != "" && len(names) > 0 && !slices.Contains(metrics[names[0]], l) {
+						t.Errorf("panel %q: %s has no label %s", p.Title, names[0], l)
+					}
+				}
+			}
+		}
+	}
+	for _, v := range d.Templating.List {
+		for _, n := range name.FindAllString(string(v.Query), -1) {
+			if metrics[n] == nil {
+				t.Errorf("a variable: there is no metric %s", n)
+			}
+		}
+	}
+	for _, n := range []string{"sallyport_decisions_total", "sallyport_journal_up", "sallyport_dns_upstream_up", "sallyport_policy_current", "sallyport_panics_total"} {
+		if !used[n] {
+			t.Errorf("no panel shows %s", n)
+		}
+	}
+}

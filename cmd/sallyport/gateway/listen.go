@@ -1,0 +1,345 @@
+// Listen: opens every listener of a configuration, or none. Sockets that systemd
+// holds are used as they are.
+
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"syscall"
+
+	"sallyport/cmd/sallyport/systemd"
+	"sallyport/dnsfilter"
+	"sallyport/proxy"
+	"sallyport/rules"
+	"sallyport/rules/site"
+)
+
+// Sockets are the open listeners of each front end.
+type Sockets struct {
+	http, socks5, transparent, dnsTCP []net.Listener
+	dnsUDP                            []net.PacketConn
+	admin                             net.Listener
+}
+
+// Listen opens every listener that was not inherited. On an error it closes all of
+// them. The error names the listener, the cause and the remedy.
+func Listen(ctx context.Context, l site.Listen, inherited *systemd.Sockets) (s *Sockets, err error) {
+	s = &Sockets{}
+	defer inherited.Close()
+	defer func() {
+		if err != nil {
+			s.Close()
+		}
+	}()
+	if err := inherited.Match(doors(l)); err != nil {
+		return s, err
+	}
+	streams := l.Streams()
+	if s.http, err = listenAll(ctx, "http", l.HTTP, streams, inherited); err != nil {
+		return s, err
+	}
+	if s.socks5, err = listenAll(ctx, "socks5", l.SOCKS5, streams, inherited); err != nil {
+		return s, err
+	}
+	if s.transparent, err = listenAll(ctx, "transparent", l.Transparent, streams, inherited); err != nil {
+		return s, err
+	}
+	if err := s.openDNS(ctx, l.DNS, streams, inherited); err != nil {
+		return s, err
+	}
+	if s.admin = inherited.Listener(adminDoor(l.Admin)); s.admin == nil {
+		s.admin, err = listenAdmin(ctx, l.Admin, streams)
+	}
+	return s, err
+}
+
+// openDNS opens the DNS listeners. A reply to a datagram has the address that the
+// socket is bound to, so an address that is listed beside a wildcard has datagram
+// sockets of its own. They are opened after those of the wildcard, which check
+// that the port is free.
+func (s *Sockets) openDNS(ctx context.Context, list, streams []netip.AddrPort, inherited *systemd.Sockets) error {
+	for _, a := range list {
+		if site.Spanned(a, list) {
+			continue
+		}
+		d := dnsDoor{AddrPort: a, stream: networkOf("tcp", a, streams), packet: networkOf("udp", a, list), sockets: runtime.GOMAXPROCS(0)}
+		if slices.ContainsFunc(list, func(o netip.AddrPort) bool { return site.Spans(a, o, list) }) {
+			d.sockets = max(d.sockets, 2) // so that they share the port
+		}
+		udp, tcp, err := d.listen(ctx, inherited)
+		s.dnsUDP = append(s.dnsUDP, udp...)
+		if tcp != nil {
+			s.dnsTCP = append(s.dnsTCP, tcp)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	for _, a := range list {
+		if !site.Spanned(a, list) {
+			continue
+		}
+		udp := inherited.Packets(door("dns", "udp", a))
+		if len(udp) == 0 {
+			var err error
+			if udp, err = dnsfilter.ListenPackets(ctx, networkOf("udp", a, list), a, runtime.GOMAXPROCS(0), true); err != nil {
+				return listenError("dns", "udp", a.String(), err)
+			}
+		}
+		s.dnsUDP = append(s.dnsUDP, udp...)
+	}
+	return nil
+}
+
+// networkOf returns the network of a listener as package net names it. all are
+// the listeners of the same transport: without the suffix 4 or 6, package net
+// would let a listener on 0.0.0.0 or [::] accept both families.
+func networkOf(network string, a netip.AddrPort, all []netip.AddrPort) string {
+	switch {
+	case a.Addr().Is4():
+		return network + "4"
+	case site.OnlyIPv6(a, all):
+		return network + "6"
+	}
+	return network
+}
+
+// unspanned returns the addresses that no wildcard with the same port covers. An
+// address cannot have two stream listeners.
+func unspanned(list, streams []netip.AddrPort) []netip.AddrPort {
+	return slices.DeleteFunc(slices.Clone(list), func(a netip.AddrPort) bool { return site.Spanned(a, streams) })
+}
+
+// doors returns the sockets that a configuration listens on, as systemd knows
+// them.
+func doors(l site.Listen) (out []systemd.Door) {
+	streams := l.Streams()
+	add := func(key, network string, list []netip.AddrPort) {
+		if network == "tcp" {
+			list = unspanned(list, streams)
+		}
+		for _, a := range list {
+			out = append(out, door(key, network, a))
+		}
+	}
+	add("http", "tcp", l.HTTP)
+	add("socks5", "tcp", l.SOCKS5)
+	add("transparent", "tcp", l.Transparent)
+	add("dns", "tcp", l.DNS)
+	add("dns", "udp", l.DNS)
+	if l.Admin != "" {
+		out = append(out, adminDoor(l.Admin))
+	}
+	return out
+}
+
+func door(key, network string, a netip.AddrPort) systemd.Door {
+	return systemd.Door{Key: key, Network: network, Addr: netip.AddrPortFrom(a.Addr().Unmap(), a.Port())}
+}
+
+func adminDoor(text string) systemd.Door {
+	if path, unix := strings.CutPrefix(text, "unix:"); unix {
+		if abs, err := filepath.Abs(path); err == nil {
+			path = abs // systemd passes absolute paths
+		}
+		return systemd.Door{Key: "admin", Network: "unix", Path: path}
+	}
+	a, _ := netip.ParseAddrPort(text)
+	return door("admin", "tcp", a)
+}
+
+// listenConfig returns the settings of the DNS and admin listeners. Like
+// proxy.Listen they use TCP and never MPTCP, which packet filters and sandboxes
+// support less well.
+func listenConfig() *net.ListenConfig {
+	var c net.ListenConfig
+	c.SetMultipathTCP(false)
+	return &c
+}
+
+// listenAll opens the listeners of one front end of the proxy.
+func listenAll(ctx context.Context, key string, addrs, streams []netip.AddrPort, inherited *systemd.Sockets) (out []net.Listener, err error) {
+	for _, a := range unspanned(addrs, streams) {
+		l := inherited.Listener(door(key, "tcp", a))
+		if l == nil {
+			if l, err = proxy.Listen(ctx, networkOf("tcp", a, streams), a); err != nil {
+				return out, listenError(key, "tcp", a.String(), err)
+			}
+		}
+		out = append(out, l)
+	}
+	return out, nil
+}
+
+// A dnsDoor is one address that the DNS filter listens on.
+type dnsDoor struct {
+	netip.AddrPort
+	stream, packet string // the networks for package net
+	sockets        int    // number of datagram sockets
+}
+
+// listen opens the same port for streams and for datagrams. It opens the stream
+// socket first, because that one is exclusive: it keeps a second sallyport away
+// while the datagram sockets, which share the port, are opened. Where a datagram
+// socket was inherited, listen opens no other: queries that wait in a new one
+// would be lost at the next restart. On an error the caller closes what listen
+// returns.
+func (d dnsDoor) listen(ctx context.Context, inherited *systemd.Sockets) (udp []net.PacketConn, tcp net.Listener, err error) {
+	a := d.AddrPort
+	held := inherited.Listener(door("dns", "tcp", a))
+	udp = inherited.Packets(door("dns", "udp", a))
+	for tries := 0; ; tries++ {
+		if tcp = held; tcp == nil {
+			if tcp, err = listenConfig().Listen(ctx, d.stream, a.String()); err != nil {
+				return udp, nil, listenError("dns", "tcp", a.String(), err)
+			}
+		}
+		if len(udp) > 0 {
+			return udp, tcp, nil
+		}
+		port := uint16(tcp.Addr().(*net.TCPAddr).Port)
+		udp, err = dnsfilter.ListenPackets(ctx, d.packet, netip.AddrPortFrom(a.Addr(), port), d.sockets, false)
+		if err == nil {
+			return udp, tcp, nil
+		}
+		tcp.Close()
+		if a.Port() != 0 || tries == 20 || !errors.Is(err, syscall.EADDRINUSE) { // the port that the system chose may be taken for datagrams
+			return nil, nil, listenError("dns", "udp", a.String(), err)
+		}
+	}
+}
+
+// listenAdmin opens the admin listener. Only its owner can use a unix socket.
+func listenAdmin(ctx context.Context, text string, streams []netip.AddrPort) (net.Listener, error) {
+	path, unix := strings.CutPrefix(text, "unix:")
+	if text == "" {
+		return nil, nil
+	}
+	if !unix {
+		network := "tcp"
+		if a, err := netip.ParseAddrPort(text); err == nil {
+			network = networkOf(network, a, streams)
+		}
+		l, err := listenConfig().Listen(ctx, network, text)
+		if err != nil {
+			return nil, listenError("admin", "tcp", text, err)
+		}
+		return l, nil
+	}
+	if st, err := os.Lstat(path); err == nil && st.Mode()&os.ModeSocket != 0 {
+		if c, err := new(net.Dialer).DialContext(ctx, "unix", path); err == nil {
+			c.Close()
+			return nil, listenError("admin", "unix", path, syscall.EADDRINUSE)
+		}
+		_ = os.Remove(path) // of a process that has ended
+	}
+	old := syscall.Umask(0o177)
+	l, err := listenConfig().Listen(ctx, "unix", path)
+	syscall.Umask(old)
+	if err != nil {
+		return nil, listenError("admin", "unix", path, err)
+	}
+	return l, nil
+}
+
+// listenError adds the listener and the remedy to an error.
+func listenError(key, network, addr string, err error) error {
+	cure := "correct [listen] " + key
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		_, port, _ := net.SplitHostPort(addr)
+		cure = fmt.Sprintf("another program, perhaps another sallyport, uses this port (see: ss -lntup 'sport = :%s'); stop it, or change [listen] %s", port, key)
+		if network == "unix" {
+			cure = "another sallyport uses this socket; stop it, or change [listen] admin"
+		}
+	case errors.Is(err, syscall.EACCES) && network == "unix":
+		cure = "this user may not create a file in " + filepath.Dir(addr) + "; make it the owner of that directory, or change [listen] " + key
+	case errors.Is(err, syscall.EACCES):
+		cure = "ports below 1024 need a privilege; let systemd hold the sockets (the installed units do), or use a higher port in [listen] " + key + " and let the packet filter redirect to it"
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		cure = "this host has no such address; correct [listen] " + key
+	}
+	return fmt.Errorf("cannot listen on %s %s for %s: %w: %s", network, addr, key, RootCause(err), cure)
+}
+
+// RootCause returns the system's error inside an error of package net.
+func RootCause(err error) error {
+	var errno syscall.Errno
+	if errors.As(err, &errno) {
+		return errno
+	}
+	return err
+}
+
+// Close closes every socket.
+func (s *Sockets) Close() {
+	for _, l := range s.all() {
+		l.Close()
+	}
+	for _, p := range s.dnsUDP {
+		p.Close()
+	}
+}
+
+// all returns the stream listeners.
+func (s *Sockets) all() (out []net.Listener) {
+	for _, list := range [][]net.Listener{s.http, s.socks5, s.transparent, s.dnsTCP, {s.admin}} {
+		for _, l := range list {
+			if l != nil {
+				out = append(out, l)
+			}
+		}
+	}
+	return out
+}
+
+// listeners returns the address of each listener with the name of its front end.
+func (s *Sockets) listeners() []boundListener {
+	var out []boundListener
+	add := func(name string, l net.Listener) {
+		if l != nil {
+			out = append(out, boundListener{name, l.Addr()})
+		}
+	}
+	for _, l := range s.http {
+		add("http", l)
+	}
+	for _, l := range s.socks5 {
+		add("socks5", l)
+	}
+	for _, l := range s.transparent {
+		add("transparent", l)
+	}
+	for _, l := range s.dnsTCP {
+		add("dns", l)
+	}
+	add("admin", s.admin)
+	return out
+}
+
+// A boundListener is the address of a listener and the name of its front end.
+type boundListener struct {
+	name string
+	addr net.Addr
+}
+
+// own returns the addresses that are never a destination: those of the listeners.
+func (s *Sockets) own() rules.Own {
+	own := rules.Own{Local: IsLocal}
+	for _, l := range s.listeners() {
+		if a, ok := l.addr.(*net.TCPAddr); ok {
+			ap := a.AddrPort()
+			own.Listeners = append(own.Listeners, netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port()))
+		}
+	}
+	return own
+}

@@ -1,0 +1,109 @@
+// Metrics: the counters that the parts of a gateway increment.
+
+package gateway
+
+import (
+	"strconv"
+	"sync"
+	"sync/atomic"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"sallyport/dnsfilter"
+	"sallyport/rules"
+)
+
+// Sizes of the table of decisions. The verdicts are deny, allow, would_deny.
+const (
+	verdicts = 3
+	reasons  = 64 // more than exist
+	vias     = 8
+)
+
+// metrics holds the counters of the hot path as plain atomics. A collector reads
+// everything else from its owner when Prometheus asks.
+type metrics struct {
+	registry  *prometheus.Registry
+	decisions [verdicts][reasons][vias]atomic.Uint64
+	answers   *prometheus.CounterVec
+	latency   *prometheus.HistogramVec
+	tries     *prometheus.CounterVec
+	reloads   *prometheus.CounterVec
+	unreached *prometheus.CounterVec
+
+	mu      sync.Mutex
+	counted map[string]bool // upstreams of the generation in force
+}
+
+// newMetrics returns metrics with a registry of their own.
+func newMetrics() *metrics {
+	m := &metrics{
+		registry: prometheus.NewRegistry(),
+		answers: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "sallyport_dns_answers_total", Help: "DNS replies, by source, transport and response code.",
+		}, []string{"kind", "proto", "rcode"}),
+		latency: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "sallyport_dns_answer_seconds", Help: "Time from a DNS query's arrival to its reply.",
+			Buckets: []float64{.00001, .0001, .001, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5},
+		}, []string{"kind"}),
+		tries: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "sallyport_dns_upstream_tries_total", Help: "Queries to upstream resolvers, by outcome.",
+		}, []string{"upstream", "result"}),
+		reloads: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "sallyport_reloads_total", Help: "Reloads of the configuration, by result.",
+		}, []string{"result"}),
+		unreached: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "sallyport_dial_failures_total", Help: "Permitted flows whose destination could not be reached, by fault.",
+		}, []string{"fault"}),
+	}
+	m.reloads.WithLabelValues("ok")
+	m.reloads.WithLabelValues("refused")
+	m.registry.MustRegister(m.answers, m.latency, m.tries, m.reloads, m.unreached,
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return m
+}
+
+// decided counts one final decision. It allocates nothing.
+func (m *metrics) decided(a rules.Attempt, d rules.Decision) { m.decidedTimes(a, d, 1) }
+
+// decidedTimes counts several equal decisions.
+func (m *metrics) decidedTimes(a rules.Attempt, d rules.Decision, times uint64) {
+	v := int(d.Verdict)
+	if d.Would {
+		v = 2
+	}
+	m.decisions[v][int(d.Why())%reasons][int(a.Via)%vias].Add(times)
+}
+
+// answered counts one reply of the DNS filter.
+func (m *metrics) answered(a dnsfilter.Answer) {
+	kind := a.Kind.String()
+	m.answers.WithLabelValues(kind, a.Proto.String(), strconv.Itoa(a.RCode)).Inc()
+	m.latency.WithLabelValues(kind).Observe(a.Latency.Seconds())
+}
+
+// tried counts one query to an upstream.
+func (m *metrics) tried(t dnsfilter.UpstreamTry) {
+	result := "failed"
+	if t.Up {
+		result = "ok"
+	}
+	m.tries.WithLabelValues(t.Addr.String(), result).Inc()
+}
+
+// keepUpstreams removes the counts of every upstream that is not in the list.
+func (m *metrics) keepUpstreams(list []dnsfilter.UpstreamState) {
+	now := map[string]bool{}
+	for _, u := range list {
+		now[u.Addr.String()] = true
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for addr := range m.counted {
+		if !now[addr] {
+			m.tries.DeletePartialMatch(prometheus.Labels{"upstream": addr})
+		}
+	}
+	m.counted = now
+}

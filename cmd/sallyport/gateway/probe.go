@@ -1,0 +1,148 @@
+// Probe: tries the destinations that a policy permits. It uses the resolver and the
+// dialer of a gateway, but opens no listener and writes no record.
+
+package gateway
+
+import (
+	"context"
+	"crypto/x509"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"sallyport/cmd/sallyport/preflight"
+	"sallyport/dnsfilter"
+	"sallyport/proxy"
+	"sallyport/rules"
+	"sallyport/rules/site"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Probes tells which destinations are tried, and how.
+type Probes struct {
+	Wanted   func(client, host string) bool // host is "" for a destination without one, such as a role that is not bound
+	Timeout  time.Duration                  // of each step
+	Parallel int                            // steps at once
+	Agent    string                         // the User-Agent of requests
+	Progress func(done, total int)          // nil: not reported
+}
+
+// Probe tries every destination of a configuration that p wants.
+func Probe(ctx context.Context, cfg *site.Config, p Probes) (*preflight.Report, error) {
+	own, now := OwnAddresses(cfg.Listen, IsLocal), time.Now()
+	policy, _ := rules.Compile(&cfg.Spec, own, now)
+	cfg, err := discoveredOnce(ctx, cfg, policy)
+	if err != nil {
+		return nil, err
+	}
+	policy, _ = rules.Compile(&cfg.Spec, own, now)
+	plan := preflight.NewPlan(policy, p.Wanted, func(c *rules.Client) (netip.Addr, error) {
+		return ClientAddress(cfg, policy, c.Name, "")
+	})
+	if plan.Len() == 0 && len(plan.NotTried) == 0 {
+		return nil, fmt.Errorf("%s permits no destination that could be tried; see sallyport check, and --client and --host", cfg.File)
+	}
+	tries := upstreamTries{seen: map[netip.AddrPort]*preflight.Upstream{}}
+	filter, upstreams, err := lookupFilter(cfg, policy, tries.note)
+	if err != nil {
+		return nil, err
+	}
+	defer filter.Close()
+	again := time.NewTicker(time.Second)
+	defer again.Stop()
+	report := preflight.Run(ctx, preflight.Config{
+		Gate: policy, Roots: systemRoots(), Timeout: p.Timeout, Parallel: p.Parallel,
+		Dialer: proxy.New(proxy.Config{Gate: policy, Lookup: lookupBy(filter), Connect: proxy.Probing}),
+		Agent:  p.Agent, Now: time.Now, Progress: p.Progress, Again: again.C,
+	}, plan)
+	report.Config, report.Revision = cfg.File, policy.Revision()
+	report.SetUpstreams(tries.list(upstreams))
+	return report, nil
+}
+
+// discoveredOnce returns the configuration with the NAT64 prefixes that its
+// upstreams announce now.
+func discoveredOnce(ctx context.Context, cfg *site.Config, policy *rules.Policy) (*site.Config, error) {
+	if !cfg.NAT64Discover {
+		return cfg, nil
+	}
+	filter, _, err := lookupFilter(cfg, policy, nil)
+	if err != nil {
+		return nil, err
+	}
+	defer filter.Close()
+	p, err := filter.DiscoverNAT64(ctx, nil)
+	if err != nil {
+		return cfg, nil // like run: without prefixes; the report shows that the upstreams do not answer
+	}
+	return cfg.WithNAT64(p.Prefixes), nil
+}
+
+// lookupFilter returns a DNS filter that only resolves, and its upstreams.
+func lookupFilter(cfg *site.Config, policy *rules.Policy, tried func(dnsfilter.UpstreamTry)) (*dnsfilter.Filter, []dnsfilter.Upstream, error) {
+	c, err := resolverConfig(cfg, newSystemServers(ResolvConf))
+	if err != nil {
+		return nil, nil, err
+	}
+	resolver, err := dnsfilter.NewResolver(c)
+	if err != nil {
+		return nil, nil, err
+	}
+	only := &rules.Generation{Policy: policy, Resolver: resolver}
+	f := dnsfilter.New(dnsfilter.Config{
+		Gate: policy, Generation: func() *rules.Generation { return only }, ObserveUpstream: tried, Log: slog.New(slog.DiscardHandler),
+	})
+	all := slices.Clone(c.Upstreams)
+	for _, z := range c.Zones {
+		all = append(all, z.Upstreams...)
+	}
+	return f, all, nil
+}
+
+// upstreamTries counts the answers of each upstream.
+type upstreamTries struct {
+	mu   sync.Mutex
+	seen map[netip.AddrPort]*preflight.Upstream
+}
+
+// note counts one try.
+func (u *upstreamTries) note(t dnsfilter.UpstreamTry) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	one := u.seen[t.Addr]
+	if one == nil {
+		one = &preflight.Upstream{}
+		u.seen[t.Addr] = one
+	}
+	if t.Up {
+		one.Answered++
+	} else {
+		one.Failed++
+	}
+	one.Respells = one.Respells || t.ChangesCase
+}
+
+// list returns the counts in the order of the upstreams.
+func (u *upstreamTries) list(order []dnsfilter.Upstream) []preflight.Upstream {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	out := []preflight.Upstream{}
+	for _, up := range order {
+		one := preflight.Upstream{Upstream: up.String()}
+		if seen := u.seen[up.Addr]; seen != nil {
+			one.Answered, one.Failed, one.Respells = seen.Answered, seen.Failed, seen.Respells
+		}
+		out = append(out, one)
+	}
+	return out
+}
+
+// systemRoots returns the certificate authorities of this host; nil if it has none.
+func systemRoots() *x509.CertPool {
+	pool, err := x509.SystemCertPool()
+	if err != nil || pool.Equal(x509.NewCertPool()) {
+		return nil
+	}
+	return pool
+}

@@ -1,0 +1,32 @@
+package gateway
+
+import (
+	"bytes"
+	"net/netip"
+	"sallyport/cmd/sallyport/preflight"
+	"sallyport/dnsfilter"
+	"sallyport/rules"
+	"strings"
+	"testing"
+)
+
+// A resolver that changes the letter case of questions works, and is a finding
+// of its own: it is not taken for one that is down or firewalled.
+func TestPreflightRespellingResolver(t *testing.T) {
+	tries := upstreamTries{seen: map[netip.AddrPort]*preflight.Upstream{}}
+	up := dnsfilter.Upstream{Proto: rules.UDP, Addr: netip.MustParseAddrPort("192.0.2.53:53")}
+	tries.note(dnsfilter.UpstreamTry{Addr: up.Addr, Up: true, ChangesCase: true})
+	tries.note(dnsfilter.UpstreamTry{Addr: up.Addr, Up: true})
+	r := &preflight.Report{}
+	r.SetUpstreams(tries.list([]dnsfilter.Upstream{up}))
+	if len(r.Upstreams) != 1 || r.Upstreams[0] != (preflight.Upstream{Upstream: "udp://192.0.2.53:53", Answered: 2, Respells: true}) {
+		t.Errorf("%+v", r.Upstreams)
+	}
+	var b bytes.Buffer
+	if err := r.Write(&b, false); err != nil {
+		t.Fatal(err)
+	}
+	if got := b.String(); !strings.Contains(got, "warning: resolver udp://192.0.2.53:53 changes the letter case") || strings.Contains(got, "failed") {
+		t.Errorf("%s", got)
+	}
+}

@@ -1,0 +1,109 @@
+// Ready: /readyz reports whether sallyport serves as configured, the policy in
+// force, the hardening and the limits.
+
+package gateway
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"sallyport/cmd/sallyport/confine"
+	"sallyport/denials"
+)
+
+// readiness is the content of /readyz, in JSON for programs.
+type readiness struct {
+	Ready     bool           `json:"ready"`
+	Problems  []string       `json:"problems"`
+	Policy    string         `json:"policy,omitempty"`
+	Drops     string         `json:"filter_drops,omitempty"`
+	Hardening []confine.Step `json:"hardening"`
+	Limits    ProcessLimits  `json:"limits"`
+}
+
+// readiness returns the content of /readyz.
+func (g *Gateway) readiness() readiness {
+	out := readiness{Problems: []string{}, Hardening: g.hardening, Limits: g.limits}
+	for _, err := range g.Ready() {
+		out.Problems = append(out.Problems, err.Error())
+	}
+	out.Ready = len(out.Problems) == 0
+	g.mu.Lock()
+	cfg := g.cfg
+	g.mu.Unlock()
+	out.Drops = g.describeDrops()
+	if g.live.Policy() != nil {
+		out.Policy = g.describe(cfg)
+	}
+	return out
+}
+
+// serveReady answers with text, or with JSON if the request accepts that. A
+// hardening step that the kernel lacks is listed, but sallyport is ready.
+func (g *Gateway) serveReady(w http.ResponseWriter, r *http.Request) {
+	is := g.readiness()
+	asJSON := strings.Contains(r.Header.Get("Accept"), "application/json")
+	contentType := "text/plain; charset=utf-8"
+	if asJSON {
+		contentType = "application/json"
+	}
+	w.Header().Set("Content-Type", contentType)
+	if !is.Ready {
+		w.WriteHeader(http.StatusServiceUnavailable)
+	}
+	if asJSON {
+		_ = denials.WriteJSON(w, is, "")
+		return
+	}
+	for _, p := range is.Problems {
+		fmt.Fprintln(w, "not ready:", p)
+	}
+	if is.Policy != "" {
+		fmt.Fprintln(w, "policy:", is.Policy)
+	}
+	if is.Drops != "" {
+		fmt.Fprintln(w, "packet filter:", is.Drops)
+	}
+	for _, s := range is.Hardening {
+		fmt.Fprintln(w, "hardening:", s)
+	}
+	if is.Limits.Files > 0 {
+		fmt.Fprintln(w, "limit: memory:", is.Limits.memory())
+		fmt.Fprintln(w, "limit: open files:", is.Limits.files())
+	}
+	if is.Ready {
+		fmt.Fprintln(w, "ready")
+	}
+}
+
+// Ready returns an error for each reason why sallyport does not serve as
+// configured; none if it is ready.
+func (g *Gateway) Ready() []error {
+	g.mu.Lock()
+	reload, system := g.reloadErr, error(nil)
+	if asksSystem(g.cfg) {
+		system = g.outside(g.system.err)
+	}
+	g.mu.Unlock()
+	var errs []error
+	if g.draining.Load() {
+		errs = append(errs, errors.New("draining"))
+	}
+	if reload != nil {
+		errs = append(errs, fmt.Errorf("configuration: the file is not in force; an earlier one is: %w", reload))
+	}
+	if system != nil {
+		errs = append(errs, fmt.Errorf("dns: the system's earlier resolvers are asked: %w", system))
+	}
+	if err := g.journal.Err(); err != nil {
+		errs = append(errs, fmt.Errorf("journal: %w", g.outside(err)))
+	}
+	if err := g.filter.Healthy(); err != nil {
+		for line := range strings.SplitSeq(err.Error(), "\n") { // one for each set of upstreams
+			errs = append(errs, errors.New(line))
+		}
+	}
+	return errs
+}

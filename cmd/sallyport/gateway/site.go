@@ -1,0 +1,27 @@
+// Site: loads a configuration for the review of denials.
+
+package gateway
+
+import (
+	"io"
+	"sallyport/denials"
+	"sallyport/rules"
+	"sallyport/rules/site"
+	"time"
+)
+
+// LoadSite reads a --config for queries that judge denials by its policy.
+func LoadSite(file string, stdin io.Reader, now time.Time) (*denials.Site, error) {
+	profiles, err := ShippedProfiles()
+	if err != nil {
+		return nil, err
+	}
+	name, dir, data, err := ReadConfig(file, stdin)
+	if err != nil {
+		return nil, err
+	}
+	return denials.NewSite(denials.Source{
+		File: name, Embedded: file == "", Dir: dir, Text: data, Profiles: profiles, Now: now,
+		Own: func(l site.Listen) rules.Own { return OwnAddresses(l, IsLocal) },
+	})
+}
