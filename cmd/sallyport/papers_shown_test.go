@@ -234,3 +234,31 @@ func papersConfiguration(t *testing.T) string {
 	}
 	return b.String()
 }
+
+// A piece of configuration that a page of docs/ shows has no error: with the
+// README's configuration before it, or by itself where it has the client.
+func TestPapersConfigurations(t *testing.T) {
+	site := strings.ReplaceAll(papersConfiguration(t), papersJournal, filepath.Join(t.TempDir(), "denials.jsonl"))
+	listen, _, _ := strings.Cut(site, "[[client]]")
+	_, dns, _ := strings.Cut(site, "[dns]")
+	found := 0
+	for _, page := range releasedPapers(t) {
+		if path.Dir(page) != "docs" || path.Ext(page) != ".md" {
+			continue
+		}
+		for _, piece := range regexp.MustCompile(`(?m)^    \[.*\n(?:(?:    .*)?\n)*`).FindAllString(deployed(t, page), -1) {
+			found++
+			piece = strings.ReplaceAll(piece, "\n    ", "\n")[4:]
+			whole := site + piece
+			if strings.Contains(piece, "[[client]]") {
+				whole = listen + piece + "[dns]" + dns
+			}
+			if code, out, diag := command(t, whole, "check", "--config", "-"); code != 0 {
+				t.Errorf("%s: exit %d\n%s%s\n%s", page, code, out, diag, whole)
+			}
+		}
+	}
+	if found < 4 {
+		t.Errorf("only %d pieces", found)
+	}
+}
