@@ -12,7 +12,7 @@ import (
 	"sallyport/rules"
 )
 
-// A need is one atom of a document, or of a profile: one party, one
+// A need is one atom of a document, or of a profile: one role, one
 // destination, one protocol and port, under the same conditions.
 type need struct {
 	section, from, to string

@@ -13,7 +13,7 @@ import (
 	"sallyport/rules/site"
 )
 
-// TestPermitsBelow holds which names have permitted names below them: a rule in
+// TestPermitsBelow checks which names have permitted names below them: a rule in
 // force names those, whatever the rcode of the denial depends on it, or a zone.
 func TestPermitsBelow(t *testing.T) {
 	const text = `
@@ -83,7 +83,7 @@ upstreams = ["udp://127.0.0.1:53"]
 	}
 }
 
-// TestPermitsBelowAgainstTwin holds the compiled answer against a walk over
+// TestPermitsBelowAgainstTwin compares the compiled answer with a walk over
 // every permitted name, on random sites.
 func TestPermitsBelowAgainstTwin(t *testing.T) {
 	r := rand.New(rand.NewPCG(9, 10))
@@ -121,7 +121,7 @@ func TestPermitsBelowAgainstTwin(t *testing.T) {
 	}
 }
 
-// TestKeyLookUps holds whose DS and DNSKEY records are looked up (RFC 4034): those
+// TestKeyLookUps checks whose DS and DNSKEY records are looked up (RFC 4034): those
 // of permitted names, of the names above them, and of the root, which no chain of
 // signatures is whole without (RFC 4035, section 5). Nothing else of those names is.
 func TestKeyLookUps(t *testing.T) {

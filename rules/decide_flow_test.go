@@ -68,7 +68,7 @@ func TestFreeLabels(t *testing.T) {
 	}
 }
 
-// TestZoneNeedsRule holds that a client is given names of an internal zone only
+// TestZoneNeedsRule checks that a client is given names of an internal zone only
 // while some rule permits it something: one that has expired does not. Audit mode
 // lets the look-up through, on record, and the zone's private addresses with it.
 func TestZoneNeedsRule(t *testing.T) {
@@ -140,7 +140,7 @@ func TestDecideDNS(t *testing.T) {
 		{"feature off", asks(mgr, "cloud.product.example", a), "deny feature_off near product/cloud"},
 		{"another role", asks(mgr, "agents.product.example", a), "deny role_not_listed near product/agent-web"},
 		{"a denied name", asks(mgr, "evil.test", a), "deny not_listed"},
-		{"nobody asks", asks("10.3.0.1", "www.product.example", a), "deny unknown_client"},
+		{"an unknown client", asks("10.3.0.1", "www.product.example", a), "deny unknown_client"},
 		{"in an internal zone", asks(mgr, "anything.corp.example", a), "allow site/dns.zone:corp.example"},
 		{"the internal zone itself", asks(agent, "corp.example", a), "allow site/dns.zone:corp.example"},
 		{"in an internal zone, with a rule", asks(mgr, "wsus.corp.example", a), "allow site/wsus"},
@@ -150,64 +150,6 @@ func TestDecideDNS(t *testing.T) {
 		{"in audit a denied name is looked up", asks(audited, "evil.test", a), "would_deny not_listed"},
 		{"in audit no other type is (F4)", asks(audited, "evil.test", txt), "deny type_not_allowed"},
 	})
-}
-
-// Reach: which addresses a permitted name may have.
-func TestReach(t *testing.T) {
-	p := compiled(t, fixture(t, "site.toml"), today)
-	for _, c := range []struct {
-		what    string
-		attempt Attempt
-		addr    string
-		want    Reason
-	}{
-		{"public", try(mgr, "www.product.example:443"), "198.41.0.4", ReasonNone},
-		{"public IPv6", try(mgr, "www.product.example:443"), "2606:4700::1", ReasonNone},
-		{"private", try(mgr, "www.product.example:443"), "10.0.0.1", PrivateAddress},
-		{"loopback", try(mgr, "www.product.example:443"), "127.0.0.1", PrivateAddress},
-		{"metadata", try(mgr, "www.product.example:443"), "169.254.169.254", PrivateAddress},
-		{"NAT64", try(mgr, "www.product.example:443"), "64:ff9b::a00:1", PrivateAddress},
-		{"mapped", try(mgr, "www.product.example:443"), "::ffff:198.41.0.4", PrivateAddress},
-		{"in [resolve] private", try(mgr, "www.product.example:443"), "10.77.1.1", ReasonNone},
-		{"beside [resolve] private", try(mgr, "www.product.example:443"), "10.78.0.0", PrivateAddress},
-		{"in a prefix of the same rule", try(mgr, "wsus.corp.example:443"), "10.9.0.5", ReasonNone},
-		{"in a prefix of another rule", try(mgr, "mirror.corp.example:443"), "10.9.0.5", PrivateAddress},
-		{"in a prefix of a second rule that permits it", try(mgr, "update.product.example:443"), "10.66.0.1", ReasonNone},
-		{"in a prefix of a second rule, for another port", try(mgr, "update.product.example:8080"), "10.66.0.1", PrivateAddress},
-		{"bound beside the name", try(agent, "manager.corp.example:443"), "10.20.30.40", ReasonNone},
-		{"any = true", try(mgr, "any.product.example:443"), "10.0.0.1", PrivateAddress},
-	} {
-		d := p.Decide(c.attempt)
-		if !d.Allowed() {
-			t.Fatalf("%s: %s", c.what, answer(d))
-		}
-		if got := d.Reach(netip.AddrPortFrom(netip.MustParseAddr(c.addr), c.attempt.Dest.Port())); got != c.want {
-			t.Errorf("%s: %v, want %v", c.what, got, c.want)
-		}
-		// The same when the attempt comes back with the address.
-		final := c.attempt.Dials(c.addr)
-		if got := p.Decide(final).Why(); got != c.want {
-			t.Errorf("%s, asked again: %v, want %v", c.what, got, c.want)
-		}
-	}
-	for _, c := range []struct {
-		what, name, addr string
-		want             Reason
-	}{
-		{"an answer for a permitted name, public", "www.product.example", "198.41.0.4", ReasonNone},
-		{"private", "www.product.example", "10.0.0.1", PrivateAddress},
-		{"private, in an internal zone", "anything.corp.example", "10.0.0.1", ReasonNone},
-		{"private, in the same rule", "wsus.corp.example", "10.9.0.5", ReasonNone},
-		{"private, in [resolve]", "www.product.example", "10.77.1.1", ReasonNone},
-	} {
-		d := p.Decide(asks(mgr, c.name, 1))
-		if got := d.Reach(netip.AddrPortFrom(netip.MustParseAddr(c.addr), 0)); got != c.want {
-			t.Errorf("DNS, %s: %v, want %v", c.what, got, c.want)
-		}
-	}
-	if d := p.Decide(try(mgr, "www.product.example:443")); d.Reach(netip.AddrPort{}) == ReasonNone {
-		t.Error("no address is reached")
-	}
 }
 
 func TestDecideStrictDestination(t *testing.T) {
@@ -229,7 +171,7 @@ func TestDecideStrictDestination(t *testing.T) {
 	})
 }
 
-// Mode "audit" lets through what a line of configuration could mend.
+// Mode "audit" lets through what a line of configuration could permit.
 func TestDecideAudit(t *testing.T) {
 	ech := try(audited, "www.product.example:443").TLS("www.product.example")
 	ech.ECH = true
@@ -272,7 +214,7 @@ func TestDecideFaults(t *testing.T) {
 	p := compiled(t, fixture(t, "site.toml"), today)
 	good, bad := try(mgr, "www.product.example:8443"), try(mgr, "evil.test:8443")
 	good.Dest = netip.AddrPortFrom(netip.Addr{}, 443)
-	nobody := try("10.3.0.1", "www.product.example:443")
+	unknown := try("10.3.0.1", "www.product.example:443")
 	for _, r := range Reasons() {
 		a := good.TLS("www.product.example")
 		a.Fault = r
@@ -287,14 +229,14 @@ func TestDecideFaults(t *testing.T) {
 		if d := p.Decide(a); d.Allowed() || d.Reason != want {
 			t.Errorf("fault %v in a denied flow: %s, want %v", r, answer(d), want)
 		}
-		a = nobody.Faulty(r)
+		a = unknown.Faulty(r)
 		a.Dest = netip.AddrPortFrom(netip.Addr{}, 8443)
 		want = UnknownClient
 		if r <= QUIC {
 			want = r
 		}
 		if d := p.Decide(a); d.Allowed() || d.Reason != want {
-			t.Errorf("fault %v of nobody we know: %s, want %v", r, answer(d), want)
+			t.Errorf("fault %v of an unknown client: %s, want %v", r, answer(d), want)
 		}
 	}
 	any443 := try(mgr, "any.product.example:443").Faulty(MalformedRequest)
@@ -337,7 +279,7 @@ func TestReasonPrecedence(t *testing.T) {
 	})
 }
 
-// A connection that is refused before it said what it wants has no destination
+// A connection that is refused before its destination is known has no destination
 // to judge: the reason is the refusal's own.
 func TestRefusedBeforeItAsked(t *testing.T) {
 	p := compiled(t, "[[client]]\nname='c'\nsources=['10.0.0.1']\nprofiles=[]\n", today)

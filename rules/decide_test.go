@@ -77,8 +77,8 @@ func TestDecideConditions(t *testing.T) {
 func TestDecideClients(t *testing.T) {
 	p := compiled(t, fixture(t, "site.toml"), today)
 	checkDecisions(t, p, []decisionCase{
-		{"nobody", try("10.3.0.1", "www.product.example:443"), "deny unknown_client"},
-		{"nobody, by IPv6", try("2001:db8::1", "www.product.example:443"), "deny unknown_client"},
+		{"an unknown client", try("10.3.0.1", "www.product.example:443"), "deny unknown_client"},
+		{"an unknown client, by IPv6", try("2001:db8::1", "www.product.example:443"), "deny unknown_client"},
 		{"a host above the net it is in", try(mgr, "www.product.example:443"), "allow product/web"},
 		{"the rest of the net", try(whole, "www.product.example:443"), "deny not_listed near product/web"},
 		{"the net by IPv6", try("fd00:1::7", "[2606:4700::1]:25"), "allow site/everything6"},
@@ -113,7 +113,7 @@ func TestDecideZero(t *testing.T) {
 		"an empty configuration": compiled(t, "", today).Decide(try(mgr, "www.product.example:443")),
 		"a zero attempt":         compiled(t, fixture(t, "site.toml"), today).Decide(Attempt{}),
 		"a zero DNS attempt":     compiled(t, fixture(t, "site.toml"), today).Decide(Attempt{Via: ViaDNS, Client: try(mgr, "a:1").Client, Provisional: true}),
-		"a known client alone":   compiled(t, fixture(t, "site.toml"), today).Decide(Attempt{Client: try(mgr, "a:1").Client}),
+		"a client alone":         compiled(t, fixture(t, "site.toml"), today).Decide(Attempt{Client: try(mgr, "a:1").Client}),
 	} {
 		if d.Allowed() || d.Opaque() || d.Text() != "deny" || d.Why() == ReasonNone {
 			t.Errorf("%s: %s, %v", what, d.Text(), d.Why())

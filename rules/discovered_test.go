@@ -28,7 +28,7 @@ func embed(p netip.Prefix, v4 [4]byte) netip.Addr {
 	return netip.AddrFrom16(a)
 }
 
-// TestDiscoveredNAT64 holds which prefixes the addresses of ipv4only.arpa tell, and
+// TestDiscoveredNAT64 checks which prefixes the addresses of ipv4only.arpa show, and
 // which of those are taken without the site's word. The first six addresses are those
 // of RFC 6052, section 2.4, with 192.0.0.170 inside.
 func TestDiscoveredNAT64(t *testing.T) {
@@ -72,7 +72,7 @@ func TestDiscoveredNAT64(t *testing.T) {
 	}
 }
 
-// TestDiscoveredAreSafe holds, for any addresses, that a prefix which is found may be
+// TestDiscoveredAreSafe checks, for any addresses, that a prefix which is found may be
 // listed, has no special address beside those that are known as translated, and is
 // the one that the address was made with wherever the address has one reading.
 func TestDiscoveredAreSafe(t *testing.T) {
@@ -118,7 +118,7 @@ tcp = [443]
 [resolve]
 `
 
-// TestDiscoverIsAnEntry holds what a configuration with the entry permits before and
+// TestDiscoverIsAnEntry checks what a configuration with the entry permits before and
 // after a discovery, and that prefixes that are listed are so beside it.
 func TestDiscoverIsAnEntry(t *testing.T) {
 	found := []netip.Prefix{netip.MustParsePrefix("64:ff9b::/96"), netip.MustParsePrefix("2600:64::/96")}
@@ -151,7 +151,7 @@ func TestDiscoverIsAnEntry(t *testing.T) {
 	}
 }
 
-// TestDiscoverInADiff holds that the entry, and its end, are told as what they permit.
+// TestDiscoverInADiff checks that the entry, and its removal, appear as what they permit.
 func TestDiscoverInADiff(t *testing.T) {
 	with, without := compiled(t, discoverSite+"nat64 = [\"discover\"]\n", time.Now()), compiled(t, discoverSite, time.Now())
 	texts := func(gains []Gain) (out string) {

@@ -12,7 +12,7 @@ import (
 	. "sallyport/rules"
 )
 
-// attempts draws attempts around the test site: its clients and strangers, its
+// attempts draws attempts around the test site: its clients and unknown clients, its
 // names and others, with and without faults.
 func attempts(t *rapid.T) Attempt {
 	names := []string{"www.product.example", "ssh.product.example", "evil.example", "a.b.c.example"}

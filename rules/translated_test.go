@@ -12,7 +12,7 @@ import (
 	"sallyport/rules/site"
 )
 
-// TestNAT64Layouts holds the examples of RFC 6052, section 2.4, for every length.
+// TestNAT64Layouts checks the examples of RFC 6052, section 2.4, for every length.
 func TestNAT64Layouts(t *testing.T) {
 	for _, c := range []struct{ prefix, addr, want string }{
 		{"2001:db8::/32", "2001:db8:c000:221::", "192.0.2.33"},
@@ -35,7 +35,7 @@ func TestNAT64Layouts(t *testing.T) {
 	}
 }
 
-// TestInside holds what stands for an IPv4 address without any configuration.
+// TestInside checks what stands for an IPv4 address without any configuration.
 func TestInside(t *testing.T) {
 	for addr, want := range map[string]string{
 		"64:ff9b::5db8:3d0a":                   "93.184.61.10",             // RFC 6052, section 2.1
@@ -60,7 +60,7 @@ func TestInside(t *testing.T) {
 	}
 }
 
-// TestNAT64Prefixes holds which prefixes a configuration may list.
+// TestNAT64Prefixes checks which prefixes a configuration may list.
 func TestNAT64Prefixes(t *testing.T) {
 	for prefix, ok := range map[string]bool{
 		"64:ff9b::/96": true, "2001:db8::/32": true, "2001:db8:100::/40": true, "2001:db8:122::/48": true, "2001:db8:122:300::/56": true,
@@ -79,7 +79,7 @@ func TestNAT64Prefixes(t *testing.T) {
 	}
 }
 
-// TestReachTranslated holds what a permitted name may resolve to, and be
+// TestReachTranslated checks what a permitted name may resolve to, and be
 // connected to. What stands for a private address is not reached, whatever is
 // listed; nor is what stands for this host.
 func TestReachTranslated(t *testing.T) {
@@ -133,7 +133,7 @@ func TestReachTranslated(t *testing.T) {
 	}
 }
 
-// TestTranslatedLiteral holds that a rule for a prefix of translated addresses
+// TestTranslatedLiteral checks that a rule for a prefix of translated addresses
 // does not permit the private ones inside, without a name either, and that the
 // hint says so.
 func TestTranslatedLiteral(t *testing.T) {

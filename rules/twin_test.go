@@ -76,7 +76,7 @@ func (g slowGate) rules(c *Client) (out []slowRule) {
 	return out
 }
 
-// hasRules tells whether some rule permits the client something.
+// hasRules reports whether some rule permits the client something.
 func (g slowGate) hasRules(c *Client) bool {
 	return slices.ContainsFunc(g.rules(c), func(r slowRule) bool { return len(r.to) > 0 && len(r.missing) == 0 })
 }
@@ -130,7 +130,7 @@ func (r slowRule) clashes(a Attempt) Reason {
 	return ReasonNone
 }
 
-// decide returns every reason that holds, and whether one of them is the
+// decide returns every reason that applies, and whether one of them is the
 // answer is for the order of reasons to say.
 func (g slowGate) decide(a Attempt) (Verdict, Reason) {
 	target := a.Authority
@@ -153,46 +153,46 @@ func (g slowGate) decide(a Attempt) (Verdict, Reason) {
 	if c != nil && zone && g.hasRules(c) {
 		permits, policy = true, ReasonNone
 	}
-	var holds []Reason
+	var reasons []Reason
 	if a.Fault != ReasonNone && a.Fault <= QUIC {
 		return Deny, a.Fault // it says why nothing was shown, so what was not shown is no reason
 	}
 	if !a.Provisional && a.Via != ViaDNS && a.Proto == TCP && !opaque {
 		port := a.Dest.Port()
 		if port == 443 && a.Shown != ShownTLS {
-			holds = append(holds, NotTLS)
+			reasons = append(reasons, NotTLS)
 		}
 		if port == 80 && a.Shown != ShownHTTP {
-			holds = append(holds, NotHTTP)
+			reasons = append(reasons, NotHTTP)
 		}
 		if port == 443 && a.Shown == ShownTLS && a.SNI.IsZero() && !(target.IsZero() && permits) {
-			holds = append(holds, SNIMissing)
+			reasons = append(reasons, SNIMissing)
 		}
 		if a.ECH && g.c.ECHDeny {
-			holds = append(holds, ECHPresent)
+			reasons = append(reasons, ECHPresent)
 		}
 	}
 	if c == nil {
-		holds = append(holds, UnknownClient)
+		reasons = append(reasons, UnknownClient)
 	} else {
 		if target.IsZero() && g.own.Is(a.Dest) || a.Original.IsValid() && g.own.Is(a.Original) {
-			holds = append(holds, Self)
+			reasons = append(reasons, Self)
 		}
 		if !target.IsZero() && !opaque {
 			if !a.SNI.IsZero() && a.SNI != target {
-				holds = append(holds, SNIMismatch)
+				reasons = append(reasons, SNIMismatch)
 			}
 			if !a.Host.IsZero() && a.Host != target || a.HostAddr.IsValid() || a.HostPort != 0 && a.HostPort != a.Dest.Port() {
-				holds = append(holds, HostMismatch)
+				reasons = append(reasons, HostMismatch)
 			}
 		}
 		if !permits {
-			holds = append(holds, policy)
+			reasons = append(reasons, policy)
 		}
 	}
-	slices.Sort(holds)
-	if len(holds) > 0 && !(c != nil && c.Audit && slices.Contains([]Reason{NotListed, PortNotListed, ProtocolNotListed, RoleNotListed, FeatureOff, VersionExcluded, Expired}, holds[0])) {
-		return Deny, holds[0]
+	slices.Sort(reasons)
+	if len(reasons) > 0 && !(c != nil && c.Audit && slices.Contains([]Reason{NotListed, PortNotListed, ProtocolNotListed, RoleNotListed, FeatureOff, VersionExcluded, Expired}, reasons[0])) {
+		return Deny, reasons[0]
 	}
 	// Permitted, or let through.
 	var late []Reason
@@ -215,8 +215,8 @@ func (g slowGate) decide(a Attempt) (Verdict, Reason) {
 	if len(late) > 0 {
 		return Deny, slices.Min(late)
 	}
-	if len(holds) > 0 {
-		return Allow, holds[0]
+	if len(reasons) > 0 {
+		return Allow, reasons[0]
 	}
 	return Allow, ReasonNone
 }

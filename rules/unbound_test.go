@@ -1,4 +1,4 @@
-// Unbound: who is warned that rules lead nowhere, and who has seen it.
+// Unbound: which clients cause a warning that rules permit nothing.
 
 package rules_test
 
@@ -10,18 +10,18 @@ import (
 	"sallyport/rules/site"
 )
 
-// one is a client without fault, five lines long.
+// one is a correct client, five lines long.
 const one = `[[client]]
 name     = "one"
 sources  = ["10.0.0.1"]
 profiles = ["product"]
 `
 
-func TestUnboundPartiesAreWarnedOf(t *testing.T) {
+func TestUnboundRolesAreWarnedOf(t *testing.T) {
 	for _, c := range []struct{ what, text, want string }{
 		{"no profile", strings.Replace(one, `"product"`, "", 1), ""},
-		{"a role with nobody to reach", strings.Replace(one, `"product"`, `"another"`, 1), ""},
-		{"one party", one, `site.toml:1: warning: client "one": role:syslog is not bound: 1 rule permits nothing; set [client.addresses] syslog = [...]`},
+		{"a role without destinations", strings.Replace(one, `"product"`, `"another"`, 1), ""},
+		{"one role", one, `site.toml:1: warning: client "one": role:syslog is not bound: 1 rule permits nothing; set [client.addresses] syslog = [...]`},
 		{"another role", one + "role = \"agent\"\n", `site.toml:1: warning: client "one": role:manager is not bound: 1 rule permits nothing; set [client.addresses] manager = [...]`},
 		{"bound", one + "[client.addresses]\nsyslog = [\"10.0.0.9\"]\n", ""},
 		{"another bound", one + "[client.addresses]\nmanager = [\"10.0.0.9\"]\n", ""},

@@ -39,13 +39,13 @@ func TestInVersions(t *testing.T) {
 		want            bool
 	}{
 		{"", "", "", true},
-		{"", "14.2", "", true},      // unknown is current: since holds
+		{"", "14.2", "", true},      // "" is the current version, after any since
 		{"", "", "6.0.4", false},    // and until does not
 		{"", "12.1", "12.2", false}, // nor does a closed range
 		{"6.0.3", "", "6.0.4", true},
-		{"6.0.4", "", "6.0.4", false}, // until is the first that it no longer holds for
+		{"6.0.4", "", "6.0.4", false}, // until is the first version without the rule
 		{"6.0.10", "", "6.0.4", false},
-		{"14.2", "14.2", "", true}, // since is the first that it holds for
+		{"14.2", "14.2", "", true}, // since is the first version with the rule
 		{"14.1 RU9", "14.2", "", false},
 		{"14.3 RU8", "14.2", "", true},
 		{"12.1.6", "12.1", "12.2", true},

@@ -1,4 +1,4 @@
-// Profiles: what is refused, in which words, on which line; what is read.
+// Profiles: what is refused, with which text, on which line; what is read.
 
 package profile
 
@@ -21,7 +21,7 @@ title = "T"
 name = "cloud"
 `
 
-// row is a rule of five lines from the eighth on, and what is given behind.
+// row is a rule of five lines from the eighth on, and last after it.
 func row(last string) string {
 	return head + "[[rule]]\nid = \"r\"\nfrom = \"manager\"\nto = [\"a.example\"]\npurpose = \"x\"\n" + last + "\n"
 }
@@ -53,9 +53,9 @@ func TestProfileRefusals(t *testing.T) {
 		{"one feature twice", head + "[[feature]]\nname = \"cloud\"\n", `p.toml:9: name: "cloud" is not a feature name, or is used twice`},
 		{"a port without a default", head + "[[port]]\nname = \"x\"\n", `p.toml:8: port "x": default is missing: give the port that the document states`},
 		{"a default that is no port", head + "[[port]]\nname = \"x\"\ndefault = 70000\n", "p.toml:8: port \"x\": default is missing: give the port that the document states\np.toml:10: default: 70000 is not from 1 to 65535"},
-		{"a rule from nobody", strings.Replace(row("tcp = [1]"), `from = "manager"`, `from = "boss"`, 1), `p.toml:10: from: "boss" is not one of the profile's roles`},
+		{"a rule from an unknown role", strings.Replace(row("tcp = [1]"), `from = "manager"`, `from = "boss"`, 1), `p.toml:10: from: "boss" is not one of the profile's roles`},
 		{"a rule from a bind", strings.Replace(row("tcp = [1]"), `from = "manager"`, `from = "syslog"`, 1), `p.toml:10: from: "syslog" is not one of the profile's roles`},
-		{"a rule to nobody", strings.Replace(row("tcp = [1]"), `"a.example"`, `"role:boss"`, 1), `p.toml:11: to: role:boss is not one of the profile's roles or binds`},
+		{"a rule to an unknown role", strings.Replace(row("tcp = [1]"), `"a.example"`, `"role:boss"`, 1), `p.toml:11: to: role:boss is not one of the profile's roles or binds`},
 		{"a rule to a bind", strings.Replace(row("tcp = [1]"), `"a.example"`, `"role:syslog"`, 1), ""},
 		{"a rule to no role", strings.Replace(row("tcp = [1]"), `"a.example"`, `"role:"`, 1), `p.toml:11: to: "role:" is not role: and the name of a role`},
 		{"an unknown feature", row("tcp = [1]\nwhen = [\"cloud\", \"rain\"]"), `p.toml:14: when: "rain" is not one of the profile's features`},
@@ -110,7 +110,7 @@ func TestProfileValues(t *testing.T) {
 	}
 }
 
-// No text makes the reader panic; an answer has no error, twice the same.
+// No text makes Parse panic. A profile has no error, and is the same when it is parsed again.
 func FuzzProfile(f *testing.F) {
 	for _, s := range []string{"", head, row("tcp = [443]"), fixture(f, "product.toml"), fixture(f, "another.toml")} {
 		f.Add(s)

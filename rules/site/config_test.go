@@ -1,4 +1,4 @@
-// Configurations: what is refused, in which words, on which line.
+// Configurations: what is refused, with which text, on which line.
 
 package site
 
@@ -24,14 +24,14 @@ func problemsOf(t *testing.T, text string) []string {
 	}
 	var out []string
 	for _, p := range problems {
-		if !strings.Contains(p.Text, "not bound: ") { // TestUnboundPartiesAreWarnedOf
+		if !strings.Contains(p.Text, "not bound: ") { // TestUnboundRolesAreWarnedOf
 			out = append(out, p.String())
 		}
 	}
 	return out
 }
 
-// one is a client without fault, five lines long.
+// one is a correct client, five lines long.
 const one = `[[client]]
 name     = "one"
 sources  = ["10.0.0.1"]
@@ -48,7 +48,7 @@ func TestConfigRefusals(t *testing.T) {
 		{"nothing", "", "site.toml: warning: no [[client]]: every request is denied as unknown_client"},
 		{"one client", one, ""},
 
-		{"a reason that nobody filled in", one + reasoned("FILL IN: ticket and why one needs it (denied 3 times as not_listed until 2026-11-22)"),
+		{"a reason that was not filled in", one + reasoned("FILL IN: ticket and why one needs it (denied 3 times as not_listed until 2026-11-22)"),
 			`site.toml:10: warning: reason: "FILL IN: ticket and why one needs it (denied 3 times as not_listed until 2026-11-22)" is still a placeholder: say why the site needs the rule, like a ticket number, or delete the rule`},
 		{"a reason to be done", one + reasoned("TODO ask Jo"), `site.toml:10: warning: reason: "TODO ask Jo" is still a placeholder: say why the site needs the rule, like a ticket number, or delete the rule`},
 		{"only that", one + reasoned("todo"), `site.toml:10: warning: reason: "todo" is still a placeholder: say why the site needs the rule, like a ticket number, or delete the rule`},
@@ -105,14 +105,14 @@ func TestConfigRefusals(t *testing.T) {
 		{"a role beside two profiles", "[[client]]\nname = \"x\"\nsources = [\"10.0.0.1\"]\nprofiles = [\"product\", \"another\"]\nrole = \"client\"\n", `role: belongs to one profile: list exactly one in profiles, or use [[client.profile]]`},
 		{"both ways of profiles", one + "[[client.profile]]\nname = \"another\"\n", `site.toml:5: client "one" has profiles already: use either profiles or [[client.profile]]`},
 		{"one profile twice", one[:strings.Index(one, "profiles")] + "[[client.profile]]\nname = \"another\"\n[[client.profile]]\nname = \"another\"\n", `site.toml:7: name: profile "another" with role "client" is listed twice`},
-		{"an unknown party", one + "[client.addresses]\nmanager = [\"10.0.0.9\"]\nboss = [\"10.0.0.8\"]\n", `site.toml:7: boss: no profile of client "one" has a role of this name; the roles are "manager", "agent", "syslog"`},
-		{"a party at no address", one + "[client.addresses]\nmanager = []\n", `site.toml:6: manager: is empty: list names, addresses or prefixes, or leave it out`},
-		{"a party at a wildcard", one + "[client.addresses]\nmanager = [\n\"m.example\",\n\"*.m.example\"]\n", `site.toml:8: manager: "*.m.example" is not a name, address or prefix`},
+		{"an unknown role", one + "[client.addresses]\nmanager = [\"10.0.0.9\"]\nboss = [\"10.0.0.8\"]\n", `site.toml:7: boss: no profile of client "one" has a role of this name; the roles are "manager", "agent", "syslog"`},
+		{"a role without an address", one + "[client.addresses]\nmanager = []\n", `site.toml:6: manager: is empty: list names, addresses or prefixes, or leave it out`},
+		{"a role at a wildcard", one + "[client.addresses]\nmanager = [\n\"m.example\",\n\"*.m.example\"]\n", `site.toml:8: manager: "*.m.example" is not a name, address or prefix`},
 
 		{"rule without a reason", one + "[[rule]]\nid = \"r\"\nclient = \"one\"\nto = [\"a.example\"]\ntcp = [1]\n", `site.toml:5: rule "r": reason is missing: say why the site needs it, like a ticket number`},
-		{"rule of nobody", one + "[[rule]]\nid = \"r\"\nclient = \"two\"\nto = [\"a.example\"]\ntcp = [1]\nreason = \"x\"\n", `site.toml:7: client: there is no client "two"; the clients are "one"`},
-		{"rule of somebody misspelt", one + "[[rule]]\nid = \"r\"\nclient = \"ine\"\nto = [\"a.example\"]\ntcp = [1]\nreason = \"x\"\n", `site.toml:7: client: there is no client "ine": did you mean "one"?`},
-		{"rule of nobody named", one + "[[rule]]\nid = \"r\"\nto = [\"a.example\"]\ntcp = [1]\nreason = \"x\"\n", `site.toml:5: rule "r": client is missing: name the [[client]] that it is for`},
+		{"rule of an unknown client", one + "[[rule]]\nid = \"r\"\nclient = \"two\"\nto = [\"a.example\"]\ntcp = [1]\nreason = \"x\"\n", `site.toml:7: client: there is no client "two"; the clients are "one"`},
+		{"rule of a misspelt client", one + "[[rule]]\nid = \"r\"\nclient = \"ine\"\nto = [\"a.example\"]\ntcp = [1]\nreason = \"x\"\n", `site.toml:7: client: there is no client "ine": did you mean "one"?`},
+		{"rule without a client", one + "[[rule]]\nid = \"r\"\nto = [\"a.example\"]\ntcp = [1]\nreason = \"x\"\n", `site.toml:5: rule "r": client is missing: name the [[client]] that it is for`},
 		{"rule without a name", one + "[[rule]]\nclient = \"one\"\nto = [\"a.example\"]\ntcp = [1]\n", "site.toml:5: id: \"\" is not a rule id: letters, digits, dots and hyphens\nsite.toml:5: the 1st [[rule]]: reason is missing: say why the site needs it, like a ticket number"},
 		{"rule to nowhere", one + "[[rule]]\nid = \"r\"\nclient = \"one\"\nto = []\ntcp = [1]\nreason = \"x\"\n", `site.toml:5: rule "r": to is missing: list names, *.names, addresses or prefixes`},
 		{"rule without ports", one + "[[rule]]\nid = \"r\"\nclient = \"one\"\nto = [\"a.example\"]\nreason = \"x\"\n", `site.toml:5: rule "r": tcp is missing: list the ports: tcp = […], udp = […], or any = true`},
@@ -190,7 +190,7 @@ func zone(suffix string) string {
 	return fmt.Sprintf("[[dns.zone]]\nsuffix = %q\nupstreams = [\"udp://10.0.0.53\"]\n\n", suffix)
 }
 
-// Everything that is wrong is reported at once, in the order of the lines.
+// All errors are reported at once, in the order of the lines.
 func TestConfigReportsAllTogether(t *testing.T) {
 	got := problemsOf(t, `mode = "x"
 [listen]
@@ -218,8 +218,8 @@ tcp = [0]
 	}
 }
 
-// No text makes the reader panic; what it accepts has no error, compiles, and
-// means the same when it is read again.
+// No text makes Parse panic. A configuration that it accepts compiles, and means the same
+// when it is parsed again.
 func FuzzConfig(f *testing.F) {
 	for _, s := range []string{"", one, fixture(f, "site.toml")} {
 		f.Add(s)

@@ -1,4 +1,4 @@
-// Parts of a configuration: found in broken texts, and not made up.
+// Parts of a configuration: they are found in broken texts, and never invented.
 
 package site
 

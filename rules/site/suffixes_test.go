@@ -17,7 +17,7 @@ import (
 
 var update = flag.Bool("update", false, "write suffixes.txt anew")
 
-// suffixes.txt is what the library's own list says, no more and no less.
+// suffixes.txt has exactly the names of the library's own list.
 func TestSuffixesAreTheLibrarys(t *testing.T) {
 	want := "# Made by go test ./rules/site -run TestSuffixesAreTheLibrarys -update, from golang.org/x/net/publicsuffix.\n" +
 		strings.Join(parentsOf(librarySuffixes(t)), "\n") + "\n"
@@ -32,8 +32,8 @@ func TestSuffixesAreTheLibrarys(t *testing.T) {
 	}
 }
 
-// librarySuffixes are the rules that the library's tables are made of. They are
-// beside its tests, as Go source.
+// librarySuffixes returns the rules that the library's tables are made of. They are Go
+// source next to its tests.
 func librarySuffixes(t *testing.T) (out []string) {
 	t.Helper()
 	dir, err := exec.CommandContext(t.Context(), "go", "list", "-f", "{{.Dir}}", "golang.org/x/net/publicsuffix").Output()
@@ -82,12 +82,12 @@ func parentsOf(suffixes []string) (out []string) {
 	return out
 }
 
-// A wildcard on a public suffix is an error, and so is one of whose children
-// each is one; one that holds some is a warning that names one.
+// A wildcard on a public suffix is an error, and so is one on a name whose children are all
+// public suffixes. One above a public suffix is a warning that names the suffix.
 func TestWildcardsAboveSuffixes(t *testing.T) {
 	for _, c := range []struct {
 		to   string
-		want string // "": nothing is said
+		want string // "": no problem
 	}{
 		{"*.com", "c.toml:6: to: \"*.com\": anyone can register a name under this public suffix"},
 		{"*.s3.amazonaws.com", `c.toml:6: to: "*.s3.amazonaws.com": anyone can register a name under this public suffix`},
@@ -105,14 +105,14 @@ func TestWildcardsAboveSuffixes(t *testing.T) {
 		{"amazonaws.com", ""}, // a name and no wildcard
 		{"bucket.s3.amazonaws.com", ""},
 	} {
-		if got := saidOf(`to = ["` + c.to + `"]` + "\ntcp = [443]"); c.want == "" && got != "" || !strings.HasPrefix(got, c.want) {
+		if got := problemsOfRule(`to = ["` + c.to + `"]` + "\ntcp = [443]"); c.want == "" && got != "" || !strings.HasPrefix(got, c.want) {
 			t.Errorf("%s: %q, want %q", c.to, got, c.want)
 		}
 	}
 }
 
-// saidOf returns what there is to say of one rule, whose first line is line 6.
-func saidOf(rule string) string {
+// problemsOfRule returns the problems of one rule, whose first line is line 6.
+func problemsOfRule(rule string) string {
 	_, problems := Parse("c.toml", "/", []byte("[[client]]\nname = 'x'\nsources = ['10.1.2.3']\nprofiles = []\n[[rule]]\n"+
 		rule+"\nid = 'r'\nclient = 'x'\nreason = 'r'\n"), nil)
 	return problemsText(problems)

@@ -132,7 +132,7 @@ wildcard_names = 20
 		"upstreams have a default":      slices.Equal(c.DNS.Upstreams, []string{"system"}) && c.DNS.Denied == "nxdomain",
 	} {
 		if !ok {
-			t.Errorf("not so: %s", what)
+			t.Errorf("wrong: %s", what)
 		}
 	}
 	if silent, _ := Parse("-", "", nil, nil); silent.Process.Hardening != "required" {
@@ -144,7 +144,7 @@ wildcard_names = 20
 	}
 }
 
-// The revision is of the text: the same text, the same revision.
+// The same text has the same revision, and another text another one.
 func TestRevision(t *testing.T) {
 	a, b, c := compiled(t, one, today), compiled(t, one, today.Add(time.Hour)), compiled(t, one+"#", today)
 	if a.Revision() != b.Revision() || a.Revision() == c.Revision() || len(a.Revision()) != 12 {

@@ -1,4 +1,4 @@
-// Tests of lists that are wider than anybody means.
+// Tests of lists that are wider than a site needs.
 
 package site
 
@@ -18,7 +18,7 @@ import (
 func TestWideDestinations(t *testing.T) {
 	for _, c := range []struct {
 		name, to, more string
-		want           string // the start of what is said; "": nothing
+		want           string // the start of the problems; "": none
 	}{
 		{"everything", "'0.0.0.0/0'", "tcp = [443]", `c.toml:6: warning: to: 0.0.0.0/0 is the whole IPv4 Internet: THE ALLOWLIST ENDS HERE. Client "x", and anyone who takes control of it, can send all its data to any host of the world`},
 		{"everything of IPv6", "'::/0'", "tcp = [443]", "c.toml:6: warning: to: ::/0 is the whole IPv6 Internet: THE ALLOWLIST ENDS HERE"},
@@ -41,14 +41,14 @@ func TestWideDestinations(t *testing.T) {
 		{"nowhere", "'0.0.0.0'", "tcp = [443]", "c.toml:6: to: 0.0.0.0 cannot be a destination: addresses of this network are for hosts that do not know theirs (RFC 1122, 3.2.1.3); for every address write 0.0.0.0/0"},
 		{"nowhere in IPv6", "'::'", "tcp = [443]", "c.toml:6: to: :: cannot be a destination"},
 	} {
-		if got := saidOf("to = [" + c.to + "]\n" + c.more); c.want == "" && got != "" || !strings.HasPrefix(got, c.want) {
+		if got := problemsOfRule("to = [" + c.to + "]\n" + c.more); c.want == "" && got != "" || !strings.HasPrefix(got, c.want) {
 			t.Errorf("%s: %q, want %q", c.name, got, c.want)
 		}
 	}
 }
 
-// What no line shows is found in the sum of a client's rules; another client's
-// do not count.
+// The rules of a client are added up, because no single line may show their width. Rules of
+// another client do not count.
 func TestWideTogether(t *testing.T) {
 	text := "[[client]]\nname = 'x'\nsources = ['10.1.2.3']\nprofiles = []\n[[client]]\nname = 'y'\nsources = ['10.1.2.4']\nprofiles = []\n"
 	for i := range 8 {
@@ -70,16 +70,16 @@ func TestWideTogether(t *testing.T) {
 func TestSources(t *testing.T) {
 	const open = "[listen]\nhttp = ['10.0.0.1:3128']\n"
 	for _, c := range []struct{ name, listen, sources, want string }{
-		{"nobody", open, "'0.0.0.0'", "c.toml:5: sources: 0.0.0.0/32 is never the source of a packet: addresses of this network are for hosts that do not know theirs (RFC 1122, 3.2.1.3); for every address write 0.0.0.0/0"},
-		{"nobody of IPv6", open, "'::'", "c.toml:5: sources: ::/128 is never the source"},
+		{"no host", open, "'0.0.0.0'", "c.toml:5: sources: 0.0.0.0/32 is never the source of a packet: addresses of this network are for hosts that do not know theirs (RFC 1122, 3.2.1.3); for every address write 0.0.0.0/0"},
+		{"no host of IPv6", open, "'::'", "c.toml:5: sources: ::/128 is never the source"},
 		{"this network", open, "'0.0.0.0/8'", "c.toml:5: sources: 0.0.0.0/8 is never the source"},
 		{"a group", open, "'224.0.0.251'", "c.toml:5: sources: 224.0.0.251/32 is never the source of a packet: these are multicast"},
 		{"a group of IPv6", open, "'ff02::1'", "c.toml:5: sources: ff02::1/128 is never the source"},
 		{"broadcast", open, "'255.255.255.255'", "c.toml:5: sources: 255.255.255.255/32 is never the source"},
-		{"everybody", open, "'0.0.0.0/0'", `c.toml:5: warning: sources: 0.0.0.0/0: EVERY host that reaches [listen] http 10.0.0.1:3128 counts as client "x"`},
-		{"everybody of IPv6", open, "'::/0'", "c.toml:5: warning: sources: ::/0: EVERY host"},
+		{"every host", open, "'0.0.0.0/0'", `c.toml:5: warning: sources: 0.0.0.0/0: EVERY host that reaches [listen] http 10.0.0.1:3128 counts as client "x"`},
+		{"every host of IPv6", open, "'::/0'", "c.toml:5: warning: sources: ::/0: EVERY host"},
 		{"both halves", open, "'0.0.0.0/1', '128.0.0.0/1'", "c.toml:5: warning: sources: 0.0.0.0/1, 128.0.0.0/1: EVERY host"},
-		{"everybody on a sidecar's loopback", "[listen]\ntransparent = ['127.0.0.1:3129']\n", "'0.0.0.0/0', '::/0'", ""},
+		{"every host on a sidecar's loopback", "[listen]\ntransparent = ['127.0.0.1:3129']\n", "'0.0.0.0/0', '::/0'", ""},
 		{"a network", open, "'10.0.0.0/8'", ""},
 	} {
 		_, problems := Parse("c.toml", "/", []byte(c.listen+"[[client]]\nname = 'x'\nsources = ["+c.sources+"]\nprofiles = []\n"), nil)
@@ -89,7 +89,7 @@ func TestSources(t *testing.T) {
 	}
 }
 
-// A bound party is a destination like any other.
+// The address of a role is a destination like any other.
 func TestWideBindings(t *testing.T) {
 	for to, want := range map[string]string{
 		"'0.0.0.0/0'":  `c.toml:7: warning: manager: 0.0.0.0/0 is the whole IPv4 Internet: THE ALLOWLIST ENDS HERE. Client "x"`,
@@ -116,8 +116,8 @@ func problemsText(ps rules.Problems) string {
 	return strings.Join(out, "\n")
 }
 
-// The sum of a list counts every address once, whatever is listed in whatever
-// order: it is held against a count one by one, of a small network.
+// The width of a list counts every address once, in any order of the list. The test compares
+// it with a count of single addresses in a small network.
 func TestWidthOfRandomLists(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var list []netip.Prefix
