@@ -1,4 +1,4 @@
-// Package peek reads from a client's connection without using the bytes up: they stay until their reader takes them.
+// Package peek reads from a client's connection without consuming the bytes: they stay until Discard.
 package peek
 
 import (
@@ -24,7 +24,7 @@ var ErrFull = errors.New("limit reached")
 // A Conn is one accepted connection. One goroutine at a time owns it.
 type Conn struct {
 	TCP   *net.TCPConn // the connection itself
-	Bytes []byte       // received and not used yet; slices of it are valid until Fill, Take or Release
+	Bytes []byte       // received and not consumed yet; slices of it are valid until Fill, Discard or Release
 	Pool  *Pool        // where buffers come from; nil: they are made
 
 	store  []byte      // the array that Bytes is a part of
@@ -97,7 +97,7 @@ func (c *Conn) buffer() *[Size]byte {
 	return c.Pool.Get()
 }
 
-// Discard marks the first n of Bytes as used.
+// Discard consumes the first n of Bytes.
 func (c *Conn) Discard(n int) {
 	c.Bytes = c.Bytes[n:]
 	if len(c.Bytes) == 0 {
@@ -105,7 +105,7 @@ func (c *Conn) Discard(n int) {
 	}
 }
 
-// Release returns the buffer to the pool. Bytes that were not used are dropped.
+// Release returns the buffer to the pool. Bytes that were not consumed are dropped.
 func (c *Conn) Release() {
 	if c.pooled != nil && c.Pool != nil {
 		c.Pool.Put(c.pooled)

@@ -1,4 +1,4 @@
-// Tests of what is read and not used yet.
+// Tests of what is read and not consumed yet.
 
 package peek
 
