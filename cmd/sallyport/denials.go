@@ -1,4 +1,4 @@
-// Denials: reads the journal back, for people and machines.
+// Denials: the commands that read the journal.
 
 package main
 
@@ -19,7 +19,7 @@ import (
 	"sallyport/rules/site"
 )
 
-// denialFlags are what the commands have in common.
+// denialFlags are the flags that all commands for denials have.
 type denialFlags struct {
 	config  string
 	files   []string
@@ -28,15 +28,16 @@ type denialFlags struct {
 	options denials.Options
 }
 
+// newDenials returns the command denials.
 func newDenials() *cobra.Command {
 	c := denialQuery(&cobra.Command{
 		Use:   "denials",
 		Short: "Review what was denied: list, group, explain, and what would permit it",
-		Long: `denials reads the journal of the configuration, rotated and compressed files
-included, or the files given. It needs no running sallyport, and it changes
-nothing: what suggest proposes, an operator writes into the configuration.`,
-		Example: `  sallyport denials                               the last fifty
-  sallyport denials top --since 24h               what was denied most today
+		Long: `denials reads the journal of the configuration, with its rotated and compressed
+files, or the files that you give. It works without a running sallyport and
+changes nothing: suggest only prints changes for you to make.`,
+		Example: `  sallyport denials                               the last 50 denials
+  sallyport denials top --since 24h               what was denied most in the last 24 hours
   sallyport denials suggest --client es-manager   what would permit it
   sallyport denials list --client es-manager --reason feature_off
   sallyport denials list --host '*.sangfor.com' --json | jq .hint
@@ -47,23 +48,23 @@ nothing: what suggest proposes, an operator writes into the configuration.`,
 	}, denials.List, nil)
 	top := denialQuery(&cobra.Command{
 		Use: "top", Short: "Print the destinations denied most, grouped by client and reason",
-		Long: `top groups denials by destination, client and reason. Its CURE says what would
-permit a group: feature, binding (a version, an address or a port of a
-documented rule), rule (a [[rule]] of the site's own), never, or permitted
-where the configuration permits it by now.`,
+		Long: `top groups denials by destination, client and reason. The column CURE shows what
+would permit a group: feature; binding (a version, an address or a port of a
+documented rule); rule (a [[rule]] of your own); never; or permitted, if the
+configuration permits it now.`,
 	}, denials.Top, wantsSite, sortFlag, cureFlag)
 	c.AddCommand(list, top, newDenialsShow(), newDenialsTail(), newDenialsSuggest(), newDenialsReplay(), newDenialsUsage(), newDenialsStats())
 	return c
 }
 
-// query is one way of reading the journal.
+// A query reads the journal and writes its answer.
 type query func(context.Context, denials.Options, io.Writer) (journal.Report, error)
 
-// A prepare fills in what a query needs beside files and filter.
+// A prepare sets the options of a query beside files and filter.
 type prepare func(f *denialFlags, o *denials.Options, site *denials.Site) error
 
-// wantsSite lets a query judge by the configuration, unless the journal is
-// somebody else's and nothing says whose.
+// wantsSite makes a query judge by the configuration. With --file and without
+// --config it does not, because the files may be of another gateway.
 func wantsSite(f *denialFlags, o *denials.Options, site *denials.Site) error {
 	if len(f.files) > 0 && f.config == "" {
 		return nil
@@ -71,14 +72,14 @@ func wantsSite(f *denialFlags, o *denials.Options, site *denials.Site) error {
 	return asRecorded(f, o, site)
 }
 
-// asRecorded judges by the configuration as the gateway has it that wrote the
-// journal, which may be another host.
+// asRecorded makes a query judge by the configuration with the own addresses of the
+// gateway that wrote the journal, which may be another host.
 func asRecorded(_ *denialFlags, o *denials.Options, site *denials.Site) (err error) {
 	o.Site, err = site.Recorded(o.Files)
 	return err
 }
 
-// denialQuery gives a command its flags and lets it run q.
+// denialQuery adds the common flags to a command and makes it run q.
 func denialQuery(c *cobra.Command, q query, also prepare, flags ...func(*cobra.Command, *denials.Options)) *cobra.Command {
 	f := new(denialFlags)
 	if c.Args == nil {
@@ -94,11 +95,11 @@ func denialQuery(c *cobra.Command, q query, also prepare, flags ...func(*cobra.C
 	fl.StringVar(&f.options.Filter.Profile, "profile", "", "only this `PROFILE`")
 	fl.StringVar(&f.options.Filter.Via, "via", "", "only this front `END`: dns, http, connect, socks5, transparent, udp")
 	fl.StringVar(&f.options.Filter.Host, "host", "", "only destinations that match this `GLOB`, like *.example")
-	fl.StringVar(&f.options.Filter.Text, "text", "", "only records with this `TEXT` anywhere, whatever the case")
-	fl.StringVar(&f.options.Filter.Verdict, "verdict", "", "only this `VERDICT`: deny, would_deny or allow; none: both denials")
-	fl.StringVar(&f.options.Filter.Event, "event", "", "only this `EVENT`: decision, close, start, stop or reload; none: decisions")
-	fl.IntVarP(&f.options.N, "number", "n", 0, "at most this many `ROWS`; -1: all (0: what is usual, like 50 records or 20 groups)")
-	fl.IntVar(&f.options.Offset, "offset", 0, "leave out the newest or largest `N`")
+	fl.StringVar(&f.options.Filter.Text, "text", "", "only records that contain this `TEXT`, in any letter case")
+	fl.StringVar(&f.options.Filter.Verdict, "verdict", "", "only this `VERDICT`: deny, would_deny or allow; default: both denials")
+	fl.StringVar(&f.options.Filter.Event, "event", "", "only this `EVENT`: decision, close, start, stop or reload; default: decisions")
+	fl.IntVarP(&f.options.N, "number", "n", 0, "at most this many `ROWS`; -1: all; 0: the usual number, such as 50 records or 20 groups")
+	fl.IntVar(&f.options.Offset, "offset", 0, "leave out the `N` newest records or largest groups")
 	fl.BoolVar(&f.options.JSON, "json", false, "print JSON, one object a line")
 	_ = c.RegisterFlagCompletionFunc("reason", completeReasons)
 	completeWords(c)
@@ -114,6 +115,7 @@ func denialQuery(c *cobra.Command, q query, also prepare, flags ...func(*cobra.C
 	return c
 }
 
+// completeReasons completes the flag --reason.
 func completeReasons(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 	var out []string
 	for _, r := range rules.Reasons() {
@@ -122,6 +124,7 @@ func completeReasons(*cobra.Command, []string, string) ([]string, cobra.ShellCom
 	return out, cobra.ShellCompDirectiveNoFileComp
 }
 
+// run runs a query with the flags.
 func (f *denialFlags) run(c *cobra.Command, q query, also prepare) error {
 	o := f.options
 	var err error
@@ -145,7 +148,7 @@ func (f *denialFlags) run(c *cobra.Command, q query, also prepare) error {
 	if o.Files, cfg, err = f.journals(c, site); err != nil {
 		return f.withCure(err)
 	}
-	f.strangeClient(c.ErrOrStderr(), cfg)
+	f.warnOfClient(c.ErrOrStderr(), cfg)
 	o.Now = now
 	if also != nil {
 		if err := also(f, &o, site); err != nil {
@@ -161,14 +164,14 @@ func (f *denialFlags) run(c *cobra.Command, q query, also prepare) error {
 		fmt.Fprintln(c.ErrOrStderr(), "sallyport:", p)
 	}
 	if n := report.Skipped - uint64(len(report.Problems)); report.Skipped > uint64(len(report.Problems)) {
-		fmt.Fprintf(c.ErrOrStderr(), "sallyport: %d more lines are no records and were skipped\n", n)
+		fmt.Fprintf(c.ErrOrStderr(), "sallyport: %d more lines are not records and were skipped\n", n)
 	}
 	return f.withCure(err)
 }
 
-// journals lists the files to read: those given, else those of the
-// configuration, which has to be right only where site is needed. The
-// configuration is the one that the journal belongs to; nil: nobody knows.
+// journals returns the files to read: those of --file, else those of the
+// configuration, which may have errors if the query needs no site. It also returns
+// the configuration that the journal belongs to; nil if that is unknown.
 func (f *denialFlags) journals(c *cobra.Command, site *denials.Site) (files []string, cfg *site.Config, err error) {
 	if site != nil && (len(f.files) == 0 || f.config != "") {
 		cfg = site.Config
@@ -183,7 +186,7 @@ func (f *denialFlags) journals(c *cobra.Command, site *denials.Site) (files []st
 		return nil, nil, err
 	}
 	if path == "-" {
-		return nil, nil, errors.New(`the journal goes to standard output: save it and say --file FILE`)
+		return nil, nil, errors.New(`the journal goes to standard output: save it to a file and give --file FILE`)
 	}
 	files, err = journal.Files(path)
 	return files, cfg, err

@@ -1,4 +1,5 @@
-// Denials review: the commands that explain denials and say what would permit them.
+// Denials review: the commands that explain denials and print what would permit
+// them.
 
 package main
 
@@ -40,7 +41,7 @@ func oneID(c *cobra.Command, args []string) error {
 	return nil
 }
 
-// withFlows reads the journal of permitted flows too, where there is one.
+// withFlows adds the journal of permitted flows, if there is one.
 func withFlows(f *denialFlags, o *denials.Options, site *denials.Site) error {
 	o.Site = site
 	if flows := site.Config.Journal.Flows; len(f.files) == 0 && flows != "" && flows != "-" {
@@ -56,12 +57,12 @@ func withFlows(f *denialFlags, o *denials.Options, site *denials.Site) error {
 func newDenialsTail() *cobra.Command {
 	return denialQuery(&cobra.Command{
 		Use: "tail", Short: "Print denials as they happen, after the last ten",
-		Long: `tail follows the journal, over rotations, until it is interrupted. -n says with
-how many of the past it begins; -1: none.`,
+		Long: `tail follows the journal until you interrupt it, also when the journal is rotated.
+-n is the number of past denials to begin with; -1: none.`,
 	}, denials.WriteTail, onlyJournal)
 }
 
-// onlyJournal leaves the one file that is written now.
+// onlyJournal selects the one file that is being written.
 func onlyJournal(f *denialFlags, o *denials.Options, site *denials.Site) error {
 	switch {
 	case len(f.files) > 1:
@@ -75,20 +76,20 @@ func onlyJournal(f *denialFlags, o *denials.Options, site *denials.Site) error {
 func newDenialsSuggest() *cobra.Command {
 	return denialQuery(&cobra.Command{
 		Use: "suggest", Short: "Print the narrowest changes that would permit what was denied",
-		Long: `suggest looks for the narrowest change that would permit each group of denials:
-a feature to turn on, a version, address or port to set, else a [[rule]] for
-that one destination with an expiry date. Each change was tried out on the
-policy in memory; it says all that it would permit beside what was denied, to
-every client and source. Nothing is applied.
+		Long: `suggest finds the narrowest change that would permit each group of denials: a
+feature to turn on; a version, address or port to set; else a [[rule]] for that
+one destination, with an expiry date. It tries each change on a copy of the
+policy, and prints everything that the change would permit in addition, for every
+client and source. It changes no file.
 
-Where only the denied client's attempts say that an address is a party of the
-documents, or is a client, the change is a comment with "who is this?", comes
-last, and is there once for each party: find out before you remove its #.
+Sometimes only the denied attempts indicate that an address is a role of the
+documents, or a client. Then the change is a comment with "who is this?". These
+come last, once for each role: find out who it is before you remove the #.
 
---audit is about what mode "audit" let through: the best documented
-destinations first. --whole prints the whole configuration with every change
-made, below a comment with all that they permit together, for review and
-"sallyport check --config -", which warns of each reason that is to be filled
+--audit shows what mode "audit" let through, the best documented destinations
+first. --whole prints the whole configuration with every change, below a comment
+with everything that the changes permit together. Review it, and pipe it into
+"sallyport check --config -", which warns about each reason that you must fill
 in.`,
 		Example: `  sallyport denials suggest --config site.toml --since 7d
   sallyport denials suggest --config site.toml --host license.sangfor.com
@@ -112,17 +113,17 @@ func newDenialsReplay() *cobra.Command {
 	return denialQuery(&cobra.Command{
 		Use: "replay --config NEW", Short: "Print what another configuration would have decided",
 		Long: `replay asks the policy of --config about every decision in the journal: denials,
-and permitted flows where [journal] flows recorded them. It says what would be
-newly permitted, newly denied and unchanged, to review a change before it is
-live. What a flow would have shown later is not known: a denial that came
-before the first bytes counts as permitted when its destination is.`,
+and permitted flows if [journal] flows recorded them. It prints what would be
+newly permitted, newly denied and unchanged, so that you can review a change
+before you put it in force. If a flow was denied before its first bytes, these are
+unknown: replay then counts the flow as permitted if its destination is.`,
 		Example: `  sallyport denials replay --config new.toml --since 7d
   sallyport denials replay --config new.toml --file /var/log/sallyport/denials.jsonl --json`,
 	}, denials.WriteReplay, replaySite)
 }
 
-// replaySite reads the journal of permitted flows too, and judges as the
-// gateway that wrote them.
+// replaySite adds the journal of permitted flows, and judges by the addresses of
+// the gateway that wrote it.
 func replaySite(f *denialFlags, o *denials.Options, site *denials.Site) error {
 	if err := asRecorded(f, o, site); err != nil {
 		return err
@@ -133,18 +134,18 @@ func replaySite(f *denialFlags, o *denials.Options, site *denials.Site) error {
 func newDenialsUsage() *cobra.Command {
 	return denialQuery(&cobra.Command{
 		Use: "usage", Short: "Print which rules were used, how often and when last, and which never",
-		Long: `usage holds the rules in force against what they permitted. The gateway counts,
-over restarts, in a file beside the journal; what [journal] flows recorded, or
-the files given, is added.`,
+		Long: `usage prints for each rule in force how much it permitted. The gateway keeps the
+counts in a file beside the journal, also over restarts. usage adds what [journal]
+flows recorded, or the files that you give.`,
 		Example: `  sallyport denials usage --config site.toml --days 90`,
 	}, denials.WriteUsage, usageSite, usageFlags)
 }
 
 func usageFlags(c *cobra.Command, o *denials.Options) {
-	c.Flags().IntVar(&o.Days, "days", 30, "a rule that permitted nothing in so many `DAYS` is never used")
+	c.Flags().IntVar(&o.Days, "days", 30, "print a rule as never used if it permitted nothing for this many `DAYS`")
 }
 
-// usageSite leaves out the journal: it has denials only.
+// usageSite leaves out the journal, because that has denials only.
 func usageSite(f *denialFlags, o *denials.Options, site *denials.Site) error {
 	if o.Days < 1 {
 		return usageError("--days must be 1 or more")
@@ -157,6 +158,6 @@ func usageSite(f *denialFlags, o *denials.Options, site *denials.Site) error {
 
 func newDenialsStats() *cobra.Command {
 	return denialQuery(&cobra.Command{
-		Use: "stats", Short: "Print what the denials add up to: by reason, cure, front end, client, hour",
+		Use: "stats", Short: "Print the number of denials: by reason, cure, front end, client, hour",
 	}, denials.WriteStats, wantsSite)
 }

@@ -1,5 +1,5 @@
-// Denials words: what the flags of denials take, and what a journal that cannot
-// be read needs.
+// Denials words: the values of the flags of denials, and the errors of a journal
+// that cannot be read.
 
 package main
 
@@ -22,8 +22,8 @@ import (
 	"sallyport/rules/site"
 )
 
-// closedFlags are the flags that take one of a few words. One that nobody knows
-// would match nothing, which looks as if nothing had been denied.
+// closedFlags returns the flags with a fixed list of values. An unknown value would
+// match no record, which would look as if nothing had been denied.
 func closedFlags() map[string][]string {
 	words := map[string][]string{
 		"verdict": {journal.VerdictDeny, journal.VerdictWouldDeny, journal.VerdictAllow},
@@ -42,7 +42,7 @@ func closedFlags() map[string][]string {
 	return words
 }
 
-// words refuses a word that a flag does not take.
+// words returns an error if a flag has an unknown value.
 func (f *denialFlags) words(c *cobra.Command) error {
 	for name, known := range closedFlags() {
 		if fl := c.Flags().Lookup(name); fl != nil && fl.Value.String() != "" && !slices.Contains(known, fl.Value.String()) {
@@ -52,9 +52,9 @@ func (f *denialFlags) words(c *cobra.Command) error {
 	return nil
 }
 
-// strangeClient says that the configuration has no client of the name asked for.
-// That is no mistake where the name was in use earlier: the journal is older.
-func (f *denialFlags) strangeClient(w io.Writer, cfg *site.Config) {
+// warnOfClient warns if the configuration has no client with the name of --client.
+// That is not an error: the journal may be older than the configuration.
+func (f *denialFlags) warnOfClient(w io.Writer, cfg *site.Config) {
 	name := f.options.Filter.Client
 	if name == "" || cfg == nil {
 		return
@@ -72,29 +72,31 @@ func (f *denialFlags) strangeClient(w io.Writer, cfg *site.Config) {
 		cfg.File, name, gateway.ClientNames(cfg))
 }
 
+// completeWords completes the flags with a fixed list of values.
 func completeWords(c *cobra.Command) {
 	for _, name := range []string{"via", "verdict", "event"} {
 		_ = c.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(closedFlags()[name], cobra.ShellCompDirectiveNoFileComp))
 	}
 }
 
-// withCure says what to do where the journal of a configuration is not to be had.
+// withCure adds the remedy to an error of a configuration's journal.
 func (f *denialFlags) withCure(err error) error {
 	switch {
 	case len(f.files) > 0:
 	case errors.Is(err, fs.ErrNotExist) && f.config == "" && exists(installedConfig):
-		return fmt.Errorf("%w\nno journal of the embedded configuration is there; did you mean --config %s?", err, installedConfig)
+		return fmt.Errorf("%w\nthe embedded configuration has no journal; did you mean --config %s?", err, installedConfig)
 	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("%w\nno journal is there: sallyport has not run with this configuration yet; else name the one that it runs with, --config FILE, or a journal, --file FILE", err)
+		return fmt.Errorf("%w\nthe journal does not exist: sallyport has not run with this configuration yet; give the configuration that it runs with, --config FILE, or a journal, --file FILE", err)
 	case errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("%w\nthe journal is for sallyport's user and root: ask as one of them", err)
+		return fmt.Errorf("%w\nonly sallyport's user and root may read the journal: run this as one of them", err)
 	}
 	return err
 }
 
-// installedConfig is where install.sh puts the configuration.
+// installedConfig is the path where install.sh puts the configuration.
 const installedConfig = "/etc/sallyport/sallyport.toml"
 
+// exists reports whether a path exists.
 func exists(path string) bool {
 	_, err := os.Stat(path)
 	return err == nil

@@ -14,6 +14,34 @@ import (
 	"sallyport/rules"
 )
 
+// nftHelp is the help of the command nft.
+const nftHelp = `nft prints a complete ruleset for a configuration. The ruleset drops everything
+except traffic to sallyport and documented traffic that no proxy can carry. nft
+only prints it. To load it, also after a change:
+
+  sallyport nft --config FILE >ruleset.nft && nft -f ruleset.nft
+
+The ruleset replaces its own table, inet sallyport, in one transaction, and changes
+no other table. It stays in force when sallyport ends: then no traffic gets out.
+
+Use --mode gateway for a host that routes for its clients, and --mode sidecar for a
+network namespace that sallyport shares with the application.
+
+A gateway accepts a packet only on the interface that leads back to its sender.
+Still, a host in the network of a client can forge the client's address, for
+datagrams that need no answer. --neighbour accepts packets of a client only from
+its link-layer address. That helps little if a switch lets every port use any
+link-layer address.
+
+The ruleset counts what it drops, by client and destination. sallyport itself may
+not read these counters. Run nft --counters FILE as root every few seconds, and
+before each load of the ruleset: it writes the counters to FILE, and sallyport run
+--filter-counters FILE records them in the journal.
+
+Exit status: 0; 1 if the configuration has no listener to redirect to; 3 if
+[listen] transparent is empty: a proxy alone needs no packet filter.`
+
+// newNFT returns the command nft.
 func newNFT() *cobra.Command {
 	var file, mode, counters string
 	var local, neighbours, interfaces []string
@@ -21,31 +49,7 @@ func newNFT() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "nft",
 		Short: "Print the packet filter that belongs to a configuration, for nft -f",
-		Long: `nft prints one complete ruleset, computed from a configuration: everything is
-dropped except what comes to sallyport and what its documents leave to no
-proxy. It prints only; to load it, and to load it again after a change:
-
-  sallyport nft --config FILE >ruleset.nft && nft -f ruleset.nft
-
-The ruleset replaces its own table, inet sallyport, in one transaction and
-touches no other. It stays when sallyport ends: then nothing gets out.
-
---mode gateway is for a host that routes for its clients, --mode sidecar for a
-network namespace that sallyport shares with the application.
-
-On a gateway a packet is taken by the interface that leads back to its sender,
-and by no other. A host on the client's own network can still forge its address,
-for datagrams that need no answer: --neighbour takes a client's packets from its
-link-layer address alone. A switch that lets every port have any of those makes
-it worth little.
-
-What it drops it counts, by client and destination. sallyport itself may not
-read that: --counters, run as root every few seconds and before each load of
-the ruleset, writes it to a file, from which sallyport run --filter-counters
-takes it into the journal.
-
-Exit status: 0; 1 when the configuration has nothing to redirect to; 3 when
-[listen] transparent is empty: a proxy alone needs no packet filter.`,
+		Long:  nftHelp,
 		Example: `  sallyport nft --config /etc/sallyport/sallyport.toml | less
   sallyport nft --config sallyport.toml --local 10.20.0.0/16
   sallyport nft --config sallyport.toml --neighbour 10.20.30.40=52:54:00:12:34:56
@@ -54,13 +58,13 @@ Exit status: 0; 1 when the configuration has nothing to redirect to; 3 when
 	}
 	configFlag(c, &file)
 	modeFlag(c, &mode)
-	c.Flags().StringVar(&o.User, "user", "sallyport", "sidecar: the `USER`, name or number, that sallyport and nothing else runs as")
-	c.Flags().StringArrayVar(&local, "local", nil, "a `PREFIX` of the site that clients reach without sallyport, in both directions; may be repeated; default: none")
-	c.Flags().StringArrayVar(&neighbours, "neighbour", nil, "gateway: take a client's packets from its link-layer address only: `ADDRESS=MAC`, of a prefix the router's, or \"table\": as the kernel's neighbour table has it now; may be repeated")
-	c.Flags().StringArrayVar(&interfaces, "interface", nil, "gateway: take a client's packets by one interface only: `ADDRESS=NAME`, or a prefix; may be repeated; default: the one that leads to it")
+	c.Flags().StringVar(&o.User, "user", "sallyport", "sidecar: the `USER`, by name or number, that only sallyport runs as")
+	c.Flags().StringArrayVar(&local, "local", nil, "a `PREFIX` that clients reach without sallyport, in both directions; may be repeated; default: none")
+	c.Flags().StringArrayVar(&neighbours, "neighbour", nil, "gateway: accept a client's packets only from its link-layer address: `ADDRESS=MAC`, or PREFIX=MAC with the address of the router, or \"table\" for the kernel's neighbour table; may be repeated")
+	c.Flags().StringArrayVar(&interfaces, "interface", nil, "gateway: accept a client's packets only on one interface: `ADDRESS=NAME` or PREFIX=NAME; may be repeated; default: the interface that leads to the client")
 	c.Flags().BoolVar(&o.Masquerade, "masquerade", false, "gateway: give forwarded datagrams the gateway's address")
-	c.Flags().BoolVar(&o.DHCP, "dhcp", false, "sidecar: let DHCP clients ask on the link")
-	c.Flags().StringVar(&counters, "counters", "", "print no ruleset: add what the loaded one has counted to `FILE`, for sallyport run --filter-counters; needs CAP_NET_ADMIN")
+	c.Flags().BoolVar(&o.DHCP, "dhcp", false, "sidecar: permit DHCP on the link")
+	c.Flags().StringVar(&counters, "counters", "", "print no ruleset, but write the counters of the loaded one to `FILE`, for sallyport run --filter-counters; needs CAP_NET_ADMIN")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		if counters != "" {
 			return nftables.ExportCounters(counters)

@@ -1,4 +1,5 @@
-// Preflight: the command that tries what the configuration permits.
+// Preflight: the command that tries every destination that the configuration
+// permits.
 
 package main
 
@@ -31,51 +32,54 @@ type preflightOptions struct {
 	asJSON       bool
 }
 
+// preflightHelp is the help of the command preflight.
+const preflightHelp = `preflight tries every destination of every rule in force, for every client. It
+resolves the name with the configured upstreams and connects to each of its
+addresses, IPv4 and IPv6. On port 443, and on other ports where TLS answers, it
+makes a TLS handshake and checks the certificate. On port 80, and on other ports
+where HTTP answers, it requests /. A step that times out is tried a second time.
+For each destination that does not work, preflight prints what it observed, the
+most likely cause and the remedy.
+
+preflight asks the policy before it resolves, dials or sends anything, and it uses
+the dialer of the gateway. It opens no listener and writes nothing to the journal,
+so you can run it before the first start or beside a running sallyport. It ignores
+HTTP_PROXY and similar variables. It trusts the certificate authorities of the
+system, or those of SSL_CERT_FILE and SSL_CERT_DIR.
+
+Destinations of features that are off are not tried. These are warnings, not
+failures: some of several addresses fail; an address works at the second try,
+after a timeout; a certificate is not trusted, but the address is internal, the
+host has no name, or this host has no authorities; a reset after the ClientHello
+on a port other than 443; a name has more than 16 addresses, of which 16 are
+tried. If this host has no route for one address family, that is no failure while
+the other family works; a note at the end says so. Not tried, but listed: wildcards,
+prefixes, ranges of more than 16 ports, rules for every protocol and port, roles
+that are not bound. Of UDP destinations only the name is resolved.
+
+If a packet filter recognises sallyport by its user, as in a sidecar, run preflight
+as that user. As another user it is redirected into sallyport like a client.
+
+--json prints one object. "summary" counts destinations by status (ok, warning,
+failed, unfinished, not_tried). Each of "destinations" has "host", "port", "proto",
+"status", "problem", "detail", "likely", "cure", "needs" (the clients and rules),
+"dns" and "addresses"; each address has "status", "problem", "tries" (2 if the
+first timed out), "tcp", "tls" and "http". "not_tried" lists what could not be
+tried, and why. "no_route" lists the address families without a route. "upstreams"
+counts the answers of each resolver; "respells" is true if the resolver changes the
+letter case of questions, which makes forged answers easier.
+
+Exit status: 0 everything works, warnings included; 1 a destination fails; 2
+preflight could not run: a wrong configuration, nothing to try, or interrupted
+before anything failed. Ctrl-C prints the results so far.`
+
+// newPreflight returns the command preflight.
 func newPreflight() *cobra.Command {
 	var o preflightOptions
 	c := &cobra.Command{
 		Use:   "preflight",
 		Short: "Try every destination that the configuration permits: DNS, TCP, TLS, HTTP",
-		Long: `preflight tries, for every client and every rule in force, each destination
-that can be named: it resolves the name with the configured upstreams, connects
-to each of its addresses, IPv4 and IPv6, shakes hands in TLS and looks at the
-certificate (port 443, and other ports where TLS answers), and asks for / in
-HTTP (port 80, and other ports where HTTP answers). What times out is tried
-twice. It says what works and, for the rest, what was seen, what it most likely
-is and what to do.
-
-It asks the policy before it resolves, dials or sends anything, goes out by the
-gateway's own dialer, opens no listener, and writes nothing into the journal, so
-that it runs before the first start as well as beside a sallyport that serves.
-HTTP_PROXY and the like are ignored. Authorities are those of the system;
-SSL_CERT_FILE and SSL_CERT_DIR name others.
-
-Every rule in force is required: what a feature that is off documents is not
-tried. These are warnings and no failures: some addresses of several fail; an
-address works at the second try, after one that timed out; a certificate that is
-not trusted, at an internal address or a host without a name, or where this host
-has no authorities; a reset after the ClientHello on other ports than 443; more
-than 16 addresses of a name, of which 16 are tried. A family that this host has
-no route for is no failure while the other works, and is noted once, at the end.
-Listed as not tried: wildcards, prefixes, more than 16 ports in a row, every
-protocol and port, parties that are not bound, and UDP, of which only the name
-is resolved.
-
-Where a packet filter knows sallyport by its user, as in a sidecar, run it as
-that user; as anybody else it is redirected into sallyport like a client.
-
-With --json it prints one object: "summary" counts destinations by status (ok,
-warning, failed, unfinished, not_tried); each of "destinations" has "host",
-"port", "proto", "status", "problem", "detail", "likely", "cure", "needs" (the
-clients and rules), "dns", and "addresses", each with "status", "problem", "tries"
-(2, where the first timed out), "tcp", "tls" and "http"; "not_tried" has what
-could not be tried, and why; "no_route" the families that this host has no route
-for; "upstreams" how often each resolver answered, and "respells" where it changes
-the letter case of questions, so that its answers are easier to forge.
-
-Exit status: 0 everything works, warnings included; 1 something fails; 2 it
-could not be asked: a wrong configuration, nothing to try, interrupted before
-anything failed. Ctrl-C prints what is known so far.`,
+		Long:  preflightHelp,
 		Example: `  sallyport preflight --config /etc/sallyport/sallyport.toml
   runuser -u sallyport -- sallyport preflight --config /etc/sallyport/sallyport.toml
   docker compose exec sallyport /sallyport preflight --config /etc/sallyport/sallyport.toml
@@ -86,8 +90,8 @@ anything failed. Ctrl-C prints what is known so far.`,
 	configFlag(c, &o.file)
 	c.Flags().StringVar(&o.client, "client", "", "try only what the [[client]] `NAME` may reach")
 	c.Flags().StringArrayVar(&o.hosts, "host", nil, "try only hosts that match `GLOB`, like *.example; may be repeated")
-	c.Flags().DurationVar(&o.timeout, "timeout", 5*time.Second, "the longest `TIME` for each step of a try: connecting, TLS, HTTP")
-	c.Flags().IntVar(&o.parallel, "parallel", 16, "`STEPS` at once")
+	c.Flags().DurationVar(&o.timeout, "timeout", 5*time.Second, "the time limit for each step of a try: connect, TLS, HTTP; a `TIME` like 5s")
+	c.Flags().IntVar(&o.parallel, "parallel", 16, "number of `STEPS` in parallel")
 	c.Flags().BoolVar(&o.asJSON, "json", false, "print one JSON object")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		if err := o.check(); err != nil {
@@ -99,7 +103,7 @@ anything failed. Ctrl-C prints what is known so far.`,
 		if err != nil {
 			return &exitError{2, err}
 		}
-		stop() // a second Ctrl-C ends the printing, too
+		stop() // a second Ctrl-C also ends the printing
 		if o.asJSON {
 			err = denials.WriteJSON(c.OutOrStdout(), report, "  ")
 		} else {
@@ -110,7 +114,7 @@ anything failed. Ctrl-C prints what is known so far.`,
 	return c
 }
 
-// check refuses flags that make no sense.
+// check returns an error for a wrong flag.
 func (o *preflightOptions) check() error {
 	if o.timeout < 100*time.Millisecond || o.timeout > 5*time.Minute {
 		return usageError("--timeout %v is not between 100ms and 5m", o.timeout)
@@ -126,20 +130,20 @@ func (o *preflightOptions) check() error {
 	return nil
 }
 
-// preflightStatus is the exit code of a report.
+// preflightStatus returns the error with the exit code of a report.
 func preflightStatus(r *preflight.Report) error {
 	switch {
 	case r.Summary.Failed > 0:
 		return &exitError{1, nil}
 	case r.Interrupted:
-		return &exitError{2, errors.New("interrupted: this is not all")}
+		return &exitError{2, errors.New("interrupted: the report is not complete")}
 	case r.Summary.OK+r.Summary.Warning == 0:
-		return &exitError{2, errors.New("nothing of what is permitted can be tried")}
+		return &exitError{2, errors.New("no permitted destination can be tried")}
 	}
 	return nil
 }
 
-// run tries everything.
+// run tries every destination that the flags select.
 func (o *preflightOptions) run(ctx context.Context, stdin io.Reader, stderr io.Writer) (*preflight.Report, error) {
 	cfg, problems, err := gateway.LoadConfig(o.file, stdin)
 	if err != nil {
@@ -159,8 +163,8 @@ func (o *preflightOptions) run(ctx context.Context, stdin io.Reader, stderr io.W
 	})
 }
 
-// wanted tells whether the flags let a client's host be tried. What has no host
-// yet, an unbound party, belongs to a whole run only.
+// wanted reports whether the flags select a client's host. A role that is not bound
+// has no host; it is selected if there is no --host.
 func (o *preflightOptions) wanted(client, host string) bool {
 	if o.client != "" && client != o.client {
 		return false

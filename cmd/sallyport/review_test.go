@@ -85,7 +85,27 @@ path = "denials.jsonl"
 drain = "0s"
 `
 
-// Every reason that a line can mend, from the denial to the permitted flow.
+// A reviewCase is a denial with the kind of change that permits it. The change must
+// not permit other.
+type reviewCase struct{ reason, cure, from, dest, other string }
+
+func reviewCases() []reviewCase {
+	return []reviewCase{
+		{"feature_off", "feature", "127.0.0.2", "auth.sangfor.com:443", "wsus.example:443"},
+		{"version_excluded", "binding", "127.0.0.3", "download.sangfor.com.cn:443", "wsus.example:443"},
+		{"expired", "rule", "127.0.0.2", "gone.example:8443", "gone.example:8444"},
+		{"port_not_listed", "rule", "127.0.0.2", "license.sangfor.com:8443", "license.sangfor.com:8444"},
+		{"protocol_not_listed", "rule", "127.0.0.2", "syslog.example:514", "syslog.example:515"},
+		{"role_not_listed", "rule", "127.0.0.1", "license.sangfor.com:443", "auth.sangfor.com:443"},
+		{"ip_literal", "binding", "127.0.0.1", "127.0.0.99:443", "127.0.0.98:443"},
+		{"ip_literal", "rule", "127.0.0.2", "127.0.0.99:8443", "127.0.0.99:8444"},
+		{"not_listed", "rule", "127.0.0.2", "wsus.example:8530", "wsus.example:8531"},
+		{"unknown_client", "binding", "127.0.0.9", "license.sangfor.com:443", "wsus.example:443"},
+	}
+}
+
+// For every reason that a change of the configuration can permit: from the denial,
+// over the suggested change, to the permitted flow.
 func TestReviewEndsInAPermittedFlow(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -111,18 +131,7 @@ func TestReviewEndsInAPermittedFlow(t *testing.T) {
 		}
 	}()
 
-	for _, c := range []struct{ reason, cure, from, dest, other string }{
-		{"feature_off", "feature", "127.0.0.2", "auth.sangfor.com:443", "wsus.example:443"},
-		{"version_excluded", "binding", "127.0.0.3", "download.sangfor.com.cn:443", "wsus.example:443"},
-		{"expired", "rule", "127.0.0.2", "gone.example:8443", "gone.example:8444"},
-		{"port_not_listed", "rule", "127.0.0.2", "license.sangfor.com:8443", "license.sangfor.com:8444"},
-		{"protocol_not_listed", "rule", "127.0.0.2", "syslog.example:514", "syslog.example:515"},
-		{"role_not_listed", "rule", "127.0.0.1", "license.sangfor.com:443", "auth.sangfor.com:443"},
-		{"ip_literal", "binding", "127.0.0.1", "127.0.0.99:443", "127.0.0.98:443"},
-		{"ip_literal", "rule", "127.0.0.2", "127.0.0.99:8443", "127.0.0.99:8444"},
-		{"not_listed", "rule", "127.0.0.2", "wsus.example:8530", "wsus.example:8531"},
-		{"unknown_client", "binding", "127.0.0.9", "license.sangfor.com:443", "wsus.example:443"},
-	} {
+	for _, c := range reviewCases() {
 		t.Run(c.reason+" "+c.cure, func(t *testing.T) {
 			write(text)
 			waitStatus(t, proxy, c.from, c.dest, http.StatusForbidden)
