@@ -8,6 +8,7 @@ import "bytes"
 // A Likeness says how much bytes resemble a protocol.
 type Likeness uint8
 
+// The likenesses.
 const (
 	Unlike  Likeness = iota // no beginning of the protocol
 	Perhaps                 // too few bytes to decide
