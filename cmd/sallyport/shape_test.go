@@ -196,7 +196,7 @@ func TestShapeNoMutablePackageVariables(t *testing.T) {
 		known := variables[filepath.Dir(f.path)]
 		ast.Inspect(f.file, func(n ast.Node) bool {
 			for _, id := range written(n) {
-				if known[id.Name] && id.Obj != nil && id.Obj.Kind == ast.Var && packageLevel(id.Obj, f.file) || known[id.Name] && id.Obj == nil {
+				if known[id.Name] && (id.Obj == nil || f.file.Scope.Lookup(id.Name) == id.Obj) {
 					t.Errorf("%s: the package variable %s is written", set.Position(id.Pos()), id.Name)
 				}
 			}
@@ -275,6 +275,3 @@ func written(n ast.Node) (out []*ast.Ident) {
 	}
 	return out
 }
-
-// packageLevel reports whether an object is declared at the top of a file.
-func packageLevel(o *ast.Object, f *ast.File) bool { return f.Scope.Lookup(o.Name) == o }
