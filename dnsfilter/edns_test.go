@@ -46,7 +46,7 @@ func TestEDNS(t *testing.T) {
 		{"an option that is longer than the record: FORMERR with an OPT (7)", optRecord(1232, 0, 0, 0, 0, 3, 0, 9, 1), flagRD, dns.RcodeFormatError, true, false},
 		{"an option that is cut off", optRecord(1232, 0, 0, 0, 0, 3, 0), flagRD, dns.RcodeFormatError, true, false},
 		{"two OPT records (6.1.1)", append(optRecord(1232, 0, 0, 0), optRecord(1232, 0, 0, 0)...), flagRD, dns.RcodeFormatError, true, false},
-		{"AD is a wish for AD, and none is given (RFC 6840, 5.7)", optRecord(1232, 0, 0, 0), flagRD | 1<<5, dns.RcodeSuccess, true, false},
+		{"AD asks for AD, and the answer has none (RFC 6840, 5.7)", optRecord(1232, 0, 0, 0), flagRD | 1<<5, dns.RcodeSuccess, true, false},
 		{"CD comes back (RFC 4035, 3.2.2)", optRecord(1232, 0, 0, 0x8000), flagRD | flagCD, dns.RcodeSuccess, true, true},
 		{"without RD it is answered too", nil, 0, dns.RcodeSuccess, false, false},
 		{"the reserved bit is ignored (RFC 1035, 4.1.1)", nil, flagRD | 1<<6, dns.RcodeSuccess, false, false},

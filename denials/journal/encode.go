@@ -28,6 +28,7 @@ const (
 	capOwn    = 4096 // the addresses of a host
 )
 
+// TimeLayout is the form of a record's time: UTC with microseconds.
 const TimeLayout = "2006-01-02T15:04:05.000000Z"
 
 // Append appends r as one line of JSON with its newline. Its fields stand in

@@ -5,11 +5,13 @@ package topics
 import (
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"sallyport/cmd/sallyport/series"
+	"sallyport/denials/journal"
 	"sallyport/rules"
 )
 
@@ -23,7 +25,7 @@ type Topic struct {
 
 // All returns every topic.
 func All() []Topic {
-	return []Topic{reasons(), metrics()}
+	return []Topic{reasons(), fields(), metrics()}
 }
 
 // Commands returns one command for each topic. Without a function to run, cobra
@@ -105,6 +107,18 @@ func reasons() Topic {
 	for _, r := range rules.Reasons() {
 		e := r.Explain()
 		t.Rows = append(t.Rows, []string{code(r.String()), e.Meaning, e.Cause, e.Cure})
+	}
+	return t
+}
+
+func fields() Topic {
+	t := Topic{
+		Name:  "journal",
+		Short: "Every field of a record of the journal: type, meaning, and an example",
+		Head:  []string{"field", "schema", "type", "meaning", "example"},
+	}
+	for _, f := range journal.Fields() {
+		t.Rows = append(t.Rows, []string{code(f.Name), strconv.Itoa(f.Schema), f.Type, f.Meaning, code(f.Example)})
 	}
 	return t
 }
