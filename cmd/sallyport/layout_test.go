@@ -33,7 +33,7 @@ func TestLayout(t *testing.T) {
 		"sallyport/cmd/sallyport/topics":    {"sallyport/cmd/sallyport/series", "sallyport/denials/journal", "sallyport/rules"},
 		"sallyport/deploy/sbom":             nil,
 		"sallyport/cmd/sallyport/terminal":  nil,
-		"sallyport/cmd/sallyport/gateway":   {"sallyport/cmd/sallyport/confine", "sallyport/cmd/sallyport/nftables", "sallyport/cmd/sallyport/preflight", "sallyport/cmd/sallyport/systemd", "sallyport/cmd/sallyport/terminal", "sallyport/configs", "sallyport/denials", "sallyport/denials/journal", "sallyport/dnsfilter", "sallyport/proxy", "sallyport/rules", "sallyport/rules/profile", "sallyport/rules/site"},
+		"sallyport/cmd/sallyport/gateway":   {"sallyport/cmd/sallyport/confine", "sallyport/cmd/sallyport/nftables", "sallyport/cmd/sallyport/preflight", "sallyport/cmd/sallyport/series", "sallyport/cmd/sallyport/systemd", "sallyport/cmd/sallyport/terminal", "sallyport/configs", "sallyport/denials", "sallyport/denials/journal", "sallyport/dnsfilter", "sallyport/proxy", "sallyport/rules", "sallyport/rules/profile", "sallyport/rules/site"},
 		"sallyport/cmd/sallyport/nftables":  {"sallyport/rules", "sallyport/rules/site"},
 		"sallyport/cmd/sallyport/preflight": {"sallyport/dnsfilter", "sallyport/proxy", "sallyport/rules"},
 	}

@@ -3,8 +3,12 @@
 package gateway
 
 import (
+	"errors"
+	"fmt"
+
 	"github.com/prometheus/client_golang/prometheus"
 
+	"sallyport/cmd/sallyport/series"
 	"sallyport/rules"
 )
 
@@ -20,7 +24,7 @@ func (c *collector) Describe(chan<- *prometheus.Desc) {}
 // Collect sends the state of every part.
 func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	e := exporter{ch}
-	c.decisions(ch)
+	c.decisions(e)
 	c.g.exportProxy(e)
 	c.g.exportUpstreams(e)
 	c.g.exportJournal(e)
@@ -28,37 +32,34 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	c.g.exportPolicy(e)
 }
 
-// An exporter sends numbers as metrics. labels are names and values in turn.
+// An exporter sends numbers as the metrics that the table of series describes.
 type exporter struct{ ch chan<- prometheus.Metric }
 
-func (e exporter) counter(v float64, name, help string, labels ...string) {
-	e.send(prometheus.CounterValue, v, name, help, labels)
-}
-
-func (e exporter) gauge(v float64, name, help string, labels ...string) {
-	e.send(prometheus.GaugeValue, v, name, help, labels)
-}
-
-func (e exporter) send(t prometheus.ValueType, v float64, name, help string, labels []string) {
-	var keys, values []string
-	for i := 0; i+1 < len(labels); i += 2 {
-		keys, values = append(keys, labels[i]), append(values, labels[i+1])
+// send sends one value of the metric with this name. labels are the values of its
+// labels, in their order. A name without a description makes the scrape fail.
+func (e exporter) send(name string, v float64, labels ...string) {
+	m, ok := series.Named(name)
+	if !ok {
+		e.ch <- prometheus.NewInvalidMetric(prometheus.NewInvalidDesc(errUndescribed), fmt.Errorf("%w: %s", errUndescribed, name))
+		return
 	}
-	e.ch <- prometheus.MustNewConstMetric(prometheus.NewDesc(name, help, keys, nil), t, v, values...)
+	e.ch <- prometheus.MustNewConstMetric(m.Desc(), m.ValueType(), v, labels...)
 }
+
+var errUndescribed = errors.New("a metric without a description")
 
 func (g *Gateway) exportProxy(e exporter) {
 	p := g.proxy.Stats()
-	e.gauge(float64(p.Connections), "sallyport_connections", "Accepted proxy connections that are open.")
-	e.gauge(float64(p.Tunnels), "sallyport_tunnels", "Flows that are connected to their destination.")
-	e.gauge(float64(p.Sniffing), "sallyport_sniffing", "Tunnels whose first bytes are awaited.")
-	e.counter(float64(p.Accepted), "sallyport_connections_total", "Accepted proxy connections.")
-	e.counter(float64(p.Empty), "sallyport_connections_empty_total", "Proxy connections that closed without sending a byte and were denied nothing.")
-	e.counter(float64(p.NotAdmitted), "sallyport_connections_refused_total", "Proxy connections refused for a limit or a drain.")
-	e.counter(float64(p.AcceptErrors), "sallyport_accept_errors_total", "Accepts that failed, such as for want of file descriptors.")
-	e.counter(float64(p.Panics), "sallyport_panics_total", "Connections that ended in a recovered panic.")
-	e.counter(float64(p.BytesIn), "sallyport_bytes_total", "Bytes relayed; in: from clients, out: to clients.", "direction", "in")
-	e.counter(float64(p.BytesOut), "sallyport_bytes_total", "Bytes relayed; in: from clients, out: to clients.", "direction", "out")
+	e.send("sallyport_connections", float64(p.Connections))
+	e.send("sallyport_tunnels", float64(p.Tunnels))
+	e.send("sallyport_sniffing", float64(p.Sniffing))
+	e.send("sallyport_connections_total", float64(p.Accepted))
+	e.send("sallyport_connections_empty_total", float64(p.Empty))
+	e.send("sallyport_connections_refused_total", float64(p.NotAdmitted))
+	e.send("sallyport_accept_errors_total", float64(p.AcceptErrors))
+	e.send("sallyport_panics_total", float64(p.Panics))
+	e.send("sallyport_bytes_total", float64(p.BytesIn), "in")
+	e.send("sallyport_bytes_total", float64(p.BytesOut), "out")
 }
 
 // exportUpstreams sends the upstreams of the generation in force. One that serves
@@ -71,20 +72,20 @@ func (g *Gateway) exportUpstreams(e exporter) {
 		up[addr] = u.Up && (was || !seen)
 	}
 	for addr, is := range up {
-		e.gauge(flag(is), "sallyport_dns_upstream_up", "1 while the upstream answers, if only a probe.", "upstream", addr)
+		e.send("sallyport_dns_upstream_up", flag(is), addr)
 	}
 }
 
 func (g *Gateway) exportJournal(e exporter) {
 	j := g.journal.Stats()
-	e.gauge(flag(j.Healthy), "sallyport_journal_up", "1 while the journal can be written.")
-	e.gauge(float64(j.Queue), "sallyport_journal_queue", "Records that wait for the writer.")
-	e.gauge(float64(j.Pending), "sallyport_journal_pending_denials", "Denials that are counted and not yet in the file.")
-	e.counter(float64(j.Lines), "sallyport_journal_lines_total", "Lines written.")
-	e.counter(float64(j.Bytes), "sallyport_journal_bytes_total", "Bytes written.")
-	e.counter(float64(j.Denials), "sallyport_journal_denials_total", "Denials recorded, one by one or in counts.")
-	e.counter(float64(j.Folded), "sallyport_journal_folded_total", "Decisions that were recorded in a count with others.")
-	e.counter(float64(j.Errors), "sallyport_journal_errors_total", "Failed attempts to write.")
+	e.send("sallyport_journal_up", flag(j.Healthy))
+	e.send("sallyport_journal_queue", float64(j.Queue))
+	e.send("sallyport_journal_pending_denials", float64(j.Pending))
+	e.send("sallyport_journal_lines_total", float64(j.Lines))
+	e.send("sallyport_journal_bytes_total", float64(j.Bytes))
+	e.send("sallyport_journal_denials_total", float64(j.Denials))
+	e.send("sallyport_journal_folded_total", float64(j.Folded))
+	e.send("sallyport_journal_errors_total", float64(j.Errors))
 }
 
 func (g *Gateway) exportDrops(e exporter) {
@@ -92,9 +93,9 @@ func (g *Gateway) exportDrops(e exporter) {
 	if !d.Reads() {
 		return
 	}
-	e.gauge(flag(d.Problem() == ""), "sallyport_filter_journaled", "1 while what the packet filter drops is journaled.")
+	e.send("sallyport_filter_journaled", flag(d.Problem() == ""))
 	for name, packets := range d.Counters() {
-		e.counter(float64(packets), "sallyport_filter_packets_total", "Packets that the packet filter dropped or rejected, by counter of the ruleset; begins anew when that is loaded.", "counter", name)
+		e.send("sallyport_filter_packets_total", float64(packets), name)
 	}
 }
 
@@ -107,22 +108,21 @@ func (g *Gateway) exportPolicy(e exporter) {
 		mode = "audit"
 	}
 	if policy := g.live.Policy(); policy != nil {
-		e.gauge(1, "sallyport_policy_info", "The policy in force.", "revision", policy.Revision(), "mode", mode)
-		e.gauge(float64(policy.Rules()), "sallyport_policy_rules", "Rules in force, over all clients.")
+		e.send("sallyport_policy_info", 1, policy.Revision(), mode)
+		e.send("sallyport_policy_rules", float64(policy.Rules()))
 		if at := policy.NextExpiry(); !at.IsZero() {
-			e.gauge(float64(at.Unix()), "sallyport_policy_next_expiry_timestamp_seconds", "When the next [[rule]] expires; absent while none does.")
+			e.send("sallyport_policy_next_expiry_timestamp_seconds", float64(at.Unix()))
 		}
 	}
 	for _, s := range g.hardening {
-		e.gauge(1, "sallyport_hardening_info", "What the process gave up at its start; state: on, absent (not in this kernel), failed or off.", "step", s.Name, "state", string(s.State))
+		e.send("sallyport_hardening_info", 1, s.Name, string(s.State))
 	}
-	e.gauge(float64(loaded.Unix()), "sallyport_policy_loaded_timestamp_seconds", "When the policy in force was loaded.")
-	e.gauge(flag(reloadErr == nil), "sallyport_policy_current", "1 while the configuration file is what is in force.")
-	e.gauge(1, "sallyport_build_info", "This build.", "version", g.build.Version, "commit", g.build.Commit)
+	e.send("sallyport_policy_loaded_timestamp_seconds", float64(loaded.Unix()))
+	e.send("sallyport_policy_current", flag(reloadErr == nil))
+	e.send("sallyport_build_info", 1, g.build.Version, g.build.Commit)
 }
 
-func (c *collector) decisions(ch chan<- prometheus.Metric) {
-	desc := prometheus.NewDesc("sallyport_decisions_total", "Final decisions, by verdict, reason and front end.", []string{"verdict", "reason", "via"}, nil)
+func (c *collector) decisions(e exporter) {
 	for v := range verdicts {
 		for r := range reasons {
 			for via := range vias {
@@ -131,7 +131,7 @@ func (c *collector) decisions(ch chan<- prometheus.Metric) {
 					continue
 				}
 				verdict := [verdicts]string{"deny", "allow", "would_deny"}[v]
-				ch <- prometheus.MustNewConstMetric(desc, prometheus.CounterValue, float64(n), verdict, rules.Reason(r).String(), rules.Via(via).String())
+				e.send("sallyport_decisions_total", float64(n), verdict, rules.Reason(r).String(), rules.Via(via).String())
 			}
 		}
 	}

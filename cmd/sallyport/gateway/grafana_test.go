@@ -12,6 +12,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/prometheus/client_golang/prometheus"
+
+	"sallyport/cmd/sallyport/series"
 	"sallyport/dnsfilter"
 	"sallyport/rules"
 )
@@ -30,9 +33,8 @@ type dashboard struct {
 	}
 }
 
-// exposed lists the names of a gateway's metrics with their labels, after one
-// of everything happened.
-func exposed(t *testing.T) map[string][]string {
+// observed returns the registry of a gateway after each event happened once.
+func observed(t *testing.T) prometheus.Gatherer {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "site.toml")
 	text := fmt.Sprintf("[journal]\npath = %q\n[dns]\nupstreams = [\"udp://127.0.0.1:1\"]\n[[client]]\nname = \"c\"\nsources = [\"10.0.0.0/8\"]\nprofiles = [\"endpoint-secure-onprem\"]\n",
@@ -45,7 +47,13 @@ func exposed(t *testing.T) map[string][]string {
 	g.metrics.answered(dnsfilter.Answer{})
 	g.metrics.tried(dnsfilter.UpstreamTry{})
 	g.metrics.unreached.WithLabelValues("refused")
-	families, err := g.metrics.registry.Gather()
+	return g.metrics.registry
+}
+
+// exposed lists the names of the gathered metrics with their labels.
+func exposed(t *testing.T) map[string][]string {
+	t.Helper()
+	families, err := observed(t).Gather()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,6 +69,39 @@ func exposed(t *testing.T) map[string][]string {
 		}
 	}
 	return out
+}
+
+// Each metric that the gateway exposes has a description, with its type and labels,
+// and each description has a metric.
+func TestMetricsAreDescribed(t *testing.T) {
+	seen := map[string]bool{ // what this gateway has no occasion for
+		"sallyport_filter_journaled": true, "sallyport_filter_packets_total": true,
+		"sallyport_policy_next_expiry_timestamp_seconds": true, "sallyport_hardening_info": true,
+	}
+	families, err := observed(t).Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		if !strings.HasPrefix(f.GetName(), "sallyport_") {
+			continue
+		}
+		seen[f.GetName()] = true
+		m, ok := series.Named(f.GetName())
+		var labels []string
+		for _, l := range f.GetMetric()[0].GetLabel() {
+			labels = append(labels, l.GetName())
+		}
+		want := slices.Sorted(slices.Values(m.Labels))
+		if !ok || !strings.EqualFold(f.GetType().String(), m.Type) || !slices.Equal(labels, want) || f.GetHelp() != m.PlainHelp() {
+			t.Errorf("%s is a %s with the labels %q and the help %q; described as %+v", f.GetName(), f.GetType(), labels, f.GetHelp(), m)
+		}
+	}
+	for _, m := range series.All() {
+		if !seen[m.Name] {
+			t.Errorf("%s is described and not exposed", m.Name)
+		}
+	}
 }
 
 func TestDashboardShowsWhatIsExposed(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
+	"sallyport/cmd/sallyport/series"
 	"sallyport/dnsfilter"
 	"sallyport/rules"
 )
@@ -39,23 +40,12 @@ type metrics struct {
 // newMetrics returns metrics with a registry of their own.
 func newMetrics() *metrics {
 	m := &metrics{
-		registry: prometheus.NewRegistry(),
-		answers: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "sallyport_dns_answers_total", Help: "DNS replies, by source, transport and response code.",
-		}, []string{"kind", "proto", "rcode"}),
-		latency: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "sallyport_dns_answer_seconds", Help: "Time from a DNS query's arrival to its reply.",
-			Buckets: []float64{.00001, .0001, .001, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5},
-		}, []string{"kind"}),
-		tries: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "sallyport_dns_upstream_tries_total", Help: "Queries to upstream resolvers, by outcome.",
-		}, []string{"upstream", "result"}),
-		reloads: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "sallyport_reloads_total", Help: "Reloads of the configuration, by result.",
-		}, []string{"result"}),
-		unreached: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "sallyport_dial_failures_total", Help: "Permitted flows whose destination could not be reached, by fault.",
-		}, []string{"fault"}),
+		registry:  prometheus.NewRegistry(),
+		answers:   series.Counter("sallyport_dns_answers_total"),
+		latency:   series.Histogram("sallyport_dns_answer_seconds", []float64{.00001, .0001, .001, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5}),
+		tries:     series.Counter("sallyport_dns_upstream_tries_total"),
+		reloads:   series.Counter("sallyport_reloads_total"),
+		unreached: series.Counter("sallyport_dial_failures_total"),
 	}
 	m.reloads.WithLabelValues("ok")
 	m.reloads.WithLabelValues("refused")
