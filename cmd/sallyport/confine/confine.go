@@ -36,6 +36,7 @@ const (
 // State is the result of a step.
 type State string
 
+// The states of a step.
 const (
 	On     State = "on"
 	Absent State = "absent" // the kernel does not have it
