@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sallyport/cmd/sallyport/admin"
 	"sallyport/cmd/sallyport/gateway"
 	"sallyport/cmd/sallyport/nftables"
 )
@@ -63,7 +64,7 @@ check does not test whether the addresses in [listen] are free.`,
 		case err != nil:
 			return err
 		}
-		if _, err := newAdmin(http.NotFoundHandler(), cfg, slog.New(slog.DiscardHandler)); err != nil {
+		if _, err := admin.New(http.NotFoundHandler(), cfg, slog.New(slog.DiscardHandler)); err != nil {
 			return err
 		}
 		fmt.Fprintf(c.OutOrStdout(), "%s: good: %s\n", cfg.File, gateway.DescribePolicy(cfg, policy))

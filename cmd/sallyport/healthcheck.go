@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sallyport/cmd/sallyport/admin"
 	"sallyport/cmd/sallyport/gateway"
 	"sallyport/rules/site"
 )
@@ -44,7 +45,7 @@ Exit status: 0 if sallyport works, else 1.`,
 			return err
 		}
 		// The rest of the configuration may have errors.
-		listen, admin, err := site.AdminOf(name, dir, data)
+		listen, access, err := site.AdminOf(name, dir, data)
 		if err != nil {
 			return err
 		}
@@ -54,7 +55,7 @@ Exit status: 0 if sallyport works, else 1.`,
 		}
 		ctx, cancel := context.WithTimeout(c.Context(), 5*time.Second)
 		defer cancel()
-		body, err := askAdmin(ctx, listen, admin, path)
+		body, err := askAdmin(ctx, listen, access, path)
 		if body != "" && (ready || err != nil) {
 			fmt.Fprint(c.OutOrStdout(), body)
 		}
@@ -64,13 +65,13 @@ Exit status: 0 if sallyport works, else 1.`,
 }
 
 // askAdmin returns one page of the admin listener.
-func askAdmin(ctx context.Context, listen string, admin site.Admin, path string) (string, error) {
+func askAdmin(ctx context.Context, listen string, access site.Admin, path string) (string, error) {
 	network, addr := "tcp", listen
 	if socket, ok := strings.CutPrefix(addr, "unix:"); ok {
 		network, addr = "unix", socket
 	}
 	scheme := "http"
-	if admin.TLSCert != "" {
+	if access.TLSCert != "" {
 		scheme = "https"
 	}
 	client := &http.Client{Transport: &http.Transport{
@@ -86,8 +87,8 @@ func askAdmin(ctx context.Context, listen string, admin site.Admin, path string)
 	if err != nil {
 		return "", err
 	}
-	if admin.TokenFile != "" {
-		token, err := readToken(admin.TokenFile)
+	if access.TokenFile != "" {
+		token, err := admin.ReadToken(access.TokenFile)
 		if err != nil {
 			return "", err
 		}

@@ -23,6 +23,7 @@ import (
 
 	"golang.org/x/net/html"
 
+	"sallyport/cmd/sallyport/admin"
 	"sallyport/cmd/sallyport/gateway"
 	"sallyport/denials/journal"
 )
@@ -237,7 +238,7 @@ func serveSite(ctx context.Context, t *testing.T, file string) <-chan error {
 		t.Fatal(err)
 	}
 	g, err := gateway.Open(gateway.Options{
-		Source: source, Config: cfg, Sockets: sockets, Admin: newAdmin, ResolvConf: gateway.ResolvConf,
+		Source: source, Config: cfg, Sockets: sockets, Admin: admin.New, ResolvConf: gateway.ResolvConf,
 		Now: time.Now, Poll: 10 * time.Millisecond, Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {

@@ -17,6 +17,7 @@ import (
 	"github.com/KimMachineGun/automemlimit/memlimit"
 	"github.com/spf13/cobra"
 
+	"sallyport/cmd/sallyport/admin"
 	"sallyport/cmd/sallyport/gateway"
 )
 
@@ -99,7 +100,7 @@ func run(ctx context.Context, file string, filter gateway.PacketFilter, stdin io
 	defer runtime.KeepAlive(floor)
 	g, err := gateway.Open(gateway.Options{
 		Source: source, Config: cfg, Sockets: sockets, Filter: filter, Manager: manager, Limits: limits,
-		Build: gateway.Build{Version: version, Commit: commit()}, Admin: newAdmin, ResolvConf: gateway.ResolvConf, Now: time.Now, Log: log, Out: stderr,
+		Build: gateway.Build{Version: version, Commit: commit()}, Admin: admin.New, ResolvConf: gateway.ResolvConf, Now: time.Now, Log: log, Out: stderr,
 	})
 	if err != nil {
 		return err

@@ -1,6 +1,6 @@
-// Admin login: a browser shows the token once and then a cookie.
+// Login: a browser sends the token once and then a cookie.
 
-package main
+package admin
 
 import (
 	"crypto/rand"
@@ -15,21 +15,21 @@ import (
 	"sallyport/rules"
 )
 
-// The bounds of logins.
+// The limits of logins.
 const (
 	sessionLife   = 12 * time.Hour
-	sessionsMax   = 64 // the oldest ends when one more begins
-	triesMax      = 5  // wrong tokens a minute and address
+	sessionsMax   = 64 // a new one ends the oldest
+	triesMax      = 5  // wrong tokens per minute and address
 	triesEvery    = time.Minute
-	addressesMax  = 1024 // beyond them, strangers share one count
+	addressesMax  = 1024 // further addresses share one count
 	loginBodyMax  = 4 << 10
 	sessionCookie = "sallyport_session"
 )
 
-// logins holds the sessions of browsers and the wrong tries of everybody. Of a
-// session it holds a digest only. It is safe for concurrent use.
+// logins holds the sessions of browsers, each as a digest, and the wrong tokens by
+// address. It is safe for concurrent use.
 type logins struct {
-	secure bool // TLS
+	secure bool // the listener uses TLS
 	now    func() time.Time
 
 	mu       sync.Mutex
@@ -37,7 +37,7 @@ type logins struct {
 	tries    map[netip.Addr]tries
 }
 
-// tries counts the wrong tokens since a time.
+// tries counts wrong tokens since a time.
 type tries struct {
 	since time.Time
 	n     int
@@ -47,8 +47,8 @@ func newLogins(secure bool, now func() time.Time) *logins {
 	return &logins{secure: secure, now: now, sessions: map[[sha256.Size]byte]time.Time{}, tries: map[netip.Addr]tries{}}
 }
 
-// serveLogin shows the form, and takes it. Only a page of ours may send it.
-func (a *adminGuard) serveLogin(w http.ResponseWriter, r *http.Request) {
+// serveLogin shows the login form and accepts it. Only a page of this origin may send it.
+func (a *guard) serveLogin(w http.ResponseWriter, r *http.Request) {
 	switch r.Method {
 	case http.MethodGet, http.MethodHead:
 		denials.WriteLogin(w, http.StatusOK, "")
@@ -87,8 +87,9 @@ func tooMany(w http.ResponseWriter) {
 	http.Error(w, "too many wrong tokens: wait a minute", http.StatusTooManyRequests)
 }
 
-// sameOrigin tells whether a form came from this very origin. Browsers always
-// say so with a form; who does not is no browser and needs no form.
+// sameOrigin reports whether a form came from a page of this origin. Browsers always
+// send the origin with a form. A client that does not is no browser and needs no
+// form.
 func (l *logins) sameOrigin(r *http.Request) bool {
 	scheme := "http"
 	if l.secure {
@@ -98,7 +99,8 @@ func (l *logins) sameOrigin(r *http.Request) bool {
 	return r.Header.Get("Origin") == scheme+"://"+r.Host && (site == "" || site == "same-origin")
 }
 
-// cookieName has a prefix that keeps other hosts and plain HTTP from setting it.
+// cookieName returns the cookie's name. With TLS its prefix keeps other hosts and plain HTTP
+// from setting it.
 func (l *logins) cookieName() string {
 	if l.secure {
 		return "__Host-" + sessionCookie
@@ -106,7 +108,7 @@ func (l *logins) cookieName() string {
 	return sessionCookie
 }
 
-// begin makes a session.
+// begin starts a session and returns its cookie.
 func (l *logins) begin() *http.Cookie {
 	id := rand.Text()
 	now := l.now()
@@ -131,13 +133,13 @@ func (l *logins) endOldest() {
 	delete(l.sessions, oldest)
 }
 
-// valid tells whether a request has the cookie of a session.
+// valid reports whether a request has the cookie of a session.
 func (l *logins) valid(r *http.Request) bool {
 	c, err := r.Cookie(l.cookieName())
 	if err != nil {
 		return false
 	}
-	id := sha256.Sum256([]byte(c.Value)) // a look-up by digest tells nothing by its time
+	id := sha256.Sum256([]byte(c.Value)) // the time of a look-up by digest reveals nothing
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	end, ok := l.sessions[id]
@@ -148,7 +150,7 @@ func (l *logins) valid(r *http.Request) bool {
 	return ok
 }
 
-// mayTry tells whether another token may be tried from there.
+// mayTry reports whether the address of a request may try another token.
 func (l *logins) mayTry(r *http.Request) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -169,9 +171,9 @@ func (l *logins) failed(r *http.Request) {
 	l.tries[from] = t
 }
 
-// from tells who is asking: an address, or what stands for all that a host may
-// use. When too many have failed, those that have not share the zero value. l.mu
-// is held.
+// from returns the key that wrong tokens of a request are counted by: its address, or
+// a prefix for all addresses that one host may use. If too many addresses have wrong
+// tokens, all others share the zero value. The caller holds l.mu.
 func (l *logins) from(r *http.Request) netip.Addr {
 	host, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {

@@ -1,25 +1,25 @@
-// Admin connections: how many there may be, so that whoever reaches the admin
-// listener cannot use up the descriptors that the front ends need.
+// Connections: limits the connections of the admin listener, so that they cannot use
+// up the descriptors that the front ends need.
 
-package main
+package admin
 
 import (
 	"net"
 	"sync"
 )
 
-// adminConnsMost is more than browsers and monitors need.
-const adminConnsMost = 128
+// connectionsMost is more than browsers and monitors need.
+const connectionsMost = 128
 
-// A boundedListener has so many connections open. For one more it closes the
-// one that has been silent for longest: refusing the new one would let silent
-// ones keep the health check out.
+// A boundedListener limits the number of open connections. To accept one more it
+// closes the one that has been silent for longest. If it refused the new one, silent
+// connections could block the health check.
 type boundedListener struct {
 	net.Listener
 	most int
 
 	mu   sync.Mutex
-	seq  uint64 // of the last sign of life of any
+	seq  uint64 // increases with each read and each new connection
 	open map[*boundedConn]uint64
 }
 
@@ -27,7 +27,7 @@ func newBoundedListener(l net.Listener, most int) *boundedListener {
 	return &boundedListener{Listener: l, most: most, open: map[*boundedConn]uint64{}}
 }
 
-// Accept makes room for what it returns.
+// Accept returns the next connection. It closes another one if there are too many.
 func (l *boundedListener) Accept() (net.Conn, error) {
 	conn, err := l.Listener.Accept()
 	if err != nil {
@@ -40,7 +40,7 @@ func (l *boundedListener) Accept() (net.Conn, error) {
 	return c, nil
 }
 
-// enter adds c and returns the connection that has to go for it, if any.
+// enter adds c. It returns the connection to close for it, or nil.
 func (l *boundedListener) enter(c *boundedConn) (victim *boundedConn) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -57,13 +57,13 @@ func (l *boundedListener) enter(c *boundedConn) (victim *boundedConn) {
 	return victim
 }
 
-// A boundedConn is one of a boundedListener's connections.
+// A boundedConn is a connection of a boundedListener.
 type boundedConn struct {
 	net.Conn
 	l *boundedListener
 }
 
-// Read is a sign of life.
+// Read reads from the connection and records that it is not silent.
 func (c *boundedConn) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
 	c.l.mu.Lock()
@@ -75,7 +75,7 @@ func (c *boundedConn) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// Close gives its place free.
+// Close closes the connection and frees its place.
 func (c *boundedConn) Close() error {
 	c.l.mu.Lock()
 	delete(c.l.open, c)

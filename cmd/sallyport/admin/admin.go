@@ -1,7 +1,7 @@
-// Admin: the listener of /healthz, /readyz, /metrics and the review page, for operators and
-// nobody else.
+// Package admin serves the admin listener: it protects the pages of a gateway with a
+// Host check, a token, logins and a limit on connections.
 
-package main
+package admin
 
 import (
 	"context"
@@ -20,11 +20,11 @@ import (
 	"sallyport/rules/site"
 )
 
-// newAdmin returns the server that shows pages to operators.
-func newAdmin(pages http.Handler, cfg *site.Config, log *slog.Logger) (gateway.AdminServer, error) {
-	guard := newAdminGuard(pages, cfg.Admin.TLSCert != "", time.Now)
+// New returns a server that shows pages to operators, protected as cfg says.
+func New(pages http.Handler, cfg *site.Config, log *slog.Logger) (gateway.AdminServer, error) {
+	guard := newGuard(pages, cfg.Admin.TLSCert != "", time.Now)
 	if f := cfg.Admin.TokenFile; f != "" {
-		token, err := readToken(f)
+		token, err := ReadToken(f)
 		if err != nil {
 			return nil, err
 		}
@@ -32,7 +32,7 @@ func newAdmin(pages http.Handler, cfg *site.Config, log *slog.Logger) (gateway.A
 		guard.hasToken, guard.strong = true, len(token) >= strongToken
 	}
 	if a, err := netip.ParseAddrPort(cfg.Listen.Admin); err == nil && !a.Addr().IsLoopback() {
-		guard.anyHost = true // TLS and the token stand in for the Host check
+		guard.anyHost = true // TLS and the token replace the Host check
 	}
 	s := &http.Server{
 		Handler: guard, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second,
@@ -45,35 +45,35 @@ func newAdmin(pages http.Handler, cfg *site.Config, log *slog.Logger) (gateway.A
 		}
 		s.TLSConfig = &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}
 	}
-	return &adminServer{s}, nil
+	return &server{s}, nil
 }
 
-// adminServer is the server of the admin listener.
-type adminServer struct{ http *http.Server }
+// A server is the server of the admin listener.
+type server struct{ http *http.Server }
 
-// strongToken is how long a token is that nobody finds by trying, such as one of
-// "openssl rand -hex 32".
+// strongToken is the length from which a token cannot be guessed. "openssl rand -hex
+// 32" makes longer ones.
 const strongToken = 32
 
-// readToken reads the admin token. A token that can be guessed is refused.
-func readToken(file string) (string, error) {
+// ReadToken reads the admin token from a file. It rejects a token that is too short.
+func ReadToken(file string) (string, error) {
 	data, err := os.ReadFile(file)
 	if err != nil {
 		return "", fmt.Errorf("[admin] token_file: %w%s", err, gateway.ToBeReadable(err, file))
 	}
 	token := strings.TrimSpace(string(data))
 	if len(token) < 16 {
-		return "", fmt.Errorf("[admin] token_file: %s holds fewer than 16 characters; make one with: openssl rand -hex 32", file)
+		return "", fmt.Errorf("[admin] token_file: %s has fewer than 16 characters; make a token with: openssl rand -hex 32", file)
 	}
 	return token, nil
 }
 
 // Serve serves until ctx ends.
-func (a *adminServer) Serve(ctx context.Context, l net.Listener) error {
+func (a *server) Serve(ctx context.Context, l net.Listener) error {
 	s := a.http
 	stop := context.AfterFunc(ctx, func() { s.Close() })
 	defer stop()
-	l = newBoundedListener(l, adminConnsMost)
+	l = newBoundedListener(l, connectionsMost)
 	var err error
 	if s.TLSConfig != nil {
 		err = s.ServeTLS(l, "", "")

@@ -1,6 +1,6 @@
 // Tests of the admin listener's guard: names, tokens, logins, forms.
 
-package main
+package admin
 
 import (
 	"crypto/sha256"
@@ -21,14 +21,14 @@ import (
 
 const rightToken = "0123456789abcdef0123456789abcdef"
 
-// A clock that a test turns.
+// A clock that a test sets.
 type clock struct{ t time.Time }
 
 func (c *clock) now() time.Time { return c.t }
 
-func guarded(secure bool) (*adminGuard, *clock) {
+func guarded(secure bool) (*guard, *clock) {
 	c := &clock{time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)}
-	g := newAdminGuard(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("inside")) }), secure, c.now)
+	g := newGuard(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("inside")) }), secure, c.now)
 	g.hasToken, g.token = true, sha256.Sum256([]byte(rightToken))
 	return g, c
 }
@@ -48,7 +48,7 @@ func login(g http.Handler, token string, change func(*http.Request)) *http.Respo
 	return w.Result()
 }
 
-// visit asks for a view with the header fields, and returns the status.
+// visit requests a page with header fields, and returns the status.
 func visit(g http.Handler, path string, fields ...string) int {
 	r := httptest.NewRequest(http.MethodGet, path, nil)
 	r.Host = "localhost:9180"
@@ -77,8 +77,8 @@ func TestLoopbackHost(t *testing.T) {
 	}
 }
 
-// A page of another name that was bound to 127.0.0.1 learns nothing, whatever it shows.
-func TestRebindingLearnsNothing(t *testing.T) {
+// A web page whose name was changed to 127.0.0.1 gets no answer, also with a token.
+func TestDNSRebindingIsRefused(t *testing.T) {
 	g, _ := guarded(false)
 	for _, path := range []string{"/", "/login", "/style.css", "/metrics"} {
 		r := httptest.NewRequest(http.MethodGet, path, nil)
@@ -91,7 +91,7 @@ func TestRebindingLearnsNothing(t *testing.T) {
 	}
 }
 
-func TestMachinesShowTheToken(t *testing.T) {
+func TestProgramsSendTheToken(t *testing.T) {
 	g, _ := guarded(false)
 	for _, c := range []struct {
 		fields []string
@@ -148,7 +148,7 @@ func TestLogin(t *testing.T) {
 	}
 }
 
-// Only a form of this very origin logs in.
+// Only a form from a page of this origin logs in.
 func TestLoginIsNotForged(t *testing.T) {
 	for what, change := range map[string]func(*http.Request){
 		"no origin":      func(r *http.Request) { r.Header.Del("Origin") },
@@ -179,8 +179,8 @@ func TestLoginIsNotForged(t *testing.T) {
 	}
 }
 
-// After five wrong tokens a minute from one address there is no sixth try, not
-// even with the right one, and other addresses are not kept out.
+// After five wrong tokens within a minute, an address has no sixth try, even with the
+// right token. Other addresses still have theirs.
 func TestWrongTokensAreLimited(t *testing.T) {
 	g, c := guarded(false)
 	from := func(addr string) func(*http.Request) { return func(r *http.Request) { r.RemoteAddr = addr } }
@@ -214,9 +214,9 @@ func TestWrongTokensAreLimited(t *testing.T) {
 	}
 }
 
-// Whoever shares the gateway's loopback keeps nobody out by wrong tokens, where
-// the right one is too long to be found.
-func TestWrongTokensLockNobodyOut(t *testing.T) {
+// A program that shares the gateway's loopback cannot block others by wrong tokens if
+// the right token is too long to be guessed.
+func TestWrongTokensDoNotBlockOthers(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "token")
 	healthy := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	for token, want := range map[string]int{rightToken: http.StatusOK, rightToken[:31]: http.StatusTooManyRequests} {
@@ -225,11 +225,11 @@ func TestWrongTokensLockNobodyOut(t *testing.T) {
 		}
 		var cfg site.Config
 		cfg.Listen.Admin, cfg.Admin.TokenFile = "127.0.0.1:9180", file
-		s, err := newAdmin(healthy, &cfg, slog.New(slog.DiscardHandler))
+		s, err := New(healthy, &cfg, slog.New(slog.DiscardHandler))
 		if err != nil {
 			t.Fatal(err)
 		}
-		handler := s.(*adminServer).http.Handler
+		handler := s.(*server).http.Handler
 		ask := func(token, from string) int {
 			r := httptest.NewRequest(http.MethodGet, "/healthz", nil)
 			r.Host, r.RemoteAddr = "localhost", from
@@ -250,7 +250,7 @@ func TestWrongTokensLockNobodyOut(t *testing.T) {
 	}
 }
 
-// Neither logins nor wrong tries use more memory than is meant.
+// Logins and wrong tokens use limited memory.
 func TestLoginsAreBounded(t *testing.T) {
 	g, c := guarded(false)
 	var first string

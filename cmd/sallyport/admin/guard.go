@@ -1,6 +1,6 @@
-// Admin guard: who may ask the admin listener, and under which name.
+// Guard: decides which requests the admin listener answers, by Host and token.
 
-package main
+package admin
 
 import (
 	"crypto/sha256"
@@ -12,24 +12,24 @@ import (
 	"time"
 )
 
-// adminGuard stands in front of every admin request: the Host must be this
-// host's own name for itself, so that no web page can reach it by DNS
-// rebinding, and where there is a token, a machine must show it, and a browser
-// the cookie of a login.
-type adminGuard struct {
+// A guard checks every admin request. The Host must be localhost or a loopback
+// address, so that no web page can reach the listener by DNS rebinding. If there is
+// a token, a program must send it, and a browser the cookie of a login.
+type guard struct {
 	next     http.Handler
 	anyHost  bool
 	hasToken bool
 	token    [sha256.Size]byte
-	strong   bool // the token cannot be found by trying
+	strong   bool // the token is too long to be guessed
 	logins   *logins
 }
 
-func newAdminGuard(next http.Handler, secure bool, now func() time.Time) *adminGuard {
-	return &adminGuard{next: next, logins: newLogins(secure, now)}
+func newGuard(next http.Handler, secure bool, now func() time.Time) *guard {
+	return &guard{next: next, logins: newLogins(secure, now)}
 }
 
-func (a *adminGuard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+// ServeHTTP passes a request on, or answers it with an error or the login form.
+func (a *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.Header().Set("Cache-Control", "no-store")
 	if !a.anyHost && !loopbackHost(r.Host) {
@@ -41,7 +41,7 @@ func (a *adminGuard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		a.next.ServeHTTP(w, r)
 	case r.URL.Path == "/login":
 		a.serveLogin(w, r)
-	case r.URL.Path == "/style.css" && r.Method == http.MethodGet: // the form needs it, and it says nothing
+	case r.URL.Path == "/style.css" && r.Method == http.MethodGet: // the login form needs it, and it is not secret
 		a.next.ServeHTTP(w, r)
 	case r.Header.Get("Authorization") != "":
 		a.serveBearer(w, r)
@@ -54,7 +54,7 @@ func (a *adminGuard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (a *adminGuard) serveBearer(w http.ResponseWriter, r *http.Request) {
+func (a *guard) serveBearer(w http.ResponseWriter, r *http.Request) {
 	given, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	if !a.mayTry(r, given) {
 		tooMany(w)
@@ -73,22 +73,21 @@ func needToken(w http.ResponseWriter) {
 	http.Error(w, "a bearer token is required: Authorization: Bearer TOKEN", http.StatusUnauthorized)
 }
 
-// mayTry tells whether a token is looked at. After too many wrong ones from an
-// address none is, unless the token is too long to be found that way: on a
-// loopback that is shared with the application, that could keep the health check
-// out otherwise.
-func (a *adminGuard) mayTry(r *http.Request, given string) bool {
+// mayTry reports whether a token is checked. After too many wrong tokens from an
+// address it is not, unless the right token is too long to be guessed: else an
+// application that shares the loopback address could block the health check.
+func (a *guard) mayTry(r *http.Request, given string) bool {
 	return a.logins.mayTry(r) || a.strong && a.isToken(given)
 }
 
-// isToken takes the same time whatever was given.
-func (a *adminGuard) isToken(given string) bool {
+// isToken compares in constant time.
+func (a *guard) isToken(given string) bool {
 	sum := sha256.Sum256([]byte(given))
 	return subtle.ConstantTimeCompare(sum[:], a.token[:]) == 1
 }
 
-// loopbackHost tells whether a Host header names this host as itself: localhost
-// or a loopback address, alone or with a port, and nothing that looks like it.
+// loopbackHost reports whether a Host header field is exactly localhost or a loopback
+// address, with or without a port.
 func loopbackHost(host string) bool {
 	name := host
 	if i := strings.LastIndexByte(host, ':'); i >= 0 && !strings.HasSuffix(host, "]") {
@@ -101,12 +100,12 @@ func loopbackHost(host string) bool {
 	if strings.EqualFold(name, "localhost") {
 		return true
 	}
-	inner, bracketed := strings.CutPrefix(name, "[")
+	literal, bracketed := strings.CutPrefix(name, "[")
 	if bracketed {
-		if inner, bracketed = strings.CutSuffix(inner, "]"); !bracketed {
+		if literal, bracketed = strings.CutSuffix(literal, "]"); !bracketed {
 			return false
 		}
 	}
-	a, err := netip.ParseAddr(inner)
+	a, err := netip.ParseAddr(literal)
 	return err == nil && a.Zone() == "" && a.Is6() == bracketed && a.Unmap().IsLoopback()
 }

@@ -1,7 +1,7 @@
-// Admin connections tests: silent ones neither use up descriptors nor keep
-// anybody out.
+// Tests of the limit on connections: silent ones neither use up descriptors nor block
+// others.
 
-package main
+package admin
 
 import (
 	"context"
@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-func TestAdminConnectionsAreBounded(t *testing.T) {
+func TestConnectionsAreLimited(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -22,7 +22,7 @@ func TestAdminConnectionsAreBounded(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	served := make(chan error)
 	s := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })}
-	go func() { served <- (&adminServer{s}).Serve(ctx, l) }()
+	go func() { served <- (&server{s}).Serve(ctx, l) }()
 	dial := func() net.Conn {
 		c, err := net.Dial("tcp", l.Addr().String())
 		if err != nil {
@@ -43,7 +43,7 @@ func TestAdminConnectionsAreBounded(t *testing.T) {
 		silent = append(silent, dial())
 	}
 	busy := dial()
-	for range adminConnsMost - 1 {
+	for range connectionsMost - 1 {
 		silent = append(silent, dial())
 		if err := asks(busy); err != nil { // which has been open for longer than most
 			t.Fatal(err)
