@@ -1,4 +1,4 @@
-// Tests of deploy/install.sh, into a root of the test's own.
+// Tests of deploy/install.sh with a temporary root directory.
 
 package main
 
@@ -12,7 +12,7 @@ import (
 	"testing"
 )
 
-// releaseDirectory is what a release unpacks to, with the test's own binary.
+// releaseDirectory makes an unpacked release with the binary of the test.
 func releaseDirectory(t *testing.T) string {
 	t.Helper()
 	dir, _ := writeManual(t)
@@ -47,7 +47,7 @@ func releaseDirectory(t *testing.T) string {
 	return dir
 }
 
-// emptyRoot is a file system with no more than install.sh wants to find.
+// emptyRoot makes a root directory with only the files that install.sh needs.
 func emptyRoot(t *testing.T) string {
 	t.Helper()
 	needsTools(t, "systemctl", "useradd")
@@ -71,8 +71,8 @@ func emptyRoot(t *testing.T) string {
 	return root
 }
 
-// Where root's files are nobody else's by default, as on many hardened hosts, the
-// service can read its configuration all the same, and everybody the manual.
+// On many hardened hosts the umask of root is 077. The service can still read its
+// configuration, and every user the manual.
 func TestInstallWithAnyUmask(t *testing.T) {
 	t.Parallel()
 	release, root := releaseDirectory(t), emptyRoot(t)
@@ -99,8 +99,8 @@ func TestInstallWithAnyUmask(t *testing.T) {
 	}
 }
 
-// --root is never this host's own, also where a variable was meant that is empty;
-// and it may be a relative one.
+// --root refuses the root directory of this host, also if an empty variable was
+// given. It may be a relative path.
 func TestInstallRoot(t *testing.T) {
 	t.Parallel()
 	release, root := releaseDirectory(t), emptyRoot(t)
@@ -126,9 +126,9 @@ func TestInstallRoot(t *testing.T) {
 	}
 }
 
-// On a host with its application a configuration that redirects nothing would
-// leave it free, and nothing is installed; without one it is given the example
-// of that page, and the next step that belongs to it.
+// For a sidecar, install.sh refuses a configuration that redirects no traffic, and
+// installs nothing. Without a configuration it installs the example of the guide and
+// prints the next step.
 func TestInstallSidecar(t *testing.T) {
 	t.Parallel()
 	release, root := releaseDirectory(t), emptyRoot(t)

@@ -1,4 +1,4 @@
-// Tests of deploy/: what an operator is told to copy works, and is complete.
+// Tests of deploy/: the examples for operators work and are complete.
 
 package main
 
@@ -21,7 +21,7 @@ func deployed(t *testing.T, name string) string {
 	return string(data)
 }
 
-// The configurations in the guides are right, and make a ruleset.
+// The configurations in the guides are correct and give a ruleset.
 func TestDeployConfigurations(t *testing.T) {
 	fence := regexp.MustCompile("(?s)```toml\n(.*?)```")
 	configs := map[string][2]string{"compose/sidecar/sallyport.toml": {"sidecar", deployed(t, "deploy/compose/sidecar/sallyport.toml")}}
@@ -69,8 +69,8 @@ func TestDeployCounters(t *testing.T) {
 	}
 }
 
-// The units and images run sallyport as one user without capabilities, and the
-// command lines in them are ones that sallyport takes.
+// The units and images run sallyport as its own user without capabilities, and with
+// command lines that sallyport accepts.
 func TestDeployPrivileges(t *testing.T) {
 	for file, lines := range map[string][]string{
 		"deploy/systemd/sallyport.service": {

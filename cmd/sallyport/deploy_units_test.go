@@ -1,5 +1,5 @@
-// Tests of deploy/systemd and the scripts beside it: systemd finds nothing wrong
-// with the units, and little that they could do without.
+// Tests of deploy/systemd and its scripts: systemd finds no error in the units, and
+// rates their exposure as low.
 
 package main
 
@@ -13,8 +13,8 @@ import (
 	"testing"
 )
 
-// unitDirectory holds every shipped unit, with the test's own binary in the
-// place of sallyport, and what "sallyport sockets" writes for a configuration.
+// unitDirectory makes a directory with every shipped unit, with the binary of the
+// test as sallyport, and with the output of "sallyport sockets".
 func unitDirectory(t *testing.T, config string) string {
 	t.Helper()
 	needsTools(t, "systemd-analyze", "nft", "sysctl")
@@ -63,7 +63,7 @@ func TestDeployUnitsVerify(t *testing.T) {
 	if out, err := analyze(bare, "verify", "--man=no", "--recursive-errors=one", filepath.Join(bare, "sallyport.socket")); err == nil {
 		t.Errorf("a socket unit without a socket passes\n%s", out)
 	}
-	// And what a unit says that this systemd does not know is found, too.
+	// An unknown key in a unit is found too.
 	odd := filepath.Join(dir, "sallyport-nft.service")
 	if err := os.WriteFile(odd, []byte(deployed(t, "deploy/systemd/sallyport-nft.service")+"[Service]\nNoSuchKey=yes\n"), 0o644); err != nil {
 		t.Fatal(err)
@@ -135,7 +135,7 @@ admin       = "127.0.0.1:9180"
 	}
 }
 
-// Scripts are POSIX sh, and shellcheck has nothing to say.
+// Scripts are POSIX sh, and shellcheck prints no warning.
 func TestDeployScripts(t *testing.T) {
 	t.Parallel()
 	needsTools(t, "shellcheck")
@@ -150,7 +150,7 @@ func TestDeployScripts(t *testing.T) {
 	}
 }
 
-// The examples that are installed are the ones that the pages explain.
+// The installed examples are those in the guides.
 func TestDeployExample(t *testing.T) {
 	for _, mode := range []string{"gateway", "sidecar"} {
 		m := regexp.MustCompile("(?s)```toml\n(.*?)```").FindStringSubmatch(deployed(t, "deploy/"+mode+".md"))

@@ -1,4 +1,4 @@
-// Gate tests: the packages have one way to decide and one way out.
+// Gate tests: one place decides, and one place connects.
 
 package main
 
@@ -41,8 +41,8 @@ func sources(t *testing.T, visit func(path string, text []byte)) {
 	}
 }
 
-// wayOut finds code that connects, resolves or reads a proxy from the
-// environment by itself.
+// wayOut matches code that connects, resolves names or reads a proxy from the
+// environment.
 var wayOut = regexp.MustCompile(`net\.(Dial|DialTimeout|DialTCP|DialUDP|DialIP|Dialer|DefaultResolver|Resolver|Lookup\w+)\b|ProxyFromEnvironment|http\.(Get|Post|Head|DefaultClient|DefaultTransport)\b`)
 
 // dialers lists the files that may hold a net.Dialer, and why.
@@ -53,8 +53,7 @@ var dialers = []string{
 	"cmd/sallyport/gateway/listen.go", // finds out whether a unix socket is still in use
 }
 
-// TestNoOtherWayOut holds the process to one way out: only the dialers that a
-// Config hands in connect.
+// TestNoOtherWayOut checks that only the listed dialers connect.
 func TestNoOtherWayOut(t *testing.T) {
 	sources(t, func(path string, text []byte) {
 		for i, line := range strings.Split(string(text), "\n") {
@@ -75,7 +74,7 @@ func TestNoOtherWayOut(t *testing.T) {
 // deciders lists the packages that may make or change a Decision.
 var deciders = []string{"rules", "denials", "denials/journal"}
 
-// verdictsMade returns what in a file makes a Decision of its own or changes one.
+// verdictsMade returns the places in a file that make or change a Decision.
 func verdictsMade(t *testing.T, path string, text []byte) (found []string) {
 	t.Helper()
 	set := token.NewFileSet()
@@ -105,8 +104,8 @@ func verdictsMade(t *testing.T, path string, text []byte) (found []string) {
 	return found
 }
 
-// TestOneGate holds that no Decision is made or changed outside of the packages
-// that decide: front ends obey, whatever they think.
+// TestOneGate checks that only the deciders make or change a Decision: front ends
+// obey it.
 func TestOneGate(t *testing.T) {
 	sources(t, func(path string, text []byte) {
 		if slices.Contains(deciders, slashpath.Dir(path)) {
@@ -123,8 +122,8 @@ func TestOneGate(t *testing.T) {
 	}
 }
 
-// TestFrontEndsKnowOnlyTheGate holds that proxy and dnsfilter ask nothing of
-// rules but a Gate: no policy, and no second function that knows clients.
+// TestFrontEndsKnowOnlyTheGate checks that proxy and dnsfilter ask only a Gate. They
+// use no policy and no other function that knows clients.
 func TestFrontEndsKnowOnlyTheGate(t *testing.T) {
 	second := regexp.MustCompile(`\.ClientOf\(|\bKnown\b|\bCheck\b|rules\.(Live|Compile|Config|ParseConfig)\b`)
 	sources(t, func(path string, text []byte) {

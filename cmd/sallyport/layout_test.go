@@ -1,4 +1,4 @@
-// Layout: which package may import which; the table of ARCHITECTURE.md.
+// Layout: which package may import which, as in the table of ARCHITECTURE.md.
 
 package main
 

@@ -1,5 +1,5 @@
-// Tests of the man pages and completions: they say what the commands and the
-// reference say, and man(1) has nothing to complain of.
+// Tests of the man pages and completions: they contain the texts of the commands and
+// of the reference, and man(1) prints no warning.
 
 package main
 
@@ -20,7 +20,7 @@ import (
 	"sallyport/configs"
 )
 
-// needsTools skips where a tool is not installed.
+// needsTools skips the test if a tool is not installed.
 func needsTools(t *testing.T, tools ...string) {
 	t.Helper()
 	for _, tool := range tools {

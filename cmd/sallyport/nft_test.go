@@ -1,4 +1,4 @@
-// Tests of what "sallyport nft" prints and refuses, and of check's modes.
+// Tests of the output and the errors of "sallyport nft", and of the modes of check.
 
 package main
 
@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// command runs one command line and returns what it left.
+// command runs one command line and returns its exit code and output.
 func command(t *testing.T, stdin string, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	var out, diag strings.Builder
@@ -37,8 +37,8 @@ func TestNFTRefuses(t *testing.T) {
 	}
 }
 
-// The embedded configuration has no transparent listener; a ruleset made from
-// it would cut everybody off.
+// The embedded configuration has no transparent listener. A ruleset for it would
+// block all traffic.
 func TestNFTNeedsAConfiguration(t *testing.T) {
 	if code, out, diag := command(t, "", "nft"); code != noFilterNeeded || out != "" || !strings.Contains(diag, "transparent is empty") {
 		t.Errorf("exit %d, printed %q, said %s", code, out, diag)
@@ -55,8 +55,7 @@ func TestNFTFlags(t *testing.T) {
 	}
 }
 
-// The address of a network without its length is a slip, and would let the
-// clients reach nothing.
+// A network address without a prefix length is an error: it would match no host.
 func TestNFTLocalNetwork(t *testing.T) {
 	for flag, want := range map[string]string{
 		"10.20.0.0": "write 10.20.0.0/16,", "10.20.30.0": "write 10.20.30.0/24,", "10.0.0.0": "write 10.0.0.0/8,", "fd00:20::": "write fd00:20::/64,",

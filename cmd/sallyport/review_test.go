@@ -29,7 +29,7 @@ import (
 )
 
 // reviewed is the site: every destination leads to a port of this host where
-// nobody listens, so what is permitted ends in 502 and what is denied in 403.
+// no server listens, so what is permitted ends in 502 and what is denied in 403.
 const reviewed = `
 [listen]
 http  = ["%s"]

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// Two front ends cannot have one address, and check says so, with the lines.
+// Two front ends cannot share an address: check reports it with the lines.
 func TestListenersOfTwoFrontEnds(t *testing.T) {
 	for _, c := range []struct{ listen, want string }{
 		{"http = [\"127.0.0.1:3128\"]\nsocks5 = [\"0.0.0.0:3128\"]\n", "standard input:2: http: 127.0.0.1:3128 cannot be bound: 0.0.0.0:3128 of socks5 already covers every address with that port; choose another port"},
@@ -23,7 +23,7 @@ func TestListenersOfTwoFrontEnds(t *testing.T) {
 	}
 }
 
-// The socket units get no address that they could not bind.
+// The socket units list only addresses that systemd can bind.
 func TestSocketUnitsOfOnePort(t *testing.T) {
 	const config = `
 [listen]

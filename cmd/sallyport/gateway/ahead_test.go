@@ -1,5 +1,5 @@
-// Tests of names looked up ahead: only a transparent gateway does, and a
-// reload takes effect.
+// Tests of prefetched names: only a transparent gateway looks names up in advance,
+// and a reload changes which.
 
 package gateway
 
@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// aheadSite is a gateway whose names have fixed answers, so that no upstream is
-// asked. Its front end and the rule's names are filled in.
+// aheadSite is a configuration whose names have fixed answers, so no upstream is
+// asked. The tests fill in its front end and the names of its rule.
 const aheadSite = `
 [listen]
 %s = ["127.0.0.1:0"]
@@ -62,7 +62,7 @@ func aheadGateway(t *testing.T, frontEnd string) (g *Gateway, rewrite func(to st
 	return g, rewrite
 }
 
-// pinnedAddresses returns the names that the site's addresses count for.
+// pinnedAddresses returns the names that the addresses of the site are pinned for.
 func (g *Gateway) pinnedAddresses() (names []string) {
 	for _, a := range []string{"192.0.2.1", "192.0.2.2", "192.0.2.3"} {
 		for _, n := range g.filter.Pinned(netip.MustParseAddr("10.77.0.10"), netip.MustParseAddr(a)) {

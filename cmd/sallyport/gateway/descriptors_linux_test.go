@@ -1,4 +1,4 @@
-// Descriptors tests.
+// Tests of the limit of open files.
 
 package gateway
 
@@ -33,15 +33,15 @@ func TestDescriptorsNeeded(t *testing.T) {
 	}
 }
 
-// A start with too few says so, with the numbers and the cure; one with enough
-// says nothing, also where Go left one below the hard limit.
+// A start with too few descriptors logs the numbers and the remedy. A start with
+// enough logs nothing, also where Go left one below the hard limit.
 func TestDescriptorsWarning(t *testing.T) {
 	for _, c := range []struct {
 		files uint64
 		warns bool
 		says  string
 	}{
-		{0, false, ""}, // the kernel does not say
+		{0, false, ""}, // unknown
 		{68097, false, ""},
 		{68096, false, ""},
 		{68095, false, ""}, // a hard limit of 68096 and a lower soft one
@@ -60,9 +60,8 @@ func TestDescriptorsWarning(t *testing.T) {
 // softLimitChild marks the process that TestDescriptorsAreRaised starts.
 const softLimitChild = "SALLYPORT_TEST_SOFT_LIMIT"
 
-// The limit that a process starts with does not count: an ordinary login has a
-// soft one of 1024, far below the hard one, and sallyport gets the hard one, less
-// one at most.
+// The soft limit at the start does not matter. An ordinary login has one of 1024,
+// far below the hard limit, and sallyport gets the hard limit, minus one at most.
 func TestDescriptorsAreRaised(t *testing.T) {
 	if hard := os.Getenv(softLimitChild); hard != "" {
 		fmt.Printf("hard %s may open %d\n", hard, openFiles())

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// A rule that a reload brings ends when it expires, although nothing was about to
-// expire before, and there was nothing to wake up for.
+// A rule that a reload adds ends when it expires, also if no rule of the earlier
+// configuration was going to expire.
 func TestExpiryAfterAReload(t *testing.T) {
 	g, log, write := readyGateway(t)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -32,7 +32,7 @@ expires = ` + yesterday.Format(time.DateOnly) + "\n")
 	}
 	g.mu.Lock()
 	g.cfg = cfg
-	policy, _ := g.enforce(cfg, g.resolver, yesterday) // a reload that long ago
+	policy, _ := g.enforce(cfg, g.resolver, yesterday) // as if reloaded yesterday
 	g.mu.Unlock()
 	if policy.Rules() != 1 {
 		t.Fatalf("%d rules in force", policy.Rules())
@@ -42,10 +42,10 @@ expires = ` + yesterday.Format(time.DateOnly) + "\n")
 			t.Fatal("an expired rule is in force")
 		}
 	}
-	g.mu.Lock() // until it is said
+	g.mu.Lock() // wait until it is logged
 	text := log.String()
 	g.mu.Unlock()
 	if !strings.Contains(text, "a rule expired") || !strings.Contains(text, "site/mirror") {
-		t.Errorf("the log does not tell: %s", text)
+		t.Errorf("the log lacks it: %s", text)
 	}
 }

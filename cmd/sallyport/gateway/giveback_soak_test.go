@@ -1,6 +1,6 @@
 //go:build soak
 
-// The test of memory that takes a minute: make soak.
+// A test of memory that takes a minute. Run it with: make soak
 
 package gateway
 
@@ -26,8 +26,8 @@ import (
 	"time"
 )
 
-// TestMemoryReturns holds a gateway's memory against its base, after 50,000
-// connections that it permits and as many that it denies.
+// TestMemoryReturns compares the memory of a gateway with its initial memory, after
+// 50,000 connections that it permits and after 50,000 that it denies.
 func TestMemoryReturns(t *testing.T) {
 	const gateway, many = "SALLYPORT_TEST_GATEWAY", 50_000
 	if file := os.Getenv(gateway); file != "" {
@@ -53,7 +53,7 @@ func TestMemoryReturns(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { c.Process.Signal(syscall.SIGTERM); c.Wait() }()
-	connects(t, listen, origin.String(), 2000) // what a gateway touches once
+	connects(t, listen, origin.String(), 2000) // memory that every gateway uses
 	connects(t, listen, "127.0.0.1:1", 2000)
 	base := settled(t, c.Process.Pid)
 	for _, to := range []string{origin.String(), "127.0.0.1:1"} {
@@ -67,13 +67,13 @@ func TestMemoryReturns(t *testing.T) {
 	}
 }
 
-// settled waits until memory was given back for good, and returns it.
+// settled waits until the process has returned memory, and returns the rest.
 func settled(t *testing.T, pid int) int {
 	time.Sleep((quietTurns + 2) * quietEvery)
 	return residentOf(t, pid)
 }
 
-// residentOf is the memory of another process, in KiB.
+// residentOf returns the memory of another process, in KiB.
 func residentOf(t *testing.T, pid int) int {
 	t.Helper()
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
@@ -88,7 +88,7 @@ func residentOf(t *testing.T, pid int) int {
 	return kib
 }
 
-// echoOrigin is a server that says everything back.
+// echoOrigin starts a server that sends back what it receives.
 func echoOrigin(t *testing.T) *net.TCPAddr {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -108,8 +108,8 @@ func echoOrigin(t *testing.T) *net.TCPAddr {
 	return l.Addr().(*net.TCPAddr)
 }
 
-// connects asks for n tunnels, 200 at a time, and says something in each that is
-// granted.
+// connects requests n tunnels, 200 at a time, and sends a line in each that is
+// permitted.
 func connects(t *testing.T, proxy, to string, n int) {
 	t.Helper()
 	todo := make(chan struct{}, n)
@@ -134,7 +134,7 @@ func connects(t *testing.T, proxy, to string, n int) {
 func connectOnce(proxy, to string) error {
 	var conn net.Conn
 	err := error(syscall.ECONNREFUSED)
-	for range 200 { // it is only just starting
+	for range 200 { // the process may still be starting
 		if conn, err = net.Dial("tcp", proxy); err == nil {
 			break
 		}

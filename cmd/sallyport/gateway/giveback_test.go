@@ -1,4 +1,4 @@
-// Tests that memory goes back to the system after a busy time.
+// Tests that memory returns to the system after a busy time.
 
 package gateway
 
@@ -16,7 +16,7 @@ func TestQuietWatch(t *testing.T) {
 	var q quietWatch
 	total := uint64(0)
 	for i, c := range []struct {
-		allocated uint64 // since the look before
+		allocated uint64 // since the last check
 		gives     bool
 	}{
 		{4 * mib, false}, // the start
@@ -40,7 +40,7 @@ func TestQuietWatch(t *testing.T) {
 		}
 	}
 	gives := 0
-	for range 1000 { // a little, for ever
+	for range 1000 { // a little, all the time
 		total += mib / 10
 		if q.over(total) {
 			gives++
@@ -51,8 +51,8 @@ func TestQuietWatch(t *testing.T) {
 	}
 }
 
-// inChild runs the rest of a test in a process of its own. It answers false in
-// that process.
+// inChild runs the test again in a process of its own. It returns false in that
+// process.
 func inChild(t *testing.T, env string) (parent bool) {
 	t.Helper()
 	if os.Getenv(env) != "" {

@@ -1,4 +1,4 @@
-// Test of the dashboard: it shows nothing but what the gateway exposes.
+// Test of the dashboard: it uses only metrics that the gateway has.
 
 package gateway
 
@@ -19,7 +19,7 @@ import (
 	"sallyport/rules"
 )
 
-// A dashboard is what the test reads of one.
+// A dashboard holds the parts of a dashboard that the test reads.
 type dashboard struct {
 	Title  string
 	Panels []struct {

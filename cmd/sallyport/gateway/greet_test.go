@@ -1,4 +1,4 @@
-// Greeting: the lines to try name an address that answers.
+// Tests of the commands that a start proposes: each has an address that answers.
 
 package gateway
 

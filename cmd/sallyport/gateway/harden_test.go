@@ -1,5 +1,6 @@
-// Tests of what is kept, of the listeners' protocol, and of how hardening is
-// said. That it holds is tested in package confine and end to end.
+// Tests of the files that a hardened gateway keeps, of the protocol of its
+// listeners, and of its reports. Package confine and the end-to-end tests check that
+// the hardening works.
 
 package gateway
 
@@ -23,7 +24,7 @@ import (
 	"sallyport/rules/site"
 )
 
-// Every listener and dialer is plain TCP, and one that is not is found.
+// Every listener uses plain TCP. One that does not is found.
 func TestNoMPTCP(t *testing.T) {
 	ctx := t.Context()
 	tmp := t.TempDir()
@@ -67,7 +68,7 @@ func addrPorts(texts ...string) (out []netip.AddrPort) {
 	return out
 }
 
-// What is kept follows the configuration, and is no more.
+// The gateway keeps the files that the configuration names, and no others.
 func TestKeeps(t *testing.T) {
 	dir, err := filepath.EvalSymlinks(t.TempDir())
 	if err != nil {
@@ -114,7 +115,7 @@ func TestKeeps(t *testing.T) {
 	}
 }
 
-// Programs get as JSON what people read as lines.
+// /readyz has the same content as text and as JSON.
 func TestReadyAsJSON(t *testing.T) {
 	g, _, _ := readyGateway(t)
 	g.hardening = []confine.Step{{Name: confine.Files, State: confine.Absent, Detail: "this kernel has no Landlock"}, {Name: noMPTCP, State: confine.On}}
@@ -148,7 +149,7 @@ func TestReadyAsJSON(t *testing.T) {
 	}
 }
 
-// Other errors of a reload stay what they are.
+// outside changes no other error.
 func TestOutside(t *testing.T) {
 	g := &Gateway{}
 	for _, err := range []error{nil, errors.New("x"), &fs.PathError{Op: "open", Path: "/x", Err: syscall.ENOENT}, &fs.PathError{Op: "open", Path: "/x", Err: syscall.EACCES}} {

@@ -1,4 +1,4 @@
-// Tests of the collector's floor.
+// Tests of the block that delays garbage collection.
 
 package gateway
 
@@ -14,7 +14,7 @@ import (
 	"testing"
 )
 
-// resident is the memory that the system has given to this process.
+// resident returns the resident memory of this process.
 func resident(t *testing.T) int {
 	t.Helper()
 	b, err := os.ReadFile("/proc/self/statm")
@@ -28,7 +28,7 @@ func resident(t *testing.T) int {
 	return pages * os.Getpagesize()
 }
 
-// goal is the size of the heap at which the next collection begins.
+// goal returns the size of the heap at which the next collection begins.
 func goal() uint64 {
 	runtime.GC()
 	s := []runtimemetrics.Sample{{Name: "/gc/heap/goal:bytes"}}
@@ -60,7 +60,7 @@ func TestHeapFloor(t *testing.T) {
 	}
 }
 
-// In a process that has just begun, as run has, the floor takes no memory.
+// At the start of a process the block takes no memory.
 func TestHeapFloorTakesNoMemory(t *testing.T) {
 	const inside = "SALLYPORT_TEST_HEAP"
 	if os.Getenv(inside) == "" {

@@ -1,4 +1,4 @@
-// Tests of the limits that are taken over, and of how they are said.
+// Tests of the limits of the process, and of how they are described.
 
 package gateway
 

@@ -1,4 +1,4 @@
-// Listen: an address is what it says.
+// Tests of the listeners: each accepts exactly the addresses that are listed.
 
 package gateway
 
@@ -16,8 +16,7 @@ import (
 	"sallyport/rules/site"
 )
 
-// 0.0.0.0 is every address of IPv4. A listener on it that takes IPv6 too is
-// one that its owner did not ask for.
+// 0.0.0.0 means every IPv4 address. A listener on it must not accept IPv6.
 func TestUnspecifiedIPv4IsNotIPv6(t *testing.T) {
 	every := []netip.AddrPort{netip.MustParseAddrPort("0.0.0.0:0")}
 	s, err := Listen(t.Context(), site.Listen{HTTP: every, SOCKS5: every, DNS: every, Transparent: every}, nil)
@@ -40,8 +39,7 @@ func TestUnspecifiedIPv4IsNotIPv6(t *testing.T) {
 	}
 }
 
-// freePort is a port that nothing has, for streams and datagrams of both
-// families.
+// freePort returns a port that is free for streams and datagrams of both families.
 func freePort(t *testing.T) uint16 {
 	t.Helper()
 	for range 50 {
@@ -60,9 +58,9 @@ func freePort(t *testing.T) uint16 {
 	return 0
 }
 
-// Wildcards of both families, and a wildcard with single addresses, share a
-// port: each address is served, by streams and by datagrams, and an address
-// that is listed answers datagrams from itself.
+// Wildcards of both families, or a wildcard and single addresses, can share a port.
+// Each address is served, by streams and by datagrams. A listed address answers
+// datagrams from that address.
 func TestListenersOfOnePort(t *testing.T) {
 	for _, c := range []struct{ listed, served, refused string }{
 		{"0.0.0.0 [::]", "127.0.0.1 127.0.0.2 [::1]", ""},
@@ -115,8 +113,8 @@ func reaches(addr string, port uint16) error {
 	return err
 }
 
-// datagramAt sends one datagram and tells the address of the socket that it
-// comes to.
+// datagramAt sends one datagram and returns the address of the socket that receives
+// it.
 func (s *Sockets) datagramAt(t *testing.T, addr string, port uint16) string {
 	t.Helper()
 	c, err := net.Dial("udp", addr+fmt.Sprintf(":%d", port))
@@ -152,7 +150,7 @@ func (s *Sockets) datagramAt(t *testing.T, addr string, port uint16) string {
 	return first
 }
 
-// What shares a port keeps another sallyport away as before.
+// Sockets that share a port still keep a second sallyport from starting.
 func TestListenersOfOnePortTwice(t *testing.T) {
 	port := freePort(t)
 	l := site.Listen{}
@@ -181,8 +179,7 @@ func TestWildcardsOfTwoFrontEnds(t *testing.T) {
 	s.Close()
 }
 
-// Without permission the cure is another one for a port than for a socket in the
-// file system.
+// For a missing permission the remedy differs between a port and a unix socket.
 func TestListenErrorsNameTheirCure(t *testing.T) {
 	for _, c := range []struct{ network, addr, want string }{
 		{"tcp", "10.20.30.1:53", "let systemd hold the sockets"},

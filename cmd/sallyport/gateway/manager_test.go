@@ -1,4 +1,4 @@
-// Tests of what the service manager is told of a
+// Tests of what a gateway reports to the service manager.
 
 package gateway
 
@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// A gateway that works says so without leaving a record; one whose lock nobody
-// gives back, or whose policy does not answer, does not.
+// alive reports a working gateway and writes no record. It reports a failure if a
+// lock is not released or the policy does not answer.
 func TestAlive(t *testing.T) {
 	g, _, _ := readyGateway(t)
 	before := g.journal.Stats()
@@ -22,7 +22,7 @@ func TestAlive(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	g.mu.Lock() // as a reload would that hangs
+	g.mu.Lock() // like a reload that hangs
 	done := make(chan error, 1)
 	go func() { done <- g.alive(ctx) }()
 	select {
@@ -38,7 +38,7 @@ func TestAlive(t *testing.T) {
 	}
 }
 
-// The status is one line: what is wrong first, then what is in force.
+// The status is one line: first the problems, then the policy in force.
 func TestStatus(t *testing.T) {
 	g, _, write := readyGateway(t)
 	if got := g.status(); !strings.HasPrefix(got, "revision ") {

@@ -1,4 +1,4 @@
-// Tests of discovered NAT64 prefixes while the upstreams change what they tell.
+// Tests of discovered NAT64 prefixes while the upstreams change them.
 
 package gateway
 
@@ -16,7 +16,7 @@ import (
 	"sallyport/rules"
 )
 
-// dns64 is an upstream that tells one prefix, none, or fails.
+// dns64 is an upstream that announces one prefix or none, or fails.
 type dns64 struct {
 	mu    sync.Mutex
 	tells string // an address of ipv4only.arpa; "": none; "fail"
@@ -44,7 +44,7 @@ func (u *dns64) ServeDNS(w dns.ResponseWriter, q *dns.Msg) {
 	_ = w.WriteMsg(m)
 }
 
-// start serves on loopback and returns the upstream's text.
+// start serves on loopback and returns the upstream as the configuration names it.
 func (u *dns64) start(t *testing.T) string {
 	t.Helper()
 	pc, err := net.ListenPacket("udp", "127.0.0.1:0")

@@ -17,8 +17,8 @@ import (
 	"sallyport/rules/site"
 )
 
-// keptTree is conf/site.toml and conf/token, as they should be, and a link to
-// each of the usual kinds.
+// keptTree makes conf/site.toml and conf/token with correct modes, and links of each
+// usual kind.
 func keptTree(t *testing.T) (string, func(string) string) {
 	t.Helper()
 	dir, err := filepath.EvalSymlinks(t.TempDir())
@@ -46,8 +46,8 @@ func keptTree(t *testing.T) (string, func(string) string) {
 	return dir, in
 }
 
-// Whatever of a way others can write is found, with the cure; and what only
-// looks like it is not.
+// Everything on the path to a file that others can write is found, with the remedy.
+// Safe cases are not reported.
 func TestPermissions(t *testing.T) {
 	for _, c := range []struct {
 		what   string
@@ -92,8 +92,8 @@ func TestPermissions(t *testing.T) {
 	}
 }
 
-// What belongs to a third user is that one's to change, directory, link in a
-// directory for all, and file; root's files are good for everybody.
+// A file, a directory, or a link in a directory such as /tmp that belongs to another
+// user is a fault. Files of root are not.
 func TestPermissionsOfOwners(t *testing.T) {
 	_, in := keptTree(t)
 	me := os.Geteuid()
@@ -129,7 +129,7 @@ func TestPermissionsOfOwners(t *testing.T) {
 	}
 }
 
-// A group that only this user is in is no others.
+// A group with this user as its only member adds no writers.
 func TestPermissionsOfPrivateGroup(t *testing.T) {
 	_, in := keptTree(t)
 	if err := os.Chmod(in("conf/site.toml"), 0o664); err != nil {
@@ -156,8 +156,8 @@ func TestPermissionsOfPrivateGroup(t *testing.T) {
 	}
 }
 
-// What a container has mounted read-only is the host's to guard, all but its
-// secrets; what only systemd made read-only is not.
+// Files in a read-only mount of a container are exempt, except for readable secrets.
+// Files that only systemd made read-only are not exempt.
 func TestPermissionsOfMounts(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("skipped: mounting needs root")
@@ -190,8 +190,8 @@ func TestPermissionsOfMounts(t *testing.T) {
 	}
 }
 
-// Every file that a configuration names is asked about, with its key; a reload
-// asks again.
+// Every file that a configuration names is checked and reported with its key; a
+// reload checks again.
 func TestPermissionsOfAConfiguration(t *testing.T) {
 	_, in := keptTree(t)
 	for _, name := range []string{"conf/site.toml", "conf/token", "conf/..1/site.toml"} {
@@ -217,8 +217,8 @@ func TestPermissionsOfAConfiguration(t *testing.T) {
 	}
 }
 
-// A start and a reload take a directory that others can write for a warning, and
-// a file that they can write for an error.
+// At a start and a reload, a directory that others can write is a warning, and a
+// file that others can write is an error.
 func TestRunPermissions(t *testing.T) {
 	_, in := keptTree(t)
 	k := Keeper{uid: os.Geteuid()}

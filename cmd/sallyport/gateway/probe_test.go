@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// A resolver that changes the letter case of questions works, and is a finding
-// of its own: it is not taken for one that is down or firewalled.
+// A resolver that changes the letter case of questions gets a warning of its own. It
+// is not reported as down.
 func TestPreflightRespellingResolver(t *testing.T) {
 	tries := upstreamTries{seen: map[netip.AddrPort]*preflight.Upstream{}}
 	up := dnsfilter.Upstream{Proto: rules.UDP, Addr: netip.MustParseAddrPort("192.0.2.53:53")}

@@ -1,6 +1,6 @@
 //go:build linux
 
-// Readable: an error about a file that this user may not read names its cure.
+// Tests of the remedy for a file that this user may not read.
 
 package gateway
 

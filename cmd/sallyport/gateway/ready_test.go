@@ -1,5 +1,5 @@
-// Tests of what a running sallyport says of itself: in /readyz, in the log and
-// in the journal.
+// Tests of the state that a running sallyport reports: in /readyz, in the log and in
+// the journal.
 
 package gateway
 
@@ -31,7 +31,7 @@ sources  = ["10.77.0.10"]
 profiles = []
 `
 
-// safeBuffer is written by goroutines of the
+// safeBuffer is a buffer that the goroutines of a gateway may write to.
 type safeBuffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer
@@ -49,7 +49,8 @@ func (s *safeBuffer) String() string {
 	return s.b.String()
 }
 
-// readyGateway is a gateway without listeners, and how to change its file.
+// readyGateway returns a gateway without listeners, its log, and a function that
+// changes its file.
 func readyGateway(t *testing.T) (g *Gateway, log *safeBuffer, write func(text string)) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "sallyport.toml")
@@ -122,8 +123,8 @@ func TestSecondSignalIsLogged(t *testing.T) {
 	}
 }
 
-// What no reload changes is held against the start, not against the last file:
-// it stays pending until it is taken back.
+// Keys that need a restart are compared with the start, not with the last file: a
+// changed key stays pending until it has its first value again.
 func TestPendingKeysAreSaid(t *testing.T) {
 	g, _, write := readyGateway(t)
 	moved := strings.Replace(readySite, "127.0.0.1:0", "127.0.0.1:1", 1)

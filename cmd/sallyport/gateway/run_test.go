@@ -1,4 +1,4 @@
-// Tests of what ends a running sallyport.
+// Tests of what stops a running sallyport.
 
 package gateway
 
@@ -12,8 +12,8 @@ import (
 	"testing"
 )
 
-// A front end that fails ends the service, whatever it failed of, and any number
-// may fail at once; what ends because it is told to is no failure.
+// A front end that fails stops the gateway, whatever the error is, also if several
+// fail at once. A front end that ends because ctx ended has not failed.
 func TestSupervise(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	var all sync.WaitGroup

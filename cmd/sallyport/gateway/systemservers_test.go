@@ -11,13 +11,13 @@ import (
 	"time"
 )
 
-// systemGateway is a gateway with upstream "system" whose file is etc/resolv.conf,
-// a link to run/a, below the directory that it returns.
+// systemGateway returns a gateway with upstream "system". Its file is
+// etc/resolv.conf in the returned directory, a link to run/a.
 func systemGateway(t *testing.T) (g *Gateway, log *safeBuffer, dir string, put func(name, text string)) {
 	t.Helper()
 	g, log, write := readyGateway(t)
 	dir = t.TempDir()
-	put = func(name, text string) { // as programs do: beside it, then in its place
+	put = func(name, text string) { // like programs do: write a new file, then rename it
 		t.Helper()
 		at := filepath.Join(dir, name)
 		if err := os.MkdirAll(filepath.Dir(at), 0o755); err != nil {
@@ -44,10 +44,9 @@ func systemGateway(t *testing.T) (g *Gateway, log *safeBuffer, dir string, put f
 	return g, log, dir, put
 }
 
-// TestSystemServersFollow holds that another resolv.conf takes force without a
-// signal: written, put in its place, or led to by another link. One that cannot
-// be used leaves the servers as they are, and /readyz and the log say so; so does a
-// reload meanwhile.
+// TestSystemServersFollow checks that a changed resolv.conf takes effect without a
+// signal, also if a link changes. If it cannot be used, the servers stay, and
+// /readyz and the log report that; a reload does not change that.
 func TestSystemServersFollow(t *testing.T) {
 	g, log, dir, put := systemGateway(t)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -113,8 +112,7 @@ func TestSystemServersFollow(t *testing.T) {
 	}
 }
 
-// TestSystemServersSame holds that a file which says the same keeps the answers
-// that are known.
+// TestSystemServersSame checks that a file with the same servers keeps the cache.
 func TestSystemServersSame(t *testing.T) {
 	g, _, _, put := systemGateway(t)
 	before := g.live.Load()
@@ -128,7 +126,7 @@ func TestSystemServersSame(t *testing.T) {
 	}
 }
 
-// TestSystemServersAtTheStart holds that without any server there is no start.
+// TestSystemServersAtTheStart checks that sallyport does not start without a server.
 func TestSystemServersAtTheStart(t *testing.T) {
 	s := newSystemServers(filepath.Join(t.TempDir(), "resolv.conf"))
 	if ups, err := s.upstreams(nil); err == nil {

@@ -1,4 +1,4 @@
-// Tests of what is said about permitted destinations that do not answer.
+// Tests of the warnings about permitted destinations that do not answer.
 
 package gateway
 
@@ -65,7 +65,7 @@ func TestUnreachedIsCountedAndSaid(t *testing.T) {
 	}
 }
 
-// However many destinations fail, few are remembered and few are said.
+// If very many destinations fail, few are remembered and few are logged.
 func TestUnreachedIsBounded(t *testing.T) {
 	now := time.Unix(0, 0)
 	m := newMetrics()
@@ -85,7 +85,7 @@ func TestUnreachedIsBounded(t *testing.T) {
 	}
 }
 
-// dialFailures reads the metric; -1: it has no such fault.
+// dialFailures returns the value of the metric; -1 if it lacks the fault.
 func dialFailures(t *testing.T, m *metrics, fault string) float64 {
 	t.Helper()
 	families, err := m.registry.Gather()

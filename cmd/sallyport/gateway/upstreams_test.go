@@ -12,7 +12,7 @@ import (
 	"sallyport/dnsfilter"
 )
 
-// metricsText is what Prometheus reads.
+// metricsText returns /metrics.
 func (g *Gateway) metricsText() string {
 	w := httptest.NewRecorder()
 	g.pages().ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))

@@ -1,4 +1,4 @@
-// Tests of watching a file, through its links.
+// Tests of watching a file and the links to it.
 
 package gateway
 
@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// A file that changes while sallyport starts, after it was read, is put in force.
+// A file that changes during the start, after it was read, is put in force.
 func TestWatchSeesAChangeDuringTheStart(t *testing.T) {
 	g, log, write := readyGateway(t)
 	g.source.state = fileState(g.source.file)
@@ -27,9 +27,8 @@ func TestWatchSeesAChangeDuringTheStart(t *testing.T) {
 	}
 }
 
-// Each way in which another content comes to a path is one change: a file that
-// is written, put in its place, made unreadable; and a link on the way, or what
-// it leads to, that is another.
+// fileState changes when the file is written, replaced or made unreadable, and when a
+// link on the path, or its target, changes.
 func TestWatchFileThroughLinks(t *testing.T) {
 	dir := t.TempDir()
 	in := func(name string) string { return filepath.Join(dir, name) }
@@ -55,7 +54,7 @@ func TestWatchFileThroughLinks(t *testing.T) {
 	for _, v := range []string{"a/v1/f", "a/v2/f", "b/v1/f"} {
 		try(os.Chtimes(in(v), old, old))
 	}
-	link("a/..data", "v1") // as Kubernetes mounts
+	link("a/..data", "v1") // like a mount of Kubernetes
 	link("a/f", "..data/f")
 	link("etc", "a")
 	link("f", "etc/f")
