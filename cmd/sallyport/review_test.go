@@ -105,6 +105,23 @@ func reviewCases() []reviewCase {
 	}
 }
 
+// changed returns the configuration that suggest --whole proposes. If it asks who an
+// address is, changed answers as an operator would.
+func (c reviewCase) changed(t *testing.T, file, host string, asks bool) string {
+	t.Helper()
+	proposed := cli(t, "denials", "suggest", "--config", file, "--whole", "--host", host, "--client", c.from, "--reason", c.reason)
+	if !bytes.Contains(proposed, []byte("# the one that asks")) {
+		t.Errorf("a comment is lost:\n%s", proposed)
+	}
+	if !asks {
+		return string(proposed)
+	}
+	if after := deniedAs(t, proposed, c.from, c.dest); !strings.HasPrefix(after, "deny") {
+		t.Errorf("permitted before the question was answered: %s", after)
+	}
+	return string(answered(proposed))
+}
+
 // For every reason that a change of the configuration can permit: from the denial,
 // over the suggested change, to the permitted flow.
 func TestReviewEndsInAPermittedFlow(t *testing.T) {
@@ -166,17 +183,7 @@ func TestReviewEndsInAPermittedFlow(t *testing.T) {
 					t.Errorf("the page does not show %q:\n%s", want, shown)
 				}
 			}
-			changed := cli(t, "denials", "suggest", "--config", file, "--whole", "--host", host, "--client", c.from, "--reason", c.reason)
-			if !bytes.Contains(changed, []byte("# the one that asks")) {
-				t.Errorf("a comment is lost:\n%s", changed)
-			}
-			if s.Asks { // who that is, only an operator can say
-				if after := deniedAs(t, changed, c.from, c.dest); !strings.HasPrefix(after, "deny") {
-					t.Errorf("permitted before anybody said who that is: %s", after)
-				}
-				changed = answered(changed)
-			}
-			write(string(changed))
+			write(c.changed(t, file, host, s.Asks))
 			waitStatus(t, proxy, c.from, c.dest, http.StatusBadGateway)
 			if got := status(t, proxy, c.from, c.other); got != http.StatusForbidden {
 				t.Errorf("%s passes too: %d", c.other, got)
