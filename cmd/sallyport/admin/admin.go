@@ -1,6 +1,5 @@
 // Package admin serves the admin listener: it protects the pages of a gateway with a
 // Host check, a token, logins and a limit on connections.
-
 package admin
 
 import (
