@@ -23,3 +23,5 @@
 // reply_denied.go writes denials. pins.go remembers which client got which
 // addresses. prefetch.go looks up permitted names before any client asks.
 package dnsfilter
+
+import _ "sallyport" // this package needs Linux

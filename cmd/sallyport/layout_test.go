@@ -12,6 +12,7 @@ import (
 
 func TestLayout(t *testing.T) {
 	may := map[string][]string{
+		"sallyport":                         nil,
 		"sallyport/rules":                   nil,
 		"sallyport/rules/tomldoc":           {"sallyport/rules"},
 		"sallyport/rules/profile":           {"sallyport/rules", "sallyport/rules/tomldoc"},

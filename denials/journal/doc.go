@@ -39,3 +39,5 @@
 // written, so they must not share memory that changes. Raw, Resolved and Pinned
 // are copied.
 package journal
+
+import _ "sallyport" // this package needs Linux

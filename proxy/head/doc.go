@@ -6,3 +6,5 @@
 // bodies. A Line detects, byte by byte, whether text is the first line of a request for some
 // server.
 package head
+
+import _ "sallyport" // this package needs Linux

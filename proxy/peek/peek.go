@@ -1,6 +1,8 @@
 // Package peek reads from a client's connection without consuming the bytes: they stay until Discard.
 package peek
 
+import _ "sallyport" // this package needs Linux
+
 import (
 	"errors"
 	"io"

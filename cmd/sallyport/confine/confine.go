@@ -4,6 +4,8 @@
 // other processes. A removed privilege cannot be regained.
 package confine
 
+import _ "sallyport" // this package needs Linux
+
 import (
 	"errors"
 	"fmt"

@@ -32,3 +32,5 @@
 // test instead of a new build. SALLYPORT_E2E_PICTURES names a directory for new
 // pictures of the review page, as in docs/.
 package e2e
+
+import _ "sallyport" // this package needs Linux

@@ -2,6 +2,8 @@
 // open across restarts, the state of the service, and signs of life.
 package systemd
 
+import _ "sallyport" // this package needs Linux
+
 import (
 	"cmp"
 	"errors"
