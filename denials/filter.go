@@ -30,6 +30,12 @@ type Filter struct {
 	folded string // Text
 }
 
+// Audited returns f for what mode "audit" let through only.
+func (f Filter) Audited() Filter {
+	f.Verdict = journal.VerdictWouldDeny
+	return f
+}
+
 // prepared returns f with its client parsed. It reports a glob that is none.
 func (f Filter) prepared() (Filter, error) {
 	if p, err := netip.ParsePrefix(f.Client); err == nil {
@@ -101,9 +107,9 @@ func (f Filter) Matcher() (func(*journal.Record) bool, error) {
 	return f.match, err
 }
 
-// scan calls fn for every record that the query's filter selects, the oldest
+// Scan calls fn for every record that the query's filter selects, the oldest
 // first.
-func (q *Query) scan(ctx context.Context, fn func(*journal.Record) error) (journal.Report, error) {
+func (q *Query) Scan(ctx context.Context, fn func(*journal.Record) error) (journal.Report, error) {
 	f, err := q.Filter.prepared()
 	if err != nil {
 		return journal.Report{}, err

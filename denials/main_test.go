@@ -3,19 +3,16 @@
 package denials
 
 import (
-	"bytes"
-	"compress/gzip"
 	"context"
-	"fmt"
-	"os"
 	"strings"
 	"testing"
-	"time"
 
 	"go.uber.org/goleak"
 
 	"sallyport/denials/journal"
+	"sallyport/denials/journaltest"
 	"sallyport/rules"
+	"sallyport/rules/site"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -32,7 +29,7 @@ func scan(t testing.TB, f Filter, files ...string) ([]journal.Record, journal.Re
 	t.Helper()
 	var rs []journal.Record
 	q := Query{Files: files, Filter: f}
-	rep, err := q.scan(context.Background(), func(r *journal.Record) error {
+	rep, err := q.Scan(context.Background(), func(r *journal.Record) error {
 		rs = append(rs, r.Clone())
 		return nil
 	})
@@ -42,37 +39,34 @@ func scan(t testing.TB, f Filter, files ...string) ([]journal.Record, journal.Re
 	return rs, rep
 }
 
-var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+// What the tests have in common, under short names.
+const fleet = journaltest.Fleet
 
-// at returns a denial at noon plus some seconds.
+var noon = journaltest.Noon()
+
 func at(seconds int, change func(*journal.Record)) journal.Record {
-	r := journal.Record{Schema: 1, Time: noon.Add(time.Duration(seconds) * time.Second), Seq: uint64(seconds + 1), Boot: "b", Event: journal.EventDecision,
-		Verdict: journal.VerdictDeny, Mode: "enforce", Via: "connect", Client: "10.0.0.7", ClientName: "es-manager",
-		Host: fmt.Sprintf("n%d.example", seconds), Port: 443, Proto: "tcp", Reason: "not_listed"}
-	if change != nil {
-		change(&r)
-	}
-	return r
+	return journaltest.At(seconds, change)
 }
 
-// journalOf writes records into a file; a name that ends in .gz is compressed.
 func journalOf(t testing.TB, name string, rs ...journal.Record) string {
 	t.Helper()
-	var b bytes.Buffer
-	for i := range rs {
-		b.Write(rs[i].Append(nil))
-	}
-	if strings.HasSuffix(name, ".gz") {
-		var z bytes.Buffer
-		w := gzip.NewWriter(&z)
-		_, _ = w.Write(b.Bytes())
-		_ = w.Close()
-		b = z
-	}
-	if err := os.WriteFile(name, b.Bytes(), 0o600); err != nil {
+	return journaltest.File(t, name, rs...)
+}
+
+func attempt(t testing.TB, client, host string, port uint16) rules.Attempt {
+	t.Helper()
+	return journaltest.Attempt(t, client, host, port)
+}
+
+// siteOf compiles a configuration as of noon.
+func siteOf(t testing.TB, text string) *Site {
+	t.Helper()
+	s, err := NewSite(Source{File: "site.toml", Text: []byte(text), Profiles: journaltest.Profiles(t), Now: noon,
+		Own: func(l site.Listen) rules.Own { return rules.Own{Listeners: l.HTTP} }})
+	if err != nil {
 		t.Fatal(err)
 	}
-	return name
+	return s
 }
 
 func hosts(rs []journal.Record) string {

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"sallyport/denials/journal"
+	"sallyport/denials/journaltest"
 	"sallyport/rules"
 	"sallyport/rules/site"
 )
@@ -34,7 +35,7 @@ reason = "T-1"
 
 func wide(t *testing.T, text string, local func(netip.Addr) bool) *Site {
 	t.Helper()
-	s, err := NewSite(Source{File: "site.toml", Text: []byte(text), Profiles: profiles(t), Now: noon, Own: func(l site.Listen) rules.Own {
+	s, err := NewSite(Source{File: "site.toml", Text: []byte(text), Profiles: journaltest.Profiles(t), Now: noon, Own: func(l site.Listen) rules.Own {
 		return rules.Own{Listeners: slices.Concat(l.HTTP, l.SOCKS5), Local: local}
 	}})
 	if err != nil {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"sallyport/denials/journal"
+	"sallyport/denials/journaltest"
 )
 
 // summary is all that a view says, in words.
@@ -66,7 +67,7 @@ func gzipped(t *testing.T, path string) {
 // The journal grows by whole and half lines, is rotated, compressed, cut short
 // and removed; after each step the running review is what a scan says.
 func TestReadingOnIsAFullScan(t *testing.T) {
-	text, err := os.ReadFile(generated(t, 2400))
+	text, err := os.ReadFile(journaltest.Generated(t, 2400))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -130,7 +131,7 @@ func must(t *testing.T, err error) {
 
 // A second look reads what is new, and nothing twice.
 func TestReadingOnReadsOnce(t *testing.T) {
-	path := generated(t, 1000)
+	path := journaltest.Generated(t, 1000)
 	run, err := NewReview(Filter{})
 	must(t, err)
 	must(t, run.Read(context.Background(), []string{path}, nil))
@@ -153,10 +154,10 @@ func TestReadingOnReadsOnce(t *testing.T) {
 	}
 }
 
-// A scan that is broken off goes on where it ended, also within a compressed file.
+// A Scan that is broken off goes on where it ended, also within a compressed file.
 func TestReadingOnAfterABreak(t *testing.T) {
 	for _, packed := range []bool{false, true} {
-		path := generated(t, 5000)
+		path := journaltest.Generated(t, 5000)
 		want := review(t, Query{Files: []string{path}})
 		if packed {
 			gzipped(t, path)
@@ -189,27 +190,4 @@ func (e *expiring) Err() error {
 		return context.Canceled
 	}
 	return nil
-}
-
-// However many looks there are, reviews that are not in use are few and small.
-func TestCacheIsBounded(t *testing.T) {
-	path := generated(t, 200)
-	p := &reviewPage{PageConfig: PageConfig{Files: func() ([]string, error) { return []string{path}, nil }}}
-	for i := range 20 {
-		if _, err := p.review(context.Background(), Filter{Denied: true, Text: fmt.Sprint(i)}); err != nil {
-			t.Fatal(err)
-		}
-		if len(p.cache) > cachedMax {
-			t.Fatalf("%d reviews are kept", len(p.cache))
-		}
-	}
-	p.cache[0].run.tally.size = keptMax + 1
-	if _, err := p.review(context.Background(), Filter{Denied: true}); err != nil {
-		t.Fatal(err)
-	}
-	for _, c := range p.cache[:len(p.cache)-1] {
-		if c.run.tally.size > keptMax {
-			t.Error("a large review is kept beside the one in use")
-		}
-	}
 }

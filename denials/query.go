@@ -36,6 +36,17 @@ type View struct {
 	Timeline Timeline
 }
 
+// Check reports an order that does not exist, and a host that is no glob.
+func (q *Query) Check() error {
+	if _, err := orderOf(q.Sort); err != nil {
+		return err
+	}
+	if _, err := q.Filter.prepared(); err != nil {
+		return fmt.Errorf("host: %q is no glob: %w", q.Filter.Host, err)
+	}
+	return nil
+}
+
 // orderOf returns the order that a query asks for.
 func orderOf(name string) (func(a, b *Group) int, error) {
 	order, ok := map[string]func(a, b *Group) int{"": byCount, "count": byCount, "last": byLast, "host": byHost}[name]
@@ -58,11 +69,12 @@ func (v *View) answer(tally *Tally, q *Query, order func(a, b *Group) int) {
 	}
 	slices.SortFunc(groups, order)
 	v.Matched = len(groups)
-	v.Groups = page(groups, q.Offset, q.Limit)
+	v.Groups = cut(groups, q.Offset, q.Limit)
 }
 
-// page cuts a part out of a list.
-func page[T any](list []T, offset, limit int) []T {
+// cut returns limit elements of a list, behind the first offset ones; limit 0:
+// all.
+func cut[T any](list []T, offset, limit int) []T {
 	list = list[min(max(offset, 0), len(list)):]
 	if limit > 0 && len(list) > limit {
 		list = list[:limit]
@@ -77,7 +89,7 @@ func Detail(ctx context.Context, q Query, key string, n int) (*Group, []journal.
 	var found *Group
 	last := journal.NewRing(max(n, 1))
 	keys := map[groupKey]bool{} // is it the one
-	_, err := q.scan(ctx, func(r *journal.Record) error {
+	_, err := q.Scan(ctx, func(r *journal.Record) error {
 		k, raw := keyOf(r)
 		is, known := keys[k]
 		if !known {

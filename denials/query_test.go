@@ -3,19 +3,15 @@
 package denials
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"sallyport/denials/journal"
+	"sallyport/denials/journaltest"
 	"sallyport/rules"
 )
 
@@ -169,7 +165,7 @@ func TestTimelineKeepsEveryDenial(t *testing.T) {
 // counts: everything is counted somewhere.
 func TestReviewIsBounded(t *testing.T) {
 	var tally Tally
-	peak := watchHeap(t)
+	peak := journaltest.WatchHeap(t)
 	long := strings.Repeat("x", 3000)
 	const n = 250_000
 	for i := range n {
@@ -191,72 +187,3 @@ func TestReviewIsBounded(t *testing.T) {
 		t.Errorf("%d MiB", most>>20)
 	}
 }
-
-func TestShowFindsTheFlow(t *testing.T) {
-	path := journalOf(t, filepath.Join(t.TempDir(), "j"),
-		at(0, func(r *journal.Record) { r.Flow = 5 }), at(1, func(r *journal.Record) { r.Flow = 6 }), at(2, func(r *journal.Record) { r.Flow = 5 }),
-		at(3, func(r *journal.Record) { r.Flow, r.Boot = 5, "other" }), at(4, func(r *journal.Record) { r.Flow, r.Event, r.Verdict = 5, journal.EventClose, journal.VerdictAllow }))
-	o := Options{Files: []string{path}, Now: noon, ID: "b-3", JSON: true}
-	var b bytes.Buffer
-	if _, err := WriteShow(context.Background(), o, &b); err != nil {
-		t.Fatal(err)
-	}
-	var seqs []uint64
-	for line := range strings.Lines(b.String()) {
-		var m struct{ Seq uint64 }
-		if err := json.Unmarshal([]byte(line), &m); err != nil {
-			t.Fatal(err)
-		}
-		seqs = append(seqs, m.Seq)
-	}
-	if !slices.Equal(seqs, []uint64{3, 1, 5}) {
-		t.Errorf("%v", seqs)
-	}
-	for id, want := range map[string]error{"b-99": ErrNoRecord, "c-3": ErrNoRecord} {
-		o.ID = id
-		if _, err := WriteShow(context.Background(), o, &b); !errors.Is(err, want) {
-			t.Errorf("%s: %v", id, err)
-		}
-	}
-	for _, id := range []string{"", "b", "b-", "-3", "b-x"} {
-		o.ID = id
-		if _, err := WriteShow(context.Background(), o, &b); err == nil || !strings.Contains(err.Error(), "BOOT-SEQ") {
-			t.Errorf("%q: %v", id, err)
-		}
-	}
-}
-
-// What a client sent reaches no terminal bare, whatever the command.
-func TestAnswersAreSafe(t *testing.T) {
-	evil := "\x1b]0;x\x07\r\n\u202e\u2028\u009b<script>"
-	path := journalOf(t, filepath.Join(t.TempDir(), "j"), at(0, func(r *journal.Record) {
-		r.Host, r.HostRaw, r.ClientName, r.Via, r.Detail, r.Hint, r.Nearest, r.SNI, r.Profile = "", evil, evil, evil, evil, evil, evil, evil, evil
-	}), at(1, func(r *journal.Record) {
-		r.ClientName, r.Via, r.Hint, r.Client, r.Host = evil, evil, evil, manager, "evil.example"
-	}), at(2, func(r *journal.Record) { r.Verdict, r.Rule, r.ClientName = journal.VerdictAllow, evil, evil }))
-	o := Options{Files: []string{path}, Site: siteOf(t, fleet), Now: noon, ID: "b-1", Days: 30}
-	for what, f := range map[string]writeFunc{"show": WriteShow, "suggest": WriteSuggest, "replay": WriteReplay, "stats": WriteStats, "usage": WriteUsage, "top": Top} {
-		for _, o.JSON = range []bool{false, true} {
-			var b bytes.Buffer
-			if _, err := f(context.Background(), o, &b); err != nil {
-				t.Fatalf("%s: %v", what, err)
-			}
-			for line := range strings.Lines(b.String()) {
-				if line = strings.TrimSuffix(line, "\n"); journal.Visible(line) != line {
-					t.Errorf("%s, json %v: %q", what, o.JSON, line)
-				}
-				if o.JSON && !json.Valid([]byte(line)) {
-					t.Errorf("%s: not JSON: %s", what, line)
-				}
-			}
-		}
-	}
-	o.JSON, o.Whole = false, true
-	var b bytes.Buffer
-	if _, err := WriteSuggest(context.Background(), o, &b); err != nil {
-		t.Fatal(err)
-	}
-	siteOf(t, b.String()) // the attacker's text breaks no TOML
-}
-
-type writeFunc = func(context.Context, Options, io.Writer) (journal.Report, error)

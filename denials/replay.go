@@ -57,7 +57,7 @@ func Replay(ctx context.Context, q Query) (*Replayed, error) {
 	q.Filter.Event = journal.EventDecision
 	memo := newMemo(q.Site)
 	var err error
-	out.Report, err = q.scan(ctx, func(r *journal.Record) error {
+	out.Report, err = q.Scan(ctx, func(r *journal.Record) error {
 		n := r.Times()
 		out.Decisions += n
 		d, ok := memo.ask(r)

@@ -9,8 +9,8 @@ import (
 
 import "context"
 
-// recentMax bounds the latest records that a review keeps.
-const recentMax = 100
+// RecentMax bounds the latest records that a review keeps.
+const RecentMax = 100
 
 // A Review is what one filter has selected so far. Its memory is bounded,
 // whatever the journal holds. It is not safe for concurrent use.
@@ -27,13 +27,13 @@ type Review struct {
 func NewReview(f Filter) (*Review, error) {
 	f.Denied = true
 	f, err := f.prepared()
-	return &Review{filter: f, cursor: journal.Cursor{Since: f.Since}, recent: journal.NewRing(recentMax)}, err
+	return &Review{filter: f, cursor: journal.Cursor{Since: f.Since}, recent: journal.NewRing(RecentMax)}, err
 }
 
 func (v *Review) clear() {
 	v.tally, v.totals, v.timeline = Tally{}, Totals{}, Timeline{}
 	if v.recent != nil {
-		v.recent = journal.NewRing(recentMax)
+		v.recent = journal.NewRing(RecentMax)
 	}
 }
 

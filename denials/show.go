@@ -48,7 +48,10 @@ func Find(ctx context.Context, files []string, id string, p journal.Progress) (*
 		return nil
 	})
 	if found == nil {
-		return nil, nil, rep, firstError(err, ErrNoRecord)
+		if err == nil {
+			err = ErrNoRecord
+		}
+		return nil, nil, rep, err
 	}
 	return found, flows[found.Flow], rep, err
 }
@@ -83,7 +86,7 @@ func Values(r *journal.Record) []Value {
 	add("reason", r.Reason)
 	add("mode", r.Mode)
 	add("via", r.Via)
-	add("client", who(r.ClientName, r.Client))
+	add("client", Who(r.ClientName, r.Client))
 	number("client_port", uint64(r.ClientPort))
 	flag("source_proven", r.SourceProven)
 	add("profile", r.Profile)

@@ -55,6 +55,10 @@ func (s *Site) with(list []Amendment) (*Site, []byte, error) {
 	return changed, text, err
 }
 
+// HasText reports whether the text of the configuration is at hand, which Suggest
+// changes.
+func (s *Site) HasText() bool { return len(s.src.Text) > 0 }
+
 // client returns the client of a name; nil: there is none.
 func (s *Site) client(name string) *rules.Client {
 	for _, c := range s.Config.Clients {

@@ -38,7 +38,7 @@ func proposeRule(client string, a *rules.Attempt, g *Group) *siteRule {
 		return nil
 	}
 	r := &siteRule{client: client, host: host, last: g.Last, reasons: []string{g.Reason}, hint: g.Hint, proven: g.proven}
-	r.denied, r.audited = tallied([]*Group{g})
+	r.denied, r.audited = Tallied([]*Group{g})
 	switch port := a.Dest.Port(); {
 	case port == 0 || a.Via == rules.ViaDNS:
 	case a.Proto == rules.UDP:
@@ -97,11 +97,11 @@ func (r *siteRule) toml(s *Site) string {
 func (r *siteRule) history() string {
 	switch {
 	case r.audited == 0:
-		return "denied " + often(r.denied)
+		return "denied " + Often(r.denied)
 	case r.denied == 0:
-		return "let through in audit " + often(r.audited)
+		return "let through in audit " + Often(r.audited)
 	}
-	return "denied " + often(r.denied) + " and let through in audit " + often(r.audited)
+	return "denied " + Often(r.denied) + " and let through in audit " + Often(r.audited)
 }
 
 func portList(ports []uint16) string {

@@ -80,7 +80,7 @@ func (s *Site) Suggest(groups []*Group, n int, byDocument bool) []*Suggestion {
 		}
 		return cmp.Or(cmp.Compare(a.questions(), b.questions()), cmp.Compare(b.Count, a.Count))
 	})
-	out = page(out, 0, n)
+	out = cut(out, 0, n)
 	for i := 0; i < len(out); i++ {
 		if rest := s.verify(out[i]); len(rest) > 0 {
 			out = slices.Insert(out, i+1, rest...)

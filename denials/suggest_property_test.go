@@ -13,6 +13,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"sallyport/denials/journaltest"
 	"sallyport/rules"
 )
 
@@ -98,7 +99,7 @@ func printed(gains []rules.Gain, a rules.Attempt) bool {
 }
 
 func TestSuggestionIsTheWholeDifference(t *testing.T) {
-	cures, asks, documents, all := map[Cure]int{}, 0, profiles(t), probes(t)
+	cures, asks, documents, all := map[Cure]int{}, 0, journaltest.Profiles(t), probes(t)
 	check := func(rt *rapid.T) {
 		r := rand.New(rand.NewPCG(rapid.Uint64().Draw(rt, "seed"), 2))
 		text := suggestSite(r)

@@ -4,11 +4,6 @@
 package denials
 
 import (
-	"bytes"
-	"context"
-	"encoding/json"
-	"net/netip"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -27,21 +22,6 @@ func denialOf(t testing.TB, s *Site, a rules.Attempt) journal.Record {
 	r := journal.RecordOf(noon, a, d)
 	r.Boot, r.Seq = "b", 1
 	return r
-}
-
-// attempt tries host:port over TCP; a port of 0 looks the name up.
-func attempt(t testing.TB, client, host string, port uint16) rules.Attempt {
-	t.Helper()
-	h, err := rules.ParseHost(host)
-	if err != nil {
-		t.Fatal(err)
-	}
-	a := rules.Attempt{Via: rules.ViaConnect, Client: netip.AddrPortFrom(netip.MustParseAddr(client), 40000), Proto: rules.TCP,
-		Authority: h.Name, Dest: netip.AddrPortFrom(h.Addr, port), Provisional: true}
-	if port == 0 {
-		a.Via, a.Proto, a.QType, a.Dest = rules.ViaDNS, rules.UDP, 1, netip.AddrPort{}
-	}
-	return a
 }
 
 func udp(a rules.Attempt) rules.Attempt { a.Proto = rules.UDP; return a }
@@ -237,52 +217,6 @@ func TestGroupsShareSuggestions(t *testing.T) {
 	}
 	if !list[1].Verified || len(list[1].Also) != 0 {
 		t.Errorf("%+v", list[1])
-	}
-}
-
-// What audit let through becomes a configuration, the best documented first,
-// and with it the mode can end.
-func TestAuditBecomesAConfiguration(t *testing.T) {
-	audited := strings.Replace(fleet, `mode = "enforce"`, `mode = "audit"`, 1)
-	s := siteOf(t, audited)
-	as := []rules.Attempt{
-		attempt(t, manager, "telemetry.vendor.example", 443), attempt(t, manager, "auth.sangfor.com", 443),
-		attempt(t, manager, "license.sangfor.com", 8443), attempt(t, agentAddr, "manager.corp.example", 8083),
-		attempt(t, manager, "xlicense.sangfor.com", 443), attempt(t, manager, "clt.sangfor.com", 443),
-	}
-	var rs []journal.Record
-	for _, a := range as {
-		rs = append(rs, denialOf(t, s, a))
-	}
-	o := Options{Files: []string{journalOf(t, filepath.Join(t.TempDir(), "j"), rs...)}, Site: s, Audit: true, Now: noon, JSON: true}
-	var b bytes.Buffer
-	if _, err := WriteSuggest(context.Background(), o, &b); err != nil {
-		t.Fatal(err)
-	}
-	var known []string
-	for line := range strings.Lines(b.String()) {
-		var sg suggestionJSON
-		if err := json.Unmarshal([]byte(line), &sg); err != nil || !sg.Verified {
-			t.Fatalf("%v: %s", err, line)
-		}
-		known = append(known, sg.Documented)
-	}
-	if !slices.IsSortedFunc(known, func(a, b string) int {
-		return slices.Index(documentedTexts[:], a) - slices.Index(documentedTexts[:], b)
-	}) || len(known) != 6 || known[0] != documentedTexts[0] || known[5] != documentedTexts[len(documentedTexts)-1] {
-		t.Errorf("order %q", known)
-	}
-	b.Reset()
-	o.JSON, o.Whole = false, true
-	if _, err := WriteSuggest(context.Background(), o, &b); err != nil {
-		t.Fatal(err)
-	}
-	enforced := siteOf(t, strings.Replace(b.String(), `mode = "audit"`, `mode = "enforce"`, 1))
-	for _, a := range as {
-		asks := a.Authority.String() == "manager.corp.example" // nobody but the agent says that it is the manager
-		if d := enforced.Policy.Decide(a); d.Allowed() == asks || d.Would {
-			t.Errorf("%v: %v %v", a.Authority, d.Text(), d.Why())
-		}
 	}
 }
 

@@ -138,6 +138,12 @@ func keyOf(r *journal.Record) (k groupKey, raw bool) {
 	return k, raw
 }
 
+// KeyOf returns the Key of the group that a record belongs to.
+func KeyOf(r *journal.Record) string {
+	k, raw := keyOf(r)
+	return newGroup(k, raw, r).Key()
+}
+
 // Add counts a record of a denial; others are ignored.
 func (t *Tally) Add(r *journal.Record) {
 	if !r.Denied() {

@@ -55,13 +55,13 @@ func lineOf(r *rules.Rule) int {
 }
 
 // AddFlows raises the counts to what the journals of permitted flows hold: of
-// times when nothing was counted, or by another gateway. Of a rule that both
+// Repeated when nothing was counted, or by another gateway. Of a rule that both
 // know the larger count stands, since they count the same.
 func AddFlows(ctx context.Context, st *journal.UsageState, q Query) (journal.Report, error) {
 	flows := map[ruleKey]*journal.Use{}
 	first := st.Since
 	q.Filter.Event, q.Filter.Verdict = journal.EventDecision, journal.VerdictAllow
-	rep, err := q.scan(ctx, func(r *journal.Record) error {
+	rep, err := q.Scan(ctx, func(r *journal.Record) error {
 		if first.IsZero() || r.Time.Before(first) {
 			first = r.Time
 		}

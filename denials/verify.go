@@ -189,6 +189,9 @@ func (s *Site) file() string {
 	return s.src.File
 }
 
+// commentedMost bounds the lines of the comment above a whole configuration.
+const commentedMost = 100
+
 // Whole returns the configuration's text with every suggestion made that has a
 // change, checked and compiled, below a comment that says what all of them
 // together permit: more than each by itself, where a rule needs two. An error
@@ -214,7 +217,7 @@ func (s *Site) Whole(list []*Suggestion) ([]byte, error) {
 		b.WriteString("# Proposed, and applied nowhere. All of it together permits, and the file before it did not:\n")
 	}
 	for i, line := range gains {
-		if i == linesMost {
+		if i == commentedMost {
 			fmt.Fprintf(&b, "# and %d more: replay says them\n", len(gains)-i)
 			break
 		}

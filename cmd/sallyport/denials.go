@@ -15,6 +15,7 @@ import (
 	"sallyport/cmd/sallyport/terminal"
 	"sallyport/denials"
 	"sallyport/denials/journal"
+	"sallyport/denials/text"
 	"sallyport/rules"
 	"sallyport/rules/site"
 )
@@ -25,7 +26,7 @@ type denialFlags struct {
 	files   []string
 	since   string
 	until   string
-	options denials.Options
+	options text.Options
 }
 
 // newDenials returns the command denials.
@@ -42,30 +43,30 @@ changes nothing: suggest only prints changes for you to make.`,
   sallyport denials list --client es-manager --reason feature_off
   sallyport denials list --host '*.sangfor.com' --json | jq .hint
   sallyport denials list --file /backup/denials.jsonl.gz -n -1`,
-	}, denials.List, nil)
+	}, text.List, nil)
 	list := denialQuery(&cobra.Command{
 		Use: "list", Short: "Print the last denials, the newest last",
-	}, denials.List, nil)
+	}, text.List, nil)
 	top := denialQuery(&cobra.Command{
 		Use: "top", Short: "Print the destinations denied most, grouped by client and reason",
 		Long: `top groups denials by destination, client and reason. The column CURE shows what
 would permit a group: feature; binding (a version, an address or a port of a
 documented rule); rule (a [[rule]] of your own); never; or permitted, if the
 configuration permits it now.`,
-	}, denials.Top, wantsSite, sortFlag, cureFlag)
+	}, text.Top, wantsSite, sortFlag, cureFlag)
 	c.AddCommand(list, top, newDenialsShow(), newDenialsTail(), newDenialsSuggest(), newDenialsReplay(), newDenialsUsage(), newDenialsStats())
 	return c
 }
 
 // A query reads the journal and writes its answer.
-type query func(context.Context, denials.Options, io.Writer) (journal.Report, error)
+type query func(context.Context, text.Options, io.Writer) (journal.Report, error)
 
 // A prepare sets the options of a query beside files and filter.
-type prepare func(f *denialFlags, o *denials.Options, site *denials.Site) error
+type prepare func(f *denialFlags, o *text.Options, site *denials.Site) error
 
 // wantsSite makes a query judge by the configuration. With --file and without
 // --config it does not, because the files may be of another gateway.
-func wantsSite(f *denialFlags, o *denials.Options, site *denials.Site) error {
+func wantsSite(f *denialFlags, o *text.Options, site *denials.Site) error {
 	if len(f.files) > 0 && f.config == "" {
 		return nil
 	}
@@ -74,13 +75,13 @@ func wantsSite(f *denialFlags, o *denials.Options, site *denials.Site) error {
 
 // asRecorded makes a query judge by the configuration with the own addresses of the
 // gateway that wrote the journal, which may be another host.
-func asRecorded(_ *denialFlags, o *denials.Options, site *denials.Site) (err error) {
+func asRecorded(_ *denialFlags, o *text.Options, site *denials.Site) (err error) {
 	o.Site, err = site.Recorded(o.Files)
 	return err
 }
 
 // denialQuery adds the common flags to a command and makes it run q.
-func denialQuery(c *cobra.Command, q query, also prepare, flags ...func(*cobra.Command, *denials.Options)) *cobra.Command {
+func denialQuery(c *cobra.Command, q query, also prepare, flags ...func(*cobra.Command, *text.Options)) *cobra.Command {
 	f := new(denialFlags)
 	if c.Args == nil {
 		c.Args = noArgs

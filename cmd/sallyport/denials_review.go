@@ -10,14 +10,15 @@ import (
 
 	"sallyport/denials"
 	"sallyport/denials/journal"
+	"sallyport/denials/text"
 )
 
-func sortFlag(c *cobra.Command, o *denials.Options) {
+func sortFlag(c *cobra.Command, o *text.Options) {
 	c.Flags().StringVar(&o.Sort, "sort", "count", "`ORDER` of the groups: "+strings.Join(denials.Sorts(), ", "))
 	_ = c.RegisterFlagCompletionFunc("sort", cobra.FixedCompletions(denials.Sorts(), cobra.ShellCompDirectiveNoFileComp))
 }
 
-func cureFlag(c *cobra.Command, o *denials.Options) {
+func cureFlag(c *cobra.Command, o *text.Options) {
 	var names []string
 	for _, k := range denials.Cures() {
 		names = append(names, string(k))
@@ -31,7 +32,7 @@ func newDenialsShow() *cobra.Command {
 		Use: "show ID", Short: "Print everything about one record, and the other records of its flow",
 		Example: "  sallyport denials show vhk3pzqd7a-42",
 		Args:    oneID,
-	}, denials.WriteShow, withFlows)
+	}, text.WriteShow, withFlows)
 }
 
 func oneID(c *cobra.Command, args []string) error {
@@ -42,7 +43,7 @@ func oneID(c *cobra.Command, args []string) error {
 }
 
 // withFlows adds the journal of permitted flows, if there is one.
-func withFlows(f *denialFlags, o *denials.Options, site *denials.Site) error {
+func withFlows(f *denialFlags, o *text.Options, site *denials.Site) error {
 	o.Site = site
 	if flows := site.Config.Journal.Flows; len(f.files) == 0 && flows != "" && flows != "-" {
 		files, err := journal.Files(flows)
@@ -59,11 +60,11 @@ func newDenialsTail() *cobra.Command {
 		Use: "tail", Short: "Print denials as they happen, after the last ten",
 		Long: `tail follows the journal until you interrupt it, also when the journal is rotated.
 -n is the number of past denials to begin with; -1: none.`,
-	}, denials.WriteTail, onlyJournal)
+	}, text.WriteTail, onlyJournal)
 }
 
 // onlyJournal selects the one file that is being written.
-func onlyJournal(f *denialFlags, o *denials.Options, site *denials.Site) error {
+func onlyJournal(f *denialFlags, o *text.Options, site *denials.Site) error {
 	switch {
 	case len(f.files) > 1:
 		return usageError("tail follows one --file")
@@ -94,15 +95,15 @@ in.`,
 		Example: `  sallyport denials suggest --config site.toml --since 7d
   sallyport denials suggest --config site.toml --host license.sangfor.com
   sallyport denials suggest --config site.toml --audit --since 7d --whole > proposed.toml`,
-	}, denials.WriteSuggest, suggestSite, suggestFlags, cureFlag)
+	}, text.WriteSuggest, suggestSite, suggestFlags, cureFlag)
 }
 
-func suggestFlags(c *cobra.Command, o *denials.Options) {
+func suggestFlags(c *cobra.Command, o *text.Options) {
 	c.Flags().BoolVar(&o.Audit, "audit", false, `only what mode "audit" let through, the best documented first`)
 	c.Flags().BoolVar(&o.Whole, "whole", false, "print the whole configuration, changed")
 }
 
-func suggestSite(f *denialFlags, o *denials.Options, site *denials.Site) error {
+func suggestSite(f *denialFlags, o *text.Options, site *denials.Site) error {
 	if o.Whole && o.JSON {
 		return usageError("--whole prints TOML: leave out --json")
 	}
@@ -119,12 +120,12 @@ before you put it in force. If a flow was denied before its first bytes, these a
 unknown: replay then counts the flow as permitted if its destination is.`,
 		Example: `  sallyport denials replay --config new.toml --since 7d
   sallyport denials replay --config new.toml --file /var/log/sallyport/denials.jsonl --json`,
-	}, denials.WriteReplay, replaySite)
+	}, text.WriteReplay, replaySite)
 }
 
 // replaySite adds the journal of permitted flows, and judges by the addresses of
 // the gateway that wrote it.
-func replaySite(f *denialFlags, o *denials.Options, site *denials.Site) error {
+func replaySite(f *denialFlags, o *text.Options, site *denials.Site) error {
 	if err := asRecorded(f, o, site); err != nil {
 		return err
 	}
@@ -138,15 +139,15 @@ func newDenialsUsage() *cobra.Command {
 counts in a file beside the journal, also over restarts. usage adds what [journal]
 flows recorded, or the files that you give.`,
 		Example: `  sallyport denials usage --config site.toml --days 90`,
-	}, denials.WriteUsage, usageSite, usageFlags)
+	}, text.WriteUsage, usageSite, usageFlags)
 }
 
-func usageFlags(c *cobra.Command, o *denials.Options) {
+func usageFlags(c *cobra.Command, o *text.Options) {
 	c.Flags().IntVar(&o.Days, "days", 30, "print a rule as never used if it permitted nothing for this many `DAYS`")
 }
 
 // usageSite leaves out the journal, because that has denials only.
-func usageSite(f *denialFlags, o *denials.Options, site *denials.Site) error {
+func usageSite(f *denialFlags, o *text.Options, site *denials.Site) error {
 	if o.Days < 1 {
 		return usageError("--days must be 1 or more")
 	}
@@ -159,5 +160,5 @@ func usageSite(f *denialFlags, o *denials.Options, site *denials.Site) error {
 func newDenialsStats() *cobra.Command {
 	return denialQuery(&cobra.Command{
 		Use: "stats", Short: "Print the number of denials: by reason, cure, front end, client, hour",
-	}, denials.WriteStats, wantsSite)
+	}, text.WriteStats, wantsSite)
 }

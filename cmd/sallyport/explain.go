@@ -13,7 +13,7 @@ import (
 
 	"sallyport/cmd/sallyport/gateway"
 	"sallyport/cmd/sallyport/terminal"
-	"sallyport/denials"
+	"sallyport/denials/text"
 	"sallyport/rules"
 	"sallyport/rules/site"
 )
@@ -101,7 +101,7 @@ func explainOne(cfg *site.Config, policy *rules.Policy, from netip.Addr, args []
 	a, d := gateway.Ask(cfg, policy, a)
 	e := explainAttempt(a, d)
 	if asJSON {
-		if err := denials.WriteJSON(out, e, ""); err != nil {
+		if err := text.WriteJSON(out, e, ""); err != nil {
 			return err
 		}
 	} else {
@@ -135,7 +135,7 @@ func explainBatch(cfg *site.Config, policy *rules.Policy, from netip.Addr, in io
 		} else {
 			bad++
 		}
-		if err := denials.WriteJSON(w, answer, ""); err != nil {
+		if err := text.WriteJSON(w, answer, ""); err != nil {
 			return err
 		}
 	}

@@ -19,7 +19,7 @@ import (
 	"sallyport/cmd/sallyport/gateway"
 	"sallyport/cmd/sallyport/preflight"
 	"sallyport/cmd/sallyport/terminal"
-	"sallyport/denials"
+	"sallyport/denials/text"
 	"sallyport/rules"
 )
 
@@ -105,7 +105,7 @@ func newPreflight() *cobra.Command {
 		}
 		stop() // a second Ctrl-C also ends the printing
 		if o.asJSON {
-			err = denials.WriteJSON(c.OutOrStdout(), report, "  ")
+			err = text.WriteJSON(c.OutOrStdout(), report, "  ")
 		} else {
 			err = report.Write(c.OutOrStdout(), terminal.Color(c.OutOrStdout()))
 		}

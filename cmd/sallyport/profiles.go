@@ -12,7 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sallyport/cmd/sallyport/gateway"
-	"sallyport/denials"
+	"sallyport/denials/text"
 	"sallyport/rules"
 )
 
@@ -48,7 +48,7 @@ func newProfiles() *cobra.Command {
 			for _, p := range profiles {
 				out = append(out, newProfileJSON(p, false))
 			}
-			return denials.WriteJSON(c.OutOrStdout(), out, "  ")
+			return text.WriteJSON(c.OutOrStdout(), out, "  ")
 		}
 		return listProfiles(c.OutOrStdout(), profiles)
 	}
@@ -66,7 +66,7 @@ func newProfiles() *cobra.Command {
 			return fmt.Errorf("there is no profile %q; there are %s", args[0], strings.Join(profileNames(profiles), ", "))
 		}
 		if asJSON {
-			return denials.WriteJSON(c.OutOrStdout(), newProfileJSON(profiles[i], true), "  ")
+			return text.WriteJSON(c.OutOrStdout(), newProfileJSON(profiles[i], true), "  ")
 		}
 		return showProfile(c.OutOrStdout(), profiles[i])
 	}

@@ -11,7 +11,7 @@ import (
 	"sync"
 	"time"
 
-	"sallyport/denials"
+	"sallyport/denials/page"
 	"sallyport/rules"
 )
 
@@ -51,7 +51,7 @@ func newLogins(secure bool, now func() time.Time) *logins {
 func (a *guard) serveLogin(w http.ResponseWriter, r *http.Request) {
 	switch r.Method {
 	case http.MethodGet, http.MethodHead:
-		denials.WriteLogin(w, http.StatusOK, "")
+		page.WriteLogin(w, http.StatusOK, "")
 		return
 	case http.MethodPost:
 	default:
@@ -60,22 +60,22 @@ func (a *guard) serveLogin(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if !a.logins.sameOrigin(r) {
-		denials.WriteLogin(w, http.StatusForbidden, "The form did not come from this page.")
+		page.WriteLogin(w, http.StatusForbidden, "The form did not come from this page.")
 		return
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, loginBodyMax)
 	if err := r.ParseForm(); err != nil {
-		denials.WriteLogin(w, http.StatusBadRequest, "The form could not be read.")
+		page.WriteLogin(w, http.StatusBadRequest, "The form could not be read.")
 		return
 	}
 	if !a.mayTry(r, r.PostForm.Get("token")) {
 		w.Header().Set("Retry-After", "60")
-		denials.WriteLogin(w, http.StatusTooManyRequests, "Too many wrong tokens: wait a minute.")
+		page.WriteLogin(w, http.StatusTooManyRequests, "Too many wrong tokens: wait a minute.")
 		return
 	}
 	if !a.isToken(r.PostForm.Get("token")) {
 		a.logins.failed(r)
-		denials.WriteLogin(w, http.StatusUnauthorized, "That is not the token.")
+		page.WriteLogin(w, http.StatusUnauthorized, "That is not the token.")
 		return
 	}
 	http.SetCookie(w, a.logins.begin())

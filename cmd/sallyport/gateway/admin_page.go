@@ -12,6 +12,7 @@ import (
 
 	"sallyport/denials"
 	"sallyport/denials/journal"
+	"sallyport/denials/page"
 	"sallyport/rules"
 	"sallyport/rules/site"
 )
@@ -21,7 +22,7 @@ import (
 func (g *Gateway) reviewPage(cfg *site.Config) http.Handler {
 	path := cfg.Journal.Path
 	sites := &siteInForce{g: g}
-	return denials.Page(denials.PageConfig{
+	return page.Page(page.PageConfig{
 		Files:  func() ([]string, error) { return journalFiles(path) },
 		Site:   sites.get,
 		Usage:  func() journal.UsageState { return g.usage.State() },
@@ -94,39 +95,39 @@ func (s *siteInForce) read(policy *rules.Policy, now time.Time) *denials.Site {
 }
 
 // health returns the state of each part.
-func (g *Gateway) health() []denials.Health {
+func (g *Gateway) health() []page.Health {
 	g.mu.Lock()
 	cfg, booted, loaded, reloadErr := g.cfg, g.booted, g.loaded, g.reloadErr
 	g.mu.Unlock()
-	rows := []denials.Health{{Name: "Version", OK: true, Text: g.build.Version}}
+	rows := []page.Health{{Name: "Version", OK: true, Text: g.build.Version}}
 	if policy := g.live.Policy(); policy != nil {
-		rows = append(rows, denials.Health{Name: "Policy", OK: true, Text: DescribePolicy(cfg, policy) + ", since " + loaded.UTC().Format("2006-01-02 15:04:05") + " UTC"})
+		rows = append(rows, page.Health{Name: "Policy", OK: true, Text: DescribePolicy(cfg, policy) + ", since " + loaded.UTC().Format("2006-01-02 15:04:05") + " UTC"})
 	}
-	file := denials.Health{Name: "Configuration", OK: reloadErr == nil, Text: cfg.File + " is in force"}
+	file := page.Health{Name: "Configuration", OK: reloadErr == nil, Text: cfg.File + " is in force"}
 	if reloadErr != nil {
 		file.Text = "the file is not in force; an earlier one is: " + reloadErr.Error()
 	}
-	restart := denials.Health{Name: "Restart", OK: true, Text: "nothing waits for one"}
+	restart := page.Health{Name: "Restart", OK: true, Text: "nothing waits for one"}
 	if keys := needRestart(booted, cfg); len(keys) > 0 {
 		restart.OK, restart.Text = false, "changed, but not in force before the next start: "+strings.Join(keys, ", ")
 	}
 	rows = append(rows, file, restart, g.journalHealth(cfg))
 	rows = append(rows, g.upstreamHealth()...)
 	p := g.proxy.Stats()
-	rows = append(rows, denials.Health{Name: "Proxy", OK: p.Panics == 0, Text: fmt.Sprintf("%d connections open, %d flows connected, %d connections refused for a limit or a drain, %d ended in a recovered panic", p.Connections, p.Tunnels, p.NotAdmitted, p.Panics)})
+	rows = append(rows, page.Health{Name: "Proxy", OK: p.Panics == 0, Text: fmt.Sprintf("%d connections open, %d flows connected, %d connections refused for a limit or a drain, %d ended in a recovered panic", p.Connections, p.Tunnels, p.NotAdmitted, p.Panics)})
 	if text := g.describeDrops(); text != "" {
-		rows = append(rows, denials.Health{Name: "Packet filter", OK: g.drops.Problem() == "", Text: text + g.drops.DescribeCounters()})
+		rows = append(rows, page.Health{Name: "Packet filter", OK: g.drops.Problem() == "", Text: text + g.drops.DescribeCounters()})
 	}
 	if g.draining.Load() {
-		rows = append(rows, denials.Health{Name: "Stopping", Text: "open connections may end; new ones are refused"})
+		rows = append(rows, page.Health{Name: "Stopping", Text: "open connections may end; new ones are refused"})
 	}
 	return rows
 }
 
 // journalHealth returns the state of the journal.
-func (g *Gateway) journalHealth(cfg *site.Config) denials.Health {
+func (g *Gateway) journalHealth(cfg *site.Config) page.Health {
 	st := g.journal.Stats()
-	h := denials.Health{Name: "Journal", OK: st.Healthy, Text: fmt.Sprintf("%s: %d lines written, %d denials recorded, %d not yet in the file", cfg.Journal.Path, st.Lines, st.Denials, st.Pending)}
+	h := page.Health{Name: "Journal", OK: st.Healthy, Text: fmt.Sprintf("%s: %d lines written, %d denials recorded, %d not yet in the file", cfg.Journal.Path, st.Lines, st.Denials, st.Pending)}
 	if err := g.journal.Err(); err != nil {
 		h.OK, h.Text = false, h.Text+"; "+err.Error()
 	}
@@ -134,14 +135,14 @@ func (g *Gateway) journalHealth(cfg *site.Config) denials.Health {
 }
 
 // upstreamHealth returns the state of the upstreams of the generation in force.
-func (g *Gateway) upstreamHealth() []denials.Health {
-	all := denials.Health{Name: "Upstreams", OK: true, Text: "each set has one that answers, or was not asked yet"}
+func (g *Gateway) upstreamHealth() []page.Health {
+	all := page.Health{Name: "Upstreams", OK: true, Text: "each set has one that answers, or was not asked yet"}
 	if err := g.filter.Healthy(); err != nil {
 		all.OK, all.Text = false, err.Error()
 	}
-	rows := []denials.Health{all}
+	rows := []page.Health{all}
 	for _, u := range g.filter.Upstreams() {
-		row := denials.Health{Name: "Upstream " + u.Addr.String(), OK: u.Up, Text: "answers"}
+		row := page.Health{Name: "Upstream " + u.Addr.String(), OK: u.Up, Text: "answers"}
 		if !u.Zone.IsZero() {
 			row.Name += " of zone " + u.Zone.String()
 		}

@@ -10,7 +10,7 @@ import (
 	"strings"
 
 	"sallyport/cmd/sallyport/confine"
-	"sallyport/denials"
+	"sallyport/denials/text"
 )
 
 // readiness is the content of /readyz, in JSON for programs.
@@ -54,7 +54,7 @@ func (g *Gateway) serveReady(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusServiceUnavailable)
 	}
 	if asJSON {
-		_ = denials.WriteJSON(w, is, "")
+		_ = text.WriteJSON(w, is, "")
 		return
 	}
 	for _, p := range is.Problems {

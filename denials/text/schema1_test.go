@@ -1,6 +1,6 @@
-// Tests that answers from records of schema 1 are said to be.
+// Tests that answers that rest on records of schema 1 say so.
 
-package denials
+package text
 
 import (
 	"bytes"
@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"sallyport/denials/journal"
+
+	"sallyport/denials"
 )
 
 // Replay and suggest say of which answers only the destination is known.
@@ -22,7 +24,7 @@ func TestSchema1IsSaid(t *testing.T) {
 		r.Client, r.ClientName, r.Host, r.Reason = manager, "es-manager", "license.sangfor.com", "sni_mismatch"
 	})
 	path := journalOf(t, filepath.Join(t.TempDir(), "j"), old, forged)
-	p, err := Replay(context.Background(), Query{Files: []string{path}, Site: site})
+	p, err := denials.Replay(context.Background(), denials.Query{Files: []string{path}, Site: site})
 	if err != nil || p.Schema1 != 1 || p.Unchanged != 1 || p.Unknown != 1 {
 		t.Errorf("%v, %+v: a record of what was shown must not become permitted", err, p)
 	}

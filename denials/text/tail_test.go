@@ -1,6 +1,6 @@
 // Tests of tail as it is printed.
 
-package denials
+package text
 
 import (
 	"bytes"

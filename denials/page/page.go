@@ -1,6 +1,6 @@
 // Page: the review in a browser. It reads, and changes nothing.
 
-package denials
+package page
 
 import (
 	"context"
@@ -10,13 +10,15 @@ import (
 	"time"
 
 	"sallyport/denials/journal"
+
+	"sallyport/denials"
 )
 
 // A PageConfig is what the review page is made of. Site, Usage and Health are
 // asked at each view, so that a reload shows at once; any of them may be nil.
 type PageConfig struct {
 	Files  func() ([]string, error) // the journal, as from Files
-	Site   func() *Site             // the configuration in force
+	Site   func() *denials.Site     // the configuration in force
 	Usage  func() journal.UsageState
 	Health func() []Health
 	When   func(text string, now time.Time) (time.Time, error) // reads a time that people write; nil: RFC 3339 only
@@ -44,8 +46,9 @@ type reviewPage struct {
 
 // cached is a review and its filter.
 type cached struct {
-	key Filter
-	run *Review
+	key  denials.Filter
+	run  *denials.Review
+	size int // about, in octets
 }
 
 // cachedMax bounds the reviews that are kept: that of everything, and the latest
@@ -116,12 +119,12 @@ func (p *reviewPage) inTurn(ctx context.Context, fn func()) bool {
 
 // review returns the review of a filter, read to the end of the journal. The
 // caller has the turn. An error may come with a review of what could be read.
-func (p *reviewPage) review(ctx context.Context, f Filter) (*Review, error) {
+func (p *reviewPage) review(ctx context.Context, f denials.Filter) (*denials.Review, error) {
 	files, err := p.Files()
 	if err != nil {
 		return nil, err
 	}
-	var run *Review
+	var run *denials.Review
 	var kept []cached
 	for _, c := range p.cache {
 		if c.key == f {
@@ -131,19 +134,21 @@ func (p *reviewPage) review(ctx context.Context, f Filter) (*Review, error) {
 		}
 	}
 	if run == nil {
-		if run, err = NewReview(f); err != nil {
+		if run, err = denials.NewReview(f); err != nil {
 			return nil, err
 		}
 	}
-	p.cache = append(trim(kept), cached{f, run})
-	return run, run.Read(ctx, files, nil)
+	p.cache = trim(kept)
+	err = run.Read(ctx, files, nil)
+	p.cache = append(p.cache, cached{f, run, run.Size()})
+	return run, err
 }
 
 // trim lets go of the oldest reviews, until the rest is few and small.
 func trim(list []cached) []cached {
 	size := 0
 	for i := len(list) - 1; i >= 0; i-- {
-		if size += list[i].run.Size(); size > keptMax || len(list)-i >= cachedMax {
+		if size += list[i].size; size > keptMax || len(list)-i >= cachedMax {
 			return append([]cached(nil), list[i+1:]...)
 		}
 	}
@@ -151,7 +156,7 @@ func trim(list []cached) []cached {
 }
 
 // site returns the configuration in force; nil: unknown.
-func (p *reviewPage) site() *Site {
+func (p *reviewPage) site() *denials.Site {
 	if p.Site == nil {
 		return nil
 	}

@@ -1,17 +1,19 @@
 // Write: the parts that the answers of the commands have in common.
 
-package denials
+package text
 
 import (
 	"bufio"
 	"strings"
 
 	"sallyport/denials/journal"
+
+	"sallyport/denials"
 )
 
 // query turns the options of a command into the query behind it.
-func (o *Options) query() Query {
-	return Query{Files: o.Files, Filter: o.filter(), Cure: o.Cure, Sort: o.Sort, Offset: o.Offset, Site: o.Site, Progress: o.Progress}
+func (o *Options) query() denials.Query {
+	return denials.Query{Files: o.Files, Filter: o.filter(), Cure: o.Cure, Sort: o.Sort, Offset: o.Offset, Site: o.Site, Progress: o.Progress}
 }
 
 // indented writes a text with every line indented.

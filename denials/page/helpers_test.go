@@ -1,12 +1,10 @@
 // What the tests of the page share: a page, and reading its HTML.
 
-package denials
+package page
 
 import (
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -14,14 +12,16 @@ import (
 	"golang.org/x/net/html"
 
 	"sallyport/denials/journal"
+
+	"sallyport/denials"
 )
 
 // pageOf serves the page over files.
-func pageOf(t testing.TB, site *Site, files ...string) http.Handler {
+func pageOf(t testing.TB, site *denials.Site, files ...string) http.Handler {
 	t.Helper()
 	return Page(PageConfig{
 		Files:  func() ([]string, error) { return files, nil },
-		Site:   func() *Site { return site },
+		Site:   func() *denials.Site { return site },
 		Usage:  func() journal.UsageState { return journal.UsageState{Since: noon} },
 		Health: func() []Health { return []Health{{"Journal", true, "fine"}, {"Upstreams", false, "none answers"}} },
 		When: func(s string, now time.Time) (time.Time, error) {
@@ -86,20 +86,4 @@ func groupRows(doc *html.Node) (out []string) {
 		}
 	}
 	return out
-}
-
-func generated(t testing.TB, n int) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "denials.jsonl")
-	f, err := os.Create(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := newGenerator(t, 1).write(f, n); err != nil {
-		t.Fatal(err)
-	}
-	if err := f.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return path
 }

@@ -1,7 +1,7 @@
 // Tests of the page: what it shows is what the commands say, it runs nothing
 // and it shows everything as text.
 
-package denials
+package page
 
 import (
 	"context"
@@ -18,35 +18,38 @@ import (
 	"golang.org/x/net/html"
 
 	"sallyport/denials/journal"
+	"sallyport/denials/journaltest"
+
+	"sallyport/denials"
 )
 
 // Filters, order and pages select what the query behind the commands does.
 func TestPageAgreesWithTheCommands(t *testing.T) {
-	path := generated(t, 3000)
+	path := journaltest.Generated(t, 3000)
 	site := siteOf(t, fleet)
 	h := pageOf(t, site, path)
 	for _, c := range []struct {
 		form string
-		q    Query
+		q    denials.Query
 	}{
-		{"", Query{}},
-		{"page=2", Query{Offset: pageSize}},
-		{"sort=host&page=3", Query{Sort: "host", Offset: 2 * pageSize}},
-		{"sort=last", Query{Sort: "last"}},
-		{"reason=not_listed", Query{Filter: Filter{Reason: "not_listed"}}},
-		{"client=10.1.0.0/24&via=dns", Query{Filter: Filter{Client: "10.1.0.0/24", Via: "dns"}}},
-		{"client=laptops&verdict=would_deny", Query{Filter: Filter{Client: "laptops", Verdict: journal.VerdictWouldDeny}}},
-		{"host=*.evil.example", Query{Filter: Filter{Host: "*.evil.example"}}},
-		{"text=CYBER", Query{Filter: Filter{Text: "CYBER"}}},
-		{"profile=symantec-liveupdate", Query{Filter: Filter{Profile: "symantec-liveupdate"}}},
-		{"cure=feature", Query{Cure: CureFeature}},
-		{"since=2026-03-01T00:00:00Z&until=2099-01-01T00:00:00Z", Query{Filter: Filter{Since: time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC), Until: time.Date(2099, 1, 1, 0, 0, 0, 0, time.UTC)}}},
+		{"", denials.Query{}},
+		{"page=2", denials.Query{Offset: pageSize}},
+		{"sort=host&page=3", denials.Query{Sort: "host", Offset: 2 * pageSize}},
+		{"sort=last", denials.Query{Sort: "last"}},
+		{"reason=not_listed", denials.Query{Filter: denials.Filter{Reason: "not_listed"}}},
+		{"client=10.1.0.0/24&via=dns", denials.Query{Filter: denials.Filter{Client: "10.1.0.0/24", Via: "dns"}}},
+		{"client=laptops&verdict=would_deny", denials.Query{Filter: denials.Filter{Client: "laptops", Verdict: journal.VerdictWouldDeny}}},
+		{"host=*.evil.example", denials.Query{Filter: denials.Filter{Host: "*.evil.example"}}},
+		{"text=CYBER", denials.Query{Filter: denials.Filter{Text: "CYBER"}}},
+		{"profile=symantec-liveupdate", denials.Query{Filter: denials.Filter{Profile: "symantec-liveupdate"}}},
+		{"cure=feature", denials.Query{Cure: denials.CureFeature}},
+		{"since=2026-03-01T00:00:00Z&until=2099-01-01T00:00:00Z", denials.Query{Filter: denials.Filter{Since: time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC), Until: time.Date(2099, 1, 1, 0, 0, 0, 0, time.UTC)}}},
 	} {
 		c.q.Files, c.q.Site, c.q.Limit = []string{path}, site, pageSize
 		want := review(t, c.q)
 		var rows []string
 		for _, g := range want.Groups {
-			rows = append(rows, strings.Join(strings.Fields(journal.Visible(g.where())), " ")+" "+grouped(g.Count))
+			rows = append(rows, strings.Join(strings.Fields(journal.Visible(g.Where())), " ")+" "+grouped(g.Count))
 		}
 		doc, body := get(t, h, "/?"+c.form, http.StatusOK)
 		if got := groupRows(doc); strings.Join(got, "\n") != strings.Join(rows, "\n") {
@@ -59,7 +62,7 @@ func TestPageAgreesWithTheCommands(t *testing.T) {
 }
 
 func TestPageSaysWhatIsWrongWithAFilter(t *testing.T) {
-	h := pageOf(t, nil, generated(t, 10))
+	h := pageOf(t, nil, journaltest.Generated(t, 10))
 	for _, form := range []string{"reason=nope", "since=yesterday", "sort=size", "cure=luck", "host=%5B", "page=0", "page=x", "verdict=allow", "text=%ff",
 		"text=" + strings.Repeat("x", 257)} {
 		doc, _ := get(t, h, "/?"+form, http.StatusBadRequest)
@@ -88,7 +91,7 @@ func TestPageEscapes(t *testing.T) {
 		}), at(1, func(r *journal.Record) { r.Host, r.ClientName, r.Reason, r.Client = evil, evil, evil, evil }))
 		h := pageOf(t, siteOf(t, fleet), path)
 		views := []string{"/", "/live", "/live?refresh=on", "/policy", "/health", "/?" + url.Values{"text": {journal.Visible(evil)}}.Encode()}
-		for _, g := range review(t, Query{Files: []string{path}}).Groups {
+		for _, g := range review(t, denials.Query{Files: []string{path}}).Groups {
 			views = append(views, "/group?key="+g.Key())
 		}
 		for _, view := range views {
@@ -128,7 +131,7 @@ func safe(t *testing.T, view string, doc *html.Node, body string) {
 }
 
 func TestPageHeaders(t *testing.T) {
-	h := pageOf(t, nil, generated(t, 10))
+	h := pageOf(t, nil, journaltest.Generated(t, 10))
 	for _, view := range []string{"/", "/live", "/policy", "/health", "/group?key=none", "/nothing", "/style.css"} {
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, view, nil))
@@ -152,10 +155,10 @@ func TestPageHeaders(t *testing.T) {
 
 // Every view can be used with a keyboard and a screen reader.
 func TestPageStructure(t *testing.T) {
-	path := generated(t, 500)
+	path := journaltest.Generated(t, 500)
 	site := siteOf(t, fleet)
 	h := pageOf(t, site, path)
-	key := review(t, Query{Files: []string{path}, Limit: 1}).Groups[0].Key()
+	key := review(t, denials.Query{Files: []string{path}, Limit: 1}).Groups[0].Key()
 	for _, view := range []string{"/", "/live", "/policy", "/health", "/group?key=" + key} {
 		doc, _ := get(t, h, view, http.StatusOK)
 		for _, tag := range []string{"header", "nav", "main", "footer", "h1", "title"} {
@@ -215,9 +218,9 @@ func TestPageStructure(t *testing.T) {
 func TestPageSuggests(t *testing.T) {
 	path := journalOf(t, filepath.Join(t.TempDir(), "j"), at(0, func(r *journal.Record) { r.Host, r.Client = "wsus.example", manager }))
 	site := siteOf(t, fleet)
-	g := review(t, Query{Files: []string{path}, Site: site}).Groups[0]
+	g := review(t, denials.Query{Files: []string{path}, Site: site}).Groups[0]
 	doc, body := get(t, pageOf(t, site, path), "/group?key="+g.Key(), http.StatusOK)
-	want := site.Suggest([]*Group{g}, 1, false)[0]
+	want := site.Suggest([]*denials.Group{g}, 1, false)[0]
 	areas := all(doc, "textarea")
 	if len(areas) != 1 || want.TOML == "" {
 		t.Fatalf("%d texts to copy; want %q\n%s", len(areas), want.TOML, body)
@@ -238,7 +241,7 @@ func TestPageShowsTheWholeDifference(t *testing.T) {
 			r.Host, r.Client, r.ClientName, r.Reason = "license.sangfor.com", "198.18.0.77", "", "unknown_client"
 		}))
 	site := siteOf(t, fleet+"[[rule]]\nid = \"lab\"\nclient = \"es-manager\"\nto = [\"45.83.7.0/24\"]\nany = true\nreason = \"T\"\n")
-	g := review(t, Query{Files: []string{path}, Site: site}).Groups[0]
+	g := review(t, denials.Query{Files: []string{path}, Site: site}).Groups[0]
 	doc, body := get(t, pageOf(t, site, path), "/group?key="+g.Key(), http.StatusOK)
 	shown := textOf(doc)
 	for _, want := range []string{"es-manager: 198.18.0.77", "site/lab: 45.83.7.0/24: every protocol and port, whatever the content", "who is this?", "A question",
@@ -257,8 +260,8 @@ func TestPageShowsTheWholeDifference(t *testing.T) {
 func TestPageWithoutTheText(t *testing.T) {
 	path := journalOf(t, filepath.Join(t.TempDir(), "j"), at(0, func(r *journal.Record) { r.Host, r.Client, r.Hint = "wsus.example", manager, "a rule permits it" }))
 	site := siteOf(t, fleet)
-	site = &Site{Config: site.Config, Policy: site.Policy}
-	g := review(t, Query{Files: []string{path}, Site: site}).Groups[0]
+	site = &denials.Site{Config: site.Config, Policy: site.Policy}
+	g := review(t, denials.Query{Files: []string{path}, Site: site}).Groups[0]
 	doc, body := get(t, pageOf(t, site, path), "/group?key="+g.Key(), http.StatusOK)
 	if len(all(doc, "textarea")) != 0 || !strings.Contains(body, "No change was tried out") || !strings.Contains(body, "a rule permits it") {
 		t.Errorf("%s", body)
@@ -282,14 +285,14 @@ func TestPageLive(t *testing.T) {
 		t.Error("does not refresh")
 	}
 	rows := all(doc, "tr")[1:]
-	if len(rows) != recentMax || !strings.Contains(textOf(rows[0]), "h149.example") {
+	if len(rows) != denials.RecentMax || !strings.Contains(textOf(rows[0]), "h149.example") {
 		t.Errorf("%d rows, the first %s", len(rows), textOf(rows[0]))
 	}
 }
 
 // A viewer that leaves ends the scan; the next one is served.
 func TestPageIsLeft(t *testing.T) {
-	h := pageOf(t, nil, generated(t, 5000))
+	h := pageOf(t, nil, journaltest.Generated(t, 5000))
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil).WithContext(ctx))

@@ -1,6 +1,6 @@
 // Write more: the answers of "sallyport denials show", "tail", "replay" and "stats".
 
-package denials
+package text
 
 import (
 	"bufio"
@@ -8,15 +8,18 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"strings"
 	"time"
 
 	"sallyport/denials/journal"
+
+	"sallyport/denials"
 )
 
 // WriteShow writes the record of an ID, field by field, and the other records
 // of its flow.
 func WriteShow(ctx context.Context, o Options, w io.Writer) (journal.Report, error) {
-	r, flow, rep, err := Find(ctx, o.Files, o.ID, o.Progress)
+	r, flow, rep, err := denials.Find(ctx, o.Files, o.ID, o.Progress)
 	if r == nil {
 		return rep, err
 	}
@@ -28,7 +31,7 @@ func WriteShow(ctx context.Context, o Options, w io.Writer) (journal.Report, err
 		}
 		return rep, firstError(err, out.Flush())
 	}
-	for _, f := range Values(r) {
+	for _, f := range denials.Values(r) {
 		_, _ = fmt.Fprintf(out, "%-13s %s\n", f.Name, journal.Visible(f.Text))
 	}
 	if len(flow) > 0 {
@@ -36,7 +39,7 @@ func WriteShow(ctx context.Context, o Options, w io.Writer) (journal.Report, err
 		t := newTable(o.Color, "id", "time", "event", "verdict", "destination", "reason", "detail")
 		for i := range flow {
 			f := &flow[i]
-			t.row(f.ID(), o.when(f.Time), f.Event, f.Verdict, where(f), f.Reason, f.FullDetail())
+			t.row(f.ID(), o.when(f.Time), f.Event, f.Verdict, denials.Where(f), f.Reason, f.FullDetail())
 		}
 		t.write(out)
 	}
@@ -60,8 +63,8 @@ func WriteTail(ctx context.Context, o Options, w io.Writer) (journal.Report, err
 		if o.JSON {
 			buf = r.Append(buf)
 		} else {
-			buf = fmt.Appendf(buf, "%s  %s  %s  %s  %s%s\n", o.when(r.Time), journal.Visible(who(r.ClientName, r.Client)), journal.Visible(r.Via), journal.Visible(where(r)),
-				journal.Visible(cause(r)), spaced(times(r.Count))+spaced(journal.Visible(why(r.Nearest, r.Hint, r.FullDetail()))))
+			buf = fmt.Appendf(buf, "%s  %s  %s  %s  %s%s\n", o.when(r.Time), journal.Visible(denials.Who(r.ClientName, r.Client)), journal.Visible(r.Via), journal.Visible(denials.Where(r)),
+				journal.Visible(denials.Cause(r)), spaced(denials.Repeated(r.Count))+spaced(journal.Visible(denials.Why(r.Nearest, r.Hint, r.FullDetail()))))
 		}
 		_, err := w.Write(buf)
 		return err
@@ -109,7 +112,7 @@ type sumsJSON struct {
 func WriteReplay(ctx context.Context, o Options, w io.Writer) (journal.Report, error) {
 	q := o.query()
 	q.Filter, q.Limit = o.Filter, o.bounded(40)
-	p, err := Replay(ctx, q)
+	p, err := denials.Replay(ctx, q)
 	out := bufio.NewWriter(w)
 	if o.JSON {
 		for _, c := range p.Changes {
@@ -122,8 +125,8 @@ func WriteReplay(ctx context.Context, o Options, w io.Writer) (journal.Report, e
 	if len(p.Changes) > 0 {
 		t := newTable(o.Color, "change", "count", "destination", "client", "was", "would be", "last", "by")
 		for _, c := range p.Changes {
-			t.row(c.Outcome, strconv.FormatUint(c.Count, 10), c.where(), who(c.ClientName, c.Client),
-				verdictText(c.Verdict, c.Reason), verdictText(c.NewVerdict, c.NewReason), o.when(c.Last), joined(c.NewRule, c.NewHint))
+			t.row(c.Outcome, strconv.FormatUint(c.Count, 10), c.Where(), denials.Who(c.ClientName, c.Client),
+				verdictText(c.Verdict, c.Reason), verdictText(c.NewVerdict, c.NewReason), o.when(c.Last), strings.Trim(c.NewRule+"; "+c.NewHint, "; "))
 		}
 		t.write(out)
 		if p.Rest > 0 {
@@ -151,7 +154,7 @@ func verdictText(verdict, reason string) string {
 
 // WriteStats writes what the denials add up to.
 func WriteStats(ctx context.Context, o Options, w io.Writer) (journal.Report, error) {
-	v, err := Answer(ctx, o.query())
+	v, err := denials.Answer(ctx, o.query())
 	if v == nil {
 		return journal.Report{}, err
 	}
@@ -159,7 +162,7 @@ func WriteStats(ctx context.Context, o Options, w io.Writer) (journal.Report, er
 	t := &v.Totals
 	lists := []struct {
 		name   string
-		counts []Count
+		counts []denials.Count
 	}{
 		{"reason", t.Reasons.Largest()}, {"cure", t.Cures.Largest()}, {"via", t.Vias.Largest()}, {"verdict", t.Verdicts.Largest()},
 		{"client", t.Clients.Largest()}, {"profile", t.Profiles.Largest()}, {"hour", t.Hours.Sorted()},
@@ -189,7 +192,7 @@ func WriteStats(ctx context.Context, o Options, w io.Writer) (journal.Report, er
 	for _, l := range lists {
 		rows := newTable(o.Color, "count", l.name)
 		rows.right = 1
-		for _, c := range page(l.counts, 0, o.bounded(48)) {
+		for _, c := range first(l.counts, o.bounded(48)) {
 			rows.row(strconv.FormatUint(c.N, 10), orNone(c.Text))
 		}
 		_, _ = out.WriteString("\n")
@@ -206,4 +209,12 @@ func orNone(s string) string {
 		return "(none)"
 	}
 	return s
+}
+
+// first returns the first n counts; 0: all.
+func first(counts []denials.Count, n int) []denials.Count {
+	if n > 0 && len(counts) > n {
+		return counts[:n]
+	}
+	return counts
 }

@@ -1,6 +1,6 @@
 // Views: what each view of the page shows.
 
-package denials
+package page
 
 import (
 	"errors"
@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"sallyport/denials/journal"
+
+	"sallyport/denials"
 )
 
 // A frame is what all views have in common.
@@ -23,7 +25,7 @@ type frame struct {
 }
 
 // frameOf begins a view.
-func (p *reviewPage) frameOf(view, title string, site *Site) frame {
+func (p *reviewPage) frameOf(view, title string, site *denials.Site) frame {
 	f := frame{View: view, Title: title, Now: p.Now().UTC()}
 	if site != nil {
 		for _, c := range site.Config.Clients {
@@ -54,12 +56,12 @@ type groupsView struct {
 }
 
 type groupRow struct {
-	Group
+	denials.Group
 	Where, Who, Why, Link string
 }
 
 type cureCount struct {
-	Cure Cure
+	Cure denials.Cure
 	N    uint64
 	Link string
 }
@@ -69,12 +71,12 @@ func (p *reviewPage) serveGroups(w http.ResponseWriter, r *http.Request) {
 	defer cancel()
 	site := p.site()
 	v := groupsView{frame: p.frameOf("groups", "Denials", site), VerdictNames: []string{journal.VerdictDeny, journal.VerdictWouldDeny}, Clear: "/"}
-	for _, c := range Cures() {
+	for _, c := range denials.Cures() {
 		v.Cures = append(v.Cures, string(c))
 	}
 	var err error
 	if v.Form, err = formOf(r); err == nil {
-		var q Query
+		var q denials.Query
 		if q, err = p.query(&v.Form); err == nil {
 			q.Site = site
 			if !p.inTurn(ctx, func() {
@@ -92,7 +94,7 @@ func (p *reviewPage) serveGroups(w http.ResponseWriter, r *http.Request) {
 }
 
 // fill answers the query from a review, which may be nil.
-func (v *groupsView) fill(run *Review, q Query, err error) {
+func (v *groupsView) fill(run *denials.Review, q denials.Query, err error) {
 	if run == nil {
 		v.Notes = notes(&journal.Report{}, err)
 		return
@@ -107,7 +109,7 @@ func (v *groupsView) fill(run *Review, q Query, err error) {
 	v.Chart = chartOf(&view.Timeline, v.Form)
 	v.Matched, v.Denials, v.Rest = view.Matched, view.Denials, view.Rest
 	for _, g := range view.Groups {
-		v.Groups = append(v.Groups, groupRow{*g, g.where(), who(g.ClientName, g.Client), why(g.Nearest, g.Hint, ""),
+		v.Groups = append(v.Groups, groupRow{*g, g.Where(), denials.Who(g.ClientName, g.Client), denials.Why(g.Nearest, g.Hint, ""),
 			v.Form.link("/group", "key", g.Key(), "sort", "", "cure", "")})
 	}
 	v.From, v.To = q.Offset+1, q.Offset+len(v.Groups)
@@ -119,7 +121,7 @@ func (v *groupsView) fill(run *Review, q Query, err error) {
 		v.Next = f.link("/", "page", pageText(f.Page+1))
 	}
 	v.ByCount, v.ByLast, v.ByHost = f.link("/", "sort", ""), f.link("/", "sort", "last"), f.link("/", "sort", "host")
-	for _, c := range Cures() {
+	for _, c := range denials.Cures() {
 		if n := view.Totals.Cures.Of(string(c)); n > 0 {
 			v.CureCounts = append(v.CureCounts, cureCount{c, n, f.link("/", "cure", string(c))})
 		}
@@ -134,10 +136,11 @@ func (v *groupsView) fill(run *Review, q Query, err error) {
 const choicesMax = 200
 
 // choices lists what a field of the form can be, with what it is now.
-func choices(c *Counts, now string) []string {
+func choices(c *denials.Counts, now string) []string {
 	var out []string
-	for _, k := range page(c.Largest(), 0, choicesMax) {
-		if k.Text != "" && k.Text != Others && journal.Visible(k.Text) == k.Text {
+	list := c.Largest()
+	for _, k := range list[:min(len(list), choicesMax)] {
+		if k.Text != "" && k.Text != denials.Others && journal.Visible(k.Text) == k.Text {
 			out = append(out, k.Text)
 		}
 	}
@@ -151,9 +154,9 @@ func choices(c *Counts, now string) []string {
 // A groupView is one group: what it was, what would permit it, the records.
 type groupView struct {
 	frame
-	Group       *Group
+	Group       *denials.Group
 	Where, Who  string
-	Suggestions []*Suggestion
+	Suggestions []*denials.Suggestion
 	Records     []recordRow
 	Back        string
 	Meaning     string // of the verdict
@@ -162,7 +165,7 @@ type groupView struct {
 type recordRow struct {
 	Time   time.Time
 	Title  string
-	Fields []Value
+	Fields []denials.Value
 }
 
 func (p *reviewPage) serveGroup(w http.ResponseWriter, r *http.Request) {
@@ -182,7 +185,7 @@ func (p *reviewPage) serveGroup(w http.ResponseWriter, r *http.Request) {
 	if !p.inTurn(ctx, func() {
 		if q.Files, err = p.Files(); err == nil {
 			var records []journal.Record
-			v.Group, records, err = Detail(ctx, q, r.URL.Query().Get("key"), 20)
+			v.Group, records, err = denials.Detail(ctx, q, r.URL.Query().Get("key"), 20)
 			v.records(records)
 		}
 	}) {
@@ -198,9 +201,9 @@ func (p *reviewPage) serveGroup(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	g := v.Group
-	v.Where, v.Who = g.where(), who(g.ClientName, g.Client)
-	if site != nil && len(site.src.Text) > 0 { // without its text, nothing can be changed and tried
-		v.Suggestions = site.Suggest([]*Group{g}, 1, false)
+	v.Where, v.Who = g.Where(), denials.Who(g.ClientName, g.Client)
+	if site != nil && site.HasText() { // else no change can be tried out
+		v.Suggestions = site.Suggest([]*denials.Group{g}, 1, false)
 	}
 	v.Meaning = meaning(g.Cure)
 	for _, sg := range v.Suggestions {
@@ -214,20 +217,20 @@ func (p *reviewPage) serveGroup(w http.ResponseWriter, r *http.Request) {
 // records lists them, the newest first.
 func (v *groupView) records(list []journal.Record) {
 	for _, r := range slices.Backward(list) {
-		v.Records = append(v.Records, recordRow{r.Time, strings.TrimSpace(r.Via + " " + cause(&r) + " " + times(r.Count)), Values(&r)})
+		v.Records = append(v.Records, recordRow{r.Time, strings.TrimSpace(r.Via + " " + denials.Cause(&r) + " " + denials.Repeated(r.Count)), denials.Values(&r)})
 	}
 }
 
 // meaning says what a cure asks of the reviewer.
-func meaning(c Cure) string {
+func meaning(c denials.Cure) string {
 	switch c {
-	case CurePermitted:
+	case denials.CurePermitted:
 		return "The configuration permits it by now."
-	case CureFeature:
+	case denials.CureFeature:
 		return "Documented: fixable by a feature to turn on."
-	case CureBinding:
+	case denials.CureBinding:
 		return "Documented: fixable by a version, address or port to set."
-	case CureRule:
+	case denials.CureRule:
 		return "Not documented like this: fixable only by a rule of the site's own."
 	}
 	return "Never: no line of configuration should permit it, or could."

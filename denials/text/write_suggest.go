@@ -1,41 +1,42 @@
 // Write suggestions: the answer of "sallyport denials suggest".
 
-package denials
+package text
 
 import (
 	"bufio"
 	"context"
 	"fmt"
 	"io"
-	"strconv"
 
 	"sallyport/denials/journal"
+
+	"sallyport/denials"
 )
 
 // suggestMost bounds the groups that one answer looks at, the largest first.
 const suggestMost = 10_000
 
-// linesMost bounds the lines of a difference as printed for people.
-const linesMost = 100
+// printedMost bounds the lines of a difference as printed for people.
+const printedMost = 100
 
 // suggestionJSON is a suggestion as --json prints it.
 type suggestionJSON struct {
-	Cure       Cure        `json:"cure"`
-	Count      uint64      `json:"count"`
-	Client     string      `json:"client,omitempty"`
-	Title      string      `json:"title,omitempty"`
-	Where      string      `json:"where,omitempty"`
-	TOML       string      `json:"toml,omitempty"`
-	For        []string    `json:"for,omitempty"`
-	Also       []string    `json:"also,omitempty"`
-	Loses      []string    `json:"loses,omitempty"`
-	Warnings   []string    `json:"warnings,omitempty"`
-	Why        string      `json:"why,omitempty"`
-	Source     string      `json:"source,omitempty"`
-	Documented string      `json:"documented,omitempty"`
-	Verified   bool        `json:"verified"`
-	Asks       bool        `json:"asks,omitempty"` // TOML is commented out: only the attempt says who that is
-	Groups     []groupJSON `json:"groups"`
+	Cure       denials.Cure `json:"cure"`
+	Count      uint64       `json:"count"`
+	Client     string       `json:"client,omitempty"`
+	Title      string       `json:"title,omitempty"`
+	Where      string       `json:"where,omitempty"`
+	TOML       string       `json:"toml,omitempty"`
+	For        []string     `json:"for,omitempty"`
+	Also       []string     `json:"also,omitempty"`
+	Loses      []string     `json:"loses,omitempty"`
+	Warnings   []string     `json:"warnings,omitempty"`
+	Why        string       `json:"why,omitempty"`
+	Source     string       `json:"source,omitempty"`
+	Documented string       `json:"documented,omitempty"`
+	Verified   bool         `json:"verified"`
+	Asks       bool         `json:"asks,omitempty"` // TOML is commented out: only the attempt says who that is
+	Groups     []groupJSON  `json:"groups"`
 }
 
 type groupJSON struct {
@@ -56,11 +57,11 @@ type groupJSON struct {
 // whole configuration with all of it made.
 func WriteSuggest(ctx context.Context, o Options, w io.Writer) (journal.Report, error) {
 	if o.Audit {
-		o.Filter.Verdict = journal.VerdictWouldDeny
+		o.Filter = o.Filter.Audited()
 	}
 	q := o.query()
 	q.Limit = suggestMost
-	v, err := Answer(ctx, q)
+	v, err := denials.Answer(ctx, q)
 	if v == nil {
 		return journal.Report{}, err
 	}
@@ -75,11 +76,11 @@ func WriteSuggest(ctx context.Context, o Options, w io.Writer) (journal.Report, 
 		err = firstError(err, o.writeWhole(out, list))
 	case o.JSON:
 		for _, sg := range list {
-			err = firstError(err, writeJSON(out, sg.json()))
+			err = firstError(err, writeJSON(out, suggestionOf(sg)))
 		}
 	default:
 		for _, sg := range list {
-			sg.write(out, &o)
+			writeSuggestion(out, sg, &o)
 		}
 		if len(list) == 0 && err == nil {
 			_, _ = out.WriteString(o.nothing(v.Report))
@@ -92,7 +93,7 @@ func WriteSuggest(ctx context.Context, o Options, w io.Writer) (journal.Report, 
 }
 
 // writeWhole writes the changed configuration, which was compiled.
-func (o *Options) writeWhole(w io.Writer, list []*Suggestion) error {
+func (o *Options) writeWhole(w io.Writer, list []*denials.Suggestion) error {
 	text, err := o.Site.Whole(list)
 	if err != nil {
 		return fmt.Errorf("cannot write the whole configuration: %w", err)
@@ -101,7 +102,7 @@ func (o *Options) writeWhole(w io.Writer, list []*Suggestion) error {
 	return err
 }
 
-func (sg *Suggestion) json() suggestionJSON {
+func suggestionOf(sg *denials.Suggestion) suggestionJSON {
 	j := suggestionJSON{Cure: sg.Cure, Count: sg.Count, Client: sg.Client, Title: sg.Title, Where: sg.Where, TOML: sg.TOML, For: sg.For, Also: sg.Also, Asks: sg.Asks,
 		Loses: sg.Loses, Warnings: sg.Warnings, Why: sg.Why, Source: sg.Source, Documented: sg.Documented, Verified: sg.Verified}
 	for _, g := range sg.Groups {
@@ -110,8 +111,8 @@ func (sg *Suggestion) json() suggestionJSON {
 	return j
 }
 
-// write writes a suggestion for people: the facts, then what to paste.
-func (sg *Suggestion) write(w *bufio.Writer, o *Options) {
+// writeSuggestion writes a suggestion for people: the facts, then what to paste.
+func writeSuggestion(w *bufio.Writer, sg *denials.Suggestion, o *Options) {
 	title := sg.Title
 	if title == "" {
 		title = "nothing to change for " + sg.Client
@@ -121,19 +122,19 @@ func (sg *Suggestion) write(w *bufio.Writer, o *Options) {
 		head = "\x1b[1m" + head + "\x1b[0m"
 	}
 	_, _ = w.WriteString(head + "\n")
-	denied, audited := tallied(sg.Groups)
+	denied, audited := denials.Tallied(sg.Groups)
 	if denied > 0 || audited == 0 {
-		labelled(w, "denied", often(denied))
+		labelled(w, "denied", denials.Often(denied))
 	}
 	if audited > 0 {
-		labelled(w, "audit", "let through "+often(audited))
+		labelled(w, "audit", "let through "+denials.Often(audited))
 	}
 	for i, g := range sg.Groups {
 		if i == 5 {
 			labelled(w, "", fmt.Sprintf("and %d more", len(sg.Groups)-i))
 			break
 		}
-		labelled(w, "", g.where()+", "+tag(g.Reason, g.Verdict)+", "+who(g.ClientName, g.Client)+", last "+o.when(g.Last))
+		labelled(w, "", g.Where()+", "+denials.Tag(g.Reason, g.Verdict)+", "+denials.Who(g.ClientName, g.Client)+", last "+o.when(g.Last))
 	}
 	labelled(w, "source", sg.Source)
 	labelled(w, "known", sg.Documented)
@@ -163,33 +164,16 @@ func (sg *Suggestion) write(w *bufio.Writer, o *Options) {
 }
 
 // tried says what came of trying a suggestion out.
-func tried(sg *Suggestion) string {
+func tried(sg *denials.Suggestion) string {
 	if sg.Asks {
 		return "would permit all of this once its # are removed; not applied"
 	}
 	return "permits all of this; not applied"
 }
 
-// tallied counts what was denied, and what mode "audit" let through instead.
-func tallied(groups []*Group) (denied, audited uint64) {
-	for _, g := range groups {
-		if g.Verdict == journal.VerdictWouldDeny {
-			audited += g.Count
-		} else {
-			denied += g.Count
-		}
-	}
-	return denied, audited
-}
-
-// often spells a count.
-func often(n uint64) string {
-	return strconv.FormatUint(n, 10) + " " + plural(int(min(n, 2)), "time", "times")
-}
-
 func some(w *bufio.Writer, label string, list []string) {
 	for i, s := range list {
-		if i == linesMost {
+		if i == printedMost {
 			labelled(w, "", fmt.Sprintf("and %d more: --json prints all", len(list)-i))
 			return
 		}

@@ -1,6 +1,6 @@
 // Form: what a viewer asks for, from the address of a view and back.
 
-package denials
+package page
 
 import (
 	"fmt"
@@ -11,6 +11,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"sallyport/denials"
 	"sallyport/denials/journal"
 	"sallyport/rules"
 )
@@ -61,8 +62,8 @@ func formOf(r *http.Request) (f form, err error) {
 // query turns a form into the query that a command with the same words makes.
 // A time that is relative to now is of the full minute, so that the pages of
 // one look belong together.
-func (p *reviewPage) query(f *form) (Query, error) {
-	q := Query{Cure: Cure(f.Cure), Sort: f.Sort, Offset: (f.Page - 1) * pageSize, Limit: pageSize, Filter: Filter{
+func (p *reviewPage) query(f *form) (denials.Query, error) {
+	q := denials.Query{Cure: denials.Cure(f.Cure), Sort: f.Sort, Offset: (f.Page - 1) * pageSize, Limit: pageSize, Filter: denials.Filter{
 		Client: f.Client, Profile: f.Profile, Reason: f.Reason, Via: f.Via, Verdict: f.Verdict, Host: f.Host, Text: f.Text, Denied: true,
 	}}
 	for _, t := range []struct {
@@ -84,17 +85,10 @@ func (p *reviewPage) query(f *form) (Query, error) {
 	if f.Verdict != "" && f.Verdict != journal.VerdictDeny && f.Verdict != journal.VerdictWouldDeny {
 		return q, fmt.Errorf("verdict: %q is neither deny nor would_deny", f.Verdict)
 	}
-	if f.Cure != "" && !slices.Contains(Cures(), q.Cure) {
+	if f.Cure != "" && !slices.Contains(denials.Cures(), q.Cure) {
 		return q, fmt.Errorf("cure: there is no %q", f.Cure)
 	}
-	if _, err := orderOf(f.Sort); err != nil {
-		return q, err
-	}
-	_, err := q.Filter.prepared()
-	if err != nil {
-		return q, fmt.Errorf("host: %q is no glob: %w", f.Host, err)
-	}
-	return q, nil
+	return q, q.Check()
 }
 
 // values is the form as the part of an address behind "?".

@@ -1,6 +1,6 @@
 // Write usage: the answer of "sallyport denials usage".
 
-package denials
+package text
 
 import (
 	"bufio"
@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"sallyport/denials/journal"
+
+	"sallyport/denials"
 )
 
 // ruleUseJSON is a rule as usage --json prints it.
@@ -47,14 +49,14 @@ func WriteUsage(ctx context.Context, o Options, w io.Writer) (journal.Report, er
 	if len(o.Files) > 0 {
 		q := o.query()
 		q.Filter.Denied = false
-		rep, err = AddFlows(ctx, &st, q)
+		rep, err = denials.AddFlows(ctx, &st, q)
 	}
 	if st.Since.IsZero() && err == nil {
 		return rep, errors.New("nothing was counted yet: the gateway counts while it runs, and saves every minute")
 	}
 	since := o.Now.AddDate(0, 0, -o.Days)
 	list := o.Site.Used(st)
-	slices.SortStableFunc(list, func(a, b RuleUse) int {
+	slices.SortStableFunc(list, func(a, b denials.RuleUse) int {
 		if x, y := a.Never(since), b.Never(since); x != y {
 			return map[bool]int{true: 1, false: -1}[x]
 		}
@@ -63,7 +65,7 @@ func WriteUsage(ctx context.Context, o Options, w io.Writer) (journal.Report, er
 	out := bufio.NewWriter(w)
 	if o.JSON {
 		for i := range list {
-			err = firstError(err, writeJSON(out, list[i].json(since)))
+			err = firstError(err, writeJSON(out, ruleUseOf(&list[i], since)))
 		}
 		return rep, firstError(err, out.Flush())
 	}
@@ -77,7 +79,7 @@ func WriteUsage(ctx context.Context, o Options, w io.Writer) (journal.Report, er
 }
 
 // usageTables writes the rules in use, then the others.
-func (o *Options) usageTables(out *bufio.Writer, list []RuleUse, since time.Time) {
+func (o *Options) usageTables(out *bufio.Writer, list []denials.RuleUse, since time.Time) {
 	used := newTable(o.Color, "count", "look-ups", "last", "first", "client", "rule", "purpose")
 	used.right = 2
 	never := newTable(o.Color, "last", "look-ups", "client", "rule", "expires", "purpose")
@@ -111,7 +113,7 @@ func expiresText(t time.Time) string {
 	return t.Add(-time.Second).Format(time.DateOnly)
 }
 
-func (u *RuleUse) json(since time.Time) ruleUseJSON {
+func ruleUseOf(u *denials.RuleUse, since time.Time) ruleUseJSON {
 	j := ruleUseJSON{Client: u.Client, Rule: u.Rule, Used: !u.Never(since), Count: u.Count, Lookups: u.Lookups,
 		Expires: expiresText(u.Expires), Purpose: u.Purpose, Source: u.Source}
 	if !u.Last.IsZero() {

@@ -1,12 +1,14 @@
 // Chart: a timeline as a picture of stacked bars, and in words.
 
-package denials
+package page
 
 import (
 	"fmt"
 	"time"
 
 	"sallyport/denials/journal"
+
+	"sallyport/denials"
 )
 
 // The picture's size, in its own units; the browser scales it.
@@ -52,7 +54,7 @@ type chartRow struct {
 }
 
 // chartOf draws a timeline. Its links lead to the form's view of that part.
-func chartOf(t *Timeline, f form) *chart {
+func chartOf(t *denials.Timeline, f form) *chart {
 	s := t.Series(chartSteps)
 	if len(s.Steps) == 0 {
 		return nil
@@ -84,7 +86,7 @@ func chartOf(t *Timeline, f form) *chart {
 }
 
 // column stacks the bars of one step.
-func (c *chart) column(s *Series, st *Step, x, wide float64) {
+func (c *chart) column(s *denials.Series, st *denials.Step, x, wide float64) {
 	y := float64(chartHeight)
 	gap := min(wide/5, 2)
 	for k, n := range st.Counts {
@@ -98,7 +100,7 @@ func (c *chart) column(s *Series, st *Step, x, wide float64) {
 	}
 }
 
-func stepWords(s *Series, st *Step) string {
+func stepWords(s *denials.Series, st *denials.Step) string {
 	text := ""
 	for k, n := range st.Counts {
 		if n > 0 {

@@ -1,6 +1,6 @@
 // List and Top: the answers of "sallyport denials list" and "top".
 
-package denials
+package text
 
 import (
 	"bufio"
@@ -11,21 +11,23 @@ import (
 	"time"
 
 	"sallyport/denials/journal"
+
+	"sallyport/denials"
 )
 
 // Options say what a query shows and how.
 type Options struct {
-	Files  []string // as from Files
-	Filter Filter   // Denied is implied where neither Verdict nor Event is set
-	N      int      // at most this many; 0: 50 records, 20 groups; below 0: all
-	JSON   bool     // one JSON object a line
+	Files  []string       // as from Files
+	Filter denials.Filter // Denied is implied where neither Verdict nor Event is set
+	N      int            // at most this many; 0: 50 records, 20 groups; below 0: all
+	JSON   bool           // one JSON object a line
 	Color  bool
 	Now    time.Time // for times of today; zero: full times
 
 	Sort      string           // of groups: one of Sorts
 	Offset    int              // leave out this many: the newest records, the first groups
-	Cure      Cure             // only groups with this cure
-	Site      *Site            // judges the cures; nil: by the reason alone. Suggest, replay and usage need it
+	Cure      denials.Cure     // only groups with this cure
+	Site      *denials.Site    // judges the cures; nil: by the reason alone. Suggest, replay and usage need it
 	Progress  journal.Progress // nil: nobody looks
 	ID        string           // show: the record
 	Audit     bool             // suggest: about what mode "audit" let through
@@ -43,7 +45,7 @@ func (o *Options) bounded(usual int) int {
 }
 
 // filter returns the filter with what is implied.
-func (o *Options) filter() Filter {
+func (o *Options) filter() denials.Filter {
 	f := o.Filter
 	f.Denied = f.Denied || f.Verdict == "" && f.Event == ""
 	return f
@@ -59,7 +61,7 @@ func List(ctx context.Context, o Options, w io.Writer) (journal.Report, error) {
 	last := journal.NewRing(most)
 	var buf []byte
 	q := o.query()
-	rep, err := q.scan(ctx, func(r *journal.Record) error {
+	rep, err := q.Scan(ctx, func(r *journal.Record) error {
 		if most > 0 || o.Offset > 0 || !o.JSON {
 			last.Add(r)
 			return nil
@@ -77,7 +79,7 @@ func List(ctx context.Context, o Options, w io.Writer) (journal.Report, error) {
 	} else {
 		t := newTable(o.Color, "time", "client", "via", "destination", "reason", "count", "id", "why")
 		for r := range last.All {
-			t.row(o.when(r.Time), who(r.ClientName, r.Client), r.Via, where(r), cause(r), times(r.Count), r.ID(), why(r.Nearest, r.Hint, r.FullDetail()))
+			t.row(o.when(r.Time), denials.Who(r.ClientName, r.Client), r.Via, denials.Where(r), denials.Cause(r), denials.Repeated(r.Count), r.ID(), denials.Why(r.Nearest, r.Hint, r.FullDetail()))
 		}
 		o.table(out, t, rep, err)
 	}
@@ -89,7 +91,7 @@ func Top(ctx context.Context, o Options, w io.Writer) (journal.Report, error) {
 	out := bufio.NewWriter(w)
 	q := o.query()
 	q.Limit = o.bounded(20)
-	v, err := Answer(ctx, q)
+	v, err := denials.Answer(ctx, q)
 	if v == nil {
 		return journal.Report{}, err
 	}
@@ -102,8 +104,8 @@ func Top(ctx context.Context, o Options, w io.Writer) (journal.Report, error) {
 		t := newTable(o.Color, "count", "destination", "client", "reason", "cure", "first", "last", "why")
 		t.right = 1
 		for _, g := range groups {
-			t.row(strconv.FormatUint(g.Count, 10), g.where(), who(g.ClientName, g.Client),
-				tag(g.Reason, g.Verdict), string(g.Cure), o.when(g.First), o.when(g.Last), why(g.Nearest, g.Hint, ""))
+			t.row(strconv.FormatUint(g.Count, 10), g.Where(), denials.Who(g.ClientName, g.Client),
+				denials.Tag(g.Reason, g.Verdict), string(g.Cure), o.when(g.First), o.when(g.Last), denials.Why(g.Nearest, g.Hint, ""))
 		}
 		o.table(out, t, rep, err)
 	}
@@ -127,7 +129,7 @@ func (o *Options) nothing(rep journal.Report) string {
 		return fmt.Sprintf("no record matches; %d were read\n", read)
 	}
 	what := "nothing was denied"
-	if f.Denied = false; f != (Filter{}) {
+	if f.Denied = false; f != (denials.Filter{}) {
 		what = "nothing that matches was denied"
 	}
 	return fmt.Sprintf("%s; %d records were read\na permitted destination that cannot be reached is no denial: the log warns of it, and preflight tries them all\n", what, read)
@@ -135,24 +137,24 @@ func (o *Options) nothing(rep journal.Report) string {
 
 // topJSON is a group as top --json prints it.
 type topJSON struct {
-	Count      uint64 `json:"count"`
-	Host       string `json:"host,omitempty"`
-	Port       uint16 `json:"port,omitempty"`
-	Proto      string `json:"proto,omitempty"`
-	Client     string `json:"client,omitempty"`
-	ClientName string `json:"client_name,omitempty"`
-	Verdict    string `json:"verdict,omitempty"`
-	Reason     string `json:"reason,omitempty"`
-	First      string `json:"first"`
-	Last       string `json:"last"`
-	Nearest    string `json:"nearest,omitempty"`
-	Hint       string `json:"hint,omitempty"`
-	Cure       Cure   `json:"cure,omitempty"`
-	LastID     string `json:"last_id"`
-	Key        string `json:"key"`
+	Count      uint64       `json:"count"`
+	Host       string       `json:"host,omitempty"`
+	Port       uint16       `json:"port,omitempty"`
+	Proto      string       `json:"proto,omitempty"`
+	Client     string       `json:"client,omitempty"`
+	ClientName string       `json:"client_name,omitempty"`
+	Verdict    string       `json:"verdict,omitempty"`
+	Reason     string       `json:"reason,omitempty"`
+	First      string       `json:"first"`
+	Last       string       `json:"last"`
+	Nearest    string       `json:"nearest,omitempty"`
+	Hint       string       `json:"hint,omitempty"`
+	Cure       denials.Cure `json:"cure,omitempty"`
+	LastID     string       `json:"last_id"`
+	Key        string       `json:"key"`
 }
 
-func topOf(g *Group) topJSON {
+func topOf(g *denials.Group) topJSON {
 	return topJSON{g.Count, g.Host, g.Port, g.Proto, g.Client, g.ClientName, g.Verdict, g.Reason,
 		g.First.UTC().Format(journal.TimeLayout), g.Last.UTC().Format(journal.TimeLayout), g.Nearest, g.Hint, g.Cure, g.LastID, g.Key()}
 }

@@ -1,7 +1,7 @@
 // Render: templates and style of the page, inside the binary. Every text goes
 // through a function that shows what a terminal or browser might obey.
 
-package denials
+package page
 
 import (
 	"bytes"
@@ -12,21 +12,22 @@ import (
 	"strings"
 	"time"
 
+	"sallyport/denials"
 	"sallyport/denials/journal"
 	"sallyport/rules"
 )
 
-//go:embed page/*.html page/style.css
+//go:embed *.html style.css
 var pageFiles embed.FS
 
 // pageTemplates are parsed once; a mistake in them ends every test.
 var pageTemplates = template.Must(template.New("page").Funcs(template.FuncMap{
-	"v": journal.Visible, "lines": visibleLines, "n": grouped, "t": second, "m": minute, "iso": isoTime, "tag": tag,
+	"v": journal.Visible, "lines": visibleLines, "n": grouped, "t": second, "m": minute, "iso": isoTime, "tag": denials.Tag,
 	"lineCount": func(s string) int { return min(strings.Count(s, "\n")+2, 30) },
 	"join":      func(list []string) string { return journal.Visible(strings.Join(list, ", ")) },
 	"sn":        func(i int) string { return grouped(uint64(max(i, 0))) },
 	"pick":      func(name, label, now string, list []string) choice { return choice{name, label, now, list} },
-}).ParseFS(pageFiles, "page/*.html"))
+}).ParseFS(pageFiles, "*.html"))
 
 // A choice is a field of the form with what it offers.
 type choice struct {
@@ -66,7 +67,7 @@ func WriteLogin(w http.ResponseWriter, status int, problem string) {
 }
 
 func serveStyle(w http.ResponseWriter, _ *http.Request) {
-	css, err := pageFiles.ReadFile("page/style.css")
+	css, err := pageFiles.ReadFile("style.css")
 	if err != nil {
 		http.Error(w, "no style", http.StatusInternalServerError)
 		return

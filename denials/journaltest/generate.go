@@ -1,7 +1,4 @@
-// A generator of journals: records as a gateway writes them, with the names of
-// the profiles, near misses of them, and every reason.
-
-package denials
+package journaltest
 
 import (
 	"bufio"
@@ -10,6 +7,8 @@ import (
 	"io/fs"
 	"math/rand/v2"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -21,8 +20,8 @@ import (
 	"sallyport/rules/site"
 )
 
-// fleet is the site whose gateway wrote the journal.
-const fleet = `
+// Fleet is the site whose gateway wrote the journal.
+const Fleet = `
 mode = "enforce"
 ech  = "deny"
 
@@ -70,7 +69,8 @@ reason  = "a migration"
 expires = 2026-01-31
 `
 
-func profiles(t testing.TB) []*rules.Profile {
+// Profiles returns the shipped profiles.
+func Profiles(t testing.TB) []*rules.Profile {
 	t.Helper()
 	dir := configs.Profiles()
 	names, err := fs.Glob(dir, "*.toml")
@@ -92,28 +92,29 @@ func profiles(t testing.TB) []*rules.Profile {
 	return out
 }
 
-// siteOf compiles a configuration as of noon.
-func siteOf(t testing.TB, text string) *Site {
+// policyOf compiles Fleet as of Noon().
+func policyOf(t testing.TB) *rules.Policy {
 	t.Helper()
-	s, err := NewSite(Source{File: "site.toml", Text: []byte(text), Profiles: profiles(t), Now: noon,
-		Own: func(l site.Listen) rules.Own { return rules.Own{Listeners: l.HTTP} }})
-	if err != nil {
+	cfg, problems := site.Parse("site.toml", "", []byte(Fleet), Profiles(t))
+	if err := problems.Err(); err != nil {
 		t.Fatal(err)
 	}
-	return s
+	policy, _ := rules.Compile(&cfg.Spec, rules.Own{Listeners: cfg.Listen.HTTP}, Noon())
+	return policy
 }
 
-// A generator makes entries by asking the policy, as the recorder does.
-type generator struct {
-	site  *Site
-	rnd   *rand.Rand
-	hosts []string // of the documents
-	seq   uint64
+// A Generator makes attempts by asking the policy, as the recorder does.
+type Generator struct {
+	policy *rules.Policy
+	rnd    *rand.Rand
+	hosts  []string // of the documents
+	seq    uint64
 }
 
-func newGenerator(t testing.TB, seed uint64) *generator {
-	g := &generator{site: siteOf(t, fleet), rnd: rand.New(rand.NewPCG(seed, 1))}
-	for _, p := range profiles(t) {
+// NewGenerator returns a generator; the same seed makes the same attempts.
+func NewGenerator(t testing.TB, seed uint64) *Generator {
+	g := &Generator{policy: policyOf(t), rnd: rand.New(rand.NewPCG(seed, 1))}
+	for _, p := range Profiles(t) {
 		for _, r := range p.Rules {
 			for _, d := range r.To {
 				if !d.Name.IsZero() {
@@ -126,7 +127,7 @@ func newGenerator(t testing.TB, seed uint64) *generator {
 }
 
 // host is a documented name, a near miss of one, or neither.
-func (g *generator) host() string {
+func (g *Generator) host() string {
 	h := g.hosts[g.rnd.IntN(len(g.hosts))]
 	switch g.rnd.IntN(10) {
 	case 0:
@@ -145,8 +146,8 @@ func (g *generator) host() string {
 	return h
 }
 
-// attempt is one that somebody in the fleet makes.
-func (g *generator) attempt() rules.Attempt {
+// Attempt returns an attempt of a client of the fleet.
+func (g *Generator) Attempt() rules.Attempt {
 	nets := [...]string{"10.1.0.%d", "10.2.0.%d", "10.3.0.%d", "10.4.0.%d", "10.66.0.%d"}
 	client := netip.MustParseAddr(fmt.Sprintf(nets[g.rnd.IntN(len(nets))], 1+g.rnd.IntN(40)))
 	g.seq++
@@ -182,17 +183,17 @@ func (g *generator) attempt() rules.Attempt {
 	return a
 }
 
-// write writes n denials, over as many days as it takes at ten a second.
-func (g *generator) write(w io.Writer, n int) error {
+// Write writes n denials, over as many days as it takes at ten a second.
+func (g *Generator) Write(w io.Writer, n int) error {
 	out := bufio.NewWriterSize(w, 1<<20)
 	var made []journal.Record
 	var buf []byte
-	at := noon.AddDate(0, 0, -7)
+	at := Noon().AddDate(0, 0, -7)
 	for i := 0; i < n; {
 		var r journal.Record
 		if len(made) < 4000 || g.rnd.IntN(50) == 0 {
-			a := g.attempt()
-			d := g.site.Policy.Decide(a)
+			a := g.Attempt()
+			d := g.policy.Decide(a)
 			if d.Allowed() && !d.Would {
 				continue
 			}
@@ -215,4 +216,21 @@ func (g *generator) write(w io.Writer, n int) error {
 		}
 	}
 	return out.Flush()
+}
+
+// Generated writes n denials into a file and returns its path.
+func Generated(t testing.TB, n int) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "denials.jsonl")
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := NewGenerator(t, 1).Write(f, n); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return path
 }

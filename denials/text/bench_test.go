@@ -5,7 +5,7 @@
 // Lines are counted per second of one core's time, all goroutines included.
 // SALLYPORT_BENCH_LINES says how many lines; a million where it says nothing.
 
-package denials
+package text
 
 import (
 	"context"
@@ -15,14 +15,16 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strconv"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 
 	"sallyport/denials/journal"
+	"sallyport/denials/journaltest"
+
+	"sallyport/denials"
+	"sallyport/denials/page"
 )
 
 func BenchmarkReview(b *testing.B) {
@@ -35,7 +37,7 @@ func BenchmarkReview(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	if err := newGenerator(b, 1).write(f, lines); err != nil {
+	if err := journaltest.NewGenerator(b, 1).Write(f, lines); err != nil {
 		b.Fatal(err)
 	}
 	if err := f.Close(); err != nil {
@@ -46,7 +48,7 @@ func BenchmarkReview(b *testing.B) {
 	o := Options{Files: []string{path}, Site: site, Now: noon}
 	run := func(name string, fn func() error) {
 		b.Run(name, func(b *testing.B) {
-			peak := watchHeap(b)
+			peak := journaltest.WatchHeap(b)
 			start := cpuTime(b, syscall.RUSAGE_SELF)
 			for range b.N {
 				if err := fn(); err != nil {
@@ -63,13 +65,13 @@ func BenchmarkReview(b *testing.B) {
 		return err
 	})
 	run("page", func() error {
-		_, err := Answer(ctx, Query{Files: o.Files, Site: site, Limit: 50})
+		_, err := denials.Answer(ctx, denials.Query{Files: o.Files, Site: site, Limit: 50})
 		return err
 	})
 	run("page-http", func() error { // a new page each time: nothing is read already
-		page := Page(PageConfig{
-			Files: func() ([]string, error) { return o.Files, nil }, Site: func() *Site { return site },
-			Usage: func() journal.UsageState { return journal.UsageState{} }, Health: func() []Health { return nil },
+		page := page.Page(page.PageConfig{
+			Files: func() ([]string, error) { return o.Files, nil }, Site: func() *denials.Site { return site },
+			Usage: func() journal.UsageState { return journal.UsageState{} }, Health: func() []page.Health { return nil },
 		})
 		w := httptest.NewRecorder()
 		page.ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
@@ -108,34 +110,4 @@ func cpuTime(tb testing.TB, who int) time.Duration {
 		tb.Fatal(err)
 	}
 	return time.Duration(r.Utime.Nano() + r.Stime.Nano())
-}
-
-// watchHeap samples what the process has from the system; the function it
-// returns stops it and tells the most.
-func watchHeap(tb testing.TB) func() uint64 {
-	runtime.GC()
-	var most atomic.Uint64
-	stop, stopped := make(chan struct{}), make(chan struct{})
-	go sampleHeap(&most, stop, stopped)
-	return func() uint64 {
-		close(stop)
-		<-stopped
-		return most.Load()
-	}
-}
-
-func sampleHeap(most *atomic.Uint64, stop, stopped chan struct{}) {
-	defer close(stopped)
-	for {
-		var m runtime.MemStats
-		runtime.ReadMemStats(&m)
-		if m.HeapInuse+m.StackInuse > most.Load() {
-			most.Store(m.HeapInuse + m.StackInuse)
-		}
-		select {
-		case <-stop:
-			return
-		case <-time.After(20 * time.Millisecond):
-		}
-	}
 }

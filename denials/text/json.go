@@ -1,7 +1,7 @@
 // JSON: the one way in which an answer is printed as JSON. What a terminal
 // might obey or hide is escaped, wherever the text came from.
 
-package denials
+package text
 
 import (
 	"bytes"

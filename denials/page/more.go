@@ -1,6 +1,6 @@
 // More views: the latest denials, the policy in force, the gateway's health.
 
-package denials
+package page
 
 import (
 	"net/http"
@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"sallyport/denials/journal"
+
+	"sallyport/denials"
 )
 
 // liveEvery is how often the live view asks anew, in seconds.
@@ -33,21 +35,20 @@ func (p *reviewPage) serveLive(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Query().Get("refresh") == "on" {
 		v.Refresh = liveEvery
 	}
-	if !p.inTurn(ctx, func() { v.fill(p.review(ctx, Filter{Denied: true})) }) || r.Context().Err() != nil {
+	if !p.inTurn(ctx, func() { v.fill(p.review(ctx, denials.Filter{Denied: true})) }) || r.Context().Err() != nil {
 		return // the viewer is gone
 	}
 	p.show(w, http.StatusOK, "live", &v)
 }
 
 // fill lists the latest records of a review, which may be nil.
-func (v *liveView) fill(run *Review, err error) {
+func (v *liveView) fill(run *denials.Review, err error) {
 	var rep journal.Report
 	if run != nil {
 		rep = run.Report()
 		for r := range run.Recent {
-			k, raw := keyOf(r)
-			v.Records = append(v.Records, liveRow{r.Time, who(r.ClientName, r.Client), r.Via, where(r), cause(r), why(r.Nearest, r.Hint, r.FullDetail()),
-				form{}.link("/group", "key", newGroup(k, raw, r).Key()), r.Times()})
+			v.Records = append(v.Records, liveRow{r.Time, denials.Who(r.ClientName, r.Client), r.Via, denials.Where(r), denials.Cause(r), denials.Why(r.Nearest, r.Hint, r.FullDetail()),
+				form{}.link("/group", "key", denials.KeyOf(r)), r.Times()})
 		}
 	}
 	slices.SortStableFunc(v.Records, func(a, b liveRow) int { return b.Time.Compare(a.Time) })
@@ -70,7 +71,7 @@ type policyClient struct {
 }
 
 type policyRule struct {
-	RuleUse
+	denials.RuleUse
 	To, Ports string
 	Unused    bool
 }

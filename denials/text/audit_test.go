@@ -1,0 +1,66 @@
+// Tests of suggest --audit.
+
+package text
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"sallyport/denials/journal"
+	"sallyport/rules"
+)
+
+// What audit let through becomes a configuration, the best documented first,
+// and with it the mode can end.
+func TestAuditBecomesAConfiguration(t *testing.T) {
+	audited := strings.Replace(fleet, `mode = "enforce"`, `mode = "audit"`, 1)
+	s := siteOf(t, audited)
+	as := []rules.Attempt{
+		attempt(t, manager, "telemetry.vendor.example", 443), attempt(t, manager, "auth.sangfor.com", 443),
+		attempt(t, manager, "license.sangfor.com", 8443), attempt(t, agentAddr, "manager.corp.example", 8083),
+		attempt(t, manager, "xlicense.sangfor.com", 443), attempt(t, manager, "clt.sangfor.com", 443),
+	}
+	var rs []journal.Record
+	for _, a := range as {
+		rs = append(rs, denialOf(t, s, a))
+	}
+	o := Options{Files: []string{journalOf(t, filepath.Join(t.TempDir(), "j"), rs...)}, Site: s, Audit: true, Now: noon, JSON: true}
+	var b bytes.Buffer
+	if _, err := WriteSuggest(context.Background(), o, &b); err != nil {
+		t.Fatal(err)
+	}
+	texts := []string{
+		"documented for this client, once set", "permitted by the site, until its rule expired", "documented for another port, protocol or role",
+		"beside a documented name", "not documented", "nothing but the attempt says so",
+	}
+	var known []string
+	for line := range strings.Lines(b.String()) {
+		var sg suggestionJSON
+		if err := json.Unmarshal([]byte(line), &sg); err != nil || !sg.Verified {
+			t.Fatalf("%v: %s", err, line)
+		}
+		known = append(known, sg.Documented)
+	}
+	if !slices.IsSortedFunc(known, func(a, b string) int {
+		return slices.Index(texts, a) - slices.Index(texts, b)
+	}) || len(known) != 6 || known[0] != texts[0] || known[5] != texts[len(texts)-1] {
+		t.Errorf("order %q", known)
+	}
+	b.Reset()
+	o.JSON, o.Whole = false, true
+	if _, err := WriteSuggest(context.Background(), o, &b); err != nil {
+		t.Fatal(err)
+	}
+	enforced := siteOf(t, strings.Replace(b.String(), `mode = "audit"`, `mode = "enforce"`, 1))
+	for _, a := range as {
+		asks := a.Authority.String() == "manager.corp.example" // nobody but the agent says that it is the manager
+		if d := enforced.Policy.Decide(a); d.Allowed() == asks || d.Would {
+			t.Errorf("%v: %v %v", a.Authority, d.Text(), d.Why())
+		}
+	}
+}

@@ -1,0 +1,84 @@
+// Table: aligned columns for a terminal, safe whatever a client sent.
+
+package text
+
+import (
+	"io"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"sallyport/denials/journal"
+)
+
+// A table collects rows and writes them aligned. The last column is as long
+// as it is; the others are cut at cellMax.
+type table struct {
+	color  bool
+	right  int // this many leading columns are aligned to the right
+	rows   [][]string
+	widths []int
+}
+
+const cellMax = 64 // characters
+
+func newTable(color bool, head ...string) *table {
+	t := &table{color: color, widths: make([]int, len(head))}
+	for i := range head {
+		head[i] = strings.ToUpper(head[i])
+	}
+	t.row(head...)
+	return t
+}
+
+func (t *table) row(cells ...string) {
+	for i, c := range cells {
+		c = journal.Visible(c)
+		if n := utf8.RuneCountInString(c); i < len(cells)-1 && n > cellMax {
+			c = string([]rune(c)[:cellMax-1]) + "…"
+		}
+		cells[i] = c
+		t.widths[i] = max(t.widths[i], utf8.RuneCountInString(c))
+	}
+	t.rows = append(t.rows, cells)
+}
+
+func (t *table) write(w io.Writer) {
+	var b strings.Builder
+	for i, row := range t.rows {
+		b.Reset()
+		for j, c := range row {
+			pad := strings.Repeat(" ", t.widths[j]-utf8.RuneCountInString(c))
+			switch {
+			case j < t.right:
+				b.WriteString(pad + c)
+			case j == len(row)-1:
+				b.WriteString(c)
+			default:
+				b.WriteString(c + pad)
+			}
+			if j < len(row)-1 {
+				b.WriteString("  ")
+			}
+		}
+		text := strings.TrimRight(b.String(), " ")
+		if t.color && i == 0 {
+			text = "\x1b[1m" + text + "\x1b[0m"
+		}
+		_, _ = io.WriteString(w, text+"\n") // the caller flushes and sees the error
+	}
+}
+
+// when shows a time: of today the time only.
+func (o *Options) when(t time.Time) string {
+	if o.Now.IsZero() {
+		return t.Format("2006-01-02T15:04:05Z")
+	}
+	t = t.In(o.Now.Location())
+	if y, m, d := t.Date(); !o.Now.IsZero() {
+		if yn, mn, dn := o.Now.Date(); y == yn && m == mn && d == dn {
+			return t.Format("15:04:05")
+		}
+	}
+	return t.Format("2006-01-02 15:04:05")
+}
