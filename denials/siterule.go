@@ -88,7 +88,7 @@ func (r *siteRule) toml(s *Site) string {
 		fmt.Fprintf(&b, "udp     = %s\n", portList(r.udp))
 	}
 	fmt.Fprintf(&b, "reason  = %s\n", tomlText(fmt.Sprintf("FILL IN: ticket and why %s needs it (%s as %s until %s)",
-		r.client, r.history(), strings.Join(r.reasons, ", "), r.last.UTC().Format(time.DateOnly))))
+		r.client, r.history(), strings.Join(r.reasons, ", "), r.last.UTC().Format(time.DateOnly+" UTC"))))
 	fmt.Fprintf(&b, "expires = %s\n", s.src.Now.UTC().AddDate(0, 0, ruleDays).Format(time.DateOnly))
 	return b.String()
 }

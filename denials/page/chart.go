@@ -80,7 +80,7 @@ func chartOf(t *denials.Timeline, f form) *chart {
 	for k, reason := range s.Reasons {
 		c.Legend = append(c.Legend, legend{min(k, chartColors-1), reason, totals[k], f.link("/", "reason", reason)})
 	}
-	c.Words = fmt.Sprintf("%s denials from %s to %s UTC in steps of %s, at most %s in one. The most frequent reason is %s with %s.",
+	c.Words = fmt.Sprintf("%s denials from %s to %s in steps of %s, at most %s in one. The most frequent reason is %s with %s.",
 		grouped(c.Total), minute(c.First), minute(c.Last), c.Step, grouped(c.Max), journal.Visible(s.Reasons[0]), grouped(totals[0]))
 	return c
 }
@@ -96,7 +96,7 @@ func (c *chart) column(s *denials.Series, st *denials.Step, x, wide float64) {
 		h := max(float64(n)/float64(s.Max)*chartHeight, 1)
 		y -= h
 		c.Bars = append(c.Bars, bar{decimal(x), decimal(max(y, 0)), decimal(wide - gap), decimal(h), min(k, chartColors-1),
-			fmt.Sprintf("%s UTC: %s %s", minute(st.Start), grouped(n), journal.Visible(s.Reasons[k]))})
+			fmt.Sprintf("%s: %s %s", minute(st.Start), grouped(n), journal.Visible(s.Reasons[k]))})
 	}
 }
 
@@ -125,4 +125,4 @@ func stepText(d time.Duration) string {
 
 func decimal(v float64) string { return fmt.Sprintf("%.1f", v) }
 
-func minute(t time.Time) string { return t.UTC().Format("2006-01-02 15:04") }
+func minute(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }

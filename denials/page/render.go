@@ -99,7 +99,7 @@ func second(t time.Time) string {
 	if t.IsZero() {
 		return "never"
 	}
-	return t.UTC().Format("2006-01-02 15:04:05")
+	return t.UTC().Format("2006-01-02 15:04:05 UTC")
 }
 
 func isoTime(t time.Time) string { return t.UTC().Format(time.RFC3339) }

@@ -42,11 +42,11 @@ func TestListShowsTheLastDenials(t *testing.T) {
 		t.Fatal(err)
 	}
 	const want = `
-TIME      CLIENT               VIA      DESTINATION            REASON           COUNT  ID    WHY
-12:00:59  es-manager 10.0.0.7  connect  n1.example:443         not_listed              b-60
-12:01:00  es-manager 10.0.0.7  connect  updates.example:443    port_not_listed  ×500   b-61  documented on port 443; nearest: p/updates
-12:01:01  es-manager 10.0.0.7  connect  ev\x1b[2Jil\u202e:443  malformed_name          b-62  a control byte
-12:01:02  10.0.0.8             connect  (many):443             not_listed       ×9000  b-63
+TIME          CLIENT               VIA      DESTINATION            REASON           COUNT  ID    WHY
+12:00:59 UTC  es-manager 10.0.0.7  connect  n1.example:443         not_listed              b-60
+12:01:00 UTC  es-manager 10.0.0.7  connect  updates.example:443    port_not_listed  ×500   b-61  documented on port 443; nearest: p/updates
+12:01:01 UTC  es-manager 10.0.0.7  connect  ev\x1b[2Jil\u202e:443  malformed_name          b-62  a control byte
+12:01:02 UTC  10.0.0.8             connect  (many):443             not_listed       ×9000  b-63
 `
 	if got := "\n" + b.String(); got != want {
 		t.Errorf("got%s\nwant%s", got, want)
@@ -88,12 +88,12 @@ func TestTopGroupsByDestinationClientAndReason(t *testing.T) {
 		t.Fatal(err)
 	}
 	const want = `
-COUNT  DESTINATION            CLIENT               REASON           CURE   FIRST                LAST                 WHY
- 9000  (many):443             10.0.0.8             not_listed       rule   2026-11-22 12:01:02  2026-11-22 12:01:02
-  500  updates.example:443    es-manager 10.0.0.7  port_not_listed  rule   2026-11-22 12:01:00  2026-11-22 12:01:00  documented on port 443; nearest: p/updates
-   30  n1.example:443         es-manager 10.0.0.7  not_listed       rule   2026-11-22 12:00:01  2026-11-22 12:00:59
-   30  n0.example:443         es-manager 10.0.0.7  not_listed       rule   2026-11-22 12:00:00  2026-11-22 12:00:58
-    1  ev\x1b[2Jil\u202e:443  es-manager 10.0.0.7  malformed_name   never  2026-11-22 12:01:01  2026-11-22 12:01:01
+COUNT  DESTINATION            CLIENT               REASON           CURE   FIRST                    LAST                     WHY
+ 9000  (many):443             10.0.0.8             not_listed       rule   2026-11-22 12:01:02 UTC  2026-11-22 12:01:02 UTC
+  500  updates.example:443    es-manager 10.0.0.7  port_not_listed  rule   2026-11-22 12:01:00 UTC  2026-11-22 12:01:00 UTC  documented on port 443; nearest: p/updates
+   30  n1.example:443         es-manager 10.0.0.7  not_listed       rule   2026-11-22 12:00:01 UTC  2026-11-22 12:00:59 UTC
+   30  n0.example:443         es-manager 10.0.0.7  not_listed       rule   2026-11-22 12:00:00 UTC  2026-11-22 12:00:58 UTC
+    1  ev\x1b[2Jil\u202e:443  es-manager 10.0.0.7  malformed_name   never  2026-11-22 12:01:01 UTC  2026-11-22 12:01:01 UTC
 `
 	if got := "\n" + b.String(); got != want {
 		t.Errorf("got%s\nwant%s", got, want)
@@ -148,3 +148,22 @@ func TestOutputErrorIsReported(t *testing.T) {
 type failing struct{ err error }
 
 func (f failing) Write([]byte) (int, error) { return 0, f.err }
+
+// A time says its zone, which may change within one table.
+func TestTimesSayTheirZone(t *testing.T) {
+	zone := time.FixedZone("CET", 3600)
+	for _, c := range []struct {
+		now  time.Time
+		want string
+	}{
+		{time.Time{}, "2026-11-22T12:00:00Z"},
+		{noon, "12:00:00 UTC"},
+		{noon.In(zone), "13:00:00 CET"},
+		{noon.AddDate(0, 0, 1).In(zone), "2026-11-22 13:00:00 CET"},
+	} {
+		o := Options{Now: c.now}
+		if got := o.when(noon); got != c.want {
+			t.Errorf("now %v: %q, want %q", c.now, got, c.want)
+		}
+	}
+}

@@ -69,16 +69,15 @@ func (t *table) write(w io.Writer) {
 	}
 }
 
-// when shows a time: of today the time only.
+// when shows a time with its zone: of today the time of the day only.
 func (o *Options) when(t time.Time) string {
 	if o.Now.IsZero() {
-		return t.Format("2006-01-02T15:04:05Z")
+		return t.UTC().Format("2006-01-02T15:04:05Z")
 	}
 	t = t.In(o.Now.Location())
-	if y, m, d := t.Date(); !o.Now.IsZero() {
-		if yn, mn, dn := o.Now.Date(); y == yn && m == mn && d == dn {
-			return t.Format("15:04:05")
-		}
+	y, m, d := t.Date()
+	if yn, mn, dn := o.Now.Date(); y == yn && m == mn && d == dn {
+		return t.Format("15:04:05 MST")
 	}
-	return t.Format("2006-01-02 15:04:05")
+	return t.Format("2006-01-02 15:04:05 MST")
 }

@@ -23,7 +23,7 @@ func TestWriteTailIsSafe(t *testing.T) {
 		cancel()
 		return b.Write(p)
 	}))
-	want := `12:00:00  es-manager 10.0.0.7  connect  \x1b[2J\u202e\n<script>:443  not_listed  ×7  a\rb` + "\n"
+	want := `12:00:00 UTC  es-manager 10.0.0.7  connect  \x1b[2J\u202e\n<script>:443  not_listed  ×7  a\rb` + "\n"
 	if err != nil || b.String() != want {
 		t.Errorf("%v\n got %q\nwant %q", err, b.String(), want)
 	}

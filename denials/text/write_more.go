@@ -190,6 +190,9 @@ func WriteStats(ctx context.Context, o Options, w io.Writer) (journal.Report, er
 	}
 	_, _ = fmt.Fprintf(out, "%d denials in %d groups, from %s to %s\n", t.Denials, v.Matched, o.when(t.First), o.when(t.Last))
 	for _, l := range lists {
+		if l.name == "hour" {
+			l.name = "hour (UTC)"
+		}
 		rows := newTable(o.Color, "count", l.name)
 		rows.right = 1
 		for _, c := range first(l.counts, o.bounded(48)) {

@@ -92,7 +92,7 @@ func (o *Options) usageTables(out *bufio.Writer, list []denials.RuleUse, since t
 		if !u.Last.IsZero() {
 			last = o.when(u.Last)
 		}
-		never.row(last, strconv.FormatUint(u.Lookups, 10), u.Client, u.Rule, expiresText(u.Expires), cmp.Or(u.Purpose, u.Source))
+		never.row(last, strconv.FormatUint(u.Lookups, 10), u.Client, u.Rule, withZone(expiresText(u.Expires)), cmp.Or(u.Purpose, u.Source))
 	}
 	if len(used.rows) > 1 {
 		used.write(out)
@@ -106,11 +106,19 @@ func (o *Options) usageTables(out *bufio.Writer, list []denials.RuleUse, since t
 	}
 }
 
+// withZone says that a date is one of UTC.
+func withZone(date string) string {
+	if date == "" {
+		return ""
+	}
+	return date + " UTC"
+}
+
 func expiresText(t time.Time) string {
 	if t.IsZero() {
 		return ""
 	}
-	return t.Add(-time.Second).Format(time.DateOnly)
+	return t.Add(-time.Second).UTC().Format(time.DateOnly)
 }
 
 func ruleUseOf(u *denials.RuleUse, since time.Time) ruleUseJSON {
