@@ -77,7 +77,7 @@ func (c *change) key() string {
 
 // party is the same for changes that put another name or address in the same
 // place.
-func (c *change) party() string {
+func (c *change) place() string {
 	if c.source.IsValid() {
 		return "source\x00" + c.client
 	}
@@ -123,14 +123,14 @@ func plural(n int, one, many string) string {
 }
 
 // amendments spells the change for the configuration of s.
-func (c *change) amendments(s *Site) []Amendment {
+func (c *change) edits(s *Site) []Edit {
 	cl := s.client(c.client)
 	if cl == nil {
 		return nil
 	}
-	var out []Amendment
+	var out []Edit
 	set := func(key, value string) {
-		out = append(out, Amendment{Client: c.client, Profile: c.profile, Key: key, Value: value, Ask: c.ask})
+		out = append(out, Edit{Client: c.client, Profile: c.profile, Key: key, Value: value, Ask: c.ask})
 	}
 	if len(c.features) > 0 {
 		list := slices.Clone(cl.Profiles[c.profile].Features)
@@ -168,7 +168,7 @@ func (c *change) amendments(s *Site) []Amendment {
 		set("sources", tomlList(append(list, c.source.String())))
 	}
 	if c.site != nil {
-		out = append(out, Amendment{Rule: c.site.toml(s)})
+		out = append(out, Edit{Rule: c.site.toml(s)})
 	}
 	return out
 }

@@ -44,8 +44,8 @@ func NewSite(src Source) (*Site, error) {
 }
 
 // with returns the site as it would be with the amendments, and its text.
-func (s *Site) with(list []Amendment) (*Site, []byte, error) {
-	text, err := Amend(s.Config, s.src.Text, list)
+func (s *Site) with(list []Edit) (*Site, []byte, error) {
+	text, err := ApplyEdits(s.Config, s.src.Text, list)
 	if err != nil {
 		return nil, nil, err
 	}

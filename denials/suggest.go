@@ -47,8 +47,8 @@ var documentedTexts = [...]string{
 	"nothing but the attempt says so",
 }
 
-// unknownParty is the place in documentedTexts of what only the attempt says.
-const unknownParty = len(documentedTexts) - 1
+// attemptOnly is the place in documentedTexts of what only the attempt says.
+const attemptOnly = len(documentedTexts) - 1
 
 // Suggest returns what would permit the groups, the change for the most
 // denials first; byDocument: the best documented first; in any case those last
@@ -151,7 +151,7 @@ func (s *Site) suggest(g *Group) *Suggestion {
 		}
 		sg.Cure = cureOfChange(sg.change)
 		sg.rank = documentedness(&d, sg.Cure)
-		s.vouch(sg)
+		s.markQuestion(sg)
 		if d.Nearest != nil {
 			sg.Source = d.Nearest.Source()
 		}
@@ -181,7 +181,7 @@ func (s *Site) suggestSource(sg *Suggestion, a *rules.Attempt) {
 			sg.Cure, sg.Client = CureBinding, cl.Name
 			sg.change = &change{client: cl.Name, source: a.Client.Addr()}
 			sg.rank = 0
-			s.vouch(sg)
+			s.markQuestion(sg)
 			return
 		}
 	}
@@ -190,21 +190,21 @@ func (s *Site) suggestSource(sg *Suggestion, a *rules.Attempt) {
 }
 
 // vouch marks a suggestion that only the denied client's attempt speaks for.
-func (s *Site) vouch(sg *Suggestion) {
+func (s *Site) markQuestion(sg *Suggestion) {
 	if sg.change == nil {
 		return
 	}
-	if why := s.unvouched(sg.change); why != "" {
-		sg.Asks, sg.rank, sg.change.ask = true, unknownParty, why
+	if why := s.unsupported(sg.change); why != "" {
+		sg.Asks, sg.rank, sg.change.ask = true, attemptOnly, why
 	}
 }
 
 // askOnce asks about the first candidate for a party only: for another one a
 // rule is proposed, or, where it is a source, nothing.
 func (s *Site) askOnce(sg *Suggestion, asked map[string]string) {
-	party, key := sg.change.party(), sg.change.key()
-	if first, known := asked[party]; !known {
-		asked[party] = key
+	place, key := sg.change.place(), sg.change.key()
+	if first, known := asked[place]; !known {
+		asked[place] = key
 		return
 	} else if first == key {
 		return

@@ -142,7 +142,7 @@ func TestExpiredRuleIsNamed(t *testing.T) {
 
 // A stranger on the link, whose address used to be recorded with its interface,
 // does not make the whole configuration impossible to write.
-func TestSuggestLinkLocalStranger(t *testing.T) {
+func TestSuggestLinkLocalUnknownClient(t *testing.T) {
 	s := siteOf(t, fleet)
 	r := denialOf(t, s, attempt(t, "fe80::7", "license.sangfor.com", 443))
 	r.Schema, r.Client = 1, r.Client+"%eth0"

@@ -140,7 +140,7 @@ func TestSuggestionIsTheWholeDifference(t *testing.T) {
 
 // checkSuggestion makes a suggestion, and holds what was printed against it.
 func (s *Site) checkSuggestion(rt *rapid.T, sg *Suggestion, all []rules.Attempt, text string) {
-	made, _, err := s.with(answered(sg.change.amendments(s)))
+	made, _, err := s.with(answered(sg.change.edits(s)))
 	if err != nil {
 		rt.Fatal(err)
 	}

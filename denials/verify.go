@@ -23,7 +23,7 @@ func (s *Site) verify(sg *Suggestion) (rest []*Suggestion) {
 		return nil
 	}
 	sg.Title = sg.change.title()
-	list := sg.change.amendments(s)
+	list := sg.change.edits(s)
 	sg.Where, sg.TOML = s.snippet(list)
 	changed, _, err := s.with(answered(list))
 	if err != nil {
@@ -133,7 +133,7 @@ func (s *Site) instead(sg *Suggestion, missed []*Group) (rest []*Suggestion) {
 }
 
 // answered makes amendments of those that were to be asked about.
-func answered(list []Amendment) []Amendment {
+func answered(list []Edit) []Edit {
 	list = slices.Clone(list)
 	for i := range list {
 		list[i].Ask = ""
@@ -154,7 +154,7 @@ func newWarnings(before, after rules.Problems) []string {
 }
 
 // snippet spells amendments as TOML with a comment on where they go.
-func (s *Site) snippet(list []Amendment) (where, toml string) {
+func (s *Site) snippet(list []Edit) (where, toml string) {
 	var b strings.Builder
 	for _, m := range list {
 		if m.Rule != "" {
@@ -162,8 +162,8 @@ func (s *Site) snippet(list []Amendment) (where, toml string) {
 		}
 		cl := s.client(m.Client)
 		lines := []string{m.Key + " = " + m.Value}
-		if party, ok := strings.CutPrefix(m.Key, "addresses."); ok {
-			lines = []string{"[client.addresses]", party + " = " + m.Value}
+		if role, ok := strings.CutPrefix(m.Key, "addresses."); ok {
+			lines = []string{"[client.addresses]", role + " = " + m.Value}
 		}
 		if m.Ask != "" {
 			lines = commented(m.Ask, "write it without the #", lines...)
@@ -202,7 +202,7 @@ func (s *Site) Whole(list []*Suggestion) ([]byte, error) {
 		if sg.change == nil {
 			continue
 		}
-		next, t, err := now.with(sg.change.amendments(now))
+		next, t, err := now.with(sg.change.edits(now))
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", sg.Title, err)
 		}

@@ -27,7 +27,7 @@ const (
 type client struct {
 	until  int64 // the second behind the one that the budgets are for; 0: there are none yet
 	proven bool  // it took part in a handshake of late
-	shares [2]share
+	quotas [2]quota
 	hosts  []cell
 	rest   []cell // per reason, of the destinations that found no place
 
@@ -41,7 +41,7 @@ type client struct {
 // datagrams, whose source anybody may have written, the other for what a
 // handshake proved. So nobody else's datagrams spend what a client's connections
 // need.
-type share struct {
+type quota struct {
 	records [kinds]int
 	raw     int // octets of unreadable text that may be kept
 }
@@ -77,11 +77,11 @@ type cell struct {
 func (c *client) spend(e *entry, window int64) bool {
 	if c.until != window+1 {
 		c.until = window + 1
-		for i := range c.shares {
-			c.shares[i] = share{[kinds]int{perSecond, perSecond, perSecond, perSecond}, rawPerSecond}
+		for i := range c.quotas {
+			c.quotas[i] = quota{[kinds]int{perSecond, perSecond, perSecond, perSecond}, rawPerSecond}
 		}
 	}
-	left := &c.shares[b2i(e.a.SourceProven)]
+	left := &c.quotas[b2i(e.a.SourceProven)]
 	if e.denied() {
 		left.trim(e)
 	}
@@ -90,11 +90,11 @@ func (c *client) spend(e *entry, window int64) bool {
 }
 
 // trim cuts the unreadable text of e where this second's room for it is used up.
-func (s *share) trim(e *entry) {
+func (q *quota) trim(e *entry) {
 	switch n := min(len(e.a.Raw), rawMax); {
 	case n <= rawLeast:
-	case n <= s.raw:
-		s.raw -= n
+	case n <= q.raw:
+		q.raw -= n
 	default:
 		e.a.Raw, e.cut = e.a.Raw[:rawLeast], true
 	}
@@ -158,7 +158,7 @@ func (c *client) empty() bool { return len(c.hosts) == 0 && len(c.rest) == 0 }
 
 // take moves what was folded to the end of to. A destination seen once joins
 // the count of its reason where there is one: its name does not repeat.
-func (c *client) take(to []entry) []entry {
+func (c *client) unload(to []entry) []entry {
 	for i := range c.hosts {
 		h := &c.hosts[i]
 		if h.e.count > 1 || !c.crowded(h.key.class()) {

@@ -27,11 +27,11 @@ func TestFoldedRecordsAreFoldedAgain(t *testing.T) {
 	later := denial(t, "evil.example", 7)
 	later.at, later.in, later.a.SNI = noon.Add(time.Second), 3, name(t, "sni.example")
 	c.fold(later, seed)
-	es := c.take(nil)
+	es := c.unload(nil)
 	if len(es) != 1 || es[0].count != 12 || es[0].in != 3 || !es[0].at.Equal(later.at) || !es[0].a.SNI.IsZero() {
 		t.Errorf("%+v", es)
 	}
-	if !c.empty() || len(c.take(nil)) != 0 {
+	if !c.empty() || len(c.unload(nil)) != 0 {
 		t.Error("taken twice")
 	}
 }
@@ -48,7 +48,7 @@ func TestNameThatRepeatsIsNamed(t *testing.T) {
 		}
 	}
 	var total, beacon uint64
-	es := c.take(nil)
+	es := c.unload(nil)
 	for i := range es {
 		total += es[i].count
 		if es[i].a.Authority.String() == "beacon.example" {
@@ -66,7 +66,7 @@ func TestFewNamesAreAllNamed(t *testing.T) {
 	for i := range foldHosts {
 		c.fold(denial(t, fmt.Sprintf("n%d.example", i), 1), maphash.MakeSeed())
 	}
-	if es := c.take(nil); len(es) != foldHosts {
+	if es := c.unload(nil); len(es) != foldHosts {
 		t.Errorf("%d records", len(es))
 	}
 }
@@ -151,7 +151,7 @@ func TestNeighboursAreToldApart(t *testing.T) {
 			c.fold(e, seed)
 		}
 	}
-	if es := c.take(nil); len(es) != 2 || es[0].count != 3 || es[0].d.Client.Name != "a" || es[1].d.Client.Name != "b" {
+	if es := c.unload(nil); len(es) != 2 || es[0].count != 3 || es[0].d.Client.Name != "a" || es[1].d.Client.Name != "b" {
 		t.Errorf("%+v", es)
 	}
 }

@@ -150,14 +150,14 @@ func httpHostText(a *rules.Attempt) string {
 // rawText makes any octets a text that rawOctets turns back: what is no UTF-8
 // becomes \x and two digits, and so does a backslash that begins the like.
 func rawText(raw string) string {
-	first := firstOdd(raw)
+	first := firstToEscape(raw)
 	if first == len(raw) {
 		return raw
 	}
 	b := append(make([]byte, 0, len(raw)+32), raw[:first]...)
 	for i := first; i < len(raw); {
 		_, n := utf8.DecodeRuneInString(raw[i:])
-		if n == 1 && odd(raw[i:]) {
+		if n == 1 && mustEscape(raw[i:]) {
 			b = append(b, '\\', 'x', hexDigits[raw[i]>>4], hexDigits[raw[i]&15])
 		} else {
 			b = append(b, raw[i:i+n]...)
@@ -167,11 +167,11 @@ func rawText(raw string) string {
 	return string(b)
 }
 
-// firstOdd returns where the first octet stands that is odd; len(s): nowhere.
-func firstOdd(s string) int {
+// firstToEscape returns where the first octet stands that is odd; len(s): nowhere.
+func firstToEscape(s string) int {
 	for i := 0; i < len(s); {
 		_, n := utf8.DecodeRuneInString(s[i:])
-		if n == 1 && odd(s[i:]) {
+		if n == 1 && mustEscape(s[i:]) {
 			return i
 		}
 		i += n
@@ -181,7 +181,7 @@ func firstOdd(s string) int {
 
 // odd tells whether the octet that s begins with is no UTF-8, or would be read
 // as the spelling of an octet.
-func odd(s string) bool {
+func mustEscape(s string) bool {
 	if s[0] >= utf8.RuneSelf {
 		return true // a whole character has more octets
 	}
@@ -211,7 +211,7 @@ func hexDigit(c byte) (byte, bool) {
 
 // rawOctets is the inverse of rawText.
 func rawOctets(text string) string {
-	first := firstOdd(text)
+	first := firstToEscape(text)
 	if first == len(text) {
 		return text
 	}

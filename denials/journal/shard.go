@@ -93,10 +93,10 @@ func (s *shard) count(e *entry) {
 func (s *shard) drain(to []entry, window int64) []entry {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	to = s.crowd.take(to)
+	to = s.crowd.unload(to)
 	for by, c := range s.clients {
 		if !c.empty() {
-			to = c.take(to)
+			to = c.unload(to)
 		} else if c.idle(window) {
 			delete(s.clients, by)
 			if !c.proven {

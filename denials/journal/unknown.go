@@ -91,7 +91,7 @@ func (u *unknownClients) drain(to []entry, window int64) []entry {
 	defer u.mu.Unlock()
 	u.refill(window)
 	before := len(to)
-	to = u.beyond.take(to)
+	to = u.beyond.unload(to)
 	u.lines -= len(to) - before
 	for i := range to[before:] {
 		u.bytes -= lineBound(&to[before+i]) + unknownCount - unknownLine

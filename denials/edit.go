@@ -1,4 +1,4 @@
-// Amend: small changes of a configuration's text that leave the rest of it,
+// Edit: small changes of a configuration's text that leave the rest of it,
 // comments included, as it is.
 
 package denials
@@ -13,20 +13,20 @@ import (
 	"sallyport/rules/tomldoc"
 )
 
-// An Amendment sets one key of one client, or adds one [[rule]].
-type Amendment struct {
+// An Edit sets one key of one client, or adds one [[rule]].
+type Edit struct {
 	Client  string // name of the [[client]]
 	Profile int    // with features, version and ports: the number of the client's profile
-	Key     string // features, version, ports, sources, or addresses.PARTY
+	Key     string // features, version, ports, sources, or addresses.ROLE
 	Value   string // its new value, as TOML
 	Rule    string // instead: a whole [[rule]], as TOML
 	Ask     string // not "": a question; then it is written as a comment below it
 }
 
-// Amend returns text, which c was read from, with the amendments made. An
+// ApplyEdits returns text, which c was read from, with the amendments made. An
 // error says what is written in a way that it does not know how to change. The
-// result is to be read by site.Parse: Amend does not judge it.
-func Amend(c *site.Config, text []byte, list []Amendment) ([]byte, error) {
+// result is to be read by site.Parse: ApplyEdits does not judge it.
+func ApplyEdits(c *site.Config, text []byte, list []Edit) ([]byte, error) {
 	e := textEditor{lines: strings.Split(strings.TrimRight(string(text), "\n"), "\n")}
 	for _, m := range list {
 		if m.Rule != "" {
@@ -38,7 +38,7 @@ func Amend(c *site.Config, text []byte, list []Amendment) ([]byte, error) {
 		if i < 0 {
 			return nil, fmt.Errorf("there is no client %q", m.Client)
 		}
-		if err := e.amend(i, m); err != nil {
+		if err := e.apply(i, m); err != nil {
 			return nil, fmt.Errorf("client %q: %w", m.Client, err)
 		}
 	}
@@ -87,16 +87,16 @@ func (e *textEditor) sections(n int) []section {
 	return out
 }
 
-func (e *textEditor) amend(client int, m Amendment) error {
+func (e *textEditor) apply(client int, m Edit) error {
 	all := e.sections(client)
 	if len(all) == 0 {
 		return fmt.Errorf("is not written as [[client]]")
 	}
 	table, own := "client", all[0]
-	key, party := m.Key, ""
+	key, role := m.Key, ""
 	switch {
 	case strings.HasPrefix(m.Key, "addresses."):
-		table, party = "client.addresses", strings.TrimPrefix(m.Key, "addresses.")
+		table, role = "client.addresses", strings.TrimPrefix(m.Key, "addresses.")
 	case m.Key != "sources" && slices.ContainsFunc(all, func(s section) bool { return s.name == "client.profile" }):
 		table = "client.profile"
 	}
@@ -114,25 +114,25 @@ func (e *textEditor) amend(client int, m Amendment) error {
 			continue
 		}
 		if number == 0 {
-			if party != "" {
-				key = party
+			if role != "" {
+				key = role
 			}
 			e.set(s, key, m.Value)
 			return nil
 		}
 		number--
 	}
-	if party == "" {
+	if role == "" {
 		return fmt.Errorf("profile %d is not written as [[client.profile]]", m.Profile)
 	}
-	return e.bind(all, own, party, m.Value)
+	return e.bind(all, own, role, m.Value)
 }
 
-// bind sets a party of a client that has no [client.addresses].
-func (e *textEditor) bind(all []section, own section, party, value string) error {
+// bind sets a role of a client that has no [client.addresses].
+func (e *textEditor) bind(all []section, own section, role, value string) error {
 	for _, s := range e.keys(own) {
 		if strings.HasPrefix(s.Text, "addresses.") {
-			e.set(own, "addresses."+party, value)
+			e.set(own, "addresses."+role, value)
 			return nil
 		}
 		if s.Text == "addresses" {
@@ -142,14 +142,14 @@ func (e *textEditor) bind(all []section, own section, party, value string) error
 	at := e.contentEnd(all[len(all)-1])
 	const header = "[client.addresses]"
 	if e.ask == "" {
-		e.lines = slices.Insert(e.lines, at, header, party+" = "+value)
+		e.lines = slices.Insert(e.lines, at, header, role+" = "+value)
 		return nil
 	}
 	if i := slices.Index(e.lines[at:], "# "+header); i >= 0 && !slices.ContainsFunc(e.lines[at:at+i], uncommented) {
-		e.lines = slices.Insert(e.lines, at+i+1, commented(e.ask, removeHash, party+" = "+value)...) // another party was asked about
+		e.lines = slices.Insert(e.lines, at+i+1, commented(e.ask, removeHash, role+" = "+value)...) // another role was asked about
 		return nil
 	}
-	e.lines = slices.Insert(e.lines, at, commented(e.ask, removeHash, header, party+" = "+value)...)
+	e.lines = slices.Insert(e.lines, at, commented(e.ask, removeHash, header, role+" = "+value)...)
 	return nil
 }
 

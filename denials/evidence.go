@@ -14,12 +14,12 @@ import (
 	"sallyport/rules"
 )
 
-// unvouched asks about what only the attempt says; "": the change adds no party,
+// unsupported asks about what only the attempt says; "": the change adds no party,
 // source or port, or the configuration itself names it.
-func (s *Site) unvouched(c *change) string {
-	for party, host := range c.bind {
-		if !s.isParty(c, party, host) {
-			return fmt.Sprintf("who is this? Only the attempts of %s say that %s is its %s", c.client, host, party)
+func (s *Site) unsupported(c *change) string {
+	for role, host := range c.bind {
+		if !s.hasRole(c, role, host) {
+			return fmt.Sprintf("who is this? Only the attempts of %s say that %s is its %s", c.client, host, role)
 		}
 	}
 	if c.source.IsValid() && !s.isClient(c.client, c.source) {
@@ -43,20 +43,20 @@ func (s *Site) isMoved(c *change, name string, port uint16) bool {
 	})
 }
 
-// isParty tells whether the configuration has host in the part of a party:
+// hasRole tells whether the configuration has host in the part of a party:
 // bound to it for another client of the same profile, or as the one address of
 // a client in that role.
-func (s *Site) isParty(c *change, party, host string) bool {
+func (s *Site) hasRole(c *change, role, host string) bool {
 	for _, cl := range s.Config.Clients {
 		for i := range cl.Profiles {
 			cp := &cl.Profiles[i]
 			if cp.Profile.Name != c.rule.Profile {
 				continue
 			}
-			if slices.ContainsFunc(cl.Addresses[party], func(d rules.Destination) bool { return d.String() == host }) {
+			if slices.ContainsFunc(cl.Addresses[role], func(d rules.Destination) bool { return d.String() == host }) {
 				return true
 			}
-			if cp.Role == party && slices.ContainsFunc(s.addresses(host), func(a netip.Addr) bool { return hasAddress(cl, a) }) {
+			if cp.Role == role && slices.ContainsFunc(s.addresses(host), func(a netip.Addr) bool { return hasAddress(cl, a) }) {
 				return true
 			}
 		}

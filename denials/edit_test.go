@@ -10,7 +10,7 @@ import (
 	"sallyport/rules"
 )
 
-const amended = `# top
+const edited = `# top
 [[client]]
 name = "one" # first
 sources = ["10.1.0.0/16"]
@@ -51,51 +51,51 @@ features = ["not a statement"]
 """
 `
 
-func TestAmend(t *testing.T) {
-	s := siteOf(t, amended)
+func TestEdits(t *testing.T) {
+	s := siteOf(t, edited)
 	for _, c := range []struct {
 		what     string
-		m        Amendment
+		m        Edit
 		from, to string // of the text
 	}{
-		{"a list of many lines", Amendment{Client: "one", Key: "features", Value: `["a"]`}, "features = [ # what we use\n  \"neural-x\", # ticket 7\n]", `features = ["a"]`},
-		{"a comment behind stays", Amendment{Client: "two", Key: "features", Value: `["a"]`}, "  features = []   # none # yet", `  features = ["a"] # none # yet`},
-		{"a key that is not there", Amendment{Client: "two", Key: "version", Value: `"6"`}, "# none # yet\n", "# none # yet\nversion = \"6\"\n"},
-		{"a party that is bound", Amendment{Client: "one", Key: "addresses.manager", Value: `["a", "b"]`}, `"manager" = ["10.1.2.3"]   # in the cellar`, `"manager" = ["a", "b"] # in the cellar`},
-		{"another party", Amendment{Client: "one", Key: "addresses.x", Value: `["a"]`}, "# in the cellar\n", "# in the cellar\nx = [\"a\"]\n"},
-		{"the first party", Amendment{Client: "two", Key: "addresses.x", Value: `["a"]`}, "# none # yet\n", "# none # yet\n[client.addresses]\nx = [\"a\"]\n"},
-		{"the first party behind profiles", Amendment{Client: "three", Key: "addresses.x", Value: `["a"]`}, "role = \"agent\"\n", "role = \"agent\"\n[client.addresses]\nx = [\"a\"]\n"},
-		{"the second profile", Amendment{Client: "three", Profile: 1, Key: "features", Value: `["a"]`}, "role = \"agent\"\n", "role = \"agent\"\nfeatures = [\"a\"]\n"},
-		{"the first profile", Amendment{Client: "three", Key: "version", Value: `"15"`}, `version = "14.0"`, `version = "15"`},
-		{"sources beside profiles", Amendment{Client: "three", Key: "sources", Value: `["a"]`}, `sources = ["10.3.0.0/16"]`, `sources = ["a"]`},
-		{"a rule", Amendment{Rule: "[[rule]]\nid = \"n\"\n"}, "statement\"]\n\"\"\"\n", "statement\"]\n\"\"\"\n\n[[rule]]\nid = \"n\"\n"},
+		{"a list of many lines", Edit{Client: "one", Key: "features", Value: `["a"]`}, "features = [ # what we use\n  \"neural-x\", # ticket 7\n]", `features = ["a"]`},
+		{"a comment behind stays", Edit{Client: "two", Key: "features", Value: `["a"]`}, "  features = []   # none # yet", `  features = ["a"] # none # yet`},
+		{"a key that is not there", Edit{Client: "two", Key: "version", Value: `"6"`}, "# none # yet\n", "# none # yet\nversion = \"6\"\n"},
+		{"a party that is bound", Edit{Client: "one", Key: "addresses.manager", Value: `["a", "b"]`}, `"manager" = ["10.1.2.3"]   # in the cellar`, `"manager" = ["a", "b"] # in the cellar`},
+		{"another party", Edit{Client: "one", Key: "addresses.x", Value: `["a"]`}, "# in the cellar\n", "# in the cellar\nx = [\"a\"]\n"},
+		{"the first party", Edit{Client: "two", Key: "addresses.x", Value: `["a"]`}, "# none # yet\n", "# none # yet\n[client.addresses]\nx = [\"a\"]\n"},
+		{"the first party behind profiles", Edit{Client: "three", Key: "addresses.x", Value: `["a"]`}, "role = \"agent\"\n", "role = \"agent\"\n[client.addresses]\nx = [\"a\"]\n"},
+		{"the second profile", Edit{Client: "three", Profile: 1, Key: "features", Value: `["a"]`}, "role = \"agent\"\n", "role = \"agent\"\nfeatures = [\"a\"]\n"},
+		{"the first profile", Edit{Client: "three", Key: "version", Value: `"15"`}, `version = "14.0"`, `version = "15"`},
+		{"sources beside profiles", Edit{Client: "three", Key: "sources", Value: `["a"]`}, `sources = ["10.3.0.0/16"]`, `sources = ["a"]`},
+		{"a rule", Edit{Rule: "[[rule]]\nid = \"n\"\n"}, "statement\"]\n\"\"\"\n", "statement\"]\n\"\"\"\n\n[[rule]]\nid = \"n\"\n"},
 	} {
-		got, err := Amend(s.Config, []byte(amended), []Amendment{c.m})
+		got, err := ApplyEdits(s.Config, []byte(edited), []Edit{c.m})
 		if err != nil {
 			t.Errorf("%s: %v", c.what, err)
 			continue
 		}
-		if strings.Count(amended, c.from) != 1 {
+		if strings.Count(edited, c.from) != 1 {
 			t.Fatalf("%s: %q is not there once", c.what, c.from)
 		}
-		if want := strings.Replace(amended, c.from, c.to, 1); string(got) != want {
+		if want := strings.Replace(edited, c.from, c.to, 1); string(got) != want {
 			t.Errorf("%s:\n%s", c.what, got)
 		}
 	}
 }
 
-func TestAmendRefusesWhatItDoesNotKnow(t *testing.T) {
+func TestEditsRefusesWhatItDoesNotKnow(t *testing.T) {
 	const head = "[[client]]\nname = \"c\"\nsources = [\"10.0.0.0/8\"]\nprofiles = [\"endpoint-secure-onprem\"]\n"
 	for what, c := range map[string]struct {
 		text string
-		m    Amendment
+		m    Edit
 	}{
-		"inline addresses":           {head + "addresses = { manager = [\"10.0.0.1\"] }\n", Amendment{Client: "c", Key: "addresses.manager", Value: "[]"}},
-		"a table of ports":           {head + "[client.ports]\nagent-upgrade = 4431\n", Amendment{Client: "c", Key: "ports", Value: "{}"}},
-		"a client that is not there": {head, Amendment{Client: "d", Key: "features", Value: "[]"}},
+		"inline addresses":           {head + "addresses = { manager = [\"10.0.0.1\"] }\n", Edit{Client: "c", Key: "addresses.manager", Value: "[]"}},
+		"a table of ports":           {head + "[client.ports]\nagent-upgrade = 4431\n", Edit{Client: "c", Key: "ports", Value: "{}"}},
+		"a client that is not there": {head, Edit{Client: "d", Key: "features", Value: "[]"}},
 	} {
 		s := siteOf(t, c.text)
-		if got, err := Amend(s.Config, []byte(c.text), []Amendment{c.m}); err == nil {
+		if got, err := ApplyEdits(s.Config, []byte(c.text), []Edit{c.m}); err == nil {
 			t.Errorf("%s:\n%s", what, got)
 		}
 	}
@@ -110,10 +110,10 @@ func TestAmendRefusesWhatItDoesNotKnow(t *testing.T) {
 	}
 }
 
-func TestAmendDottedAddresses(t *testing.T) {
+func TestEditsDottedAddresses(t *testing.T) {
 	const text = "[[client]]\nname = \"c\"\nsources = [\"10.0.0.0/8\"]\nprofiles = [\"endpoint-secure-onprem\"]\nrole = \"agent\"\naddresses.manager = [\"10.0.0.1\"]\n"
 	s := siteOf(t, text)
-	got, err := Amend(s.Config, []byte(text), []Amendment{{Client: "c", Key: "addresses.manager", Value: `["10.0.0.2"]`}})
+	got, err := ApplyEdits(s.Config, []byte(text), []Edit{{Client: "c", Key: "addresses.manager", Value: `["10.0.0.2"]`}})
 	if err != nil || string(got) != strings.Replace(text, "0.0.1", "0.0.2", 1) {
 		t.Errorf("%v\n%s", err, got)
 	}
@@ -121,7 +121,7 @@ func TestAmendDottedAddresses(t *testing.T) {
 
 // Questions are comments: they change nothing, wherever the client keeps its
 // addresses, and each can be answered by itself or with the others.
-func TestAmendAsks(t *testing.T) {
+func TestEditsAsks(t *testing.T) {
 	head := "[[client]]\nname = \"c\"\nsources = [\"10.1.0.1\"] # here\nprofiles = [\"symantec-endpoint-protection\"]\nrole = \"manager\"\n"
 	for what, tail := range map[string]string{
 		"no addresses yet":        "\n# of the next\n[[rule]]\nid = \"r\"\nclient = \"c\"\nto = [\"a.example\"]\ntcp = [443]\nreason = \"T\"\n",
@@ -131,7 +131,7 @@ func TestAmendAsks(t *testing.T) {
 		"another client below it": "[[client]]\nname = \"d\"\nsources = [\"10.2.0.1\"]\nprofiles = []\n",
 	} {
 		s := siteOf(t, head+tail)
-		list := []Amendment{
+		list := []Edit{
 			{Client: "c", Key: "addresses.database", Value: `["10.9.9.2"]`, Ask: "who is this? A"},
 			{Client: "c", Key: "addresses.update-provider", Value: `["10.9.9.3"]`, Ask: "who is this? B"},
 			{Client: "c", Key: "sources", Value: `["10.1.0.1", "10.1.0.2"]`, Ask: "who is this? C"},
@@ -139,7 +139,7 @@ func TestAmendAsks(t *testing.T) {
 		}
 		now := s
 		for _, m := range list {
-			next, text, err := now.with([]Amendment{m})
+			next, text, err := now.with([]Edit{m})
 			if err != nil {
 				t.Fatalf("%s: %v", what, err)
 			}
