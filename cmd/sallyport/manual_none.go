@@ -1,6 +1,6 @@
 //go:build !manual
 
-// Manual: not in the binary that ships.
+// Manual: the shipped binary does not have this command.
 
 package main
 

@@ -37,7 +37,7 @@ var trials = []trial{
 	{host: "dropped.example", leads: "93.184.61.1", port: 443, serve: "tls", filter: "drop", status: "failed", problem: "tcp_timed_out", detail: "SYN unanswered for 1.5s, twice"},
 	{host: "dropped6.example", leads: "2a00:1450:61::1", port: 443, serve: "tls", filter: "drop", status: "failed", problem: "tcp_timed_out"},
 	{host: "prohibited.example", leads: "93.184.61.2", port: 443, serve: "tls", filter: "reject with icmp type admin-prohibited",
-		status: "failed", problem: "tcp_prohibited", detail: "93.184.61.2 says by ICMP: administratively prohibited"},
+		status: "failed", problem: "tcp_prohibited", detail: "ICMP error from 93.184.61.2: administratively prohibited"},
 	{host: "prohibited6.example", leads: "2a00:1450:61::2", port: 443, serve: "tls", filter: "reject with icmpv6 type admin-prohibited",
 		status: "failed", problem: "tcp_prohibited", detail: "administratively prohibited"},
 	{host: "rejected.example", leads: "93.184.61.3", port: 80, serve: "http", filter: "reject", status: "failed", problem: "tcp_prohibited", detail: "port unreachable"},

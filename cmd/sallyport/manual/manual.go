@@ -1,7 +1,7 @@
-// Package manual writes what is read beside the binary: man pages and shell
-// completions, from the commands themselves and from the reference of the
-// configuration. It is not part of the binary that ships: cobra's generator
-// brings a Markdown parser along, which a gateway has no use for.
+// Package manual writes the man pages and shell completions, from the commands
+// themselves and from the reference of the configuration. The shipped binary
+// does not contain this package: cobra's generator needs a Markdown parser,
+// which a gateway does not need.
 package manual
 
 import (
@@ -18,7 +18,8 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// Edition is what every page says of itself. Equal editions give equal bytes.
+// Edition is the date and version that every page shows. Equal editions give
+// equal bytes.
 type Edition struct {
 	Version string
 	Date    time.Time
@@ -53,8 +54,8 @@ func Write(dir string, root *cobra.Command, reference []byte, e Edition) error {
 	return nil
 }
 
-// flagLines says of each flag what it takes, as --help does; the generator has
-// its default there, which mostly is that of nothing: --client="".
+// flagLines describes the value of each flag, as --help does. The generator
+// prints the default instead, which is mostly empty: --client="".
 func flagLines(page string, c *cobra.Command) string {
 	c.Flags().VisitAll(func(f *pflag.Flag) {
 		before, rest, found := strings.Cut(page, `\fB--`+f.Name+`\fP`)

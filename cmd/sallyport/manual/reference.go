@@ -29,7 +29,7 @@ func referencePage(reference string, e Edition) string {
 	return p.b.String()
 }
 
-// page collects the text that stands above what it belongs to.
+// page collects comment lines until the key or table that they describe.
 type page struct {
 	b    strings.Builder
 	text []string
@@ -55,7 +55,8 @@ func (p *page) line(line string) {
 	}
 }
 
-// key is a term with what was said above it and what is said beside it.
+// key writes a key as a term, with the comment above it and the comment beside
+// it.
 func (p *page) key(line string) {
 	setting, comment, _ := strings.Cut(line, " # ")
 	name, value, _ := strings.Cut(setting, "=")
@@ -65,7 +66,7 @@ func (p *page) key(line string) {
 	p.fill(text)
 }
 
-// flush writes a paragraph of its own.
+// flush writes a paragraph.
 func (p *page) flush() {
 	if strings.Join(p.text, "") != "" {
 		p.b.WriteString(".PP\n")
@@ -74,7 +75,7 @@ func (p *page) flush() {
 	p.text = nil
 }
 
-// fill writes text; an indented line begins a line of its own.
+// fill writes text. An indented line starts on a new line.
 func (p *page) fill(text []string) {
 	for _, t := range text {
 		trimmed := strings.TrimSpace(t)
@@ -88,7 +89,7 @@ func (p *page) fill(text []string) {
 	}
 }
 
-// roff escapes what would be a request or a hyphen.
+// roff escapes characters that roff would read as a request or a hyphen.
 func roff(s string) string {
 	s = strings.NewReplacer(`\`, `\e`, "-", `\-`).Replace(s)
 	if strings.HasPrefix(s, ".") || strings.HasPrefix(s, "'") {

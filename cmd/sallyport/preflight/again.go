@@ -1,6 +1,6 @@
-// Again: what timed out at an address is tried a second time, so that one burst
-// of lost packets, or a server that was busy, is not called a firewall.
-// (Look-ups are repeated by the gateway's own resolver.)
+// Again: tries an address a second time after a timeout. One burst of lost
+// packets or a busy server then does not look like a firewall. The gateway's
+// own resolver repeats look-ups itself.
 
 package preflight
 
@@ -12,7 +12,7 @@ import (
 	"sallyport/rules"
 )
 
-// twice tries an address, and once more if that timed out.
+// twice tries an address. If the try times out, twice tries it once more.
 func (r *runner) twice(ctx context.Context, t *target, g asked, addr netip.Addr, at place) *Address {
 	first := r.once(ctx, t, g, addr, at)
 	if !first.timedOut() {
@@ -20,7 +20,7 @@ func (r *runner) twice(ctx context.Context, t *target, g asked, addr netip.Addr,
 	}
 	second := r.once(ctx, t, g, addr, at)
 	if second.Status == Unfinished {
-		return first // interrupted: what is known so far
+		return first // interrupted: the first result is all there is
 	}
 	second.Tries = 2
 	switch {
@@ -34,7 +34,7 @@ func (r *runner) twice(ctx context.Context, t *target, g asked, addr netip.Addr,
 	return second
 }
 
-// once tries an address, when there is a place among the steps at once.
+// once tries an address as soon as one of the parallel steps is free.
 func (r *runner) once(ctx context.Context, t *target, g asked, addr netip.Addr, at place) *Address {
 	out := newAddress(addr, at)
 	if !r.slot(ctx) {
@@ -44,13 +44,13 @@ func (r *runner) once(ctx context.Context, t *target, g asked, addr netip.Addr, 
 	s := &step{r: r, t: t, g: g, addr: addr, at: at, out: out}
 	defer s.end()
 	s.try(ctx)
-	if ctx.Err() != nil && out.Status != OK { // what failed then failed because of that
+	if ctx.Err() != nil && out.Status != OK { // the interruption caused the failure
 		return newAddress(addr, at)
 	}
 	return out
 }
 
-// newAddress is one of which nothing is known yet.
+// newAddress returns the result of an address that was not tried yet.
 func newAddress(addr netip.Addr, at place) *Address {
 	out := &Address{Address: addr.String(), Family: "ipv6", Status: Unfinished, at: at}
 	if addr.Is4() {
@@ -59,7 +59,7 @@ func newAddress(addr netip.Addr, at place) *Address {
 	return out
 }
 
-// timedOut tells whether nothing came in time.
+// timedOut reports whether the address failed by a timeout.
 func (a *Address) timedOut() bool {
 	switch a.Problem {
 	case TCPTimedOut, TLSTimedOut, HTTPTimedOut:
@@ -68,8 +68,8 @@ func (a *Address) timedOut() bool {
 	return false
 }
 
-// denied notes that the gateway would not go to the address, and the hint that
-// its journal would have.
+// denied records that the gateway would not dial the address, with the hint of
+// its journal record.
 func (a *Address) denied(why rules.Reason, hint string) {
 	problem, detail := PolicyDenied, why.Help()
 	if why == rules.PrivateAddress {

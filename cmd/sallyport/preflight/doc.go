@@ -1,7 +1,7 @@
-// Package preflight tries what a policy permits, destination by destination,
-// and says what works, what does not, and what to do about it.
+// Package preflight tries every destination that a policy permits. It reports
+// which ones work, which ones fail, and what to do about a failure.
 //
-// It asks the very question that the gateway asks, and goes out by the
-// gateway's own dialer: what the policy denies is not tried. It opens no
-// listener and writes no record.
+// It asks the Gate the same question as the gateway and uses the gateway's own
+// dialer, so it never tries a denied destination. It opens no listener and
+// writes no record.
 package preflight

@@ -1,5 +1,6 @@
-// Families: which addresses of a name are tried, and a family of addresses that
-// this host has no route for at all: one note, and not one finding each.
+// Families: chooses which addresses of a name are tried. If this host has no
+// route for an address family, the report has one note about it, not one
+// finding per address.
 
 package preflight
 
@@ -9,12 +10,12 @@ import (
 	"net/netip"
 )
 
-// maxAddresses is how many addresses of one name are tried. More are a pool of
-// which these are a sample, or a name server's attempt on our time.
+// maxAddresses is how many addresses of one name are tried. A name with more
+// has a large pool of servers, or its name server tries to waste our time.
 const maxAddresses = 16
 
-// sample returns at most maxAddresses of addrs, in their order, with at least
-// half as many of each family where there are so many.
+// sample returns at most maxAddresses of addrs, in their order. At least half
+// of them are of each family, if the family has so many.
 func sample(addrs []netip.Addr) []netip.Addr {
 	left := map[bool]int{} // by family: IPv4
 	for _, a := range addrs {
@@ -32,7 +33,8 @@ func sample(addrs []netip.Addr) []netip.Addr {
 	return tried
 }
 
-// sampled says of a destination that not all of its addresses were tried.
+// sampled adds to a destination the note that some of its addresses were not
+// tried.
 func (d *Destination) sampled(at place) {
 	if d.DNS == nil || d.DNS.NotTried == 0 {
 		return
@@ -46,13 +48,13 @@ func (d *Destination) sampled(at place) {
 	}
 }
 
-// A Family is one that this host has no route for.
+// A Family is an address family that this host has no route for.
 type Family struct {
 	Family    string `json:"family"`    // "ipv4", "ipv6"
-	Addresses int    `json:"addresses"` // to which there is none
+	Addresses int    `json:"addresses"` // without a route
 }
 
-// unrouted finds the families to which no address was anything but unrouted.
+// unrouted returns the families whose every address had no route.
 func (r *Report) unrouted() []Family {
 	without, routed := map[string]int{}, map[string]bool{}
 	for _, d := range r.Destinations {
@@ -74,7 +76,7 @@ func (r *Report) unrouted() []Family {
 	return out
 }
 
-// writeUnrouted notes them.
+// writeUnrouted prints the note about these families.
 func (r *Report) writeUnrouted(w io.Writer) {
 	names := map[string]string{"ipv4": "IPv4", "ipv6": "IPv6"}
 	for _, f := range r.NoRoute {

@@ -1,5 +1,5 @@
-// Findings: what is wrong, by kind, with what to do: the part of the report that
-// goes into a ticket.
+// Findings: the problems by kind, with the remedy. An operator can paste this
+// part of the report into a ticket.
 
 package preflight
 
@@ -13,7 +13,7 @@ import (
 
 // A group is the destinations with one kind of problem.
 type group struct {
-	Finding // of the first; Cure is empty where they differ
+	Finding // of the first member; Cure is empty if the cures differ
 	members []*Destination
 }
 
@@ -43,11 +43,11 @@ func writeFindings(w io.Writer, rows []*Destination, status Status) {
 	}
 }
 
-// alike is how many destinations are shown whose cure is the same.
+// alike is the number of destinations that are shown if all have the same cure.
 const alike = 5
 
-// write prints what is common once, and then each destination: the first few,
-// where the others would repeat what was said.
+// write prints the common text once, then each destination. If the cure is the
+// same for all, it prints only the first few.
 func (g *group) write(w io.Writer, status Status) {
 	fmt.Fprintf(w, "\n%s: %s: %s\n", status, strings.ReplaceAll(string(g.Problem), "_", " "), visible(g.Likely))
 	if g.Cure != "" {
@@ -66,7 +66,7 @@ func (g *group) write(w io.Writer, status Status) {
 	}
 }
 
-// neededBy lists the clients and rules, the first few.
+// neededBy lists the first few clients and rules.
 func (d *Destination) neededBy() string {
 	var all []string
 	for _, n := range d.Needs {

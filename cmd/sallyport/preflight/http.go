@@ -1,4 +1,4 @@
-// HTTP: one request for /, and nothing that would change anything.
+// HTTP: sends one request for /. The request changes nothing on the server.
 
 package preflight
 
@@ -17,10 +17,10 @@ import (
 	"sallyport/rules"
 )
 
-// maxHead is how much of an answer is read.
+// maxHead is the limit of the bytes that are read of an answer.
 const maxHead = 64 << 10
 
-// http asks with HEAD; a server that says nothing to that is asked with GET.
+// http sends HEAD. If the server does not answer that, it sends GET.
 func (s *step) http(ctx context.Context, conn net.Conn, a rules.Attempt) {
 	err := s.request(http.MethodHead, conn, a)
 	if ended(err) {
@@ -35,10 +35,10 @@ func (s *step) http(ctx context.Context, conn net.Conn, a rules.Attempt) {
 	}
 }
 
-// errDenied stops a request that was not permitted; the step says so already.
+// errDenied stops a request that was not permitted. The step has recorded why.
 var errDenied = errors.New("denied")
 
-// request sends one request and notes the answer.
+// request sends one request and records the answer.
 func (s *step) request(method string, conn net.Conn, a rules.Attempt) error {
 	show := func(a *rules.Attempt) {
 		a.Shown, a.Host, a.HostPort = rules.ShownHTTP, s.t.name, s.t.port
@@ -75,7 +75,7 @@ func (s *step) request(method string, conn net.Conn, a rules.Attempt) error {
 	return nil
 }
 
-// httpProblem names why there was no answer.
+// httpProblem returns the problem that kept an answer away.
 func httpProblem(err error) (Problem, string) {
 	switch {
 	case timedOut(err):
@@ -88,5 +88,5 @@ func httpProblem(err error) (Problem, string) {
 	return NotHTTP, strings.TrimPrefix(err.Error(), "net/http: ")
 }
 
-// ended tells whether the other side closed the connection.
+// ended reports whether the other side closed the connection.
 func ended(err error) bool { return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) }

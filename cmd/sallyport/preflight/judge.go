@@ -1,4 +1,4 @@
-// Judge: from what was found at each address to what holds for the destination.
+// Judge: turns the results of the addresses into the result of the destination.
 
 package preflight
 
@@ -10,7 +10,7 @@ import (
 	"sallyport/rules"
 )
 
-// judge sums up the addresses. at is the destination without an address.
+// judge summarizes the addresses. at is the destination without an address.
 func (d *Destination) judge(at place) {
 	if d.Proto == rules.UDP.String() {
 		d.judgeUDP()
@@ -25,7 +25,7 @@ func (d *Destination) judge(at place) {
 			works, warns = works+1, warns+1
 		case a.Status == Unfinished:
 			open++
-		case a.Problem != NoRoute: // a family that this host does not have is nobody's fault
+		case a.Problem != NoRoute: // a missing address family of this host is not the destination's fault
 			fails++
 		}
 	}
@@ -45,8 +45,8 @@ func (d *Destination) judge(at place) {
 	}
 }
 
-// sum puts the addresses of one status into words: those with the problem of
-// the first, but not with a missing route where there is anything else.
+// sum describes the addresses with one status: those with the same problem as
+// the first one. It skips addresses without a route, unless all have none.
 func (d *Destination) sum(at place, status Status) Finding {
 	var first *Address
 	for _, a := range d.Results {
@@ -70,7 +70,8 @@ func (d *Destination) sum(at place, status Status) Finding {
 	return at.finding(first.Problem, at.addr+": "+first.Detail)
 }
 
-// judgeUDP sums up what can be known of datagrams: where they would go.
+// judgeUDP reports what is known about a UDP destination: whether its name
+// resolves.
 func (d *Destination) judgeUDP() {
 	if !slices.ContainsFunc(d.Results, func(a *Address) bool { return a.Status != Failed }) {
 		d.Status, d.Finding = Failed, d.Results[0].Finding

@@ -31,7 +31,7 @@ func TestJudge(t *testing.T) {
 		{"a route missing is not the news", []*Address{at("a", Failed, NoRoute), at("b", Failed, TCPTimedOut)}, Failed, TCPTimedOut, "TCP 443 to b (x.example) to be opened from 192.0.2.9"},
 		{"one of several", []*Address{at("a", OK, None), at("b", Failed, TCPTimedOut), at("c", Failed, TCPTimedOut)}, Warning, Partly, "1 of 3 addresses work; tcp_timed_out: b, c: seen"},
 		{"all fail, one request to the firewall", []*Address{at("b", Failed, TCPTimedOut), at("c", Failed, TCPTimedOut)}, Failed, TCPTimedOut, "TCP 443 to b, c (x.example)"},
-		{"a private answer among others", []*Address{at("a", OK, None), at("b", Failed, PrivateAddress)}, Warning, Partly, "if it is meant, do as its line says"},
+		{"a private answer among others", []*Address{at("a", OK, None), at("b", Failed, PrivateAddress)}, Warning, Partly, "if that is intended, follow the hint in the detail"},
 		{"a warning", []*Address{at("a", OK, None), at("b", Warning, CertSelf)}, Warning, CertSelf, "b: seen"},
 		{"interrupted", []*Address{at("a", OK, None), at("b", Unfinished, None)}, Unfinished, None, ""},
 		{"interrupted after a failure", []*Address{at("a", Failed, TCPRefused), at("b", Unfinished, None)}, Unfinished, None, ""},
@@ -109,7 +109,7 @@ func TestDeadResolvers(t *testing.T) {
 		return b.String()
 	}
 	dead := words(report(0))
-	for _, want := range []string{"no resolver answers, about any name", "do: ask for UDP and TCP 53 to udp://10.0.0.53:53 to be opened", "and 4 more, as above"} {
+	for _, want := range []string{"no resolver answers for any name", "do: ask for UDP and TCP 53 to udp://10.0.0.53:53 to be opened", "and 4 more, as above"} {
 		if strings.Count(dead, want) != 1 {
 			t.Errorf("%q %d times in\n%s", want, strings.Count(dead, want), dead)
 		}

@@ -1,4 +1,5 @@
-// Plan: which destinations a policy permits, and which of them can be tried.
+// Plan: lists the destinations that a policy permits, and decides which of them
+// can be tried.
 
 package preflight
 
@@ -11,11 +12,12 @@ import (
 	"sallyport/rules"
 )
 
-// maxPorts is how many ports of one range are tried; a longer one is a grant,
-// not a list.
+// maxPorts is how many ports of one range are tried. A longer range is a grant,
+// not a list of services.
 const maxPorts = 16
 
-// A Plan is what a run will try, and what it cannot.
+// A Plan lists the destinations that a run tries, and those that cannot be
+// tried.
 type Plan struct {
 	targets  []*target
 	NotTried []Untried
@@ -24,7 +26,7 @@ type Plan struct {
 // Len is the number of destinations to try.
 func (p *Plan) Len() int { return len(p.targets) }
 
-// A target is one destination with everybody who may reach it.
+// A target is one destination, with all clients that may reach it.
 type target struct {
 	key
 	asks  []ask // one of each client
@@ -32,7 +34,7 @@ type target struct {
 }
 
 type key struct {
-	name  rules.Name // zero: addr
+	name  rules.Name // zero: the target is addr
 	addr  netip.Addr
 	proto rules.Proto
 	port  uint16
@@ -46,14 +48,14 @@ func (k key) host() string {
 	return k.name.String()
 }
 
-// An ask is who asks.
+// An ask is one client's question about a target.
 type ask struct {
 	client *rules.Client
 	addr   netip.Addr
 }
 
-// NewPlan lists the rules in force. wanted tells which clients and hosts to
-// try; source finds an address that a client asks from.
+// NewPlan lists the rules in force. wanted reports whether to try a host for a
+// client; source returns an address that a client connects from.
 func NewPlan(policy *rules.Policy, wanted func(client, host string) bool, source func(*rules.Client) (netip.Addr, error)) *Plan {
 	b := planner{plan: &Plan{}, seen: map[key]*target{}, wanted: wanted, source: source}
 	for _, g := range policy.Grants() {
@@ -86,7 +88,7 @@ func (b *planner) grant(g rules.Grant) {
 	}
 }
 
-// unbound says which party's address the site has not told.
+// unbound records a role for which the site has given no address.
 func (b *planner) unbound(g rules.Grant) {
 	for _, d := range g.Rule.To {
 		if d.Role != "" {
@@ -142,7 +144,8 @@ func (b *planner) destination(g rules.Grant, d rules.Destination) {
 	}
 }
 
-// add files a destination under what is tried once for all who need it.
+// add adds a destination to its target. All clients and rules that need the
+// target share one try.
 func (b *planner) add(k key, g rules.Grant, from netip.Addr) {
 	t := b.seen[k]
 	if t == nil {

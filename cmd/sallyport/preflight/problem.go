@@ -1,5 +1,5 @@
-// Problem: the closed set of what can be wrong with a destination, each with
-// what it most likely is and what to do.
+// Problem: the closed set of problems, each with its most likely cause and its
+// remedy.
 
 package preflight
 
@@ -9,26 +9,26 @@ import (
 	"time"
 )
 
-// A Problem is what is wrong, in one word.
+// A Problem is the name of a problem.
 type Problem string
 
 // The problems, by step.
 const (
 	None Problem = ""
 
-	NameNotFound     Problem = "name_not_found"     // the resolvers say that there is no such name
-	NameNoAddress    Problem = "name_no_address"    // there is, but it has no address
-	ResolverFailed   Problem = "resolver_failed"    // SERVFAIL, REFUSED, an answer that cannot be believed
+	NameNotFound     Problem = "name_not_found"     // the resolvers report that the name does not exist
+	NameNoAddress    Problem = "name_no_address"    // the name exists but has no address
+	ResolverFailed   Problem = "resolver_failed"    // SERVFAIL, REFUSED, or an answer that is not credible
 	ResolverTimedOut Problem = "resolver_timed_out" // no resolver answered
 
 	PolicyDenied   Problem = "policy_denied"   // the gateway would deny it
-	PrivateAddress Problem = "private_address" // the name leads to an address that the gateway does not go to
-	ManyAddresses  Problem = "many_addresses"  // more than are tried
+	PrivateAddress Problem = "private_address" // the name resolves to an address that the gateway does not dial
+	ManyAddresses  Problem = "many_addresses"  // more addresses than are tried
 
 	TCPTimedOut   Problem = "tcp_timed_out"
 	TCPRefused    Problem = "tcp_refused"
-	TCPProhibited Problem = "tcp_prohibited" // ICMP: a filter says no
-	NoRoute       Problem = "no_route"       // this host has no way there
+	TCPProhibited Problem = "tcp_prohibited" // ICMP: prohibited by a filter
+	NoRoute       Problem = "no_route"       // this host has no route to the address
 	TCPUnreach    Problem = "tcp_unreachable"
 	TCPFailed     Problem = "tcp_failed"
 
@@ -44,7 +44,7 @@ const (
 	CertExpired   Problem = "cert_expired"
 	CertEarly     Problem = "cert_not_yet_valid"
 	CertInvalid   Problem = "cert_invalid"
-	CertUnchecked Problem = "cert_not_checked" // this host knows no authority at all
+	CertUnchecked Problem = "cert_not_checked" // this host has no certificate authorities
 
 	HTTPTimedOut Problem = "http_timed_out"
 	HTTPReset    Problem = "http_reset"
@@ -53,10 +53,10 @@ const (
 	HTTPPortal   Problem = "http_intercepted" // 407, 511: not the server's own answer
 
 	Partly    Problem = "partly"     // some addresses work, others do not
-	SecondTry Problem = "second_try" // works, after a try that timed out
+	SecondTry Problem = "second_try" // works, but the first try timed out
 )
 
-// order is the order of the steps, in which findings are told.
+// order is the order of the steps. The report lists findings in this order.
 var order = []Problem{
 	PolicyDenied, ResolverTimedOut, ResolverFailed, NameNotFound, NameNoAddress, PrivateAddress, ManyAddresses,
 	NoRoute, TCPTimedOut, TCPProhibited, TCPRefused, TCPUnreach, TCPFailed, Partly, SecondTry,
@@ -65,19 +65,19 @@ var order = []Problem{
 	HTTPTimedOut, HTTPReset, HTTPClosed, NotHTTP, HTTPPortal,
 }
 
-// A place is where something failed, for the words of the cure.
+// A place describes where a step failed. The texts of the cures use it.
 type place struct {
 	host    string // as in the configuration
-	addr    string // that was tried; "": none was
+	addr    string // the tried address; "": none was tried
 	port    uint16
 	proto   string
-	from    string // this host's address; "": unknown
+	from    string // the address of this host; "": unknown
 	timeout time.Duration
 	inside  bool // an internal address
-	own     bool // that, or a host without a name
+	own     bool // an internal address, or a host without a name
 }
 
-// opened is what to ask of whoever runs the firewall.
+// opened returns the request to the owner of the firewall.
 func (p place) opened() string {
 	to := p.addr
 	if p.host != p.addr {
@@ -90,14 +90,14 @@ func (p place) opened() string {
 	return s
 }
 
-// finding puts a problem into words. detail is what was seen.
+// finding returns the Finding of a problem. detail is the observation.
 func (p place) finding(problem Problem, detail string) Finding {
 	f := Finding{Problem: problem, Detail: detail}
 	f.Likely, f.Cure = p.words(problem)
 	return f
 }
 
-// words returns what a problem most likely is, and what to do.
+// words returns the most likely cause of a problem, and the remedy.
 func (p place) words(problem Problem) (likely, cure string) {
 	switch problem {
 	case NameNotFound, NameNoAddress, ResolverFailed, ResolverTimedOut, PolicyDenied, PrivateAddress, ManyAddresses:
@@ -116,23 +116,23 @@ func (p place) nameWords(problem Problem) (likely, cure string) {
 	switch problem {
 	case NameNotFound:
 		return "the resolvers do not know the name: they block or filter it, or serve only internal names",
-			"let [dns] upstreams name resolvers that know public names, or have this name unblocked there"
+			"set [dns] upstreams to resolvers that know public names, or ask for this name to be unblocked there"
 	case NameNoAddress:
-		return "the name exists and has no address: a filter took it out, or it is out of service",
-			"ask another resolver; if it says the same, ask the vendor"
+		return "the name exists but has no address: a filter removed it, or the name is out of service",
+			"ask another resolver; if it has no address either, ask the vendor"
 	case ResolverFailed:
-		return "the resolvers themselves cannot resolve it: their own way out, or DNSSEC, is broken, or they refuse this host",
-			"ask whoever runs the resolvers of [dns] upstreams to look at this name"
+		return "the resolvers cannot resolve the name: they cannot reach the name servers, DNSSEC fails, or they refuse this host",
+			"ask the operator of the resolvers in [dns] upstreams to check this name"
 	case ResolverTimedOut:
-		return "the resolvers are silent: about every name, if [dns] upstreams is wrong or a firewall is between; else about this one",
-			"if no name resolves, correct [dns] upstreams or ask for UDP and TCP 53 to them to be opened from this host; else ask whoever runs them"
+		return "the resolvers do not answer: for every name, if [dns] upstreams is wrong or a firewall blocks them; else for this name only",
+			"if no name resolves, correct [dns] upstreams or ask for UDP and TCP 53 to them to be opened from this host; else ask their operator"
 	case PrivateAddress:
 		return "the resolver answers with an address that is not public: a split-horizon or blocking resolver, a NAT64, or a service of your own",
-			"if it is meant, do as its line says; if not, use a resolver that tells the truth"
+			"if that is intended, follow the hint in the detail; if not, use another resolver"
 	case ManyAddresses:
-		return "a very large pool of servers, or a resolver that makes its answers up", "compare with what another resolver says of the name"
+		return "a very large pool of servers, or a resolver that invents answers", "compare with the answer of another resolver"
 	}
-	return "the configuration permits the name, but not what was about to be done", "see sallyport explain for this destination"
+	return "the configuration permits the name, but not this connection", "see sallyport explain for this destination"
 }
 
 func (p place) tcpWords(problem Problem) (likely, cure string) {
@@ -141,17 +141,17 @@ func (p place) tcpWords(problem Problem) (likely, cure string) {
 		return "a firewall on the way drops it", p.opened()
 	case TCPRefused:
 		if p.inside {
-			return "the server is there and nothing listens on the port", "start the service there, or take the server out of the configuration; if it does listen, " + p.opened()
+			return "nothing listens on the port of the server", "start the service there, or take the server out of the configuration; if it does listen, " + p.opened()
 		}
-		return "the server is there and nothing listens on the port, or a firewall answers in its name", "if it is refused for others too, ask the vendor; else " + p.opened()
+		return "nothing listens on the port of the server, or a firewall answers in the server's name", "if other networks are refused too, ask the vendor; else " + p.opened()
 	case TCPProhibited:
-		return "a firewall on the way rejects it, and says so", p.opened()
+		return "a firewall on the way rejects it and reports that", p.opened()
 	case NoRoute:
 		return "this host has no route there", "give this host a default route for this family, or none of its addresses in DNS"
 	case SecondTry:
-		return "packets get lost on the way, or the server was busy", "run it again; if it stays so, have the line looked at, and firewalls on the way that limit rates"
+		return "packets get lost on the way, or the server was busy", "run preflight again; if it still happens, check the line, and firewalls on the way that limit rates"
 	case TCPUnreach:
-		return "a router on the way knows no way there", "look at the routes behind this host; then " + p.opened()
+		return "a router on the way has no route there", "check the routes beyond this host; then " + p.opened()
 	}
 	return "the connection failed in an unusual way", "see the detail; look at the packet filter and the limits of this host"
 }
@@ -179,27 +179,27 @@ func (p place) httpWords(problem Problem) (likely, cure string) {
 	case HTTPReset, HTTPClosed:
 		return "a filter on the way read the request and cut the connection", "ask for http://" + p.host + " to be left alone by web filters"
 	case HTTPPortal:
-		return "a proxy or a portal on the way answers and wants a login", "ask for this host to be let through without one"
+		return "a proxy or a portal on the way answers and wants a login", "ask for this host to be permitted without a login"
 	}
 	return "something other than a web server answers", "ask for " + p.host + " to be left alone by filters on the way"
 }
 
 func (p place) certWords(problem Problem) (likely, cure string) {
 	if p.own && (problem == CertSelf || problem == CertUnknown || problem == CertWrongName || problem == CertExpired) {
-		return "usual for a server of your own, or one that is known by its address: its product trusts it by other means", "nothing, if you know this certificate"
+		return "usual for your own server, or for a server known by its address: the product trusts its certificate in another way", "nothing to do if you know this certificate"
 	}
 	switch problem {
 	case CertUnknown, CertSelf:
-		return "somebody inspects TLS on the way and shows a certificate of their own; or this host lacks the authority",
+		return "TLS inspection on the way shows its own certificate, or this host lacks the authority",
 			"ask for " + p.host + " to be left out of TLS inspection; products that check certificates fail behind it"
 	case CertWrongName:
-		return "another server answers: TLS inspection, a portal, or a wrong address in DNS", "compare the address and the certificate with what another network sees"
+		return "another server answers: TLS inspection, a portal, or a wrong address in DNS", "compare the address and the certificate with those that another network gets"
 	case CertExpired:
-		return "the server's certificate ran out, or this host's clock is ahead", "check the clock (timedatectl); then ask the vendor"
+		return "the server's certificate has expired, or this host's clock is ahead", "check the clock (timedatectl); then ask the vendor"
 	case CertEarly:
 		return "this host's clock is behind", "set the clock (timedatectl)"
 	case CertInvalid:
-		return "the certificate breaks the rules for servers", "ask whoever runs the server"
+		return "the certificate breaks the rules for servers", "ask the operator of the server"
 	case CertUnchecked:
 		return "this host has no certificate authorities", "install ca-certificates, or set SSL_CERT_FILE to a bundle"
 	}

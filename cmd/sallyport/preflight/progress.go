@@ -1,5 +1,5 @@
-// Progress: how far a run is, told to whoever looks, and told again while
-// nothing ends, so that a slow run does not look like one that hangs.
+// Progress: reports how far a run is. It repeats the report while no
+// destination ends, so that a slow run does not look like one that hangs.
 
 package preflight
 
@@ -9,7 +9,7 @@ import (
 )
 
 type progress struct {
-	tell  func(done, total int) // nil: nobody looks
+	tell  func(done, total int) // nil: no report
 	total int
 	mu    sync.Mutex
 	done  int
@@ -24,7 +24,7 @@ func (p *progress) more(n int) {
 	}
 }
 
-// repeat tells the same again at each tick, until stop returns.
+// repeat repeats the last report at each tick, until stop returns.
 func (p *progress) repeat(tick <-chan time.Time) (stop func()) {
 	ended := make(chan struct{})
 	var telling sync.WaitGroup

@@ -1,4 +1,4 @@
-// Report: what a run found, as --json prints it.
+// Report: the results of a run, as --json prints them.
 
 package preflight
 
@@ -13,9 +13,9 @@ type Status string
 // The outcomes, from good to bad.
 const (
 	OK         Status = "ok"
-	Warning    Status = "warning"    // it works, but not all of it, or not for everybody
-	NotTried   Status = "not_tried"  // nothing that can be tried honestly
-	Unfinished Status = "unfinished" // interrupted before it was known
+	Warning    Status = "warning"    // works, but not for all addresses or clients
+	NotTried   Status = "not_tried"  // preflight has no meaningful way to try it
+	Unfinished Status = "unfinished" // interrupted before the result
 	Failed     Status = "failed"
 )
 
@@ -32,7 +32,7 @@ type Report struct {
 	Upstreams    []Upstream     `json:"upstreams"`
 	Destinations []*Destination `json:"destinations"`
 	NotTried     []Untried      `json:"not_tried"`
-	NoRoute      []Family       `json:"no_route"` // families that this host has none for
+	NoRoute      []Family       `json:"no_route"` // address families without a route
 }
 
 // Summary counts destinations by status.
@@ -52,8 +52,9 @@ type Upstream struct {
 	Respells bool   `json:"respells,omitempty"` // it changes the letter case of questions
 }
 
-// SetUpstreams says how often each resolver answered. Where none did at all, the
-// fault is theirs, or is on the way to them, and no name's.
+// SetUpstreams records how often each resolver answered. If no resolver
+// answered at all, the failed look-ups are the fault of the resolvers or of the
+// way to them.
 func (r *Report) SetUpstreams(list []Upstream) {
 	r.Upstreams = list
 	var asked []string
@@ -73,10 +74,10 @@ func (r *Report) SetUpstreams(list []Upstream) {
 		if d.Problem != ResolverTimedOut && d.Problem != ResolverFailed {
 			continue
 		}
-		d.Problem, d.Likely = ResolverTimedOut, "no resolver answers, about any name: they are down, [dns] upstreams is wrong, or a firewall is between"
+		d.Problem, d.Likely = ResolverTimedOut, "no resolver answers for any name: they are down, [dns] upstreams is wrong, or a firewall is between"
 		d.Cure = "ask for UDP and TCP 53 to " + all + " to be opened from this host, or correct [dns] upstreams"
 		if d.noRoute {
-			d.Likely = "no resolver answers, about any name: this host has no route to them"
+			d.Likely = "no resolver answers for any name: this host has no route to them"
 			d.Cure = "give this host a route to " + all + ", or correct [dns] upstreams"
 		}
 	}
@@ -102,14 +103,14 @@ type Need struct {
 	Purpose string `json:"purpose,omitempty"`
 }
 
-// A Finding is what is wrong, what it most likely is, and what to do.
+// A Finding is a problem with its detail, its most likely cause and the remedy.
 type Finding struct {
 	Problem Problem `json:"problem,omitempty"`
 	Detail  string  `json:"detail,omitempty"`
 	Likely  string  `json:"likely,omitempty"`
 	Cure    string  `json:"cure,omitempty"`
 
-	noRoute bool // of a look-up: this host has no way to the resolver
+	noRoute bool // a look-up failed because this host has no route to the resolver
 }
 
 // DNS is how a name was resolved.
@@ -117,7 +118,7 @@ type DNS struct {
 	OK         bool     `json:"ok"`
 	DurationMS float64  `json:"duration_ms"`
 	Addresses  []string `json:"addresses"`
-	NotTried   int      `json:"not_tried,omitempty"` // of them: too many
+	NotTried   int      `json:"not_tried,omitempty"` // addresses beyond the limit
 }
 
 // An Address is one address of a destination.
@@ -126,7 +127,7 @@ type Address struct {
 	Family  string `json:"family"` // "ipv4", "ipv6"
 	Status  Status `json:"status"`
 	Finding
-	Tries int `json:"tries,omitempty"` // 2: the first timed out
+	Tries int `json:"tries,omitempty"` // 2: the first try timed out
 	at    place
 	TCP   *TCP  `json:"tcp,omitempty"`
 	TLS   *TLS  `json:"tls,omitempty"`
@@ -142,8 +143,8 @@ type TCP struct {
 	ICMP       string  `json:"icmp,omitempty"`
 }
 
-// TLS is a handshake and the certificate that it showed. Where the port speaks
-// something else, OK is false and Note says so.
+// TLS is a handshake and the server's certificate. If the port speaks another
+// protocol, OK is false and Note names it.
 type TLS struct {
 	OK         bool         `json:"ok"`
 	DurationMS float64      `json:"duration_ms,omitempty"`
@@ -154,7 +155,7 @@ type TLS struct {
 	Cert       *Certificate `json:"certificate,omitempty"`
 }
 
-// A Certificate is the server's own, not its authority's.
+// A Certificate is the server's own certificate, not its authority's.
 type Certificate struct {
 	Subject   string    `json:"subject"`
 	Names     []string  `json:"names"` // the first 16
@@ -165,7 +166,7 @@ type Certificate struct {
 	Verified  bool      `json:"verified"`
 }
 
-// HTTP is the answer to HEAD / (or GET /, where a server knows no HEAD).
+// HTTP is the answer to HEAD /, or to GET / if the server does not answer HEAD.
 type HTTP struct {
 	OK         bool    `json:"ok"`
 	DurationMS float64 `json:"duration_ms"`

@@ -1,5 +1,5 @@
-// Run: tries every destination of a plan, several at a time, until all are
-// known or somebody interrupts.
+// Run: tries every destination of a plan, several in parallel, until all are
+// done or the user interrupts.
 
 package preflight
 
@@ -14,26 +14,27 @@ import (
 	"sallyport/rules"
 )
 
-// A Dialer is the gateway's way out: package proxy's Proxy.
+// A Dialer resolves and dials as the gateway does: package proxy's Proxy.
 type Dialer interface {
 	Resolve(ctx context.Context, a rules.Attempt) ([]netip.Addr, rules.Attempt, error)
 	DialOne(ctx context.Context, d rules.Decision, a rules.Attempt, addr netip.Addr) (*net.TCPConn, rules.Attempt, error)
 }
 
-// Config is what a run works with. All but Progress and Roots is required.
+// Config has the parameters of a run. All fields but Progress and Roots are
+// required.
 type Config struct {
-	Gate     rules.Gate // the policy itself: nothing is recorded
+	Gate     rules.Gate // answers from the policy; records nothing
 	Dialer   Dialer
-	Roots    *x509.CertPool // nil: this host knows no authority
+	Roots    *x509.CertPool // nil: this host has no certificate authorities
 	Timeout  time.Duration  // for each step
-	Parallel int            // steps at once
+	Parallel int            // number of parallel steps
 	Agent    string         // the User-Agent of HTTP
 	Now      func() time.Time
-	Progress func(done, total int) // one call at a time; nil: nobody looks
-	Again    <-chan time.Time      // at each Progress is told the same again, so that it is seen to go on; nil: never
+	Progress func(done, total int) // is called by one goroutine at a time; nil: no reports
+	Again    <-chan time.Time      // Progress is called again at each tick, to show that the run goes on; nil: never
 }
 
-// Run tries the plan. When ctx ends it returns what is known so far.
+// Run tries the plan. If ctx ends, it returns the results so far.
 func Run(ctx context.Context, cfg Config, plan *Plan) *Report {
 	r := &runner{cfg: cfg, slots: make(chan struct{}, cfg.Parallel)}
 	report := &Report{Schema: 1, Started: cfg.Now().UTC(), TimeoutMS: cfg.Timeout.Milliseconds(), NotTried: plan.NotTried, Destinations: make([]*Destination, len(plan.targets))}
@@ -57,7 +58,7 @@ func Run(ctx context.Context, cfg Config, plan *Plan) *Report {
 	return report
 }
 
-// count sums up.
+// count fills in the summary.
 func (r *Report) count() {
 	for _, d := range r.Destinations {
 		switch d.Status {
@@ -81,7 +82,8 @@ type runner struct {
 	slots chan struct{}
 }
 
-// slot waits for a place among the steps at once; false: interrupted.
+// slot waits until a parallel step is free. It returns false if the run is
+// interrupted.
 func (r *runner) slot(ctx context.Context) bool {
 	if ctx.Err() != nil {
 		return false
@@ -102,7 +104,8 @@ type asked struct {
 	decision rules.Decision
 }
 
-// destination tries one target: the question, the name, then every address.
+// destination tries one target: it asks the Gate, resolves the name, and tries
+// every address.
 func (r *runner) destination(ctx context.Context, t *target) *Destination {
 	d := &Destination{Host: t.host(), Port: t.port, Proto: t.proto.String(), Status: Unfinished, Needs: t.needs, Results: []*Address{}}
 	grants, denied := r.ask(t)
@@ -125,7 +128,7 @@ func (r *runner) destination(ctx context.Context, t *target) *Destination {
 	return d
 }
 
-// ask asks the one question for every client that the plan found a rule for.
+// ask asks the Gate for every client whose rules list the target.
 func (r *runner) ask(t *target) (grants []asked, denied string) {
 	for _, who := range t.asks {
 		a := t.attempt(who.addr)
@@ -139,7 +142,7 @@ func (r *runner) ask(t *target) (grants []asked, denied string) {
 	return grants, denied
 }
 
-// attempt is what a front end would ask about the target first.
+// attempt returns the first attempt that a front end would make for the target.
 func (t *target) attempt(from netip.Addr) rules.Attempt {
 	a := rules.Attempt{
 		Via: rules.ViaConnect, Client: netip.AddrPortFrom(from, 0), Proto: t.proto,
@@ -151,7 +154,8 @@ func (t *target) attempt(from netip.Addr) rules.Attempt {
 	return a
 }
 
-// resolve finds the addresses of a target; false: there are none, and d says why.
+// resolve finds the addresses of a target. If there are none, it returns false,
+// and d has the reason.
 func (r *runner) resolve(ctx context.Context, t *target, d *Destination, grants []asked) ([]netip.Addr, bool) {
 	if t.name.IsZero() {
 		return []netip.Addr{t.addr}, true
@@ -184,7 +188,8 @@ func (r *runner) resolve(ctx context.Context, t *target, d *Destination, grants 
 	return tried, true
 }
 
-// reaching returns a grant that reaches addr; false: none does, and why.
+// reaching returns a grant that reaches addr. If there is none, it returns
+// false and the reason.
 func (t *target) reaching(grants []asked, addr netip.Addr) (g asked, why rules.Reason, ok bool) {
 	for _, g := range grants {
 		if why = g.decision.Reach(netip.AddrPortFrom(addr, t.port)); why == rules.ReasonNone {
@@ -194,7 +199,7 @@ func (t *target) reaching(grants []asked, addr netip.Addr) (g asked, why rules.R
 	return asked{}, why, false
 }
 
-// hint is the gateway's own cure for an address that it does not dial.
+// hint is the gateway's own hint about an address that it does not dial.
 func (r *runner) hint(g asked, dest netip.AddrPort, why rules.Reason) string {
 	a := g.attempt
 	a.Dest, a.Fault = dest, why

@@ -287,8 +287,8 @@ func TestConnectProblem(t *testing.T) {
 		want   Problem
 		detail string
 	}{
-		{&proxy.ConnectError{Err: syscall.EHOSTUNREACH, By: by, ICMP: "administratively prohibited", Deny: true}, TCPProhibited, "192.0.2.1 says by ICMP: administratively prohibited"},
-		{&proxy.ConnectError{Err: syscall.EHOSTUNREACH, By: by, ICMP: "host unreachable"}, TCPUnreach, "192.0.2.1 says by ICMP: host unreachable"},
+		{&proxy.ConnectError{Err: syscall.EHOSTUNREACH, By: by, ICMP: "administratively prohibited", Deny: true}, TCPProhibited, "ICMP error from 192.0.2.1: administratively prohibited"},
+		{&proxy.ConnectError{Err: syscall.EHOSTUNREACH, By: by, ICMP: "host unreachable"}, TCPUnreach, "ICMP error from 192.0.2.1: host unreachable"},
 		{errors.New("not of the dialer"), PolicyDenied, "not of the dialer"},
 	} {
 		var e *proxy.ConnectError

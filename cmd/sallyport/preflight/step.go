@@ -1,4 +1,4 @@
-// Step: one address, from the connection to what its server says.
+// Step: tries one address: connection, TLS and HTTP.
 
 package preflight
 
@@ -33,7 +33,7 @@ func (r *runner) address(ctx context.Context, t *target, grants []asked, addr ne
 	return r.twice(ctx, t, g, addr, at)
 }
 
-// A step is the way to one address.
+// A step is one try of one address.
 type step struct {
 	r    *runner
 	t    *target
@@ -51,18 +51,19 @@ func (s *step) end() {
 	}
 }
 
-// fail notes a problem that keeps the destination from working.
+// fail records a problem that makes the destination unusable.
 func (s *step) fail(problem Problem, detail string) {
 	s.out.Status, s.out.Finding = Failed, s.at.finding(problem, detail)
 }
 
-// warn notes one that does not.
+// warn records a problem that does not.
 func (s *step) warn(problem Problem, detail string) {
 	s.out.Status, s.out.Finding = Warning, s.at.finding(problem, detail)
 }
 
-// try connects, and then speaks what the port calls for: HTTP on 80, TLS on
-// 443, TLS or else HTTP on others, unless those are known to speak neither.
+// try connects and then speaks the protocol of the port: HTTP on 80, TLS on
+// 443. On other ports it tries TLS and then HTTP, except on ports that are
+// assigned to other protocols.
 func (s *step) try(ctx context.Context) {
 	conn, a, err := s.connect(ctx)
 	if err != nil {
@@ -77,14 +78,15 @@ func (s *step) try(ctx context.Context) {
 		if s.tls(ctx, conn, a) {
 			return
 		}
-		if conn, a, err = s.connect(ctx); err == nil { // it answered in HTTP: asked properly, on a new connection
+		if conn, a, err = s.connect(ctx); err == nil { // the server answered in HTTP: send a correct request on a new connection
 			s.http(ctx, conn, a)
 		}
 	}
 }
 
-// otherProtocol tells whether a port is assigned to what is neither TLS nor
-// HTTP. A hello there would be a line of rubbish in somebody's log.
+// otherProtocol reports whether a port is assigned to a protocol other than TLS
+// and HTTP. A ClientHello there would leave a line of rubbish in the server's
+// log.
 func otherProtocol(port uint16) bool {
 	switch port {
 	case 21, 22, 23, 25, 53, 110, 139, 143, 389, 445, 514, 587, 1433, 1434, 1521, 2638, 3306, 5432:
@@ -93,7 +95,7 @@ func otherProtocol(port uint16) bool {
 	return false
 }
 
-// connect makes one connection by the gateway's dialer.
+// connect makes one connection with the gateway's dialer.
 func (s *step) connect(ctx context.Context) (net.Conn, rules.Attempt, error) {
 	within, cancel := context.WithTimeout(ctx, s.r.cfg.Timeout)
 	defer cancel()
@@ -108,12 +110,12 @@ func (s *step) connect(ctx context.Context) (net.Conn, rules.Attempt, error) {
 		s.at.from = local.AddrPort().Addr().Unmap().String()
 		s.out.TCP.From = s.at.from
 	}
-	stop := context.AfterFunc(ctx, func() { conn.Close() }) // an interruption waits for no deadline
+	stop := context.AfterFunc(ctx, func() { conn.Close() }) // an interruption does not wait for a deadline
 	s.ends = append(s.ends, func() { stop(); conn.Close() })
 	return conn, a, nil
 }
 
-// unconnected notes why there is no connection.
+// unconnected records why there is no connection.
 func (s *step) unconnected(err error) {
 	var c *proxy.ConnectError
 	if errors.As(err, &c) {
@@ -128,16 +130,16 @@ func (s *step) unconnected(err error) {
 	s.fail(s.connectProblem(err, c))
 }
 
-// connectProblem names the fault of a connection that did not come about.
+// connectProblem returns the problem of a failed connection.
 func (s *step) connectProblem(err error, c *proxy.ConnectError) (Problem, string) {
 	if c != nil && c.ICMP != "" {
-		detail := fmt.Sprintf("%s says by ICMP: %s", c.By, c.ICMP)
+		detail := fmt.Sprintf("ICMP error from %s: %s", c.By, c.ICMP)
 		if c.Deny {
 			return TCPProhibited, detail
 		}
 		return TCPUnreach, detail
 	}
-	if s.addr.Is6() && (errors.Is(err, syscall.EADDRNOTAVAIL) || errors.Is(err, syscall.EAFNOSUPPORT)) { // switched off, as in most containers
+	if s.addr.Is6() && (errors.Is(err, syscall.EADDRNOTAVAIL) || errors.Is(err, syscall.EAFNOSUPPORT)) { // IPv6 is switched off, as in most containers
 		return NoRoute, "this host has no IPv6: " + rootCause(err)
 	}
 	switch cause := proxy.Fault(err); {
@@ -155,8 +157,8 @@ func (s *step) connectProblem(err error, c *proxy.ConnectError) (Problem, string
 	return TCPFailed, rootCause(err)
 }
 
-// permitted asks the final question, with what the client's first bytes are
-// going to be, as a front end does before it forwards any.
+// permitted asks the final question as a front end does before it forwards a
+// byte. The attempt describes the first bytes that will be sent.
 func (s *step) permitted(a rules.Attempt, show func(*rules.Attempt)) bool {
 	a.Provisional = false
 	show(&a)
@@ -167,7 +169,7 @@ func (s *step) permitted(a rules.Attempt, show func(*rules.Attempt)) bool {
 	return true
 }
 
-// nameProblem names the fault of a look-up.
+// nameProblem returns the problem of a failed look-up.
 func nameProblem(err error) (Problem, string) {
 	var dns *net.DNSError
 	var upstream *dnsfilter.UpstreamError
@@ -190,19 +192,20 @@ func nameProblem(err error) (Problem, string) {
 	return ResolverFailed, rootCause(err)
 }
 
-// noRoute tells whether a look-up failed as this host has no way to a resolver.
+// noRoute reports whether a look-up failed because this host has no route to a
+// resolver.
 func noRoute(err error) bool {
 	var upstream *dnsfilter.UpstreamError
 	return errors.As(err, &upstream) && errors.Is(upstream.Cause, syscall.ENETUNREACH)
 }
 
-// timedOut tells a deadline from other errors.
+// timedOut reports whether err is a timeout.
 func timedOut(err error) bool {
 	var t interface{ Timeout() bool }
 	return errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded) || errors.As(err, &t) && t.Timeout()
 }
 
-// rootCause is the system's own word for an error of package net.
+// rootCause returns the system's own text for an error of package net.
 func rootCause(err error) string {
 	var errno syscall.Errno
 	if errors.As(err, &errno) {

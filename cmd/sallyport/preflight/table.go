@@ -1,4 +1,4 @@
-// Table: the report for people: a matrix, and then every finding with its cure.
+// Table: the report for people: one row for each destination, then every finding with its remedy.
 
 package preflight
 
@@ -16,8 +16,8 @@ import (
 	"unicode/utf8"
 )
 
-// The statuses as they stand in the first column, and their colours: all of
-// one length, so that the columns stay aligned.
+// The statuses in the first column, with their colours. All codes have the same length, so that the
+// columns stay aligned.
 var marks = map[Status][2]string{
 	OK: {"ok", "32"}, Warning: {"WARN", "33"}, Failed: {"FAIL", "31"}, Unfinished: {"?", "36"}, NotTried: {"-", "36"},
 }
@@ -39,13 +39,13 @@ func (r *Report) Write(w io.Writer, color bool) error {
 	if r.Config != "" || len(r.Upstreams) > 0 {
 		fmt.Fprintln(w)
 	}
-	if r.Config != "" { // whoever forgot to name it reads which one was tried
+	if r.Config != "" { // names the configuration, in case --config was forgotten
 		fmt.Fprintf(w, "configuration %s, revision %s\n", visible(r.Config), r.Revision)
 	}
 	for _, u := range r.Upstreams {
-		fmt.Fprintf(w, "resolver %s: %d answered, %d not\n", u.Upstream, u.Answered, u.Failed)
+		fmt.Fprintf(w, "resolver %s: %d answers, %d failures\n", u.Upstream, u.Answered, u.Failed)
 		if u.Respells {
-			fmt.Fprintf(w, "warning: resolver %s changes the letter case of questions, or something between does: its answers are used, but are easier to forge; ask it by tcp://, or use another\n", u.Upstream)
+			fmt.Fprintf(w, "warning: resolver %s, or a device on the way to it, changes the letter case of questions; its answers are used, but they are easier to forge; ask it by tcp://, or use another resolver\n", u.Upstream)
 		}
 	}
 	fmt.Fprintln(w)
@@ -53,7 +53,7 @@ func (r *Report) Write(w io.Writer, color bool) error {
 	return err
 }
 
-// Sentence sums the report up.
+// Sentence returns the summary of the report in one sentence.
 func (r *Report) Sentence() string {
 	s := r.Summary
 	text := fmt.Sprintf("%d work, %d with warnings, %d fail, %d not tried; %v", s.OK, s.Warning, s.Failed, s.NotTried,
@@ -82,7 +82,7 @@ func matrix(w io.Writer, rows []*Destination, color bool) error {
 	return t.Flush()
 }
 
-// label is host:port, and the protocol where it is not TCP.
+// label returns host:port, with the protocol if it is not TCP.
 func (d *Destination) label() string {
 	s := net.JoinHostPort(d.Host, strconv.Itoa(int(d.Port)))
 	if d.Proto != "tcp" {
@@ -103,7 +103,7 @@ func (d *Destination) dnsCell() string {
 	return fmt.Sprintf("%d, %s", len(d.DNS.Addresses), ms(d.DNS.DurationMS))
 }
 
-// family is one family's addresses: how many connect, or why none does.
+// family returns a cell for one address family: how many addresses connect, or why none does.
 func (d *Destination) family(family string) string {
 	var all, good int
 	var best float64
@@ -133,7 +133,7 @@ func (d *Destination) family(family string) string {
 	return ms(best)
 }
 
-// tlsCell shows the first address that has something to say, failures first.
+// tlsCell shows the first address with a TLS result, failures first.
 func (d *Destination) tlsCell() string {
 	cell := "-"
 	for _, a := range d.Results {
@@ -161,7 +161,7 @@ func (d *Destination) httpCell() string {
 	return cell
 }
 
-// certCell shows the worst certificate: the name, who vouches, until when.
+// certCell shows the worst certificate: its subject, its issuer, its end date.
 func (d *Destination) certCell() string {
 	var found *Address
 	for _, a := range d.Results {
@@ -180,7 +180,7 @@ func (d *Destination) certCell() string {
 	return text
 }
 
-// commonName is the CN of a distinguished name, or all of it.
+// commonName returns the CN of a distinguished name. If there is none, it returns the whole name.
 func commonName(dn string) string {
 	for part := range strings.SplitSeq(dn, ",") {
 		if cn, ok := strings.CutPrefix(part, "CN="); ok {
@@ -190,7 +190,7 @@ func commonName(dn string) string {
 	return dn
 }
 
-// short is a problem for a cell.
+// short returns a short text of a problem for a cell.
 func short(p Problem) string {
 	s := string(p)
 	for _, prefix := range []string{"tcp_", "tls_", "http_", "cert_", "name_"} {
@@ -199,7 +199,7 @@ func short(p Problem) string {
 	return strings.ReplaceAll(s, "_", " ")
 }
 
-// ms shows a time.
+// ms prints a time in milliseconds.
 func ms(v float64) string {
 	switch {
 	case v < 0.1:
@@ -210,7 +210,7 @@ func ms(v float64) string {
 	return fmt.Sprintf("%.0f ms", v)
 }
 
-// writeUntried lists what is permitted and was not tried, by its reason.
+// writeUntried lists the permitted destinations that were not tried, grouped by reason.
 func (r *Report) writeUntried(w io.Writer) {
 	var whys []string
 	what := map[string][]string{}
@@ -238,11 +238,12 @@ func (r *Report) writeUntried(w io.Writer) {
 	}
 }
 
-// maxWords is how much of one text is shown, room for the addresses of a cure; the JSON has all.
+// maxWords limits the length of one shown text. It leaves room for the addresses of a cure. The
+// JSON has the whole text.
 const maxWords = 2000
 
-// visible escapes what a terminal might obey or hide, bytes that are no UTF-8
-// included: certificates and HTTP headers are a stranger's words.
+// visible escapes bytes that a terminal may obey or hide, and bytes that are not UTF-8.
+// Certificates and HTTP headers are text from unknown servers.
 func visible(s string) string {
 	if r := []rune(s[:min(len(s), 4*maxWords+4)]); len(r) > maxWords {
 		s = s[:byteLen(s, maxWords)] + "…"
@@ -254,7 +255,7 @@ func visible(s string) string {
 	return s
 }
 
-// byteLen is how many bytes the first runes of s have.
+// byteLen returns the number of bytes in the first runes of s.
 func byteLen(s string, runes int) int {
 	for i := range s {
 		if runes == 0 {

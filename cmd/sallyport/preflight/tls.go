@@ -1,5 +1,5 @@
-// TLS: a handshake with the server name that a client would show, and what its
-// end or its certificate means.
+// TLS: makes a handshake with the server name that a client would send, and
+// judges the result and the certificate.
 
 package preflight
 
@@ -18,14 +18,14 @@ import (
 	"sallyport/rules"
 )
 
-// handshake is what was learned from one.
+// handshake is the result of a handshake.
 type handshake struct {
 	chain      []*x509.Certificate
 	clientCert bool // the server asked for one
 }
 
-// tls shakes hands. It returns false where the answer was HTTP, on a port where
-// that may be.
+// tls makes a handshake. It returns false if the server answered in HTTP, on a
+// port where that is allowed.
 func (s *step) tls(ctx context.Context, conn net.Conn, a rules.Attempt) bool {
 	ok := s.permitted(a, func(a *rules.Attempt) { a.Shown, a.SNI = rules.ShownTLS, s.t.name })
 	if !ok {
@@ -44,7 +44,7 @@ func (s *step) tls(ctx context.Context, conn net.Conn, a rules.Attempt) bool {
 		return s.noTLS(err)
 	}
 	out.OK, out.Version = true, tls.VersionName(client.ConnectionState().Version)
-	if err != nil { // it wants a certificate of the product's, and will not go on without
+	if err != nil { // the server wants a client certificate of the product and ends the handshake without it
 		out.Version = ""
 	}
 	if len(h.chain) > 0 {
@@ -53,9 +53,10 @@ func (s *step) tls(ctx context.Context, conn net.Conn, a rules.Attempt) bool {
 	return true
 }
 
-// config makes a client that takes every certificate, and looks at it later:
-// what is wrong with it is what the run is to find out. No byte of a request
-// ever follows. Old versions are offered too: the product may need them.
+// config returns a client configuration that accepts every certificate.
+// preflight checks the certificate later, to report every fault in it. No byte
+// of a request follows. Old TLS versions are offered too, because the product
+// may need them.
 func (h *handshake) config(name string) *tls.Config {
 	return &tls.Config{
 		ServerName: name, InsecureSkipVerify: true, MinVersion: tls.VersionTLS10, NextProtos: []string{"http/1.1"},
@@ -76,8 +77,9 @@ func (h *handshake) config(name string) *tls.Config {
 	}
 }
 
-// noTLS names the end of a handshake. On 443 all of them are failures; on other
-// ports the service may well speak something else. false: it spoke HTTP there.
+// noTLS records the problem of a failed handshake. On port 443 every problem is
+// a failure. On other ports the service may speak another protocol. It returns
+// false if the server spoke HTTP.
 func (s *step) noTLS(err error) bool {
 	problem, detail := tlsProblem(err)
 	s.out.TLS.Note = detail
@@ -95,7 +97,7 @@ func (s *step) noTLS(err error) bool {
 	return true
 }
 
-// tlsProblem names what ended a handshake.
+// tlsProblem returns the problem that ended a handshake.
 func tlsProblem(err error) (Problem, string) {
 	var head tls.RecordHeaderError
 	var op *net.OpError
@@ -114,8 +116,9 @@ func tlsProblem(err error) (Problem, string) {
 	return TLSAlert, err.Error()
 }
 
-// certificate describes what the server showed, and says what is wrong with it.
-// A server inside, or without a name, is let off with a warning.
+// certificate describes the server's certificate and records what is wrong with
+// it. For an internal server, or one without a name, the problem is only a
+// warning.
 func (s *step) certificate(chain []*x509.Certificate) {
 	leaf, now := chain[0], s.r.cfg.Now()
 	c := &Certificate{
@@ -138,8 +141,8 @@ func (s *step) certificate(chain []*x509.Certificate) {
 	}
 }
 
-// judgeChain finds what is wrong with a certificate: who vouches for it, then
-// for which name, then when. All of them are in the detail.
+// judgeChain returns the first problem of a certificate, in this order:
+// authority, name, dates. The detail has all problems.
 func judgeChain(chain []*x509.Certificate, host string, roots *x509.CertPool, now time.Time) (Problem, string) {
 	leaf := chain[0]
 	var problems []Problem
@@ -147,7 +150,7 @@ func judgeChain(chain []*x509.Certificate, host string, roots *x509.CertPool, no
 	add := func(p Problem, format string, args ...any) {
 		problems, details = append(problems, p), append(details, fmt.Sprintf(format, args...))
 	}
-	at := now // when the chain is judged, apart from the leaf's own dates
+	at := now // if the chain is expired, not counting the leaf's own dates
 	late, early := now.After(leaf.NotAfter), now.Before(leaf.NotBefore)
 	if late {
 		at = leaf.NotAfter
@@ -172,7 +175,7 @@ func judgeChain(chain []*x509.Certificate, host string, roots *x509.CertPool, no
 	return problems[0], strings.Join(details, "; ")
 }
 
-// verify holds a chain against the authorities, whatever its name.
+// verify checks a chain against the authorities. It does not check the name.
 func verify(chain []*x509.Certificate, roots *x509.CertPool, at time.Time) error {
 	if roots == nil {
 		return errNoRoots
@@ -185,9 +188,9 @@ func verify(chain []*x509.Certificate, roots *x509.CertPool, at time.Time) error
 	return err
 }
 
-var errNoRoots = errors.New("this host knows no certificate authority")
+var errNoRoots = errors.New("this host has no certificate authorities")
 
-// chainProblem names what x509 found.
+// chainProblem returns the problem for an error of x509.
 func chainProblem(err error, leaf *x509.Certificate, roots *x509.CertPool) (Problem, string) {
 	var unknown x509.UnknownAuthorityError
 	var invalid x509.CertificateInvalidError
@@ -204,7 +207,7 @@ func chainProblem(err error, leaf *x509.Certificate, roots *x509.CertPool) (Prob
 	return CertInvalid, err.Error()
 }
 
-// hostForm is a host as VerifyHostname wants it.
+// hostForm returns a host in the form that VerifyHostname expects.
 func hostForm(host string) string {
 	if strings.Contains(host, ":") {
 		return "[" + host + "]"
@@ -212,7 +215,7 @@ func hostForm(host string) string {
 	return host
 }
 
-// namesOf lists whom a certificate is for, the first few.
+// namesOf lists the first few names of a certificate.
 func namesOf(c *x509.Certificate) string {
 	names := c.DNSNames
 	for _, ip := range c.IPAddresses {

@@ -96,7 +96,7 @@ func TestJudgeChain(t *testing.T) {
 		{"self-signed", nil, -h, h, "a.example", "a.example", false, roots, CertSelf, "signed by itself"},
 		{"stale intermediate", stale, -h, h, "a.example", "a.example", false, roots, CertExpired, "stale intermediate"},
 		{"all at once", alien, -2 * h, -h, "b.example", "a.example", false, roots, CertUnknown, "which this host does not trust; the certificate is for b.example, not for a.example; expired on"},
-		{"no authorities", mid, -h, h, "a.example", "a.example", false, nil, CertUnchecked, "no certificate authority"},
+		{"no authorities", mid, -h, h, "a.example", "a.example", false, nil, CertUnchecked, "no certificate authorities"},
 		{"no authorities, wrong name", mid, -h, h, "b.example", "a.example", false, nil, CertUnchecked, "not for a.example"},
 	} {
 		chain := []*x509.Certificate{c.by.issue(t, c.subject, c.from, c.to, c.subject).cert}
