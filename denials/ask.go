@@ -22,7 +22,7 @@ func (s *Site) Ask(r *journal.Record) (rules.Attempt, rules.Decision, bool) {
 
 // ask decides as the front ends ask: where a rule makes no demand on content
 // (any = true) nothing is read, so that what was wrong with it does not count;
-// and where nothing was read, but now would be, nobody knows it yet.
+// and where nothing was read, but now would be, it is not known yet.
 func (s *Site) ask(a *rules.Attempt) rules.Decision {
 	d := s.Policy.Decide(*a)
 	b := *a

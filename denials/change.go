@@ -22,7 +22,7 @@ type change struct {
 	features []string          // to turn on
 	version  string            // to set
 	ports    map[string]uint16 // to set
-	bind     map[string]string // party -> name or address, to add
+	bind     map[string]string // role -> name or address, to add
 	source   netip.Addr        // to add to the client's sources
 	site     *siteRule         // else: a rule to add
 	ask      string            // the question that it is, and why; "": the configuration speaks for it
@@ -75,7 +75,7 @@ func (c *change) key() string {
 	return fmt.Sprintf("set\x00%s\x00%d\x00%q\x00%s\x00%v\x00%v\x00%s", c.client, c.profile, c.features, c.version, c.ports, c.bind, c.source)
 }
 
-// party is the same for changes that put another name or address in the same
+// place is the same for changes that put another name or address in the same
 // place.
 func (c *change) place() string {
 	if c.source.IsValid() {
@@ -122,7 +122,7 @@ func plural(n int, one, many string) string {
 	return many
 }
 
-// amendments spells the change for the configuration of s.
+// edits spells the change for the configuration of s.
 func (c *change) edits(s *Site) []Edit {
 	cl := s.client(c.client)
 	if cl == nil {

@@ -1,4 +1,4 @@
-// Cure: what kind of change would permit a denial, for whoever reviews it.
+// Cure: what kind of change would permit a denial.
 
 package denials
 
@@ -69,8 +69,8 @@ func whyNever(r rules.Reason) string {
 	return "no rule can permit it"
 }
 
-// never says why no rule is for what an attempt wants, whoever wants it; "": one
-// may be.
+// never returns why no rule of any client can permit what an attempt asks for;
+// "": one may.
 func never(a *rules.Attempt) string {
 	if why := rules.SpecialName(a.Target()); why != "" {
 		return "do not add a rule for " + a.Target().String() + ": " + why

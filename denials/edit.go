@@ -23,7 +23,7 @@ type Edit struct {
 	Ask     string // not "": a question; then it is written as a comment below it
 }
 
-// ApplyEdits returns text, which c was read from, with the amendments made. An
+// ApplyEdits returns text, which c was read from, with the edits made. An
 // error says what is written in a way that it does not know how to change. The
 // result is to be read by site.Parse: ApplyEdits does not judge it.
 func ApplyEdits(c *site.Config, text []byte, list []Edit) ([]byte, error) {

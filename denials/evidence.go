@@ -1,6 +1,7 @@
-// Vouch: whether anything but the client's own attempt says that an address or
-// name is a party of the documents, or that a port was moved. Where nothing
-// does, a suggestion is a question: it is written commented out, and comes last.
+// Evidence: whether the configuration itself, and not only the client's own
+// attempt, says that an address or name has a role of the documents, or that a
+// port was moved. Without evidence a suggestion is a question: it is written as a
+// comment, and comes last.
 
 package denials
 
@@ -14,7 +15,7 @@ import (
 	"sallyport/rules"
 )
 
-// unsupported asks about what only the attempt says; "": the change adds no party,
+// unsupported returns a question about what only the attempt says; "": the change adds no role,
 // source or port, or the configuration itself names it.
 func (s *Site) unsupported(c *change) string {
 	for role, host := range c.bind {
@@ -43,7 +44,7 @@ func (s *Site) isMoved(c *change, name string, port uint16) bool {
 	})
 }
 
-// hasRole tells whether the configuration has host in the part of a party:
+// hasRole reports whether the configuration has host in a role:
 // bound to it for another client of the same profile, or as the one address of
 // a client in that role.
 func (s *Site) hasRole(c *change, role, host string) bool {
@@ -64,8 +65,8 @@ func (s *Site) hasRole(c *change, role, host string) bool {
 	return false
 }
 
-// isClient tells whether another client's binding names addr as the party that
-// this client is.
+// isClient tells whether another client's binding names addr in the role
+// of this client.
 func (s *Site) isClient(client string, addr netip.Addr) bool {
 	cl := s.client(client)
 	for i := range cl.Profiles {
@@ -102,7 +103,7 @@ func hasAddress(cl *rules.Client, a netip.Addr) bool {
 
 // unprovenText is what is said of denials that a neighbour of the client may have
 // made: one datagram, in the client's name, makes one.
-const unprovenText = "nothing proves that this client asked, as all of it came in datagrams, whose source anybody on its link can write"
+const unprovenText = "nothing proves that this client asked, as all of it came in datagrams, whose source address any host on its link can forge"
 
 // proven tells whether the source of some denial took part in a handshake.
 func (sg *Suggestion) proven() bool {

@@ -28,7 +28,7 @@ func (sg *Suggestion) differ(before, after *rules.Policy) {
 	sg.Loses = sg.words(rules.Diff(after, before))
 }
 
-// unasked takes what was denied out of a gain; false: nothing is left.
+// unasked removes what was denied from a gain; false: nothing is left.
 func (sg *Suggestion) unasked(g rules.Gain) (rules.Gain, bool) {
 	one := !g.To.Of.Wildcard && len(g.To.Except) == 0 && (!g.To.Of.Name.IsZero() || g.To.Of.Prefix.IsSingleIP())
 	if !one || g.Any || g.Zone || !g.At.IsZero() {

@@ -19,7 +19,7 @@ type Query struct {
 	Offset   int              // leave out this many groups
 	Limit    int              // at most this many; 0: all
 	Site     *Site            // judges the cures; nil: by the reason alone
-	Progress journal.Progress // nil: nobody looks
+	Progress journal.Progress // nil: not reported
 }
 
 // Sorts lists the orders of groups: the largest, the latest, by destination.

@@ -161,7 +161,7 @@ func TestTimelineKeepsEveryDenial(t *testing.T) {
 	}
 }
 
-// Whoever makes up names, and long ones, fills neither the memory nor the
+// A client that makes up names, and long ones, fills neither the memory nor the
 // counts: everything is counted somewhere.
 func TestReviewIsBounded(t *testing.T) {
 	var tally Tally

@@ -12,7 +12,7 @@ import (
 // A Source is the text of a configuration and what is needed to read it.
 type Source struct {
 	File     string // how problems name it
-	Embedded bool   // it is the one inside the binary, which nobody can change
+	Embedded bool   // it is the one inside the binary, which cannot be changed
 	Dir      string // what relative paths in it are relative to
 	Text     []byte
 	Profiles []*rules.Profile
@@ -43,7 +43,7 @@ func NewSite(src Source) (*Site, error) {
 	return &Site{Config: cfg, Policy: policy, Problems: append(problems, more...), own: own, src: src}, nil
 }
 
-// with returns the site as it would be with the amendments, and its text.
+// with returns the site as it would be with the edits, and its text.
 func (s *Site) with(list []Edit) (*Site, []byte, error) {
 	text, err := ApplyEdits(s.Config, s.src.Text, list)
 	if err != nil {

@@ -52,11 +52,11 @@ const attemptOnly = len(documentedTexts) - 1
 
 // Suggest returns what would permit the groups, the change for the most
 // denials first; byDocument: the best documented first; in any case those last
-// that only the denied clients' attempts speak for, one of each party. At most n
+// that only the denied clients' attempts speak for, one of each role. At most n
 // are tried out and returned, 0: all.
 func (s *Site) Suggest(groups []*Group, n int, byDocument bool) []*Suggestion {
 	found := map[string]*Suggestion{}
-	asked := map[string]string{} // party -> the change that asks who it is
+	asked := map[string]string{} // place -> the change that asks what belongs there
 	var out []*Suggestion
 	for _, g := range groups {
 		sg := s.suggest(g)
@@ -189,7 +189,7 @@ func (s *Site) suggestSource(sg *Suggestion, a *rules.Attempt) {
 	sg.Why = "unknown_client: no [[client]] covers the address, and no client may reach this destination either; if the address is one of a client, add it to the sources of that client"
 }
 
-// vouch marks a suggestion that only the denied client's attempt speaks for.
+// markQuestion marks a suggestion that only the denied client's attempt speaks for.
 func (s *Site) markQuestion(sg *Suggestion) {
 	if sg.change == nil {
 		return
@@ -199,7 +199,7 @@ func (s *Site) markQuestion(sg *Suggestion) {
 	}
 }
 
-// askOnce asks about the first candidate for a party only: for another one a
+// askOnce asks about the first candidate for a role only: for another one a
 // rule is proposed, or, where it is a source, nothing.
 func (s *Site) askOnce(sg *Suggestion, asked map[string]string) {
 	place, key := sg.change.place(), sg.change.key()
@@ -224,8 +224,8 @@ func (s *Site) askOnce(sg *Suggestion, asked map[string]string) {
 	sg.Groups[0].Cure = sg.Cure
 }
 
-// withinHost tells whether an attempt wants an address that is nobody else's
-// than the gateway's own: one of its host, link-local, multicast, none. Who asks
+// withinHost reports whether the destination is an address of the gateway
+// alone: one of its host, link-local, multicast, none. Who asks
 // from that very host can reach the rest of it without us.
 func (s *Site) withinHost(a *rules.Attempt) bool {
 	to := a.Dest.Addr().Unmap()

@@ -104,7 +104,7 @@ func TestNoRuleIntoTheHost(t *testing.T) {
 }
 
 // Nor for another address of the host that the gateway runs on, where its own
-// services listen; whoever asks from that host has them anyway.
+// services listen; a client on that host can reach them anyway.
 func TestNoRuleToTheHostsAddresses(t *testing.T) {
 	src := siteOf(t, fleet).src
 	src.Own = func(site.Listen) rules.Own {
@@ -140,7 +140,7 @@ func TestExpiredRuleIsNamed(t *testing.T) {
 	}
 }
 
-// A stranger on the link, whose address used to be recorded with its interface,
+// An unknown client on the link, whose address used to be recorded with its interface,
 // does not make the whole configuration impossible to write.
 func TestSuggestLinkLocalUnknownClient(t *testing.T) {
 	s := siteOf(t, fleet)
@@ -233,7 +233,7 @@ func TestNoRuleForOtherProtocols(t *testing.T) {
 
 // One datagram with the client's address in it, which a neighbour can write, makes
 // a denial, and so a suggestion: that says so, also where it is pasted whole. What
-// a handshake vouches for says nothing of it.
+// a handshake proves says nothing of it.
 func TestSuggestionOfDatagramsSaysThatNothingProvesThem(t *testing.T) {
 	s := siteOf(t, fleet)
 	forged := attempt(t, manager, "attacker.example", 0)

@@ -56,9 +56,9 @@ func TestSuggestionPermitsAndNothingElse(t *testing.T) {
 			`features = ["cyber-guardian", "neural-x"]`, []string{"auth: auth.sangfor.com: tcp 443"}, attempt(t, agentAddr, "auth.sea.sangfor.com", 443)},
 		{"a look-up for a feature that is off", attempt(t, manager, "auth.sangfor.com", 0), rules.FeatureOff, CureFeature,
 			`features = ["cyber-guardian", "neural-x"]`, []string{"auth-sea"}, attempt(t, manager, "www.auth.sangfor.com", 0)},
-		{"a party that is not bound", attempt(t, agentAddr, "10.20.30.40", 443), rules.IPLiteral, CureBinding,
+		{"a role that is not bound", attempt(t, agentAddr, "10.20.30.40", 443), rules.IPLiteral, CureBinding,
 			"# [client.addresses]\n# manager = [\"10.20.30.40\"]", []string{"agent-upgrade: 10.20.30.40: tcp 4430"}, attempt(t, agentAddr, "10.20.30.41", 443)},
-		{"a party that is not bound, by name", attempt(t, agentAddr, "manager.corp.example", 4430), rules.NotListed, CureBinding,
+		{"a role that is not bound, by name", attempt(t, agentAddr, "manager.corp.example", 4430), rules.NotListed, CureBinding,
 			"# [client.addresses]\n# manager = [\"manager.corp.example\"]", []string{"webui: manager.corp.example: tcp 443"}, attempt(t, agentAddr, "other.corp.example", 4430)},
 		{"another port", attempt(t, manager, "license.sangfor.com", 8080), rules.PortNotListed, CureRule,
 			`tcp     = [8080]`, nil, attempt(t, manager, "license.sangfor.com", 8081)},
@@ -74,14 +74,14 @@ func TestSuggestionPermitsAndNothingElse(t *testing.T) {
 			`to      = ["10.99.0.1"]`, nil, attempt(t, manager, "10.99.0.1", 443)},
 		{"an IPv6 address", attempt(t, manager, "2001:db8::1", 443), rules.IPLiteral, CureRule,
 			`to      = ["2001:db8::1"]`, nil, attempt(t, manager, "2001:db8::2", 443)},
-		{"a name that nobody documents", attempt(t, manager, "wsus.corp.example", 8530), rules.NotListed, CureRule,
+		{"a name that no document lists", attempt(t, manager, "wsus.corp.example", 8530), rules.NotListed, CureRule,
 			"id      = \"es-manager-wsus.corp.example\"\nclient  = \"es-manager\"\nto      = [\"wsus.corp.example\"]\ntcp     = [8530]", nil,
 			attempt(t, manager, "corp.example", 8530)},
-		{"a look-up that nobody documents", attempt(t, manager, "wsus.corp.example", 0), rules.NotListed, CureRule,
+		{"a look-up that no document lists", attempt(t, manager, "wsus.corp.example", 0), rules.NotListed, CureRule,
 			`tcp     = [443]`, []string{"site/es-manager-wsus.corp.example: wsus.corp.example: tcp 443"}, attempt(t, manager, "a.wsus.corp.example", 0)},
 		{"let through by mode audit", attempt(t, laptop, "wsus.corp.example", 443), rules.NotListed, CureRule,
 			`client  = "laptops"`, nil, attempt(t, manager, "wsus.corp.example", 443)},
-		{"a client that nobody knows", attempt(t, "10.66.0.1", "license.sangfor.com", 443), rules.UnknownClient, CureBinding,
+		{"an unknown client", attempt(t, "10.66.0.1", "license.sangfor.com", 443), rules.UnknownClient, CureBinding,
 			`# sources = ["10.1.0.0/24", "10.66.0.1"]`, []string{"upd.sangfor.com"}, attempt(t, "10.66.0.2", "license.sangfor.com", 443)},
 	} {
 		t.Run(c.what, func(t *testing.T) {
@@ -108,7 +108,7 @@ func TestSuggestionPermitsAndNothingElse(t *testing.T) {
 			after := applied(t, s, list)
 			if sg.Asks {
 				if got := after.Policy.Decide(c.a); got.Allowed() {
-					t.Errorf("permitted before anybody said who that is, by %v", got.Rule)
+					t.Errorf("permitted before the question was answered, by %v", got.Rule)
 				}
 				after = siteOf(t, answers(t, s, list))
 			}
@@ -190,7 +190,7 @@ func TestConfigurablePortIsSuggested(t *testing.T) {
 		t.Errorf("loses %q", sg.Loses)
 	}
 	if d := applied(t, s, []*Suggestion{sg}).Policy.Decide(attempt(t, sep, "10.3.9.9", 8082)); d.Allowed() {
-		t.Error("permitted before anybody said that the port was moved")
+		t.Error("permitted before the question about the port was answered")
 	}
 	after := siteOf(t, answers(t, s, []*Suggestion{sg}))
 	if d := after.Policy.Decide(attempt(t, sep, "10.3.9.9", 8082)); !d.Allowed() {
@@ -298,7 +298,7 @@ func TestRuleForANameThatLeadsNowhere(t *testing.T) {
 	}
 }
 
-// A party or address that the configuration has elsewhere is vouched for: it is
+// A role or address that the configuration has elsewhere has evidence: it is
 // proposed as it is, and the questions come after it.
 func TestWhatTheConfigurationKnowsIsNoQuestion(t *testing.T) {
 	known := strings.Replace(fleet, `["10.1.0.0/24"]`, `["10.1.0.0/24", "10.20.30.40"]`, 1)
@@ -322,7 +322,7 @@ func TestWhatTheConfigurationKnowsIsNoQuestion(t *testing.T) {
 	if n := strings.Count(string(text), "who is this?"); err != nil || n != 1 {
 		t.Errorf("%d questions, %v:\n%s", n, err, text)
 	}
-	// Two candidates for one party: the second is none.
+	// Two candidates for one role: the second is none.
 	s = siteOf(t, fleet)
 	list = suggestFor(t, s, attempt(t, agentAddr, "10.20.30.40", 443), attempt(t, agentAddr, "10.20.30.40", 4430), attempt(t, agentAddr, "evil.example", 8083))
 	text, err = s.Whole(list)

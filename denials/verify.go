@@ -58,7 +58,7 @@ func (s *Site) verify(sg *Suggestion) (rest []*Suggestion) {
 	case len(sg.change.ports) > 0:
 		sg.Why = "only if that is where the site has moved the port"
 	case len(sg.change.bind) > 0:
-		sg.Why = "only if that is where the party is"
+		sg.Why = "only if that is the address or name of that role"
 	case sg.change.source.IsValid():
 		sg.Why = "only if that is whose address it is; it then has all that " + sg.Client + " has: " + extent(sg.Gains)
 	case slices.ContainsFunc(sg.Groups, func(g *Group) bool { return g.Reason == rules.Expired.String() }):
@@ -132,7 +132,7 @@ func (s *Site) instead(sg *Suggestion, missed []*Group) (rest []*Suggestion) {
 	return append(rest[1:], s.verify(sg)...)
 }
 
-// answered makes amendments of those that were to be asked about.
+// answered returns the edits without their questions.
 func answered(list []Edit) []Edit {
 	list = slices.Clone(list)
 	for i := range list {
@@ -153,7 +153,7 @@ func newWarnings(before, after rules.Problems) []string {
 	return out
 }
 
-// snippet spells amendments as TOML with a comment on where they go.
+// snippet spells edits as TOML with a comment on where they go.
 func (s *Site) snippet(list []Edit) (where, toml string) {
 	var b strings.Builder
 	for _, m := range list {

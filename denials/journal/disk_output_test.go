@@ -89,7 +89,7 @@ func TestOpenErrorsNameTheFileAndTheCure(t *testing.T) {
 	for path, want := range map[string]string{
 		filepath.Join(dir, "no", "such", "denials.jsonl"): "create the directory",
 		dir:                   "name of a file",
-		"/proc/denials.jsonl": "", // no files can be made there, whoever asks
+		"/proc/denials.jsonl": "", // no files can be made there, by any user
 	} {
 		j, err := Open(Config{Path: path})
 		if err == nil {

@@ -95,7 +95,7 @@ func (d *disk) records(t testing.TB) []Record {
 }
 
 // G4: the disk is full in the middle of a line, and has room again later.
-// No count is lost, the torn line stands alone, and nobody had to restart.
+// No count is lost, the torn line stands alone, and no restart was needed.
 func TestFullDiskLosesNoCount(t *testing.T) {
 	d := &disk{}
 	j := open(t, func(c *Config) { c.open, c.tick = d.open, 10*time.Millisecond })

@@ -1,4 +1,4 @@
-// Fold: one client's share of the journal: its budget for this second, and
+// Fold: one client's part of the journal: its budget for this second, and
 // the table of what was over it.
 
 package journal
@@ -37,10 +37,9 @@ type client struct {
 	once   uint32 // bit i: hosts[i] counts one entry
 }
 
-// A share is what is left of this second's budgets: the first one for
-// datagrams, whose source anybody may have written, the other for what a
-// handshake proved. So nobody else's datagrams spend what a client's connections
-// need.
+// A quota is what is left of this second's budgets. A client has two: one for
+// datagrams, whose source address can be forged, and one for what a handshake
+// proved. So forged datagrams do not spend what a client's connections need.
 type quota struct {
 	records [kinds]int
 	raw     int // octets of unreadable text that may be kept
@@ -73,7 +72,7 @@ type cell struct {
 	e   entry
 }
 
-// spend takes e out of this second's budget. False: the budget is used up.
+// spend charges e to this second's budget. False: the budget is used up.
 func (c *client) spend(e *entry, window int64) bool {
 	if c.until != window+1 {
 		c.until = window + 1
@@ -156,7 +155,7 @@ func (c *client) foldRest(e *entry, class foldKey) {
 // empty tells whether nothing is folded.
 func (c *client) empty() bool { return len(c.hosts) == 0 && len(c.rest) == 0 }
 
-// take moves what was folded to the end of to. A destination seen once joins
+// unload moves what was folded to the end of to. A destination seen once joins
 // the count of its reason where there is one: its name does not repeat.
 func (c *client) unload(to []entry) []entry {
 	for i := range c.hosts {

@@ -82,7 +82,7 @@ func TestUnprovenDenialsShareABudget(t *testing.T) {
 	}
 }
 
-// Unreadable text of one client takes so much of the disk in a second; what is
+// Unreadable text of one client gets so much of the disk in a second; what is
 // beyond is cut, not left out, and another client's is not.
 func TestUnreadableTextIsBounded(t *testing.T) {
 	j := open(t, func(c *Config) { now := time.Now(); c.Now = func() time.Time { return now } })
@@ -157,7 +157,7 @@ func TestNeighboursAreToldApart(t *testing.T) {
 }
 
 // What a client tried stays on record by name while another one of its /64 is
-// denied without pause: neither spends the other's budget, nor takes its place in
+// denied without pause: neither spends the other's budget, nor pushes it out of
 // the table.
 func TestClientsOfOneNetworkHaveBudgetsOfTheirOwn(t *testing.T) {
 	for _, sources := range [][2]string{{"2001:db8:1:2::a", "2001:db8:1:2::b"}, {"127.0.0.1", "127.0.0.2"}} {

@@ -1,5 +1,5 @@
-// Journal: takes entries from any goroutine without blocking it, and hands
-// them to the one writer.
+// Journal: accepts entries from any goroutine without blocking it, and hands them
+// to the one writer.
 
 package journal
 
@@ -45,7 +45,7 @@ const (
 // Errors of a Journal.
 var (
 	ErrClosed  = errors.New("the journal is closed")
-	ErrStalled = errors.New("the journal's file or pipe takes no more data")
+	ErrStalled = errors.New("the journal's file or pipe accepts no more data")
 )
 
 // A Journal writes decisions to a file and permitted flows to another. All
@@ -153,7 +153,7 @@ func (j *Journal) event(e *entry) {
 	}
 }
 
-// record takes e. It never blocks: what the queue has no room for, and what
+// record records e. It never blocks: what the queue has no room for, and what
 // is beyond a budget, is counted, in the client's table or in a common one.
 func (j *Journal) record(e *entry) {
 	out := j.sinkOf(e)
@@ -189,7 +189,7 @@ func (j *Journal) shardOf(e *entry) (*shard, rules.QuotaKey) {
 	return &j.shards[maphash.Comparable(j.seed, by.Source)%shards], by
 }
 
-// refold takes back a decision that could not be written.
+// refold folds a decision that could not be written.
 func (j *Journal) refold(e *entry) {
 	if e.unknown() {
 		j.unknown.refold(e)

@@ -16,7 +16,7 @@ import (
 	"sallyport/rules"
 )
 
-// A denial can be read within 50 ms, without anybody asking for it.
+// A denial can be read within 50 ms, without a call of Sync.
 func TestDenialIsReadableAtOnce(t *testing.T) {
 	j := open(t, func(c *Config) { c.tick = time.Hour })
 	r := NewRecorder(gateFunc(small), j, nil)
@@ -324,6 +324,6 @@ func TestEventsAreRecorded(t *testing.T) {
 	}
 	j.Event(EventStart, "too late")
 	if j.Stats().Lost != 1 || j.Close() != nil || j.Reopen() == nil {
-		t.Error("a closed journal takes events")
+		t.Error("a closed journal accepts events")
 	}
 }

@@ -26,7 +26,7 @@ func OwnTexts(listeners []netip.AddrPort, host []netip.Addr) []string {
 
 // LastOwn returns what the newest start record in the files says is the
 // gateway's own; nil: none says it. The last file is looked at first, and what
-// cannot be read is passed over: whoever reads the records reports it.
+// cannot be read is passed over: Scan reports it.
 func LastOwn(files []string) []string {
 	for _, name := range slices.Backward(files) {
 		if own := ownIn(name); own != nil {

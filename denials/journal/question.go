@@ -15,7 +15,7 @@ import (
 // end asked the policy. Record.Attempt puts it together again.
 type Question struct {
 	ClientPort   uint16   // of the source; absent where Count is above 1 and it was not always the same
-	SourceProven bool     // the client's address took part in a handshake: nobody else wrote it
+	SourceProven bool     // a handshake proves the client's address: it is not forged
 	Authority    string   // the authority's name, of a redirected flow; else it is Host
 	Dest         string   // the address that was judged, where Host is a name
 	QType        string   // DNS: the type asked for, as in RFC 3597
@@ -167,7 +167,8 @@ func rawText(raw string) string {
 	return string(b)
 }
 
-// firstToEscape returns where the first octet stands that is odd; len(s): nowhere.
+// firstToEscape returns the index of the first octet that must be escaped, or
+// len(s).
 func firstToEscape(s string) int {
 	for i := 0; i < len(s); {
 		_, n := utf8.DecodeRuneInString(s[i:])
@@ -179,8 +180,8 @@ func firstToEscape(s string) int {
 	return len(s)
 }
 
-// odd tells whether the octet that s begins with is no UTF-8, or would be read
-// as the spelling of an octet.
+// mustEscape reports whether the octet that s begins with is not UTF-8, or would
+// be read as the spelling of an octet.
 func mustEscape(s string) bool {
 	if s[0] >= utf8.RuneSelf {
 		return true // a whole character has more octets

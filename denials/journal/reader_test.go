@@ -1,4 +1,4 @@
-// Tests of reading journals back: order, rotated files, torn and foreign lines, filters.
+// Tests of reading journals back: order, rotated files, torn lines and lines that are not ours.
 
 package journal
 

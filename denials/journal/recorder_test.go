@@ -224,7 +224,7 @@ func TestRequiredJournalIgnoresAnObstinateGate(t *testing.T) {
 	}
 }
 
-// A flood costs the memory of nobody: what is counted allocates nothing.
+// A flood costs no memory: what is counted allocates nothing.
 func TestFoldingAllocatesNothing(t *testing.T) {
 	mine := &rules.Client{Name: "shop"}
 	for what, client := range map[string]*rules.Client{"a known client": mine, "an unknown client": nil} {

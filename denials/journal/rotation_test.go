@@ -15,7 +15,7 @@ import (
 )
 
 // write denies n times, each with a name of its own, from as many clients as
-// it takes to have every denial in a line of its own.
+// that is needed to have every denial in a line of its own.
 func write(t testing.TB, r *Recorder, wg *sync.WaitGroup, from, n int) {
 	defer wg.Done()
 	for i := from; i < from+n; i++ {
@@ -122,7 +122,7 @@ func TestCopyAndTruncateAfterRotation(t *testing.T) {
 	}
 }
 
-// A file that somebody removed or renamed without a word is noticed.
+// A file that was removed or renamed is noticed, though no signal came.
 func TestFileTakenAway(t *testing.T) {
 	j := open(t, func(c *Config) { c.tick = 5 * time.Millisecond })
 	r := NewRecorder(gateFunc(small), j, nil)

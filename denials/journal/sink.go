@@ -22,8 +22,8 @@ type file interface {
 	Close() error
 }
 
-// A sink appends lines to one file. Its atomic fields may be read by anybody;
-// the rest belongs to the writer.
+// A sink appends lines to one file. Its atomic fields may be read by any
+// goroutine; the rest belongs to the writer.
 type sink struct {
 	path    string
 	open    func(path string) (file, error)
@@ -158,7 +158,7 @@ func (s *sink) fail(err error) {
 }
 
 // care looks after the file once a second: opens it anew after an error and
-// where somebody took it away, and learns of a truncation.
+// where its path leads elsewhere, and notices a truncation.
 func (s *sink) care(now time.Time) {
 	if s.broken() || s.moved() {
 		s.reopen()

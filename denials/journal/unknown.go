@@ -7,15 +7,15 @@ import (
 	"sync"
 )
 
-// What the records of all unknown clients may take together in a second, those
-// included that count what is beyond it. It is 1.1 GB a day at most.
+// The limits for the records of all unknown clients together in a second. The
+// records that count the rest are included. It is 1.1 GB a day at most.
 const (
 	unknownLines = 10
 	unknownBytes = 12 << 10
 )
 
-// Octets that a record of an unknown client takes without its names and texts,
-// at most: of one attempt, and of several with their "omitted".
+// The most octets that a record of an unknown client has without its names and
+// texts: of one attempt, and of several with their "omitted".
 const (
 	unknownLine  = 1100
 	unknownCount = 1600
@@ -34,7 +34,7 @@ type unknownClients struct {
 	folded  uint64
 }
 
-// record takes a denial: it goes to j's queue as it is, or is counted.
+// record puts a denial into j's queue, or counts it.
 func (u *unknownClients) record(j *Journal, e *entry, window int64) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -44,7 +44,7 @@ func (u *unknownClients) record(j *Journal, e *entry, window int64) {
 	}
 }
 
-// refold takes back a denial that could not be written.
+// refold folds a denial that could not be written.
 func (u *unknownClients) refold(e *entry) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -57,7 +57,7 @@ func (u *unknownClients) fold(e *entry) {
 	u.beyond.foldRest(e, e.key().class())
 }
 
-// spend takes e's record out of the budget. A long unreadable text is cut where
+// spend charges e's record to the budget. A long unreadable text is cut where
 // that makes it fit.
 func (u *unknownClients) spend(e *entry, window int64) bool {
 	u.refill(window)
@@ -100,8 +100,8 @@ func (u *unknownClients) drain(to []entry, window int64) []entry {
 	return to
 }
 
-// lineBound is how many octets the record of an unknown client's denial takes
-// at most. A hint repeats the detail; an octet is spelled with up to six.
+// lineBound returns the most octets that the record of an unknown client's
+// denial has. A hint repeats the detail; an octet is spelled with up to six.
 func lineBound(e *entry) int {
 	a := &e.a
 	n := unknownLine + len(a.Authority.String()) + len(a.Target().String()) + len(a.Host.String()) + len(a.SNI.String())

@@ -95,7 +95,7 @@ func (w *writer) unfold() {
 	}
 }
 
-// put writes entries, each to its file. What a file does not take is folded
+// put writes entries, each to its file. What a file does not accept is folded
 // again.
 func (w *writer) put(es []entry) {
 	for _, s := range w.j.sinks() {
@@ -133,7 +133,7 @@ func (w *writer) rescue() {
 	}
 }
 
-// flush writes the lines that s holds and takes back those it refuses.
+// flush writes the lines that s holds and folds those that it refuses.
 func (w *writer) flush(s *sink) {
 	if len(s.buf) == 0 {
 		return
@@ -147,7 +147,7 @@ func (w *writer) flush(s *sink) {
 	}
 }
 
-// refold takes back what could not be written.
+// refold folds what could not be written.
 func (w *writer) refold(e *entry) {
 	switch {
 	case e.decided():

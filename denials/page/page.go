@@ -33,14 +33,14 @@ type Health struct {
 	Text string
 }
 
-// scanTime bounds one view; the first of a long journal takes the longest.
+// scanTime bounds one view; the first view of a long journal needs the most.
 const scanTime = 5 * time.Minute
 
 // A reviewPage serves the views. One scan runs at a time: a second viewer
 // waits for it and then has its result.
 type reviewPage struct {
 	PageConfig
-	turn  chan struct{} // holds a token while nobody uses what is below
+	turn  chan struct{} // holds a token while the cache is free
 	cache []cached      // the latest last
 }
 
@@ -104,7 +104,7 @@ func SecureHeaders(h http.Header) {
 	h.Set("Cache-Control", "no-store")
 }
 
-// inTurn calls fn when nobody else reads. Nothing is sent to a viewer in it: a
+// inTurn calls fn when no other viewer's scan runs. fn sends nothing to a viewer: a
 // slow one would keep the others waiting. False: ctx ended before.
 func (p *reviewPage) inTurn(ctx context.Context, fn func()) bool {
 	select {

@@ -58,7 +58,7 @@ func TestAuditBecomesAConfiguration(t *testing.T) {
 	}
 	enforced := siteOf(t, strings.Replace(b.String(), `mode = "audit"`, `mode = "enforce"`, 1))
 	for _, a := range as {
-		asks := a.Authority.String() == "manager.corp.example" // nobody but the agent says that it is the manager
+		asks := a.Authority.String() == "manager.corp.example" // only the agent says that it is the manager
 		if d := enforced.Policy.Decide(a); d.Allowed() == asks || d.Would {
 			t.Errorf("%v: %v %v", a.Authority, d.Text(), d.Why())
 		}

@@ -28,7 +28,7 @@ type Options struct {
 	Offset    int              // leave out this many: the newest records, the first groups
 	Cure      denials.Cure     // only groups with this cure
 	Site      *denials.Site    // judges the cures; nil: by the reason alone. Suggest, replay and usage need it
-	Progress  journal.Progress // nil: nobody looks
+	Progress  journal.Progress // nil: not reported
 	ID        string           // show: the record
 	Audit     bool             // suggest: about what mode "audit" let through
 	Whole     bool             // suggest: write the whole configuration
