@@ -1,0 +1,125 @@
+// Separated: tables of comma- or tab-separated values (RFC 4180).
+
+package draft
+
+import (
+	"bytes"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+)
+
+// readSeparated reads one table. Its first row is the header when no cell of it
+// reads as a port or a destination. A semicolon separates, as in the CSV of many
+// spreadsheets, where the first line has more of them than commas.
+func readSeparated(data []byte, comma rune) ([]Table, error) {
+	first, _, _ := bytes.Cut(data, []byte("\n"))
+	if comma == ',' && bytes.Count(first, []byte(";")) > bytes.Count(first, []byte(",")) {
+		comma = ';'
+	}
+	r := csv.NewReader(bytes.NewReader(data))
+	r.Comma, r.FieldsPerRecord, r.LazyQuotes, r.TrimLeadingSpace = comma, -1, true, comma != '\t'
+	var t Table
+	for {
+		cells, err := r.Read()
+		switch {
+		case errors.Is(err, io.EOF):
+			return []Table{t}, nil
+		case err != nil:
+			return nil, fmt.Errorf("not a table of separated values: %w", err)
+		case blank(cells):
+			continue
+		}
+		line, _ := r.FieldPos(0)
+		if t.Header == nil && len(t.Rows) == 0 && isHeader(cells) {
+			t.Header = cells
+			continue
+		}
+		t.Rows = append(t.Rows, Row{Line: line, Cells: cells})
+	}
+}
+
+// isHeader reports whether a first row holds titles: no cell is a port or a
+// destination.
+func isHeader(cells []string) bool {
+	for _, c := range cells {
+		if p := readPorts(c, protocols{}); len(p.doubts) == 0 && !p.empty() {
+			return false
+		}
+		if d := readDestinations(c); len(d.to) > 0 {
+			return false
+		}
+	}
+	return !blank(cells)
+}
+
+// readMarkdown reads the tables of GitHub-flavoured Markdown: lines with cells
+// between bars, the second of them a row of dashes. Headings are those of ATX
+// form (CommonMark 4.2).
+func readMarkdown(data []byte) []Table {
+	var out []Table
+	var section string
+	var head []string // cells of the last line, which may turn out a header
+	inside := false
+	line := 0
+	for text := range strings.Lines(string(data)) {
+		line++
+		text = strings.TrimSpace(text)
+		if h := strings.TrimLeft(text, "#"); len(h) < len(text) && strings.HasPrefix(h, " ") {
+			section, inside, head = sectionOf(clean(strings.Trim(h, "# "))), false, nil
+			continue
+		}
+		if !strings.Contains(text, "|") {
+			inside, head = false, nil
+			continue
+		}
+		cells := barCells(text)
+		switch {
+		case inside:
+			out[len(out)-1].Rows = append(out[len(out)-1].Rows, Row{Line: line, Cells: cells})
+		case dashes(cells) && len(head) == len(cells):
+			out = append(out, Table{Section: section, Header: head})
+			inside = true
+		default:
+			head = cells
+		}
+	}
+	return out
+}
+
+// barCells splits a line at its bars; one behind a backslash is text.
+func barCells(line string) []string {
+	const bar = "\x00"
+	line = strings.ReplaceAll(line, `\|`, bar)
+	line = strings.TrimSuffix(strings.TrimPrefix(line, "|"), "|")
+	cells := strings.Split(line, "|")
+	for i, c := range cells {
+		c = strings.NewReplacer(bar, "|", "`", "", "<br>", "\n", "<br/>", "\n", "<br />", "\n", "**", "").Replace(c)
+		cells[i] = unescapeStars(strings.TrimSpace(c))
+	}
+	return cells
+}
+
+// unescapeStars drops the backslash that keeps a star from being emphasis.
+func unescapeStars(s string) string { return strings.ReplaceAll(s, `\*`, "*") }
+
+// dashes reports whether the cells are those of a delimiter row.
+func dashes(cells []string) bool {
+	for _, c := range cells {
+		if c = strings.Trim(c, ": "); c == "" || strings.Trim(c, "-") != "" {
+			return false
+		}
+	}
+	return len(cells) > 0
+}
+
+// sectionOf returns the number that a heading begins with, or the heading.
+func sectionOf(heading string) string {
+	number, _, ok := strings.Cut(heading, " ")
+	if ok && strings.Trim(number, "0123456789.") == "" && strings.Trim(number, ".") != "" {
+		return strings.Trim(number, ".")
+	}
+	return heading
+}

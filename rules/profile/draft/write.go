@@ -1,0 +1,98 @@
+// Write: a draft as the text of a profile.
+
+package draft
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+)
+
+// TOML returns the draft as a profile. It always parses: an entry with doubts is
+// a comment, headed NOTE, with what is to be decided.
+func (d *Draft) TOML() []byte {
+	var b bytes.Buffer
+	o := d.Options
+	left := len(d.Rows) - d.Decided()
+	fmt.Fprintf(&b, "# Profile: a draft, made by sallyport profiles import. Read it against the document before you use it.\n")
+	if left > 0 {
+		fmt.Fprintf(&b, "# %d of %d rows are not rules yet: look for NOTE.\n", left, len(d.Rows))
+	}
+	fmt.Fprintf(&b, "\nname    = %s\nproduct = %s\nroles   = [%s]\n\n[document]\ntitle   = %s\n", quote(o.Name), quote(o.Product), quote(o.Role), quote(o.Title))
+	for _, kv := range [][2]string{{"version", o.Version}, {"url", o.URL}} {
+		if kv[1] != "" {
+			fmt.Fprintf(&b, "%-7s = %s\n", kv[0], quote(kv[1]))
+		}
+	}
+	if o.Released != "" {
+		fmt.Fprintf(&b, "released = %s\n", o.Released)
+	}
+	section := ""
+	for _, e := range d.Rows {
+		if e.Section != section {
+			section = e.Section
+			fmt.Fprintf(&b, "\n# Section %s\n", oneLine(section))
+		}
+		d.entry(&b, &e)
+	}
+	return b.Bytes()
+}
+
+// entry writes one entry.
+func (d *Draft) entry(b *bytes.Buffer, e *Entry) {
+	b.WriteByte('\n')
+	mark := ""
+	if len(e.Doubts) > 0 {
+		mark = "# "
+		fmt.Fprintf(b, "# NOTE: line %d is no rule yet: %s.\n#   %s\n", e.Line, oneLine(strings.Join(e.Doubts, "; ")), oneLine(e.Text))
+	}
+	line := func(key, value string) { fmt.Fprintf(b, "%s%-7s = %s\n", mark, key, value) }
+	fmt.Fprintf(b, "%s[[rule]]\n", mark)
+	line("id", quote(e.ID))
+	line("from", quote(d.Options.Role))
+	line("to", list(e.To, true))
+	if len(e.TCP) > 0 {
+		line("tcp", list(e.TCP, false))
+	}
+	if len(e.UDP) > 0 {
+		line("udp", list(e.UDP, false))
+	}
+	purpose := e.Purpose
+	if purpose == "" {
+		purpose = "not stated in the row"
+	}
+	line("purpose", quote(purpose))
+	if len(e.Remarks) > 0 {
+		line("note", quote(strings.Join(e.Remarks, " ")))
+	}
+	if e.Section != "" {
+		line("section", quote(e.Section))
+	}
+}
+
+// list writes a TOML array. Of ports, a single one is a number.
+func list(items []string, text bool) string {
+	out := make([]string, len(items))
+	for i, s := range items {
+		if out[i] = s; text || strings.Contains(s, "-") {
+			out[i] = quote(s)
+		}
+	}
+	return "[" + strings.Join(out, ", ") + "]"
+}
+
+// quote writes a TOML basic string. Control characters, which TOML forbids in
+// one, become spaces.
+func quote(s string) string {
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(oneLine(s)) + `"`
+}
+
+// oneLine replaces what would end a line or a comment.
+func oneLine(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < 0x20 || r == 0x7f || r == '\u2028' || r == '\u2029' {
+			return ' '
+		}
+		return r
+	}, s)
+}
