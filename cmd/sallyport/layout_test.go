@@ -16,6 +16,7 @@ func TestLayout(t *testing.T) {
 		"sallyport/rules":                   nil,
 		"sallyport/rules/tomldoc":           {"sallyport/rules"},
 		"sallyport/rules/profile":           {"sallyport/rules", "sallyport/rules/tomldoc"},
+		"sallyport/rules/profile/draft":     {"sallyport/rules"},
 		"sallyport/rules/site":              {"sallyport/rules", "sallyport/rules/profile", "sallyport/rules/tomldoc"},
 		"sallyport/configs":                 nil,
 		"sallyport/dnsfilter":               {"sallyport/rules", "sallyport/rules/quota"},

@@ -14,6 +14,7 @@ import (
 	"sallyport/cmd/sallyport/gateway"
 	"sallyport/denials/text"
 	"sallyport/rules"
+	"sallyport/rules/profile"
 )
 
 // newProfiles returns the command profiles.
@@ -44,9 +45,9 @@ func newProfiles() *cobra.Command {
 			return err
 		}
 		if asJSON {
-			var out []profileJSON
+			var out []profile.JSON
 			for _, p := range profiles {
-				out = append(out, newProfileJSON(p, false))
+				out = append(out, profile.NewJSON(p, false))
 			}
 			return text.WriteJSON(c.OutOrStdout(), out, "  ")
 		}
@@ -66,11 +67,11 @@ func newProfiles() *cobra.Command {
 			return fmt.Errorf("there is no profile %q; there are %s", args[0], strings.Join(profileNames(profiles), ", "))
 		}
 		if asJSON {
-			return text.WriteJSON(c.OutOrStdout(), newProfileJSON(profiles[i], true), "  ")
+			return text.WriteJSON(c.OutOrStdout(), profile.NewJSON(profiles[i], true), "  ")
 		}
 		return showProfile(c.OutOrStdout(), profiles[i])
 	}
-	c.AddCommand(list, show)
+	c.AddCommand(list, show, newProfilesImport())
 	return c
 }
 

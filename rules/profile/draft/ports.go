@@ -150,11 +150,7 @@ func (p *portsParser) group(text string) {
 				front = protocols{tcp: true} // "HTTPS 8082": the number counts
 				continue
 			}
-			port := portHTTP
-			if word == "https" {
-				port = portHTTPS
-			}
-			p.cell.add(port, protocols{tcp: true})
+			p.cell.add(portOf(word), protocols{tcp: true})
 		case word == "all" || word == "any":
 			p.cell.doubt("%q can mean every port of TCP, of TCP and UDP, or every protocol", tokens[i])
 			return
@@ -191,6 +187,14 @@ func protocolsIn(tokens []string, closed bool) (of protocols, n int) {
 		}
 	}
 	return of, 0
+}
+
+// portOf returns the port of a service that is named instead of its port.
+func portOf(service string) string {
+	if service == "https" {
+		return portHTTPS
+	}
+	return portHTTP
 }
 
 // numberAhead reports whether a port follows: "8082", ": 8082" or "(8082".

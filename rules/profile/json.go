@@ -1,11 +1,11 @@
-// Profiles in JSON: the output of profiles --json.
+// JSON: a profile as sallyport profiles --json prints it.
 
-package main
+package profile
 
 import "sallyport/rules"
 
-// A profileJSON is a profile as profiles --json prints it.
-type profileJSON struct {
+// JSON is a profile as sallyport profiles --json prints it.
+type JSON struct {
 	Name     string              `json:"name"`
 	Product  string              `json:"product"`
 	Roles    []string            `json:"roles"`
@@ -14,11 +14,11 @@ type profileJSON struct {
 	Features []map[string]string `json:"features,omitempty"`
 	Ports    []map[string]any    `json:"ports,omitempty"`
 	Count    int                 `json:"rule_count"`
-	Rules    []ruleJSON          `json:"rules,omitempty"`
+	Rules    []RuleJSON          `json:"rules,omitempty"`
 }
 
-// A ruleJSON is a rule of a profileJSON.
-type ruleJSON struct {
+// A RuleJSON is a rule of a JSON.
+type RuleJSON struct {
 	ID      string   `json:"id"`
 	From    string   `json:"from"`
 	To      []string `json:"to"`
@@ -34,9 +34,9 @@ type ruleJSON struct {
 	Note    string   `json:"note,omitempty"`
 }
 
-// newProfileJSON returns the JSON form of a profile; whole adds its rules.
-func newProfileJSON(p *rules.Profile, whole bool) profileJSON {
-	j := profileJSON{
+// NewJSON returns the JSON form of a profile; whole adds its rules.
+func NewJSON(p *rules.Profile, whole bool) JSON {
+	j := JSON{
 		Name: p.Name, Product: p.Product, Roles: p.Roles, Binds: p.Binds, Count: len(p.Rules),
 		Document: map[string]any{"title": p.Document.Title, "version": p.Document.Version, "released": p.Document.Released, "url": p.Document.URL},
 	}
@@ -51,7 +51,7 @@ func newProfileJSON(p *rules.Profile, whole bool) profileJSON {
 	}
 	for _, r := range p.Rules {
 		tcp, udp := p.DefaultPorts(r)
-		rj := ruleJSON{ID: r.ID, From: r.From, TCP: tcp.String(), UDP: udp.String(), Any: r.Any, Local: r.Local,
+		rj := RuleJSON{ID: r.ID, From: r.From, TCP: tcp.String(), UDP: udp.String(), Any: r.Any, Local: r.Local,
 			When: r.When, Since: r.Since, Until: r.Until, Purpose: r.Purpose, Section: r.Section, Note: r.Note}
 		for _, d := range r.To {
 			rj.To = append(rj.To, d.String())

@@ -1,0 +1,184 @@
+// Profiles import: the command that drafts a profile from a vendor's document.
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"sallyport/rules"
+	"sallyport/rules/profile/draft"
+)
+
+// importOptions are the flags of profiles import.
+type importOptions struct {
+	draft   draft.Options
+	filter  draft.Filter
+	format  string
+	from    string
+	columns string
+}
+
+func newProfilesImport() *cobra.Command {
+	var o importOptions
+	c := &cobra.Command{
+		Use:   "import FILE",
+		Short: "Draft a profile from a vendor's list of names and ports",
+		Long: `import reads the tables of a document and prints a draft profile. Compare the
+draft with the document before you use it.
+
+FILE is CSV, TSV, Markdown, HTML, or plain text as a PDF reader saves it; "-" is
+standard input. With --from it is a JSON list that a vendor publishes for machines.
+
+import finds the columns by their titles, such as "Domain", "Port" and "Purpose"; you
+can also number them with --columns. One cell may hold several names, and ports such
+as "TCP: 443, 80", "53(UDP)" or "5000 (TCP, UDP)".
+
+A row does not become a rule if import cannot read it, or if it has two meanings:
+"ALL", a port without a protocol, ".example.com", "[region].example.com", a role
+instead of a name, a merged cell. The draft keeps such a row as a comment that begins
+with NOTE and says what you must decide. Standard error counts these rows.
+
+Limits: 16 MiB, 200,000 rows, 64 columns.
+
+Exit status: 0; 1 if no table is found or the file is not of its format; 2 if the
+command line is wrong.`,
+		Example: `  sallyport profiles import ports.html --title "Ports of Backup 7" --name backup --role server
+  sallyport profiles import list.csv --title "Allow list" --columns host=2,port=3,purpose=4 --protocol tcp
+  sallyport profiles import guide.txt --title "Network guide" --version 03 --released 2026-05-01
+  sallyport profiles import --from m365 endpoints.json --title "Microsoft 365" --service Exchange --required
+  sallyport profiles import --from aws-ip-ranges ip-ranges.json --title "S3" --service S3 --region eu-west-1 --ports "tcp 443"`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return usageError("profiles import takes one file, or - for standard input")
+			}
+			return nil
+		},
+	}
+	o.addFlags(c)
+	c.RunE = func(c *cobra.Command, args []string) error {
+		return o.run(args[0], c.InOrStdin(), c.OutOrStdout(), c.ErrOrStderr())
+	}
+	return c
+}
+
+// addFlags defines the flags.
+func (o *importOptions) addFlags(c *cobra.Command) {
+	f := c.Flags()
+	f.StringVar(&o.draft.Title, "title", "", "the document's `TITLE` (required)")
+	f.StringVar(&o.draft.Name, "name", "draft", "the profile's `NAME`: lower-case letters, digits and hyphens")
+	f.StringVar(&o.draft.Product, "product", "", "the `PRODUCT`; without it, the title")
+	f.StringVar(&o.draft.Version, "version", "", "the document's `VERSION`")
+	f.StringVar(&o.draft.Released, "released", "", "the document's `DATE`, as 2026-05-01")
+	f.StringVar(&o.draft.URL, "url", "", "the document's `URL`")
+	f.StringVar(&o.draft.Role, "role", "manager", "the `ROLE` that opens these connections")
+	f.StringVar(&o.draft.Protocol, "protocol", "", "`tcp`, udp or tcp,udp: for ports without a protocol in the document")
+	f.StringVar(&o.columns, "columns", "", "numbers of the columns, from 1: `host=2,port=3,protocol=4,purpose=5`")
+	f.StringVar(&o.format, "format", "", fmt.Sprintf("`FORMAT` of the tables: %s; without it, by the file's name", joined(draft.Formats())))
+	f.StringVar(&o.from, "from", "", fmt.Sprintf("`LIST` for machines: %s", joined(draft.Sources())))
+	f.StringVar(&o.filter.Service, "service", "", "with --from: only this `SERVICE`")
+	f.StringVar(&o.filter.Region, "region", "", "with --from aws-ip-ranges: only this `REGION`")
+	f.StringVar(&o.filter.Ports, "ports", "", "with --from github-meta and aws-ip-ranges, which have no ports: `PORTS`, as \"tcp 443\"")
+	f.BoolVar(&o.filter.Needed, "required", false, "with --from m365: only what the list marks as required")
+}
+
+// joined writes a list of names with commas.
+func joined[T ~string](list []T) string {
+	out := make([]string, len(list))
+	for i, s := range list {
+		out[i] = string(s)
+	}
+	return strings.Join(out, ", ")
+}
+
+// run reads the document, prints the draft, and counts its rows on errs.
+func (o *importOptions) run(file string, in io.Reader, out, errs io.Writer) error {
+	if err := o.check(); err != nil {
+		return err
+	}
+	data, err := readWhole(file, in)
+	if err != nil {
+		return err
+	}
+	d, err := o.read(file, data)
+	if err != nil {
+		return fmt.Errorf("%s: %w", file, err)
+	}
+	if _, err := out.Write(d.TOML()); err != nil {
+		return err
+	}
+	n, all := d.Decided(), len(d.Rows)
+	fmt.Fprintf(errs, "sallyport: %s: %d rows, %d rules\n", file, all, n)
+	if n < all {
+		fmt.Fprintf(errs, "sallyport: %d rows are not rules yet: search the draft for NOTE\n", all-n)
+	}
+	return nil
+}
+
+// check refuses flags that would make a profile that does not load.
+func (o *importOptions) check() error {
+	if o.draft.Product == "" {
+		o.draft.Product = o.draft.Title
+	}
+	switch {
+	case o.draft.Title == "":
+		return usageError("profiles import needs --title: the document that the rules are read from")
+	case !rules.IsIdentifier(o.draft.Name):
+		return usageError("--name %q: lower-case letters, digits and hyphens", o.draft.Name)
+	case !rules.IsIdentifier(o.draft.Role):
+		return usageError("--role %q: lower-case letters, digits and hyphens", o.draft.Role)
+	case o.draft.Released != "" && !isDate(o.draft.Released):
+		return usageError("--released %q is not a date, such as 2026-05-01", o.draft.Released)
+	case o.from != "" && o.format != "":
+		return usageError("--from and --format exclude each other")
+	}
+	return nil
+}
+
+// isDate reports whether s is a date that a profile can hold.
+func isDate(s string) bool {
+	_, err := time.Parse(time.DateOnly, s)
+	return err == nil
+}
+
+// readWhole reads a file, or standard input for "-".
+func readWhole(file string, in io.Reader) ([]byte, error) {
+	if file == "-" {
+		return io.ReadAll(io.LimitReader(in, 17<<20))
+	}
+	return os.ReadFile(file)
+}
+
+// read makes the draft of a document in its format.
+func (o *importOptions) read(file string, data []byte) (*draft.Draft, error) {
+	if o.from != "" {
+		return draft.FromMachine(draft.Source(o.from), data, o.draft, o.filter)
+	}
+	for _, part := range strings.FieldsFunc(o.columns, func(r rune) bool { return r == ',' }) {
+		name, number, _ := strings.Cut(part, "=")
+		n, err := strconv.Atoi(number)
+		if err != nil {
+			return nil, errors.New("--columns " + part + ": want NAME=NUMBER")
+		}
+		if o.draft.Columns == nil {
+			o.draft.Columns = map[string]int{}
+		}
+		o.draft.Columns[strings.TrimSpace(name)] = n
+	}
+	format := draft.Format(o.format)
+	if format == "" {
+		format = draft.FormatOf(file, data)
+	}
+	tables, err := draft.Read(format, data)
+	if err != nil {
+		return nil, err
+	}
+	return draft.New(tables, o.draft)
+}
