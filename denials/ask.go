@@ -1,4 +1,4 @@
-// Ask: asks a policy again about what the journal recorded.
+// Ask: asks a policy again about a recorded attempt.
 
 package denials
 
@@ -9,9 +9,9 @@ import (
 	"sallyport/rules"
 )
 
-// Ask returns what the site would decide about a recorded attempt. False: the
-// record does not say enough, for the reasons that Record.Attempt gives. Of a
-// record of schema 1 only the destination is judged.
+// Ask returns the site's decision about a recorded attempt. It returns false if
+// the record lacks too much, see Record.Attempt. For a record of schema 1 it
+// judges the destination only.
 func (s *Site) Ask(r *journal.Record) (rules.Attempt, rules.Decision, bool) {
 	a, err := r.Attempt()
 	if err != nil && !errors.Is(err, journal.ErrCut) && !errors.Is(err, journal.ErrSchema1) || !a.Client.Addr().IsValid() {
@@ -20,9 +20,10 @@ func (s *Site) Ask(r *journal.Record) (rules.Attempt, rules.Decision, bool) {
 	return a, s.ask(&a), true
 }
 
-// ask decides as the front ends ask: where a rule makes no demand on content
-// (any = true) nothing is read, so that what was wrong with it does not count;
-// and where nothing was read, but now would be, it is not known yet.
+// ask decides as the front ends do. If a rule does not limit the content (any =
+// true), a fault in the content does not count. If the first bytes were not
+// read then, but would be read now, the attempt is Provisional: the content is
+// not known.
 func (s *Site) ask(a *rules.Attempt) rules.Decision {
 	d := s.Policy.Decide(*a)
 	b := *a
@@ -46,7 +47,7 @@ func (s *Site) ask(a *rules.Attempt) rules.Decision {
 	return d
 }
 
-// opaque tells whether an attempt is permitted whatever it shows.
+// opaque reports whether a rule permits the attempt with any content.
 func (s *Site) opaque(a rules.Attempt) bool { return s.Policy.Decide(a).Opaque() }
 
 // rank orders answers: denied, let through by mode "audit", permitted.
@@ -60,7 +61,7 @@ func rank(d rules.Decision) int {
 	return 2
 }
 
-// rankOf orders the verdicts of records alike.
+// rankOf orders the verdicts of records in the same way.
 func rankOf(verdict string) int {
 	switch verdict {
 	case journal.VerdictAllow:

@@ -1,4 +1,4 @@
-// Change: one thing that a site could set, and how it is written.
+// Change: one setting that a site could change, and its text.
 
 package denials
 
@@ -17,19 +17,19 @@ import (
 // version, ports and addresses are those of a documented rule.
 type change struct {
 	client   string
-	profile  int // number of the client's profile
+	profile  int // index of the client's profile
 	rule     *rules.Rule
 	features []string          // to turn on
 	version  string            // to set
 	ports    map[string]uint16 // to set
 	bind     map[string]string // role -> name or address, to add
 	source   netip.Addr        // to add to the client's sources
-	site     *siteRule         // else: a rule to add
-	ask      string            // the question that it is, and why; "": the configuration speaks for it
+	site     *siteRule         // a rule to add instead
+	ask      string            // the question to the operator; "": the configuration itself supports the change
 }
 
-// documented returns the change that puts the nearest documented rule in
-// force; nil: no setting does.
+// documented returns the change that puts the nearest documented rule in force;
+// nil: no setting does that.
 func documented(a *rules.Attempt, d *rules.Decision) *change {
 	m := rules.RemedyOf(*a, *d)
 	if !m.Settable() {
@@ -45,7 +45,8 @@ func documented(a *rules.Attempt, d *rules.Decision) *change {
 	return c
 }
 
-// destination spells what an attempt wanted; "": it cannot be named.
+// destination returns the destination of an attempt as text; "": it has neither
+// name nor address.
 func destination(a *rules.Attempt) string {
 	if n := a.Target(); !n.IsZero() {
 		return n.String()
@@ -56,7 +57,7 @@ func destination(a *rules.Attempt) string {
 	return ""
 }
 
-// cure tells what kind of change it is; nil stands for a rule.
+// cureOfChange returns the kind of a change. nil means a rule.
 func cureOfChange(c *change) Cure {
 	switch {
 	case c == nil || c.site != nil:
@@ -67,7 +68,7 @@ func cureOfChange(c *change) Cure {
 	return CureBinding
 }
 
-// key is the same for changes that are the same.
+// key is equal for equal changes.
 func (c *change) key() string {
 	if c.site != nil {
 		return "rule\x00" + c.client + "\x00" + c.site.host
@@ -84,7 +85,7 @@ func (c *change) place() string {
 	return fmt.Sprintf("set\x00%s\x00%q\x00%q", c.client, slices.Sorted(maps.Keys(c.bind)), slices.Sorted(maps.Keys(c.ports)))
 }
 
-// title says in one line what to do.
+// title returns the instruction in one line.
 func (c *change) title() string {
 	if c.ask != "" {
 		return c.finding() + ", then " + c.doing()
@@ -188,7 +189,7 @@ func tomlList(list []string) string {
 	return "[" + strings.Join(parts, ", ") + "]"
 }
 
-// tomlText quotes s. What a terminal might obey is spelled out first.
+// tomlText quotes s. It escapes first whatever a terminal might obey.
 func tomlText(s string) string {
 	s = strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(journal.Visible(s))
 	return `"` + s + `"`

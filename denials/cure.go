@@ -1,4 +1,4 @@
-// Cure: what kind of change would permit a denial.
+// Cure: the kind of change that would permit a denial.
 
 package denials
 
@@ -14,16 +14,16 @@ type Cure string
 // The cures, the easiest first.
 const (
 	CurePermitted Cure = "permitted" // the configuration at hand permits it already
-	CureFeature   Cure = "feature"   // documented, for a feature to turn on
-	CureBinding   Cure = "binding"   // documented, for a version, address or port to set
-	CureRule      Cure = "rule"      // not documented like this: a site's rule
-	CureNever     Cure = "never"     // no line of configuration should or could
+	CureFeature   Cure = "feature"   // documented; a feature must be turned on
+	CureBinding   Cure = "binding"   // documented; a version, address or port must be set
+	CureRule      Cure = "rule"      // not documented; needs a rule of the site
+	CureNever     Cure = "never"     // no configuration should or could permit it
 )
 
-// Cures lists them in that order.
+// Cures lists all cures in that order.
 func Cures() []Cure { return []Cure{CurePermitted, CureFeature, CureBinding, CureRule, CureNever} }
 
-// cureOf judges by the reason alone, where no configuration is at hand.
+// cureOf judges by the reason alone, for a review without a configuration.
 func cureOf(reason string) Cure {
 	r, err := rules.ParseReason(reason)
 	switch {
@@ -37,16 +37,16 @@ func cureOf(reason string) Cure {
 	return CureRule
 }
 
-// whyNever says why no rule should permit what was denied for a reason, and
-// what can be done about it instead.
+// whyNever returns why no rule should permit a denial with this reason, and
+// what to do instead.
 func whyNever(r rules.Reason) string {
 	switch r {
 	case rules.MalformedRequest, rules.MalformedName:
-		return "it was not a well-formed request, so it has no destination that a rule could name; look at the client"
+		return "the request is malformed, so it has no destination for a rule; look at the client"
 	case rules.NotTLS, rules.NotHTTP, rules.SNIMissing, rules.SniffTimeout, rules.SniffTooLong:
-		return "the flow did not show the name that it was for, so nothing ties it to a permitted destination; look at the client"
+		return "the flow showed no name, so nothing ties it to a permitted destination; look at the client"
 	case rules.SNIMismatch, rules.HostMismatch:
-		return "the flow asked for one name and showed another: that is how a forged name looks; look at the client"
+		return "the flow asked for one name and showed another: a forged name looks like this; look at the client"
 	case rules.ECHPresent:
 		return `the configuration says ech = "deny"; the name inside cannot be seen`
 	case rules.QUIC:
@@ -54,11 +54,11 @@ func whyNever(r rules.Reason) string {
 	case rules.Self:
 		return "the destination is sallyport itself; no rule can permit that"
 	case rules.TypeNotAllowed:
-		return "only A, AAAA, HTTPS, SVCB, DS and DNSKEY are looked up, whatever the rules: other types could carry data out"
+		return "only A, AAAA, HTTPS, SVCB, DS and DNSKEY are looked up, and no rule changes that: other types could carry data out"
 	case rules.PrivateAddress:
-		return "a public name answered with a private address: that is how rebinding looks; if the answer is yours, list the prefix in [resolve] private"
+		return "a public name resolved to a private address: DNS rebinding looks like this; if the address is your own, list its prefix in [resolve] private"
 	case rules.DestinationMismatch:
-		return "the client chose an address that is none of the name's, and strict_destination is on"
+		return "the client chose an address that the name does not have, and strict_destination is on"
 	case rules.Limit:
 		return "a limit was reached; the destination does not matter: see [limits]"
 	case rules.JournalUnavailable:
@@ -69,19 +69,19 @@ func whyNever(r rules.Reason) string {
 	return "no rule can permit it"
 }
 
-// never returns why no rule of any client can permit what an attempt asks for;
-// "": one may.
+// never returns why no rule should permit this attempt for any client; "": a
+// rule may.
 func never(a *rules.Attempt) string {
 	if why := rules.SpecialName(a.Target()); why != "" {
 		return "do not add a rule for " + a.Target().String() + ": " + why
 	}
 	switch {
 	case a.Via == rules.ViaUDP && a.Proto == rules.ProtoUnknown:
-		return "it was neither TCP nor UDP, which are what a rule can list; only any = true lets every protocol through, to one address"
+		return "the protocol is neither TCP nor UDP, and a rule can list only these; a rule with any = true permits every protocol"
 	case a.Via != rules.ViaDNS || !ruleless(a.QType):
 		return ""
 	case rules.IsKey(a.QType):
-		return "keys and signatures (type " + journal.TypeText(a.QType) + ") are looked up once the name, or one below it, is permitted: they need no rule of their own"
+		return "keys and signatures (type " + journal.TypeText(a.QType) + ") are looked up if a rule permits the name or a name below it: they need no rule of their own"
 	}
 	why := "type " + journal.TypeText(a.QType) + " is never looked up, whatever the rules, in a [[dns.zone]] neither: only A, AAAA, HTTPS, SVCB, DS and DNSKEY are, since any other type could carry data out; the client is told at once that there is none"
 	switch journal.TypeText(a.QType) {
@@ -95,12 +95,12 @@ func never(a *rules.Attempt) string {
 	return why
 }
 
-// ruleless tells whether look-ups of a type are none that a rule is proposed for.
+// ruleless reports whether no rule is proposed for look-ups of this type.
 func ruleless(qtype uint16) bool {
 	return qtype != 0 && (!rules.LookedUp(qtype) || rules.IsKey(qtype))
 }
 
-// Cure judges a group by what the site's configuration says now; s may be nil.
+// Cure judges a group by the site's current configuration; s may be nil.
 func (s *Site) Cure(g *Group) Cure {
 	if s == nil {
 		return cureOf(g.Reason)
@@ -120,8 +120,8 @@ func (s *Site) Cure(g *Group) Cure {
 	return cureOfChange(documented(&a, &d))
 }
 
-// recordOf returns the latest record of a group. Where the group is of many
-// addresses of one client, one of them stands for all.
+// recordOf returns the latest record of a group. If the group has many
+// addresses of one client, it uses one of them for all.
 func (s *Site) recordOf(g *Group) journal.Record {
 	r := g.Record()
 	if r.Client == "" || r.Client == Others {

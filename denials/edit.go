@@ -1,5 +1,5 @@
-// Edit: small changes of a configuration's text that leave the rest of it,
-// comments included, as it is.
+// Edit: small changes of a configuration's text. All other text, with its
+// comments, stays as it is.
 
 package denials
 
@@ -16,16 +16,16 @@ import (
 // An Edit sets one key of one client, or adds one [[rule]].
 type Edit struct {
 	Client  string // name of the [[client]]
-	Profile int    // with features, version and ports: the number of the client's profile
+	Profile int    // with features, version and ports: the index of the client's profile
 	Key     string // features, version, ports, sources, or addresses.ROLE
 	Value   string // its new value, as TOML
-	Rule    string // instead: a whole [[rule]], as TOML
-	Ask     string // not "": a question; then it is written as a comment below it
+	Rule    string // a whole [[rule]] as TOML, instead of a key
+	Ask     string // if not "", the key is written as a comment below this question
 }
 
-// ApplyEdits returns text, which c was read from, with the edits made. An
-// error says what is written in a way that it does not know how to change. The
-// result is to be read by site.Parse: ApplyEdits does not judge it.
+// ApplyEdits returns text with the edits made; c was read from text. The error
+// names a form of TOML that ApplyEdits cannot change. ApplyEdits does not check
+// the result: read it with site.Parse.
 func ApplyEdits(c *site.Config, text []byte, list []Edit) ([]byte, error) {
 	e := textEditor{lines: strings.Split(strings.TrimRight(string(text), "\n"), "\n")}
 	for _, m := range list {
@@ -48,10 +48,10 @@ func ApplyEdits(c *site.Config, text []byte, list []Edit) ([]byte, error) {
 // A textEditor changes lines of TOML.
 type textEditor struct {
 	lines []string
-	ask   string // the question below which it is written as a comment; "": it is set
+	ask   string // the question above the commented key; "": the key is set
 }
 
-// A section is a table's lines: its header, and where the next one begins.
+// A section has the lines of a table, from its header to the next header.
 type section struct {
 	name  string
 	first int // index of the header's line
@@ -146,17 +146,17 @@ func (e *textEditor) bind(all []section, own section, role, value string) error 
 		return nil
 	}
 	if i := slices.Index(e.lines[at:], "# "+header); i >= 0 && !slices.ContainsFunc(e.lines[at:at+i], uncommented) {
-		e.lines = slices.Insert(e.lines, at+i+1, commented(e.ask, removeHash, role+" = "+value)...) // another role was asked about
+		e.lines = slices.Insert(e.lines, at+i+1, commented(e.ask, removeHash, role+" = "+value)...) // there is a question about another role already
 		return nil
 	}
 	e.lines = slices.Insert(e.lines, at, commented(e.ask, removeHash, header, role+" = "+value)...)
 	return nil
 }
 
-// removeHash says how a comment becomes the change that it is about.
-const removeHash = "remove the # of what is below"
+// removeHash is the instruction that puts a commented change in force.
+const removeHash = "remove the # from the lines below"
 
-// uncommented tells whether a line is neither a comment nor empty.
+// uncommented reports whether a line is neither a comment nor empty.
 func uncommented(line string) bool {
 	line = strings.TrimSpace(line)
 	return line != "" && line[0] != '#'
@@ -168,8 +168,8 @@ func (e *textEditor) keys(s section) []tomldoc.Statement {
 	return slices.DeleteFunc(all, func(o tomldoc.Statement) bool { return o.Line-1 <= s.first || o.Line-1 >= s.end })
 }
 
-// contentEnd returns the line behind the section's last statement; what is
-// said before the next header belongs to that one.
+// contentEnd returns the line after the section's last statement. Comments
+// after it belong to the next header.
 func (e *textEditor) contentEnd(s section) int {
 	end := s.first + 1
 	for _, k := range e.keys(s) {
@@ -178,8 +178,8 @@ func (e *textEditor) contentEnd(s section) int {
 	return end
 }
 
-// set gives a key of a section its value; what stands in front of the equal
-// sign and a comment behind a value of one line stay.
+// set sets a key of a section. It keeps the text before the equal sign, and the
+// comment after a value of one line.
 func (e *textEditor) set(s section, key, value string) {
 	for _, k := range e.keys(s) {
 		if k.Text != key {

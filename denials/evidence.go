@@ -1,7 +1,6 @@
-// Evidence: whether the configuration itself, and not only the client's own
-// attempt, says that an address or name has a role of the documents, or that a
-// port was moved. Without evidence a suggestion is a question: it is written as a
-// comment, and comes last.
+// Evidence: checks whether the configuration supports a change, or only the
+// client's own attempt does. If only the attempt does, the suggestion is a
+// question: it is commented out, and it comes last.
 
 package denials
 
@@ -15,8 +14,9 @@ import (
 	"sallyport/rules"
 )
 
-// unsupported returns a question about what only the attempt says; "": the change adds no role,
-// source or port, or the configuration itself names it.
+// unsupported returns the question to ask before a change that only the attempt
+// supports; "": the change adds no role, source or port, or the configuration
+// supports it.
 func (s *Site) unsupported(c *change) string {
 	for role, host := range c.bind {
 		if !s.hasRole(c, role, host) {
@@ -34,8 +34,8 @@ func (s *Site) unsupported(c *change) string {
 	return ""
 }
 
-// isMoved tells whether another client of the same profile has a port where the
-// change puts it.
+// isMoved reports whether another client of the same profile has the port of
+// the change.
 func (s *Site) isMoved(c *change, name string, port uint16) bool {
 	return slices.ContainsFunc(s.Config.Clients, func(cl *rules.Client) bool {
 		return cl.Name != c.client && slices.ContainsFunc(cl.Profiles, func(cp rules.ClientProfile) bool {
@@ -44,9 +44,9 @@ func (s *Site) isMoved(c *change, name string, port uint16) bool {
 	})
 }
 
-// hasRole reports whether the configuration has host in a role:
-// bound to it for another client of the same profile, or as the one address of
-// a client in that role.
+// hasRole reports whether the configuration gives host this role: another
+// client of the same profile has bound the role to it, or it is the single
+// address of a client in that role.
 func (s *Site) hasRole(c *change, role, host string) bool {
 	for _, cl := range s.Config.Clients {
 		for i := range cl.Profiles {
@@ -65,8 +65,8 @@ func (s *Site) hasRole(c *change, role, host string) bool {
 	return false
 }
 
-// isClient tells whether another client's binding names addr in the role
-// of this client.
+// isClient reports whether another client has bound the role of this client to
+// addr.
 func (s *Site) isClient(client string, addr netip.Addr) bool {
 	cl := s.client(client)
 	for i := range cl.Profiles {
@@ -96,21 +96,21 @@ func (s *Site) addresses(host string) []netip.Addr {
 	return s.Config.Hosts[h.Name]
 }
 
-// hasAddress tells whether a client's sources list the very address.
+// hasAddress reports whether a client's sources list exactly this address.
 func hasAddress(cl *rules.Client, a netip.Addr) bool {
 	return slices.Contains(cl.Sources, netip.PrefixFrom(a, a.BitLen()))
 }
 
-// unprovenText is what is said of denials that a neighbour of the client may have
-// made: one datagram, in the client's name, makes one.
-const unprovenText = "nothing proves that this client asked, as all of it came in datagrams, whose source address any host on its link can forge"
+// unprovenText is the note about denials that a neighbour of the client may
+// have caused by a datagram with the client's source address.
+const unprovenText = "nothing proves that this client asked: all of it came in datagrams, and any host on the client's link can forge their source"
 
-// proven tells whether the source of some denial took part in a handshake.
+// proven reports whether a handshake proves the source of some denial.
 func (sg *Suggestion) proven() bool {
 	return slices.ContainsFunc(sg.Groups, func(g *Group) bool { return g.proven })
 }
 
-// finding says in one line what is to be found out first.
+// finding returns the question to settle first, in one line.
 func (c *change) finding() string {
 	for _, host := range c.bind {
 		return "find out who " + host + " is"
@@ -121,8 +121,8 @@ func (c *change) finding() string {
 	return "find out whether the port was moved"
 }
 
-// commented writes lines of TOML as comments below a question. yes says what to
-// do with them once it is answered.
+// commented writes lines of TOML as comments below a question. yes is the
+// instruction if the answer is yes.
 func commented(question, yes string, lines ...string) []string {
 	out := []string{"# " + strings.ReplaceAll(journal.Visible(question), "\n", " ") + "; if that is so, " + yes}
 	for _, l := range lines {

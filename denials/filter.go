@@ -1,4 +1,4 @@
-// Filter: which records a query is about.
+// Filter: selects the records of a query.
 
 package denials
 
@@ -13,30 +13,30 @@ import (
 	"sallyport/denials/journal"
 )
 
-// A Filter selects records. What is zero does not restrict.
+// A Filter selects records. A zero field does not restrict.
 type Filter struct {
 	Since, Until time.Time // Since <= time < Until
 	Reason       string
 	Verdict      string
-	Client       string // address, prefix, or name as configured
+	Client       string // an address, a prefix, or a configured name
 	Profile      string
 	Via          string
-	Host         string // a glob: *, ?, [a-z]; without one the whole name; a SNI or raw name counts too
+	Host         string // a glob: *, ?, [a-z]; without these the whole name; also compared with the SNI and the raw name
 	Event        string
-	Text         string // part of any text of the record, whatever the case
+	Text         string // part of any text of the record, in any letter case
 	Denied       bool   // denials and would-be denials only
 
 	prefix netip.Prefix
 	folded string // Text
 }
 
-// Audited returns f for what mode "audit" let through only.
+// Audited returns f for the attempts that mode "audit" let through.
 func (f Filter) Audited() Filter {
 	f.Verdict = journal.VerdictWouldDeny
 	return f
 }
 
-// prepared returns f with its client parsed. It reports a glob that is none.
+// prepared returns f with its client parsed. It reports an invalid glob.
 func (f Filter) prepared() (Filter, error) {
 	if p, err := netip.ParsePrefix(f.Client); err == nil {
 		f.prefix = p.Masked()
@@ -48,7 +48,7 @@ func (f Filter) prepared() (Filter, error) {
 	return f, err
 }
 
-// match tells whether f selects r. f is prepared.
+// match reports whether f selects r. f must be prepared.
 func (f *Filter) match(r *journal.Record) bool {
 	return (f.Since.IsZero() || !r.Time.Before(f.Since)) &&
 		(f.Until.IsZero() || r.Time.Before(f.Until)) &&
@@ -61,7 +61,7 @@ func (f *Filter) match(r *journal.Record) bool {
 		f.matchClient(r) && f.matchHost(r) && f.matchText(r)
 }
 
-// matchText looks into everything that people see of a record.
+// matchText searches every shown text of a record.
 func (f *Filter) matchText(r *journal.Record) bool {
 	if f.folded == "" {
 		return true
@@ -100,8 +100,8 @@ func (f *Filter) matchHost(r *journal.Record) bool {
 	return false
 }
 
-// Matcher returns the function that tells whether f selects a record. It
-// reports a Host that is no glob.
+// Matcher returns the function that reports whether f selects a record. It
+// reports an invalid glob in Host.
 func (f Filter) Matcher() (func(*journal.Record) bool, error) {
 	f, err := f.prepared()
 	return f.match, err

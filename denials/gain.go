@@ -1,5 +1,5 @@
-// Gain: in words, the whole difference that a suggestion makes: the policy with
-// it minus the policy without it.
+// Gain: describes the whole effect of a suggestion: the difference between the
+// policy with it and the policy without it.
 
 package denials
 
@@ -11,8 +11,8 @@ import (
 	"sallyport/rules"
 )
 
-// differ says whom a suggestion is for, what else it permits than what was
-// denied, and what it no longer permits.
+// differ sets for which clients a suggestion is, what it would permit beyond
+// the denied attempts, and what it would no longer permit.
 func (sg *Suggestion) differ(before, after *rules.Policy) {
 	sg.Gains = rules.Diff(before, after)
 	for _, g := range sg.Gains {
@@ -28,7 +28,8 @@ func (sg *Suggestion) differ(before, after *rules.Policy) {
 	sg.Loses = sg.words(rules.Diff(after, before))
 }
 
-// unasked removes what was denied from a gain; false: nothing is left.
+// unasked removes the denied attempts from a gain. It returns false if nothing
+// is left.
 func (sg *Suggestion) unasked(g rules.Gain) (rules.Gain, bool) {
 	one := !g.To.Of.Wildcard && len(g.To.Except) == 0 && (!g.To.Of.Name.IsZero() || g.To.Of.Prefix.IsSingleIP())
 	if !one || g.Any || g.Zone || !g.At.IsZero() {
@@ -50,11 +51,11 @@ func (sg *Suggestion) unasked(g rules.Gain) (rules.Gain, bool) {
 	return g, left || looked && !reached
 }
 
-// words spells gains, one line for those that differ in the destination only.
-// A gain of another client than the suggestion's says whose it is.
+// words describes gains. Gains that differ only in the destination share one
+// line. The line names the client if it is not the suggestion's client.
 func (sg *Suggestion) words(gains []rules.Gain) []string {
 	var out []string
-	at := map[[2]string]int{} // what stands in front of and behind the destinations -> line
+	at := map[[2]string]int{} // texts before and after the destinations -> line
 	where := map[int][]string{}
 	for _, g := range gains {
 		var front string
@@ -80,7 +81,7 @@ func (sg *Suggestion) words(gains []rules.Gain) []string {
 	return out
 }
 
-// sources spells who gains: a client and its addresses.
+// sources describes who gains: a client and its addresses.
 func sources(g rules.Gain) []string {
 	if g.Client == nil {
 		return []string{"every client"}
@@ -92,7 +93,7 @@ func sources(g rules.Gain) []string {
 	return []string{g.Client.Name + ": " + strings.Join(from, "; ")}
 }
 
-// extent counts what the sources of a client gain with it.
+// extent counts the rules that the sources of a client gain.
 func extent(gains []rules.Gain) string {
 	var all []*rules.Rule
 	site, anything, audit := 0, 0, false
@@ -109,7 +110,7 @@ func extent(gains []rules.Gain) string {
 			anything++
 		}
 	}
-	s := fmt.Sprintf("%d %s, of these %d of the site's own and %d with every protocol and port", len(all), plural(len(all), "rule", "rules"), site, anything)
+	s := fmt.Sprintf("%d %s, %d of them of the site and %d with every protocol and port", len(all), plural(len(all), "rule", "rules"), site, anything)
 	if audit {
 		s += `; and mode "audit", which lets everything else through`
 	}

@@ -1,5 +1,5 @@
-// Own: which addresses lead back to the gateway that wrote a journal. Its start
-// record says so, for those who ask its policy on another host.
+// Own: finds the addresses of the gateway that wrote a journal. Its start
+// record lists them, for a review on another host.
 
 package denials
 
@@ -12,7 +12,7 @@ import (
 	"sallyport/rules/site"
 )
 
-// hostAddresses returns the addresses of the host in what OwnTexts spelled.
+// hostAddresses returns the host's addresses from the texts of OwnTexts.
 func hostAddresses(own []string) []netip.Addr {
 	var out []netip.Addr
 	for _, text := range own {
@@ -25,16 +25,16 @@ func hostAddresses(own []string) []netip.Addr {
 	return out
 }
 
-// Recorded returns the site as the gateway has it that wrote the journals: the
-// newest start record in them says which addresses its host has. On that host
-// those that it has now count as well. Without such a record it is s.
+// Recorded returns the site with the own addresses of the gateway that wrote
+// the journals, from their newest start record. On that gateway's host, its
+// current addresses count too. Without such a record it returns s.
 func (s *Site) Recorded(files []string) (*Site, error) {
 	host := hostAddresses(journal.LastOwn(files))
 	if len(host) == 0 || s.src.Text == nil {
 		return s, nil
 	}
 	if here := s.own.Local; here != nil && !slices.ContainsFunc(host, func(a netip.Addr) bool { return !here(a) }) {
-		return s, nil // it is this host, and has no address less than then
+		return s, nil // it is this host, and no recorded address is gone
 	}
 	src, before := s.src, s.src.Own
 	src.Own = func(l site.Listen) rules.Own {

@@ -1,4 +1,4 @@
-// Query: what is asked of a review, and the answer.
+// Query: a question to a review, and its answer.
 
 package denials
 
@@ -10,7 +10,7 @@ import (
 	"sallyport/denials/journal"
 )
 
-// A Query asks for the groups of a journal, and for what they add up to.
+// A Query asks for the groups of a journal and their totals.
 type Query struct {
 	Files    []string         // as from Files
 	Filter   Filter           // Denied is implied
@@ -18,8 +18,8 @@ type Query struct {
 	Sort     string           // one of Sorts; "": the first
 	Offset   int              // leave out this many groups
 	Limit    int              // at most this many; 0: all
-	Site     *Site            // judges the cures; nil: by the reason alone
-	Progress journal.Progress // nil: not reported
+	Site     *Site            // judges the cures; nil: the reason alone decides
+	Progress journal.Progress // nil: no reports
 }
 
 // Sorts lists the orders of groups: the largest, the latest, by destination.
@@ -30,8 +30,8 @@ type View struct {
 	Report   journal.Report
 	Groups   []*Group // as asked for
 	Matched  int      // groups before Offset and Limit
-	Denials  uint64   // that the filter selects, whatever their cure
-	Rest     uint64   // of these, counted in a group "(many)" for want of memory
+	Denials  uint64   // denials that the filter selects, of every cure
+	Rest     uint64   // denials of these that were counted in a group "(many)", to save memory
 	Totals   Totals
 	Timeline Timeline
 }
@@ -56,7 +56,7 @@ func orderOf(name string) (func(a, b *Group) int, error) {
 	return order, nil
 }
 
-// answer judges, sorts and cuts what was added up.
+// answer judges, sorts and cuts the groups.
 func (v *View) answer(tally *Tally, q *Query, order func(a, b *Group) int) {
 	v.Denials, v.Rest = tally.Total, tally.Rest
 	groups := tally.Groups()
@@ -72,7 +72,7 @@ func (v *View) answer(tally *Tally, q *Query, order func(a, b *Group) int) {
 	v.Groups = cut(groups, q.Offset, q.Limit)
 }
 
-// cut returns limit elements of a list, behind the first offset ones; limit 0:
+// cut returns limit elements of a list after the first offset ones; limit 0:
 // all.
 func cut[T any](list []T, offset, limit int) []T {
 	list = list[min(max(offset, 0), len(list)):]
@@ -82,13 +82,13 @@ func cut[T any](list []T, offset, limit int) []T {
 	return list
 }
 
-// Detail returns one group, by its Key, with its last n records, the newest
-// last. A nil group: the filter selects none of that key.
+// Detail returns the group with this Key, and its last n records, the newest
+// last. The group is nil if the filter selects no denial of it.
 func Detail(ctx context.Context, q Query, key string, n int) (*Group, []journal.Record, error) {
 	q.Filter.Denied = true
 	var found *Group
 	last := journal.NewRing(max(n, 1))
-	keys := map[groupKey]bool{} // is it the one
+	keys := map[groupKey]bool{} // whether it is the group asked for
 	_, err := q.Scan(ctx, func(r *journal.Record) error {
 		k, raw := keyOf(r)
 		is, known := keys[k]

@@ -1,4 +1,4 @@
-// Replay: what another configuration would have decided.
+// Replay: asks another configuration about recorded decisions.
 
 package denials
 
@@ -16,7 +16,7 @@ const (
 	NewlyPermitted = "newly_permitted"
 	NewlyDenied    = "newly_denied"
 	Unchanged      = "unchanged"
-	Unknown        = "unknown" // the record does not say enough to ask again
+	Unknown        = "unknown" // the record lacks what the policy needs
 )
 
 // A Replayed is the answer to Replay. The four counts add up to Decisions.
@@ -27,19 +27,20 @@ type Replayed struct {
 	Denied    uint64
 	Unchanged uint64
 	Unknown   uint64
-	Schema1   uint64     // of the decisions that were asked again, those of which only the destination is known
+	Schema1   uint64     // decisions asked again by their destination only (schema 1)
 	Changes   []*Changed // the largest first
 	Rest      uint64     // decisions that changed and are in no element of Changes
 }
 
-// A Changed is all decisions of one destination and client that change alike.
+// A Changed counts all decisions of one destination and client that change in
+// the same way.
 type Changed struct {
-	Group             // as recorded; Verdict is the old one
+	Group             // as recorded; Verdict is the earlier one
 	Outcome    string // NewlyPermitted or NewlyDenied
 	NewVerdict string // deny, would_deny or allow
 	NewReason  string // "" for an allow
-	NewRule    string // that permits
-	NewHint    string // why it is denied
+	NewRule    string // the rule that permits
+	NewHint    string // the reason of a denial
 }
 
 type changedKey struct {
@@ -109,7 +110,7 @@ func Replay(ctx context.Context, q Query) (*Replayed, error) {
 	return &out, err
 }
 
-// An answer is what is kept of a decision.
+// An answer is the part of a decision that is kept.
 type answer struct {
 	ok                          bool
 	rank                        int
@@ -167,7 +168,7 @@ func (m *memo) ask(r *journal.Record) (answer, bool) {
 	return v, ok
 }
 
-// reasonText is why a decision is a denial, "" where it is none.
+// reasonText returns the reason of a denial; "": it is none.
 func reasonText(d rules.Decision) string {
 	if d.Verdict == rules.Allow && !d.Would {
 		return ""

@@ -1,5 +1,5 @@
-// Review: the one engine that reads, filters and adds up denials. The commands
-// read a journal once with it; the page keeps reviews and reads on.
+// Review: reads, filters and counts denials. A command reads a journal once
+// with it. The page keeps its reviews and reads on from where they ended.
 
 package denials
 
@@ -12,8 +12,8 @@ import "context"
 // RecentMax bounds the latest records that a review keeps.
 const RecentMax = 100
 
-// A Review is what one filter has selected so far. Its memory is bounded,
-// whatever the journal holds. It is not safe for concurrent use.
+// A Review has counted the denials that one filter selects. Its memory has a
+// limit that does not depend on the journal. It is not safe for concurrent use.
 type Review struct {
 	filter   Filter // prepared
 	cursor   journal.Cursor
@@ -37,8 +37,8 @@ func (v *Review) clear() {
 	}
 }
 
-// Read reads what the files hold and was not read yet. When a file was
-// compressed, removed or cut short, the review begins anew. progress may be nil.
+// Read reads the records that were not read yet. If a file was compressed,
+// removed or cut short, the review starts again. progress may be nil.
 func (v *Review) Read(ctx context.Context, files []string, progress journal.Progress) error {
 	return v.cursor.Read(ctx, files, progress, v.clear, v.add)
 }
@@ -55,8 +55,9 @@ func (v *Review) add(r *journal.Record) {
 	}
 }
 
-// View answers a query from what was read; its Files and Filter are not looked
-// at. The groups are the review's own: they are valid until the next Read.
+// View answers a query from the records that were read. It ignores the query's
+// Files and Filter. The groups belong to the review and are valid until the
+// next Read.
 func (v *Review) View(q Query) (*View, error) {
 	order, err := orderOf(q.Sort)
 	if err != nil {
@@ -67,7 +68,7 @@ func (v *Review) View(q Query) (*View, error) {
 	return &out, nil
 }
 
-// Report says what was read.
+// Report returns the report on the reading.
 func (v *Review) Report() journal.Report { return v.cursor.Report }
 
 // Recent yields the latest records, the oldest first.

@@ -1,4 +1,4 @@
-// Show: one record with everything that is known of its flow.
+// Show: one record with all other records of its flow.
 
 package denials
 
@@ -12,7 +12,7 @@ import (
 	"sallyport/denials/journal"
 )
 
-// ErrNoRecord says that no record has the ID that was asked for.
+// ErrNoRecord means that no record has the given ID.
 var ErrNoRecord = errors.New("no record has this ID")
 
 // relatedMax bounds the records of one flow that Find returns.
@@ -27,7 +27,7 @@ func Find(ctx context.Context, files []string, id string, p journal.Progress) (*
 		return nil, nil, journal.Report{}, errors.New("an ID is BOOT-SEQ, like vhk3pzqd7a-42: sallyport denials list shows them")
 	}
 	var found *journal.Record
-	flows := map[uint64][]journal.Record{} // of the boot: the record may come after its companions
+	flows := map[uint64][]journal.Record{} // flow -> records of this boot; the record asked for may come last
 	rep, err := journal.Scan(ctx, files, time.Time{}, p, func(r *journal.Record) error {
 		switch {
 		case r.Boot != boot:
@@ -41,7 +41,7 @@ func Find(ctx context.Context, files []string, id string, p journal.Progress) (*
 			}
 		case r.Flow != 0 && (found == nil || r.Flow == found.Flow) && len(flows[r.Flow]) < relatedMax:
 			if len(flows) >= 4096 && flows[r.Flow] == nil {
-				clear(flows) // companions are close by
+				clear(flows) // the other records of the flow are near in time
 			}
 			flows[r.Flow] = append(flows[r.Flow], r.Clone())
 		}
@@ -56,7 +56,7 @@ func Find(ctx context.Context, files []string, id string, p journal.Progress) (*
 	return found, flows[found.Flow], rep, err
 }
 
-// A Value is one value of a record, as people read it.
+// A Value is one value of a record, as text for people.
 type Value struct{ Name, Text string }
 
 // Values lists the values of a record, in the order of the journal. The texts are

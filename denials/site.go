@@ -1,4 +1,4 @@
-// Site: a configuration that past denials are held against.
+// Site: a configuration that is asked about recorded denials.
 
 package denials
 
@@ -11,16 +11,16 @@ import (
 
 // A Source is the text of a configuration and what is needed to read it.
 type Source struct {
-	File     string // how problems name it
-	Embedded bool   // it is the one inside the binary, which cannot be changed
-	Dir      string // what relative paths in it are relative to
+	File     string // its name in problems
+	Embedded bool   // it is inside the binary and cannot be changed
+	Dir      string // the directory that relative paths start from
 	Text     []byte
 	Profiles []*rules.Profile
-	Own      func(site.Listen) rules.Own // which addresses are sallyport's; nil: none
-	Now      time.Time                   // which rules have expired, and when new ones shall
+	Own      func(site.Listen) rules.Own // the addresses of sallyport itself; nil: none
+	Now      time.Time                   // decides which rules have expired, and the dates of proposed rules
 }
 
-// A Site is a configuration with its policy. Asking it changes nothing.
+// A Site is a configuration with its policy. It never changes.
 type Site struct {
 	Config   *site.Config
 	Policy   *rules.Policy
@@ -43,7 +43,7 @@ func NewSite(src Source) (*Site, error) {
 	return &Site{Config: cfg, Policy: policy, Problems: append(problems, more...), own: own, src: src}, nil
 }
 
-// with returns the site as it would be with the edits, and its text.
+// with returns the site with the edits made, and its text.
 func (s *Site) with(list []Edit) (*Site, []byte, error) {
 	text, err := ApplyEdits(s.Config, s.src.Text, list)
 	if err != nil {
@@ -55,11 +55,11 @@ func (s *Site) with(list []Edit) (*Site, []byte, error) {
 	return changed, text, err
 }
 
-// HasText reports whether the text of the configuration is at hand, which Suggest
-// changes.
+// HasText reports whether the site has the text of its configuration. Suggest
+// needs the text.
 func (s *Site) HasText() bool { return len(s.src.Text) > 0 }
 
-// client returns the client of a name; nil: there is none.
+// client returns the client with this name; nil: there is none.
 func (s *Site) client(name string) *rules.Client {
 	for _, c := range s.Config.Clients {
 		if c.Name == name {

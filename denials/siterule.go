@@ -1,4 +1,5 @@
-// Site rule: the [[rule]] that is proposed where no document has the answer.
+// Site rule: the [[rule]] that is proposed if no document lists the
+// destination.
 
 package denials
 
@@ -28,10 +29,11 @@ type siteRule struct {
 	last     time.Time
 	reasons  []string
 	hint     string
-	proven   bool // of some of it the source
+	proven   bool // only a part has a proven source
 }
 
-// proposeRule returns the rule for an attempt; nil: it names no destination.
+// proposeRule returns the rule for an attempt; nil: the attempt has no
+// destination.
 func proposeRule(client string, a *rules.Attempt, g *Group) *siteRule {
 	host := destination(a)
 	if host == "" || client == "" {
@@ -49,7 +51,7 @@ func proposeRule(client string, a *rules.Attempt, g *Group) *siteRule {
 	return r
 }
 
-// join adds what another group of the same destination needs.
+// join adds the ports and counts of another group with the same destination.
 func (r *siteRule) join(o *siteRule) {
 	r.tcp, r.udp = union(r.tcp, o.tcp), union(r.udp, o.udp)
 	r.reasons = union(r.reasons, o.reasons)
@@ -72,7 +74,7 @@ func (r *siteRule) toml(s *Site) string {
 	tcp := r.tcp
 	if len(tcp)+len(r.udp) == 0 {
 		tcp = []uint16{443}
-		b.WriteString("# Only look-ups were denied, and they show no port: 443 is a guess.\n")
+		b.WriteString("# Only look-ups were denied, and a look-up has no port: 443 is a guess.\n")
 	}
 	if !r.proven {
 		fmt.Fprintf(&b, "# %s: %s.\n", journal.Visible(r.client), unprovenText)
@@ -93,7 +95,7 @@ func (r *siteRule) toml(s *Site) string {
 	return b.String()
 }
 
-// history says how often it was wanted.
+// history returns how often the destination was denied and let through.
 func (r *siteRule) history() string {
 	switch {
 	case r.audited == 0:
@@ -112,8 +114,8 @@ func portList(ports []uint16) string {
 	return "[" + strings.Join(parts, ", ") + "]"
 }
 
-// id is client and host, as long as that is short and new; the same question
-// gets the same id.
+// id is client and host if that is short and not in use. Equal rules get equal
+// ids.
 func (r *siteRule) id(s *Site) string {
 	id := strings.Trim(strings.Map(func(c rune) rune {
 		if c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c >= 'A' && c <= 'Z' || c == '-' || c == '.' {

@@ -1,5 +1,5 @@
-// Suggest: the narrowest change that would permit what was denied, tried out
-// on the policy in memory. Nothing is ever applied.
+// Suggest: finds the narrowest change that would permit a denial, and tries it
+// on the policy in memory. It applies nothing.
 
 package denials
 
@@ -16,47 +16,47 @@ import (
 // A Suggestion is one change, and the groups that it would permit.
 type Suggestion struct {
 	Cure       Cure
-	Title      string // one line: what to do
+	Title      string // the instruction, in one line
 	Client     string
-	Where      string   // where TOML goes
-	TOML       string   // "": nothing to change
-	For        []string // the clients and sources that gain by it
-	Also       []string // all that it would permit but what was denied
-	Loses      []string // what it would no longer permit
-	Warnings   []string // that check would have about it
-	Why        string   // why there is nothing to change, or what to consider
+	Where      string   // the place for TOML
+	TOML       string   // "": no change
+	For        []string // the clients and sources that gain
+	Also       []string // all that it would permit beyond the denied attempts
+	Loses      []string // all that it would no longer permit
+	Warnings   []string // the warnings of check about it
+	Why        string   // why there is no change, or what to consider
 	Source     string   // the document behind it
-	Documented string   // how documented the destination is
-	Verified   bool     // the changed configuration was compiled, and permits every group
+	Documented string   // how well the destination is documented
+	Verified   bool     // the changed configuration compiles and permits every group
 	Groups     []*Group
 	Count      uint64
 	Gains      []rules.Gain // all that it would permit
-	Asks       bool         // only the denied client's attempt speaks for it: TOML is a comment
+	Asks       bool         // only the denied client's attempt supports it: TOML is a comment
 
-	rank   int // of Documented, the best first
+	rank   int // index in documentedTexts
 	change *change
 }
 
-// How documented a destination is, the best first.
+// How well a destination is documented, the best first.
 var documentedTexts = [...]string{
 	"documented for this client, once set",
 	"permitted by the site, until its rule expired",
 	"documented for another port, protocol or role",
 	"beside a documented name",
 	"not documented",
-	"nothing but the attempt says so",
+	"supported by the attempt only",
 }
 
-// attemptOnly is the place in documentedTexts of what only the attempt says.
+// attemptOnly is the index of the last text in documentedTexts.
 const attemptOnly = len(documentedTexts) - 1
 
-// Suggest returns what would permit the groups, the change for the most
-// denials first; byDocument: the best documented first; in any case those last
-// that only the denied clients' attempts speak for, one of each role. At most n
-// are tried out and returned, 0: all.
+// Suggest returns the changes that would permit the groups. The change for the
+// most denials comes first, or with byDocument the best documented one. Changes
+// that only the denied clients' attempts support come last, at most one for
+// each role or source. Suggest tries and returns at most n changes; 0: all.
 func (s *Site) Suggest(groups []*Group, n int, byDocument bool) []*Suggestion {
 	found := map[string]*Suggestion{}
-	asked := map[string]string{} // place -> the change that asks what belongs there
+	asked := map[string]string{} // role or source -> the change that asks about it
 	var out []*Suggestion
 	for _, g := range groups {
 		sg := s.suggest(g)
@@ -97,7 +97,7 @@ func (s *Site) Suggest(groups []*Group, n int, byDocument bool) []*Suggestion {
 	return out
 }
 
-// whyNotAsked says why the policy cannot be asked about a record.
+// whyNotAsked returns why the policy cannot be asked about a record.
 func whyNotAsked(r *journal.Record) string {
 	_, err := r.Attempt()
 	reason, _ := rules.ParseReason(r.Reason)
@@ -105,14 +105,14 @@ func whyNotAsked(r *journal.Record) string {
 	case errors.Is(err, journal.ErrContent):
 		return r.Reason + ": " + whyNever(reason) + " (" + err.Error() + ")"
 	case errors.Is(err, journal.ErrFolded):
-		return "these denials were counted without their destinations or clients, or differed in what decides; look at the ones that were not"
+		return "these denials were counted without their destinations or clients, or differ in a value that the decision needs; look at the other denials"
 	case err != nil:
 		return err.Error()
 	}
 	return "the record names no client"
 }
 
-// join adds the groups of o, for which the same change was found.
+// join adds the groups of o, which has the same change.
 func (sg *Suggestion) join(o *Suggestion) {
 	sg.Groups = append(sg.Groups, o.Groups...)
 	sg.Count += o.Count
@@ -131,17 +131,17 @@ func (s *Site) suggest(g *Group) *Suggestion {
 	case !ok:
 		sg.Cure, sg.Why = CureNever, whyNotAsked(&r)
 	case rank(d) == 2:
-		sg.Cure, sg.Why = CurePermitted, "the configuration permits it already: reload, or it was denied before"
+		sg.Cure, sg.Why = CurePermitted, "the configuration permits it already: it was denied before the last change, or a reload is missing"
 	case d.Why() == rules.UnknownClient:
 		s.suggestSource(sg, &a)
 	case d.Why() == rules.TypeNotAllowed && never(&a) != "":
 		sg.Cure, sg.Why = CureNever, d.Why().String()+": "+never(&a)
 	case d.Why() == rules.PrivateAddress:
-		sg.Cure, sg.Why = CureNever, "private_address: "+rules.Hint(a, d)+"; if it is not meant, the answer is forged or blocked: look at the resolver"
+		sg.Cure, sg.Why = CureNever, "private_address: "+rules.Hint(a, d)+"; if that is not intended, the answer is forged or blocked: look at the resolver"
 	case !d.Why().Fixable():
 		sg.Cure, sg.Why = CureNever, d.Why().String()+": "+whyNever(d.Why())
 	case s.withinHost(&a):
-		sg.Cure, sg.Why = CureNever, d.Why().String()+": the address is one of the very host that sallyport runs on, or of no more than its link, like a cloud's metadata service: a rule would let the client in there"
+		sg.Cure, sg.Why = CureNever, d.Why().String()+": the address belongs to the host of sallyport itself, or exists on its link only, like a cloud's metadata service; a rule would let the client in there"
 	case never(&a) != "":
 		sg.Client, sg.Cure, sg.Why = d.Client.Name, CureNever, never(&a)
 	default:
@@ -168,8 +168,8 @@ func (s *Site) suggestRule(sg *Suggestion, a *rules.Attempt, d *rules.Decision) 
 	}
 }
 
-// suggestSource adds an unknown client's address to a client that may reach
-// what it wanted.
+// suggestSource adds an unknown client's address to a client that may reach the
+// destination.
 func (s *Site) suggestSource(sg *Suggestion, a *rules.Attempt) {
 	for _, cl := range s.Config.Clients {
 		if len(cl.Sources) == 0 {
@@ -186,10 +186,11 @@ func (s *Site) suggestSource(sg *Suggestion, a *rules.Attempt) {
 		}
 	}
 	sg.Cure = CureNever
-	sg.Why = "unknown_client: no [[client]] covers the address, and no client may reach this destination either; if the address is one of a client, add it to the sources of that client"
+	sg.Why = "unknown_client: no [[client]] covers the address, and no client may reach this destination either; if the address belongs to a client, add it to the sources of that client"
 }
 
-// markQuestion marks a suggestion that only the denied client's attempt speaks for.
+// markQuestion marks a suggestion that only the denied client's attempt
+// supports.
 func (s *Site) markQuestion(sg *Suggestion) {
 	if sg.change == nil {
 		return
@@ -199,8 +200,9 @@ func (s *Site) markQuestion(sg *Suggestion) {
 	}
 }
 
-// askOnce asks about the first candidate for a role only: for another one a
-// rule is proposed, or, where it is a source, nothing.
+// askOnce keeps the question for the first candidate for a role or source. For
+// a further candidate for a role it proposes a rule; for a further source it
+// proposes nothing.
 func (s *Site) askOnce(sg *Suggestion, asked map[string]string) {
 	place, key := sg.change.place(), sg.change.key()
 	if first, known := asked[place]; !known {
@@ -212,7 +214,7 @@ func (s *Site) askOnce(sg *Suggestion, asked map[string]string) {
 	sg.Asks = false
 	if sg.change.source.IsValid() {
 		sg.change, sg.Cure = nil, CureNever
-		sg.Why = "unknown_client: no [[client]] covers these addresses; " + sg.Client + " may reach this: add those that are it to its sources"
+		sg.Why = "unknown_client: no [[client]] covers these addresses; " + sg.Client + " may reach this destination: add the addresses that belong to this client to its sources"
 		sg.Groups[0].Cure = sg.Cure
 		return
 	}
@@ -224,9 +226,10 @@ func (s *Site) askOnce(sg *Suggestion, asked map[string]string) {
 	sg.Groups[0].Cure = sg.Cure
 }
 
-// withinHost reports whether the destination is an address of the gateway
-// alone: one of its host, link-local, multicast, none. Who asks
-// from that very host can reach the rest of it without us.
+// withinHost reports whether the destination is an address that only the
+// gateway itself can reach: one of its host, link-local, multicast or
+// unspecified. A client on the gateway's host reaches the host's other
+// addresses without sallyport.
 func (s *Site) withinHost(a *rules.Attempt) bool {
 	to := a.Dest.Addr().Unmap()
 	switch {
@@ -253,7 +256,7 @@ func documentedness(d *rules.Decision, c Cure) int {
 	return 2
 }
 
-// questions counts what a person has to answer before the suggestion permits
+// questions counts the questions to answer before the suggestion permits
 // anything.
 func (sg *Suggestion) questions() int {
 	if sg.Asks {

@@ -135,7 +135,7 @@ func TestExpiredRuleIsNamed(t *testing.T) {
 	s := siteOf(t, fleet)
 	list := suggestFor(t, s, attempt(t, manager, "gone.corp.example", 443))
 	if len(list) != 1 || !strings.Contains(list[0].Documented, "expired") || !strings.Contains(list[0].Why, "site/gone, site.toml line ") ||
-		!strings.Contains(list[0].Why, "a later expires there") {
+		!strings.Contains(list[0].Why, "a later date in expires") {
 		t.Errorf("%+v", list[0])
 	}
 }
@@ -276,7 +276,7 @@ func TestNoRuleForAPrivateAddressBehindATranslator(t *testing.T) {
 		if len(list) != 1 || list[0].Cure != CureNever || list[0].TOML != "" || !strings.HasPrefix(list[0].Why, "private_address: ") {
 			t.Errorf("%s: %+v", host, *list[0])
 		}
-		if whole, err := s.Whole(list); err != nil || strings.TrimPrefix(string(whole), "# Nothing is proposed: this is the configuration as it is.\n") != fleet {
+		if whole, err := s.Whole(list); err != nil || strings.TrimPrefix(string(whole), "# There are no suggestions: this is the unchanged configuration.\n") != fleet {
 			t.Errorf("%s: %v\n%s", host, err, whole)
 		}
 	}

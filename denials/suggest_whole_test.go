@@ -22,7 +22,7 @@ func TestWholeSaysWhatAllOfItPermits(t *testing.T) {
 		t.Fatal(err)
 	}
 	head, _, _ := strings.Cut(string(text), "\nmode = ")
-	for _, want := range []string{"# Proposed, and applied nowhere.", "#   for es-manager: endpoint-secure-onprem/auth: auth.sangfor.com: tcp 443",
+	for _, want := range []string{"# Proposed, not applied.", "#   for es-manager: endpoint-secure-onprem/auth: auth.sangfor.com: tcp 443",
 		"#   for es-manager: endpoint-secure-onprem/auth-sea: auth.sea.sangfor.com: tcp 443"} {
 		if !strings.Contains(head, want) {
 			t.Errorf("%q is not at the top:\n%s", want, head)
@@ -41,7 +41,7 @@ func TestWholeSaysThatNothingIsProposed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := "# Nothing is proposed: this is the configuration as it is.\n" + string(s.src.Text); string(text) != want {
+	if want := "# There are no suggestions: this is the unchanged configuration.\n" + string(s.src.Text); string(text) != want {
 		t.Errorf("printed\n%s\nwant\n%s", text, want)
 	}
 }

@@ -15,14 +15,14 @@ import (
 	"sallyport/denials/journal"
 )
 
-// What a Tally keeps at most. What comes later is counted per client and
-// reason, and beyond that per reason.
+// The limits of a Tally. Denials beyond them are counted per client and reason,
+// and beyond that per reason.
 const (
 	groupsMax = 100_000
-	textMax   = 64 << 20 // octets of the groups and their texts, about
-	restMax   = 8 << 20  // of those that are counted per client and reason beyond it
-	groupSize = 640      // octets of a group without its texts, about
-	hostMax   = 512      // octets of a host that a group is told apart by
+	textMax   = 64 << 20 // bytes of the groups and their texts, roughly
+	restMax   = 8 << 20  // bytes of the groups that are counted per client and reason, beyond groupBytes
+	groupSize = 640      // bytes of a group without its texts, roughly
+	hostMax   = 512      // only this many bytes of a host distinguish groups
 )
 
 // A Group is all denials of one destination, client and reason.
@@ -34,11 +34,11 @@ type Group struct {
 	ClientName string
 	Reason     string
 	Verdict    string
-	QType      string // of a look-up of a type that no rule is for; else ""
+	QType      string // the type of a look-up for which no rule is proposed; else ""
 
 	Count       uint64
 	First, Last time.Time
-	Via         string // of the latest record, like all below
+	Via         string // of the latest record, as all fields below
 	Profile     string
 	SNI         string
 	Resolved    string // one of the addresses
@@ -50,13 +50,14 @@ type Group struct {
 
 	Cure Cure // set by Review and Suggest
 
-	proven bool // some of it, or it is not known: the source took part in a handshake
-	raw    bool // Host is no name
+	proven bool // the source of some denial is proven, or that is not known
+	raw    bool // Host is not a name
 	size   int
 	last   asked
 }
 
-// asked is what else a group keeps of its latest record, to ask about it again.
+// asked has the other values of the latest record that are needed to ask about
+// it again.
 type asked struct {
 	schema                   int
 	host, original, detail   string
@@ -64,15 +65,15 @@ type asked struct {
 	journal.Question
 }
 
-// set keeps what r says.
+// set copies the values of r.
 func (k *asked) set(r *journal.Record) {
 	pinned := append(k.Pinned[:0], r.Pinned...)
 	*k = asked{schema: r.Schema, host: r.Host, original: r.OriginalDst, detail: r.Detail, mismatch: r.Mismatch, ech: r.ECH, truncated: r.Truncated, Question: r.Question}
 	k.Pinned = pinned
 }
 
-// Key names the group in addresses and on command lines: the same group has
-// the same key in every query.
+// Key identifies the group in addresses and on command lines. The same group
+// has the same key in every query.
 func (g *Group) Key() string {
 	h := sha256.New()
 	for _, s := range [...]string{g.Host, g.Proto, g.Client, g.Reason, g.Verdict} {
@@ -83,7 +84,8 @@ func (g *Group) Key() string {
 	return hex.EncodeToString(h.Sum(nil)[:8])
 }
 
-// Record returns the latest record of the group, as far as it is kept.
+// Record returns the latest record of the group, with the values that the group
+// keeps.
 func (g *Group) Record() journal.Record {
 	k := &g.last
 	r := journal.Record{Schema: k.schema, Event: journal.EventDecision, Verdict: g.Verdict, Via: g.Via, Client: g.Client, ClientName: g.ClientName, Host: k.host,
@@ -105,22 +107,22 @@ func (g *Group) Record() journal.Record {
 // A Tally adds records up. Its zero value is ready.
 type Tally struct {
 	groups map[groupKey]*Group
-	size   int    // octets, about
+	size   int    // bytes, roughly
 	Total  uint64 // denials added
-	Rest   uint64 // of these, denials that had to be counted without their host
+	Rest   uint64 // denials of these that were counted without their host
 }
 
 type groupKey struct {
 	host, proto, client, reason, verdict string
-	qtype                                string // of a look-up that no rule is for
+	qtype                                string // a look-up for which no rule is proposed
 	port                                 uint16
 }
 
-// Others stands for the host, and the client, of denials that were counted
-// without one.
+// Others is the text for the host and client of denials that were counted
+// without them.
 const Others = "(many)"
 
-// keyOf tells which group a record belongs to.
+// keyOf returns the key of a record's group.
 func keyOf(r *journal.Record) (k groupKey, raw bool) {
 	k = groupKey{r.Host, r.Proto, r.Client, r.Reason, r.Verdict, "", r.Port}
 	if t, ok := journal.ParseType(r.QType); ok && ruleless(t) {
@@ -160,7 +162,8 @@ func (t *Tally) Add(r *journal.Record) {
 	t.size += g.size - before
 }
 
-// begin makes room for a group, or returns the one that stands for it.
+// begin makes a new group if there is room. If not, it returns the group that
+// counts the rest.
 func (t *Tally) begin(k groupKey, raw bool, r *journal.Record) *Group {
 	if t.groups == nil {
 		t.groups = make(map[groupKey]*Group)
@@ -198,7 +201,7 @@ func (g *Group) add(r *journal.Record) {
 	g.SNI, g.Resolved, g.Detail = r.SNI, "", r.FullDetail()
 	switch {
 	case r.Dest != "":
-		g.Resolved = r.Dest // the one that was judged
+		g.Resolved = r.Dest // the address that was judged
 	case len(r.Resolved) > 0:
 		g.Resolved = r.Resolved[0]
 	}

@@ -1,4 +1,5 @@
-// Timeline: denials by reason over time, as many steps as a picture needs.
+// Timeline: counts denials by reason over time, in as many steps as a picture
+// needs.
 
 package denials
 
@@ -10,11 +11,12 @@ import (
 	"sallyport/denials/journal"
 )
 
-// stepsMax bounds the steps of a Timeline; where more would be needed, the
-// step grows.
+// stepsMax limits the steps of a Timeline. When it needs more, the steps become
+// longer.
 const stepsMax = 1024
 
-// steps are the lengths that a step can have; beyond them it doubles.
+// steps are the possible lengths of a step. After the last one, the length
+// doubles.
 var steps = [...]time.Duration{time.Minute, 5 * time.Minute, 15 * time.Minute, time.Hour, 4 * time.Hour, 24 * time.Hour}
 
 // A Timeline counts denials by reason in steps of equal length. Its zero value
@@ -34,7 +36,7 @@ type Step struct {
 // A Series is a Timeline laid out for drawing.
 type Series struct {
 	Step    time.Duration
-	Reasons []string // those that occur, the most frequent first
+	Reasons []string // the reasons that occur, the most frequent first
 	Steps   []Step   // without gaps, the oldest first
 	Max     uint64   // the largest Total
 }
@@ -61,7 +63,7 @@ func (t *Timeline) put(second int64, reason string, n uint64) {
 		t.buckets[i] = b
 	}
 	if len(b.m) >= 64 && b.m[reason] == nil {
-		reason = Others // no journal of ours has so many reasons
+		reason = Others // more reasons than sallyport has
 	}
 	b.Add(reason, n)
 }

@@ -1,4 +1,4 @@
-// Totals: what denials add up to, by reason, front end, verdict, client and hour.
+// Totals: counts denials by reason, front end, verdict, client and hour.
 
 package denials
 
@@ -18,9 +18,9 @@ type Totals struct {
 	Reasons  Counts
 	Vias     Counts
 	Verdicts Counts
-	Clients  Counts // by name, else by address
+	Clients  Counts // by name; if there is none, by address
 	Profiles Counts
-	Hours    Counts // of the day they were in: 2006-01-02T15
+	Hours    Counts // by date and hour: 2006-01-02T15
 	Cures    Counts // set by Review
 }
 
@@ -48,14 +48,15 @@ func (t *Totals) Add(r *journal.Record) {
 // Counts counts by text. Its zero value is ready.
 type Counts struct {
 	m    map[string]*uint64
-	hour time.Time // of the last addHour
-	text string    // its spelling
+	hour time.Time // the hour of the last addHour
+	text string    // its text
 }
 
-// countsMax bounds the texts that are told apart; more are counted as Others.
+// countsMax limits the texts with a count of their own; all others are counted
+// as Others.
 const countsMax = 10_000
 
-// A Count is how often a text came.
+// A Count is a text and how often it occurred.
 type Count struct {
 	Text string
 	N    uint64
@@ -84,7 +85,7 @@ func (c *Counts) addHour(t time.Time, n uint64) {
 	c.Add(c.text, n)
 }
 
-// Of returns how often a text came.
+// Of returns how often a text occurred.
 func (c *Counts) Of(text string) uint64 {
 	if p := c.m[text]; p != nil {
 		return *p

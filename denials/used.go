@@ -1,4 +1,4 @@
-// Used: the rules in force, held against what was used.
+// Used: the rules in force, with their use.
 
 package denials
 
@@ -13,7 +13,7 @@ import (
 // ruleKey names a rule in force for a client.
 type ruleKey struct{ client, rule string }
 
-// flowsMax bounds the rules that are counted in journals of permitted flows.
+// flowsMax limits the rules that are counted in journals of permitted flows.
 const flowsMax = 20_000
 
 // A RuleUse is one rule in force for one client, and how it was used.
@@ -22,11 +22,11 @@ type RuleUse struct {
 	Source  string
 	Purpose string
 	Expires time.Time // zero: never
-	Line    int       // of a site's rule
+	Line    int       // line of a site's rule
 }
 
-// Never tells whether the rule permitted nothing since a time; look-ups do
-// not count.
+// Never reports whether the rule has permitted nothing since the given time.
+// Look-ups do not count.
 func (u *RuleUse) Never(since time.Time) bool { return u.Count == 0 || u.Last.Before(since) }
 
 // Used lists every rule in force with its use, in the order of the
@@ -46,7 +46,7 @@ func (s *Site) Used(st journal.UsageState) []RuleUse {
 	return out
 }
 
-// lineOf returns where a site's rule is written; 0: it is a profile's.
+// lineOf returns the line of a site's rule; 0: the rule is a profile's.
 func lineOf(r *rules.Rule) int {
 	if r.Profile == rules.SiteProfile {
 		return r.Line
@@ -54,9 +54,9 @@ func lineOf(r *rules.Rule) int {
 	return 0
 }
 
-// AddFlows raises the counts to what the journals of permitted flows hold: of
-// Repeated when nothing was counted, or by another gateway. Of a rule that both
-// know the larger count stands, since they count the same.
+// AddFlows adds the counts from the journals of permitted flows, for times when
+// the gateway did not count, or for another gateway. If both have a rule, the
+// larger count is used, because they counted the same flows.
 func AddFlows(ctx context.Context, st *journal.UsageState, q Query) (journal.Report, error) {
 	flows := map[ruleKey]*journal.Use{}
 	first := st.Since

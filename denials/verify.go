@@ -1,4 +1,4 @@
-// Verify: tries a suggestion out, and says what else it would do.
+// Verify: tries a suggestion, and reports what else it would change.
 
 package denials
 
@@ -12,9 +12,9 @@ import (
 	"sallyport/rules"
 )
 
-// verify compiles the configuration with the change and asks again. Groups
-// that a documented setting does not permit after all are returned as
-// suggestions of rules.
+// verify compiles the configuration with the change and asks again. If a
+// documented setting does not permit some groups, verify returns suggestions of
+// rules for them.
 func (s *Site) verify(sg *Suggestion) (rest []*Suggestion) {
 	if sg.rank < len(documentedTexts) {
 		sg.Documented = documentedTexts[sg.rank]
@@ -54,30 +54,30 @@ func (s *Site) verify(sg *Suggestion) (rest []*Suggestion) {
 	sg.Warnings = newWarnings(s.Problems, changed.Problems)
 	switch {
 	case sg.change.version != "":
-		sg.Why = "only if that is the version in use"
+		sg.Why = "only if the product has that version"
 	case len(sg.change.ports) > 0:
-		sg.Why = "only if that is where the site has moved the port"
+		sg.Why = "only if the site has moved the port there"
 	case len(sg.change.bind) > 0:
 		sg.Why = "only if that is the address or name of that role"
 	case sg.change.source.IsValid():
-		sg.Why = "only if that is whose address it is; it then has all that " + sg.Client + " has: " + extent(sg.Gains)
+		sg.Why = "only if the address belongs to this client; it then has all rules of " + sg.Client + ": " + extent(sg.Gains)
 	case slices.ContainsFunc(sg.Groups, func(g *Group) bool { return g.Reason == rules.Expired.String() }):
 		sg.Why = s.whyExpired(sg.change.rule)
 	}
 	if still == rules.PrivateAddress {
-		sg.Why = "the name leads to a private address, which is denied with this rule too: list the address in [resolve] private, or beside the name in the rule"
+		sg.Why = "the name resolves to a private address, which stays denied with this rule: list the address in [resolve] private, or beside the name in the rule"
 	}
 	return nil
 }
 
-// stillNever says why no change permits what is denied for a reason once a change
-// is made; "": another one may.
+// stillNever returns why no change permits a denial with this reason after the
+// change was made; "": another change may.
 func stillNever(still rules.Reason, c *change) string {
 	switch {
 	case still == rules.Self:
-		return whyNever(rules.Self) + ": that is what the name leads to"
+		return whyNever(rules.Self) + ": the name resolves to it"
 	case still == rules.PrivateAddress && c.site != nil && isAddress(c.site.host):
-		return "the address stands for a private IPv4 address, behind a translator or a tunnel: no rule, and no [resolve] private, lets a client reach that"
+		return "the address stands for a private IPv4 address, behind a translator or a tunnel: no rule and no prefix in [resolve] private can permit it"
 	}
 	return ""
 }
@@ -87,8 +87,8 @@ func isAddress(host string) bool {
 	return err == nil
 }
 
-// resolved decides about the addresses that [hosts] gives a permitted name: the
-// gateway reaches the name if it reaches one of them.
+// resolved decides about the addresses that [hosts] gives a permitted name. The
+// gateway can reach the name if it can reach one of them.
 func (s *Site) resolved(a rules.Attempt, d rules.Decision) rules.Decision {
 	if a.Authority.IsZero() || a.Dest.Addr().IsValid() || a.Via == rules.ViaDNS {
 		return d
@@ -102,12 +102,13 @@ func (s *Site) resolved(a rules.Attempt, d rules.Decision) rules.Decision {
 	return d
 }
 
-// whyExpired points to the rule that has expired; "": it is none.
+// whyExpired returns the expired rule and what to consider; "": no rule has
+// expired.
 func (s *Site) whyExpired(r *rules.Rule) string {
 	if r == nil || r.Expires.IsZero() || s.src.Now.Before(r.Expires) {
 		return ""
 	}
-	return fmt.Sprintf("%s, %s line %d, has expired: a later expires there permits again all that it lists, this only what was denied", r, s.src.File, r.Line)
+	return fmt.Sprintf("%s, %s line %d, has expired: a later date in expires permits again all that the rule lists; this change permits only the denied destination", r, s.src.File, r.Line)
 }
 
 // instead moves groups from a setting that does not help to rules.
@@ -132,7 +133,7 @@ func (s *Site) instead(sg *Suggestion, missed []*Group) (rest []*Suggestion) {
 	return append(rest[1:], s.verify(sg)...)
 }
 
-// answered returns the edits without their questions.
+// answered returns the edits with all questions answered yes.
 func answered(list []Edit) []Edit {
 	list = slices.Clone(list)
 	for i := range list {
@@ -141,8 +142,8 @@ func answered(list []Edit) []Edit {
 	return list
 }
 
-// newWarnings lists the warnings that were not there before. That the reason of
-// a proposed rule is to be filled in, the reason says.
+// newWarnings lists the new warnings of check. It leaves out the one about the
+// reason of a proposed rule, because the reason itself says FILL IN.
 func newWarnings(before, after rules.Problems) []string {
 	var out []string
 	for _, p := range after {
@@ -153,7 +154,7 @@ func newWarnings(before, after rules.Problems) []string {
 	return out
 }
 
-// snippet spells edits as TOML with a comment on where they go.
+// snippet returns edits as TOML, and the place where they go.
 func (s *Site) snippet(list []Edit) (where, toml string) {
 	var b strings.Builder
 	for _, m := range list {
@@ -180,8 +181,8 @@ func (s *Site) snippet(list []Edit) (where, toml string) {
 	return where, b.String()
 }
 
-// file says which file is to be changed. Of what is inside the binary only a
-// copy can be.
+// file returns the file to change. If the configuration is inside the binary,
+// that is a copy.
 func (s *Site) file() string {
 	if s.src.Embedded {
 		return `a file of your own for --config: "sallyport denials suggest --whole" prints the embedded one with every change made`
@@ -189,13 +190,13 @@ func (s *Site) file() string {
 	return s.src.File
 }
 
-// commentedMost bounds the lines of the comment above a whole configuration.
+// commentedMost limits the lines of the comment above a whole configuration.
 const commentedMost = 100
 
-// Whole returns the configuration's text with every suggestion made that has a
-// change, checked and compiled, below a comment that says what all of them
-// together permit: more than each by itself, where a rule needs two. An error
-// says which could not be made.
+// Whole returns the configuration's text with all suggested changes made,
+// checked and compiled. A comment at the top lists all that they permit
+// together. That can be more than the sum: a rule may need two of the changes.
+// The error names the changes that could not be made.
 func (s *Site) Whole(list []*Suggestion) ([]byte, error) {
 	now, text := s, s.src.Text
 	for _, sg := range list {
@@ -212,13 +213,13 @@ func (s *Site) Whole(list []*Suggestion) ([]byte, error) {
 	gains := new(Suggestion).words(rules.Diff(s.Policy, now.Policy))
 	switch {
 	case now == s:
-		b.WriteString("# Nothing is proposed: this is the configuration as it is.\n")
+		b.WriteString("# There are no suggestions: this is the unchanged configuration.\n")
 	case len(gains) > 0:
-		b.WriteString("# Proposed, and applied nowhere. All of it together permits, and the file before it did not:\n")
+		b.WriteString("# Proposed, not applied. All changes together newly permit:\n")
 	}
 	for i, line := range gains {
 		if i == commentedMost {
-			fmt.Fprintf(&b, "# and %d more: replay says them\n", len(gains)-i)
+			fmt.Fprintf(&b, "# and %d more: see sallyport denials replay\n", len(gains)-i)
 			break
 		}
 		b.WriteString("#   " + journal.Visible(line) + "\n")

@@ -1,5 +1,5 @@
-// Words: how destinations, clients, reasons and counts read, on the terminal and
-// on the page.
+// Words: destinations, clients, reasons and counts as text, for the terminal
+// and the page.
 
 package denials
 
@@ -11,7 +11,7 @@ import (
 	"sallyport/rules"
 )
 
-// Who shows a client by name and address.
+// Who returns a client's name and address.
 func Who(name, addr string) string {
 	switch {
 	case name == "":
@@ -22,7 +22,7 @@ func Who(name, addr string) string {
 	return name + " " + addr
 }
 
-// Where shows a record's destination.
+// Where returns a record's destination.
 func Where(r *journal.Record) string {
 	switch {
 	case r.Host != "":
@@ -35,7 +35,7 @@ func Where(r *journal.Record) string {
 	return wanted("", r.Port, r.Proto, r.Via)
 }
 
-// Where shows a group's destination.
+// Where returns a group's destination.
 func (g *Group) Where() string {
 	if g.QType != "" {
 		return g.Host + " (DNS " + g.QType + ")"
@@ -43,8 +43,8 @@ func (g *Group) Where() string {
 	return wanted(g.Host, g.Port, g.Proto, g.Via)
 }
 
-// wanted shows what was asked for: an endpoint, or the look-up of a name, which
-// has no port, and whose protocol tells nothing.
+// wanted returns the destination as text: host and port. A look-up has a name
+// and neither port nor protocol.
 func wanted(host string, port uint16, proto, via string) string {
 	if via == rules.ViaDNS.String() && port == 0 {
 		return strings.TrimSpace(host + " (DNS)")
@@ -52,7 +52,7 @@ func wanted(host string, port uint16, proto, via string) string {
 	return endpoint(host, port, proto)
 }
 
-// endpoint shows host:port, and the protocol where it is not TCP.
+// endpoint returns host:port, with the protocol if it is not TCP.
 func endpoint(host string, port uint16, proto string) string {
 	if strings.Contains(host, ":") && port != 0 {
 		host = "[" + host + "]"
@@ -66,7 +66,7 @@ func endpoint(host string, port uint16, proto string) string {
 	return host
 }
 
-// Cause shows the reason, or the event where there is none.
+// Cause returns the reason; if there is none, the event.
 func Cause(r *journal.Record) string {
 	if r.Reason == "" {
 		return Tag(r.Event, r.Verdict)
@@ -74,7 +74,7 @@ func Cause(r *journal.Record) string {
 	return Tag(r.Reason, r.Verdict)
 }
 
-// Tag shows a reason, and that it was let through.
+// Tag returns a reason, marked if mode "audit" let the attempt through.
 func Tag(reason, verdict string) string {
 	if verdict == journal.VerdictWouldDeny {
 		return reason + " (audit)"
@@ -82,7 +82,7 @@ func Tag(reason, verdict string) string {
 	return reason
 }
 
-// Repeated shows a count above one.
+// Repeated returns a count above one as text.
 func Repeated(n uint64) string {
 	if n < 2 {
 		return ""
@@ -90,10 +90,11 @@ func Repeated(n uint64) string {
 	return "×" + strconv.FormatUint(n, 10)
 }
 
-// Why shows what would permit it, and what else is known.
+// Why returns the detail, the hint and the nearest rule of a denial, without
+// repetition.
 func Why(nearest, hint, detail string) string {
 	if strings.Contains(hint, detail) {
-		detail = "" // said in the hint already
+		detail = "" // the hint has it already
 	}
 	s := joined(detail, hint)
 	if nearest != "" && !strings.Contains(s, nearest) {
@@ -110,7 +111,8 @@ func joined(a, b string) string {
 	return a + "; " + b
 }
 
-// Tallied counts what was denied, and what mode "audit" let through instead.
+// Tallied returns how often a group was denied, and how often mode "audit" let
+// it through.
 func Tallied(groups []*Group) (denied, audited uint64) {
 	for _, g := range groups {
 		if g.Verdict == journal.VerdictWouldDeny {
@@ -122,7 +124,7 @@ func Tallied(groups []*Group) (denied, audited uint64) {
 	return denied, audited
 }
 
-// Often spells a count.
+// Often returns a count as "N times".
 func Often(n uint64) string {
 	return strconv.FormatUint(n, 10) + " " + plural(int(min(n, 2)), "time", "times")
 }

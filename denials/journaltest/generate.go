@@ -126,12 +126,12 @@ func NewGenerator(t testing.TB, seed uint64) *Generator {
 	return g
 }
 
-// host is a documented name, a near miss of one, or neither.
+// host is a documented name, a misspelled documented name, or another name.
 func (g *Generator) host() string {
 	h := g.hosts[g.rnd.IntN(len(g.hosts))]
 	switch g.rnd.IntN(10) {
 	case 0:
-		return "x" + h // a name that ends alike
+		return "x" + h // a name with the same end
 	case 1:
 		return "www." + h
 	case 2:
@@ -139,7 +139,7 @@ func (g *Generator) host() string {
 	case 3:
 		return strings.Replace(h, "a", "4", 1)
 	case 4:
-		return fmt.Sprintf("%08x.beacon.example", g.rnd.Uint32()) // a name that never repeats
+		return fmt.Sprintf("%08x.beacon.example", g.rnd.Uint32()) // a name that occurs only once
 	case 5:
 		return "telemetry.vendor.example"
 	}
@@ -183,7 +183,7 @@ func (g *Generator) Attempt() rules.Attempt {
 	return a
 }
 
-// Write writes n denials, over as many days as it takes at ten a second.
+// Write writes n denials, ten a second, over as many days as that takes.
 func (g *Generator) Write(w io.Writer, n int) error {
 	out := bufio.NewWriterSize(w, 1<<20)
 	var made []journal.Record
@@ -202,7 +202,7 @@ func (g *Generator) Write(w io.Writer, n int) error {
 				made = append(made, r)
 			}
 		} else {
-			r = made[g.rnd.IntN(len(made))] // people and programs try again
+			r = made[g.rnd.IntN(len(made))] // clients try again
 		}
 		at = at.Add(time.Duration(g.rnd.IntN(200)) * time.Millisecond)
 		i++

@@ -1,4 +1,4 @@
-// Chart: a timeline as a picture of stacked bars, and in words.
+// Chart: a timeline as a picture of stacked bars, and as a sentence.
 
 package page
 
@@ -19,7 +19,7 @@ const (
 	chartColors = 8 // reasons that have a colour; the rest share the last
 )
 
-// A chart is a Series laid out. What has no denial is not drawn.
+// A chart is a laid-out Series. It has no bar for zero denials.
 type chart struct {
 	Width, Height int
 	Bars          []bar
@@ -29,7 +29,7 @@ type chart struct {
 	Step          string
 	First, Last   time.Time
 	Total         uint64
-	Words         string // what the picture shows
+	Words         string // the same in a sentence
 }
 
 // A bar is one reason in one step.

@@ -1,4 +1,5 @@
-// Form: what a viewer asks for, from the address of a view and back.
+// Form: the viewer's selection, read from the address of a view and written
+// back to it.
 
 package page
 
@@ -19,7 +20,7 @@ import (
 // pageSize is how many groups one page shows.
 const pageSize = 50
 
-// A form is what a viewer filled in, as text, to be shown again.
+// A form has the viewer's input as text, to be shown again.
 type form struct {
 	Since, Until, Client, Profile, Reason, Via, Verdict, Host, Text, Cure, Sort string
 	Page                                                                        int // from 1
@@ -45,7 +46,7 @@ func formOf(r *http.Request) (f form, err error) {
 	for _, field := range f.fields() {
 		v := q.Get(field.key)
 		if len(v) > 256 || !utf8.ValidString(v) {
-			return f, fmt.Errorf("%s: is too long, or is no text", field.key)
+			return f, fmt.Errorf("%s is too long or not valid text", field.key)
 		}
 		*field.value = v
 	}
@@ -53,15 +54,15 @@ func formOf(r *http.Request) (f form, err error) {
 	if s := q.Get("page"); s != "" {
 		if f.Page, err = strconv.Atoi(s); err != nil || f.Page < 1 || f.Page > 1_000_000 {
 			f.Page = 1
-			return f, fmt.Errorf("page: %q is no number of a page", s)
+			return f, fmt.Errorf("page: %q is not a page number", s)
 		}
 	}
 	return f, nil
 }
 
-// query turns a form into the query that a command with the same words makes.
-// A time that is relative to now is of the full minute, so that the pages of
-// one look belong together.
+// query turns a form into the same query as that of the commands. It cuts a
+// relative time to the full minute, so that all pages of one list belong
+// together.
 func (p *reviewPage) query(f *form) (denials.Query, error) {
 	q := denials.Query{Cure: denials.Cure(f.Cure), Sort: f.Sort, Offset: (f.Page - 1) * pageSize, Limit: pageSize, Filter: denials.Filter{
 		Client: f.Client, Profile: f.Profile, Reason: f.Reason, Via: f.Via, Verdict: f.Verdict, Host: f.Host, Text: f.Text, Denied: true,
@@ -86,12 +87,12 @@ func (p *reviewPage) query(f *form) (denials.Query, error) {
 		return q, fmt.Errorf("verdict: %q is neither deny nor would_deny", f.Verdict)
 	}
 	if f.Cure != "" && !slices.Contains(denials.Cures(), q.Cure) {
-		return q, fmt.Errorf("cure: there is no %q", f.Cure)
+		return q, fmt.Errorf("cure: %q is not a cure", f.Cure)
 	}
 	return q, q.Check()
 }
 
-// values is the form as the part of an address behind "?".
+// values returns the form as the query part of an address.
 func (f form) values() url.Values {
 	v := url.Values{}
 	for _, field := range f.fields() {
@@ -105,8 +106,8 @@ func (f form) values() url.Values {
 	return v
 }
 
-// link is the address of a view with the form, changed by pairs of key and
-// value; every change but that of the page goes to the first page.
+// link returns the address of a view with the form, with pairs of key and value
+// changed. Unless the page is changed, the link leads to the first page.
 func (f form) link(path string, pairs ...string) string {
 	v := f.values()
 	for i := 0; i+1 < len(pairs); i += 2 {

@@ -19,7 +19,7 @@ const liveEvery = 5
 type liveView struct {
 	frame
 	Records []liveRow
-	On, Off string // where to turn refreshing on and off
+	On, Off string // links that turn refreshing on and off
 }
 
 type liveRow struct {
@@ -36,7 +36,7 @@ func (p *reviewPage) serveLive(w http.ResponseWriter, r *http.Request) {
 		v.Refresh = liveEvery
 	}
 	if !p.inTurn(ctx, func() { v.fill(p.review(ctx, denials.Filter{Denied: true})) }) || r.Context().Err() != nil {
-		return // the viewer is gone
+		return // the viewer has gone
 	}
 	p.show(w, http.StatusOK, "live", &v)
 }
@@ -59,7 +59,7 @@ func (v *liveView) fill(run *denials.Review, err error) {
 type policyView struct {
 	frame
 	Revision string
-	Counting time.Time // since when usage is counted; zero: it is not
+	Counting time.Time // when counting began; zero: usage is not counted
 	Clients  []policyClient
 }
 
@@ -76,8 +76,8 @@ type policyRule struct {
 	Unused    bool
 }
 
-// unusedAfter is after how long a rule counts as unused, if usage was counted
-// for so long.
+// unusedAfter is the time after which a rule without use counts as unused, if
+// usage was counted for that long.
 const unusedAfter = 30 * 24 * time.Hour
 
 func (p *reviewPage) servePolicy(w http.ResponseWriter, _ *http.Request) {
@@ -106,7 +106,7 @@ func (p *reviewPage) servePolicy(w http.ResponseWriter, _ *http.Request) {
 	p.show(w, http.StatusOK, "policy", &v)
 }
 
-// A healthView is what the gateway says of itself.
+// A healthView is the gateway's report about itself.
 type healthView struct {
 	frame
 	Rows []Health

@@ -1,4 +1,4 @@
-// Page: the review in a browser. It reads, and changes nothing.
+// Page: the review in a browser. It only reads.
 
 package page
 
@@ -14,8 +14,9 @@ import (
 	"sallyport/denials"
 )
 
-// A PageConfig is what the review page is made of. Site, Usage and Health are
-// asked at each view, so that a reload shows at once; any of them may be nil.
+// A PageConfig has the parameters of the review page. Site, Usage and Health
+// are called for each view, so that a reload takes effect at once; each may be
+// nil.
 type PageConfig struct {
 	Files  func() ([]string, error) // the journal, as from Files
 	Site   func() *denials.Site     // the configuration in force
@@ -23,7 +24,7 @@ type PageConfig struct {
 	Health func() []Health
 	When   func(text string, now time.Time) (time.Time, error) // reads a time that people write; nil: RFC 3339 only
 	Now    func() time.Time                                    // nil: time.Now
-	Log    *slog.Logger                                        // nil: silent
+	Log    *slog.Logger                                        // nil: no log
 }
 
 // A Health is one line of the health view.
@@ -33,14 +34,14 @@ type Health struct {
 	Text string
 }
 
-// scanTime bounds one view; the first view of a long journal needs the most.
+// scanTime limits one view. The first view of a long journal takes the longest.
 const scanTime = 5 * time.Minute
 
-// A reviewPage serves the views. One scan runs at a time: a second viewer
-// waits for it and then has its result.
+// A reviewPage serves the views. One scan runs at a time. A second viewer waits
+// for it and uses its result.
 type reviewPage struct {
 	PageConfig
-	turn  chan struct{} // holds a token while the cache is free
+	turn  chan struct{} // holds a token while the fields below are free
 	cache []cached      // the latest last
 }
 
@@ -58,7 +59,7 @@ const cachedMax = 4
 // keptMax bounds the octets, about, that the reviews hold which are not in use.
 const keptMax = 16 << 20
 
-// Page returns the review page. Who may see it is decided in front of it.
+// Page returns the review page. The caller decides who may see it.
 func Page(c PageConfig) http.Handler {
 	if c.Now == nil {
 		c.Now = time.Now
@@ -82,8 +83,8 @@ func Page(c PageConfig) http.Handler {
 	return secured(mux)
 }
 
-// secured sets what every answer of the page must have: nothing but this
-// origin's style is loaded, nothing frames it, nothing runs.
+// secured sets the headers of every answer: the browser loads only this
+// origin's style, runs nothing, and shows the page in no frame.
 func secured(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		SecureHeaders(w.Header())
@@ -92,8 +93,8 @@ func secured(next http.Handler) http.Handler {
 }
 
 // SecureHeaders sets the headers that keep a browser from running, loading or
-// framing anything. The referrer stays within the origin: without any, browsers
-// would not say the origin of a form either.
+// framing anything. The referrer stays within the origin. Without a referrer,
+// browsers would also leave out the origin of a form.
 func SecureHeaders(h http.Header) {
 	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; frame-ancestors 'none'; base-uri 'none'")
 	h.Set("X-Content-Type-Options", "nosniff")
@@ -104,8 +105,8 @@ func SecureHeaders(h http.Header) {
 	h.Set("Cache-Control", "no-store")
 }
 
-// inTurn calls fn when no other viewer's scan runs. fn sends nothing to a viewer: a
-// slow one would keep the others waiting. False: ctx ended before.
+// inTurn calls fn while no other view reads. fn must not write to the viewer: a
+// slow viewer would make the others wait. It returns false if ctx ended before.
 func (p *reviewPage) inTurn(ctx context.Context, fn func()) bool {
 	select {
 	case <-p.turn:
@@ -118,7 +119,8 @@ func (p *reviewPage) inTurn(ctx context.Context, fn func()) bool {
 }
 
 // review returns the review of a filter, read to the end of the journal. The
-// caller has the turn. An error may come with a review of what could be read.
+// caller must be in turn. With an error, it may return a review of the part
+// that could be read.
 func (p *reviewPage) review(ctx context.Context, f denials.Filter) (*denials.Review, error) {
 	files, err := p.Files()
 	if err != nil {
@@ -165,11 +167,11 @@ func (p *reviewPage) site() *denials.Site {
 
 // begin gives a view the time that a scan may need.
 func begin(w http.ResponseWriter, r *http.Request) (context.Context, context.CancelFunc) {
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(scanTime)) // where there is none, none is needed
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(scanTime)) // without a configuration, none is needed
 	return context.WithTimeout(r.Context(), scanTime)
 }
 
-// notes says what a scan could not read.
+// notes returns notes on the lines and files that a scan could not read.
 func notes(rep *journal.Report, err error) []string {
 	var out []string
 	if err != nil && !errors.Is(err, context.Canceled) {
@@ -179,7 +181,7 @@ func notes(rep *journal.Report, err error) []string {
 		out = append(out, p.String())
 	}
 	if n := rep.Skipped; n > 3 {
-		out = append(out, grouped(n)+" lines are no records and were skipped")
+		out = append(out, grouped(n)+" lines are not records and were skipped")
 	}
 	return out
 }

@@ -1,5 +1,5 @@
-// Render: templates and style of the page, inside the binary. Every text goes
-// through a function that shows what a terminal or browser might obey.
+// Render: the templates and the style of the page, embedded in the binary.
+// Every text passes a function that escapes control characters and the like.
 
 package page
 
@@ -29,7 +29,7 @@ var pageTemplates = template.Must(template.New("page").Funcs(template.FuncMap{
 	"pick":      func(name, label, now string, list []string) choice { return choice{name, label, now, list} },
 }).ParseFS(pageFiles, "*.html"))
 
-// A choice is a field of the form with what it offers.
+// A choice is a field of the form with its options.
 type choice struct {
 	Name, Label, Now string
 	List             []string
@@ -40,7 +40,7 @@ func (p *reviewPage) show(w http.ResponseWriter, status int, name string, data a
 	var b bytes.Buffer
 	if err := pageTemplates.ExecuteTemplate(&b, name, data); err != nil {
 		p.Log.Error("review page", "view", name, "error", err)
-		http.Error(w, "this view cannot be shown; the log says why", http.StatusInternalServerError)
+		http.Error(w, "this view cannot be shown; the log has the error", http.StatusInternalServerError)
 		return
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
@@ -48,8 +48,8 @@ func (p *reviewPage) show(w http.ResponseWriter, status int, name string, data a
 	_, _ = w.Write(b.Bytes()) // the viewer may have gone
 }
 
-// WriteLogin answers with the form that asks for the token; problem says what
-// was wrong with the last try.
+// WriteLogin answers with the form for the token; problem is the error of the
+// last try.
 func WriteLogin(w http.ResponseWriter, status int, problem string) {
 	SecureHeaders(w.Header())
 	var b bytes.Buffer
@@ -106,7 +106,7 @@ func isoTime(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
 func pageText(n int) string { return strconv.Itoa(n) }
 
-// destinations lists what a rule is about.
+// destinations lists the destinations of a rule.
 func destinations(r *rules.Rule) string {
 	var out []string
 	for _, d := range r.To {

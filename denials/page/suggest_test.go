@@ -43,7 +43,7 @@ func TestPageShowsTheWholeDifference(t *testing.T) {
 	doc, body := get(t, pageOf(t, site, path), "/group?key="+g.Key(), http.StatusOK)
 	shown := textOf(doc)
 	for _, want := range []string{"es-manager: 198.18.0.77", "site/lab: 45.83.7.0/24: every protocol and port, whatever the content", "who is this?", "A question",
-		"once its # are removed", "tcp 443"} {
+		"once the # characters are removed", "tcp 443"} {
 		if !strings.Contains(shown, want) {
 			t.Errorf("%q is not shown:\n%s", want, body)
 		}

@@ -1,4 +1,4 @@
-// Views: what each view of the page shows.
+// Views: the data of each view of the page.
 
 package page
 
@@ -14,11 +14,11 @@ import (
 	"sallyport/denials"
 )
 
-// A frame is what all views have in common.
+// A frame has the data that all views need.
 type frame struct {
 	View     string // which one
 	Title    string
-	Auditing []string // clients whose denials are let through
+	Auditing []string // clients in mode "audit"
 	Refresh  int      // seconds; 0: only when asked
 	Notes    []string
 	Now      time.Time
@@ -83,7 +83,7 @@ func (p *reviewPage) serveGroups(w http.ResponseWriter, r *http.Request) {
 				run, err := p.review(ctx, q.Filter)
 				v.fill(run, q, err)
 			}) || r.Context().Err() != nil {
-				return // the viewer is gone
+				return // the viewer has gone
 			}
 			p.show(w, http.StatusOK, "groups", &v)
 			return
@@ -132,10 +132,10 @@ func (v *groupsView) fill(run *denials.Review, q denials.Query, err error) {
 	v.Clients = choices(&view.Totals.Clients, f.Client)
 }
 
-// choicesMax bounds what a form offers.
+// choicesMax limits the options of a field.
 const choicesMax = 200
 
-// choices lists what a field of the form can be, with what it is now.
+// choices lists the options of a field, with its current value.
 func choices(c *denials.Counts, now string) []string {
 	var out []string
 	list := c.Largest()
@@ -151,7 +151,8 @@ func choices(c *denials.Counts, now string) []string {
 	return out
 }
 
-// A groupView is one group: what it was, what would permit it, the records.
+// A groupView is one group: its destination and reason, its remedy, its
+// records.
 type groupView struct {
 	frame
 	Group       *denials.Group
@@ -202,36 +203,36 @@ func (p *reviewPage) serveGroup(w http.ResponseWriter, r *http.Request) {
 	}
 	g := v.Group
 	v.Where, v.Who = g.Where(), denials.Who(g.ClientName, g.Client)
-	if site != nil && site.HasText() { // else no change can be tried out
+	if site != nil && site.HasText() { // without the text of the configuration, no change can be tried
 		v.Suggestions = site.Suggest([]*denials.Group{g}, 1, false)
 	}
 	v.Meaning = meaning(g.Cure)
 	for _, sg := range v.Suggestions {
 		if sg.Asks {
-			v.Meaning = "A question: nothing but the client's own attempts says so. Find out before you set it."
+			v.Meaning = "A question: only the client's own attempts support this change. Find out the answer before you set it."
 		}
 	}
 	p.show(w, http.StatusOK, "group", &v)
 }
 
-// records lists them, the newest first.
+// records lists the latest records, the newest first.
 func (v *groupView) records(list []journal.Record) {
 	for _, r := range slices.Backward(list) {
 		v.Records = append(v.Records, recordRow{r.Time, strings.TrimSpace(r.Via + " " + denials.Cause(&r) + " " + denials.Repeated(r.Count)), denials.Values(&r)})
 	}
 }
 
-// meaning says what a cure asks of the reviewer.
+// meaning describes a cure for the reviewer.
 func meaning(c denials.Cure) string {
 	switch c {
 	case denials.CurePermitted:
-		return "The configuration permits it by now."
+		return "The configuration permits it now."
 	case denials.CureFeature:
-		return "Documented: fixable by a feature to turn on."
+		return "Documented: turn on a feature to permit it."
 	case denials.CureBinding:
-		return "Documented: fixable by a version, address or port to set."
+		return "Documented: set a version, address or port to permit it."
 	case denials.CureRule:
-		return "Not documented like this: fixable only by a rule of the site's own."
+		return "Not documented like this: only a rule of your site can permit it."
 	}
-	return "Never: no line of configuration should permit it, or could."
+	return "Never: no configuration can or should permit it."
 }

@@ -36,7 +36,7 @@ func TestAuditBecomesAConfiguration(t *testing.T) {
 	}
 	texts := []string{
 		"documented for this client, once set", "permitted by the site, until its rule expired", "documented for another port, protocol or role",
-		"beside a documented name", "not documented", "nothing but the attempt says so",
+		"beside a documented name", "not documented", "supported by the attempt only",
 	}
 	var known []string
 	for line := range strings.Lines(b.String()) {

@@ -1,5 +1,5 @@
-// JSON: the one way in which an answer is printed as JSON. What a terminal
-// might obey or hide is escaped, wherever the text came from.
+// JSON: writes all JSON answers, with all characters escaped that a terminal
+// might obey or hide.
 
 package text
 
@@ -11,10 +11,10 @@ import (
 	"sallyport/denials/journal"
 )
 
-// WriteJSON writes a value and a newline: on one line, or with an indent on
-// several. encoding/json leaves C1 controls, DEL, bidirectional and other format
-// characters as they are; here they are escaped as in the journal, and a reader
-// gets the same text back.
+// WriteJSON writes a value and a newline, on one line or indented.
+// encoding/json leaves C1 controls, DEL, bidirectional and other format
+// characters as they are. WriteJSON escapes them as the journal does; a JSON
+// reader gets the same text back.
 func WriteJSON(w io.Writer, v any, indent string) error {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)

@@ -15,28 +15,28 @@ import (
 	"sallyport/denials"
 )
 
-// Options say what a query shows and how.
+// Options describe a query and its output.
 type Options struct {
 	Files  []string       // as from Files
-	Filter denials.Filter // Denied is implied where neither Verdict nor Event is set
+	Filter denials.Filter // Denied is implied if neither Verdict nor Event is set
 	N      int            // at most this many; 0: 50 records, 20 groups; below 0: all
 	JSON   bool           // one JSON object a line
 	Color  bool
-	Now    time.Time // for times of today; zero: full times
+	Now    time.Time // times of today are shown short; zero: all times in full
 
-	Sort      string           // of groups: one of Sorts
-	Offset    int              // leave out this many: the newest records, the first groups
+	Sort      string           // order of groups: one of Sorts
+	Offset    int              // leave out this many newest records or first groups
 	Cure      denials.Cure     // only groups with this cure
-	Site      *denials.Site    // judges the cures; nil: by the reason alone. Suggest, replay and usage need it
-	Progress  journal.Progress // nil: not reported
-	ID        string           // show: the record
-	Audit     bool             // suggest: about what mode "audit" let through
+	Site      *denials.Site    // judges the cures; nil: the reason alone decides. Suggest, replay and usage need it
+	Progress  journal.Progress // nil: no reports
+	ID        string           // show: the ID of the record
+	Audit     bool             // suggest: for the attempts that mode "audit" let through
 	Whole     bool             // suggest: write the whole configuration
-	Days      int              // usage: what counts as never used
+	Days      int              // usage: a rule without use for this long counts as never used
 	UsageFile string           // usage: as from UsagePath; "": none
 }
 
-// bounded returns the limit of the answer, 0: none.
+// bounded returns the limit of rows; 0: none.
 func (o *Options) bounded(usual int) int {
 	if o.N == 0 {
 		return usual
@@ -44,7 +44,7 @@ func (o *Options) bounded(usual int) int {
 	return max(o.N, 0)
 }
 
-// filter returns the filter with what is implied.
+// filter returns the filter with the implied conditions.
 func (o *Options) filter() denials.Filter {
 	f := o.Filter
 	f.Denied = f.Denied || f.Verdict == "" && f.Event == ""
@@ -74,7 +74,7 @@ func List(ctx context.Context, o Options, w io.Writer) (journal.Report, error) {
 	if o.JSON {
 		for r := range last.All {
 			buf = r.Append(buf[:0])
-			_, _ = out.Write(buf) // Flush tells
+			_, _ = out.Write(buf) // Flush returns its error
 		}
 	} else {
 		t := newTable(o.Color, "time", "client", "via", "destination", "reason", "count", "id", "why")
@@ -112,7 +112,7 @@ func Top(ctx context.Context, o Options, w io.Writer) (journal.Report, error) {
 	return rep, firstError(err, out.Flush())
 }
 
-// table writes t, or in words that it has no rows.
+// table writes t, or a sentence if t has no rows.
 func (o *Options) table(w *bufio.Writer, t *table, rep journal.Report, err error) {
 	switch {
 	case len(t.rows) > 1:
@@ -122,7 +122,8 @@ func (o *Options) table(w *bufio.Writer, t *table, rep journal.Report, err error
 	}
 }
 
-// nothing says that nothing was found, among how much, and where to look next.
+// nothing returns the sentence for an empty result: how many records were read,
+// and where to look next.
 func (o *Options) nothing(rep journal.Report) string {
 	f, read := o.filter(), rep.Lines-rep.Skipped
 	if !f.Denied {
@@ -132,7 +133,7 @@ func (o *Options) nothing(rep journal.Report) string {
 	if f.Denied = false; f != (denials.Filter{}) {
 		what = "nothing that matches was denied"
 	}
-	return fmt.Sprintf("%s; %d records were read\na permitted destination that cannot be reached is no denial: the log warns of it, and preflight tries them all\n", what, read)
+	return fmt.Sprintf("%s; %d records were read\na permitted destination that cannot be reached is not a denial: the log warns about it, and preflight tries every permitted destination\n", what, read)
 }
 
 // topJSON is a group as top --json prints it.
@@ -159,7 +160,7 @@ func topOf(g *denials.Group) topJSON {
 		g.First.UTC().Format(journal.TimeLayout), g.Last.UTC().Format(journal.TimeLayout), g.Nearest, g.Hint, g.Cure, g.LastID, g.Key()}
 }
 
-// firstError prefers the scan's error over the writer's.
+// firstError returns the scan's error if there is one, otherwise the writer's.
 func firstError(a, b error) error {
 	if a != nil {
 		return a

@@ -30,7 +30,7 @@ func TestSchema1IsSaid(t *testing.T) {
 	}
 	var b bytes.Buffer
 	o := Options{Files: []string{path}, Site: site, Now: noon}
-	if _, err := WriteReplay(context.Background(), o, &b); err != nil || !strings.Contains(b.String(), "1 of them were recorded in schema 1") {
+	if _, err := WriteReplay(context.Background(), o, &b); err != nil || !strings.Contains(b.String(), "1 of them are of schema 1") {
 		t.Errorf("%v: %s", err, b.String())
 	}
 	b.Reset()

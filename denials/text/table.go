@@ -1,4 +1,4 @@
-// Table: aligned columns for a terminal, safe whatever a client sent.
+// Table: aligned columns for a terminal, with all texts from clients escaped.
 
 package text
 
@@ -11,16 +11,16 @@ import (
 	"sallyport/denials/journal"
 )
 
-// A table collects rows and writes them aligned. The last column is as long
-// as it is; the others are cut at cellMax.
+// A table collects rows and writes them aligned. It cuts cells at cellMax,
+// except in the last column.
 type table struct {
 	color  bool
-	right  int // this many leading columns are aligned to the right
+	right  int // number of leading columns that are aligned to the right
 	rows   [][]string
 	widths []int
 }
 
-const cellMax = 64 // characters
+const cellMax = 64 // width in characters
 
 func newTable(color bool, head ...string) *table {
 	t := &table{color: color, widths: make([]int, len(head))}
@@ -65,11 +65,11 @@ func (t *table) write(w io.Writer) {
 		if t.color && i == 0 {
 			text = "\x1b[1m" + text + "\x1b[0m"
 		}
-		_, _ = io.WriteString(w, text+"\n") // the caller flushes and sees the error
+		_, _ = io.WriteString(w, text+"\n") // the caller flushes and gets the error
 	}
 }
 
-// when shows a time with its zone: of today the time of the day only.
+// when returns a time with its zone; for today, only the time of day.
 func (o *Options) when(t time.Time) string {
 	if o.Now.IsZero() {
 		return t.UTC().Format("2006-01-02T15:04:05Z")

@@ -68,7 +68,7 @@ func TestUsageSaysWhatWasNeverUsed(t *testing.T) {
 	}
 	o.Days = 365
 	out.Reset()
-	if _, err := WriteUsage(context.Background(), o, &out); err != nil || !strings.Contains(out.String(), "too early to judge") {
+	if _, err := WriteUsage(context.Background(), o, &out); err != nil || !strings.Contains(out.String(), "too early to call") {
 		t.Errorf("%v\n%s", err, out.String())
 	}
 	o.UsageFile, o.Files = filepath.Join(dir, "none"), nil

@@ -1,4 +1,4 @@
-// Write: the parts that the answers of the commands have in common.
+// Write: parts that several commands use for their output.
 
 package text
 
@@ -11,7 +11,7 @@ import (
 	"sallyport/denials"
 )
 
-// query turns the options of a command into the query behind it.
+// query turns the options of a command into a query.
 func (o *Options) query() denials.Query {
 	return denials.Query{Files: o.Files, Filter: o.filter(), Cure: o.Cure, Sort: o.Sort, Offset: o.Offset, Site: o.Site, Progress: o.Progress}
 }

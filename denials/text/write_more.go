@@ -105,10 +105,11 @@ type sumsJSON struct {
 	Denied    uint64 `json:"newly_denied"`
 	Unchanged uint64 `json:"unchanged"`
 	Unknown   uint64 `json:"unknown"`
-	Schema1   uint64 `json:"schema_1,omitempty"` // asked again by their destination alone
+	Schema1   uint64 `json:"schema_1,omitempty"` // asked again by the destination only
 }
 
-// WriteReplay writes what the site's configuration would decide otherwise.
+// WriteReplay writes the recorded decisions that the site's configuration would
+// change.
 func WriteReplay(ctx context.Context, o Options, w io.Writer) (journal.Report, error) {
 	q := o.query()
 	q.Filter, q.Limit = o.Filter, o.bounded(40)
@@ -136,11 +137,11 @@ func WriteReplay(ctx context.Context, o Options, w io.Writer) (journal.Report, e
 	}
 	_, _ = fmt.Fprintf(out, "%d decisions: %d newly permitted, %d newly denied, %d unchanged", p.Decisions, p.Permitted, p.Denied, p.Unchanged)
 	if p.Unknown > 0 {
-		_, _ = fmt.Fprintf(out, ", %d recorded without enough to ask again", p.Unknown)
+		_, _ = fmt.Fprintf(out, ", %d with too little in their records to ask again", p.Unknown)
 	}
 	_, _ = out.WriteString("\n")
 	if p.Schema1 > 0 {
-		_, _ = fmt.Fprintf(out, "%d of them were recorded in schema 1: only their destination is known, and was judged\n", p.Schema1)
+		_, _ = fmt.Fprintf(out, "%d of them are of schema 1: only their destination is recorded and judged\n", p.Schema1)
 	}
 	return p.Report, firstError(err, out.Flush())
 }
@@ -152,7 +153,7 @@ func verdictText(verdict, reason string) string {
 	return verdict + " " + reason
 }
 
-// WriteStats writes what the denials add up to.
+// WriteStats writes the totals of the denials.
 func WriteStats(ctx context.Context, o Options, w io.Writer) (journal.Report, error) {
 	v, err := denials.Answer(ctx, o.query())
 	if v == nil {

@@ -13,7 +13,7 @@ import (
 	"sallyport/denials"
 )
 
-// suggestMost bounds the groups that one answer looks at, the largest first.
+// suggestMost limits the groups of one answer, the largest first.
 const suggestMost = 10_000
 
 // printedMost bounds the lines of a difference as printed for people.
@@ -35,7 +35,7 @@ type suggestionJSON struct {
 	Source     string       `json:"source,omitempty"`
 	Documented string       `json:"documented,omitempty"`
 	Verified   bool         `json:"verified"`
-	Asks       bool         `json:"asks,omitempty"` // TOML is commented out: only the attempt says who that is
+	Asks       bool         `json:"asks,omitempty"` // only the attempt supports the change, so TOML is commented out
 	Groups     []groupJSON  `json:"groups"`
 }
 
@@ -44,17 +44,17 @@ type groupJSON struct {
 	Host   string `json:"host"`
 	Port   uint16 `json:"port,omitempty"`
 	Proto  string `json:"proto,omitempty"`
-	QType  string `json:"qtype,omitempty"` // of a look-up of a type that is never answered
+	QType  string `json:"qtype,omitempty"` // the type of a look-up that is never answered
 	Client string `json:"client"`
 	Reason string `json:"reason"`
 	Count  uint64 `json:"count"`
 	LastID string `json:"last_id"`
 }
 
-// WriteSuggest writes what would permit the groups that the options select:
-// the change for the most denials first. With Audit it is about what mode
-// "audit" let through, the best documented first. With Whole it writes the
-// whole configuration with all of it made.
+// WriteSuggest writes the changes that would permit the groups that the options
+// select. The change for the most denials comes first. With Audit it covers the
+// attempts that mode "audit" let through, and the best documented change comes
+// first. With Whole it writes the whole configuration with all changes made.
 func WriteSuggest(ctx context.Context, o Options, w io.Writer) (journal.Report, error) {
 	if o.Audit {
 		o.Filter = o.Filter.Audited()
@@ -111,7 +111,8 @@ func suggestionOf(sg *denials.Suggestion) suggestionJSON {
 	return j
 }
 
-// writeSuggestion writes a suggestion for people: the facts, then what to paste.
+// writeSuggestion writes a suggestion for people: the facts, then the text to
+// paste.
 func writeSuggestion(w *bufio.Writer, sg *denials.Suggestion, o *Options) {
 	title := sg.Title
 	if title == "" {
@@ -153,7 +154,7 @@ func writeSuggestion(w *bufio.Writer, sg *denials.Suggestion, o *Options) {
 		}
 		labelled(w, "tried", tried(sg))
 	default:
-		labelled(w, "tried", "NOT found to permit all of this: look closer")
+		labelled(w, "tried", "does NOT permit all of this: check it by hand")
 	}
 	if sg.TOML != "" {
 		labelled(w, "where", sg.Where)
@@ -163,10 +164,10 @@ func writeSuggestion(w *bufio.Writer, sg *denials.Suggestion, o *Options) {
 	_, _ = w.WriteString("\n")
 }
 
-// tried says what came of trying a suggestion out.
+// tried returns the result of trying a suggestion.
 func tried(sg *denials.Suggestion) string {
 	if sg.Asks {
-		return "would permit all of this once its # are removed; not applied"
+		return "would permit all of this once the # characters are removed; not applied"
 	}
 	return "permits all of this; not applied"
 }

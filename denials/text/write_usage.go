@@ -33,9 +33,10 @@ type ruleUseJSON struct {
 	Source  string     `json:"source,omitempty"`
 }
 
-// WriteUsage writes the rules in force: those in use, the last used first, and
-// those that permitted nothing in o.Days days. The counts are the gateway's,
-// at UsageFile, and those of the journals of permitted flows in o.Files.
+// WriteUsage writes the rules in force: first the rules in use, the latest use
+// first, then the rules that permitted nothing in o.Days days. The counts come
+// from the gateway, at UsageFile, and from the journals of permitted flows in
+// o.Files.
 func WriteUsage(ctx context.Context, o Options, w io.Writer) (journal.Report, error) {
 	var st journal.UsageState
 	var rep journal.Report
@@ -52,7 +53,7 @@ func WriteUsage(ctx context.Context, o Options, w io.Writer) (journal.Report, er
 		rep, err = denials.AddFlows(ctx, &st, q)
 	}
 	if st.Since.IsZero() && err == nil {
-		return rep, errors.New("nothing was counted yet: the gateway counts while it runs, and saves every minute")
+		return rep, errors.New("there are no counts yet: the gateway counts while it runs, and saves the counts every minute")
 	}
 	since := o.Now.AddDate(0, 0, -o.Days)
 	list := o.Site.Used(st)
@@ -72,7 +73,7 @@ func WriteUsage(ctx context.Context, o Options, w io.Writer) (journal.Report, er
 	o.usageTables(out, list, since)
 	_, _ = fmt.Fprintf(out, "\ncounted since %s", o.when(st.Since))
 	if st.Since.After(since) {
-		_, _ = fmt.Fprintf(out, ", which is less than %d days: too early to judge what is never used", o.Days)
+		_, _ = fmt.Fprintf(out, ", which is less than %d days: too early to call a rule unused", o.Days)
 	}
 	_, _ = out.WriteString("\n")
 	return rep, firstError(err, out.Flush())
@@ -106,7 +107,7 @@ func (o *Options) usageTables(out *bufio.Writer, list []denials.RuleUse, since t
 	}
 }
 
-// withZone says that a date is one of UTC.
+// withZone adds UTC to a date.
 func withZone(date string) string {
 	if date == "" {
 		return ""
