@@ -40,7 +40,7 @@ func TestLayout(t *testing.T) {
 		"sallyport/cmd/sallyport/terminal":  nil,
 		"sallyport/cmd/sallyport/gateway":   {"sallyport/cmd/sallyport/confine", "sallyport/cmd/sallyport/nftables", "sallyport/cmd/sallyport/preflight", "sallyport/cmd/sallyport/series", "sallyport/cmd/sallyport/systemd", "sallyport/cmd/sallyport/terminal", "sallyport/configs", "sallyport/denials", "sallyport/denials/journal", "sallyport/denials/page", "sallyport/denials/text", "sallyport/dnsfilter", "sallyport/proxy", "sallyport/rules", "sallyport/rules/profile", "sallyport/rules/site"},
 		"sallyport/cmd/sallyport/admin":     {"sallyport/cmd/sallyport/gateway", "sallyport/denials/page", "sallyport/rules", "sallyport/rules/site"},
-		"sallyport/cmd/sallyport/nftables":  {"sallyport/rules", "sallyport/rules/site"},
+		"sallyport/cmd/sallyport/nftables":  {"sallyport/cmd/sallyport/terminal", "sallyport/rules", "sallyport/rules/site"},
 		"sallyport/cmd/sallyport/preflight": {"sallyport/dnsfilter", "sallyport/proxy", "sallyport/rules"},
 	}
 	may["sallyport/cmd/sallyport"] = slices.Collect(maps.Keys(may)) // the commands may use everything

@@ -8,9 +8,8 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
-	"strings"
-	"unicode"
 
+	"sallyport/cmd/sallyport/terminal"
 	"sallyport/rules"
 	"sallyport/rules/site"
 )
@@ -173,19 +172,9 @@ func byFamily(list []netip.Prefix) (v4, v6 []string) {
 	return v4, v6
 }
 
-// printable replaces every character that is not printable, so that the result is one line.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return ' '
-		}
-		return r
-	}, strings.ToValidUTF8(s, "?"))
-}
-
 // oneLine shortens text to one line for a comment.
 func oneLine(s string) string {
-	s = printable(s)
+	s = terminal.Printable(s)
 	if r := []rune(s); len(r) > 160 {
 		return string(r[:160]) + "…"
 	}
