@@ -28,12 +28,12 @@ var reasonTexts = [reasonCount]reasonText{
 	NotTLS: {"not_tls", Explanation{
 		Meaning: "Port 443 carries TLS only, and the first bytes were something else.",
 		Cause:   "another protocol on port 443, or plain HTTP sent to it",
-		Cure:    "let the client speak TLS; a rule with `any = true` makes no demand on content",
+		Cure:    "let the client speak TLS; for a rule with `any = true`, sallyport does not check the content",
 	}},
 	NotHTTP: {"not_http", Explanation{
 		Meaning: "Port 80 carries HTTP/1 only, and the first bytes were something else.",
 		Cause:   "another protocol on port 80, or TLS sent to it",
-		Cure:    "let the client speak HTTP/1; a rule with `any = true` makes no demand on content",
+		Cure:    "let the client speak HTTP/1; for a rule with `any = true`, sallyport does not check the content",
 	}},
 	SniffTimeout: {"sniff_timeout", Explanation{
 		Meaning: "The client did not send a whole ClientHello or request head before the deadline.",
@@ -103,7 +103,7 @@ var reasonTexts = [reasonCount]reasonText{
 	PortNotListed: {"port_not_listed", Explanation{
 		Meaning: "The destination is documented, but not on this port.",
 		Cause:   "http:// where the document lists port 443, or a port that the site changed",
-		Cure:    "correct the client's address, or the `ports` of the client; else a `[[rule]]`, if the site needs it",
+		Cure:    "correct the port in the client's settings, or the `ports` of the `[[client]]`; else a `[[rule]]`, if the site needs it",
 	}},
 	RoleNotListed: {"role_not_listed", Explanation{
 		Meaning: "The destination is documented, but for another role than this client's.",

@@ -14,13 +14,13 @@ import (
 
 const clientsIntroduction = `# Clients
 
-What real programs do behind sallyport. A test makes this page: ` + "`go test ./cmd/sallyport/e2e -run TestClientsTable`" + `, as root.
-The test makes each of these requests and fails if one ends in another way; with ` + "`-update`" + ` it writes the page again. The
-programs are those of Debian 12. The test starts none of their services.
+This page shows how real programs behave behind sallyport. A test writes it: ` + "`go test ./cmd/sallyport/e2e -run TestClientsTable`" + `,
+as root. The test makes each of these requests, and fails if a result differs from this page; with ` + "`-update`" + ` it writes the page
+again. The programs are those of Debian 12. The test starts none of their services.
 
 A cell has two parts. The first is the result of a permitted request. *whole*: the file, clone, manifest or address arrived
-unchanged. *refused*: it did not, and the reason follows. The second part is what the user of the program sees if the
-destination is denied. In every case the journal has the denial with its reason, ` + "`not_listed`" + `, and nothing about the denied
+unchanged. *refused*: it did not arrive, and the reason follows. The second part is the message that the user of the program gets
+if the destination is denied. In every case the journal has the denial with its reason, ` + "`not_listed`" + `, and nothing about the denied
 name left sallyport: no query and no packet.
 
 `
@@ -28,8 +28,8 @@ name left sallyport: no query and no packet.
 const clientsWords = `
 *the reason*: the program prints sallyport's own answer, which has the reason. *403*: it prints the status only.
 *"not allowed"*: SOCKS reply 2. *"no tunnel"*: it prints that the proxy gave no tunnel. *no such name*: NXDOMAIN; redirected
-clients and the clients of a resolver get nothing else. *an error*: it prints less than that. –: the program does not support
-it.
+clients and the clients of a resolver get no other answer. *an error*: it prints an error without a cause. –: the program does not
+support this way.
 
 ## Notes
 

@@ -25,7 +25,7 @@ func httpPrograms() []program {
 			},
 		},
 		{
-			name: "wget", needs: []string{"wget"}, note: "has no SOCKS", trip: map[front]string{
+			name: "wget", needs: []string{"wget"}, note: "no support for SOCKS", trip: map[front]string{
 				absolute:      `wget -nv -O - -t 1 -T 20 -e use_proxy=yes -e http_proxy="$HTTP" "$URL"`,
 				connect:       `wget -nv -O - -t 1 -T 20 --ca-certificate="$CA" -e use_proxy=yes -e https_proxy="$HTTP" "$URL"`,
 				redirected:    `wget -nv -O - -t 1 -T 20 "$URL"`,
@@ -33,7 +33,7 @@ func httpPrograms() []program {
 			},
 		},
 		{
-			name: "aria2", needs: []string{"aria2c"}, note: "has no SOCKS", trip: map[front]string{
+			name: "aria2", needs: []string{"aria2c"}, note: "no support for SOCKS", trip: map[front]string{
 				absolute:      `aria2c -q --log=- --log-level=error -m 1 -o f --all-proxy="$HTTP" "$URL"; cat f`,
 				connect:       `aria2c -q --log=- --log-level=error -m 1 -o f --ca-certificate="$CA" --all-proxy="$HTTP" "$URL"; cat f`,
 				redirected:    `aria2c -q --log=- --log-level=error -m 1 -o f "$URL"; cat f`,
@@ -41,7 +41,7 @@ func httpPrograms() []program {
 			},
 		},
 		{
-			name: "apt", needs: []string{"apt-get"}, note: "by its own helper, `/usr/lib/apt/apt-helper download-file`", trip: map[front]string{
+			name: "apt", needs: []string{"apt-get"}, note: "a download by apt's own helper, `/usr/lib/apt/apt-helper download-file`", trip: map[front]string{
 				absolute:      `/usr/lib/apt/apt-helper -o Acquire::Retries=0 -o Acquire::http::Proxy="$HTTP" download-file "$URL" f; cat f`,
 				connect:       `/usr/lib/apt/apt-helper -o Acquire::Retries=0 -o Acquire::https::CAInfo="$CA" -o Acquire::https::Proxy="$HTTP" download-file "$URL" f; cat f`,
 				socks:         `/usr/lib/apt/apt-helper -o Acquire::Retries=0 -o Acquire::https::CAInfo="$CA" -o Acquire::https::Proxy="$SOCKS" download-file "$URL" f; cat f`,
@@ -59,7 +59,7 @@ func httpPrograms() []program {
 			},
 		},
 		{
-			name: "Java", needs: []string{"java", "javac", "keytool"}, note: "`HttpURLConnection`. With SOCKS it resolves a name itself if it can, and then asks sallyport for an address, which no rule permits: use the HTTP proxy", trip: map[front]string{
+			name: "Java", needs: []string{"java", "javac", "keytool"}, note: "`HttpURLConnection`. With SOCKS, Java resolves a name itself if it can, and then asks sallyport for the address. No rule permits the address, so use the HTTP proxy", trip: map[front]string{
 				absolute:      java + `-Dhttp.proxyHost="$GATE" -Dhttp.proxyPort=3128 "$SCRIPTS/Fetch.java" "$URL"`,
 				connect:       java + `-Dhttps.proxyHost="$GATE" -Dhttps.proxyPort=3128 "$SCRIPTS/Fetch.java" "$URL"`,
 				socks:         java + `-DsocksProxyHost="$GATE" -DsocksProxyPort=1080 "$SCRIPTS/Fetch.java" "$URL"`,
@@ -68,7 +68,7 @@ func httpPrograms() []program {
 			},
 		},
 		{
-			name: "node", needs: []string{"node"}, note: "its own `http`, given the address of the proxy; it has no SOCKS", trip: map[front]string{
+			name: "node", needs: []string{"node"}, note: "its own `http` module, with the address of the proxy as an argument; no support for SOCKS", trip: map[front]string{
 				absolute:      `NODE_EXTRA_CA_CERTS="$CA" node "$SCRIPTS/fetch.mjs" "$URL" "$HTTP"`,
 				connect:       `NODE_EXTRA_CA_CERTS="$CA" node "$SCRIPTS/fetch.mjs" "$URL" "$HTTP"`,
 				redirected:    `node "$SCRIPTS/fetch.mjs" "$URL"`,
@@ -103,14 +103,14 @@ func httpPrograms() []program {
 			},
 		},
 		{
-			name: "Docker's client", needs: []string{"docker"}, note: "only the command, which asks a registry: `docker manifest inspect`", brings: `"schemaVersion": 2`, trip: map[front]string{
+			name: "Docker's client", needs: []string{"docker"}, note: "only the command `docker manifest inspect`, which asks a registry", brings: `"schemaVersion": 2`, trip: map[front]string{
 				connect:       `HTTPS_PROXY="$HTTP" SSL_CERT_FILE="$CA" docker manifest inspect "$HOST/e2e:1"`,
 				socks:         `HTTPS_PROXY="socks5://$GATE:1080" SSL_CERT_FILE="$CA" docker manifest inspect "$HOST/e2e:1"`,
 				redirectedTLS: `SSL_CERT_FILE="$CA" docker manifest inspect "$HOST/e2e:1"`,
 			},
 		},
 		{
-			name: "nc", needs: []string{"nc.openbsd"}, note: "OpenBSD's; a request by hand to port 80", trip: map[front]string{
+			name: "nc", needs: []string{"nc.openbsd"}, note: "the OpenBSD version; a request by hand to port 80", trip: map[front]string{
 				connect:    `printf "$REQUEST" | nc.openbsd -v -X connect -x "$GATE:3128" "$HOST" 80`,
 				socks:      `printf "$REQUEST" | nc.openbsd -v -X 5 -x "$GATE:1080" "$HOST" 80`,
 				redirected: `printf "$REQUEST" | nc.openbsd -v -N "$HOST" 80`,

@@ -65,9 +65,9 @@ func All() []Metric {
 		// Connections.
 		{Name: "sallyport_connections", Type: "gauge", Help: "Accepted proxy connections that are open.", Alert: "`… > 0.8 * 16384` (`[limits] connections`)"},
 		{Name: "sallyport_tunnels", Type: "gauge", Help: "Flows that are connected to their destination."},
-		{Name: "sallyport_sniffing", Type: "gauge", Help: "Tunnels whose first bytes are awaited."},
+		{Name: "sallyport_sniffing", Type: "gauge", Help: "Tunnels that wait for their first bytes."},
 		{Name: "sallyport_connections_total", Type: "counter", Help: "Accepted proxy connections."},
-		{Name: "sallyport_connections_empty_total", Type: "counter", Help: "Proxy connections that closed without sending a byte and were denied nothing."},
+		{Name: "sallyport_connections_empty_total", Type: "counter", Help: "Proxy connections that closed without a byte and without a denial."},
 		{Name: "sallyport_connections_refused_total", Type: "counter", Help: "Proxy connections refused because of a limit or a drain.", Alert: "`increase(…[15m]) > 0`"},
 		{Name: "sallyport_accept_errors_total", Type: "counter", Help: "Accepts that failed, for example because no file descriptor was left.", Alert: "`increase(…[15m]) > 0`"},
 		{Name: "sallyport_panics_total", Type: "counter", Help: "Connections that ended in a recovered panic.", Alert: "`increase(…[1h]) > 0`"},
@@ -76,11 +76,11 @@ func All() []Metric {
 		{Name: "sallyport_dns_answers_total", Type: "counter", Labels: []string{"kind", "proto", "rcode"}, Help: "DNS replies. `kind`: `malformed`, `denied`, `cached`, `fixed` (`[hosts]`), `upstream`, `failed`, `truncated` (sent to TCP), `dropped`.", Alert: "`rate(…{kind=\"failed\"}[5m]) > 1`"},
 		{Name: "sallyport_dns_answer_seconds", Type: "histogram", Labels: []string{"kind"}, Help: "Time from the arrival of a DNS query to its reply."},
 		{Name: "sallyport_dns_upstream_tries_total", Type: "counter", Labels: []string{"upstream", "result"}, Help: "Queries to upstream resolvers. `result`: `ok`, `failed`."},
-		{Name: "sallyport_dns_upstream_up", Type: "gauge", Labels: []string{"upstream"}, Help: "1 while the upstream answers, if only a probe.", Alert: "`… == 0` for 5 minutes"},
+		{Name: "sallyport_dns_upstream_up", Type: "gauge", Labels: []string{"upstream"}, Help: "1 while the upstream answers queries or probes.", Alert: "`… == 0` for 5 minutes"},
 		// The journal.
 		{Name: "sallyport_journal_up", Type: "gauge", Help: "1 while the journal can be written.", Alert: "`… == 0`"},
 		{Name: "sallyport_journal_queue", Type: "gauge", Help: "Records that wait for the writer."},
-		{Name: "sallyport_journal_pending_denials", Type: "gauge", Help: "Denials that are counted and not yet in the file."},
+		{Name: "sallyport_journal_pending_denials", Type: "gauge", Help: "Denials that are counted but not yet in the file."},
 		{Name: "sallyport_journal_lines_total", Type: "counter", Help: "Lines written."},
 		{Name: "sallyport_journal_bytes_total", Type: "counter", Help: "Bytes written.", Alert: "`rate(…[1h]) * 86400 > 10e9` (10 GB a day)"},
 		{Name: "sallyport_journal_denials_total", Type: "counter", Help: "Denials recorded, one by one or in counts."},
@@ -91,13 +91,13 @@ func All() []Metric {
 		{Name: "sallyport_filter_packets_total", Type: "counter", Labels: []string{"counter"}, Help: "Packets that the packet filter dropped or rejected, by counter of the ruleset. Starts again at zero when the ruleset is loaded."},
 		// The configuration in force.
 		{Name: "sallyport_reloads_total", Type: "counter", Labels: []string{"result"}, Help: "Reloads of the configuration. `result`: `ok`, `refused`."},
-		{Name: "sallyport_policy_current", Type: "gauge", Help: "1 while the configuration file is what is in force.", Alert: "`… == 0` for 5 minutes"},
-		{Name: "sallyport_policy_info", Type: "gauge", Labels: []string{"revision", "mode"}, Help: "Always 1; the policy in force."},
+		{Name: "sallyport_policy_current", Type: "gauge", Help: "1 while the policy in force is that of the configuration file.", Alert: "`… == 0` for 5 minutes"},
+		{Name: "sallyport_policy_info", Type: "gauge", Labels: []string{"revision", "mode"}, Help: "Always 1; the labels have the policy in force."},
 		{Name: "sallyport_policy_rules", Type: "gauge", Help: "Rules in force, over all clients."},
 		{Name: "sallyport_policy_loaded_timestamp_seconds", Type: "gauge", Help: "When the policy in force was loaded (Unix time)."},
-		{Name: "sallyport_policy_next_expiry_timestamp_seconds", Type: "gauge", Help: "When the next `[[rule]]` expires (Unix time). Absent while none does.", Alert: "`… - time() < 14 * 86400`"},
+		{Name: "sallyport_policy_next_expiry_timestamp_seconds", Type: "gauge", Help: "When the next `[[rule]]` expires (Unix time). Absent if no rule expires.", Alert: "`… - time() < 14 * 86400`"},
 		// The process.
-		{Name: "sallyport_hardening_info", Type: "gauge", Labels: []string{"step", "state"}, Help: "Always 1; what the process gave up at its start. `state`: `on`, `absent` (not in this kernel), `failed`, `off`.", Alert: "`…{state=~\"failed|off\"} == 1`"},
-		{Name: "sallyport_build_info", Type: "gauge", Labels: []string{"version", "commit"}, Help: "Always 1; this build."},
+		{Name: "sallyport_hardening_info", Type: "gauge", Labels: []string{"step", "state"}, Help: "Always 1; the labels have what the process gave up at its start. `state`: `on`, `absent` (not in this kernel), `failed`, `off`.", Alert: "`…{state=~\"failed|off\"} == 1`"},
+		{Name: "sallyport_build_info", Type: "gauge", Labels: []string{"version", "commit"}, Help: "Always 1; the labels have this build."},
 	}
 }
