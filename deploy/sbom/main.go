@@ -1,5 +1,5 @@
 // Command sbom prints the software bill of materials of a built binary, as
-// CycloneDX JSON: what the linker put in, as the binary itself says. Equal
+// CycloneDX JSON. It reads the list of linked modules from the binary. Equal
 // binaries and an equal SOURCE_DATE_EPOCH give equal bytes.
 package main
 
@@ -49,7 +49,8 @@ func run(args []string, epoch string, stdout io.Writer) error {
 	return cdx.NewBOMEncoder(stdout, cdx.BOMFileFormatJSON).SetPretty(true).EncodeVersion(bom, cdx.SpecVersion1_6)
 }
 
-// describe lists the standard library and every module; all are in one binary.
+// describe returns the bill of materials: the standard library and every module
+// that is linked into the binary.
 func describe(info *debug.BuildInfo, sum [sha256.Size]byte, version string) *cdx.BOM {
 	self := cdx.Component{
 		BOMRef: "sallyport", Type: cdx.ComponentTypeApplication, Name: "sallyport", Version: version,
@@ -78,12 +79,14 @@ func describe(info *debug.BuildInfo, sum [sha256.Size]byte, version string) *cdx
 	return bom
 }
 
+// library returns the component of a module or of the standard library.
 func library(path, version string, hash []byte) cdx.Component {
 	url := "pkg:golang/" + path + "@" + version
 	return cdx.Component{BOMRef: url, Type: cdx.ComponentTypeLibrary, Name: path, Version: version, PackageURL: url, Hashes: sha256Hash(hash)}
 }
 
-// sha256Hash is the hash of a file, or the one that go.sum has of a module.
+// sha256Hash returns a hash in the form of CycloneDX, or nil if sum is empty. The
+// sum is of a file, or of a module as in go.sum.
 func sha256Hash(sum []byte) *[]cdx.Hash {
 	if len(sum) == 0 {
 		return nil
@@ -91,6 +94,7 @@ func sha256Hash(sum []byte) *[]cdx.Hash {
 	return &[]cdx.Hash{{Algorithm: cdx.HashAlgoSHA256, Value: hex.EncodeToString(sum)}}
 }
 
+// setting returns a build setting of the binary, or "" if it has none.
 func setting(info *debug.BuildInfo, key string) string {
 	for _, s := range info.Settings {
 		if s.Key == key {

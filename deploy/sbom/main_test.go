@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// The test binary itself is described: with this package's own dependency, the
-// standard library, and a sum for each module.
+// The bill of materials of the test binary lists this package's own dependency,
+// the standard library, and a hash of each module.
 func TestDescribesABinary(t *testing.T) {
 	self, err := os.Executable()
 	if err != nil {
@@ -23,7 +23,7 @@ func TestDescribesABinary(t *testing.T) {
 		}
 	}
 	if !bytes.Equal(first.Bytes(), second.Bytes()) {
-		t.Error("described twice, it differs")
+		t.Error("two runs give different bytes")
 	}
 	var bom struct {
 		BomFormat, SpecVersion string
@@ -61,9 +61,9 @@ func TestDescribesABinary(t *testing.T) {
 		names = append(names, c.PackageURL)
 	}
 	if got := strings.Join(names, " "); got != "pkg:golang/std@go1.26 pkg:golang/a.example/a@v1.0.0 pkg:golang/c.example/c@v2.0.0" {
-		t.Errorf("a binary of three is described as %s", got)
+		t.Errorf("a binary with three components has %s", got)
 	}
 	if err := run([]string{self, "1"}, "", &first); err == nil {
-		t.Error("a date that is today's would differ each day")
+		t.Error("run accepts an empty SOURCE_DATE_EPOCH")
 	}
 }

@@ -26,7 +26,7 @@ func TestPreflightWithoutIPv6(t *testing.T) {
 			w.host.sysctl(t, "ipv6/conf/all/disable_ipv6", "1")
 		}
 		r := w.run(t, config, "--host", "ok.example", "--host", "only4.example")
-		const note = "\nIPv6: this host has no route; not tried (2 addresses), and no fault where the other family works\n"
+		const note = "\nIPv6: this host has no route (2 addresses not tried). This is no fault if the other family works\n"
 		if r.code != 0 || !strings.Contains(r.stdout, "3 work, 0 with warnings, 0 fail") || strings.Count(r.stdout, note) != 1 || strings.Count(r.stdout, "no route") != 3 {
 			t.Errorf("%s:\n%v", host.name, r)
 		}
@@ -58,7 +58,7 @@ reason = "too many"
 [hosts]
 "crowd.example" = [` + strings.Join(addresses, ", ") + `]
 `
-	const words = "200 addresses; 16 were tried, and 184 more not"
+	const words = "200 addresses; 16 were tried, and 184 were not"
 	r := w.run(t, config, "--host", "crowd.example", "--host", "ok.example")
 	if r.code != 1 || !strings.Contains(r.stdout, words) { // refused: nothing listens there
 		t.Errorf("%v", r)

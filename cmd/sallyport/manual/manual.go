@@ -1,7 +1,7 @@
 // Package manual writes the man pages and shell completions, from the commands
 // themselves and from the reference of the configuration. The shipped binary
-// does not contain this package: cobra's generator needs a Markdown parser,
-// which a gateway does not need.
+// does not contain this package, because cobra's generator brings a Markdown parser
+// that a gateway does not need.
 package manual
 
 import (
@@ -25,7 +25,8 @@ type Edition struct {
 	Date    time.Time
 }
 
-// Write fills dir: man/man1, man/man5 and completions.
+// Write writes the man pages of root and of the reference, and the shell
+// completions, below dir: to man/man1, man/man5 and completions.
 func Write(dir string, root *cobra.Command, reference []byte, e Edition) error {
 	files := map[string]string{"man/man5/sallyport.toml.5": referencePage(string(reference), e)}
 	if err := commandPages(files, root, e); err != nil {
@@ -55,7 +56,7 @@ func Write(dir string, root *cobra.Command, reference []byte, e Edition) error {
 }
 
 // flagLines describes the value of each flag, as --help does. The generator
-// prints the default instead, which is mostly empty: --client="".
+// prints the default instead, which is often empty: --client="".
 func flagLines(page string, c *cobra.Command) string {
 	c.Flags().VisitAll(func(f *pflag.Flag) {
 		before, rest, found := strings.Cut(page, `\fB--`+f.Name+`\fP`)
@@ -64,8 +65,8 @@ func flagLines(page string, c *cobra.Command) string {
 			return
 		}
 		line := `\fB--` + f.Name + `\fP`
-		if takes, _ := pflag.UnquoteUsage(f); takes != "" {
-			line += ` \fI` + takes + `\fP`
+		if value, _ := pflag.UnquoteUsage(f); value != "" {
+			line += ` \fI` + value + `\fP`
 		}
 		switch f.DefValue {
 		case "", "0", "[]", "false":

@@ -29,12 +29,14 @@ func referencePage(reference string, e Edition) string {
 	return p.b.String()
 }
 
-// page collects comment lines until the key or table that they describe.
+// A page is the roff text so far. It collects comment lines until the key or table
+// that they describe.
 type page struct {
 	b    strings.Builder
 	text []string
 }
 
+// line adds one line of the reference to the page.
 func (p *page) line(line string) {
 	line = strings.TrimRight(line, "\n")
 	bare := strings.TrimPrefix(line, "#")
@@ -66,7 +68,7 @@ func (p *page) key(line string) {
 	p.fill(text)
 }
 
-// flush writes a paragraph.
+// flush writes the collected comment lines as a paragraph.
 func (p *page) flush() {
 	if strings.Join(p.text, "") != "" {
 		p.b.WriteString(".PP\n")
@@ -75,7 +77,8 @@ func (p *page) flush() {
 	p.text = nil
 }
 
-// fill writes text. An indented line starts on a new line.
+// fill writes lines of text. An indented line of the text starts a new line on the
+// page.
 func (p *page) fill(text []string) {
 	for _, t := range text {
 		trimmed := strings.TrimSpace(t)
@@ -89,7 +92,7 @@ func (p *page) fill(text []string) {
 	}
 }
 
-// roff escapes characters that roff would read as a request or a hyphen.
+// roff escapes the characters that roff would interpret.
 func roff(s string) string {
 	s = strings.NewReplacer(`\`, `\e`, "-", `\-`).Replace(s)
 	if strings.HasPrefix(s, ".") || strings.HasPrefix(s, "'") {

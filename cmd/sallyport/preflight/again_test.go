@@ -1,4 +1,4 @@
-// A second try: for what timed out, and for nothing else.
+// Tests of the second try: it follows a timeout and no other failure.
 
 package preflight
 
@@ -17,8 +17,10 @@ import (
 	"sallyport/rules"
 )
 
-// answering serves each connection the next of the answers, and the last one
-// ever after; "": it says nothing until the client gives up.
+// answering starts a server that sends the next of the answers on each
+// connection. When the answers are used up, it repeats the last one. For "" it
+// sends nothing until the client closes. taken stops the server and returns the
+// number of connections.
 func answering(t *testing.T, answers ...string) (l *net.TCPListener, taken func() int) {
 	t.Helper()
 	l, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
@@ -61,11 +63,11 @@ tcp = [80]`, 1))
 		detail      string
 		tries       int
 	}{
-		"works":                   {[]string{good}, 1, OK, None, "", 0},
-		"lost once":               {[]string{"", good}, 2, Warning, SecondTry, "at the first try: no answer to HEAD / in time", 2},
-		"a black hole":            {[]string{""}, 2, Failed, HTTPTimedOut, "no answer to HEAD / in time, twice", 2},
-		"something else then":     {[]string{"", portal}, 2, Failed, HTTPPortal, "; at the first try http timed out", 2},
-		"no timeout, no more try": {[]string{portal, good}, 1, Failed, HTTPPortal, "407", 0},
+		"first try works":                 {[]string{good}, 1, OK, None, "", 0},
+		"first try times out":             {[]string{"", good}, 2, Warning, SecondTry, "at the first try: no answer to HEAD / in time", 2},
+		"both tries time out":             {[]string{""}, 2, Failed, HTTPTimedOut, "no answer to HEAD / in time, twice", 2},
+		"second try fails in another way": {[]string{"", portal}, 2, Failed, HTTPPortal, "; at the first try http timed out", 2},
+		"no timeout, no second try":       {[]string{portal, good}, 1, Failed, HTTPPortal, "407", 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -93,7 +95,7 @@ func (i *interrupting) DialOne(ctx context.Context, d rules.Decision, a rules.At
 	return i.silentServer.DialOne(ctx, d, a, addr)
 }
 
-// Whoever interrupts the second try gets what the first one found.
+// If the second try is interrupted, the report has the result of the first.
 func TestSecondTryInterrupted(t *testing.T) {
 	policy := compile(t, strings.Replace(siteText, `tcp = [443]
 reason = "t"

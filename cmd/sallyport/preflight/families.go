@@ -39,7 +39,7 @@ func (d *Destination) sampled(at place) {
 	if d.DNS == nil || d.DNS.NotTried == 0 {
 		return
 	}
-	text := fmt.Sprintf("%d addresses; %d were tried, and %d more not", len(d.DNS.Addresses), len(d.Results), d.DNS.NotTried)
+	text := fmt.Sprintf("%d addresses; %d were tried, and %d were not", len(d.DNS.Addresses), len(d.Results), d.DNS.NotTried)
 	switch d.Status {
 	case OK:
 		d.Status, d.Finding = Warning, at.finding(ManyAddresses, text)
@@ -84,7 +84,7 @@ func (r *Report) writeUnrouted(w io.Writer) {
 		if f.Addresses > 1 {
 			addresses = fmt.Sprintf("%d addresses", f.Addresses)
 		}
-		fmt.Fprintf(w, "\n%s: this host has no route; not tried (%s), and no fault where the other family works\n",
+		fmt.Fprintf(w, "\n%s: this host has no route (%s not tried). This is no fault if the other family works\n",
 			names[f.Family], addresses)
 	}
 }

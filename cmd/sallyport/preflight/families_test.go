@@ -1,5 +1,5 @@
-// Families: who is tried of many, and what a family without a route makes of a
-// report.
+// Tests of families: which addresses of a name are tried, and how the report shows
+// a family without a route.
 
 package preflight
 
@@ -16,7 +16,7 @@ import (
 	"sallyport/proxy"
 )
 
-// addresses are so many of each family, the later one first.
+// addresses returns the given numbers of IPv6 and IPv4 addresses, IPv6 first.
 func addresses(four, six int) (out []netip.Addr) {
 	for i := range six {
 		out = append(out, netip.MustParseAddr(fmt.Sprintf("2a00:1450::%x", i+1)))
@@ -40,7 +40,7 @@ func TestSample(t *testing.T) {
 				four++
 			}
 			if i > 0 && got[i-1].Is4() && a.Is6() {
-				t.Errorf("%d and %d: another order: %v", c.four, c.six, got)
+				t.Errorf("%d and %d: the order changed: %v", c.four, c.six, got)
 			}
 		}
 		if four != c.want4 || len(got)-four != c.want6 {
@@ -49,8 +49,8 @@ func TestSample(t *testing.T) {
 	}
 }
 
-// A name server that answers with hundreds of addresses cannot make the run as
-// long as it likes, and the report says that not all were tried.
+// A name server that answers with hundreds of addresses does not make the run
+// longer. The report says that not all addresses were tried.
 func TestRunBoundsAddresses(t *testing.T) {
 	policy := compile(t, siteText)
 	plan := NewPlan(policy, func(client, host string) bool { return client == "two" && host == "a.example" }, source)
@@ -60,18 +60,18 @@ func TestRunBoundsAddresses(t *testing.T) {
 	if len(f.dialed) != 16 || len(d.Results) != 16 || d.DNS.NotTried != 384 || len(d.DNS.Addresses) != 400 {
 		t.Errorf("dialed %d, in the report %d, not tried %d of %d", len(f.dialed), len(d.Results), d.DNS.NotTried, len(d.DNS.Addresses))
 	}
-	const words = "400 addresses; 16 were tried, and 384 more not"
+	const words = "400 addresses; 16 were tried, and 384 were not"
 	if d.Status != Failed || d.Problem == ManyAddresses || !strings.HasSuffix(d.Detail, "; "+words) {
-		t.Errorf("none works: %s, %s, %q", d.Status, d.Problem, d.Detail)
+		t.Errorf("no address works: %s, %s, %q", d.Status, d.Problem, d.Detail)
 	}
 	works := &Destination{Status: OK, DNS: &DNS{Addresses: make([]string, 400), NotTried: 384}, Results: make([]*Address, 16)}
 	works.sampled(place{})
 	if works.Status != Warning || works.Problem != ManyAddresses || works.Detail != words || works.Cure == "" {
-		t.Errorf("those that were tried work: %+v", works)
+		t.Errorf("the tried addresses work: %+v", works)
 	}
 }
 
-// IPv6 that is switched off is no unusual error, but no route.
+// IPv6 that is switched off counts as a missing route.
 func TestNoIPv6IsNoRoute(t *testing.T) {
 	for _, c := range []struct {
 		addr string
@@ -88,8 +88,8 @@ func TestNoIPv6IsNoRoute(t *testing.T) {
 	}
 }
 
-// One note for a family without any route; none where one address of it has one,
-// or was not tried at all.
+// A family without any route gets one note. A family gets no note if one of its
+// addresses has a route or was not tried.
 func TestUnrouted(t *testing.T) {
 	address := func(family string, p Problem, tried bool) *Address {
 		a := &Address{Family: family, Finding: Finding{Problem: p}}
@@ -115,7 +115,7 @@ func TestUnrouted(t *testing.T) {
 			}
 			continue
 		}
-		if len(r.NoRoute) != 1 || r.NoRoute[0] != (Family{"ipv6", c.want}) || !strings.HasPrefix(b.String(), "\nIPv6: this host has no route; not tried (2 addresses)") {
+		if len(r.NoRoute) != 1 || r.NoRoute[0] != (Family{"ipv6", c.want}) || !strings.HasPrefix(b.String(), "\nIPv6: this host has no route (2 addresses not tried)") {
 			t.Errorf("%v, %q", r.NoRoute, b.String())
 		}
 	}

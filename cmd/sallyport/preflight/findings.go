@@ -55,7 +55,7 @@ func (g *group) write(w io.Writer, status Status) {
 	}
 	for i, d := range g.members {
 		if i == alike && g.Cure != "" && len(g.members) > alike+1 {
-			fmt.Fprintf(w, "  and %d more, as above; --json has all of each\n", len(g.members)-i)
+			fmt.Fprintf(w, "  and %d more with the same cure; --json lists all\n", len(g.members)-i)
 			break
 		}
 		fmt.Fprintf(w, "  %s  %s\n", d.label(), visible(d.Detail))

@@ -77,9 +77,9 @@ func (d *Destination) judgeUDP() {
 		d.Status, d.Finding = Failed, d.Results[0].Finding
 		return
 	}
-	d.Status, d.Detail = NotTried, "datagrams: no harmless one is sure of an answer"
+	d.Status, d.Detail = NotTried, "UDP: no harmless datagram is certain to get an answer"
 	if d.Port == 53 {
-		d.Detail = "DNS: sallyport answers it itself, from its own resolvers"
+		d.Detail = "DNS: sallyport answers DNS queries itself"
 	}
 	if d.DNS != nil {
 		d.Detail += "; the name resolves"

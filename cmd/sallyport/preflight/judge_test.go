@@ -1,4 +1,4 @@
-// What several addresses make of a destination, and what it is called.
+// Tests of judge: the results of the addresses give the result of the destination.
 
 package preflight
 
@@ -28,8 +28,8 @@ func TestJudge(t *testing.T) {
 		{"all work", []*Address{at("a", OK, None), at("b", OK, None)}, OK, None, ""},
 		{"a family without a route", []*Address{at("a", Failed, NoRoute), at("b", OK, None)}, OK, None, ""},
 		{"no route at all", []*Address{at("a", Failed, NoRoute)}, Failed, NoRoute, "default route"},
-		{"a route missing is not the news", []*Address{at("a", Failed, NoRoute), at("b", Failed, TCPTimedOut)}, Failed, TCPTimedOut, "TCP 443 to b (x.example) to be opened from 192.0.2.9"},
-		{"one of several", []*Address{at("a", OK, None), at("b", Failed, TCPTimedOut), at("c", Failed, TCPTimedOut)}, Warning, Partly, "1 of 3 addresses work; tcp_timed_out: b, c: seen"},
+		{"a timeout is reported before a missing route", []*Address{at("a", Failed, NoRoute), at("b", Failed, TCPTimedOut)}, Failed, TCPTimedOut, "TCP 443 to b (x.example) to be opened from 192.0.2.9"},
+		{"one of several works", []*Address{at("a", OK, None), at("b", Failed, TCPTimedOut), at("c", Failed, TCPTimedOut)}, Warning, Partly, "1 of 3 addresses work; tcp_timed_out: b, c: seen"},
 		{"all fail, one request to the firewall", []*Address{at("b", Failed, TCPTimedOut), at("c", Failed, TCPTimedOut)}, Failed, TCPTimedOut, "TCP 443 to b, c (x.example)"},
 		{"a private answer among others", []*Address{at("a", OK, None), at("b", Failed, PrivateAddress)}, Warning, Partly, "if that is intended, follow the hint in the detail"},
 		{"a warning", []*Address{at("a", OK, None), at("b", Warning, CertSelf)}, Warning, CertSelf, "b: seen"},
@@ -44,7 +44,7 @@ func TestJudge(t *testing.T) {
 	}
 }
 
-// Of datagrams only the addresses are known.
+// preflight sends no datagrams. It reports only whether the name resolves.
 func TestJudgeUDP(t *testing.T) {
 	good, bad := &Address{Status: NotTried}, &Address{Status: Failed, Finding: Finding{Problem: PrivateAddress}}
 	for _, c := range []struct {
@@ -53,8 +53,8 @@ func TestJudgeUDP(t *testing.T) {
 		status  Status
 		words   string
 	}{
-		{514, []*Address{good}, NotTried, "datagrams"}, {53, []*Address{good}, NotTried, "answers it itself"},
-		{514, []*Address{bad, good}, NotTried, "datagrams"}, {514, []*Address{bad}, Failed, ""},
+		{514, []*Address{good}, NotTried, "no harmless datagram"}, {53, []*Address{good}, NotTried, "answers DNS queries itself"},
+		{514, []*Address{bad, good}, NotTried, "no harmless datagram"}, {514, []*Address{bad}, Failed, ""},
 	} {
 		d := &Destination{Proto: "udp", Port: c.port, Results: c.results}
 		d.judge(place{})
@@ -64,8 +64,8 @@ func TestJudgeUDP(t *testing.T) {
 	}
 }
 
-// Every problem has words, a place in the order, and is there once.
-func TestEveryProblemHasWords(t *testing.T) {
+// Every problem has a cause, a cure and one place in the order.
+func TestEveryProblemHasCauseAndCure(t *testing.T) {
 	seen := map[Problem]bool{}
 	for _, p := range order {
 		if seen[p] {
@@ -74,18 +74,18 @@ func TestEveryProblemHasWords(t *testing.T) {
 		seen[p] = true
 		for _, inside := range []bool{false, true} {
 			likely, cure := place{host: "x.example", addr: "198.51.100.7", port: 443, inside: inside, own: inside}.words(p)
-			if p != Partly && (likely == "" || cure == "") { // that has the words of what fails
-				t.Errorf("%s has no words: %q, %q", p, likely, cure)
+			if p != Partly && (likely == "" || cure == "") { // Partly has the texts of the problem that the failed addresses have
+				t.Errorf("%s has no cause or no cure: %q, %q", p, likely, cure)
 			}
 		}
 	}
 	if len(seen) != 32 {
-		t.Errorf("%d problems in order, want 32: a new one needs its place", len(seen))
+		t.Errorf("%d problems in order, want 32: add a new problem to order", len(seen))
 	}
 }
 
-// Where no resolver answers anything, one finding says so once; where they do
-// answer about others, each name has its own fault.
+// If no resolver answers any query, the report has one finding for all names. If
+// a resolver answers some queries, each failed name has its own finding.
 func TestDeadResolvers(t *testing.T) {
 	report := func(answered int) *Report {
 		r := &Report{}
@@ -93,7 +93,7 @@ func TestDeadResolvers(t *testing.T) {
 			d := &Destination{Host: fmt.Sprintf("n%d.example", i), Port: 443, Proto: "tcp", Status: Failed}
 			problem := ResolverTimedOut
 			if i%2 == 1 {
-				problem = ResolverFailed // the first says by ICMP that nothing listens, the next is silent
+				problem = ResolverFailed // one resolver sends an ICMP error, the other does not answer
 			}
 			d.Finding = place{host: d.Host, port: 443}.finding(problem, "seen")
 			r.Destinations = append(r.Destinations, d)
@@ -109,17 +109,18 @@ func TestDeadResolvers(t *testing.T) {
 		return b.String()
 	}
 	dead := words(report(0))
-	for _, want := range []string{"no resolver answers for any name", "do: ask for UDP and TCP 53 to udp://10.0.0.53:53 to be opened", "and 4 more, as above"} {
+	for _, want := range []string{"no resolver answers for any name", "do: ask for UDP and TCP 53 to udp://10.0.0.53:53 to be opened", "and 4 more with the same cure"} {
 		if strings.Count(dead, want) != 1 {
 			t.Errorf("%q %d times in\n%s", want, strings.Count(dead, want), dead)
 		}
 	}
-	if alive := words(report(1)); strings.Contains(alive, "about any name:") || !strings.Contains(alive, "failed: resolver failed") || !strings.Contains(alive, "failed: resolver timed out") {
-		t.Errorf("one answers:\n%s", alive)
+	if alive := words(report(1)); strings.Contains(alive, "for any name:") || !strings.Contains(alive, "failed: resolver failed") || !strings.Contains(alive, "failed: resolver timed out") {
+		t.Errorf("one resolver answers:\n%s", alive)
 	}
 }
 
-// A host that has no route to its resolvers does not wait for a firewall's rule.
+// If this host has no route to its resolvers, the cure is a route and not a
+// firewall rule.
 func TestResolversWithoutRoute(t *testing.T) {
 	d := &Destination{Host: "n.example", Port: 443, Proto: "tcp", Status: Failed}
 	d.Finding = place{host: d.Host, port: 443}.finding(ResolverTimedOut, "upstream 10.0.0.53:53: dial udp 10.0.0.53:53: connect: network is unreachable")

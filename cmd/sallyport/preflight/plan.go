@@ -118,7 +118,7 @@ func (b *planner) destination(g rules.Grant, d rules.Destination) {
 		k.addr = d.Prefix.Addr()
 	}
 	if g.Rule.Any {
-		b.cannot(g, d.String(), "every protocol and port: there is none to try")
+		b.cannot(g, d.String(), "the rule permits every protocol and port: it names none to try")
 		return
 	}
 	from, err := b.source(g.Client)

@@ -42,6 +42,6 @@ func TestPlan(t *testing.T) {
 	}
 	none := NewPlan(compile(t, siteText), everything, func(*rules.Client) (netip.Addr, error) { return netip.Addr{}, errors.New("shares its sources") })
 	if none.Len() != 0 || len(none.NotTried) == 0 || none.NotTried[0].Why != "shares its sources" {
-		t.Errorf("nobody to ask as: %d, %v", none.Len(), none.NotTried)
+		t.Errorf("no source address for any client: %d, %v", none.Len(), none.NotTried)
 	}
 }

@@ -50,7 +50,7 @@ const (
 	HTTPReset    Problem = "http_reset"
 	HTTPClosed   Problem = "http_closed"
 	NotHTTP      Problem = "not_http"
-	HTTPPortal   Problem = "http_intercepted" // 407, 511: not the server's own answer
+	HTTPPortal   Problem = "http_intercepted" // status 407 or 511: a proxy or portal answered, not the server
 
 	Partly    Problem = "partly"     // some addresses work, others do not
 	SecondTry Problem = "second_try" // works, but the first try timed out
@@ -77,7 +77,7 @@ type place struct {
 	own     bool // an internal address, or a host without a name
 }
 
-// opened returns the request to the owner of the firewall.
+// opened returns the request that the operator sends to the owner of the firewall.
 func (p place) opened() string {
 	to := p.addr
 	if p.host != p.addr {
@@ -115,8 +115,8 @@ func (p place) words(problem Problem) (likely, cure string) {
 func (p place) nameWords(problem Problem) (likely, cure string) {
 	switch problem {
 	case NameNotFound:
-		return "the resolvers do not know the name: they block or filter it, or serve only internal names",
-			"set [dns] upstreams to resolvers that know public names, or ask for this name to be unblocked there"
+		return "the resolvers report that the name does not exist: they block or filter it, or serve only internal names",
+			"set [dns] upstreams to resolvers that serve public names, or ask the operator of the resolvers to unblock this name"
 	case NameNoAddress:
 		return "the name exists but has no address: a filter removed it, or the name is out of service",
 			"ask another resolver; if it has no address either, ask the vendor"
@@ -124,8 +124,8 @@ func (p place) nameWords(problem Problem) (likely, cure string) {
 		return "the resolvers cannot resolve the name: they cannot reach the name servers, DNSSEC fails, or they refuse this host",
 			"ask the operator of the resolvers in [dns] upstreams to check this name"
 	case ResolverTimedOut:
-		return "the resolvers do not answer: for every name, if [dns] upstreams is wrong or a firewall blocks them; else for this name only",
-			"if no name resolves, correct [dns] upstreams or ask for UDP and TCP 53 to them to be opened from this host; else ask their operator"
+		return "no resolver answered: if every name fails, [dns] upstreams is wrong or a firewall blocks the resolvers; else only this name fails",
+			"if every name fails, correct [dns] upstreams, or ask for UDP and TCP 53 to the resolvers to be opened from this host; else ask the operator of the resolvers"
 	case PrivateAddress:
 		return "the resolver answers with an address that is not public: a split-horizon or blocking resolver, a NAT64, or a service of your own",
 			"if that is intended, follow the hint in the detail; if not, use another resolver"
@@ -143,21 +143,21 @@ func (p place) tcpWords(problem Problem) (likely, cure string) {
 		if p.inside {
 			return "nothing listens on the port of the server", "start the service there, or take the server out of the configuration; if it does listen, " + p.opened()
 		}
-		return "nothing listens on the port of the server, or a firewall answers in the server's name", "if other networks are refused too, ask the vendor; else " + p.opened()
+		return "nothing listens on the port of the server, or a firewall answers in place of the server", "if other networks are refused too, ask the vendor; else " + p.opened()
 	case TCPProhibited:
 		return "a firewall on the way rejects it and reports that", p.opened()
 	case NoRoute:
-		return "this host has no route there", "give this host a default route for this family, or none of its addresses in DNS"
+		return "this host has no route to the address", "give this host a default route for this address family, or let its resolvers return no addresses of this family"
 	case SecondTry:
-		return "packets get lost on the way, or the server was busy", "run preflight again; if it still happens, check the line, and firewalls on the way that limit rates"
+		return "packets get lost on the way, or the server was busy", "run preflight again; if it still happens, check the line, and look for firewalls on the way that limit the rate of connections"
 	case TCPUnreach:
-		return "a router on the way has no route there", "check the routes beyond this host; then " + p.opened()
+		return "a router on the way has no route to the address", "check the routes beyond this host; then " + p.opened()
 	}
 	return "the connection failed in an unusual way", "see the detail; look at the packet filter and the limits of this host"
 }
 
 func (p place) tlsWords(problem Problem) (likely, cure string) {
-	inspect := "ask for " + p.host + " to be left alone by TLS inspection and web filters, on the way from this host"
+	inspect := "ask for " + p.host + " to be excluded from TLS inspection and from web filters on the way from this host"
 	switch problem {
 	case TLSReset:
 		return "a filter on the way read the server name and cut the connection", inspect
@@ -167,26 +167,26 @@ func (p place) tlsWords(problem Problem) (likely, cure string) {
 		return "a filter drops the ClientHello, or packets of full size do not get through (MTU, VPN)",
 			inspect + "; compare: ping -M do -s 1400 " + strings.Split(p.addr, ",")[0]
 	case TLSAlert:
-		return "the server, or a filter in its name, refuses this server name or what we offer", inspect
+		return "the server refuses this server name or the offered TLS versions, or a filter does so in place of the server", inspect
 	}
-	return "something else answers in the server's name, such as a proxy's error page", inspect
+	return "another device answers in place of the server, for example a proxy with an error page", inspect
 }
 
 func (p place) httpWords(problem Problem) (likely, cure string) {
 	switch problem {
 	case HTTPTimedOut:
-		return "a filter waits for something, or the server is overloaded", "try again; then ask for " + p.host + " to be left alone by web filters"
+		return "a filter holds the request back, or the server is overloaded", "try again; if it fails again, ask for " + p.host + " to be excluded from web filters"
 	case HTTPReset, HTTPClosed:
-		return "a filter on the way read the request and cut the connection", "ask for http://" + p.host + " to be left alone by web filters"
+		return "a filter on the way read the request and cut the connection", "ask for http://" + p.host + " to be excluded from web filters"
 	case HTTPPortal:
 		return "a proxy or a portal on the way answers and wants a login", "ask for this host to be permitted without a login"
 	}
-	return "something other than a web server answers", "ask for " + p.host + " to be left alone by filters on the way"
+	return "something other than a web server answers", "ask for " + p.host + " to be excluded from filters on the way"
 }
 
 func (p place) certWords(problem Problem) (likely, cure string) {
 	if p.own && (problem == CertSelf || problem == CertUnknown || problem == CertWrongName || problem == CertExpired) {
-		return "usual for your own server, or for a server known by its address: the product trusts its certificate in another way", "nothing to do if you know this certificate"
+		return "usual for your own server, or for a server without a name: the product trusts its certificate in another way", "nothing, if you recognize this certificate"
 	}
 	switch problem {
 	case CertUnknown, CertSelf:
@@ -199,7 +199,7 @@ func (p place) certWords(problem Problem) (likely, cure string) {
 	case CertEarly:
 		return "this host's clock is behind", "set the clock (timedatectl)"
 	case CertInvalid:
-		return "the certificate breaks the rules for servers", "ask the operator of the server"
+		return "the certificate breaks the rules for server certificates", "ask the operator of the server"
 	case CertUnchecked:
 		return "this host has no certificate authorities", "install ca-certificates, or set SSL_CERT_FILE to a bundle"
 	}

@@ -9,26 +9,26 @@ import (
 )
 
 type progress struct {
-	tell  func(done, total int) // nil: no report
-	total int
-	mu    sync.Mutex
-	done  int
+	report func(done, total int) // nil: no reports
+	total  int
+	mu     sync.Mutex
+	done   int
 }
 
 // more counts n destinations that are done.
 func (p *progress) more(n int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.done += n; p.tell != nil {
-		p.tell(p.done, p.total)
+	if p.done += n; p.report != nil {
+		p.report(p.done, p.total)
 	}
 }
 
 // repeat repeats the last report at each tick, until stop returns.
 func (p *progress) repeat(tick <-chan time.Time) (stop func()) {
 	ended := make(chan struct{})
-	var telling sync.WaitGroup
-	telling.Go(func() {
+	var reporting sync.WaitGroup
+	reporting.Go(func() {
 		for {
 			select {
 			case <-tick:
@@ -38,5 +38,5 @@ func (p *progress) repeat(tick <-chan time.Time) (stop func()) {
 			}
 		}
 	})
-	return func() { close(ended); telling.Wait() }
+	return func() { close(ended); reporting.Wait() }
 }

@@ -41,7 +41,7 @@ func Run(ctx context.Context, cfg Config, plan *Plan) *Report {
 	if report.NotTried == nil {
 		report.NotTried = []Untried{}
 	}
-	p := progress{tell: cfg.Progress, total: len(plan.targets)}
+	p := progress{report: cfg.Progress, total: len(plan.targets)}
 	defer p.repeat(cfg.Again)()
 	var all sync.WaitGroup
 	for i, t := range plan.targets {
@@ -130,11 +130,11 @@ func (r *runner) destination(ctx context.Context, t *target) *Destination {
 
 // ask asks the Gate for every client whose rules list the target.
 func (r *runner) ask(t *target) (grants []asked, denied string) {
-	for _, who := range t.asks {
-		a := t.attempt(who.addr)
+	for _, q := range t.asks {
+		a := t.attempt(q.addr)
 		decision := r.cfg.Gate.Decide(a)
 		if !decision.Allowed() {
-			denied = who.client.Name + ": " + decision.Why().String()
+			denied = q.client.Name + ": " + decision.Why().String()
 			continue
 		}
 		grants = append(grants, asked{a, decision})

@@ -1,4 +1,5 @@
-// Runs without a network: what is asked, what is planned, what is shared.
+// Tests of runs without a network: what is resolved, dialed and sent, and how a run
+// ends.
 
 package preflight
 
@@ -28,7 +29,7 @@ type fakeDialer struct {
 	dialed   []string
 	addrs    []netip.Addr
 	err      error
-	onDial   func() // then it waits until the context ends; nil: it does not
+	onDial   func() // if not nil, DialOne calls it and then waits until the context ends
 }
 
 func (f *fakeDialer) Resolve(_ context.Context, a rules.Attempt) ([]netip.Addr, rules.Attempt, error) {
@@ -88,13 +89,13 @@ func source(c *rules.Client) (netip.Addr, error) { return c.Sources[0].Addr(), n
 
 func everything(string, string) bool { return true }
 
-// try runs a plan with a dialer that knows nothing.
+// try runs a plan with the fake dialer.
 func try(ctx context.Context, plan *Plan, decide rules.Gate, f *fakeDialer) *Report {
 	return Run(ctx, Config{Gate: decide, Dialer: f, Timeout: time.Second, Parallel: 4, Now: time.Now}, plan)
 }
 
-// A destination that two clients need is resolved and dialed once. A name that
-// leads inside is not dialed at all, and neither is what the policy denies.
+// A destination that two clients need is resolved and dialed once. A private
+// address of a public name is not dialed, and neither is a denied destination.
 func TestRunAsksFirst(t *testing.T) {
 	policy := compile(t, siteText)
 	plan := NewPlan(policy, func(client, host string) bool { return host == "a.example" && client == "two" || host == "93.184.1.1" }, source)
@@ -132,7 +133,7 @@ func (d decider) Decide(a rules.Attempt) rules.Decision {
 
 func (d decider) Preview(a rules.Attempt) rules.Decision { return d.next.Preview(a) }
 
-// silentServer records what it gets.
+// silentServer connects every dial to one listener.
 type silentServer struct {
 	fakeDialer
 	l *net.TCPListener
@@ -143,8 +144,8 @@ func (s *silentServer) DialOne(_ context.Context, _ rules.Decision, a rules.Atte
 	return c, a, err
 }
 
-// A port of another protocol is connected to, and no more: no line of rubbish in
-// somebody's log.
+// preflight connects to a port of another protocol and sends nothing. The server
+// then logs no useless line.
 func TestOtherProtocolsAreLeftAlone(t *testing.T) {
 	for _, port := range []string{"25", "5432"} {
 		d, sent := toServer(t, port, nil)
@@ -157,8 +158,8 @@ func TestOtherProtocolsAreLeftAlone(t *testing.T) {
 	}
 }
 
-// toServer tries 93.184.1.1 at a port, where a server says nothing, and returns
-// what that was sent. judge answers for the policy; nil: it does so itself.
+// toServer tries 93.184.1.1 at a port where a server sends nothing. It returns the
+// result and what the server received. judge, if not nil, wraps the policy.
 func toServer(t *testing.T, port string, judge func(rules.Gate) rules.Gate) (d *Destination, sent string) {
 	t.Helper()
 	policy := compile(t, strings.Replace(siteText, `to = ["a.example", "93.184.1.1"]
@@ -185,7 +186,7 @@ tcp = [`+port+`]`, 1))
 		decide = judge(policy)
 	}
 	r := Run(t.Context(), Config{Gate: decide, Dialer: &silentServer{l: l}, Timeout: 300 * time.Millisecond, Parallel: 1, Now: time.Now}, plan)
-	if err := l.SetDeadline(time.Now().Add(5 * time.Second)); err != nil { // the accept may come after all is over
+	if err := l.SetDeadline(time.Now().Add(5 * time.Second)); err != nil { // the accept may come after the run has ended
 		t.Fatal(err)
 	}
 	sent = <-got
@@ -193,8 +194,8 @@ tcp = [`+port+`]`, 1))
 	return r.Destinations[0], sent
 }
 
-// The final question is asked before the first byte, in TLS and in HTTP: a
-// connection is all that a destination sees that is denied then.
+// The Gate decides the final attempt before the first byte is sent, in TLS and in
+// HTTP. A destination that is denied then sees only a connection.
 func TestNothingIsSentAfterADenial(t *testing.T) {
 	for _, port := range []string{"443", "80", "8443"} {
 		d, sent := toServer(t, port, func(next rules.Gate) rules.Gate { return decider{next} })
@@ -204,7 +205,7 @@ func TestNothingIsSentAfterADenial(t *testing.T) {
 	}
 }
 
-// An interruption ends what is under way and starts nothing new.
+// An interruption ends the tries in flight and starts no others.
 func TestRunInterrupted(t *testing.T) {
 	policy := compile(t, siteText)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -215,11 +216,11 @@ func TestRunInterrupted(t *testing.T) {
 	}
 }
 
-// While a step takes its time the same is told again.
-func TestRunTellsAgain(t *testing.T) {
+// While a slow step runs, each tick repeats the last progress report.
+func TestRunRepeatsProgress(t *testing.T) {
 	policy := compile(t, siteText)
 	ctx, cancel := context.WithCancel(t.Context())
-	tick, told := make(chan time.Time), make(chan [2]int, 100)
+	tick, reported := make(chan time.Time), make(chan [2]int, 100)
 	var once sync.Once
 	f := &fakeDialer{addrs: []netip.Addr{netip.MustParseAddr("93.184.1.9")}}
 	f.onDial = func() {
@@ -232,19 +233,19 @@ func TestRunTellsAgain(t *testing.T) {
 	}
 	plan := NewPlan(policy, func(_, host string) bool { return host == "93.184.1.1" }, source)
 	Run(ctx, Config{Gate: policy, Dialer: f, Timeout: time.Minute, Parallel: 4, Now: time.Now, Again: tick,
-		Progress: func(done, total int) { told <- [2]int{done, total} }}, plan)
-	close(told)
+		Progress: func(done, total int) { reported <- [2]int{done, total} }}, plan)
+	close(reported)
 	var all [][2]int
-	for one := range told {
+	for one := range reported {
 		all = append(all, one)
 	}
-	// The third tick may come too late to be told of.
+	// The third tick may come too late for a report.
 	if len(all) < 3 || all[0] != [2]int{0, 1} || all[1] != all[0] || all[len(all)-1] != [2]int{1, 1} {
-		t.Errorf("told %v", all)
+		t.Errorf("reported %v", all)
 	}
 }
 
-// What a connection's error is called, with and without the network's word.
+// The problem of a failed connection, with and without an ICMP error.
 func TestConnectProblem(t *testing.T) {
 	s := &step{r: &runner{cfg: Config{Timeout: 3 * time.Second}}}
 	by := netip.MustParseAddr("192.0.2.1")
@@ -255,7 +256,7 @@ func TestConnectProblem(t *testing.T) {
 	}{
 		{&proxy.ConnectError{Err: syscall.EHOSTUNREACH, By: by, ICMP: "administratively prohibited", Deny: true}, TCPProhibited, "ICMP error from 192.0.2.1: administratively prohibited"},
 		{&proxy.ConnectError{Err: syscall.EHOSTUNREACH, By: by, ICMP: "host unreachable"}, TCPUnreach, "ICMP error from 192.0.2.1: host unreachable"},
-		{errors.New("not of the dialer"), PolicyDenied, "not of the dialer"},
+		{errors.New("an error of another kind"), PolicyDenied, "an error of another kind"},
 	} {
 		var e *proxy.ConnectError
 		errors.As(c.err, &e)
@@ -265,7 +266,7 @@ func TestConnectProblem(t *testing.T) {
 	}
 }
 
-// A stranger's words cannot steer the terminal that shows them.
+// Text from an unknown server cannot control the terminal that shows it.
 func TestTableIsSafe(t *testing.T) {
 	d := &Destination{Host: "x.example", Port: 443, Proto: "tcp", Status: Failed, Finding: Finding{Problem: CertUnknown, Detail: "issued by \x1b[2J", Likely: "l", Cure: "c\x07"},
 		Results: []*Address{{Address: "192.0.2.1", Family: "ipv4", Status: Failed, TCP: &TCP{OK: true}, TLS: &TLS{OK: true, Version: "TLS 1.3",

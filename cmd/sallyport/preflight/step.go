@@ -56,7 +56,7 @@ func (s *step) fail(problem Problem, detail string) {
 	s.out.Status, s.out.Finding = Failed, s.at.finding(problem, detail)
 }
 
-// warn records a problem that does not.
+// warn records a problem that leaves the destination usable.
 func (s *step) warn(problem Problem, detail string) {
 	s.out.Status, s.out.Finding = Warning, s.at.finding(problem, detail)
 }
@@ -85,8 +85,8 @@ func (s *step) try(ctx context.Context) {
 }
 
 // otherProtocol reports whether a port is assigned to a protocol other than TLS
-// and HTTP. A ClientHello there would leave a line of rubbish in the server's
-// log.
+// and HTTP. A ClientHello to such a port would leave a useless line in the
+// server's log.
 func otherProtocol(port uint16) bool {
 	switch port {
 	case 21, 22, 23, 25, 53, 110, 139, 143, 389, 445, 514, 587, 1433, 1434, 1521, 2638, 3306, 5432:
@@ -157,8 +157,8 @@ func (s *step) connectProblem(err error, c *proxy.ConnectError) (Problem, string
 	return TCPFailed, rootCause(err)
 }
 
-// permitted asks the final question as a front end does before it forwards a
-// byte. The attempt describes the first bytes that will be sent.
+// permitted asks the Gate about the final attempt, as a front end does before it
+// forwards a byte. The attempt describes the first bytes that will be sent.
 func (s *step) permitted(a rules.Attempt, show func(*rules.Attempt)) bool {
 	a.Provisional = false
 	show(&a)

@@ -1,4 +1,4 @@
-// What is wrong with a certificate, and what ended a handshake.
+// Tests of TLS: the problem of a certificate, and of a failed handshake.
 
 package preflight
 
@@ -21,7 +21,7 @@ import (
 	"time"
 )
 
-// noon is when all certificates of the test are judged.
+// noon is the time at which the tests judge all certificates.
 var noon = time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
 
 // An issuer signs certificates.
@@ -30,8 +30,8 @@ type issuer struct {
 	key  *ecdsa.PrivateKey
 }
 
-// issue signs a certificate for names; a nil issuer: it signs itself. An
-// authority has no name.
+// issue signs a certificate for a name or an address. If the issuer is nil, the
+// certificate is self-signed. If name is empty, it is an authority.
 func (i *issuer) issue(t *testing.T, subject string, from, to time.Duration, name string) *issuer {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -69,7 +69,7 @@ func TestJudgeChain(t *testing.T) {
 	root := (*issuer)(nil).issue(t, "root", -10*year, 10*year, "")
 	mid := root.issue(t, "intermediate", -year, year, "")
 	stale := root.issue(t, "stale intermediate", -2*year, -h, "")
-	alien := (*issuer)(nil).issue(t, "Proxy CA", -year, year, "")
+	inspector := (*issuer)(nil).issue(t, "Proxy CA", -year, year, "")
 	roots := x509.NewCertPool()
 	roots.AddCert(root.cert)
 	for _, c := range []struct {
@@ -79,7 +79,7 @@ func TestJudgeChain(t *testing.T) {
 		to      time.Duration
 		subject string
 		host    string
-		lacks   bool // the server does not send the intermediate
+		omits   bool // the server does not send the intermediate
 		roots   *x509.CertPool
 		problem Problem
 		detail  string
@@ -88,19 +88,19 @@ func TestJudgeChain(t *testing.T) {
 		{"good address", root, -h, h, "198.51.100.7", "198.51.100.7", false, roots, None, ""},
 		{"good IPv6 address", root, -h, h, "2001:db8::7", "2001:db8::7", false, roots, None, ""},
 		{"expired", mid, -2 * h, -h, "a.example", "a.example", false, roots, CertExpired, "expired on 2026-06-01 11:00:00"},
-		{"not yet", mid, h, 2 * h, "a.example", "a.example", false, roots, CertEarly, "not valid before 2026-06-01 13:00:00"},
+		{"not yet valid", mid, h, 2 * h, "a.example", "a.example", false, roots, CertEarly, "not valid before 2026-06-01 13:00:00"},
 		{"wrong name", mid, -h, h, "b.example", "a.example", false, roots, CertWrongName, "for b.example, not for a.example"},
 		{"name for an address", mid, -h, h, "b.example", "198.51.100.7", false, roots, CertWrongName, "for b.example"},
-		{"inspected", alien, -h, h, "a.example", "a.example", false, roots, CertUnknown, "issued by CN=Proxy CA"},
+		{"TLS inspection", inspector, -h, h, "a.example", "a.example", false, roots, CertUnknown, "issued by CN=Proxy CA"},
 		{"intermediate missing", mid, -h, h, "a.example", "a.example", true, roots, CertUnknown, "issued by CN=intermediate"},
 		{"self-signed", nil, -h, h, "a.example", "a.example", false, roots, CertSelf, "signed by itself"},
 		{"stale intermediate", stale, -h, h, "a.example", "a.example", false, roots, CertExpired, "stale intermediate"},
-		{"all at once", alien, -2 * h, -h, "b.example", "a.example", false, roots, CertUnknown, "which this host does not trust; the certificate is for b.example, not for a.example; expired on"},
+		{"several problems at once", inspector, -2 * h, -h, "b.example", "a.example", false, roots, CertUnknown, "which this host does not trust; the certificate is for b.example, not for a.example; expired on"},
 		{"no authorities", mid, -h, h, "a.example", "a.example", false, nil, CertUnchecked, "no certificate authorities"},
 		{"no authorities, wrong name", mid, -h, h, "b.example", "a.example", false, nil, CertUnchecked, "not for a.example"},
 	} {
 		chain := []*x509.Certificate{c.by.issue(t, c.subject, c.from, c.to, c.subject).cert}
-		if c.by != nil && c.by != root && !c.lacks {
+		if c.by != nil && c.by != root && !c.omits {
 			chain = append(chain, c.by.cert)
 		}
 		problem, detail := judgeChain(chain, c.host, c.roots, noon)

@@ -5,13 +5,14 @@ import (
 	"testing"
 )
 
-// A stranger's words reach the terminal as words, and not at any length.
+// Text from an unknown server reaches the terminal as printable text of limited
+// length.
 func TestVisible(t *testing.T) {
 	for _, c := range []struct{ in, want string }{
 		{"update.example", "update.example"},
 		{`"quoted" bücher`, `"quoted" bücher`},
 		{"a\x1b[2Jb\nc", `a\x1b[2Jb\nc`},
-		{"a\x9b2Jb", `a\x9b2Jb`}, // an 8-bit terminal's ESC [, and no UTF-8
+		{"a\x9b2Jb", `a\x9b2Jb`}, // an 8-bit terminal's ESC [, which is not UTF-8
 		{"a\u009b2J\u202eb", `a\u009b2J\u202eb`},
 		{strings.Repeat("ü", 100_000), strings.Repeat("ü", maxWords) + "…"},
 	} {
