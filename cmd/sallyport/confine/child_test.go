@@ -1,8 +1,7 @@
 //go:build linux
 
 // Child: a second process of this test binary that calls Apply on itself. It then
-// tries what it should and what it should not be able to do, and reports the error of
-// each try.
+// tries permitted and forbidden operations and reports the error of each.
 
 package confine
 
@@ -29,10 +28,10 @@ import (
 type order struct {
 	Plan   Plan
 	Errno  syscall.Errno // 0, or the error that a seccomp filter returns for landlock_create_ruleset
-	As     int           // 0, or the older version of Landlock to use
+	As     int           // 0, or an older version of Landlock to use
 	Inside string        // a directory that Plan grants for writing
-	Read   string        // one granted for reading, with a file f
-	Beyond string        // one that is not granted, with a file f
+	Read   string        // a directory that Plan grants for reading, with a file f
+	Beyond string        // a directory that Plan does not grant, with a file f
 	Peer   string        // the parent's TCP listener
 	Socket string        // the name of the parent's abstract datagram socket
 }
@@ -42,7 +41,7 @@ type report struct {
 	Steps  []Step
 	Covers map[string]bool
 	Tries  map[string]string // the error, "" for none
-	Status []string          // of every thread, the lines on privileges
+	Status []string          // of each thread: the lines about privileges, see privileges
 }
 
 const childMark = "SALLYPORT_CONFINE_CHILD"
@@ -69,7 +68,7 @@ func child() error {
 			return err
 		}
 	}
-	early, err := net.Dial("unixgram", o.Socket) // as a notification socket would be
+	early, err := net.Dial("unixgram", o.Socket) // before the confinement, like a notification socket
 	if err != nil {
 		return err
 	}
@@ -138,47 +137,47 @@ func startThreads(n int) func(path string) error {
 
 func (o order) tryFiles(try func(string, func() error)) {
 	in := func(name string) string { return filepath.Join(o.Inside, name) }
-	try("read what was put in place", func() error { _, err := os.ReadFile(o.Read + "/f"); return err })
+	try("read a replaced file", func() error { _, err := os.ReadFile(o.Read + "/f"); return err })
 	try("make a file", func() error { return os.WriteFile(in("a"), []byte("x"), 0o600) })
 	try("rename it", func() error { return os.Rename(in("a"), in("b")) })
 	try("truncate it", func() error { return os.Truncate(in("b"), 0) })
 	try("remove it", func() error { return os.Remove(in("b")) })
 	try("list the directory", func() error { _, err := os.ReadDir(o.Inside); return err })
-	try("look at oneself", func() error { _, err := os.ReadDir("/proc/self/fd"); return err })
+	try("list own descriptors", func() error { _, err := os.ReadDir("/proc/self/fd"); return err })
 
-	try("write where one reads", func() error { return os.WriteFile(o.Read+"/new", nil, 0o600) })
-	try("overwrite what one reads", func() error { return os.WriteFile(o.Read+"/f", nil, 0o600) })
-	try("list where one reads", func() error { _, err := os.ReadDir(o.Read); return err })
+	try("create a file in a readable directory", func() error { return os.WriteFile(o.Read+"/new", nil, 0o600) })
+	try("overwrite a readable file", func() error { return os.WriteFile(o.Read+"/f", nil, 0o600) })
+	try("list a readable directory", func() error { _, err := os.ReadDir(o.Read); return err })
 	try("make a directory", func() error { return os.Mkdir(in("d"), 0o700) })
 	try("make a link", func() error { return os.Symlink("/", in("l")) })
 	try("make a device", func() error { return unix.Mknod(in("n"), unix.S_IFCHR|0o600, 0x103) })
 	try("make a socket", func() error { _, err := net.Listen("unix", in("s")); return err })
-	try("move a file out", func() error {
+	try("move a file to an ungranted directory", func() error {
 		if err := os.WriteFile(in("m"), nil, 0o600); err != nil {
-			return nil // then this try fails the test
+			return nil // no error: the test fails
 		}
 		return os.Rename(in("m"), o.Beyond+"/m")
 	})
-	try("read beyond", func() error { _, err := os.ReadFile(o.Beyond + "/f"); return err })
-	try("write beyond", func() error { return os.WriteFile(o.Beyond+"/new", nil, 0o600) })
-	try("truncate beyond", func() error { return os.Truncate(o.Beyond+"/f", 0) })
-	try("list beyond", func() error { _, err := os.ReadDir(o.Beyond); return err })
-	try("remove beyond", func() error { return os.Remove(o.Beyond + "/f") })
+	try("read an ungranted file", func() error { _, err := os.ReadFile(o.Beyond + "/f"); return err })
+	try("create an ungranted file", func() error { return os.WriteFile(o.Beyond+"/new", nil, 0o600) })
+	try("truncate an ungranted file", func() error { return os.Truncate(o.Beyond+"/f", 0) })
+	try("list an ungranted directory", func() error { _, err := os.ReadDir(o.Beyond); return err })
+	try("remove an ungranted file", func() error { return os.Remove(o.Beyond + "/f") })
 	try("read the parent's environment", func() error {
 		_, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", os.Getppid()))
 		return err
 	})
 	try("execute a program", execute("/bin/true"))
-	try("execute oneself", execute("/proc/self/exe", "-test.run=^$"))
-	try("execute what was written", func() error {
-		// If it were permitted, the error would be about the format.
+	try("execute own binary", execute("/proc/self/exe", "-test.run=^$"))
+	try("execute a written file", func() error {
+		// If execution were permitted, the error would be about the format.
 		if err := os.WriteFile(in("x"), []byte("no program"), 0o700); err != nil {
 			return nil
 		}
 		return execute(in("x"))()
 	})
-	try("execute what one reads", execute(o.Read+"/f"))
-	try("change oneself", func() error {
+	try("execute a readable file", execute(o.Read+"/f"))
+	try("change own process name", func() error {
 		f, err := os.OpenFile("/proc/self/comm", os.O_WRONLY, 0)
 		if err == nil {
 			f.Close()
@@ -210,8 +209,8 @@ func (o order) tryOthers(try func(string, func() error), early net.Conn) {
 	}
 	try("listen on TCP", listen("tcp4", "127.0.0.1:0"))
 	try("listen on TCP over IPv6", listen("tcp6", "[::1]:0"))
-	// What Landlock does not restrict, see SECURITY.md.
-	try("listen on what port the kernel chooses", func() error {
+	// Landlock does not restrict these, see SECURITY.md.
+	try("listen on a port that the kernel chooses", func() error {
 		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM, 0)
 		if err != nil {
 			return err
@@ -233,17 +232,17 @@ func (o order) tryOthers(try func(string, func() error), early net.Conn) {
 		}
 		return err
 	})
-	try("notify by the socket of before", func() error { _, err := early.Write([]byte("READY=1")); return err })
+	try("send on an earlier socket", func() error { _, err := early.Write([]byte("READY=1")); return err })
 	try("reach an abstract socket", func() error { _, err := net.Dial("unixgram", o.Socket); return err })
-	try("signal oneself", func() error { return unix.Kill(os.Getpid(), unix.SIGURG) })
+	try("signal own process", func() error { return unix.Kill(os.Getpid(), unix.SIGURG) })
 	try("signal the parent", func() error { return unix.Kill(os.Getppid(), 0) })
 
-	// What only a capability permits.
+	// These need a capability.
 	try("listen on a low port", func() error { _, err := net.ListenPacket("udp4", "127.0.0.1:7"); return err })
 	try("open a raw socket", func() error { _, err := unix.Socket(unix.AF_INET, unix.SOCK_RAW, unix.IPPROTO_ICMP); return err })
 	try("open a packet socket", func() error { _, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW, 0); return err })
-	try("become another", func() error { return syscall.Setresuid(12345, 12345, 12345) })
-	try("give a file away", func() error { return os.Chown(o.Inside, 12345, 12345) })
+	try("change the user", func() error { return syscall.Setresuid(12345, 12345, 12345) })
+	try("change the owner of a file", func() error { return os.Chown(o.Inside, 12345, 12345) })
 	try("mount", func() error { return unix.Mount("none", o.Inside, "tmpfs", 0, "") })
 	try("change the network", func() error {
 		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM, 0)
@@ -259,7 +258,8 @@ func (o order) tryOthers(try func(string, func() error), early net.Conn) {
 	})
 }
 
-// privileges returns the lines on privileges of each thread from /proc.
+// privileges returns, for each thread, the lines of its /proc status about
+// capabilities and no_new_privs.
 func privileges() (all []string, err error) {
 	files, err := filepath.Glob("/proc/self/task/*/status")
 	if err != nil {
@@ -284,8 +284,8 @@ func privileges() (all []string, err error) {
 	return all, nil
 }
 
-// refuseLandlock makes landlock_create_ruleset fail on every thread, like a kernel
-// without it or a seccomp filter.
+// refuseLandlock makes landlock_create_ruleset fail on every thread, as it fails on a
+// kernel without Landlock or under a seccomp filter.
 func refuseLandlock(errno syscall.Errno) error {
 	filter := []unix.SockFilter{
 		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: 0}, // the number of the call

@@ -21,10 +21,11 @@ import (
 )
 
 // confined runs a child with an order and returns its reports. With uid 0 the child
-// starts with every capability; else as that user with the ambient capabilities.
+// starts with every capability. With another uid it starts with the ambient
+// capabilities.
 func confined(t *testing.T, uid uint32, change func(*order), ambient ...uintptr) (before, after report) {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "confine") // not t.TempDir: another user must get there
+	dir, err := os.MkdirTemp("", "confine") // not t.TempDir: another user must be able to enter it
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,9 +64,9 @@ func confined(t *testing.T, uid uint32, change func(*order), ambient ...uintptr)
 		change(&o)
 	}
 	cmd := exec.Command(binary)
-	cmd.Env = []string{childMark + "=1", "GORACE=atexit_sleep_ms=0"} // a race detector waits a second else
-	var said bytes.Buffer
-	cmd.Stderr = &said
+	cmd.Env = []string{childMark + "=1", "GORACE=atexit_sleep_ms=0"} // the race detector would wait a second at exit
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if uid != uint32(os.Getuid()) {
 		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: uid, Gid: uid}
@@ -76,29 +77,29 @@ func confined(t *testing.T, uid uint32, change func(*order), ambient ...uintptr)
 	stdout, err := cmd.StdoutPipe()
 	must(err)
 	must(cmd.Start())
-	talk := json.NewDecoder(stdout)
+	answers := json.NewDecoder(stdout)
 	step := func(send any, receive *report) {
 		t.Helper()
 		if err := json.NewEncoder(stdin).Encode(send); err != nil {
-			t.Fatalf("%v\n%s", err, &said)
+			t.Fatalf("%v\n%s", err, &stderr)
 		}
-		if err := talk.Decode(receive); err != nil && err != io.EOF {
-			t.Fatalf("%v\n%s", err, &said)
+		if err := answers.Decode(receive); err != nil && err != io.EOF {
+			t.Fatalf("%v\n%s", err, &stderr)
 		}
 	}
 	step(o, &before)
-	must(os.WriteFile(o.Read+"/f.new", []byte("another file"), 0o755)) // as an editor does it
+	must(os.WriteFile(o.Read+"/f.new", []byte("another file"), 0o755)) // as an editor saves a file
 	must(os.Rename(o.Read+"/f.new", o.Read+"/f"))
-	// Short of memory, a kernel forgets what nobody holds, and with it, in /proc,
-	// what was granted. Where this may not be asked of it, nothing is lost.
+	// A kernel that is short of memory drops unused inodes. For /proc it then also
+	// drops the grants. This asks the kernel to do so; it may refuse.
 	_ = os.WriteFile("/proc/sys/vm/drop_caches", []byte("2"), 0)
 	step("changed", &after)
 	stdin.Close()
 	if err := cmd.Wait(); err != nil {
-		t.Fatalf("the child: %v\n%s", err, &said)
+		t.Fatalf("the child: %v\n%s", err, &stderr)
 	}
 	if text, err := os.ReadFile(o.Beyond + "/f"); after.State(Files) == On && (o.As == 0 || o.As >= 3) && string(text) != "as before" {
-		t.Errorf("a file beyond is %q now: %v", text, err)
+		t.Errorf("the ungranted file is %q now: %v", text, err)
 	}
 	for name, covers := range after.Covers {
 		if want := after.State(Files) != On || !strings.HasPrefix(name, o.Beyond); covers != want {
@@ -110,7 +111,7 @@ func confined(t *testing.T, uid uint32, change func(*order), ambient ...uintptr)
 
 func (r report) State(step string) State { return (&Confinement{Steps: r.Steps}).State(step) }
 
-// needLandlock ends a test where the kernel could not pass it.
+// needLandlock skips a test if the kernel's Landlock is too old for it.
 func needLandlock(t *testing.T) {
 	t.Helper()
 	if v, why, err := landlockVersion(); err != nil || v < 6 {
@@ -121,37 +122,37 @@ func needLandlock(t *testing.T) {
 	}
 }
 
-// needRoot ends a test that begins with capabilities.
+// needRoot skips a test that starts with capabilities, unless root runs it.
 func needRoot(t *testing.T) {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		if os.Getenv("SALLYPORT_E2E") == "required" {
-			t.Fatal("SALLYPORT_E2E=required, but this test needs root, to have something to give up")
+			t.Fatal("SALLYPORT_E2E=required, but this test needs root: it starts with capabilities")
 		}
-		t.Skip("skipped: needs root, to have something to give up")
+		t.Skip("skipped: needs root: the test starts with capabilities")
 	}
 }
 
-// What must still work.
+// works lists the tries that must succeed.
 var works = []string{
-	"read what was put in place", "make a file", "rename it", "truncate it", "remove it", "list the directory", "look at oneself",
-	"listen on what port the kernel chooses", "connect by TCP", "open a socket for datagrams", "notify by the socket of before", "signal oneself",
+	"read a replaced file", "make a file", "rename it", "truncate it", "remove it", "list the directory", "list own descriptors",
+	"listen on a port that the kernel chooses", "connect by TCP", "open a socket for datagrams", "send on an earlier socket", "signal own process",
 }
 
-// What Landlock must prevent, and with which error.
+// landlocked lists the tries that Landlock must prevent, with the error of each.
 var landlocked = map[string]string{
-	"write where one reads": "permission denied", "overwrite what one reads": "permission denied", "list where one reads": "permission denied",
-	"make a directory": "permission denied", "make a link": "permission denied", "make a socket": "permission denied", "move a file out": "",
-	"read beyond": "permission denied", "write beyond": "permission denied", "truncate beyond": "permission denied", "list beyond": "permission denied",
-	"remove beyond": "permission denied", "read the parent's environment": "permission denied",
-	"change oneself": "permission denied", "execute a program": "permission denied", "execute oneself": "permission denied", "execute what was written": "permission denied", "execute what one reads": "permission denied",
+	"create a file in a readable directory": "permission denied", "overwrite a readable file": "permission denied", "list a readable directory": "permission denied",
+	"make a directory": "permission denied", "make a link": "permission denied", "make a socket": "permission denied", "move a file to an ungranted directory": "",
+	"read an ungranted file": "permission denied", "create an ungranted file": "permission denied", "truncate an ungranted file": "permission denied", "list an ungranted directory": "permission denied",
+	"remove an ungranted file": "permission denied", "read the parent's environment": "permission denied",
+	"change own process name": "permission denied", "execute a program": "permission denied", "execute own binary": "permission denied", "execute a written file": "permission denied", "execute a readable file": "permission denied",
 	"listen on TCP": "permission denied", "listen on TCP over IPv6": "permission denied",
 	"reach an abstract socket": "operation not permitted", "signal the parent": "operation not permitted", "every thread is confined": "permission denied",
 }
 
-// What is prevented for want of a capability.
+// privileged lists the tries that fail without a capability.
 var privileged = []string{
-	"listen on a low port", "open a raw socket", "open a packet socket", "become another", "give a file away", "mount", "make a device", "change the network",
+	"listen on a low port", "open a raw socket", "open a packet socket", "change the user", "change the owner of a file", "mount", "make a device", "change the network",
 }
 
 func checkTries(t *testing.T, r report, landlock bool, except ...string) {
@@ -177,14 +178,14 @@ func checkTries(t *testing.T, r report, landlock bool, except ...string) {
 	}
 	for name := range r.Tries {
 		if !tried[name] {
-			t.Errorf("nothing is expected of %q", name)
+			t.Errorf("no list has the try %q", name)
 		}
 	}
 }
 
 func checkStatus(t *testing.T, r report, want ...string) {
 	t.Helper()
-	if len(r.Status) < 5 { // the four that wait, and the main thread
+	if len(r.Status) < 5 { // the four of startThreads, and the main thread
 		t.Errorf("only %d threads", len(r.Status))
 	}
 	for _, status := range r.Status {
@@ -198,7 +199,7 @@ func checkStatus(t *testing.T, r report, want ...string) {
 
 const zero = "0000000000000000"
 
-// Root gives up everything, and with it what belongs to root.
+// A process of root gives up every capability, and so the access to root's files.
 func TestRootIsConfined(t *testing.T) {
 	needRoot(t)
 	needLandlock(t)
@@ -212,7 +213,8 @@ func TestRootIsConfined(t *testing.T) {
 	checkStatus(t, r, "CapInh:"+zero, "CapPrm:"+zero, "CapEff:"+zero, "CapBnd:"+zero, "CapAmb:"+zero, "NoNewPrivs:1")
 }
 
-// A user without privileges has nothing to drop, and is confined the same.
+// A process of an unprivileged user has no capability to drop. It gets the same
+// confinement.
 func TestUserIsConfined(t *testing.T) {
 	needLandlock(t)
 	uid := uint32(os.Getuid())
@@ -224,7 +226,7 @@ func TestUserIsConfined(t *testing.T) {
 	checkStatus(t, r, "CapInh:"+zero, "CapPrm:"+zero, "CapEff:"+zero, "CapAmb:"+zero, "NoNewPrivs:1")
 }
 
-// For the live sets CAP_NET_ADMIN stays, and nothing else.
+// If the plan has live sets, the process keeps CAP_NET_ADMIN and no other capability.
 func TestNetAdminStays(t *testing.T) {
 	needRoot(t)
 	needLandlock(t)
@@ -234,9 +236,9 @@ func TestNetAdminStays(t *testing.T) {
 	checkStatus(t, r, "CapInh:"+zero, "CapPrm:"+admin, "CapEff:"+admin, "CapBnd:"+zero, "CapAmb:"+zero, "NoNewPrivs:1")
 }
 
-// A service manager gives a user capabilities by the ambient set: there they
-// would outlive an exec.
-func TestAmbientCapabilitiesGo(t *testing.T) {
+// A service manager gives capabilities to a user through the ambient set. They
+// would survive an exec, so the confinement clears them.
+func TestAmbientCapabilitiesAreDropped(t *testing.T) {
 	needRoot(t)
 	needLandlock(t)
 	given := []uintptr{unix.CAP_NET_ADMIN, unix.CAP_NET_RAW}

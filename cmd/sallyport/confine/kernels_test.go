@@ -1,6 +1,6 @@
 //go:build linux
 
-// Tests of what other kernels can do, and of plans that cannot be carried out.
+// Tests of older kernels, and of plans that cannot be applied.
 
 package confine
 
@@ -11,14 +11,14 @@ import (
 	"testing"
 )
 
-// A kernel without Landlock is no failure, and is said; a filter that refuses
-// the call is one. Either way the other steps are taken.
+// A kernel without Landlock is reported and is not a failure. A seccomp filter that
+// refuses the call is a failure. In both cases the other steps are applied.
 func TestWithoutLandlock(t *testing.T) {
 	needRoot(t)
 	for _, c := range []struct {
 		errno syscall.Errno
 		state State
-		says  string
+		text  string
 	}{
 		{syscall.ENOSYS, Absent, "this kernel has no Landlock"},
 		{syscall.EOPNOTSUPP, Absent, "lsm="},
@@ -31,8 +31,8 @@ func TestWithoutLandlock(t *testing.T) {
 				t.Errorf("%v: %v", c.errno, before.Steps)
 			}
 		}
-		if text := before.Steps[2].String(); !strings.Contains(text, c.says) {
-			t.Errorf("%v: it says %q", c.errno, text)
+		if step := before.Steps[2].String(); !strings.Contains(step, c.text) {
+			t.Errorf("%v: the step reads %q", c.errno, step)
 		}
 		if err := (&Confinement{Steps: before.Steps}).Err(); (err != nil) != (c.state == Failed) {
 			t.Errorf("%v: %v", c.errno, err)
@@ -42,8 +42,8 @@ func TestWithoutLandlock(t *testing.T) {
 	}
 }
 
-// An older kernel's Landlock is used as far as it goes, and what it cannot do is
-// said.
+// An older Landlock is used as far as possible. The step reports what it cannot
+// restrict.
 func TestOlderLandlock(t *testing.T) {
 	needRoot(t)
 	needLandlock(t)
@@ -53,10 +53,10 @@ func TestOlderLandlock(t *testing.T) {
 			step, try string
 			since     int
 		}{
-			{Files, "write beyond", 1},
+			{Files, "create an ungranted file", 1},
 			{Files, "execute a program", 1},
-			{Files, "move a file out", 1},
-			{Files, "truncate beyond", 3},
+			{Files, "move a file to an ungranted directory", 1},
+			{Files, "truncate an ungranted file", 3},
 			{TCPBind, "listen on TCP", 4},
 			{Scopes, "signal the parent", 6},
 		} {
@@ -74,22 +74,22 @@ func TestOlderLandlock(t *testing.T) {
 			}
 		}
 		if text := before.Steps[2].String(); strings.Contains(text, "truncating") != (version < 3) {
-			t.Errorf("Landlock %d says %q", version, text)
+			t.Errorf("Landlock %d: the step reads %q", version, text)
 		}
 	}
 }
 
-// What cannot be confined is a failure, not a hole.
+// A plan that cannot be applied is a failure. The process does not run unconfined.
 func TestPlansThatFail(t *testing.T) {
 	needRoot(t)
 	needLandlock(t)
 	for _, c := range []struct {
-		what, step, says string
+		what, step, text string
 		change           func(*order)
 	}{
-		{"everything is written", Files, "a directory of its own", func(o *order) { o.Plan.Files = append(o.Plan.Files, Grant{"/", Change}) }},
-		{"a directory is gone", Files, "no such file", func(o *order) { o.Plan.Files = append(o.Plan.Files, Grant{"/no/such", Change}) }},
-		{"another's directory", Capabilities, "belongs to nobody", func(o *order) {
+		{"the root directory is granted for writing", Files, "a directory of its own", func(o *order) { o.Plan.Files = append(o.Plan.Files, Grant{"/", Change}) }},
+		{"a directory does not exist", Files, "no such file", func(o *order) { o.Plan.Files = append(o.Plan.Files, Grant{"/no/such", Change}) }},
+		{"a directory of another user", Capabilities, "belongs to nobody", func(o *order) {
 			if err := os.Chown(o.Inside, 65534, 65534); err != nil {
 				panic(err)
 			}
@@ -97,7 +97,7 @@ func TestPlansThatFail(t *testing.T) {
 	} {
 		before, _ := confined(t, 0, c.change)
 		err := (&Confinement{Steps: before.Steps}).Err()
-		if before.State(c.step) != Failed || err == nil || !strings.Contains(err.Error(), c.says) {
+		if before.State(c.step) != Failed || err == nil || !strings.Contains(err.Error(), c.text) {
 			t.Errorf("%s: %v", c.what, before.Steps)
 		}
 	}

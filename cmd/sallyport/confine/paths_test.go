@@ -14,7 +14,7 @@ import (
 	"testing"
 )
 
-// grants writes grants down, below dir.
+// grants formats a list of grants. Paths below dir are relative to dir.
 func grants(dir string, list []Grant) (out []string) {
 	for _, g := range list {
 		rel := strings.TrimPrefix(g.Path, dir+"/")
@@ -23,7 +23,7 @@ func grants(dir string, list []Grant) (out []string) {
 	return out
 }
 
-// siblingsOf grants only what is for other versions.
+// siblingsOf returns the grants for other versions of a directory.
 func siblingsOf(path string) (out []Grant) {
 	for _, dir := range siblings(path) {
 		out = append(out, Grant{dir, Read})
@@ -71,23 +71,23 @@ func TestGrants(t *testing.T) {
 		want  []string
 	}{
 		{"a file may be replaced", ReadAgain, "etc/plain.toml", []string{"etc read", "etc/plain.toml read"}},
-		{"and so may what its links lead to", ReadAgain, "etc/site.toml", []string{"etc read", "etc/..2026 read", "etc/site.toml read"}},
-		{"or another directory", ReadAgain, "etc/app/key.pem", []string{"etc/app read", "archive read", "etc/app/key.pem read"}},
-		{"a file may come later", ReadAgain, "etc/none.toml", []string{"etc read"}},
-		{"a directory may not", ReadAgain, "none/none.toml", nil},
+		{"the targets of its links may be replaced too", ReadAgain, "etc/site.toml", []string{"etc read", "etc/..2026 read", "etc/site.toml read"}},
+		{"a link to another directory", ReadAgain, "etc/app/key.pem", []string{"etc/app read", "archive read", "etc/app/key.pem read"}},
+		{"a missing file may be created later", ReadAgain, "etc/none.toml", []string{"etc read"}},
+		{"a missing directory may not", ReadAgain, "none/none.toml", nil},
 		{"a loop ends", ReadAgain, "etc/loop", slices.Repeat([]string{"etc read"}, 40)},
 		{"a link to a directory may be turned to another version", ReadAgain, "srv/current/site.toml", []string{"srv/releases/5 read", "srv/releases read"}},
-		{"also beside the link", ReadAgain, "srv/beside/site.toml", []string{"srv/v5 read", "srv read"}},
-		{"but not to another place", ReadAgain, "srv/away/site.toml", []string{"elsewhere read"}},
-		{"a directory of the system is not among versions", siblingsOf, "/var/run/none", nil},
-		{"nobody gets everything", ReadAgain, "/proc", []string{"/proc read"}},
+		{"also if the version is beside the link", ReadAgain, "srv/beside/site.toml", []string{"srv/v5 read", "srv read"}},
+		{"but not to a directory elsewhere", ReadAgain, "srv/away/site.toml", []string{"elsewhere read"}},
+		{"a system directory is no version", siblingsOf, "/var/run/none", nil},
+		{"the root directory is never granted", ReadAgain, "/proc", []string{"/proc read"}},
 		{"a journal rotates", WriteAgain, "log/denials.jsonl", []string{"log change"}},
-		{"also one that begins", WriteAgain, "log/new.jsonl", []string{"log change"}},
-		{"and a link to one", WriteAgain, "log/linked.jsonl", []string{"log change links", "archive change links"}},
-		{"a pipe may be made anew", WriteAgain, "run/pipe", []string{"run write"}},
-		{"a device is only itself", WriteAgain, "/dev/full", []string{"/dev/full write"}},
+		{"a new journal too", WriteAgain, "log/new.jsonl", []string{"log change"}},
+		{"a link to a journal too", WriteAgain, "log/linked.jsonl", []string{"log change links", "archive change links"}},
+		{"a pipe may be made again", WriteAgain, "run/pipe", []string{"run write"}},
+		{"only the device is granted", WriteAgain, "/dev/full", []string{"/dev/full write"}},
 		{"a socket is removed", RemoveLater, "run/admin.sock", []string{"run remove"}},
-		{"but not in the root", RemoveLater, "/admin.sock", nil},
+		{"but not from the root directory", RemoveLater, "/admin.sock", nil},
 	} {
 		if got := grants(dir, c.grant(at(c.path))); !slices.Equal(got, c.want) {
 			t.Errorf("%s: %s: got %q, want %q", c.what, c.path, got, c.want)
@@ -108,8 +108,8 @@ func TestGrantsOfStandardOutput(t *testing.T) {
 	}
 }
 
-// The kernel's word is compared set by set.
-func TestStatusIsHeldAgainstThePlan(t *testing.T) {
+// The status that the kernel reports is compared with the plan, field by field.
+func TestStatusIsComparedWithThePlan(t *testing.T) {
 	const status = "Name:\tsallyport\nCapPrm:\t0000000000001000\nNoNewPrivs:\t1\n"
 	for _, c := range []struct {
 		want map[string]uint64
@@ -124,7 +124,7 @@ func TestStatusIsHeldAgainstThePlan(t *testing.T) {
 		}
 	}
 	if err := hold("CapPrm:\tdamaged\n", map[string]uint64{"CapPrm": 0}); err == nil {
-		t.Error("what cannot be read is no agreement")
+		t.Error("an unreadable status is accepted")
 	}
 }
 

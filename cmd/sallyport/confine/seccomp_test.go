@@ -1,6 +1,6 @@
 //go:build linux
 
-// Seccomp: loads a filter of system calls on all threads of a test's child.
+// Seccomp: loads a filter of system calls on all threads of the child.
 
 package confine
 

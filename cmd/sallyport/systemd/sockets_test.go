@@ -1,4 +1,5 @@
-// Sockets tests: which socket is for which door, by the kernel's word.
+// Tests of sockets: the address that the kernel reports decides which listener gets
+// which socket.
 
 package systemd
 
@@ -16,7 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// passed opens a socket as systemd would, and passes it on under a name.
+// passed opens a socket as systemd would, and returns it as a file with a name.
 func passed(t *testing.T, name, network, addr string, v6only int) (*os.File, string) {
 	t.Helper()
 	lc := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) (err error) {
@@ -57,22 +58,23 @@ func passed(t *testing.T, name, network, addr string, v6only int) (*os.File, str
 	return os.NewFile(func() uintptr { fd, _ := unix.Dup(int(f.Fd())); f.Close(); return uintptr(fd) }(), name), at
 }
 
-// Matching is by address and by nothing less. PORT stands for the socket's.
+// A socket matches a door by its address only, not by its name. PORT stands for the
+// port of the socket.
 func TestMatch(t *testing.T) {
 	for _, c := range []struct {
 		what, name, network, addr string
 		v6only                    int
 		doors                     []string // KEY NETWORK ADDRESS
-		says                      string   // "": it is for the first door
+		error                     string   // part of the error; "": the first door gets the socket
 	}{
-		{"its address", "sallyport.socket", "tcp4", "127.0.0.1:0", -1, []string{"http tcp 127.0.0.1:PORT"}, ""},
-		{"and its name", "http", "tcp4", "127.0.0.1:0", -1, []string{"http tcp 127.0.0.1:PORT"}, ""},
-		{"another door's name", "admin", "tcp4", "127.0.0.1:0", -1, []string{"http tcp 127.0.0.1:PORT"}, "but [listen] http has that address"},
+		{"the same address", "sallyport.socket", "tcp4", "127.0.0.1:0", -1, []string{"http tcp 127.0.0.1:PORT"}, ""},
+		{"the same address and name", "http", "tcp4", "127.0.0.1:0", -1, []string{"http tcp 127.0.0.1:PORT"}, ""},
+		{"the name of another door", "admin", "tcp4", "127.0.0.1:0", -1, []string{"http tcp 127.0.0.1:PORT"}, "but [listen] http has that address"},
 		{"datagrams", "x", "udp4", "127.0.0.1:0", -1, []string{"dns udp 127.0.0.1:PORT"}, ""},
 		{"datagrams for a stream", "x", "udp4", "127.0.0.1:0", -1, []string{"http tcp 127.0.0.1:PORT"}, "for datagrams ([listen] http is served by streams)"},
 		{"another address", "x", "tcp4", "127.0.0.1:0", -1, []string{"http tcp 127.0.0.2:PORT"}, "([listen] http has 127.0.0.2:PORT)"},
 		{"every address of IPv4", "x", "tcp4", "0.0.0.0:0", -1, []string{"http tcp 0.0.0.0:PORT"}, ""},
-		{"one for every", "x", "tcp4", "127.0.0.1:0", -1, []string{"http tcp 0.0.0.0:PORT"}, "but no [listen] entry has it"},
+		{"one address for every address", "x", "tcp4", "127.0.0.1:0", -1, []string{"http tcp 0.0.0.0:PORT"}, "but no [listen] entry has it"},
 		{"every address", "x", "tcp6", "[::]:0", 0, []string{"http tcp [::]:PORT"}, ""},
 		{"IPv6 alone", "x", "tcp6", "[::]:0", 1, []string{"http tcp [::]:PORT"}, "set BindIPv6Only=both"},
 		{"IPv6 alone, datagrams", "x", "udp6", "[::]:0", 1, []string{"dns udp [::]:PORT"}, "set BindIPv6Only=both"},
@@ -93,15 +95,15 @@ func TestMatch(t *testing.T) {
 			doors = append(doors, Door{Key: p[0], Network: p[1], Addr: netip.MustParseAddrPort(p[2])})
 		}
 		err = in.Match(doors)
-		taken := false
+		matched := false
 		if doors[0].Network == "udp" {
-			taken = len(in.Packets(doors[0])) == 1
+			matched = len(in.Packets(doors[0])) == 1
 		} else {
-			taken = in.Listener(doors[0]) != nil
+			matched = in.Listener(doors[0]) != nil
 		}
-		says := strings.ReplaceAll(c.says, "PORT", port)
-		if (says == "") != (err == nil) || err != nil && !strings.Contains(err.Error(), says) || taken != (says == "") {
-			t.Errorf("%s: taken: %t, %v", c.what, taken, err)
+		want := strings.ReplaceAll(c.error, "PORT", port)
+		if (want == "") != (err == nil) || err != nil && !strings.Contains(err.Error(), want) || matched != (want == "") {
+			t.Errorf("%s: matched: %t, %v", c.what, matched, err)
 		}
 		for _, s := range in.list {
 			s.close()
@@ -109,8 +111,8 @@ func TestMatch(t *testing.T) {
 	}
 }
 
-// A socket is handed out once, and two of the same address are a mistake.
-func TestTwice(t *testing.T) {
+// Two passed sockets with the same address are an error.
+func TestMatchSameAddressTwice(t *testing.T) {
 	f, at := passed(t, "x", "tcp4", "127.0.0.1:0", -1)
 	fd, err := unix.Dup(int(f.Fd()))
 	if err != nil {
@@ -123,12 +125,12 @@ func TestTwice(t *testing.T) {
 	defer in.Close()
 	d := Door{Key: "http", Network: "tcp", Addr: netip.MustParseAddrPort(at)}
 	if err := in.Match([]Door{d}); err == nil || !strings.Contains(err.Error(), "twice") {
-		t.Errorf("twice the same: %v", err)
+		t.Errorf("two sockets with one address: %v", err)
 	}
 }
 
-// What somebody else holds open is not shut down by closing it here: a
-// connection that waits is for the next process. Nor is a path removed.
+// Closing a listener does not shut down the socket that systemd holds. A waiting
+// connection goes to the next process. The path of a unix socket stays.
 func TestCloseLeavesTheSocket(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "admin")
 	for _, c := range []struct{ network, addr string }{{"tcp4", "127.0.0.1:0"}, {"unix", path}} {
@@ -184,8 +186,8 @@ func TestCloseLeavesTheSocket(t *testing.T) {
 	}
 }
 
-// What is no socket that somebody could be served on is refused, with the cure.
-func TestUnfit(t *testing.T) {
+// A descriptor that is no usable socket is refused, with the cure in the error.
+func TestUnusableIsRefused(t *testing.T) {
 	r, w, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
@@ -198,33 +200,33 @@ func TestUnfit(t *testing.T) {
 	unix.Close(pair[1])
 	if _, err := openAll([]*os.File{r, os.NewFile(uintptr(pair[0]), "seqpacket")}); err == nil ||
 		!strings.Contains(err.Error(), "is no socket") || !strings.Contains(err.Error(), "type 5") {
-		t.Errorf("unfit: %v", err)
+		t.Errorf("unusable socket: %v", err)
 	}
 }
 
-// One that is refused is closed, whatever was made of it before.
-func TestUnfitIsClosed(t *testing.T) {
+// A refused socket is closed.
+func TestUnusableIsClosed(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "admin")
 	f, _ := passed(t, "x", "unix", path, -1)
 	if err := os.Chmod(path, 0o666); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := openAll([]*os.File{f}); err == nil || !strings.Contains(err.Error(), "every user may connect to") {
-		t.Errorf("unfit: %v", err)
+		t.Errorf("unusable socket: %v", err)
 	}
 	if conn, err := net.Dial("unix", path); err == nil {
 		conn.Close()
-		t.Error("it still listens")
+		t.Error("the refused socket still listens")
 	}
 }
 
-// Sockets that were passed to somebody else are not used, and that is said.
+// Sockets that were passed to another process are not used. Strayed reports them.
 func TestStrayed(t *testing.T) {
 	env := map[string]string{"LISTEN_FDS": "2", "LISTEN_PID": "41"}
 	if got := Strayed(func(k string) string { return env[k] }, 42); !strings.Contains(got, "LISTEN_PID=41 is not this process (42)") {
 		t.Errorf("strayed: %q", got)
 	}
 	if got := Strayed(func(k string) string { return env[k] }, 41) + Strayed(func(string) string { return "" }, 42); got != "" {
-		t.Errorf("nothing strayed: %q", got)
+		t.Errorf("no sockets strayed: %q", got)
 	}
 }

@@ -1,4 +1,4 @@
-// Watchdog tests: signs of life while there is life, and none without.
+// Tests of the watchdog: it sends keep-alives only while the check succeeds.
 
 package systemd
 
@@ -20,7 +20,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// logged collects a log.
+// A logged is a writer that collects a log.
 type logged struct {
 	mu sync.Mutex
 	b  bytes.Buffer
@@ -38,32 +38,32 @@ func (l *logged) has(text string) bool {
 	return strings.Contains(l.b.String(), text)
 }
 
-// manager is a service manager's ear, and a Notifier that speaks into it.
+// manager returns a Notifier, the socket that receives its messages, and its log.
 func manager(t *testing.T) (*Notifier, *net.UnixConn, *logged) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "notify")
-	ear, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
+	socket, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Setenv("NOTIFY_SOCKET", path)
 	log := &logged{}
 	n := OpenNotifier(slog.New(slog.NewTextHandler(log, nil)))
-	t.Cleanup(func() { n.Close(); ear.Close() })
-	return n, ear, log
+	t.Cleanup(func() { n.Close(); socket.Close() })
+	return n, socket, log
 }
 
-// hears returns the next message, "" if none comes in time.
-func hears(ear *net.UnixConn, within time.Duration) string {
+// receive returns the next message, or "" if none comes in time.
+func receive(socket *net.UnixConn, within time.Duration) string {
 	b := make([]byte, 4096)
-	ear.SetReadDeadline(time.Now().Add(within))
-	n, _ := ear.Read(b)
+	socket.SetReadDeadline(time.Now().Add(within))
+	n, _ := socket.Read(b)
 	return string(b[:n])
 }
 
-// While the check does not come back, or fails, nothing is heard; then again.
+// While the check hangs or fails, Watch sends nothing. Then it sends again.
 func TestWatchNeedsTheCheck(t *testing.T) {
-	n, ear, log := manager(t)
+	n, socket, log := manager(t)
 	const within = 100 * time.Millisecond
 	answers := make(chan error)
 	check := func(ctx context.Context) error {
@@ -81,31 +81,31 @@ func TestWatchNeedsTheCheck(t *testing.T) {
 		n.Watch(ctx, within, check, slog.New(slog.NewTextHandler(log, nil)))
 	}()
 	answers <- nil
-	if got := hears(ear, 10*time.Second); got != "WATCHDOG=1" {
-		t.Errorf("heard %q", got)
+	if got := receive(socket, 10*time.Second); got != "WATCHDOG=1" {
+		t.Errorf("received %q", got)
 	}
-	if got := hears(ear, 3*within); got != "" { // the check hangs
-		t.Errorf("a process that hangs says %q", got)
+	if got := receive(socket, 3*within); got != "" { // the check hangs
+		t.Errorf("a process that hangs sends %q", got)
 	}
 	if !log.has("the check of this process hangs") {
-		t.Error("nobody is told")
+		t.Error("the hanging check is not logged")
 	}
 	answers <- errors.New("a loop is stuck")
-	if got := hears(ear, within); got != "" || !log.has("a loop is stuck") {
-		t.Errorf("a process that is not well says %q", got)
+	if got := receive(socket, within); got != "" || !log.has("a loop is stuck") {
+		t.Errorf("a process whose check fails sends %q", got)
 	}
 	answers <- nil
-	if got := hears(ear, 10*time.Second); got != "WATCHDOG=1" {
-		t.Errorf("heard %q", got)
+	if got := receive(socket, 10*time.Second); got != "WATCHDOG=1" {
+		t.Errorf("received %q", got)
 	}
 	cancel() // also while a check hangs
 	<-done
 }
 
-// One check that fails, and takes all its time for that, does not cost the
-// service its life: the next sign comes before the manager's patience ends.
-func TestWatchForgivesOne(t *testing.T) {
-	n, ear, _ := manager(t)
+// One slow check that fails does not end the service. The next keep-alive comes
+// before the manager's timeout.
+func TestWatchSurvivesOneFailedCheck(t *testing.T) {
+	n, socket, _ := manager(t)
 	const within = 1500 * time.Millisecond
 	checks := 0
 	check := func(ctx context.Context) error {
@@ -121,18 +121,18 @@ func TestWatchForgivesOne(t *testing.T) {
 		defer close(done)
 		n.Watch(ctx, within, check, slog.New(slog.DiscardHandler))
 	}()
-	if got := hears(ear, 10*time.Second); got != "WATCHDOG=1" {
-		t.Fatalf("heard %q", got)
+	if got := receive(socket, 10*time.Second); got != "WATCHDOG=1" {
+		t.Fatalf("received %q", got)
 	}
-	if got := hears(ear, within); got != "WATCHDOG=1" {
-		t.Errorf("after a check that failed the manager hears nothing for %v, and ends the service", within)
+	if got := receive(socket, within); got != "WATCHDOG=1" {
+		t.Errorf("after a failed check the manager receives no message for %v and ends the service", within)
 	}
 	cancel()
 	<-done
 }
 
-// Without a manager nothing happens, and nothing breaks.
-func TestNobodyListens(t *testing.T) {
+// Without a service manager every method does nothing.
+func TestWithoutManager(t *testing.T) {
 	t.Setenv("NOTIFY_SOCKET", "")
 	log := &logged{}
 	n := OpenNotifier(slog.New(slog.NewTextHandler(log, nil)))
@@ -147,15 +147,15 @@ func TestNobodyListens(t *testing.T) {
 	n.Close()
 	var in *Sockets
 	if err := in.Match([]Door{{Key: "http"}}); err != nil || in.Listener(Door{Key: "http"}) != nil || in.Len() != 0 {
-		t.Error("sockets out of nothing")
+		t.Error("a nil Sockets has sockets")
 	}
 	in.Close()
 }
 
-// The failure to reach a manager that went away is logged once.
-func TestNotHeard(t *testing.T) {
-	n, ear, log := manager(t)
-	ear.Close()
+// If the manager's socket is closed, the failure is logged once.
+func TestSendFailureIsLoggedOnce(t *testing.T) {
+	n, socket, log := manager(t)
+	socket.Close()
 	n.Ready("ready")
 	n.Alive()
 	if got := strings.Count(log.b.String(), "cannot send a message"); got != 1 {
@@ -163,28 +163,28 @@ func TestNotHeard(t *testing.T) {
 	}
 }
 
-// However much there is to say, as of a configuration full of mistakes, the
-// manager reads it: nothing that is longer than 4096 bytes, or no UTF-8.
+// A long status, for example of a configuration with many mistakes, is cut. No
+// message is longer than 4096 bytes, and each is valid UTF-8.
 func TestLongStatus(t *testing.T) {
-	n, ear, _ := manager(t)
+	n, socket, _ := manager(t)
 	for _, letter := range []string{"x", "é", "\xff"} {
 		n.Ready("not ready: " + strings.Repeat(letter+"\n", 4000))
 		b := make([]byte, 64<<10)
-		ear.SetReadDeadline(time.Now().Add(10 * time.Second))
-		size, err := ear.Read(b)
+		socket.SetReadDeadline(time.Now().Add(10 * time.Second))
+		size, err := socket.Read(b)
 		if got := string(b[:size]); err != nil || size > 4096 || !utf8.ValidString(got) || !strings.HasPrefix(got, "READY=1\nSTATUS=not ready: ") || strings.Count(got, "\n") != 1 {
-			t.Errorf("heard %d bytes: %.60q %v", size, got, err)
+			t.Errorf("received %d bytes: %.60q %v", size, got, err)
 		}
 	}
 }
 
-// The status is told when it changes, on one line.
+// A status is sent when it changes, and as one line.
 func TestStatusOnce(t *testing.T) {
-	n, ear, _ := manager(t)
+	n, socket, _ := manager(t)
 	n.Ready("all\nwell")
 	n.Status("all\nwell")
 	n.Status("worse")
-	if got := hears(ear, time.Second) + "|" + hears(ear, time.Second); got != "READY=1\nSTATUS=all; well|STATUS=worse" {
-		t.Errorf("heard %q", got)
+	if got := receive(socket, time.Second) + "|" + receive(socket, time.Second); got != "READY=1\nSTATUS=all; well|STATUS=worse" {
+		t.Errorf("received %q", got)
 	}
 }
