@@ -75,8 +75,9 @@ fuzz: ## every fuzz target, 20,000 inputs each; FUZZTIME=10s for a time instead
 		done; \
 	done
 
-docs: ## writes the tables of sallyport help reasons, journal and metrics into docs/
+docs: ## writes the tables of sallyport help reasons, journal and metrics into docs/, the list of files into ARCHITECTURE.md
 	$(TEST) ./cmd/sallyport/topics -run '^TestPagesContainTheTables$$' -update
+	UPDATE_GOLDEN=1 $(TEST) ./cmd/sallyport -run '^TestEveryFileIsListed$$'
 
 stage: stage-$(HOST) ## dist/: the unpacked release of this machine's architecture, with install.sh
 

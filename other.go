@@ -1,3 +1,5 @@
+// Other: the sentence at which a build for another system stops.
+
 //go:build !linux
 
 package sallyport

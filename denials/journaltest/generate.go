@@ -1,3 +1,5 @@
+// Generate: journals of any size, with the denials of a made-up site.
+
 package journaltest
 
 import (

@@ -1,3 +1,5 @@
+// Heap: samples the memory that a test takes from the system.
+
 package journaltest
 
 import (

@@ -30,7 +30,7 @@ func (g *Gateway) Start(ctx context.Context) {
 	g.journal.Start(fmt.Sprintf("version %s, %s, hardening %s", g.build.Version, DescribePolicy(g.cfg, policy), describeHardening(g.hardening)),
 		journal.OwnTexts(g.own.Listeners, HostAddresses()))
 	g.discoverNAT64(ctx) // the first clients need it
-	g.print(g.greeting(policy))
+	g.print(g.startLines(policy))
 }
 
 // print writes lines for the person who started sallyport.

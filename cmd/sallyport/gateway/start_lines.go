@@ -1,4 +1,4 @@
-// Greeting: the lines that a start prints for the person who started it.
+// Start lines: the lines that a start prints for the person who started it.
 
 package gateway
 
@@ -12,9 +12,9 @@ import (
 	"sallyport/rules"
 )
 
-// greeting returns the listeners, the policy in force, the path of the journal,
+// startLines returns the listeners, the policy in force, the path of the journal,
 // the hardening, the limits, and two commands to try.
-func (g *Gateway) greeting(policy *rules.Policy) string {
+func (g *Gateway) startLines(policy *rules.Policy) string {
 	cfg := g.booted
 	w := new(strings.Builder)
 	fmt.Fprintf(w, "sallyport %s, configuration %s\n", g.build.Version, cfg.File)

@@ -66,8 +66,8 @@ func inChild(t *testing.T, env string) (parent bool) {
 	return true
 }
 
-func TestGiveBack(t *testing.T) {
-	if inChild(t, "SALLYPORT_TEST_GIVEBACK") {
+func TestMemoryIsReturned(t *testing.T) {
+	if inChild(t, "SALLYPORT_TEST_MEMORY") {
 		return
 	}
 	floor := RaiseHeap(func(string) (string, bool) { return "", false })
