@@ -1,4 +1,4 @@
-// Attempt: the question that a record is about, as it was asked.
+// Attempt: restores the recorded attempt from a record.
 
 package journal
 
@@ -12,27 +12,27 @@ import (
 	"sallyport/rules"
 )
 
-// Why a record does not give its attempt back whole. The attempt that comes
-// with the error holds what the record does say.
+// The reasons why a record does not hold the whole attempt. The attempt that
+// comes with the error has the recorded part.
 var (
 	ErrNoAttempt = errors.New("the record is not about an attempt")
 	ErrSchema1   = errors.New("schema 1: only the destination is known")
-	ErrContent   = errors.New("schema 1: what decided was not recorded")
-	ErrFolded    = errors.New("the record counts attempts that were not all alike")
+	ErrContent   = errors.New("schema 1: a value that decided was not recorded")
+	ErrFolded    = errors.New("the record counts attempts that differ")
 	ErrCut       = errors.New("the record's evidence was cut: its decision does not depend on it")
 	ErrValue     = errors.New("the record has a value that cannot be read")
 )
 
-// Attempt returns the attempt that was recorded, exactly: every field of it but
-// Generation, which belongs to the process that decided. Two things are never
-// recorded: the Flow, and the port of Client where it
-// varied, of a record that counts several; and the Detail of a record of
-// EventClose, which tells there how the flow ended.
+// Attempt returns the recorded attempt with every field except Generation,
+// which belongs to the process that decided. Never recorded are the Flow, the
+// port of Client if it differed among several counted attempts, and the Detail
+// of an EventClose record, which describes there how the flow ended.
 //
-// An error says what is missing. With ErrCut only Raw, Detail, Resolved or
-// SourceProven are, which the policy does not look at: the attempt can be asked
-// about again. With ErrSchema1 it is what the flow showed: the destination can be
-// asked about. With any other error what decides is missing.
+// The error describes the missing part. After ErrCut only Raw, Detail, Resolved
+// or SourceProven can be missing. The policy does not read these, so the
+// attempt can be asked again. After ErrSchema1 the content of the flow is
+// missing; the destination can be asked again. After any other error, a value
+// that the decision needs is missing.
 func (r *Record) Attempt() (rules.Attempt, error) {
 	if r.Event != EventDecision && r.Event != EventClose {
 		return rules.Attempt{}, ErrNoAttempt
@@ -50,13 +50,13 @@ func (r *Record) Attempt() (rules.Attempt, error) {
 		missing |= omitPinned
 	}
 	if !a.Target().IsZero() {
-		missing &^= omitPinned | omitOriginal // looked at of flows to an address only
+		missing &^= omitPinned | omitOriginal // used only for flows to an address
 	}
 	switch {
 	case p.err != nil:
 		return a, p.err
 	case missing&^omitEvidence != 0:
-		return a, fmt.Errorf("%w: %s differ or found no room", ErrFolded, strings.Join(missing.Fields(), ", "))
+		return a, fmt.Errorf("%w: %s differ or did not fit", ErrFolded, strings.Join(missing.Fields(), ", "))
 	case r.Truncated || r.Omitted != 0:
 		return a, ErrCut
 	}

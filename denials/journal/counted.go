@@ -1,12 +1,12 @@
-// Counted: attempts that are known as a count only, as from a packet filter.
+// Counted: attempts that are known only as a count, as from a packet filter.
 
 package journal
 
 import "sallyport/rules"
 
-// DecideTimes answers as Decide does, for an attempt that was made a number of
-// times alike, and records the answer once with that count, which must be over
-// 0. The observer is not told: the caller has the answer and the count.
+// DecideTimes returns the same decision as Decide, for an attempt that was made
+// several times, and records it once with that count. The count must be above
+// 0. The observer is not called: the caller has the decision and the count.
 func (r *Recorder) DecideTimes(a rules.Attempt, times uint64) rules.Decision {
 	d := r.answer(&a)
 	if !d.Allowed() || d.Would || r.j.flows != nil {

@@ -1,5 +1,5 @@
-// Cursor: reads journals on where the last reading ended, so that only new lines
-// are read.
+// Cursor: reads on from where the last reading ended, so that it reads only new
+// lines.
 
 package journal
 
@@ -18,30 +18,30 @@ import (
 // nothing. It is not safe for concurrent use.
 type Cursor struct {
 	Since  time.Time // if not zero, files last written more than an hour before are left out
-	Final  bool      // nothing will be read after this: a last line without an end is reported
-	Report Report    // what was read since the last start
+	Final  bool      // this is the last reading: report a last line without an end
+	Report Report    // the part that was read since the last start
 
 	files  []*readFile
 	dec    *decoder
-	broken bool // the next reading starts anew
-	count  int  // records of the reading under way
+	broken bool // the next reading starts again
+	count  int  // number of records in the current reading
 }
 
-// A readFile is a file that is read up to a place.
+// A readFile is a file that was read up to a place.
 type readFile struct {
 	place
 	name   string
-	info   os.FileInfo // identifies the file, whatever its name is by now
-	packed bool        // compressed: never written again
-	left   bool        // left out: it ends before Since
+	info   os.FileInfo // identifies the file under any name
+	packed bool        // compressed: the file never grows again
+	left   bool        // left out: its last record is before Since
 	err    error       // why a compressed file could not be read to its end
 }
 
-// Read passes every record to fn that was written since the last call, file by
-// file. When a file was compressed, removed or cut short, it calls anew and
-// passes all records again: what came from that file cannot be told apart any
-// more. The record and its lists are valid during the call only. progress may be
-// nil.
+// Read calls fn for every record that was written since the last call, file by
+// file. If a file was compressed, removed or cut short, Read calls anew and
+// then passes all records again, because it cannot separate the records of that
+// file. The record and its lists are valid only during the call. progress may
+// be nil.
 func (c *Cursor) Read(ctx context.Context, names []string, progress Progress, anew func(), fn func(*Record)) error {
 	files, same, err := c.match(names)
 	if !same || c.broken {
@@ -69,8 +69,8 @@ func (c *Cursor) Read(ctx context.Context, names []string, progress Progress, an
 	return errors.Join(errs...)
 }
 
-// match finds the files by what they are and not by their names, the oldest
-// first. same: all that was read is still there.
+// match finds the files by their identity, not by their names, the oldest
+// first. same means that every read part is still there.
 func (c *Cursor) match(names []string) (files []*readFile, same bool, err error) {
 	found := map[*readFile]bool{}
 	for _, name := range names {
@@ -100,7 +100,7 @@ func (c *Cursor) match(names []string) (files []*readFile, same bool, err error)
 	return files, same, err
 }
 
-// unread tells whether f may have records that were not read yet.
+// unread reports whether f may have records that were not read yet.
 func (f *readFile) unread() bool {
 	return !f.left && (!f.packed || f.offset == 0) && (f.info.Size() != f.offset || !f.info.Mode().IsRegular())
 }
@@ -116,7 +116,7 @@ func (c *Cursor) readOn(ctx context.Context, f *readFile, meter *meter, fn func(
 	}
 	defer in.close()
 	if !os.SameFile(in.info, f.info) {
-		return nil // replaced just now: it is read the next time
+		return nil // replaced a moment ago: the next reading reads it
 	}
 	if f.offset > 0 {
 		if err := in.resume(f.place); err != nil {
@@ -128,7 +128,7 @@ func (c *Cursor) readOn(ctx context.Context, f *readFile, meter *meter, fn func(
 	f.packed = in.packed
 	for ; ; c.count++ {
 		if c.count%1024 == 0 && ctx.Err() != nil {
-			c.broken = c.broken || f.packed // it cannot be read on in the middle
+			c.broken = c.broken || f.packed // a compressed file cannot be read on from its middle
 			break
 		}
 		if c.count%progressEvery == 0 {
@@ -153,7 +153,7 @@ func (c *Cursor) readOn(ctx context.Context, f *readFile, meter *meter, fn func(
 // A meter reports how much of the files was read.
 type meter struct {
 	read, total int64
-	progress    Progress // nil: not reported
+	progress    Progress // nil: no reports
 }
 
 func newMeter(files []*readFile, progress Progress) *meter {

@@ -1,4 +1,4 @@
-// Decode: reads one line of the journal back into a record.
+// Decode: reads one line of the journal into a record.
 
 package journal
 
@@ -8,15 +8,15 @@ import (
 	"fmt"
 )
 
-// Why a line is no record.
+// The reasons why a line is not a record.
 var (
 	errSyntax  = errors.New("not one flat JSON object")
 	errNoTime  = errors.New("no time, event or schema")
 	errVersion = errors.New("written by a newer version")
 )
 
-// A decoder turns lines into records. Values that occur again and again are
-// held once, so that a long journal costs little memory. It is not safe for
+// A decoder turns lines into records. It stores a value that occurs again only
+// once, so that a long journal needs little memory. It is not safe for
 // concurrent use.
 type decoder struct {
 	b     []byte
@@ -32,9 +32,10 @@ const heldMax = 4 << 20
 
 func newDecoder() *decoder { return &decoder{texts: make(map[string]string)} }
 
-// decode reads one line, with or without its newline, into r. A line that it
-// accepts is read alike by encoding/json. Unknown fields are ignored as long
-// as the object is flat; of a field that is there twice the last one counts.
+// decode reads one line, with or without its newline, into r. encoding/json
+// reads an accepted line in the same way. Unknown fields are ignored if their
+// values are scalars or lists of scalars. If a field occurs twice, the last one
+// counts.
 func (d *decoder) decode(b []byte, r *Record) error {
 	d.b, d.i = b, 0
 	*r = Record{Resolved: r.Resolved[:0], Own: r.Own[:0], Question: Question{Pinned: r.Pinned[:0]}}
@@ -147,7 +148,8 @@ func (d *decoder) set(name, v []byte, r *Record) (ok bool) {
 	return ok
 }
 
-// textField returns the field of r that holds the text name; nil: none does.
+// textField returns the field of r for the text called name; nil: there is
+// none.
 func (r *Record) textField(name string) *string {
 	switch name {
 	case "boot":
@@ -194,7 +196,7 @@ func (r *Record) textField(name string) *string {
 	return r.Question.textField(name)
 }
 
-// textField is Record's, for the fields that schema 2 brought.
+// textField does this for the fields of schema 2.
 func (q *Question) textField(name string) *string {
 	switch name {
 	case "authority":

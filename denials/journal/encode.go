@@ -19,7 +19,7 @@ const (
 	capHint   = 2048
 	capDetail = 1024
 	capSource = 1024
-	capText   = 512  // what the configuration names
+	capText   = 512  // names from the configuration
 	capHost   = 264  // a name, or an address, and a port
 	capWord   = 64   // one of a closed set, an address and a port
 	capNames  = 1536 // a list of names
@@ -31,8 +31,8 @@ const (
 // TimeLayout is the form of a record's time: UTC with microseconds.
 const TimeLayout = "2006-01-02T15:04:05.000000Z"
 
-// Append appends r as one line of JSON with its newline. Its fields stand in
-// the documented order, those that do not apply are absent.
+// Append appends r as one line of JSON with its newline, in the documented
+// order of the fields. Fields that do not apply are absent.
 func (r *Record) Append(b []byte) []byte {
 	l := line{b: append(b, `{"schema":`...), cut: r.Truncated}
 	l.b = strconv.AppendInt(l.b, int64(r.Schema), 10)
@@ -124,7 +124,8 @@ func (l *line) text(k, v string, limit int) {
 	}
 }
 
-// list writes the elements that fit: capList of them, and limit octets.
+// list writes as many elements as fit: at most capList of them, in at most
+// limit octets.
 func (l *line) list(k string, vs []string, limit int) {
 	if len(vs) == 0 {
 		return
@@ -147,7 +148,7 @@ func (l *line) list(k string, vs []string, limit int) {
 		}
 		l.cut = was
 	}
-	if l.b[len(l.b)-1] == '[' { // nothing fits
+	if l.b[len(l.b)-1] == '[' { // not even one element fits
 		l.b = l.b[:mark]
 		return
 	}
@@ -177,10 +178,10 @@ func b2i(v bool) int {
 	return 0
 }
 
-// quote writes v as a JSON string of at most limit octets between the quotes.
-// Whatever a terminal or a viewer might obey or hide is escaped: controls,
-// line and paragraph separators, bidirectional and other format characters,
-// unassigned code points. A byte that is not UTF-8 becomes the text \x and
+// quote writes v as a JSON string with at most limit octets between the quotes.
+// It escapes whatever a terminal or a viewer might obey or hide: controls, line
+// and paragraph separators, bidirectional and other format characters,
+// unassigned code points. It writes a byte that is not UTF-8 as the text \x and
 // two digits.
 func (l *line) quote(v string, limit int) {
 	l.b = append(l.b, '"')

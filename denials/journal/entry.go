@@ -1,4 +1,5 @@
-// Entry: a decision on its way into the journal, and how entries merge.
+// Entry: a decision on its way into the journal, and the rules for merging
+// entries.
 
 package journal
 
@@ -15,13 +16,12 @@ import (
 // rawMax bounds the octets of unreadable text that an entry keeps.
 const rawMax = 2048
 
-// An entry is what the caller hands over: everything that a record needs, not
-// yet spelled out.
+// An entry has all data of a record, not yet as text.
 type entry struct {
 	at       time.Time
 	event    string
 	listens  []string // of a start: Record.Own
-	detail   string   // of a close and of events; a decision's is the attempt's
+	detail   string   // of closes and events; a decision has it in the attempt
 	a        rules.Attempt
 	d        rules.Decision
 	dialed   netip.AddrPort
@@ -32,12 +32,13 @@ type entry struct {
 	omitted  Omitted
 }
 
-// denied tells whether e is a denial, or in mode "audit" would be one.
+// denied reports whether e is a denial, or would be one outside of mode
+// "audit".
 func (e *entry) denied() bool {
 	return e.event == EventDecision && (e.d.Verdict != rules.Allow || e.d.Would)
 }
 
-// decided tells whether e is about a flow, and not about sallyport itself.
+// decided reports whether e is about a flow, not about sallyport itself.
 func (e *entry) decided() bool { return e.event == EventDecision || e.event == EventClose }
 
 // own makes e independent of memory that its front end uses again.
@@ -50,7 +51,7 @@ func (e *entry) own() {
 	e.a.Pinned = slices.Clone(e.a.Pinned[:min(len(e.a.Pinned), capList+1)])
 }
 
-// drop leaves out what is in memory that its front end uses again.
+// drop removes the references to memory that the front end uses again.
 func (e *entry) drop() {
 	e.omit(omitRaw, len(e.a.Raw) > 0)
 	e.omit(omitResolved, len(e.a.Resolved) > 0)
@@ -58,14 +59,14 @@ func (e *entry) drop() {
 	e.a.Raw, e.a.Resolved, e.a.Pinned, e.cut = nil, nil, nil, false
 }
 
-// omit notes that a field is left out, if it is.
+// omit adds a field to the omitted ones if its value is left out.
 func (e *entry) omit(field Omitted, is bool) {
 	if is {
 		e.omitted |= field
 	}
 }
 
-// A foldKey tells which entries are folded into one record.
+// A foldKey identifies the entries that are folded into one record.
 type foldKey struct {
 	event   string
 	verdict rules.Verdict
@@ -77,7 +78,7 @@ type foldKey struct {
 	qtype   uint16
 	name    rules.Name
 	addr    netip.Addr
-	client  string // its name: one network can have several
+	client  string // the client's name: one network can have several
 	cause   string // of a close
 }
 
@@ -112,8 +113,8 @@ func (k *foldKey) hash(seed maphash.Seed) uint64 {
 	return h ^ uint64(k.port)<<48 ^ uint64(k.via)<<40 ^ uint64(k.reason)<<32 ^ uint64(k.qtype)<<32 ^ uint64(k.proto)<<28 ^ uint64(len(k.event))<<24
 }
 
-// merge adds o to e: counts and bytes add up, the time is the later one, and
-// what the two do not share is left out and noted as such.
+// merge adds o to e. Counts and bytes add up, and the later time is kept.
+// Fields with different values are left out and listed in omitted.
 func (e *entry) merge(o *entry) {
 	e.count += o.count
 	e.in += o.in
@@ -131,13 +132,13 @@ func (e *entry) merge(o *entry) {
 	keep(&e.d.Client, e.d.Client != nil && o.d.Client != nil && e.d.Client.Name == o.d.Client.Name)
 }
 
-// sameRule tells whether two rules are called the same: after a reload it is
-// another value.
+// sameRule reports whether two rules have the same name. After a reload, the
+// same rule is another value.
 func sameRule(a, b *rules.Rule) bool {
 	return a == b || a != nil && b != nil && a.Profile == b.Profile && a.ID == b.ID
 }
 
-// mergeAttempt leaves of e's attempt what o's shares.
+// mergeAttempt leaves out the fields of e's attempt that differ from o's.
 func (e *entry) mergeAttempt(o *entry) {
 	a, b := &e.a, &o.a
 	a.Flow = 0
@@ -167,7 +168,7 @@ func (e *entry) mergeAttempt(o *entry) {
 	e.omit(omitPort, !keep(&port, port == b.Dest.Port()))
 	named := keep(&a.Authority, a.Authority == b.Authority)
 	e.omit(OmitAuthority, !named)
-	e.omit(omitDest, !keep(&addr, addr == b.Dest.Addr() && (named || !addr.IsValid()))) // of different names an address tells nothing
+	e.omit(omitDest, !keep(&addr, addr == b.Dest.Addr() && (named || !addr.IsValid()))) // the addresses of different names would be misleading
 	a.Dest = netip.AddrPortFrom(addr, port)
 	e.omit(omitRaw, !keep(&a.Raw, bytes.Equal(a.Raw, b.Raw)))
 	e.omit(omitResolved, !keep(&a.Resolved, slices.Equal(a.Resolved, b.Resolved)))

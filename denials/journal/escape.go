@@ -1,4 +1,4 @@
-// Escape: text from a client as a terminal or a browser may show it.
+// Escape: makes text from clients safe for a terminal or a browser.
 
 package journal
 
@@ -9,7 +9,7 @@ import (
 	"unicode/utf8"
 )
 
-// Visible returns s with everything escaped that a terminal might obey or
+// Visible returns s with all characters escaped that a terminal might obey or
 // hide.
 func Visible(s string) string {
 	clean := true
@@ -26,8 +26,8 @@ func Visible(s string) string {
 	return strings.ReplaceAll(q[1:len(q)-1], `\"`, `"`)
 }
 
-// EscapeJSON returns JSON with everything escaped that a terminal might obey or
-// hide, as in the journal. A reader of the JSON gets the same values.
+// EscapeJSON returns JSON with all characters escaped that a terminal might
+// obey or hide, as in the journal. A JSON reader gets the same values.
 func EscapeJSON(text string) []byte {
 	l := line{b: make([]byte, 0, len(text))}
 	for s := text; s != ""; {
@@ -42,7 +42,7 @@ func EscapeJSON(text string) []byte {
 	return l.b
 }
 
-// hidden tells whether a terminal might obey or hide r.
+// hidden reports whether a terminal might obey or hide r.
 func hidden(r rune) bool { return r >= utf8.RuneSelf && !unicode.IsPrint(r) || r == 0x7f }
 
 // hide writes the first character of v escaped and returns its length.

@@ -54,7 +54,7 @@ func Fields() []Field {
 		{"rule", 1, "text", "the rule that permits: profile/id, or site/id", `"endpoint-secure-onprem/license"`},
 		{"source", 1, "text", "document, version and section of the rule", `"Sangfor Endpoint Secure Network Access Address Requirements Guide, version 01, section 1"`},
 		{"nearest", 1, "text", "the documented rule that is nearest to the denied attempt", `"endpoint-secure-onprem/auth-sea"`},
-		{"hint", 1, "text", "what would permit the attempt", `"documented for endpoint-secure-onprem, section 1, when feature cyber-guardian is on"`},
+		{"hint", 1, "text", "the change that would permit the attempt", `"documented for endpoint-secure-onprem, section 1, when feature cyber-guardian is on"`},
 		{"count", 1, "number", "how many attempts the record counts; absent: one", `250`},
 		{"omitted", 2, "list", "fields that are left out, because they differed among the attempts of `count` or because the line would be too long", `["client","sni"]`},
 		{"bytes_in", 1, "number", "of a `close`: octets from the client", `1830`},

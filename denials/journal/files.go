@@ -1,4 +1,4 @@
-// Files: which files hold a journal, rotated and compressed ones included.
+// Files: finds the files of a journal, rotated and compressed ones included.
 
 package journal
 
@@ -11,8 +11,8 @@ import (
 )
 
 // Files lists the journal at path with its backups, made by us
-// (denials-TIME-full.jsonl.gz) or by logrotate (denials.jsonl.1). A backup of
-// which a compressed copy is complete is left out.
+// (denials-TIME-full.jsonl.gz) or by logrotate (denials.jsonl.1). It leaves out
+// a backup that already has a complete compressed copy.
 func Files(path string) ([]string, error) {
 	entries, err := os.ReadDir(filepath.Dir(path))
 	if err != nil {
@@ -39,7 +39,8 @@ func Files(path string) ([]string, error) {
 	return files, nil
 }
 
-// isBackup tells whether rest, behind the stem, begins with a backup's time.
+// isBackup reports whether rest, the text after the stem, begins with a
+// backup's time.
 func isBackup(rest string) bool {
 	const layout = "2006-01-02T15-04-05.000"
 	if len(rest) <= len(layout) {

@@ -12,27 +12,27 @@ import (
 )
 
 const (
-	perSecond = 100 // records of one kind and client that are written one by one in a second
-	foldHosts = 32  // destinations that one client's table tells apart
+	perSecond = 100 // records of one kind and client that are written singly in a second
+	foldHosts = 32  // destinations with a cell of their own, for one client
 
-	// rawPerSecond bounds the octets of unreadable text of one client that are
-	// kept in a second. Behind them a text is cut at rawLeast: else one client
-	// could fill some 40 GB of disk in a day.
+	// rawPerSecond limits the octets of unreadable text that are kept for one
+	// client in a second. Beyond it, each text is cut to rawLeast. Without the
+	// limit, one client could fill about 40 GB of disk in a day.
 	rawPerSecond = 16 << 10
 	rawLeast     = 64
 )
 
-// A client is one party of late: a host that may use any number of addresses has
-// one budget.
+// A client is one recently seen client: all addresses that one host can use
+// share its budget.
 type client struct {
-	until  int64 // the second behind the one that the budgets are for; 0: there are none yet
-	proven bool  // it took part in a handshake of late
+	until  int64 // the end of the second of the budgets; 0: no budgets yet
+	proven bool  // a recent handshake proved its source
 	quotas [2]quota
 	hosts  []cell
-	rest   []cell // per reason, of the destinations that found no place
+	rest   []cell // per reason, for destinations without a cell
 
-	// What fold looks at in every cell of hosts stands together: a cell is large,
-	// and each costs a miss of the processor's cache.
+	// The fields that fold reads for every cell of hosts are stored together: a
+	// cell is large, and reading each one would cost a cache miss.
 	hashes [foldHosts]uint64
 	once   uint32 // bit i: hosts[i] counts one entry
 }
@@ -45,7 +45,7 @@ type quota struct {
 	raw     int // octets of unreadable text that may be kept
 }
 
-// The kinds of records that have budgets of their own.
+// The kinds of records with budgets of their own.
 const (
 	kindDenial = iota
 	kindAnswer // a permitted DNS query
@@ -88,7 +88,7 @@ func (c *client) spend(e *entry, window int64) bool {
 	return left.records[e.kind()] >= 0
 }
 
-// trim cuts the unreadable text of e where this second's room for it is used up.
+// trim cuts the unreadable text of e if this second's budget for it is used up.
 func (q *quota) trim(e *entry) {
 	switch n := min(len(e.a.Raw), rawMax); {
 	case n <= rawLeast:
@@ -99,8 +99,9 @@ func (q *quota) trim(e *entry) {
 	}
 }
 
-// fold counts e. Destinations that repeat keep a cell of their own; in a full
-// table one that was seen once gives way, into the count of its reason.
+// fold counts e. A destination that repeats keeps a cell of its own. If the
+// table is full, a destination seen only once gives up its cell and is counted
+// under its reason.
 func (c *client) fold(e *entry, seed maphash.Seed) {
 	k := e.key()
 	h := k.hash(seed)
@@ -128,8 +129,8 @@ func (c *client) fold(e *entry, seed maphash.Seed) {
 	}
 }
 
-// place notes what fold looks for of the cell that was just filled, and returns
-// the cell's entry.
+// place stores the values that fold reads for the new cell, and returns the
+// cell's entry.
 func (c *client) place(i int, hash uint64) *entry {
 	e := &c.hosts[i].e
 	c.hashes[i] = hash
@@ -152,11 +153,12 @@ func (c *client) foldRest(e *entry, class foldKey) {
 	r.drop()
 }
 
-// empty tells whether nothing is folded.
+// empty reports whether nothing is folded.
 func (c *client) empty() bool { return len(c.hosts) == 0 && len(c.rest) == 0 }
 
-// unload moves what was folded to the end of to. A destination seen once joins
-// the count of its reason where there is one: its name does not repeat.
+// unload appends the folded entries to the end of to. A destination seen once
+// joins the count of its reason, if there is one, because its name does not
+// repeat.
 func (c *client) unload(to []entry) []entry {
 	for i := range c.hosts {
 		h := &c.hosts[i]
@@ -175,7 +177,7 @@ func (c *client) unload(to []entry) []entry {
 	return to
 }
 
-// crowded tells whether entries of this reason found no place.
+// crowded reports whether entries of this reason did not fit.
 func (c *client) crowded(class foldKey) bool {
 	for i := range c.rest {
 		if c.rest[i].key == class {
@@ -185,7 +187,7 @@ func (c *client) crowded(class foldKey) bool {
 	return false
 }
 
-// idle tells whether the client may be forgotten.
+// idle reports whether the client can be forgotten.
 func (c *client) idle(window int64) bool { return c.empty() && window-c.until >= idleSeconds }
 
 // idleSeconds is how long a quiet client is remembered.

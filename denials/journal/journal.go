@@ -18,26 +18,26 @@ import (
 	"sallyport/rules"
 )
 
-// Config says where and how a Journal writes.
+// Config has the parameters of a Journal.
 type Config struct {
 	Path       string           // the journal's file; "-": Stdout
-	Flows      string           // the file for permitted flows; "": not recorded
+	Flows      string           // the file for permitted flows; "": they are not recorded
 	Required   bool             // deny new flows while a file cannot be written
-	MaxSizeMiB int              // a file is rotated before it grows beyond; 0: 100
+	MaxSizeMiB int              // MiB; a larger file is rotated; 0: 100
 	MaxAgeDays int              // rotated files are removed after; 0: never
-	Stdout     io.Writer        // nil: the process's
+	Stdout     io.Writer        // nil: os.Stdout
 	Log        *slog.Logger     // nil: slog.DiscardHandler
 	Now        func() time.Time // nil: time.Now
 
-	hint  func(rules.Attempt, rules.Decision) string // tests: another rules.Hint
-	open  func(path string) (file, error)            // tests: another disk
-	tick  time.Duration                              // tests: another second
-	queue int                                        // tests: another bound
+	hint  func(rules.Attempt, rules.Decision) string // tests set another one; nil: rules.Hint
+	open  func(path string) (file, error)            // tests set another disk
+	tick  time.Duration                              // tests set another second
+	queue int                                        // tests set another limit
 }
 
 const (
 	queueMax   = 2048 // entries that wait for the writer
-	eventsMax  = 64   // starts, stops and reloads that wait beside them
+	eventsMax  = 64   // starts, stops and reloads that wait too
 	stallAfter = 2 * time.Second
 	closeAfter = 5 * time.Second
 )
@@ -72,7 +72,7 @@ type Journal struct {
 	stopped chan struct{}
 
 	denials *sink
-	flows   *sink // nil: not recorded; denials where both are one file
+	flows   *sink // nil: not recorded; the same as denials if both are one file
 
 	seq        atomic.Uint64
 	lostEvents atomic.Uint64
@@ -139,8 +139,8 @@ func (j *Journal) Boot() string { return j.boot }
 // is EventStop or EventReload.
 func (j *Journal) Event(kind, detail string) { j.event(&entry{event: kind, detail: detail}) }
 
-// Start records that sallyport started, and which addresses are its own: those
-// of its listeners and of its host, as OwnTexts spells them.
+// Start records that sallyport started, with its own addresses: those of its
+// listeners and of its host, in the form of OwnTexts.
 func (j *Journal) Start(detail string, own []string) {
 	j.event(&entry{event: EventStart, detail: detail, listens: own})
 }
@@ -201,7 +201,7 @@ func (j *Journal) refold(e *entry) {
 	sh.fold(sh.client(by, e.a.SourceProven), e, j.seed)
 }
 
-// push puts e into the queue. False: there is no room.
+// push puts e into the queue. It returns false if the queue is full.
 func (j *Journal) push(e *entry) bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -225,7 +225,7 @@ func (j *Journal) push(e *entry) bool {
 	return true
 }
 
-// sinkOf returns where e is written; nil: nowhere.
+// sinkOf returns the file for e; nil: e is not written.
 func (j *Journal) sinkOf(e *entry) *sink {
 	if e.decided() && !e.denied() {
 		return j.flows
@@ -233,10 +233,10 @@ func (j *Journal) sinkOf(e *entry) *sink {
 	return j.denials
 }
 
-// window is the number of the second that t lies in, by the monotonic clock.
+// window returns the number of the second of t, by the monotonic clock.
 func (j *Journal) window(t time.Time) int64 { return int64(t.Sub(j.start) / time.Second) }
 
-// Err tells why the journal cannot be written now; nil: it can.
+// Err returns why the journal cannot be written now; nil: it can.
 func (j *Journal) Err() error {
 	var errs []error
 	for _, s := range j.sinks() {
@@ -247,7 +247,7 @@ func (j *Journal) Err() error {
 	return errors.Join(errs...)
 }
 
-// unavailable is Err's cheap form, for every decision.
+// unavailable is the fast form of Err, for every decision.
 func (j *Journal) unavailable() bool {
 	return j.denials.unavailable() || j.flows != nil && j.flows.unavailable()
 }

@@ -1,4 +1,4 @@
-// Open: how the journal's files are opened, and what to do when they are not.
+// Open: opens the journal's files, and describes how to cure a failure.
 
 package journal
 
@@ -36,9 +36,9 @@ func (s *sink) openFile() error {
 	return nil
 }
 
-// openAppend opens a file that only ever grows at its end, so that a tool may
-// truncate or rename it at any time. A new one is for its owner alone. A FIFO
-// without a reader is an error instead of a wait.
+// openAppend opens a file in append mode, so that another program may truncate
+// or rename it at any time. Only the owner may read a new file. A FIFO without
+// a reader is an error; openAppend does not wait for one.
 func openAppend(path string) (file, error) {
 	const flags = os.O_APPEND | syscall.O_NONBLOCK
 	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
@@ -58,9 +58,9 @@ func openAppend(path string) (file, error) {
 	return f, nil
 }
 
-// openStdout opens the process's standard output under another number: a
-// reader that went away is then an error, and not the end of the process
-// (os/signal, "SIGPIPE").
+// openStdout opens the process's standard output under another number. If its
+// reader leaves, a write then fails; it does not end the process (os/signal,
+// "SIGPIPE").
 func openStdout(string) (file, error) {
 	fd, err := syscall.Dup(syscall.Stdout)
 	if err != nil {
@@ -70,7 +70,7 @@ func openStdout(string) (file, error) {
 	return os.NewFile(uintptr(fd), "standard output"), nil
 }
 
-// cure says what helps against an error of open.
+// cure returns the advice for an error of open.
 func cure(err error) string {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -98,7 +98,7 @@ func firstTime(r io.Reader) (time.Time, bool) {
 	return s.rec.Time, true
 }
 
-// A stream is a file that is not ours to sync or close.
+// A stream is an output that we neither sync nor close.
 type stream struct{ io.Writer }
 
 func (stream) Stat() (fs.FileInfo, error) { return nil, errors.ErrUnsupported }

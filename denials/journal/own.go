@@ -1,5 +1,4 @@
-// Own record: which addresses are the gateway's own, as its start record lists
-// them.
+// Own record: the gateway's own addresses, as its start record lists them.
 
 package journal
 
@@ -8,9 +7,9 @@ import (
 	"slices"
 )
 
-// OwnTexts spells what is a gateway's own for its start record: its listeners
-// as address:port, then the addresses of its host but those of loopback, which
-// every host has.
+// OwnTexts returns the gateway's own addresses as texts for its start record:
+// its listeners as address:port, then the addresses of its host. It leaves out
+// the host's loopback addresses, because every host has them.
 func OwnTexts(listeners []netip.AddrPort, host []netip.Addr) []string {
 	var out []string
 	for _, l := range listeners {
@@ -24,9 +23,9 @@ func OwnTexts(listeners []netip.AddrPort, host []netip.Addr) []string {
 	return out
 }
 
-// LastOwn returns what the newest start record in the files says is the
-// gateway's own; nil: none says it. The last file is looked at first, and what
-// cannot be read is passed over: Scan reports it.
+// LastOwn returns the gateway's own addresses from the newest start record in
+// the files; nil: no record has them. It skips files that cannot be read: Scan
+// reports these.
 func LastOwn(files []string) []string {
 	for _, name := range slices.Backward(files) {
 		if own := ownIn(name); own != nil {
@@ -36,7 +35,7 @@ func LastOwn(files []string) []string {
 	return nil
 }
 
-// ownIn returns what the last start record of one file says.
+// ownIn returns the own addresses from the last start record of one file.
 func ownIn(name string) (own []string) {
 	s, err := openReader(name, newDecoder(), &Report{})
 	if err != nil {

@@ -1,4 +1,4 @@
-// Problem: as people read it.
+// Problem: a bad line as text for people.
 
 package journal
 

@@ -1,5 +1,5 @@
-// Question: what a record says of the attempt that it is about, field by
-// field, so that Attempt gives back exactly what was asked.
+// Question: the values of a record that Attempt needs to restore the exact
+// question.
 
 package journal
 
@@ -11,22 +11,22 @@ import (
 	"sallyport/rules"
 )
 
-// A Question is the part of a Record that schema 2 brought: what else the front
-// end asked the policy. Record.Attempt puts it together again.
+// A Question is the part of a Record that schema 2 added: further values of the
+// attempt. Record.Attempt combines both parts.
 type Question struct {
-	ClientPort   uint16   // of the source; absent where Count is above 1 and it was not always the same
+	ClientPort   uint16   // port of the source; absent if the counted attempts had different ones
 	SourceProven bool     // a handshake proves the client's address: it is not forged
-	Authority    string   // the authority's name, of a redirected flow; else it is Host
-	Dest         string   // the address that was judged, where Host is a name
+	Authority    string   // the authority's name, for a redirected flow; for other flows it is Host
+	Dest         string   // the address that was judged, if Host is a name
 	QType        string   // DNS: the type asked for, as in RFC 3597
-	HTTPHost     string   // the Host header: name or address, and the port after defaults
-	HostIgnored  bool     // HTTPHost was another than the request's target, which it gave way to
-	Shown        string   // what the first bytes were: tls, http, opaque, silent; "": not read
+	HTTPHost     string   // the Host header: name or address, and the port, which may be the default one
+	HostIgnored  bool     // HTTPHost differed from the request's target, and the target was used
+	Shown        string   // the sniff result: tls, http, opaque, silent; "": not read
 	ByAddress    bool     // a redirected flow that was judged by its address
-	Pinned       []string // the names that the client was told OriginalDst's address for
-	Provisional  bool     // the flow had not shown everything yet; a denial is final all the same
-	Fault        string   // a reason: what could not be read, or was refused before any rule
-	Omitted      Omitted  // fields that apply and are not here: they were not the same in all attempts that Count counts, or found no room
+	Pinned       []string // the names for which the client was told the address in OriginalDst
+	Provisional  bool     // the flow had not shown everything yet; a denial is final in any case
+	Fault        string   // a reason: the input was unreadable, or refused before any rule
+	Omitted      Omitted  // fields that apply but are absent: they differed among the counted attempts, or did not fit
 }
 
 // Omitted is a set of a record's fields.
@@ -59,9 +59,9 @@ const (
 	omitRule
 	omitNearest
 	omitHostIgnored
-	omitOther // a field that this version does not know
+	omitOther // this version does not know the field
 
-	omitEvidence = omitRaw | omitResolved | omitDetail | OmitProven                                                            // the policy does not look at them
+	omitEvidence = omitRaw | omitResolved | omitDetail | OmitProven                                                            // the policy does not read them
 	omitHinted   = OmitClient | omitVia | omitProto | omitPort | OmitAuthority | omitDest | omitQType | omitHTTPHost | omitSNI // hints name them
 )
 
@@ -89,13 +89,13 @@ func omittedOf(text string) Omitted {
 	return omitOther
 }
 
-// question fills in everything that the attempt says.
+// question sets all values of the attempt.
 func (r *Record) question(a *rules.Attempt) {
 	r.Via, r.Proto = a.Via.String(), a.Proto.String()
 	r.Client, r.ClientPort = addrText(a.Client.Addr()), a.Client.Port()
 	r.SourceProven = a.SourceProven
 	r.Host, r.HostRaw, r.Port = host(a), rawText(string(a.Raw)), a.Dest.Port()
-	if redirected(a.Via, a.ByAddress) { // else the authority is Host
+	if redirected(a.Via, a.ByAddress) { // in all other cases the authority is Host
 		r.Authority = a.Authority.String()
 	}
 	if !a.Target().IsZero() {
@@ -117,8 +117,8 @@ func (r *Record) question(a *rules.Attempt) {
 	r.Flow = a.Flow
 }
 
-// host returns what the attempt was to reach: the name it is judged by, else
-// the address. What else the client wrote beside an address is no destination.
+// host returns the destination: the name, or the address if there is no name.
+// If there is an address, any other text from the client is not a destination.
 func host(a *rules.Attempt) string {
 	switch {
 	case !a.Target().IsZero():
@@ -129,11 +129,12 @@ func host(a *rules.Attempt) string {
 	return a.Authority.String()
 }
 
-// redirected tells whether an attempt may have a name to reach that is not its
+// redirected reports whether the name of an attempt can differ from its
 // authority.
 func redirected(via rules.Via, byAddress bool) bool { return byAddress || via == rules.ViaTransparent }
 
-// httpHostText spells the Host header's host and its port, if they are known.
+// httpHostText returns the Host header's host and port as text, if they are
+// known.
 func httpHostText(a *rules.Attempt) string {
 	text := a.Host.String()
 	switch {
@@ -147,8 +148,9 @@ func httpHostText(a *rules.Attempt) string {
 	return text + ":" + strconv.Itoa(int(a.HostPort))
 }
 
-// rawText makes any octets a text that rawOctets turns back: what is no UTF-8
-// becomes \x and two digits, and so does a backslash that begins the like.
+// rawText turns any octets into a text that rawOctets can turn back: an octet
+// that is not UTF-8 becomes \x and two digits, and so does a backslash that
+// could be read as the start of such a text.
 func rawText(raw string) string {
 	first := firstToEscape(raw)
 	if first == len(raw) {
@@ -190,7 +192,7 @@ func mustEscape(s string) bool {
 	return ok
 }
 
-// spelled returns the octet that \x and two lower-case digits stand for.
+// spelled returns the octet of the text \x and two lower-case digits.
 func spelled(s string) (byte, bool) {
 	if len(s) < 4 || s[0] != '\\' || s[1] != 'x' {
 		return 0, false

@@ -13,13 +13,13 @@ import (
 	"os"
 )
 
-// lineMax bounds a line that is read; ours are shorter than MaxLine.
+// lineMax limits a line that is read; our own lines are shorter than MaxLine.
 const lineMax = 64 << 10
 
 // A place in a file is where reading stopped.
 type place struct {
-	offset int64 // behind the last whole line, of a compressed file in its text
-	line   int   // whole lines before offset
+	offset int64 // after the last whole line; for a compressed file, in its text
+	line   int   // number of whole lines before offset
 	long   bool  // offset is within a line that is longer than lineMax
 }
 
@@ -34,13 +34,13 @@ type reader struct {
 	dec    *decoder
 	report *Report
 	rec    Record
-	only   []byte // if not nil, lines without this text are passed over
+	only   []byte // if not nil, skip lines without this text
 	packed bool   // the file is compressed
-	grows  bool   // a last line without an end is still being written: it is left for the next time
+	grows  bool   // a last line without an end is still being written: leave it for the next reading
 	err    error  // why the file could not be read to its end
 }
 
-// openReader opens name, or name.gz where rotation has just compressed it.
+// openReader opens name, or name.gz if rotation has compressed it a moment ago.
 func openReader(name string, dec *decoder, report *Report) (*reader, error) {
 	if name == "-" {
 		return nil, errors.New("a journal is read from a file, not from standard input")
@@ -57,7 +57,7 @@ func openReader(name string, dec *decoder, report *Report) (*reader, error) {
 	return newReader(name, f, dec, report)
 }
 
-// newReader reads f, which name was opened as.
+// newReader reads f, which was opened under name.
 func newReader(name string, f *os.File, dec *decoder, report *Report) (s *reader, err error) {
 	s = &reader{name: name, file: f, dec: dec, report: report, raw: countedReader{f: f, n: new(int64)}}
 	if s.info, err = f.Stat(); err == nil {
@@ -83,7 +83,7 @@ func (s *reader) from(r io.Reader) error {
 	return nil
 }
 
-// resume goes on in a file that is not compressed, where reading stopped before.
+// resume continues an uncompressed file from the place of the last reading.
 func (s *reader) resume(at place) error {
 	s.place = at
 	_, err := s.file.Seek(at.offset, io.SeekStart)
@@ -91,8 +91,7 @@ func (s *reader) resume(at place) error {
 	return err
 }
 
-// count adds the octets that were read from the file, and those that will be, to
-// *n.
+// count adds to *n the octets that were read from the file, now and later.
 func (s *reader) count(n *int64) {
 	*n += *s.raw.n
 	s.raw.n = n
@@ -112,9 +111,10 @@ func (c *countedReader) Read(p []byte) (int, error) {
 
 func (s *reader) close() { _ = s.file.Close() }
 
-// next reads on to the next record. False: the end, or err.
+// next reads the next record. It returns false at the end or after an error,
+// which is in err.
 func (s *reader) next() bool {
-	for size := int64(0); ; { // of the line so far
+	for size := int64(0); ; { // number of octets of the line so far
 		b, err := s.in.ReadSlice('\n')
 		size += int64(len(b))
 		switch {
@@ -133,8 +133,8 @@ func (s *reader) next() bool {
 	}
 }
 
-// lineOf reads a whole line. Of one that is too long, b is the end. False: it is
-// not a record.
+// lineOf reads a whole line. If the line is too long, b is its end. It returns
+// false if the line is not a record.
 func (s *reader) lineOf(b []byte) bool {
 	long := s.long
 	s.long = false
@@ -154,11 +154,11 @@ func (s *reader) lineOf(b []byte) bool {
 	return false
 }
 
-// end notes how the file ends: within a line of which size octets were read, or
-// in an error that is not the end of the file.
+// end records how the file ends: in the middle of a line of which size octets
+// were read, or with an error other than the end of the file.
 func (s *reader) end(size int64, err error) {
 	switch {
-	case s.grows && s.long: // what is longer than a line may be is not read again
+	case s.grows && s.long: // the reader does not read the rest of a too long line again
 		s.offset += size
 	case s.grows || size == 0:
 	default:

@@ -1,4 +1,4 @@
-// Record: one line of the journal as people and programs read it.
+// Record: one line of the journal, for people and programs.
 
 package journal
 
@@ -13,8 +13,8 @@ import (
 
 // Schema is the version of the record's fields.
 //
-// Schema 2 stores the attempt whole: see Question and Record.Attempt. Records
-// of schema 1 are read for ever; they have the fields outside of Question.
+// Schema 2 stores the whole attempt: see Question and Record.Attempt. Records
+// of schema 1, which lack the fields in Question, stay readable.
 const Schema = 2
 
 // The events that a record can be about.
@@ -48,13 +48,13 @@ type Record struct {
 	Client      string // address
 	ClientName  string // as configured
 	Profile     string
-	Host        string // the name, else the address, that the attempt was to reach; canonical
-	HostRaw     string // what was sent, where it is no name; octets that are no UTF-8 as \x and two digits
+	Host        string // the destination: its canonical name, or its address
+	HostRaw     string // the text from the client, if it is not a name; octets that are not UTF-8 as \x and two digits
 	Port        uint16
 	Proto       string
 	SNI         string
-	OriginalDst string // where a redirected flow was headed
-	Mismatch    bool   // OriginalDst is no address of the name that was shown
+	OriginalDst string // the original destination of a redirected flow
+	Mismatch    bool   // OriginalDst is not an address of the shown name
 	Resolved    []string
 	Dialed      string
 	ECH         bool
@@ -63,32 +63,32 @@ type Record struct {
 	Rule        string // profile/id
 	Source      string // the document, version and section
 	Nearest     string // profile/id of the documented rule nearest to a denial
-	Hint        string // what would permit it
-	Count       uint64 // how many decisions this record stands for; 0: one
+	Hint        string // the change that would permit it
+	Count       uint64 // number of decisions in this record; 0: one
 	BytesIn     uint64 // from the client
 	BytesOut    uint64 // to the client
 	DurationMS  int64
 	Flow        uint64
 	Truncated   bool // a value was longer than its cap
 
-	Question // what else was asked
+	Question // the other values of the attempt
 }
 
 // ID names the record: boot-seq.
 func (r *Record) ID() string { return r.Boot + "-" + strconv.FormatUint(r.Seq, 10) }
 
-// Clone returns a record of its own: Scan uses the lists of its records again.
+// Clone returns a copy of the record. Scan reuses the lists of its records.
 func (r *Record) Clone() Record {
 	c := *r
 	c.Resolved, c.Pinned, c.Own = slices.Clone(r.Resolved), slices.Clone(r.Pinned), slices.Clone(r.Own)
 	return c
 }
 
-// Times returns how many decisions the record stands for.
+// Times returns the number of decisions that the record counts.
 func (r *Record) Times() uint64 { return max(r.Count, 1) }
 
-// Denied tells whether the record is about a denial, or in mode "audit" about
-// what would have been one.
+// Denied reports whether the record is a denial, or would be one outside of
+// mode "audit".
 func (r *Record) Denied() bool {
 	return r.Event == EventDecision && (r.Verdict == VerdictDeny || r.Verdict == VerdictWouldDeny)
 }
@@ -100,8 +100,8 @@ func RecordOf(at time.Time, a rules.Attempt, d rules.Decision) (r Record) {
 	return r
 }
 
-// fill turns an entry into the record of it; hint is rules.Hint. Boot and Seq
-// are the caller's.
+// fill sets the record of an entry; hint is rules.Hint. The caller sets Boot
+// and Seq.
 func (r *Record) fill(e *entry, hint func(rules.Attempt, rules.Decision) string) {
 	resolved, pinned := r.Resolved[:0], r.Pinned[:0]
 	*r = Record{Schema: Schema, Time: e.at, Event: e.event, Detail: e.detail, Truncated: e.cut, Resolved: resolved, Question: Question{Pinned: pinned}}
@@ -126,16 +126,16 @@ func (r *Record) fill(e *entry, hint func(rules.Attempt, rules.Decision) string)
 	r.explain(d)
 	switch {
 	case d.Verdict == rules.Allow && !d.Would:
-	case d.Why() == rules.MalformedRequest: // it has no host; its detail says what is wrong
+	case d.Why() == rules.MalformedRequest: // without a host, the detail describes the fault
 		r.Hint = hint(*a, *d)
 	case r.Client == "" || r.Host == "" && r.HostRaw == "" || e.omitted&omitHinted != 0:
-		r.Hint = d.Why().Help() // of several that were not alike
+		r.Hint = d.Why().Help() // the counted attempts differ in fields that the hint names
 	default:
 		r.Hint = hint(*a, *d)
 	}
 }
 
-// explain says who was judged, by which rule, and why.
+// explain sets the client, the rule and the reason.
 func (r *Record) explain(d *rules.Decision) {
 	r.Reason = d.Why().String()
 	if c := d.Client; c != nil {
@@ -155,7 +155,7 @@ func (r *Record) explain(d *rules.Decision) {
 	}
 }
 
-// FullDetail is the detail with what else the client asked or wrote, for people.
+// FullDetail returns the detail with other names from the client, for people.
 func (r *Record) FullDetail() string {
 	s := r.Detail
 	if r.QType != "" {

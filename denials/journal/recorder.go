@@ -1,4 +1,4 @@
-// Recorder: the Gate that front ends ask, so that no denial escapes the journal.
+// Recorder: the Gate of the front ends. It records every denial.
 
 package journal
 
@@ -16,22 +16,22 @@ type Recorder struct {
 	next    rules.Gate
 	j       *Journal
 	observe func(rules.Attempt, rules.Decision)
-	usage   *Usage // nil: not counted
+	usage   *Usage // nil: no usage is counted
 	panics  atomic.Uint64
 }
 
-// NewRecorder returns the Recorder of next's decisions. observe, which may be
-// nil, is called once for each decision that is final: every denial, and every
-// allow that is not provisional.
+// NewRecorder returns a Recorder of next's decisions. It calls observe, if not
+// nil, once for each final decision: every denial, and every allow that is not
+// provisional.
 func NewRecorder(next rules.Gate, j *Journal, observe func(rules.Attempt, rules.Decision)) *Recorder {
 	return &Recorder{next: next, j: j, observe: observe}
 }
 
-// detailPanic is what the journal says of a decision that failed.
+// detailPanic is the detail of a decision that failed.
 const detailPanic = "internal error: the decision failed; please report it, the log has the trace"
 
-// Decide answers as the Gate behind it does, and denies where that one
-// panics or where the journal is required and cannot be written.
+// Decide returns the decision of the Gate behind r. It denies if that Gate
+// panics, or if the journal is required and cannot be written.
 func (r *Recorder) Decide(a rules.Attempt) rules.Decision {
 	d := r.answer(&a)
 	if d.Allowed() && a.Provisional {
@@ -41,11 +41,12 @@ func (r *Recorder) Decide(a rules.Attempt) rules.Decision {
 	return d
 }
 
-// Preview gives the answer that Decide would give now, and records nothing.
+// Preview returns the decision that Decide would return now, and records
+// nothing.
 func (r *Recorder) Preview(a rules.Attempt) rules.Decision { return r.answer(&a) }
 
-// answer asks the Gate behind r. What kept it from an answer is noted in a, for
-// the record.
+// answer asks the Gate behind r. If there is no decision, it records the fault
+// in a.
 func (r *Recorder) answer(a *rules.Attempt) rules.Decision {
 	d, ok := r.ask(a)
 	if !ok {
@@ -60,13 +61,13 @@ func (r *Recorder) answer(a *rules.Attempt) rules.Decision {
 	return d
 }
 
-// ask returns the answer of the Gate behind r; a panic denies.
+// ask returns the decision of the Gate behind r. A panic becomes a denial.
 func (r *Recorder) ask(a *rules.Attempt) (d rules.Decision, ok bool) {
 	defer r.catch(&d, a)
 	return r.next.Decide(*a), true
 }
 
-// catch turns a panic into a denial. It is called by defer.
+// catch turns a panic into a denial. It must be deferred directly.
 func (r *Recorder) catch(d *rules.Decision, a *rules.Attempt) {
 	if v := recover(); v != nil {
 		r.panics.Add(1)
@@ -76,7 +77,7 @@ func (r *Recorder) catch(d *rules.Decision, a *rules.Attempt) {
 	}
 }
 
-// keep records a final decision and tells the observer.
+// keep records a final decision and calls the observer.
 func (r *Recorder) keep(a *rules.Attempt, d *rules.Decision) {
 	if d.Allowed() {
 		r.usage.note(a, d)
@@ -89,9 +90,9 @@ func (r *Recorder) keep(a *rules.Attempt, d *rules.Decision) {
 	}
 }
 
-// Closed records how a permitted flow ended. A flow that mode "audit" let
-// through and that ended before its final decision is recorded as would_deny
-// first.
+// Closed records how a permitted flow ended. If mode "audit" let the flow
+// through and it ended before its final decision, Closed first records
+// would_deny.
 func (r *Recorder) Closed(c rules.Close) {
 	if c.Decision.Would && c.Attempt.Provisional {
 		r.keep(&c.Attempt, &c.Decision)
@@ -103,5 +104,5 @@ func (r *Recorder) Closed(c rules.Close) {
 		dialed: c.Dialed, in: c.BytesIn, out: c.BytesOut, duration: c.Duration, count: 1})
 }
 
-// Panics counts the decisions that failed and were denied for it.
+// Panics returns the number of decisions that failed and were therefore denied.
 func (r *Recorder) Panics() uint64 { return r.panics.Load() }

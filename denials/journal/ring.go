@@ -1,15 +1,16 @@
-// Ring: the last records of many.
+// Ring: keeps the last records of a reading.
 
 package journal
 
-// A Ring keeps copies of the last max records, of all where max is 0.
+// A Ring keeps copies of the last max records; of all records if max is 0.
 type Ring struct {
 	max  int
 	recs []Record
 	at   int
 }
 
-// Add keeps a copy of r, in the place of the oldest one where the ring is full.
+// Add stores a copy of r. If the ring is full, the copy replaces the oldest
+// record.
 func (g *Ring) Add(r *Record) {
 	c := r.Clone()
 	if g.max == 0 || len(g.recs) < g.max {
@@ -20,7 +21,7 @@ func (g *Ring) Add(r *Record) {
 	g.at = (g.at + 1) % g.max
 }
 
-// NewRing returns a ring for the last most records; 0: for all.
+// NewRing returns a ring for the last most records; 0: for all records.
 func NewRing(most int) *Ring { return &Ring{max: most} }
 
 // Drop leaves out the last n records.

@@ -1,5 +1,5 @@
-// Rotation: renames a full or old file away, compresses it, and removes the
-// ones that are too old, with timberjack.
+// Rotation: renames a full or old file, compresses it, and removes files that are too old, with
+// timberjack.
 
 package journal
 
@@ -11,15 +11,13 @@ import (
 	"github.com/DeRuina/timberjack"
 )
 
-// rotateEvery is the longest time that one file covers where records have a
-// maximal age: whole files are removed, so the last record of a file goes at
-// most this much later than it should.
+// rotateEvery is the longest time that one file covers if records have a maximum age. Whole files
+// are removed, so the last record of a file is removed at most this much too late.
 const rotateEvery = 24 * time.Hour
 
-// A rotator rotates one file. Timberjack names, compresses and removes the
-// backups; it does not write: after a rotation it writes without O_APPEND, which
-// leaves a hole when another tool truncates the file, and it cannot reopen a
-// file that was renamed.
+// A rotator rotates one file. Timberjack names, compresses and removes the backups. It does not
+// write the journal, for two reasons: after a rotation it writes without O_APPEND, which leaves a
+// hole when another program truncates the file; and it cannot reopen a renamed file.
 type rotator struct {
 	path    string
 	limit   int64
@@ -27,7 +25,7 @@ type rotator struct {
 	log     *slog.Logger
 	retryAt time.Time       // after a failure
 	busy    *sync.WaitGroup // compressing and removing
-	free    chan struct{}   // holds a token while nothing is being compressed
+	free    chan struct{}   // holds a token while no file is being compressed
 }
 
 func newRotator(cfg Config, path string) rotator {
@@ -40,7 +38,8 @@ func newRotator(cfg Config, path string) rotator {
 	return r
 }
 
-// due tells whether a file that is to have size and began at born must go.
+// due reports whether a file must be rotated before it grows to size; its first record was written
+// at born.
 func (r *rotator) due(size int64, born, now time.Time) bool {
 	if r.limit == 0 || born.IsZero() || now.Before(r.retryAt) {
 		return false
@@ -48,8 +47,9 @@ func (r *rotator) due(size int64, born, now time.Time) bool {
 	return size > r.limit || r.maxAge > 0 && now.Sub(born) >= rotateEvery
 }
 
-// rotate, while no backup is being compressed, renames the file away (the new one has its owner and mode) and starts the care for backups beside the
-// writer. False: not now, the file is still the old one.
+// rotate renames the file, if no backup is being compressed. The new file has the same owner and
+// mode. Compressing and removing backups then run beside the writer. It returns false if the file
+// could not be rotated yet.
 func (r *rotator) rotate(now time.Time) bool {
 	select {
 	case <-r.free:
@@ -68,7 +68,7 @@ func (r *rotator) rotate(now time.Time) bool {
 	return true
 }
 
-// tend waits until t has compressed and removed what is due.
+// tend waits until timberjack has compressed and removed the backups that are due.
 func (r *rotator) tend(t *timberjack.Logger) {
 	defer r.busy.Done()
 	if err := t.Close(); err != nil {
@@ -77,10 +77,10 @@ func (r *rotator) tend(t *timberjack.Logger) {
 	r.free <- struct{}{}
 }
 
-// wait returns when nothing is being compressed.
+// wait waits until no file is being compressed.
 func (r *rotator) wait() { r.busy.Wait() }
 
-// rotate lets the file be renamed away and opens the new one.
+// rotate renames the file and opens the new one.
 func (s *sink) rotate(now time.Time) {
 	_ = s.endPartial() // a backup may end in a broken line
 	if err := s.f.Sync(); err != nil {

@@ -1,5 +1,5 @@
-// Scan: reads journals back, rotated and compressed files included, in the order
-// of time.
+// Scan: reads journals in the order of time, rotated and compressed files
+// included.
 
 package journal
 
@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// A Problem is a line that is no record.
+// A Problem is a line that is not a record.
 type Problem struct {
 	File string
 	Line int // from 1
@@ -21,31 +21,31 @@ type Problem struct {
 // problemsMax bounds the problems that a Report keeps.
 const problemsMax = 20
 
-// A Report says what a scan saw.
+// A Report describes the files and lines of a scan.
 type Report struct {
 	Files    int
 	Lines    uint64
-	Skipped  uint64    // lines that are no record
+	Skipped  uint64    // lines that are not records
 	Problems []Problem // the first of them
 }
 
-// Progress is called every now and then with how much of a scan's files was
-// read, in octets of the files as they are.
+// Progress is called from time to time with the octets that a scan has read and
+// the octets of all its files, as stored.
 type Progress func(read, total int64)
 
 // progressEvery is how many records are read between two calls of Progress.
 const progressEvery = 16 << 10
 
-// slackOfFiles is how long before a scan begins a file may have been written
-// for the last time and still hold records that the scan is about.
+// slackOfFiles is how long before the start of a scan's period a file may have
+// been last written and still have records of that period.
 const slackOfFiles = time.Hour
 
-// Scan calls fn for every record in files, the oldest first. Files that were
-// last written more than an hour before since are left out, if it is not zero.
-// The record and its lists are valid during the call only; its strings stay. A
-// line that is no record is skipped and reported; a file that cannot be read is
-// an error, after the others were read. An error of fn ends the scan. progress
-// may be nil.
+// Scan calls fn for every record in files, the oldest first. It leaves out
+// files that were last written more than an hour before since, if since is not
+// zero. The record and its lists are valid only during the call; its strings
+// stay valid. A line that is not a record is skipped and reported. If a file
+// cannot be read, Scan reads the others and then returns the error. An error of
+// fn ends the scan. progress may be nil.
 func Scan(ctx context.Context, files []string, since time.Time, progress Progress, fn func(*Record) error) (Report, error) {
 	var rep Report
 	m := &merger{since: since, report: &rep}
@@ -74,8 +74,9 @@ func Scan(ctx context.Context, files []string, since time.Time, progress Progres
 	}
 }
 
-// A merger holds the files of a scan: those not begun yet in the order of
-// their first record, and those under way in a heap.
+// A merger merges the files of a scan. It keeps the files that it has not begun
+// in the order of their first record, and the files that it is reading in a
+// heap.
 type merger struct {
 	since   time.Time
 	report  *Report
@@ -91,11 +92,11 @@ type waitingFile struct {
 	first time.Time
 }
 
-// slack is by how much records in one file may be out of order: a folded
+// slack is the time by which records in one file may be out of order: a folded
 // record is written up to a second after its time.
 const slack = 2 * time.Second
 
-// add puts a file in line by the time of its first record, unless it is too old.
+// add inserts a file by the time of its first record, unless it is too old.
 func (m *merger) add(name string) {
 	s, err := openReader(name, newDecoder(), m.report)
 	if err != nil {
@@ -123,7 +124,7 @@ func (m *merger) add(name string) {
 	m.waiting[at] = waitingFile{name, first}
 }
 
-// next returns the stream whose record is the oldest; nil: all are read.
+// next returns the stream with the oldest record; nil: all records are read.
 func (m *merger) next() *reader {
 	for len(m.waiting) > 0 && (len(m.active) == 0 || m.waiting[0].first.Before(m.active[0].rec.Time.Add(slack))) {
 		w := m.waiting[0]

@@ -9,10 +9,10 @@ import (
 	"sallyport/rules"
 )
 
-// schema1 returns what a record of schema 1 says of its attempt: who wanted
-// which destination. What the flow showed was not recorded, so the attempt is
-// Provisional, and the error is ErrSchema1. Where only what the flow showed
-// decided it is ErrContent, and without a destination ErrFolded.
+// schema1 returns the attempt from a record of schema 1: the client and the
+// destination. The content of the flow was not recorded, so the attempt is
+// Provisional, and the error is ErrSchema1. The error is ErrContent if only the
+// content caused the denial, and ErrFolded if there is no destination.
 func (r *Record) schema1() (rules.Attempt, error) {
 	reason, _ := rules.ParseReason(r.Reason)
 	p := parser{}
@@ -35,7 +35,7 @@ func (r *Record) schema1() (rules.Attempt, error) {
 	switch reason {
 	case rules.MalformedRequest, rules.MalformedName, rules.NotTLS, rules.NotHTTP, rules.SniffTimeout, rules.SniffTooLong, rules.QUIC,
 		rules.Limit, rules.JournalUnavailable, rules.Draining:
-		a.Fault = reason // it is never denied for these without a fault
+		a.Fault = reason // without a fault it is never denied for these reasons
 	case rules.SNIMissing, rules.ECHPresent, rules.SNIMismatch, rules.HostMismatch, rules.DestinationMismatch:
 		return a, ErrContent
 	case rules.PrivateAddress:
@@ -50,9 +50,9 @@ func (r *Record) schema1() (rules.Attempt, error) {
 	return a, ErrSchema1
 }
 
-// schema1Type returns the type of a DNS question, which the detail began with:
-// "type TXT". A folded record may lack it; its reason tells whether the type is
-// one that is looked up, like A, or one that is not, like ANY.
+// schema1Type returns the type of a DNS question from the start of the detail:
+// "type TXT". A folded record may lack it. Its reason then shows whether the
+// type is one that is looked up, like A, or one that is not, like ANY.
 func schema1Type(detail string, reason rules.Reason) uint16 {
 	text, _, _ := strings.Cut(detail, ";")
 	if n, ok := ParseType(strings.TrimPrefix(text, "type ")); ok && text != "" {

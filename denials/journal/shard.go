@@ -1,4 +1,5 @@
-// Shard: a part of the clients behind one lock, so that callers rarely meet.
+// Shard: a part of the clients with a lock of its own, so that callers rarely
+// wait for each other.
 
 package journal
 
@@ -12,26 +13,27 @@ import (
 
 const (
 	shards         = 32
-	shardClients   = 256 // parties that a shard tells apart
-	shardUnproven  = 128 // of these, parties that only datagrams name
-	unprovenDenied = 500 // denials a second, one by one, of all datagrams together
+	shardClients   = 256 // clients with a state of their own in one shard
+	shardUnproven  = 128 // of these, clients that only datagrams name
+	unprovenDenied = 500 // denials per second of all datagrams together that are written singly
 )
 
-// A shard holds the clients whose addresses hash to it. All are clients that the
-// configuration knows; the others are in unknownClients.
+// A shard holds the clients whose addresses hash to it. All are configured
+// clients; unknownClients has the others.
 type shard struct {
 	mu       sync.Mutex
 	clients  map[rules.QuotaKey]*client
 	unproven int    // clients in the table that only datagrams name
-	crowd    client // every client that found no place: counted together
+	crowd    client // counts all clients that did not fit into the table
 	counted  uint64 // denials that were recorded
 	pending  uint64 // denials that are folded and not yet written
-	permits  uint64 // permitted decisions and closes that are
-	folded   uint64 // decisions that were ever folded
+	permits  uint64 // permitted decisions and closes that are folded and not yet written
+	folded   uint64 // all decisions that were folded
 }
 
-// client returns the state of a party. An address is cheap to forge in a
-// datagram, so sources that only datagrams name get at most half of the table.
+// client returns the state of a client. A forged address in a datagram costs
+// its sender nothing, so clients that only datagrams name get at most half of
+// the table.
 func (s *shard) client(by rules.QuotaKey, proven bool) *client {
 	c := s.clients[by]
 	if c != nil {
@@ -55,8 +57,8 @@ func (s *shard) client(by rules.QuotaKey, proven bool) *client {
 	return c
 }
 
-// A budget is what several sources may spend together in a second: the number
-// of the second above, what is spent of it below.
+// A budget limits what several sources together may use in a second. The upper
+// half is the number of the second, the lower half is the used part.
 type budget struct{ state atomic.Uint64 }
 
 func (b *budget) spend(window int64, most uint32) bool {
@@ -88,8 +90,7 @@ func (s *shard) count(e *entry) {
 	}
 }
 
-// drain moves what was folded to the end of to and forgets clients that went
-// quiet.
+// drain appends the folded entries to the end of to, and forgets idle clients.
 func (s *shard) drain(to []entry, window int64) []entry {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -1,4 +1,5 @@
-// Sink: one file of the journal; what its disk does wrong, and how it mends.
+// Sink: one file of the journal. It handles errors of the disk and recovers
+// from them.
 
 package journal
 
@@ -14,7 +15,7 @@ import (
 	"time"
 )
 
-// A file is what a sink writes to.
+// A file is the destination of a sink.
 type file interface {
 	io.Writer
 	Stat() (fs.FileInfo, error)
@@ -32,23 +33,23 @@ type sink struct {
 
 	f       file // nil: not open
 	size    int64
-	born    time.Time // when the file's first record was written
-	partial bool      // the file ends in a broken line
-	torn    bool      // this process broke it off
-	missing bool      // the path led nowhere a second ago
-	retry   bool      // broken and opened anew: the next write will tell
+	born    time.Time // time of the first record in the file
+	partial bool      // the file ends in an incomplete line
+	torn    bool      // this process wrote the incomplete line
+	missing bool      // the path led to no file a second ago
+	retry   bool      // failed, then reopened: the next write shows whether it works
 	buf     []byte    // lines to be written
 	marks   []mark
 
 	err     atomic.Pointer[error] // why it cannot be written; nil: it can
 	last    atomic.Pointer[error]
-	writing atomic.Int64 // when the write that is under way began, in Unix nanoseconds; 0: none is
+	writing atomic.Int64 // when the current write began, in Unix nanoseconds; 0: there is none
 	lines   atomic.Uint64
 	bytes   atomic.Uint64
 	errors  atomic.Uint64
 }
 
-// A mark says where the line of an entry ends in buf.
+// A mark is the end of an entry's line in buf.
 type mark struct {
 	end int
 	e   *entry
@@ -67,7 +68,7 @@ func newSink(cfg Config, path string) *sink {
 	return s
 }
 
-// add puts the line at the end of buf down as e's.
+// add marks the line at the end of buf as e's.
 func (s *sink) add(buf []byte, e *entry) {
 	s.buf = buf
 	s.marks = append(s.marks, mark{len(buf), e})
@@ -97,7 +98,8 @@ func (s *sink) flush(now time.Time) []*entry {
 	return back
 }
 
-// write appends p. A line that an earlier write broke off is ended first.
+// write appends p. It first completes a line that an earlier write left
+// incomplete.
 func (s *sink) write(p []byte, now time.Time) (int, error) {
 	if s.f == nil {
 		return 0, fmt.Errorf("journal: %s is not open", s.path)
@@ -114,7 +116,7 @@ func (s *sink) write(p []byte, now time.Time) (int, error) {
 	s.writing.Store(time.Now().UnixNano())
 	defer s.writing.Store(0)
 	if d, ok := s.f.(interface{ SetWriteDeadline(time.Time) error }); ok {
-		_ = d.SetWriteDeadline(time.Now().Add(stallAfter)) // pipes; a file has none
+		_ = d.SetWriteDeadline(time.Now().Add(stallAfter)) // for pipes; a file has no deadline
 	}
 	if err := s.endPartial(); err != nil {
 		return 0, err
@@ -130,9 +132,9 @@ func (s *sink) write(p []byte, now time.Time) (int, error) {
 	return n, err
 }
 
-// endPartial ends a line that was broken off. One of this process's own is
-// written again: an octet behind it makes sure that it is no record, also where
-// only its newline was missing.
+// endPartial ends an incomplete line. If this process wrote it, the line is
+// written again later: an extra octet at its end ensures that the incomplete
+// one is not a record, even if only the newline was missing.
 func (s *sink) endPartial() error {
 	if !s.partial {
 		return nil
@@ -149,16 +151,16 @@ func (s *sink) endPartial() error {
 	return nil
 }
 
-// fail notes why the file cannot be written. Until care mends it, entries are
-// folded instead.
+// fail records why the file cannot be written. Until care reopens it, entries
+// are folded.
 func (s *sink) fail(err error) {
 	s.errors.Add(1)
 	s.err.Store(&err)
 	s.last.Store(&err)
 }
 
-// care looks after the file once a second: opens it anew after an error and
-// where its path leads elsewhere, and notices a truncation.
+// care checks the file once a second. It reopens the file after an error and
+// after another program has moved it, and it notices a truncation.
 func (s *sink) care(now time.Time) {
 	if s.broken() || s.moved() {
 		s.reopen()
@@ -167,8 +169,8 @@ func (s *sink) care(now time.Time) {
 	}
 }
 
-// moved tells whether the path leads to another file than the open one. A
-// path that leads nowhere may be a rotation under way: it gets a second.
+// moved reports whether the path leads to another file than the open one. If it
+// leads to no file, a rotation may be running, so moved waits a second.
 func (s *sink) moved() bool {
 	if s.path == "-" || s.f == nil {
 		return s.f == nil
@@ -209,10 +211,10 @@ func (s *sink) reopen() {
 	s.retry = s.broken()
 }
 
-// tries tells whether a line for the file is worth spelling out.
+// tries reports whether to write a line for the file at all.
 func (s *sink) tries() bool { return s.retry || !s.broken() }
 
-// settle ends a retry that had nothing to write.
+// settle ends a retry without anything to write.
 func (s *sink) settle() {
 	if s.retry {
 		s.retry = false
@@ -220,7 +222,7 @@ func (s *sink) settle() {
 	}
 }
 
-// close ends the file: everything in it is on the disk.
+// close syncs and closes the file.
 func (s *sink) close() error {
 	s.rotator.wait()
 	if s.f == nil {
@@ -233,10 +235,10 @@ func (s *sink) close() error {
 	return errors.Join(s.trouble(), err, s.f.Close())
 }
 
-// broken tells whether the last write failed.
+// broken reports whether the last write failed.
 func (s *sink) broken() bool { return s.err.Load() != nil }
 
-// unavailable tells whether the file cannot be written now.
+// unavailable reports whether the file cannot be written now.
 func (s *sink) unavailable() bool { return s.broken() || s.stalled() }
 
 func (s *sink) stalled() bool {

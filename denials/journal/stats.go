@@ -7,15 +7,15 @@ type Stats struct {
 	Lines   uint64 // lines written to both files
 	Bytes   uint64 // octets written to both files
 	Denials uint64 // denials recorded
-	Folded  uint64 // decisions that were counted in a record with others
+	Folded  uint64 // decisions that were counted in one record with others
 	Pending uint64 // denials that are counted and not yet in the file
 	Dropped uint64 // denials lost: 0 until Close fails
 	Permits uint64 // permitted decisions and closes lost: 0 until Close fails
 	Errors  uint64 // failed attempts to write
-	Lost    uint64 // start, stop and reload events that found no room
+	Lost    uint64 // start, stop and reload events that did not fit into the queue
 	Queue   int    // entries that wait for the writer
 	Healthy bool
-	Last    string // the last error, also after it is mended
+	Last    string // the last error; it stays after a recovery
 }
 
 // Stats returns the journal's state.

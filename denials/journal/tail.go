@@ -1,4 +1,4 @@
-// Tail: follows a journal while it is written, over rotations.
+// Tail: follows a journal while it is written, across rotations.
 
 package journal
 
@@ -10,18 +10,19 @@ import (
 	"time"
 )
 
-// TailOptions say what to follow.
+// TailOptions are the parameters of Tail.
 type TailOptions struct {
-	Path   string             // the journal; rotated away, its successor is followed
+	Path   string             // the journal; after a rotation, the new file
 	Select func(*Record) bool // which records to pass; nil: all
-	Last   int                // begin with at most this many of the records that are there
-	Every  time.Duration      // how often to look; 0: 200 ms
+	Last   int                // begin with at most this many of the existing records
+	Every  time.Duration      // time between two checks; 0: 200 ms
 }
 
-// Tail calls fn for records as they are written, until ctx ends, which is no
-// error, or fn fails. The record is valid during the call only. What was there
-// before is passed as far as Last says. A file that is not there yet is waited
-// for. A line that is no record is skipped.
+// Tail calls fn for records as they are written. It ends without an error when
+// ctx ends, or with the error of fn. The record is valid only during the call.
+// Of the records that exist at the start, it passes the last ones, see Last. It
+// waits for a file that does not exist yet. It skips a line that is not a
+// record.
 func Tail(ctx context.Context, o TailOptions, fn func(*Record) error) error {
 	if o.Every <= 0 {
 		o.Every = 200 * time.Millisecond
@@ -57,7 +58,7 @@ func Tail(ctx context.Context, o TailOptions, fn func(*Record) error) error {
 	}
 }
 
-// A follower reads one file on and on.
+// A follower reads one file as it grows.
 type follower struct {
 	path    string
 	selects func(*Record) bool // nil: every record
@@ -66,7 +67,7 @@ type follower struct {
 	dec     *decoder
 	report  Report
 	last    *Ring
-	history bool // what is read was there before
+	history bool // the records that are read existed at the start
 }
 
 func (t *follower) close() {
@@ -76,8 +77,8 @@ func (t *follower) close() {
 	}
 }
 
-// look reads what is new. A file that was renamed away is read to its end
-// before its successor is.
+// look reads the new records. If the file was renamed, it first reads it to its
+// end, then continues with the new file.
 func (t *follower) look(ctx context.Context) error {
 	for {
 		if t.in == nil {
@@ -106,7 +107,7 @@ func (t *follower) look(ctx context.Context) error {
 	}
 }
 
-// replaced tells whether path is another file by now. One that was cut short
+// replaced reports whether path is another file now. A file that was cut short
 // is read from its beginning.
 func (t *follower) replaced() bool {
 	now, err := os.Stat(t.path)

@@ -1,4 +1,4 @@
-// Text: how addresses and DNS types are spelled in a record.
+// Text: addresses and DNS types as text.
 
 package journal
 
@@ -32,8 +32,8 @@ var typeTexts = [...]struct {
 	{251, "IXFR"}, {252, "AXFR"}, {255, "ANY"}, {257, "CAA"},
 }
 
-// TypeText spells a DNS type: its mnemonic where it is a common one, else
-// TYPE and its number (RFC 3597, section 5).
+// TypeText returns a DNS type as text: the mnemonic of a common type, otherwise
+// TYPE and the number (RFC 3597, section 5).
 func TypeText(t uint16) string {
 	for _, known := range typeTexts {
 		if known.number == t {
@@ -43,7 +43,8 @@ func TypeText(t uint16) string {
 	return "TYPE" + strconv.Itoa(int(t))
 }
 
-// ParseType is the inverse of TypeText; "" is 0, which no question asks for.
+// ParseType is the inverse of TypeText. "" is 0, which is not the type of any
+// question.
 func ParseType(text string) (uint16, bool) {
 	if text == "" {
 		return 0, true

@@ -1,4 +1,4 @@
-// Token: the scalars of flat JSON, read without a general parser.
+// Token: reads the scalars of flat JSON without a general parser.
 
 package journal
 
@@ -30,8 +30,8 @@ func (d *decoder) next(c byte) bool {
 	return false
 }
 
-// token returns the scalar that comes next: a string with its quotes, a
-// number, true, false or null.
+// token returns the next scalar: a string with its quotes, a number, true,
+// false or null.
 func (d *decoder) token() ([]byte, bool) {
 	d.space()
 	start := d.i
@@ -83,7 +83,7 @@ func number(t []byte) (n uint64, ok bool) {
 
 func flag(t []byte) (v, ok bool) { return t[0] == 't', t[0] == 't' || t[0] == 'f' }
 
-// simple tells whether a quoted string stands for itself.
+// simple reports whether a quoted string has no escapes.
 func simple(v []byte) bool {
 	for _, c := range v[1 : len(v)-1] {
 		if c < ' ' || c == '\\' || c >= utf8.RuneSelf {
@@ -108,15 +108,16 @@ func (d *decoder) string(v []byte) (string, bool) {
 	return slowString(v)
 }
 
-// slowString is apart because what it points to lives on the heap.
+// slowString is a separate function because its variable escapes to the heap.
 func slowString(v []byte) (string, bool) {
 	var s string
 	err := json.Unmarshal(v, &s)
 	return s, err == nil
 }
 
-// unescape appends what is between the quotes of a string. False: it is
-// something that we do not write, or wrong, and a slower judge decides.
+// unescape appends the content of a quoted string. It returns false if the
+// string is wrong or has an escape that we never write; then encoding/json
+// decides.
 func unescape(to, v []byte) ([]byte, bool) {
 	if !utf8.Valid(v) {
 		return to, false
@@ -131,7 +132,7 @@ func unescape(to, v []byte) ([]byte, bool) {
 			continue
 		}
 		i++
-		switch v[i] { // token made sure that something follows
+		switch v[i] { // token has checked that another octet follows
 		case '"', '\\':
 			to = append(to, v[i])
 		case 'n':
@@ -172,7 +173,7 @@ func hex4(v []byte) (r rune, ok bool) {
 	return r, true
 }
 
-// hold returns b as a string, the one already held where there is one.
+// hold returns b as a string. It reuses an equal string that it already stores.
 func (d *decoder) hold(b []byte) string {
 	if len(b) == 0 {
 		return ""
@@ -190,7 +191,7 @@ func (d *decoder) hold(b []byte) string {
 	return s
 }
 
-// time reads a time as we write it, else any RFC 3339 time.
+// time reads a time in the form that we write, or any other RFC 3339 time.
 func (d *decoder) time(v []byte) (time.Time, bool) {
 	if t, ok := fastTime(v); ok {
 		return t, true

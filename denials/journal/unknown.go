@@ -1,5 +1,5 @@
-// Unknown clients: sources that no [[client]] covers share one budget of the
-// journal, since an address of a datagram costs its sender nothing.
+// Unknown clients: all sources without a [[client]] share one budget of the
+// journal, because a forged address in a datagram costs its sender nothing.
 
 package journal
 
@@ -21,12 +21,12 @@ const (
 	unknownCount = 1600
 )
 
-// unknownClients holds what unknown clients may still write, and counts what
-// they may not: one record for each reason and second.
+// unknownClients holds the remaining budget of all unknown clients, and counts
+// the denials beyond it: one record for each reason and second.
 type unknownClients struct {
 	mu      sync.Mutex
-	until   int64 // the second behind the one that lines and bytes are for
-	lines   int   // left; below 0 it is owed
+	until   int64 // the end of the second of lines and bytes
+	lines   int   // remaining; below 0: taken from the next second
 	bytes   int
 	beyond  client
 	counted uint64 // as in shard
@@ -84,8 +84,8 @@ func (u *unknownClients) refill(window int64) {
 	u.bytes = min(u.bytes+passed*unknownBytes, unknownBytes)
 }
 
-// drain moves what was counted to the end of to. Its records are taken out of
-// the budget, of coming seconds where this one's is used up.
+// drain appends the counted entries to the end of to. Their records use the
+// budget too, if necessary that of the next seconds.
 func (u *unknownClients) drain(to []entry, window int64) []entry {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -112,6 +112,5 @@ func lineBound(e *entry) int {
 	return n + min(6*min(len(a.Raw), rawMax), capRaw) + min(6*len(a.Detail), capDetail) + min(6*len(a.Detail), capHint)
 }
 
-// unknown tells whether e is a denial of a client that the configuration does
-// not know.
+// unknown reports whether e is a denial of an unknown client.
 func (e *entry) unknown() bool { return e.d.Client == nil && e.denied() }

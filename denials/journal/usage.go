@@ -1,5 +1,5 @@
-// Usage: how often each rule permitted something, and when last. It is kept
-// across restarts, so that least privilege can be judged over weeks.
+// Usage: how often each rule permitted something, and the last time. It is kept
+// across restarts, so that operators can find unused rules over weeks.
 
 package journal
 
@@ -13,24 +13,24 @@ import (
 	"sallyport/rules"
 )
 
-// A Usage counts what a Recorder permits, by client and rule. Counting takes
-// no lock and allocates nothing once a rule was seen. All methods are safe for
-// concurrent use.
+// A Usage counts the attempts that a Recorder permits, by client and rule.
+// After the first time a rule is counted, counting takes no lock and allocates
+// nothing. All methods are safe for concurrent use.
 type Usage struct {
 	path string // "": kept in memory only
 	now  func() time.Time
 	log  *slog.Logger
 
-	seen  atomic.Pointer[map[usePointers]*useCell] // of the policies in force lately
-	mu    sync.Mutex                               // guards cells, and what replaces seen
+	seen  atomic.Pointer[map[usePointers]*useCell] // rules of the policies that were recently in force
+	mu    sync.Mutex                               // guards cells, and the replacement of seen
 	cells map[useKey]*useCell
 	since time.Time // when counting began
 
 	saving sync.Mutex // one writer of the file
-	saved  string     // what the file holds
+	saved  string     // the content of the file
 }
 
-// usePointers finds a cell without looking at a text.
+// usePointers finds a cell without comparing texts.
 type usePointers struct {
 	client *rules.Client
 	rule   *rules.Rule
@@ -44,8 +44,8 @@ type useCell struct {
 	first, last    atomic.Int64
 }
 
-// usesMax bounds the rules that are counted; no configuration has so many, but
-// renamed ones stay in the file.
+// usesMax limits the rules that are counted. No configuration has so many, but
+// renamed rules stay in the file.
 const usesMax = 20_000
 
 // note counts one permitted attempt.
@@ -71,7 +71,8 @@ func (u *Usage) note(a *rules.Attempt, d *rules.Decision) {
 	}
 }
 
-// cell finds or begins the count of a rule and makes it quick to find.
+// cell finds or creates the count of a rule, and stores a pointer for the next
+// time.
 func (u *Usage) cell(d *rules.Decision) *useCell {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -90,20 +91,20 @@ func (u *Usage) cell(d *rules.Decision) *useCell {
 	return c
 }
 
-// forget lets go of policies that are no longer in force.
+// forget removes the pointers of policies that are no longer in force.
 func (u *Usage) forget() {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.seen.Store(&map[usePointers]*useCell{})
 }
 
-// A UsageState is what was counted so far.
+// A UsageState has the counts so far.
 type UsageState struct {
 	Since time.Time // when counting began
 	Uses  []Use     // by client and rule
 }
 
-// A Use is how often one client used one rule.
+// A Use counts how often one client used one rule.
 type Use struct {
 	Client  string
 	Rule    string // profile/id
@@ -113,6 +114,6 @@ type Use struct {
 	Last    time.Time
 }
 
-// CountUsage lets the recorder count what it permits in u. It is called before
+// CountUsage makes the recorder count permitted attempts in u. Call it before
 // the first decision.
 func (r *Recorder) CountUsage(u *Usage) { r.usage = u }

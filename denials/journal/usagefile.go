@@ -1,4 +1,4 @@
-// Usage file: how usage is kept across restarts.
+// Usage file: keeps the usage across restarts.
 
 package journal
 
@@ -16,8 +16,8 @@ import (
 	"time"
 )
 
-// UsagePath is where the usage of a journal is kept; "": nowhere, because the
-// journal is no file.
+// UsagePath returns the path of a journal's usage file; "": there is none,
+// because the journal is not a file.
 func UsagePath(journal string) string {
 	if journal == "" || journal == "-" {
 		return ""
@@ -43,9 +43,9 @@ type useJSON struct {
 	Last    time.Time `json:"last"`
 }
 
-// OpenUsage goes on counting where the file at path ends; "": in memory only.
-// A damaged file is put aside and said in the log: counting never keeps a
-// gateway from starting. now may be nil.
+// OpenUsage continues the counts of the file at path; "": the counts are in
+// memory only. A damaged file is renamed and logged, because counting must
+// never keep a gateway from starting. now may be nil.
 func OpenUsage(path string, now func() time.Time, log *slog.Logger) *Usage {
 	if now == nil {
 		now = time.Now
@@ -62,7 +62,7 @@ func OpenUsage(path string, now func() time.Time, log *slog.Logger) *Usage {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 	case err != nil:
-		log.Error("usage: counting begins anew; the old file is kept", "error", err, "kept", path+".damaged")
+		log.Error("usage: the file is damaged; counting starts again, and the damaged file is kept", "error", err, "kept", path+".damaged")
 		if err := os.Rename(path, path+".damaged"); err != nil {
 			log.Error("usage: cannot keep the old file", "error", err)
 		}
@@ -84,7 +84,7 @@ func (u *Usage) restore(st UsageState) {
 	}
 }
 
-// State returns what was counted so far.
+// State returns the counts so far.
 func (u *Usage) State() UsageState {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -98,7 +98,8 @@ func (u *Usage) State() UsageState {
 	return st
 }
 
-// Run saves every minute until ctx ends. The last time is the caller's.
+// Run saves the counts every minute until ctx ends. The caller saves the last
+// time.
 func (u *Usage) Run(ctx context.Context) {
 	tick := time.NewTicker(time.Minute)
 	defer tick.Stop()
@@ -114,8 +115,8 @@ func (u *Usage) Run(ctx context.Context) {
 	}
 }
 
-// Save writes the file anew if something was counted. A crash leaves the old
-// file or the new one.
+// Save writes a new file if the counts have changed. After a crash, the file is
+// either the old or the new one.
 func (u *Usage) Save() error {
 	u.forget()
 	if u.path == "" {
@@ -167,7 +168,7 @@ func ReadUsage(path string) (UsageState, error) {
 		return UsageState{}, fmt.Errorf("%s: %w", path, err)
 	}
 	if in.Schema != usageSchema || in.Since.IsZero() {
-		return UsageState{}, fmt.Errorf("%s: is no usage file of this version", path)
+		return UsageState{}, fmt.Errorf("%s: not a usage file of this version", path)
 	}
 	st := UsageState{Since: in.Since}
 	for _, s := range in.Uses {

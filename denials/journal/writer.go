@@ -1,4 +1,4 @@
-// Writer: the one goroutine that spells entries out and writes them.
+// Writer: the only goroutine that encodes entries and writes them.
 
 package journal
 
@@ -14,11 +14,11 @@ const chunk = 64 << 10
 // A writer holds the buffers of the journal's goroutine.
 type writer struct {
 	j      *Journal
-	batch  []entry // what the queue held
-	folds  []entry // what was folded
+	batch  []entry // entries from the queue
+	folds  []entry // entries that were folded
 	late   []entry // starts, stops and reloads that could not be written
 	rec    Record
-	failed bool // a record could not be explained, and the log says so
+	failed bool // a record failed, and the log has the trace
 	tick   *time.Ticker
 }
 
@@ -58,8 +58,8 @@ func (w *writer) drain() {
 	clear(w.batch) // names may hold on to a request's memory
 }
 
-// second does what is due once a second: care for the files, then write what
-// was folded.
+// second runs once a second: it checks the files, then writes the folded
+// entries.
 func (w *writer) second() {
 	for _, s := range w.j.sinks() {
 		s.care(w.j.cfg.Now())
@@ -67,7 +67,7 @@ func (w *writer) second() {
 	w.catchUp()
 }
 
-// catchUp writes everything that waits, also to files that were broken.
+// catchUp writes all waiting entries, also to files that had failed.
 func (w *writer) catchUp() {
 	late := w.late
 	w.late = nil
@@ -79,7 +79,8 @@ func (w *writer) catchUp() {
 	}
 }
 
-// unfold writes what was folded, shard by shard, as long as it can be written.
+// unfold writes the folded entries, shard by shard, until the file cannot be
+// written.
 func (w *writer) unfold() {
 	window := w.j.window(w.j.cfg.Now())
 	for i := range w.j.shards {
@@ -95,8 +96,8 @@ func (w *writer) unfold() {
 	}
 }
 
-// put writes entries, each to its file. What a file does not accept is folded
-// again.
+// put writes entries, each to its file. Entries that a file does not accept are
+// folded again.
 func (w *writer) put(es []entry) {
 	for _, s := range w.j.sinks() {
 		for i := range es {
@@ -118,18 +119,18 @@ func (w *writer) put(es []entry) {
 	}
 }
 
-// spell makes w.rec the record of e.
+// spell sets w.rec to the record of e.
 func (w *writer) spell(e *entry) {
 	defer w.rescue()
 	w.rec.fill(e, w.j.cfg.hint)
 }
 
-// rescue leaves a record as far as it came when its explanation failed: a
-// fault there must cost neither the record nor the gate. It is called by defer.
+// rescue keeps the finished part of a record if fill panics, so that neither
+// the record nor the writer is lost. It must be deferred directly.
 func (w *writer) rescue() {
 	if v := recover(); v != nil && !w.failed {
-		w.failed = true // one trace is enough
-		w.j.cfg.Log.Error("journal: a record could not be explained", "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
+		w.failed = true // the log needs only one trace
+		w.j.cfg.Log.Error("journal: internal error: a record is written incomplete", "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
 	}
 }
 
