@@ -216,3 +216,19 @@ agent    <manager>                       udp/514  port=log since=2.0
 		t.Errorf("the shipped profiles are elsewhere: %q, %v", files, err)
 	}
 }
+
+// The profile and the table that README.md shows as examples belong together.
+func TestTheExampleOfTheFormatIsValid(t *testing.T) {
+	page, err := os.ReadFile("profiles/README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	block := func(kind string) *fstest.MapFile {
+		_, text, _ := strings.Cut(string(page), "```"+kind+"\n")
+		text, _, _ = strings.Cut(text, "```")
+		return &fstest.MapFile{Data: []byte(text)}
+	}
+	for _, problem := range checkProfiles(fstest.MapFS{"made-up.toml": block("toml"), "made-up.table": block("text")}) {
+		t.Error(problem)
+	}
+}

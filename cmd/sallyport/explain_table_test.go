@@ -204,6 +204,9 @@ func needsOf(profile string, f []string, address map[string]string) (needs []nee
 			if party, ok := strings.CutPrefix(to, "<"); ok {
 				row.host = address[strings.TrimSuffix(party, ">")]
 			}
+			if domain, ok := strings.CutPrefix(to, "*."); ok {
+				row.host = "a.name-below." + domain
+			}
 			row.proto, row.port, _ = strings.Cut(port, "/")
 			needs = append(needs, row)
 		}
