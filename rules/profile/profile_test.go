@@ -70,6 +70,7 @@ func TestProfileRefusals(t *testing.T) {
 		{"a mapped prefix", strings.Replace(row("tcp = [1]"), `a.example`, `::ffff:10.0.0.0/104`, 1), `p.toml:11: to: "::ffff:10.0.0.0/104" is not a prefix like 10.0.0.0/8`},
 		{"bits behind a prefix", strings.Replace(row("tcp = [1]"), `a.example`, `10.1.0.0/8`, 1), `p.toml:11: to: "10.1.0.0/8" has bits set after its prefix length: write "10.0.0.0/8" or "10.1.0.0"`},
 		{"an IPv6 zone", strings.Replace(row("tcp = [1]"), `a.example`, `fe80::1%eth0`, 1), `p.toml:11: to: "fe80::1%eth0": name has a byte other than a letter, digit, hyphen, underscore or dot`},
+		{"a table's name as a key", row("tcp = [1]\nfeature = \"cloud\""), `p.toml:14: unknown key "feature": known here: any, from, id, local, note, purpose, section, since, tcp, to, udp, until, when`},
 		{"several at once, in order", row("when = [\"rain\"]\ntcp = [0]\nflavour = 1"), "p.toml:13: when: \"rain\" is not one of the profile's features\np.toml:14: tcp: port 0 is not from 1 to 65535\n" +
 			`p.toml:15: unknown key "flavour": known here: any, from, id, local, note, purpose, section, since, tcp, to, udp, until, when`},
 	} {

@@ -19,6 +19,7 @@ type Table struct {
 	path string // "" at the top, else with a trailing dot
 	m    map[string]any
 	used map[string]bool
+	subs map[string]bool // the keys of used that are tables
 }
 
 // Line returns the line of a key; without that key, the line of the table.
@@ -210,12 +211,14 @@ func (t *Table) Strs(key string) []string {
 // Sub reads the table [key]; an empty table if it is absent.
 func (t *Table) Sub(key string) *Table {
 	m, _ := value[map[string]any](t, key, "a table")
+	t.isTable(key)
 	return &Table{Doc: t.Doc, path: t.path + key + ".", m: m, used: map[string]bool{}}
 }
 
 // Subs reads the array of tables [[key]].
 func (t *Table) Subs(key string) []*Table {
 	t.used[key] = true
+	t.isTable(key)
 	raw, there := t.m[key]
 	if !there {
 		return nil
@@ -230,6 +233,13 @@ func (t *Table) Subs(key string) []*Table {
 		out[i] = &Table{Doc: t.Doc, path: t.path + key + "[" + strconv.Itoa(i) + "].", m: m, used: map[string]bool{}}
 	}
 	return out
+}
+
+func (t *Table) isTable(key string) {
+	if t.subs == nil {
+		t.subs = map[string]bool{}
+	}
+	t.subs[key] = true
 }
 
 // Keys lists the keys of the table, sorted.
@@ -257,7 +267,8 @@ func (t *Table) Done() {
 // appended to a file ends up in its last table.
 func (t *Table) ofTheFile(key string) bool {
 	_, isTable := t.m[key].(map[string]any)
-	return t.path != "" && !isTable && t.Doc.top != nil && t.Doc.top.used[key]
+	top := t.Doc.top
+	return t.path != "" && !isTable && top != nil && top.used[key] && !top.subs[key]
 }
 
 // Date reads a date, bare or in quotes; the zero time if it is absent or wrong.
