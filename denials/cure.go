@@ -37,6 +37,9 @@ func cureOf(reason string) Cure {
 	return CureRule
 }
 
+// whyNeverElse is the text for a reason that whyNever has no case for. A test finds such a reason.
+const whyNeverElse = "no rule can permit it"
+
 // whyNever returns why no rule should permit a denial with this reason, and
 // what to do instead.
 func whyNever(r rules.Reason) string {
@@ -66,7 +69,7 @@ func whyNever(r rules.Reason) string {
 	case rules.Draining:
 		return "sallyport was stopping"
 	}
-	return "no rule can permit it"
+	return whyNeverElse
 }
 
 // never returns why no rule should permit this attempt for any client; "": a

@@ -104,14 +104,15 @@ func hintWithoutRule(a *Attempt, d *Decision) string {
 			return "no rule can permit it: " + a.Detail
 		}
 		return r.Help()
-	case NotTLS, NotHTTP, SniffTimeout, SniffTooLong, SNIMissing, MalformedRequest, ECHPresent, QUIC,
-		Self, DestinationMismatch, Limit, JournalUnavailable, Draining:
-		if a.Detail != "" {
+	default:
+		switch {
+		case r.Fixable():
+			return "" // a rule can be the remedy
+		case a.Detail != "":
 			return strings.TrimSuffix(r.Help(), ".") + ": " + a.Detail
 		}
 		return r.Help()
 	}
-	return ""
 }
 
 // hintLiteral explains the denial of an address without a near rule. Usually the

@@ -3,6 +3,7 @@
 package rules_test
 
 import (
+	"strings"
 	"testing"
 
 	. "sallyport/rules"
@@ -61,6 +62,24 @@ func TestHint(t *testing.T) {
 
 // A Gate that failed answers with a bare Decision; pages and journal ask
 // for its hint all the same.
+// The hint of a reason that no rule can remedy names no rule: a rule is documented, but it is not the remedy.
+func TestHintOfAReasonWithoutRemedy(t *testing.T) {
+	p := compiled(t, fixture(t, "site.toml"), today)
+	for _, r := range Reasons() {
+		if r.Fixable() {
+			continue
+		}
+		a := try(mgr, "www.product.example:443").TLS("www.product.example").Faulty(r)
+		d := p.Decide(a)
+		if d.Allowed() || d.Why() != r {
+			t.Errorf("an attempt with the fault %v: %s", r, answer(d))
+		}
+		if got := Hint(a, d); got == "" || strings.Contains(got, "documented for") {
+			t.Errorf("%v: the hint is %q: hintWithoutRule in hint.go has to return it", r, got)
+		}
+	}
+}
+
 func TestHintOfABareDecision(t *testing.T) {
 	for _, r := range append(Reasons(), ReasonNone) {
 		if Hint(Attempt{}, Decision{Reason: r}) == "" {
