@@ -46,7 +46,7 @@ all: ## the binary, as ./sallyport
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-check: vet ## before each commit: format, vet, staticcheck, fast tests; no root, no network, 90 seconds
+check: vet ## before each commit: format, vet, staticcheck, fast tests; no root, no network; 90 seconds with a warm cache
 	@if GOPROXY=off go tool -n staticcheck >/dev/null 2>&1; then go tool staticcheck ./...; \
 	else echo "make check: staticcheck is not in the module cache (go mod download): left out"; fi
 	$(TEST) -short $(PACKAGES)
