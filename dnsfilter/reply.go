@@ -1,4 +1,5 @@
-// Reply: writes errors, denials and cached answers as bytes.
+// Reply: writes errors, denials and cached answers as bytes, with the query's own
+// letters and the time to live that is left.
 
 package dnsfilter
 

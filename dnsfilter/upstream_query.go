@@ -1,4 +1,5 @@
-// Upstream query: sends one question to one upstream, on a socket of its own.
+// Upstream query: sends one question to one upstream, on a socket of its own, and
+// reads the reply: it checks ID, question and flags.
 
 package dnsfilter
 

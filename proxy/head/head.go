@@ -1,4 +1,5 @@
-// Head: the strict grammar of HTTP/1 request heads (RFC 9110, RFC 9112).
+// Head: the strict grammar of HTTP/1 request heads and their limits on size (RFC 9110,
+// RFC 9112).
 
 package head
 

@@ -1,4 +1,4 @@
-// Relay: two directions, and the watch over both.
+// Relay: runs two directions, watches both, and reports why they ended.
 
 package relay
 
