@@ -34,8 +34,8 @@ func TestPreflightWithoutIPv6(t *testing.T) {
 			len(w.report(t, r).NoRoute) != 1 {
 			t.Errorf("%s:\n%v", host.name, r)
 		}
-		// What has no other way is a failure all the same.
-		if r = w.run(t, config, "--host", "only6.example"); r.code != 1 || lacks(r.stdout, "failed: no route: ", "give this host a default route for this family") != nil {
+		// A destination without an address of another family still fails.
+		if r = w.run(t, config, "--host", "only6.example"); r.code != 1 || lacks(r.stdout, "failed: no route: ", "give this host a default route for this address family") != nil {
 			t.Errorf("%s:\n%v", host.name, r)
 		}
 	}
