@@ -22,7 +22,7 @@ import (
 	"sallyport/rules/site"
 )
 
-// Fleet is the site whose gateway wrote the journal.
+// Fleet is the configuration of the site whose gateway wrote the journals.
 const Fleet = `
 mode = "enforce"
 ech  = "deny"
@@ -94,7 +94,7 @@ func Profiles(t testing.TB) []*rules.Profile {
 	return out
 }
 
-// policyOf compiles Fleet as of Noon().
+// policyOf compiles Fleet at the time Noon().
 func policyOf(t testing.TB) *rules.Policy {
 	t.Helper()
 	cfg, problems := site.Parse("site.toml", "", []byte(Fleet), Profiles(t))
@@ -105,11 +105,11 @@ func policyOf(t testing.TB) *rules.Policy {
 	return policy
 }
 
-// A Generator makes attempts by asking the policy, as the recorder does.
+// A Generator makes attempts, and journals of the denials of Fleet's policy.
 type Generator struct {
 	policy *rules.Policy
 	rnd    *rand.Rand
-	hosts  []string // of the documents
+	hosts  []string // documented names
 	seq    uint64
 }
 
@@ -148,7 +148,7 @@ func (g *Generator) host() string {
 	return h
 }
 
-// Attempt returns an attempt of a client of the fleet.
+// Attempt returns an attempt of a client of Fleet, or of an unknown client.
 func (g *Generator) Attempt() rules.Attempt {
 	nets := [...]string{"10.1.0.%d", "10.2.0.%d", "10.3.0.%d", "10.4.0.%d", "10.66.0.%d"}
 	client := netip.MustParseAddr(fmt.Sprintf(nets[g.rnd.IntN(len(nets))], 1+g.rnd.IntN(40)))

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// WatchHeap samples what the process has from the system; the function it
-// returns stops it and tells the most.
+// WatchHeap begins to sample the memory of heap and stacks. The function that it
+// returns stops the sampling and returns the largest sample, in bytes.
 func WatchHeap(tb testing.TB) func() uint64 {
 	runtime.GC()
 	var most atomic.Uint64

@@ -1,5 +1,5 @@
-// Package journaltest makes journals for tests: records, files of them, and long
-// ones as a gateway writes them.
+// Package journaltest makes journals for tests: single records, files of records, and
+// long generated journals.
 package journaltest
 
 import (
@@ -16,10 +16,10 @@ import (
 	"sallyport/rules"
 )
 
-// Noon is when the records of At begin, and the date of the policy of Fleet.
+// Noon is the time of the first record of At, and the time at which Fleet is compiled.
 func Noon() time.Time { return time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC) }
 
-// At returns a denial at noon plus some seconds.
+// At returns a denial at Noon plus some seconds. change, if not nil, edits it.
 func At(seconds int, change func(*journal.Record)) journal.Record {
 	r := journal.Record{Schema: 1, Time: Noon().Add(time.Duration(seconds) * time.Second), Seq: uint64(seconds + 1), Boot: "b", Event: journal.EventDecision,
 		Verdict: journal.VerdictDeny, Mode: "enforce", Via: "connect", Client: "10.0.0.7", ClientName: "es-manager",
@@ -30,7 +30,8 @@ func At(seconds int, change func(*journal.Record)) journal.Record {
 	return r
 }
 
-// File writes records into a file and returns its name; a name that ends in .gz is compressed.
+// File writes records into a file and returns its name. A file whose name ends in .gz is
+// compressed.
 func File(t testing.TB, name string, rs ...journal.Record) string {
 	t.Helper()
 	var b bytes.Buffer
@@ -50,7 +51,8 @@ func File(t testing.TB, name string, rs ...journal.Record) string {
 	return name
 }
 
-// Attempt returns a try of a client to reach host:port over TCP; a port of 0 looks the name up.
+// Attempt returns an attempt of a client to reach host:port over TCP. With port 0, it
+// is a DNS query for host.
 func Attempt(t testing.TB, client, host string, port uint16) rules.Attempt {
 	t.Helper()
 	h, err := rules.ParseHost(host)

@@ -1,4 +1,4 @@
-// Tests that the page keeps few reviews.
+// Tests of the limits of the review cache.
 
 package page
 
@@ -12,7 +12,7 @@ import (
 	"sallyport/denials"
 )
 
-// However many looks there are, reviews that are not in use are few and small.
+// After many views, the cache holds few reviews, and no large one that is not in use.
 func TestCacheIsBounded(t *testing.T) {
 	path := journaltest.Generated(t, 200)
 	p := &reviewPage{PageConfig: PageConfig{Files: func() ([]string, error) { return []string{path}, nil }}}
@@ -21,7 +21,7 @@ func TestCacheIsBounded(t *testing.T) {
 			t.Fatal(err)
 		}
 		if len(p.cache) > cachedMax {
-			t.Fatalf("%d reviews are kept", len(p.cache))
+			t.Fatalf("the cache holds %d reviews", len(p.cache))
 		}
 	}
 	p.cache[0].size = keptMax + 1
@@ -30,7 +30,7 @@ func TestCacheIsBounded(t *testing.T) {
 	}
 	for _, c := range p.cache[:len(p.cache)-1] {
 		if c.size > keptMax {
-			t.Error("a large review is kept beside the one in use")
+			t.Error("the cache keeps a large review that is not in use")
 		}
 	}
 }

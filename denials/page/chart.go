@@ -16,7 +16,7 @@ const (
 	chartWidth  = 960
 	chartHeight = 200
 	chartSteps  = 96
-	chartColors = 8 // reasons that have a colour; the rest share the last
+	chartColors = 8 // reasons with a colour; the other reasons share the last colour
 )
 
 // A chart is a laid-out Series. It has no bar for zero denials.
@@ -24,7 +24,7 @@ type chart struct {
 	Width, Height int
 	Bars          []bar
 	Legend        []legend
-	Rows          []chartRow // the same as a table, the latest first
+	Rows          []chartRow // the same data as a table, latest first
 	Max           uint64
 	Step          string
 	First, Last   time.Time
@@ -32,7 +32,7 @@ type chart struct {
 	Words         string // the same in a sentence
 }
 
-// A bar is one reason in one step.
+// A bar is the denials of one reason in one step.
 type bar struct {
 	X, Y, W, H string
 	Color      int
@@ -53,7 +53,8 @@ type chartRow struct {
 	Link  string
 }
 
-// chartOf draws a timeline. Its links lead to the form's view of that part.
+// chartOf lays out a timeline. Its links open the groups with the filters of f and
+// the step or reason as one more filter.
 func chartOf(t *denials.Timeline, f form) *chart {
 	s := t.Series(chartSteps)
 	if len(s.Steps) == 0 {
@@ -80,7 +81,7 @@ func chartOf(t *denials.Timeline, f form) *chart {
 	for k, reason := range s.Reasons {
 		c.Legend = append(c.Legend, legend{min(k, chartColors-1), reason, totals[k], f.link("/", "reason", reason)})
 	}
-	c.Words = fmt.Sprintf("%s denials from %s to %s in steps of %s, at most %s in one. The most frequent reason is %s with %s.",
+	c.Words = fmt.Sprintf("%s denials from %s to %s in steps of %s, at most %s in one step. The most frequent reason is %s with %s.",
 		grouped(c.Total), minute(c.First), minute(c.Last), c.Step, grouped(c.Max), journal.Visible(s.Reasons[0]), grouped(totals[0]))
 	return c
 }

@@ -1,6 +1,6 @@
 // Package page is the review in a browser: the groups of denials, what would
 // permit them, the latest denials, the policy in force, and the gateway's health.
-// It reads, and changes nothing.
+// The page only reads.
 //
-// Page returns an http.Handler. The admin listener decides who may see it.
+// Page returns an http.Handler. The admin listener decides who may see the page.
 package page

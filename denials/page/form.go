@@ -17,16 +17,17 @@ import (
 	"sallyport/rules"
 )
 
-// pageSize is how many groups one page shows.
+// pageSize is the number of groups on one page.
 const pageSize = 50
 
 // A form has the viewer's input as text, to be shown again.
 type form struct {
 	Since, Until, Client, Profile, Reason, Via, Verdict, Host, Text, Cure, Sort string
-	Page                                                                        int // from 1
+	Page                                                                        int // the first page is 1
 }
 
-// fields names the texts of a form in an address, in the order they are shown.
+// fields returns the texts of a form with their URL parameters, in the order of
+// the page.
 func (f *form) fields() []struct {
 	key   string
 	value *string
@@ -40,7 +41,7 @@ func (f *form) fields() []struct {
 	}
 }
 
-// formOf reads the form of a request.
+// formOf reads the form from the URL of a request.
 func formOf(r *http.Request) (f form, err error) {
 	q := r.URL.Query()
 	for _, field := range f.fields() {

@@ -1,4 +1,4 @@
-// What the tests of the page share: a page, and reading its HTML.
+// Test helpers: a page, and functions that read its HTML.
 
 package page
 
@@ -16,7 +16,7 @@ import (
 	"sallyport/denials"
 )
 
-// pageOf serves the page over files.
+// pageOf returns a page over the given journal files.
 func pageOf(t testing.TB, site *denials.Site, files ...string) http.Handler {
 	t.Helper()
 	return Page(PageConfig{
@@ -34,7 +34,7 @@ func pageOf(t testing.TB, site *denials.Site, files ...string) http.Handler {
 	})
 }
 
-// get asks for one view and parses it.
+// get requests one view, checks its status and parses it.
 func get(t testing.TB, h http.Handler, path string, status int) (*html.Node, string) {
 	t.Helper()
 	w := httptest.NewRecorder()
@@ -49,7 +49,7 @@ func get(t testing.TB, h http.Handler, path string, status int) (*html.Node, str
 	return doc, w.Body.String()
 }
 
-// all lists the elements of a name.
+// all returns the elements with the tag.
 func all(n *html.Node, tag string) (out []*html.Node) {
 	for d := range n.Descendants() {
 		if d.Type == html.ElementNode && d.Data == tag {
@@ -78,7 +78,7 @@ func textOf(n *html.Node) string {
 	return strings.Join(strings.Fields(b.String()), " ")
 }
 
-// groupRows lists destination and count of the table of groups.
+// groupRows returns the destination and count of each row of the table of groups.
 func groupRows(doc *html.Node) (out []string) {
 	for _, tr := range all(doc, "tr") {
 		if th := all(tr, "th"); len(th) == 1 && attr(th[0], "data-label") == "Destination" {

@@ -1,4 +1,4 @@
-// Test helpers: what the tests have in common, under short names.
+// Test helpers that several test files use.
 
 package page
 
@@ -33,7 +33,7 @@ func journalOf(t testing.TB, name string, rs ...journal.Record) string {
 	return journaltest.File(t, name, rs...)
 }
 
-// siteOf compiles a configuration as of noon.
+// siteOf compiles a configuration at the time noon.
 func siteOf(t testing.TB, text string) *denials.Site {
 	t.Helper()
 	s, err := denials.NewSite(denials.Source{File: "site.toml", Text: []byte(text), Profiles: journaltest.Profiles(t), Now: noon,

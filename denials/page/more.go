@@ -12,10 +12,10 @@ import (
 	"sallyport/denials"
 )
 
-// liveEvery is how often the live view asks anew, in seconds.
+// liveEvery is the time between two refreshes of the live view, in seconds.
 const liveEvery = 5
 
-// A liveView is the latest denials, the newest first.
+// A liveView shows the latest denials, newest first.
 type liveView struct {
 	frame
 	Records []liveRow
@@ -35,7 +35,7 @@ func (p *reviewPage) serveLive(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Query().Get("refresh") == "on" {
 		v.Refresh = liveEvery
 	}
-	if !p.inTurn(ctx, func() { v.fill(p.review(ctx, denials.Filter{Denied: true})) }) || r.Context().Err() != nil {
+	if !p.alone(ctx, func() { v.fill(p.review(ctx, denials.Filter{Denied: true})) }) || r.Context().Err() != nil {
 		return // the viewer has gone
 	}
 	p.show(w, http.StatusOK, "live", &v)
@@ -55,7 +55,7 @@ func (v *liveView) fill(run *denials.Review, err error) {
 	v.Notes = notes(&rep, err)
 }
 
-// A policyView is the policy in force, by client, and how it was used.
+// A policyView shows the policy in force, by client, and the use of its rules.
 type policyView struct {
 	frame
 	Revision string
@@ -125,6 +125,6 @@ func (p *reviewPage) serveHealth(w http.ResponseWriter, _ *http.Request) {
 }
 
 func (p *reviewPage) serveNothing(w http.ResponseWriter, _ *http.Request) {
-	v := healthView{frame: p.frameOf("nothing", "There is no such view", nil)}
+	v := healthView{frame: p.frameOf("nothing", "Page not found", nil)}
 	p.show(w, http.StatusNotFound, "nothing", &v)
 }

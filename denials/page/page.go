@@ -18,11 +18,11 @@ import (
 // are called for each view, so that a reload takes effect at once; each may be
 // nil.
 type PageConfig struct {
-	Files  func() ([]string, error) // the journal, as from Files
+	Files  func() ([]string, error) // the files of the journal, as journal.Files returns them
 	Site   func() *denials.Site     // the configuration in force
 	Usage  func() journal.UsageState
 	Health func() []Health
-	When   func(text string, now time.Time) (time.Time, error) // reads a time that people write; nil: RFC 3339 only
+	When   func(text string, now time.Time) (time.Time, error) // reads a time as people write it; nil: only RFC 3339
 	Now    func() time.Time                                    // nil: time.Now
 	Log    *slog.Logger                                        // nil: no log
 }
@@ -42,21 +42,21 @@ const scanTime = 5 * time.Minute
 type reviewPage struct {
 	PageConfig
 	turn  chan struct{} // holds a token while the fields below are free
-	cache []cached      // the latest last
+	cache []cached      // the most recently used last
 }
 
 // cached is a review and its filter.
 type cached struct {
 	key  denials.Filter
 	run  *denials.Review
-	size int // about, in octets
+	size int // an estimate, in bytes
 }
 
-// cachedMax bounds the reviews that are kept: that of everything, and the latest
-// filters, so that paging and sorting read nothing again.
+// cachedMax limits the number of reviews in the cache. With these, paging and sorting
+// do not read the journal again.
 const cachedMax = 4
 
-// keptMax bounds the octets, about, that the reviews hold which are not in use.
+// keptMax limits the estimated bytes of the cached reviews that are not in use.
 const keptMax = 16 << 20
 
 // Page returns the review page. The caller decides who may see it.
@@ -105,9 +105,9 @@ func SecureHeaders(h http.Header) {
 	h.Set("Cache-Control", "no-store")
 }
 
-// inTurn calls fn while no other view reads. fn must not write to the viewer: a
-// slow viewer would make the others wait. It returns false if ctx ended before.
-func (p *reviewPage) inTurn(ctx context.Context, fn func()) bool {
+// alone calls fn while no other view reads. fn must not write to the viewer, because a
+// slow viewer would make the others wait. alone returns false if ctx ended before fn ran.
+func (p *reviewPage) alone(ctx context.Context, fn func()) bool {
 	select {
 	case <-p.turn:
 	case <-ctx.Done():
@@ -146,7 +146,7 @@ func (p *reviewPage) review(ctx context.Context, f denials.Filter) (*denials.Rev
 	return run, err
 }
 
-// trim lets go of the oldest reviews, until the rest is few and small.
+// trim drops the oldest reviews until the others fit into cachedMax and keptMax.
 func trim(list []cached) []cached {
 	size := 0
 	for i := len(list) - 1; i >= 0; i-- {
@@ -157,7 +157,7 @@ func trim(list []cached) []cached {
 	return list
 }
 
-// site returns the configuration in force; nil: unknown.
+// site returns the configuration in force, or nil if it is unknown.
 func (p *reviewPage) site() *denials.Site {
 	if p.Site == nil {
 		return nil
@@ -165,7 +165,7 @@ func (p *reviewPage) site() *denials.Site {
 	return p.Site()
 }
 
-// begin gives a view the time that a scan may need.
+// begin sets the time limit of one view.
 func begin(w http.ResponseWriter, r *http.Request) (context.Context, context.CancelFunc) {
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(scanTime)) // without a configuration, none is needed
 	return context.WithTimeout(r.Context(), scanTime)
@@ -175,7 +175,7 @@ func begin(w http.ResponseWriter, r *http.Request) (context.Context, context.Can
 func notes(rep *journal.Report, err error) []string {
 	var out []string
 	if err != nil && !errors.Is(err, context.Canceled) {
-		out = append(out, "not everything could be read: "+err.Error())
+		out = append(out, "part of the journal could not be read: "+err.Error())
 	}
 	for _, p := range rep.Problems[:min(len(rep.Problems), 3)] {
 		out = append(out, p.String())

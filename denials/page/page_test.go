@@ -1,5 +1,5 @@
-// Tests of the page: what it shows is what the commands say, it runs nothing
-// and it shows everything as text.
+// Tests of the page: it shows the same as the commands, it runs no script, and it
+// shows every value as text.
 
 package page
 
@@ -22,7 +22,7 @@ import (
 	"sallyport/denials/journaltest"
 )
 
-// Filters, order and pages select what the query behind the commands does.
+// Filters, order and pages select the same groups as the query of the commands.
 func TestPageAgreesWithTheCommands(t *testing.T) {
 	path := journaltest.Generated(t, 3000)
 	site := siteOf(t, fleet)
@@ -55,12 +55,12 @@ func TestPageAgreesWithTheCommands(t *testing.T) {
 			t.Errorf("%q:\n%s\nwant\n%s", c.form, strings.Join(got, "\n"), strings.Join(rows, "\n"))
 		}
 		if sum := fmt.Sprintf("%s denials in %s groups", grouped(want.Denials), grouped(uint64(want.Matched))); !strings.Contains(body, sum) {
-			t.Errorf("%q: does not say %q", c.form, sum)
+			t.Errorf("%q: the page lacks %q", c.form, sum)
 		}
 	}
 }
 
-func TestPageSaysWhatIsWrongWithAFilter(t *testing.T) {
+func TestPageReportsAWrongFilter(t *testing.T) {
 	h := pageOf(t, nil, journaltest.Generated(t, 10))
 	for _, form := range []string{"reason=nope", "since=yesterday", "sort=size", "cure=luck", "host=%5B", "page=0", "page=x", "verdict=allow", "text=%ff",
 		"text=" + strings.Repeat("x", 257)} {
@@ -77,8 +77,8 @@ func TestPageSaysWhatIsWrongWithAFilter(t *testing.T) {
 	}
 }
 
-// What a client sent is shown as text in every view, and marks that turn or
-// hide text are spelled out.
+// Every view shows what a client sent as text. It spells out characters that hide text
+// or change its direction.
 func TestPageEscapes(t *testing.T) {
 	for _, evil := range []string{
 		`<script>alert(1)</script>`, `"><img src=x onerror=alert(1)>`, `' autofocus onfocus=alert(1) x='`, `</textarea><script>`, `</title><script>`,
@@ -103,7 +103,8 @@ func TestPageEscapes(t *testing.T) {
 	}
 }
 
-// safe holds a document against what the page never has.
+// safe fails the test if a document has scripts, event handlers, inline styles,
+// links to other sites or invisible characters.
 func safe(t *testing.T, view string, doc *html.Node, body string) {
 	t.Helper()
 	for line := range strings.Lines(body) {
@@ -123,7 +124,7 @@ func safe(t *testing.T, view string, doc *html.Node, body string) {
 				t.Errorf("%s: <%s %s=%q>", view, n.Data, a.Key, a.Val)
 			}
 			if (a.Key == "href" || a.Key == "src" || a.Key == "action") && !strings.HasPrefix(a.Val, "/") && !strings.HasPrefix(a.Val, "#") && a.Val != "data:," {
-				t.Errorf("%s: leads to %q", view, a.Val)
+				t.Errorf("%s: has a link to %q", view, a.Val)
 			}
 		}
 	}
@@ -166,7 +167,7 @@ func TestPageStructure(t *testing.T) {
 			}
 		}
 		if attr(all(doc, "html")[0], "lang") != "en" || attr(all(doc, "a")[0], "href") != "#main" || attr(all(doc, "main")[0], "id") != "main" {
-			t.Errorf("%s: no language, or no way past the header", view)
+			t.Errorf("%s: no language, or no link that skips the header", view)
 		}
 		ids, labels := map[string]int{}, map[string]bool{}
 		for n := range doc.Descendants() {
@@ -179,7 +180,7 @@ func TestPageStructure(t *testing.T) {
 		}
 		for id, n := range ids {
 			if n > 1 {
-				t.Errorf("%s: id %s is there %d times", view, id, n)
+				t.Errorf("%s: id %s occurs %d times", view, id, n)
 			}
 		}
 		for _, tag := range []string{"input", "select", "textarea"} {
@@ -206,14 +207,14 @@ func TestPageStructure(t *testing.T) {
 		words += textOf(n)
 	}
 	if len(all(doc, "rect")) < 10 || !strings.Contains(words, "The most frequent reason is") {
-		t.Errorf("no picture, or none in words: %q", words)
+		t.Errorf("no chart, or no description of it: %q", words)
 	}
 	if !strings.Contains(textOf(doc), "Auditing.") {
-		t.Error("no banner, and laptops are audited")
+		t.Error("no banner, although laptops is in mode audit")
 	}
 }
 
-// The live view asks anew only when it was told to, and shows the newest first.
+// The live view refreshes only with refresh=on. It shows the newest records first.
 func TestPageLive(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "j")
 	var rs []journal.Record
@@ -224,10 +225,10 @@ func TestPageLive(t *testing.T) {
 	h := pageOf(t, nil, path)
 	doc, still := get(t, h, "/live", http.StatusOK)
 	if strings.Contains(still, `http-equiv="refresh"`) {
-		t.Error("refreshes without being asked to")
+		t.Error("the view refreshes without refresh=on")
 	}
 	if _, live := get(t, h, "/live?refresh=on", http.StatusOK); !strings.Contains(live, `http-equiv="refresh" content="5"`) {
-		t.Error("does not refresh")
+		t.Error("the view does not refresh with refresh=on")
 	}
 	rows := all(doc, "tr")[1:]
 	if len(rows) != denials.RecentMax || !strings.Contains(textOf(rows[0]), "h149.example") {
@@ -235,13 +236,13 @@ func TestPageLive(t *testing.T) {
 	}
 }
 
-// A viewer that leaves ends the scan; the next one is served.
-func TestPageIsLeft(t *testing.T) {
+// A viewer that leaves ends the scan. The page serves the next viewer.
+func TestPageViewerLeaves(t *testing.T) {
 	h := pageOf(t, nil, journaltest.Generated(t, 5000))
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil).WithContext(ctx))
 	if doc, _ := get(t, h, "/", http.StatusOK); len(groupRows(doc)) != pageSize {
-		t.Error("the next viewer sees too little")
+		t.Error("the next viewer does not get a full page")
 	}
 }

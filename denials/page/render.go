@@ -20,7 +20,8 @@ import (
 //go:embed *.html style.css
 var pageFiles embed.FS
 
-// pageTemplates are parsed once; a mistake in them ends every test.
+// pageTemplates are parsed once, at the start of the process. An error in them makes
+// every test fail.
 var pageTemplates = template.Must(template.New("page").Funcs(template.FuncMap{
 	"v": journal.Visible, "lines": visibleLines, "n": grouped, "t": second, "m": minute, "iso": isoTime, "tag": denials.Tag,
 	"lineCount": func(s string) int { return min(strings.Count(s, "\n")+2, 30) },
@@ -35,7 +36,7 @@ type choice struct {
 	List             []string
 }
 
-// show answers with a view.
+// show writes a view as the response.
 func (p *reviewPage) show(w http.ResponseWriter, status int, name string, data any) {
 	var b bytes.Buffer
 	if err := pageTemplates.ExecuteTemplate(&b, name, data); err != nil {
@@ -45,7 +46,7 @@ func (p *reviewPage) show(w http.ResponseWriter, status int, name string, data a
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(status)
-	_, _ = w.Write(b.Bytes()) // the viewer may have gone
+	_, _ = w.Write(b.Bytes()) // an error means that the viewer has left
 }
 
 // WriteLogin answers with the form for the token; problem is the error of the
@@ -69,7 +70,7 @@ func WriteLogin(w http.ResponseWriter, status int, problem string) {
 func serveStyle(w http.ResponseWriter, _ *http.Request) {
 	css, err := pageFiles.ReadFile("style.css")
 	if err != nil {
-		http.Error(w, "no style", http.StatusInternalServerError)
+		http.Error(w, "the style sheet cannot be read", http.StatusInternalServerError)
 		return
 	}
 	w.Header().Set("Content-Type", "text/css; charset=utf-8")
@@ -77,7 +78,7 @@ func serveStyle(w http.ResponseWriter, _ *http.Request) {
 	_, _ = w.Write(css)
 }
 
-// visibleLines is visible for a text of several lines.
+// visibleLines applies journal.Visible to each line of a text.
 func visibleLines(s string) string {
 	list := strings.Split(s, "\n")
 	for i := range list {
@@ -86,7 +87,7 @@ func visibleLines(s string) string {
 	return strings.Join(list, "\n")
 }
 
-// grouped groups the digits of a number by threes.
+// grouped writes a number with a comma between each three digits.
 func grouped(n uint64) string {
 	s := strconv.FormatUint(n, 10)
 	for i := len(s) - 3; i > 0; i -= 3 {

@@ -1,4 +1,4 @@
-// Tests of the suggestions that the page of a group shows.
+// Tests of the suggestions in the view of a group.
 
 package page
 
@@ -12,7 +12,7 @@ import (
 	"sallyport/denials/journal"
 )
 
-// A group says what would permit it, as TOML that compiles.
+// The view of a group shows the change that would permit the group, as TOML.
 func TestPageSuggests(t *testing.T) {
 	path := journalOf(t, filepath.Join(t.TempDir(), "j"), at(0, func(r *journal.Record) { r.Host, r.Client = "wsus.example", manager }))
 	site := siteOf(t, fleet)
@@ -21,7 +21,7 @@ func TestPageSuggests(t *testing.T) {
 	want := site.Suggest([]*denials.Group{g}, 1, false)[0]
 	areas := all(doc, "textarea")
 	if len(areas) != 1 || want.TOML == "" {
-		t.Fatalf("%d texts to copy; want %q\n%s", len(areas), want.TOML, body)
+		t.Fatalf("%d texts to copy, want %q\n%s", len(areas), want.TOML, body)
 	}
 	if got := areas[0].FirstChild.Data; got != want.TOML {
 		t.Errorf("to copy: %q, want %q", got, want.TOML)
@@ -31,8 +31,8 @@ func TestPageSuggests(t *testing.T) {
 	}
 }
 
-// The page shows the whole difference that a change makes, for whom, and that
-// it is a question where nothing but the attempt says who that is.
+// The page shows everything that a change would permit, and for which clients. The
+// change is a question if only the attempt names the address.
 func TestPageShowsTheWholeDifference(t *testing.T) {
 	path := journalOf(t, filepath.Join(t.TempDir(), "j"),
 		at(0, func(r *journal.Record) {
@@ -49,12 +49,12 @@ func TestPageShowsTheWholeDifference(t *testing.T) {
 		}
 	}
 	if strings.Contains(shown, "Nothing else") {
-		t.Errorf("says that it permits nothing else:\n%s", body)
+		t.Errorf("the page claims that the change permits nothing else:\n%s", body)
 	}
 }
 
-// Without the text of the configuration in force nothing is suggested that was
-// not tried out; the hint stays.
+// Without the text of the configuration in force, the page suggests no change. It
+// still shows the hint.
 func TestPageWithoutTheText(t *testing.T) {
 	path := journalOf(t, filepath.Join(t.TempDir(), "j"), at(0, func(r *journal.Record) { r.Host, r.Client, r.Hint = "wsus.example", manager, "a rule permits it" }))
 	site := siteOf(t, fleet)

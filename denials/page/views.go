@@ -16,15 +16,15 @@ import (
 
 // A frame has the data that all views need.
 type frame struct {
-	View     string // which one
+	View     string // which view this is
 	Title    string
 	Auditing []string // clients in mode "audit"
-	Refresh  int      // seconds; 0: only when asked
+	Refresh  int      // seconds between two refreshes; 0: no refresh
 	Notes    []string
 	Now      time.Time
 }
 
-// frameOf begins a view.
+// frameOf returns the frame of a view.
 func (p *reviewPage) frameOf(view, title string, site *denials.Site) frame {
 	f := frame{View: view, Title: title, Now: p.Now().UTC()}
 	if site != nil {
@@ -37,12 +37,12 @@ func (p *reviewPage) frameOf(view, title string, site *denials.Site) frame {
 	return f
 }
 
-// A groupsView is the first view: the timeline, the groups and their filters.
+// A groupsView shows the timeline, the filters and the groups. It is the first view.
 type groupsView struct {
 	frame
 	Form                         form
 	Filtered                     bool
-	Error                        string // in the form
+	Error                        string // of the form
 	Chart                        *chart
 	Groups                       []groupRow
 	Matched, From, To            int
@@ -79,7 +79,7 @@ func (p *reviewPage) serveGroups(w http.ResponseWriter, r *http.Request) {
 		var q denials.Query
 		if q, err = p.query(&v.Form); err == nil {
 			q.Site = site
-			if !p.inTurn(ctx, func() {
+			if !p.alone(ctx, func() {
 				run, err := p.review(ctx, q.Filter)
 				v.fill(run, q, err)
 			}) || r.Context().Err() != nil {
@@ -93,7 +93,7 @@ func (p *reviewPage) serveGroups(w http.ResponseWriter, r *http.Request) {
 	p.show(w, http.StatusBadRequest, "groups", &v)
 }
 
-// fill answers the query from a review, which may be nil.
+// fill fills the view with the result of a query. run may be nil.
 func (v *groupsView) fill(run *denials.Review, q denials.Query, err error) {
 	if run == nil {
 		v.Notes = notes(&journal.Report{}, err)
@@ -160,7 +160,7 @@ type groupView struct {
 	Suggestions []*denials.Suggestion
 	Records     []recordRow
 	Back        string
-	Meaning     string // of the verdict
+	Meaning     string // of the cure
 }
 
 type recordRow struct {
@@ -183,7 +183,7 @@ func (p *reviewPage) serveGroup(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	q.Site = site
-	if !p.inTurn(ctx, func() {
+	if !p.alone(ctx, func() {
 		if q.Files, err = p.Files(); err == nil {
 			var records []journal.Record
 			v.Group, records, err = denials.Detail(ctx, q, r.URL.Query().Get("key"), 20)
@@ -197,7 +197,7 @@ func (p *reviewPage) serveGroup(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if v.Group == nil {
-		v.Notes = append(v.Notes, "no denial of this group is in the journal, as far as the filter goes")
+		v.Notes = append(v.Notes, "the journal has no denial of this group that matches the filters")
 		p.show(w, http.StatusNotFound, "group", &v)
 		return
 	}

@@ -1,4 +1,4 @@
-// Tests that no text of a client reaches a terminal unescaped.
+// Tests that no text of a client reaches a terminal unescaped, in any command.
 
 package text
 
@@ -14,7 +14,7 @@ import (
 	"sallyport/denials/journal"
 )
 
-// What a client sent reaches no terminal bare, whatever the command.
+// Every command escapes what a client sent.
 func TestAnswersAreSafe(t *testing.T) {
 	evil := "\x1b]0;x\x07\r\n\u202e\u2028\u009b<script>"
 	path := journalOf(t, filepath.Join(t.TempDir(), "j"), at(0, func(r *journal.Record) {
@@ -44,7 +44,7 @@ func TestAnswersAreSafe(t *testing.T) {
 	if _, err := WriteSuggest(context.Background(), o, &b); err != nil {
 		t.Fatal(err)
 	}
-	siteOf(t, b.String()) // the attacker's text breaks no TOML
+	siteOf(t, b.String()) // fails if the client's text breaks the TOML
 }
 
 type writeFunc = func(context.Context, Options, io.Writer) (journal.Report, error)

@@ -15,8 +15,8 @@ import (
 	"sallyport/rules"
 )
 
-// What audit let through becomes a configuration, the best documented first,
-// and with it the mode can end.
+// suggest --audit proposes a configuration that permits what mode "audit" let through,
+// best documented first. With that configuration, mode "enforce" permits the same.
 func TestAuditBecomesAConfiguration(t *testing.T) {
 	audited := strings.Replace(fleet, `mode = "enforce"`, `mode = "audit"`, 1)
 	s := siteOf(t, audited)
@@ -58,7 +58,7 @@ func TestAuditBecomesAConfiguration(t *testing.T) {
 	}
 	enforced := siteOf(t, strings.Replace(b.String(), `mode = "audit"`, `mode = "enforce"`, 1))
 	for _, a := range as {
-		asks := a.Authority.String() == "manager.corp.example" // only the agent says that it is the manager
+		asks := a.Authority.String() == "manager.corp.example" // the agent's attempt is the only evidence for the manager's address
 		if d := enforced.Policy.Decide(a); d.Allowed() == asks || d.Would {
 			t.Errorf("%v: %v %v", a.Authority, d.Text(), d.Why())
 		}

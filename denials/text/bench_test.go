@@ -1,9 +1,9 @@
-// Benchmarks of the review over a generated journal, with jq as the peer:
+// Benchmarks of the review over a generated journal, compared with jq:
 //
-//	go test ./denials -run '^$' -bench Review -benchtime 1x
+//	go test ./denials/text -run '^$' -bench Review -benchtime 1x
 //
-// Lines are counted per second of one core's time, all goroutines included.
-// SALLYPORT_BENCH_LINES says how many lines; a million where it says nothing.
+// The result is lines per second of CPU time, of all goroutines together.
+// SALLYPORT_BENCH_LINES sets the number of lines; the default is a million.
 
 package text
 
@@ -68,7 +68,7 @@ func BenchmarkReview(b *testing.B) {
 		_, err := denials.Answer(ctx, denials.Query{Files: o.Files, Site: site, Limit: 50})
 		return err
 	})
-	run("page-http", func() error { // a new page each time: nothing is read already
+	run("page-http", func() error { // a new page each time, so that its cache is empty
 		page := page.Page(page.PageConfig{
 			Files: func() ([]string, error) { return o.Files, nil }, Site: func() *denials.Site { return site },
 			Usage: func() journal.UsageState { return journal.UsageState{} }, Health: func() []page.Health { return nil },
@@ -87,7 +87,7 @@ func BenchmarkReview(b *testing.B) {
 	b.Run("jq", func(b *testing.B) {
 		jq, err := exec.LookPath("jq")
 		if err != nil {
-			b.Skip("the peer, jq, is not installed")
+			b.Skip("jq is not installed")
 		}
 		start := cpuTime(b, syscall.RUSAGE_CHILDREN)
 		for range b.N {
@@ -102,8 +102,8 @@ func BenchmarkReview(b *testing.B) {
 	})
 }
 
-// cpuTime is what was used of the processors so far: a busy machine slows the
-// clock on the wall, and this one hardly.
+// cpuTime returns the CPU time that the process and its children have used. A busy
+// machine changes CPU time less than elapsed time.
 func cpuTime(tb testing.TB, who int) time.Duration {
 	var r syscall.Rusage
 	if err := syscall.Getrusage(who, &r); err != nil {

@@ -1,3 +1,3 @@
-// Package text is the review on a terminal: the tables, JSON and TOML that the
-// subcommands of "sallyport denials" print.
+// Package text writes the tables, JSON and TOML that the subcommands of
+// "sallyport denials" print.
 package text

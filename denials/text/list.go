@@ -1,4 +1,4 @@
-// List and Top: the answers of "sallyport denials list" and "top".
+// List: the output of "sallyport denials list" and "top".
 
 package text
 
@@ -17,10 +17,10 @@ import (
 
 // Options describe a query and its output.
 type Options struct {
-	Files  []string       // as from Files
+	Files  []string       // as journal.Files returns them
 	Filter denials.Filter // Denied is implied if neither Verdict nor Event is set
-	N      int            // at most this many; 0: 50 records, 20 groups; below 0: all
-	JSON   bool           // one JSON object a line
+	N      int            // at most this many; 0: the command's default; below 0: all
+	JSON   bool           // one JSON object per line
 	Color  bool
 	Now    time.Time // times of today are shown short; zero: all times in full
 
@@ -33,7 +33,7 @@ type Options struct {
 	Audit     bool             // suggest: for the attempts that mode "audit" let through
 	Whole     bool             // suggest: write the whole configuration
 	Days      int              // usage: a rule without use for this long counts as never used
-	UsageFile string           // usage: as from UsagePath; "": none
+	UsageFile string           // usage: the file with the counts of the gateway; "": none
 }
 
 // bounded returns the limit of rows; 0: none.
@@ -51,7 +51,7 @@ func (o *Options) filter() denials.Filter {
 	return f
 }
 
-// List writes the last denials, the newest last.
+// List writes the latest denials, newest last.
 func List(ctx context.Context, o Options, w io.Writer) (journal.Report, error) {
 	out := bufio.NewWriter(w)
 	most := o.bounded(50)
@@ -86,7 +86,7 @@ func List(ctx context.Context, o Options, w io.Writer) (journal.Report, error) {
 	return rep, firstError(err, out.Flush())
 }
 
-// Top writes the groups with the most denials, the largest first.
+// Top writes the groups with the most denials, largest first.
 func Top(ctx context.Context, o Options, w io.Writer) (journal.Report, error) {
 	out := bufio.NewWriter(w)
 	q := o.query()
@@ -131,7 +131,7 @@ func (o *Options) nothing(rep journal.Report) string {
 	}
 	what := "nothing was denied"
 	if f.Denied = false; f != (denials.Filter{}) {
-		what = "nothing that matches was denied"
+		what = "no denial matches"
 	}
 	return fmt.Sprintf("%s; %d records were read\na permitted destination that cannot be reached is not a denial: the log warns about it, and preflight tries every permitted destination\n", what, read)
 }

@@ -1,4 +1,4 @@
-// Tests of list and top as an operator sees them.
+// Tests of the output of list and top.
 
 package text
 
@@ -110,7 +110,7 @@ COUNT  DESTINATION            CLIENT               REASON           CURE   FIRST
 	}
 }
 
-// What a client sent reaches no terminal bare, whichever column it is in.
+// Every column of the tables escapes what a client sent.
 func TestTablesAreSafe(t *testing.T) {
 	evil := "\x1b]0;x\x07\r\n\u202e\u2028\x9b\U000e0041"
 	o := Options{Files: []string{journalOf(t, filepath.Join(t.TempDir(), "j"), at(0, func(r *journal.Record) {
@@ -149,7 +149,7 @@ type failing struct{ err error }
 
 func (f failing) Write([]byte) (int, error) { return 0, f.err }
 
-// A time says its zone, which may change within one table.
+// Every time has its zone, because the zone may change within one table.
 func TestTimesSayTheirZone(t *testing.T) {
 	zone := time.FixedZone("CET", 3600)
 	for _, c := range []struct {

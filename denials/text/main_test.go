@@ -1,4 +1,4 @@
-// Test helpers: what the tests have in common, under short names.
+// Test helpers that several test files use.
 
 package text
 
@@ -37,7 +37,7 @@ func attempt(t testing.TB, client, host string, port uint16) rules.Attempt {
 	return journaltest.Attempt(t, client, host, port)
 }
 
-// siteOf compiles a configuration as of noon.
+// siteOf compiles a configuration at the time noon.
 func siteOf(t testing.TB, text string) *denials.Site {
 	t.Helper()
 	s, err := denials.NewSite(denials.Source{File: "site.toml", Text: []byte(text), Profiles: journaltest.Profiles(t), Now: noon,
@@ -48,7 +48,7 @@ func siteOf(t testing.TB, text string) *denials.Site {
 	return s
 }
 
-// decided records decisions of a site, permitted ones too.
+// decided writes the decisions of a site into a file, permitted ones too.
 func decided(t testing.TB, s *denials.Site, as ...rules.Attempt) []journal.Record {
 	t.Helper()
 	var out []journal.Record
@@ -60,7 +60,7 @@ func decided(t testing.TB, s *denials.Site, as ...rules.Attempt) []journal.Recor
 	return out
 }
 
-// denialOf is the record that a gateway with the site's policy writes.
+// denialOf returns the record of a denial that a gateway with the site's policy writes.
 func denialOf(t testing.TB, s *denials.Site, a rules.Attempt) journal.Record {
 	t.Helper()
 	d := s.Policy.Decide(a)

@@ -1,4 +1,4 @@
-// Tests of replay as it is printed.
+// Tests of the output of replay.
 
 package text
 
@@ -17,13 +17,13 @@ func TestReplayIsPrinted(t *testing.T) {
 	old := siteOf(t, fleet)
 	rs := decided(t, old,
 		attempt(t, manager, "auth.sangfor.com", 443),        // feature_off, turned on
-		attempt(t, manager, "auth.sangfor.com", 0),          // likewise
+		attempt(t, manager, "auth.sangfor.com", 0),          // the DNS query for the same name
 		attempt(t, manager, "evil.example", 443),            // denied by both
 		attempt(t, manager, "license.sangfor.com", 443),     // permitted by both
 		attempt(t, agentAddr, "license.sangfor.com", 443),   // denied by both
-		attempt(t, laptop, "telemetry.vendor.example", 443), // audit, enforced now
-		attempt(t, laptop, "edr.vendor.example", 443),       // audit, a rule now
-		attempt(t, sep, "10.3.9.9", 2638),                   // permitted, taken away
+		attempt(t, laptop, "telemetry.vendor.example", 443), // let through by audit, denied now
+		attempt(t, laptop, "edr.vendor.example", 443),       // let through by audit, permitted by a rule now
+		attempt(t, sep, "10.3.9.9", 2638),                   // permitted, denied now
 	)
 	rs[0].Count = 500
 	rs = append(rs, at(1, func(r *journal.Record) { r.Host, r.Count, r.Client = "", 9000, "10.0.0.7" })) // folded

@@ -1,4 +1,4 @@
-// Tests that answers that rest on records of schema 1 say so.
+// Tests that the output names results that rest on records of schema 1.
 
 package text
 
@@ -14,7 +14,7 @@ import (
 	"sallyport/denials"
 )
 
-// Replay and suggest say of which answers only the destination is known.
+// Replay and suggest name the results for which the record has only the destination.
 func TestSchema1IsSaid(t *testing.T) {
 	site := siteOf(t, fleet)
 	old := at(0, func(r *journal.Record) {
@@ -26,7 +26,7 @@ func TestSchema1IsSaid(t *testing.T) {
 	path := journalOf(t, filepath.Join(t.TempDir(), "j"), old, forged)
 	p, err := denials.Replay(context.Background(), denials.Query{Files: []string{path}, Site: site})
 	if err != nil || p.Schema1 != 1 || p.Unchanged != 1 || p.Unknown != 1 {
-		t.Errorf("%v, %+v: a record of what was shown must not become permitted", err, p)
+		t.Errorf("%v, %+v: replay must not permit a record whose denial depended on the first bytes", err, p)
 	}
 	var b bytes.Buffer
 	o := Options{Files: []string{path}, Site: site, Now: noon}

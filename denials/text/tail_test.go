@@ -1,4 +1,4 @@
-// Tests of tail as it is printed.
+// Tests of the output of tail.
 
 package text
 
@@ -28,7 +28,7 @@ func TestWriteTailIsSafe(t *testing.T) {
 		t.Errorf("%v\n got %q\nwant %q", err, b.String(), want)
 	}
 	if _, err := WriteTail(context.Background(), Options{Files: []string{path}}, writerFunc(func([]byte) (int, error) { return 0, fmt.Errorf("pipe") })); err == nil {
-		t.Error("a broken output is no error")
+		t.Error("tail does not return the error of its output")
 	}
 }
 

@@ -1,4 +1,4 @@
-// Tests of usage as it is printed.
+// Tests of the output of usage.
 
 package text
 
@@ -73,6 +73,6 @@ func TestUsageSaysWhatWasNeverUsed(t *testing.T) {
 	}
 	o.UsageFile, o.Files = filepath.Join(dir, "none"), nil
 	if _, err := WriteUsage(context.Background(), o, &out); err == nil {
-		t.Error("nothing was counted, and nothing is said")
+		t.Error("usage returns no error, although nothing was counted")
 	}
 }

@@ -1,4 +1,4 @@
-// Write more: the answers of "sallyport denials show", "tail", "replay" and "stats".
+// Write more: the output of "sallyport denials show", "tail", "replay" and "stats".
 
 package text
 
@@ -16,7 +16,7 @@ import (
 	"sallyport/denials"
 )
 
-// WriteShow writes the record of an ID, field by field, and the other records
+// WriteShow writes the record with the ID o.ID, field by field, and the other records
 // of its flow.
 func WriteShow(ctx context.Context, o Options, w io.Writer) (journal.Report, error) {
 	r, flow, rep, err := denials.Find(ctx, o.Files, o.ID, o.Progress)
@@ -35,7 +35,7 @@ func WriteShow(ctx context.Context, o Options, w io.Writer) (journal.Report, err
 		_, _ = fmt.Fprintf(out, "%-13s %s\n", f.Name, journal.Visible(f.Text))
 	}
 	if len(flow) > 0 {
-		_, _ = out.WriteString("\nof the same flow:\n")
+		_, _ = out.WriteString("\nother records of this flow:\n")
 		t := newTable(o.Color, "id", "time", "event", "verdict", "destination", "reason", "detail")
 		for i := range flow {
 			f := &flow[i]
@@ -46,8 +46,8 @@ func WriteShow(ctx context.Context, o Options, w io.Writer) (journal.Report, err
 	return rep, firstError(err, out.Flush())
 }
 
-// WriteTail writes denials as they happen, until ctx ends. The journal is the
-// only file of o.
+// WriteTail writes denials as they happen, until ctx ends. It reads the first file of
+// o, the journal.
 func WriteTail(ctx context.Context, o Options, w io.Writer) (journal.Report, error) {
 	var buf []byte
 	last := 10
@@ -79,8 +79,8 @@ func spaced(s string) string {
 	return "  " + s
 }
 
-// changedJSON is a change as replay --json prints it; the last object has the
-// sums.
+// changedJSON is a changed decision as replay --json prints it. After the changes,
+// replay prints a sumsJSON.
 type changedJSON struct {
 	Outcome string    `json:"outcome"`
 	Count   uint64    `json:"count"`
@@ -131,7 +131,7 @@ func WriteReplay(ctx context.Context, o Options, w io.Writer) (journal.Report, e
 		}
 		t.write(out)
 		if p.Rest > 0 {
-			_, _ = fmt.Fprintf(out, "and %d more decisions that change (-n shows more)\n", p.Rest)
+			_, _ = fmt.Fprintf(out, "and %d more changed decisions (-n shows more)\n", p.Rest)
 		}
 		_, _ = out.WriteString("\n")
 	}
@@ -215,7 +215,7 @@ func orNone(s string) string {
 	return s
 }
 
-// first returns the first n counts; 0: all.
+// first returns the first n counts, or all if n is 0.
 func first(counts []denials.Count, n int) []denials.Count {
 	if n > 0 && len(counts) > n {
 		return counts[:n]

@@ -1,4 +1,4 @@
-// Write suggestions: the answer of "sallyport denials suggest".
+// Write suggestions: the output of "sallyport denials suggest".
 
 package text
 
@@ -16,7 +16,7 @@ import (
 // suggestMost limits the groups of one answer, the largest first.
 const suggestMost = 10_000
 
-// printedMost bounds the lines of a difference as printed for people.
+// printedMost limits the lines of one list in the output for people.
 const printedMost = 100
 
 // suggestionJSON is a suggestion as --json prints it.
@@ -86,13 +86,13 @@ func WriteSuggest(ctx context.Context, o Options, w io.Writer) (journal.Report, 
 			_, _ = out.WriteString(o.nothing(v.Report))
 		}
 		if n := v.Matched - len(v.Groups); n > 0 {
-			_, _ = fmt.Fprintf(out, "%d smaller groups were not looked at\n", n)
+			_, _ = fmt.Fprintf(out, "%d smaller groups were not examined\n", n)
 		}
 	}
 	return v.Report, firstError(err, out.Flush())
 }
 
-// writeWhole writes the changed configuration, which was compiled.
+// writeWhole writes the changed configuration. Site.Whole has compiled it.
 func (o *Options) writeWhole(w io.Writer, list []*denials.Suggestion) error {
 	text, err := o.Site.Whole(list)
 	if err != nil {
@@ -138,7 +138,7 @@ func writeSuggestion(w *bufio.Writer, sg *denials.Suggestion, o *Options) {
 		labelled(w, "", g.Where()+", "+denials.Tag(g.Reason, g.Verdict)+", "+denials.Who(g.ClientName, g.Client)+", last "+o.when(g.Last))
 	}
 	labelled(w, "source", sg.Source)
-	labelled(w, "known", sg.Documented)
+	labelled(w, "evidence", sg.Documented)
 	labelled(w, "why", sg.Why)
 	some(w, "for", sg.For)
 	some(w, "also permits", sg.Also)

@@ -1,4 +1,4 @@
-// Write usage: the answer of "sallyport denials usage".
+// Write usage: the output of "sallyport denials usage".
 
 package text
 
@@ -19,11 +19,11 @@ import (
 	"sallyport/denials"
 )
 
-// ruleUseJSON is a rule as usage --json prints it.
+// ruleUseJSON is the use of a rule as usage --json prints it.
 type ruleUseJSON struct {
 	Client  string     `json:"client"`
 	Rule    string     `json:"rule"`
-	Used    bool       `json:"used"` // within the days asked for
+	Used    bool       `json:"used"` // within o.Days
 	Count   uint64     `json:"count"`
 	Lookups uint64     `json:"lookups,omitempty"`
 	First   *time.Time `json:"first,omitempty"`
@@ -79,7 +79,7 @@ func WriteUsage(ctx context.Context, o Options, w io.Writer) (journal.Report, er
 	return rep, firstError(err, out.Flush())
 }
 
-// usageTables writes the rules in use, then the others.
+// usageTables writes a table of the rules in use and a table of the others.
 func (o *Options) usageTables(out *bufio.Writer, list []denials.RuleUse, since time.Time) {
 	used := newTable(o.Color, "count", "look-ups", "last", "first", "client", "rule", "purpose")
 	used.right = 2

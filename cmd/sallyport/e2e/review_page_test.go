@@ -79,7 +79,7 @@ func reviewDetail(t *testing.T, g *reviewedGateway, b *browser) {
 	b.visit("/?reason=feature_off")
 	b.follow(chromedp.Click(chromedp.CSS("th[data-label=Destination] a")))
 	text := b.text()
-	for _, want := range []string{"auth.sangfor.com:443", "es-manager", "10.1.0.7", "feature_off", "neural-x", "Sangfor Endpoint Secure", "58 times", "Not applied", "What else it would permit"} {
+	for _, want := range []string{"auth.sangfor.com:443", "es-manager", "10.1.0.7", "feature_off", "neural-x", "Sangfor Endpoint Secure", "58 times", "Not applied", "What else the change would permit"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the detail does not show %q:\n%s", want, text)
 		}
