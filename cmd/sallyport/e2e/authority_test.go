@@ -1,7 +1,7 @@
 //go:build linux
 
-// Authority: a certificate authority of the test's own, which signs a leaf for
-// whatever name or address a client asks for.
+// Authority: a certificate authority for the tests. It signs a leaf certificate for
+// each name or address that a client asks for.
 
 package e2e
 
@@ -22,7 +22,7 @@ import (
 	"time"
 )
 
-// authority signs leaves and remembers them.
+// authority signs leaf certificates and keeps them.
 type authority struct {
 	file string // the root certificate, PEM, for clients
 	pool *x509.CertPool
@@ -63,7 +63,7 @@ func newAuthority(t *testing.T, dir string) *authority {
 	return a
 }
 
-// forHello returns a leaf for what the hello wants.
+// forHello returns a leaf certificate for the name in the ClientHello.
 func (a *authority) forHello(h *tls.ClientHelloInfo) (*tls.Certificate, error) {
 	name := wanted(h)
 	a.mu.Lock()
@@ -78,8 +78,8 @@ func (a *authority) forHello(h *tls.ClientHelloInfo) (*tls.Certificate, error) {
 	return c, err
 }
 
-// wanted is the name in the hello; without one, the address that the client
-// connected to.
+// wanted returns the name in the ClientHello or, if it has none, the address that the
+// client connected to.
 func wanted(h *tls.ClientHelloInfo) string {
 	if h.ServerName != "" {
 		return h.ServerName

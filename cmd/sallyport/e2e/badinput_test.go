@@ -1,7 +1,7 @@
 //go:build linux
 
-// Bad input: none of it starts a gate that is open. Each mistake has its
-// message, and the process ends with 1.
+// Bad input: with a wrong configuration sallyport does not start. It prints a message
+// for each mistake and exits with 1.
 
 package e2e
 
@@ -15,7 +15,8 @@ import (
 	"time"
 )
 
-// TestBadConfigurationDoesNotStart: file and line are named, nothing listens.
+// TestBadConfigurationDoesNotStart asserts that the message has the file and line, and
+// that no listener opens.
 func TestBadConfigurationDoesNotStart(t *testing.T) {
 	need(t)
 	ns := newNetns(t, "alone")
@@ -56,7 +57,7 @@ upstreams = ["udp://127.0.0.1:53"]
 			g.configure(t, tt.config)
 			g.mustRefuse(t, tt.message, "run", "--config", "sallyport.toml")
 			if r := ns.run(t, g.dir, "", builtBinary(t), "check", "--config", "sallyport.toml"); r.code != 1 || !strings.Contains(r.all(), tt.message) {
-				t.Errorf("check should say the same: %v", r)
+				t.Errorf("check should print the same message: %v", r)
 			}
 		})
 	}
@@ -64,13 +65,13 @@ upstreams = ["udp://127.0.0.1:53"]
 		g := newGateway(t, ns)
 		g.configure(t, good)
 		if r := ns.run(t, g.dir, "", builtBinary(t), "check", "--config", "sallyport.toml"); r.code != 0 {
-			t.Errorf("the configuration that the others break is not good itself: %v", r)
+			t.Errorf("the configuration without a mistake is refused: %v", r)
 		}
 	})
 }
 
-// mustRefuse starts the binary and demands that it ends with 1, a message, and
-// no listener.
+// mustRefuse starts the binary. It asserts that the binary exits with 1, prints the
+// message and opens no listener.
 func (g *gateway) mustRefuse(t *testing.T, message string, args ...string) {
 	t.Helper()
 	g.start(t, args...)
@@ -85,7 +86,7 @@ func (g *gateway) mustHaveRefused(t *testing.T, message string) {
 	}
 }
 
-// What the machine lacks is said before anything is served.
+// sallyport reports what the machine lacks before it serves anything.
 func TestBadMachineDoesNotStart(t *testing.T) {
 	need(t, "unshare", "mount")
 	ns := newNetns(t, "alone")
@@ -109,7 +110,7 @@ func TestBadMachineDoesNotStart(t *testing.T) {
 		g.mustRefuse(t, "127.0.0.1:1080")
 		if c, err := ns.dialBriefly("127.0.0.1:3128"); err == nil {
 			c.Close()
-			t.Error("the other listener is served all the same")
+			t.Error("the other listener is served although one failed")
 		}
 	})
 	t.Run("DNS port in use", func(t *testing.T) {
@@ -136,8 +137,9 @@ func TestBadMachineDoesNotStart(t *testing.T) {
 	})
 }
 
-// A full disk never opens the gate and never blocks it; /readyz says so, and
-// with space everything is well again and no denial is lost from the count.
+// With a full disk, sallyport still permits and denies as before, and /readyz reports
+// the disk. Once the disk has space again, sallyport is ready and the counts include
+// every denial.
 func TestFullDisk(t *testing.T) {
 	need(t, "curl", "unshare", "mount")
 	for _, required := range []bool{false, true} {
@@ -157,7 +159,7 @@ func fullDisk(t *testing.T, required bool) {
 		`mount -t tmpfs -o size=256k tmpfs small && exec "$0" run --config sallyport.toml`, builtBinary(t))
 	g.waitReady(t)
 	small := fmt.Sprintf("/proc/%d/root%s/small", g.cmd.Process.Pid, g.dir)
-	_ = os.WriteFile(filepath.Join(small, "ballast"), make([]byte, 1<<20), 0o644) // as far as it goes
+	_ = os.WriteFile(filepath.Join(small, "ballast"), make([]byte, 1<<20), 0o644) // fails when the disk is full
 
 	refused := 0
 	eventually(t, 30*time.Second, "/readyz tells of the journal", func() error {

@@ -1,7 +1,7 @@
 //go:build linux
 
-// MTU black hole: a link on the way has a smaller MTU, and the router in front
-// of it sends no ICMP that says so (RFC 2923, section 2.1).
+// MTU black hole: a link on the path has a smaller MTU, and the router before it sends
+// no ICMP message about that (RFC 2923, section 2.1).
 
 package e2e
 
@@ -17,12 +17,12 @@ import (
 	"time"
 )
 
-// probing is the setting of the packet filter's unit under which TCP finds out
-// by itself how much passes (RFC 4821).
+// probing is the setting in the packet filter's unit with which TCP probes for the MTU
+// of the path (RFC 4821).
 var probing = regexp.MustCompile(`net\.ipv4\.tcp_mtu_probing=(\d)`)
 
-// TestMTUBlackHole uploads through sallyport and through a black hole: with the
-// setting of the unit every byte arrives.
+// TestMTUBlackHole uploads through sallyport and through a black hole. It asserts that
+// every byte arrives with the setting of the unit.
 func TestMTUBlackHole(t *testing.T) {
 	need(t, "nft")
 	unit, err := os.ReadFile(filepath.Join("..", "..", "..", "deploy", "systemd", "sallyport-nft.service"))
@@ -88,7 +88,7 @@ upstreams = ["udp://93.184.1.1:53"]
 		if n != size {
 			t.Errorf("%d of %d bytes arrived", n, size)
 		}
-	case <-time.After(90 * time.Second): // a bound for a hang: the kernel needs some seconds
+	case <-time.After(90 * time.Second): // the limit for a hang; the kernel needs some seconds
 		t.Error("the upload hangs in the black hole")
 	}
 }

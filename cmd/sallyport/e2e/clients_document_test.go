@@ -1,6 +1,6 @@
 //go:build linux
 
-// Document: docs/clients.md, made of what the table's tests found.
+// Document: writes docs/clients.md from the results of the clients table.
 
 package e2e
 
@@ -76,7 +76,7 @@ func clientsPage(rows []program, found []finding) string {
 	return b.String()
 }
 
-// compareTable compares the page with the findings, or writes it.
+// compareTable compares the page with the findings. With -update it writes the page.
 func compareTable(t *testing.T, rows []program, found []finding) {
 	t.Helper()
 	page, file := clientsPage(rows, found), repositoryFile(t, "docs/clients.md")
@@ -94,7 +94,7 @@ func compareTable(t *testing.T, rows []program, found []finding) {
 		was, now := strings.Split(string(is), "\n"), strings.Split(page, "\n")
 		for i := range max(len(was), len(now)) {
 			if i >= len(was) || i >= len(now) || was[i] != now[i] {
-				t.Errorf("docs/clients.md is not what was found: make it anew with -update; first at line %d:\n%s", i+1, strings.Join(now[i:min(i+1, len(now))], "\n"))
+				t.Errorf("docs/clients.md differs from the results: write it again with -update; first difference at line %d:\n%s", i+1, strings.Join(now[i:min(i+1, len(now))], "\n"))
 				return
 			}
 		}

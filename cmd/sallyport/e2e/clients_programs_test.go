@@ -1,15 +1,13 @@
 // Programs: how each one is configured for a front end, and how it makes one
 // trip.
 
-// Programs: how each is told of a front end, and what makes one trip with it.
-
 package e2e
 
-// java is a trip with the standard library, as a program of one file.
+// java makes a trip with the standard library, as a program of one file.
 const java = `java -Xshare:auto -XX:TieredStopAtLevel=1 -Djavax.net.ssl.trustStore="$TRUST" -Djavax.net.ssl.trustStorePassword=lab-only `
 
-// chromium prints the page that it made of a URL. It is not root's, and has no
-// sandbox of its own in a container.
+// chromium prints the page of a URL. It runs as an unprivileged user. In a container it
+// runs without its sandbox.
 const chromium = `chromium --headless --no-sandbox --disable-gpu --disable-dev-shm-usage --no-first-run --disable-background-networking --user-data-dir="$HOME/p" --ignore-certificate-errors --timeout=20000 `
 
 // httpPrograms are those that fetch over HTTP, TLS or TCP.

@@ -1,14 +1,14 @@
 //go:build linux
 
-// Resolvers: programs that ask over DNS, and resolvers that stand between such
-// programs and sallyport.
+// Resolvers: programs that send DNS queries, and resolvers between such programs and
+// sallyport.
 
 package e2e
 
 import "os"
 
-// behind starts a resolver in the background, asks it once it answers, and ends
-// it. The resolver listens on port 5454 of the loopback.
+// behind starts a resolver in the background, waits until it answers, sends it the
+// queries and ends it. The resolver listens on port 5454 of loopback.
 func behind(config, start string) string {
 	return config + "\n" + start + ` >log 2>&1 & server=$!
 for try in $(seq 100); do dig +noedns +time=1 +tries=1 -p 5454 @127.0.0.1 localhost >/dev/null 2>&1 && break; kill -0 $server || break; done
@@ -18,7 +18,8 @@ kill $server; wait $server 2>/dev/null`
 }
 
 // resolvedProgram returns the path of systemd-resolved. SALLYPORT_E2E_RESOLVED
-// names an unpacked one: an installed one would replace /etc/resolv.conf.
+// names one that is unpacked but not installed, because its installation replaces
+// /etc/resolv.conf.
 func resolvedProgram() string {
 	if path := os.Getenv("SALLYPORT_E2E_RESOLVED"); path != "" {
 		return path
@@ -26,8 +27,8 @@ func resolvedProgram() string {
 	return "/usr/lib/systemd/systemd-resolved"
 }
 
-// dnsPrograms are asked for addresses. They do not validate: the lab's names are
-// not signed.
+// dnsPrograms look up addresses. They do not validate, because the lab's names are not
+// signed.
 func dnsPrograms() []program {
 	const (
 		unbound = `cat >conf <<END
@@ -69,7 +70,7 @@ MulticastDNS=no
 DNSStubListener=no
 DNSStubListenerExtra=127.0.0.1:5454
 END`
-		// Its directories are the system's, so it gets others in a mount namespace.
+		// It uses fixed system directories. A mount namespace replaces them.
 		separate = `unshare --map-current-user --keep-caps --mount sh -c 'mount -t tmpfs none /run/systemd && mkdir -p /run/systemd/resolve/netif &&
 mount -t tmpfs none /etc/systemd && cp conf /etc/systemd/resolved.conf && exec "$RESOLVED"'`
 	)

@@ -2,10 +2,6 @@
 // test records what a permitted trip returns, what a denied one prints, and
 // what of it reached the internet. docs/clients.md has the results.
 
-// Clients table: real programs, each by every front end that it can be told of.
-// What a permitted trip brings, what a denied one says, and what of that reached
-// the internet is tried; docs/clients.md is what was found.
-
 package e2e
 
 import (
@@ -20,7 +16,7 @@ import (
 
 var update = flag.Bool("update", false, "write docs/clients.md anew")
 
-// A front is how a program comes to sallyport: a column of the table.
+// A front is how a program reaches sallyport. It is a column of the table.
 type front string
 
 const (
@@ -36,25 +32,26 @@ const (
 func allFronts() []front { return []front{absolute, connect, socks, redirected, redirectedTLS, asked} }
 
 // via returns the "via" of a denial by this front end. A redirected client gets
-// NXDOMAIN from DNS and goes no further.
+// NXDOMAIN from DNS and does not connect.
 func (w front) via() string {
 	return map[front]string{absolute: "http", connect: "connect", socks: "socks5", redirected: "dns", redirectedTLS: "dns", asked: "dns"}[w]
 }
 
-// A program is a row: what makes one trip with it, as a shell command for each
-// front that it knows. See tripEnvironment for the variables.
+// A program is a row of the table. For each front that it supports, it has a shell
+// command that makes one trip. See tripEnvironment for the variables.
 type program struct {
 	name   string
-	needs  []string // beside sh
+	needs  []string // the tools that it needs, apart from sh
 	trip   map[front]string
-	brings string // what a permitted trip prints; "": the whole of wholeFile
+	brings string // what a permitted trip prints; "": the content of wholeFile
 	note   string // for people, below the table
 }
 
 // permittedHost serves plain HTTP and TLS, and es-manager may reach both.
 const permittedHost = "download.sangfor.com"
 
-// wholeFile is what trips fetch: more than one segment, record and read.
+// wholeFile is the file that trips fetch. It is longer than one segment, one TLS record
+// and one read.
 const wholeFile = "/apt/whole.txt"
 
 // wholeText is its content.
@@ -104,16 +101,16 @@ func TestClientsTable(t *testing.T) {
 		})
 	}
 	if t.Failed() || slices.ContainsFunc(found, func(f finding) bool { return f.text == "" }) {
-		return // what is wrong, or only a part of it that -run chose, is no table
+		return // a failed test, or a part of the table that -run chose, makes no page
 	}
 	compareTable(t, rows, found)
 }
 
-// configuredScene is sallyport as a proxy and resolver that clients are
-// configured for.
+// configuredScene is a scene whose clients have sallyport configured as proxy and
+// resolver.
 func configuredScene(t *testing.T) *scene {
 	s := newScene(t, "gateway")
-	s.lab.gateway.sysctl(t, "ipv4/ip_forward", "0") // there is no way round it
+	s.lab.gateway.sysctl(t, "ipv4/ip_forward", "0") // no client can bypass sallyport
 	s.lab.gateway.sysctl(t, "ipv6/conf/all/forwarding", "0")
 	if err := os.WriteFile(s.resolvConf(), []byte("nameserver "+gateway4+"\n"), 0o644); err != nil {
 		t.Fatal(err)
@@ -122,14 +119,15 @@ func configuredScene(t *testing.T) *scene {
 	return s
 }
 
-// redirectedScene is sallyport as a gateway that clients know nothing of.
+// redirectedScene is a scene whose clients have no configuration for sallyport, the
+// gateway.
 func redirectedScene(t *testing.T) *scene {
 	s := newScene(t, "gateway")
 	s.catch(t, fleet)
 	return s
 }
 
-// prepareTrips writes the file that is fetched, and what programs want to have.
+// prepareTrips writes the file that trips fetch, and the files that programs need.
 func (s *scene) prepareTrips(t *testing.T) {
 	t.Helper()
 	if err := os.WriteFile(filepath.Join(s.dir, "www", wholeFile), []byte(wholeText()), 0o644); err != nil {
@@ -146,8 +144,8 @@ keytool -importcert -noprompt -alias lab -file "$0" -keystore trust.p12 -storety
 	}
 }
 
-// try makes a permitted trip and a denied one, and says how they ended. A
-// permitted trip that is refused must be in the journal; the page says so then.
+// try makes a permitted trip and a denied one, and returns how they ended. If sallyport
+// refuses the permitted trip, the journal must have the denial, and the page has it too.
 func (s *scene) try(t *testing.T, p program, w front) (text string) {
 	t.Helper()
 	t.Run(p.name+" "+string(w), func(t *testing.T) {
@@ -163,7 +161,7 @@ func (s *scene) try(t *testing.T, p program, w front) (text string) {
 		if r := s.trip(t, p, w, permittedHost); !strings.Contains(r.stdout, want) {
 			refused := s.g.journal().denials(mark)
 			if len(refused) == 0 {
-				t.Fatalf("permitted, and not whole: %s", shortened(r))
+				t.Fatalf("the permitted trip did not return the whole file: %s", shortened(r))
 			}
 			permitted = fmt.Sprintf("refused (`%s`)", refused[0].Reason)
 		}
@@ -171,7 +169,7 @@ func (s *scene) try(t *testing.T, p program, w front) (text string) {
 		denied := label(p.name) + ".evil.example"
 		r := s.trip(t, p, w, denied)
 		if strings.Contains(r.stdout, want) {
-			t.Errorf("denied, and it came: %s", shortened(r))
+			t.Errorf("the denied trip returned the file: %s", shortened(r))
 		}
 		s.g.journal().mustDeny(t, mark, denial{via: w.via(), host: denied, reason: "not_listed"})
 		s.nothingOf(t, denied, s.rec.since(t, seen))
@@ -190,10 +188,10 @@ func label(name string) string {
 	}, strings.ToLower(name))
 }
 
-// trip runs a program's command once.
+// trip runs the command of a program once.
 func (s *scene) trip(t *testing.T, p program, w front, host string) result {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "trip") // short: browsers have sockets in it
+	dir, err := os.MkdirTemp("", "trip") // a short path, because browsers make sockets in it
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -205,7 +203,7 @@ func (s *scene) trip(t *testing.T, p program, w front, host string) result {
 	return s.user(t, "", "env", append(args, "timeout", "60", "sh", "-c", p.trip[w])...)
 }
 
-// tripEnvironment is what the commands of programs may use.
+// tripEnvironment returns the variables for the commands of programs.
 func (s *scene) tripEnvironment(dir string, w front, host string) []string {
 	scheme := "https"
 	if w == absolute || w == redirected {
@@ -219,7 +217,7 @@ func (s *scene) tripEnvironment(dir string, w front, host string) []string {
 	}
 }
 
-// shown is what of a denial a person sees who looks at the program's output.
+// shown returns the part of the output in which a person can recognize a denial.
 func shown(r result) string {
 	out := r.all()
 	has := func(texts ...string) bool {
@@ -228,7 +226,7 @@ func shown(r result) string {
 	switch {
 	case has("not_listed"):
 		return "the reason"
-	case has("err_tunnel_connection_failed", "err_socks_connection_failed"): // first, as a browser's page of an error has many a number
+	case has("err_tunnel_connection_failed", "err_socks_connection_failed"): // first, because a browser's error page contains many numbers
 		return "\"no tunnel\""
 	case has("err_name_not_resolved"):
 		return "no such name"
@@ -242,8 +240,8 @@ func shown(r result) string {
 	return "an error"
 }
 
-// nothingOf demands that nothing of a denied name arrived: no question for it,
-// and no packet where it would have led.
+// nothingOf asserts that no query for a denied name arrived, and no packet at the
+// addresses of that name.
 func (s *scene) nothingOf(t *testing.T, name string, seen []packet) {
 	t.Helper()
 	for _, p := range seen {
@@ -253,8 +251,8 @@ func (s *scene) nothingOf(t *testing.T, name string, seen []packet) {
 	}
 }
 
-// onlyPermitted demands of the whole recording that TCP went to the permitted
-// host alone.
+// onlyPermitted asserts that all TCP packets of the recording went to the permitted
+// host.
 func (s *scene) onlyPermitted(t *testing.T) {
 	t.Helper()
 	for _, p := range s.rec.since(t, 0) {
@@ -264,7 +262,7 @@ func (s *scene) onlyPermitted(t *testing.T) {
 	}
 }
 
-// shortened is a result without the most of a long output.
+// shortened returns a result with a long output cut.
 func shortened(r result) string {
 	text := r.String()
 	if len(text) > 3000 {

@@ -1,7 +1,7 @@
 //go:build linux
 
-// Clients: the programs that stand behind such a gate in the field each make a
-// few documented trips, and see a denial for what it is.
+// Clients: programs that are often used behind such a proxy. Each makes a few documented
+// trips and recognizes a denial.
 
 package e2e
 
@@ -37,7 +37,7 @@ func TestWget(t *testing.T) {
 	mark := g.journal().mark()
 	for _, url := range []string{"https://wget.evil.example/", "http://wget.evil.example/"} {
 		if r := wget(url); r.code == 0 || !strings.Contains(r.all(), "Forbidden") {
-			t.Errorf("denied, wget should say Forbidden: %v", r)
+			t.Errorf("wget should print Forbidden for a denied name: %v", r)
 		}
 	}
 	g.journal().mustDeny(t, mark, denial{via: "connect", host: "wget.evil.example", port: 443, reason: "not_listed"})
@@ -130,7 +130,7 @@ func TestApt(t *testing.T) {
 	}
 	mark := g.journal().mark()
 	if _, r := apt(httpDoor, "http://apt.evil.example/apt"); r.code == 0 || !strings.Contains(r.all(), "403") {
-		t.Errorf("denied, apt should say 403: %v", r)
+		t.Errorf("apt should print 403 for a denied name: %v", r)
 	}
 	g.journal().mustDeny(t, mark, denial{via: "http", host: "apt.evil.example", port: 80, reason: "not_listed"})
 }

@@ -1,7 +1,7 @@
 //go:build linux
 
-// Links: a configuration behind symbolic links is put in force when a link is
-// turned, although the process can open only what it was granted at its start.
+// Links: sallyport loads a configuration behind symbolic links again when a link
+// changes. It does so although it can open only the directories granted at its start.
 
 package e2e
 

@@ -1,7 +1,7 @@
 //go:build linux
 
-// Confined scene: a gateway whose directories are granted one by one, and what
-// it says of itself.
+// Confined scene: a gateway with separately granted directories, and its own reports
+// about its state.
 
 package e2e
 
@@ -20,7 +20,7 @@ import (
 )
 
 // confinedTop keeps configuration, journal, flows and admin socket apart, so
-// that each is granted for itself.
+// that the process gets a separate grant for each.
 const confinedTop = `
 [listen]
 http  = ["10.77.0.1:3128"]
@@ -33,8 +33,8 @@ flows = "../flows/flows.jsonl"
 max_size_mib = 1
 `
 
-// newConfined lays out directories that belong to a user, and others that do
-// not; the configuration is mounted as Kubernetes does it, behind two links.
+// newConfined makes directories that belong to a user, and others that do not. The
+// configuration is behind two links, as Kubernetes mounts it.
 func newConfined(t *testing.T, l *lab, uid uint32) *gateway {
 	t.Helper()
 	g := newGateway(t, l.gateway)
@@ -61,8 +61,8 @@ func newConfined(t *testing.T, l *lab, uid uint32) *gateway {
 	return g
 }
 
-// mount replaces the configuration as Kubernetes does: another directory, and a
-// link to it that is renamed into its place.
+// mount replaces the configuration as Kubernetes does: it writes another directory and
+// renames a link to it over the old link.
 func (g *gateway) mount(t *testing.T, version, config string) {
 	t.Helper()
 	etc := filepath.Join(g.dir, "etc")
@@ -78,13 +78,13 @@ func (g *gateway) mount(t *testing.T, version, config string) {
 	}
 }
 
-// edit replaces it as an editor does.
+// edit replaces the configuration file as an editor does.
 func (g *gateway) edit(t *testing.T, config string) {
 	t.Helper()
 	replace(t, filepath.Join(g.dir, "etc/site.toml"), config)
 }
 
-// ask asks the admin socket.
+// ask sends a request to the admin socket.
 func (g *gateway) ask(path string) (code int, body string, err error) {
 	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "unix", filepath.Join(g.dir, "run/admin.sock"))
@@ -104,7 +104,7 @@ func (g *gateway) ask(path string) (code int, body string, err error) {
 	return resp.StatusCode, string(b), err
 }
 
-// readiness is what /readyz says to programs.
+// readiness is the JSON response of /readyz.
 type readiness struct {
 	Ready     bool
 	Problems  []string
@@ -112,7 +112,7 @@ type readiness struct {
 	Hardening []struct{ Step, State, Detail string }
 }
 
-// waitState waits until /readyz says yes or no, and text.
+// waitState waits until /readyz reports the given readiness and text.
 func (g *gateway) waitState(t *testing.T, ready bool, text string) (r readiness) {
 	t.Helper()
 	eventually(t, 15*time.Second, fmt.Sprintf("ready %v, saying %q", ready, text), func() error {
@@ -134,7 +134,7 @@ func (g *gateway) waitState(t *testing.T, ready bool, text string) (r readiness)
 	return r
 }
 
-// unprivileged reads the kernel's word for every thread.
+// unprivileged checks the privileges of every thread in /proc.
 func (g *gateway) unprivileged(t *testing.T) {
 	t.Helper()
 	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/status", g.cmd.Process.Pid))

@@ -1,7 +1,7 @@
 //go:build linux
 
-// Confined: the running gateway has given up what it does not need, and does
-// all of its work nevertheless: reloads, rotates, resolves, dials, cleans up.
+// Confined: the running gateway has given up the privileges that it does not need. It
+// can still reload, rotate, resolve, dial and clean up.
 
 package e2e
 
@@ -24,7 +24,7 @@ func TestConfinedGatewayWorks(t *testing.T) {
 			plain := fleet[0]
 			plain.features = nil
 			overTCP, overUDP := fmt.Sprintf(confinedTop, "tcp://45.83.0.1:53"), fmt.Sprintf(confinedTop, "udp://45.83.0.1:53")
-			full := strings.Repeat(`{"schema":1}`+"\n", 1<<20/13+1) // due for rotation
+			full := strings.Repeat(`{"schema":1}`+"\n", 1<<20/13+1) // large enough for rotation
 			log := filepath.Join(g.dir, "log/denials.jsonl")
 			if err := os.WriteFile(log, []byte(full), 0o600); err != nil {
 				t.Fatal(err)
@@ -51,7 +51,7 @@ func TestConfinedGatewayWorks(t *testing.T) {
 				return lacks(l.curl(t, fleet[0], "-x", httpDoor, "http://clt.sangfor.com/").stdout, "origin ")
 			}
 			if err := permitted(); err != nil {
-				t.Errorf("resolved over TCP, and dialed: %v", err)
+				t.Errorf("resolve over TCP, and dial: %v", err)
 			}
 			rotates(t, l, g)
 
@@ -83,14 +83,14 @@ func TestConfinedGatewayWorks(t *testing.T) {
 				}
 			}
 			if out := g.out.String(); lacks(out, "hardening   on: capabilities, no_new_privs, landlock_files") != nil || strings.Contains(out, "level=ERROR msg=journal") {
-				t.Errorf("it said:\n%s", out)
+				t.Errorf("the output:\n%s", out)
 			}
 		})
 	}
 }
 
-// rotates demands that a full journal is put away and compressed, and that one
-// that logrotate has moved is begun anew.
+// rotates asserts that sallyport rotates and compresses a full journal, and that it
+// begins a new journal after logrotate has moved the old one.
 func rotates(t *testing.T, l *lab, g *gateway) {
 	t.Helper()
 	dir := journal(filepath.Join(g.dir, "log/denials.jsonl"))
@@ -115,7 +115,7 @@ func rotates(t *testing.T, l *lab, g *gateway) {
 	}
 	dir.mustDeny(t, 0, denial{host: "reopened.evil.example", reason: "not_listed"})
 
-	// Another directory in its place is not the one that was granted.
+	// The process has no grant for another directory with the same path.
 	log := filepath.Join(g.dir, "log")
 	if err := os.Rename(log, log+".old"); err != nil {
 		t.Fatal(err)
@@ -136,8 +136,8 @@ func rotates(t *testing.T, l *lab, g *gateway) {
 	g.waitState(t, true, "")
 }
 
-// A configuration from standard input and a journal to standard output name no
-// file at all.
+// With the configuration from standard input and the journal to standard output, the
+// process needs no file.
 func TestConfinedWithoutFiles(t *testing.T) {
 	need(t)
 	l := newLab(t)

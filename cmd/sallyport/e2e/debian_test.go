@@ -1,7 +1,7 @@
 //go:build linux
 
 // Debian: a fresh root file system, and systemd booted in it, in a network
-// namespace of the lab. What an operator does on a host is done here.
+// namespace of the lab. The tests run an operator's commands in it.
 
 package e2e
 
@@ -26,14 +26,14 @@ import (
 // debian is one root file system, and the systemd in it once it is booted.
 type debian struct {
 	root   string
-	leader int // process ID of its systemd, seen from here
+	leader int // process ID of its systemd, in the test's own process namespace
 	out    output
 	nspawn *exec.Cmd
 	ended  chan struct{}
 }
 
-// madeDebian is what debootstrap makes of Debian 12: the least, and systemd. It is
-// made once; SALLYPORT_E2E_DEBIAN names a directory that has been made so already.
+// madeDebian is a minimal Debian 12 with systemd, from debootstrap. The tests make it
+// once. SALLYPORT_E2E_DEBIAN names a directory that already has one.
 var madeDebian = sync.OnceValues(func() (string, error) {
 	if ready := os.Getenv("SALLYPORT_E2E_DEBIAN"); ready != "" {
 		return ready, nil
@@ -48,13 +48,13 @@ var madeDebian = sync.OnceValues(func() (string, error) {
 	return root, nil
 })
 
-// newDebian copies that for one host.
+// newDebian copies madeDebian for one host.
 func newDebian(t *testing.T) *debian {
 	t.Helper()
 	need(t, "debootstrap", "systemd-nspawn", "nsenter")
 	made, err := madeDebian()
 	if err != nil {
-		missing(t, "there is no Debian to be had: %v", err)
+		missing(t, "debootstrap cannot make a Debian: %v", err)
 	}
 	d := &debian{root: filepath.Join(t.TempDir(), "debian")}
 	if out, err := exec.CommandContext(t.Context(), "cp", "-a", made, d.root).CombinedOutput(); err != nil {
@@ -63,7 +63,7 @@ func newDebian(t *testing.T) *debian {
 	return d
 }
 
-// put writes a file of the root file system.
+// put writes a file in the root file system.
 func (d *debian) put(t *testing.T, path, text string) {
 	t.Helper()
 	path = filepath.Join(d.root, path)
@@ -75,7 +75,7 @@ func (d *debian) put(t *testing.T, path, text string) {
 	}
 }
 
-// get reads a file of the root file system.
+// get reads a file in the root file system.
 func (d *debian) get(t *testing.T, path string) string {
 	t.Helper()
 	data, err := os.ReadFile(filepath.Join(d.root, path))
@@ -85,7 +85,7 @@ func (d *debian) get(t *testing.T, path string) string {
 	return string(data)
 }
 
-// edit replaces texts, each of which must be there, of a file.
+// edit replaces texts in a file. The file must contain each of them.
 func (d *debian) edit(t *testing.T, path string, oldnew ...string) {
 	t.Helper()
 	text := d.get(t, path)
@@ -98,7 +98,8 @@ func (d *debian) edit(t *testing.T, path string, oldnew ...string) {
 	d.put(t, path, text)
 }
 
-// nspawnCommand is systemd-nspawn as it works below another systemd and below none.
+// nspawnCommand is a systemd-nspawn command that works with and without a systemd on
+// the machine.
 func (d *debian) nspawnCommand(ctx context.Context, args ...string) *exec.Cmd {
 	common := []string{"--quiet", "--register=no", "--console=pipe", "--machine=" + d.machine(), "--directory=" + d.root}
 	if _, err := os.Stat("/run/systemd/system"); err != nil {
@@ -109,7 +110,7 @@ func (d *debian) nspawnCommand(ctx context.Context, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// machine is a name that no unit of sallyport has.
+// machine is the name of the container. No unit of sallyport has it.
 func (d *debian) machine() string { return fmt.Sprintf("gateway-%d", os.Getpid()) }
 
 // work runs a shell script in the root file system before it is booted, with
@@ -126,8 +127,8 @@ func (d *debian) work(t *testing.T, script string) result {
 // boot starts systemd inside of n.
 func (d *debian) boot(t *testing.T, n *netns) {
 	t.Helper()
-	// In the namespace of the lab, and so able to let it route; Landlock's calls
-	// are none that nspawn of Debian 12 knows.
+	// It runs in the namespace of the lab, so that it can turn routing on. The nspawn of
+	// Debian 12 blocks Landlock's system calls unless they are listed.
 	d.nspawn = d.nspawnCommand(context.WithoutCancel(t.Context()), "--boot", "--network-namespace-path="+n.path(),
 		"--capability=CAP_NET_ADMIN", "--system-call-filter=landlock_create_ruleset landlock_add_rule landlock_restrict_self")
 	d.nspawn.Env = append(os.Environ(), "SYSTEMD_NSPAWN_API_VFS_WRITABLE=network")
@@ -177,10 +178,10 @@ func (d *debian) supervise(started chan<- error) {
 	}
 }
 
-// halt shuts systemd down, or kills it, and leaves nothing behind.
+// halt shuts systemd down, or kills it, and removes its files.
 func (d *debian) halt(t *testing.T) {
 	if t.Failed() {
-		t.Logf("sallyport's units said:\n%s", d.sh(t, "journalctl --no-pager -o short-precise -u 'sallyport*' | tail -n 60").stdout)
+		t.Logf("log of sallyport's units:\n%s", d.sh(t, "journalctl --no-pager -o short-precise -u 'sallyport*' | tail -n 60").stdout)
 	}
 	_ = d.nspawn.Process.Signal(syscall.SIGTERM)
 	select {
@@ -209,7 +210,7 @@ func (d *debian) sh(t *testing.T, script string) result {
 	return finished(t, script, cmd)
 }
 
-// must is sh for what has to succeed.
+// must is sh for commands that must succeed.
 func (d *debian) must(t *testing.T, script string) string {
 	t.Helper()
 	r := d.sh(t, script)

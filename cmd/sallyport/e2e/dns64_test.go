@@ -1,6 +1,6 @@
 //go:build linux
 
-// DNS64: a real one as the upstream, whose NAT64 prefix sallyport discovers.
+// DNS64: with a real DNS64 server as the upstream, sallyport discovers the NAT64 prefix.
 
 package e2e
 
@@ -58,7 +58,7 @@ func TestDiscoversDNS64(t *testing.T) {
 	} {
 		t.Run(c.what, func(t *testing.T) {
 			n, dir := newNetns(t, "dns64"), t.TempDir()
-			n.ip(t, "address add 127.0.0.53/8 dev lo") // BIND listens on addresses that an interface has
+			n.ip(t, "address add 127.0.0.53/8 dev lo") // BIND listens only on addresses of an interface
 			for file, text := range map[string]string{
 				"s.toml": fmt.Sprintf(dns64Site, c.entry),
 				"zone":   dns64Zone,
@@ -80,16 +80,16 @@ func TestDiscoversDNS64(t *testing.T) {
 						return
 					}
 				}
-				t.Fatalf("%s never has %s: %s", name, text, out)
+				t.Fatalf("%s: the answer never contained %s: %s", name, text, out)
 			}
 			background(t, n, dir, "named", "-g", "-c", "named.conf")
-			await("@127.0.0.53", "ipv4only.arpa", "NOERROR") // its own zone of that name
+			await("@127.0.0.53", "ipv4only.arpa", "NOERROR") // from the zone of that name in BIND
 			await("@127.0.0.53", "private.v4.example", "AAAA\t")
 			background(t, n, dir, builtBinary(t), "run", "--config", "s.toml")
 			await("@127.0.0.1 -p 5300", "public.v4.example", "status: ")
 			out := ask("@127.0.0.1 -p 5300", "public.v4.example")
 			if answered := strings.Contains(out, "AAAA\t"); answered != (c.public != "") || !strings.Contains(out, c.public) {
-				t.Errorf("a public address inside: %s", out)
+				t.Errorf("the answer for a public IPv4 address: %s", out)
 			}
 			for _, name := range []string{"private.v4.example", "loopback.v4.example"} {
 				if out := ask("@127.0.0.1 -p 5300", name); strings.Contains(out, "AAAA\t") {

@@ -1,7 +1,5 @@
 // Forbidden cases: the tries, grouped by what is wrong with them.
 
-// Forbidden cases: the tries, by what is wrong with them.
-
 package e2e
 
 // forbiddenNames: near misses of a documented destination, by CONNECT and by

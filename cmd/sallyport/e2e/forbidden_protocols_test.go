@@ -1,7 +1,5 @@
 // Forbidden cases of SOCKS5, of DNS, and of malformed request heads.
 
-// Forbidden cases of SOCKS5, DNS and of request heads that nobody should send.
-
 package e2e
 
 import (

@@ -1,8 +1,6 @@
 // Malformed targets: text that is not a destination in the place of one, by
 // every front end.
 
-// Odd targets: text that is no destination where one belongs, by every way.
-
 package e2e
 
 import (

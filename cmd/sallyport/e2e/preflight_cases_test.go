@@ -1,9 +1,6 @@
 // Preflight cases: each destination of the small internet, what is wrong with
 // it, and what "sallyport preflight" must report.
 
-// Preflight cases: each destination of the small internet, what is wrong with
-// it, and what "sallyport preflight" must call that.
-
 package e2e
 
 // A trial is one permitted destination.

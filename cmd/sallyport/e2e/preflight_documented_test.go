@@ -2,10 +2,6 @@
 // sidecar.md, behind the packet filter, before the first start and beside a
 // running sallyport.
 
-// Preflight as the pages tell it: by the commands of README.md, gateway.md and
-// sidecar.md, behind the packet filter, before the first start and beside a
-// sallyport that serves.
-
 package e2e
 
 import (

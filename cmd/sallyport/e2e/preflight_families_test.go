@@ -1,9 +1,6 @@
 // Preflight with unusual families or name servers: a host without IPv6, and a
 // name with too many addresses.
 
-// Preflight where a family or a name server is not as usual: a host without
-// IPv6, and a name with more addresses than anybody needs.
-
 package e2e
 
 import (

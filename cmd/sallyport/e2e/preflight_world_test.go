@@ -1,9 +1,6 @@
 // Preflight world: a host and the internet, with a resolver that gives several
 // kinds of false answers, servers with several kinds of faults, and a firewall.
 
-// Preflight world: a host and the internet, with a resolver that tells several
-// kinds of lies, servers with several kinds of faults, and a firewall.
-
 package e2e
 
 import (

@@ -1,9 +1,6 @@
 // Reloads under load: each takes force as a whole, and only the flows that it
 // concerns notice it.
 
-// Reloads under load: each takes force as a whole, and nobody notices but those
-// whom it is about.
-
 package e2e
 
 import (

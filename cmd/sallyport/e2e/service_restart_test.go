@@ -1,9 +1,6 @@
 // Restart and drain: a new process takes over without an error for any client,
 // and the old one lets its tunnels end.
 
-// Restart and drain: a new process takes over without anybody noticing, and an
-// old one lets its tunnels end.
-
 package e2e
 
 import (

@@ -2,10 +2,6 @@
 // restarts, reads its notifications, and is the internet. All is on loopback,
 // so that the test needs no privilege.
 
-// Service: sallyport as systemd runs it. The test holds its sockets open over
-// restarts, hears what it says of its state, and is the internet: all on
-// loopback, so that it needs no privilege.
-
 package e2e
 
 import (

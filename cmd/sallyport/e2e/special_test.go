@@ -1,7 +1,5 @@
 // Special: permitted connections that the table of trips cannot show.
 
-// Special: what is permitted in ways that the table of trips cannot show.
-
 package e2e
 
 import (
