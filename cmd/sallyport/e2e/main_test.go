@@ -28,7 +28,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv(probeVariable) != "" {
 		os.Exit(runProbe(os.Stdin, os.Stdout))
 	}
-	unix.Umask(0o022) // what the tests write is for nobody else to write, whatever the login's umask is
+	unix.Umask(0o022) // no other user may write the tests' files, independent of the login's umask
 	os.Exit(run(m))
 }
 

@@ -37,8 +37,8 @@ func TestReviewPage(t *testing.T) {
 	}
 }
 
-// A reviewer fills in the form, presses Enter or the button, and sees what was
-// asked for; the way back is one click.
+// A reviewer fills in the form and presses Enter or the button. The page shows the
+// matching groups. One click clears the form.
 func reviewFilters(t *testing.T, _ *reviewedGateway, b *browser) {
 	b.visit("/")
 	if got := len(b.destinations()); got != len(reviewedTries) {
@@ -117,7 +117,7 @@ func reviewLive(t *testing.T, g *reviewedGateway, b *browser) {
 	})
 	b.visit("/live")
 	if ask[bool](b, "document.querySelector('meta[http-equiv=refresh]') !== null") {
-		t.Error("the view does not stand still")
+		t.Error("the view refreshes although refreshing is off")
 	}
 }
 
@@ -141,7 +141,7 @@ func reviewDark(t *testing.T, _ *reviewedGateway, b *browser) {
 	}
 }
 
-// Whatever is in the journal is text: nothing of it runs, loads or hides.
+// The page shows every value of the journal as text. No value runs, loads or hides.
 func reviewHostile(t *testing.T, g *reviewedGateway, b *browser) {
 	line := g.journal().denials(0)[0].line
 	var made []map[string]any
@@ -167,7 +167,7 @@ func reviewHostile(t *testing.T, g *reviewedGateway, b *browser) {
 	for _, view := range append(links, "/", "/live", "/policy", "/health") {
 		b.visit(view)
 		if ask[bool](b, "window.owned !== undefined || document.querySelectorAll('script, img, iframe, main [onload], main [onerror], main [onfocus]').length > 0") {
-			t.Errorf("%s: something of the journal became part of the page", view)
+			t.Errorf("%s: a value of the journal became an element of the page", view)
 		}
 	}
 }

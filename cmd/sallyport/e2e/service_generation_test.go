@@ -171,7 +171,7 @@ func TestOneGeneration(t *testing.T) {
 		l.total(), sent.Load(), took.Round(time.Millisecond), g.first.counts(), g.second.counts(), g.zone.below("corp.example"))
 }
 
-// holdsApart compares what each resolver and site saw with the configurations.
+// holdsApart checks that each resolver and site saw only what its configuration permits.
 func (g *generations) holdsApart(t *testing.T) {
 	t.Helper()
 	for _, c := range []struct {

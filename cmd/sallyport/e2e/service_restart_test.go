@@ -44,7 +44,7 @@ func TestRestartUnderLoad(t *testing.T) {
 			opened.Wait()
 		}
 		began := l.total()
-		away := s.restart(t, func() { come(50) }) // these find nobody but the manager's socket
+		away := s.restart(t, func() { come(50) }) // these connect to the socket that the manager holds
 		t.Logf("restart %d: %d new connections and queries in the %v from SIGTERM to READY", i+1, l.total()-began, away.Round(time.Millisecond))
 	}
 	come(100)

@@ -70,7 +70,7 @@ func TestSystemServersChange(t *testing.T) {
 			serveDNS(t, n, book{}, "127.0.0.53:53")
 			binary := builtBinary(t)
 			dir := t.TempDir()
-			for _, d := range []string{dir, filepath.Dir(dir), workDir} { // for nobody
+			for _, d := range []string{dir, filepath.Dir(dir), workDir} { // so that the user nobody can enter
 				if err := os.Chmod(d, 0o755); err != nil {
 					t.Fatal(err)
 				}

@@ -176,10 +176,10 @@ func TestUnprivilegedSockets(t *testing.T) {
 		for _, v6 := range []bool{false, true} {
 			for _, f := range s.rawTries(v6) {
 				if err := s.clients.doAs(clientUser, func() error { return sendRaw(f.dst, f.packet) }); err == nil {
-					t.Errorf("%s: a raw socket for everybody", f.name)
+					t.Errorf("%s: an unprivileged user can open a raw socket", f.name)
 				}
 				if err := s.clients.doAs(clientUser, func() error { return sendFrame("client", s.hardwareAddress(t), f.packet) }); err == nil {
-					t.Errorf("%s: a packet socket for everybody", f.name)
+					t.Errorf("%s: an unprivileged user can open a packet socket", f.name)
 				}
 			}
 		}
