@@ -50,7 +50,7 @@ func (s *Site) ask(a *rules.Attempt) rules.Decision {
 // opaque reports whether a rule permits the attempt with any content.
 func (s *Site) opaque(a rules.Attempt) bool { return s.Policy.Decide(a).Opaque() }
 
-// rank orders answers: denied, let through by mode "audit", permitted.
+// rank orders decisions: denied, let through by mode "audit", permitted.
 func rank(d rules.Decision) int {
 	switch {
 	case d.Verdict != rules.Allow:

@@ -76,8 +76,8 @@ func (c *change) key() string {
 	return fmt.Sprintf("set\x00%s\x00%d\x00%q\x00%s\x00%v\x00%v\x00%s", c.client, c.profile, c.features, c.version, c.ports, c.bind, c.source)
 }
 
-// place is the same for changes that put another name or address in the same
-// place.
+// place identifies the setting: changes that put different names or addresses in
+// the same setting have the same place.
 func (c *change) place() string {
 	if c.source.IsValid() {
 		return "source\x00" + c.client
@@ -123,7 +123,7 @@ func plural(n int, one, many string) string {
 	return many
 }
 
-// edits spells the change for the configuration of s.
+// edits returns the change as edits of the configuration of s.
 func (c *change) edits(s *Site) []Edit {
 	cl := s.client(c.client)
 	if cl == nil {

@@ -83,8 +83,8 @@ func (s *Site) isClient(client string, addr netip.Addr) bool {
 	return false
 }
 
-// addresses returns host itself where it is an address, or those that [hosts]
-// gives it.
+// addresses returns host itself if it is an address, else the addresses that
+// [hosts] gives it.
 func (s *Site) addresses(host string) []netip.Addr {
 	h, err := rules.ParseHost(host)
 	switch {

@@ -36,7 +36,8 @@ type View struct {
 	Timeline Timeline
 }
 
-// Check reports an order that does not exist, and a host that is no glob.
+// Check returns an error if the order does not exist or the host is a malformed
+// glob.
 func (q *Query) Check() error {
 	if _, err := orderOf(q.Sort); err != nil {
 		return err

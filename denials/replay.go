@@ -50,8 +50,8 @@ type changedKey struct {
 
 // Replay asks the site about every decision in the files: denials, and
 // permitted flows where they are recorded. A decision that mode "audit" let
-// through lies between the two: it is newly permitted where a rule permits it
-// now, and newly denied where it is no longer let through.
+// through ranks between denied and permitted: it is newly permitted if a rule
+// permits it now, and newly denied if it is no longer let through.
 func Replay(ctx context.Context, q Query) (*Replayed, error) {
 	var out Replayed
 	changes := map[changedKey]*Changed{}
@@ -117,7 +117,7 @@ type answer struct {
 	verdict, reason, rule, hint string
 }
 
-// A memo answers the same question once. It is bounded.
+// A memo keeps answers, so that equal records are asked about once. It is bounded.
 type memo struct {
 	site *Site
 	m    map[memoKey]answer

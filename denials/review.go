@@ -74,7 +74,7 @@ func (v *Review) Report() journal.Report { return v.cursor.Report }
 // Recent yields the latest records, the oldest first.
 func (v *Review) Recent(yield func(*journal.Record) bool) { v.recent.All(yield) }
 
-// Size is about how many octets the review holds.
+// Size returns the approximate number of octets that the review holds.
 func (v *Review) Size() int { return v.tally.size }
 
 // Answer reads a journal once and answers a query.

@@ -18,8 +18,8 @@ var ErrNoRecord = errors.New("no record has this ID")
 // relatedMax bounds the records of one flow that Find returns.
 const relatedMax = 100
 
-// Find returns the record of an ID and the other records of its flow, the
-// oldest first.
+// Find returns the record with the given ID and the other records of its flow,
+// the oldest first.
 func Find(ctx context.Context, files []string, id string, p journal.Progress) (*journal.Record, []journal.Record, journal.Report, error) {
 	boot, number, ok := strings.Cut(id, "-")
 	seq, err := strconv.ParseUint(number, 10, 64)

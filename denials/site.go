@@ -9,7 +9,7 @@ import (
 	"sallyport/rules/site"
 )
 
-// A Source is the text of a configuration and what is needed to read it.
+// A Source is the text of a configuration, with all that is needed to compile it.
 type Source struct {
 	File     string // its name in problems
 	Embedded bool   // it is inside the binary and cannot be changed

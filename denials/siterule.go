@@ -68,7 +68,7 @@ func union[T uint16 | string](a, b []T) []T {
 	return slices.Compact(out)
 }
 
-// toml spells the rule, with an id that the configuration does not have.
+// toml returns the rule as TOML, with an id that the configuration does not use yet.
 func (r *siteRule) toml(s *Site) string {
 	var b strings.Builder
 	tcp := r.tcp

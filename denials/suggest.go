@@ -122,7 +122,7 @@ func (sg *Suggestion) join(o *Suggestion) {
 	}
 }
 
-// suggest finds the change for one group, without trying it.
+// suggest finds the change for one group, and does not try it yet.
 func (s *Site) suggest(g *Group) *Suggestion {
 	r := s.recordOf(g)
 	sg := &Suggestion{Client: cmp.Or(g.ClientName, g.Client), Groups: []*Group{g}, Count: g.Count, rank: len(documentedTexts)}
@@ -241,7 +241,7 @@ func (s *Site) withinHost(a *rules.Attempt) bool {
 	return to.IsLinkLocalUnicast() || to.IsMulticast() || to.IsUnspecified() || to.Is4() && (to.As4()[0] == 0 || to.As4()[0] >= 240)
 }
 
-// documentedness ranks a destination.
+// documentedness returns the rank of a destination in documentedTexts.
 func documentedness(d *rules.Decision, c Cure) int {
 	switch {
 	case c == CureFeature || c == CureBinding:

@@ -81,7 +81,7 @@ func probes(t testing.TB) []rules.Attempt {
 	return out
 }
 
-// printed tells whether one of the gains is about an attempt.
+// printed reports whether one of the gains is about an attempt.
 func printed(gains []rules.Gain, a rules.Attempt) bool {
 	return slices.ContainsFunc(gains, func(g rules.Gain) bool {
 		if g.Client != nil && !slices.ContainsFunc(g.From, func(r rules.Region) bool { return r.HasAddr(a.Client.Addr()) }) {

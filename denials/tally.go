@@ -104,7 +104,7 @@ func (g *Group) Record() journal.Record {
 	return r
 }
 
-// A Tally adds records up. Its zero value is ready.
+// A Tally groups records and counts them. Its zero value is ready.
 type Tally struct {
 	groups map[groupKey]*Group
 	size   int    // bytes, roughly

@@ -89,7 +89,7 @@ func (t *Timeline) grow(step time.Duration) {
 	}
 }
 
-// Series lays the timeline out in at most n steps.
+// Series returns the timeline in at most n steps.
 func (t *Timeline) Series(n int) Series {
 	if len(t.buckets) == 0 {
 		return Series{}

@@ -111,7 +111,7 @@ func (s *Site) whyExpired(r *rules.Rule) string {
 	return fmt.Sprintf("%s, %s line %d, has expired: a later date in expires permits again all that the rule lists; this change permits only the denied destination", r, s.src.File, r.Line)
 }
 
-// instead moves groups from a setting that does not help to rules.
+// instead proposes rules for the groups that a setting does not permit.
 func (s *Site) instead(sg *Suggestion, missed []*Group) (rest []*Suggestion) {
 	for _, g := range missed {
 		r := s.recordOf(g)

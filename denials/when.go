@@ -1,4 +1,4 @@
-// When: the times that a person gives a query.
+// When: reads the times that a person gives in a query.
 
 package denials
 
@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// ParseWhen reads a duration back from now ("90m", "7d"), a date or a time.
+// ParseWhen reads a date, a time, or a duration before now ("90m", "7d").
 func ParseWhen(s string, now time.Time) (time.Time, error) {
 	if s == "" {
 		return time.Time{}, nil

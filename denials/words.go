@@ -103,7 +103,7 @@ func Why(nearest, hint, detail string) string {
 	return s
 }
 
-// joined puts two parts of a text together.
+// joined returns two parts of a text with "; " between them.
 func joined(a, b string) string {
 	if a == "" || b == "" {
 		return a + b
