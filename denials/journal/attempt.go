@@ -101,7 +101,7 @@ func (p *parser) fail(field string) {
 	}
 }
 
-// known reads a value of a closed set.
+// known parses a value of a closed set.
 func known[T any](p *parser, field, text string, parse func(string) (T, bool)) T {
 	v, ok := parse(text)
 	if !ok {

@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// A Cursor remembers how far a set of journals was read. Its zero value has read
-// nothing. It is not safe for concurrent use.
+// A Cursor remembers how far a set of journals was read. Its zero value starts at
+// the beginning. It is not safe for concurrent use.
 type Cursor struct {
 	Since  time.Time // if not zero, files last written more than an hour before are left out
 	Final  bool      // this is the last reading: report a last line without an end

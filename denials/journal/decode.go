@@ -215,7 +215,7 @@ func (q *Question) textField(name string) *string {
 	return nil
 }
 
-// omitted reads the names of fields that were left out.
+// omitted reads the names of the omitted fields.
 func (d *decoder) omitted(p *Omitted) error {
 	*p = 0
 	err := d.list(&d.names)

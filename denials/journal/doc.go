@@ -8,32 +8,32 @@
 //
 // The package promises:
 //
-//   - Recording never blocks the caller and never opens the gate. A decision
-//     costs its caller about a microsecond, whatever the disk does.
+//   - Recording never blocks the caller, and a fault in it never permits a flow.
+//     It costs the caller about a microsecond per decision, whatever the disk does.
 //   - Counts are exact. The sum of "count" (1 where absent) over the records of
 //     denials is the number of denials, under flood and after a full disk too.
 //     Each client may write 100 denials a second one by one, and 100 more of
 //     datagrams, whose source address can be forged. The rest are folded, in a
 //     table of the client's own, so that no client can push out the evidence of
-//     another. Permitted queries, other permitted decisions and closes have 100
-//     a second each, too.
+//     another. Each client may also write 100 permitted queries, 100 other
+//     permitted decisions and 100 closes a second.
 //   - All unknown clients together share ten lines and 12 KiB a second, whatever
 //     addresses they forge. One record for each reason counts the rest.
-//   - A record keeps the question: Record.Attempt gives back exactly what was
-//     asked, so that replay and suggest can ask the policy again. "omitted" lists
-//     the fields in which the attempts of one record differ. "truncated" says
-//     that a value was cut. A record of schema 1 gives back its destination only.
+//   - A record keeps the attempt: Record.Attempt gives it back exactly, so that
+//     replay and suggest can ask the policy again. "omitted" lists the fields in
+//     which the attempts of one record differ. "truncated" means that a value was
+//     cut. A record of schema 1 gives back its destination only.
 //   - A line is one line: at most 16 KiB, with every control byte, invalid byte
 //     and formatting character escaped.
-//   - "seq" grows strictly with the lines of one "boot". "time" is when the
+//   - "seq" grows with each line of one "boot". "time" is when the
 //     decision was made; a folded record carries the time of its last one and is
 //     written within a second of it.
 //   - The record of a start has "own", a list: the addresses of the gateway's
 //     listeners (address:port) and of its host, at most 4 KiB of them.
 //
 // The journal never holds query strings, credentials or request bodies: no front
-// end hands them over. The package creates no directories. It does not guess at
-// a broken line: it skips the line and reports its file and number.
+// end passes them. The package creates no directories. It skips a broken line and
+// reports its file and number.
 //
 // The strings and names in an Attempt are kept as they are until they are
 // written, so they must not share memory that changes. Raw, Resolved and Pinned

@@ -21,10 +21,10 @@ const (
 	capSource = 1024
 	capText   = 512  // names from the configuration
 	capHost   = 264  // a name, or an address, and a port
-	capWord   = 64   // one of a closed set, an address and a port
+	capWord   = 64   // a value of a closed set, or an address and a port
 	capNames  = 1536 // a list of names
 	capAddrs  = 1024 // a list of addresses
-	capList   = 16   // elements of a list, but of own and omitted
+	capList   = 16   // elements of a list, except own and omitted
 	capOwn    = 4096 // the addresses of a host
 )
 

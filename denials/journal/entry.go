@@ -28,7 +28,7 @@ type entry struct {
 	in, out  uint64
 	duration int64
 	count    uint64 // decisions that this entry stands for, at least 1
-	cut      bool   // Raw was longer
+	cut      bool   // Raw was cut
 	omitted  Omitted
 }
 
@@ -41,7 +41,7 @@ func (e *entry) denied() bool {
 // decided reports whether e is about a flow, not about sallyport itself.
 func (e *entry) decided() bool { return e.event == EventDecision || e.event == EventClose }
 
-// own makes e independent of memory that its front end uses again.
+// own copies the values that lie in memory which the front end uses again.
 func (e *entry) own() {
 	if len(e.a.Raw) > rawMax {
 		e.a.Raw, e.cut = e.a.Raw[:rawMax], true
@@ -99,8 +99,8 @@ func (e *entry) key() foldKey {
 	return k
 }
 
-// class is the key of entries whose names never repeat: the configured client
-// and the reason only.
+// class returns the key for entries whose destinations do not repeat: the
+// configured client and the reason only.
 func (k foldKey) class() foldKey {
 	return foldKey{event: k.event, verdict: k.verdict, would: k.would, reason: k.reason, client: k.client}
 }
@@ -176,7 +176,7 @@ func (e *entry) mergeAttempt(o *entry) {
 	e.cut = e.cut && a.Raw != nil || o.cut && a.Raw != nil
 }
 
-// keep leaves *v as it is, or sets it to its zero value.
+// keep sets *v to its zero value unless same is true, and returns same.
 func keep[T any](v *T, same bool) bool {
 	if !same {
 		var zero T

@@ -1,13 +1,13 @@
-// Fields: the fields of a record, for the manual. A test holds docs/journal.md
-// and what Append writes against this list.
+// Fields: the fields of a record, for the manual. A test compares this list with
+// docs/journal.md and with the output of Append.
 
 package journal
 
 // A Field describes one field of a record.
 type Field struct {
 	Name    string
-	Schema  int    // the version of the fields that brought it
-	Type    string // number, text, list (of texts), or true: it is there or not
+	Schema  int    // the schema that added it
+	Type    string // number, text, list (of texts), or true (present or absent)
 	Meaning string // in Markdown, on one line
 	Example string // as JSON
 }

@@ -1,5 +1,5 @@
-// Fold: one client's part of the journal: its budget for this second, and
-// the table of what was over it.
+// Fold: one client's part of the journal: its budget for this second, and the
+// table of the entries beyond it.
 
 package journal
 
@@ -37,7 +37,7 @@ type client struct {
 	once   uint32 // bit i: hosts[i] counts one entry
 }
 
-// A quota is what is left of this second's budgets. A client has two: one for
+// A quota holds the rest of this second's budgets. A client has two: one for
 // datagrams, whose source address can be forged, and one for what a handshake
 // proved. So forged datagrams do not spend what a client's connections need.
 type quota struct {
@@ -72,7 +72,8 @@ type cell struct {
 	e   entry
 }
 
-// spend charges e to this second's budget. False: the budget is used up.
+// spend charges e to this second's budget. It returns false if the budget is used
+// up.
 func (c *client) spend(e *entry, window int64) bool {
 	if c.until != window+1 {
 		c.until = window + 1

@@ -1,4 +1,4 @@
-// Journal: accepts entries from any goroutine without blocking it, and hands them
+// Journal: accepts entries from any goroutine without blocking it, and passes them
 // to the one writer.
 
 package journal
@@ -78,8 +78,8 @@ type Journal struct {
 	lostEvents atomic.Uint64
 }
 
-// Open opens the files and starts the writer. A file that cannot be opened is
-// an error that names it and the cure.
+// Open opens the files and starts the writer. If a file cannot be opened, the
+// error names the file and a remedy.
 func Open(cfg Config) (*Journal, error) {
 	j, err := newJournal(cfg)
 	if err != nil {
@@ -153,14 +153,14 @@ func (j *Journal) event(e *entry) {
 	}
 }
 
-// record records e. It never blocks: what the queue has no room for, and what
-// is beyond a budget, is counted, in the client's table or in a common one.
+// record records e. It never blocks: an entry beyond a budget, or without room in
+// the queue, is counted in the client's table or in a common one.
 func (j *Journal) record(e *entry) {
 	out := j.sinkOf(e)
 	if out == nil {
 		return
 	}
-	e.a.Generation = nil // it may go while the entry waits
+	e.a.Generation = nil // it may be freed while the entry waits
 	window := j.window(e.at)
 	if e.unknown() {
 		j.unknown.record(j, e, window)
@@ -183,7 +183,7 @@ func (j *Journal) record(e *entry) {
 	}
 }
 
-// shardOf returns where the state of e's party is, and the party.
+// shardOf returns the shard with the state of e's client, and the client's key.
 func (j *Journal) shardOf(e *entry) (*shard, rules.QuotaKey) {
 	by := rules.QuotaKeyOf(e.a.Client.Addr(), e.d.Client)
 	return &j.shards[maphash.Comparable(j.seed, by.Source)%shards], by
@@ -252,7 +252,7 @@ func (j *Journal) unavailable() bool {
 	return j.denials.unavailable() || j.flows != nil && j.flows.unavailable()
 }
 
-// sinks lists the open files, each once.
+// sinks returns the sinks, each once.
 func (j *Journal) sinks() []*sink {
 	if j.flows == nil || j.flows == j.denials {
 		return []*sink{j.denials}

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// openFile opens the file and learns its size, age and last byte.
+// openFile opens the file and reads its size, age and last byte.
 func (s *sink) openFile() error {
 	f, err := s.open(s.path)
 	if err != nil {

@@ -79,7 +79,7 @@ func (o Omitted) Fields() []string {
 	return out
 }
 
-// omittedOf returns the set that holds the field text.
+// omittedOf returns the set of one field, given its name.
 func omittedOf(text string) Omitted {
 	for i, t := range omittedTexts {
 		if t == text {
@@ -182,8 +182,8 @@ func firstToEscape(s string) int {
 	return len(s)
 }
 
-// mustEscape reports whether the octet that s begins with is not UTF-8, or would
-// be read as the spelling of an octet.
+// mustEscape reports whether the first octet of s is not UTF-8, or begins a text
+// that rawOctets would decode as an octet.
 func mustEscape(s string) bool {
 	if s[0] >= utf8.RuneSelf {
 		return true // a whole character has more octets

@@ -1,5 +1,4 @@
-// Reader: reads the records of one journal file. Scan, Tail and Cursor all read
-// lines with it.
+// Reader: reads the records of one journal file. Scan, Tail and Cursor use it.
 
 package journal
 
@@ -16,7 +15,7 @@ import (
 // lineMax limits a line that is read; our own lines are shorter than MaxLine.
 const lineMax = 64 << 10
 
-// A place in a file is where reading stopped.
+// A place is where reading a file stopped.
 type place struct {
 	offset int64 // after the last whole line; for a compressed file, in its text
 	line   int   // number of whole lines before offset
@@ -70,7 +69,7 @@ func newReader(name string, f *os.File, dec *decoder, report *Report) (s *reader
 	return s, nil
 }
 
-// from sets where s reads from, compressed or not.
+// from makes s read from r, which may be compressed.
 func (s *reader) from(r io.Reader) error {
 	s.in = bufio.NewReaderSize(r, lineMax)
 	if head, _ := s.in.Peek(2); len(head) == 2 && head[0] == 0x1f && head[1] == 0x8b {

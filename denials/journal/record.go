@@ -17,7 +17,7 @@ import (
 // of schema 1, which lack the fields in Question, stay readable.
 const Schema = 2
 
-// The events that a record can be about.
+// The events of a record.
 const (
 	EventDecision = "decision"
 	EventClose    = "close"
@@ -33,13 +33,13 @@ const (
 	VerdictAllow     = "allow"
 )
 
-// A Record is one line of the journal. The fields that do not apply are zero
-// and absent from the line; bytes and duration belong to EventClose only.
+// A Record is one line of the journal. Fields that do not apply are zero and absent
+// from the line. Only EventClose has bytes and a duration.
 type Record struct {
 	Schema      int
 	Time        time.Time // UTC, microseconds
-	Seq         uint64    // grows strictly within one Boot
-	Boot        string    // one process
+	Seq         uint64    // grows with each record of one Boot
+	Boot        string    // identifies one process
 	Event       string
 	Own         []string // of EventStart: the gateway's listeners (address:port) and its host's addresses
 	Verdict     string
@@ -74,7 +74,7 @@ type Record struct {
 	Question // the other values of the attempt
 }
 
-// ID names the record: boot-seq.
+// ID returns the record's identifier: boot-seq.
 func (r *Record) ID() string { return r.Boot + "-" + strconv.FormatUint(r.Seq, 10) }
 
 // Clone returns a copy of the record. Scan reuses the lists of its records.
@@ -167,7 +167,7 @@ func (r *Record) FullDetail() string {
 	return s
 }
 
-// join puts two parts of a detail together.
+// join returns two parts of a detail with "; " between them.
 func join(a, b string) string {
 	if a == "" || b == "" {
 		return a + b

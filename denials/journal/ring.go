@@ -24,7 +24,7 @@ func (g *Ring) Add(r *Record) {
 // NewRing returns a ring for the last most records; 0: for all records.
 func NewRing(most int) *Ring { return &Ring{max: most} }
 
-// Drop leaves out the last n records.
+// Drop removes the last n records.
 func (g *Ring) Drop(n int) {
 	if n <= 0 {
 		return

@@ -41,7 +41,7 @@ type sink struct {
 	buf     []byte    // lines to be written
 	marks   []mark
 
-	err     atomic.Pointer[error] // why it cannot be written; nil: it can
+	err     atomic.Pointer[error] // why the file cannot be written; nil: it can be
 	last    atomic.Pointer[error]
 	writing atomic.Int64 // when the current write began, in Unix nanoseconds; 0: there is none
 	lines   atomic.Uint64
@@ -74,7 +74,7 @@ func (s *sink) add(buf []byte, e *entry) {
 	s.marks = append(s.marks, mark{len(buf), e})
 }
 
-// flush writes buf and returns the entries whose lines are not in the file.
+// flush writes buf. It returns the entries whose lines are not in the file.
 func (s *sink) flush(now time.Time) []*entry {
 	n, err := s.write(s.buf, now)
 	s.retry = false
@@ -196,7 +196,7 @@ func (s *sink) moved() bool {
 	return err == nil
 }
 
-// reopen closes the file and opens it anew.
+// reopen closes the file and opens it again.
 func (s *sink) reopen() {
 	if s.f != nil {
 		if err := s.f.Close(); err != nil && !s.broken() {
@@ -246,7 +246,7 @@ func (s *sink) stalled() bool {
 	return t != 0 && time.Since(time.Unix(0, t)) > stallAfter
 }
 
-// trouble returns why the file cannot be written now; nil: it can.
+// trouble returns why the file cannot be written now, or nil if it can be.
 func (s *sink) trouble() error {
 	if err := s.err.Load(); err != nil {
 		return *err

@@ -2,7 +2,7 @@
 
 package journal
 
-// Stats is the state of a Journal. All counts are since its start.
+// Stats is the state of a Journal. All counts begin at its start.
 type Stats struct {
 	Lines   uint64 // lines written to both files
 	Bytes   uint64 // octets written to both files

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Reopen closes the files and opens them anew, for an external tool that has
-// renamed them. Nothing that is recorded meanwhile is lost or doubled.
+// Reopen closes the files and opens them again, for an external tool that has
+// renamed them. Records written meanwhile are neither lost nor doubled.
 func (j *Journal) Reopen() error {
 	done := make(chan error, 1)
 	late := time.NewTimer(closeAfter)
@@ -40,7 +40,7 @@ func (j *Journal) Sync() error {
 }
 
 // Close writes everything that was recorded, syncs and closes the files. An
-// error says that something could not be written.
+// error means that something could not be written.
 func (j *Journal) Close() error {
 	j.mu.Lock()
 	if j.closed {

@@ -204,7 +204,7 @@ func (d *decoder) time(v []byte) (time.Time, bool) {
 	return t.UTC(), err == nil
 }
 
-// fastTime reads exactly timeLayout in quotes.
+// fastTime reads a time in exactly the form of TimeLayout, in quotes.
 func fastTime(v []byte) (time.Time, bool) {
 	const shape = `"0000-00-00T00:00:00.000000Z"`
 	if len(v) != len(shape) {

@@ -7,15 +7,15 @@ import (
 	"sync"
 )
 
-// The limits for the records of all unknown clients together in a second. The
-// records that count the rest are included. It is 1.1 GB a day at most.
+// The limits for the records of all unknown clients together in a second,
+// including the records that count the rest: at most 1.1 GB a day.
 const (
 	unknownLines = 10
 	unknownBytes = 12 << 10
 )
 
-// The most octets that a record of an unknown client has without its names and
-// texts: of one attempt, and of several with their "omitted".
+// The most octets of an unknown client's record without its names and texts: of
+// one attempt, and of several attempts with their "omitted".
 const (
 	unknownLine  = 1100
 	unknownCount = 1600
@@ -57,8 +57,8 @@ func (u *unknownClients) fold(e *entry) {
 	u.beyond.foldRest(e, e.key().class())
 }
 
-// spend charges e's record to the budget. A long unreadable text is cut where
-// that makes it fit.
+// spend charges e's record to the budget. It cuts a long unreadable text if the
+// record then fits.
 func (u *unknownClients) spend(e *entry, window int64) bool {
 	u.refill(window)
 	need := lineBound(e)
@@ -100,8 +100,8 @@ func (u *unknownClients) drain(to []entry, window int64) []entry {
 	return to
 }
 
-// lineBound returns the most octets that the record of an unknown client's
-// denial has. A hint repeats the detail; an octet is spelled with up to six.
+// lineBound returns the most octets of the record of an unknown client's denial. A
+// hint repeats the detail; an escaped octet takes up to six.
 func lineBound(e *entry) int {
 	a := &e.a
 	n := unknownLine + len(a.Authority.String()) + len(a.Target().String()) + len(a.Host.String()) + len(a.SNI.String())

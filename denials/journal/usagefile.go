@@ -140,7 +140,8 @@ func (u *Usage) Save() error {
 	return nil
 }
 
-// replaceFile writes a file beside path and renames it.
+// replaceFile writes a temporary file in the directory of path and renames it to
+// path.
 func replaceFile(path string, data []byte) error {
 	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".tmp-*")
 	if err != nil {

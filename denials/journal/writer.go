@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// chunk is how much is written at once under load.
+// chunk is the number of octets written at once under load.
 const chunk = 64 << 10
 
 // A writer holds the buffers of the journal's goroutine.
@@ -22,8 +22,8 @@ type writer struct {
 	tick   *time.Ticker
 }
 
-// run writes until Close. A record is written as soon as the writer is free;
-// folded ones once a second.
+// run writes until Close. A record is written as soon as the writer is free; folded
+// records are written once a second.
 func (j *Journal) run() {
 	defer close(j.stopped)
 	w := &writer{j: j, tick: time.NewTicker(j.cfg.tick)}
@@ -55,7 +55,7 @@ func (w *writer) drain() {
 	w.j.events = 0
 	w.j.mu.Unlock()
 	w.put(w.batch)
-	clear(w.batch) // names may hold on to a request's memory
+	clear(w.batch) // names may keep a request's memory alive
 }
 
 // second runs once a second: it checks the files, then writes the folded
@@ -134,7 +134,7 @@ func (w *writer) rescue() {
 	}
 }
 
-// flush writes the lines that s holds and folds those that it refuses.
+// flush writes the lines that s holds, and folds the entries that s refuses.
 func (w *writer) flush(s *sink) {
 	if len(s.buf) == 0 {
 		return
@@ -148,7 +148,7 @@ func (w *writer) flush(s *sink) {
 	}
 }
 
-// refold folds what could not be written.
+// refold folds an entry that could not be written.
 func (w *writer) refold(e *entry) {
 	switch {
 	case e.decided():
@@ -160,7 +160,7 @@ func (w *writer) refold(e *entry) {
 	}
 }
 
-// reopen opens every file anew.
+// reopen opens every file again.
 func (w *writer) reopen() error {
 	for _, s := range w.j.sinks() {
 		s.reopen()
@@ -169,7 +169,7 @@ func (w *writer) reopen() error {
 	return w.j.Err()
 }
 
-// finish writes everything and closes the files.
+// finish writes all entries and closes the files.
 func (w *writer) finish() {
 	w.second()
 	for _, s := range w.j.sinks() {
