@@ -86,10 +86,10 @@ func never(a *rules.Attempt) string {
 	case rules.IsKey(a.QType):
 		return "keys and signatures (type " + journal.TypeText(a.QType) + ") are looked up if a rule permits the name or a name below it: they need no rule of their own"
 	}
-	why := "type " + journal.TypeText(a.QType) + " is never looked up, whatever the rules, in a [[dns.zone]] neither: only A, AAAA, HTTPS, SVCB, DS and DNSKEY are, since any other type could carry data out; the client is told at once that there is none"
+	why := "type " + journal.TypeText(a.QType) + " is never looked up, and no rule and no [[dns.zone]] changes that: only A, AAAA, HTTPS, SVCB, DS and DNSKEY are looked up, since any other type could carry data out; the client gets an empty answer at once"
 	switch journal.TypeText(a.QType) {
 	case "PTR":
-		why += ", and goes on with the address"
+		why += ", and continues with the address"
 	case "SRV", "NAPTR", "URI":
 		why += "; name the servers to the product themselves, or let this host ask the internal resolver for this zone"
 	case "TXT", "MX":

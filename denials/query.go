@@ -43,7 +43,7 @@ func (q *Query) Check() error {
 		return err
 	}
 	if _, err := q.Filter.prepared(); err != nil {
-		return fmt.Errorf("host: %q is no glob: %w", q.Filter.Host, err)
+		return fmt.Errorf("host: %q is not a valid glob: %w", q.Filter.Host, err)
 	}
 	return nil
 }

@@ -166,7 +166,7 @@ func (s *reader) end(size int64, err error) {
 		if s.long {
 			s.skip("longer than 64 KiB")
 		} else {
-			s.skip("broken off: the last line has no end")
+			s.skip("incomplete: the last line has no newline")
 		}
 	}
 	if !errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {

@@ -58,7 +58,7 @@ func (r *rotator) rotate(now time.Time) bool {
 	}
 	t := &timberjack.Logger{Filename: r.path, MaxAge: r.maxAge, Compression: "gzip"}
 	if err := t.RotateWithReason("full"); err != nil {
-		r.log.Error("journal: cannot be rotated; it goes on growing", "path", r.path, "error", err)
+		r.log.Error("journal: the file cannot be rotated and keeps growing", "path", r.path, "error", err)
 		r.retryAt = now.Add(time.Minute)
 		r.free <- struct{}{}
 		return false

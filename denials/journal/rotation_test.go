@@ -233,7 +233,7 @@ func TestWhenAFileIsDue(t *testing.T) {
 	}
 }
 
-// A directory in which nothing can be renamed: the file goes on growing, and
+// A directory in which nothing can be renamed: the file keeps growing, and
 // no record is lost.
 func TestRotationThatFails(t *testing.T) {
 	j := open(t, func(c *Config) { c.tick = time.Hour })

@@ -199,7 +199,7 @@ type step struct {
 const mostLinks = 40
 
 // wayTo returns every directory and link on the path to a file, from the root, and
-// the file. Whoever can replace one of them decides what is read.
+// the file. A user who can replace one of them decides which file is read.
 func wayTo(path string) (way []step, err error) {
 	path, err = filepath.Abs(path)
 	if err != nil {

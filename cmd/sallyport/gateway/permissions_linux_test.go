@@ -97,14 +97,14 @@ func TestPermissions(t *testing.T) {
 func TestPermissionsOfOwners(t *testing.T) {
 	_, in := keptTree(t)
 	me := os.Geteuid()
-	stranger := Keeper{uid: me + 1}
+	other := Keeper{uid: me + 1}
 	if me != 0 {
-		if got := stranger.faults(in("conf/site.toml"), false); len(got) < 2 || !strings.Contains(strings.Join(got, "\n"), "must be root's or user "+fmt.Sprint(me+1)+"'s") {
+		if got := other.faults(in("conf/site.toml"), false); len(got) < 2 || !strings.Contains(strings.Join(got, "\n"), "must be root's or user "+fmt.Sprint(me+1)+"'s") {
 			t.Errorf("of another user: %q", got)
 		}
 		return
 	}
-	if got := stranger.faults(in("conf/site.toml"), false); len(got) != 0 {
+	if got := other.faults(in("conf/site.toml"), false); len(got) != 0 {
 		t.Errorf("root's: %q", got)
 	}
 	for _, c := range []struct{ of, file string }{
