@@ -1,5 +1,6 @@
 // Suggest: finds the narrowest change that would permit a denial, and tries it
-// on the policy in memory. It applies nothing.
+// on the policy in memory, and marks one that a person must confirm as a question. It
+// applies nothing.
 
 package denials
 

@@ -1,4 +1,5 @@
-// Tally: groups denials by destination, client and reason.
+// Tally: groups denials by destination, client and reason, and gives each group an ID, a
+// hash of these.
 
 package denials
 

@@ -1,4 +1,5 @@
-// Drain and Recheck: how open flows end when the process ends or the policy changes.
+// Drain and Recheck: how open client connections and their flows end when the process
+// ends or the policy changes.
 
 package proxy
 

@@ -1,4 +1,5 @@
-// Proxy: the configuration of the front ends, and the state that they share.
+// Proxy: the configuration of the front ends, and the state that they share: the tables
+// of open client connections and flows.
 
 package proxy
 

@@ -1,4 +1,5 @@
-// In force: what keeps a rule from being in force, for reports.
+// In force: what keeps a rule from being in force, and which settings of the site change
+// that, for reports.
 
 package rules
 
