@@ -38,7 +38,7 @@ func (b *bucket) allow(now time.Duration) bool {
 
 // spend takes a token from a bucket that will be full at the time full. It
 // returns the new time and whether there was a token. full is never more than
-// depth ahead; if it is, the clock was set back.
+// depth ahead, unless the clock was set back.
 func spend(full, now, every, depth time.Duration) (time.Duration, bool) {
 	if full < now || full > now+depth {
 		full = now

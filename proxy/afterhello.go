@@ -1,6 +1,6 @@
-// After the hello: what a client sends behind its first bytes is still inspected. A second
-// ClientHello must name the same server as the first, and a line that only resembled a request
-// must not become one.
+// After the hello: inspects the bytes that a client sends after its first bytes. A second
+// ClientHello must name the same server as the first, and a line that only resembled a request must
+// not become one.
 
 package proxy
 
@@ -15,7 +15,7 @@ import (
 	"sallyport/rules"
 )
 
-// errDenied ends a direction after a denial of what followed the first bytes.
+// errDenied ends a direction after its later bytes were denied.
 var errDenied = errors.New("denied")
 
 // A tunnelRelay is the relay of one flow.
@@ -95,7 +95,7 @@ func (w *answerWatch) Inspect(b []byte) (more bool, err error) {
 // End does nothing.
 func (w *answerWatch) End() error { return nil }
 
-// A helloWatch inspects what the client sends behind its ClientHello.
+// A helloWatch inspects the bytes that the client sends after its ClientHello.
 type helloWatch tunnelRelay
 
 // Inspect does nothing: Begin has inspected everything.
@@ -205,7 +205,7 @@ func (w *lineWatch) deny() error {
 	return errDenied
 }
 
-// deny records a denial of what followed the first bytes, and ends the flow.
+// deny records a denial of bytes after the first ones, and ends the flow.
 func (f *flow) deny(a rules.Attempt, fault rules.Reason, detail string) {
 	a.Provisional, a.Fault, a.Detail = false, fault, detail
 	f.Abort(rules.EndDenied(f.p.cfg.Gate.Decide(a).Why()))

@@ -18,10 +18,10 @@ import (
 	"sallyport/rules/quota"
 )
 
-// A dialError says why a granted destination could not be reached.
+// A dialError describes why a granted destination could not be reached.
 type dialError struct {
 	cause rules.Cause // one of the causes that have a DialFault
-	err   error       // nil: the cause says everything
+	err   error       // nil: there is no error beside the cause
 }
 
 // Error returns the cause and its error.
@@ -44,7 +44,7 @@ func (e *lookupError) Error() string { return "look-up: " + e.err.Error() }
 // Unwrap returns the resolvers' error.
 func (e *lookupError) Unwrap() error { return e.err }
 
-// help returns one sentence for people: which side did not answer what.
+// help returns one sentence for people: which host did not answer, and at which step.
 func (e *dialError) help() string {
 	var lookup *lookupError
 	var dns *net.DNSError

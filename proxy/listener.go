@@ -94,7 +94,7 @@ func (t *clientTable) all() []*client {
 	return cs
 }
 
-// A frontEnd is what an accept loop does with its connections.
+// A frontEnd serves the connections of an accept loop.
 type frontEnd struct {
 	via    rules.Via
 	handle func(context.Context, *client)

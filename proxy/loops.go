@@ -1,5 +1,5 @@
-// Loops: the running accept loops. A drain waits for their last connection, and a watchdog
-// checks that they still turn.
+// Loops: the running accept loops. A drain waits for their last connection, and a watchdog checks
+// that they still run.
 
 package proxy
 

@@ -117,8 +117,8 @@ func (s *sniffResult) examine(b []byte, port uint16, scan *hello.Scan) (done boo
 	return s.examineText(b)
 }
 
-// examineText looks for a request line. A line that is none by any strict reading is not waited
-// for. A line that is too long to be held is refused.
+// examineText looks for a request line. It does not wait for the end of a line that no strict
+// parser would accept. It refuses a line that is too long to be held.
 func (s *sniffResult) examineText(b []byte) (done bool) {
 	like := s.line.Feed(b[s.scanned:])
 	s.scanned = len(b)

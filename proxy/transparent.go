@@ -116,9 +116,9 @@ func (p *Proxy) byFirstBytes(ctx context.Context, c *client, a rules.Attempt, ah
 	}
 }
 
-// closedSilent ends a connection that its client closed without sending a byte. To a permitted
-// destination it is only counted. To any other it is denied for that address and port: a port
-// scan looks like this.
+// closedSilent ends a connection that its client closed without sending a byte. If the destination
+// is permitted, closedSilent only counts the connection. If not, it records a denial for that
+// address and port: a port scan looks like this.
 func (p *Proxy) closedSilent(a rules.Attempt, ahead rules.Decision) {
 	if ahead.Allowed() && !ahead.Would {
 		p.count.empty.Add(1)

@@ -75,7 +75,7 @@ func ParseProto(text string) (Proto, bool) {
 	return ProtoUnknown, false
 }
 
-// Shown is the sniff result: what the client's first bytes were.
+// Shown is the sniff result: the protocol of the client's first bytes.
 type Shown uint8
 
 // The sniff results. Unseen is right while nothing was read, and for a rule with
@@ -85,7 +85,7 @@ const (
 	ShownTLS          // a whole, well-formed ClientHello
 	ShownHTTP         // a whole, well-formed HTTP/1 request head
 	ShownOpaque       // something else
-	ShownSilent       // nothing: the client waits for the server
+	ShownSilent       // no bytes: the client waits for the server
 )
 
 var shownTexts = [...]string{"", "tls", "http", "opaque", "silent"}
@@ -140,7 +140,7 @@ type Attempt struct {
 	// because it shows no name or need not. Dest is Original then, and the rule
 	// that lists the address must also list every name that the flow shows.
 	ByAddress bool
-	Mismatch  bool // the name neither resolves to Original nor is pinned to it
+	Mismatch  bool // the name neither resolves to the address of Original nor is pinned to it
 
 	// SourceProven means: the client really has the address Client, because it
 	// completed a handshake: TCP, or a DNS cookie from us (RFC 7873). False means

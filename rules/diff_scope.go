@@ -24,7 +24,7 @@ type permit struct {
 	rules             []*scopeRule // the rules of the new side that permit it
 }
 
-// A permitAt is what is permitted for a name at the addresses that the same rule lists.
+// A permitAt is a permit for a name at the addresses that the same rule lists.
 type permitAt struct {
 	where    Region
 	any      bool

@@ -44,8 +44,8 @@ func Hint(a Attempt, d Decision) string {
 	return hintNear(&a, &d)
 }
 
-// hintDocumented explains a denial by what the documents say nearest to it; "":
-// nothing, or the nearest rule alone explains it.
+// hintDocumented explains a denial by the nearest entry in the documents; "": there is none, or the
+// nearest rule alone explains the denial.
 func hintDocumented(a *Attempt, d *Decision) string {
 	switch d.Why() {
 	case PortNotListed, ProtocolNotListed, RoleNotListed:
@@ -225,8 +225,7 @@ func hintUnnamed(a *Attempt, d *Decision, m *Remedy) string {
 	return fmt.Sprintf("the nearest name is %s, %s", best, r.documented())
 }
 
-// hintBind says which party the destination may be. A note of the rule says what
-// else the document, or experience, has about it.
+// hintBind names the role that the destination may have. If the rule has a note, hintBind adds it.
 func (m *Remedy) hintBind(a *Attempt) string {
 	h := fmt.Sprintf("%s, on %s to the %s, which has no address here: if %s is that, bind %[3]s to it in [client.addresses] of client %[5]q",
 		m.Rule.documented(), listed(m.profile().PortsOf(m.Rule)), m.Bind, orAddress(a), m.Client.Name)

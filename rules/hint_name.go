@@ -73,8 +73,8 @@ func (d *Decision) kin(profile string) int {
 	return 0
 }
 
-// Bits that an address and a bound one must share to be taken for addresses of
-// one site: a /16 of IPv4 and a /48 of IPv6, which RFC 6177 gives to one site.
+// The number of leading bits that two addresses of one site have in common: a
+// /16 of IPv4, and a /48 of IPv6, which RFC 6177 gives to one site.
 const (
 	siteBits4 = 16
 	siteBits6 = 48
@@ -214,7 +214,8 @@ func systemNames() [][2]string {
 	}
 }
 
-// hintSystem explains what the operating system asks for, and not the product.
+// hintSystem explains a name that the operating system looks up, not the
+// product.
 func hintSystem(a *Attempt) string {
 	n := a.Target()
 	if n.IsZero() {

@@ -51,8 +51,8 @@ func (t *tree[V]) regions() []valued[V] {
 	return slices.DeleteFunc(t.out, func(v valued[V]) bool { return t.same(v.value, zero) })
 }
 
-// prefixRegions divides all addresses at the prefixes. value returns the value of each
-// prefix, for those of its addresses that no longer prefix covers.
+// prefixRegions divides all addresses at the prefixes. value returns the value of a prefix. It
+// applies to all addresses of the prefix that no more specific prefix covers.
 func prefixRegions[V any](prefixes []netip.Prefix, value func(netip.Prefix) V, same func(a, b V) bool) []valued[V] {
 	prefixes = slices.Clone(prefixes)
 	slices.SortFunc(prefixes, func(a, b netip.Prefix) int {
@@ -70,7 +70,7 @@ func prefixRegions[V any](prefixes []netip.Prefix, value func(netip.Prefix) V, s
 	return t.regions()
 }
 
-// anyBelow begins a text that stands for all names below a name that are not given
+// anyBelow begins a text that stands for all names below a name, except the names that are listed
 // themselves. No name of a rule has such a label.
 const anyBelow = "*."
 

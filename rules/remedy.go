@@ -21,7 +21,7 @@ type Remedy struct {
 	Port     string   // name of the configurable port to set to the attempt's port; "": none
 	Bind     string   // role to give the attempt's destination as address; "": none
 
-	Obstacles []Obstacle // what no setting can change
+	Obstacles []Obstacle // conditions that no setting can change
 }
 
 // An Obstacle is a condition of a rule that no setting of the site meets.
@@ -170,7 +170,7 @@ func (m *Remedy) needs(a *Attempt) []string {
 	return out
 }
 
-// notOnPort returns which ports a rule has instead of the attempt's.
+// notOnPort returns the ports that a rule has instead of the attempt's port.
 func notOnPort(a *Attempt, cp *ClientProfile, r *Rule) string {
 	return "on " + listed(cp.PortsOf(r)) + ": not on " + a.Proto.String() + " " + strconv.Itoa(int(a.Dest.Port()))
 }

@@ -9,7 +9,7 @@ import "net/netip"
 type Spec struct {
 	File              string         // the name of the file, for problems
 	Revision          string         // names the text that the Spec was read from
-	StrictDestination bool           // deny a redirected flow whose address is none of its name's
+	StrictDestination bool           // deny a redirected flow if its name does not have its address
 	ECHDeny           bool           // deny a ClientHello with Encrypted ClientHello
 	Clients           []*Client      // in order: the first one that covers an address is the client
 	Rules             []*Rule        // the site's own

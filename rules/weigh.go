@@ -1,5 +1,5 @@
-// Weigh: what keeps a rule from permitting an attempt, and which of several rules
-// is the nearest to permitting it.
+// Weigh: finds what keeps a rule from permitting an attempt, and which of
+// several rules is the nearest.
 
 package rules
 

@@ -30,13 +30,13 @@ type Guard struct {
 	Heads  int // heads that were handed to net/http
 
 	left  int64    // judged bytes to hand out next: first those in c.Bytes, then from the connection
-	phase phase    // what follows them
+	phase phase    // the part that follows them
 	chunk int64    // in a chunked body: bytes of the current chunk that are still to come
 	extra int      // bytes of chunk extensions and trailers in this request
 	full  bool     // the last read for lines filled its buffer
 	out   []byte   // to hand out after left: the rest of a chunk that the guard made, or the chunk's end
 	small [64]byte // the buffer for such chunks
-	fault error    // why nothing follows
+	fault error    // the reason why no more bytes follow
 
 	Connect  *Head         // a CONNECT that ended the sequence; its bytes are still in c.Bytes
 	Panicked any           // a recovered panic, for the goroutine that serves the connection
@@ -58,7 +58,7 @@ type Guard struct {
 	written atomic.Int64 // bytes to the client
 }
 
-// A phase is what the guard expects behind the judged bytes.
+// A phase is the part of a message that the guard expects after the judged bytes.
 type phase uint8
 
 const (
@@ -152,7 +152,7 @@ func (g *Guard) recovered(err *error) {
 	}
 }
 
-// advance judges what follows, or waits for it.
+// advance judges the next bytes, or waits for them.
 func (g *Guard) advance() error {
 	switch g.phase {
 	case phaseHead:

@@ -190,8 +190,8 @@ func (g *Guard) nextLine(line []byte) error {
 		if !ok || !isToken(name) || onlyText(value) != nil || forbiddenTrailer(name) {
 			return g.broken("broken trailer field")
 		}
-		// Trailers are not handed on (RFC 9112, section 7.1.2, permits that): some servers
-		// merge them into the head, where they could say what a head must not.
+		// Trailers are not forwarded, which RFC 9112, section 7.1.2, permits: some servers merge
+		// them into the head, where a trailer could set a field that is forbidden there.
 		g.extra += len(line)
 	default:
 		size, extension, ok := chunkSize(line)

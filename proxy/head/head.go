@@ -98,9 +98,9 @@ func longFields() *headFault {
 	return &headFault{rules.SniffTooLong, "header fields longer than 32 KiB"}
 }
 
-// Parse reads a request head from the bytes that a client sent so far. If more is set, they are
-// a valid beginning: call Parse again with a longer prefix. A fault is final; h then has what
-// was read before it, to be used only for the form of the answer. Otherwise the first h.Len
+// Parse reads a request head from the bytes that a client sent so far. If more is set, they are a
+// valid beginning: call Parse again with a longer prefix. A fault is final; h then has the part
+// before the fault, which may be used only for the form of the answer. Otherwise the first h.Len
 // bytes are a complete head.
 func Parse(b []byte) (h Head, fault rules.Reason, detail string, more bool) {
 	h.contentLength = -1

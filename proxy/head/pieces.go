@@ -20,7 +20,7 @@ type Pieces struct {
 	place  place
 	left   int64 // in a size line: the size; then the bytes of the chunk that are still to come
 	data   int64 // bytes of data that have arrived and were not read
-	queued int64 // bytes behind those that Feed saw, as far as known
+	queued int64 // bytes after those that Feed saw, as far as known
 }
 
 // A place is where in the framing the next byte belongs.

@@ -257,7 +257,7 @@ type Patience uint8
 
 const (
 	None  Patience = iota // do not wait: pass them on and follow the rest
-	Brief                 // as long as a request takes that is sent in pieces
+	Brief                 // as long as a client needs to send a request in pieces
 	Long                  // until the deadline: only a request begins like this
 )
 

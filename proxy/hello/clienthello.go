@@ -69,7 +69,7 @@ func (s *Scan) Parse(b []byte) (h Hello, fault rules.Reason, detail string, more
 		msg = joinRecords(b[:s.Size], s.need)
 	}
 	if fault, detail = h.read(msg[handshakeHeader:]); fault != rules.ReasonNone {
-		h.SNI = rules.Name{} // a broken ClientHello shows nothing that counts
+		h.SNI = rules.Name{} // no field of a broken ClientHello is used
 	}
 	return h, fault, detail, false
 }

@@ -34,7 +34,7 @@ const maxCiphered = maxRecord + 2048
 // client does, as the client may reply to them.
 type Answer struct {
 	final atomic.Bool // no second ClientHello can follow
-	lost  bool        // not TLS, or a broken ServerHello: nothing will settle it
+	lost  bool        // not TLS, or a broken ServerHello: no later bytes can settle it
 
 	header  [RecordHeader]byte
 	got     int // bytes of header so far
@@ -48,7 +48,7 @@ type Answer struct {
 // any goroutine.
 func (s *Answer) Settled() bool { return s.final.Load() }
 
-// Over reports whether further bytes change nothing.
+// Over reports whether further bytes cannot change the result.
 func (s *Answer) Over() bool { return s.lost || s.Settled() }
 
 // Feed reads the server's next bytes.

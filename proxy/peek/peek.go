@@ -17,7 +17,7 @@ import (
 // Sizes of buffers.
 const (
 	Size  = 4 << 10  // fits almost every request head and ClientHello; longer ones move to a buffer of their own
-	Large = 32 << 10 // what Widen makes room for
+	Large = 32 << 10 // the size after Widen
 )
 
 // ErrFull says that a head or hello reached its limit before its end.

@@ -11,7 +11,7 @@ import (
 	"fmt"
 )
 
-// A Plan lists what the process keeps. The zero value keeps nothing.
+// A Plan lists the files, ports and capabilities that the process keeps. The zero value keeps none.
 type Plan struct {
 	NetAdmin bool // keep CAP_NET_ADMIN
 	Files    []Grant
@@ -23,7 +23,7 @@ type Grant struct {
 	Access Access
 }
 
-// Access is what a Grant permits.
+// Access is the kind of use that a Grant permits.
 type Access uint8
 
 const (
@@ -107,7 +107,7 @@ func (c *Confinement) Err() error {
 	return errors.Join(errs...)
 }
 
-// State returns the state of a step; "": there was no such step.
+// State returns the state of a step; "": there is no such step.
 func (c *Confinement) State(name string) State {
 	if c != nil {
 		for _, s := range c.Steps {

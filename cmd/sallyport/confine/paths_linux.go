@@ -15,7 +15,7 @@ import (
 // An identity identifies a file or directory independently of its name.
 type identity struct{ dev, ino uint64 }
 
-// identify returns the identity of what a path leads to.
+// identify returns the identity of the file or directory at a path.
 func identify(path string) (id identity, dir bool, err error) {
 	var st unix.Stat_t
 	if err := unix.Stat(path, &st); err != nil {
@@ -30,8 +30,8 @@ func (id identity) root() bool {
 	return err == nil && id == top
 }
 
-// Covers reports whether the grants permit reading what a path leads to. It does
-// not check the permissions of the file.
+// Covers reports whether the grants permit reading the file or directory at a path. It does not
+// check the permissions of the file.
 func (c *Confinement) Covers(path string) bool {
 	if c.State(Files) != On {
 		return true

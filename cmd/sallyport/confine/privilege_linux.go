@@ -129,8 +129,8 @@ func (c *Confinement) setNoNewPrivs() {
 	c.result(NoNewPrivs, err, "")
 }
 
-// verify checks in /proc that every thread has what was set. Without /proc the
-// results of the system calls must do.
+// verify checks in /proc that the changes hold for every thread. Without /proc
+// it relies on the results of the system calls.
 func verify(want map[string]uint64) error {
 	threads, err := filepath.Glob("/proc/self/task/*/status")
 	if err != nil {

@@ -18,7 +18,8 @@ func (m *metrics) watch(g *Gateway) { m.registry.MustRegister(&collector{g}) }
 // A collector reads a gateway's state at each scrape.
 type collector struct{ g *Gateway }
 
-// Describe sends nothing: which metrics there are depends on what happened.
+// Describe sends nothing, because the set of metrics depends on the events so
+// far.
 func (c *collector) Describe(chan<- *prometheus.Desc) {}
 
 // Collect sends the state of every part.

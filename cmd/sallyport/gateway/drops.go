@@ -1,4 +1,5 @@
-// Drops: records what the packet filter dropped, like any other attempt.
+// Drops: records the packets that the packet filter dropped, like any other
+// attempt.
 
 package gateway
 
@@ -7,7 +8,7 @@ import (
 	"sallyport/rules"
 )
 
-// A PacketFilter tells how a gateway works with the packet filter.
+// A PacketFilter describes how a gateway works with the packet filter.
 type PacketFilter struct {
 	LiveSets bool   // keep the filter's sets of addresses current
 	Counters string // a file with the filter's counters; "": none

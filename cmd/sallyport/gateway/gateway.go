@@ -38,7 +38,7 @@ type Options struct {
 
 	ResolvConf string // where upstream "system" finds its servers
 	Now        func() time.Time
-	Poll       time.Duration // between two looks at watched files, expiry dates and the status; 0: a second
+	Poll       time.Duration // interval of the checks of watched files, expiry dates and the status; 0: a second
 	Log        *slog.Logger
 	Out        io.Writer // the lines that a start prints for a person; nil: none
 }
@@ -91,11 +91,11 @@ type Gateway struct {
 	confined  *confine.Confinement // the privileges that the process gave up; nil: none
 	hardening []confine.Step       // the result of each step of giving them up
 
-	mu        sync.Mutex // guards what a reload changes
+	mu        sync.Mutex // guards the fields that a reload changes
 	cfg       *site.Config
 	resolver  *dnsfilter.Resolver // of the generation in force
 	system    *systemServers      // of upstream "system"
-	nat64     *translators        // that the upstreams announce
+	nat64     *translators        // the prefixes that the upstreams announce
 	booted    *site.Config        // of the start: some keys keep their value until the next start
 	reloadErr error               // of the last reload; nil: the file is in force
 	loaded    time.Time

@@ -25,9 +25,10 @@ import (
 // cover.
 const noMPTCP = "no_mptcp"
 
-// Harden gives up what g does not need once its listeners and files are open. If
-// a step fails, Harden returns an error, unless the configuration tolerates that.
-// Afterwards the process can open only the files that keeps lists.
+// Harden gives up the privileges and files that g does not need once its
+// listeners and files are open. If a step fails, Harden returns an error,
+// unless the configuration tolerates that. Afterwards the process can open only
+// the files that keeps lists.
 func (g *Gateway) Harden() error {
 	cfg := g.booted
 	zone, _ := time.Now().Zone() // read now: its file cannot be read later
@@ -137,8 +138,9 @@ func protocolOf(l net.Listener) (protocol int, err error) {
 	return protocol, err
 }
 
-// outside explains why a file cannot be opened whose directory the configuration
-// of the start did not name: the reason is the hardening, not the permissions.
+// outside adds the reason to the error about a file that cannot be opened: the
+// hardening, not the permissions. At the start, the configuration did not name
+// the directory of that file.
 func (g *Gateway) outside(err error) error {
 	var at *fs.PathError
 	if !errors.As(err, &at) || !errors.Is(at.Err, syscall.EACCES) {

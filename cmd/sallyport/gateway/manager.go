@@ -19,8 +19,8 @@ import (
 // flight and for the journal.
 const afterDrain = 15 * time.Second
 
-// Manager holds what systemd gives: open sockets, a socket for notifications, and
-// the interval of the watchdog. Each may be missing.
+// Manager holds the resources from systemd: open sockets, a socket for
+// notifications, and the interval of the watchdog. Each may be missing.
 type Manager struct {
 	Sockets  *systemd.Sockets
 	Notifier *systemd.Notifier

@@ -87,9 +87,9 @@ func (k Keeper) RunPermissions(cfg *site.Config, file string) rules.Problems {
 	return out
 }
 
-// faults returns what others can do with a file, and with the directories and
-// links on its path. Only a regular file has faults: another process prepares a
-// pipe. The code that opens the file reports a missing one.
+// faults returns the ways in which others can read or change a file, or the
+// directories and links on its path. Only a regular file has faults: another
+// process prepares a pipe. The code that opens the file reports a missing one.
 func (k Keeper) faults(path string, secret bool) []string {
 	way, err := wayToFile(path)
 	if err != nil {

@@ -19,7 +19,7 @@ import (
 	"time"
 )
 
-// Probes tells which destinations are tried, and how.
+// Probes describes which destinations are tried, and how.
 type Probes struct {
 	Wanted   func(client, host string) bool // host is "" for a destination without one, such as a role that is not bound
 	Timeout  time.Duration                  // of each step

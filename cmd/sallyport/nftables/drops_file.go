@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// A dropFile is what "sallyport nft --counters" writes: the last reading of each
-// load of the ruleset, so that a reload loses no reading.
+// A dropFile is the file that "sallyport nft --counters" writes: the last
+// reading of each load of the ruleset, so that a reload loses no reading.
 type dropFile struct {
 	Schema   int       `json:"schema"` // 1
 	Time     time.Time `json:"time"`

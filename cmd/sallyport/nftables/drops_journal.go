@@ -1,5 +1,5 @@
-// Drop journal: what the packet filter dropped is decided and recorded like any
-// other attempt, with its count.
+// Drop journal: attempts that the packet filter dropped are decided and recorded like any other,
+// with their count.
 
 package nftables
 
@@ -57,7 +57,7 @@ func DropsFromFile(path, group string, now func() time.Time) DropSource {
 	}
 }
 
-// withRemedy adds to an error about the file what the operator can do.
+// withRemedy adds to an error about the file the remedy for the operator.
 func withRemedy(err error, path, group string) error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -97,7 +97,7 @@ type DropJournal struct {
 
 	mu     sync.Mutex
 	ledger ledger
-	begun  bool   // the ledger has an earlier reading, so that new drops can be told from old ones
+	begun  bool   // the ledger has an earlier reading, so that only later drops are new
 	why    string // why drops are not journaled; "": they are
 	totals map[string]uint64
 }
@@ -122,7 +122,7 @@ func NewDropJournal(source DropSource, decide func(rules.Attempt, uint64) rules.
 	case err == nil || errors.Is(err, fs.ErrNotExist):
 		j.begun = true
 	default:
-		// Which drops are journaled is not known. None must be journaled twice.
+		// It is not known which drops are journaled. None may be journaled twice.
 		j.ledger = ledger{}
 		log.Error("cannot read which drops of the packet filter are journaled; earlier drops are left out", "error", err)
 	}

@@ -1,5 +1,5 @@
-// Ledger: finds what the packet filter has dropped since the last reading of its
-// counters.
+// Ledger: finds the packets that the packet filter has dropped since the last
+// reading of its counters.
 
 package nftables
 
@@ -41,19 +41,19 @@ type Reading struct {
 // 40,000 entries.
 const tablesMax = 8
 
-// A ledger remembers what was reported of each table, so that every packet is
+// A ledger remembers the reported drops of each table, so that every packet is
 // reported once, also across restarts.
 type ledger struct {
 	Tables []account `json:"tables"` // the newest is the last
 }
 
-// A account is what was taken from one table.
+// An account has the reported drops of one table.
 type account struct {
 	Reading                   // the last reading
 	Taken   map[string]uint64 `json:"taken"` // packets reported, by counter, with those that have no client
 }
 
-// newDrops returns what was dropped since the last reading of the same table.
+// newDrops returns the drops since the last reading of the same table.
 func (l *ledger) newDrops(r Reading) []Drop {
 	i := slices.IndexFunc(l.Tables, func(a account) bool { return a.TableID == r.TableID })
 	if i < 0 {
@@ -66,9 +66,9 @@ func (l *ledger) newDrops(r Reading) []Drop {
 	return l.Tables[i].newDrops(r)
 }
 
-// newDrops returns what was dropped since the last reading, and remembers r as
-// the last one. Packets that a total counts and no entry does are returned without
-// a client; their entry may have timed out.
+// newDrops returns the drops since the last reading, and remembers r as the
+// last one. Packets that only a total counts are returned without a client;
+// their entry may have timed out.
 func (a *account) newDrops(r Reading) []Drop {
 	before := map[Drop]uint64{}
 	for _, d := range a.Drops {

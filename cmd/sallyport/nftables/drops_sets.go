@@ -1,5 +1,5 @@
-// Drop sets: where the packet filter counts what it drops by client and
-// destination, for the journal.
+// Drop sets: the sets in which the packet filter counts drops by client and destination, for the
+// journal.
 
 package nftables
 
@@ -30,19 +30,19 @@ func recordedCounters(mode Mode) []recordedCounter {
 	return list
 }
 
-// A family holds what differs between the sets and lines of IPv4 and of IPv6.
+// A family holds the differences between the sets and lines of IPv4 and of IPv6.
 type family struct{ digit, word, kind string }
 
 func families() []family { return []family{{"4", "ip", "ipv4_addr"}, {"6", "ip6", "ipv6_addr"}} }
 
-// The names of a recorded counter's sets, by family. The first set counts by
-// client, destination, protocol and port. The second counts by client only; it
-// gets what has no room in the first.
+// The names of a recorded counter's sets, by family. The first set counts by client, destination,
+// protocol and port. The second counts by client only; it gets the packets for which the first has
+// no room.
 func flowSet(counter, digit string) string   { return counter + "/flows" + digit }
 func clientSet(counter, digit string) string { return counter + "/clients" + digit }
 
-// The limits of these sets. An entry times out when it counted nothing for this
-// long. What has no room in either set is in the counter only.
+// The limits of these sets. An entry times out when it counted nothing for this long. If both sets
+// are full, only the counter counts the packet.
 const (
 	counterSetSize    = 1024
 	counterSetTimeout = "1h"

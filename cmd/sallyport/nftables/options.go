@@ -1,4 +1,4 @@
-// Options: what the operator sets beside the configuration.
+// Options: the operator's settings beside the configuration.
 
 package nftables
 
@@ -20,7 +20,7 @@ const (
 	Sidecar Mode = "sidecar" // a network namespace shared with the application: packets are local output
 )
 
-// Options hold what the configuration does not contain.
+// Options hold the settings that are not in the configuration.
 type Options struct {
 	Mode           Mode
 	User           string             // sidecar: the user that sallyport runs as

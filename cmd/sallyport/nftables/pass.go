@@ -1,5 +1,5 @@
-// Pass: what the filter passes without sallyport, because no proxy can carry it:
-// datagrams, and rules for every protocol and port.
+// Pass: the traffic that the filter passes without sallyport, because no proxy
+// can carry it: datagrams, and rules for every protocol and port.
 
 package nftables
 

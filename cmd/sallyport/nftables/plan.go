@@ -1,4 +1,4 @@
-// Plan: computes from a configuration what the packet filter does.
+// Plan: computes the packet filter from a configuration.
 
 package nftables
 
@@ -14,7 +14,7 @@ import (
 	"sallyport/rules/site"
 )
 
-// A Plan holds what the templates print.
+// A Plan holds the data for the templates.
 type Plan struct {
 	File, Revision string // of the configuration
 	Mode           Mode

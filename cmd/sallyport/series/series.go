@@ -97,7 +97,7 @@ func All() []Metric {
 		{Name: "sallyport_policy_loaded_timestamp_seconds", Type: "gauge", Help: "When the policy in force was loaded (Unix time)."},
 		{Name: "sallyport_policy_next_expiry_timestamp_seconds", Type: "gauge", Help: "When the next `[[rule]]` expires (Unix time). Absent if no rule expires.", Alert: "`… - time() < 14 * 86400`"},
 		// The process.
-		{Name: "sallyport_hardening_info", Type: "gauge", Labels: []string{"step", "state"}, Help: "Always 1; the labels have what the process gave up at its start. `state`: `on`, `absent` (not in this kernel), `failed`, `off`.", Alert: "`…{state=~\"failed|off\"} == 1`"},
+		{Name: "sallyport_hardening_info", Type: "gauge", Labels: []string{"step", "state"}, Help: "Always 1; the labels name a step of the hardening and its state. `state`: `on`, `absent` (not in this kernel), `failed`, `off`.", Alert: "`…{state=~\"failed|off\"} == 1`"},
 		{Name: "sallyport_build_info", Type: "gauge", Labels: []string{"version", "commit"}, Help: "Always 1; the labels have this build."},
 	}
 }
