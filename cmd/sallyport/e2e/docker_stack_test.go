@@ -70,7 +70,7 @@ exec ` + d.client + ` "$@"
 func copySource(t *testing.T, dir string) {
 	t.Helper()
 	args := []string{"-R"}
-	for _, name := range []string{"Dockerfile", ".dockerignore", "go.mod", "go.sum", "cmd", "rules", "dnsfilter", "proxy", "denials", "configs", "deploy"} {
+	for _, name := range []string{"Dockerfile", ".dockerignore", "go.mod", "go.sum", "doc.go", "other.go", "cmd", "rules", "dnsfilter", "proxy", "denials", "configs", "deploy"} {
 		args = append(args, repositoryFile(t, name))
 	}
 	if out, err := exec.Command("cp", append(args, dir)...).CombinedOutput(); err != nil {

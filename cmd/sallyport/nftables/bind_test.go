@@ -216,7 +216,7 @@ func TestNeighbourTable(t *testing.T) {
 	if got := strings.Join(p.Neighbours4, ", "); !strings.Contains(got, "10.77.0.10 . "+s.macs[s.client]) || !strings.Contains(got, "10.77.0.12 . 52:54:00:00:00:12") {
 		t.Errorf("bound: %s", got)
 	}
-	if w := strings.Join(p.Warnings, "\n"); !strings.Contains(w, "fd77::10, so its addresses are bound to no link-layer address") {
+	if w := strings.Join(p.Warnings, "\n"); !strings.Contains(w, "fd77::10, so these addresses are bound to no link-layer address") {
 		t.Errorf("warnings: %s", w)
 	}
 }
