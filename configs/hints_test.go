@@ -71,6 +71,7 @@ func TestHintsByTheDocuments(t *testing.T) {
 		{es, "manager", "", "ocsp.digicert.com", 80, "usually harmless", "nearest"},
 		{es, "manager", "", "crl3.digicert.com", 80, "usually harmless", "nearest"},
 		{es, "manager", "", "evil.example", 443, "a [[rule]] with a reason", "harmless"},
+		{es, "agent", bound("manager", "priv.example"), "evil.example", 443, "a [[rule]] with a reason", "priv.example"},
 	} {
 		hint := hinted(t, c.profile, c.role, c.settings, c.host, c.port)
 		if !strings.Contains(hint, c.must) || strings.Contains(hint, c.not) {

@@ -137,7 +137,7 @@ func hintAlike(a *Attempt, d *Decision) string {
 			if t.Wildcard || !worthComparing(t.Name.s, target) {
 				continue
 			}
-			if n := editDistance(t.Name.s, target, edits); n < edits {
+			if n := editDistance(t.Name.s, target, edits); n < edits && meantFor(t.Name.s, target, n) {
 				best, edits, of = t.Name.s, n, r
 			}
 		}
@@ -172,6 +172,14 @@ func worthComparing(x, y string) bool {
 	firstX, restX, _ := strings.Cut(x, ".")
 	firstY, restY, _ := strings.Cut(y, ".")
 	return firstX == firstY || restX == restY
+}
+
+// meantFor reports whether one name may be a misspelling of the other one. Where all but
+// the first label is equal, at least half of that label must be, too.
+func meantFor(x, y string, edits int) bool {
+	firstX, restX, _ := strings.Cut(x, ".")
+	firstY, restY, _ := strings.Cut(y, ".")
+	return restX != restY || 2*edits <= max(len(firstX), len(firstY))
 }
 
 // editDistance counts the insertions, deletions and substitutions that turn x
