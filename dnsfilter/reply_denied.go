@@ -24,7 +24,7 @@ func (f *Filter) deny(q *query, r *Resolver, a *rules.Attempt, d rules.Decision,
 	if q.edns {
 		text = why.String()
 		if d.Client != nil { // unknown clients get no hint
-			if hint := rules.Hint(*a, d); hint != "" {
+			if hint := rules.HintByNearest(*a, d); hint != "" {
 				text += ": " + hint
 			}
 		}

@@ -13,35 +13,44 @@ import (
 // Hint returns the remedy of a denial in one line, or "" for an allow. It names the
 // nearest documented rule and the change that would permit the attempt. It
 // allocates: the journal, denial pages and explain call it, the hot path does not.
-func Hint(a Attempt, d Decision) string {
+func Hint(a Attempt, d Decision) string { return hint(&a, &d, hintDocumented) }
+
+// HintByNearest is Hint by the nearest rule alone. It does not search the documents, so
+// it is cheap enough for each reply to a query.
+func HintByNearest(a Attempt, d Decision) string {
+	return hint(&a, &d, func(*Attempt, *Decision) string { return "" })
+}
+
+// hint returns the remedy of a denial; documented searches the documents for it.
+func hint(a *Attempt, d *Decision, documented func(*Attempt, *Decision) string) string {
 	if d.Verdict == Allow && !d.Would {
 		return ""
 	}
-	if h := hintWithoutRule(&a, &d); h != "" {
+	if h := hintWithoutRule(a, d); h != "" {
 		return h
 	}
 	if d.Client == nil { // a decision without a client
 		return d.Why().Help()
 	}
 	if a.Via == ViaDNS && a.QType != 0 && !LookedUp(a.QType) {
-		return fmt.Sprintf("%s is never looked up as type %d, whatever the rules are: only A, AAAA, HTTPS, SVCB, DS and DNSKEY are, so the answer is empty", orAddress(&a), a.QType)
+		return fmt.Sprintf("%s is never looked up as type %d, whatever the rules are: only A, AAAA, HTTPS, SVCB, DS and DNSKEY are, so the answer is empty", orAddress(a), a.QType)
 	}
 	if a.Via == ViaDNS && IsKey(a.QType) {
-		return fmt.Sprintf("DNSSEC keys of %s are looked up only if a rule permits that name or a name below it", orAddress(&a))
+		return fmt.Sprintf("DNSSEC keys of %s are looked up only if a rule permits that name or a name below it", orAddress(a))
 	}
 	if why := SpecialName(a.Target()); why != "" {
 		return fmt.Sprintf("do not add a rule for %s: %s", a.Target(), why)
 	}
-	if h := hintDocumented(&a, &d); h != "" {
+	if h := documented(a, d); h != "" {
 		return h
 	}
 	if d.Why() == IPLiteral && d.Nearest == nil {
-		return hintLiteral(&a, &d)
+		return hintLiteral(a, d)
 	}
 	if d.Nearest == nil {
-		return fmt.Sprintf("no rule of client %q lists %s: if the site needs it, add a [[rule]] with a reason", d.Client.Name, orAddress(&a))
+		return fmt.Sprintf("no rule of client %q lists %s: if the site needs it, add a [[rule]] with a reason", d.Client.Name, orAddress(a))
 	}
-	return hintNear(&a, &d)
+	return hintNear(a, d)
 }
 
 // hintDocumented explains a denial by the nearest entry in the documents; "": there is none, or the

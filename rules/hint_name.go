@@ -12,7 +12,7 @@ import (
 // hintOtherProfile explains a denial by the profiles that document the destination
 // and that the client does not have: those of the client's product first.
 func hintOtherProfile(a *Attempt, d *Decision) string {
-	if d.policy == nil {
+	if d.policy == nil || !a.Target().IsZero() && !d.nearestIsOthers() {
 		return ""
 	}
 	var found []*Rule
@@ -45,6 +45,12 @@ func hintOtherProfile(a *Attempt, d *Decision) string {
 	}
 	return fmt.Sprintf("%s %s this %s, and client %q has none of these profiles: if it is one of these products, add for example %q to its profiles",
 		strings.Join(names, " and "), verb, what, d.Client.Name, first)
+}
+
+// nearestIsOthers reports whether the nearest rule is of a profile that the client
+// does not have. For a name that such a profile documents it always is.
+func (d *Decision) nearestIsOthers() bool {
+	return d.Nearest != nil && d.Nearest.Profile != SiteProfile && d.Client.profileIndex(d.Nearest) < 0
 }
 
 // documents reports whether a rule names the destination itself.
@@ -123,6 +129,10 @@ func hintAlike(a *Attempt, d *Decision) string {
 	if d.scope == nil || target == "" {
 		return ""
 	}
+	first, rest := target, ""
+	if dot := strings.IndexByte(target, '.'); dot > 0 {
+		first, rest = target[:dot+1], target[dot:]
+	}
 	best, edits, read := "", min(mostEdits, len(target)/3)+1, 0
 	var of *scopeRule
 	for i := range d.scope.rules {
@@ -134,7 +144,7 @@ func hintAlike(a *Attempt, d *Decision) string {
 			if read++; read > mostNamesRead {
 				break
 			}
-			if t.Wildcard || !worthComparing(t.Name.s, target) {
+			if t.Wildcard || !worthComparing(t.Name.s, first, rest) {
 				continue
 			}
 			if n := editDistance(t.Name.s, target, edits); n < edits && meantFor(t.Name.s, target, n) {
@@ -162,16 +172,14 @@ func (r *scopeRule) bindingOf(c *Client, name string) string {
 	return ""
 }
 
-// worthComparing reports whether two names are of nearly one length and have a
-// first label or all behind it in common: the rest costs more to compare than a
-// denial should.
-func worthComparing(x, y string) bool {
-	if d := len(x) - len(y); d > mostEdits || d < -mostEdits {
+// worthComparing reports whether a name is of nearly the length of another one and
+// has its first label or all behind that label: other names cost more to compare than
+// a denial should.
+func worthComparing(name, first, rest string) bool {
+	if d := len(name) + 1 - len(first) - len(rest); d > mostEdits || d < -mostEdits {
 		return false
 	}
-	firstX, restX, _ := strings.Cut(x, ".")
-	firstY, restY, _ := strings.Cut(y, ".")
-	return firstX == firstY || restX == restY
+	return strings.HasPrefix(name, first) || strings.HasSuffix(name, rest)
 }
 
 // meantFor reports whether one name may be a misspelling of the other one. Where all but
@@ -212,8 +220,8 @@ func editDistance(x, y string, limit int) int {
 // 2026: Microsoft's "Manage connection endpoints for Windows 11", Apple's "Use
 // Apple products on enterprise networks", and the captive portal checks that
 // GNOME, Ubuntu and Mozilla document.
-func systemNames() [][2]string {
-	return [][2]string{
+func systemNames() [8][2]string {
+	return [...][2]string{
 		{"msftconnecttest.com", "connectivity probe"}, {"msftncsi.com", "connectivity probe"},
 		{"connectivitycheck.gstatic.com", "connectivity probe"}, {"captive.apple.com", "connectivity probe"},
 		{"connectivity-check.ubuntu.com", "connectivity probe"}, {"nmcheck.gnome.org", "connectivity probe"},
@@ -231,7 +239,7 @@ func hintSystem(a *Attempt) string {
 	}
 	what := ""
 	for _, s := range systemNames() {
-		if n.s == s[0] || strings.HasSuffix(n.s, "."+s[0]) {
+		if strings.HasSuffix(n.s, s[0]) && (len(n.s) == len(s[0]) || n.s[len(n.s)-len(s[0])-1] == '.') {
 			what = s[1]
 		}
 	}
