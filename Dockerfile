@@ -4,8 +4,8 @@
 #   docker build -t sallyport .
 #   docker build -t sallyport --build-arg GO_IMAGE=registry.corp.example/golang:1.26 --build-arg VERSION=1.2.3 .
 
-# What is taken from a registry, and may be yours, or made without one: the first needs Go, a shell and a CA bundle, the
-# second a shell and either nft or apt-get.
+# Both base images come from a registry. You may replace them by your own, which need no registry. The first needs Go, a
+# shell and a CA bundle; the second needs a shell and either nft or apt-get.
 ARG GO_IMAGE=golang:1.26
 ARG FILTER_IMAGE=debian:trixie-slim
 
@@ -17,7 +17,7 @@ COPY . .
 ARG VERSION=0.1.0-dev
 ARG REVISION
 RUN CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags "-s -w -buildid= -X main.version=${VERSION} -X main.revision=${REVISION}" -o /out/sallyport ./cmd/sallyport
-# What the gateway has beside the binary: a CA bundle for preflight, a configuration to begin with, and where it may write.
+# Beside the binary, the gateway has a CA bundle for preflight, a first configuration, and directories that it may write.
 RUN mkdir -p /root-of-image/etc/ssl/certs /root-of-image/etc/sallyport /out/own/var/log/sallyport /out/own/run/sallyport \
  && cp /etc/ssl/certs/ca-certificates.crt /root-of-image/etc/ssl/certs/ \
  && cp deploy/compose/image/sallyport.toml /root-of-image/etc/sallyport/

@@ -33,7 +33,7 @@ papers  = README.md ARCHITECTURE.md CHANGELOG.md SECURITY.md bench/README.md con
 
 # Tests run as they would without make: for this machine, with cgo where the race detector needs it.
 TEST = env -u GOOS -u CGO_ENABLED go test
-# Every package but the end-to-end tests, which need root. Fuzz targets and race tests are found, not listed.
+# Every package but the end-to-end tests, which need root. make finds the fuzz targets and the race tests by itself.
 PACKAGES = $(shell go list ./... | grep -v /e2e)
 FUZZTIME ?= 20000x
 
@@ -120,7 +120,7 @@ e2e: ## the end-to-end tests, as root, with the tools that .ci/run installs: sud
 soak: ## memory after 100,000 connections is what it was before; a minute and a half
 	$(TEST) -tags soak -count=1 -v -run '^TestMemoryReturns$$' ./cmd/sallyport/gateway
 
-# A finding fails. Without the vulnerability data it prints so and succeeds.
+# The target fails on a finding. If it has no vulnerability data, it prints that and succeeds.
 vuln: ## known vulnerabilities in what is built
 	deploy/vuln
 

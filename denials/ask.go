@@ -21,9 +21,9 @@ func (s *Site) Ask(r *journal.Record) (rules.Attempt, rules.Decision, bool) {
 }
 
 // ask decides as the front ends do. If a rule does not limit the content (any =
-// true), a fault in the content does not count. If the first bytes were not
-// read then, but would be read now, the attempt is Provisional: the content is
-// not known.
+// true), a fault in the content does not count. If the gateway did not read the
+// first bytes then, but would read them now, the attempt is Provisional, because
+// the content is not known.
 func (s *Site) ask(a *rules.Attempt) rules.Decision {
 	d := s.Policy.Decide(*a)
 	b := *a

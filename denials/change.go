@@ -28,8 +28,8 @@ type change struct {
 	ask      string            // the question to the operator; "": the configuration itself supports the change
 }
 
-// documented returns the change that puts the nearest documented rule in force;
-// nil: no setting does that.
+// documented returns the change that puts the nearest documented rule in force.
+// It returns nil if no setting does that.
 func documented(a *rules.Attempt, d *rules.Decision) *change {
 	m := rules.RemedyOf(*a, *d)
 	if !m.Settable() {
@@ -45,8 +45,8 @@ func documented(a *rules.Attempt, d *rules.Decision) *change {
 	return c
 }
 
-// destination returns the destination of an attempt as text; "": it has neither
-// name nor address.
+// destination returns the destination of an attempt as text. It returns "" if
+// the attempt has neither a name nor an address.
 func destination(a *rules.Attempt) string {
 	if n := a.Target(); !n.IsZero() {
 		return n.String()
@@ -57,7 +57,7 @@ func destination(a *rules.Attempt) string {
 	return ""
 }
 
-// cureOfChange returns the kind of a change. nil means a rule.
+// cureOfChange returns the kind of a change. If c is nil, the kind is CureRule.
 func cureOfChange(c *change) Cure {
 	switch {
 	case c == nil || c.site != nil:
@@ -189,7 +189,8 @@ func tomlList(list []string) string {
 	return "[" + strings.Join(parts, ", ") + "]"
 }
 
-// tomlText quotes s. It escapes first whatever a terminal might obey.
+// tomlText quotes s. First, it escapes every character that a terminal might
+// obey or hide.
 func tomlText(s string) string {
 	s = strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(journal.Visible(s))
 	return `"` + s + `"`

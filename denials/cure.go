@@ -72,8 +72,8 @@ func whyNever(r rules.Reason) string {
 	return whyNeverElse
 }
 
-// never returns why no rule should permit this attempt for any client; "": a
-// rule may.
+// never returns why no rule should permit this attempt for any client. It
+// returns "" if a rule may permit it.
 func never(a *rules.Attempt) string {
 	if why := rules.SpecialName(a.Target()); why != "" {
 		return "do not add a rule for " + a.Target().String() + ": " + why

@@ -1,5 +1,5 @@
-// Tests of changes of a configuration's text: whatever way it is written, the
-// rest of it stays, and a way that is not known is refused.
+// Tests of changes of a configuration's text: the rest of the text stays as it
+// is, and a form of TOML that cannot be changed is an error.
 
 package denials
 
@@ -99,7 +99,7 @@ func TestEditsRefusesWhatItDoesNotKnow(t *testing.T) {
 			t.Errorf("%s:\n%s", what, got)
 		}
 	}
-	// What cannot be tried out says so, and is not called verified.
+	// A suggestion that cannot be tried out has a note, and is not Verified.
 	s := siteOf(t, strings.Replace(head, "profiles", "role = \"agent\"\naddresses = {}\nprofiles", 1))
 	sg := suggestFor(t, s, attempt(t, "10.0.0.1", "10.20.30.40", 443))[0]
 	if sg.Verified || sg.TOML == "" || !strings.Contains(sg.Why, "not tried out") {
@@ -119,8 +119,8 @@ func TestEditsDottedAddresses(t *testing.T) {
 	}
 }
 
-// Questions are comments: they change nothing, wherever the client keeps its
-// addresses, and each can be answered by itself or with the others.
+// A question is a comment, so it changes nothing, in every form of the client's
+// addresses. An operator can answer one question alone, or all of them.
 func TestEditsAsks(t *testing.T) {
 	head := "[[client]]\nname = \"c\"\nsources = [\"10.1.0.1\"] # here\nprofiles = [\"symantec-endpoint-protection\"]\nrole = \"manager\"\n"
 	for what, tail := range map[string]string{

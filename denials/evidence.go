@@ -15,8 +15,8 @@ import (
 )
 
 // unsupported returns the question to ask before a change that only the attempt
-// supports; "": the change adds no role, source or port, or the configuration
-// supports it.
+// supports. It returns "" if the change adds no role, source or port, or if the
+// configuration supports the change.
 func (s *Site) unsupported(c *change) string {
 	for role, host := range c.bind {
 		if !s.hasRole(c, role, host) {
@@ -105,7 +105,7 @@ func hasAddress(cl *rules.Client, a netip.Addr) bool {
 // have caused by a datagram with the client's source address.
 const unprovenText = "nothing proves that this client asked: all of it came in datagrams, and any host on the client's link can forge their source"
 
-// proven reports whether a handshake proves the source of some denial.
+// proven reports whether at least one group is proven, see Group.proven.
 func (sg *Suggestion) proven() bool {
 	return slices.ContainsFunc(sg.Groups, func(g *Group) bool { return g.proven })
 }
@@ -121,8 +121,8 @@ func (c *change) finding() string {
 	return "find out whether the port was moved"
 }
 
-// commented writes lines of TOML as comments below a question. yes is the
-// instruction if the answer is yes.
+// commented writes lines of TOML as comments below a question. The parameter yes
+// is the instruction for the answer yes.
 func commented(question, yes string, lines ...string) []string {
 	out := []string{"# " + strings.ReplaceAll(journal.Visible(question), "\n", " ") + "; if that is so, " + yes}
 	for _, l := range lines {

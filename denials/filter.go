@@ -30,7 +30,7 @@ type Filter struct {
 	folded string // Text
 }
 
-// Audited returns f for the attempts that mode "audit" let through.
+// Audited returns f, limited to the attempts that mode "audit" let through.
 func (f Filter) Audited() Filter {
 	f.Verdict = journal.VerdictWouldDeny
 	return f

@@ -11,8 +11,9 @@ import (
 	"sallyport/rules"
 )
 
-// differ sets for which clients a suggestion is, what it would permit beyond
-// the denied attempts, and what it would no longer permit.
+// differ sets Gains and the texts made from them: For, the clients that gain;
+// Also, what the suggestion would permit beyond the denied attempts; and Loses,
+// what it would no longer permit.
 func (sg *Suggestion) differ(before, after *rules.Policy) {
 	sg.Gains = rules.Diff(before, after)
 	for _, g := range sg.Gains {
@@ -81,7 +82,7 @@ func (sg *Suggestion) words(gains []rules.Gain) []string {
 	return out
 }
 
-// sources describes who gains: a client and its addresses.
+// sources describes the client that gains, and its addresses.
 func sources(g rules.Gain) []string {
 	if g.Client == nil {
 		return []string{"every client"}

@@ -1,4 +1,4 @@
-// Test helpers: records, journals of them, and scans.
+// Test helpers: records, journals and scans.
 
 package denials
 
@@ -39,7 +39,7 @@ func scan(t testing.TB, f Filter, files ...string) ([]journal.Record, journal.Re
 	return rs, rep
 }
 
-// What the tests have in common, under short names.
+// Short names for the helpers of journaltest.
 const fleet = journaltest.Fleet
 
 var noon = journaltest.Noon()

@@ -27,7 +27,7 @@ func hostAddresses(own []string) []netip.Addr {
 
 // Recorded returns the site with the own addresses of the gateway that wrote
 // the journals, from their newest start record. On that gateway's host, its
-// current addresses count too. Without such a record it returns s.
+// current addresses count too. Recorded returns s if there is no such record.
 func (s *Site) Recorded(files []string) (*Site, error) {
 	host := hostAddresses(journal.LastOwn(files))
 	if len(host) == 0 || s.src.Text == nil {

@@ -1,5 +1,5 @@
-// Tests that a journal says which addresses are its gateway's own, and that
-// replay and suggest elsewhere deny them as the gateway does.
+// Tests that a journal lists its gateway's own addresses, and that replay and
+// suggest on another host deny these addresses as the gateway does.
 
 package denials
 
@@ -16,7 +16,7 @@ import (
 	"sallyport/rules/site"
 )
 
-// wideSite listens on every address, and permits the network that it is in.
+// wideSite listens on every address, and permits its own network.
 const wideSite = `
 [listen]
 http   = ["0.0.0.0:3128"]

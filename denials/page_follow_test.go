@@ -1,4 +1,4 @@
-// Tests of reading on: what was read in parts is what one scan of all says.
+// Tests of reading on: a review read in parts equals one scan of the whole journal.
 
 package denials
 
@@ -17,7 +17,7 @@ import (
 	"sallyport/denials/journaltest"
 )
 
-// summary is all that a view says, in words.
+// summary returns the whole content of a view as text.
 func summary(t *testing.T, v *View) string {
 	t.Helper()
 	var b bytes.Buffer
@@ -64,8 +64,8 @@ func gzipped(t *testing.T, path string) {
 	}
 }
 
-// The journal grows by whole and half lines, is rotated, compressed, cut short
-// and removed; after each step the running review is what a scan says.
+// The journal grows by whole and half lines, and is rotated, compressed, cut short
+// and removed. After each step, the running review equals a scan.
 func TestReadingOnIsAFullScan(t *testing.T) {
 	text, err := os.ReadFile(journaltest.Generated(t, 2400))
 	if err != nil {
@@ -110,7 +110,7 @@ func TestReadingOnIsAFullScan(t *testing.T) {
 			}
 			q.Files = files
 			want := review(t, q)
-			// A half line is counted as broken by a scan, and waited for here.
+			// A scan counts a half line as broken. The review waits for its end.
 			if got.Report.Lines < want.Report.Lines {
 				got.Report.Lines, got.Report.Skipped = got.Report.Lines+1, got.Report.Skipped+1
 			}
@@ -129,7 +129,7 @@ func must(t *testing.T, err error) {
 	}
 }
 
-// A second look reads what is new, and nothing twice.
+// A second reading reads only the new lines.
 func TestReadingOnReadsOnce(t *testing.T) {
 	path := journaltest.Generated(t, 1000)
 	run, err := NewReview(Filter{})
@@ -139,7 +139,7 @@ func TestReadingOnReadsOnce(t *testing.T) {
 	if run.Report().Lines != 1000 {
 		t.Errorf("%d lines", run.Report().Lines)
 	}
-	// What was read is gone from the file: only its end can be read again.
+	// Overwrite the part that was read, so that only the end of the file has a record.
 	info, err := os.Stat(path)
 	must(t, err)
 	f, err := os.OpenFile(path, os.O_WRONLY, 0)
@@ -154,7 +154,7 @@ func TestReadingOnReadsOnce(t *testing.T) {
 	}
 }
 
-// A Scan that is broken off goes on where it ended, also within a compressed file.
+// A reading that was interrupted goes on where it ended, also within a compressed file.
 func TestReadingOnAfterABreak(t *testing.T) {
 	for _, packed := range []bool{false, true} {
 		path := journaltest.Generated(t, 5000)
@@ -179,7 +179,7 @@ func TestReadingOnAfterABreak(t *testing.T) {
 	}
 }
 
-// expiring is a context that ends when it was asked so many times.
+// expiring is a context that ends after a number of calls of Err.
 type expiring struct {
 	context.Context
 	left int

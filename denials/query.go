@@ -31,7 +31,7 @@ type View struct {
 	Groups   []*Group // as asked for
 	Matched  int      // groups before Offset and Limit
 	Denials  uint64   // denials that the filter selects, of every cure
-	Rest     uint64   // denials of these that were counted in a group "(many)", to save memory
+	Rest     uint64   // of these, the denials that were counted in a group "(many)", to save memory
 	Totals   Totals
 	Timeline Timeline
 }
@@ -89,7 +89,7 @@ func Detail(ctx context.Context, q Query, key string, n int) (*Group, []journal.
 	q.Filter.Denied = true
 	var found *Group
 	last := journal.NewRing(max(n, 1))
-	keys := map[groupKey]bool{} // whether it is the group asked for
+	keys := map[groupKey]bool{} // whether this is the key of the group that was asked for
 	_, err := q.Scan(ctx, func(r *journal.Record) error {
 		k, raw := keyOf(r)
 		is, known := keys[k]

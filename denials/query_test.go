@@ -161,8 +161,8 @@ func TestTimelineKeepsEveryDenial(t *testing.T) {
 	}
 }
 
-// A client that makes up names, and long ones, fills neither the memory nor the
-// counts: everything is counted somewhere.
+// A client that invents many long names fills neither the memory nor the counts.
+// Every denial is counted.
 func TestReviewIsBounded(t *testing.T) {
 	var tally Tally
 	peak := journaltest.WatchHeap(t)

@@ -49,9 +49,10 @@ type changedKey struct {
 }
 
 // Replay asks the site about every decision in the files: denials, and
-// permitted flows where they are recorded. A decision that mode "audit" let
-// through ranks between denied and permitted: it is newly permitted if a rule
-// permits it now, and newly denied if it is no longer let through.
+// permitted flows where they are recorded. A decision by which mode "audit" let
+// an attempt through ranks between denied and permitted. It is newly permitted
+// if a rule permits the attempt now, and newly denied if the policy no longer
+// lets the attempt through.
 func Replay(ctx context.Context, q Query) (*Replayed, error) {
 	var out Replayed
 	changes := map[changedKey]*Changed{}
@@ -168,7 +169,7 @@ func (m *memo) ask(r *journal.Record) (answer, bool) {
 	return v, ok
 }
 
-// reasonText returns the reason of a denial; "": it is none.
+// reasonText returns the reason of a denial, and "" for any other decision.
 func reasonText(d rules.Decision) string {
 	if d.Verdict == rules.Allow && !d.Would {
 		return ""

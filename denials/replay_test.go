@@ -1,4 +1,4 @@
-// Tests of replay: every decision counts once, and as the new policy has it.
+// Tests of replay: every decision counts once, with the answer of the new policy.
 
 package denials
 
@@ -15,7 +15,7 @@ import (
 	"sallyport/rules"
 )
 
-// decided records decisions of a site, permitted ones too.
+// decided returns records of the decisions of a site, permitted ones too.
 func decided(t testing.TB, s *Site, as ...rules.Attempt) []journal.Record {
 	t.Helper()
 	var out []journal.Record
@@ -39,7 +39,7 @@ func replayed(t testing.TB, s *Site, rs ...journal.Record) *Replayed {
 	return p
 }
 
-// A policy replayed on its own decisions changes nothing, whatever the reason.
+// A policy replayed on its own decisions changes nothing, for any reason.
 func TestReplayOnTheSamePolicyChangesNothing(t *testing.T) {
 	for seed := range uint64(3) {
 		g, site := journaltest.NewGenerator(t, seed), siteOf(t, fleet)
@@ -69,13 +69,13 @@ func TestReplaySaysWhatChanges(t *testing.T) {
 	old := siteOf(t, fleet)
 	rs := decided(t, old,
 		attempt(t, manager, "auth.sangfor.com", 443),        // feature_off, turned on
-		attempt(t, manager, "auth.sangfor.com", 0),          // likewise
+		attempt(t, manager, "auth.sangfor.com", 0),          // the same
 		attempt(t, manager, "evil.example", 443),            // denied by both
 		attempt(t, manager, "license.sangfor.com", 443),     // permitted by both
 		attempt(t, agentAddr, "license.sangfor.com", 443),   // denied by both
-		attempt(t, laptop, "telemetry.vendor.example", 443), // audit, enforced now
-		attempt(t, laptop, "edr.vendor.example", 443),       // audit, a rule now
-		attempt(t, sep, "10.3.9.9", 2638),                   // permitted, taken away
+		attempt(t, laptop, "telemetry.vendor.example", 443), // let through by audit, denied now
+		attempt(t, laptop, "edr.vendor.example", 443),       // let through by audit, permitted by a rule now
+		attempt(t, sep, "10.3.9.9", 2638),                   // permitted, denied now
 	)
 	rs[0].Count = 500
 	rs = append(rs, at(1, func(r *journal.Record) { r.Host, r.Count, r.Client = "", 9000, "10.0.0.7" })) // folded
@@ -107,8 +107,8 @@ func TestReplaySaysWhatChanges(t *testing.T) {
 	}
 }
 
-// What content showed is judged again: a forged name stays denied, a private
-// answer is permitted where the prefix is listed.
+// Replay judges the recorded content again. A forged name stays denied. A private
+// address is permitted if the configuration lists its prefix.
 func TestReplayOfContent(t *testing.T) {
 	old := siteOf(t, fleet)
 	forged := attempt(t, manager, "license.sangfor.com", 443)
@@ -134,7 +134,7 @@ func TestReplayOfContent(t *testing.T) {
 			t.Errorf("%s was %s and is %s", c.Host, c.Reason, c.NewVerdict)
 		}
 	}
-	// A rule that makes no demand on content permits what was not TLS.
+	// A rule that does not limit the content permits a flow without TLS.
 	opaque := siteOf(t, fleet+"[[rule]]\nid = \"any\"\nclient = \"es-manager\"\nto = [\"license.sangfor.com\"]\nany = true\nreason = \"r\"\n")
 	if p := replayed(t, opaque, rs[0], rs[3]); p.Permitted != 2 {
 		t.Errorf("%+v", p)

@@ -59,7 +59,7 @@ func (s *Site) with(list []Edit) (*Site, []byte, error) {
 // needs the text.
 func (s *Site) HasText() bool { return len(s.src.Text) > 0 }
 
-// client returns the client with this name; nil: there is none.
+// client returns the client with this name. It returns nil if there is none.
 func (s *Site) client(name string) *rules.Client {
 	for _, c := range s.Config.Clients {
 		if c.Name == name {

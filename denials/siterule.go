@@ -29,11 +29,11 @@ type siteRule struct {
 	last     time.Time
 	reasons  []string
 	hint     string
-	proven   bool // only a part has a proven source
+	proven   bool // Group.proven of at least one of the groups
 }
 
-// proposeRule returns the rule for an attempt; nil: the attempt has no
-// destination.
+// proposeRule returns the rule for an attempt. It returns nil if the attempt has
+// no destination.
 func proposeRule(client string, a *rules.Attempt, g *Group) *siteRule {
 	host := destination(a)
 	if host == "" || client == "" {
@@ -114,8 +114,8 @@ func portList(ports []uint16) string {
 	return "[" + strings.Join(parts, ", ") + "]"
 }
 
-// id is client and host if that is short and not in use. Equal rules get equal
-// ids.
+// id returns an id for the rule: client and host if that is short and not in
+// use. Equal rules get equal ids.
 func (r *siteRule) id(s *Site) string {
 	id := strings.Trim(strings.Map(func(c rune) rune {
 		if c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c >= 'A' && c <= 'Z' || c == '-' || c == '.' {

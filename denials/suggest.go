@@ -1,5 +1,5 @@
-// Suggest: finds the narrowest change that would permit a denial, and tries it
-// on the policy in memory, and marks one that a person must confirm as a question. It
+// Suggest: finds the narrowest change that would permit a denial, tries it on
+// the policy in memory, and marks it as a question if a person must confirm it. It
 // applies nothing.
 
 package denials
@@ -202,7 +202,7 @@ func (s *Site) markQuestion(sg *Suggestion) {
 }
 
 // askOnce keeps the question for the first candidate for a role or source. For
-// a further candidate for a role it proposes a rule; for a further source it
+// a further candidate for a role, it proposes a rule. For a further source, it
 // proposes nothing.
 func (s *Site) askOnce(sg *Suggestion, asked map[string]string) {
 	place, key := sg.change.place(), sg.change.key()

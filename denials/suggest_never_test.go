@@ -1,4 +1,4 @@
-// Tests of what no suggestion may mend, and of what is said instead.
+// Tests of denials that no suggestion may permit, and of the text in its place.
 
 package denials
 
@@ -30,7 +30,7 @@ func TestNeverFixableSaysWhy(t *testing.T) {
 			t.Errorf("%v: %+v", what, sg)
 		}
 	}
-	// The cure of an address behind a NAT64 is another one than of a service of the site's own.
+	// An address behind a NAT64 needs another cure than the site's own service.
 	private.Resolved[0] = netip.MustParseAddr("64:ff9b::5db8:320a")
 	private.Dest = netip.AddrPortFrom(private.Resolved[0], 443)
 	if why := suggestFor(t, s, private)[0].Why; !strings.Contains(why, "stands for 93.184.50.10: if a NAT64 translates it, list 64:ff9b::/96 in [resolve] nat64") {
@@ -66,7 +66,8 @@ func TestNeverFixableInSchema1(t *testing.T) {
 	}
 }
 
-// wantNever checks that a record's suggestion is to change nothing, and says why.
+// wantNever checks that the suggestion for a record changes nothing, and has a
+// reason for this.
 func wantNever(t *testing.T, s *Site, r rules.Reason, rec journal.Record) {
 	var tally Tally
 	tally.Add(&rec)
@@ -75,8 +76,8 @@ func wantNever(t *testing.T, s *Site, r rules.Reason, rec journal.Record) {
 	}
 }
 
-// A setting that would not help after all is not proposed as one that does:
-// the name answers with a private address, whatever is turned on.
+// Suggest does not propose a setting that would not help: here, the name resolves
+// to a private address, so no feature helps.
 func TestWhatDoesNotHelpIsNotCalledTried(t *testing.T) {
 	s := siteOf(t, fleet)
 	good, bad := denialOf(t, s, attempt(t, manager, "auth.sangfor.com", 443)), denialOf(t, s, attempt(t, manager, "auth.sangfor.com", 443))
@@ -99,12 +100,12 @@ func TestWhatDoesNotHelpIsNotCalledTried(t *testing.T) {
 	}
 }
 
-// A client that asks once for the gateway's loopback, or for a cloud's metadata
-// service, gets no rule proposed that an operator might paste.
+// Suggest proposes no rule for an attempt to reach the gateway's loopback or a
+// cloud's metadata service, because an operator might paste it.
 func TestNoRuleIntoTheHost(t *testing.T) {
 	s := siteOf(t, fleet)
 	for _, host := range []string{"127.0.0.1", "127.8.8.8", "169.254.169.254", "::1", "fe80::1", "ff02::1", "224.0.0.1", "0.0.0.0", "255.255.255.255"} {
-		for _, client := range []string{manager, agentAddr} { // the agents' manager is bound to nothing yet
+		for _, client := range []string{manager, agentAddr} { // the role manager of the agents has no address yet
 			for _, sg := range suggestFor(t, s, attempt(t, client, host, 443)) {
 				if sg.Cure != CureNever || sg.TOML != "" || sg.Why == "" {
 					t.Errorf("%s for %s: %s, %q, %q", host, client, sg.Cure, sg.TOML, sg.Why)
@@ -117,8 +118,9 @@ func TestNoRuleIntoTheHost(t *testing.T) {
 	}
 }
 
-// Nor for another address of the host that the gateway runs on, where its own
-// services listen; a client on that host can reach them anyway.
+// Suggest proposes no rule for any other address of the gateway's host, because
+// the host's own services listen there. A client on that host can reach them
+// without the gateway.
 func TestNoRuleToTheHostsAddresses(t *testing.T) {
 	src := siteOf(t, fleet).src
 	src.Own = func(site.Listen) rules.Own {
@@ -143,8 +145,8 @@ func TestNoRuleToTheHostsAddresses(t *testing.T) {
 	}
 }
 
-// What an expired rule permitted is not called undocumented, and the rule is
-// named: a later date is what most will want.
+// A destination of an expired rule is not called undocumented. The suggestion
+// names the rule, because most operators will want a later date.
 func TestExpiredRuleIsNamed(t *testing.T) {
 	s := siteOf(t, fleet)
 	list := suggestFor(t, s, attempt(t, manager, "gone.corp.example", 443))
@@ -154,8 +156,8 @@ func TestExpiredRuleIsNamed(t *testing.T) {
 	}
 }
 
-// An unknown client on the link, whose address used to be recorded with its interface,
-// does not make the whole configuration impossible to write.
+// Whole also works with an unknown client with a link-local address. The journal used
+// to record such an address with its interface.
 func TestSuggestLinkLocalUnknownClient(t *testing.T) {
 	s := siteOf(t, fleet)
 	r := denialOf(t, s, attempt(t, "fe80::7", "license.sangfor.com", 443))
@@ -167,8 +169,9 @@ func TestSuggestLinkLocalUnknownClient(t *testing.T) {
 	}
 }
 
-// A look-up of a type that is never answered gets no rule, whatever the name;
-// the same name's addresses may have one, and the rule does not help the other.
+// Suggest proposes no rule for a look-up of a type that is never answered, for any
+// name. It may propose a rule for the addresses of the same name. That rule does
+// not permit the look-up.
 func TestNoRuleForTypesThatAreNeverLookedUp(t *testing.T) {
 	s := siteOf(t, fleet+"[[dns.zone]]\nsuffix = \"int.example\"\nupstreams = [\"udp://10.0.0.53\"]\n")
 	ask := func(host string, qtype uint16) rules.Attempt {
@@ -227,8 +230,8 @@ func TestNoRuleForTypesThatAreNeverLookedUp(t *testing.T) {
 	}
 }
 
-// What a packet filter dropped of neither TCP nor UDP gets no rule: none lists
-// it. Its datagrams may have one.
+// Suggest proposes no rule for a dropped packet of neither TCP nor UDP, because no
+// rule lists such protocols. It may propose a rule for dropped datagrams.
 func TestNoRuleForOtherProtocols(t *testing.T) {
 	s := siteOf(t, fleet)
 	dropped := rules.Attempt{Via: rules.ViaUDP, Client: netip.MustParseAddrPort(manager + ":0"), Dest: netip.MustParseAddrPort("203.0.113.9:0"), Fault: rules.ProtocolNotListed}
@@ -245,9 +248,9 @@ func TestNoRuleForOtherProtocols(t *testing.T) {
 	}
 }
 
-// One datagram with the client's address in it, which a neighbour can write, makes
-// a denial, and so a suggestion: that says so, also where it is pasted whole. What
-// a handshake proves says nothing of it.
+// A neighbour can forge a datagram with the client's address. The datagram causes a
+// denial, and so a suggestion. The suggestion has a note about this, also in the
+// whole configuration. If a handshake proves the source, there is no note.
 func TestSuggestionOfDatagramsSaysThatNothingProvesThem(t *testing.T) {
 	s := siteOf(t, fleet)
 	forged := attempt(t, manager, "attacker.example", 0)
@@ -281,8 +284,8 @@ func TestSuggestionOfDatagramsSaysThatNothingProvesThem(t *testing.T) {
 	}
 }
 
-// No rule is proposed for an IPv6 address that stands for a private IPv4 one
-// (RFC 6052, RFC 3056, RFC 4380): none would permit it.
+// Suggest proposes no rule for an IPv6 address that stands for a private IPv4
+// address (RFC 6052, RFC 3056, RFC 4380), because no rule would permit it.
 func TestNoRuleForAPrivateAddressBehindATranslator(t *testing.T) {
 	s := siteOf(t, fleet)
 	for _, host := range []string{"64:ff9b::10.0.0.1", "2002:a00:1::1", "2001:0:5d5d:1::f5ff:fffe"} {

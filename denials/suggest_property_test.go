@@ -1,5 +1,5 @@
-// A property of every suggestion: made, it permits what it printed, and nothing
-// but that.
+// Tests a property of every suggestion: the changed configuration permits what the
+// suggestion lists, and nothing else.
 
 package denials
 
@@ -26,7 +26,7 @@ var (
 	suggestReach   = []string{"tcp = [443]", "tcp = [80, \"8000-9000\"]\nudp = [53]", "any = true", "tcp = \"all\"", "udp = \"all\"", "tcp = [443]\nexpires = 2026-01-31"}
 )
 
-// suggestSite writes a configuration of two clients whose rules meet.
+// suggestSite returns a configuration of two clients whose rules overlap.
 func suggestSite(r *rand.Rand) string {
 	pick := func(list ...string) string { return list[r.IntN(len(list))] }
 	var b strings.Builder
@@ -54,7 +54,8 @@ func suggestSite(r *rand.Rand) string {
 	return b.String()
 }
 
-// probes are attempts around everything that the policies and attempts name.
+// probes returns attempts to reach all names, addresses and ports in the policies
+// and attempts, and similar ones.
 func probes(t testing.TB) []rules.Attempt {
 	hosts := slices.Concat(suggestHosts, []string{"x.corp.example", "www.auth.sangfor.com", "upd.sangfor.com", "45.83.7.255", "45.83.8.0", "10.20.31.1", "2001:db8::ffff", "10.9.9.9"})
 	ports := slices.Concat(suggestPorts, []uint16{442, 444, 7999, 8000, 8999, 53, 65535, 1})
@@ -81,7 +82,7 @@ func probes(t testing.TB) []rules.Attempt {
 	return out
 }
 
-// printed reports whether one of the gains is about an attempt.
+// printed reports whether one of the gains includes an attempt.
 func printed(gains []rules.Gain, a rules.Attempt) bool {
 	return slices.ContainsFunc(gains, func(g rules.Gain) bool {
 		if g.Client != nil && !slices.ContainsFunc(g.From, func(r rules.Region) bool { return r.HasAddr(a.Client.Addr()) }) {
@@ -138,7 +139,8 @@ func TestSuggestionIsTheWholeDifference(t *testing.T) {
 	t.Errorf("%v, %d of them questions: the test tests less than it says", cures, asks)
 }
 
-// checkSuggestion makes a suggestion, and holds what was printed against it.
+// checkSuggestion makes the change of a suggestion, and compares its effect with
+// the list of the suggestion.
 func (s *Site) checkSuggestion(rt *rapid.T, sg *Suggestion, all []rules.Attempt, text string) {
 	made, _, err := s.with(answered(sg.change.edits(s)))
 	if err != nil {
@@ -164,7 +166,7 @@ func (s *Site) checkSuggestion(rt *rapid.T, sg *Suggestion, all []rules.Attempt,
 	}
 	for i, g := range sg.Gains {
 		if i > 8 && i%7 > 0 {
-			continue // of many, some
+			continue // if there are many, check only some
 		}
 		if g.To.IsZero() || !g.At.IsZero() || g.Zone {
 			continue

@@ -1,5 +1,5 @@
-// Tests of suggestions: for every reason that can be mended, the proposed text
-// is put into the configuration, read again and asked.
+// Tests of suggestions: for every reason that a change can cure, the test puts the
+// proposed text into the configuration, reads it and asks about the denial again.
 
 package denials
 
@@ -12,7 +12,7 @@ import (
 	"sallyport/rules"
 )
 
-// denialOf is the record that a gateway with the site's policy writes.
+// denialOf returns the record that a gateway with the site's policy writes.
 func denialOf(t testing.TB, s *Site, a rules.Attempt) journal.Record {
 	t.Helper()
 	d := s.Policy.Decide(a)
@@ -26,7 +26,7 @@ func denialOf(t testing.TB, s *Site, a rules.Attempt) journal.Record {
 
 func udp(a rules.Attempt) rules.Attempt { a.Proto = rules.UDP; return a }
 
-// suggestFor is what is suggested for one attempt.
+// suggestFor returns the suggestions for some attempts.
 func suggestFor(t testing.TB, s *Site, as ...rules.Attempt) []*Suggestion {
 	t.Helper()
 	var tally Tally
@@ -47,7 +47,7 @@ func TestSuggestionPermitsAndNothingElse(t *testing.T) {
 		reason rules.Reason
 		cure   Cure
 		toml   string   // all of these, in order
-		also   []string // parts of what else is permitted
+		also   []string // parts of Also
 		still  rules.Attempt
 	}{
 		{"a feature that is off", attempt(t, manager, "auth.sangfor.com", 443), rules.FeatureOff, CureFeature,
@@ -122,8 +122,8 @@ func TestSuggestionPermitsAndNothingElse(t *testing.T) {
 	}
 }
 
-// applied is the site with all suggestions written into its file, as an
-// operator would: read as check reads it.
+// applied returns the site after all suggestions were written into its file, as by
+// an operator. It reads the file as check does.
 func applied(t testing.TB, s *Site, list []*Suggestion) *Site {
 	t.Helper()
 	text, err := s.Whole(list)
@@ -136,8 +136,8 @@ func applied(t testing.TB, s *Site, list []*Suggestion) *Site {
 	return siteOf(t, string(text))
 }
 
-// answers is the configuration with every question of it answered by a yes, as
-// an operator would: the # of the lines below it removed.
+// answers returns the configuration with every question answered yes: as an
+// operator would, it removes the # from the lines below each question.
 func answers(t testing.TB, s *Site, list []*Suggestion) string {
 	t.Helper()
 	text, err := s.Whole(list)
@@ -179,7 +179,8 @@ profiles = ["endpoint-secure-saas"]
 	}
 }
 
-// A port that the site moved is set, and what it costs is said.
+// Suggest sets a port that the site moved, and lists what the policy would no
+// longer permit.
 func TestConfigurablePortIsSuggested(t *testing.T) {
 	s := siteOf(t, fleet)
 	sg := suggestFor(t, s, attempt(t, sep, "10.3.9.9", 8082))[0]
@@ -201,7 +202,7 @@ func TestConfigurablePortIsSuggested(t *testing.T) {
 	}
 }
 
-// Denials of one destination become one rule; those that one feature permits
+// Denials of one destination become one rule. Denials that one feature permits
 // become one suggestion.
 func TestGroupsShareSuggestions(t *testing.T) {
 	s := siteOf(t, fleet)
@@ -220,8 +221,8 @@ func TestGroupsShareSuggestions(t *testing.T) {
 	}
 }
 
-// One that asks over loopback is on that host already: it may have a rule for the
-// rest of loopback, and still none for a cloud's metadata service.
+// A client with a loopback address is on the gateway's host. Suggest may propose a
+// rule for other loopback addresses, but none for a cloud's metadata service.
 func TestRuleWithinTheHost(t *testing.T) {
 	s := siteOf(t, strings.Replace(fleet, `["10.1.0.0/24"]`, `["127.0.0.1"]`, 1))
 	for host, never := range map[string]bool{"127.8.8.8": false, "::1": false, "169.254.169.254": true} {
@@ -236,8 +237,8 @@ func TestRuleWithinTheHost(t *testing.T) {
 	}
 }
 
-// A name that [hosts] leads to sallyport itself, or to a private address, is not
-// said to be reached once it has a rule.
+// If [hosts] gives a name an address of sallyport itself or a private address,
+// Suggest does not report that a rule would permit the name.
 func TestRuleForANameThatLeadsNowhere(t *testing.T) {
 	s := siteOf(t, fleet+"[hosts]\n\"gw.corp.example\" = [\"192.0.2.1\"]\n\"db.corp.example\" = [\"10.9.9.9\"]\n\"two.corp.example\" = [\"10.9.9.9\", \"45.83.7.10\"]\n")
 	for _, c := range []struct {
@@ -259,8 +260,8 @@ func TestRuleForANameThatLeadsNowhere(t *testing.T) {
 	}
 }
 
-// A role or address that the configuration has elsewhere has evidence: it is
-// proposed as it is, and the questions come after it.
+// If the configuration has the role or address in another place, that is evidence.
+// Suggest proposes such a change without a question, and before the questions.
 func TestWhatTheConfigurationKnowsIsNoQuestion(t *testing.T) {
 	known := strings.Replace(fleet, `["10.1.0.0/24"]`, `["10.1.0.0/24", "10.20.30.40"]`, 1)
 	s := siteOf(t, known)
@@ -283,7 +284,7 @@ func TestWhatTheConfigurationKnowsIsNoQuestion(t *testing.T) {
 	if n := strings.Count(string(text), "who is this?"); err != nil || n != 1 {
 		t.Errorf("%d questions, %v:\n%s", n, err, text)
 	}
-	// Two candidates for one role: the second is none.
+	// Of two candidates for one role, only the first is a question.
 	s = siteOf(t, fleet)
 	list = suggestFor(t, s, attempt(t, agentAddr, "10.20.30.40", 443), attempt(t, agentAddr, "10.20.30.40", 4430), attempt(t, agentAddr, "evil.example", 8083))
 	text, err = s.Whole(list)

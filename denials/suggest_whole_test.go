@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// Two features that are turned on together permit what needs both, which
-// neither suggestion prints: the whole configuration says it at its top.
+// Two features together permit a destination that needs both. Neither suggestion
+// lists it, but the comment at the top of the whole configuration does.
 func TestWholeSaysWhatAllOfItPermits(t *testing.T) {
 	s := siteOf(t, strings.Replace(fleet, `["cyber-guardian"] #`, `[] #`, 1))
 	list := suggestFor(t, s, attempt(t, manager, "auth.sangfor.com", 443), attempt(t, manager, "clt.sea.sangfor.com", 443), attempt(t, agentAddr, "10.20.30.40", 443))
@@ -33,8 +33,8 @@ func TestWholeSaysWhatAllOfItPermits(t *testing.T) {
 	}
 }
 
-// Without a proposal the whole configuration says so: it goes to a file that
-// people take for one.
+// Without a proposal, the whole configuration has a comment about that, because
+// people write it to a file and expect changes in it.
 func TestWholeSaysThatNothingIsProposed(t *testing.T) {
 	s := siteOf(t, fleet)
 	text, err := s.Whole(nil)

@@ -16,8 +16,8 @@ import (
 	"sallyport/denials/journal"
 )
 
-// The limits of a Tally. Denials beyond them are counted per client and reason,
-// and beyond that per reason.
+// The limits of a Tally. Denials beyond them are counted per client and reason.
+// If there are too many clients for that, denials are counted per reason.
 const (
 	groupsMax = 100_000
 	textMax   = 64 << 20 // bytes of the groups and their texts, roughly
@@ -39,7 +39,7 @@ type Group struct {
 
 	Count       uint64
 	First, Last time.Time
-	Via         string // of the latest record, as all fields below
+	Via         string // of the latest record, like all fields below
 	Profile     string
 	SNI         string
 	Resolved    string // one of the addresses
@@ -51,14 +51,14 @@ type Group struct {
 
 	Cure Cure // set by Review and Suggest
 
-	proven bool // the source of some denial is proven, or that is not known
+	proven bool // at least one denial has a proven source, or a source that may be proven
 	raw    bool // Host is not a name
 	size   int
 	last   asked
 }
 
-// asked has the other values of the latest record that are needed to ask about
-// it again.
+// asked holds the other values of the latest record. They are needed to ask the
+// policy about it again.
 type asked struct {
 	schema                   int
 	host, original, detail   string
@@ -110,7 +110,7 @@ type Tally struct {
 	groups map[groupKey]*Group
 	size   int    // bytes, roughly
 	Total  uint64 // denials added
-	Rest   uint64 // denials of these that were counted without their host
+	Rest   uint64 // of these, the denials that were counted without their host
 }
 
 type groupKey struct {
@@ -147,7 +147,7 @@ func KeyOf(r *journal.Record) string {
 	return newGroup(k, raw, r).Key()
 }
 
-// Add counts a record of a denial; others are ignored.
+// Add counts a record of a denial. It ignores other records.
 func (t *Tally) Add(r *journal.Record) {
 	if !r.Denied() {
 		return

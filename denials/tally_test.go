@@ -1,4 +1,4 @@
-// Tests of tallies and of the words for what they hold.
+// Tests of Tally, and of the texts for its groups.
 
 package denials
 
@@ -21,7 +21,7 @@ func TestTallyIsBounded(t *testing.T) {
 	}
 }
 
-// What is wrong is said once, also where the hint repeats the detail.
+// Why names a fault once, also if the hint repeats the detail.
 func TestWhySaysThingsOnce(t *testing.T) {
 	for _, c := range []struct{ hint, detail, want string }{
 		{"the head is malformed: no Host", "no Host", "the head is malformed: no Host"},

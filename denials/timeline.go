@@ -41,7 +41,7 @@ type Series struct {
 	Max     uint64   // the largest Total
 }
 
-// Add counts a record of a denial; others are ignored.
+// Add counts a record of a denial. It ignores other records.
 func (t *Timeline) Add(r *journal.Record) {
 	if !r.Denied() || r.Time.Unix() < 0 {
 		return

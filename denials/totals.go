@@ -24,7 +24,7 @@ type Totals struct {
 	Cures    Counts // set by Review
 }
 
-// Add counts a record of a denial; others are ignored.
+// Add counts a record of a denial. It ignores other records.
 func (t *Totals) Add(r *journal.Record) {
 	if !r.Denied() {
 		return
@@ -52,8 +52,8 @@ type Counts struct {
 	text string    // its text
 }
 
-// countsMax limits the texts with a count of their own; all others are counted
-// as Others.
+// countsMax limits the texts with a count of their own. All other texts are
+// counted as Others.
 const countsMax = 10_000
 
 // A Count is a text and how often it occurred.

@@ -1,5 +1,5 @@
-// Tests of usage: counted without loss, kept over restarts and reloads, and
-// held against the rules in force.
+// Tests of usage: no count is lost, counts are kept across restarts and reloads,
+// and Used compares them with the rules in force.
 
 package denials
 
@@ -56,12 +56,12 @@ func TestUsageSurvivesRestartsAndReloads(t *testing.T) {
 	for range 3 {
 		r.Decide(license)
 	}
-	r.Decide(attempt(t, manager, "license.sangfor.com", 443)) // provisional: will be asked again
+	r.Decide(attempt(t, manager, "license.sangfor.com", 443)) // provisional: the front end will ask again
 	r.Decide(final(attempt(t, manager, "license.sangfor.com", 0)))
 	r.Decide(final(attempt(t, manager, "evil.example", 443)))            // denied
-	r.Decide(final(attempt(t, laptop, "telemetry.vendor.example", 443))) // by audit, not by a rule
+	r.Decide(final(attempt(t, laptop, "telemetry.vendor.example", 443))) // let through by audit, not permitted by a rule
 	now = now.Add(time.Hour)
-	live.Swap(&rules.Generation{Policy: siteOf(t, fleet).Policy}) // a reload: other rules, the same names
+	live.Swap(&rules.Generation{Policy: siteOf(t, fleet).Policy}) // a reload: other values with the same names
 	r.Decide(license)
 	if err := u.Save(); err != nil {
 		t.Fatal(err)

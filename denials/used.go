@@ -46,7 +46,7 @@ func (s *Site) Used(st journal.UsageState) []RuleUse {
 	return out
 }
 
-// lineOf returns the line of a site's rule; 0: the rule is a profile's.
+// lineOf returns the line of a site's rule. For a profile's rule it returns 0.
 func lineOf(r *rules.Rule) int {
 	if r.Profile == rules.SiteProfile {
 		return r.Line
@@ -55,8 +55,9 @@ func lineOf(r *rules.Rule) int {
 }
 
 // AddFlows adds the counts from the journals of permitted flows, for times when
-// the gateway did not count, or for another gateway. If both have a rule, the
-// larger count is used, because they counted the same flows.
+// the gateway did not count, or for another gateway. If both st and the journals
+// count a rule, AddFlows uses the larger count, because both counted the same
+// flows.
 func AddFlows(ctx context.Context, st *journal.UsageState, q Query) (journal.Report, error) {
 	flows := map[ruleKey]*journal.Use{}
 	first := st.Since

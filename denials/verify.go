@@ -70,8 +70,8 @@ func (s *Site) verify(sg *Suggestion) (rest []*Suggestion) {
 	return nil
 }
 
-// stillNever returns why no change permits a denial with this reason after the
-// change was made; "": another change may.
+// stillNever returns why no change permits an attempt that is still denied for
+// this reason after change c. It returns "" if another change may permit it.
 func stillNever(still rules.Reason, c *change) string {
 	switch {
 	case still == rules.Self:
@@ -102,8 +102,8 @@ func (s *Site) resolved(a rules.Attempt, d rules.Decision) rules.Decision {
 	return d
 }
 
-// whyExpired returns the expired rule and what to consider; "": no rule has
-// expired.
+// whyExpired returns a text about the expired rule and what to consider. It
+// returns "" if no rule has expired.
 func (s *Site) whyExpired(r *rules.Rule) string {
 	if r == nil || r.Expires.IsZero() || s.src.Now.Before(r.Expires) {
 		return ""

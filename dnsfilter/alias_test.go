@@ -18,8 +18,8 @@ import (
 
 // TestFlattened asserts that the answer to a permitted alias has its final
 // records under the name in the question, with the shortest TTL of the chain. A
-// resolver in front asks for the target of an alias by itself (RFC 1034,
-// section 5.3.3), and that is denied.
+// resolver in front of the filter asks for the target of an alias by itself
+// (RFC 1034, section 5.3.3), and that is denied.
 func TestFlattened(t *testing.T) {
 	const soa = "cdn.test. 900 IN SOA ns. root. 1 2 3 4 60"
 	for _, c := range []struct {

@@ -17,8 +17,8 @@ const cacheShards = 16
 const bytesPerAnswer = 1 << 10
 
 // cache is a bounded map of answers. A shard with too many answers drops the
-// one that expires first among a few random ones; a shard with too many bytes
-// drops the largest of a few.
+// one that expires first among a few random ones. A shard with too many bytes
+// drops the largest of a few random ones.
 type cache struct {
 	seed       maphash.Seed
 	perShard   int // answers per shard
@@ -69,7 +69,8 @@ func (c *cache) put(key string, e *entry, now time.Duration) {
 	s.size += e.size()
 }
 
-// evict drops one entry: an expired one, or the first by the order before.
+// evict drops one entry: an expired one, or else the one that before puts
+// first.
 func (s *cacheShard) evict(now time.Duration, before func(a, b *entry) bool) {
 	s.remove(pickVictim(s.m, func(e *entry) bool { return e.expires <= now }, before))
 }
@@ -87,7 +88,7 @@ func (e *entry) expiresBefore(o *entry) bool { return e.expires < o.expires }
 // largerThan reports whether e takes more memory than o.
 func (e *entry) largerThan(o *entry) bool { return e.size() > o.size() }
 
-// size returns roughly how many bytes e takes, with its place in the map.
+// size returns roughly how many bytes e takes, including its place in the map.
 func (e *entry) size() int {
 	return 384 + len(e.wire) + 2*len(e.ttls) + 24*(len(e.addrs)+len(e.special))
 }

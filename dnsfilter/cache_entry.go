@@ -17,10 +17,10 @@ import (
 
 // How long answers are kept, in seconds.
 const (
-	// minTTL also applies to answers with TTL 0: no name is asked about more
-	// often than this, so the order and rhythm of a client's queries reveal
-	// little to the name's servers. A client sees a changed address that much
-	// later.
+	// minTTL also applies to answers with TTL 0. The filter asks about a name
+	// at most once in this time. So the order and rhythm of a client's queries
+	// reveal little to the name's servers. A client sees a changed address up
+	// to this much later.
 	minTTL      = 5
 	maxTTL      = 60 * 60
 	maxNegative = 5 * 60 // for "no such name" and "no such record"
@@ -29,7 +29,7 @@ const (
 	fixedTTL    = 60     // the TTL of answers from Hosts
 )
 
-// The most that one answer may be.
+// The limits of one answer.
 const (
 	maxRecords = 256     // further records are dropped
 	maxEntry   = 1 << 14 // bytes

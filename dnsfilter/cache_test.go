@@ -58,7 +58,7 @@ func TestAgeing(t *testing.T) {
 }
 
 // TestClockJump asserts that a clock set back breaks nothing. The filter's
-// clock is monotonic, so it revives no answer either.
+// clock is monotonic, so the jump revives no answer either.
 func TestClockJump(t *testing.T) {
 	b := newHarness(t, nil, "a.example")
 	b.ask("a.example.", dns.TypeA)
@@ -86,7 +86,7 @@ func TestCacheIsBounded(t *testing.T) {
 
 // TestCacheRoom asserts that large answers use no more memory in all than usual
 // ones: the owner of a name below a permitted wildcard can make any number of
-// them.
+// large answers.
 func TestCacheRoom(t *testing.T) {
 	const answers = 64
 	c := newCache(answers)

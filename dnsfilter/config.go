@@ -44,7 +44,7 @@ type Config struct {
 	// PrefetchNames returns names that a generation permits. While Serve runs,
 	// the filter looks them up before any client asks and keeps the answers
 	// fresh. Pinned treats their addresses as given to every client. The filter
-	// calls it again after PolicyChanged. nil: no prefetch.
+	// calls PrefetchNames again after PolicyChanged. nil: no prefetch.
 	PrefetchNames func(*rules.Generation) []rules.Name
 	// Prefetched, if not nil, is called after every successful prefetch with
 	// the name's addresses and their TTL. It must not block or keep addrs.
@@ -56,19 +56,19 @@ type Config struct {
 	// Answered, if not nil, is called with the addresses that a client got for
 	// a name, and their TTL. It must not block or keep addrs.
 	Answered func(client netip.Addr, name rules.Name, addrs []netip.Addr, ttl time.Duration)
-	// Observe, if not nil, is called after every reply, and ObserveUpstream, if
-	// not nil, after every try of an upstream. They must not block.
+	// Observe, if not nil, is called after every reply. ObserveUpstream, if not
+	// nil, is called after every try of an upstream. Neither may block.
 	Observe         func(Answer)
 	ObserveUpstream func(UpstreamTry)
 }
 
-// Limits bounds what clients can make the filter hold. A zero field means its
-// default.
+// Limits bounds what clients can make the filter hold. A field that is zero has
+// its default.
 type Limits struct {
-	QPS               int // queries a second, and in one burst, of one client (IPv6: one /64) that need an upstream; 1000; negative: no limit. Queries by UDP without a cookie have a separate quarter of it
-	WildcardNames     int // new names below wildcards and zones that one client may have looked up in any 5 minutes, and a quarter of its look-ups of such names in a minute; 500; negative: no limit
+	QPS               int // queries a second, and in one burst, of one client (IPv6: one /64) that need an upstream; 1000; negative: no limit. Queries by UDP without a cookie have a separate limit, a quarter of this one
+	WildcardNames     int // new names below wildcards and zones that one client may have looked up in any 5 minutes; 500; negative: no limit. In a minute the client may have four times as many look-ups of such names
 	UnknownQPS        int // replies a second to all unknown clients together; 100
-	TCP               int // TCP connections; 256. As many more may wait until one ends, half of them of one client
+	TCP               int // TCP connections; 256. The same number may wait until one ends, and half of that number for one client
 	TCPPerClient      int // TCP connections of one client; 32
 	InFlight          int // queries in flight to upstreams; 1024
 	InFlightPerClient int // of one client; a quarter of InFlight

@@ -12,15 +12,15 @@ import (
 	"sallyport/rules/quota"
 )
 
-// connQueue counts connections by a quota.Table. A connection above the quota may
-// wait in a queue. Connections come in bursts: a process that restarts accepts
-// at once all that waited in the listening socket, and each of those has one
-// query, which is soon answered.
+// connQueue counts connections by a quota.Table. A connection above the quota
+// may wait in a queue. Connections come in bursts: a process that restarts
+// accepts at once all connections that waited in the listening socket. Each of
+// them has one query, which is soon answered.
 type connQueue struct {
 	held *quota.Table[rules.QuotaKey]
 
-	queueMu                  sync.Mutex // guards the fields below; held is used under it
-	maxWaiting, maxPerClient int        // limits of waiting, in all and for one client
+	queueMu                  sync.Mutex // guards the fields below; it is locked while held is used
+	maxWaiting, maxPerClient int        // limits of waiting connections, in all and for one client
 	waiting                  []*queuedConn
 }
 
@@ -39,9 +39,9 @@ func (t *connQueue) setQueue(maxWaiting, maxPerClient int) {
 	t.maxWaiting, t.maxPerClient = maxWaiting, maxPerClient
 }
 
-// enter counts one connection of the client, or else puts it in the queue; then
-// the caller must await the returned place. It returns false if the queue is
-// full too.
+// enter counts one connection of the client. If the client has no room, enter
+// puts the connection in the queue, and the caller must await the returned
+// place. It returns false if the queue is full too.
 func (t *connQueue) enter(client rules.QuotaKey) (*queuedConn, bool) {
 	t.queueMu.Lock()
 	defer t.queueMu.Unlock()
@@ -63,7 +63,7 @@ func (t *connQueue) enter(client rules.QuotaKey) (*queuedConn, bool) {
 }
 
 // await reports whether the connection w was admitted within the timeout. If
-// not, w has left the queue and counts nothing.
+// not, w has left the queue and is not counted.
 func (t *connQueue) await(w *queuedConn, timeout time.Duration) bool {
 	timer := time.NewTimer(timeout)
 	defer timer.Stop()

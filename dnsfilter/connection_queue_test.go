@@ -38,8 +38,8 @@ func (b *backlog) Accept() (net.Conn, error) {
 }
 
 // TestBurstOfConnections asserts that all connections of one client that waited
-// in a listening socket are served, even if they are more than its quota, when
-// each has one query.
+// in a listening socket are served, if each has one query. This holds even if
+// they are more than the client's quota.
 func TestBurstOfConnections(t *testing.T) {
 	const burst = 100 // of one client, in the second that a restart takes
 	b := newHarness(t, func(c *setup) { c.Now = time.Now }, "a.example")
@@ -94,7 +94,7 @@ func TestConnQueue(t *testing.T) {
 		u.setQueue(line, lineEach)
 		var held []rules.QuotaKey
 		var waits []*queuedConn
-		come := func() { // these were admitted meanwhile
+		come := func() { // moves the connections admitted in the meantime from waits to held
 			kept := waits[:0]
 			for _, w := range waits {
 				select {

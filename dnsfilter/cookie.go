@@ -1,5 +1,5 @@
 // Cookie: interoperable DNS cookies (RFC 7873 and RFC 9018). A client that
-// returns a server cookie can receive at its address.
+// returns a server cookie has received it at its address.
 
 package dnsfilter
 
@@ -32,9 +32,9 @@ const (
 	cookieLife   = time.Hour
 	cookieFuture = 5 * time.Minute
 	cookieFresh  = 30 * time.Minute // an older cookie is replaced
-	// secretLife is how long a secret makes cookies: a day, of the 36 days that
-	// RFC 7873, section 7.1, permits. After that, it checks its cookies for as
-	// long again.
+	// secretLife is how long a secret is used to make cookies: one day. RFC
+	// 7873, section 7.1, permits 36 days. For one more day, the secret is used
+	// to check those cookies.
 	secretLife = 24 * time.Hour
 )
 

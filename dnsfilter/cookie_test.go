@@ -80,7 +80,7 @@ func TestCookieLife(t *testing.T) {
 		{time.Hour, 2*time.Hour + time.Second, false, true},
 		{3*time.Hour + 5*time.Minute, 3 * time.Hour, true, false}, // the clock was set back
 		{3*time.Hour + 5*time.Minute + time.Second, 3 * time.Hour, false, true},
-		{secretLife - time.Minute, secretLife, true, true}, // by the secret before
+		{secretLife - time.Minute, secretLife, true, true}, // made with the previous secret
 		{3*secretLife + time.Minute, 3*secretLife + 2*time.Minute, true, false},
 	} {
 		made, _ := c.check(client, from, start.Add(v.made))
@@ -138,8 +138,8 @@ func withCookie(m *dns.Msg, cookie string) *dns.Msg {
 
 // TestCookieOption asserts the server's part of RFC 7873, section 5.2, for
 // every kind of reply: the reply has the client cookie and a server cookie; an
-// invalid server cookie counts as none; a wrong length is a FORMERR and on
-// record; only the first option counts.
+// invalid server cookie counts as none; a wrong length is a FORMERR and is
+// recorded; only the first option counts.
 func TestCookieOption(t *testing.T) {
 	const half = "0123456789abcdef"
 	b := newHarness(t, func(c *setup) {

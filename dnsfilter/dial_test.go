@@ -11,7 +11,7 @@ import (
 // the environment sets, and only by address.
 func TestDialLiteral(t *testing.T) {
 	t.Setenv("GODEBUG", "multipathtcp=1")
-	l, err := net.Listen("tcp", "127.0.0.1:0") // which uses MPTCP
+	l, err := net.Listen("tcp", "127.0.0.1:0") // this listener uses MPTCP
 	if err != nil {
 		t.Fatal(err)
 	}

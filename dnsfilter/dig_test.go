@@ -14,8 +14,8 @@ import (
 	"sallyport/rules/site"
 )
 
-// TestDig asserts what BIND's dig gets for new names below a wildcard: it
-// proves its address by TCP after a truncated reply, or by its cookie. It
+// TestDig asserts what BIND's dig gets for new names below a wildcard. dig
+// proves its address by TCP after a truncated reply, or by its cookie. dig
 // accepts our cookie as valid.
 func TestDig(t *testing.T) {
 	dig, err := exec.LookPath("dig")

@@ -36,13 +36,13 @@ func (w want) appendTo(key []byte) []byte {
 }
 
 // asksRootKeys reports whether the query is for the root's DNSKEY, where every
-// chain of signatures ends. It is the one question about the root that the
-// policy may permit.
+// chain of signatures ends. The policy can permit no other question about the
+// root.
 func (q *query) asksRootKeys() bool { return q.msg[headerSize] == 0 && q.qtype == dns.TypeDNSKEY }
 
-// addProof adds to an answer its proof from the message: the signatures of its
-// records, and for a negative answer or one from a wildcard the signed denials
-// of existence. A flattened answer has no proof, as no zone signed it.
+// addProof adds to an answer the signatures of its records, from the message.
+// To a negative answer, or one from a wildcard, it also adds the signed denials
+// of existence. A flattened answer gets no proof, because no zone signed it.
 func (a *answer) addProof(m *dns.Msg, name rules.Name, qtype uint16) {
 	if a.flat || slices.ContainsFunc(a.records, func(rr dns.RR) bool { return rr.Header().Rrtype == dns.TypeCNAME }) {
 		return
@@ -76,14 +76,14 @@ func (a *answer) addProof(m *dns.Msg, name rules.Name, qtype uint16) {
 // have eight at most.
 const maxProof = 32
 
-// inZone reports whether rr has class IN and is of a zone that owner is in. The
-// validator checks whether rr proves anything.
+// inZone reports whether rr has class IN and belongs to a zone that contains
+// owner. The validator checks whether rr proves anything.
 func inZone(rr dns.RR, owner string) bool {
 	zone := dns.CanonicalName(rr.Header().Name)
 	switch rr := rr.(type) {
 	case *dns.RRSIG:
 		zone = dns.CanonicalName(rr.SignerName)
-	case *dns.NSEC, *dns.NSEC3: // its owner may be a sibling of owner: compare with the parent of both
+	case *dns.NSEC, *dns.NSEC3: // rr's owner may be a sibling of owner: compare with the parent of both
 		for zone != "." && !dns.IsSubDomain(zone, owner) {
 			i, end := dns.NextLabel(zone, 0)
 			if end {

@@ -143,7 +143,7 @@ func TestSignaturesPass(t *testing.T) {
 
 // TestFlattenedIsUnsigned asserts that a flattened answer has no signature,
 // because no zone signed it, and that the keys of an alias's target are not
-// given as its own.
+// given as the alias's own.
 func TestFlattenedIsUnsigned(t *testing.T) {
 	s := newSigner(t, "cdn.test.")
 	b := newHarness(t, nil, "a.example")

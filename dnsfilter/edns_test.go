@@ -26,7 +26,7 @@ func optRecord(size uint16, ext, version byte, flags uint16, options ...byte) []
 func TestEDNS(t *testing.T) {
 	for _, c := range []struct {
 		what  string
-		opt   []byte // behind the question; nil: none
+		opt   []byte // after the question; nil: none
 		flags uint16 // of the query
 		rcode int
 		ours  bool // the reply has an OPT record

@@ -5,9 +5,9 @@ package dnsfilter
 // evictSamples is the number of entries that are compared.
 const evictSamples = 8
 
-// pickVictim chooses an entry of m to drop. Of a few random entries it returns
-// one that is over, or else the first by the order before. Go's map order is
-// the random choice.
+// pickVictim chooses an entry of m to drop. It looks at a few random entries.
+// It returns one for which over returns true, or else the one that before puts
+// first. The random choice is Go's map order.
 func pickVictim[K comparable, V any](m map[K]V, over func(V) bool, before func(a, b V) bool) (chosen K) {
 	looked := 0
 	for k, v := range m {

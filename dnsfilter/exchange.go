@@ -24,10 +24,10 @@ const (
 
 // exchange asks the servers of a set about a name until one gives a usable
 // answer or ctx ends. If a server takes longer than usual, exchange asks the
-// next one too and still waits for the first; the first usable answer counts.
-// If a server fails, exchange asks the next one, and tries the failed one again
-// after all others. It does not try a server again that gave an unusable
-// answer.
+// next one too and still waits for the slow one. The first usable answer
+// counts. If a server fails, exchange asks the next one, and tries the failed
+// one again after all others. It does not try a server again that gave an
+// unusable answer.
 func (f *Filter) exchange(ctx context.Context, set *upstreamSet, name rules.Name, w want) (*answer, error) {
 	var running sync.WaitGroup
 	defer running.Wait()
@@ -131,9 +131,9 @@ func (f *Filter) try(ctx context.Context, u *server, name rules.Name, w want) tr
 }
 
 // recordTry records whether a server answered, and logs a change. A failed try
-// about a name does not mark the server as down: the servers of that name may
-// be the ones that do not answer, and they can belong to anyone. A probe then
-// checks the server itself.
+// about a name does not mark the server as down: perhaps the name's own servers
+// do not answer, and anyone can run such servers. A probe then checks the
+// server itself.
 func (f *Filter) recordTry(u *server, up, probe bool, took time.Duration) {
 	now := f.clock()
 	u.failed.Store(!up)

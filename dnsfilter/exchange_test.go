@@ -41,7 +41,7 @@ func TestSpoofedReplies(t *testing.T) {
 		"an error to another question": func(m *dns.Msg) { m.Question[0].Name = "x."; m.Rcode = dns.RcodeServerFailure },
 	} {
 		t.Run(what, func(t *testing.T) {
-			name := "abcdefghijklmnopqrstuvwxyz.a.example" // letters enough for 0x20 never to be all of one case
+			name := "abcdefghijklmnopqrstuvwxyz.a.example" // enough letters that 0x20 never leaves all in one case
 			b := newHarness(t, nil, name)
 			rr, _ := dns.NewRR(name + ". 300 IN A 192.0.1.10")
 			b.up.add(rr)
@@ -49,7 +49,7 @@ func TestSpoofedReplies(t *testing.T) {
 				m := forged(r)
 				forge(m)
 				w.WriteMsg(m)
-				w.Write([]byte("no message")) // and something that is none
+				w.Write([]byte("no message")) // and bytes that are no DNS message
 				return false
 			})
 			if r := b.ask(name+".", dns.TypeA); !slices.Equal(data(r), []string{"192.0.1.10"}) {
@@ -59,7 +59,8 @@ func TestSpoofedReplies(t *testing.T) {
 	}
 }
 
-// TestSpoofedSource sends the right reply from another port: it never arrives.
+// TestSpoofedSource sends the right reply from another port. The filter never
+// receives it.
 func TestSpoofedSource(t *testing.T) {
 	b := newHarness(t, nil, "a.example")
 	b.up.answerWith(func(w dns.ResponseWriter, r *dns.Msg) bool {

@@ -37,7 +37,7 @@ type Filter struct {
 
 	life context.Context // of the exchanges; Close cancels it
 	end  context.CancelFunc
-	mu   sync.Mutex     // guards the in-flight exchanges of every resolver; work.Add and Close exclude each other by it
+	mu   sync.Mutex     // guards the in-flight exchanges of every resolver; Close and the callers of work.Add lock it
 	work sync.WaitGroup // exchanges and probes
 }
 

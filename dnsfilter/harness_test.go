@@ -29,7 +29,7 @@ const (
 type policy struct {
 	names    []string // exact, or *.suffix
 	internal string   // names below it may have private addresses
-	anyType  bool     // a policy that forgets about types
+	anyType  bool     // the policy permits every type
 
 	mu       sync.Mutex
 	attempts []rules.Attempt

@@ -12,9 +12,9 @@ import (
 	"sallyport/rules"
 )
 
-// fixedEntries makes the answers of a hosts table, by key. For other types than
-// addresses they say "no such record", so that no upstream is asked about a
-// fixed name.
+// fixedEntries makes the answers of a hosts table, by key. For types other than
+// addresses the answer is "no such record", so that no upstream is asked about
+// a fixed name.
 func fixedEntries(hosts map[rules.Name][]netip.Addr) (map[string]*entry, error) {
 	fixed := map[string]*entry{}
 	for name, addrs := range hosts {
@@ -39,8 +39,8 @@ func fixedEntries(hosts map[rules.Name][]netip.Addr) (map[string]*entry, error) 
 	return fixed, nil
 }
 
-// parentsOf returns the names above fixed names and above zones. The servers of
-// other names may not know that they exist.
+// parentsOf returns the names above fixed names and above zones. The upstreams
+// for other names may not know that these names exist.
 func parentsOf(zones []Zone, hosts map[rules.Name][]netip.Addr) map[rules.Name]bool {
 	parents := map[rules.Name]bool{}
 	add := func(n rules.Name) {
@@ -67,9 +67,9 @@ func addressRecord(name rules.Name, addr netip.Addr) dns.RR {
 	return &dns.AAAA{Hdr: h, AAAA: net.IP(addr.AsSlice())}
 }
 
-// noRecordSOA returns a SOA record with which a client may cache for ttl
-// seconds that a name has no such record. The record is our own: its server and
-// its mailbox are below .invalid.
+// noRecordSOA returns the SOA record for an answer "no such record" that a
+// client may cache for ttl seconds. The filter makes the SOA record itself: its
+// server and its mailbox are below .invalid.
 func noRecordSOA(name rules.Name, ttl uint32) *dns.SOA {
 	return &dns.SOA{
 		Hdr: dns.RR_Header{Name: name.String() + ".", Rrtype: dns.TypeSOA, Class: dns.ClassINET, Ttl: ttl},
@@ -78,7 +78,8 @@ func noRecordSOA(name rules.Name, ttl uint32) *dns.SOA {
 	}
 }
 
-// holds returns for how long a client may use an answer that it gets at now.
+// holds returns how long a client may use an answer that it gets at the time
+// now.
 func (e *entry) holds(now time.Duration) time.Duration {
 	if e.fixed {
 		return fixedTTL * time.Second

@@ -11,8 +11,8 @@ import (
 	"sallyport/rules"
 )
 
-// An inflight is one exchange that any number of queries wait for. With two
-// exchanges for one question an attacker could guess against both.
+// An inflight is one exchange that any number of queries wait for. If one
+// question had two exchanges, an attacker's guess could match either.
 type inflight struct {
 	done  chan struct{}
 	entry *entry // set before done is closed

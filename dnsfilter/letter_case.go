@@ -2,7 +2,7 @@
 //
 // Random letter case (0x20) makes an answer harder to forge, in addition to the
 // port and the ID. No RFC demands that a server keeps it. Some forwarders and
-// some devices on the way change it. Such an upstream is asked without that
+// some devices on the path change it. Such an upstream is asked without that
 // protection, or by TCP, where answers cannot be injected.
 
 package dnsfilter
@@ -47,9 +47,9 @@ func (u *server) letterCaseAt(now time.Duration) int {
 	return int(u.letterCase.how.Load())
 }
 
-// askAgain asks again after an answer with another letter case, which the
-// server or a forger sent. It asks by TCP, and if that fails by further
-// datagrams.
+// askAgain asks again after an answer in another letter case. Either the server
+// or a forger sent that answer. askAgain asks by TCP first, and by further
+// datagrams if TCP fails.
 func (f *Filter) askAgain(ctx context.Context, u *server, name string, w want, edns bool) (*dns.Msg, error) {
 	if m, err := f.askAgainTCP(ctx, u, name, w, edns); err == nil || ctx.Err() != nil {
 		return m, err
@@ -72,7 +72,7 @@ func (f *Filter) askAgain(ctx context.Context, u *server, name string, w want, e
 	}
 }
 
-// askAgainTCP asks again by TCP and records what it learns.
+// askAgainTCP asks again by TCP and records the result.
 func (f *Filter) askAgainTCP(ctx context.Context, u *server, name string, w want, edns bool) (*dns.Msg, error) {
 	query, err := upstreamQuery(name, w, edns, true)
 	if err != nil {
@@ -92,7 +92,7 @@ func (f *Filter) askAgainTCP(ctx context.Context, u *server, name string, w want
 	return r.m, nil
 }
 
-// recordCase records what a server does, and logs a change.
+// recordCase records what a server does to the letter case, and logs a change.
 func (f *Filter) recordCase(u *server, how int32) {
 	u.letterCase.until.Store(int64(f.clock() + caseRecheck))
 	if u.letterCase.how.Swap(how) == how || u.letterCase.warned.Swap(how != caseKept) == (how != caseKept) {

@@ -21,8 +21,8 @@ var (
 	ErrUpstream   = errors.New("no upstream gave a usable answer")
 )
 
-// An UpstreamError is ErrUpstream with its cause. It is not a timeout by its
-// type: the look-up itself ended in time.
+// An UpstreamError is ErrUpstream with its cause. It has no Timeout method,
+// because the look-up itself ended in time.
 type UpstreamError struct {
 	Cause  error // the error of the last upstream
 	Silent bool  // the upstream did not answer in time
@@ -35,12 +35,12 @@ func (e *UpstreamError) Error() string { return ErrUpstream.Error() + ": " + e.C
 func (e *UpstreamError) Unwrap() error { return ErrUpstream }
 
 // grace is how long a look-up with IPv4 addresses waits for IPv6 ones, because
-// some name servers never answer AAAA questions. It waits for IPv4 addresses to
-// the end, because most hosts have no others.
+// some name servers never answer AAAA questions. A look-up always waits for the
+// IPv4 addresses, because most hosts have no others.
 const grace = 500 * time.Millisecond
 
 // Lookup returns the addresses of a name, IPv6 first, unmapped. They come from
-// the Hosts, the cache or an upstream of the generation g; nil means the
+// the Hosts, the cache or an upstream of the generation g. A nil g means the
 // generation in force. Lookup decides nothing: g must have permitted the name,
 // and the caller checks each address with its Decision. The error is
 // ErrNoSuchName, ErrNoAddress, ErrUpstream, or the context's.
@@ -78,7 +78,7 @@ func (f *Filter) Lookup(ctx context.Context, g *rules.Generation, name rules.Nam
 }
 
 // waitBoth waits for both exchanges. Once there is an IPv4 address, it waits
-// for IPv6 only for the time of grace.
+// for IPv6 no longer than grace.
 func waitBoth(ctx context.Context, wait6 *inflight, six **entry, wait4 *inflight, four **entry) error {
 	var late <-chan time.Time
 	for *six == nil || *four == nil {

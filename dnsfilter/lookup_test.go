@@ -18,8 +18,8 @@ import (
 	"sallyport/rules"
 )
 
-// TestLookup asserts both families, the typed errors, and one cache for
-// look-ups and clients.
+// TestLookup asserts that a look-up returns addresses of both families and
+// typed errors, and that look-ups and clients share one cache.
 func TestLookup(t *testing.T) {
 	b := newHarness(t, func(c *setup) {
 		c.Hosts = map[rules.Name][]netip.Addr{mustName(t, "fixed.test"): {netip.MustParseAddr("10.1.2.3"), netip.MustParseAddr("fd00::3")}}
@@ -35,7 +35,7 @@ func TestLookup(t *testing.T) {
 		{"a.example", "[2606:4700::10 192.0.1.10]", nil, 0},
 		{"b.example", "[192.0.1.11]", nil, 2},
 		{"www.a.example", "[192.0.1.20]", nil, 2},
-		{"inside.example", "[fd00:ec2::254 127.0.0.1 169.254.169.254]", nil, 2}, // the caller classifies
+		{"inside.example", "[fd00:ec2::254 127.0.0.1 169.254.169.254]", nil, 2}, // the caller checks the addresses
 		{"fixed.test", "[fd00::3 10.1.2.3]", nil, 0},
 		{"onlytxt.example", "[]", ErrNoAddress, 2},
 		{"gone.example", "[]", ErrNoSuchName, 2},

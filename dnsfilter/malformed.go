@@ -19,9 +19,9 @@ type fault struct {
 	detail string
 }
 
-// answerMalformed answers a message that parse did not accept. Nearly always it
-// breaks the protocol or uses something that no real client needs. It is
-// recorded as an attempt like any other.
+// answerMalformed answers a message that parse did not accept. Nearly always
+// such a message breaks the protocol or uses something that no real client
+// needs. The message is recorded as an attempt like any other.
 func (f *Filter) answerMalformed(q *query, out []byte) []byte {
 	flt := q.inspect()
 	a := q.attempt(f.cfg.Generation(), flt)

@@ -31,8 +31,9 @@ func patched(t testing.TB, off int, b ...byte) []byte {
 }
 
 // TestMalformed asserts that a message which cannot be answered is refused as
-// its RFC says, is an attempt, and never reaches an upstream. A response gets
-// no reply, as two servers could otherwise reply to each other for ever.
+// its RFC says, is recorded as an attempt, and never reaches an upstream. A
+// response gets no reply, as two servers could otherwise reply to each other
+// for ever.
 func TestMalformed(t *testing.T) {
 	const silence = -1
 	option := func(version uint8, owner string) *dns.OPT {
@@ -145,8 +146,8 @@ func TestMeaninglessFlags(t *testing.T) {
 	}
 }
 
-// TestClientOptions asserts that of a client's EDNS only DO reaches the
-// upstream, and that only a cookie comes back (F15).
+// TestClientOptions asserts that DO is the only part of a client's EDNS that
+// reaches the upstream, and that only a cookie comes back (F15).
 func TestClientOptions(t *testing.T) {
 	b := newHarness(t, nil, "a.example")
 	m := withEDNS(question("a.example.", dns.TypeA), 4096)
@@ -171,7 +172,7 @@ func TestClientOptions(t *testing.T) {
 	}
 }
 
-// TestPanic asserts that a Gate that panics costs one query, not the server.
+// TestPanic asserts that a panic in the Gate ends one query, not the server.
 func TestPanic(t *testing.T) {
 	b := newHarness(t, nil, "a.example")
 	q := query{msg: patched(t, 0), client: rules.ClientAddr(b.up.addr)}

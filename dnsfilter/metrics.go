@@ -48,7 +48,7 @@ type UpstreamTry struct {
 	Up      bool // the upstream answered, perhaps with an unusable answer
 	Down    bool // the upstream counts as down, because its last probe failed
 	Latency time.Duration
-	// ChangesCase: the upstream changes the letter case of questions. So its
-	// answers are accepted without that protection, or it is asked by TCP.
+	// ChangesCase: the upstream changes the letter case of questions. So the
+	// filter accepts its answers in any letter case, or asks it by TCP.
 	ChangesCase bool
 }

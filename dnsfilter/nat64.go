@@ -22,9 +22,9 @@ type Pref64 struct {
 
 // DiscoverNAT64 asks the upstreams of g for the AAAA records of ipv4only.arpa.
 // A nil g means the generation in force. If the upstreams translate nothing,
-// the result has no prefix. If they do not answer, it is an error. Fixed
-// answers of [hosts] are not used, because the question is what the upstreams
-// do.
+// the result has no prefix. If they do not answer, DiscoverNAT64 returns an
+// error. It does not use fixed answers of [hosts], because they do not show
+// what the upstreams do.
 func (f *Filter) DiscoverNAT64(ctx context.Context, g *rules.Generation) (Pref64, error) {
 	name, err := rules.ParseName(rules.IPv4OnlyName)
 	if err != nil {

@@ -16,8 +16,8 @@ import (
 )
 
 // TestNAT64Answers asserts that an answer has addresses below the site's own
-// global prefix only if they contain a public IPv4 address; from upstream, the
-// cache and [hosts].
+// global prefix only if they contain a public IPv4 address. This holds for
+// answers from upstream, from the cache and from [hosts].
 func TestNAT64Answers(t *testing.T) {
 	text := realConfig + "nat64 = [\"2600:64::/96\", \"64:ff9b::/96\"]\n[hosts]\n\"lan.example\" = [\"2600:64::5db8:3d0a\", \"2600:64::7f00:1\"]\n"
 	c, problems := site.Parse("test.toml", t.TempDir(), []byte(text), nil)

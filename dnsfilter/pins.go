@@ -18,8 +18,8 @@ import (
 const (
 	minPinTTL = time.Minute // the least lifetime of an answer
 	pinGrace  = 5 * time.Minute
-	// pinSlack is added to a stored pin, so that the same answer, given again
-	// soon, finds a pin that lasts long enough and only reads.
+	// pinSlack is added to the lifetime of a stored pin. If a client soon gets
+	// the same answer again, the pin still lasts long enough and is only read.
 	pinSlack = 10 * time.Second
 )
 
@@ -39,7 +39,7 @@ func (f *Filter) Pinned(client, addr netip.Addr) []rules.Name {
 // pins holds the pins of each client and those of prefetched names. Both
 // outlive a reload.
 type pins struct {
-	latest atomic.Int64 // the latest time seen: with it, a clock set back revives no pin
+	latest atomic.Int64 // the latest time seen, so that a clock set back revives no pin
 
 	mu                    sync.RWMutex
 	limit, perClientLimit int
@@ -90,9 +90,10 @@ func (p *pins) monotonic(now time.Duration) time.Duration {
 	}
 }
 
-// remember stores an answer to a client: the name in the question, which is the
-// start of any chain of aliases, with the addresses that were not refused. If
-// all of them are pinned for long enough, it writes and allocates nothing.
+// remember stores an answer to a client: the name in the question and the
+// addresses that were not refused. The name is the start of any chain of
+// aliases. If all these addresses are pinned for long enough, remember writes
+// and allocates nothing.
 func (p *pins) remember(client netip.Addr, name rules.Name, addrs, refused []netip.Addr, hold, now time.Duration) {
 	now = p.monotonic(now)
 	until := now + max(hold, minPinTTL) + pinGrace
@@ -131,7 +132,7 @@ func (p *pins) put(network netip.Addr, key pinKey, x pin, now time.Duration) {
 	}
 }
 
-// evict drops a pin of the network with the most pins among a few.
+// evict looks at a few networks and drops a pin of the one with the most pins.
 func (p *pins) evict() {
 	var from netip.Addr
 	var largest *pinTable
@@ -232,8 +233,8 @@ func (t *pinTable) put(key pinKey, x pin, now time.Duration) {
 	t.store(key, append(list, x), had)
 }
 
-// evict drops the pin that expires first among those of a few addresses. Go's
-// map order is the random choice.
+// evict looks at the pins of a few random addresses and drops the one that
+// expires first. The random choice is Go's map order.
 func (t *pinTable) evict() {
 	var next pinKey
 	var soonest time.Duration
@@ -250,7 +251,7 @@ func (t *pinTable) evict() {
 	t.store(next, withoutSoonest(list), len(list))
 }
 
-// store replaces the list under key, which had so many pins before.
+// store replaces the list under key. had is the length of the old list.
 func (t *pinTable) store(key pinKey, list []pin, had int) {
 	t.n += len(list) - had
 	if len(list) == 0 {

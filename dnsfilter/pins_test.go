@@ -167,7 +167,7 @@ func TestPinsOutliveAReload(t *testing.T) {
 }
 
 // TestPinBounds asserts the limits of pins per client, per address and in all,
-// and that a client with many pins costs other clients none.
+// and that a client with many pins does not displace the pins of other clients.
 func TestPinBounds(t *testing.T) {
 	const each, all = 40, 100
 	p := newPins()

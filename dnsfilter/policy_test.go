@@ -94,7 +94,7 @@ func TestVerdicts(t *testing.T) {
 func TestTypes(t *testing.T) {
 	for _, anyType := range []bool{false, true} {
 		b := newHarness(t, nil, "a.example")
-		b.p.anyType = anyType // even if the policy forgets
+		b.p.anyType = anyType // even if the policy permits every type
 		for _, qtype := range []uint16{dns.TypeTXT, dns.TypeNULL, dns.TypeMX, dns.TypeSRV, dns.TypeKEY, dns.TypeCAA, dns.TypeCNAME,
 			dns.TypeNS, dns.TypeSOA, dns.TypePTR, dns.TypeRRSIG, dns.TypeNSEC, dns.TypeANY, 65280} {
 			r := b.send(withEDNS(question("a.example.", qtype), 1232))

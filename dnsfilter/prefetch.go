@@ -98,8 +98,8 @@ func (p *prefetcher) replan() {
 	p.f.pins.retain(func(n rules.Name) bool { return plan[n] != nil })
 }
 
-// startDue starts the prefetches that are due, within the rate. It returns how
-// long until the next one is due.
+// startDue starts the prefetches that are due, within the rate. It returns the
+// time until the next one is due.
 func (p *prefetcher) startDue(ctx context.Context) time.Duration {
 	for len(p.running) < prefetchAtOnce {
 		if p.f.cfg.Generation() != p.g { // the signal of PolicyChanged comes later

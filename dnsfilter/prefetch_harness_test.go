@@ -31,12 +31,12 @@ type prefetchHarness struct {
 	gens *generations
 
 	mu     sync.Mutex
-	names  []string            // that the policy permits
-	fresh  map[string][]string // by name, what the packet filter gets
-	down   bool                // the upstream
-	mute   uint16              // a type that it never answers about
-	tries  []string            // whom it was tried to connect to
-	takes  time.Duration       // from a question to its answer
+	names  []string            // names that the policy permits
+	fresh  map[string][]string // by name: the addresses that the packet filter gets
+	down   bool                // the upstream fails
+	mute   uint16              // the upstream never answers questions of this type
+	tries  []string            // addresses that the filter tried to connect to
+	takes  time.Duration       // time from a question to its answer
 	jitter float64
 
 	serving sync.WaitGroup // the upstream's goroutines
@@ -144,7 +144,7 @@ func (b *prefetchHarness) serveOne(c net.Conn, mute uint16, takes time.Duration)
 	u.mu.Lock()
 	u.queries = append(u.queries, strings.ToLower(m.Question[0].Name)+" "+dns.Type(m.Question[0].Qtype).String())
 	u.mu.Unlock()
-	time.Sleep(takes) // of the bubble
+	time.Sleep(takes) // in the bubble's time
 	wire, err := u.reply(m).Pack()
 	if err == nil && m.Question[0].Qtype != mute {
 		_, _ = c.Write(append(binary.BigEndian.AppendUint16(nil, uint16(len(wire))), wire...))

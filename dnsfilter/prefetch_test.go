@@ -51,7 +51,8 @@ func TestPrefetch(t *testing.T) {
 
 // TestPrefetchStaysFresh asserts that for hours no client waits for an upstream
 // or uses an address without a pin, that upstreams are not asked more often
-// than this needs, and that an address a name no longer has is dropped.
+// than this needs, and that an address is dropped once its name no longer has
+// it.
 func TestPrefetchStaysFresh(t *testing.T) {
 	for _, jitter := range []float64{0, 0.5, 0.999} {
 		t.Run(fmt.Sprint("jitter ", jitter), func(t *testing.T) {
@@ -144,7 +145,7 @@ func aheadPace(t *testing.T, takes time.Duration, least, limit int) {
 // after the upstream recovers.
 func TestPrefetchBacksOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		const each = 2 * maxTries // both families; an exchange tries a failing server so often
+		const each = 2 * maxTries // both families; an exchange tries a failing server maxTries times
 		b := newPrefetchHarness(t, "a.example")
 		b.breakDown(true)
 		b.serve()
@@ -176,7 +177,7 @@ func TestPrefetchBacksOff(t *testing.T) {
 }
 
 // TestPrefetchSlowFamily asserts that a name server which never answers AAAA
-// questions does not keep IPv4 addresses from being fresh.
+// questions does not keep IPv4 addresses from staying fresh.
 func TestPrefetchSlowFamily(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newPrefetchHarness(t, "b.example")

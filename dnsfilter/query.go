@@ -20,7 +20,7 @@ const (
 	optSize     = 11   // an OPT record without options
 )
 
-// Header bits, as in the 16 bits behind the ID.
+// Header bits, as in the 16 bits after the ID.
 const (
 	flagQR = 1 << 15
 	flagTC = 1 << 9
@@ -39,7 +39,8 @@ func forwarded(qtype uint16) bool {
 	return qtype == dns.TypeA || qtype == dns.TypeAAAA || qtype == dns.TypeHTTPS || qtype == dns.TypeSVCB || qtype == dns.TypeDS || qtype == dns.TypeDNSKEY
 }
 
-// query is one parsed query. Its reader owns msg until it is cloned.
+// query is one parsed query. The goroutine that read the query owns msg until
+// the query is cloned.
 type query struct {
 	msg      []byte
 	qend     int // msg[headerSize:qend] is the question
@@ -118,7 +119,8 @@ func (q *query) parse() bool {
 
 // parseOPT reads the rest of a message, which must be one OPT record of version
 // 0. It keeps the first COOKIE option (RFC 7873, section 5.2). It checks the
-// lengths of the other options and ignores them: none is for this server.
+// lengths of the other options and ignores them, because none is meant for this
+// server.
 func (q *query) parseOPT(r []byte) bool {
 	if len(r) < optSize || r[0] != 0 || binary.BigEndian.Uint16(r[1:]) != dns.TypeOPT || r[6] != 0 {
 		return false

@@ -95,9 +95,9 @@ upstreams = ["udp://127.0.0.1:53"]
 }
 
 // TestClientRate asserts that a client above its rate of upstream queries by
-// TCP is denied with reason limit, that other clients are not, and that it is
-// answered again after some time (F20). Queries without an upstream neither
-// count nor are denied.
+// TCP is denied with reason limit, that other clients are not denied, and that
+// the client is answered again after some time (F20). Queries without an
+// upstream neither count nor are denied.
 func TestClientRate(t *testing.T) {
 	b := newHarness(t, func(c *setup) {
 		c.Limits.QPS = 5

@@ -37,8 +37,8 @@ func (b *bucket) allow(now time.Duration) bool {
 }
 
 // spend takes a token from a bucket that will be full at the time full. It
-// returns the new time and whether there was a token. full is never more than
-// depth ahead, unless the clock was set back.
+// returns the new time and whether there was a token. full is at most depth
+// later than now, unless the clock was set back.
 func spend(full, now, every, depth time.Duration) (time.Duration, bool) {
 	if full < now || full > now+depth {
 		full = now
@@ -51,8 +51,8 @@ func spend(full, now, every, depth time.Duration) (time.Duration, bool) {
 }
 
 // rates is one token bucket per client, which holds the tokens of one second.
-// The addresses of one IPv6 /64 are one client, as it can choose among them at
-// will.
+// The addresses of one IPv6 /64 are one client, because one host can choose
+// among them at will.
 type rates struct {
 	every  atomic.Int64 // nanoseconds; 0: no limit
 	shards [rateShards]rateShard

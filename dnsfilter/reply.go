@@ -84,8 +84,8 @@ func appendError(out []byte, q *query, rcode int, ede uint16, text string) []byt
 }
 
 // appendTruncated appends a reply with TC set, so that the client asks again by
-// TCP (RFC 7766, section 5). Apart from our cookie it is no longer than the
-// query.
+// TCP (RFC 7766, section 5). Apart from our cookie, the reply is no longer than
+// the query.
 func appendTruncated(out []byte, q *query) []byte {
 	start := len(out)
 	out = appendHead(out, q, dns.RcodeSuccess)

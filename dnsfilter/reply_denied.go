@@ -30,7 +30,7 @@ func (f *Filter) deny(q *query, r *Resolver, a *rules.Attempt, d rules.Decision,
 		}
 	}
 	rcode, negative := deniedForm(q, r.denied, why, d.PermitsBelow())
-	if d.Client == nil { // whatever the reason: NXDOMAIN is longer
+	if d.Client == nil { // REFUSED for any reason, because NXDOMAIN is longer
 		rcode, negative = dns.RcodeRefused, false
 	}
 	f.observe(q, KindDenied, rcode)
@@ -41,11 +41,11 @@ func (f *Filter) deny(q *query, r *Resolver, a *rules.Attempt, d rules.Decision,
 }
 
 // deniedForm chooses the form of the reply to a denied query. It is the
-// configured form, with three exceptions: REFUSED if the client is the reason
+// configured form, with three exceptions: REFUSED if the reason is the client
 // and not the name; "no such record" if the name exists for this client; and
 // "no such record" for the root and for a name with permitted names below it.
-// NXDOMAIN for such a name would deny every name below it (RFC 8020, section
-// 2); it is a name without records (RFC 4592, section 2.2.2).
+// Such a name exists without records (RFC 4592, section 2.2.2). NXDOMAIN for it
+// would deny every name below it (RFC 8020, section 2).
 func deniedForm(q *query, denied Denied, why rules.Reason, below bool) (rcode int, negative bool) {
 	switch {
 	case q.qtype == dns.TypeAXFR, q.qtype == dns.TypeIXFR:

@@ -60,7 +60,7 @@ func NewResolver(c ResolverConfig) (*Resolver, error) {
 	return r, err
 }
 
-// check returns what makes the configuration unusable.
+// check returns an error if the configuration is unusable.
 func (c *ResolverConfig) check() error {
 	var errs []error
 	if len(c.Upstreams) == 0 {
@@ -118,8 +118,8 @@ func (r *Resolver) upstreams(name rules.Name) *upstreamSet {
 	return r.root
 }
 
-// find returns the fixed or cached answer, or nil. key holds the name and the
-// type alone.
+// find returns the fixed or cached answer, or nil. key holds only the name and
+// the type.
 func (r *Resolver) find(key []byte, w want, now time.Duration) *entry {
 	if len(r.fixed) > 0 {
 		if e := r.fixed[string(key)]; e != nil {

@@ -122,8 +122,8 @@ func (s *service) fail(ctx context.Context, err error) {
 	}
 }
 
-// recovered turns a panic during one query into a denial: no reply, one attempt
-// on record.
+// recovered turns a panic during one query into a denial: the client gets no
+// reply, and one attempt is recorded.
 func (f *Filter) recovered(q *query) {
 	v := recover()
 	if v == nil {

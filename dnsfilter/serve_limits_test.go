@@ -18,9 +18,10 @@ import (
 )
 
 // TestBadFraming asserts that a message that begins but does not end, or has an
-// impossible length, is a denial with its reason, and with its question if that
-// arrived; and that the connection is closed. A connection that sends nothing,
-// or ends between two messages, is no attempt (F17; RFC 7766, section 8).
+// impossible length, is recorded as a denial with its reason, and with its
+// question if that arrived. It also asserts that the connection is closed. A
+// connection that sends nothing, or ends between two messages, is no attempt
+// (F17; RFC 7766, section 8).
 func TestBadFraming(t *testing.T) {
 	query := framed(packed(t, question("a.example.", dns.TypeA)))
 	whole := packed(t, withEDNS(question("a.example.", dns.TypeAAAA), 1232))
@@ -116,7 +117,7 @@ func TestReset(t *testing.T) {
 }
 
 // TestBrokenAfterAQuery asserts that a whole query before a broken message is
-// answered, and that the broken one is on record.
+// answered, and that the broken one is recorded.
 func TestBrokenAfterAQuery(t *testing.T) {
 	s := serve(t, 1, nil, "a.example")
 	conn, query := s.dial(), framed(packed(t, question("a.example.", dns.TypeA)))
@@ -193,7 +194,7 @@ type allUnknown struct{ rules.Gate }
 func (allUnknown) Preview(rules.Attempt) rules.Decision { return rules.Decision{} }
 
 // TestUnknownClientsHaveFewConnections asserts that unknown clients cannot use
-// up the connections of clients.
+// up the connections of known clients.
 func TestUnknownClientsHaveFewConnections(t *testing.T) {
 	s := serve(t, 1, func(c *setup) { c.Gate = allUnknown{c.Gate} }, "a.example")
 	s.unknownConns.held.Set(1, 1)

@@ -55,9 +55,9 @@ func (f *Filter) budgetOf(q *query) *budget {
 }
 
 // charge takes the cost of a query that d permits from the quotas of its
-// client. It returns the quota that is used up, or "". After "" the caller must
-// release the owner's place among the waiting queries. An unproven query uses
-// nothing of the proven quota, and no new name is admitted for it.
+// client. It returns the quota that is used up, or "". If it returns "", the
+// caller must release the owner's place among the waiting queries. An unproven
+// query uses nothing of the proven quota, and no new name is admitted for it.
 func (f *Filter) charge(q *query, d rules.Decision, name rules.Name) (owner rules.QuotaKey, over string) {
 	owner, now := rules.QuotaKeyOf(q.client.Addr(), d.Client), q.arrived.Sub(f.start)
 	if !q.proven && d.FreeLabels() && !f.nameQuota.has(owner, name, now) {

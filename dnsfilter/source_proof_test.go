@@ -38,9 +38,10 @@ func sentToTCP(r *dns.Msg) bool {
 	return r.Truncated && r.Rcode == dns.RcodeSuccess && len(r.Answer) == 0
 }
 
-// TestForgedNames asserts that datagrams with a client's source use none of its
-// new names below wildcards and zones, and have none looked up: they get TC.
-// Names that the client itself was admitted are answered by UDP too.
+// TestForgedNames asserts that datagrams with a client's address as a forged
+// source use none of the client's new names below wildcards and zones. No such
+// name is looked up for them: they get TC. Names that were admitted for the
+// client itself are answered by UDP too.
 func TestForgedNames(t *testing.T) {
 	b, rec := byPolicy(t, Limits{WildcardNames: 3})
 	for i := range 20 {
@@ -67,9 +68,10 @@ func TestForgedNames(t *testing.T) {
 	}
 }
 
-// TestForgedRate asserts that datagrams with a client's source use nothing of
-// its rate: they have a separate quarter and get TC above it. The client then
-// has its whole rate by TCP, and with a cookie by UDP.
+// TestForgedRate asserts that datagrams with a client's address as a forged
+// source use nothing of the client's rate. They have a separate limit, a
+// quarter of it, and get TC above that. The client then has its whole rate by
+// TCP, and with a cookie by UDP.
 func TestForgedRate(t *testing.T) {
 	b := newHarness(t, func(c *setup) { c.Limits.QPS = 8 }, "*.example")
 	n := 0
@@ -99,8 +101,8 @@ func TestForgedRate(t *testing.T) {
 	}
 }
 
-// TestForgedWaiting asserts that datagrams with a client's source that wait for
-// an upstream do not delay the client.
+// TestForgedWaiting asserts that datagrams with a client's address as a forged
+// source do not delay the client while they wait for an upstream.
 func TestForgedWaiting(t *testing.T) {
 	b := newHarness(t, func(c *setup) { c.Limits.InFlight, c.Limits.InFlightPerClient = 4, 2 }, "*.example")
 	begin := func(i int, proto rules.Proto) (*pending, []byte) {
@@ -187,7 +189,7 @@ func TestNoAmplification(t *testing.T) {
 	for _, rr := range records(t, bigName()) {
 		b.up.add(rr)
 	}
-	for _, name := range []string{"big.example.", "a.example."} { // rapid seldom draws the largest answer, whole, for a client
+	for _, name := range []string{"big.example.", "a.example."} { // rapid seldom draws a client that gets the whole largest answer
 		wire := packed(t, question(name, dns.TypeA))
 		if out := b.raw(wire, knownClient, rules.UDP); len(out) == 0 || len(out) > min(maxAmplification*len(wire), dns.MinMsgSize) {
 			t.Errorf("%s: %d octets for %d", name, len(out), len(wire))

@@ -49,8 +49,8 @@ func (s *service) accept(ctx context.Context, ln *socket[net.Listener]) {
 	}
 }
 
-// admit serves a connection. If it is above its client's quota, it waits for a
-// while; if too many wait already, it is refused.
+// admit serves a connection. A connection above its client's quota waits for a
+// while first. If too many wait already, admit refuses it.
 func (s *service) admit(ctx context.Context, conn net.Conn) {
 	from, err := netip.ParseAddrPort(conn.RemoteAddr().String())
 	if err != nil {
@@ -86,9 +86,9 @@ func (f *Filter) refuseConn(conn net.Conn, client netip.AddrPort) {
 	conn.Close()
 }
 
-// queueOf returns the queue that counts a client's connections, and the client
-// in it. Unknown clients have a small queue of their own, so that they cannot
-// keep the others out.
+// queueOf returns the queue that counts a client's connections, and the
+// client's key in that queue. Unknown clients have a small queue of their own,
+// so that they cannot keep the others out.
 func (f *Filter) queueOf(client netip.AddrPort) (*connQueue, rules.QuotaKey) {
 	d := f.cfg.Gate.Preview(rules.Attempt{Via: rules.ViaDNS, Client: client, Proto: rules.TCP})
 	if d.Client == nil {
@@ -191,8 +191,8 @@ func (c *tcpConn) read(ctx context.Context, buf []byte) ([]byte, error) {
 	return buf[:n], nil
 }
 
-// brokenBy returns what ended a message after got of n bytes: the client, its
-// deadline, or the end of Serve.
+// brokenBy returns what ended a message after got of its n bytes: the client,
+// its deadline, or the end of Serve.
 func brokenBy(ctx context.Context, err error, what string, got, n int) *brokenMessage {
 	detail := fmt.Sprintf("%s ended after %d of %d octets", what, got, n)
 	switch {

@@ -31,9 +31,9 @@ const maxQuery = 4096
 // spreads the clients among them (SO_REUSEPORT); one socket per processor is
 // the cheapest. An address in use is an error, even if the kernel would share
 // it among the processes of one user. network is "udp4" or "udp6" for one
-// family, and "udp" for both if addr is [::]. With beside, this process already
-// has the port, on every address and with several sockets: then datagrams to
-// addr go to the new sockets, and replies leave from addr.
+// family, and "udp" for both if addr is [::]. beside means that this process
+// already has the port, on every address and with several sockets. Then
+// datagrams to addr go to the new sockets, and replies leave from addr.
 func ListenPackets(ctx context.Context, network string, addr netip.AddrPort, n int, beside bool) ([]net.PacketConn, error) {
 	var lc net.ListenConfig
 	if beside {

@@ -90,7 +90,7 @@ type server struct {
 	text string // address and port, for dialing
 
 	failed  atomic.Bool // the last try had no answer
-	down    atomic.Bool // the last probe had none either
+	down    atomic.Bool // the last probe had no answer either
 	probing atomic.Bool
 
 	rtt
@@ -111,10 +111,11 @@ func newUpstreamSet(zone rules.Name, ups []Upstream) *upstreamSet {
 	return set
 }
 
-// order returns the servers in the order to try them: as configured, but
-// servers that are much slower than the fastest later, then servers whose last
-// try failed, and servers whose last probe failed last. A failed try weighs
-// less than a failed probe, because a slow name of any owner can cause it.
+// order returns the servers in the order to try them. Servers whose last try
+// did not fail come first, as configured, but those much slower than the
+// fastest come after the others. Then come servers whose last try failed, and
+// then servers whose last probe failed. A failed try weighs less than a failed
+// probe, because a slow name of any owner can cause it.
 func (s *upstreamSet) order() []*server {
 	list := slices.Clone(s.servers)
 	if len(list) == 1 {
@@ -148,7 +149,7 @@ func (u *server) rank() int {
 	return 0
 }
 
-// healthy reports whether some server is not down.
+// healthy reports whether at least one server is not down.
 func (s *upstreamSet) healthy() bool {
 	for _, u := range s.servers {
 		if !u.down.Load() {

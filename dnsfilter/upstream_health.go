@@ -24,8 +24,8 @@ const (
 	lastBackoff  = 10 * time.Second
 )
 
-// Healthy returns nil while each set of upstreams, the one for public names and
-// those of the zones, has an upstream that answers at least a probe.
+// Healthy returns nil while every set of upstreams has an upstream that is not
+// down. There is one set for public names and one for each zone.
 func (f *Filter) Healthy() error {
 	var errs []error
 	for _, set := range f.current().sets() {
@@ -51,8 +51,8 @@ type UpstreamState struct {
 
 // Upstreams returns the state of each upstream of the generation in force:
 // first those for public names, then those of the zones, by suffix. An upstream
-// that a reload removed is not among them; one that a reload kept starts anew,
-// as up and without an answer.
+// that a reload removed is not among them. An upstream that a reload kept
+// starts anew, as up and without an answer.
 func (f *Filter) Upstreams() []UpstreamState {
 	sets := f.current().sets()
 	slices.SortFunc(sets, func(a, b *upstreamSet) int { return cmp.Compare(a.zone.String(), b.zone.String()) })
@@ -65,14 +65,15 @@ func (f *Filter) Upstreams() []UpstreamState {
 	return states
 }
 
-// state returns the state of an upstream of that zone.
+// state returns the state of an upstream of the given zone.
 func (u *server) state(zone rules.Name) UpstreamState {
 	u.plan.Lock()
 	defer u.plan.Unlock()
 	return UpstreamState{Upstream: u.Upstream, Zone: zone, Up: !u.down.Load(), LastAnswer: u.lastAnswer, Failures: u.failures}
 }
 
-// probes reports whether upstreams are probed, which is so while Serve runs.
+// probes reports whether upstreams are probed: probes are not switched off, and
+// Serve runs.
 func (f *Filter) probes() bool { return f.cfg.ProbeEvery > 0 && f.running.Load() != nil }
 
 // String lists the upstreams.

@@ -16,8 +16,8 @@ import (
 	"github.com/miekg/dns"
 )
 
-// TestHealth asserts that an upstream which is down is known, is asked last,
-// and recovers.
+// TestHealth asserts that the filter detects an upstream that is down, asks it
+// last, and detects its recovery.
 func TestHealth(t *testing.T) {
 	dead := newAuthority(t)
 	dead.answerWith(func(dns.ResponseWriter, *dns.Msg) bool { return true })
@@ -29,7 +29,7 @@ func TestHealth(t *testing.T) {
 	if err := b.Healthy(); err != nil {
 		t.Errorf("with one of two: %v", err)
 	}
-	if n := len(dead.asked()); n != 1 && n != 2 { // twice where it was asked again just before the other one answered
+	if n := len(dead.asked()); n != 1 && n != 2 { // 2 if it was asked again just before the other one answered
 		t.Errorf("the dead one got %d queries", n)
 	}
 	if b.ask("b.example.", dns.TypeA); len(dead.asked()) != 0 {
@@ -108,7 +108,7 @@ func TestProbeWithoutTCP(t *testing.T) {
 	}
 }
 
-// TestProbe asserts that readiness is known and recovers without queries of
+// TestProbe asserts that readiness is known, and recovers, without queries from
 // clients.
 func TestProbe(t *testing.T) {
 	var mu sync.Mutex

@@ -18,7 +18,7 @@ import (
 	"sallyport/rules"
 )
 
-// Why a message of an upstream is not an answer.
+// The reasons why a message from an upstream is not an answer.
 var (
 	errMismatch       = errors.New("reply is to another question")
 	errNoEDNS         = errors.New("server does not understand EDNS")
@@ -144,8 +144,8 @@ func (f *Filter) roundTrip(ctx context.Context, u *server, network string, query
 	return r, err
 }
 
-// caseChangedWait is how long to wait after a reply in another letter case for
-// one in the right case: the first may be forged.
+// caseChangedWait is how long to wait for a reply in the right letter case
+// after one in another case, which may be forged.
 const caseChangedWait = 100 * time.Millisecond
 
 // roundTripUDP waits for the datagram that answers the query. It sends the
@@ -203,7 +203,7 @@ func earlier(a, b time.Time) time.Time {
 }
 
 // roundTripTCP reads one message. A wrong message is an error, because others
-// cannot inject one; the letter case does not matter for the same reason.
+// cannot inject one. For the same reason the letter case does not matter.
 func roundTripTCP(conn net.Conn, query []byte) (reply, error) {
 	framed := append(binary.BigEndian.AppendUint16(make([]byte, 0, 2+len(query)), uint16(len(query))), query...)
 	if _, err := conn.Write(framed); err != nil {

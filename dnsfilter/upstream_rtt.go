@@ -15,8 +15,8 @@ const (
 	maxRetry = 1400 * time.Millisecond
 )
 
-// muchSlower: an upstream that is slower than the fastest one by more than this
-// is asked after it.
+// muchSlower is a difference to the answer time of the fastest upstream. An
+// upstream that is slower by more than this is asked after the faster ones.
 const muchSlower = 400 * time.Millisecond
 
 // rtt is the smoothed answer time of an upstream, and its variation. Its zero

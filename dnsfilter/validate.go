@@ -17,7 +17,7 @@ import (
 // maxChain bounds the aliases between the question and its answer.
 const maxChain = 11
 
-// Why an upstream's message is not trusted.
+// The reasons why an upstream's message is not trusted.
 var (
 	errLoop  = errors.New("aliases form a loop")
 	errChain = errors.New("more than 11 aliases")
@@ -80,12 +80,12 @@ func validate(m *dns.Msg, name rules.Name, qtype uint16) (*answer, error) {
 }
 
 // flatten moves the records at the end of a chain of aliases to the name in the
-// question, with the shortest TTL of the chain, and drops the chain. A caching
-// resolver between a client and the filter would ask for the alias's target by
-// itself, even if the answer already has its addresses, because RFC 2181,
-// section 5.4.1, does not trust them. The target by itself is not permitted.
-// The name of an alias exists; so if its target has no such record or does not
-// exist (RFC 6604), the answer is that the name has no such record.
+// question, with the shortest TTL of the chain, and drops the chain. Otherwise
+// a caching resolver between a client and the filter would ask for the alias's
+// target by itself, which is not permitted. It would ask even if the answer
+// already has the target's addresses, because RFC 2181, section 5.4.1, does not
+// trust them. The name of an alias exists. So if its target has no such record
+// or does not exist (RFC 6604), the answer is "no such record".
 func (a *answer) flatten(name rules.Name, chain []dns.RR) {
 	if len(chain) == 0 {
 		return
@@ -112,8 +112,8 @@ func (a *answer) flatten(name rules.Name, chain []dns.RR) {
 // another name: in AliasMode, or by its TargetName (RFC 9460, sections 2.4.2
 // and 2.5). That other name is not permitted by itself. Without the record a
 // client uses the addresses of the name in its question (section 3), as the
-// proxy does. If the record leads to that name itself, pointsElsewhere sets its
-// target to ".".
+// proxy does. If the record leads to the name in the question, or to the end of
+// its aliases, pointsElsewhere sets the record's target to ".".
 func pointsElsewhere(rr dns.RR, end string, name rules.Name) bool {
 	svcb := svcbOf(rr)
 	if svcb == nil {
@@ -178,8 +178,8 @@ func aliasOf(rrs []dns.RR, owner string, qtype uint16) (*dns.CNAME, error) {
 	return alias, nil
 }
 
-// negativeSOA returns the SOA record of a zone that end is in. Its TTL is that
-// of the negative answer (RFC 2308, section 5).
+// negativeSOA returns the SOA record of a zone that contains end. Its TTL is
+// that of the negative answer (RFC 2308, section 5).
 func negativeSOA(rrs []dns.RR, end string) *dns.SOA {
 	for _, rr := range rrs {
 		soa, ok := rr.(*dns.SOA)

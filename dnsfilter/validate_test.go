@@ -167,7 +167,7 @@ func TestLargeAnswer(t *testing.T) {
 			if size > 0 {
 				withEDNS(m, size)
 			}
-			if r := b.send(m); !r.Truncated || len(r.Answer) == 0 || len(r.Answer) >= 100 { // send looks at the size
+			if r := b.send(m); !r.Truncated || len(r.Answer) == 0 || len(r.Answer) >= 100 { // send checks the size
 				t.Errorf("size %d: TC %t, %d records", size, r.Truncated, len(r.Answer))
 			}
 		}

@@ -145,13 +145,14 @@ func (f gateFunc) Decide(a rules.Attempt) rules.Decision { return f(a) }
 
 func (f gateFunc) Preview(a rules.Attempt) rules.Decision { return f(a) }
 
-// slowToWake is a socket that resets its first deadline late: it closes between
-// when it begins, and does so once wait is closed.
+// slowToWake is a socket that removes its first deadline late. In the call that
+// removes it, the socket closes begins and waits until wait is closed. Then it
+// removes the deadline and closes gone.
 type slowToWake struct {
 	*net.UDPConn
 	begins, wait, gone chan struct{}
 	once               sync.Once
-	past               chan struct{} // has room for one: that a deadline was set
+	past               chan struct{} // has room for one value, sent when a deadline was set
 }
 
 func (c *slowToWake) SetReadDeadline(at time.Time) error {
@@ -174,7 +175,7 @@ func (c *slowToWake) SetReadDeadline(at time.Time) error {
 // TestAliveAtTheEnd asserts that Alive does not undo the end of Serve, even for
 // a reader that was busy.
 func TestAliveAtTheEnd(t *testing.T) {
-	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2)) // so many readers has one socket
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2)) // one socket has as many readers
 	busy, release := make(chan struct{}), make(chan struct{})
 	b := newHarness(t, func(c *setup) {
 		decide := c.Gate
@@ -208,11 +209,11 @@ func TestAliveAtTheEnd(t *testing.T) {
 	}
 	<-pc.begins // the other one
 	select {
-	case <-pc.past: // by Alive
+	case <-pc.past: // set by Alive
 	default:
 	}
 	stop()
-	<-pc.past // by the end
+	<-pc.past // set by the end of Serve
 	close(pc.wait)
 	<-pc.gone
 	close(release)

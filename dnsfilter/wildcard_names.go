@@ -19,14 +19,14 @@ const (
 	// about 20 names below a domain; a tunnel through DNS needs hundreds.
 	namePeriod = 5 * time.Minute
 	// lookUpsPerName is how many look-ups by DNS a client has in a minute for
-	// each name of its quota, because the choice and order of names can carry
-	// data too. Four are A and AAAA twice. For queries without a proven source
-	// there is a separate quarter (unprovenFraction).
+	// each name of its quota. They are limited because the choice and order of
+	// names can carry data too. Four look-ups are A and AAAA twice. Queries
+	// without a proven source have a separate limit, a quarter of this one
+	// (unprovenFraction).
 	lookUpsPerName = 4
 	lookUpsPeriod  = time.Minute
 	// The limits of what is stored, about 40 bytes a name. No name is dropped
-	// before its time to make room: if the table is full, no new name is
-	// admitted.
+	// early to make room: if the table is full, no new name is admitted.
 	maxNameClients = 1 << 16
 	maxNames       = 1 << 20
 	// sweepEvery is the least time between two searches for expired names in a
@@ -34,9 +34,9 @@ const (
 	sweepEvery = time.Second
 )
 
-// nameQuota holds the names that each client was admitted in the last period.
-// The client may go on to use them. The period slides: each name counts for
-// that long from its admission, so no interval of that length has more new
+// nameQuota holds the names that were admitted for each client in the last
+// period. The client may use them again. The period slides: a name counts for
+// one period from its admission. So no interval of that length has more new
 // names than the quota.
 type nameQuota struct {
 	seed maphash.Seed
@@ -68,15 +68,15 @@ func newNameQuota() *nameQuota {
 	return &nameQuota{seed: maphash.MakeSeed(), clients: map[rules.QuotaKey]*clientNames{}}
 }
 
-// set changes the number of names.
+// set changes the limit of names.
 func (u *nameQuota) set(limit int) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.limit = limit
 }
 
-// has reports whether a client may use a name without a new admission. It uses
-// up nothing.
+// has reports whether a client may use a name without a new admission. The
+// check uses up nothing.
 func (u *nameQuota) has(client rules.QuotaKey, name rules.Name, now time.Duration) bool {
 	hash := maphash.String(u.seed, name.String())
 	u.mu.Lock()
@@ -142,8 +142,9 @@ func (u *nameQuota) admit(client rules.QuotaKey, name rules.Name, now time.Durat
 	return true
 }
 
-// room reports whether there is room for one more name, and, with another, for
-// one more client. It drops clients whose names have all expired.
+// room reports whether there is room for one more name. If another is true,
+// there must also be room for one more client. room drops clients whose names
+// have all expired.
 func (u *nameQuota) room(another bool, now time.Duration) bool {
 	full := func() bool { return u.total >= maxNames || another && len(u.clients) >= maxNameClients }
 	if since := now - u.swept; full() && (since >= sweepEvery || since < 0) {
@@ -177,16 +178,19 @@ func (n *clientNames) expire(now time.Duration) int {
 	return had - len(n.names)
 }
 
-// overNewNames is the detail of a denial for want of new names.
+// overNewNames is the detail of a denial because the quota of new names is used
+// up.
 const overNewNames = "limits.wildcard_names is reached: the client had that many new names below wildcards and internal zones in 5 minutes"
 
-// overLookUps is the detail of a denial for want of look-ups.
+// overLookUps is the detail of a denial because the quota of look-ups is used
+// up.
 const overLookUps = "limits.wildcard_names is reached: the client had four times that many look-ups below wildcards and internal zones in a minute"
 
-// AdmitName returns why a client with a proven address may not have a name
-// looked up that d permits, or "" if it may. A refusal needs all of this: only
-// a wildcard or an internal zone permits the name, the name is new, and the
-// client's quota of new names is used up.
+// AdmitName returns the reason why the filter may not look up a name that d
+// permits for a client with a proven address, or "" if it may. It refuses a
+// name only if three conditions hold: only a wildcard or an internal zone
+// permits the name, the name is new, and the client's quota of new names is
+// used up.
 func (f *Filter) AdmitName(client netip.Addr, d rules.Decision, name rules.Name) string {
 	if d.FreeLabels() && !f.nameQuota.admit(rules.QuotaKeyOf(client, d.Client), name, f.clock()) {
 		return overNewNames

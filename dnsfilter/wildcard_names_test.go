@@ -70,9 +70,9 @@ func TestWildcardNames(t *testing.T) {
 }
 
 // TestWindowSlides asserts, for any traffic, that no five minutes have more new
-// names of one client than its quota, that a name is new once in five minutes,
-// and that exactly the names that still count are stored. A slow twin remembers
-// everything.
+// names of one client than its quota, that a name counts as new once in five
+// minutes, and that exactly the names that still count are stored. A slow twin
+// remembers everything.
 func TestWindowSlides(t *testing.T) {
 	type admission struct {
 		client, name int
@@ -148,8 +148,8 @@ func TestEndOfTheWindow(t *testing.T) {
 }
 
 // TestNameQuotaIsBounded asserts that a clock set back does not lock a client
-// out, and that thousands of clients use no more memory than the limit and cost
-// no other client its count.
+// out, and that thousands of clients use no more memory than the limit and do
+// not reset another client's count.
 func TestNameQuotaIsBounded(t *testing.T) {
 	u := newNameQuota()
 	u.set(1)
@@ -229,7 +229,7 @@ func TestBitsLeft(t *testing.T) {
 }
 
 // TestAskedAgain asserts that a name is asked about at most once in five
-// seconds, whatever its TTL, and that a failure is cached as long.
+// seconds, whatever its TTL, and that a failure is cached for the same time.
 func TestAskedAgain(t *testing.T) {
 	b := newHarness(t, nil, "quick.example", "broken.example", "gone.example")
 	for _, rr := range records(t, "quick.example. 0 IN A 192.0.1.70") {
@@ -262,7 +262,7 @@ func TestLookUpsAreBounded(t *testing.T) {
 	b, rec := byPolicy(t, Limits{WildcardNames: 2})
 	rounds := func(from string, proto rules.Proto) (n int) {
 		for i := range 12 {
-			b.gens.reload(t, ResolverConfig{Upstreams: b.up.upstream()}) // which forgets the answers
+			b.gens.reload(t, ResolverConfig{Upstreams: b.up.upstream()}) // the new Resolver has no cached answers
 			r := b.sendFrom(question(fmt.Sprintf("n%d.b.example.", i%2), dns.TypeA), from, proto)
 			if b.up.asked(); !r.Truncated && r.Rcode != dns.RcodeRefused {
 				n++

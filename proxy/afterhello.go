@@ -37,7 +37,7 @@ func newRelay(f *flow) *tunnelRelay {
 	return r
 }
 
-// relay copies both ways after the verdict on s. It first sends what the client has sent
+// relay copies both ways after the verdict on s. It first sends the bytes that the client has sent
 // already. It returns why the flow ended.
 func (f *flow) relay(s sniffResult) rules.Cause {
 	r := newRelay(f)
@@ -86,7 +86,7 @@ type answerWatch tunnelRelay
 // Begin does nothing.
 func (w *answerWatch) Begin() error { return nil }
 
-// Inspect feeds the answer.
+// Inspect passes the bytes to the Answer, which reads them.
 func (w *answerWatch) Inspect(b []byte) (more bool, err error) {
 	w.answer.Feed(b)
 	return !w.answer.Over(), nil
@@ -104,10 +104,10 @@ func (w *helloWatch) Inspect([]byte) (more bool, err error) { return false, nil 
 // End does nothing.
 func (w *helloWatch) End() error { return nil }
 
-// Begin passes on what a client sends behind its ClientHello, until the server's answer rules
-// out a second one. A client can send a second ClientHello before the server asks for it; each
-// one is checked. Only a ClientHello is held until it is complete, for at most the time that
-// the first one had.
+// Begin passes on the bytes that a client sends behind its ClientHello, until the server's answer
+// rules out a second ClientHello. A client can send a second ClientHello before the server asks
+// for it. Begin checks each one. It holds only a ClientHello until it is complete, for at most the
+// time that the first one had.
 func (w *helloWatch) Begin() error {
 	r := (*tunnelRelay)(w)
 	c, s, timed := r.f.c, hello.Second{First: r.first}, false
@@ -153,7 +153,7 @@ func (r *tunnelRelay) more(timed bool) (bool, error) {
 	}
 	err := c.Fill(hello.MaxRecords)
 	if timed && errors.Is(err, os.ErrDeadlineExceeded) {
-		if r.answer.Settled() { // the answer arrived meanwhile: this is no ClientHello
+		if r.answer.Settled() { // the answer arrived meanwhile, so these bytes are no ClientHello
 			return timed, nil
 		}
 		return timed, r.denySecond(hello.Hello{}, rules.SniffTimeout, "the second ClientHello did not end")
@@ -190,7 +190,7 @@ func (w *lineWatch) Inspect(b []byte) (more bool, err error) {
 	return like == head.Perhaps, nil
 }
 
-// End denies a line that its end makes a request line.
+// End denies the line if the end of the client's bytes makes it a request line.
 func (w *lineWatch) End() error {
 	if w.line.AtEnd() == head.Alike {
 		return w.deny()

@@ -18,15 +18,15 @@ type client struct {
 	peek.Conn
 	addr netip.AddrPort // the source, unmapped
 
-	by      rules.QuotaKey // whose quotas it counts against, by the generation that was in force when it was accepted
+	by      rules.QuotaKey // the client whose quotas it uses, by the generation in force when it was accepted
 	unknown bool           // its address is in no [[client]]
 
-	idleMu sync.Mutex  // held while idle is cleared, and by endWait, which must not run after that
-	idle   atomic.Bool // the client's next bytes are awaited and nothing is open; see endWait
+	idleMu sync.Mutex  // held while idle is cleared, and by endWait, which does nothing once idle is cleared
+	idle   atomic.Bool // the proxy waits for the client's next bytes, and no request is open; see endWait
 	again  atomic.Bool // its first request was handed on
 }
 
-// await is Fill for the first bytes of a request. A drain that begins meanwhile ends the
+// await waits, like Fill, for the first bytes of a request. A drain that begins meanwhile ends the
 // connection.
 func (p *Proxy) await(c *client, limit int) error {
 	c.idle.Store(true)
@@ -44,12 +44,12 @@ func (c *client) busy() {
 	c.idle.Store(false)
 }
 
-// firstRequestWait is how long a drain waits for the first bytes of a connection that was
-// accepted just before it began.
+// firstRequestWait is how long a drain waits for the first bytes of a connection that was accepted
+// just before the drain began.
 const firstRequestWait = 2 * time.Second
 
-// endWait cuts short the wait for a request when a drain begins: at once between requests,
-// after a short time if the connection has not had its first request.
+// endWait ends the wait for a request when a drain begins. Between requests the wait ends at once.
+// If the connection has not had its first request, the wait ends after a short time.
 func (p *Proxy) endWait(c *client) {
 	c.idleMu.Lock()
 	defer c.idleMu.Unlock()

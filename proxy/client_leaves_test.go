@@ -1,5 +1,5 @@
-// Tests of clients that leave while their request is served, and of clients that only seem to:
-// a client that has closed its sending half still reads.
+// Tests of clients that leave while their request is served, and of clients that only seem to
+// leave: a client that has closed its sending half still reads.
 
 package proxy
 
@@ -57,8 +57,8 @@ func wait(t *testing.T, what string, c <-chan struct{}) {
 	}
 }
 
-// A client that closes ends its request at once, however it closes and whatever it has sent
-// behind the request. The record gives the cause.
+// If a client closes its connection, its request ends at once, however the client closes and
+// whatever it has sent behind the request. The record gives the cause.
 func TestClientLeaves(t *testing.T) {
 	t.Parallel()
 	for _, version := range []string{"HTTP/1.1", "HTTP/1.0"} {
@@ -90,7 +90,7 @@ func TestClientLeaves(t *testing.T) {
 	}
 }
 
-// A client that has gone while its answer, or its body, is on the way.
+// The client leaves while its answer or its body is on the way.
 func TestClientLeavesInTheMidst(t *testing.T) {
 	t.Parallel()
 	t.Run("of the answer", func(t *testing.T) {
@@ -129,8 +129,8 @@ func TestClientLeavesInTheMidst(t *testing.T) {
 	}
 }
 
-// printf … | nc -N sends the request and then closes the sending half. The answer comes as to
-// any other client, with its interim responses.
+// printf … | nc -N sends the request and then closes the sending half. The client gets the answer
+// as any other client does, with its interim responses.
 func TestClientHalfCloses(t *testing.T) {
 	t.Parallel()
 	for _, version := range []string{"HTTP/1.1", "HTTP/1.0"} {
@@ -156,8 +156,8 @@ func TestClientHalfCloses(t *testing.T) {
 	}
 }
 
-// A client that half-closes and then waits has the limit of a half-closed tunnel, renewed by
-// each piece of the answer.
+// A client that half-closes and then waits has the time limit of a half-closed tunnel. Each piece
+// of the answer renews the limit.
 func TestClientHalfClosedLimit(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(c *Config) { c.Limits.HalfClosed = 200 * time.Millisecond })
@@ -172,8 +172,8 @@ func TestClientHalfClosedLimit(t *testing.T) {
 	}
 }
 
-// Empty lines before a request line are ignored, on a new connection and between requests, up
-// to a limit. Alone they count as nothing (RFC 9112, section 2.2).
+// Empty lines before a request line are ignored, on a new connection and between requests, up to a
+// limit. Empty lines alone are not a request (RFC 9112, section 2.2).
 func TestEmptyLines(t *testing.T) {
 	t.Parallel()
 	const get = "GET http://a.example/ HTTP/1.1\r\nHost: a.example\r\n\r\n"

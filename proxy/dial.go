@@ -85,10 +85,10 @@ type deniedError struct {
 // Error returns the reason of the denial.
 func (e *deniedError) Error() string { return "denied: " + e.d.Why().String() }
 
-// dial connects to what d permits: the name in a, which the proxy resolves itself, or the
-// address in a. It returns the Attempt with Resolved, and with Dest as dialed. The error is a
-// *deniedError or a *dialError. dial reports a *dialError to Closed, so that every granted flow
-// has its end on record.
+// dial connects to the destination that d permits: the name in a, which the proxy resolves itself,
+// or the address in a. It returns the Attempt with Resolved, and with Dest as dialed. The error is
+// a *deniedError or a *dialError. dial reports a *dialError to Closed, so that the end of every
+// granted flow is recorded.
 func (p *Proxy) dial(ctx context.Context, d rules.Decision, a rules.Attempt) (*net.TCPConn, rules.Attempt, error) {
 	started := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, p.limits.Dial)
@@ -98,10 +98,9 @@ func (p *Proxy) dial(ctx context.Context, d rules.Decision, a rules.Attempt) (*n
 	return conn, a, err
 }
 
-// dialJudged is dial for redirected flows. Nothing is connected before the verdict: when the
-// addresses are known, the Gate is asked again, with the first address. The question is final
-// if final is set. The decision is returned too; if it is a denial, the error is a
-// *deniedError.
+// dialJudged is dial for redirected flows. It connects nothing before the verdict: when it has the
+// addresses, it asks the Gate again, with the first address. The question is final if final is
+// set. dialJudged returns the decision too. If that is a denial, the error is a *deniedError.
 func (p *Proxy) dialJudged(ctx context.Context, d rules.Decision, a rules.Attempt, final bool) (*net.TCPConn, rules.Attempt, rules.Decision, error) {
 	started := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, p.limits.Dial)
@@ -231,7 +230,7 @@ func (p *Proxy) unreachable(d rules.Decision, a rules.Attempt, addr netip.AddrPo
 	return &deniedError{a, p.cfg.Gate.Decide(a)}
 }
 
-// verify checks the socket itself: it must be connected to what was granted.
+// verify checks the socket itself: it must be connected to an address that d reaches.
 func (p *Proxy) verify(conn *net.TCPConn, d rules.Decision, a rules.Attempt) (*net.TCPConn, rules.Attempt, error) {
 	remote := p.remote(conn)
 	if remote.Port() != a.Dest.Port() || d.Reach(remote) != rules.ReasonNone {
@@ -242,7 +241,7 @@ func (p *Proxy) verify(conn *net.TCPConn, d rules.Decision, a rules.Attempt) (*n
 	return conn, a, nil
 }
 
-// peerOf returns what a socket is connected to.
+// peerOf returns the address and port that a socket is connected to.
 func peerOf(conn *net.TCPConn) netip.AddrPort { return unmapped(conn.RemoteAddr()) }
 
 // unmapped returns the address and port of a TCP address, unmapped.

@@ -154,7 +154,7 @@ func TestSocketIsVerified(t *testing.T) {
 }
 
 func TestConnectTCPGoesWhereItIsTold(t *testing.T) {
-	t.Setenv("GODEBUG", "multipathtcp=1") // what the environment would have it do
+	t.Setenv("GODEBUG", "multipathtcp=1") // what the environment would make it do
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

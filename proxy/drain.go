@@ -14,9 +14,9 @@ import (
 // ended. If ctx ends first, Drain closes what is left and returns ctx's error. It can be called
 // once more, with a shorter ctx.
 //
-// Drain closes listeners and never shuts them down. If another process holds the same socket,
-// the connections that wait in the kernel are for that process. A connection that was accepted
-// before is served its first request.
+// Drain closes listeners and never shuts them down. If another process holds the same socket, the
+// connections that wait in the kernel are for that process. If a connection was accepted before
+// the drain, its first request is still served.
 func (p *Proxy) Drain(ctx context.Context) error {
 	if p.draining.CompareAndSwap(false, true) {
 		close(p.drained)
@@ -54,9 +54,9 @@ func (p *Proxy) closeAll() {
 	}
 }
 
-// Recheck asks the generation in force about every open flow, closes the flows that it denies,
-// and returns their number. The question is not recorded; the end of each flow is, with cause
-// "policy".
+// Recheck asks the generation in force about every open flow, closes the flows that it denies, and
+// returns their number. The question is not recorded. The end of each closed flow is recorded,
+// with cause "policy".
 func (p *Proxy) Recheck() int {
 	n := 0
 	for _, f := range p.flows.all() {
@@ -83,7 +83,7 @@ func (f *flow) outdated() bool {
 	return false
 }
 
-// withCurrent returns the same question to the generation in force.
+// withCurrent returns the same question, for the generation in force.
 func (p *Proxy) withCurrent(a rules.Attempt) rules.Attempt {
 	a.Generation = p.cfg.Generation()
 	return a

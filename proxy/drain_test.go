@@ -1,4 +1,4 @@
-// Drain tests: what is served and waited for while the proxy drains.
+// Drain tests: what the proxy serves, and what it waits for, while it drains.
 
 package proxy
 
@@ -72,8 +72,7 @@ func TestDrainEndsWithItsContext(t *testing.T) {
 	}
 }
 
-// While draining, a further request on an open connection is denied for that
-// reason.
+// While draining, a further request on an open connection is denied with reason "draining".
 func TestDrainingDeniesNewAttempts(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)
@@ -123,8 +122,8 @@ func answered(r *bufio.Reader, status int) error {
 	return err
 }
 
-// A drain serves what was accepted before it: the first request of such a connection, in any
-// protocol, and no second one.
+// A drain serves the first request of a connection that was accepted before it, in any protocol.
+// It serves no second request.
 func TestDrainServesFirstRequests(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(c *Config) { c.Limits.Head = time.Minute })

@@ -21,8 +21,8 @@ func leave(conn net.Conn, reset bool) {
 	conn.Close()
 }
 
-// A port scan is redirected connections that are closed without a byte. Each is a denial of its
-// address and port.
+// A port scan appears as redirected connections that are closed without a byte. Each one is
+// recorded as a denial of its address and port.
 func TestSilentRedirectedConnections(t *testing.T) {
 	t.Parallel()
 	const audit = "mode = \"audit\"\n"
@@ -38,7 +38,7 @@ func TestSilentRedirectedConnections(t *testing.T) {
 		{redirectConfig, "169.254.169.254:80", rules.Deny, rules.IPLiteral},
 		{redirectConfig, "8.8.8.5:22", rules.Deny, rules.PortNotListed},
 		{otherOnly, unlisted + ":22", rules.Deny, rules.UnknownClient},
-		{audit + redirectConfig, unlisted + ":22", rules.Deny, rules.IPLiteral}, // nothing that mode "audit" lets through
+		{audit + redirectConfig, unlisted + ":22", rules.Deny, rules.IPLiteral}, // mode "audit" does not let it through
 		{audit + redirectConfig, "8.8.8.5:22", rules.Allow, rules.PortNotListed},
 		{audit + redirectConfig, "8.8.8.5:8443", rules.Allow, rules.PortNotListed},
 	} {
@@ -63,8 +63,8 @@ func TestSilentRedirectedConnections(t *testing.T) {
 	}
 }
 
-// Silence to a permitted destination is not denied, and a client that only listens hears its
-// server.
+// A client that sends nothing to a permitted destination is not denied. If it only listens, it
+// gets its server's bytes.
 func TestSilentPermittedConnections(t *testing.T) {
 	t.Parallel()
 	for _, dst := range []string{"8.8.8.8:443", "8.8.8.8:80", "8.8.8.5:443"} {
@@ -95,7 +95,7 @@ func TestSilentPermittedConnections(t *testing.T) {
 	}
 }
 
-// A client that leaves in the middle leaves one decision, and one end if the decision is an
+// If a client leaves in the middle, there is one decision, and one end if the decision is an
 // allow.
 func TestEndsInTheMiddle(t *testing.T) {
 	t.Parallel()
@@ -160,8 +160,8 @@ func TestEndsInTheMiddle(t *testing.T) {
 	}
 }
 
-// A listener that is only probed, as by a load balancer, leaves no record. A connection over
-// the limit does.
+// A bare probe of a listener, as by a load balancer, is not recorded. A connection over the limit
+// is recorded.
 func TestBareConnections(t *testing.T) {
 	t.Parallel()
 	b := newRedirectWorld(t, func(c *Config) { c.Limits.PerClient = 1 })

@@ -68,8 +68,8 @@ func wanted(a rules.Attempt) (string, uint16) {
 	return "", a.Dest.Port()
 }
 
-// writePage writes one response in one write. It contains no text of the client that was not
-// parsed.
+// writePage writes one response in one write. The response contains text of the client only if
+// that text was parsed.
 func writePage(w io.Writer, status int, body errorBody, acceptJSON bool) error {
 	var text []byte
 	kind := "text/plain; charset=utf-8"
@@ -104,7 +104,8 @@ func (e *errorBody) kind() string {
 	return "X-Sallyport-Fault"
 }
 
-// headerText replaces all but visible ASCII and spaces, as in a header field.
+// headerText makes s fit for a header field: only visible ASCII and spaces stay, and a question
+// mark replaces every other character.
 func headerText(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r < ' ' || r > '~' {
@@ -114,7 +115,7 @@ func headerText(s string) string {
 	}, s)
 }
 
-// plain returns the body for people.
+// plain returns the body as plain text, for people.
 func (e *errorBody) plain() []byte {
 	var b bytes.Buffer
 	b.WriteString("sallyport: ")

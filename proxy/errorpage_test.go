@@ -40,8 +40,8 @@ func TestRefusalCarriesReasonAndHint(t *testing.T) {
 	}
 }
 
-// A permitted destination that is not reached: text and JSON say which side did not answer
-// what.
+// If a permitted destination is not reached, text and JSON name the side that failed and the step
+// at which it failed.
 func TestFailureSaysWhoFailed(t *testing.T) {
 	t.Parallel()
 	name, err := rules.ParseName("a.example")

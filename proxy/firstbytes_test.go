@@ -14,8 +14,7 @@ import (
 	"sallyport/rules"
 )
 
-// On other ports the server may send first, and the client's first bytes are judged all the
-// same.
+// On other ports the server may send first. The client's first bytes are still judged.
 func TestServerSpeaksFirst(t *testing.T) {
 	t.Parallel()
 	sendGreeting := func(conn *net.TCPConn, r io.Reader) {

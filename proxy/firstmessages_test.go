@@ -93,7 +93,8 @@ func (w *world) socksTo(name string, port uint16) *net.TCPConn {
 	return conn
 }
 
-// Everything that is not held has an hour: a test that waited would not end.
+// Bytes that are not held have a limit of an hour: if the proxy waited for more, the test would
+// not end.
 func TestFirstMessages(t *testing.T) {
 	t.Parallel()
 	if textWait+pinWait > 50*time.Millisecond {
@@ -161,8 +162,8 @@ func (b *redirectWorld) firstMessage(m firstMessage, at string, open func(*redir
 	}
 }
 
-// A half-close ends a message as well as more bytes would: nothing is waited for, and it is
-// passed on.
+// A half-close ends a message as well as more bytes would: the proxy waits for nothing more and
+// passes the message on.
 func TestFirstMessageThenHalfClose(t *testing.T) {
 	t.Parallel()
 	for _, first := range []string{"up", "servers.web1.cpu 42 1764482400", "G", "GET key", "MKCOL /", "POST /", "\r\n", "\x80", "\x80\x2e\x01", "\x15\x00", "\x14"} {
@@ -186,8 +187,8 @@ func TestFirstMessageThenHalfClose(t *testing.T) {
 	}
 }
 
-// Bytes that were passed on after a pause must not become a request: the byte that would make
-// them one does not arrive, and the denial is recorded.
+// Bytes that were passed on after a pause must not become a request. The byte that would complete
+// the request does not arrive, and the denial is recorded.
 func TestLateRequest(t *testing.T) {
 	t.Parallel()
 	const head = " HTTP/1.1\r\nHost: evil.example\r\n\r\n"
@@ -197,7 +198,7 @@ func TestLateRequest(t *testing.T) {
 		{"\r\n", "GET /", head},
 		{"MKCOL /", "", head},
 		{"GET http:", "//evil.example/", "\r\n"},
-		{"GET http:", "//evil.example/", ""}, // and the end
+		{"GET http:", "//evil.example/", ""}, // then the client ends its bytes
 		{"\x01", "GET /", head},
 		{"(GET) /", " HTTP/1.1", "\r\nHost: evil.example\r\n\r\n"},
 		{"GET", " /a b HTTP/1.1", "\r\nHost: evil.example\r\n\r\n"},

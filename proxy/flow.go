@@ -27,7 +27,7 @@ type flow struct {
 	a       rules.Attempt // as in the last question
 	version int           // counts the decisions, so that moveTo overwrites no newer one
 	d       rules.Decision
-	cause   rules.Cause // why it was aborted; the first cause stands
+	cause   rules.Cause // why the flow was aborted: the first cause given
 }
 
 // flowTable holds the open flows.
@@ -108,8 +108,8 @@ func (f *flow) Abort(cause rules.Cause) {
 // directly.
 func (f *flow) Recover() { f.p.panicked(recover(), f.c, f.lastAttempt().Via) }
 
-// done unregisters the flow and, if it was allowed to the end, reports how it ended. cause
-// counts unless the flow was aborted from outside.
+// done unregisters the flow. If the last decision is an allow, done reports how the flow ended:
+// with the cause of an abort from outside, or else with cause.
 func (f *flow) done(cause rules.Cause) {
 	t := &f.p.flows
 	t.mu.Lock()

@@ -1,5 +1,5 @@
-// HTTP: decides on each request of a connection, to the proxy itself, in a tunnel, or
-// redirected.
+// HTTP: decides on each request of a connection to the proxy itself, of a tunnel, or of a
+// redirected connection.
 
 package proxy
 
@@ -42,10 +42,10 @@ func (p *Proxy) handleHTTPConn(ctx context.Context, c *client) {
 // serveHTTP serves the requests of a tunnel or a redirected connection until no more may come.
 // The beginning of the first head is in c.Bytes.
 //
-// Each request is one question to the Gate. It is asked provisionally when the head is
-// complete; that finds every denial that the head can show. It is asked finally when an
-// upstream connection is ready and no byte of the request is on it; so an allow is recorded
-// once, with the address that it went to. A denied request is answered, the connection is
+// Each request is one question to the Gate. The question is provisional when the head is complete:
+// it finds every denial that the head alone can cause. The question is final when an upstream
+// connection is ready and no byte of the request has been sent on it. So an allow is recorded
+// once, with the address that the request went to. A denied request is answered, the connection is
 // closed, and nothing behind the request is read.
 //
 // serveHTTP returns why the last request ended before its answer did, or EndClean.
@@ -86,7 +86,7 @@ type grant struct {
 	out   *answer                     // the response to its client
 	own   bool                        // flow is the request's own, not the tunnel's
 	fault atomic.Pointer[deniedError] // the denial of a body that broke its framing
-	cut   atomic.Bool                 // the response ended before its end
+	cut   atomic.Bool                 // the response was cut
 }
 
 func newSession(ctx context.Context, p *Proxy, c *client, from source) *session {
@@ -106,8 +106,8 @@ func (s *session) Await(limit int) error {
 	return err
 }
 
-// serve returns when no more requests may come. A refused first head, and a CONNECT, never
-// reach net/http.
+// serve serves requests until no more may come. A refused first head, and a CONNECT, never reach
+// net/http.
 func (s *session) serve() {
 	if s.guard.NextHead() == nil {
 		s.p.engine.serve(s)

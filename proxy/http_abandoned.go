@@ -1,5 +1,5 @@
-// HTTP, abandoned: a granted request that ends without a connection has its end on record,
-// exactly once.
+// HTTP, abandoned: records the end of a granted request that ends without a connection, exactly
+// once.
 
 package proxy
 
@@ -19,7 +19,7 @@ import (
 type dialState struct {
 	mu       sync.Mutex
 	dialing  bool // a dial is under way
-	recorded bool // the end of the dial is on record, or will be with the flow
+	recorded bool // the end of the dial is recorded, or will be recorded with the flow
 	over     bool // the request has ended
 }
 
@@ -46,7 +46,8 @@ func (s *session) dialFor(ctx context.Context, g *grant) (*net.TCPConn, rules.At
 	return tcp, a, err
 }
 
-// abandon is called at the end of every request.
+// abandon is called at the end of every request. It records the end of the
+// request if nothing else has recorded it or will record it.
 func (g *grant) abandon() {
 	silent := false
 	g.dialState.set(func(w *dialState) {

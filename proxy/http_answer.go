@@ -20,9 +20,9 @@ const maxInterims = 200
 // errInterims ends a request whose destination sends only interim responses.
 var errInterims = errors.New("too many interim responses")
 
-// An answer is the response to one request. It buffers. The connection to the destination
-// flushes it before waiting for more bytes (see upstream.Read): so many small pieces cost one
-// write, and no piece waits.
+// An answer is the response to one request. It buffers what is written. The connection to the
+// destination flushes the answer before it waits for more bytes (see upstream.Read). So many small
+// pieces cost one write, and no piece waits.
 //
 // A goroutine of http.Transport writes interim responses; hence the lock.
 type answer struct {
@@ -39,7 +39,7 @@ type answer struct {
 	over     bool // the request is served; the ResponseWriter belongs to net/http again
 }
 
-// WriteHeader keeps net/http from guessing a Content-Type.
+// WriteHeader writes the status. It keeps net/http from guessing a Content-Type.
 func (w *answer) WriteHeader(status int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -140,9 +140,9 @@ func (w *answer) finish() {
 	w.settled, w.over = true, true
 }
 
-// An expected is the body of a request that expects 100 Continue. The client gets its 100
-// Continue when the body is read: the destination sent 100 Continue, or sent nothing for
-// continueWait (RFC 9110, section 10.1.1).
+// An expected is the body of a request that expects 100 Continue. The client gets its 100 Continue
+// when the body is first read. That happens when the destination has sent 100 Continue, or has
+// sent nothing for continueWait (RFC 9110, section 10.1.1).
 type expected struct {
 	io.ReadCloser
 	out *answer

@@ -123,7 +123,7 @@ func TestRequestHalfClosed(t *testing.T) {
 	e.wantEnd()
 }
 
-// A client that has gone ends its request.
+// If a client has gone, its request ends.
 func TestRequestClientGone(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)

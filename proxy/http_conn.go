@@ -25,12 +25,12 @@ type upstream struct {
 	resolved []netip.Addr
 	mismatch bool // as in rules.Attempt
 	idle     time.Duration
-	flow     atomic.Pointer[flow]   // the flow that its bytes count for
+	flow     atomic.Pointer[flow]   // the flow that its bytes are counted for
 	answer   atomic.Pointer[answer] // the response whose body is read
 
 	p    *Proxy
 	head head.Splitter
-	kept *[peek.Size]byte // from the pool; has rest
+	kept *[peek.Size]byte // from the pool; holds rest
 	rest []byte           // bytes that arrived behind a head, to be read next
 
 	raw  syscall.RawConn
@@ -135,7 +135,8 @@ func (u *upstream) readOnce(fd uintptr) bool {
 	}
 }
 
-// Write also renews the deadline of a Read that waits for the response.
+// Write writes to the destination. It also renews the deadline of a Read that waits for the
+// response.
 func (u *upstream) Write(b []byte) (int, error) {
 	u.conn.SetDeadline(time.Now().Add(u.idle))
 	n, err := u.conn.Write(b)

@@ -98,7 +98,8 @@ func TestDenialOutlivesBody(t *testing.T) {
 	e.wantEnd()
 }
 
-// A denial says what and why, in the wanted form. HEAD gets no body.
+// A denial names the destination and the reason, in the form that the client wants. HEAD gets no
+// body.
 func TestDenialForms(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)

@@ -43,7 +43,7 @@ func (e *engine) pseudonym() string {
 
 func (e *engine) build() {
 	e.name = "sallyport-" + strings.ToLower(rand.Text()[:12])
-	discard := log.New(io.Discard, "", 0) // the journal has what matters, without URLs
+	discard := log.New(io.Discard, "", 0) // the journal records what matters, without URLs
 	e.server = &http.Server{
 		Handler:                      http.HandlerFunc(e.handle),
 		MaxHeaderBytes:               2 * head.MaxHead, // the guard is stricter

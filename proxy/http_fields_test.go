@@ -155,8 +155,8 @@ func TestUnusualButHarmless(t *testing.T) {
 }
 
 // The target of a CONNECT decides where the tunnel goes (RFC 9110, section 9.3.6). A different
-// Host, as from clients that send the proxy's own name, is ignored, and recorded. It neither
-// counts for the requests in the tunnel nor reaches the destination.
+// Host, as from clients that send the proxy's own name, is ignored, and recorded. It does not
+// affect the requests in the tunnel and does not reach the destination.
 func TestHostGivesWayToConnect(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

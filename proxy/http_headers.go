@@ -28,9 +28,9 @@ func forwarding(folded string) bool {
 // ours reports whether only this proxy may set a response field.
 func ours(folded string) bool { return strings.HasPrefix(folded, "x-sallyport-") }
 
-// fold maps all spellings of a field name that some server treats as one to the same text: CGI
-// and its successors (RFC 3875, section 4.1.18) ignore case and turn the hyphen, and some of
-// them every other sign, into an underscore.
+// fold maps all spellings of a field name that some server treats as one to the same text. CGI and
+// its successors (RFC 3875, section 4.1.18) ignore case and turn the hyphen into an underscore.
+// Some of them also turn every other sign into an underscore.
 func fold(name string) string {
 	return strings.Map(func(r rune) rune {
 		switch {
@@ -51,9 +51,9 @@ func (g *grant) rewrite(r *http.Request, pseudonym string) {
 		r.URL.Path = "*" // RFC 9112, section 3.2.4
 	}
 	r.Trailer = nil // the guard removes trailers
-	// Close concerns the client's connection. It is set upstream if the body may never be
-	// wanted: net/http would otherwise read the rest of the body from the client after a final
-	// response, only to keep the connection.
+	// The client's Close is about the client's connection only. Upstream, Close is set if the
+	// destination may never ask for the body. Otherwise net/http would read the rest of the body
+	// from the client after a final response, only to keep the connection.
 	r.Close = g.head.Expects
 	if g.head.Expects && g.head.HTTP11 {
 		r.Body = &expected{ReadCloser: r.Body, out: g.out}
@@ -75,8 +75,8 @@ func (g *grant) rewrite(r *http.Request, pseudonym string) {
 // text.
 func (g *grant) forwardedHost() string { return strings.TrimSuffix(g.s.from.hostOf(g), ":80") }
 
-// strip removes hop-by-hop fields, the fields that Connection names, and those that others
-// reports, in any spelling.
+// strip removes hop-by-hop fields, the fields that Connection names, and the fields for which
+// others returns true, in any spelling.
 func strip(h http.Header, others func(folded string) bool) {
 	var named []string
 	for _, line := range h["Connection"] {
@@ -93,14 +93,14 @@ func strip(h http.Header, others func(folded string) bool) {
 	}
 }
 
-// returned prepares response fields for the client: it removes those of one hop and those that
-// only this proxy may set.
+// returned prepares response fields for the client. It removes hop-by-hop fields and the fields
+// that only this proxy may set.
 func (g *grant) returned(h http.Header) {
 	strip(h, ours)
 	addVia(h, "1.1 "+g.s.p.engine.name)
 }
 
-// addVia appends us to the proxies that the message passed before.
+// addVia adds this proxy to the Via field, behind the proxies that the message passed before.
 func addVia(h http.Header, us string) {
 	if before := h["Via"]; len(before) > 0 {
 		us = strings.Join(before, ", ") + ", " + us

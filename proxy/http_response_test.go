@@ -202,7 +202,7 @@ func TestStaleUpstream(t *testing.T) {
 	}
 }
 
-// goproxy permits CONNECT by default, and can decrypt TLS. It never gets the chance.
+// goproxy permits CONNECT by default, and can decrypt TLS. The proxy never lets it do either.
 func TestGoproxyIsTame(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)

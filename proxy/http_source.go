@@ -158,8 +158,8 @@ func originOnly(h *head.Head) string {
 }
 
 // shownHost returns the Host of a request that did not come to the proxy itself. If the
-// destination is an address, it is the name in the request, which the policy found bound to the
-// address.
+// destination is an address, the Host is the name in the request. The policy has found that this
+// name is bound to the address.
 func shownHost(g *grant) string {
 	if g.head.HasHost && g.a.Target().IsZero() {
 		return g.head.Host.String()

@@ -143,7 +143,7 @@ func TestRequestHeadDeadline(t *testing.T) {
 	w.wantOne(rules.Deny, rules.SniffTimeout)
 }
 
-// A head that ends too early is on record.
+// A head that ends too early is recorded.
 func TestRequestHeadCut(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)

@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// Inside a tunnel each request is decided by itself, goes where the tunnel goes, and uses its
-// connection.
+// Inside a tunnel each request is decided by itself, goes where the tunnel goes, and uses the
+// tunnel's connection.
 func TestTunnelRequests(t *testing.T) {
 	t.Parallel()
 	inA := "GET /in?x=1 HTTP/1.1\r\nHost: A.example\r\nX-Forwarded-For: 1\r\n\r\n"

@@ -27,7 +27,7 @@ import (
 // Limits of what a destination may send, and of how long it may keep a client waiting.
 const (
 	maxResponseHead = 64 << 10
-	continueWait    = time.Second // for 100 Continue; then the body is sent anyway
+	continueWait    = time.Second // how long to wait for 100 Continue; then the body is sent anyway
 )
 
 // transport returns the session's own pool of connections.
@@ -94,8 +94,8 @@ func (g *grant) roundTrip(r *http.Request, _ *goproxy.ProxyCtx) (*http.Response,
 		g.out.pieces = new(head.Pieces)
 	}
 	resp.Body = &body{ReadCloser: resp.Body, g: g, up: g.up, cancel: cancel}
-	// A copy: net/http later adds the trailers to the original. They are not forwarded, as a
-	// client could take them for fields that only this proxy may set.
+	// This is a copy, because net/http later adds the trailers to the original. Trailers are not
+	// forwarded: a client could take them for fields that only this proxy may set.
 	out := *resp
 	out.Trailer = nil
 	return &out, nil
@@ -115,8 +115,8 @@ func (g *grant) interim(status int, header textproto.MIMEHeader) error {
 var errUpgrade = errors.New("destination switched protocols unasked")
 
 // connected asks the final question. The connection is ready, new or reused, and no byte of the
-// request is on it. The question is final once; if net/http repeats the request on another
-// connection, it is provisional.
+// request has been sent on it. The question is final only once. If net/http repeats the request on
+// another connection, the question is provisional.
 func (g *grant) connected(conn net.Conn, cancel context.CancelCauseFunc) {
 	u := conn.(*upstream)
 	g.up = u
@@ -146,7 +146,7 @@ func (g *grant) connected(conn net.Conn, cancel context.CancelCauseFunc) {
 	u.flow.Store(g.flow)
 }
 
-// end reports the end of a request that had its final allow.
+// end reports the end of a request that was finally allowed.
 func (g *grant) end() {
 	g.abandon()
 	if !g.own {
@@ -192,7 +192,7 @@ func (b *body) Close() error {
 	return err
 }
 
-// failed returns the answer to a request whose destination gave none.
+// failed returns the proxy's answer to a request if the destination did not answer.
 func (g *grant) failed(r *http.Request, err error) (*http.Response, error) {
 	var b bytes.Buffer
 	var denied *deniedError
@@ -215,7 +215,7 @@ func (g *grant) failed(r *http.Request, err error) (*http.Response, error) {
 	}
 	resp, err := http.ReadResponse(bufio.NewReader(&b), r)
 	if err == nil {
-		resp.Header.Set("Connection", "close") // ReadResponse takes it for its own
+		resp.Header.Set("Connection", "close") // ReadResponse has used the field up
 	}
 	return resp, err
 }

@@ -18,9 +18,9 @@ import (
 	"sallyport/rules/quota"
 )
 
-// Listen opens a TCP listener for a front end: without MPTCP, which sandboxes do not see, and
-// with keep-alive settings that accepted connections inherit, which saves four system calls for
-// each. network is "tcp4" or "tcp6" for one family, or "tcp" for both if addr is [::].
+// Listen opens a TCP listener for a front end. The listener does not use MPTCP, which sandboxes do
+// not see. Accepted connections inherit its keep-alive settings, which saves four system calls for
+// each connection. network is "tcp4" or "tcp6" for one family, or "tcp" for both if addr is [::].
 func Listen(ctx context.Context, network string, addr netip.AddrPort) (net.Listener, error) {
 	lc := net.ListenConfig{KeepAlive: -1, Control: inheritedKeepAlive}
 	lc.SetMultipathTCP(false)
@@ -37,7 +37,7 @@ type clientTable struct {
 	running sync.WaitGroup // one for each open connection
 }
 
-// admit counts c in, or returns why it must not.
+// admit adds c to the table, or returns why c must not be admitted.
 func (t *clientTable) admit(c *client, l Limits) (fault rules.Reason, detail string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -71,7 +71,7 @@ func (t *clientTable) close() {
 	t.shut = true
 }
 
-// leave counts c out.
+// leave removes c from the table.
 func (t *clientTable) leave(c *client) {
 	defer t.running.Done()
 	t.mu.Lock()
@@ -107,9 +107,8 @@ const (
 	maxPause = time.Second
 )
 
-// serve accepts until ctx ends or Drain begins, and then returns nil. Accepted connections go
-// on, and Drain waits for them. A lack of descriptors or memory only slows it down. It closes
-// l.
+// serve accepts until ctx ends or Drain begins, and then returns nil. Accepted connections go on,
+// and Drain waits for them. A lack of descriptors or memory only slows serve down. serve closes l.
 func (p *Proxy) serve(ctx context.Context, l net.Listener, fe frontEnd) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

@@ -108,7 +108,7 @@ func TestAcceptSurvivesWantOfDescriptors(t *testing.T) {
 	}
 }
 
-// A listener that other code closed is an error, not a quiet end.
+// If other code closes the listener, serving it returns an error.
 func TestListenerClosedByOthers(t *testing.T) {
 	t.Parallel()
 	p := New(Config{})
@@ -182,7 +182,7 @@ func TestRecheck(t *testing.T) {
 	}
 }
 
-// Many clients that come, stall, break and go leave nothing behind.
+// Many clients connect, stall, break off and leave. Afterwards nothing of them is left.
 func TestChurnLeavesNothing(t *testing.T) {
 	w := newWorld(t, nil)
 	w.origin("8.8.8.8:443", echo)

@@ -64,7 +64,7 @@ func TestLookalikesAreRefused(t *testing.T) {
 			}
 		}
 	}
-	// In one piece: in several, the first bytes are a protocol of their own.
+	// The bytes come in one piece: in several, the first bytes are a protocol of their own.
 	fields := "Host: evil.example\r\n\r\n"
 	for _, first := range []string{"\x01\r\n\r\n" + request, "\x00" + request, "POST / RTSP/1.0\r\n" + fields,
 		"DESCRIBE rtsp://a.example/ RTSP/1.0\r\n" + fields, "SOURCE /x ICE/1.0\r\n" + fields, "OPTIONS *x\r\n" + fields,

@@ -68,8 +68,9 @@ func (t *loopTable) wait(ctx context.Context) {
 	}
 }
 
-// Alive wakes every accept loop and waits until each has turned. It returns an error for each
-// loop that has not turned when ctx ends: that loop hangs, and its clients are not served.
+// Alive wakes every accept loop and waits until Accept has returned in each of them. It returns an
+// error for each loop where Accept has not returned when ctx ends: that loop hangs, and its
+// clients are not served.
 func (p *Proxy) Alive(ctx context.Context) error {
 	loops := p.loops.all()
 	errs := make([]error, len(loops))
@@ -87,13 +88,13 @@ type wakeable interface{ SetDeadline(time.Time) error }
 func (loop *acceptLoop) alive(ctx context.Context) error {
 	w, ok := loop.l.(wakeable)
 	if !ok {
-		return nil // it cannot be asked
+		return nil // its Accept cannot be woken
 	}
 	before := loop.turns.Load()
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
 	for loop.turns.Load() == before {
-		w.SetDeadline(time.Unix(1, 0)) // repeated: the loop's answer to an earlier call may have undone it
+		w.SetDeadline(time.Unix(1, 0)) // repeated: woken may have undone an earlier call
 		select {
 		case <-tick.C:
 		case <-loop.ended:

@@ -38,8 +38,8 @@ func originalDst(conn *net.TCPConn) (dst netip.AddrPort, err error) {
 	return dst, nil
 }
 
-// originalDst4 reads a sockaddr_in of 16 bytes, by the one call of x/sys that returns as many
-// bytes as it gets.
+// originalDst4 reads a sockaddr_in of 16 bytes. It uses the only call of x/sys that returns all
+// bytes that it gets.
 func originalDst4(fd int) (netip.AddrPort, error) {
 	got, err := unix.GetsockoptIPv6Mreq(fd, unix.SOL_IP, soOriginalDst)
 	if err != nil {

@@ -22,8 +22,8 @@ import (
 	"sallyport/rules"
 )
 
-// missing skips the test. It fails the test if SALLYPORT_E2E=required says that everything has
-// to run.
+// missing skips the test. It fails the test instead if SALLYPORT_E2E=required is set, because then
+// everything must run.
 func missing(t *testing.T, format string, args ...any) {
 	t.Helper()
 	if os.Getenv("SALLYPORT_E2E") == "required" {
@@ -123,7 +123,7 @@ func TestOriginalDst(t *testing.T) {
 			{"[::]:3130", "127.0.0.1:3130", "127.0.0.1:3130"}, // not redirected: the socket's own address
 			{"[::]:3130", "[::1]:3130", "[::1]:3130"},
 		} {
-			if strings.Contains(c.to, "100.9") { // redirected by the filter, but there must be a way out
+			if strings.Contains(c.to, "100.9") { // redirected by the filter, but there must be a route out
 				feed(t, "addr add 198.51.100.9/32 dev lo\n", "ip", "-batch", "-")
 			}
 			network := "tcp"

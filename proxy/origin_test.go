@@ -1,4 +1,4 @@
-// Origins and the journal of a test world. They record.
+// Origins and the journal of a test world. Both record what they get.
 
 package proxy
 
@@ -65,7 +65,7 @@ func (o *origin) accept() {
 	}
 }
 
-// Write records.
+// Write records b.
 func (o *origin) Write(b []byte) (int, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -13,8 +13,8 @@ import (
 )
 
 // Resolve returns the addresses of a's destination as for a flow: all addresses of the name, or
-// the one address in a; at least one. It checks none against a decision. The Attempt is
-// returned with Resolved. Fault classifies the error.
+// the one address in a. There is at least one. Resolve checks no address against a decision. The
+// Attempt is returned with Resolved. Fault classifies the error.
 func (p *Proxy) Resolve(ctx context.Context, a rules.Attempt) ([]netip.Addr, rules.Attempt, error) {
 	ctx, cancel := context.WithTimeout(ctx, p.limits.Dial)
 	defer cancel()
@@ -33,7 +33,7 @@ func (p *Proxy) DialOne(ctx context.Context, d rules.Decision, a rules.Attempt, 
 	return p.connectAny(ctx, d, a, []netip.Addr{addr})
 }
 
-// Fault returns what kept a flow from its destination. It returns rules.EndClean if err is none
+// Fault returns why a flow did not reach its destination. It returns rules.EndClean if err is none
 // of the dialer's errors.
 func Fault(err error) rules.Cause {
 	var failed *dialError
@@ -49,7 +49,7 @@ type ConnectError struct {
 	By    netip.Addr // the sender of an ICMP error; zero: there was none
 	ICMP  string     // what the ICMP error says; "": there was none
 	Deny  bool       // ICMP says that a filter forbids the connection
-	Err   error      // what the connection failed with
+	Err   error      // the error of the failed connection
 }
 
 // Error returns the error, and the ICMP error if there was one.

@@ -18,7 +18,7 @@ import (
 func Probing(ctx context.Context, addr netip.AddrPort) (*net.TCPConn, error) {
 	twin := -1 // a second descriptor, readable after package net has closed the first
 	conn, err := connect(ctx, addr, func(raw syscall.RawConn) error {
-		if twin >= 0 { // package net repeats after some errors, with another socket
+		if twin >= 0 { // package net tries again after some errors, with another socket
 			unix.Close(twin)
 			twin = -1
 		}
@@ -55,7 +55,7 @@ func watched(fd int, dest netip.Addr) (int, error) {
 	return unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
 }
 
-// localOf returns the socket's local address; zero: it has none.
+// localOf returns the socket's local address, or the zero Addr if it has none.
 func localOf(fd int) netip.Addr {
 	var local netip.Addr
 	switch sa, _ := unix.Getsockname(fd); sa := sa.(type) {
@@ -110,9 +110,9 @@ func (e *ConnectError) parse(b []byte) {
 	}
 }
 
-// icmp4 describes an ICMP error, and reports whether a filter sends it to deny (RFC 792, RFC
-// 1812). Most filters deny with "port unreachable" by default; a host itself refuses TCP with a
-// reset.
+// icmp4 describes an ICMP error, and reports whether a filter sent it to deny the connection (RFC
+// 792, RFC 1812). Most filters deny with "port unreachable" by default. A host that itself refuses
+// TCP sends a reset.
 func icmp4(kind, code uint8) (text string, deny bool) {
 	if kind == 11 {
 		return "time exceeded in transit: packets run in a circle", false

@@ -31,8 +31,8 @@ type Config struct {
 	// Lookup resolves a granted name with the resolver of the generation that granted it. If
 	// the name does not exist, its error is a *net.DNSError with IsNotFound.
 	Lookup func(context.Context, *rules.Generation, rules.Name) ([]netip.Addr, error)
-	// AdmitName returns why a client must not have one more name looked up, "" if it may; d is
-	// the grant. nil: there is no limit.
+	// AdmitName returns why the proxy must not look up one more name for a client, or "" if it
+	// may. d is the grant. nil: there is no limit.
 	AdmitName func(client netip.Addr, d rules.Decision, name rules.Name) string
 	// Pinned returns the names for which the DNS filter gave the client this address. nil:
 	// there are none.
@@ -56,7 +56,7 @@ type Config struct {
 // Limits bound what clients can make the proxy hold. A zero field stands for its default.
 type Limits struct {
 	Connections int           // accepted connections at once, 16384
-	PerClient   int           // of them, those of one client and source (an address, an IPv6 /64), 4096
+	PerClient   int           // of these, the connections of one client and source (an address, an IPv6 /64), 4096
 	Sniffing    int           // tunnels whose first bytes are awaited, 4096; a quarter of them for one client
 	Head        time.Duration // a complete request head or SOCKS5 handshake, 10 s
 	Sniff       time.Duration // a complete ClientHello or head inside a tunnel, 5 s

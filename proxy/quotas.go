@@ -8,13 +8,13 @@ import (
 )
 
 const (
-	// sniffingParts: one client may use this part of limits.sniffing.
+	// sniffingParts is the number of parts of limits.sniffing. One client may use one part.
 	sniffingParts = 4
 	// maxLookups is how many look-ups one client may have under way: a quarter of what the
 	// resolver does for all.
 	maxLookups = 1024 / 4
-	// All unknown clients together may use one part of limits.connections, but at least as much
-	// as lets them appear on record.
+	// All unknown clients together may use one part of limits.connections. They may always use
+	// minUnknown connections, so that their attempts are recorded.
 	unknownPart = 16
 	minUnknown  = 16
 )
@@ -22,11 +22,11 @@ const (
 // unknownClients returns how many connections all unknown clients together may have.
 func (l Limits) unknownClients() int { return max(l.Connections/unknownPart, minUnknown) }
 
-// sniffingQuota returns for how many connections of one client first bytes may be awaited.
+// sniffingQuota returns how many connections of one client may wait for first bytes at once.
 func (l Limits) sniffingQuota() int { return max(l.Sniffing/sniffingParts, 1) }
 
-// beginSniff counts a client whose first bytes are awaited, or returns why it must not. If it
-// succeeds, endSniff must follow.
+// beginSniff counts a client whose first bytes are awaited, or returns which limit is reached. If
+// it succeeds, endSniff must follow.
 func (p *Proxy) beginSniff(c *client) (fault rules.Reason, detail string) {
 	switch p.sniffing.Acquire(c.by) {
 	case quota.OverQuota:

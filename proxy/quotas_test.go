@@ -80,7 +80,7 @@ to = ["a.example"]
 tcp = [443]
 reason = "test"
 `
-	for _, from := range []string{"127.0.0.2", "127.0.0.3"} { // another client; none
+	for _, from := range []string{"127.0.0.2", "127.0.0.3"} { // another client; no client
 		w := newWorld(t, func(c *Config) {
 			c.Limits.PerClient, c.Limits.Sniffing, c.Limits.Head, c.Limits.Sniff = 4, 8, time.Minute, time.Minute
 		})
@@ -173,7 +173,7 @@ func TestSniffingQuota(t *testing.T) {
 	w := newWorld(t, func(c *Config) { c.Limits.Sniffing, c.Limits.Sniff = 8, time.Minute })
 	w.origin("8.8.8.8:443", nil)
 	for range 2 {
-		w.p.sniffing.Acquire(rules.QuotaKeyOf(another, nil)) // all of its quota, which is no other client's
+		w.p.sniffing.Acquire(rules.QuotaKeyOf(another, nil)) // takes all of another's quota; other clients do not share it
 	}
 	w.answerFrom("127.0.0.1", "a.example:443")
 	first, _ := w.answerFrom("127.0.0.1", "a.example:443")
@@ -189,7 +189,7 @@ func TestSniffingQuota(t *testing.T) {
 	w.eventually("another one", func() bool { return w.p.Stats().Sniffing == 4 })
 }
 
-// The look-ups of one client leave room for those of others, by every front end.
+// The look-ups of one client leave room for the look-ups of others, by every front end.
 func TestLookupQuota(t *testing.T) {
 	t.Parallel()
 	b := newRedirectWorld(t, nil)
@@ -205,7 +205,7 @@ func TestLookupQuota(t *testing.T) {
 		t.Errorf("another address of loopback: answer %q", got)
 	}
 	b.p.lookups.Release(local)
-	if _, got := b.answerFrom("127.0.0.1", "a.example:443"); got != "HTTP/1.1 200" { // whatever another client has
+	if _, got := b.answerFrom("127.0.0.1", "a.example:443"); got != "HTTP/1.1 200" { // it does not matter that another's quota is used up
 		t.Errorf("after one ended: answer %q", got)
 	}
 	if n := b.p.lookups.HeldBy(local); n != maxLookups-1 {
@@ -263,7 +263,7 @@ func (b *redirectWorld) wantNoLookup(detail string) {
 	b.wantNoTrace()
 }
 
-// The limit for all clients counts too, where none of them has reached its quota.
+// The limit for all clients also counts where none of them has reached its quota.
 func TestSniffingLimitOfAll(t *testing.T) {
 	t.Parallel()
 	p := New(Config{Limits: Limits{Sniffing: 1}})

@@ -89,13 +89,14 @@ func interleave(addrs []netip.Addr) []netip.Addr {
 	return out
 }
 
-// connectTCP and Probing, both by connect, are the only code of the module that connects TCP to
-// a destination. The socket is checked once more before it connects: it must be for addr.
+// connectTCP and Probing both use connect. They are the only code of the module that connects TCP
+// to a destination. Before the socket connects, connect checks once more that it is for addr.
 func connectTCP(ctx context.Context, addr netip.AddrPort) (*net.TCPConn, error) {
 	return connect(ctx, addr, nil)
 }
 
-// connect is connectTCP. watch, if not nil, is called with the socket before it connects.
+// connect does what connectTCP does. watch, if not nil, is called with the socket before it
+// connects.
 func connect(ctx context.Context, addr netip.AddrPort, watch func(syscall.RawConn) error) (*net.TCPConn, error) {
 	d := net.Dialer{
 		KeepAliveConfig: keepAlive(),
@@ -110,8 +111,8 @@ func connect(ctx context.Context, addr netip.AddrPort, watch func(syscall.RawCon
 		},
 	}
 	d.SetMultipathTCP(false)
-	// Not Dialer.DialTCP: without a local address it binds the socket to a port first, so that
-	// all destinations together would share 64 Ki ports.
+	// Dialer.DialTCP is not used: without a local address it binds the socket to a port first, so
+	// that all destinations together would share 64 Ki ports.
 	conn, err := d.DialContext(ctx, "tcp", addr.String())
 	if err != nil {
 		return nil, err
@@ -119,7 +120,7 @@ func connect(ctx context.Context, addr netip.AddrPort, watch func(syscall.RawCon
 	return conn.(*net.TCPConn), nil
 }
 
-// keepAlive detects within minutes that a peer has vanished.
+// keepAlive returns settings that detect within minutes that a peer has vanished.
 func keepAlive() net.KeepAliveConfig {
 	return net.KeepAliveConfig{Enable: true, Idle: time.Minute, Interval: -1, Count: -1}
 }

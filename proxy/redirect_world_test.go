@@ -116,7 +116,7 @@ func (b *redirectWorld) pinned(client, addr netip.Addr) []rules.Name {
 	return b.pins[addr]
 }
 
-// pin makes the DNS filter have answered the client with addr for each name.
+// pin sets the pins as if the DNS filter had answered the client with addr for each name.
 func (b *redirectWorld) pin(addr string, names ...string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -142,7 +142,7 @@ func (b *redirectWorld) to(dst string) *net.TCPConn {
 	return conn
 }
 
-// exchangeTo is to for HTTP.
+// exchangeTo does for HTTP what to does.
 func (b *redirectWorld) exchangeTo(dst, text string) *exchange {
 	b.t.Helper()
 	e := &exchange{w: b.world, conn: b.to(dst)}
@@ -153,7 +153,7 @@ func (b *redirectWorld) exchangeTo(dst, text string) *exchange {
 
 // How a connection can end for its client.
 const (
-	endsRelayed = "relayed" // it is not: the destination echoes
+	endsRelayed = "relayed" // the connection has not ended: the destination echoes
 	endsAlert   = "alert"
 	endsPage    = "page"
 	endsReset   = "reset"

@@ -47,7 +47,7 @@ func (m *meddler) connect(ctx context.Context, addr netip.AddrPort) (*net.TCPCon
 }
 
 // Recheck ends only registered flows. A flow that was granted before the change and registered
-// after it ends all the same, before one of its bytes is sent.
+// after it also ends, before one of its bytes is sent.
 func TestReloadWhileConnecting(t *testing.T) {
 	t.Parallel()
 	hello := string(helloFor(t, "a.example"))

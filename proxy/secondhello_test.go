@@ -1,5 +1,5 @@
-// Second ClientHello tests: what a client sends after a HelloRetryRequest names the server that
-// was judged, or is not sent on.
+// Second ClientHello tests: a ClientHello after a HelloRetryRequest names the server that was
+// judged, or it is not sent on.
 
 package proxy
 
@@ -134,8 +134,8 @@ func TestSecondHelloRedirected(t *testing.T) {
 	}
 }
 
-// A rule without demands on content makes none behind the first ClientHello either, by any
-// front end.
+// If a rule demands nothing of the content, it also demands nothing of the bytes behind the first
+// ClientHello, by any front end.
 func TestAnythingBehindAHelloOfAnyRule(t *testing.T) {
 	t.Parallel()
 	b := newRedirectWorld(t, nil)

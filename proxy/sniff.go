@@ -21,7 +21,7 @@ const (
 	portTLS  = 443
 )
 
-// A sniffResult says what a client's first bytes were: fault, or else shown.
+// A sniffResult describes a client's first bytes: it has a fault, or else what they show.
 type sniffResult struct {
 	shown   rules.Shown
 	tls     bool // begins like TLS: the client understands an alert
@@ -29,7 +29,7 @@ type sniffResult struct {
 	hello   hello.Hello
 	size    int       // with tls: bytes of the records that hold the ClientHello
 	line    head.Line // without tls: the first line so far
-	scanned int       // bytes that line has seen
+	scanned int       // how many bytes were fed to line
 	head    head.Head
 	fault   rules.Reason
 	detail  string
@@ -46,22 +46,23 @@ func (s *sniffResult) addTo(a *rules.Attempt) {
 	}
 }
 
-// textWait is how long bytes are held that only resemble the beginning of a request, counted
-// from the first byte. A request that is sent in pieces has its line complete by then; clients
-// of other protocols hardly notice the delay.
+// textWait is how long the proxy holds bytes that only resemble the beginning of a request. It
+// counts from the first byte. A request that is sent in pieces has its line complete by then.
+// Clients of other protocols hardly notice the delay.
 const textWait = 20 * time.Millisecond
 
 // sniff waits until c.Bytes can be recognised. One absolute deadline bounds all of it. HTTP is
 // only recognised, not read to its end.
 //
-// On ports 80 and 443 it looks only for the protocol of the port. Port 0 stands for flows that
+// On ports 80 and 443 sniff looks only for the protocol of the port. Port 0 stands for flows that
 // only their bytes identify. On all other ports, bytes that cannot become a ClientHello or a
-// request are opaque at once. Bytes that only resemble the beginning of a request are opaque
-// when the client ends them, or, if eager is set, after textWait; line then continues to watch
-// for the byte that would make them a request.
+// request are opaque at once. Bytes that only resemble the beginning of a request are opaque when
+// the client ends them. If eager is set, they are also opaque after textWait. line then continues
+// to watch for the byte that would make them a request.
 //
-// A client that leaves or stays without having shown anything gets sniff_timeout. A client that
-// ends inside a ClientHello or, on port 80, inside a request line gets malformed_request.
+// A client gets sniff_timeout if it has shown nothing when it leaves or when the time is over. A
+// client that ends inside a ClientHello or, on port 80, inside a request line gets
+// malformed_request.
 func (p *Proxy) sniff(c *client, port uint16, eager bool) (s sniffResult) {
 	if s.fault, s.detail = p.beginSniff(c); s.fault != rules.ReasonNone {
 		return s
@@ -134,8 +135,8 @@ func (s *sniffResult) examineText(b []byte) (done bool) {
 	return true
 }
 
-// settled recognises bytes that will not become more, because the client has ended them or
-// because the wait is over (late). It reports false if that is not enough.
+// settled recognises bytes when no more of them will come: the client has ended them, or the wait
+// is over (late). It reports false if these bytes are not enough.
 func (s *sniffResult) settled(b []byte, port uint16, err error, late bool) bool {
 	switch {
 	case s.tls || len(b) == 0 || port == portHTTP:

@@ -74,9 +74,9 @@ func (h socksHandler) handle(ctx context.Context, c *client) {
 // errRequestKnown ends the library's part: the request is known.
 var errRequestKnown = errors.New("the request is known")
 
-// handOver is the library's handler of all commands; socksConn hands on only CONNECT. The
-// tunnel begins when the library has returned, so that nothing of the library lives as long as
-// the tunnel.
+// handOver is the library's handler of all commands; socksConn hands on only CONNECT. The tunnel
+// begins when the library has returned, so that no data of the library stays in memory during the
+// tunnel.
 func handOver(_ context.Context, w io.Writer, r *socks5.Request) error {
 	s, ok := w.(*socksConn)
 	if !ok || r.Command != statute.CommandConnect {

@@ -91,8 +91,8 @@ func TestSOCKSForms(t *testing.T) {
 	}
 }
 
-// A client that offers no acceptable method gets that answer at once (RFC 1928, section 3), and
-// its next bytes are no request.
+// If a client offers no acceptable method, the reply says so at once (RFC 1928, section 3), and
+// the client's next bytes are no request.
 func TestSOCKSPasswordOnly(t *testing.T) {
 	t.Parallel()
 	const login = "\x01\x04user\x04pass" // RFC 1929, section 2

@@ -111,7 +111,7 @@ func TestSOCKSRefusals(t *testing.T) {
 	}
 }
 
-// The destination of a refused command is recorded as what it is, not as raw text.
+// The destination of a refused command is recorded as a destination, not as raw text.
 func TestSOCKSCommandsOnRecord(t *testing.T) {
 	t.Parallel()
 	for _, cmd := range []byte{2, 3} {

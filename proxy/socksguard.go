@@ -37,11 +37,11 @@ func (f *socksFault) Error() string { return f.detail }
 type socksRequest struct {
 	cmd  byte
 	dest rules.Authority
-	n    int // bytes of it
+	n    int // its length in bytes
 }
 
-// parseGreeting reads the version and the offered methods. It returns their length, 0 if more
-// bytes are needed.
+// parseGreeting reads the version and the offered methods. It returns the length of the greeting,
+// or 0 if more bytes are needed.
 func parseGreeting(b []byte) (n int, f *socksFault) {
 	if len(b) > 0 && b[0] != statute.VersionSocks5 {
 		detail := "not SOCKS5"
@@ -147,7 +147,7 @@ func (r *socksRequest) command() *socksFault {
 // A socksConn is the client's connection as the library sees it. Each Read returns what is left
 // of one complete message that the strict grammar accepts. Close does nothing.
 type socksConn struct {
-	net.Conn // nil: methods that the library must not use would crash
+	net.Conn // nil, so that a method that the library must not use would crash
 
 	c *client
 	p *Proxy
@@ -161,7 +161,7 @@ type socksConn struct {
 	empty   bool // the client sent nothing at all
 }
 
-// Read gives the library the next bytes of a message that was checked whole.
+// Read gives the library the next bytes of a message that is complete and checked.
 func (s *socksConn) Read(b []byte) (int, error) {
 	if len(s.message) == 0 {
 		if err := s.next(); err != nil {
@@ -247,8 +247,8 @@ func (s *socksConn) Write(b []byte) (int, error) { return s.c.TCP.Write(b) }
 // Close leaves the connection to its owner.
 func (s *socksConn) Close() error { return nil }
 
-// LocalAddr is the listener's side.
+// LocalAddr returns the proxy's address on the client's connection.
 func (s *socksConn) LocalAddr() net.Addr { return s.c.TCP.LocalAddr() }
 
-// RemoteAddr is the client's side.
+// RemoteAddr returns the client's address.
 func (s *socksConn) RemoteAddr() net.Addr { return s.c.TCP.RemoteAddr() }

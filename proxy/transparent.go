@@ -49,20 +49,21 @@ func (p *Proxy) handleRedirected(ctx context.Context, c *client) {
 }
 
 // pinWait is how long a client at a pinned address may take to send its first byte. After that
-// the server is taken to speak first. Its greeting waits as long.
+// time the proxy assumes that the server sends first. So the server's greeting is delayed by
+// pinWait.
 const pinWait = 30 * time.Millisecond
 
-// clientSpoke reports whether the client sends something first. Many names can share an
-// address, so at a pinned address the client's bytes count first: they may name another
-// permitted name than those of the pin.
+// clientSpoke reports whether the client sends something first. Many names can share an address.
+// So at a pinned address the client's bytes are judged first: they may show a permitted name that
+// is not among the names of the pin.
 func (p *Proxy) clientSpoke(c *client) bool {
 	c.Deadline(p.cfg.pinWait)
 	defer c.Deadline(0)
 	return !errors.Is(p.await(c, hello.MaxRecords+hello.RecordHeader), os.ErrDeadlineExceeded)
 }
 
-// findOriginal fills in the original destination. It is a fault if the connection was not
-// redirected, or if the kernel does not know.
+// findOriginal fills in the original destination. It sets a fault if the connection was not
+// redirected, or if the kernel does not know the original destination.
 func (p *Proxy) findOriginal(c *client, a *rules.Attempt) {
 	local := unmapped(c.TCP.LocalAddr())
 	original, err := p.cfg.originalDst(c.TCP)
@@ -83,8 +84,8 @@ func (p *Proxy) previewAddress(a rules.Attempt) rules.Decision {
 	return p.cfg.Gate.Preview(a)
 }
 
-// clientSpeaksFirst reports whether the protocol of a port begins with the client and must show
-// a name.
+// clientSpeaksFirst reports whether a client of the port's protocol sends first and must show a
+// name.
 func clientSpeaksFirst(port uint16) bool { return port == portTLS || port == portHTTP }
 
 // byFirstBytes waits for the client's first bytes and judges by them. ahead is the preview
@@ -124,7 +125,7 @@ func (p *Proxy) closedSilent(a rules.Attempt, ahead rules.Decision) {
 		p.count.empty.Add(1)
 		return
 	}
-	a.Provisional = !ahead.Allowed() // in mode "audit" only the final answer is on record
+	a.Provisional = !ahead.Allowed() // in mode "audit" only the final answer is recorded
 	a.Shown = rules.ShownSilent
 	p.cfg.Gate.Decide(a)
 }
@@ -146,7 +147,7 @@ func byName(a *rules.Attempt) {
 	a.ByAddress, a.Dest = false, netip.AddrPortFrom(netip.Addr{}, a.Original.Port())
 }
 
-// judgeAndRelay serves a flow after its first bytes: it is judged, connected and relayed.
+// judgeAndRelay serves a flow after its first bytes: it judges, connects and relays the flow.
 func (p *Proxy) judgeAndRelay(ctx context.Context, c *client, s sniffResult, a rules.Attempt) {
 	d := p.decideUnresolved(&a)
 	if !d.Allowed() {
@@ -175,9 +176,9 @@ func (p *Proxy) judgeAndRelay(ctx context.Context, c *client, s sniffResult, a r
 	}
 }
 
-// decideUnresolved asks about a flow whose addresses are not known yet. The first bytes are
-// known, so that the answer is about them too. Only a denial is recorded. If a limit kept the
-// bytes from being read, the answer is not about them.
+// decideUnresolved asks about a flow whose addresses are not known yet. The first bytes are known,
+// so the answer covers them too. Only a denial is recorded. If the proxy did not read the first
+// bytes because of a limit, the answer does not cover them.
 func (p *Proxy) decideUnresolved(a *rules.Attempt) rules.Decision {
 	a.Provisional = a.Fault >= rules.Limit
 	if d := p.cfg.Gate.Preview(*a); d.Allowed() {

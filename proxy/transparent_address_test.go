@@ -1,5 +1,5 @@
-// Redirected connections that show no name, or need not: by a rule about the address, or by a
-// pin.
+// Redirected connections that show no name, or need none: they are decided by a rule about the
+// address, or by a pin.
 
 package proxy
 
@@ -88,8 +88,8 @@ func TestRedirectedServerFirst(t *testing.T) {
 	}
 }
 
-// A pin counts for the client that got the answer, for the documented port and for public
-// addresses; for nothing else.
+// A pin counts only for the client that got the answer, for the documented port, and for public
+// addresses.
 func TestPins(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -116,7 +116,7 @@ func TestPins(t *testing.T) {
 	}
 }
 
-// Requests at an address that decides by itself go there, each judged.
+// If an address decides by itself, requests to it go there, and each request is judged.
 func TestRedirectedRequestsByAddress(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ name, dst, host, version, arrives string }{

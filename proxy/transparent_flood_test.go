@@ -24,7 +24,7 @@ func TestHalfSentHellos(t *testing.T) {
 	if testing.Short() {
 		many = 500
 	}
-	// Fewer of the others: the kernel's buffers of both ends are hundreds of MiB.
+	// The other cases are fewer: the kernel's buffers of both ends take hundreds of MiB.
 	for _, c := range []struct {
 		name string
 		sent []byte
@@ -120,7 +120,7 @@ func footprint() int {
 	return int(m.HeapAlloc + m.StackInuse)
 }
 
-// fileLimit is how many this process may open.
+// fileLimit returns how many files this process may open.
 func fileLimit(t *testing.T) int {
 	t.Helper()
 	var l unix.Rlimit

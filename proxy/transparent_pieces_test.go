@@ -97,7 +97,7 @@ func TestRedirectedHelloInPieces(t *testing.T) {
 }
 
 // inFleets sends cuttings to an unlisted address, over a few hundred connections at a time, and
-// has each looked at.
+// calls look for each of them.
 func (b *redirectWorld) inFleets(all []cutting, look func(cutting, *net.TCPConn)) {
 	for len(all) > 0 {
 		cs := all[:min(200, len(all))]

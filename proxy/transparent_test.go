@@ -158,7 +158,7 @@ func TestNotRedirected(t *testing.T) {
 	b.wantNoTrace()
 }
 
-// An unknown client gets that answer, and nothing is done for it.
+// An unknown client gets a denial with that reason, and nothing else is done for it.
 func TestRedirectedUnknownClient(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ first, end string }{

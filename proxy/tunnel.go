@@ -54,7 +54,7 @@ func (p *Proxy) tunnel(ctx context.Context, c *client, a rules.Attempt, r replie
 	}
 }
 
-// notConnected answers a request that was granted and could not be connected.
+// notConnected answers a request that was granted but whose destination was not connected.
 func (p *Proxy) notConnected(c *client, a rules.Attempt, r replier, err error) {
 	var denied *deniedError
 	var failed *dialError
@@ -84,19 +84,19 @@ func (f *flow) carry(ctx context.Context) rules.Cause {
 }
 
 // judge asks the final question about the flow. A flow that was granted before a drain began is
-// not denied for the drain. If a limit kept the bytes from being read, the question stays
-// provisional, so that the answer is not about them.
+// not denied because of the drain. If the proxy did not read the first bytes because of a limit,
+// the question stays provisional, so that the answer does not cover them.
 func (f *flow) judge(a rules.Attempt) rules.Decision {
 	a.Provisional = a.Fault >= rules.Limit
 	d := f.p.cfg.Gate.Decide(a)
 	f.setDecision(a, d)
 	if d.Allowed() {
-		f.outdated() // if it is, both ends are reset and nothing can be sent
+		f.outdated() // if the flow is outdated, both ends are reset and nothing can be sent
 	}
 	return d
 }
 
-// clientFirst serves ports whose protocol begins with the client: nothing is relayed before the
+// clientFirst serves ports where the client sends first by protocol. Nothing is relayed before the
 // client's first bytes are judged.
 func (f *flow) clientFirst(ctx context.Context, a rules.Attempt) rules.Cause {
 	s := f.p.sniff(f.c, a.Dest.Port(), false)
@@ -118,10 +118,10 @@ func (f *flow) requests(ctx context.Context, a rules.Attempt) rules.Cause {
 	return f.p.serveHTTP(ctx, f.c, &tunnelSource{attempt: a, up: f.up, flow: f})
 }
 
-// eitherFirst serves all other ports: the destination may send first, and the client's first
-// bytes are judged before any of them is sent on. A client may wait for its server for any
-// time, so the deadline covers only bytes that it has begun to send. Bytes that only resemble
-// the beginning of a request are passed on sooner; see sniff.
+// eitherFirst serves all other ports. The destination may send first. The client's first bytes are
+// judged before any of them is sent on. A client may wait for its server for any time, so the
+// deadline begins only when the client has begun to send. Bytes that only resemble the beginning
+// of a request are passed on sooner; see sniff.
 func (f *flow) eitherFirst(ctx context.Context, a rules.Attempt) rules.Cause {
 	f.c.Deadline(0)
 	r := newRelay(f)
@@ -163,7 +163,7 @@ func (f *flow) eitherFirst(ctx context.Context, a rules.Attempt) rules.Cause {
 	return r.Run()
 }
 
-// silent ends a flow whose client sent nothing: it closed its sending half, or it is gone.
+// silent ends a flow whose client sent nothing: the client closed its sending half, or it is gone.
 func (f *flow) silent(r *tunnelRelay, a rules.Attempt, err error) rules.Cause {
 	a.Shown = rules.ShownSilent
 	d := f.judge(a)
@@ -181,8 +181,8 @@ func (f *flow) silent(r *tunnelRelay, a rules.Attempt, err error) rules.Cause {
 	return rules.EndClean
 }
 
-// interrupted reports whether a flow was ended from outside while its client was awaited, and
-// why. The generation that ended it is asked for the denial.
+// interrupted reports whether a flow was ended from outside while the proxy waited for its client,
+// and why. If so, it asks the Gate once more with the same question, so that a denial is recorded.
 func (f *flow) interrupted(a rules.Attempt, s sniffResult) (cause rules.Cause, ended bool) {
 	f.mu.Lock()
 	cause = f.cause
@@ -194,7 +194,7 @@ func (f *flow) interrupted(a rules.Attempt, s sniffResult) (cause rules.Cause, e
 	return cause, true
 }
 
-// refuse ends the flow after the client was told that it is connected.
+// refuse ends the flow after the client got the reply that it is connected.
 func (f *flow) refuse(s sniffResult, a rules.Attempt, d rules.Decision) rules.Cause {
 	f.c.refuse(s, a, d)
 	return rules.EndDenied(d.Why())

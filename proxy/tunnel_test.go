@@ -147,7 +147,7 @@ func TestAddressesThatAreNotReached(t *testing.T) {
 	}
 }
 
-// Nothing of our own is a destination, whatever the rules say.
+// None of the proxy's own listeners is a destination, whatever the rules say.
 func TestOwnListenersAreNoDestination(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)

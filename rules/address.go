@@ -27,7 +27,7 @@ func special4(a [4]byte) bool {
 		return true
 	case 100: // shared address space, 100.64.0.0/10 (RFC 6598)
 		return a[1]&0xc0 == 64
-	case 168: // 168.63.129.16: the host of a virtual machine in Azure, which gives out the configuration of the machine
+	case 168: // 168.63.129.16: the Azure host of a virtual machine; it serves the configuration of that machine
 		return a[1] == 63 && a[2] == 129 && a[3] == 16
 	case 169: // link-local, 169.254.0.0/16 (RFC 3927), cloud metadata within
 		return a[1] == 254
@@ -76,8 +76,9 @@ func special6(a [16]byte) bool {
 	return (a[8]&^0x02) == 0 && a[9] == 0 && a[10] == 0x5e && a[11] == 0xfe
 }
 
-// SpecialPrefix reports whether all addresses of a prefix are special. It looks at the
-// first address and the length: no special range that matters is shorter than these.
+// SpecialPrefix reports whether all addresses of a prefix are special. It checks only
+// the first address and the length. No special range that matters has a prefix shorter
+// than the variable shortest.
 func SpecialPrefix(p netip.Prefix) bool {
 	shortest := 7 // fc00::/7
 	if p.Addr().Is4() {

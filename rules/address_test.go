@@ -32,7 +32,7 @@ func TestSpecialRanges(t *testing.T) {
 	}
 }
 
-// So are the addresses that attacks aim at (A19, F6).
+// The addresses that attacks aim at are special too (A19, F6).
 func TestSpecialTargets(t *testing.T) {
 	for _, s := range []string{
 		"127.0.0.1", "169.254.169.254", "100.100.100.200", "168.63.129.16", "192.0.0.192", "fd00:ec2::254", "::1", "::", "0.0.0.0", "255.255.255.255",
@@ -48,7 +48,7 @@ func TestSpecialTargets(t *testing.T) {
 	}
 }
 
-// The neighbours of every range are public, unless they are in another one.
+// The neighbours of every range are public, unless they are in another range.
 func TestPublicAddresses(t *testing.T) {
 	for _, s := range []string{
 		"1.0.0.0", "9.255.255.255", "11.0.0.0", "100.63.255.255", "100.128.0.0", "126.255.255.255", "128.0.0.0", "169.253.255.255", "169.255.0.0",

@@ -78,8 +78,8 @@ func ParseProto(text string) (Proto, bool) {
 // Shown is the sniff result: the protocol of the client's first bytes.
 type Shown uint8
 
-// The sniff results. Unseen is right while nothing was read, and for a rule with
-// any = true, which does not limit the content.
+// The sniff results. Unseen is the right value if nothing was read yet. It is also
+// right for a rule with any = true, because such a rule does not limit the content.
 const (
 	Unseen      Shown = iota
 	ShownTLS          // a whole, well-formed ClientHello
@@ -109,8 +109,8 @@ func ParseShown(text string) (Shown, bool) {
 // it, and the journal stores every field but Generation. One flow may make several
 // attempts while its front end learns more. All but the last are Provisional.
 //
-// An Attempt is passed by value, and copying it takes a fifth of a decision's
-// time. So the small fields stand together, which keeps it small.
+// An Attempt is passed by value, and copying it takes a fifth of a decision's time. So
+// the small fields stand next to each other, which keeps the struct small.
 type Attempt struct {
 	// Generation answers the attempt. The front end loads it when the flow or query
 	// begins. Nil means the generation in force.
@@ -125,51 +125,55 @@ type Attempt struct {
 	Fault Reason // why the front end must refuse; such an attempt is always denied
 	ECH   bool   // the ClientHello carries Encrypted ClientHello
 
-	// Provisional means: the front end will ask again about this flow before it
-	// forwards any byte of the client. An allow is not journaled then; a deny is
-	// final.
+	// Provisional means that the front end will ask again about this flow before it
+	// forwards any byte of the client. The journal does not record an allow then. A
+	// deny is final.
 	Provisional bool
 
-	// HostIgnored means: the Host header differs from the authority of an
-	// absolute-form request or a CONNECT, and is not sent to the destination; the
-	// authority is sent, if anything (RFC 9112, sections 3.2.2 and 3.2.3). Host is
-	// evidence only then.
+	// HostIgnored means that the Host header differs from the authority of an
+	// absolute-form request or a CONNECT. The front end does not send this Host header
+	// to the destination. If it sends one, it sends the authority (RFC 9112, sections
+	// 3.2.2 and 3.2.3). In this case Host is only evidence.
 	HostIgnored bool
 
-	// ByAddress means: a redirected flow is decided by its destination's address,
-	// because it shows no name or need not. Dest is Original then, and the rule
-	// that lists the address must also list every name that the flow shows.
+	// ByAddress means that the policy decides a redirected flow by the address of its
+	// destination, because the flow shows no name or does not need to show one. Dest is
+	// Original then. The rule that lists the address must also list every name that the
+	// flow shows.
 	ByAddress bool
 	Mismatch  bool // the name neither resolves to the address of Original nor is pinned to it
 
-	// SourceProven means: the client really has the address Client, because it
-	// completed a handshake: TCP, or a DNS cookie from us (RFC 7873). False means
-	// a datagram, whose source address can be forged.
+	// SourceProven means that the client really has the address Client: it completed a
+	// TCP handshake, or it sent back our DNS cookie (RFC 7873). False means that the
+	// attempt is a datagram, whose source address can be forged.
 	SourceProven bool
 
 	QType    uint16 // DNS: the question's type
 	HostPort uint16 // the Host header's port after defaults; 0: no Host seen
 
-	// The names and addresses that the flow showed; zero if it showed none. A Host
-	// header is a name or an address, so Host or HostAddr is zero.
+	// These are the names and addresses that the flow showed. Each of them is zero if
+	// the flow did not show it. A Host header is a name or an address, so at least one
+	// of Host and HostAddr is zero.
 	Authority Name       // of CONNECT, absolute-form or SOCKS5; the question's name for DNS
 	Host      Name       // of the HTTP Host header
 	SNI       Name       // of the ClientHello
 	HostAddr  netip.Addr // the Host header where it is an address
 
-	// Dest is the destination. Its port is always set. Its address is set if the
-	// client named an address; with a name it is the address about to be dialed.
+	// Dest is the destination. Its port is always set. If the client gave an address,
+	// Dest has that address. If the client gave a name, Dest has the address that is
+	// about to be dialed, once there is one.
 	Dest     netip.AddrPort
 	Original netip.AddrPort // the original destination of a redirected flow
-	Resolved []netip.Addr   // what the permitted name resolved to; evidence only
+	Resolved []netip.Addr   // addresses that the permitted name resolved to; only evidence
 	Pinned   []Name         // names for which we told the client the address of Original
 
 	Detail string // more about the fault, for people
 	Raw    []byte // the unreadable text as received, capped by the journal
 }
 
-// Target returns the name that the flow wants to reach: the authority, or the name
-// that a redirected flow showed. Zero means that it wants to reach Dest's address.
+// Target returns the name that the flow wants to reach: the authority, or the name that
+// a redirected flow showed. The zero Name means that the flow wants to reach the
+// address of Dest.
 func (a *Attempt) Target() Name {
 	if a.ByAddress {
 		return Name{}

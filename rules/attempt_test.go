@@ -10,7 +10,8 @@ import (
 	. "sallyport/rules"
 )
 
-// try begins an attempt by CONNECT: who, and "host:port", a name or address.
+// try returns an attempt by CONNECT. client is an address, and target is
+// "host:port" with a name or an address.
 func try(client, target string) Attempt {
 	at, err := ParseAuthority(target, 0)
 	if err != nil {
@@ -22,14 +23,14 @@ func try(client, target string) Attempt {
 	}
 }
 
-// redirected is an attempt by a transparent listener: no authority.
+// redirected returns an attempt by a transparent listener. It has no authority.
 func redirected(client, original string) Attempt {
 	a := try(client, original)
 	a.Via, a.Original = ViaTransparent, a.Dest
 	return a
 }
 
-// asks is a DNS question.
+// asks returns the attempt of a DNS question.
 func asks(client, name string, qtype uint16) Attempt {
 	return Attempt{Via: ViaDNS, Proto: UDP, Client: netip.AddrPortFrom(netip.MustParseAddr(client), 40000), Authority: MustName(name), QType: qtype}
 }
@@ -41,7 +42,7 @@ func ruleText(r *Rule) string {
 	return r.String()
 }
 
-// decisionCase is one line of a table: what happened, and all of the answer.
+// decisionCase is one line of a table: the attempt, and the whole answer.
 type decisionCase struct {
 	what    string
 	attempt Attempt

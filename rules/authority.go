@@ -9,12 +9,12 @@ import (
 	"strings"
 )
 
-// ErrAddressZone refuses an IPv6 address with a zone: a zone names an interface of the
-// client, which has no meaning here.
+// ErrAddressZone is the error for an IPv6 address with a zone. A zone names a network
+// interface of the client and has no meaning here.
 var ErrAddressZone = errors.New("address has a zone")
 
-// An Authority is a host and a port: of CONNECT, absolute-form, SOCKS5 or a
-// Host header. Either Name or Addr is set.
+// An Authority is the host and the port of a CONNECT, an absolute-form request, a
+// SOCKS5 request or a Host header. Either Name or Addr is set.
 type Authority struct {
 	Name Name
 	Addr netip.Addr // unmapped
@@ -83,8 +83,8 @@ func portAfter(s string, defaultPort uint16) (uint16, error) {
 	return ParsePort(s[1:])
 }
 
-// ParseHost parses a name, or an address without brackets, as SOCKS5 and explain have
-// them. The Port of the result is 0.
+// ParseHost parses a name, or an address without brackets, as in a SOCKS5 request or an
+// argument of explain. The Port of the result is 0.
 func ParseHost(raw string) (Authority, error) {
 	if len(raw) > 0 && (raw[len(raw)-1] >= '0' && raw[len(raw)-1] <= '9' || strings.IndexByte(raw, ':') >= 0) {
 		if addr, err := netip.ParseAddr(raw); err == nil {

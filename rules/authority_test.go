@@ -99,7 +99,7 @@ func TestParseHost(t *testing.T) {
 	}
 }
 
-// What is read is written back so that it reads the same, and never has two
+// A parsed authority, written as text, parses to the same value. No text has two
 // meanings.
 func FuzzAuthority(f *testing.F) {
 	for _, s := range []string{"a.example:443", "[::1]:443", "[fe80::1%25lo]:443", "192.0.2.1:80", "a.example", "u:p@a.example:1", "a.example:0443", "::ffff:127.0.0.1"} {

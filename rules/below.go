@@ -1,5 +1,5 @@
-// Below: which denied names have permitted names below them. Such a name exists, as
-// an empty non-terminal (RFC 4592, section 2.2.2).
+// Below: which denied names have permitted names below them. In DNS such a denied name
+// exists: it is an empty non-terminal (RFC 4592, section 2.2.2).
 
 package rules
 
@@ -15,8 +15,8 @@ func (d Decision) PermitsBelow() bool {
 	return d.scope.over.whole(d.name) != 0 || d.scope.ruled && d.policy.zonesOver.whole(d.name) != 0
 }
 
-// compileOver returns the names that are above some name of a list. The names of a
-// wildcard are below its suffix, so the suffix is above them too.
+// compileOver returns the names that are above some name of a list. The names that a
+// wildcard lists are below its suffix. So the result has the suffix too.
 func compileOver(list []Destination) suffixTrie {
 	seen := map[Name]bool{}
 	var keys []trieKey

@@ -13,8 +13,9 @@ import (
 	"sallyport/rules/site"
 )
 
-// TestPermitsBelow checks which names have permitted names below them: a rule in
-// force names those, whatever the rcode of the denial depends on it, or a zone.
+// TestPermitsBelow checks which names have permitted names below them. A rule in
+// force or a zone names these permitted names. The rcode of a denial depends on
+// them.
 func TestPermitsBelow(t *testing.T) {
 	const text = `
 [[client]]
@@ -52,7 +53,7 @@ upstreams = ["udp://127.0.0.1:53"]
 	for _, row := range []struct {
 		client string
 		above  string // names above permitted ones
-		none   string // denied names that are not
+		none   string // denied names that are not above permitted ones
 	}{
 		{"10.0.0.1", "example a.example below.a.example test b.test wild.b.test lan corp.lan",
 			"x.below.a.example other.example c.test expired.test arpa xexample nota.example w.test x.single"},
@@ -122,8 +123,9 @@ func TestPermitsBelowAgainstTwin(t *testing.T) {
 }
 
 // TestKeyLookUps checks whose DS and DNSKEY records are looked up (RFC 4034): those
-// of permitted names, of the names above them, and of the root, which no chain of
-// signatures is whole without (RFC 4035, section 5). Nothing else of those names is.
+// of permitted names, of the names above them, and of the root. Every chain of
+// signatures needs those of the root (RFC 4035, section 5). Other record types of
+// these names are not looked up.
 func TestKeyLookUps(t *testing.T) {
 	const text = `
 [[client]]

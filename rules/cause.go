@@ -1,11 +1,11 @@
-// Cause: the closed set of how a permitted flow ended.
+// Cause: the closed set of the ways in which a permitted flow ends.
 
 package rules
 
 import "strings"
 
-// A Cause is how a permitted flow ended. It is the detail of the journal's close
-// events.
+// A Cause is the way in which a permitted flow ended. It is the detail of the journal's
+// close events.
 type Cause uint8
 
 // The causes. EndDenied returns the cause of a flow that was denied later.
@@ -18,7 +18,7 @@ const (
 	EndPolicy                  // the policy in force no longer permits it
 	EndDrain                   // sallyport stopped
 
-	DialFailed      // no connection, for none of the next reasons
+	DialFailed      // no connection, for a reason that is not listed below
 	DialUnresolved  // the resolvers did not answer for the name
 	DialNoAddress   // the name has no address
 	DialRefused     // the destination refused the connection
@@ -28,7 +28,7 @@ const (
 	causeCount
 )
 
-// dialPrefix begins the journal's text of a flow without a connection.
+// dialPrefix is the beginning of the journal's text for a flow that got no connection.
 const dialPrefix = "dial: "
 
 var causeTexts = [causeCount]string{

@@ -10,7 +10,7 @@ type Client struct {
 	Name      string
 	Sources   []netip.Prefix
 	Profiles  []ClientProfile
-	Audit     bool                     // mode "audit", its own or the configuration's
+	Audit     bool                     // mode "audit" applies: the client's own mode or the configuration's
 	Addresses map[string][]Destination // the addresses of each role of the documents
 	Line      int
 }

@@ -12,7 +12,7 @@ import (
 	"golang.org/x/net/publicsuffix"
 )
 
-// soon is how long before a rule expires the warning begins.
+// soon is the time before a rule expires in which Compile warns about it.
 const soon = 14 * 24 * time.Hour
 
 // nearMost bounds the number of names that an explanation compares.
@@ -104,8 +104,8 @@ func (b *scopeBuilder) add(sr scopeRule) {
 	b.s.rules = append(b.s.rules, sr)
 }
 
-// share returns the same copy for equal sets of ports. There are few different
-// ones, so they stay in the processor's cache.
+// share returns the same copy for equal sets of ports. Few sets are different, so all
+// of them stay in the processor's cache.
 func (b *scopeBuilder) share(p Ports) Ports {
 	if p == nil {
 		return nil
@@ -120,7 +120,8 @@ func (b *scopeBuilder) share(p Ports) Ports {
 	return b.ports[key]
 }
 
-// file enters a name into the maps, and into those of its parents for explanations.
+// file adds a name to the maps of names. For explanations it also adds the name to the
+// list of each of its parents.
 func (b *scopeBuilder) file(d Destination, number uint32, live bool) {
 	m := b.exact
 	if d.Wildcard {
@@ -270,7 +271,7 @@ func (b *scopeBuilder) coveredRules(file string) Problems {
 	return out
 }
 
-// coversRule reports whether r permits everything that o permits, for as long.
+// coversRule reports whether r permits everything that o permits, for at least as long.
 func (r *scopeRule) coversRule(o *scopeRule) bool {
 	if !r.rule.Expires.IsZero() && (o.rule.Expires.IsZero() || o.rule.Expires.After(r.rule.Expires)) {
 		return false

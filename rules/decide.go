@@ -3,15 +3,16 @@
 
 package rules
 
-// Decide decides whether an attempt is permitted. It allocates nothing, and the
-// deepest rule bounds its time, not the name. A nil Policy denies.
+// Decide decides whether an attempt is permitted. It allocates nothing. Its time
+// depends on the labels of the deepest rule, not on the length of the name. A nil
+// Policy denies.
 func (p *Policy) Decide(a Attempt) (d Decision) {
 	p.decide(&d, &a)
 	return d
 }
 
-// decide is Decide with pointers: an attempt and a decision are large, and an inlined
-// Decide copies neither of them a second time.
+// decide is Decide with pointers: an Attempt and a Decision are large. When the
+// compiler inlines Decide, it copies neither of them a second time.
 func (p *Policy) decide(d *Decision, a *Attempt) {
 	if p == nil {
 		d.Reason = UnknownClient
@@ -42,8 +43,9 @@ func (d *Decision) deny(r Reason) {
 	d.Verdict, d.Reason, d.Rule, d.Would, d.grant = Deny, r, nil, false, nil
 }
 
-// refuse returns a reason that comes before every rule: unreadable or refused
-// content, an unknown client, our own listener, names that differ.
+// refuse makes the checks that come before every rule, and returns the reason if one of
+// them fails. The reasons are unreadable or refused content, an unknown client, our own
+// listener, and names that differ.
 func (p *Policy) refuse(d *Decision, a *Attempt, target Name) Reason {
 	if a.Fault != ReasonNone && a.Fault <= QUIC {
 		return a.Fault
@@ -100,8 +102,8 @@ func (a *Attempt) disagrees(target Name) Reason {
 	return ReasonNone
 }
 
-// match finds the rule that permits, or the reason of the denial and the nearest
-// rule.
+// match finds the rule that permits the attempt. If there is none, it finds the reason
+// of the denial and the nearest rule.
 func (p *Policy) match(d *Decision, a *Attempt, target Name) {
 	s := d.scope
 	if s == nil {
@@ -132,10 +134,10 @@ func (p *Policy) match(d *Decision, a *Attempt, target Name) {
 	}
 }
 
-// matchLookUp permits queries for names that no rule lists: all names of internal
-// zones, and the DNSSEC keys of the root and of every name above a permitted one,
-// which a validating resolver needs. The number of such names is fixed, so queries
-// for them cannot carry data out.
+// matchLookUp permits queries for names that no rule lists. It permits all names of
+// internal zones. It also permits the DNSSEC keys of the root and of every name above a
+// permitted one, because a validating resolver needs these keys. The number of names
+// with such keys is fixed, so queries for the keys cannot carry data out.
 func (p *Policy) matchLookUp(d *Decision, a *Attempt) {
 	if !d.name.IsZero() {
 		if r := p.zoneOf(d.name); r != nil {
@@ -230,7 +232,8 @@ func (p *Policy) settle(d *Decision, a *Attempt, target Name) {
 	}
 }
 
-// earlier returns the reason that comes first. ReasonNone does not count.
+// earlier returns the one of two reasons that comes first in the precedence. ReasonNone
+// does not count.
 func earlier(a, b Reason) Reason {
 	if a == ReasonNone || b != ReasonNone && b < a {
 		return b

@@ -37,8 +37,8 @@ func TestDecideSelf(t *testing.T) {
 	}
 }
 
-// What only a wildcard or an internal zone permits is known: the labels are the
-// client's choice (F3).
+// A decision reports whether only a wildcard or an internal zone permits the name.
+// The client chooses the labels of such a name (F3).
 func TestFreeLabels(t *testing.T) {
 	p := compiled(t, fixture(t, "site.toml"), today)
 	for _, c := range []struct {
@@ -68,9 +68,9 @@ func TestFreeLabels(t *testing.T) {
 	}
 }
 
-// TestZoneNeedsRule checks that a client is given names of an internal zone only
-// while some rule permits it something: one that has expired does not. Audit mode
-// lets the look-up through, on record, and the zone's private addresses with it.
+// TestZoneNeedsRule checks that a client may look up names of an internal zone only
+// while some rule permits it something. An expired rule does not count. Audit mode
+// lets the look-up and the zone's private addresses through, with a record.
 func TestZoneNeedsRule(t *testing.T) {
 	p := compiled(t, `
 [[client]]
@@ -171,7 +171,7 @@ func TestDecideStrictDestination(t *testing.T) {
 	})
 }
 
-// Mode "audit" lets through what a line of configuration could permit.
+// Mode "audit" lets an attempt through if a line of configuration could permit it.
 func TestDecideAudit(t *testing.T) {
 	ech := try(audited, "www.product.example:443").TLS("www.product.example")
 	ech.ECH = true
@@ -208,8 +208,9 @@ func TestDecideAudit(t *testing.T) {
 	}
 }
 
-// No fault is ever let through. What was unreadable comes before the policy,
-// what we cannot serve after it.
+// No attempt with a fault is let through. A fault of unreadable content is reported
+// before the policy's reason, and a fault of content that sallyport cannot serve
+// after it.
 func TestDecideFaults(t *testing.T) {
 	p := compiled(t, fixture(t, "site.toml"), today)
 	good, bad := try(mgr, "www.product.example:8443"), try(mgr, "evil.test:8443")
@@ -245,7 +246,7 @@ func TestDecideFaults(t *testing.T) {
 	}
 }
 
-// Several reasons hold: the first of the list is reported.
+// If several reasons hold, Decide reports the first of the list.
 func TestReasonPrecedence(t *testing.T) {
 	order := []string{
 		"malformed_request", "malformed_name", "not_tls", "not_http", "sniff_timeout", "sniff_too_long", "sni_missing", "ech_present", "quic",
@@ -279,8 +280,8 @@ func TestReasonPrecedence(t *testing.T) {
 	})
 }
 
-// A connection that is refused before its destination is known has no destination
-// to judge: the reason is the refusal's own.
+// A connection that is refused before its destination is known is not judged by a
+// destination. Decide reports the reason of the refusal.
 func TestRefusedBeforeItAsked(t *testing.T) {
 	p := compiled(t, "[[client]]\nname='c'\nsources=['10.0.0.1']\nprofiles=[]\n", today)
 	for _, c := range []struct {

@@ -83,7 +83,7 @@ func TestDecideClients(t *testing.T) {
 		{"the rest of the net", try(whole, "www.product.example:443"), "deny not_listed near product/web"},
 		{"the net by IPv6", try("fd00:1::7", "[2606:4700::1]:25"), "allow site/everything6"},
 	})
-	// The first client wins, not the narrower one.
+	// The first client that matches wins, not the one with the narrower network.
 	reversed := compiled(t, `
 [[client]]
 name = "net"
@@ -104,7 +104,7 @@ profiles = ["product"]
 	}
 }
 
-// Nothing denies: no policy, no configuration, no attempt.
+// Empty values deny: no policy, no configuration, no attempt.
 func TestDecideZero(t *testing.T) {
 	var none *Policy
 	var live Live
@@ -183,7 +183,8 @@ func TestDecideContent(t *testing.T) {
 	})
 }
 
-// Address rules: a name need not be shown; one that is must be bound too.
+// Address rules: a flow need not show a name. If it shows one, the rule must bind
+// that name too.
 func TestDecideAddresses(t *testing.T) {
 	at443, at80, at8080 := try(mgr, "121.46.26.221:443"), try(mgr, "121.46.26.221:80"), try(mgr, "121.46.26.221:8080")
 	checkDecisions(t, compiled(t, fixture(t, "site.toml"), today), []decisionCase{

@@ -2,7 +2,7 @@
 
 package rules
 
-// A Verdict is the answer. Its zero value denies.
+// A Verdict is the answer to an Attempt. Its zero value denies.
 type Verdict uint8
 
 // The verdicts.
@@ -59,8 +59,8 @@ func (d Decision) Why() Reason {
 // (any = true). Then nothing is sniffed.
 func (d Decision) Opaque() bool { return d.Verdict == Allow && d.Rule != nil && d.Rule.Any }
 
-// FreeLabels reports whether a name is permitted only by a wildcard or an internal
-// zone above it. Then the client chooses the labels in front.
+// FreeLabels reports whether a name is permitted only by a wildcard or an internal zone
+// above it. Then the client chooses the labels in front of that name.
 func (d Decision) FreeLabels() bool {
 	if d.Verdict != Allow || d.name.IsZero() || d.scope == nil || d.grant == nil && !d.zone {
 		return false

@@ -92,8 +92,8 @@ func parsePrefix(s string) (netip.Prefix, error) {
 	return netip.Prefix{}, fmt.Errorf("%q is not a prefix like 10.0.0.0/8", s)
 }
 
-// A HostBitsError refuses a prefix with bits set after its length. Such a text could
-// mean the prefix or the address.
+// A HostBitsError is the error for a prefix with bits set after its length. Such a text
+// could mean the prefix or the address.
 type HostBitsError struct{ prefix netip.Prefix }
 
 // Error names both texts that could be meant.

@@ -16,19 +16,19 @@ type Gain struct {
 	From   []Region // the sources of Client that have the gain
 	Rule   *Rule    // the rule of the new policy that permits it; nil: none
 
-	// Connections and datagrams to a destination, on the ports that the old policy
-	// did not permit there. Any means every port of every protocol, whatever the
-	// content. LookUp means that the names may be looked up. Zone means that
+	// The next fields describe connections and datagrams to a destination, on the ports
+	// that the old policy did not permit there. Any means every port of every protocol,
+	// with any content. LookUp means that the names may be looked up. Zone means that
 	// look-ups go to the servers of a [[dns.zone]], whose answers may be private.
 	To       Region
-	At       Region // with a name in To: private addresses that the name may resolve to, and where a flow may show it
+	At       Region // if To is a name: private addresses that the name may resolve to; a flow to them may show the name
 	TCP, UDP Ports
 	Any      bool
 	LookUp   bool
 	Zone     bool
 
 	Audit   bool   // mode "audit" lets through what no rule permits
-	Private Region // permitted names may resolve to these addresses; if one stands for an IPv4 address, only if that is public
+	Private Region // permitted names may resolve to these addresses; an IPv6 address that stands for an IPv4 address counts only if the IPv4 address is public
 	Setting string // a setting that the new policy relaxes: "ech", "strict_destination", "nat64 PREFIX" that is no longer listed, "nat64 discover", or a former listener of sallyport
 }
 
@@ -56,7 +56,7 @@ func (d Destination) hasName(n Name) bool {
 }
 
 // Diff returns what new permits and old does not, for every source of every client, at
-// the moment that both were compiled for. A nil policy permits nothing. No Gain lists
+// the time for which both were compiled. A nil policy permits nothing. No Gain lists
 // the DNSSEC keys (DS, DNSKEY) of the names above a permitted name, although they may
 // be looked up. No Gain permits sallyport's own listeners, and a name reaches only the
 // private addresses of At and Private.
@@ -105,9 +105,9 @@ func settingGains(old, new *Policy) (out []Gain) {
 	return out
 }
 
-// translators returns the prefixes of translators, whose addresses may be special: the
-// IPv4 address inside decides. Of special prefixes a discovery accepts only the
-// well-known ones.
+// translators returns the prefixes of translators. An address in them may be special,
+// because the IPv4 address inside it decides. A discovery accepts no special prefixes
+// except the well-known ones.
 func (p *Policy) translators() []netip.Prefix {
 	if p.discover {
 		return slices.Concat(p.nat64, []netip.Prefix{nat64Known, nat64Local})

@@ -211,8 +211,8 @@ func (s *scope) opaque() (out []*scopeRule) {
 	return out
 }
 
-// plain reports whether no address of a prefix is special. It is false for prefixes
-// that are too short to tell.
+// plain reports whether no address of a prefix is special. It returns false for a
+// prefix that is too short to check.
 func plain(p netip.Prefix) bool {
 	if p.IsSingleIP() {
 		return !Special(p.Addr())
@@ -252,7 +252,7 @@ func (r *scopeRule) same(o *scopeRule) bool {
 		slices.Equal(r.names, o.names) && slices.Equal(r.prefixes, o.prefixes)
 }
 
-// gains returns a permit for one region as gains, rule by rule.
+// gains returns the gains of a permit for one region, rule by rule.
 func (g *permit) gains(to Region) (out []Gain) {
 	left := *g
 	for _, r := range g.rules {

@@ -1,4 +1,4 @@
-// Tests of Diff: nothing outside of it becomes permitted, all of it does.
+// Tests of Diff: every gain becomes permitted, and nothing else does.
 
 package rules_test
 
@@ -75,8 +75,8 @@ func gainOnPort(g *Gain, a Attempt) bool {
 	return g.Any || ports.Has(a.Dest.Port())
 }
 
-// sampleOf makes attempts that g says are permitted by the new policy alone: one
-// of them is to be denied by the old one.
+// sampleOf makes attempts that only the new policy permits, according to g. The old
+// policy must deny at least one of them.
 func sampleOf(g *Gain, r *rand.Rand) (out []Attempt) {
 	from := memberOf(r, g.From[r.IntN(len(g.From))])
 	a := Attempt{Via: ViaConnect, Proto: TCP, Provisional: true, Client: netip.AddrPortFrom(from.addr, 999)}
@@ -98,12 +98,12 @@ func sampleOf(g *Gain, r *rand.Rand) (out []Attempt) {
 		a.Dest = netip.AddrPortFrom(to.addr, p.First+uint16(r.IntN(int(p.Last-p.First)+1)))
 	}
 	if g.Any {
-		a.Provisional, a.Shown = false, ShownOpaque // what only any = true lets through
+		a.Provisional, a.Shown = false, ShownOpaque // only any = true lets such a flow through
 	}
 	if !g.At.IsZero() {
 		at := memberOf(r, g.At)
 		if !at.ok || !Special(at.addr) && !IsPlain(g.At.Of.Prefix) {
-			return nil // the gain is about the special ones among them
+			return nil // the gain concerns only the special addresses of the region
 		}
 		a.Dest = netip.AddrPortFrom(at.addr, a.Dest.Port())
 		b := a
@@ -130,7 +130,7 @@ type member struct {
 	ok   bool
 }
 
-// memberOf finds a name or address of a region; not ok: it found none.
+// memberOf finds a name or address of a region. ok is false if it found none.
 func memberOf(r *rand.Rand, g Region) member {
 	for range 200 {
 		if g.Of.Prefix.IsValid() {
@@ -183,8 +183,8 @@ func policyOf(t *rapid.T, text string, profiles []*Profile) *Policy {
 	return p
 }
 
-// Whatever becomes permitted by a random change is in the difference, and
-// whatever is in the difference becomes permitted.
+// Every attempt that a random change makes permitted is in the difference, and
+// every attempt in the difference becomes permitted.
 func TestDiffIsExact(t *testing.T) {
 	profiles := testProfiles(t)
 	changed, sampled := 0, 0
@@ -213,7 +213,7 @@ func TestDiffIsExact(t *testing.T) {
 			}
 			before, now := old.Decide(a), new.Decide(a)
 			if permitted(now) <= permitted(before) || permitted(now) == 1 && before.Client != nil && before.Client.Audit {
-				continue // not gained, or let through as "audit" lets through anything
+				continue // no gain, or mode "audit" lets it through anyway
 			}
 			changed++
 			if !slices.ContainsFunc(gains, func(g Gain) bool { return gainCovers(&g, a) }) {
@@ -236,7 +236,7 @@ func TestDiffIsExact(t *testing.T) {
 			}
 		}
 	}
-	for range 20 { // -short makes fewer checks: go on until there is enough to go by
+	for range 20 { // -short makes fewer checks: repeat until there are enough samples
 		rapid.Check(t, check)
 		if t.Failed() || changed >= 100 && sampled >= 100 {
 			return

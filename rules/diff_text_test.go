@@ -11,7 +11,7 @@ import (
 	"sallyport/rules/site"
 )
 
-// What Diff says, in words, of changes that an operator makes.
+// The texts of Diff for changes that an operator makes.
 func TestDiffText(t *testing.T) {
 	const base = `[[client]]
 name = "es"

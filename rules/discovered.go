@@ -27,10 +27,11 @@ func ipv4Only(a netip.Addr) bool {
 
 // DiscoveredNAT64 returns the NAT64 prefixes of the AAAA records of ipv4only.arpa. Each
 // record contains one of the two IPv4 addresses, at one of the places of RFC 6052,
-// section 2.2 (RFC 7050, section 3). A record with one at no place, or at several
-// places, has no usable prefix. Prefixes among private or otherwise special addresses
-// are refused: a permitted name may resolve into a NAT64 prefix, so such a prefix would
-// remove the protection of these addresses. Only the site itself can list one.
+// section 2.2 (RFC 7050, section 3). If a record has such an address at none of these
+// places, or at several of them, it has no usable prefix. Prefixes among private or
+// otherwise special addresses are refused: a permitted name may resolve into a NAT64
+// prefix, so such a prefix would remove the protection of these addresses. Only the
+// site itself can list one.
 func DiscoveredNAT64(addrs []netip.Addr) (found []netip.Prefix, refused []error) {
 	for _, addr := range addrs {
 		p, ok := nat64Prefix(addr)

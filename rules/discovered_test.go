@@ -29,8 +29,8 @@ func embed(p netip.Prefix, v4 [4]byte) netip.Addr {
 }
 
 // TestDiscoveredNAT64 checks which prefixes the addresses of ipv4only.arpa show, and
-// which of those are taken without the site's word. The first six addresses are those
-// of RFC 6052, section 2.4, with 192.0.0.170 inside.
+// which of these need no entry of the site. The first six addresses are those of RFC
+// 6052, section 2.4, with 192.0.0.170 inside.
 func TestDiscoveredNAT64(t *testing.T) {
 	for _, c := range []struct{ addrs, found, refused string }{
 		{"2600:db8:c000:aa::", "2600:db8::/32", ""},
@@ -44,12 +44,12 @@ func TestDiscoveredNAT64(t *testing.T) {
 		{"64:ff9b:1::192.0.0.170", "64:ff9b:1::/96", ""},                               // RFC 8215
 		// No translator made these.
 		{"", "", ""}, {"2600:64::192.0.0.169", "", ""}, {"2600:64::1", "", ""}, {"192.0.0.170", "", ""}, {"::ffff:192.0.0.170", "", ""},
-		{"2600:db8:c000:aa::c000:aa", "2600:db8:c000:aa::/96", ""}, // behind a /32 there would be zeros
+		{"2600:db8:c000:aa::c000:aa", "2600:db8:c000:aa::/96", ""}, // with a /32 prefix the rest would be zeros
 		{"2600:64::192.0.0.170%eth0", "", ""},
-		// What the site has to list by itself.
+		// Prefixes that the site has to list itself.
 		{"fd00:64::192.0.0.170", "", "fd00:64::/96 is among private"},
 		{"2001:db8::192.0.0.170", "", "2001:db8::/96 is among private"}, // documentation
-		{"2620:4f:c000:aa::", "", "2620:4f::/32 is among private"},      // 2620:4f:8000::/48 in it
+		{"2620:4f:c000:aa::", "", "2620:4f::/32 is among private"},      // it contains 2620:4f:8000::/48
 		{"64:ff9b:c000:aa::", "", "64:ff9b::/32 contains addresses with another layout"},
 		{"2002:102:c000:aa::", "", "2002:102::/32 contains addresses"},
 		{"fe80:0:c000:aa::", "", "fe80::/32 contains link-local"},
@@ -72,9 +72,10 @@ func TestDiscoveredNAT64(t *testing.T) {
 	}
 }
 
-// TestDiscoveredAreSafe checks, for any addresses, that a prefix which is found may be
-// listed, has no special address beside those that are known as translated, and is
-// the one that the address was made with wherever the address has one reading.
+// TestDiscoveredAreSafe checks three facts about every prefix that is found, for any
+// addresses. A site may list the prefix. All its special addresses are known as
+// translated. If the address has only one reading, the prefix is the one that the
+// address was made with.
 func TestDiscoveredAreSafe(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		raw := rapid.SliceOfN(rapid.Byte(), 16, 16).Draw(rt, "bytes")
@@ -98,7 +99,7 @@ func TestDiscoveredAreSafe(t *testing.T) {
 		wellKnown, local := NAT64WellKnown()
 		known := p == wellKnown || Covers(local, p)
 		dest := embed(p, [4]byte(rapid.SliceOfN(rapid.Byte(), 4, 4).Draw(rt, "inside")))
-		if v4, _ := Inside(dest, nil); Special(dest) && !known && !v4.IsValid() && dest.As16()[10] != 0x5e { // ISATAP is below any prefix
+		if v4, _ := Inside(dest, nil); Special(dest) && !known && !v4.IsValid() && dest.As16()[10] != 0x5e { // any prefix contains ISATAP addresses
 			rt.Fatalf("%v gives leave for %v", p, dest)
 		}
 	})
@@ -118,11 +119,12 @@ tcp = [443]
 [resolve]
 `
 
-// TestDiscoverIsAnEntry checks what a configuration with the entry permits before and
-// after a discovery, and that prefixes that are listed are so beside it.
+// TestDiscoverIsAnEntry checks the decisions of a configuration with the entry
+// "discover" before and after a discovery. Prefixes that the configuration lists stay
+// in force beside the entry.
 func TestDiscoverIsAnEntry(t *testing.T) {
 	found := []netip.Prefix{netip.MustParsePrefix("64:ff9b::/96"), netip.MustParsePrefix("2600:64::/96")}
-	for _, c := range []struct{ line, before, after string }{ // of the addresses below
+	for _, c := range []struct{ line, before, after string }{ // the decisions for the addresses below
 		{``, "deny allow deny deny allow", "deny allow deny deny allow"},
 		{`nat64 = ["discover"]`, "deny allow deny deny allow", "allow allow deny deny deny"},
 		{`nat64 = ["fd00:64::/96", "discover"]`, "deny allow allow deny allow", "allow allow allow deny deny"},
@@ -151,7 +153,7 @@ func TestDiscoverIsAnEntry(t *testing.T) {
 	}
 }
 
-// TestDiscoverInADiff checks that the entry, and its removal, appear as what they permit.
+// TestDiscoverInADiff checks that Diff shows the gains of adding or removing the entry.
 func TestDiscoverInADiff(t *testing.T) {
 	with, without := compiled(t, discoverSite+"nat64 = [\"discover\"]\n", time.Now()), compiled(t, discoverSite, time.Now())
 	texts := func(gains []Gain) (out string) {

@@ -3,8 +3,8 @@
 
 package rules
 
-// An Explanation says to people what a reason means, what usually causes it, and
-// what to do. Meaning is a sentence; the others are phrases.
+// An Explanation is the text for people about a reason: what it means, what usually
+// causes it, and what to do. Meaning is a sentence; the others are phrases.
 type Explanation struct{ Meaning, Cause, Cure string }
 
 type reasonText struct {

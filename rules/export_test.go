@@ -16,7 +16,7 @@ func (a Attempt) TLS(sni string) Attempt {
 	return a
 }
 
-// http shows a request head whose Host header is "host:port"; "": it has none.
+// HTTP shows a request head whose Host header is "host:port"; "": it has none.
 func (a Attempt) HTTP(host string) Attempt {
 	a.Provisional, a.Shown = false, ShownHTTP
 	if host != "" {
@@ -33,7 +33,7 @@ func (a Attempt) Shows(s Shown) Attempt { a.Provisional, a.Shown = false, s; ret
 
 func (a Attempt) Faulty(r Reason) Attempt { a.Provisional, a.Fault = false, r; return a }
 
-// dials says which address the name resolved to.
+// dials sets the address that the name resolved to.
 func (a Attempt) Dials(addr string) Attempt {
 	a.Dest = netip.AddrPortFrom(netip.MustParseAddr(addr), a.Dest.Port())
 	return a
@@ -41,7 +41,7 @@ func (a Attempt) Dials(addr string) Attempt {
 
 func (a Attempt) Limited() Attempt { a.Fault = Limit; return a }
 
-// MustName parses a name that is right.
+// MustName parses a name that is known to be valid.
 func MustName(s string) Name { return mustName(s) }
 
 // Labels127 returns the name with the most labels.
@@ -56,10 +56,11 @@ func IsPlain(p netip.Prefix) bool { return plain(p) }
 // NAT64Lengths returns the lengths that a NAT64 prefix can have.
 func NAT64Lengths() []int { return nat64Lengths() }
 
-// NAT64WellKnown returns the prefixes that are a translator's everywhere.
+// NAT64WellKnown returns the prefixes that belong to a translator on every network.
 func NAT64WellKnown() (known, local netip.Prefix) { return nat64Known, nat64Local }
 
-// Auditable reports whether mode "audit" lets through what is denied for r.
+// Auditable reports whether mode "audit" lets through attempts that are denied for
+// r.
 func (r Reason) Auditable() bool { return r.auditable() }
 
 // NAT64 returns the prefixes of the site's translators.

@@ -1,5 +1,5 @@
-// Gate tests: a fault denies whatever else is permitted, a preview is the same
-// answer, and a flow keeps the generation that it began with.
+// Gate tests: a fault always denies, a preview gives the same answer, and a flow
+// keeps the generation that it began with.
 
 package rules_test
 
@@ -12,8 +12,8 @@ import (
 	. "sallyport/rules"
 )
 
-// attempts draws attempts around the test site: its clients and unknown clients, its
-// names and others, with and without faults.
+// attempts draws random attempts from the clients and names of the test site, and
+// from unknown ones, with and without faults.
 func attempts(t *rapid.T) Attempt {
 	names := []string{"www.product.example", "ssh.product.example", "evil.example", "a.b.c.example"}
 	name := func(label string) Name {
@@ -50,8 +50,8 @@ func attempts(t *rapid.T) Attempt {
 	return a
 }
 
-// A fault always denies, in mode "audit" too, and the preview says the same.
-// Half of the attempts would be permitted without their fault.
+// A fault always denies, even in mode "audit", and the preview gives the same
+// answer. Half of the attempts would be permitted without their fault.
 func TestAFaultAlwaysDenies(t *testing.T) {
 	policies := map[string]*Policy{"enforce": compiled(t, fixture(t, "site.toml"), today), "audit": compiled(t, "mode = \"audit\"\n"+fixture(t, "site.toml"), today), "none": nil}
 	permitted := 0
@@ -82,8 +82,8 @@ func TestAFaultAlwaysDenies(t *testing.T) {
 	}
 }
 
-// A flow is judged by the generation that it began with; what begins later, and
-// a Recheck, by the one in force.
+// A flow is judged by the generation that it began with. A later flow, and a
+// Recheck, are judged by the generation in force.
 func TestAFlowKeepsItsGeneration(t *testing.T) {
 	var live Live
 	old := &Generation{Policy: compiled(t, fixture(t, "site.toml"), today)}

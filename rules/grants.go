@@ -6,7 +6,7 @@ package rules
 import "net/netip"
 
 // A Grant is one rule that is in force for one client, with the choices of the site:
-// addresses instead of roles, the numbers of configurable ports.
+// addresses instead of roles, and the site's numbers for configurable ports.
 type Grant struct {
 	Client   *Client
 	Rule     *Rule

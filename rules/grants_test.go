@@ -1,4 +1,4 @@
-// Tests of grants: what a packet filter is told about the policy.
+// Tests of grants: the part of the policy that a packet filter gets.
 
 package rules_test
 

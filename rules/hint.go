@@ -15,8 +15,8 @@ import (
 // allocates: the journal, denial pages and explain call it, the hot path does not.
 func Hint(a Attempt, d Decision) string { return hint(&a, &d, hintDocumented) }
 
-// HintByNearest is Hint by the nearest rule alone. It does not search the documents, so
-// it is cheap enough for each reply to a query.
+// HintByNearest returns the hint that the nearest rule alone gives. It does not search
+// the documents, so it is cheap enough for each reply to a query.
 func HintByNearest(a Attempt, d Decision) string {
 	return hint(&a, &d, func(*Attempt, *Decision) string { return "" })
 }
@@ -53,8 +53,8 @@ func hint(a *Attempt, d *Decision, documented func(*Attempt, *Decision) string) 
 	return hintNear(a, d)
 }
 
-// hintDocumented explains a denial by the nearest entry in the documents; "": there is none, or the
-// nearest rule alone explains the denial.
+// hintDocumented explains a denial by the nearest entry in the documents. It returns "" if there is
+// none, or if the nearest rule alone explains the denial.
 func hintDocumented(a *Attempt, d *Decision) string {
 	switch d.Why() {
 	case PortNotListed, ProtocolNotListed, RoleNotListed:
@@ -80,12 +80,12 @@ func hintDocumented(a *Attempt, d *Decision) string {
 	return ""
 }
 
-// apexOf reports whether a rule names every name below n, and not n.
+// apexOf reports whether a rule lists every name below n, but not n itself.
 func (r *Rule) apexOf(n Name) bool {
 	return slices.ContainsFunc(r.To, func(t Destination) bool { return !n.IsZero() && t.Wildcard && t.Name == n })
 }
 
-// parentOf reports whether a rule names a name above n itself.
+// parentOf reports whether a rule lists a name above n, and not by a wildcard.
 func (r *Rule) parentOf(n Name) bool {
 	return slices.ContainsFunc(r.To, func(t Destination) bool { return !t.Name.IsZero() && !t.Wildcard && n.Below(t.Name) })
 }
@@ -124,9 +124,9 @@ func hintWithoutRule(a *Attempt, d *Decision) string {
 	}
 }
 
-// hintLiteral explains the denial of an address without a near rule. Usually the
-// client resolves names itself. A rule for the address that it found today would be
-// the wrong remedy: it would permit every name at that address.
+// hintLiteral explains the denial of an address without a near rule. Usually such a
+// client resolves names itself. A rule for the address that it found today would be the
+// wrong remedy: it would permit every name at that address.
 func hintLiteral(a *Attempt, d *Decision) string {
 	remedy := "let it resolve names with sallyport's DNS"
 	if a.Via == ViaHTTP || a.Via == ViaConnect || a.Via == ViaSOCKS5 {

@@ -64,8 +64,8 @@ func (r *Rule) documents(a *Attempt) bool {
 	})
 }
 
-// kin is 1 for a profile of the product that the client has a profile of: the
-// text of product in front of its bracket is the same.
+// kin returns 1 if the client has a profile of the same product: the product texts of
+// both profiles are equal up to the bracket. Otherwise it returns 0.
 func (d *Decision) kin(profile string) int {
 	product := func(p *Profile) string {
 		front, _, _ := strings.Cut(p.Product, " (")
@@ -86,8 +86,8 @@ const (
 	siteBits6 = 48
 )
 
-// hintExtend explains the denial of an address by a party that is bound to other
-// addresses of the same site, and has the port.
+// hintExtend explains the denial of an address by a role: the site has bound the role
+// to other addresses of the same network, and a rule to the role has the port.
 func hintExtend(a *Attempt, d *Decision) string {
 	to := a.Dest.Addr()
 	if d.scope == nil || !a.Target().IsZero() || !to.IsValid() {
@@ -161,8 +161,8 @@ func hintAlike(a *Attempt, d *Decision) string {
 	return fmt.Sprintf("the nearest name is %s, %s", best, of.rule.documented())
 }
 
-// bindingOf returns the role that the site has bound the name to; "": the rule
-// names it itself.
+// bindingOf returns the role that the site has bound the name to. It returns "" if the
+// rule lists the name itself.
 func (r *scopeRule) bindingOf(c *Client, name string) string {
 	for _, t := range r.rule.To {
 		if t.Role != "" && slices.ContainsFunc(c.Addresses[t.Role], func(b Destination) bool { return b.Name.s == name }) {
@@ -172,9 +172,9 @@ func (r *scopeRule) bindingOf(c *Client, name string) string {
 	return ""
 }
 
-// worthComparing reports whether a name is of nearly the length of another one and
-// has its first label or all behind that label: other names cost more to compare than
-// a denial should.
+// worthComparing reports whether two names are similar enough to be compared letter by
+// letter. Their lengths are nearly equal, and they share the first label or everything
+// after it. To compare other names costs more time than a denial should take.
 func worthComparing(name, first, rest string) bool {
 	if d := len(name) + 1 - len(first) - len(rest); d > mostEdits || d < -mostEdits {
 		return false
@@ -182,16 +182,16 @@ func worthComparing(name, first, rest string) bool {
 	return strings.HasPrefix(name, first) || strings.HasSuffix(name, rest)
 }
 
-// meantFor reports whether one name may be a misspelling of the other one. Where all but
-// the first label is equal, at least half of that label must be, too.
+// meantFor reports whether one name may be a misspelling of the other one. If everything
+// but the first label is equal, at least half of the first label must be equal too.
 func meantFor(x, y string, edits int) bool {
 	firstX, restX, _ := strings.Cut(x, ".")
 	firstY, restY, _ := strings.Cut(y, ".")
 	return restX != restY || 2*edits <= max(len(firstX), len(firstY))
 }
 
-// editDistance counts the insertions, deletions and substitutions that turn x
-// into y (Levenshtein), or returns at least limit where there are as many.
+// editDistance counts the insertions, deletions and substitutions that turn x into y
+// (Levenshtein). If there are at least limit of them, the result is limit or more.
 func editDistance(x, y string, limit int) int {
 	row := make([]int, len(y)+1)
 	for j := range row {
@@ -215,11 +215,11 @@ func editDistance(x, y string, limit int) int {
 	return row[len(y)]
 }
 
-// systemNames are names that operating systems and browsers ask for by
-// themselves, and what for. A name ends like one of them. Sources, read in
-// 2026: Microsoft's "Manage connection endpoints for Windows 11", Apple's "Use
-// Apple products on enterprise networks", and the captive portal checks that
-// GNOME, Ubuntu and Mozilla document.
+// systemNames returns names that operating systems and browsers look up by themselves,
+// each with its purpose. The names below them count too. The sources, read in 2026, are
+// Microsoft's "Manage connection endpoints for Windows 11", Apple's "Use Apple products
+// on enterprise networks", and the captive portal checks that GNOME, Ubuntu and Mozilla
+// document.
 func systemNames() [8][2]string {
 	return [...][2]string{
 		{"msftconnecttest.com", "connectivity probe"}, {"msftncsi.com", "connectivity probe"},

@@ -14,11 +14,11 @@ import (
 // documents call ephemeral.
 const firstDynamicPort = 49152
 
-// hintPort explains a denial of a documented destination by its port, protocol
-// or role. It looks at all rules of the client that name the destination and
-// takes the first of these that holds: the port was moved; a note of the document
-// speaks of it; a party that is not bound has it; another role has it. "": no
-// documented rule of the client names the destination.
+// hintPort explains a denial of a documented destination by its port, protocol or role.
+// It looks at all rules of the client that list the destination. It uses the first of
+// these explanations that is true: the site has moved the port; a note of the document
+// mentions the port; a role without addresses has the port; another role has the port.
+// It returns "" if no documented rule of the client lists the destination.
 func hintPort(a *Attempt, d *Decision) string {
 	if d.scope == nil || a.Via == ViaDNS {
 		return ""
@@ -44,8 +44,8 @@ func hintPort(a *Attempt, d *Decision) string {
 	return allPorts(a, own)
 }
 
-// documenting returns the rules of profiles that name the destination, bound
-// parties included, in force or not.
+// documenting returns the rules of profiles that list the destination, in force or not.
+// A rule also lists it by a role that the site has bound to it.
 func (s *scope) documenting(a *Attempt) (out []*scopeRule) {
 	for i := range s.rules {
 		if r := &s.rules[i]; r.rule.Profile != SiteProfile && r.reaches(a) {
@@ -55,7 +55,7 @@ func (s *scope) documenting(a *Attempt) (out []*scopeRule) {
 	return out
 }
 
-// reaches reports whether the destinations of a rule hold the attempt's.
+// reaches reports whether the destinations of a rule include the attempt's destination.
 func (r *scopeRule) reaches(a *Attempt) bool {
 	if n := a.Target(); !n.IsZero() {
 		return slices.ContainsFunc(r.names, func(d Destination) bool { return d.hasName(n) })
@@ -68,7 +68,7 @@ func (r *scopeRule) reaches(a *Attempt) bool {
 	return false
 }
 
-// ports returns the ports of a rule for the attempt's protocol.
+// portsFor returns the ports of a rule for the attempt's protocol.
 func (r *scopeRule) portsFor(a *Attempt) Ports {
 	if a.Proto == UDP {
 		return r.udp
@@ -76,8 +76,8 @@ func (r *scopeRule) portsFor(a *Attempt) Ports {
 	return r.tcp
 }
 
-// movedPort finds the configurable port that the site has moved away from the
-// attempt's.
+// movedPort explains the denial if the site has moved a configurable port away from the
+// attempt's port.
 func movedPort(a *Attempt, d *Decision, own []*scopeRule) string {
 	port := a.Dest.Port()
 	for _, r := range own {
@@ -93,7 +93,7 @@ func movedPort(a *Attempt, d *Decision, own []*scopeRule) string {
 	return ""
 }
 
-// notedPort finds a note that speaks of the port, or of ephemeral ports.
+// notedPort finds a note that mentions the port, or ephemeral ports.
 func notedPort(a *Attempt, own []*scopeRule) string {
 	port := strconv.Itoa(int(a.Dest.Port()))
 	for _, r := range own {
@@ -105,7 +105,8 @@ func notedPort(a *Attempt, own []*scopeRule) string {
 	return ""
 }
 
-// unboundPort finds a rule with the port for a party that the site has not bound.
+// unboundPort finds a rule with the port, to a role that the site gives no addresses
+// for.
 func unboundPort(a *Attempt, d *Decision) string {
 	r := d.scope.unboundFor(a)
 	if r == nil {
@@ -139,7 +140,7 @@ func portOfRole(a *Attempt, d *Decision, all []*scopeRule) string {
 		strings.Join(roles, " and role "), strings.TrimPrefix(first.rule.documented(), "documented for "), d.Client.Name, role, roles[0])
 }
 
-// allPorts says every port that the documents give the destination.
+// allPorts returns a hint with every port that the documents give for the destination.
 func allPorts(a *Attempt, own []*scopeRule) string {
 	var tcp, udp Ports
 	for _, r := range own {

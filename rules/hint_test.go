@@ -60,9 +60,7 @@ func TestHint(t *testing.T) {
 	}
 }
 
-// A Gate that failed answers with a bare Decision; pages and journal ask
-// for its hint all the same.
-// The hint of a reason that no rule can remedy names no rule: a rule is documented, but it is not the remedy.
+// The hint for a reason that no rule can remedy names no rule, even if a rule is near.
 func TestHintOfAReasonWithoutRemedy(t *testing.T) {
 	p := compiled(t, fixture(t, "site.toml"), today)
 	for _, r := range Reasons() {
@@ -80,6 +78,8 @@ func TestHintOfAReasonWithoutRemedy(t *testing.T) {
 	}
 }
 
+// A Gate that failed answers with a bare Decision. Pages and the journal still ask for its
+// hint.
 func TestHintOfABareDecision(t *testing.T) {
 	for _, r := range append(Reasons(), ReasonNone) {
 		if Hint(Attempt{}, Decision{Reason: r}) == "" {

@@ -24,7 +24,7 @@ func (r *Rule) Configurable(proto Proto) []string {
 	return slices.Clone(r.TCPNamed)
 }
 
-// Fixable reports whether a line of configuration could permit what was denied for
-// r: the denials that mode "audit" lets through, an address that no rule lists, and
-// an unknown client.
+// Fixable reports whether a line of configuration could permit an attempt that was
+// denied for r. It is true for the reasons that mode "audit" lets through, for an
+// address that no rule lists, and for an unknown client.
 func (r Reason) Fixable() bool { return r.auditable() || r == IPLiteral || r == UnknownClient }

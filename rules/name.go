@@ -31,11 +31,11 @@ var (
 	ErrNameIDN     = errors.New("name has an xn-- label that is not valid UTS 46")
 )
 
-// A Name is a host name in canonical form: ASCII, lower case, no trailing dot,
-// labels of 1 to 63 letters, digits, underscores and inner hyphens, at most
-// 253 octets, the last label not a number, xn-- labels valid by UTS 46.
-// Only ParseName makes one, so no other code ever has an impossible name. The zero
-// Name is "no name" and equals no parsed name.
+// A Name is a host name in canonical form: ASCII, lower case, no trailing dot, labels
+// of 1 to 63 letters, digits, underscores and inner hyphens, at most 253 octets, the
+// last label not a number, xn-- labels valid by UTS 46. Only ParseName makes one, so no
+// other code ever has an invalid name. The zero Name is "no name" and equals no parsed
+// name.
 type Name struct{ s string }
 
 // String returns the canonical text, "" for the zero Name.
@@ -61,7 +61,7 @@ func (n Name) Below(suffix Name) bool {
 // MarshalText returns the canonical text.
 func (n Name) MarshalText() ([]byte, error) { return []byte(n.s), nil }
 
-// One byte repeated in each byte of a word.
+// Each constant repeats one byte in all bytes of a word.
 const (
 	ones  = 0x0101010101010101
 	highs = 0x8080808080808080
@@ -193,7 +193,7 @@ func parseSlowly(raw string) (Name, error) {
 }
 
 // lower folds A-Z. It allocates once. It has no branch for the case of a letter, because
-// the processor cannot predict that in names like "wWw.eXaMpLe".
+// the processor cannot predict such a branch in names like "wWw.eXaMpLe".
 func lower(s string) string {
 	if len(s) <= 64 {
 		var short [64]byte
@@ -255,7 +255,7 @@ var strictIDN = sync.OnceValue(func() *idna.Profile {
 })
 
 // validIDN reports whether every xn-- label of a folded name decodes and encodes back to
-// itself. "xn--.x" and labels that decode to ASCII do not.
+// itself. The name "xn--.x" and labels that decode to ASCII do not.
 func validIDN(s string) bool {
 	for label := range strings.SplitSeq(s, ".") {
 		if !strings.HasPrefix(label, "xn--") {

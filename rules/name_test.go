@@ -118,7 +118,7 @@ func TestParseName(t *testing.T) {
 	}
 }
 
-// Between whole labels and nothing else a name is below another (A4).
+// A name is below another name only at a boundary between labels (A4).
 func TestNameBelow(t *testing.T) {
 	suffix := Name{"a.example"}
 	for raw, want := range map[string]bool{
@@ -134,7 +134,8 @@ func TestNameBelow(t *testing.T) {
 	}
 }
 
-// slowName is ParseName written the obvious way, as the specification reads.
+// slowName does the same as ParseName in the simplest way, close to the text of the
+// specification.
 func slowName(raw string) (string, error) {
 	raw = strings.TrimSuffix(raw, ".")
 	if raw == "" {
@@ -208,8 +209,8 @@ func checkNameTwin(t *testing.T, raw string) {
 	}
 }
 
-// randomName makes names and near misses: the alphabet is heavy on what
-// matters, the lengths on the edges of words and of the limits.
+// randomName makes names and near misses. Its alphabet prefers the octets that
+// matter. Its lengths are often at the edges of words and of the limits.
 func randomName(r *rand.Rand) string {
 	const usual, unusual = "abcxyz019", "--..__AZ@[`{/:\x00\x0d\x0e\x10\x7f\x80\xff *%é"
 	lengths := []int{1, 2, 3, 7, 8, 9, 15, 16, 17, 62, 63, 64, 65}
@@ -253,7 +254,8 @@ func TestParseNameAgainstTwin(t *testing.T) {
 	}
 }
 
-// Every octet at every place of a name that spans several words.
+// ParseName must be right for every octet at every position of a name that spans
+// several words.
 func TestParseNameEveryOctetEverywhere(t *testing.T) {
 	for _, base := range []string{"abc.example", "aaaaaaaa.bbbbbbb.cc", "a", labels127[:40] + "aa"} {
 		for i := range len(base) {

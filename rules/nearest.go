@@ -71,9 +71,9 @@ func (s *scope) nearestTo(n *neighbour, a *Attempt, target Name) *Rule {
 	return s.mostAlike(e.near, newLikeness(target, n.head))
 }
 
-// mostAlike returns the rule of the name that shares most octets at both ends
-// with what stands in front of the parent; among equals a rule in force, then
-// the first. It has no branch that a name decides.
+// mostAlike compares names by the labels in front of the parent. It returns the rule of
+// the name that shares the most octets with mine at both ends. Among equal names it
+// prefers a rule in force, and then the first rule. No branch in it depends on a name.
 func (s *scope) mostAlike(near span, mine likeness) *Rule {
 	best := nearRef{}
 	for _, ref := range around(s.near[near.off:near.off+near.n], mine) {
@@ -85,13 +85,13 @@ func (s *scope) mostAlike(near span, mine likeness) *Rule {
 	return s.rules[best.rule()].rule
 }
 
-// nearWindow is how many names are compared with a denied name, if its neighbours in
-// the alphabet begin like it.
+// nearWindow is the number of names that are compared with a denied name, if its
+// neighbours in the alphabet begin with the same two octets.
 const nearWindow = 8
 
-// around returns the refs around the place of l in the alphabet. If these do not begin
-// like l, the most similar name may be anywhere, and around returns all refs. No branch
-// of its search depends on the name.
+// around returns the refs around the place of l in the alphabet. If the refs at this
+// place do not begin with the two octets of l, the most similar name may be anywhere,
+// and around returns all refs. No branch of its search depends on the name.
 func around(refs []nearRef, l likeness) []nearRef {
 	if len(refs) <= nearWindow {
 		return refs

@@ -1,5 +1,5 @@
-// The nearest of many names, sought around its place in the alphabet, against
-// a look at every one.
+// The nearest of many names: the search around its place in the alphabet against a
+// search through all names.
 
 package rules_test
 
@@ -15,8 +15,8 @@ import (
 	. "sallyport/rules"
 )
 
-// slowlyAlike is the score by which rules are told apart: octets, of the first
-// and the last eight, that two heads share at the front and at the back.
+// slowlyAlike returns the score that ranks the rules: the number of octets that two
+// heads share at the front and at the back, at most eight each.
 func slowlyAlike(a, b string) int {
 	front, back := 0, 0
 	for front < min(len(a), len(b), 8) && a[front] == b[front] {
@@ -28,8 +28,8 @@ func slowlyAlike(a, b string) int {
 	return front + back
 }
 
-// A name that was mistyped is explained by the rule of the name that was
-// meant, however many siblings that has.
+// The hint for a mistyped name shows the rule of the intended name, however many
+// siblings that name has.
 func TestNearestOfManySiblings(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 6))
 	c := &Spec{Clients: []*Client{{Name: "c", Sources: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}}}
@@ -54,7 +54,7 @@ func TestNearestOfManySiblings(t *testing.T) {
 			}
 		}
 	}
-	// What begins like none of them is held against all of them.
+	// A name that begins like none of them is compared with all of them.
 	for _, h := range heads {
 		other := "00" + strings.TrimLeft(h, "abcdefghijklmnopqrstuvwxyz")
 		best := slices.MaxFunc(heads, func(a, b string) int { return slowlyAlike(a, other) - slowlyAlike(b, other) })

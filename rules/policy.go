@@ -21,7 +21,7 @@ type Policy struct {
 	zoned     []*Rule    // by value of zones, less 1: reported as the rule of the zone
 	private   []netip.Prefix
 	nat64     []netip.Prefix
-	discover  bool // nat64 has, or will have, the prefixes that upstreams tell
+	discover  bool // nat64 has, or will have, the prefixes that upstreams report
 	echDeny   bool
 	strict    bool
 	own       Own

@@ -35,7 +35,7 @@ type Profile struct {
 	File     string
 }
 
-// Feature returns the feature of a name; nil: the profile has none of that name.
+// Feature returns the feature with this name, or nil if the profile has none.
 func (p *Profile) Feature(name string) *Feature {
 	for i := range p.Features {
 		if p.Features[i].Name == name {
@@ -45,8 +45,8 @@ func (p *Profile) Feature(name string) *Feature {
 	return nil
 }
 
-// Port returns the configurable port of a name; nil: the profile has none of that
-// name. A nil Profile has no ports.
+// Port returns the configurable port with this name, or nil if the profile has none. A
+// nil Profile has no ports.
 func (p *Profile) Port(name string) *Port {
 	if p == nil {
 		return nil
@@ -59,8 +59,8 @@ func (p *Profile) Port(name string) *Port {
 	return nil
 }
 
-// portsOf returns fixed and the values of the named ports; set has the values that
-// the site chose.
+// portsOf returns the fixed ports and the values of the named ports. The map set has
+// the values that the site chose.
 func (p *Profile) portsOf(fixed Ports, named []string, set map[string]uint16) Ports {
 	if len(named) == 0 {
 		return fixed

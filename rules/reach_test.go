@@ -9,7 +9,7 @@ import (
 	. "sallyport/rules"
 )
 
-// Reach: which addresses a permitted name may have.
+// Reach decides which addresses a permitted name may have.
 func TestReach(t *testing.T) {
 	p := compiled(t, fixture(t, "site.toml"), today)
 	for _, c := range []struct {
@@ -41,7 +41,7 @@ func TestReach(t *testing.T) {
 		if got := d.Reach(netip.AddrPortFrom(netip.MustParseAddr(c.addr), c.attempt.Dest.Port())); got != c.want {
 			t.Errorf("%s: %v, want %v", c.what, got, c.want)
 		}
-		// The same when the attempt comes back with the address.
+		// The answer is the same when the attempt comes back with the address.
 		final := c.attempt.Dials(c.addr)
 		if got := p.Decide(final).Why(); got != c.want {
 			t.Errorf("%s, asked again: %v, want %v", c.what, got, c.want)

@@ -70,12 +70,12 @@ func prefixRegions[V any](prefixes []netip.Prefix, value func(netip.Prefix) V, s
 	return t.regions()
 }
 
-// anyBelow begins a text that stands for all names below a name, except the names that are listed
-// themselves. No name of a rule has such a label.
+// anyBelow is the beginning of a text that stands for all names below a name, except the listed
+// names. No name of a rule has such a label.
 const anyBelow = "*."
 
-// nameRegions divides all names at those given. value returns the value of each name,
-// and of "*." and the name, which stands for all names below it that are not given.
+// nameRegions divides all names at those given. value returns the value of a name. For
+// "*." and a name it returns the value of all names below that name that are not given.
 func nameRegions[V any](names []Name, value func(Name) V, same func(a, b V) bool) []valued[V] {
 	names = slices.Clone(names)
 	depth := func(n Name) int { return strings.Count(n.s, ".") }

@@ -9,9 +9,9 @@ import (
 	"strings"
 )
 
-// A Remedy is what the nearest documented rule of a denied attempt requires. With
-// Features, Version, Port and Bind set as it lists them, and without obstacles, the
-// rule permits the attempt.
+// A Remedy is what the nearest documented rule of a denied attempt requires. If the
+// site sets Features, Version, Port and Bind as the Remedy lists them, and if there are
+// no obstacles, the rule permits the attempt.
 type Remedy struct {
 	Rule     *Rule
 	Client   *Client

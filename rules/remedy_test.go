@@ -1,4 +1,4 @@
-// Tests of Remedy: what a hint prints and a suggestion writes.
+// Tests of Remedy: the text of a hint, and the rule of a suggestion.
 
 package rules
 

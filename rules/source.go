@@ -18,9 +18,10 @@ func SourceOf(addr netip.Addr) netip.Addr {
 	return addr
 }
 
-// A QuotaKey is what a quota belongs to: a source as one client of the configuration.
-// Two clients may have addresses in one /64 or on loopback. Neither uses the quota of
-// the other, and an unknown client there uses neither.
+// A QuotaKey identifies the owner of a quota: one source, together with one client of
+// the configuration. Two clients may have addresses in one /64 or on loopback. Neither
+// of them uses the quota of the other. An unknown client there uses the quota of
+// neither.
 type QuotaKey struct {
 	Source netip.Addr // SourceOf
 	Client string     // "": unknown client

@@ -24,7 +24,7 @@ func TestSourceOf(t *testing.T) {
 	}
 }
 
-// A client on the link is known by its address, whatever the interface.
+// A client on the link is identified by its address alone, without the interface.
 func TestClientAddr(t *testing.T) {
 	for from, want := range map[string]string{
 		"[fe80::1%eth0]:9": "[fe80::1]:9", "[::ffff:192.0.2.1]:9": "192.0.2.1:9", "[2001:db8::1]:9": "[2001:db8::1]:9",

@@ -16,6 +16,6 @@ type Spec struct {
 	Zones             []Name         // the suffixes of the internal zones
 	Private           []netip.Prefix // private addresses that permitted names may resolve to
 	NAT64             []netip.Prefix // the prefixes of the site's translators
-	NAT64Discover     bool           // NAT64 also has the prefixes that upstreams tell (RFC 7050)
+	NAT64Discover     bool           // NAT64 also has the prefixes that upstreams report (RFC 7050)
 	Profiles          []*Profile     // every profile that a client could have
 }

@@ -56,7 +56,7 @@ func inside(addr netip.Addr, site []netip.Prefix) (v4, second netip.Addr) {
 	switch {
 	case nat64Known.Contains(addr), nat64Local.Contains(addr), siit.Contains(addr):
 		return last, second
-	case compatible.Contains(addr) && (a[12] != 0 || a[13] != 0): // else ::1 and its neighbours
+	case compatible.Contains(addr) && (a[12] != 0 || a[13] != 0): // otherwise the address is ::1 or a neighbour of it
 		return last, second
 	case sixToFour.Contains(addr):
 		return netip.AddrFrom4([4]byte(a[2:6])), second

@@ -35,7 +35,8 @@ func TestNAT64Layouts(t *testing.T) {
 	}
 }
 
-// TestInside checks what stands for an IPv4 address without any configuration.
+// TestInside checks which addresses stand for an IPv4 address without any
+// configuration.
 func TestInside(t *testing.T) {
 	for addr, want := range map[string]string{
 		"64:ff9b::5db8:3d0a":                   "93.184.61.10",             // RFC 6052, section 2.1
@@ -79,23 +80,24 @@ func TestNAT64Prefixes(t *testing.T) {
 	}
 }
 
-// TestReachTranslated checks what a permitted name may resolve to, and be
-// connected to. What stands for a private address is not reached, whatever is
-// listed; nor is what stands for this host.
+// TestReachTranslated checks which addresses a permitted name may resolve to and be
+// connected to. An address that stands for a private address, or for this host, is
+// never reached, whatever the configuration lists.
 func TestReachTranslated(t *testing.T) {
 	own := Own{Listeners: []netip.AddrPort{netip.MustParseAddrPort("198.41.0.9:3128")}}
 	const everything = `"64:ff9b::/96", "2002::/16", "2001::/32", "fd00:64::/96", "2600:64::/96", "10.0.0.0/8", "127.0.0.0/8"`
 	for _, c := range []struct{ private, nat64, addrs, want string }{
-		// Nothing is listed: as any special address.
+		// The configuration lists nothing: these are treated like any special
+		// address.
 		{"", "", "64:ff9b::5db8:3d0a 64:ff9b::7f00:1 2002:5db8:3d0a::1 2001:0:4136:e378:8000:63bf:a247:c2f5 fd00:64::5db8:3d0a", "private_address"},
-		{"", "", "2600:64::5db8:3d0a 2600:64::a00:1", ""}, // a global address that the site says nothing about
+		{"", "", "2600:64::5db8:3d0a 2600:64::a00:1", ""}, // global addresses that the site does not list
 		// [resolve] private.
 		{everything, "", "64:ff9b::5db8:3d0a 2002:5db8:3d0a::1 2001:0:4136:e378:8000:63bf:a247:c2f5", ""},
 		{everything, "", "64:ff9b::7f00:1 64:ff9b::a9fe:a9fe 64:ff9b::a01:203 64:ff9b::a83f:8110 64:ff9b::6440:1 64:ff9b::e000:1 64:ff9b::", "private_address"},
 		{everything, "", "2002:7f00:1:: 2002:a01:203::1 2002:a9fe:a9fe::1 ::127.0.0.1 64:ff9b:1::a00:1", "private_address"},
 		{everything, "", "2001:0:a00:1:8000:63bf:a247:c2f5 2001:0:4136:e378:8000:63bf:f5fe:fdfc", "private_address"}, // Teredo: server 10.0.0.1; client 10.1.2.3
 		{everything, "", "64:ff9b::c629:9 2002:c629:9::1", "self"},
-		{everything, "", "fd00:64::a00:1 10.1.2.3 127.0.0.1", ""}, // not known to be translated; and IPv4 itself
+		{everything, "", "fd00:64::a00:1 10.1.2.3 127.0.0.1", ""}, // not known as translated addresses; and IPv4 addresses
 		// [resolve] nat64.
 		{"", `"64:ff9b::/96", "2600:64::/96", "fd00:64::/96"`, "64:ff9b::5db8:3d0a 2600:64::5db8:3d0a fd00:64::5db8:3d0a", ""},
 		{everything, `"64:ff9b::/96", "2600:64::/96", "fd00:64::/96"`, "64:ff9b::7f00:1 2600:64::7f00:1 2600:64::a01:203 fd00:64::a9fe:a9fe", "private_address"},
@@ -122,7 +124,7 @@ func TestReachTranslated(t *testing.T) {
 				if got := p.Decide(a).Reach(dest).String(); got != c.want {
 					t.Errorf("private [%s], nat64 [%s]: %v: %q, want %q", c.private, c.nat64, dest, got, c.want)
 				}
-				// An internal zone opens no way around that either.
+				// A name of an internal zone cannot reach these addresses either.
 				a.Authority = MustName("x.zone.example")
 				v4, second := Inside(dest.Addr(), p.NAT64())
 				if !p.Decide(a).Allowed() || p.Decide(a).Reach(dest) == ReasonNone && (v4.IsValid() && Special(v4) || second.IsValid() && Special(second)) {
@@ -134,8 +136,8 @@ func TestReachTranslated(t *testing.T) {
 }
 
 // TestTranslatedLiteral checks that a rule for a prefix of translated addresses
-// does not permit the private ones inside, without a name either, and that the
-// hint says so.
+// does not permit the private addresses inside, even if the flow shows no name, and
+// that the hint reports this.
 func TestTranslatedLiteral(t *testing.T) {
 	const text = "[[client]]\nname = \"c\"\nsources = [\"10.0.0.0/8\"]\nprofiles = []\n" +
 		"[[rule]]\nid = \"r\"\nclient = \"c\"\nreason = \"t\"\nto = [\"64:ff9b::/96\"]\ntcp = [22]\n"

@@ -1,11 +1,11 @@
 // Suffix trie: finds the rules that list a host name or a parent of it.
 //
-// The trie is one flat hash table. Its keys are whole suffixes, hashed from the right
-// in words of eight octets. So one pass over the words of a name gives the hash of every
+// The trie is one flat hash table. Its keys are whole suffixes, hashed from the right in
+// words of eight octets. So one pass over the words of a name gives the hash of every
 // suffix. The parents of each key, down to two labels, are in the table too. A look-up
-// begins there and ends where no key is below. So neither a long name nor a large list
-// makes it slower. It compares keys octet by octet. The table has no pointers, and a
-// look-up allocates nothing.
+// begins with these short parents and ends at the first suffix that has no key below it.
+// So neither a long name nor a large list makes a look-up slower. A look-up compares
+// keys octet by octet. The table has no pointers, and a look-up allocates nothing.
 
 package rules
 
@@ -98,7 +98,7 @@ func (t *suffixTrie) parents(n Name, one, other uint32) (deepest, otherDeepest u
 	for ; end > 0; end -= 8 {
 		x := wordBefore(n.s, end)
 		for dots := dotsIn(x); dots != 0; {
-			behind := bits.LeadingZeros64(dots) // the dot, in bits
+			behind := bits.LeadingZeros64(dots) // the position of the dot, in bits
 			dots &^= 1 << 63 >> behind
 			if depth++; depth == 1 && !t.single {
 				continue
@@ -152,7 +152,7 @@ func labelStart(s string, end int) int {
 const (
 	hashSeed = 0x9e3779b97f4a7c15
 	hashMul  = 0xa0761d6478bd642f
-	lanes    = 0x0001000100010001 // one in each 16 bits of a word
+	lanes    = 0x0001000100010001 // a 1 in each 16 bits of a word
 )
 
 // dotsIn marks each dot of a word by the high bit of its octet. A borrow could make '/'

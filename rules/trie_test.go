@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// slowSuffixes is the trie's slow twin: every key that is the name or a parent
-// of it, shortest first.
+// slowSuffixes is the slow twin of the trie. It returns every key that is the name
+// or a parent of it, shortest first.
 func slowSuffixes(keys []trieKey, n Name) (found []trieKey) {
 	for _, k := range keys {
 		if k.name == n || strings.HasSuffix(n.s, "."+k.name.s) {
@@ -46,7 +46,7 @@ func checkTrie(t *testing.T, trie *suffixTrie, keys []trieKey, n Name) {
 	}
 }
 
-// Of the values in these tests, the bits that a look-up asks for.
+// The values in these tests consist of bits. A look-up asks for these bits.
 const (
 	bitOne   = 1
 	bitOther = 6
@@ -94,7 +94,8 @@ func TestTrieAgainstTwin(t *testing.T) {
 	}
 }
 
-// Names of 127 labels are found whole, as parents, and missed, like any other.
+// Names of 127 labels are found as keys and as parents, or not found, like any
+// other name.
 func TestTrieDeepNames(t *testing.T) {
 	deep := mustName(labels127)
 	keys := []trieKey{{deep, 7}, {mustName("a.a"), 8}, {mustName("b.a"), 9}, {mustName("a"), 3}}
@@ -106,11 +107,11 @@ func TestTrieDeepNames(t *testing.T) {
 	checkTrie(t, &shallow, keys[1:], deep)
 }
 
-// Keys whose hashes share a slot, or all of what a slot keeps of a hash, are
-// told apart: the text decides.
+// The trie distinguishes keys whose hashes share a slot, or all bits that a slot
+// keeps of a hash. It compares their text.
 func TestTrieCollisions(t *testing.T) {
 	keys := []trieKey{{mustName("one.example"), 1}, {mustName("two.example"), 2}, {mustName("six.example"), 6}}
-	for i := range 6 { // more than a bucket has room for
+	for i := range 6 { // more keys than fit into a bucket
 		keys = append(keys, trieKey{mustName(fmt.Sprintf("n%d.example", i)), uint32(10 + i)})
 	}
 	trie := compileTrie(keys)

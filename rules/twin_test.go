@@ -35,7 +35,7 @@ type slowRule struct {
 	*Rule
 	to       []Destination
 	tcp, udp Ports
-	missing  []Reason // conditions that do not hold
+	missing  []Reason // conditions of the rule that do not hold
 }
 
 func (g slowGate) rules(c *Client) (out []slowRule) {
@@ -97,7 +97,8 @@ func slowAddress(to []Destination, a netip.Addr) bool {
 	return slices.ContainsFunc(to, func(d Destination) bool { return d.Prefix.IsValid() && d.Prefix.Contains(a) })
 }
 
-// lacks lists what keeps a rule that names the destination from permitting.
+// lacks lists the reasons why a rule that names the destination does not permit the
+// attempt.
 func (r slowRule) lacks(a Attempt) []Reason {
 	out := slices.Clone(r.missing)
 	if r.Any || a.Via == ViaDNS {
@@ -130,8 +131,8 @@ func (r slowRule) clashes(a Attempt) Reason {
 	return ReasonNone
 }
 
-// decide returns every reason that applies, and whether one of them is the
-// answer is for the order of reasons to say.
+// decide collects every reason that applies. The order of the reasons decides which
+// one is the answer.
 func (g slowGate) decide(a Attempt) (Verdict, Reason) {
 	target := a.Authority
 	if target.IsZero() && a.Via == ViaTransparent {
@@ -155,7 +156,7 @@ func (g slowGate) decide(a Attempt) (Verdict, Reason) {
 	}
 	var reasons []Reason
 	if a.Fault != ReasonNone && a.Fault <= QUIC {
-		return Deny, a.Fault // it says why nothing was shown, so what was not shown is no reason
+		return Deny, a.Fault // the fault is the cause of the missing name, so the missing name is no reason
 	}
 	if !a.Provisional && a.Via != ViaDNS && a.Proto == TCP && !opaque {
 		port := a.Dest.Port()
@@ -194,7 +195,7 @@ func (g slowGate) decide(a Attempt) (Verdict, Reason) {
 	if len(reasons) > 0 && !(c != nil && c.Audit && slices.Contains([]Reason{NotListed, PortNotListed, ProtocolNotListed, RoleNotListed, FeatureOff, VersionExcluded, Expired}, reasons[0])) {
 		return Deny, reasons[0]
 	}
-	// Permitted, or let through.
+	// From here on, the attempt is permitted or let through.
 	var late []Reason
 	if a.Via == ViaDNS && a.QType != 1 && a.QType != 28 && a.QType != 64 && a.QType != 65 {
 		late = append(late, TypeNotAllowed)
@@ -221,7 +222,7 @@ func (g slowGate) decide(a Attempt) (Verdict, Reason) {
 	return Allow, ReasonNone
 }
 
-// match asks every rule that names the destination. The one that lacks least,
+// match checks every rule that names the destination. The rule that lacks least,
 // compared by its hardest condition, gives the reason.
 func (g slowGate) match(c *Client, a Attempt, target Name, none Reason) (reason Reason, permits, opaque bool, grants []Destination) {
 	reason = none

@@ -10,7 +10,7 @@ import (
 	"sallyport/rules/site"
 )
 
-// one is a correct client, five lines long.
+// one is a correct client of five lines.
 const one = `[[client]]
 name     = "one"
 sources  = ["10.0.0.1"]

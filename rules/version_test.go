@@ -1,4 +1,4 @@
-// Versions compare number by number; an unknown one is the current one.
+// Versions compare number by number. An unknown version counts as the current one.
 
 package rules
 
@@ -21,7 +21,7 @@ func TestCompareVersions(t *testing.T) {
 		{"14.2", "14.0.1", 1},
 		{"12.1.6", "12.2", -1},
 		{"06.00", "6", 0},
-		{"99999999999999999999", "99999999999", 0}, // over any real number: equal, not wrapped round
+		{"99999999999999999999", "99999999999", 0}, // numbers this large compare as equal and do not overflow
 		{"99999999999999999999", "6", 1},
 	} {
 		if got := CompareVersions(c.a, c.b); got != c.want {
@@ -39,9 +39,9 @@ func TestInVersions(t *testing.T) {
 		want            bool
 	}{
 		{"", "", "", true},
-		{"", "14.2", "", true},      // "" is the current version, after any since
-		{"", "", "6.0.4", false},    // and until does not
-		{"", "12.1", "12.2", false}, // nor does a closed range
+		{"", "14.2", "", true},      // "" is the current version, so it is after any "since"
+		{"", "", "6.0.4", false},    // an "until" excludes the current version
+		{"", "12.1", "12.2", false}, // a closed range excludes it, too
 		{"6.0.3", "", "6.0.4", true},
 		{"6.0.4", "", "6.0.4", false}, // until is the first version without the rule
 		{"6.0.10", "", "6.0.4", false},

@@ -6,14 +6,15 @@ package rules
 import "math/bits"
 
 // blockers is the set of reasons that keep a rule from permitting an attempt, one bit
-// for each reason. A reason that is harder to remedy comes later in the precedence.
-// So of two sets the smaller number needs less.
+// for each reason. A reason that is harder to remedy comes later in the precedence. So
+// of two sets the one with the smaller number needs less.
 type blockers uint64
 
 func blocked(r Reason) blockers { return 1 << r }
 
-// reason returns the reason that is reported: the hardest one. Of protocol and port
-// it is the protocol, because the port means nothing without it.
+// reason returns the reason to report: the one that is the hardest to remedy. If the
+// set has both protocol and port, it returns the protocol, because a port means nothing
+// without its protocol.
 func (b blockers) reason() Reason {
 	if b == 0 {
 		return ReasonNone

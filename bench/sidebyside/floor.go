@@ -86,8 +86,8 @@ func askDNS(addr, name string) (*dns.Msg, error) {
 	return m, err
 }
 
-// askMany sends n queries from eight sockets, each with a window in flight,
-// and returns how many got no reply within a second.
+// askMany sends n queries from eight sockets, each with a window of queries in
+// flight, and returns how many got no reply within a second.
 func askMany(addr string, n int, name func(i int) string) int {
 	var wg sync.WaitGroup
 	lost := make([]int, 8)

@@ -80,7 +80,7 @@ type bench struct {
 	self, binary string
 	scale        float64
 	hello        []byte // a ClientHello for bulk.allowed.test
-	pem          []byte // a certificate and its key, for peers that want one
+	pem          []byte // a certificate and its key, for peers that need one
 	closers      []io.Closer
 	samples      map[string][]float64
 	errors       map[string]int

@@ -33,7 +33,7 @@ func redirect() error {
 	return nil
 }
 
-// can reports whether a peer is reached in a certain way.
+// can reports whether a peer can be reached by k.
 func (p *peer) can(k kind) bool {
 	switch k {
 	case byDNS:
@@ -41,7 +41,7 @@ func (p *peer) can(k kind) bool {
 	case byRedirect:
 		return p.redirected
 	case byHTTP:
-		return p.proxy != "" && !p.redirected && p.name != "bare-relay" // which knows CONNECT alone
+		return p.proxy != "" && !p.redirected && p.name != "bare-relay" // bare-relay supports only CONNECT
 	}
 	return p.proxy != "" && !p.redirected
 }

@@ -65,7 +65,7 @@ type query func(context.Context, text.Options, io.Writer) (journal.Report, error
 type prepare func(f *denialFlags, o *text.Options, site *denials.Site) error
 
 // wantsSite makes a query judge by the configuration. With --file and without
-// --config it does not, because the files may be of another gateway.
+// --config it does not, because the files may belong to another gateway.
 func wantsSite(f *denialFlags, o *text.Options, site *denials.Site) error {
 	if len(f.files) > 0 && f.config == "" {
 		return nil
@@ -73,8 +73,8 @@ func wantsSite(f *denialFlags, o *text.Options, site *denials.Site) error {
 	return asRecorded(f, o, site)
 }
 
-// asRecorded makes a query judge by the configuration with the own addresses of the
-// gateway that wrote the journal, which may be another host.
+// asRecorded makes a query judge by the configuration and by the addresses of the
+// gateway that wrote the journal, because that may be another host.
 func asRecorded(_ *denialFlags, o *text.Options, site *denials.Site) (err error) {
 	o.Site, err = site.Recorded(o.Files)
 	return err
@@ -170,9 +170,10 @@ func (f *denialFlags) run(c *cobra.Command, q query, also prepare) error {
 	return f.withCure(err)
 }
 
-// journals returns the files to read: those of --file, else those of the
-// configuration, which may have errors if the query needs no site. It also returns
-// the configuration that the journal belongs to; nil if that is unknown.
+// journals returns the files to read: the files of --file, or else those of the
+// configuration. The configuration may have errors if the query needs no site.
+// journals also returns the configuration that the journal belongs to; nil if that
+// is unknown.
 func (f *denialFlags) journals(c *cobra.Command, site *denials.Site) (files []string, cfg *site.Config, err error) {
 	if site != nil && (len(f.files) == 0 || f.config != "") {
 		cfg = site.Config

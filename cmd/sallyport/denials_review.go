@@ -146,7 +146,7 @@ func usageFlags(c *cobra.Command, o *text.Options) {
 	c.Flags().IntVar(&o.Days, "days", 30, "print a rule as never used if it permitted nothing for this many `DAYS`")
 }
 
-// usageSite leaves out the journal, because that has denials only.
+// usageSite leaves out the journal, because the journal has denials only.
 func usageSite(f *denialFlags, o *text.Options, site *denials.Site) error {
 	if o.Days < 1 {
 		return usageError("--days must be 1 or more")

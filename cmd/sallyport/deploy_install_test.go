@@ -72,7 +72,7 @@ func emptyRoot(t *testing.T) string {
 }
 
 // On many hardened hosts the umask of root is 077. The service can still read its
-// configuration, and every user the manual.
+// configuration, and every user can read the manual.
 func TestInstallWithAnyUmask(t *testing.T) {
 	t.Parallel()
 	release, root := releaseDirectory(t), emptyRoot(t)
@@ -99,8 +99,8 @@ func TestInstallWithAnyUmask(t *testing.T) {
 	}
 }
 
-// --root refuses the root directory of this host, also if an empty variable was
-// given. It may be a relative path.
+// --root refuses the root directory of this host, and an empty value, such as that
+// of a variable that is not set. It accepts a relative path.
 func TestInstallRoot(t *testing.T) {
 	t.Parallel()
 	release, root := releaseDirectory(t), emptyRoot(t)

@@ -1,5 +1,5 @@
-// Tests of the pages: what they link to is there, in the repository, in a release
-// and where it is installed.
+// Tests of the pages: each link leads to a file that the repository, a release and
+// an installation have.
 
 package main
 
@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// releasedPapers is what the Makefile puts into a release for people to read.
+// releasedPapers returns the pages that the Makefile puts into a release.
 func releasedPapers(t *testing.T) []string {
 	t.Helper()
 	m := regexp.MustCompile(`(?m)^papers\s*=((?:.*\\\n)*.*)$`).FindStringSubmatch(deployed(t, "Makefile"))
@@ -57,7 +57,7 @@ func TestPapersLinks(t *testing.T) {
 	}
 }
 
-// anchors are the fragments that a page's headings are known by.
+// anchors returns the fragments that link to the headings of a page.
 func anchors(page string) []string {
 	var out []string
 	for line := range strings.Lines(page) {

@@ -32,7 +32,7 @@ func TestDeployConfigurations(t *testing.T) {
 		}
 		configs[mode+".md"] = [2]string{mode, m[1]}
 	}
-	for _, name := range []string{"explicit", "image"} { // proxies: no ruleset belongs to them
+	for _, name := range []string{"explicit", "image"} { // proxies, which need no ruleset
 		if code, out, diag := command(t, deployed(t, "deploy/compose/"+name+"/sallyport.toml"), "check", "--config", "-"); code != 0 || strings.Contains(diag, "warning") {
 			t.Errorf("%s: check exits %d\n%s%s", name, code, out, diag)
 		}
@@ -40,7 +40,8 @@ func TestDeployConfigurations(t *testing.T) {
 	for name, c := range configs {
 		for _, cmd := range []string{"check", "nft"} {
 			code, out, diag := command(t, c[1], cmd, "--config", "-", "--mode", c[0])
-			// As Docker is by default, without IPv6; that it is dropped is meant.
+			// Docker has no IPv6 by default. So these configurations have no listener for IPv6, and one
+			// warning about that is expected.
 			expected := strings.HasPrefix(name, "compose") && strings.Contains(diag, "no listener receives redirected IPv6") && strings.Count(diag, "warning") == 1
 			if code != 0 || strings.Contains(diag, "warning") && !expected {
 				t.Errorf("%s: %s exits %d\n%s%s", name, cmd, code, out, diag)
@@ -89,7 +90,8 @@ func TestDeployPrivileges(t *testing.T) {
 			}
 		}
 	}
-	// One place drops every capability for all that is ours, one for the application; one container gets one back.
+	// One line drops every capability of our containers, another one those of the application. Only
+	// one container gets a capability back.
 	compose := deployed(t, "deploy/compose.yaml")
 	if strings.Count(compose, "cap_drop: [ALL]") != 2 || strings.Count(compose, "<<: *hardened") != 3 || strings.Count(compose, "cap_add") != 1 {
 		t.Error("compose.yaml: who has which capability?")
@@ -111,7 +113,7 @@ func TestDeployPrivileges(t *testing.T) {
 	}
 }
 
-// No service of ours opens a socket that passes no packet filter, as AF_VSOCK.
+// No service of ours can open a socket that packet filters do not see, such as AF_VSOCK.
 func TestDeployAddressFamilies(t *testing.T) {
 	units, _ := filepath.Glob(filepath.Join("..", "..", "deploy", "systemd", "*.service"))
 	if len(units) < 3 {
@@ -132,7 +134,7 @@ func TestDeployAddressFamilies(t *testing.T) {
 	}
 }
 
-// The changelog lists the commands that there are.
+// The changelog lists exactly the commands that exist.
 func TestDeployChangelog(t *testing.T) {
 	m := regexp.MustCompile(`(?m)^- Commands: (.*)\.$`).FindStringSubmatch(deployed(t, "CHANGELOG.md"))
 	if m == nil {

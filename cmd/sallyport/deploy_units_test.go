@@ -58,12 +58,12 @@ func TestDeployUnitsVerify(t *testing.T) {
 			t.Errorf("verify %s: %v\n%s", unit, err, out)
 		}
 	}
-	// Without the addresses it would find something: a socket unit without a socket.
+	// systemd-analyze reports a socket unit that has no addresses.
 	bare := unitDirectory(t, "mode = \"enforce\"\n")
 	if out, err := analyze(bare, "verify", "--man=no", "--recursive-errors=one", filepath.Join(bare, "sallyport.socket")); err == nil {
 		t.Errorf("a socket unit without a socket passes\n%s", out)
 	}
-	// An unknown key in a unit is found too.
+	// It also reports an unknown key in a unit.
 	odd := filepath.Join(dir, "sallyport-nft.service")
 	if err := os.WriteFile(odd, []byte(deployed(t, "deploy/systemd/sallyport-nft.service")+"[Service]\nNoSuchKey=yes\n"), 0o644); err != nil {
 		t.Fatal(err)
@@ -98,7 +98,7 @@ func TestDeployUnitsExposure(t *testing.T) {
 	measure("sallyport.service")
 }
 
-// The generator's answer: each address of [listen] once, in the unit of its kind.
+// sallyport sockets prints each address of [listen] once, in the unit of its kind.
 func TestSocketsOfConfiguration(t *testing.T) {
 	const config = `
 mode = "enforced"                # a mistake, elsewhere

@@ -1,4 +1,5 @@
-// Explain's near misses: written by hand from the documents, where a rule of thumb does not reach.
+// Explain's near misses: questions that were written by hand from the documents, because no rule
+// generates them.
 
 package main
 
@@ -58,7 +59,8 @@ func TestExplainNearMissesOfEndpointSecure(t *testing.T) {
 	agent := clientSite{profile: "endpoint-secure-onprem", role: "agent"}
 	saas := clientSite{profile: "endpoint-secure-saas", role: "agent"}
 	ask(t, []asked{
-		// On premises: siblings, the domains themselves, what only SaaS or Cyber Command documents.
+		// On premises: siblings, the domains themselves, and hosts that only SaaS or Cyber Command
+		// documents.
 		{site: onprem, line: "tcp update4.sangfor.net 443", reason: "not_listed", near: true},
 		{site: onprem, line: "tcp update.sangfor.net 443", reason: "not_listed"},
 		{site: onprem, line: "tcp a.update1.sangfor.net 443", reason: "not_listed", near: true},
@@ -82,7 +84,7 @@ func TestExplainNearMissesOfEndpointSecure(t *testing.T) {
 		{site: onprem, line: "tcp 121.46.26.221 443", reason: "ip_literal"},
 		{site: onprem, line: "tcp 13.94.16.103 443", reason: "ip_literal"},
 		{site: onprem, line: "tcp <manager> 8083", reason: "role_not_listed", near: true, hint: "agent"},
-		// The agent reaches its manager and nothing of the manager's.
+		// The agent reaches its manager, but no destination of the manager.
 		{site: agent, line: "tcp license.sangfor.com 443", reason: "role_not_listed", near: true, hint: "manager"},
 		{site: agent, line: "tcp <manager> 80", reason: "port_not_listed", near: true},
 		{site: agent, line: "udp <manager> 443", reason: "protocol_not_listed", near: true},
@@ -90,10 +92,10 @@ func TestExplainNearMissesOfEndpointSecure(t *testing.T) {
 		{site: agent, line: "tcp <manager> 4460", reason: "feature_off", near: true, hint: "appliance-integration"},
 		{site: agent, line: "tcp 10.20.0.99 443", reason: "ip_literal"},
 		{site: clientSite{profile: agent.profile, role: "agent", unbound: true}, line: "tcp <manager> 443", reason: "ip_literal"},
-		// The document lets 4430 be changed.
+		// The document says that port 4430 can be changed.
 		{site: clientSite{profile: agent.profile, role: "agent", ports: "agent-upgrade = 4431"}, line: "tcp <manager> 4431"},
 		{site: clientSite{profile: agent.profile, role: "agent", ports: "agent-upgrade = 4431"}, line: "tcp <manager> 4430", reason: "port_not_listed", near: true},
-		// SaaS: edrlinkage has 443 alone; the neighbours of the syslog address have nothing.
+		// SaaS: edrlinkage has port 443 only. The addresses beside the syslog address are not documented.
 		{site: saas, line: "tcp edrlinkage.sangfor.com 80", reason: "port_not_listed", near: true},
 		{site: saas, line: "tcp edrlinkage.sangfor.com 8083", reason: "port_not_listed", near: true},
 		{site: saas, line: "tcp edragent.sangfor.com 8084", reason: "port_not_listed", near: true},
@@ -122,8 +124,8 @@ func TestExplainNearMissesOfCyberCommand(t *testing.T) {
 		{site: cc, line: "tcp <es> 7443", reason: "port_not_listed", near: true},
 		{site: cc, line: "tcp <ngaf> 4430", reason: "port_not_listed", near: true},
 		{site: cc, line: "udp <iag> 1775", reason: "protocol_not_listed", near: true},
-		{site: cc, line: "tcp <sta> 443", reason: "ip_literal"},                                 // nothing goes to STA
-		{site: ccFrom("es"), line: "tcp <manager> 4430", reason: "port_not_listed", near: true}, // the misprint
+		{site: cc, line: "tcp <sta> 443", reason: "ip_literal"},                                 // no row has STA as its destination
+		{site: ccFrom("es"), line: "tcp <manager> 4430", reason: "port_not_listed", near: true}, // the port in the misprint
 		{site: ccFrom("es"), line: "tcp <manager> 443", reason: "port_not_listed", near: true},
 		{site: ccFrom("ngaf"), line: "tcp <manager> 7443", reason: "port_not_listed", near: true},
 		{site: ccFrom("iag"), line: "tcp <manager> 9998", reason: "port_not_listed", near: true},
@@ -147,7 +149,7 @@ func TestExplainNearMissesOfSymantec(t *testing.T) {
 		{site: sep("rmm"), line: "tcp <manager> 443", reason: "port_not_listed", near: true},
 		{site: sep("replication-partner"), line: "tcp <syslog> 514", reason: "role_not_listed", near: true},
 		{site: sep("client"), line: "tcp liveupdate.symantec.com 443", reason: "not_listed", hint: "symantec-liveupdate"},
-		// LiveUpdate: three names, no more.
+		// LiveUpdate has three names only.
 		{site: live, line: "tcp symantec.com 443", reason: "not_listed"},
 		{site: live, line: "tcp symantecliveupdate.com 443", reason: "not_listed"},
 		{site: live, line: "tcp a.liveupdate.symantec.com 443", reason: "not_listed", near: true},

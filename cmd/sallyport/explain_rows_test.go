@@ -14,7 +14,7 @@ func TestExplainAllowsEveryDocumentedRow(t *testing.T) {
 	for _, n := range all {
 		s := n.site(all)
 		switch {
-		case n.local: // its own test
+		case n.local: // has a test of its own
 		case n.proto == "all":
 			for _, where := range [][2]string{{"tcp", "22"}, {"tcp", "443"}, {"tcp", "65535"}, {"udp", "9"}, {"udp", "514"}} {
 				questions = append(questions, asked{site: s, line: n.line(where[0], where[1])})
@@ -29,8 +29,8 @@ func TestExplainAllowsEveryDocumentedRow(t *testing.T) {
 	ask(t, questions)
 }
 
-// Ports that the documents say are used on one host only permit nothing
-// across the gateway. The party is a destination for other parties only.
+// The documents list some ports as used on one host only. Such a port permits
+// nothing across the gateway. Its party is a destination for other parties only.
 func TestExplainDeniesWhatNeverCrossesTheGateway(t *testing.T) {
 	all := readNeeds(t)
 	var questions []asked
@@ -45,9 +45,9 @@ func TestExplainDeniesWhatNeverCrossesTheGateway(t *testing.T) {
 	ask(t, questions)
 }
 
-// An exact name matches itself only: no name below it, above it, beside it or
-// made to look like it. A wildcard does not match its own domain. Where it lies under the same domain, the denial names
-// the documented rule.
+// An exact name matches itself only: no name below it, above it, beside it or made to look like it.
+// A wildcard does not match its own domain. If the denied name is under the same
+// parent domain, the denial names the documented rule.
 func TestExplainDeniesNamesBesideTheDocumented(t *testing.T) {
 	all := readNeeds(t)
 	var questions []asked
@@ -85,7 +85,7 @@ func TestExplainDeniesOtherPorts(t *testing.T) {
 	ask(t, questions)
 }
 
-// TCP for UDP and UDP for TCP, the port being right.
+// A row permits its port over its own protocol only: TCP but not UDP, or UDP but not TCP.
 func TestExplainDeniesTheOtherProtocol(t *testing.T) {
 	all := readNeeds(t)
 	other := map[string]string{"tcp": "udp", "udp": "tcp"}
@@ -99,7 +99,7 @@ func TestExplainDeniesTheOtherProtocol(t *testing.T) {
 	ask(t, questions)
 }
 
-// Each feature that a row needs, missing alone.
+// If a row needs features, it is denied without any one of them.
 func TestExplainDeniesWhereAFeatureIsOff(t *testing.T) {
 	all := readNeeds(t)
 	var questions []asked
@@ -116,10 +116,10 @@ func TestExplainDeniesWhereAFeatureIsOff(t *testing.T) {
 	ask(t, questions)
 }
 
-// Every other party asks for what one party's row documents. Where the other
-// party has a row of its own for the destination, that row's port or protocol
-// is what stands in the way; else the party is, and the hint names the first
-// one that has the very port.
+// Each row of one party is asked for every other party. If the other party has a
+// row of its own for the destination, the denial is about the port or the protocol.
+// Otherwise it is about the party, and the hint names the first party with this
+// very port.
 func TestExplainDeniesOtherRoles(t *testing.T) {
 	all := readNeeds(t)
 	roles := map[string][]string{}

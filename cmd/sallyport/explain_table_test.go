@@ -1,4 +1,4 @@
-// Explain's table: every documented row is allowed, and what lies right beside it is denied with the right reason.
+// Explain's table: every documented row is allowed, and each question right beside it is denied with the right reason.
 
 package main
 
@@ -73,19 +73,19 @@ func (s clientSite) config(t *testing.T) string {
 	return path
 }
 
-// An asked line is one question to explain, and what must come back.
+// An asked is one question to explain, with the expected answer.
 type asked struct {
 	site   clientSite
 	line   string // PROTO HOST PORT; a host like <manager> is that party's address
 	reason string // "": allow
 	near   bool   // a documented rule is near and must be named
-	hint   string // what the hint must say, if anything particular
+	hint   string // text that the hint must contain; "": any hint will do
 }
 
 // An answer is one line of explain --json.
 type answer struct{ Verdict, Reason, Rule, Source, Nearest, Hint string }
 
-// ask puts the questions, those of one site in one batch, and checks the answers.
+// ask asks the questions, in one batch for each site, and checks the answers.
 func ask(t *testing.T, questions []asked) {
 	t.Helper()
 	_, address := parties(t)
@@ -117,7 +117,8 @@ func ask(t *testing.T, questions []asked) {
 	}
 }
 
-// check holds one answer against the question; "" is right.
+// check compares one answer with the question. It returns the problem; "" if there
+// is none.
 func (q asked) check(line string) string {
 	var a answer
 	dec := json.NewDecoder(strings.NewReader(line))
@@ -146,7 +147,8 @@ func (q asked) check(line string) string {
 	return ""
 }
 
-// A need is one atom of a document: who reaches what, where, when.
+// A need is one flow in a document: from which party, to which host and port, under which
+// conditions.
 type need struct {
 	profile, from, to, proto, port string
 	host                           string // the destination as a client writes it
@@ -221,8 +223,8 @@ func (n need) isName() bool {
 
 func (n need) line(proto, port string) string { return proto + " " + n.host + " " + port }
 
-// site is a configuration under which the document permits n: every feature
-// of the profile is on, the version is the first that the row is for.
+// site returns a configuration under which the document permits n: every feature of
+// the profile is on, and the version is the first that the row is for.
 func (n need) site(all []need) clientSite {
 	s := clientSite{profile: n.profile, role: n.from, version: n.since}
 	if n.since == "" && n.until != "" {
@@ -240,8 +242,8 @@ func (n need) site(all []need) clientSite {
 	return s
 }
 
-// documents tells whether a role's need in all has this destination, and on
-// this protocol and port; "" stands for any.
+// documents reports whether all has a need of this role with n's destination and
+// with this protocol and port; "" stands for any.
 func documents(all []need, role string, n need, proto, port string) bool {
 	return slices.ContainsFunc(all, func(o need) bool {
 		return !o.local && o.profile == n.profile && o.from == role && strings.EqualFold(o.host, n.host) &&

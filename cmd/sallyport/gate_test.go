@@ -16,8 +16,8 @@ import (
 	"testing"
 )
 
-// sources calls visit for every Go file of the product, tests and benchmarks
-// excepted. path is relative to the repository.
+// sources calls visit for every Go file of the product, except tests and
+// benchmarks. path is relative to the repository.
 func sources(t *testing.T, visit func(path string, text []byte)) {
 	t.Helper()
 	files := 0

@@ -1,5 +1,5 @@
-// Tests of --json: whatever text a command prints, nothing in it can move a
-// terminal's cursor, turn the direction of a line round, or end it.
+// Tests of --json: no text in the output can move a terminal's cursor, reverse the
+// direction of a line, or end a line.
 
 package main
 
@@ -18,14 +18,15 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// hostile has a C1 control, DEL, a right-to-left override, a line separator and
-// a zero-width joiner, with letters between to find them by.
+// hostile has a C1 control, DEL, a right-to-left override, a line separator and a
+// zero-width joiner. The letters between them make them easy to find.
 const hostile = "h\u0085o\x7fs\u202et\u2028i\u200dl\ue000e"
 
-// escapedHostile is the same as JSON.
+// escapedHostile is hostile as JSON.
 const escapedHostile = `h\u0085o\u007fs\u202et\u2028i\u200dl\ue000e`
 
-// hostileSite has it in a reason, which is a rule's source in every answer.
+// hostileSite has hostile in a reason, which every answer shows as the rule's
+// source.
 const hostileSite = `
 [listen]
 http = ["127.0.0.1:3128"]
@@ -46,15 +47,15 @@ path  = "j"
 flows = "f"
 `
 
-// hostileJournal has it raw, as somebody else's journal may.
+// hostileJournal has hostile unescaped, as another program may have written it.
 const hostileJournal = `{"schema":1,"time":"2026-11-01T00:00:00.000000Z","seq":1,"boot":"b","event":"decision","verdict":"deny","via":"connect","client":"127.0.0.1","client_name":"lab","profile":"` + hostile + `","host":"evil.example","port":443,"proto":"tcp","reason":"not_listed","detail":"` + hostile + `","source":"` + hostile + `","nearest":"site/here","hint":"` + hostile + `","flow":1}
 {"schema":1,"time":"2026-11-01T00:00:01.000000Z","seq":2,"boot":"b","event":"decision","verdict":"deny","via":"connect","client":"127.0.0.1","client_name":"lab","host_raw":"` + hostile + `","port":443,"proto":"tcp","reason":"malformed_name","detail":"` + hostile + `","flow":2}
 `
 
-// hostileUsage is what the gateway counted.
+// hostileUsage is a file of usage counts with hostile in it.
 const hostileUsage = `{"schema":1,"since":"2026-01-01T00:00:00Z","uses":[{"client":"` + hostile + `","rule":"site/here","count":1,"first":"2026-11-01T00:00:00Z","last":"2026-11-01T00:00:00Z"}]}`
 
-// firstLine ends a command that would follow for ever at its first line.
+// A firstLine is a writer that ends a command after its first line, if end is set.
 type firstLine struct {
 	bytes.Buffer
 	end context.CancelFunc
@@ -86,7 +87,7 @@ func TestEveryJSONIsEscaped(t *testing.T) {
 		"denials usage":   {"--days", "1"},
 		"denials suggest": nil, "denials replay": nil, "denials stats": nil, "denials top": nil, "denials list": nil, "denials": nil, "profiles list": nil,
 	}
-	quiet := map[string]bool{"profiles show": true, "profiles list": true, "denials replay": true, "denials stats": false} // print no text of others
+	quiet := map[string]bool{"profiles show": true, "profiles list": true, "denials replay": true, "denials stats": false} // these print no text from other sources
 	seen := 0
 	var walk func(c *cobra.Command, path string)
 	walk = func(c *cobra.Command, path string) {
@@ -148,9 +149,8 @@ func runJSON(t *testing.T, args []string) string {
 	return out.String()
 }
 
-// One function prints JSON. Others encode what is no answer of a command:
-// files of our own, and the body of an error in the proxy, whose parts were
-// parsed.
+// One function prints the JSON of commands. Other code encodes only files of our
+// own, and the body of an error in the proxy, whose parts were parsed.
 func TestOneEncoder(t *testing.T) {
 	may := map[string]bool{"denials/text/json.go": true, "denials/journal/usagefile.go": true, "proxy/errorpage.go": true, "nftables/drops_file.go": true, "nftables/drops_journal.go": true}
 	encodes := regexp.MustCompile(`json\.(Marshal\w*|NewEncoder)\(`)

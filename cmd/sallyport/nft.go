@@ -92,7 +92,7 @@ func newNFT() *cobra.Command {
 	return c
 }
 
-// readOptions reads the flags that are texts.
+// readOptions parses the flags whose values are texts.
 func readOptions(o *nftables.Options, mode string, local, neighbours, interfaces []string) (err error) {
 	if o.Mode, err = nftables.ParseMode(mode); err != nil {
 		return err
@@ -103,13 +103,13 @@ func readOptions(o *nftables.Options, mode string, local, neighbours, interfaces
 	return o.Bind(neighbours, interfaces)
 }
 
-// modeFlag is the --mode of the commands that know both.
+// modeFlag adds the flag --mode to a command that accepts both modes.
 func modeFlag(c *cobra.Command, mode *string) {
 	c.Flags().StringVar(mode, "mode", string(nftables.Gateway), "`MODE`: gateway or sidecar")
 	_ = c.RegisterFlagCompletionFunc("mode", cobra.FixedCompletions([]string{string(nftables.Gateway), string(nftables.Sidecar)}, cobra.ShellCompDirectiveNoFileComp))
 }
 
-// filterError gives an error of the packet filter its exit code.
+// filterError adds the exit code to an error of the packet filter.
 func filterError(err error) error {
 	var option *nftables.OptionError
 	switch {
@@ -121,5 +121,5 @@ func filterError(err error) error {
 	return err
 }
 
-// noFilterNeeded is the exit code for a configuration that wants no packet filter.
+// noFilterNeeded is the exit code for a configuration that needs no packet filter.
 const noFilterNeeded = 3

@@ -26,17 +26,17 @@ var offline = map[string]bool{"check": true, "explain": true, "profiles": true, 
 var (
 	codeLine  = regexp.MustCompile(`^( {4,})(\$ )?((?:runuser -u sallyport -- |\./)?sallyport [a-z].*)`)
 	shellLine = regexp.MustCompile(`^()(\$ )?((?:runuser -u sallyport -- |\./)?sallyport [a-z].*)`)
-	// What changes from day to day, and the width of columns.
+	// The parts of the output that change from day to day, and the width of columns.
 	instant = regexp.MustCompile(`\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d)?)?(Z| UTC)?|\b\d\d:\d\d:\d\d( UTC)?\b`)
 	spaces  = regexp.MustCompile(` {2,}|-{2,}`)
 )
 
 // A shown command is a line "$ sallyport …" of a page, and the lines below it.
 type shownCommand struct {
-	first, last int // lines of what it prints; last is excluded
+	first, last int // lines of its output; last is excluded
 	indent      string
 	line        string
-	prints      bool // the page shows what it prints
+	prints      bool // the page shows its output
 }
 
 // shownCommands finds the commands of sallyport in a page.
@@ -70,8 +70,8 @@ func shownCommands(lines []string) (found []shownCommand) {
 	return found
 }
 
-// continues reports whether the next line still belongs to what c prints. An
-// empty line does where more of the block follows.
+// continues reports whether the next line still belongs to the output of c. An
+// empty line does if more of the block follows.
 func continues(lines []string, c shownCommand) bool {
 	for _, line := range lines[c.last:] {
 		if line != "" {
@@ -124,8 +124,8 @@ func lookupFlag(name string, sets ...*pflag.FlagSet) *pflag.Flag {
 	return nil
 }
 
-// Every "$ sallyport …" of a page that needs no network is run. A page may leave
-// out the end of what it prints by a last line "…".
+// The test runs every "$ sallyport …" of a page that needs no network. A page may
+// leave out the end of the output by a last line "…".
 func TestPapersShown(t *testing.T) {
 	t.Setenv("TZ", "UTC")
 	dir := t.TempDir()
@@ -157,7 +157,7 @@ func TestPapersShown(t *testing.T) {
 		}
 		lines := strings.Split(texts[page], "\n")
 		shown := shownCommands(lines)
-		for i := len(shown) - 1; i >= 0; i-- { // the last one first: an update moves what is below
+		for i := len(shown) - 1; i >= 0; i-- { // the last one first: an update moves the lines below it
 			c := shown[i]
 			words := strings.Fields(strings.ReplaceAll(c.line, "'", ""))
 			if !c.prints || words[0] != "sallyport" || !offline[words[1]] {
@@ -182,7 +182,8 @@ func TestPapersShown(t *testing.T) {
 	}
 }
 
-// comparePrinted compares what a page shows with what was printed, or puts that in.
+// comparePrinted compares the output on a page with the real output. With UPDATE_GOLDEN it puts the
+// real output into the lines.
 func comparePrinted(t *testing.T, page string, lines []string, c shownCommand, printed []string) []string {
 	t.Helper()
 	is := make([]string, 0, c.last-c.first)
@@ -207,7 +208,7 @@ func comparePrinted(t *testing.T, page string, lines []string, c shownCommand, p
 	return append(out, lines[c.last:]...)
 }
 
-// plain leaves out what differs from day to day.
+// plain removes the parts of the output that change from day to day.
 func plain(lines []string) string {
 	var b strings.Builder
 	for _, line := range lines {
@@ -235,8 +236,9 @@ func papersConfiguration(t *testing.T) string {
 	return b.String()
 }
 
-// A piece of configuration that a page of docs/ shows has no error: with the
-// README's configuration before it, or by itself where it has the client.
+// Each piece of configuration on a page of docs/ has no error. The test puts the
+// README's configuration before it. If the piece has a client, it replaces the
+// README's client.
 func TestPapersConfigurations(t *testing.T) {
 	site := strings.ReplaceAll(papersConfiguration(t), papersJournal, filepath.Join(t.TempDir(), "denials.jsonl"))
 	listen, _, _ := strings.Cut(site, "[[client]]")

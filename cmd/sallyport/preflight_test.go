@@ -1,4 +1,4 @@
-// Preflight's exit status: what a script or a monitor goes by.
+// Preflight's exit status: the number that scripts and monitors act on.
 
 package main
 
@@ -32,7 +32,8 @@ func TestPreflightStatus(t *testing.T) {
 	}
 }
 
-// A mistake is told from a destination that fails.
+// The exit status of a wrong command line differs from that of a destination that
+// fails.
 func TestPreflightCannotBeAsked(t *testing.T) {
 	for _, args := range [][]string{
 		{"--config", "/nonexistent.toml"}, {"--client", "nobody"}, {"--host", "[a"}, {"--host", "nothing.*"},

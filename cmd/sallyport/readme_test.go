@@ -1,5 +1,5 @@
-// README and docs: what they show of the answers is what the commands print, and
-// what they say of reasons is what the program says.
+// README and docs: the answers that they show are the answers of the commands, and
+// their texts about reasons are those of the program.
 
 package main
 

@@ -53,7 +53,7 @@ func serveSite(ctx context.Context, t *testing.T, file string) <-chan error {
 	return ended
 }
 
-// cli is what a command prints.
+// cli returns the output of a command.
 func cli(t *testing.T, args ...string) []byte {
 	t.Helper()
 	var out, diag bytes.Buffer
@@ -63,8 +63,8 @@ func cli(t *testing.T, args ...string) []byte {
 	return out.Bytes()
 }
 
-// onPage is what the review page shows of the one group that a form selects:
-// the way of a reviewer, through the list to the group's own view.
+// onPage returns the text of the review page about the one group that a form
+// selects. Like a reviewer, it goes through the list to the group's own view.
 func onPage(t *testing.T, socket string, form url.Values) string {
 	t.Helper()
 	groups, _ := adminView(t, socket, "/?"+form.Encode())
@@ -83,7 +83,7 @@ func onPage(t *testing.T, socket string, form url.Values) string {
 	return text
 }
 
-// adminView is one view of the admin listener, and its text on one line.
+// adminView returns one view of the admin listener, and its text on one line.
 func adminView(t *testing.T, socket, path string) (*html.Node, string) {
 	t.Helper()
 	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -108,7 +108,7 @@ func adminView(t *testing.T, socket, path string) (*html.Node, string) {
 	return doc, strings.Join(strings.Fields(text.String()), " ")
 }
 
-// freeAddress is one of this host that nobody listens on.
+// freeAddress returns an address of this host on which no process listens.
 func freeAddress(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -119,8 +119,8 @@ func freeAddress(t *testing.T) string {
 	return l.Addr().String()
 }
 
-// status is how the gateway answers a CONNECT from an address of ours; 0: it
-// does not answer.
+// status returns the status of the gateway's answer to a CONNECT from an address of
+// ours; 0: it does not answer.
 func status(t *testing.T, proxy, from, dest string) int {
 	t.Helper()
 	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}, Timeout: 5 * time.Second}
@@ -139,8 +139,8 @@ func status(t *testing.T, proxy, from, dest string) int {
 	return res.StatusCode
 }
 
-// waitStatus asks until the gateway answers as it should; it notices a changed
-// file within seconds.
+// waitStatus asks until the gateway gives the expected answer. The gateway notices
+// a changed file within seconds.
 func waitStatus(t *testing.T, proxy, from, dest string, want int) {
 	t.Helper()
 	got := 0

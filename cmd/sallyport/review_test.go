@@ -1,5 +1,5 @@
-// Review, end to end: a client is denied, the CLI and the page name cause and
-// cure, the cure is applied by hand, the gateway reloads, and that client passes and nothing else.
+// Review, end to end: a client is denied, the CLI and the page name cause and cure,
+// and after the cure and a reload only that client passes.
 
 package main
 
@@ -21,8 +21,8 @@ import (
 	"sallyport/denials/journal"
 )
 
-// reviewed is the site: every destination leads to a port of this host where
-// no server listens, so what is permitted ends in 502 and what is denied in 403.
+// reviewed is the site. Every destination leads to a port of this host where no
+// server listens. So a permitted request ends in 502 and a denied one in 403.
 const reviewed = `
 [listen]
 http  = ["%s"]
@@ -115,8 +115,8 @@ func (c reviewCase) changed(t *testing.T, file, host string, asks bool) string {
 	return string(answered(proposed))
 }
 
-// For every reason that a change of the configuration can permit: from the denial,
-// over the suggested change, to the permitted flow.
+// The test takes every reason that a change of the configuration can permit: from
+// the denial, over the suggested change, to the permitted flow.
 func TestReviewEndsInAPermittedFlow(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -124,7 +124,7 @@ func TestReviewEndsInAPermittedFlow(t *testing.T) {
 	file := filepath.Join(dir, "site.toml")
 	write := func(text string) {
 		t.Helper()
-		if err := errors.Join(os.WriteFile(file+".new", []byte(text), 0o600), os.Rename(file+".new", file)); err != nil { // at once: it is read meanwhile
+		if err := errors.Join(os.WriteFile(file+".new", []byte(text), 0o600), os.Rename(file+".new", file)); err != nil { // in one step: the gateway reads the file meanwhile
 			t.Fatal(err)
 		}
 	}
@@ -188,7 +188,7 @@ func TestReviewEndsInAPermittedFlow(t *testing.T) {
 	}
 }
 
-// deniedAs is the first line of what explain says of a configuration.
+// deniedAs returns the first line of explain's answer for a configuration.
 func deniedAs(t *testing.T, config []byte, from, dest string) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "proposed.toml")
@@ -202,8 +202,8 @@ func deniedAs(t *testing.T, config []byte, from, dest string) string {
 	return first
 }
 
-// answered removes the # of the lines below each question, as an operator does
-// who knows who that is; of a key that was set already the earlier line goes.
+// answered removes the # of the lines below each question, as an operator does who
+// has the answer. If a key was set already, it removes the earlier line.
 func answered(config []byte) []byte {
 	lines := strings.Split(string(config), "\n")
 	asked := false

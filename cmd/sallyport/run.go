@@ -76,7 +76,7 @@ Exit status: 0 after SIGTERM or SIGINT, 1 if it cannot start or serve.`,
 // run serves until a signal or ctx ends it.
 func run(ctx context.Context, file string, filter gateway.PacketFilter, stdin io.Reader, stderr io.Writer) error {
 	log := slog.New(slog.NewTextHandler(stderr, nil))
-	slog.SetDefault(log) // escapes also what libraries log
+	slog.SetDefault(log) // also escapes the log lines of libraries
 	manager, err := gateway.OpenManager(log)
 	if err != nil {
 		return err

@@ -96,8 +96,8 @@ func TestShapeFunctionsAreShort(t *testing.T) {
 	}
 }
 
-// Every exported name of a package has a comment. The form of the comment is for
-// staticcheck (ST1000, ST1020 to ST1022).
+// Every exported name of a package has a comment. staticcheck checks the form of
+// the comment (ST1000, ST1020 to ST1022).
 func TestShapeExportedIsDocumented(t *testing.T) {
 	set, files := parsed(t)
 	packages := map[string]bool{}

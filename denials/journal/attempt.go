@@ -12,8 +12,8 @@ import (
 	"sallyport/rules"
 )
 
-// The reasons why a record does not hold the whole attempt. The attempt that
-// comes with the error has the recorded part.
+// The reasons why a record does not hold the whole attempt. The attempt that is
+// returned with the error has the recorded part.
 var (
 	ErrNoAttempt = errors.New("the record is not about an attempt")
 	ErrSchema1   = errors.New("schema 1: only the destination is known")
@@ -24,15 +24,16 @@ var (
 )
 
 // Attempt returns the recorded attempt with every field except Generation,
-// which belongs to the process that decided. Never recorded are the Flow, the
-// port of Client if it differed among several counted attempts, and the Detail
-// of an EventClose record, which describes there how the flow ended.
+// which belongs to the process that decided. If the record counts several attempts,
+// the Flow is 0, and so is the port of Client if it differed among them. For an
+// EventClose record the Detail of the attempt is empty, because the record's detail
+// describes how the flow ended.
 //
 // The error describes the missing part. After ErrCut only Raw, Detail, Resolved
-// or SourceProven can be missing. The policy does not read these, so the
-// attempt can be asked again. After ErrSchema1 the content of the flow is
-// missing; the destination can be asked again. After any other error, a value
-// that the decision needs is missing.
+// or SourceProven can be missing. The policy does not read these, so it can be
+// asked about the attempt again. After ErrSchema1 the content of the flow is
+// missing, so the policy can be asked about the destination only. After any
+// other error, a value that the decision needs is missing.
 func (r *Record) Attempt() (rules.Attempt, error) {
 	if r.Event != EventDecision && r.Event != EventClose {
 		return rules.Attempt{}, ErrNoAttempt

@@ -1,4 +1,4 @@
-// Tests that a record gives its attempt back exactly, or says what it lacks.
+// Tests that a record restores its attempt exactly, or reports what is missing.
 
 package journal
 
@@ -14,7 +14,7 @@ import (
 	"sallyport/rules"
 )
 
-// drawAttempt returns any attempt that a front end could fill. Its texts are
+// drawAttempt returns a random attempt that a front end could make. Its texts are
 // shorter than their caps.
 func drawAttempt(t *rapid.T) rules.Attempt {
 	names := rapid.SampledFrom([]string{"", "a.example", "update.example", "x--1._tcp.example", "xn--mnchen-3ya.example",
@@ -69,7 +69,7 @@ func drawAttempt(t *rapid.T) rules.Attempt {
 	return a
 }
 
-// written returns what a reader of the journal gets of an entry.
+// written returns the record that a reader of the journal gets for an entry.
 func written(t interface{ Fatalf(string, ...any) }, e *entry) *Record {
 	var r, back Record
 	r.fill(e, rules.Hint)
@@ -85,7 +85,7 @@ func written(t interface{ Fatalf(string, ...any) }, e *entry) *Record {
 	return &back
 }
 
-// Every field of every attempt comes back, through the file, as it was.
+// Every field of an attempt is unchanged after it was written and read back.
 func TestRecordGivesItsAttemptBack(t *testing.T) {
 	seen := map[string]bool{}
 	rapid.Check(t, func(t *rapid.T) {
@@ -104,7 +104,7 @@ func TestRecordGivesItsAttemptBack(t *testing.T) {
 			seen[v.Type().Field(i).Name] = seen[v.Type().Field(i).Name] || !v.Field(i).IsZero()
 		}
 		seen["Detail"] = seen["Detail"] || r.Detail != ""
-		delete(seen, "Generation") // of a running process
+		delete(seen, "Generation") // it belongs to the running process
 	})
 	for f := range seen {
 		if !seen[f] {
@@ -113,8 +113,8 @@ func TestRecordGivesItsAttemptBack(t *testing.T) {
 	}
 }
 
-// What several attempts in one record have in common comes back; a field that
-// was not the same is named, and is not guessed.
+// A record of several attempts restores the fields that are equal in all of
+// them. It lists the other fields as omitted, and gives them no value.
 func TestFoldedRecordNamesWhatDiffers(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		first := drawAttempt(t)
@@ -131,7 +131,7 @@ func TestFoldedRecordNamesWhatDiffers(t *testing.T) {
 				}
 			}
 			if !mixed.Host.IsZero() {
-				mixed.HostAddr = netip.Addr{} // a Host header is one of them
+				mixed.HostAddr = netip.Addr{} // a Host header has a name or an address, not both
 			}
 			all = append(all, mixed)
 			e.merge(&entry{at: noon, event: EventDecision, a: mixed, count: 1})
@@ -158,10 +158,11 @@ func TestFoldedRecordNamesWhatDiffers(t *testing.T) {
 	})
 }
 
-// common leaves out what a record of several never gives.
+// common returns a without the fields that a record of several attempts never
+// restores.
 func common(a rules.Attempt) rules.Attempt {
 	a.Flow, a.Client = 0, netip.AddrPortFrom(a.Client.Addr(), 0)
-	a.Original, a.Pinned = netip.AddrPort{}, nil // not always looked at
+	a.Original, a.Pinned = netip.AddrPort{}, nil // the policy does not always read them
 	return a
 }
 
@@ -174,8 +175,8 @@ func omits(o Omitted, field string, a rules.Attempt) bool {
 	return o&bits[field] != 0
 }
 
-// A cut text is no reason not to ask again; a cut list of pins is, where the
-// pins decide.
+// After a text was cut, the policy can be asked again. After a list of pins was
+// cut, it cannot be asked again if the decision depends on the pins.
 func TestCutRecordSaysSo(t *testing.T) {
 	long := rules.Attempt{Via: rules.ViaHTTP, Client: netip.MustParseAddrPort("10.0.0.7:4"), Fault: rules.MalformedRequest, Raw: []byte(strings.Repeat("r", 2*rawMax))}
 	pinned := rules.Attempt{Via: rules.ViaTransparent, Client: long.Client, ByAddress: true, Dest: netip.MustParseAddrPort("192.0.2.1:22")}
@@ -197,7 +198,7 @@ func TestCutRecordSaysSo(t *testing.T) {
 	}
 }
 
-// What cannot be read is an error, and never an attempt that was not made.
+// A value that cannot be read is an error. It never becomes another attempt.
 func TestAttemptOfForeignValues(t *testing.T) {
 	good := written(t, &entry{at: noon, event: EventDecision, a: connect(t, "10.0.0.7", "a.example"), count: 1})
 	if _, err := good.Attempt(); err != nil {

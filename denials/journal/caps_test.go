@@ -8,7 +8,8 @@ import (
 	"time"
 )
 
-// Every value at its cap, and every number at its largest, is one line.
+// A record with every value at its cap, and every number at its largest, fits
+// into one line.
 func TestLongestLine(t *testing.T) {
 	many := make([]string, capList+1)
 	for i := range many {

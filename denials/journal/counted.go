@@ -6,7 +6,8 @@ import "sallyport/rules"
 
 // DecideTimes returns the same decision as Decide, for an attempt that was made
 // several times, and records it once with that count. The count must be above
-// 0. The observer is not called: the caller has the decision and the count.
+// 0. DecideTimes does not call the observer, because the caller has the decision
+// and the count.
 func (r *Recorder) DecideTimes(a rules.Attempt, times uint64) rules.Decision {
 	d := r.answer(&a)
 	if !d.Allowed() || d.Would || r.j.flows != nil {

@@ -1,4 +1,4 @@
-// Tests that what is in the file and what is reported lost add up to what was decided.
+// Tests that the counts in the file and the counts reported as lost add up to the decisions made.
 
 package journal
 
@@ -12,7 +12,7 @@ import (
 	"sallyport/rules"
 )
 
-// tallyOf is what a journal has of one kind of event.
+// tallyOf has the counts of a journal by kind of event.
 type tallyOf struct{ denied, allowed, closed, in, out uint64 }
 
 func (s *tallyOf) add(r *Record) {
@@ -67,9 +67,8 @@ func burst(t *rapid.T, r *Recorder, want *tallyOf) {
 	}
 }
 
-// Whatever bursts come, and however the disk fails and is reopened meanwhile:
-// counts and octets in the file and the counts that are reported lost are the
-// decisions that were made.
+// The counts and octets in the file and the counts reported as lost add up to
+// the decisions made, after random bursts, failures of the disk and reopens.
 func TestCountsAddUp(t *testing.T) {
 	mine := &rules.Client{Name: "es-manager"}
 	gate := gateFunc(func(a rules.Attempt) rules.Decision {
@@ -93,7 +92,7 @@ func TestCountsAddUp(t *testing.T) {
 		var want tallyOf
 		for range rapid.IntRange(1, 12).Draw(rt, "steps") {
 			switch rapid.IntRange(0, 6).Draw(rt, "step") {
-			case 0: // a disk with room for a part of a line
+			case 0: // the disk has room for a part of a line
 				d.room.Store(int64(rapid.IntRange(0, 3000).Draw(rt, "room")))
 				d.full.Store(true)
 			case 1:

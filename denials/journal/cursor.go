@@ -19,7 +19,7 @@ import (
 type Cursor struct {
 	Since  time.Time // if not zero, files last written more than an hour before are left out
 	Final  bool      // this is the last reading: report a last line without an end
-	Report Report    // the part that was read since the last start
+	Report Report    // about the part that was read since the last start
 
 	files  []*readFile
 	dec    *decoder

@@ -32,8 +32,8 @@ const heldMax = 4 << 20
 
 func newDecoder() *decoder { return &decoder{texts: make(map[string]string)} }
 
-// decode reads one line, with or without its newline, into r. encoding/json
-// reads an accepted line in the same way. Unknown fields are ignored if their
+// decode reads one line, with or without its newline, into r. If it accepts a
+// line, encoding/json reads the same values from the line. Unknown fields are ignored if their
 // values are scalars or lists of scalars. If a field occurs twice, the last one
 // counts.
 func (d *decoder) decode(b []byte, r *Record) error {
@@ -148,8 +148,8 @@ func (d *decoder) set(name, v []byte, r *Record) (ok bool) {
 	return ok
 }
 
-// textField returns the field of r for the text called name; nil: there is
-// none.
+// textField returns the field of r for the text called name. It returns nil if
+// there is no such field.
 func (r *Record) textField(name string) *string {
 	switch name {
 	case "boot":
@@ -196,7 +196,7 @@ func (r *Record) textField(name string) *string {
 	return r.Question.textField(name)
 }
 
-// textField does this for the fields of schema 2.
+// textField does the same for the fields of schema 2.
 func (q *Question) textField(name string) *string {
 	switch name {
 	case "authority":

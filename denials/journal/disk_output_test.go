@@ -15,8 +15,8 @@ import (
 	"time"
 )
 
-// G4: a reader that goes away is an error, not the end of the process, and
-// not a wait.
+// G4: if the reader of a pipe closes it, writing returns an error. It neither
+// ends the process nor blocks.
 func TestBrokenPipe(t *testing.T) {
 	fifo := filepath.Join(t.TempDir(), "fifo")
 	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
@@ -48,7 +48,8 @@ func TestBrokenPipe(t *testing.T) {
 	}
 }
 
-// A stalled standard output: callers go on, Err tells, Close does not hang.
+// If the standard output stalls, callers go on, Err returns an error, and Close
+// does not hang.
 func TestStalledOutput(t *testing.T) {
 	in, out := io.Pipe()
 	j := open(t, func(c *Config) { c.Path, c.Stdout, c.Required = "-", out, true })
@@ -68,7 +69,7 @@ func TestStalledOutput(t *testing.T) {
 
 func drainAll(r io.Reader) { _, _ = io.Copy(io.Discard, r) }
 
-// A standard output whose reader went away does not end the process.
+// If the reader of the standard output closes it, the process does not end.
 func TestBrokenStandardOutput(t *testing.T) {
 	in, out, err := os.Pipe()
 	if err != nil {
@@ -89,7 +90,7 @@ func TestOpenErrorsNameTheFileAndTheCure(t *testing.T) {
 	for path, want := range map[string]string{
 		filepath.Join(dir, "no", "such", "denials.jsonl"): "create the directory",
 		dir:                   "name of a file",
-		"/proc/denials.jsonl": "", // no files can be made there, by any user
+		"/proc/denials.jsonl": "", // no user can create files there
 	} {
 		j, err := Open(Config{Path: path})
 		if err == nil {

@@ -1,4 +1,4 @@
-// Tests of what a disk can do wrong: full, or killed in the middle of a line.
+// Tests of a full disk, and of a process that is killed in the middle of a line.
 
 package journal
 
@@ -17,8 +17,8 @@ import (
 	"time"
 )
 
-// A disk is memory that can be full or slow. What was written stays over a
-// reopen.
+// A disk is a file in memory that can be full or slow. A reopen keeps its
+// content.
 type disk struct {
 	full atomic.Bool
 	room atomic.Int64                  // octets that still fit when full
@@ -81,7 +81,8 @@ func readerOf(t testing.TB, b []byte) *reader {
 	return s
 }
 
-// records returns what can be read; a torn line may be among it.
+// records returns the records that can be read. The content may have a torn
+// line.
 func (d *disk) records(t testing.TB) []Record {
 	t.Helper()
 	d.mu.Lock()
@@ -95,7 +96,7 @@ func (d *disk) records(t testing.TB) []Record {
 }
 
 // G4: the disk is full in the middle of a line, and has room again later.
-// No count is lost, the torn line stands alone, and no restart was needed.
+// No count is lost, the torn line is a line of its own, and no restart is needed.
 func TestFullDiskLosesNoCount(t *testing.T) {
 	d := &disk{}
 	j := open(t, func(c *Config) { c.open, c.tick = d.open, 10*time.Millisecond })
@@ -140,7 +141,8 @@ func TestFullDiskLosesNoCount(t *testing.T) {
 	}
 }
 
-// A full disk that stays full: Close says so, and what is lost is counted.
+// If a disk is still full at Close, Close returns an error, and Stats counts the
+// lost denials.
 func TestFullDiskAtClose(t *testing.T) {
 	j := open(t, func(c *Config) { c.Path = "/dev/full" })
 	r := NewRecorder(gateFunc(small), j, nil)
@@ -157,7 +159,7 @@ func TestFullDiskAtClose(t *testing.T) {
 	}
 }
 
-// A real file system without room.
+// No count is lost on a real file system without room.
 func TestFullTmpfs(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("mounting a tmpfs needs root")
@@ -202,8 +204,8 @@ func TestFullTmpfs(t *testing.T) {
 	}
 }
 
-// G6: a process is killed in the middle of writing. The next start begins on
-// a line of its own, and the reader reports what is torn.
+// G6: a process is killed in the middle of a write. The next process begins a
+// new line, and the reader reports the torn line.
 func TestKilledInTheMiddleOfALine(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "denials.jsonl")
 	cmd := exec.Command(os.Args[0])
@@ -221,7 +223,7 @@ func TestKilledInTheMiddleOfALine(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, _ = f.WriteString(`{"schema":1,"time":"2026-11-22T12:0`) // torn for certain
+	_, _ = f.WriteString(`{"schema":1,"time":"2026-11-22T12:0`) // a torn line in any case
 	_ = f.Close()
 	before, _ := scan(t, path)
 
@@ -242,8 +244,8 @@ func TestKilledInTheMiddleOfALine(t *testing.T) {
 	}
 }
 
-// victim denies as fast as it can until it is killed; with standard output as
-// its journal it says by its exit code 3 that it lives to see a broken pipe.
+// victim denies as fast as it can until it is killed. If its journal is the
+// standard output, it denies once, and exits with code 3 after a broken pipe.
 func victim(path string) {
 	j, err := Open(Config{Path: path})
 	if err != nil {
@@ -266,15 +268,15 @@ func victim(path string) {
 	}
 }
 
-// A disk that is full right before a line's end: the line is written again, and
-// what stands there already is not counted beside it.
+// If a disk is full just before the end of a line, the line is written again. The
+// incomplete line does not count as a record.
 func TestTornBeforeTheNewline(t *testing.T) {
 	d := &disk{}
 	j := open(t, func(c *Config) { c.open, c.tick = d.open, time.Hour })
 	r := NewRecorder(gateFunc(small), j, nil)
 	r.Decide(connect(t, "10.0.0.7", "evil.example"))
 	mustSync(t, j)
-	d.room.Store(d.Size() - 1) // of the same length
+	d.room.Store(d.Size() - 1) // the next line has the same length, so only its newline is missing
 	d.full.Store(true)
 	r.Decide(connect(t, "10.0.0.7", "evil.example"))
 	_ = j.Sync()

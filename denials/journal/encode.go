@@ -179,9 +179,9 @@ func b2i(v bool) int {
 }
 
 // quote writes v as a JSON string with at most limit octets between the quotes.
-// It escapes whatever a terminal or a viewer might obey or hide: controls, line
-// and paragraph separators, bidirectional and other format characters,
-// unassigned code points. It writes a byte that is not UTF-8 as the text \x and
+// It escapes every character that a terminal or a viewer might obey or hide:
+// controls, line and paragraph separators, bidirectional and other format
+// characters, and unassigned code points. It writes a byte that is not UTF-8 as the text \x and
 // two digits.
 func (l *line) quote(v string, limit int) {
 	l.b = append(l.b, '"')

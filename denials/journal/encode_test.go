@@ -1,4 +1,4 @@
-// Tests that a line is one line of JSON whatever a client sent, and comes back as it was.
+// Tests that a record is one line of JSON for any text of a client, and is read back unchanged.
 
 package journal
 
@@ -26,7 +26,7 @@ var sample = Record{
 		HostIgnored: true, Shown: "tls", ByAddress: true, Pinned: []string{"a.example", "b.example"}, Provisional: true, Fault: "limit", Omitted: omitDetail | omitRaw},
 }
 
-// The fields, their names, order and types are a promise to other programs.
+// Other programs rely on the names, the order and the types of the fields.
 func TestRecordHasTheDocumentedFields(t *testing.T) {
 	const want = `{"schema":2,"time":"2026-11-30T23:59:59.123456Z","seq":17,"boot":"k3j5x","event":"close",` +
 		`"verdict":"would_deny","mode":"audit","via":"transparent","client":"10.0.0.7","client_port":40000,"source_proven":true,` +
@@ -73,7 +73,7 @@ func TestRoundTrip(t *testing.T) {
 	})
 }
 
-// sameAsJSON holds a decoded record against encoding/json.
+// sameAsJSON compares a decoded record with the result of encoding/json.
 func sameAsJSON(t interface{ Fatalf(string, ...any) }, line []byte, r *Record) {
 	var m map[string]any
 	dec := json.NewDecoder(bytes.NewReader(line))
@@ -113,7 +113,7 @@ func sameAsJSON(t interface{ Fatalf(string, ...any) }, line []byte, r *Record) {
 
 func jsonText(v any) string { b, _ := json.Marshal(v); return string(b) }
 
-// G1: whatever was sent is one line that shows itself.
+// G1: any text of a client becomes one line in which every character is visible.
 func TestHostileTextIsEscapedAndCapped(t *testing.T) {
 	for what, raw := range map[string]string{
 		"CRLF":               "a\r\n{\"schema\":1,\"verdict\":\"allow\"}\r\n",
@@ -158,7 +158,7 @@ func TestHostileTextIsEscapedAndCapped(t *testing.T) {
 	}
 }
 
-// TestTimeIsUTC holds the format against RFC 3339.
+// TestTimeIsUTC compares the format of times with RFC 3339.
 func TestTimeIsUTC(t *testing.T) {
 	east := time.FixedZone("", 5*3600)
 	r := Record{Schema: 1, Time: time.Date(2026, 1, 31, 2, 3, 4, 999999999, east), Event: EventStart}

@@ -41,7 +41,7 @@ func (e *entry) denied() bool {
 // decided reports whether e is about a flow, not about sallyport itself.
 func (e *entry) decided() bool { return e.event == EventDecision || e.event == EventClose }
 
-// own copies the values that lie in memory which the front end uses again.
+// own copies the values whose memory the front end will use again.
 func (e *entry) own() {
 	if len(e.a.Raw) > rawMax {
 		e.a.Raw, e.cut = e.a.Raw[:rawMax], true
@@ -51,7 +51,7 @@ func (e *entry) own() {
 	e.a.Pinned = slices.Clone(e.a.Pinned[:min(len(e.a.Pinned), capList+1)])
 }
 
-// drop removes the references to memory that the front end uses again.
+// drop removes the references to memory that the front end will use again.
 func (e *entry) drop() {
 	e.omit(omitRaw, len(e.a.Raw) > 0)
 	e.omit(omitResolved, len(e.a.Resolved) > 0)
@@ -59,7 +59,7 @@ func (e *entry) drop() {
 	e.a.Raw, e.a.Resolved, e.a.Pinned, e.cut = nil, nil, nil, false
 }
 
-// omit adds a field to the omitted ones if its value is left out.
+// omit adds a field to the set of omitted fields if its value is left out.
 func (e *entry) omit(field Omitted, is bool) {
 	if is {
 		e.omitted |= field

@@ -1,5 +1,5 @@
-// Tests that the fields are described as they are written, and that the manual
-// has each of them, in the same order.
+// Tests that Fields describes the fields as Append writes them, and that the
+// manual lists the same fields in the same order.
 
 package journal
 
@@ -54,7 +54,7 @@ func TestFieldExamplesAreOfTheirType(t *testing.T) {
 	}
 }
 
-// row is a field's row in the manual.
+// row returns a field's row in the manual.
 func (f Field) row() string {
 	return fmt.Sprintf("| `%s` | %d | %s | %s | `%s` |", f.Name, f.Schema, f.Type, f.Meaning, f.Example)
 }

@@ -14,8 +14,8 @@ import (
 	"sallyport/rules"
 )
 
-// G3: 50 000 denials of three clients at once. Counts add up exactly, each
-// client's own evidence is there, and one that asks twice is not pushed out.
+// G3: three clients cause 50 000 denials at once. The counts add up exactly, each
+// client has records of its own, and a destination that repeats keeps its record.
 func TestFloodLosesNoCount(t *testing.T) {
 	j := open(t, nil)
 	r := NewRecorder(gateFunc(small), j, nil)
@@ -30,7 +30,7 @@ func TestFloodLosesNoCount(t *testing.T) {
 		}
 		host := fmt.Sprintf("n%d.example", i)
 		if client == "10.0.0.2" {
-			host = fmt.Sprintf("n%d.example", i%5) // few names, again and again
+			host = fmt.Sprintf("n%d.example", i%5) // a few names that repeat
 		}
 		names[i] = connect(t, client, host)
 	}
@@ -87,9 +87,9 @@ func decideSome(wg *sync.WaitGroup, r *Recorder, as []rules.Attempt, from, step 
 	}
 }
 
-// Permitted flows beyond the budget are folded: a client that keeps a
-// connection alive and asks as fast as it can does not fill the disk. Every
-// count and octet is there.
+// Permitted flows beyond the budget are folded. So a client that keeps a
+// connection open and sends requests as fast as it can does not fill the disk. No
+// count and no octet is lost.
 func TestPermittedFlowsAreFolded(t *testing.T) {
 	now := time.Now()
 	j := open(t, func(c *Config) {
@@ -126,8 +126,8 @@ func TestPermittedFlowsAreFolded(t *testing.T) {
 	}
 }
 
-// Datagrams with the addresses of known clients are many: they share a bounded
-// table and budget, and the evidence of connections stays one by one.
+// Many datagrams with the addresses of known clients share a bounded table and a
+// budget. Denied connections still have single records.
 func TestForgedSourcesPushNobodyOut(t *testing.T) {
 	now := time.Now()
 	j := open(t, func(c *Config) { c.tick, c.Now = time.Hour, func() time.Time { return now } })

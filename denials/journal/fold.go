@@ -37,9 +37,10 @@ type client struct {
 	once   uint32 // bit i: hosts[i] counts one entry
 }
 
-// A quota holds the rest of this second's budgets. A client has two: one for
-// datagrams, whose source address can be forged, and one for what a handshake
-// proved. So forged datagrams do not spend what a client's connections need.
+// A quota holds the rest of this second's budgets. A client has two quotas: one
+// for datagrams, whose source address can be forged, and one for attempts whose
+// source a handshake proved. So forged datagrams cannot use up the budgets of the
+// client's connections.
 type quota struct {
 	records [kinds]int
 	raw     int // octets of unreadable text that may be kept

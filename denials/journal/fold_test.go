@@ -18,8 +18,8 @@ func denial(t *testing.T, host string, n uint64) *entry {
 	return &entry{at: noon, event: EventDecision, a: connect(t, "10.0.0.7", host), d: rules.Decision{Reason: rules.NotListed}, count: n}
 }
 
-// Records that a broken disk refused are folded again with their counts, into
-// a cell that is in use by then.
+// Records that a broken disk refused are folded again with their counts, also
+// into a cell that was filled in the meantime.
 func TestFoldedRecordsAreFoldedAgain(t *testing.T) {
 	var c client
 	seed := maphash.MakeSeed()
@@ -36,8 +36,8 @@ func TestFoldedRecordsAreFoldedAgain(t *testing.T) {
 	}
 }
 
-// Among thousands of names that never repeat, the one that does keeps its
-// name; the others are counted per reason; nothing is counted twice.
+// Among thousands of names that occur once, a name that repeats has a record with
+// its name. The other names are counted by reason. Nothing is counted twice.
 func TestNameThatRepeatsIsNamed(t *testing.T) {
 	var c client
 	seed := maphash.MakeSeed()
@@ -82,8 +82,8 @@ func TestUnprovenDenialsShareABudget(t *testing.T) {
 	}
 }
 
-// Unreadable text of one client gets so much of the disk in a second; what is
-// beyond is cut, not left out, and another client's is not.
+// The unreadable text of one client has a limit in each second. Text beyond it is
+// cut, not left out. The text of another client is not cut.
 func TestUnreadableTextIsBounded(t *testing.T) {
 	j := open(t, func(c *Config) { now := time.Now(); c.Now = func() time.Time { return now } })
 	mine := &rules.Client{Name: "es-manager"}
@@ -113,8 +113,8 @@ func TestUnreadableTextIsBounded(t *testing.T) {
 	}
 }
 
-// A host that sends from any number of addresses has one budget, and none of
-// its denials is lost.
+// A host that sends from many addresses has one budget, and none of its denials
+// is lost.
 func TestManyAddressesOfOneHost(t *testing.T) {
 	for _, format := range []string{"2001:db8:1:2::%x", "127.0.1.%d"} {
 		j := open(t, func(c *Config) { now := time.Now(); c.Now = func() time.Time { return now } })
@@ -140,7 +140,7 @@ func TestManyAddressesOfOneHost(t *testing.T) {
 	}
 }
 
-// Two clients of one network are told apart where their denials are counted.
+// The denials of two clients in one network are counted separately.
 func TestNeighboursAreToldApart(t *testing.T) {
 	var c client
 	seed := maphash.MakeSeed()
@@ -156,9 +156,9 @@ func TestNeighboursAreToldApart(t *testing.T) {
 	}
 }
 
-// What a client tried stays on record by name while another one of its /64 is
-// denied without pause: neither spends the other's budget, nor pushes it out of
-// the table.
+// The denials of a client are recorded with their names while another client in
+// the same /64 is denied without pause. Neither client uses up the budget of the
+// other, or pushes it out of the table.
 func TestClientsOfOneNetworkHaveBudgetsOfTheirOwn(t *testing.T) {
 	for _, sources := range [][2]string{{"2001:db8:1:2::a", "2001:db8:1:2::b"}, {"127.0.0.1", "127.0.0.2"}} {
 		j := open(t, func(c *Config) { now := time.Now(); c.Now = func() time.Time { return now } })

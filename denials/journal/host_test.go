@@ -1,4 +1,4 @@
-// Host: the destination on record is the one that was judged.
+// Tests that the recorded destination is the one that the policy judged.
 
 package journal
 
@@ -10,9 +10,9 @@ import (
 	"sallyport/rules"
 )
 
-// A client that names an address and sends some permitted Host with it must
-// not have that Host on record as its destination, nor fold a scan of
-// addresses into one line.
+// If a client requests an address and sends a permitted name as Host, the record
+// must not have this name as the destination. A scan of addresses with the same
+// Host must not be folded into one line.
 func TestAddressIsOnRecordWhateverTheHostSays(t *testing.T) {
 	permitted, err := rules.ParseName("license.sangfor.com")
 	if err != nil {
@@ -38,8 +38,8 @@ func TestAddressIsOnRecordWhateverTheHostSays(t *testing.T) {
 	}
 }
 
-// An unreadable request shows no host. Its hint says what is wrong with it, as
-// the client was told.
+// An unreadable request shows no host. Its hint describes the fault, as does the
+// answer to the client.
 func TestHintOfAnUnreadableRequest(t *testing.T) {
 	a := rules.Attempt{Via: rules.ViaHTTP, Client: netip.MustParseAddrPort("10.0.0.1:4"), Fault: rules.MalformedRequest, Detail: "no Host field"}
 	d := rules.Decision{Reason: rules.MalformedRequest}
@@ -48,7 +48,7 @@ func TestHintOfAnUnreadableRequest(t *testing.T) {
 	if r.fill(&e, rules.Hint); r.Hint != rules.Hint(a, d) || !strings.HasSuffix(r.Hint, ": no Host field") {
 		t.Errorf("the hint is %q", r.Hint)
 	}
-	e.a.Detail = "" // of many, each with another detail
+	e.a.Detail = "" // as for many attempts with different details
 	if r.fill(&e, rules.Hint); r.Hint != rules.MalformedRequest.Help() {
 		t.Errorf("the hint of many is %q", r.Hint)
 	}

@@ -24,14 +24,14 @@ type Config struct {
 	Flows      string           // the file for permitted flows; "": they are not recorded
 	Required   bool             // deny new flows while a file cannot be written
 	MaxSizeMiB int              // MiB; a larger file is rotated; 0: 100
-	MaxAgeDays int              // rotated files are removed after; 0: never
+	MaxAgeDays int              // rotated files are removed after so many days; 0: never
 	Stdout     io.Writer        // nil: os.Stdout
 	Log        *slog.Logger     // nil: slog.DiscardHandler
 	Now        func() time.Time // nil: time.Now
 
 	hint  func(rules.Attempt, rules.Decision) string // tests set another one; nil: rules.Hint
 	open  func(path string) (file, error)            // tests set another disk
-	tick  time.Duration                              // tests set another second
+	tick  time.Duration                              // period of the writer's timer; 0: a second; tests set another one
 	queue int                                        // tests set another limit
 }
 
@@ -62,7 +62,7 @@ type Journal struct {
 
 	mu     sync.Mutex
 	queue  []entry // waits for the writer
-	events int     // of these, entries that are not about flows
+	events int     // of these, the entries that are not about flows
 	closed bool
 
 	wake    chan struct{} // the queue is not empty
@@ -225,7 +225,7 @@ func (j *Journal) push(e *entry) bool {
 	return true
 }
 
-// sinkOf returns the file for e; nil: e is not written.
+// sinkOf returns the file for e. It returns nil if e is not written.
 func (j *Journal) sinkOf(e *entry) *sink {
 	if e.decided() && !e.denied() {
 		return j.flows
@@ -236,7 +236,8 @@ func (j *Journal) sinkOf(e *entry) *sink {
 // window returns the number of the second of t, by the monotonic clock.
 func (j *Journal) window(t time.Time) int64 { return int64(t.Sub(j.start) / time.Second) }
 
-// Err returns why the journal cannot be written now; nil: it can.
+// Err returns why the journal cannot be written now. It returns nil if the
+// journal can be written.
 func (j *Journal) Err() error {
 	var errs []error
 	for _, s := range j.sinks() {
@@ -252,7 +253,7 @@ func (j *Journal) unavailable() bool {
 	return j.denials.unavailable() || j.flows != nil && j.flows.unavailable()
 }
 
-// sinks returns the sinks, each once.
+// sinks returns the sinks without duplicates.
 func (j *Journal) sinks() []*sink {
 	if j.flows == nil || j.flows == j.denials {
 		return []*sink{j.denials}

@@ -1,4 +1,4 @@
-// Tests of folding and of the queue: counts are exact, evidence is fair, callers never wait.
+// Tests of folding and of the queue: counts are exact, clients are apart, callers never wait.
 
 package journal
 
@@ -32,7 +32,8 @@ func TestDenialIsReadableAtOnce(t *testing.T) {
 	}
 }
 
-// Sequence numbers grow line by line, and folds wait for their second.
+// Sequence numbers grow with each line. Folded records are written at the end of
+// their second.
 func TestBudgetIsPerSecond(t *testing.T) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
@@ -69,7 +70,7 @@ func TestBudgetIsPerSecond(t *testing.T) {
 	})
 }
 
-// A queue that is full costs no count: here the writer is held up at once.
+// A full queue loses no count. The test holds up the writer from the start.
 func TestFullQueueLosesNoCount(t *testing.T) {
 	disk := &disk{}
 	hold := make(chan struct{})
@@ -123,8 +124,8 @@ func TestQuietClientsAreForgotten(t *testing.T) {
 	}
 }
 
-// G7: the clock of the wall jumps; seconds are told by the monotonic clock
-// and sequence numbers grow.
+// G7: if the wall clock jumps, the monotonic clock still decides the seconds, and
+// sequence numbers still grow.
 func TestClockJump(t *testing.T) {
 	jump := time.Duration(0)
 	j := open(t, func(c *Config) { c.Now = func() time.Time { return time.Now().Round(0).Add(jump) }; c.tick = time.Hour })

@@ -1,4 +1,4 @@
-// Test helpers: a small Gate, attempts, and journals in a directory of the test's.
+// Test helpers: a small Gate, attempts, and journals in the test's own directory.
 
 package journal
 
@@ -34,7 +34,8 @@ func (f gateFunc) Decide(a rules.Attempt) rules.Decision { return f(a) }
 
 func (f gateFunc) Preview(a rules.Attempt) rules.Decision { return f(a) }
 
-// small permits update.example and denies the rest; it obeys a Fault.
+// small permits update.example, lets audited.example through as mode "audit"
+// does, and denies all else. It denies every attempt with a Fault.
 func small(a rules.Attempt) rules.Decision {
 	switch {
 	case a.Fault != rules.ReasonNone:
@@ -67,7 +68,7 @@ func query(t testing.TB, client, host string, qtype uint16) rules.Attempt {
 	return a
 }
 
-// open opens a journal in a directory of the test's and closes it at the end.
+// open opens a journal in the test's own directory, and closes it at the end.
 func open(t testing.TB, change func(*Config)) *Journal {
 	t.Helper()
 	cfg := Config{Path: filepath.Join(t.TempDir(), "denials.jsonl")}
@@ -82,7 +83,7 @@ func open(t testing.TB, change func(*Config)) *Journal {
 	return j
 }
 
-// eventually waits for ok, which other goroutines bring about.
+// eventually waits until ok returns true because of other goroutines.
 func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
@@ -93,8 +94,7 @@ func eventually(t testing.TB, what string, ok func() bool) {
 	t.Fatalf("not within 10 s: %s", what)
 }
 
-// records reads files, which must hold nothing but records, with encoding/json
-// as the judge of every line.
+// records reads files with encoding/json. Every line must be a record.
 func records(t testing.TB, files ...string) []Record {
 	t.Helper()
 	for _, f := range files {
@@ -128,7 +128,7 @@ func scan(t testing.TB, files ...string) ([]Record, Report) {
 	return rs, rep
 }
 
-// denied adds up what the records of denials stand for, by client.
+// denied adds up the counts of the records of denials, in total and by client.
 func denied(rs []Record) (total uint64, byClient map[string]uint64) {
 	byClient = map[string]uint64{}
 	for i := range rs {
@@ -147,7 +147,7 @@ func mustSync(t testing.TB, j *Journal) {
 	}
 }
 
-// A clock stands still until the test lets time pass.
+// A clock stands still until the test moves it.
 type clock struct {
 	start time.Time
 	since atomic.Int64

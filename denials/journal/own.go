@@ -24,8 +24,8 @@ func OwnTexts(listeners []netip.AddrPort, host []netip.Addr) []string {
 }
 
 // LastOwn returns the gateway's own addresses from the newest start record in
-// the files; nil: no record has them. It skips files that cannot be read: Scan
-// reports these.
+// the files. It returns nil if no record has them. It skips files that cannot be
+// read: Scan reports these.
 func LastOwn(files []string) []string {
 	for _, name := range slices.Backward(files) {
 		if own := ownIn(name); own != nil {

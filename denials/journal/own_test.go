@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// The newest start record counts, whichever file it is in, and one that is too
-// long, broken or of an older gateway is passed over.
+// LastOwn uses the newest start record of all files. It skips a start record that
+// is too long, is broken, or comes from an older gateway.
 func TestNewestStartRecordCounts(t *testing.T) {
 	dir := t.TempDir()
 	at := func(seq uint64, own ...string) Record {

@@ -1,4 +1,4 @@
-// Tests of what a scan reports while it reads.
+// Tests of the progress that a scan reports.
 
 package journal
 

@@ -118,7 +118,7 @@ func (r *Record) question(a *rules.Attempt) {
 }
 
 // host returns the destination: the name, or the address if there is no name.
-// If there is an address, any other text from the client is not a destination.
+// If there is an address, no other text from the client is the destination.
 func host(a *rules.Attempt) string {
 	switch {
 	case !a.Target().IsZero():

@@ -1,4 +1,4 @@
-// Tests of reading journals back: order, rotated files, torn lines and lines that are not ours.
+// Tests of reading journals: order, rotated files, torn lines and lines of other programs.
 
 package journal
 
@@ -31,7 +31,8 @@ func at(seconds int, change func(*Record)) Record {
 	return r
 }
 
-// journalOf writes records into a file; a name that ends in .gz is compressed.
+// journalOf writes records into a file. It compresses the file if its name ends
+// in .gz.
 func journalOf(t testing.TB, name string, rs ...Record) string {
 	t.Helper()
 	var b bytes.Buffer
@@ -74,15 +75,15 @@ func TestFilesAreReadInTheOrderOfTime(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	slices.Reverse(files) // the order of names says nothing
+	slices.Reverse(files) // the order of the names does not matter
 	rs, rep := scan(t, files...)
 	if got := hosts(rs); got != "n0 n1 n2 n3 n4 n5 n6 n7" || rep.Files != 5 || rep.Lines != 8 {
 		t.Errorf("%s, %+v", got, rep)
 	}
 }
 
-// A crash between compressing a backup and removing it leaves both: records
-// count once.
+// A crash between compressing a backup and removing it leaves both files. The
+// records count once.
 func TestBackupThatIsThereTwiceCountsOnce(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "denials.jsonl")
 	journalOf(t, path+".1", at(0, nil))
@@ -118,7 +119,7 @@ func TestBadLinesAreSkippedAndReported(t *testing.T) {
 	newer.Schema = Schema + 1
 	lines := [][]byte{
 		r0.Append(nil),
-		[]byte("\n"), // no problem
+		[]byte("\n"), // an empty line is not a problem
 		[]byte(`{"schema":1,"time":"2026-11-22T12:0` + "\n"),
 		[]byte("\x00\x00\x00\n"),
 		[]byte(`{"schema":1,"nested":{}}` + "\n"),
@@ -178,8 +179,8 @@ func TestScanErrors(t *testing.T) {
 	}
 }
 
-// FuzzJournal: no line makes the reader fail, and it reads what it accepts as
-// encoding/json does.
+// FuzzJournal tests that no line makes the reader fail, and that encoding/json
+// reads the same values from every line that the reader accepts.
 func FuzzJournal(f *testing.F) {
 	f.Add(sample.Append(nil))
 	f.Fuzz(func(t *testing.T, b []byte) {

@@ -155,7 +155,8 @@ func (r *Record) explain(d *rules.Decision) {
 	}
 }
 
-// FullDetail returns the detail with other names from the client, for people.
+// FullDetail returns a text for people: the detail, the type of a DNS question,
+// and a Host header that differs from the destination.
 func (r *Record) FullDetail() string {
 	s := r.Detail
 	if r.QType != "" {

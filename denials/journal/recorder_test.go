@@ -1,4 +1,4 @@
-// Tests of the recording Gate: what is recorded, when, and that it fails closed.
+// Tests of the Recorder: what it records, when, and that it fails closed.
 
 package journal
 
@@ -20,8 +20,8 @@ type seen struct {
 	d rules.Decision
 }
 
-// setup returns a recorder over small, with flows recorded, and what its
-// observer saw.
+// setup returns a recorder over small that also records permitted flows, its
+// journal, and the decisions that its observer got.
 func setup(t *testing.T) (*Recorder, *Journal, *[]seen) {
 	var got []seen
 	j := open(t, func(c *Config) { c.Flows = filepath.Join(filepath.Dir(c.Path), "flows.jsonl") })
@@ -32,7 +32,7 @@ func setup(t *testing.T) (*Recorder, *Journal, *[]seen) {
 func TestDenialIsRecorded(t *testing.T) {
 	r, j, got := setup(t)
 	a := connect(t, "10.0.0.7", "evil.example")
-	a.Provisional = true // a denial is final all the same
+	a.Provisional = true // a denial is final in any case
 	d := r.Decide(a)
 	if d.Allowed() || d.Why() != rules.NotListed {
 		t.Fatalf("%v %v", d.Verdict, d.Why())
@@ -53,7 +53,7 @@ func TestDenialIsRecorded(t *testing.T) {
 	}
 }
 
-// The final verdict of a flow is recorded once; a provisional allow is not
+// The final verdict of a flow is recorded once. A provisional allow is not
 // final.
 func TestFlowIsRecordedOnce(t *testing.T) {
 	r, j, got := setup(t)
@@ -87,7 +87,7 @@ func TestFlowIsRecordedOnce(t *testing.T) {
 	}
 }
 
-// Audit: would_deny is recorded once, also where the flow ends before its
+// In mode "audit", would_deny is recorded once, also if the flow ends before its
 // final decision.
 func TestWouldDenyIsRecordedOnce(t *testing.T) {
 	for _, reachedFinal := range []bool{true, false} {
@@ -141,8 +141,8 @@ func TestWhatARecordShows(t *testing.T) {
 	}
 }
 
-// H4: a panic denies, is counted and logged, and the next decision is as
-// always.
+// H4: a panic becomes a denial, and is counted and logged. It does not change the
+// next decision.
 func TestPanicDenies(t *testing.T) {
 	var log bytes.Buffer
 	j := open(t, func(c *Config) { c.Log = slog.New(slog.NewTextHandler(&log, nil)) })
@@ -165,7 +165,7 @@ func TestPanicDenies(t *testing.T) {
 	}
 }
 
-// A panic while a record is explained costs the explanation only.
+// After a panic in the hint, the record lacks only its explanation.
 func TestPanicInHint(t *testing.T) {
 	j := open(t, func(c *Config) { c.hint = func(rules.Attempt, rules.Decision) string { panic("boom") } })
 	r := NewRecorder(gateFunc(small), j, nil)
@@ -179,8 +179,8 @@ func TestPanicInHint(t *testing.T) {
 	}
 }
 
-// With required, a journal that cannot be written denies what the policy
-// allows, and nothing else changes.
+// If the journal is required and cannot be written, the recorder denies every
+// attempt that the policy allows. Nothing else changes.
 func TestRequiredJournalFailsClosed(t *testing.T) {
 	disk := &disk{}
 	for _, required := range []bool{true, false} {
@@ -211,7 +211,8 @@ func TestRequiredJournalFailsClosed(t *testing.T) {
 	}
 }
 
-// A Gate that ignores the Fault is not obeyed.
+// If a required journal cannot be written, the recorder denies also if the Gate
+// ignores the Fault and allows.
 func TestRequiredJournalIgnoresAnObstinateGate(t *testing.T) {
 	disk := &disk{}
 	disk.full.Store(true)
@@ -224,7 +225,7 @@ func TestRequiredJournalIgnoresAnObstinateGate(t *testing.T) {
 	}
 }
 
-// A flood costs no memory: what is counted allocates nothing.
+// A flood needs no more memory: counting a decision allocates nothing.
 func TestFoldingAllocatesNothing(t *testing.T) {
 	mine := &rules.Client{Name: "shop"}
 	for what, client := range map[string]*rules.Client{"a known client": mine, "an unknown client": nil} {

@@ -11,8 +11,8 @@ import (
 	"github.com/DeRuina/timberjack"
 )
 
-// rotateEvery is the longest time that one file covers if records have a maximum age. Whole files
-// are removed, so the last record of a file is removed at most this much too late.
+// rotateEvery is the longest time that one file covers if records have a maximum age. Only whole
+// files are removed, so the last record of a file is removed at most this much too late.
 const rotateEvery = 24 * time.Hour
 
 // A rotator rotates one file. Timberjack names, compresses and removes the backups. It does not
@@ -48,8 +48,8 @@ func (r *rotator) due(size int64, born, now time.Time) bool {
 }
 
 // rotate renames the file, if no backup is being compressed. The new file has the same owner and
-// mode. Compressing and removing backups then run beside the writer. It returns false if the file
-// could not be rotated yet.
+// mode. Backups are then compressed and removed while the writer goes on. rotate returns false if
+// the file could not be rotated yet.
 func (r *rotator) rotate(now time.Time) bool {
 	select {
 	case <-r.free:

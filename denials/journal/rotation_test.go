@@ -1,4 +1,4 @@
-// Tests of rotation, by ourselves and by others: no record lost, none doubled.
+// Tests of rotation, by the journal and by other programs: no record is lost or doubled.
 
 package journal
 
@@ -14,8 +14,8 @@ import (
 	"sallyport/rules"
 )
 
-// write denies n times, each with a name of its own, from as many clients as
-// that is needed to have every denial in a line of its own.
+// write denies n times, each time another name. It uses enough clients to have a
+// single record for every denial.
 func write(t testing.TB, r *Recorder, wg *sync.WaitGroup, from, n int) {
 	defer wg.Done()
 	for i := from; i < from+n; i++ {
@@ -26,7 +26,7 @@ func write(t testing.TB, r *Recorder, wg *sync.WaitGroup, from, n int) {
 	}
 }
 
-// each checks that every one of n names is in the files once.
+// each checks that each of n names is in the files exactly once.
 func each(t testing.TB, n int, files ...string) {
 	t.Helper()
 	seen := map[string]int{}
@@ -49,12 +49,14 @@ func each(t testing.TB, n int, files ...string) {
 	}
 }
 
-// known decides as a policy that knows every client: none shares a budget.
+// knownClients decides like a policy in which every client is known, so that no
+// two clients share a budget.
 func knownClients(rules.Attempt) rules.Decision {
 	return rules.Decision{Reason: rules.NotListed, Client: &rules.Client{Name: "c"}}
 }
 
-// G5: rename and SIGHUP, again and again, under load.
+// G5: no record is lost when the file is renamed and reopened many times under
+// load.
 func TestRenameAndReopenUnderLoad(t *testing.T) {
 	j := open(t, nil)
 	r := NewRecorder(gateFunc(knownClients), j, nil)
@@ -85,8 +87,8 @@ func TestRenameAndReopenUnderLoad(t *testing.T) {
 	}
 }
 
-// G5: a tool copies the file and truncates it. What is written afterwards
-// stands at the beginning, not behind a hole.
+// G5: another program copies the file and truncates it. The next record is at the
+// beginning of the file, not behind a hole.
 func TestCopyAndTruncate(t *testing.T) {
 	j := open(t, func(c *Config) { c.tick = time.Hour })
 	r := NewRecorder(gateFunc(small), j, nil)
@@ -102,7 +104,7 @@ func TestCopyAndTruncate(t *testing.T) {
 	}
 }
 
-// The same after one of our own rotations.
+// The same holds after a rotation by the journal itself.
 func TestCopyAndTruncateAfterRotation(t *testing.T) {
 	j := open(t, func(c *Config) { c.tick = time.Hour })
 	r := NewRecorder(gateFunc(small), j, nil)
@@ -122,7 +124,7 @@ func TestCopyAndTruncateAfterRotation(t *testing.T) {
 	}
 }
 
-// A file that was removed or renamed is noticed, though no signal came.
+// The journal notices without a signal that its file was removed or renamed.
 func TestFileTakenAway(t *testing.T) {
 	j := open(t, func(c *Config) { c.tick = 5 * time.Millisecond })
 	r := NewRecorder(gateFunc(small), j, nil)
@@ -137,8 +139,8 @@ func TestFileTakenAway(t *testing.T) {
 	}
 }
 
-// Our own rotation by size: every record is in one of the files, the backups
-// are compressed and as private as the file was.
+// After rotations by size, every record is in one of the files. The backups are
+// compressed and have the mode of the file.
 func TestRotationBySize(t *testing.T) {
 	j := open(t, func(c *Config) { c.MaxAgeDays = 1 })
 	j.denials.rotator.limit = 100 << 10
@@ -199,8 +201,8 @@ func TestRotationByAge(t *testing.T) {
 	}
 }
 
-// A file goes before it grows beyond its limit, unless the last backup is
-// still being compressed or the last attempt failed just now.
+// A file is rotated before it grows beyond its limit, unless the last backup is
+// still being compressed or the last rotation has just failed.
 func TestWhenAFileIsDue(t *testing.T) {
 	r := newRotator(Config{MaxSizeMiB: 1, MaxAgeDays: 90}, "denials.jsonl")
 	day := noon.Add(rotateEvery)
@@ -233,8 +235,7 @@ func TestWhenAFileIsDue(t *testing.T) {
 	}
 }
 
-// A directory in which nothing can be renamed: the file keeps growing, and
-// no record is lost.
+// If the file cannot be renamed, it keeps growing, and no record is lost.
 func TestRotationThatFails(t *testing.T) {
 	j := open(t, func(c *Config) { c.tick = time.Hour })
 	r := NewRecorder(gateFunc(small), j, nil)

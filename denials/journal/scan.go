@@ -36,8 +36,8 @@ type Progress func(read, total int64)
 // progressEvery is how many records are read between two calls of Progress.
 const progressEvery = 16 << 10
 
-// slackOfFiles is how long before the start of a scan's period a file may have
-// been last written and still have records of that period.
+// slackOfFiles is the time by which the last write to a file may be before the
+// start of a scan's period. A file that was last written earlier is not read.
 const slackOfFiles = time.Hour
 
 // Scan calls fn for every record in files, the oldest first. It leaves out
@@ -124,7 +124,8 @@ func (m *merger) add(name string) {
 	m.waiting[at] = waitingFile{name, first}
 }
 
-// next returns the stream with the oldest record; nil: all records are read.
+// next returns the stream with the oldest record. It returns nil if all records
+// are read.
 func (m *merger) next() *reader {
 	for len(m.waiting) > 0 && (len(m.active) == 0 || m.waiting[0].first.Before(m.active[0].rec.Time.Add(slack))) {
 		w := m.waiting[0]

@@ -35,7 +35,7 @@ func (r *Record) schema1() (rules.Attempt, error) {
 	switch reason {
 	case rules.MalformedRequest, rules.MalformedName, rules.NotTLS, rules.NotHTTP, rules.SniffTimeout, rules.SniffTooLong, rules.QUIC,
 		rules.Limit, rules.JournalUnavailable, rules.Draining:
-		a.Fault = reason // without a fault it is never denied for these reasons
+		a.Fault = reason // without a fault, the policy never denies for these reasons
 	case rules.SNIMissing, rules.ECHPresent, rules.SNIMismatch, rules.HostMismatch, rules.DestinationMismatch:
 		return a, ErrContent
 	case rules.PrivateAddress:

@@ -1,4 +1,4 @@
-// Tests of journals in schema 1: read for ever, and never taken for more than they say.
+// Tests of journals in schema 1: they stay readable, and restore only recorded values.
 
 package journal
 
@@ -9,7 +9,7 @@ import (
 	"sallyport/rules"
 )
 
-// Lines as the first version wrote them.
+// Lines of schema 1, as the first version wrote them, restore their attempts.
 func TestSchema1Attempts(t *testing.T) {
 	const head = `{"schema":1,"time":"2026-01-02T03:04:05.000001Z","seq":1,"boot":"b","event":"decision","verdict":"deny","mode":"enforce",`
 	for what, c := range map[string]struct {

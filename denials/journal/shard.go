@@ -14,8 +14,8 @@ import (
 const (
 	shards         = 32
 	shardClients   = 256 // clients with a state of their own in one shard
-	shardUnproven  = 128 // of these, clients that only datagrams name
-	unprovenDenied = 500 // denials per second of all datagrams together that are written singly
+	shardUnproven  = 128 // of these, clients that are known only from datagrams
+	unprovenDenied = 500 // records of single denied datagrams in a second, for all clients together
 )
 
 // A shard holds the clients whose addresses hash to it. All are configured
@@ -23,7 +23,7 @@ const (
 type shard struct {
 	mu       sync.Mutex
 	clients  map[rules.QuotaKey]*client
-	unproven int    // clients in the table that only datagrams name
+	unproven int    // clients in the table that are known only from datagrams
 	crowd    client // counts all clients that did not fit into the table
 	counted  uint64 // denials that were recorded
 	pending  uint64 // denials that are folded and not yet written
@@ -32,8 +32,8 @@ type shard struct {
 }
 
 // client returns the state of a client. A forged address in a datagram costs
-// its sender nothing, so clients that only datagrams name get at most half of
-// the table.
+// its sender nothing, so clients that are known only from datagrams get at
+// most half of the table.
 func (s *shard) client(by rules.QuotaKey, proven bool) *client {
 	c := s.clients[by]
 	if c != nil {

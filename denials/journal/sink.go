@@ -211,10 +211,10 @@ func (s *sink) reopen() {
 	s.retry = s.broken()
 }
 
-// tries reports whether to write a line for the file at all.
+// tries reports whether the writer should write lines for the file now.
 func (s *sink) tries() bool { return s.retry || !s.broken() }
 
-// settle ends a retry without anything to write.
+// settle ends a retry if there was nothing to write.
 func (s *sink) settle() {
 	if s.retry {
 		s.retry = false
@@ -246,7 +246,8 @@ func (s *sink) stalled() bool {
 	return t != 0 && time.Since(time.Unix(0, t)) > stallAfter
 }
 
-// trouble returns why the file cannot be written now, or nil if it can be.
+// trouble returns why the file cannot be written now. It returns nil if the file
+// can be written.
 func (s *sink) trouble() error {
 	if err := s.err.Load(); err != nil {
 		return *err

@@ -20,8 +20,8 @@ type TailOptions struct {
 
 // Tail calls fn for records as they are written. It ends without an error when
 // ctx ends, or with the error of fn. The record is valid only during the call.
-// Of the records that exist at the start, it passes the last ones, see Last. It
-// waits for a file that does not exist yet. It skips a line that is not a
+// It first passes the last of the records that exist at the start, see
+// TailOptions.Last. It waits for a file that does not exist yet. It skips a line that is not a
 // record.
 func Tail(ctx context.Context, o TailOptions, fn func(*Record) error) error {
 	if o.Every <= 0 {
@@ -77,8 +77,8 @@ func (t *follower) close() {
 	}
 }
 
-// look reads the new records. If the file was renamed, it first reads it to its
-// end, then continues with the new file.
+// look reads the new records. If the file was renamed, look first reads the
+// renamed file to its end. Then it continues with the new file.
 func (t *follower) look(ctx context.Context) error {
 	for {
 		if t.in == nil {

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// A followed test journal and what tail said of it.
+// followed has a test journal and the output of Tail for it.
 type followed struct {
 	path string
 	mu   sync.Mutex
@@ -75,17 +75,17 @@ func TestTailFollowsRotation(t *testing.T) {
 	f := follow(t, path, TailOptions{Last: 2})
 	f.wants(t, "n1 n2")
 	three := lineOfRecord(at(3, nil))
-	appendTo(t, path, three[:20]) // half a line is no record yet
+	appendTo(t, path, three[:20]) // a half line is not a record yet
 	appendTo(t, path, three[20:]+"not a record\n"+strings.Repeat("x", 3*lineMax)+"\n")
 	f.wants(t, "n1 n2 n3")
 	if err := os.Rename(path, path+".1"); err != nil {
 		t.Fatal(err)
 	}
-	appendTo(t, path+".1", lineOfRecord(at(4, nil))) // the gateway has it open still
+	appendTo(t, path+".1", lineOfRecord(at(4, nil))) // the gateway still has it open
 	f.wants(t, "n1 n2 n3 n4")
 	journalOf(t, path, at(5, nil), at(15, nil))
 	f.wants(t, "n1 n2 n3 n4 n5 n15")
-	// Cut and grown again, it is shorter than what was read.
+	// The file was cut, and grew again to less than the part that was read.
 	if err := os.Truncate(path, 0); err != nil {
 		t.Fatal(err)
 	}

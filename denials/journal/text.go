@@ -43,8 +43,8 @@ func TypeText(t uint16) string {
 	return "TYPE" + strconv.Itoa(int(t))
 }
 
-// ParseType is the inverse of TypeText. "" is 0, which is not the type of any
-// question.
+// ParseType is the inverse of TypeText. For "" it returns 0, which is not the
+// type of any question.
 func ParseType(text string) (uint16, bool) {
 	if text == "" {
 		return 0, true

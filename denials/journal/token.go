@@ -116,8 +116,8 @@ func slowString(v []byte) (string, bool) {
 }
 
 // unescape appends the content of a quoted string. It returns false if the
-// string is wrong or has an escape that we never write; then encoding/json
-// decides.
+// string is invalid or has an escape that we never write. In that case,
+// encoding/json decides.
 func unescape(to, v []byte) ([]byte, bool) {
 	if !utf8.Valid(v) {
 		return to, false

@@ -14,8 +14,9 @@ const (
 	unknownBytes = 12 << 10
 )
 
-// The most octets of an unknown client's record without its names and texts: of
-// one attempt, and of several attempts with their "omitted".
+// The most octets of an unknown client's record, without its names and texts:
+// for a record of one attempt, and for a record of several attempts, which has
+// "omitted".
 const (
 	unknownLine  = 1100
 	unknownCount = 1600

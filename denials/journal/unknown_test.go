@@ -1,5 +1,5 @@
-// Tests of what unknown clients may write into the journal: a fixed number of
-// lines and octets, whatever addresses and texts they forge; every count is kept.
+// Tests of the records of unknown clients: the journal writes a fixed number of
+// lines and octets, with any forged addresses and texts, and keeps every count.
 
 package journal
 
@@ -17,7 +17,7 @@ import (
 	"sallyport/rules"
 )
 
-// oneKnown has one client, 10.0.0.7; everybody else is unknown.
+// oneKnown is a policy with one client, 10.0.0.7. All others are unknown.
 func oneKnown(a rules.Attempt) rules.Decision {
 	mine := &rules.Client{Name: "es-manager"}
 	switch {
@@ -29,8 +29,8 @@ func oneKnown(a rules.Attempt) rules.Decision {
 	return rules.Decision{Reason: rules.UnknownClient}
 }
 
-// forgedBy returns the i-th datagram of a flood in which no source, name or
-// text comes twice; some are not even queries.
+// forgedBy returns the i-th datagram of a flood in which no source, name or text
+// occurs twice. Some of the datagrams are not DNS queries.
 func forgedBy(t testing.TB, i int) rules.Attempt {
 	a := query(t, "198.18.0.1", "n"+jsonText(i)+".evil.example", 1)
 	a.Client = netip.AddrPortFrom(netip.AddrFrom4([4]byte{198, byte(18 + i>>16), byte(i >> 8), byte(i)}), uint16(i))
@@ -43,7 +43,7 @@ func forgedBy(t testing.TB, i int) rules.Attempt {
 	return a
 }
 
-// 4,000 forged datagrams a second make the journal grow by what is promised.
+// With 4,000 forged datagrams a second, the journal stays within its limits.
 func TestUnknownClientsShareABudget(t *testing.T) {
 	now := newClock()
 	j := open(t, func(c *Config) { c.tick, c.Now = time.Hour, now.time })
@@ -55,7 +55,7 @@ func TestUnknownClientsShareABudget(t *testing.T) {
 		}
 		r.Decide(connect(t, "10.0.0.7", "evil.example"))
 		now.pass(time.Second)
-		mustSync(t, j) // writes what was counted, as each second does
+		mustSync(t, j) // writes the counted denials, as the journal does each second
 	}
 	rs := records(t, j.cfg.Path)
 	reasons := map[string]uint64{}
@@ -94,7 +94,7 @@ func TestUnknownClientsShareABudget(t *testing.T) {
 	}
 }
 
-// During the flood a known client's denial is in the file as soon as ever.
+// During the flood, the denial of a known client is in the file without delay.
 func TestFloodOfUnknownClientsDelaysNobody(t *testing.T) {
 	j := open(t, nil)
 	r := NewRecorder(gateFunc(oneKnown), j, nil)
@@ -135,7 +135,7 @@ func TestFloodOfUnknownClientsDelaysNobody(t *testing.T) {
 	}
 }
 
-// What is taken out of the budget is never less than what is written.
+// The octets charged to the budget are never fewer than the octets written.
 func TestLineBound(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		a := drawAttempt(t)

@@ -1,4 +1,4 @@
-// Tests of counting usage: exactly, and kept over restarts.
+// Tests of usage: counts are exact, and are kept across restarts.
 
 package journal
 

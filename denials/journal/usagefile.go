@@ -16,8 +16,8 @@ import (
 	"time"
 )
 
-// UsagePath returns the path of a journal's usage file; "": there is none,
-// because the journal is not a file.
+// UsagePath returns the path of a journal's usage file. It returns "" if there
+// is none, because the journal is not a file.
 func UsagePath(journal string) string {
 	if journal == "" || journal == "-" {
 		return ""
@@ -43,8 +43,8 @@ type useJSON struct {
 	Last    time.Time `json:"last"`
 }
 
-// OpenUsage continues the counts of the file at path; "": the counts are in
-// memory only. A damaged file is renamed and logged, because counting must
+// OpenUsage continues the counts of the file at path. If path is "", the counts
+// are in memory only. A damaged file is renamed and logged, because counting must
 // never keep a gateway from starting. now may be nil.
 func OpenUsage(path string, now func() time.Time, log *slog.Logger) *Usage {
 	if now == nil {
@@ -98,8 +98,8 @@ func (u *Usage) State() UsageState {
 	return st
 }
 
-// Run saves the counts every minute until ctx ends. The caller saves the last
-// time.
+// Run saves the counts every minute until ctx ends. After that, the caller must
+// call Save once more.
 func (u *Usage) Run(ctx context.Context) {
 	tick := time.NewTicker(time.Minute)
 	defer tick.Stop()

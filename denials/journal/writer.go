@@ -67,7 +67,7 @@ func (w *writer) second() {
 	w.catchUp()
 }
 
-// catchUp writes all waiting entries, also to files that had failed.
+// catchUp writes all waiting entries, also to files that have failed before.
 func (w *writer) catchUp() {
 	late := w.late
 	w.late = nil

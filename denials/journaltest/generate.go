@@ -128,7 +128,7 @@ func NewGenerator(t testing.TB, seed uint64) *Generator {
 	return g
 }
 
-// host is a documented name, a misspelled documented name, or another name.
+// host returns a documented name, a misspelled documented name, or another name.
 func (g *Generator) host() string {
 	h := g.hosts[g.rnd.IntN(len(g.hosts))]
 	switch g.rnd.IntN(10) {

@@ -107,8 +107,9 @@ func (f form) values() url.Values {
 	return v
 }
 
-// link returns the address of a view with the form, with pairs of key and value
-// changed. Unless the page is changed, the link leads to the first page.
+// link returns the address of a view with the values of the form. pairs are keys
+// and values that replace those of the form. Unless pairs has a page, the link
+// leads to the first page.
 func (f form) link(path string, pairs ...string) string {
 	v := f.values()
 	for i := 0; i+1 < len(pairs); i += 2 {

@@ -52,8 +52,8 @@ type cached struct {
 	size int // an estimate, in bytes
 }
 
-// cachedMax limits the number of reviews in the cache. With these, paging and sorting
-// do not read the journal again.
+// cachedMax limits the number of reviews in the cache. The page uses them when a viewer
+// pages or sorts, so that it reads only the new part of the journal.
 const cachedMax = 4
 
 // keptMax limits the estimated bytes of the cached reviews that are not in use.
@@ -118,8 +118,8 @@ func (p *reviewPage) alone(ctx context.Context, fn func()) bool {
 	return true
 }
 
-// review returns the review of a filter, read to the end of the journal. The
-// caller must be in turn. With an error, it may return a review of the part
+// review returns the review of a filter, read to the end of the journal. It must
+// run inside alone. Together with an error, it may return a review of the part
 // that could be read.
 func (p *reviewPage) review(ctx context.Context, f denials.Filter) (*denials.Review, error) {
 	files, err := p.Files()

@@ -149,7 +149,7 @@ type failing struct{ err error }
 
 func (f failing) Write([]byte) (int, error) { return 0, f.err }
 
-// Every time has its zone, because the zone may change within one table.
+// Every time is shown with its zone, because the zone may change within one table.
 func TestTimesSayTheirZone(t *testing.T) {
 	zone := time.FixedZone("CET", 3600)
 	for _, c := range []struct {

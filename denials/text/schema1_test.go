@@ -14,7 +14,7 @@ import (
 	"sallyport/denials"
 )
 
-// Replay and suggest name the results for which the record has only the destination.
+// Replay and suggest mark the results for which the record has only the destination.
 func TestSchema1IsSaid(t *testing.T) {
 	site := siteOf(t, fleet)
 	old := at(0, func(r *journal.Record) {

@@ -69,7 +69,7 @@ func (t *table) write(w io.Writer) {
 	}
 }
 
-// when returns a time with its zone; for today, only the time of day.
+// when returns a time with its zone. For a time of today, it leaves out the date.
 func (o *Options) when(t time.Time) string {
 	if o.Now.IsZero() {
 		return t.UTC().Format("2006-01-02T15:04:05Z")

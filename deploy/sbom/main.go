@@ -85,8 +85,8 @@ func library(path, version string, hash []byte) cdx.Component {
 	return cdx.Component{BOMRef: url, Type: cdx.ComponentTypeLibrary, Name: path, Version: version, PackageURL: url, Hashes: sha256Hash(hash)}
 }
 
-// sha256Hash returns a hash in the form of CycloneDX, or nil if sum is empty. The
-// sum is of a file, or of a module as in go.sum.
+// sha256Hash returns a hash in the form of CycloneDX, or nil if sum is empty.
+// sum is the hash of a file, or of a module as in go.sum.
 func sha256Hash(sum []byte) *[]cdx.Hash {
 	if len(sum) == 0 {
 		return nil

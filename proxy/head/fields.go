@@ -57,8 +57,8 @@ func (h *Head) field(name, value string) *headFault {
 	return nil
 }
 
-// hostField reads the one Host. Its default port is that of the scheme, or with CONNECT that of
-// the target.
+// hostField reads the only Host field. Without a port, the Host has the default port of the
+// scheme, or with CONNECT the port of the target.
 func (h *Head) hostField(value string) *headFault {
 	if h.HasHost {
 		return malformed("two Host fields")
@@ -115,7 +115,7 @@ func (h *Head) connectionField(value string) {
 	}
 }
 
-// lengthField reads the one Content-Length: digits only.
+// lengthField reads the only Content-Length field. Its value must be digits.
 func (h *Head) lengthField(name, value string) *headFault {
 	if !looksLike(name, "content-length") {
 		return nil
@@ -136,7 +136,7 @@ func (h *Head) lengthField(name, value string) *headFault {
 	return nil
 }
 
-// encodingField reads the one Transfer-Encoding, which must be chunked.
+// encodingField reads the only Transfer-Encoding field. Its value must be chunked.
 func (h *Head) encodingField(name, value string) *headFault {
 	if !looksLike(name, "transfer-encoding") {
 		return nil
@@ -148,8 +148,8 @@ func (h *Head) encodingField(name, value string) *headFault {
 	return nil
 }
 
-// looksLike reports whether name is the lower-case field, or would be for a server that accepts
-// other signs in place of hyphens.
+// looksLike reports whether name is the lower-case field, or whether a server that accepts other
+// signs in place of hyphens would read it as that field.
 func looksLike(name, field string) bool {
 	for i := 0; i < len(field); i++ {
 		c := name[i]

@@ -1,4 +1,4 @@
-// The request head against net/http on arbitrary bytes, and its speed.
+// Tests that compare Parse with net/http on arbitrary bytes, and a benchmark of Parse.
 
 package head
 

@@ -30,7 +30,7 @@ type Guard struct {
 	Heads  int // heads that were handed to net/http
 
 	left  int64    // judged bytes to hand out next: first those in c.Bytes, then from the connection
-	phase phase    // the part that follows them
+	phase phase    // the part that follows those bytes
 	chunk int64    // in a chunked body: bytes of the current chunk that are still to come
 	extra int      // bytes of chunk extensions and trailers in this request
 	full  bool     // the last read for lines filled its buffer
@@ -48,13 +48,13 @@ type Guard struct {
 	answered  bool       // the answer is written: the next head may be read
 	interrupt bool       // net/http wants a blocked Read to return
 	complete  bool       // net/http has read the whole request
-	until     time.Time  // if the answer began before that: the deadline of the rest
+	until     time.Time  // if the answer was complete before that: the deadline for the rest of the body
 	closed    bool
 	cause     rules.Cause // why the current request ends before its answer does
 
 	writing sync.Mutex   // held to write to the client
 	begun   bool         // a byte of the current answer is written
-	ahead   bool         // only that byte is, by probe
+	ahead   bool         // only the first byte is written, by probe
 	written atomic.Int64 // bytes to the client
 }
 
@@ -101,8 +101,8 @@ func NewGuard(c *peek.Conn, owner Owner, limits Limits) *Guard {
 	return g
 }
 
-// Read returns only judged bytes. Goroutines of net/http call it that do not recover from
-// panics.
+// Read returns only judged bytes. It recovers from panics, because some goroutines of net/http
+// that call it do not.
 func (g *Guard) Read(b []byte) (n int, err error) {
 	defer g.recovered(&err)
 	for g.left == 0 {
@@ -163,8 +163,8 @@ func (g *Guard) advance() error {
 	return cmp.Or(g.fault, io.EOF)
 }
 
-// NextHead waits for a head and has it judged. It returns io.EOF if there is none, if it was
-// refused and answered, or if it is a CONNECT that is left to the owner.
+// NextHead waits for a head and asks the owner to judge it. It returns io.EOF if no head comes, if
+// the head was refused and answered, or if the head is a CONNECT that is left to the owner.
 func (g *Guard) NextHead() error {
 	if err := g.awaitLine(); err != nil {
 		return err
@@ -205,7 +205,7 @@ func (g *Guard) armHead() error {
 // 2.2, asks for one: old clients send one behind a body.
 const MaxEmptyLines = 4
 
-// awaitLine waits for the beginning of a request line. Empty lines alone count as nothing.
+// awaitLine waits for the beginning of a request line. Empty lines alone are not a request.
 func (g *Guard) awaitLine() error {
 	for empty := 0; ; {
 		if len(g.c.Bytes) == 0 {

@@ -30,11 +30,11 @@ const (
 	maxOwn  = 0xffff
 )
 
-// nextChunk returns the available data of a chunked body, as one chunk that the guard makes.
-// Many small chunks so cost one read and one write for each buffer, and no part of a large
-// chunk waits for the rest. If more of a chunk is available than b holds, nextChunk makes only
-// the size line: the data then goes from the connection directly to the reader. Chunk
-// extensions are removed; a recipient must ignore them (RFC 9112, section 7.1.1).
+// nextChunk returns the available data of a chunked body, as one chunk that the guard makes. In
+// this way many small chunks cost one read and one write for each buffer, and no part of a large
+// chunk waits for the rest. If more of a chunk is available than b holds, nextChunk makes only the
+// size line: the data then goes from the connection directly to the reader. Chunk extensions are
+// removed; a recipient must ignore them (RFC 9112, section 7.1.1).
 func (g *Guard) nextChunk(b []byte) (int, error) {
 	unit := b
 	if len(b) < len(g.small) {

@@ -51,8 +51,8 @@ func (g *Guard) arm(d time.Duration) error {
 	return nil
 }
 
-// SetReadDeadline obeys only a time in the past, by which net/http interrupts a Read. The guard
-// itself bounds its reads.
+// SetReadDeadline acts only on a time in the past. net/http uses such a time to interrupt a Read.
+// The guard itself bounds its reads.
 func (g *Guard) SetReadDeadline(t time.Time) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()

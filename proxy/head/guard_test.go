@@ -18,7 +18,7 @@ import (
 	"sallyport/rules"
 )
 
-// judged is the owner of a guard in a test: what it was asked.
+// judged is the owner of a guard in a test. It keeps what it was asked.
 type judged struct {
 	c      *peek.Conn
 	heads  []string // methods and paths
@@ -133,8 +133,8 @@ func TestGuardChunked(t *testing.T) {
 	}
 }
 
-// Of a large chunk, as much is announced as is available, not only one buffer: its data is then
-// read in pieces as large as the reader likes.
+// The guard announces all available data of a large chunk, not only one buffer. The reader can
+// then read the data in pieces as large as it likes.
 func TestGuardLargeChunks(t *testing.T) {
 	const size = 32 << 10
 	ours, theirs := tcpPair(t)

@@ -65,7 +65,7 @@ func (h *Head) HasBody() bool { return h.chunked || h.contentLength > 0 }
 // WantsJSON reports whether the client wants errors as JSON.
 func (h *Head) WantsJSON() bool { return strings.Contains(strings.ToLower(h.Accept), "json") }
 
-// Covers reports whether net/http read the same request.
+// Covers reports whether r, which net/http read, is the same request.
 func (h *Head) Covers(r *http.Request) bool {
 	length := max(h.contentLength, 0)
 	if h.chunked {

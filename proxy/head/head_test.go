@@ -240,8 +240,8 @@ func TestHeadRefused(t *testing.T) {
 	}
 }
 
-// headBytewise brings a head byte by byte. The verdict must be that of the whole head; a fault
-// may come earlier.
+// headBytewise gives Parse a head byte by byte. The verdict must be that of the whole head; a
+// fault may come earlier.
 func headBytewise(t *testing.T, text string, want rules.Reason) {
 	t.Helper()
 	for n := range len(text) + 1 {

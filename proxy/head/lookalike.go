@@ -38,7 +38,7 @@ func Lookalike(b []byte) (like Likeness, detail string) {
 	switch c := b[0]; {
 	case c >= firstRecord && c <= lastRecord && c != handshakeType:
 		return otherRecord(b), "a TLS record before the ClientHello"
-	case c >= 0x80 && c < 0xc8: // no server accepts longer ones: 18 KiB
+	case c >= 0x80 && c < 0xc8: // no server accepts more than 18 KiB
 		return sslv2Hello(b), "an SSLv2 hello"
 	case bytes.HasPrefix(b, []byte(proxyHeader1)), bytes.HasPrefix(b, []byte(proxyHeader2)):
 		return Alike, "a PROXY header before the first message"

@@ -33,12 +33,12 @@ func TestLookalike(t *testing.T) {
 		{"\x14\x01", Unlike},
 		{"\x17\x00\x00\x01", Unlike},
 		{"\x15\x10\x01\x00\x02", Unlike},
-		{"\x15\x01\x00\x00\x07\x00", Unlike}, // a length of other protocols
+		{"\x15\x01\x00\x00\x07\x00", Unlike}, // other protocols have such a length
 		{"\x80\x00\x00", Unlike},
 		{"\x80\x2e\x01\x00\x03", Unlike},
 		{"\xff\xfd\x01", Unlike}, // telnet
 		{"PROXIMA", Unlike},
-		{"\r\n\r\n\x00", Unlike}, // yet; see lineScan
+		{"\r\n\r\n\x00", Unlike}, // not yet; see Line
 		{"\r\n\r\nQUIT", Unlike},
 		{"\x00", Unlike},
 	} {

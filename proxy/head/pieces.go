@@ -10,10 +10,10 @@ import (
 	"sallyport/proxy/peek"
 )
 
-// net/http's reader of chunked bodies returns when it has filled its buffer or reached the end
-// of a chunk. It is therefore given no more room than there is available data, which Pieces
-// counts. net/http still judges the framing: if Pieces reads it differently, bytes wait or are
-// read in smaller buffers, and nothing else happens.
+// net/http's reader of chunked bodies returns when it has filled its buffer or reached the end of
+// a chunk. Therefore it gets a buffer no larger than the available data, which Pieces counts.
+// net/http still judges the framing: if Pieces reads it differently, bytes wait or are read in
+// smaller buffers, and nothing else happens.
 
 // A Pieces follows the framing of one chunked answer (RFC 9112, section 7.1).
 type Pieces struct {
@@ -81,8 +81,8 @@ func (s *Pieces) next() {
 	}
 }
 
-// ready returns how much can be read without waiting. If it knows of too little data, it calls
-// more, which returns how many bytes are available behind those that Feed saw.
+// ready returns how much can be read without waiting. If it has counted too little data, it calls
+// more, which returns how many bytes are available behind the bytes that Feed read.
 func (s *Pieces) ready(want int, more func() int64) int {
 	n := max(s.data, 0)
 	if missing := min(s.left, int64(want)-n); s.place == placeData && missing > 0 {

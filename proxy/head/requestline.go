@@ -83,7 +83,7 @@ func (s *Line) Feed(b []byte) Likeness {
 	return s.Like
 }
 
-// LooksHTTP is Feed for all bytes so far at once.
+// LooksHTTP returns what Feed returns for b as the first bytes of a line.
 func LooksHTTP(b []byte) Likeness {
 	s := Line{Like: Perhaps}
 	return s.Feed(b)
@@ -113,7 +113,7 @@ func (s *Line) next(c byte) Likeness {
 			return Unlike
 		}
 	}
-	if s.length == 0 && skippable(rune(c)) { // servers that skip blanks skip these
+	if s.length == 0 && skippable(rune(c)) { // servers that skip blanks also skip these bytes
 		if s.word == 2 && !s.letters {
 			s.form = formWrong
 		}
@@ -150,14 +150,14 @@ func (s *Line) behindWord() Likeness {
 	return Perhaps
 }
 
-// mayGoOn reports, where another word begins, whether the line may still be a request.
+// mayGoOn is called where another word begins. It reports whether the line may still be a request.
 func (s *Line) mayGoOn() bool {
 	return s.word < 4 || s.letters && s.pathOrURL() || s.is("GET") || s.targeted() && s.listed()
 }
 
 func (s *Line) pathOrURL() bool { return s.form == formPath || s.url == len("://") }
 
-// is compares the method, ignoring case as lenient servers do.
+// is reports whether the first word is the method, ignoring case as lenient servers do.
 func (s *Line) is(method string) bool {
 	return s.size == len(method) && bytes.EqualFold(s.method[:s.size], []byte(method))
 }
@@ -192,7 +192,7 @@ func (s *Line) find(c byte) {
 	s.begun = false
 }
 
-// inMethod is next inside the first word. A method has no control bytes and no bytes beyond
+// inMethod follows one byte of the first word. A method has no control bytes and no bytes beyond
 // ASCII.
 func (s *Line) inMethod(c byte) Likeness {
 	if c <= ' ' || c >= 0x7f {
@@ -284,10 +284,11 @@ func (s *Line) Patience() Patience {
 // Unicode's separators below 0x20.
 const blanks = " \t\r\n\v\f\x1c\x1d\x1e\x1f"
 
-// blank also knows the two separators of Latin-1, by which Python's http.server splits a line.
+// blank reports whether c is a blank for some server. It includes the two separators of Latin-1,
+// by which Python's http.server splits a line.
 func blank(c byte) bool {
 	return bytes.IndexByte([]byte(blanks), c) >= 0 || c == 0x85 || c == 0xa0
 }
 
-// skippable reports blanks and all other control bytes of ASCII.
+// skippable reports whether r is a blank or another control byte of ASCII.
 func skippable(r rune) bool { return r <= ' ' || r == 0x7f }

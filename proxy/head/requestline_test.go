@@ -74,7 +74,7 @@ func TestLineScan(t *testing.T) {
 		{"get /key ", Perhaps, Long},
 		{"get /key htt", Perhaps, Long},
 		{"get /key x", Perhaps, None},
-		{"MKCOL /", Perhaps, Brief}, // without its end it is none: no field follows
+		{"MKCOL /", Perhaps, Brief}, // without its end the line is no request: no field follows
 		{"MKCOL / HT", Perhaps, Brief},
 		{"OPTIONS *", Perhaps, Brief},
 		{"OPTIONS *x", Perhaps, None},
@@ -88,10 +88,10 @@ func TestLineScan(t *testing.T) {
 		{"83 <34>1", Perhaps, None},
 		{"GET /a b c HTTP/1.1", Perhaps, None},
 
-		{"GET key\r\n", Unlike, None}, // of a cache
+		{"GET key\r\n", Unlike, None}, // a request to a cache
 		{"GETEX /\r\n", Unlike, None},
 		{"DELETE key\r\n", Unlike, None},
-		{"LOGIN /x\r\n", Unlike, None}, // no method of any server's
+		{"LOGIN /x\r\n", Unlike, None}, // no server has this method
 		{strings.Repeat("M", 40) + " /x\r\n", Unlike, None},
 		{"EHLO client\r\n", Unlike, None},
 		{"SSH-2.0-x\r\n", Unlike, None},

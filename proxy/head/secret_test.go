@@ -44,7 +44,7 @@ func TestHeadKeepsNoSecret(t *testing.T) {
 		{withHost("user:hunter2@a.example"), ""},
 		{withHost("a.example?token=hunter2"), "a.example"},
 		{withHost("a.example/hunter2"), "a.example"},
-		{"GET http://hunter2!/x@a.example/ HTTP/1.1\r\nHost: hunter2!\r\n\r\n", ""}, // said twice
+		{"GET http://hunter2!/x@a.example/ HTTP/1.1\r\nHost: hunter2!\r\n\r\n", ""}, // the secret is in it twice
 		{"GET http://a.example/x@hunter2 HTTP/1.1\r\nHost: hunter2!\r\n\r\n", ""},
 	} {
 		h, fault, detail, _ := Parse([]byte(c.text))

@@ -83,7 +83,7 @@ func isHex(c byte) bool {
 // authority reads host:port. If only the bytes of the name are wrong, the fault is a
 // MalformedName, otherwise a MalformedRequest.
 func (h *Head) authority(text string, defaultPort uint16, what string) (rules.Authority, *headFault) {
-	// A copy: a part of the head would keep all of it in memory as long as the name lives.
+	// This is a copy: a part of the head would keep all of it in memory as long as the name lives.
 	a, err := rules.ParseAuthority(strings.Clone(text), defaultPort)
 	if err == nil {
 		return a, nil
@@ -103,9 +103,9 @@ func (h *Head) authority(text string, defaultPort uint16, what string) (rules.Au
 	return rules.Authority{}, malformed(what + " is not host and port")
 }
 
-// Recordable returns what the journal may keep of an unreadable host. It is empty if text may
-// contain a password, which a lenient reader ends at an @. Paths, queries and parameters are
-// removed.
+// Recordable returns the part of an unreadable host that the journal may keep. It returns "" if
+// text has an @, because a lenient reader may take the text before it for a password. Recordable
+// removes paths, queries and parameters.
 func Recordable(text string) string {
 	if strings.Contains(text, "@") {
 		return ""

@@ -11,7 +11,7 @@ import (
 // Limits of a ClientHello. Post-quantum hellos are about 1.8 KiB.
 const (
 	maxHello        = 16 << 10 // the handshake message with its header
-	MaxRecords      = 48 << 10 // the message with its record headers: with its stack, a waiting connection stays below 64 KiB
+	MaxRecords      = 48 << 10 // the message with its record headers; so a waiting connection, with its stack, stays below 64 KiB
 	maxRecord       = 16 << 10 // one record's fragment (RFC 8446, section 5.1)
 	RecordHeader    = 5
 	handshakeHeader = 4
@@ -29,7 +29,7 @@ const (
 	nameTypeHost       = 0
 )
 
-// A Hello is what a complete, well-formed ClientHello shows.
+// A Hello has what a complete, well-formed ClientHello shows.
 type Hello struct {
 	SNI    rules.Name // the server name; zero: none
 	RawSNI []byte     // as received; set if there is exactly one name, even an invalid one
@@ -191,7 +191,7 @@ func (h *Hello) read(body []byte) (rules.Reason, string) {
 		return rules.MalformedRequest, "broken ClientHello"
 	}
 	if s.Empty() {
-		return rules.ReasonNone, "" // before extensions existed
+		return rules.ReasonNone, "" // a ClientHello without extensions, as before TLS had them
 	}
 	if !s.ReadUint16LengthPrefixed(&extensions) || !s.Empty() {
 		return rules.MalformedRequest, "broken extensions in the ClientHello"

@@ -172,7 +172,7 @@ func TestHello(t *testing.T) {
 	}
 }
 
-// bytewise brings a ClientHello byte by byte. The verdict must be that of the whole, it must
+// bytewise gives Parse a ClientHello byte by byte. The verdict must be that of the whole, it must
 // come no later, and no beginning of a good ClientHello may count as complete.
 func bytewise(t *testing.T, b []byte, want Hello, fault rules.Reason) {
 	t.Helper()

@@ -148,7 +148,7 @@ func FuzzHello(f *testing.F) {
 
 var errSeen = errors.New("seen")
 
-// oracleHello has crypto/tls read a ClientHello.
+// oracleHello reads a ClientHello with crypto/tls.
 func oracleHello(b []byte) (sni string, ok bool) {
 	c := tls.Server(&replayConn{r: bytes.NewReader(b)}, &tls.Config{
 		GetConfigForClient: func(i *tls.ClientHelloInfo) (*tls.Config, error) {

@@ -36,7 +36,7 @@ func passedSlowly(b []byte, first Hello) (n int, denied bool) {
 	return n, false
 }
 
-// However the bytes behind a ClientHello are cut, exactly those pass that may, and never
+// However the bytes behind a ClientHello are cut, exactly the permitted bytes pass, and never
 // another name.
 func FuzzSecondHello(f *testing.F) {
 	a, evil := helloFor("a.example"), helloFor("evil.example")

@@ -28,10 +28,10 @@ const (
 const maxCiphered = maxRecord + 2048
 
 // An Answer reads a server's first records until it finds a ServerHello that does not ask for a
-// second ClientHello: after it there will be none. Other data settles nothing: warnings, empty
-// records, a HelloRequest (RFC 5246, section 7.4.1.1) or another message, change_cipher_spec, a
-// HelloRetryRequest, or anything that is not TLS. The Answer must see the bytes before the
-// client does, as the client may reply to them.
+// second ClientHello. After such a ServerHello no second ClientHello can follow. Other data does
+// not settle this: warnings, empty records, a HelloRequest (RFC 5246, section 7.4.1.1) or another
+// message, change_cipher_spec, a HelloRetryRequest, or anything that is not TLS. The Answer must
+// get the bytes before the client does, as the client may reply to them.
 type Answer struct {
 	final atomic.Bool // no second ClientHello can follow
 	lost  bool        // not TLS, or a broken ServerHello: no later bytes can settle it
@@ -107,10 +107,10 @@ type Second struct {
 	scan  Scan  // of the second ClientHello
 }
 
-// Next returns how many bytes of b may pass; 0: more are needed. b is what the client sent and
-// was not passed on. Records without a ClientHello pass together, and in parts: otherwise tiny
-// records would cost a write and a packet each, and large ones their memory. A fault is final;
-// h is then the ClientHello that caused it, if there is one.
+// Next returns how many bytes of b may pass; 0: more are needed. b holds the bytes that the client
+// sent and that were not passed on. Records without a ClientHello pass together, and in parts.
+// Otherwise tiny records would cost a write and a packet each, and large records would have to be
+// held in memory. A fault is final; h is then the ClientHello that caused it, if there is one.
 func (s *Second) Next(b []byte) (n int, h Hello, fault rules.Reason, detail string) {
 	for n < len(b) {
 		if s.rest == 0 {
@@ -135,7 +135,7 @@ func (s *Second) Next(b []byte) (n int, h Hello, fault rules.Reason, detail stri
 	return s.nextHello(b)
 }
 
-// nextHello is Next at the beginning of a ClientHello.
+// nextHello does the work of Next where a ClientHello begins.
 func (s *Second) nextHello(b []byte) (n int, h Hello, fault rules.Reason, detail string) {
 	h, fault, detail, more := s.scan.Parse(b)
 	switch {

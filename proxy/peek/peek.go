@@ -20,7 +20,7 @@ const (
 	Large = 32 << 10 // the size after Widen
 )
 
-// ErrFull says that a head or hello reached its limit before its end.
+// ErrFull reports that a head or hello reached its limit before its end.
 var ErrFull = errors.New("limit reached")
 
 // A Conn is one accepted connection. One goroutine at a time owns it.

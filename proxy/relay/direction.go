@@ -84,7 +84,7 @@ func (d *Direction) run() (err error) {
 	}
 }
 
-// some waits for bytes without holding a buffer, and passes on what there is.
+// some waits for bytes without holding a buffer, and passes on the available bytes.
 func (d *Direction) some() (int, error) {
 	if d.stopping.Load() {
 		return 0, errStopped
@@ -152,7 +152,7 @@ func (d *Direction) readable(fd uintptr) bool {
 	}
 }
 
-// bulk splices slice after slice while each moves much. It reports whether src has ended.
+// bulk splices slice after slice while each one moves much data. It reports whether src has ended.
 func (d *Direction) bulk() (ended bool, err error) {
 	d.release()
 	defer d.src.SetReadDeadline(time.Time{})
@@ -180,8 +180,8 @@ func (d *Direction) bulk() (ended bool, err error) {
 	}
 }
 
-// end passes the end of src on. The second direction to end need not: both connections are
-// closed next.
+// end passes the end of src on. The second direction that ends need not do this, because both
+// connections are closed next.
 func (d *Direction) end() error {
 	if d.r.ended.Add(1) == 2 {
 		return nil

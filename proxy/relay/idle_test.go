@@ -58,7 +58,8 @@ func TestIdleTunnelsHoldTwoDescriptors(t *testing.T) {
 		rs = append(rs, r)
 	}
 	got := descriptors(t)
-	// Two of each four are the test's own. Some of earlier tests may have gone meanwhile.
+	// Two of each four descriptors are the test's own. Descriptors of earlier tests may have gone
+	// meanwhile.
 	if n := got["socket"] - before["socket"]; n > 4*tunnels || n <= 3*tunnels {
 		t.Errorf("%d tunnels hold %d sockets with their peers", tunnels, n)
 	}

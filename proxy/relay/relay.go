@@ -20,7 +20,7 @@ var (
 
 // An Owner is the flow that a relay serves.
 type Owner interface {
-	Abort(rules.Cause) // resets both ends; may be called at any time and more than once; the first cause stands
+	Abort(rules.Cause) // resets both ends; may be called at any time and more than once; only the first cause counts
 	Recover()          // recovers from a panic; deferred on the relay's own goroutine
 }
 
@@ -127,7 +127,7 @@ func (r *Relay) ResumeDown() {
 	r.StartDown()
 }
 
-// EndUp passes on the end of what the client sends, without reading to it.
+// EndUp passes on the end of the client's bytes, without reading up to it.
 func (r *Relay) EndUp() error { return r.Up.end() }
 
 // Finish ends the watch.
@@ -159,7 +159,7 @@ func (r *Relay) limit() time.Duration {
 func (r *Relay) slice() time.Duration { return min(r.cfg.Limits.Slice, r.limit()/2) }
 
 // watch runs when the relay may have been idle for too long. A direction whose write has lasted
-// as long counts as idle too, whatever the other direction does.
+// that long counts as idle too, whatever the other direction does.
 func (r *Relay) watch() {
 	now, limit := r.now(), r.limit()
 	quiet := time.Duration(now - r.active.Load())

@@ -1,4 +1,5 @@
-// Profiles: what is refused, with which text, on which line; what is read.
+// Profiles: which texts are refused, with which message and line, and how the
+// others are read.
 
 package profile
 
@@ -11,7 +12,7 @@ import (
 	"sallyport/rules"
 )
 
-// head is a profile without rules, seven lines long.
+// head is a profile of seven lines without rules.
 const head = `name  = "p"
 roles = ["manager", "agent"]
 binds = ["syslog"]
@@ -21,7 +22,7 @@ title = "T"
 name = "cloud"
 `
 
-// row is a rule of five lines from the eighth on, and last after it.
+// row returns a profile with a rule of five lines from line 8 on, followed by last.
 func row(last string) string {
 	return head + "[[rule]]\nid = \"r\"\nfrom = \"manager\"\nto = [\"a.example\"]\npurpose = \"x\"\n" + last + "\n"
 }

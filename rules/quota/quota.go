@@ -1,8 +1,8 @@
 // Package quota bounds what clients hold at once: all of them together by a
 // limit, and each of them by a quota of that limit.
 //
-// A rate is something else, and is not here: queries in a second, or records in
-// a second, are spent and never released.
+// The package does not bound rates, like queries in a second: a client spends them and
+// never releases them.
 package quota
 
 import "sync"
@@ -37,14 +37,15 @@ func New[K comparable](limit, quota int) *Table[K] {
 	return t
 }
 
-// Set changes the limit and the quota. What is held already stays held.
+// Set changes the limit and the quota. It takes nothing away from clients that hold
+// more.
 func (t *Table[K]) Set(limit, quota int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.limit, t.quota = limit, quota
 }
 
-// Acquire counts one more for a client, if neither the quota nor the limit is
+// Acquire adds one to the count of a client, if neither the quota nor the limit is
 // reached. The caller must call Release for each Acquired.
 func (t *Table[K]) Acquire(client K) Result {
 	t.mu.Lock()
@@ -63,7 +64,7 @@ func (t *Table[K]) Acquire(client K) Result {
 	return Acquired
 }
 
-// Release undoes one Acquire. A client that holds nothing is forgotten.
+// Release undoes one Acquire. It removes a client that holds nothing any more.
 func (t *Table[K]) Release(client K) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -73,21 +74,21 @@ func (t *Table[K]) Release(client K) {
 	}
 }
 
-// Held returns how many all clients hold.
+// Held returns the number that all clients hold together.
 func (t *Table[K]) Held() int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.all
 }
 
-// HeldBy returns how many one client holds.
+// HeldBy returns the number that one client holds.
 func (t *Table[K]) HeldBy(client K) int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.each[client]
 }
 
-// Clients returns how many clients hold anything.
+// Clients returns the number of clients that hold anything.
 func (t *Table[K]) Clients() int {
 	t.mu.Lock()
 	defer t.mu.Unlock()

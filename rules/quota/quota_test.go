@@ -1,5 +1,5 @@
-// Tests of the table: the limit, the quota, and that nothing is counted twice
-// or forgotten.
+// Tests of the table: the limit, the quota, and that every entry is counted exactly
+// once.
 
 package quota
 
@@ -35,7 +35,7 @@ func TestQuotaAndLimit(t *testing.T) {
 	}
 }
 
-// A lower limit takes nothing away from those that hold something.
+// After a lower limit is set, clients keep the entries that they hold.
 func TestSet(t *testing.T) {
 	var q Table[int]
 	if got := q.Acquire(1); got != OverQuota {
@@ -69,7 +69,7 @@ func TestAtOnce(t *testing.T) {
 	}
 }
 
-// Counting allocates nothing for a client that holds something already.
+// Counting allocates nothing for a client that already holds an entry.
 func TestAllocations(t *testing.T) {
 	q := New[int](Unlimited, Unlimited)
 	q.Acquire(1)

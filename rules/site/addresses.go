@@ -13,9 +13,9 @@ import (
 	"sallyport/rules/tomldoc"
 )
 
-// checkTwice reports an address that two listeners need, also if one of them is on every
-// address. Port 0 never conflicts. Within one key, the wildcard listener serves the
-// other addresses of that port.
+// checkTwice reports an address that two listeners need, even if one of the two listens
+// on every address. Port 0 never conflicts. Within one key, the wildcard listener serves
+// the other addresses of that port.
 func (c *Config) checkTwice(t *tomldoc.Table) {
 	l := c.Listen
 	admin, _ := netip.ParseAddrPort(l.Admin)

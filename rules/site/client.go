@@ -153,8 +153,8 @@ func (c *Config) readAddresses(cl *rules.Client, t *tomldoc.Table) {
 	t.Done()
 }
 
-// shadows returns the name of an earlier client, if the sources of earlier clients cover
-// all of these; otherwise "".
+// shadows returns the name of an earlier client if the sources of earlier clients cover
+// all of these sources. Otherwise it returns "".
 func (c *Config) shadows(sources []netip.Prefix) string {
 	if len(sources) == 0 {
 		return ""

@@ -1,4 +1,4 @@
-// Configurations: what is refused, with which text, on which line.
+// Configurations: which texts are refused, with which message and line.
 
 package site
 
@@ -11,7 +11,7 @@ import (
 	"sallyport/rules"
 )
 
-// problemsOf reads a configuration and compiles it, and gives every problem.
+// problemsOf reads and compiles a configuration, and returns every problem.
 func problemsOf(t *testing.T, text string) []string {
 	t.Helper()
 	c, problems := Parse("site.toml", "", []byte(text), testProfiles(t))
@@ -24,14 +24,14 @@ func problemsOf(t *testing.T, text string) []string {
 	}
 	var out []string
 	for _, p := range problems {
-		if !strings.Contains(p.Text, "not bound: ") { // TestUnboundRolesAreWarnedOf
+		if !strings.Contains(p.Text, "not bound: ") { // see TestUnboundRolesAreWarnedOf
 			out = append(out, p.String())
 		}
 	}
 	return out
 }
 
-// one is a correct client, five lines long.
+// one is a correct client of five lines.
 const one = `[[client]]
 name     = "one"
 sources  = ["10.0.0.1"]
@@ -176,12 +176,12 @@ func TestConfigRefusals(t *testing.T) {
 	}
 }
 
-// rule is a site's rule whose last lines, from the sixth on, are given.
+// rule returns a site's rule. Its argument is the last lines, from the sixth on.
 func rule(last string) string {
 	return "[[rule]]\nid = \"r\"\nclient = \"one\"\nto = [\"a.example\"]\nreason = \"x\"\n" + last + "\n"
 }
 
-// to is a site's rule with destinations in its fourth line.
+// to returns a site's rule with destinations in its fourth line.
 func to(list string) string {
 	return "[[rule]]\nid = \"r\"\nclient = \"one\"\nto = [" + list + "]\ntcp = [443]\nreason = \"x\"\n"
 }

@@ -37,7 +37,7 @@ func Spans(wildcard, a netip.AddrPort, all []netip.AddrPort) bool {
 	return wildcard.Addr().Is4() == a.Addr().Is4()
 }
 
-// Spanned reports whether one of all spans a.
+// Spanned reports whether a listener of all spans a.
 func Spanned(a netip.AddrPort, all []netip.AddrPort) bool {
 	return slices.ContainsFunc(all, func(w netip.AddrPort) bool { return Spans(w, a, all) })
 }

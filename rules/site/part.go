@@ -11,9 +11,9 @@ import (
 	"sallyport/rules/tomldoc"
 )
 
-// AdminOf reads [listen] admin and [admin], and nothing else. It also reads them in a text
-// with other errors, even in the syntax: the running process is healthy while an operator
-// edits its file.
+// AdminOf reads [listen] admin and [admin], and nothing else. It also works for a text
+// with other errors, even syntax errors, because the running process stays healthy while
+// an operator edits its file.
 func AdminOf(file, dir string, data []byte) (string, Admin, error) {
 	var c Config
 	doc, top := parsePart(file, data, "listen", "admin")

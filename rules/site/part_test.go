@@ -1,4 +1,5 @@
-// Parts of a configuration: they are found in broken texts, and never invented.
+// Parts of a configuration: broken texts still show their parts, and no part is
+// invented.
 
 package site
 

@@ -32,8 +32,8 @@ func TestSuffixesAreTheLibrarys(t *testing.T) {
 	}
 }
 
-// librarySuffixes returns the rules that the library's tables are made of. They are Go
-// source next to its tests.
+// librarySuffixes returns the rules that the library's tables are generated from.
+// These rules are Go source next to the library's tests.
 func librarySuffixes(t *testing.T) (out []string) {
 	t.Helper()
 	dir, err := exec.CommandContext(t.Context(), "go", "list", "-f", "{{.Dir}}", "golang.org/x/net/publicsuffix").Output()
@@ -82,8 +82,8 @@ func parentsOf(suffixes []string) (out []string) {
 	return out
 }
 
-// A wildcard on a public suffix is an error, and so is one on a name whose children are all
-// public suffixes. One above a public suffix is a warning that names the suffix.
+// A wildcard on a public suffix, or on a name whose children are all public suffixes, is an
+// error. A wildcard above a public suffix is a warning that names the suffix.
 func TestWildcardsAboveSuffixes(t *testing.T) {
 	for _, c := range []struct {
 		to   string
@@ -102,7 +102,7 @@ func TestWildcardsAboveSuffixes(t *testing.T) {
 		{"*.WINDOWS.net", "c.toml:6: warning: to: *.windows.net also permits "},
 		{"*.windowsupdate.com", ""},
 		{"*.corp.example", ""},
-		{"amazonaws.com", ""}, // a name and no wildcard
+		{"amazonaws.com", ""}, // a name without a wildcard
 		{"bucket.s3.amazonaws.com", ""},
 	} {
 		if got := problemsOfRule(`to = ["` + c.to + `"]` + "\ntcp = [443]"); c.want == "" && got != "" || !strings.HasPrefix(got, c.want) {

@@ -13,8 +13,8 @@ import (
 	"sallyport/rules"
 )
 
-// Lines stay right below long arrays, comments, strings of several lines,
-// sub-tables, dotted, quoted and inline keys.
+// Line numbers stay right after long arrays, comments, strings of several lines,
+// sub-tables, and dotted, quoted and inline keys.
 func TestConfigLines(t *testing.T) {
 	const text = `# a comment with [brackets] and key = "value"
 mode = "enforce" # mode = "audit"
@@ -144,7 +144,7 @@ wildcard_names = 20
 	}
 }
 
-// The same text has the same revision, and another text another one.
+// The same text has the same revision, and another text has another revision.
 func TestRevision(t *testing.T) {
 	a, b, c := compiled(t, one, today), compiled(t, one, today.Add(time.Hour)), compiled(t, one+"#", today)
 	if a.Revision() != b.Revision() || a.Revision() == c.Revision() || len(a.Revision()) != 12 {

@@ -66,8 +66,8 @@ func widthOf(prefixes []netip.Prefix) (w width) {
 	return w
 }
 
-// isInternet reports whether w is the Internet, or so much of it that it makes no
-// difference.
+// isInternet reports whether w is the Internet, or so much of it that there is no
+// practical difference.
 func (w width) isInternet() bool { return max(w.share4, w.share6) >= wholeInternet }
 
 // String returns how much of the Internet w is; "" if it is little.

@@ -18,7 +18,7 @@ import (
 func TestWideDestinations(t *testing.T) {
 	for _, c := range []struct {
 		name, to, more string
-		want           string // the start of the problems; "": none
+		want           string // the beginning of the problems; "": none
 	}{
 		{"everything", "'0.0.0.0/0'", "tcp = [443]", `c.toml:6: warning: to: 0.0.0.0/0 is the whole IPv4 Internet: THE ALLOWLIST ENDS HERE. Client "x", and anyone who takes control of it, can send all its data to any host of the world`},
 		{"everything of IPv6", "'::/0'", "tcp = [443]", "c.toml:6: warning: to: ::/0 is the whole IPv6 Internet: THE ALLOWLIST ENDS HERE"},
@@ -47,8 +47,8 @@ func TestWideDestinations(t *testing.T) {
 	}
 }
 
-// The rules of a client are added up, because no single line may show their width. Rules of
-// another client do not count.
+// The check adds up the rules of a client, because a single line may not show their width.
+// Rules of another client do not count.
 func TestWideTogether(t *testing.T) {
 	text := "[[client]]\nname = 'x'\nsources = ['10.1.2.3']\nprofiles = []\n[[client]]\nname = 'y'\nsources = ['10.1.2.4']\nprofiles = []\n"
 	for i := range 8 {
@@ -89,7 +89,7 @@ func TestSources(t *testing.T) {
 	}
 }
 
-// The address of a role is a destination like any other.
+// The address of a role counts like any other destination.
 func TestWideBindings(t *testing.T) {
 	for to, want := range map[string]string{
 		"'0.0.0.0/0'":  `c.toml:7: warning: manager: 0.0.0.0/0 is the whole IPv4 Internet: THE ALLOWLIST ENDS HERE. Client "x"`,

@@ -26,8 +26,8 @@ type Document struct {
 	problems rules.Problems
 }
 
-// Parse parses data. After a syntax error, or a key that is there twice, the
-// table is nil and the document has one problem.
+// Parse parses data. If there is a syntax error or a duplicate key, the table is nil
+// and the document has one problem.
 func Parse(file string, data []byte) (*Document, *Table) {
 	d := &Document{file: file, lines: strings.Split(string(data), "\n"), at: map[string]int{}}
 	var m map[string]any
@@ -81,7 +81,7 @@ func (d *Document) locate(keys []toml.Key) {
 		for n := 1; n <= len(k); n++ {
 			at := strings.TrimSuffix(d.indexed(k[:n], counts), ".")
 			if _, known := d.at[at]; !known || n == len(k) {
-				d.at[at] = line // the tables that a dotted key makes, too
+				d.at[at] = line // also the tables that a dotted key makes
 			}
 		}
 	}

@@ -14,7 +14,8 @@ import (
 
 // A guard checks every admin request. The Host must be localhost or a loopback
 // address, so that no web page can reach the listener by DNS rebinding. If there is
-// a token, a program must send it, and a browser the cookie of a login.
+// a token, a program must send the token, and a browser must send the cookie of a
+// login.
 type guard struct {
 	next     http.Handler
 	anyHost  bool
@@ -73,9 +74,10 @@ func needToken(w http.ResponseWriter) {
 	http.Error(w, "a bearer token is required: Authorization: Bearer TOKEN", http.StatusUnauthorized)
 }
 
-// mayTry reports whether a token is checked. After too many wrong tokens from an
-// address it is not, unless the right token is too long to be guessed: else an
-// application that shares the loopback address could block the health check.
+// mayTry reports whether to check a token. After too many wrong tokens from an
+// address it returns false, unless the right token is too long to be guessed.
+// Otherwise an application that shares the loopback address could block the health
+// check.
 func (a *guard) mayTry(r *http.Request, given string) bool {
 	return a.logins.mayTry(r) || a.strong && a.isToken(given)
 }

@@ -33,7 +33,7 @@ type logins struct {
 	now    func() time.Time
 
 	mu       sync.Mutex
-	sessions map[[sha256.Size]byte]time.Time // when it ends
+	sessions map[[sha256.Size]byte]time.Time // when each session ends
 	tries    map[netip.Addr]tries
 }
 
@@ -87,9 +87,9 @@ func tooMany(w http.ResponseWriter) {
 	http.Error(w, "too many wrong tokens: wait a minute", http.StatusTooManyRequests)
 }
 
-// sameOrigin reports whether a form came from a page of this origin. Browsers always
-// send the origin with a form. A client that does not is no browser and needs no
-// form.
+// sameOrigin reports whether a form came from a page of this origin. Browsers
+// always send the origin with a form. A client that sends no origin is not a
+// browser and needs no form.
 func (l *logins) sameOrigin(r *http.Request) bool {
 	scheme := "http"
 	if l.secure {
@@ -171,9 +171,9 @@ func (l *logins) failed(r *http.Request) {
 	l.tries[from] = t
 }
 
-// from returns the key that wrong tokens of a request are counted by: its address, or
-// a prefix for all addresses that one host may use. If too many addresses have wrong
-// tokens, all others share the zero value. The caller holds l.mu.
+// from returns the key for counting the wrong tokens of a request: its address, or
+// a prefix for all addresses that one host may use. If too many addresses have
+// wrong tokens, all others share the zero value. The caller holds l.mu.
 func (l *logins) from(r *http.Request) netip.Addr {
 	host, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {

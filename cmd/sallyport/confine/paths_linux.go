@@ -24,7 +24,7 @@ func identify(path string) (id identity, dir bool, err error) {
 	return identity{st.Dev, st.Ino}, st.Mode&unix.S_IFMT == unix.S_IFDIR, nil
 }
 
-// root reports whether it is the root directory.
+// root reports whether id is the root directory.
 func (id identity) root() bool {
 	top, _, err := identify("/")
 	return err == nil && id == top
@@ -58,15 +58,16 @@ func (c *Confinement) Covers(path string) bool {
 	}
 }
 
-// ReadAgain returns the grants for a file that is read more than once. It grants the
-// directories of the file and of the links to it, because editors and tools replace
-// a file instead of writing to it. If a link leads to one version of a directory, it
-// also grants the directory that has the other versions. It never grants the root
-// directory, only the file itself. A file that does not exist yet may be created
-// later.
+// ReadAgain returns the grants for a file that is read more than once. It grants
+// the directories of the file and of the links to it, because editors and tools
+// replace a file instead of writing to it. If a link leads to one version of a
+// directory, it also grants the directory that has the other versions. It never
+// grants the root directory, but only the file in it. A file that does not exist
+// yet may be created later.
 //
-// A link that is later changed to a directory elsewhere leads outside of the grants:
-// they are fixed before the process serves, and never cover the whole disk.
+// If a link is changed later to a directory elsewhere, it leads outside of the
+// grants. The grants are fixed before the process serves, and never cover the whole
+// disk.
 func ReadAgain(path string) []Grant {
 	var out []Grant
 	for _, dir := range append(places(path), siblings(path)...) {

@@ -19,9 +19,9 @@ import (
 )
 
 // dropCapabilities empties all five sets. With plan.NetAdmin one capability stays
-// permitted and effective. An ambient capability must be inheritable, so that set
-// becomes empty with the others. Emptying the bounding set needs CAP_SETPCAP;
-// without it no_new_privs makes that set meaningless.
+// permitted and effective. An ambient capability must be inheritable, so the
+// ambient set becomes empty with the inheritable set. Emptying the bounding set
+// needs CAP_SETPCAP; without it no_new_privs makes that set meaningless.
 func (c *Confinement) dropCapabilities(plan Plan) {
 	overrode := overrides()
 	detail := "none is left"

@@ -87,8 +87,8 @@ func wanted(h *tls.ClientHelloInfo) string {
 	return h.Conn.LocalAddr().(*net.TCPAddr).IP.String()
 }
 
-// issue signs a leaf from so long before or after now on; a nil authority
-// stands for the leaf itself.
+// issue signs a leaf whose validity begins at an offset from now. Without an
+// authority (nil) the leaf signs itself.
 func (a *authority) issue(name string, from, to time.Duration) (*tls.Certificate, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

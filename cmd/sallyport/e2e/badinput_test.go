@@ -159,7 +159,7 @@ func fullDisk(t *testing.T, required bool) {
 		`mount -t tmpfs -o size=256k tmpfs small && exec "$0" run --config sallyport.toml`, builtBinary(t))
 	g.waitReady(t)
 	small := fmt.Sprintf("/proc/%d/root%s/small", g.cmd.Process.Pid, g.dir)
-	_ = os.WriteFile(filepath.Join(small, "ballast"), make([]byte, 1<<20), 0o644) // fails when the disk is full
+	_ = os.WriteFile(filepath.Join(small, "ballast"), make([]byte, 1<<20), 0o644) // this write fills the disk, and fails
 
 	refused := 0
 	eventually(t, 30*time.Second, "/readyz tells of the journal", func() error {

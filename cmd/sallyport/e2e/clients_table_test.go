@@ -1,6 +1,6 @@
 // Clients table: real programs, each with every front end that it supports. The
-// test records what a permitted trip returns, what a denied one prints, and
-// what of it reached the internet. docs/clients.md has the results.
+// test records what a permitted trip returns, what a denied one prints, and which
+// of its packets reached the internet. docs/clients.md has the results.
 
 package e2e
 
@@ -41,9 +41,9 @@ func (w front) via() string {
 // command that makes one trip. See tripEnvironment for the variables.
 type program struct {
 	name   string
-	needs  []string // the tools that it needs, apart from sh
+	needs  []string // the tools that it needs, besides sh
 	trip   map[front]string
-	brings string // what a permitted trip prints; "": the content of wholeFile
+	brings string // the output of a permitted trip; "": the content of wholeFile
 	note   string // for people, below the table
 }
 
@@ -101,7 +101,7 @@ func TestClientsTable(t *testing.T) {
 		})
 	}
 	if t.Failed() || slices.ContainsFunc(found, func(f finding) bool { return f.text == "" }) {
-		return // a failed test, or a part of the table that -run chose, makes no page
+		return // a failed test, or only a part of the table (-run), makes no page
 	}
 	compareTable(t, rows, found)
 }
@@ -178,7 +178,7 @@ func (s *scene) try(t *testing.T, p program, w front) (text string) {
 	return text
 }
 
-// label makes one of a program's name.
+// label makes a label from a program's name.
 func label(name string) string {
 	return strings.Map(func(r rune) rune {
 		if r >= 'a' && r <= 'z' {

@@ -1,7 +1,7 @@
 //go:build linux
 
-// Base image: what a registry would give, made from this machine's own Go, nft
-// and clients, so that the images build without any network.
+// Base image: it replaces the images of a registry. The tests make it from this
+// machine's own Go, nft and clients, so that the images build without any network.
 
 package e2e
 
@@ -18,10 +18,12 @@ import (
 	"testing"
 )
 
-// baseImage is the name that the base gets; it stands in for every other.
+// baseImage is the name of the base image. The builds use it in place of every
+// other image.
 const baseImage = "sallyport-e2e/base"
 
-// basePrograms are what the builds, the scripts and the tries in containers run.
+// basePrograms are the programs that the builds, the scripts and the tries in
+// containers run.
 var basePrograms = []string{
 	"sh", "mkdir", "cp", "chown", "sleep", "cat", "ls", "nft", "ip", "curl", "dig", "setpriv", "unshare", "id", "env",
 }
@@ -50,7 +52,7 @@ func (d *daemon) importBase(t *testing.T) {
 	}
 }
 
-// moduleFiles lists what "go mod download" wants to find in the module cache.
+// moduleFiles lists the files that "go mod download" needs in the module cache.
 func moduleFiles(t *testing.T) (files []string) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "go", "mod", "download", "-json")
@@ -69,8 +71,8 @@ func moduleFiles(t *testing.T) (files []string) {
 	return files
 }
 
-// moduleGraph lists the go.mod files of the cache, small ones all: go reads those
-// of modules that it does not build, too.
+// moduleGraph lists the go.mod files of the cache, which are all small. Go also
+// reads the go.mod files of modules that it does not build.
 func moduleGraph(cache string) (files []string) {
 	_ = filepath.WalkDir(filepath.Join(cache, "cache", "download"), func(path string, e fs.DirEntry, err error) error {
 		if err == nil && strings.HasSuffix(path, ".mod") {
@@ -84,7 +86,7 @@ func moduleGraph(cache string) (files []string) {
 // repository is the root of the source, as seen from this package's directory.
 const repository = "../../.."
 
-// writeBase writes the image's one layer.
+// writeBase writes the only layer of the image.
 func writeBase(t *testing.T, w io.Writer, modules []string, authority string) error {
 	b := &layer{w: tar.NewWriter(w), has: make(map[string]bool)}
 	for _, dir := range []string{"tmp", "etc", "bin", "root"} {
@@ -111,7 +113,7 @@ func writeBase(t *testing.T, w io.Writer, modules []string, authority string) er
 	}
 	b.program(self)
 	b.file(self, "probe")
-	b.file(authority, "etc/ssl/certs/ca-certificates.crt") // the bundle of a world that has one authority
+	b.file(authority, "etc/ssl/certs/ca-certificates.crt") // the CA bundle: the lab has only one authority
 	b.file("/etc/nsswitch.conf", "etc/nsswitch.conf")
 	places, err := exec.CommandContext(t.Context(), "go", "env", "GOROOT", "GOMODCACHE").Output()
 	if err != nil {
@@ -178,7 +180,7 @@ func (l *layer) program(path string) {
 	l.file(path, strings.TrimPrefix(path, "/"))
 	out, err := exec.Command("ldd", path).Output()
 	if err != nil {
-		return // a static one
+		return // a static executable
 	}
 	for line := range strings.Lines(string(out)) {
 		if lib := libraryPath.FindString(line); lib != "" {
@@ -187,7 +189,7 @@ func (l *layer) program(path string) {
 	}
 }
 
-// goTree copies the toolchain without what no build reads.
+// goTree copies the toolchain, except for the files that no build reads.
 func (l *layer) goTree(root string) {
 	skip := map[string]bool{"test": true, "doc": true, "api": true, "misc": true}
 	err := filepath.WalkDir(root, func(path string, e fs.DirEntry, err error) error {

@@ -1,7 +1,7 @@
 //go:build linux
 
 // Docker daemon: one of the test's own, in the namespace that is the gateway's
-// elsewhere. Its processes, mounts and control groups hang on the test.
+// elsewhere. Its processes, mounts and control groups end with the test.
 
 package e2e
 
@@ -18,26 +18,27 @@ import (
 	"time"
 )
 
-// daemon is a running dockerd with nothing in it but what the test imports.
+// daemon is a running dockerd. It has only the images that the test imports.
 type daemon struct {
 	*scene
-	test   *testing.T // whose daemon it is: a reboot in one part is not the end of the others
+	test   *testing.T // the test that owns the daemon: a reboot in one subtest does not end the others
 	dir    string     // state, sockets and a home
 	client string     // the docker that belongs to the daemon
 	cgroup string     // parent of its containers' groups
-	driver string     // where it keeps images
+	driver string     // the driver that stores images
 	proc   *gateway
 }
 
-// The docker of the distribution: another one in the PATH may lack a builder.
+// distributionDocker is the client of the distribution. Another docker in the PATH
+// may lack a builder.
 const distributionDocker = "/usr/bin/docker"
 
 // containers6 is the prefix of the networks with IPv6.
 const containers6 = "fd78:5a11::/64"
 
-// startDaemon starts dockerd in the gateway's namespace, between the containers
-// it will have and the internet. It runs in a mount and a process namespace of
-// its own: what it mounts and starts goes with it, also when it is killed.
+// startDaemon starts dockerd in the gateway's namespace, between the containers it
+// will have and the internet. It runs in a mount and a process namespace of its
+// own. So its mounts and processes end with it, even when it is killed.
 func startDaemon(t *testing.T) *daemon {
 	t.Helper()
 	need(t, "nft", "unshare", "dockerd", "docker-compose", "iptables", "curl", "dig", "setpriv")
@@ -46,11 +47,12 @@ func startDaemon(t *testing.T) *daemon {
 		missing(t, "docker is not installed: %v", err)
 	}
 	d.scene = newScene(t, "gateway")
-	d.book["sp3.sangfor.com"] = addrs("93.184.240.4", "2a00:1450:4002::4") // by IPv6 alone elsewhere, which Docker has off
-	// The way back to containers that have IPv6, which Docker does not translate.
+	d.book["sp3.sangfor.com"] = addrs("93.184.240.4", "2a00:1450:4002::4") // the other tests give this name only an IPv6 address, and Docker has IPv6 off
+	// The route back to containers that have IPv6. Docker does not translate their
+	// addresses.
 	d.internet.ip(t, "route add "+containers6+" via 2a0d:5600::2")
 	d.dir = filepath.Join(d.scene.dir, "docker")
-	// The host's resolver, as Docker's own hands it on.
+	// The host's resolver: Docker's own resolver forwards queries to it.
 	d.write(t, "resolv.conf", "nameserver "+resolver4+"\n")
 	d.write(t, "daemon.json", "{}\n")
 	t.Cleanup(func() { d.mustBeGone(t) })
@@ -88,8 +90,8 @@ exec "$@"`
 	return false
 }
 
-// reboot lets everything die at once, as with the host's power, and starts the
-// daemon again.
+// reboot ends all processes at once, as a power failure of the host does, and
+// starts the daemon again.
 func (d *daemon) reboot(t *testing.T) {
 	t.Helper()
 	_ = d.proc.cmd.Process.Kill()
@@ -118,7 +120,7 @@ func (d *daemon) docker(t *testing.T, args ...string) result {
 	return d.tool(t, "", nil, d.client, args...)
 }
 
-// must is docker for what has to work; it returns what was printed.
+// must runs docker and fails the test on an error. It returns the output.
 func (d *daemon) must(t *testing.T, args ...string) string {
 	t.Helper()
 	r := d.docker(t, args...)
@@ -156,8 +158,8 @@ func (d *daemon) write(t *testing.T, name, text string) {
 	}
 }
 
-// mustBeGone runs when dockerd has been killed, and with it, as the first of its
-// process namespace, everything that it started.
+// mustBeGone runs after dockerd was killed. dockerd is the first process of its
+// namespace, so the kernel has killed everything that it started, too.
 func (d *daemon) mustBeGone(t *testing.T) {
 	t.Helper()
 	eventually(t, 20*time.Second, "no process, mount or control group is left of the daemon", func() error {
@@ -171,8 +173,8 @@ func (d *daemon) mustBeGone(t *testing.T) {
 	})
 }
 
-// processes lists what still runs with the daemon's directory in its arguments,
-// or in one of its control groups.
+// processes lists the processes that still run with the daemon's directory in their
+// arguments, or in one of its control groups.
 func (d *daemon) processes() (left []string) {
 	all, _ := filepath.Glob("/proc/[0-9]*")
 	for _, p := range all {

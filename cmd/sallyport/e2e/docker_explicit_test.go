@@ -58,8 +58,8 @@ func (d *daemon) testExplicit(t *testing.T) {
 	s.mustReach(t, app)
 }
 
-// mustReachHost shows what "Close the host" closes: of the ways to the host only
-// datagrams without an answer are left.
+// mustReachHost shows why the page has the section "Close the host": without it,
+// datagrams still arrive at the host. They get no answer, and nothing else arrives.
 func (s *stack) mustReachHost(t *testing.T, app string, escapes []escape, host *ear) {
 	t.Helper()
 	heard := len(host.since(0))

@@ -14,15 +14,15 @@ import (
 	"time"
 )
 
-// What the test asks the builders for.
+// What the tests build.
 const (
 	testVersion = "7.7.7-e2e"
 	imageLimit  = 25 << 20
-	warmImage   = "sallyport-e2e/warm" // Go with what the first build compiled
+	warmImage   = "sallyport-e2e/warm" // Go, with the packages that the first build compiled
 )
 
-// testImage builds with the classic builder, from nothing but the base, and
-// with BuildKit, from what the first build left.
+// testImage builds with the classic builder from only the base image, and with
+// BuildKit from the image that the first build left.
 func (d *daemon) testImage(t *testing.T) {
 	for _, builder := range []struct{ name, kit, from string }{
 		{"classic", "0", baseImage}, {"buildkit", "1", warmImage},
@@ -57,7 +57,7 @@ func (d *daemon) build(t *testing.T, kit, target, from, tag string) {
 	t.Logf("%s with DOCKER_BUILDKIT=%s: %v", tag, kit, r.took.Round(time.Second))
 }
 
-// inspected is what the tests read of docker inspect.
+// inspected is the part of the output of docker inspect that the tests read.
 type inspected struct {
 	Size   int64
 	Config struct {
@@ -106,7 +106,8 @@ func (d *daemon) mustBeMinimal(t *testing.T, image string) {
 	if r := d.docker(t, "run", "--rm", "--network", "none", "--entrypoint", "/bin/sh", image, "-c", "true"); r.code == 0 {
 		t.Error("the image has a shell")
 	}
-	// Nothing in it but the binary, its configuration, the CA bundle, and where it writes.
+	// The image has only the binary, its configuration, the CA bundle, and directories to
+	// write to.
 	id := d.must(t, "create", image)
 	defer d.must(t, "rm", "-v", id)
 	r := d.tool(t, "", nil, "sh", "-c", fmt.Sprintf("%s export %s | tar t", d.client, id))
@@ -124,8 +125,8 @@ func (d *daemon) mustBeMinimal(t *testing.T, image string) {
 	}
 }
 
-// testImageAlone runs the image with nothing but its name: it becomes healthy,
-// with a read-only root and without a capability, and it is a proxy.
+// testImageAlone runs the image without any configuration, with a read-only root
+// and without a capability. The container becomes healthy and works as a proxy.
 func (d *daemon) testImageAlone(t *testing.T) {
 	d.must(t, "run", "-d", "--name", "alone", "--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges", "sallyport:"+testVersion)
 	defer d.docker(t, "rm", "-fv", "alone")
@@ -142,7 +143,7 @@ func (d *daemon) testImageAlone(t *testing.T) {
 	}
 }
 
-// waitHealthy waits for what HEALTHCHECK says.
+// waitHealthy waits until HEALTHCHECK reports a healthy container.
 func (d *daemon) waitHealthy(t *testing.T, name string) {
 	t.Helper()
 	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {

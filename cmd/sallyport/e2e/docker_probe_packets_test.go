@@ -42,7 +42,7 @@ func (k task) ping() (string, error) {
 	return "", unix.Sendto(fd, message, 0, to)
 }
 
-// own returns this container's address of a family.
+// own returns the container's own address of a family.
 func own(v6 bool) (netip.Addr, error) {
 	i, err := net.InterfaceByName("eth0")
 	if err != nil {

@@ -26,7 +26,7 @@ import (
 // probeVariable makes the test binary the probe.
 const probeVariable = "SALLYPORT_E2E_PROBE"
 
-// task is one thing to try; every one is done on a thread of its own.
+// task is one thing to try. Each task runs on a thread of its own.
 type task struct {
 	Name    string
 	How     string // a key of ways
@@ -37,13 +37,13 @@ type task struct {
 	Proto   byte
 }
 
-// outcome is what came of it, as the one who tried sees it.
+// outcome is the result of a task, as the program that tried it sees it.
 type outcome struct{ Name, Err, Answer string }
 
 // patience is how long one try waits for an answer.
 const patience = 1200 * time.Millisecond
 
-// ways are what a task can be.
+// ways are the kinds of tasks.
 var ways = map[string]func(task) (string, error){
 	"tcp":       func(k task) (string, error) { return k.stream(nil) },
 	"tcp-link":  func(k task) (string, error) { return k.stream(onLink) },
@@ -71,7 +71,7 @@ func runProbe(r io.Reader, w io.Writer) int {
 	var all sync.WaitGroup
 	for i, k := range tasks {
 		all.Go(func() {
-			runtime.LockOSThread() // and never unlocked: a user or a namespace may have changed
+			runtime.LockOSThread() // the thread is never unlocked: its user or namespace may have changed
 			answer, err := "", error(nil)
 			if k.UID != 0 {
 				id := uintptr(k.UID)
@@ -95,8 +95,8 @@ func runProbe(r io.Reader, w io.Writer) int {
 	return 0
 }
 
-// onLink makes the kernel look for the destination on the link itself: no
-// route, no router, no privilege.
+// onLink makes the kernel look for the destination on the link itself. That needs
+// no route, no router and no privilege.
 func onLink(_, _ string, c syscall.RawConn) error {
 	var err error
 	_ = c.Control(func(fd uintptr) {
@@ -162,8 +162,8 @@ func (k task) packet(control func(string, string, syscall.RawConn) error) (strin
 	return string(b[:n]), err
 }
 
-// scan asks every port of loopback for the metrics, and the unix sockets that
-// can be seen.
+// scan asks every port of loopback, and every unix socket that it can see, for the
+// metrics.
 func (k task) scan() (string, error) {
 	var found []string
 	var mu sync.Mutex
@@ -202,7 +202,7 @@ func (k task) scan() (string, error) {
 	return strings.Join(found, "\n"), err
 }
 
-// query is a DNS question, for the tasks that ask.
+// query is a DNS question, for the tasks that send one.
 func query(name string, overTCP bool) []byte {
 	b := []byte{0x12, 0x34, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0}
 	for _, label := range strings.Split(name, ".") {

@@ -13,7 +13,7 @@ import (
 	"testing"
 )
 
-// What a site adds that has IPv6.
+// sixToo is the part that a site with IPv6 adds.
 const sixToo = `
 networks:
   outside:
@@ -31,7 +31,7 @@ const (
 	sidecarOwner = "sidecar-namespace"
 )
 
-// testSidecar runs the stack as it is, and once more with IPv6.
+// testSidecar runs the stack unchanged, and once more with IPv6.
 func (d *daemon) testSidecar(t *testing.T) {
 	t.Run("as it is", d.testSidecarPage)
 	t.Run("with IPv6", d.testSidecarForbidden)
@@ -59,7 +59,7 @@ func (d *daemon) testSidecarPage(t *testing.T) {
 	s.page.done(t, map[string]string{"./sallyport check": "TestSidecarHost", "./install.sh": "TestSidecarHost", "sallyport healthcheck": "TestSidecarHost"}, nil)
 }
 
-// mustStartAtBoot checks that the unit does what the page does by hand.
+// mustStartAtBoot checks that the unit does the same as the page's commands.
 func (s *stack) mustStartAtBoot(t *testing.T) {
 	t.Helper()
 	need(t, "systemd-analyze")
@@ -78,9 +78,9 @@ func (s *stack) mustStartAtBoot(t *testing.T) {
 	}
 }
 
-// testRestarts starts the containers again in the worst order: first the
-// namespace, then the containers in it. No packet may get out, and the commands
-// of the page must recover it.
+// testRestarts starts the containers again in the worst order: first the namespace,
+// then the containers in it. No packet may get out, and the commands of the page
+// must repair the stack.
 func (s *stack) testRestarts(t *testing.T) {
 	t.Helper()
 	for _, service := range []string{sidecarApp, sidecarGate} {
@@ -145,7 +145,7 @@ func (s *stack) start(t *testing.T) {
 	s.follow(t, "Start", "10.0.0.53", resolver4, registryImage, baseImage)
 }
 
-// edit changes a file as its reader would.
+// edit changes a file as a reader of the page would.
 func (s *stack) edit(t *testing.T, name string, oldnew ...string) {
 	t.Helper()
 	file := filepath.Join(s.dir, name)

@@ -16,7 +16,8 @@ import (
 	"time"
 )
 
-// registryImage is what the pages say instead of the reader's own application.
+// registryImage is the image that the pages name in place of the reader's own
+// application.
 const registryImage = "registry.corp.example/manager:6.0.4"
 
 // stack is one profile of deploy/compose.yaml, with the page that describes it.
@@ -29,8 +30,8 @@ type stack struct {
 	env     []string
 }
 
-// newStack copies what the images are built from. more is a further compose
-// file, "" for none: what a site would add.
+// newStack copies the files that the images are built from. more is a further
+// compose file with a site's additions; "" for none.
 func (d *daemon) newStack(t *testing.T, profile, page, more string) *stack {
 	t.Helper()
 	s := &stack{daemon: d, profile: profile, dir: t.TempDir()}
@@ -42,7 +43,8 @@ func (d *daemon) newStack(t *testing.T, profile, page, more string) *stack {
 		}
 		s.files += ":more.yaml"
 	}
-	// Another spelling of the client, and what stands in for a registry.
+	// A "docker" that also knows "docker compose", and the images that replace
+	// those of a registry.
 	bin := filepath.Join(s.dir, "bin")
 	shim := `#!/bin/sh
 if [ "$1" = compose ]; then shift; exec docker-compose "$@"; fi
@@ -55,7 +57,7 @@ exec ` + d.client + ` "$@"
 		t.Fatal(err)
 	}
 	s.env = []string{"PATH=" + bin + ":" + os.Getenv("PATH"), "VERSION=" + testVersion, "GO_IMAGE=" + warmImage, "FILTER_IMAGE=" + baseImage,
-		"APPLICATION_COMMAND=sh -c 'trap \"exit 0\" TERM; while :; do sleep 1 & wait; done'"} // sleep alone would not hear SIGTERM
+		"APPLICATION_COMMAND=sh -c 'trap \"exit 0\" TERM; while :; do sleep 1 & wait; done'"} // sleep alone would not end on SIGTERM
 	s.page = readGuide(t, page)
 	t.Cleanup(func() {
 		if t.Failed() {
@@ -66,7 +68,7 @@ exec ` + d.client + ` "$@"
 	return s
 }
 
-// copySource copies what the binary and the images are built from.
+// copySource copies the files that the binary and the images are built from.
 func copySource(t *testing.T, dir string) {
 	t.Helper()
 	args := []string{"-R"}
@@ -99,8 +101,8 @@ func (s *stack) shell(t *testing.T, script string) result {
 	return s.tool(t, "", s.env, "sh", "-c", "cd "+s.dir+" && "+script)
 }
 
-// follow runs the commands of one section of the page, with the site's own
-// values in the place of the page's. Settings hold for what follows.
+// follow runs the commands of one section of the page, with the site's own values
+// in the place of the page's. Settings stay in force for later commands.
 func (s *stack) follow(t *testing.T, section string, instead ...string) {
 	t.Helper()
 	replacer := strings.NewReplacer(append(instead, "COMPOSE_FILE=deploy/compose.yaml", "COMPOSE_FILE="+s.files)...)
@@ -118,8 +120,8 @@ func (s *stack) follow(t *testing.T, section string, instead ...string) {
 	}
 }
 
-// readmeStart starts the stack by the README's one line, with the images of the
-// site in the environment, as that line's file says.
+// readmeStart starts the stack with the README's single line. The environment has
+// the images of the site, as the file of that line demands.
 func (s *stack) readmeStart(t *testing.T) {
 	t.Helper()
 	line := readGuide(t, "README.md").command(t, "docker compose", "--profile "+s.profile)
@@ -189,7 +191,8 @@ func (s *stack) status(t *testing.T, pid int, field string) string {
 			key, value, _ := strings.Cut(line, ":")
 			values[key] = strings.TrimSpace(value)
 		}
-		// NSpid: the number out here, that in the daemon's namespace, and that in the container's.
+		// NSpid lists the process number in three namespaces: the test's, the daemon's and the
+		// container's.
 		if f := strings.Fields(values["NSpid"]); len(f) == 3 && f[1] == fmt.Sprint(pid) && f[2] == "1" && s.ours(file) {
 			return values[field]
 		}
@@ -204,8 +207,8 @@ func (s *stack) ours(status string) bool {
 	return strings.Contains(string(groups), s.cgroup)
 }
 
-// withControl runs f with a container in the stack's outer network, without
-// sallyport, but with what the application does not have.
+// withControl runs f with a container in the stack's outer network. The container
+// has no sallyport, but it has the rights that the application lacks.
 func (s *stack) withControl(t *testing.T, f func(container string)) {
 	t.Helper()
 	id := s.must(t, "run", "-d", "--network", "sallyport_outside", "--cap-add", "NET_ADMIN", "--security-opt", "seccomp=unconfined", baseImage, "sleep", "infinity")
@@ -245,7 +248,7 @@ func (s *stack) revive(t *testing.T, service string) {
 	t.Logf("%s is healthy %v after docker start", service, time.Since(start).Round(100*time.Millisecond))
 }
 
-// mustNotReach wants even documented names out of reach.
+// mustNotReach fails the test if the application can reach a documented name.
 func (s *stack) mustNotReach(t *testing.T, service string) {
 	t.Helper()
 	if r := s.curl(t, service, "https://license.sangfor.com/"); r.code == 0 {
@@ -253,9 +256,9 @@ func (s *stack) mustNotReach(t *testing.T, service string) {
 	}
 }
 
-// mustNotFindAdmin searches for the admin listener wherever the application
-// can: on every port of loopback and in every visible unix socket. From
-// sallyport's own container the listener is there.
+// mustNotFindAdmin searches for the admin listener everywhere the application can:
+// on every port of loopback and in every visible unix socket. sallyport's own
+// container does reach the listener.
 func (s *stack) mustNotFindAdmin(t *testing.T, app string) {
 	t.Helper()
 	gate := strings.Replace(app, "application", "sallyport", 1)

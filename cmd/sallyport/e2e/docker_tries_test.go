@@ -20,17 +20,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// escape is a task, and what arrives if it succeeds: "tcp 93.184.250.1:443" in
-// the internet, "query NAME" there, or "host tcp" on the Docker host.
+// escape is a task with the text of its arrival if it succeeds: "tcp
+// 93.184.250.1:443" or "query NAME" in the internet, or "host tcp" on the Docker
+// host.
 type escape struct {
 	task
 	at string
 }
 
-// exemptUser is sallyport's in the images.
+// exemptUser is the user of sallyport in the images.
 const exemptUser = 53128
 
-// The port on which everything of the host listens.
+// hostPortOpen is the port on which the host listens with every protocol.
 const hostPortOpen = 7777
 
 // escapes lists the ways. bridge is an address of the host that is the
@@ -85,7 +86,7 @@ func (d *daemon) escapes(bridge netip.Addr, phase string) (all []escape) {
 	}
 	frame := netip.AddrPortFrom(pick(elsewhere, false), 9998).String()
 	add("udp "+frame, task{How: "frame", Proto: protoUDP, To: frame})
-	for _, to := range []string{"169.254.169.254:80", "10.20.66.66:80"} { // the metadata service, and a neighbour of the host's
+	for _, to := range []string{"169.254.169.254:80", "10.20.66.66:80"} { // the metadata service, and a neighbour of the host
 		add("tcp "+to, task{How: "tcp", To: to})
 	}
 	for _, how := range []string{"udp", "tcp"} {
@@ -110,7 +111,7 @@ func (d *daemon) hostEscapes(bridge netip.Addr) (all []escape) {
 	return append(all, escape{at: "host udp broadcast", task: task{How: "broadcast", To: to, Name: "broadcast", Payload: []byte("broadcast")}})
 }
 
-// ear is what listens on the Docker host, and remembers.
+// ear listens on the Docker host and keeps a list of everything that arrives.
 type ear struct {
 	mu   sync.Mutex
 	seen []string
@@ -182,8 +183,8 @@ func (d *daemon) probeIn(t *testing.T, container, user string, escapes []escape)
 	return outcomes
 }
 
-// mustEscape shows that every way out works where nothing is in the way; on a
-// busy machine some need a second try.
+// mustEscape shows that every way out works from a container without sallyport. On
+// a busy machine some need a second try.
 func (d *daemon) mustEscape(t *testing.T, container string, escapes []escape, host *ear) {
 	t.Helper()
 	mark, heard := d.rec.mark(t), len(host.since(0))

@@ -1,7 +1,8 @@
 //go:build linux
 
-// Documents: every TCP destination that the vendors' documents list, written
-// from the documents. A destination @role is what the site binds to that role.
+// Documents: every TCP destination that the vendors' documents list, written from
+// the documents. A destination @role means the addresses that the site binds to
+// that role.
 
 package e2e
 

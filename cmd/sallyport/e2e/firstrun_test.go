@@ -13,7 +13,8 @@ import (
 	"time"
 )
 
-// One command, three tries, three denials that explain themselves.
+// A newcomer runs one command and makes three tries. Each of the three denials
+// explains itself.
 func TestFirstRunWithoutNetwork(t *testing.T) {
 	need(t, "curl", "dig")
 	ns := newNetns(t, "alone") // loopback only: no route, no resolver
@@ -21,7 +22,7 @@ func TestFirstRunWithoutNetwork(t *testing.T) {
 	g.start(t)
 	g.waitListening(t, "127.0.0.1:3128")
 	g.waitListening(t, "127.0.0.1:1080")
-	// What it prints is what a newcomer reads first.
+	// A newcomer reads this output first.
 	eventually(t, 2*time.Second, "the first lines say where it listens and what is in force", func() error {
 		return lacks(g.out.String(), "127.0.0.1:3128", "127.0.0.1:1080", "127.0.0.1:5300", "endpoint-secure-onprem", "curl", "dig")
 	})
@@ -59,7 +60,7 @@ func TestFirstRunWithoutNetwork(t *testing.T) {
 	}
 }
 
-// A permitted destination that cannot be reached is an honest failure, not a
+// If a permitted destination cannot be reached, the client gets a failure and not a
 // denial: 502 or 504, SERVFAIL, a SOCKS error.
 func TestPermittedWithoutNetworkFailsHonestly(t *testing.T) {
 	need(t, "curl", "dig")
@@ -71,7 +72,7 @@ func TestPermittedWithoutNetworkFailsHonestly(t *testing.T) {
 	if r.stdout != "502" && r.stdout != "504" {
 		t.Errorf("want 502 or 504: %v", r)
 	}
-	// Of a refused CONNECT curl shows no more than the head.
+	// When a CONNECT is refused, curl shows only the head of the response.
 	r = ns.run(t, g.dir, "", "curl", "-sSi", "-x", "http://127.0.0.1:3128", "https://license.sangfor.com/")
 	if lacks(r.stdout, "502", "X-Sallyport-Fault: resolve", "X-Sallyport-Hint: No resolver") != nil {
 		t.Errorf("the refusal does not say what failed: %v", r)
@@ -87,7 +88,7 @@ func TestPermittedWithoutNetworkFailsHonestly(t *testing.T) {
 	}
 }
 
-// The commands that read what a first run left behind.
+// The commands that read the journal of a first run.
 func TestDenialsCommandReadsTheJournal(t *testing.T) {
 	need(t, "dig")
 	ns := newNetns(t, "alone")

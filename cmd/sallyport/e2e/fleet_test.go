@@ -62,7 +62,7 @@ var fleet = []client{
 	{name: "sep-spc", host: 23, profile: "symantec-endpoint-protection", role: "spc", version: "12.1.5", addresses: sepManager},
 	{name: "sep-partner", host: 24, profile: "symantec-endpoint-protection", role: "replication-partner", addresses: sepManager},
 	{name: "liveupdate", host: 25, profile: "symantec-liveupdate", role: "client"},
-	// The near misses: nothing is on, the version is current, a port is moved.
+	// The near misses: no option is on, the version is current, or a port is moved.
 	{name: "es-plain", host: 31, profile: "endpoint-secure-onprem", role: "manager"},
 	{name: "es-agent-plain", host: 32, profile: "endpoint-secure-onprem", role: "agent",
 		ports: "{ agent-upgrade = 4431 }", addresses: onpremManager},

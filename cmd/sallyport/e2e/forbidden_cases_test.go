@@ -48,7 +48,7 @@ func forbiddenNames() []forbidden {
 	}
 }
 
-// forbiddenFleet: documented, but not for this client.
+// forbiddenFleet: destinations that are documented, but not for this client.
 func forbiddenFleet() []forbidden {
 	return []forbidden{
 		{name: "feature off", try: byHTTP("es-plain", "https://auth.sangfor.com/"), says: "403",
@@ -80,7 +80,8 @@ func forbiddenFleet() []forbidden {
 	}
 }
 
-// forbiddenContent: the authority is permitted, what the client then shows is not.
+// forbiddenContent: the authority is permitted, but the content that the client
+// then sends is not.
 func forbiddenContent() []forbidden {
 	license := func(reason string) denial {
 		return denial{via: "connect", client: "es-manager", host: "license.sangfor.com", port: 443, reason: reason}
@@ -110,7 +111,8 @@ func forbiddenContent() []forbidden {
 			says: "host_mismatch", want: upd("host_mismatch"), reaches: "upd.sangfor.com"},
 		{name: "another port in Host", try: byHTTP("es-manager", "-p", "-H", "Host: upd.sangfor.com:8080", "http://upd.sangfor.com/"),
 			says: "host_mismatch", want: upd("host_mismatch"), reaches: "upd.sangfor.com"},
-		// The Host beside an absolute-form target gives way to it (RFC 9112, 3.2.2), so it opens nothing.
+		// An absolute-form target overrides the Host header (RFC 9112, 3.2.2), so a permitted Host
+		// permits nothing here.
 		{name: "a permitted Host beside a forbidden target", try: byHTTP("es-manager", "-H", "Host: upd.sangfor.com", "http://evil.example/"),
 			says: "not_listed", want: denial{via: "http", host: "evil.example", port: 80, reason: "not_listed"}},
 		{name: "a forged Host on a port of its own", try: byHTTP("saas-agent", "-p", "-H", "Host: evil.example", "http://edrsaas.sangfor.com:8083/"),

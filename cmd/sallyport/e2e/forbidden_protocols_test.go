@@ -29,7 +29,7 @@ func forbiddenSOCKS() []forbidden {
 	socks := func(host string, port int, reason string) denial {
 		return denial{via: "socks5", client: "es-manager", host: host, port: port, reason: reason}
 	}
-	reply := func(code byte) string { return string([]byte{5, 0, 5, code}) } // method none, then the reply
+	reply := func(code byte) string { return string([]byte{5, 0, 5, code}) } // the method "none", then the reply
 	greeting, bind := socks5(2, "license.sangfor.com", 443)
 	_, associate := socks5(3, "license.sangfor.com", 443)
 	_, nul := socks5(1, "evil.example\x00.sangfor.com", 443)

@@ -20,11 +20,11 @@ type forbidden struct {
 	want denial
 	says string // what the client prints; "": only that it failed
 
-	// reaches: the authority is permitted and what follows is not. The gateway
-	// may look that host up and connect before it sees the client's bytes, but
-	// none of those bytes may arrive.
+	// reaches is a host whose authority is permitted, but whose content is not. The
+	// gateway may look that host up and connect before it sees the client's bytes.
+	// None of those bytes may arrive.
 	reaches string
-	// lookedUp: the name is permitted, what it resolves to is not.
+	// lookedUp is a permitted name that resolves to a forbidden address.
 	lookedUp string
 }
 
@@ -51,7 +51,7 @@ func TestForbiddenLeavesNoPacket(t *testing.T) {
 	for _, f := range cases {
 		t.Run(f.name, func(t *testing.T) { f.run(t, l, g) })
 	}
-	// Late packets: everything was refused long ago, so nothing may follow.
+	// Late packets: every try was refused before, so no packet may follow.
 	mark := l.rec.mark(t)
 	time.Sleep(time.Second)
 	forbidden{}.checkPackets(t, l, mark)
@@ -60,7 +60,8 @@ func TestForbiddenLeavesNoPacket(t *testing.T) {
 	}
 }
 
-// showRecorderSees sends what the tries below must not cause.
+// showRecorderSees sends packets like those that the tries below must not cause,
+// and shows that the recorder sees them.
 func (l *lab) showRecorderSees(t *testing.T) {
 	t.Helper()
 	l.mustArrive(t, netip.AddrPortFrom(elsewhere[0], 443))
@@ -83,7 +84,7 @@ func (f forbidden) run(t *testing.T, l *lab, g *gateway) {
 	if f.says == "" && r.code == 0 || !strings.Contains(r.all(), f.says) {
 		t.Errorf("the client should fail with %q: %v", f.says, r)
 	}
-	defer f.checkPackets(t, l, packets) // also where the journal has no record
+	defer f.checkPackets(t, l, packets) // the check also runs when the journal has no record
 	record := g.journal().mustDeny(t, records, f.want)
 	if record.Hint == "" && record.Detail == "" {
 		t.Errorf("the record has no hint: %s", record.line)
@@ -123,7 +124,7 @@ func byHTTP(from string, args ...string) attempt {
 	}
 }
 
-// bySOCKS tries with curl through the SOCKS5 listener; names are the gateway's to resolve.
+// bySOCKS tries with curl through the SOCKS5 listener; the gateway resolves names.
 func bySOCKS(from string, args ...string) attempt {
 	return func(t *testing.T, l *lab) result {
 		return l.curl(t, named(from), append([]string{"-x", socksDoor}, args...)...)

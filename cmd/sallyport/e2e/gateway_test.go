@@ -28,11 +28,11 @@ import (
 type gateway struct {
 	ns     *netns // nil: the test's own
 	dir    string // working directory; configuration and journal live here
-	uid    uint32 // who it runs as; 0: root, as the tests do
+	uid    uint32 // the user it runs as; 0: root, like the tests
 	caps   []uintptr
 	stdin  string
-	env    []string   // more of it
-	files  []*os.File // passed on, from descriptor 3
+	env    []string   // more variables for it
+	files  []*os.File // passed to the process, from descriptor 3
 	cmd    *exec.Cmd
 	out    output
 	exited chan struct{}
@@ -96,7 +96,8 @@ func (g *gateway) start(t *testing.T, args ...string) {
 func (g *gateway) startCommand(t *testing.T, name string, args ...string) {
 	t.Helper()
 	g.cmd = command(context.WithoutCancel(t.Context()), g.dir, name, args...)
-	// A proxy of the environment must not be asked: it does not exist.
+	// sallyport must not use the proxy of the environment: that proxy does not
+	// exist.
 	g.cmd.Env = append(g.cmd.Env, "HTTP_PROXY=http://93.184.254.254:3128", "HTTPS_PROXY=http://93.184.254.254:3128",
 		"ALL_PROXY=socks5://93.184.254.254:1080")
 	g.cmd.Env, g.cmd.ExtraFiles = append(g.cmd.Env, g.env...), g.files
@@ -183,7 +184,7 @@ func (g *gateway) admin(path string) (code int, body string, err error) {
 	return resp.StatusCode, string(b), err
 }
 
-// signal sends one to the process.
+// signal sends a signal to the process.
 func (g *gateway) signal(t *testing.T, s syscall.Signal) {
 	t.Helper()
 	if err := g.cmd.Process.Signal(s); err != nil {

@@ -1,7 +1,7 @@
 //go:build linux
 
-// Guide: the commands of a deployment page or the README, as they stand there,
-// and which of them a test has run.
+// Guide: the unchanged commands of a deployment page or the README, and which of
+// them a test has run.
 
 package e2e
 
@@ -24,7 +24,7 @@ type guideBlock struct {
 	commands []guideCommand
 }
 
-// guideCommand is one line, and what the comment behind it says.
+// guideCommand is one line, with the text of the comment behind it.
 type guideCommand struct {
 	line, says string
 	ran        bool
@@ -38,7 +38,7 @@ var (
 )
 
 // readGuide returns the commands of a page. Code blocks of other languages, or
-// of none, are configurations and drawings.
+// without a language, are configurations and drawings.
 func readGuide(t *testing.T, name string) *guide {
 	t.Helper()
 	text, err := os.ReadFile(repositoryFile(t, name))
@@ -47,7 +47,7 @@ func readGuide(t *testing.T, name string) *guide {
 	}
 	p := &guide{name: name}
 	section, fence, indent := "", "", "    "
-	var open *guideBlock // what the next command belongs to
+	var open *guideBlock // the block that the next command belongs to
 	add := func(line string) {
 		if open == nil {
 			open = &guideBlock{section: section}
@@ -91,7 +91,7 @@ func readGuide(t *testing.T, name string) *guide {
 	return p
 }
 
-// block returns the block that begins so, to be run whole.
+// block returns the block with that beginning. The caller runs all of it.
 func (p *guide) block(t *testing.T, begins string) string {
 	t.Helper()
 	for _, b := range p.blocks {
@@ -108,7 +108,7 @@ func (p *guide) block(t *testing.T, begins string) string {
 	return ""
 }
 
-// section returns the commands of a section, to be run one by one.
+// section returns the commands of a section. The caller runs them one by one.
 func (p *guide) section(t *testing.T, name string) (commands []guideCommand) {
 	t.Helper()
 	for _, b := range p.blocks {
@@ -125,7 +125,8 @@ func (p *guide) section(t *testing.T, name string) (commands []guideCommand) {
 	return commands
 }
 
-// command returns the one command that begins so and has the other words.
+// command returns the only command that has that beginning and contains the other
+// words.
 func (p *guide) command(t *testing.T, begins string, words ...string) string {
 	t.Helper()
 	for _, b := range p.blocks {
@@ -140,9 +141,10 @@ func (p *guide) command(t *testing.T, begins string, words ...string) string {
 	return ""
 }
 
-// done fails for every command that was not run and does not begin as one of
-// elsewhere, which other tests run, and for what does not hold of these lists.
-// A block that begins as one of text is no command but what one reads or prints.
+// done fails for every command that was not run, unless its beginning is in
+// elsewhere, the list of commands that other tests run. It also fails for every
+// entry of the two lists that excuses no command. A block whose beginning is in
+// text is no command: it is input or output.
 func (p *guide) done(t *testing.T, elsewhere, text map[string]string) {
 	t.Helper()
 	used := map[string]bool{}

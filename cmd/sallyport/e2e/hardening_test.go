@@ -14,8 +14,9 @@ import (
 	"testing"
 )
 
-// What cannot be given up keeps it from starting, unless that is permitted; what
-// the kernel has not does not, and is said.
+// sallyport does not start if a step of the hardening fails, unless the
+// configuration permits that. It does start if the kernel lacks a step, and reports
+// it.
 func TestHardeningThatFails(t *testing.T) {
 	need(t)
 	l := newLab(t)

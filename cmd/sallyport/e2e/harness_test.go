@@ -1,8 +1,8 @@
 //go:build linux
 
-// Harness: the lab by itself, without a gateway. What the other tests read
-// from silence stands on this: the internet would have answered, and the
-// recorder would have seen it.
+// Harness: the lab by itself, without a gateway. The other tests conclude from
+// missing packets that nothing got out. That is valid because the internet would
+// have answered, and the recorder would have seen it.
 
 package e2e
 
@@ -93,8 +93,8 @@ func TestResolverAnswersAndIsRecorded(t *testing.T) {
 	}
 }
 
-// Without a gateway process nothing passes between the two sides: what the
-// other tests see arrive came through sallyport.
+// Without a gateway process no packet passes between the two sides. So every packet
+// that arrives in the other tests came through sallyport.
 func TestNothingIsRoutedAround(t *testing.T) {
 	need(t)
 	l := newLab(t)

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// stopped stops it for good: nothing gets out, and the filter stays, also when
-// its unit stops.
+// stopped stops sallyport and does not start it again. No packet gets out, and the
+// filter stays loaded, even after its unit stops.
 func (h *host) stopped(t *testing.T) {
 	t.Helper()
 	h.must(t, h.page.block(t, "systemctl stop sallyport.socket"))
@@ -61,12 +61,12 @@ func (h *host) flushed(t *testing.T) {
 		t.Run(verb, func(t *testing.T) { h.nothingForbidden(t, mark) })
 	}
 	h.must(t, "systemctl start sallyport-nft")
-	// After a command by hand no other unit is notified.
+	// A command by hand notifies no other unit.
 	h.must(t, "nft flush ruleset\n"+h.page.block(t, "systemctl reload-or-restart sallyport-nft")+"nft list table inet sallyport")
 }
 
-// flood sends forbidden datagrams as fast as one sender can, so that a gap of a
-// millisecond shows.
+// flood sends forbidden datagrams as fast as one sender can, so that a packet gets
+// through even in a gap of a millisecond.
 func (h *host) flood(t *testing.T) (stop func()) {
 	t.Helper()
 	c, err := h.s.clients.dial("udp", "", netip.AddrPortFrom(elsewhere[0], 9998).String())
@@ -88,12 +88,13 @@ func (h *host) flood(t *testing.T) (stop func()) {
 	return func() { close(ended); <-done; c.Close() }
 }
 
-// nothingForbidden looks at what arrived under the load of permitted and
+// nothingForbidden checks the packets that arrived under the load of permitted and
 // forbidden tries.
 func (h *host) nothingForbidden(t *testing.T, mark int) {
 	t.Helper()
 	arrived := slices.DeleteFunc(h.s.rec.everything(t, mark), func(p packet) bool {
-		// The host's ICMP message that no socket waits for a resolver's answer any more.
+		// The host's ICMP message to a resolver: no socket waits for the answer any
+		// more.
 		return p.proto == "icmp" && p.src.Addr() == netip.MustParseAddr(outside4) && p.dst.Addr() == netip.MustParseAddr(resolver4)
 	})
 	try{ours: "license.sangfor.com"}.check(t, h.s, arrived)
@@ -114,12 +115,12 @@ func (h *host) filterFails(t *testing.T) {
 		t.Errorf("with its unit failed the host routes: %q", got)
 	}
 	h.put(t, site, good)
-	// With the README's one line, without the unit: the filter works by itself.
+	// The filter works without the unit, when the README's single line loads it.
 	h.must(t, "nft delete table inet sallyport\nsysctl -q -w net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1\n"+readGuide(t, "README.md").command(t, "sallyport nft --config"))
 	h.nothingGetsOut(t)
 }
 
-// nothingGetsOut tries for a while, and all of it in vain.
+// nothingGetsOut makes tries for a while and demands that all of them fail.
 func (h *host) nothingGetsOut(t *testing.T) {
 	t.Helper()
 	h.must(t, "nft list table inet sallyport >/dev/null")

@@ -1,7 +1,7 @@
 //go:build linux
 
-// Host, installed: from the release to the units, again for an upgrade, and away
-// again.
+// Host, installed: from the release to the units, again for an upgrade, and then
+// removed.
 
 package e2e
 
@@ -15,7 +15,8 @@ import (
 	"testing"
 )
 
-// releaseArchive builds a release as docs/operations.md does, for this machine and once.
+// releaseArchive builds a release with the steps of docs/operations.md. It builds only
+// once, and only for this machine.
 func releaseArchive(t *testing.T) string {
 	t.Helper()
 	dist := filepath.Join(workDir, "dist")
@@ -50,7 +51,7 @@ func (h *host) install(t *testing.T) {
 	}
 	step("/root", h.page.block(t, "apt-get install"))
 	h.intoRoot(t)
-	// Without a configuration nothing is enabled.
+	// Without a configuration the script enables no unit.
 	const unpacked = "/root/sallyport-*/"
 	if r := step(unpacked, "./install.sh --dry-run"); !strings.Contains(r.stdout, "Nothing was started") || h.exists("/usr/local/bin/sallyport") {
 		t.Errorf("dry: %v", r)
@@ -80,7 +81,8 @@ func (h *host) install(t *testing.T) {
 	if r := step(unpacked, "./install.sh"); strings.Contains(r.stdout, "  /usr/local") {
 		t.Errorf("twice is not once: %v", r)
 	}
-	// systemd's own opinion, with what the generator says; and a page from man's place.
+	// systemd itself verifies the units, with its generators. The man page and the
+	// completion are installed.
 	verify := step("/", "systemd-analyze verify --man=no --generators=yes sallyport.service sallyport.socket sallyport-dns.socket sallyport-nft.service")
 	if strings.Contains(verify.all(), "sallyport") {
 		t.Errorf("%v", verify)
@@ -116,7 +118,8 @@ func (h *host) intoRoot(t *testing.T) {
 		}
 		return string(out)
 	}
-	// The README's configuration is a proxy's: no packet filter, which could not start.
+	// The README's configuration is that of a proxy. It installs no packet filter,
+	// because the filter could not start.
 	proxy := filepath.Join(t.TempDir(), "proxy.toml")
 	if err := os.WriteFile(proxy, []byte(readGuide(t, "README.md").block(t, "[listen]")), 0o644); err != nil {
 		t.Fatal(err)
@@ -147,7 +150,7 @@ func (h *host) exists(path string) bool {
 	return err == nil
 }
 
-// upgrade installs again, beside the running one.
+// upgrade installs again while sallyport runs.
 func (h *host) upgrade(t *testing.T) {
 	t.Helper()
 	h.underLoad(t, func() {
@@ -161,8 +164,8 @@ func (h *host) upgrade(t *testing.T) {
 	})
 }
 
-// uninstall removes what was installed, keeps the site's files, and opens
-// nothing.
+// uninstall removes the installed files and keeps the site's files. The packet
+// filter stays loaded, so no packet gets out.
 func (h *host) uninstall(t *testing.T) {
 	t.Helper()
 	out := h.must(t, "cd /root/sallyport-*/\n./install.sh --uninstall")

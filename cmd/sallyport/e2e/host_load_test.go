@@ -20,7 +20,8 @@ import (
 	"github.com/miekg/dns"
 )
 
-// restart restarts under load: no client is refused, and nothing is lost.
+// restart restarts sallyport under load. No client is refused, and no query is
+// lost.
 func (h *host) restart(t *testing.T) {
 	t.Helper()
 	block := h.page.block(t, "systemctl restart sallyport")
@@ -35,7 +36,7 @@ func (h *host) restart(t *testing.T) {
 	})
 }
 
-// underLoad runs f while connections and queries begin all the time, and fails
+// underLoad runs f while new connections and queries begin all the time. It fails
 // when one of them is refused, reset, lost or answered wrongly.
 func (h *host) underLoad(t *testing.T, f func()) {
 	t.Helper()
@@ -87,7 +88,7 @@ func (h *host) underLoad(t *testing.T, f func()) {
 	t.Logf("%d connections and queries under load", good.Load())
 }
 
-// fetch makes one request over a new connection, patiently.
+// fetch makes one request over a new connection, with a long timeout.
 func (s *scene) fetch(dst netip.AddrPort, name string) error {
 	d := net.Dialer{Timeout: 20 * time.Second}
 	var c net.Conn
@@ -107,7 +108,8 @@ func (s *scene) fetch(dst netip.AddrPort, name string) error {
 	return nil
 }
 
-// ask asks a resolver that does not know of sallyport, once and patiently.
+// ask sends one query to a resolver that does not know about sallyport, with a long
+// timeout.
 func (s *scene) ask(name string) error {
 	c, err := s.clients.dial("udp", "", outsideDNS4+":53")
 	if err != nil {
@@ -144,7 +146,8 @@ func (h *host) killed(t *testing.T) {
 	h.nothingForbidden(t, mark)
 }
 
-// hung stops the process without ending it: systemd misses its sign of life.
+// hung stops the process without ending it. systemd misses its watchdog
+// notification.
 func (h *host) hung(t *testing.T) {
 	t.Helper()
 	const drop = "/run/systemd/system/sallyport.service.d/hurry.conf"

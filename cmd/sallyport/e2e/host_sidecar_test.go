@@ -31,7 +31,7 @@ func TestSidecarHost(t *testing.T) {
 		return nil
 	})
 	h.judged(t)
-	// A later run remembers what it is for.
+	// A later run of the script remembers the mode.
 	if out := h.must(t, "cd /root/sallyport-*/\n./install.sh"); !strings.Contains(out, "Running: ") {
 		t.Errorf("%s", out)
 	}
@@ -81,8 +81,8 @@ func (h *host) installSidecar(t *testing.T) {
 	}
 }
 
-// judged tries what the application, and root's tools on the same host, may and
-// may not reach.
+// judged makes permitted and forbidden tries as the application, and with root's
+// tools on the same host.
 func (h *host) judged(t *testing.T) {
 	t.Helper()
 	mark := h.s.rec.mark(t)
@@ -120,7 +120,7 @@ func (h *host) neverUnguarded(t *testing.T) {
 			t.Errorf("after %s: %v", verb, r)
 		}
 		if verb != "stop" {
-			h.must(t, "systemctl start sallyport-nft") // waits for what that unit's start has begun
+			h.must(t, "systemctl start sallyport-nft") // this also waits for the job that the start of Debian's unit began
 		}
 		stop()
 		t.Run(verb, func(t *testing.T) { h.nothingForbidden(t, mark) })

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// host is a Debian as gateway of a scene.
+// host is a Debian that is the gateway of a scene.
 type host struct {
 	*debian
 	s    *scene
@@ -21,7 +21,7 @@ type host struct {
 }
 
 // The commands of the page that TestGatewayHost does not run, and the tests of
-// package main that do what they do.
+// package main that do the same.
 var gatewayElsewhere = map[string]string{
 	"install -d -g sallyport":                                 "TestCountersBelongToTheGroupOfTheirDirectory",
 	"while :; do sallyport nft --counters":                    "TestDropsInTheJournal",
@@ -55,7 +55,7 @@ func TestGatewayHost(t *testing.T) {
 	h.page.done(t, gatewayElsewhere, nil)
 }
 
-// healthy is what the page asks after the installation.
+// healthy runs the page's checks after the installation.
 func (h *host) healthy(t *testing.T) {
 	t.Helper()
 	check := h.page.block(t, "sallyport healthcheck")
@@ -80,8 +80,8 @@ func (h *host) healthy(t *testing.T) {
 	}
 }
 
-// preflight is what the page asks next: the host, unlike its operator's, trusts
-// the lab's authority only because the test says so.
+// preflight runs the page's next check. The host trusts the lab's authority only
+// because the test adds it.
 func (h *host) preflight(t *testing.T) {
 	t.Helper()
 	ca, err := os.ReadFile(h.s.ca.file)
@@ -95,7 +95,7 @@ func (h *host) preflight(t *testing.T) {
 	}
 }
 
-// confined reads what the kernel says of the running process.
+// confined checks the running process by the kernel's own data.
 func (h *host) confined(t *testing.T) {
 	t.Helper()
 	status := h.must(t, "cat /proc/$(systemctl show --value -p MainPID sallyport)/status")
@@ -133,7 +133,7 @@ func (h *host) tryIt(t *testing.T) {
 	if err := lacks(out, "evil.example", "es-manager", "counter drop_icmp"); err != nil {
 		t.Errorf("%v:\n%s", err, out)
 	}
-	// What the filter dropped of it comes by way of a timer.
+	// A timer brings the filter's dropped packets into the journal.
 	eventually(t, time.Minute, "the ping is in the journal", func() error {
 		return lacks(h.must(t, "cat /var/log/sallyport/denials.jsonl"), "dropped by the packet filter (drop_icmp): ICMP; IP protocol 1")
 	})
@@ -180,10 +180,10 @@ func (h *host) reload(t *testing.T) {
 	}
 }
 
-// listenElsewhere adds a listener, and moves it. After the page's commands
-// systemd holds its socket. Without them a socket without an entry keeps
-// sallyport from starting. Meanwhile there are clients, which would start it by
-// themselves.
+// listenElsewhere adds a listener, and moves it. After the page's commands systemd
+// holds its socket. Without these commands systemd still holds a socket that has no
+// entry in the configuration, and sallyport does not start. Meanwhile clients
+// connect, which would also make systemd start it.
 func (h *host) listenElsewhere(t *testing.T) {
 	t.Helper()
 	w := h.s.work(t)
@@ -210,7 +210,7 @@ func (h *host) listenElsewhere(t *testing.T) {
 		t.Errorf("no cure in\n%s", log)
 	}
 	proxied("3130")
-	// An address that is not there yet keeps nothing from starting.
+	// sallyport also starts when the host does not have the address yet.
 	h.edit(t, site, gateway4+":3130", "10.77.9.9:3130")
 	h.must(t, block)
 	eventually(t, 20*time.Second, "a word about it", func() error {

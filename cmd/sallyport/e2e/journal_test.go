@@ -131,7 +131,7 @@ func (j journal) counted() (n int) {
 	return n
 }
 
-// reasons is counted for each reason.
+// reasons sums the denials for each reason, folded records by their count.
 func (j journal) reasons() map[string]int {
 	sums := make(map[string]int)
 	for _, r := range j.denials(0) {

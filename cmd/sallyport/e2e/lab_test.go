@@ -23,16 +23,16 @@ const (
 	gateway6  = "fd77::1"
 	resolver4 = "45.83.0.1"
 	resolver6 = "2a0d:5600::1"
-	outside4  = "45.83.0.2" // the gateway's own, on the internet's side
+	outside4  = "45.83.0.2" // the gateway's own addresses on the internet's side
 )
 
 // internetRoutes are the ranges whose every address is the origin.
 var internetRoutes = []string{
-	"93.184.0.0/16", "13.94.16.103/32", "121.46.26.221/32", "10.20.0.0/16", // the last: a site's servers, bound to roles
+	"93.184.0.0/16", "13.94.16.103/32", "121.46.26.221/32", "10.20.0.0/16", // the last one is for a site's servers, which are bound to roles
 	"2a00:1450::/32", "fd20::/16",
 }
 
-// lab is the whole picture.
+// lab is all of it: the clients, the gateway and the internet.
 type lab struct {
 	clients, gateway, internet *netns
 	dir                        string // scratch, and the home of every client
@@ -41,7 +41,8 @@ type lab struct {
 	rec                        *recorder
 }
 
-// newLab builds it, internet included; the gateway's namespace has no gateway yet.
+// newLab builds the lab with its internet. The gateway's namespace does not have a
+// gateway process yet.
 func newLab(t *testing.T) *lab {
 	t.Helper()
 	l := &lab{dir: t.TempDir(), book: make(book)}
@@ -71,8 +72,9 @@ func newLab(t *testing.T) *lab {
 	return l
 }
 
-// clientAddresses gives the clients' side one address per client, es-manager's
-// first: it is the source of every tool that cannot choose one.
+// clientAddresses gives the clients' side one address per client. That of
+// es-manager comes first, because it is the source of every tool that cannot choose
+// one.
 func clientAddresses() []string {
 	lines := []string{"link set client up"}
 	for _, c := range append(slices.Clone(fleet), client{name: "unknown", host: unknownHost}) {
@@ -81,8 +83,8 @@ func clientAddresses() []string {
 	return append(lines, "route add default via "+gateway4, "route add default via "+gateway6)
 }
 
-// site adds the names that are not in the documents: the site's own, and those
-// that lead where a name must not lead.
+// site adds names that are not in the documents: the site's own, and some that
+// resolve to forbidden addresses.
 func (l *lab) site() {
 	l.book["esm.corp.example"] = addrs("10.20.30.41", "fd20:30::41")
 	l.book["sepm.corp.example"] = addrs("93.184.240.1", "2a00:1450:4002::1")
@@ -91,7 +93,7 @@ func (l *lab) site() {
 	l.book["rebind.corp.example"] = addrs("10.20.66.66", "fd20:66::66")
 	l.book["loop.corp.example"] = addrs(gateway4)
 	l.book["half.corp.example"] = addrs("10.20.66.67", "93.184.240.3")
-	// One family is enough, whichever it is.
+	// An address of one family is enough, of either family.
 	l.book["sp2.sangfor.com"] = l.book["sp2.sangfor.com"][:1]
 	l.book["sp3.sangfor.com"] = l.book["sp3.sangfor.com"][1:]
 }
@@ -103,7 +105,7 @@ func addrs(texts ...string) (as []netip.Addr) {
 	return as
 }
 
-// files makes what apt and git fetch: a repository each.
+// files makes one repository for apt and one for git.
 func (l *lab) files(t *testing.T) string {
 	t.Helper()
 	root := filepath.Join(l.dir, "www")

@@ -18,7 +18,7 @@ import (
 	"time"
 )
 
-// deny sends one CONNECT that is refused and returns when the answer is there.
+// deny sends one CONNECT that is refused, and returns after the answer has arrived.
 func (l *lab) deny(host string) error {
 	c, err := l.clients.dial("tcp", fleet[0].v4(), gateway4+":3128")
 	if err != nil {
@@ -59,7 +59,7 @@ func TestDenialIsReadableAtOnce(t *testing.T) {
 		delays = append(delays, time.Since(start))
 	}
 	slices.Sort(delays)
-	// The machine that runs the tests may stop for longer than that, once.
+	// The machine that runs the tests may be slower than that once.
 	if median := delays[len(delays)/2]; median > 50*time.Millisecond {
 		t.Errorf("half of the denials took longer than %v to be readable", median)
 	}
@@ -96,7 +96,8 @@ func TestTermEndsCleanly(t *testing.T) {
 		t.Errorf("exit code %d after SIGTERM", code)
 	}
 	records, torn := g.journal().read()
-	// The question above whether it still accepts may be refused as draining.
+	// The check above, whether it still accepts, may itself be refused with the
+	// reason "draining".
 	denied := slices.DeleteFunc(g.journal().denials(0), func(r record) bool { return r.Reason == "draining" })
 	if len(torn) != 0 || len(denied) != n {
 		t.Errorf("journal: %d denials of %d, torn lines %q", len(denied), n, torn)
@@ -113,8 +114,8 @@ func TestTermEndsCleanly(t *testing.T) {
 	}
 }
 
-// TestFloodIsCountedToTheLast sends SIGTERM during a flood. Records are folded,
-// and their counts add up to every denial that a client was answered with.
+// TestFloodIsCountedToTheLast sends SIGTERM during a flood. Records are folded, and
+// their counts add up to all denials that the clients received.
 func TestFloodIsCountedToTheLast(t *testing.T) {
 	need(t)
 	l := newLab(t)
@@ -132,7 +133,8 @@ func TestFloodIsCountedToTheLast(t *testing.T) {
 	for range clients {
 		answered += <-done
 	}
-	// A denial may be journaled whose answer the end cut off: one per client.
+	// The end may cut off the answer of a denial that is already in the journal:
+	// one per client.
 	counted := g.journal().counted()
 	if written := len(g.journal().denials(0)); code != 0 || counted < answered || counted > answered+clients || answered > 400 && written >= answered {
 		t.Errorf("exit %d: %d answered, %d counted in %d records %v", code, answered, counted, written, g.journal().reasons())
@@ -144,7 +146,7 @@ func TestFloodIsCountedToTheLast(t *testing.T) {
 	}
 }
 
-// SIGTERM without anything open ends at once.
+// SIGTERM ends the process at once if no connection is open.
 func TestTermWhenIdle(t *testing.T) {
 	need(t)
 	l := newLab(t)
@@ -156,7 +158,7 @@ func TestTermWhenIdle(t *testing.T) {
 	}
 }
 
-// kill -9 tears at most the last line; the next start goes on below it, and
+// kill -9 tears at most the last line. The next start writes below that line, and
 // the reader skips and reports it.
 func TestKillTearsAtMostOneLine(t *testing.T) {
 	need(t)
@@ -177,7 +179,7 @@ func TestKillTearsAtMostOneLine(t *testing.T) {
 	if _, torn := g.journal().read(); len(torn) > 1 {
 		t.Fatalf("torn lines: %q", torn)
 	}
-	g.journal().tear(t) // what a kill in the midst of a write leaves
+	g.journal().tear(t) // a kill in the middle of a write leaves such a line
 	before, _ := g.journal().read()
 	g.start(t, "run", "--config", "sallyport.toml")
 	g.waitReady(t)
@@ -213,8 +215,8 @@ func (l *lab) flood(what string, stop <-chan struct{}, done chan<- int) {
 	}
 }
 
-// SIGHUP changes the policy and leaves open what it still permits; a bad
-// configuration changes nothing and is not silent.
+// SIGHUP changes the policy, and connections that it still permits stay open. A bad
+// configuration changes nothing and is reported.
 func TestReload(t *testing.T) {
 	need(t, "curl")
 	l := newLab(t)
@@ -262,7 +264,7 @@ func TestReload(t *testing.T) {
 		}
 	}
 
-	// Without a signal: only the file changes.
+	// A change of the file is enough, without a signal.
 	g.configure(t, configuration(fleet))
 	eventually(t, 10*time.Second, "the good policy is in force and /readyz is content", func() error {
 		code, body, err := g.admin("/readyz")

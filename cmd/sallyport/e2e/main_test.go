@@ -1,6 +1,6 @@
 //go:build linux
 
-// Main: what the suite needs, and the one build of the binary under test.
+// Main: the needs of the suite, and the single build of the binary under test.
 
 package e2e
 
@@ -16,8 +16,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// workDir is the directory of what all tests share: the binary and the undici
-// module.
+// workDir is the directory of the files that all tests share: the binary and the
+// undici module.
 var workDir string
 
 func TestMain(m *testing.M) {
@@ -32,7 +32,8 @@ func TestMain(m *testing.M) {
 	os.Exit(run(m))
 }
 
-// run keeps the deferred clean-up out of reach of os.Exit.
+// run is a function of its own, because os.Exit in TestMain would skip the deferred
+// clean-up.
 func run(m *testing.M) int {
 	dir, err := os.MkdirTemp("", "sallyport-e2e-")
 	if err != nil {
@@ -51,7 +52,7 @@ func run(m *testing.M) int {
 // tally counts the tests that could not run, each once.
 type tally struct {
 	mu    sync.Mutex
-	names map[string]bool // without their subtests
+	names map[string]bool // tests without their subtests
 }
 
 var skipped tally
@@ -66,7 +67,7 @@ func (s *tally) count(t *testing.T) {
 	s.names[name] = true
 }
 
-// line says how many there were, and the cure; "": there were none.
+// line returns the number of these tests and the cure, or "" if there are none.
 func (s *tally) line() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -83,9 +84,9 @@ func (s *tally) line() string {
 	return fmt.Sprintf("%d end-to-end %s %s tools that this machine lacks: go test -v ./cmd/sallyport/e2e names them", len(s.names), tests, need)
 }
 
-// say writes a line to standard error. "go test" shows nothing of a package that
-// passes, unless with -v or inside of its directory, so it goes to the terminal
-// too, where there is one.
+// say writes a line to standard error. "go test" hides the output of a package that
+// passes, except with -v or in the package's directory. So say also writes to the
+// terminal, if there is one.
 func (*tally) say(line string) {
 	fmt.Fprintln(os.Stderr, line)
 	tty, err := os.OpenFile("/dev/tty", os.O_WRONLY|unix.O_NOCTTY, 0)
@@ -98,8 +99,8 @@ func (*tally) say(line string) {
 	}
 }
 
-// missing skips the test, or fails it where SALLYPORT_E2E=required says that
-// everything has to run.
+// missing skips the test. With SALLYPORT_E2E=required every test has to run, and
+// missing fails the test.
 func missing(t *testing.T, format string, args ...any) {
 	t.Helper()
 	if os.Getenv("SALLYPORT_E2E") == "required" {
@@ -138,7 +139,8 @@ var buildOnce = sync.OnceValues(func() (string, error) {
 	return path, nil
 })
 
-// builtBinary returns the path of the built command, static as it ships.
+// builtBinary returns the path of the built command. It is static, like the
+// released one.
 func builtBinary(t *testing.T) string {
 	t.Helper()
 	path, err := buildOnce()

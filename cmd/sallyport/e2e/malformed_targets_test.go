@@ -1,4 +1,4 @@
-// Malformed targets: text that is not a destination in the place of one, by
+// Malformed targets: text that is not a destination is sent in the place of one, to
 // every front end.
 
 package e2e
@@ -52,9 +52,9 @@ func malformedTargets() []string {
 	return targets
 }
 
-// TestMalformedTargets asserts that a malformed target is never served or
-// resolved, by any front end. Each is one denial, every line of the journal is
-// whole, and sallyport goes on.
+// TestMalformedTargets asserts that a malformed target is never served or resolved,
+// by any front end. Each target causes one denial, every line of the journal is
+// whole, and sallyport continues.
 func TestMalformedTargets(t *testing.T) {
 	s := newService(t)
 	s.configure(t, s.configuration())
@@ -99,8 +99,8 @@ func TestMalformedTargets(t *testing.T) {
 	t.Logf("%d tries", tries)
 }
 
-// A targetSender sends a target to a front end. It returns whether that was an
-// attempt, and an error if the target was not refused.
+// A targetSender sends a target to a front end. It reports whether the target
+// counts as an attempt, and returns an error if it was not refused.
 type targetSender func(s *service, target string) (attempt bool, err error)
 
 var targetSenders = map[string]targetSender{
@@ -117,7 +117,7 @@ var targetSenders = map[string]targetSender{
 	"DNS":    refusedQuery,
 }
 
-// withPort adds the permitted port where the target has none.
+// withPort adds the permitted port if the target has none.
 func withPort(s *service, target string) string {
 	if strings.Contains(target, ":") {
 		return target
@@ -165,12 +165,12 @@ func refusedSOCKS(s *service, target string) (bool, error) {
 	return true, nil
 }
 
-// refusedQuery asks for a target's labels, whatever octets they have.
+// refusedQuery asks for a target's labels, with any octets in them.
 func refusedQuery(s *service, target string) (bool, error) {
 	q := []byte{0, 7, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0}
 	for label := range strings.SplitSeq(target, ".") {
 		if len(label) == 0 || len(label) > 63 {
-			return false, nil // nothing that a message could hold
+			return false, nil // no message can hold these labels
 		}
 		q = append(append(q, byte(len(label))), label...)
 	}

@@ -42,13 +42,13 @@ func newNetns(t *testing.T, name string) *netns {
 		t.Fatalf("namespace %s: %v", name, err)
 	}
 	t.Cleanup(func() { n.file.Close() })
-	n.sysctl(t, "ipv6/conf/default/accept_dad", "0") // neighbours find each other at once
+	n.sysctl(t, "ipv6/conf/default/accept_dad", "0") // neighbours find each other without a delay
 	n.ip(t, "link set lo up")
 	return n
 }
 
-// create runs on a thread that is never given back to the scheduler: it ends
-// with the goroutine, and no other goroutine can wake up inside.
+// create runs on a thread that is never given back to the scheduler. The thread
+// ends with the goroutine, and no other goroutine can run inside the namespace.
 func (n *netns) create(made chan<- error) {
 	runtime.LockOSThread()
 	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
@@ -63,7 +63,7 @@ func (n *netns) create(made chan<- error) {
 // path names the namespace for ip(8).
 func (n *netns) path() string { return fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), n.file.Fd()) }
 
-// do runs f on a thread inside the namespace. What f opens stays there.
+// do runs f on a thread inside the namespace. Sockets that f opens stay there.
 func (n *netns) do(f func() error) error {
 	done := make(chan error, 1)
 	go n.enter(f, done)
@@ -71,7 +71,7 @@ func (n *netns) do(f func() error) error {
 }
 
 func (n *netns) enter(f func() error, done chan<- error) {
-	runtime.LockOSThread() // and never unlocked, as in create
+	runtime.LockOSThread() // the thread is never unlocked, as in create
 	if err := unix.Setns(int(n.file.Fd()), unix.CLONE_NEWNET); err != nil {
 		done <- err
 		return
@@ -79,10 +79,11 @@ func (n *netns) enter(f func() error, done chan<- error) {
 	done <- f()
 }
 
-// doAs is do as another user, without any capability.
+// doAs runs f like do, but as another user and without any capability.
 func (n *netns) doAs(uid int, f func() error) error {
 	return n.do(func() error {
-		// The calls themselves: x/sys would change every thread of the process.
+		// Raw system calls change only this thread. x/sys would change every thread
+		// of the process.
 		id := uintptr(uid)
 		if _, _, errno := unix.RawSyscall(unix.SYS_SETRESGID, id, id, id); errno != 0 {
 			return errno
@@ -100,8 +101,8 @@ func (n *netns) listen(address string) (l net.Listener, err error) {
 	return l, err
 }
 
-// serveEach serves the connections of a listener until it is closed; all waits
-// for the last of them.
+// serveEach serves the connections of a listener until the listener is closed. all
+// waits for the last connection.
 func serveEach(l net.Listener, all *sync.WaitGroup, serve func(net.Conn)) {
 	all.Go(func() {
 		for {
@@ -133,7 +134,7 @@ func (n *netns) dial(network, from, address string) (c net.Conn, err error) {
 	return c, err
 }
 
-// result is what a finished command left.
+// result is the outcome of a finished command.
 type result struct {
 	line           string // the command line, for messages
 	stdout, stderr string
@@ -188,8 +189,8 @@ func (n *netns) ip(t *testing.T, lines ...string) {
 	}
 }
 
-// sysctl writes a value below /proc/sys/net, which shows the namespace of the
-// thread that opens it.
+// sysctl writes a value below /proc/sys/net. That directory shows the namespace of
+// the thread that opens it.
 func (n *netns) sysctl(t *testing.T, key, value string) {
 	t.Helper()
 	file := "/proc/sys/net/" + key

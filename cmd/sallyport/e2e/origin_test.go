@@ -1,8 +1,8 @@
 //go:build linux
 
-// Origin: every server of the internet in one. It answers on every address and
-// on the real ports, TLS or plain HTTP by the first byte, and says in the body
-// which address and port was reached.
+// Origin: every server of the internet in one. It answers on every address and on
+// the real ports. The first byte decides between TLS and plain HTTP. The body
+// contains the address and port that the client reached.
 
 package e2e
 
@@ -22,17 +22,19 @@ import (
 )
 
 // originPorts are the ports of all documented destinations, and some that no
-// document lists: a leak there would be answered too.
+// document lists. So a leak to such a port is answered too.
 var originPorts = []int{
 	22, 80, 139, 443, 445, 514, 1433, 2638, 2967, 4430, 4431, 4460, 4488, 5000, 6514, 7443, 8014, 8081, 8082, 8083,
 	8443, 8444, 8445, 8446, 9090, 9998, 22345, 54120,
 	25, 853, 1100, 1775, 2968, 4443, 8080, 8447, 8765, 8888,
 }
 
-// banner is what a silent client hears on port 22, where servers speak first.
+// banner is the text that a silent client gets on port 22, where servers speak
+// first.
 const banner = "SSH-2.0-origin\r\n"
 
-// origin serves files below dir, and the page that says who was reached.
+// origin serves files below dir, and the page with the address and port that the
+// client reached.
 type origin struct {
 	http  http.Server
 	tls   *tls.Config
@@ -71,7 +73,7 @@ func startOrigin(t *testing.T, n *netns, ca *authority, dir string) {
 	})
 }
 
-// sort finds out what the client speaks and hands the connection on.
+// sort finds out the client's protocol and hands the connection on.
 func (o *origin) sort(c net.Conn) {
 	p := &peeked{Conn: c, r: bufio.NewReader(c)}
 	if c.LocalAddr().(*net.TCPAddr).Port == 22 {
@@ -101,7 +103,7 @@ func (o *origin) sort(c net.Conn) {
 	}
 }
 
-// peeked is a connection whose first bytes were looked at.
+// peeked is a connection whose first bytes were already read, and are read again.
 type peeked struct {
 	net.Conn
 	r *bufio.Reader
@@ -122,7 +124,8 @@ func (o *origin) Accept() (net.Conn, error) {
 func (o *origin) Close() error   { return nil }
 func (o *origin) Addr() net.Addr { return &net.TCPAddr{} }
 
-// registry answers as one of containers that has an image without layers.
+// registry answers like a registry of container images that has one image without
+// layers.
 func registry(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Docker-Distribution-Api-Version", "registry/2.0")
 	const config = `{}`

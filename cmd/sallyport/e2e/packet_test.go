@@ -1,6 +1,6 @@
 //go:build linux
 
-// Packets: the little of IP, TCP, UDP and DNS that an assertion needs.
+// Packets: the parts of IP, TCP, UDP and DNS that an assertion needs.
 
 package e2e
 
@@ -20,7 +20,7 @@ type packet struct {
 	syn      bool   // the first packet of a TCP connection
 	icmp     byte   // the type of an ICMP message
 	payload  []byte // above TCP or UDP, capped
-	query    string // the name that was asked, where it is a DNS query; "?": unreadable
+	query    string // the name in a DNS query; "?": unreadable
 }
 
 // String shows a packet in a failure.
@@ -38,8 +38,8 @@ func (p packet) String() string {
 // maxPayload bounds the stored bytes of each packet: a ClientHello fits.
 const maxPayload = 4096
 
-// parsePacket reads one IP packet. What it cannot read becomes a packet too,
-// of an unknown protocol, so that nothing that arrived goes unseen.
+// parsePacket reads one IP packet. Bytes that it cannot read become a packet of an
+// unknown protocol, so that the tests see everything that arrived.
 func parsePacket(b []byte) packet {
 	p := packet{proto: "unreadable"}
 	if len(b) < 20 {
@@ -104,11 +104,11 @@ func parseTransport(p packet, next byte, src, dst netip.Addr, b []byte) packet {
 	return p
 }
 
-// probe is how the gateway asks an idle resolver whether it is there: for the
-// root's name servers, a question that no client has a part in.
+// probe is the question with which the gateway checks an idle resolver: it asks for
+// the root's name servers. No client causes this question.
 const probe = "the root's name servers"
 
-// queryName reads the name out of a query, "?" where it cannot.
+// queryName returns the name in a query, or "?" if it cannot read the query.
 func queryName(proto string, b []byte) string {
 	if proto == "tcp" {
 		if len(b) == 2 {

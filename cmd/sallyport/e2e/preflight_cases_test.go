@@ -8,9 +8,9 @@ type trial struct {
 	host    string // permitted; a name or an address
 	leads   string // the addresses of the name
 	port    int
-	serve   string // what answers at all of its addresses; see serveTrial
-	filter  string // nft verdict for the first address and the port: a firewall upstream
-	dns     string // what the resolver says instead of addresses
+	serve   string // the kind of server at all of its addresses; see serve
+	filter  string // nft verdict of a firewall upstream for the first address and the port
+	dns     string // the resolver's answer instead of addresses
 	rule    string // "[[rule]]" unless set: a binding of symantec-endpoint-protection
 	status  string
 	problem string
@@ -30,7 +30,7 @@ var trials = []trial{
 	{host: "getonly.example", leads: "93.184.60.7", port: 80, serve: "getonly", status: "ok"},
 	{host: "asks.example", leads: "93.184.60.8", port: 443, serve: "clientcert", status: "ok"},
 
-	// What a firewall upstream of the gateway does.
+	// Faults that a firewall upstream of the gateway causes.
 	{host: "dropped.example", leads: "93.184.61.1", port: 443, serve: "tls", filter: "drop", status: "failed", problem: "tcp_timed_out", detail: "SYN unanswered for 1.5s, twice"},
 	{host: "dropped6.example", leads: "2a00:1450:61::1", port: 443, serve: "tls", filter: "drop", status: "failed", problem: "tcp_timed_out"},
 	{host: "prohibited.example", leads: "93.184.61.2", port: 443, serve: "tls", filter: "reject with icmp type admin-prohibited",

@@ -14,11 +14,11 @@ import (
 	"time"
 )
 
-// pages are where each mode's command stands.
+// pages are the pages with each mode's command.
 var pages = map[string][]string{"gateway": {"README.md", "deploy/gateway.md"}, "sidecar": {"deploy/sidecar.md"}}
 
-// documentedPreflight returns the command of a page, and what it runs in the
-// end: sallyport's arguments.
+// documentedPreflight returns the command of a page, and the arguments that
+// sallyport gets from it.
 func documentedPreflight(t *testing.T, page string) (line, args string) {
 	t.Helper()
 	begins := "runuser -u sallyport -- sallyport preflight "
@@ -45,7 +45,7 @@ func TestPreflightAsDocumented(t *testing.T) {
 		s.load(t, s.host, s.ruleset(t))
 		for _, page := range pages[mode] {
 			line, args := documentedPreflight(t, page)
-			if strings.HasPrefix(line, "docker") { // in the container it is that user already
+			if strings.HasPrefix(line, "docker") { // a process in the container already runs as that user
 				line = "runuser -u sallyport -- sallyport " + args
 			}
 			s.preflighted(t, page+", before the first start", line)
@@ -76,8 +76,9 @@ func (s *scene) preflighted(t *testing.T, when, line string) {
 	}
 }
 
-// asUser runs a line of a page where sallyport runs, on a host that has the
-// user, the configuration and the command of the page, and the lab's authority.
+// asUser runs a line of a page in the namespace of sallyport. The host has the
+// user, the configuration and the command of the page, and trusts the lab's
+// authority.
 func (s *scene) asUser(t *testing.T, line string) result {
 	t.Helper()
 	script := `set -e

@@ -10,9 +10,9 @@ import (
 	"time"
 )
 
-// TestPreflightWithoutIPv6 asserts that on a host without an IPv6 route, or
-// without IPv6, preflight reports this once and prints no warnings: what works
-// by IPv4 works.
+// TestPreflightWithoutIPv6 asserts that on a host without an IPv6 route, or without
+// IPv6, preflight reports this once and prints no warnings, because every
+// destination works over IPv4.
 func TestPreflightWithoutIPv6(t *testing.T) {
 	w := newPreflightWorld(t)
 	config := w.config()
@@ -31,15 +31,15 @@ func TestPreflightWithoutIPv6(t *testing.T) {
 			len(w.report(t, r).NoRoute) != 1 {
 			t.Errorf("%s:\n%v", host.name, r)
 		}
-		// A destination without an address of another family still fails.
+		// A destination that has only IPv6 addresses still fails.
 		if r = w.run(t, config, "--host", "only6.example"); r.code != 1 || lacks(r.stdout, "failed: no route: ", "give this host a default route for this address family") != nil {
 			t.Errorf("%s:\n%v", host.name, r)
 		}
 	}
 }
 
-// A name server that answers with very many addresses, all of them dropped on the
-// way, costs the time of a few.
+// A name server may answer with very many addresses that all drop packets.
+// preflight then takes only the time of a few addresses.
 func TestPreflightManyAddresses(t *testing.T) {
 	w := newPreflightWorld(t)
 	var addresses []string

@@ -1,7 +1,7 @@
 //go:build linux
 
-// Preflight: each fault of the small internet is named rightly, the healthy
-// rest is shown as working, and nothing goes where nothing is permitted.
+// Preflight: each fault of the small internet is named rightly, the healthy rest is
+// shown as working, and no packet goes to a forbidden destination.
 
 package e2e
 
@@ -18,7 +18,8 @@ import (
 	"time"
 )
 
-// preflightReport is the part of preflight --json that the tests hold it to.
+// preflightReport is the part of the output of preflight --json that the tests
+// check.
 type preflightReport struct {
 	Interrupted  bool           `json:"interrupted"`
 	Summary      map[string]int `json:"summary"`
@@ -53,9 +54,9 @@ func (w *preflightWorld) report(t *testing.T, r result) (report preflightReport)
 	return report
 }
 
-// Done when: a blocked port, a dead name, an expired certificate, a reset and a
-// black hole are each named rightly, and so is everything else of the matrix;
-// beside a sallyport that serves, whose journal and listeners it leaves alone.
+// preflight names a blocked port, a dead name, an expired certificate, a reset, a
+// black hole and all other faults of the matrix rightly. It runs beside a serving
+// sallyport and does not touch its journal or listeners.
 func TestPreflightNamesEachFault(t *testing.T) {
 	w := newPreflightWorld(t)
 	config := w.config()
@@ -151,7 +152,7 @@ func (w *preflightWorld) worked(t *testing.T, name string, tr trial, status stri
 	}
 }
 
-// untried checks the entries that are permitted and cannot be tried.
+// untried checks the entries that are permitted but cannot be tried.
 func (w *preflightWorld) untried(t *testing.T, report preflightReport) {
 	for what, why := range map[string]string{
 		"*.wide.example": "wildcard", "93.184.70.0/24": "prefix", "many.example": "too many",
@@ -172,8 +173,8 @@ func (w *preflightWorld) untried(t *testing.T, report preflightReport) {
 	}
 }
 
-// onlyPermitted demands that every packet went to a trial or to the resolver,
-// and that only permitted names were asked.
+// onlyPermitted demands that every packet went to a trial or to the resolver, and
+// that the queries had only permitted names.
 func (w *preflightWorld) onlyPermitted(t *testing.T, packets []packet) {
 	places, names := map[netip.AddrPort]bool{}, map[string]bool{"many.example": true}
 	for _, tr := range trials {
@@ -185,7 +186,7 @@ func (w *preflightWorld) onlyPermitted(t *testing.T, packets []packet) {
 	for _, forbidden := range []string{"10.20.30.99:443", outside4 + ":3128"} {
 		delete(places, netip.MustParseAddrPort(forbidden))
 	}
-	for _, documented := range []string{"8445", "8446", "9090"} { // of the console at the bound manager, beside 8443
+	for _, documented := range []string{"8445", "8446", "9090"} { // more ports of the console at the bound manager, besides 8443
 		places[netip.MustParseAddrPort("10.20.30.41:"+documented)] = true
 	}
 	reached := map[netip.AddrPort]bool{}
@@ -205,8 +206,8 @@ func (w *preflightWorld) onlyPermitted(t *testing.T, packets []packet) {
 	}
 }
 
-// What works is said in a table, with exit code 0; what fails, with the words
-// that go into a ticket. --host and --client choose.
+// A table shows the destinations that work, and the exit code is 0. For those that
+// fail it has the text for a ticket. --host and --client select destinations.
 func TestPreflightTable(t *testing.T) {
 	w := newPreflightWorld(t)
 	config := w.config()

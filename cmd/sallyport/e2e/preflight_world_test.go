@@ -18,7 +18,8 @@ import (
 	"github.com/miekg/dns"
 )
 
-// preflightWorld is the lab without clients: preflight asks for itself.
+// preflightWorld is the lab without clients, because preflight itself makes the
+// connections.
 type preflightWorld struct {
 	host, internet *netns
 	dir            string
@@ -34,7 +35,7 @@ func newPreflightWorld(t *testing.T) *preflightWorld {
 	w.inspector.root.Subject.CommonName = "Inspection Appliance"
 	w.inspector.root.RawSubject = nil
 	w.host.ip(t, "link add outside type veth peer name net netns "+w.internet.path())
-	// No default route for IPv6: a family that leads to some places only.
+	// IPv6 has no default route, so it reaches only some of the destinations.
 	w.host.ip(t, "addr add 45.83.0.2/24 dev outside", "addr add 2a0d:5600::2/64 dev outside nodad", "link set outside up",
 		"route add default via "+resolver4, "route add 2a00:1450::/32 via "+resolver6)
 	internet := []string{"addr add 45.83.0.1/24 dev net", "addr add 2a0d:5600::1/64 dev net nodad", "link set net up"}
@@ -42,7 +43,7 @@ func newPreflightWorld(t *testing.T) *preflightWorld {
 		internet = append(internet, "route add local "+route+" dev lo")
 	}
 	w.internet.ip(t, internet...)
-	w.internet.sysctl(t, "ipv6/ip_nonlocal_bind", "1") // each server has an address of the routes above
+	w.internet.sysctl(t, "ipv6/ip_nonlocal_bind", "1") // each server listens on an address of the routes above
 	w.rec = startRecorder(t, w.internet, "net", w.host, resolver4+":9")
 	w.firewall(t)
 	serveLies(t, w.internet, resolver4+":53")
@@ -56,7 +57,7 @@ func newPreflightWorld(t *testing.T) *preflightWorld {
 	return w
 }
 
-// addresses are where a trial leads.
+// addresses returns the addresses of a trial.
 func (tr trial) addresses() []netip.Addr {
 	if a, err := netip.ParseAddr(tr.host); err == nil {
 		return []netip.Addr{a}
@@ -64,7 +65,7 @@ func (tr trial) addresses() []netip.Addr {
 	return addrs(strings.Fields(tr.leads)...)
 }
 
-// firewall loads what stands between the host and the internet.
+// firewall loads the packet filter between the host and the internet.
 func (w *preflightWorld) firewall(t *testing.T) {
 	t.Helper()
 	rules := "table inet upstream {\n chain in {\n  type filter hook input priority 0\n"
@@ -132,7 +133,7 @@ expires = 2020-01-01
 	return b.String()
 }
 
-// lies answers as the trials say, and every other name with an address.
+// lies answers with the faults of the trials, and every other name with an address.
 type lies map[string]trial
 
 func serveLies(t *testing.T, n *netns, address string) {
@@ -178,7 +179,7 @@ func (w *preflightWorld) serve(t *testing.T, at netip.AddrPort, kind string) {
 	t.Cleanup(func() { close(gone); l.Close(); all.Wait() })
 }
 
-// answer speaks to one connection.
+// answer serves one connection.
 func (w *preflightWorld) answer(c *net.TCPConn, kind string, gone <-chan struct{}) {
 	defer c.Close()
 	_ = c.SetDeadline(time.Now().Add(10 * time.Second))
@@ -243,8 +244,8 @@ func (w *preflightWorld) tlsConfig(kind string, c net.Conn) *tls.Config {
 	return conf
 }
 
-// run runs preflight on the host, with an environment that must not matter and
-// the one that does.
+// run runs preflight on the host. The environment has variables that must not
+// matter, and the one that does.
 func (w *preflightWorld) run(t *testing.T, config string, args ...string) result {
 	t.Helper()
 	args = append(slices.Concat(w.env(), []string{builtBinary(t), "preflight", "--config", "-"}), args...)

@@ -13,17 +13,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Protocols and flags of what the tests make.
+// Protocols and flags of the packets that the tests build.
 const (
 	protoTCP, protoUDP       = 6, 17
 	protoICMP, protoICMPv6   = 1, 58
-	moreFragments            = 0x2000 // IPv4, beside the offset
+	moreFragments            = 0x2000 // an IPv4 flag, in the field of the offset
 	tcpSYN, tcpACK, tcpPush  = 0x02, 0x10, 0x08
 	nextHopByHop, nextDstOpt = 0, 60
 	nextFragment, nextRoute  = 44, 43
 )
 
-// ipPacket makes a packet of either family. fragment and options are IPv4's.
+// ipPacket makes a packet of either family. fragment and options are only for IPv4.
 func ipPacket(src, dst netip.Addr, proto byte, fragment uint16, options, payload []byte) []byte {
 	if dst.Is6() {
 		head := []byte{0x60, 0, 0, 0, 0, 0, proto, 64}
@@ -40,8 +40,8 @@ func ipPacket(src, dst netip.Addr, proto byte, fragment uint16, options, payload
 	return append(head, payload...)
 }
 
-// segment makes a TCP segment, datagram a UDP datagram, echo an echo request,
-// all with the right checksum: a filter must not drop them for a wrong one.
+// segment makes a TCP segment, datagram a UDP datagram, and echo an echo request.
+// All have the right checksum, because a filter must not drop them for a wrong one.
 func segment(src, dst netip.AddrPort, flags byte, payload string) []byte {
 	b := make([]byte, 20)
 	binary.BigEndian.PutUint16(b, src.Port())
@@ -80,7 +80,7 @@ func transportSum(src, dst netip.Addr, proto byte, b []byte) uint16 {
 	return checksum(append(pseudo, b...))
 }
 
-// checksum is the Internet's.
+// checksum returns the Internet checksum.
 func checksum(b []byte) uint16 {
 	var sum uint32
 	for i, c := range b {

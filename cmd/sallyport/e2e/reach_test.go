@@ -18,7 +18,7 @@ import (
 // trip is one transfer through the gateway.
 type trip struct {
 	destination
-	proxy  string // curl's proxy option and its value
+	proxy  string // curl's option for the proxy, and its value
 	scheme string
 	v6     bool // the client's own address
 	tunnel bool // CONNECT also for plain HTTP
@@ -32,7 +32,7 @@ func (tr trip) url() string {
 	return fmt.Sprintf("%s://%s/", tr.scheme, hostPort(tr.host, tr.port))
 }
 
-// hostPort joins, with brackets round an IPv6 address.
+// hostPort joins a host and a port, with brackets around an IPv6 address.
 func hostPort(host string, port uint16) string {
 	if strings.Contains(host, ":") {
 		host = "[" + host + "]"
@@ -40,7 +40,7 @@ func hostPort(host string, port uint16) string {
 	return fmt.Sprintf("%s:%d", host, port)
 }
 
-// section writes the trip as one section of a curl configuration.
+// section returns the trip as one section of a curl configuration.
 func (tr trip) section(i int, dir, ca string) string {
 	source := tr.client.v4()
 	if tr.v6 {
@@ -77,14 +77,15 @@ func (d destination) trips() (ts []trip) {
 	return ts
 }
 
-// Every documented TCP destination, every way: the origin that answers is the
-// one that the row names, and the journal has no denial.
+// Every documented TCP destination is reached in every way: the origin of the row
+// answers, and the journal has no denial.
 func TestEveryDocumentedDestinationIsReached(t *testing.T) {
 	need(t, "curl")
 	l := newLab(t)
 	g := startGateway(t, l, configuration(fleet))
-	// curl 7.88 writes the brackets of an IPv6 address by what its connection
-	// to the proxy was used for before, so addresses travel by themselves.
+	// Whether curl 7.88 writes the brackets of an IPv6 address depends on the
+	// earlier use of its connection to the proxy. So the trips to addresses run in
+	// a curl of their own.
 	var all, literals []trip
 	for _, d := range documentedDestinations() {
 		if strings.Contains(d.host, ":") {
@@ -103,7 +104,7 @@ func TestEveryDocumentedDestinationIsReached(t *testing.T) {
 	t.Logf("%d transfers to %d destinations", len(all)+len(literals), len(documentedDestinations()))
 }
 
-// travel makes all trips in one curl and checks who answered each.
+// travel makes all trips in one curl and checks which origin answered each.
 func (l *lab) travel(t *testing.T, all []trip) {
 	t.Helper()
 	out := t.TempDir()
@@ -145,7 +146,8 @@ func (l *lab) answeredBy(body string, tr trip) bool {
 	})
 }
 
-// onlyDocumented fails on every packet that no row of the documents explains.
+// onlyDocumented fails the test for every packet that no row of the documents
+// explains.
 func (l *lab) onlyDocumented(t *testing.T, packets []packet) {
 	t.Helper()
 	names, places := make(map[string]bool), make(map[netip.AddrPort]bool)
@@ -188,7 +190,7 @@ func TestEveryDocumentedNameIsLookedUp(t *testing.T) {
 	}
 }
 
-// lookUp asks for all hosts in one dig and compares the answers.
+// lookUp queries all hosts in one dig and compares the answers.
 func (l *lab) lookUp(t *testing.T, source, server, transport string, hosts []string) {
 	t.Helper()
 	args := []string{"@" + server, "-b", source, "+noall", "+answer", "+nosplit", "+time=3", transport}

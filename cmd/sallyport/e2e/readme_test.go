@@ -15,7 +15,8 @@ import (
 	"time"
 )
 
-// The commands of the README that TestReadme does not run, and who does.
+// The commands of the README that TestReadme does not run, and the tests that run
+// them.
 var readmeElsewhere = map[string]string{
 	"go test":        "this is it",
 	"docker compose": "TestDocker",
@@ -23,8 +24,8 @@ var readmeElsewhere = map[string]string{
 	"sallyport nft --config":                      "TestGatewayHost",
 }
 
-// newcomer follows the README on this machine with a few directories of its own
-// in the place of the machine's.
+// newcomer follows the README on this machine. A few directories of its own replace
+// those of the machine.
 type newcomer struct {
 	*guide
 	home, source string
@@ -40,11 +41,11 @@ func TestReadme(t *testing.T) {
 		t.Fatal(err)
 	}
 	g := n.tryIt(t, alone)
-	// Ctrl-C: to all of the terminal's.
+	// Ctrl-C sends the signal to all processes of the terminal.
 	if err := syscall.Kill(-g.cmd.Process.Pid, syscall.SIGINT); err != nil {
 		t.Fatal(err)
 	}
-	g.waitExit(t, 10*time.Second) // with the shell's code, not sallyport's
+	g.waitExit(t, 10*time.Second) // the exit code is the shell's, not sallyport's
 	n.review(t, alone)
 	n.putManagerBehind(t)
 	n.done(t, readmeElsewhere, nil)
@@ -60,7 +61,7 @@ func TestReadme(t *testing.T) {
 func newNewcomer(t *testing.T) *newcomer {
 	t.Helper()
 	n := &newcomer{guide: readGuide(t, "README.md"), home: t.TempDir(), source: repositoryFile(t, ".")}
-	for _, dir := range []string{filepath.Dir(n.home), n.home} { // another user has to read there
+	for _, dir := range []string{filepath.Dir(n.home), n.home} { // another user has to read these directories
 		if err := os.Chmod(dir, 0o755); err != nil {
 			t.Fatal(err)
 		}
@@ -76,7 +77,7 @@ func newNewcomer(t *testing.T) *newcomer {
 	}
 	tool, err := exec.LookPath("go")
 	if err == nil {
-		tool, err = filepath.EvalSymlinks(tool) // out of /usr/local/bin
+		tool, err = filepath.EvalSymlinks(tool) // the real path, outside /usr/local/bin
 	}
 	caches, errs := exec.Command("go", "env", "GOCACHE", "GOMODCACHE").Output()
 	if err != nil || errs != nil {
@@ -87,8 +88,9 @@ func newNewcomer(t *testing.T) *newcomer {
 	return n
 }
 
-// commandLine is what runs lines of the README in the source's directory. What they
-// write there, and in /etc, /var/log and /usr/local/bin, is the newcomer's.
+// commandLine returns the command that runs lines of the README in the source's
+// directory. Files that they write there, and in /etc, /var/log and /usr/local/bin,
+// go to the newcomer's directories.
 func (n *newcomer) commandLine(lines string) []string {
 	const script = `set -e
 mount --bind "$0/bin" /usr/local/bin && mount --bind "$0/etc" /etc && mount --bind "$0/log" /var/log
@@ -107,7 +109,7 @@ func (n *newcomer) run(t *testing.T, ns *netns, lines string) result {
 	return r
 }
 
-// must is run for what has to work.
+// must runs lines like run, and fails the test on an error.
 func (n *newcomer) must(t *testing.T, ns *netns, lines string) string {
 	t.Helper()
 	r := n.run(t, ns, lines)
@@ -117,7 +119,7 @@ func (n *newcomer) must(t *testing.T, ns *netns, lines string) string {
 	return r.stdout
 }
 
-// start runs lines that do not end until the test does.
+// start runs lines that end only with the test.
 func (n *newcomer) start(t *testing.T, ns *netns, lines string) *gateway {
 	t.Helper()
 	g := newGateway(t, ns)
@@ -158,7 +160,7 @@ func (n *newcomer) tryIt(t *testing.T, alone *netns) *gateway {
 		if i < len(want)-1 {
 			continue
 		}
-		// Then the page shows what it prints, in part.
+		// After this try, the page shows part of the output.
 		for _, line := range tries[len(want):] {
 			begin, _, _ := strings.Cut(line.line, "…")
 			if !strings.Contains(r.stdout, begin) {
@@ -175,7 +177,7 @@ func (n *newcomer) tryIt(t *testing.T, alone *netns) *gateway {
 	return g
 }
 
-// review looks at what was denied, and at the profiles.
+// review runs the commands that list the denials and the profiles.
 func (n *newcomer) review(t *testing.T, alone *netns) {
 	t.Helper()
 	if err := os.Link(filepath.Join(n.home, "source", "configs", "sallyport.toml"), filepath.Join(n.home, "source", "new.toml")); err != nil {
@@ -188,7 +190,7 @@ func (n *newcomer) review(t *testing.T, alone *netns) {
 	}
 }
 
-// putManagerBehind follows the steps of that name in the lab.
+// putManagerBehind follows the README's steps for a manager, in the lab.
 func (n *newcomer) putManagerBehind(t *testing.T) {
 	t.Helper()
 	l := newLab(t)

@@ -17,9 +17,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// recorder keeps what arrived, in order.
+// recorder keeps the packets that arrived, in order.
 type recorder struct {
-	from   *netns // where fences are sent from
+	from   *netns // the namespace that fences are sent from
 	sink   string // the address that fences are sent to
 	file   *os.File
 	fd     int
@@ -65,7 +65,7 @@ func (r *recorder) open(iface string) error {
 	return unix.Bind(r.fd, &unix.SockaddrLinklayer{Protocol: all, Ifindex: index})
 }
 
-// ifindex looks an interface up in the calling thread's namespace.
+// ifindex looks up an interface in the calling thread's namespace.
 func ifindex(name string) (int, error) {
 	req, err := unix.NewIfreq(name)
 	if err != nil {
@@ -80,7 +80,7 @@ func ifindex(name string) (int, error) {
 	return int(req.Uint32()), err
 }
 
-// drops returns how many packets the kernel could not hand over since asked last.
+// drops returns the number of packets that the kernel lost since the last call.
 func (r *recorder) drops() (uint32, error) {
 	stats, err := unix.GetsockoptTpacketStats(r.fd, unix.SOL_PACKET, unix.PACKET_STATISTICS)
 	if err != nil {
@@ -112,7 +112,7 @@ func (r *recorder) read(done chan<- struct{}) {
 		}
 		const arp = unix.ETH_P_ARP<<8&0xff00 | unix.ETH_P_ARP>>8 // network byte order
 		if ll, ok := from.(*unix.SockaddrLinklayer); ok && (ll.Pkttype == unix.PACKET_OUTGOING || ll.Protocol == arp) {
-			continue // what the internet itself sent, and neighbours finding each other
+			continue // packets that the internet itself sent, and ARP
 		}
 		r.add(parsePacket(buf[:n]))
 	}
@@ -129,8 +129,8 @@ func (r *recorder) add(p packet) {
 	r.seen = append(r.seen, p)
 }
 
-// fence returns when everything that was sent before it has been recorded: it
-// sends a datagram the same way and waits for that one.
+// fence waits until all packets that were sent before it are recorded. It sends a
+// datagram the same way and waits until that datagram is recorded.
 func (r *recorder) fence(t *testing.T) {
 	t.Helper()
 	nonce := "fence " + rand.Text()
@@ -162,14 +162,14 @@ func (r *recorder) mark(t *testing.T) int {
 	return len(r.seen)
 }
 
-// since returns what arrived after mark. ICMP (neighbours again)
-// and the gateway's probes of its resolvers are left out.
+// since returns the packets that arrived after mark. It leaves out ICMP (neighbour
+// discovery) and the gateway's probes of its resolvers.
 func (r *recorder) since(t *testing.T, mark int) []packet {
 	t.Helper()
 	return slices.DeleteFunc(r.everything(t, mark), func(p packet) bool { return p.proto == "icmp" || p.query == probe })
 }
 
-// everything returns what arrived after mark, nothing left out.
+// everything returns all packets that arrived after mark.
 func (r *recorder) everything(t *testing.T, mark int) []packet {
 	t.Helper()
 	r.fence(t)
@@ -178,7 +178,7 @@ func (r *recorder) everything(t *testing.T, mark int) []packet {
 	return slices.Clone(r.seen[mark:])
 }
 
-// queries returns the names that were asked among packets, each once.
+// queries returns the names of the DNS queries among packets, each once.
 func queries(packets []packet) []string {
 	var names []string
 	for _, p := range packets {

@@ -15,7 +15,7 @@ import (
 	"github.com/miekg/dns"
 )
 
-// elsewhere is where every name leads that the book does not list.
+// elsewhere are the addresses of every name that the book does not list.
 var elsewhere = []netip.Addr{netip.MustParseAddr("93.184.250.1"), netip.MustParseAddr("2a00:1450:bad::1")}
 
 // book maps names to their addresses.

@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// axe returns the script of axe-core: that of the directory that the
-// environment names, or one that npm fetches.
+// axe returns the script of axe-core. The environment names its directory, or npm
+// fetches it.
 func axe(t *testing.T) string {
 	t.Helper()
 	dir := os.Getenv("SALLYPORT_E2E_AXE")
@@ -38,15 +38,15 @@ func axe(t *testing.T) string {
 	return string(script)
 }
 
-// A violation is what axe finds wrong.
+// A violation is an error that axe finds.
 type violation struct {
 	ID, Impact, Help string
 	Nodes            []struct{ HTML, FailureSummary string }
 }
 
-// grave returns the serious and critical violations in the current view, and
-// the number of axe's checks that passed. The debugger loads the script, to
-// which the page's policy does not apply.
+// grave returns the serious and critical violations in the current view, and the
+// number of axe's checks that passed. The debugger loads the script, so the page's
+// policy does not apply to it.
 func (b *browser) grave(script string) (found []violation, passed int) {
 	b.t.Helper()
 	if !ask[bool](b, script+"\n;typeof axe === 'object'") {
@@ -68,9 +68,9 @@ func (b *browser) grave(script string) (found []violation, passed int) {
 	return found, len(r.Passes)
 }
 
-// TestReviewPageAccessibility asserts that no view has a serious violation, on
-// a desktop and on a phone, in light and in dark; and that violations made on
-// purpose are found.
+// TestReviewPageAccessibility asserts that no view has a serious violation, on a
+// desktop and on a phone, in light and in dark colours. It also asserts that axe
+// finds violations that the test makes on purpose.
 func TestReviewPageAccessibility(t *testing.T) {
 	need(t, "chromium", "nsenter")
 	script := axe(t)

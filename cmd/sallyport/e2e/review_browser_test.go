@@ -29,7 +29,7 @@ type browser struct {
 	ctx context.Context
 
 	mu       sync.Mutex
-	requests []string // all addresses that it asked for
+	requests []string // all URLs that it requested
 	dialogs  int
 }
 
@@ -77,7 +77,7 @@ func (b *browser) look(width, height int64, scheme string) {
 	})
 }
 
-// do does things that must succeed, within half a minute.
+// do runs actions that must succeed within half a minute.
 func (b *browser) do(steps ...chromedp.Action[chromedp.Void]) {
 	b.t.Helper()
 	ctx, cancel := context.WithTimeout(b.ctx, 30*time.Second)
@@ -104,21 +104,21 @@ func ask[T any](b *browser, expression string) T {
 	return v
 }
 
-// text is what the page shows.
+// text returns the text that the page shows.
 func (b *browser) text() string { return ask[string](b, "document.body.innerText") }
 
-// destinations are those of the table in view.
+// destinations returns the destinations in the visible table.
 func (b *browser) destinations() []string {
 	return ask[[]string](b, `[...document.querySelectorAll('tbody th[data-label=Destination]')].map(e => e.innerText.trim())`)
 }
 
-// submit sends the form that an element is in, as a click on its button does.
+// submit sends the form that contains an element, as a click on its button does.
 func (b *browser) submit(button string) {
 	b.t.Helper()
 	b.follow(chromedp.Click(chromedp.CSS(button)))
 }
 
-// follow does what leads to another page, and waits until that is there.
+// follow runs actions that lead to another page, and waits for that page.
 func (b *browser) follow(step chromedp.Action[chromedp.Void]) {
 	b.t.Helper()
 	ctx, cancel := context.WithTimeout(b.ctx, 30*time.Second)

@@ -1,7 +1,7 @@
 //go:build linux
 
-// The review page in a real browser: what a reviewer does, and what an attacker
-// would like to.
+// The review page in a real browser: the actions of a reviewer, and the attempts of
+// an attacker.
 
 package e2e
 
@@ -73,8 +73,8 @@ func reviewFilters(t *testing.T, _ *reviewedGateway, b *browser) {
 	}
 }
 
-// A click on a group shows cause and cure; the keyboard copies the lines to add,
-// and they are those of the command.
+// A click on a group shows the cause and the cure. The keyboard copies the lines to
+// add, and they are the same as those of the command.
 func reviewDetail(t *testing.T, g *reviewedGateway, b *browser) {
 	b.visit("/?reason=feature_off")
 	b.follow(chromedp.Click(chromedp.CSS("th[data-label=Destination] a")))
@@ -107,7 +107,7 @@ func reviewLive(t *testing.T, g *reviewedGateway, b *browser) {
 	b.follow(chromedp.Click(chromedp.CSS("main .button")))
 	g.deny(t, "10.1.0.8", "just-now.example:443")
 	eventually(t, 20*time.Second, "the newest denial is the first row", func() error {
-		ctx := b.ctx // it may be between two pages
+		ctx := b.ctx // the browser may be between two pages
 		first, err := chromedp.Run(ctx, chromedp.Evaluate[string]("document.querySelector('tbody tr')?.innerText ?? ''"))
 		if err == nil && !strings.Contains(first, "just-now.example:443") {
 			time.Sleep(200 * time.Millisecond)
@@ -172,8 +172,8 @@ func reviewHostile(t *testing.T, g *reviewedGateway, b *browser) {
 	}
 }
 
-// With a token, a browser sees nothing but the form; the token gives it a
-// cookie that no script can read and no other site can send.
+// If the page needs a token, a browser first sees only the form. The token gives
+// the browser a cookie that no script can read and no other site can send.
 func TestReviewPageLogin(t *testing.T) {
 	need(t, "chromium", "nsenter")
 	g := startReviewed(t, "[admin]\ntoken_file = \"token\"\n")

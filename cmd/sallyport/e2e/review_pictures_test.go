@@ -35,7 +35,7 @@ func TestReviewPagePictures(t *testing.T) {
 	detail := ask[string](b, "document.querySelector('th[data-label=Destination] a').getAttribute('href')")
 	for _, c := range []struct {
 		file, view, scheme string
-		width, height      int64 // of the window; the picture is of the whole page or of the window alone
+		width, height      int64 // size of the window; the picture shows the whole page or only the window
 		whole              bool
 	}{
 		{"review-desktop.png", "/", "light", 1366, 900, true},
@@ -45,7 +45,7 @@ func TestReviewPagePictures(t *testing.T) {
 	} {
 		b.look(c.width, c.height, c.scheme)
 		b.visit(c.view)
-		_ = ask[bool](b, "document.querySelector('#h-do')?.scrollIntoView(); true") // what a reviewer came for
+		_ = ask[bool](b, "document.querySelector('#h-do')?.scrollIntoView(); true") // the part that a reviewer needs
 		shot := chromedp.CaptureScreenshot()
 		if c.whole {
 			shot = chromedp.FullScreenshot(100)
@@ -64,8 +64,8 @@ func TestReviewPagePictures(t *testing.T) {
 	}
 }
 
-// smaller makes a picture one of at most 256 colours, those that it has most
-// of, which is a third of the octets.
+// smaller reduces a picture to at most 256 colours, its most frequent ones. That
+// takes a third of the octets.
 func smaller(t *testing.T, data []byte) ([]byte, image.Point) {
 	t.Helper()
 	full, err := png.Decode(bytes.NewReader(data))

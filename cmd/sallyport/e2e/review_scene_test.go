@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-// reviewedSite is the site whose denials are looked at.
+// reviewedSite is the site whose denials the page shows.
 const reviewedSite = `
 [listen]
 http  = ["10.0.0.1:3128"]
@@ -48,7 +48,8 @@ path = "denials.jsonl"
 drain = "0s"
 `
 
-// reviewedTries are what the site's clients try in vain, and how often in a day.
+// reviewedTries are the denied attempts of the site's clients, and their number per
+// day.
 var reviewedTries = []struct {
 	from, dest string
 	times      int
@@ -63,7 +64,7 @@ var reviewedTries = []struct {
 	{"10.66.0.4", "license.sangfor.com:443", 6},
 }
 
-// A reviewedGateway is one whose page is looked at.
+// A reviewedGateway is a gateway whose review page the tests open.
 type reviewedGateway struct{ *gateway }
 
 const reviewPage = "http://127.0.0.1:9180"
@@ -86,7 +87,7 @@ func startReviewed(t *testing.T, admin string) *reviewedGateway {
 	return g
 }
 
-// deny has a client denied, once.
+// deny makes one attempt of a client that is denied.
 func (g *reviewedGateway) deny(t *testing.T, from, dest string) {
 	t.Helper()
 	c, err := g.ns.dial("tcp", from, "10.0.0.1:3128")
@@ -100,8 +101,8 @@ func (g *reviewedGateway) deny(t *testing.T, from, dest string) {
 	}
 }
 
-// day makes the journal of a day: what the gateway writes of real attempts,
-// again and again at other times.
+// day makes the journal of a day. It repeats the gateway's records of real attempts
+// at other times.
 func (g *reviewedGateway) day(t *testing.T) {
 	t.Helper()
 	for i, try := range reviewedTries {
@@ -116,7 +117,8 @@ func (g *reviewedGateway) day(t *testing.T) {
 	var made []map[string]any
 	for i, r := range g.journal().denials(0) {
 		for n := 1; n < reviewedTries[i].times; n++ {
-			// Spread unevenly over the day, the same in every run.
+			// The records are spread unevenly over the day, and equally in every
+			// run.
 			ago := time.Duration((n*(37+11*i)+i*131)%1400)*time.Minute + time.Minute
 			made = append(made, changed(t, r.line, map[string]any{"time": time.Now().UTC().Add(-ago).Format("2006-01-02T15:04:05.000000Z"), "seq": 1_000_000 + len(made)}))
 		}
@@ -124,7 +126,7 @@ func (g *reviewedGateway) day(t *testing.T) {
 	g.write(t, made...)
 }
 
-// changed is a line of the journal with some of its fields changed.
+// changed returns a line of the journal with some changed fields.
 func changed(t *testing.T, line string, with map[string]any) map[string]any {
 	t.Helper()
 	var fields map[string]any

@@ -1,7 +1,7 @@
 //go:build linux
 
-// Generations under load: what one configuration permits is never resolved or
-// reached as another one says.
+// Generations under load: a name or address that one configuration permits is never
+// resolved or reached by the rules of another one.
 
 package e2e
 
@@ -20,13 +20,14 @@ import (
 	"github.com/miekg/dns"
 )
 
-// generations are two configurations that differ in what a name's way depends
-// on: its resolver and the address there, a zone, a host, a client and a rule.
+// generations are two configurations. They differ in everything that decides where
+// a name leads: its resolver and the address there, a zone, a host, a client and a
+// rule.
 type generations struct {
 	*service
-	first, second *counting // the resolver of each configuration
-	zone          *counting // of the internal zone, which only the first one has
-	sites         [2]*site  // what "always" leads to in each
+	first, second *counting // the resolvers of the two configurations
+	zone          *counting // the resolver of the internal zone, which only the first configuration has
+	sites         [2]*site  // the servers that "always" leads to in the two configurations
 }
 
 func newGenerations(t *testing.T) *generations {
@@ -39,7 +40,7 @@ func newGenerations(t *testing.T) *generations {
 	return g
 }
 
-// text is a configuration: that of the service with another resolver, and more.
+// text returns the service's configuration with another resolver, and more.
 func (g *generations) text(t *testing.T, resolver *counting, more ...string) string {
 	t.Helper()
 	const limits = "[limits]\ndns_qps = 100000\ndns_tcp = 2000\nwildcard_names = 1000000\n"
@@ -92,8 +93,9 @@ func withCookie(t *testing.T, c net.Conn, name string) *dns.Msg {
 	return nil
 }
 
-// queries asks for names by UDP from an address, so many a second, until stop is
-// closed; answers are not awaited. Names of the client's choice need a cookie.
+// queries sends queries by UDP from an address, at a given rate per second, until
+// stop is closed. It does not wait for answers. Names that the client invents need
+// a cookie.
 func (g *generations) queries(t *testing.T, from string, rate int, name func(n int) string, stop <-chan struct{}, sent *atomic.Int64) {
 	c, err := net.DialUDP("udp", &net.UDPAddr{IP: net.ParseIP(from)}, net.UDPAddrFromAddrPort(netip.MustParseAddrPort(g.dns)))
 	if err != nil {
@@ -128,9 +130,9 @@ func (g *generations) queries(t *testing.T, from string, rate int, name func(n i
 }
 
 // TestOneGeneration reloads 200 times under 1,000 queries and 300 connections a
-// second. No resolver is asked about a name that its own configuration does not
-// have it asked about, no site is reached that no configuration permits, and
-// what both permit is served every time.
+// second. A resolver gets only queries that its own configuration sends to it. A
+// site is reached only if a configuration permits it. A try that both
+// configurations permit is served every time.
 func TestOneGeneration(t *testing.T) {
 	g := newGenerations(t)
 	in := g.both(t)
@@ -160,7 +162,7 @@ func TestOneGeneration(t *testing.T) {
 		g.configure(t, in[(i+1)%2])
 		g.signal(t, syscall.SIGHUP)
 		g.waitNote(t, mark, "READY=1")
-		time.Sleep(time.Until(started.Add(time.Duration(i+1) * each))) // the pace, and no wait for anything
+		time.Sleep(time.Until(started.Add(time.Duration(i+1) * each))) // this keeps the pace; it does not wait for an event
 	}
 	took := time.Since(started)
 	close(stop)
@@ -171,7 +173,8 @@ func TestOneGeneration(t *testing.T) {
 		l.total(), sent.Load(), took.Round(time.Millisecond), g.first.counts(), g.second.counts(), g.zone.below("corp.example"))
 }
 
-// holdsApart checks that each resolver and site saw only what its configuration permits.
+// holdsApart checks that each resolver and site saw only traffic that its configuration
+// permits.
 func (g *generations) holdsApart(t *testing.T) {
 	t.Helper()
 	for _, c := range []struct {
@@ -205,7 +208,7 @@ func (g *generations) holdsApart(t *testing.T) {
 	}
 }
 
-// counts lists how often each name was asked for, the zone's left out.
+// counts lists the number of queries for each name, without the names of the zone.
 func (c *counting) counts() (out []string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -1,7 +1,7 @@
 //go:build linux
 
-// Load: new connections and queries at a steady rate, whatever becomes of the
-// earlier ones, each of which must be answered rightly.
+// Load: new connections and queries at a steady rate. The rate does not depend on
+// the earlier ones, and each one must be answered rightly.
 
 package e2e
 
@@ -22,19 +22,19 @@ import (
 	"github.com/miekg/dns"
 )
 
-// longestWait is how long a try may wait for its answer. It bounds a hang, and is
-// no promise.
+// longestWait is how long a try may wait for its answer. It ends a try that hangs.
+// It is no promised response time.
 const longestWait = 30 * time.Second
 
 // errDenied is the answer to a forbidden try.
 var errDenied = errors.New("denied")
 
 // A way makes one try, a new connection or query for a name, at a site's port. It returns
-// nil where it was served in full, errDenied where it was refused with a proper
-// answer, and any other error where it was neither.
+// nil if the try was served in full, errDenied if a proper answer refused it, and another
+// error otherwise.
 type way func(s *service, name string, port uint16) error
 
-// doors are the ways in.
+// doors are the ways into sallyport.
 var doors = map[string]way{"connect": tryConnect, "socks5": trySOCKS, "http": tryHTTP, "dns-udp": tryUDP, "dns-tcp": tryTCP}
 
 func dialDoor(addr string) (net.Conn, error) {
@@ -45,7 +45,7 @@ func dialDoor(addr string) (net.Conn, error) {
 	return c, c.SetDeadline(time.Now().Add(longestWait))
 }
 
-// echoed sends bytes through a tunnel and demands them back, and then the end.
+// echoed sends bytes through a tunnel and demands that they come back.
 func echoed(c net.Conn, r io.Reader) error {
 	want := fmt.Sprintf("%08x", time.Now().UnixNano()&0xffffffff)
 	if _, err := io.WriteString(c, "\x00"+want); err != nil {
@@ -58,7 +58,7 @@ func echoed(c net.Conn, r io.Reader) error {
 	return nil
 }
 
-// ended demands a clean end.
+// ended demands that the connection ends cleanly.
 func ended(c net.Conn, r io.Reader) error {
 	if err := c.(*net.TCPConn).CloseWrite(); err != nil {
 		return err
@@ -170,8 +170,8 @@ func tryQuery(s *service, network, name string) error {
 	return fmt.Errorf("answer %v", m)
 }
 
-// most is how many tries may be under way: a machine that is too slow for the
-// rate gets a lower one.
+// most is the highest number of tries at the same time. A machine that is too slow
+// for the rate gets a lower rate.
 const most = 1500
 
 // load is a steady stream of tries.
@@ -183,7 +183,7 @@ type load struct {
 	alive atomic.Int64
 
 	mu      sync.Mutex
-	sent    map[string]int // by way and name
+	sent    map[string]int // keys are a way and a name
 	denied  map[string]int
 	other   int // neither served nor denied, where the name permits that
 	longest time.Duration
@@ -196,8 +196,8 @@ func newLoad(t *testing.T, s *service) *load {
 	return l
 }
 
-// send makes tries of one way for one name, so many a second, until the load
-// ends.
+// send makes tries of one way for one name, at a given rate per second, until the
+// load ends.
 func (l *load) send(way, name string, rate int) {
 	l.work.Go(func() {
 		const tick = 20 * time.Millisecond
@@ -219,8 +219,8 @@ func (l *load) send(way, name string, rate int) {
 	})
 }
 
-// one starts a try and judges it: "always" is served, "never" is denied,
-// whatever happens meanwhile, and any other name is either.
+// one starts a try and checks its result. "always" must be served and "never" must
+// be denied at any time. Any other name may be served or denied.
 func (l *load) one(way, name string) {
 	l.alive.Add(1)
 	l.mu.Lock()
@@ -246,7 +246,7 @@ func (l *load) one(way, name string) {
 			l.other++
 		}
 		right := name == "always" && err == nil || name == "never" && isDenied ||
-			name != "always" && name != "never" && (err == nil || isDenied || !strings.HasPrefix(way, "dns")) // a change of mind cuts a connection off
+			name != "always" && name != "never" && (err == nil || isDenied || !strings.HasPrefix(way, "dns")) // a reload may cut such a connection off
 		if !right {
 			if l.failed++; l.failed <= 20 {
 				l.t.Errorf("%s to %s, after %v: %v", way, name, took, err)
@@ -255,7 +255,7 @@ func (l *load) one(way, name string) {
 	})
 }
 
-// total is how many tries were started so far.
+// total returns the number of tries that were started so far.
 func (l *load) total() (n int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

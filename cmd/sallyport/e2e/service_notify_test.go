@@ -1,7 +1,7 @@
 //go:build linux
 
-// Notify: what systemd hears, in which order, and that it hears nothing from a
-// process that hangs.
+// Notify: the notifications that systemd gets and their order, and that a process
+// that hangs sends none.
 
 package e2e
 
@@ -14,8 +14,9 @@ import (
 	"time"
 )
 
-// From READY to STOPPING: a reload is announced and ended, a bad one and a dead
-// upstream show in the status, the watchdog is fed, and nothing comes twice.
+// From READY to STOPPING: notifications announce the start and the end of a reload.
+// The status shows a bad reload and a dead upstream. The watchdog gets its
+// notifications, and no notification comes twice.
 func TestNotify(t *testing.T) {
 	s := newService(t)
 	s.env = append(s.env, "WATCHDOG_USEC=400000")
@@ -60,7 +61,8 @@ func TestNotify(t *testing.T) {
 	}
 }
 
-// A process that hangs gives no sign of life; one that goes on gives them again.
+// A process that hangs sends no watchdog notification. After it continues, it sends
+// them again.
 func TestWatchdogOfAHungProcess(t *testing.T) {
 	s := newService(t)
 	s.env = append(s.env, "WATCHDOG_USEC=200000")
@@ -70,7 +72,7 @@ func TestWatchdogOfAHungProcess(t *testing.T) {
 	s.signal(t, syscall.SIGSTOP)
 	eventually(t, 10*time.Second, "silence for more than an interval", func() error {
 		mark := s.notes()
-		time.Sleep(300 * time.Millisecond) // what is looked for is that nothing happens
+		time.Sleep(300 * time.Millisecond) // a wait is necessary, because no notification may come
 		if n := s.notes() - mark; n > 0 {
 			return errorf("%d notifications", n)
 		}
@@ -81,8 +83,8 @@ func TestWatchdogOfAHungProcess(t *testing.T) {
 	s.waitNote(t, mark, "WATCHDOG=1")
 }
 
-// Doors that are not as the configuration has them: it does not start, and says
-// why and the cure.
+// If the sockets from systemd do not fit the configuration, sallyport does not
+// start. It reports the cause and the cure.
 func TestStrangeDoors(t *testing.T) {
 	for name, c := range map[string]struct {
 		hold func(t *testing.T, s *service)
@@ -92,7 +94,7 @@ func TestStrangeDoors(t *testing.T) {
 		"nobody asked for it": {func(t *testing.T, s *service) { s.hold(t, "127.0.0.1:0") }, "", []string{"but no [listen] entry has it", "systemctl daemon-reload"}},
 		"another name":        {nil, "LISTEN_FDNAMES=socks5:sallyport.socket:dns:dns", []string{"FileDescriptorName=socks5), but [listen] http has that address"}},
 		"MPTCP": {func(t *testing.T, s *service) {
-			l, err := net.Listen("tcp", "127.0.0.1:0") // the library's default
+			l, err := net.Listen("tcp", "127.0.0.1:0") // Go's default is MPTCP
 			if err != nil {
 				t.Fatal(err)
 			}

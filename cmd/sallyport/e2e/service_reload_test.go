@@ -1,4 +1,4 @@
-// Reloads under load: each takes force as a whole, and only the flows that it
+// Reloads under load: each takes effect as a whole, and only the flows that it
 // concerns notice it.
 
 package e2e
@@ -12,13 +12,13 @@ import (
 	"time"
 )
 
-// TestReloadUnderLoad makes 200 reloads under some 1000 requests a second, with
-// two configurations in turn. What both permit is served every time. What
-// neither permits is denied every time and leaves no trace outside. Tunnels
-// that both permit stay open.
+// TestReloadUnderLoad makes 200 reloads under some 1000 requests a second, with two
+// configurations in turn. A request that both permit is served every time. A
+// request that neither permits is denied every time, and none of its packets get
+// out. Tunnels that both permit stay open.
 func TestReloadUnderLoad(t *testing.T) {
 	s := newService(t)
-	const limits = "[limits]\ndns_qps = 100000\ndns_tcp = 2000\n" // above what a load has under way
+	const limits = "[limits]\ndns_qps = 100000\ndns_tcp = 2000\n" // higher than the load needs
 	in := []string{s.configuration(s.rule("now-and-then"), limits), s.configuration(limits)}
 	s.configure(t, in[0])
 	s.activate(t)
@@ -44,7 +44,7 @@ func TestReloadUnderLoad(t *testing.T) {
 		s.configure(t, in[(i+1)%2])
 		s.signal(t, syscall.SIGHUP)
 		s.waitNote(t, mark, "READY=1")
-		time.Sleep(time.Until(started.Add(time.Duration(i+1) * each))) // the pace, and no wait for anything
+		time.Sleep(time.Until(started.Add(time.Duration(i+1) * each))) // this keeps the pace; it does not wait for an event
 	}
 	took := time.Since(started)
 	l.end()
@@ -69,7 +69,7 @@ func TestReloadUnderLoad(t *testing.T) {
 		l.total(), float64(l.total())/took.Seconds(), reloads, took.Round(time.Millisecond), l.longest.Round(time.Millisecond), l.other)
 }
 
-// echoedLate is echoed for a tunnel that was opened long ago.
+// echoedLate does the same as echoed, for a tunnel that was opened long ago.
 func echoedLate(c net.Conn, r *bufio.Reader) error {
 	if err := c.SetDeadline(time.Now().Add(longestWait)); err != nil {
 		return err

@@ -26,7 +26,7 @@ func TestRestartUnderLoad(t *testing.T) {
 		l.send(way, "never", 10)
 	}
 	const restarts = 6
-	come := func(want int) { // waits for so many new tries
+	come := func(want int) { // waits for this number of new tries
 		before := l.total()
 		eventually(t, 30*time.Second, "load", func() error {
 			if n := l.total() - before; n < want {
@@ -37,7 +37,7 @@ func TestRestartUnderLoad(t *testing.T) {
 	}
 	for i := range restarts {
 		come(100)
-		if i == restarts-1 { // this one has to wait for a tunnel, until the limit
+		if i == restarts-1 { // this restart has to wait for a tunnel, until the limit
 			var opened sync.WaitGroup
 			opened.Add(1)
 			l.work.Go(func() { _ = held(s, nil, opened.Done) })
@@ -64,7 +64,7 @@ func TestRestartUnderLoad(t *testing.T) {
 	}
 }
 
-// A query that waits for an upstream when the end comes gets its answer.
+// A query that waits for an upstream when sallyport ends still gets its answer.
 func TestAnswerUnderWayAtTheEnd(t *testing.T) {
 	for _, network := range []string{"udp", "tcp"} {
 		s := newService(t)
@@ -81,7 +81,7 @@ func TestAnswerUnderWayAtTheEnd(t *testing.T) {
 		mark := s.notes()
 		s.signal(t, syscall.SIGTERM)
 		s.waitNote(t, mark, "STOPPING=1")
-		time.Sleep(200 * time.Millisecond) // time to close too much
+		time.Sleep(200 * time.Millisecond) // enough time for a wrong close
 		s.upstream.release()
 		if err := <-answered; err != nil {
 			t.Errorf("%s: %v", network, err)
@@ -92,17 +92,17 @@ func TestAnswerUnderWayAtTheEnd(t *testing.T) {
 	}
 }
 
-// SIGTERM with 500 tunnels open: those that end within the limit end as if
-// nothing was, the others are reset at the limit, and the journal has the end
-// of each.
+// SIGTERM comes while 500 tunnels are open. Tunnels that end within the limit end
+// normally. The others are reset at the limit. The journal has the end of each
+// tunnel.
 func TestDrainOfManyTunnels(t *testing.T) {
 	const tunnels, ending = 500, 250
 	s := newService(t)
 	s.configure(t, s.configuration("[limits]\ndrain = \"6s\"\n"))
 	s.activate(t)
 	last := bytes.Repeat([]byte("the last words "), 4096)
-	results := make(chan error, tunnels) // nil: ended intact
-	opened := make(chan struct{}, 16)    // that many are opened at once: one client has a share of the look-ups
+	results := make(chan error, tunnels) // nil: the tunnel ended intact
+	opened := make(chan struct{}, 16)    // this number is opened at once, because one client gets only a share of the look-ups
 	for range tunnels {
 		opened <- struct{}{}
 		go func() { results <- held(s, last, func() { <-opened }) }()
@@ -141,7 +141,7 @@ func TestDrainOfManyTunnels(t *testing.T) {
 	causes := map[string]int{}
 	for _, r := range records {
 		if r.Event == "close" {
-			causes[r.Detail] += max(r.Count, 1) // beyond the budget of permitted flows they are folded
+			causes[r.Detail] += max(r.Count, 1) // records beyond the budget of permitted flows are folded
 		}
 	}
 	if len(causes) != 2 || causes[""] != ending || causes["drain"] != tunnels-ending {
@@ -167,7 +167,7 @@ func TestSecondSignalEndsADrain(t *testing.T) {
 		t.Fatalf("the first signal does not wait for a tunnel: %v", err)
 	case <-s.exited:
 		t.Fatal("the first signal does not wait for a tunnel")
-	case <-time.After(300 * time.Millisecond): // what is looked for is that nothing happens
+	case <-time.After(300 * time.Millisecond): // the tunnel must stay open for this time
 	}
 	s.signal(t, syscall.SIGTERM)
 	if code := s.waitExit(t, 20*time.Second); code != 0 {
@@ -178,7 +178,7 @@ func TestSecondSignalEndsADrain(t *testing.T) {
 	}
 }
 
-// held opens a tunnel, says when it is open, and waits for its last words and a
+// held opens a tunnel, calls opened, and waits for the tunnel's last bytes and a
 // clean end.
 func held(s *service, last []byte, opened func()) error {
 	c, r, err := connectFor(s, "always.site.example", s.allowed.addr.Port())

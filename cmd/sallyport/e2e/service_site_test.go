@@ -22,7 +22,7 @@ import (
 type site struct {
 	addr  netip.AddrPort
 	seen  atomic.Int64 // connections
-	final chan []byte  // what a connection that sent "\x00hold...." gets at last
+	final chan []byte  // the last bytes for a connection that sent "\x00hold...."
 }
 
 func newSite(t *testing.T) *site {

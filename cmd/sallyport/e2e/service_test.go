@@ -1,6 +1,6 @@
-// Service: sallyport as systemd runs it. The test holds its sockets open over
-// restarts, reads its notifications, and is the internet. All is on loopback,
-// so that the test needs no privilege.
+// Service: sallyport as systemd runs it. The test keeps its sockets open during
+// restarts, reads its notifications, and plays the internet. All is on loopback, so
+// that the test needs no privilege.
 
 package e2e
 
@@ -31,7 +31,7 @@ type service struct {
 	heard []string // notifications so far
 }
 
-// newService opens the sockets and the internet, and starts nothing.
+// newService opens the sockets and starts the internet, but not sallyport.
 func newService(t *testing.T) *service {
 	t.Helper()
 	if testing.Short() {
@@ -45,17 +45,18 @@ func newService(t *testing.T) *service {
 	return s
 }
 
-// counting is a resolver that counts what it is asked.
+// counting is a resolver that counts its queries.
 type counting struct {
 	book
 	addr    string
-	slow    chan struct{} // closed by release: what is asked of "slow" is answered
+	slow    chan struct{} // release closes it; then queries for "slow" are answered
 	release func()
 	mu      sync.Mutex
 	asked   map[string]int
 }
 
-// newCounting starts one that knows names of the site by one address.
+// newCounting starts a counting resolver. It answers all names of the site with the
+// same address.
 func newCounting(t *testing.T, addr string, names ...string) *counting {
 	t.Helper()
 	c := &counting{book: book{}, slow: make(chan struct{}), asked: map[string]int{}}
@@ -73,7 +74,7 @@ func newCounting(t *testing.T, addr string, names ...string) *counting {
 	return c
 }
 
-// below is how often names below a suffix were asked for.
+// below returns the number of queries for names below a suffix.
 func (c *counting) below(suffix string) (n int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -85,14 +86,14 @@ func (c *counting) below(suffix string) (n int) {
 	return n
 }
 
-// count is how often a name was asked for.
+// count returns the number of queries for a name.
 func (c *counting) count(name string) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.asked[name]
 }
 
-// total is how often anything was asked for.
+// total returns the number of all queries.
 func (c *counting) total() (n int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -135,7 +136,7 @@ func plainTCP(t *testing.T, addr string) (net.Listener, error) {
 // holdDNS opens a stream and a datagram socket on the same address.
 func (s *service) holdDNS(t *testing.T) {
 	t.Helper()
-	for range 20 { // until a port is free for both
+	for range 20 { // tries until a port is free for both
 		u, err := net.ListenPacket("udp", "127.0.0.1:0")
 		if err != nil {
 			t.Fatal(err)
@@ -166,7 +167,8 @@ func (s *service) keep(t *testing.T, c interface {
 	t.Cleanup(func() { f.Close(); c.Close() })
 }
 
-// configuration permits "always", and what more says.
+// configuration returns a configuration that permits "always", with the text of
+// more.
 func (s *service) configuration(more ...string) string {
 	return fmt.Sprintf(`[listen]
 http   = [%q]
@@ -187,12 +189,12 @@ flows = "flows.jsonl"
 %s%s`, s.http, s.socks, s.dns, s.upstream.addr, s.rule("always"), strings.Join(more, ""))
 }
 
-// rule permits a name, on the port of the site that may be reached.
+// rule returns a rule that permits a name, on the port of the permitted site.
 func (s *service) rule(name string) string {
 	return fmt.Sprintf("[[rule]]\nid = %q\nclient = \"tester\"\nto = [\"%[1]s.site.example\"]\ntcp = [%d]\nreason = \"test\"\n", name, s.allowed.addr.Port())
 }
 
-// activate starts sallyport and returns when it says that it is ready.
+// activate starts sallyport and waits until it reports that it is ready.
 func (s *service) activate(t *testing.T) {
 	t.Helper()
 	mark := s.notes()
@@ -200,8 +202,8 @@ func (s *service) activate(t *testing.T) {
 	s.waitNote(t, mark, "READY=1")
 }
 
-// launch starts sallyport as systemd does. exec keeps the process number that
-// stands in the environment.
+// launch starts sallyport as systemd does. exec keeps the process number that is in
+// the environment.
 func (s *service) launch(t *testing.T) {
 	t.Helper()
 	script := fmt.Sprintf(`export LISTEN_PID=$$ LISTEN_FDS=%d; exec "$@"`, len(s.files))
@@ -233,21 +235,22 @@ func (s *service) listenForNotes(t *testing.T) {
 	}()
 }
 
-// notes is how many notifications came so far.
+// notes returns the number of notifications so far.
 func (s *service) notes() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.heard)
 }
 
-// since returns the notifications behind the first n.
+// since returns the notifications after the first n.
 func (s *service) since(n int) []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.heard[n:])
 }
 
-// waitNote waits for one with a line, behind the first n, and returns it.
+// waitNote waits for a notification with a certain line, after the first n, and
+// returns it.
 func (s *service) waitNote(t *testing.T, n int, line string) (found string) {
 	t.Helper()
 	eventually(t, 30*time.Second, "a notification with "+line, func() error {
@@ -267,8 +270,8 @@ func (s *service) waitNote(t *testing.T, n int, line string) (found string) {
 	return found
 }
 
-// restart ends sallyport and starts it again, between which it waits for gone,
-// and returns the time from the signal to READY.
+// restart ends sallyport, calls gone, and starts sallyport again. It returns the
+// time from the signal to READY.
 func (s *service) restart(t *testing.T, gone func()) time.Duration {
 	t.Helper()
 	started := time.Now()

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// An HTTPS record of a permitted name is answered, without the key that would
-// let a client hide the name that it asks for.
+// A query for the HTTPS record of a permitted name is answered. The answer lacks
+// the key with which a client could hide the name in its connection.
 func TestHTTPSRecordComesWithoutECH(t *testing.T) {
 	need(t, "dig")
 	l := newLab(t)
@@ -25,7 +25,7 @@ func TestHTTPSRecordComesWithoutECH(t *testing.T) {
 	}
 }
 
-// On ports other than 80 and 443 a server may speak first, through both doors.
+// On ports other than 80 and 443 a server may speak first, through both listeners.
 func TestServersThatSpeakFirst(t *testing.T) {
 	need(t)
 	l := newLab(t)
@@ -45,8 +45,8 @@ func socks5Addr4(addr string, port uint16) (greeting, request string) {
 	return "\x05\x01\x00", socks5Addr(netip.AddrPortFrom(netip.MustParseAddr(addr), port))
 }
 
-// 13.94.16.103 is documented with "ALL": whatever bytes go there arrive, on
-// port 443 too, and its neighbour is as forbidden as any address.
+// 13.94.16.103 is documented with "ALL": any bytes to it arrive, even on port 443.
+// Its neighbour is forbidden like any other address.
 func TestAddressDocumentedForEverything(t *testing.T) {
 	need(t, "curl", "openssl")
 	l := newLab(t)
@@ -95,7 +95,8 @@ func TestEveryRequestOfAConnectionIsDecided(t *testing.T) {
 			codes = append(codes, row)
 		}
 	}
-	// The second goes over the first's connection; a denial closes it.
+	// The second request uses the first one's connection. A denial closes the
+	// connection.
 	if got := strings.Join(codes, ", "); got != "200 1, 200 0, 403 0, 200 1" {
 		t.Errorf("codes and connections %s: %v", got, r)
 	}
@@ -108,8 +109,8 @@ func TestEveryRequestOfAConnectionIsDecided(t *testing.T) {
 }
 
 // TestConnectionOverTheLimitIsDeniedAsSuch asserts that a connection over the
-// limit gets that reason, and so does the journal, although its destination is
-// unknown.
+// limit, and its record in the journal, have the reason "limit", although the
+// destination is unknown.
 func TestConnectionOverTheLimitIsDeniedAsSuch(t *testing.T) {
 	need(t)
 	l := newLab(t)

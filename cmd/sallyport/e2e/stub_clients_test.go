@@ -1,7 +1,7 @@
 //go:build linux
 
-// Stub clients: programs that ask sallyport for names as the system's resolver
-// library, or their own, does it.
+// Stub clients: programs that ask sallyport for names with the system's resolver
+// library, or with their own.
 
 package e2e
 
@@ -36,8 +36,8 @@ upstreams = ["udp://127.0.0.53:53"]
 path = "d.jsonl"
 `
 
-// manyWorld is a signedWorld with a name of so many addresses that no datagram has
-// room for them.
+// manyWorld is a signedWorld with a name that has too many addresses for one
+// datagram.
 type manyWorld struct{ *signedWorld }
 
 func (w manyWorld) ServeDNS(to dns.ResponseWriter, q *dns.Msg) {
@@ -60,9 +60,8 @@ func (w manyWorld) ServeDNS(to dns.ResponseWriter, q *dns.Msg) {
 
 // TestStubClients asserts that the system's resolver library resolves permitted
 // names with every option of resolv.conf(5) that changes its questions, through
-// search lists (ndots) and by TCP (use-vc, RFC 7766); that dig does so with
-// every kind of EDNS; and that a denied name ends at once and not after a
-// timeout.
+// search lists (ndots) and by TCP (use-vc, RFC 7766). It asserts the same for dig
+// with every kind of EDNS. A denied name must fail at once, without a timeout.
 func TestStubClients(t *testing.T) {
 	need(t, "dig", "getent", "unshare")
 	n := newNetns(t, "stubs")

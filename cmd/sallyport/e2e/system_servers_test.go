@@ -1,7 +1,7 @@
 //go:build linux
 
-// System servers: upstream "system" while DHCP or a VPN replaces resolv.conf,
-// under Landlock, by a user of its own and by root.
+// System servers: upstream "system" while DHCP or a VPN replaces resolv.conf, under
+// Landlock, for a user of its own and for root.
 
 package e2e
 
@@ -12,10 +12,11 @@ import (
 	"testing"
 )
 
-// systemServersScript runs in a mount namespace whose /etc and /run are empty.
-// There the system's server is first one that does not answer, then, by a file
-// that is renamed over what the link leads to, the one that does; then by a link
-// that is turned to a directory of another program. It prints what a query said.
+// systemServersScript runs in a mount namespace whose /etc and /run are empty. The
+// system's first server does not answer. Then a file with a server that answers is
+// renamed over the target of the link. Then the link is turned to the directory of
+// another program, whose server does not answer. At last a plain file with the good
+// server replaces the link. The script prints the results of the queries.
 const systemServersScript = `
 set -e
 mount -t tmpfs etc /etc; mount -t tmpfs run /run; mkdir -p /run/systemd/resolve /run/NetworkManager "$2/j"
@@ -60,7 +61,7 @@ kill -HUP $!
 becomes 'status: NOERROR' hangup
 `
 
-// TestSystemServersChange asserts that the system's new servers are asked
+// TestSystemServersChange asserts that sallyport uses the system's new servers
 // within seconds, without a signal, and that a signal still works.
 func TestSystemServersChange(t *testing.T) {
 	need(t, "dig", "setpriv", "unshare", "bash")
@@ -70,7 +71,7 @@ func TestSystemServersChange(t *testing.T) {
 			serveDNS(t, n, book{}, "127.0.0.53:53")
 			binary := builtBinary(t)
 			dir := t.TempDir()
-			for _, d := range []string{dir, filepath.Dir(dir), workDir} { // so that the user nobody can enter
+			for _, d := range []string{dir, filepath.Dir(dir), workDir} { // so that the user "nobody" can enter the directory
 				if err := os.Chmod(d, 0o755); err != nil {
 					t.Fatal(err)
 				}

@@ -15,7 +15,7 @@ import (
 	"testing"
 )
 
-// page fetches a list of URLs, twice, and writes down which were reached. The
+// page fetches a list of URLs twice and records which of them it reached. The
 // names' HTTPS records announce HTTP/3, so that the browser tries QUIC. A peer
 // connection asks a server over UDP for its own address.
 const page = `<!doctype html><title>trips</title><body><script>
@@ -36,7 +36,7 @@ try {
 all();
 </script>`
 
-// unwanted are what the browser must not reach.
+// unwanted are URLs that the browser must not reach.
 var unwanted = []string{
 	"https://chromium.evil.example/", "http://chromium.evil.example/", "https://93.184.250.1/", "https://[2a00:1450:bad::1]/", "https://license.sangfor.com:8443/", "https://dns.google/dns-query",
 }
@@ -105,7 +105,8 @@ func (s *scene) chromium(t *testing.T, v6 bool) {
 	}
 }
 
-// counters reads the packet filter's named counters: packets by name.
+// counters reads the packet filter's named counters. It returns the number of
+// packets by name.
 func (s *scene) counters(t *testing.T) map[string]int {
 	t.Helper()
 	r := s.host.run(t, s.dir, "", "nft", "-j", "list", "counters", "table", "inet", "sallyport")

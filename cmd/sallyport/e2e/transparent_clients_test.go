@@ -1,8 +1,7 @@
 //go:build linux
 
-// Clients, redirected: the programs that stand behind such a gate in the field,
-// without one word of configuration, make documented trips and see a denial for
-// what it is.
+// Clients, redirected: the programs that run behind such a gateway in the field
+// make documented trips without any configuration, and recognise a denial.
 
 package e2e
 
@@ -68,8 +67,8 @@ func (s *scene) openssl(t *testing.T) {
 	}
 }
 
-// dig asks the resolvers that the client was given, and one that does not
-// exist.
+// dig sends queries to the resolvers in the client's configuration, and to a
+// resolver that does not exist.
 func (s *scene) dig(t *testing.T) {
 	for _, server := range []string{"", "@" + outsideDNS4, "@" + outsideDNS6, "@198.51.100.53"} {
 		for _, transport := range []string{"+notcp", "+tcp"} {

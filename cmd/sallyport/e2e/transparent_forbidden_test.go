@@ -1,7 +1,7 @@
 //go:build linux
 
-// Forbidden, redirected: every try arrives where nothing is in the way, and
-// none does behind sallyport and its packet filter.
+// Forbidden, redirected: every try arrives without sallyport, and none arrives
+// behind sallyport and its packet filter.
 
 package e2e
 
@@ -19,7 +19,7 @@ func TestRedirectedForbidden(t *testing.T) {
 	modes(t, func(t *testing.T, mode string) {
 		open, shut := newScene(t, mode), newScene(t, mode)
 		shut.catch(t, fleet)
-		shut.user(t, "", "dig", "license.sangfor.com") // as a client that has used the name
+		shut.user(t, "", "dig", "license.sangfor.com") // now this client has looked the name up
 		for _, v6 := range []bool{false, true} {
 			for _, f := range open.tries(v6) {
 				t.Run(fmt.Sprintf("%s, v6=%t", f.name, v6), func(t *testing.T) {
@@ -28,21 +28,21 @@ func TestRedirectedForbidden(t *testing.T) {
 				})
 			}
 		}
-		// What was held back must not come late.
+		// No packet of a try may arrive later.
 		mark := shut.rec.mark(t)
 		time.Sleep(time.Second)
 		try{}.check(t, shut, shut.rec.everything(t, mark))
 	})
 }
 
-// mustArrive makes the try where packets are only forwarded.
+// mustArrive makes the try in a scene that only forwards packets.
 func (f try) mustArrive(t *testing.T, s *scene) {
 	t.Helper()
 	s.from(t, f.from)
 	mark := s.rec.mark(t)
 	r := f.send(t, s)
 	var seen []packet
-	for range 20 { // a frame is on its way when the call that sent it has returned
+	for range 20 { // a frame may still be on its way after the call that sent it has returned
 		seen = s.rec.everything(t, mark)
 		if slices.ContainsFunc(seen, func(p packet) bool { return p.proto+" "+p.dst.String() == f.to }) {
 			return
@@ -73,8 +73,8 @@ func (f try) mustNotArrive(t *testing.T, s *scene) {
 	}
 }
 
-// from makes a client of the fleet, or the unknown client, the source of the
-// following tries.
+// from sets the source of the following tries: a client of the fleet, or the
+// unknown client.
 func (s *scene) from(t *testing.T, name string) {
 	t.Helper()
 	if name == "" {
@@ -86,7 +86,7 @@ func (s *scene) from(t *testing.T, name string) {
 	}
 }
 
-// check fails on every packet that may not have arrived.
+// check fails the test for every packet that must not arrive.
 func (f try) check(t *testing.T, s *scene, packets []packet) {
 	t.Helper()
 	for _, p := range packets {
@@ -115,7 +115,7 @@ func (f try) permits(s *scene, p packet) bool {
 		(p.dst.Port() == 443 || p.dst.Port() == 80) && slices.Contains(s.mine(f.ours), p.dst.Addr())
 }
 
-// mine are the addresses of the name that a try may reach.
+// mine returns the addresses of the name that a try may reach.
 func (s *scene) mine(name string) []netip.Addr {
 	if name == "" || name == "*" {
 		return nil
@@ -123,13 +123,14 @@ func (s *scene) mine(name string) []netip.Addr {
 	return s.addressesOf(name)
 }
 
-// names are those that the gateway may look up, documented or the site's own.
+// names returns the names that the gateway may look up, documented or the site's
+// own.
 func (s *scene) names() map[string]bool {
 	s.learn()
 	return s.known
 }
 
-// documented are the places of all documented destinations.
+// documented returns the addresses and ports of all documented destinations.
 func (s *scene) documented() map[netip.AddrPort]bool {
 	s.learn()
 	return s.places
@@ -165,9 +166,9 @@ func TestQUICIsRejectedAtOnce(t *testing.T) {
 	})
 }
 
-// TestUnprivilegedSockets asserts that a client's process without privileges
-// has no raw and no packet sockets. So it cannot send anything that a packet
-// filter in the same namespace does not see.
+// TestUnprivilegedSockets asserts that a client's process without privileges has no
+// raw and no packet sockets. So a packet filter in the same namespace sees every
+// packet that the process sends.
 func TestUnprivilegedSockets(t *testing.T) {
 	modes(t, func(t *testing.T, mode string) {
 		s := newScene(t, mode)

@@ -1,7 +1,7 @@
 //go:build linux
 
-// Kill: with the process dead under load no new flow and no forbidden byte gets
-// out; started again, it serves within two seconds.
+// Kill: after the process is killed under load, no new flow and no forbidden byte
+// gets out. After a new start it serves within two seconds.
 
 package e2e
 
@@ -44,14 +44,14 @@ func TestKilledNothingGetsOut(t *testing.T) {
 	})
 }
 
-// killAndWatch kills the process and watches what arrives while it is dead:
-// ends of connections that were permitted, and nothing else.
+// killAndWatch kills the process and checks the packets that arrive while it is
+// dead. Only ends of permitted connections may arrive.
 func (s *scene) killAndWatch(t *testing.T, w *workload) {
 	t.Helper()
 	s.g.signal(t, syscall.SIGKILL)
 	s.g.waitExit(t, 5*time.Second)
 	mark, tried := s.rec.mark(t), w.tried.Load()
-	time.Sleep(700 * time.Millisecond) // how long it is dead
+	time.Sleep(700 * time.Millisecond) // the time without the process
 	if w.tried.Load() < tried+20 {
 		t.Errorf("%d tries while sallyport was dead: the load was none", w.tried.Load()-tried)
 	}
@@ -67,7 +67,7 @@ func (s *scene) killAndWatch(t *testing.T, w *workload) {
 	}
 }
 
-// workload is clients that never rest: permitted transfers, forbidden ones,
+// workload is a steady load of clients: permitted transfers, forbidden ones,
 // datagrams and queries.
 type workload struct {
 	s           *scene
@@ -117,7 +117,7 @@ func (w *workload) repeat(f func()) func() {
 	}
 }
 
-// more returns nil when permitted transfers have ended well since.
+// more returns nil if more permitted transfers than that number have ended well.
 func (w *workload) more(than int64) error {
 	if w.done.Load() > than {
 		return nil
@@ -125,7 +125,7 @@ func (w *workload) more(than int64) error {
 	return errors.New("none")
 }
 
-// transfer makes one request over TLS to an address, with any server that
+// transfer makes one request over TLS to an address. It accepts any server that
 // answers.
 func (w *workload) transfer(dst netip.AddrPort, name string) {
 	c, err := w.s.clients.dialBriefly(dst.String())

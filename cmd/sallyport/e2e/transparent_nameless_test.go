@@ -1,7 +1,7 @@
 //go:build linux
 
-// Nameless: redirected flows that show no name go where a rule names the
-// address, or where a permitted name leads, before and after a restart.
+// Nameless: redirected flows that show no name reach an address if a rule lists it,
+// or if a permitted name resolves to it, before and after a restart.
 
 package e2e
 
@@ -29,11 +29,11 @@ func TestRedirectedFlowsWithoutAName(t *testing.T) {
 		s.g.signal(t, syscall.SIGKILL)
 		s.g.waitExit(t, 5*time.Second)
 		s.run(t)
-		s.namelessByPin(t) // no client has asked since
+		s.namelessByPin(t) // no client has sent a query since the start
 	})
 }
 
-// listen connects and waits for what the server says first.
+// listen connects, waits for the server's first bytes, and returns them.
 func (s *scene) listen(t *testing.T, dst netip.AddrPort) string {
 	t.Helper()
 	c, err := s.clients.dial("tcp", "", dst.String())

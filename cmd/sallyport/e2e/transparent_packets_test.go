@@ -20,7 +20,7 @@ func (s *scene) packetTries(v6 bool) []try {
 		all = append(all, try{name: f.name, to: f.to, send: func(t *testing.T, s *scene) result {
 			return s.emit(t, f, func() error { return sendRaw(f.dst, f.packet) })
 		}})
-		if s.mode == "gateway" && i < 6 { // below a sidecar's filter: see the test of unprivileged sockets
+		if s.mode == "gateway" && i < 6 { // these leave below a sidecar's filter: see TestUnprivilegedSockets
 			all = append(all, try{name: f.name + ", packet socket", to: f.to, send: func(t *testing.T, s *scene) result {
 				return s.emit(t, f, func() error { return sendFrame("client", s.neighbour, f.packet) })
 			}})
@@ -84,14 +84,15 @@ func (s *scene) exchange(dst netip.AddrPort, payload string, wait time.Duration)
 	return string(buf[:n]), err
 }
 
-// raw is one packet by hand.
+// raw is one packet that the test builds itself.
 type raw struct {
 	name, to string
 	dst      netip.Addr
 	packet   []byte
 }
 
-// rawTries are made by hand; the first six also leave by a packet socket.
+// rawTries returns the packets that the test builds itself. The first six also
+// leave by a packet socket.
 func (s *scene) rawTries(v6 bool) []raw {
 	src, far := netip.MustParseAddr(fleet[0].v4()), s.far(v6)
 	spoofed := netip.MustParseAddr("10.200.0.1")
@@ -167,7 +168,7 @@ func (s *scene) extensionTries(src, far netip.Addr, from, to netip.AddrPort) (al
 	return all
 }
 
-// emit sends one packet by hand, as root: the client is a machine of its own.
+// emit sends one packet as root, because the client is a machine of its own.
 func (s *scene) emit(t *testing.T, f raw, send func() error) result {
 	t.Helper()
 	r := result{line: f.name, code: 1}
@@ -177,7 +178,7 @@ func (s *scene) emit(t *testing.T, f raw, send func() error) result {
 	return r
 }
 
-// hardwareAddress returns that of the interface next to the clients.
+// hardwareAddress returns the address of the interface next to the clients.
 func (s *scene) hardwareAddress(t *testing.T) (mac net.HardwareAddr) {
 	t.Helper()
 	err := s.gateway.do(func() error {

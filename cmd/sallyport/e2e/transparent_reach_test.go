@@ -1,8 +1,8 @@
 //go:build linux
 
-// Reach, redirected: every documented TCP destination of every profile is
-// reached by name and by address, over IPv4 and IPv6, by clients that know of
-// no proxy, and nothing else leaves.
+// Reach, redirected: clients that know of no proxy reach every documented TCP
+// destination of every profile, by name and by address, over IPv4 and IPv6. No
+// other packet leaves.
 
 package e2e
 
@@ -67,7 +67,7 @@ func (s *scene) directTrips(d destination) (ts []trip) {
 	return ts
 }
 
-// browse makes all trips in one curl and checks who answered each.
+// browse makes all trips in one curl and checks which origin answered each.
 func (s *scene) browse(t *testing.T, all []trip) {
 	t.Helper()
 	out := t.TempDir()
@@ -99,9 +99,8 @@ func (s *scene) browse(t *testing.T, all []trip) {
 	}
 }
 
-// mustHaveCapabilities reads what the kernel says of every thread of the
-// running process: whose it is, and that it has these capabilities and can get
-// no other.
+// mustHaveCapabilities checks every thread of the running process by the kernel's
+// own data: its user, and that it has these capabilities and can get no other.
 func (s *scene) mustHaveCapabilities(t *testing.T, set string) {
 	t.Helper()
 	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/status", s.g.cmd.Process.Pid))
@@ -112,7 +111,7 @@ func (s *scene) mustHaveCapabilities(t *testing.T, set string) {
 	for _, thread := range threads {
 		b, err := os.ReadFile(thread)
 		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ESRCH) {
-			continue // it has ended
+			continue // the thread has ended
 		}
 		if err != nil {
 			t.Fatal(err)

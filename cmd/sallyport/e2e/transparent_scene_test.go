@@ -1,8 +1,8 @@
 //go:build linux
 
-// Scene: the lab without any configuration of the clients. Their default route
-// and a packet filter are all that brings them to sallyport; without the filter
-// they reach an internet that answers on every address and port.
+// Scene: the lab without any configuration of the clients. Only their default route
+// and a packet filter bring their packets to sallyport. Without the filter they
+// reach an internet that answers on every address and port.
 
 package e2e
 
@@ -16,7 +16,7 @@ import (
 	"testing"
 )
 
-// The users: the packet filter of a sidecar distinguishes them.
+// The packet filter of a sidecar distinguishes these users.
 const (
 	sallyportUser = 64853
 	clientUser    = 64854
@@ -32,14 +32,14 @@ const (
 type scene struct {
 	*lab
 	mode string // "gateway" or "sidecar"
-	host *netns // where sallyport and its packet filter belong
+	host *netns // the namespace of sallyport and its packet filter
 	g    *gateway
 
-	neighbour net.HardwareAddr // of the interface next to the clients
-	source    string           // the client that speaks; "": not chosen yet
+	neighbour net.HardwareAddr // address of the interface next to the clients
+	source    string           // the client that sends; "": not chosen yet
 
 	known  map[string]bool         // names that the gateway may look up
-	places map[netip.AddrPort]bool // where documented names lead
+	places map[netip.AddrPort]bool // addresses and ports of documented names
 }
 
 // modes runs a test once as a gateway and once as a sidecar.
@@ -60,7 +60,8 @@ func newScene(t *testing.T, mode string) *scene {
 	if mode == "sidecar" {
 		s.host = l.clients
 	}
-	// Other users have to read what the tests write: the CA, the configuration.
+	// Other users have to read files that the tests write: the CA, the
+	// configuration.
 	for _, dir := range []string{filepath.Dir(l.dir), workDir} {
 		if err := os.Chmod(dir, 0o755); err != nil {
 			t.Fatal(err)
@@ -128,21 +129,22 @@ func (s *scene) load(t *testing.T, n *netns, ruleset string) {
 	}
 }
 
-// become gives the clients' side the address of one client: what does not
-// choose its source leaves from there.
+// become gives the clients' side the address of one client. Packets of programs
+// that choose no source have that address.
 func (s *scene) become(t *testing.T, c client) {
 	t.Helper()
 	s.clients.ip(t, "route replace default via "+gateway4+" src "+c.v4(), "route replace default via "+gateway6+" src "+c.v6())
 }
 
-// catch loads what "sallyport nft" prints for a configuration, no more and no
-// less, and starts sallyport as a user without privileges.
+// catch loads exactly the ruleset that "sallyport nft" prints for a configuration,
+// and starts sallyport as a user without privileges.
 func (s *scene) catch(t *testing.T, clients []client, more ...string) {
 	t.Helper()
 	s.catchWith(t, nil, nil, configurationOf(redirecting(s.mode), clients, more...))
 }
 
-// catchWith is catch with capabilities and further arguments of "run".
+// catchWith does the same as catch, with capabilities and further arguments of
+// "run".
 func (s *scene) catchWith(t *testing.T, caps []uintptr, args []string, config string) {
 	t.Helper()
 	s.g = newGateway(t, s.host)
@@ -165,7 +167,7 @@ func (s *scene) run(t *testing.T, args ...string) {
 	s.g.waitReady(t)
 }
 
-// ruleset returns what "sallyport nft" prints.
+// ruleset returns the output of "sallyport nft".
 func (s *scene) ruleset(t *testing.T) string {
 	t.Helper()
 	args := []string{"nft", "--config", "sallyport.toml", "--mode", s.mode}
@@ -179,7 +181,7 @@ func (s *scene) ruleset(t *testing.T) string {
 	return r.stdout
 }
 
-// redirecting is the top of the configurations of a mode.
+// redirecting returns the top of the configurations of a mode.
 func redirecting(mode string) string {
 	transparent, dns := `"[::]:3129"`, `"[::]:5300"`
 	if mode == "sidecar" {

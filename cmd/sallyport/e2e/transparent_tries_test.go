@@ -1,7 +1,7 @@
 //go:build linux
 
-// Tries: ways out that no document lists, each with the place where it arrives
-// if nothing is in the way.
+// Tries: ways out that no document lists, each with the address where it arrives
+// without a filter.
 
 package e2e
 
@@ -17,16 +17,16 @@ import (
 // try is one way out.
 type try struct {
 	name string
-	to   string // "tcp 93.184.250.1:443": what arrives without a filter
+	to   string // "tcp 93.184.250.1:443": the packet that arrives without a filter
 	from string // the client, "": es-manager
 	send func(t *testing.T, s *scene) result
-	want denial // what the journal says; without a reason: the packet filter's affair
-	says string // what the client prints
-	ours string // the name that the flow shows and may reach, by our own resolution; "*": every documented destination
+	want denial // the record in the journal; without a reason: the packet filter drops the try
+	says string // the text that the client prints
+	ours string // the name that the flow shows and may reach, at addresses from sallyport's own look-up; "*": every documented destination
 }
 
-// far is an address of each family that no document lists; license is the one
-// of a documented name, upd of one that is documented for 80 too.
+// far returns an address that no document lists. license is the address of a
+// documented name, and upd that of a name that is documented for port 80 too.
 func (s *scene) far(v6 bool) netip.Addr { return pick(elsewhere, v6) }
 
 func pick(addrs []netip.Addr, v6 bool) netip.Addr {
@@ -38,7 +38,7 @@ func pick(addrs []netip.Addr, v6 bool) netip.Addr {
 	panic("no address of that family")
 }
 
-// tries lists all for one family.
+// tries lists all tries for one family.
 func (s *scene) tries(v6 bool) []try {
 	all := append(s.nameTries(v6), s.streamTries(v6)...)
 	all = append(all, s.dnsTries(v6)...)
@@ -93,7 +93,7 @@ func (s *scene) nameTries(v6 bool) []try {
 // outsideAddrs returns the addresses of the outside resolvers.
 func (s *scene) outsideAddrs() []netip.Addr { return addrs(outsideDNS4, outsideDNS6) }
 
-// curlTo asks for a URL as if its name led to addr.
+// curlTo fetches a URL as if its name resolved to addr.
 func curlTo(addr netip.Addr, url string, args ...string) func(t *testing.T, s *scene) result {
 	return func(t *testing.T, s *scene) result {
 		host := strings.TrimSuffix(strings.SplitAfter(url, "://")[1], "/")
@@ -117,7 +117,7 @@ func curlTo(addr netip.Addr, url string, args ...string) func(t *testing.T, s *s
 func handshake(addr netip.Addr, port uint16, args ...string) func(t *testing.T, s *scene) result {
 	limit := "6"
 	if port == 853 {
-		limit = "0.7" // dropped: it waits in vain
+		limit = "0.7" // the filter drops this packet, so the client waits in vain
 	}
 	return func(t *testing.T, s *scene) result {
 		args := append([]string{limit, "openssl", "s_client", "-connect", hostPort(addr.String(), port)}, args...)
@@ -125,7 +125,7 @@ func handshake(addr netip.Addr, port uint16, args ...string) func(t *testing.T, 
 	}
 }
 
-// streamTries: TCP that is neither TLS nor HTTP, and none at all.
+// streamTries: TCP connections that carry neither TLS nor HTTP, or no data at all.
 func (s *scene) streamTries(v6 bool) (all []try) {
 	far := s.far(v6)
 	license := pick(s.book.of("license.sangfor.com"), v6)
@@ -157,7 +157,7 @@ func (s *scene) streamTries(v6 bool) (all []try) {
 // inner is a private address that the site has bound to no role.
 func (s *scene) inner(v6 bool) netip.Addr { return pick(addrs("10.20.66.99", "fd20:66::99"), v6) }
 
-// stream connects, writes, and reads what comes back.
+// stream connects, writes, and reads the answer.
 func stream(dst netip.AddrPort, payload string) func(t *testing.T, s *scene) result {
 	return func(t *testing.T, s *scene) result {
 		r := result{line: fmt.Sprintf("%q to %v", payload, dst), code: 1}
@@ -175,7 +175,7 @@ func stream(dst netip.AddrPort, payload string) func(t *testing.T, s *scene) res
 	}
 }
 
-// dnsTries: questions to resolvers outside, which the filter answers instead.
+// dnsTries: questions to outside resolvers. The DNS filter answers in their place.
 func (s *scene) dnsTries(v6 bool) (all []try) {
 	server := pick(s.outsideAddrs(), v6)
 	for _, transport := range []string{"udp", "tcp"} {

@@ -1,7 +1,8 @@
 //go:build linux
 
-// UDP, redirected: the documented datagrams arrive and are answered; to names
-// too, while sallyport keeps their addresses in the packet filter's sets.
+// UDP, redirected: the documented datagrams arrive and are answered. Datagrams to
+// names arrive too, while sallyport keeps their addresses in the packet filter's
+// sets.
 
 package e2e
 
@@ -27,7 +28,7 @@ sep-manager 10.20.32.3,fd20:32::3 137,138
 sep-manager 10.20.32.9,fd20:32::9 514
 `
 
-// withSyslog is the fleet with a syslog server bound.
+// withSyslog returns the fleet with a bound syslog server.
 func withSyslog() []client {
 	all := slices.Clone(fleet)
 	for i, c := range all {
@@ -81,7 +82,8 @@ func (s *scene) mustEcho(t *testing.T, dst netip.AddrPort) {
 	}
 }
 
-// mustStayWithin: the neighbours of a row's address and port get nothing.
+// mustStayWithin checks that no datagram arrives at the neighbours of a row's
+// address and port.
 func (s *scene) mustStayWithin(t *testing.T, row []string) {
 	t.Helper()
 	first, _, _ := strings.Cut(row[1], ",")
@@ -89,7 +91,7 @@ func (s *scene) mustStayWithin(t *testing.T, row []string) {
 	port, _, _ := strings.Cut(row[2], ",")
 	mark := s.rec.mark(t)
 	_, _ = s.exchange(netip.AddrPortFrom(addr.Next(), parsePort(t, port)), "exfiltration", 20*time.Millisecond)
-	if row[0] != "saas-agent" { // whose document says all ports
+	if row[0] != "saas-agent" { // its document lists all ports
 		_, _ = s.exchange(netip.AddrPortFrom(addr, parsePort(t, port)+2), "exfiltration", 20*time.Millisecond)
 	}
 	try{}.check(t, s, s.rec.everything(t, mark))
@@ -117,7 +119,7 @@ func TestRedirectedDatagramsToNames(t *testing.T) {
 			mark := s.rec.mark(t)
 			_, _ = s.exchange(netip.AddrPortFrom(a, 5001), "exfiltration", 20*time.Millisecond)
 			_, _ = s.exchange(netip.AddrPortFrom(a.Next(), 5000), "exfiltration", 20*time.Millisecond)
-			s.become(t, fleet[0]) // no document lets this client
+			s.become(t, fleet[0]) // no document permits this to the other client
 			_, _ = s.exchange(dst, "exfiltration", 20*time.Millisecond)
 			s.become(t, cc)
 			try{}.check(t, s, s.rec.everything(t, mark))

@@ -15,16 +15,18 @@ import (
 	"time"
 )
 
-// shownExample is one command of the page, with the lines that it shows below.
+// shownExample is one command of the page, with the output that the page shows
+// below.
 type shownExample struct {
 	section, line string
 	prints        []string
 }
 
-// ipv4Only stands for the page's update1.sangfor.net, which has one address there.
+// ipv4Only replaces the page's update1.sangfor.net, which has only one address on
+// the page.
 const ipv4Only = "sp2.sangfor.com"
 
-// examples are the lines "$ COMMAND" of the page and what they print.
+// examples returns the lines "$ COMMAND" of the page and their output.
 func examples(t *testing.T) (found []shownExample) {
 	t.Helper()
 	text, err := os.ReadFile(repositoryFile(t, "docs/troubleshooting.md"))
@@ -47,7 +49,8 @@ func examples(t *testing.T) (found []shownExample) {
 	return found
 }
 
-// example returns the one of a section that begins so, in the lab's words.
+// example returns the example of a section with that beginning. The lab's names and
+// addresses replace those of the page.
 func example(t *testing.T, g *gateway, section, begins string) shownExample {
 	t.Helper()
 	lab := strings.NewReplacer("/etc/sallyport/sallyport.toml", filepath.Join(g.dir, "sallyport.toml"), "runuser -u sallyport -- ", "",
@@ -74,7 +77,8 @@ var (
 	exampleVaries = regexp.MustCompile(`\d+(\.\d+)?( ?ms|s)\b|93\.184\.\d+\.\d+| +`)
 )
 
-// check looks for the lines that the page shows in what was printed. Times, addresses of the lab and the width of columns may differ.
+// check looks for the page's lines in the command's output. Times, addresses of the lab and the
+// width of columns may differ.
 func (e shownExample) check(t *testing.T, r result) {
 	t.Helper()
 	plain := func(s string) string {
@@ -84,7 +88,7 @@ func (e shownExample) check(t *testing.T, r result) {
 	for _, line := range e.prints {
 		want := plain(line)
 		if strings.HasPrefix(want, "DESTINATION") || strings.HasPrefix(want, "FAIL") || want == "…" {
-			continue // the width of the table's columns, and the ports of the name, are the lab's
+			continue // the lab's tables have other column widths, and its name has other ports
 		}
 		if !strings.Contains(printed, want) {
 			t.Errorf("%s: the page shows %q, but:\n%v", e.section, line, r)
@@ -144,7 +148,7 @@ nft add rule inet t in ip daddr `+pick(l.book[ipv4Only], false).String()+` tcp f
 	onGateway(dns, "sallyport healthcheck")
 }
 
-// answers makes dig print what the page's table has.
+// answers makes dig print the answers of the page's table.
 func (l *lab) answers(t *testing.T) {
 	t.Helper()
 	l.digs(t, "evil.example", "status: NXDOMAIN", "EDE: 15 (Blocked): (not_listed: ")
@@ -155,7 +159,8 @@ func (l *lab) answers(t *testing.T) {
 	}
 }
 
-// digs asks the gateway, and demands that the page has what dig prints.
+// digs sends a query to the gateway, and demands that dig's output and the page
+// have the same parts.
 func (l *lab) digs(t *testing.T, question string, parts ...string) {
 	t.Helper()
 	r := l.tool(t, "sh", "-c", "dig +tries=1 +time=8 @"+gateway4+" -p 5300 "+question)

@@ -16,8 +16,8 @@ import (
 	"time"
 )
 
-// undici returns the module's directory: the one that the environment names,
-// or one that npm fetches.
+// undici returns the module's directory. The environment names it, or npm fetches
+// the module.
 func undici(t *testing.T) string {
 	t.Helper()
 	if dir := os.Getenv("SALLYPORT_E2E_UNDICI"); dir != "" {
@@ -35,8 +35,8 @@ func undici(t *testing.T) string {
 	return filepath.Join(workDir, "node_modules", "undici")
 }
 
-// Everything that es-manager may reach is reached; what it may not is refused
-// with the gate's 403.
+// es-manager reaches every destination that it may reach. sallyport refuses every
+// other one with its 403.
 func TestUndici(t *testing.T) {
 	need(t, "node")
 	module := undici(t)

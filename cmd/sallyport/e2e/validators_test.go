@@ -1,7 +1,8 @@
 //go:build linux
 
-// Validators: real resolvers between a client and sallyport, which validate or
-// not. The names of a small world have real signatures up to a root of its own.
+// Validators: real resolvers between a client and sallyport, with and without
+// validation. The names of a small world have real signatures up to a root of its
+// own.
 
 package e2e
 
@@ -57,7 +58,7 @@ func (z *zoneKey) signed(rrs ...dns.RR) []dns.RR {
 	return append(rrs, sig)
 }
 
-// none returns the proof that a name has no record but those of some types.
+// none returns the proof that a name has only records of some types.
 func (z *zoneKey) none(name, next, types string) []dns.RR {
 	soa, _ := dns.NewRR(z.key.Hdr.Name + " 60 IN SOA ns.invalid. root.invalid. 1 2 3 4 60")
 	nsec, _ := dns.NewRR(name + " 60 IN NSEC " + next + " " + types)
@@ -93,7 +94,7 @@ func (w *signedWorld) ServeDNS(to dns.ResponseWriter, q *dns.Msg) {
 		m.Answer = []dns.RR{a(name)}
 	case name == "bogus.signed.example." && qtype == dns.TypeA:
 		m.Answer = w.example.signed(a(name))
-		m.Answer[0].(*dns.A).A.To4()[3] = 66 // not what was signed
+		m.Answer[0].(*dns.A).A.To4()[3] = 66 // this differs from the signed record
 	case strings.HasSuffix(name, ".signed.example.") && qtype == dns.TypeA:
 		m.Answer = w.example.signed(a(name))
 	case strings.HasSuffix(name, "signed.example."):
@@ -128,9 +129,9 @@ path = "d.jsonl"
 `
 
 // TestResolversInFront checks what a client of Unbound, BIND, dnsmasq and
-// systemd-resolved gets if these ask sallyport, with and without validation:
-// permitted names resolve, an alias and a name below an empty one among them; a
-// validator finds a wrong signature; and a denied name does not resolve.
+// systemd-resolved gets if these ask sallyport, with and without validation.
+// Permitted names resolve, among them an alias and a name below an empty name. A
+// validator finds a wrong signature. A denied name does not resolve.
 func TestResolversInFront(t *testing.T) {
 	need(t, "dig", "unbound", "named", "dnsmasq", "delv", "setpriv", "unshare", resolvedProgram())
 	n := newNetns(t, "front")
@@ -240,8 +241,9 @@ func resolvedConf(addr, dnssec string) string {
 	return fmt.Sprintf("[Resolve]\nDNS=127.0.0.1:5300\nDomains=~.\nFallbackDNS=\nDNSSEC=%s\nLLMNR=no\nMulticastDNS=no\nDNSStubListener=no\nDNSStubListenerExtra=%s:5308\n", dnssec, addr)
 }
 
-// resolved runs systemd-resolved. Its directories are the system's, so it gets others
-// in a mount namespace; and it is no root, which would need a user of its name.
+// resolved runs systemd-resolved. systemd-resolved uses fixed directories of the
+// system, so it gets other ones in a mount namespace. It does not run as root,
+// because it would then need a user of its own name.
 func resolved(t *testing.T, n *netns, dir, conf string) {
 	t.Helper()
 	background(t, n, dir, "setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "unshare", "--map-current-user", "--keep-caps", "--mount", "sh", "-c",

@@ -1,6 +1,6 @@
 //go:build linux
 
-// Names below wildcards: a way out in labels that is bounded.
+// Names below wildcards: labels can carry data out, and a limit bounds this.
 
 package e2e
 
@@ -11,9 +11,9 @@ import (
 	"testing"
 )
 
-// What one client has looked up below wildcards is counted whatever way it comes;
-// over the number nothing of a new name leaves, and the journal says which limit
-// it was (attacks F3).
+// sallyport counts the names below wildcards that a client has looked up, by all
+// front ends. Over the limit no packet for a new name leaves, and the journal has
+// the name of the limit (attacks F3).
 func TestNamesBelowWildcards(t *testing.T) {
 	s := newService(t)
 	rule := strings.NewReplacer("always.site.example", "*.tunnel.example", "always", "below").Replace(s.rule("always"))

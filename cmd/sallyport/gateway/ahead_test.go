@@ -1,5 +1,5 @@
 // Tests of prefetched names: only a transparent gateway looks names up in advance,
-// and a reload changes which.
+// and a reload changes these names.
 
 package gateway
 
@@ -62,7 +62,7 @@ func aheadGateway(t *testing.T, frontEnd string) (g *Gateway, rewrite func(to st
 	return g, rewrite
 }
 
-// pinnedAddresses returns the names that the addresses of the site are pinned for.
+// pinnedAddresses returns the names to which the addresses of the site are pinned.
 func (g *Gateway) pinnedAddresses() (names []string) {
 	for _, a := range []string{"192.0.2.1", "192.0.2.2", "192.0.2.3"} {
 		for _, n := range g.filter.Pinned(netip.MustParseAddr("10.77.0.10"), netip.MustParseAddr(a)) {

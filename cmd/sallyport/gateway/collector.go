@@ -63,8 +63,8 @@ func (g *Gateway) exportProxy(e exporter) {
 	e.send("sallyport_bytes_total", float64(p.BytesOut), "out")
 }
 
-// exportUpstreams sends the upstreams of the generation in force. One that serves
-// several zones is up while every zone has its answers.
+// exportUpstreams sends the upstreams of the generation in force. If several zones
+// use an upstream, it is up only while it is up for each of them.
 func (g *Gateway) exportUpstreams(e exporter) {
 	up := map[string]bool{}
 	for _, u := range g.filter.Upstreams() {

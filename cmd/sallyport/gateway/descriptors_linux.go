@@ -23,7 +23,7 @@ const (
 )
 
 // openFiles returns how many descriptors this process may open; 0 if the kernel
-// does not tell. When the process starts, Go raises the soft limit to the hard
+// does not report it. When the process starts, Go raises the soft limit to the hard
 // limit minus one.
 func openFiles() uint64 {
 	var has unix.Rlimit

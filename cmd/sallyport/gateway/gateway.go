@@ -96,7 +96,7 @@ type Gateway struct {
 	resolver  *dnsfilter.Resolver // of the generation in force
 	system    *systemServers      // of upstream "system"
 	nat64     *translators        // the prefixes that the upstreams announce
-	booted    *site.Config        // of the start: some keys keep their value until the next start
+	booted    *site.Config        // the configuration of the start: some keys keep their value until the next start
 	reloadErr error               // of the last reload; nil: the file is in force
 	loaded    time.Time
 }

@@ -74,7 +74,7 @@ func exposed(t *testing.T) map[string][]string {
 // Each metric that the gateway exposes has a description, with its type and labels,
 // and each description has a metric.
 func TestMetricsAreDescribed(t *testing.T) {
-	seen := map[string]bool{ // what this gateway has no occasion for
+	seen := map[string]bool{ // metrics that this gateway does not expose
 		"sallyport_filter_journaled": true, "sallyport_filter_packets_total": true,
 		"sallyport_policy_next_expiry_timestamp_seconds": true, "sallyport_hardening_info": true,
 	}

@@ -138,9 +138,9 @@ func protocolOf(l net.Listener) (protocol int, err error) {
 	return protocol, err
 }
 
-// outside adds the reason to the error about a file that cannot be opened: the
-// hardening, not the permissions. At the start, the configuration did not name
-// the directory of that file.
+// outside adds the reason to an error about a file that the hardening keeps from
+// being opened: at the start, the configuration did not name the directory of that
+// file. It also explains the error if this process is root without capabilities.
 func (g *Gateway) outside(err error) error {
 	var at *fs.PathError
 	if !errors.As(err, &at) || !errors.Is(at.Err, syscall.EACCES) {

@@ -24,7 +24,7 @@ import (
 	"sallyport/rules/site"
 )
 
-// Every listener uses plain TCP. One that does not is found.
+// Every listener uses plain TCP. A listener that does not is found.
 func TestNoMPTCP(t *testing.T) {
 	ctx := t.Context()
 	tmp := t.TempDir()
@@ -149,7 +149,7 @@ func TestReadyAsJSON(t *testing.T) {
 	}
 }
 
-// outside changes no other error.
+// outside does not change other errors.
 func TestOutside(t *testing.T) {
 	g := &Gateway{}
 	for _, err := range []error{nil, errors.New("x"), &fs.PathError{Op: "open", Path: "/x", Err: syscall.ENOENT}, &fs.PathError{Op: "open", Path: "/x", Err: syscall.EACCES}} {

@@ -22,10 +22,10 @@ func TestMemoryLimit(t *testing.T) {
 	for _, c := range []struct {
 		what   string
 		env    bool
-		before int64 // as the runtime has read the environment
+		before int64 // the limit that the runtime read from the environment
 		cgroup uint64
 		err    error
-		want   int64 // of the runtime, after
+		want   int64 // the limit of the runtime afterwards
 		from   string
 		says   string
 	}{

@@ -111,8 +111,8 @@ func unspanned(list, streams []netip.AddrPort) []netip.AddrPort {
 	return slices.DeleteFunc(slices.Clone(list), func(a netip.AddrPort) bool { return site.Spanned(a, streams) })
 }
 
-// doors returns the sockets that a configuration listens on, as systemd knows
-// them.
+// doors returns the sockets that a configuration listens on, in the terms of
+// systemd.
 func doors(l site.Listen) (out []systemd.Door) {
 	streams := l.Streams()
 	add := func(key, network string, list []netip.AddrPort) {
@@ -204,7 +204,7 @@ func (d dnsDoor) listen(ctx context.Context, inherited *systemd.Sockets) (udp []
 			return udp, tcp, nil
 		}
 		tcp.Close()
-		if a.Port() != 0 || tries == 20 || !errors.Is(err, syscall.EADDRINUSE) { // the port that the system chose may be taken for datagrams
+		if a.Port() != 0 || tries == 20 || !errors.Is(err, syscall.EADDRINUSE) { // the port that the system chose may be in use for datagrams
 			return nil, nil, listenError("dns", "udp", a.String(), err)
 		}
 	}

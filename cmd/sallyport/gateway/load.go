@@ -159,7 +159,7 @@ func CheckJournal(cfg *site.Config) rules.Problems {
 // accessWrite is W_OK of access(2).
 const accessWrite = 2
 
-// OwnAddresses returns the addresses that are sallyport itself. local reports
+// OwnAddresses returns the addresses of sallyport's own listeners. local reports
 // whether an address is one of this host.
 func OwnAddresses(l site.Listen, local func(netip.Addr) bool) rules.Own {
 	own := rules.Own{Local: local}

@@ -27,8 +27,8 @@ type Manager struct {
 	Watchdog time.Duration
 }
 
-// OpenManager reads from the environment what systemd gives. It must run before
-// the hardening: a confined process cannot connect to systemd.
+// OpenManager reads the resources from systemd out of the environment. It must run
+// before the hardening: a confined process cannot connect to systemd.
 func OpenManager(log *slog.Logger) (Manager, error) {
 	if stray := systemd.Strayed(os.Getenv, os.Getpid()); stray != "" {
 		log.Warn("the environment names sockets of another process", "why", stray)
@@ -96,7 +96,7 @@ func (g *Gateway) alive(ctx context.Context) error {
 	dns := make(chan error, 1)
 	go func() { dns <- g.filter.Alive(ctx) }() // in parallel with the proxy: each has all the time of ctx
 	errs := []error{g.proxy.Alive(ctx), <-dns}
-	g.mu.Lock() // a reload that hangs holds it
+	g.mu.Lock() // a reload that hangs holds this lock
 	policy := g.live.Policy()
 	g.mu.Unlock()
 	g.proxy.Stats()

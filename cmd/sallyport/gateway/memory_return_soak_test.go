@@ -67,7 +67,7 @@ func TestMemoryReturns(t *testing.T) {
 	}
 }
 
-// settled waits until the process has returned memory, and returns the rest.
+// settled waits until the process has returned memory, and returns the memory that it still has.
 func settled(t *testing.T, pid int) int {
 	time.Sleep((quietTurns + 2) * quietEvery)
 	return residentOf(t, pid)
@@ -186,7 +186,7 @@ func serveFile(ctx context.Context, t *testing.T, file string) {
 	}
 }
 
-// freeAddress is one of this host with a port that is free.
+// freeAddress returns an address of this host with a port that is free.
 func freeAddress(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

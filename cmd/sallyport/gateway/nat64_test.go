@@ -69,7 +69,8 @@ tcp    = [443]
 reason = "test"
 `
 
-// reaches returns which of some addresses a permitted name may resolve to now.
+// reaches returns those of some addresses to which a permitted name may resolve
+// now.
 func (g *Gateway) reaches() string {
 	name, _ := rules.ParseName("a.example")
 	d := g.live.Decide(rules.Attempt{
@@ -84,10 +85,10 @@ func (g *Gateway) reaches() string {
 	return strings.Join(out, " ")
 }
 
-// TestNAT64Follows checks how the prefixes of the upstreams take effect: public
-// addresses in a prefix are reached, private ones never; another prefix, or none,
-// replaces it; it stays while no upstream answers, also after a reload; a private
-// prefix is not used; without "discover" no upstream is asked.
+// TestNAT64Follows checks how the prefixes of the upstreams take effect. Public
+// addresses in a prefix are reached, private ones never. Another prefix, or none,
+// replaces the earlier one. A prefix stays while no upstream answers, also after a
+// reload. A private prefix is not used. Without "discover" no upstream is asked.
 func TestNAT64Follows(t *testing.T) {
 	g, log, write := readyGateway(t)
 	u := &dns64{}

@@ -98,7 +98,7 @@ func (k Keeper) faults(path string, secret bool) []string {
 	return k.faultsOf(way, secret)
 }
 
-// ownFaults is faults without those of the path to the file.
+// ownFaults is like faults, but omits the faults of the path to the file.
 func (k Keeper) ownFaults(path string, secret bool) []string {
 	way, err := wayToFile(path)
 	if err != nil {

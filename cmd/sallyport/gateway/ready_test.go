@@ -64,7 +64,7 @@ func readyGateway(t *testing.T) (g *Gateway, log *safeBuffer, write func(text st
 	return g, log, write
 }
 
-// noAdmin is for gateways without an admin listener.
+// noAdmin is the NewAdmin of gateways without an admin listener.
 func noAdmin(http.Handler, *site.Config, *slog.Logger) (AdminServer, error) { return nil, nil }
 
 // openGateway opens the gateway of a file, without listeners, and puts the file

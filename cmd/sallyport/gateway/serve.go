@@ -59,7 +59,7 @@ func (g *Gateway) Run(ctx context.Context, signals Signals) error {
 
 	err := g.await(ctx, signals, failed)
 	g.drain(g.booted.Limits.Drain, signals.Stop)
-	cancel() // every front end answers what it accepted, then closes its sockets
+	cancel() // every front end answers the requests that it accepted, then closes its sockets
 	all.Wait()
 	g.journal.Event(journal.EventStop, "version "+g.build.Version)
 	return err

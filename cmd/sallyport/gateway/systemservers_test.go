@@ -45,7 +45,7 @@ func systemGateway(t *testing.T) (g *Gateway, log *safeBuffer, dir string, put f
 }
 
 // TestSystemServersFollow checks that a changed resolv.conf takes effect without a
-// signal, also if a link changes. If it cannot be used, the servers stay, and
+// signal, also if a link changes. If the file cannot be used, the servers stay, and
 // /readyz and the log report that; a reload does not change that.
 func TestSystemServersFollow(t *testing.T) {
 	g, log, dir, put := systemGateway(t)

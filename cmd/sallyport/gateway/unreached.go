@@ -22,9 +22,9 @@ const (
 	unreachedMost  = 1024        // destinations remembered for that
 )
 
-// unreached is called at the end of each flow and passes it on to the recorder. It
-// counts the flows that were never connected, and logs a warning at most once a
-// minute for each destination and fault.
+// unreached is called at the end of each flow, and passes the flow on to the
+// recorder. It counts the flows that were never connected, and logs a warning at
+// most once a minute for each destination and fault.
 type unreached struct {
 	next  func(rules.Close)
 	count *prometheus.CounterVec
@@ -41,7 +41,8 @@ type unreachedKey struct {
 	cause rules.Cause
 }
 
-// unreachedNote is the time of the last warning, and how many were left out since.
+// An unreachedNote has the time of the last warning and the number of warnings left
+// out since.
 type unreachedNote struct {
 	at   time.Time
 	more int
@@ -80,8 +81,9 @@ func (u *unreached) closed(c rules.Close) {
 	u.log.Warn("a permitted destination could not be reached", attrs...)
 }
 
-// due reports whether to write a warning now, and how many were left out since the
-// last one. When too many destinations fail at once, some are only counted.
+// due reports whether to write a warning now, and returns the number of warnings
+// left out since the last one. When too many destinations fail at once, some are
+// only counted.
 func (u *unreached) due(key unreachedKey) (more int, due bool) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -107,8 +109,8 @@ func (u *unreached) due(key unreachedKey) (more int, due bool) {
 }
 
 // lookupBy returns the proxy's resolver. It turns errors of the filter into errors
-// of package net, so that the proxy can tell a name that does not exist from a
-// resolver that does not answer.
+// of package net, so that the proxy can distinguish a name that does not exist from
+// a resolver that does not answer.
 func lookupBy(f *dnsfilter.Filter) func(context.Context, *rules.Generation, rules.Name) ([]netip.Addr, error) {
 	return func(ctx context.Context, g *rules.Generation, name rules.Name) ([]netip.Addr, error) {
 		addrs, err := f.Lookup(ctx, g, name)

@@ -13,8 +13,8 @@ import (
 
 // watchFile calls changed, in this goroutine, when the file at path differs from
 // seen, a fileState from before the file was last read. It waits until two checks
-// in a row find the same state. That a file disappears is a change, and that it
-// returns is one too. watchFile ends with ctx.
+// in a row find the same state. If the file disappears, that is a change; if it
+// returns, that is another one. watchFile ends with ctx.
 //
 // It polls, because notifications of the kernel miss some changes: a link that
 // points elsewhere, a mount, network file systems. Landlock permits these checks

@@ -23,8 +23,8 @@ type Neighbour struct {
 	MAC    net.HardwareAddr
 }
 
-// An InterfaceBinding names the only interface that packets from a prefix may
-// come in by.
+// An InterfaceBinding names the only interface by which packets from a prefix may
+// come in.
 type InterfaceBinding struct {
 	Prefix netip.Prefix
 	Name   string

@@ -41,7 +41,7 @@ func newForgingScene(t *testing.T) *forgingScene {
 		s.gw.must("ip", "link", "set", port, "master", "lan")
 	}
 	for _, n := range []*namespace{s.near, s.far} {
-		n.sysctl("ipv4/conf/all/arp_ignore", "1") // it does not say that it has what it forges
+		n.sysctl("ipv4/conf/all/arp_ignore", "1") // it does not answer ARP for the address that it forges
 		n.must("ip", "addr", "add", "10.77.0.10/32", "dev", "lo")
 		n.must("ip", "-6", "addr", "add", "fd77::10/128", "dev", "lo", "nodad")
 	}
@@ -121,8 +121,7 @@ func TestNeighbourCannotForgeAClient(t *testing.T) {
 	}
 }
 
-// Packets from a tunnel have no link-layer address. So those of a bound client are
-// dropped there.
+// Packets from a tunnel have no link-layer address, so the filter drops those of a bound client.
 func TestNeighbourWithoutEthernet(t *testing.T) {
 	needsRootAndNft(t)
 	s := newForgingScene(t)
@@ -192,7 +191,7 @@ func datagram(from, to string, port uint16) []byte {
 func TestNeighbourTable(t *testing.T) {
 	needsRootAndNft(t)
 	s := newForgingScene(t)
-	s.client.expect(0, "udp - 10.77.0.1:5300 filter") // neighbours know each other
+	s.client.expect(0, "udp - 10.77.0.1:5300 filter") // fills the neighbour tables
 	known, err := neighbourTable(int(s.gw.file.Fd()))
 	if err != nil {
 		t.Fatal(err)

@@ -253,7 +253,7 @@ func (d Drop) Attempt() rules.Attempt {
 		a.Proto = rules.UDP
 	case unix.IPPROTO_TCP:
 		a.Proto = rules.TCP
-		a.Provisional = true // no byte of it was read, so no check of its protocol
+		a.Provisional = true // no byte of the flow was read, so nothing checked its protocol
 	default:
 		a.Fault = rules.ProtocolNotListed
 	}

@@ -1,7 +1,8 @@
 //go:build linux
 
-// Tests that a real journal has what a real packet filter dropped: exact counts by
-// client, across reloads of the ruleset and restarts of the process.
+// Tests that a real journal has the packets that a real packet filter dropped:
+// exact counts by client, across reloads of the ruleset and restarts of the
+// process.
 
 package nftables
 
@@ -46,7 +47,7 @@ func (s *dropScene) send(times int, from, to string) {
 	}
 	defer c.Close()
 	for sent := 0; sent < times; {
-		if _, err := c.Write([]byte("x")); err == nil { // else it returns the ICMP error about an earlier one
+		if _, err := c.Write([]byte("x")); err == nil { // an error is the ICMP error about an earlier datagram
 			sent++
 		}
 	}
@@ -163,7 +164,7 @@ func TestDropsInTheJournal(t *testing.T) {
 	s.expect(want)
 }
 
-// A client that sends to more destinations than the set has room for still has a
+// A client may send to more destinations than the set has room for. It still has a
 // count of its own, and so has the next client.
 func TestDropsOverflow(t *testing.T) {
 	needsRootAndNft(t)

@@ -41,14 +41,14 @@ func families() []family { return []family{{"4", "ip", "ipv4_addr"}, {"6", "ip6"
 func flowSet(counter, digit string) string   { return counter + "/flows" + digit }
 func clientSet(counter, digit string) string { return counter + "/clients" + digit }
 
-// The limits of these sets. An entry times out when it counted nothing for this long. If both sets
+// The limits of these sets. An entry times out if it counts no packet for this long. If both sets
 // are full, only the counter counts the packet.
 const (
 	counterSetSize    = 1024
 	counterSetTimeout = "1h"
 )
 
-// counterSets declares the sets of the isRecorded counters.
+// counterSets declares the sets of the recorded counters.
 func counterSets(mode Mode) string {
 	var b strings.Builder
 	for _, c := range recordedCounters(mode) {
@@ -65,9 +65,9 @@ func counterSets(mode Mode) string {
 	return b.String()
 }
 
-// dropLines returns the lines that drop or reject one kind of packet. Each packet
-// is counted in the counter, and in the set of flows, or if that is full in the
-// set of clients, or if that is full in neither. digit is "4", "6" or "" for both
+// dropLines returns the lines that drop or reject one kind of packet. The counter
+// counts each packet. The set of flows counts it too; if that set is full, the set
+// of clients does; if both are full, neither does. digit is "4", "6" or "" for both
 // families.
 func dropLines(mode Mode, digit, match, counter, verdict string) (string, error) {
 	i := slices.IndexFunc(recordedCounters(mode), func(c recordedCounter) bool { return c.name == counter })

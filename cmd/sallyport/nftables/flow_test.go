@@ -70,8 +70,8 @@ func newStream(t *testing.T, from, to *namespace, uid int, address string) *stre
 	return s
 }
 
-// ask sends from the client and reports whether the datagram arrived. It did not if
-// the kernel refused to send it.
+// ask sends from the client and reports whether the datagram arrived. If the kernel
+// refuses to send it, ask returns false.
 func (s *stream) ask(wait time.Duration) bool {
 	_, _ = s.client.Write([]byte("?"))
 	return s.came(wait)
@@ -118,7 +118,7 @@ func flowScenes(t *testing.T) map[string]flowScene {
 	client, gw, beyond := newRouted(t)
 	pod, internet := newPod(t)
 	for _, n := range []*namespace{beyond, internet} {
-		n.must("ip", "addr", "add", "2a00:1450::52/128", "dev", "lo", "nodad") // to bind to
+		n.must("ip", "addr", "add", "2a00:1450::52/128", "dev", "lo", "nodad") // an address to bind to
 	}
 	return map[string]flowScene{
 		"gateway":             {client, gw, beyond, 0, nil},
@@ -206,7 +206,7 @@ func (s flowScene) put(element string) {
 
 func quoted(s string) string { return `"` + s + `"` }
 
-// Rules with the same number keep no open flows, so that none keeps those of another.
+// Rules with the same number keep no open flows, so that no rule keeps the flows of another.
 func TestEqualFlowNumbersKeepNoFlows(t *testing.T) {
 	p := &Plan{Clients: []clientFilter{
 		{Name: "one", Passes: []pass{{Comment: "site/a", Mark: "m"}, {Comment: "site/a", flow: 7}, {Comment: "site/b", flow: 8}}},

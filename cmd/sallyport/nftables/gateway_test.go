@@ -213,7 +213,7 @@ func TestGatewayFilter(t *testing.T) {
 		}
 	}
 
-	// What the rules let pass without sallyport, and the answers.
+	// The packets that the rules let pass without sallyport, and the answers.
 	client.expect(0, `
 		udp - 93.184.0.51:514      internet
 		udp - [2a00:1450::51]:514  internet

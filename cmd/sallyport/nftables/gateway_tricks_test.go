@@ -7,9 +7,9 @@ package nftables
 
 import "testing"
 
-// The host itself answers pings, connections and queries. If a client forges an
-// outside address, the answer would go there and carry out what the client put
-// into the question.
+// The host itself answers pings, connections and queries. If a client forged an
+// outside address, the answer would go to that address. It would carry out the data
+// that the client put into the question.
 func TestGatewaySpoofedSource(t *testing.T) {
 	needsRootAndNft(t)
 	client, gw, internet := newNamespace(t), newNamespace(t), newInternet(t)
@@ -19,15 +19,15 @@ func TestGatewaySpoofedSource(t *testing.T) {
 	gw.must("ip", "-6", "route", "add", "default", "via", "2a0d:5600::1")
 	client.must("ip", "route", "add", "default", "via", "10.77.0.1")
 	client.must("ip", "-6", "route", "add", "default", "via", "fd77::1")
-	client.must("ip", "addr", "add", "93.184.0.9/32", "dev", "lo") // borrowed
+	client.must("ip", "addr", "add", "93.184.0.9/32", "dev", "lo") // an outside address, which the client forges
 	gw.sysctl("ipv4/conf/all/rp_filter", "0")
 	gw.sysctl("ipv4/conf/inside/rp_filter", "0")
-	gw.sysctl("ipv4/tcp_synack_retries", "0") // what is late would be counted as new
+	gw.sysctl("ipv4/tcp_synack_retries", "0") // a late packet would be counted in the next try
 	gw.sysctl("ipv4/ip_forward", "1")
 	gw.sysctl("ipv6/conf/all/forwarding", "1")
 	gw.serve("udp", ":5300", "filter")
 	gw.serve("tcp", ":22", "ssh")
-	gw.expect(0, "udp - [2a00:1450::1]:9999 internet") // neighbours know each other
+	gw.expect(0, "udp - [2a00:1450::1]:9999 internet") // fills the neighbour tables
 	client.expect(0, "tcp - [fd77::1]:22 ssh")
 	try := func() int {
 		internet.arrived()

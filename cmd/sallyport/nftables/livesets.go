@@ -19,7 +19,8 @@ import (
 type AddressSet interface {
 	// Holds returns the addresses in a set.
 	Holds(set string) ([]netip.Addr, error)
-	// Put adds addresses, each with a timeout. It renews the timeout of those that are there.
+	// Put adds addresses, each with a timeout. It renews the timeout of addresses in
+	// the set.
 	Put(set string, addrs map[netip.Addr]time.Duration) error
 	// Drop removes addresses. An address that is not there is no error.
 	Drop(set string, addrs []netip.Addr) error
@@ -50,7 +51,8 @@ type LiveSets struct {
 	logged  string                          // the last failure in the log
 }
 
-// An entry is why an address is kept: the last name that has it, and until when.
+// An entry is the reason to keep an address: the last name that has it, and until
+// when.
 type entry struct {
 	name  rules.Name
 	until time.Time
@@ -102,8 +104,8 @@ func (l *LiveSets) Fresh(name rules.Name, addrs []netip.Addr, ttl time.Duration)
 	l.learn(nil, name, addrs, ttl)
 }
 
-// Answered adds the addresses in an answer to one client. Names below a wildcard
-// are only known from answers.
+// Answered adds the addresses in an answer to one client. A name below a wildcard
+// becomes known only by an answer.
 func (l *LiveSets) Answered(client netip.Addr, name rules.Name, addrs []netip.Addr, ttl time.Duration) {
 	plan := l.current()
 	if len(plan.grants) == 0 {
@@ -180,7 +182,7 @@ func (l *LiveSets) pass(look bool) {
 		}
 		left := map[netip.Addr]time.Duration{}
 		for a, k := range addrs {
-			if plan.permits(set, a, k) { // else forget failed to remove it
+			if plan.permits(set, a, k) { // if not, forget failed to remove it
 				left[a] = k.until.Sub(l.now())
 			}
 		}
@@ -197,7 +199,7 @@ func (l *LiveSets) pass(look bool) {
 }
 
 // forget removes addresses that have timed out, and at once those that the policy
-// in force does not permit. It tries again later to remove what it could not.
+// in force does not permit. If it cannot remove an address, it tries again later.
 func (l *LiveSets) forget(plan *setPlan) (err error) {
 	for set, addrs := range l.kept {
 		var gone []netip.Addr

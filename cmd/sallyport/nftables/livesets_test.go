@@ -1,6 +1,6 @@
 //go:build linux
 
-// Tests of live sets: what is added, what is removed and when, and the sets in the kernel.
+// Tests of live sets: which addresses are added and removed, when, and the sets in the kernel.
 
 package nftables
 
@@ -192,7 +192,7 @@ func TestLiveSetsDropFails(t *testing.T) {
 		name := liveName(t, "support.example")
 		l.Fresh(name, told, time.Minute)
 		l.pass(false)
-		l.Fresh(name, told, time.Minute) // the policy changes before it is put
+		l.Fresh(name, told, time.Minute) // the policy changes before the address is put
 		p, fake.puts = nil, 0
 		for range 3 {
 			l.pass(true)

@@ -66,7 +66,7 @@ func (n *namespace) enter(uid int, f func() error, done chan<- error) {
 		return
 	}
 	if uid != 0 {
-		// The packet filter knows a socket by the file system user that opened it.
+		// The packet filter identifies a socket by the file system user that opened it.
 		if _, err := unix.SetfsuidRetUid(uid); err != nil {
 			done <- err
 			return
@@ -182,7 +182,8 @@ func answerConn(c net.Conn, word string) {
 	}
 }
 
-// How long the tests wait for what must not come, and for what must.
+// How long the tests wait for an answer that must not come, and for one that must
+// come.
 const (
 	brief   = 300 * time.Millisecond
 	patient = 10 * time.Second

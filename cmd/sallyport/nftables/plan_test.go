@@ -156,7 +156,7 @@ func firstDifference(want, got string) string {
 	return "one is longer"
 }
 
-// What every ruleset must have, in both modes.
+// Every ruleset drops by default, in both modes, and counts each kind of drop.
 func TestRulesetsDropByDefault(t *testing.T) {
 	for _, mode := range []string{"gateway", "sidecar"} {
 		out, _ := printed(t, siteFile, siteText(t), "--mode", mode)

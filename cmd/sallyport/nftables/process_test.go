@@ -54,7 +54,7 @@ func (n *namespace) startUnprivileged(caps []uintptr, config string, args ...str
 		Pdeathsig: syscall.SIGKILL, Credential: &syscall.Credential{Uid: 65534, Gid: 65534}, AmbientCaps: caps,
 	}
 	started, stay := make(chan error, 1), make(chan struct{})
-	go n.as(0, func() error { // the thread that starts it must live as long: Pdeathsig is about threads
+	go n.as(0, func() error { // this thread must live as long as the process: its end triggers Pdeathsig
 		started <- cmd.Start()
 		<-stay
 		return nil
@@ -139,7 +139,7 @@ func TestRunLiveSets(t *testing.T) {
 	if err != nil || !slices.Equal(caps, []string{"0000000000001000"}) {
 		t.Errorf("capabilities %v, %v; want CAP_NET_ADMIN and nothing else", caps, err)
 	}
-	n.must("nft", "-f", ruleset(t)) // which empties the sets
+	n.must("nft", "-f", ruleset(t)) // this empties the sets
 	eventually(t, filled)
 }
 

@@ -23,7 +23,7 @@ func TestSidecarFilter(t *testing.T) {
 	pod.serve("udp", "127.0.0.11:40053", "docker")
 	pod.serve("tcp", "127.0.0.11:40053", "docker")
 	pod.serve("tcp", ":8080", "app")
-	// As Docker does it.
+	// Docker redirects queries to its resolver in the same way.
 	pod.must("nft", `add table ip docker; add chain ip docker o { type nat hook output priority -100; };
 		add rule ip docker o ip daddr 127.0.0.11 udp dport 53 dnat to 127.0.0.11:40053;
 		add rule ip docker o ip daddr 127.0.0.11 tcp dport 53 dnat to 127.0.0.11:40053`)
@@ -69,7 +69,7 @@ func TestSidecarFilter(t *testing.T) {
 		}
 	}
 
-	// The gateway's own, over IPv6 with neighbour discovery, and what is documented.
+	// The gateway's own packets pass, over IPv6 with neighbour discovery, and so do documented ones.
 	pod.must("ip", "neigh", "flush", "all")
 	pod.expect(own, `
 		tcp - 93.184.0.1:9999       internet

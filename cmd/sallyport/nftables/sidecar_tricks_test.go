@@ -80,7 +80,7 @@ func newPod(t *testing.T) (pod, internet *namespace) {
 func TestSidecarSpoofedSource(t *testing.T) {
 	needsRootAndNft(t)
 	pod, internet := newPod(t)
-	pod.expect(0, "udp - [2a00:1450::1]:9999 internet") // neighbours know each other
+	pod.expect(0, "udp - [2a00:1450::1]:9999 internet") // fills the neighbour tables
 	try := func() int {
 		internet.arrived()
 		for _, q := range []string{"udp [2a00:1450::1]:53", "udp [fd77::10]:53", "udp [::1]:5300", "tcp [2a00:1450::1]:443", "tcp [::1]:3129"} {
@@ -133,7 +133,7 @@ func TestSidecarReusedFlow(t *testing.T) {
 func TestSidecarBoundToDevice(t *testing.T) {
 	needsRootAndNft(t)
 	pod, _ := newPod(t)
-	pod.expect(0, "udp - [2a00:1450::1]:9999 internet") // neighbours know each other
+	pod.expect(0, "udp - [2a00:1450::1]:9999 internet") // fills the neighbour tables
 	pod.must("nft", `add table inet left; add counter inet left out; add chain inet left c { type filter hook postrouting priority 500; };
 		add rule inet left c oif != lo meta l4proto { tcp, udp } counter name out`)
 	try := func() {

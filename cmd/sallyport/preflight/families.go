@@ -54,7 +54,7 @@ type Family struct {
 	Addresses int    `json:"addresses"` // without a route
 }
 
-// unrouted returns the families whose every address had no route.
+// unrouted returns the families in which no address had a route.
 func (r *Report) unrouted() []Family {
 	without, routed := map[string]int{}, map[string]bool{}
 	for _, d := range r.Destinations {

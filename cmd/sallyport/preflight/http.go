@@ -17,7 +17,7 @@ import (
 	"sallyport/rules"
 )
 
-// maxHead is the limit of the bytes that are read of an answer.
+// maxHead limits how many bytes of an answer are read.
 const maxHead = 64 << 10
 
 // http sends HEAD. If the server does not answer that, it sends GET.
@@ -75,7 +75,7 @@ func (s *step) request(method string, conn net.Conn, a rules.Attempt) error {
 	return nil
 }
 
-// httpProblem returns the problem that kept an answer away.
+// httpProblem returns the problem that prevented an answer.
 func httpProblem(err error) (Problem, string) {
 	switch {
 	case timedOut(err):

@@ -150,7 +150,7 @@ func judgeChain(chain []*x509.Certificate, host string, roots *x509.CertPool, no
 	add := func(p Problem, format string, args ...any) {
 		problems, details = append(problems, p), append(details, fmt.Sprintf(format, args...))
 	}
-	at := now // if the chain is expired, not counting the leaf's own dates
+	at := now // a time at which the leaf is valid, so that verify judges only the rest of the chain's dates
 	late, early := now.After(leaf.NotAfter), now.Before(leaf.NotBefore)
 	if late {
 		at = leaf.NotAfter

@@ -20,7 +20,7 @@ import (
 type Notifier struct {
 	log *slog.Logger
 
-	mu     sync.Mutex // one message at a time, and guards the rest
+	mu     sync.Mutex // lets one message through at a time, and guards the fields below
 	conn   net.Conn
 	status string // the last one sent
 	failed bool   // the last message could not be sent

@@ -19,7 +19,7 @@ import (
 
 // A Door is a listener that the configuration asks for.
 type Door struct {
-	Key     string         // of [listen], and the FileDescriptorName= that its socket may have
+	Key     string         // the key in [listen]; its socket may have it as FileDescriptorName=
 	Network string         // "tcp", "udp" or "unix"
 	Addr    netip.AddrPort // "[::]" includes every address of IPv4
 	Path    string         // of "unix"
@@ -32,7 +32,7 @@ func (d Door) String() string { return d.Network + " " + cmp.Or(d.Path, d.Addr.S
 // such as that of the unit, mean nothing.
 var names = []string{"http", "socks5", "transparent", "dns", "admin"}
 
-// A socket is one that the service manager passed.
+// A socket is a socket that the service manager passed.
 type socket struct {
 	fd       int
 	name     string

@@ -21,9 +21,10 @@ func WatchdogInterval() (time.Duration, error) {
 	return within, nil
 }
 
-// Watch calls check three times in each interval, until ctx ends, and sends a sign of
-// life after each success. A failed check costs one sign; two of three are enough. A
-// check that hangs costs all of them until it returns. Only one check runs at a time.
+// Watch calls check three times in each interval, until ctx ends, and sends a sign
+// of life after each success. After a failed check it sends none; two of three are
+// enough. While a check hangs it sends none at all, because only one check runs at
+// a time.
 func (n *Notifier) Watch(ctx context.Context, within time.Duration, check func(context.Context) error, log *slog.Logger) {
 	if n == nil || within <= 0 {
 		return

@@ -29,7 +29,8 @@ func All() []Topic {
 }
 
 // Commands returns one command for each topic. Without a function to run, cobra
-// lists them as additional help topics. terminal reports whether a writer is one.
+// lists them as additional help topics. terminal reports whether a writer is a
+// terminal.
 func Commands(terminal func(io.Writer) bool) []*cobra.Command {
 	var commands []*cobra.Command
 	for _, t := range All() {
@@ -65,8 +66,9 @@ func (t Topic) WriteMarkdown(w io.Writer) {
 // textWidth is the longest line for a terminal, in characters.
 const textWidth = 100
 
-// writeText writes the table for a terminal: each row is one paragraph. It begins
-// with the first cell, and each other cell stands behind the heading of its column.
+// writeText writes the table for a terminal: each row is one paragraph. The
+// paragraph begins with the first cell, and each other cell stands behind the
+// heading of its column.
 func (t Topic) writeText(w io.Writer) {
 	indent := 0
 	for _, head := range t.Head[1:] {

@@ -8,14 +8,14 @@ import (
 	"testing"
 )
 
-// Each form is one that a vendor's document, or its web page, uses.
+// A vendor's document or web page uses each of these forms.
 func TestPortsCell(t *testing.T) {
 	tcp := protocols{tcp: true}
 	for _, c := range []struct {
 		cell     string
 		given    protocols
 		tcp, udp string // with spaces between
-		doubt    string // part of a doubt; then no port is taken
+		doubt    string // part of a doubt; then the cell gives no port
 	}{
 		{"TCP: 443", protocols{}, "443", "", ""},
 		{"TCP: 443, 80", protocols{}, "443 80", "", ""},

@@ -10,14 +10,15 @@ import (
 	"sallyport/rules"
 )
 
-// columns are the places of a table's columns, from 0; -1: there is none.
+// columns holds the positions of a table's columns, from 0; -1 means that there is
+// none.
 type columns struct {
 	host, port, protocol, purpose int
-	given                         protocols // that the title of the port column names
+	given                         protocols // protocols that the title of the port column names
 }
 
-// titles are words in the title of a column, by what the column holds; those in
-// front are looked for first.
+// titles lists the words that the title of a column may have, for each kind of column.
+// columnsOf looks for the kinds and their words in this order.
 var titles = []struct {
 	words []string
 	of    func(*columns) *int
@@ -28,8 +29,8 @@ var titles = []struct {
 	{[]string{"purpose", "description", "function", "usage", "used", "reason", "comment", "detail"}, func(c *columns) *int { return &c.purpose }},
 }
 
-// columnsOf finds the columns by the operator's numbers, else by their titles.
-// The first title that fits counts.
+// columnsOf finds the columns by the operator's numbers, or else by their titles. The
+// first title that fits counts.
 func columnsOf(header []string, given map[string]int) columns {
 	c := columns{host: -1, port: -1, protocol: -1, purpose: -1}
 	taken := map[int]bool{}
@@ -97,9 +98,9 @@ func protocolCell(s string) (protocols, []string) {
 	return p, nil
 }
 
-// loose returns the fields of a row whose columns a PDF reader has shifted: the
-// ports are where they read as ports, the destination is in front of them and
-// the purpose behind.
+// loose returns the fields of a row whose columns a PDF reader has shifted. The first
+// cell that reads as ports is the ports cell. The cell in front of it is the
+// destination, and the cells after it are the purpose.
 func (c columns) loose(cells []string, given protocols) fields {
 	p := portColumn(cells)
 	if p < 0 {
@@ -115,8 +116,8 @@ func (c columns) loose(cells []string, given protocols) fields {
 	return f
 }
 
-// idOf names a rule by its destinations: what stands in front of the registrable
-// domain, as far as all have it in common.
+// idOf returns the ID of a rule, made of its destinations: the text in front of the
+// registrable domain, as far as the destinations have it in common.
 func idOf(to []string) string {
 	id := ""
 	for i, t := range to {

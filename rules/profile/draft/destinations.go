@@ -1,4 +1,4 @@
-// Destinations: the cell of a table that says which names and addresses.
+// Destinations: the cell of a table that lists names and addresses.
 
 package draft
 
@@ -10,7 +10,8 @@ import (
 	"sallyport/rules"
 )
 
-// A destCell is what a destination cell says. With doubts it says nothing.
+// A destCell is the content of a destination cell. If it has doubts, it has no
+// destinations.
 type destCell struct {
 	to      []string // names, *.names, addresses and prefixes, as a profile writes them
 	port    string   // the port of a URL; "": none
@@ -21,12 +22,13 @@ type destCell struct {
 // destBreaks separate the destinations of a cell.
 const destBreaks = " \t\r\n,;"
 
-// readDestinations reads a destination cell. Several may stand in it. Words
-// beside them are a doubt: "all but x.example" must not permit x.example.
+// readDestinations reads a destination cell, which may have several destinations. Other
+// words in the cell are a doubt: "all but x.example" must not permit x.example.
 //
-// Of a URL the host counts. "*.x.example" and "x.example/*" are read. These are
-// doubts: ".x.example", which for some vendors is x.example too; a star within a
-// label; a part in brackets that the reader is to fill in; a range of addresses.
+// For a URL, the host is the destination. The forms "*.x.example" and "x.example/*" are
+// read too. These forms are doubts: ".x.example", which for some vendors is x.example
+// too; a star within a label; a part in brackets that the reader must fill in; a range
+// of addresses.
 func readDestinations(text string) destCell {
 	var c destCell
 	var words []string

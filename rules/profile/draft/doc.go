@@ -2,7 +2,7 @@
 // a table in CSV, TSV, Markdown or HTML, plain text as a PDF reader gives it, or
 // one of the JSON formats that vendors publish for machines.
 //
-// A draft permits no more than the list says in one way only. A cell that
-// cannot be read, or can be read in two ways, does not become a rule. It becomes
-// a comment with the row's text and the reason, for a person to decide.
+// A draft permits only what the list says without any ambiguity. A cell that cannot be
+// read, or can be read in two ways, does not become a rule. It becomes a comment with
+// the row's text and the reason, for a person to decide.
 package draft

@@ -8,27 +8,28 @@ import (
 	"strings"
 )
 
-// Options are what the document does not say, or says for people only.
+// Options hold what the document does not contain, or contains in a form that only
+// people can read.
 type Options struct {
 	Name, Product  string
 	Title, Version string // of the document
 	Released       string // date, YYYY-MM-DD
 	URL            string
-	Role           string         // from: who opens these connections
+	Role           string         // from: the role that opens these connections
 	Columns        map[string]int // "host", "port", "protocol", "purpose" → number of the column, from 1
-	Protocol       string         // "tcp", "udp" or "tcp,udp": of ports that the document gives no protocol
+	Protocol       string         // "tcp", "udp" or "tcp,udp": for ports that have no protocol in the document
 }
 
 // Columns lists the columns that Options.Columns can name.
 func Columns() []string { return []string{"host", "port", "protocol", "purpose"} }
 
-// A Draft is a profile to be read by a person.
+// A Draft is a profile that a person must still check.
 type Draft struct {
 	Options Options
 	Rows    []Entry
 }
 
-// An Entry is what one row of the document came to.
+// An Entry is the result of one row of the document.
 type Entry struct {
 	Line    int
 	Section string
@@ -37,7 +38,7 @@ type Entry struct {
 	TCP     []string
 	UDP     []string
 	Purpose string
-	Doubts  []string // with any, the entry is no rule
+	Doubts  []string // if there are any, the entry is no rule
 	Remarks []string // written as the rule's note
 	Text    string   // the row's cells
 }
@@ -79,7 +80,7 @@ func New(tables []Table, o Options) (*Draft, error) {
 	return d, nil
 }
 
-// parseProtocols reads the protocols of ports that have none in the document.
+// parseProtocols reads the protocols for ports that have none in the document.
 func parseProtocols(s string) (protocols, error) {
 	var p protocols
 	for _, one := range strings.FieldsFunc(strings.ToLower(s), func(r rune) bool { return r == ',' || r == '/' || r == ' ' }) {
@@ -95,7 +96,7 @@ func parseProtocols(s string) (protocols, error) {
 	return p, nil
 }
 
-// fields are the texts of one row by what they are.
+// fields holds the texts of one row by their kind.
 type fields struct {
 	host, port, purpose string
 	given               protocols
@@ -128,7 +129,7 @@ func (d *Draft) add(r Row, f fields, section string) {
 	d.Rows = append(d.Rows, e)
 }
 
-// rowText joins the cells of a row, for a person to find it again.
+// rowText joins the cells of a row, so that a person can find the row again.
 func rowText(cells []string) string {
 	var parts []string
 	for _, c := range cells {

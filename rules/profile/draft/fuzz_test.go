@@ -1,4 +1,4 @@
-// Fuzzing: whatever the document, the draft parses, and no doubtful row is a rule.
+// Fuzzing: the draft of any document parses, and no doubtful row is a rule.
 
 package draft
 

@@ -82,7 +82,7 @@ func nearestTable(n *html.Node) *html.Node {
 // spans holds, for each column, the cell from above that still covers it.
 type spans struct {
 	text map[int]string
-	left map[int]int // rows that it covers yet
+	left map[int]int // number of further rows that the cell covers
 }
 
 // row returns the cells of one row, and whether all of its own are header cells.
@@ -116,7 +116,8 @@ func (s *spans) row(tr *html.Node) (cells []string, titles bool) {
 	return cells, own > 0 && heads == own
 }
 
-// span reads a rowspan or colspan: 1 where it is absent or no number.
+// span reads a rowspan or colspan. It returns 1 if the attribute is absent or is not a
+// number.
 func span(n *html.Node, key string) int {
 	for _, a := range n.Attr {
 		if a.Key == key {
@@ -149,8 +150,8 @@ func textOf(n *html.Node) string {
 	return strings.TrimSpace(b.String())
 }
 
-// rowLines tells on which line of the page each <tr> stands: the parser's tree
-// does not keep it.
+// rowLines holds the line of the page on which each <tr> begins. The parser's tree does
+// not keep these lines.
 type rowLines struct {
 	at []int
 }
@@ -172,7 +173,8 @@ func newRowLines(data []byte) *rowLines {
 	}
 }
 
-// next returns the line of the next row; 0 where the page leaves <tr> out.
+// next returns the line of the next row. It returns 0 if the page has no more <tr>,
+// because a page may leave <tr> out.
 func (l *rowLines) next() int {
 	if len(l.at) == 0 {
 		return 0

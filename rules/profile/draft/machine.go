@@ -29,7 +29,7 @@ func Sources() []Source { return []Source{M365, GitHubMeta, AWSRanges} }
 type Filter struct {
 	Service string // m365: serviceArea; github-meta: key, such as "hooks"; aws: service, such as "S3"
 	Region  string // aws: region
-	Ports   string // of formats that list none: "tcp 443", as a cell of a table would say
+	Ports   string // for formats that list no ports: "tcp 443", as in a cell of a table
 	Needed  bool   // m365: only what the list calls required
 }
 
@@ -73,12 +73,12 @@ func FromMachine(s Source, data []byte, o Options, f Filter) (*Draft, error) {
 type machineRow struct {
 	id, section, purpose, note string
 	to                         []string
-	tcp, udp, ports            string // ports: as a cell of a table says it
+	tcp, udp, ports            string // ports: as in a cell of a table
 }
 
-// addMachine makes an entry of a row. A destination that a rule cannot say is left
-// out and named in the note: the list gives each of them by itself, so the others
-// keep their meaning.
+// addMachine makes an entry of a row. If a rule cannot express a destination,
+// addMachine leaves the destination out and adds it to the note. The list gives each
+// destination by itself, so the others keep their meaning.
 func (d *Draft) addMachine(r machineRow) {
 	e := Entry{Section: r.section, Purpose: clean(r.purpose), Text: clean(strings.Join(r.to, " "))}
 	if r.note != "" {
@@ -111,7 +111,7 @@ func (d *Draft) addMachine(r machineRow) {
 	d.Rows = append(d.Rows, e)
 }
 
-// strict decodes JSON and refuses anything behind it.
+// strict decodes JSON and refuses anything after it.
 func strict(data []byte, v any) error {
 	dec := json.NewDecoder(bytes.NewReader(data))
 	if err := dec.Decode(v); err != nil {
@@ -158,8 +158,8 @@ func readM365(data []byte, f Filter) ([]machineRow, error) {
 	return rows, nil
 }
 
-// readGitHub reads the answer of api.github.com/meta: for each use a list of
-// prefixes, and below "domains" lists of names. It gives no ports.
+// readGitHub reads the answer of api.github.com/meta. The answer has a list of prefixes
+// for each use, and lists of names below "domains". It has no ports.
 func readGitHub(data []byte, f Filter) ([]machineRow, error) {
 	var all map[string]json.RawMessage
 	if err := strict(data, &all); err != nil {
@@ -196,8 +196,8 @@ func readGitHub(data []byte, f Filter) ([]machineRow, error) {
 	return rows, nil
 }
 
-// destinationList returns a list of which each text is a name or a prefix, and
-// nil for anything else: keys, fingerprints, flags.
+// destinationList returns the texts of a list if each of them is a name or a prefix. It
+// returns nil for anything else: keys, fingerprints, flags.
 func destinationList(raw json.RawMessage) []string {
 	var list []string
 	if json.Unmarshal(raw, &list) != nil {
@@ -211,8 +211,8 @@ func destinationList(raw json.RawMessage) []string {
 	return list
 }
 
-// readAWS reads ip-ranges.json: one entry for each service and region. It gives
-// no ports.
+// readAWS reads ip-ranges.json. It returns one entry for each service and region. The
+// file has no ports.
 func readAWS(data []byte, f Filter) ([]machineRow, error) {
 	type prefix struct {
 		V4      string `json:"ip_prefix"`

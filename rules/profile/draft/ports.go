@@ -1,4 +1,4 @@
-// Ports: the cell of a table that says which ports and protocols.
+// Ports: the cell of a table that lists ports and protocols.
 
 package draft
 
@@ -15,11 +15,11 @@ type protocols struct{ tcp, udp bool }
 
 func (p protocols) none() bool { return !p.tcp && !p.udp }
 
-// A portsCell is what a ports cell says. With doubts it says nothing.
+// A portsCell is the content of a ports cell. If it has doubts, it has no ports.
 type portsCell struct {
 	tcp, udp []string // numbers and ranges, as a profile writes them
 	doubts   []string // why it cannot be read, or how it can be read in two ways
-	remarks  []string // what a reader should know, and no doubt
+	remarks  []string // what a reader should know, although it is not a doubt
 }
 
 func (c *portsCell) empty() bool { return len(c.tcp)+len(c.udp) == 0 }
@@ -51,13 +51,13 @@ const (
 	portHTTPS = "443"
 )
 
-// readPorts reads a ports cell. given says the protocols of a port that the cell
-// gives none: those of another column, of the header, or of the operator.
+// readPorts reads a ports cell. If the cell gives no protocol for a port, given has
+// its protocols: those of another column, of the header, or of the operator.
 //
 // These forms are read: "TCP: 443, 80", "443(TCP),53(UDP)", "5000 (TCP, UDP)",
 // "TCP 443, UDP 53", "80/tcp", "tcp/80", "8000-8010", "HTTPS 443", "HTTPS".
-// Others are doubts, as are "ALL" and a port without a protocol: they can mean
-// more than one thing.
+// Other forms are doubts. "ALL" and a port without a protocol are doubts too,
+// because they can mean more than one thing.
 func readPorts(text string, given protocols) portsCell {
 	p := portsParser{given: given}
 	for _, group := range splitGroups(text) {
@@ -80,7 +80,8 @@ func readPorts(text string, given protocols) portsCell {
 	return p.cell
 }
 
-// splitGroups splits a cell at its lines: a protocol holds until the line ends.
+// splitGroups splits a cell at the ends of lines and at semicolons. A protocol applies
+// until the end of its part.
 func splitGroups(text string) []string {
 	return strings.FieldsFunc(text, func(r rune) bool { return r == '\n' || r == ';' })
 }
@@ -92,11 +93,11 @@ type portsParser struct {
 	bare  []string // ports without a protocol
 }
 
-// group reads what one protocol in front may be meant for: up to the end of a
-// line or a semicolon.
+// group reads the part of a cell to which one protocol in front may apply. The part
+// ends at the end of a line or at a semicolon.
 func (p *portsParser) group(text string) {
 	var front protocols  // written in front: "TCP: 443, 80"
-	var waiting []string // ports that a "(TCP)" behind them may still speak of
+	var waiting []string // ports to which a "(TCP)" after them may still apply
 	flush := func(of protocols) {
 		for _, w := range waiting {
 			if of.none() {
@@ -163,8 +164,8 @@ func (p *portsParser) group(text string) {
 	flush(front)
 }
 
-// protocolsIn reads "TCP, UDP)" or, behind a slash, "tcp"; n is how many tokens
-// it took, 0: it is something else.
+// protocolsIn reads "TCP, UDP)" or, after a slash, "tcp". n is the number of tokens
+// that it read; 0 means that the tokens are something else.
 func protocolsIn(tokens []string, closed bool) (of protocols, n int) {
 	for i, t := range tokens {
 		switch strings.ToLower(t) {
@@ -214,7 +215,7 @@ func isProtocol(t string) bool {
 
 func isJoint(t string) bool { return t == "/" || t == "," || t == "&" || t == "+" }
 
-// portRange spells a port or a range as a profile does.
+// portRange writes a port or a range as in a profile.
 func portRange(s string) (string, error) {
 	first, last, ranged := s, "", false
 	if at := rangeMark.FindStringIndex(s); at != nil {
@@ -234,7 +235,7 @@ func portRange(s string) (string, error) {
 	return fmt.Sprintf("%d-%d", a, b), nil
 }
 
-// appendNew appends s where the list lacks it.
+// appendNew appends s if the list does not have it yet.
 func appendNew(list []string, s string) []string {
 	for _, l := range list {
 		if l == s {

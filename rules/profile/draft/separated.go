@@ -11,9 +11,9 @@ import (
 	"strings"
 )
 
-// readSeparated reads one table. Its first row is the header when no cell of it
-// reads as a port or a destination. A semicolon separates, as in the CSV of many
-// spreadsheets, where the first line has more of them than commas.
+// readSeparated reads one table. The first row is the header if none of its cells reads
+// as a port or a destination. If the first line has more semicolons than commas, the
+// semicolon is the separator, as in the CSV of many spreadsheets.
 func readSeparated(data []byte, comma rune) ([]Table, error) {
 	first, _, _ := bytes.Cut(data, []byte("\n"))
 	if comma == ',' && bytes.Count(first, []byte(";")) > bytes.Count(first, []byte(",")) {
@@ -55,13 +55,13 @@ func isHeader(cells []string) bool {
 	return !blank(cells)
 }
 
-// readMarkdown reads the tables of GitHub-flavoured Markdown: lines with cells
-// between bars, the second of them a row of dashes. Headings are those of ATX
-// form (CommonMark 4.2).
+// readMarkdown reads the tables of GitHub-flavoured Markdown. The lines of a table have
+// cells between bars, and the second line is a row of dashes. Only headings in ATX form
+// count (CommonMark 4.2).
 func readMarkdown(data []byte) []Table {
 	var out []Table
 	var section string
-	var head []string // cells of the last line, which may turn out a header
+	var head []string // cells of the last line, which may be a header
 	inside := false
 	line := 0
 	for text := range strings.Lines(string(data)) {
@@ -89,7 +89,7 @@ func readMarkdown(data []byte) []Table {
 	return out
 }
 
-// barCells splits a line at its bars; one behind a backslash is text.
+// barCells splits a line at its bars. A bar after a backslash is text.
 func barCells(line string) []string {
 	const bar = "\x00"
 	line = strings.ReplaceAll(line, `\|`, bar)
@@ -115,7 +115,8 @@ func dashes(cells []string) bool {
 	return len(cells) > 0
 }
 
-// sectionOf returns the number that a heading begins with, or the heading.
+// sectionOf returns the number that a heading begins with. If there is no number, it
+// returns the heading.
 func sectionOf(heading string) string {
 	number, _, ok := strings.Cut(heading, " ")
 	if ok && strings.Trim(number, "0123456789.") == "" && strings.Trim(number, ".") != "" {

@@ -14,8 +14,8 @@ import (
 	"sallyport/rules/profile"
 )
 
-// Each text, the profiles typed from it, and the rows that no program can read:
-// how each begins, and what the person who typed the profile decided about it.
+// decidedByHand has, for each text, the rows that no program can read: the
+// beginning of the row, and the decision of the person who typed the profile.
 var decidedByHand = map[string][][2]string{
 	"endpoint-secure.txt": {
 		{"TCP: 443 | WebUI", "a merged cell: the destination is role:manager"},
@@ -62,14 +62,15 @@ func TestDraftOfShippedDocuments(t *testing.T) {
 		}
 		for _, left := range shipped {
 			if strings.Contains(left, "role:") || strings.Contains(left, "13.94.16.103") || strings.Contains(left, "8083") {
-				continue // of a row that a person decided
+				continue // from a row that a person decided
 			}
 			t.Errorf("%s: the draft lacks the shipped %q", text, left)
 		}
 	}
 }
 
-// The ports of a row are read even where its destination is for a person.
+// The draft reads the ports of a row even if a person has to decide its
+// destination.
 func TestDraftOfPortsAlone(t *testing.T) {
 	d := draftOf(t, "symantec-ports.txt")
 	var got []string
@@ -109,7 +110,7 @@ func draftOf(t *testing.T, text string) *Draft {
 	return d
 }
 
-// reachOf writes what a rule permits in one form.
+// reachOf returns the destinations and ports of a rule in one fixed form.
 func reachOf(section string, to, tcp, udp []string) string {
 	sorted := func(list []string) string { return strings.Join(slices.Sorted(slices.Values(list)), ",") }
 	return fmt.Sprintf("section %s: %s tcp %s udp %s", section, sorted(to), sorted(tcp), sorted(udp))

@@ -31,7 +31,7 @@ type Row struct {
 	Loose bool // the columns of the cells are not certain: a PDF reader lost them
 }
 
-// A Format is how a document is written.
+// A Format is the file format of a document.
 type Format string
 
 // The formats of tables.
@@ -46,7 +46,7 @@ const (
 // Formats lists the formats of tables.
 func Formats() []Format { return []Format{CSV, TSV, Markdown, HTML, Text} }
 
-// FormatOf tells the format of a document by its name and its beginning.
+// FormatOf returns the format of a document, judged by its name and its beginning.
 func FormatOf(file string, data []byte) Format {
 	switch strings.ToLower(filepath.Ext(file)) {
 	case ".csv":
@@ -103,7 +103,7 @@ func Read(f Format, data []byte) ([]Table, error) {
 	return tables, nil
 }
 
-// clean joins the words of a cell by one space each.
+// clean joins the words of a cell with single spaces.
 func clean(s string) string { return strings.Join(strings.Fields(s), " ") }
 
 // blank reports whether all cells are empty.

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// wanted is what each form of the same table comes to.
+// wanted is the result for each form of the same table.
 const wanted = `a: [a.example] tcp [443 80] udp [] "one"
 b: [b.example] tcp [443] udp [] "two"
 c: [c.example] tcp [443] udp [53] "two"
@@ -58,7 +58,8 @@ func summary(d *Draft) string {
 	return b.String()
 }
 
-// Columns are found by number, by the title, and the protocol in a column of its own.
+// The draft finds columns by number and by title, and the protocol in a column of its
+// own.
 func TestColumns(t *testing.T) {
 	tables, err := Read(CSV, []byte("Service,What,Where,How,Port\nUpdates,x,a.example,TCP,443\nTime,x,b.example,UDP,123\nOdd,x,c.example,GRE,1\n"))
 	if err != nil {
@@ -83,7 +84,7 @@ c: [c.example] tcp [] udp [] "Odd" DOUBT [protocol "GRE" is neither TCP nor UDP 
 	}
 }
 
-// A page with merged cells and several tables: the section is the heading above.
+// On a page with merged cells and several tables, the section is the heading above.
 func TestPageOfAVendor(t *testing.T) {
 	tables, err := Read(HTML, []byte(`<html><body><h2>3.1 Cloud</h2>
 <table><thead><tr><th>FQDN</th><th>TCP port</th></tr></thead>

@@ -15,8 +15,8 @@ var (
 	portTitle = regexp.MustCompile(`(?i)\bports?\b`)
 )
 
-// readText reads the tables of a text. Where no line has a tab it reads lists:
-// see readList.
+// readText reads the tables of a text. If no line has a tab, it reads a list: see
+// readList.
 func readText(data []byte) []Table {
 	r := textReader{}
 	line := 0
@@ -42,7 +42,7 @@ func (r *textReader) line(n int, text string) {
 	trimmed := strings.TrimRight(text, "\t ")
 	switch {
 	case trimmed == "" || strings.Trim(trimmed, "-|+= \t") == "":
-		return // a page break, or a ruler: the table may go on
+		return // a page break, or a line of dashes: the table may go on
 	case !strings.Contains(trimmed, "\t"):
 		r.end()
 		if heading.MatchString(trimmed) {
@@ -65,8 +65,8 @@ func (r *textReader) line(n int, text string) {
 	}
 }
 
-// hasPortTitle reports whether one of the cells is the title of a column of ports;
-// a heading in a table of contents is longer.
+// hasPortTitle reports whether one of the cells is the title of a column of ports. A
+// heading in a table of contents is longer, and does not count.
 func hasPortTitle(cells []string) bool {
 	for _, c := range cells {
 		if portTitle.MatchString(c) && len(strings.Fields(c)) <= 4 {
@@ -76,8 +76,8 @@ func hasPortTitle(cells []string) bool {
 	return false
 }
 
-// goesOn reports whether a line is the rest of the row above: one cell of words
-// behind empty ones.
+// goesOn reports whether a line continues the row above: after one or more empty cells
+// it has one cell of words.
 func (r *textReader) goesOn(cells []string) bool {
 	if len(r.now.Rows) == 0 || cells[0] != "" {
 		return false
@@ -91,8 +91,8 @@ func (r *textReader) goesOn(cells []string) bool {
 	return portColumn(cells) < 0 && len(readDestinations(words).to) == 0
 }
 
-// end closes the table that was being read. A table without a column of ports is
-// none of ours.
+// end closes the table that was being read. It drops a table that has no column of
+// ports.
 func (r *textReader) end() {
 	r.now.Section = r.section
 	if r.now.Header != nil || decidable(r.now.Rows) {
@@ -122,8 +122,9 @@ func portColumn(cells []string) int {
 	return -1
 }
 
-// readList reads a text whose cells stand on lines of their own. A row begins
-// with a line that is ports with a protocol; all up to the next is its purpose.
+// readList reads a text whose cells stand on lines of their own. A row begins with a
+// line of ports with their protocol. The lines up to the next such line are the purpose
+// of the row.
 func readList(text string) []Table {
 	var t Table
 	line, body := 0, 0
@@ -132,7 +133,7 @@ func readList(text string) []Table {
 		s = clean(s)
 		if p := readPorts(s, protocols{}); !p.empty() {
 			if last := len(t.Rows) - 1; last >= 0 && body == 0 {
-				t.Rows[last].Cells[0] += "\n" + s // one row, ports of two protocols
+				t.Rows[last].Cells[0] += "\n" + s // still the same row: ports of a second protocol
 				continue
 			}
 			t.Rows, body = append(t.Rows, Row{Line: line, Cells: []string{s, ""}, Loose: true}), 0

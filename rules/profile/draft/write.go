@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// TOML returns the draft as a profile. It always parses: an entry with doubts is
-// a comment, headed NOTE, with what is to be decided.
+// TOML returns the draft as a profile. The text always parses: an entry with doubts is
+// a comment, which begins with NOTE and lists what a person must decide.
 func (d *Draft) TOML() []byte {
 	var b bytes.Buffer
 	o := d.Options
@@ -70,7 +70,8 @@ func (d *Draft) entry(b *bytes.Buffer, e *Entry) {
 	}
 }
 
-// list writes a TOML array. Of ports, a single one is a number.
+// list writes a TOML array. In a list of ports, a single port is a number and a range
+// is a string.
 func list(items []string, text bool) string {
 	out := make([]string, len(items))
 	for i, s := range items {
@@ -87,7 +88,7 @@ func quote(s string) string {
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(oneLine(s)) + `"`
 }
 
-// oneLine replaces what would end a line or a comment.
+// oneLine replaces the characters that would end a line or a comment.
 func oneLine(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r < 0x20 || r == 0x7f || r == '\u2028' || r == '\u2029' {
