@@ -84,6 +84,9 @@ func (p *Proxy) sniff(c *client, port uint16, eager bool) (s sniffResult) {
 			until = soon
 		}
 		c.TCP.SetReadDeadline(until)
+		if p.draining.Load() {
+			p.endWait(c) // else the line above would undo what the drain did
+		}
 		if err := c.Fill(hello.MaxRecords); err != nil {
 			if !s.settled(c.Bytes, port, err, until != end) {
 				s.unfinished(c.Bytes, err)

@@ -169,7 +169,7 @@ func TestReviewEndsInAPermittedFlow(t *testing.T) {
 			var shown string
 			waitFor(t, "the file is in force, and the page tries the change out on it", func() bool {
 				shown = onPage(t, filepath.Join(dir, "admin"), url.Values{"reason": {c.reason}, "host": {host}, "client": {c.from}})
-				return strings.Contains(shown, "it permits this group")
+				return strings.Contains(shown, "the change permits this group")
 			})
 			for _, want := range []string{c.reason, c.cure, r.Nearest, r.Hint, s.TOML} {
 				if !strings.Contains(shown, strings.Join(strings.Fields(want), " ")) {
