@@ -283,21 +283,3 @@ func TestSuggestionOfDatagramsSaysThatNothingProvesThem(t *testing.T) {
 		}
 	}
 }
-
-// Suggest proposes no rule for an IPv6 address that stands for a private IPv4
-// address (RFC 6052, RFC 3056, RFC 4380), because no rule would permit it.
-func TestNoRuleForAPrivateAddressBehindATranslator(t *testing.T) {
-	s := siteOf(t, fleet)
-	for _, host := range []string{"64:ff9b::10.0.0.1", "2002:a00:1::1", "2001:0:5d5d:1::f5ff:fffe"} {
-		list := suggestFor(t, s, attempt(t, manager, host, 443))
-		if len(list) != 1 || list[0].Cure != CureNever || list[0].TOML != "" || !strings.HasPrefix(list[0].Why, "private_address: ") {
-			t.Errorf("%s: %+v", host, *list[0])
-		}
-		if whole, err := s.Whole(list); err != nil || strings.TrimPrefix(string(whole), "# There are no suggestions: this is the unchanged configuration.\n") != fleet {
-			t.Errorf("%s: %v\n%s", host, err, whole)
-		}
-	}
-	if sg := suggestFor(t, s, attempt(t, manager, "2001:4860:4860::8888", 443))[0]; sg.Cure != CureRule || !sg.Verified {
-		t.Errorf("a public address: %+v", *sg)
-	}
-}
