@@ -21,7 +21,7 @@ type Filter struct {
 	Client       string // an address, a prefix, or a configured name
 	Profile      string
 	Via          string
-	Host         string // a glob: *, ?, [a-z]; without these the whole name; also compared with the SNI and the raw name
+	Host         string // a glob (*, ?, [a-z]) or an exact name; also compared with the SNI and the raw name
 	Event        string
 	Text         string // part of any text of the record, in any letter case
 	Denied       bool   // denials and would-be denials only

@@ -82,7 +82,7 @@ type grant struct {
 
 	final bool                        // the final question was asked
 	flow  *flow                       // from the final allow on
-	up    *upstream                   // the upstream connection that carries it, from the final allow on
+	up    *upstream                   // the upstream connection that carries the request; set at the final allow
 	out   *answer                     // the response to its client
 	own   bool                        // flow is the request's own, not the tunnel's
 	fault atomic.Pointer[deniedError] // the denial of a body that broke its framing

@@ -222,7 +222,7 @@ func (b *scopeBuilder) lay(list []uint32) span {
 	return sp
 }
 
-// layAddresses gives every prefix the rules of all prefixes that cover it. So one
+// layAddresses copies the rules of each prefix to every prefix inside it. So one
 // longest-prefix match finds them all.
 func (b *scopeBuilder) layAddresses() {
 	own := new(bart.Table[[]uint32])

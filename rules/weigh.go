@@ -42,7 +42,7 @@ func (best *candidate) weigh(r *scopeRule, a *Attempt) {
 	}
 }
 
-// blockers returns what keeps r, which lists the destination, from permitting the
+// blockers returns the reasons why r, which lists the destination, does not permit the
 // attempt.
 func (r *scopeRule) blockers(a *Attempt) blockers {
 	if !r.any && a.Target().IsZero() {

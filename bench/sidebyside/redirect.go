@@ -1,4 +1,4 @@
-// Redirect: clients without a proxy setting, and the floor for redirected
+// Redirect: clients without a proxy setting, and the relay that is compared with redirected
 // connections.
 
 package main
@@ -21,7 +21,7 @@ import (
 // peers' own connections.
 const mark = 0x77
 
-// redirect sends the marked connections to the origin's ports to the redirect
+// redirect makes marked connections for the origin's ports go to the redirect
 // target.
 func redirect() error {
 	_, port, _ := net.SplitHostPort(redirAddr)

@@ -55,7 +55,7 @@ const (
 	formUnknown targetForm = iota // no byte yet
 	formPath                      // begins with a slash
 	formStar                      // is an asterisk
-	formStars                     // begins with one: llhttp accepts it
+	formStars                     // begins with an asterisk, which llhttp accepts
 	formScheme                    // letters that may become a URL
 	formURL                       // has "://"
 	formHost                      // anything, for CONNECT
@@ -251,8 +251,7 @@ func (s *Line) AtEnd() Likeness {
 	return Unlike
 }
 
-// A Patience is how long to wait for a client's next bytes before those that came are passed
-// on.
+// A Patience says how long the received bytes are held while the client's next ones are awaited.
 type Patience uint8
 
 const (

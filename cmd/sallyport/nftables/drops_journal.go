@@ -158,7 +158,7 @@ func (j *DropJournal) Pass() {
 	if len(drops) > 0 && j.path != "" {
 		if err := j.save(); err != nil {
 			j.ledger, drops = before, nil
-			why = fmt.Errorf("cannot save which ones are: %w", err)
+			why = fmt.Errorf("cannot save which drops are recorded: %w", err)
 		}
 	}
 	if j.begun {

@@ -28,7 +28,7 @@ type Options struct {
 	Masquerade     bool               // gateway: forwarded datagrams get the gateway's address
 	DHCP           bool               // sidecar: DHCP clients may send on the link
 	Neighbours     []Neighbour        // gateway: link-layer addresses of clients
-	NeighbourTable bool               // gateway: add those in the kernel's neighbour table
+	NeighbourTable bool               // gateway: also use the addresses in the kernel's neighbour table
 	Interfaces     []InterfaceBinding // gateway: interfaces of clients
 }
 

@@ -57,11 +57,11 @@ func checked(ctx context.Context, within time.Duration, check func(context.Conte
 		select {
 		case err := <-done:
 			if err != nil && ctx.Err() == nil {
-				log.Error("no sign of life to the watchdog", "error", err)
+				log.Error("the watchdog was not notified", "error", err)
 			}
 			return err == nil
 		case <-late.C:
-			log.Error("no sign of life to the watchdog: the check of this process hangs", "for", within)
+			log.Error("the watchdog was not notified: the check of this process did not end in time", "for", within)
 		case <-ctx.Done():
 			return false
 		}

@@ -115,10 +115,10 @@ func (d *Draft) addMachine(r machineRow) {
 func strict(data []byte, v any) error {
 	dec := json.NewDecoder(bytes.NewReader(data))
 	if err := dec.Decode(v); err != nil {
-		return fmt.Errorf("not the JSON of this format: %w", err)
+		return fmt.Errorf("the JSON does not match the format: %w", err)
 	}
 	if dec.More() {
-		return fmt.Errorf("not the JSON of this format: there is more behind its end, at octet %d", dec.InputOffset())
+		return fmt.Errorf("unexpected data after the end of the JSON, at octet %d", dec.InputOffset())
 	}
 	return nil
 }
