@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"sallyport/rules"
 )
 
 // Options hold what the document does not contain, or contains in a form that only
@@ -140,19 +142,42 @@ func rowText(cells []string) string {
 	return strings.Join(parts, " | ")
 }
 
-// nameRules gives each entry an ID that no other has.
+// nameRules gives each entry an ID that no other has: its own, if the list has one, or
+// one made of its destinations.
 func (d *Draft) nameRules() {
-	used := map[string]int{}
+	used := map[string]bool{}
 	for i := range d.Rows {
-		id := idOf(d.Rows[i].To)
+		e := &d.Rows[i]
+		id := e.ID
 		if id == "" {
-			id = fmt.Sprintf("row-%d", d.Rows[i].Line)
+			id = ruleID(idOf(e.To))
 		}
-		used[id]++
-		if n := used[id]; n > 1 {
-			id = fmt.Sprintf("%s-%d", id, n)
-			used[id]++
+		if id == "" {
+			id = fmt.Sprintf("row-%d", e.Line)
 		}
-		d.Rows[i].ID = id
+		base := id
+		for n := 2; used[id]; n++ {
+			id = fmt.Sprintf("%s-%d", base, n)
+		}
+		used[id], e.ID = true, id
 	}
 }
+
+// ruleID turns a text into a rule's ID: it replaces what an ID must not have by
+// hyphens. "": nothing is left of it.
+func ruleID(s string) string {
+	id := strings.Trim(strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || r == '-' {
+			return r
+		}
+		return '-'
+	}, strings.ToLower(s)), "-")
+	id = strings.Trim(id[:min(len(id), maxID)], "-")
+	if !rules.IsIdentifier(id) {
+		return ""
+	}
+	return id
+}
+
+// maxID is how many letters ruleID keeps: an ID has at most 64, and a number may follow.
+const maxID = 56

@@ -60,12 +60,10 @@ func FromMachine(s Source, data []byte, o Options, f Filter) (*Draft, error) {
 	for _, r := range rows {
 		d.addMachine(r)
 	}
-	d.nameRules()
 	for i := range d.Rows {
-		if id := rows[i].id; id != "" {
-			d.Rows[i].ID = id
-		}
+		d.Rows[i].ID = ruleID(rows[i].id)
 	}
+	d.nameRules()
 	return d, nil
 }
 
