@@ -107,6 +107,28 @@ func TestReloadWhileConnecting(t *testing.T) {
 	}
 }
 
+// A tunnel that waits for its client's first bytes when a reload denies it has one denial on
+// record, because no allow was recorded before.
+func TestReloadWhileFirstBytesAreAwaited(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	o := w.origin("8.8.8.8:443", echo)
+	conn, _ := w.tunnelTo("a.example:443", "")
+	w.eventually("the wait for first bytes", func() bool { return w.p.Stats().Sniffing == 1 })
+	w.policy(strings.Replace(worldConfig, `"a.example", `, "", 1))
+	if n := w.p.Recheck(); n != 1 {
+		t.Fatalf("%d flows are closed", n)
+	}
+	wantReset(t, conn)
+	w.idle()
+	if ds := w.journal.decisions(); len(ds) != 1 || ds[0].d.Allowed() || ds[0].d.Why() != rules.NotListed {
+		t.Errorf("decisions %+v, want one denial, not_listed", ds)
+	}
+	if got := o.received(); got != "" || len(w.journal.closes()) != 0 {
+		t.Errorf("the origin got %q, ends %+v", got, w.journal.closes())
+	}
+}
+
 // An open flow goes on under the generation that Recheck asked, and a decision made meanwhile
 // is not overwritten.
 func TestRecheckMovesFlowsToTheNewGeneration(t *testing.T) {

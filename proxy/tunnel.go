@@ -182,7 +182,7 @@ func (f *flow) silent(r *tunnelRelay, a rules.Attempt, err error) rules.Cause {
 }
 
 // interrupted reports whether a flow was ended from outside while the proxy waited for its client,
-// and why. If so, it asks the Gate once more with the same question, so that a denial is recorded.
+// and why. If so, it asks the generation in force, so that the denial of a reload is recorded.
 func (f *flow) interrupted(a rules.Attempt, s sniffResult) (cause rules.Cause, ended bool) {
 	f.mu.Lock()
 	cause = f.cause
@@ -190,6 +190,7 @@ func (f *flow) interrupted(a rules.Attempt, s sniffResult) (cause rules.Cause, e
 	if cause == rules.EndClean || !errors.Is(s.err, net.ErrClosed) {
 		return rules.EndClean, false
 	}
+	a = f.p.withCurrent(a)
 	f.setDecision(a, f.p.cfg.Gate.Decide(a)) // provisional: a denial is final; an allow is not asked again
 	return cause, true
 }
