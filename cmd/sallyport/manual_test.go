@@ -121,6 +121,9 @@ func TestManPageOfConfiguration(t *testing.T) {
 			}
 		}
 	}
+	if strings.Contains(text, " = \n") || strings.Contains(text, "\n = ") {
+		t.Error("the page has a key without a name or a value: the rest of a comment was taken for a key")
+	}
 	if headings := strings.Count(text, "\n.SH ["); lines < 100 || headings < 12 {
 		t.Errorf("%d lines, %d tables", lines, headings)
 	}

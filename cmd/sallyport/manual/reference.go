@@ -52,6 +52,8 @@ func (p *page) line(line string) {
 		fmt.Fprintf(&p.b, ".SH %s\n", roff(strings.TrimSpace(name)))
 		p.text = append(text, strings.TrimSpace(comment))
 		p.flush()
+	case strings.HasPrefix(strings.TrimSpace(line), "# "): // the comment beside the key above goes on
+		p.fill([]string{strings.TrimPrefix(strings.TrimSpace(line), "# ")})
 	default:
 		p.key(line)
 	}
