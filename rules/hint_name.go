@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/agnivade/levenshtein"
 )
 
 // hintOtherProfile explains a denial by the profiles that document the destination
@@ -147,7 +149,7 @@ func hintAlike(a *Attempt, d *Decision) string {
 			if t.Wildcard || !worthComparing(t.Name.s, first, rest) {
 				continue
 			}
-			if n := editDistance(t.Name.s, target, edits); n < edits && meantFor(t.Name.s, target, n) {
+			if n := levenshtein.ComputeDistance(t.Name.s, target); n < edits && meantFor(t.Name.s, target, n) {
 				best, edits, of = t.Name.s, n, r
 			}
 		}
@@ -188,31 +190,6 @@ func meantFor(x, y string, edits int) bool {
 	firstX, restX, _ := strings.Cut(x, ".")
 	firstY, restY, _ := strings.Cut(y, ".")
 	return restX != restY || 2*edits <= max(len(firstX), len(firstY))
-}
-
-// editDistance counts the insertions, deletions and substitutions that turn x into y
-// (Levenshtein). If there are at least limit of them, the result is limit or more.
-func editDistance(x, y string, limit int) int {
-	row := make([]int, len(y)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(x) {
-		left, least := row[0], i+1
-		row[0] = i + 1
-		for j := range len(y) {
-			cost := 1
-			if x[i] == y[j] {
-				cost = 0
-			}
-			left, row[j+1] = row[j+1], min(row[j+1]+1, row[j]+1, left+cost)
-			least = min(least, row[j+1])
-		}
-		if least >= limit {
-			return limit
-		}
-	}
-	return row[len(y)]
 }
 
 // systemNames returns names that operating systems and browsers look up by themselves,

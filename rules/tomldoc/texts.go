@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/agnivade/levenshtein"
 )
 
 // KindOf names the kind of a TOML value, like "a string".
@@ -43,32 +45,11 @@ func QuoteList(list []string) string {
 func nearestText(s string, candidates []string) string {
 	best, at := "", 3
 	for _, c := range candidates {
-		if d := editDistance(strings.ToLower(s), strings.ToLower(c)); d < at && d < len(c) {
+		if d := levenshtein.ComputeDistance(strings.ToLower(s), strings.ToLower(c)); d < at && d < len(c) {
 			best, at = c, d
 		}
 	}
 	return best
-}
-
-// editDistance returns the Levenshtein distance.
-func editDistance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		diag := row[0]
-		row[0] = i
-		for j := 1; j <= len(b); j++ {
-			cost := diag
-			if a[i-1] != b[j-1] {
-				cost++
-			}
-			diag = row[j]
-			row[j] = min(cost, row[j]+1, row[j-1]+1)
-		}
-	}
-	return row[len(b)]
 }
 
 // DidYouMean returns the end of a problem about an unknown text: the nearest known text, or
