@@ -14,6 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"sallyport/proxy/proxytest"
 	"sallyport/rules"
 )
 
@@ -104,8 +105,8 @@ func TestRace(t *testing.T) {
 // A connection that comes after another has won is closed unused.
 func TestRaceClosesTheLate(t *testing.T) {
 	t.Parallel()
-	late, peer := tcpPair(t)
-	won, _ := tcpPair(t)
+	late, peer := proxytest.TCPPair(t)
+	won, _ := proxytest.TCPPair(t)
 	returned := make(chan struct{})
 	p := New(Config{Connect: func(ctx context.Context, a netip.AddrPort) (*net.TCPConn, error) {
 		if a.Addr().Is4() {

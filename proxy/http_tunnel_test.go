@@ -4,9 +4,10 @@ package proxy
 
 import (
 	"io"
-	"sallyport/rules"
 	"strings"
 	"testing"
+
+	"sallyport/rules"
 )
 
 // Inside a tunnel each request is decided by itself, goes where the tunnel goes, and uses the

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"sallyport/proxy/proxytest"
 	"sallyport/rules"
 )
 
@@ -187,7 +188,7 @@ func TestChurnLeavesNothing(t *testing.T) {
 	w := newWorld(t, nil)
 	w.origin("8.8.8.8:443", echo)
 	w.origin("8.8.8.8:5000", echo)
-	before := descriptors(t)["socket"]
+	before := proxytest.Descriptors(t)["socket"]
 	hello := helloFor(t, "a.example")
 	for i := range 120 {
 		front := w.http
@@ -214,5 +215,5 @@ func TestChurnLeavesNothing(t *testing.T) {
 	if s := w.p.Stats(); s.Tunnels != 0 || s.Sniffing != 0 || s.Panics != 0 {
 		t.Errorf("stats %+v", s)
 	}
-	w.eventually("all sockets closed", func() bool { return descriptors(t)["socket"] <= before })
+	w.eventually("all sockets closed", func() bool { return proxytest.Descriptors(t)["socket"] <= before })
 }

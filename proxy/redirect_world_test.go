@@ -14,6 +14,7 @@ import (
 	"sync"
 	"testing"
 
+	"sallyport/proxy/proxytest"
 	"sallyport/rules"
 )
 
@@ -122,7 +123,7 @@ func (b *redirectWorld) pin(addr string, names ...string) {
 	defer b.mu.Unlock()
 	a := netip.MustParseAddr(addr)
 	for _, n := range names {
-		b.pins[a] = append(b.pins[a], name(b.t, n))
+		b.pins[a] = append(b.pins[a], proxytest.Name(b.t, n))
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"sallyport/proxy/proxytest"
 	"sallyport/rules"
 )
 
@@ -31,8 +32,8 @@ func TestHalfSentHellos(t *testing.T) {
 		n    int
 	}{
 		{"all but the last byte", hello[:len(hello)-1], many},
-		{"a byte a record, all but the last", records(msg[:len(msg)-1], 1), 150},
-		{"the longest in the smallest records", records(message(sniExt(0, "a.example"), ext{21, make([]byte, 10600)}), 1)[:48000], 150},
+		{"a byte a record, all but the last", proxytest.Records(msg[:len(msg)-1], 1), 150},
+		{"the longest in the smallest records", proxytest.Records(proxytest.Message(proxytest.SNI(0, "a.example"), proxytest.NewExt(21, make([]byte, 10600))), 1)[:48000], 150},
 	} {
 		t.Run(c.name, func(t *testing.T) { halfSent(t, c.sent, c.n) })
 	}

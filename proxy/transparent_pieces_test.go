@@ -12,6 +12,7 @@ import (
 
 	utls "github.com/refraction-networking/utls"
 
+	"sallyport/proxy/proxytest"
 	"sallyport/rules"
 )
 
@@ -30,16 +31,16 @@ func cuttings(name string, hello []byte, step int) (out []cutting) {
 		out = append(out, cutting{"two segments", name, [][]byte{hello[:i], hello[i:]}})
 	}
 	for i := 1; i < len(msg); i += step {
-		two := join(rec(22, 3, msg[:i]), rec(22, 3, msg[i:]))
+		two := proxytest.Join(proxytest.Record(22, 3, msg[:i]), proxytest.Record(22, 3, msg[i:]))
 		out = append(out, cutting{"two records", name, [][]byte{two}},
 			cutting{"two records, cut within the second header", name, [][]byte{two[:recordHeader+i+2], two[recordHeader+i+2:]}})
 	}
-	one := records(msg, 1)
+	one := proxytest.Records(msg, 1)
 	return append(out,
 		cutting{"a byte a record", name, [][]byte{one}},
 		cutting{"a byte a segment", name, split(hello, 1)},
 		cutting{"a byte a record and a segment", name, split(one, 1)},
-		cutting{"records of 7 in segments of 11", name, split(records(msg, 7), 11)},
+		cutting{"records of 7 in segments of 11", name, split(proxytest.Records(msg, 7), 11)},
 		cutting{"segments of IPv6's least MTU", name, split(hello, 1220)})
 }
 
@@ -66,11 +67,11 @@ func TestRedirectedHelloInPieces(t *testing.T) {
 		step = 97
 	}
 	chrome := func(name string) []byte {
-		u := utls.UClient(&recordConn{}, &utls.Config{ServerName: name}, utls.HelloChrome_133) // post-quantum
+		u := utls.UClient(&proxytest.RecordConn{}, &utls.Config{ServerName: name}, utls.HelloChrome_133) // post-quantum
 		if err := u.BuildHandshakeState(); err != nil {
 			t.Fatal(err)
 		}
-		return records(u.HandshakeState.Hello.Raw, maxRecord)
+		return proxytest.Records(u.HandshakeState.Hello.Raw, maxRecord)
 	}
 	all := append(cuttings("a.example", chrome("a.example"), step), cuttings("evil.example", chrome("evil.example"), step)...)
 	b := newRedirectWorld(t, nil)
@@ -147,16 +148,16 @@ func (b *redirectWorld) wantVerdicts(all []cutting) {
 func TestRedirectedParrots(t *testing.T) {
 	t.Parallel()
 	var all []cutting
-	for _, id := range parrots {
+	for _, id := range proxytest.Parrots() {
 		for _, name := range []string{"a.example", "evil.example"} {
-			u := utls.UClient(&recordConn{}, &utls.Config{ServerName: name, OmitEmptyPsk: true}, id)
+			u := utls.UClient(&proxytest.RecordConn{}, &utls.Config{ServerName: name, OmitEmptyPsk: true}, id)
 			if err := u.BuildHandshakeState(); err != nil {
 				t.Errorf("%s: uTLS cannot build it: %v", id.Str(), err)
 				continue
 			}
 			msg := u.HandshakeState.Hello.Raw
-			all = append(all, cutting{id.Str(), name, [][]byte{records(msg, maxRecord)}},
-				cutting{id.Str() + ", a byte a record", name, [][]byte{records(msg, 1)}})
+			all = append(all, cutting{id.Str(), name, [][]byte{proxytest.Records(msg, maxRecord)}},
+				cutting{id.Str() + ", a byte a record", name, [][]byte{proxytest.Records(msg, 1)}})
 		}
 	}
 	b := newRedirectWorld(t, nil)

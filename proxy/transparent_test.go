@@ -10,6 +10,7 @@ import (
 
 	utls "github.com/refraction-networking/utls"
 
+	"sallyport/proxy/proxytest"
 	"sallyport/rules"
 )
 
@@ -18,7 +19,9 @@ import (
 func TestRedirected(t *testing.T) {
 	t.Parallel()
 	hello := func(name string) string { return string(helloFor(t, name)) }
-	byHand := func(exts ...ext) string { return string(records(message(exts...), maxRecord)) }
+	byHand := func(exts ...proxytest.Ext) string {
+		return string(proxytest.Records(proxytest.Message(exts...), maxRecord))
+	}
 	whole := hello("a.example")
 	for _, c := range []struct {
 		name, dst, first string
@@ -46,14 +49,14 @@ func TestRedirected(t *testing.T) {
 		// ClientHellos without a usable name, each for its own reason.
 		{"no SNI", "8.8.8.8:443", hello(""), rules.SNIMissing, endsAlert, "", false},
 		{"no SNI, another port", "8.8.8.8:5000", hello(""), rules.IPLiteral, endsAlert, "", false},
-		{"two SNI extensions", "8.8.8.8:443", byHand(sniExt(0, "a.example"), sniExt(0, "a.example")), rules.MalformedName, endsAlert, "", false},
-		{"two names in one extension", "8.8.8.8:443", byHand(sniExt(0, "a.example", "b.example")), rules.MalformedName, endsAlert, "", false},
-		{"a name of an unknown type", "8.8.8.8:443", byHand(sniExt(1, "a.example")), rules.MalformedName, endsAlert, "", false},
-		{"an empty name", "8.8.8.8:443", byHand(sniExt(0, "")), rules.MalformedName, endsAlert, "", false},
-		{"NUL in the name", "8.8.8.8:443", byHand(sniExt(0, "evil\x00.a.example")), rules.MalformedName, endsAlert, "", false},
-		{"an address as the name", "8.8.8.8:443", byHand(sniExt(0, "8.8.8.8")), rules.MalformedName, endsAlert, "", false},
-		{"a hello over the limit", "8.8.8.8:443", byHand(sniExt(0, "a.example"), ext{21, make([]byte, 20<<10)}), rules.SniffTooLong, endsAlert, "", false},
-		{"a second hello in the record", "8.8.8.8:443", string(rec(22, 3, join(message(sniExt(0, "a.example")), message(sniExt(0, "evil.example"))))), rules.MalformedRequest, endsAlert, "", false},
+		{"two SNI extensions", "8.8.8.8:443", byHand(proxytest.SNI(0, "a.example"), proxytest.SNI(0, "a.example")), rules.MalformedName, endsAlert, "", false},
+		{"two names in one extension", "8.8.8.8:443", byHand(proxytest.SNI(0, "a.example", "b.example")), rules.MalformedName, endsAlert, "", false},
+		{"a name of an unknown type", "8.8.8.8:443", byHand(proxytest.SNI(1, "a.example")), rules.MalformedName, endsAlert, "", false},
+		{"an empty name", "8.8.8.8:443", byHand(proxytest.SNI(0, "")), rules.MalformedName, endsAlert, "", false},
+		{"NUL in the name", "8.8.8.8:443", byHand(proxytest.SNI(0, "evil\x00.a.example")), rules.MalformedName, endsAlert, "", false},
+		{"an address as the name", "8.8.8.8:443", byHand(proxytest.SNI(0, "8.8.8.8")), rules.MalformedName, endsAlert, "", false},
+		{"a hello over the limit", "8.8.8.8:443", byHand(proxytest.SNI(0, "a.example"), proxytest.NewExt(21, make([]byte, 20<<10))), rules.SniffTooLong, endsAlert, "", false},
+		{"a second hello in the record", "8.8.8.8:443", string(proxytest.Record(22, 3, proxytest.Join(proxytest.Message(proxytest.SNI(0, "a.example")), proxytest.Message(proxytest.SNI(0, "evil.example"))))), rules.MalformedRequest, endsAlert, "", false},
 		{"an empty record", "8.8.8.8:443", "\x16\x03\x01\x00\x00" + whole, rules.MalformedRequest, endsAlert, "", false},
 		{"an SSLv2 hello", "8.8.8.8:443", "\x80\x2e\x01\x00\x02\x00\x15\x00\x00\x00\x10", rules.NotTLS, endsReset, "", false},
 		{"an alert before the hello", "8.8.8.8:443", "\x15\x03\x01\x00\x02\x01\x00" + whole, rules.NotTLS, endsReset, "", false},
@@ -222,11 +225,11 @@ func TestStrictDestination(t *testing.T) {
 // ECH: the outer name is judged, unless ECH itself is denied.
 func TestRedirectedECH(t *testing.T) {
 	t.Parallel()
-	u := utls.UClient(&recordConn{}, &utls.Config{ServerName: "a.example", OmitEmptyPsk: true}, utls.HelloChrome_131)
+	u := utls.UClient(&proxytest.RecordConn{}, &utls.Config{ServerName: "a.example", OmitEmptyPsk: true}, utls.HelloChrome_131)
 	if err := u.BuildHandshakeState(); err != nil {
 		t.Fatal(err)
 	}
-	hello := records(u.HandshakeState.Hello.Raw, maxRecord)
+	hello := proxytest.Records(u.HandshakeState.Hello.Raw, maxRecord)
 	b := newRedirectWorld(t, nil)
 	b.origin("8.8.8.8:443", echo)
 	conn := b.to("8.8.8.8:443")

@@ -26,6 +26,7 @@ func TestLayout(t *testing.T) {
 		"sallyport/proxy/hello":             {"sallyport/rules"},
 		"sallyport/proxy/relay":             {"sallyport/rules"},
 		"sallyport/proxy/peek":              nil,
+		"sallyport/proxy/proxytest":         {"sallyport/rules"},
 		"sallyport/denials":                 {"sallyport/denials/journal", "sallyport/rules", "sallyport/rules/site", "sallyport/rules/tomldoc"},
 		"sallyport/denials/journal":         {"sallyport/rules"},
 		"sallyport/denials/journaltest":     {"sallyport/configs", "sallyport/denials/journal", "sallyport/rules", "sallyport/rules/profile", "sallyport/rules/site"},

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"sallyport/proxy/peek"
+	"sallyport/proxy/proxytest"
 	"sallyport/rules"
 )
 
@@ -137,7 +138,7 @@ func TestGuardChunked(t *testing.T) {
 // then read the data in pieces as large as it likes.
 func TestGuardLargeChunks(t *testing.T) {
 	const size = 32 << 10
-	ours, theirs := tcpPair(t)
+	ours, theirs := proxytest.TCPPair(t)
 	text := fmt.Sprintf("%s%x\r\n%s\r\n5\r\nhello\r\n0\r\n\r\n", chunkedHead, size, strings.Repeat("x", size))
 	if _, err := io.WriteString(theirs, text); err != nil {
 		t.Fatal(err)

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"sallyport/proxy/proxytest"
 	"sallyport/rules"
 )
 
@@ -23,9 +24,9 @@ func withHost(v string) string  { return get("Host: " + v + "\r\n") }
 func version(v string) string   { return "GET http://a.example/ " + v + "\r\n" + hostLine + "\r\n" }
 
 func TestHeadAccepted(t *testing.T) {
-	a := rules.Authority{Name: name(t, "a.example"), Port: 80}
-	a443 := rules.Authority{Name: name(t, "a.example"), Port: 443}
-	a8080 := rules.Authority{Name: name(t, "a.example"), Port: 8080}
+	a := rules.Authority{Name: proxytest.Name(t, "a.example"), Port: 80}
+	a443 := rules.Authority{Name: proxytest.Name(t, "a.example"), Port: 443}
+	a8080 := rules.Authority{Name: proxytest.Name(t, "a.example"), Port: 8080}
 	v6, _ := rules.ParseAuthority("[2001:db8::1]:8080", 0)
 	cases := []struct {
 		name, text string
@@ -40,7 +41,7 @@ func TestHeadAccepted(t *testing.T) {
 		{"IPv6 literal", "GET http://[2001:db8::1]:8080/ HTTP/1.1\r\nHost: [2001:db8::1]:8080\r\n\r\n",
 			Head{Method: "GET", Form: FormAbsolute, Target: v6, path: "/", Host: v6, HasHost: true, HTTP11: true}},
 		{"Host differs, which the policy judges", withHost("b.example"),
-			Head{Method: "GET", Form: FormAbsolute, Target: a, path: "/x", Host: rules.Authority{Name: name(t, "b.example"), Port: 80}, HasHost: true, HTTP11: true}},
+			Head{Method: "GET", Form: FormAbsolute, Target: a, path: "/x", Host: rules.Authority{Name: proxytest.Name(t, "b.example"), Port: 80}, HasHost: true, HTTP11: true}},
 		{"origin-form", target("//b.example/?a=%zz"),
 			Head{Method: "GET", Form: FormOrigin, path: "//b.example/?a=%zz", Host: a, HasHost: true, HTTP11: true}},
 		{"HTTP/1.0 without Host", "GET http://a.example/ HTTP/1.0\r\n\r\n",

@@ -5,6 +5,8 @@ package hello
 import (
 	"crypto/tls"
 	"strings"
+
+	"sallyport/proxy/proxytest"
 )
 
 // serverHello returns the beginning of an answer with the given random.
@@ -21,10 +23,10 @@ const (
 
 // helloFor returns the ClientHello that crypto/tls sends for a name; "": without a name.
 func helloFor(name string) []byte {
-	c := &recordConn{}
+	c := &proxytest.RecordConn{}
 	tls.Client(c, &tls.Config{ServerName: name, InsecureSkipVerify: true}).Handshake()
-	return c.sent.Bytes()
+	return c.Sent.Bytes()
 }
 
 // inRecords cuts a ClientHello of one record into records of n bytes.
-func inRecords(hello []byte, n int) []byte { return records(hello[RecordHeader:], n) }
+func inRecords(hello []byte, n int) []byte { return proxytest.Records(hello[RecordHeader:], n) }

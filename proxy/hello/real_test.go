@@ -13,22 +13,15 @@ import (
 	"testing"
 
 	utls "github.com/refraction-networking/utls"
+
+	"sallyport/proxy/proxytest"
 )
-
-// recordConn is a connection without a peer. It keeps what is written.
-type recordConn struct {
-	net.Conn
-	sent bytes.Buffer
-}
-
-func (c *recordConn) Write(b []byte) (int, error) { return c.sent.Write(b) }
-func (c *recordConn) Read([]byte) (int, error)    { return 0, errors.New("no answer") }
 
 // goHello returns crypto/tls's own ClientHello, with a post-quantum key share.
 func goHello(name string) []byte {
-	c := &recordConn{}
+	c := &proxytest.RecordConn{}
 	tls.Client(c, &tls.Config{ServerName: name}).Handshake()
-	return c.sent.Bytes()
+	return c.Sent.Bytes()
 }
 
 func TestHelloFromGo(t *testing.T) {
@@ -43,35 +36,22 @@ func TestHelloFromGo(t *testing.T) {
 	bytewise(t, b, h, 0)
 	msg := b[RecordHeader:]
 	for _, size := range []int{1, 2, 5, 100, 600} {
-		if h, fault, _, _ := parse(records(msg, size)); fault != 0 || h.SNI.String() != updates {
+		if h, fault, _, _ := parse(proxytest.Records(msg, size)); fault != 0 || h.SNI.String() != updates {
 			t.Errorf("records of %d: %q %v", size, h.SNI, fault)
 		}
 	}
 }
 
-// parrots are the clients that uTLS imitates.
-var parrots = []utls.ClientHelloID{
-	utls.HelloFirefox_55, utls.HelloFirefox_56, utls.HelloFirefox_63, utls.HelloFirefox_65, utls.HelloFirefox_99,
-	utls.HelloFirefox_102, utls.HelloFirefox_105, utls.HelloFirefox_120,
-	utls.HelloChrome_58, utls.HelloChrome_62, utls.HelloChrome_70, utls.HelloChrome_72, utls.HelloChrome_83,
-	utls.HelloChrome_87, utls.HelloChrome_96, utls.HelloChrome_100, utls.HelloChrome_102, utls.HelloChrome_106_Shuffle,
-	utls.HelloChrome_112_PSK_Shuf, utls.HelloChrome_114_Padding_PSK_Shuf, utls.HelloChrome_115_PQ,
-	utls.HelloChrome_115_PQ_PSK, utls.HelloChrome_120, utls.HelloChrome_120_PQ, utls.HelloChrome_131, utls.HelloChrome_133,
-	utls.HelloIOS_11_1, utls.HelloIOS_12_1, utls.HelloIOS_13, utls.HelloIOS_14, utls.HelloAndroid_11_OkHttp,
-	utls.HelloEdge_85, utls.HelloEdge_106, utls.HelloSafari_16_0, utls.Hello360_7_5, utls.Hello360_11_0,
-	utls.HelloQQ_11_1, utls.HelloRandomized, utls.HelloRandomizedALPN, utls.HelloRandomizedNoALPN,
-}
-
 func TestHelloParrots(t *testing.T) {
-	for _, id := range parrots {
+	for _, id := range proxytest.Parrots() {
 		t.Run(id.Str(), func(t *testing.T) {
-			u := utls.UClient(&recordConn{}, &utls.Config{ServerName: updates, OmitEmptyPsk: true}, id)
+			u := utls.UClient(&proxytest.RecordConn{}, &utls.Config{ServerName: updates, OmitEmptyPsk: true}, id)
 			if err := u.BuildHandshakeState(); err != nil {
 				t.Skipf("uTLS cannot build it: %v", err)
 			}
 			msg := u.HandshakeState.Hello.Raw
 			for _, size := range []int{maxRecord, 700, 1} {
-				b := records(msg, size)
+				b := proxytest.Records(msg, size)
 				h, fault, detail, more := parse(b)
 				if fault != 0 || more || h.SNI.String() != updates {
 					t.Fatalf("records of %d: sni %q, %v (%s), more %v", size, h.SNI, fault, detail, more)
@@ -107,7 +87,7 @@ func TestHelloAllocations(t *testing.T) {
 
 func BenchmarkHello(b *testing.B) {
 	hello := goHello(updates)
-	for name, bytes := range map[string][]byte{"whole": hello, "records of 100": records(hello[RecordHeader:], 100)} {
+	for name, bytes := range map[string][]byte{"whole": hello, "records of 100": proxytest.Records(hello[RecordHeader:], 100)} {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
@@ -120,12 +100,12 @@ func BenchmarkHello(b *testing.B) {
 // FuzzHello: if crypto/tls and Parse both accept a ClientHello, they read the same name. No cut
 // into calls changes the verdict.
 func FuzzHello(f *testing.F) {
-	good := message(sniExt(0, updates), ext{extECH, []byte{0}})
+	good := proxytest.Message(proxytest.SNI(0, updates), proxytest.NewExt(extECH, []byte{0}))
 	for _, b := range [][]byte{
-		goHello(updates), records(good, maxRecord), records(good, 1), records(good, 7), records(message(), 99),
-		records(message(sniExt(0, "a.example", "b.example")), maxRecord), records(message(sniExt(1, updates)), maxRecord),
-		records(message(sniExt(0, updates), sniExt(0, "b.example")), maxRecord), rec(22, 3, join(good, good)),
-		join(records(good, 50), rec(20, 3, []byte{1})), []byte("GET / HTTP/1.1\r\n\r\n"),
+		goHello(updates), proxytest.Records(good, maxRecord), proxytest.Records(good, 1), proxytest.Records(good, 7), proxytest.Records(proxytest.Message(), 99),
+		proxytest.Records(proxytest.Message(proxytest.SNI(0, "a.example", "b.example")), maxRecord), proxytest.Records(proxytest.Message(proxytest.SNI(1, updates)), maxRecord),
+		proxytest.Records(proxytest.Message(proxytest.SNI(0, updates), proxytest.SNI(0, "b.example")), maxRecord), proxytest.Record(22, 3, proxytest.Join(good, good)),
+		proxytest.Join(proxytest.Records(good, 50), proxytest.Record(20, 3, []byte{1})), []byte("GET / HTTP/1.1\r\n\r\n"),
 	} {
 		f.Add(b)
 	}
@@ -136,7 +116,7 @@ func FuzzHello(f *testing.F) {
 		}
 		if whole := !more && fault == 0; whole {
 			theirs, ok := oracleHello(b)
-			if ok && theirs != "" && h.SNI != name(t, theirs) || ok && theirs == "" && h.HasSNI {
+			if ok && theirs != "" && h.SNI != proxytest.Name(t, theirs) || ok && theirs == "" && h.HasSNI {
 				t.Fatalf("we read %q, crypto/tls %q", h.SNI, theirs)
 			}
 		}

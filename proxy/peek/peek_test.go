@@ -5,34 +5,15 @@ package peek
 import (
 	"errors"
 	"io"
-	"net"
 	"strings"
 	"testing"
 	"time"
+
+	"sallyport/proxy/proxytest"
 )
 
-// pair returns the two ends of a loopback connection.
-func pair(t *testing.T) (a, b *net.TCPConn) {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	ca, err := net.Dial("tcp", l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	cb, err := l.Accept()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { ca.Close(); cb.Close() })
-	return ca.(*net.TCPConn), cb.(*net.TCPConn)
-}
-
 func TestFillKeepsWhatIsNotUsed(t *testing.T) {
-	client, conn := pair(t)
+	client, conn := proxytest.TCPPair(t)
 	c := Conn{TCP: conn, Pool: new(Pool)}
 	text := strings.Repeat("0123456789", 2000) // more than a pooled buffer
 	io.WriteString(client, text)
@@ -59,7 +40,7 @@ func TestFillKeepsWhatIsNotUsed(t *testing.T) {
 }
 
 func TestFillStopsAtItsLimit(t *testing.T) {
-	client, conn := pair(t)
+	client, conn := proxytest.TCPPair(t)
 	c := Conn{TCP: conn}
 	io.WriteString(client, "0123456789")
 	if err := c.Fill(4); err != nil || string(c.Bytes) != "0123" {
@@ -71,7 +52,7 @@ func TestFillStopsAtItsLimit(t *testing.T) {
 }
 
 func TestDeadline(t *testing.T) {
-	client, conn := pair(t)
+	client, conn := proxytest.TCPPair(t)
 	c := Conn{TCP: conn}
 	c.Deadline(time.Millisecond)
 	var timeout interface{ Timeout() bool }
@@ -87,7 +68,7 @@ func TestDeadline(t *testing.T) {
 
 // The last write arrives although the client goes on sending.
 func TestHangUpDelivers(t *testing.T) {
-	client, conn := pair(t)
+	client, conn := proxytest.TCPPair(t)
 	c := Conn{TCP: conn}
 	io.WriteString(client, strings.Repeat("x", 100<<10))
 	io.WriteString(conn, "the answer")
@@ -102,7 +83,7 @@ func TestHangUpDelivers(t *testing.T) {
 }
 
 func TestReset(t *testing.T) {
-	client, conn := pair(t)
+	client, conn := proxytest.TCPPair(t)
 	Reset(conn)
 	if _, err := io.ReadAll(client); err == nil {
 		t.Error("a clean end, want a reset")
@@ -110,7 +91,7 @@ func TestReset(t *testing.T) {
 }
 
 func TestUnread(t *testing.T) {
-	client, conn := pair(t)
+	client, conn := proxytest.TCPPair(t)
 	raw, err := conn.SyscallConn()
 	if err != nil {
 		t.Fatal(err)

@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"sallyport/proxy/proxytest"
 )
 
 // BenchmarkRelay moves 1 GiB per operation and reports the CPU time of the whole process.
@@ -23,8 +25,8 @@ func benchRelay(b *testing.B, start func(client, origin *net.TCPConn)) {
 	b.SetBytes(size)
 	cpu := cpuTime(b)
 	for b.Loop() {
-		client, c := tcpPair(b)
-		u, origin := tcpPair(b)
+		client, c := proxytest.TCPPair(b)
+		u, origin := proxytest.TCPPair(b)
 		start(c, u)
 		go func() {
 			buf := make([]byte, 256<<10)

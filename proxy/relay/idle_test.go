@@ -4,12 +4,11 @@ package relay
 
 import (
 	"io"
-	"os"
 	"runtime"
-	"strings"
 	"testing"
 	"time"
 
+	"sallyport/proxy/proxytest"
 	"sallyport/rules"
 )
 
@@ -47,7 +46,7 @@ func TestRelayIdleIsShared(t *testing.T) {
 // An idle tunnel holds its two descriptors: no pipe, and no buffer.
 func TestIdleTunnelsHoldTwoDescriptors(t *testing.T) {
 	const tunnels = 50
-	before := descriptors(t)
+	before := proxytest.Descriptors(t)
 	var rs []*relayed
 	for range tunnels {
 		r := startRelay(t, generous())
@@ -57,7 +56,7 @@ func TestIdleTunnelsHoldTwoDescriptors(t *testing.T) {
 		}
 		rs = append(rs, r)
 	}
-	got := descriptors(t)
+	got := proxytest.Descriptors(t)
 	// Two of each four descriptors are the test's own. Descriptors of earlier tests may have gone
 	// meanwhile.
 	if n := got["socket"] - before["socket"]; n > 4*tunnels || n <= 3*tunnels {
@@ -76,7 +75,7 @@ func TestIdleTunnelsHoldTwoDescriptors(t *testing.T) {
 // A tunnel that has moved much returns its pipe when it becomes quiet.
 func TestQuietTunnelsGiveTheirPipesBack(t *testing.T) {
 	const tunnels = 10
-	before := descriptors(t)["pipe"]
+	before := proxytest.Descriptors(t)["pipe"]
 	var rs []*relayed
 	for range tunnels {
 		r := startRelay(t, generous())
@@ -86,9 +85,9 @@ func TestQuietTunnelsGiveTheirPipesBack(t *testing.T) {
 		}
 		rs = append(rs, r)
 	}
-	for end := time.Now().Add(10 * time.Second); descriptors(t)["pipe"] > before; time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(10 * time.Second); proxytest.Descriptors(t)["pipe"] > before; time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatalf("%d pipes left", descriptors(t)["pipe"]-before)
+			t.Fatalf("%d pipes left", proxytest.Descriptors(t)["pipe"]-before)
 		}
 		runtime.GC() // package net keeps pipes for reuse until then
 	}
@@ -97,21 +96,4 @@ func TestQuietTunnelsGiveTheirPipesBack(t *testing.T) {
 		r.origin.Close()
 		r.ended(t)
 	}
-}
-
-// descriptors counts this process's descriptors by kind.
-func descriptors(t testing.TB) map[string]int {
-	t.Helper()
-	dir, err := os.ReadDir("/proc/self/fd")
-	if err != nil {
-		t.Skip("needs /proc")
-	}
-	n := make(map[string]int)
-	for _, e := range dir {
-		if to, err := os.Readlink("/proc/self/fd/" + e.Name()); err == nil {
-			kind, _, _ := strings.Cut(to, ":")
-			n[kind]++
-		}
-	}
-	return n
 }

@@ -15,28 +15,9 @@ import (
 	"testing"
 	"time"
 
+	"sallyport/proxy/proxytest"
 	"sallyport/rules"
 )
-
-// tcpPair returns the two ends of a loopback connection.
-func tcpPair(t testing.TB) (a, b *net.TCPConn) {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	ca, err := net.Dial("tcp", l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	cb, err := l.Accept()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { ca.Close(); cb.Close() })
-	return ca.(*net.TCPConn), cb.(*net.TCPConn)
-}
 
 // A relayed is a relay between a client and an origin. It is its own owner.
 type relayed struct {
@@ -62,8 +43,8 @@ func generous() Limits { return Limits{Idle: time.Minute, HalfClosed: time.Minut
 func startRelay(t testing.TB, l Limits) *relayed {
 	t.Helper()
 	r := &relayed{closes: make(chan closed, 1)}
-	r.client, r.near = tcpPair(t)
-	r.far, r.origin = tcpPair(t)
+	r.client, r.near = proxytest.TCPPair(t)
+	r.far, r.origin = proxytest.TCPPair(t)
 	go r.run(l)
 	return r
 }

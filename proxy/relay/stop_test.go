@@ -6,14 +6,16 @@ import (
 	"io"
 	"testing"
 	"time"
+
+	"sallyport/proxy/proxytest"
 )
 
 // The destination's direction stops between two bytes and goes on later, without a byte lost.
 func TestRelayStopsAndResumes(t *testing.T) {
 	t.Parallel()
 	r := &relayed{closes: make(chan closed, 1)}
-	r.client, r.near = tcpPair(t)
-	r.far, r.origin = tcpPair(t)
+	r.client, r.near = proxytest.TCPPair(t)
+	r.far, r.origin = proxytest.TCPPair(t)
 	r.relay.Start(Config{Owner: r, Client: r.near, Destination: r.far, In: &r.in, Out: &r.out, Started: time.Now(), Limits: generous(), Buffers: new(Buffers)})
 	defer r.relay.Finish()
 	r.relay.StartDown()
