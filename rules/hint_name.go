@@ -12,41 +12,48 @@ import (
 )
 
 // hintOtherProfile explains a denial by the profiles that document the destination
-// and that the client does not have: those of the client's product first.
+// and that the client does not have: those of the client's product first. Two profiles are
+// of one product if their product texts are equal up to the bracket.
 func hintOtherProfile(a *Attempt, d *Decision) string {
 	if d.policy == nil || !a.Target().IsZero() && !d.nearestIsOthers() {
 		return ""
 	}
-	var found []*Rule
+	product := func(p *Profile) string {
+		front, _, _ := strings.Cut(p.Product, " (")
+		return front
+	}
+	has := func(same func(own *Profile) bool) bool {
+		return slices.ContainsFunc(d.Client.Profiles, func(cp ClientProfile) bool { return same(cp.Profile) })
+	}
+	var kin, others []*Rule // of the client's product, and of other products
 	for _, p := range d.policy.profiles {
-		if slices.ContainsFunc(d.Client.Profiles, func(cp ClientProfile) bool { return cp.Profile == p }) {
-			continue
+		i := slices.IndexFunc(p.Rules, func(r *Rule) bool { return r.documents(a) })
+		switch {
+		case i < 0 || has(func(own *Profile) bool { return own == p }):
+		case has(func(own *Profile) bool { return product(own) == product(p) }):
+			kin = append(kin, p.Rules[i])
+		default:
+			others = append(others, p.Rules[i])
 		}
-		if i := slices.IndexFunc(p.Rules, func(r *Rule) bool { return r.documents(a) }); i >= 0 {
-			found = append(found, p.Rules[i])
-		}
 	}
-	if len(found) == 0 {
-		return ""
-	}
-	slices.SortStableFunc(found, func(x, y *Rule) int { return d.kin(y.Profile) - d.kin(x.Profile) })
-	var names []string
-	for _, r := range found {
-		names = append(names, fmt.Sprintf("%s (section %s)", r.Profile, r.Section))
-	}
-	verb, what, first := "documents", "name", found[0].Profile
-	if len(found) > 1 {
-		verb = "document"
-	}
+	what := "name"
 	if a.Target().IsZero() {
 		what = "address"
 	}
-	if verb == "documents" {
-		return fmt.Sprintf("%s %s this %s, section %s, and client %q does not have that profile: if it is that product, add %q to its profiles",
-			first, verb, what, found[0].Section, d.Client.Name, first)
+	found := append(kin, others...)
+	switch len(found) {
+	case 0:
+		return ""
+	case 1:
+		return fmt.Sprintf("%s documents this %s, section %s, and client %q does not have that profile: if it is that product, add %[1]q to its profiles",
+			found[0].Profile, what, found[0].Section, d.Client.Name)
 	}
-	return fmt.Sprintf("%s %s this %s, and client %q has none of these profiles: if it is one of these products, add for example %q to its profiles",
-		strings.Join(names, " and "), verb, what, d.Client.Name, first)
+	names := make([]string, len(found))
+	for i, r := range found {
+		names[i] = fmt.Sprintf("%s (section %s)", r.Profile, r.Section)
+	}
+	return fmt.Sprintf("%s document this %s, and client %q has none of these profiles: if it is one of these products, add for example %q to its profiles",
+		strings.Join(names, " and "), what, d.Client.Name, found[0].Profile)
 }
 
 // nearestIsOthers reports whether the nearest rule is of a profile that the client
@@ -64,21 +71,6 @@ func (r *Rule) documents(a *Attempt) bool {
 		}
 		return t.hasName(n)
 	})
-}
-
-// kin returns 1 if the client has a profile of the same product: the product texts of
-// both profiles are equal up to the bracket. Otherwise it returns 0.
-func (d *Decision) kin(profile string) int {
-	product := func(p *Profile) string {
-		front, _, _ := strings.Cut(p.Product, " (")
-		return front
-	}
-	for _, p := range d.policy.profiles {
-		if p.Name == profile && slices.ContainsFunc(d.Client.Profiles, func(cp ClientProfile) bool { return product(cp.Profile) == product(p) }) {
-			return 1
-		}
-	}
-	return 0
 }
 
 // The number of leading bits that two addresses of one site have in common: a

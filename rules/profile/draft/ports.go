@@ -5,6 +5,7 @@ package draft
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"sallyport/rules"
@@ -237,10 +238,8 @@ func portRange(s string) (string, error) {
 
 // appendNew appends s if the list does not have it yet.
 func appendNew(list []string, s string) []string {
-	for _, l := range list {
-		if l == s {
-			return list
-		}
+	if slices.Contains(list, s) {
+		return list
 	}
 	return append(list, s)
 }

@@ -94,16 +94,14 @@ func barCells(line string) []string {
 	const bar = "\x00"
 	line = strings.ReplaceAll(line, `\|`, bar)
 	line = strings.TrimSuffix(strings.TrimPrefix(line, "|"), "|")
+	// "\*" is a star that is not emphasis.
+	marks := strings.NewReplacer(bar, "|", "`", "", "<br>", "\n", "<br/>", "\n", "<br />", "\n", `\*`, "*", "**", "")
 	cells := strings.Split(line, "|")
 	for i, c := range cells {
-		c = strings.NewReplacer(bar, "|", "`", "", "<br>", "\n", "<br/>", "\n", "<br />", "\n", "**", "").Replace(c)
-		cells[i] = unescapeStars(strings.TrimSpace(c))
+		cells[i] = strings.TrimSpace(marks.Replace(c))
 	}
 	return cells
 }
-
-// unescapeStars drops the backslash that keeps a star from being emphasis.
-func unescapeStars(s string) string { return strings.ReplaceAll(s, `\*`, "*") }
 
 // dashes reports whether the cells are those of a delimiter row.
 func dashes(cells []string) bool {
