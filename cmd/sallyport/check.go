@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sallyport/cmd/sallyport/admin"
+	"sallyport/cmd/sallyport/commandline"
 	"sallyport/cmd/sallyport/gateway"
 	"sallyport/cmd/sallyport/nftables"
 )
@@ -40,9 +41,9 @@ check does not test whether the addresses in [listen] are free.`,
 		Example: `  sallyport check --config /etc/sallyport/sallyport.toml
   sallyport check --config - < new.toml
   sallyport check --config sidecar.toml --mode sidecar`,
-		Args: noArgs,
+		Args: commandline.NoArgs,
 	}
-	configFlag(c, &file)
+	commandline.ConfigFlag(c, &file)
 	modeFlag(c, &mode)
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		m, err := nftables.ParseMode(mode)
@@ -60,7 +61,7 @@ check does not test whether the addresses in [listen] are free.`,
 		}
 		switch {
 		case problems.Err() != nil:
-			return &exitError{1, nil}
+			return commandline.Exit(1, nil)
 		case err != nil:
 			return err
 		}

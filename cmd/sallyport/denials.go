@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sallyport/cmd/sallyport/commandline"
 	"sallyport/cmd/sallyport/gateway"
 	"sallyport/cmd/sallyport/terminal"
 	"sallyport/denials"
@@ -84,9 +85,9 @@ func asRecorded(_ *denialFlags, o *text.Options, site *denials.Site) (err error)
 func denialQuery(c *cobra.Command, q query, also prepare, flags ...func(*cobra.Command, *text.Options)) *cobra.Command {
 	f := new(denialFlags)
 	if c.Args == nil {
-		c.Args = noArgs
+		c.Args = commandline.NoArgs
 	}
-	configFlag(c, &f.config)
+	commandline.ConfigFlag(c, &f.config)
 	fl := c.Flags()
 	fl.StringArrayVar(&f.files, "file", nil, "read this journal `FILE` instead; may be repeated")
 	fl.StringVar(&f.since, "since", "", "only records since `TIME`: a duration back like 1h or 7d, or a date or time")
@@ -131,10 +132,10 @@ func (f *denialFlags) run(c *cobra.Command, q query, also prepare) error {
 	var err error
 	now := time.Now()
 	if o.Filter.Since, err = denials.ParseWhen(f.since, now); err != nil {
-		return usageError("--since: %v", err)
+		return commandline.Usage("--since: %v", err)
 	}
 	if o.Filter.Until, err = denials.ParseWhen(f.until, now); err != nil {
-		return usageError("--until: %v", err)
+		return commandline.Usage("--until: %v", err)
 	}
 	if err := f.words(c); err != nil {
 		return err

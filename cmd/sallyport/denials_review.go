@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sallyport/cmd/sallyport/commandline"
 	"sallyport/denials"
 	"sallyport/denials/journal"
 	"sallyport/denials/text"
@@ -37,7 +38,7 @@ func newDenialsShow() *cobra.Command {
 
 func oneID(c *cobra.Command, args []string) error {
 	if len(args) != 1 {
-		return usageError("%s takes one ID, like vhk3pzqd7a-42: sallyport denials list shows them", c.CommandPath())
+		return commandline.Usage("%s takes one ID, like vhk3pzqd7a-42: sallyport denials list shows them", c.CommandPath())
 	}
 	return nil
 }
@@ -67,7 +68,7 @@ func newDenialsTail() *cobra.Command {
 func onlyJournal(f *denialFlags, o *text.Options, site *denials.Site) error {
 	switch {
 	case len(f.files) > 1:
-		return usageError("tail follows one --file")
+		return commandline.Usage("tail follows one --file")
 	case len(f.files) == 0:
 		o.Files = []string{site.Config.Journal.Path}
 	}
@@ -105,7 +106,7 @@ func suggestFlags(c *cobra.Command, o *text.Options) {
 
 func suggestSite(f *denialFlags, o *text.Options, site *denials.Site) error {
 	if o.Whole && o.JSON {
-		return usageError("--whole prints TOML: leave out --json")
+		return commandline.Usage("--whole prints TOML: leave out --json")
 	}
 	return asRecorded(f, o, site)
 }
@@ -149,7 +150,7 @@ func usageFlags(c *cobra.Command, o *text.Options) {
 // usageSite leaves out the journal, because the journal has denials only.
 func usageSite(f *denialFlags, o *text.Options, site *denials.Site) error {
 	if o.Days < 1 {
-		return usageError("--days must be 1 or more")
+		return commandline.Usage("--days must be 1 or more")
 	}
 	if len(f.files) == 0 {
 		o.Files, o.UsageFile = nil, journal.UsagePath(site.Config.Journal.Path)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sallyport/cmd/sallyport/commandline"
 	"sallyport/cmd/sallyport/gateway"
 	"sallyport/denials"
 	"sallyport/denials/journal"
@@ -46,7 +47,7 @@ func closedFlags() map[string][]string {
 func (f *denialFlags) words(c *cobra.Command) error {
 	for name, known := range closedFlags() {
 		if fl := c.Flags().Lookup(name); fl != nil && fl.Value.String() != "" && !slices.Contains(known, fl.Value.String()) {
-			return usageError("--%s: there is no %q; there are %s", name, fl.Value, strings.Join(known, ", "))
+			return commandline.Usage("--%s: there is no %q; there are %s", name, fl.Value, strings.Join(known, ", "))
 		}
 	}
 	return nil

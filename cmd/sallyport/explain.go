@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sallyport/cmd/sallyport/commandline"
 	"sallyport/cmd/sallyport/gateway"
 	"sallyport/cmd/sallyport/terminal"
 	"sallyport/denials/text"
@@ -42,25 +43,25 @@ if a line cannot be asked; the answer to that line is {"error"}.`,
   sallyport explain --config site.toml --from 10.20.30.40 --json tcp 10.20.30.50 443
   printf 'tcp upd.sangfor.com 443\ntcp evil.example 443\n' | sallyport explain --json -`,
 	}
-	configFlag(c, &file)
+	commandline.ConfigFlag(c, &file)
 	c.Flags().StringVar(&client, "client", "", "ask as the [[client]] `NAME`")
 	c.Flags().StringVar(&from, "from", "", "ask as the client that connects from `ADDR`")
 	c.Flags().BoolVar(&asJSON, "json", false, "answer in JSON")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		batch := len(args) == 1 && args[0] == "-"
 		if !batch && len(args) != 3 {
-			return usageError("explain takes PROTO HOST PORT, like: sallyport explain tcp license.sangfor.com 443")
+			return commandline.Usage("explain takes PROTO HOST PORT, like: sallyport explain tcp license.sangfor.com 443")
 		}
 		if batch && file == "-" {
-			return usageError("standard input can be the configuration or the questions, not both")
+			return commandline.Usage("standard input can be the configuration or the questions, not both")
 		}
 		cfg, policy, _, err := gateway.LoadPolicy(file, c.InOrStdin())
 		if err != nil {
-			return &exitError{2, err}
+			return commandline.Exit(2, err)
 		}
 		addr, err := gateway.ClientAddress(cfg, policy, client, from)
 		if err != nil {
-			return &exitError{2, err}
+			return commandline.Exit(2, err)
 		}
 		if batch {
 			return explainBatch(cfg, policy, addr, c.InOrStdin(), c.OutOrStdout())
@@ -96,7 +97,7 @@ func explainAttempt(a rules.Attempt, d rules.Decision) explanation {
 func explainOne(cfg *site.Config, policy *rules.Policy, from netip.Addr, args []string, asJSON bool, out io.Writer) error {
 	a, err := gateway.ParseQuestion(from, args)
 	if err != nil {
-		return usageError("%v", err)
+		return commandline.Usage("%v", err)
 	}
 	a, d := gateway.Ask(cfg, policy, a)
 	e := explainAttempt(a, d)
@@ -108,7 +109,7 @@ func explainOne(cfg *site.Config, policy *rules.Policy, from netip.Addr, args []
 		printExplanation(out, cfg, args, d, e)
 	}
 	if !d.Allowed() {
-		return &exitError{1, nil}
+		return commandline.Exit(1, nil)
 	}
 	return nil
 }
@@ -140,13 +141,13 @@ func explainBatch(cfg *site.Config, policy *rules.Policy, from netip.Addr, in io
 		}
 	}
 	if err := lines.Err(); err != nil {
-		return &exitError{2, fmt.Errorf("cannot read the questions: %w", err)}
+		return commandline.Exit(2, fmt.Errorf("cannot read the questions: %w", err))
 	}
 	if err := w.Flush(); err != nil {
 		return err
 	}
 	if bad > 0 {
-		return &exitError{2, fmt.Errorf("%d of the questions cannot be asked", bad)}
+		return commandline.Exit(2, fmt.Errorf("%d of the questions cannot be asked", bad))
 	}
 	return nil
 }

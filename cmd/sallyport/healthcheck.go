@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sallyport/cmd/sallyport/admin"
+	"sallyport/cmd/sallyport/commandline"
 	"sallyport/cmd/sallyport/gateway"
 	"sallyport/rules/site"
 )
@@ -35,9 +36,9 @@ edit its file.
 Exit status: 0 if sallyport works, else 1.`,
 		Example: `  sallyport healthcheck
   sallyport healthcheck --ready --config /etc/sallyport/sallyport.toml`,
-		Args: noArgs,
+		Args: commandline.NoArgs,
 	}
-	configFlag(c, &file)
+	commandline.ConfigFlag(c, &file)
 	c.Flags().BoolVar(&ready, "ready", false, "ask for /readyz and print the answer")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		name, dir, data, err := gateway.ReadConfig(file, c.InOrStdin())

@@ -12,34 +12,21 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
-	"sallyport/cmd/sallyport/terminal"
-	"sallyport/cmd/sallyport/topics"
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"sallyport/cmd/sallyport/catalogue"
+	"sallyport/cmd/sallyport/commandline"
+	"sallyport/cmd/sallyport/terminal"
+	"sallyport/cmd/sallyport/topics"
 )
 
 func main() {
 	os.Exit(execute(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 
-// An exitError ends the process with the exit code that it holds. err is nil if
-// nothing remains to be printed.
-type exitError struct {
-	code int
-	err  error
-}
-
-func (e *exitError) Error() string {
-	if e.err == nil {
-		return ""
-	}
-	return e.err.Error()
-}
-
-func (e *exitError) Unwrap() error { return e.err }
-
-// execute runs one command line and returns its exit code: that of an exitError, 2
+// execute runs one command line and returns its exit code: that of an ExitError, 2
 // for a wrong command line, 1 for any other error, else 0.
 func execute(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	root := newRoot()
@@ -56,16 +43,11 @@ func execute(ctx context.Context, args []string, stdin io.Reader, stdout, stderr
 			fmt.Fprintf(stderr, "sallyport: %s\n", line)
 		}
 	}
-	var exit *exitError
+	var exit *commandline.ExitError
 	if errors.As(err, &exit) {
-		return exit.code
+		return exit.Code
 	}
 	return 1
-}
-
-// usageError returns the error of a wrong command line.
-func usageError(format string, args ...any) error {
-	return &exitError{2, fmt.Errorf(format, args...)}
 }
 
 // newRoot returns the tree of commands.
@@ -87,7 +69,7 @@ the embedded one: HTTP proxy on 127.0.0.1:3128, SOCKS5 on 127.0.0.1:1080, DNS on
   sallyport preflight --config sallyport.toml       can every permitted destination be reached?
   sallyport denials top                             what was denied most`,
 		Version:       fmt.Sprintf("%s %s", version, commit()),
-		Args:          noArgs,
+		Args:          commandline.NoArgs,
 		RunE:          run.RunE,
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -95,36 +77,13 @@ the embedded one: HTTP proxy on 127.0.0.1:3128, SOCKS5 on 127.0.0.1:1080, DNS on
 	root.Flags().AddFlagSet(run.Flags())
 	root.SetVersionTemplate("sallyport {{.Version}}\n")
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		return usageError("%v; see %s --help", err, c.CommandPath())
+		return commandline.Usage("%v; see %s --help", err, c.CommandPath())
 	})
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(run, newCheck(), newExplain(), newProfiles(), newDenials(), newNFT(), newSockets(), newPreflight(), newHealthcheck(), newVersion())
+	root.AddCommand(run, newCheck(), newExplain(), catalogue.New(), newDenials(), newNFT(), newSockets(), newPreflight(), newHealthcheck(), newVersion())
 	root.AddCommand(toolCommands()...)
 	root.AddCommand(topics.Commands(terminal.Is)...)
 	return root
-}
-
-// noArgs refuses arguments, and names the likely correction.
-func noArgs(c *cobra.Command, args []string) error {
-	if len(args) == 0 {
-		return nil
-	}
-	if c.Flags().Lookup("config") != nil && !c.Flags().Changed("config") && strings.HasSuffix(args[0], ".toml") {
-		return usageError("%s takes no argument %q; did you mean --config %[2]s?", c.CommandPath(), args[0])
-	}
-	if c.HasSubCommands() {
-		c.SuggestionsMinimumDistance = 2
-		if near := c.SuggestionsFor(args[0]); len(near) > 0 {
-			return usageError("%s has no command %q; did you mean %s?", c.CommandPath(), args[0], strings.Join(near, " or "))
-		}
-	}
-	return usageError("%s takes no argument %q; see %[1]s --help", c.CommandPath(), args[0])
-}
-
-// configFlag adds the flag --config to a command.
-func configFlag(c *cobra.Command, file *string) {
-	c.Flags().StringVarP(file, "config", "c", "", `configuration `+"`FILE`"+`; "-" is standard input; without it, the embedded configuration`)
-	_ = c.MarkFlagFilename("config", "toml")
 }
 
 // version is the release and revision its commit. The linker may set both, as
@@ -137,7 +96,7 @@ var (
 // newVersion returns the command version.
 func newVersion() *cobra.Command {
 	return &cobra.Command{
-		Use: "version", Short: "Print the version, the commit and the Go release", Args: noArgs,
+		Use: "version", Short: "Print the version, the commit and the Go release", Args: commandline.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			_, err := fmt.Fprintf(c.OutOrStdout(), "sallyport %s %s %s %s/%s\n", version, commit(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 			return err

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sallyport/cmd/sallyport/commandline"
 	"sallyport/cmd/sallyport/manual"
 	"sallyport/configs"
 )
@@ -23,7 +24,7 @@ func toolCommands() []*cobra.Command {
 		RunE: func(_ *cobra.Command, args []string) error {
 			seconds, err := strconv.ParseInt(os.Getenv("SOURCE_DATE_EPOCH"), 10, 64)
 			if err != nil {
-				return usageError("SOURCE_DATE_EPOCH: %v", err)
+				return commandline.Usage("SOURCE_DATE_EPOCH: %v", err)
 			}
 			edition := manual.Edition{Version: version, Date: time.Unix(seconds, 0).UTC()}
 			return manual.Write(args[0], newRoot(), configs.Reference(), edition)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sallyport/cmd/sallyport/commandline"
 	"sallyport/cmd/sallyport/gateway"
 	"sallyport/cmd/sallyport/nftables"
 	"sallyport/rules"
@@ -54,9 +55,9 @@ func newNFT() *cobra.Command {
   sallyport nft --config sallyport.toml --local 10.20.0.0/16
   sallyport nft --config sallyport.toml --neighbour 10.20.30.40=52:54:00:12:34:56
   sallyport nft --config sallyport.toml --mode sidecar --user 65532`,
-		Args: noArgs,
+		Args: commandline.NoArgs,
 	}
-	configFlag(c, &file)
+	commandline.ConfigFlag(c, &file)
 	modeFlag(c, &mode)
 	c.Flags().StringVar(&o.User, "user", "sallyport", "sidecar: the `USER`, by name or number, that only sallyport runs as")
 	c.Flags().StringArrayVar(&local, "local", nil, "a `PREFIX` that clients reach without sallyport, in both directions; may be repeated; default: none")
@@ -114,9 +115,9 @@ func filterError(err error) error {
 	var option *nftables.OptionError
 	switch {
 	case errors.As(err, &option):
-		return &exitError{2, err}
+		return commandline.Exit(2, err)
 	case errors.Is(err, nftables.ErrNoTransparentListener):
-		return &exitError{noFilterNeeded, err}
+		return commandline.Exit(noFilterNeeded, err)
 	}
 	return err
 }

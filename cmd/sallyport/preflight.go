@@ -16,6 +16,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sallyport/cmd/sallyport/commandline"
 	"sallyport/cmd/sallyport/gateway"
 	"sallyport/cmd/sallyport/preflight"
 	"sallyport/cmd/sallyport/terminal"
@@ -85,9 +86,9 @@ func newPreflight() *cobra.Command {
   docker compose exec sallyport /sallyport preflight --config /etc/sallyport/sallyport.toml
   sallyport preflight --client es-manager --host '*.sangfor.com' --timeout 10s
   sallyport preflight --json | jq '.destinations[] | select(.status == "failed") | .host, .problem'`,
-		Args: noArgs,
+		Args: commandline.NoArgs,
 	}
-	configFlag(c, &o.file)
+	commandline.ConfigFlag(c, &o.file)
 	c.Flags().StringVar(&o.client, "client", "", "try only what the [[client]] `NAME` may reach")
 	c.Flags().StringArrayVar(&o.hosts, "host", nil, "try only hosts that match `GLOB`, like *.example; may be repeated")
 	c.Flags().DurationVar(&o.timeout, "timeout", 5*time.Second, "the time limit for each step of a try: connect, TLS, HTTP; a `TIME` like 5s")
@@ -101,7 +102,7 @@ func newPreflight() *cobra.Command {
 		defer stop()
 		report, err := o.run(ctx, c.InOrStdin(), c.ErrOrStderr())
 		if err != nil {
-			return &exitError{2, err}
+			return commandline.Exit(2, err)
 		}
 		stop() // a second Ctrl-C also ends the printing
 		if o.asJSON {
@@ -117,14 +118,14 @@ func newPreflight() *cobra.Command {
 // check returns an error for a wrong flag.
 func (o *preflightOptions) check() error {
 	if o.timeout < 100*time.Millisecond || o.timeout > 5*time.Minute {
-		return usageError("--timeout %v is not between 100ms and 5m", o.timeout)
+		return commandline.Usage("--timeout %v is not between 100ms and 5m", o.timeout)
 	}
 	if o.parallel < 1 || o.parallel > 128 {
-		return usageError("--parallel %d is not between 1 and 128", o.parallel)
+		return commandline.Usage("--parallel %d is not between 1 and 128", o.parallel)
 	}
 	for _, h := range o.hosts {
 		if _, err := path.Match(h, ""); err != nil {
-			return usageError("--host %q is not a pattern like *.example.com", h)
+			return commandline.Usage("--host %q is not a pattern like *.example.com", h)
 		}
 	}
 	return nil
@@ -134,11 +135,11 @@ func (o *preflightOptions) check() error {
 func preflightStatus(r *preflight.Report) error {
 	switch {
 	case r.Summary.Failed > 0:
-		return &exitError{1, nil}
+		return commandline.Exit(1, nil)
 	case r.Interrupted:
-		return &exitError{2, errors.New("interrupted: the report is not complete")}
+		return commandline.Exit(2, errors.New("interrupted: the report is not complete"))
 	case r.Summary.OK+r.Summary.Warning == 0:
-		return &exitError{2, errors.New("no permitted destination can be tried")}
+		return commandline.Exit(2, errors.New("no permitted destination can be tried"))
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"sallyport/cmd/sallyport/commandline"
 	"sallyport/cmd/sallyport/preflight"
 )
 
@@ -25,8 +26,8 @@ func TestPreflightStatus(t *testing.T) {
 		{"nothing to try", preflight.Report{Summary: preflight.Summary{NotTried: 4}}, 2},
 	} {
 		err := preflightStatus(&c.report)
-		var exit *exitError
-		if errors.As(err, &exit) != (c.code != 0) || exit != nil && exit.code != c.code {
+		var exit *commandline.ExitError
+		if errors.As(err, &exit) != (c.code != 0) || exit != nil && exit.Code != c.code {
 			t.Errorf("%s: %v, want exit %d", c.name, err, c.code)
 		}
 	}

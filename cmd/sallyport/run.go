@@ -18,6 +18,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sallyport/cmd/sallyport/admin"
+	"sallyport/cmd/sallyport/commandline"
 	"sallyport/cmd/sallyport/gateway"
 )
 
@@ -62,9 +63,9 @@ returns memory to the system.
 Exit status: 0 after SIGTERM or SIGINT, 1 if it cannot start or serve.`,
 		Example: `  sallyport run --config /etc/sallyport/sallyport.toml
   sallyport            the embedded configuration, on loopback`,
-		Args: noArgs,
+		Args: commandline.NoArgs,
 	}
-	configFlag(c, &file)
+	commandline.ConfigFlag(c, &file)
 	c.Flags().BoolVar(&filter.LiveSets, "live-sets", false, "update the addresses of names in the ruleset of sallyport nft; needs CAP_NET_ADMIN")
 	c.Flags().StringVar(&filter.Counters, "filter-counters", "", "journal what the packet filter drops, from the `FILE` that sallyport nft --counters writes; without it, from the kernel if --live-sets is given")
 	c.RunE = func(c *cobra.Command, _ []string) error {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sallyport/cmd/sallyport/commandline"
 	"sallyport/cmd/sallyport/gateway"
 	"sallyport/rules/site"
 )
@@ -29,9 +30,9 @@ while you correct the file.
 Exit status: 0, or 1 if the configuration cannot be read.`,
 		Example: `  sallyport sockets --config /etc/sallyport/sallyport.toml
   systemctl daemon-reload && systemctl cat sallyport.socket`,
-		Args: noArgs,
+		Args: commandline.NoArgs,
 	}
-	configFlag(c, &file)
+	commandline.ConfigFlag(c, &file)
 	c.Flags().StringVar(&dir, "write", "", "write the drop-ins below `DIR` instead of printing them")
 	_ = c.MarkFlagDirname("write")
 	c.RunE = func(c *cobra.Command, _ []string) error {

@@ -1,6 +1,5 @@
-// Profiles: the command that prints the documented rules of products.
-
-package main
+// Package catalogue has the commands of the documented rules: sallyport profiles.
+package catalogue
 
 import (
 	"fmt"
@@ -11,24 +10,25 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sallyport/cmd/sallyport/commandline"
 	"sallyport/cmd/sallyport/gateway"
 	"sallyport/denials/text"
 	"sallyport/rules"
 	"sallyport/rules/profile"
 )
 
-// newProfiles returns the command profiles.
-func newProfiles() *cobra.Command {
+// New returns the command profiles.
+func New() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "profiles",
 		Short: "List the products that sallyport has documented rules for, or print one",
 		Example: `  sallyport profiles
   sallyport profiles show cyber-command
   sallyport profiles show --json endpoint-secure-onprem`,
-		Args: noArgs,
+		Args: commandline.NoArgs,
 	}
 	var asJSON bool
-	list := &cobra.Command{Use: "list", Short: "List the profiles", Args: noArgs}
+	list := &cobra.Command{Use: "list", Short: "List the profiles", Args: commandline.NoArgs}
 	show := &cobra.Command{
 		Use: "show NAME", Short: "Print every rule of a profile, with its source",
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
@@ -60,7 +60,7 @@ func newProfiles() *cobra.Command {
 			return err
 		}
 		if len(args) != 1 {
-			return usageError("profiles show takes the name of one profile; there are %s", strings.Join(profileNames(profiles), ", "))
+			return commandline.Usage("profiles show takes the name of one profile; there are %s", strings.Join(profileNames(profiles), ", "))
 		}
 		i := slices.Index(profileNames(profiles), args[0])
 		if i < 0 {
@@ -71,7 +71,7 @@ func newProfiles() *cobra.Command {
 		}
 		return showProfile(c.OutOrStdout(), profiles[i])
 	}
-	c.AddCommand(list, show, newProfilesImport())
+	c.AddCommand(list, show, newImport())
 	return c
 }
 

@@ -1,6 +1,6 @@
 // Profiles import: the command that drafts a profile from a vendor's document.
 
-package main
+package catalogue
 
 import (
 	"errors"
@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sallyport/cmd/sallyport/commandline"
 	"sallyport/rules"
 	"sallyport/rules/profile/draft"
 )
@@ -26,7 +27,7 @@ type importOptions struct {
 	columns string
 }
 
-func newProfilesImport() *cobra.Command {
+func newImport() *cobra.Command {
 	var o importOptions
 	c := &cobra.Command{
 		Use:   "import FILE",
@@ -57,7 +58,7 @@ command line is wrong.`,
   sallyport profiles import --from aws-ip-ranges ip-ranges.json --title "S3" --service S3 --region eu-west-1 --ports "tcp 443"`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
-				return usageError("profiles import takes one file, or - for standard input")
+				return commandline.Usage("profiles import takes one file, or - for standard input")
 			}
 			return nil
 		},
@@ -129,15 +130,15 @@ func (o *importOptions) check() error {
 	}
 	switch {
 	case o.draft.Title == "":
-		return usageError("profiles import needs --title: the document that the rules are read from")
+		return commandline.Usage("profiles import needs --title: the document that the rules are read from")
 	case !rules.IsIdentifier(o.draft.Name):
-		return usageError("--name %q: lower-case letters, digits and hyphens", o.draft.Name)
+		return commandline.Usage("--name %q: lower-case letters, digits and hyphens", o.draft.Name)
 	case !rules.IsIdentifier(o.draft.Role):
-		return usageError("--role %q: lower-case letters, digits and hyphens", o.draft.Role)
+		return commandline.Usage("--role %q: lower-case letters, digits and hyphens", o.draft.Role)
 	case o.draft.Released != "" && !isDate(o.draft.Released):
-		return usageError("--released %q is not a date, such as 2026-05-01", o.draft.Released)
+		return commandline.Usage("--released %q is not a date, such as 2026-05-01", o.draft.Released)
 	case o.from != "" && o.format != "":
-		return usageError("--from and --format exclude each other")
+		return commandline.Usage("--from and --format exclude each other")
 	}
 	return nil
 }
