@@ -19,7 +19,7 @@ import (
 // but the expected ones.
 func parse(t *testing.T, file, text string, warnings ...string) *site.Config {
 	t.Helper()
-	c, problems := site.Parse(file, "", []byte(text), parseProfiles(t))
+	c, problems := site.Parse(file, site.Disk{}, []byte(text), parseProfiles(t))
 	for _, p := range problems {
 		if !p.Warning || !slices.ContainsFunc(warnings, func(w string) bool { return strings.Contains(p.Text, w) }) {
 			t.Errorf("%v", p)
@@ -100,7 +100,7 @@ func TestReferenceShowsEveryKey(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, header := range []string{"", "[listen]", "[[client]]", "[[client]]\n[[client.profile]]", "[[rule]]", "[dns]", "[[dns.zone]]", "[resolve]", "[journal]", "[admin]", "[limits]"} {
-		_, problems := site.Parse("x", "", []byte(header+"\nno_such_key_at_all = 1\n"), parseProfiles(t))
+		_, problems := site.Parse("x", site.Disk{}, []byte(header+"\nno_such_key_at_all = 1\n"), parseProfiles(t))
 		_, known, ok := strings.Cut(problems.Error(), `unknown key "no_such_key_at_all": known here: `)
 		if !ok {
 			t.Errorf("%q: the parser does not list its keys: %v", header, problems)

@@ -18,7 +18,7 @@ import (
 func hinted(t *testing.T, profile, role, settings, host string, port uint16) string {
 	t.Helper()
 	text := "[[client]]\nname = \"it\"\nsources = [\"10.1.0.7\"]\nprofiles = [\"" + profile + "\"]\nrole = \"" + role + "\"\n" + settings
-	c, problems := site.Parse("site.toml", "", []byte(text), parseProfiles(t))
+	c, problems := site.Parse("site.toml", site.Disk{}, []byte(text), parseProfiles(t))
 	if c == nil {
 		t.Fatalf("%s\n%v", text, problems)
 	}

@@ -11,9 +11,9 @@ import (
 
 // A Source is the text of a configuration, with all that is needed to compile it.
 type Source struct {
-	File     string // its name in problems
-	Embedded bool   // it is inside the binary and cannot be changed
-	Dir      string // the directory that relative paths start from
+	File     string    // its name in problems
+	Embedded bool      // it is inside the binary and cannot be changed
+	Disk     site.Disk // the files that it names
 	Text     []byte
 	Profiles []*rules.Profile
 	Own      func(site.Listen) rules.Own // the addresses of sallyport itself; nil: none
@@ -31,7 +31,7 @@ type Site struct {
 
 // NewSite reads and compiles a configuration.
 func NewSite(src Source) (*Site, error) {
-	cfg, problems := site.Parse(src.File, src.Dir, src.Text, src.Profiles)
+	cfg, problems := site.Parse(src.File, src.Disk, src.Text, src.Profiles)
 	if err := problems.Err(); err != nil {
 		return nil, err
 	}

@@ -105,7 +105,7 @@ func TestFlattenedPins(t *testing.T) {
 // no record (RFC 8020, section 2; RFC 4592, section 2.2.2). It is denied like
 // other names, and no upstream is asked.
 func TestEmptyNonTerminal(t *testing.T) {
-	c, problems := site.Parse("test.toml", t.TempDir(), []byte(realConfig), nil)
+	c, problems := site.Parse("test.toml", site.Disk{Dir: t.TempDir()}, []byte(realConfig), nil)
 	if c == nil {
 		t.Fatal(problems)
 	}

@@ -72,7 +72,7 @@ func (d *decisions) Preview(a rules.Attempt) rules.Decision { return d.next.Prev
 // with wildcards, zones, private addresses inside a permitted prefix, and audit
 // mode.
 func TestCompiledPolicy(t *testing.T) {
-	c, problems := site.Parse("test.toml", t.TempDir(), []byte(realConfig), nil)
+	c, problems := site.Parse("test.toml", site.Disk{Dir: t.TempDir()}, []byte(realConfig), nil)
 	if c == nil {
 		t.Fatal(problems)
 	}
@@ -134,7 +134,7 @@ other.test.        300 IN A 192.0.1.52
 // TestNoAllocationCompiled asserts that a cached answer allocates nothing under
 // a compiled policy.
 func TestNoAllocationCompiled(t *testing.T) {
-	c, problems := site.Parse("test.toml", t.TempDir(), []byte(realConfig), nil)
+	c, problems := site.Parse("test.toml", site.Disk{Dir: t.TempDir()}, []byte(realConfig), nil)
 	if c == nil {
 		t.Fatal(problems)
 	}

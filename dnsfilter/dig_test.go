@@ -25,7 +25,7 @@ func TestDig(t *testing.T) {
 	const text = "[[client]]\nname = \"site\"\nsources = [\"127.0.0.0/8\"]\nprofiles = []\n" +
 		"[[rule]]\nid = \"names\"\nclient = \"site\"\nreason = \"test\"\nto = [\"a.example\", \"*.b.example\"]\ntcp = [443]\n" +
 		"[dns]\nupstreams = [\"udp://127.0.0.1:53\"]\n"
-	c, problems := site.Parse("test.toml", t.TempDir(), []byte(text), nil)
+	c, problems := site.Parse("test.toml", site.Disk{Dir: t.TempDir()}, []byte(text), nil)
 	if c == nil {
 		t.Fatal(problems)
 	}

@@ -170,7 +170,7 @@ func TestFlattenedIsUnsigned(t *testing.T) {
 // TestKeysAbove asserts that for names above a permitted one, up to the root,
 // only keys are looked up (RFC 4035, section 5).
 func TestKeysAbove(t *testing.T) {
-	c, problems := site.Parse("test.toml", t.TempDir(), []byte(realConfig), nil)
+	c, problems := site.Parse("test.toml", site.Disk{Dir: t.TempDir()}, []byte(realConfig), nil)
 	if c == nil {
 		t.Fatal(problems)
 	}

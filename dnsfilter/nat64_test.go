@@ -20,7 +20,7 @@ import (
 // answers from upstream, from the cache and from [hosts].
 func TestNAT64Answers(t *testing.T) {
 	text := realConfig + "nat64 = [\"2600:64::/96\", \"64:ff9b::/96\"]\n[hosts]\n\"lan.example\" = [\"2600:64::5db8:3d0a\", \"2600:64::7f00:1\"]\n"
-	c, problems := site.Parse("test.toml", t.TempDir(), []byte(text), nil)
+	c, problems := site.Parse("test.toml", site.Disk{Dir: t.TempDir()}, []byte(text), nil)
 	if c == nil {
 		t.Fatal(problems)
 	}

@@ -74,7 +74,7 @@ tcp = [443]
 [dns]
 upstreams = ["udp://127.0.0.1:53"]
 `
-	c, problems := site.Parse("test.toml", t.TempDir(), []byte(text), nil)
+	c, problems := site.Parse("test.toml", site.Disk{Dir: t.TempDir()}, []byte(text), nil)
 	if c == nil {
 		t.Fatal(problems)
 	}

@@ -22,7 +22,7 @@ import (
 // decisions.
 func byPolicy(t *testing.T, limits Limits) (*harness, *decisions) {
 	t.Helper()
-	c, problems := site.Parse("test.toml", t.TempDir(), []byte(realConfig), nil)
+	c, problems := site.Parse("test.toml", site.Disk{Dir: t.TempDir()}, []byte(realConfig), nil)
 	if c == nil {
 		t.Fatal(problems)
 	}

@@ -23,7 +23,7 @@ import (
 // more reach an upstream. Names written out in the configuration and cached
 // answers do not count. A client without any rule gets no name of a zone.
 func TestWildcardNames(t *testing.T) {
-	c, problems := site.Parse("test.toml", t.TempDir(), []byte(realConfig), nil)
+	c, problems := site.Parse("test.toml", site.Disk{Dir: t.TempDir()}, []byte(realConfig), nil)
 	if c == nil {
 		t.Fatal(problems)
 	}

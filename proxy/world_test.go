@@ -131,7 +131,7 @@ func newWorld(t testing.TB, change func(*Config)) *world {
 // policy puts a configuration in force.
 func (w *world) policy(text string) {
 	w.t.Helper()
-	c, problems := site.Parse("test.toml", ".", []byte(text), nil)
+	c, problems := site.Parse("test.toml", site.Disk{}, []byte(text), nil)
 	if c == nil {
 		w.t.Fatal(problems)
 	}

@@ -45,7 +45,7 @@ upstreams = ["udp://127.0.0.1:53"]
 suffix = "in.corp.lan"
 upstreams = ["udp://127.0.0.1:53"]
 `
-	c, problems := site.Parse("test.toml", t.TempDir(), []byte(text), nil)
+	c, problems := site.Parse("test.toml", site.Disk{Dir: t.TempDir()}, []byte(text), nil)
 	if c == nil {
 		t.Fatal(problems)
 	}
@@ -91,7 +91,7 @@ func TestPermitsBelowAgainstTwin(t *testing.T) {
 	profiles, yes := testProfiles(t), 0
 	for range 300 {
 		text := randomSite(r)
-		c, _ := site.Parse("test.toml", "", []byte(text), profiles)
+		c, _ := site.Parse("test.toml", site.Disk{}, []byte(text), profiles)
 		if c == nil {
 			continue
 		}
@@ -148,7 +148,7 @@ upstreams = ["udp://127.0.0.1:53"]
 suffix = "in.corp.lan"
 upstreams = ["udp://127.0.0.1:53"]
 `
-	c, problems := site.Parse("test.toml", t.TempDir(), []byte(text), nil)
+	c, problems := site.Parse("test.toml", site.Disk{Dir: t.TempDir()}, []byte(text), nil)
 	if c == nil {
 		t.Fatal(problems)
 	}

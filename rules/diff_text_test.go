@@ -51,8 +51,8 @@ reason = "x"
 			[]string{"site/two: a.corp.example at 10.10.0.1: tcp 443", "site/two: 10.10.0.1: tcp 443"}},
 	} {
 		text := c.after
-		oldC, _ := site.Parse("x", "", []byte(base), nil)
-		newC, problems := site.Parse("x", "", []byte(text), nil)
+		oldC, _ := site.Parse("x", site.Disk{}, []byte(base), nil)
+		newC, problems := site.Parse("x", site.Disk{}, []byte(text), nil)
 		if newC == nil {
 			t.Fatal(problems)
 		}

@@ -129,7 +129,7 @@ func TestDiscoverIsAnEntry(t *testing.T) {
 		{`nat64 = ["discover"]`, "deny allow deny deny allow", "allow allow deny deny deny"},
 		{`nat64 = ["fd00:64::/96", "discover"]`, "deny allow allow deny allow", "allow allow allow deny deny"},
 	} {
-		cfg, problems := site.Parse("test.toml", "", []byte(discoverSite+c.line+"\n"), nil)
+		cfg, problems := site.Parse("test.toml", site.Disk{}, []byte(discoverSite+c.line+"\n"), nil)
 		if cfg == nil {
 			t.Fatal(problems)
 		}
@@ -148,7 +148,7 @@ func TestDiscoverIsAnEntry(t *testing.T) {
 			}
 		}
 	}
-	if cfg, problems := site.Parse("test.toml", "", []byte(discoverSite+`nat64 = ["discovery"]`+"\n"), nil); cfg != nil || !strings.Contains(problems.Error(), "test.toml:13: ") {
+	if cfg, problems := site.Parse("test.toml", site.Disk{}, []byte(discoverSite+`nat64 = ["discovery"]`+"\n"), nil); cfg != nil || !strings.Contains(problems.Error(), "test.toml:13: ") {
 		t.Errorf("another word: %v", problems)
 	}
 }

@@ -53,7 +53,7 @@ section = "1"
 	if problems != nil {
 		t.Fatal(problems)
 	}
-	cfg, ps := site.Parse("c.toml", ".", []byte(`
+	cfg, ps := site.Parse("c.toml", site.Disk{}, []byte(`
 [[client]]
 name = "c"
 sources = ["10.0.0.1"]

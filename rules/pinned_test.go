@@ -41,7 +41,7 @@ purpose = "x"
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg, problems := site.Parse("c.toml", "/", []byte("[[client]]\nname='c'\nsources=['10.1.1.1']\nprofiles=['p']\n"), []*Profile{profile})
+	cfg, problems := site.Parse("c.toml", site.Disk{Dir: "/"}, []byte("[[client]]\nname='c'\nsources=['10.1.1.1']\nprofiles=['p']\n"), []*Profile{profile})
 	if problems.Err() != nil {
 		t.Fatal(problems)
 	}

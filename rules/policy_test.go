@@ -41,7 +41,7 @@ func testProfiles(t testing.TB) []*Profile {
 // compiled returns the policy of a configuration without errors.
 func compiled(t testing.TB, text string, now time.Time) *Policy {
 	t.Helper()
-	c, problems := site.Parse("sallyport.toml", "", []byte(text), testProfiles(t))
+	c, problems := site.Parse("sallyport.toml", site.Disk{}, []byte(text), testProfiles(t))
 	if c == nil {
 		t.Fatal(problems)
 	}

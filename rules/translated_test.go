@@ -70,7 +70,7 @@ func TestNAT64Prefixes(t *testing.T) {
 		"::/96": false, "::ffff:0:0:0/96": false, "fe80::/64": false, "ff0e::/96": false, "2001:db8:122:344:100::/96": false,
 	} {
 		text := "[[client]]\nname = \"c\"\nsources = [\"10.0.0.0/8\"]\nprofiles = []\n[resolve]\nnat64 = [\"" + prefix + "\"]\n"
-		c, problems := site.Parse("test.toml", "", []byte(text), nil)
+		c, problems := site.Parse("test.toml", site.Disk{}, []byte(text), nil)
 		if (c != nil) != ok {
 			t.Errorf("%s: %v", prefix, problems)
 		}
@@ -112,7 +112,7 @@ func TestReachTranslated(t *testing.T) {
 		if c.private == "" {
 			text = strings.Replace(text, `, "64:ff9b::/96", "2600:64::/96"]`+"\ntcp", "]\ntcp", 1)
 		}
-		cfg, problems := site.Parse("test.toml", "", []byte(text), nil)
+		cfg, problems := site.Parse("test.toml", site.Disk{}, []byte(text), nil)
 		if cfg == nil {
 			t.Fatal(problems)
 		}
@@ -141,7 +141,7 @@ func TestReachTranslated(t *testing.T) {
 func TestTranslatedLiteral(t *testing.T) {
 	const text = "[[client]]\nname = \"c\"\nsources = [\"10.0.0.0/8\"]\nprofiles = []\n" +
 		"[[rule]]\nid = \"r\"\nclient = \"c\"\nreason = \"t\"\nto = [\"64:ff9b::/96\"]\ntcp = [22]\n"
-	cfg, problems := site.Parse("test.toml", "", []byte(text), nil)
+	cfg, problems := site.Parse("test.toml", site.Disk{}, []byte(text), nil)
 	if cfg == nil {
 		t.Fatal(problems)
 	}

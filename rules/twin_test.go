@@ -260,7 +260,7 @@ func TestDecideAgainstTwin(t *testing.T) {
 	profiles := testProfiles(t)
 	for range 300 {
 		text := randomSite(r)
-		c, problems := site.Parse("sallyport.toml", "", []byte(text), profiles)
+		c, problems := site.Parse("sallyport.toml", site.Disk{}, []byte(text), profiles)
 		if c == nil {
 			if s := problems.Error(); !strings.Contains(s, "can never match") && !strings.Contains(s, "listed twice") {
 				t.Fatalf("%v\n%s", problems, text)

@@ -26,7 +26,7 @@ func TestUnboundRolesAreWarnedOf(t *testing.T) {
 		{"bound", one + "[client.addresses]\nsyslog = [\"10.0.0.9\"]\n", ""},
 		{"another bound", one + "[client.addresses]\nmanager = [\"10.0.0.9\"]\n", ""},
 	} {
-		cfg, problems := site.Parse("site.toml", "", []byte(c.text), testProfiles(t))
+		cfg, problems := site.Parse("site.toml", site.Disk{}, []byte(c.text), testProfiles(t))
 		if err := problems.Err(); err != nil {
 			t.Fatal(err)
 		}

@@ -97,7 +97,7 @@ func Profiles(t testing.TB) []*rules.Profile {
 // policyOf compiles Fleet at the time Noon().
 func policyOf(t testing.TB) *rules.Policy {
 	t.Helper()
-	cfg, problems := site.Parse("site.toml", "", []byte(Fleet), Profiles(t))
+	cfg, problems := site.Parse("site.toml", site.Disk{}, []byte(Fleet), Profiles(t))
 	if err := problems.Err(); err != nil {
 		t.Fatal(err)
 	}

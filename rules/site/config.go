@@ -5,7 +5,6 @@ package site
 
 import (
 	"crypto/sha256"
-	"encoding/hex"
 	"net/netip"
 	"slices"
 
@@ -26,27 +25,27 @@ type Config struct {
 	Admin   Admin
 	Process Process
 	Limits  Limits
+	Inputs  []Input // what the configuration was read from, beside its own file, in the order of reading
 
-	lines map[string]int // lines of the keys of [listen]
+	lines  map[string]int      // lines of the keys of [listen]
+	inputs [][sha256.Size]byte // of the content of the files among Inputs
 }
 
 // ListenLine returns the line of a key of [listen], for problems that are found later. It
 // is 0 if the file does not have the key.
 func (c *Config) ListenLine(key string) int { return c.lines[key] }
 
-// Parse parses a configuration. dir is the directory of relative paths in it. profiles
-// are those that clients can have. The problems include warnings. If there is an error
-// among them, the Config is nil.
-func Parse(file, dir string, data []byte, profiles []*rules.Profile) (*Config, rules.Problems) {
+// Parse parses a configuration. disk has the files that it names; profiles are those that
+// clients can have. The problems include warnings. If there is an error among them, the
+// Config is nil.
+func Parse(file string, disk Disk, data []byte, profiles []*rules.Profile) (*Config, rules.Problems) {
 	doc, top := tomldoc.Parse(file, data)
 	if top == nil {
 		return nil, doc.Problems()
 	}
-	digest := sha256.Sum256(data)
 	c := &Config{
 		Spec: rules.Spec{
 			File:              file,
-			Revision:          hex.EncodeToString(digest[:6]),
 			StrictDestination: top.Bool("strict_destination"),
 			ECHDeny:           top.Choice("ech", "outer", "deny") == "deny",
 			Profiles:          profiles,
@@ -66,14 +65,15 @@ func Parse(file, dir string, data []byte, profiles []*rules.Profile) (*Config, r
 	c.readDNS(top.Sub("dns"))
 	c.readHosts(top.Sub("hosts"))
 	c.readResolve(top.Sub("resolve"))
-	c.readJournal(top.Sub("journal"), dir)
-	c.readAdmin(top, dir)
+	c.readJournal(top.Sub("journal"), disk.Dir)
+	c.readAdmin(top, disk.Dir)
 	c.readProcess(top.Sub("process"))
 	c.readLimits(top.Sub("limits"))
 	top.Done()
 	if len(c.Clients) == 0 {
 		doc.Warnf(0, "no [[client]]: every request is denied as unknown_client")
 	}
+	c.Revision = c.revision(data)
 	problems := doc.Problems()
 	if problems.Err() != nil {
 		return nil, problems

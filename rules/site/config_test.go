@@ -14,7 +14,7 @@ import (
 // problemsOf reads and compiles a configuration, and returns every problem.
 func problemsOf(t *testing.T, text string) []string {
 	t.Helper()
-	c, problems := Parse("site.toml", "", []byte(text), testProfiles(t))
+	c, problems := Parse("site.toml", Disk{}, []byte(text), testProfiles(t))
 	if (c == nil) != (problems.Err() != nil) {
 		t.Errorf("a configuration with an error, or none without: %v", problems)
 	}
@@ -226,8 +226,8 @@ func FuzzConfig(f *testing.F) {
 	}
 	profiles := testProfiles(f)
 	f.Fuzz(func(t *testing.T, text string) {
-		c, problems := Parse("f.toml", "", []byte(text), profiles)
-		again, problems2 := Parse("f.toml", "", []byte(text), profiles)
+		c, problems := Parse("f.toml", Disk{}, []byte(text), profiles)
+		again, problems2 := Parse("f.toml", Disk{}, []byte(text), profiles)
 		if (c == nil) != (again == nil) || !slices.Equal(problems, problems2) {
 			t.Fatalf("read twice: %v, then %v", problems, problems2)
 		}

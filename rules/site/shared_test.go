@@ -40,7 +40,7 @@ func testProfiles(t testing.TB) []*rules.Profile {
 // compiled returns the policy of a configuration without errors.
 func compiled(t testing.TB, text string, now time.Time) *rules.Policy {
 	t.Helper()
-	c, problems := Parse("sallyport.toml", "", []byte(text), testProfiles(t))
+	c, problems := Parse("sallyport.toml", Disk{}, []byte(text), testProfiles(t))
 	if c == nil {
 		t.Fatal(problems)
 	}

@@ -113,7 +113,7 @@ func TestWildcardsAboveSuffixes(t *testing.T) {
 
 // problemsOfRule returns the problems of one rule, whose first line is line 6.
 func problemsOfRule(rule string) string {
-	_, problems := Parse("c.toml", "/", []byte("[[client]]\nname = 'x'\nsources = ['10.1.2.3']\nprofiles = []\n[[rule]]\n"+
+	_, problems := Parse("c.toml", Disk{Dir: "/"}, []byte("[[client]]\nname = 'x'\nsources = ['10.1.2.3']\nprofiles = []\n[[rule]]\n"+
 		rule+"\nid = 'r'\nclient = 'x'\nreason = 'r'\n"), nil)
 	return problemsText(problems)
 }

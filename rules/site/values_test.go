@@ -82,7 +82,7 @@ denied = "no"
 }
 
 func TestConfigValues(t *testing.T) {
-	c, problems := Parse("site.toml", "/etc/sallyport", []byte(`
+	c, problems := Parse("site.toml", Disk{Dir: "/etc/sallyport"}, []byte(`
 [listen]
 http  = ["[::ffff:127.0.0.1]:3128"]
 admin = "unix:run/admin.sock"
@@ -135,10 +135,10 @@ wildcard_names = 20
 			t.Errorf("wrong: %s", what)
 		}
 	}
-	if silent, _ := Parse("-", "", nil, nil); silent.Process.Hardening != "required" {
+	if silent, _ := Parse("-", Disk{}, nil, nil); silent.Process.Hardening != "required" {
 		t.Errorf("without a word hardening is %q", silent.Process.Hardening)
 	}
-	standard, _ := Parse("-", "", []byte("[journal]\npath = \"-\"\n"), nil)
+	standard, _ := Parse("-", Disk{}, []byte("[journal]\npath = \"-\"\n"), nil)
 	if standard.Journal.Path != "-" {
 		t.Errorf("standard output became %q", standard.Journal.Path)
 	}

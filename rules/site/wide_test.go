@@ -19,7 +19,7 @@ func TestTooWide(t *testing.T) {
 		{"an upstream that is our own listener", "[listen]\ndns = ['127.0.0.1:5300']\n[dns]\nupstreams = ['udp://127.0.0.1:5300']", "c.toml:4: upstreams: udp://127.0.0.1:5300 is sallyport's own"},
 		{"an upstream behind our wildcard listener", "[listen]\ndns = ['0.0.0.0:53']\n[dns]\nupstreams = ['udp://127.0.0.1']", "c.toml:4: upstreams: udp://127.0.0.1 is sallyport's own"},
 	} {
-		_, problems := Parse("c.toml", "/", []byte(c.text), nil)
+		_, problems := Parse("c.toml", Disk{Dir: "/"}, []byte(c.text), nil)
 		var got []string
 		for _, p := range problems {
 			if !strings.Contains(p.Text, "no [[client]]") && !strings.Contains(p.Text, "listens nowhere") && !strings.Contains(p.Text, "no listener") {

@@ -55,7 +55,7 @@ func TestWideTogether(t *testing.T) {
 		text += fmt.Sprintf("[[rule]]\nid = 'r%d'\nclient = '%c'\nreason = 'r'\nto = ['%d.0.0.0/4']\ntcp = [443]\n", i, "xy"[i/7], 16+i*16)
 	}
 	var got []string
-	_, problems := Parse("c.toml", "/", []byte(text), nil)
+	_, problems := Parse("c.toml", Disk{Dir: "/"}, []byte(text), nil)
 	for _, p := range problems {
 		if strings.Contains(p.Text, "THE ALLOWLIST") {
 			got = append(got, p.String())
@@ -82,7 +82,7 @@ func TestSources(t *testing.T) {
 		{"every host on a sidecar's loopback", "[listen]\ntransparent = ['127.0.0.1:3129']\n", "'0.0.0.0/0', '::/0'", ""},
 		{"a network", open, "'10.0.0.0/8'", ""},
 	} {
-		_, problems := Parse("c.toml", "/", []byte(c.listen+"[[client]]\nname = 'x'\nsources = ["+c.sources+"]\nprofiles = []\n"), nil)
+		_, problems := Parse("c.toml", Disk{Dir: "/"}, []byte(c.listen+"[[client]]\nname = 'x'\nsources = ["+c.sources+"]\nprofiles = []\n"), nil)
 		if got := problemsText(problems); c.want == "" && got != "" || !strings.HasPrefix(got, c.want) {
 			t.Errorf("%s: %q, want %q", c.name, got, c.want)
 		}
@@ -101,7 +101,7 @@ func TestWideBindings(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, problems := Parse("c.toml", "/", []byte("[[client]]\nname = 'x'\nsources = ['10.1.2.3']\nprofiles = ['p']\nrole = 'agent'\n[client.addresses]\nmanager = ["+to+"]\n"), []*rules.Profile{p})
+		_, problems := Parse("c.toml", Disk{Dir: "/"}, []byte("[[client]]\nname = 'x'\nsources = ['10.1.2.3']\nprofiles = ['p']\nrole = 'agent'\n[client.addresses]\nmanager = ["+to+"]\n"), []*rules.Profile{p})
 		if got := problemsText(problems); want == "" && got != "" || !strings.HasPrefix(got, want) {
 			t.Errorf("%s: %q, want %q", to, got, want)
 		}

@@ -86,7 +86,7 @@ func (s *siteInForce) read(policy *rules.Policy, now time.Time) *denials.Site {
 		return nil
 	}
 	own := s.g.own
-	site, err := denials.NewSite(denials.Source{File: name, Embedded: s.g.source.file == "", Dir: dir, Text: data, Profiles: profiles, Now: now,
+	site, err := denials.NewSite(denials.Source{File: name, Embedded: s.g.source.file == "", Disk: hostDisk(dir), Text: data, Profiles: profiles, Now: now,
 		Own: func(site.Listen) rules.Own { return own }})
 	if err != nil || site.Policy.Revision() != policy.Revision() {
 		return nil

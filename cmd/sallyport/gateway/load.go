@@ -90,7 +90,7 @@ func LoadConfig(file string, stdin io.Reader) (*site.Config, rules.Problems, err
 	if err != nil {
 		return nil, nil, err
 	}
-	cfg, problems := site.Parse(name, dir, data, profiles)
+	cfg, problems := site.Parse(name, hostDisk(dir), data, profiles)
 	if err := problems.Err(); err != nil {
 		return nil, problems, err
 	}
@@ -113,7 +113,7 @@ func JournalPath(file string, stdin io.Reader, warn io.Writer) (string, *site.Co
 	if err != nil {
 		return "", nil, fmt.Errorf("%w; to read a journal without a configuration: --file FILE", err)
 	}
-	cfg, problems := site.Parse(name, dir, data, profiles)
+	cfg, problems := site.Parse(name, hostDisk(dir), data, profiles)
 	if cfg != nil {
 		return cfg.Journal.Path, cfg, nil
 	}

@@ -21,7 +21,7 @@ func LoadSite(file string, stdin io.Reader, now time.Time) (*denials.Site, error
 		return nil, err
 	}
 	return denials.NewSite(denials.Source{
-		File: name, Embedded: file == "", Dir: dir, Text: data, Profiles: profiles, Now: now,
+		File: name, Embedded: file == "", Disk: hostDisk(dir), Text: data, Profiles: profiles, Now: now,
 		Own: func(l site.Listen) rules.Own { return OwnAddresses(l, IsLocal) },
 	})
 }

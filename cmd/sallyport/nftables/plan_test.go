@@ -39,7 +39,7 @@ func siteConfig(t *testing.T, file, text string) *site.Config {
 		}
 		profiles = append(profiles, p)
 	}
-	cfg, problems := site.Parse(file, ".", []byte(text), profiles)
+	cfg, problems := site.Parse(file, site.Disk{}, []byte(text), profiles)
 	if err := problems.Err(); err != nil {
 		t.Fatal(err)
 	}

@@ -77,7 +77,7 @@ reason = "t"
 
 func compile(t *testing.T, text string) *rules.Policy {
 	t.Helper()
-	cfg, problems := site.Parse("t.toml", ".", []byte(text), nil)
+	cfg, problems := site.Parse("t.toml", site.Disk{}, []byte(text), nil)
 	if err := problems.Err(); err != nil {
 		t.Fatal(err)
 	}
