@@ -156,10 +156,11 @@ func (c *change) edits(s *Site) []Edit {
 	}
 	for _, p := range slices.Sorted(maps.Keys(c.bind)) {
 		var list []string
-		for _, d := range cl.Addresses[p] {
+		for _, d := range cl.Bound(c.profile, p) {
 			list = append(list, d.String())
 		}
-		set("addresses."+p, tomlList(append(list, c.bind[p])))
+		out = append(out, Edit{Client: c.client, Profile: c.profile, Table: cl.BindingTable(c.profile, p),
+			Key: "addresses." + p, Value: tomlList(append(list, c.bind[p])), Ask: c.ask})
 	}
 	if c.source.IsValid() {
 		var list []string

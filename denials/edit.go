@@ -4,6 +4,7 @@
 package denials
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -16,7 +17,8 @@ import (
 // An Edit sets one key of one client, or adds one [[rule]].
 type Edit struct {
 	Client  string // name of the [[client]]
-	Profile int    // with features, version and ports: the index of the client's profile
+	Profile int    // with features, version, ports and a Table of the profile: the index of the client's profile
+	Table   string // with addresses.ROLE: "client.addresses", which "" means too, or "client.profile.addresses"
 	Key     string // features, version, ports, sources, or addresses.ROLE
 	Value   string // its new value, as TOML
 	Rule    string // a whole [[rule]] as TOML, instead of a key
@@ -92,12 +94,11 @@ func (e *textEditor) apply(client int, m Edit) error {
 	if len(all) == 0 {
 		return fmt.Errorf("is not written as [[client]]")
 	}
-	table, own := "client", all[0]
-	key, role := m.Key, ""
-	switch {
-	case strings.HasPrefix(m.Key, "addresses."):
-		table, role = "client.addresses", strings.TrimPrefix(m.Key, "addresses.")
-	case m.Key != "sources" && slices.ContainsFunc(all, func(s section) bool { return s.name == "client.profile" }):
+	if role, ok := strings.CutPrefix(m.Key, "addresses."); ok {
+		return e.bindRole(all, m, role)
+	}
+	table, key := "client", m.Key
+	if m.Key != "sources" && slices.ContainsFunc(all, func(s section) bool { return s.name == "client.profile" }) {
 		table = "client.profile"
 	}
 	number := 0
@@ -114,22 +115,48 @@ func (e *textEditor) apply(client int, m Edit) error {
 			continue
 		}
 		if number == 0 {
-			if role != "" {
-				key = role
-			}
 			e.set(s, key, m.Value)
 			return nil
 		}
 		number--
 	}
-	if role == "" {
-		return fmt.Errorf("profile %d is not written as [[client.profile]]", m.Profile)
-	}
-	return e.bind(all, own, role, m.Value)
+	return fmt.Errorf("profile %d is not written as [[client.profile]]", m.Profile)
 }
 
-// bind sets a role of a client that has no [client.addresses].
-func (e *textEditor) bind(all []section, own section, role, value string) error {
+// bindRole sets a role in the table of bindings of a client, or of one of its profiles.
+func (e *textEditor) bindRole(all []section, m Edit, role string) error {
+	table := cmp.Or(m.Table, "client.addresses")
+	if table == "client.profile.addresses" {
+		all = profileSections(all, m.Profile)
+		if len(all) == 0 {
+			return fmt.Errorf("profile %d is not written as [[client.profile]]", m.Profile)
+		}
+	}
+	for _, s := range all {
+		if s.name == table {
+			e.set(s, role, m.Value)
+			return nil
+		}
+	}
+	return e.bind(all, "["+table+"]", role, m.Value)
+}
+
+// profileSections returns the sections of a client's [[client.profile]] with this index.
+func profileSections(all []section, profile int) (out []section) {
+	for _, s := range all {
+		if s.name == "client.profile" {
+			profile--
+		}
+		if profile == -1 && strings.HasPrefix(s.name, "client.profile") {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// bind sets a role of a client or profile whose sections have no table of bindings.
+func (e *textEditor) bind(all []section, header, role, value string) error {
+	own := all[0]
 	for _, s := range e.keys(own) {
 		if strings.HasPrefix(s.Text, "addresses.") {
 			e.set(own, "addresses."+role, value)
@@ -140,7 +167,6 @@ func (e *textEditor) bind(all []section, own section, role, value string) error 
 		}
 	}
 	at := e.contentEnd(all[len(all)-1])
-	const header = "[client.addresses]"
 	if e.ask == "" {
 		e.lines = slices.Insert(e.lines, at, header, role+" = "+value)
 		return nil

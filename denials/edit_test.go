@@ -65,6 +65,8 @@ func TestEdits(t *testing.T) {
 		{"another party", Edit{Client: "one", Key: "addresses.x", Value: `["a"]`}, "# in the cellar\n", "# in the cellar\nx = [\"a\"]\n"},
 		{"the first party", Edit{Client: "two", Key: "addresses.x", Value: `["a"]`}, "# none # yet\n", "# none # yet\n[client.addresses]\nx = [\"a\"]\n"},
 		{"the first party behind profiles", Edit{Client: "three", Key: "addresses.x", Value: `["a"]`}, "role = \"agent\"\n", "role = \"agent\"\n[client.addresses]\nx = [\"a\"]\n"},
+		{"the first party of a profile", Edit{Client: "three", Profile: 1, Table: "client.profile.addresses", Key: "addresses.x", Value: `["a"]`}, "role = \"agent\"\n", "role = \"agent\"\n[client.profile.addresses]\nx = [\"a\"]\n"},
+		{"the first party of the first profile", Edit{Client: "three", Table: "client.profile.addresses", Key: "addresses.x", Value: `["a"]`}, "version = \"14.0\"\n", "version = \"14.0\"\n[client.profile.addresses]\nx = [\"a\"]\n"},
 		{"the second profile", Edit{Client: "three", Profile: 1, Key: "features", Value: `["a"]`}, "role = \"agent\"\n", "role = \"agent\"\nfeatures = [\"a\"]\n"},
 		{"the first profile", Edit{Client: "three", Key: "version", Value: `"15"`}, `version = "14.0"`, `version = "15"`},
 		{"sources beside profiles", Edit{Client: "three", Key: "sources", Value: `["a"]`}, `sources = ["10.3.0.0/16"]`, `sources = ["a"]`},

@@ -54,7 +54,7 @@ func (s *Site) hasRole(c *change, role, host string) bool {
 			if cp.Profile.Name != c.rule.Profile {
 				continue
 			}
-			if slices.ContainsFunc(cl.Addresses[role], func(d rules.Destination) bool { return d.String() == host }) {
+			if slices.ContainsFunc(cl.Bound(i, role), func(d rules.Destination) bool { return d.String() == host }) {
 				return true
 			}
 			if cp.Role == role && slices.ContainsFunc(s.addresses(host), func(a netip.Addr) bool { return hasAddress(cl, a) }) {
@@ -72,11 +72,12 @@ func (s *Site) isClient(client string, addr netip.Addr) bool {
 	for i := range cl.Profiles {
 		cp := &cl.Profiles[i]
 		for _, o := range s.Config.Clients {
-			same := slices.ContainsFunc(o.Profiles, func(p rules.ClientProfile) bool { return p.Profile == cp.Profile })
-			if same && slices.ContainsFunc(o.Addresses[cp.Role], func(d rules.Destination) bool {
-				return slices.Contains(s.addresses(d.String()), addr)
-			}) {
-				return true
+			for j := range o.Profiles {
+				if o.Profiles[j].Profile == cp.Profile && slices.ContainsFunc(o.Bound(j, cp.Role), func(d rules.Destination) bool {
+					return slices.Contains(s.addresses(d.String()), addr)
+				}) {
+					return true
+				}
 			}
 		}
 	}

@@ -164,7 +164,7 @@ func (s *Site) snippet(list []Edit) (where, toml string) {
 		cl := s.client(m.Client)
 		lines := []string{m.Key + " = " + m.Value}
 		if role, ok := strings.CutPrefix(m.Key, "addresses."); ok {
-			lines = []string{"[client.addresses]", role + " = " + m.Value}
+			lines = []string{"[" + m.Table + "]", role + " = " + m.Value}
 		}
 		if m.Ask != "" {
 			lines = commented(m.Ask, "write it without the #", lines...)

@@ -33,11 +33,12 @@ type scopeBuilder struct {
 // addProfiles adds every rule of every profile of the client. Rules that are not in
 // force explain denials.
 func (b *scopeBuilder) addProfiles() {
-	for _, cp := range b.s.client.Profiles {
+	for i := range b.s.client.Profiles {
+		cp := &b.s.client.Profiles[i]
 		for _, r := range cp.Profile.Rules {
 			sr := scopeRule{rule: r, block: cp.blocks(r)}
 			sr.tcp, sr.udp = cp.PortsOf(r)
-			b.add(sr)
+			b.add(sr, i)
 		}
 	}
 }
@@ -53,6 +54,9 @@ func (cp *ClientProfile) blocks(r *Rule) blockers {
 	}
 	if r.From != cp.Role || r.Local {
 		needs |= blocked(RoleNotListed)
+	}
+	if cp.leavesOut(r) {
+		needs |= leftOut
 	}
 	return needs
 }
@@ -70,12 +74,13 @@ func (b *scopeBuilder) addSiteRules(rules []*Rule) {
 				b.p.expires = r.Expires
 			}
 		}
-		b.add(sr)
+		b.add(sr, -1)
 	}
 }
 
-// add files a rule under each of its destinations.
-func (b *scopeBuilder) add(sr scopeRule) {
+// add files a rule under each of its destinations. The profile is the index of the rule's
+// profile among those of the client; -1: the rule is the site's own.
+func (b *scopeBuilder) add(sr scopeRule, profile int) {
 	if b.exact == nil {
 		b.exact, b.wild, b.below, b.others = map[Name][]uint32{}, map[Name][]uint32{}, map[Name][]nearRef{}, map[Name]*Rule{}
 	}
@@ -85,7 +90,7 @@ func (b *scopeBuilder) add(sr scopeRule) {
 	for _, d := range sr.rule.To {
 		list := []Destination{d}
 		if d.Role != "" {
-			list = b.s.client.Addresses[d.Role]
+			list = b.s.client.Bound(profile, d.Role)
 		}
 		for _, d := range list {
 			bound = true

@@ -41,6 +41,12 @@ func (p *Policy) Grants() []Grant {
 	return out
 }
 
+// BindingTable returns the name of the table of the configuration that binds a role of
+// the rule for the client.
+func (g *Grant) BindingTable(role string) string {
+	return g.Client.BindingTable(g.Client.profileIndex(g.Rule), role)
+}
+
 // NamesHost reports whether the grant lists n, exactly or by a wildcard.
 func (g *Grant) NamesHost(n Name) bool {
 	return g.grant != nil && g.grant.bindsAll(Destination{Name: n})

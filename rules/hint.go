@@ -38,6 +38,9 @@ func hint(a *Attempt, d *Decision, documented func(*Attempt, *Decision) string) 
 	if a.Via == ViaDNS && IsKey(a.QType) {
 		return fmt.Sprintf("DNSSEC keys of %s are looked up only if a rule permits that name or a name below it", orAddress(a))
 	}
+	if h := hintLeftOut(a, d); h != "" {
+		return h
+	}
 	if why := SpecialName(a.Target()); why != "" {
 		return fmt.Sprintf("do not add a rule for %s: %s", a.Target(), why)
 	}
@@ -153,19 +156,22 @@ func hintPrivate(a *Attempt, d *Decision) string {
 	case nat64Known.Contains(addr):
 		return fmt.Sprintf("%s resolves to %v, which stands for %v: if a NAT64 translates it, list %v in [resolve] nat64", orAddress(a), addr, v4, nat64Known)
 	}
-	return fmt.Sprintf("%s resolves to %v: if that is meant, list %[2]v %s", orAddress(a), addr, whereToList(d.Nearest))
+	return fmt.Sprintf("%s resolves to %v: if that is meant, list %[2]v %s", orAddress(a), addr, whereToList(d.Client, d.Nearest))
 }
 
 // whereToList returns the place in the configuration for a special address of the
 // permitted name. A site does not edit profiles, because they are the vendors'.
-func whereToList(granted *Rule) string {
+func whereToList(c *Client, granted *Rule) string {
 	switch {
 	case granted == nil:
 		return "in [resolve] private"
 	case granted.Profile == SiteProfile:
 		return "in [resolve] private, or in the to of rule " + granted.ID
-	case slices.ContainsFunc(granted.To, func(t Destination) bool { return t.Role != "" }):
-		return "in [resolve] private, or in [client.addresses] beside the name"
+	}
+	for _, t := range granted.To {
+		if t.Role != "" {
+			return fmt.Sprintf("in [resolve] private, or in [%s] beside the name", c.BindingTable(c.profileIndex(granted), t.Role))
+		}
 	}
 	return "in [resolve] private, or in a [[rule]] together with the name"
 }
@@ -236,8 +242,8 @@ func hintUnnamed(a *Attempt, d *Decision, m *Remedy) string {
 
 // hintBind names the role that the destination may have. If the rule has a note, hintBind adds it.
 func (m *Remedy) hintBind(a *Attempt) string {
-	h := fmt.Sprintf("%s, on %s to the %s, which has no address here: if %s is that, bind %[3]s to it in [client.addresses] of client %[5]q",
-		m.Rule.documented(), listed(m.profile().PortsOf(m.Rule)), m.Bind, orAddress(a), m.Client.Name)
+	h := fmt.Sprintf("%s, on %s to the %s, which has no address here: if %s is that, bind %[3]s to it in %[5]s of client %[6]q",
+		m.Rule.documented(), listed(m.profile().PortsOf(m.Rule)), m.Bind, orAddress(a), m.Client.bindingPlace(m.Profile, m.Bind), m.Client.Name)
 	if m.Rule.Note != "" {
 		h += " (note: " + m.Rule.Note + ")"
 	}
@@ -274,21 +280,4 @@ func listed(tcp, udp Ports) string {
 		parts = append(parts, "udp "+udp.String())
 	}
 	return strings.Join(parts, " and ")
-}
-
-func versionRange(r *Rule) string {
-	switch {
-	case r.Since != "" && r.Until != "":
-		return "from " + r.Since + " to below " + r.Until
-	case r.Since != "":
-		return "from " + r.Since
-	}
-	return "below " + r.Until
-}
-
-func versionOr(v string) string {
-	if v == "" {
-		return "no version set, which means the current one"
-	}
-	return "version " + v
 }

@@ -101,9 +101,10 @@ func hintExtend(a *Attempt, d *Decision) string {
 			if t.Role == "" {
 				continue
 			}
-			if slices.ContainsFunc(d.Client.Addresses[t.Role], func(b Destination) bool { return b.Prefix.IsValid() && near.Overlaps(b.Prefix) }) {
-				return fmt.Sprintf("%s, on %s to the %s, which is bound to other addresses: if %v is one too, extend %s in [client.addresses] by %[4]v",
-					r.rule.documented(), listed(r.tcp, r.udp), t.Role, to, t.Role)
+			profile := d.Client.profileIndex(r.rule)
+			if slices.ContainsFunc(d.Client.Bound(profile, t.Role), func(b Destination) bool { return b.Prefix.IsValid() && near.Overlaps(b.Prefix) }) {
+				return fmt.Sprintf("%s, on %s to the %s, which is bound to other addresses: if %v is one too, extend %s in %s by %[4]v",
+					r.rule.documented(), listed(r.tcp, r.udp), t.Role, to, t.Role, d.Client.bindingPlace(profile, t.Role))
 			}
 		}
 	}
@@ -150,7 +151,9 @@ func hintAlike(a *Attempt, d *Decision) string {
 	case of == nil:
 		return ""
 	case of.bindingOf(d.Client, best) != "":
-		return fmt.Sprintf("the nearest name is %s, the name bound to %s in [client.addresses] of client %q: if %s is meant, bind it there", best, of.bindingOf(d.Client, best), d.Client.Name, target)
+		role := of.bindingOf(d.Client, best)
+		return fmt.Sprintf("the nearest name is %s, the name bound to %s in %s of client %q: if %s is meant, bind it there",
+			best, role, d.Client.bindingPlace(d.Client.profileIndex(of.rule), role), d.Client.Name, target)
 	}
 	return fmt.Sprintf("the nearest name is %s, %s", best, of.rule.documented())
 }
@@ -159,7 +162,7 @@ func hintAlike(a *Attempt, d *Decision) string {
 // rule lists the name itself.
 func (r *scopeRule) bindingOf(c *Client, name string) string {
 	for _, t := range r.rule.To {
-		if t.Role != "" && slices.ContainsFunc(c.Addresses[t.Role], func(b Destination) bool { return b.Name.s == name }) {
+		if t.Role != "" && slices.ContainsFunc(c.Bound(c.profileIndex(r.rule), t.Role), func(b Destination) bool { return b.Name.s == name }) {
 			return t.Role
 		}
 	}

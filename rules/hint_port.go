@@ -27,7 +27,7 @@ func hintPort(a *Attempt, d *Decision) string {
 	if len(all) == 0 {
 		return ""
 	}
-	own := slices.DeleteFunc(slices.Clone(all), func(r *scopeRule) bool { return r.block&blocked(RoleNotListed) != 0 })
+	own := slices.DeleteFunc(slices.Clone(all), func(r *scopeRule) bool { return r.block&(blocked(RoleNotListed)|leftOut) != 0 })
 	for _, look := range []func() string{
 		func() string { return movedPort(a, d, own) },
 		func() string { return notedPort(a, own) },

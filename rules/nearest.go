@@ -134,7 +134,7 @@ func (s *scope) unboundFor(a *Attempt) *Rule {
 		if a.Proto == UDP {
 			ports = r.udp
 		}
-		if r.block&blocked(RoleNotListed) == 0 && ports.Has(a.Dest.Port()) {
+		if r.block&(blocked(RoleNotListed)|leftOut) == 0 && ports.Has(a.Dest.Port()) {
 			return r.rule
 		}
 	}

@@ -27,9 +27,16 @@ func randomSite(r *rand.Rand) string {
 			b.WriteString("profiles = []\n")
 			continue
 		}
+		if r.IntN(4) == 0 {
+			b.WriteString(randomProfiles(r))
+			continue
+		}
 		fmt.Fprintf(&b, "profiles = [\"product\"]\nrole = %q\nfeatures = [%s]\n", pick("manager", "agent"), pick("", `"cloud"`, `"cloud", "guardian"`))
 		if v := pick("", "6.0.3", "6.0.4", "6.0.10"); v != "" {
 			fmt.Fprintf(&b, "version = %q\n", v)
+		}
+		if r.IntN(4) == 0 {
+			fmt.Fprintf(&b, "without = [%s]\n", pick(`"web"`, `"anything", "agent-manager"`, `"address", "cdn"`))
 		}
 		if r.IntN(2) == 0 {
 			b.WriteString("[client.addresses]\nmanager = [\"10.20.30.40\", \"121.46.26.0/24\", \"www.product.example\"]\n")
@@ -47,6 +54,21 @@ func randomSite(r *rand.Rand) string {
 		b.WriteString("[resolve]\nprivate = [\"10.64.0.0/10\"]\n")
 	}
 	return b.String()
+}
+
+// randomProfiles writes two profiles with bindings of their own, of the client, or of both.
+func randomProfiles(r *rand.Rand) string {
+	own := func(to string) string {
+		if r.IntN(2) == 0 {
+			return ""
+		}
+		return "[client.profile.addresses]\nmanager = [\"" + to + "\"]\n"
+	}
+	text := "[[client.profile]]\nname = \"product\"\nrole = \"agent\"\n" + own("10.20.30.40") + "[[client.profile]]\nname = \"another\"\nrole = \"probe\"\n" + own("10.64.0.1")
+	if r.IntN(2) == 0 {
+		text += "[client.addresses]\nmanager = [\"121.46.26.0/24\", \"www.product.example\"]\n"
+	}
+	return text
 }
 
 func pick2(r *rand.Rand, a, b int) int {

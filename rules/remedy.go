@@ -34,6 +34,7 @@ const (
 	OtherRole                        // the rule is for another role
 	OtherProfile                     // the client does not have the profile
 	OneHost                          // the connection never leaves its host
+	LeftOut                          // the site leaves the rule out by "without"
 )
 
 // RemedyOf returns the remedy of a denied attempt, or nil if no documented rule is
@@ -64,6 +65,9 @@ func RemedyOf(a Attempt, d Decision) *Remedy {
 	if r.From != cp.Role {
 		m.Obstacles = append(m.Obstacles, OtherRole)
 	}
+	if cp.leavesOut(r) {
+		m.Obstacles = append(m.Obstacles, LeftOut)
+	}
 	return m
 }
 
@@ -82,7 +86,7 @@ func (m *Remedy) profile() *ClientProfile {
 // bind finds a role of the rule that the site gives no addresses for.
 func (m *Remedy) bind(a *Attempt) {
 	for _, t := range m.Rule.To {
-		if t.Role != "" && len(m.Client.Addresses[t.Role]) == 0 && (!a.Target().IsZero() || a.Dest.Addr().IsValid()) {
+		if t.Role != "" && len(m.Client.Bound(m.Profile, t.Role)) == 0 && (!a.Target().IsZero() || a.Dest.Addr().IsValid()) {
 			m.Bind = t.Role
 			return
 		}

@@ -45,7 +45,11 @@ func (g slowGate) rules(c *Client) (out []slowRule) {
 			s.tcp, s.udp = cp.PortsOf(r)
 			for _, d := range r.To {
 				if d.Role != "" {
-					s.to = append(s.to, c.Addresses[d.Role]...)
+					if own, ok := cp.Addresses[d.Role]; ok {
+						s.to = append(s.to, own...)
+					} else {
+						s.to = append(s.to, c.Addresses[d.Role]...)
+					}
 				} else {
 					s.to = append(s.to, d)
 				}
@@ -60,6 +64,9 @@ func (g slowGate) rules(c *Client) (out []slowRule) {
 			}
 			if r.From != cp.Role || r.Local {
 				s.missing = append(s.missing, RoleNotListed)
+			}
+			if slices.Contains(cp.Without, r.ID) {
+				s.missing = append(s.missing, NotListed)
 			}
 			out = append(out, s)
 		}

@@ -63,3 +63,20 @@ func ValidVersion(s string) bool {
 		return !('0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || c == '.' || c == ' ' || c == '-')
 	})
 }
+
+func versionRange(r *Rule) string {
+	switch {
+	case r.Since != "" && r.Until != "":
+		return "from " + r.Since + " to below " + r.Until
+	case r.Since != "":
+		return "from " + r.Since
+	}
+	return "below " + r.Until
+}
+
+func versionOr(v string) string {
+	if v == "" {
+		return "no version set, which means the current one"
+	}
+	return "version " + v
+}

@@ -12,6 +12,10 @@ type blockers uint64
 
 func blocked(r Reason) blockers { return 1 << r }
 
+// leftOut is the condition that the site has left the rule out by "without". For the
+// client there is no such rule, so the reason is not_listed.
+const leftOut blockers = 1 << NotListed
+
 // reason returns the reason to report: the one that is the hardest to remedy. If the
 // set has both protocol and port, it returns the protocol, because a port means nothing
 // without its protocol.

@@ -5,6 +5,7 @@ package site
 import (
 	"net/netip"
 	"slices"
+	"strings"
 
 	"sallyport/rules"
 	"sallyport/rules/profile"
@@ -30,6 +31,7 @@ func (c *Config) readClient(t *tomldoc.Table, profiles []*rules.Profile) *rules.
 	c.checkSources(t, cl)
 	c.readClientProfiles(cl, t, profiles)
 	c.readAddresses(cl, t.Sub("addresses"))
+	warnOfShared(cl, t)
 	if earlier := c.shadows(cl.Sources); earlier != "" {
 		t.Errorf("sources", "can never match: client %q above already has all of these addresses", earlier)
 	}
@@ -39,7 +41,7 @@ func (c *Config) readClient(t *tomldoc.Table, profiles []*rules.Profile) *rules.
 
 func (c *Config) readClientProfiles(cl *rules.Client, t *tomldoc.Table, profiles []*rules.Profile) {
 	names := t.Strs("profiles")
-	own := []string{"role", "features", "version", "ports"}
+	own := []string{"role", "features", "version", "ports", "without"}
 	beside := slices.ContainsFunc(own, t.Has)
 	if beside && len(names) != 1 {
 		t.Errorf(own[slices.IndexFunc(own, t.Has)], "belongs to one profile: list exactly one in profiles, or use [[client.profile]]")
@@ -59,8 +61,11 @@ func (c *Config) readClientProfiles(cl *rules.Client, t *tomldoc.Table, profiles
 			if slices.ContainsFunc(cl.Profiles, func(o rules.ClientProfile) bool { return o.Profile == cp.Profile && o.Role == cp.Role }) {
 				pt.Errorf("name", "profile %q with role %q is listed twice", name, cp.Role)
 			}
+			cp.OwnTable, cp.Lines.Table = true, pt.Line("")
+			cp.Addresses = readBindings(pt.Sub("addresses"), cl.Name, []rules.ClientProfile{cp})
 			cl.Profiles = append(cl.Profiles, cp)
 		}
+		pt.MarkRead("addresses")
 		pt.Done()
 	}
 	if !t.Has("profiles") && !t.Has("profile") {
@@ -68,7 +73,8 @@ func (c *Config) readClientProfiles(cl *rules.Client, t *tomldoc.Table, profiles
 	}
 }
 
-// clientProfile reads the role, features, version and ports of one profile of a client.
+// clientProfile reads the role, features, version, ports and left-out rules of one profile
+// of a client.
 func clientProfile(t *tomldoc.Table, name string, line int, profiles []*rules.Profile) (rules.ClientProfile, bool) {
 	i := slices.IndexFunc(profiles, func(p *rules.Profile) bool { return p.Name == name })
 	if i < 0 {
@@ -77,7 +83,7 @@ func clientProfile(t *tomldoc.Table, name string, line int, profiles []*rules.Pr
 			known[j] = p.Name
 		}
 		t.Doc.Errorf(line, "unknown profile %q%s", name, tomldoc.DidYouMean(name, known, "there are"))
-		t.MarkRead("role", "features", "version", "ports")
+		t.MarkRead("role", "features", "version", "ports", "without")
 		return rules.ClientProfile{}, false
 	}
 	p := profiles[i]
@@ -118,39 +124,29 @@ func clientProfile(t *tomldoc.Table, name string, line int, profiles []*rules.Pr
 		}
 		cp.Ports[k] = uint16(v)
 	}
+	readWithout(&cp, t)
 	return cp, true
 }
 
-// readAddresses reads the addresses that the site gives for the roles of its profiles.
-func (c *Config) readAddresses(cl *rules.Client, t *tomldoc.Table) {
-	var parties []string
-	for _, cp := range cl.Profiles {
-		parties = append(append(parties, cp.Profile.Roles...), cp.Profile.Binds...)
+// mostListed is the number of rules that a problem lists.
+const mostListed = 8
+
+// readWithout reads the IDs of the rules that the site leaves out of a profile.
+func readWithout(cp *rules.ClientProfile, t *tomldoc.Table) {
+	cp.Without, cp.Lines = t.Strs("without"), rules.ProfileLines{Table: t.Line(""), Without: t.Line("without")}
+	known := make([]string, len(cp.Profile.Rules))
+	for i, r := range cp.Profile.Rules {
+		known[i] = r.ID
 	}
-	for _, party := range t.Keys() {
-		list := t.Strs(party)
-		if !slices.Contains(parties, party) {
-			t.Errorf(party, "no profile of client %q has a role of this name; the roles are %s", cl.Name, tomldoc.QuoteList(parties))
-			continue
-		}
-		if len(list) == 0 {
-			t.Errorf(party, "is empty: list names, addresses or prefixes, or leave it out")
-		}
-		for _, s := range list {
-			d, err := rules.ParseDestination(s)
-			switch {
-			case err != nil:
-				t.Doc.Errorf(t.LineOf(party, s), "%s: %v", party, err)
-			case d.Role != "" || d.Wildcard:
-				t.Doc.Errorf(t.LineOf(party, s), "%s: %q is not a name, address or prefix", party, s)
-			default:
-				cl.Addresses[party] = append(cl.Addresses[party], d)
+	for _, id := range cp.Without {
+		if !slices.Contains(known, id) {
+			cure := tomldoc.DidYouMean(id, known, "its rules are")
+			if len(known) > mostListed && strings.HasPrefix(cure, ";") {
+				cure = "; sallyport profiles show " + cp.Profile.Name + " lists its rules"
 			}
+			t.Doc.Errorf(t.LineOf("without", id), "without: %s has no rule %q%s", cp.Profile.Name, id, cure)
 		}
-		checkHosts(t, party, cl.Addresses[party])
-		warnOfDestinations(t, party, cl.Name, prefixesAmong(cl.Addresses[party]))
 	}
-	t.Done()
 }
 
 // shadows returns the name of an earlier client if the sources of earlier clients cover

@@ -168,6 +168,11 @@ func (c *Config) warnOfUnion(doc *tomldoc.Document) {
 		for _, list := range cl.Addresses {
 			add(list)
 		}
+		for i := range cl.Profiles {
+			for _, list := range cl.Profiles[i].Addresses {
+				add(list)
+			}
+		}
 		for _, r := range c.Rules {
 			if r.Client == cl.Name {
 				add(r.To)

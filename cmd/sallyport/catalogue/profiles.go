@@ -110,7 +110,7 @@ func showProfile(out io.Writer, p *rules.Profile) error {
 	}
 	fmt.Fprintf(out, "\nroles:    %s (the first is the default)\n", strings.Join(p.Roles, ", "))
 	if len(p.Binds) > 0 {
-		fmt.Fprintf(out, "parties:  %s (bound in [client.addresses] as well)\n", strings.Join(p.Binds, ", "))
+		fmt.Fprintf(out, "parties:  %s (bound in [client.addresses] or [client.profile.addresses] as well)\n", strings.Join(p.Binds, ", "))
 	}
 	for _, f := range p.Features {
 		fmt.Fprintf(out, "feature:  %s: %s\n", f.Name, f.Meaning)

@@ -37,6 +37,9 @@ func DescribeClient(c *rules.Client) string {
 		if len(p.Features) > 0 {
 			s += ", with " + strings.Join(p.Features, ", ")
 		}
+		if len(p.Without) > 0 {
+			s += ", without " + strings.Join(p.Without, ", ")
+		}
 		parts = append(parts, s)
 	}
 	if len(parts) == 0 {

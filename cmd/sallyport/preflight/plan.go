@@ -92,7 +92,7 @@ func (b *planner) grant(g rules.Grant) {
 func (b *planner) unbound(g rules.Grant) {
 	for _, d := range g.Rule.To {
 		if d.Role != "" {
-			b.cannot(g, d.String(), fmt.Sprintf("not bound: set [client.addresses] %s = [...] if the site has one", d.Role))
+			b.cannot(g, d.String(), fmt.Sprintf("not bound: set [%s] %s = [...] if the site has one", g.BindingTable(d.Role), d.Role))
 		}
 	}
 }
