@@ -1,0 +1,77 @@
+// Tests of many texts at once: every error of every text, and findings about the sound ones.
+
+package lint
+
+import (
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+
+	"sallyport/rules"
+)
+
+func TestTextsReportsEveryErrorOfEveryText(t *testing.T) {
+	sound := head + row("w", "server", `"d1.cloudfront.net"`, "tcp = [443]")
+	texts := []Text{
+		{File: "broken.toml", Data: []byte(head + "[[rule]]\nid = \"r\"\nfrom = \"boss\"\nto = [\"*.com\"]\ntcp = [0]\n")},
+		{File: "sound.toml", Data: []byte(sound)},
+		{File: "twice.toml", Data: []byte(sound)},
+		{File: "syntax.toml", Data: []byte("name = \n")},
+		{File: "absent.toml", Err: errors.New("no such file or directory")},
+	}
+	profiles, findings := Texts(texts, nil)
+	if len(profiles) != 1 || profiles[0].File != "sound.toml" {
+		t.Errorf("profiles: %v", profiles)
+	}
+	var lines []string
+	for _, f := range findings {
+		lines = append(lines, f.String())
+	}
+	for i, want := range []string{
+		`broken.toml:9: rule "r": purpose is missing`,
+		`broken.toml:11: from: "boss" is not one of the profile's roles`,
+		`broken.toml:12: to: "*.com": anyone can register a name`,
+		`broken.toml:13: tcp: port 0 is not from 1 to 65535`,
+		`sound.toml:9: warning: rule "w": d1.cloudfront.net`,
+		`twice.toml:1: name: the profile "backup" is also in sound.toml`,
+		`syntax.toml:1: `,
+		`absent.toml: no such file or directory`,
+	} {
+		if i >= len(lines) || !strings.HasPrefix(lines[i], want) {
+			t.Fatalf("line %d is not %q:\n%s", i, want, strings.Join(lines, "\n"))
+		}
+	}
+	j := NewJSON(profiles, findings)
+	if j.Good || j.Errors != 7 || j.Warnings != 1 || j.Noted != 0 || len(j.Findings) != len(lines) {
+		t.Errorf("%+v", j)
+	}
+	raw, err := json.Marshal(j.Findings[4])
+	if want := `{"file":"sound.toml","line":9,"severity":"warning","check":"shared","rule":"backup/w","text":"rule \"w\": d1.cloudfront.net`; err != nil || !strings.HasPrefix(string(raw), want) {
+		t.Errorf("%s", raw)
+	}
+	empty, err := json.Marshal(NewJSON(nil, nil))
+	if want := `{"good":true,"profiles":[],"errors":0,"warnings":0,"noted":0,"findings":[]}`; err != nil || string(empty) != want {
+		t.Errorf("%s", empty)
+	}
+}
+
+// No text makes the checks panic, and each finding about a sound profile has a line and the
+// name of its rule.
+func FuzzTexts(f *testing.F) {
+	f.Add(head + row("r", "server", `"d1.cloudfront.net", "*.vendor.com", "10.1.2.3", "0.0.0.0/0", "role:agent"`, `tcp = ["control", "1-65535"]`))
+	f.Add(head + row("a", "server", `"upd.snagfor.com", "udp.sangfor.com", "a.b", "ab", "b"`, "any = true", `note = "ALL"`))
+	f.Add(head)
+	k := parsed(f, "k.toml", head+row("k", "server", `"upd.sangfor.com", "x.co.uk"`, "tcp = [1, 2, 8443]"))
+	f.Fuzz(func(t *testing.T, text string) {
+		profiles, findings := Texts([]Text{{File: "f.toml", Data: []byte(text)}}, []*rules.Profile{k})
+		if (len(profiles) == 1) != NewJSON(profiles, findings).Good {
+			t.Errorf("%d profiles, %v", len(profiles), findings)
+		}
+		for _, f := range findings {
+			if f.File != "f.toml" || f.Text == "" || len(profiles) == 1 && (f.Line == 0 || f.Rule == "" || !f.Warning) {
+				t.Errorf("%+v", f)
+			}
+		}
+	})
+}
