@@ -6,10 +6,13 @@ import "slices"
 
 // A Document is the vendor's document that a profile was typed from.
 type Document struct {
-	Title    string
-	Version  string
-	Released string // YYYY-MM-DD
-	URL      string
+	Title     string
+	Version   string
+	Released  string // YYYY-MM-DD
+	URL       string
+	Retrieved string // YYYY-MM-DD: when the text was read
+	SHA256    string // of what was read, in hexadecimal
+	Language  string // like "en" or "pt-BR"
 }
 
 // A Feature is a condition that a document states, and that a site turns on.
@@ -32,7 +35,15 @@ type Profile struct {
 	Features []Feature
 	Ports    []Port
 	Rules    []*Rule
+	Revision string // a hash of everything in the profile that decides; never that of a configuration
 	File     string
+	Line     int // of its name
+
+	// These are of profiles that a configuration reads from files.
+	Origin       string   // names the profile in sources; "": the profile is inside the binary
+	Replaces     string   // the version or revision of the shipped profile that it is to replace; "": none
+	ReplacesLine int      // of that key
+	Replaced     *Profile // the shipped profile that it replaces; nil: none
 }
 
 // Feature returns the feature with this name, or nil if the profile has none.

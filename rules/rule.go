@@ -35,6 +35,7 @@ type Rule struct {
 	Line int
 
 	Document *Document
+	Origin   string   // of its profile; "": the profile is inside the binary
 	TCPNamed []string // names of configurable ports, whose numbers each client can set
 	UDPNamed []string
 }
@@ -43,19 +44,22 @@ type Rule struct {
 func (r *Rule) String() string { return r.Profile + "/" + r.ID }
 
 // Source returns where the rule comes from: document, version and section, or
-// the site's reason.
+// the site's reason. For a profile from a file it also names the profile's revision.
 func (r *Rule) Source() string {
 	if r.Document == nil {
 		return r.Reason
 	}
-	s := r.Document.Title
+	var version, section, origin string
 	if r.Document.Version != "" {
-		s += ", version " + r.Document.Version
+		version = ", version "
 	}
 	if r.Section != "" {
-		s += ", section " + r.Section
+		section = ", section "
 	}
-	return s
+	if r.Origin != "" {
+		origin = "; "
+	}
+	return r.Document.Title + version + r.Document.Version + section + r.Section + origin + r.Origin
 }
 
 // IsIdentifier reports whether s can name a profile, role, feature, port, rule or

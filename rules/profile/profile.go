@@ -13,16 +13,29 @@ import (
 // Parse parses a profile. The error lists every mistake with file and line; then the profile
 // is nil.
 func Parse(file string, data []byte) (*rules.Profile, error) {
+	p, problems := Read(file, data)
+	if err := problems.Err(); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// Read is Parse for callers that look for more mistakes: it returns the profile even if it has
+// errors. The profile is nil if the text is no TOML.
+func Read(file string, data []byte) (*rules.Profile, rules.Problems) {
 	doc, top := tomldoc.Parse(file, data)
 	if top == nil {
-		return nil, doc.Problems().Err()
+		return nil, doc.Problems()
 	}
 	p := &rules.Profile{
-		File: file, Name: top.Str("name"), Product: top.Str("product"),
-		Roles: top.Strs("roles"), Binds: top.Strs("binds"),
+		File: file, Name: top.Str("name"), Line: top.Line("name"), Product: top.Str("product"),
+		Roles: top.Strs("roles"), Binds: top.Strs("binds"), Replaces: top.Str("replaces"), ReplacesLine: top.Line("replaces"),
 	}
 	if !rules.IsIdentifier(p.Name) || p.Name == rules.SiteProfile {
 		top.Errorf("name", "%q is not a profile name: lower-case letters, digits and hyphens, and not %q", p.Name, rules.SiteProfile)
+	}
+	if top.Has("replaces") && p.Replaces == "" {
+		top.Errorf("replaces", "is empty: write the version or the revision of the shipped profile")
 	}
 	if len(p.Roles) == 0 {
 		top.Missing("roles", "list the roles of the document, the default one first")
@@ -39,21 +52,8 @@ func Parse(file string, data []byte) (*rules.Profile, error) {
 		p.Rules = append(p.Rules, readRule(p, t))
 	}
 	top.Done()
-	if err := doc.Problems().Err(); err != nil {
-		return nil, err
-	}
-	return p, nil
-}
-
-func readDocument(p *rules.Profile, t *tomldoc.Table) {
-	p.Document = rules.Document{Title: t.Str("title"), Version: t.Str("version"), URL: t.Str("url")}
-	if t.Has("released") {
-		p.Document.Released = t.Date("released").Format("2006-01-02")
-	}
-	if p.Document.Title == "" {
-		t.Missing("title", "name the document that the rules are typed from")
-	}
-	t.Done()
+	p.Revision = revision(p)
+	return p, doc.Problems()
 }
 
 func readFeatures(p *rules.Profile, ts []*tomldoc.Table) {

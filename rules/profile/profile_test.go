@@ -48,7 +48,16 @@ func TestProfileRefusals(t *testing.T) {
 		{"the site's name", strings.Replace(head, `"p"`, `"site"`, 1), `p.toml:1: name: "site" is not a profile name: lower-case letters, digits and hyphens, and not "site"`},
 		{"unknown key", "nmae = \"q\"\n" + head, `p.toml:1: unknown key "nmae": did you mean "name"?`},
 		{"unknown key of a rule", row("tcp = [1]\nPurpose = \"y\""), `p.toml:14: unknown key "Purpose": did you mean "purpose"?`},
-		{"unknown key of the document", strings.Replace(head, "title", "author = \"a\"\ntitle", 1), `p.toml:5: unknown key "author": known here: released, title, url, version`},
+		{"unknown key of the document", strings.Replace(head, "title", "author = \"a\"\ntitle", 1), `p.toml:5: unknown key "author": known here: language, released, retrieved, sha256, title, url, version`},
+		{"a document with everything", strings.Replace(head, "[[feature]]", "released = 2026-05-01\nretrieved = \"2026-05-01\"\nurl = \"https://docs.example/ports\"\nlanguage = \"pt-BR\"\nsha256 = \""+strings.Repeat("aB", 32)+"\"\n[[feature]]", 1), ""},
+		{"a document with every mistake", strings.Replace(head, "[[feature]]", "released = 2026-05-02\nretrieved = 2026-05-01\nurl = \"docs.example/ports\"\nlanguage = \"German language\"\nsha256 = \""+strings.Repeat("ab", 31)+"\"\n[[feature]]", 1),
+			"p.toml:7: retrieved: 2026-05-01 is before the document was released, on 2026-05-02\n" +
+				"p.toml:8: url: \"docs.example/ports\" is not the address of a page, like \"https://docs.example/ports\"\n" +
+				"p.toml:9: language: \"German language\" is not a language tag like \"en\" or \"pt-BR\"\n" +
+				"p.toml:10: sha256: \"" + strings.Repeat("ab", 31) + "\" is not a SHA-256 hash of 64 hexadecimal digits, as sha256sum prints it"},
+		{"a date that is none", strings.Replace(head, "[[feature]]", "retrieved = \"May\"\n[[feature]]", 1), "p.toml:6: retrieved: must be a date like 2027-06-30"},
+		{"a page of another kind", strings.Replace(head, "[[feature]]", "url = \"file:///etc/passwd\"\n[[feature]]", 1), "p.toml:6: url: \"file:///etc/passwd\" is not the address of a page, like \"https://docs.example/ports\""},
+		{"replaces nothing", "replaces = \"\"\n" + head, "p.toml:1: replaces: is empty: write the version or the revision of the shipped profile"},
 		{"a role that is none", strings.Replace(head, "agent", "the agent", 1), `p.toml:2: roles: "the agent" is not a role name: lower-case letters, digits and hyphens`},
 		{"one role twice", strings.Replace(head, "agent", "manager", 1), `p.toml:2: roles: "manager" is listed twice`},
 		{"one feature twice", head + "[[feature]]\nname = \"cloud\"\n", `p.toml:9: name: "cloud" is not a feature name, or is used twice`},

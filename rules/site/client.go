@@ -12,7 +12,7 @@ import (
 	"sallyport/rules/tomldoc"
 )
 
-func (c *Config) readClient(t *tomldoc.Table, profiles []*rules.Profile) *rules.Client {
+func (c *Config) readClient(t *tomldoc.Table) *rules.Client {
 	cl := &rules.Client{
 		Name: t.Str("name"), Sources: prefixes(t, "sources"), Line: t.Line(""),
 		Audit: c.Audit, Addresses: map[string][]rules.Destination{},
@@ -29,7 +29,7 @@ func (c *Config) readClient(t *tomldoc.Table, profiles []*rules.Profile) *rules.
 		t.Missing("sources", `list the addresses that it connects from, like ["10.1.2.3"]`)
 	}
 	c.checkSources(t, cl)
-	c.readClientProfiles(cl, t, profiles)
+	c.readClientProfiles(cl, t)
 	c.readAddresses(cl, t.Sub("addresses"))
 	warnOfShared(cl, t)
 	if earlier := c.shadows(cl.Sources); earlier != "" {
@@ -39,7 +39,7 @@ func (c *Config) readClient(t *tomldoc.Table, profiles []*rules.Profile) *rules.
 	return cl
 }
 
-func (c *Config) readClientProfiles(cl *rules.Client, t *tomldoc.Table, profiles []*rules.Profile) {
+func (c *Config) readClientProfiles(cl *rules.Client, t *tomldoc.Table) {
 	names := t.Strs("profiles")
 	own := []string{"role", "features", "version", "ports", "without"}
 	beside := slices.ContainsFunc(own, t.Has)
@@ -47,7 +47,7 @@ func (c *Config) readClientProfiles(cl *rules.Client, t *tomldoc.Table, profiles
 		t.Errorf(own[slices.IndexFunc(own, t.Has)], "belongs to one profile: list exactly one in profiles, or use [[client.profile]]")
 	}
 	for _, name := range names {
-		if cp, ok := clientProfile(t, name, t.LineOf("profiles", name), profiles); ok {
+		if cp, ok := c.clientProfile(t, name, t.LineOf("profiles", name)); ok {
 			cl.Profiles = append(cl.Profiles, cp)
 		}
 	}
@@ -57,7 +57,7 @@ func (c *Config) readClientProfiles(cl *rules.Client, t *tomldoc.Table, profiles
 			pt.Doc.Errorf(pt.Line(""), "client %q has profiles already: use either profiles or [[client.profile]]", cl.Name)
 		}
 		name := pt.Str("name")
-		if cp, ok := clientProfile(pt, name, pt.Line("name"), profiles); ok {
+		if cp, ok := c.clientProfile(pt, name, pt.Line("name")); ok {
 			if slices.ContainsFunc(cl.Profiles, func(o rules.ClientProfile) bool { return o.Profile == cp.Profile && o.Role == cp.Role }) {
 				pt.Errorf("name", "profile %q with role %q is listed twice", name, cp.Role)
 			}
@@ -75,18 +75,14 @@ func (c *Config) readClientProfiles(cl *rules.Client, t *tomldoc.Table, profiles
 
 // clientProfile reads the role, features, version, ports and left-out rules of one profile
 // of a client.
-func clientProfile(t *tomldoc.Table, name string, line int, profiles []*rules.Profile) (rules.ClientProfile, bool) {
-	i := slices.IndexFunc(profiles, func(p *rules.Profile) bool { return p.Name == name })
+func (c *Config) clientProfile(t *tomldoc.Table, name string, line int) (rules.ClientProfile, bool) {
+	i := slices.IndexFunc(c.Profiles, func(p *rules.Profile) bool { return p.Name == name })
 	if i < 0 {
-		known := make([]string, len(profiles))
-		for j, p := range profiles {
-			known[j] = p.Name
-		}
-		t.Doc.Errorf(line, "unknown profile %q%s", name, tomldoc.DidYouMean(name, known, "there are"))
+		t.Doc.Errorf(line, "unknown profile %q%s", name, c.unknownProfile(name))
 		t.MarkRead("role", "features", "version", "ports", "without")
 		return rules.ClientProfile{}, false
 	}
-	p := profiles[i]
+	p := c.Profiles[i]
 	cp := rules.ClientProfile{Profile: p, Role: p.Roles[0], Features: t.Strs("features"), Version: profile.ReadVersion(t, "version"), Ports: map[string]uint16{}}
 	if t.Has("role") {
 		cp.Role = t.Str("role")

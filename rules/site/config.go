@@ -29,16 +29,17 @@ type Config struct {
 
 	lines  map[string]int      // lines of the keys of [listen]
 	inputs [][sha256.Size]byte // of the content of the files among Inputs
+	unread []string            // profile files with errors, whose profile is not among Profiles
 }
 
 // ListenLine returns the line of a key of [listen], for problems that are found later. It
 // is 0 if the file does not have the key.
 func (c *Config) ListenLine(key string) int { return c.lines[key] }
 
-// Parse parses a configuration. disk has the files that it names; profiles are those that
-// clients can have. The problems include warnings. If there is an error among them, the
-// Config is nil.
-func Parse(file string, disk Disk, data []byte, profiles []*rules.Profile) (*Config, rules.Problems) {
+// Parse parses a configuration. disk has the files that it names; shipped are the profiles
+// that clients can have beside those from files. The problems include warnings. If there is
+// an error among them, the Config is nil.
+func Parse(file string, disk Disk, data []byte, shipped []*rules.Profile) (*Config, rules.Problems) {
 	doc, top := tomldoc.Parse(file, data)
 	if top == nil {
 		return nil, doc.Problems()
@@ -48,13 +49,13 @@ func Parse(file string, disk Disk, data []byte, profiles []*rules.Profile) (*Con
 			File:              file,
 			StrictDestination: top.Bool("strict_destination"),
 			ECHDeny:           top.Choice("ech", "outer", "deny") == "deny",
-			Profiles:          profiles,
 		},
 		Audit: top.Choice("mode", "enforce", "audit") == "audit",
 	}
 	c.readListen(top.Sub("listen"))
+	ofFiles := c.readProfiles(top.Sub("profiles"), disk, shipped)
 	for _, t := range top.Subs("client") {
-		if cl := c.readClient(t, profiles); cl != nil {
+		if cl := c.readClient(t); cl != nil {
 			c.Clients = append(c.Clients, cl)
 		}
 	}
@@ -74,7 +75,7 @@ func Parse(file string, disk Disk, data []byte, profiles []*rules.Profile) (*Con
 		doc.Warnf(0, "no [[client]]: every request is denied as unknown_client")
 	}
 	c.Revision = c.revision(data)
-	problems := doc.Problems()
+	problems := append(doc.Problems(), ofFiles.Sorted()...)
 	if problems.Err() != nil {
 		return nil, problems
 	}
