@@ -193,8 +193,10 @@ func readPortList(t *tomldoc.Table, key string, p *rules.Profile) (rules.Ports, 
 // ReadVersion reads a product version; "" if the key is absent.
 func ReadVersion(t *tomldoc.Table, key string) string {
 	s := t.Str(key)
-	if t.Has(key) && !rules.ValidVersion(s) {
-		t.Errorf(key, "%q is not a version like \"6.0.4\" or \"14.3 RU8\"", s)
+	if t.Has(key) {
+		if err := rules.CheckVersion(s); err != nil {
+			t.Errorf(key, "%q is not a version: %v", s, err)
+		}
 	}
 	return s
 }

@@ -72,7 +72,7 @@ func TestProfileRefusals(t *testing.T) {
 		{"no purpose", strings.Replace(row("tcp = [1]"), "purpose = \"x\"\n", "", 1), `p.toml:8: rule "r": purpose is missing: state what the document says the rule is for`},
 		{"one id twice", row("tcp = [1]") + "[[rule]]\nid = \"r\"\nfrom = \"manager\"\nto = [\"b.example\"]\npurpose = \"x\"\ntcp = [1]\n", `p.toml:15: id: "r" is not a rule id, or is used twice: lower-case letters, digits, dots and hyphens`},
 		{"versions the wrong way round", row("tcp = [1]\nsince = \"6.0.10\"\nuntil = \"6.0.4\""), `p.toml:15: until: "6.0.4" is not after since "6.0.10"`},
-		{"no version", row("tcp = [1]\nsince = \"\""), `p.toml:14: since: "" is not a version like "6.0.4" or "14.3 RU8"`},
+		{"no version", row("tcp = [1]\nsince = \"\""), `p.toml:14: since: "" is not a version: write a version as "6.0.4", "14 MP2" (maintenance patch), "14.3 RU5" (release update), "14 RU1 MP2" or "14.3 RU10 Patch 1"`},
 		{"no ports", row(""), `p.toml:8: rule "r": tcp is missing: list the ports: tcp = […], udp = […], or any = true`},
 		{"ports and any", row("udp = \"all\"\nany = true"), `p.toml:14: any: any = true already means every protocol and port: remove tcp and udp`},
 		{"an unnamed port", row("tcp = [\"upgrade\"]"), `p.toml:13: tcp: "upgrade" is neither a port range nor a [[port]] of the profile`},

@@ -91,7 +91,7 @@ func TestConfigRefusals(t *testing.T) {
 		{"feature of a profile without", "[[client]]\nname = \"x\"\nsources = [\"10.0.0.1\"]\nprofiles = [\"another\"]\nfeatures = [\"rain\"]\n", `site.toml:5: features: "rain" is not a feature of another; it has no features`},
 		{"unknown configurable port", one + "ports = { download = 1 }\n", `site.toml:5: ports: "download" is not a configurable port of product; its ports are "upgrade"`},
 		{"configurable port out of range", one + "ports = { upgrade = 65536 }\n", `site.toml:5: upgrade: 65536 is not from 1 to 65535`},
-		{"no version", one + "version = \"new\"\n", `site.toml:5: version: "new" is not a version like "6.0.4" or "14.3 RU8"`},
+		{"no version", one + "version = \"new\"\n", `site.toml:5: version: "new" is not a version: write a version as "6.0.4", "14 MP2" (maintenance patch), "14.3 RU5" (release update), "14 RU1 MP2" or "14.3 RU10 Patch 1"`},
 		{"client without a name", "[[client]]\nsources = [\"10.0.0.1\"]\nprofiles = []\n", `site.toml:1: name: "" is not a client name: letters, digits, dots and hyphens`},
 		{"one name twice", one + strings.ReplaceAll(one, "10.0.0.1", "10.0.0.2"), `site.toml:6: name: "one" is already used on line 1`},
 		{"no sources", "[[client]]\nname = \"x\"\nprofiles = []\n", "site.toml:1: client \"x\": sources is missing: list the addresses that it connects from, like [\"10.1.2.3\"]"},
