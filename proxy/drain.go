@@ -56,7 +56,7 @@ func (p *Proxy) closeAll() {
 
 // Recheck asks the generation in force about every open flow, closes the flows that it denies, and
 // returns their number. The question is not recorded. The end of each closed flow is recorded,
-// with cause "policy".
+// with cause "policy", or with cause "expired" if the rule that permitted it has expired.
 func (p *Proxy) Recheck() int {
 	n := 0
 	for _, f := range p.flows.all() {
@@ -76,7 +76,11 @@ func (f *flow) outdated() bool {
 	a := f.p.withCurrent(last)
 	d := f.p.cfg.Gate.Preview(a)
 	if !d.Allowed() {
-		f.Abort(rules.EndPolicy)
+		cause := rules.EndPolicy
+		if d.Why() == rules.Expired {
+			cause = rules.EndDenied(rules.Expired)
+		}
+		f.Abort(cause)
 		return true
 	}
 	f.moveTo(version, a.Generation, d)

@@ -183,6 +183,34 @@ func TestRecheck(t *testing.T) {
 	}
 }
 
+// A rule that expires at an instant ends its tunnels, and no others. The end says why.
+func TestRecheckAfterARuleExpired(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	o := w.origin("8.8.8.8:5000", echo)
+	end := time.Now().Add(time.Hour).UTC().Truncate(time.Second)
+	text := strings.Replace(worldConfig, "[[rule]]\n", "[[rule]]\nexpires = "+end.Format(time.RFC3339)+"\n", 1)
+	w.policy(text)
+	conn, r := w.tunnelTo("a.example:5000", "")
+	io.WriteString(conn, "\x00")
+	r.ReadByte()
+	w.policyAt(text, end.Add(-time.Second))
+	if n := w.p.Recheck(); n != 0 {
+		t.Errorf("%d closed a second before the end", n)
+	}
+	w.policyAt(text, end)
+	if n := w.p.Recheck(); n != 1 {
+		t.Errorf("%d closed", n)
+	}
+	wantReset(t, conn)
+	if c := w.wantClosed(); c.Cause.String() != "expired" {
+		t.Errorf("cause %q", c.Cause)
+	}
+	if got := o.received(); got != "\x00" {
+		t.Errorf("the origin got %q", got)
+	}
+}
+
 // Many clients connect, stall, break off and leave. Afterwards nothing of them is left.
 func TestChurnLeavesNothing(t *testing.T) {
 	w := newWorld(t, nil)

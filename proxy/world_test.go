@@ -131,11 +131,17 @@ func newWorld(t testing.TB, change func(*Config)) *world {
 // policy puts a configuration in force.
 func (w *world) policy(text string) {
 	w.t.Helper()
+	w.policyAt(text, time.Now())
+}
+
+// policyAt puts a configuration in force as of now.
+func (w *world) policyAt(text string, now time.Time) {
+	w.t.Helper()
 	c, problems := site.Parse("test.toml", site.Disk{}, []byte(text), nil)
 	if c == nil {
 		w.t.Fatal(problems)
 	}
-	p, _ := rules.Compile(&c.Spec, w.own, time.Now())
+	p, _ := rules.Compile(&c.Spec, w.own, now)
 	w.live.Swap(&rules.Generation{Policy: p})
 }
 

@@ -255,15 +255,14 @@ func (b *scopeBuilder) coveredRules(file string) Problems {
 		if r.rule.Profile != SiteProfile {
 			continue
 		}
-		day := r.rule.Expires.Add(-time.Second).Format(time.DateOnly)
 		if r.block != 0 {
 			out = append(out, Problem{File: file, Line: r.rule.Line, Warning: true,
-				Text: "rule " + r.rule.ID + " expired on " + day + " and permits nothing"})
+				Text: "rule " + r.rule.ID + " expired " + r.rule.expired() + " and permits nothing"})
 			continue
 		}
 		if !r.rule.Expires.IsZero() && r.rule.Expires.Sub(b.now) < soon {
 			out = append(out, Problem{File: file, Line: r.rule.Line, Warning: true,
-				Text: "rule " + r.rule.ID + " expires at the end of " + day + " (UTC): set a later expires if it is still needed"})
+				Text: "rule " + r.rule.ID + " expires " + r.rule.expiring() + ": set a later expires if it is still needed"})
 		}
 		for j := range b.s.rules {
 			if o := &b.s.rules[j]; i != j && o.block == 0 && !(o.rule.Profile == SiteProfile && j > i) && o.coversRule(r) {

@@ -7,7 +7,6 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
-	"time"
 )
 
 // Hint returns the remedy of a denial in one line, or "" for an allow. It names the
@@ -188,8 +187,7 @@ func hintNear(a *Attempt, d *Decision) string {
 	r, m := d.Nearest, RemedyOf(*a, *d)
 	switch d.Why() {
 	case Expired:
-		return fmt.Sprintf("rule %s expired on %s (%s): set a later expires, or remove the rule",
-			r, r.Expires.Add(-time.Second).Format(time.DateOnly), r.Reason)
+		return fmt.Sprintf("rule %s expired %s (%s): set a later expires, or remove the rule", r, r.expired(), r.Reason)
 	case NotListed, IPLiteral:
 		return hintUnnamed(a, d, m)
 	}

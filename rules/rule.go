@@ -62,6 +62,37 @@ func (r *Rule) Source() string {
 	return r.Document.Title + version + r.Document.Version + section + r.Section + origin + r.Origin
 }
 
+// ExpiresText returns the value of expires for people and programs: the last day, or the
+// instant with its zone. It is "" for a rule that does not expire.
+func ExpiresText(at time.Time) string {
+	switch utc := at.UTC(); {
+	case at.IsZero():
+		return ""
+	case utc.Equal(utc.Truncate(24 * time.Hour)): // a date means the whole day
+		return utc.AddDate(0, 0, -1).Format(time.DateOnly)
+	}
+	return at.Format(time.RFC3339)
+}
+
+// isDay reports whether a text of ExpiresText is a day.
+func isDay(text string) bool { return len(text) == len(time.DateOnly) }
+
+// expired returns when an expired rule ended, for a sentence.
+func (r *Rule) expired() string {
+	if text := ExpiresText(r.Expires); !isDay(text) {
+		return "at " + text
+	}
+	return "on " + ExpiresText(r.Expires)
+}
+
+// expiring returns when the rule will end, for a sentence.
+func (r *Rule) expiring() string {
+	if text := ExpiresText(r.Expires); !isDay(text) {
+		return "at " + text
+	}
+	return "at the end of " + ExpiresText(r.Expires) + " (UTC)"
+}
+
 // IsIdentifier reports whether s can name a profile, role, feature, port, rule or
 // client: letters, digits, dots, underscores and hyphens, with a letter or digit first.
 func IsIdentifier(s string) bool {

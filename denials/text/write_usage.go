@@ -14,9 +14,9 @@ import (
 	"strconv"
 	"time"
 
-	"sallyport/denials/journal"
-
 	"sallyport/denials"
+	"sallyport/denials/journal"
+	"sallyport/rules"
 )
 
 // ruleUseJSON is the use of a rule as usage --json prints it.
@@ -93,7 +93,7 @@ func (o *Options) usageTables(out *bufio.Writer, list []denials.RuleUse, since t
 		if !u.Last.IsZero() {
 			last = o.when(u.Last)
 		}
-		never.row(last, strconv.FormatUint(u.Lookups, 10), u.Client, u.Rule, withZone(expiresText(u.Expires)), cmp.Or(u.Purpose, u.Source))
+		never.row(last, strconv.FormatUint(u.Lookups, 10), u.Client, u.Rule, withZone(rules.ExpiresText(u.Expires)), cmp.Or(u.Purpose, u.Source))
 	}
 	if len(used.rows) > 1 {
 		used.write(out)
@@ -107,24 +107,17 @@ func (o *Options) usageTables(out *bufio.Writer, list []denials.RuleUse, since t
 	}
 }
 
-// withZone adds UTC to a date.
+// withZone adds UTC to a date. A date-time has its zone.
 func withZone(date string) string {
-	if date == "" {
-		return ""
+	if len(date) != len(time.DateOnly) {
+		return date
 	}
 	return date + " UTC"
 }
 
-func expiresText(t time.Time) string {
-	if t.IsZero() {
-		return ""
-	}
-	return t.Add(-time.Second).UTC().Format(time.DateOnly)
-}
-
 func ruleUseOf(u *denials.RuleUse, since time.Time) ruleUseJSON {
 	j := ruleUseJSON{Client: u.Client, Rule: u.Rule, Used: !u.Never(since), Count: u.Count, Lookups: u.Lookups,
-		Expires: expiresText(u.Expires), Purpose: u.Purpose, Source: u.Source}
+		Expires: rules.ExpiresText(u.Expires), Purpose: u.Purpose, Source: u.Source}
 	if !u.Last.IsZero() {
 		j.First, j.Last = &u.First, &u.Last
 	}

@@ -124,7 +124,7 @@ func TestConfigRefusals(t *testing.T) {
 		{"a port with a fraction", one + rule("tcp = [4.5]"), `site.toml:10: tcp: contains a number with a fraction; a port is a number, or a range in quotes`},
 		{"no ports in the list", one + rule("tcp = []"), `site.toml:10: tcp: must be a list like [443, "8000-8010"], or "all"`},
 		{"two rules, one id", one + rule("tcp = [1]") + rule("tcp = [2]"), `site.toml:12: id: "r" is already used on line 5`},
-		{"no date", one + rule("tcp = [1]\nexpires = \"soon\""), `site.toml:11: expires: must be a date like 2027-06-30`},
+		{"no date", one + rule("tcp = [1]\nexpires = \"soon\""), `site.toml:11: expires: must be a date like 2027-06-30, or a date-time with its zone, like 2027-06-30T18:00:00Z or 2027-06-30T18:00:00+02:00`},
 		{"expired", one + rule("tcp = [1]\nexpires = 2026-11-21"), `site.toml:5: warning: rule r expired on 2026-11-21 and permits nothing`},
 		{"its last day", one + rule("tcp = [1]\nexpires = 2026-11-22"), `site.toml:5: warning: rule r expires at the end of 2026-11-22 (UTC): set a later expires if it is still needed`},
 		{"not soon", one + rule("tcp = [1]\nexpires = 2026-12-06"), ""},

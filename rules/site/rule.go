@@ -5,7 +5,6 @@ package site
 import (
 	"slices"
 	"strings"
-	"time"
 	"unicode"
 
 	"sallyport/rules"
@@ -30,11 +29,7 @@ func (c *Config) readSiteRule(t *tomldoc.Table) *rules.Rule {
 		t.Doc.Warnf(t.Line("reason"), "reason: %q is still a placeholder: say why the site needs the rule, like a ticket number, or delete the rule", r.Reason)
 	}
 	profile.ReadReach(t, r, nil)
-	if t.Has("expires") {
-		if day := t.Date("expires"); !day.IsZero() {
-			r.Expires = day.Add(24 * time.Hour)
-		}
-	}
+	r.Expires = t.End("expires")
 	checkHosts(t, "to", r.To)
 	warnOfDestinations(t, "to", r.Client, prefixesAmong(r.To))
 	warnOfAny(t, r)

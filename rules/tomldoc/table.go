@@ -270,18 +270,3 @@ func (t *Table) ofTheFile(key string) bool {
 	top := t.Doc.top
 	return t.path != "" && !isTable && top != nil && top.used[key] && !top.subs[key]
 }
-
-// Date reads a date, bare or in quotes; the zero time if it is absent or wrong.
-func (t *Table) Date(key string) time.Time {
-	t.used[key] = true
-	switch v := t.m[key].(type) {
-	case time.Time:
-		return time.Date(v.Year(), v.Month(), v.Day(), 0, 0, 0, 0, time.UTC)
-	case string:
-		if d, err := time.Parse(time.DateOnly, v); err == nil {
-			return d
-		}
-	}
-	t.Errorf(key, "must be a date like 2027-06-30")
-	return time.Time{}
-}

@@ -1,0 +1,52 @@
+// Moments: dates, and instants with their zone.
+
+package tomldoc
+
+import "time"
+
+// Date reads a date, bare or in quotes; the zero time if it is absent or wrong.
+func (t *Table) Date(key string) time.Time {
+	t.used[key] = true
+	switch v := t.m[key].(type) {
+	case time.Time:
+		return time.Date(v.Year(), v.Month(), v.Day(), 0, 0, 0, 0, time.UTC)
+	case string:
+		if d, err := time.Parse(time.DateOnly, v); err == nil {
+			return d
+		}
+	}
+	t.Errorf(key, "must be a date like 2027-06-30")
+	return time.Time{}
+}
+
+// End reads a date, bare or in quotes, or a date-time with a zone. It returns the instant
+// that follows the whole day in UTC, or the instant that is written, in its zone. It returns
+// the zero time if the key is absent or wrong.
+func (t *Table) End(key string) time.Time {
+	t.used[key] = true
+	raw, there := t.m[key]
+	switch v := raw.(type) {
+	case time.Time:
+		switch v.Location().String() {
+		case "date-local":
+			return time.Date(v.Year(), v.Month(), v.Day()+1, 0, 0, 0, 0, time.UTC)
+		case "datetime-local":
+			t.Errorf(key, "%s has no zone: write %[1]sZ if it is in UTC, else the offset, like %[1]s+02:00", v.Format("2006-01-02T15:04:05"))
+			return time.Time{}
+		case "time-local":
+		default:
+			return v
+		}
+	case string:
+		if d, err := time.Parse(time.DateOnly, v); err == nil {
+			return d.AddDate(0, 0, 1)
+		}
+		if at, err := time.Parse(time.RFC3339, v); err == nil {
+			return at
+		}
+	}
+	if there {
+		t.Errorf(key, "must be a date like 2027-06-30, or a date-time with its zone, like 2027-06-30T18:00:00Z or 2027-06-30T18:00:00+02:00")
+	}
+	return time.Time{}
+}
