@@ -71,7 +71,7 @@ func New() *cobra.Command {
 		}
 		return showProfile(c.OutOrStdout(), profiles[i])
 	}
-	c.AddCommand(list, show, newCheck(), newImport())
+	c.AddCommand(list, show, newCheck(), newImport(), newExport())
 	return c
 }
 
