@@ -31,7 +31,7 @@ func (t *Table) End(key string) time.Time {
 		case "date-local":
 			return time.Date(v.Year(), v.Month(), v.Day()+1, 0, 0, 0, 0, time.UTC)
 		case "datetime-local":
-			t.Errorf(key, "%s has no zone: write %[1]sZ if it is in UTC, else the offset, like %[1]s+02:00", v.Format("2006-01-02T15:04:05"))
+			t.Errorf(key, "%s has no zone: write %[1]sZ if it is in UTC, else the offset, like %[1]s+02:00", v.Format(time.DateOnly+"T"+time.TimeOnly))
 			return time.Time{}
 		case "time-local":
 		default:
