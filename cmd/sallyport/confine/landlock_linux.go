@@ -59,7 +59,7 @@ func (c *Confinement) restrictAs(version int, files []Grant) {
 	}
 	if err != nil {
 		c.landlock(Failed, err.Error())
-		c.granted = nil
+		c.granted, c.listed = nil, nil
 		return
 	}
 	detail := fmt.Sprintf("Landlock %d", version)
@@ -130,6 +130,9 @@ func (c *Confinement) rules(files []Grant, config landlock.Config) ([]landlock.R
 		out = append(out, landlock.PathAccess(access, g.Path))
 		if g.Access != Remove && g.Access != Write {
 			c.granted = append(c.granted, id)
+			if g.Access != Read {
+				c.listed = append(c.listed, id)
+			}
 		}
 	}
 	return out, nil

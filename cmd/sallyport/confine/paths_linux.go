@@ -30,8 +30,8 @@ func (id identity) root() bool {
 	return err == nil && id == top
 }
 
-// Covers reports whether the grants permit reading the file or directory at a path. It does not
-// check the permissions of the file.
+// Covers reports whether the grants permit reading the file at a path, or listing the
+// directory there. It does not check the permissions of the file.
 func (c *Confinement) Covers(path string) bool {
 	if c.State(Files) != On {
 		return true
@@ -43,9 +43,13 @@ func (c *Confinement) Covers(path string) bool {
 	if real, err := filepath.EvalSymlinks(path); err == nil {
 		path = real
 	}
+	grants := c.granted
+	if _, dir, err := identify(path); err == nil && dir {
+		grants = c.listed
+	}
 	for {
 		if id, _, err := identify(path); err == nil {
-			for _, g := range c.granted {
+			for _, g := range grants {
 				if g == id {
 					return true
 				}
@@ -77,6 +81,20 @@ func ReadAgain(path string) []Grant {
 	}
 	if exists(path) {
 		out = append(out, Grant{path, Read})
+	}
+	return out
+}
+
+// ListAgain returns the grants for a directory that is listed more than once, and whose files
+// are read. Like ReadAgain, it also grants the directories that a link on the path may be
+// changed to, and never the root directory.
+func ListAgain(dir string) []Grant {
+	file := filepath.Join(dir, "any")
+	var out []Grant
+	for _, dir := range append(places(file), siblings(file)...) {
+		if dir != "/" {
+			out = append(out, Grant{dir, List})
+		}
 	}
 	return out
 }

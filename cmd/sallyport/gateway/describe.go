@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"sallyport/cmd/sallyport/terminal"
 	"sallyport/rules"
 	"sallyport/rules/site"
 )
@@ -21,6 +22,29 @@ func DescribePolicy(cfg *site.Config, p *rules.Policy) string {
 		clients = "client"
 	}
 	return fmt.Sprintf("revision %s, %d %s, %d rules in force, mode %s", p.Revision(), len(cfg.Clients), clients, p.Rules(), mode)
+}
+
+// DescribeProfiles describes each profile of a configuration that was read from a file.
+func DescribeProfiles(cfg *site.Config) []string {
+	var out []string
+	for _, p := range cfg.Profiles {
+		if p.Origin != "" {
+			out = append(out, fmt.Sprintf("%s from %s: %s", p.Name, terminal.Printable(p.File), p.Origin))
+		}
+	}
+	return out
+}
+
+// replacements names the profiles from files that are in the place of shipped ones; ""
+// if there is none.
+func replacements(cfg *site.Config) string {
+	var out []string
+	for _, p := range cfg.Profiles {
+		if p.Replaced != nil {
+			out = append(out, fmt.Sprintf("; %s from %s: %s", p.Name, terminal.Printable(p.File), p.Origin))
+		}
+	}
+	return strings.Join(out, "")
 }
 
 // DescribeClient returns the name of a client with its profiles and roles.

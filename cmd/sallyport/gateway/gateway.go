@@ -114,6 +114,7 @@ func Open(o Options) (*Gateway, error) {
 		manager: o.Manager.Notifier, watchdog: o.Manager.Watchdog, now: o.Now, poll: cmp.Or(o.Poll, time.Second), log: o.Log, out: o.Out, newAdmin: o.Admin,
 		cfg: o.Config, booted: o.Config, metrics: newMetrics(), system: newSystemServers(o.ResolvConf), nat64: newTranslators(),
 	}
+	g.source.denied = g.confinedCure
 	warnOfAbsent(g.log, g.sockets.listeners(), IsLocal)
 	warnOfDescriptors(g.log, openFiles(), o.Config.Limits)
 	if g.resolver, err = newResolver(o.Config, g.system); err != nil {

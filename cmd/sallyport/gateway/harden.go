@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"net"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -68,6 +69,18 @@ func keeps(file string, cfg *site.Config, filter PacketFilter) confine.Plan {
 		plan.Files = append(plan.Files, confine.Grant{Path: "/proc/stat", Access: confine.Read})
 	}
 	keep := func(grants ...confine.Grant) { plan.Files = append(plan.Files, grants...) }
+	for _, dir := range confine.ListAgain(filepath.Dir(file)) {
+		if file != "" && file != "-" {
+			keep(dir) // for a directory of profiles that a later configuration names
+		}
+	}
+	for _, in := range cfg.Inputs {
+		if in.Dir {
+			keep(confine.ListAgain(in.Path)...)
+		} else {
+			keep(confine.ReadAgain(in.Path)...)
+		}
+	}
 	for _, path := range []string{file, cfg.Admin.TokenFile, cfg.Admin.TLSCert, cfg.Admin.TLSKey, filter.Counters} {
 		if path != "" && path != "-" {
 			keep(confine.ReadAgain(path)...)
@@ -142,17 +155,24 @@ func protocolOf(l net.Listener) (protocol int, err error) {
 // being opened: at the start, the configuration did not name the directory of that
 // file. It also explains the error if this process is root without capabilities.
 func (g *Gateway) outside(err error) error {
-	var at *fs.PathError
-	if !errors.As(err, &at) || !errors.Is(at.Err, syscall.EACCES) {
-		return err
-	}
-	if !g.confined.Covers(at.Path) {
-		return fmt.Errorf("%w: this needs a restart: since its start this process can open only the files that the configuration named then", err)
-	}
-	if os.Geteuid() == 0 && g.confined.State(confine.Capabilities) == confine.On {
-		return fmt.Errorf("%w: this process is root without capabilities: the mode of the file must let root read it", err)
+	if cure := g.confinedCure(err); cure != "" {
+		return fmt.Errorf("%w: %s", err, cure)
 	}
 	return err
+}
+
+// confinedCure returns what outside adds to an error; "" if it adds nothing.
+func (g *Gateway) confinedCure(err error) string {
+	var at *fs.PathError
+	switch {
+	case !errors.As(err, &at) || !errors.Is(at.Err, syscall.EACCES):
+		return ""
+	case !g.confined.Covers(at.Path):
+		return "this needs a restart: since its start this process can open only the files that the configuration named then"
+	case os.Geteuid() == 0 && g.confined.State(confine.Capabilities) == confine.On:
+		return "this process is root without capabilities: the mode of the file must let root read it"
+	}
+	return ""
 }
 
 // describeHardening returns the result of every step in one line.

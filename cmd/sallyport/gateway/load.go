@@ -82,6 +82,11 @@ func ReadConfig(file string, stdin io.Reader) (name, dir string, data []byte, er
 // configuration, the problems, and the errors as one. Else the problems are
 // warnings.
 func LoadConfig(file string, stdin io.Reader) (*site.Config, rules.Problems, error) {
+	return loadConfig(file, stdin, hostFiles{})
+}
+
+// loadConfig is LoadConfig with the files that the configuration names.
+func loadConfig(file string, stdin io.Reader, files site.Files) (*site.Config, rules.Problems, error) {
 	profiles, err := ShippedProfiles()
 	if err != nil {
 		return nil, nil, err
@@ -90,7 +95,7 @@ func LoadConfig(file string, stdin io.Reader) (*site.Config, rules.Problems, err
 	if err != nil {
 		return nil, nil, err
 	}
-	cfg, problems := site.Parse(name, hostDisk(dir), data, profiles)
+	cfg, problems := site.Parse(name, site.Disk{Dir: dir, Files: files}, data, profiles)
 	if err := problems.Err(); err != nil {
 		return nil, problems, err
 	}

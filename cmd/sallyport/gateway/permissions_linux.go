@@ -66,21 +66,31 @@ func (k Keeper) CheckPermissions(cfg *site.Config, file string) rules.Problems {
 // not start after an upgrade, because of a directory that was never checked
 // before, would help an attacker too.
 func (k Keeper) RunPermissions(cfg *site.Config, file string) rules.Problems {
+	type kept struct {
+		key, path   string
+		secret, dir bool
+	}
+	files := []kept{
+		{key: "", path: file},
+		{key: "[admin] token_file: ", path: cfg.Admin.TokenFile, secret: true},
+		{key: "[admin] tls_key: ", path: cfg.Admin.TLSKey, secret: true},
+		{key: "[admin] tls_cert: ", path: cfg.Admin.TLSCert},
+	}
+	for _, in := range cfg.Inputs {
+		files = append(files, kept{key: in.Key + ": ", path: in.Path, dir: in.Dir})
+	}
 	var out rules.Problems
-	for _, f := range []struct {
-		key, path string
-		secret    bool
-	}{
-		{"", file, false},
-		{"[admin] token_file: ", cfg.Admin.TokenFile, true},
-		{"[admin] tls_key: ", cfg.Admin.TLSKey, true},
-		{"[admin] tls_cert: ", cfg.Admin.TLSCert, false},
-	} {
+	said := map[string]bool{} // files of one directory have the faults of their path in common
+	for _, f := range files {
 		if f.path == "" || f.path == "-" {
 			continue
 		}
-		own := k.ownFaults(f.path, f.secret)
-		for _, text := range k.faults(f.path, f.secret) {
+		own := k.ownFaults(f.path, f.dir, f.secret)
+		for _, text := range k.faults(f.path, f.dir, f.secret) {
+			if said[f.key+text] {
+				continue
+			}
+			said[f.key+text] = true
 			out = append(out, rules.Problem{File: cfg.File, Text: f.key + text, Warning: !slices.Contains(own, text)})
 		}
 	}
@@ -89,9 +99,10 @@ func (k Keeper) RunPermissions(cfg *site.Config, file string) rules.Problems {
 
 // faults returns the ways in which others can read or change a file, or the
 // directories and links on its path. Only a regular file has faults: another
-// process prepares a pipe. The code that opens the file reports a missing one.
-func (k Keeper) faults(path string, secret bool) []string {
-	way, err := wayToFile(path)
+// process prepares a pipe. The code that opens the file reports a missing one. With
+// dir, path is a directory whose files are read.
+func (k Keeper) faults(path string, dir, secret bool) []string {
+	way, err := wayToFile(path, dir)
 	if err != nil {
 		return []string{err.Error()}
 	}
@@ -99,17 +110,18 @@ func (k Keeper) faults(path string, secret bool) []string {
 }
 
 // ownFaults is like faults, but omits the faults of the path to the file.
-func (k Keeper) ownFaults(path string, secret bool) []string {
-	way, err := wayToFile(path)
+func (k Keeper) ownFaults(path string, dir, secret bool) []string {
+	way, err := wayToFile(path, dir)
 	if err != nil {
 		return []string{err.Error()}
 	}
 	return k.faultsOf(way[max(0, len(way)-1):], secret)
 }
 
-// wayToFile is wayTo for a regular file; for anything else it returns no steps.
-func wayToFile(path string) ([]step, error) {
-	if st, err := os.Stat(path); err != nil || !st.Mode().IsRegular() {
+// wayToFile is wayTo for a regular file, or with dir for a directory; for anything else
+// it returns no steps.
+func wayToFile(path string, dir bool) ([]step, error) {
+	if st, err := os.Stat(path); err != nil || st.IsDir() != dir || !dir && !st.Mode().IsRegular() {
 		return nil, nil
 	}
 	return wayTo(path)
@@ -132,7 +144,10 @@ func (k Keeper) faultsOf(way []step, secret bool) (out []string) {
 		case mode.IsDir():
 			open = mode&fs.ModeSticky != 0
 			out = append(out, k.owner(s)...)
-			if who := k.writers(s); who != "" && !open {
+			who := k.writers(s)
+			if who != "" && i == len(way)-1 {
+				out = append(out, fmt.Sprintf("%s can put files there, as %s has mode %04o: chmod go-w %[2]s", who, s.path, mode.Perm()))
+			} else if who != "" && !open {
 				out = append(out, fmt.Sprintf("%s can put another file in its place, as %s has mode %04o: chmod go-w %[2]s", who, s.path, mode.Perm()))
 			}
 		default:

@@ -85,7 +85,7 @@ func TestPermissions(t *testing.T) {
 			}
 		}
 		k := Keeper{uid: os.Geteuid()}
-		got := strings.ReplaceAll(strings.Join(k.faults(in(c.file), c.secret), "\n"), dir, "DIR")
+		got := strings.ReplaceAll(strings.Join(k.faults(in(c.file), false, c.secret), "\n"), dir, "DIR")
 		if c.want == "" && got != "" || !strings.Contains(got, c.want) {
 			t.Errorf("%s: %q, want %q", c.what, got, c.want)
 		}
@@ -99,12 +99,12 @@ func TestPermissionsOfOwners(t *testing.T) {
 	me := os.Geteuid()
 	other := Keeper{uid: me + 1}
 	if me != 0 {
-		if got := other.faults(in("conf/site.toml"), false); len(got) < 2 || !strings.Contains(strings.Join(got, "\n"), "must be root's or user "+fmt.Sprint(me+1)+"'s") {
+		if got := other.faults(in("conf/site.toml"), false, false); len(got) < 2 || !strings.Contains(strings.Join(got, "\n"), "must be root's or user "+fmt.Sprint(me+1)+"'s") {
 			t.Errorf("of another user: %q", got)
 		}
 		return
 	}
-	if got := other.faults(in("conf/site.toml"), false); len(got) != 0 {
+	if got := other.faults(in("conf/site.toml"), false, false); len(got) != 0 {
 		t.Errorf("root's: %q", got)
 	}
 	for _, c := range []struct{ of, file string }{
@@ -116,11 +116,11 @@ func TestPermissionsOfOwners(t *testing.T) {
 		if err := os.Lchown(in(c.of), 65534, 65534); err != nil {
 			t.Fatal(err)
 		}
-		got := strings.Join(Keeper{}.faults(in(c.file), false), "\n")
+		got := strings.Join(Keeper{}.faults(in(c.file), false, false), "\n")
 		if want := in(c.of) + " belongs to user nobody, and must be root's: chown root " + in(c.of); !strings.HasPrefix(got, want) {
 			t.Errorf("%s: %q, want %q", c.of, got, want)
 		}
-		if got := (Keeper{uid: 65534}).faults(in(c.file), false); len(got) != 0 {
+		if got := (Keeper{uid: 65534}).faults(in(c.file), false, false); len(got) != 0 {
 			t.Errorf("%s, the user's own: %q", c.of, got)
 		}
 		if err := os.Lchown(in(c.of), 0, 0); err != nil {
@@ -147,7 +147,7 @@ func TestPermissionsOfPrivateGroup(t *testing.T) {
 		{Keeper{uid: os.Geteuid(), group: st.Gid}, false},
 		{Keeper{uid: os.Geteuid(), group: st.Gid + 1, private: true}, false},
 	} {
-		if got := c.k.faults(in("conf/site.toml"), false); (len(got) == 0) != c.good {
+		if got := c.k.faults(in("conf/site.toml"), false, false); (len(got) == 0) != c.good {
 			t.Errorf("%+v: %q", c.k, got)
 		}
 	}
@@ -176,16 +176,16 @@ func TestPermissionsOfMounts(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	if got := (Keeper{}).faults(in("conf/site.toml"), false); len(got) != 2 {
+	if got := (Keeper{}).faults(in("conf/site.toml"), false, false); len(got) != 2 {
 		t.Errorf("mounted for writing: %q", got)
 	}
 	if err := unix.Mount("", in("conf"), "", unix.MS_BIND|unix.MS_REMOUNT|unix.MS_RDONLY, ""); err != nil {
 		t.Fatal(err)
 	}
-	if got := (Keeper{}).faults(in("conf/site.toml"), false); len(got) != 0 {
+	if got := (Keeper{}).faults(in("conf/site.toml"), false, false); len(got) != 0 {
 		t.Errorf("mounted read-only: %q", got)
 	}
-	if got := (Keeper{}).faults(in("conf/token"), true); len(got) != 1 || !strings.Contains(got[0], "can read this secret") {
+	if got := (Keeper{}).faults(in("conf/token"), false, true); len(got) != 1 || !strings.Contains(got[0], "can read this secret") {
 		t.Errorf("a secret mounted read-only: %q", got)
 	}
 }

@@ -18,6 +18,7 @@ type readiness struct {
 	Ready     bool           `json:"ready"`
 	Problems  []string       `json:"problems"`
 	Policy    string         `json:"policy,omitempty"`
+	Profiles  []string       `json:"profiles,omitempty"` // those from files
 	Drops     string         `json:"filter_drops,omitempty"`
 	Hardening []confine.Step `json:"hardening"`
 	Limits    ProcessLimits  `json:"limits"`
@@ -35,7 +36,7 @@ func (g *Gateway) readiness() readiness {
 	g.mu.Unlock()
 	out.Drops = g.describeDrops()
 	if g.live.Policy() != nil {
-		out.Policy = g.describe(cfg)
+		out.Policy, out.Profiles = g.describe(cfg), DescribeProfiles(cfg)
 	}
 	return out
 }
@@ -62,6 +63,9 @@ func (g *Gateway) serveReady(w http.ResponseWriter, r *http.Request) {
 	}
 	if is.Policy != "" {
 		fmt.Fprintln(w, "policy:", is.Policy)
+	}
+	for _, p := range is.Profiles {
+		fmt.Fprintln(w, "profile:", p)
 	}
 	if is.Drops != "" {
 		fmt.Fprintln(w, "packet filter:", is.Drops)

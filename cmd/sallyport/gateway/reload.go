@@ -33,7 +33,10 @@ func (g *Gateway) Reload(why string) {
 	closed := g.proxy.Recheck()
 	text := g.describe(g.cfg)
 	g.log.Info("reloaded", "why", why, "policy", text, "closed", closed)
-	g.journal.Event(journal.EventReload, text+"; "+closedFlows(closed))
+	for _, p := range DescribeProfiles(g.cfg) {
+		g.log.Info("profile from a file", "profile", p)
+	}
+	g.journal.Event(journal.EventReload, text+replacements(g.cfg)+"; "+closedFlows(closed))
 }
 
 // closedFlows describes how many open flows a change closed.
@@ -113,10 +116,10 @@ func needRestart(old, cfg *site.Config) []string {
 	return keys
 }
 
-// watch reloads when the file has changed, or a link to it.
+// watch reloads when the file has changed, a file that it names, or a link to one.
 func (g *Gateway) watch(ctx context.Context) {
 	if g.source.file == "" || g.source.file == "-" {
 		return
 	}
-	watchFile(ctx, g.poll, g.source.file, g.source.state, func() { g.Reload("the file changed") })
+	watchList(ctx, g.poll, g.source.lastRead, func(what string) { g.Reload("changed: " + what) })
 }

@@ -27,7 +27,7 @@ func (g *Gateway) Start(ctx context.Context) {
 	for _, p := range warnings {
 		g.print("sallyport: " + p.String() + "\n")
 	}
-	g.journal.Start(fmt.Sprintf("version %s, %s, hardening %s", g.build.Version, DescribePolicy(g.cfg, policy), describeHardening(g.hardening)),
+	g.journal.Start(fmt.Sprintf("version %s, %s, hardening %s", g.build.Version, DescribePolicy(g.cfg, policy)+replacements(g.cfg), describeHardening(g.hardening)),
 		journal.OwnTexts(g.own.Listeners, HostAddresses()))
 	g.discoverNAT64(ctx) // the first clients need it
 	g.print(g.startLines(policy))

@@ -3,31 +3,37 @@
 package gateway
 
 import (
+	"errors"
 	"io"
+	"io/fs"
+	"sync/atomic"
 
 	"sallyport/rules"
 	"sallyport/rules/site"
 )
 
 // A Source is where a configuration comes from: a file, standard input, or the
-// binary itself.
+// binary itself; and the files that the configuration names.
 type Source struct {
 	file   string // the value of --config
 	stdin  io.Reader
-	state  string // fileState of file before the first read
-	keeper Keeper // found at the start: a confined process cannot read /etc/group
+	keeper Keeper                   // found at the start: a confined process cannot read /etc/group
+	denied func(error) string       // what to do about an error of a confined process; nil: it is not confined
+	read   atomic.Pointer[readList] // by the last load, also if it failed
 }
 
 // NewSource returns the source that a --config names.
 func NewSource(file string, stdin io.Reader) *Source {
-	return &Source{file: file, stdin: stdin, state: fileState(file), keeper: ThisKeeper()}
+	return &Source{file: file, stdin: stdin, keeper: ThisKeeper()}
 }
 
 // LoadToRun reads and checks the configuration, and checks that no one else can
 // change it. The problems are warnings; if there are errors, LoadToRun returns no
 // configuration.
 func (s *Source) LoadToRun() (*site.Config, rules.Problems, error) {
-	cfg, problems, err := LoadConfig(s.file, s.stdin)
+	noting := &notingFiles{denied: s.denied, list: readList{{path: s.file, state: fileState(s.file)}}}
+	defer func() { s.read.Store(&noting.list) }()
+	cfg, problems, err := loadConfig(s.file, s.stdin, noting)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -36,4 +42,47 @@ func (s *Source) LoadToRun() (*site.Config, rules.Problems, error) {
 		return nil, nil, err
 	}
 	return cfg, append(problems, exposed...), nil
+}
+
+// lastRead returns what the last load read.
+func (s *Source) lastRead() readList {
+	if l := s.read.Load(); l != nil {
+		return *l
+	}
+	return nil
+}
+
+// notingFiles reads files of this host, and notes the state of each from before it is
+// read: so a change during the load is noticed after it.
+type notingFiles struct {
+	hostFiles
+	denied func(error) string
+	list   readList
+}
+
+// Read is Read of hostFiles.
+func (f *notingFiles) Read(path string, limit int) ([]byte, error) {
+	f.list = append(f.list, readOnce{path: path, state: fileState(path)})
+	data, err := f.hostFiles.Read(path, limit)
+	return data, f.explained(err)
+}
+
+// List is List of hostFiles.
+func (f *notingFiles) List(dir, suffix string) ([]string, error) {
+	f.list = append(f.list, readOnce{dir, suffix, dirState(dir, suffix)})
+	names, err := f.hostFiles.List(dir, suffix)
+	return names, f.explained(err)
+}
+
+// explained adds to an error what to do about it if the confinement is the cause.
+func (f *notingFiles) explained(err error) error {
+	var at *fs.PathError
+	if f.denied == nil || !errors.As(err, &at) {
+		return err
+	}
+	cure := f.denied(err)
+	if cure == "" {
+		return err
+	}
+	return &fs.PathError{Op: at.Op, Path: at.Path, Err: errors.New(at.Err.Error() + ": " + cure)}
 }

@@ -27,6 +27,9 @@ func (g *Gateway) startLines(policy *rules.Policy) string {
 	}
 	row := func(name, text string) { fmt.Fprintf(w, "  %-11s %s\n", name, text) }
 	row("policy", DescribePolicy(cfg, policy))
+	for _, text := range DescribeProfiles(cfg) {
+		row("profile", text)
+	}
 	for _, c := range cfg.Clients {
 		var from []string
 		for _, p := range c.Sources {

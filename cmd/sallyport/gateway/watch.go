@@ -4,23 +4,36 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
+	"strings"
 	"syscall"
 	"time"
 )
 
 // watchFile calls changed, in this goroutine, when the file at path differs from
-// seen, a fileState from before the file was last read. It waits until two checks
-// in a row find the same state. If the file disappears, that is a change; if it
-// returns, that is another one. watchFile ends with ctx.
+// seen, a fileState from before the file was last read. If the file disappears, that
+// is a change; if it returns, that is another one. watchFile ends with ctx.
+func watchFile(ctx context.Context, every time.Duration, path, seen string, changed func()) {
+	list := func() readList { return readList{{path: path, state: seen}} }
+	watchList(ctx, every, list, func(string) {
+		seen = fileState(path)
+		changed()
+	})
+}
+
+// watchList calls changed, in this goroutine, when a file or directory differs from
+// the state in the list that was read last. It waits until two checks in a row find
+// the same state. changed gets the paths; after it, read returns the new list.
 //
 // It polls, because notifications of the kernel miss some changes: a link that
 // points elsewhere, a mount, network file systems. Landlock permits these checks
 // everywhere; changed finds out whether it can read the file.
-func watchFile(ctx context.Context, every time.Duration, path, seen string, changed func()) {
-	previous := fileState(path)
+func watchList(ctx context.Context, every time.Duration, read func() readList, changed func(what string)) {
+	previous := read().now()
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
@@ -29,13 +42,45 @@ func watchFile(ctx context.Context, every time.Duration, path, seen string, chan
 			return
 		case <-tick.C:
 		}
-		now := fileState(path)
-		if now != seen && now == previous {
-			seen = now
-			changed()
+		list := read()
+		now := list.now()
+		if what := list.changes(now); what != "" && slices.Equal(now, previous) {
+			changed(what)
 		}
 		previous = now
 	}
+}
+
+// A readList is what one load of a configuration read: files, and directories with
+// the suffix of the names that count.
+type readList []readOnce
+
+// A readOnce is a file or a directory with its state from before it was read.
+type readOnce struct{ path, suffix, state string }
+
+// now returns the state of each file now.
+func (l readList) now() []string {
+	out := make([]string, len(l))
+	for i, r := range l {
+		if out[i] = fileState(r.path); r.suffix != "" {
+			out[i] = dirState(r.path, r.suffix)
+		}
+	}
+	return out
+}
+
+// changes names the files whose state differs from the one in the list; "" if none does.
+func (l readList) changes(now []string) string {
+	var paths []string
+	for i, r := range l {
+		if r.state != now[i] {
+			paths = append(paths, r.path)
+		}
+	}
+	if more := len(paths) - 3; more > 0 {
+		paths = append(paths[:3], fmt.Sprintf("%d more", more))
+	}
+	return strings.Join(paths, ", ")
 }
 
 // fileState returns a text that changes with the file that path leads to now: its
@@ -46,6 +91,17 @@ func fileState(path string) string {
 		return err.Error()
 	}
 	return fmt.Sprint(st.ModTime().UnixNano(), st.Size(), st.Mode(), identity(st))
+}
+
+// dirState returns a text that changes with the mode of a directory and with the names
+// in it that count. Other files, such as those of an editor, do not change it.
+func dirState(dir, suffix string) string {
+	names, err := hostFiles{}.List(dir, suffix)
+	st, statErr := os.Stat(dir)
+	if err := errors.Join(err, statErr); err != nil {
+		return err.Error()
+	}
+	return fmt.Sprint(st.Mode(), strings.Join(names, "/"))
 }
 
 // identity returns the device, the inode and the change time of a file. Programs

@@ -14,7 +14,6 @@ import (
 // A file that changes during the start, after it was read, is put in force.
 func TestWatchSeesAChangeDuringTheStart(t *testing.T) {
 	g, log, write := readyGateway(t)
-	g.source.state = fileState(g.source.file)
 	write(strings.Replace(readySite, "10.77.0.10", "10.77.0.11", 1) + "# longer\n")
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
