@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"sallyport/denials"
 	"sallyport/denials/journal"
 )
 
@@ -164,6 +165,34 @@ func TestTimesSayTheirZone(t *testing.T) {
 		o := Options{Now: c.now}
 		if got := o.when(noon); got != c.want {
 			t.Errorf("now %v: %q, want %q", c.now, got, c.want)
+		}
+	}
+}
+
+// An empty result states what was searched for and how many records were read. Where no
+// denial is recorded at all, it states where to look next.
+func TestEmptyResults(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "denials.jsonl")
+	journalOf(t, path, at(0, func(r *journal.Record) { r.Verdict, r.Reason = journal.VerdictAllow, "" }), at(1, func(r *journal.Record) { r.Verdict, r.Reason = journal.VerdictAllow, "" }))
+	for name, c := range map[string]struct {
+		filter denials.Filter
+		want   []string
+	}{
+		"no denial":      {denials.Filter{Denied: true}, []string{"nothing was denied; 2 records were read", "preflight"}},
+		"no such denial": {denials.Filter{Denied: true, Host: "update1.sangfor.net"}, []string{"no denial matches; 2 records were read", "preflight"}},
+		"no such record": {denials.Filter{Verdict: journal.VerdictDeny, Host: "update1.sangfor.net"}, []string{"no record matches; 2 were read"}},
+	} {
+		o := Options{Files: []string{path}, Now: noon, Filter: c.filter}
+		for what, f := range map[string]writeFunc{"list": List, "top": Top} {
+			var b bytes.Buffer
+			if _, err := f(context.Background(), o, &b); err != nil {
+				t.Fatal(err)
+			}
+			for _, want := range c.want {
+				if !strings.Contains(b.String(), want) {
+					t.Errorf("%s, %s: %q lacks %q", name, what, b.String(), want)
+				}
+			}
 		}
 	}
 }

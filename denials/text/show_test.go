@@ -50,3 +50,24 @@ func TestShowFindsTheFlow(t *testing.T) {
 		}
 	}
 }
+
+// Without --json, show prints the fields of the record, and a table of the other records
+// of its flow.
+func TestShowPrintsTheFlowAsATable(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "denials.jsonl")
+	journalOf(t, path, at(0, func(r *journal.Record) { r.Flow = 5 }), at(1, func(r *journal.Record) { r.Flow = 6 }),
+		at(2, func(r *journal.Record) {
+			r.Flow, r.Event, r.Verdict, r.Reason = 5, journal.EventClose, journal.VerdictAllow, ""
+		}))
+	var b bytes.Buffer
+	if _, err := WriteShow(context.Background(), Options{Files: []string{path}, Now: noon, ID: "b-1"}, &b); err != nil {
+		t.Fatal(err)
+	}
+	fields, others, found := strings.Cut(b.String(), "\nother records of this flow:\n")
+	if !found || !strings.Contains(fields, "not_listed") || !strings.Contains(fields, "n0.example") {
+		t.Errorf("show prints\n%s", b.String())
+	}
+	if !strings.Contains(others, "b-3") || strings.Contains(others, "b-2") || strings.Contains(others, "b-1") {
+		t.Errorf("the table of the flow is\n%s", others)
+	}
+}
