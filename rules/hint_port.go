@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 )
 
 // firstDynamicPort is where the dynamic ports begin (RFC 6335, section 6), which
@@ -93,16 +94,30 @@ func movedPort(a *Attempt, d *Decision, own []*scopeRule) string {
 	return ""
 }
 
-// notedPort finds a note that mentions the port, or ephemeral ports.
+// notedPort finds a note that mentions the port, or ephemeral ports. If the document has the
+// port for the other protocol, the protocol is the matter, and the note says nothing about it.
 func notedPort(a *Attempt, own []*scopeRule) string {
-	port := strconv.Itoa(int(a.Dest.Port()))
+	port := a.Dest.Port()
+	if slices.ContainsFunc(own, func(r *scopeRule) bool { return r.tcp.Has(port) || r.udp.Has(port) }) {
+		return ""
+	}
 	for _, r := range own {
-		words := strings.FieldsFunc(r.rule.Note, func(c rune) bool { return c < '0' || c > '9' })
-		if slices.Contains(words, port) || a.Dest.Port() >= firstDynamicPort && strings.Contains(r.rule.Note, "ephemeral") {
-			return fmt.Sprintf("not %s %s for %s: %s has this note: %s", a.Proto, port, orAddress(a), r.rule, r.rule.Note)
+		if mentions(r.rule.Note, port) || port >= firstDynamicPort && strings.Contains(r.rule.Note, "ephemeral") {
+			return fmt.Sprintf("not %s %d for %s: %s has this note: %s", a.Proto, port, orAddress(a), r.rule, r.rule.Note)
 		}
 	}
 	return ""
+}
+
+// mentions reports whether a note has the port as a number of its own, and not as a part of
+// a name or version, as in update1 or 12.1.
+func mentions(note string, port uint16) bool {
+	for word := range strings.FieldsFuncSeq(note, func(c rune) bool { return !unicode.IsLetter(c) && !unicode.IsDigit(c) && c != '.' }) {
+		if strings.Trim(word, ".") == strconv.Itoa(int(port)) {
+			return true
+		}
+	}
+	return false
 }
 
 // unboundPort finds a rule with the port, to a role that the site gives no addresses
