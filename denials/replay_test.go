@@ -75,7 +75,7 @@ func TestReplaySaysWhatChanges(t *testing.T) {
 		attempt(t, agentAddr, "license.sangfor.com", 443),   // denied by both
 		attempt(t, laptop, "telemetry.vendor.example", 443), // let through by audit, denied now
 		attempt(t, laptop, "edr.vendor.example", 443),       // let through by audit, permitted by a rule now
-		attempt(t, sep, "10.3.9.9", 2638),                   // permitted, denied now
+		attempt(t, sep, "10.3.9.9", 1433),                   // permitted, denied now
 	)
 	rs[0].Count = 500
 	rs = append(rs, at(1, func(r *journal.Record) { r.Host, r.Count, r.Client = "", 9000, "10.0.0.7" })) // folded
@@ -96,7 +96,7 @@ func TestReplaySaysWhatChanges(t *testing.T) {
 		"auth.sangfor.com:0":           "newly_permitted allow endpoint-secure-onprem/auth",
 		"telemetry.vendor.example:443": "newly_denied deny not_listed",
 		"edr.vendor.example:443":       "newly_permitted allow site/edr",
-		"10.3.9.9:2638":                "newly_denied deny ip_literal",
+		"10.3.9.9:1433":                "newly_denied deny ip_literal",
 	} {
 		if got[dest] != want {
 			t.Errorf("%s: %q, want %q", dest, got[dest], want)

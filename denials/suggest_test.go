@@ -184,10 +184,10 @@ profiles = ["endpoint-secure-saas"]
 func TestConfigurablePortIsSuggested(t *testing.T) {
 	s := siteOf(t, fleet)
 	sg := suggestFor(t, s, attempt(t, sep, "10.3.9.9", 8082))[0]
-	if sg.Cure != CureBinding || !sg.Verified || !sg.Asks || !strings.HasSuffix(sg.TOML, "\n# ports = { embedded-database = 8082 }\n") || !strings.Contains(sg.Why, "only if") {
+	if sg.Cure != CureBinding || !sg.Verified || !sg.Asks || !strings.HasSuffix(sg.TOML, "\n# ports = { sql-server = 8082 }\n") || !strings.Contains(sg.Why, "only if") {
 		t.Errorf("%+v", sg)
 	}
-	if len(sg.Loses) != 1 || !strings.Contains(sg.Loses[0], "10.3.9.9: tcp 2638") {
+	if len(sg.Loses) != 1 || !strings.Contains(sg.Loses[0], "10.3.9.9: tcp 1433") {
 		t.Errorf("loses %q", sg.Loses)
 	}
 	if d := applied(t, s, []*Suggestion{sg}).Policy.Decide(attempt(t, sep, "10.3.9.9", 8082)); d.Allowed() {

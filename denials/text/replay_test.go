@@ -23,7 +23,7 @@ func TestReplayIsPrinted(t *testing.T) {
 		attempt(t, agentAddr, "license.sangfor.com", 443),   // denied by both
 		attempt(t, laptop, "telemetry.vendor.example", 443), // let through by audit, denied now
 		attempt(t, laptop, "edr.vendor.example", 443),       // let through by audit, permitted by a rule now
-		attempt(t, sep, "10.3.9.9", 2638),                   // permitted, denied now
+		attempt(t, sep, "10.3.9.9", 1433),                   // permitted, denied now
 	)
 	rs[0].Count = 500
 	rs = append(rs, at(1, func(r *journal.Record) { r.Host, r.Count, r.Client = "", 9000, "10.0.0.7" })) // folded
