@@ -37,9 +37,13 @@ func TestExplainVersions(t *testing.T) {
 		{sep, "spc", "", "tcp <manager> 8444", "version_excluded"},
 		// Cloud console: the manager from 14.0.1, the client from 14.2
 		{sep, "manager", "14", "tcp <cloud-console> 443", "version_excluded"},
+		{sep, "manager", "14 MP2", "tcp <cloud-console> 443", "version_excluded"},
+		{sep, "manager", "14 RU1 MP2", "tcp <cloud-console> 443", ""},
 		{sep, "manager", "14.0.1", "tcp <cloud-console> 443", ""},
 		{sep, "client", "14.0.1", "tcp <cloud-console> 443", "version_excluded"},
+		{sep, "client", "14 RU1 MP2", "tcp <cloud-console> 443", "version_excluded"},
 		{sep, "client", "14.2", "tcp <cloud-console> 443", ""},
+		{sep, "client", "14.2 MP1", "tcp <cloud-console> 443", ""},
 		// Web services: RMM in all versions, the Java console from 14.0.1
 		{sep, "rmm", "12.1", "tcp <manager> 8446", ""},
 		{sep, "console", "14.0", "tcp <manager> 8446", "version_excluded"},
@@ -89,7 +93,10 @@ func TestExplainNearMissesOfEndpointSecure(t *testing.T) {
 		{site: agent, line: "tcp <manager> 80", reason: "port_not_listed", near: true},
 		{site: agent, line: "udp <manager> 443", reason: "protocol_not_listed", near: true},
 		{site: agent, line: "tcp <manager> 22345", reason: "feature_off", near: true, hint: "advanced-troubleshooting"},
-		{site: agent, line: "tcp <manager> 4460", reason: "feature_off", near: true, hint: "appliance-integration"},
+		// 4460 is for appliances, which are no agents.
+		{site: clientSite{profile: agent.profile, role: "appliance"}, line: "tcp <manager> 4460", reason: "feature_off", near: true, hint: "appliance-integration"},
+		{site: clientSite{profile: agent.profile, role: "appliance", features: "appliance-integration"}, line: "tcp <manager> 4460"},
+		{site: clientSite{profile: agent.profile, role: "agent", features: "appliance-integration"}, line: "tcp <manager> 4460", reason: "port_not_listed", near: true, hint: "appliance"},
 		{site: agent, line: "tcp 10.20.0.99 443", reason: "ip_literal"},
 		{site: clientSite{profile: agent.profile, role: "agent", unbound: true}, line: "tcp <manager> 443", reason: "ip_literal"},
 		// The document says that port 4430 can be changed.
@@ -97,6 +104,8 @@ func TestExplainNearMissesOfEndpointSecure(t *testing.T) {
 		{site: clientSite{profile: agent.profile, role: "agent", ports: "agent-upgrade = 4431"}, line: "tcp <manager> 4430", reason: "port_not_listed", near: true},
 		// SaaS: edrlinkage has port 443 only. The addresses beside the syslog address are not documented.
 		{site: saas, line: "tcp edrlinkage.sangfor.com 80", reason: "port_not_listed", near: true},
+		{site: saas, line: "udp edrlinkage.sangfor.com 443", reason: "protocol_not_listed", near: true, hint: "only tcp 443 is documented"},
+		{site: saas, line: "tcp sp.sangfor.com 1", reason: "port_not_listed", near: true, hint: "only tcp 443 is documented"}, // a note has the name update1
 		{site: saas, line: "tcp edrlinkage.sangfor.com 8083", reason: "port_not_listed", near: true},
 		{site: saas, line: "tcp edragent.sangfor.com 8084", reason: "port_not_listed", near: true},
 		{site: saas, line: "tcp 13.94.16.103 22"},
@@ -144,17 +153,22 @@ func TestExplainNearMissesOfSymantec(t *testing.T) {
 		{site: sep("manager"), line: "tcp <client> 23", reason: "port_not_listed", near: true},
 		{site: sep("manager"), line: "tcp <syslog> 514", reason: "protocol_not_listed", near: true},
 		{site: sep("manager"), line: "tcp <database> 3306", reason: "port_not_listed", near: true},
+		{site: sep("manager"), line: "tcp <database> 2638", reason: "port_not_listed", near: true},
+		{site: sep("manager"), line: "tcp <embedded-database> 1433", reason: "port_not_listed", near: true},
 		{site: sep("client"), line: "tcp <database> 1433", reason: "role_not_listed", near: true, hint: "manager"},
 		{site: sep("client"), line: "tcp <manager> 8443", reason: "port_not_listed", near: true},
 		{site: sep("rmm"), line: "tcp <manager> 443", reason: "port_not_listed", near: true},
 		{site: sep("replication-partner"), line: "tcp <syslog> 514", reason: "role_not_listed", near: true},
 		{site: sep("client"), line: "tcp liveupdate.symantec.com 443", reason: "not_listed", hint: "symantec-liveupdate"},
+		// The manager asks the servers for content, and not those for reputation.
+		{site: clientSite{profile: live.profile, role: "manager"}, line: "tcp liveupdate.symantec.com 443"},
+		{site: clientSite{profile: live.profile, role: "manager"}, line: "tcp ent-shasta-rrs.symantec.com 443", reason: "role_not_listed", near: true, hint: "client"},
 		// LiveUpdate has three names only.
 		{site: live, line: "tcp symantec.com 443", reason: "not_listed"},
 		{site: live, line: "tcp symantecliveupdate.com 443", reason: "not_listed"},
 		{site: live, line: "tcp a.liveupdate.symantec.com 443", reason: "not_listed", near: true},
 		{site: live, line: "tcp ent-shasta-rrs2.symantec.com 443", reason: "not_listed"},
-		{site: live, line: "tcp liveupdate.symantec.com 80", reason: "port_not_listed", near: true},
+		{site: live, line: "tcp liveupdate.symantec.com 80", reason: "port_not_listed", near: true, hint: `The introduction of the page says "ports 80 and 443"`},
 		{site: live, line: "udp liveupdate.symantec.com 443", reason: "protocol_not_listed", near: true},
 	})
 }

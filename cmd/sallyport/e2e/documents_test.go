@@ -31,7 +31,7 @@ endpoint-secure-onprem manager clt.sea.sangfor.com 443,80                       
 # section 2
 endpoint-secure-onprem agent @manager 443,4430,8083,54120
 endpoint-secure-onprem agent @manager 22345                                            advanced-troubleshooting
-endpoint-secure-onprem agent @manager 4460                                             appliance-integration
+endpoint-secure-onprem appliance @manager 4460                                         appliance-integration
 # section 3
 endpoint-secure-saas agent upd.sangfor.com,download.sangfor.com 443,80
 endpoint-secure-saas agent download.sangfor.com.cn 443,80                              before-6.0.4
@@ -64,7 +64,8 @@ cyber-command manager remote0.sangfor.com,remote1.sangfor.com,sec.sangfor.com 80
 # Symantec Endpoint Protection communication ports
 symantec-endpoint-protection manager @client 139,445,22
 symantec-endpoint-protection client @update-provider 2967
-symantec-endpoint-protection manager @database 2638,1433
+symantec-endpoint-protection manager @embedded-database 2638
+symantec-endpoint-protection manager @database 1433
 symantec-endpoint-protection console @manager 8443,9090,8445,8446
 symantec-endpoint-protection replication-partner @manager 8443
 symantec-endpoint-protection spc @manager 8444                                         # 12.1.x
@@ -76,6 +77,7 @@ symantec-endpoint-protection rmm @manager 8446
 
 # Broadcom: URLs that allow SEP and SES to connect to Symantec servers
 symantec-liveupdate client liveupdate.symantec.com,liveupdate.symantecliveupdate.com,ent-shasta-rrs.symantec.com 443
+symantec-liveupdate manager liveupdate.symantec.com,liveupdate.symantecliveupdate.com 443
 `
 
 // destination is one row and port, seen from the client that may reach it.

@@ -45,7 +45,7 @@ var fleet = []client{
 	{name: "es-manager", host: 11, profile: "endpoint-secure-onprem", role: "manager",
 		features: []string{"neural-x", "cyber-guardian", "sample-submission"}},
 	{name: "es-agent", host: 12, profile: "endpoint-secure-onprem", role: "agent",
-		features: []string{"advanced-troubleshooting", "appliance-integration"}, addresses: onpremManager},
+		features: []string{"advanced-troubleshooting"}, addresses: onpremManager},
 	{name: "saas-agent", host: 13, profile: "endpoint-secure-saas", role: "agent", version: "6.0.3"},
 	{name: "cc", host: 14, profile: "cyber-command", role: "manager", addresses: map[string][]string{
 		"ngaf": {"10.20.31.2"}, "es": {"10.20.31.3"}, "iag": {"10.20.31.4", "fd20:31::4"}}},
@@ -54,7 +54,7 @@ var fleet = []client{
 	{name: "cc-es", host: 17, profile: "cyber-command", role: "es", addresses: cyberCommand},
 	{name: "cc-iag", host: 18, profile: "cyber-command", role: "iag", addresses: cyberCommand},
 	{name: "sep-manager", host: 19, profile: "symantec-endpoint-protection", role: "manager", version: "14.3 RU8",
-		addresses: map[string][]string{"client": {"10.20.32.3", "fd20:32::3"}, "database": {"10.20.32.4"},
+		addresses: map[string][]string{"client": {"10.20.32.3", "fd20:32::3"}, "database": {"10.20.32.4"}, "embedded-database": {"10.20.32.6"},
 			"content-analysis": {"10.20.32.5"}, "cloud-console": {"cloud.corp.example"}}},
 	{name: "sep-client", host: 20, profile: "symantec-endpoint-protection", role: "client", version: "14.2", addresses: sepManager},
 	{name: "sep-console", host: 21, profile: "symantec-endpoint-protection", role: "console", addresses: sepManager},
@@ -62,6 +62,9 @@ var fleet = []client{
 	{name: "sep-spc", host: 23, profile: "symantec-endpoint-protection", role: "spc", version: "12.1.5", addresses: sepManager},
 	{name: "sep-partner", host: 24, profile: "symantec-endpoint-protection", role: "replication-partner", addresses: sepManager},
 	{name: "liveupdate", host: 25, profile: "symantec-liveupdate", role: "client"},
+	{name: "liveupdate-manager", host: 26, profile: "symantec-liveupdate", role: "manager"},
+	{name: "es-appliance", host: 27, profile: "endpoint-secure-onprem", role: "appliance",
+		features: []string{"appliance-integration"}, addresses: onpremManager},
 	// The near misses: no option is on, the version is current, or a port is moved.
 	{name: "es-plain", host: 31, profile: "endpoint-secure-onprem", role: "manager"},
 	{name: "es-agent-plain", host: 32, profile: "endpoint-secure-onprem", role: "agent",
