@@ -69,7 +69,7 @@ func (c *cache) put(key string, e *entry, now time.Duration) {
 	s.size += e.size()
 }
 
-// evict drops one entry: an expired one, or else the one that before puts
+// evict drops one entry: an expired entry, or else the entry that before puts
 // first.
 func (s *cacheShard) evict(now time.Duration, before func(a, b *entry) bool) {
 	s.remove(pickVictim(s.m, func(e *entry) bool { return e.expires <= now }, before))

@@ -68,7 +68,7 @@ type Limits struct {
 	QPS               int // queries a second, and in one burst, of one client (IPv6: one /64) that need an upstream; 1000; negative: no limit. Queries by UDP without a cookie have a separate limit, a quarter of this one
 	WildcardNames     int // new names below wildcards and zones that one client may have looked up in any 5 minutes; 500; negative: no limit. In a minute the client may have four times as many look-ups of such names
 	UnknownQPS        int // replies a second to all unknown clients together; 100
-	TCP               int // TCP connections; 256. The same number may wait until one ends, and half of that number for one client
+	TCP               int // TCP connections; 256. The same number may wait until a connection ends, and half of that number for one client
 	TCPPerClient      int // TCP connections of one client; 32
 	InFlight          int // queries in flight to upstreams; 1024
 	InFlightPerClient int // of one client; a quarter of InFlight

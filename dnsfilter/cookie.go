@@ -1,5 +1,5 @@
 // Cookie: interoperable DNS cookies (RFC 7873 and RFC 9018). A client that
-// returns a server cookie has received it at its address.
+// returns a server cookie has received the cookie at its address.
 
 package dnsfilter
 
@@ -87,7 +87,7 @@ func (c *cookies) current(now time.Time) *cookieSecrets {
 
 // check reports whether the option of a client at from has a valid server
 // cookie for that address. It also returns the cookie for the reply: the same
-// one while it is fresh. The option must have a valid length.
+// cookie while it is fresh. The option must have a valid length.
 func (c *cookies) check(option []byte, from netip.Addr, now time.Time) (send serverCookie, proven bool) {
 	s := c.current(now)
 	client := option[:clientCookieSize]

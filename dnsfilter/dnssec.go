@@ -41,8 +41,9 @@ func (w want) appendTo(key []byte) []byte {
 func (q *query) asksRootKeys() bool { return q.msg[headerSize] == 0 && q.qtype == dns.TypeDNSKEY }
 
 // addProof adds to an answer the signatures of its records, from the message.
-// To a negative answer, or one from a wildcard, it also adds the signed denials
-// of existence. A flattened answer gets no proof, because no zone signed it.
+// To a negative answer, or to an answer from a wildcard, it also adds the
+// signed denials of existence. A flattened answer gets no proof, because no
+// zone signed it.
 func (a *answer) addProof(m *dns.Msg, name rules.Name, qtype uint16) {
 	if a.flat || slices.ContainsFunc(a.records, func(rr dns.RR) bool { return rr.Header().Rrtype == dns.TypeCNAME }) {
 		return

@@ -15,7 +15,7 @@
 // permitted.
 //
 // A query takes this path: udp.go or tcp.go reads it. query.go parses it, or
-// malformed.go does if it is not of the usual form. source_proof.go and
+// malformed.go does if the query is not of the usual form. source_proof.go and
 // cookie.go find out whether its source is proven. filter.go asks the Gate.
 // cache.go has the answer, or inflight.go and exchange.go fetch it from an
 // upstream. validate.go and cache_entry.go keep the records that may be kept.

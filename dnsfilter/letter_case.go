@@ -1,9 +1,9 @@
 // Letter case: upstreams that do not return the letter case of a question.
 //
 // Random letter case (0x20) makes an answer harder to forge, in addition to the
-// port and the ID. No RFC demands that a server keeps it. Some forwarders and
-// some devices on the path change it. Such an upstream is asked without that
-// protection, or by TCP, where answers cannot be injected.
+// port and the ID. No RFC demands that a server keeps the letter case. Some
+// forwarders and some devices on the path change it. Such an upstream is asked
+// without that protection, or by TCP, where answers cannot be injected.
 
 package dnsfilter
 
@@ -27,8 +27,9 @@ const (
 const caseRecheck = time.Hour
 
 // maxCaseChanged is how many datagrams in a row must come back in another
-// letter case before one is accepted. Each has its own port, ID and letter
-// case, and an attacker would have to guess port and ID of each.
+// letter case before such a datagram is accepted. Each datagram has its own
+// port, ID and letter case, so an attacker would have to guess the port and the
+// ID of each.
 const maxCaseChanged = 3
 
 // caseState is what the filter knows about one upstream's letter case.
@@ -65,7 +66,7 @@ func (f *Filter) askAgain(ctx context.Context, u *server, name string, w want, e
 			return nil, err
 		case !r.caseChanged:
 			return r.m, nil
-		case n == maxCaseChanged-1: // the caller saw the first one
+		case n == maxCaseChanged-1: // the caller saw the first datagram
 			f.recordCase(u, caseLost)
 			return r.m, nil
 		}

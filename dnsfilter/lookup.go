@@ -36,7 +36,7 @@ func (e *UpstreamError) Unwrap() error { return ErrUpstream }
 
 // grace is how long a look-up with IPv4 addresses waits for IPv6 ones, because
 // some name servers never answer AAAA questions. A look-up always waits for the
-// IPv4 addresses, because most hosts have no others.
+// IPv4 addresses, because most hosts have no IPv6 addresses.
 const grace = 500 * time.Millisecond
 
 // Lookup returns the addresses of a name, IPv6 first, unmapped. They come from

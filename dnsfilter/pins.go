@@ -48,7 +48,8 @@ type pins struct {
 	prefetched            *pinTable
 }
 
-// pinTable holds the pins of one client network, or the prefetched ones.
+// pinTable holds the pins of one client network, or the pins of prefetched
+// names.
 type pinTable struct {
 	n     int
 	byKey map[pinKey][]pin
@@ -132,7 +133,8 @@ func (p *pins) put(network netip.Addr, key pinKey, x pin, now time.Duration) {
 	}
 }
 
-// evict looks at a few networks and drops a pin of the one with the most pins.
+// evict looks at a few networks and drops a pin of the network with the most
+// pins.
 func (p *pins) evict() {
 	var from netip.Addr
 	var largest *pinTable
@@ -233,7 +235,7 @@ func (t *pinTable) put(key pinKey, x pin, now time.Duration) {
 	t.store(key, append(list, x), had)
 }
 
-// evict looks at the pins of a few random addresses and drops the one that
+// evict looks at the pins of a few random addresses and drops the pin that
 // expires first. The random choice is Go's map order.
 func (t *pinTable) evict() {
 	var next pinKey

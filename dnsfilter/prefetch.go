@@ -13,7 +13,7 @@ import (
 	"sallyport/rules"
 )
 
-// The rate of prefetches. Each one is two questions.
+// The rate of prefetches. Each prefetch is two questions.
 const (
 	prefetchEvery  = 20 * time.Millisecond // between the starts of two prefetches
 	prefetchAtOnce = 8

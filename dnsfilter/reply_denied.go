@@ -75,7 +75,7 @@ func (f *Filter) denyBadName(q *query, r *Resolver, a *rules.Attempt, err error,
 }
 
 // escapedName returns the name in the question with all unusual bytes escaped,
-// so that a dot inside a label does not look like one between labels.
+// so that a dot inside a label does not look like a dot between labels.
 func escapedName(msg []byte) []byte {
 	name, _, err := dns.UnpackDomainName(msg, headerSize)
 	if err != nil {

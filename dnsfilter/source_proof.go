@@ -1,8 +1,9 @@
 // Source proof: whether a query comes from the address that it has as its
 // source, and what it may use up. A neighbour that never sees the reply can
 // forge the source of a datagram. A TCP client has answered at its address, and
-// a client with our cookie has received it there. That proves the source of
-// this one query: the next datagram with the same source can be forged.
+// a client with our cookie has received the cookie there. That proves the
+// source of this one query: the next datagram with the same source can be
+// forged.
 
 package dnsfilter
 
@@ -21,8 +22,8 @@ const (
 	unprovenFraction = 4
 	// A reply to an unproven source is at most this many times as long as the
 	// query, and no longer than every client accepts (RFC 1035, section 4.2.1).
-	// Otherwise a forger could send few bytes and have us send many to its
-	// victim. Usual answers are two to six times as long as their query.
+	// Otherwise a forger could send few bytes and make the filter send many bytes
+	// to a victim. Usual answers are two to six times as long as their query.
 	maxAmplification = 10
 )
 

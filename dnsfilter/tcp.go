@@ -19,7 +19,7 @@ import (
 )
 
 // maxPipelined is how many queries of one connection may wait for upstreams.
-// The next one is read when there is room.
+// The next query is read when there is room.
 const maxPipelined = 16
 
 // accept serves the connections of a listener until it is closed.

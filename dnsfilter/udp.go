@@ -24,7 +24,7 @@ type packetConn interface {
 	WriteToUDPAddrPort(b []byte, addr netip.AddrPort) (int, error)
 }
 
-// maxQuery bounds the queries that are read. Real ones have about 60 bytes.
+// maxQuery bounds the queries that are read. Real queries have about 60 bytes.
 const maxQuery = 4096
 
 // ListenPackets opens n UDP sockets on one address. With n > 1 the kernel

@@ -137,8 +137,8 @@ func (s *upstreamSet) order() []*server {
 	return list
 }
 
-// rank is 0 for a server whose last try had an answer, 1 for one whose last try
-// had none, and 2 for one that is down.
+// rank is 0 for a server whose last try had an answer, 1 for a server whose
+// last try had no answer, and 2 for a server that is down.
 func (u *server) rank() int {
 	switch {
 	case u.down.Load():

@@ -29,8 +29,9 @@ var (
 // errAnswered cancels a try because another upstream has answered.
 var errAnswered = errors.New("another upstream answered first")
 
-// maxUnpacked bounds the records that are unpacked from a reply. Each can take
-// a kilobyte for a name that the message holds only once.
+// maxUnpacked bounds the records that are unpacked from a reply. Each record
+// can take a kilobyte, because its unpacked name is a copy, even if the message
+// holds the name only once.
 const maxUnpacked = 2 * maxRecords
 
 // ask sends one question and waits for its answer until ctx ends. It sends a
@@ -145,7 +146,7 @@ func (f *Filter) roundTrip(ctx context.Context, u *server, network string, query
 }
 
 // caseChangedWait is how long to wait for a reply in the right letter case
-// after one in another case, which may be forged.
+// after a reply in another case, which may be forged.
 const caseChangedWait = 100 * time.Millisecond
 
 // roundTripUDP waits for the datagram that answers the query. It sends the

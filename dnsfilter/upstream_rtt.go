@@ -16,7 +16,8 @@ const (
 )
 
 // muchSlower is a difference to the answer time of the fastest upstream. An
-// upstream that is slower by more than this is asked after the faster ones.
+// upstream that is slower by more than this is asked after the faster
+// upstreams.
 const muchSlower = 400 * time.Millisecond
 
 // rtt is the smoothed answer time of an upstream, and its variation. Its zero

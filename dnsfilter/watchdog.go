@@ -15,7 +15,7 @@ import (
 // past, as a deadline, makes a blocked call return.
 var past = time.Unix(1, 0)
 
-// A socket is one that Serve reads from or accepts from.
+// A socket is any socket from which Serve reads or accepts.
 type socket[T any] struct {
 	conn    T
 	returns atomic.Uint64 // how often a read or accept has returned
@@ -43,7 +43,7 @@ func (f *Filter) Alive(ctx context.Context) error {
 		return nil
 	}
 	udp, tcp := make([]error, len(s.udp)), make([]error, len(s.tcp))
-	var asked sync.WaitGroup // in parallel: one that hangs does not delay the others
+	var asked sync.WaitGroup // in parallel: a socket that hangs does not delay the others
 	for i, pc := range s.udp {
 		asked.Go(func() { udp[i] = pc.alive(ctx, s.ended, "udp", pc.conn.LocalAddr()) })
 	}

@@ -94,7 +94,7 @@ func (u *nameQuota) has(client rules.QuotaKey, name rules.Name, now time.Duratio
 }
 
 // lookUp takes one look-up from the quota of a client with admitted names, and
-// reports whether one was left.
+// reports whether a look-up was left.
 func (u *nameQuota) lookUp(client rules.QuotaKey, proven bool, now time.Duration) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()

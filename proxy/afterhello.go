@@ -1,6 +1,6 @@
 // After the hello: inspects the bytes that a client sends after its first bytes. A second
 // ClientHello must name the same server as the first, and a line that only resembled a request must
-// not become one.
+// not become a request.
 
 package proxy
 
@@ -49,7 +49,7 @@ func (f *flow) relay(s sniffResult) rules.Cause {
 }
 
 // forward sends the bytes that were read from the client before, and releases their buffer.
-// Bytes behind a ClientHello are inspected like those that arrive later.
+// Bytes after a ClientHello are inspected like bytes that arrive later.
 func (r *tunnelRelay) forward(s sniffResult) bool {
 	n := len(r.f.c.Bytes)
 	if s.tls {
@@ -104,10 +104,10 @@ func (w *helloWatch) Inspect([]byte) (more bool, err error) { return false, nil 
 // End does nothing.
 func (w *helloWatch) End() error { return nil }
 
-// Begin passes on the bytes that a client sends behind its ClientHello, until the server's answer
+// Begin passes on the bytes that a client sends after its ClientHello, until the server's answer
 // rules out a second ClientHello. A client can send a second ClientHello before the server asks
-// for it. Begin checks each one. It holds only a ClientHello until it is complete, for at most the
-// time that the first one had.
+// for it. Begin checks each second ClientHello. It holds a ClientHello until that is complete, for
+// at most the time that the first ClientHello had. It holds nothing else.
 func (w *helloWatch) Begin() error {
 	r := (*tunnelRelay)(w)
 	c, s, timed := r.f.c, hello.Second{First: r.first}, false

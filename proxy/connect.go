@@ -11,9 +11,9 @@ import (
 	"sallyport/rules"
 )
 
-// connect serves a CONNECT whose head h is at the beginning of c.Bytes. The bytes behind the
-// head belong to the tunnel. The connection ends afterwards, also after a refusal: bytes behind
-// a refused CONNECT are discarded and never read as a request (RFC 9931).
+// connect serves a CONNECT whose head h is at the beginning of c.Bytes. The bytes after the
+// head belong to the tunnel. The connection ends afterwards, also after a refusal: bytes
+// after a refused CONNECT are discarded and never read as a request (RFC 9931).
 func (p *Proxy) connect(ctx context.Context, c *client, h head.Head) {
 	c.Discard(h.Len)
 	a := p.attempt(c, rules.ViaConnect)

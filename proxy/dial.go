@@ -32,10 +32,11 @@ func (e *dialError) Error() string {
 	return fmt.Sprintf("%v: %v", e.cause, e.err)
 }
 
-// Unwrap returns the error behind the cause.
+// Unwrap returns the underlying error.
 func (e *dialError) Unwrap() error { return e.err }
 
-// A lookupError marks a failure of the resolvers, as opposed to one of the destination.
+// A lookupError marks a failure of the resolvers, as opposed to a failure of the
+// destination.
 type lookupError struct{ err error }
 
 // Error returns the resolvers' error.

@@ -10,9 +10,9 @@ import (
 )
 
 // Drain stops accepting and closes connections that are between requests. Every further request
-// on the others is denied with draining. Drain returns nil when the open connections have
-// ended. If ctx ends first, Drain closes what is left and returns ctx's error. It can be called
-// once more, with a shorter ctx.
+// on the other connections is denied with draining. Drain returns nil when the open connections
+// have ended. If ctx ends first, Drain closes what is left and returns ctx's error. It can be
+// called once more, with a shorter ctx.
 //
 // Drain closes listeners and never shuts them down. If another process holds the same socket, the
 // connections that wait in the kernel are for that process. If a connection was accepted before

@@ -42,7 +42,7 @@ func statusOf(a rules.Attempt, d rules.Decision) int {
 }
 
 // writeError writes the complete answer to a denied request, with reason and hint. The caller
-// must close the connection: bytes behind a refused CONNECT are not a request (RFC 9931).
+// must close the connection: bytes after a refused CONNECT are not a request (RFC 9931).
 func writeError(w io.Writer, status int, a rules.Attempt, d rules.Decision, acceptJSON bool) error {
 	body := errorBody{Error: "denied", Reason: d.Why().String(), Hint: rules.Hint(a, d)}
 	body.Host, body.Port = wanted(a)

@@ -25,7 +25,7 @@ type flow struct {
 
 	mu      sync.Mutex
 	a       rules.Attempt // as in the last question
-	version int           // counts the decisions, so that moveTo overwrites no newer one
+	version int           // counts the decisions, so that moveTo overwrites no newer decision
 	d       rules.Decision
 	cause   rules.Cause // why the flow was aborted: the first cause given
 }

@@ -39,14 +39,14 @@ func (p *Proxy) handleHTTPConn(ctx context.Context, c *client) {
 	}
 }
 
-// serveHTTP serves the requests of a tunnel or a redirected connection until no more may come.
-// The beginning of the first head is in c.Bytes.
+// serveHTTP serves the requests of a tunnel or a redirected connection until no more requests
+// may follow. The beginning of the first head is in c.Bytes.
 //
 // Each request is one question to the Gate. The question is provisional when the head is complete:
 // it finds every denial that the head alone can cause. The question is final when an upstream
 // connection is ready and no byte of the request has been sent on it. So an allow is recorded
 // once, with the address that the request went to. A denied request is answered, the connection is
-// closed, and nothing behind the request is read.
+// closed, and nothing after the request is read.
 //
 // serveHTTP returns why the last request ended before its answer did, or EndClean.
 func (p *Proxy) serveHTTP(ctx context.Context, c *client, from source) rules.Cause {
@@ -106,8 +106,8 @@ func (s *session) Await(limit int) error {
 	return err
 }
 
-// serve serves requests until no more may come. A refused first head, and a CONNECT, never reach
-// net/http.
+// serve serves requests until no more may follow. A refused first head, and a CONNECT, never
+// reach net/http.
 func (s *session) serve() {
 	if s.guard.NextHead() == nil {
 		s.p.engine.serve(s)

@@ -31,7 +31,7 @@ type upstream struct {
 	p    *Proxy
 	head head.Splitter
 	kept *[peek.Size]byte // from the pool; holds rest
-	rest []byte           // bytes that arrived behind a head, to be read next
+	rest []byte           // bytes that arrived after a head, to be read next
 
 	raw  syscall.RawConn
 	once func(fd uintptr) bool // reads into b without waiting
@@ -69,7 +69,7 @@ func (u *upstream) Read(b []byte) (n int, err error) {
 	return part, err
 }
 
-// keep stores the bytes of b behind the first n, to be read next.
+// keep stores the bytes of b after the first n, to be read next.
 func (u *upstream) keep(b []byte, n int) {
 	switch {
 	case len(u.rest) > 0:

@@ -100,7 +100,7 @@ func (g *grant) returned(h http.Header) {
 	addVia(h, "1.1 "+g.s.p.engine.name)
 }
 
-// addVia adds this proxy to the Via field, behind the proxies that the message passed before.
+// addVia adds this proxy to the Via field, after the proxies that the message passed before.
 func addVia(h http.Header, us string) {
 	if before := h["Via"]; len(before) > 0 {
 		us = strings.Join(before, ", ") + ", " + us

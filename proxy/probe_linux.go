@@ -91,7 +91,7 @@ func (e *ConnectError) read(fd int) {
 	}
 }
 
-// parse reads a struct sock_extended_err and the address of the ICMP error's sender behind it;
+// parse reads a struct sock_extended_err and the address of the ICMP error's sender after it;
 // see ip(7).
 func (e *ConnectError) parse(b []byte) {
 	const size = 16

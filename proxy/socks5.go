@@ -43,7 +43,7 @@ type socksHandler struct {
 }
 
 // handle serves one connection. The library negotiates. It sees the socket through a socksConn,
-// which hands on only complete, well-formed messages and keeps all bytes behind them for the
+// which hands on only complete, well-formed messages and keeps all bytes after them for the
 // tunnel.
 func (h socksHandler) handle(ctx context.Context, c *client) {
 	p := h.p

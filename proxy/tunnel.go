@@ -22,7 +22,7 @@ type replier interface {
 }
 
 // tunnel serves a request for a tunnel: it asks the Gate, connects, answers, judges the
-// client's first bytes, and relays. a is the question. Bytes that the client sent behind its
+// client's first bytes, and relays. a is the question. Bytes that the client sent after its
 // request are in c.Bytes.
 func (p *Proxy) tunnel(ctx context.Context, c *client, a rules.Attempt, r replier) {
 	a.Provisional = true

@@ -65,7 +65,7 @@ const (
 	phaseHead     phase = iota // a head; the last request is finished
 	phaseAnswer                // a head, after the answer is written
 	phaseChunk                 // the size line of a chunk, or the rest of its data
-	phaseChunkEnd              // the CRLF behind a chunk's data
+	phaseChunkEnd              // the CRLF after a chunk's data
 	phaseTrailer               // a trailer field, or the empty line
 	phaseStopped               // nothing more
 )
@@ -202,7 +202,7 @@ func (g *Guard) armHead() error {
 }
 
 // MaxEmptyLines is how many empty lines before a request line are ignored. RFC 9112, section
-// 2.2, asks for one: old clients send one behind a body.
+// 2.2, asks for at least one: old clients send an empty line after a body.
 const MaxEmptyLines = 4
 
 // awaitLine waits for the beginning of a request line. Empty lines alone are not a request.

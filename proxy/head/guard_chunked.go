@@ -13,7 +13,7 @@ import (
 	"sallyport/rules"
 )
 
-// Bounds of one line of a chunked body. net/http reads longer ones.
+// Bounds of one line of a chunked body. net/http reads longer lines.
 const (
 	maxChunkLine   = 256     // a size with its extensions
 	maxTrailerLine = 2 << 10 // a trailer field
@@ -127,8 +127,8 @@ func (g *Guard) atHand() int64 {
 	return n
 }
 
-// smallChunks copies the complete chunks in pre that have no extensions. It is fast, as there
-// may be one for each six bytes.
+// smallChunks copies the complete chunks in pre that have no extensions. It is fast, because
+// there may be a chunk for each six bytes.
 func smallChunks(to, pre []byte) (n, used int) {
 	for {
 		p := pre[used:]
@@ -268,7 +268,7 @@ func (g *Guard) maxLine() int {
 	return maxChunkLine
 }
 
-// chunkSize reads a hexadecimal size and, behind a semicolon, extensions.
+// chunkSize reads a hexadecimal size and, after a semicolon, extensions.
 func chunkSize(line []byte) (size int64, extension int, ok bool) {
 	i := 0
 	for ; i < len(line) && isHex(line[i]); i++ {

@@ -1,5 +1,5 @@
-// Guard, between a request and its answer: watches the client. A client that has gone ends its
-// request. A client that has only closed its sending half still gets its answer.
+// Guard, between a request and its answer: watches the client. If the client has gone, its
+// request ends. If it has only closed its sending half, it still gets its answer.
 
 package head
 
@@ -128,7 +128,8 @@ func tcpState(fd uintptr) uint8 {
 }
 
 // probe sends the first byte of the answer early. A client that has closed only its sending
-// half reads on and does not notice. If the client has gone, its system answers with a reset.
+// half reads on and does not notice the early byte. If the client has gone, its system
+// answers with a reset.
 func (g *Guard) probe() {
 	if !g.writing.TryLock() {
 		return // the answer itself is being written and has the same effect

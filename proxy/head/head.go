@@ -89,7 +89,7 @@ const (
 	PathTooLong   = "path of the request target longer than 8000 octets"
 )
 
-// longTarget is a fault with status 414, longFields one with 431.
+// longTarget is a fault with status 414, longFields a fault with status 431.
 func longTarget() *headFault {
 	return &headFault{rules.SniffTooLong, TargetTooLong}
 }

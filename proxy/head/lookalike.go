@@ -1,5 +1,6 @@
-// Lookalike: first bytes that some server reads as TLS or HTTP although they are no valid
-// beginning of either. Bytes that could hide a name are never treated as opaque.
+// Lookalike: first bytes that some server reads as TLS or HTTP although they are a valid
+// beginning of neither protocol. Bytes that could hide a name are never treated as
+// opaque.
 
 package head
 
@@ -64,7 +65,7 @@ func otherRecord(b []byte) Likeness {
 	return Unlike
 }
 
-// sslv2Hello checks the type and the version behind the two-byte header.
+// sslv2Hello checks the type and the version after the two-byte header.
 func sslv2Hello(b []byte) Likeness {
 	switch {
 	case len(b) > 2 && b[2] != sslv2ClientHello, len(b) > 3 && b[3] != 0 && b[3] != 3:

@@ -20,7 +20,7 @@ type Pieces struct {
 	place  place
 	left   int64 // in a size line: the size; then the bytes of the chunk that are still to come
 	data   int64 // bytes of data that have arrived and were not read
-	queued int64 // bytes after those that Feed saw, as far as known
+	queued int64 // bytes that arrived after the last bytes that Feed saw, as far as known
 }
 
 // A place is where in the framing the next byte belongs.
@@ -30,8 +30,8 @@ const (
 	placeSize place = iota // a digit of a size
 	placeLine              // the rest of a size line
 	placeData
-	placeEnd  // the line end behind a chunk's data
-	placeOver // behind the last chunk, or the place is unknown
+	placeEnd  // the line end after a chunk's data
+	placeOver // after the last chunk, or the place is unknown
 )
 
 // maxPiece is the longest chunk that is counted.
@@ -69,7 +69,7 @@ func (s *Pieces) Feed(b []byte) {
 	}
 }
 
-// next moves to the place behind a line end.
+// next moves to the place after a line end.
 func (s *Pieces) next() {
 	switch {
 	case s.place == placeEnd:
@@ -82,7 +82,7 @@ func (s *Pieces) next() {
 }
 
 // ready returns how much can be read without waiting. If it has counted too little data, it calls
-// more, which returns how many bytes are available behind the bytes that Feed read.
+// more, which returns how many bytes are available after the bytes that Feed read.
 func (s *Pieces) ready(want int, more func() int64) int {
 	n := max(s.data, 0)
 	if missing := min(s.left, int64(want)-n); s.place == placeData && missing > 0 {
@@ -102,7 +102,7 @@ func (s *Pieces) Read(p []byte, read func([]byte) (int, error), more func() int6
 		switch {
 		case room > 0:
 		case n > 0 && (s.place == placeOver || s.queued < 2*peek.Size):
-			return n, nil // otherwise even the longest size line is available, and data behind it
+			return n, nil // otherwise even the longest size line is available, and data after it
 		case s.place == placeOver:
 			asked = len(p)
 		}

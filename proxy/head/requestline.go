@@ -5,9 +5,9 @@ package head
 
 import "bytes"
 
-// A Line follows a client's first line until it is a request line, or cannot become one. Its
-// zero value is ready. In doubt it reports a request: the strict grammar of Parse judges
-// afterwards.
+// A Line follows a client's first line until it is a request line, or cannot become a
+// request line. Its zero value is ready. In doubt it reports a request: the strict grammar
+// of Parse judges afterwards.
 //
 // A request is what some server in use reads as one, after any number of empty lines, blanks
 // and control bytes:
@@ -20,19 +20,19 @@ import "bytes"
 //     (Twisted, wsgiref);
 //   - GET and a path or URL, the line of HTTP/0.9;
 //   - one of the methods that servers list, a target, and the end of the line, with anything in
-//     between: llhttp (Node.js, aiohttp, httptools) reads fields behind a line without a
-//     version, and behind RTSP/1.0 and ICE/1.0; thttpd, GoAhead and Apache before 2.4.25 do so
-//     behind any third word.
+//     between: llhttp (Node.js, aiohttp, httptools) reads fields after a line without a
+//     version, and after RTSP/1.0 and ICE/1.0; thttpd, GoAhead and Apache before 2.4.25 do so
+//     after any third word.
 //
 // Both versions of the PROXY header, by which load balancers name their clients, count as a
-// request: a server reads a name behind it.
+// request: a server reads a name after it.
 type Line struct {
 	Like Likeness // final once it is not Perhaps
 	n    int      // bytes so far
 	sig  int      // bytes that match proxyHeader2 from the first one on
 
-	word           int  // the number of the word it is in or behind; 0: before the first
-	inside         bool // inside the word, not behind it
+	word           int  // the number of the current or last word; 0: before the first
+	inside         bool // inside the word, not after it
 	length         int  // bytes of the word, without leading control bytes
 	leadingControl bool // a control byte before the first word
 	token          bool // the first word is a token (RFC 9110, section 5.6.2)
@@ -45,7 +45,7 @@ type Line struct {
 	http  int  // how much of "http/" the last bytes are, in any case
 	begun bool // the bytes that http counts are the beginning of the word
 	named bool // the last complete word, or this one, begins with "HTTP/"
-	clean bool // behind "HTTP/" there are only digits and dots
+	clean bool // after "HTTP/" there are only digits and dots
 }
 
 // A targetForm is the form of the second word as a request target (RFC 9112, section 3.2).
@@ -138,7 +138,7 @@ func (s *Line) beginWord() {
 	s.inside, s.length, s.http, s.begun, s.named, s.clean = true, 0, 0, true, false, false
 }
 
-// behindWord handles the blank behind a word, and further blanks.
+// behindWord handles the blank after a word, and further blanks.
 func (s *Line) behindWord() Likeness {
 	s.inside = false
 	if s.url < len("://") {
@@ -251,7 +251,8 @@ func (s *Line) AtEnd() Likeness {
 	return Unlike
 }
 
-// A Patience says how long the received bytes are held while the client's next ones are awaited.
+// A Patience says how long the received bytes are held while the proxy waits for the client's
+// next bytes.
 type Patience uint8
 
 const (

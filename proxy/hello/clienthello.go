@@ -56,8 +56,8 @@ type Scan struct {
 
 // Parse reads a ClientHello from the bytes that a client sent so far. If more is set, they are
 // a valid beginning: call Parse again with a longer prefix. A fault is final. Otherwise the
-// ClientHello is complete. Bytes behind its last record are not looked at. If it came in one
-// record, h.RawSNI is a part of b.
+// ClientHello is complete. Bytes after its last record are not looked at. If the ClientHello
+// came in one record, h.RawSNI is a part of b.
 func (s *Scan) Parse(b []byte) (h Hello, fault rules.Reason, detail string, more bool) {
 	for s.need == 0 || s.got < s.need {
 		if fault, detail, more = s.record(b); fault != rules.ReasonNone || more {

@@ -1,6 +1,6 @@
 // Second ClientHello: a server may ask for one (HelloRetryRequest, RFC 8446, section 4.1.4),
-// and many servers take the server name from it. It is compared with the first one, which was
-// judged.
+// and many servers take the server name from it. The second ClientHello is compared with the
+// first one, which was judged.
 
 package hello
 
@@ -100,7 +100,7 @@ func (s *Answer) handshake(b []byte) {
 // RecordSize returns the length in a record's header.
 func RecordSize(b []byte) int { return int(b[3])<<8 | int(b[4]) }
 
-// A Second checks what a client sends behind its ClientHello.
+// A Second checks what a client sends after its ClientHello.
 type Second struct {
 	First Hello // the one that was judged
 	rest  int   // bytes still to come of a record without a ClientHello

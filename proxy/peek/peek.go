@@ -47,8 +47,8 @@ func (p *Pool) Get() *[Size]byte {
 // Put takes a buffer back.
 func (p *Pool) Put(b *[Size]byte) { p.p.Put(b) }
 
-// Fill waits for more bytes and puts them behind Bytes, which never grows beyond limit: at the limit it returns
-// ErrFull. It obeys the read deadline.
+// Fill waits for more bytes and appends them to Bytes. Bytes never grows beyond limit: at the
+// limit, Fill returns ErrFull. It obeys the read deadline.
 func (c *Conn) Fill(limit int) error {
 	if len(c.Bytes) >= limit {
 		return ErrFull
@@ -65,7 +65,7 @@ func (c *Conn) Fill(limit int) error {
 	return err
 }
 
-// grow makes Bytes the beginning of a store with room behind it.
+// grow makes Bytes the beginning of a store with room after it.
 func (c *Conn) grow(limit int) {
 	if c.store == nil {
 		c.pooled = c.buffer()

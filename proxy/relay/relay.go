@@ -38,7 +38,7 @@ type Limits struct {
 	Slice      time.Duration // one splice; after it bytes are counted, and a quiet direction returns its pipe
 }
 
-// A Config is what a relay works with.
+// A Config has everything that a relay works with.
 type Config struct {
 	Owner               Owner          // the flow
 	Client, Destination *net.TCPConn   // the two ends
