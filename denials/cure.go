@@ -13,14 +13,14 @@ type Cure string
 
 // The cures, the easiest first.
 const (
-	CurePermitted Cure = "permitted" // the configuration at hand permits it already
+	CurePermitted Cure = "permitted" // the configuration already permits the attempts
 	CureFeature   Cure = "feature"   // documented; a feature must be turned on
 	CureBinding   Cure = "binding"   // documented; a version, address or port must be set
 	CureRule      Cure = "rule"      // not documented; needs a rule of the site
-	CureNever     Cure = "never"     // no configuration should or could permit it
+	CureNever     Cure = "never"     // no configuration should or could permit the attempts
 )
 
-// Cures lists all cures in that order.
+// Cures lists all cures, the easiest first.
 func Cures() []Cure { return []Cure{CurePermitted, CureFeature, CureBinding, CureRule, CureNever} }
 
 // cureOf judges by the reason alone, for a review without a configuration.

@@ -1,5 +1,5 @@
 // Gain: describes the whole effect of a suggestion: the difference between the
-// policy with it and the policy without it.
+// policies with and without the suggestion.
 
 package denials
 

@@ -26,7 +26,7 @@ type Suggestion struct {
 	Loses      []string // all that it would no longer permit
 	Warnings   []string // the warnings of check about it
 	Why        string   // why there is no change, or what to consider
-	Source     string   // the document behind it
+	Source     string   // the document that supports the change
 	Documented string   // how well the destination is documented
 	Verified   bool     // the changed configuration compiles and permits every group
 	Groups     []*Group
@@ -52,9 +52,9 @@ var documentedTexts = [...]string{
 const attemptOnly = len(documentedTexts) - 1
 
 // Suggest returns the changes that would permit the groups. The change for the
-// most denials comes first, or with byDocument the best documented one. Changes
-// that only the denied clients' attempts support come last, at most one for
-// each role or source. Suggest tries and returns at most n changes; 0: all.
+// most denials comes first, or with byDocument the best documented change.
+// Changes that only the denied clients' attempts support come last, at most one
+// for each role or source. Suggest tries and returns at most n changes; 0: all.
 func (s *Site) Suggest(groups []*Group, n int, byDocument bool) []*Suggestion {
 	found := map[string]*Suggestion{}
 	asked := map[string]string{} // role or source -> the change that asks about it
@@ -228,9 +228,9 @@ func (s *Site) askOnce(sg *Suggestion, asked map[string]string) {
 }
 
 // withinHost reports whether the destination is an address that only the
-// gateway itself can reach: one of its host, link-local, multicast or
-// unspecified. A client on the gateway's host reaches the host's other
-// addresses without sallyport.
+// gateway itself can reach: an address of its host, or a link-local, multicast
+// or unspecified address. A client on the gateway's host reaches the host's
+// other addresses without sallyport.
 func (s *Site) withinHost(a *rules.Attempt) bool {
 	to := a.Dest.Addr().Unmap()
 	switch {

@@ -88,7 +88,7 @@ func isAddress(host string) bool {
 }
 
 // resolved decides about the addresses that [hosts] gives a permitted name. The
-// gateway can reach the name if it can reach one of them.
+// gateway can reach the name if it can reach one of these addresses.
 func (s *Site) resolved(a rules.Attempt, d rules.Decision) rules.Decision {
 	if a.Authority.IsZero() || a.Dest.Addr().IsValid() || a.Via == rules.ViaDNS {
 		return d
@@ -182,7 +182,7 @@ func (s *Site) snippet(list []Edit) (where, toml string) {
 }
 
 // file returns the file to change. If the configuration is inside the binary,
-// that is a copy.
+// the operator changes a copy.
 func (s *Site) file() string {
 	if s.src.Embedded {
 		return `a file of your own for --config: "sallyport denials suggest --whole" prints the embedded one with every change made`

@@ -8,9 +8,9 @@
 //
 // The package promises:
 //
-//   - Recording never blocks the caller, and a fault in it never permits a flow.
-//     It costs the caller about a microsecond per decision, even if the disk is slow or
-//     fails.
+//   - Recording never blocks the caller, and a fault in the recorder never permits a
+//     flow. Recording costs the caller about a microsecond per decision, even if the
+//     disk is slow or fails.
 //   - Counts are exact. The sum of "count" (1 where absent) over the records of
 //     denials is the number of denials, also in a flood and after a full disk.
 //     In each second, a client may cause 100 single records of denials, and 100

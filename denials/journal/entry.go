@@ -32,7 +32,7 @@ type entry struct {
 	omitted  Omitted
 }
 
-// denied reports whether e is a denial, or would be one outside of mode
+// denied reports whether e is a denial, or would be a denial outside of mode
 // "audit".
 func (e *entry) denied() bool {
 	return e.event == EventDecision && (e.d.Verdict != rules.Allow || e.d.Would)

@@ -38,7 +38,7 @@ func (s *sink) openFile() error {
 
 // openAppend opens a file in append mode, so that another program may truncate
 // or rename it at any time. Only the owner may read a new file. A FIFO without
-// a reader is an error; openAppend does not wait for one.
+// a reader is an error; openAppend does not wait for a reader.
 func openAppend(path string) (file, error) {
 	const flags = os.O_APPEND | syscall.O_NONBLOCK
 	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {

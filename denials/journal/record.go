@@ -87,8 +87,8 @@ func (r *Record) Clone() Record {
 // Times returns the number of decisions that the record counts.
 func (r *Record) Times() uint64 { return max(r.Count, 1) }
 
-// Denied reports whether the record is a denial, or would be one outside of
-// mode "audit".
+// Denied reports whether the record is a denial, or would be a denial outside
+// of mode "audit".
 func (r *Record) Denied() bool {
 	return r.Event == EventDecision && (r.Verdict == VerdictDeny || r.Verdict == VerdictWouldDeny)
 }

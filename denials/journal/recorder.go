@@ -10,7 +10,7 @@ import (
 	"sallyport/rules"
 )
 
-// A Recorder is a Gate that asks another one and records its answers. All
+// A Recorder is a Gate that asks another Gate and records its answers. All
 // methods are safe for concurrent use.
 type Recorder struct {
 	next    rules.Gate
@@ -30,7 +30,7 @@ func NewRecorder(next rules.Gate, j *Journal, observe func(rules.Attempt, rules.
 // detailPanic is the detail of a decision that failed.
 const detailPanic = "internal error: the decision failed; please report it, the log has the trace"
 
-// Decide returns the decision of the Gate behind r. It denies if that Gate
+// Decide returns the decision of the Gate that r asks. It denies if that Gate
 // panics, or if the journal is required and cannot be written.
 func (r *Recorder) Decide(a rules.Attempt) rules.Decision {
 	d := r.answer(&a)
@@ -45,8 +45,8 @@ func (r *Recorder) Decide(a rules.Attempt) rules.Decision {
 // nothing.
 func (r *Recorder) Preview(a rules.Attempt) rules.Decision { return r.answer(&a) }
 
-// answer asks the Gate behind r. If there is no decision, it records the fault
-// in a.
+// answer asks the next Gate. If there is no decision, it records the fault in
+// a.
 func (r *Recorder) answer(a *rules.Attempt) rules.Decision {
 	d, ok := r.ask(a)
 	if !ok {
@@ -61,7 +61,7 @@ func (r *Recorder) answer(a *rules.Attempt) rules.Decision {
 	return d
 }
 
-// ask returns the decision of the Gate behind r. A panic becomes a denial.
+// ask returns the decision of the next Gate. A panic becomes a denial.
 func (r *Recorder) ask(a *rules.Attempt) (d rules.Decision, ok bool) {
 	defer r.catch(&d, a)
 	return r.next.Decide(*a), true

@@ -36,8 +36,8 @@ type Progress func(read, total int64)
 // progressEvery is how many records are read between two calls of Progress.
 const progressEvery = 16 << 10
 
-// slackOfFiles is the time by which the last write to a file may be before the
-// start of a scan's period. A file that was last written earlier is not read.
+// slackOfFiles is how long before the start of a scan's period a file may have
+// been written last. A file that was last written earlier is not read.
 const slackOfFiles = time.Hour
 
 // Scan calls fn for every record in files, the oldest first. It leaves out

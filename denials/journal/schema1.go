@@ -52,7 +52,7 @@ func (r *Record) schema1() (rules.Attempt, error) {
 
 // schema1Type returns the type of a DNS question from the start of the detail:
 // "type TXT". A folded record may lack it. Its reason then shows whether the
-// type is one that is looked up, like A, or one that is not, like ANY.
+// type is looked up, like A, or is not, like ANY.
 func schema1Type(detail string, reason rules.Reason) uint16 {
 	text, _, _ := strings.Cut(detail, ";")
 	if n, ok := ParseType(strings.TrimPrefix(text, "type ")); ok && text != "" {

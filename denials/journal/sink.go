@@ -134,7 +134,7 @@ func (s *sink) write(p []byte, now time.Time) (int, error) {
 
 // endPartial ends an incomplete line. If this process wrote it, the line is
 // written again later: an extra octet at its end ensures that the incomplete
-// one is not a record, even if only the newline was missing.
+// line is not a record, even if only the newline was missing.
 func (s *sink) endPartial() error {
 	if !s.partial {
 		return nil

@@ -18,11 +18,10 @@ type TailOptions struct {
 	Every  time.Duration      // time between two checks; 0: 200 ms
 }
 
-// Tail calls fn for records as they are written. It ends without an error when
-// ctx ends, or with the error of fn. The record is valid only during the call.
-// It first passes the last of the records that exist at the start, see
-// TailOptions.Last. It waits for a file that does not exist yet. It skips a line that is not a
-// record.
+// Tail calls fn for records as they are written. It ends without an error when ctx ends, or
+// with the error of fn. The record is valid only during the call. Tail first passes the last
+// of the records that exist at the start, see TailOptions.Last. It waits for a file that does
+// not exist yet. It skips a line that is not a record.
 func Tail(ctx context.Context, o TailOptions, fn func(*Record) error) error {
 	if o.Every <= 0 {
 		o.Every = 200 * time.Millisecond

@@ -116,7 +116,7 @@ func (u *Usage) Run(ctx context.Context) {
 }
 
 // Save writes a new file if the counts have changed. After a crash, the file is
-// either the old or the new one.
+// either the old file or the new file.
 func (u *Usage) Save() error {
 	u.forget()
 	if u.path == "" {

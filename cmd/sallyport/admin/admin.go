@@ -51,7 +51,7 @@ func New(pages http.Handler, cfg *site.Config, log *slog.Logger) (gateway.AdminS
 type server struct{ http *http.Server }
 
 // strongToken is the length from which a token cannot be guessed. "openssl rand -hex
-// 32" makes longer ones.
+// 32" makes longer tokens.
 const strongToken = 32
 
 // ReadToken reads the admin token from a file. It rejects a token that is too short.

@@ -11,9 +11,9 @@ import (
 // connectionsMost is more than browsers and monitors need.
 const connectionsMost = 128
 
-// A boundedListener limits the number of open connections. To accept one more it
-// closes the one that has been silent for longest. If it refused the new one, silent
-// connections could block the health check.
+// A boundedListener limits the number of open connections. To accept one more,
+// it closes the connection that has been silent for longest. If it refused the
+// new connection instead, silent connections could block the health check.
 type boundedListener struct {
 	net.Listener
 	most int

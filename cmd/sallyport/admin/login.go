@@ -18,7 +18,7 @@ import (
 // The limits of logins.
 const (
 	sessionLife   = 12 * time.Hour
-	sessionsMax   = 64 // a new one ends the oldest
+	sessionsMax   = 64 // a new session ends the oldest
 	triesMax      = 5  // wrong tokens per minute and address
 	triesEvery    = time.Minute
 	addressesMax  = 1024 // further addresses share one count

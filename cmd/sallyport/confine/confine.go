@@ -55,7 +55,7 @@ const (
 	Scopes       = "landlock_scopes"
 )
 
-// A Step is one privilege that was removed, or why it was not.
+// A Step is the removal of one privilege, with its result.
 type Step struct {
 	Name   string `json:"step"`
 	State  State  `json:"state"`

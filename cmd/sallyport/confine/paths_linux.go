@@ -164,7 +164,7 @@ func siblings(path string) []string {
 }
 
 // places returns the directories that lead to a file: its own, and for each symbolic
-// link the directory that the link leads to. It omits those that do not exist.
+// link the directory that the link leads to. It omits directories that do not exist.
 func places(path string) []string {
 	path, err := filepath.Abs(path)
 	if err != nil {

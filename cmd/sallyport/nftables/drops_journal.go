@@ -1,5 +1,5 @@
-// Drop journal: attempts that the packet filter dropped are decided and recorded like any other,
-// with their count.
+// Drop journal: decides and records the attempts that the packet filter dropped, with their
+// count.
 
 package nftables
 
@@ -103,7 +103,8 @@ type DropJournal struct {
 }
 
 // NewDropJournal returns a DropJournal that continues where the ledger at path
-// ends. Without a path it does not record what was counted before its first pass.
+// ends. Without a path it does not record drops that were counted before its
+// first pass.
 func NewDropJournal(source DropSource, decide func(rules.Attempt, uint64) rules.Decision, path string, log *slog.Logger) *DropJournal {
 	j := &DropJournal{source: source, decide: decide, path: path, log: log, totals: map[string]uint64{}}
 	if source == nil {

@@ -23,10 +23,11 @@ const (
 )
 
 // flowID returns a number for the client, the rule and the rule's names. Every
-// ruleset with the same three has the same number; other names give another number.
-// So an open flow whose address left the rule's set continues under this rule only.
-// The flow ends when the rule or one of its names is removed. The number is never
-// 0, because 0 is the number of flows to addresses in the configuration.
+// ruleset with the same client, rule and names has the same number; other names
+// give another number. So an open flow whose address left the rule's set continues
+// under this rule only. The flow ends when the rule or one of its names is removed.
+// The number is never 0, because 0 is the number of flows to addresses in the
+// configuration.
 func flowID(g rules.Grant) uint32 {
 	var names []string
 	for _, d := range g.Names {

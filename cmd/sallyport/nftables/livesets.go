@@ -149,8 +149,9 @@ func (l *LiveSets) keep(set string, a netip.Addr, k entry) {
 	}
 }
 
-// Run puts new addresses into the sets, and again those that a reload of the
-// ruleset removed, until ctx ends. Then the addresses in the sets time out.
+// Run puts new addresses into the sets, and puts back the addresses that a
+// reload of the ruleset removed, until ctx ends. Then the addresses in the sets
+// time out.
 func (l *LiveSets) Run(ctx context.Context) {
 	tick := time.NewTicker(setRefresh)
 	defer tick.Stop()

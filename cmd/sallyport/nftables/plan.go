@@ -41,7 +41,7 @@ type clientFilter struct {
 	Name               string
 	Sources4, Sources6 []string // the first client whose sources match gets the packet
 	Audit              bool
-	Judged             bool // a rule lists TCP 853, DNS over TLS elsewhere
+	Judged             bool // a rule lists TCP 853, the port of DNS over TLS
 	Passes             []pass
 	Sets               []addressSet
 }
@@ -144,7 +144,8 @@ func (p *Plan) warn(cfg *site.Config) {
 	}
 }
 
-// byFamily returns prefixes as sorted nft elements, without those that another one contains.
+// byFamily returns prefixes as sorted nft elements, without prefixes that another prefix
+// contains.
 func byFamily(list []netip.Prefix) (v4, v6 []string) {
 	list = slices.Clone(list)
 	slices.SortFunc(list, func(a, b netip.Prefix) int {
@@ -156,7 +157,7 @@ func byFamily(list []netip.Prefix) (v4, v6 []string) {
 	var last netip.Prefix
 	for _, p := range list {
 		if last.IsValid() && last.Overlaps(p) {
-			continue // sorted: the wider one came first
+			continue // sorted: the wider prefix came first
 		}
 		last = p
 		text := p.String()

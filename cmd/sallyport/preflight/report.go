@@ -150,7 +150,7 @@ type TLS struct {
 	DurationMS float64      `json:"duration_ms,omitempty"`
 	Version    string       `json:"version,omitempty"`
 	ServerName string       `json:"server_name,omitempty"`
-	ClientCert bool         `json:"client_certificate,omitempty"` // the server asks for one
+	ClientCert bool         `json:"client_certificate,omitempty"` // the server asks for a client certificate
 	Note       string       `json:"note,omitempty"`
 	Cert       *Certificate `json:"certificate,omitempty"`
 }

@@ -21,7 +21,7 @@ import (
 // handshake is the result of a handshake.
 type handshake struct {
 	chain      []*x509.Certificate
-	clientCert bool // the server asked for one
+	clientCert bool // the server asked for a client certificate
 }
 
 // tls makes a handshake. It returns false if the server answered in HTTP, on a
@@ -117,7 +117,7 @@ func tlsProblem(err error) (Problem, string) {
 }
 
 // certificate describes the server's certificate and records what is wrong with
-// it. For an internal server, or one without a name, the problem is only a
+// it. For an internal server, or a server without a name, the problem is only a
 // warning.
 func (s *step) certificate(chain []*x509.Certificate) {
 	leaf, now := chain[0], s.r.cfg.Now()

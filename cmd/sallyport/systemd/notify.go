@@ -22,7 +22,7 @@ type Notifier struct {
 
 	mu     sync.Mutex // lets one message through at a time, and guards the fields below
 	conn   net.Conn
-	status string // the last one sent
+	status string // the last status that was sent
 	failed bool   // the last message could not be sent
 }
 

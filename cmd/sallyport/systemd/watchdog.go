@@ -22,9 +22,9 @@ func WatchdogInterval() (time.Duration, error) {
 }
 
 // Watch calls check three times in each interval, until ctx ends, and sends a sign
-// of life after each success. After a failed check it sends none; two of three are
-// enough. While a check hangs it sends none at all, because only one check runs at
-// a time.
+// of life after each success. After a failed check it sends no sign; two successes
+// in three checks are enough. While a check hangs, it sends no sign at all,
+// because only one check runs at a time.
 func (n *Notifier) Watch(ctx context.Context, within time.Duration, check func(context.Context) error, log *slog.Logger) {
 	if n == nil || within <= 0 {
 		return

@@ -67,7 +67,7 @@ func (t Topic) WriteMarkdown(w io.Writer) {
 const textWidth = 100
 
 // writeText writes the table for a terminal: each row is one paragraph. The
-// paragraph begins with the first cell, and each other cell stands behind the
+// paragraph begins with the first cell, and each other cell stands after the
 // heading of its column.
 func (t Topic) writeText(w io.Writer) {
 	indent := 0
