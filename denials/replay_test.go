@@ -15,7 +15,7 @@ import (
 	"sallyport/rules"
 )
 
-// decided returns records of the decisions of a site, permitted ones too.
+// decided returns records of all decisions of a site, allowed attempts too.
 func decided(t testing.TB, s *Site, as ...rules.Attempt) []journal.Record {
 	t.Helper()
 	var out []journal.Record

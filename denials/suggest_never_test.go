@@ -30,7 +30,8 @@ func TestNeverFixableSaysWhy(t *testing.T) {
 			t.Errorf("%v: %+v", what, sg)
 		}
 	}
-	// An address behind a NAT64 needs another cure than the site's own service.
+	// A private address inside a NAT64 address needs another cure than the site's
+	// own service.
 	private.Resolved[0] = netip.MustParseAddr("64:ff9b::5db8:320a")
 	private.Dest = netip.AddrPortFrom(private.Resolved[0], 443)
 	if why := suggestFor(t, s, private)[0].Why; !strings.Contains(why, "stands for 93.184.50.10: if a NAT64 translates it, list 64:ff9b::/96 in [resolve] nat64") {
@@ -49,7 +50,8 @@ func TestNeverFixableSaysWhy(t *testing.T) {
 	}
 }
 
-// Records of schema 1 have no fault. No reason was added to schema 1 after these.
+// Records of schema 1 have no fault. Schema 1 gets no further reasons, so the
+// list stays complete.
 func TestNeverFixableInSchema1(t *testing.T) {
 	s := siteOf(t, fleet)
 	for _, r := range []rules.Reason{rules.MalformedRequest, rules.MalformedName, rules.NotTLS, rules.NotHTTP, rules.SniffTimeout,

@@ -55,7 +55,7 @@ func suggestSite(r *rand.Rand) string {
 }
 
 // probes returns attempts to reach all names, addresses and ports in the policies
-// and attempts, and similar ones.
+// and attempts, and similar names, addresses and ports.
 func probes(t testing.TB) []rules.Attempt {
 	hosts := slices.Concat(suggestHosts, []string{"x.corp.example", "www.auth.sangfor.com", "upd.sangfor.com", "45.83.7.255", "45.83.8.0", "10.20.31.1", "2001:db8::ffff", "10.9.9.9"})
 	ports := slices.Concat(suggestPorts, []uint16{442, 444, 7999, 8000, 8999, 53, 65535, 1})

@@ -85,8 +85,8 @@ func TestCacheIsBounded(t *testing.T) {
 }
 
 // TestCacheRoom asserts that large answers use no more memory in all than usual
-// ones: the owner of a name below a permitted wildcard can make any number of
-// large answers.
+// answers: the owner of a name below a permitted wildcard can make any number
+// of large answers.
 func TestCacheRoom(t *testing.T) {
 	const answers = 64
 	c := newCache(answers)

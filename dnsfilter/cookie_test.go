@@ -27,8 +27,8 @@ func unhex(t testing.TB, s string) []byte {
 }
 
 // TestCookieVectors asserts the test vectors of RFC 9018, appendix A: a first
-// cookie, a renewed one, one that is too old, and one made with the previous
-// secret.
+// cookie, a renewed cookie, a cookie that is too old, and a cookie made with
+// the previous secret.
 func TestCookieVectors(t *testing.T) {
 	secret := func(s string) cookieSecret { return secretOf([16]byte(unhex(t, s))) }
 	const first = "e5e973e5a6b2a43f48e7dc849e37bfcf"

@@ -18,7 +18,7 @@ import (
 	"sallyport/rules"
 )
 
-// TestSpoofedReplies sends wrong replies before the right one (F11). They are
+// TestSpoofedReplies sends wrong replies before the right one. They are
 // ignored and do not end the wait.
 func TestSpoofedReplies(t *testing.T) {
 	forged := func(r *dns.Msg) *dns.Msg {
@@ -82,7 +82,7 @@ func TestSpoofedSource(t *testing.T) {
 }
 
 // TestUnpredictable checks many queries at the upstream: ports, IDs and letter
-// cases do not repeat (F11).
+// cases do not repeat.
 func TestUnpredictable(t *testing.T) {
 	b := newHarness(t, nil, "*.example")
 	ports, ids, cases := map[string]bool{}, map[uint16]bool{}, map[string]bool{}
@@ -123,7 +123,8 @@ func TestTruncatedUpstream(t *testing.T) {
 	}
 }
 
-// TestOldUpstream asserts that a server without EDNS is asked again without it.
+// TestOldUpstream asserts that a server without EDNS is asked again without
+// EDNS.
 func TestOldUpstream(t *testing.T) {
 	for _, bare := range []bool{false, true} {
 		b := newHarness(t, nil, "a.example")
@@ -154,8 +155,8 @@ func TestTCPUpstream(t *testing.T) {
 	}
 }
 
-// TestFailover asserts what a client gets if upstreams fail in different ways
-// (F19): the answer of another configured upstream in time, or else SERVFAIL.
+// TestFailover asserts what a client gets if upstreams fail in different ways:
+// the answer of another configured upstream in time, or else SERVFAIL.
 func TestFailover(t *testing.T) {
 	rcode := func(rcode int) func(w dns.ResponseWriter, r *dns.Msg) bool {
 		return func(w dns.ResponseWriter, r *dns.Msg) bool {
@@ -227,7 +228,7 @@ func TestFailover(t *testing.T) {
 }
 
 // TestOneInFlight asserts that many queries for one name make one upstream
-// query (F11).
+// query.
 func TestOneInFlight(t *testing.T) {
 	b := newHarness(t, nil, "a.example")
 	release := make(chan struct{})
@@ -254,8 +255,7 @@ func TestOneInFlight(t *testing.T) {
 }
 
 // TestInFlightLimit asserts that one client cannot use all places of queries in
-// flight, and that its queries above its quota are denied with reason limit
-// (F20).
+// flight, and that its queries above its quota are denied with reason limit.
 func TestInFlightLimit(t *testing.T) {
 	b := newHarness(t, func(c *setup) { c.Limits.InFlight, c.Limits.InFlightPerClient = 3, 2 }, "*.example")
 	release := make(chan struct{})

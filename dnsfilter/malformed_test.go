@@ -115,7 +115,7 @@ func TestMalformed(t *testing.T) {
 }
 
 // TestTruncatedEverywhere cuts a query at every byte. Only the whole query is
-// answered, and nothing panics (F14).
+// answered, and nothing panics.
 func TestTruncatedEverywhere(t *testing.T) {
 	b := newHarness(t, nil, "a.example")
 	m := withEDNS(question("a.example.", dns.TypeA), 1232)
@@ -147,7 +147,7 @@ func TestMeaninglessFlags(t *testing.T) {
 }
 
 // TestClientOptions asserts that DO is the only part of a client's EDNS that
-// reaches the upstream, and that only a cookie comes back (F15).
+// reaches the upstream, and that only a cookie comes back.
 func TestClientOptions(t *testing.T) {
 	b := newHarness(t, nil, "a.example")
 	m := withEDNS(question("a.example.", dns.TypeA), 4096)

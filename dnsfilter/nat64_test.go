@@ -52,8 +52,8 @@ bound.example.  300 IN AAAA 2600:64::a01:203
 
 // TestDiscoverNAT64 asserts which prefixes a discovery finds and refuses; that
 // it asks once for the lifetime of the answer; that an upstream without
-// translation is not a failure; and that a failing upstream is one. [hosts] is
-// not used (RFC 7050, section 3).
+// translation is not a failure; and that a failing upstream is a failure.
+// [hosts] is not used (RFC 7050, section 3).
 func TestDiscoverNAT64(t *testing.T) {
 	hosts := map[rules.Name][]netip.Addr{mustName(t, "ipv4only.arpa"): {netip.MustParseAddr("2600:99::192.0.0.170")}}
 	for what, c := range map[string]struct {

@@ -88,7 +88,7 @@ func TestVerdicts(t *testing.T) {
 	}
 }
 
-// TestTypes asserts that only addresses, services and keys are looked up (F4).
+// TestTypes asserts that only addresses, services and keys are looked up.
 // For every other type of a permitted name the filter itself answers "no such
 // record".
 func TestTypes(t *testing.T) {
@@ -159,7 +159,7 @@ func TestExtendedError(t *testing.T) {
 }
 
 // TestPrivateAnswers asserts that private addresses of a public name are
-// removed (F6, F8). A name without any address left is denied as
+// removed. A name without any address left is denied as
 // private_address, in the form "no such record", because it may have addresses
 // of the other type.
 func TestPrivateAnswers(t *testing.T) {
@@ -187,7 +187,7 @@ func TestPrivateAnswers(t *testing.T) {
 }
 
 // TestCachePerClient asserts that a cached answer is decided anew for each
-// client (F22).
+// client.
 func TestCachePerClient(t *testing.T) {
 	b := newHarness(t, nil, "a.example")
 	b.ask("a.example.", dns.TypeA)
@@ -203,8 +203,8 @@ func TestCachePerClient(t *testing.T) {
 	}
 }
 
-// TestZonesAndHosts asserts which upstream is asked: that of the longest zone,
-// the public one, or none.
+// TestZonesAndHosts asserts which upstream is asked: the upstream of the
+// longest zone, the public upstream, or none.
 func TestZonesAndHosts(t *testing.T) {
 	corp, lab := newAuthority(t), newAuthority(t)
 	for _, u := range []*authority{corp, lab} {

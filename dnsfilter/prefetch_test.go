@@ -102,7 +102,7 @@ func TestPrefetchStaysFresh(t *testing.T) {
 }
 
 // TestPrefetchRate asserts that many names are not asked for all at once, and
-// that a slow upstream has no more of them in flight than a fast one.
+// that a slow upstream has no more names in flight than a fast upstream.
 func TestPrefetchRate(t *testing.T) {
 	for _, c := range []struct {
 		takes       time.Duration

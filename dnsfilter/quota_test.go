@@ -96,7 +96,7 @@ upstreams = ["udp://127.0.0.1:53"]
 
 // TestClientRate asserts that a client above its rate of upstream queries by
 // TCP is denied with reason limit, that other clients are not denied, and that
-// the client is answered again after some time (F20). Queries without an
+// the client is answered again after some time. Queries without an
 // upstream neither count nor are denied.
 func TestClientRate(t *testing.T) {
 	b := newHarness(t, func(c *setup) {

@@ -21,7 +21,7 @@ import (
 // impossible length, is recorded as a denial with its reason, and with its
 // question if that arrived. It also asserts that the connection is closed. A
 // connection that sends nothing, or ends between two messages, is no attempt
-// (F17; RFC 7766, section 8).
+// (RFC 7766, section 8).
 func TestBadFraming(t *testing.T) {
 	query := framed(packed(t, question("a.example.", dns.TypeA)))
 	whole := packed(t, withEDNS(question("a.example.", dns.TypeAAAA), 1232))
@@ -117,7 +117,7 @@ func TestReset(t *testing.T) {
 }
 
 // TestBrokenAfterAQuery asserts that a whole query before a broken message is
-// answered, and that the broken one is recorded.
+// answered, and that the broken message is recorded.
 func TestBrokenAfterAQuery(t *testing.T) {
 	s := serve(t, 1, nil, "a.example")
 	conn, query := s.dial(), framed(packed(t, question("a.example.", dns.TypeA)))
@@ -160,7 +160,8 @@ func TestTrickle(t *testing.T) {
 }
 
 // TestConnectionLimits asserts the limits of connections for one client and in
-// all: one more is denied with reason limit, and closing one makes room (F17).
+// all: a further connection is denied with reason limit, and closing a
+// connection makes room.
 func TestConnectionLimits(t *testing.T) {
 	s := serve(t, 1, func(c *setup) { c.Limits.TCP, c.Limits.TCPPerClient = 4, 2 }, "a.example")
 	exchange := func(conn net.Conn) error {

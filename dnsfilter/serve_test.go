@@ -113,7 +113,7 @@ func TestSockets(t *testing.T) {
 }
 
 // TestPipelining sends queries on one connection without waiting. A slow answer
-// delays no other (F17).
+// delays no other.
 func TestPipelining(t *testing.T) {
 	s := serve(t, 1, nil, "*.example")
 	release := make(chan struct{})

@@ -70,8 +70,8 @@ func TestForgedNames(t *testing.T) {
 
 // TestForgedRate asserts that datagrams with a client's address as a forged
 // source use nothing of the client's rate. They have a separate limit, a
-// quarter of it, and get TC above that. The client then has its whole rate by
-// TCP, and with a cookie by UDP.
+// quarter of that rate, and get TC above the limit. The client then has its
+// whole rate by TCP, and with a cookie by UDP.
 func TestForgedRate(t *testing.T) {
 	b := newHarness(t, func(c *setup) { c.Limits.QPS = 8 }, "*.example")
 	n := 0
@@ -183,7 +183,7 @@ func TestForgeriesChangeNothing(t *testing.T) {
 
 // TestNoAmplification asserts, for any query, that a UDP reply to an unproven
 // source has at most ten times the bytes of the query and at most 512, and a
-// reply to an unknown client at most twice those of the query.
+// reply to an unknown client at most twice the bytes of the query.
 func TestNoAmplification(t *testing.T) {
 	b := newHarness(t, func(c *setup) { c.Limits.UnknownQPS = 1 << 20 }, "a.example", "big.example", "svc.example", "b.example")
 	for _, rr := range records(t, bigName()) {

@@ -76,8 +76,8 @@ func TestLateAnswer(t *testing.T) {
 }
 
 // TestSlowUpstreamIsJoined asserts that an upstream which never answers does
-// not delay the answer of the next one, and that a slow answer counts if the
-// next upstream has none.
+// not delay the answer of the next upstream, and that a slow answer counts if
+// the next upstream has none.
 func TestSlowUpstreamIsJoined(t *testing.T) {
 	slow := newAuthority(t)
 	release := make(chan struct{})

@@ -110,7 +110,7 @@ func TestValidate(t *testing.T) {
 }
 
 // TestServiceRecords asserts that HTTPS records lose the keys of Encrypted
-// ClientHello, and that their hints are checked like addresses (F5).
+// ClientHello, and that their hints are checked like addresses.
 func TestServiceRecords(t *testing.T) {
 	b := newHarness(t, nil, "svc.example", "must.example")
 	for range 2 {
@@ -135,8 +135,7 @@ func TestServiceRecords(t *testing.T) {
 	}
 }
 
-// TestMappedAddress asserts that an IPv4 address cannot hide in an AAAA record
-// (A19).
+// TestMappedAddress asserts that an IPv4 address cannot hide in an AAAA record.
 func TestMappedAddress(t *testing.T) {
 	b := newHarness(t, nil, "hidden.example")
 	rr := &dns.AAAA{Hdr: dns.RR_Header{Name: "hidden.example.", Rrtype: dns.TypeAAAA, Class: 1, Ttl: 300}, AAAA: netip.MustParseAddr("::ffff:192.0.1.1").AsSlice()}
@@ -147,7 +146,7 @@ func TestMappedAddress(t *testing.T) {
 }
 
 // TestLargeAnswer asserts that no datagram is larger than the client accepts,
-// nor than 1232 bytes (F16), and that TCP has the whole answer.
+// nor than 1232 bytes, and that TCP has the whole answer.
 func TestLargeAnswer(t *testing.T) {
 	b := newHarness(t, nil, "big.example")
 	for i := range 100 {

@@ -28,7 +28,7 @@ func (s *serving) exchanged(network string) {
 }
 
 // TestAlive asserts that Alive disturbs no reader, with one socket for all
-// readers and with one each.
+// readers and with a socket for each.
 func TestAlive(t *testing.T) {
 	for _, sockets := range []int{1, 3} {
 		s := serve(t, sockets, nil, "a.example")

@@ -1,4 +1,4 @@
-// Wildcard names: a client has a limited number of new ones (F3).
+// Wildcard names: a client has a limited number of new names.
 
 package dnsfilter
 

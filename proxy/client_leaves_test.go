@@ -58,7 +58,7 @@ func wait(t *testing.T, what string, c <-chan struct{}) {
 }
 
 // If a client closes its connection, its request ends at once, however the client closes and
-// whatever it has sent behind the request. The record gives the cause.
+// whatever it has sent after the request. The record gives the cause.
 func TestClientLeaves(t *testing.T) {
 	t.Parallel()
 	for _, version := range []string{"HTTP/1.1", "HTTP/1.0"} {

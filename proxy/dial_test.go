@@ -144,7 +144,7 @@ func TestSocketIsVerified(t *testing.T) {
 		if resp.StatusCode != 403 {
 			t.Errorf("%s: %s", name, resp.Status)
 		}
-		conn.Close() // otherwise the proxy lingers
+		conn.Close() // otherwise the proxy waits before it closes
 		w.idle()
 		for _, r := range w.journal.decisions() {
 			if r.d.Allowed() {
@@ -155,7 +155,7 @@ func TestSocketIsVerified(t *testing.T) {
 }
 
 func TestConnectTCPGoesWhereItIsTold(t *testing.T) {
-	t.Setenv("GODEBUG", "multipathtcp=1") // what the environment would make it do
+	t.Setenv("GODEBUG", "multipathtcp=1") // the environment asks for MPTCP, which must not be used
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -89,7 +89,7 @@ func TestDrainingDeniesNewAttempts(t *testing.T) {
 			return len(cs) == 1 && cs[0].idle.Load() == want
 		}
 	}
-	w.eventually("a connection that is awaited", idle(true)) // before that it is not idle either
+	w.eventually("a connection that is awaited", idle(true)) // before the proxy awaits a request, the connection is not idle either
 	io.WriteString(conn, "GET http://a.example/two HTTP/1.1\r\n")
 	w.eventually("a started head", idle(false))
 	drained := make(chan error)

@@ -156,7 +156,7 @@ func TestPort80IsHTTPOnly(t *testing.T) {
 		conn, r := w.tunnelTo("a.example:80", "")
 		io.WriteString(conn, first)
 		io.Copy(io.Discard, r)
-		conn.Close() // otherwise the proxy lingers
+		conn.Close() // otherwise the proxy waits before it closes
 		w.wantOne(rules.Deny, rules.NotHTTP)
 		w.idle()
 		if o.received() != "" {

@@ -47,7 +47,7 @@ func TestRequestBodies(t *testing.T) {
 	}
 }
 
-// A body that breaks its framing never looks complete to the destination, and bytes behind it
+// A body that breaks its framing never looks complete to the destination, and bytes after it
 // are no request.
 func TestRequestBodyBroken(t *testing.T) {
 	t.Parallel()
@@ -145,8 +145,8 @@ func TestRequestClientGone(t *testing.T) {
 	w.wantClosed()
 }
 
-// A body that breaks its framing after its request was answered is recorded like one that
-// breaks it before, on every kind of connection.
+// A body that breaks its framing after its request was answered is recorded like a body
+// that breaks it before the answer, on every kind of connection.
 func TestRequestBodyBrokenLate(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ name, first, broken string }{

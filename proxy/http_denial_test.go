@@ -12,7 +12,7 @@ import (
 )
 
 // A denied request is answered and recorded once. Nothing else happens: no look-up, no
-// connection, and pipelined requests behind it are not read.
+// connection, and pipelined requests after it are not read.
 func TestRequestDenied(t *testing.T) {
 	t.Parallel()
 	cases := []struct {

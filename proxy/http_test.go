@@ -19,8 +19,8 @@ import (
 	"sallyport/rules"
 )
 
-// A permitted request arrives as it was sent, without the fields of one hop and those that
-// clients must not set.
+// A permitted request arrives as it was sent, without the fields of one hop and the fields
+// that clients must not set.
 func TestRequestArrives(t *testing.T) {
 	t.Setenv("HTTP_PROXY", "http://127.0.0.1:1") // the environment does not matter
 	t.Setenv("http_proxy", "http://127.0.0.1:1")

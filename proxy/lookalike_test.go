@@ -42,7 +42,7 @@ func TestLookalikesAreRefused(t *testing.T) {
 				conn.Write(b)
 			}
 			io.Copy(io.Discard, r)
-			conn.Close() // otherwise the proxy lingers
+			conn.Close() // otherwise the proxy waits before it closes
 			w.wantOne(rules.Deny, rules.MalformedRequest)
 			w.idle()
 			if o.received() != "" {

@@ -1,4 +1,5 @@
-// Accept loop tests: Alive succeeds for a proxy that accepts, and fails for one that hangs.
+// Accept loop tests: Alive succeeds for a proxy that accepts, and fails for a proxy that
+// hangs.
 
 package proxy
 
@@ -18,7 +19,7 @@ import (
 	"sallyport/rules"
 )
 
-// Alive costs no connection, not even one that waits to be accepted.
+// Alive costs no connection, not even a connection that waits to be accepted.
 func TestAlive(t *testing.T) {
 	w := newWorld(t, nil)
 	w.origin("8.8.8.8:5000", echo)

@@ -1,4 +1,4 @@
-// Main: no test of this package leaves a goroutine behind.
+// Main: no test of this package leaves a goroutine.
 
 package proxy
 

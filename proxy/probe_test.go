@@ -74,7 +74,7 @@ func openFiles(t *testing.T) int {
 }
 
 // If a socket is connected to itself, or finds no free port, package net tries once more with
-// another: no descriptor of either is left.
+// another socket: no descriptor of either socket is left.
 func TestProbingAgain(t *testing.T) {
 	inNetns(t, func() {
 		feed(t, "link set lo up\n", "ip", "-batch", "-")

@@ -118,8 +118,8 @@ reason = "test"
 // another is the address of a client that is not on this host.
 var another = netip.MustParseAddr("192.0.2.1")
 
-// All unknown clients together have a sixteenth of the connections. A connection over it is
-// refused at once, and known clients never meet that limit.
+// All unknown clients together have a sixteenth of the connections. A connection beyond
+// that part is refused at once, and known clients never meet that limit.
 func TestUnknownClientsHaveASmallPart(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(c *Config) {
@@ -173,7 +173,7 @@ func TestSniffingQuota(t *testing.T) {
 	w := newWorld(t, func(c *Config) { c.Limits.Sniffing, c.Limits.Sniff = 8, time.Minute })
 	w.origin("8.8.8.8:443", nil)
 	for range 2 {
-		w.p.sniffing.Acquire(rules.QuotaKeyOf(another, nil)) // takes all of another's quota; other clients do not share it
+		w.p.sniffing.Acquire(rules.QuotaKeyOf(another, nil)) // uses the whole quota of another client; other clients do not share that quota
 	}
 	w.answerFrom("127.0.0.1", "a.example:443")
 	first, _ := w.answerFrom("127.0.0.1", "a.example:443")
@@ -205,7 +205,7 @@ func TestLookupQuota(t *testing.T) {
 		t.Errorf("another address of loopback: answer %q", got)
 	}
 	b.p.lookups.Release(local)
-	if _, got := b.answerFrom("127.0.0.1", "a.example:443"); got != "HTTP/1.1 200" { // it does not matter that another's quota is used up
+	if _, got := b.answerFrom("127.0.0.1", "a.example:443"); got != "HTTP/1.1 200" { // it does not matter that the quota of another client is used up
 		t.Errorf("after one ended: answer %q", got)
 	}
 	if n := b.p.lookups.HeldBy(local); n != maxLookups-1 {

@@ -127,8 +127,8 @@ func (b *redirectWorld) pin(addr string, names ...string) {
 	}
 }
 
-// to returns a client's connection with the original destination dst; "" stands for one that
-// the kernel does not know.
+// to returns a client's connection with the original destination dst; "" stands for a
+// destination that the kernel does not know.
 func (b *redirectWorld) to(dst string) *net.TCPConn {
 	b.t.Helper()
 	conn := b.dial(b.addr)
@@ -182,7 +182,7 @@ func (b *redirectWorld) wantEndOf(conn *net.TCPConn, end string, reason rules.Re
 	}
 }
 
-// wantStatus reads one answer and the end behind it.
+// wantStatus reads one answer and the end after it.
 func (e *exchange) wantStatus(status int, reason string) {
 	e.w.t.Helper()
 	e.want(status, reason)

@@ -39,7 +39,7 @@ func TestSecondHello(t *testing.T) {
 	warning := "\x15\x03\x03\x00\x02\x01\x70"
 	for _, c := range []struct {
 		name, answer string
-		early, then  string // sent behind the ClientHello at once; sent after the answer
+		early, then  string // sent directly after the ClientHello; sent after the answer
 		passes       bool
 	}{
 		{"the same name", retry, "", changeCipher + a, true},
@@ -134,7 +134,7 @@ func TestSecondHelloRedirected(t *testing.T) {
 	}
 }
 
-// If a rule demands nothing of the content, it also demands nothing of the bytes behind the first
+// If a rule demands nothing of the content, it also demands nothing of the bytes after the first
 // ClientHello, by any front end.
 func TestAnythingBehindAHelloOfAnyRule(t *testing.T) {
 	t.Parallel()
@@ -188,7 +188,7 @@ type recordedConn struct {
 
 func (c recordedConn) Read(b []byte) (int, error) { return c.r.Read(b) }
 
-// Tiny records behind a ClientHello do not cost one write each.
+// Tiny records after a ClientHello do not cost one write each.
 func TestTinyRecordsPassTogether(t *testing.T) {
 	w := newWorld(t, nil)
 	a := string(helloFor(t, "a.example"))
@@ -230,7 +230,8 @@ func TestPartOfARecordPasses(t *testing.T) {
 	w.wantOne(rules.Allow, rules.ReasonNone)
 }
 
-// A second ClientHello has as much time as a first one, not that of an idle tunnel.
+// A second ClientHello has as much time as a first ClientHello, and less than an
+// idle tunnel.
 func TestSecondHelloThatDoesNotEnd(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(c *Config) { c.Limits.Sniff = 200 * time.Millisecond })

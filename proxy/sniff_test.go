@@ -69,7 +69,7 @@ func TestConnect443(t *testing.T) {
 			} else if err != nil {
 				t.Errorf("alert not delivered: %v", err)
 			}
-			conn.Close() // otherwise the proxy lingers
+			conn.Close() // otherwise the proxy waits before it closes
 			if !strings.HasPrefix(string(got), c.answer) || len(got) != len(c.answer) && !strings.HasPrefix(c.answer, "HTTP") {
 				t.Errorf("after 200: %q, want %q", got, c.answer)
 			}
@@ -136,8 +136,8 @@ func inRecords(hello []byte, n int) (out []byte) {
 	return out
 }
 
-// Bytes right behind a CONNECT reach an allowed tunnel once, and are discarded behind a refused
-// one.
+// Bytes right after a CONNECT reach an allowed tunnel once, and are discarded after a refused
+// CONNECT.
 func TestEarlyBytes(t *testing.T) {
 	t.Parallel()
 	hello := string(helloFor(t, "a.example"))
@@ -210,7 +210,7 @@ func TestSniffDeadline(t *testing.T) {
 				}()
 			}
 			io.Copy(io.Discard, r)
-			conn.Close() // otherwise the proxy lingers
+			conn.Close() // otherwise the proxy waits before it closes
 			if took := time.Since(start); took > 3*time.Second {
 				t.Errorf("took %v", took)
 			}

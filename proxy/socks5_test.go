@@ -163,7 +163,7 @@ func TestSOCKSHelloForAnotherName(t *testing.T) {
 	if want := "\x05\x00" + reply(0) + alert; string(got) != want || err != nil {
 		t.Errorf("got %x, %v", got, err)
 	}
-	conn.Close() // otherwise the proxy lingers
+	conn.Close() // otherwise the proxy waits before it closes
 	w.wantOne(rules.Deny, rules.SNIMismatch)
 	w.idle()
 	if o.received() != "" {

@@ -78,7 +78,7 @@ func TestRedirectedServerFirst(t *testing.T) {
 				return
 			}
 			io.Copy(io.Discard, conn)
-			conn.Close() // otherwise the proxy lingers
+			conn.Close() // otherwise the proxy waits before it closes
 			b.wantOne(rules.Deny, c.reason)
 			b.idle()
 			if o.received() != "" {

@@ -1,5 +1,5 @@
-// Redirected ClientHellos in pieces: however one is cut, by segment or by record, it has the
-// verdict of the whole.
+// Redirected ClientHellos in pieces: however a ClientHello is cut, by segment or by record,
+// it has the verdict of the whole.
 
 package proxy
 

@@ -73,7 +73,7 @@ func TestRedirected(t *testing.T) {
 		{"HTTP/2 with prior knowledge", "8.8.8.8:80", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", rules.MalformedRequest, endsPage, "", false},
 		{"silence on 443", "8.8.8.8:443", "", rules.SniffTimeout, endsReset, "", false},
 
-		// No name: by the address.
+		// Flows without a name: the address decides.
 		{"opaque to an address without rule or pin", "8.8.8.8:5000", "\x00\x01\x02", rules.IPLiteral, endsReset, "", false},
 		{"opaque to an unlisted address", unlisted + ":22", "SSH-2.0-x\r\n", rules.IPLiteral, endsReset, "", false},
 		{"silence to an unlisted address", unlisted + ":25", "", rules.SniffTimeout, endsReset, "", false},

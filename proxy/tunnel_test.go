@@ -47,7 +47,7 @@ func (c captured) Write(b []byte) (int, error) { return c.w.Write(b) }
 
 func (c captured) Read([]byte) (int, error) { return 0, io.EOF }
 
-// connectTo asks for a tunnel and sends early behind the request in one write.
+// connectTo asks for a tunnel and sends early after the request in one write.
 func (w *world) connectTo(authority, early string) (*net.TCPConn, *http.Response, *bufio.Reader) {
 	w.t.Helper()
 	c := w.dial(w.http)
@@ -102,7 +102,7 @@ func TestConnectIsDecidedBeforeAnythingElse(t *testing.T) {
 		if host == "" {
 			host = c.authority
 		}
-		// Bytes behind a refused CONNECT are never a request.
+		// Bytes after a refused CONNECT are never a request.
 		fmt.Fprintf(conn, "CONNECT %s HTTP/1.1\r\nHost: %s\r\n\r\nGET http://b.example/ HTTP/1.1\r\nHost: b.example\r\n\r\n", c.authority, host)
 		got, err := io.ReadAll(conn)
 		if err != nil {

@@ -32,7 +32,7 @@ func TestSpecialRanges(t *testing.T) {
 	}
 }
 
-// The addresses that attacks aim at are special too (A19, F6).
+// The addresses that attacks aim at are special too.
 func TestSpecialTargets(t *testing.T) {
 	for _, s := range []string{
 		"127.0.0.1", "169.254.169.254", "100.100.100.200", "168.63.129.16", "192.0.0.192", "fd00:ec2::254", "::1", "::", "0.0.0.0", "255.255.255.255",

@@ -38,7 +38,7 @@ func TestDecideSelf(t *testing.T) {
 }
 
 // A decision reports whether only a wildcard or an internal zone permits the name.
-// The client chooses the labels of such a name (F3).
+// The client chooses the labels of such a name.
 func TestFreeLabels(t *testing.T) {
 	p := compiled(t, fixture(t, "site.toml"), today)
 	for _, c := range []struct {

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// A configuration may contain IDNs. Each gets exactly one A-label form (A6, A9).
+// A configuration may contain IDNs. Each gets exactly one A-label form.
 func TestParseIDN(t *testing.T) {
 	for _, c := range []struct {
 		raw, want string

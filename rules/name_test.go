@@ -118,7 +118,7 @@ func TestParseName(t *testing.T) {
 	}
 }
 
-// A name is below another name only at a boundary between labels (A4).
+// A name is below another name only at a boundary between labels.
 func TestNameBelow(t *testing.T) {
 	suffix := Name{"a.example"}
 	for raw, want := range map[string]bool{

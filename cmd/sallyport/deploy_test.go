@@ -90,8 +90,8 @@ func TestDeployPrivileges(t *testing.T) {
 			}
 		}
 	}
-	// One line drops every capability of our containers, another one those of the application. Only
-	// one container gets a capability back.
+	// One line drops every capability of our containers, and another line drops the application's
+	// capabilities. Only one container gets a capability back.
 	compose := deployed(t, "deploy/compose.yaml")
 	if strings.Count(compose, "cap_drop: [ALL]") != 2 || strings.Count(compose, "<<: *hardened") != 3 || strings.Count(compose, "cap_add") != 1 {
 		t.Error("compose.yaml: who has which capability?")

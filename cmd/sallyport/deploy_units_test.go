@@ -41,7 +41,8 @@ func unitDirectory(t *testing.T, config string) string {
 	return dir
 }
 
-// analyze runs systemd-analyze on the units of dir, and no others of this host.
+// analyze runs systemd-analyze on the units of dir, and on no other units of
+// this host.
 func analyze(dir string, args ...string) (string, error) {
 	cmd := exec.Command("systemd-analyze", args...)
 	cmd.Env = append(os.Environ(), "SYSTEMD_UNIT_PATH="+dir+":", "SYSTEMD_LOG_LEVEL=info", "LC_ALL=C.UTF-8")
@@ -150,7 +151,7 @@ func TestDeployScripts(t *testing.T) {
 	}
 }
 
-// The installed examples are those in the guides.
+// The installed examples are the examples in the guides.
 func TestDeployExample(t *testing.T) {
 	for _, mode := range []string{"gateway", "sidecar"} {
 		m := regexp.MustCompile("(?s)```toml\n(.*?)```").FindStringSubmatch(deployed(t, "deploy/"+mode+".md"))

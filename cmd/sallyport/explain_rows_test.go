@@ -99,7 +99,7 @@ func TestExplainDeniesTheOtherProtocol(t *testing.T) {
 	ask(t, questions)
 }
 
-// If a row needs features, it is denied without any one of them.
+// If a row needs features, it is denied if any one of them is off.
 func TestExplainDeniesWhereAFeatureIsOff(t *testing.T) {
 	all := readNeeds(t)
 	var questions []asked

@@ -51,7 +51,7 @@ func TestLayout(t *testing.T) {
 		"sallyport/cmd/sallyport/nftables":    {"sallyport/cmd/sallyport/terminal", "sallyport/rules", "sallyport/rules/site"},
 		"sallyport/cmd/sallyport/preflight":   {"sallyport/dnsfilter", "sallyport/proxy", "sallyport/rules"},
 	}
-	commands := slices.Collect(maps.Keys(may)) // the commands may use everything but what is for tests
+	commands := slices.Collect(maps.Keys(may)) // the commands may use every package that is not for tests
 	may["sallyport/cmd/sallyport"] = slices.DeleteFunc(commands, func(p string) bool { return slices.Contains(forTests, strings.TrimPrefix(p, "sallyport/")) })
 	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}} {{join .Imports " "}}`, "sallyport/...").CombinedOutput()
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 func TestPapersTimesHaveAZone(t *testing.T) {
 	elsewhere := []string{
 		"denials/page_chart.go", "denials/page_render.go", // the headings of the page have "UTC"
-		"cmd/sallyport/gateway/admin_page.go", // "UTC" stands behind it
+		"cmd/sallyport/gateway/admin_page.go", // "UTC" stands after it
 		"denials/table.go",                    // the terminal's tables
 		"denials/when.go",                     // reads times
 	}

@@ -33,8 +33,7 @@ func TestPreflightStatus(t *testing.T) {
 	}
 }
 
-// The exit status of a wrong command line differs from that of a destination that
-// fails.
+// A wrong command line and a destination that fails have different exit statuses.
 func TestPreflightCannotBeAsked(t *testing.T) {
 	for _, args := range [][]string{
 		{"--config", "/nonexistent.toml"}, {"--client", "nobody"}, {"--host", "[a"}, {"--host", "nothing.*"},

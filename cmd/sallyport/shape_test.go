@@ -23,7 +23,8 @@ type sourceFile struct {
 	file  *ast.File
 }
 
-// parsed returns every Go file but those of bench, which is a module of its own.
+// parsed returns every Go file except the files of bench, which is a module of
+// its own.
 func parsed(t *testing.T) (*token.FileSet, []sourceFile) {
 	t.Helper()
 	const root = "../.."
@@ -149,7 +150,8 @@ func undocumented(d ast.Decl) (names []*ast.Ident) {
 	return names
 }
 
-// exportedReceiver reports whether a function is no method, or one of an exported type.
+// exportedReceiver reports whether a function is no method, or is a method of an
+// exported type.
 func exportedReceiver(d *ast.FuncDecl) bool {
 	if d.Recv == nil {
 		return true

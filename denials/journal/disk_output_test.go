@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// G4: if the reader of a pipe closes it, writing returns an error. It neither
+// If the reader of a pipe closes it, writing returns an error. It neither
 // ends the process nor blocks.
 func TestBrokenPipe(t *testing.T) {
 	fifo := filepath.Join(t.TempDir(), "fifo")

@@ -95,7 +95,7 @@ func (d *disk) records(t testing.TB) []Record {
 	return rs
 }
 
-// G4: the disk is full in the middle of a line, and has room again later.
+// The disk is full in the middle of a line, and has room again later.
 // No count is lost, the torn line is a line of its own, and no restart is needed.
 func TestFullDiskLosesNoCount(t *testing.T) {
 	d := &disk{}
@@ -204,7 +204,7 @@ func TestFullTmpfs(t *testing.T) {
 	}
 }
 
-// G6: a process is killed in the middle of a write. The next process begins a
+// A process is killed in the middle of a write. The next process begins a
 // new line, and the reader reports the torn line.
 func TestKilledInTheMiddleOfALine(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "denials.jsonl")

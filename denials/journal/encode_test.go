@@ -113,7 +113,7 @@ func sameAsJSON(t interface{ Fatalf(string, ...any) }, line []byte, r *Record) {
 
 func jsonText(v any) string { b, _ := json.Marshal(v); return string(b) }
 
-// G1: any text of a client becomes one line in which every character is visible.
+// Any text of a client becomes one line in which every character is visible.
 func TestHostileTextIsEscapedAndCapped(t *testing.T) {
 	for what, raw := range map[string]string{
 		"CRLF":               "a\r\n{\"schema\":1,\"verdict\":\"allow\"}\r\n",

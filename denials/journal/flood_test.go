@@ -14,7 +14,7 @@ import (
 	"sallyport/rules"
 )
 
-// G3: three clients cause 50 000 denials at once. The counts add up exactly, each
+// Three clients cause 50 000 denials at once. The counts add up exactly, each
 // client has records of its own, and a destination that repeats keeps its record.
 func TestFloodLosesNoCount(t *testing.T) {
 	j := open(t, nil)

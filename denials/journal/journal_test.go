@@ -124,7 +124,7 @@ func TestQuietClientsAreForgotten(t *testing.T) {
 	}
 }
 
-// G7: if the wall clock jumps, the monotonic clock still decides the seconds, and
+// If the wall clock jumps, the monotonic clock still decides the seconds, and
 // sequence numbers still grow.
 func TestClockJump(t *testing.T) {
 	jump := time.Duration(0)

@@ -141,7 +141,7 @@ func TestWhatARecordShows(t *testing.T) {
 	}
 }
 
-// H4: a panic becomes a denial, and is counted and logged. It does not change the
+// A panic becomes a denial, and is counted and logged. It does not change the
 // next decision.
 func TestPanicDenies(t *testing.T) {
 	var log bytes.Buffer

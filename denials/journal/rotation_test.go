@@ -14,7 +14,7 @@ import (
 	"sallyport/rules"
 )
 
-// write denies n times, each time another name. It uses enough clients to have a
+// write makes n denials, each of another name. It uses enough clients to have a
 // single record for every denial.
 func write(t testing.TB, r *Recorder, wg *sync.WaitGroup, from, n int) {
 	defer wg.Done()
@@ -55,7 +55,7 @@ func knownClients(rules.Attempt) rules.Decision {
 	return rules.Decision{Reason: rules.NotListed, Client: &rules.Client{Name: "c"}}
 }
 
-// G5: no record is lost when the file is renamed and reopened many times under
+// No record is lost when the file is renamed and reopened many times under
 // load.
 func TestRenameAndReopenUnderLoad(t *testing.T) {
 	j := open(t, nil)
@@ -87,8 +87,8 @@ func TestRenameAndReopenUnderLoad(t *testing.T) {
 	}
 }
 
-// G5: another program copies the file and truncates it. The next record is at the
-// beginning of the file, not behind a hole.
+// Another program copies the file and truncates it. The next record is at the
+// beginning of the file, not after a hole.
 func TestCopyAndTruncate(t *testing.T) {
 	j := open(t, func(c *Config) { c.tick = time.Hour })
 	r := NewRecorder(gateFunc(small), j, nil)

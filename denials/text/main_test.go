@@ -48,7 +48,7 @@ func siteOf(t testing.TB, text string) *denials.Site {
 	return s
 }
 
-// decided writes the decisions of a site into a file, permitted ones too.
+// decided writes all decisions of a site into a file, allowed attempts too.
 func decided(t testing.TB, s *denials.Site, as ...rules.Attempt) []journal.Record {
 	t.Helper()
 	var out []journal.Record

@@ -44,7 +44,7 @@ func (panicking) Judge(*Head, rules.Reason, string) bool { panic("boom") }
 func (panicking) Await(int) error                        { return io.EOF }
 
 // guardOver returns a guard that reads from text, as if a client had sent it and then closed.
-// There is no connection behind it.
+// The guard has no real connection.
 func guardOver(text []byte, j *judged) *Guard {
 	j.c = &peek.Conn{TCP: new(net.TCPConn), Bytes: bytes.Clone(text)}
 	g := NewGuard(j.c, j, Limits{Head: time.Minute, Idle: time.Minute, HalfClosed: time.Minute, Connect: true})

@@ -42,7 +42,7 @@ func TestLineScan(t *testing.T) {
 		{"\r\n get\t /\n", Alike, None},
 		{"GET  gopher://evil.example\n", Alike, None},
 		{"GET a b c://d\n", Alike, None},
-		{"POST /\r\n", Alike, None}, // llhttp reads fields behind it
+		{"POST /\r\n", Alike, None}, // llhttp reads fields after such a line
 		{"DELETE /x \n", Alike, None},
 		{"OPTIONS *\r\n", Alike, None},
 		{"QUERY *x\r\n", Alike, None},
@@ -74,7 +74,7 @@ func TestLineScan(t *testing.T) {
 		{"get /key ", Perhaps, Long},
 		{"get /key htt", Perhaps, Long},
 		{"get /key x", Perhaps, None},
-		{"MKCOL /", Perhaps, Brief}, // without its end the line is no request: no field follows
+		{"MKCOL /", Perhaps, Brief}, // without its end the line is no request, because no field follows
 		{"MKCOL / HT", Perhaps, Brief},
 		{"OPTIONS *", Perhaps, Brief},
 		{"OPTIONS *x", Perhaps, None},

@@ -1,4 +1,5 @@
-// Second ClientHello fuzzing: what may pass behind a first one, against a slow twin.
+// Second ClientHello fuzzing: what may pass after the first ClientHello, compared
+// with a slow twin.
 
 package hello
 
@@ -11,7 +12,7 @@ import (
 	"sallyport/rules"
 )
 
-// passedSlowly returns how much of a client's bytes behind its ClientHello may pass before an
+// passedSlowly returns how much of a client's bytes after its ClientHello may pass before an
 // answer, and whether the flow is denied there. It goes record by record over the whole text.
 func passedSlowly(b []byte, first Hello) (n int, denied bool) {
 	for len(b)-n >= RecordHeader {
@@ -36,7 +37,7 @@ func passedSlowly(b []byte, first Hello) (n int, denied bool) {
 	return n, false
 }
 
-// However the bytes behind a ClientHello are cut, exactly the permitted bytes pass, and never
+// However the bytes after a ClientHello are cut, exactly the permitted bytes pass, and never
 // another name.
 func FuzzSecondHello(f *testing.F) {
 	a, evil := helloFor("a.example"), helloFor("evil.example")

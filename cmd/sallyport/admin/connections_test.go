@@ -1,5 +1,5 @@
-// Tests of the limit on connections: silent ones neither use up descriptors nor block
-// others.
+// Tests of the limit on connections: silent connections neither use up descriptors
+// nor block other connections.
 
 package admin
 
@@ -45,7 +45,7 @@ func TestConnectionsAreLimited(t *testing.T) {
 	busy := dial()
 	for range connectionsMost - 1 {
 		silent = append(silent, dial())
-		if err := asks(busy); err != nil { // which has been open for longer than most
+		if err := asks(busy); err != nil { // this connection has been open for longer than most
 			t.Fatal(err)
 		}
 	}

@@ -180,7 +180,7 @@ func TestLoginIsNotForged(t *testing.T) {
 }
 
 // After five wrong tokens within a minute, an address has no sixth try, even with the
-// right token. Other addresses still have theirs.
+// right token. Other addresses can still log in.
 func TestWrongTokensAreLimited(t *testing.T) {
 	g, c := guarded(false)
 	from := func(addr string) func(*http.Request) { return func(r *http.Request) { r.RemoteAddr = addr } }

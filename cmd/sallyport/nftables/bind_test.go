@@ -66,8 +66,8 @@ func newForgingScene(t *testing.T) *forgingScene {
 	return s
 }
 
-// asked sends queries from the client's addresses and counts those that reach the
-// DNS filter.
+// asked sends queries from the client's addresses and counts the queries that
+// reach the DNS filter.
 func (s *forgingScene) asked(n *namespace) int {
 	s.gw.must("nft", "reset", "counters", "table", "inet", "seen")
 	if s.filtered {
@@ -121,7 +121,8 @@ func TestNeighbourCannotForgeAClient(t *testing.T) {
 	}
 }
 
-// Packets from a tunnel have no link-layer address, so the filter drops those of a bound client.
+// Packets from a tunnel have no link-layer address, so the filter drops the packets of a bound
+// client.
 func TestNeighbourWithoutEthernet(t *testing.T) {
 	needsRootAndNft(t)
 	s := newForgingScene(t)

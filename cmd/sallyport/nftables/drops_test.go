@@ -189,7 +189,7 @@ func TestDropJournalSavesBeforeItRecords(t *testing.T) {
 }
 
 // Without a ledger, or with a damaged one, a process does not record earlier drops:
-// to record a drop twice is worse than not to record it.
+// a drop that is recorded twice is worse than a drop that is not recorded.
 func TestDropJournalWithoutLedger(t *testing.T) {
 	damaged := filepath.Join(t.TempDir(), "damaged")
 	if err := os.WriteFile(damaged, []byte("{"), 0o600); err != nil {

@@ -182,8 +182,8 @@ func answerConn(c net.Conn, word string) {
 	}
 }
 
-// How long the tests wait for an answer that must not come, and for one that must
-// come.
+// How long the tests wait for an answer that must not come, and for an answer
+// that must come.
 const (
 	brief   = 300 * time.Millisecond
 	patient = 10 * time.Second

@@ -1,7 +1,7 @@
 //go:build linux
 
-// Tests of a running gateway: it has no capability, or with --live-sets only the one
-// that it needs to fill the sets.
+// Tests of a running gateway: it has no capability, or with --live-sets only the
+// capability that it needs to fill the sets.
 
 package nftables
 
@@ -143,8 +143,8 @@ func TestRunLiveSets(t *testing.T) {
 	eventually(t, filled)
 }
 
-// serveName answers queries for one name with one address, and all others with an
-// empty answer.
+// serveName answers queries for one name with one address, and all other queries
+// with an empty answer.
 func serveName(t *testing.T, n *namespace, name, addr string) {
 	t.Helper()
 	var p net.PacketConn

@@ -69,7 +69,8 @@ func TestSidecarFilter(t *testing.T) {
 		}
 	}
 
-	// The gateway's own packets pass, over IPv6 with neighbour discovery, and so do documented ones.
+	// The gateway's own packets pass, over IPv6 with neighbour discovery, and so do documented
+	// packets.
 	pod.must("ip", "neigh", "flush", "all")
 	pod.expect(own, `
 		tcp - 93.184.0.1:9999       internet
