@@ -14,7 +14,7 @@ import (
 )
 
 // A change is the narrowest setting that would permit an attempt. Features,
-// version, ports and addresses are those of a documented rule.
+// version, ports and addresses belong to a documented rule.
 type change struct {
 	client   string
 	profile  int // index of the client's profile

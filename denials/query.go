@@ -73,8 +73,8 @@ func (v *View) answer(tally *Tally, q *Query, order func(a, b *Group) int) {
 	v.Groups = cut(groups, q.Offset, q.Limit)
 }
 
-// cut returns limit elements of a list after the first offset ones; limit 0:
-// all.
+// cut returns limit elements of a list after the first offset elements; limit
+// 0: all.
 func cut[T any](list []T, offset, limit int) []T {
 	list = list[min(max(offset, 0), len(list)):]
 	if limit > 0 && len(list) > limit {

@@ -142,8 +142,8 @@ func answered(list []Edit) []Edit {
 	return list
 }
 
-// newWarnings lists the new warnings of check. It leaves out the one about the
-// reason of a proposed rule, because the reason itself says FILL IN.
+// newWarnings lists the new warnings of check. It leaves out the warning about
+// the reason of a proposed rule, because the reason itself says FILL IN.
 func newWarnings(before, after rules.Problems) []string {
 	var out []string
 	for _, p := range after {

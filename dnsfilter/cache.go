@@ -17,8 +17,8 @@ const cacheShards = 16
 const bytesPerAnswer = 1 << 10
 
 // cache is a bounded map of answers. A shard with too many answers drops the
-// one that expires first among a few random ones. A shard with too many bytes
-// drops the largest of a few random ones.
+// answer that expires first among a few random answers. A shard with too many
+// bytes drops the largest of a few random answers.
 type cache struct {
 	seed       maphash.Seed
 	perShard   int // answers per shard
@@ -93,7 +93,7 @@ func (e *entry) size() int {
 	return 384 + len(e.wire) + 2*len(e.ttls) + 24*(len(e.addrs)+len(e.special))
 }
 
-// len returns the number of stored answers, expired ones included.
+// len returns the number of stored answers, expired answers included.
 func (c *cache) len() int {
 	n := 0
 	for i := range c.shards {

@@ -165,7 +165,8 @@ func newHarness(t *testing.T, change func(*setup), names ...string) *harness {
 	return b
 }
 
-// raw sends the bytes of a query and returns those of the reply, nil for none.
+// raw sends the bytes of a query and returns the bytes of the reply, nil for
+// none.
 func (b *harness) raw(m []byte, client string, proto rules.Proto) []byte {
 	q := query{msg: m, client: netip.AddrPortFrom(netip.MustParseAddr(client), 4711), proto: proto}
 	out, p := b.handle(&q, nil)

@@ -34,9 +34,9 @@ func (e *UpstreamError) Error() string { return ErrUpstream.Error() + ": " + e.C
 // Unwrap returns ErrUpstream.
 func (e *UpstreamError) Unwrap() error { return ErrUpstream }
 
-// grace is how long a look-up with IPv4 addresses waits for IPv6 ones, because
-// some name servers never answer AAAA questions. A look-up always waits for the
-// IPv4 addresses, because most hosts have no IPv6 addresses.
+// grace is how long a look-up with IPv4 addresses waits for IPv6 addresses,
+// because some name servers never answer AAAA questions. A look-up always waits
+// for the IPv4 addresses, because most hosts have no IPv6 addresses.
 const grace = 500 * time.Millisecond
 
 // Lookup returns the addresses of a name, IPv6 first, unmapped. They come from

@@ -36,8 +36,8 @@ func (f *Filter) Pinned(client, addr netip.Addr) []rules.Name {
 	return f.pins.names(client.Unmap().WithZone(""), addr.Unmap().WithZone(""), f.clock())
 }
 
-// pins holds the pins of each client and those of prefetched names. Both
-// outlive a reload.
+// pins holds the pins of each client and the pins of prefetched names. Both
+// kinds outlive a reload.
 type pins struct {
 	latest atomic.Int64 // the latest time seen, so that a clock set back revives no pin
 

@@ -18,7 +18,7 @@ type ResolverConfig struct {
 	Zones     []Zone                      // internal zones; the longest suffix wins
 	Hosts     map[rules.Name][]netip.Addr // fixed answers; queries for them are decided like all others
 	Denied    Denied                      // the form of replies to denied queries
-	NAT64     []netip.Prefix              // [resolve] nat64: the Decision must reach addresses below these, even public ones
+	NAT64     []netip.Prefix              // [resolve] nat64: the Decision must reach addresses below these prefixes, even public addresses
 
 	Cache    int // size of the cache in answers; 0: 10 000
 	InFlight int // queries in flight to upstreams; 0: 1024
@@ -105,8 +105,8 @@ func (r *Resolver) sets() []*upstreamSet {
 	return sets
 }
 
-// upstreams returns the upstreams for a name: those of the zone with the
-// longest suffix that matches, or else those for public names.
+// upstreams returns the upstreams for a name: the upstreams of the zone with
+// the longest suffix that matches, or else the upstreams for public names.
 func (r *Resolver) upstreams(name rules.Name) *upstreamSet {
 	if len(r.zones) > 0 {
 		for n := name; !n.IsZero(); n = n.Parent() {

@@ -171,7 +171,7 @@ func (e *brokenMessage) Error() string { return e.detail }
 // between two messages.
 func (c *tcpConn) read(ctx context.Context, buf []byte) ([]byte, error) {
 	c.conn.SetReadDeadline(time.Now().Add(c.s.f.cfg.TCPIdle))
-	if ctx.Err() != nil { // otherwise the new deadline could replace the one that ends this read
+	if ctx.Err() != nil { // otherwise the new deadline could replace the deadline that ends this read
 		c.conn.SetReadDeadline(c.lastRead())
 	}
 	got, err := io.ReadFull(c.conn, buf[:2])

@@ -112,10 +112,10 @@ func newUpstreamSet(zone rules.Name, ups []Upstream) *upstreamSet {
 }
 
 // order returns the servers in the order to try them. Servers whose last try
-// did not fail come first, as configured, but those much slower than the
-// fastest come after the others. Then come servers whose last try failed, and
-// then servers whose last probe failed. A failed try weighs less than a failed
-// probe, because a slow name of any owner can cause it.
+// did not fail come first, as configured, but servers that are much slower than
+// the fastest come after the others. Then come servers whose last try failed,
+// and then servers whose last probe failed. A failed try weighs less than a
+// failed probe, because a slow name of any owner can cause it.
 func (s *upstreamSet) order() []*server {
 	list := slices.Clone(s.servers)
 	if len(list) == 1 {

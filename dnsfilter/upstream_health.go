@@ -50,9 +50,9 @@ type UpstreamState struct {
 }
 
 // Upstreams returns the state of each upstream of the generation in force:
-// first those for public names, then those of the zones, by suffix. An upstream
-// that a reload removed is not among them. An upstream that a reload kept
-// starts anew, as up and without an answer.
+// first the upstreams for public names, then the upstreams of the zones, by
+// suffix. An upstream that a reload removed is not among them. An upstream that
+// a reload kept starts anew, as up and without an answer.
 func (f *Filter) Upstreams() []UpstreamState {
 	sets := f.current().sets()
 	slices.SortFunc(sets, func(a, b *upstreamSet) int { return cmp.Compare(a.zone.String(), b.zone.String()) })

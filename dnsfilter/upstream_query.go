@@ -165,7 +165,7 @@ func roundTripUDP(ctx context.Context, conn net.Conn, query []byte, wait time.Du
 	var why error
 	for buf := make([]byte, 4096); ; {
 		conn.SetReadDeadline(earlier(next, last))
-		if ctx.Err() != nil { // otherwise the new deadline could replace the one that ends this read
+		if ctx.Err() != nil { // otherwise the new deadline could replace the deadline that ends this read
 			conn.SetReadDeadline(past)
 		}
 		n, err := conn.Read(buf)

@@ -205,7 +205,7 @@ func (w *lineWatch) deny() error {
 	return errDenied
 }
 
-// deny records a denial of bytes after the first ones, and ends the flow.
+// deny records a denial of bytes after the first bytes, and ends the flow.
 func (f *flow) deny(a rules.Attempt, fault rules.Reason, detail string) {
 	a.Provisional, a.Fault, a.Detail = false, fault, detail
 	f.Abort(rules.EndDenied(f.p.cfg.Gate.Decide(a).Why()))

@@ -60,7 +60,8 @@ func (t *flowTable) all() []*flow {
 	return fs
 }
 
-// setDecision replaces the provisional question and answer by the final ones.
+// setDecision replaces the provisional question and answer by the final
+// question and answer.
 func (f *flow) setDecision(a rules.Attempt, d rules.Decision) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -192,8 +192,8 @@ func refusal(h *head.Head, a rules.Attempt, d rules.Decision) []byte {
 	return b.Bytes()
 }
 
-// bodyFault records that the body of a permitted request broke its framing. It does so even if the
-// request has been answered already.
+// bodyFault records that the body of a permitted request broke its framing. It records this even
+// if the request has been answered already.
 func (s *session) bodyFault(fault rules.Reason, detail string) {
 	a := s.last.a
 	a.Provisional, a.Fault, a.Detail = false, fault, detail

@@ -88,7 +88,7 @@ func TestOptionsOfServer(t *testing.T) {
 	}
 }
 
-// A URL may be long, like a signed one with its signature in the query. Beyond the limits of
+// A URL may be long, like a signed URL with its signature in the query. Beyond the limits of
 // path or URL the status is 414; beyond the limits of the fields it is 431 (RFC 9112, section
 // 3; RFC 6585, section 5).
 func TestLongHeads(t *testing.T) {

@@ -1,6 +1,6 @@
 // Tests that bytes do not wait: what has arrived from a client or a destination is passed on
-// before anything waits for more, in every framing. Each step waits for the one before, so a
-// byte that is held back ends the test.
+// before anything waits for more, in every framing. Each step waits for the step before, so
+// a byte that is held back ends the test.
 
 package proxy
 

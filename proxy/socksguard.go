@@ -229,8 +229,8 @@ func (s *socksConn) unfinished(err error) {
 	}
 }
 
-// accept turns the request that the library read into the question. The request must be the one
-// that the strict grammar read.
+// accept turns the request that the library read into the question. The request must be the
+// request that the strict grammar read.
 func (s *socksConn) accept(got *statute.AddrSpec) {
 	if got.Port != int(s.req.dest.Port) || s.stage != 2 {
 		return

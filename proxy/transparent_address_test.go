@@ -182,8 +182,8 @@ func (b *redirectWorld) wantAudited() record {
 }
 
 // Many names share an address, and a pin may be missing. A client that shows another permitted
-// name than the pinned one is judged by that name, and connected to our resolution of it, even
-// if the address alone would have decided.
+// name than the pinned name is judged by the name that it shows, and connected to our
+// resolution of that name, even if the address alone would have decided.
 func TestPinnedAddressOfAnotherPermittedName(t *testing.T) {
 	t.Parallel()
 	b := newRedirectWorld(t, nil)

@@ -171,8 +171,8 @@ func (f *denialFlags) run(c *cobra.Command, q query, also prepare) error {
 	return f.withCure(err)
 }
 
-// journals returns the files to read: the files of --file, or else those of the
-// configuration. The configuration may have errors if the query needs no site.
+// journals returns the files to read: the files of --file, or else the files of
+// the configuration. The configuration may have errors if the query needs no site.
 // journals also returns the configuration that the journal belongs to; nil if that
 // is unknown.
 func (f *denialFlags) journals(c *cobra.Command, site *denials.Site) (files []string, cfg *site.Config, err error) {

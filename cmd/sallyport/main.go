@@ -26,8 +26,8 @@ func main() {
 	os.Exit(execute(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 
-// execute runs one command line and returns its exit code: that of an ExitError, 2
-// for a wrong command line, 1 for any other error, else 0.
+// execute runs one command line and returns its exit code: the code of an
+// ExitError, 2 for a wrong command line, 1 for any other error, else 0.
 func execute(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	root := newRoot()
 	root.SetArgs(args)

@@ -166,7 +166,7 @@ func common(a rules.Attempt) rules.Attempt {
 	return a
 }
 
-// omits reports whether a field of Attempt is among the omitted ones.
+// omits reports whether a field of Attempt is among the omitted fields.
 func omits(o Omitted, field string, a rules.Attempt) bool {
 	bits := map[string]Omitted{"Client": OmitClient, "Via": omitVia, "Proto": omitProto, "Shown": omitShown, "Fault": omitFault, "ECH": omitECH,
 		"Provisional": omitProvisional, "ByAddress": omitByAddress, "HostIgnored": omitHostIgnored, "Mismatch": omitMismatch, "SourceProven": OmitProven, "QType": omitQType,

@@ -1,4 +1,4 @@
-// Files: finds the files of a journal, rotated and compressed ones included.
+// Files: finds the files of a journal, with the rotated and compressed files.
 
 package journal
 

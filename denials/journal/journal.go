@@ -139,8 +139,8 @@ func (j *Journal) Boot() string { return j.boot }
 // is EventStop or EventReload.
 func (j *Journal) Event(kind, detail string) { j.event(&entry{event: kind, detail: detail}) }
 
-// Start records that sallyport started, with its own addresses: those of its
-// listeners and of its host, in the form of OwnTexts.
+// Start records that sallyport started, with its own addresses, which are the
+// addresses of its listeners and of its host, in the form of OwnTexts.
 func (j *Journal) Start(detail string, own []string) {
 	j.event(&entry{event: EventStart, detail: detail, listens: own})
 }

@@ -14,7 +14,7 @@ import (
 // A Question is the part of a Record that schema 2 added: further values of the
 // attempt. Record.Attempt combines both parts.
 type Question struct {
-	ClientPort   uint16   // port of the source; absent if the counted attempts had different ones
+	ClientPort   uint16   // port of the source; absent if the counted attempts had different ports
 	SourceProven bool     // a handshake proves the client's address: it is not forged
 	Authority    string   // the authority's name, for a redirected flow; for other flows it is Host
 	Dest         string   // the address that was judged, if Host is a name
@@ -149,8 +149,8 @@ func httpHostText(a *rules.Attempt) string {
 }
 
 // rawText turns any octets into a text that rawOctets can turn back: an octet
-// that is not UTF-8 becomes \x and two digits, and so does a backslash that
-// could be read as the start of such a text.
+// that is not UTF-8 becomes \x and two digits, and a backslash that could be
+// read as the start of such a text becomes \x and two digits, too.
 func rawText(raw string) string {
 	first := firstToEscape(raw)
 	if first == len(raw) {

@@ -86,7 +86,7 @@ func (u *unknownClients) refill(window int64) {
 }
 
 // drain appends the counted entries to the end of to. Their records use the
-// budget too, if necessary that of the next seconds.
+// budget too, if necessary the budget of the next seconds.
 func (u *unknownClients) drain(to []entry, window int64) []entry {
 	u.mu.Lock()
 	defer u.mu.Unlock()

@@ -12,7 +12,8 @@ import (
 	"sallyport/denials"
 )
 
-// After many views, the cache holds few reviews, and no large one that is not in use.
+// After many views, the cache holds few reviews, and no large review that is not in
+// use.
 func TestCacheIsBounded(t *testing.T) {
 	path := journaltest.Generated(t, 200)
 	p := &reviewPage{PageConfig: PageConfig{Files: func() ([]string, error) { return []string{path}, nil }}}

@@ -61,7 +61,7 @@ func formOf(r *http.Request) (f form, err error) {
 	return f, nil
 }
 
-// query turns a form into the same query as that of the commands. It cuts a
+// query turns a form into the same query that the commands use. It cuts a
 // relative time to the full minute, so that all pages of one list belong
 // together.
 func (p *reviewPage) query(f *form) (denials.Query, error) {
@@ -108,8 +108,8 @@ func (f form) values() url.Values {
 }
 
 // link returns the address of a view with the values of the form. pairs are keys
-// and values that replace those of the form. Unless pairs has a page, the link
-// leads to the first page.
+// and values that replace the keys and values of the form. Unless pairs has a
+// page, the link leads to the first page.
 func (f form) link(path string, pairs ...string) string {
 	v := f.values()
 	for i := 0; i+1 < len(pairs); i += 2 {

@@ -9,8 +9,8 @@ import "bytes"
 // request line. Its zero value is ready. In doubt it reports a request: the strict grammar
 // of Parse judges afterwards.
 //
-// A request is what some server in use reads as one, after any number of empty lines, blanks
-// and control bytes:
+// A request is every text that some server in use reads as a request, after any number of
+// empty lines, blanks and control bytes:
 //
 //   - a token, a word, and a third word with "HTTP/" in it, whatever follows (Apache takes the
 //     rest of the line as the version); or a token and a word that begins with "HTTP/";
@@ -183,7 +183,7 @@ func (s *Line) find(c byte) {
 		}
 		return
 	case s.http == len(version) && s.word == 3:
-		return // one is enough
+		return // one blank is enough
 	case c|0x20 == 'h':
 		s.http = 1
 	default:

@@ -102,7 +102,7 @@ func RecordSize(b []byte) int { return int(b[3])<<8 | int(b[4]) }
 
 // A Second checks what a client sends after its ClientHello.
 type Second struct {
-	First Hello // the one that was judged
+	First Hello // the ClientHello that was judged
 	rest  int   // bytes still to come of a record without a ClientHello
 	scan  Scan  // of the second ClientHello
 }

@@ -16,7 +16,7 @@ import (
 
 // Sizes of buffers.
 const (
-	Size  = 4 << 10  // fits almost every request head and ClientHello; longer ones move to a buffer of their own
+	Size  = 4 << 10  // fits almost every request head and ClientHello; a longer head or hello moves to a buffer of its own
 	Large = 32 << 10 // the size after Widen
 )
 

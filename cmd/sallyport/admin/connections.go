@@ -27,7 +27,8 @@ func newBoundedListener(l net.Listener, most int) *boundedListener {
 	return &boundedListener{Listener: l, most: most, open: map[*boundedConn]uint64{}}
 }
 
-// Accept returns the next connection. It closes another one if there are too many.
+// Accept returns the next connection. It closes another connection if there are
+// too many.
 func (l *boundedListener) Accept() (net.Conn, error) {
 	conn, err := l.Listener.Accept()
 	if err != nil {

@@ -139,7 +139,7 @@ func (c *Confinement) rules(files []Grant, config landlock.Config) ([]landlock.R
 }
 
 // holdProc keeps a path in /proc open. A rule refers to an inode, and in /proc the
-// kernel may drop an unused inode and make another one later.
+// kernel may drop an unused inode and make another inode later.
 func (c *Confinement) holdProc(path string) error {
 	var st unix.Statfs_t
 	if err := unix.Statfs(path, &st); err != nil || st.Type != unix.PROC_SUPER_MAGIC {

@@ -69,8 +69,8 @@ func (o *Options) Bind(neighbours, interfaces []string) error {
 }
 
 // bind adds the bindings to the plan. known are the neighbours in the kernel's
-// table; bind uses those that are clients. A binding for an address that no client
-// has is an error.
+// table; bind uses the neighbours that are clients. A binding for an address that
+// no client has is an error.
 func (p *Plan) bind(cfg *site.Config, o Options, known []Neighbour) error {
 	var sources []netip.Prefix
 	for _, c := range cfg.Clients {

@@ -188,7 +188,8 @@ func datagram(from, to string, port uint16) []byte {
 	return append(p, 0, 9, 0, 0, '?')
 }
 
-// The neighbour table gives the bindings; the flags add those that it lacks.
+// The neighbour table gives the bindings; the flags add the bindings that the
+// table lacks.
 func TestNeighbourTable(t *testing.T) {
 	needsRootAndNft(t)
 	s := newForgingScene(t)

@@ -50,7 +50,7 @@ type ledger struct {
 // An account has the reported drops of one table.
 type account struct {
 	Reading                   // the last reading
-	Taken   map[string]uint64 `json:"taken"` // packets reported, by counter, with those that have no client
+	Taken   map[string]uint64 `json:"taken"` // packets reported, by counter, with the packets that have no client
 }
 
 // newDrops returns the drops since the last reading of the same table.

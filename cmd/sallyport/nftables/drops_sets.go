@@ -66,9 +66,9 @@ func counterSets(mode Mode) string {
 }
 
 // dropLines returns the lines that drop or reject one kind of packet. The counter
-// counts each packet. The set of flows counts it too; if that set is full, the set
-// of clients does; if both are full, neither does. digit is "4", "6" or "" for both
-// families.
+// counts each packet. The set of flows counts it too. If that set is full, the set
+// of clients counts it. If both sets are full, only the counter counts it. digit is
+// "4", "6" or "" for both families.
 func dropLines(mode Mode, digit, match, counter, verdict string) (string, error) {
 	i := slices.IndexFunc(recordedCounters(mode), func(c recordedCounter) bool { return c.name == counter })
 	if i < 0 {

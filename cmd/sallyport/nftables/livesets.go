@@ -32,7 +32,7 @@ const (
 	setGrace   = 5 * time.Minute
 	setLeast   = time.Minute // the shortest lifetime that is used
 	setMost    = 24 * time.Hour
-	setRefresh = 2 * time.Second // how often the sets are checked, as a reloaded ruleset has empty ones
+	setRefresh = 2 * time.Second // how often the sets are checked, because a reloaded ruleset has empty sets
 )
 
 // LiveSets puts the addresses that the DNS filter resolves into the sets of the
@@ -131,8 +131,8 @@ func (l *LiveSets) learn(client *rules.Client, name rules.Name, addrs []netip.Ad
 	}
 }
 
-// keep adds one address. A full set accepts no new address, so that those in use
-// stay.
+// keep adds one address. A full set accepts no new address, so that the
+// addresses in use stay.
 func (l *LiveSets) keep(set string, a netip.Addr, k entry) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -199,8 +199,9 @@ func (l *LiveSets) pass(look bool) {
 	l.report(err)
 }
 
-// forget removes addresses that have timed out, and at once those that the policy
-// in force does not permit. If it cannot remove an address, it tries again later.
+// forget removes addresses that have timed out, and at once the addresses that
+// the policy in force does not permit. If it cannot remove an address, it tries
+// again later.
 func (l *LiveSets) forget(plan *setPlan) (err error) {
 	for set, addrs := range l.kept {
 		var gone []netip.Addr

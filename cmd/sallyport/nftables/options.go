@@ -32,7 +32,8 @@ type Options struct {
 	Interfaces     []InterfaceBinding // gateway: interfaces of clients
 }
 
-// An OptionError reports an option that is wrong or that excludes another one.
+// An OptionError reports an option that is wrong or that excludes another
+// option.
 type OptionError struct{ text string }
 
 // Error returns the message.

@@ -45,8 +45,9 @@ func (d *Destination) judge(at place) {
 	}
 }
 
-// sum describes the addresses with one status: those with the same problem as
-// the first one. It skips addresses without a route, unless all have none.
+// sum describes the addresses with one status: it takes the addresses with the
+// same problem as the first address. It skips addresses without a route, unless
+// no address has a route.
 func (d *Destination) sum(at place, status Status) Finding {
 	var first *Address
 	for _, a := range d.Results {

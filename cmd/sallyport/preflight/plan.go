@@ -16,8 +16,8 @@ import (
 // not a list of services.
 const maxPorts = 16
 
-// A Plan lists the destinations that a run tries, and those that cannot be
-// tried.
+// A Plan lists the destinations that a run tries, and the destinations that
+// cannot be tried.
 type Plan struct {
 	targets  []*target
 	NotTried []Untried

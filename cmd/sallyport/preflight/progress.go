@@ -1,5 +1,5 @@
 // Progress: reports how far a run is. It repeats the report while no
-// destination ends, so that a slow run does not look like one that hangs.
+// destination ends, so that a slow run does not look like a run that hangs.
 
 package preflight
 

@@ -43,7 +43,7 @@ func (s *socket) open(f *os.File) error {
 }
 
 // openStream makes a listener. Its connections have the keep-alives of package net,
-// not those set on the listener.
+// not the keep-alives of the listener.
 func (s *socket) openStream(f *os.File, domain int) error {
 	fd := int(f.Fd())
 	protocol, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_PROTOCOL)

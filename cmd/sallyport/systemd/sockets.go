@@ -29,7 +29,7 @@ type Door struct {
 func (d Door) String() string { return d.Network + " " + cmp.Or(d.Path, d.Addr.String()) }
 
 // names are the names of descriptors that assign a socket to a door. Other names,
-// such as that of the unit, mean nothing.
+// such as the name of the unit, mean nothing.
 var names = []string{"http", "socks5", "transparent", "dns", "admin"}
 
 // A socket is a socket that the service manager passed.
