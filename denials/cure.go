@@ -49,9 +49,9 @@ func whyNever(r rules.Reason) string {
 	case rules.NotTLS, rules.NotHTTP, rules.SNIMissing, rules.SniffTimeout, rules.SniffTooLong:
 		return "the flow showed no name, so nothing ties it to a permitted destination; look at the client"
 	case rules.SNIMismatch, rules.HostMismatch:
-		return "the flow asked for one name and showed another: a forged name looks like this; look at the client"
+		return "the flow asked for one name and showed another, so a name may be forged; look at the client"
 	case rules.ECHPresent:
-		return `the configuration says ech = "deny"; the name inside cannot be seen`
+		return `the configuration says ech = "deny", and sallyport cannot see the encrypted name`
 	case rules.QUIC:
 		return "clients fall back to TCP by themselves"
 	case rules.Self:
@@ -59,11 +59,11 @@ func whyNever(r rules.Reason) string {
 	case rules.TypeNotAllowed:
 		return "only A, AAAA, HTTPS, SVCB, DS and DNSKEY are looked up, and no rule changes that: other types could carry data out"
 	case rules.PrivateAddress:
-		return "a public name resolved to a private address: DNS rebinding looks like this; if the address is your own, list its prefix in [resolve] private"
+		return "a public name resolved to a private address, as in DNS rebinding; if the address is your own, list its prefix in [resolve] private"
 	case rules.DestinationMismatch:
 		return "the client chose an address that the name does not have, and strict_destination is on"
 	case rules.Limit:
-		return "a limit was reached; the destination does not matter: see [limits]"
+		return "a limit was reached, and the limit is the same for every destination: see [limits]"
 	case rules.JournalUnavailable:
 		return "the journal could not be written; make room on its disk"
 	case rules.Draining:
@@ -91,7 +91,7 @@ func never(a *rules.Attempt) string {
 	case "PTR":
 		why += ", and continues with the address"
 	case "SRV", "NAPTR", "URI":
-		why += "; name the servers to the product themselves, or let this host ask the internal resolver for this zone"
+		why += "; enter the servers' own names in the product's settings, or let this host ask the internal resolver for this zone"
 	case "TXT", "MX":
 		why += "; a host that sends or receives mail needs a resolver of its own"
 	}

@@ -59,12 +59,12 @@ func TestEdits(t *testing.T) {
 		from, to string // of the text
 	}{
 		{"a list of many lines", Edit{Client: "one", Key: "features", Value: `["a"]`}, "features = [ # what we use\n  \"neural-x\", # ticket 7\n]", `features = ["a"]`},
-		{"a comment behind stays", Edit{Client: "two", Key: "features", Value: `["a"]`}, "  features = []   # none # yet", `  features = ["a"] # none # yet`},
+		{"a comment after the value stays", Edit{Client: "two", Key: "features", Value: `["a"]`}, "  features = []   # none # yet", `  features = ["a"] # none # yet`},
 		{"a key that is not there", Edit{Client: "two", Key: "version", Value: `"6"`}, "# none # yet\n", "# none # yet\nversion = \"6\"\n"},
 		{"a party that is bound", Edit{Client: "one", Key: "addresses.manager", Value: `["a", "b"]`}, `"manager" = ["10.1.2.3"]   # in the cellar`, `"manager" = ["a", "b"] # in the cellar`},
 		{"another party", Edit{Client: "one", Key: "addresses.x", Value: `["a"]`}, "# in the cellar\n", "# in the cellar\nx = [\"a\"]\n"},
 		{"the first party", Edit{Client: "two", Key: "addresses.x", Value: `["a"]`}, "# none # yet\n", "# none # yet\n[client.addresses]\nx = [\"a\"]\n"},
-		{"the first party behind profiles", Edit{Client: "three", Key: "addresses.x", Value: `["a"]`}, "role = \"agent\"\n", "role = \"agent\"\n[client.addresses]\nx = [\"a\"]\n"},
+		{"the first party after profiles", Edit{Client: "three", Key: "addresses.x", Value: `["a"]`}, "role = \"agent\"\n", "role = \"agent\"\n[client.addresses]\nx = [\"a\"]\n"},
 		{"the first party of a profile", Edit{Client: "three", Profile: 1, Table: "client.profile.addresses", Key: "addresses.x", Value: `["a"]`}, "role = \"agent\"\n", "role = \"agent\"\n[client.profile.addresses]\nx = [\"a\"]\n"},
 		{"the first party of the first profile", Edit{Client: "three", Table: "client.profile.addresses", Key: "addresses.x", Value: `["a"]`}, "version = \"14.0\"\n", "version = \"14.0\"\n[client.profile.addresses]\nx = [\"a\"]\n"},
 		{"the second profile", Edit{Client: "three", Profile: 1, Key: "features", Value: `["a"]`}, "role = \"agent\"\n", "role = \"agent\"\nfeatures = [\"a\"]\n"},

@@ -104,7 +104,7 @@ func hasAddress(cl *rules.Client, a netip.Addr) bool {
 
 // unprovenText is the note about denials that a neighbour of the client may
 // have caused by a datagram with the client's source address.
-const unprovenText = "nothing proves that this client asked: all of it came in datagrams, and any host on the client's link can forge their source"
+const unprovenText = "nothing proves that this client asked: every question was a datagram, and any host on the client's link can forge the source of a datagram"
 
 // proven reports whether at least one group is proven, see Group.proven.
 func (sg *Suggestion) proven() bool {

@@ -40,12 +40,12 @@ type Suggestion struct {
 
 // How well a destination is documented, the best first.
 var documentedTexts = [...]string{
-	"documented for this client, once set",
-	"permitted by the site, until its rule expired",
+	"documented for this client, with a setting that is missing",
+	"permitted by a rule of the site that has expired",
 	"documented for another port, protocol or role",
-	"beside a documented name",
+	"near a documented name",
 	"not documented",
-	"supported by the attempt only",
+	"only the attempt itself supports the change",
 }
 
 // attemptOnly is the index of the last text in documentedTexts.
@@ -92,7 +92,7 @@ func (s *Site) Suggest(groups []*Group, n int, byDocument bool) []*Suggestion {
 			sg.Warnings = append(sg.Warnings, sg.Client+": "+unprovenText)
 		}
 		if sg.TOML != "" && slices.ContainsFunc(sg.Groups, func(g *Group) bool { return g.last.schema < 2 }) {
-			sg.Warnings = append(sg.Warnings, journal.ErrSchema1.Error()+"; what the flow showed is not judged")
+			sg.Warnings = append(sg.Warnings, journal.ErrSchema1.Error()+"; the names and the protocol that the flow showed are not judged")
 		}
 	}
 	return out
@@ -132,7 +132,7 @@ func (s *Site) suggest(g *Group) *Suggestion {
 	case !ok:
 		sg.Cure, sg.Why = CureNever, whyNotAsked(&r)
 	case rank(d) == 2:
-		sg.Cure, sg.Why = CurePermitted, "the configuration permits it already: it was denied before the last change, or a reload is missing"
+		sg.Cure, sg.Why = CurePermitted, "the configuration already permits this: the denial is older than the last change, or the configuration was not reloaded"
 	case d.Why() == rules.UnknownClient:
 		s.suggestSource(sg, &a)
 	case d.Why() == rules.TypeNotAllowed && never(&a) != "":

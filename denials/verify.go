@@ -58,9 +58,9 @@ func (s *Site) verify(sg *Suggestion) (rest []*Suggestion) {
 	case len(sg.change.ports) > 0:
 		sg.Why = "only if the site has moved the port there"
 	case len(sg.change.bind) > 0:
-		sg.Why = "only if that is the address or name of that role"
+		sg.Why = "only if this is the address or name of that role"
 	case sg.change.source.IsValid():
-		sg.Why = "only if the address belongs to this client; it then has all rules of " + sg.Client + ": " + extent(sg.Gains)
+		sg.Why = "only if the address belongs to this client; the address then has all rules of " + sg.Client + ": " + extent(sg.Gains)
 	case slices.ContainsFunc(sg.Groups, func(g *Group) bool { return g.Reason == rules.Expired.String() }):
 		sg.Why = s.whyExpired(sg.change.rule)
 	}
@@ -75,7 +75,7 @@ func (s *Site) verify(sg *Suggestion) (rest []*Suggestion) {
 func stillNever(still rules.Reason, c *change) string {
 	switch {
 	case still == rules.Self:
-		return whyNever(rules.Self) + ": the name resolves to it"
+		return whyNever(rules.Self) + ": the name resolves to an address of sallyport"
 	case still == rules.PrivateAddress && c.site != nil && isAddress(c.site.host):
 		return "the address stands for a private IPv4 address, behind a translator or a tunnel: no rule and no prefix in [resolve] private can permit it"
 	}
@@ -108,7 +108,7 @@ func (s *Site) whyExpired(r *rules.Rule) string {
 	if r == nil || r.Expires.IsZero() || s.src.Now.Before(r.Expires) {
 		return ""
 	}
-	return fmt.Sprintf("%s, %s line %d, has expired: a later date in expires permits again all that the rule lists; this change permits only the denied destination", r, s.src.File, r.Line)
+	return fmt.Sprintf("%s, %s line %d, has expired: a later date in expires permits everything that the rule lists; this change permits only the denied destination", r, s.src.File, r.Line)
 }
 
 // instead proposes rules for the groups that a setting does not permit.

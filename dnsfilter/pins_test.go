@@ -60,7 +60,7 @@ func TestPins(t *testing.T) {
 		{"an IPv4 address", "192.0.1.10", "a.example"},
 		{"the same, mapped", "::ffff:192.0.1.10", "a.example"},
 		{"an IPv6 address", "2606:4700::10", "a.example"},
-		{"behind an alias: the name asked for, not the alias's target (C10)", "192.0.1.20", "www.a.example"},
+		{"behind an alias: the name asked for, not the alias's target", "192.0.1.20", "www.a.example"},
 		{"what is left of an answer", "192.0.1.30", "mixed.example"},
 		{"what was taken out of it", "10.9.9.9", ""},
 		{"a hint of a service record", "192.0.1.40", "svc.example"},

@@ -180,7 +180,7 @@ func (n *clientNames) expire(now time.Duration) int {
 
 // overNewNames is the detail of a denial because the quota of new names is used
 // up.
-const overNewNames = "limits.wildcard_names is reached: the client had that many new names below wildcards and internal zones in 5 minutes"
+const overNewNames = "limits.wildcard_names is reached: the client asked for that many new names below wildcards and internal zones in 5 minutes"
 
 // overLookUps is the detail of a denial because the quota of look-ups is used
 // up.

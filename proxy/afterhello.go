@@ -156,7 +156,7 @@ func (r *tunnelRelay) more(timed bool) (bool, error) {
 		if r.answer.Settled() { // the answer arrived meanwhile, so these bytes are no ClientHello
 			return timed, nil
 		}
-		return timed, r.denySecond(hello.Hello{}, rules.SniffTimeout, "the second ClientHello did not end")
+		return timed, r.denySecond(hello.Hello{}, rules.SniffTimeout, "the second ClientHello was not complete in time")
 	}
 	return timed, err
 }
@@ -201,7 +201,7 @@ func (w *lineWatch) End() error {
 // deny records that an opaque flow became a request, and ends it. The beginning of the request
 // was sent; the byte that completes it was not.
 func (w *lineWatch) deny() error {
-	w.f.deny(w.f.lastAttempt(), rules.MalformedRequest, "bytes became a request line after they had been passed on")
+	w.f.deny(w.f.lastAttempt(), rules.MalformedRequest, "this byte completes a request line; the bytes before it were already relayed")
 	return errDenied
 }
 

@@ -69,8 +69,8 @@ func TestClientLeaves(t *testing.T) {
 			{"closes", "", func(c *net.TCPConn) { c.Close() }},
 			{"resets", "", peek.Reset},
 			{"half-closes, then closes", "", func(c *net.TCPConn) { c.CloseWrite(); c.Close() }},
-			{"closes, with a request behind", "GET http://b.example/ HTTP/1.1\r\nHost: b.example\r\n\r\n", func(c *net.TCPConn) { c.Close() }},
-			{"resets, with a request behind", "GET http://b.example/ HTTP/1.1\r\nHost: b.example\r\n\r\n", peek.Reset},
+			{"closes, with a second request", "GET http://b.example/ HTTP/1.1\r\nHost: b.example\r\n\r\n", func(c *net.TCPConn) { c.Close() }},
+			{"resets, with a second request", "GET http://b.example/ HTTP/1.1\r\nHost: b.example\r\n\r\n", peek.Reset},
 		} {
 			t.Run(version+" "+c.name, func(t *testing.T) {
 				w := newWorld(t, nil)

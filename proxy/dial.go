@@ -51,17 +51,17 @@ func (e *dialError) help() string {
 	var dns *net.DNSError
 	switch {
 	case errors.As(e.err, &dns) && dns.IsNotFound:
-		return "The name does not exist: the resolvers say so."
+		return "The resolvers report that the name does not exist."
 	case errors.As(e.err, &lookup) && e.cause == rules.DialTimedOut:
 		return "No resolver answered in time about the name; see [dns] upstreams."
 	case e.cause == rules.DialUnresolved:
 		return "No resolver gives an answer about the name; see [dns] upstreams."
 	case e.cause == rules.DialNoAddress:
-		return "The name exists, and has no address."
+		return "The name exists but has no address."
 	case e.cause == rules.DialRefused:
-		return "The destination is there, and refuses connections on this port."
+		return "The destination answers, but refuses connections on this port."
 	case e.cause == rules.DialUnreachable:
-		return "There is no route to the destination, or a firewall on the way rejects it."
+		return "There is no route to the destination, or a firewall on the way rejects the connection."
 	case e.cause == rules.DialTimedOut:
 		return "The destination did not answer in time."
 	}

@@ -59,7 +59,7 @@ func TestFailureSaysWhoFailed(t *testing.T) {
 		e            *dialError
 		reason, help string
 	}{
-		{ask(&net.DNSError{IsNotFound: true}), "resolve", "The name does not exist"},
+		{ask(&net.DNSError{IsNotFound: true}), "resolve", "The resolvers report that the name does not exist."},
 		{ask(errors.New("no upstream")), "resolve", "No resolver gives an answer"},
 		{ask(context.DeadlineExceeded), "timeout", "No resolver answered in time"},
 		{ask(nil), "no address", "has no address"},

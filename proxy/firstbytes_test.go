@@ -31,7 +31,7 @@ func TestServerSpeaksFirst(t *testing.T) {
 		{"binary", "\x00\x01\x02", rules.ReasonNone, rules.ShownOpaque},
 		{"hello for another name", hello, rules.SNIMismatch, rules.ShownTLS},
 		{"such a hello in records of version 2.0", "\x16\x02\x00" + hello[3:], rules.MalformedRequest, rules.Unseen},
-		{"such a request behind an empty line", "\r\nGET / HTTP/1.1\r\nHost: evil.example\r\n\r\n", rules.MalformedRequest, rules.ShownHTTP},
+		{"such a request after an empty line", "\r\nGET / HTTP/1.1\r\nHost: evil.example\r\n\r\n", rules.MalformedRequest, rules.ShownHTTP},
 		{"such a request with bare line feeds", "GET / HTTP/1.1\nHost: evil.example\n\n", rules.MalformedRequest, rules.ShownHTTP},
 		{"request for another host", "GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n", rules.HostMismatch, rules.ShownHTTP},
 		{"request for this host", "GET / HTTP/1.1\r\nHost: a.example:5000\r\n\r\n", rules.ReasonNone, rules.ShownHTTP},

@@ -154,13 +154,13 @@ func (s *session) unfit(h *head.Head) (rules.Reason, string) {
 		return rules.MalformedRequest, detail
 	}
 	if strings.Contains(h.Via, s.p.engine.pseudonym()) {
-		return rules.Self, "the request has passed here before (Via)"
+		return rules.Self, "the request already passed through this proxy (Via)"
 	}
 	return rules.ReasonNone, ""
 }
 
 // notForOrigins is the detail if a client sent a request for a web server.
-const notForOrigins = "request for a web server sent to a proxy"
+const notForOrigins = "the request has the form for a web server, not for a proxy"
 
 // refuse answers a request that net/http never sees.
 func (s *session) refuse(h *head.Head, a rules.Attempt, d rules.Decision) {

@@ -154,7 +154,7 @@ func TestRequestBodyBrokenLate(t *testing.T) {
 		{"bare LF", "3\r\nabc\r\n", "5\nabcde\n0\n\n"},
 		{"trailer", "3\r\nabc\r\n", "0\r\nHost: evil.example\r\n\r\n"},
 		{"longer chunk", "3\r\nabc\r\n", "1\r\nabc\r\n"},
-		{"a request behind it", "3\r\nabc\r\n", "0 \r\n\r\nGET http://a.example/smuggled HTTP/1.1\r\nHost: a.example\r\n\r\n"},
+		{"a request after it", "3\r\nabc\r\n", "0 \r\n\r\nGET http://a.example/smuggled HTTP/1.1\r\nHost: a.example\r\n\r\n"},
 	} {
 		for _, tunnel := range []bool{false, true} {
 			t.Run(c.name, func(t *testing.T) {

@@ -60,7 +60,7 @@ func TestRequestDenied(t *testing.T) {
 			}
 			e.conn.CloseWrite()
 			if rest, _ := io.ReadAll(e.r); len(rest) > 0 {
-				t.Errorf("%q behind the refusal", rest)
+				t.Errorf("%q after the refusal", rest)
 			}
 			w.wantOne(rules.Deny, c.reason)
 			if len(w.dialed()) > 0 || len(w.lookedUp()) > 0 || o.received() != "" {

@@ -85,7 +85,7 @@ func (e *exchange) want(status int, reason string) (*http.Response, string) {
 func (e *exchange) wantEnd() {
 	e.w.t.Helper()
 	if rest, err := io.ReadAll(e.r); len(rest) > 0 || err != nil {
-		e.w.t.Errorf("%q, %v behind the last answer", rest, err)
+		e.w.t.Errorf("%q, %v after the last answer", rest, err)
 	}
 }
 

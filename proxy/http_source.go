@@ -152,7 +152,7 @@ func targetOf(a *rules.Attempt) rules.Authority {
 // an origin server.
 func originOnly(h *head.Head) string {
 	if h.Form != head.FormOrigin {
-		return "proxy request to an origin server"
+		return "the request has the form for a proxy, not for a web server"
 	}
 	return ""
 }

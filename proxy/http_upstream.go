@@ -58,7 +58,7 @@ func (s *session) dial(ctx context.Context, _, addr string) (conn net.Conn, err 
 	}()
 	g, ok := ctx.Value(grantKey{}).(*grant)
 	if !ok || g.host != addr {
-		return nil, errors.New("not granted")
+		return nil, errors.New("no grant for this destination")
 	}
 	tcp, a, err := s.dialFor(ctx, g)
 	if err != nil {
@@ -112,7 +112,7 @@ func (g *grant) interim(status int, header textproto.MIMEHeader) error {
 }
 
 // errUpgrade refuses a 101 response: no Upgrade was forwarded.
-var errUpgrade = errors.New("destination switched protocols unasked")
+var errUpgrade = errors.New("destination switched protocols without a request for that")
 
 // connected asks the final question. The connection is ready, new or reused, and no byte of the
 // request has been sent on it. The question is final only once. If net/http repeats the request on

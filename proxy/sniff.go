@@ -219,8 +219,8 @@ func (s *sniffResult) unfinished(b []byte, err error) {
 	case len(b) == 0:
 		s.fault, s.detail = rules.SniffTimeout, "the client left without sending anything"
 	case err == io.EOF:
-		s.fault, s.detail = rules.MalformedRequest, "the client ended before its first message did"
+		s.fault, s.detail = rules.MalformedRequest, "the client closed its side before its first message was complete"
 	default:
-		s.fault, s.detail = rules.MalformedRequest, "the connection broke before the first message ended"
+		s.fault, s.detail = rules.MalformedRequest, "the connection broke before the first message was complete"
 	}
 }

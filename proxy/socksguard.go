@@ -223,9 +223,9 @@ func (s *socksConn) unfinished(err error) {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		s.fault = &socksFault{reason: rules.SniffTimeout, detail: "SOCKS5 handshake not finished in time"}
 	case errors.Is(err, io.EOF):
-		s.fault = &socksFault{reason: rules.MalformedRequest, detail: "the client ended within the SOCKS5 handshake"}
+		s.fault = &socksFault{reason: rules.MalformedRequest, detail: "the client closed its side during the SOCKS5 handshake"}
 	default:
-		s.fault = &socksFault{reason: rules.MalformedRequest, detail: "the connection broke within the SOCKS5 handshake"}
+		s.fault = &socksFault{reason: rules.MalformedRequest, detail: "the connection broke during the SOCKS5 handshake"}
 	}
 }
 

@@ -51,8 +51,8 @@ func TestHintsNameTheTableOfBindings(t *testing.T) {
 	unbound := strings.ReplaceAll(appliance, "[client.profile.addresses]\nmanager = [\"10.9.0.2\"]\n", "")
 	one := strings.ReplaceAll(agentOf, "[client.addresses]\nmanager = [\"10.9.0.1\"]\n", "")
 	for _, c := range []struct{ what, text, to, want string }{
-		{"one profile, not bound", one, "10.9.0.1:443", `bind manager to it in [client.addresses] of client "appliance"`},
-		{"several profiles, not bound", unbound, "10.9.0.2:9443", `bind manager to it in [client.profile.addresses] below profile another of client "appliance"`},
+		{"one profile, not bound", one, "10.9.0.1:443", `bind manager to 10.9.0.1 in [client.addresses] of client "appliance"`},
+		{"several profiles, not bound", unbound, "10.9.0.2:9443", `bind manager to 10.9.0.2 in [client.profile.addresses] below profile another of client "appliance"`},
 		{"one profile, bound to others", agentOf, "10.9.0.7:443", `extend manager in [client.addresses] by 10.9.0.7`},
 		{"several profiles, bound to others", appliance, "10.9.0.7:9443", `extend manager in [client.profile.addresses] below profile another by 10.9.0.7`},
 		{"a name spelled almost alike", appliance, "manger.product.corp.example:443", `the name bound to manager in [client.profile.addresses] below profile product of client "appliance"`},

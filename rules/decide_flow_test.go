@@ -26,8 +26,8 @@ func TestDecideSelf(t *testing.T) {
 		{"a wildcard listener's port elsewhere", try(whole, "192.0.2.1:9180"), "allow site/everything4"},
 		{"the unspecified address", try(whole, "0.0.0.0:3128"), "deny self near site/everything4"},
 		{"the unspecified IPv6 address", try(whole, "[::]:3128"), "deny self near site/everything6"},
-		{"an IPv4-mapped listener (B21)", mapped, "deny self near site/everything6"},
-		{"a redirected flow that was headed for us (D8)", looped, "deny self near product/web"},
+		{"an IPv4-mapped listener", mapped, "deny self near site/everything6"},
+		{"a redirected flow that was headed for us", looped, "deny self near product/web"},
 		{"a permitted name that resolves to us", try(mgr, "www.product.example:443").TLS("www.product.example").Dials("127.0.0.1"), "deny private_address near product/web"},
 		{"a permitted name that resolves to a listener", try(mgr, "any.product.example:9180").Dials("127.0.0.1"), "deny self near product/anything"},
 		{"a permitted name that resolves to a listener, in audit", try(audited, "www.product.example:9180").Dials("10.1.0.254"), "deny self near product/web"},
@@ -133,9 +133,9 @@ func TestDecideDNS(t *testing.T) {
 		{"a name for port 22 only", asks(mgr, "ssh.product.example", a), "allow product/ssh"},
 		{"below a wildcard", asks(mgr, "x.cdn.product.example", a), "allow product/cdn"},
 		{"the apex of a wildcard", asks(mgr, "cdn.product.example", a), "deny not_listed near product/cdn"},
-		{"below an exact name (F2)", asks(mgr, "secret.www.product.example", a), "deny not_listed near product/web"},
-		{"TXT (F4)", asks(mgr, "www.product.example", txt), "deny type_not_allowed near product/web"},
-		{"ANY (F4)", asks(mgr, "www.product.example", anyType), "deny type_not_allowed near product/web"},
+		{"below an exact name", asks(mgr, "secret.www.product.example", a), "deny not_listed near product/web"},
+		{"TXT", asks(mgr, "www.product.example", txt), "deny type_not_allowed near product/web"},
+		{"ANY", asks(mgr, "www.product.example", anyType), "deny type_not_allowed near product/web"},
 		{"TXT of a denied name", asks(mgr, "evil.test", txt), "deny not_listed"},
 		{"feature off", asks(mgr, "cloud.product.example", a), "deny feature_off near product/cloud"},
 		{"another role", asks(mgr, "agents.product.example", a), "deny role_not_listed near product/agent-web"},
@@ -148,7 +148,7 @@ func TestDecideDNS(t *testing.T) {
 		{"the zone permits no connection", try(cloudy, "anything.corp.example:443"), "deny not_listed"},
 		{"beside the zone", asks(cloudy, "xcorp.example", a), "deny not_listed"},
 		{"in audit a denied name is looked up", asks(audited, "evil.test", a), "would_deny not_listed"},
-		{"in audit no other type is (F4)", asks(audited, "evil.test", txt), "deny type_not_allowed"},
+		{"in audit no other type is", asks(audited, "evil.test", txt), "deny type_not_allowed"},
 	})
 }
 

@@ -50,10 +50,10 @@ func TestDiscoveredNAT64(t *testing.T) {
 		{"fd00:64::192.0.0.170", "", "fd00:64::/96 is among private"},
 		{"2001:db8::192.0.0.170", "", "2001:db8::/96 is among private"}, // documentation
 		{"2620:4f:c000:aa::", "", "2620:4f::/32 is among private"},      // it contains 2620:4f:8000::/48
-		{"64:ff9b:c000:aa::", "", "64:ff9b::/32 contains addresses with another layout"},
-		{"2002:102:c000:aa::", "", "2002:102::/32 contains addresses"},
+		{"64:ff9b:c000:aa::", "", "64:ff9b::/32 overlaps a prefix that holds IPv4 addresses in another form"},
+		{"2002:102:c000:aa::", "", "2002:102::/32 overlaps a prefix"},
 		{"fe80:0:c000:aa::", "", "fe80::/32 contains link-local"},
-		{"::192.0.0.170", "", "::/96 contains addresses"},
+		{"::192.0.0.170", "", "::/96 overlaps a prefix"},
 	} {
 		var addrs []netip.Addr
 		for s := range strings.FieldsSeq(c.addrs) {

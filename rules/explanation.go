@@ -38,7 +38,7 @@ var reasonTexts = [reasonCount]reasonText{
 	SniffTimeout: {"sniff_timeout", Explanation{
 		Meaning: "The client did not send a whole ClientHello or request head before the deadline.",
 		Cause:   "a slow or lossy line, a client that opens connections in advance, or a protocol in which the server speaks first",
-		Cure:    "look at the client and the line to it; the deadline is `[limits] sniff`",
+		Cure:    "look at the client and at its network connection; the deadline is `[limits] sniff`",
 	}},
 	SniffTooLong: {"sniff_too_long", Explanation{
 		Meaning: "The ClientHello or request head is longer than the limit.",
@@ -48,22 +48,22 @@ var reasonTexts = [reasonCount]reasonText{
 	SNIMissing: {"sni_missing", Explanation{
 		Meaning: "The TLS ClientHello names no server, so nothing ties the connection to the permitted name.",
 		Cause:   "an old TLS library, or a client that connects to an address",
-		Cure:    "let the client send the server name; a rule for the address, if the server has no name",
+		Cure:    "let the client send the server name; if the server has no name, add a rule for the address",
 	}},
 	ECHPresent: {"ech_present", Explanation{
 		Meaning: "The ClientHello carries Encrypted ClientHello and the configuration says ech = \"deny\".",
 		Cause:   "a current browser or TLS library",
-		Cure:    "turn it off in the client, or set `ech = \"outer\"`",
+		Cure:    "turn ECH off in the client, or set `ech = \"outer\"`",
 	}},
 	QUIC: {"quic", Explanation{
 		Meaning: "QUIC is refused so that clients fall back to TCP.",
 		Cause:   "a browser or library that tries HTTP/3",
-		Cure:    "nothing: clients fall back by themselves",
+		Cure:    "nothing to do: clients fall back by themselves",
 	}},
 	UnknownClient: {"unknown_client", Explanation{
 		Meaning: "No [[client]] of the configuration covers the source address.",
 		Cause:   "a new host, a changed address, or address translation in front of sallyport",
-		Cure:    "if it is a client: add the address to its `sources`",
+		Cure:    "if the host is a client, add the address to its `sources`",
 	}},
 	Self: {"self", Explanation{
 		Meaning: "The destination is one of sallyport's own listeners; no rule can permit that.",
@@ -73,61 +73,61 @@ var reasonTexts = [reasonCount]reasonText{
 	SNIMismatch: {"sni_mismatch", Explanation{
 		Meaning: "The server name in the ClientHello is not the name that was permitted.",
 		Cause:   "a connection reused for another name, or a permitted name used as a cover",
-		Cure:    "look at the client: a forged name looks like this",
+		Cure:    "look at the client: a name may be forged",
 	}},
 	HostMismatch: {"host_mismatch", Explanation{
 		Meaning: "The Host of the HTTP request is not the authority that was permitted.",
 		Cause:   "a connection reused for another name, or a permitted name used as a cover",
-		Cure:    "look at the client: a forged name looks like this",
+		Cure:    "look at the client: a name may be forged",
 	}},
 	FeatureOff: {"feature_off", Explanation{
-		Meaning: "A rule documents this for a feature that is off for this client.",
+		Meaning: "A rule documents the destination for a feature that is off for this client.",
 		Cause:   "the product uses a feature that the configuration does not list",
 		Cure:    "add the feature that `hint` names",
 	}},
 	VersionExcluded: {"version_excluded", Explanation{
-		Meaning: "A rule documents this for other versions of the product.",
+		Meaning: "A rule documents the destination for other versions of the product.",
 		Cause:   "the product was upgraded, or the configuration names another version",
 		Cure:    "correct the `version` of the client",
 	}},
 	Expired: {"expired", Explanation{
-		Meaning: "The rule that permitted this has expired.",
+		Meaning: "The rule that permitted the destination has expired.",
 		Cause:   "the `expires` date of a [[rule]] has passed",
 		Cure:    "renew the rule or delete it",
 	}},
 	ProtocolNotListed: {"protocol_not_listed", Explanation{
 		Meaning: "The destination is documented, but not with this transport protocol.",
 		Cause:   "UDP where the document lists TCP, or the reverse",
-		Cure:    "a `[[rule]]`, if the site needs it",
+		Cure:    "if the site needs the destination, add a `[[rule]]`",
 	}},
 	PortNotListed: {"port_not_listed", Explanation{
 		Meaning: "The destination is documented, but not on this port.",
 		Cause:   "http:// where the document lists port 443, or a port that the site changed",
-		Cure:    "correct the port in the client's settings, or the `ports` of the `[[client]]`; else a `[[rule]]`, if the site needs it",
+		Cure:    "correct the port in the client's settings, or the `ports` of the `[[client]]`; else add a `[[rule]]` if the site needs the destination",
 	}},
 	RoleNotListed: {"role_not_listed", Explanation{
 		Meaning: "The destination is documented, but for another role than this client's.",
 		Cause:   "the client has the wrong `role`, or two products share one address",
-		Cure:    "correct the `role` of the client; else a `[[rule]]`, if the site needs it",
+		Cure:    "correct the `role` of the client; else add a `[[rule]]` if the site needs the destination",
 	}},
 	TypeNotAllowed: {"type_not_allowed", Explanation{
 		Meaning: "The name is permitted, but only A, AAAA, HTTPS, SVCB, DS and DNSKEY records are looked up.",
 		Cause:   "a mail or service-discovery look-up, or data hidden in DNS",
-		Cure:    "nothing: other types could carry data out",
+		Cure:    "nothing to do: other types could carry data out",
 	}},
 	IPLiteral: {"ip_literal", Explanation{
 		Meaning: "The destination is a bare address that no rule names.",
 		Cause:   "the client resolves names by itself and asks for the address",
-		Cure:    "let the proxy resolve names (`socks5h`); else a `[[rule]]` for the address",
+		Cure:    "let the proxy resolve names (`socks5h`); if the destination has no name, add a `[[rule]]` for the address",
 	}},
 	NotListed: {"not_listed", Explanation{
 		Meaning: "No rule of this client names the destination.",
 		Cause:   "telemetry, an update of the operating system, a browser, or an address that the vendor did not document",
-		Cure:    "a `[[rule]]`, if the site needs it",
+		Cure:    "if the site needs the destination, add a `[[rule]]`",
 	}},
 	PrivateAddress: {"private_address", Explanation{
 		Meaning: "The permitted name resolves only to private, loopback, link-local or otherwise special addresses.",
-		Cause:   "an internal name, NAT64, or a resolver that lies",
+		Cause:   "an internal name, NAT64, or a resolver that gives false answers",
 		Cure:    "for an internal name: `[[dns.zone]]` or `[resolve] private` (docs/dns.md); for a public name: correct the resolver",
 	}},
 	DestinationMismatch: {"destination_mismatch", Explanation{
@@ -148,6 +148,6 @@ var reasonTexts = [reasonCount]reasonText{
 	Draining: {"draining", Explanation{
 		Meaning: "sallyport is shutting down.",
 		Cause:   "a stop or a restart",
-		Cure:    "nothing: the client tries again",
+		Cure:    "nothing to do: the client tries again",
 	}},
 }

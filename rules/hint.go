@@ -97,9 +97,9 @@ func (r *Rule) parentOf(n Name) bool {
 func hintWithoutRule(a *Attempt, d *Decision) string {
 	switch r := d.Why(); r {
 	case UnknownClient:
-		return fmt.Sprintf("no [[client]] covers %v: add the address to the sources of one", a.Client.Addr())
+		return fmt.Sprintf("no [[client]] covers %v: add the address to the sources of a [[client]]", a.Client.Addr())
 	case SNIMismatch:
-		return fmt.Sprintf("permitted for %s, but the ClientHello names %s: one connection, one name", orAddress(a), a.SNI)
+		return fmt.Sprintf("permitted for %s, but the ClientHello names %s: all names of a connection must be the same", orAddress(a), a.SNI)
 	case HostMismatch:
 		shown := a.Host.String()
 		if a.HostAddr.IsValid() {
@@ -155,7 +155,7 @@ func hintPrivate(a *Attempt, d *Decision) string {
 	case nat64Known.Contains(addr):
 		return fmt.Sprintf("%s resolves to %v, which stands for %v: if a NAT64 translates it, list %v in [resolve] nat64", orAddress(a), addr, v4, nat64Known)
 	}
-	return fmt.Sprintf("%s resolves to %v: if that is meant, list %[2]v %s", orAddress(a), addr, whereToList(d.Client, d.Nearest))
+	return fmt.Sprintf("%s resolves to %v: if that is intended, list %[2]v %s", orAddress(a), addr, whereToList(d.Client, d.Nearest))
 }
 
 // whereToList returns the place in the configuration for a special address of the
@@ -240,7 +240,7 @@ func hintUnnamed(a *Attempt, d *Decision, m *Remedy) string {
 
 // hintBind names the role that the destination may have. If the rule has a note, hintBind adds it.
 func (m *Remedy) hintBind(a *Attempt) string {
-	h := fmt.Sprintf("%s, on %s to the %s, which has no address here: if %s is that, bind %[3]s to it in %[5]s of client %[6]q",
+	h := fmt.Sprintf("%s, on %s to the %s, which has no address here: if %s has this role, bind %[3]s to %[4]s in %[5]s of client %[6]q",
 		m.Rule.documented(), listed(m.profile().PortsOf(m.Rule)), m.Bind, orAddress(a), m.Client.bindingPlace(m.Profile, m.Bind), m.Client.Name)
 	if m.Rule.Note != "" {
 		h += " (note: " + m.Rule.Note + ")"

@@ -103,7 +103,7 @@ func hintExtend(a *Attempt, d *Decision) string {
 			}
 			profile := d.Client.profileIndex(r.rule)
 			if slices.ContainsFunc(d.Client.Bound(profile, t.Role), func(b Destination) bool { return b.Prefix.IsValid() && near.Overlaps(b.Prefix) }) {
-				return fmt.Sprintf("%s, on %s to the %s, which is bound to other addresses: if %v is one too, extend %s in %s by %[4]v",
+				return fmt.Sprintf("%s, on %s to the %s, which is bound to other addresses: if %v has this role too, extend %s in %s by %[4]v",
 					r.rule.documented(), listed(r.tcp, r.udp), t.Role, to, t.Role, d.Client.bindingPlace(profile, t.Role))
 			}
 		}
@@ -152,7 +152,7 @@ func hintAlike(a *Attempt, d *Decision) string {
 		return ""
 	case of.bindingOf(d.Client, best) != "":
 		role := of.bindingOf(d.Client, best)
-		return fmt.Sprintf("the nearest name is %s, the name bound to %s in %s of client %q: if %s is meant, bind it there",
+		return fmt.Sprintf("the nearest name is %s, the name bound to %s in %s of client %q: if %s is the right name, bind that name there",
 			best, role, d.Client.bindingPlace(d.Client.profileIndex(of.rule), role), d.Client.Name, target)
 	}
 	return fmt.Sprintf("the nearest name is %s, %s", best, of.rule.documented())
@@ -222,5 +222,5 @@ func hintSystem(a *Attempt) string {
 	if what == "" {
 		return ""
 	}
-	return fmt.Sprintf("%s is asked by the operating system, not by the product (%s): usually harmless; if the site needs it, a [[rule]] with a reason permits it", n, what)
+	return fmt.Sprintf("%s is asked by the operating system, not by the product (%s): usually harmless; if the site needs it, add a [[rule]] with a reason", n, what)
 }

@@ -27,7 +27,7 @@ var (
 	ErrLabelLong   = errors.New("name has a label longer than 63 octets")
 	ErrNameByte    = errors.New("name has a byte other than a letter, digit, hyphen, underscore or dot")
 	ErrNameHyphen  = errors.New("name has a label that begins or ends with a hyphen")
-	ErrNameNumeric = errors.New("name ends in a number: it is an address or nothing")
+	ErrNameNumeric = errors.New("name ends in a number but is not an address")
 	ErrNameIDN     = errors.New("name has an xn-- label that is not valid UTS 46")
 )
 

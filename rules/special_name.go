@@ -15,7 +15,7 @@ func SpecialName(n Name) string {
 		return `Apple's systems ask for it to find iCloud Private Relay, and the denial makes them work without it (Apple, "Prepare your network or web server for iCloud Private Relay")`
 	}
 	for _, s := range [...]struct{ suffix, why string }{
-		{"resolver.arpa", "clients look for encrypted resolvers below it, and without an answer they keep this one (RFC 9462)"},
+		{"resolver.arpa", "clients look for encrypted resolvers below it, and without an answer they keep this resolver (RFC 9462)"},
 		{"ipv4only.arpa", "clients use it to find a NAT64 (RFC 7050, RFC 8880); no connection goes there"},
 		{"home.arpa", "it is for home networks, and the Internet never answers for it (RFC 8375); write a [[dns.zone]] for an internal zone"},
 		{"arpa", "names below arpa stand for addresses and the like; no service has such a name (RFC 3172)"},

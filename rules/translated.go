@@ -32,7 +32,7 @@ func CheckNAT64(p netip.Prefix) error {
 	case p.Bits() == 96 && a[8] != 0:
 		return fmt.Errorf("%v is not a NAT64 prefix: bits 64 to 71 must be zero (RFC 6052, section 2.2)", p)
 	case p != nat64Known && (p.Overlaps(nat64Known) || p.Overlaps(compatible) || p.Overlaps(siit) || p.Overlaps(sixToFour) || p.Overlaps(teredo)):
-		return fmt.Errorf("%v contains addresses with another layout", p)
+		return fmt.Errorf("%v overlaps a prefix that holds IPv4 addresses in another form (64:ff9b::/96, ::/96, ::ffff:0:0:0/96, 6to4 or Teredo)", p)
 	case p.Overlaps(netip.MustParsePrefix("fe80::/10")) || p.Overlaps(netip.MustParsePrefix("ff00::/8")):
 		return fmt.Errorf("%v contains link-local or multicast addresses", p)
 	}

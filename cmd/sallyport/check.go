@@ -25,18 +25,18 @@ func newCheck() *cobra.Command {
 file:line: text. It starts nothing and does not use the network.
 
 With --mode gateway, loopback addresses in [listen] transparent and dns are
-errors: a gateway receives packets of other hosts, and these never arrive at a
-loopback address. A sidecar receives its packets on loopback: use --mode sidecar.
+errors: a gateway receives packets of other hosts, and such packets never arrive at
+a loopback address. A sidecar receives its packets on loopback: use --mode sidecar.
 
 The configuration file, and the token, key and certificate that it names, must
 belong to root or to this user, and no other user may write them. The same holds
 for the directories on their paths, except directories like /tmp. Only the owner
-and the group may read the token and the key. check and run report violations as
-errors, like sshd. Files in a read-only mount of a container are exempt, except
-that not everybody may read the token and the key.
+and the group may read the token and the key. check and run report each violation
+as an error. In a read-only mount of a container, a file may belong to any user, but
+still only the owner and the group may read the token and the key.
 
-Exit status: 0 if the configuration is correct, 1 if it has an error. Whether the
-journal can be written depends on the host and the user, so that is a warning.
+Exit status: 0 if the configuration is correct, 1 if it has an error. A journal that
+cannot be written is only a warning, because that depends on the host and the user.
 check does not test whether the addresses in [listen] are free.`,
 		Example: `  sallyport check --config /etc/sallyport/sallyport.toml
   sallyport check --config - < new.toml

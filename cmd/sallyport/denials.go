@@ -34,13 +34,13 @@ type denialFlags struct {
 func newDenials() *cobra.Command {
 	c := denialQuery(&cobra.Command{
 		Use:   "denials",
-		Short: "Review what was denied: list, group, explain, and what would permit it",
+		Short: "Review denials: list, group and explain them, and find what would permit them",
 		Long: `denials reads the journal of the configuration, with its rotated and compressed
 files, or the files that you give. It works without a running sallyport and
 changes nothing: suggest only prints changes for you to make.`,
 		Example: `  sallyport denials                               the last 50 denials
   sallyport denials top --since 24h               what was denied most in the last 24 hours
-  sallyport denials suggest --client es-manager   what would permit it
+  sallyport denials suggest --client es-manager   changes that would permit its denials
   sallyport denials list --client es-manager --reason feature_off
   sallyport denials list --host '*.sangfor.com' --json | jq .hint
   sallyport denials list --file /backup/denials.jsonl.gz -n -1`,
@@ -53,7 +53,7 @@ changes nothing: suggest only prints changes for you to make.`,
 		Long: `top groups denials by destination, client and reason. The column CURE shows what
 would permit a group: feature; binding (a version, an address or a port of a
 documented rule); rule (a [[rule]] of your own); never; or permitted, if the
-configuration permits it now.`,
+configuration permits the group now.`,
 	}, text.Top, wantsSite, sortFlag, cureFlag)
 	c.AddCommand(list, top, newDenialsShow(), newDenialsTail(), newDenialsSuggest(), newDenialsReplay(), newDenialsUsage(), newDenialsStats())
 	return c

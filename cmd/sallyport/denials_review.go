@@ -77,16 +77,17 @@ func onlyJournal(f *denialFlags, o *text.Options, site *denials.Site) error {
 
 func newDenialsSuggest() *cobra.Command {
 	return denialQuery(&cobra.Command{
-		Use: "suggest", Short: "Print the narrowest changes that would permit what was denied",
+		Use: "suggest", Short: "Print the narrowest changes that would permit the denied attempts",
 		Long: `suggest finds the narrowest change that would permit each group of denials: a
 feature to turn on; a version, address or port to set; else a [[rule]] for that
 one destination, with an expiry date. It tries each change on a copy of the
 policy, and prints everything that the change would permit in addition, for every
 client and source. It changes no file.
 
-Sometimes only the denied attempts indicate that an address is a role of the
-documents, or a client. Then the change is a comment with "who is this?". These
-come last, once for each role: find out who it is before you remove the #.
+Sometimes the denied attempts are the only evidence that an address has a role of
+the documents, or that it is a client. suggest then prints the change as a comment
+with the question "who is this?". These comments come last, one for each role. Find
+out which host has the address before you remove the #.
 
 --audit shows what mode "audit" let through, the best documented destinations
 first. --whole prints the whole configuration with every change, below a comment
@@ -100,7 +101,7 @@ in.`,
 }
 
 func suggestFlags(c *cobra.Command, o *text.Options) {
-	c.Flags().BoolVar(&o.Audit, "audit", false, `only what mode "audit" let through, the best documented first`)
+	c.Flags().BoolVar(&o.Audit, "audit", false, `only attempts that mode "audit" let through, the best documented first`)
 	c.Flags().BoolVar(&o.Whole, "whole", false, "print the whole configuration, changed")
 }
 
@@ -115,10 +116,11 @@ func newDenialsReplay() *cobra.Command {
 	return denialQuery(&cobra.Command{
 		Use: "replay --config NEW", Short: "Print what another configuration would have decided",
 		Long: `replay asks the policy of --config about every decision in the journal: denials,
-and permitted flows if [journal] flows recorded them. It prints what would be
-newly permitted, newly denied and unchanged, so that you can review a change
-before you put it in force. If a flow was denied before its first bytes, these are
-unknown: replay then counts the flow as permitted if its destination is.`,
+and permitted flows if [journal] flows recorded them. It prints which decisions
+would be newly permitted, newly denied or unchanged, so that you can review a change
+before you put it in force. If a flow was denied before its first bytes were read,
+the record does not have these bytes. replay then counts the flow as permitted if
+its destination is permitted.`,
 		Example: `  sallyport denials replay --config new.toml --since 7d
   sallyport denials replay --config new.toml --file /var/log/sallyport/denials.jsonl --json`,
 	}, text.WriteReplay, replaySite)
@@ -135,10 +137,11 @@ func replaySite(f *denialFlags, o *text.Options, site *denials.Site) error {
 
 func newDenialsUsage() *cobra.Command {
 	return denialQuery(&cobra.Command{
-		Use: "usage", Short: "Print which rules were used, how often and when last, and which never",
+		Use: "usage", Short: "Print how often and when last each rule was used, and the unused rules",
 		Long: `usage prints for each rule in force how much it permitted. The gateway keeps the
-counts in a file beside the journal, also over restarts. usage adds what [journal]
-flows recorded, or the files that you give.`,
+counts in a file beside the journal, and a restart does not reset them. usage also
+counts the permitted flows that the journal holds if [journal] flows is set, or the
+flows in the files that you give.`,
 		Example: `  sallyport denials usage --config site.toml --days 90`,
 	}, text.WriteUsage, usageSite, usageFlags)
 }

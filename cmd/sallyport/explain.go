@@ -25,19 +25,19 @@ func newExplain() *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{
 		Use:   "explain {PROTO HOST PORT | -}",
-		Short: "Print whether a destination is permitted, by which rule, or what would permit it",
+		Short: "Print whether and by which rule a destination is permitted, or what would permit it",
 		Long: `explain asks the policy of a configuration whether a client may reach a
 destination, with the same code as a running sallyport. It does not use the
 network: for a name in [hosts] it judges the addresses given there, for any other
 name only the name. The addresses of the configuration's listeners are denied as
-self; on the gateway's host, that holds for each address of its interfaces.
+self; on the gateway's host, so is each address of its interfaces.
 
 PROTO is tcp or udp, HOST is a name or an address, PORT is a number. With "-",
 explain reads lines "PROTO HOST PORT" from standard input, and prints one JSON
 object for each line: {"verdict","reason","rule","source","nearest","hint"}.
 
-Exit status: 0 allow, 1 deny, 2 if the question cannot be asked. With "-": 0, or 2
-if a line cannot be asked; the answer to that line is {"error"}.`,
+Exit status: 0 allow, 1 deny, 2 if explain cannot answer. With "-": 0, or 2 if
+explain cannot answer a line; for that line it prints {"error"}.`,
 		Example: `  sallyport explain tcp license.sangfor.com 443
   sallyport explain --config site.toml --client es-manager tcp update1.sangfor.net 80
   sallyport explain --config site.toml --from 10.20.30.40 --json tcp 10.20.30.50 443
@@ -147,7 +147,7 @@ func explainBatch(cfg *site.Config, policy *rules.Policy, from netip.Addr, in io
 		return err
 	}
 	if bad > 0 {
-		return commandline.Exit(2, fmt.Errorf("%d of the questions cannot be asked", bad))
+		return commandline.Exit(2, fmt.Errorf("%d of the questions have no answer", bad))
 	}
 	return nil
 }

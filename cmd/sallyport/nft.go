@@ -18,7 +18,7 @@ import (
 // nftHelp is the help of the command nft.
 const nftHelp = `nft prints a complete ruleset for a configuration. The ruleset drops everything
 except traffic to sallyport and documented traffic that no proxy can carry. nft
-only prints it. To load it, also after a change:
+only prints the ruleset. Load it now, and after each change of the configuration:
 
   sallyport nft --config FILE >ruleset.nft && nft -f ruleset.nft
 
@@ -31,8 +31,8 @@ network namespace that sallyport shares with the application.
 A gateway accepts a packet only on the interface that leads back to its sender.
 Still, a host in the network of a client can forge the client's address, for
 datagrams that need no answer. --neighbour accepts packets of a client only from
-its link-layer address. That helps little if a switch lets every port use any
-link-layer address.
+its link-layer address. --neighbour helps little if a switch lets every port use
+any link-layer address.
 
 The ruleset counts what it drops, by client and destination. sallyport itself may
 not read these counters. Run nft --counters FILE as root every few seconds, and
@@ -63,9 +63,9 @@ func newNFT() *cobra.Command {
 	c.Flags().StringArrayVar(&local, "local", nil, "a `PREFIX` that clients reach without sallyport, in both directions; may be repeated; default: none")
 	c.Flags().StringArrayVar(&neighbours, "neighbour", nil, "gateway: accept a client's packets only from its link-layer address: `ADDRESS=MAC`, or PREFIX=MAC with the address of the router, or \"table\" for the kernel's neighbour table; may be repeated")
 	c.Flags().StringArrayVar(&interfaces, "interface", nil, "gateway: accept a client's packets only on one interface: `ADDRESS=NAME` or PREFIX=NAME; may be repeated; default: the interface that leads to the client")
-	c.Flags().BoolVar(&o.Masquerade, "masquerade", false, "gateway: give forwarded datagrams the gateway's address")
+	c.Flags().BoolVar(&o.Masquerade, "masquerade", false, "gateway: give forwarded datagrams the gateway's address as source")
 	c.Flags().BoolVar(&o.DHCP, "dhcp", false, "sidecar: permit DHCP on the link")
-	c.Flags().StringVar(&counters, "counters", "", "print no ruleset, but write the counters of the loaded one to `FILE`, for sallyport run --filter-counters; needs CAP_NET_ADMIN")
+	c.Flags().StringVar(&counters, "counters", "", "print no ruleset, but write the counters of the loaded ruleset to `FILE`, for sallyport run --filter-counters; needs CAP_NET_ADMIN")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		if counters != "" {
 			return nftables.ExportCounters(counters)

@@ -51,15 +51,16 @@ system, or those of SSL_CERT_FILE and SSL_CERT_DIR.
 Destinations of features that are off are not tried. These are warnings, not
 failures: some of several addresses fail; an address works at the second try,
 after a timeout; a certificate is not trusted, but the address is internal, the
-host has no name, or this host has no authorities; a reset after the ClientHello
-on a port other than 443; a name has more than 16 addresses, of which 16 are
-tried. If this host has no route for one address family, that is no failure while
-the other family works; a note at the end says so. Not tried, but listed: wildcards,
+destination has no name, or this host has no authorities; a reset after the
+ClientHello on a port other than 443; a name has more than 16 addresses, of which
+16 are tried. A missing route for one address family is no failure while the other
+family works; a note at the end reports it. Not tried, but listed: wildcards,
 prefixes, ranges of more than 16 ports, rules for every protocol and port, roles
-that are not bound. Of UDP destinations only the name is resolved.
+that are not bound. For a UDP destination, preflight only resolves the name.
 
 If a packet filter recognises sallyport by its user, as in a sidecar, run preflight
-as that user. As another user it is redirected into sallyport like a client.
+as that user. The filter redirects the connections of any other user to sallyport,
+like those of a client.
 
 --json prints one object. "summary" counts destinations by status (ok, warning,
 failed, unfinished, not_tried). Each of "destinations" has "host", "port", "proto",

@@ -19,7 +19,7 @@ func TestReadmeExplain(t *testing.T) {
 			break
 		}
 	}
-	asked, _, _ := strings.Cut(deployed(t, "README.md"), "# would this be permitted?")
+	asked, _, _ := strings.Cut(deployed(t, "README.md"), "# is this permitted?")
 	line := strings.Fields(asked[strings.LastIndex(asked, "\n"):])
 	code, out, diag := command(t, "", line[1:]...)
 	if code != 1 || diag != "" || out != shown.String() {

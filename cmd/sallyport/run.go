@@ -45,20 +45,20 @@ accepts no more connections and lets open ones end, for at most [limits] drain; 
 second signal stops it at once. A connection that was accepted before still gets
 an answer to its first request.
 
-The journal also counts what the packet filter drops (QUIC, and datagrams that no
-document permits). run reads the counters from the file of --filter-counters, or,
-with --live-sets, from the kernel. Without both, /readyz reports that drops are
-not journaled.
+The journal also counts the packets that the packet filter drops (QUIC, and
+datagrams that no document permits). run reads the counters from the file of
+--filter-counters, or, with --live-sets, from the kernel. Without both, /readyz
+reports that drops are not journaled.
 
 run uses sockets from systemd whose addresses are in [listen], and leaves them open
 for the next process. A socket from systemd that is not in [listen] is an error.
 run reports to systemd when it is ready, reloads or stops, and which policy is in
 force. It feeds the watchdog while every listener, the policy and the locks work.
 
-run obeys GOMEMLIMIT. If it is not set, the memory limit is 90 % of the cgroup's.
-run obeys GOGC. If it is not set, a small heap is collected later than usual,
-which saves CPU time and takes up to 16 MiB. Some seconds after a busy time, run
-returns memory to the system.
+run obeys GOMEMLIMIT. Without GOMEMLIMIT, the memory limit is 90 % of the cgroup's
+limit. run obeys GOGC. Without GOGC, Go collects a small heap later than usual, which
+saves CPU time and takes up to 16 MiB. Some seconds after a busy time, run returns
+memory to the system.
 
 Exit status: 0 after SIGTERM or SIGINT, 1 if it cannot start or serve.`,
 		Example: `  sallyport run --config /etc/sallyport/sallyport.toml

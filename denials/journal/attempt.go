@@ -17,9 +17,9 @@ import (
 var (
 	ErrNoAttempt = errors.New("the record is not about an attempt")
 	ErrSchema1   = errors.New("schema 1: only the destination is known")
-	ErrContent   = errors.New("schema 1: a value that decided was not recorded")
+	ErrContent   = errors.New("schema 1: a value that the decision depended on was not recorded")
 	ErrFolded    = errors.New("the record counts attempts that differ")
-	ErrCut       = errors.New("the record's evidence was cut: its decision does not depend on it")
+	ErrCut       = errors.New("the record is incomplete: evidence that the decision does not depend on was cut")
 	ErrValue     = errors.New("the record has a value that cannot be read")
 )
 

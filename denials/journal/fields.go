@@ -22,7 +22,7 @@ func Fields() []Field {
 		{"event", 1, "text", "`decision`, `close`, `reload`, `start`, `stop`", `"decision"`},
 		{"own", 2, "list", "of `start`: the addresses of the listeners (`address:port`) and of the gateway's host, at most 4 KiB of them; `replay` and `suggest` on another host deny these addresses as `self`", `["127.0.0.1:3128","10.20.30.1"]`},
 		{"verdict", 1, "text", "`deny`, `would_deny` (mode `audit` let the attempt through), `allow`", `"deny"`},
-		{"mode", 1, "text", "of the client: `enforce`, `audit`", `"enforce"`},
+		{"mode", 1, "text", "mode of the client: `enforce`, `audit`", `"enforce"`},
 		{"via", 1, "text", "front end: `dns`, `http`, `connect`, `socks5`, `transparent`, `udp`", `"connect"`},
 		{"client", 1, "text", "source address", `"10.20.30.40"`},
 		{"client_port", 2, "number", "source port", `50412`},

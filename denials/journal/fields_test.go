@@ -22,7 +22,7 @@ func TestFieldsAreThoseWritten(t *testing.T) {
 	}
 	start := Record{Schema: Schema, Event: EventStart, Own: []string{"10.0.0.1"}} // only a start has own
 	if !regexp.MustCompile(`"event":"start","own":\[`).Match(start.Append(nil)) {
-		t.Error("own does not stand behind event")
+		t.Error("own does not stand after event")
 	}
 	for _, m := range regexp.MustCompile(`[{,]"([a-z_]+)":`).FindAllStringSubmatch(string(sample.Append(nil)), -1) {
 		if written = append(written, m[1]); m[1] == "event" {
@@ -66,7 +66,7 @@ func TestFieldsAreDocumented(t *testing.T) {
 	}
 	fields, _, found := strings.Cut(string(doc), "\n## Reasons\n")
 	if !found {
-		t.Fatal("the page has no reasons behind its fields")
+		t.Fatal("the page has no reasons after its fields")
 	}
 	var want []string
 	for _, f := range Fields() {

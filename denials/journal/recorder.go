@@ -28,7 +28,7 @@ func NewRecorder(next rules.Gate, j *Journal, observe func(rules.Attempt, rules.
 }
 
 // detailPanic is the detail of a decision that failed.
-const detailPanic = "internal error: the decision failed; please report it, the log has the trace"
+const detailPanic = "internal error: the decision failed; please report this error; the log has the trace"
 
 // Decide returns the decision of the Gate that r asks. It denies if that Gate
 // panics, or if the journal is required and cannot be written.

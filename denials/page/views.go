@@ -226,13 +226,13 @@ func (v *groupView) records(list []journal.Record) {
 func meaning(c denials.Cure) string {
 	switch c {
 	case denials.CurePermitted:
-		return "The configuration permits it now."
+		return "The configuration now permits this group."
 	case denials.CureFeature:
-		return "Documented: turn on a feature to permit it."
+		return "Documented: turn on a feature to permit this group."
 	case denials.CureBinding:
-		return "Documented: set a version, address or port to permit it."
+		return "Documented: set a version, address or port to permit this group."
 	case denials.CureRule:
-		return "Not documented like this: only a rule of your site can permit it."
+		return "Not documented for this client: only a rule of your site can permit this group."
 	}
-	return "Never: no configuration can or should permit it."
+	return "Never: no configuration can or should permit this group."
 }

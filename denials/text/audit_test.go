@@ -35,8 +35,8 @@ func TestAuditBecomesAConfiguration(t *testing.T) {
 		t.Fatal(err)
 	}
 	texts := []string{
-		"documented for this client, once set", "permitted by the site, until its rule expired", "documented for another port, protocol or role",
-		"beside a documented name", "not documented", "supported by the attempt only",
+		"documented for this client, with a setting that is missing", "permitted by a rule of the site that has expired", "documented for another port, protocol or role",
+		"near a documented name", "not documented", "only the attempt itself supports the change",
 	}
 	var known []string
 	for line := range strings.Lines(b.String()) {

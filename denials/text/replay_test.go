@@ -34,7 +34,7 @@ func TestReplayIsPrinted(t *testing.T) {
 	o := Options{Files: []string{journalOf(t, filepath.Join(t.TempDir(), "j"), rs...)}, Site: now, Now: noon}
 	var b bytes.Buffer
 	if _, err := WriteReplay(context.Background(), o, &b); err != nil || !strings.Contains(b.String(),
-		"9507 decisions: 502 newly permitted, 2 newly denied, 3 unchanged, 9000 with too little in their records to ask again") {
+		"9507 decisions: 502 newly permitted, 2 newly denied, 3 unchanged, 9000 whose records have too little to ask again") {
 		t.Errorf("%v\n%s", err, b.String())
 	}
 	b.Reset()

@@ -137,7 +137,7 @@ func WriteReplay(ctx context.Context, o Options, w io.Writer) (journal.Report, e
 	}
 	_, _ = fmt.Fprintf(out, "%d decisions: %d newly permitted, %d newly denied, %d unchanged", p.Decisions, p.Permitted, p.Denied, p.Unchanged)
 	if p.Unknown > 0 {
-		_, _ = fmt.Fprintf(out, ", %d with too little in their records to ask again", p.Unknown)
+		_, _ = fmt.Fprintf(out, ", %d whose records have too little to ask again", p.Unknown)
 	}
 	_, _ = out.WriteString("\n")
 	if p.Schema1 > 0 {

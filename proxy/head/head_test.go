@@ -95,7 +95,7 @@ func TestHeadRefused(t *testing.T) {
 	}{
 		// Lines (RFC 9112, 2.2 and 5.2).
 		{"bare LF", "GET http://a.example/ HTTP/1.1\nHost: a.example\n\n", bad},
-		{"bare LF behind a field", get("Host: a.example\n"), bad},
+		{"bare LF after a field", get("Host: a.example\n"), bad},
 		{"bare LF as empty line", "GET http://a.example/ HTTP/1.1\r\nHost: a.example\r\n\n", bad},
 		{"bare CR", get("Host: a.example\rX: y\r\n"), bad},
 		{"CR before CRLF", get("Host: a.example\r\r\n"), bad},
@@ -119,7 +119,7 @@ func TestHeadRefused(t *testing.T) {
 		{"no version", "GET http://a.example/\r\n" + hostLine + "\r\n", bad},
 		{"two spaces", "GET  http://a.example/ HTTP/1.1\r\n" + hostLine + "\r\n", bad},
 		{"tab", "GET\thttp://a.example/ HTTP/1.1\r\n" + hostLine + "\r\n", bad},
-		{"space behind the version", version("HTTP/1.1 "), bad},
+		{"space after the version", version("HTTP/1.1 "), bad},
 		{"no method", " http://a.example/ HTTP/1.1\r\n" + hostLine + "\r\n", bad},
 		{"method is no token", "GE(T http://a.example/ HTTP/1.1\r\n" + hostLine + "\r\n", bad},
 		{"method of 33", strings.Repeat("M", 33) + " / HTTP/1.1\r\n" + hostLine + "\r\n", bad},

@@ -95,7 +95,7 @@ func (s *Scan) record(b []byte) (fault rules.Reason, detail string, more bool) {
 		}
 	}
 	if s.need != 0 && s.got+n > s.need {
-		return rules.MalformedRequest, "handshake data behind the ClientHello in its record", false
+		return rules.MalformedRequest, "handshake data after the ClientHello in the same record", false
 	}
 	if len(frag) < n {
 		return rules.ReasonNone, "", true

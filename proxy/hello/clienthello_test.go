@@ -43,7 +43,7 @@ func TestHello(t *testing.T) {
 		{"records of one byte", proxytest.Records(good, 1), 0, updates},
 		{"one byte left for a second record", proxytest.Records(good, len(good)-1), 0, updates},
 		{"handshake header cut", proxytest.Join(proxytest.Records(good[:2], 2), proxytest.Records(good[2:], maxRecord)), 0, updates},
-		{"other records behind it", proxytest.Join(one, proxytest.Record(20, 3, []byte{1}), proxytest.Record(23, 3, []byte("early"))), 0, updates},
+		{"other records after it", proxytest.Join(one, proxytest.Record(20, 3, []byte{1}), proxytest.Record(23, 3, []byte("early"))), 0, updates},
 		{"exactly 16 KiB", proxytest.Records(long, maxRecord), 0, updates},
 
 		{"more than 16 KiB", proxytest.Records(tooLong, maxRecord), rules.SniffTooLong, ""},
@@ -66,7 +66,7 @@ func TestHello(t *testing.T) {
 		{"version changes inside", proxytest.Join(proxytest.Records(good[:9], 9), proxytest.Record(22, 2, good[9:])), rules.MalformedRequest, ""},
 		{"HelloRequest before", proxytest.Join(proxytest.Record(22, 3, []byte{0, 0, 0, 0}), one), rules.MalformedRequest, ""},
 		{"second hello in the record", proxytest.Record(22, 3, proxytest.Join(good, good)), rules.MalformedRequest, ""},
-		{"a byte behind the hello in its last record", proxytest.Join(proxytest.Records(good[:20], 20), proxytest.Record(22, 3, append(good[20:len(good):len(good)], 0))), rules.MalformedRequest, ""},
+		{"a byte after the hello in its last record", proxytest.Join(proxytest.Records(good[:20], 20), proxytest.Record(22, 3, append(good[20:len(good):len(good)], 0))), rules.MalformedRequest, ""},
 		{"extension overruns", proxytest.Records(patched(good, len(good)-len(updates)-6, 0xff), maxRecord), rules.MalformedRequest, ""},
 		{"list overruns", proxytest.Records(patched(good, len(good)-len(updates)-4, 0xff), maxRecord), rules.MalformedRequest, ""},
 		{"list is shorter than its name", proxytest.Records(patched(good, len(good)-len(updates)-4, 9), maxRecord), rules.MalformedRequest, ""},

@@ -120,7 +120,7 @@ func (s *Second) Next(b []byte) (n int, h Hello, fault rules.Reason, detail stri
 			size := RecordSize(b[n:])
 			if b[n] < recordChangeCipher || b[n] > recordHeartbeat || size > maxCiphered {
 				if n == 0 {
-					return 0, Hello{}, rules.MalformedRequest, "no TLS record behind the ClientHello"
+					return 0, Hello{}, rules.MalformedRequest, "no TLS record after the ClientHello"
 				}
 				break
 			}

@@ -57,9 +57,9 @@ func TestWithout(t *testing.T) {
 		{"a rule that is spelled wrong", one + "without = [\n  \"cdn\",\n  \"anythin\",\n]\n", `site.toml:7: without: product has no rule "anythin": did you mean "anything"?`},
 		{"a rule of another profile", several + "without = [\"web\"]\n", `site.toml:12: without: another has no rule "web"; its rules are "live", "report"`},
 		{"a rule twice", one + "without = [\"cdn\", \"cdn\"]\n", `site.toml:5: without: "cdn" is listed twice`},
-		{"beside several profiles", strings.Replace(one, `"product"`, `"product", "another"`, 1) + "without = [\"cdn\"]\n", "site.toml:5: without: belongs to one profile: list exactly one in profiles, or use [[client.profile]]\n" +
+		{"beside several profiles", strings.Replace(one, `"product"`, `"product", "another"`, 1) + "without = [\"cdn\"]\n", "site.toml:5: without: belongs to one profile: list exactly one profile in profiles, or use [[client.profile]]\n" +
 			`site.toml:5: without: another has no rule "cdn"; its rules are "live", "report"`},
-		{"of no profile", strings.Replace(one, `"product"`, ``, 1) + "without = [\"cdn\"]\n", "site.toml:5: without: belongs to one profile: list exactly one in profiles, or use [[client.profile]]"},
+		{"of no profile", strings.Replace(one, `"product"`, ``, 1) + "without = [\"cdn\"]\n", "site.toml:5: without: belongs to one profile: list exactly one profile in profiles, or use [[client.profile]]"},
 	} {
 		if got := strings.Join(problemsOf(t, c.text), "\n"); got != c.want {
 			t.Errorf("%s:\n%s\nwant\n%s", c.what, got, c.want)

@@ -26,7 +26,7 @@ func (c *Config) readClient(t *tomldoc.Table) *rules.Client {
 		cl.Audit = t.Choice("mode", "enforce", "audit") == "audit"
 	}
 	if t.Lacks("sources") {
-		t.Missing("sources", `list the addresses that it connects from, like ["10.1.2.3"]`)
+		t.Missing("sources", `list the addresses that the client connects from, like ["10.1.2.3"]`)
 	}
 	c.checkSources(t, cl)
 	c.readClientProfiles(cl, t)
@@ -44,7 +44,7 @@ func (c *Config) readClientProfiles(cl *rules.Client, t *tomldoc.Table) {
 	own := []string{"role", "features", "version", "ports", "without"}
 	beside := slices.ContainsFunc(own, t.Has)
 	if beside && len(names) != 1 {
-		t.Errorf(own[slices.IndexFunc(own, t.Has)], "belongs to one profile: list exactly one in profiles, or use [[client.profile]]")
+		t.Errorf(own[slices.IndexFunc(own, t.Has)], "belongs to one profile: list exactly one profile in profiles, or use [[client.profile]]")
 	}
 	for _, name := range names {
 		if cp, ok := c.clientProfile(t, name, t.LineOf("profiles", name)); ok {

@@ -104,7 +104,7 @@ func (c *Config) readResolve(t *tomldoc.Table) {
 	}
 	for _, p := range c.Private {
 		if !rules.SpecialPrefix(p) {
-			t.Doc.Warnf(t.LineOf("private", p.String()), "private: %v contains public addresses: a permitted name that resolves there is reached without this entry, and the whole prefix loses the protection against private answers", p)
+			t.Doc.Warnf(t.LineOf("private", p.String()), "private: %v contains public addresses, to which permitted names may resolve without this entry; with this entry, the whole prefix has no protection against private answers", p)
 		}
 	}
 	t.Done()

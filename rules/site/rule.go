@@ -66,7 +66,7 @@ func (c *Config) checkRuleClient(t *tomldoc.Table, name string) {
 	switch {
 	case slices.Contains(known, name):
 	case name == "":
-		t.Missing("client", "name the [[client]] that it is for")
+		t.Missing("client", "name the [[client]] that the rule is for")
 	case len(known) == 0:
 		t.Errorf("client", "there is no client %q; the configuration has no [[client]]", name)
 	default:

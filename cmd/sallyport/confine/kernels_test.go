@@ -73,7 +73,7 @@ func TestOlderLandlock(t *testing.T) {
 				t.Errorf("Landlock %d: %s: %s", version, name, e)
 			}
 		}
-		if text := before.Steps[2].String(); strings.Contains(text, "truncating") != (version < 3) {
+		if text := before.Steps[2].String(); strings.Contains(text, "truncation by path") != (version < 3) {
 			t.Errorf("Landlock %d: the step reads %q", version, text)
 		}
 	}

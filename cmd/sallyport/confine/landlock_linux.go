@@ -64,7 +64,7 @@ func (c *Confinement) restrictAs(version int, files []Grant) {
 	}
 	detail := fmt.Sprintf("Landlock %d", version)
 	if version < 3 {
-		detail += "; truncating by path stays possible before Linux 6.2"
+		detail += "; Landlock cannot forbid truncation by path before Linux 6.2"
 	}
 	c.add(Files, On, detail)
 	c.since(TCPBind, version >= 4, "Landlock 4, Linux 6.7")
@@ -118,7 +118,7 @@ func (c *Confinement) rules(files []Grant, config landlock.Config) ([]landlock.R
 			return nil, fmt.Errorf("%s: %w", g.Path, err)
 		}
 		if id.root() && g.Access != Read && g.Access != List {
-			return nil, fmt.Errorf("%s is the root directory: a file that is written, like [journal] path, needs a directory of its own", g.Path)
+			return nil, fmt.Errorf("%s is the root directory: put each file that sallyport writes, like [journal] path, in a directory of its own", g.Path)
 		}
 		if err := c.holdProc(g.Path); err != nil {
 			return nil, fmt.Errorf("%s: %w", g.Path, err)

@@ -50,7 +50,7 @@ func (c *Confinement) dropCapabilities(plan Plan) {
 		err = unreachable(plan.Files)
 	}
 	if os.Geteuid() == 0 {
-		detail += "; the user is root, whose own files stay its own"
+		detail += "; the user is root and keeps access to the files of root"
 	}
 	c.result(Capabilities, err, detail)
 }
@@ -97,7 +97,7 @@ func unreachable(files []Grant) error {
 			mode |= unix.W_OK
 		}
 		if err := unix.Faccessat(unix.AT_FDCWD, g.Path, mode, unix.AT_EACCESS); errors.Is(err, unix.EACCES) {
-			return fmt.Errorf("without them this user cannot use %s, which belongs to %s: run sallyport as that user, or change its owner to this user", g.Path, owner(g.Path))
+			return fmt.Errorf("without capabilities this user cannot use %s, which belongs to %s: run sallyport as that user, or change its owner to this user", g.Path, owner(g.Path))
 		}
 	}
 	return nil

@@ -137,7 +137,7 @@ func (h *host) tryIt(t *testing.T) {
 	eventually(t, time.Minute, "the ping is in the journal", func() error {
 		return lacks(h.must(t, "cat /var/log/sallyport/denials.jsonl"), "dropped by the packet filter (drop_icmp): ICMP; IP protocol 1")
 	})
-	if ready := h.must(t, "sallyport healthcheck --ready --config /etc/sallyport/sallyport.toml"); !strings.Contains(ready, "packet filter: its drops are journaled") {
+	if ready := h.must(t, "sallyport healthcheck --ready --config /etc/sallyport/sallyport.toml"); !strings.Contains(ready, "packet filter: drops are journaled") {
 		t.Errorf("/readyz says\n%s", ready)
 	}
 }
@@ -214,7 +214,7 @@ func (h *host) listenElsewhere(t *testing.T) {
 	h.edit(t, site, gateway4+":3130", "10.77.9.9:3130")
 	h.must(t, block)
 	eventually(t, 20*time.Second, "a word about it", func() error {
-		return lacks(h.must(t, "journalctl --no-pager -o cat -u sallyport | tail -n 40"), "a listener has an address that this host does not have", "10.77.9.9:3130")
+		return lacks(h.must(t, "journalctl --no-pager -o cat -u sallyport | tail -n 40"), "this host does not have the address of a listener", "10.77.9.9:3130")
 	})
 	h.edit(t, site, "10.77.9.9:3130", gateway4+":3130")
 	proxied("3130")

@@ -222,7 +222,7 @@ func TestPreflightTable(t *testing.T) {
 	}
 	r = w.run(t, config, "--host", "dropped*.example", "--host", "expired.example", "--host", "gone.example", "--timeout", "500ms")
 	for _, want := range []string{
-		"failed: tcp timed out: a firewall on the way drops it",
+		"failed: tcp timed out: a firewall on the way drops the connection attempt",
 		"do: ask for TCP 443 to 93.184.61.1 (dropped.example) to be opened from 45.83.0.2",
 		"do: ask for TCP 443 to 2a00:1450:61::1 (dropped6.example) to be opened from 2a0d:5600::2",
 		"failed: cert expired", "failed: name not found", "needed by mgr (site/r",

@@ -120,7 +120,7 @@ func TestTroubleshooting(t *testing.T) {
 	l.internet.run(t, l.dir, "", "sh", "-c", `nft add table inet t
 nft add chain inet t in '{ type filter hook input priority 0; }'
 nft add rule inet t in ip daddr `+pick(l.book[ipv4Only], false).String()+` tcp flags syn drop`)
-	const unreached = "Permitted, and not reached"
+	const unreached = "Permitted, but not reached"
 	e := example(t, g, unreached, "curl")
 	e.check(t, l.tool(t, "sh", "-c", e.line))
 	onGateway(unreached, "runuser -u sallyport -- sallyport preflight")

@@ -13,7 +13,7 @@ import (
 
 // sallyport counts the names below wildcards that a client has looked up, by all
 // front ends. Over the limit no packet for a new name leaves, and the journal has
-// the name of the limit (attacks F3).
+// the name of the limit.
 func TestNamesBelowWildcards(t *testing.T) {
 	s := newService(t)
 	rule := strings.NewReplacer("always.site.example", "*.tunnel.example", "always", "below").Replace(s.rule("always"))

@@ -20,7 +20,7 @@ func warnOfAbsent(log *slog.Logger, listeners []boundListener, local func(netip.
 		}
 		ip := a.AddrPort().Addr().Unmap().WithZone("")
 		if !ip.IsUnspecified() && !ip.IsLoopback() && !local(ip) {
-			log.Warn("a listener has an address that this host does not have: no client can reach it", "listener", l.name, "address", l.addr.String(),
+			log.Warn("this host does not have the address of a listener, so no client can reach the listener", "listener", l.name, "address", l.addr.String(),
 				"cure", "wait for the interface, or correct [listen] "+l.name)
 		}
 	}

@@ -105,16 +105,16 @@ func (g *Gateway) health() []page.Health {
 	}
 	file := page.Health{Name: "Configuration", OK: reloadErr == nil, Text: cfg.File + " is in force"}
 	if reloadErr != nil {
-		file.Text = "the file is not in force; an earlier one is: " + reloadErr.Error()
+		file.Text = "the file was refused, and the earlier configuration stays in force: " + reloadErr.Error()
 	}
-	restart := page.Health{Name: "Restart", OK: true, Text: "nothing waits for one"}
+	restart := page.Health{Name: "Restart", OK: true, Text: "no change waits for a restart"}
 	if keys := needRestart(booted, cfg); len(keys) > 0 {
-		restart.OK, restart.Text = false, "changed, but not in force before the next start: "+strings.Join(keys, ", ")
+		restart.OK, restart.Text = false, "these changed keys take effect at the next start: "+strings.Join(keys, ", ")
 	}
 	rows = append(rows, file, restart, g.journalHealth(cfg))
 	rows = append(rows, g.upstreamHealth()...)
 	p := g.proxy.Stats()
-	rows = append(rows, page.Health{Name: "Proxy", OK: p.Panics == 0, Text: fmt.Sprintf("%d connections open, %d flows connected, %d connections refused for a limit or a drain, %d ended in a recovered panic", p.Connections, p.Tunnels, p.NotAdmitted, p.Panics)})
+	rows = append(rows, page.Health{Name: "Proxy", OK: p.Panics == 0, Text: fmt.Sprintf("%d connections open, %d flows connected, %d connections refused because of a limit or a drain, %d ended in a recovered panic", p.Connections, p.Tunnels, p.NotAdmitted, p.Panics)})
 	if text := g.describeDrops(); text != "" {
 		rows = append(rows, page.Health{Name: "Packet filter", OK: g.drops.Problem() == "", Text: text + g.drops.DescribeCounters()})
 	}
@@ -136,7 +136,7 @@ func (g *Gateway) journalHealth(cfg *site.Config) page.Health {
 
 // upstreamHealth returns the state of the upstreams of the generation in force.
 func (g *Gateway) upstreamHealth() []page.Health {
-	all := page.Health{Name: "Upstreams", OK: true, Text: "each set has one that answers, or was not asked yet"}
+	all := page.Health{Name: "Upstreams", OK: true, Text: "each set of upstreams has an upstream that answers or was not asked yet"}
 	if err := g.filter.Healthy(); err != nil {
 		all.OK, all.Text = false, err.Error()
 	}
@@ -148,7 +148,7 @@ func (g *Gateway) upstreamHealth() []page.Health {
 		}
 		switch {
 		case !u.Up:
-			row.Text = "does not answer, not even a probe"
+			row.Text = "answers neither queries nor probes"
 		case u.LastAnswer.IsZero():
 			row.Text = "was not asked yet"
 		}

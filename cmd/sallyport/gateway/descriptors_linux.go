@@ -41,7 +41,7 @@ func warnOfDescriptors(log *slog.Logger, files uint64, l site.Limits) {
 	if files == 0 || files >= need-1 {
 		return
 	}
-	log.Warn("the limit of open files is too low for [limits] connections: accepts will fail before it is reached",
+	log.Warn("the limit of open files is too low for [limits] connections: new connections will fail before that number is open",
 		"open_files", files, "needed", need, "connections", l.Connections,
 		"cure", fmt.Sprintf("LimitNOFILE=%d (systemd), --ulimit nofile=%d (container), or connections = %d", need, need, fitting(files)))
 }

@@ -53,5 +53,5 @@ func (g *Gateway) describeDrops() string {
 	if why := g.drops.Problem(); why != "" {
 		return "drops of the packet filter are not journaled: " + why
 	}
-	return "its drops are journaled"
+	return "drops are journaled"
 }

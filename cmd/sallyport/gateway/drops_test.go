@@ -39,10 +39,10 @@ func TestDropsAreReported(t *testing.T) {
 	why := error(nil)
 	g.drops = nftables.NewDropJournal(func() ([]nftables.Reading, error) { return readings, why }, g.recordDrop, "", quiet())
 	g.drops.Pass()
-	if _, text := g.readyz(); !strings.Contains(text, "packet filter: its drops are journaled\n") {
+	if _, text := g.readyz(); !strings.Contains(text, "packet filter: drops are journaled\n") {
 		t.Errorf("with counters:\n%s", text)
 	}
-	if page := fmt.Sprint(g.health()); !strings.Contains(page, "its drops are journaled; packets since the ruleset was loaded: drop_udp 1") {
+	if page := fmt.Sprint(g.health()); !strings.Contains(page, "drops are journaled; packets since the ruleset was loaded: drop_udp 1") {
 		t.Errorf("the page shows %s", page)
 	}
 	why = nftables.ErrNoTable

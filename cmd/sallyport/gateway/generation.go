@@ -49,7 +49,7 @@ func (g *Gateway) expire(ctx context.Context) {
 		if at, now := g.live.Policy().NextExpiry(), g.now(); !at.IsZero() && !now.Before(at) {
 			g.enforce(g.cfg, g.resolver, now)
 			closed, which := g.proxy.Recheck(), expired(g.cfg, at, now)
-			g.log.Warn("a rule expired: what it permitted is denied", "rules", which, "closed", closed)
+			g.log.Warn("a rule expired and permits nothing any more", "rules", which, "closed", closed)
 			g.journal.Event(journal.EventReload, "expired: "+which+"; "+closedFlows(closed))
 		}
 		g.mu.Unlock()

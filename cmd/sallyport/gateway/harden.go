@@ -47,14 +47,14 @@ func (g *Gateway) Harden() error {
 			failed = append(failed, errors.New(s.String()))
 			g.log.Warn("hardening: a step failed", "step", s.Name, "why", s.Detail)
 		case confine.Absent:
-			g.log.Warn("hardening: this kernel cannot do a step", "step", s.Name, "why", s.Detail)
+			g.log.Warn("hardening: this kernel does not support a step", "step", s.Name, "why", s.Detail)
 		}
 	}
 	switch {
 	case cfg.Process.Hardening == "off":
 		g.log.Warn(`hardening is off: the process keeps all its privileges; [process] hardening = "required" turns it on`)
 	case os.Geteuid() == 0:
-		g.log.Warn("this process runs as root, which owns many files of this host: run it as a user of its own", "landlock_files", string(g.confined.State(confine.Files)))
+		g.log.Warn("this process runs as root, which owns many files of this host: run sallyport as a user of its own", "landlock_files", string(g.confined.State(confine.Files)))
 	}
 	if err := errors.Join(failed...); err != nil && cfg.Process.Hardening != "best-effort" {
 		return fmt.Errorf("hardening failed:\n%w\ncorrect that, or start with less hardening: [process] hardening = \"best-effort\"", err)

@@ -56,7 +56,7 @@ func (l ProcessLimits) memory() string {
 	}
 	switch l.MemoryFrom {
 	case "cgroup":
-		return fmt.Sprintf("%s, %.0f %% of the cgroup's", size, 100*memoryShare)
+		return fmt.Sprintf("%s, %.0f %% of the cgroup's limit", size, 100*memoryShare)
 	case "GOMEMLIMIT":
 		return size + ", from GOMEMLIMIT"
 	}

@@ -32,7 +32,7 @@ func TestMemoryLimit(t *testing.T) {
 		{"nothing set", false, math.MaxInt64, 0, memlimit.ErrNoLimit, math.MaxInt64, "none", "no limit"},
 		{"no cgroups", false, math.MaxInt64, 0, memlimit.ErrCgroupsNotSupported, math.MaxInt64, "none", "no limit"},
 		{"cgroups that cannot be read", false, math.MaxInt64, 0, errors.New("?"), math.MaxInt64, "none", "no limit"},
-		{"a cgroup", false, math.MaxInt64, gib, nil, gib / 10 * 9, "cgroup", "921.6 MiB, 90 % of the cgroup's"},
+		{"a cgroup", false, math.MaxInt64, gib, nil, gib / 10 * 9, "cgroup", "921.6 MiB, 90 % of the cgroup's limit"},
 		{"a cgroup without bounds", false, math.MaxInt64, math.MaxUint64, nil, math.MaxInt64, "none", "no limit"},
 		{"GOMEMLIMIT", true, 2 * gib, gib, nil, 2 * gib, "GOMEMLIMIT", "2048.0 MiB, from GOMEMLIMIT"},
 		{"GOMEMLIMIT=off", true, math.MaxInt64, gib, nil, math.MaxInt64, "GOMEMLIMIT", "no limit, from GOMEMLIMIT"},

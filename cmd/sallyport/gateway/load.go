@@ -129,7 +129,7 @@ func JournalPath(file string, stdin io.Reader, warn io.Writer) (string, *site.Co
 	for line := range strings.SplitSeq(problems.Error(), "\n") {
 		fmt.Fprintln(warn, "sallyport: warning:", line)
 	}
-	fmt.Fprintf(warn, "sallyport: warning: sallyport could not start with this configuration; reading the journal that it names, %s (for another one: --file FILE)\n", path)
+	fmt.Fprintf(warn, "sallyport: warning: sallyport could not start with this configuration; reading the journal that this configuration names, %s (for another journal: --file FILE)\n", path)
 	return path, nil, nil
 }
 
@@ -144,7 +144,7 @@ func CheckJournal(cfg *site.Config) rules.Problems {
 		}
 		if dir, err := filepath.Abs(filepath.Dir(file.path)); err == nil && dir == "/" && cfg.Process.Hardening == "required" {
 			out = append(out, rules.Problem{File: cfg.File, Warning: true,
-				Text: fmt.Sprintf("[journal] %s: where the kernel has Landlock, run refuses %s: sallyport may write below the directory of the journal, and that would be every file; use a directory of its own", file.key, file.path)})
+				Text: fmt.Sprintf("[journal] %s: on a kernel with Landlock, run refuses %s, because sallyport may write to every file below the journal's directory; put the journal in a directory of its own", file.key, file.path)})
 		}
 		target := file.path
 		if _, err := os.Stat(target); errors.Is(err, fs.ErrNotExist) {
@@ -216,7 +216,7 @@ func ClientAddress(cfg *site.Config, policy *rules.Policy, name, from string) (n
 				return last, nil
 			}
 		}
-		return netip.Addr{}, fmt.Errorf("client %q shares its sources with others: ask with --from ADDRESS", c.Name)
+		return netip.Addr{}, fmt.Errorf("client %q shares its sources with other clients: ask with --from ADDRESS", c.Name)
 	}
 	if name != "" {
 		return netip.Addr{}, fmt.Errorf("there is no client %q; there are %s", name, strings.Join(names, ", "))

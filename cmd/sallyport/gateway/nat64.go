@@ -78,7 +78,7 @@ func (g *Gateway) discoverNAT64(ctx context.Context) time.Duration {
 		return nat64Retry
 	}
 	if err != nil {
-		g.nat64Trouble("the upstreams do not answer the question for their NAT64 prefixes; the earlier ones stay in force: " + err.Error())
+		g.nat64Trouble("the upstreams do not answer the question for their NAT64 prefixes; the earlier prefixes stay in force: " + err.Error())
 		return nat64Retry
 	}
 	var refused []string

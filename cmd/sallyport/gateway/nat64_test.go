@@ -103,7 +103,7 @@ func TestNAT64Follows(t *testing.T) {
 	g.Reload("with it")
 	for _, c := range []struct{ what, tells, reaches, log string }{
 		{"the well-known one", "64:ff9b::192.0.0.170", "64:ff9b::5db8:3d0a 2600:64::5db8:3d0a 2600:64::a00:1", "discovered=64:ff9b::/96 before=none"},
-		{"no answer", "fail", "64:ff9b::5db8:3d0a 2600:64::5db8:3d0a 2600:64::a00:1", "the earlier ones stay"},
+		{"no answer", "fail", "64:ff9b::5db8:3d0a 2600:64::5db8:3d0a 2600:64::a00:1", "the earlier prefixes stay"},
 		{"the site's own", "2600:64::192.0.0.171", global, "discovered=2600:64::/96 before=64:ff9b::/96"},
 		{"none", "", "2600:64::5db8:3d0a 2600:64::a00:1", "discovered=none before=2600:64::/96"},
 		{"a private one", "fd00:64::192.0.0.170", "2600:64::5db8:3d0a 2600:64::a00:1", "fd00:64::/96 is among private"},

@@ -148,16 +148,16 @@ func (k Keeper) faultsOf(way []step, secret bool) (out []string) {
 			if who != "" && i == len(way)-1 {
 				out = append(out, fmt.Sprintf("%s can put files there, as %s has mode %04o: chmod go-w %[2]s", who, s.path, mode.Perm()))
 			} else if who != "" && !open {
-				out = append(out, fmt.Sprintf("%s can put another file in its place, as %s has mode %04o: chmod go-w %[2]s", who, s.path, mode.Perm()))
+				out = append(out, fmt.Sprintf("%s can replace it, because %s has mode %04o: chmod go-w %[2]s", who, s.path, mode.Perm()))
 			}
 		default:
 			out = append(out, k.owner(s)...)
 			if who := k.writers(s); who != "" {
-				out = append(out, fmt.Sprintf("%s can write it, as %s has mode %04o: chmod go-w %[2]s", who, s.path, mode.Perm()))
+				out = append(out, fmt.Sprintf("%s can write it, because %s has mode %04o: chmod go-w %[2]s", who, s.path, mode.Perm()))
 			}
 		}
 		if mode := s.info.Mode(); secret && i == len(way)-1 && mode&0o004 != 0 {
-			out = append(out, fmt.Sprintf("every user of this host can read this secret, as %s has mode %04o: chmod o-rwx %[1]s; in Kubernetes, defaultMode: 0440 and an fsGroup", s.path, mode.Perm()))
+			out = append(out, fmt.Sprintf("every user of this host can read this secret, because %s has mode %04o: chmod o-rwx %[1]s; in Kubernetes, defaultMode: 0440 and an fsGroup", s.path, mode.Perm()))
 		}
 	}
 	return out

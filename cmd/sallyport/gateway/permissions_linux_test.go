@@ -58,22 +58,22 @@ func TestPermissions(t *testing.T) {
 	}{
 		{"as it should be", nil, "conf/site.toml", false, ""},
 		{"through links", nil, "current/mounted.toml", false, ""},
-		{"others may write the file", map[string]os.FileMode{"conf/site.toml": 0o646}, "conf/site.toml", false, "every user of this host can write it, as DIR/conf/site.toml has mode 0646: chmod go-w DIR/conf/site.toml"},
-		{"a group may", map[string]os.FileMode{"conf/site.toml": 0o664}, "conf/site.toml", false, " can write it, as DIR/conf/site.toml has mode 0664: chmod go-w DIR/conf/site.toml"},
-		{"what a link leads to", map[string]os.FileMode{"conf/..1/site.toml": 0o666}, "current/mounted.toml", false, "every user of this host can write it, as DIR/conf/..1/site.toml has mode 0666"},
-		{"others may replace it", map[string]os.FileMode{"conf": 0o777}, "conf/site.toml", false, "every user of this host can put another file in its place, as DIR/conf has mode 0777: chmod go-w DIR/conf"},
-		{"a group may", map[string]os.FileMode{"conf": 0o775}, "conf/site.toml", false, " can put another file in its place, as DIR/conf has mode 0775"},
-		{"others may replace what a link leads to", map[string]os.FileMode{"conf/..1": 0o777}, "conf/mounted.toml", false, "every user of this host can put another file in its place, as DIR/conf/..1 has mode 0777"},
-		{"others may turn the link", map[string]os.FileMode{"shared": 0o777}, "shared/link.toml", false, "every user of this host can put another file in its place, as DIR/shared has mode 0777"},
-		{"others may replace the directory", map[string]os.FileMode{".": 0o777}, "conf/site.toml", false, "every user of this host can put another file in its place, as DIR has mode 0777"},
+		{"others may write the file", map[string]os.FileMode{"conf/site.toml": 0o646}, "conf/site.toml", false, "every user of this host can write it, because DIR/conf/site.toml has mode 0646: chmod go-w DIR/conf/site.toml"},
+		{"a group may", map[string]os.FileMode{"conf/site.toml": 0o664}, "conf/site.toml", false, " can write it, because DIR/conf/site.toml has mode 0664: chmod go-w DIR/conf/site.toml"},
+		{"what a link leads to", map[string]os.FileMode{"conf/..1/site.toml": 0o666}, "current/mounted.toml", false, "every user of this host can write it, because DIR/conf/..1/site.toml has mode 0666"},
+		{"others may replace it", map[string]os.FileMode{"conf": 0o777}, "conf/site.toml", false, "every user of this host can replace it, because DIR/conf has mode 0777: chmod go-w DIR/conf"},
+		{"a group may", map[string]os.FileMode{"conf": 0o775}, "conf/site.toml", false, " can replace it, because DIR/conf has mode 0775"},
+		{"others may replace what a link leads to", map[string]os.FileMode{"conf/..1": 0o777}, "conf/mounted.toml", false, "every user of this host can replace it, because DIR/conf/..1 has mode 0777"},
+		{"others may turn the link", map[string]os.FileMode{"shared": 0o777}, "shared/link.toml", false, "every user of this host can replace it, because DIR/shared has mode 0777"},
+		{"others may replace the directory", map[string]os.FileMode{".": 0o777}, "conf/site.toml", false, "every user of this host can replace it, because DIR has mode 0777"},
 		{"a directory like /tmp", map[string]os.FileMode{"shared": 0o777 | os.ModeSticky}, "shared/link.toml", false, ""},
 		{"a pipe", nil, "conf/pipe", false, ""},
 		{"no file", nil, "conf/none.toml", false, ""},
 		{"a link that leads to itself", nil, "conf/loop", false, ""},
 		{"a secret for its group", nil, "conf/token", true, ""},
-		{"a secret for everybody", map[string]os.FileMode{"conf/token": 0o644}, "conf/token", true, "every user of this host can read this secret, as DIR/conf/token has mode 0644: chmod o-rwx DIR/conf/token"},
+		{"a secret for everybody", map[string]os.FileMode{"conf/token": 0o644}, "conf/token", true, "every user of this host can read this secret, because DIR/conf/token has mode 0644: chmod o-rwx DIR/conf/token"},
 		{"no secret, for everybody", map[string]os.FileMode{"conf/token": 0o644}, "conf/token", false, ""},
-		{"both", map[string]os.FileMode{"conf/token": 0o666}, "conf/token", true, "every user of this host can read this secret, as DIR/conf/token has mode 0666: chmod o-rwx DIR/conf/token; in Kubernetes, defaultMode: 0440 and an fsGroup\nevery user of this host can write it"},
+		{"both", map[string]os.FileMode{"conf/token": 0o666}, "conf/token", true, "every user of this host can read this secret, because DIR/conf/token has mode 0666: chmod o-rwx DIR/conf/token; in Kubernetes, defaultMode: 0440 and an fsGroup\nevery user of this host can write it"},
 	} {
 		dir, in := keptTree(t)
 		if err := os.Symlink("loop", in("conf/loop")); err != nil {
@@ -227,7 +227,7 @@ func TestRunPermissions(t *testing.T) {
 	}
 	cfg := &site.Config{Spec: rules.Spec{File: "c.toml"}}
 	got := k.RunPermissions(cfg, in("conf/site.toml"))
-	if len(got) != 1 || !got[0].Warning || !strings.Contains(got[0].String(), "put another file in its place") {
+	if len(got) != 1 || !got[0].Warning || !strings.Contains(got[0].String(), "can replace it") {
 		t.Errorf("a directory that others can write: %v", got)
 	}
 	if err := os.Chmod(in("conf/site.toml"), 0o666); err != nil {

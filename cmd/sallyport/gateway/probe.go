@@ -41,7 +41,7 @@ func Probe(ctx context.Context, cfg *site.Config, p Probes) (*preflight.Report, 
 		return ClientAddress(cfg, policy, c.Name, "")
 	})
 	if plan.Len() == 0 && len(plan.NotTried) == 0 {
-		return nil, fmt.Errorf("%s permits no destination that could be tried; see sallyport check, and --client and --host", cfg.File)
+		return nil, fmt.Errorf("nothing to try: %s permits no destination that --client and --host select; see sallyport check", cfg.File)
 	}
 	tries := upstreamTries{seen: map[netip.AddrPort]*preflight.Upstream{}}
 	filter, upstreams, err := lookupFilter(cfg, policy, tries.note)

@@ -139,7 +139,7 @@ func TestProfileFilesAreWatched(t *testing.T) {
 	s.put("profiles/update.toml", update)
 	s.logged("/profiles/update.toml:1: name: ")
 	s.permits("two.backup.example", "liveupdate.symantec.com")
-	if code, text := s.g.readyz(); code != 503 || !strings.Contains(text, "the file is not in force; an earlier one is: "+s.dir+"/profiles/update.toml:1: name: \"symantec-liveupdate\" is the name of a shipped profile") {
+	if code, text := s.g.readyz(); code != 503 || !strings.Contains(text, "the file was refused, and the earlier configuration stays in force: "+s.dir+"/profiles/update.toml:1: name: \"symantec-liveupdate\" is the name of a shipped profile") {
 		t.Errorf("%d %s", code, text)
 	}
 
@@ -188,7 +188,7 @@ func TestPermissionsOfProfileFiles(t *testing.T) {
 	}
 	for _, c := range []struct{ path, want string }{
 		{"profiles", "sallyport.toml: [profiles] paths: every user of this host can put files there, as DIR/profiles has mode 0777: chmod go-w DIR/profiles"},
-		{"profiles/..2026_1/backup.toml", "sallyport.toml: [profiles] paths: every user of this host can write it, as DIR/profiles/..2026_1/backup.toml has mode 0777: chmod go-w DIR/profiles/..2026_1/backup.toml"},
+		{"profiles/..2026_1/backup.toml", "sallyport.toml: [profiles] paths: every user of this host can write it, because DIR/profiles/..2026_1/backup.toml has mode 0777: chmod go-w DIR/profiles/..2026_1/backup.toml"},
 	} {
 		st, err := os.Stat(filepath.Join(s.dir, c.path))
 		s.must(err)

@@ -96,10 +96,10 @@ func (g *Gateway) Ready() []error {
 		errs = append(errs, errors.New("draining"))
 	}
 	if reload != nil {
-		errs = append(errs, fmt.Errorf("configuration: the file is not in force; an earlier one is: %w", reload))
+		errs = append(errs, fmt.Errorf("configuration: the file was refused, and the earlier configuration stays in force: %w", reload))
 	}
 	if system != nil {
-		errs = append(errs, fmt.Errorf("dns: the system's earlier resolvers are asked: %w", system))
+		errs = append(errs, fmt.Errorf("dns: sallyport still asks the system's earlier resolvers: %w", system))
 	}
 	if err := g.journal.Err(); err != nil {
 		errs = append(errs, fmt.Errorf("journal: %w", g.outside(err)))

@@ -166,7 +166,7 @@ func TestReloadRefusesWhatOthersCanWrite(t *testing.T) {
 		t.Fatal(err)
 	}
 	g.Reload("test")
-	if _, text := g.readyz(); !strings.Contains(text, "not ready: configuration: the file is not in force; an earlier one is: ") || !strings.Contains(text, "chmod go-w "+g.source.file) {
+	if _, text := g.readyz(); !strings.Contains(text, "not ready: configuration: the file was refused, and the earlier configuration stays in force: ") || !strings.Contains(text, "chmod go-w "+g.source.file) {
 		t.Errorf("%s", text)
 	}
 	if err := os.Chmod(g.source.file, 0o644); err != nil {

@@ -25,7 +25,7 @@ func (g *Gateway) Reload(why string) {
 	g.reloadErr = err
 	if err != nil {
 		g.metrics.reloads.WithLabelValues("refused").Inc()
-		g.log.Error("reload refused; the policy in force stays", "why", why, "error", err)
+		g.log.Error("reload refused; the policy in force stays the same", "why", why, "error", err)
 		g.journal.Event(journal.EventReload, "refused: "+err.Error())
 		return
 	}

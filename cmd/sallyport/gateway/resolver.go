@@ -45,7 +45,7 @@ func upstreamsOf(cfg *site.Config, texts []string, system *systemServers) (out [
 		if text == "system" {
 			ups, err = system.upstreams(own.Is)
 		} else if ups, err = dnsfilter.ParseUpstreams([]string{text}, ""); err == nil && own.Is(ups[0].Addr) {
-			err = fmt.Errorf("%v is sallyport's own DNS listener: it would ask itself", ups[0])
+			err = fmt.Errorf("%v is sallyport's own DNS listener: sallyport would ask itself", ups[0])
 		}
 		if err != nil {
 			return nil, fmt.Errorf("%s: [dns] upstreams: %w", cfg.File, err)

@@ -40,7 +40,7 @@ func (s *systemServers) upstreams(own func(netip.AddrPort) bool) ([]dnsfilter.Up
 	ups, err := dnsfilter.ParseUpstreams([]string{"system"}, s.path)
 	for _, u := range ups {
 		if own(u.Addr) {
-			err = fmt.Errorf(`upstream "system": %s: %v is sallyport's own DNS listener: it would ask itself`, s.path, u)
+			err = fmt.Errorf(`upstream "system": %s: %v is sallyport's own DNS listener: sallyport would ask itself`, s.path, u)
 		}
 	}
 	if err != nil && len(s.last) == 0 {
@@ -73,7 +73,7 @@ func (g *Gateway) systemChanged() {
 	}
 	switch {
 	case err != nil:
-		g.log.Error("the system's earlier resolvers are asked", "file", g.system.path, "servers", serverList(g.system.last), "error", g.outside(err))
+		g.log.Error("sallyport still asks the system's earlier resolvers", "file", g.system.path, "servers", serverList(g.system.last), "error", g.outside(err))
 	case slices.Equal(before, g.system.last):
 		if failed {
 			g.log.Info("the system's resolvers can be read again", "servers", serverList(g.system.last))

@@ -40,7 +40,7 @@ func LedgerPath(journal string) string {
 }
 
 // exporterHint is the remedy if the file is absent or old.
-const exporterHint = `is sallyport-drops.timer active? "By hand" in deploy/gateway.md is the way without systemd`
+const exporterHint = `is sallyport-drops.timer active? without systemd, see "By hand" in deploy/gateway.md`
 
 // A DropSource returns the readings that are available.
 type DropSource func() ([]Reading, error)
@@ -125,7 +125,7 @@ func NewDropJournal(source DropSource, decide func(rules.Attempt, uint64) rules.
 	default:
 		// It is not known which drops are journaled. None may be journaled twice.
 		j.ledger = ledger{}
-		log.Error("cannot read which drops of the packet filter are journaled; earlier drops are left out", "error", err)
+		log.Error("cannot read the list of the packet filter's journaled drops; earlier drops are left out", "error", err)
 	}
 	return j
 }
@@ -159,7 +159,7 @@ func (j *DropJournal) Pass() {
 	if len(drops) > 0 && j.path != "" {
 		if err := j.save(); err != nil {
 			j.ledger, drops = before, nil
-			why = fmt.Errorf("cannot save which drops are recorded: %w", err)
+			why = fmt.Errorf("cannot save the list of recorded drops: %w", err)
 		}
 	}
 	if j.begun {
@@ -240,7 +240,7 @@ func counterText(counter string) string {
 		"drop_fragment":        "IP fragments",
 		"drop_ip_options":      "IPv4 options or IPv6 extension headers",
 		"drop_unknown_client":  "from an address that no client has",
-		"drop_docker_resolver": "Docker's resolver, past the DNS filter",
+		"drop_docker_resolver": "a query to Docker's resolver that bypasses the DNS filter",
 	}[counter]
 }
 
@@ -265,7 +265,7 @@ func (d Drop) Attempt() rules.Attempt {
 		a.Fault = rules.MalformedRequest
 	}
 	if !d.Client.IsValid() {
-		a.Detail += "; from several clients, too many to count each"
+		a.Detail += "; from several clients, too many to count one by one"
 	}
 	if d.Proto != 0 && a.Proto == rules.ProtoUnknown {
 		a.Detail += fmt.Sprintf("; IP protocol %d", d.Proto) // the journal has no field for it

@@ -70,7 +70,7 @@ func (r *dropReader) read() (Reading, error) {
 		sortDrops(out.Drops)
 		return out, nil
 	}
-	return Reading{}, errors.New("each time the counters were read, a ruleset was loaded meanwhile")
+	return Reading{}, errors.New("cannot read the counters: a ruleset was loaded during every try")
 }
 
 // fill reads the totals, then the entries.

@@ -173,7 +173,7 @@ func TestDropJournalSavesBeforeItRecords(t *testing.T) {
 	j := NewDropJournal(source, got.decide, path, quiet())
 	f.packet("reject_quic", 1)
 	j.Pass()
-	if len(got.attempts) != 0 || !strings.Contains(j.Problem(), "cannot save which drops are recorded") {
+	if len(got.attempts) != 0 || !strings.Contains(j.Problem(), "cannot save the list of recorded drops") {
 		t.Errorf("recorded %v, problem %q", got.times, j.Problem())
 	}
 	if err := os.Mkdir(gone, 0o700); err != nil {

@@ -63,6 +63,6 @@ func (p *Plan) separate() {
 		c.Passes = slices.DeleteFunc(c.Passes, func(one pass) bool { return by[one.flow] != nil })
 	}
 	for _, id := range slices.Sorted(maps.Keys(by)) {
-		p.Warnings = append(p.Warnings, fmt.Sprintf("%s have the same number in connection marks, so their flows end when an address leaves its set: give one of these rules another id", strings.Join(by[id], " and ")))
+		p.Warnings = append(p.Warnings, fmt.Sprintf("%s have the same number in connection marks, so a flow of these rules ends when its address leaves the set: give one of the rules another id", strings.Join(by[id], " and ")))
 	}
 }

@@ -88,7 +88,7 @@ func listenTargets(cfg *site.Config, mode Mode) (tcp, dns targets, err error) {
 			}
 			errs = append(errs, err)
 		case slices.ContainsFunc(list, func(a netip.AddrPort) bool { return a.Port() == 0 }):
-			errs = append(errs, fmt.Errorf("%s:%d: [listen] %s: port 0 means another port at every start: choose one, like %q", cfg.File, cfg.ListenLine(key), key, example))
+			errs = append(errs, fmt.Errorf("%s:%d: [listen] %s: port 0 means another port at every start: choose a port, like %q", cfg.File, cfg.ListenLine(key), key, example))
 		case t == targets{}:
 			errs = append(errs, fmt.Errorf("%s:%d: [listen] %s: %v is loopback, and forwarded traffic never reaches loopback: listen on %q or on an address of this host; if sallyport shares a network namespace with the application, use --mode sidecar", cfg.File, cfg.ListenLine(key), key, list[0], example))
 		}

@@ -81,7 +81,7 @@ func ParsePrefixes(flag string, list []string) ([]netip.Prefix, error) {
 			return nil, optionError("%s %q is not an address or a prefix like 10.20.0.0/16", flag, s)
 		}
 		if bits := site.UsualLength(p.Addr()); bits > 0 && !strings.Contains(s, "/") {
-			return nil, optionError("%s %s is one address that looks like a network: write %s/%d, or the prefix length that it has; write %s/%d for this address alone", flag, s, s, bits, s, p.Bits())
+			return nil, optionError("%s %s is one address that looks like a network: write %s/%d, or the right prefix length, for the network; write %s/%d for this address alone", flag, s, s, bits, s, p.Bits())
 		}
 		out = append(out, p)
 	}

@@ -78,7 +78,7 @@ func (d *Destination) judgeUDP() {
 		d.Status, d.Finding = Failed, d.Results[0].Finding
 		return
 	}
-	d.Status, d.Detail = NotTried, "UDP: no harmless datagram is certain to get an answer"
+	d.Status, d.Detail = NotTried, "UDP: even a server that works may not answer a harmless datagram"
 	if d.Port == 53 {
 		d.Detail = "DNS: sallyport answers DNS queries itself"
 	}

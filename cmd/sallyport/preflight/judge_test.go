@@ -53,8 +53,8 @@ func TestJudgeUDP(t *testing.T) {
 		status  Status
 		words   string
 	}{
-		{514, []*Address{good}, NotTried, "no harmless datagram"}, {53, []*Address{good}, NotTried, "answers DNS queries itself"},
-		{514, []*Address{bad, good}, NotTried, "no harmless datagram"}, {514, []*Address{bad}, Failed, ""},
+		{514, []*Address{good}, NotTried, "may not answer a harmless datagram"}, {53, []*Address{good}, NotTried, "answers DNS queries itself"},
+		{514, []*Address{bad, good}, NotTried, "may not answer a harmless datagram"}, {514, []*Address{bad}, Failed, ""},
 	} {
 		d := &Destination{Proto: "udp", Port: c.port, Results: c.results}
 		d.judge(place{})
@@ -128,7 +128,7 @@ func TestResolversWithoutRoute(t *testing.T) {
 	d.noRoute = noRoute(fmt.Errorf("look-up: %w", &dnsfilter.UpstreamError{Cause: cause}))
 	r := &Report{Destinations: []*Destination{d}}
 	r.SetUpstreams([]Upstream{{Upstream: "udp://10.0.0.53:53", Failed: 9}})
-	if !strings.HasSuffix(d.Likely, "this host has no route to them") || !strings.HasPrefix(d.Cure, "give this host a route to udp://10.0.0.53:53") {
+	if !strings.HasSuffix(d.Likely, "this host has no route to the resolvers") || !strings.HasPrefix(d.Cure, "give this host a route to udp://10.0.0.53:53") {
 		t.Errorf("%+v", d.Finding)
 	}
 }

@@ -92,7 +92,7 @@ func (b *planner) grant(g rules.Grant) {
 func (b *planner) unbound(g rules.Grant) {
 	for _, d := range g.Rule.To {
 		if d.Role != "" {
-			b.cannot(g, d.String(), fmt.Sprintf("not bound: set [%s] %s = [...] if the site has one", g.BindingTable(d.Role), d.Role))
+			b.cannot(g, d.String(), fmt.Sprintf("not bound: set [%s] %s = [...] if the site has such a host", g.BindingTable(d.Role), d.Role))
 		}
 	}
 }
@@ -118,7 +118,7 @@ func (b *planner) destination(g rules.Grant, d rules.Destination) {
 		k.addr = d.Prefix.Addr()
 	}
 	if g.Rule.Any {
-		b.cannot(g, d.String(), "the rule permits every protocol and port: it names none to try")
+		b.cannot(g, d.String(), "the rule permits every protocol and port, and names no port to try")
 		return
 	}
 	from, err := b.source(g.Client)

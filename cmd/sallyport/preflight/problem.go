@@ -118,7 +118,7 @@ func (p place) nameWords(problem Problem) (likely, cure string) {
 		return "the resolvers report that the name does not exist: they block or filter it, or serve only internal names",
 			"set [dns] upstreams to resolvers that serve public names, or ask the operator of the resolvers to unblock this name"
 	case NameNoAddress:
-		return "the name exists but has no address: a filter removed it, or the name is out of service",
+		return "the name exists but has no address: a filter removed the address, or the name is out of service",
 			"ask another resolver; if it has no address either, ask the vendor"
 	case ResolverFailed:
 		return "the resolvers cannot resolve the name: they cannot reach the name servers, DNSSEC fails, or they refuse this host",
@@ -138,14 +138,14 @@ func (p place) nameWords(problem Problem) (likely, cure string) {
 func (p place) tcpWords(problem Problem) (likely, cure string) {
 	switch problem {
 	case TCPTimedOut:
-		return "a firewall on the way drops it", p.opened()
+		return "a firewall on the way drops the connection attempt", p.opened()
 	case TCPRefused:
 		if p.inside {
-			return "nothing listens on the port of the server", "start the service there, or take the server out of the configuration; if it does listen, " + p.opened()
+			return "nothing listens on the port of the server", "start the service there, or take the server out of the configuration; if the service does listen, " + p.opened()
 		}
 		return "nothing listens on the port of the server, or a firewall answers in place of the server", "if other networks are refused too, ask the vendor; else " + p.opened()
 	case TCPProhibited:
-		return "a firewall on the way rejects it and reports that", p.opened()
+		return "a firewall on the way rejects the connection attempt and reports that", p.opened()
 	case NoRoute:
 		return "this host has no route to the address", "give this host a default route for this address family, or let its resolvers return no addresses of this family"
 	case SecondTry:
@@ -186,14 +186,14 @@ func (p place) httpWords(problem Problem) (likely, cure string) {
 
 func (p place) certWords(problem Problem) (likely, cure string) {
 	if p.own && (problem == CertSelf || problem == CertUnknown || problem == CertWrongName || problem == CertExpired) {
-		return "usual for your own server, or for a server without a name: the product trusts its certificate in another way", "nothing, if you recognize this certificate"
+		return "usual for your own server, or for a server without a name: the product trusts its certificate in another way", "nothing to do if you recognize this certificate"
 	}
 	switch problem {
 	case CertUnknown, CertSelf:
 		return "TLS inspection on the way shows its own certificate, or this host lacks the authority",
-			"ask for " + p.host + " to be left out of TLS inspection; products that check certificates fail behind it"
+			"ask for " + p.host + " to be left out of TLS inspection; products that check certificates fail under TLS inspection"
 	case CertWrongName:
-		return "another server answers: TLS inspection, a portal, or a wrong address in DNS", "compare the address and the certificate with those that another network gets"
+		return "another server answers: TLS inspection, a portal, or a wrong address in DNS", "look up the name from another network, and compare the address and the certificate"
 	case CertExpired:
 		return "the server's certificate has expired, or this host's clock is ahead", "check the clock (timedatectl); then ask the vendor"
 	case CertEarly:

@@ -74,10 +74,10 @@ func (r *Report) SetUpstreams(list []Upstream) {
 		if d.Problem != ResolverTimedOut && d.Problem != ResolverFailed {
 			continue
 		}
-		d.Problem, d.Likely = ResolverTimedOut, "no resolver answers for any name: they are down, [dns] upstreams is wrong, or a firewall is between"
+		d.Problem, d.Likely = ResolverTimedOut, "no resolver answers for any name: the resolvers are down, [dns] upstreams is wrong, or a firewall is between"
 		d.Cure = "ask for UDP and TCP 53 to " + all + " to be opened from this host, or correct [dns] upstreams"
 		if d.noRoute {
-			d.Likely = "no resolver answers for any name: this host has no route to them"
+			d.Likely = "no resolver answers for any name: this host has no route to the resolvers"
 			d.Cure = "give this host a route to " + all + ", or correct [dns] upstreams"
 		}
 	}

@@ -105,7 +105,7 @@ func TestRunAsksFirst(t *testing.T) {
 	if want := []string{"93.184.1.1:443", "93.184.1.9:443"}; !slices.Equal(f.dialed, want) || !slices.Equal(f.resolved, []string{"a.example"}) {
 		t.Errorf("resolved %q, dialed %q, want %q", f.resolved, f.dialed, want)
 	}
-	if got := r.Destinations[0].Results[1]; got.Problem != PrivateAddress || !strings.HasPrefix(got.Detail, "a.example resolves to 127.0.0.1: if that is meant, list 127.0.0.1 in [resolve] private") {
+	if got := r.Destinations[0].Results[1]; got.Problem != PrivateAddress || !strings.HasPrefix(got.Detail, "a.example resolves to 127.0.0.1: if that is intended, list 127.0.0.1 in [resolve] private") {
 		t.Errorf("127.0.0.1: %+v", got.Finding)
 	}
 	f = &fakeDialer{addrs: []netip.Addr{netip.MustParseAddr("64:ff9b::5db8:320a")}, err: &proxy.ConnectError{Err: syscall.ETIMEDOUT}}

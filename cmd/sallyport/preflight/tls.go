@@ -198,7 +198,7 @@ func chainProblem(err error, leaf *x509.Certificate, roots *x509.CertPool) (Prob
 	case roots == nil:
 		return CertUnchecked, err.Error()
 	case errors.As(err, &unknown) && bytes.Equal(leaf.RawSubject, leaf.RawIssuer):
-		return CertSelf, "signed by itself: " + leaf.Issuer.String()
+		return CertSelf, "self-signed: " + leaf.Issuer.String()
 	case errors.As(err, &unknown):
 		return CertUnknown, "issued by " + leaf.Issuer.String() + ", which this host does not trust"
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:

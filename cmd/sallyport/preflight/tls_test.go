@@ -93,7 +93,7 @@ func TestJudgeChain(t *testing.T) {
 		{"name for an address", mid, -h, h, "b.example", "198.51.100.7", false, roots, CertWrongName, "for b.example"},
 		{"TLS inspection", inspector, -h, h, "a.example", "a.example", false, roots, CertUnknown, "issued by CN=Proxy CA"},
 		{"intermediate missing", mid, -h, h, "a.example", "a.example", true, roots, CertUnknown, "issued by CN=intermediate"},
-		{"self-signed", nil, -h, h, "a.example", "a.example", false, roots, CertSelf, "signed by itself"},
+		{"self-signed", nil, -h, h, "a.example", "a.example", false, roots, CertSelf, "self-signed: "},
 		{"stale intermediate", stale, -h, h, "a.example", "a.example", false, roots, CertExpired, "stale intermediate"},
 		{"several problems at once", inspector, -2 * h, -h, "b.example", "a.example", false, roots, CertUnknown, "which this host does not trust; the certificate is for b.example, not for a.example; expired on"},
 		{"no authorities", mid, -h, h, "a.example", "a.example", false, nil, CertUnchecked, "no certificate authorities"},

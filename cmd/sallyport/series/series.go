@@ -84,7 +84,7 @@ func All() []Metric {
 		{Name: "sallyport_journal_lines_total", Type: "counter", Help: "Lines written."},
 		{Name: "sallyport_journal_bytes_total", Type: "counter", Help: "Bytes written.", Alert: "`rate(…[1h]) * 86400 > 10e9` (10 GB a day)"},
 		{Name: "sallyport_journal_denials_total", Type: "counter", Help: "Denials recorded, one by one or in counts."},
-		{Name: "sallyport_journal_folded_total", Type: "counter", Help: "Decisions that were recorded in a count with others."},
+		{Name: "sallyport_journal_folded_total", Type: "counter", Help: "Decisions that one record counts together with others."},
 		{Name: "sallyport_journal_errors_total", Type: "counter", Help: "Failed attempts to write."},
 		// The packet filter.
 		{Name: "sallyport_filter_journaled", Type: "gauge", Help: "1 while the drops of the packet filter are journaled. Absent without `--filter-counters` and `--live-sets`.", Alert: "`… == 0` for 5 minutes"},

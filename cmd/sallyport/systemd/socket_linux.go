@@ -90,7 +90,7 @@ func (s *socket) openPackets(f *os.File) (err error) {
 func ownerOnly(path string) error {
 	st, err := os.Stat(path)
 	if err != nil {
-		return fmt.Errorf("is the unix socket %s, which is not there: %w; restart the socket unit", path, err)
+		return fmt.Errorf("is the unix socket %s, whose file does not exist: %w; restart the socket unit", path, err)
 	}
 	if st.Mode().Perm()&0o002 != 0 {
 		return fmt.Errorf("is the unix socket %s, which every user may connect to; set SocketMode=0600, and SocketUser=, in the socket unit", path)

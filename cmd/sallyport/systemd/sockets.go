@@ -139,7 +139,7 @@ func (s *socket) nearly(doors []Door) string {
 			return fmt.Sprintf(" for datagrams ([listen] %s is served by streams)", d.Key)
 		case d.Addr == s.door.Addr:
 		case d.Addr.Addr() == netip.IPv4Unspecified() && s.door.Addr.Addr() == netip.IPv6Unspecified():
-			return fmt.Sprintf(` ([listen] %s has 0.0.0.0:%d; in a unit that is "ListenStream=0.0.0.0:%[2]d", while the port alone means [::])`, d.Key, d.Addr.Port())
+			return fmt.Sprintf(` ([listen] %s has 0.0.0.0:%d; in the unit, write "ListenStream=0.0.0.0:%[2]d"; the port alone means [::])`, d.Key, d.Addr.Port())
 		default:
 			return fmt.Sprintf(" ([listen] %s has %v)", d.Key, d.Addr)
 		}
@@ -203,5 +203,5 @@ func Strayed(env func(string) string, pid int) string {
 	if env("LISTEN_FDS") == "" || env("LISTEN_PID") == fmt.Sprint(pid) {
 		return ""
 	}
-	return fmt.Sprintf("LISTEN_PID=%s is not this process (%d), so its sockets are not used; let the unit start sallyport itself, or a wrapper end with exec", strings.TrimSpace(env("LISTEN_PID")), pid)
+	return fmt.Sprintf("LISTEN_PID=%s is not this process (%d), so its sockets are not used; let the unit start sallyport directly, or let the wrapper start sallyport with exec", strings.TrimSpace(env("LISTEN_PID")), pid)
 }

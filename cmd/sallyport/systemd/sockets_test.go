@@ -79,7 +79,7 @@ func TestMatch(t *testing.T) {
 		{"IPv6 alone", "x", "tcp6", "[::]:0", 1, []string{"http tcp [::]:PORT"}, "set BindIPv6Only=both"},
 		{"IPv6 alone, datagrams", "x", "udp6", "[::]:0", 1, []string{"dns udp [::]:PORT"}, "set BindIPv6Only=both"},
 		{"IPv6 alone beside IPv4", "x", "tcp6", "[::]:0", 1, []string{"http tcp [::]:PORT", "http tcp 0.0.0.0:PORT"}, ""},
-		{"both families for IPv4", "x", "tcp6", "[::]:0", 0, []string{"http tcp 0.0.0.0:PORT"}, `"ListenStream=0.0.0.0:PORT", while the port alone means [::]`},
+		{"both families for IPv4", "x", "tcp6", "[::]:0", 0, []string{"http tcp 0.0.0.0:PORT"}, `in the unit, write "ListenStream=0.0.0.0:PORT"; the port alone means [::]`},
 		{"an address of IPv6", "x", "tcp6", "[::1]:0", -1, []string{"http tcp [::1]:PORT"}, ""},
 	} {
 		f, at := passed(t, c.name, c.network, c.addr, c.v6only)

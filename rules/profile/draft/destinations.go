@@ -67,13 +67,13 @@ func (c *destCell) token(s string) {
 		host, path = host[:at], strings.TrimRight(host[at:], "*/")
 	}
 	if path != "" {
-		c.remarks = append(c.remarks, fmt.Sprintf("the path %s is not held: a rule is for the whole host", path))
+		c.remarks = append(c.remarks, fmt.Sprintf("the path %s is left out: a rule is for the whole host", path))
 	}
 	host = strings.TrimSuffix(host, ".")
 	if h, port, ok := strings.Cut(host, ":"); ok && !strings.Contains(port, ":") {
 		host = h
 		if _, err := rules.ParsePort(port); err != nil {
-			c.doubts = append(c.doubts, fmt.Sprintf("%q has no port behind its colon", s))
+			c.doubts = append(c.doubts, fmt.Sprintf("%q has no port after its colon", s))
 			return
 		}
 		c.port = port
@@ -84,7 +84,7 @@ func (c *destCell) token(s string) {
 	case strings.HasPrefix(host, "."):
 		c.doubts = append(c.doubts, fmt.Sprintf("%q can mean every name below %s, or that name too", s, host[1:]))
 	case strings.Contains(rest, "*"):
-		c.doubts = append(c.doubts, fmt.Sprintf("%q has a star within a label or behind one: a rule cannot say that; list the names", s))
+		c.doubts = append(c.doubts, fmt.Sprintf("%q has a star inside or after a label, which a rule cannot express; list the names", s))
 	case isRange(host):
 		c.doubts = append(c.doubts, fmt.Sprintf("%q is a range: write its prefixes", s))
 	default:

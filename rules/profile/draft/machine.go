@@ -94,7 +94,7 @@ func (d *Draft) addMachine(r machineRow) {
 		}
 	}
 	if len(out) > 0 {
-		e.Remarks = append(e.Remarks, "NOTE: left out, as a rule cannot say it: "+strings.Join(out, ", ")+".")
+		e.Remarks = append(e.Remarks, "NOTE: left out, because a rule cannot express it: "+strings.Join(out, ", ")+".")
 	}
 	ports := readPorts(r.ports, protocols{})
 	tcp, udp := readPorts(r.tcp, protocols{tcp: true}), readPorts(r.udp, protocols{udp: true})
@@ -102,7 +102,7 @@ func (d *Draft) addMachine(r machineRow) {
 	e.Doubts = slices.Concat(ports.doubts, tcp.doubts, udp.doubts)
 	switch {
 	case len(e.To) == 0:
-		e.Doubts = append(e.Doubts, "no destination of it can be said in a rule")
+		e.Doubts = append(e.Doubts, "a rule can express none of its destinations")
 	case len(e.TCP)+len(e.UDP) == 0:
 		e.Doubts = append(e.Doubts, "the list gives no ports")
 	}
@@ -227,7 +227,7 @@ func readAWS(data []byte, f Filter) ([]machineRow, error) {
 		return nil, err
 	}
 	if f.Service == "" {
-		return nil, fmt.Errorf("name a service: the whole list is the addresses of every Amazon customer")
+		return nil, fmt.Errorf("name a service: the whole list contains the addresses of every Amazon customer")
 	}
 	rows := map[string]*machineRow{}
 	for _, p := range slices.Concat(all.Prefixes, all.V6Prefixes) {

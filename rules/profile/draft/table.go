@@ -96,9 +96,9 @@ func Read(f Format, data []byte) ([]Table, error) {
 	}
 	switch {
 	case rows == 0:
-		return nil, errors.New("no table found in it")
+		return nil, errors.New("the document has no table")
 	case rows > maxRows:
-		return nil, fmt.Errorf("it has %d rows, more than %d", rows, maxRows)
+		return nil, fmt.Errorf("the document has %d rows, more than %d", rows, maxRows)
 	}
 	return tables, nil
 }
