@@ -122,8 +122,13 @@ func (n *netns) listenPacket(address string) (c net.PacketConn, err error) {
 }
 
 // dial connects from inside; from is the source address, "" for any.
-func (n *netns) dial(network, from, address string) (c net.Conn, err error) {
-	d := net.Dialer{Timeout: 3 * time.Second}
+func (n *netns) dial(network, from, address string) (net.Conn, error) {
+	return n.dialWithin(3*time.Second, network, from, address)
+}
+
+// dialWithin is dial with another limit of time.
+func (n *netns) dialWithin(limit time.Duration, network, from, address string) (c net.Conn, err error) {
+	d := net.Dialer{Timeout: limit}
 	if from != "" {
 		d.LocalAddr = &net.TCPAddr{IP: net.ParseIP(from)}
 		if network == "udp" {
