@@ -52,6 +52,7 @@ check does not test whether the addresses in [listen] are free.`,
 		}
 		cfg, policy, problems, err := gateway.LoadPolicy(file, c.InOrStdin())
 		if err == nil {
+			problems = append(problems, policy.BroadRules(cfg.File)...)
 			problems = append(problems, nftables.LoopbackListeners(cfg, m)...)
 			problems = append(problems, gateway.CheckJournal(cfg)...)
 			problems = append(problems, gateway.ThisKeeper().CheckPermissions(cfg, file)...)
