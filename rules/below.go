@@ -12,7 +12,17 @@ func (d Decision) PermitsBelow() bool {
 	if d.policy == nil || d.scope == nil || d.name.IsZero() {
 		return false
 	}
-	return d.scope.over.whole(d.name) != 0 || d.scope.ruled && d.policy.zonesOver.whole(d.name) != 0
+	return d.scope.over.whole(d.name) != 0 || d.scope.listsBelow(d.name) || d.scope.ruled && d.policy.zonesOver.whole(d.name) != 0
+}
+
+// listsBelow reports whether a list of a rule in force has a name below n.
+func (s *scope) listsBelow(n Name) bool {
+	for i := range s.lists {
+		if l := &s.lists[i]; s.rules[l.rule].block == 0 && l.list.hasBelow(n) {
+			return true
+		}
+	}
+	return false
 }
 
 // compileOver returns the names that are above some name of a list. The names that a
@@ -36,7 +46,7 @@ func compileOver(list []Destination) suffixTrie {
 	return compileTrie(keys)
 }
 
-// inForce returns the names of the scope's rules in force.
+// inForce returns the names of the scope's rules in force, without those of lists.
 func (s *scope) inForce() []Destination {
 	var list []Destination
 	for i := range s.rules {

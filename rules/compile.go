@@ -4,7 +4,6 @@ package rules
 
 import (
 	"cmp"
-	"net/netip"
 	"slices"
 	"time"
 
@@ -61,11 +60,9 @@ func (cp *ClientProfile) blocks(r *Rule) blockers {
 	return needs
 }
 
+// addSiteRules adds the site's own rules for the client.
 func (b *scopeBuilder) addSiteRules(rules []*Rule) {
 	for _, r := range rules {
-		if r.Client != b.s.client.Name {
-			continue
-		}
 		sr := scopeRule{rule: r, tcp: r.TCP, udp: r.UDP}
 		if !r.Expires.IsZero() {
 			if !b.now.Before(r.Expires) {
@@ -85,21 +82,21 @@ func (b *scopeBuilder) add(sr scopeRule, profile int) {
 		b.exact, b.wild, b.below, b.others = map[Name][]uint32{}, map[Name][]uint32{}, map[Name][]nearRef{}, map[Name]*Rule{}
 	}
 	number := uint32(len(b.s.rules))
-	sr.any, sr.tcp, sr.udp = sr.rule.Any, b.share(sr.tcp), b.share(sr.udp)
-	bound := false
+	sr.number, sr.any, sr.tcp, sr.udp = number, sr.rule.Any, b.share(sr.tcp), b.share(sr.udp)
+	bound := sr.rule.List.Len() > 0
+	if bound {
+		sr.list = sr.rule.List
+		b.s.lists = append(b.s.lists, listRule{sr.list, number})
+	}
 	for _, d := range sr.rule.To {
-		list := []Destination{d}
-		if d.Role != "" {
-			list = b.s.client.Bound(profile, d.Role)
-		}
-		for _, d := range list {
+		if d.Role == "" {
 			bound = true
-			if d.Prefix.IsValid() {
-				sr.prefixes = append(sr.prefixes, d.Prefix)
-				continue
-			}
-			sr.names = append(sr.names, d)
-			b.file(d, number, sr.block == 0)
+			b.destination(&sr, d)
+			continue
+		}
+		for _, d := range b.s.client.Bound(profile, d.Role) {
+			bound = true
+			b.destination(&sr, d)
 		}
 	}
 	b.s.ruled = b.s.ruled || bound && sr.block == 0
@@ -107,6 +104,16 @@ func (b *scopeBuilder) add(sr scopeRule, profile int) {
 		b.s.unbound = append(b.s.unbound, number)
 	}
 	b.s.rules = append(b.s.rules, sr)
+}
+
+// destination adds a destination to a rule and files its name.
+func (b *scopeBuilder) destination(sr *scopeRule, d Destination) {
+	if d.Prefix.IsValid() {
+		sr.prefixes = append(sr.prefixes, d.Prefix)
+		return
+	}
+	sr.names = append(sr.names, d)
+	b.file(d, sr.number, sr.block == 0)
 }
 
 // share returns the same copy for equal sets of ports. Few sets are different, so all
@@ -197,7 +204,19 @@ func (b *scopeBuilder) finish() *scope {
 	}
 	b.s.names, b.s.over = compileTrie(keys), compileOver(b.s.inForce())
 	b.layAddresses()
+	b.groupLists()
 	return b.s
+}
+
+// groupLists puts the rules of one list side by side, so that a decision asks it once.
+func (b *scopeBuilder) groupLists() {
+	order := map[*List]int{}
+	for i, l := range b.s.lists {
+		if _, known := order[l.list]; !known {
+			order[l.list] = i
+		}
+	}
+	slices.SortStableFunc(b.s.lists, func(x, y listRule) int { return order[x.list] - order[y.list] })
 }
 
 // above returns the rules of every wildcard above n, the widest first, and then
@@ -244,54 +263,4 @@ func (b *scopeBuilder) layAddresses() {
 		slices.Sort(list)
 		b.s.addrs.Insert(p, slices.Compact(list))
 	}
-}
-
-// coveredRules warns of site rules that have expired or will expire soon, and of
-// those that another rule makes needless.
-func (b *scopeBuilder) coveredRules(file string) Problems {
-	var out Problems
-	for i := range b.s.rules {
-		r := &b.s.rules[i]
-		if r.rule.Profile != SiteProfile {
-			continue
-		}
-		if r.block != 0 {
-			out = append(out, Problem{File: file, Line: r.rule.Line, Warning: true,
-				Text: "rule " + r.rule.ID + " expired " + r.rule.expired() + " and permits nothing"})
-			continue
-		}
-		if !r.rule.Expires.IsZero() && r.rule.Expires.Sub(b.now) < soon {
-			out = append(out, Problem{File: file, Line: r.rule.Line, Warning: true,
-				Text: "rule " + r.rule.ID + " expires " + r.rule.expiring() + ": set a later expires if it is still needed"})
-		}
-		for j := range b.s.rules {
-			if o := &b.s.rules[j]; i != j && o.block == 0 && !(o.rule.Profile == SiteProfile && j > i) && o.coversRule(r) {
-				out = append(out, Problem{File: file, Line: r.rule.Line, Warning: true,
-					Text: "rule " + r.rule.ID + " is not needed: " + o.rule.String() + " already permits all of it"})
-				break
-			}
-		}
-	}
-	return out
-}
-
-// coversRule reports whether r permits everything that o permits, for at least as long.
-func (r *scopeRule) coversRule(o *scopeRule) bool {
-	if !r.rule.Expires.IsZero() && (o.rule.Expires.IsZero() || o.rule.Expires.After(r.rule.Expires)) {
-		return false
-	}
-	if !r.rule.Any && (o.rule.Any || !r.tcp.covers(o.tcp) || !r.udp.covers(o.udp)) {
-		return false
-	}
-	return !slices.ContainsFunc(o.names, func(d Destination) bool { return !r.bindsAll(d) }) &&
-		!slices.ContainsFunc(o.prefixes, func(p netip.Prefix) bool {
-			return !slices.ContainsFunc(r.prefixes, func(q netip.Prefix) bool { return Covers(q, p) })
-		})
-}
-
-// bindsAll reports whether r lists d and everything that d stands for.
-func (r *scopeRule) bindsAll(d Destination) bool {
-	return slices.ContainsFunc(r.names, func(o Destination) bool {
-		return o == d || o.Wildcard && d.Name.Below(o.Name)
-	})
 }

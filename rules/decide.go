@@ -177,14 +177,45 @@ func IsKey(qtype uint16) bool { return qtype == typeDS || qtype == typeDNSKEY }
 func (s *scope) matchName(best *candidate, a *Attempt, target Name) {
 	sp := s.named(target, &best.near)
 	for i := range sp.n {
-		best.weigh(s.ruleAt(sp, i), a)
+		best.weigh(s, s.ruleAt(sp, i), a)
+	}
+	if len(s.lists) > 0 {
+		s.matchLists(best, a, target)
 	}
 }
 
 func (s *scope) matchAddress(best *candidate, a *Attempt) {
 	list, _ := s.addrs.Lookup(a.Dest.Addr())
 	for _, i := range list {
-		best.weigh(&s.rules[i], a)
+		best.weigh(s, &s.rules[i], a)
+	}
+	for i := range s.lists {
+		if l := &s.lists[i]; l.list.HasAddr(a.Dest.Addr()) {
+			best.weigh(s, &s.rules[l.rule], a)
+		}
+	}
+}
+
+// matchLists continues matchName with the rules that have lists. Of rules that permit
+// equally, one that lists the name in "to" stays.
+func (s *scope) matchLists(best *candidate, a *Attempt, target Name) {
+	var last *List
+	var listed, near bool
+	for i := range s.lists {
+		l := &s.lists[i]
+		r := &s.rules[l.rule]
+		if best.rule != nil && best.needs == 0 && (best.rule.any || !r.any) {
+			continue
+		}
+		if l.list != last {
+			last = l.list
+			listed, near = last.match(target)
+		}
+		if listed {
+			best.weigh(s, r, a)
+		} else if near && best.near.list == nil {
+			best.near.list = r
+		}
 	}
 }
 

@@ -65,7 +65,15 @@ func (d Decision) FreeLabels() bool {
 	if d.Verdict != Allow || d.name.IsZero() || d.scope == nil || d.grant == nil && !d.zone {
 		return false
 	}
-	return d.scope.names.whole(d.name)&saysExact == 0 && d.policy.zones.whole(d.name) == 0
+	if d.scope.names.whole(d.name)&saysExact != 0 || d.policy.zones.whole(d.name) != 0 {
+		return false
+	}
+	for i := range d.scope.lists {
+		if d.scope.lists[i].list.hasExact(d.name) {
+			return false
+		}
+	}
+	return true
 }
 
 // ByPin reports whether a redirected flow is permitted only by a pin: no rule

@@ -68,6 +68,11 @@ func (d *side) atName(part Name) (out []*scopeRule) {
 			out = append(out, r)
 		}
 	}
+	for _, l := range d.s.lists {
+		if r := &d.s.rules[l.rule]; r.block == 0 && l.list.Has(part) && !slices.Contains(out, r) {
+			out = append(out, r)
+		}
+	}
 	return out
 }
 
@@ -79,6 +84,11 @@ func (d *side) atPrefix(part netip.Prefix) (out []*scopeRule) {
 	list, _ := d.s.addrs.LookupPrefix(part)
 	for _, i := range list {
 		if r := &d.s.rules[i]; r.block == 0 {
+			out = append(out, r)
+		}
+	}
+	for _, l := range d.s.lists {
+		if r := &d.s.rules[l.rule]; r.block == 0 && l.list.covers(Destination{Prefix: part}) && !slices.Contains(out, r) {
 			out = append(out, r)
 		}
 	}
@@ -133,7 +143,10 @@ func (d *scopeDiff) parts() (names []Name, prefixes []netip.Prefix) {
 			for _, n := range r.names {
 				names = append(names, n.Name)
 			}
-			prefixes = append(prefixes, r.prefixes...)
+			prefixes = slices.AppendSeq(append(prefixes, r.prefixes...), r.list.Prefixes())
+			for n := range r.list.Names() {
+				names = append(names, n.Name)
+			}
 		}
 		for _, z := range s.p.zoned {
 			names = append(names, z.To[0].Name)
@@ -167,7 +180,7 @@ func (d *scopeDiff) pairs(rules, before []*scopeRule, g *permit) (out []permitAt
 	var changed []*scopeRule
 	for _, r := range rules {
 		if !slices.ContainsFunc(before, r.same) {
-			prefixes, changed = append(prefixes, r.prefixes...), append(changed, r)
+			prefixes, changed = slices.AppendSeq(append(prefixes, r.prefixes...), r.list.Prefixes()), append(changed, r)
 		}
 	}
 	if len(prefixes) == 0 {
@@ -175,10 +188,10 @@ func (d *scopeDiff) pairs(rules, before []*scopeRule, g *permit) (out []permitAt
 	}
 	prefixes = append(prefixes, d.old.p.private...)
 	for _, r := range slices.Concat(before, d.old.s.opaque()) {
-		prefixes = append(prefixes, r.prefixes...)
+		prefixes = slices.AppendSeq(append(prefixes, r.prefixes...), r.list.Prefixes())
 	}
 	for _, r := range prefixRegions(prefixes, func(part netip.Prefix) permit { return d.pairGain(rules, before, part, g) }, samePermit) {
-		i := slices.IndexFunc(changed, func(c *scopeRule) bool { return anyCovers(c.prefixes, r.region.Of.Prefix) })
+		i := slices.IndexFunc(changed, func(c *scopeRule) bool { return d.new.s.hasPrefix(c, r.region.Of.Prefix) })
 		if i >= 0 {
 			out = append(out, permitAt{r.region, r.value.any, r.value.tcp, r.value.udp, changed[i].rule})
 		}
@@ -188,7 +201,7 @@ func (d *scopeDiff) pairs(rules, before []*scopeRule, g *permit) (out []permitAt
 
 // pairGain returns what a name gains at one part of the addresses.
 func (d *scopeDiff) pairGain(rules, before []*scopeRule, part netip.Prefix, g *permit) permit {
-	p := permitsAt(rules, part).less(permitsAt(before, part))
+	p := d.new.permitsAt(rules, part).less(d.old.permitsAt(before, part))
 	p.lookUp = false
 	shown := slices.ContainsFunc(d.old.atPrefix(part), func(r *scopeRule) bool { return r.any }) || d.gainAt(part, &p)
 	resolved := plain(part) || anyCovers(d.old.p.private, part) || p.within(g)
@@ -221,9 +234,9 @@ func plain(p netip.Prefix) bool {
 }
 
 // permitsAt returns what the rules that list all of a prefix permit together.
-func permitsAt(list []*scopeRule, part netip.Prefix) (g permit) {
+func (d *side) permitsAt(list []*scopeRule, part netip.Prefix) (g permit) {
 	for _, r := range list {
-		if anyCovers(r.prefixes, part) {
+		if d.s.hasPrefix(r, part) {
 			g.add(r)
 		}
 	}
@@ -249,7 +262,7 @@ func (g *permit) within(o *permit) bool {
 // same reports whether two rules permit the same for the same destinations.
 func (r *scopeRule) same(o *scopeRule) bool {
 	return r.any == o.any && slices.Equal(r.tcp, o.tcp) && slices.Equal(r.udp, o.udp) &&
-		slices.Equal(r.names, o.names) && slices.Equal(r.prefixes, o.prefixes)
+		slices.Equal(r.names, o.names) && slices.Equal(r.prefixes, o.prefixes) && r.list.equal(o.list)
 }
 
 // gains returns the gains of a permit for one region, rule by rule.

@@ -12,6 +12,7 @@ type Grant struct {
 	Rule     *Rule
 	Names    []Destination // names and wildcards
 	Prefixes []netip.Prefix
+	List     *List // further names and prefixes; nil: none
 	TCP, UDP Ports // without meaning if Rule.Any
 
 	policy *Policy
@@ -33,7 +34,7 @@ func (p *Policy) Grants() []Grant {
 				continue
 			}
 			out = append(out, Grant{
-				Client: s.client, Rule: r.rule, Names: r.names, Prefixes: r.prefixes, TCP: r.tcp, UDP: r.udp,
+				Client: s.client, Rule: r.rule, Names: r.names, Prefixes: r.prefixes, List: r.list, TCP: r.tcp, UDP: r.udp,
 				policy: p, scope: s, grant: r,
 			})
 		}
@@ -49,7 +50,7 @@ func (g *Grant) BindingTable(role string) string {
 
 // NamesHost reports whether the grant lists n, exactly or by a wildcard.
 func (g *Grant) NamesHost(n Name) bool {
-	return g.grant != nil && g.grant.bindsAll(Destination{Name: n})
+	return g.grant != nil && g.scope.binds(g.grant, Destination{Name: n})
 }
 
 // Reach reports whether datagrams to n may go to dest, as Decision.Reach does for a

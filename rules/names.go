@@ -8,7 +8,8 @@ import (
 )
 
 // Names returns every exact name of a rule in force, each once, sorted. A gateway
-// can resolve them before a client asks.
+// can resolve them before a client asks. It leaves out the names of lists, because these
+// may be millions.
 func (p *Policy) Names() []Name {
 	var out []Name
 	for _, s := range p.scopes {

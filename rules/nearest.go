@@ -41,16 +41,21 @@ func (l likeness) to(o likeness) int {
 
 // A neighbour is the deepest entry of the trie for a name or its parents.
 type neighbour struct {
-	value uint32 // of the trie; 0: no entry
-	whole bool   // the entry is of the name itself
-	head  int    // octets of the name in front of it
+	value uint32     // of the trie; 0: no entry
+	whole bool       // the entry is of the name itself
+	head  int        // octets of the name in front of it
+	list  *scopeRule // a rule whose list has a similar name; nil: none
 }
 
 // nearestTo returns the rule nearest to a name that no rule lists: a rule of another
 // profile for this name, a rule for a wildcard directly below it, a rule for a parent or
-// a sibling under the same registrable domain, or a rule to a role without addresses.
+// a sibling under the same registrable domain, a rule whose list has such a name, or a rule
+// to a role without addresses.
 func (s *scope) nearestTo(n *neighbour, a *Attempt, target Name) *Rule {
 	if n.value == 0 {
+		if n.list != nil {
+			return n.list.rule
+		}
 		if a.Dest.Port() != 443 && a.Dest.Port() != 80 {
 			return s.unboundFor(a)
 		}

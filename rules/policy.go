@@ -4,7 +4,6 @@ package rules
 
 import (
 	"net/netip"
-	"slices"
 	"time"
 
 	"github.com/gaissmai/bart"
@@ -76,6 +75,7 @@ type scope struct {
 	refs    []uint32    // rule numbers
 	near    []nearRef
 	addrs   *bart.Table[[]uint32] // prefix -> numbers of every rule that covers it
+	lists   []listRule            // the rules with list files, those of one list side by side
 	unbound []uint32              // rules to a role that the site gives no addresses for
 	ruled   bool                  // some rule permits something; otherwise no internal zone is looked up
 }
@@ -86,8 +86,16 @@ type scopeRule struct {
 	block    blockers // why it is not in force for this client; zero: it is in force
 	any      bool     // copied from the rule, to save a memory access
 	tcp, udp Ports    // with the site's configurable ports
+	number   uint32   // in the scope
 	names    []Destination
 	prefixes []netip.Prefix
+	list     *List // further names and prefixes; nil: none
+}
+
+// A listRule is a rule with a list.
+type listRule struct {
+	list *List
+	rule uint32
 }
 
 // A nameEntry holds what the rules of a scope list for one suffix.
@@ -193,71 +201,4 @@ func (p *Policy) scopeOf(addr netip.Addr) *scope {
 		return p.scopes[i]
 	}
 	return nil
-}
-
-// Compile turns a Spec into its policy as of now. The policy depends on the three
-// arguments only. The problems are warnings: the errors were found when the Spec
-// was read.
-func Compile(c *Spec, own Own, now time.Time) (*Policy, Problems) {
-	p := &Policy{
-		clients: new(bart.Table[int]), private: c.Private, nat64: c.NAT64, discover: c.NAT64Discover, echDeny: c.ECHDeny, strict: c.StrictDestination,
-		own: own, profiles: c.Profiles, revision: c.Revision,
-	}
-	var problems Problems
-	for _, cl := range c.Clients {
-		b := scopeBuilder{s: &scope{client: cl, addrs: new(bart.Table[[]uint32])}, now: now, p: p}
-		b.addProfiles()
-		b.addSiteRules(c.Rules)
-		problems = append(problems, b.coveredRules(c.File)...)
-		problems = append(problems, b.unboundRoles(c.File)...)
-		b.addOtherProfiles(c.Profiles)
-		p.scopes = append(p.scopes, b.finish())
-	}
-	p.keys = &Rule{Profile: SiteProfile, ID: "dns.keys", Reason: "DNSSEC keys of the names above a permitted one", File: c.File}
-	p.addClients(c.Clients)
-	p.addZones(c)
-	return p, problems.Sorted()
-}
-
-// addClients files each source under the first client that has a source covering
-// it. So a longest-prefix match gives the same answer as the first match.
-func (p *Policy) addClients(clients []*Client) {
-	for i, cl := range clients {
-		for _, src := range cl.Sources {
-			p.few = append(p.few, source{src, p.scopes[i]})
-			first := slices.IndexFunc(clients, func(o *Client) bool {
-				return slices.ContainsFunc(o.Sources, func(p netip.Prefix) bool { return Covers(p, src) })
-			})
-			p.clients.Insert(src, first)
-		}
-	}
-	if len(p.few) > fewSources {
-		p.few = nil
-	}
-}
-
-func (p *Policy) addZones(c *Spec) {
-	var keys []trieKey
-	var suffixes []Destination
-	for i, z := range c.Zones {
-		suffixes = append(suffixes, Destination{Name: z})
-		keys = append(keys, trieKey{z, uint32(i + 1)})
-		p.zoned = append(p.zoned, &Rule{
-			Profile: SiteProfile, ID: "dns.zone:" + z.s, Reason: "internal zone " + z.s, File: c.File,
-			To: []Destination{{Name: z}, {Name: z, Wildcard: true}},
-		})
-	}
-	p.zones, p.zonesOver = compileTrie(keys), compileOver(suffixes)
-}
-
-// zoneOf returns the rule that stands for the deepest internal zone of n.
-func (p *Policy) zoneOf(n Name) *Rule {
-	v := p.zones.whole(n)
-	if v == 0 {
-		v, _, _ = p.zones.parents(n, ^uint32(0), 0)
-	}
-	if v == 0 {
-		return nil
-	}
-	return p.zoned[v-1]
 }

@@ -29,9 +29,9 @@ func (d *Decision) reach(dest netip.AddrPort) Reason {
 	switch {
 	case !Special(addr), d.zone, anyContains(d.policy.private, addr):
 		return ReasonNone
-	case d.grant != nil && anyContains(d.grant.prefixes, addr):
+	case d.grant != nil && d.scope != nil && d.scope.hasAddr(d.grant, addr):
 		return ReasonNone
-	case d.scope != nil && d.scope.binds(d.name, d.proto, dest):
+	case d.scope != nil && d.scope.bindsAddr(d.name, d.proto, dest):
 		return ReasonNone
 	}
 	return PrivateAddress
@@ -46,23 +46,32 @@ func anyContains(prefixes []netip.Prefix, addr netip.Addr) bool {
 	return false
 }
 
-// binds reports whether some rule in force permits n and also lists the address of
+// bindsAddr reports whether some rule in force permits n and also lists the address of
 // dest. If the port is 0, as for DNS, the ports do not matter.
-func (s *scope) binds(n Name, proto Proto, dest netip.AddrPort) bool {
+func (s *scope) bindsAddr(n Name, proto Proto, dest netip.AddrPort) bool {
 	var near neighbour
 	sp := s.named(n, &near)
 	for i := range sp.n {
-		r := s.ruleAt(sp, i)
-		if r.block != 0 || !anyContains(r.prefixes, dest.Addr()) {
-			continue
+		if s.grants(s.ruleAt(sp, i), proto, dest) {
+			return true
 		}
-		ports := r.tcp
-		if proto == UDP {
-			ports = r.udp
-		}
-		if r.any || dest.Port() == 0 || ports.Has(dest.Port()) {
+	}
+	for _, l := range s.lists {
+		if r := &s.rules[l.rule]; s.grants(r, proto, dest) && l.list.Has(n) {
 			return true
 		}
 	}
 	return false
+}
+
+// grants reports whether a rule is in force and lists an address with its port.
+func (s *scope) grants(r *scopeRule, proto Proto, dest netip.AddrPort) bool {
+	if r.block != 0 || !s.hasAddr(r, dest.Addr()) {
+		return false
+	}
+	ports := r.tcp
+	if proto == UDP {
+		ports = r.udp
+	}
+	return r.any || dest.Port() == 0 || ports.Has(dest.Port())
 }

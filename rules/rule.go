@@ -16,6 +16,7 @@ type Rule struct {
 	ID      string
 	From    string // role
 	To      []Destination
+	List    *List // site rules: what its list files add to To; nil: nothing
 	TCP     Ports // as written, named ports at their defaults
 	UDP     Ports
 	Any     bool     // every protocol and port, any content

@@ -13,17 +13,17 @@ import (
 // site gives addresses for none of them. A site that gives addresses for one role
 // knows the table, and left the others out on purpose. Each [[client.profile]] has a
 // table of its own, and so a warning of its own.
-func (b *scopeBuilder) unboundRoles(file string) (out Problems) {
-	c := b.s.client
+func (s *scope) unboundRoles(file string) (out Problems) {
+	c := s.client
 	if len(c.Addresses) > 0 {
 		return nil
 	}
 	listed := func(profile int) bool { return profile >= 0 && !c.Profiles[profile].OwnTable }
-	out = b.unboundIn(file, c.Line, fmt.Sprintf("client %q", c.Name), "client.addresses", listed)
+	out = s.unboundIn(file, c.Line, fmt.Sprintf("client %q", c.Name), "client.addresses", listed)
 	for i := range c.Profiles {
 		if cp := &c.Profiles[i]; cp.OwnTable && len(cp.Addresses) == 0 {
 			of := fmt.Sprintf("client %q, profile %s with role %s", c.Name, cp.Profile.Name, cp.Role)
-			out = append(out, b.unboundIn(file, cp.Lines.Table, of, "client.profile.addresses", func(profile int) bool { return profile == i })...)
+			out = append(out, s.unboundIn(file, cp.Lines.Table, of, "client.profile.addresses", func(profile int) bool { return profile == i })...)
 		}
 	}
 	return out
@@ -31,12 +31,12 @@ func (b *scopeBuilder) unboundRoles(file string) (out Problems) {
 
 // unboundIn warns of the rules in force, to roles without addresses, of those profiles
 // for which in is true. The site can bind the roles in the table.
-func (b *scopeBuilder) unboundIn(file string, line int, of, table string, in func(profile int) bool) Problems {
+func (s *scope) unboundIn(file string, line int, of, table string, in func(profile int) bool) Problems {
 	var roles []string
 	rules := 0
-	for _, i := range b.s.unbound {
-		r := &b.s.rules[i]
-		if r.block != 0 || !in(b.s.client.profileIndex(r.rule)) {
+	for _, i := range s.unbound {
+		r := &s.rules[i]
+		if r.block != 0 || !in(s.client.profileIndex(r.rule)) {
 			continue
 		}
 		rules++

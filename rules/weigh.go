@@ -39,8 +39,8 @@ type candidate struct {
 
 // weigh replaces best if r is better. Of two rules that permit, the better one has
 // any = true; otherwise the first one stays.
-func (best *candidate) weigh(r *scopeRule, a *Attempt) {
-	needs := r.blockers(a)
+func (best *candidate) weigh(s *scope, r *scopeRule, a *Attempt) {
+	needs := r.blockers(s, a)
 	if best.rule == nil || needs < best.needs || needs == 0 && best.needs == 0 && r.any && !best.rule.any {
 		best.needs, best.rule = needs, r
 	}
@@ -48,10 +48,10 @@ func (best *candidate) weigh(r *scopeRule, a *Attempt) {
 
 // blockers returns the reasons why r, which lists the destination, does not permit the
 // attempt.
-func (r *scopeRule) blockers(a *Attempt) blockers {
+func (r *scopeRule) blockers(s *scope, a *Attempt) blockers {
 	if !r.any && a.Target().IsZero() {
 		// This comes first, because mode "audit" must not let such a flow through.
-		if reason := r.disagrees(a); reason != ReasonNone {
+		if reason := s.disagrees(r, a); reason != ReasonNone {
 			return blocked(reason)
 		}
 	}
@@ -76,12 +76,12 @@ func (r *scopeRule) blockers(a *Attempt) blockers {
 
 // disagrees compares the names that a flow to an address showed with the rule that
 // lists the address: the rule must list these names too.
-func (r *scopeRule) disagrees(a *Attempt) Reason {
+func (s *scope) disagrees(r *scopeRule, a *Attempt) Reason {
 	switch {
-	case !a.SNI.IsZero() && !r.bindsAll(Destination{Name: a.SNI}):
+	case !a.SNI.IsZero() && !s.binds(r, Destination{Name: a.SNI}):
 		return SNIMismatch
 	case a.HostIgnored:
-	case !a.Host.IsZero() && !r.bindsAll(Destination{Name: a.Host}),
+	case !a.Host.IsZero() && !s.binds(r, Destination{Name: a.Host}),
 		a.HostAddr.IsValid() && a.HostAddr != a.Dest.Addr(),
 		a.HostPort != 0 && a.HostPort != a.Dest.Port():
 		return HostMismatch
