@@ -3,6 +3,7 @@
 package configs
 
 import (
+	"io/fs"
 	"maps"
 	"net/netip"
 	"reflect"
@@ -15,11 +16,17 @@ import (
 	"sallyport/rules/site"
 )
 
+// oneList is a disk on which every file is a list with one name.
+type oneList struct{}
+
+func (oneList) Read(string, int) ([]byte, error)      { return []byte("listed.corp.example\n"), nil }
+func (oneList) List(string, string) ([]string, error) { return nil, fs.ErrNotExist }
+
 // parse reads a configuration that must have no problem, not even a warning
 // but the expected ones.
 func parse(t *testing.T, file, text string, warnings ...string) *site.Config {
 	t.Helper()
-	c, problems := site.Parse(file, site.Disk{}, []byte(text), parseProfiles(t))
+	c, problems := site.Parse(file, site.Disk{Files: oneList{}}, []byte(text), parseProfiles(t))
 	for _, p := range problems {
 		if !p.Warning || !slices.ContainsFunc(warnings, func(w string) bool { return strings.Contains(p.Text, w) }) {
 			t.Errorf("%v", p)

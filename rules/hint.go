@@ -65,7 +65,7 @@ func hintDocumented(a *Attempt, d *Decision) string {
 	default:
 		return ""
 	}
-	if r := d.Nearest; r != nil && (r.apexOf(a.Target()) || r.parentOf(a.Target())) {
+	if r := d.Nearest; r != nil && (r.apexOf(a.Target()) || r.parentOf(a.Target()) || r.hintEntry(a.Target()) != "") {
 		return ""
 	}
 	for _, hint := range []func(*Attempt, *Decision) string{hintOtherProfile, hintExtend, hintAlike} {
@@ -210,32 +210,6 @@ func (r *Rule) has(a *Attempt) bool {
 		return r.UDP.Has(a.Dest.Port())
 	}
 	return r.TCP.Has(a.Dest.Port())
-}
-
-// hintUnnamed explains the denial of a destination that no rule of the client lists.
-func hintUnnamed(a *Attempt, d *Decision, m *Remedy) string {
-	r, target := d.Nearest, a.Target()
-	switch {
-	case m != nil && m.Profile < 0:
-		return fmt.Sprintf("%s, a profile that client %q does not have", r.documented(), d.Client.Name)
-	case m != nil && m.Bind != "":
-		return m.hintBind(a)
-	}
-	for _, t := range r.To {
-		switch {
-		case t.Wildcard && t.Name == target:
-			return fmt.Sprintf("%s is %s: it permits every name below %s, but not that name itself", t, r.documented(), target)
-		case target.Below(t.Name) && !t.Name.IsZero() && !t.Wildcard:
-			return fmt.Sprintf("%s is %s: it permits that name itself, but no name below it", t, r.documented())
-		}
-	}
-	best, score := r.To[0], -1
-	for _, t := range r.To {
-		if n := alike(t.Name.s, target.s); n > score && !t.Name.IsZero() {
-			best, score = t, n
-		}
-	}
-	return fmt.Sprintf("the nearest name is %s, %s", best, r.documented())
 }
 
 // hintBind names the role that the destination may have. If the rule has a note, hintBind adds it.

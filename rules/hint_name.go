@@ -11,6 +11,43 @@ import (
 	"github.com/agnivade/levenshtein"
 )
 
+// hintUnnamed explains the denial of a destination that no rule of the client lists.
+func hintUnnamed(a *Attempt, d *Decision, m *Remedy) string {
+	r, target := d.Nearest, a.Target()
+	switch {
+	case m != nil && m.Profile < 0:
+		return fmt.Sprintf("%s, a profile that client %q does not have", r.documented(), d.Client.Name)
+	case m != nil && m.Bind != "":
+		return m.hintBind(a)
+	}
+	for _, t := range r.To {
+		switch {
+		case t.Wildcard && t.Name == target:
+			return fmt.Sprintf("%s is %s: it permits every name below %s, but not that name itself", t, r.documented(), target)
+		case target.Below(t.Name) && !t.Name.IsZero() && !t.Wildcard:
+			return fmt.Sprintf("%s is %s: it permits that name itself, but no name below it", t, r.documented())
+		}
+	}
+	if h := r.hintEntry(target); h != "" {
+		return h
+	}
+	best, score := "", -1
+	if len(r.To) > 0 {
+		best = r.To[0].String()
+	}
+	for _, t := range r.To {
+		if n := alike(t.Name.s, target.s); n > score && !t.Name.IsZero() {
+			best, score = t.String(), n
+		}
+	}
+	for _, t := range r.List.likeIn(target) {
+		if n := alike(t.s, target.s); n > score {
+			best, score = r.List.placed(t), n
+		}
+	}
+	return fmt.Sprintf("the nearest name is %s, %s", best, r.documented())
+}
+
 // hintOtherProfile explains a denial by the profiles that document the destination
 // and that the client does not have: those of the client's product first. Two profiles are
 // of one product if their product texts are equal up to the bracket.
@@ -144,6 +181,19 @@ func hintAlike(a *Attempt, d *Decision) string {
 			}
 			if n := levenshtein.ComputeDistance(t.Name.s, target); n < edits && meantFor(t.Name.s, target, n) {
 				best, edits, of = t.Name.s, n, r
+			}
+		}
+	}
+	for i, l := range d.scope.lists {
+		if i > 0 && d.scope.lists[i-1].list == l.list {
+			continue
+		}
+		for _, t := range l.list.likeIn(a.Target()) {
+			if read++; read > mostNamesRead || !worthComparing(t.s, first, rest) {
+				continue
+			}
+			if n := levenshtein.ComputeDistance(t.s, target); n < edits && meantFor(t.s, target, n) {
+				best, edits, of = l.list.placed(t), n, &d.scope.rules[l.rule]
 			}
 		}
 	}

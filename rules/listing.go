@@ -13,17 +13,21 @@ const fewEntries = 16
 
 // binds reports whether a rule lists d and everything that d stands for.
 func (s *scope) binds(r *scopeRule, d Destination) bool {
-	if len(r.names) > fewEntries {
-		sp := s.listing(d)
-		for i := range sp.n {
-			if s.ruleAt(sp, i) == r {
-				return true
-			}
-		}
-	} else if slices.ContainsFunc(r.names, d.within) {
-		return true
+	return s.bindsByTo(r, d) || r.list != nil && r.list.covers(d)
+}
+
+// bindsByTo is binds without the list of the rule.
+func (s *scope) bindsByTo(r *scopeRule, d Destination) bool {
+	if len(r.names) <= fewEntries {
+		return slices.ContainsFunc(r.names, d.within)
 	}
-	return r.list != nil && r.list.covers(d)
+	sp := s.listing(d)
+	for i := range sp.n {
+		if s.ruleAt(sp, i) == r {
+			return true
+		}
+	}
+	return false
 }
 
 // listing returns the rules that list a name or wildcard and everything that it stands for.
@@ -44,14 +48,16 @@ func (s *scope) listing(d Destination) span {
 
 // hasAddr reports whether a rule lists an address.
 func (s *scope) hasAddr(r *scopeRule, a netip.Addr) bool {
-	if len(r.prefixes) > fewEntries {
-		if list, _ := s.addrs.Lookup(a); slices.Contains(list, r.number) {
-			return true
-		}
-	} else if anyContains(r.prefixes, a) {
-		return true
+	return s.hasAddrByTo(r, a) || r.list != nil && r.list.HasAddr(a)
+}
+
+// hasAddrByTo is hasAddr without the list of the rule.
+func (s *scope) hasAddrByTo(r *scopeRule, a netip.Addr) bool {
+	if len(r.prefixes) <= fewEntries {
+		return anyContains(r.prefixes, a)
 	}
-	return r.list != nil && r.list.HasAddr(a)
+	list, _ := s.addrs.Lookup(a)
+	return slices.Contains(list, r.number)
 }
 
 // hasPrefix reports whether a rule lists all addresses of a prefix.

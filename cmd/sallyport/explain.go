@@ -85,7 +85,7 @@ type explanation struct {
 func explainAttempt(a rules.Attempt, d rules.Decision) explanation {
 	e := explanation{Verdict: d.Text(), Reason: d.Why().String(), Hint: rules.Hint(a, d)}
 	if d.Rule != nil {
-		e.Rule, e.Source = d.Rule.String(), d.Rule.Source()
+		e.Rule, e.Source = d.Rule.String(), rules.RuleSource(a, d)
 	}
 	if d.Nearest != nil {
 		e.Nearest, e.Source = d.Nearest.String(), d.Nearest.Source()

@@ -123,7 +123,7 @@ func (r *Record) fill(e *entry, hint func(rules.Attempt, rules.Decision) string)
 	} else {
 		r.Detail = rawText(a.Detail)
 	}
-	r.explain(d)
+	r.explain(a, d)
 	switch {
 	case d.Verdict == rules.Allow && !d.Would:
 	case d.Why() == rules.MalformedRequest: // without a host, the detail describes the fault
@@ -136,7 +136,7 @@ func (r *Record) fill(e *entry, hint func(rules.Attempt, rules.Decision) string)
 }
 
 // explain sets the client, the rule and the reason.
-func (r *Record) explain(d *rules.Decision) {
+func (r *Record) explain(a *rules.Attempt, d *rules.Decision) {
 	r.Reason = d.Why().String()
 	if c := d.Client; c != nil {
 		r.ClientName = c.Name
@@ -151,7 +151,7 @@ func (r *Record) explain(d *rules.Decision) {
 		r.Nearest, r.Profile, r.Source = d.Nearest.String(), d.Nearest.Profile, d.Nearest.Source()
 	}
 	if d.Rule != nil {
-		r.Rule, r.Profile, r.Source = d.Rule.String(), d.Rule.Profile, d.Rule.Source()
+		r.Rule, r.Profile, r.Source = d.Rule.String(), d.Rule.Profile, rules.RuleSource(*a, *d)
 	}
 }
 

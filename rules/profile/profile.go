@@ -129,7 +129,7 @@ func ReadReach(t *tomldoc.Table, r *rules.Rule, p *rules.Profile) {
 		}
 		r.To = append(r.To, d)
 	}
-	if t.Lacks("to") {
+	if t.Lacks("to") && (p != nil || !t.Has("to_files")) {
 		t.Missing("to", `list names, *.names, addresses or prefixes`)
 	}
 	r.TCP, r.TCPNamed = readPortList(t, "tcp", p)

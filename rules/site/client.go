@@ -3,7 +3,6 @@
 package site
 
 import (
-	"net/netip"
 	"slices"
 	"strings"
 
@@ -19,8 +18,8 @@ func (c *Config) readClient(t *tomldoc.Table) *rules.Client {
 	}
 	if !rules.IsIdentifier(cl.Name) {
 		t.Errorf("name", "%q is not a client name: letters, digits, dots and hyphens", cl.Name)
-	} else if i := slices.IndexFunc(c.Clients, func(o *rules.Client) bool { return o.Name == cl.Name }); i >= 0 {
-		t.Errorf("name", "%q is already used on line %d", cl.Name, c.Clients[i].Line)
+	} else if line, used := c.known.clients[cl.Name]; used {
+		t.Errorf("name", "%q is already used on line %d", cl.Name, line)
 	}
 	if t.Has("mode") {
 		cl.Audit = t.Choice("mode", "enforce", "audit") == "audit"
@@ -32,9 +31,10 @@ func (c *Config) readClient(t *tomldoc.Table) *rules.Client {
 	c.readClientProfiles(cl, t)
 	c.readAddresses(cl, t.Sub("addresses"))
 	warnOfShared(cl, t)
-	if earlier := c.shadows(cl.Sources); earlier != "" {
+	if earlier := c.known.shadows(cl.Sources); earlier != "" {
 		t.Errorf("sources", "can never match: client %q above already has all of these addresses", earlier)
 	}
+	c.known.add(cl)
 	t.Done()
 	return cl
 }
@@ -143,23 +143,4 @@ func readWithout(cp *rules.ClientProfile, t *tomldoc.Table) {
 			t.Doc.Errorf(t.LineOf("without", id), "without: %s has no rule %q%s", cp.Profile.Name, id, cure)
 		}
 	}
-}
-
-// shadows returns the name of an earlier client if the sources of earlier clients cover
-// all of these sources. Otherwise it returns "".
-func (c *Config) shadows(sources []netip.Prefix) string {
-	if len(sources) == 0 {
-		return ""
-	}
-	var name string
-	for _, s := range sources {
-		i := slices.IndexFunc(c.Clients, func(o *rules.Client) bool {
-			return slices.ContainsFunc(o.Sources, func(p netip.Prefix) bool { return rules.Covers(p, s) })
-		})
-		if i < 0 {
-			return ""
-		}
-		name = c.Clients[i].Name
-	}
-	return name
 }

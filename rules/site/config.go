@@ -27,9 +27,11 @@ type Config struct {
 	Limits  Limits
 	Inputs  []Input // what the configuration was read from, beside its own file, in the order of reading
 
-	lines  map[string]int      // lines of the keys of [listen]
-	inputs [][sha256.Size]byte // of the content of the files among Inputs
-	unread []string            // profile files with errors, whose profile is not among Profiles
+	lines  map[string]int         // lines of the keys of [listen]
+	known  *known                 // while the configuration is read
+	lists  map[string]*rules.List // by the paths of their files; while the configuration is read
+	inputs [][sha256.Size]byte    // of the content of the files among Inputs
+	unread []string               // profile files with errors, whose profile is not among Profiles
 }
 
 // ListenLine returns the line of a key of [listen], for problems that are found later. It
@@ -51,6 +53,7 @@ func Parse(file string, disk Disk, data []byte, shipped []*rules.Profile) (*Conf
 			ECHDeny:           top.Choice("ech", "outer", "deny") == "deny",
 		},
 		Audit: top.Choice("mode", "enforce", "audit") == "audit",
+		known: newKnown(),
 	}
 	c.readListen(top.Sub("listen"))
 	ofFiles := c.readProfiles(top.Sub("profiles"), disk, shipped)
@@ -60,7 +63,7 @@ func Parse(file string, disk Disk, data []byte, shipped []*rules.Profile) (*Conf
 		}
 	}
 	for _, t := range top.Subs("rule") {
-		c.Rules = append(c.Rules, c.readSiteRule(t))
+		c.Rules = append(c.Rules, c.readSiteRule(t, disk))
 	}
 	c.warnOfUnion(doc)
 	c.readDNS(top.Sub("dns"))
@@ -75,6 +78,7 @@ func Parse(file string, disk Disk, data []byte, shipped []*rules.Profile) (*Conf
 		doc.Warnf(0, "no [[client]]: every request is denied as unknown_client")
 	}
 	c.Revision = c.revision(data)
+	c.known, c.lists = nil, nil
 	problems := append(doc.Problems(), ofFiles.Sorted()...)
 	if problems.Err() != nil {
 		return nil, problems

@@ -12,15 +12,17 @@ import (
 	"sallyport/rules/tomldoc"
 )
 
-func (c *Config) readSiteRule(t *tomldoc.Table) *rules.Rule {
+func (c *Config) readSiteRule(t *tomldoc.Table, disk Disk) *rules.Rule {
 	r := &rules.Rule{
 		Profile: rules.SiteProfile, ID: t.Str("id"), Client: t.Str("client"), Reason: t.Str("reason"),
 		File: t.Doc.File(), Line: t.Line(""),
 	}
 	if !rules.IsIdentifier(r.ID) {
 		t.Errorf("id", "%q is not a rule id: letters, digits, dots and hyphens", r.ID)
-	} else if i := slices.IndexFunc(c.Rules, func(o *rules.Rule) bool { return o.ID == r.ID }); i >= 0 {
-		t.Errorf("id", "%q is already used on line %d", r.ID, c.Rules[i].Line)
+	} else if line, used := c.known.rules[r.ID]; used {
+		t.Errorf("id", "%q is already used on line %d", r.ID, line)
+	} else {
+		c.known.rules[r.ID] = r.Line
 	}
 	c.checkRuleClient(t, r.Client)
 	if strings.TrimSpace(r.Reason) == "" {
@@ -28,17 +30,19 @@ func (c *Config) readSiteRule(t *tomldoc.Table) *rules.Rule {
 	} else if placeholder(r.Reason) {
 		t.Doc.Warnf(t.Line("reason"), "reason: %q is still a placeholder: say why the site needs the rule, like a ticket number, or delete the rule", r.Reason)
 	}
+	r.List = c.readLists(t, disk)
 	profile.ReadReach(t, r, nil)
 	r.Expires = t.End("expires")
 	checkHosts(t, "to", r.To)
 	warnOfDestinations(t, "to", r.Client, prefixesAmong(r.To))
+	warnOfDestinations(t, "to_files", r.Client, slices.Collect(r.List.Prefixes()))
 	warnOfAny(t, r)
 	for _, d := range r.To {
 		if suffix := suffixBelow(d.Name); d.Wildcard && suffix != "" {
-			t.Doc.Warnf(t.LineOf("to", d.String()), "to: %s also permits *.%s, a public suffix under which anyone can register a name; name the domains", d, strings.TrimPrefix(suffix, "*."))
+			t.Doc.Warnf(t.LineOf("to", d.String()), "to: %s", permitsSuffix(d, suffix))
 		}
-		if knownDoH(d) {
-			t.Doc.Warnf(t.LineOf("to", d.String()), "to: %s is a public DNS-over-HTTPS resolver: with it a client can look up any name and bypass the DNS filter", d)
+		if c.known.resolvers.has(d) {
+			t.Doc.Warnf(t.LineOf("to", d.String()), "to: %s", isResolver(d))
 		}
 	}
 	t.Done()
@@ -59,17 +63,18 @@ func placeholder(reason string) bool {
 
 // checkRuleClient reports a rule whose client does not exist.
 func (c *Config) checkRuleClient(t *tomldoc.Table, name string) {
-	var known []string
-	for _, cl := range c.Clients {
-		known = append(known, cl.Name)
-	}
+	_, there := c.known.clients[name]
 	switch {
-	case slices.Contains(known, name):
+	case there:
 	case name == "":
 		t.Missing("client", "name the [[client]] that the rule is for")
-	case len(known) == 0:
+	case len(c.Clients) == 0:
 		t.Errorf("client", "there is no client %q; the configuration has no [[client]]", name)
 	default:
+		var known []string
+		for _, cl := range c.Clients {
+			known = append(known, cl.Name)
+		}
 		t.Errorf("client", "there is no client %q%s", name, tomldoc.DidYouMean(name, known, "the clients are"))
 	}
 }

@@ -5,7 +5,9 @@ package site
 
 import (
 	_ "embed"
+	"fmt"
 	"strings"
+	"sync"
 
 	"sallyport/rules"
 
@@ -20,15 +22,26 @@ import (
 //go:embed suffixes.txt
 var suffixParents string
 
+// suffixOf returns the suffix below each name of suffixParents.
+var suffixOf = sync.OnceValue(func() map[string]string {
+	out := map[string]string{}
+	for line := range strings.Lines(suffixParents) {
+		if name, suffix, ok := strings.Cut(strings.TrimSuffix(line, "\n"), " "); ok && name != "#" {
+			out[name] = suffix
+		}
+	}
+	return out
+})
+
 // suffixBelow returns a public suffix below n, or "" if there is none. n is not a public
 // suffix itself.
 func suffixBelow(n rules.Name) string {
-	_, after, found := strings.Cut(suffixParents, "\n"+n.String()+" ")
-	if !found {
-		return ""
-	}
-	suffix, _, _ := strings.Cut(after, "\n")
-	return suffix
+	return suffixOf()[n.String()]
+}
+
+// permitsSuffix is the warning about a wildcard above a public suffix.
+func permitsSuffix(d rules.Destination, suffix string) string {
+	return fmt.Sprintf("%s also permits *.%s, a public suffix under which anyone can register a name; name the domains", d, strings.TrimPrefix(suffix, "*."))
 }
 
 // managed reports whether n is a public suffix of ICANN's part of the list, like com or

@@ -138,7 +138,7 @@ func warnOfDestinations(t *tomldoc.Table, key, client string, prefixes []netip.P
 
 // warnOfAny warns of a rule with any = true that is wider than one network.
 func warnOfAny(t *tomldoc.Table, r *rules.Rule) {
-	prefixes := prefixesAmong(r.To)
+	prefixes := slices.AppendSeq(prefixesAmong(r.To), r.List.Prefixes())
 	w := widthOf(prefixes)
 	var size string
 	switch {
@@ -157,26 +157,27 @@ func warnOfAny(t *tomldoc.Table, r *rules.Rule) {
 // warnOfUnion warns of a client whose rules and roles are the Internet only together, which
 // no single line of the file shows.
 func (c *Config) warnOfUnion(doc *tomldoc.Document) {
+	rulesOf := map[string][]*rules.Rule{}
+	for _, r := range c.Rules {
+		rulesOf[r.Client] = append(rulesOf[r.Client], r)
+	}
 	for _, cl := range c.Clients {
 		var all []netip.Prefix
 		alone := false
-		add := func(list []rules.Destination) {
-			prefixes := prefixesAmong(list)
+		add := func(prefixes []netip.Prefix) {
 			alone = alone || widthOf(prefixes).isInternet()
 			all = append(all, prefixes...)
 		}
 		for _, list := range cl.Addresses {
-			add(list)
+			add(prefixesAmong(list))
 		}
 		for i := range cl.Profiles {
 			for _, list := range cl.Profiles[i].Addresses {
-				add(list)
+				add(prefixesAmong(list))
 			}
 		}
-		for _, r := range c.Rules {
-			if r.Client == cl.Name {
-				add(r.To)
-			}
+		for _, r := range rulesOf[cl.Name] {
+			add(slices.AppendSeq(prefixesAmong(r.To), r.List.Prefixes()))
 		}
 		if w := widthOf(all); !alone && w.isInternet() {
 			doc.Warnf(cl.Line, "client %q: its rules together permit %v: THE ALLOWLIST ENDS HERE, although no single rule shows it; list only the networks that are needed", cl.Name, w)
@@ -202,13 +203,22 @@ func (c *Config) checkSources(t *tomldoc.Table, cl *rules.Client) {
 // a packet can be sent to them.
 func checkHosts(t *tomldoc.Table, key string, list []rules.Destination) {
 	for _, d := range list {
-		if !d.Prefix.IsValid() || d.Prefix.Addr().IsMulticast() {
-			continue
-		}
-		if why := noHost(d.Prefix); why != "" {
-			t.Doc.Errorf(t.LineOf(key, d.String()), "%s: %v cannot be a destination: %s%s", key, d, why, everyAddressHint(d.Prefix))
+		if why := cannotBeDestination(d); why != "" {
+			t.Doc.Errorf(t.LineOf(key, d.String()), "%s: %s", key, why)
 		}
 	}
+}
+
+// cannotBeDestination returns why no host has the addresses of a destination; "" if a host
+// may have one.
+func cannotBeDestination(d rules.Destination) string {
+	if !d.Prefix.IsValid() || d.Prefix.Addr().IsMulticast() {
+		return ""
+	}
+	if why := noHost(d.Prefix); why != "" {
+		return fmt.Sprintf("%v cannot be a destination: %s%s", d, why, everyAddressHint(d.Prefix))
+	}
+	return ""
 }
 
 // noHost returns why no host has an address of p; "" if a host may have one.

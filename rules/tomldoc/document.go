@@ -21,8 +21,9 @@ import (
 type Document struct {
 	file     string
 	lines    []string
-	at       map[string]int // path of a key -> line
-	top      *Table         // the whole file; nil until it is parsed
+	at       map[string]int         // path of a key -> line
+	top      *Table                 // the whole file; nil until it is parsed
+	quoted   map[int]map[string]int // line of a key -> text in quotes -> its first line, from there on
 	problems rules.Problems
 }
 
@@ -56,6 +57,9 @@ func (d *Document) Warnf(line int, format string, args ...any) {
 	d.problems = append(d.problems, rules.Problem{File: d.file, Line: line, Text: fmt.Sprintf(format, args...), Warning: true})
 }
 
+// Report adds problems of other files.
+func (d *Document) Report(problems ...rules.Problem) { d.problems = append(d.problems, problems...) }
+
 // File returns the name of the file, as problems give it.
 func (d *Document) File() string { return d.file }
 
@@ -83,6 +87,34 @@ func (d *Document) locate(keys []toml.Key) {
 			if _, known := d.at[at]; !known || n == len(k) {
 				d.at[at] = line // also the tables that a dotted key makes
 			}
+		}
+	}
+}
+
+// quote fills quoted for the value that begins on a line. A value ends before the next line
+// with a "=".
+func (d *Document) quote(from int) {
+	if d.quoted == nil {
+		d.quoted = map[int]map[string]int{}
+	}
+	found := map[string]int{}
+	d.quoted[from] = found
+	for i := max(from, 1); i <= len(d.lines); i++ {
+		l := d.lines[i-1]
+		for _, q := range []byte{'"', '\''} {
+			for at, rest := strings.IndexByte(l, q), l; at >= 0; at = strings.IndexByte(rest, q) {
+				rest = rest[at+1:]
+				end := strings.IndexByte(rest, q)
+				if end < 0 {
+					break
+				}
+				if _, earlier := found[rest[:end]]; !earlier {
+					found[rest[:end]] = i
+				}
+			}
+		}
+		if i > from && strings.Contains(l, "=") {
+			break
 		}
 	}
 }

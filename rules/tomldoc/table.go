@@ -34,14 +34,11 @@ func (t *Table) Line(key string) int {
 // that has the element in quotes.
 func (t *Table) LineOf(key, element string) int {
 	from := t.Line(key)
-	for i := max(from, 1); i <= len(t.Doc.lines); i++ {
-		l := t.Doc.lines[i-1]
-		if strings.Contains(l, `"`+element+`"`) || strings.Contains(l, `'`+element+`'`) {
-			return i
-		}
-		if i > from && strings.Contains(l, "=") {
-			break
-		}
+	if t.Doc.quoted[from] == nil {
+		t.Doc.quote(from)
+	}
+	if line, ok := t.Doc.quoted[from][element]; ok {
+		return line
 	}
 	return from
 }
@@ -194,15 +191,17 @@ func (t *Table) Strs(key string) []string {
 		return nil
 	}
 	out := make([]string, 0, len(list))
+	seen := make(map[string]bool, len(list))
 	for _, e := range list {
 		s, ok := e.(string)
 		if !ok {
 			t.Errorf(key, "must be a list of strings, but contains %s in it", KindOf(e))
 			return nil
 		}
-		if slices.Contains(out, s) {
+		if seen[s] {
 			t.Doc.Errorf(t.LineOf(key, s), "%s: %q is listed twice", key, s)
 		}
+		seen[s] = true
 		out = append(out, s)
 	}
 	return out

@@ -1,0 +1,48 @@
+// Lists: the to_files of a rule. Rules that name the same files share one list.
+
+package site
+
+import (
+	"strings"
+
+	"sallyport/rules"
+	"sallyport/rules/tomldoc"
+)
+
+// readLists reads the list files of a rule. The result is nil if it has none.
+func (c *Config) readLists(t *tomldoc.Table, disk Disk) *rules.List {
+	names := t.Strs("to_files")
+	if !t.Has("to_files") {
+		return nil
+	}
+	if t.Lacks("to_files") {
+		t.Errorf("to_files", "is empty: list files with one destination a line, or leave it out")
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	paths := make([]string, len(names))
+	for i, name := range names {
+		paths[i] = under(disk.Dir, name)
+	}
+	key := strings.Join(paths, "\x00")
+	if list, known := c.lists[key]; known {
+		return list
+	}
+	l := newListReader()
+	for _, name := range names {
+		path, data, err := c.read(disk, "[[rule]] to_files", name, maxListBytes)
+		if err != nil {
+			t.Doc.Errorf(t.LineOf("to_files", name), "to_files: %s: %v", path, err)
+			continue
+		}
+		l.read(path, data)
+	}
+	list := l.done()
+	t.Doc.Report(l.problems...)
+	if c.lists == nil {
+		c.lists = map[string]*rules.List{}
+	}
+	c.lists[key] = list
+	return list
+}
