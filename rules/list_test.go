@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -260,42 +259,4 @@ func listedNames(n int) []string {
 		}
 	}
 	return out
-}
-
-// A list holds a name in at most 40 octets, its text included. A look-up allocates nothing.
-func TestListIsSmall(t *testing.T) {
-	const n = 200_000
-	names := listedNames(n)
-	before := heldBytes()
-	l := func() *List {
-		var b ListBuilder
-		b.File("allow.txt")
-		for i, s := range names {
-			b.Add(Destination{Name: mustName(s)}, i+1)
-		}
-		l, _ := b.Done()
-		return l
-	}()
-	held := float64(heldBytes()-before) / n
-	t.Logf("%.1f octets a name, %.1f of them text", held, float64(len(l.names.text))/n)
-	if held > 40 {
-		t.Errorf("a name takes %.1f octets, want at most 40", held)
-	}
-	runtime.KeepAlive(names)
-	for _, s := range []string{"x.example.com", "cloud1.com", labels127} {
-		name := mustName(s)
-		if got := testing.AllocsPerRun(100, func() { l.match(name); l.Has(name) }); got != 0 {
-			t.Errorf("%s: %v allocations", s, got)
-		}
-	}
-	runtime.KeepAlive(l)
-}
-
-// heldBytes returns the live heap.
-func heldBytes() int64 {
-	runtime.GC()
-	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return int64(m.HeapAlloc)
 }

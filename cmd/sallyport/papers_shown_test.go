@@ -3,6 +3,7 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"path"
 	"path/filepath"
@@ -255,7 +256,18 @@ func TestPapersConfigurations(t *testing.T) {
 			if strings.Contains(piece, "[[client]]") {
 				whole = listen + piece + "[dns]" + dns
 			}
-			if code, out, diag := command(t, whole, "check", "--config", "-"); code != 0 {
+			dir := t.TempDir()
+			file := filepath.Join(dir, "site.toml")
+			texts := map[string]string{file: whole}
+			for _, list := range regexp.MustCompile(`"([^"]+\.txt)"`).FindAllStringSubmatch(piece, -1) {
+				texts[filepath.Join(dir, list[1])] = "listed.example\n"
+			}
+			for path, text := range texts {
+				if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, []byte(text), 0o600)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if code, out, diag := command(t, "", "check", "--config", file); code != 0 {
 				t.Errorf("%s: exit %d\n%s%s\n%s", page, code, out, diag, whole)
 			}
 		}
