@@ -19,6 +19,7 @@ type errorBody struct {
 	Error  string `json:"error"` // "denied", or "upstream" where a permitted destination failed
 	Reason string `json:"reason"`
 	Hint   string `json:"hint,omitempty"`
+	Source string `json:"source,omitempty"` // the document of the rule that the hint names
 	Host   string `json:"host,omitempty"`
 	Port   uint16 `json:"port,omitempty"`
 }
@@ -46,6 +47,9 @@ func statusOf(a rules.Attempt, d rules.Decision) int {
 func writeError(w io.Writer, status int, a rules.Attempt, d rules.Decision, acceptJSON bool) error {
 	body := errorBody{Error: "denied", Reason: d.Why().String(), Hint: rules.Hint(a, d)}
 	body.Host, body.Port = wanted(a)
+	if d.Nearest != nil && d.Nearest.Document != nil { // the reason of a site's rule is not for clients
+		body.Source = d.Nearest.Source()
+	}
 	return writePage(w, status, body, acceptJSON)
 }
 
@@ -132,6 +136,9 @@ func (e *errorBody) plain() []byte {
 	}
 	if e.Hint != "" {
 		b.WriteString("\n" + e.Hint)
+	}
+	if e.Source != "" {
+		b.WriteString("\nsource: " + e.Source)
 	}
 	b.WriteString("\n")
 	return b.Bytes()

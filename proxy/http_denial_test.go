@@ -134,3 +134,28 @@ func TestRequestPrivateAddress(t *testing.T) {
 		t.Errorf("dialed %v, closed %v", w.dialed(), w.journal.closes())
 	}
 }
+
+// A denial by a documented rule names the document. The reason of a site's own rule stays
+// inside.
+func TestDenialNamesTheDocument(t *testing.T) {
+	documented := &rules.Rule{Profile: "backup", ID: "licence", Section: "3", Document: &rules.Document{Title: "Ports of Backup 7", Version: "7.2"}, Origin: "profile revision 0123456789ab"}
+	for _, c := range []struct {
+		nearest    *rules.Rule
+		json, text string
+	}{
+		{documented, `"source":"Ports of Backup 7, version 7.2, section 3; profile revision 0123456789ab"`, "\nsource: Ports of Backup 7, version 7.2, section 3; profile revision 0123456789ab\n"},
+		{&rules.Rule{Profile: rules.SiteProfile, ID: "wsus", Reason: "TICKET-4711"}, "", ""},
+		{nil, "", ""},
+	} {
+		for asJSON, want := range map[bool]string{true: c.json, false: c.text} {
+			var b strings.Builder
+			d := rules.Decision{Reason: rules.PortNotListed, Nearest: c.nearest, Client: &rules.Client{Name: "c"}}
+			if err := writeError(&b, 403, rules.Attempt{Proto: rules.TCP}, d, asJSON); err != nil {
+				t.Fatal(err)
+			}
+			if got := b.String(); want != "" && !strings.Contains(got, want) || want == "" && (strings.Contains(got, "source") || strings.Contains(got, "TICKET")) {
+				t.Errorf("%v: %q in\n%s", c.nearest, want, got)
+			}
+		}
+	}
+}

@@ -229,9 +229,19 @@ func (r *Rule) documented() string {
 	case r.Profile == SiteProfile:
 		return "permitted by the site's rule " + r.ID
 	case r.Section == "":
-		return "documented for " + r.Profile
+		return "documented for " + r.profileText()
 	}
-	return "documented for " + r.Profile + ", section " + r.Section
+	return "documented for " + r.profileText() + ", section " + r.Section
+}
+
+// profileText returns the name of a rule's profile. For a profile from a file it also has
+// the revision, which tells it from an earlier file and from a shipped profile.
+func (r *Rule) profileText() string {
+	if r.Origin == "" {
+		return r.Profile
+	}
+	origin, _, _ := strings.Cut(r.Origin, ", ")
+	return r.Profile + ", " + origin
 }
 
 // PortsOf returns the ports of a rule, with the numbers that the client has set. A nil

@@ -16,6 +16,7 @@ import (
 	"sallyport/cmd/sallyport/terminal"
 	"sallyport/denials/text"
 	"sallyport/rules"
+	"sallyport/rules/profile"
 	"sallyport/rules/site"
 )
 
@@ -34,7 +35,8 @@ self; on the gateway's host, so is each address of its interfaces.
 
 PROTO is tcp or udp, HOST is a name or an address, PORT is a number. With "-",
 explain reads lines "PROTO HOST PORT" from standard input, and prints one JSON
-object for each line: {"verdict","reason","rule","source","nearest","hint"}.
+object for each line: {"verdict","reason","rule","source","nearest","hint"}; a
+rule of a profile from a file adds "provenance": its revision and its document.
 
 Exit status: 0 allow, 1 deny, 2 if explain cannot answer. With "-": 0, or 2 if
 explain cannot answer a line; for that line it prints {"error"}.`,
@@ -79,16 +81,31 @@ type explanation struct {
 	Source  string `json:"source"`
 	Nearest string `json:"nearest"`
 	Hint    string `json:"hint"`
+
+	// Of the rule or the nearest rule, if its profile is from a file. For a profile inside the
+	// binary, Source says all, and the answer has the six keys alone.
+	Provenance *profile.Provenance `json:"provenance,omitempty"`
+
+	page string // where the document was read
 }
 
-// explainAttempt returns the explanation of a decision.
-func explainAttempt(a rules.Attempt, d rules.Decision) explanation {
+// explainAttempt returns the explanation of a decision by a configuration.
+func explainAttempt(cfg *site.Config, a rules.Attempt, d rules.Decision) explanation {
 	e := explanation{Verdict: d.Text(), Reason: d.Why().String(), Hint: rules.Hint(a, d)}
 	if d.Rule != nil {
 		e.Rule, e.Source = d.Rule.String(), rules.RuleSource(a, d)
 	}
 	if d.Nearest != nil {
 		e.Nearest, e.Source = d.Nearest.String(), d.Nearest.Source()
+	}
+	for _, r := range []*rules.Rule{d.Rule, d.Nearest} {
+		if r == nil {
+			continue
+		}
+		p := profile.ProvenanceOf(cfg.Profiles, r)
+		if e.page = p.Page(); r.Origin != "" {
+			e.Provenance = p
+		}
 	}
 	return e
 }
@@ -100,7 +117,7 @@ func explainOne(cfg *site.Config, policy *rules.Policy, from netip.Addr, args []
 		return commandline.Usage("%v", err)
 	}
 	a, d := gateway.Ask(cfg, policy, a)
-	e := explainAttempt(a, d)
+	e := explainAttempt(cfg, a, d)
 	if asJSON {
 		if err := text.WriteJSON(out, e, ""); err != nil {
 			return err
@@ -132,7 +149,8 @@ func explainBatch(cfg *site.Config, policy *rules.Policy, from netip.Addr, in io
 		}
 		var answer any = map[string]string{"error": fmt.Sprint(err)}
 		if err == nil {
-			answer = explainAttempt(gateway.Ask(cfg, policy, a))
+			asked, d := gateway.Ask(cfg, policy, a)
+			answer = explainAttempt(cfg, asked, d)
 		} else {
 			bad++
 		}
@@ -173,6 +191,7 @@ func printExplanation(out io.Writer, cfg *site.Config, args []string, d rules.De
 	}
 	row("nearest", e.Nearest)
 	row("source", e.Source)
+	row("document", e.page)
 	if d.Reason != rules.ReasonNone {
 		row("meaning", d.Why().Help())
 	}

@@ -38,7 +38,7 @@ func TestLayout(t *testing.T) {
 		"sallyport/denials/page":              {"sallyport/denials", "sallyport/denials/journal", "sallyport/rules"},
 		"sallyport/denials/text":              {"sallyport/denials", "sallyport/denials/journal", "sallyport/rules"},
 		"sallyport/cmd/sallyport/commandline": nil,
-		"sallyport/cmd/sallyport/catalogue":   {"sallyport/cmd/sallyport/commandline", "sallyport/cmd/sallyport/gateway", "sallyport/denials/text", "sallyport/rules", "sallyport/rules/export", "sallyport/rules/profile", "sallyport/rules/profile/draft", "sallyport/rules/profile/lint"},
+		"sallyport/cmd/sallyport/catalogue":   {"sallyport/cmd/sallyport/commandline", "sallyport/cmd/sallyport/gateway", "sallyport/cmd/sallyport/terminal", "sallyport/denials/text", "sallyport/rules", "sallyport/rules/export", "sallyport/rules/profile", "sallyport/rules/profile/draft", "sallyport/rules/profile/lint"},
 		"sallyport/cmd/sallyport/confine":     nil,
 		"sallyport/cmd/sallyport/systemd":     nil,
 		"sallyport/cmd/sallyport/manual":      nil,

@@ -2,7 +2,11 @@
 
 package profile
 
-import "sallyport/rules"
+import (
+	"time"
+
+	"sallyport/rules"
+)
 
 // JSON is a profile as sallyport profiles --json prints it.
 type JSON struct {
@@ -10,11 +14,37 @@ type JSON struct {
 	Product  string              `json:"product"`
 	Roles    []string            `json:"roles"`
 	Binds    []string            `json:"binds,omitempty"`
-	Document map[string]any      `json:"document"`
+	Document DocumentJSON        `json:"document"`
+	Revision string              `json:"revision"`         // of the profile: a hash of what decides
+	File     string              `json:"file,omitempty"`   // absent: the profile is inside the binary
+	Origin   string              `json:"origin,omitempty"` // as the sources of its rules name the file
+	Replaces string              `json:"replaces,omitempty"`
 	Features []map[string]string `json:"features,omitempty"`
 	Ports    []map[string]any    `json:"ports,omitempty"`
 	Count    int                 `json:"rule_count"`
 	Rules    []RuleJSON          `json:"rules,omitempty"`
+}
+
+// A DocumentJSON is the document of a JSON.
+type DocumentJSON struct {
+	Title     string `json:"title"`
+	Version   string `json:"version"`
+	Released  string `json:"released"`
+	URL       string `json:"url"`
+	Retrieved string `json:"retrieved,omitempty"`
+	SHA256    string `json:"sha256,omitempty"`
+	Language  string `json:"language,omitempty"`
+	AgeDays   *int   `json:"age_days,omitempty"` // absent: unknown
+	Old       bool   `json:"old"`                // older than two years
+}
+
+// newDocumentJSON returns the JSON form of a document.
+func newDocumentJSON(d rules.Document, now time.Time) DocumentJSON {
+	j := DocumentJSON{Title: d.Title, Version: d.Version, Released: d.Released, URL: d.URL, Retrieved: d.Retrieved, SHA256: d.SHA256, Language: d.Language, Old: Old(d, now)}
+	if days, known := Age(d, now); known {
+		j.AgeDays = &days
+	}
+	return j
 }
 
 // A RuleJSON is a rule of a JSON.
@@ -34,11 +64,15 @@ type RuleJSON struct {
 	Note    string   `json:"note,omitempty"`
 }
 
-// NewJSON returns the JSON form of a profile; whole adds its rules.
-func NewJSON(p *rules.Profile, whole bool) JSON {
+// NewJSON returns the JSON form of a profile, with the age of its document at an instant;
+// whole adds its rules.
+func NewJSON(p *rules.Profile, whole bool, now time.Time) JSON {
 	j := JSON{
 		Name: p.Name, Product: p.Product, Roles: p.Roles, Binds: p.Binds, Count: len(p.Rules),
-		Document: map[string]any{"title": p.Document.Title, "version": p.Document.Version, "released": p.Document.Released, "url": p.Document.URL},
+		Document: newDocumentJSON(p.Document, now), Revision: p.Revision, Origin: p.Origin, Replaces: p.Replaces,
+	}
+	if p.Origin != "" {
+		j.File = p.File
 	}
 	for _, f := range p.Features {
 		j.Features = append(j.Features, map[string]string{"name": f.Name, "meaning": f.Meaning})

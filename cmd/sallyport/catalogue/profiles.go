@@ -6,7 +6,7 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -22,57 +22,85 @@ func New() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "profiles",
 		Short: "List the products that sallyport has documented rules for, or print one",
+		Long: `profiles lists the profiles inside the binary. With --config it lists those that
+the clients of a configuration can have: also those from the files that
+[profiles] paths names, and a file in the place of a shipped profile.
+
+A document that is older than two years is a warning: the vendor may have a newer
+one.`,
 		Example: `  sallyport profiles
+  sallyport profiles list --config /etc/sallyport/sallyport.toml
   sallyport profiles show cyber-command
+  sallyport profiles show backup --config /etc/sallyport/sallyport.toml
+  sallyport profiles show ./backup.toml
   sallyport profiles show --json endpoint-secure-onprem`,
 		Args: commandline.NoArgs,
 	}
 	var asJSON bool
+	var config string
 	list := &cobra.Command{Use: "list", Short: "List the profiles", Args: commandline.NoArgs}
 	show := &cobra.Command{
-		Use: "show NAME", Short: "Print every rule of a profile, with its source",
+		Use: "show {NAME | FILE}", Short: "Print every rule of a profile, with its source",
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-			profiles, _ := gateway.ShippedProfiles()
-			return profileNames(profiles), cobra.ShellCompDirectiveNoFileComp
+			profiles, _ := profilesOf(config, strings.NewReader(""))
+			return profileNames(profiles), cobra.ShellCompDirectiveDefault
 		},
 	}
 	for _, sub := range []*cobra.Command{c, list, show} {
 		sub.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+		sub.Flags().StringVarP(&config, "config", "c", "", "the profiles of this configuration `FILE`; without it, those inside the binary")
+		_ = sub.MarkFlagFilename("config", "toml")
 	}
 	list.RunE = func(c *cobra.Command, _ []string) error {
-		profiles, err := gateway.ShippedProfiles()
+		profiles, err := profilesOf(config, c.InOrStdin())
 		if err != nil {
 			return err
 		}
-		if asJSON {
-			var out []profile.JSON
-			for _, p := range profiles {
-				out = append(out, profile.NewJSON(p, false))
-			}
-			return text.WriteJSON(c.OutOrStdout(), out, "  ")
-		}
-		return listProfiles(c.OutOrStdout(), profiles)
+		return printList(c.OutOrStdout(), c.ErrOrStderr(), profiles, asJSON, time.Now())
 	}
 	c.RunE = list.RunE
 	show.RunE = func(c *cobra.Command, args []string) error {
-		profiles, err := gateway.ShippedProfiles()
+		profiles, err := profilesOf(config, c.InOrStdin())
 		if err != nil {
 			return err
 		}
 		if len(args) != 1 {
 			return commandline.Usage("profiles show takes the name of one profile; there are %s", strings.Join(profileNames(profiles), ", "))
 		}
-		i := slices.Index(profileNames(profiles), args[0])
-		if i < 0 {
-			return fmt.Errorf("there is no profile %q; there are %s", args[0], strings.Join(profileNames(profiles), ", "))
+		p, err := profileOf(profiles, args[0])
+		if err != nil {
+			return err
 		}
 		if asJSON {
-			return text.WriteJSON(c.OutOrStdout(), profile.NewJSON(profiles[i], true), "  ")
+			return text.WriteJSON(c.OutOrStdout(), profile.NewJSON(p, true, time.Now()), "  ")
 		}
-		return showProfile(c.OutOrStdout(), profiles[i])
+		return showProfile(c.OutOrStdout(), p, time.Now())
 	}
 	c.AddCommand(list, show, newCheck(), newImport(), newExport())
 	return c
+}
+
+// profilesOf returns the profiles of a --config; without one, the shipped ones.
+func profilesOf(config string, stdin io.Reader) ([]*rules.Profile, error) {
+	if config == "" {
+		return gateway.ShippedProfiles()
+	}
+	cfg, _, err := gateway.LoadConfig(config, stdin)
+	if err != nil {
+		return nil, err
+	}
+	return cfg.Profiles, nil
+}
+
+// profileOf returns the profile with a name, or the one in a file.
+func profileOf(profiles []*rules.Profile, arg string) (*rules.Profile, error) {
+	if i := slices.Index(profileNames(profiles), arg); i >= 0 {
+		return profiles[i], nil
+	}
+	if strings.Contains(arg, "/") || strings.HasSuffix(arg, ".toml") {
+		return readProfile(arg)
+	}
+	return nil, fmt.Errorf("there is no profile %q; there are %s; those of a configuration are shown with --config FILE", arg, strings.Join(profileNames(profiles), ", "))
 }
 
 // profileNames returns the names of profiles.
@@ -84,85 +112,22 @@ func profileNames(profiles []*rules.Profile) []string {
 	return names
 }
 
-// listProfiles writes a table of profiles.
-func listProfiles(out io.Writer, profiles []*rules.Profile) error {
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "PROFILE\tROLES\tFEATURES\tRULES\tPRODUCT")
+// printList writes the list of profiles, and to warn each document that is old.
+func printList(out, warn io.Writer, profiles []*rules.Profile, asJSON bool, now time.Time) error {
+	if asJSON {
+		list := []profile.JSON{}
+		for _, p := range profiles {
+			list = append(list, profile.NewJSON(p, false, now))
+		}
+		return text.WriteJSON(out, list, "  ")
+	}
+	if err := listProfiles(out, profiles); err != nil {
+		return err
+	}
 	for _, p := range profiles {
-		var features []string
-		for _, f := range p.Features {
-			features = append(features, f.Name)
-		}
-		fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%s\n", p.Name, strings.Join(p.Roles, ", "), len(features), len(p.Rules), p.Product)
-	}
-	return w.Flush()
-}
-
-// showProfile writes a profile and a table of its rules.
-func showProfile(out io.Writer, p *rules.Profile) error {
-	fmt.Fprintf(out, "%s: %s\n", p.Name, p.Product)
-	fmt.Fprintf(out, "document: %s", p.Document.Title)
-	if p.Document.Version != "" {
-		fmt.Fprintf(out, ", version %s", p.Document.Version)
-	}
-	if p.Document.Released != "" {
-		fmt.Fprintf(out, ", released %s", p.Document.Released)
-	}
-	fmt.Fprintf(out, "\nroles:    %s (the first is the default)\n", strings.Join(p.Roles, ", "))
-	if len(p.Binds) > 0 {
-		fmt.Fprintf(out, "parties:  %s (bound in [client.addresses] or [client.profile.addresses] as well)\n", strings.Join(p.Binds, ", "))
-	}
-	for _, f := range p.Features {
-		fmt.Fprintf(out, "feature:  %s: %s\n", f.Name, f.Meaning)
-	}
-	for _, port := range p.Ports {
-		fmt.Fprintf(out, "port:     %s, by default %d: %s\n", port.Name, port.Default, port.Meaning)
-	}
-	fmt.Fprintln(out)
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "RULE\tFROM\tTO\tPORTS\tSECTION\tONLY\tPURPOSE")
-	for _, r := range p.Rules {
-		for i, d := range r.To {
-			if i > 0 {
-				fmt.Fprintf(w, "\t\t%s\t\t\t\t\n", d)
-				continue
-			}
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.ID, r.From, d, portsText(p, r), r.Section, conditionText(r), r.Purpose)
+		if profile.Old(p.Document, now) {
+			fmt.Fprintln(warn, "sallyport: warning:", oldText(p, now))
 		}
 	}
-	return w.Flush()
-}
-
-// portsText returns the ports of a rule.
-func portsText(p *rules.Profile, r *rules.Rule) string {
-	if r.Any {
-		return "every protocol and port"
-	}
-	tcp, udp := p.DefaultPorts(r)
-	var parts []string
-	if tcp != nil {
-		parts = append(parts, "tcp "+tcp.String())
-	}
-	if udp != nil {
-		parts = append(parts, "udp "+udp.String())
-	}
-	return strings.Join(parts, "; ")
-}
-
-// conditionText returns the conditions of a rule.
-func conditionText(r *rules.Rule) string {
-	var parts []string
-	if r.Local {
-		parts = append(parts, "on one host")
-	}
-	if len(r.When) > 0 {
-		parts = append(parts, "with "+strings.Join(r.When, " and "))
-	}
-	if r.Since != "" {
-		parts = append(parts, "since "+r.Since)
-	}
-	if r.Until != "" {
-		parts = append(parts, "below "+r.Until)
-	}
-	return strings.Join(parts, ", ")
+	return nil
 }
