@@ -168,9 +168,9 @@ func (g *Gateway) confinedCure(err error) string {
 	case !errors.As(err, &at) || !errors.Is(at.Err, syscall.EACCES):
 		return ""
 	case !g.confined.Covers(at.Path):
-		return "this needs a restart: since its start this process can open only the files that the configuration named then"
+		return "this needs a restart, because the hardening lets this process open only the files that the configuration named at its start"
 	case os.Geteuid() == 0 && g.confined.State(confine.Capabilities) == confine.On:
-		return "this process is root without capabilities: the mode of the file must let root read it"
+		return "this process is root without capabilities, so the mode of the file must let root read the file"
 	}
 	return ""
 }
