@@ -145,8 +145,8 @@ func (n *newcomer) tryIt(t *testing.T, alone *netns) *gateway {
 		{"permitted; without a network: 502", "HTTP/1.1 502|X-Sallyport-Fault: resolve", true},
 		{"what was denied", "evil.example|license.sangfor.com", false},
 		{"the destinations denied most", "evil.example", false},
-		{"what would permit them", "license.sangfor.com|port", false},
-		{"would this be permitted?", "", true},
+		{"the changes that would permit these destinations", "license.sangfor.com|port", false},
+		{"is this permitted?", "", true},
 	}
 	tries := n.section(t, "Try it")
 	for i, w := range want {
