@@ -1,5 +1,5 @@
 // Bench: side-by-side benchmarks, in a separate module so that the product does
-// not depend on what only a comparison needs.
+// not depend on libraries that only a comparison needs.
 
 // Package bench compares sallyport with other programs for the same work.
 //

@@ -1,5 +1,5 @@
-// Matcher: a name's way to its verdict, against a map that is asked for every
-// suffix of a name after the same strict checks.
+// Matcher: compares the way of a name to its verdict with a map that is asked
+// for every suffix of a name after the same strict checks.
 //
 //	go test -bench Matcher -count 6 .
 
@@ -19,7 +19,7 @@ import (
 	"sallyport/rules/profile"
 )
 
-// A matcher reports whether raw is one of the names or below one.
+// A matcher reports whether raw is one of the names or below one of the names.
 type matcher interface{ match(raw string) bool }
 
 // decider is the product: ParseName and Decide.

@@ -105,7 +105,7 @@ func dialWhenOpen(t *testing.T, n *netns, address string) (c net.Conn) {
 
 // blackHole joins two namespaces by two routers. The link between the routers
 // carries packets of at most 1280 bytes, and the first router drops the ICMP
-// messages about larger ones.
+// messages about larger packets.
 func blackHole(t *testing.T) (gate, far *netns) {
 	t.Helper()
 	gate, far = newNetns(t, "gate"), newNetns(t, "far")

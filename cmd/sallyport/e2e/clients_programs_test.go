@@ -10,7 +10,7 @@ const java = `java -Xshare:auto -XX:TieredStopAtLevel=1 -Djavax.net.ssl.trustSto
 // runs without its sandbox.
 const chromium = `chromium --headless --no-sandbox --disable-gpu --disable-dev-shm-usage --no-first-run --disable-background-networking --user-data-dir="$HOME/p" --ignore-certificate-errors --timeout=20000 `
 
-// httpPrograms are those that fetch over HTTP, TLS or TCP.
+// httpPrograms are the programs that fetch over HTTP, TLS or TCP.
 func httpPrograms() []program {
 	return []program{
 		{

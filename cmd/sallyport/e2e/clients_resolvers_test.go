@@ -18,8 +18,8 @@ kill $server; wait $server 2>/dev/null`
 }
 
 // resolvedProgram returns the path of systemd-resolved. SALLYPORT_E2E_RESOLVED
-// names one that is unpacked but not installed, because its installation replaces
-// /etc/resolv.conf.
+// names a program that is unpacked but not installed, because its installation
+// replaces /etc/resolv.conf.
 func resolvedProgram() string {
 	if path := os.Getenv("SALLYPORT_E2E_RESOLVED"); path != "" {
 		return path

@@ -1,6 +1,6 @@
 // Clients table: real programs, each with every front end that it supports. The
-// test records what a permitted trip returns, what a denied one prints, and which
-// of its packets reached the internet. docs/clients.md has the results.
+// test records what a permitted trip returns, what a denied trip prints, and
+// which of its packets reached the internet. docs/clients.md has the results.
 
 package e2e
 
@@ -144,7 +144,7 @@ keytool -importcert -noprompt -alias lab -file "$0" -keystore trust.p12 -storety
 	}
 }
 
-// try makes a permitted trip and a denied one, and returns how they ended. If sallyport
+// try makes a permitted trip and a denied trip, and returns how they ended. If sallyport
 // refuses the permitted trip, the journal must have the denial, and the page has it too.
 func (s *scene) try(t *testing.T, p program, w front) (text string) {
 	t.Helper()

@@ -33,8 +33,8 @@ flows = "../flows/flows.jsonl"
 max_size_mib = 1
 `
 
-// newConfined makes directories that belong to a user, and others that do not. The
-// configuration is behind two links, as Kubernetes mounts it.
+// newConfined makes directories that belong to a user, and directories that do
+// not. The configuration is behind two links, as Kubernetes mounts it.
 func newConfined(t *testing.T, l *lab, uid uint32) *gateway {
 	t.Helper()
 	g := newGateway(t, l.gateway)

@@ -45,9 +45,9 @@ loopback IN A 127.0.0.1
 
 // TestDiscoversDNS64 asserts, behind BIND's DNS64 with prefixes of every
 // length, that a permitted name resolves to addresses that contain a public
-// IPv4 address, and never to one that contains a private one (RFC 7050, RFC
-// 6052, RFC 6147). Without the entry, addresses below the well-known prefix are
-// not permitted.
+// IPv4 address, and never to an address that contains a private IPv4 address
+// (RFC 7050, RFC 6052, RFC 6147). Without the entry, addresses below the
+// well-known prefix are not permitted.
 func TestDiscoversDNS64(t *testing.T) {
 	need(t, "dig", "named")
 	for _, c := range []struct{ what, prefix, entry, public string }{

@@ -1,7 +1,8 @@
 //go:build linux
 
-// Docker daemon: one of the test's own, in the namespace that is the gateway's
-// elsewhere. Its processes, mounts and control groups end with the test.
+// Docker daemon: a daemon of the test's own, in the namespace that belongs to
+// the gateway in other tests. Its processes, mounts and control groups end with
+// the test.
 
 package e2e
 

@@ -1,7 +1,7 @@
 //go:build linux
 
-// Sidecar stack: application, gateway and packet filter in one namespace, whose
-// owner is none of them.
+// Sidecar stack: application, gateway and packet filter in one namespace, which
+// a fourth container owns.
 
 package e2e
 
@@ -159,7 +159,8 @@ func (s *stack) edit(t *testing.T, name string, oldnew ...string) {
 }
 
 // mustKeepRules lets the application try to delete the ruleset, and to find a
-// namespace without one. A container with the missing capabilities can do both.
+// namespace without a ruleset. A container with the missing capabilities can do
+// both.
 func (s *stack) mustKeepRules(t *testing.T) {
 	t.Helper()
 	tries := []escape{{task: task{Name: "unload the rules", How: "unload"}}, {task: task{Name: "another namespace", How: "namespace"}}}

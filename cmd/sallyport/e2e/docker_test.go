@@ -2,7 +2,7 @@
 
 // Docker: the image, and the two stacks of deploy/compose.yaml, built by the
 // real Dockerfile and run by a real daemon, which has no registry and no
-// network but the test's internet.
+// network except the test's internet.
 
 package e2e
 

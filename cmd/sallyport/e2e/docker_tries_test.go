@@ -1,7 +1,7 @@
 //go:build linux
 
-// Docker tries: ways out of a container. Each is first shown to arrive from a
-// container beside which there is no sallyport.
+// Docker tries: ways out of a container. The test first shows that each try
+// arrives from a container without sallyport.
 
 package e2e
 

@@ -1,7 +1,7 @@
 //go:build linux
 
-// Forbidden: what no document lists leaves no packet at the origin and none at
-// the resolver, and the journal says why.
+// Forbidden: a try that no document permits leaves no packet at the origin and
+// none at the resolver, and the journal has the reason.
 
 package e2e
 
@@ -31,7 +31,8 @@ type forbidden struct {
 // attempt makes one try as a client.
 type attempt func(t *testing.T, l *lab) result
 
-// The site's own rules of these tests: names that lead where no name may lead.
+// The site's own rules of these tests: names that lead to addresses that no
+// name may have.
 const siteRules = `
 [[rule]]
 id     = "traps"

@@ -24,7 +24,7 @@ type guideBlock struct {
 	commands []guideCommand
 }
 
-// guideCommand is one line, with the text of the comment behind it.
+// guideCommand is one line, with the text of the comment after it.
 type guideCommand struct {
 	line, says string
 	ran        bool

@@ -1,7 +1,7 @@
 //go:build linux
 
-// Hardening: a step that fails keeps sallyport from starting, one that the
-// kernel has not does not.
+// Hardening: a step that fails keeps sallyport from starting; a step that the
+// kernel does not have is only reported.
 
 package e2e
 

@@ -118,8 +118,8 @@ func (h *host) intoRoot(t *testing.T) {
 		}
 		return string(out)
 	}
-	// The README's configuration is that of a proxy. It installs no packet filter,
-	// because the filter could not start.
+	// The README's configuration is the configuration of a proxy. It installs no
+	// packet filter, because the filter could not start.
 	proxy := filepath.Join(t.TempDir(), "proxy.toml")
 	if err := os.WriteFile(proxy, []byte(readGuide(t, "README.md").block(t, "[listen]")), 0o644); err != nil {
 		t.Fatal(err)

@@ -72,9 +72,9 @@ func newLab(t *testing.T) *lab {
 	return l
 }
 
-// clientAddresses gives the clients' side one address per client. That of
-// es-manager comes first, because it is the source of every tool that cannot choose
-// one.
+// clientAddresses gives the clients' side one address per client. The address
+// of es-manager comes first, because it is the source of every tool that cannot
+// choose its source.
 func clientAddresses() []string {
 	lines := []string{"link set client up"}
 	for _, c := range append(slices.Clone(fleet), client{name: "unknown", host: unknownHost}) {

@@ -1,7 +1,7 @@
 //go:build linux
 
-// Lifecycle: denials are on disk at once, an end loses none, a reload changes
-// the policy and nothing else.
+// Lifecycle: denials are on disk at once, an end loses no denial, and a reload
+// changes only the policy.
 
 package e2e
 
@@ -199,7 +199,7 @@ func TestKillTearsAtMostOneLine(t *testing.T) {
 }
 
 // flood sends denied requests until stop is closed, and counts the answered
-// ones.
+// requests.
 func (l *lab) flood(what string, stop <-chan struct{}, done chan<- int) {
 	answered := 0
 	for i := 0; ; i++ {

@@ -1,5 +1,5 @@
-// Malformed targets: text that is not a destination is sent in the place of one, to
-// every front end.
+// Malformed targets: text that is not a destination is sent in the place of a
+// destination, to every front end.
 
 package e2e
 
@@ -18,7 +18,7 @@ import (
 
 // malformedTexts are texts that clients, editors and attackers write in the place
 // of a host and port: forms of addresses, parts of URLs, markup, format strings,
-// and Unicode that looks or sorts like other text (attacks A, B, E, F).
+// and Unicode that looks or sorts like other text.
 var malformedTexts = []string{
 	"", " ", ".", "..", "-", "_", "*", "*.site.example", "%", "%00", "%2e", "\\", "/", "//", "?", "#", "@", ":", "::", ":443", "[]", "[]:443", "[::]:443", "[::1%25lo]:443",
 	"undefined", "null", "NaN", "-1", "1e309", "1/0", "0x7f.1", "0x7f000001", "2130706433", "017700000001", "127.1", "127.0.0.1.", "0", "0.0.0.0", "1.2.3.4.5", "256.256.256.256",

@@ -1,7 +1,7 @@
 //go:build linux
 
-// Preflight: each fault of the small internet is named rightly, the healthy rest is
-// shown as working, and no packet goes to a forbidden destination.
+// Preflight: preflight names each fault of the small internet rightly, shows the
+// other destinations as working, and sends no packet to a forbidden destination.
 
 package e2e
 
@@ -206,8 +206,9 @@ func (w *preflightWorld) onlyPermitted(t *testing.T, packets []packet) {
 	}
 }
 
-// A table shows the destinations that work, and the exit code is 0. For those that
-// fail it has the text for a ticket. --host and --client select destinations.
+// A table shows the destinations that work, and the exit code is 0. For
+// destinations that fail it has the text for a ticket. --host and --client select
+// destinations.
 func TestPreflightTable(t *testing.T) {
 	w := newPreflightWorld(t)
 	config := w.config()

@@ -245,7 +245,7 @@ func (w *preflightWorld) tlsConfig(kind string, c net.Conn) *tls.Config {
 }
 
 // run runs preflight on the host. The environment has variables that must not
-// matter, and the one that does.
+// matter, and the one variable that matters.
 func (w *preflightWorld) run(t *testing.T, config string, args ...string) result {
 	t.Helper()
 	args = append(slices.Concat(w.env(), []string{builtBinary(t), "preflight", "--config", "-"}), args...)

@@ -41,7 +41,8 @@ func ipPacket(src, dst netip.Addr, proto byte, fragment uint16, options, payload
 }
 
 // segment makes a TCP segment, datagram a UDP datagram, and echo an echo request.
-// All have the right checksum, because a filter must not drop them for a wrong one.
+// All have the right checksum, because a filter must not drop them for a wrong
+// checksum.
 func segment(src, dst netip.AddrPort, flags byte, payload string) []byte {
 	b := make([]byte, 20)
 	binary.BigEndian.PutUint16(b, src.Port())

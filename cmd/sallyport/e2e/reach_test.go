@@ -104,7 +104,8 @@ func TestEveryDocumentedDestinationIsReached(t *testing.T) {
 	t.Logf("%d transfers to %d destinations", len(all)+len(literals), len(documentedDestinations()))
 }
 
-// travel makes all trips in one curl and checks which origin answered each.
+// travel makes all trips in one curl and checks which origin answered each
+// trip.
 func (l *lab) travel(t *testing.T, all []trip) {
 	t.Helper()
 	out := t.TempDir()

@@ -25,7 +25,7 @@ var readmeElsewhere = map[string]string{
 }
 
 // newcomer follows the README on this machine. A few directories of its own replace
-// those of the machine.
+// the directories of the machine.
 type newcomer struct {
 	*guide
 	home, source string

@@ -74,7 +74,7 @@ func reviewFilters(t *testing.T, _ *reviewedGateway, b *browser) {
 }
 
 // A click on a group shows the cause and the cure. The keyboard copies the lines to
-// add, and they are the same as those of the command.
+// add, and they are the same lines that the command prints.
 func reviewDetail(t *testing.T, g *reviewedGateway, b *browser) {
 	b.visit("/?reason=feature_off")
 	b.follow(chromedp.Click(chromedp.CSS("th[data-label=Destination] a")))

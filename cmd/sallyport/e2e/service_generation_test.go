@@ -1,7 +1,7 @@
 //go:build linux
 
 // Generations under load: a name or address that one configuration permits is never
-// resolved or reached by the rules of another one.
+// resolved or reached by the rules of another configuration.
 
 package e2e
 
@@ -51,8 +51,8 @@ func (g *generations) text(t *testing.T, resolver *counting, more ...string) str
 	return strings.Replace(text, g.upstream.addr, resolver.addr, 1)
 }
 
-// both returns the two configurations. The guest's [[client]] stands first, as
-// the first one that matches counts.
+// both returns the two configurations. The guest's [[client]] stands first,
+// because the first one that matches counts.
 func (g *generations) both(t *testing.T) [2]string {
 	t.Helper()
 	const tester = "[[client]]\nname     = \"tester\"\n"

@@ -1,7 +1,7 @@
 //go:build linux
 
 // Load: new connections and queries at a steady rate. The rate does not depend on
-// the earlier ones, and each one must be answered rightly.
+// earlier tries, and each try must be answered rightly.
 
 package e2e
 
@@ -22,8 +22,8 @@ import (
 	"github.com/miekg/dns"
 )
 
-// longestWait is how long a try may wait for its answer. It ends a try that hangs.
-// It is no promised response time.
+// longestWait is how long a try may wait for its answer. It ends a try that hangs;
+// it is not a promised response time.
 const longestWait = 30 * time.Second
 
 // errDenied is the answer to a forbidden try.
@@ -185,7 +185,7 @@ type load struct {
 	mu      sync.Mutex
 	sent    map[string]int // keys are a way and a name
 	denied  map[string]int
-	other   int // neither served nor denied, where the name permits that
+	other   int // neither served nor denied, if the name permits that result
 	longest time.Duration
 	failed  int
 }

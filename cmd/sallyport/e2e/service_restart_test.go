@@ -1,5 +1,5 @@
 // Restart and drain: a new process takes over without an error for any client,
-// and the old one lets its tunnels end.
+// and the old process lets its tunnels end.
 
 package e2e
 

@@ -95,7 +95,7 @@ func TestEveryRequestOfAConnectionIsDecided(t *testing.T) {
 			codes = append(codes, row)
 		}
 	}
-	// The second request uses the first one's connection. A denial closes the
+	// The second request uses the connection of the first. A denial closes the
 	// connection.
 	if got := strings.Join(codes, ", "); got != "200 1, 200 0, 403 0, 200 1" {
 		t.Errorf("codes and connections %s: %v", got, r)

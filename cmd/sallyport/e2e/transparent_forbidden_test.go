@@ -1,7 +1,7 @@
 //go:build linux
 
 // Forbidden, redirected: every try arrives without sallyport, and none arrives
-// behind sallyport and its packet filter.
+// with sallyport and its packet filter on the way.
 
 package e2e
 
@@ -52,7 +52,7 @@ func (f try) mustArrive(t *testing.T, s *scene) {
 	t.Errorf("without a filter nothing arrives at %s, so that its absence proves nothing: %v\n%.400s", f.to, seen, r)
 }
 
-// mustNotArrive makes the try behind sallyport.
+// mustNotArrive makes the try with sallyport on the way.
 func (f try) mustNotArrive(t *testing.T, s *scene) {
 	t.Helper()
 	s.from(t, f.from)

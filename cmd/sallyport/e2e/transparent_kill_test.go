@@ -67,8 +67,8 @@ func (s *scene) killAndWatch(t *testing.T, w *workload) {
 	}
 }
 
-// workload is a steady load of clients: permitted transfers, forbidden ones,
-// datagrams and queries.
+// workload is a steady load of clients: permitted transfers, forbidden
+// transfers, datagrams and queries.
 type workload struct {
 	s           *scene
 	done, tried atomic.Int64 // permitted transfers that ended well; tries of all kinds

@@ -149,7 +149,7 @@ func unasked(src, dst netip.Addr, request []byte) []byte {
 	return b
 }
 
-// extensionTries put a UDP packet behind one extension header each.
+// extensionTries put a UDP packet after one extension header each.
 func (s *scene) extensionTries(src, far netip.Addr, from, to netip.AddrPort) (all []raw) {
 	udp := datagram(from, to, "exfiltration")
 	for name, next := range map[string]byte{"hop-by-hop options": nextHopByHop, "destination options": nextDstOpt, "a fragment header": nextFragment, "a routing header": nextRoute} {

@@ -67,7 +67,8 @@ func (s *scene) directTrips(d destination) (ts []trip) {
 	return ts
 }
 
-// browse makes all trips in one curl and checks which origin answered each.
+// browse makes all trips in one curl and checks which origin answered each
+// trip.
 func (s *scene) browse(t *testing.T, all []trip) {
 	t.Helper()
 	out := t.TempDir()

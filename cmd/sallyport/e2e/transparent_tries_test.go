@@ -26,7 +26,8 @@ type try struct {
 }
 
 // far returns an address that no document lists. license is the address of a
-// documented name, and upd that of a name that is documented for port 80 too.
+// documented name, and upd the address of a name that is documented for port 80
+// too.
 func (s *scene) far(v6 bool) netip.Addr { return pick(elsewhere, v6) }
 
 func pick(addrs []netip.Addr, v6 bool) netip.Addr {
@@ -45,7 +46,7 @@ func (s *scene) tries(v6 bool) []try {
 	return append(all, s.packetTries(v6)...)
 }
 
-// nameTries: wrong names, wrong ports and forged ones, with curl and openssl.
+// nameTries: wrong names, wrong ports and forged names, with curl and openssl.
 func (s *scene) nameTries(v6 bool) []try {
 	far, license, upd := s.far(v6), pick(s.book.of("license.sangfor.com"), v6), pick(s.book.of("upd.sangfor.com"), v6)
 	tcp := func(a netip.Addr, port uint16) string { return "tcp " + netip.AddrPortFrom(a, port).String() }

@@ -98,8 +98,8 @@ func (s *scene) mustStayWithin(t *testing.T, row []string) {
 }
 
 // TestRedirectedDatagramsToNames asserts that UDP 5000 to a name is open only
-// while sallyport keeps the name's addresses in the filter's set. sallyport has
-// only the one capability that it needs for that.
+// while sallyport keeps the name's addresses in the filter's set. For that,
+// sallyport has one capability and no other.
 func TestRedirectedDatagramsToNames(t *testing.T) {
 	modes(t, func(t *testing.T, mode string) {
 		s := newScene(t, mode)

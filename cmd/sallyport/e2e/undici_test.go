@@ -36,7 +36,7 @@ func undici(t *testing.T) string {
 }
 
 // es-manager reaches every destination that it may reach. sallyport refuses every
-// other one with its 403.
+// other destination with its 403.
 func TestUndici(t *testing.T) {
 	need(t, "node")
 	module := undici(t)

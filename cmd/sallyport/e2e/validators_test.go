@@ -242,8 +242,8 @@ func resolvedConf(addr, dnssec string) string {
 }
 
 // resolved runs systemd-resolved. systemd-resolved uses fixed directories of the
-// system, so it gets other ones in a mount namespace. It does not run as root,
-// because it would then need a user of its own name.
+// system, so it gets other directories in a mount namespace. It does not run as
+// root, because it would then need a user of its own name.
 func resolved(t *testing.T, n *netns, dir, conf string) {
 	t.Helper()
 	background(t, n, dir, "setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "unshare", "--map-current-user", "--keep-caps", "--mount", "sh", "-c",
