@@ -1,4 +1,4 @@
-// Alike: clients that differ in nothing but their name, sources and mode share the tables of
+// Alike: lets clients that differ only in their name, sources and mode share the tables of
 // one scope.
 
 package rules
@@ -13,8 +13,8 @@ import (
 // alikes holds the scopes that other clients can share, by a text of what they depend on.
 type alikes map[string][]*scope
 
-// find returns a scope for a client that has the same permissions as an earlier one; nil if
-// there is none. A client with rules of its own shares nothing.
+// find returns a scope for a client that has the same permissions as an earlier client; nil
+// if there is none. A client with rules of its own shares nothing.
 func (a alikes) find(c *Client, ownRules bool) *scope {
 	if ownRules {
 		return nil
@@ -31,7 +31,7 @@ func (a alikes) find(c *Client, ownRules bool) *scope {
 	return nil
 }
 
-// add offers the scope of a client to later ones.
+// add offers the scope of a client to later clients.
 func (a alikes) add(s *scope, ownRules bool) {
 	if !ownRules {
 		key := likeKey(s.client)
@@ -39,8 +39,9 @@ func (a alikes) add(s *scope, ownRules bool) {
 	}
 }
 
-// permissions returns a client without what its scope does not depend on. Every field that
-// is not named here counts, so a new field never makes two different clients share.
+// permissions returns a client without the fields that its scope does not depend on. Every
+// field that is not named here counts, so a new field never makes two different clients
+// share.
 func permissions(c *Client) Client {
 	only := *c
 	only.Name, only.Sources, only.Audit, only.Line = "", nil, false, 0

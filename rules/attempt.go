@@ -107,7 +107,8 @@ func ParseShown(text string) (Shown, bool) {
 
 // An Attempt is one try to reach the outside. A front end fills it, a Gate answers
 // it, and the journal stores every field but Generation. One flow may make several
-// attempts while its front end learns more. All but the last are Provisional.
+// attempts while its front end learns more. All attempts except the last are
+// Provisional.
 //
 // An Attempt is passed by value, and copying it takes a fifth of a decision's time. So
 // the small fields stand next to each other, which keeps the struct small.

@@ -4,8 +4,8 @@ package rules
 
 import "fmt"
 
-// BroadRules returns a warning for each rule in force that a document has with
-// "any = true". A document may print ALL where the site needs one port, and no other
+// BroadRules returns a warning for each rule in force that a document has with "any
+// = true". A document may print ALL where the site needs one port only; no other
 // rule of a profile permits more. The file is that of the configuration.
 func (p *Policy) BroadRules(file string) (out Problems) {
 	for _, g := range p.Grants() {

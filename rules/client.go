@@ -14,7 +14,7 @@ type Client struct {
 	Sources   []netip.Prefix
 	Profiles  []ClientProfile
 	Audit     bool                     // mode "audit" applies: the client's own mode or the configuration's
-	Addresses map[string][]Destination // the addresses of each role of the documents, for every profile that has none of its own
+	Addresses map[string][]Destination // the addresses of each role of the documents, for every profile without addresses of its own
 	Line      int
 }
 

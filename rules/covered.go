@@ -1,5 +1,5 @@
-// Covered: warns of site rules that have expired or will expire soon, and of those that
-// another rule makes needless.
+// Covered: warns of site rules that have expired or will expire soon, and of site rules
+// that another rule makes needless.
 
 package rules
 

@@ -136,7 +136,7 @@ func (p *Policy) match(d *Decision, a *Attempt, target Name) {
 
 // matchLookUp permits queries for names that no rule lists. It permits all names of
 // internal zones. It also permits the DNSSEC keys of the root and of every name above a
-// permitted one, because a validating resolver needs these keys. The number of names
+// permitted name, because a validating resolver needs these keys. The number of names
 // with such keys is fixed, so queries for the keys cannot carry data out.
 func (p *Policy) matchLookUp(d *Decision, a *Attempt) {
 	if !d.name.IsZero() {
@@ -197,7 +197,7 @@ func (s *scope) matchAddress(best *candidate, a *Attempt) {
 }
 
 // matchLists continues matchName with the rules that have lists. Of rules that permit
-// equally, one that lists the name in "to" stays.
+// equally, a rule that lists the name in "to" stays.
 func (s *scope) matchLists(best *candidate, a *Attempt, target Name) {
 	var last *List
 	var listed, near bool

@@ -1,5 +1,5 @@
-// Diff: what one policy permits and another one does not. The set of gains is exact:
-// everything in it becomes permitted, and nothing else.
+// Diff: what one policy permits and another policy does not. The set of gains is
+// exact: everything in it becomes permitted, and nothing else.
 
 package rules
 
@@ -9,8 +9,8 @@ import (
 	"slices"
 )
 
-// A Gain is one part of what a new policy permits and an old one does not. Exactly one
-// of To, Audit, Private and Setting is set.
+// A Gain is one part of what a new policy permits and an old policy does not. Exactly
+// one of To, Audit, Private and Setting is set.
 type Gain struct {
 	Client *Client  // of the new policy; nil: every client
 	From   []Region // the sources of Client that have the gain

@@ -1,6 +1,6 @@
-// Diff of scopes: what one client may reach by one policy and not by another one. The
-// names and prefixes of both policies divide all destinations into parts. Within a part
-// every rule treats all destinations alike.
+// Diff of scopes: what one client may reach by one policy and not by another policy.
+// The names and prefixes of both policies divide all destinations into parts. Within a
+// part every rule treats all destinations alike.
 
 package rules
 

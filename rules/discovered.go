@@ -31,7 +31,7 @@ func ipv4Only(a netip.Addr) bool {
 // places, or at several of them, it has no usable prefix. Prefixes among private or
 // otherwise special addresses are refused: a permitted name may resolve into a NAT64
 // prefix, so such a prefix would remove the protection of these addresses. Only the
-// site itself can list one.
+// site itself can list such a prefix.
 func DiscoveredNAT64(addrs []netip.Addr) (found []netip.Prefix, refused []error) {
 	for _, addr := range addrs {
 		p, ok := nat64Prefix(addr)

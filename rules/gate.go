@@ -17,7 +17,7 @@ type Gate interface {
 // addresses, and the resolver of the permitted names. It is immutable. A flow or
 // query loads the generation in force once, carries it in its Attempt, and keeps it
 // to its end. So a reload never makes one configuration decide about a name and
-// another one resolve it.
+// another configuration resolve it.
 type Generation struct {
 	Policy *Policy
 	// Resolver resolves the names that Policy permits. It is a value of package

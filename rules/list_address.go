@@ -50,8 +50,8 @@ func (l *listAddrs) add(p netip.Prefix, line uint32) {
 	}
 }
 
-// settle sorts the prefixes, and drops those inside of others. It reports each prefix that
-// is listed twice.
+// settle sorts the prefixes, and drops prefixes inside of other prefixes. It reports each
+// prefix that is listed twice.
 func (l *listAddrs) settle(twice func(text string, first, second uint32)) {
 	slices.SortFunc(l.v4, func(a, b listPrefix4) int {
 		return cmp.Or(cmp.Compare(a.first, b.first), cmp.Compare(a.tail&(1<<lengthBits4-1), b.tail&(1<<lengthBits4-1)), cmp.Compare(a.tail, b.tail))
@@ -63,7 +63,7 @@ func (l *listAddrs) settle(twice func(text string, first, second uint32)) {
 	l.v6 = outermost(l.v6, listPrefix6.prefix, func(p listPrefix6) uint32 { return p.tail >> lengthBits6 }, twice)
 }
 
-// outermost returns those of sorted prefixes that are not inside of another one, without
+// outermost returns the sorted prefixes that are not inside of another prefix, without
 // spare memory.
 func outermost[P any](list []P, prefix func(P) netip.Prefix, line func(P) uint32, twice func(text string, first, second uint32)) []P {
 	n := 0

@@ -129,7 +129,8 @@ func (l *List) layText(entries []rawEntry, name func(rawEntry) string, twice fun
 	l.names.text = b.String()
 }
 
-// A listLevel is a name or a parent of one, while its names below are visited.
+// A listLevel is a name or a parent of a name, while the names below it are
+// visited.
 type listLevel struct {
 	has *uint8 // what the table knows of it; nil while keys are only counted
 	end int    // octets from its first octet to the end of the name
@@ -206,7 +207,7 @@ func sharedLevels(path []listLevel, before, n string) int {
 // sum sets the digest.
 func (l *List) sum() {
 	hash := sha256.New()
-	h := bufio.NewWriter(hash) // its errors are those of the hash, which has none
+	h := bufio.NewWriter(hash) // a hash returns no errors
 	for n, kind := range l.names.from(0) {
 		_, _ = h.WriteString(n.s)
 		_ = h.WriteByte(0x80 | kind)

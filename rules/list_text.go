@@ -13,7 +13,7 @@ import (
 )
 
 // metaSize is the number of octets in front of a name. A name that the list has both with
-// and without a wildcard has twice as many: those of the wildcard first.
+// and without a wildcard has twice as many: first the octets of the wildcard.
 const metaSize = 4
 
 // maxListLine is the largest line number that an entry can have.

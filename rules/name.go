@@ -1,4 +1,5 @@
-// Name: the canonical form of a host name, and the only function that makes one.
+// Name: the canonical form of a host name, and the only function that makes a
+// Name.
 
 package rules
 
@@ -19,7 +20,8 @@ const (
 	MaxLabel = 63  // octets in one label
 )
 
-// The reasons why a text is not a name. Every error of ParseName is one of these.
+// The reasons why a text is not a name. Every error of ParseName is one of these
+// errors.
 var (
 	ErrNameEmpty   = errors.New("name is empty")
 	ErrNameLong    = errors.New("name is longer than 253 octets")
@@ -33,9 +35,9 @@ var (
 
 // A Name is a host name in canonical form: ASCII, lower case, no trailing dot, labels
 // of 1 to 63 letters, digits, underscores and inner hyphens, at most 253 octets, the
-// last label not a number, xn-- labels valid by UTS 46. Only ParseName makes one, so no
-// other code ever has an invalid name. The zero Name is "no name" and equals no parsed
-// name.
+// last label not a number, xn-- labels valid by UTS 46. Only ParseName makes a Name, so
+// no other code ever has an invalid name. The zero Name is "no name" and equals no
+// parsed name.
 type Name struct{ s string }
 
 // String returns the canonical text, "" for the zero Name.

@@ -24,7 +24,7 @@ type Policy struct {
 	echDeny   bool
 	strict    bool
 	own       Own
-	profiles  []*Profile // every one that a client could have: for hints
+	profiles  []*Profile // every profile that a client could have: for hints
 
 	revision string
 	expires  time.Time // when the next rule expires; zero: never
@@ -75,7 +75,7 @@ type scope struct {
 	refs    []uint32    // rule numbers
 	near    []nearRef
 	addrs   *bart.Table[[]uint32] // prefix -> numbers of every rule that covers it
-	lists   []listRule            // the rules with list files, those of one list side by side
+	lists   []listRule            // the rules with list files; rules with the same list stand side by side
 	unbound []uint32              // rules to a role that the site gives no addresses for
 	ruled   bool                  // some rule permits something; otherwise no internal zone is looked up
 }

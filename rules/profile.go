@@ -35,11 +35,11 @@ type Profile struct {
 	Features []Feature
 	Ports    []Port
 	Rules    []*Rule
-	Revision string // a hash of everything in the profile that decides; never that of a configuration
+	Revision string // a hash of everything in the profile that decides; not the revision of a configuration
 	File     string
 	Line     int // of its name
 
-	// These are of profiles that a configuration reads from files.
+	// The fields below are set for profiles that a configuration reads from files.
 	Origin       string   // names the profile in sources; "": the profile is inside the binary
 	Replaces     string   // the version or revision of the shipped profile that it is to replace; "": none
 	ReplacesLine int      // of that key

@@ -209,8 +209,8 @@ func (s *sheet) head(f Format, diffs []Difference) []byte {
 	return b.Bytes()
 }
 
-// source writes the comments that say where a rule comes from, unless they are the last
-// ones already.
+// source writes the comments that say where a rule comes from, unless the last comments
+// already say it.
 func (s *sheet) source(indent string, g *rules.Grant) {
 	if s.said == g {
 		return

@@ -75,7 +75,7 @@ func (s *sheet) accept(g *rules.Grant, family string, to []string) {
 	}
 }
 
-// set returns the elements of an anonymous set, or the only one.
+// set returns the elements of an anonymous set, or the only element.
 func set(elements []string) string {
 	if len(elements) == 1 {
 		return elements[0]

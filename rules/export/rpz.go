@@ -11,7 +11,8 @@ const zoneName = "rpz.sallyport.invalid"
 
 // writeRPZ writes the zone. A resolver looks up a wildcard of the zone as in any other
 // zone: it takes the wildcard at the deepest name that exists. So each name in the zone,
-// and each of their parents, has both records: its own, and that of the names below it.
+// and each of their parents, has both records: its own record, and the record of the
+// names below it.
 func writeRPZ(s *sheet) {
 	t := s.lookUps()
 	if !s.p.Everyone {

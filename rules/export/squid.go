@@ -105,7 +105,7 @@ func portList(p rules.Ports) string {
 	return strings.ReplaceAll(strings.ReplaceAll(p.String(), " ", ""), "all", "1-65535")
 }
 
-// joinNames joins names with spaces, each behind a prefix.
+// joinNames joins names with spaces, each after a prefix.
 func joinNames(names []rules.Name, prefix string) string {
 	var b strings.Builder
 	for i, n := range names {

@@ -61,8 +61,8 @@ func address(p netip.Prefix) string {
 	return p.String()
 }
 
-// families divides prefixes into those of IPv4 and those of IPv6, sorted. It leaves out
-// each prefix that another one covers.
+// families divides prefixes into IPv4 and IPv6, each sorted. It leaves out each prefix
+// that another prefix covers.
 func families(prefixes []netip.Prefix) (v4, v6 []string) {
 	sorted := slices.SortedFunc(slices.Values(prefixes), netip.Prefix.Compare)
 	var last netip.Prefix

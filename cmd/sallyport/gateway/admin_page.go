@@ -17,8 +17,8 @@ import (
 	"sallyport/rules/site"
 )
 
-// reviewPage returns the review page. Its journal is that of the start, because a
-// reload does not change the journal.
+// reviewPage returns the review page. It reads the journal that was opened at the
+// start, because a reload does not change the journal.
 func (g *Gateway) reviewPage(cfg *site.Config) http.Handler {
 	path := cfg.Journal.Path
 	sites := &siteInForce{g: g}

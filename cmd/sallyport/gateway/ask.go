@@ -42,7 +42,8 @@ func ParseQuestion(from netip.Addr, fields []string) (rules.Attempt, error) {
 
 // Ask returns the decision of a policy on an attempt, and the attempt that was
 // decided last. If the policy permits a name that [hosts] gives addresses, Ask
-// asks about each address: the gateway reaches the name if it reaches one of them.
+// asks about each address: the gateway reaches the name if it reaches one of these
+// addresses.
 func Ask(cfg *site.Config, policy *rules.Policy, a rules.Attempt) (rules.Attempt, rules.Decision) {
 	asked, d := a, policy.Decide(a)
 	if !d.Allowed() || a.Authority.IsZero() {

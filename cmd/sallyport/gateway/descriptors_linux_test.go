@@ -34,7 +34,8 @@ func TestDescriptorsNeeded(t *testing.T) {
 }
 
 // A start with too few descriptors logs the numbers and the remedy. A start with
-// enough logs nothing, also where Go left one below the hard limit.
+// enough descriptors logs nothing, also where Go left one descriptor below the
+// hard limit.
 func TestDescriptorsWarning(t *testing.T) {
 	for _, c := range []struct {
 		files uint64
@@ -60,8 +61,9 @@ func TestDescriptorsWarning(t *testing.T) {
 // softLimitChild marks the process that TestDescriptorsAreRaised starts.
 const softLimitChild = "SALLYPORT_TEST_SOFT_LIMIT"
 
-// The soft limit at the start does not matter. An ordinary login has one of 1024,
-// far below the hard limit, and sallyport gets the hard limit, minus one at most.
+// The soft limit at the start does not matter. An ordinary login has a soft limit
+// of 1024, far below the hard limit, and sallyport gets the hard limit, minus one
+// at most.
 func TestDescriptorsAreRaised(t *testing.T) {
 	if hard := os.Getenv(softLimitChild); hard != "" {
 		fmt.Printf("hard %s may open %d\n", hard, openFiles())

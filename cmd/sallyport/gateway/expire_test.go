@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// A rule that a reload adds ends when it expires, also if no rule of the earlier
-// configuration was going to expire.
+// A rule that a reload adds ends when it expires, even if no rule of the earlier
+// configuration had an expiry date.
 func TestExpiryAfterAReload(t *testing.T) {
 	g, log, write := readyGateway(t)
 	ctx, cancel := context.WithCancel(t.Context())

@@ -24,7 +24,7 @@ import (
 	"sallyport/rules/site"
 )
 
-// Every listener uses plain TCP. A listener that does not is found.
+// Every listener uses plain TCP. The step reports a listener that does not.
 func TestNoMPTCP(t *testing.T) {
 	ctx := t.Context()
 	tmp := t.TempDir()
@@ -68,7 +68,8 @@ func addrPorts(texts ...string) (out []netip.AddrPort) {
 	return out
 }
 
-// The gateway keeps the files that the configuration names, and no others.
+// The gateway keeps access to the files that the configuration names, and to no
+// other files.
 func TestKeeps(t *testing.T) {
 	dir, err := filepath.EvalSymlinks(t.TempDir())
 	if err != nil {

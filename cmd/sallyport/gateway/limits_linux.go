@@ -1,4 +1,4 @@
-// Limits: how much memory and how many open files this process may have.
+// Limits: reads how much memory and how many open files this process may have.
 
 package gateway
 

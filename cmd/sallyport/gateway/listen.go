@@ -56,8 +56,8 @@ func Listen(ctx context.Context, l site.Listen, inherited *systemd.Sockets) (s *
 
 // openDNS opens the DNS listeners. A reply to a datagram has the address that the
 // socket is bound to, so an address that is listed beside a wildcard has datagram
-// sockets of its own. They are opened after those of the wildcard, which check
-// that the port is free.
+// sockets of its own. They are opened after the sockets of the wildcard, which
+// check that the port is free.
 func (s *Sockets) openDNS(ctx context.Context, list, streams []netip.AddrPort, inherited *systemd.Sockets) error {
 	for _, a := range list {
 		if site.Spanned(a, list) {
@@ -180,11 +180,11 @@ type dnsDoor struct {
 }
 
 // listen opens the same port for streams and for datagrams. It opens the stream
-// socket first, because that one is exclusive: it keeps a second sallyport away
-// while the datagram sockets, which share the port, are opened. Where a datagram
-// socket was inherited, listen opens no other: queries that wait in a new one
-// would be lost at the next restart. On an error the caller closes what listen
-// returns.
+// socket first, because a stream socket is exclusive: it keeps a second
+// sallyport away while the datagram sockets, which share the port, are opened.
+// Where a datagram socket was inherited, listen opens no other: queries that
+// wait in a new socket would be lost at the next restart. On an error the
+// caller closes what listen returns.
 func (d dnsDoor) listen(ctx context.Context, inherited *systemd.Sockets) (udp []net.PacketConn, tcp net.Listener, err error) {
 	a := d.AddrPort
 	held := inherited.Listener(door("dns", "tcp", a))

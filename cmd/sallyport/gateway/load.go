@@ -72,15 +72,15 @@ func ReadConfig(file string, stdin io.Reader) (name, dir string, data []byte, er
 	switch {
 	case len(data) > maxConfig:
 		return name, dir, nil, fmt.Errorf("%s: the file is larger than %d MiB", name, maxConfig>>20)
-	case len(data) == 0: // an editor may empty a file before it writes; an empty one would deny every client
+	case len(data) == 0: // an editor may empty a file before it writes; an empty file would deny every client
 		return name, dir, nil, fmt.Errorf("%s: the file is empty; is it being written? without --config, sallyport uses its embedded configuration", name)
 	}
 	return name, dir, data, nil
 }
 
 // LoadConfig reads and checks a --config. If it has errors, LoadConfig returns no
-// configuration, the problems, and the errors as one. Else the problems are
-// warnings.
+// configuration, the problems, and one error that joins the errors. Otherwise the
+// problems are warnings.
 func LoadConfig(file string, stdin io.Reader) (*site.Config, rules.Problems, error) {
 	return loadConfig(file, stdin, hostFiles{})
 }
@@ -178,8 +178,8 @@ func OwnAddresses(l site.Listen, local func(netip.Addr) bool) rules.Own {
 }
 
 // LoadPolicy returns the configuration and its policy as of now, for commands that
-// only ask the policy. It uses the addresses of this host as those of the gateway.
-// It does not use the network.
+// only ask the policy. It takes the addresses of this host for the addresses of
+// the gateway. It does not use the network.
 func LoadPolicy(file string, stdin io.Reader) (*site.Config, *rules.Policy, rules.Problems, error) {
 	cfg, problems, err := LoadConfig(file, stdin)
 	if err != nil {
@@ -190,7 +190,7 @@ func LoadPolicy(file string, stdin io.Reader) (*site.Config, *rules.Policy, rule
 }
 
 // ClientAddress returns the address to ask from: from if it is set, else an address
-// of the named client, else one of the only client.
+// of the named client, else an address of the only client.
 func ClientAddress(cfg *site.Config, policy *rules.Policy, name, from string) (netip.Addr, error) {
 	if name != "" && from != "" {
 		return netip.Addr{}, errors.New("give either --client or --from, not both")

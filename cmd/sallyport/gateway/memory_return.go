@@ -14,7 +14,7 @@ import (
 
 const (
 	quietEvery = 5 * time.Second // between two checks
-	quietBytes = 1 << 20         // less than this allocated between two checks is quiet; some hundred connections allocate more
+	quietBytes = 1 << 20         // a time between two checks is quiet if less than this is allocated; some hundred connections allocate more
 	worthBytes = 8 << 20         // less than this allocated since the last return is not worth a collection
 	quietTurns = 2               // checks in a row that return memory: stacks and pools survive the first collection
 )

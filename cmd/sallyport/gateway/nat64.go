@@ -16,7 +16,8 @@ const (
 	// nat64Least is the shortest time until the next question, even if the TTL of
 	// the answer is shorter (RFC 7050, section 3): a change empties the cache.
 	nat64Least = time.Minute
-	// nat64Retry is the time until the next question after one without an answer.
+	// nat64Retry is the time until the next question after a question without an
+	// answer.
 	nat64Retry = 10 * time.Second
 	// nat64Never is the time until the next look where the configuration does not
 	// ask for discovery.
@@ -57,8 +58,8 @@ func (g *Gateway) watchNAT64(ctx context.Context) {
 }
 
 // discoverNAT64 asks the upstreams for their NAT64 prefixes, if the configuration
-// wants that. If the prefixes changed, it puts the new ones in force; if no
-// upstream answers, the earlier ones stay. It returns the time until the next
+// wants that. If the prefixes changed, it puts the new prefixes in force; if no
+// upstream answers, the earlier prefixes stay. It returns the time until the next
 // question.
 func (g *Gateway) discoverNAT64(ctx context.Context) time.Duration {
 	g.mu.Lock()

@@ -69,7 +69,7 @@ tcp    = [443]
 reason = "test"
 `
 
-// reaches returns those of some addresses to which a permitted name may resolve
+// reaches returns the addresses of a list to which a permitted name may resolve
 // now.
 func (g *Gateway) reaches() string {
 	name, _ := rules.ParseName("a.example")
@@ -86,9 +86,10 @@ func (g *Gateway) reaches() string {
 }
 
 // TestNAT64Follows checks how the prefixes of the upstreams take effect. Public
-// addresses in a prefix are reached, private ones never. Another prefix, or none,
-// replaces the earlier one. A prefix stays while no upstream answers, also after a
-// reload. A private prefix is not used. Without "discover" no upstream is asked.
+// addresses in a prefix are reached, private addresses never. Another prefix, or
+// none, replaces the earlier prefix. A prefix stays while no upstream answers,
+// also after a reload. A private prefix is not used. Without "discover" no
+// upstream is asked.
 func TestNAT64Follows(t *testing.T) {
 	g, log, write := readyGateway(t)
 	u := &dns64{}

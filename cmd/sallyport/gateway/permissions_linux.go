@@ -21,7 +21,7 @@ import (
 	"sallyport/rules/site"
 )
 
-// A Keeper is the user whose files are trusted, like those of root.
+// A Keeper is the user whose files are trusted like the files of root.
 type Keeper struct {
 	uid     int
 	group   uint32 // where private is true, the user is its only member
@@ -99,8 +99,8 @@ func (k Keeper) RunPermissions(cfg *site.Config, file string) rules.Problems {
 
 // faults returns the ways in which others can read or change a file, or the
 // directories and links on its path. Only a regular file has faults: another
-// process prepares a pipe. The code that opens the file reports a missing one. With
-// dir, path is a directory whose files are read.
+// process prepares a pipe. The code that opens the file reports a missing file.
+// With dir, path is a directory whose files are read.
 func (k Keeper) faults(path string, dir, secret bool) []string {
 	way, err := wayToFile(path, dir)
 	if err != nil {
@@ -264,9 +264,9 @@ func stepAt(path string) (step, error) {
 	return step{path: path, info: info, uid: st.Uid, gid: st.Gid, mounted: mountedReadOnly(path)}, nil
 }
 
-// mountedReadOnly reports whether path is in a read-only mount, such as one with
-// which a container gets its configuration: the modes and owners there are those
-// of a host that this process cannot see. Directories that systemd makes read-only
+// mountedReadOnly reports whether path is in a read-only mount, such as the mount
+// with which a container gets its configuration: the modes and owners there belong
+// to a host that this process cannot see. Directories that systemd makes read-only
 // for a service (systemd.exec(5), ProtectSystem, ProtectHome) are writable outside
 // of the service, so they do not count.
 func mountedReadOnly(path string) bool {

@@ -93,7 +93,7 @@ func TestPermissions(t *testing.T) {
 }
 
 // A file, a directory, or a link in a directory such as /tmp that belongs to another
-// user is a fault. Files of root are not.
+// user is a fault. Files of root are no fault.
 func TestPermissionsOfOwners(t *testing.T) {
 	_, in := keptTree(t)
 	me := os.Geteuid()

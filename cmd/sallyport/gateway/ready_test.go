@@ -123,8 +123,8 @@ func TestSecondSignalIsLogged(t *testing.T) {
 	}
 }
 
-// Keys that need a restart are compared with the start, not with the last file: a
-// changed key stays pending until it has its first value again.
+// Keys that need a restart are compared with their values at the start, not with
+// the last file: a changed key stays pending until it has its first value again.
 func TestPendingKeysAreSaid(t *testing.T) {
 	g, _, write := readyGateway(t)
 	moved := strings.Replace(readySite, "127.0.0.1:0", "127.0.0.1:1", 1)

@@ -67,7 +67,8 @@ type boundListener struct {
 	addr net.Addr
 }
 
-// own returns the addresses that are never a destination: those of the listeners.
+// own returns the addresses that are never a destination: the addresses of the
+// listeners.
 func (s *Sockets) own() rules.Own {
 	own := rules.Own{Local: IsLocal}
 	for _, l := range s.listeners() {

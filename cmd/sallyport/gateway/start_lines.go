@@ -49,7 +49,7 @@ func (g *Gateway) startLines(policy *rules.Policy) string {
 
 // linesToTry returns two commands to try: for the first HTTP listener and for the
 // first DNS listener. If this host is not one of the clients, the heading says to
-// try them from a client, because here they are denied as unknown_client.
+// try them from a client, because on this host they are denied as unknown_client.
 func linesToTry(where map[string]string, clients []*rules.Client, own []netip.Addr) string {
 	var b strings.Builder
 	heading := "try:\n"

@@ -27,7 +27,7 @@ var resolvConfWriters = []string{"/run/systemd/resolve", "/run/NetworkManager", 
 type systemServers struct {
 	path string
 	read string               // fileState before the first read
-	last []dnsfilter.Upstream // empty: none was read yet
+	last []dnsfilter.Upstream // empty: no server was read yet
 	err  error                // why last differs from the file; nil: it does not
 }
 

@@ -55,7 +55,7 @@ func newUnreached(next func(rules.Close), count *prometheus.CounterVec, now func
 	return &unreached{next: next, count: count, now: now, log: log, warned: map[unreachedKey]*unreachedNote{}}
 }
 
-// closed is called by the proxy at the end of each flow.
+// The proxy calls closed at the end of each flow.
 func (u *unreached) closed(c rules.Close) {
 	u.next(c)
 	fault := c.Cause.DialFault()
@@ -82,8 +82,8 @@ func (u *unreached) closed(c rules.Close) {
 }
 
 // due reports whether to write a warning now, and returns the number of warnings
-// left out since the last one. When too many destinations fail at once, some are
-// only counted.
+// left out since the last warning. When too many destinations fail at once, some
+// are only counted.
 func (u *unreached) due(key unreachedKey) (more int, due bool) {
 	u.mu.Lock()
 	defer u.mu.Unlock()

@@ -16,7 +16,7 @@ import (
 
 // watchFile calls changed, in this goroutine, when the file at path differs from
 // seen, a fileState from before the file was last read. If the file disappears, that
-// is a change; if it returns, that is another one. watchFile ends with ctx.
+// is a change; if it returns, that is another change. watchFile ends with ctx.
 func watchFile(ctx context.Context, every time.Duration, path, seen string, changed func()) {
 	list := func() readList { return readList{{path: path, state: seen}} }
 	watchList(ctx, every, list, func(string) {
@@ -69,7 +69,8 @@ func (l readList) now() []string {
 	return out
 }
 
-// changes names the files whose state differs from the one in the list; "" if none does.
+// changes names the files whose state differs from the state in the list; "" if none
+// does.
 func (l readList) changes(now []string) string {
 	var paths []string
 	for i, r := range l {

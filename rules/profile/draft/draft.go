@@ -82,7 +82,8 @@ func New(tables []Table, o Options) (*Draft, error) {
 	return d, nil
 }
 
-// parseProtocols reads the protocols for ports that have none in the document.
+// parseProtocols reads the protocols for ports that have no protocol in the
+// document.
 func parseProtocols(s string) (protocols, error) {
 	var p protocols
 	for _, one := range strings.FieldsFunc(strings.ToLower(s), func(r rune) bool { return r == ',' || r == '/' || r == ' ' }) {
@@ -142,8 +143,8 @@ func rowText(cells []string) string {
 	return strings.Join(parts, " | ")
 }
 
-// nameRules gives each entry an ID that no other has: its own, if the list has one, or
-// one made of its destinations.
+// nameRules gives each entry an ID that no other entry has: the ID in the list, or
+// else an ID made of its destinations.
 func (d *Draft) nameRules() {
 	used := map[string]bool{}
 	for i := range d.Rows {

@@ -85,7 +85,8 @@ type spans struct {
 	left map[int]int // number of further rows that the cell covers
 }
 
-// row returns the cells of one row, and whether all of its own are header cells.
+// row returns the cells of one row, and whether all cells of the row itself are
+// header cells.
 func (s *spans) row(tr *html.Node) (cells []string, titles bool) {
 	if s.text == nil {
 		s.text, s.left = map[int]string{}, map[int]int{}
