@@ -35,7 +35,6 @@ func TestDoubtfulCellsHaveNotes(t *testing.T) {
 		"endpoint-secure-onprem/device-scloud":           perRow,
 		"endpoint-secure-onprem/dlauth":                  perRow,
 		"endpoint-secure-onprem/datalake":                perRow,
-		"endpoint-secure-onprem/license":                 "source ports",
 		"endpoint-secure-onprem/agent-8083":              "share one description",
 		"endpoint-secure-onprem/agent-54120":             "share one description",
 		"endpoint-secure-onprem/integration":             "these are no agents",
@@ -60,7 +59,16 @@ func TestDoubtfulCellsHaveNotes(t *testing.T) {
 		"symantec-liveupdate/manager-liveupdate":         "take their content from their manager",
 		"symantec-liveupdate/manager-symantecliveupdate": "take their content from their manager",
 	}
+	documents := map[string]string{
+		"cyber-command":                "last entry of the change log",
+		"endpoint-secure-onprem":       "source ports",
+		"symantec-endpoint-protection": "neither version nor date",
+		"symantec-liveupdate":          "from their manager",
+	}
 	for _, p := range parseProfiles(t) {
+		if note := documents[p.Name]; !strings.Contains(p.Document.Note, note) {
+			t.Errorf("%s: the note of the document, %q, does not say %q", p.Name, p.Document.Note, note)
+		}
 		for _, r := range p.Rules {
 			if note, must := want[r.String()]; must && !strings.Contains(r.Note, note) {
 				t.Errorf("%s: the note %q does not say %q", r, r.Note, note)

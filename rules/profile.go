@@ -13,6 +13,7 @@ type Document struct {
 	Retrieved string // YYYY-MM-DD: when the text was read
 	SHA256    string // of what was read, in hexadecimal
 	Language  string // like "en" or "pt-BR"
+	Note      string // what is unusual about the document
 }
 
 // A Feature is a condition that a document states, and that a site turns on.

@@ -15,7 +15,7 @@ import (
 func readDocument(p *rules.Profile, t *tomldoc.Table) {
 	p.Document = rules.Document{
 		Title: t.Str("title"), Version: t.Str("version"), URL: t.Str("url"), Language: t.Str("language"),
-		SHA256: strings.ToLower(t.Str("sha256")),
+		SHA256: strings.ToLower(t.Str("sha256")), Note: t.Str("note"),
 	}
 	d := &p.Document
 	d.Released, d.Retrieved = readDay(t, "released"), readDay(t, "retrieved")

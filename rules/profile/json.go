@@ -34,13 +34,14 @@ type DocumentJSON struct {
 	Retrieved string `json:"retrieved,omitempty"`
 	SHA256    string `json:"sha256,omitempty"`
 	Language  string `json:"language,omitempty"`
+	Note      string `json:"note,omitempty"`
 	AgeDays   *int   `json:"age_days,omitempty"` // absent: unknown
 	Old       bool   `json:"old"`                // older than two years
 }
 
 // newDocumentJSON returns the JSON form of a document.
 func newDocumentJSON(d rules.Document, now time.Time) DocumentJSON {
-	j := DocumentJSON{Title: d.Title, Version: d.Version, Released: d.Released, URL: d.URL, Retrieved: d.Retrieved, SHA256: d.SHA256, Language: d.Language, Old: Old(d, now)}
+	j := DocumentJSON{Title: d.Title, Version: d.Version, Released: d.Released, URL: d.URL, Retrieved: d.Retrieved, SHA256: d.SHA256, Language: d.Language, Note: d.Note, Old: Old(d, now)}
 	if days, known := Age(d, now); known {
 		j.AgeDays = &days
 	}

@@ -48,7 +48,7 @@ func TestProfileRefusals(t *testing.T) {
 		{"the site's name", strings.Replace(head, `"p"`, `"site"`, 1), `p.toml:1: name: "site" is not a profile name: lower-case letters, digits and hyphens, and not "site"`},
 		{"unknown key", "nmae = \"q\"\n" + head, `p.toml:1: unknown key "nmae": did you mean "name"?`},
 		{"unknown key of a rule", row("tcp = [1]\nPurpose = \"y\""), `p.toml:14: unknown key "Purpose": did you mean "purpose"?`},
-		{"unknown key of the document", strings.Replace(head, "title", "author = \"a\"\ntitle", 1), `p.toml:5: unknown key "author": known here: language, released, retrieved, sha256, title, url, version`},
+		{"unknown key of the document", strings.Replace(head, "title", "author = \"a\"\ntitle", 1), `p.toml:5: unknown key "author": known here: language, note, released, retrieved, sha256, title, url, version`},
 		{"a document with everything", strings.Replace(head, "[[feature]]", "released = 2026-05-01\nretrieved = \"2026-05-01\"\nurl = \"https://docs.example/ports\"\nlanguage = \"pt-BR\"\nsha256 = \""+strings.Repeat("aB", 32)+"\"\n[[feature]]", 1), ""},
 		{"a document with every mistake", strings.Replace(head, "[[feature]]", "released = 2026-05-02\nretrieved = 2026-05-01\nurl = \"docs.example/ports\"\nlanguage = \"German language\"\nsha256 = \""+strings.Repeat("ab", 31)+"\"\n[[feature]]", 1),
 			"p.toml:7: retrieved: 2026-05-01 is before the document was released, on 2026-05-02\n" +

@@ -87,6 +87,9 @@ func showProfile(out io.Writer, p *rules.Profile, now time.Time) error {
 	if read := readText(p.Document, now); read != "" {
 		row("read", "%s", read)
 	}
+	if p.Document.Note != "" {
+		row("note", "%s", p.Document.Note)
+	}
 	row("revision", "%s", p.Revision)
 	if p.Origin != "" {
 		row("file", "%s: %s", p.File, p.Origin)

@@ -29,7 +29,7 @@ func backup(t *testing.T, document string) *rules.Profile {
 
 func TestShow(t *testing.T) {
 	sum := strings.Repeat("0f", 32)
-	p := backup(t, "version = \"7.2\"\nreleased = 2026-08-30\nurl = \"https://backup.example/ports\"\nretrieved = 2026-10-01\nlanguage = \"en\"\nsha256 = \""+sum+"\"")
+	p := backup(t, "version = \"7.2\"\nreleased = 2026-08-30\nurl = \"https://backup.example/ports\"\nretrieved = 2026-10-01\nlanguage = \"en\"\nnote = \"the cover is older than the change log\"\nsha256 = \""+sum+"\"")
 	p.Origin = "profile revision " + p.Revision + ", in place of the shipped version 7.1"
 	var out bytes.Buffer
 	if err := showProfile(&out, p, noon); err != nil {
@@ -39,6 +39,7 @@ func TestShow(t *testing.T) {
 		"document: Ports of Backup, version 7.2, released 2026-08-30 (3 months ago)\n",
 		"url:      https://backup.example/ports\n",
 		"read:     2026-10-01, language en, sha256 " + sum + "\n",
+		"note:     the cover is older than the change log\n",
 		"revision: " + p.Revision + "\n",
 		"file:     backup.toml: profile revision " + p.Revision + ", in place of the shipped version 7.1\n",
 		"\nlicence  server  a.example  tcp 443  3              Licence\n",
