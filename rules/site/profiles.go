@@ -81,7 +81,7 @@ func (r *profileReader) readDirectory(name string, line int) {
 		r.t.Doc.Errorf(line, "paths: %s: there is no profile in this directory: put a file that ends in %s there, or remove the path", path, profileSuffix)
 	}
 	for _, file := range names {
-		r.readFile(filepath.Join(path, file), line)
+		r.readFile(filepath.Join(name, file), line)
 	}
 }
 

@@ -131,6 +131,10 @@ func TestProfileFileInForce(t *testing.T) {
 	if want := []Input{{profilesKey, "/d/p", true}, {profilesKey, "/d/p/backup.toml", false}, {profilesKey, "/d/p/product.toml", false}}; !slices.Equal(c.Inputs, want) {
 		t.Errorf("inputs %v, want %v", c.Inputs, want)
 	}
+	relative, problems := Parse("etc/c.toml", Disk{Dir: "etc", Files: memory{"etc/p/backup.toml": ofBackup}}, []byte(withProfiles(`"p/"`, `"backup"`)), shipped)
+	if relative == nil || relative.Inputs[1].Path != "etc/p/backup.toml" {
+		t.Errorf("below a relative directory: %v", problems)
+	}
 	again, _ := Parse("c.toml", Disk{Dir: "/d", Files: memory{"/d/p/backup.toml": ofBackup + "# a comment\n"}}, []byte(withProfiles(`"p"`, `"backup"`)), shipped)
 	if again.Clients[0].Profiles[0].Profile.Revision != backup.Revision || again.Revision == c.Revision {
 		t.Errorf("a comment changes the revision of the configuration, and not the one of the profile: %s, %s", again.Revision, c.Revision)
