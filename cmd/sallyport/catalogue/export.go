@@ -152,7 +152,7 @@ func (o *exportOptions) check(name string) error {
 // policy returns the policy to write.
 func (o *exportOptions) policy(name string, in io.Reader) (*export.Policy, error) {
 	if o.config == "" {
-		p, err := readProfile(name)
+		p, err := readProfile(name, nil)
 		if err != nil {
 			return nil, err
 		}

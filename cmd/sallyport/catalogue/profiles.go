@@ -4,7 +4,6 @@ package catalogue
 import (
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"time"
 
@@ -67,7 +66,7 @@ one.`,
 		if len(args) != 1 {
 			return commandline.Usage("profiles show takes the name of one profile; there are %s", strings.Join(profileNames(profiles), ", "))
 		}
-		p, err := profileOf(profiles, args[0])
+		p, err := readProfile(args[0], profiles)
 		if err != nil {
 			return err
 		}
@@ -76,7 +75,7 @@ one.`,
 		}
 		return showProfile(c.OutOrStdout(), p, time.Now())
 	}
-	c.AddCommand(list, show, newCheck(), newImport(), newExport())
+	c.AddCommand(list, show, newCheck(), newImport(), newDiff(), newExport())
 	return c
 }
 
@@ -90,17 +89,6 @@ func profilesOf(config string, stdin io.Reader) ([]*rules.Profile, error) {
 		return nil, err
 	}
 	return cfg.Profiles, nil
-}
-
-// profileOf returns the profile with a name, or the one in a file.
-func profileOf(profiles []*rules.Profile, arg string) (*rules.Profile, error) {
-	if i := slices.Index(profileNames(profiles), arg); i >= 0 {
-		return profiles[i], nil
-	}
-	if strings.Contains(arg, "/") || strings.HasSuffix(arg, ".toml") {
-		return readProfile(arg)
-	}
-	return nil, fmt.Errorf("there is no profile %q; there are %s; those of a configuration are shown with --config FILE", arg, strings.Join(profileNames(profiles), ", "))
 }
 
 // profileNames returns the names of profiles.

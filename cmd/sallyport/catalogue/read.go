@@ -15,23 +15,25 @@ import (
 	"sallyport/rules/profile"
 )
 
-// readProfile returns the shipped profile with a name, or the profile in a file. A text
-// with a slash or the ending .toml is a file.
-func readProfile(arg string) (*rules.Profile, error) {
-	shipped, err := gateway.ShippedProfiles()
-	if err != nil {
-		return nil, err
+// readProfile returns the profile with a name, or the profile in a file. A text with a
+// slash or the ending .toml is a file. known are the profiles of a configuration; nil: the
+// shipped ones.
+func readProfile(arg string, known []*rules.Profile) (*rules.Profile, error) {
+	if known == nil {
+		var err error
+		if known, err = gateway.ShippedProfiles(); err != nil {
+			return nil, err
+		}
+	}
+	if i := slices.Index(profileNames(known), arg); i >= 0 {
+		return known[i], nil
 	}
 	if !strings.Contains(arg, "/") && !strings.HasSuffix(arg, ".toml") {
-		i := slices.Index(profileNames(shipped), arg)
-		if i < 0 {
-			return nil, fmt.Errorf("there is no profile %q; there are %s; a file is given as FILE.toml or ./FILE", arg, strings.Join(profileNames(shipped), ", "))
-		}
-		return shipped[i], nil
+		return nil, fmt.Errorf("there is no profile %q; there are %s; those of a configuration are found with --config FILE", arg, strings.Join(profileNames(known), ", "))
 	}
 	data, err := os.ReadFile(arg)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%w; the shipped profiles are %s", err, strings.Join(profileNames(shipped), ", "))
+		return nil, fmt.Errorf("%w; there are also the profiles %s", err, strings.Join(profileNames(known), ", "))
 	}
 	if err != nil {
 		return nil, err

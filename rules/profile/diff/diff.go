@@ -1,0 +1,92 @@
+// Package diff compares two revisions of a profile: which rules were added, removed and
+// changed, and how. What it prints is for a person who decides whether to load the new one.
+package diff
+
+import (
+	"slices"
+
+	"sallyport/rules"
+)
+
+// A Kind says how a rule changed.
+type Kind string
+
+// The kinds of change.
+const (
+	Added   Kind = "added"
+	Removed Kind = "removed"
+	Renamed Kind = "renamed" // another id, and nothing else
+	Changed Kind = "changed"
+)
+
+// A Field is one part of a rule or of a profile that differs. A list shows what went and
+// what came, without what stayed.
+type Field struct {
+	Name string
+	List bool     // Old and New are what went and what came
+	Old  []string // one element if the field is no list; none if it was empty
+	New  []string
+}
+
+// A Change is one rule that differs.
+type Change struct {
+	Kind   Kind
+	ID     string // in the new revision; of a removed rule in the old one
+	Was    string // the id in the old revision, if the rule was renamed
+	Rule   *rules.Rule
+	Fields []Field // of a changed rule
+}
+
+// A Result is the comparison of two revisions.
+type Result struct {
+	Old, New *rules.Profile
+	Profile  []Field  // what differs outside of the rules
+	Rules    []Change // in the order of the new revision; removed rules last
+}
+
+// Compare compares two revisions of a profile.
+func Compare(old, now *rules.Profile) *Result {
+	r := &Result{Old: old, New: now, Profile: profileFields(old, now)}
+	was := map[string]*rules.Rule{}
+	for _, o := range old.Rules {
+		was[o.ID] = o
+	}
+	is := map[string]*rules.Rule{}
+	for _, n := range now.Rules {
+		is[n.ID] = n
+	}
+	gone := slices.DeleteFunc(slices.Clone(old.Rules), func(o *rules.Rule) bool { return is[o.ID] != nil })
+	for _, n := range now.Rules {
+		o := was[n.ID]
+		if o != nil {
+			if fields := ruleFields(old, now, o, n); len(fields) > 0 {
+				r.Rules = append(r.Rules, Change{Kind: Changed, ID: n.ID, Rule: n, Fields: fields})
+			}
+			continue
+		}
+		i := slices.IndexFunc(gone, func(o *rules.Rule) bool { return len(ruleFields(old, now, o, n)) == 0 })
+		if i < 0 {
+			r.Rules = append(r.Rules, Change{Kind: Added, ID: n.ID, Rule: n})
+			continue
+		}
+		r.Rules = append(r.Rules, Change{Kind: Renamed, ID: n.ID, Was: gone[i].ID, Rule: n})
+		gone = slices.Delete(gone, i, i+1)
+	}
+	for _, o := range gone {
+		r.Rules = append(r.Rules, Change{Kind: Removed, ID: o.ID, Rule: o})
+	}
+	return r
+}
+
+// Equal reports whether nothing differs.
+func (r *Result) Equal() bool { return len(r.Profile)+len(r.Rules) == 0 }
+
+// Of returns the changes of one kind.
+func (r *Result) Of(k Kind) (out []Change) {
+	for _, c := range r.Rules {
+		if c.Kind == k {
+			out = append(out, c)
+		}
+	}
+	return out
+}
