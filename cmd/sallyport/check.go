@@ -13,6 +13,7 @@ import (
 	"sallyport/cmd/sallyport/commandline"
 	"sallyport/cmd/sallyport/gateway"
 	"sallyport/cmd/sallyport/nftables"
+	"sallyport/rules/profile/lint"
 )
 
 // newCheck returns the command check.
@@ -22,7 +23,8 @@ func newCheck() *cobra.Command {
 		Use:   "check",
 		Short: "Print every error and warning of a configuration",
 		Long: `check reads a configuration as run does, and prints every error and warning as
-file:line: text. It starts nothing and does not use the network.
+file:line: text. It starts nothing and does not use the network. It also warns of the
+profiles in [profiles] paths as sallyport profiles check does.
 
 With --mode gateway, loopback addresses in [listen] transparent and dns are
 errors: a gateway receives packets of other hosts, and such packets never arrive at
@@ -53,6 +55,7 @@ check does not test whether the addresses in [listen] are free.`,
 		cfg, policy, problems, err := gateway.LoadPolicy(file, c.InOrStdin())
 		if err == nil {
 			problems = append(problems, policy.BroadRules(cfg.File)...)
+			problems = append(problems, lint.Problems(lint.FromFiles(cfg.Profiles))...)
 			problems = append(problems, nftables.LoopbackListeners(cfg, m)...)
 			problems = append(problems, gateway.CheckJournal(cfg)...)
 			problems = append(problems, gateway.ThisKeeper().CheckPermissions(cfg, file)...)

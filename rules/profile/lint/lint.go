@@ -24,7 +24,7 @@ const (
 	Spelling Check = "spelling" // a name is one edit away from another name
 	Shared   Check = "shared"   // other customers of a provider can have such a name
 	Wildcard Check = "wildcard" // a wildcard among exact names
-	Source   Check = "source"   // no purpose or no section
+	Source   Check = "source"   // a blank purpose, or no section
 	Ports    Check = "ports"    // more ports than a service needs
 	Special  Check = "special"  // an address that no host of the Internet has
 	Role     Check = "role"     // a port that the document gives to another role
@@ -94,6 +94,22 @@ func Profiles(checked, known []*rules.Profile) []Finding {
 	return out
 }
 
+// FromFiles checks those of a configuration's profiles that it reads from files, and
+// compares them with all of its profiles and with the shipped ones that they replace.
+func FromFiles(profiles []*rules.Profile) []Finding {
+	var files []*rules.Profile
+	known := slices.Clone(profiles)
+	for _, p := range profiles {
+		if p.Origin != "" {
+			files = append(files, p)
+		}
+		if p.Replaced != nil {
+			known = append(known, p.Replaced)
+		}
+	}
+	return Profiles(files, known)
+}
+
 // A checker checks one profile.
 type checker struct {
 	profile   *rules.Profile
@@ -127,8 +143,8 @@ func (c *checker) count() {
 
 // check applies the checks of a single rule.
 func (c *checker) check(r *rules.Rule) {
-	if strings.TrimSpace(r.Purpose) == "" {
-		c.find(r, Source, "purpose is missing", "state what the document says the rule is for")
+	if r.Purpose != "" && strings.TrimSpace(r.Purpose) == "" { // no purpose at all is an error of the parser
+		c.find(r, Source, "purpose is blank", "state what the document says the rule is for")
 	}
 	if strings.TrimSpace(r.Section) == "" {
 		c.find(r, Source, "section is missing", "name the part of the document that has this row, so that the next reader finds it")

@@ -86,6 +86,7 @@ func TestEachCheckFindsItsMistake(t *testing.T) {
 			`b.toml:16: warning: rule "w": *.vendor.com permits every name below vendor.com, and 1 other name is of this profile exact`},
 		{"wildcards are the rule", row("w", "server", `"*.one.vendor.com", "*.two.vendor.com", "ok.vendor.com"`, "tcp = [443]"), ""},
 		{"no section", row("s", "server", `"ok.vendor.com"`, "tcp = [443]", "section = \" \""), `b.toml:9: warning: rule "s": section is missing`},
+		{"a blank purpose", strings.Replace(ok, `"p"`, `" "`, 1), `b.toml:9: warning: rule "ok": purpose is blank`},
 		{"many ports", row("p", "server", `"ok.vendor.com"`, `tcp = ["20000-21000"]`), `tcp 20000-21000 are 1001 ports, more than 1000`},
 		{"a thousand ports", row("p", "server", `"ok.vendor.com"`, `tcp = ["20000-20999"]`), ""},
 		{"many UDP ports in two ranges", row("p", "server", `"ok.vendor.com"`, `udp = ["20000-20999", "22000-22999"]`), `udp 20000-20999, 22000-22999 are 2000 ports`},

@@ -3,8 +3,9 @@
 package lint
 
 import (
-	"errors"
+	"cmp"
 	"fmt"
+	"slices"
 
 	"sallyport/rules"
 	"sallyport/rules/profile"
@@ -18,43 +19,47 @@ type Text struct {
 }
 
 // Texts parses profiles and checks them. It reports every error of every text, and the
-// findings about the texts that have no error. The known profiles are those to compare with,
-// such as the shipped ones.
-func Texts(texts []Text, known []*rules.Profile) (profiles []*rules.Profile, findings []Finding) {
+// findings about every text that can be read as TOML. It returns the profiles without errors.
+// The known profiles are those to compare with, such as the shipped ones.
+func Texts(texts []Text, known []*rules.Profile) (sound []*rules.Profile, findings []Finding) {
+	var readable []*rules.Profile
+	of := map[string][]Finding{} // by file
 	named := map[string]*rules.Profile{}
-	broken := map[string][]Finding{}
 	for _, t := range texts {
-		p, err := (*rules.Profile)(nil), t.Err
-		if err == nil {
-			p, err = profile.Parse(t.File, t.Data)
+		p, problems := read(t)
+		if p != nil && p.Name != "" && named[p.Name] != nil {
+			problems = append(problems, rules.Problem{File: t.File, Line: p.Line,
+				Text: fmt.Sprintf("name: the profile %q is also in %s: give one of them another name", p.Name, named[p.Name].File)})
 		}
-		var problems rules.Problems
-		switch {
-		case errors.As(err, &problems):
-		case err != nil:
-			problems = rules.Problems{{File: t.File, Text: err.Error()}}
-		case named[p.Name] != nil:
-			problems = rules.Problems{{File: t.File, Line: 1, Text: fmt.Sprintf("name: the profile %q is also in %s: give one of them another name", p.Name, named[p.Name].File)}}
+		for _, problem := range problems {
+			of[t.File] = append(of[t.File], Finding{Problem: problem, Check: Syntax})
 		}
-		for _, p := range problems {
-			broken[t.File] = append(broken[t.File], Finding{Problem: p, Check: Syntax})
+		if p == nil {
+			continue
 		}
-		if problems == nil {
+		readable = append(readable, p)
+		if problems.Err() == nil {
 			named[p.Name] = p
-			profiles = append(profiles, p)
+			sound = append(sound, p)
 		}
 	}
-	sound := map[string][]Finding{}
-	for _, f := range Profiles(profiles, known) {
-		sound[f.File] = append(sound[f.File], f)
+	for _, f := range Profiles(readable, known) {
+		of[f.File] = append(of[f.File], f)
 	}
 	for _, t := range texts {
-		findings = append(findings, broken[t.File]...)
-		findings = append(findings, sound[t.File]...)
-		delete(broken, t.File)
-		delete(sound, t.File)
+		slices.SortStableFunc(of[t.File], func(a, b Finding) int { return cmp.Compare(a.Line, b.Line) })
+		findings = append(findings, of[t.File]...)
+		delete(of, t.File)
 	}
-	return profiles, findings
+	return sound, findings
+}
+
+// read parses one text. The profile is nil if the text is no TOML.
+func read(t Text) (*rules.Profile, rules.Problems) {
+	if t.Err != nil {
+		return nil, rules.Problems{{File: t.File, Text: t.Err.Error()}}
+	}
+	return profile.Read(t.File, t.Data)
 }
 
 // JSON is the result as sallyport profiles check --json prints it.

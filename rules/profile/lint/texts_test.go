@@ -1,4 +1,4 @@
-// Tests of many texts at once: every error of every text, and findings about the sound ones.
+// Tests of many texts at once: every error of every text, and the findings about them.
 
 package lint
 
@@ -14,7 +14,7 @@ import (
 func TestTextsReportsEveryErrorOfEveryText(t *testing.T) {
 	sound := head + row("w", "server", `"d1.cloudfront.net"`, "tcp = [443]")
 	texts := []Text{
-		{File: "broken.toml", Data: []byte(head + "[[rule]]\nid = \"r\"\nfrom = \"boss\"\nto = [\"*.com\"]\ntcp = [0]\n")},
+		{File: "broken.toml", Data: []byte(head + "[[rule]]\nid = \"r\"\nfrom = \"boss\"\nto = [\"*.com\", \"d2.cloudfront.net\"]\ntcp = [0]\n")},
 		{File: "sound.toml", Data: []byte(sound)},
 		{File: "twice.toml", Data: []byte(sound)},
 		{File: "syntax.toml", Data: []byte("name = \n")},
@@ -30,11 +30,14 @@ func TestTextsReportsEveryErrorOfEveryText(t *testing.T) {
 	}
 	for i, want := range []string{
 		`broken.toml:9: rule "r": purpose is missing`,
+		`broken.toml:9: warning: rule "r": section is missing`,
+		`broken.toml:9: warning: rule "r": d2.cloudfront.net`,
 		`broken.toml:11: from: "boss" is not one of the profile's roles`,
 		`broken.toml:12: to: "*.com": anyone can register a name`,
 		`broken.toml:13: tcp: port 0 is not from 1 to 65535`,
 		`sound.toml:9: warning: rule "w": d1.cloudfront.net`,
 		`twice.toml:1: name: the profile "backup" is also in sound.toml`,
+		`twice.toml:9: warning: rule "w": d1.cloudfront.net`,
 		`syntax.toml:1: `,
 		`absent.toml: no such file or directory`,
 	} {
@@ -43,10 +46,10 @@ func TestTextsReportsEveryErrorOfEveryText(t *testing.T) {
 		}
 	}
 	j := NewJSON(profiles, findings)
-	if j.Good || j.Errors != 7 || j.Warnings != 1 || j.Noted != 0 || len(j.Findings) != len(lines) {
+	if j.Good || j.Errors != 7 || j.Warnings != 4 || j.Noted != 0 || len(j.Findings) != len(lines) {
 		t.Errorf("%+v", j)
 	}
-	raw, err := json.Marshal(j.Findings[4])
+	raw, err := json.Marshal(j.Findings[6])
 	if want := `{"file":"sound.toml","line":9,"severity":"warning","check":"shared","rule":"backup/w","text":"rule \"w\": d1.cloudfront.net`; err != nil || !strings.HasPrefix(string(raw), want) {
 		t.Errorf("%s", raw)
 	}
