@@ -106,7 +106,7 @@ func TestReferenceShowsEveryKey(t *testing.T) {
 	if _, err := toml.Decode(uncommented(), &reference); err != nil {
 		t.Fatal(err)
 	}
-	for _, header := range []string{"", "[listen]", "[[client]]", "[[client]]\n[[client.profile]]\nname = \"symantec-liveupdate\"", "[[rule]]", "[dns]", "[[dns.zone]]", "[resolve]", "[journal]", "[admin]", "[limits]"} {
+	for _, header := range []string{"", "[listen]", "[[client]]", "[[client]]\n[[client.profile]]\nname = \"symantec-liveupdate\"", "[[rule]]", "[[expect]]", "[dns]", "[[dns.zone]]", "[resolve]", "[journal]", "[admin]", "[limits]"} {
 		_, problems := site.Parse("x", site.Disk{}, []byte(header+"\nno_such_key_at_all = 1\n"), parseProfiles(t))
 		_, known, ok := strings.Cut(problems.Error(), `unknown key "no_such_key_at_all": known here: `)
 		if !ok {

@@ -68,3 +68,27 @@ func TestSuggestionForARuleLeftOut(t *testing.T) {
 		t.Errorf("%s: %s", sg.Cure, sg.TOML)
 	}
 }
+
+// A change that breaks an expectation of the site would be refused at the next reload, so
+// no suggestion with it is verified, and none is written into a whole configuration.
+func TestSuggestionThatBreaksAnExpectation(t *testing.T) {
+	const text = "[[client]]\nname = \"es\"\nsources = [\"10.6.0.1\"]\nprofiles = [\"endpoint-secure-onprem\"]\n" +
+		"[[expect]]\nclient = \"es\"\nto = \"auth.sangfor.com\"\ntcp = 443\nverdict = \"deny\"\n"
+	s := siteOf(t, text)
+	sg := suggestFor(t, s, attempt(t, "10.6.0.1", "auth.sangfor.com", 443))[0]
+	const want = `the change breaks an expectation of the site: site.toml:6: expect: client "es" to auth.sangfor.com on tcp 443: expected deny, but the answer is allow; rule endpoint-secure-onprem/auth`
+	if sg.Verified || !strings.Contains(sg.Why, want) {
+		t.Errorf("verified %v: %s", sg.Verified, sg.Why)
+	}
+	if whole, err := s.Whole([]*Suggestion{sg}); err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("%v\n%s", err, whole)
+	}
+	// A configuration that breaks an expectation already, for example since a rule expired, is reviewed as before.
+	s = siteOf(t, strings.Replace(text, "\"deny\"", "\"allow\"", 1))
+	if len(s.Problems) != 1 || !s.Problems[0].Warning || !strings.Contains(s.Problems[0].Text, "expected allow") {
+		t.Errorf("problems %v", s.Problems)
+	}
+	if sg = suggestFor(t, s, attempt(t, "10.6.0.1", "auth.sangfor.com", 443))[0]; !sg.Verified {
+		t.Errorf("the change that restores the expectation: %s", sg.Why)
+	}
+}

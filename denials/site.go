@@ -3,6 +3,9 @@
 package denials
 
 import (
+	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"sallyport/rules"
@@ -25,6 +28,7 @@ type Site struct {
 	Config   *site.Config
 	Policy   *rules.Policy
 	Problems rules.Problems // warnings
+	broken   rules.Problems // the expectations that the policy breaks
 	own      rules.Own
 	src      Source
 }
@@ -40,10 +44,21 @@ func NewSite(src Source) (*Site, error) {
 		own = src.Own(cfg.Listen)
 	}
 	policy, more := rules.Compile(&cfg.Spec, own, src.Now)
-	return &Site{Config: cfg, Policy: policy, Problems: append(problems, more...), own: own, src: src}, nil
+	problems = append(problems, more...)
+	s := &Site{Config: cfg, Policy: policy, own: own, src: src}
+	for _, p := range cfg.CheckExpectations(policy, src.Now) {
+		if !p.Warning { // the review also asks a configuration that no gateway accepts any more
+			p.Warning = true
+			s.broken = append(s.broken, p)
+		}
+		problems = append(problems, p)
+	}
+	s.Problems = problems
+	return s, nil
 }
 
-// with returns the site with the edits made, and its text.
+// with returns the site with the edits made, and its text. The error names an expectation
+// that the edits break.
 func (s *Site) with(list []Edit) (*Site, []byte, error) {
 	text, err := ApplyEdits(s.Config, s.src.Text, list)
 	if err != nil {
@@ -52,7 +67,22 @@ func (s *Site) with(list []Edit) (*Site, []byte, error) {
 	src := s.src
 	src.Text = text
 	changed, err := NewSite(src)
-	return changed, text, err
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, b := range changed.broken {
+		if !slices.ContainsFunc(s.broken, func(o rules.Problem) bool { return questionOf(o) == questionOf(b) }) {
+			return nil, nil, fmt.Errorf("the change breaks an expectation of the site: %s:%d: %s", b.File, b.Line, b.Text)
+		}
+	}
+	return changed, text, nil
+}
+
+// questionOf returns the question of a broken expectation. An edit moves its line, and can
+// change the answer.
+func questionOf(p rules.Problem) string {
+	question, _, _ := strings.Cut(p.Text, ": expected ")
+	return question
 }
 
 // HasText reports whether the site has the text of its configuration. Suggest

@@ -57,7 +57,7 @@ explain cannot answer a line; for that line it prints {"error"}.`,
 		if batch && file == "-" {
 			return commandline.Usage("standard input can be the configuration or the questions, not both")
 		}
-		cfg, policy, _, err := gateway.LoadPolicy(file, c.InOrStdin())
+		cfg, policy, err := gateway.LoadToExplain(file, c.InOrStdin(), c.ErrOrStderr())
 		if err != nil {
 			return commandline.Exit(2, err)
 		}
@@ -116,7 +116,7 @@ func explainOne(cfg *site.Config, policy *rules.Policy, from netip.Addr, args []
 	if err != nil {
 		return commandline.Usage("%v", err)
 	}
-	a, d := gateway.Ask(cfg, policy, a)
+	a, d := cfg.Ask(policy, a)
 	e := explainAttempt(cfg, a, d)
 	if asJSON {
 		if err := text.WriteJSON(out, e, ""); err != nil {
@@ -149,7 +149,7 @@ func explainBatch(cfg *site.Config, policy *rules.Policy, from netip.Addr, in io
 		}
 		var answer any = map[string]string{"error": fmt.Sprint(err)}
 		if err == nil {
-			asked, d := gateway.Ask(cfg, policy, a)
+			asked, d := cfg.Ask(policy, a)
 			answer = explainAttempt(cfg, asked, d)
 		} else {
 			bad++

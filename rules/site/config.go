@@ -25,6 +25,7 @@ type Config struct {
 	Admin   Admin
 	Process Process
 	Limits  Limits
+	Expect  []Expectation
 	Inputs  []Input // what the configuration was read from, beside its own file, in the order of reading
 
 	lines  map[string]int         // lines of the keys of [listen]
@@ -64,6 +65,9 @@ func Parse(file string, disk Disk, data []byte, shipped []*rules.Profile) (*Conf
 	}
 	for _, t := range top.Subs("rule") {
 		c.Rules = append(c.Rules, c.readSiteRule(t, disk))
+	}
+	for _, t := range top.Subs("expect") {
+		c.Expect = append(c.Expect, c.readExpectation(t))
 	}
 	c.warnOfUnion(doc)
 	c.readDNS(top.Sub("dns"))

@@ -1,9 +1,9 @@
-// Ask: the question that a running gateway would ask, without touching the
-// network.
+// Ask: the questions of commands, read from their arguments.
 
 package gateway
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"sallyport/rules"
@@ -15,45 +15,50 @@ import (
 // and PORT from an address. A host that is not a name is a question too: its
 // answer is malformed_name.
 func ParseQuestion(from netip.Addr, fields []string) (rules.Attempt, error) {
-	a := rules.Attempt{Client: netip.AddrPortFrom(from, 0), Provisional: true}
+	proto := rules.TCP
 	switch strings.ToLower(fields[0]) {
 	case "tcp":
-		a.Proto, a.Via = rules.TCP, rules.ViaConnect
 	case "udp":
-		a.Proto, a.Via = rules.UDP, rules.ViaUDP
+		proto = rules.UDP
 	default:
-		return a, fmt.Errorf("protocol %q is neither tcp nor udp", fields[0])
+		return rules.Attempt{}, fmt.Errorf("protocol %q is neither tcp nor udp", fields[0])
 	}
 	port, err := rules.ParsePort(fields[2])
 	if err != nil {
-		return a, err
+		return rules.Attempt{}, err
 	}
-	text := fields[1]
-	if in, ok := strings.CutPrefix(text, "["); ok && strings.Contains(in, ":") {
-		text = strings.TrimSuffix(in, "]") // [::1], as people copy it
-	}
-	host, err := rules.ParseHost(text)
-	if err != nil {
-		a.Fault, a.Detail, a.Raw = rules.MalformedName, err.Error(), []byte(fields[1])
-	}
-	a.Authority, a.Dest = host.Name, netip.AddrPortFrom(host.Addr, port)
-	return a, nil
+	return site.Question(from, proto, fields[1], port), nil
 }
 
-// Ask returns the decision of a policy on an attempt, and the attempt that was
-// decided last. If the policy permits a name that [hosts] gives addresses, Ask
-// asks about each address: the gateway reaches the name if it reaches one of these
-// addresses.
-func Ask(cfg *site.Config, policy *rules.Policy, a rules.Attempt) (rules.Attempt, rules.Decision) {
-	asked, d := a, policy.Decide(a)
-	if !d.Allowed() || a.Authority.IsZero() {
-		return asked, d
+// ClientAddress returns the address to ask from: from if it is set, else an address
+// of the named client, else an address of the only client.
+func ClientAddress(cfg *site.Config, policy *rules.Policy, name, from string) (netip.Addr, error) {
+	if name != "" && from != "" {
+		return netip.Addr{}, errors.New("give either --client or --from, not both")
 	}
-	for _, addr := range cfg.Hosts[a.Authority] {
-		asked.Dest = netip.AddrPortFrom(addr, a.Dest.Port())
-		if d = policy.Decide(asked); d.Allowed() {
-			break
+	if from != "" {
+		a, err := netip.ParseAddr(from)
+		if err != nil || a.Zone() != "" {
+			return netip.Addr{}, fmt.Errorf("--from %q is not an address", from)
 		}
+		return a.Unmap(), nil
 	}
-	return asked, d
+	var names []string
+	for _, c := range cfg.Clients {
+		names = append(names, c.Name)
+		if name != "" && c.Name != name || name == "" && len(cfg.Clients) > 1 {
+			continue
+		}
+		if a, ok := site.SourceOf(policy, c); ok {
+			return a, nil
+		}
+		return netip.Addr{}, fmt.Errorf("client %q shares its sources with other clients: ask with --from ADDRESS", c.Name)
+	}
+	if name != "" {
+		return netip.Addr{}, fmt.Errorf("there is no client %q; there are %s", name, strings.Join(names, ", "))
+	}
+	if len(names) == 0 {
+		return netip.Addr{}, errors.New("the configuration has no [[client]]: ask with --from ADDRESS")
+	}
+	return netip.Addr{}, fmt.Errorf("which client asks? give --client NAME or --from ADDRESS; there are %s", strings.Join(names, ", "))
 }

@@ -99,6 +99,7 @@ type Gateway struct {
 	booted    *site.Config        // the configuration of the start: some keys keep their value until the next start
 	reloadErr error               // of the last reload; nil: the file is in force
 	loaded    time.Time
+	broken    []string // the expectations that the policy in force breaks
 }
 
 // Open opens the journal and builds every part of a gateway. It puts no policy in

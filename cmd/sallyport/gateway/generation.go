@@ -8,6 +8,7 @@ import (
 	"sallyport/dnsfilter"
 	"sallyport/rules"
 	"sallyport/rules/site"
+	"slices"
 	"strings"
 	"time"
 )
@@ -19,9 +20,28 @@ func (g *Gateway) enforce(cfg *site.Config, resolver *dnsfilter.Resolver, now ti
 	policy, warnings := rules.Compile(&cfg.WithNAT64(g.nat64.found).Spec, g.own, now)
 	g.live.Swap(&rules.Generation{Policy: policy, Resolver: resolver})
 	g.resolver = resolver
+	g.checkExpectations(cfg, policy, now)
 	g.filter.PolicyChanged()
 	g.metrics.keepUpstreams(g.filter.Upstreams())
 	return policy, warnings
+}
+
+// checkExpectations finds out which [[expect]] the policy in force breaks. A load refuses such
+// a configuration. But a rule may expire, or the discovered prefixes may change, while the
+// configuration is in force: then the gateway goes on serving by its policy, and the log and
+// /readyz have the broken expectations.
+func (g *Gateway) checkExpectations(cfg *site.Config, policy *rules.Policy, now time.Time) {
+	before := g.broken
+	g.broken = nil
+	for _, p := range cfg.CheckExpectations(policy, now) {
+		if p.Warning {
+			continue
+		}
+		g.broken = append(g.broken, p.String())
+		if !slices.Contains(before, p.String()) {
+			g.log.Error("the policy in force breaks an expectation; the next start or reload refuses this configuration", "expect", p.String())
+		}
+	}
 }
 
 // permittedNames returns the names that the DNS filter looks up before a client

@@ -78,15 +78,30 @@ func ReadConfig(file string, stdin io.Reader) (name, dir string, data []byte, er
 	return name, dir, data, nil
 }
 
-// LoadConfig reads and checks a --config. If it has errors, LoadConfig returns no
-// configuration, the problems, and one error that joins the errors. Otherwise the
-// problems are warnings.
+// LoadConfig reads and checks a --config. If it has errors, or if its policy breaks an
+// [[expect]], LoadConfig returns no configuration, the problems, and one error that joins
+// the errors. Otherwise the problems are warnings.
 func LoadConfig(file string, stdin io.Reader) (*site.Config, rules.Problems, error) {
 	return loadConfig(file, stdin, hostFiles{})
 }
 
 // loadConfig is LoadConfig with the files that the configuration names.
 func loadConfig(file string, stdin io.Reader, files site.Files) (*site.Config, rules.Problems, error) {
+	cfg, problems, err := parseConfig(file, stdin, files)
+	if err != nil || len(cfg.Expect) == 0 {
+		return cfg, problems, err
+	}
+	now := time.Now()
+	policy, _ := rules.Compile(&cfg.Spec, OwnAddresses(cfg.Listen, IsLocal), now)
+	problems = append(problems, cfg.CheckExpectations(policy, now)...)
+	if err := problems.Err(); err != nil {
+		return nil, problems, err
+	}
+	return cfg, problems, nil
+}
+
+// parseConfig reads and checks a --config, and asks its policy nothing.
+func parseConfig(file string, stdin io.Reader, files site.Files) (*site.Config, rules.Problems, error) {
 	profiles, err := ShippedProfiles()
 	if err != nil {
 		return nil, nil, err
@@ -179,60 +194,39 @@ func OwnAddresses(l site.Listen, local func(netip.Addr) bool) rules.Own {
 
 // LoadPolicy returns the configuration and its policy as of now, for commands that
 // only ask the policy. It takes the addresses of this host for the addresses of
-// the gateway. It does not use the network.
+// the gateway. It does not use the network. On errors, and if the policy breaks an
+// [[expect]], it returns the problems and one error that joins the errors.
 func LoadPolicy(file string, stdin io.Reader) (*site.Config, *rules.Policy, rules.Problems, error) {
-	cfg, problems, err := LoadConfig(file, stdin)
+	cfg, policy, problems, err := loadPolicy(file, stdin)
+	if err == nil {
+		err = problems.Err()
+	}
 	if err != nil {
 		return nil, nil, problems, err
 	}
-	policy, warnings := rules.Compile(&cfg.Spec, OwnAddresses(cfg.Listen, IsLocal), time.Now())
-	return cfg, policy, append(problems, warnings...), nil
+	return cfg, policy, problems, nil
 }
 
-// ClientAddress returns the address to ask from: from if it is set, else an address
-// of the named client, else an address of the only client.
-func ClientAddress(cfg *site.Config, policy *rules.Policy, name, from string) (netip.Addr, error) {
-	if name != "" && from != "" {
-		return netip.Addr{}, errors.New("give either --client or --from, not both")
-	}
-	if from != "" {
-		a, err := netip.ParseAddr(from)
-		if err != nil || a.Zone() != "" {
-			return netip.Addr{}, fmt.Errorf("--from %q is not an address", from)
+// LoadToExplain is LoadPolicy for the command that shows why a policy breaks an [[expect]]:
+// then it writes the problem to warn, and still returns the policy.
+func LoadToExplain(file string, stdin io.Reader, warn io.Writer) (*site.Config, *rules.Policy, error) {
+	cfg, policy, problems, err := loadPolicy(file, stdin)
+	for _, p := range problems {
+		if err == nil && !p.Warning {
+			fmt.Fprintln(warn, "sallyport: warning: no gateway accepts this configuration:", p)
 		}
-		return a.Unmap(), nil
 	}
-	var names []string
-	for _, c := range cfg.Clients {
-		names = append(names, c.Name)
-		if name != "" && c.Name != name || name == "" && len(cfg.Clients) > 1 {
-			continue
-		}
-		for _, p := range c.Sources {
-			if policy.ClientOf(p.Addr()) == c {
-				return p.Addr(), nil
-			}
-			if last := lastAddr(p); policy.ClientOf(last) == c {
-				return last, nil
-			}
-		}
-		return netip.Addr{}, fmt.Errorf("client %q shares its sources with other clients: ask with --from ADDRESS", c.Name)
-	}
-	if name != "" {
-		return netip.Addr{}, fmt.Errorf("there is no client %q; there are %s", name, strings.Join(names, ", "))
-	}
-	if len(names) == 0 {
-		return netip.Addr{}, errors.New("the configuration has no [[client]]: ask with --from ADDRESS")
-	}
-	return netip.Addr{}, fmt.Errorf("which client asks? give --client NAME or --from ADDRESS; there are %s", strings.Join(names, ", "))
+	return cfg, policy, err
 }
 
-// lastAddr returns the last address of a prefix.
-func lastAddr(p netip.Prefix) netip.Addr {
-	b := p.Addr().AsSlice()
-	for i := p.Bits(); i < len(b)*8; i++ {
-		b[i/8] |= 1 << (7 - i%8)
+// loadPolicy compiles the policy of a --config and asks it every [[expect]]. The broken ones
+// are among the problems, and no error.
+func loadPolicy(file string, stdin io.Reader) (*site.Config, *rules.Policy, rules.Problems, error) {
+	cfg, problems, err := parseConfig(file, stdin, hostFiles{})
+	if err != nil {
+		return nil, nil, problems, err
 	}
-	a, _ := netip.AddrFromSlice(b)
-	return a
+	now := time.Now()
+	policy, warnings := rules.Compile(&cfg.Spec, OwnAddresses(cfg.Listen, IsLocal), now)
+	return cfg, policy, append(append(problems, warnings...), cfg.CheckExpectations(policy, now)...), nil
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"sallyport/cmd/sallyport/confine"
@@ -19,6 +20,7 @@ type readiness struct {
 	Problems  []string       `json:"problems"`
 	Policy    string         `json:"policy,omitempty"`
 	Profiles  []string       `json:"profiles,omitempty"` // those from files
+	Broken    []string       `json:"broken_expectations,omitempty"`
 	Drops     string         `json:"filter_drops,omitempty"`
 	Hardening []confine.Step `json:"hardening"`
 	Limits    ProcessLimits  `json:"limits"`
@@ -33,6 +35,7 @@ func (g *Gateway) readiness() readiness {
 	out.Ready = len(out.Problems) == 0
 	g.mu.Lock()
 	cfg := g.cfg
+	out.Broken = slices.Clone(g.broken)
 	g.mu.Unlock()
 	out.Drops = g.describeDrops()
 	if g.live.Policy() != nil {
@@ -66,6 +69,9 @@ func (g *Gateway) serveReady(w http.ResponseWriter, r *http.Request) {
 	}
 	for _, p := range is.Profiles {
 		fmt.Fprintln(w, "profile:", p)
+	}
+	for _, b := range is.Broken {
+		fmt.Fprintln(w, "broken expectation:", b)
 	}
 	if is.Drops != "" {
 		fmt.Fprintln(w, "packet filter:", is.Drops)

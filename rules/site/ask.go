@@ -1,0 +1,71 @@
+// Ask: a question to the policy of a configuration, as a front end would ask it, without
+// touching the network.
+
+package site
+
+import (
+	"net/netip"
+	"strings"
+
+	"sallyport/rules"
+)
+
+// Question returns the attempt that a front end would make for a host and a port from an
+// address. A host that is not a name is a question too: its answer is malformed_name.
+func Question(from netip.Addr, proto rules.Proto, host string, port uint16) rules.Attempt {
+	a := rules.Attempt{Client: netip.AddrPortFrom(from, 0), Provisional: true, Proto: proto, Via: rules.ViaConnect}
+	if proto == rules.UDP {
+		a.Via = rules.ViaUDP
+	}
+	text := host
+	if in, ok := strings.CutPrefix(text, "["); ok && strings.Contains(in, ":") {
+		text = strings.TrimSuffix(in, "]") // [::1], as people copy it
+	}
+	h, err := rules.ParseHost(text)
+	if err != nil {
+		a.Fault, a.Detail, a.Raw = rules.MalformedName, err.Error(), []byte(host)
+	}
+	a.Authority, a.Dest = h.Name, netip.AddrPortFrom(h.Addr, port)
+	return a
+}
+
+// Ask returns the decision of a policy on an attempt, and the attempt that was
+// decided last. If the policy permits a name that [hosts] gives addresses, Ask
+// asks about each address: the gateway reaches the name if it reaches one of these
+// addresses.
+func (c *Config) Ask(policy *rules.Policy, a rules.Attempt) (rules.Attempt, rules.Decision) {
+	asked, d := a, policy.Decide(a)
+	if !d.Allowed() || a.Authority.IsZero() {
+		return asked, d
+	}
+	for _, addr := range c.Hosts[a.Authority] {
+		asked.Dest = netip.AddrPortFrom(addr, a.Dest.Port())
+		if d = policy.Decide(asked); d.Allowed() {
+			break
+		}
+	}
+	return asked, d
+}
+
+// SourceOf returns an address that the policy recognizes as the client. It reports false
+// if earlier clients cover the first and the last address of every source.
+func SourceOf(policy *rules.Policy, cl *rules.Client) (netip.Addr, bool) {
+	for _, p := range cl.Sources {
+		for _, a := range []netip.Addr{p.Addr(), lastAddr(p)} {
+			if policy.ClientOf(a) == cl {
+				return a, true
+			}
+		}
+	}
+	return netip.Addr{}, false
+}
+
+// lastAddr returns the last address of a prefix.
+func lastAddr(p netip.Prefix) netip.Addr {
+	b := p.Addr().AsSlice()
+	for i := p.Bits(); i < len(b)*8; i++ {
+		b[i/8] |= 1 << (7 - i%8)
+	}
+	a, _ := netip.AddrFromSlice(b)
+	return a
+}
