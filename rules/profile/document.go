@@ -25,13 +25,13 @@ func readDocument(p *rules.Profile, t *tomldoc.Table) {
 	if d.Released != "" && d.Retrieved != "" && d.Retrieved < d.Released {
 		t.Errorf("retrieved", "%s is before the document was released, on %s", d.Retrieved, d.Released)
 	}
-	if u, err := url.Parse(d.URL); t.Has("url") && (err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http") {
+	if t.Has("url") && !IsURL(d.URL) {
 		t.Errorf("url", "%q is not the address of a page, like \"https://docs.example/ports\"", d.URL)
 	}
 	if sum, err := hex.DecodeString(d.SHA256); t.Has("sha256") && (err != nil || len(sum) != 32) {
 		t.Errorf("sha256", "%q is not a SHA-256 hash of 64 hexadecimal digits, as sha256sum prints it", d.SHA256)
 	}
-	if t.Has("language") && !isLanguage(d.Language) {
+	if t.Has("language") && !IsLanguage(d.Language) {
 		t.Errorf("language", "%q is not a language tag like \"en\" or \"pt-BR\"", d.Language)
 	}
 	t.Done()
@@ -47,9 +47,15 @@ func readDay(t *tomldoc.Table, key string) string {
 	return ""
 }
 
-// isLanguage reports whether s has the form of a language tag (RFC 5646): a language of two
+// IsURL reports whether s is the address of a page.
+func IsURL(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && u.Host != "" && (u.Scheme == "https" || u.Scheme == "http")
+}
+
+// IsLanguage reports whether s has the form of a language tag (RFC 5646): a language of two
 // to eight letters, and subtags of one to eight letters or digits.
-func isLanguage(s string) bool {
+func IsLanguage(s string) bool {
 	for i, part := range strings.Split(s, "-") {
 		if len(part) < 1 || len(part) > 8 || i == 0 && len(part) < 2 {
 			return false

@@ -162,3 +162,49 @@ func TestProfileFileLimits(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// No profile file makes Parse panic. One that is accepted has a name of its own, or says which
+// shipped profile it replaces; the shipped profiles stay as they are.
+func FuzzProfileFile(f *testing.F) {
+	shipped := testProfiles(f)
+	var first string
+	for _, p := range shipped {
+		first += p.Name + p.Revision + p.Rules[0].Source()
+		f.Add(asProduct("\nreplaces = \"" + p.Revision + "\""))
+	}
+	for _, s := range []string{"", ofBackup, asProduct(""), asProduct("\nreplaces = \"01\""), asProduct("\nreplaces = \"\"")} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		c, problems := Parse("c.toml", Disk{Dir: "/d", Files: memory{"/d/p/a.toml": text, "/d/p/b.toml": ofBackup}}, []byte(withProfiles(`"p"`, `"backup", "product"`)), shipped)
+		if (c == nil) != (problems.Err() != nil) {
+			t.Fatalf("a configuration %v with %v", c != nil, problems)
+		}
+		lines := map[string]int{"c.toml": 6, "/d/p/a.toml": strings.Count(text, "\n") + 1, "/d/p/b.toml": strings.Count(ofBackup, "\n") + 1}
+		for _, p := range problems {
+			if last, known := lines[p.File]; !known || p.Line < 0 || p.Line > last {
+				t.Fatalf("%v: there are %d lines", p, last)
+			}
+		}
+		var now string
+		for _, p := range shipped {
+			now += p.Name + p.Revision + p.Rules[0].Source()
+		}
+		if now != first {
+			t.Fatal("a file changed the shipped profiles")
+		}
+		if c == nil {
+			return
+		}
+		names := map[string]bool{}
+		for _, p := range c.Profiles {
+			isShipped := slices.Contains(shipped, p)
+			taken := slices.ContainsFunc(shipped, func(o *rules.Profile) bool { return o.Name == p.Name })
+			if names[p.Name] || isShipped != (p.Origin == "") || !isShipped && taken != (p.Replaced != nil) {
+				t.Fatalf("%q: shipped %v, name taken %v, origin %q, replaced %v", p.Name, isShipped, taken, p.Origin, p.Replaced)
+			}
+			names[p.Name] = true
+		}
+		rules.Compile(&c.Spec, rules.Own{}, today)
+	})
+}

@@ -3,6 +3,8 @@
 package catalogue
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -15,6 +17,7 @@ import (
 
 	"sallyport/cmd/sallyport/commandline"
 	"sallyport/rules"
+	"sallyport/rules/profile"
 	"sallyport/rules/profile/draft"
 )
 
@@ -79,6 +82,8 @@ func (o *importOptions) addFlags(c *cobra.Command) {
 	f.StringVar(&o.draft.Version, "version", "", "the document's `VERSION`")
 	f.StringVar(&o.draft.Released, "released", "", "the document's `DATE`, as 2026-05-01")
 	f.StringVar(&o.draft.URL, "url", "", "the document's `URL`")
+	f.StringVar(&o.draft.Retrieved, "retrieved", "", "the `DATE` on which you got the document; without it, today")
+	f.StringVar(&o.draft.Language, "language", "", "the document's `LANGUAGE`, as en")
 	f.StringVar(&o.draft.Role, "role", "manager", "the `ROLE` that opens these connections")
 	f.StringVar(&o.draft.Protocol, "protocol", "", "`tcp`, udp or tcp,udp: for ports without a protocol in the document")
 	f.StringVar(&o.columns, "columns", "", "numbers of the columns, from 1: `host=2,port=3,protocol=4,purpose=5`")
@@ -101,13 +106,15 @@ func joined[T ~string](list []T) string {
 
 // run reads the document, prints the draft, and counts its rows on errs.
 func (o *importOptions) run(file string, in io.Reader, out, errs io.Writer) error {
-	if err := o.check(); err != nil {
+	if err := o.check(time.Now()); err != nil {
 		return err
 	}
 	data, err := readWhole(file, in)
 	if err != nil {
 		return err
 	}
+	sum := sha256.Sum256(data)
+	o.draft.SHA256 = hex.EncodeToString(sum[:])
 	d, err := o.read(file, data)
 	if err != nil {
 		return fmt.Errorf("%s: %w", file, err)
@@ -124,9 +131,12 @@ func (o *importOptions) run(file string, in io.Reader, out, errs io.Writer) erro
 }
 
 // check refuses flags that would make a profile that does not load.
-func (o *importOptions) check() error {
+func (o *importOptions) check(now time.Time) error {
 	if o.draft.Product == "" {
 		o.draft.Product = o.draft.Title
+	}
+	if o.draft.Retrieved == "" {
+		o.draft.Retrieved = now.Format(time.DateOnly)
 	}
 	switch {
 	case o.draft.Title == "":
@@ -137,6 +147,14 @@ func (o *importOptions) check() error {
 		return commandline.Usage("--role %q: lower-case letters, digits and hyphens", o.draft.Role)
 	case o.draft.Released != "" && !isDate(o.draft.Released):
 		return commandline.Usage("--released %q is not a date, such as 2026-05-01", o.draft.Released)
+	case !isDate(o.draft.Retrieved):
+		return commandline.Usage("--retrieved %q is not a date, such as 2026-05-01", o.draft.Retrieved)
+	case o.draft.Retrieved < o.draft.Released:
+		return commandline.Usage("--retrieved %s is before --released %s", o.draft.Retrieved, o.draft.Released)
+	case o.draft.URL != "" && !profile.IsURL(o.draft.URL):
+		return commandline.Usage("--url %q is not the address of a page, such as https://docs.example/ports", o.draft.URL)
+	case o.draft.Language != "" && !profile.IsLanguage(o.draft.Language):
+		return commandline.Usage("--language %q is not a language tag, such as en", o.draft.Language)
 	case o.from != "" && o.format != "":
 		return commandline.Usage("--from and --format exclude each other")
 	}

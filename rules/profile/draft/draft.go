@@ -17,6 +17,9 @@ type Options struct {
 	Title, Version string // of the document
 	Released       string // date, YYYY-MM-DD
 	URL            string
+	Retrieved      string         // date, YYYY-MM-DD: when the document was read
+	SHA256         string         // of the document, in hexadecimal
+	Language       string         // of the document, like "en"
 	Role           string         // from: the role that opens these connections
 	Columns        map[string]int // "host", "port", "protocol", "purpose" → number of the column, from 1
 	Protocol       string         // "tcp", "udp" or "tcp,udp": for ports that have no protocol in the document

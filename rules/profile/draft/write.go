@@ -24,8 +24,15 @@ func (d *Draft) TOML() []byte {
 			fmt.Fprintf(&b, "%-7s = %s\n", kv[0], quote(kv[1]))
 		}
 	}
-	if o.Released != "" {
-		fmt.Fprintf(&b, "released = %s\n", o.Released)
+	for _, kv := range [][2]string{{"released", o.Released}, {"retrieved", o.Retrieved}} {
+		if kv[1] != "" {
+			fmt.Fprintf(&b, "%s = %s\n", kv[0], kv[1])
+		}
+	}
+	for _, kv := range [][2]string{{"sha256", o.SHA256}, {"language", o.Language}} {
+		if kv[1] != "" {
+			fmt.Fprintf(&b, "%s = %s\n", kv[0], quote(kv[1]))
+		}
 	}
 	section := ""
 	for _, e := range d.Rows {
