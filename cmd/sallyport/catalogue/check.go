@@ -117,7 +117,11 @@ func readTexts(args []string, in io.Reader) (texts []lint.Text) {
 			}
 			seen[filepath.Clean(file)] = true
 			data, err := readWhole(file, in)
-			texts = append(texts, lint.Text{File: file, Data: data, Err: reason(err)})
+			name := file
+			if file == "-" {
+				name = "standard input"
+			}
+			texts = append(texts, lint.Text{File: name, Data: data, Err: reason(err)})
 		}
 	}
 	return texts

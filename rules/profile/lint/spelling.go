@@ -61,10 +61,7 @@ func spelling(checked, known []*rules.Profile) map[*rules.Rule][]misspelling {
 			if alikeOnPurpose(a.name, b.name) {
 				return
 			}
-			if !b.checked {
-				a, b = b, a
-			}
-			if b.checked {
+			if b.checked { // the checked names come last
 				out[b.rule] = append(out[b.rule], misspelling{
 					fmt.Sprintf("%s is one edit away from %s (%s)", b.name, a.name, a.rule),
 					fmt.Sprintf("compare both with the document, and if both are right, name %s in the note", a.name),
