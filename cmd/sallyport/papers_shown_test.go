@@ -153,7 +153,7 @@ func TestPapersShown(t *testing.T) {
 	t.Chdir(dir)
 	found := 0
 	for _, page := range papers {
-		if path.Ext(page) != ".md" {
+		if path.Ext(page) != ".md" || page == cataloguePage { // that page has a test of its own
 			continue
 		}
 		lines := strings.Split(texts[page], "\n")

@@ -183,6 +183,9 @@ func TestDiffOfASiteAsJSON(t *testing.T) {
 
 func TestDiffExitStatus(t *testing.T) {
 	dir := diffScene(t)
+	if err := os.WriteFile(filepath.Join(dir, "new.toml"), []byte(strings.ReplaceAll(diffSite, `.jsonl"`, `-absent.jsonl"`)), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	in := func(name string) string { return filepath.Join(dir, name) }
 	for _, c := range []struct {
 		args []string
@@ -201,6 +204,7 @@ func TestDiffExitStatus(t *testing.T) {
 		{[]string{in("7.toml"), in("8.toml"), "--file", "x"}, 2, "--file needs --since TIME"},
 		{[]string{in("7.toml"), in("8.toml"), "--since", "yesterday", "--file", "x"}, 2, "--since: "},
 		{[]string{in("7.toml"), "cyber-command", "--config", in("site.toml")}, 2, `has the name "made-up", and cyber-command the name "cyber-command"`},
+		{[]string{in("7.toml"), in("8.toml"), "--since", "30d", "--config", in("new.toml")}, 2, "leave out --since, or give a journal with --file FILE"},
 		{[]string{"nobody", "cyber-command"}, 2, `there is no profile "nobody"; there are cyber-command`},
 	} {
 		if code, out, errs := ran(t, c.args...); code != c.code || !strings.Contains(out+errs, c.want) {

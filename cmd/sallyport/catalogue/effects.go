@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -89,19 +90,34 @@ func (e *effects) journals() (all, flows []string, st journal.UsageState, err er
 	if j.Path == "-" {
 		return nil, nil, st, errors.New("the journal goes to standard output: save it to a file and give --file FILE")
 	}
-	if all, err = journal.Files(j.Path); err != nil {
+	if all, err = existing(j.Path); err != nil {
 		return nil, nil, st, err
 	}
 	if j.Flows != "" && j.Flows != "-" {
-		if flows, err = journal.Files(j.Flows); err != nil {
+		if flows, err = existing(j.Flows); err != nil {
 			return nil, nil, st, err
 		}
+	}
+	if len(all)+len(flows) == 0 {
+		return nil, nil, st, fmt.Errorf("%s does not exist: sallyport has not run with this configuration yet; leave out --since, or give a journal with --file FILE", j.Path)
 	}
 	st, err = journal.ReadUsage(journal.UsagePath(j.Path))
 	if errors.Is(err, fs.ErrNotExist) {
 		err = nil
 	}
 	return slices.Concat(all, flows), flows, st, err
+}
+
+// existing returns the files of a journal; none if it does not exist yet.
+func existing(path string) ([]string, error) {
+	files, err := journal.Files(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return slices.DeleteFunc(files, func(f string) bool {
+		_, err := os.Stat(f)
+		return errors.Is(err, fs.ErrNotExist)
+	}), err
 }
 
 // writeText writes the effects for people.

@@ -1,0 +1,173 @@
+// The page about another vendor's document: its commands, one after the other, print what
+// the page shows.
+
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"sallyport/cmd/sallyport/gateway"
+	"sallyport/denials/journal"
+	"sallyport/denials/journaltest"
+	"sallyport/rules"
+)
+
+// cataloguePage is the page whose commands depend on each other.
+const cataloguePage = "docs/catalogue.md"
+
+func TestPapersCatalogue(t *testing.T) {
+	t.Setenv("TZ", "UTC")
+	page := deployed(t, cataloguePage)
+	dir := t.TempDir()
+	for _, name := range []string{"example-backup-3.html", "example-backup-4.html"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(deployed(t, "docs/"+name)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(dir)
+	var out []string
+	lines := strings.Split(page, "\n")
+	commands := 0
+	for i := 0; i < len(lines); i++ {
+		line := lines[i]
+		out = append(out, line)
+		if file, is := strings.CutPrefix(line, "```toml "); is {
+			end := i + 1
+			for lines[end] != "```" {
+				end++
+			}
+			edit(t, file, strings.Join(lines[i+1:end], "\n")+"\n")
+			out = append(out, lines[i+1:end+1]...)
+			i = end
+			continue
+		}
+		shell, is := strings.CutPrefix(line, "    $ ")
+		if !is {
+			continue
+		}
+		commands++
+		c := shownCommand{first: i + 1, last: i + 1, indent: "    "}
+		for c.last < len(lines) && continues(lines, c) {
+			c.last++
+		}
+		printed := perform(t, shell)
+		if strings.HasPrefix(shell, "sallyport explain --config site.toml tcp eu1.metrics") {
+			record(t)
+		}
+		if printed == "" && c.first == c.last {
+			continue
+		}
+		updated := comparePrinted(t, cataloguePage, lines, c, strings.Split(strings.TrimRight(printed, "\n"), "\n"))
+		added := len(updated) - len(lines)
+		out = append(out, updated[c.first:c.last+added]...)
+		lines, i = updated, c.last+added-1
+	}
+	if commands < 14 {
+		t.Errorf("only %d commands", commands)
+	}
+	if text := strings.Join(out, "\n"); os.Getenv("UPDATE_GOLDEN") != "" && text != page {
+		if err := os.WriteFile(filepath.Join(root, cataloguePage), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// edit does what the page tells the reader to do with a piece of TOML: "FILE RULE"
+// replaces the file from this rule on, "FILE" is a new file, or else the end of a file
+// with the changes that the page describes in words.
+func edit(t *testing.T, where, piece string) {
+	t.Helper()
+	file, rule, _ := strings.Cut(where, " ")
+	old, err := os.ReadFile(file)
+	text := string(old)
+	switch {
+	case rule != "":
+		text = text[:strings.Index(text, "[[rule]]\nid      = \""+rule+"\"")] + piece
+	case err == nil:
+		removed := regexp.MustCompile(`(?s)\[\[rule\]\]\nid      = "licence".*?\n\n|note    = "The document prints 123[^\n]*\n`)
+		text = removed.ReplaceAllString(text, "") + "\n" + piece
+		text = strings.NewReplacer(`version = "3"`, `version = "4"`, "released = 2025-11-04", "released = 2026-06-02", "[443, 80]", "[443]").Replace(text)
+	default:
+		text = piece
+	}
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// perform runs one line of the page, and returns what it prints.
+func perform(t *testing.T, shell string) string {
+	t.Helper()
+	quoted := regexp.MustCompile(`"[^"]*"|[^\s"]+`).FindAllString(shell, -1)
+	words := make([]string, len(quoted))
+	for i, w := range quoted {
+		words[i] = strings.Trim(w, `"`)
+	}
+	switch words[0] {
+	case "mkdir":
+		if err := os.Mkdir(words[1], 0o700); err != nil {
+			t.Fatal(err)
+		}
+		return ""
+	case "cp":
+		data, err := os.ReadFile(words[1])
+		if err == nil {
+			err = os.WriteFile(words[2], data, 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return ""
+	}
+	file, redirected := strings.CutPrefix(words[len(words)-1], ">")
+	if redirected {
+		words = words[:len(words)-1]
+	}
+	code, stdout, stderr := command(t, "", words[1:]...)
+	if differs := words[1] == "explain" || words[2] == "diff"; code > 1 || code == 1 && !differs {
+		t.Errorf("%s: exit %d\n%s%s", shell, code, stdout, stderr)
+	}
+	if redirected {
+		if err := os.WriteFile(file, []byte(stdout), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return stderr
+	}
+	return stdout + stderr
+}
+
+// record writes the journal of the half year in which the page's reader waits.
+func record(t *testing.T) {
+	t.Helper()
+	now := time.Now()
+	site, err := gateway.LoadSite("site.toml", nil, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var denied, permitted []journal.Record
+	for i, q := range []struct {
+		host string
+		port uint16
+	}{{"licence.backup.example", 443}, {"licence.backup.example", 443}, {"update.backup.example", 80}, {"update.backup.example", 443}, {"agents.backup.example", 8443}, {"evil.example", 443}} {
+		a := journaltest.Attempt(t, "127.0.0.1", q.host, q.port)
+		d := site.Policy.Decide(a)
+		r := journal.RecordOf(now.Add(time.Duration(i-200)*time.Hour), a, d)
+		r.Boot, r.Seq = "vhk3pzqd7a", uint64(i+1)
+		if d.Verdict == rules.Allow {
+			permitted = append(permitted, r)
+		} else {
+			denied = append(denied, r)
+		}
+	}
+	journaltest.File(t, "denials.jsonl", denied...)
+	journaltest.File(t, "flows.jsonl", permitted...)
+}
