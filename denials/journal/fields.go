@@ -52,7 +52,7 @@ func Fields() []Field {
 		{"reason", 1, "text", "why the attempt was denied, or would have been: [reasons](#reasons)", `"feature_off"`},
 		{"detail", 1, "text", "more about the fault; of a `close`: how the flow ended; of other events: what happened", `"no Host field"`},
 		{"rule", 1, "text", "the rule that permits: profile/id, or site/id", `"endpoint-secure-onprem/license"`},
-		{"source", 1, "text", "document, version and section of the rule; of a profile from a file also its revision, and the shipped profile in whose place it is", `"Sangfor Endpoint Secure Network Access Address Requirements Guide, version 01, section 1"`},
+		{"source", 1, "text", "document, version and section of the rule; of a profile from a file also its revision, and the shipped profile that it replaces", `"Sangfor Endpoint Secure Network Access Address Requirements Guide, version 01, section 1"`},
 		{"nearest", 1, "text", "the documented rule that is nearest to the denied attempt", `"endpoint-secure-onprem/auth-sea"`},
 		{"hint", 1, "text", "the change that would permit the attempt", `"documented for endpoint-secure-onprem, section 1, when feature cyber-guardian is on"`},
 		{"count", 1, "number", "how many attempts the record counts; absent: one", `250`},

@@ -44,7 +44,7 @@ func writeCSV(s *sheet) {
 	}
 	w.Flush()
 	if len(s.p.Except) > 0 {
-		s.wider(nil, "parts of the sources are other clients, which the table does not say: %s", strings.Join(both(s.p.Except), ", "))
+		s.wider(nil, "parts of the sources belong to other clients, which the table does not show: %s", strings.Join(both(s.p.Except), ", "))
 	}
 }
 

@@ -55,7 +55,7 @@ func (s *sheet) lookUps() *tree {
 			n.itself = t.nodes[up] != nil && t.nodes[up].wild
 		}
 	}
-	s.wider(nil, "a resolver does not see ports and protocols: it answers for a permitted name whatever the port, and for every type of record; a packet filter or a proxy must enforce the rest")
+	s.wider(nil, "a resolver does not see ports and protocols: it answers for a permitted name, whatever the port or the type of record; a packet filter or a proxy must check the ports")
 	return t
 }
 

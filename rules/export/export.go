@@ -156,7 +156,7 @@ func (s *sheet) expiring(f Format) {
 	}
 	for i := range s.p.Rules {
 		if end := s.p.Rules[i].Rule.Expires; !end.IsZero() {
-			s.wider(&s.p.Rules[i], "the rule ends at %s, and the export does not: export again then", end.UTC().Format("2006-01-02 15:04 UTC"))
+			s.wider(&s.p.Rules[i], "the rule ends at %s, but the export does not: export again at that time", end.UTC().Format("2006-01-02 15:04 UTC"))
 		}
 	}
 }
@@ -200,7 +200,7 @@ func (s *sheet) head(f Format, diffs []Difference) []byte {
 		line("document: %s", d)
 	}
 	if len(diffs) == 0 {
-		line("this export says all of the policy, and nothing else")
+		line("this export has the whole policy, and nothing more")
 	}
 	for _, d := range diffs {
 		line("%s", d)

@@ -80,7 +80,7 @@ func TestDifferences(t *testing.T) {
 		{Squid, Options{}, false, "udp 1514: Squid is a proxy for TCP (made-up/log)"},
 		{Squid, Options{}, false, "every TCP port is left (made-up/support)"},
 		{Squid, Options{}, true, "does not compare the first bytes in a tunnel"},
-		{Squid, Options{}, true, "the rule ends at 2027-07-01 00:00 UTC, and the export does not: export again then (site/mirror)"},
+		{Squid, Options{}, true, "the rule ends at 2027-07-01 00:00 UTC, but the export does not: export again at that time (site/mirror)"},
 		{Unbound, Options{}, true, "does not see ports and protocols"},
 		{Unbound, Options{}, true, "the names below it"},
 		{Unbound, Options{}, true, "parts of the sources are other clients, 10.20.0.7, fd20::7"},
@@ -94,8 +94,8 @@ func TestDifferences(t *testing.T) {
 		{Cilium, Options{}, true, "another name at the same address"},
 		{Cilium, Options{}, false, `it reads "**." as "*." (made-up/cdn, site/mirror)`},
 		{PAC, Options{}, false, "udp 123: a browser uses TCP (made-up/time)"},
-		{PAC, Options{}, true, "a program that does not use it is not held"},
-		{CSV, Options{}, true, "parts of the sources are other clients"},
+		{PAC, Options{}, true, "it does not restrict a program that ignores it"},
+		{CSV, Options{}, true, "parts of the sources belong to other clients"},
 		{CSV, Options{}, false, "bind agent in [client.addresses] and use --config (made-up/agents)"},
 	} {
 		if _, diffs := written(t, c.format, p, c.options); !has(diffs, c.wider, c.text) {
@@ -131,7 +131,7 @@ func TestOfClient(t *testing.T) {
 		t.Errorf("absent profile: %v", err)
 	}
 	cfg.Clients[0].Sources = cfg.Clients[1].Sources
-	if _, err := OfClient(&cfg.Spec, compiled, cfg.Clients[1], ""); err == nil || !strings.Contains(err.Error(), "earlier clients have all of them") {
+	if _, err := OfClient(&cfg.Spec, compiled, cfg.Clients[1], ""); err == nil || !strings.Contains(err.Error(), "earlier clients have all of its sources") {
 		t.Errorf("no sources: %v", err)
 	}
 }

@@ -19,7 +19,7 @@ var pacCode string
 // writePAC writes the script. What is denied goes to port 9 of the host itself, where
 // nothing listens.
 func writePAC(s *sheet) {
-	s.wider(nil, "a script asks a browser politely: a program that does not use it is not held")
+	s.wider(nil, "a PAC script only advises a browser: it does not restrict a program that ignores it")
 	way := "DIRECT"
 	if s.options.Proxy != "" {
 		way = "PROXY " + s.options.Proxy

@@ -117,7 +117,7 @@ func (p *Policy) own(clients []*rules.Client, c *rules.Client) error {
 		}
 	}
 	if len(p.Sources) == 0 {
-		return errors.New("client " + c.Name + " has no sources of its own: earlier clients have all of them")
+		return errors.New("client " + c.Name + " has no sources of its own: earlier clients have all of its sources")
 	}
 	return nil
 }

@@ -25,7 +25,7 @@ func newCheck() *cobra.Command {
 	var asJSON, strict bool
 	c := &cobra.Command{
 		Use:   "check FILE…",
-		Short: "Print every error of profiles, and what a second reader would ask about",
+		Short: "Print every error of profiles, and the doubts of a second reader",
 		Long: `check reads profiles and prints every error as file:line: text, of all files at
 once. FILE is a profile, a directory with profiles (*.toml), or "-" for standard input.
 

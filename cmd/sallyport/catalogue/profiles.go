@@ -47,7 +47,7 @@ one.`,
 	}
 	for _, sub := range []*cobra.Command{c, list, show} {
 		sub.Flags().BoolVar(&asJSON, "json", false, "print JSON")
-		sub.Flags().StringVarP(&config, "config", "c", "", "the profiles of this configuration `FILE`; without it, those inside the binary")
+		sub.Flags().StringVarP(&config, "config", "c", "", "the profiles of this configuration `FILE`; without it, the profiles inside the binary")
 		_ = sub.MarkFlagFilename("config", "toml")
 	}
 	list.RunE = func(c *cobra.Command, _ []string) error {

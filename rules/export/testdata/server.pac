@@ -1,8 +1,8 @@
 // client Server_1 of site.toml, revision 91b47c6bbd59: made-up, role server, without cloud
 // written by sallyport profiles export --as pac (proxy auto-configuration: names, wildcards, addresses, TCP ports)
 // document: Ports and addresses, version 7, released 2026-03-01, https://vendor.example/ports
-// wider: a script asks a browser politely: a program that does not use it is not held
-// wider: the rule ends at 2027-07-01 00:00 UTC, and the export does not: export again then (site/mirror)
+// wider: a PAC script only advises a browser: it does not restrict a program that ignores it
+// wider: the rule ends at 2027-07-01 00:00 UTC, but the export does not: export again at that time (site/mirror)
 // left out: the documents give no address: bind agent in [client.addresses] and use --config (made-up/agents)
 // left out: udp 123: a browser uses TCP (made-up/time)
 // left out: a browser uses TCP: of every protocol and port, every TCP port is left (made-up/support)

@@ -64,11 +64,11 @@ func (p provider) about(d rules.Destination) (what, cure string) {
 	name := d.Name.String()
 	switch below := strings.HasSuffix(name, "."+p.domain); {
 	case p.host && name == p.domain && !d.Wildcard:
-		return fmt.Sprintf("%s is %s for all its customers: the rule permits what any of them has there, because a rule has no paths", d, p.name), ownName
+		return fmt.Sprintf("%s is %s for all its customers: the rule permits the content of every customer, because a rule cannot limit paths", d, p.name), ownName
 	case below || name == p.domain && d.Wildcard:
-		return fmt.Sprintf("%s is a name of %s: any customer can have one, and another customer can get this one when the vendor gives it up", d, p.name), ownName
+		return fmt.Sprintf("%s is a name of %s: any customer can have such a name, and another customer can get this name when the vendor gives it up", d, p.name), ownName
 	case d.Wildcard && strings.HasSuffix(p.domain, "."+name):
-		return fmt.Sprintf("%s also permits %s, where every customer of %s has what is theirs", d, p.domain, p.name), "list the names that are needed"
+		return fmt.Sprintf("%s also permits %s, where every customer of %s can have names of its own", d, p.domain, p.name), "list the names that are needed"
 	}
 	return "", ""
 }
@@ -80,11 +80,11 @@ func aboutSuffix(d rules.Destination) (what, cure string) {
 	suffix, icann := publicsuffix.PublicSuffix(name)
 	switch {
 	case suffix == name && !strings.Contains(name, ".") && !icann:
-		return fmt.Sprintf("%s has one label only and is no domain of the Internet", d), "name a role and let the site bind it"
+		return fmt.Sprintf("%s has only one label, so it is not a name of the public DNS", d), "name a role and let the site bind it"
 	case suffix == name:
 		return fmt.Sprintf("%s is a public suffix: it belongs to a registry or a provider and not to the vendor", d), "name the vendor's domain"
 	case !icann && strings.Contains(suffix, "."):
-		return fmt.Sprintf("%s is below the public suffix %s: the names there can have different owners, and another one can get this name when the vendor gives it up", d, suffix), ownName
+		return fmt.Sprintf("%s is below the public suffix %s: the names there can have different owners, and another owner can get this name when the vendor gives it up", d, suffix), ownName
 	}
 	return "", ""
 }
