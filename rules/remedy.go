@@ -119,8 +119,8 @@ func (m *Remedy) setPort(cp *ClientProfile, a *Attempt) {
 }
 
 // profileIndex returns the index of a rule's profile among those of the client. It
-// prefers the one with the rule's role. It is -1 if the client does not have the
-// profile.
+// prefers the profile with the rule's role. It is -1 if the client does not have
+// the profile.
 func (c *Client) profileIndex(r *Rule) int {
 	found := -1
 	for i := range c.Profiles {
@@ -151,8 +151,8 @@ func versionIn(since, until string) string {
 	return "0"
 }
 
-// needs returns every condition of the rule that the attempt does not meet. The one
-// that is the easiest to remedy comes first.
+// needs returns every condition of the rule that the attempt does not meet. The
+// condition that is the easiest to remedy comes first.
 func (m *Remedy) needs(a *Attempt) []string {
 	var out []string
 	cp, r, client := m.profile(), m.Rule, m.Client.Name

@@ -1,7 +1,7 @@
 // Package export writes the policy of one client for other enforcers: proxies,
-// resolvers, packet filters, browsers. An export permits what the policy permits. Every
-// difference is listed: what the format cannot say is left out, and where a format
-// permits more, the export says so.
+// resolvers, packet filters, browsers. An export permits what the policy permits, and
+// lists every difference: what the format cannot express, and what the format permits
+// in addition.
 package export
 
 import (

@@ -1,5 +1,5 @@
-// Package quota bounds what clients hold at once: all of them together by a
-// limit, and each of them by a quota of that limit.
+// Package quota bounds what clients hold at once: all clients together by a
+// limit, and each client by a quota of that limit.
 //
 // The package does not bound rates, like queries in a second: a client spends them and
 // never releases them.

@@ -13,9 +13,9 @@ import (
 	"sallyport/rules/tomldoc"
 )
 
-// checkTwice reports an address that two listeners need, even if one of the two listens
-// on every address. Port 0 never conflicts. Within one key, the wildcard listener serves
-// the other addresses of that port.
+// checkTwice reports an address that two listeners need, even if one of the two
+// listeners is on every address. Port 0 never conflicts. Within one key, the wildcard
+// listener serves the other addresses of that port.
 func (c *Config) checkTwice(t *tomldoc.Table) {
 	l := c.Listen
 	admin, _ := netip.ParseAddrPort(l.Admin)
@@ -95,7 +95,7 @@ func prefixesOf(t *tomldoc.Table, key string, list []string) []netip.Prefix {
 }
 
 // UsualLength returns the usual prefix length of a network with this address. It is 0
-// if the address looks like that of a host.
+// if the address looks like the address of a host.
 func UsualLength(a netip.Addr) int {
 	b := a.AsSlice()
 	host := len(b) - len(bytes.TrimRight(b, "\x00"))

@@ -23,7 +23,8 @@ func newKnown() *known {
 	return &known{clients: map[string]int{}, rules: map[string]int{}, order: map[*rules.Client]int{}, resolvers: knownResolvers()}
 }
 
-// add adds a client. Of two with the same name or source the first one stays.
+// add adds a client. Of two clients with the same name or source, the first
+// stays.
 func (k *known) add(c *rules.Client) {
 	if _, used := k.clients[c.Name]; !used {
 		k.clients[c.Name] = c.Line

@@ -40,9 +40,9 @@ type profileReader struct {
 	problems rules.Problems   // of the files
 }
 
-// readProfiles reads [profiles] and sets c.Profiles: those from files take the place of
-// the shipped ones that they replace, and the others follow. It returns the problems of the
-// files.
+// readProfiles reads [profiles] and sets c.Profiles: profiles from files take the place of
+// the shipped profiles that they replace, and the other profiles follow. It returns the
+// problems of the files.
 func (c *Config) readProfiles(t *tomldoc.Table, disk Disk, shipped []*rules.Profile) rules.Problems {
 	r := &profileReader{c: c, disk: disk, t: t, shipped: shipped}
 	for _, path := range t.Strs("paths") {
@@ -70,7 +70,7 @@ func (c *Config) readProfiles(t *tomldoc.Table, disk Disk, shipped []*rules.Prof
 }
 
 // readDirectory reads every profile file of a directory. It ignores other files,
-// hidden ones, and directories below it.
+// hidden files, and directories below it.
 func (r *profileReader) readDirectory(name string, line int) {
 	path, names, err := r.c.list(r.disk, profilesKey, name, profileSuffix)
 	if err != nil {
@@ -85,7 +85,8 @@ func (r *profileReader) readDirectory(name string, line int) {
 	}
 }
 
-// readFile reads one profile file. line is that of the path in the configuration.
+// readFile reads one profile file. line is the line of the path in the
+// configuration.
 func (r *profileReader) readFile(name string, line int) {
 	if full := filepath.Clean(under(r.disk.Dir, name)); slices.Contains(r.files, full) {
 		r.t.Doc.Errorf(line, "paths: %s is listed already: remove one of the two paths to it", full)

@@ -1,5 +1,5 @@
-// Profiles check: the command that prints every error of profiles, and what a second reader
-// would ask about.
+// Profiles check: the command that prints every error of profiles, and the doubts of a
+// second reader.
 
 package catalogue
 

@@ -76,7 +76,7 @@ type machineRow struct {
 
 // addMachine makes an entry of a row. If a rule cannot express a destination,
 // addMachine leaves the destination out and adds it to the note. The list gives each
-// destination by itself, so the others keep their meaning.
+// destination by itself, so the other destinations keep their meaning.
 func (d *Draft) addMachine(r machineRow) {
 	e := Entry{Section: r.section, Purpose: clean(r.purpose), Text: clean(strings.Join(r.to, " "))}
 	if r.note != "" {

@@ -53,7 +53,8 @@ const (
 )
 
 // readPorts reads a ports cell. If the cell gives no protocol for a port, given has
-// its protocols: those of another column, of the header, or of the operator.
+// its protocols: the protocols of another column, of the header, or of the
+// operator.
 //
 // These forms are read: "TCP: 443, 80", "443(TCP),53(UDP)", "5000 (TCP, UDP)",
 // "TCP 443, UDP 53", "80/tcp", "tcp/80", "8000-8010", "HTTPS 443", "HTTPS".

@@ -103,7 +103,7 @@ func barCells(line string) []string {
 	return cells
 }
 
-// dashes reports whether the cells are those of a delimiter row.
+// dashes reports whether the cells are the cells of a delimiter row.
 func dashes(cells []string) bool {
 	for _, c := range cells {
 		if c = strings.Trim(c, ": "); c == "" || strings.Trim(c, "-") != "" {

@@ -90,7 +90,7 @@ func list(items []string, text bool) string {
 }
 
 // quote writes a TOML basic string. Control characters, which TOML forbids in
-// one, become spaces.
+// such a string, become spaces.
 func quote(s string) string {
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(oneLine(s)) + `"`
 }

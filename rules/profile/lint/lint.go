@@ -1,9 +1,9 @@
 // Package lint looks at profiles as a second reader does: it finds what is valid, but often a
 // mistake of the document or of the person who typed it.
 //
-// The parser reports what a profile must not be. The checks here report what a person
-// should compare with the document once more. A note in the rule answers a finding: it
-// stays visible, and counts as explained.
+// The parser reports the errors. The checks here report findings that a person should
+// compare with the document once more. A note in the rule answers a finding: it stays
+// visible, and counts as explained.
 package lint
 
 import (
@@ -74,8 +74,8 @@ func Problems(findings []Finding) (out rules.Problems) {
 }
 
 // Profiles checks profiles and returns the findings, in the order of the profiles and
-// their lines. It compares their names with each other and with those of the profiles
-// known, which it does not check.
+// their lines. It compares their names with each other and with the names of the
+// profiles known, which it does not check.
 func Profiles(checked, known []*rules.Profile) []Finding {
 	var out []Finding
 	spelled, list := spelling(checked, known), providers()

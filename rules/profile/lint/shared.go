@@ -1,4 +1,5 @@
-// Shared: names below which, or on which, customers of a provider have what is theirs.
+// Shared: finds names at which the customers of a provider can have content or names
+// of their own.
 
 package lint
 

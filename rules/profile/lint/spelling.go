@@ -45,7 +45,7 @@ func (d *domain) checked() bool {
 
 // spelling returns what is suspicious, by rule. Two domains that are one edit apart are a
 // finding about the domain with fewer names. Two names of one domain are a finding about the
-// later one, or about the one that is checked.
+// later name, or about the name that is checked.
 func spelling(checked, known []*rules.Profile) map[*rules.Rule][]misspelling {
 	out := map[*rules.Rule][]misspelling{}
 	domains := domainsOf(checked, known)
@@ -86,8 +86,8 @@ func spelling(checked, known []*rules.Profile) map[*rules.Rule][]misspelling {
 	return out
 }
 
-// against adds the findings about a domain that is one edit away from another one: at most
-// one for each rule.
+// against adds the findings about a domain that is one edit away from another domain: at
+// most one finding for each rule.
 func (d *domain) against(other *domain, out map[*rules.Rule][]misspelling) {
 	seen := map[*rules.Rule]bool{}
 	for _, n := range d.names {
@@ -105,7 +105,7 @@ func (d *domain) against(other *domain, out map[*rules.Rule][]misspelling) {
 }
 
 // domainsOf returns the domains of all names, each name once. Names of checked profiles come
-// after the others, so that the later one of two names is a checked one.
+// after the others, so that the later of two names is a checked name.
 func domainsOf(checked, known []*rules.Profile) (out []*domain) {
 	at, seen := map[string]*domain{}, map[string]bool{}
 	isChecked := map[string]bool{}
@@ -149,7 +149,7 @@ func each(profiles []*rules.Profile, visit func(name string, r *rules.Rule)) {
 
 // pairs calls visit for each pair of texts that are one edit apart, with the earlier text
 // first. Two such texts have a text in common after at most one octet of each is left out,
-// so that pairs need not compare every text with every other one.
+// so that pairs need not compare every text with every other text.
 func pairs(texts []string, visit func(x, y int)) {
 	by := map[string][]int{}
 	for y, text := range texts {

@@ -20,7 +20,7 @@ type Text struct {
 
 // Texts parses profiles and checks them. It reports every error of every text, and the
 // findings about every text that can be read as TOML. It returns the profiles without errors.
-// The known profiles are those to compare with, such as the shipped ones.
+// The known profiles are the profiles to compare with, such as the shipped profiles.
 func Texts(texts []Text, known []*rules.Profile) (sound []*rules.Profile, findings []Finding) {
 	var readable []*rules.Profile
 	of := map[string][]Finding{} // by file
