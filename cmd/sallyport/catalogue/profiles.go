@@ -20,13 +20,13 @@ import (
 func New() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "profiles",
-		Short: "List the products that sallyport has documented rules for, or print one",
-		Long: `profiles lists the profiles inside the binary. With --config it lists those that
-the clients of a configuration can have: also those from the files that
-[profiles] paths names, and a file in the place of a shipped profile.
+		Short: "List the profiles, or print the rules of one profile",
+		Long: `profiles lists the profiles inside the binary. With --config it lists the profiles
+that the clients of a configuration can have. Profiles from the files of [profiles]
+paths are among them, and a file may replace a shipped profile.
 
-A document that is older than two years is a warning: the vendor may have a newer
-one.`,
+If a document is older than two years, profiles prints a warning: the vendor may have
+a newer document.`,
 		Example: `  sallyport profiles
   sallyport profiles list --config /etc/sallyport/sallyport.toml
   sallyport profiles show cyber-command
