@@ -262,6 +262,9 @@ func TestPapersConfigurations(t *testing.T) {
 			for _, list := range regexp.MustCompile(`"([^"]+\.txt)"`).FindAllStringSubmatch(piece, -1) {
 				texts[filepath.Join(dir, list[1])] = "listed.example\n"
 			}
+			if strings.Contains(piece, `"profiles/"`) {
+				texts[filepath.Join(dir, "profiles/backup.toml")] = "name = \"backup\"\nroles = [\"server\"]\n[document]\ntitle = \"Ports of Backup 7\"\n"
+			}
 			for path, text := range texts {
 				if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, []byte(text), 0o600)); err != nil {
 					t.Fatal(err)
