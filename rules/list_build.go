@@ -85,7 +85,7 @@ func (b *ListBuilder) Done() (*List, Repeats) {
 		if x.key != y.key {
 			return cmp.Compare(x.key, y.key)
 		}
-		return cmp.Or(compareBackwards(name(x), name(y)), cmp.Compare(x.line, y.line))
+		return cmp.Or(compareBackwards(name(x), name(y)), cmp.Compare(x.kind, y.kind), cmp.Compare(x.line, y.line))
 	})
 	l.layText(b.entries, name, twice)
 	b.entries = nil
@@ -98,8 +98,13 @@ func (b *ListBuilder) Done() (*List, Repeats) {
 // layText writes the sorted entries into the text of the list.
 func (l *List) layText(entries []rawEntry, name func(rawEntry) string, twice func(text string, first, second uint32)) {
 	size := 0
-	for _, e := range entries {
-		size += int(e.size) + metaSize
+	for i, e := range entries {
+		switch {
+		case i == 0 || name(entries[i-1]) != name(e):
+			size += int(e.size) + metaSize
+		case entries[i-1].kind != e.kind:
+			size += metaSize
+		}
 	}
 	var b strings.Builder
 	b.Grow(size)
