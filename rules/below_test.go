@@ -91,7 +91,7 @@ func TestPermitsBelowAgainstTwin(t *testing.T) {
 	profiles, yes := testProfiles(t), 0
 	for range 300 {
 		text := randomSite(r)
-		c, _ := site.Parse("test.toml", site.Disk{}, []byte(text), profiles)
+		c, _ := site.Parse("test.toml", site.Disk{Files: namedLists{}}, []byte(text), profiles)
 		if c == nil {
 			continue
 		}

@@ -175,7 +175,7 @@ func edited(r *rand.Rand, text string) string {
 }
 
 func policyOf(t *rapid.T, text string, profiles []*Profile) *Policy {
-	c, problems := site.Parse("sallyport.toml", site.Disk{}, []byte(text), profiles)
+	c, problems := site.Parse("sallyport.toml", site.Disk{Files: namedLists{}}, []byte(text), profiles)
 	if c == nil {
 		t.Skip(problems)
 	}

@@ -2,7 +2,10 @@
 
 package rules
 
-import "net/netip"
+import (
+	"net/netip"
+	"slices"
+)
 
 // The rest of an attempt: what happened after CONNECT.
 
@@ -74,6 +77,11 @@ func (p *Policy) NamesInForce(c *Client) (out []Destination) {
 	for _, s := range p.scopes {
 		if s.client == c {
 			out = append(out, s.inForce()...)
+			for _, l := range s.lists {
+				if s.rules[l.rule].block == 0 {
+					out = slices.AppendSeq(out, l.list.Names())
+				}
+			}
 		}
 	}
 	return out

@@ -3,7 +3,10 @@
 
 package rules
 
-import "net/netip"
+import (
+	"net/netip"
+	"slices"
+)
 
 // A Grant is one rule that is in force for one client, with the choices of the site:
 // addresses instead of roles, and the site's numbers for configurable ports.
@@ -46,6 +49,20 @@ func (p *Policy) Grants() []Grant {
 // the rule for the client.
 func (g *Grant) BindingTable(role string) string {
 	return g.Client.BindingTable(g.Client.profileIndex(g.Rule), role)
+}
+
+// HasNames reports whether the grant lists a name or a wildcard.
+func (g *Grant) HasNames() bool { return len(g.Names) > 0 || g.List.HasNames() }
+
+// Spread returns the grant with the entries of its list among Names and Prefixes, for
+// readers that know no lists. A list may have millions of entries.
+func (g Grant) Spread() Grant {
+	if g.List != nil {
+		g.Names = slices.AppendSeq(slices.Clone(g.Names), g.List.Names())
+		g.Prefixes = slices.AppendSeq(slices.Clone(g.Prefixes), g.List.Prefixes())
+		g.List = nil
+	}
+	return g
 }
 
 // NamesHost reports whether the grant lists n, exactly or by a wildcard.

@@ -4,6 +4,7 @@ package rules_test
 
 import (
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"net/netip"
 	"strings"
@@ -43,7 +44,10 @@ func randomSite(r *rand.Rand) string {
 		}
 	}
 	for i := range r.IntN(6) {
-		fmt.Fprintf(&b, "[[rule]]\nid = \"r%d\"\nclient = \"c0\"\nto = [%q, %q]\nreason = \"x\"\n", i, randomTo(r), randomTo(r))
+		fmt.Fprintf(&b, "[[rule]]\nid = \"r%d\"\nclient = \"c0\"\nreason = \"x\"\n", i)
+		list := fmt.Sprintf("to_files = [%q]\n", listNamed(randomTo(r), randomTo(r), randomTo(r)))
+		to := fmt.Sprintf("to = [%q, %q]\n", randomTo(r), randomTo(r))
+		b.WriteString(pick(to, list, to+list))
 		b.WriteString(pick("any = true\n", "tcp = [443]\n", "tcp = [80, \"8000-9000\"]\nudp = [53]\n", "udp = \"all\"\n"))
 		b.WriteString(pick("", "", "expires = 2026-01-01\n", "expires = 2028-01-01\n"))
 	}
@@ -54,6 +58,20 @@ func randomSite(r *rand.Rand) string {
 		b.WriteString("[resolve]\nprivate = [\"10.64.0.0/10\"]\n")
 	}
 	return b.String()
+}
+
+// namedLists is a disk whose files are lists. The name of a file is its text.
+type namedLists struct{}
+
+func (namedLists) Read(path string, _ int) ([]byte, error) {
+	return []byte(strings.NewReplacer(",", "\n", "|", "/").Replace(path)), nil
+}
+
+func (namedLists) List(string, string) ([]string, error) { return nil, fs.ErrNotExist }
+
+// listNamed returns the name of the file with these entries.
+func listNamed(entries ...string) string {
+	return strings.ReplaceAll(strings.Join(entries, ","), "/", "|")
 }
 
 // randomProfiles writes two profiles with bindings of their own, of the client, or of both.

@@ -73,7 +73,7 @@ func (g slowGate) rules(c *Client) (out []slowRule) {
 	}
 	for _, r := range g.c.Rules {
 		if r.Client == c.Name {
-			s := slowRule{Rule: r, to: r.To, tcp: r.TCP, udp: r.UDP}
+			s := slowRule{Rule: r, to: slices.AppendSeq(slices.Clone(r.To), r.List.All()), tcp: r.TCP, udp: r.UDP}
 			if !r.Expires.IsZero() && !today.Before(r.Expires) {
 				s.missing = append(s.missing, Expired)
 			}
@@ -267,7 +267,7 @@ func TestDecideAgainstTwin(t *testing.T) {
 	profiles := testProfiles(t)
 	for range 300 {
 		text := randomSite(r)
-		c, problems := site.Parse("sallyport.toml", site.Disk{}, []byte(text), profiles)
+		c, problems := site.Parse("sallyport.toml", site.Disk{Files: namedLists{}}, []byte(text), profiles)
 		if c == nil {
 			if s := problems.Error(); !strings.Contains(s, "can never match") && !strings.Contains(s, "listed twice") {
 				t.Fatalf("%v\n%s", problems, text)

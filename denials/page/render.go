@@ -6,6 +6,7 @@ package page
 import (
 	"bytes"
 	"embed"
+	"fmt"
 	"html/template"
 	"net/http"
 	"strconv"
@@ -112,6 +113,9 @@ func destinations(r *rules.Rule) string {
 	var out []string
 	for _, d := range r.To {
 		out = append(out, d.String())
+	}
+	if n := r.List.Len(); n > 0 {
+		out = append(out, fmt.Sprintf("%s entries of %s", grouped(uint64(n)), strings.Join(r.List.Files(), ", ")))
 	}
 	return strings.Join(out, ", ")
 }

@@ -73,13 +73,13 @@ func (p *Policy) add(compiled *rules.Policy, c *rules.Client, profile string) {
 		case g.Client != c:
 		case profile != "" && g.Rule.Profile != profile && g.Rule.Profile != rules.SiteProfile:
 			p.Left = append(p.Left, Difference{What: "rules of the client's other profiles", Rules: []string{g.Rule.String()}})
-		case len(g.Names) == 0 && len(g.Prefixes) == 0:
+		case !g.HasNames() && len(g.Prefixes) == 0 && g.List.Len() == 0:
 			p.Left = append(p.Left, Difference{
 				What:  fmt.Sprintf("the documents give no address: bind %s in [client.addresses] and use --config", roles(g.Rule)),
 				Rules: []string{g.Rule.String()},
 			})
 		default:
-			p.Rules = append(p.Rules, g)
+			p.Rules = append(p.Rules, g.Spread())
 		}
 	}
 }

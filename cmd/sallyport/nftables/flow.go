@@ -36,6 +36,9 @@ func flowID(g rules.Grant) uint32 {
 	slices.Sort(names)
 	h := fnv.New32a()
 	fmt.Fprintf(h, "%q %q %q", g.Client.Name, g.Rule.String(), names)
+	if g.List != nil {
+		fmt.Fprintf(h, " %x", g.List.Digest())
+	}
 	const largest = flowMask >> flowShift
 	return h.Sum32()%largest + 1
 }

@@ -88,7 +88,7 @@ func (l *LiveSets) current() *setPlan {
 	plan = &setPlan{policy: policy, of: map[string]rules.Grant{}}
 	if policy != nil {
 		for _, g := range policy.Grants() {
-			if there, _ := passedPorts(g); there != "" && len(g.Names) > 0 {
+			if there, _ := passedPorts(g); there != "" && g.HasNames() {
 				plan.grants = append(plan.grants, g)
 				plan.of[setName(false, g)], plan.of[setName(true, g)] = g, g
 			}

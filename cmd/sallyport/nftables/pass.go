@@ -6,6 +6,7 @@ package nftables
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"sallyport/rules"
@@ -54,7 +55,7 @@ func (c *clientFilter) add(g rules.Grant) {
 		c.Passes = append(c.Passes, one)
 		base.Source = "" // only the first pass of a rule names its document
 	}
-	v4, v6 := byFamily(g.Prefixes)
+	v4, v6 := byFamily(slices.AppendSeq(slices.Clone(g.Prefixes), g.List.Prefixes()))
 	for _, f := range []struct {
 		word string
 		list []string
@@ -63,12 +64,15 @@ func (c *clientFilter) add(g rules.Grant) {
 			add(f.word, elementList(f.list), setMark(0))
 		}
 	}
-	if len(g.Names) == 0 {
+	if !g.HasNames() {
 		return
 	}
 	var names []string
 	for _, d := range g.Names {
 		names = append(names, d.String())
+	}
+	if g.List.HasNames() {
+		names = append(names, "the names of "+strings.Join(g.List.Files(), ", "))
 	}
 	id := flowID(g)
 	for _, f := range []struct{ word, kind string }{{"ip", "ipv4_addr"}, {"ip6", "ipv6_addr"}} {

@@ -77,15 +77,16 @@ func NewPlan(cfg *site.Config, policy *rules.Policy, o Options) (*Plan, error) {
 	p.Local4, p.Local6 = byFamily(o.Local)
 	grants := policy.Grants()
 	var all []netip.Prefix
+	of := map[*rules.Client][]rules.Grant{}
+	for _, g := range grants {
+		of[g.Client] = append(of[g.Client], g)
+	}
 	for _, cl := range cfg.Clients {
 		f := clientFilter{Name: cl.Name, Audit: cl.Audit}
 		remote := slices.DeleteFunc(slices.Clone(cl.Sources), isLoopback)
 		f.Sources4, f.Sources6 = byFamily(remote)
 		all = append(all, remote...)
-		for _, g := range grants {
-			if g.Client != cl {
-				continue
-			}
+		for _, g := range of[cl] {
 			if g.Rule.Any || g.TCP.Has(853) {
 				f.Judged = true
 			}

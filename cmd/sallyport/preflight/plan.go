@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"sallyport/rules"
 )
@@ -74,7 +75,7 @@ type planner struct {
 
 // grant plans one rule of one client.
 func (b *planner) grant(g rules.Grant) {
-	if len(g.Names) == 0 && len(g.Prefixes) == 0 {
+	if len(g.Names) == 0 && len(g.Prefixes) == 0 && g.List.Len() == 0 {
 		if b.wanted(g.Client.Name, "") {
 			b.unbound(g)
 		}
@@ -85,6 +86,23 @@ func (b *planner) grant(g rules.Grant) {
 	}
 	for _, p := range g.Prefixes {
 		b.destination(g, rules.Destination{Prefix: p})
+	}
+	b.list(g)
+}
+
+// mostListed is the number of entries of a list up to which they are tried like those of
+// "to".
+const mostListed = 100
+
+// list plans the list of a rule. Of a long list it plans the entries that b.wanted accepts
+// by name.
+func (b *planner) list(g rules.Grant) {
+	if n := g.List.Len(); n > mostListed && b.wanted(g.Client.Name, "") {
+		b.cannot(g, strings.Join(g.List.Files(), ", "), fmt.Sprintf("a list of %d entries: try some of them with --host", n))
+		return
+	}
+	for d := range g.List.All() {
+		b.destination(g, d)
 	}
 }
 
