@@ -108,14 +108,26 @@ func showProfile(out io.Writer, p *rules.Profile, now time.Time) error {
 	if err := showRules(out, p); err != nil {
 		return err
 	}
-	heading := "\nnotes:\n"
-	for _, r := range p.Rules {
-		if r.Note != "" {
-			fmt.Fprintf(out, "%s  %s: %s\n", heading, r.ID, terminal.Printable(r.Note))
-			heading = ""
-		}
-	}
+	showNotes(out, p)
 	return nil
+}
+
+// showNotes writes the notes of the rules. A note of several rules is one line.
+func showNotes(out io.Writer, p *rules.Profile) {
+	var notes []string
+	of := map[string][]string{}
+	for _, r := range p.Rules {
+		if r.Note != "" && of[r.Note] == nil {
+			notes = append(notes, r.Note)
+		}
+		of[r.Note] = append(of[r.Note], r.ID)
+	}
+	if len(notes) > 0 {
+		fmt.Fprintln(out, "\nnotes:")
+	}
+	for _, note := range notes {
+		fmt.Fprintf(out, "  %s: %s\n", strings.Join(of[note], ", "), terminal.Printable(note))
+	}
 }
 
 // readText says when the document was read, in which language, and the hash of what was read.

@@ -54,6 +54,24 @@ func TestShow(t *testing.T) {
 	}
 }
 
+// A note of several rules is shown once, where the first of them stands.
+func TestShowGroupsEqualNotes(t *testing.T) {
+	p := backup(t, "")
+	for _, r := range []rules.Rule{{ID: "b", Note: "N"}, {ID: "c"}, {ID: "d", Note: "the cell is merged"}, {ID: "e", Note: "N"}} {
+		p.Rules = append(p.Rules, &r)
+	}
+	var out bytes.Buffer
+	showNotes(&out, p)
+	if want := "\nnotes:\n  licence, d: the cell is merged\n  b, e: N\n"; out.String() != want {
+		t.Errorf("%q, want %q", out.String(), want)
+	}
+	out.Reset()
+	showNotes(&out, &rules.Profile{Rules: []*rules.Rule{{ID: "a"}}})
+	if out.Len() > 0 {
+		t.Errorf("no note: %q", out.String())
+	}
+}
+
 func TestAgeOfDocuments(t *testing.T) {
 	for _, c := range []struct {
 		document, day, age string
