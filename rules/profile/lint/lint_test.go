@@ -83,7 +83,7 @@ func TestEachCheckFindsItsMistake(t *testing.T) {
 		{"a public suffix", row("c", "server", `"co.uk"`, "tcp = [443]"), `co.uk is a public suffix: it belongs to a registry`},
 		{"one label", row("c", "server", `"fileserver"`, "tcp = [443]"), `fileserver has only one label`},
 		{"a wildcard among exact names", ok + row("w", "server", `"*.vendor.com"`, "tcp = [443]"),
-			`b.toml:16: warning: rule "w": *.vendor.com permits every name below vendor.com, and 1 other name is of this profile exact`},
+			`b.toml:16: warning: rule "w": *.vendor.com permits every name below vendor.com, but this profile also lists 1 exact name`},
 		{"wildcards are the rule", row("w", "server", `"*.one.vendor.com", "*.two.vendor.com", "ok.vendor.com"`, "tcp = [443]"), ""},
 		{"no section", row("s", "server", `"ok.vendor.com"`, "tcp = [443]", "section = \" \""), `b.toml:9: warning: rule "s": section is missing`},
 		{"a blank purpose", strings.Replace(ok, `"p"`, `" "`, 1), `b.toml:9: warning: rule "ok": purpose is blank`},

@@ -45,7 +45,7 @@ func (c *checker) wildcard(r *rules.Rule, d rules.Destination) {
 	if !d.Wildcard || len(c.exact) == 0 || c.wild > len(c.exact) {
 		return
 	}
-	text := fmt.Sprintf("%s permits every name below %s, and %s of this profile exact", d, d.Name, counted(len(c.exact), "other name is", "other names are"))
+	text := fmt.Sprintf("%s permits every name below %s, but this profile also lists %s", d, d.Name, counted(len(c.exact), "exact name", "exact names"))
 	covered := slices.IndexFunc(c.exact, func(l listed) bool { return l.Name.Below(d.Name) })
 	if covered >= 0 {
 		text += fmt.Sprintf(" (it also permits %s, which has the rule %q)", c.exact[covered].Name, c.exact[covered].rule.ID)
