@@ -39,6 +39,13 @@ func TestBindingsOfOneProfile(t *testing.T) {
 	checkDecisions(t, compiled(t, appliance, today), alone)
 	shared := strings.ReplaceAll(appliance, "[client.profile.addresses]\nmanager = [\"10.9.0.2\"]\n", "[client.addresses]\nmanager = [\"10.9.0.2\"]\n")
 	checkDecisions(t, compiled(t, shared, today), alone) // a profile's own binding is in place of the shared one
+	cloud := appliance + "cloud = [\"*.cloud.corp.example\"]\n"
+	checkDecisions(t, compiled(t, cloud, today), append(alone, []decisionCase{
+		{"below a bound wildcard", try(from, "a.cloud.corp.example:443"), "allow another/upload"},
+		{"far below it", try(from, "b.a.cloud.corp.example:443"), "allow another/upload"},
+		{"the name itself", try(from, "cloud.corp.example:443"), "deny not_listed near another/upload"},
+		{"another port below it", try(from, "a.cloud.corp.example:80"), "deny port_not_listed near another/upload"},
+	}...))
 	both := strings.ReplaceAll(strings.ReplaceAll(appliance, "[client.profile.addresses]\nmanager = [\"10.9.0.1\", \"manager.product.corp.example\"]\n", ""),
 		"[client.profile.addresses]\nmanager = [\"10.9.0.2\"]\n", "[client.addresses]\nmanager = [\"10.9.0.1\", \"10.9.0.2\"]\n")
 	checkDecisions(t, compiled(t, both, today), []decisionCase{

@@ -28,17 +28,20 @@ type Port struct {
 
 // A Profile is one product's documented network needs.
 type Profile struct {
-	Name     string
-	Product  string
-	Roles    []string // roles that a client can have; the first one is the default
-	Binds    []string // further roles that are destinations only
-	Document Document
-	Features []Feature
-	Ports    []Port
-	Rules    []*Rule
-	Revision string // a hash of everything in the profile that decides; not the revision of a configuration
-	File     string
-	Line     int // of its name
+	Name    string
+	Product string
+	Roles   []string // roles that a client can have; the first one is the default
+	Binds   []string // further roles that are destinations only
+	// Wildcards lists the roles and binds that a site may bind to *.names, because the
+	// document leaves the names of that party open.
+	Wildcards []string
+	Document  Document
+	Features  []Feature
+	Ports     []Port
+	Rules     []*Rule
+	Revision  string // a hash of everything in the profile that decides; not the revision of a configuration
+	File      string
+	Line      int // of its name
 
 	// The fields below are set for profiles that a configuration reads from files.
 	Origin       string   // names the profile in sources; "": the profile is inside the binary

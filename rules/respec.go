@@ -59,6 +59,12 @@ func (cp *ClientProfile) unknown() (out []string) {
 			out = append(out, fmt.Sprintf("role %q, which [client.profile.addresses] binds", role))
 		}
 	}
+	for _, role := range slices.Sorted(maps.Keys(cp.Addresses)) {
+		wild := slices.ContainsFunc(cp.Addresses[role], func(d Destination) bool { return d.Wildcard })
+		if wild && !slices.Contains(p.Wildcards, role) {
+			out = append(out, fmt.Sprintf("wildcard for role %q, which [client.profile.addresses] has", role))
+		}
+	}
 	for _, id := range cp.Without {
 		if !slices.ContainsFunc(p.Rules, func(r *Rule) bool { return r.ID == id }) {
 			out = append(out, fmt.Sprintf("rule %q, which without leaves out", id))

@@ -14,6 +14,7 @@ type JSON struct {
 	Product  string              `json:"product"`
 	Roles    []string            `json:"roles"`
 	Binds    []string            `json:"binds,omitempty"`
+	Wild     []string            `json:"wildcards,omitempty"` // those of Roles and Binds that a site may bind to *.names
 	Document DocumentJSON        `json:"document"`
 	Revision string              `json:"revision"`         // of the profile: a hash of what decides
 	File     string              `json:"file,omitempty"`   // absent: the profile is inside the binary
@@ -69,7 +70,7 @@ type RuleJSON struct {
 // whole adds its rules.
 func NewJSON(p *rules.Profile, whole bool, now time.Time) JSON {
 	j := JSON{
-		Name: p.Name, Product: p.Product, Roles: p.Roles, Binds: p.Binds, Count: len(p.Rules),
+		Name: p.Name, Product: p.Product, Roles: p.Roles, Binds: p.Binds, Wild: p.Wildcards, Count: len(p.Rules),
 		Document: newDocumentJSON(p.Document, now), Revision: p.Revision, Origin: p.Origin, Replaces: p.Replaces,
 	}
 	if p.Origin != "" {

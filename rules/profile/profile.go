@@ -29,7 +29,7 @@ func Read(file string, data []byte) (*rules.Profile, rules.Problems) {
 	}
 	p := &rules.Profile{
 		File: file, Name: top.Str("name"), Line: top.Line("name"), Product: top.Str("product"),
-		Roles: top.Strs("roles"), Binds: top.Strs("binds"), Replaces: top.Str("replaces"), ReplacesLine: top.Line("replaces"),
+		Roles: top.Strs("roles"), Binds: top.Strs("binds"), Wildcards: top.Strs("wildcards"), Replaces: top.Str("replaces"), ReplacesLine: top.Line("replaces"),
 	}
 	if !rules.IsIdentifier(p.Name) || p.Name == rules.SiteProfile {
 		top.Errorf("name", "%q is not a profile name: lower-case letters, digits and hyphens, and not %q", p.Name, rules.SiteProfile)
@@ -43,6 +43,11 @@ func Read(file string, data []byte) (*rules.Profile, rules.Problems) {
 	for _, r := range slices.Concat(p.Roles, p.Binds) {
 		if !rules.IsIdentifier(r) {
 			top.Errorf("roles", "%q is not a role name: lower-case letters, digits and hyphens", r)
+		}
+	}
+	for _, party := range p.Wildcards {
+		if parties := slices.Concat(p.Roles, p.Binds); !slices.Contains(parties, party) {
+			doc.Errorf(top.LineOf("wildcards", party), "wildcards: %q is not one of the profile's roles or binds%s", party, tomldoc.DidYouMean(party, parties, "they are"))
 		}
 	}
 	readDocument(p, top.Sub("document"))

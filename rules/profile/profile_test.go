@@ -143,3 +143,21 @@ func FuzzProfile(f *testing.F) {
 		}
 	})
 }
+
+// A document that leaves the names of a party open says so in wildcards, which lists roles
+// and binds of the profile and nothing else.
+func TestWildcardsOfAProfile(t *testing.T) {
+	const text = "name = \"p\"\nroles = [\"server\"]\nbinds = [\"cloud\"]\nwildcards = [\"cloud\"]\n[document]\ntitle = \"T\"\n"
+	p, err := Parse("p.toml", []byte(text))
+	if err != nil || len(p.Wildcards) != 1 || p.Wildcards[0] != "cloud" {
+		t.Fatalf("%v: %+v", err, p)
+	}
+	without, err := Parse("p.toml", []byte(strings.Replace(text, "wildcards = [\"cloud\"]\n", "", 1)))
+	if err != nil || without.Revision == p.Revision {
+		t.Errorf("%v: the revision %s does not change with wildcards", err, p.Revision)
+	}
+	_, err = Parse("p.toml", []byte(strings.Replace(text, "wildcards = [\"cloud\"]", "wildcards = [\"clod\"]", 1)))
+	if err == nil || err.Error() != `p.toml:4: wildcards: "clod" is not one of the profile's roles or binds: did you mean "cloud"?` {
+		t.Error(err)
+	}
+}

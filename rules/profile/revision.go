@@ -33,9 +33,10 @@ func revision(p *rules.Profile) string {
 	decides := struct {
 		DefaultRole            string
 		Roles, Binds, Features []string
+		Wildcards              []string `json:",omitempty"`
 		Ports                  []port
 		Rules                  []rule
-	}{Roles: sorted(p.Roles), Binds: sorted(p.Binds)}
+	}{Roles: sorted(p.Roles), Binds: sorted(p.Binds), Wildcards: sorted(p.Wildcards)}
 	if len(p.Roles) > 0 {
 		decides.DefaultRole = p.Roles[0]
 	}

@@ -119,7 +119,7 @@ func TestRevision(t *testing.T) {
 // be put on one of the two lists.
 func TestRevisionKnowsEveryField(t *testing.T) {
 	decide := map[string][]string{
-		"Profile":     {"Roles", "Binds", "Features", "Ports", "Rules"},
+		"Profile":     {"Roles", "Binds", "Wildcards", "Features", "Ports", "Rules"},
 		"Feature":     {"Name"},
 		"Port":        {"Name", "Default"},
 		"Rule":        {"ID", "From", "To", "TCP", "UDP", "TCPNamed", "UDPNamed", "Any", "Local", "When", "Since", "Until"},

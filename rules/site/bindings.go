@@ -14,11 +14,11 @@ import (
 // readAddresses reads [client.addresses], whose bindings hold for every profile of the
 // client that has none of its own.
 func (c *Config) readAddresses(cl *rules.Client, t *tomldoc.Table) {
-	cl.Addresses = readBindings(t, cl.Name, cl.Profiles)
+	cl.Addresses = c.readBindings(t, cl.Name, cl.Profiles)
 }
 
 // readBindings reads the addresses that the site gives for the roles of profiles.
-func readBindings(t *tomldoc.Table, client string, profiles []rules.ClientProfile) map[string][]rules.Destination {
+func (c *Config) readBindings(t *tomldoc.Table, client string, profiles []rules.ClientProfile) map[string][]rules.Destination {
 	bound := map[string][]rules.Destination{}
 	parties := partiesOf(profiles)
 	for _, party := range t.Keys() {
@@ -35,10 +35,16 @@ func readBindings(t *tomldoc.Table, client string, profiles []rules.ClientProfil
 			switch {
 			case err != nil:
 				t.Doc.Errorf(t.LineOf(party, s), "%s: %v", party, err)
-			case d.Role != "" || d.Wildcard:
+			case d.Role != "":
 				t.Doc.Errorf(t.LineOf(party, s), "%s: %q is not a name, address or prefix", party, s)
+			case d.Wildcard && refusesWildcard(profiles, party) != nil:
+				t.Doc.Errorf(t.LineOf(party, s), "%s: %q is not a name, address or prefix: profile %s allows no wildcard for this role, because its document means single hosts: list their names",
+					party, s, refusesWildcard(profiles, party).Name)
 			default:
 				bound[party] = append(bound[party], d)
+				if !d.Prefix.IsValid() {
+					c.warnOfName(t, party, d)
+				}
 			}
 		}
 		checkHosts(t, party, bound[party])
@@ -46,6 +52,17 @@ func readBindings(t *tomldoc.Table, client string, profiles []rules.ClientProfil
 	}
 	t.Done()
 	return bound
+}
+
+// refusesWildcard returns the first profile that has the role and allows no wildcard for
+// it; nil if there is none.
+func refusesWildcard(profiles []rules.ClientProfile, party string) *rules.Profile {
+	for i, cp := range profiles {
+		if slices.Contains(partiesOf(profiles[i:i+1]), party) && !slices.Contains(cp.Profile.Wildcards, party) {
+			return cp.Profile
+		}
+	}
+	return nil
 }
 
 // partiesOf returns the roles and further parties of profiles.

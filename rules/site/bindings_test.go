@@ -35,13 +35,24 @@ func TestBindings(t *testing.T) {
 		{"a role that the profile does not have", strings.Replace(several, "manager = ", "syslogs = ", 1),
 			`site.toml:8: syslogs: profile product does not have a role of this name; the roles are "manager", "agent", "syslog"`},
 		{"a role of the other profile", several + "[client.profile.addresses]\nsyslog = [\"10.9.0.2\"]\n",
-			`site.toml:13: syslog: profile another does not have a role of this name; the roles are "client", "probe", "manager"`},
+			`site.toml:13: syslog: profile another does not have a role of this name; the roles are "client", "probe", "manager", "cloud"`},
 		{"an empty binding", several + "[client.profile.addresses]\nmanager = []\n", "site.toml:13: manager: is empty: list names, addresses or prefixes, or leave it out"},
 		{"no address", several + "[client.profile.addresses]\nmanager = [\"10.9.0.0/8\"]\n", `site.toml:13: manager: "10.9.0.0/8" has bits set after its prefix length: write "10.0.0.0/8" or "10.9.0.0"`},
 		{"the Internet", several + "[client.profile.addresses]\nmanager = [\"0.0.0.0/0\"]\n",
 			`site.toml:13: warning: manager: 0.0.0.0/0 is the whole IPv4 Internet: THE ALLOWLIST ENDS HERE. Client "one", and anyone who takes control of it, can send all its data to any host of the world on these ports, whatever the host's name; list only the networks that are needed`},
 		{"the Internet in two tables", strings.Replace(several, `"10.9.0.1", "manager.corp.example"`, `"0.0.0.0/3"`, 1) + "[client.profile.addresses]\nmanager = [\"128.0.0.0/3\"]\n",
 			`THE ALLOWLIST ENDS HERE, although no single rule shows it`},
+		{"a wildcard where the party allows it", several + "[client.profile.addresses]\nmanager = [\"10.9.0.2\"]\ncloud = [\"*.cloud.corp.example\", \"10.9.0.4\"]\n", ""},
+		{"a wildcard elsewhere", several + "[client.profile.addresses]\nmanager = [\"*.corp.example\"]\n",
+			`site.toml:13: manager: "*.corp.example" is not a name, address or prefix: profile another allows no wildcard for this role, because its document means single hosts: list their names`},
+		{"a wildcard for all profiles", several + "[client.addresses]\nmanager = [\"*.corp.example\"]\n",
+			`site.toml:13: manager: "*.corp.example" is not a name, address or prefix: profile product allows no wildcard for this role, because its document means single hosts: list their names`},
+		{"a wildcard on a public suffix", several + "[client.profile.addresses]\nmanager = [\"10.9.0.2\"]\ncloud = [\"*.co.uk\"]\n",
+			`site.toml:14: cloud: "*.co.uk": anyone can register a name under this public suffix; name the domain`},
+		{"a wildcard above a public suffix", several + "[client.profile.addresses]\nmanager = [\"10.9.0.2\"]\ncloud = [\"*.amazonaws.com\"]\n",
+			`site.toml:14: warning: cloud: *.amazonaws.com also permits `},
+		{"a public resolver", several + "[client.profile.addresses]\nmanager = [\"dns.google\"]\n", `site.toml:13: warning: manager: dns.google is a public DNS-over-HTTPS resolver`},
+		{"a role", several + "[client.profile.addresses]\nmanager = [\"role:probe\"]\n", `site.toml:13: manager: "role:probe" is not a name, address or prefix`},
 		{"beside profiles", one + "[client.profile.addresses]\nmanager = [\"10.9.0.1\"]\n", "site.toml:5: profile: must be written as [[client[0].profile]]"},
 	} {
 		if got := strings.Join(problemsOf(t, c.text), "\n"); got != c.want && (c.want == "" || !strings.Contains(got, c.want)) {
@@ -55,10 +66,10 @@ func TestWithout(t *testing.T) {
 		{"rules of the profile", one + "without = [\"anything\", \"cdn\"]\n", ""},
 		{"a rule of a [[client.profile]]", several + "without = [\"report\"]\n", ""},
 		{"a rule that is spelled wrong", one + "without = [\n  \"cdn\",\n  \"anythin\",\n]\n", `site.toml:7: without: product has no rule "anythin": did you mean "anything"?`},
-		{"a rule of another profile", several + "without = [\"web\"]\n", `site.toml:12: without: another has no rule "web"; its rules are "live", "report"`},
+		{"a rule of another profile", several + "without = [\"web\"]\n", `site.toml:12: without: another has no rule "web"; its rules are "live", "report", "upload"`},
 		{"a rule twice", one + "without = [\"cdn\", \"cdn\"]\n", `site.toml:5: without: "cdn" is listed twice`},
 		{"beside several profiles", strings.Replace(one, `"product"`, `"product", "another"`, 1) + "without = [\"cdn\"]\n", "site.toml:5: without: belongs to one profile: list exactly one profile in profiles, or use [[client.profile]]\n" +
-			`site.toml:5: without: another has no rule "cdn"; its rules are "live", "report"`},
+			`site.toml:5: without: another has no rule "cdn"; its rules are "live", "report", "upload"`},
 		{"of no profile", strings.Replace(one, `"product"`, ``, 1) + "without = [\"cdn\"]\n", "site.toml:5: without: belongs to one profile: list exactly one profile in profiles, or use [[client.profile]]"},
 	} {
 		if got := strings.Join(problemsOf(t, c.text), "\n"); got != c.want {

@@ -62,7 +62,7 @@ func (c *Config) readClientProfiles(cl *rules.Client, t *tomldoc.Table) {
 				pt.Errorf("name", "profile %q with role %q is listed twice", name, cp.Role)
 			}
 			cp.OwnTable, cp.Lines.Table = true, pt.Line("")
-			cp.Addresses = readBindings(pt.Sub("addresses"), cl.Name, []rules.ClientProfile{cp})
+			cp.Addresses = c.readBindings(pt.Sub("addresses"), cl.Name, []rules.ClientProfile{cp})
 			cl.Profiles = append(cl.Profiles, cp)
 		}
 		pt.MarkRead("addresses")

@@ -107,7 +107,7 @@ func TestConfigRefusals(t *testing.T) {
 		{"one profile twice", one[:strings.Index(one, "profiles")] + "[[client.profile]]\nname = \"another\"\n[[client.profile]]\nname = \"another\"\n", `site.toml:7: name: profile "another" with role "client" is listed twice`},
 		{"an unknown role", one + "[client.addresses]\nmanager = [\"10.0.0.9\"]\nboss = [\"10.0.0.8\"]\n", `site.toml:7: boss: no profile of client "one" has a role of this name; the roles are "manager", "agent", "syslog"`},
 		{"a role without an address", one + "[client.addresses]\nmanager = []\n", `site.toml:6: manager: is empty: list names, addresses or prefixes, or leave it out`},
-		{"a role at a wildcard", one + "[client.addresses]\nmanager = [\n\"m.example\",\n\"*.m.example\"]\n", `site.toml:8: manager: "*.m.example" is not a name, address or prefix`},
+		{"a role at a wildcard", one + "[client.addresses]\nmanager = [\n\"m.example\",\n\"*.m.example\"]\n", `site.toml:8: manager: "*.m.example" is not a name, address or prefix: profile product allows no wildcard for this role, because its document means single hosts: list their names`},
 
 		{"rule without a reason", one + "[[rule]]\nid = \"r\"\nclient = \"one\"\nto = [\"a.example\"]\ntcp = [1]\n", `site.toml:5: rule "r": reason is missing: say why the site needs it, like a ticket number`},
 		{"rule of an unknown client", one + "[[rule]]\nid = \"r\"\nclient = \"two\"\nto = [\"a.example\"]\ntcp = [1]\nreason = \"x\"\n", `site.toml:7: client: there is no client "two"; the clients are "one"`},

@@ -38,15 +38,21 @@ func (c *Config) readSiteRule(t *tomldoc.Table, disk Disk) *rules.Rule {
 	warnOfDestinations(t, "to_files", r.Client, slices.Collect(r.List.Prefixes()))
 	warnOfAny(t, r)
 	for _, d := range r.To {
-		if suffix := suffixBelow(d.Name); d.Wildcard && suffix != "" {
-			t.Doc.Warnf(t.LineOf("to", d.String()), "to: %s", permitsSuffix(d, suffix))
-		}
-		if c.known.resolvers.has(d) {
-			t.Doc.Warnf(t.LineOf("to", d.String()), "to: %s", isResolver(d))
-		}
+		c.warnOfName(t, "to", d)
 	}
 	t.Done()
 	return r
+}
+
+// warnOfName warns of a destination that permits more than its text shows: a wildcard above
+// a public suffix, and a resolver that answers every question.
+func (c *Config) warnOfName(t *tomldoc.Table, key string, d rules.Destination) {
+	if suffix := suffixBelow(d.Name); d.Wildcard && suffix != "" {
+		t.Doc.Warnf(t.LineOf(key, d.String()), "%s: %s", key, permitsSuffix(d, suffix))
+	}
+	if c.known.resolvers.has(d) {
+		t.Doc.Warnf(t.LineOf(key, d.String()), "%s: %s", key, isResolver(d))
+	}
 }
 
 // placeholder reports whether a reason is still the placeholder of a suggestion or a

@@ -95,6 +95,9 @@ func showProfile(out io.Writer, p *rules.Profile, now time.Time) error {
 		row("file", "%s: %s", p.File, p.Origin)
 	}
 	row("roles", "%s (the first is the default)", strings.Join(p.Roles, ", "))
+	if len(p.Wildcards) > 0 {
+		row("wildcards", "%s (may be bound to *.names)", strings.Join(p.Wildcards, ", "))
+	}
 	if len(p.Binds) > 0 {
 		row("parties", "%s (bound in [client.addresses] or [client.profile.addresses] as well)", strings.Join(p.Binds, ", "))
 	}

@@ -94,6 +94,7 @@ func profileFields(old, now *rules.Profile) []Field {
 		c.text("default role", old.Roles[0], now.Roles[0])
 	}
 	c.list("binds", old.Binds, now.Binds)
+	c.list("wildcards", old.Wildcards, now.Wildcards)
 	c.list("features", features(old), features(now))
 	c.list("ports", ports(old), ports(now))
 	return c
