@@ -40,13 +40,17 @@ type Difference struct {
 	Rules []string // the rules concerned, profile/id; empty: the whole export
 }
 
+// text returns the difference without its rules.
+func (d Difference) text() string {
+	if d.Wider {
+		return "wider: " + d.What
+	}
+	return "left out: " + d.What
+}
+
 // String returns the difference on one line, with at most eight rules.
 func (d Difference) String() string {
-	s := "left out: "
-	if d.Wider {
-		s = "wider: "
-	}
-	s += d.What
+	s := d.text()
 	const most = 8
 	switch n := len(d.Rules); {
 	case n == 0:
@@ -203,7 +207,10 @@ func (s *sheet) head(f Format, diffs []Difference) []byte {
 		line("this export has the whole policy, and nothing more")
 	}
 	for _, d := range diffs {
-		line("%s", d)
+		line("%s", d.text())
+		for some := range slices.Chunk(d.Rules, 4) {
+			fmt.Fprintf(&b, "%s   %s\n", s.comment, strings.Join(some, ", "))
+		}
 	}
 	b.WriteByte('\n')
 	return b.Bytes()

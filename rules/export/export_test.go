@@ -4,6 +4,7 @@
 package export
 
 import (
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -55,8 +56,13 @@ func TestHead(t *testing.T) {
 			}
 		}
 		for _, d := range diffs {
-			if strings.Count(head, d.String()) != 1 {
+			if strings.Count(head, d.text()) != 1 {
 				t.Errorf("%s: %q is not in the head once:\n%s", f, d, head)
+			}
+			for _, rule := range d.Rules {
+				if !strings.Contains(head, "   "+rule) && !strings.Contains(head, ", "+rule) {
+					t.Errorf("%s: %q: the head lacks the rule %s:\n%s", f, d, rule, head)
+				}
 			}
 		}
 		for _, rule := range []string{"made-up/update: Updates", "Ports and addresses, version 7, section 1", "note: printed as *.CDN.vendor.example", "site/mirror: TICKET-1, until the move"} {
@@ -133,6 +139,29 @@ func TestOfClient(t *testing.T) {
 	cfg.Clients[0].Sources = cfg.Clients[1].Sources
 	if _, err := OfClient(&cfg.Spec, compiled, cfg.Clients[1], ""); err == nil || !strings.Contains(err.Error(), "earlier clients have all of its sources") {
 		t.Errorf("no sources: %v", err)
+	}
+}
+
+// A list of any length stays within the lines that Squid reads.
+func TestSquidLinesAreShort(t *testing.T) {
+	label := strings.Repeat("x", 60)
+	r := &rules.Rule{Profile: "made-up", ID: "long", From: "server", TCP: rules.Ports{{First: 443, Last: 443}}, Document: &rules.Document{Title: "Long"}, Purpose: "p"}
+	for i := range 1000 {
+		n, err := rules.ParseName(fmt.Sprintf("n%d.%s.%s.%s.example", i, label, label, label))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.To = append(r.To, rules.Destination{Name: n})
+	}
+	p := &rules.Profile{Name: "made-up", Roles: []string{"server"}, Rules: []*rules.Rule{r}}
+	text, _ := written(t, Squid, OfProfile(rules.ClientProfile{Profile: p, Role: "server"}, today), Options{})
+	for line := range strings.SplitSeq(text, "\n") {
+		if len(line) >= 8192 {
+			t.Fatalf("a line of %d octets", len(line))
+		}
+	}
+	if n := strings.Count(text, label+".example"); n != 1000 {
+		t.Errorf("%d names", n)
 	}
 }
 

@@ -18,10 +18,10 @@ import (
 func writeSquid(s *sheet) {
 	t := tag(s.p.Name)
 	s.wider(nil, "Squid does not compare the first bytes in a tunnel with the name, and does not check which addresses the name has")
-	s.linef("acl %s_from src %s", t, squidAddresses(s.p.Sources))
+	s.acl(t+"_from", "src", squidAddresses(s.p.Sources))
 	from := t + "_from"
 	if len(s.p.Except) > 0 {
-		s.linef("acl %s_other src %s", t, squidAddresses(s.p.Except))
+		s.acl(t+"_other", "src", squidAddresses(s.p.Except))
 		from += " !" + t + "_other"
 	}
 	s.linef("acl %s_connect method CONNECT", t)
@@ -60,22 +60,30 @@ func (s *sheet) squidRule(t, from string, number int) {
 	ports := ""
 	if !g.Rule.Any {
 		ports = " " + list(t, number, "port")
-		s.linef("acl%s port %s", ports, strings.ReplaceAll(portList(g.TCP), ",", " "))
+		s.acl(ports[1:], "port", strings.Split(portList(g.TCP), ","))
 	}
 	exact, below := names(g)
 	if len(exact) > 0 {
-		s.linef("acl %s dstdomain -n %s", list(t, number, "name"), joinNames(exact, ""))
+		s.acl(list(t, number, "name"), "dstdomain -n", texts(exact, ""))
 		s.linef("http_access allow %s %s%s", from, list(t, number, "name"), ports)
 	}
 	if len(below) > 0 {
 		// ".x" has the names below x and x itself, which the wildcard does not have.
-		s.linef("acl %s dstdomain -n %s", list(t, number, "below"), joinNames(below, "."))
-		s.linef("acl %s dstdomain -n %s", list(t, number, "itself"), joinNames(below, ""))
+		s.acl(list(t, number, "below"), "dstdomain -n", texts(below, "."))
+		s.acl(list(t, number, "itself"), "dstdomain -n", texts(below, ""))
 		s.linef("http_access allow %s %s !%s%s", from, list(t, number, "below"), list(t, number, "itself"), ports)
 	}
 	if len(g.Prefixes) > 0 {
-		s.linef("acl %s dst -n %s", list(t, number, "addr"), squidAddresses(g.Prefixes))
+		s.acl(list(t, number, "addr"), "dst -n", squidAddresses(g.Prefixes))
 		s.linef("http_access allow %s %s%s", from, list(t, number, "addr"), ports)
+	}
+}
+
+// acl writes an access list. Squid reads lines of less than 8 KiB, so a long list has
+// several lines, which Squid joins; 30 names of 253 octets fit into one.
+func (s *sheet) acl(name, kind string, values []string) {
+	for some := range slices.Chunk(values, 30) {
+		s.linef("acl %s %s %s", name, kind, strings.Join(some, " "))
 	}
 }
 
@@ -86,18 +94,18 @@ func list(t string, number int, what string) string {
 
 // squidAddresses returns prefixes as Squid accepts them: it has words of its own for all
 // addresses, and refuses the prefixes.
-func squidAddresses(prefixes []netip.Prefix) string {
+func squidAddresses(prefixes []netip.Prefix) []string {
 	v4, v6 := families(prefixes)
 	all4, all6 := slices.Equal(v4, []string{"0.0.0.0/0"}), slices.Equal(v6, []string{"::/0"})
 	switch {
 	case all4 && all6:
-		return "all"
+		return []string{"all"}
 	case all4:
 		v4 = []string{"ipv4"}
 	case all6:
 		v6 = []string{"ipv6"}
 	}
-	return strings.Join(append(v4, v6...), " ")
+	return append(v4, v6...)
 }
 
 // portList returns ports as "80,443,8000-8010", with all of them as a range.
@@ -105,14 +113,11 @@ func portList(p rules.Ports) string {
 	return strings.ReplaceAll(strings.ReplaceAll(p.String(), " ", ""), "all", "1-65535")
 }
 
-// joinNames joins names with spaces, each after a prefix.
-func joinNames(names []rules.Name, prefix string) string {
-	var b strings.Builder
+// texts returns names as texts, each behind a prefix.
+func texts(names []rules.Name, prefix string) []string {
+	out := make([]string, len(names))
 	for i, n := range names {
-		if i > 0 {
-			b.WriteByte(' ')
-		}
-		b.WriteString(prefix + n.String())
+		out[i] = prefix + n.String()
 	}
-	return b.String()
+	return out
 }

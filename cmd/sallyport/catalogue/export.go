@@ -170,7 +170,12 @@ func (o *exportOptions) policy(name string, in io.Reader) (*export.Policy, error
 	if err != nil {
 		return nil, err
 	}
-	return export.OfClient(&cfg.Spec, compiled, client, name)
+	p, err := export.OfClient(&cfg.Spec, compiled, client, name)
+	resolver := o.as == string(export.Unbound) || o.as == string(export.RPZ)
+	if err == nil && resolver && len(cfg.Hosts)+len(cfg.Zones) > 0 {
+		p.Left = append(p.Left, export.Difference{What: "the answers of [hosts] and the upstreams of [[dns.zone]]: give them to the resolver too"})
+	}
+	return p, err
 }
 
 // exportClient returns the named client, else the only one that has the profile.

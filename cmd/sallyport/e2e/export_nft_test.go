@@ -50,7 +50,7 @@ func TestExportToNFT(t *testing.T) {
 	for range 64 {
 		wg.Go(func() {
 			for p := range work {
-				yes := forwarded(t, l.clients, p)
+				yes := forwarded(t, l.clients, p, 700*time.Millisecond)
 				mu.Lock()
 				arrives[p.String()] = yes
 				mu.Unlock()
@@ -62,20 +62,23 @@ func TestExportToNFT(t *testing.T) {
 	}
 	close(work)
 	wg.Wait()
-	disagreements(t, "nft", all, func(p exportProbe) bool { return arrives[p.String()] == p.allowed() })
-	if p := (exportProbe{client: named("nobody"), host: "93.184.216.34", proto: "tcp", port: 443}); !forwarded(t, l.clients, p) {
+	disagreements(t, "nft", all, func(p exportProbe) bool {
+		// On a busy machine an answer can come late: then ask again, with more time.
+		return arrives[p.String()] == p.allowed() || p.allowed() && forwarded(t, l.clients, p, 5*time.Second)
+	})
+	if p := (exportProbe{client: named("nobody"), host: "93.184.216.34", proto: "tcp", port: 443}); !forwarded(t, l.clients, p, 5*time.Second) {
 		t.Error("the tables drop packets of a client that they are not for")
 	}
 }
 
 // forwarded reports whether a packet arrives: every address of the internet's side either
 // accepts it or refuses it at once, and what is dropped has no answer.
-func forwarded(t *testing.T, ns *netns, p exportProbe) bool {
+func forwarded(t *testing.T, ns *netns, p exportProbe, limit time.Duration) bool {
 	source := p.client.v4()
 	if strings.Contains(p.host, ":") {
 		source = p.client.v6()
 	}
-	c, err := ns.dialWithin(700*time.Millisecond, p.proto, source, hostPort(p.host, p.port))
+	c, err := ns.dialWithin(limit, p.proto, source, hostPort(p.host, p.port))
 	if errors.Is(err, syscall.ECONNREFUSED) {
 		return true
 	}
@@ -89,7 +92,7 @@ func forwarded(t *testing.T, ns *netns, p exportProbe) bool {
 	if p.proto == "tcp" {
 		return true
 	}
-	_ = c.SetDeadline(time.Now().Add(700 * time.Millisecond))
+	_ = c.SetDeadline(time.Now().Add(limit))
 	if _, err := c.Write([]byte("probe")); err != nil {
 		t.Errorf("%v: %v", p, err)
 	}

@@ -2,12 +2,18 @@
 // written by sallyport profiles export --as pac (proxy auto-configuration: names, wildcards, addresses, TCP ports)
 // document: Ports and addresses, version 7, released 2026-03-01, https://vendor.example/ports
 // wider: a PAC script only advises a browser: it does not restrict a program that ignores it
-// wider: the rule ends at 2027-07-01 00:00 UTC, but the export does not: export again at that time (site/mirror)
-// left out: the documents give no address: bind agent in [client.addresses] and use --config (made-up/agents)
-// left out: udp 123: a browser uses TCP (made-up/time)
-// left out: a browser uses TCP: of every protocol and port, every TCP port is left (made-up/support)
-// left out: udp 1514: a browser uses TCP (made-up/log)
-// left out: udp all: a browser uses TCP (site/mirror)
+// wider: the rule ends at 2027-07-01 00:00 UTC, but the export does not: export again at that time
+//   site/mirror
+// left out: the documents give no address: bind agent in [client.addresses] and use --config
+//   made-up/agents
+// left out: udp 123: a browser uses TCP
+//   made-up/time
+// left out: a browser uses TCP: of every protocol and port, every TCP port is left
+//   made-up/support
+// left out: udp 1514: a browser uses TCP
+//   made-up/log
+// left out: udp all: a browser uses TCP
+//   site/mirror
 
 var permitted = "PROXY proxy.corp.example:3128", denied = "PROXY 127.0.0.1:9";
 
