@@ -60,7 +60,9 @@ func TestEachCheckFindsItsMistake(t *testing.T) {
 	for _, c := range []struct{ what, text, want string }{
 		{"nothing", ok, ""},
 		{"a series of names is meant", row("u", "server", `"up.vendor.com", "up1.vendor.com", "up2.vendor.com", "up10.vendor.com"`, "tcp = [443]"), ""},
-		{"short labels are regions", row("u", "server", `"us.vendor.com", "uk.vendor.com"`, "tcp = [443]"), ""},
+		{"countries are meant", row("u", "server", `"us.vendor.com", "uk.vendor.com"`, "tcp = [443]"), ""},
+		{"single letters are meant", row("u", "server", `"a.vendor.com", "b.vendor.com"`, "tcp = [443]"), ""},
+		{"two letters that are no countries", row("u", "server", `"ti.vendor.com", "tj.vendor.com"`, "tcp = [443]"), "tj.vendor.com is one edit away from ti.vendor.com"},
 		{"one letter exchanged", row("u", "server", `"update.vendor.com"`, "tcp = [443]") + row("v", "server", `"udpate.vendor.com"`, "tcp = [443]"),
 			`b.toml:16: warning: rule "v": udpate.vendor.com is one edit away from update.vendor.com (backup/u)`},
 		{"one letter less", row("u", "server", `"update.vendor.com", "updae.vendor.com"`, "tcp = [443]"), "updae.vendor.com is one edit away from update.vendor.com"},

@@ -72,7 +72,7 @@ func spelling(checked, known []*rules.Profile) map[*rules.Rule][]misspelling {
 	}
 	pairs(names, func(x, y int) {
 		few, many := domains[y], domains[x]
-		if countries(few.name, many.name) || alikeOnPurpose(few.name, many.name) {
+		if alikeOnPurpose(few.name, many.name) {
 			return
 		}
 		if len(few.names) > len(many.names) || !few.checked() {
@@ -201,7 +201,8 @@ func exchanged(a, b string) bool {
 }
 
 // alikeOnPurpose reports whether vendors give two such names on purpose: they differ only
-// in digits, like update1 and update2, or in a label of at most two letters, like us and uk.
+// in digits, like update1 and update2, in a label of one letter, or in the code of a country,
+// like us and uk.
 func alikeOnPurpose(a, b string) bool {
 	if digitless(a) == digitless(b) {
 		return true
@@ -211,7 +212,7 @@ func alikeOnPurpose(a, b string) bool {
 		return false
 	}
 	for i := range x {
-		if x[i] != y[i] && (len(x[i]) > 2 || len(y[i]) > 2) {
+		if x[i] != y[i] && (len(x[i]) > 1 || len(y[i]) > 1) && (!country(x[i]) || !country(y[i])) {
 			return false
 		}
 	}
@@ -228,13 +229,9 @@ func digitless(s string) string {
 	}, s)
 }
 
-// countries reports whether two domains have the same name in two countries, like x.de
-// and x.dk.
-func countries(a, b string) bool {
-	a, suffixA, _ := strings.Cut(a, ".")
-	b, suffixB, _ := strings.Cut(b, ".")
-	return a == b && country(suffixA) && country(suffixB)
+// country reports whether a label is the code of a country, which is a top-level domain of
+// two letters.
+func country(label string) bool {
+	_, icann := publicsuffix.PublicSuffix(label)
+	return len(label) == 2 && icann
 }
-
-// country reports whether a public suffix is that of a country, like de or co.uk.
-func country(suffix string) bool { return len(suffix[strings.LastIndexByte(suffix, '.')+1:]) == 2 }
