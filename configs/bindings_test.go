@@ -13,7 +13,7 @@ import (
 )
 
 // An NGAF reports to Cyber Command and to an Endpoint Secure manager. Each of the two gets
-// the ports of its own document, and no port of the other one.
+// the ports of its own document, and no port of the other document.
 func TestAnApplianceOfTwoProductsHasTheManagerOfEach(t *testing.T) {
 	const text = `[[client]]
 name = "ngaf"

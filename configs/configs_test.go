@@ -22,8 +22,8 @@ type oneList struct{}
 func (oneList) Read(string, int) ([]byte, error)      { return []byte("listed.corp.example\n"), nil }
 func (oneList) List(string, string) ([]string, error) { return nil, fs.ErrNotExist }
 
-// parse reads a configuration that must have no problem, not even a warning
-// but the expected ones.
+// parse reads a configuration that must have no problem except the expected
+// warnings.
 func parse(t *testing.T, file, text string, warnings ...string) *site.Config {
 	t.Helper()
 	c, problems := site.Parse(file, site.Disk{Files: oneList{}}, []byte(text), parseProfiles(t))
@@ -99,8 +99,8 @@ func TestReferenceExamplesAreValid(t *testing.T) {
 	}
 }
 
-// The parser lists the keys that it knows where it meets one that it does not.
-// The reference must show each of them.
+// For an unknown key, the parser lists the keys that it knows. The reference
+// must show each of them.
 func TestReferenceShowsEveryKey(t *testing.T) {
 	var reference map[string]any
 	if _, err := toml.Decode(uncommented(), &reference); err != nil {

@@ -1,4 +1,4 @@
-// Names above permitted ones (RFC 8020, RFC 4592).
+// Names above permitted names (RFC 8020, RFC 4592).
 
 package rules_test
 
@@ -52,8 +52,8 @@ upstreams = ["udp://127.0.0.1:53"]
 	p, _ := Compile(&c.Spec, Own{}, time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC))
 	for _, row := range []struct {
 		client string
-		above  string // names above permitted ones
-		none   string // denied names that are not above permitted ones
+		above  string // names above permitted names
+		none   string // denied names that are not above permitted names
 	}{
 		{"10.0.0.1", "example a.example below.a.example test b.test wild.b.test lan corp.lan",
 			"x.below.a.example other.example c.test expired.test arpa xexample nota.example w.test x.single"},
@@ -122,10 +122,10 @@ func TestPermitsBelowAgainstTwin(t *testing.T) {
 	}
 }
 
-// TestKeyLookUps checks whose DS and DNSKEY records are looked up (RFC 4034): those
-// of permitted names, of the names above them, and of the root. Every chain of
-// signatures needs those of the root (RFC 4035, section 5). Other record types of
-// these names are not looked up.
+// TestKeyLookUps checks whose DS and DNSKEY records are looked up (RFC 4034): the
+// records of permitted names, of the names above them, and of the root. Every chain
+// of signatures needs the records of the root (RFC 4035, section 5). Other record
+// types of these names are not looked up.
 func TestKeyLookUps(t *testing.T) {
 	const text = `
 [[client]]

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// benchNames are rule names like those of a product, then invented ones.
+// benchNames are rule names like the names of a product, then invented names.
 func benchNames(n int) []string {
 	out := []string{"license.example", "update1.vendor.example", "download.vendor.example", "device.scloud.vendor.example", "auth.sea.vendor.example"}
 	r := rand.New(rand.NewPCG(9, uint64(n)))

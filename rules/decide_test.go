@@ -83,7 +83,8 @@ func TestDecideClients(t *testing.T) {
 		{"the rest of the net", try(whole, "www.product.example:443"), "deny not_listed near product/web"},
 		{"the net by IPv6", try("fd00:1::7", "[2606:4700::1]:25"), "allow site/everything6"},
 	})
-	// The first client that matches wins, not the one with the narrower network.
+	// The first client that matches wins, not the client with the narrower
+	// network.
 	reversed := compiled(t, `
 [[client]]
 name = "net"

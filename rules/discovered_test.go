@@ -14,7 +14,8 @@ import (
 	"sallyport/rules/site"
 )
 
-// embed makes the address that a DNS64 makes of an IPv4 one (RFC 6052, section 2.3).
+// embed makes the address that a DNS64 makes of an IPv4 address (RFC 6052, section
+// 2.3).
 func embed(p netip.Prefix, v4 [4]byte) netip.Addr {
 	a := p.Masked().Addr().As16()
 	at := p.Bits() / 8
@@ -29,8 +30,8 @@ func embed(p netip.Prefix, v4 [4]byte) netip.Addr {
 }
 
 // TestDiscoveredNAT64 checks which prefixes the addresses of ipv4only.arpa show, and
-// which of these need no entry of the site. The first six addresses are those of RFC
-// 6052, section 2.4, with 192.0.0.170 inside.
+// which of these prefixes need no entry of the site. The first six addresses are the
+// addresses of RFC 6052, section 2.4, with 192.0.0.170 inside.
 func TestDiscoveredNAT64(t *testing.T) {
 	for _, c := range []struct{ addrs, found, refused string }{
 		{"2600:db8:c000:aa::", "2600:db8::/32", ""},

@@ -19,7 +19,8 @@ func (a Attempt) TLS(sni string) Attempt {
 	return a
 }
 
-// HTTP shows a request head whose Host header is "host:port"; "": it has none.
+// HTTP shows a request head whose Host header is "host:port"; "": it has no
+// Host header.
 func (a Attempt) HTTP(host string) Attempt {
 	a.Provisional, a.Shown = false, ShownHTTP
 	if host != "" {

@@ -13,7 +13,7 @@ import (
 )
 
 // attempts draws random attempts from the clients and names of the test site, and
-// from unknown ones, with and without faults.
+// from unknown clients and names, with and without faults.
 func attempts(t *rapid.T) Attempt {
 	names := []string{"www.product.example", "ssh.product.example", "evil.example", "a.b.c.example"}
 	name := func(label string) Name {

@@ -240,7 +240,7 @@ func TestListDigest(t *testing.T) {
 	}
 }
 
-// listedNames makes n different names like those of large lists.
+// listedNames makes n different names like the names of large lists.
 func listedNames(n int) []string {
 	r := rand.New(rand.NewPCG(21, uint64(n)))
 	words := strings.Fields("cloud data net web shop tech soft media game mail book play home blue red green fast smart easy open prime core edge link port star sun moon")

@@ -1,4 +1,5 @@
-// Names: what is one, in its canonical form, and what is none and why.
+// Tests of names: which texts are names, with their canonical form, and which
+// are not, with the reason.
 
 package rules
 

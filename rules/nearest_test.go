@@ -54,7 +54,8 @@ func TestNearestOfManySiblings(t *testing.T) {
 			}
 		}
 	}
-	// A name that begins like none of them is compared with all of them.
+	// A name that begins like none of the listed names is compared with all of
+	// them.
 	for _, h := range heads {
 		other := "00" + strings.TrimLeft(h, "abcdefghijklmnopqrstuvwxyz")
 		best := slices.MaxFunc(heads, func(a, b string) int { return slowlyAlike(a, other) - slowlyAlike(b, other) })

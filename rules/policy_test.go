@@ -49,8 +49,8 @@ func compiled(t testing.TB, text string, now time.Time) *Policy {
 	return p
 }
 
-// testOwn has a listener on one address, and one on every address of a host. That
-// host also has the address 10.1.0.254.
+// testOwn has a listener on one address, and a listener on every address of a
+// host. That host also has the address 10.1.0.254.
 func testOwn() Own {
 	return Own{
 		Listeners: []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:3128"), netip.MustParseAddrPort("[::]:9180")},

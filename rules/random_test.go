@@ -74,7 +74,8 @@ func listNamed(entries ...string) string {
 	return strings.ReplaceAll(strings.Join(entries, ","), "/", "|")
 }
 
-// randomProfiles writes two profiles with bindings of their own, of the client, or of both.
+// randomProfiles writes two profiles with bindings of their own, with bindings of the
+// client, or with both kinds.
 func randomProfiles(r *rand.Rand) string {
 	own := func(to string) string {
 		if r.IntN(2) == 0 {

@@ -1,4 +1,4 @@
-// Spec: what a policy is compiled from.
+// Spec: the data that a policy is compiled from.
 
 package rules
 
@@ -11,7 +11,7 @@ type Spec struct {
 	Revision          string         // names the text that the Spec was read from
 	StrictDestination bool           // deny a redirected flow if its name does not have its address
 	ECHDeny           bool           // deny a ClientHello with Encrypted ClientHello
-	Clients           []*Client      // in order: the first one that covers an address is the client
+	Clients           []*Client      // in order: the first client that covers an address counts
 	Rules             []*Rule        // the site's own
 	Zones             []Name         // the suffixes of the internal zones
 	Private           []netip.Prefix // private addresses that permitted names may resolve to

@@ -1,4 +1,4 @@
-// Translated addresses: IPv6 addresses that stand for an IPv4 one.
+// Translated addresses: IPv6 addresses that stand for an IPv4 address.
 //
 // A connection to such an address ends at the IPv4 address inside, through a translator
 // or a tunnel. So the decision depends on the IPv4 address.
@@ -14,7 +14,7 @@ import (
 // Prefixes of translated addresses whose layout is the same everywhere.
 var (
 	nat64Known = netip.MustParsePrefix("64:ff9b::/96")    // RFC 6052, section 2.1
-	nat64Local = netip.MustParsePrefix("64:ff9b:1::/48")  // RFC 8215; has the layout of a /96 unless nat64 lists another one
+	nat64Local = netip.MustParsePrefix("64:ff9b:1::/48")  // RFC 8215; has the layout of a /96 unless nat64 lists another prefix
 	compatible = netip.MustParsePrefix("::/96")           // RFC 4291, section 2.5.5.1
 	siit       = netip.MustParsePrefix("::ffff:0:0:0/96") // RFC 2765, section 2.1
 	sixToFour  = netip.MustParsePrefix("2002::/16")       // RFC 3056, section 2
@@ -40,8 +40,8 @@ func CheckNAT64(p netip.Prefix) error {
 }
 
 // inside returns the IPv4 addresses that an IPv6 address stands for, by the prefixes
-// of the site and by the well-known ones. The first one is zero if there is none. A
-// Teredo address has two: of its server and of its client.
+// of the site and by the well-known prefixes. The first address is zero if there is
+// none. A Teredo address has two: of its server and of its client.
 func inside(addr netip.Addr, site []netip.Prefix) (v4, second netip.Addr) {
 	if !addr.Is6() || addr.Is4In6() {
 		return v4, second

@@ -1,4 +1,5 @@
-// Addresses that stand for IPv4 ones: the tables of RFC 6052, RFC 3056, RFC 4380.
+// Addresses that stand for IPv4 addresses: the tables of RFC 6052, RFC 3056, RFC
+// 4380.
 
 package rules_test
 

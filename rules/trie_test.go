@@ -1,4 +1,5 @@
-// The suffix trie against a list that is searched from one end to the other.
+// Compares the suffix trie with a list that is searched from one end to the
+// other.
 
 package rules
 

@@ -139,7 +139,7 @@ func (r slowRule) clashes(a Attempt) Reason {
 }
 
 // decide collects every reason that applies. The order of the reasons decides which
-// one is the answer.
+// reason is the answer.
 func (g slowGate) decide(a Attempt) (Verdict, Reason) {
 	target := a.Authority
 	if target.IsZero() && a.Via == ViaTransparent {

@@ -29,7 +29,7 @@ func ParseUpstream(s string) (Proto, netip.AddrPort, error) {
 
 type upstreamError struct{ text string }
 
-// Error names the forms that are accepted, and the one that was probably meant.
+// Error names the accepted forms, and the form that was probably meant.
 func (e *upstreamError) Error() string {
 	text := strconv.Quote(e.text) + ` is not "system", "udp://address[:port]" or "tcp://address[:port]"`
 	if guess := "udp://" + e.text; !strings.Contains(e.text, "://") {

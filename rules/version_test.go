@@ -1,4 +1,5 @@
-// Versions compare number by number. An unknown version counts as the current one.
+// Versions compare number by number. An unknown version counts as the current
+// version.
 
 package rules
 

@@ -1,5 +1,5 @@
-// Tests of the files that a configuration names: which one is read, and what is said
-// about one that cannot be read.
+// Tests of the files that a configuration names: which file is read, and the error
+// for a file that cannot be read.
 
 package site
 

@@ -49,7 +49,7 @@ func TestProfileFiles(t *testing.T) {
 	for _, c := range []struct {
 		what, paths, profiles string
 		files                 memory
-		want                  string // the profiles in force behind the shipped ones, or the problems
+		want                  string // the profiles in force after the shipped profiles, or the problems
 	}{
 		{"a file", `"backup.toml"`, `"backup"`, memory{"/d/backup.toml": ofBackup}, "backup"},
 		{"a directory, without other and hidden files", `"p/"`, `"archive", "backup"`, memory{

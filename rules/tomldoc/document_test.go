@@ -58,7 +58,7 @@ name = "one"
 	want := []string{
 		`f.toml:1: count: must be a whole number, not a number with a fraction`,
 		`f.toml:2: warning: only a warning`,
-		`f.toml:2: names: "a" is listed twice`, // position of the first one
+		`f.toml:2: names: "a" is listed twice`, // on the line of the first "a"
 		`f.toml:4: pace: "fast" is not one of "slow", "quick"`,
 		`f.toml:5: unknown key "colour": did you mean "color"?`,
 		`f.toml:7: day: must be a date like 2027-06-30`,

@@ -11,8 +11,8 @@ import (
 	"sallyport/rules"
 )
 
-// Each line of the list has a valid domain, a known kind and a provider, and no line stands
-// below another one of the same kind.
+// Each line of the list has a valid domain, a known kind and a provider, and no domain is
+// below another domain of the same kind.
 func TestTheListOfProvidersIsSound(t *testing.T) {
 	seen := map[string]bool{}
 	for line := range strings.Lines(sharedList) {
@@ -36,7 +36,8 @@ func TestTheListOfProvidersIsSound(t *testing.T) {
 	}
 }
 
-// Each range is one that a permitted name must not resolve to either.
+// A permitted name must not resolve to an address of any of these ranges,
+// either.
 func TestSpecialRangesAreSpecial(t *testing.T) {
 	for _, s := range specialRanges() {
 		p := netip.MustParsePrefix(s[0])

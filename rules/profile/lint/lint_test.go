@@ -109,7 +109,8 @@ func TestEachCheckFindsItsMistake(t *testing.T) {
 	}
 }
 
-// Names are compared with those of the known profiles, at any place of the checked profile.
+// Names are compared with the names of the known profiles, at any place of the checked
+// profile.
 func TestNamesOfKnownProfiles(t *testing.T) {
 	known := parsed(t, "known.toml", strings.Replace(head, "backup", "sangfor", 1)+row("upd", "server", `"upd.sangfor.com"`, "tcp = [443]"))
 	for to, want := range map[string]string{
