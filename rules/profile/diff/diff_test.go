@@ -3,9 +3,12 @@ package diff
 import (
 	"bytes"
 	"encoding/json"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
+	"sallyport/rules"
 	"sallyport/rules/profile"
 )
 
@@ -84,6 +87,7 @@ func TestCompare(t *testing.T) {
 		{"the other role", []string{`from    = "agent"`, `from    = "server"`}, "         from: agent -> server"},
 		{"the default of a port", []string{"default = 514", "default = 6514"}, "profile  ports: - log, by default 514|profile  ports: + log, by default 6514|         udp: 514 -> 6514"},
 		{"the document", []string{`version = "7"`, `version = "8"`}, "profile  version: 7 -> 8|0 added, 0 removed, 0 renamed, 0 changed"},
+		{"wildcards", []string{`roles   = ["server", "agent"]`, "roles = [\"server\", \"agent\"]\nwildcards = [\"agent\"]"}, "profile  wildcards: + agent"},
 		{"the default role", []string{`["server", "agent"]`, `["agent", "server"]`}, "profile  default role: server -> agent"},
 		{"a feature's meaning", []string{"the cloud is used", "the cloud"}, "profile  features: - cloud: the cloud is used|profile  features: + cloud: the cloud"},
 		{"a rule more", []string{timeRule, timeRule + another}, "added    more: agent to more.example, every protocol and port|         section 3: More|         note: printed ALL|1 added, 0 removed, 0 renamed, 0 changed"},
@@ -118,6 +122,30 @@ func TestJSON(t *testing.T) {
 	} {
 		if !strings.Contains(string(b), want) {
 			t.Errorf("no %s in\n%s", want, b)
+		}
+	}
+}
+
+// Every field of a profile is compared, or listed here with the reason why it is not.
+func TestEveryFieldIsCompared(t *testing.T) {
+	compared := map[string][]string{
+		"Profile":  {"Name", "Product", "Roles", "Binds", "Wildcards", "Document", "Features", "Ports", "Rules"},
+		"Document": {"Title", "Version", "Released", "URL", "Language", "Note"},
+		"Rule":     {"ID", "From", "To", "TCP", "UDP", "TCPNamed", "UDPNamed", "Any", "Local", "When", "Since", "Until", "Purpose", "Section", "Note"},
+	}
+	not := map[string][]string{
+		"Profile": {"Revision", // follows from the rest
+			"File", "Line", "Origin", "Replaces", "ReplacesLine", "Replaced"}, // where it is and what it replaces, not what it says
+		"Document": {"Retrieved", "SHA256"},                                                                  // when it was read
+		"Rule":     {"Profile", "Document", "File", "Line", "Origin", "Client", "Reason", "Expires", "List"}, // where it is; of rules of a site
+	}
+	for _, v := range []any{rules.Profile{}, rules.Document{}, rules.Rule{}} {
+		typ := reflect.TypeOf(v)
+		for i := range typ.NumField() {
+			name := typ.Field(i).Name
+			if !slices.Contains(compared[typ.Name()], name) && !slices.Contains(not[typ.Name()], name) {
+				t.Errorf("%s.%s: compare it, or say why not", typ.Name(), name)
+			}
 		}
 	}
 }
