@@ -103,6 +103,9 @@ func (g *Gateway) health() []page.Health {
 	if policy := g.live.Policy(); policy != nil {
 		rows = append(rows, page.Health{Name: "Policy", OK: true, Text: DescribePolicy(cfg, policy) + ", since " + loaded.UTC().Format("2006-01-02 15:04:05") + " UTC"})
 	}
+	for _, text := range DescribeProfiles(cfg) {
+		rows = append(rows, page.Health{Name: "Profile", OK: true, Text: text})
+	}
 	file := page.Health{Name: "Configuration", OK: reloadErr == nil, Text: cfg.File + " is in force"}
 	if reloadErr != nil {
 		file.Text = "the file was refused, and the earlier configuration stays in force: " + reloadErr.Error()
