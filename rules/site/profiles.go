@@ -120,28 +120,15 @@ func (r *profileReader) readFile(name string, line int) {
 func (r *profileReader) add(p *rules.Profile) {
 	named := func(o *rules.Profile) bool { return o.Name == p.Name }
 	if i := slices.IndexFunc(r.found, named); i >= 0 {
-		r.errorf(p, p.Line, "name: the profile %q is also in %s, on line %d: remove one of the two, or rename it", p.Name, r.found[i].File, r.found[i].Line)
+		r.problems = append(r.problems, rules.Problem{File: p.File, Line: p.Line,
+			Text: fmt.Sprintf("name: the profile %q is also in %s, on line %d: remove one of the two, or rename it", p.Name, r.found[i].File, r.found[i].Line)})
 		return
 	}
-	var old *rules.Profile
-	if i := slices.IndexFunc(r.shipped, named); i >= 0 {
-		old = r.shipped[i]
-	}
+	old, problems := profile.Replaced(p, r.shipped)
+	r.problems = append(r.problems, problems...)
 	p.Origin = "profile revision " + p.Revision
-	switch {
-	case old == nil && p.Replaces != "":
-		known := make([]string, len(r.shipped))
-		for i, o := range r.shipped {
-			known[i] = o.Name
-		}
-		r.errorf(p, p.ReplacesLine, "replaces: no shipped profile has the name %q%s; without replaces, it is a profile of its own", p.Name, tomldoc.DidYouMean(p.Name, known, "there are"))
-	case old == nil:
-	case p.Replaces == "":
-		r.errorf(p, p.Line, "name: %q is the name of a shipped profile: choose another name, or, to replace the shipped one, write replaces = %q", p.Name, old.Revision)
-	case p.Replaces != old.Revision && p.Replaces != old.Document.Version:
-		r.errorf(p, p.ReplacesLine, "replaces: the shipped profile %s has %s, not %q: compare the two, then write replaces = %q", p.Name, identity(old), p.Replaces, old.Revision)
-	default:
-		p.Replaced, p.Origin = old, p.Origin+", in place of the shipped "+identity(old)
+	if old != nil {
+		p.Replaced, p.Origin = old, p.Origin+", in place of the shipped "+profile.Identity(old)
 	}
 	for _, rule := range p.Rules {
 		rule.Origin = p.Origin
@@ -151,19 +138,6 @@ func (r *profileReader) add(p *rules.Profile) {
 		return
 	}
 	r.found = append(r.found, p)
-}
-
-// identity returns the version of a profile's document and the revision of the profile.
-func identity(p *rules.Profile) string {
-	if p.Document.Version == "" {
-		return "revision " + p.Revision
-	}
-	return fmt.Sprintf("version %s, revision %s", p.Document.Version, p.Revision)
-}
-
-// errorf adds an error about a profile.
-func (r *profileReader) errorf(p *rules.Profile, line int, format string, args ...any) {
-	r.problems = append(r.problems, rules.Problem{File: p.File, Line: line, Text: fmt.Sprintf(format, args...)})
 }
 
 // unknownProfile returns the end of the error about a profile that does not exist.

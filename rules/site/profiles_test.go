@@ -86,7 +86,7 @@ func TestProfileFiles(t *testing.T) {
 		{"in place of an earlier one", `"p"`, `"product"`, memory{"/d/p/b.toml": asProduct("\nreplaces = \"00\"")},
 			`/d/p/b.toml:2: replaces: the shipped profile product has version 01, revision ` + product.Revision + `, not "00": compare the two, then write replaces = "` + product.Revision + `"`},
 		{"in place of no shipped one", `"p"`, `"backup"`, memory{"/d/p/b.toml": "replaces = \"7\"\n" + ofBackup},
-			`/d/p/b.toml:1: replaces: no shipped profile has the name "backup"; there are "product", "another"; without replaces, it is a profile of its own`},
+			`/d/p/b.toml:1: replaces: no shipped profile has the name "backup", so that there is nothing to replace; there are "product", "another"`},
 	} {
 		cfg, problems := Parse("c.toml", Disk{Dir: "/d", Files: c.files}, []byte(withProfiles(c.paths, c.profiles)), shipped)
 		got := problems.Error()

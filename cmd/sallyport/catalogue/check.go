@@ -143,7 +143,7 @@ func filesOf(path string) (files []string, err error) {
 	}
 	entries, err := os.ReadDir(path)
 	for _, e := range entries {
-		if !e.IsDir() && strings.HasSuffix(e.Name(), ".toml") {
+		if !e.IsDir() && strings.HasSuffix(e.Name(), ".toml") && !strings.HasPrefix(e.Name(), ".") {
 			files = append(files, filepath.Join(path, e.Name()))
 		}
 	}

@@ -31,6 +31,10 @@ func Texts(texts []Text, known []*rules.Profile) (sound []*rules.Profile, findin
 			problems = append(problems, rules.Problem{File: t.File, Line: p.Line,
 				Text: fmt.Sprintf("name: the profile %q is also in %s: give one of them another name", p.Name, named[p.Name].File)})
 		}
+		if p != nil && p.Replaces != "" { // without it, the text may be that of the shipped profile itself
+			_, wrong := profile.Replaced(p, known)
+			problems = append(problems, wrong...)
+		}
 		for _, problem := range problems {
 			of[t.File] = append(of[t.File], Finding{Problem: problem, Check: Syntax})
 		}

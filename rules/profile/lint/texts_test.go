@@ -59,6 +59,30 @@ func TestTextsReportsEveryErrorOfEveryText(t *testing.T) {
 	}
 }
 
+// A file that replaces a shipped profile must say which one, as it must when it is loaded. The
+// text of a shipped profile itself has no such line.
+func TestTextsComparesWhatIsReplaced(t *testing.T) {
+	const rest = "roles = [\"server\"]\n[document]\ntitle = \"T\"\nversion = \"2\"\n"
+	shipped := parsed(t, "s.toml", "name = \"shipped\"\n"+rest)
+	for text, want := range map[string]string{
+		"name = \"shipped\"\n" + rest:                                          "",
+		"name = \"shipped\"\nreplaces = \"2\"\n" + rest:                        "",
+		"name = \"shipped\"\nreplaces = \"" + shipped.Revision + "\"\n" + rest: "",
+		"name = \"shipped\"\nreplaces = \"1\"\n" + rest:                        `f.toml:2: replaces: the shipped profile shipped has version 2, revision ` + shipped.Revision + `, not "1": compare the two, then write replaces = "` + shipped.Revision + `"`,
+		"name = \"shippet\"\nreplaces = \"2\"\n" + rest:                        `f.toml:2: replaces: no shipped profile has the name "shippet", so that there is nothing to replace: did you mean "shipped"?`,
+		"replaces = \"\"\nname = \"shipped\"\n" + rest:                         "f.toml:1: replaces: is empty",
+	} {
+		profiles, findings := Texts([]Text{{File: "f.toml", Data: []byte(text)}}, []*rules.Profile{shipped})
+		got := ""
+		if len(findings) > 0 {
+			got = findings[0].String()
+		}
+		if !strings.HasPrefix(got, want) || (want == "") != (len(profiles) == 1 && got == "") {
+			t.Errorf("%s\n%q, want %q", text, got, want)
+		}
+	}
+}
+
 // No text makes the checks panic, and each finding about a sound profile has a line and the
 // name of its rule.
 func FuzzTexts(f *testing.F) {
