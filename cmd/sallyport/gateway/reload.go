@@ -116,7 +116,8 @@ func needRestart(old, cfg *site.Config) []string {
 	return keys
 }
 
-// watch reloads when the file has changed, a file that it names, or a link to one.
+// watch reloads when the configuration has changed, or a file that it names, or a
+// link to such a file.
 func (g *Gateway) watch(ctx context.Context) {
 	if g.source.file == "" || g.source.file == "-" {
 		return
