@@ -34,7 +34,7 @@ func (c *Config) readExpectation(t *tomldoc.Table) Expectation {
 	e.readHost(t)
 	switch tcp, udp := t.Has("tcp"), t.Has("udp"); {
 	case tcp && udp:
-		t.Errorf("udp", "asks about one protocol: write a second [[expect]] for the other one")
+		t.Errorf("udp", "asks about one protocol: write a second [[expect]] for the other protocol")
 		t.MarkRead("tcp", "udp")
 	case tcp:
 		e.Proto, e.Port = rules.TCP, uint16(t.Int("tcp", 0, 1, 65535))
@@ -67,7 +67,7 @@ func (e *Expectation) readHost(t *tomldoc.Table) {
 	case d.Wildcard:
 		t.Errorf("to", "%q is not one name: ask about a name below it, like %q", text, "a."+d.Name.String())
 	case d.Role != "":
-		t.Errorf("to", "%q is not a name or an address: ask about one to which the role is bound", text)
+		t.Errorf("to", "%q is not a name or an address: ask about a name or an address to which the role is bound", text)
 	case d.Prefix.IsValid() && !d.Prefix.IsSingleIP():
 		t.Errorf("to", "%q is not one address: ask about an address in it, like %q", text, d.Prefix.Addr())
 	default:
@@ -123,7 +123,7 @@ func (c *Config) CheckExpectations(policy *rules.Policy, now time.Time) (out rul
 		case !e.holds(d):
 			problem(false, "expected %s, but the answer is %s", e.answer(), answerOf(a, d))
 		case d.Rule != nil && !d.Rule.Expires.IsZero() && d.Rule.Expires.Sub(now) < soon:
-			problem(true, "holds only until rule %s expires (%s): from then on, no start and no reload accepts this configuration; change both together", d.Rule, rules.ExpiresText(d.Rule.Expires))
+			problem(true, "holds only until rule %s expires (%s): from then on, no start and no reload accepts this configuration; change the expectation and the rule together", d.Rule, rules.ExpiresText(d.Rule.Expires))
 		}
 	}
 	return out

@@ -192,8 +192,8 @@ func TestDiffExitStatus(t *testing.T) {
 		code int
 		want string
 	}{
-		{[]string{in("7.toml"), in("7.toml")}, 0, "the two are equal"},
-		{[]string{"cyber-command", "cyber-command"}, 0, "the two are equal"},
+		{[]string{in("7.toml"), in("7.toml")}, 0, "the two revisions are equal"},
+		{[]string{"cyber-command", "cyber-command"}, 0, "the two revisions are equal"},
 		{[]string{in("7.toml"), in("8.toml")}, 1, "1 removed"},
 		{[]string{in("7.toml"), in("8.toml"), "--since", "30d", "--file", in("flows.jsonl")}, 1, "made-up/mirror, which NEW does not have"},
 		{[]string{in("7.toml"), in("8.toml"), "--since", "30d", "--file", in("flows.jsonl")}, 1, "give --config FILE to ask NEW about the recorded denials"},

@@ -138,7 +138,7 @@ func (e *effects) writeText(w io.Writer) {
 			line("lost     %s", gainText(g))
 		}
 		if len(e.gained)+len(e.lost)+len(e.unknown) == 0 {
-			line("nothing changes for them")
+			line("nothing changes for these clients")
 		}
 	}
 	if !e.read {

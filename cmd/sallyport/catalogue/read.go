@@ -29,7 +29,7 @@ func readProfile(arg string, known []*rules.Profile) (*rules.Profile, error) {
 		return known[i], nil
 	}
 	if !strings.Contains(arg, "/") && !strings.HasSuffix(arg, ".toml") {
-		return nil, fmt.Errorf("there is no profile %q; there are %s; those of a configuration are found with --config FILE", arg, strings.Join(profileNames(known), ", "))
+		return nil, fmt.Errorf("there is no profile %q; there are %s; --config FILE adds the profiles of a configuration", arg, strings.Join(profileNames(known), ", "))
 	}
 	data, err := os.ReadFile(arg)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -98,7 +98,7 @@ func TestCompare(t *testing.T) {
 		r := compared(t, c.replacements...)
 		var b bytes.Buffer
 		r.WriteText(&b, func(s string) string { return s })
-		if r.Equal() != (c.want == "") || r.Equal() != strings.Contains(b.String(), "the two are equal\n") {
+		if r.Equal() != (c.want == "") || r.Equal() != strings.Contains(b.String(), "the two revisions are equal\n") {
 			t.Errorf("%s: equal is %t\n%s", c.name, r.Equal(), &b)
 		}
 		for _, line := range strings.Split(c.want, "|") {

@@ -16,7 +16,7 @@ func (r *Result) WriteText(w io.Writer, printable func(string) string) {
 	line("old  %s", title(r.Old))
 	line("new  %s", title(r.New))
 	if r.Equal() {
-		line("the two are equal")
+		line("the two revisions are equal")
 		return
 	}
 	if len(r.Profile) > 0 {
