@@ -47,6 +47,23 @@ path  = "j"
 flows = "f"
 `
 
+// hostileProfile has hostile in what the commands about profiles print.
+const hostileProfile = `
+name    = "p"
+product = "h\u0085o\u007fs\u202Et\u2028i\u200Dl\uE000e"
+roles   = ["m"]
+[document]
+title = "h\u0085o\u007fs\u202Et\u2028i\u200Dl\uE000e"
+[[rule]]
+id      = "r"
+from    = "m"
+to      = ["d1.cloudfront.net"]
+tcp     = [443]
+purpose = "h\u0085o\u007fs\u202Et\u2028i\u200Dl\uE000e"
+note    = "d1.cloudfront.net h\u0085o\u007fs\u202Et\u2028i\u200Dl\uE000e"
+section = "h\u0085o\u007fs\u202Et\u2028i\u200Dl\uE000e"
+`
+
 // hostileJournal has hostile unescaped, as another program may have written it.
 const hostileJournal = `{"schema":1,"time":"2026-11-01T00:00:00.000000Z","seq":1,"boot":"b","event":"decision","verdict":"deny","via":"connect","client":"127.0.0.1","client_name":"lab","profile":"` + hostile + `","host":"evil.example","port":443,"proto":"tcp","reason":"not_listed","detail":"` + hostile + `","source":"` + hostile + `","nearest":"site/here","hint":"` + hostile + `","flow":1}
 {"schema":1,"time":"2026-11-01T00:00:01.000000Z","seq":2,"boot":"b","event":"decision","verdict":"deny","via":"connect","client":"127.0.0.1","client_name":"lab","host_raw":"` + hostile + `","port":443,"proto":"tcp","reason":"malformed_name","detail":"` + hostile + `","flow":2}
@@ -73,7 +90,7 @@ func TestEveryJSONIsEscaped(t *testing.T) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	for name, text := range map[string]string{"s.toml": hostileSite, "j": hostileJournal, "f": hostileJournal, "j.usage.json": hostileUsage} {
+	for name, text := range map[string]string{"s.toml": hostileSite, "p.toml": hostileProfile, "q.toml": strings.Replace(hostileProfile, "443", "444", 1), "j": hostileJournal, "f": hostileJournal, "j.usage.json": hostileUsage} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -81,6 +98,8 @@ func TestEveryJSONIsEscaped(t *testing.T) {
 	args := map[string][]string{ // beside --config and --json; nil: the command needs nothing
 		"explain":         {"tcp", "127.8.8.8", "1"},
 		"profiles show":   {"cyber-command"},
+		"profiles check":  {filepath.Join(dir, "p.toml")},
+		"profiles diff":   {filepath.Join(dir, "p.toml"), filepath.Join(dir, "q.toml")},
 		"preflight":       {"--timeout", "100ms"},
 		"denials show":    {"b-1"},
 		"denials tail":    {"-n", "2"},
@@ -150,9 +169,9 @@ func runJSON(t *testing.T, args []string) string {
 }
 
 // One function prints the JSON of commands. Other code encodes only files of our
-// own, and the body of an error in the proxy, whose parts were parsed.
+// own, what a revision is the hash of, and the body of an error in the proxy, whose parts were parsed.
 func TestOneEncoder(t *testing.T) {
-	may := map[string]bool{"denials/text/json.go": true, "denials/journal/usagefile.go": true, "proxy/errorpage.go": true, "nftables/drops_file.go": true, "nftables/drops_journal.go": true}
+	may := map[string]bool{"denials/text/json.go": true, "rules/profile/revision.go": true, "denials/journal/usagefile.go": true, "proxy/errorpage.go": true, "nftables/drops_file.go": true, "nftables/drops_journal.go": true}
 	encodes := regexp.MustCompile(`json\.(Marshal\w*|NewEncoder)\(`)
 	files := 0
 	for _, dir := range []string{"../../denials", "../../rules", "../../proxy", "../../dnsfilter", "."} {

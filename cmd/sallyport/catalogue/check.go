@@ -16,6 +16,7 @@ import (
 
 	"sallyport/cmd/sallyport/commandline"
 	"sallyport/cmd/sallyport/gateway"
+	"sallyport/cmd/sallyport/terminal"
 	"sallyport/denials/text"
 	"sallyport/rules/profile/lint"
 )
@@ -83,7 +84,7 @@ a warning that no note explains; 2 if the command line is wrong.`,
 // printFindings writes the findings as lines. The last line counts them.
 func printFindings(out io.Writer, result lint.JSON, findings []lint.Finding) error {
 	for _, f := range findings {
-		if _, err := fmt.Fprintln(out, f); err != nil {
+		if _, err := fmt.Fprintln(out, terminal.Printable(f.String())); err != nil {
 			return err
 		}
 	}
