@@ -12,8 +12,8 @@ import (
 
 // Replaced returns the shipped profile that the profile of a file replaces; nil if the
 // profile has a name of its own. A file with the name of a shipped profile must give the
-// version of its document or its revision, so that nobody replaces rules that they have not
-// seen. Otherwise Replaced returns a problem.
+// version of its document or its revision, so that rules are replaced only by a person who has
+// seen them. Otherwise Replaced returns a problem.
 func Replaced(p *rules.Profile, shipped []*rules.Profile) (*rules.Profile, rules.Problems) {
 	problem := func(line int, format string, args ...any) rules.Problems {
 		return rules.Problems{{File: p.File, Line: line, Text: fmt.Sprintf(format, args...)}}
