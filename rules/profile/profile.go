@@ -10,6 +10,9 @@ import (
 	"sallyport/rules/tomldoc"
 )
 
+// MaxSize is the number of bytes that a profile's file may have.
+const MaxSize = 4 << 20
+
 // Parse parses a profile. The error lists every mistake with file and line; then the profile
 // is nil.
 func Parse(file string, data []byte) (*rules.Profile, error) {

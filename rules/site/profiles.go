@@ -16,8 +16,8 @@ import (
 
 // The limits of profile files.
 const (
-	maxProfile      = 4 << 20 // bytes of a file
-	maxProfiles     = 1000    // files
+	maxProfile      = profile.MaxSize
+	maxProfiles     = 1000 // files
 	maxProfileBytes = 64 << 20
 )
 

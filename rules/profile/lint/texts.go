@@ -63,6 +63,9 @@ func read(t Text) (*rules.Profile, rules.Problems) {
 	if t.Err != nil {
 		return nil, rules.Problems{{File: t.File, Text: t.Err.Error()}}
 	}
+	if len(t.Data) > profile.MaxSize {
+		return nil, rules.Problems{{File: t.File, Text: fmt.Sprintf("the file is larger than %d MiB: no configuration reads it; divide it into several profiles", profile.MaxSize>>20)}}
+	}
 	return profile.Read(t.File, t.Data)
 }
 

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"sallyport/rules"
+	"sallyport/rules/profile"
 )
 
 func TestTextsReportsEveryErrorOfEveryText(t *testing.T) {
@@ -18,6 +19,7 @@ func TestTextsReportsEveryErrorOfEveryText(t *testing.T) {
 		{File: "sound.toml", Data: []byte(sound)},
 		{File: "twice.toml", Data: []byte(sound)},
 		{File: "syntax.toml", Data: []byte("name = \n")},
+		{File: "large.toml", Data: []byte(sound + strings.Repeat("#", profile.MaxSize))},
 		{File: "absent.toml", Err: errors.New("no such file or directory")},
 	}
 	profiles, findings := Texts(texts, nil)
@@ -39,6 +41,7 @@ func TestTextsReportsEveryErrorOfEveryText(t *testing.T) {
 		`twice.toml:1: name: the profile "backup" is also in sound.toml`,
 		`twice.toml:9: warning: rule "w": d1.cloudfront.net`,
 		`syntax.toml:1: `,
+		`large.toml: the file is larger than 4 MiB`,
 		`absent.toml: no such file or directory`,
 	} {
 		if i >= len(lines) || !strings.HasPrefix(lines[i], want) {
@@ -46,7 +49,7 @@ func TestTextsReportsEveryErrorOfEveryText(t *testing.T) {
 		}
 	}
 	j := NewJSON(profiles, findings)
-	if j.Good || j.Errors != 7 || j.Warnings != 4 || j.Noted != 0 || len(j.Findings) != len(lines) {
+	if j.Good || j.Errors != 8 || j.Warnings != 4 || j.Noted != 0 || len(j.Findings) != len(lines) {
 		t.Errorf("%+v", j)
 	}
 	raw, err := json.Marshal(j.Findings[6])
