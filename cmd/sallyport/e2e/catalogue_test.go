@@ -1,0 +1,107 @@
+//go:build linux
+
+// Catalogue: the page about another vendor's document with a running gateway: it reads the
+// reviewed profile, and takes over the next revision by itself.
+
+package e2e
+
+import (
+	"bufio"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// pieceOf returns the piece of TOML that a page shows for a file.
+func pieceOf(t *testing.T, page, file string) string {
+	t.Helper()
+	_, piece, found := strings.Cut(page, "\n```toml "+file+"\n")
+	piece, _, ended := strings.Cut(piece, "\n```\n")
+	if !found || !ended {
+		t.Fatalf("the page has no piece %q", file)
+	}
+	return piece + "\n"
+}
+
+func TestCatalogueOfTheGuide(t *testing.T) {
+	need(t)
+	text, err := os.ReadFile("../../../docs/catalogue.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := string(text)
+	ns := newNetns(t, "catalogue")
+	e := &exporter{binary: builtBinary(t), dir: t.TempDir(), ns: ns}
+	html, err := os.ReadFile("../../../docs/example-backup-3.html")
+	if err != nil {
+		t.Fatal(err)
+	}
+	draft := ns.run(t, e.dir, string(html), e.binary, "profiles", "import", "-", "--format", "html", "--name", "example-backup", "--title", "Example Backup", "--role", "server")
+	head, _, found := strings.Cut(draft.stdout, "[[rule]]\nid      = \"store\"")
+	if draft.code != 0 || !found {
+		t.Fatal(draft)
+	}
+	reviewed := head + pieceOf(t, page, "backup.toml store")
+	if err := os.Mkdir(filepath.Join(e.dir, "profiles"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	e.write(t, "profiles/backup.toml", reviewed)
+	e.write(t, "site.toml", pieceOf(t, page, "site.toml")+"[dns]\nupstreams = [\"udp://127.0.0.1:53\"]\n")
+	for _, route := range internetRoutes { // so that a permitted connection is refused at once
+		ns.ip(t, "route add local "+route+" dev lo")
+	}
+	serveDNS(t, ns, book{}, "127.0.0.1:53")
+	up := func() bool {
+		c, err := ns.dial("tcp", "", "127.0.0.1:3128")
+		if err == nil {
+			c.Close()
+		}
+		return err == nil
+	}
+	e.started(t, up, e.binary, "run", "--config", "site.toml")
+	status := func(to string) int {
+		t.Helper()
+		c, err := ns.dial("tcp", "", "127.0.0.1:3128")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		_ = c.SetDeadline(time.Now().Add(20 * time.Second))
+		if _, err := c.Write([]byte("CONNECT " + to + " HTTP/1.1\r\nHost: " + to + "\r\n\r\n")); err != nil {
+			t.Fatal(err)
+		}
+		answer, err := http.ReadResponse(bufio.NewReader(c), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer.Body.Close()
+		return answer.StatusCode
+	}
+	// Nothing listens behind the gateway: a permitted destination cannot be reached.
+	for to, want := range map[string]int{"eu1.store.backup.example:8443": 502, "support.backup.example:22": 403, "eu1.metrics.backup.example:443": 403, "agents.backup.example:8443": 403} {
+		if got := status(to); got != want {
+			t.Errorf("%s: %d, want %d", to, got, want)
+		}
+	}
+	// A file with an error changes nothing; then the next revision is taken over.
+	replace(t, filepath.Join(e.dir, "profiles", "backup.toml"), reviewed+"[[rule]]\nid = \"broken\"\n")
+	time.Sleep(3 * time.Second)
+	if got := status("eu1.store.backup.example:8443"); got != 502 {
+		t.Errorf("after a file with an error: %d", got)
+	}
+	replace(t, filepath.Join(e.dir, "profiles", "backup.toml"), reviewed+"\n"+pieceOf(t, page, "backup-4.toml"))
+	got := 0
+	for range 100 {
+		if got = status("agents.backup.example:8443"); got == 502 {
+			break
+		}
+		time.Sleep(200 * time.Millisecond)
+	}
+	log, _ := os.ReadFile(filepath.Join(e.dir, filepath.Base(e.binary)+".log"))
+	if got != 502 || !strings.Contains(string(log), "reloaded") || !strings.Contains(string(log), "profiles/backup.toml") {
+		t.Errorf("the next revision: %d\n%s", got, log)
+	}
+}
