@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"sallyport/rules"
-	"sallyport/rules/profile"
+	"sallyport/rules/tomldoc"
 )
 
 // ofBackup is a profile of nine lines.
@@ -150,16 +150,11 @@ func TestProfileFileLimits(t *testing.T) {
 	if got := problems.Error(); got != "c.toml:2: paths: there are more than 1000 profile files" {
 		t.Errorf("%.300s", got)
 	}
-	files = memory{}
-	for i := range maxProfileBytes/maxProfile + 1 {
-		files[fmt.Sprintf("/d/p/%04d.toml", i)] = strings.Replace(ofBackup, "backup", fmt.Sprintf("backup-%d", i), 1) + strings.Repeat("#", maxProfile-len(ofBackup)-9)
-	}
-	_, problems = Parse("c.toml", Disk{Dir: "/d", Files: files}, []byte(withProfiles(`"p"`, ``)), nil)
-	if got := problems.Error(); got != "c.toml:2: paths: the profile files have more than 64 MiB together" {
-		t.Errorf("%.300s", got)
-	}
-	if _, err := profile.Parse("x", []byte(ofBackup)); err != nil {
-		t.Error(err)
+	doc, top := tomldoc.Parse("c.toml", []byte(withProfiles(`"p"`, ``)))
+	r := &profileReader{c: &Config{}, disk: Disk{Dir: "/d", Files: memory{"/d/p/a.toml": ofBackup}}, t: top.Sub("profiles"), bytes: maxProfileBytes}
+	r.readFile("p/a.toml", 2) // the earlier files have all that is permitted
+	if got := doc.Problems().Error(); got != "c.toml:2: paths: the profile files have more than 64 MiB together" || len(r.found) != 0 {
+		t.Errorf("%.300s, %v", got, r.found)
 	}
 }
 
