@@ -109,6 +109,11 @@ func diffScene(t *testing.T) (dir string) {
 	add(2*day, "10.20.0.9", "evil.example", 443)
 	add(day, "10.20.0.9", "update.example", 80)
 	add(day, "10.20.0.9", "update.example", 443)
+	// This denial is of an earlier configuration: either revision would permit it.
+	earlier := journaltest.Attempt(t, "10.20.0.9", "update.example", 443)
+	r := journal.RecordOf(now.Add(-day), earlier, (*rules.Policy)(nil).Decide(earlier))
+	r.Boot, r.Seq = "b", seq+1
+	lines[false] = append(lines[false], r)
 	journaltest.File(t, filepath.Join(dir, "denials.jsonl"), lines[false]...)
 	journaltest.File(t, filepath.Join(dir, "flows.jsonl"), lines[true]...)
 	return dir
@@ -158,7 +163,7 @@ func TestDiffOfASite(t *testing.T) {
 			t.Errorf("no %q in\n%s", want, out)
 		}
 	}
-	for _, not := range []string{"evil.example", "others", "10.20.1.1", "2 denied"} {
+	for _, not := range []string{"evil.example", "update.example:443", "others", "10.20.1.1", "2 denied"} {
 		if strings.Contains(out, not) {
 			t.Errorf("%q in\n%s", not, out)
 		}
