@@ -15,6 +15,15 @@ import (
 // client that has none of its own.
 func (c *Config) readAddresses(cl *rules.Client, t *tomldoc.Table) {
 	cl.Addresses = c.readBindings(t, cl.Name, cl.Profiles)
+	for role := range cl.Addresses {
+		var users []rules.ClientProfile
+		for _, cp := range cl.Profiles {
+			if _, own := cp.Addresses[role]; !own && slices.Contains(partiesOf([]rules.ClientProfile{cp}), role) {
+				users = append(users, cp)
+			}
+		}
+		warnOfUnused(t, map[string][]rules.Destination{role: cl.Addresses[role]}, users)
+	}
 }
 
 // readBindings reads the addresses that the site gives for the roles of profiles.

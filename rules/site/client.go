@@ -63,6 +63,7 @@ func (c *Config) readClientProfiles(cl *rules.Client, t *tomldoc.Table) {
 			}
 			cp.OwnTable, cp.Lines.Table = true, pt.Line("")
 			cp.Addresses = c.readBindings(pt.Sub("addresses"), cl.Name, []rules.ClientProfile{cp})
+			warnOfUnused(pt.Sub("addresses"), cp.Addresses, []rules.ClientProfile{cp})
 			cl.Profiles = append(cl.Profiles, cp)
 		}
 		pt.MarkRead("addresses")
@@ -121,6 +122,9 @@ func (c *Config) clientProfile(t *tomldoc.Table, name string, line int) (rules.C
 		cp.Ports[k] = uint16(v)
 	}
 	readWithout(&cp, t)
+	if slices.Contains(p.Roles, cp.Role) {
+		warnOfNoEffect(t, &cp)
+	}
 	return cp, true
 }
 
