@@ -37,7 +37,7 @@ TEST = env -u GOOS -u CGO_ENABLED go test
 PACKAGES = $(shell go list ./... | grep -v /e2e)
 FUZZTIME ?= 20000x
 
-.PHONY: all help check test e2e lint vet fuzz race soak docs stage release reproduce vuln fresh clean
+.PHONY: all help check test e2e lint vet fuzz race soak scale docs stage release reproduce vuln fresh clean
 .DELETE_ON_ERROR:
 
 all: ## the binary, as ./sallyport
@@ -116,6 +116,12 @@ e2e: export SALLYPORT_E2E := required
 e2e: ## the end-to-end tests, as root, with the tools that .ci/run installs: sudo make e2e
 	@[ "$$(id -u)" = 0 ] || { echo "network namespaces need root: sudo make e2e"; exit 1; }
 	$(TEST) -count=1 -timeout=30m ./cmd/sallyport/e2e
+
+scale: ## check of 1,000,000 names and of 10,000 clients, and decisions among 1,000,000 names; two minutes
+	$(TEST) -count=1 -run '^$$' -bench '^BenchmarkLoad$$' -benchtime 1x ./rules
+	cd bench && go test -run '^$$' -bench 'Matcher/n=1000000' -benchtime 200ms . && go build -o /tmp/sallyport-reload ./reload
+	go build -trimpath -o /tmp/sallyport-scale ./cmd/sallyport
+	/tmp/sallyport-reload -sallyport /tmp/sallyport-scale
 
 soak: ## memory after 100,000 connections is what it was before; a minute and a half
 	$(TEST) -tags soak -count=1 -v -run '^TestMemoryReturns$$' ./cmd/sallyport/gateway

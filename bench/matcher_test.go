@@ -49,6 +49,28 @@ func newDecider(names []string) *decider {
 	}}
 }
 
+// newListDecider is newDecider with the names in a list.
+func newListDecider(names []string) *decider {
+	var list rules.ListBuilder
+	list.File("allow.txt")
+	for i, s := range names {
+		n, err := rules.ParseName(s)
+		if err != nil {
+			panic(err)
+		}
+		list.Add(rules.Destination{Name: n}, i+1)
+		list.Add(rules.Destination{Name: n, Wildcard: true}, i+1)
+	}
+	l, _ := list.Done()
+	c := &rules.Spec{
+		Clients: []*rules.Client{{Name: "c", Sources: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}},
+		Rules:   []*rules.Rule{{Profile: rules.SiteProfile, ID: "r", Client: "c", List: l, TCP: rules.Ports{{First: 443, Last: 443}}}},
+	}
+	d := newDecider(names[:1])
+	d.policy, _ = rules.Compile(c, rules.Own{}, time.Unix(0, 0))
+	return d
+}
+
 func (d *decider) match(raw string) bool {
 	n, err := rules.ParseName(raw)
 	if err != nil {
@@ -170,7 +192,7 @@ func generated(n int) (names []string) {
 func workloads(names []string) map[string][]string {
 	r := rand.New(rand.NewPCG(21, uint64(len(names))))
 	out := map[string][]string{}
-	for range 1 << 12 {
+	for range 1 << min(12+len(names)/200_000, 17) { // more for a list that no cache holds
 		name := names[r.IntN(len(names))]
 		parent := name[strings.IndexByte(name, '.')+1:]
 		for what, s := range map[string]string{
@@ -193,32 +215,47 @@ func sizes(b testing.TB) map[string][]string {
 // TestMatchersAgree asserts that both matchers give the same answers.
 func TestMatchersAgree(t *testing.T) {
 	for size, names := range sizes(t) {
-		d, m := newDecider(names), newStrictMap(names)
+		d, l, m := newDecider(names), newListDecider(names), newStrictMap(names)
 		for what, queries := range workloads(names) {
 			for _, q := range queries {
-				if d.match(q) != m.match(q) {
-					t.Fatalf("%s, %s: %q is %v for Decide, %v for the map", size, what, q, d.match(q), m.match(q))
+				if d.match(q) != m.match(q) || l.match(q) != m.match(q) {
+					t.Fatalf("%s, %s: %q is %v for Decide, %v for Decide with a list, %v for the map", size, what, q, d.match(q), l.match(q), m.match(q))
 				}
 			}
 		}
 	}
 }
 
+// A row is one way to find a name.
+type row struct {
+	name string
+	m    matcher
+}
+
+// rows returns the rows for a number of names. A rule of the configuration has no million.
+func rows(names []string) []row {
+	out := []row{{"decide-list", newListDecider(names)}, {"strict-map", newStrictMap(names)}}
+	if len(names) <= 10_000 {
+		out = append(out, row{"decide", newDecider(names)})
+	}
+	return out
+}
+
 func BenchmarkMatcher(b *testing.B) {
-	for _, size := range []string{"shipped", "10000"} {
+	for _, size := range []string{"shipped", "10000", "1000000"} {
 		names := sizes(b)[size]
-		all := workloads(names)
+		if size == "1000000" {
+			names = generated(1_000_000)
+		}
+		all, ways := workloads(names), rows(names)
 		for _, what := range []string{"exact", "below", "sibling", "mixed-case", "127-labels"} {
 			queries := all[what]
-			for _, row := range []struct {
-				name string
-				m    matcher
-			}{{"decide", newDecider(names)}, {"strict-map", newStrictMap(names)}} {
+			for _, row := range ways {
 				b.Run(fmt.Sprintf("n=%s/w=%s/m=%s", size, what, row.name), func(b *testing.B) {
 					b.ReportAllocs()
 					hits := 0
 					for i := 0; b.Loop(); i++ {
-						if row.m.match(queries[i&(1<<12-1)]) {
+						if row.m.match(queries[i&(len(queries)-1)]) {
 							hits++
 						}
 					}

@@ -4,6 +4,7 @@ package site
 
 import (
 	"fmt"
+	"runtime"
 	"strings"
 
 	"sallyport/rules"
@@ -14,6 +15,7 @@ const (
 	maxListLine    = 1000     // octets of a line without its comment
 	maxListTold    = 20       // errors of one file that are printed; also warnings
 	maxListExcerpt = 60       // octets of a wrong line that are printed
+	yieldAfter     = 512      // lines that are read without a pause for other goroutines
 )
 
 // A listReader reads the list files of one rule.
@@ -56,6 +58,9 @@ func (l *listReader) read(file string, data []byte) {
 			break
 		}
 		l.line(n, text[at:at+end])
+		if n%yieldAfter == 0 {
+			runtime.Gosched() // a reload must not keep a processor from the requests of clients
+		}
 		at += end + 1
 		if at >= len(text) {
 			l.build.Lines(n)
