@@ -19,6 +19,7 @@ import (
 // newCheck returns the command check.
 func newCheck() *cobra.Command {
 	var file, mode string
+	var liveSets bool
 	c := &cobra.Command{
 		Use:   "check",
 		Short: "Print every error and warning of a configuration",
@@ -47,6 +48,7 @@ check does not test whether the addresses in [listen] are free.`,
 	}
 	commandline.ConfigFlag(c, &file)
 	modeFlag(c, &mode)
+	c.Flags().BoolVar(&liveSets, "live-sets", false, "sallyport runs with --live-sets: do not warn of datagrams to names")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		m, err := nftables.ParseMode(mode)
 		if err != nil {
@@ -56,6 +58,10 @@ check does not test whether the addresses in [listen] are free.`,
 		if err == nil {
 			problems = append(problems, policy.BroadRules(cfg.File)...)
 			problems = append(problems, lint.Problems(lint.FromFiles(cfg.Profiles))...)
+			if !liveSets {
+				problems = append(problems, nftables.DatagramsToNames(cfg, policy)...)
+			}
+			problems = append(problems, cfg.CheckPrivate(policy)...)
 			problems = append(problems, nftables.LoopbackListeners(cfg, m)...)
 			problems = append(problems, gateway.CheckJournal(cfg)...)
 			problems = append(problems, gateway.ThisKeeper().CheckPermissions(cfg, file)...)

@@ -73,6 +73,7 @@ func (c *Config) readHosts(t *tomldoc.Table) {
 		if err != nil {
 			t.Errorf(key, "%v", err)
 		}
+		c.lines[hostsKey(n)] = t.Line(key)
 		var list []string
 		value, _ := t.Raw(key)
 		if s, ok := value.(string); ok {
