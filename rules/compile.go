@@ -219,15 +219,14 @@ func (b *scopeBuilder) groupLists() {
 	slices.SortStableFunc(b.s.lists, func(x, y listRule) int { return order[x.list] - order[y.list] })
 }
 
-// above returns the rules of every wildcard above n, the widest first, and then
-// own. So one look-up finds them all.
+// above returns own and then the rules of every wildcard above n, the narrowest first. So
+// one look-up finds them all, and a decision names the rule that is closest to the name.
 func (b *scopeBuilder) above(n Name, own []uint32) (list []uint32) {
-	var levels [][]uint32
+	levels := [][]uint32{own}
 	for parent := n.Parent(); !parent.IsZero(); parent = parent.Parent() {
 		levels = append(levels, b.wild[parent])
 	}
-	slices.Reverse(levels)
-	for _, level := range append(levels, own) {
+	for _, level := range levels {
 		for _, i := range level {
 			if !slices.Contains(list, i) {
 				list = append(list, i)
