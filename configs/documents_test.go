@@ -217,18 +217,20 @@ agent    <manager>                       udp/514  port=log since=2.0
 	}
 }
 
-// The profile and the table that README.md shows as examples belong together.
+// The profile that docs/profile-format.md shows and the table that README.md shows belong
+// together.
 func TestTheExampleOfTheFormatIsValid(t *testing.T) {
-	page, err := os.ReadFile("profiles/README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	block := func(kind string) *fstest.MapFile {
+	block := func(file, kind string) *fstest.MapFile {
+		page, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
 		_, text, _ := strings.Cut(string(page), "```"+kind+"\n")
 		text, _, _ = strings.Cut(text, "```")
 		return &fstest.MapFile{Data: []byte(text)}
 	}
-	for _, problem := range checkProfiles(fstest.MapFS{"made-up.toml": block("toml"), "made-up.table": block("text")}) {
+	example := fstest.MapFS{"made-up.toml": block("../docs/profile-format.md", "toml"), "made-up.table": block("profiles/README.md", "text")}
+	for _, problem := range checkProfiles(example) {
 		t.Error(problem)
 	}
 }

@@ -44,7 +44,7 @@ func TestLayout(t *testing.T) {
 		"sallyport/cmd/sallyport/systemd":     nil,
 		"sallyport/cmd/sallyport/manual":      nil,
 		"sallyport/cmd/sallyport/series":      nil,
-		"sallyport/cmd/sallyport/topics":      {"sallyport/cmd/sallyport/series", "sallyport/denials/journal", "sallyport/rules"},
+		"sallyport/cmd/sallyport/topics":      {"sallyport/cmd/sallyport/series", "sallyport/denials/journal", "sallyport/rules", "sallyport/rules/profile"},
 		"sallyport/deploy/sbom":               nil,
 		"sallyport/cmd/sallyport/terminal":    nil,
 		"sallyport/cmd/sallyport/gateway":     {"sallyport/cmd/sallyport/confine", "sallyport/cmd/sallyport/nftables", "sallyport/cmd/sallyport/preflight", "sallyport/cmd/sallyport/series", "sallyport/cmd/sallyport/systemd", "sallyport/cmd/sallyport/terminal", "sallyport/configs", "sallyport/denials", "sallyport/denials/journal", "sallyport/denials/page", "sallyport/denials/text", "sallyport/dnsfilter", "sallyport/proxy", "sallyport/rules", "sallyport/rules/profile", "sallyport/rules/site"},

@@ -29,6 +29,7 @@ func newCheck() *cobra.Command {
 		Short: "Print every error of profiles, and the doubts of a second reader",
 		Long: `check reads profiles and prints every error as file:line: text, of all files at
 once. FILE is a profile, a directory with profiles (*.toml), or "-" for standard input.
+"sallyport help profile" describes every key of a profile.
 
 It also warns of what is valid, but often a mistake:
   spelling  a name is one edit away from another name of these files or of a shipped

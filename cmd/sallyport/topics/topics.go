@@ -1,5 +1,5 @@
-// Package topics prints the help topics "reasons", "journal" and "metrics": tables
-// from the program's own lists. The pages of docs/ contain the same tables.
+// Package topics prints the help topics "reasons", "journal", "metrics" and "profile":
+// tables from the program's own lists. The pages of docs/ contain the same tables.
 package topics
 
 import (
@@ -17,15 +17,17 @@ import (
 
 // A Topic is one table of the help. Cells are Markdown.
 type Topic struct {
-	Name  string // of the command, and of the page in docs/
-	Short string
-	Head  []string
-	Rows  [][]string
+	Name    string // of the command
+	Page    string // of docs/; "" if the page has the name of the command
+	Short   string
+	Head    []string
+	Rows    [][]string
+	Example string // TOML, printed after the table; "" if the topic has none
 }
 
 // All returns every topic.
 func All() []Topic {
-	return []Topic{reasons(), fields(), metrics()}
+	return []Topic{reasons(), fields(), metrics(), profileFormat()}
 }
 
 // Commands returns one command for each topic. Without a function to run, cobra
@@ -48,7 +50,7 @@ func Commands(terminal func(io.Writer) bool) []*cobra.Command {
 	return commands
 }
 
-// WriteMarkdown writes the table in Markdown.
+// WriteMarkdown writes the table and the example in Markdown.
 func (t Topic) WriteMarkdown(w io.Writer) {
 	row := func(cells []string) {
 		for _, cell := range cells {
@@ -61,12 +63,15 @@ func (t Topic) WriteMarkdown(w io.Writer) {
 	for _, cells := range t.Rows {
 		row(cells)
 	}
+	if t.Example != "" {
+		fmt.Fprintf(w, "\n```toml\n%s```\n", t.Example)
+	}
 }
 
 // textWidth is the longest line for a terminal, in characters.
 const textWidth = 100
 
-// writeText writes the table for a terminal: each row is one paragraph. The
+// writeText writes the table and the example for a terminal: each row is one paragraph. The
 // paragraph begins with the first cell, and each other cell stands after the
 // heading of its column.
 func (t Topic) writeText(w io.Writer) {
@@ -94,6 +99,9 @@ func (t Topic) writeText(w io.Writer) {
 			}
 			fmt.Fprintln(w, strings.TrimRight(line, " "))
 		}
+	}
+	if t.Example != "" {
+		fmt.Fprintf(w, "\nAn example:\n\n%s", t.Example)
 	}
 }
 
