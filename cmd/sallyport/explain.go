@@ -36,7 +36,8 @@ self; on the gateway's host, so is each address of its interfaces.
 PROTO is tcp or udp, HOST is a name or an address, PORT is a number. With "-",
 explain reads lines "PROTO HOST PORT" from standard input, and prints one JSON
 object for each line: {"verdict","reason","rule","source","nearest","hint"}; a
-rule of a profile from a file adds "provenance": its revision and its document.
+rule of a profile from a file adds "provenance": its revision and its document; a
+rule that expires adds "expires": its last day in UTC, or the instant.
 
 Exit status: 0 allow, 1 deny, 2 if explain cannot answer. With "-": 0, or 2 if
 explain cannot answer a line; for that line it prints {"error"}.`,
@@ -86,6 +87,9 @@ type explanation struct {
 	// binary, Source says all, and the answer has the six keys alone.
 	Provenance *profile.Provenance `json:"provenance,omitempty"`
 
+	// Of the rule or the nearest rule, if it has an end.
+	Expires string `json:"expires,omitempty"`
+
 	page string // where the document was read
 }
 
@@ -102,6 +106,7 @@ func explainAttempt(cfg *site.Config, a rules.Attempt, d rules.Decision) explana
 		if r == nil {
 			continue
 		}
+		e.Expires = rules.ExpiresText(r.Expires)
 		p := profile.ProvenanceOf(cfg.Profiles, r)
 		if e.page = p.Page(); r.Origin != "" {
 			e.Provenance = p
@@ -190,10 +195,19 @@ func printExplanation(out io.Writer, cfg *site.Config, args []string, d rules.De
 		row("purpose", d.Rule.Purpose)
 	}
 	row("nearest", e.Nearest)
+	row("expires", expiryText(e.Expires))
 	row("source", e.Source)
 	row("document", e.page)
 	if d.Reason != rules.ReasonNone {
 		row("meaning", d.Why().Help())
 	}
 	row("hint", e.Hint)
+}
+
+// expiryText returns the end of a rule for people. A day ends in UTC; an instant has its zone.
+func expiryText(expires string) string {
+	if expires == "" || strings.Contains(expires, "T") {
+		return expires
+	}
+	return "at the end of " + expires + " (UTC)"
 }

@@ -62,7 +62,7 @@ func TestProfileRefusals(t *testing.T) {
 		{"one role twice", strings.Replace(head, "agent", "manager", 1), `p.toml:2: roles: "manager" is listed twice`},
 		{"one feature twice", head + "[[feature]]\nname = \"cloud\"\n", `p.toml:9: name: "cloud" is not a feature name, or is used twice`},
 		{"a port without a default", head + "[[port]]\nname = \"x\"\n", `p.toml:8: port "x": default is missing: give the port that the document states`},
-		{"a default that is no port", head + "[[port]]\nname = \"x\"\ndefault = 70000\n", "p.toml:8: port \"x\": default is missing: give the port that the document states\np.toml:10: default: 70000 is not from 1 to 65535"},
+		{"a default that is no port", head + "[[port]]\nname = \"x\"\ndefault = 70000\n", "p.toml:10: default: 70000 is not from 1 to 65535"},
 		{"a rule from an unknown role", strings.Replace(row("tcp = [1]"), `from = "manager"`, `from = "boss"`, 1), `p.toml:10: from: "boss" is not one of the profile's roles`},
 		{"a rule from a bind", strings.Replace(row("tcp = [1]"), `from = "manager"`, `from = "syslog"`, 1), `p.toml:10: from: "syslog" is not one of the profile's roles`},
 		{"a rule to an unknown role", strings.Replace(row("tcp = [1]"), `"a.example"`, `"role:boss"`, 1), `p.toml:11: to: role:boss is not one of the profile's roles or binds`},

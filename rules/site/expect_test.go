@@ -30,6 +30,10 @@ func TestExpectationsThatCannotBeRead(t *testing.T) {
 		{"both protocols", expect + "udp = 443\nverdict = \"allow\"\n", "site.toml:9: udp: asks about one protocol: write a second [[expect]] for the other protocol"},
 		{"neither protocol", strings.Replace(expect, "tcp = 443\n", "", 1) + "verdict = \"allow\"\n", "site.toml:5: the 1st [[expect]]: tcp is missing: give the port: tcp = 443, or udp = 514"},
 		{"a list of ports", strings.Replace(expect, "443", "[443]", 1) + "verdict = \"allow\"\n", "site.toml:8: tcp: must be a whole number, not a list"},
+		{"a list of destinations", strings.Replace(expect, `"www.product.example"`, `["www.product.example"]`, 1) + "verdict = \"allow\"\n", "site.toml:7: to: must be a string, not a list"},
+		{"lists everywhere", "[[expect]]\nclient = [\"one\"]\nto = [\"a.example\"]\ntcp = [443]\nverdict = [\"deny\"]\nreason = [\"not_listed\"]\n",
+			"site.toml:6: client: must be a string, not a list\nsite.toml:7: to: must be a string, not a list\nsite.toml:8: tcp: must be a whole number, not a list\n" +
+				"site.toml:9: verdict: must be a string, not a list\nsite.toml:10: reason: must be a string, not a list"},
 		{"port 0", strings.Replace(expect, "443", "0", 1) + "verdict = \"allow\"\n", "site.toml:8: tcp: 0 is not from 1 to 65535"},
 		{"no verdict", expect, `site.toml:5: the 1st [[expect]]: verdict is missing: write "allow" or "deny"`},
 		{"unknown verdict", expect + "verdict = \"drop\"\n", `site.toml:9: verdict: "drop" is not one of "deny", "allow"`},

@@ -135,3 +135,48 @@ func TestDidYouMean(t *testing.T) {
 		}
 	}
 }
+
+// A key of the wrong type is not missing, and its reader's doubts about the absent value are no
+// second error. An empty key is missing.
+func TestOneErrorForAKeyOfTheWrongType(t *testing.T) {
+	doc, top := Parse("f.toml", []byte(`name = ["a"]
+hosts = "a.example"
+ports = [1, "x"]
+size = 0
+blank = ""
+item = 5
+`))
+	for _, key := range []string{"name", "blank"} {
+		if top.Str(key) == "" {
+			top.Missing(key, "give one")
+			top.Errorf(key, "%q is no name", "")
+		}
+	}
+	for _, key := range []string{"hosts", "ports"} {
+		if len(top.Strs(key)) == 0 {
+			top.Missing(key, "list some")
+		}
+	}
+	if top.Int("size", 0, 1, 9) == 0 {
+		top.Missing("size", "give it")
+	}
+	if len(top.Subs("item")) == 0 {
+		top.Missing("item", "write [[item]]")
+	}
+	top.Done()
+	want := []string{
+		`f.toml:1: name: must be a string, not a list`,
+		`f.toml:2: hosts: must be a list of strings, not a string`,
+		`f.toml:3: ports: must be a list of strings, but contains a whole number in it`,
+		`f.toml:4: size: 0 is not from 1 to 9`,
+		`f.toml:5: blank: "" is no name`,
+		`f.toml:6: item: must be written as [[item]]`,
+		`f.toml: blank is missing: give one`,
+	}
+	got := texts(doc)
+	slices.Sort(got)
+	slices.Sort(want)
+	if !slices.Equal(got, want) {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}

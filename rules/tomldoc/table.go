@@ -20,6 +20,9 @@ type Table struct {
 	m    map[string]any
 	used map[string]bool
 	subs map[string]bool // the keys of used that are tables
+
+	// The keys with an error. If the value is true, the key has the wrong type.
+	faulty map[string]bool
 }
 
 // Line returns the line of a key; without that key, the line of the table.
@@ -43,9 +46,27 @@ func (t *Table) LineOf(key, element string) int {
 	return from
 }
 
-// Errorf adds an error about a key.
+// Errorf adds an error about a key. A key of the wrong type has one error: what its reader
+// concludes from the absent value is no second one.
 func (t *Table) Errorf(key, format string, args ...any) {
+	if t.faulty[key] {
+		return
+	}
+	t.fault(key, false)
 	t.Doc.Errorf(t.Line(key), "%s: %s", key, fmt.Sprintf(format, args...))
+}
+
+// mistype adds an error about a key of the wrong type.
+func (t *Table) mistype(key, format string, args ...any) {
+	t.Errorf(key, format, args...)
+	t.fault(key, true)
+}
+
+func (t *Table) fault(key string, wrongType bool) {
+	if t.faulty == nil {
+		t.faulty = map[string]bool{}
+	}
+	t.faulty[key] = wrongType
 }
 
 // Has reports whether the table has a key, and marks the key as read.
@@ -76,8 +97,12 @@ func (t *Table) Lacks(key string) bool {
 	return !t.Has(key) || ok && len(list) == 0
 }
 
-// Missing adds an error about a required key that the table does not have.
+// Missing adds an error about a required key that the table does not have. It adds none if
+// the key is there and has an error already.
 func (t *Table) Missing(key, cure string) {
+	if _, ok := t.faulty[key]; ok {
+		return
+	}
 	t.Doc.Errorf(t.Line(""), "%s%s is missing: %s", t.place(), key, cure)
 }
 
@@ -127,7 +152,7 @@ func value[T any](t *Table, key, kind string) (v T, ok bool) {
 	}
 	v, ok = raw.(T)
 	if !ok {
-		t.Errorf(key, "must be %s, not %s", kind, KindOf(raw))
+		t.mistype(key, "must be %s, not %s", kind, KindOf(raw))
 	}
 	return v, ok
 }
@@ -195,7 +220,7 @@ func (t *Table) Strs(key string) []string {
 	for _, e := range list {
 		s, ok := e.(string)
 		if !ok {
-			t.Errorf(key, "must be a list of strings, but contains %s in it", KindOf(e))
+			t.mistype(key, "must be a list of strings, but contains %s in it", KindOf(e))
 			return nil
 		}
 		if seen[s] {
@@ -224,7 +249,7 @@ func (t *Table) Subs(key string) []*Table {
 	}
 	list, ok := raw.([]map[string]any)
 	if !ok {
-		t.Errorf(key, "must be written as [[%s%s]]", t.path, key)
+		t.mistype(key, "must be written as [[%s%s]]", t.path, key)
 		return nil
 	}
 	out := make([]*Table, len(list))
