@@ -49,17 +49,20 @@ type changedKey struct {
 }
 
 // Replay asks the site about every decision in the files: denials, and
-// permitted flows where they are recorded. A decision by which mode "audit" let
+// permitted flows where they are recorded, also those without a connection. A decision by which mode "audit" let
 // an attempt through ranks between denied and permitted. It is newly permitted
 // if a rule permits the attempt now, and newly denied if the policy no longer
 // lets the attempt through.
 func Replay(ctx context.Context, q Query) (*Replayed, error) {
 	var out Replayed
 	changes := map[changedKey]*Changed{}
-	q.Filter.Event = journal.EventDecision
+	q.Filter.Event = ""
 	memo := newMemo(q.Site)
 	var err error
 	out.Report, err = q.Scan(ctx, func(r *journal.Record) error {
+		if r.Event != journal.EventDecision && !r.Permitted() {
+			return nil
+		}
 		n := r.Times()
 		out.Decisions += n
 		d, ok := memo.ask(r)

@@ -6,6 +6,7 @@ package denials
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -86,5 +87,52 @@ func TestUsageSurvivesRestartsAndReloads(t *testing.T) {
 	}
 	if left, _ := filepath.Glob(path + ".tmp*"); len(left) > 0 {
 		t.Errorf("left behind: %v", left)
+	}
+}
+
+// A rule is in use when it permits an attempt, whatever follows: a destination that is away for
+// a week is still a destination of the site. Each attempt counts once, in the gateway's counts
+// and in the journal of flows.
+func TestAnAttemptWithoutAConnectionIsAUse(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "denials.jsonl")
+	j, err := journal.Open(journal.Config{Path: path, Flows: path + ".flows", Now: func() time.Time { return noon }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	u := journal.OpenUsage(journal.UsagePath(path), func() time.Time { return noon }, nil)
+	var live rules.Live
+	live.Swap(&rules.Generation{Policy: siteOf(t, fleet).Policy})
+	r := journal.NewRecorder(&live, j, nil)
+	r.CountUsage(u)
+	const rule = "endpoint-secure-onprem/license"
+	for _, cause := range []rules.Cause{rules.DialUnresolved, rules.DialRefused, rules.DialTimedOut, rules.EndGone} {
+		a := attempt(t, manager, "license.sangfor.com", 443) // provisional: there was no connection
+		r.Closed(rules.Close{Attempt: a, Decision: r.Decide(a), Cause: cause})
+	}
+	connected := final(attempt(t, manager, "license.sangfor.com", 443))
+	r.Closed(rules.Close{Attempt: connected, Decision: r.Decide(connected)})
+	audited := attempt(t, laptop, "telemetry.vendor.example", 443)
+	r.Closed(rules.Close{Attempt: audited, Decision: r.Decide(audited), Cause: rules.DialRefused}) // by no rule
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if got := useOf(u.State(), "es-manager", rule); got.Count != 5 || len(u.State().Uses) != 1 {
+		t.Errorf("the gateway counted %+v", u.State().Uses)
+	}
+	var st journal.UsageState
+	if _, err := AddFlows(t.Context(), &st, Query{Files: []string{path + ".flows"}}); err != nil {
+		t.Fatal(err)
+	}
+	if got := useOf(st, "es-manager", rule); got.Count != 5 || len(st.Uses) != 1 {
+		t.Errorf("the journal has %+v", st.Uses)
+	}
+	if used := UsedOf(st, []string{rule}, noon); len(used) != 1 {
+		t.Errorf("in use: %+v", used)
+	}
+	// A policy that denies the destination is asked about all five attempts.
+	agents := siteOf(t, strings.Replace(fleet, `role     = "manager"`, `role     = "agent"`, 1))
+	p, err := Replay(t.Context(), Query{Site: agents, Files: []string{path + ".flows"}})
+	if err != nil || p.Denied != 5 || p.Decisions != 5 || len(p.Changes) != 1 {
+		t.Errorf("%v, %+v", err, p)
 	}
 }

@@ -55,14 +55,18 @@ func lineOf(r *rules.Rule) int {
 }
 
 // AddFlows adds the counts from the journals of permitted flows, for times when
-// the gateway did not count, or for another gateway. If both st and the journals
+// the gateway did not count, or for another gateway. An attempt counts when a rule
+// permitted it, also if no connection followed. If both st and the journals
 // count a rule, AddFlows uses the larger count, because both counted the same
 // flows.
 func AddFlows(ctx context.Context, st *journal.UsageState, q Query) (journal.Report, error) {
 	flows := map[ruleKey]*journal.Use{}
 	first := st.Since
-	q.Filter.Event, q.Filter.Verdict = journal.EventDecision, journal.VerdictAllow
+	q.Filter.Verdict = journal.VerdictAllow
 	rep, err := q.Scan(ctx, func(r *journal.Record) error {
+		if !r.Permitted() {
+			return nil
+		}
 		if first.IsZero() || r.Time.Before(first) {
 			first = r.Time
 		}

@@ -87,6 +87,13 @@ func (r *Record) Clone() Record {
 // Times returns the number of decisions that the record counts.
 func (r *Record) Times() uint64 { return max(r.Count, 1) }
 
+// Permitted reports whether the record counts permitted attempts: final decisions, and the
+// ends of flows that had none, because the name was not resolved, the destination did not
+// answer, or the client sent nothing. So a flow is counted once.
+func (r *Record) Permitted() bool {
+	return r.Verdict == VerdictAllow && (r.Event == EventDecision || r.Event == EventClose && (r.Provisional || r.Omitted&omitProvisional != 0))
+}
+
 // Denied reports whether the record is a denial, or would be a denial outside
 // of mode "audit".
 func (r *Record) Denied() bool {

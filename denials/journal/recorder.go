@@ -92,10 +92,14 @@ func (r *Recorder) keep(a *rules.Attempt, d *rules.Decision) {
 
 // Closed records how a permitted flow ended. If mode "audit" let the flow
 // through and it ended before its final decision, Closed first records
-// would_deny.
+// would_deny. If a rule permitted such a flow, Closed counts the use of the rule.
 func (r *Recorder) Closed(c rules.Close) {
-	if c.Decision.Would && c.Attempt.Provisional {
+	switch {
+	case !c.Attempt.Provisional:
+	case c.Decision.Would:
 		r.keep(&c.Attempt, &c.Decision)
+	case c.Decision.Allowed():
+		r.usage.note(&c.Attempt, &c.Decision)
 	}
 	if r.j.flows == nil {
 		return

@@ -45,9 +45,10 @@ no longer reach, with NEW in place of OLD, and which settings NEW does not know.
 
 With --since, diff also reads the journal of the configuration, or the files of
 --file: which removed rules were used since then, which denials NEW would have
-permitted, and which permitted flows it would have denied. Permitted flows are in the
-journal if [journal] flows records them. Without --config it only counts the use of
-removed rules.
+permitted, and which permitted attempts it would have denied. An attempt counts when
+a rule permitted it, also if no connection followed. Permitted attempts are in the
+journal if [journal] flows records them; the gateway always counts the use of rules.
+Without --config, diff only counts the use of removed rules.
 
 Exit status, like that of diff(1): 0 if the two are equal, 1 if they differ, 2 if the
 command line is wrong or something cannot be read.`,

@@ -45,6 +45,13 @@ tcp     = [443]
 purpose = "Mirror"
 section = "1"
 [[rule]]
+id      = "relay"
+from    = "server"
+to      = ["relay.example"]
+tcp     = [443]
+purpose = "Relay"
+section = "1"
+[[rule]]
 id      = "log"
 from    = "server"
 to      = ["role:console"]
@@ -109,11 +116,16 @@ func diffScene(t *testing.T) (dir string) {
 	add(2*day, "10.20.0.9", "evil.example", 443)
 	add(day, "10.20.0.9", "update.example", 80)
 	add(day, "10.20.0.9", "update.example", 443)
+	unresolved := journaltest.Attempt(t, "10.20.0.9", "relay.example", 443)
 	// This denial is of an earlier configuration: either revision would permit it.
 	earlier := journaltest.Attempt(t, "10.20.0.9", "update.example", 443)
 	r := journal.RecordOf(now.Add(-day), earlier, (*rules.Policy)(nil).Decide(earlier))
 	r.Boot, r.Seq = "b", seq+1
 	lines[false] = append(lines[false], r)
+	// The name of this permitted attempt was not resolved, so there was no final decision.
+	r = journal.RecordOf(now.Add(-2*day), unresolved, site.Policy.Decide(unresolved))
+	r.Event, r.Detail, r.Boot, r.Seq = journal.EventClose, rules.DialUnresolved.String(), "b", seq+2
+	lines[true] = append(lines[true], r)
 	journaltest.File(t, filepath.Join(dir, "denials.jsonl"), lines[false]...)
 	journaltest.File(t, filepath.Join(dir, "flows.jsonl"), lines[true]...)
 	return dir
@@ -155,7 +167,9 @@ func TestDiffOfASite(t *testing.T) {
 		"gained   servers (10.20.0.0/24): made-up/update: update2.example: tcp 443\n",
 		"lost     servers (10.20.0.0/24): made-up/update: update.example: tcp 80\n",
 		"lost     servers (10.20.0.0/24): made-up/mirror: mirror.example: tcp 443\n",
-		"in use   made-up/mirror, which NEW does not have: client servers, flows 1, look-ups 0",
+		"in use   made-up/mirror, which NEW does not have: client servers, attempts 1, look-ups 0",
+		"in use   made-up/relay, which NEW does not have: client servers, attempts 1, look-ups 0",
+		"denies   relay.example:443 of servers 10.20.0.9: 1 permitted",
 		"permits  update2.example:443 of servers 10.20.0.9: 1 denied as not_listed",
 		"denies   update.example:80 of servers 10.20.0.9: 1 permitted", "denies   mirror.example:443 of servers 10.20.0.9: 1 permitted",
 	} {
@@ -178,10 +192,10 @@ func TestDiffOfASiteAsJSON(t *testing.T) {
 	if err := json.Unmarshal([]byte(out), &j); err != nil || code != 1 {
 		t.Fatalf("exit %d, %v\n%s", code, err, out)
 	}
-	if len(j.Rules) != 2 || len(j.Site.Gained) != 1 || j.Site.Gained[0].To != "update2.example" || len(j.Site.Lost) != 2 || len(j.Site.Refused) != 1 {
+	if len(j.Rules) != 3 || len(j.Site.Gained) != 1 || j.Site.Gained[0].To != "update2.example" || len(j.Site.Lost) != 3 || len(j.Site.Refused) != 1 {
 		t.Errorf("%+v", j.Site)
 	}
-	if len(j.Journal.Used) != 1 || j.Journal.Used[0].Rule != "made-up/mirror" || len(j.Journal.Permitted) != 1 || j.Journal.Permitted[0].Rule != "made-up/update" || len(j.Journal.Denied) != 2 {
+	if len(j.Journal.Used) != 2 || j.Journal.Used[0].Rule != "made-up/mirror" || j.Journal.Used[1].Rule != "made-up/relay" || len(j.Journal.Permitted) != 1 || j.Journal.Permitted[0].Rule != "made-up/update" || len(j.Journal.Denied) != 3 {
 		t.Errorf("%+v", j.Journal)
 	}
 }
@@ -199,7 +213,7 @@ func TestDiffExitStatus(t *testing.T) {
 	}{
 		{[]string{in("7.toml"), in("7.toml")}, 0, "the two revisions are equal"},
 		{[]string{"cyber-command", "cyber-command"}, 0, "the two revisions are equal"},
-		{[]string{in("7.toml"), in("8.toml")}, 1, "1 removed"},
+		{[]string{in("7.toml"), in("8.toml")}, 1, "2 removed"},
 		{[]string{in("7.toml"), in("8.toml"), "--since", "30d", "--file", in("flows.jsonl")}, 1, "made-up/mirror, which NEW does not have"},
 		{[]string{in("7.toml"), in("8.toml"), "--since", "30d", "--file", in("flows.jsonl")}, 1, "give --config FILE to ask NEW about the recorded denials"},
 		{[]string{in("7.toml")}, 2, "takes two profiles: OLD and NEW"},

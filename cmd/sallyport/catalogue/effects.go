@@ -147,7 +147,7 @@ func (e *effects) writeText(w io.Writer) {
 	line("")
 	line("the journal since %s:", e.since.UTC().Format("2006-01-02 15:04 UTC"))
 	for _, u := range e.used {
-		line("in use   %s, which NEW does not have: client %s, flows %d, look-ups %d, last %s", u.Rule, u.Client, u.Count, u.Lookups, u.Last.UTC().Format("2006-01-02 15:04 UTC"))
+		line("in use   %s, which NEW does not have: client %s, attempts %d, look-ups %d, last %s", u.Rule, u.Client, u.Count, u.Lookups, u.Last.UTC().Format("2006-01-02 15:04 UTC"))
 	}
 	if len(e.used) == 0 {
 		line("no removed rule was used")
