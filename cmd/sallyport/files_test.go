@@ -14,7 +14,7 @@ import (
 )
 
 // The list of ARCHITECTURE.md is made of the first sentence of each file's first
-// comment. UPDATE_GOLDEN=1 writes it.
+// comment, of its types and of its exported functions. UPDATE_GOLDEN=1 writes it.
 func TestEveryFileIsListed(t *testing.T) {
 	const begin, end = "<!-- generated: files -->\n", "<!-- end -->"
 	page := deployed(t, "ARCHITECTURE.md")
@@ -57,9 +57,33 @@ func fileList(t *testing.T) string {
 		if job == "" {
 			t.Errorf("%s does not begin with a comment that names its job", f.path)
 		}
-		fmt.Fprintf(&b, "- `%s`: %s\n", filepath.Base(f.path), job)
+		fmt.Fprintf(&b, "- `%s`: %s%s\n", filepath.Base(f.path), job, declared(f.file))
 	}
 	return b.String() + "\n"
+}
+
+// declared returns the types and the exported functions of a file, without methods, in
+// the order of the file.
+func declared(f *ast.File) string {
+	var names []string
+	for _, d := range f.Decls {
+		switch d := d.(type) {
+		case *ast.GenDecl:
+			for _, s := range d.Specs {
+				if s, ok := s.(*ast.TypeSpec); ok {
+					names = append(names, "`"+s.Name.Name+"`")
+				}
+			}
+		case *ast.FuncDecl:
+			if d.Recv == nil && d.Name.IsExported() {
+				names = append(names, "`"+d.Name.Name+"`")
+			}
+		}
+	}
+	if names == nil {
+		return ""
+	}
+	return " (" + strings.Join(names, ", ") + ")"
 }
 
 // firstSentence returns the first sentence of a file's first comment, without the
