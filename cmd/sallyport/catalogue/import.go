@@ -9,11 +9,13 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"sallyport/cmd/sallyport/commandline"
 	"sallyport/rules"
@@ -46,9 +48,15 @@ can also number them with --columns. One cell may hold several names, and ports 
 as "TCP: 443, 80", "53(UDP)" or "5000 (TCP, UDP)".
 
 A row does not become a rule if import cannot read it, or if it has two meanings:
-"ALL", a port without a protocol, ".example.com", "[region].example.com", a role
-instead of a name, a merged cell. The draft keeps such a row as a comment that begins
-with NOTE and says what you must decide. Standard error counts these rows.
+"ALL", a port without a protocol, ".example.com", "[region].example.com", a range of
+addresses, a footnote mark, struck-out or hidden text, a direction other than outbound,
+a source other than the role, a role instead of a name, a merged cell. The draft keeps
+such a row as a comment that begins with NOTE, says what you must decide, and has the
+rule that you probably write. Standard error counts these rows. import does not read
+the style sheets of a page: text that only a style sheet hides is visible to it.
+
+If the document has several roles, import it once for each role with --role and
+--table, and join the [[rule]] parts in one file.
 
 Limits: 16 MiB, 200,000 rows, 64 columns.
 
@@ -56,6 +64,7 @@ Exit status: 0; 1 if no table is found or the file is not of its format; 2 if th
 command line is wrong.`,
 		Example: `  sallyport profiles import ports.html --title "Ports of Backup 7" --name backup --role server
   sallyport profiles import list.csv --title "Allow list" --columns host=2,port=3,purpose=4 --protocol tcp
+  sallyport profiles import ports.html --title "Ports of Backup 7" --name backup --role agent --table 2
   sallyport profiles import guide.txt --title "Network guide" --version 03 --released 2026-05-01
   sallyport profiles import --from m365 endpoints.json --title "Microsoft 365" --service Exchange --required
   sallyport profiles import --from aws-ip-ranges ip-ranges.json --title "S3" --service S3 --region eu-west-1 --ports "tcp 443"`,
@@ -86,13 +95,36 @@ func (o *importOptions) addFlags(c *cobra.Command) {
 	f.StringVar(&o.draft.Language, "language", "", "the document's `LANGUAGE`, as en")
 	f.StringVar(&o.draft.Role, "role", "manager", "the `ROLE` that opens these connections")
 	f.StringVar(&o.draft.Protocol, "protocol", "", "`tcp`, udp or tcp,udp: for ports without a protocol in the document")
-	f.StringVar(&o.columns, "columns", "", "numbers of the columns, from 1: `host=2,port=3,protocol=4,purpose=5`")
+	f.StringVar(&o.columns, "columns", "", fmt.Sprintf("numbers of the columns, from 1, as `host=2,port=3`; also %s", strings.Join(draft.Columns()[2:], ", ")))
+	f.IntVar(&o.draft.Table, "table", 0, "only the table with this `NUMBER` in the document, from 1")
 	f.StringVar(&o.format, "format", "", fmt.Sprintf("`FORMAT` of the tables: %s; without it, by the file's name", joined(draft.Formats())))
 	f.StringVar(&o.from, "from", "", fmt.Sprintf("`LIST` for machines: %s", joined(draft.Sources())))
 	f.StringVar(&o.filter.Service, "service", "", "with --from: only this `SERVICE`")
 	f.StringVar(&o.filter.Region, "region", "", "with --from aws-ip-ranges: only this `REGION`")
 	f.StringVar(&o.filter.Ports, "ports", "", "with --from github-meta and aws-ip-ranges, which have no ports: `PORTS`, as \"tcp 443\"")
 	f.BoolVar(&o.filter.Needed, "required", false, "with --from m365: only what the list marks as required")
+	f.VisitAll(func(flag *pflag.Flag) { flag.Value = &once{Value: flag.Value, name: flag.Name} })
+}
+
+// once is the value of a flag that a command line may have once. A second --role would
+// otherwise replace the first without a word.
+type once struct {
+	pflag.Value
+
+	name string
+	set  bool
+}
+
+// Set refuses a second value.
+func (v *once) Set(s string) error {
+	switch {
+	case v.set && v.name == "role":
+		return errors.New("one role for each import: import the document once for each role, choose its tables with --table, and join the rules in one file")
+	case v.set:
+		return errors.New("the flag is there twice")
+	}
+	v.set = true
+	return v.Value.Set(s)
 }
 
 // joined writes a list of names with commas.
@@ -115,6 +147,9 @@ func (o *importOptions) run(file string, in io.Reader, out, errs io.Writer) erro
 	}
 	sum := sha256.Sum256(data)
 	o.draft.SHA256 = hex.EncodeToString(sum[:])
+	if o.draft.File = filepath.Base(file); file == "-" {
+		o.draft.File = "standard input"
+	}
 	d, err := o.read(file, data)
 	if err != nil {
 		return fmt.Errorf("%s: %w", file, err)
@@ -157,6 +192,10 @@ func (o *importOptions) check(now time.Time) error {
 		return commandline.Usage("--language %q is not a language tag, such as en", o.draft.Language)
 	case o.from != "" && o.format != "":
 		return commandline.Usage("--from and --format exclude each other")
+	case o.draft.Table < 0:
+		return commandline.Usage("--table %d: the tables of a document have numbers from 1", o.draft.Table)
+	case o.from != "" && o.draft.Table != 0:
+		return commandline.Usage("--from and --table exclude each other: a list for machines has no tables")
 	}
 	return nil
 }

@@ -3,6 +3,8 @@
 package draft
 
 import (
+	"fmt"
+	"slices"
 	"strings"
 
 	"golang.org/x/net/publicsuffix"
@@ -13,65 +15,73 @@ import (
 // columns holds the positions of a table's columns, from 0; -1 means that there is
 // none.
 type columns struct {
-	host, port, protocol, purpose int
-	given                         protocols // protocols that the title of the port column names
+	host, port, protocol, purpose, note, direction, source int
+
+	header []string
+	given  protocols // protocols that the title of the port column names
 }
 
-// titles lists the words that the title of a column may have, for each kind of column.
-// columnsOf looks for the kinds and their words in this order.
-var titles = []struct {
-	words []string
-	of    func(*columns) *int
-}{
-	{[]string{"port"}, func(c *columns) *int { return &c.port }},
-	{[]string{"protocol"}, func(c *columns) *int { return &c.protocol }},
-	{[]string{"domain", "fqdn", "host", "url", "destination", "address", "endpoint", "server", "name"}, func(c *columns) *int { return &c.host }},
-	{[]string{"purpose", "description", "function", "usage", "used", "reason", "comment", "detail"}, func(c *columns) *int { return &c.purpose }},
+// places returns the fields of the columns by the names that Options.Columns has.
+func (c *columns) places() map[string]*int {
+	return map[string]*int{
+		"host": &c.host, "port": &c.port, "protocol": &c.protocol, "purpose": &c.purpose,
+		"note": &c.note, "direction": &c.direction, "source": &c.source,
+	}
 }
 
 // columnsOf finds the columns by the operator's numbers, or else by their titles. The
 // first title that fits counts.
 func columnsOf(header []string, given map[string]int) columns {
-	c := columns{host: -1, port: -1, protocol: -1, purpose: -1}
+	c := columns{header: header}
 	taken := map[int]bool{}
+	for name, place := range c.places() {
+		*place = -1
+		if n, ok := given[name]; ok {
+			*place, taken[n-1] = n-1, true
+		}
+	}
 	for _, t := range titles {
 		place := t.of(&c)
 		for _, w := range t.words {
 			for i, h := range header {
-				if *place < 0 && !taken[i] && strings.Contains(strings.ToLower(h), w) {
-					*place, taken[i] = i, true
+				if *place >= 0 || taken[i] || !fits(h, w) {
+					continue
 				}
+				if about := fitsAny(h, sourceWords); about && place != &c.source || about && fits(h, "port") {
+					continue // "Source host", and "Source port"
+				}
+				*place, taken[i] = i, true
 			}
 		}
 	}
-	if c.port >= 0 {
+	if c.purpose < 0 && given["note"] == 0 {
+		c.purpose, c.note = c.note, -1 // the only text about the row
+	}
+	if c.port >= 0 && c.port < len(header) {
 		low := strings.ToLower(header[c.port])
 		c.given = protocols{tcp: strings.Contains(low, "tcp"), udp: strings.Contains(low, "udp")}
-	}
-	for name, n := range given {
-		switch name {
-		case "host":
-			c.host = n - 1
-		case "port":
-			c.port = n - 1
-		case "protocol":
-			c.protocol = n - 1
-		case "purpose":
-			c.purpose = n - 1
-		}
 	}
 	return c
 }
 
 // of returns the fields of a row whose columns are certain.
-func (c columns) of(cells []string, given protocols) fields {
+func (c columns) of(r Row, given protocols) fields {
 	at := func(i int) string {
-		if i < 0 || i >= len(cells) {
+		if i < 0 || i >= len(r.Cells) {
 			return ""
 		}
-		return cells[i]
+		return r.Cells[i]
 	}
-	f := fields{host: at(c.host), port: at(c.port), purpose: at(c.purpose), given: given}
+	f := fields{
+		host: at(c.host), port: at(c.port), purpose: at(c.purpose), note: at(c.note), given: given,
+		direction: at(c.direction), hasDirection: c.direction >= 0, source: at(c.source), hasSource: c.source >= 0,
+		noHost: c.host < 0, noPort: c.port < 0, titles: strings.Join(c.header, " "),
+	}
+	for i, cell := range r.Cells {
+		if used := []int{c.host, c.port, c.protocol, c.purpose, c.note, c.direction, c.source}; !slices.Contains(used, i) && clean(cell) != "" {
+			f.extra = append(f.extra, extra{c.title(i), cell})
+		}
+	}
 	if !c.given.none() {
 		f.given = c.given
 	}
@@ -81,9 +91,18 @@ func (c columns) of(cells []string, given protocols) fields {
 	return f
 }
 
+// title returns the title of a column, or its number.
+func (c columns) title(i int) string {
+	if i < len(c.header) && clean(c.header[i]) != "" {
+		return clean(c.header[i])
+	}
+	return fmt.Sprintf("column %d", i+1)
+}
+
 // protocolCell reads the cell of a protocol column.
 func protocolCell(s string) (protocols, []string) {
 	var p protocols
+	s, marks := unmark(s)
 	for _, w := range strings.FieldsFunc(strings.ToLower(s), func(r rune) bool { return strings.ContainsRune(" ,/&+\n", r) }) {
 		switch w {
 		case "tcp", "http", "https":
@@ -92,26 +111,44 @@ func protocolCell(s string) (protocols, []string) {
 			p.udp = true
 		case "and":
 		default:
-			return protocols{}, []string{"protocol " + `"` + clean(s) + `" is neither TCP nor UDP`}
+			return protocols{}, append(marks, fmt.Sprintf("protocol %q is neither TCP nor UDP", clean(s)))
 		}
 	}
-	return p, nil
+	return p, marks
 }
 
 // loose returns the fields of a row whose columns a PDF reader has shifted. The first
 // cell that reads as ports is the ports cell. The cell in front of it is the
-// destination, and the cells after it are the purpose.
-func (c columns) loose(cells []string, given protocols) fields {
-	p := portColumn(cells)
-	if p < 0 {
-		return c.of(cells, given)
+// destination, and the cells after it are the purpose. A table with a column of sources
+// or directions has no such order: a row of it must have all its cells.
+func (c columns) loose(r Row, given protocols) fields {
+	if c.direction >= 0 || c.source >= 0 {
+		f := c.of(r, given)
+		if len(r.Cells) != len(c.header) {
+			f.doubts = append(f.doubts, fmt.Sprintf("the row has %d cells and the title row has %d: a cell is missing", len(r.Cells), len(c.header)))
+		}
+		return f
 	}
-	f := fields{port: cells[p], purpose: strings.Join(cells[p+1:], " "), given: given}
+	p := portColumn(r.Cells)
+	if p < 0 {
+		return c.of(r, given)
+	}
+	f := fields{port: r.Cells[p], purpose: strings.Join(r.Cells[p+1:], " "), given: given, titles: strings.Join(c.header, " ")}
 	if !c.given.none() {
 		f.given = c.given
 	}
 	if p > 0 {
-		f.host = cells[p-1]
+		f.host = r.Cells[p-1]
+	}
+	for i, cell := range r.Cells[:max(p-1, 0)] {
+		if clean(cell) != "" {
+			f.extra = append(f.extra, extra{c.title(i), cell})
+		}
+	}
+	for _, cell := range r.Cells[p+1:] {
+		if d, ok := directionOf(cell); ok && d.in {
+			f.direction, f.hasDirection = cell, true
+		}
 	}
 	return f
 }

@@ -14,7 +14,9 @@ import (
 // destinations.
 type destCell struct {
 	to      []string // names, *.names, addresses and prefixes, as a profile writes them
+	likely  []string // what a person probably writes, although there are doubts
 	port    string   // the port of a URL; "": none
+	urls    bool     // each destination is a URL of HTTP, which runs over TCP
 	doubts  []string
 	remarks []string
 }
@@ -28,14 +30,18 @@ const destBreaks = " \t\r\n,;"
 // For a URL, the host is the destination. The forms "*.x.example" and "x.example/*" are
 // read too. These forms are doubts: ".x.example", which for some vendors is x.example
 // too; a star within a label; a part in brackets that the reader must fill in; a range
-// of addresses.
+// of addresses or names; a footnote mark.
 func readDestinations(text string) destCell {
 	var c destCell
 	var words []string
-	for _, token := range strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(destBreaks, r) || r == '\u00a0' }) {
+	rest, marks := unmark(text)
+	rest, prefixes, ranges := addressRanges(rest)
+	c.doubts, c.likely, c.urls = append(marks, ranges...), prefixes, true
+	rest = bullets.ReplaceAllString(rest, "")
+	for _, token := range strings.FieldsFunc(rest, func(r rune) bool { return strings.ContainsRune(destBreaks, r) || r == '\u00a0' }) {
 		token = strings.Trim(token, `"'<>“”‘’`)
 		switch low := strings.ToLower(token); {
-		case low == "" || low == "and" || low == "&" || low == "•" || low == "-":
+		case low == "" || low == "and" || low == "&" || low == "•":
 		case !strings.ContainsAny(low, ".:") || strings.HasSuffix(low, ":"):
 			words = append(words, token)
 		default:
@@ -44,20 +50,28 @@ func readDestinations(text string) destCell {
 	}
 	switch {
 	case len(words) > 0 && len(c.to) > 0:
-		c.doubts = []string{fmt.Sprintf("there are words beside the names: %q", clean(text))}
+		c.doubts = append(c.doubts, fmt.Sprintf("there are words beside the names: %q", clean(text)))
+	case len(words) > 0 && len(c.likely) == 0:
+		c.doubts = append(c.doubts, fmt.Sprintf("%q is no name and no address: a role, perhaps", clean(text)))
 	case len(words) > 0:
-		c.doubts = []string{fmt.Sprintf("%q is no name and no address: a role, perhaps", clean(text))}
+		c.doubts = append(c.doubts, fmt.Sprintf("there are words beside the addresses: %q", clean(text)))
+	}
+	for _, t := range c.to {
+		c.likely = appendNew(c.likely, t)
 	}
 	if len(c.doubts) > 0 {
 		c.to = nil
 	}
+	c.urls = c.urls && len(c.likely) > 0
 	return c
 }
 
 // token reads one destination.
 func (c *destCell) token(s string) {
 	host, path := s, ""
-	if _, rest, ok := strings.Cut(s, "://"); ok {
+	scheme, rest, isURL := strings.Cut(s, "://")
+	c.urls = c.urls && isURL && (scheme == "http" || scheme == "https" || scheme == "ws" || scheme == "wss")
+	if isURL {
 		host = rest
 	} else if p, err := netip.ParsePrefix(s); err == nil {
 		c.to = appendNew(c.to, p.Masked().String())
@@ -65,6 +79,12 @@ func (c *destCell) token(s string) {
 	}
 	if at := strings.IndexByte(host, '/'); at >= 0 {
 		host, path = host[:at], strings.TrimRight(host[at:], "*/")
+	}
+	if second, _, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/"); path != "" && !isURL && (strings.Contains(second, ".") || !strings.ContainsAny(host, ".:")) {
+		c.doubts = append(c.doubts, fmt.Sprintf("%q can be a path or several names", s))
+		c.propose(host)
+		c.propose(second)
+		return
 	}
 	if path != "" {
 		c.remarks = append(c.remarks, fmt.Sprintf("the path %s is left out: a rule is for the whole host", path))
@@ -78,15 +98,19 @@ func (c *destCell) token(s string) {
 		}
 		c.port = port
 	}
+	if names, ok := namesOf(host); ok {
+		c.doubts = append(c.doubts, fmt.Sprintf("%q is a range of names: list the names", s))
+		c.likely = append(c.likely, names...)
+		return
+	}
 	switch rest, wild := strings.CutPrefix(host, "*."); {
 	case strings.ContainsAny(host, "[]{}<>()%"):
 		c.doubts = append(c.doubts, fmt.Sprintf("%q has a part to be filled in: list the names that are meant", s))
 	case strings.HasPrefix(host, "."):
 		c.doubts = append(c.doubts, fmt.Sprintf("%q can mean every name below %s, or that name too", s, host[1:]))
+		c.propose("*" + host)
 	case strings.Contains(rest, "*"):
 		c.doubts = append(c.doubts, fmt.Sprintf("%q has a star inside or after a label, which a rule cannot express; list the names", s))
-	case isRange(host):
-		c.doubts = append(c.doubts, fmt.Sprintf("%q is a range: write its prefixes", s))
 	default:
 		c.named(s, rest, wild)
 	}
@@ -98,6 +122,12 @@ func (c *destCell) named(s, host string, wild bool) {
 	switch {
 	case err != nil:
 		c.doubts = append(c.doubts, fmt.Sprintf("%q is not a name: %v", s, err))
+	case !a.Addr.IsValid() && endsWithDigit(a.Host()):
+		c.doubts = append(c.doubts, fmt.Sprintf("%q ends with a digit, as no top-level domain does: a footnote mark, perhaps", s))
+		if host = strings.TrimRight(host, "0123456789"); wild {
+			host = "*." + host
+		}
+		c.propose(host)
 	case wild && a.Addr.IsValid():
 		c.doubts = append(c.doubts, fmt.Sprintf("%q is not a name", s))
 	case wild:
@@ -109,12 +139,24 @@ func (c *destCell) named(s, host string, wild bool) {
 	}
 }
 
-// isRange reports whether s is two addresses with a hyphen between.
-func isRange(s string) bool {
-	first, last, ok := strings.Cut(strings.ReplaceAll(s, "–", "-"), "-")
-	if !ok {
-		return false
+// propose adds a likely destination.
+func (c *destCell) propose(s string) {
+	rest, wild := strings.CutPrefix(s, "*.")
+	a, err := rules.ParseHost(rest)
+	switch {
+	case err != nil || !strings.ContainsAny(rest, ".:") || wild && a.Addr.IsValid():
+	case !a.Addr.IsValid() && endsWithDigit(a.Host()):
+	case wild:
+		c.likely = appendNew(c.likely, "*."+a.Host())
+	default:
+		c.likely = appendNew(c.likely, a.Host())
 	}
-	_, err := netip.ParseAddr(first)
-	return err == nil && last != ""
+}
+
+// endsWithDigit reports whether the last label of a name ends with a digit. Top-level
+// domains are letters only (RFC 3696, section 2), or the coded form of a name in another
+// script.
+func endsWithDigit(name string) bool {
+	last := name[strings.LastIndexByte(name, '.')+1:]
+	return last != "" && last[len(last)-1] >= '0' && last[len(last)-1] <= '9' && !strings.HasPrefix(last, "xn--")
 }

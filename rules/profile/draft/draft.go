@@ -4,7 +4,6 @@ package draft
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"sallyport/rules"
@@ -14,6 +13,7 @@ import (
 // people can read.
 type Options struct {
 	Name, Product  string
+	File           string // name of the document's file, for the comments of the draft
 	Title, Version string // of the document
 	Released       string // date, YYYY-MM-DD
 	URL            string
@@ -21,23 +21,31 @@ type Options struct {
 	SHA256         string         // of the document, in hexadecimal
 	Language       string         // of the document, like "en"
 	Role           string         // from: the role that opens these connections
-	Columns        map[string]int // "host", "port", "protocol", "purpose" → number of the column, from 1
+	Columns        map[string]int // a name of Columns → number of the column, from 1
+	Table          int            // only this table of the document, from 1; 0: all tables
 	Protocol       string         // "tcp", "udp" or "tcp,udp": for ports that have no protocol in the document
 }
 
 // Columns lists the columns that Options.Columns can name.
-func Columns() []string { return []string{"host", "port", "protocol", "purpose"} }
+func Columns() []string {
+	return []string{"host", "port", "protocol", "purpose", "note", "direction", "source"}
+}
 
 // A Draft is a profile that a person must still check.
 type Draft struct {
 	Options Options
 	Rows    []Entry
+
+	tables int // how many tables the document has
 }
 
 // An Entry is the result of one row of the document.
 type Entry struct {
-	Line    int
+	Line    int // 0: not known
+	Table   int // number of the table, from 1; 0: a list for machines
+	Row     int // number of the row in its table, from 1
 	Section string
+	From    string // the role that opens the connections, if it is not the role of the import
 	ID      string
 	To      []string
 	TCP     []string
@@ -46,6 +54,9 @@ type Entry struct {
 	Doubts  []string // if there are any, the entry is no rule
 	Remarks []string // written as the rule's note
 	Text    string   // the row's cells
+	Extra   []string // "title: text" of the cells that are in no column that import knows
+
+	Likely struct{ To, TCP, UDP []string } // of an entry with doubts: what a person probably writes
 }
 
 // Decided counts the entries that are rules.
@@ -65,20 +76,23 @@ func New(tables []Table, o Options) (*Draft, error) {
 	if err != nil {
 		return nil, err
 	}
-	for name, n := range o.Columns {
-		if !slices.Contains(Columns(), name) || n < 1 {
-			return nil, fmt.Errorf("columns: %s=%d: want NAME=NUMBER, NAME one of %v, NUMBER from 1", name, n, Columns())
-		}
+	if err := chooseTable(tables, o); err != nil {
+		return nil, err
 	}
-	d := &Draft{Options: o}
-	for _, t := range tables {
+	d := &Draft{Options: o, tables: len(tables)}
+	for i, t := range tables {
+		if o.Table != 0 && o.Table != i+1 {
+			continue
+		}
 		cols := columnsOf(t.Header, o.Columns)
-		for _, r := range t.Rows {
+		for n, r := range t.Rows {
+			f := cols.of(r, given)
 			if r.Loose && len(o.Columns) == 0 {
-				d.add(r, cols.loose(r.Cells, given), t.Section)
-			} else {
-				d.add(r, cols.of(r.Cells, given), t.Section)
+				f = cols.loose(r, given)
 			}
+			e := d.entryOf(r, f, t)
+			e.Table, e.Row = i+1, n+1
+			d.Rows = append(d.Rows, e)
 		}
 	}
 	d.nameRules()
@@ -102,69 +116,36 @@ func parseProtocols(s string) (protocols, error) {
 	return p, nil
 }
 
-// fields holds the texts of one row by their kind.
-type fields struct {
-	host, port, purpose string
-	given               protocols
-	doubts              []string
-}
-
-// add turns one row into an entry.
-func (d *Draft) add(r Row, f fields, section string) {
-	e := Entry{Line: r.Line, Section: section, Purpose: clean(f.purpose), Text: rowText(r.Cells), Doubts: f.doubts}
-	to, ports := readDestinations(f.host), readPorts(f.port, f.given)
-	if strings.TrimSpace(f.host) == "" {
-		e.Doubts = append(e.Doubts, "the destination is missing: a merged cell, or a column that was not found")
-	}
-	if strings.TrimSpace(f.port) == "" && to.port != "" {
-		ports = readPorts(to.port, protocols{tcp: true})
-	} else if strings.TrimSpace(f.port) == "" {
-		e.Doubts = append(e.Doubts, "the ports are missing: a merged cell, or a column that was not found")
-	} else if to.port != "" && !slices.Contains(ports.tcp, to.port) {
-		e.Doubts = append(e.Doubts, fmt.Sprintf("the destination says port %s, which is not among the ports", to.port))
-	}
-	e.To, e.TCP, e.UDP = to.to, ports.tcp, ports.udp
-	e.Doubts = slices.Concat(e.Doubts, to.doubts, ports.doubts)
-	e.Remarks = slices.Concat(to.remarks, ports.remarks)
-	if len(e.Doubts) == 0 && (len(e.To) == 0 || ports.empty()) {
-		e.Doubts = append(e.Doubts, "the row gives no destination or no port")
-	}
-	if e.Purpose == "" {
-		e.Remarks = append(e.Remarks, "The row states no purpose: perhaps a merged cell.")
-	}
-	d.Rows = append(d.Rows, e)
-}
-
-// rowText joins the cells of a row, so that a person can find the row again.
-func rowText(cells []string) string {
-	var parts []string
-	for _, c := range cells {
-		if c = clean(c); c != "" {
-			parts = append(parts, c)
-		}
-	}
-	return strings.Join(parts, " | ")
-}
-
 // nameRules gives each entry an ID that no other entry has: the ID in the list, or
-// else an ID made of its destinations.
+// else an ID made of its destinations. Rules come first, so that an entry with doubts
+// does not change the ID of a rule.
 func (d *Draft) nameRules() {
 	used := map[string]bool{}
-	for i := range d.Rows {
-		e := &d.Rows[i]
-		id := e.ID
-		if id == "" {
-			id = ruleID(idOf(e.To))
+	for _, doubtful := range []bool{false, true} {
+		for i := range d.Rows {
+			if e := &d.Rows[i]; len(e.Doubts) > 0 == doubtful {
+				e.name(used)
+			}
 		}
-		if id == "" {
-			id = fmt.Sprintf("row-%d", e.Line)
-		}
-		base := id
-		for n := 2; used[id]; n++ {
-			id = fmt.Sprintf("%s-%d", base, n)
-		}
-		used[id], e.ID = true, id
 	}
+}
+
+// name gives an entry an ID that is not used yet.
+func (e *Entry) name(used map[string]bool) {
+	id := e.ID
+	if id == "" {
+		id = ruleID(idOf(orElse(e.To, e.Likely.To)))
+	}
+	if id == "" && e.Line > 0 {
+		id = fmt.Sprintf("row-%d", e.Line)
+	} else if id == "" {
+		id = fmt.Sprintf("row-%d-%d", e.Table, e.Row)
+	}
+	base := id
+	for n := 2; used[id]; n++ {
+		id = fmt.Sprintf("%s-%d", base, n)
+	}
+	used[id], e.ID = true, id
 }
 
 // ruleID turns a text into a rule's ID: it replaces what an ID must not have by

@@ -19,7 +19,7 @@ func readHTML(data []byte) ([]Table, error) {
 	if err != nil {
 		return nil, fmt.Errorf("not HTML: %w", err)
 	}
-	r := htmlReader{lines: newRowLines(data)}
+	r := htmlReader{lines: rowLines(data, root)}
 	r.walk(root)
 	return r.tables, nil
 }
@@ -27,23 +27,27 @@ func readHTML(data []byte) ([]Table, error) {
 // htmlReader collects tables in the order of the page.
 type htmlReader struct {
 	tables  []Table
-	section string
-	lines   *rowLines
+	heading string
+	lines   map[*html.Node]int // of each <tr>
 }
 
 func (r *htmlReader) walk(n *html.Node) {
 	switch n.DataAtom {
 	case atom.H1, atom.H2, atom.H3, atom.H4, atom.H5, atom.H6, atom.Caption:
-		r.section = sectionOf(clean(textOf(n)))
+		r.heading = clean(textOf(n))
 	case atom.Table:
 		for c := range n.Descendants() {
 			if c.DataAtom == atom.Caption {
-				r.section = sectionOf(clean(textOf(c)))
+				r.heading = clean(textOf(c))
 			}
 		}
-		r.tables = append(r.tables, r.table(n))
+		if t := r.table(n); t.Header != nil || len(t.Rows) > 0 {
+			r.tables = append(r.tables, t)
+		}
+		r.nested(n)
 		return
-	case atom.Script, atom.Style, atom.Template:
+	}
+	if unseen[n.DataAtom] {
 		return
 	}
 	for c := range n.ChildNodes() {
@@ -53,23 +57,35 @@ func (r *htmlReader) walk(n *html.Node) {
 
 // table lays the cells of a table out on a grid.
 func (r *htmlReader) table(n *html.Node) Table {
-	t := Table{Section: r.section}
+	t := Table{Section: sectionOf(r.heading), Heading: r.heading}
 	grid := spans{}
 	for tr := range n.Descendants() {
 		if tr.DataAtom != atom.Tr || nearestTable(tr) != n || len(t.Rows) > maxRows {
 			continue
 		}
-		line := r.lines.next()
-		cells, titles := grid.row(tr)
+		doubts, shown := rowMarks(tr)
+		if !shown {
+			continue
+		}
+		cells, titles, merged := grid.row(tr)
 		switch {
 		case blank(cells):
 		case t.Header == nil && len(t.Rows) == 0 && (titles || isHeader(cells)):
 			t.Header = cells
 		default:
-			t.Rows = append(t.Rows, Row{Line: line, Cells: cells})
+			t.Rows = append(t.Rows, Row{Line: r.lines[tr], Cells: cells, Merged: merged, Doubts: doubts})
 		}
 	}
 	return t
+}
+
+// nested reads the tables inside the cells of a table.
+func (r *htmlReader) nested(n *html.Node) {
+	for c := range n.Descendants() {
+		if c.DataAtom == atom.Table && nearestTable(c) == n {
+			r.walk(c)
+		}
+	}
 }
 
 // nearestTable returns the table that a row belongs to: tables nest.
@@ -85,15 +101,16 @@ type spans struct {
 	left map[int]int // number of further rows that the cell covers
 }
 
-// row returns the cells of one row, and whether all cells of the row itself are
-// header cells.
-func (s *spans) row(tr *html.Node) (cells []string, titles bool) {
+// row returns the cells of one row, whether all cells of the row itself are header
+// cells, and whether a cell covers several rows or columns.
+func (s *spans) row(tr *html.Node) (cells []string, titles, merged bool) {
 	if s.text == nil {
 		s.text, s.left = map[int]string{}, map[int]int{}
 	}
 	above := func() {
 		for s.left[len(cells)] > 0 {
 			s.left[len(cells)]--
+			merged = true
 			cells = append(cells, s.text[len(cells)])
 		}
 	}
@@ -108,13 +125,15 @@ func (s *spans) row(tr *html.Node) (cells []string, titles bool) {
 			heads++
 		}
 		text, down := textOf(td), span(td, "rowspan")
-		for range min(span(td, "colspan"), maxColumns) {
+		across := min(span(td, "colspan"), maxColumns)
+		merged = merged || across > 1 || down > 1
+		for range across {
 			s.text[len(cells)], s.left[len(cells)] = text, down-1
 			cells = append(cells, text)
 		}
 	}
 	above()
-	return cells, own > 0 && heads == own
+	return cells, own > 0 && heads == own, merged
 }
 
 // span reads a rowspan or colspan. It returns 1 if the attribute is absent or is not a
@@ -128,59 +147,4 @@ func span(n *html.Node, key string) int {
 		}
 	}
 	return 1
-}
-
-// textOf returns the text of a node; a line break or a paragraph ends a line.
-func textOf(n *html.Node) string {
-	var b strings.Builder
-	var walk func(*html.Node)
-	walk = func(n *html.Node) {
-		switch {
-		case n.Type == html.TextNode:
-			b.WriteString(n.Data)
-		case n.DataAtom == atom.Script, n.DataAtom == atom.Style:
-			return
-		case n.DataAtom == atom.Br, n.DataAtom == atom.P, n.DataAtom == atom.Li, n.DataAtom == atom.Div:
-			b.WriteByte('\n')
-		}
-		for c := range n.ChildNodes() {
-			walk(c)
-		}
-	}
-	walk(n)
-	return strings.TrimSpace(b.String())
-}
-
-// rowLines holds the line of the page on which each <tr> begins. The parser's tree does
-// not keep these lines.
-type rowLines struct {
-	at []int
-}
-
-func newRowLines(data []byte) *rowLines {
-	l := &rowLines{}
-	z := html.NewTokenizer(bytes.NewReader(data))
-	line := 1
-	for {
-		kind := z.Next()
-		if kind == html.ErrorToken {
-			return l
-		}
-		raw := z.Raw()
-		if name, _ := z.TagName(); kind == html.StartTagToken && string(name) == "tr" {
-			l.at = append(l.at, line)
-		}
-		line += bytes.Count(raw, []byte("\n"))
-	}
-}
-
-// next returns the line of the next row. It returns 0 if the page has no more <tr>,
-// because a page may leave <tr> out.
-func (l *rowLines) next() int {
-	if len(l.at) == 0 {
-		return 0
-	}
-	line := l.at[0]
-	l.at = l.at[1:]
-	return line
 }

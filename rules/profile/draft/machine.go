@@ -106,6 +106,7 @@ func (d *Draft) addMachine(r machineRow) {
 	case len(e.TCP)+len(e.UDP) == 0:
 		e.Doubts = append(e.Doubts, "the list gives no ports")
 	}
+	e.Likely.To, e.Likely.TCP, e.Likely.UDP = e.To, e.TCP, e.UDP
 	d.Rows = append(d.Rows, e)
 }
 

@@ -5,10 +5,7 @@ package draft
 import (
 	"fmt"
 	"regexp"
-	"slices"
 	"strings"
-
-	"sallyport/rules"
 )
 
 // protocols is a set of the protocols that have ports.
@@ -19,8 +16,11 @@ func (p protocols) none() bool { return !p.tcp && !p.udp }
 // A portsCell is the content of a ports cell. If it has doubts, it has no ports.
 type portsCell struct {
 	tcp, udp []string // numbers and ranges, as a profile writes them
-	doubts   []string // why it cannot be read, or how it can be read in two ways
-	remarks  []string // what a reader should know, although it is not a doubt
+
+	likelyTCP, likelyUDP []string // what a person probably writes, although there are doubts
+
+	doubts  []string // why it cannot be read, or how it can be read in two ways
+	remarks []string // what a reader should know, although it is not a doubt
 }
 
 func (c *portsCell) empty() bool { return len(c.tcp)+len(c.udp) == 0 }
@@ -62,8 +62,13 @@ const (
 // because they can mean more than one thing.
 func readPorts(text string, given protocols) portsCell {
 	p := portsParser{given: given}
-	for _, group := range splitGroups(text) {
+	rest, marks := unmark(text)
+	p.cell.doubts = marks
+	for _, group := range splitGroups(rest) {
 		p.group(group)
+	}
+	if d := loneDigit(rest); d != "" && len(p.cell.doubts) == 0 {
+		p.cell.doubt("%q: %s can be a port, a footnote mark or a part of a number", clean(text), d)
 	}
 	if strings.HasSuffix(strings.TrimSpace(text), ",") {
 		p.cell.remarks = append(p.cell.remarks, "the ports end with a comma: something may be missing")
@@ -78,6 +83,7 @@ func readPorts(text string, given protocols) portsCell {
 	}
 	if len(p.cell.doubts) > 0 {
 		p.cell.tcp, p.cell.udp = nil, nil
+		p.cell.likelyTCP, p.cell.likelyUDP = likelyPorts(rest, given)
 	}
 	return p.cell
 }
@@ -127,7 +133,7 @@ func (p *portsParser) group(text string) {
 				continue // "HTTPS (443)"
 			}
 			if n == 0 || len(waiting) == 0 {
-				p.cell.doubt("%q is not understood", clean(text))
+				p.cell.doubt("%q is not understood: want ports with their protocol, such as TCP 443, 80 or 53 (UDP)", clean(text))
 				return
 			}
 			last := waiting[len(waiting)-1]
@@ -159,7 +165,7 @@ func (p *portsParser) group(text string) {
 			return
 		case strings.Contains(",:&+|/", word) || word == "and" || word == "port" || word == "ports" || word == ")":
 		default:
-			p.cell.doubt("%q is not understood", clean(text))
+			p.cell.doubt("%q is not understood: want ports with their protocol, such as TCP 443, 80 or 53 (UDP)", clean(text))
 			return
 		}
 	}
@@ -216,31 +222,3 @@ func isProtocol(t string) bool {
 }
 
 func isJoint(t string) bool { return t == "/" || t == "," || t == "&" || t == "+" }
-
-// portRange writes a port or a range as in a profile.
-func portRange(s string) (string, error) {
-	first, last, ranged := s, "", false
-	if at := rangeMark.FindStringIndex(s); at != nil {
-		first, last, ranged = s[:at[0]], s[at[1]:], true
-	}
-	a, err := rules.ParsePort(first)
-	if err != nil {
-		return "", fmt.Errorf("%q is not a port: 1 to 65535", first)
-	}
-	if !ranged {
-		return fmt.Sprint(a), nil
-	}
-	b, err := rules.ParsePort(last)
-	if err != nil || b <= a {
-		return "", fmt.Errorf("%q is not a range of ports", s)
-	}
-	return fmt.Sprintf("%d-%d", a, b), nil
-}
-
-// appendNew appends s if the list does not have it yet.
-func appendNew(list []string, s string) []string {
-	if slices.Contains(list, s) {
-		return list
-	}
-	return append(list, s)
-}

@@ -20,6 +20,7 @@ const (
 // A Table is one table of a document.
 type Table struct {
 	Section string   // number or text of the heading above it; "": it has none
+	Heading string   // the whole heading, if Section is its number
 	Header  []string // texts of the header cells; nil: it has none
 	Rows    []Row
 }
@@ -29,6 +30,17 @@ type Row struct {
 	Line  int // where it begins in the document, from 1
 	Cells []string
 	Loose bool // the columns of the cells are not certain: a PDF reader lost them
+
+	Merged bool     // one of the cells covers several rows or columns
+	Doubts []string // what the document says of the whole row: hidden, struck out
+}
+
+// heading returns the text of the heading above a table.
+func (t Table) heading() string {
+	if t.Heading != "" {
+		return t.Heading
+	}
+	return t.Section
 }
 
 // A Format is the file format of a document.

@@ -34,7 +34,7 @@ func readText(data []byte) []Table {
 // textReader collects tables whose cells are between tabs.
 type textReader struct {
 	tables  []Table
-	section string
+	heading string
 	now     Table
 }
 
@@ -46,7 +46,7 @@ func (r *textReader) line(n int, text string) {
 	case !strings.Contains(trimmed, "\t"):
 		r.end()
 		if heading.MatchString(trimmed) {
-			r.section = sectionOf(clean(trimmed))
+			r.heading = clean(trimmed)
 		}
 		return
 	}
@@ -94,7 +94,7 @@ func (r *textReader) goesOn(cells []string) bool {
 // end closes the table that was being read. It drops a table that has no column of
 // ports.
 func (r *textReader) end() {
-	r.now.Section = r.section
+	r.now.Section, r.now.Heading = sectionOf(r.heading), r.heading
 	if r.now.Header != nil || decidable(r.now.Rows) {
 		r.tables = append(r.tables, r.now)
 	}
@@ -114,6 +114,7 @@ func decidable(rows []Row) bool {
 // portColumn returns the first cell that reads as ports; -1: none does.
 func portColumn(cells []string) int {
 	for i, c := range cells {
+		c, _ = unmark(c)
 		low := strings.ToLower(c)
 		if p := readPorts(c, protocols{tcp: true}); !p.empty() || low == "all" || low == "any" {
 			return i

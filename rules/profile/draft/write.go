@@ -45,24 +45,38 @@ func (d *Draft) TOML() []byte {
 	return b.Bytes()
 }
 
-// entry writes one entry.
+// entry writes one entry. An entry with doubts is a comment as a whole, with the rule
+// that a person probably writes.
 func (d *Draft) entry(b *bytes.Buffer, e *Entry) {
 	b.WriteByte('\n')
-	mark := ""
+	mark, from, to, tcp, udp := "", d.Options.Role, e.To, e.TCP, e.UDP
 	if len(e.Doubts) > 0 {
-		mark = "# "
-		fmt.Fprintf(b, "# NOTE: line %d is no rule yet: %s.\n#   %s\n", e.Line, oneLine(strings.Join(e.Doubts, "; ")), oneLine(e.Text))
+		mark, to, tcp, udp = "# ", e.Likely.To, e.Likely.TCP, e.Likely.UDP
+		fmt.Fprintf(b, "# NOTE: %s is no rule yet: %s.\n#   %s\n", d.where(e), oneLine(strings.Join(e.Doubts, "; ")), oneLine(e.Text))
+		if e.From != "" {
+			from = e.From
+		}
+	}
+	for _, x := range e.Extra {
+		fmt.Fprintf(b, "# Also in the row: %s\n", oneLine(x))
 	}
 	line := func(key, value string) { fmt.Fprintf(b, "%s%-7s = %s\n", mark, key, value) }
 	fmt.Fprintf(b, "%s[[rule]]\n", mark)
 	line("id", quote(e.ID))
-	line("from", quote(d.Options.Role))
-	line("to", list(e.To, true))
-	if len(e.TCP) > 0 {
-		line("tcp", list(e.TCP, false))
+	line("from", quote(from))
+	if len(to) == 0 {
+		line("to", "[] # the names or addresses, as \"a.example\", \"192.0.2.0/24\"")
+	} else {
+		line("to", list(to, true))
 	}
-	if len(e.UDP) > 0 {
-		line("udp", list(e.UDP, false))
+	if len(tcp)+len(udp) == 0 {
+		line("tcp", "[] # the ports, as 443, \"8000-8010\"; udp = [] likewise")
+	}
+	if len(tcp) > 0 {
+		line("tcp", list(tcp, false))
+	}
+	if len(udp) > 0 {
+		line("udp", list(udp, false))
 	}
 	purpose := e.Purpose
 	if purpose == "" {
@@ -75,6 +89,24 @@ func (d *Draft) entry(b *bytes.Buffer, e *Entry) {
 	if e.Section != "" {
 		line("section", quote(e.Section))
 	}
+}
+
+// where says where an entry stands in the document.
+func (d *Draft) where(e *Entry) string {
+	of, table := "", ""
+	if d.Options.File != "" {
+		of = " of " + oneLine(d.Options.File)
+	}
+	if d.tables > 1 {
+		table = fmt.Sprintf(", table %d,", e.Table)
+	}
+	switch {
+	case e.Line > 0:
+		return fmt.Sprintf("line %d%s%s", e.Line, of, table)
+	case e.Table > 0:
+		return fmt.Sprintf("row %d of table %d%s", e.Row, e.Table, of)
+	}
+	return "the entry " + e.ID
 }
 
 // list writes a TOML array. In a list of ports, a single port is a number and a range

@@ -1,0 +1,135 @@
+// Row: from one row of a table to an entry of the draft.
+
+package draft
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// fields holds the texts of one row by their kind.
+type fields struct {
+	host, port, purpose, note string
+	direction, source         string
+	titles                    string // titles of the columns
+	extra                     []extra
+	given                     protocols
+	doubts                    []string
+
+	noHost, noPort, hasDirection, hasSource bool // which columns the table has
+}
+
+// An extra is a cell of a column that import does not know.
+type extra struct{ title, text string }
+
+// entryOf turns one row into an entry.
+func (d *Draft) entryOf(r Row, f fields, t Table) Entry {
+	e := Entry{Line: r.Line, Section: t.Section, Purpose: clean(f.purpose), Text: rowText(r.Cells)}
+	to := readDestinations(f.host)
+	if f.given.none() && to.urls {
+		f.given = protocols{tcp: true}
+	}
+	ports := readPorts(f.port, f.given)
+	e.Doubts = slices.Concat(r.Doubts, f.directionDoubts(t.heading()), f.doubts)
+	if source := f.sourceDoubts(d.Options.Role); len(source) > 0 {
+		e.Doubts, e.From = append(e.Doubts, source...), ruleID(f.source)
+	}
+	if strings.TrimSpace(f.host) == "" {
+		e.Doubts = append(e.Doubts, missing("destination", "host", "Domain", f.noHost, r))
+	}
+	if strings.TrimSpace(f.port) == "" && to.port != "" {
+		ports = readPorts(to.port, protocols{tcp: true})
+	} else if strings.TrimSpace(f.port) == "" {
+		e.Doubts = append(e.Doubts, missing("port", "port", "Port", f.noPort, r))
+		ports.likelyTCP = defaultPorts(f.host)
+	} else if to.port != "" && !slices.Contains(ports.tcp, to.port) {
+		e.Doubts = append(e.Doubts, fmt.Sprintf("the destination says port %s, which is not among the ports", to.port))
+	}
+	e.To, e.TCP, e.UDP = to.to, ports.tcp, ports.udp
+	e.Doubts = slices.Concat(e.Doubts, to.doubts, ports.doubts)
+	e.Remarks = slices.Concat(to.remarks, ports.remarks)
+	e.texts(r, f)
+	if len(e.Doubts) == 0 && (len(e.To) == 0 || ports.empty()) {
+		e.Doubts = append(e.Doubts, "the row gives no destination or no port")
+	}
+	e.Likely.To = orElse(e.To, to.likely)
+	e.Likely.TCP, e.Likely.UDP = e.TCP, e.UDP
+	if ports.empty() {
+		e.Likely.TCP, e.Likely.UDP = ports.likelyTCP, ports.likelyUDP
+	}
+	return e
+}
+
+// texts reads the cells that a rule has as text. Their marks count too: a row whose
+// purpose is struck out is perhaps no row any more.
+func (e *Entry) texts(r Row, f fields) {
+	for _, s := range append([]extra{{"", f.purpose}, {"", f.note}}, f.extra...) {
+		_, marks := unmark(s.text)
+		for _, m := range marks {
+			if strings.HasPrefix(m, "struck out") || strings.HasPrefix(m, "hidden") {
+				e.Doubts = append(e.Doubts, m)
+			} else {
+				e.Remarks = append(e.Remarks, fmt.Sprintf("The text %q has a footnote mark.", clean(s.text)))
+			}
+		}
+	}
+	for _, x := range f.extra {
+		if one := x.title + ": " + clean(x.text); !slices.Contains(e.Extra, one) {
+			e.Extra = append(e.Extra, one)
+		}
+	}
+	if note := clean(f.note); note != "" {
+		e.Remarks = append(e.Remarks, "The document notes: "+note)
+	}
+	switch {
+	case e.Purpose != "":
+	case r.Loose || r.Merged:
+		e.Remarks = append(e.Remarks, "The row states no purpose: perhaps a merged cell.")
+	default:
+		e.Remarks = append(e.Remarks, "The row states no purpose.")
+	}
+}
+
+// missing says why a row has no text in a column, and the cure.
+func missing(kind, column, title string, noColumn bool, r Row) string {
+	switch {
+	case noColumn:
+		return fmt.Sprintf("the %s is missing: no column has a title such as %q; number the column with --columns %s=NUMBER", kind, title, column)
+	case r.Merged:
+		return fmt.Sprintf("the %s is missing: a merged cell covers it", kind)
+	case r.Loose:
+		return fmt.Sprintf("the %s is missing: perhaps a merged cell, of which plain text keeps nothing", kind)
+	}
+	return fmt.Sprintf("the %s is missing: the cell is empty", kind)
+}
+
+// defaultPorts returns the port of a URL that names none (RFC 9110, section 4.2).
+func defaultPorts(host string) []string {
+	switch low := strings.ToLower(strings.TrimSpace(host)); {
+	case strings.HasPrefix(low, "https://"):
+		return []string{portHTTPS}
+	case strings.HasPrefix(low, "http://"):
+		return []string{portHTTP}
+	}
+	return nil
+}
+
+// orElse returns a list, or another one if it is empty.
+func orElse(list, other []string) []string {
+	if len(list) > 0 {
+		return list
+	}
+	return other
+}
+
+// rowText joins the cells of a row, so that a person can find the row again.
+func rowText(cells []string) string {
+	var parts []string
+	for _, c := range cells {
+		if c = clean(c); c != "" {
+			parts = append(parts, c)
+		}
+	}
+	return strings.Join(parts, " | ")
+}
