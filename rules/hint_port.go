@@ -28,7 +28,8 @@ func hintPort(a *Attempt, d *Decision) string {
 	if len(all) == 0 {
 		return ""
 	}
-	own := slices.DeleteFunc(slices.Clone(all), func(r *scopeRule) bool { return r.block&(blocked(RoleNotListed)|leftOut) != 0 })
+	documented := slices.DeleteFunc(slices.Clone(all), func(r *scopeRule) bool { return r.block&blocked(RoleNotListed) != 0 })
+	own := slices.DeleteFunc(slices.Clone(documented), func(r *scopeRule) bool { return r.block&leftOut != 0 })
 	for _, look := range []func() string{
 		func() string { return movedPort(a, d, own) },
 		func() string { return notedPort(a, own) },
@@ -42,7 +43,7 @@ func hintPort(a *Attempt, d *Decision) string {
 	if len(own) == 0 {
 		return ""
 	}
-	return allPorts(a, own)
+	return allPorts(a, documented)
 }
 
 // documenting returns the rules of profiles that list the destination, in force or not.
@@ -155,10 +156,11 @@ func portOfRole(a *Attempt, d *Decision, all []*scopeRule) string {
 		strings.Join(roles, " and role "), strings.TrimPrefix(first.rule.documented(), "documented for "), d.Client.Name, role, roles[0])
 }
 
-// allPorts returns a hint with every port that the documents give for the destination.
-func allPorts(a *Attempt, own []*scopeRule) string {
+// allPorts returns a hint with every port that the documents give for the destination, also
+// by rules that the site leaves out.
+func allPorts(a *Attempt, documented []*scopeRule) string {
 	var tcp, udp Ports
-	for _, r := range own {
+	for _, r := range documented {
 		tcp, udp = tcp.union(r.tcp), udp.union(r.udp)
 	}
 	verb := "are"
@@ -166,5 +168,5 @@ func allPorts(a *Attempt, own []*scopeRule) string {
 		verb = "is"
 	}
 	return fmt.Sprintf("only %s %s documented for %s (%s), not %s %d", listed(tcp, udp), verb, orAddress(a),
-		strings.TrimPrefix(own[0].rule.documented(), "documented for "), a.Proto, a.Dest.Port())
+		strings.TrimPrefix(documented[0].rule.documented(), "documented for "), a.Proto, a.Dest.Port())
 }

@@ -22,25 +22,46 @@ func (cp *ClientProfile) Lacks(r *Rule) (features []string, version bool) {
 // InForce reports whether the client's choices put a rule of cp's profile in force.
 func (cp *ClientProfile) InForce(r *Rule) bool { return cp.blocks(r) == 0 }
 
-// hintLeftOut explains the denial of a destination that only a rule lists which the site
-// leaves out.
+// hintLeftOut explains the denial of a destination by a rule that the site leaves out: the
+// one that would permit the attempt, or else the nearest one if it lists the destination.
 func hintLeftOut(a *Attempt, d *Decision) string {
-	if d.Why() != NotListed || d.Nearest == nil || d.scope == nil {
+	if d.scope == nil || !slices.ContainsFunc(d.Client.Profiles, func(cp ClientProfile) bool { return len(cp.Without) > 0 }) {
 		return ""
 	}
-	i := d.Client.profileIndex(d.Nearest)
-	if i < 0 || !d.Client.Profiles[i].leavesOut(d.Nearest) {
+	switch d.Why() {
+	case NotListed, PortNotListed, ProtocolNotListed, RoleNotListed, IPLiteral:
+	default: // a rule that is not left out lists the attempt, and a setting puts it in force
 		return ""
 	}
-	listed := func(r *scopeRule) bool {
-		named := slices.ContainsFunc(r.names, func(to Destination) bool { return to.hasName(d.name) })
-		return r.rule == d.Nearest && (named || r.reaches(a))
+	for i := range d.scope.rules {
+		if r := &d.scope.rules[i]; r.block == leftOut && r.lists(a, d) && (a.Via == ViaDNS || r.any || r.portsFor(a).Has(a.Dest.Port())) {
+			return leftOutText(d.Client, r.rule, "but")
+		}
 	}
-	if !slices.ContainsFunc(d.scope.rules, func(r scopeRule) bool { return listed(&r) }) {
-		return ""
+	for i := range d.scope.rules {
+		r := &d.scope.rules[i]
+		if r.rule != d.Nearest || r.block&leftOut == 0 || !r.lists(a, d) {
+			continue
+		}
+		if a.Via == ViaDNS || r.any || r.portsFor(a).Has(a.Dest.Port()) {
+			return leftOutText(d.Client, r.rule, "but")
+		}
+		cp := &d.Client.Profiles[d.Client.profileIndex(r.rule)]
+		return leftOutText(d.Client, r.rule, notOnPort(a, cp, r.rule)+"; besides,")
 	}
-	return fmt.Sprintf("%s, but rule %s is left out by without, line %d: if the site needs it, remove %q there, or add a [[rule]] with a reason",
-		d.Nearest.documented(), d.Nearest, d.Client.Profiles[i].Lines.Without, d.Nearest.ID)
+	return ""
+}
+
+// lists reports whether a rule lists the destination of a decision: a name, also one that the
+// gateway knows the address by, or an address, also one of a role that the site has bound.
+func (r *scopeRule) lists(a *Attempt, d *Decision) bool {
+	return r.reaches(a) || slices.ContainsFunc(r.names, func(to Destination) bool { return to.hasName(d.name) })
+}
+
+// leftOutText names a rule that a client leaves out, and the line of "without".
+func leftOutText(c *Client, r *Rule, but string) string {
+	return fmt.Sprintf("%s, %s rule %s is left out by without, line %d: if the site needs it, remove %q there, or add a [[rule]] with a reason",
+		r.documented(), but, r, c.Profiles[c.profileIndex(r)].Lines.Without, r.ID)
 }
 
 // Configurable returns the names of r's configurable ports.
