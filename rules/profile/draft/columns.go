@@ -145,11 +145,6 @@ func (c columns) loose(r Row, given protocols) fields {
 			f.extra = append(f.extra, extra{c.title(i), cell})
 		}
 	}
-	for _, cell := range r.Cells[p+1:] {
-		if d, ok := directionOf(cell); ok && d.in {
-			f.direction, f.hasDirection = cell, true
-		}
-	}
 	return f
 }
 

@@ -16,6 +16,7 @@ type destCell struct {
 	to      []string // names, *.names, addresses and prefixes, as a profile writes them
 	likely  []string // what a person probably writes, although there are doubts
 	port    string   // the port of a URL; "": none
+	bare    bool     // a destination has no port of its own
 	urls    bool     // each destination is a URL of HTTP, which runs over TCP
 	doubts  []string
 	remarks []string
@@ -63,6 +64,9 @@ func readDestinations(text string) destCell {
 		c.to = nil
 	}
 	c.urls = c.urls && len(c.likely) > 0
+	if c.port != "" && c.bare && len(c.doubts) == 0 {
+		c.doubts, c.to = append(c.doubts, fmt.Sprintf("the port %s is behind one of the destinations, and not behind another", c.port)), nil
+	}
 	return c
 }
 
@@ -96,7 +100,12 @@ func (c *destCell) token(s string) {
 			c.doubts = append(c.doubts, fmt.Sprintf("%q has no port after its colon", s))
 			return
 		}
+		if c.port != "" && c.port != port {
+			c.doubts = append(c.doubts, fmt.Sprintf("the destinations have different ports: %s and %s", c.port, port))
+		}
 		c.port = port
+	} else {
+		c.bare = true
 	}
 	if names, ok := namesOf(host); ok {
 		c.doubts = append(c.doubts, fmt.Sprintf("%q is a range of names: list the names", s))

@@ -76,7 +76,7 @@ func (d direction) doubt(text string) []string {
 
 // directionDoubts reads the direction of a row: of its own column, of a cell that holds
 // nothing else, of the title of the columns, or of the heading.
-func (f *fields) directionDoubts(heading string) []string {
+func (f *fields) directionDoubts(cells []string, heading string) []string {
 	if f.hasDirection {
 		text, marks := unmark(f.direction)
 		d, ok := directionOf(text)
@@ -90,9 +90,14 @@ func (f *fields) directionDoubts(heading string) []string {
 		}
 		return d.doubt(text)
 	}
-	for _, x := range f.extra {
-		if d, ok := directionOf(x.text); ok && d.in {
-			return d.doubt(x.text)
+	for _, cell := range cells {
+		text, _ := unmark(cell)
+		switch d, ok := directionOf(text); strings.ToLower(clean(text)) {
+		case "both", "beide", "send", "receive", "listen": // of something else, perhaps
+		default:
+			if ok && d.in {
+				return d.doubt(text)
+			}
 		}
 	}
 	for _, title := range []string{f.titles, heading} {

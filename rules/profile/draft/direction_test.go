@@ -50,6 +50,18 @@ func TestDirectionElsewhere(t *testing.T) {
 	}
 }
 
+// A cell across the whole table is a title, and the rows below it are its rows.
+func TestTitleInsideTable(t *testing.T) {
+	const rows = "<table><tr><th>Host<th>Port</tr>\n<tr><td colspan=2>Inbound connections</tr>\n<tr><td>a.example<td>TCP 443</tr>\n<tr><td colspan=2>Outbound connections</tr>\n<tr><td>b.example<td>TCP&nbsp;443</tr>\n</table>"
+	d := read(t, HTML, rows, Options{})
+	if d.Decided() != 1 || len(d.Rows[3].Doubts) > 0 || !strings.Contains(strings.Join(d.Rows[1].Doubts, ""), "Inbound connections") {
+		t.Errorf("want a rule for b.example alone:\n%s", summary(d))
+	}
+	if got := d.Rows[0].Doubts; len(got) != 1 || !strings.Contains(got[0], "covers the whole row") {
+		t.Errorf("the title: %q", got)
+	}
+}
+
 // A rule is about the role of the import. A row of another party proposes its role.
 func TestSourceColumn(t *testing.T) {
 	d := read(t, CSV, "Source,Source port,Destination,Destination port,Purpose\nServer,any,a.example,TCP 443,x\nViewer PC,any,b.example,TCP 443,y\n,any,c.example,TCP 443,z\nAny,any,d.example,TCP 443,z\n", Options{Role: "server"})

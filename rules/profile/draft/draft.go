@@ -57,6 +57,8 @@ type Entry struct {
 	Extra   []string // "title: text" of the cells that are in no column that import knows
 
 	Likely struct{ To, TCP, UDP []string } // of an entry with doubts: what a person probably writes
+
+	title bool // a cell across the whole table: there is no rule to propose
 }
 
 // Decided counts the entries that are rules.
@@ -86,6 +88,14 @@ func New(tables []Table, o Options) (*Draft, error) {
 		}
 		cols := columnsOf(t.Header, o.Columns)
 		for n, r := range t.Rows {
+			if title := r.title(); title != "" {
+				t.Heading = title // of the rows below it
+				d.Rows = append(d.Rows, Entry{
+					Line: r.Line, Table: i + 1, Row: n + 1, Section: t.Section, Purpose: title, Text: title, title: true,
+					Doubts: append(r.Doubts, "one cell covers the whole row: a title of the rows below it, perhaps"),
+				})
+				continue
+			}
 			f := cols.of(r, given)
 			if r.Loose && len(o.Columns) == 0 {
 				f = cols.loose(r, given)

@@ -23,6 +23,7 @@ var (
 // unmark removes every mark from a cell. It returns the rest and a doubt for each kind
 // of mark: a footnote can change what the value means.
 func unmark(cell string) (rest string, doubts []string) {
+	cell = strings.Map(plainSpace, cell)
 	rest = hiddenForm.ReplaceAllString(cell, " ")
 	if rest != cell {
 		doubts = append(doubts, fmt.Sprintf("hidden in the page: %q", clean(cell)))
@@ -45,6 +46,15 @@ func unmark(cell string) (rest string, doubts []string) {
 		doubts = append(doubts, fmt.Sprintf("%q has a footnote mark: read the footnote", clean(before)))
 	}
 	return rest, doubts
+}
+
+// plainSpace makes a space of every other character that separates words in a line, such
+// as the no-break space.
+func plainSpace(r rune) rune {
+	if unicode.Is(unicode.Zs, r) {
+		return ' '
+	}
+	return r
 }
 
 // cutAtEnd removes the matches that end a word, but for their first keep octets. A match

@@ -31,7 +31,7 @@ func (d *Draft) entryOf(r Row, f fields, t Table) Entry {
 		f.given = protocols{tcp: true}
 	}
 	ports := readPorts(f.port, f.given)
-	e.Doubts = slices.Concat(r.Doubts, f.directionDoubts(t.heading()), f.doubts)
+	e.Doubts = slices.Concat(r.Doubts, f.directionDoubts(r.Cells, t.heading()), refusals(r.Cells), f.doubts)
 	if source := f.sourceDoubts(d.Options.Role); len(source) > 0 {
 		e.Doubts, e.From = append(e.Doubts, source...), ruleID(f.source)
 	}
@@ -39,7 +39,7 @@ func (d *Draft) entryOf(r Row, f fields, t Table) Entry {
 		e.Doubts = append(e.Doubts, missing("destination", "host", "Domain", f.noHost, r))
 	}
 	if strings.TrimSpace(f.port) == "" && to.port != "" {
-		ports = readPorts(to.port, protocols{tcp: true})
+		ports = readPorts(to.port, f.given)
 	} else if strings.TrimSpace(f.port) == "" {
 		e.Doubts = append(e.Doubts, missing("port", "port", "Port", f.noPort, r))
 		ports.likelyTCP = defaultPorts(f.host)
@@ -89,6 +89,26 @@ func (e *Entry) texts(r Row, f fields) {
 	default:
 		e.Remarks = append(e.Remarks, "The row states no purpose.")
 	}
+}
+
+// refused are the words by which a table says that a row is no permission (any more).
+var refused = []string{
+	"deny", "denied", "block", "blocked", "drop", "reject", "rejected", "forbidden", "prohibited", "not allowed", "disallowed",
+	"deprecated", "obsolete", "withdrawn", "removed", "retired", "no longer used", "not used", "unused", "end of life",
+	"verboten", "blockiert", "gesperrt", "veraltet", "entfällt", "refusé", "interdit", "bloqué", "obsolète", "bloqueado", "obsoleto",
+	"拒绝", "禁止", "阻止", "弃用", "已弃用", "废弃", "已废弃", "拒否",
+}
+
+// refusals returns a doubt for each cell that has such a word and nothing else.
+func refusals(cells []string) []string {
+	var doubts []string
+	for _, c := range cells {
+		c, _ = unmark(c)
+		if c = clean(c); slices.Contains(refused, strings.ToLower(strings.Trim(c, ".!()"))) {
+			doubts = appendNew(doubts, fmt.Sprintf("the row says %q", c))
+		}
+	}
+	return doubts
 }
 
 // missing says why a row has no text in a column, and the cure.

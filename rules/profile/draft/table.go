@@ -35,6 +35,20 @@ type Row struct {
 	Doubts []string // what the document says of the whole row: hidden, struck out
 }
 
+// title returns the text of a cell that covers the whole row; "": the row has several
+// cells.
+func (r Row) title() string {
+	if !r.Merged || len(r.Cells) < 2 {
+		return ""
+	}
+	for _, c := range r.Cells {
+		if c != r.Cells[0] {
+			return ""
+		}
+	}
+	return clean(r.Cells[0])
+}
+
 // heading returns the text of the heading above a table.
 func (t Table) heading() string {
 	if t.Heading != "" {

@@ -103,6 +103,16 @@ func TestRowsThatPermitNothing(t *testing.T) {
 		{"names with a slash between", CSV, `a.x.example/b.x.example,TCP 443,x`, "several names", []string{`# to      = ["a.x.example", "b.x.example"]`}},
 		{"numbers with a slash between", CSV, `update1/2.x.example,TCP 443,x`, "several names", nil},
 
+		// Rows that are no permission.
+		{"an action", CSV, `a.example,TCP 443,Deny`, `the row says "Deny"`, []string{`# tcp     = [443]`}},
+		{"an action in text", Text, "blocked\ta.example\tTCP 443\tx", `the row says "blocked"`, nil},
+		{"a state", HTML, `<tr><td>a.example</td><td>TCP 443</td><td>x</td><td>(deprecated)</td></tr>`, `the row says "(deprecated)"`, nil},
+
+		// Ports behind the destination.
+		{"a port without a protocol", CSV, `a.example:123,,x`, "no protocol is given for 123", []string{`# udp     = [123]`}},
+		{"one port, two destinations", CSV, `https://a.example:8443 https://b.example,,x`, "not behind another", []string{`# to      = ["a.example", "b.example"]`}},
+		{"two ports, two destinations", CSV, `https://a.example:8443 https://b.example:9443,,x`, "different ports: 8443 and 9443", nil},
+
 		// Words around the value.
 		{"two elements", HTML, `<tr><td><p>a.example</p>b.example and more</td><td>TCP 443</td><td>x</td></tr>`, "words beside the names", nil},
 		{"unknown element", HTML, `<tr><td>a<region>.x.example</td><td>TCP 443</td><td>x</td></tr>`, "to be filled in", nil},

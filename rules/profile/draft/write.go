@@ -53,6 +53,9 @@ func (d *Draft) entry(b *bytes.Buffer, e *Entry) {
 	if len(e.Doubts) > 0 {
 		mark, to, tcp, udp = "# ", e.Likely.To, e.Likely.TCP, e.Likely.UDP
 		fmt.Fprintf(b, "# NOTE: %s is no rule yet: %s.\n#   %s\n", d.where(e), oneLine(strings.Join(e.Doubts, "; ")), oneLine(e.Text))
+		if e.title {
+			return
+		}
 		if e.From != "" {
 			from = e.From
 		}
