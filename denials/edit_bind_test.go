@@ -59,8 +59,9 @@ func TestSuggestionBindsARoleOfOneProfile(t *testing.T) {
 	}
 }
 
-// A site that leaves a rule out meant it: the cure is a rule of the site for that
-// destination, with the fact beside it, and never the vendor's whole rule.
+// A site leaves a vendor's rule out on purpose. So the cure is a rule of the site for that
+// one destination, with a comment that the vendor's rule is left out. The cure never
+// restores the vendor's rule.
 func TestSuggestionForARuleLeftOut(t *testing.T) {
 	s := siteOf(t, "[[client]]\nname = \"es\"\nsources = [\"10.6.0.1\"]\nprofiles = [\"endpoint-secure-onprem\"]\nwithout = [\"windowsupdate\"]\n")
 	sg := suggestFor(t, s, attempt(t, "10.6.0.1", "download.windowsupdate.com", 443))[0]
@@ -69,8 +70,8 @@ func TestSuggestionForARuleLeftOut(t *testing.T) {
 	}
 }
 
-// A change that breaks an expectation of the site would be refused at the next reload, so
-// no suggestion with it is verified, and none is written into a whole configuration.
+// The next reload would refuse a change that breaks an expectation of the site. So a
+// suggestion with such a change is not verified, and Whole does not write it.
 func TestSuggestionThatBreaksAnExpectation(t *testing.T) {
 	const text = "[[client]]\nname = \"es\"\nsources = [\"10.6.0.1\"]\nprofiles = [\"endpoint-secure-onprem\"]\n" +
 		"[[expect]]\nclient = \"es\"\nto = \"auth.sangfor.com\"\ntcp = 443\nverdict = \"deny\"\n"

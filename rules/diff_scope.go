@@ -95,8 +95,8 @@ func (d *side) atPrefix(part netip.Prefix) (out []*scopeRule) {
 	return out
 }
 
-// permits returns what the rules of a list permit together. For a name it adds what a
-// zone permits to a client that has a rule.
+// permits returns what the rules of a list permit together. A zone permits look-ups to
+// every client that has a rule; for a name in a zone, permits adds the look-up.
 func (d *side) permits(list []*scopeRule, name Name) permit {
 	var g permit
 	for _, r := range list {

@@ -36,7 +36,7 @@ func (b *ListBuilder) File(name string) {
 	b.list.files = append(b.list.files, listFile{name, b.lines})
 }
 
-// Lines ends a file of so many lines.
+// Lines ends the current file, which has n lines.
 func (b *ListBuilder) Lines(n int) { b.lines += n }
 
 // Add adds an entry of the current file: a name, a wildcard, an address or a prefix. Lines
@@ -137,8 +137,8 @@ func (l *List) layText(entries []rawEntry, name func(rawEntry) string, twice fun
 // A listLevel is a name or a parent of a name, while the names below it are
 // visited.
 type listLevel struct {
-	has *uint8 // what the table knows of it; nil while keys are only counted
-	end int    // octets from its first octet to the end of the name
+	has *uint8 // what the table knows of this name; nil while keys are only counted
+	end int    // octets from the first octet of this name to the end of the whole name
 }
 
 // hashNames enters every name into the table, and every parent of a name.

@@ -14,8 +14,8 @@ const (
 	hasExact = 1 << iota // the list has the name
 	hasWild              // the list has *.name
 	hasBelow             // the list has names below it
-	hasNear              // it is no public suffix, so that names below it are alike
-	isFull   = 1 << 7    // in the first key of a bucket: a key of this bucket is in the next one
+	hasNear              // the key is no public suffix, so the names below it count as similar
+	isFull   = 1 << 7    // in the first key of a bucket: a key of this bucket is in the next bucket
 )
 
 // A listTable holds the names of a List. The zero listTable is empty.
@@ -28,8 +28,8 @@ type listTable struct {
 // A listBucket has room for eight keys, and the size of a cache line.
 type listBucket struct {
 	tags  [2]uint64 // 16 bits of each key's hash; 0: no key
-	start [8]uint32 // of the key in text
-	size  [8]uint8  // of the key
+	start [8]uint32 // where each key begins in text
+	size  [8]uint8  // octets of each key
 	has   [8]uint8
 }
 
@@ -46,7 +46,7 @@ func (t *listTable) makeBuckets(n int) {
 // hash than the tags.
 func (t *listTable) home(h uint64) uint64 { return uint64(uint32(h)) * uint64(len(t.buckets)) >> 32 }
 
-// insert adds a key and returns where its knowledge is, for later changes.
+// insert adds a key and returns a pointer to what the table knows of it, for later changes.
 func (t *listTable) insert(key string, start uint32, has uint8) *uint8 {
 	h := hashName(key)
 	for i := t.home(h); ; i = t.next(i) {

@@ -40,7 +40,8 @@ func (t *listTable) lineAt(at uint32, wild bool) int {
 	return int(line)
 }
 
-// from yields the names of the list from the entry on that has the octet at a place.
+// from yields the names of the list, in the order of the text. It begins with the entry
+// that contains the octet at a place.
 func (t *listTable) from(at int) iter.Seq2[Name, uint8] {
 	for at > 0 && t.text[at-1] < 0x80 {
 		at--
@@ -60,7 +61,7 @@ func (t *listTable) from(at int) iter.Seq2[Name, uint8] {
 	}
 }
 
-// nameEnd returns where the name ends that has an octet at a place.
+// nameEnd returns the end of the name that contains the octet at a place.
 func nameEnd(text string, at int) int {
 	for at < len(text) && text[at] < 0x80 {
 		at++

@@ -1,5 +1,5 @@
-// Tests that explain denies as self what the gateway does: its own listeners,
-// at every address that leads to them.
+// Tests that explain and the gateway deny the same addresses with the reason self: the
+// gateway's own listeners, at every address that leads to them.
 
 package main
 

@@ -139,12 +139,13 @@ type sheet struct {
 // linef writes one line of the body.
 func (s *sheet) linef(format string, args ...any) { fmt.Fprintf(&s.body, format+"\n", args...) }
 
-// left notes what a rule permits and the export does not.
+// left notes something that a rule permits and the export does not permit.
 func (s *sheet) left(g *rules.Grant, format string, args ...any) {
 	s.diffs = append(s.diffs, Difference{What: fmt.Sprintf(format, args...), Rules: []string{g.Rule.String()}})
 }
 
-// wider notes what the export permits beside the policy; g is nil for the whole export.
+// wider notes something that the export permits and the policy denies. g is the rule
+// concerned, or nil if the whole export is.
 func (s *sheet) wider(g *rules.Grant, format string, args ...any) {
 	d := Difference{Wider: true, What: fmt.Sprintf(format, args...)}
 	if g != nil {
@@ -153,10 +154,11 @@ func (s *sheet) wider(g *rules.Grant, format string, args ...any) {
 	s.diffs = append(s.diffs, d)
 }
 
-// expiring notes the rules that end by themselves in the policy, and not in the export.
+// expiring notes the rules with an expiry date: they end in the policy, but not in the
+// export.
 func (s *sheet) expiring(f Format) {
 	if f == CSV {
-		return // it has a column for that
+		return // the table has a column with the expiry date
 	}
 	for i := range s.p.Rules {
 		if end := s.p.Rules[i].Rule.Expires; !end.IsZero() {

@@ -31,7 +31,7 @@ type Config struct {
 	lines  map[string]int         // lines of the keys of [listen]
 	known  *known                 // while the configuration is read
 	lists  map[string]*rules.List // by the paths of their files; while the configuration is read
-	inputs [][sha256.Size]byte    // of the content of the files among Inputs
+	inputs [][sha256.Size]byte    // a hash of the content of each file among Inputs
 	unread []string               // profile files with errors, whose profile is not among Profiles
 }
 

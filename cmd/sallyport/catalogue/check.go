@@ -129,7 +129,8 @@ func readTexts(args []string, in io.Reader) (texts []lint.Text) {
 	return texts
 }
 
-// reason returns why a file cannot be read, without the file's name, which a finding has.
+// reason returns why a file cannot be read. It leaves out the file's name, because the
+// finding already names the file.
 func reason(err error) error {
 	var at *fs.PathError
 	if errors.As(err, &at) {

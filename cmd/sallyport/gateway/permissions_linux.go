@@ -248,7 +248,7 @@ func wayTo(path string) (way []step, err error) {
 		if len(rest) == 0 {
 			return way, nil
 		}
-		at, rest = filepath.Join(at, rest[0]), rest[1:] // ".." is safe here: at contains no link
+		at, rest = filepath.Join(at, rest[0]), rest[1:] // ".." is safe here, because the path in at contains no link
 	}
 }
 

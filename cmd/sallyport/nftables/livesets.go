@@ -51,8 +51,8 @@ type LiveSets struct {
 	logged  string                          // the last failure in the log
 }
 
-// An entry is the reason to keep an address: the last name that has it, and until
-// when.
+// An entry is the reason to keep an address in a set: the last name that has the address,
+// and the time until which the set keeps it.
 type entry struct {
 	name  rules.Name
 	until time.Time
@@ -183,7 +183,7 @@ func (l *LiveSets) pass(look bool) {
 		}
 		left := map[netip.Addr]time.Duration{}
 		for a, k := range addrs {
-			if plan.permits(set, a, k) { // if not, forget failed to remove it
+			if plan.permits(set, a, k) { // forget could not remove an address that is no longer permitted
 				left[a] = k.until.Sub(l.now())
 			}
 		}

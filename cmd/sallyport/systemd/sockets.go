@@ -87,8 +87,8 @@ func openAll(files []*os.File) (*Sockets, error) {
 	return &in, nil
 }
 
-// Match finds the door of each socket. A socket without a door is an error: no
-// listener stays open that the configuration does not ask for.
+// Match finds the door of each socket. A socket without a door is an error, so that no
+// listener stays open without an entry in the configuration.
 func (in *Sockets) Match(doors []Door) error {
 	if in == nil {
 		return nil

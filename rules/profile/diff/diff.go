@@ -1,5 +1,6 @@
 // Package diff compares two revisions of a profile: which rules were added, removed and
-// changed, and how. What it prints is for a person who decides whether to load the new one.
+// changed, and how. It prints the comparison for a person who decides whether to load the
+// new revision.
 package diff
 
 import (
@@ -19,19 +20,19 @@ const (
 	Changed Kind = "changed"
 )
 
-// A Field is one part of a rule or of a profile that differs. A list shows what went and
-// what came, without what stayed.
+// A Field is one part of a rule or of a profile that differs. If the part is a list, the
+// Field has only the elements that were removed and added.
 type Field struct {
 	Name string
-	List bool     // Old and New are what went and what came
-	Old  []string // one element if the field is no list; none if it was empty
+	List bool     // Old has the removed elements of a list, and New the added elements
+	Old  []string // if the field is no list: its one value, or nothing if it was empty
 	New  []string
 }
 
 // A Change is one rule that differs.
 type Change struct {
 	Kind   Kind
-	ID     string // in the new revision; of a removed rule in the old one
+	ID     string // the id in the new revision; of a removed rule, the id in the old revision
 	Was    string // the id in the old revision, if the rule was renamed
 	Rule   *rules.Rule
 	Fields []Field // of a changed rule

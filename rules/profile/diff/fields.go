@@ -1,4 +1,4 @@
-// Fields: what of a rule or of a profile can differ, as text.
+// Fields: the parts of a rule or of a profile that can differ, as text.
 
 package diff
 
@@ -49,7 +49,7 @@ func yes(b bool) string {
 	return ""
 }
 
-// ruleFields returns what differs between two rules beside their ids.
+// ruleFields returns the fields that differ between two rules. It does not compare the ids.
 func ruleFields(oldOf, nowOf *rules.Profile, old, now *rules.Rule) []Field {
 	var c comparer
 	c.text("from", old.From, now.From)
@@ -79,7 +79,8 @@ func destinations(r *rules.Rule) []string {
 	return out
 }
 
-// profileFields returns what differs between two profiles outside of their rules.
+// profileFields returns the fields that differ between two profiles. It does not compare
+// their rules.
 func profileFields(old, now *rules.Profile) []Field {
 	var c comparer
 	c.text("name", old.Name, now.Name)

@@ -66,7 +66,8 @@ func title(p *rules.Profile) string {
 	return s + " (" + p.File + ")"
 }
 
-// write writes a field: a list as what went and what came, another one as old and new.
+// write writes a field. For a list it writes the removed and the added elements, for
+// another field the old and the new value.
 func (f *Field) write(line func(string, ...any), indent string) {
 	if !f.List {
 		line("%s%s: %s -> %s", indent, f.Name, or(f.Old), or(f.New))
@@ -80,7 +81,7 @@ func (f *Field) write(line func(string, ...any), indent string) {
 	}
 }
 
-// or returns the only text of a list, "none" if there is none.
+// or returns the only text of a list. It returns "none" for an empty list.
 func or(list []string) string {
 	if len(list) == 0 {
 		return "none"

@@ -74,8 +74,8 @@ func Problems(findings []Finding) (out rules.Problems) {
 }
 
 // Profiles checks profiles and returns the findings, in the order of the profiles and
-// their lines. It compares their names with each other and with the names of the
-// profiles known, which it does not check.
+// their lines. It compares their names with each other and with the names of known
+// profiles. It does not check the known profiles.
 func Profiles(checked, known []*rules.Profile) []Finding {
 	var out []Finding
 	spelled, list := spelling(checked, known), providers()
@@ -94,8 +94,9 @@ func Profiles(checked, known []*rules.Profile) []Finding {
 	return out
 }
 
-// FromFiles checks those of a configuration's profiles that it reads from files, and
-// compares them with all of its profiles and with the shipped ones that they replace.
+// FromFiles takes the profiles of a configuration, and checks the profiles that come from
+// files. It compares them with all profiles of the configuration, and with the shipped
+// profiles that they replace.
 func FromFiles(profiles []*rules.Profile) []Finding {
 	var files []*rules.Profile
 	known := slices.Clone(profiles)
@@ -143,7 +144,7 @@ func (c *checker) count() {
 
 // check applies the checks of a single rule.
 func (c *checker) check(r *rules.Rule) {
-	if r.Purpose != "" && strings.TrimSpace(r.Purpose) == "" { // no purpose at all is an error of the parser
+	if r.Purpose != "" && strings.TrimSpace(r.Purpose) == "" { // the parser reports a missing purpose
 		c.find(r, Source, "purpose is blank", "state what the document says the rule is for")
 	}
 	if strings.TrimSpace(r.Section) == "" {
@@ -158,8 +159,9 @@ func (c *checker) check(r *rules.Rule) {
 	}
 }
 
-// find adds a finding about a rule: what it is, and the cure. The note of the rule explains
-// the finding if it contains one of the subjects; then nothing is left to cure.
+// find adds a finding about a rule: what is doubtful, and the cure. The note of the rule
+// explains the finding if the note contains one of the subjects. The finding then has no
+// cure.
 func (c *checker) find(r *rules.Rule, check Check, what, cure string, subjects ...string) {
 	f := Finding{
 		Problem: rules.Problem{File: r.File, Line: r.Line, Text: fmt.Sprintf("rule %q: %s", r.ID, what), Warning: true},

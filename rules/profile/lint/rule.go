@@ -61,10 +61,10 @@ func counted(n int, one, several string) string {
 	return fmt.Sprintf("%d %s", n, several)
 }
 
-// roles finds a port that the document gives to other roles only. There are two signs: the
-// number is that of a [[port]] which, for this destination, only rules of other roles
-// name; or the known revision of this profile has the port, at this destination, only for other
-// roles.
+// roles finds a port that the document gives to other roles only. Two things show this. A
+// [[port]] has this number, and only rules of other roles use it for this destination. Or
+// the known revision of this profile has the port, for this destination, only in rules of
+// other roles.
 func (c *checker) roles(r *rules.Rule) {
 	for _, proto := range []rules.Proto{rules.TCP, rules.UDP} {
 		for _, port := range c.profile.Ports {
@@ -106,7 +106,7 @@ func (c *checker) roleByRevision(r *rules.Rule, k *rules.Profile) {
 	for _, proto := range []rules.Proto{rules.TCP, rules.UDP} {
 		for _, span := range portsOf(c.profile, r, proto) {
 			if span.Last-span.First >= manyPorts {
-				continue // a wide range is no port of one role
+				continue // no document gives a wide range to one role only
 			}
 			for port := int(span.First); port <= int(span.Last); port++ {
 				c.roleOfPort(r, k, proto, uint16(port))
