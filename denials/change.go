@@ -19,11 +19,11 @@ type change struct {
 	client   string
 	profile  int // index of the client's profile
 	rule     *rules.Rule
-	features []string          // to turn on
-	version  string            // to set
-	ports    map[string]uint16 // to set
+	features []string          // the features to turn on
+	version  string            // the version to set
+	ports    map[string]uint16 // the ports to set
 	bind     map[string]string // role -> name or address, to add
-	source   netip.Addr        // to add to the client's sources
+	source   netip.Addr        // the address to add to the client's sources
 	site     *siteRule         // a rule to add instead
 	ask      string            // the question to the operator; "": the configuration itself supports the change
 }

@@ -17,8 +17,8 @@ import (
 // An Edit sets one key of one client, or adds one [[rule]].
 type Edit struct {
 	Client  string // name of the [[client]]
-	Profile int    // with features, version, ports and a Table of the profile: the index of the client's profile
-	Table   string // with addresses.ROLE: "client.addresses", which "" means too, or "client.profile.addresses"
+	Profile int    // the index of the client's profile, if the edit sets features, version, ports or the profile's own Table
+	Table   string // if the edit sets addresses.ROLE: "client.addresses" (also "") or "client.profile.addresses"
 	Key     string // features, version, ports, sources, or addresses.ROLE
 	Value   string // its new value, as TOML
 	Rule    string // a whole [[rule]] as TOML, instead of a key

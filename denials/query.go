@@ -31,7 +31,7 @@ type View struct {
 	Groups   []*Group // as asked for
 	Matched  int      // groups before Offset and Limit
 	Denials  uint64   // denials that the filter selects, of every cure
-	Rest     uint64   // of these, the denials that were counted in a group "(many)", to save memory
+	Rest     uint64   // how many of these denials were counted in a group "(many)", to save memory
 	Totals   Totals
 	Timeline Timeline
 }

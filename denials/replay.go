@@ -35,7 +35,7 @@ type Replayed struct {
 // A Changed counts all decisions of one destination and client that change in
 // the same way.
 type Changed struct {
-	Group             // as recorded; Verdict is the earlier one
+	Group             // the recorded group; its Verdict is the recorded verdict
 	Outcome    string // NewlyPermitted or NewlyDenied
 	NewVerdict string // deny, would_deny or allow
 	NewReason  string // "" for an allow

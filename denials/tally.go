@@ -39,7 +39,7 @@ type Group struct {
 
 	Count       uint64
 	First, Last time.Time
-	Via         string // of the latest record, like all fields below
+	Via         string // from the latest record, like all fields below
 	Profile     string
 	SNI         string
 	Resolved    string // one of the addresses
@@ -110,7 +110,7 @@ type Tally struct {
 	groups map[groupKey]*Group
 	size   int    // bytes, roughly
 	Total  uint64 // denials added
-	Rest   uint64 // of these, the denials that were counted without their host
+	Rest   uint64 // how many of these denials were counted without their host
 }
 
 type groupKey struct {

@@ -58,7 +58,7 @@ type entry struct {
 type answer struct {
 	rcode   int
 	records []dns.RR // records of the type in the question; or a chain of aliases whose end the server did not see
-	soa     *dns.SOA // of a negative answer
+	soa     *dns.SOA // the SOA record of a negative answer
 	flat    bool     // the records came from the end of a chain of aliases
 
 	sigs, proof []dns.RR // for a client that sets DO: signatures of records, and proofs beside soa

@@ -71,9 +71,9 @@ type Limits struct {
 	TCP               int // TCP connections; 256. The same number may wait until a connection ends, and half of that number for one client
 	TCPPerClient      int // TCP connections of one client; 32
 	InFlight          int // queries in flight to upstreams; 1024
-	InFlightPerClient int // of one client; a quarter of InFlight
+	InFlightPerClient int // queries in flight of one client; a quarter of InFlight
 	Pins              int // pins of all clients; 65 536
-	PinsPerClient     int // of one client; 4096
+	PinsPerClient     int // pins of one client; 4096
 }
 
 // withDefaults returns c with defaults in its zero fields.

@@ -35,7 +35,7 @@ type Filter struct {
 	// reach is Decision.Reach. Tests without a compiled policy replace it.
 	reach func(rules.Decision, netip.AddrPort) rules.Reason
 
-	life context.Context // of the exchanges; Close cancels it
+	life context.Context // the context of all exchanges; Close cancels it
 	end  context.CancelFunc
 	mu   sync.Mutex     // guards the in-flight exchanges of every resolver; Close and the callers of work.Add lock it
 	work sync.WaitGroup // exchanges and probes

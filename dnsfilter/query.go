@@ -46,11 +46,11 @@ type query struct {
 	qend     int // msg[headerSize:qend] is the question
 	qtype    uint16
 	edns, do bool
-	size     uint16 // with edns: the UDP payload size that the client accepts
+	size     uint16 // if edns is true: the UDP payload size that the client accepts
 
 	cookie       uint16       // offset in msg of the COOKIE option's data; 0: no cookie
 	cookieSize   uint8        // its length in bytes
-	serverCookie serverCookie // with cookie: the server cookie for the reply
+	serverCookie serverCookie // if cookie is true: the server cookie for the reply
 	proven       bool         // the source address is proven
 
 	client  netip.AddrPort // unmapped

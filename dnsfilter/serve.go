@@ -78,7 +78,7 @@ type service struct {
 
 // start starts the loops of a run.
 func (s *service) start(ctx context.Context) {
-	each := 1 // with one socket per processor one reader each is enough
+	each := 1 // if each processor has a socket, one reader for each socket is enough
 	if len(s.udp) == 1 {
 		each = min(4, runtime.GOMAXPROCS(0))
 	}

@@ -106,7 +106,7 @@ type tcpConn struct {
 	owner    rules.QuotaKey // the client in that queue
 	gotQuery atomic.Bool    // it had its first query
 	room     chan struct{}  // holds one value for each query in flight
-	wait     sync.WaitGroup // for the queries in flight
+	wait     sync.WaitGroup // waits for the queries in flight
 
 	mu sync.Mutex // held while a reply is written
 }

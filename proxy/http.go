@@ -81,7 +81,7 @@ type grant struct {
 	dialState dialState
 
 	final bool                        // the final question was asked
-	flow  *flow                       // from the final allow on
+	flow  *flow                       // set from the final allow on
 	up    *upstream                   // the upstream connection that carries the request; set at the final allow
 	out   *answer                     // the response to its client
 	own   bool                        // flow is the request's own, not the tunnel's

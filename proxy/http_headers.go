@@ -58,7 +58,7 @@ func (g *grant) rewrite(r *http.Request, pseudonym string) {
 	if g.head.Expects && g.head.HTTP11 {
 		r.Body = &expected{ReadCloser: r.Body, out: g.out}
 	} else {
-		r.Header.Del("Expect") // to be ignored in HTTP/1.0 (RFC 9110, section 10.1.1)
+		r.Header.Del("Expect") // a server ignores Expect in HTTP/1.0 (RFC 9110, section 10.1.1)
 	}
 	strip(r.Header, forwarding)
 	if _, ok := r.Header["User-Agent"]; !ok {

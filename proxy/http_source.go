@@ -103,7 +103,7 @@ func (t *tunnelSource) limits(l *head.Limits, p *Proxy) { l.First = p.limits.Sni
 // A redirectedSource is a redirected connection without a grant. Its requests come in
 // origin-form. Each is a flow of its own, and goes to the name in its Host.
 type redirectedSource struct {
-	attempt rules.Attempt // of the connection; its flow number is the first request's
+	attempt rules.Attempt // the attempt of the connection; its flow number is that of the first request
 }
 
 func (r *redirectedSource) ask(s *session, h *head.Head, first bool) rules.Attempt {

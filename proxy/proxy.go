@@ -56,7 +56,7 @@ type Config struct {
 // Limits bound what clients can make the proxy hold. A zero field stands for its default.
 type Limits struct {
 	Connections int           // accepted connections at once, 16384
-	PerClient   int           // of these, the connections of one client and source (an address, an IPv6 /64), 4096
+	PerClient   int           // accepted connections of one client from one source (an address, an IPv6 /64), 4096
 	Sniffing    int           // tunnels whose first bytes are awaited, 4096; a quarter of them for one client
 	Head        time.Duration // a complete request head or SOCKS5 handshake, 10 s
 	Sniff       time.Duration // a complete ClientHello or head inside a tunnel, 5 s

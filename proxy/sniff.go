@@ -27,7 +27,7 @@ type sniffResult struct {
 	tls     bool // begins like TLS: the client understands an alert
 	http    bool // begins like HTTP/1: the client understands a denial page
 	hello   hello.Hello
-	size    int       // with tls: bytes of the records that hold the ClientHello
+	size    int       // if tls is true: bytes of the records that hold the ClientHello
 	line    head.Line // without tls: the first line so far
 	scanned int       // how many bytes were fed to line
 	head    head.Head

@@ -11,8 +11,8 @@ type Stats struct {
 	Sniffing    int64 // tunnels whose first bytes are awaited
 
 	Accepted     uint64 // connections, since the start
-	Empty        uint64 // of them, closed without a byte, and nothing was denied
-	NotAdmitted  uint64 // of them, refused because of a limit or a drain
+	Empty        uint64 // accepted connections that closed without a byte and without a denial
+	NotAdmitted  uint64 // accepted connections that were refused because of a limit or a drain
 	AcceptErrors uint64 // failed accepts, for example for lack of descriptors
 	Panics       uint64 // connections that ended in a recovered panic
 	BytesIn      uint64 // from clients to destinations
@@ -22,7 +22,7 @@ type Stats struct {
 type counters struct {
 	connections                                        atomic.Int64
 	accepted, empty, notAdmitted, acceptErrors, panics atomic.Uint64
-	bytesIn, bytesOut                                  atomic.Uint64 // of flows that ended
+	bytesIn, bytesOut                                  atomic.Uint64 // the bytes of flows that ended
 }
 
 // Stats returns what is open now and what was counted since the start.

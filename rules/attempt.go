@@ -193,7 +193,7 @@ func (a *Attempt) Target() Name {
 
 // A Close records how a permitted flow ended.
 type Close struct {
-	Attempt  Attempt        // as finally decided
+	Attempt  Attempt        // the final attempt
 	Decision Decision       // the final decision
 	Dialed   netip.AddrPort // the address of the connection; zero: none
 	BytesIn  uint64         // from the client to the destination

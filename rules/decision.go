@@ -28,7 +28,7 @@ type Decision struct {
 	Client  *Client // the client in the configuration; nil: unknown client
 	Would   bool    // the policy denies, but mode "audit" lets the attempt through
 	policy  *Policy // the generation that decided; nil: none
-	scope   *scope  // of the client
+	scope   *scope  // the rules of the client
 	grant   *scopeRule
 	name    Name // the name to reach; zero: an address
 	proto   Proto

@@ -12,7 +12,7 @@ import (
 // A Gain is one part of what a new policy permits and an old policy does not. Exactly
 // one of To, Audit, Private and Setting is set.
 type Gain struct {
-	Client *Client  // of the new policy; nil: every client
+	Client *Client  // the client in the new policy; nil: every client
 	From   []Region // the sources of Client that have the gain
 	Rule   *Rule    // the rule of the new policy that permits it; nil: none
 

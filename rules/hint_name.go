@@ -62,7 +62,7 @@ func hintOtherProfile(a *Attempt, d *Decision) string {
 	has := func(same func(own *Profile) bool) bool {
 		return slices.ContainsFunc(d.Client.Profiles, func(cp ClientProfile) bool { return same(cp.Profile) })
 	}
-	var kin, others []*Rule // of the client's product, and of other products
+	var kin, others []*Rule // rules of the client's product, and rules of other products
 	for _, p := range d.policy.profiles {
 		i := slices.IndexFunc(p.Rules, func(r *Rule) bool { return r.documents(a) })
 		switch {
@@ -151,7 +151,7 @@ func hintExtend(a *Attempt, d *Decision) string {
 // Bounds of the search for a name that is spelled almost alike.
 const (
 	mostEdits     = 3     // a name with another top-level domain of three letters is still found
-	mostNamesRead = 4_096 // of the client's rules: more would take longer than a denial may
+	mostNamesRead = 4_096 // how many names of the client's rules are read: reading more would delay the denial
 )
 
 // hintAlike explains a denial by the name that differs from the asked one by the

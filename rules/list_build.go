@@ -22,7 +22,7 @@ type ListBuilder struct {
 // A rawEntry is one name in the order of the files.
 type rawEntry struct {
 	key   uint64 // see orderKey
-	start uint32 // of the name in raw
+	start uint32 // where the name begins in raw
 	line  uint32
 	size  uint8
 	kind  uint8
@@ -59,7 +59,7 @@ func (b *ListBuilder) Add(d Destination, line int) {
 type Repeats struct {
 	Count       int
 	Text        string // the first repeated entry
-	File        string // of its second place
+	File        string // the file in which the entry is listed again
 	Line        int
 	EarlierFile string
 	EarlierLine int

@@ -120,7 +120,7 @@ func ParseName(raw string) (Name, error) {
 			return Name{}, ErrNameNumeric
 		}
 	}
-	if every&(ones*0x20) != ones*0x20 { // of the usual octets only A-Z lack this bit
+	if every&(ones*0x20) != ones*0x20 { // among the usual octets, only A-Z lack this bit
 		raw = lower(raw)
 	}
 	return Name{raw}, nil

@@ -8,7 +8,7 @@ import "math/bits"
 // A nearRef is one name of one rule, filed under a parent of the name.
 type nearRef struct {
 	likeness
-	rank uint64 // of equally similar names the one with the highest rank is the nearest
+	rank uint64 // among equally similar names, the name with the highest rank is the nearest
 }
 
 // newRank ranks rules in force before others, and then by their order. All ranks differ
@@ -41,7 +41,7 @@ func (l likeness) to(o likeness) int {
 
 // A neighbour is the deepest entry of the trie for a name or its parents.
 type neighbour struct {
-	value uint32     // of the trie; 0: no entry
+	value uint32     // a value of the trie; 0: no entry
 	whole bool       // the entry is of the name itself
 	head  int        // octets of the name in front of it
 	list  *scopeRule // a rule whose list has a similar name; nil: none

@@ -27,7 +27,7 @@ type Policy struct {
 	profiles  []*Profile // every profile that a client could have: for hints
 
 	revision string
-	expires  time.Time // when the next rule expires; zero: never
+	expires  time.Time // the time when the next rule expires; zero: no rule expires
 }
 
 // Own holds the addresses that lead back to sallyport itself.

@@ -11,7 +11,7 @@ type Document struct {
 	Released  string // YYYY-MM-DD
 	URL       string
 	Retrieved string // YYYY-MM-DD: when the text was read
-	SHA256    string // of what was read, in hexadecimal
+	SHA256    string // the hash of the file that was read, in hexadecimal
 	Language  string // like "en" or "pt-BR"
 	Note      string // what is unusual about the document
 }
@@ -39,14 +39,14 @@ type Profile struct {
 	Features  []Feature
 	Ports     []Port
 	Rules     []*Rule
-	Revision  string // a hash of everything in the profile that decides; not the revision of a configuration
+	Revision  string // a hash of everything in the profile that can change a decision; not the revision of a configuration
 	File      string
-	Line      int // of its name
+	Line      int // the line of the key "name"
 
 	// The fields below are set for profiles that a configuration reads from files.
 	Origin       string   // names the profile in sources; "": the profile is inside the binary
 	Replaces     string   // the version or revision of the shipped profile that it is to replace; "": none
-	ReplacesLine int      // of that key
+	ReplacesLine int      // the line of the key "replaces"
 	Replaced     *Profile // the shipped profile that it replaces; nil: none
 }
 

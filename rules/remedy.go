@@ -16,8 +16,8 @@ type Remedy struct {
 	Rule     *Rule
 	Client   *Client
 	Profile  int      // index of the rule's profile among the client's profiles; -1: the client does not have it
-	Features []string // to turn on
-	Version  string   // to set; "": the version of the client is right
+	Features []string // the features to turn on
+	Version  string   // the version to set; "": the client's version is right
 	Port     string   // name of the configurable port to set to the attempt's port; "": none
 	Bind     string   // role to give the attempt's destination as address; "": none
 

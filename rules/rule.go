@@ -17,7 +17,7 @@ type Rule struct {
 	From    string // role
 	To      []Destination
 	List    *List // site rules: what its list files add to To; nil: nothing
-	TCP     Ports // as written, named ports at their defaults
+	TCP     Ports // the ports as written; a named port has its default
 	UDP     Ports
 	Any     bool     // every protocol and port, any content
 	Local   bool     // documented, but used within one host only; permits nothing across the gateway
@@ -36,7 +36,7 @@ type Rule struct {
 	Line int
 
 	Document *Document
-	Origin   string   // of its profile; "": the profile is inside the binary
+	Origin   string   // the file of its profile; "": the profile is inside the binary
 	TCPNamed []string // names of configurable ports, whose numbers each client can set
 	UDPNamed []string
 }

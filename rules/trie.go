@@ -22,9 +22,9 @@ type suffixTrie struct {
 // A trieBucket has room for four keys.
 type trieBucket struct {
 	tags  uint64    // 16 bits of each key's hash; 0: no key
-	start [4]uint32 // of the key in text
+	start [4]uint32 // where each key begins in text
 	value [4]uint32 // 0: only a parent of keys
-	size  [4]uint8  // of the key
+	size  [4]uint8  // octets of each key
 	below [4]bool   // there are keys below it
 	over  bool      // a key of this bucket is in the next one
 }

@@ -17,7 +17,7 @@ import (
 // A Cursor remembers how far a set of journals was read. Its zero value starts at
 // the beginning. It is not safe for concurrent use.
 type Cursor struct {
-	Since  time.Time // if not zero, files last written more than an hour before are left out
+	Since  time.Time // if not zero, files that were last written more than an hour before this time are left out
 	Final  bool      // this is the last reading: report a last line without an end
 	Report Report    // about the part that was read since the last start
 

@@ -20,8 +20,8 @@ const rawMax = 2048
 type entry struct {
 	at       time.Time
 	event    string
-	listens  []string // of a start: Record.Own
-	detail   string   // of closes and events; a decision has it in the attempt
+	listens  []string // Record.Own of a start
+	detail   string   // the detail of a close or event; a decision has its detail in the attempt
 	a        rules.Attempt
 	d        rules.Decision
 	dialed   netip.AddrPort
@@ -79,7 +79,7 @@ type foldKey struct {
 	name    rules.Name
 	addr    netip.Addr
 	client  string // the client's name: one network can have several
-	cause   string // of a close
+	cause   string // the cause of a close
 }
 
 func (e *entry) key() foldKey {

@@ -62,7 +62,7 @@ type Journal struct {
 
 	mu     sync.Mutex
 	queue  []entry // waits for the writer
-	events int     // of these, the entries that are not about flows
+	events int     // how many of these entries are not about flows
 	closed bool
 
 	wake    chan struct{} // the queue is not empty

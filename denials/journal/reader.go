@@ -27,13 +27,13 @@ type reader struct {
 	place
 	name   string
 	file   *os.File
-	info   os.FileInfo // as it was when the file was opened
+	info   os.FileInfo // the file's state when the file was opened
 	raw    countedReader
 	in     *bufio.Reader
 	dec    *decoder
 	report *Report
 	rec    Record
-	only   []byte // if not nil, skip lines without this text
+	only   []byte // if not nil, the reader skips lines without this text
 	packed bool   // the file is compressed
 	grows  bool   // a last line without an end is still being written: leave it for the next reading
 	err    error  // why the file could not be read to its end

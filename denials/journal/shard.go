@@ -14,7 +14,7 @@ import (
 const (
 	shards         = 32
 	shardClients   = 256 // clients with a state of their own in one shard
-	shardUnproven  = 128 // of these, clients that are known only from datagrams
+	shardUnproven  = 128 // clients of one shard that are known only from datagrams
 	unprovenDenied = 500 // records of single denied datagrams in a second, for all clients together
 )
 

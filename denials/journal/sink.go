@@ -43,7 +43,7 @@ type sink struct {
 
 	err     atomic.Pointer[error] // why the file cannot be written; nil: it can be
 	last    atomic.Pointer[error]
-	writing atomic.Int64 // when the current write began, in Unix nanoseconds; 0: there is none
+	writing atomic.Int64 // when the current write began, in Unix nanoseconds; 0: no write is running
 	lines   atomic.Uint64
 	bytes   atomic.Uint64
 	errors  atomic.Uint64
@@ -116,7 +116,7 @@ func (s *sink) write(p []byte, now time.Time) (int, error) {
 	s.writing.Store(time.Now().UnixNano())
 	defer s.writing.Store(0)
 	if d, ok := s.f.(interface{ SetWriteDeadline(time.Time) error }); ok {
-		_ = d.SetWriteDeadline(time.Now().Add(stallAfter)) // for pipes; a file has no deadline
+		_ = d.SetWriteDeadline(time.Now().Add(stallAfter)) // a pipe has a deadline; a file has none, and the error does not matter
 	}
 	if err := s.endPartial(); err != nil {
 		return 0, err

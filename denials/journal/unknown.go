@@ -30,7 +30,7 @@ type unknownClients struct {
 	lines   int   // remaining; below 0: taken from the next second
 	bytes   int
 	beyond  client
-	counted uint64 // as in shard
+	counted uint64 // the same count as in shard
 	pending uint64
 	folded  uint64
 }

@@ -59,7 +59,7 @@ func (v *liveView) fill(run *denials.Review, err error) {
 type policyView struct {
 	frame
 	Revision string
-	Counting time.Time // when counting began; zero: usage is not counted
+	Counting time.Time // the time when counting began; zero: usage is not counted
 	Clients  []policyClient
 }
 

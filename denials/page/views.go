@@ -42,7 +42,7 @@ type groupsView struct {
 	frame
 	Form                         form
 	Filtered                     bool
-	Error                        string // of the form
+	Error                        string // the error of the form
 	Chart                        *chart
 	Groups                       []groupRow
 	Matched, From, To            int
@@ -160,7 +160,7 @@ type groupView struct {
 	Suggestions []*denials.Suggestion
 	Records     []recordRow
 	Back        string
-	Meaning     string // of the cure
+	Meaning     string // the meaning of the cure
 }
 
 type recordRow struct {

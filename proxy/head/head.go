@@ -13,7 +13,7 @@ import (
 
 // Limits of a request head.
 const (
-	maxTarget  = 32 << 10 // with the query, in which signed URLs carry their signatures
+	maxTarget  = 32 << 10 // octets of the target with its query; signed URLs have their signatures in the query
 	maxPath    = 8000     // without the query; RFC 9112, section 3, recommends 8000 octets for a request line
 	maxFields  = 32 << 10 // all fields, with the empty line
 	maxMethod  = 32

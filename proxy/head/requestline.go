@@ -257,8 +257,8 @@ type Patience uint8
 
 const (
 	None  Patience = iota // do not wait: pass them on and follow the rest
-	Brief                 // as long as a client needs to send a request in pieces
-	Long                  // until the deadline: only a request begins like this
+	Brief                 // wait as long as a client needs to send a request in pieces
+	Long                  // wait until the deadline, because only a request begins like this
 )
 
 // Patience returns how much the line resembles a request line of RFC 9112, section 3: method,

@@ -104,7 +104,7 @@ func RecordSize(b []byte) int { return int(b[3])<<8 | int(b[4]) }
 type Second struct {
 	First Hello // the ClientHello that was judged
 	rest  int   // bytes still to come of a record without a ClientHello
-	scan  Scan  // of the second ClientHello
+	scan  Scan  // the scan of the second ClientHello
 }
 
 // Next returns how many bytes of b may pass; 0: more are needed. b holds the bytes that the client

@@ -62,7 +62,7 @@ type Relay struct {
 	over     atomic.Bool  // Finish was called
 	timer    *time.Timer
 	finished chan struct{} // closed when Down has returned; nil: not started
-	err      error         // of Down
+	err      error         // the error of the direction Down
 }
 
 // Start prepares the relay and starts its idle limit. The caller must call Finish.

@@ -16,9 +16,9 @@ type JSON struct {
 	Binds    []string            `json:"binds,omitempty"`
 	Wild     []string            `json:"wildcards,omitempty"` // those of Roles and Binds that a site may bind to *.names
 	Document DocumentJSON        `json:"document"`
-	Revision string              `json:"revision"`         // of the profile: a hash of what decides
+	Revision string              `json:"revision"`         // the revision of the profile: a hash of everything that can change a decision
 	File     string              `json:"file,omitempty"`   // absent: the profile is inside the binary
-	Origin   string              `json:"origin,omitempty"` // as the sources of its rules name the file
+	Origin   string              `json:"origin,omitempty"` // the file, named as in the sources of its rules
 	Replaces string              `json:"replaces,omitempty"`
 	Features []map[string]string `json:"features,omitempty"`
 	Ports    []map[string]any    `json:"ports,omitempty"`

@@ -11,7 +11,7 @@ import (
 // A Provenance says which profile and which document a rule comes from.
 type Provenance struct {
 	Profile   string `json:"profile"`
-	Revision  string `json:"revision"` // of the profile, never of the configuration
+	Revision  string `json:"revision"` // the revision of the profile, never that of the configuration
 	Document  string `json:"document"`
 	Version   string `json:"version,omitempty"`
 	Released  string `json:"released,omitempty"`

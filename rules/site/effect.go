@@ -14,7 +14,7 @@ import (
 // warnOfNoEffect warns of the settings of one profile that put no rule in force and move no
 // port.
 func warnOfNoEffect(t *tomldoc.Table, cp *rules.ClientProfile) {
-	var own, current []*rules.Rule // of the client's role; of its version as well
+	var own, current []*rules.Rule // the rules of the client's role; and from these, the rules for its version
 	for _, r := range cp.Profile.Rules {
 		if r.From == cp.Role && !r.Local {
 			own = append(own, r)

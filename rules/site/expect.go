@@ -19,7 +19,7 @@ type Expectation struct {
 	Proto  rules.Proto
 	Port   uint16
 	Allow  bool
-	Reason rules.Reason // of a denial; ReasonNone: any
+	Reason rules.Reason // the expected reason of a denial; ReasonNone: any reason
 	Why    string       // why the site relies on it
 	Line   int
 }

@@ -24,9 +24,9 @@ type listReader struct {
 	problems rules.Problems
 	build    rules.ListBuilder
 	doh      resolvers
-	lines    int // of all files
-	bytes    int // of all files
-	entries  int // of the file that is read
+	lines    int // the lines of all files
+	bytes    int // the octets of all files
+	entries  int // the entries of the file that is being read
 	errors   int // in the file that is read
 	warnings int // in the file that is read
 }

@@ -37,7 +37,7 @@ type profileReader struct {
 	bytes    int
 	found    []*rules.Profile // from files
 	unread   []string         // files with errors, whose profile is not among found
-	problems rules.Problems   // of the files
+	problems rules.Problems   // the problems of the files
 }
 
 // readProfiles reads [profiles] and sets c.Profiles: profiles from files take the place of

@@ -73,7 +73,7 @@ func (s Step) String() string {
 // A Confinement is the result of Apply. The nil Confinement means that nothing was removed.
 type Confinement struct {
 	Steps   []Step
-	granted []identity // of what can be read, while Files is on
+	granted []identity // the files and directories that can be read, while Files is on
 	listed  []identity // those of the same whose directories can be listed too
 	held    []int      // open descriptors that keep granted inodes in /proc alive
 }

@@ -47,8 +47,8 @@ type siteInForce struct {
 
 	mu     sync.Mutex
 	site   *denials.Site
-	policy *rules.Policy // of site
-	again  time.Time     // when to read again a file that was not in force
+	policy *rules.Policy // the policy of site
+	again  time.Time     // the time to read the file again, if it was not in force
 }
 
 // get returns the site; nil before a policy is in force.

@@ -97,7 +97,7 @@ type Gateway struct {
 	system    *systemServers      // of upstream "system"
 	nat64     *translators        // the prefixes that the upstreams announce
 	booted    *site.Config        // the configuration of the start: some keys keep their value until the next start
-	reloadErr error               // of the last reload; nil: the file is in force
+	reloadErr error               // the error of the last reload; nil: the file is in force
 	loaded    time.Time
 	broken    []string // the expectations that the policy in force breaks
 }

@@ -64,14 +64,14 @@ func (g *Gateway) Harden() error {
 
 // keeps returns the files and privileges that a running gateway needs.
 func keeps(file string, cfg *site.Config, filter PacketFilter) confine.Plan {
-	plan := confine.Plan{NetAdmin: filter.LiveSets, Files: []confine.Grant{{Path: "/proc/self", Access: confine.List}}} // for /metrics
+	plan := confine.Plan{NetAdmin: filter.LiveSets, Files: []confine.Grant{{Path: "/proc/self", Access: confine.List}}} // /metrics lists the open descriptors
 	if _, err := os.Stat("/proc/stat"); err == nil {
 		plan.Files = append(plan.Files, confine.Grant{Path: "/proc/stat", Access: confine.Read})
 	}
 	keep := func(grants ...confine.Grant) { plan.Files = append(plan.Files, grants...) }
 	for _, dir := range confine.ListAgain(filepath.Dir(file)) {
 		if file != "" && file != "-" {
-			keep(dir) // for a directory of profiles that a later configuration names
+			keep(dir) // a later configuration may name a directory of profiles here
 		}
 	}
 	for _, in := range cfg.Inputs {

@@ -19,7 +19,7 @@ type ProcessLimits struct {
 	Memory     int64  `json:"memory_bytes"` // the soft limit of the Go runtime; 0: none
 	MemoryFrom string `json:"memory_from"`  // GOMEMLIMIT, cgroup or none
 	Files      uint64 `json:"open_files"`
-	FilesNeed  uint64 `json:"open_files_needed"` // by [limits] connections
+	FilesNeed  uint64 `json:"open_files_needed"` // how many files [limits] connections needs
 }
 
 // memoryShare is the part of a cgroup's limit that the runtime may use. The rest

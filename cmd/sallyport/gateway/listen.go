@@ -232,7 +232,7 @@ func listenAdmin(ctx context.Context, text string, streams []netip.AddrPort) (ne
 			c.Close()
 			return nil, listenError("admin", "unix", path, syscall.EADDRINUSE)
 		}
-		_ = os.Remove(path) // of a process that has ended
+		_ = os.Remove(path) // the socket of a process that has ended
 	}
 	old := syscall.Umask(0o177)
 	l, err := listenConfig().Listen(ctx, "unix", path)

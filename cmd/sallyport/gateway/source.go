@@ -19,7 +19,7 @@ type Source struct {
 	stdin  io.Reader
 	keeper Keeper                   // found at the start: a confined process cannot read /etc/group
 	denied func(error) string       // what to do about an error of a confined process; nil: it is not confined
-	read   atomic.Pointer[readList] // by the last load, also if it failed
+	read   atomic.Pointer[readList] // the files that the last load read, also if it failed
 }
 
 // NewSource returns the source that a --config names.

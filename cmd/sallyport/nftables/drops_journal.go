@@ -92,7 +92,7 @@ func dropsFrom(r *dropReader) DropSource {
 type DropJournal struct {
 	source DropSource // nil: run was started without one
 	decide func(a rules.Attempt, times uint64) rules.Decision
-	path   string // of the ledger; "": in memory only
+	path   string // the file of the ledger; "": in memory only
 	log    *slog.Logger
 
 	mu     sync.Mutex

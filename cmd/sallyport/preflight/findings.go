@@ -13,7 +13,7 @@ import (
 
 // A group is the destinations with one kind of problem.
 type group struct {
-	Finding // of the first member; Cure is empty if the cures differ
+	Finding // the finding of the first member; Cure is empty if the members have different cures
 	members []*Destination
 }
 

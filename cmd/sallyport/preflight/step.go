@@ -41,7 +41,7 @@ type step struct {
 	addr netip.Addr
 	at   place
 	out  *Address
-	ends []func() // of the connections
+	ends []func() // the functions that close the connections
 }
 
 // end closes every connection.

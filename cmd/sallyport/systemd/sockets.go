@@ -22,7 +22,7 @@ type Door struct {
 	Key     string         // the key in [listen]; its socket may have it as FileDescriptorName=
 	Network string         // "tcp", "udp" or "unix"
 	Addr    netip.AddrPort // "[::]" includes every address of IPv4
-	Path    string         // of "unix"
+	Path    string         // the path of a "unix" socket
 }
 
 // String returns the network and the address or path.

@@ -17,8 +17,8 @@ import (
 
 // A Topic is one table of the help. Cells are Markdown.
 type Topic struct {
-	Name    string // of the command
-	Page    string // of docs/; "" if the page has the name of the command
+	Name    string // the name of the command
+	Page    string // the page in docs/; "" if the page has the name of the command
 	Short   string
 	Head    []string
 	Rows    [][]string

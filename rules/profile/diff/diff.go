@@ -35,7 +35,7 @@ type Change struct {
 	ID     string // the id in the new revision; of a removed rule, the id in the old revision
 	Was    string // the id in the old revision, if the rule was renamed
 	Rule   *rules.Rule
-	Fields []Field // of a changed rule
+	Fields []Field // the fields that differ, of a changed rule
 }
 
 // A Result is the comparison of two revisions.

@@ -18,12 +18,12 @@ type Options struct {
 	Released       string // date, YYYY-MM-DD
 	URL            string
 	Retrieved      string         // date, YYYY-MM-DD: when the document was read
-	SHA256         string         // of the document, in hexadecimal
-	Language       string         // of the document, like "en"
+	SHA256         string         // the hash of the document, in hexadecimal
+	Language       string         // the language of the document, like "en"
 	Role           string         // from: the role that opens these connections
-	Columns        map[string]int // a name of Columns → number of the column, from 1
-	Table          int            // only this table of the document, from 1; 0: all tables
-	Protocol       string         // "tcp", "udp" or "tcp,udp": for ports that have no protocol in the document
+	Columns        map[string]int // the number of the column, from 1, for each name of Columns
+	Table          int            // the one table of the document that is read, from 1; 0: all tables
+	Protocol       string         // "tcp", "udp" or "tcp,udp", for ports that have no protocol in the document
 }
 
 // Columns lists the columns that Options.Columns can name.
