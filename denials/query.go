@@ -52,7 +52,7 @@ func (q *Query) Check() error {
 func orderOf(name string) (func(a, b *Group) int, error) {
 	order, ok := map[string]func(a, b *Group) int{"": byCount, "count": byCount, "last": byLast, "host": byHost}[name]
 	if !ok {
-		return nil, fmt.Errorf("cannot sort by %q; there are %v", name, Sorts())
+		return nil, fmt.Errorf("cannot sort by %q; the orders are %v", name, Sorts())
 	}
 	return order, nil
 }

@@ -47,7 +47,7 @@ func closedFlags() map[string][]string {
 func (f *denialFlags) words(c *cobra.Command) error {
 	for name, known := range closedFlags() {
 		if fl := c.Flags().Lookup(name); fl != nil && fl.Value.String() != "" && !slices.Contains(known, fl.Value.String()) {
-			return commandline.Usage("--%s: there is no %q; there are %s", name, fl.Value, strings.Join(known, ", "))
+			return commandline.Usage("--%s: there is no %q; the values are %s", name, fl.Value, strings.Join(known, ", "))
 		}
 	}
 	return nil
@@ -69,7 +69,7 @@ func (f *denialFlags) warnOfClient(w io.Writer, cfg *site.Config) {
 	if slices.ContainsFunc(cfg.Clients, func(c *rules.Client) bool { return c.Name == name }) {
 		return
 	}
-	fmt.Fprintf(w, "sallyport: warning: --client: %s has no [[client]] %q; there are %s; only records of an earlier configuration can match\n",
+	fmt.Fprintf(w, "sallyport: warning: --client: %s has no [[client]] %q; its clients are %s; only records of an earlier configuration can match\n",
 		cfg.File, name, gateway.ClientNames(cfg))
 }
 

@@ -155,7 +155,7 @@ func (o *preflightOptions) run(ctx context.Context, stdin io.Reader, stderr io.W
 		fmt.Fprintln(stderr, "sallyport:", p)
 	}
 	if o.client != "" && !slices.ContainsFunc(cfg.Clients, func(c *rules.Client) bool { return c.Name == o.client }) {
-		return nil, fmt.Errorf("%s has no [[client]] %q; there are %s", cfg.File, o.client, gateway.ClientNames(cfg))
+		return nil, fmt.Errorf("%s has no [[client]] %q; its clients are %s", cfg.File, o.client, gateway.ClientNames(cfg))
 	}
 	bar := terminal.NewBar(stderr)
 	defer bar.Clear()

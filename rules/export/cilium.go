@@ -30,7 +30,7 @@ func writeCilium(s *sheet) {
 			s.toPorts(g)
 			written = true
 			if len(below) > 0 {
-				s.left(g, `names two or more levels below a wildcard, where Cilium is older than 1.19: it reads "**." as "*."`)
+				s.left(g, `names two or more levels below a wildcard, if Cilium is older than 1.19, which reads "**." as "*."`)
 			}
 		}
 		if to := g.Prefixes; len(to) > 0 {
@@ -110,7 +110,7 @@ func (s *sheet) toPorts(g *rules.Grant) {
 			s.linef("      - port: \"%d\"", r.First)
 			if r.Last != r.First {
 				s.linef("        endPort: %s", strconv.Itoa(int(r.Last)))
-				s.left(g, "ranges of ports, where Cilium is older than 1.16: it does not know endPort")
+				s.left(g, "ranges of ports, if Cilium is older than 1.16, which does not know endPort")
 			}
 			s.linef("        protocol: %s", l4.name)
 		}

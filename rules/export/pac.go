@@ -38,7 +38,7 @@ func (s *sheet) pacRule(g *rules.Grant) {
 	switch {
 	case g.Rule.Any:
 		ports = rules.AllPorts()
-		s.left(g, "a browser uses TCP: of every protocol and port, every TCP port is left")
+		s.left(g, "a browser uses TCP: the rule permits every protocol and port, and the export permits TCP ports only")
 	case len(g.UDP) > 0:
 		s.left(g, "udp %s: a browser uses TCP", g.UDP)
 	}

@@ -48,7 +48,7 @@ func (s *sheet) squidRule(t, from string, number int) {
 	g := &s.p.Rules[number]
 	switch {
 	case g.Rule.Any:
-		s.left(g, "Squid is a proxy for TCP: of every protocol and port, every TCP port is left")
+		s.left(g, "Squid is a proxy for TCP: the rule permits every protocol and port, and the export permits TCP ports only")
 	case len(g.TCP) == 0:
 		s.left(g, "udp %s: Squid is a proxy for TCP", g.UDP)
 		return

@@ -33,7 +33,7 @@ func writeUnbound(s *sheet) {
 				break
 			}
 			for _, g := range n.by {
-				s.wider(g, "a local zone has the names below it: Unbound looks up www.NAME for each exact NAME; the format rpz is exact, and Unbound reads it too")
+				s.wider(g, "a local zone also permits the names below it: for each exact NAME, Unbound also looks up www.NAME; the format rpz has no such difference, and Unbound reads that format too")
 			}
 		}
 	}
@@ -46,6 +46,6 @@ func writeUnbound(s *sheet) {
 		s.linef("    access-control-view: %s %s", p, view)
 	}
 	if len(s.p.Except) > 0 {
-		s.wider(nil, "parts of the sources are other clients, %s: export these clients too, because Unbound takes the longest prefix", strings.Join(both(s.p.Except), ", "))
+		s.wider(nil, "parts of the sources belong to other clients, %s: export these clients too, because Unbound takes the longest prefix", strings.Join(both(s.p.Except), ", "))
 	}
 }

@@ -50,7 +50,7 @@ func Read(file string, data []byte) (*rules.Profile, rules.Problems) {
 	}
 	for _, party := range p.Wildcards {
 		if parties := slices.Concat(p.Roles, p.Binds); !slices.Contains(parties, party) {
-			doc.Errorf(top.LineOf("wildcards", party), "wildcards: %q is not one of the profile's roles or binds%s", party, tomldoc.DidYouMean(party, parties, "they are"))
+			doc.Errorf(top.LineOf("wildcards", party), "wildcards: %q is not one of the profile's roles or binds%s", party, tomldoc.DidYouMean(party, parties, "its roles and binds are"))
 		}
 	}
 	readDocument(p, top.Sub("document"))

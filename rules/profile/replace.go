@@ -27,7 +27,7 @@ func Replaced(p *rules.Profile, shipped []*rules.Profile) (*rules.Profile, rules
 		for i, o := range shipped {
 			known[i] = o.Name
 		}
-		return nil, problem(p.ReplacesLine, "replaces: no shipped profile has the name %q, so that there is nothing to replace%s", p.Name, tomldoc.DidYouMean(p.Name, known, "there are"))
+		return nil, problem(p.ReplacesLine, "replaces: no shipped profile has the name %q, so that there is nothing to replace%s", p.Name, tomldoc.DidYouMean(p.Name, known, "the shipped profiles are"))
 	}
 	old := shipped[i]
 	switch p.Replaces {

@@ -83,7 +83,7 @@ func TestConfigRefusals(t *testing.T) {
 		{"admin on a network with all", "[listen]\nadmin = \"10.0.0.1:9180\"\n[admin]\ntoken_file = \"t\"\ntls_cert = \"c\"\ntls_key = \"k\"\n" + one, ""},
 		{"half a certificate", "[admin]\ntls_cert = \"c\"\n" + one, `site.toml:1: admin: set both tls_cert and tls_key, or neither`},
 
-		{"unknown profile", "[[client]]\nname = \"x\"\nsources = [\"10.0.0.1\"]\nprofiles = [\n  \"another\",\n  \"windows\",\n]\n", `site.toml:6: unknown profile "windows"; there are "product", "another"`},
+		{"unknown profile", "[[client]]\nname = \"x\"\nsources = [\"10.0.0.1\"]\nprofiles = [\n  \"another\",\n  \"windows\",\n]\n", `site.toml:6: unknown profile "windows"; the profiles are "product", "another"`},
 		{"profile misspelt", "[[client]]\nname = \"x\"\nsources = [\"10.0.0.1\"]\nprofiles = [\"pruduct\"]\n", `site.toml:4: unknown profile "pruduct": did you mean "product"?`},
 		{"role misspelt", one + "role = \"manger\"\n", `site.toml:5: role: "manger" is not a role of product: did you mean "manager"?`},
 		{"feature misspelt", one + "features = [\"clod\"]\n", `site.toml:5: features: "clod" is not a feature of product: did you mean "cloud"?`},

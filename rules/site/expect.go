@@ -115,7 +115,7 @@ func (c *Config) CheckExpectations(policy *rules.Policy, now time.Time) (out rul
 		cl := c.clientNamed(e.Client)
 		from, ok := SourceOf(policy, cl)
 		if !ok {
-			problem(false, "cannot be asked: earlier clients have the first and the last address of each of its sources")
+			problem(false, "sallyport cannot ask as this client: earlier clients have the first and the last address of each of its sources")
 			continue
 		}
 		a, d := c.Ask(policy, Question(from, e.Proto, e.To, e.Port))

@@ -115,7 +115,7 @@ verdict = "deny"
 	}
 	policy, _ := rules.Compile(&cfg.Spec, testOwn(), today)
 	got := cfg.CheckExpectations(policy, today)
-	if len(got) != 1 || got[0].String() != `site.toml:9: expect: client "one" to evil.example on tcp 443: cannot be asked: earlier clients have the first and the last address of each of its sources` {
+	if len(got) != 1 || got[0].String() != `site.toml:9: expect: client "one" to evil.example on tcp 443: sallyport cannot ask as this client: earlier clients have the first and the last address of each of its sources` {
 		t.Error(got)
 	}
 }

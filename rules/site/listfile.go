@@ -82,12 +82,12 @@ func (l *listReader) read(file string, data []byte) {
 func (l *listReader) done() *rules.List {
 	list, twice := l.build.Done()
 	if twice.Count > 0 {
-		text := fmt.Sprintf("%s is on line %d already", twice.Text, twice.EarlierLine)
+		text := fmt.Sprintf("%s is already on line %d", twice.Text, twice.EarlierLine)
 		if twice.EarlierFile != twice.File {
-			text = fmt.Sprintf("%s is in %s, line %d, already", twice.Text, twice.EarlierFile, twice.EarlierLine)
+			text = fmt.Sprintf("%s is already in %s, line %d", twice.Text, twice.EarlierFile, twice.EarlierLine)
 		}
 		if twice.Count > 1 {
-			text += fmt.Sprintf("; %d entries are listed again in all", twice.Count)
+			text += fmt.Sprintf("; in total, %d entries repeat an earlier entry", twice.Count)
 		}
 		l.problems = append(l.problems, rules.Problem{File: twice.File, Line: twice.Line, Text: text, Warning: true})
 	}

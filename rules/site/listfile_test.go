@@ -135,8 +135,8 @@ func TestListFileErrorsAreCounted(t *testing.T) {
 
 func TestListFileWarnings(t *testing.T) {
 	for _, c := range []struct{ what, text, want string }{
-		{"a repeated entry", "a.example\n# x\nA.example.\n", "/etc/allow.txt:3: warning: a.example is on line 1 already"},
-		{"several", "a.example\nb.example\n10.0.0.0/24\nb.example\na.example\n10.0.0.0/24\n", "/etc/allow.txt:4: warning: b.example is on line 2 already; 3 entries are listed again in all"},
+		{"a repeated entry", "a.example\n# x\nA.example.\n", "/etc/allow.txt:3: warning: a.example is already on line 1"},
+		{"several", "a.example\nb.example\n10.0.0.0/24\nb.example\na.example\n10.0.0.0/24\n", "/etc/allow.txt:4: warning: b.example is already on line 2; in total, 3 entries repeat an earlier entry"},
 		{"a resolver", "x.example\ndns.google\n", "/etc/allow.txt:2: warning: dns.google is a public DNS-over-HTTPS resolver: with it a client can look up any name and bypass the DNS filter"},
 		{"a suffix below", "*.amazonaws.com\n", "/etc/allow.txt:1: warning: *.amazonaws.com also permits *."},
 		{"a wide list", "0.0.0.0/1\n128.0.0.0/1\n", `site.toml:10: warning: to_files: 0.0.0.0/1, 128.0.0.0/1 are the whole IPv4 Internet: THE ALLOWLIST ENDS HERE.`},
@@ -146,7 +146,7 @@ func TestListFileWarnings(t *testing.T) {
 		}
 	}
 	_, problems := withLists(memory{"/etc/a": "x.example\n", "/etc/b": "y.example\nx.example\n"}, `to_files = ["a", "b"]`)
-	if len(problems) != 1 || problems[0].String() != "/etc/b:2: warning: x.example is in /etc/a, line 1, already" {
+	if len(problems) != 1 || problems[0].String() != "/etc/b:2: warning: x.example is already in /etc/a, line 1" {
 		t.Errorf("a name in two files: %v", problems)
 	}
 }

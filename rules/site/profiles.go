@@ -146,7 +146,7 @@ func (c *Config) unknownProfile(name string) string {
 	for i, p := range c.Profiles {
 		known[i] = p.Name
 	}
-	cure := tomldoc.DidYouMean(name, known, "there are")
+	cure := tomldoc.DidYouMean(name, known, "the profiles are")
 	if len(c.unread) > 0 {
 		cure += "; it may be in " + strings.Join(c.unread, ", ") + ", which has errors"
 	}

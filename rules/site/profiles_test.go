@@ -65,20 +65,20 @@ func TestProfileFiles(t *testing.T) {
 		{"an empty directory", `"p/"`, ``, memory{"/d/p/README": ""}, "c.toml:2: paths: /d/p: there is no profile in this directory: put a file that ends in .toml there, or remove the path"},
 		{"a directory without permission", `"p"`, ``, memory{"/d/p": "!perm"}, "c.toml:2: paths: /d/p: permission denied: the user of sallyport must be able to read it"},
 		{"a file without permission", `"p"`, `"backup"`, memory{"/d/p/b.toml": "!perm"}, "c.toml:2: paths: /d/p/b.toml: permission denied: the user of sallyport must be able to read it\n" +
-			"c.toml:6: unknown profile \"backup\"; there are \"product\", \"another\"; it may be in /d/p/b.toml, which has errors"},
+			"c.toml:6: unknown profile \"backup\"; the profiles are \"product\", \"another\"; it may be in /d/p/b.toml, which has errors"},
 		{"a file that is too large", `"p"`, ``, memory{"/d/p/b.toml": "!large"}, "c.toml:2: paths: /d/p/b.toml: the file is larger than 4 MiB: divide it, or remove what is not needed"},
 		{"no path", `""`, ``, memory{}, `c.toml:2: paths: "" is not a path: name a directory with profiles, or a file that ends in .toml`},
 		{"standard input", `"-"`, ``, memory{}, `c.toml:2: paths: "-" is not a path: name a directory with profiles, or a file that ends in .toml`},
 		{"one file by two paths", `"p", "p/b.toml"`, ``, memory{"/d/p/b.toml": ofBackup}, "c.toml:2: paths: /d/p/b.toml is listed already: remove one of the two paths to it"},
 		{"one directory by two paths", `"p", "x/../p/"`, ``, memory{"/d/p/b.toml": ofBackup}, "c.toml:2: paths: /d/p/b.toml is listed already: remove one of the two paths to it"},
 
-		{"no TOML, and a client that needs it", `"p"`, `"backup"`, memory{"/d/p/b.toml": "name = \"backup\"\nname"}, "c.toml:6: unknown profile \"backup\"; there are \"product\", \"another\"; it may be in /d/p/b.toml, which has errors\n" +
+		{"no TOML, and a client that needs it", `"p"`, `"backup"`, memory{"/d/p/b.toml": "name = \"backup\"\nname"}, "c.toml:6: unknown profile \"backup\"; the profiles are \"product\", \"another\"; it may be in /d/p/b.toml, which has errors\n" +
 			"/d/p/b.toml:2: unexpected EOF; expected key separator '='"},
 		{"errors of two files and of the configuration", `"p"`, `"backup", "archiv"`, memory{
 			"/d/p/a.toml": strings.Replace(two, "tcp = [443]", "tcp = [0]", 1), "/d/p/b.toml": strings.Replace(ofBackup, `"server"]`, `"agent"]`, 1)},
 			"c.toml:6: unknown profile \"archiv\": did you mean \"archive\"?\n/d/p/a.toml:10: tcp: port 0 is not from 1 to 65535\n/d/p/b.toml:8: from: \"server\" is not one of the profile's roles"},
 		{"a profile without roles", `"p"`, `"backup"`, memory{"/d/p/b.toml": "name = \"backup\"\n[document]\ntitle = \"T\"\n"},
-			"c.toml:6: unknown profile \"backup\"; there are \"product\", \"another\"; it may be in /d/p/b.toml, which has errors\n/d/p/b.toml: roles is missing: list the roles of the document, the default one first"},
+			"c.toml:6: unknown profile \"backup\"; the profiles are \"product\", \"another\"; it may be in /d/p/b.toml, which has errors\n/d/p/b.toml: roles is missing: list the roles of the document, the default one first"},
 		{"one name in two files", `"p"`, `"backup"`, memory{"/d/p/a.toml": ofBackup, "/d/p/b.toml": "# a comment\n" + ofBackup},
 			`/d/p/b.toml:2: name: the profile "backup" is also in /d/p/a.toml, on line 1: remove one of the two, or rename it`},
 		{"the name of a shipped profile", `"p"`, `"product"`, memory{"/d/p/b.toml": asProduct("")},
@@ -86,7 +86,7 @@ func TestProfileFiles(t *testing.T) {
 		{"in place of an earlier one", `"p"`, `"product"`, memory{"/d/p/b.toml": asProduct("\nreplaces = \"00\"")},
 			`/d/p/b.toml:2: replaces: the shipped profile product has version 01, revision ` + product.Revision + `, not "00": compare the two, then write replaces = "` + product.Revision + `"`},
 		{"in place of no shipped one", `"p"`, `"backup"`, memory{"/d/p/b.toml": "replaces = \"7\"\n" + ofBackup},
-			`/d/p/b.toml:1: replaces: no shipped profile has the name "backup", so that there is nothing to replace; there are "product", "another"`},
+			`/d/p/b.toml:1: replaces: no shipped profile has the name "backup", so that there is nothing to replace; the shipped profiles are "product", "another"`},
 	} {
 		cfg, problems := Parse("c.toml", Disk{Dir: "/d", Files: c.files}, []byte(withProfiles(c.paths, c.profiles)), shipped)
 		got := problems.Error()

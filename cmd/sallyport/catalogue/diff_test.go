@@ -224,7 +224,7 @@ func TestDiffExitStatus(t *testing.T) {
 		{[]string{in("7.toml"), in("8.toml"), "--since", "yesterday", "--file", "x"}, 2, "--since: "},
 		{[]string{in("7.toml"), "cyber-command", "--config", in("site.toml")}, 2, `has the name "made-up", and cyber-command the name "cyber-command"`},
 		{[]string{in("7.toml"), in("8.toml"), "--since", "30d", "--config", in("new.toml")}, 2, "leave out --since, or give a journal with --file FILE"},
-		{[]string{"nobody", "cyber-command"}, 2, `there is no profile "nobody"; there are cyber-command`},
+		{[]string{"nobody", "cyber-command"}, 2, `there is no profile "nobody"; the profiles are cyber-command`},
 	} {
 		if code, out, errs := ran(t, c.args...); code != c.code || !strings.Contains(out+errs, c.want) {
 			t.Errorf("%q: exit %d, want %d and %q\n%s%s", c.args, code, c.code, c.want, out, errs)

@@ -193,11 +193,11 @@ func exportClient(clients []*rules.Client, name, profile string) (*rules.Client,
 	case len(found) == 1:
 		return found[0], nil
 	case name != "":
-		return nil, fmt.Errorf("there is no client %q; there are %s", name, strings.Join(all, ", "))
+		return nil, fmt.Errorf("there is no client %q; the clients are %s", name, strings.Join(all, ", "))
 	case len(found) == 0:
 		return nil, fmt.Errorf("no client has the profile %q", profile)
 	}
-	return nil, fmt.Errorf("which client? give --client NAME; there are %s", strings.Join(names, ", "))
+	return nil, fmt.Errorf("which client? give --client NAME; the clients are %s", strings.Join(names, ", "))
 }
 
 // choose returns a profile with the choices of the flags.
@@ -207,7 +207,7 @@ func choose(p *rules.Profile, role, version string, features []string) (rules.Cl
 		cp.Role = p.Roles[0]
 	}
 	if !slices.Contains(p.Roles, cp.Role) {
-		return cp, commandline.Usage("profile %s has no role %q; there are %s", p.Name, role, strings.Join(p.Roles, ", "))
+		return cp, commandline.Usage("profile %s has no role %q; its roles are %s", p.Name, role, strings.Join(p.Roles, ", "))
 	}
 	var known []string
 	for _, f := range p.Features {
@@ -215,7 +215,7 @@ func choose(p *rules.Profile, role, version string, features []string) (rules.Cl
 	}
 	for _, f := range features {
 		if p.Feature(f) == nil {
-			return cp, commandline.Usage("profile %s has no feature %q; there are %s", p.Name, f, strings.Join(append(known, "none"), ", "))
+			return cp, commandline.Usage("profile %s has no feature %q; its features are %s", p.Name, f, strings.Join(append(known, "none"), ", "))
 		}
 	}
 	if version != "" {

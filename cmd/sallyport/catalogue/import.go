@@ -223,7 +223,7 @@ func (o *importOptions) read(file string, data []byte) (*draft.Draft, error) {
 		name, number, _ := strings.Cut(part, "=")
 		n, err := strconv.Atoi(number)
 		if err != nil {
-			return nil, errors.New("--columns " + part + ": want NAME=NUMBER")
+			return nil, errors.New("--columns " + part + ": write NAME=NUMBER")
 		}
 		if o.draft.Columns == nil {
 			o.draft.Columns = map[string]int{}

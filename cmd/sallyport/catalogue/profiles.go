@@ -64,7 +64,7 @@ a newer document.`,
 			return err
 		}
 		if len(args) != 1 {
-			return commandline.Usage("profiles show takes the name of one profile; there are %s", strings.Join(profileNames(profiles), ", "))
+			return commandline.Usage("profiles show takes the name of one profile; the profiles are %s", strings.Join(profileNames(profiles), ", "))
 		}
 		p, err := readProfile(args[0], profiles)
 		if err != nil {

@@ -29,11 +29,11 @@ func readProfile(arg string, known []*rules.Profile) (*rules.Profile, error) {
 		return known[i], nil
 	}
 	if !strings.Contains(arg, "/") && !strings.HasSuffix(arg, ".toml") {
-		return nil, fmt.Errorf("there is no profile %q; there are %s; --config FILE adds the profiles of a configuration", arg, strings.Join(profileNames(known), ", "))
+		return nil, fmt.Errorf("there is no profile %q; the profiles are %s; --config FILE adds the profiles of a configuration", arg, strings.Join(profileNames(known), ", "))
 	}
 	data, err := os.ReadFile(arg)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%w; there are also the profiles %s", err, strings.Join(profileNames(known), ", "))
+		return nil, fmt.Errorf("%w; the known profiles are %s", err, strings.Join(profileNames(known), ", "))
 	}
 	if err != nil {
 		return nil, err

@@ -45,7 +45,7 @@ func day(d rules.Document) string {
 
 // oldText warns of an old document.
 func oldText(p *rules.Profile, now time.Time) string {
-	s := fmt.Sprintf("the document of %s is of %s (%s): look for a newer one", p.Name, day(p.Document), ago(p.Document, now))
+	s := fmt.Sprintf("the document of %s is from %s (%s): look for a newer document", p.Name, day(p.Document), ago(p.Document, now))
 	if p.Document.URL != "" {
 		s += " at " + terminal.Printable(p.Document.URL)
 	}

@@ -95,7 +95,7 @@ func TestAgeOfDocuments(t *testing.T) {
 		}
 		want := ""
 		if c.old {
-			want = "sallyport: warning: the document of backup is of " + c.day + " (" + c.age + "): look for a newer one\n"
+			want = "sallyport: warning: the document of backup is from " + c.day + " (" + c.age + "): look for a newer document\n"
 		}
 		if day(p.Document) != c.day || ago(p.Document, noon) != c.age || warn.String() != want {
 			t.Errorf("%s: %s, %s, %q, want %s, %s, %q", c.document, day(p.Document), ago(p.Document, noon), warn.String(), c.day, c.age, want)

@@ -167,7 +167,7 @@ func TestExportToUnbound(t *testing.T) {
 	for _, c := range e.clients {
 		text := e.export(t, c, "unbound")
 		conf += "include: " + e.write(t, c.name+".conf", text) + "\n"
-		if c.name == "es-manager" && !strings.Contains(text, "# wider: a local zone has the names below it") {
+		if c.name == "es-manager" && !strings.Contains(text, "# wider: a local zone also permits the names below it") {
 			t.Error("the head does not say that names below are looked up")
 		}
 	}

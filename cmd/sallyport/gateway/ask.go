@@ -55,10 +55,10 @@ func ClientAddress(cfg *site.Config, policy *rules.Policy, name, from string) (n
 		return netip.Addr{}, fmt.Errorf("client %q shares its sources with other clients: ask with --from ADDRESS", c.Name)
 	}
 	if name != "" {
-		return netip.Addr{}, fmt.Errorf("there is no client %q; there are %s", name, strings.Join(names, ", "))
+		return netip.Addr{}, fmt.Errorf("there is no client %q; the clients are %s", name, strings.Join(names, ", "))
 	}
 	if len(names) == 0 {
 		return netip.Addr{}, errors.New("the configuration has no [[client]]: ask with --from ADDRESS")
 	}
-	return netip.Addr{}, fmt.Errorf("which client asks? give --client NAME or --from ADDRESS; there are %s", strings.Join(names, ", "))
+	return netip.Addr{}, fmt.Errorf("which client asks? give --client NAME or --from ADDRESS; the clients are %s", strings.Join(names, ", "))
 }

@@ -8,7 +8,7 @@
 //   made-up/agents
 // left out: udp 123: a browser uses TCP
 //   made-up/time
-// left out: a browser uses TCP: of every protocol and port, every TCP port is left
+// left out: a browser uses TCP: the rule permits every protocol and port, and the export permits TCP ports only
 //   made-up/support
 // left out: udp 1514: a browser uses TCP
 //   made-up/log

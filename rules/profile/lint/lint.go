@@ -145,7 +145,7 @@ func (c *checker) count() {
 // check applies the checks of a single rule.
 func (c *checker) check(r *rules.Rule) {
 	if r.Purpose != "" && strings.TrimSpace(r.Purpose) == "" { // the parser reports a missing purpose
-		c.find(r, Source, "purpose is blank", "state what the document says the rule is for")
+		c.find(r, Source, "purpose is blank", "write the purpose that the document gives for this row")
 	}
 	if strings.TrimSpace(r.Section) == "" {
 		c.find(r, Source, "section is missing", "name the part of the document that has this row, so that the next reader finds it")

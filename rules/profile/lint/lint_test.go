@@ -95,11 +95,11 @@ func TestEachCheckFindsItsMistake(t *testing.T) {
 		{"every port", row("p", "server", `"ok.vendor.com"`, `tcp = "all"`), `tcp = "all" permits every port`},
 		{"every protocol", row("p", "server", `"192.0.0.250"`, `any = true`), `any = true permits every protocol and port`},
 		{"a private address", row("a", "server", `"10.1.2.3"`, "tcp = [443]"), `10.1.2.3 is private (RFC 1918): no host of a vendor has such an address`},
-		{"a prefix with a special range", row("a", "server", `"192.0.0.0/8"`, "tcp = [443]"), `192.0.0.0/8 has 192.0.0.0/24 in it, which is for IETF protocols`},
+		{"a prefix with a special range", row("a", "server", `"192.0.0.0/8"`, "tcp = [443]"), `192.0.0.0/8 contains 192.0.0.0/24, which is for IETF protocols`},
 		{"a translated address", row("a", "server", `"2a00:1:2:3:0:5efe:10.1.2.3"`, "tcp = [443]"), `is no ordinary address of the Internet`},
 		{"an ordinary address", row("a", "server", `"121.46.26.221", "2a00:1::1"`, "tcp = [443]"), ""},
 		{"a port of another role", row("a", "agent", `"role:server"`, `tcp = ["control"]`) + row("b", "server", `"role:server"`, "tcp = [8443]"),
-			`b.toml:16: warning: rule "b": tcp 8443 to role:server is the [[port]] "control", which only rules from role agent name`},
+			`b.toml:16: warning: rule "b": tcp 8443 to role:server is the [[port]] "control", which only rules from role agent use`},
 		{"the same role by number", row("a", "agent", `"role:server"`, `tcp = ["control"]`) + row("b", "agent", `"role:server"`, "tcp = [8443]"), ""},
 		{"the same number elsewhere", row("a", "agent", `"role:server"`, `tcp = ["control"]`) + row("b", "server", `"ok.vendor.com"`, "tcp = [8443]"), ""},
 	} {

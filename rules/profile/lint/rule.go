@@ -92,9 +92,9 @@ func (c *checker) roleByName(r *rules.Rule, proto rules.Proto, port rules.Port) 
 		others = append(others, o.From)
 	}
 	if len(others) > 0 {
-		c.find(r, Role, fmt.Sprintf("%s %d to %s is the [[port]] %q, which only rules from %s name",
+		c.find(r, Role, fmt.Sprintf("%s %d to %s is the [[port]] %q, which only rules from %s use",
 			proto, port.Default, r.To[0], port.Name, joined(others)),
-			fmt.Sprintf("correct from, or write %q instead of the number", port.Name), fmt.Sprint(port.Default))
+			fmt.Sprintf("correct the key from, or write %q instead of the number", port.Name), fmt.Sprint(port.Default))
 	}
 }
 
@@ -130,7 +130,7 @@ func (c *checker) roleOfPort(r *rules.Rule, k *rules.Profile, proto rules.Proto,
 	if len(others) > 0 {
 		c.find(r, Role, fmt.Sprintf("%s %d to %s is for %s in %s, and not for %s",
 			proto, port, r.To[0], joined(others), k.File, r.From),
-			fmt.Sprintf("correct from, or say in the note that the document gives %d to this role", port), fmt.Sprint(port))
+			fmt.Sprintf("correct the key from, or say in the note that the document gives %d to this role", port), fmt.Sprint(port))
 	}
 }
 

@@ -59,7 +59,7 @@ func (c *checker) special(r *rules.Rule, d rules.Destination) {
 			c.find(r, Special, fmt.Sprintf("%s is %s: no host of a vendor has such an address on the Internet", d, s[1]), cure, d.String())
 			return
 		case rules.Covers(d.Prefix, p):
-			c.find(r, Special, fmt.Sprintf("%s has %v in it, which is %s", d, p, s[1]),
+			c.find(r, Special, fmt.Sprintf("%s contains %v, which is %s", d, p, s[1]),
 				"list the vendor's prefixes, or say in the note that the document prints "+d.String(), d.String())
 			return
 		}

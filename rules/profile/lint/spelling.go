@@ -98,7 +98,7 @@ func (d *domain) against(other *domain, out map[*rules.Rule][]misspelling) {
 		first := other.names[0]
 		out[n.rule] = append(out[n.rule], misspelling{
 			fmt.Sprintf("%s: its domain %s is one edit away from %s, the domain of %s (%s)", n.name, d.name, other.name, first.name, first.rule),
-			fmt.Sprintf("compare it with the document, and if it is right, name %s in the note", other.name),
+			fmt.Sprintf("compare the domain with the document, and if the domain is right, name %s in the note", other.name),
 			[]string{other.name, first.name},
 		})
 	}
