@@ -14,7 +14,7 @@ import (
 func chooseTable(tables []Table, o Options) error {
 	for name, n := range o.Columns {
 		if !slices.Contains(Columns(), name) || n < 1 {
-			return fmt.Errorf("--columns %s=%d: want NAME=NUMBER, NAME one of %s, NUMBER from 1", name, n, strings.Join(Columns(), ", "))
+			return fmt.Errorf("--columns %s=%d: write NAME=NUMBER; NAME is one of %s, and NUMBER counts from 1", name, n, strings.Join(Columns(), ", "))
 		}
 	}
 	if o.Table < 0 || o.Table > len(tables) {
