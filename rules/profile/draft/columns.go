@@ -16,9 +16,10 @@ import (
 // none.
 type columns struct {
 	host, port, protocol, purpose, note, direction, source int
+	other                                                  int // of "TCP port" and "UDP port", the second
 
-	header []string
-	given  protocols // protocols that the title of the port column names
+	header        []string
+	given, second protocols // protocols that the titles of the port columns name
 }
 
 // places returns the fields of the columns by the names that Options.Columns has.
@@ -61,6 +62,14 @@ func columnsOf(header []string, given map[string]int) columns {
 		low := strings.ToLower(header[c.port])
 		c.given = protocols{tcp: strings.Contains(low, "tcp"), udp: strings.Contains(low, "udp")}
 	}
+	c.other, c.second = -1, protocols{tcp: c.given.udp, udp: c.given.tcp}
+	for i, h := range header {
+		low := strings.ToLower(h)
+		if c.given.tcp != c.given.udp && c.other < 0 && !taken[i] && !fitsAny(h, sourceWords) &&
+			strings.Contains(low, "tcp") == c.second.tcp && strings.Contains(low, "udp") == c.second.udp {
+			c.other = i
+		}
+	}
 	return c
 }
 
@@ -75,10 +84,11 @@ func (c columns) of(r Row, given protocols) fields {
 	f := fields{
 		host: at(c.host), port: at(c.port), purpose: at(c.purpose), note: at(c.note), given: given,
 		direction: at(c.direction), hasDirection: c.direction >= 0, source: at(c.source), hasSource: c.source >= 0,
+		other: at(c.other), second: c.second,
 		noHost: c.host < 0, noPort: c.port < 0, titles: strings.Join(c.header, " "),
 	}
 	for i, cell := range r.Cells {
-		if used := []int{c.host, c.port, c.protocol, c.purpose, c.note, c.direction, c.source}; !slices.Contains(used, i) && clean(cell) != "" {
+		if used := []int{c.host, c.port, c.protocol, c.purpose, c.note, c.direction, c.source, c.other}; !slices.Contains(used, i) && clean(cell) != "" {
 			f.extra = append(f.extra, extra{c.title(i), cell})
 		}
 	}
@@ -120,9 +130,9 @@ func protocolCell(s string) (protocols, []string) {
 // loose returns the fields of a row whose columns a PDF reader has shifted. The first
 // cell that reads as ports is the ports cell. The cell in front of it is the
 // destination, and the cells after it are the purpose. A table with a column of sources
-// or directions has no such order: a row of it must have all its cells.
+// or directions, or with two columns of ports, has no such order: a row of it must have all its cells.
 func (c columns) loose(r Row, given protocols) fields {
-	if c.direction >= 0 || c.source >= 0 {
+	if c.direction >= 0 || c.source >= 0 || c.other >= 0 {
 		f := c.of(r, given)
 		if len(r.Cells) != len(c.header) {
 			f.doubts = append(f.doubts, fmt.Sprintf("the row has %d cells and the title row has %d: a cell is missing", len(r.Cells), len(c.header)))

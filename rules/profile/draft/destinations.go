@@ -77,8 +77,16 @@ func (c *destCell) token(s string) {
 	c.urls = c.urls && isURL && (scheme == "http" || scheme == "https" || scheme == "ws" || scheme == "wss")
 	if isURL {
 		host = rest
-	} else if p, err := netip.ParsePrefix(s); err == nil {
-		c.to = appendNew(c.to, p.Masked().String())
+	} else if p, err := netip.ParsePrefix(s); err == nil && p.Masked() != p {
+		c.doubts = append(c.doubts, fmt.Sprintf("%q can be one address or the network %s", s, p.Masked()))
+		c.propose(p.Addr().String())
+		return
+	} else if network, ok := looseNetwork(s); ok {
+		c.doubts = append(c.doubts, fmt.Sprintf("%q is a network: write its prefix", s))
+		c.likely = appendNew(c.likely, network.String())
+		return
+	} else if err == nil {
+		c.to = appendNew(c.to, p.String())
 		return
 	}
 	if at := strings.IndexByte(host, '/'); at >= 0 {

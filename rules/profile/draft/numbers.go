@@ -11,6 +11,27 @@ import (
 	"sallyport/rules"
 )
 
+// noPorts reports whether one of two columns of ports says that it has none.
+func noPorts(cell string) bool {
+	switch s := strings.Trim(clean(cell), "-–—−/ "); strings.ToLower(s) {
+	case "", "none", "n/a", "no", "keine", "无":
+		return true
+	}
+	return false
+}
+
+// merge adds the ports of a second column. If one of the cells has doubts, the row has no
+// ports.
+func (c *portsCell) merge(o portsCell) {
+	c.likelyTCP = slices.Concat(orElse(c.tcp, c.likelyTCP), orElse(o.tcp, o.likelyTCP))
+	c.likelyUDP = slices.Concat(orElse(c.udp, c.likelyUDP), orElse(o.udp, o.likelyUDP))
+	c.tcp, c.udp = slices.Concat(c.tcp, o.tcp), slices.Concat(c.udp, o.udp)
+	c.doubts, c.remarks = slices.Concat(c.doubts, o.doubts), slices.Concat(c.remarks, o.remarks)
+	if len(c.doubts) > 0 {
+		c.tcp, c.udp = nil, nil
+	}
+}
+
 // loneDigit returns a number of one digit that stands beside another number or after the
 // name of a service. Nearly no product uses the ports 1 to 9: such a number is more often
 // a footnote mark ("443 1") or the thousands of a port ("8,443").

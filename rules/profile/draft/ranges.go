@@ -92,6 +92,51 @@ func lastAddr(p netip.Prefix) netip.Addr {
 	return a
 }
 
+// looseNetwork reads a network that is not written as a prefix: "10.1.0.0/255.255.0.0",
+// "10.1.x.x", "10.1.*".
+func looseNetwork(s string) (netip.Prefix, bool) {
+	if base, mask, ok := strings.Cut(s, "/"); ok {
+		a, err1 := netip.ParseAddr(base)
+		m, err2 := netip.ParseAddr(mask)
+		if err1 != nil || err2 != nil || !a.Is4() || !m.Is4() {
+			return netip.Prefix{}, false
+		}
+		b := m.As4()
+		bits := 0
+		for bits < 32 && b[bits/8]&(0x80>>(bits%8)) != 0 {
+			bits++
+		}
+		p := netip.PrefixFrom(a, bits).Masked()
+		return p, m == netip.AddrFrom4(maskOf(bits)) && p.Addr() == a
+	}
+	var octets []string
+	labels := strings.Split(s, ".")
+	for i, l := range labels {
+		if wild := strings.Trim(l, "x*") == "" && l != ""; !wild && len(octets) < i || len(labels) > 4 {
+			return netip.Prefix{}, false
+		} else if !wild {
+			octets = append(octets, l)
+		}
+	}
+	known := len(octets)
+	if known == 0 || known == len(labels) {
+		return netip.Prefix{}, false
+	}
+	a, err := netip.ParseAddr(strings.Join(append(octets, []string{"0", "0", "0"}[:4-known]...), "."))
+	if err != nil {
+		return netip.Prefix{}, false
+	}
+	return netip.PrefixFrom(a, known*8), true
+}
+
+// maskOf returns the IPv4 mask of a number of bits.
+func maskOf(bits int) (mask [4]byte) {
+	for i := range bits {
+		mask[i/8] |= 0x80 >> (i % 8)
+	}
+	return mask
+}
+
 // namesOf returns the names of a range of names. It returns nil if s is a plain name, or
 // if the range has too many names.
 func namesOf(s string) (names []string, ok bool) {

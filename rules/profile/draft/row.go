@@ -15,6 +15,8 @@ type fields struct {
 	titles                    string // titles of the columns
 	extra                     []extra
 	given                     protocols
+	other                     string // ports of a second column
+	second                    protocols
 	doubts                    []string
 
 	noHost, noPort, hasDirection, hasSource bool // which columns the table has
@@ -31,6 +33,16 @@ func (d *Draft) entryOf(r Row, f fields, t Table) Entry {
 		f.given = protocols{tcp: true}
 	}
 	ports := readPorts(f.port, f.given)
+	if !noPorts(f.other) {
+		second := readPorts(f.other, f.second)
+		if noPorts(f.port) {
+			ports, f.port = second, f.other
+		} else {
+			ports.merge(second)
+		}
+	} else if f.other != "" && noPorts(f.port) {
+		ports, f.port = portsCell{}, ""
+	}
 	e.Doubts = slices.Concat(r.Doubts, f.directionDoubts(r.Cells, t.heading()), refusals(r.Cells), f.doubts)
 	if source := f.sourceDoubts(d.Options.Role); len(source) > 0 {
 		e.Doubts, e.From = append(e.Doubts, source...), ruleID(f.source)

@@ -93,6 +93,10 @@ func TestRowsThatPermitNothing(t *testing.T) {
 		{"range in words", CSV, `10.1.1.0 to 10.1.1.255,TCP 443,x`, "is a range", []string{`# to      = ["10.1.1.0/24"]`}},
 		{"range with a dash", CSV, `10.1.1.0–10.1.2.255,TCP 443,x`, "is a range", []string{`# to      = ["10.1.1.0/24", "10.1.2.0/24"]`}},
 		{"range of IPv6", CSV, `2001:db8::-2001:db8::ffff,TCP 443,x`, "is a range", []string{`# to      = ["2001:db8::/112"]`}},
+		{"address with the bits of its network", CSV, `10.1.1.1/20,TCP 443,x`, "one address or the network 10.1.0.0/20", []string{`# to      = ["10.1.1.1"]`}},
+		{"mask", CSV, `10.1.1.0/255.255.255.0,TCP 443,x`, "is a network", []string{`# to      = ["10.1.1.0/24"]`}},
+		{"letters for octets", CSV, `10.1.x.x,TCP 443,x`, "is a network", []string{`# to      = ["10.1.0.0/16"]`}},
+		{"star for an octet", CSV, `10.1.1.*,TCP 443,x`, "is a network", []string{`# to      = ["10.1.1.0/24"]`}},
 		{"range that ends before it begins", CSV, `10.1.1.20-10.1.1.1,TCP 443,x`, "not a range", nil},
 		{"range and a name", CSV, `a.example 10.1.1.0-10.1.1.3,TCP 443,x`, "is a range", []string{`# to      = ["10.1.1.0/30", "a.example"]`}},
 		{"range of names in brackets", CSV, `host[1-4].x.example,TCP 443,x`, "range of names", []string{`# to      = ["host1.x.example", "host2.x.example", "host3.x.example", "host4.x.example"]`}},
@@ -191,6 +195,20 @@ func TestRowsThatStayRules(t *testing.T) {
 	d := read(t, HTML, page(`<tr><td>http://a.example b.example</td><td>443</td><td>x</td></tr>`), Options{})
 	if d.Decided() != 0 {
 		t.Errorf("a URL gives its protocol to a plain name:\n%s", summary(d))
+	}
+}
+
+// A table with a column for the ports of each protocol.
+func TestTwoPortColumns(t *testing.T) {
+	d := read(t, CSV, "Host,TCP port,UDP port,Purpose\na.example,443,53,x\nb.example,-,123,x\nc.example,443,,x\nd.example,443,53¹,x\ne.example,-,-,x\n", Options{})
+	const want = `a: [a.example] tcp [443] udp [53] "x"
+b: [b.example] tcp [] udp [123] "x"
+c: [c.example] tcp [443] udp [] "x"
+d: [d.example] tcp [] udp [] "x" DOUBT ["53¹" has a footnote mark: read the footnote]
+e: [e.example] tcp [] udp [] "x" DOUBT [the port is missing: the cell is empty]
+`
+	if got := summary(d); got != want || !strings.Contains(string(d.TOML()), "# tcp     = [443]\n# udp     = [53]\n") {
+		t.Errorf("got\n%swant\n%s\n%s", got, want, d.TOML())
 	}
 }
 
