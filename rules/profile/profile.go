@@ -43,9 +43,11 @@ func Read(file string, data []byte) (*rules.Profile, rules.Problems) {
 	if len(p.Roles) == 0 {
 		top.Missing("roles", "list the roles of the document, the default one first")
 	}
-	for _, r := range slices.Concat(p.Roles, p.Binds) {
-		if !rules.IsIdentifier(r) {
-			top.Errorf("roles", "%q is not a role name: lower-case letters, digits and hyphens", r)
+	for key, parties := range map[string][]string{"roles": p.Roles, "binds": p.Binds} {
+		for _, r := range parties {
+			if !rules.IsIdentifier(r) {
+				doc.Errorf(top.LineOf(key, r), "%s: %q is not a role name: lower-case letters, digits and hyphens", key, r)
+			}
 		}
 	}
 	for _, party := range p.Wildcards {
@@ -99,12 +101,12 @@ func readRule(p *rules.Profile, t *tomldoc.Table) *rules.Rule {
 	if !rules.IsIdentifier(r.ID) || slices.ContainsFunc(p.Rules, func(o *rules.Rule) bool { return o.ID == r.ID }) {
 		t.Errorf("id", "%q is not a rule id, or is used twice: lower-case letters, digits, dots and hyphens", r.ID)
 	}
-	if !slices.Contains(p.Roles, r.From) {
-		t.Errorf("from", "%q is not one of the profile's roles", r.From)
+	if len(p.Roles) > 0 && !slices.Contains(p.Roles, r.From) {
+		t.Errorf("from", "%q is not one of the profile's roles%s", r.From, tomldoc.DidYouMean(r.From, p.Roles, "the roles are"))
 	}
 	for _, w := range r.When {
 		if p.Feature(w) == nil {
-			t.Errorf("when", "%q is not one of the profile's features", w)
+			t.Doc.Errorf(t.LineOf("when", w), "when: %s", noFeature(p, w))
 		}
 	}
 	if r.Since != "" && r.Until != "" && rules.CompareVersions(r.Since, r.Until) >= 0 {
@@ -116,9 +118,10 @@ func readRule(p *rules.Profile, t *tomldoc.Table) *rules.Rule {
 	ReadReach(t, r, p)
 	for _, d := range r.To {
 		if d.Role != "" && !slices.Contains(p.Roles, d.Role) && !slices.Contains(p.Binds, d.Role) {
-			t.Errorf("to", "role:%s is not one of the profile's roles or binds", d.Role)
+			t.Doc.Errorf(t.LineOf("to", d.String()), "to: %s", noRole(p, d.Role))
 		}
 	}
+	refuseBareRoles(t, r, p)
 	t.Done()
 	return r
 }

@@ -41,7 +41,7 @@ func TestProfileRefusals(t *testing.T) {
 	for _, c := range []struct{ what, text, want string }{
 		{"no rules is a profile that permits nothing", head, ""},
 		{"one rule", row("tcp = [443]"), ""},
-		{"syntax", "name = ", "p.toml:1: unexpected EOF; expected value"},
+		{"syntax", "name = ", "p.toml:1: name: has no value: write one behind the =, or remove the line"},
 		{"nothing", "", "p.toml: name: \"\" is not a profile name: lower-case letters, digits and hyphens, and not \"site\"\n" +
 			"p.toml: roles is missing: list the roles of the document, the default one first\n" +
 			"p.toml: document.title is missing: name the document that the rules are typed from"},
@@ -63,12 +63,16 @@ func TestProfileRefusals(t *testing.T) {
 		{"one feature twice", head + "[[feature]]\nname = \"cloud\"\n", `p.toml:9: name: "cloud" is not a feature name, or is used twice`},
 		{"a port without a default", head + "[[port]]\nname = \"x\"\n", `p.toml:8: port "x": default is missing: give the port that the document states`},
 		{"a default that is no port", head + "[[port]]\nname = \"x\"\ndefault = 70000\n", "p.toml:10: default: 70000 is not from 1 to 65535"},
-		{"a rule from an unknown role", strings.Replace(row("tcp = [1]"), `from = "manager"`, `from = "boss"`, 1), `p.toml:10: from: "boss" is not one of the profile's roles`},
-		{"a rule from a bind", strings.Replace(row("tcp = [1]"), `from = "manager"`, `from = "syslog"`, 1), `p.toml:10: from: "syslog" is not one of the profile's roles`},
-		{"a rule to an unknown role", strings.Replace(row("tcp = [1]"), `"a.example"`, `"role:boss"`, 1), `p.toml:11: to: role:boss is not one of the profile's roles or binds`},
+		{"a rule from an unknown role", strings.Replace(row("tcp = [1]"), `from = "manager"`, `from = "boss"`, 1), `p.toml:10: from: "boss" is not one of the profile's roles; the roles are "manager", "agent"`},
+		{"a rule from a bind", strings.Replace(row("tcp = [1]"), `from = "manager"`, `from = "syslog"`, 1), `p.toml:10: from: "syslog" is not one of the profile's roles; the roles are "manager", "agent"`},
+		{"a rule to an unknown role", strings.Replace(row("tcp = [1]"), `"a.example"`, `"role:boss"`, 1), `p.toml:11: to: role:boss is not one of the profile's roles or binds (a party that only receives is in a line at the top of the file, binds = ["boss"]); the parties are "manager", "agent", "syslog"`},
+		{"a role without role:", strings.Replace(row("tcp = [1]"), `"a.example"`, `"a.example", "syslog"`, 1), `p.toml:11: to: "syslog" is a role of the profile: write to = ["role:syslog"], and a site says in [client.addresses] where it is`},
+		{"a bind that is none", strings.Replace(head, "syslog", "the log", 1), `p.toml:3: binds: "the log" is not a role name: lower-case letters, digits and hyphens`},
+		{"a range without quotes", row("tcp = [443, 8000-8010]"), `p.toml:13: tcp: write a range as a text: "8000-8010"`},
 		{"a rule to a bind", strings.Replace(row("tcp = [1]"), `"a.example"`, `"role:syslog"`, 1), ""},
 		{"a rule to no role", strings.Replace(row("tcp = [1]"), `"a.example"`, `"role:"`, 1), `p.toml:11: to: "role:" is not role: and the name of a role`},
-		{"an unknown feature", row("tcp = [1]\nwhen = [\"cloud\", \"rain\"]"), `p.toml:14: when: "rain" is not one of the profile's features`},
+		{"an unknown feature", row("tcp = [1]\nwhen = [\"cloud\", \"rain\"]"), `p.toml:14: when: "rain" is not one of the profile's features (a feature has the two lines [[feature]] and name = "rain", and each of its rules has when = ["rain"]); the features are "cloud"`},
+		{"a misspelt feature", row("tcp = [1]\nwhen = [\"clout\"]"), `p.toml:14: when: "clout" is not one of the profile's features (a feature has the two lines [[feature]] and name = "clout", and each of its rules has when = ["clout"]): did you mean "cloud"?`},
 		{"no purpose", strings.Replace(row("tcp = [1]"), "purpose = \"x\"\n", "", 1), `p.toml:8: rule "r": purpose is missing: state what the document says the rule is for`},
 		{"one id twice", row("tcp = [1]") + "[[rule]]\nid = \"r\"\nfrom = \"manager\"\nto = [\"b.example\"]\npurpose = \"x\"\ntcp = [1]\n", `p.toml:15: id: "r" is not a rule id, or is used twice: lower-case letters, digits, dots and hyphens`},
 		{"versions the wrong way round", row("tcp = [1]\nsince = \"6.0.10\"\nuntil = \"6.0.4\""), `p.toml:15: until: "6.0.4" is not after since "6.0.10"`},
@@ -81,7 +85,7 @@ func TestProfileRefusals(t *testing.T) {
 		{"bits behind a prefix", strings.Replace(row("tcp = [1]"), `a.example`, `10.1.0.0/8`, 1), `p.toml:11: to: "10.1.0.0/8" has bits set after its prefix length: write "10.0.0.0/8" or "10.1.0.0"`},
 		{"an IPv6 zone", strings.Replace(row("tcp = [1]"), `a.example`, `fe80::1%eth0`, 1), `p.toml:11: to: "fe80::1%eth0": name has a byte other than a letter, digit, hyphen, underscore or dot`},
 		{"a table's name as a key", row("tcp = [1]\nfeature = \"cloud\""), `p.toml:14: unknown key "feature": known here: any, from, id, local, note, purpose, section, since, tcp, to, udp, until, when`},
-		{"several at once, in order", row("when = [\"rain\"]\ntcp = [0]\nflavour = 1"), "p.toml:13: when: \"rain\" is not one of the profile's features\np.toml:14: tcp: port 0 is not from 1 to 65535\n" +
+		{"several at once, in order", row("when = [\"rain\"]\ntcp = [0]\nflavour = 1"), "p.toml:13: when: \"rain\" is not one of the profile's features (a feature has the two lines [[feature]] and name = \"rain\", and each of its rules has when = [\"rain\"]); the features are \"cloud\"\np.toml:14: tcp: port 0 is not from 1 to 65535\n" +
 			`p.toml:15: unknown key "flavour": known here: any, from, id, local, note, purpose, section, since, tcp, to, udp, until, when`},
 	} {
 		p, err := Parse("p.toml", []byte(c.text))

@@ -12,9 +12,12 @@ import (
 )
 
 // readAddresses reads [client.addresses], whose bindings hold for every profile of the
-// client that has none of its own.
-func (c *Config) readAddresses(cl *rules.Client, t *tomldoc.Table) {
-	cl.Addresses = c.readBindings(t, cl.Name, cl.Profiles)
+// client that has none of its own. whole says that all of these profiles could be read.
+func (c *Config) readAddresses(cl *rules.Client, t *tomldoc.Table, whole bool) {
+	cl.Addresses = c.readBindings(t, cl.Name, cl.Profiles, whole)
+	if !whole {
+		return
+	}
 	for role := range cl.Addresses {
 		var users []rules.ClientProfile
 		for _, cp := range cl.Profiles {
@@ -26,14 +29,22 @@ func (c *Config) readAddresses(cl *rules.Client, t *tomldoc.Table) {
 	}
 }
 
-// readBindings reads the addresses that the site gives for the roles of profiles.
-func (c *Config) readBindings(t *tomldoc.Table, client string, profiles []rules.ClientProfile) map[string][]rules.Destination {
+// readBindings reads the addresses that the site gives for the roles of profiles. Unless whole
+// is true, a role may belong to a profile that could not be read.
+func (c *Config) readBindings(t *tomldoc.Table, client string, profiles []rules.ClientProfile, whole bool) map[string][]rules.Destination {
 	bound := map[string][]rules.Destination{}
 	parties := partiesOf(profiles)
 	for _, party := range t.Keys() {
 		list := t.Strs(party)
+		if !slices.Contains(parties, party) && !whole {
+			continue
+		}
 		if !slices.Contains(parties, party) {
-			t.Errorf(party, "%s a role of this name; the roles are %s", lacksRole(client, profiles), tomldoc.QuoteList(parties))
+			cure := "it has no profile at all"
+			if len(parties) > 0 {
+				cure = "the roles are " + tomldoc.QuoteList(parties)
+			}
+			t.Errorf(party, "%s a role of this name; %s", lacksRole(client, profiles), cure)
 			continue
 		}
 		if len(list) == 0 {

@@ -28,8 +28,8 @@ func (c *Config) readClient(t *tomldoc.Table) *rules.Client {
 		t.Missing("sources", `list the addresses that the client connects from, like ["10.1.2.3"]`)
 	}
 	c.checkSources(t, cl)
-	c.readClientProfiles(cl, t)
-	c.readAddresses(cl, t.Sub("addresses"))
+	whole := c.readClientProfiles(cl, t)
+	c.readAddresses(cl, t.Sub("addresses"), whole)
 	warnOfShared(cl, t)
 	if earlier := c.known.shadows(cl.Sources); earlier != "" {
 		t.Errorf("sources", "can never match: client %q above already has all of these addresses", earlier)
@@ -39,7 +39,10 @@ func (c *Config) readClient(t *tomldoc.Table) *rules.Client {
 	return cl
 }
 
-func (c *Config) readClientProfiles(cl *rules.Client, t *tomldoc.Table) {
+// readClientProfiles reads the profiles of a client. It returns false if one of them does not
+// exist or has errors, so that the client's roles are not all known.
+func (c *Config) readClientProfiles(cl *rules.Client, t *tomldoc.Table) (whole bool) {
+	whole = true
 	names := t.Strs("profiles")
 	own := []string{"role", "features", "version", "ports", "without"}
 	beside := slices.ContainsFunc(own, t.Has)
@@ -49,6 +52,8 @@ func (c *Config) readClientProfiles(cl *rules.Client, t *tomldoc.Table) {
 	for _, name := range names {
 		if cp, ok := c.clientProfile(t, name, t.LineOf("profiles", name)); ok {
 			cl.Profiles = append(cl.Profiles, cp)
+		} else {
+			whole = false
 		}
 	}
 	t.MarkRead(own...)
@@ -62,9 +67,11 @@ func (c *Config) readClientProfiles(cl *rules.Client, t *tomldoc.Table) {
 				pt.Errorf("name", "profile %q with role %q is listed twice", name, cp.Role)
 			}
 			cp.OwnTable, cp.Lines.Table = true, pt.Line("")
-			cp.Addresses = c.readBindings(pt.Sub("addresses"), cl.Name, []rules.ClientProfile{cp})
+			cp.Addresses = c.readBindings(pt.Sub("addresses"), cl.Name, []rules.ClientProfile{cp}, true)
 			warnOfUnused(pt.Sub("addresses"), cp.Addresses, []rules.ClientProfile{cp})
 			cl.Profiles = append(cl.Profiles, cp)
+		} else {
+			whole = false
 		}
 		pt.MarkRead("addresses")
 		pt.Done()
@@ -72,6 +79,7 @@ func (c *Config) readClientProfiles(cl *rules.Client, t *tomldoc.Table) {
 	if !t.Has("profiles") && !t.Has("profile") {
 		t.Missing("profiles", "list profiles, or write profiles = [] for a client that has site rules only")
 	}
+	return whole
 }
 
 // clientProfile reads the role, features, version, ports and left-out rules of one profile
@@ -79,7 +87,7 @@ func (c *Config) readClientProfiles(cl *rules.Client, t *tomldoc.Table) {
 func (c *Config) clientProfile(t *tomldoc.Table, name string, line int) (rules.ClientProfile, bool) {
 	i := slices.IndexFunc(c.Profiles, func(p *rules.Profile) bool { return p.Name == name })
 	if i < 0 {
-		t.Doc.Errorf(line, "unknown profile %q%s", name, c.unknownProfile(name))
+		c.reportUnknown(t, name, line)
 		t.MarkRead("role", "features", "version", "ports", "without")
 		return rules.ClientProfile{}, false
 	}

@@ -32,7 +32,7 @@ type Config struct {
 	known  *known                 // while the configuration is read
 	lists  map[string]*rules.List // by the paths of their files; while the configuration is read
 	inputs [][sha256.Size]byte    // a hash of the content of each file among Inputs
-	unread []string               // profile files with errors, whose profile is not among Profiles
+	unread []*unread              // profile files with errors, whose profile is not among Profiles
 }
 
 // ListenLine returns the line of a key of [listen], for problems that are found later. It
@@ -83,7 +83,7 @@ func Parse(file string, disk Disk, data []byte, shipped []*rules.Profile) (*Conf
 	}
 	c.Revision = c.revision(data)
 	c.known, c.lists = nil, nil
-	problems := append(doc.Problems(), ofFiles.Sorted()...)
+	problems := append(ofFiles.Sorted(), doc.Problems()...) // causes first
 	if problems.Err() != nil {
 		return nil, problems
 	}

@@ -68,9 +68,9 @@ func TestConfigRefusals(t *testing.T) {
 		{"[client] for [[client]]", "[client]\nname = \"x\"\n", "site.toml: warning: no [[client]]: every request is denied as unknown_client\nsite.toml:1: client: must be written as [[client]]"},
 		{"not one of the modes", "mode = \"monitor\"\n" + one, `site.toml:1: mode: "monitor" is not one of "enforce", "audit"`},
 		{"not one of ech", "ech = \"drop\"\n" + one, `site.toml:1: ech: "drop" is not one of "outer", "deny"`},
-		{"syntax", "mode = \n" + one, `site.toml:1: expected value but found '\n' instead`},
-		{"duplicate key", "mode = \"audit\"\nmode = \"enforce\"\n", `site.toml:2: Key 'mode' has already been defined.`},
-		{"duplicate table", "[dns]\n[dns]\n", `site.toml:2: Key 'dns' has already been defined.`},
+		{"syntax", "mode = \n" + one, `site.toml:1: mode: has no value: write one behind the =, or remove the line`},
+		{"duplicate key", "mode = \"audit\"\nmode = \"enforce\"\n", `site.toml:2: mode: is on line 1 already: keep one of the two`},
+		{"duplicate table", "[dns]\n[dns]\n", `site.toml:2: [dns] is on line 1 already: put these keys below line 1`},
 
 		{"address without a port", "[listen]\nhttp = [\n  \"127.0.0.1:3128\",\n  \"127.0.0.1\", # here\n]\n" + one, `site.toml:4: http: "127.0.0.1" is not address:port, like "127.0.0.1:3128" or "[::1]:3128"`},
 		{"listen on a name", "[listen]\ndns = [\"localhost:53\"]\n" + one, `site.toml:2: dns: "localhost:53" is a name; give the address, like "127.0.0.1:53"`},

@@ -36,7 +36,7 @@ type profileReader struct {
 	files    []string // read so far
 	bytes    int
 	found    []*rules.Profile // from files
-	unread   []string         // files with errors, whose profile is not among found
+	unread   []*unread        // files with errors, whose profile is not among found
 	problems rules.Problems   // the problems of the files
 }
 
@@ -100,7 +100,7 @@ func (r *profileReader) readFile(name string, line int) {
 	path, data, err := r.c.read(r.disk, profilesKey, name, maxProfile)
 	if err != nil {
 		r.t.Doc.Errorf(line, "paths: %s: %v", path, err)
-		r.unread = append(r.unread, path)
+		r.unread = append(r.unread, &unread{file: path})
 		return
 	}
 	if r.bytes += len(data); r.bytes > maxProfileBytes {
@@ -110,7 +110,7 @@ func (r *profileReader) readFile(name string, line int) {
 	p, problems := profile.Read(path, data)
 	r.problems = append(r.problems, problems...)
 	if p == nil || p.Name == "" {
-		r.unread = append(r.unread, path)
+		r.unread = append(r.unread, &unread{file: path, name: nameOf(data)})
 		return
 	}
 	r.add(p)
@@ -134,21 +134,8 @@ func (r *profileReader) add(p *rules.Profile) {
 		rule.Origin = p.Origin
 	}
 	if len(p.Roles) == 0 {
-		r.unread = append(r.unread, p.File)
+		r.unread = append(r.unread, &unread{file: p.File, name: p.Name})
 		return
 	}
 	r.found = append(r.found, p)
-}
-
-// unknownProfile returns the end of the error about a profile that does not exist.
-func (c *Config) unknownProfile(name string) string {
-	known := make([]string, len(c.Profiles))
-	for i, p := range c.Profiles {
-		known[i] = p.Name
-	}
-	cure := tomldoc.DidYouMean(name, known, "the profiles are")
-	if len(c.unread) > 0 {
-		cure += "; it may be in " + strings.Join(c.unread, ", ") + ", which has errors"
-	}
-	return cure
 }

@@ -72,13 +72,13 @@ func TestProfileFiles(t *testing.T) {
 		{"one file by two paths", `"p", "p/b.toml"`, ``, memory{"/d/p/b.toml": ofBackup}, "c.toml:2: paths: /d/p/b.toml is listed already: remove one of the two paths to it"},
 		{"one directory by two paths", `"p", "x/../p/"`, ``, memory{"/d/p/b.toml": ofBackup}, "c.toml:2: paths: /d/p/b.toml is listed already: remove one of the two paths to it"},
 
-		{"no TOML, and a client that needs it", `"p"`, `"backup"`, memory{"/d/p/b.toml": "name = \"backup\"\nname"}, "c.toml:6: unknown profile \"backup\"; the profiles are \"product\", \"another\"; it may be in /d/p/b.toml, which has errors\n" +
-			"/d/p/b.toml:2: unexpected EOF; expected key separator '='"},
+		{"no TOML, and a client that needs it", `"p"`, `"backup"`, memory{"/d/p/b.toml": "name = \"backup\"\nname"}, "/d/p/b.toml:2: \"name\": write key = value\n" +
+			"c.toml:6: unknown profile \"backup\"; the profiles are \"product\", \"another\"; it may be in /d/p/b.toml, which has errors"},
 		{"errors of two files and of the configuration", `"p"`, `"backup", "archiv"`, memory{
 			"/d/p/a.toml": strings.Replace(two, "tcp = [443]", "tcp = [0]", 1), "/d/p/b.toml": strings.Replace(ofBackup, `"server"]`, `"agent"]`, 1)},
-			"c.toml:6: unknown profile \"archiv\": did you mean \"archive\"?\n/d/p/a.toml:10: tcp: port 0 is not from 1 to 65535\n/d/p/b.toml:8: from: \"server\" is not one of the profile's roles"},
+			"/d/p/a.toml:10: tcp: port 0 is not from 1 to 65535\n/d/p/b.toml:8: from: \"server\" is not one of the profile's roles; the roles are \"agent\"\nc.toml:6: unknown profile \"archiv\": did you mean \"archive\"?"},
 		{"a profile without roles", `"p"`, `"backup"`, memory{"/d/p/b.toml": "name = \"backup\"\n[document]\ntitle = \"T\"\n"},
-			"c.toml:6: unknown profile \"backup\"; the profiles are \"product\", \"another\"; it may be in /d/p/b.toml, which has errors\n/d/p/b.toml: roles is missing: list the roles of the document, the default one first"},
+			"/d/p/b.toml: roles is missing: list the roles of the document, the default one first\nc.toml:6: profile \"backup\" and its clients are not checked further, because /d/p/b.toml has errors"},
 		{"one name in two files", `"p"`, `"backup"`, memory{"/d/p/a.toml": ofBackup, "/d/p/b.toml": "# a comment\n" + ofBackup},
 			`/d/p/b.toml:2: name: the profile "backup" is also in /d/p/a.toml, on line 1: remove one of the two, or rename it`},
 		{"the name of a shipped profile", `"p"`, `"product"`, memory{"/d/p/b.toml": asProduct("")},
@@ -202,4 +202,33 @@ func FuzzProfileFile(f *testing.F) {
 		}
 		rules.Compile(&c.Spec, rules.Own{}, today)
 	})
+}
+
+// The errors of a broken profile file come first. Its clients get one line, and no list of
+// what they lack without the profile.
+func TestABrokenProfileFileIsTheCause(t *testing.T) {
+	text := `[profiles]
+paths = ["p"]
+[[client]]
+name = "pacs"
+sources = ["10.0.0.1"]
+profiles = ["backup"]
+role = "server"
+[client.addresses]
+storage = ["10.1.0.1"]
+[[client]]
+name = "other"
+sources = ["10.0.0.2"]
+[[client.profile]]
+name = "backup"
+[client.addresses]
+storage = ["10.1.0.1", "a b"]
+`
+	broken := ofBackup + "[[rule]]\ntcp = [8000-8010]\n"
+	_, problems := Parse("c.toml", Disk{Dir: "/d", Files: memory{"/d/p/b.toml": broken}}, []byte(text), testProfiles(t))
+	line := strings.Count(broken, "\n")
+	want := fmt.Sprintf("/d/p/b.toml:%d: tcp: write a range as a text: \"8000-8010\"\nc.toml:6: profile \"backup\" and its clients are not checked further, because /d/p/b.toml has errors", line)
+	if problems.Error() != want {
+		t.Errorf("%v\nwant\n%s", problems, want)
+	}
 }

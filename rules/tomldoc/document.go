@@ -36,7 +36,7 @@ func Parse(file string, data []byte) (*Document, *Table) {
 	if err != nil {
 		var pe toml.ParseError
 		if errors.As(err, &pe) {
-			d.Errorf(pe.Position.Line, "%s", pe.Message)
+			d.Errorf(pe.Position.Line, "%s", syntaxProblem(d.lines, pe))
 		} else {
 			d.Errorf(0, "%v", err)
 		}

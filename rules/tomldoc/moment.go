@@ -19,7 +19,8 @@ func (t *Table) Date(key string) time.Time {
 	return time.Time{}
 }
 
-// End reads a date, bare or in quotes, or a date-time with a zone. It returns the instant
+// End reads a date, or a date-time with a zone, bare or in quotes. A date-time may have a space
+// in place of the T, and no seconds. It returns the instant
 // that follows the whole day in UTC, or the instant that is written, in its zone. It returns
 // the zero time if the key is absent or wrong.
 func (t *Table) End(key string) time.Time {
@@ -41,8 +42,10 @@ func (t *Table) End(key string) time.Time {
 		if d, err := time.Parse(time.DateOnly, v); err == nil {
 			return d.AddDate(0, 0, 1)
 		}
-		if at, err := time.Parse(time.RFC3339, v); err == nil {
-			return at
+		for _, layout := range []string{time.RFC3339, "2006-01-02 15:04:05Z07:00", "2006-01-02T15:04Z07:00", "2006-01-02 15:04Z07:00"} {
+			if at, err := time.Parse(layout, v); err == nil {
+				return at
+			}
 		}
 	}
 	if there {

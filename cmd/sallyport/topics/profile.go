@@ -5,6 +5,7 @@ package topics
 import (
 	_ "embed"
 	"fmt"
+	"strings"
 
 	"sallyport/rules/profile"
 )
@@ -29,16 +30,12 @@ func profileFormat() Topic {
 		for _, r := range rows {
 			key, kind, text := r[0], r[1], r[2]
 			std := "none"
-			if kind[0] == '!' {
-				std, kind = "required", kind[1:]
-			}
-			if kind == "true or false" {
+			if required, is := strings.CutPrefix(kind, "!"); is {
+				std, kind = "required", required
+			} else if kind == "true or false" {
 				std = "false"
 			}
-			if table != "" {
-				key = table + " " + key
-			}
-			t.Rows = append(t.Rows, []string{code(key), kind, std, text})
+			t.Rows = append(t.Rows, []string{code(strings.TrimSpace(table + " " + key)), kind, std, text})
 		}
 	}
 	table("",

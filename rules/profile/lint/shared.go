@@ -81,7 +81,7 @@ func aboutSuffix(d rules.Destination) (what, cure string) {
 	suffix, icann := publicsuffix.PublicSuffix(name)
 	switch {
 	case suffix == name && !strings.Contains(name, ".") && !icann:
-		return fmt.Sprintf("%s has only one label, so it is not a name of the public DNS", d), "name a role and let the site bind it"
+		return fmt.Sprintf("%s has only one label, so it is not a name of the public DNS", d), roleCure
 	case suffix == name:
 		return fmt.Sprintf("%s is a public suffix: it belongs to a registry or a provider and not to the vendor", d), "name the vendor's domain"
 	case !icann && strings.Contains(suffix, "."):

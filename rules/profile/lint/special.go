@@ -47,12 +47,15 @@ func specialRanges() [][2]string {
 	}
 }
 
+// roleCure says how a rule names a party whose address only the site knows.
+const roleCure = "write to = [\"role:NAME\"], with a NAME from roles or binds, and let the site bind it"
+
 // special finds an address or prefix that is special, or that has a special range in it.
 func (c *checker) special(r *rules.Rule, d rules.Destination) {
 	if !d.Prefix.IsValid() {
 		return
 	}
-	cure := "name a role and let the site bind it, or say in the note that the document prints " + d.String()
+	cure := roleCure + ", or say in the note that the document prints " + d.String()
 	for _, s := range specialRanges() {
 		switch p := netip.MustParsePrefix(s[0]); {
 		case rules.Covers(p, d.Prefix):
