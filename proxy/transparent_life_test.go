@@ -71,8 +71,8 @@ func TestRedirectedSilence(t *testing.T) {
 	}
 }
 
-// If too many connections wait for first bytes, the flow is refused for that reason, whatever it
-// is.
+// If too many connections wait for their first bytes, the next flow is refused because of the
+// limit. Its protocol does not matter.
 func TestRedirectedSniffingLimit(t *testing.T) {
 	t.Parallel()
 	b := newRedirectWorld(t, func(c *Config) { c.Limits.Sniffing, c.Limits.Sniff = 1, time.Minute })

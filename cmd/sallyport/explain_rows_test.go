@@ -110,7 +110,7 @@ func TestExplainDeniesWhereAFeatureIsOff(t *testing.T) {
 			questions = append(questions, asked{site: s, line: n.line(n.proto, n.port), reason: "feature_off", near: true, hint: off})
 		}
 	}
-	if len(questions) < 11 { // of endpoint-secure-onprem: auth 1, auth.sea 2, clt 2 ports, clt.sea 2 ports with 2 features, 22345, 4460
+	if len(questions) < 11 { // endpoint-secure-onprem alone has 11: auth 1, auth.sea 2, clt 2, clt.sea 4, port 22345 1, port 4460 1
 		t.Errorf("%d questions, the tables have at least 11 rows with when=", len(questions))
 	}
 	ask(t, questions)

@@ -81,9 +81,10 @@ func TestPapersCatalogue(t *testing.T) {
 	}
 }
 
-// edit does what the page tells the reader to do with a piece of TOML: "FILE RULE"
-// replaces the file from this rule on, "FILE" is a new file, or else the end of a file
-// with the changes that the page describes in words.
+// edit does what the page tells the reader to do with a piece of TOML. With "FILE RULE" the
+// piece replaces the rest of the file from this rule on. With "FILE" the piece is a new
+// file. If the file exists, edit makes the changes that the page describes in words, and
+// appends the piece.
 func edit(t *testing.T, where, piece string) {
 	t.Helper()
 	file, rule, _ := strings.Cut(where, " ")

@@ -153,12 +153,12 @@ func TestPapersShown(t *testing.T) {
 	t.Chdir(dir)
 	found := 0
 	for _, page := range papers {
-		if path.Ext(page) != ".md" || page == cataloguePage { // that page has a test of its own
+		if path.Ext(page) != ".md" || page == cataloguePage { // the catalogue page has a test of its own
 			continue
 		}
 		lines := strings.Split(texts[page], "\n")
 		shown := shownCommands(lines)
-		for i := len(shown) - 1; i >= 0; i-- { // the last one first: an update moves the lines below it
+		for i := len(shown) - 1; i >= 0; i-- { // the last command first, because an update moves the lines below a command
 			c := shown[i]
 			words := strings.Fields(strings.ReplaceAll(c.line, "'", ""))
 			if !c.prints || words[0] != "sallyport" || !offline[words[1]] {

@@ -27,7 +27,7 @@ const (
 type unknownClients struct {
 	mu      sync.Mutex
 	until   int64 // the end of the second of lines and bytes
-	lines   int   // remaining; below 0: taken from the next second
+	lines   int   // the remaining lines of this second; below 0: lines borrowed from the next second
 	bytes   int
 	beyond  client
 	counted uint64 // the same count as in shard

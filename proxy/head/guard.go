@@ -102,7 +102,7 @@ func NewGuard(c *peek.Conn, owner Owner, limits Limits) *Guard {
 }
 
 // Read returns only judged bytes. It recovers from panics, because some goroutines of net/http
-// that call it do not.
+// call Read and do not recover from panics.
 func (g *Guard) Read(b []byte) (n int, err error) {
 	defer g.recovered(&err)
 	for g.left == 0 {

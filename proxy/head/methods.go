@@ -14,7 +14,7 @@ func (s *Line) known() bool {
 	return false
 }
 
-// targeted reports whether the second word is a request target, or a later word a URL.
+// targeted reports whether the second word is a request target, or a later word is a URL.
 func (s *Line) targeted() bool {
 	return s.pathOrURL() || s.form == formStar || s.form == formStars || s.form == formHost
 }

@@ -1,5 +1,5 @@
-// Cilium: the policy has only fields of the resource's schema, and they say what the rules
-// say.
+// Cilium: the policy has only fields of the resource's schema, and permits what the rules
+// permit.
 
 package export
 

@@ -34,8 +34,9 @@ const exemptUser = 53128
 // hostPortOpen is the port on which the host listens with every protocol.
 const hostPortOpen = 7777
 
-// escapes lists the ways. bridge is an address of the host that is the
-// container's neighbour; phase makes names that are asked once.
+// escapes lists the ways in which the container could reach the outside. bridge is the
+// host's address in the container's network. phase becomes a part of each name, so that
+// each name is asked once.
 func (d *daemon) escapes(bridge netip.Addr, phase string) (all []escape) {
 	add := func(at string, k task) {
 		if k.Payload == nil {
