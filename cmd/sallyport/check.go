@@ -24,8 +24,8 @@ func newCheck() *cobra.Command {
 		Use:   "check",
 		Short: "Print every error and warning of a configuration",
 		Long: `check reads a configuration as run does, and prints every error and warning as
-file:line: text. It starts nothing and does not use the network. It also warns of the
-profiles in [profiles] paths as sallyport profiles check does.
+file:line: text. It starts nothing and does not use the network. It also prints the
+warnings of sallyport profiles check about the profiles in [profiles] paths.
 
 With --mode gateway, loopback addresses in [listen] transparent and dns are
 errors: a gateway receives packets of other hosts, and such packets never arrive at

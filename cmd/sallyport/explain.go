@@ -29,7 +29,7 @@ func newExplain() *cobra.Command {
 destination, with the same code as a running sallyport. It does not use the
 network: for a name in [hosts] it judges the addresses given there, for any other
 name only the name. The addresses of the configuration's listeners are denied as
-self; on the gateway's host, so is each address of its interfaces.
+self. On the gateway's host, each address of its interfaces is denied as self too.
 
 PROTO is tcp or udp, HOST is a name or an address, PORT is a number. With "-",
 explain reads lines "PROTO HOST PORT" from standard input, and prints one JSON

@@ -61,7 +61,7 @@ documented domains and ports of the product profiles that you choose. It denies
 everything else, and a journal records why.
 
 Without a command sallyport runs, with the configuration that you give or with
-the embedded one: HTTP proxy on 127.0.0.1:3128, SOCKS5 on 127.0.0.1:1080, DNS on 127.0.0.1:5300.`,
+the embedded configuration: HTTP proxy on 127.0.0.1:3128, SOCKS5 on 127.0.0.1:1080, DNS on 127.0.0.1:5300.`,
 		Example: `  sallyport                                         run with the embedded configuration
   sallyport --config /etc/sallyport/sallyport.toml  run with your own configuration
   sallyport check --config sallyport.toml           is the configuration correct?

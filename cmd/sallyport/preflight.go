@@ -54,7 +54,7 @@ after a timeout; a certificate is not trusted, but the address is internal, the
 destination has no name, or this host has no authorities; a reset after the
 ClientHello on a port other than 443; a name has more than 16 addresses, of which
 16 are tried. A missing route for one address family is no failure while the other
-family works; a note at the end reports it. Not tried, but listed: wildcards,
+family works; a note at the end reports it. preflight does not try, but lists: wildcards,
 prefixes, ranges of more than 16 ports, rules for every protocol and port, roles
 that are not bound. For a UDP destination, preflight only resolves the name.
 

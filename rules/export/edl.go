@@ -15,12 +15,12 @@ func writeEDL(s *sheet) {
 		switch exact, below := names(g); {
 		case s.options.Addresses:
 			if len(g.Names) > 0 {
-				s.left(g, "names: they are in the list without --addresses")
+				s.left(g, "names: the list that export writes without --addresses has them")
 			}
 			entries = both(g.Prefixes)
 		default:
 			if len(g.Prefixes) > 0 {
-				s.left(g, "addresses: they are in the list with --addresses")
+				s.left(g, "addresses: the list that export writes with --addresses has them")
 			}
 			for _, n := range exact {
 				entries = append(entries, n.String())

@@ -36,7 +36,7 @@ func Replaced(p *rules.Profile, shipped []*rules.Profile) (*rules.Profile, rules
 	case old.Revision, old.Document.Version:
 		return old, nil
 	}
-	return nil, problem(p.ReplacesLine, "replaces: the shipped profile %s has %s, not %q: compare the two, then write replaces = %q", p.Name, Identity(old), p.Replaces, old.Revision)
+	return nil, problem(p.ReplacesLine, "replaces: the shipped profile %s has %s, not %q: compare the two profiles, then write replaces = %q", p.Name, Identity(old), p.Replaces, old.Revision)
 }
 
 // Identity returns the version of a profile's document and the revision of the profile.

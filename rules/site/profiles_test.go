@@ -84,7 +84,7 @@ func TestProfileFiles(t *testing.T) {
 		{"the name of a shipped profile", `"p"`, `"product"`, memory{"/d/p/b.toml": asProduct("")},
 			`/d/p/b.toml:1: name: "product" is the name of a shipped profile: choose another name, or, to replace the shipped one, write replaces = "` + product.Revision + `"`},
 		{"in place of an earlier one", `"p"`, `"product"`, memory{"/d/p/b.toml": asProduct("\nreplaces = \"00\"")},
-			`/d/p/b.toml:2: replaces: the shipped profile product has version 01, revision ` + product.Revision + `, not "00": compare the two, then write replaces = "` + product.Revision + `"`},
+			`/d/p/b.toml:2: replaces: the shipped profile product has version 01, revision ` + product.Revision + `, not "00": compare the two profiles, then write replaces = "` + product.Revision + `"`},
 		{"in place of no shipped one", `"p"`, `"backup"`, memory{"/d/p/b.toml": "replaces = \"7\"\n" + ofBackup},
 			`/d/p/b.toml:1: replaces: no shipped profile has the name "backup", so that there is nothing to replace; the shipped profiles are "product", "another"`},
 	} {

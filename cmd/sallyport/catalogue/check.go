@@ -1,5 +1,5 @@
-// Profiles check: the command that prints every error of profiles, and the doubts of a
-// second reader.
+// Profiles check: the command that prints every error of profiles, and warns of lines that
+// are often a mistake.
 
 package catalogue
 
@@ -26,7 +26,7 @@ func newCheck() *cobra.Command {
 	var asJSON, strict bool
 	c := &cobra.Command{
 		Use:   "check FILE…",
-		Short: "Print every error of profiles, and the doubts of a second reader",
+		Short: "Print every error of profiles, and warn of lines that are often a mistake",
 		Long: `check reads profiles and prints every error as file:line: text, of all files at
 once. FILE is a profile, a directory with profiles (*.toml), or "-" for standard input.
 "sallyport help profile" describes every key of a profile.
@@ -45,9 +45,9 @@ It also warns of what is valid, but often a mistake:
 
 Compare each warning with the document. If the document is right, write so in the note
 of the rule, with the name, address or port in it (ALL for every port): the warning is
-then printed as "noted", and counts no more.
+then printed as "noted", and no longer counts as a warning.
 
-Exit status: 0 if no file has an error, 1 if one has; with --strict also 1 if there is
+Exit status: 0 if no file has an error, 1 if a file has one; with --strict also 1 if there is
 a warning that no note explains; 2 if the command line is wrong.`,
 		Example: `  sallyport profiles check backup.toml
   sallyport profiles check --strict /etc/sallyport/profiles

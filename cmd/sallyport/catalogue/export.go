@@ -41,7 +41,7 @@ policy of a client of the site, with its bindings, ports and own rules. Then NAM
 may be left out; with NAME, rules of the client's other profiles are left out.
 
 An export permits nothing that the policy denies, except what its first lines and
-standard error list as "wider". They list as "left out" what the format cannot say:
+standard error list as "wider". "left out" lists what the format cannot say:
 
 ` + formatTable() + `
 A wildcard *.x has the names below x, at any depth, and not x itself. Each format

@@ -41,7 +41,7 @@ func newImport() *cobra.Command {
 draft with the document before you use it.
 
 FILE is CSV, TSV, Markdown, HTML, or plain text as a PDF reader saves it; "-" is
-standard input. With --from it is a JSON list that a vendor publishes for machines.
+standard input. With --from, FILE is a JSON list that a vendor publishes for machines.
 
 import finds the columns by their titles, such as "Domain", "Port" and "Purpose"; you
 can also number them with --columns. One cell may hold several names, and ports such

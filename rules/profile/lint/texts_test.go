@@ -71,7 +71,7 @@ func TestTextsComparesWhatIsReplaced(t *testing.T) {
 		"name = \"shipped\"\n" + rest:                                          "",
 		"name = \"shipped\"\nreplaces = \"2\"\n" + rest:                        "",
 		"name = \"shipped\"\nreplaces = \"" + shipped.Revision + "\"\n" + rest: "",
-		"name = \"shipped\"\nreplaces = \"1\"\n" + rest:                        `f.toml:2: replaces: the shipped profile shipped has version 2, revision ` + shipped.Revision + `, not "1": compare the two, then write replaces = "` + shipped.Revision + `"`,
+		"name = \"shipped\"\nreplaces = \"1\"\n" + rest:                        `f.toml:2: replaces: the shipped profile shipped has version 2, revision ` + shipped.Revision + `, not "1": compare the two profiles, then write replaces = "` + shipped.Revision + `"`,
 		"name = \"shippet\"\nreplaces = \"2\"\n" + rest:                        `f.toml:2: replaces: no shipped profile has the name "shippet", so that there is nothing to replace: did you mean "shipped"?`,
 		"replaces = \"\"\nname = \"shipped\"\n" + rest:                         "f.toml:1: replaces: is empty",
 	} {
