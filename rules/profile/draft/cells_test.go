@@ -89,6 +89,7 @@ func TestDestinationCell(t *testing.T) {
 		{"[region].x.example", "", "to be filled in"},
 		{"<region>.x.example", "", "to be filled in"},
 		{"{tenant}.x.example", "", "to be filled in"},
+		{"*.com", "", "anyone can register a name under this public suffix"},
 		{"*cdn.x.example", "", "star inside or after a label"},
 		{"a.*.x.example", "", "star inside or after a label"},
 		{"192.0.2.1-192.0.2.9", "", "a range"},

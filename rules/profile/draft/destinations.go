@@ -148,6 +148,10 @@ func (c *destCell) named(s, host string, wild bool) {
 	case wild && a.Addr.IsValid():
 		c.doubts = append(c.doubts, fmt.Sprintf("%q is not a name", s))
 	case wild:
+		if _, err := rules.ParseDestination("*." + a.Host()); err != nil {
+			c.doubts = append(c.doubts, fmt.Sprintf("%q is too wide: %v", s, err))
+			return
+		}
 		c.to = appendNew(c.to, "*."+a.Host())
 	case a.Addr.IsValid():
 		c.to = appendNew(c.to, a.Addr.String())
