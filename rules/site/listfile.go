@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime"
 	"strings"
+	"unicode/utf8"
 
 	"sallyport/rules"
 )
@@ -29,6 +30,8 @@ type listReader struct {
 	entries  int // the entries of the file that is being read
 	errors   int // in the file that is read
 	warnings int // in the file that is read
+
+	moreErrors, moreWarnings int // the line of the first one that is only counted
 }
 
 // newListReader returns a reader without entries.
@@ -68,12 +71,12 @@ func (l *listReader) read(file string, data []byte) {
 	}
 	switch {
 	case l.errors > maxListTold:
-		l.problems = append(l.problems, rules.Problem{File: file, Text: fmt.Sprintf("and %d more errors", l.errors-maxListTold)})
+		l.problems = append(l.problems, rules.Problem{File: file, Line: l.moreErrors, Text: fmt.Sprintf("and %d more errors, from this line on", l.errors-maxListTold)})
 	case l.errors == 0 && l.entries == 0:
 		l.errorf(0, "the list is empty: an editor or a script may be writing it; list at least one destination, or remove the file from to_files")
 	}
 	if more := l.warnings - maxListTold; more > 0 {
-		l.problems = append(l.problems, rules.Problem{File: file, Text: fmt.Sprintf("and %d more warnings", more), Warning: true})
+		l.problems = append(l.problems, rules.Problem{File: file, Line: l.moreWarnings, Text: fmt.Sprintf("and %d more warnings, from this line on", more), Warning: true})
 	}
 }
 
@@ -165,7 +168,13 @@ func wrongEntry(entry string, err error) string {
 	switch {
 	case err == nil:
 		return excerpt(entry) + ": a list has hosts; bind roles in [client.addresses]"
-	case strings.ContainsAny(entry, " \t,;"):
+	case !utf8.ValidString(entry):
+		return excerpt(entry) + ": the line is not UTF-8: save the file as UTF-8"
+	case strings.TrimRight(entry, ",; \t") != entry && !strings.ContainsAny(strings.TrimRight(entry, ",; \t"), " \t,;"):
+		return excerpt(entry) + ": remove the " + map[byte]string{',': "comma", ';': "semicolon"}[entry[len(entry)-1]] + " at the end"
+	case strings.ContainsAny(entry, " \t"):
+		return excerpt(entry) + " has a space in it: write one destination a line, and # in front of a comment"
+	case strings.ContainsAny(entry, ",;"):
 		return excerpt(entry) + ": write one destination a line"
 	case host != entry && host != "":
 		return fmt.Sprintf("%s: write *.name for all names below a name, and name for the name itself", excerpt(entry))
@@ -188,6 +197,8 @@ func excerpt(line string) string {
 func (l *listReader) errorf(line int, format string, args ...any) {
 	if l.errors++; l.errors <= maxListTold {
 		l.problems = append(l.problems, rules.Problem{File: l.file, Line: line, Text: fmt.Sprintf(format, args...)})
+	} else if l.errors == maxListTold+1 {
+		l.moreErrors = line
 	}
 }
 
@@ -195,5 +206,7 @@ func (l *listReader) errorf(line int, format string, args ...any) {
 func (l *listReader) warnf(line int, format string, args ...any) {
 	if l.warnings++; l.warnings <= maxListTold {
 		l.problems = append(l.problems, rules.Problem{File: l.file, Line: line, Text: fmt.Sprintf(format, args...), Warning: true})
+	} else if l.warnings == maxListTold+1 {
+		l.moreWarnings = line
 	}
 }

@@ -79,7 +79,7 @@ func TestListFileErrors(t *testing.T) {
 		{"another wildcard", "a*.example\n", `/etc/allow.txt:1: "a*.example": a wildcard is "*." and a name, like "*.corp.example", and nothing else`},
 		{"a leading dot", ".a.example\n", `/etc/allow.txt:1: ".a.example": write *.name for all names below a name, and name for the name itself`},
 		{"an ad blocker's form", "||a.example^\n", `/etc/allow.txt:1: "||a.example^": write *.name for all names below a name, and name for the name itself`},
-		{"a hosts file", "0.0.0.0 a.example\n", `/etc/allow.txt:1: "0.0.0.0 a.example": write one destination a line`},
+		{"a hosts file", "0.0.0.0 a.example\n", `/etc/allow.txt:1: "0.0.0.0 a.example" has a space in it: write one destination a line, and # in front of a comment`},
 		{"commas", "a.example,b.example\n", `/etc/allow.txt:1: "a.example,b.example": write one destination a line`},
 		{"a # without a space", "a.example#x\n", `/etc/allow.txt:1: "a.example#x": put a space in front of the #, if a comment begins there`},
 		{"a role", "role:manager\n", `/etc/allow.txt:1: "role:manager": a list has hosts; bind roles in [client.addresses]`},
@@ -90,7 +90,10 @@ func TestListFileErrors(t *testing.T) {
 		{"UTF-16 with a mark", "\xff\xfea\x00.\x00\n\x00", `/etc/allow.txt:1: the file is UTF-16 or UTF-32 text, or no text: save it as UTF-8`},
 		{"UTF-16 big endian", "\xfe\xff\x00a", `/etc/allow.txt:1: the file is UTF-16 or UTF-32 text, or no text: save it as UTF-8`},
 		{"UTF-16 without a mark", "a\x00.\x00", `/etc/allow.txt:1: the file is UTF-16 or UTF-32 text, or no text: save it as UTF-8`},
-		{"Latin-1", "b\xfccher.example\n", `/etc/allow.txt:1: "b\xfccher.example": name has an xn-- label that is not valid UTS 46`},
+		{"Latin-1", "a.example\nb\xfccher.example\n", `/etc/allow.txt:2: "b\xfccher.example": the line is not UTF-8: save the file as UTF-8`},
+		{"a comma at the end", "b.example.com,\n", `/etc/allow.txt:1: "b.example.com,": remove the comma at the end`},
+		{"a semicolon at the end", "10.0.0.0/8;\n", `/etc/allow.txt:1: "10.0.0.0/8;": remove the semicolon at the end`},
+		{"a space in a name", "bad name.partner.example\n", `/etc/allow.txt:1: "bad name.partner.example" has a space in it: write one destination a line, and # in front of a comment`},
 		{"a lone carriage return", "a.example\rb.example\n", `/etc/allow.txt:1: "a.example\rb.example": name has a byte other than a letter, digit, hyphen, underscore or dot`},
 		{"an empty file", "", `/etc/allow.txt: the list is empty: an editor or a script may be writing it; list at least one destination, or remove the file from to_files`},
 		{"comments only", "# a.example\n\n", `/etc/allow.txt: the list is empty: an editor or a script may be writing it; list at least one destination, or remove the file from to_files`},
@@ -124,11 +127,11 @@ func TestListFileLimits(t *testing.T) {
 func TestListFileErrorsAreCounted(t *testing.T) {
 	_, problems := withLists(memory{"/etc/a": strings.Repeat("a b\n", 1234), "/etc/b": "c d\n"}, `to_files = ["a", "b"]`)
 	lines := strings.Split(problems.Error(), "\n")
-	if len(lines) != 22 || lines[0] != "/etc/a: and 1214 more errors" || lines[20] != `/etc/a:20: "a b": write one destination a line` || lines[21] != `/etc/b:1: "c d": write one destination a line` {
+	if len(lines) != 22 || lines[20] != "/etc/a:21: and 1214 more errors, from this line on" || !strings.HasPrefix(lines[19], `/etc/a:20: "a b" has a space`) || !strings.HasPrefix(lines[21], `/etc/b:1: "c d" has a space`) {
 		t.Errorf("%d problems: %q", len(lines), lines)
 	}
 	_, warnings := listed(t, strings.Repeat("dns.google\n1.1.1.1\n", 30))
-	if len(warnings) != 22 || warnings[0] != "/etc/allow.txt: warning: and 40 more warnings" {
+	if len(warnings) != 22 || warnings[21] != "/etc/allow.txt:21: warning: and 40 more warnings, from this line on" {
 		t.Errorf("%d warnings: %q", len(warnings), warnings)
 	}
 }

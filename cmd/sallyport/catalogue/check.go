@@ -36,7 +36,8 @@ It also warns of what is valid, but often a mistake:
             profile: a letter more, less or changed, or two letters exchanged
   shared    other customers can have such a name: a public suffix, a content network
             (cloudfront.net), a host that all customers share (storage.googleapis.com)
-  wildcard  a wildcard in a profile whose other names are exact
+  wildcard  a wildcard in a profile whose other names are exact; or a rule with a
+            condition whose name a wildcard permits without the condition
   source    a rule without a section
   ports     more than 1,000 ports, or all
   special   an address that no host of the Internet has

@@ -53,7 +53,7 @@ func TestListFilesAreWatched(t *testing.T) {
 	s.put("lists/..2026_2/allow.txt", "")
 	s.logged("reload refused")
 	s.put("lists/..2026_2/allow.txt", "one.backup.example\nno name\n")
-	s.logged(`lists/allow.txt:2: \"no name\": write one destination a line`)
+	s.logged(`lists/allow.txt:2: \"no name\" has a space in it: write one destination a line`)
 	s.permits("one.backup.example", "two.backup.example", "three.backup.example")
 
 	s.put("lists/..2026_2/allow.txt", "three.backup.example\n")

@@ -156,6 +156,7 @@ func (c *checker) check(r *rules.Rule) {
 		c.special(r, d)
 		c.shared(r, d)
 		c.wildcard(r, d)
+		c.unconditional(r, d)
 	}
 }
 

@@ -46,9 +46,8 @@ func (c *checker) wildcard(r *rules.Rule, d rules.Destination) {
 		return
 	}
 	text := fmt.Sprintf("%s permits every name below %s, but this profile also lists %s", d, d.Name, counted(len(c.exact), "exact name", "exact names"))
-	covered := slices.IndexFunc(c.exact, func(l listed) bool { return l.Name.Below(d.Name) })
-	if covered >= 0 {
-		text += fmt.Sprintf(" (it also permits %s, which has the rule %q)", c.exact[covered].Name, c.exact[covered].rule.ID)
+	if also := c.alsoPermits(r, d); also != "" {
+		text += " (it also permits " + also + ")"
 	}
 	c.find(r, Wildcard, text, "name the hosts, or say in the note that the document prints "+d.String(), d.String())
 }
