@@ -22,8 +22,8 @@ func (cp *ClientProfile) Lacks(r *Rule) (features []string, version bool) {
 // InForce reports whether the client's choices put a rule of cp's profile in force.
 func (cp *ClientProfile) InForce(r *Rule) bool { return cp.blocks(r) == 0 }
 
-// hintLeftOut explains the denial of a destination by a rule that the site leaves out: the
-// one that would permit the attempt, or else the nearest one if it lists the destination.
+// hintLeftOut explains the denial of a destination by a rule that the site leaves out: one that
+// lists the destination and the port, or else the nearest one if it lists the destination.
 func hintLeftOut(a *Attempt, d *Decision) string {
 	if d.scope == nil || !slices.ContainsFunc(d.Client.Profiles, func(cp ClientProfile) bool { return len(cp.Without) > 0 }) {
 		return ""
@@ -33,21 +33,27 @@ func hintLeftOut(a *Attempt, d *Decision) string {
 	default: // a rule that is not left out lists the attempt, and a setting puts it in force
 		return ""
 	}
-	for i := range d.scope.rules {
-		if r := &d.scope.rules[i]; r.block == leftOut && r.lists(a, d) && (a.Via == ViaDNS || r.any || r.portsFor(a).Has(a.Dest.Port())) {
-			return leftOutText(d.Client, r.rule, "but")
-		}
-	}
+	var best, near *scopeRule
 	for i := range d.scope.rules {
 		r := &d.scope.rules[i]
-		if r.rule != d.Nearest || r.block&leftOut == 0 || !r.lists(a, d) {
+		if r.block&(leftOut|blocked(RoleNotListed)) != leftOut || !r.lists(a, d) {
 			continue
 		}
-		if a.Via == ViaDNS || r.any || r.portsFor(a).Has(a.Dest.Port()) {
-			return leftOutText(d.Client, r.rule, "but")
+		switch {
+		case a.Via == ViaDNS || r.any || r.portsFor(a).Has(a.Dest.Port()):
+			if best == nil || r.block < best.block {
+				best = r
+			}
+		case r.rule == d.Nearest:
+			near = r
 		}
-		cp := &d.Client.Profiles[d.Client.profileIndex(r.rule)]
-		return leftOutText(d.Client, r.rule, notOnPort(a, cp, r.rule)+"; besides,")
+	}
+	switch {
+	case best != nil:
+		return leftOutText(d.Client, best.rule, "but")
+	case near != nil:
+		cp := &d.Client.Profiles[d.Client.profileIndex(near.rule)]
+		return leftOutText(d.Client, near.rule, notOnPort(a, cp, near.rule)+"; besides,")
 	}
 	return ""
 }

@@ -20,6 +20,8 @@ roles   = ["agent", "appliance"]
 binds   = ["manager"]
 [document]
 title   = "Ports"
+[[feature]]
+name = "link"
 [[rule]]
 id = "web"
 from = "agent"
@@ -46,6 +48,7 @@ id = "integration"
 from = "appliance"
 to = ["role:manager"]
 tcp = [4460]
+when = ["link"]
 purpose = "p"
 section = "4"
 `
