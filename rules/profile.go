@@ -26,6 +26,14 @@ type Port struct {
 	Meaning string
 }
 
+// A Note is a row of the document that is not a rule yet: a comment that begins with NOTE.
+type Note struct {
+	Why  string // the open question
+	Row  string // the row as the document has it
+	Rule string // the rule that the row may become, without its id
+	Line int
+}
+
 // A Profile is one product's documented network needs.
 type Profile struct {
 	Name    string
@@ -39,6 +47,7 @@ type Profile struct {
 	Features  []Feature
 	Ports     []Port
 	Rules     []*Rule
+	Notes     []Note // rows of the document that are not rules yet
 	Revision  string // a hash of everything in the profile that can change a decision; not the revision of a configuration
 	File      string
 	Line      int // the line of the key "name"

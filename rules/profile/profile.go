@@ -62,7 +62,7 @@ func Read(file string, data []byte) (*rules.Profile, rules.Problems) {
 		p.Rules = append(p.Rules, readRule(p, t))
 	}
 	top.Done()
-	p.Revision = revision(p)
+	p.Revision, p.Notes = revision(p), readNotes(data)
 	return p, doc.Problems()
 }
 

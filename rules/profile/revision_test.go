@@ -126,7 +126,7 @@ func TestRevisionKnowsEveryField(t *testing.T) {
 		"Destination": {"Name", "Wildcard", "Prefix", "Role"},
 	}
 	others := map[string][]string{
-		"Profile": {"Name", "Product", "Document", "Revision", "File", "Line", "Origin", "Replaces", "ReplacesLine", "Replaced"},
+		"Profile": {"Name", "Product", "Document", "Notes", "Revision", "File", "Line", "Origin", "Replaces", "ReplacesLine", "Replaced"},
 		"Feature": {"Meaning"},
 		"Port":    {"Meaning"},
 		"Rule":    {"Profile", "Purpose", "Section", "Note", "List", "Client", "Reason", "Expires", "File", "Line", "Document", "Origin"},

@@ -38,16 +38,24 @@ type Change struct {
 	Fields []Field // the fields that differ, of a changed rule
 }
 
+// A NoteChange is a row that one of the revisions has as a NOTE, and the other one does not
+// have in the same words.
+type NoteChange struct {
+	Kind Kind // Added or Removed
+	Note rules.Note
+}
+
 // A Result is the comparison of two revisions.
 type Result struct {
 	Old, New *rules.Profile
 	Profile  []Field  // what differs outside of the rules
 	Rules    []Change // in the order of the new revision; removed rules last
+	Notes    []NoteChange
 }
 
 // Compare compares two revisions of a profile.
 func Compare(old, now *rules.Profile) *Result {
-	r := &Result{Old: old, New: now, Profile: profileFields(old, now)}
+	r := &Result{Old: old, New: now, Profile: profileFields(old, now), Notes: compareNotes(old.Notes, now.Notes)}
 	was := map[string]*rules.Rule{}
 	for _, o := range old.Rules {
 		was[o.ID] = o
@@ -80,7 +88,45 @@ func Compare(old, now *rules.Profile) *Result {
 }
 
 // Equal reports whether nothing differs.
-func (r *Result) Equal() bool { return len(r.Profile)+len(r.Rules) == 0 }
+func (r *Result) Equal() bool { return len(r.Profile)+len(r.Rules)+len(r.Notes) == 0 }
+
+// anotherText reports whether the documents are two texts whose rules and NOTE rows are equal.
+func (r *Result) anotherText() bool {
+	return len(r.Rules)+len(r.Notes) == 0 && slices.ContainsFunc(r.Profile, func(f Field) bool { return f.Name == "sha256" || f.Name == "version" })
+}
+
+// compareNotes compares the NOTE rows by their words. Two equal rows count twice.
+func compareNotes(old, now []rules.Note) (out []NoteChange) {
+	words := func(n rules.Note) rules.Note { n.Line = 0; return n }
+	left := map[rules.Note]int{}
+	for _, n := range old {
+		left[words(n)]++
+	}
+	for _, n := range now {
+		if left[words(n)] > 0 {
+			left[words(n)]--
+		} else {
+			out = append(out, NoteChange{Added, n})
+		}
+	}
+	for _, n := range slices.Backward(old) { // of equal rows the last ones are gone
+		if left[words(n)] > 0 {
+			left[words(n)]--
+			out = append(out, NoteChange{Removed, n})
+		}
+	}
+	return out
+}
+
+// notesOf counts the NOTE rows of one kind of change.
+func (r *Result) notesOf(k Kind) (n int) {
+	for _, c := range r.Notes {
+		if c.Kind == k {
+			n++
+		}
+	}
+	return n
+}
 
 // Of returns the changes of one kind.
 func (r *Result) Of(k Kind) (out []Change) {

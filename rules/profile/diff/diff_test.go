@@ -129,14 +129,14 @@ func TestJSON(t *testing.T) {
 // Every field of a profile is compared, or listed here with the reason why it is not.
 func TestEveryFieldIsCompared(t *testing.T) {
 	compared := map[string][]string{
-		"Profile":  {"Name", "Product", "Roles", "Binds", "Wildcards", "Document", "Features", "Ports", "Rules"},
-		"Document": {"Title", "Version", "Released", "URL", "Language", "Note"},
+		"Profile":  {"Name", "Product", "Roles", "Binds", "Wildcards", "Document", "Features", "Ports", "Rules", "Notes"},
+		"Document": {"Title", "Version", "Released", "URL", "SHA256", "Language", "Note"},
 		"Rule":     {"ID", "From", "To", "TCP", "UDP", "TCPNamed", "UDPNamed", "Any", "Local", "When", "Since", "Until", "Purpose", "Section", "Note"},
 	}
 	not := map[string][]string{
 		"Profile": {"Revision", // follows from the rest
 			"File", "Line", "Origin", "Replaces", "ReplacesLine", "Replaced"}, // where the profile is and what it replaces; not part of its content
-		"Document": {"Retrieved", "SHA256"},                                                                  // when it was read
+		"Document": {"Retrieved"},                                                                            // when it was read
 		"Rule":     {"Profile", "Document", "File", "Line", "Origin", "Client", "Reason", "Expires", "List"}, // where the rule is; and fields that only rules of a site have
 	}
 	for _, v := range []any{rules.Profile{}, rules.Document{}, rules.Rule{}} {

@@ -89,6 +89,9 @@ func profileFields(old, now *rules.Profile) []Field {
 	c.text("version", old.Document.Version, now.Document.Version)
 	c.text("released", old.Document.Released, now.Document.Released)
 	c.text("url", old.Document.URL, now.Document.URL)
+	if old.Document.SHA256 != "" && now.Document.SHA256 != "" { // a profile without it says nothing
+		c.text("sha256", old.Document.SHA256, now.Document.SHA256)
+	}
 	c.text("note", old.Document.Note, now.Document.Note)
 	c.text("language", old.Document.Language, now.Document.Language)
 	c.list("roles", old.Roles, now.Roles)
@@ -96,7 +99,6 @@ func profileFields(old, now *rules.Profile) []Field {
 		c.text("default role", old.Roles[0], now.Roles[0])
 	}
 	c.list("binds", old.Binds, now.Binds)
-	c.list("wildcards", old.Wildcards, now.Wildcards)
 	c.list("wildcards", old.Wildcards, now.Wildcards)
 	c.list("features", features(old), features(now))
 	c.list("ports", ports(old), ports(now))

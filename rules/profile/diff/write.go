@@ -47,8 +47,34 @@ func (r *Result) WriteText(w io.Writer, printable func(string) string) {
 			}
 		}
 	}
+	for _, c := range r.Notes {
+		line("")
+		r.writeNote(line, &c)
+	}
 	line("")
+	if r.anotherText() {
+		line("the rules are equal, but the document has changed: import does not read all of it, so compare the rest by eye")
+	}
+	if len(r.Notes) > 0 {
+		line("NOTE rows, which are not rules yet: %d added, %d removed", r.notesOf(Added), r.notesOf(Removed))
+	}
 	line("%d added, %d removed, %d renamed, %d changed", len(r.Of(Added)), len(r.Of(Removed)), len(r.Of(Renamed)), len(r.Of(Changed)))
+}
+
+// writeNote writes a NOTE row with its place in the file, and its open question.
+func (r *Result) writeNote(line func(string, ...any), c *NoteChange) {
+	p := r.New
+	if c.Kind == Removed {
+		p = r.Old
+	}
+	what := c.Note.Row
+	if what == "" {
+		what = c.Note.Why
+	}
+	line("%-8s NOTE: %s (%s:%d)", c.Kind, what, p.File, c.Note.Line)
+	if c.Note.Row != "" {
+		line("         no rule yet: %s", c.Note.Why)
+	}
 }
 
 // title returns the profile with its document and revision.
@@ -69,7 +95,11 @@ func title(p *rules.Profile) string {
 // write writes a field. For a list it writes the removed and the added elements, for
 // another field the old and the new value.
 func (f *Field) write(line func(string, ...any), indent string) {
-	if !f.List {
+	switch {
+	case f.Name == "sha256":
+		line("%s%s: %.12s… -> %.12s…", indent, f.Name, or(f.Old), or(f.New))
+		return
+	case !f.List:
 		line("%s%s: %s -> %s", indent, f.Name, or(f.Old), or(f.New))
 		return
 	}
@@ -129,6 +159,16 @@ type JSON struct {
 	Equal   bool         `json:"equal"`
 	Profile []FieldJSON  `json:"profile,omitempty"`
 	Rules   []ChangeJSON `json:"rules,omitempty"`
+	Notes   []NoteJSON   `json:"notes,omitempty"`
+}
+
+// A NoteJSON is a NoteChange.
+type NoteJSON struct {
+	Change Kind   `json:"change"`
+	Line   int    `json:"line"`
+	Row    string `json:"row,omitempty"`
+	Why    string `json:"why"`
+	Rule   string `json:"rule,omitempty"`
 }
 
 // A Revision names one of the two profiles.
@@ -173,6 +213,9 @@ func (r *Result) JSON() JSON {
 		}
 		j.Rules = append(j.Rules, ChangeJSON{Change: c.Kind, ID: c.ID, Was: c.Was, From: c.Rule.From, To: destinations(c.Rule), Ports: reach(p, c.Rule),
 			Purpose: c.Rule.Purpose, Section: c.Rule.Section, Fields: fieldsJSON(c.Fields)})
+	}
+	for _, c := range r.Notes {
+		j.Notes = append(j.Notes, NoteJSON{c.Kind, c.Note.Line, c.Note.Row, c.Note.Why, c.Note.Rule})
 	}
 	return j
 }

@@ -1,0 +1,58 @@
+// Notes: the comments of a profile that begin with NOTE, which are rows of the document without
+// a decision.
+
+package profile
+
+import (
+	"bytes"
+	"strings"
+
+	"sallyport/rules"
+)
+
+// readNotes returns the blocks of comments that begin with NOTE, as sallyport profiles import
+// writes them: the open question, the row of the document, and the rule that the row may become.
+// A block ends before the next NOTE, and before a line that is no comment.
+func readNotes(data []byte) (out []rules.Note) {
+	if !bytes.Contains(data, []byte("NOTE")) {
+		return nil
+	}
+	open := false
+	for i, line := range strings.Split(string(data), "\n") {
+		text, comment := strings.CutPrefix(strings.TrimSpace(line), "#")
+		text = strings.Join(strings.Fields(text), " ")
+		switch rest, begins := strings.CutPrefix(text, "NOTE"); {
+		case !comment:
+			open = false
+		case begins:
+			open = true
+			out = append(out, rules.Note{Line: i + 1, Why: question(rest)})
+		case open:
+			addToNote(&out[len(out)-1], text)
+		}
+	}
+	return out
+}
+
+// question returns the open question of a NOTE, without the place of its row: the place changes
+// with each row that a vendor adds above.
+func question(text string) string {
+	text = strings.TrimSpace(strings.TrimPrefix(text, ":"))
+	if _, why, ok := strings.Cut(text, " is no rule yet: "); ok {
+		return why
+	}
+	return text
+}
+
+// addToNote adds a further line of the block: the row, or a line of the possible rule. The id
+// of that rule says nothing of its own, because import makes it of the destination or the place.
+func addToNote(n *rules.Note, text string) {
+	key, _, _ := strings.Cut(text, " ")
+	switch {
+	case n.Rule == "" && text != "[[rule]]":
+		n.Row = strings.TrimSpace(n.Row + " " + text)
+	case key == "id" && strings.Contains(text, "="):
+	default:
+		n.Rule = strings.TrimSpace(n.Rule + "\n" + text)
+	}
+}
