@@ -33,7 +33,7 @@ func writeEDL(s *sheet) {
 			continue
 		}
 		s.source("", g)
-		s.linef("# %s", needs(g))
+		commentf(&s.body, "# ", "%s", needs(g))
 		for _, e := range entries {
 			if !seen[e] {
 				s.linef("%s", e)

@@ -198,7 +198,7 @@ func (s *sheet) head(f Format, diffs []Difference) []byte {
 	}
 	var b bytes.Buffer
 	line := func(format string, args ...any) {
-		fmt.Fprintf(&b, "%s %s\n", s.comment, oneLine(fmt.Sprintf(format, args...)))
+		commentf(&b, s.comment+" ", format, args...)
 	}
 	line("%s", s.p.Title)
 	line("written by sallyport profiles export --as %s (%s)", f, s.about)
@@ -230,11 +230,12 @@ func (s *sheet) source(indent string, g *rules.Grant) {
 	if r.Document == nil {
 		purpose = r.Reason
 	}
-	s.linef("%s%s %s", indent, s.comment, oneLine(r.String()+": "+purpose))
+	begin := indent + s.comment + " "
+	commentf(&s.body, begin, "%s: %s", r, purpose)
 	if r.Document != nil {
-		s.linef("%s%s   %s", indent, s.comment, oneLine(r.Source()))
+		commentf(&s.body, begin+"  ", "%s", r.Source())
 	}
 	if r.Note != "" {
-		s.linef("%s%s   note: %s", indent, s.comment, oneLine(r.Note))
+		commentf(&s.body, begin+"  ", "note: %s", r.Note)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"sallyport/rules"
 )
@@ -162,6 +163,37 @@ func TestSquidLinesAreShort(t *testing.T) {
 	}
 	if n := strings.Count(text, label+".example"); n != 1000 {
 		t.Errorf("%d names", n)
+	}
+}
+
+// Squid takes what is behind the first 8,191 octets of a line for a line of its own, and no
+// other program promises more. So no text of a document makes a long line of comment, whole
+// characters stay whole, and no part of a text is lost.
+func TestCommentsAreShort(t *testing.T) {
+	filler := strings.Repeat("x", 8191-len("#   note: "))
+	for name, text := range map[string]string{
+		"one word": filler + "http_access allow all", "words": strings.Repeat("some words ", 1000), "three octets": strings.Repeat("語", 5000),
+		"backslashes": strings.Repeat(`\`, 10_000), "formula": filler + "=1",
+	} {
+		p := free(t, text)
+		for _, format := range Formats() {
+			k, _ := kindOf(format)
+			if k.comment == "" {
+				continue // a table has cells, not comments
+			}
+			export, _ := written(t, format, p, Options{})
+			if !utf8.ValidString(export) {
+				t.Errorf("%s, %s: a character is cut in two", format, name)
+			}
+			for line := range strings.SplitSeq(export, "\n") {
+				if strings.HasPrefix(strings.TrimSpace(line), k.comment) && len(line) > 1024 || strings.HasSuffix(line, `\`) {
+					t.Errorf("%s, %s: a comment of %d octets, %.40q…", format, name, len(line), line)
+				}
+			}
+			if name == "one word" && strings.Contains(export, "note:") && !strings.Contains(export, "http_access allow all\n") {
+				t.Errorf("%s: the end of the note is lost", format)
+			}
+		}
 	}
 }
 

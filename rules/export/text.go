@@ -3,15 +3,48 @@
 package export
 
 import (
+	"bytes"
 	"fmt"
 	"hash/fnv"
 	"net/netip"
 	"slices"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"sallyport/rules"
 )
+
+// widest is the number of octets of a text in one line of comment. Programs read lines of a
+// limited length: Squid takes what is behind the first 8,191 octets for a line of its own.
+const widest = 900
+
+// commentf writes a text as comments, behind begin: the indentation and the comment
+// character. A long text has several lines, each but the first with "…" in front.
+func commentf(b *bytes.Buffer, begin, format string, args ...any) {
+	part, rest := cut(oneLine(fmt.Sprintf(format, args...)))
+	fmt.Fprintf(b, "%s%s\n", begin, oneLine(part))
+	for rest != "" {
+		part, rest = cut(rest)
+		fmt.Fprintf(b, "%s… %s\n", begin, oneLine(part))
+	}
+}
+
+// cut divides a text: the first part has at most widest octets, and ends before a space if
+// there is one in the second half.
+func cut(s string) (part, rest string) {
+	if len(s) <= widest {
+		return s, ""
+	}
+	at := widest
+	for !utf8.RuneStart(s[at]) {
+		at--
+	}
+	if space := strings.LastIndexByte(s[:at], ' '); space > widest/2 {
+		at = space
+	}
+	return s[:at], strings.TrimSpace(s[at:])
+}
 
 // oneLine returns a text that stays inside a comment: every character that could end a
 // line or hide a part of it becomes a space. A backslash at the end would join the next
