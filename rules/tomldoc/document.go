@@ -31,6 +31,10 @@ type Document struct {
 // and the document has one problem.
 func Parse(file string, data []byte) (*Document, *Table) {
 	d := &Document{file: file, lines: strings.Split(string(data), "\n"), at: map[string]int{}}
+	if line := tooDeep(d.lines); line > 0 {
+		d.Errorf(line, "keys or brackets are nested more than %d levels deep: no key of sallyport needs this; is it the right file?", maxNesting)
+		return d, nil
+	}
 	var m map[string]any
 	md, err := toml.Decode(string(data), &m)
 	if err != nil {

@@ -23,6 +23,10 @@ func TestEnd(t *testing.T) {
 		{"2026-12-01T18:00:00+01:00", "2026-12-01T18:00:00+01:00", ""},
 		{`"2026-12-01T18:00:00-05:00"`, "2026-12-01T18:00:00-05:00", ""},
 		{"2026-12-01T18:00:00", "", "f:1: k: 2026-12-01T18:00:00 has no zone: write 2026-12-01T18:00:00Z if it is in UTC, else the offset, like 2026-12-01T18:00:00+02:00"},
+		{"0001-01-01T00:00:00Z", "", "f:1: k: is before the year 2000"}, // the zero time must not mean "never"
+		{`"0000-12-31"`, "", "f:1: k: is before the year 2000"},
+		{"1999-12-30", "", "f:1: k: is before the year 2000"},
+		{"1999-12-31", "2000-01-01T00:00:00Z", ""},
 		{"18:00:00", "", "f:1: k: must be a date like 2027-06-30, or a date-time with its zone, like 2027-06-30T18:00:00Z or 2027-06-30T18:00:00+02:00"},
 		{`"2026-12-01T18:00:00"`, "", "f:1: k: must be a date like"},
 		{`"tomorrow"`, "", "f:1: k: must be a date like"},

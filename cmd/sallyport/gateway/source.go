@@ -4,6 +4,7 @@ package gateway
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"sync/atomic"
@@ -27,21 +28,40 @@ func NewSource(file string, stdin io.Reader) *Source {
 	return &Source{file: file, stdin: stdin, keeper: ThisKeeper()}
 }
 
+// loadTries is how often LoadToRun reads files that change while it reads.
+const loadTries = 5
+
 // LoadToRun reads and checks the configuration, and checks that no one else can
 // change it. The problems are warnings; if there are errors, LoadToRun returns no
-// configuration.
+// configuration. All files are of one moment: if a file changes during the load,
+// LoadToRun reads all again, because one half of a change can permit more than the
+// whole change.
 func (s *Source) LoadToRun() (*site.Config, rules.Problems, error) {
+	for try := 1; ; try++ {
+		list, cfg, problems, err := s.load()
+		s.read.Store(&list)
+		changed := list.changes(list.now())
+		switch {
+		case changed == "" || s.file == "-":
+			return cfg, problems, err
+		case try == loadTries:
+			return nil, nil, fmt.Errorf("%s changed while the configuration was read, %d times: write the files first, and then reload", changed, try)
+		}
+	}
+}
+
+// load reads the configuration once. It returns the states that the files had before.
+func (s *Source) load() (readList, *site.Config, rules.Problems, error) {
 	noting := &notingFiles{denied: s.denied, list: readList{{path: s.file, state: fileState(s.file)}}}
-	defer func() { s.read.Store(&noting.list) }()
 	cfg, problems, err := loadConfig(s.file, s.stdin, noting)
 	if err != nil {
-		return nil, nil, err
+		return noting.list, nil, nil, err
 	}
 	exposed := s.keeper.RunPermissions(cfg, s.file)
 	if err := exposed.Err(); err != nil {
-		return nil, nil, err
+		return noting.list, nil, nil, err
 	}
-	return cfg, append(problems, exposed...), nil
+	return noting.list, cfg, append(problems, exposed...), nil
 }
 
 // lastRead returns what the last load read.
