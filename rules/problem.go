@@ -6,7 +6,10 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // A Problem is one error or warning about a configuration or profile.
@@ -17,17 +20,44 @@ type Problem struct {
 	Warning bool
 }
 
-// String returns "file:line: text".
+// String returns "file:line: text". A file's name with characters that a terminal obeys or
+// hides is in quotes.
 func (p Problem) String() string {
-	text := p.Text
+	text := shown(p.Text)
 	if p.Warning {
 		text = "warning: " + text
 	}
-	if p.Line == 0 {
-		return p.File + ": " + text
+	file := p.File
+	if strings.ContainsFunc(file, hidden) {
+		file = strconv.Quote(file)
 	}
-	return fmt.Sprintf("%s:%d: %s", p.File, p.Line, text)
+	if p.Line == 0 {
+		return file + ": " + text
+	}
+	return fmt.Sprintf("%s:%d: %s", file, p.Line, text)
 }
+
+// shown returns a text with the characters escaped that a terminal obeys or hides. The text
+// keeps its lines.
+func shown(s string) string {
+	keep := func(r rune) bool { return r == '\n' || r == '\t' || !hidden(r) }
+	if !strings.ContainsFunc(s, func(r rune) bool { return !keep(r) }) {
+		return s
+	}
+	var b strings.Builder
+	for _, r := range s {
+		if keep(r) {
+			b.WriteRune(r)
+		} else {
+			q := strconv.QuoteRune(r)
+			b.WriteString(q[1 : len(q)-1])
+		}
+	}
+	return b.String()
+}
+
+// hidden reports whether a terminal obeys or hides a character.
+func hidden(r rune) bool { return r == utf8.RuneError || !unicode.IsPrint(r) }
 
 // Problems is a list of errors and warnings. As an error it has the text of the errors
 // only.

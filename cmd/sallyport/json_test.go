@@ -22,11 +22,11 @@ import (
 // zero-width joiner. The letters between them make them easy to find.
 const hostile = "h\u0085o\x7fs\u202et\u2028i\u200dl\ue000e"
 
-// escapedHostile is hostile as JSON.
-const escapedHostile = `h\u0085o\u007fs\u202et\u2028i\u200dl\ue000e`
+// escapedEnd is the end of hostile as JSON.
+const escapedEnd = `i\u200dl\ue000e`
 
-// hostileSite has hostile in a reason, which every answer shows as the rule's
-// source.
+// hostileSite has the end of hostile in a reason, which every answer shows as the rule's
+// source. A reason with the other characters is an error.
 const hostileSite = `
 [listen]
 http = ["127.0.0.1:3128"]
@@ -41,27 +41,27 @@ id     = "here"
 client = "lab"
 to     = ["127.8.8.8"]
 tcp    = [1]
-reason = "h\u0085o\u007fs\u202Et\u2028i\u200Dl\uE000e"
+reason = "i\u200Dl\uE000e"
 [journal]
 path  = "j"
 flows = "f"
 `
 
-// hostileProfile has hostile in what the commands about profiles print.
+// hostileProfile has the end of hostile in what the commands about profiles print.
 const hostileProfile = `
 name    = "p"
-product = "h\u0085o\u007fs\u202Et\u2028i\u200Dl\uE000e"
+product = "i\u200Dl\uE000e"
 roles   = ["m"]
 [document]
-title = "h\u0085o\u007fs\u202Et\u2028i\u200Dl\uE000e"
+title = "i\u200Dl\uE000e"
 [[rule]]
 id      = "r"
 from    = "m"
 to      = ["d1.cloudfront.net"]
 tcp     = [443]
-purpose = "h\u0085o\u007fs\u202Et\u2028i\u200Dl\uE000e"
-note    = "d1.cloudfront.net h\u0085o\u007fs\u202Et\u2028i\u200Dl\uE000e"
-section = "h\u0085o\u007fs\u202Et\u2028i\u200Dl\uE000e"
+purpose = "i\u200Dl\uE000e"
+note    = "d1.cloudfront.net i\u200Dl\uE000e"
+section = "i\u200Dl\uE000e"
 `
 
 // hostileJournal has hostile unescaped, as another program may have written it.
@@ -133,7 +133,7 @@ func TestEveryJSONIsEscaped(t *testing.T) {
 		if out == "" || strings.IndexFunc(out, unprintable) >= 0 || !utf8.ValidString(out) {
 			t.Errorf("%s: %q", path, out)
 		}
-		if !quiet[path] && !strings.Contains(out, escapedHostile) {
+		if !quiet[path] && !strings.Contains(out, escapedEnd) {
 			t.Errorf("%s printed nothing hostile: the test tests nothing there: %s", path, out)
 		}
 	}

@@ -14,8 +14,8 @@ import (
 
 func readDocument(p *rules.Profile, t *tomldoc.Table) {
 	p.Document = rules.Document{
-		Title: t.Str("title"), Version: t.Str("version"), URL: t.Str("url"), Language: t.Str("language"),
-		SHA256: strings.ToLower(t.Str("sha256")), Note: t.Str("note"),
+		Title: t.Text("title"), Version: t.Text("version"), URL: t.Text("url"), Language: t.Text("language"),
+		SHA256: strings.ToLower(t.Str("sha256")), Note: t.Text("note"),
 	}
 	d := &p.Document
 	d.Released, d.Retrieved = readDay(t, "released"), readDay(t, "retrieved")

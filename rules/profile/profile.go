@@ -31,8 +31,8 @@ func Read(file string, data []byte) (*rules.Profile, rules.Problems) {
 		return nil, doc.Problems()
 	}
 	p := &rules.Profile{
-		File: file, Name: top.Str("name"), Line: top.Line("name"), Product: top.Str("product"),
-		Roles: top.Strs("roles"), Binds: top.Strs("binds"), Wildcards: top.Strs("wildcards"), Replaces: top.Str("replaces"), ReplacesLine: top.Line("replaces"),
+		File: file, Name: top.Str("name"), Line: top.Line("name"), Product: top.Text("product"),
+		Roles: top.Strs("roles"), Binds: top.Strs("binds"), Wildcards: top.Strs("wildcards"), Replaces: top.Text("replaces"), ReplacesLine: top.Line("replaces"),
 	}
 	if !rules.IsIdentifier(p.Name) || p.Name == rules.SiteProfile {
 		top.Errorf("name", "%q is not a profile name: lower-case letters, digits and hyphens, and not %q", p.Name, rules.SiteProfile)
@@ -68,7 +68,7 @@ func Read(file string, data []byte) (*rules.Profile, rules.Problems) {
 
 func readFeatures(p *rules.Profile, ts []*tomldoc.Table) {
 	for _, t := range ts {
-		f := rules.Feature{Name: t.Str("name"), Meaning: t.Str("meaning")}
+		f := rules.Feature{Name: t.Str("name"), Meaning: t.Text("meaning")}
 		if !rules.IsIdentifier(f.Name) || p.Feature(f.Name) != nil {
 			t.Errorf("name", "%q is not a feature name, or is used twice", f.Name)
 		}
@@ -79,7 +79,7 @@ func readFeatures(p *rules.Profile, ts []*tomldoc.Table) {
 
 func readPorts(p *rules.Profile, ts []*tomldoc.Table) {
 	for _, t := range ts {
-		port := rules.Port{Name: t.Str("name"), Default: uint16(t.Int("default", 0, 1, 65535)), Meaning: t.Str("meaning")}
+		port := rules.Port{Name: t.Str("name"), Default: uint16(t.Int("default", 0, 1, 65535)), Meaning: t.Text("meaning")}
 		if !rules.IsIdentifier(port.Name) || p.Port(port.Name) != nil {
 			t.Errorf("name", "%q is not a port name, or is used twice", port.Name)
 		}
@@ -95,7 +95,7 @@ func readRule(p *rules.Profile, t *tomldoc.Table) *rules.Rule {
 	r := &rules.Rule{
 		Profile: p.Name, ID: t.Str("id"), From: t.Str("from"), Local: t.Bool("local"), When: t.Strs("when"),
 		Since: ReadVersion(t, "since"), Until: ReadVersion(t, "until"),
-		Purpose: t.Str("purpose"), Section: t.Str("section"), Note: t.Str("note"),
+		Purpose: t.Text("purpose"), Section: t.Text("section"), Note: t.Text("note"),
 		File: t.Doc.File(), Line: t.Line(""), Document: &p.Document,
 	}
 	if !rules.IsIdentifier(r.ID) || slices.ContainsFunc(p.Rules, func(o *rules.Rule) bool { return o.ID == r.ID }) {

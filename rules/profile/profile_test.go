@@ -165,3 +165,33 @@ func TestWildcardsOfAProfile(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// The texts of a profile are printed on terminals, on pages and in exports, so a character
+// that a terminal obeys, or that turns the direction of writing, is refused in each of them. A
+// text of several lines becomes one line. A tab and other scripts are no mistake.
+func TestTextsThatATerminalObeys(t *testing.T) {
+	const text = "name = \"p\"\nroles = [\"a\"]\nproduct = \"#product\"\n[document]\ntitle = \"#title\"\nversion = \"#version\"\nnote = \"#about\"\n" +
+		"[[feature]]\nname = \"f\"\nmeaning = \"#feature\"\n[[port]]\nname = \"n\"\ndefault = 5\nmeaning = \"#port\"\n" +
+		"[[rule]]\nid = \"r\"\nfrom = \"a\"\nto = [\"a.example\"]\ntcp = [443]\npurpose = \"#purpose\"\nsection = \"#section\"\nnote = \"#note\"\n"
+	for what, want := range map[string]string{
+		"#product": "p.toml:3: product: ", "#title": "p.toml:5: title: ", "#version": "p.toml:6: version: ", "#about": "p.toml:7: note: ",
+		"#feature": "p.toml:10: meaning: ", "#port": "p.toml:14: meaning: ",
+		"#purpose": "p.toml:20: purpose: ", "#section": "p.toml:21: section: ", "#note": "p.toml:22: note: ",
+	} {
+		for escape, name := range map[string]string{
+			`\u001b[31m`: "U+001B", `\r`: "U+000D", `\u0007`: "U+0007", `\u007f`: "U+007F", `\u009b`: "U+009B", `\u202e`: "U+202E", `\u2066`: "U+2066", `\u2028`: "U+2028",
+		} {
+			_, err := Parse("p.toml", []byte(strings.Replace(text, what, "x"+escape+"y"+escape, 1)))
+			if full := want + "has the character " + name + ", which terminals obey or which hides text: remove it, and write the text in plain characters"; err == nil || err.Error() != full {
+				t.Errorf("%s in %s: %v, want %s", escape, what, err, full)
+			}
+		}
+		if _, err := Parse("p.toml", []byte(strings.Replace(text, what, `Gerät\t製品\u200f`, 1))); err != nil {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	p, err := Parse("p.toml", []byte(strings.Replace(text, `"#note"`, "\"\"\"\nfirst\r\nsecond\nthird\n\"\"\"", 1)))
+	if err != nil || p.Rules[0].Note != "first second third" {
+		t.Errorf("a note of three lines: %v", err)
+	}
+}

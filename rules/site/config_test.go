@@ -115,6 +115,7 @@ func TestConfigRefusals(t *testing.T) {
 		{"rule of a misspelt client", one + "[[rule]]\nid = \"r\"\nclient = \"ine\"\nto = [\"a.example\"]\ntcp = [1]\nreason = \"x\"\n", `site.toml:7: client: there is no client "ine": did you mean "one"?`},
 		{"rule without a client", one + "[[rule]]\nid = \"r\"\nto = [\"a.example\"]\ntcp = [1]\nreason = \"x\"\n", `site.toml:5: rule "r": client is missing: name the [[client]] that the rule is for`},
 		{"rule without a name", one + "[[rule]]\nclient = \"one\"\nto = [\"a.example\"]\ntcp = [1]\n", "site.toml:5: id: \"\" is not a rule id: letters, digits, dots and hyphens\nsite.toml:5: the 1st [[rule]]: reason is missing: say why the site needs it, like a ticket number"},
+		{"rule with a reason that a terminal obeys", one + "[[rule]]\nid = \"r\"\nclient = \"one\"\nto = [\"a.example\"]\ntcp = [1]\nreason = \"x\\u202e\"\n", `site.toml:10: reason: has the character U+202E, which terminals obey or which hides text: remove it, and write the text in plain characters`},
 		{"rule to nowhere", one + "[[rule]]\nid = \"r\"\nclient = \"one\"\nto = []\ntcp = [1]\nreason = \"x\"\n", `site.toml:5: rule "r": to is missing: list names, *.names, addresses or prefixes`},
 		{"rule without ports", one + "[[rule]]\nid = \"r\"\nclient = \"one\"\nto = [\"a.example\"]\nreason = \"x\"\n", `site.toml:5: rule "r": tcp is missing: list the ports: tcp = […], udp = […], or any = true`},
 		{"any and ports", one + rule("any = true\ntcp = [1]"), `site.toml:10: any: any = true already means every protocol and port: remove tcp and udp`},

@@ -25,7 +25,7 @@ type Expectation struct {
 }
 
 func (c *Config) readExpectation(t *tomldoc.Table) Expectation {
-	e := Expectation{Client: t.Str("client"), Why: t.Str("why"), Line: t.Line("")}
+	e := Expectation{Client: t.Str("client"), Why: t.Text("why"), Line: t.Line("")}
 	if e.Client == "" {
 		t.Missing("client", "name the [[client]] that asks")
 	} else {

@@ -16,6 +16,7 @@ const expect = "[[expect]]\nclient = \"one\"\nto = \"www.product.example\"\ntcp 
 func TestExpectationsThatCannotBeRead(t *testing.T) {
 	for _, c := range []struct{ what, text, want string }{
 		{"correct", expect + "verdict = \"allow\"\nwhy = \"INC-1\"\n", ""},
+		{"a why that a terminal obeys", expect + "verdict = \"deny\"\nwhy = \"a\\u001b[31m\"\n", `site.toml:10: why: has the character U+001B, which terminals obey or which hides text: remove it, and write the text in plain characters`},
 		{"with a reason", expect + "verdict = \"deny\"\nreason = \"not_listed\"\n", ""},
 		{"no keys", "[[expect]]\n", "site.toml:5: the 1st [[expect]]: client is missing: name the [[client]] that asks\n" +
 			"site.toml:5: the 1st [[expect]]: to is missing: give the name or the address that the client asks for\n" +

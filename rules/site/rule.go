@@ -14,7 +14,7 @@ import (
 
 func (c *Config) readSiteRule(t *tomldoc.Table, disk Disk) *rules.Rule {
 	r := &rules.Rule{
-		Profile: rules.SiteProfile, ID: t.Str("id"), Client: t.Str("client"), Reason: t.Str("reason"),
+		Profile: rules.SiteProfile, ID: t.Str("id"), Client: t.Str("client"), Reason: t.Text("reason"),
 		File: t.Doc.File(), Line: t.Line(""),
 	}
 	if !rules.IsIdentifier(r.ID) {

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/agnivade/levenshtein"
 )
@@ -59,4 +60,29 @@ func DidYouMean(s string, known []string, intro string) string {
 		return ": did you mean " + strconv.Quote(near) + "?"
 	}
 	return "; " + intro + " " + QuoteList(known)
+}
+
+// Text reads a text for people, which is printed as it is: on terminals, on pages, in the
+// comments of exports. The text has one line: a line break becomes a space. A character that
+// terminals obey, or that hides or turns a part of the text, is an error.
+func (t *Table) Text(key string) string {
+	s := strings.ReplaceAll(t.Str(key), "\r\n", "\n")
+	if strings.Contains(s, "\n") {
+		s = strings.TrimSpace(strings.ReplaceAll(s, "\n", " "))
+	}
+	return strings.Map(func(r rune) rune {
+		if !disguises(r) {
+			return r
+		}
+		t.Errorf(key, "has the character %U, which terminals obey or which hides text: remove it, and write the text in plain characters", r)
+		return ' '
+	}, s)
+}
+
+// disguises reports whether a character makes people see another text: the control
+// characters but the tab, the separators of lines and paragraphs, and the characters that
+// turn the direction of writing.
+func disguises(r rune) bool {
+	return r != '\t' && unicode.IsControl(r) || r == '\u2028' || r == '\u2029' ||
+		'\u202a' <= r && r <= '\u202e' || '\u2066' <= r && r <= '\u2069'
 }

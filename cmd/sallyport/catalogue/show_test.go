@@ -19,7 +19,7 @@ var noon = time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)
 // backup reads a profile with a document of these keys.
 func backup(t *testing.T, document string) *rules.Profile {
 	t.Helper()
-	p, err := profile.Parse("backup.toml", []byte("name = \"backup\"\nproduct = \"Backup\\u001b[2J 7\"\nroles = [\"server\"]\n[document]\ntitle = \"Ports of Backup\"\n"+document+
+	p, err := profile.Parse("backup.toml", []byte("name = \"backup\"\nproduct = \"Backup\\u200e 7\"\nroles = [\"server\"]\n[document]\ntitle = \"Ports of Backup\"\n"+document+
 		"\n[[rule]]\nid = \"licence\"\nfrom = \"server\"\nto = [\"a.example\", \"b.example\"]\ntcp = [443]\npurpose = \"Licence\"\nsection = \"3\"\nnote = \"the cell is merged\"\n"))
 	if err != nil {
 		t.Fatal(err)
@@ -49,7 +49,7 @@ func TestShow(t *testing.T) {
 			t.Errorf("no %q in\n%s", want, out.String())
 		}
 	}
-	if strings.Contains(out.String(), "\x1b") {
+	if strings.Contains(out.String(), "\u200e") {
 		t.Errorf("a control character reaches the terminal: %q", out.String())
 	}
 }
