@@ -18,6 +18,7 @@ import (
 	"sallyport/cmd/sallyport/gateway"
 	"sallyport/cmd/sallyport/terminal"
 	"sallyport/denials/text"
+	"sallyport/rules/profile"
 	"sallyport/rules/profile/lint"
 )
 
@@ -119,7 +120,7 @@ func readTexts(args []string, in io.Reader) (texts []lint.Text) {
 				continue
 			}
 			seen[filepath.Clean(file)] = true
-			data, err := readWhole(file, in)
+			data, err := readWhole(file, in, profile.MaxSize)
 			name := file
 			if file == "-" {
 				name = "standard input"

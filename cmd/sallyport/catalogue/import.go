@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -141,7 +142,7 @@ func (o *importOptions) run(file string, in io.Reader, out, errs io.Writer) erro
 	if err := o.check(time.Now()); err != nil {
 		return err
 	}
-	data, err := readWhole(file, in)
+	data, err := readWhole(file, in, maxDocument)
 	if err != nil {
 		return err
 	}
@@ -206,12 +207,31 @@ func isDate(s string) bool {
 	return err == nil
 }
 
-// readWhole reads a file, or standard input for "-".
-func readWhole(file string, in io.Reader) ([]byte, error) {
-	if file == "-" {
-		return io.ReadAll(io.LimitReader(in, 17<<20))
+// maxDocument is the number of bytes that a document for import may have.
+const maxDocument = 64 << 20
+
+// readWhole reads a file or a pipe, or standard input for "-". More than limit bytes are an
+// error, and so is a device: many devices have no end.
+func readWhole(file string, in io.Reader, limit int64) ([]byte, error) {
+	if file != "-" {
+		if st, err := os.Stat(file); err == nil && st.Mode()&fs.ModeDevice != 0 {
+			return nil, &fs.PathError{Op: "read", Path: file, Err: errors.New("it is a device: name a file, or - for standard input")}
+		}
+		f, err := os.Open(file)
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		in = f
 	}
-	return os.ReadFile(file)
+	data, err := io.ReadAll(io.LimitReader(in, limit+1))
+	if err == nil && int64(len(data)) > limit {
+		err = &fs.PathError{Op: "read", Path: file, Err: fmt.Errorf("it has more than %d MiB: divide it, or remove what is not needed", limit>>20)}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return data, nil
 }
 
 // read makes the draft of a document in its format.

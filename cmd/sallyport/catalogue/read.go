@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"slices"
 	"strings"
 
@@ -31,7 +30,7 @@ func readProfile(arg string, known []*rules.Profile) (*rules.Profile, error) {
 	if !strings.Contains(arg, "/") && !strings.HasSuffix(arg, ".toml") {
 		return nil, fmt.Errorf("there is no profile %q; the profiles are %s; --config FILE adds the profiles of a configuration", arg, strings.Join(profileNames(known), ", "))
 	}
-	data, err := os.ReadFile(arg)
+	data, err := readWhole(arg, nil, profile.MaxSize)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%w; the known profiles are %s", err, strings.Join(profileNames(known), ", "))
 	}
