@@ -141,14 +141,15 @@ func reason(err error) error {
 	return err
 }
 
-// filesOf returns the file itself, or the profiles of a directory.
+// filesOf returns the file itself, or the profiles of a directory. A pipe in a directory is no
+// profile: nothing may ever write to it.
 func filesOf(path string) (files []string, err error) {
 	if info, err := os.Stat(path); path == "-" || err != nil || !info.IsDir() {
 		return []string{path}, nil // an absent file is reported when it is read
 	}
 	entries, err := os.ReadDir(path)
 	for _, e := range entries {
-		if !e.IsDir() && strings.HasSuffix(e.Name(), ".toml") && !strings.HasPrefix(e.Name(), ".") {
+		if e.Type()&^fs.ModeSymlink == 0 && strings.HasSuffix(e.Name(), ".toml") && !strings.HasPrefix(e.Name(), ".") {
 			files = append(files, filepath.Join(path, e.Name()))
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -26,6 +27,10 @@ func TestWhatHasNoEndIsNotRead(t *testing.T) {
 	if err := os.Truncate(long, 1<<36); err != nil { // 64 GiB without a block on the disk
 		t.Skip(err)
 	}
+	pipes := t.TempDir()
+	if err := syscall.Mkfifo(filepath.Join(pipes, "pipe.toml"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for _, c := range []struct {
 		args []string
 		want string
@@ -35,6 +40,7 @@ func TestWhatHasNoEndIsNotRead(t *testing.T) {
 		{[]string{"diff", "/dev/zero", "/dev/zero"}, "it is a device: name a file, or - for standard input"},
 		{[]string{"export", "/dev/zero", "--as", "csv"}, "it is a device: name a file, or - for standard input"},
 		{[]string{"import", "/dev/zero", "--title", "T"}, "read /dev/zero: it is a device: name a file, or - for standard input"},
+		{[]string{"check", pipes}, pipes + ": there is no *.toml in this directory"},
 		{[]string{"check", long}, long + ": it has more than 4 MiB: divide it, or remove what is not needed"},
 		{[]string{"show", long}, "it has more than 4 MiB: divide it, or remove what is not needed"},
 		{[]string{"export", long, "--as", "csv"}, "it has more than 4 MiB: divide it, or remove what is not needed"},

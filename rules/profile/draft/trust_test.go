@@ -85,6 +85,9 @@ func TestRowsThatPermitNothing(t *testing.T) {
 		{"row of a hidden group", HTML, `<tbody style="visibility:hidden"><tr><td>a.example</td><td>TCP 443</td><td>x</td></tr></tbody>`, "row is hidden", nil},
 		{"hidden cell", HTML, `<tr><td>a.example</td><td hidden>TCP 443</td><td>x</td></tr>`, "hidden in the page", nil},
 		{"hidden part", HTML, `<tr><td>a.example <span style="display:none">b.example</span></td><td>TCP 443</td><td>x</td></tr>`, "hidden in the page", []string{`# to      = ["a.example"]`}},
+		{"hidden names that touch", HTML, `<tr><td>a.example<span style="display:none">, evil.example</span></td><td>TCP 443</td><td>x</td></tr>`, "hidden in the page", []string{`# to      = ["a.example"]`}},
+		{"hidden attribute within a cell", HTML, `<tr><td>a.example<b><span hidden>, evil.example</span></b></td><td>TCP 443</td><td>x</td></tr>`, "hidden in the page", []string{`# to      = ["a.example"]`}},
+		{"hidden port", HTML, `<tr><td>a.example</td><td>TCP 443<span style="display:none">,22</span></td><td>x</td></tr>`, "hidden in the page", []string{`# tcp     = [443]`}},
 		{"hidden by class", HTML, `<tr class="row d-none"><td>a.example</td><td>TCP 443</td><td>x</td></tr>`, "row is hidden", nil},
 
 		// Ranges.
@@ -219,5 +222,16 @@ func TestNotesAreRulesWithoutTheirMarks(t *testing.T) {
 	p, err := profile.Parse("draft", []byte(text))
 	if err != nil || len(p.Rules) != 3 {
 		t.Errorf("%v\n%s", err, text)
+	}
+}
+
+// A profile refuses control characters and characters that turn the direction of writing, so
+// a draft has none of them.
+func TestDraftHasNoCharactersThatATerminalObeys(t *testing.T) {
+	const strange = "x\x1b[31m\u0085\u009b\u202e\u2066\x7f\u2028y"
+	o := Options{File: strange, Title: strange, Product: strange, Version: strange, Name: "p", Role: "manager", Retrieved: "2026-05-01"}
+	out := read(t, CSV, "Host,Port,Purpose\na.example,TCP 443,"+strange+"\n", o).TOML()
+	if _, err := profile.Parse("draft.toml", out); err != nil || strings.ContainsAny(string(out), "\x1b\u0085\u009b\u202e\u2066\x7f\u2028") {
+		t.Errorf("%v\n%q", err, out)
 	}
 }
