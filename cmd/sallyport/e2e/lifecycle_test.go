@@ -245,7 +245,7 @@ func TestReload(t *testing.T) {
 	for _, bad := range []struct{ config, says string }{
 		{"mood = \"enforce\"\n" + configuration(fleet), "mood"},
 		{"mode = 1\n" + configuration(fleet), "sallyport.toml:1: mode"},
-		{configuration(fleet, "[[broken"), "expected"},
+		{configuration(fleet, "[[broken"), "write a table as [broken]"},
 	} {
 		g.configure(t, bad.config)
 		g.signal(t, syscall.SIGHUP)
@@ -254,7 +254,7 @@ func TestReload(t *testing.T) {
 			if err != nil || code != http.StatusServiceUnavailable {
 				return errorf("%d %s %v", code, body, err)
 			}
-			return lacks(body, "not in force", bad.says)
+			return lacks(body, "the earlier configuration stays in force", bad.says)
 		})
 		if r := l.curl(t, fleet[0], "-x", httpDoor, "http://clt.sangfor.com/"); lacks(r.stdout, "feature_off") != nil {
 			t.Errorf("a bad reload changed the policy: %v", r)

@@ -262,8 +262,9 @@ func TestPreflightInterrupted(t *testing.T) {
 	if code := g.waitExit(t, 5*time.Second); code != 2 || time.Since(began) > 3*time.Second {
 		t.Errorf("exit %d after %v, want 2 at once", code, time.Since(began))
 	}
-	text, said, _ := strings.Cut(g.out.String(), "\n}\n")
-	report := w.report(t, result{stdout: text + "\n}\n"})
+	_, text, _ := strings.Cut("\n"+g.out.String(), "\n{\n") // warnings come before the report
+	text, said, _ := strings.Cut(text, "\n}\n")
+	report := w.report(t, result{stdout: "{\n" + text + "\n}\n"})
 	if !report.Interrupted || report.Summary["unfinished"] < 1 || !strings.Contains(said, "interrupted") {
 		t.Errorf("%+v\n%s", report.Summary, said)
 	}
