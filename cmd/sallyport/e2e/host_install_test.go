@@ -65,7 +65,7 @@ func (h *host) install(t *testing.T) {
 	// A mistake changes nothing.
 	good := h.get(t, site)
 	h.put(t, site, good+"\n[limits]\nidle = 1\n")
-	if r := h.work(t, "cd "+unpacked+"\n./install.sh"); r.code != 1 || !strings.Contains(r.all(), "sallyport.toml:23: ") || !strings.Contains(r.stderr, "nothing was changed") {
+	if r := h.work(t, "cd "+unpacked+"\n./install.sh"); r.code != 1 || !strings.Contains(r.all(), fmt.Sprintf("sallyport.toml:%d: ", strings.Count(good, "\n")+3)) || !strings.Contains(r.stderr, "nothing was changed") {
 		t.Errorf("with a mistake: %v", r)
 	}
 	h.put(t, site, good)
