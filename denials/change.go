@@ -96,7 +96,7 @@ func (c *change) title() string {
 func (c *change) doing() string {
 	var parts []string
 	if len(c.features) > 0 {
-		parts = append(parts, "turn on "+plural(len(c.features), "feature", "features")+" "+strings.Join(c.features, " and "))
+		parts = append(parts, "turn on "+rules.Noun(len(c.features), "feature", "features")+" "+strings.Join(c.features, " and "))
 	}
 	if c.version != "" {
 		parts = append(parts, "set version "+c.version)
@@ -114,13 +114,6 @@ func (c *change) doing() string {
 		parts = append(parts, "add a rule for "+c.site.host)
 	}
 	return strings.Join(parts, ", ") + " for " + c.client
-}
-
-func plural(n int, one, many string) string {
-	if n == 1 {
-		return one
-	}
-	return many
 }
 
 // edits returns the change as edits of the configuration of s.

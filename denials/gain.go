@@ -111,7 +111,7 @@ func extent(gains []rules.Gain) string {
 			anything++
 		}
 	}
-	s := fmt.Sprintf("%d %s, %d of them rules of the site and %d with every protocol and port", len(all), plural(len(all), "rule", "rules"), site, anything)
+	s := fmt.Sprintf("%s, %d of them rules of the site and %d with every protocol and port", rules.Counted(len(all), "rule", "rules"), site, anything)
 	if audit {
 		s += `; and mode "audit", which lets everything else through`
 	}

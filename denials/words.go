@@ -126,5 +126,5 @@ func Tallied(groups []*Group) (denied, audited uint64) {
 
 // Often returns a count as "N times".
 func Often(n uint64) string {
-	return strconv.FormatUint(n, 10) + " " + plural(int(min(n, 2)), "time", "times")
+	return rules.Counted(n, "time", "times")
 }

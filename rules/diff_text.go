@@ -48,13 +48,7 @@ func (g Gain) What() string {
 	case g.Any:
 		return "every protocol and port, whatever the content"
 	}
-	var parts []string
-	if len(g.TCP) > 0 {
-		parts = append(parts, "tcp "+g.TCP.String())
-	}
-	if len(g.UDP) > 0 {
-		parts = append(parts, "udp "+g.UDP.String())
-	}
+	parts := ProtoPorts(g.TCP, g.UDP)
 	if g.Zone {
 		parts = append(parts, "look-ups through its [[dns.zone]], private answers included")
 	} else if len(parts) == 0 {

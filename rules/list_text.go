@@ -69,21 +69,6 @@ func nameEnd(text string, at int) int {
 	return at
 }
 
-// below yields the names of the list below n, and n itself.
-func (t *listTable) below(n Name) iter.Seq2[Name, uint8] {
-	return func(yield func(Name, uint8) bool) {
-		has, at := t.whole(n)
-		if has == 0 {
-			return
-		}
-		for o, kind := range t.from(int(at)) {
-			if o != n && !o.Below(n) || !yield(o, kind) {
-				return
-			}
-		}
-	}
-}
-
 // dotFirst changes the octets of names so that a dot sorts before all others.
 const dotFirst = ones * 3
 

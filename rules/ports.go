@@ -142,3 +142,15 @@ func (p Ports) common(q Ports) Ports { return p.less(p.less(q)) }
 
 // Without returns the ports of p except port.
 func (p Ports) Without(port uint16) Ports { return p.less(Ports{{port, port}}) }
+
+// ProtoPorts returns the texts "tcp 80, 443" and "udp 53" of a rule's ports, without a
+// protocol that has no ports.
+func ProtoPorts(tcp, udp Ports) (out []string) {
+	if len(tcp) > 0 {
+		out = append(out, "tcp "+tcp.String())
+	}
+	if len(udp) > 0 {
+		out = append(out, "udp "+udp.String())
+	}
+	return out
+}

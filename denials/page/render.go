@@ -125,14 +125,7 @@ func portsText(r *rules.Rule) string {
 	if r.Any {
 		return "any protocol and port"
 	}
-	var out []string
-	if len(r.TCP) > 0 {
-		out = append(out, "tcp "+r.TCP.String())
-	}
-	if len(r.UDP) > 0 {
-		out = append(out, "udp "+r.UDP.String())
-	}
-	return strings.Join(out, ", ")
+	return strings.Join(rules.ProtoPorts(r.TCP, r.UDP), ", ")
 }
 
 // policyClientOf describes a client with its rules.

@@ -14,6 +14,7 @@ import (
 	"sallyport/denials/journal"
 
 	"sallyport/denials"
+	"sallyport/rules"
 )
 
 // WriteShow writes the record with the ID o.ID, field by field, and the other records
@@ -189,7 +190,7 @@ func WriteStats(ctx context.Context, o Options, w io.Writer) (journal.Report, er
 		}
 		return v.Report, firstError(err, out.Flush())
 	}
-	_, _ = fmt.Fprintf(out, "%d denials in %d groups, from %s to %s\n", t.Denials, v.Matched, o.when(t.First), o.when(t.Last))
+	_, _ = fmt.Fprintf(out, "%s in %s, from %s to %s\n", rules.Counted(t.Denials, "denial", "denials"), rules.Counted(v.Matched, "group", "groups"), o.when(t.First), o.when(t.Last))
 	for _, l := range lists {
 		if l.name == "hour" {
 			l.name = "hour (UTC)"

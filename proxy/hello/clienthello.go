@@ -38,12 +38,6 @@ type Hello struct {
 	esni   bool
 }
 
-// parse reads a ClientHello from the bytes that a client sent so far; see Scan.Parse.
-func parse(b []byte) (h Hello, fault rules.Reason, detail string, more bool) {
-	var s Scan
-	return s.Parse(b)
-}
-
 // A Scan remembers the records of a growing prefix, so that a ClientHello in one-byte records
 // that arrive byte by byte costs linear time. Its zero value is ready. Each call of Parse gets
 // a prefix at least as long as the last one.

@@ -147,3 +147,9 @@ func TestHelloECH(t *testing.T) {
 		}
 	}
 }
+
+// parse reads a ClientHello from the bytes that a client sent so far; see Scan.Parse.
+func parse(b []byte) (h Hello, fault rules.Reason, detail string, more bool) {
+	var s Scan
+	return s.Parse(b)
+}

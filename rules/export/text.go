@@ -151,14 +151,7 @@ func needs(g *rules.Grant) string {
 	if g.Rule.Any {
 		return "every protocol and port"
 	}
-	var parts []string
-	if len(g.TCP) > 0 {
-		parts = append(parts, "tcp "+g.TCP.String())
-	}
-	if len(g.UDP) > 0 {
-		parts = append(parts, "udp "+g.UDP.String())
-	}
-	return strings.Join(parts, "; ")
+	return strings.Join(rules.ProtoPorts(g.TCP, g.UDP), "; ")
 }
 
 // both returns the prefixes of both families, IPv4 first.

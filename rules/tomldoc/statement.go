@@ -23,24 +23,24 @@ type Statement struct {
 func Statements(lines []string) []Statement {
 	var out []Statement
 	var header []string
-	depth, quote := 0, ""
+	var value scan
 	for i, line := range lines {
 		t := strings.TrimSpace(line)
-		if depth == 0 && quote == "" && t != "" && t[0] != '#' {
+		if !value.open() && t != "" && t[0] != '#' {
 			if t[0] == '[' {
 				array := strings.HasPrefix(t, "[[")
 				header, _ = scanKey(strings.TrimLeft(t, "["))
 				out = append(out, Statement{i + 1, i + 1, strings.Join(header, "."), header, true, array})
 				continue
 			}
-			key, value := scanKey(t)
+			key, rest := scanKey(t)
 			out = append(out, Statement{i + 1, i + 1, strings.Join(key, "."), slices.Concat(header, key), false, false})
-			t = value
+			t = rest
 		}
-		if depth > 0 || quote != "" {
+		if value.open() {
 			out[len(out)-1].Last = i + 1
 		}
-		depth, quote, _ = scanValue(t, depth, quote)
+		value.line(t)
 	}
 	return out
 }
@@ -85,41 +85,59 @@ func scanKey(t string) (parts []string, rest string) {
 // CommentAt returns where the comment after a value of one line begins; -1 if there is
 // none.
 func CommentAt(value string) int {
-	_, _, at := scanValue(value, 0, "")
-	return at
+	var s scan
+	return s.line(value)
 }
 
-// scanValue follows brackets and quotes through one line of a value. It returns the depth of
-// brackets and the open quote at the end of the line, and where a comment begins; -1 if
-// there is none.
-func scanValue(t string, depth int, quote string) (int, string, int) {
+// A scan follows brackets and quotes through the lines of TOML values. Its zero value stands
+// before the first value. A text that is no valid TOML may be scanned wrongly: the library
+// refuses it anyway.
+type scan struct {
+	depth   int    // of the brackets that are open
+	quote   string // the quote that is open; "" if none is
+	deepest int    // the greatest depth so far
+	parts   int    // the most parts of a dotted key so far
+}
+
+// open reports whether a value goes on in the next line.
+func (s *scan) open() bool { return s.depth > 0 || s.quote != "" }
+
+// line reads one line. It returns where a comment begins; -1 if there is none.
+func (s *scan) line(t string) (comment int) {
+	dots := 0
 	for i := 0; i < len(t); i++ {
-		if quote != "" {
-			if t[i] == '\\' && quote[0] == '"' {
+		if s.quote != "" {
+			if t[i] == '\\' && s.quote[0] == '"' {
 				i++
-			} else if strings.HasPrefix(t[i:], quote) {
-				i += len(quote) - 1
-				quote = ""
+			} else if strings.HasPrefix(t[i:], s.quote) {
+				i += len(s.quote) - 1
+				s.quote = ""
 			}
 			continue
 		}
 		switch t[i] {
 		case '#':
-			return depth, quote, i
+			return i
 		case '[', '{':
-			depth++
+			s.depth++
+			s.deepest, dots = max(s.deepest, s.depth), 0
 		case ']', '}':
-			depth--
+			s.depth--
+		case ',', '=':
+			dots = 0
+		case '.':
+			dots++
+			s.parts = max(s.parts, dots+1)
 		case '"', '\'':
-			quote = t[i : i+1]
-			if triple := strings.Repeat(quote, 3); strings.HasPrefix(t[i:], triple) {
-				quote = triple
+			s.quote = t[i : i+1]
+			if triple := strings.Repeat(s.quote, 3); strings.HasPrefix(t[i:], triple) {
+				s.quote = triple
 			}
-			i += len(quote) - 1
+			i += len(s.quote) - 1
 		}
 	}
-	if len(quote) == 1 {
-		quote = "" // a one-line string ends with its line
+	if len(s.quote) == 1 {
+		s.quote = "" // a one-line string ends with its line
 	}
-	return depth, quote, -1
+	return -1
 }

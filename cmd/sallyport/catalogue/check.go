@@ -18,6 +18,7 @@ import (
 	"sallyport/cmd/sallyport/gateway"
 	"sallyport/cmd/sallyport/terminal"
 	"sallyport/denials/text"
+	"sallyport/rules"
 	"sallyport/rules/profile"
 	"sallyport/rules/profile/lint"
 )
@@ -95,16 +96,8 @@ func printFindings(out io.Writer, result lint.JSON, findings []lint.Finding) err
 	if !result.Good {
 		good = "not good"
 	}
-	_, err := fmt.Fprintf(out, "%s: %s, %s, %s, %d noted\n", good, number(len(result.Profiles), "profile"), number(result.Errors, "error"), number(result.Warnings, "warning"), result.Noted)
+	_, err := fmt.Fprintf(out, "%s: %s, %s, %s, %d noted\n", good, rules.Counted(len(result.Profiles), "profile", "profiles"), rules.Counted(result.Errors, "error", "errors"), rules.Counted(result.Warnings, "warning", "warnings"), result.Noted)
 	return err
-}
-
-// number returns a number with its noun.
-func number(n int, noun string) string {
-	if n != 1 {
-		noun += "s"
-	}
-	return fmt.Sprintf("%d %s", n, noun)
 }
 
 // readTexts reads the files, and of a directory the files that end in .toml.

@@ -159,7 +159,7 @@ func (o *importOptions) run(file string, in io.Reader, out, errs io.Writer) erro
 		return err
 	}
 	n, all := d.Decided(), len(d.Rows)
-	fmt.Fprintf(errs, "sallyport: %s: %d rows, %d rules\n", file, all, n)
+	fmt.Fprintf(errs, "sallyport: %s: %s, %s\n", file, rules.Counted(all, "row", "rows"), rules.Counted(n, "rule", "rules"))
 	if n < all {
 		fmt.Fprintf(errs, "sallyport: %d rows are not rules yet: search the draft for NOTE\n", all-n)
 	}

@@ -173,15 +173,7 @@ func portsText(p *rules.Profile, r *rules.Rule) string {
 	if r.Any {
 		return "every protocol and port"
 	}
-	tcp, udp := p.DefaultPorts(r)
-	var parts []string
-	if tcp != nil {
-		parts = append(parts, "tcp "+tcp.String())
-	}
-	if udp != nil {
-		parts = append(parts, "udp "+udp.String())
-	}
-	return strings.Join(parts, "; ")
+	return strings.Join(rules.ProtoPorts(p.DefaultPorts(r)), "; ")
 }
 
 // conditionText returns the conditions of a rule.

@@ -45,19 +45,11 @@ func (c *checker) wildcard(r *rules.Rule, d rules.Destination) {
 	if !d.Wildcard || len(c.exact) == 0 || c.wild > len(c.exact) {
 		return
 	}
-	text := fmt.Sprintf("%s permits every name below %s, but this profile also lists %s", d, d.Name, counted(len(c.exact), "exact name", "exact names"))
+	text := fmt.Sprintf("%s permits every name below %s, but this profile also lists %s", d, d.Name, rules.Counted(len(c.exact), "exact name", "exact names"))
 	if also := c.alsoPermits(r, d); also != "" {
 		text += " (it also permits " + also + ")"
 	}
 	c.find(r, Wildcard, text, "name the hosts, or say in the note that the document prints "+d.String(), d.String())
-}
-
-// counted returns a number with the word for one or for several.
-func counted(n int, one, several string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %s", n, several)
 }
 
 // roles finds a port that the document gives to other roles only. Two things show this. A
