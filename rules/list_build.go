@@ -15,8 +15,16 @@ import (
 type ListBuilder struct {
 	list    List
 	lines   int // in all files so far
-	raw     []byte
+	raw     strings.Builder
 	entries []rawEntry
+}
+
+// Grow makes room for a number of entries and for the octets of their names. Without Grow, a
+// builder of many entries copies them again and again, and each copy of many megabytes stops
+// the collector, which stops every other goroutine.
+func (b *ListBuilder) Grow(entries, octets int) {
+	b.entries = append(make([]rawEntry, 0, len(b.entries)+entries), b.entries...) // slices.Grow clears all at once
+	b.raw.Grow(octets)
 }
 
 // A rawEntry is one name in the order of the files.
@@ -47,11 +55,11 @@ func (b *ListBuilder) Add(d Destination, line int) {
 		b.list.addrs.add(d.Prefix, at)
 		return
 	}
-	e := rawEntry{key: orderKey(d.Name.s), start: uint32(len(b.raw)), line: at, size: uint8(len(d.Name.s)), kind: hasExact}
+	e := rawEntry{key: orderKey(d.Name.s), start: uint32(b.raw.Len()), line: at, size: uint8(len(d.Name.s)), kind: hasExact}
 	if d.Wildcard {
 		e.kind = hasWild
 	}
-	b.raw = append(b.raw, d.Name.s...)
+	b.raw.WriteString(d.Name.s)
 	b.entries = append(b.entries, e)
 }
 
@@ -78,8 +86,7 @@ func (b *ListBuilder) Done() (*List, Repeats) {
 			repeats.File, repeats.Line = l.place(int(second))
 		}
 	}
-	raw := string(b.raw)
-	b.raw = nil
+	raw := b.raw.String()
 	name := func(e rawEntry) string { return raw[e.start : e.start+uint32(e.size)] }
 	slices.SortFunc(b.entries, func(x, y rawEntry) int {
 		if x.key != y.key {

@@ -36,6 +36,33 @@ func TestListIsSmall(t *testing.T) {
 	runtime.KeepAlive(l)
 }
 
+// With room for all entries, adding them copies nothing a second time.
+func TestGrowMakesRoomForAllEntries(t *testing.T) {
+	names := listedNames(2000)
+	octets := 0
+	for _, s := range names {
+		octets += len(s)
+	}
+	var b ListBuilder
+	b.File("allow.txt")
+	b.Grow(2*len(names), 2*octets)
+	line := 0
+	add := func() { // twice: AllocsPerRun calls it once before it counts
+		for _, s := range names {
+			line++
+			b.Add(Destination{Name: mustName(s)}, line)
+		}
+	}
+	parsed := testing.AllocsPerRun(1, func() {
+		for _, s := range names {
+			mustName(s)
+		}
+	})
+	if got := testing.AllocsPerRun(1, add); got > parsed {
+		t.Errorf("%v allocations for %d entries", got-parsed, len(names))
+	}
+}
+
 // heldBytes returns the live heap.
 func heldBytes() int64 {
 	runtime.GC()

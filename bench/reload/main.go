@@ -54,8 +54,8 @@ func main() {
 	must(err)
 	defer os.RemoveAll(dir)
 	addr := freeAddress()
-	list := listOf(*names - 1)
-	replace(dir, list, 0)
+	writeLists(dir, *names, *reloads)
+	replace(dir, 0)
 	file := filepath.Join(dir, "sallyport.toml")
 	must(os.WriteFile(file, fmt.Appendf(nil, config, addr), 0o600))
 	ctx, cancel := context.WithCancel(context.Background())
@@ -74,7 +74,7 @@ func main() {
 	go func() {
 		defer close(done)
 		for i := range *reloads {
-			replace(dir, list, i+1)
+			replace(dir, i+1)
 			at := time.Now()
 			select {
 			case t := <-reloaded:
@@ -163,20 +163,25 @@ func print(what string, times []time.Duration) {
 	}
 }
 
-// listOf returns n names, one a line.
-func listOf(n int) []byte {
+// writeLists writes the list and its replacements, which differ in the last name. It writes all
+// of them before the measurement, in which a long write would delay requests.
+func writeLists(dir string, names, reloads int) {
 	var b []byte
-	for i := range n {
+	for i := range names - 1 {
 		b = fmt.Appendf(b, "host%d.zone%d.%s\n", i, i/20, []string{"com", "net", "org", "co.uk"}[i%4])
 	}
-	return b
+	for version := range reloads + 1 {
+		must(os.WriteFile(listPath(dir, version), fmt.Appendf(b[:len(b):len(b)], "version%d.example\n", version), 0o600))
+	}
 }
 
-// replace replaces the list by one that differs in its last name.
-func replace(dir string, list []byte, version int) {
-	path := filepath.Join(dir, "allow.txt")
-	must(os.WriteFile(path+".new", fmt.Appendf(list[:len(list):len(list)], "version%d.example\n", version), 0o600))
-	must(os.Rename(path+".new", path))
+func listPath(dir string, version int) string {
+	return filepath.Join(dir, fmt.Sprintf("allow.txt.%d", version))
+}
+
+// replace replaces the list.
+func replace(dir string, version int) {
+	must(os.Rename(listPath(dir, version), filepath.Join(dir, "allow.txt")))
 }
 
 // follow reads the log and reports each reload.

@@ -8,6 +8,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"runtime"
+	"slices"
+	"strings"
 	"syscall"
 )
 
@@ -51,8 +54,36 @@ func (c *Config) read(disk Disk, key, name string, limit int) (path string, data
 	if data, err = disk.Files.Read(path, limit); err != nil {
 		return path, nil, diskError(err, limit)
 	}
-	c.inputs = append(c.inputs, sha256.Sum256(data))
+	c.inputs = append(c.inputs, digestOf(data))
 	return path, data, nil
+}
+
+// pieceSize is the number of octets of a file that are copied or hashed between two pauses.
+// The runtime cannot stop a goroutine that copies or hashes. The garbage collector waits for
+// that goroutine, and keeps the other processors busy meanwhile: a whole file at once would
+// delay requests of clients by a tenth of a second.
+const pieceSize = 64 << 10
+
+// digestOf returns the SHA-256 of the content of a file.
+func digestOf(data []byte) (sum [sha256.Size]byte) {
+	h := sha256.New()
+	for piece := range slices.Chunk(data, pieceSize) {
+		h.Write(piece) // a hash returns no errors
+		runtime.Gosched()
+	}
+	h.Sum(sum[:0])
+	return sum
+}
+
+// textOf returns the content of a file as text.
+func textOf(data []byte) string {
+	var b strings.Builder
+	b.Grow(len(data))
+	for piece := range slices.Chunk(data, pieceSize) {
+		b.Write(piece)
+		runtime.Gosched()
+	}
+	return b.String()
 }
 
 // list is like read for a directory. It returns the names of the files in it.

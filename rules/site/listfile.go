@@ -37,11 +37,21 @@ type listReader struct {
 // newListReader returns a reader without entries.
 func newListReader() *listReader { return &listReader{doh: knownResolvers()} }
 
+// grow makes room for the entries of all files.
+func (l *listReader) grow(texts []listText) {
+	lines, octets := 0, 0
+	for _, t := range texts {
+		lines += strings.Count(t.text, "\n") + 1
+		octets += len(t.text)
+	}
+	l.build.Grow(min(lines, rules.MaxListLines), min(octets, maxListBytes))
+}
+
 // read reads the text of one file.
-func (l *listReader) read(file string, data []byte) {
+func (l *listReader) read(file, text string) {
 	l.file, l.entries, l.errors, l.warnings = file, 0, 0, 0
 	l.build.File(file)
-	text, at := string(data), 0
+	at := 0
 	if why, line := unreadable(text); why != "" {
 		l.errorf(line, "%s", why)
 		return

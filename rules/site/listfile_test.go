@@ -234,7 +234,7 @@ func FuzzListFile(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text, name, addr string) {
 		slow, wrong := slowListFile(text)
 		l := newListReader()
-		l.read("allow.txt", []byte(text))
+		l.read("allow.txt", text)
 		list := l.done()
 		if got := l.problems.Err() != nil; got != wrong {
 			t.Fatalf("%q: error %v, want %v: %v", text, got, wrong, l.problems)
@@ -281,7 +281,7 @@ func TestListFilesAgainstTwin(t *testing.T) {
 		}
 		slow, wrong := slowListFile(text.String())
 		l := newListReader()
-		l.read("allow.txt", []byte(text.String()))
+		l.read("allow.txt", text.String())
 		list := l.done()
 		if got := l.problems.Err() != nil; got != wrong {
 			t.Fatalf("%q: error %v, want %v: %v", text.String(), got, wrong, l.problems)

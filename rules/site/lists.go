@@ -30,13 +30,10 @@ func (c *Config) readLists(t *tomldoc.Table, disk Disk) *rules.List {
 		return list
 	}
 	l := newListReader()
-	for _, name := range names {
-		path, data, err := c.read(disk, "[[rule]] to_files", name, maxListBytes)
-		if err != nil {
-			t.Doc.Errorf(t.LineOf("to_files", name), "to_files: %s: %v", path, err)
-			continue
-		}
-		l.read(path, data)
+	texts := c.readTexts(t, disk, names)
+	l.grow(texts)
+	for _, f := range texts {
+		l.read(f.path, f.text)
 	}
 	list := l.done()
 	t.Doc.Report(l.problems...)
@@ -45,4 +42,20 @@ func (c *Config) readLists(t *tomldoc.Table, disk Disk) *rules.List {
 	}
 	c.lists[key] = list
 	return list
+}
+
+// A listText is the text of a list file.
+type listText struct{ path, text string }
+
+// readTexts reads the files of a list, and reports those that it cannot read.
+func (c *Config) readTexts(t *tomldoc.Table, disk Disk, names []string) (texts []listText) {
+	for _, name := range names {
+		path, data, err := c.read(disk, "[[rule]] to_files", name, maxListBytes)
+		if err != nil {
+			t.Doc.Errorf(t.LineOf("to_files", name), "to_files: %s: %v", path, err)
+			continue
+		}
+		texts = append(texts, listText{path, textOf(data)})
+	}
+	return texts
 }

@@ -23,6 +23,10 @@ func hostDisk(dir string) site.Disk { return site.Disk{Dir: dir, Files: hostFile
 // errIrregular is the error of a path that leads to no regular file.
 var errIrregular = errors.New("is neither a file nor a link to one")
 
+// pieceSize is the number of octets that are read at once. A read of a whole list keeps its
+// processor from other goroutines until the runtime notices.
+const pieceSize = 1 << 20
+
 // Read reads a regular file. It never waits for the other end of a pipe.
 func (hostFiles) Read(path string, limit int) ([]byte, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
@@ -41,7 +45,7 @@ func (hostFiles) Read(path string, limit int) ([]byte, error) {
 	}
 	data := make([]byte, 0, st.Size()+1) // one more: a file of the size that it said is read without growing
 	for {
-		n, err := f.Read(data[len(data):cap(data)])
+		n, err := f.Read(data[len(data):min(cap(data), len(data)+pieceSize)])
 		data = data[:len(data)+n]
 		switch {
 		case len(data) > limit:
