@@ -108,7 +108,7 @@ func (f *Filter) nextFlow() uint64 {
 // and out: handle keeps no reference to them.
 func (f *Filter) handle(q *query, out []byte) ([]byte, *pending) {
 	q.arrived, q.flow = f.cfg.Now(), f.nextFlow()
-	q.proven = q.proto == rules.TCP
+	q.proven = q.proven || q.proto == rules.TCP
 	if !q.parse() {
 		return f.answerMalformed(q, out), nil
 	}
@@ -234,7 +234,7 @@ func (f *Filter) reply(q *query, e *entry, refused []netip.Addr, out []byte, kin
 			return appendError(out, q, dns.RcodeServerFailure, dns.ExtendedErrorCodeOther, "")
 		}
 	}
-	if f.cfg.Pins && len(e.addrs) > len(refused) {
+	if (f.cfg.Pins || q.pins) && len(e.addrs) > len(refused) {
 		f.pins.remember(q.client.Addr(), e.name, e.addrs, refused, e.holds(now), now)
 	}
 	if f.cfg.Answered != nil && len(e.addrs) > len(refused) {

@@ -52,6 +52,7 @@ type query struct {
 	cookieSize   uint8        // its length in bytes
 	serverCookie serverCookie // if cookie is true: the server cookie for the reply
 	proven       bool         // the source address is proven
+	pins         bool         // the addresses of the answer are pinned to the client, whatever Config.Pins is
 
 	client  netip.AddrPort // unmapped
 	proto   rules.Proto

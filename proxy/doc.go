@@ -1,6 +1,6 @@
 // Package proxy connects clients to the destinations that they may reach. Clients ask for a
-// destination by HTTP (absolute-form and CONNECT) or SOCKS5, or a packet filter redirects their
-// connections here.
+// destination by HTTP (absolute-form and CONNECT) or SOCKS5 (CONNECT and UDP ASSOCIATE), or a packet
+// filter redirects their connections here.
 //
 // It guarantees:
 //
@@ -12,6 +12,6 @@
 //   - Both ends of a connection are bounded in number, memory and time.
 //
 // It does not decrypt, cache, or share upstream connections between clients or names. It
-// refuses BIND and UDP of SOCKS5, HTTP/2 from clients, and every text that its strict grammars
-// do not accept.
+// refuses BIND of SOCKS5, fragmented datagrams, HTTP/2 from clients, and every text that its
+// strict grammars do not accept.
 package proxy

@@ -46,6 +46,7 @@ func (p *Proxy) awaitIdle(idle chan<- struct{}) {
 }
 
 func (p *Proxy) closeAll() {
+	p.datagrams.Close(rules.EndDrain)
 	for _, f := range p.flows.all() {
 		f.Abort(rules.EndDrain)
 	}
@@ -58,7 +59,7 @@ func (p *Proxy) closeAll() {
 // returns their number. The question is not recorded. The end of each closed flow is recorded,
 // with cause "policy", or with cause "expired" if the rule that permitted it has expired.
 func (p *Proxy) Recheck() int {
-	n := 0
+	n := p.datagrams.Recheck()
 	for _, f := range p.flows.all() {
 		if f.outdated() {
 			n++

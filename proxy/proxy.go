@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"sallyport/proxy/datagram"
 	"sallyport/proxy/peek"
 	"sallyport/proxy/relay"
 	"sallyport/rules"
@@ -39,6 +40,10 @@ type Config struct {
 	Pinned func(client, addr netip.Addr) []rules.Name
 	// NextFlow numbers flows. nil: they are numbered from 1.
 	NextFlow func() uint64
+	// AnswerDNS answers a DNS query that came in a datagram, as the DNS filter decides. The client's
+	// address is proven by its TCP connection. AnswerDNS does not block: reply is called at most
+	// once, also from another goroutine, and does not keep the bytes. nil: such queries are denied.
+	AnswerDNS func(ctx context.Context, client netip.AddrPort, query []byte, reply func([]byte))
 	// Connect makes the one connection that was granted. nil: this host connects by TCP. Tests
 	// replace it.
 	Connect func(context.Context, netip.AddrPort) (*net.TCPConn, error)
@@ -49,6 +54,11 @@ type Config struct {
 	// originalDst returns where a redirected connection was headed. nil: the kernel is asked.
 	// Tests replace it.
 	originalDst func(*net.TCPConn) (netip.AddrPort, error)
+
+	// The socket of a datagram flow, and the address that it is connected to. nil: the kernel's.
+	// Tests replace them.
+	connectUDP func(context.Context, netip.AddrPort) (*net.UDPConn, error)
+	remoteUDP  func(*net.UDPConn) netip.AddrPort
 
 	textWait, pinWait time.Duration // 0: the constants; tests set others
 }
@@ -63,6 +73,8 @@ type Limits struct {
 	Dial        time.Duration // resolving and connecting, 10 s
 	Idle        time.Duration // no byte in either direction, 15 min
 	HalfClosed  time.Duration // one direction closed, the other idle, 60 s at most
+	UDPFlows    int           // flows of datagrams, 1024, and as many associations; a quarter of them for one client
+	UDPIdle     time.Duration // no datagram in either direction of a flow, 2 min
 }
 
 // maxHalfClosed is the longest that a half-closed tunnel may idle.
@@ -76,6 +88,8 @@ func (l Limits) withDefaults() Limits {
 	l.Sniff = cmp.Or(max(l.Sniff, 0), 5*time.Second)
 	l.Dial = cmp.Or(max(l.Dial, 0), 10*time.Second)
 	l.Idle = cmp.Or(max(l.Idle, 0), 15*time.Minute)
+	l.UDPFlows = cmp.Or(max(l.UDPFlows, 0), 1024)
+	l.UDPIdle = cmp.Or(max(l.UDPIdle, 0), 2*time.Minute)
 	l.HalfClosed = min(cmp.Or(max(l.HalfClosed, 0), maxHalfClosed), maxHalfClosed)
 	return l
 }
@@ -103,6 +117,8 @@ type Proxy struct {
 	sniffing     *quota.Table[rules.QuotaKey]
 	lookups      *quota.Table[rules.QuotaKey]
 	flows        flowTable
+	datagrams    *datagram.Table
+	associations *quota.Table[rules.QuotaKey]
 	count        counters
 	buffers      peek.Pool
 	relayBuffers relay.Buffers
@@ -133,6 +149,8 @@ func New(cfg Config) *Proxy {
 		p.cfg.NextFlow = new(flowNumbers).next
 	}
 	p.base, p.stop = context.WithCancel(context.Background())
+	p.datagrams = p.newDatagrams()
+	p.associations = quota.New[rules.QuotaKey](p.limits.UDPFlows, datagram.Quota(p.limits.UDPFlows))
 	return p
 }
 

@@ -1,4 +1,4 @@
-// SOCKS5: CONNECT by name or address (RFC 1928), without authentication.
+// SOCKS5: CONNECT by name or address, and UDP ASSOCIATE (RFC 1928), without authentication.
 
 package proxy
 
@@ -50,6 +50,9 @@ func (h socksHandler) handle(ctx context.Context, c *client) {
 	s := &socksConn{c: c, p: p}
 	err := h.server.ServeConn(s)
 	switch {
+	case s.udp:
+		c.Deadline(0)
+		p.associate(ctx, c, *s.request, netip.AddrPortFrom(s.req.dest.Addr, s.req.dest.Port))
 	case s.request != nil:
 		c.Deadline(0)
 		p.tunnel(ctx, c, *s.request, socksReply{})
@@ -74,12 +77,13 @@ func (h socksHandler) handle(ctx context.Context, c *client) {
 // errRequestKnown ends the library's part: the request is known.
 var errRequestKnown = errors.New("the request is known")
 
-// handOver is the library's handler of all commands; socksConn hands on only CONNECT. The tunnel
-// begins when the library has returned, so that no data of the library stays in memory during the
-// tunnel.
+// handOver is the library's handler of all commands; socksConn hands on only CONNECT and UDP
+// ASSOCIATE. The tunnel or association begins when the library has returned, so that no data of the
+// library stays in memory during it. The library's own UDP ASSOCIATE is not used: it relays every
+// datagram without a question.
 func handOver(_ context.Context, w io.Writer, r *socks5.Request) error {
 	s, ok := w.(*socksConn)
-	if !ok || r.Command != statute.CommandConnect {
+	if !ok || r.Command != statute.CommandConnect && r.Command != statute.CommandAssociate {
 		return fmt.Errorf("command %d on %T", r.Command, w)
 	}
 	s.accept(r.RawDestAddr)

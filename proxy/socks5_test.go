@@ -1,4 +1,4 @@
-// SOCKS5 tests: anything that is not exactly SOCKS5 CONNECT is refused and recorded.
+// SOCKS5 tests: anything that is not exactly SOCKS5 CONNECT or UDP ASSOCIATE is refused and recorded.
 
 package proxy
 
@@ -54,7 +54,7 @@ func TestSOCKSRefusals(t *testing.T) {
 		{"a destination that refuses", greeting + nameRequest(1, "gone.example", 443), chosen + reply(5), rules.ReasonNone},
 
 		{"BIND", greeting + nameRequest(2, "a.example", 443), chosen + reply(7), rules.MalformedRequest},
-		{"UDP ASSOCIATE", greeting + nameRequest(3, "a.example", 443), chosen + reply(7), rules.MalformedRequest},
+		{"UDP ASSOCIATE with a name", greeting + nameRequest(3, "a.example", 443), chosen + reply(7), rules.MalformedRequest},
 		{"command 0", greeting + nameRequest(0, "a.example", 443), chosen + reply(7), rules.MalformedRequest},
 		{"command 255", greeting + nameRequest(255, "a.example", 443), chosen + reply(7), rules.MalformedRequest},
 		{"port 0", greeting + nameRequest(1, "a.example", 0), chosen + reply(1), rules.MalformedRequest},
@@ -213,6 +213,9 @@ func FuzzSOCKS5(f *testing.F) {
 				t.Fatalf("%d bytes and no verdict", len(b))
 			}
 			return
+		}
+		if r.cmd == 3 && r.dest.Addr.IsValid() && b[3] != 3 && r.n <= len(b) {
+			return // UDP ASSOCIATE, from any port
 		}
 		if r.cmd != 1 || b[2] != 0 || r.n > len(b) || r.dest.Port == 0 || r.dest.Addr.Is4In6() ||
 			r.dest.Name.IsZero() == !r.dest.Addr.IsValid() {

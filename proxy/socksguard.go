@@ -71,7 +71,7 @@ func parseGreeting(b []byte) (n int, f *socksFault) {
 	return 0, &socksFault{reason: rules.MalformedRequest, detail: "no acceptable SOCKS5 method: only \"no authentication\" is accepted", reply: noMethod}
 }
 
-// parseSOCKSRequest reads a request: CONNECT to a name or an address. n is 0 if more bytes are
+// parseSOCKSRequest reads a request: CONNECT to a name or an address, or UDP ASSOCIATE. n is 0 if more bytes are
 // needed. A fault is final.
 func parseSOCKSRequest(b []byte) (r socksRequest, f *socksFault) {
 	refuse := func(code byte, detail string) (socksRequest, *socksFault) {
@@ -125,7 +125,8 @@ func (r *socksRequest) destination(kind byte, b []byte) *socksFault {
 	return nil
 }
 
-// command refuses everything except CONNECT to a port.
+// command refuses everything except CONNECT to a port, and UDP ASSOCIATE with an address: the
+// address that the client's datagrams will come from.
 func (r *socksRequest) command() *socksFault {
 	detail, code := "", byte(statute.RepCommandNotSupported)
 	switch r.cmd {
@@ -137,7 +138,10 @@ func (r *socksRequest) command() *socksFault {
 	case statute.CommandBind:
 		detail = "SOCKS5 BIND is refused"
 	case statute.CommandAssociate:
-		detail = "SOCKS5 UDP ASSOCIATE is refused"
+		if r.dest.Addr.IsValid() {
+			return nil
+		}
+		detail = "SOCKS5 UDP ASSOCIATE with a name: it must have the address that the client sends datagrams from, or 0.0.0.0"
 	default:
 		detail = "unknown SOCKS5 command"
 	}
@@ -157,6 +161,7 @@ type socksConn struct {
 	req     socksRequest
 
 	request *rules.Attempt // the question, once the library has read the request
+	udp     bool           // the request is UDP ASSOCIATE; request has no destination then
 	fault   *socksFault
 	empty   bool // the client sent nothing at all
 }
@@ -236,8 +241,12 @@ func (s *socksConn) accept(got *statute.AddrSpec) {
 		return
 	}
 	a := s.p.attempt(s.c, rules.ViaSOCKS5)
-	a.Authority = s.req.dest.Name
-	a.Dest = netip.AddrPortFrom(s.req.dest.Addr, s.req.dest.Port)
+	if s.udp = s.req.cmd == statute.CommandAssociate; s.udp {
+		a.Proto = rules.UDP
+	} else {
+		a.Authority = s.req.dest.Name
+		a.Dest = netip.AddrPortFrom(s.req.dest.Addr, s.req.dest.Port)
+	}
 	s.request = &a
 }
 

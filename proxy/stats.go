@@ -2,7 +2,11 @@
 
 package proxy
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+
+	"sallyport/proxy/datagram"
+)
 
 // Stats is a snapshot of a Proxy.
 type Stats struct {
@@ -15,8 +19,11 @@ type Stats struct {
 	NotAdmitted  uint64 // accepted connections that were refused because of a limit or a drain
 	AcceptErrors uint64 // failed accepts, for example for lack of descriptors
 	Panics       uint64 // connections that ended in a recovered panic
-	BytesIn      uint64 // from clients to destinations
-	BytesOut     uint64 // from destinations to clients
+	BytesIn      uint64 // from clients to destinations, datagrams included
+	BytesOut     uint64 // from destinations to clients, datagrams included
+
+	Associations int64          // open associations of SOCKS5 clients
+	Datagrams    datagram.Stats // flows of datagrams
 }
 
 type counters struct {
@@ -32,7 +39,10 @@ func (p *Proxy) Stats() Stats {
 		Accepted: p.count.accepted.Load(), Empty: p.count.empty.Load(), NotAdmitted: p.count.notAdmitted.Load(),
 		AcceptErrors: p.count.acceptErrors.Load(), Panics: p.count.panics.Load(),
 		BytesIn: p.count.bytesIn.Load(), BytesOut: p.count.bytesOut.Load(),
+		Associations: int64(p.associations.Held()), Datagrams: p.datagrams.Stats(),
 	}
+	s.BytesIn += s.Datagrams.BytesIn
+	s.BytesOut += s.Datagrams.BytesOut
 	for _, f := range p.flows.all() {
 		s.Tunnels++
 		s.BytesIn += f.in.Load()

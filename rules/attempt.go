@@ -16,9 +16,9 @@ const (
 	ViaDNS             // a query to the DNS filter
 	ViaHTTP            // an absolute-form request, or a request inside a plain-HTTP tunnel
 	ViaConnect         // HTTP CONNECT
-	ViaSOCKS5          // SOCKS5 CONNECT
+	ViaSOCKS5          // SOCKS5: CONNECT, or a datagram of an association
 	ViaTransparent     // a redirected connection
-	ViaUDP             // a datagram flow
+	ViaUDP             // a datagram that came without a proxy's protocol
 )
 
 var viaTexts = [...]string{"", "dns", "http", "connect", "socks5", "transparent", "udp"}
@@ -145,7 +145,8 @@ type Attempt struct {
 	Mismatch  bool // the name neither resolves to the address of Original nor is pinned to it
 
 	// SourceProven means that the client really has the address Client: it completed a
-	// TCP handshake, or it sent back our DNS cookie (RFC 7873). False means that the
+	// TCP handshake, or it sent back our DNS cookie (RFC 7873). A datagram of a SOCKS5
+	// association is proven by the association's TCP connection. False means that the
 	// attempt is a datagram, whose source address can be forged.
 	SourceProven bool
 

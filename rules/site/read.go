@@ -162,7 +162,8 @@ func (c *Config) readLimits(t *tomldoc.Table) {
 		WildcardNames: t.Int("wildcard_names", 500, 1, 1<<20),
 		Idle:          t.Duration("idle", 10*time.Minute, time.Second), HalfClosed: t.Duration("half_closed", time.Minute, time.Second),
 		Sniff: t.Duration("sniff", 5*time.Second, 100*time.Millisecond), Handshake: t.Duration("handshake", 10*time.Second, 100*time.Millisecond),
-		Dial: t.Duration("dial", 10*time.Second, 100*time.Millisecond), Drain: t.Duration("drain", 20*time.Second, 0),
+		UDPIdle: t.Duration("udp_idle", 2*time.Minute, time.Second),
+		Dial:    t.Duration("dial", 10*time.Second, 100*time.Millisecond), Drain: t.Duration("drain", 20*time.Second, 0),
 	}
 	t.Done()
 }

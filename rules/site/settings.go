@@ -53,4 +53,5 @@ type Limits struct {
 	Connections, PerClient, Sniffing, UDPFlows      int
 	DNSQPS, DNSTCP, Cache, WildcardNames            int
 	Idle, HalfClosed, Sniff, Handshake, Dial, Drain time.Duration
+	UDPIdle                                         time.Duration
 }

@@ -157,9 +157,11 @@ func (g *Gateway) openParts() (err error) {
 	g.proxy = proxy.New(proxy.Config{
 		Gate: g.recorder, Generation: g.live.Load, Closed: g.unmet.closed,
 		Lookup: lookupBy(g.filter), AdmitName: g.filter.AdmitName, Pinned: g.filter.Pinned, NextFlow: g.nextFlow, Log: g.log,
+		AnswerDNS: g.filter.Answer,
 		Limits: proxy.Limits{
 			Connections: l.Connections, PerClient: l.PerClient, Sniffing: l.Sniffing,
 			Head: l.Handshake, Sniff: l.Sniff, Dial: l.Dial, Idle: l.Idle, HalfClosed: l.HalfClosed,
+			UDPFlows: l.UDPFlows, UDPIdle: l.UDPIdle,
 		},
 	})
 	g.metrics.watch(g)

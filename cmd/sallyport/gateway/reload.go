@@ -85,6 +85,7 @@ func (g *Gateway) tryReload() error {
 	}
 	g.cfg, g.loaded = cfg, g.now()
 	g.filter.SetLimits(dnsLimits(cfg))
+	g.proxy.SetUDPFlows(cfg.Limits.UDPFlows)
 	_, warnings := g.enforce(cfg, resolver, g.loaded)
 	g.nat64.ask()
 	for _, p := range warnings {
