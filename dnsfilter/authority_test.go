@@ -156,6 +156,6 @@ func (u *authority) answerWith(serve func(w dns.ResponseWriter, r *dns.Msg) bool
 	u.serve = serve
 }
 
-func (u *authority) upstream() []Upstream {
-	return []Upstream{{Proto: rules.UDP, Addr: u.addr}}
+func (u *authority) upstream() []rules.Upstream {
+	return []rules.Upstream{{Over: rules.OverUDP, Addr: u.addr}}
 }

@@ -134,14 +134,17 @@ func (f *Filter) try(ctx context.Context, u *server, name rules.Name, w want) tr
 // about a name does not mark the server as down: perhaps the name's own servers
 // do not answer, and anyone can run such servers. A probe then checks the
 // server itself.
-func (f *Filter) recordTry(u *server, up, probe bool, took time.Duration) {
-	now := f.clock()
+func (f *Filter) recordTry(u *server, err error, probe bool, took time.Duration) {
+	now, up := f.clock(), err == nil
 	u.failed.Store(!up)
 	u.plan.Lock()
 	if up {
-		u.lastAnswer, u.failures = f.cfg.Now(), 0
+		u.lastAnswer, u.failures, u.why = f.cfg.Now(), 0, nil
 	} else {
 		u.failures++
+		if fault := (*UpstreamFault)(nil); errors.As(err, &fault) || !errors.As(u.why, &fault) {
+			u.why = err
+		}
 	}
 	switch {
 	case up:
@@ -154,10 +157,10 @@ func (f *Filter) recordTry(u *server, up, probe bool, took time.Duration) {
 		if up {
 			f.cfg.Log.Info("upstream answers", "upstream", u.String())
 		} else {
-			f.cfg.Log.Warn("upstream does not answer", "upstream", u.String())
+			f.cfg.Log.Warn("upstream does not answer", "upstream", u.String(), "error", err)
 		}
 	}
 	if f.cfg.ObserveUpstream != nil {
-		f.cfg.ObserveUpstream(UpstreamTry{Addr: u.Addr, Up: up, Down: u.down.Load(), Latency: took, ChangesCase: u.letterCaseAt(now) != caseKept})
+		f.cfg.ObserveUpstream(UpstreamTry{Upstream: u.Upstream, Up: up, Why: err, Down: u.down.Load(), Latency: took, ChangesCase: u.letterCaseAt(now) != caseKept})
 	}
 }

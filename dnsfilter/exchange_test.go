@@ -148,7 +148,7 @@ func TestOldUpstream(t *testing.T) {
 
 // TestTCPUpstream asserts that tcp:// never sends a datagram.
 func TestTCPUpstream(t *testing.T) {
-	b := newHarness(t, func(c *setup) { c.Upstreams[0].Proto = rules.TCP }, "a.example")
+	b := newHarness(t, func(c *setup) { c.Upstreams[0].Over = rules.OverTCP }, "a.example")
 	r := b.ask("a.example.", dns.TypeA)
 	if asked := b.up.asked(); !slices.Equal(data(r), []string{"192.0.1.10"}) || !slices.Equal(asked, []string{"tcp a.example. A"}) {
 		t.Errorf("answered %v after %q", data(r), asked)

@@ -89,7 +89,7 @@ func FuzzAnswer(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, octets []byte, qtype uint16) {
-		asked, err := upstreamQuery("a.example.", want{qtype: qtype, do: true}, true, true)
+		asked, err := upstreamQuery("a.example.", want{qtype: qtype, do: true}, queryForm{edns: true, mixed: true})
 		if err != nil || !forwarded(qtype) {
 			return
 		}

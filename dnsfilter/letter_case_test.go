@@ -27,7 +27,7 @@ const letters = "abcdefghijklmnopqrstuvwxyz.a.example"
 // mark the upstream, and it is checked again after an hour.
 func TestCaseChanged(t *testing.T) {
 	for what, c := range map[string]struct {
-		proto  rules.Proto
+		over   rules.Transport
 		change func(string) string
 		only   string // the network on which it happens; "": both
 		noTCP  bool
@@ -35,18 +35,18 @@ func TestCaseChanged(t *testing.T) {
 		first  []string // networks of the first question, in order
 		later  []string // of the next one
 	}{
-		"lower case":                       {rules.UDP, strings.ToLower, "", false, "port and ID alone", []string{"udp", "tcp"}, []string{"udp"}},
-		"upper case":                       {rules.UDP, strings.ToUpper, "", false, "port and ID alone", []string{"udp", "tcp"}, []string{"udp"}},
-		"only in datagrams":                {rules.UDP, strings.ToLower, "udp", false, "another host may answer", []string{"udp", "tcp"}, []string{"tcp"}},
-		"where TCP is shut":                {rules.UDP, strings.ToLower, "", true, "port and ID alone", []string{"udp", "udp", "udp"}, []string{"udp"}},
-		"by TCP, where it does not matter": {rules.TCP, strings.ToLower, "", false, "", []string{"tcp"}, []string{"tcp"}},
+		"lower case":                       {rules.OverUDP, strings.ToLower, "", false, "port and ID alone", []string{"udp", "tcp"}, []string{"udp"}},
+		"upper case":                       {rules.OverUDP, strings.ToUpper, "", false, "port and ID alone", []string{"udp", "tcp"}, []string{"udp"}},
+		"only in datagrams":                {rules.OverUDP, strings.ToLower, "udp", false, "another host may answer", []string{"udp", "tcp"}, []string{"tcp"}},
+		"where TCP is shut":                {rules.OverUDP, strings.ToLower, "", true, "port and ID alone", []string{"udp", "udp", "udp"}, []string{"udp"}},
+		"by TCP, where it does not matter": {rules.OverTCP, strings.ToLower, "", false, "", []string{"tcp"}, []string{"tcp"}},
 	} {
 		t.Run(what, func(t *testing.T) {
 			var logged lockedText
 			var mu sync.Mutex
 			marked := false
 			b := newHarness(t, func(cfg *setup) {
-				cfg.Upstreams[0].Proto = c.proto
+				cfg.Upstreams[0].Over = c.over
 				cfg.Log = slog.New(slog.NewTextHandler(&logged, nil))
 				cfg.ObserveUpstream = func(u UpstreamTry) { mu.Lock(); marked = u.ChangesCase; mu.Unlock() }
 				if c.noTCP {

@@ -193,7 +193,7 @@ func TestParseUpstreams(t *testing.T) {
 // TestNewResolverRefuses asserts that a Resolver needs upstreams for all its
 // names.
 func TestNewResolverRefuses(t *testing.T) {
-	up := []Upstream{{Proto: rules.UDP, Addr: netip.MustParseAddrPort("192.0.2.1:53")}}
+	up := []rules.Upstream{{Over: rules.OverUDP, Addr: netip.MustParseAddrPort("192.0.2.1:53")}}
 	for what, c := range map[string]ResolverConfig{
 		"no upstream":             {},
 		"a zone without upstream": {Upstreams: up, Zones: []Zone{{Suffix: mustName(t, "corp.test")}}},

@@ -189,7 +189,7 @@ func TestPanic(t *testing.T) {
 // unpacked: 64 KiB of them become megabytes, and many such replies can arrive
 // at once.
 func TestTooManyRecords(t *testing.T) {
-	query, err := upstreamQuery("a.example.", want{qtype: dns.TypeA}, true, true)
+	query, err := upstreamQuery("a.example.", want{qtype: dns.TypeA}, queryForm{edns: true, mixed: true})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,7 +3,6 @@
 package dnsfilter
 
 import (
-	"net/netip"
 	"time"
 
 	"sallyport/rules"
@@ -44,10 +43,11 @@ type Answer struct {
 
 // An UpstreamTry describes one try of one upstream, for metrics.
 type UpstreamTry struct {
-	Addr    netip.AddrPort
+	rules.Upstream
 	Up      bool // the upstream answered, perhaps with an unusable answer
 	Down    bool // the upstream counts as down, because its last probe failed
 	Latency time.Duration
+	Why     error // why the upstream did not answer; an *UpstreamFault: a person must correct something
 	// ChangesCase: the upstream changes the letter case of questions. So the
 	// filter accepts its answers in any letter case, or asks it by TCP.
 	ChangesCase bool

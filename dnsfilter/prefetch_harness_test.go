@@ -56,7 +56,7 @@ func (b *prefetchHarness) setup(upstream string) setup {
 		Gate: always{}, ProbeEvery: -1,
 		Dial: b.dial, PrefetchNames: b.ahead, Prefetched: b.prefetched, Pins: true, Jitter: func() float64 { return b.jitter },
 	}, ResolverConfig{
-		Upstreams: []Upstream{{rules.TCP, netip.MustParseAddrPort(upstream)}},
+		Upstreams: []rules.Upstream{{Over: rules.OverTCP, Addr: netip.MustParseAddrPort(upstream)}},
 		Hosts:     map[rules.Name][]netip.Addr{mustName(b.t, "fixed.test"): {netip.MustParseAddr("192.0.1.99")}},
 	}}
 }

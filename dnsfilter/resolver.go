@@ -3,6 +3,7 @@
 package dnsfilter
 
 import (
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -14,11 +15,13 @@ import (
 // A ResolverConfig configures how the permitted names of one generation are
 // resolved.
 type ResolverConfig struct {
-	Upstreams []Upstream                  // for all names outside of Zones
+	Upstreams []rules.Upstream            // for all names outside of Zones
 	Zones     []Zone                      // internal zones; the longest suffix wins
 	Hosts     map[rules.Name][]netip.Addr // fixed answers; queries for them are decided like all others
 	Denied    Denied                      // the form of replies to denied queries
 	NAT64     []netip.Prefix              // [resolve] nat64: the Decision must reach addresses below these prefixes, even public addresses
+
+	Roots *x509.CertPool // sign the certificates of upstreams with a name; nil: there is no such upstream
 
 	Cache    int // size of the cache in answers; 0: 10 000
 	InFlight int // queries in flight to upstreams; 0: 1024
@@ -27,7 +30,7 @@ type ResolverConfig struct {
 // A Zone is an internal zone. Its own servers answer for its names.
 type Zone struct {
 	Suffix    rules.Name
-	Upstreams []Upstream
+	Upstreams []rules.Upstream
 }
 
 // A Resolver is the part of a generation that resolves names. Its upstreams
@@ -66,7 +69,9 @@ func (c *ResolverConfig) check() error {
 	if len(c.Upstreams) == 0 {
 		errs = append(errs, errors.New("dns: no upstream is configured"))
 	}
+	errs = append(errs, c.checkProofs(c.Upstreams))
 	for _, z := range c.Zones {
+		errs = append(errs, c.checkProofs(z.Upstreams))
 		if z.Suffix.IsZero() {
 			errs = append(errs, errors.New("dns: a zone has no suffix"))
 		}
@@ -77,11 +82,24 @@ func (c *ResolverConfig) check() error {
 	return errors.Join(errs...)
 }
 
+// checkProofs returns an error if an upstream that must prove who it is could not.
+func (c *ResolverConfig) checkProofs(ups []rules.Upstream) error {
+	for _, u := range ups {
+		switch {
+		case u.Over == rules.OverHTTPS && u.Path == "", u.Over.Proven() && u.Name == "" && u.Pins == "":
+			return fmt.Errorf("dns: upstream %s lacks its path, or what it must prove", u)
+		case u.Over.Proven() && u.Name != "" && c.Roots == nil:
+			return fmt.Errorf("dns: there is no authority to check the certificate of upstream %s with", u)
+		}
+	}
+	return nil
+}
+
 // newResolver is NewResolver for a checked configuration, without the fixed
 // answers.
 func newResolver(c ResolverConfig) *Resolver {
 	r := &Resolver{
-		root:        newUpstreamSet(rules.Name{}, c.Upstreams),
+		root:        newUpstreamSet(rules.Name{}, c.Upstreams, c.Roots),
 		zones:       map[rules.Name]*upstreamSet{},
 		denied:      c.Denied,
 		nat64:       c.NAT64,
@@ -91,7 +109,7 @@ func newResolver(c ResolverConfig) *Resolver {
 		inflight:    map[string]*inflight{},
 	}
 	for _, z := range c.Zones {
-		r.zones[z.Suffix] = newUpstreamSet(z.Suffix, z.Upstreams)
+		r.zones[z.Suffix] = newUpstreamSet(z.Suffix, z.Upstreams, c.Roots)
 	}
 	return r
 }

@@ -46,7 +46,7 @@ func (s setup) filter(t testing.TB) (*Filter, *generations) {
 }
 
 // nowhere returns an upstream that answers nothing.
-func nowhere(t testing.TB) []Upstream {
+func nowhere(t testing.TB) []rules.Upstream {
 	t.Helper()
 	ups, err := ParseUpstreams([]string{"udp://127.0.0.1:9"}, "")
 	if err != nil {

@@ -6,6 +6,7 @@ package dnsfilter
 import (
 	"bufio"
 	"cmp"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -19,20 +20,11 @@ import (
 	"sallyport/rules"
 )
 
-// An Upstream is a resolver that answers queries about permitted names.
-type Upstream struct {
-	Proto rules.Proto // UDP: by datagram, and by TCP if the answer is truncated; TCP: always by TCP
-	Addr  netip.AddrPort
-}
-
-// String returns the text that ParseUpstreams parses.
-func (u Upstream) String() string { return u.Proto.String() + "://" + u.Addr.String() }
-
 // ParseUpstreams parses "system" and the texts that rules.ParseUpstream parses.
 // "system" stands for the name servers in the resolv.conf file at the given
 // path; a file without any is an error.
-func ParseUpstreams(texts []string, resolvConf string) ([]Upstream, error) {
-	var ups []Upstream
+func ParseUpstreams(texts []string, resolvConf string) ([]rules.Upstream, error) {
+	var ups []rules.Upstream
 	for _, s := range texts {
 		if s == "system" {
 			sys, err := systemUpstreams(resolvConf)
@@ -42,11 +34,11 @@ func ParseUpstreams(texts []string, resolvConf string) ([]Upstream, error) {
 			ups = append(ups, sys...)
 			continue
 		}
-		proto, addr, err := rules.ParseUpstream(s)
+		u, err := rules.ParseUpstream(s)
 		if err != nil {
 			return nil, err
 		}
-		ups = append(ups, Upstream{proto, addr})
+		ups = append(ups, u)
 	}
 	if len(ups) == 0 {
 		return nil, errors.New("no upstream is configured")
@@ -56,20 +48,20 @@ func ParseUpstreams(texts []string, resolvConf string) ([]Upstream, error) {
 
 // systemUpstreams returns the name servers of a resolv.conf file. It ignores
 // the search list and the options: nothing is ever appended to a name.
-func systemUpstreams(path string) ([]Upstream, error) {
+func systemUpstreams(path string) ([]rules.Upstream, error) {
 	file, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf(`upstream "system": %w`, err)
 	}
 	defer file.Close()
-	var ups []Upstream
+	var ups []rules.Upstream
 	for lines := bufio.NewScanner(file); lines.Scan(); {
 		fields := strings.Fields(lines.Text())
 		if len(fields) < 2 || fields[0] != "nameserver" {
 			continue
 		}
 		if a, err := netip.ParseAddr(fields[1]); err == nil {
-			ups = append(ups, Upstream{rules.UDP, netip.AddrPortFrom(a.Unmap(), 53)})
+			ups = append(ups, rules.Upstream{Over: rules.OverUDP, Addr: netip.AddrPortFrom(a.Unmap(), 53)})
 		}
 	}
 	if len(ups) == 0 {
@@ -86,7 +78,7 @@ type upstreamSet struct {
 
 // server is one upstream and its state.
 type server struct {
-	Upstream
+	rules.Upstream
 	text string // address and port, for dialing
 
 	failed  atomic.Bool // the last try had no answer
@@ -96,17 +88,22 @@ type server struct {
 	rtt
 	letterCase caseState
 
+	roots   *x509.CertPool // of upstreams with a name
+	streams streams        // to an upstream of DNS over TLS
+	doh     doh            // the client of an upstream of DNS over HTTPS
+
 	plan       sync.Mutex    // guards the fields below
 	backoff    time.Duration // current delay between probes
 	next       time.Duration // earliest next probe
 	lastAnswer time.Time
 	failures   uint64 // tries without an answer since lastAnswer
+	why        error  // of the last failure; nil after an answer
 }
 
-func newUpstreamSet(zone rules.Name, ups []Upstream) *upstreamSet {
+func newUpstreamSet(zone rules.Name, ups []rules.Upstream, roots *x509.CertPool) *upstreamSet {
 	set := &upstreamSet{zone: zone}
 	for _, u := range ups {
-		set.servers = append(set.servers, &server{Upstream: u, text: u.Addr.String()})
+		set.servers = append(set.servers, &server{Upstream: u, text: u.Addr.String(), roots: roots})
 	}
 	return set
 }

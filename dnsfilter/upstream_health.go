@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/miekg/dns"
@@ -42,11 +43,12 @@ func (f *Filter) Healthy() error {
 
 // An UpstreamState is what the filter knows of one upstream.
 type UpstreamState struct {
-	Upstream
+	rules.Upstream
 	Zone       rules.Name // the internal zone that it answers for; zero: all other names
 	Up         bool       // false: its last probe, or without probes its last try, had no answer
 	LastAnswer time.Time  // zero: none yet
 	Failures   uint64     // tries without an answer since the last answer
+	Why        error      // of the last failure; nil after an answer; an *UpstreamFault stays until then
 }
 
 // Upstreams returns the state of each upstream of the generation in force:
@@ -69,18 +71,22 @@ func (f *Filter) Upstreams() []UpstreamState {
 func (u *server) state(zone rules.Name) UpstreamState {
 	u.plan.Lock()
 	defer u.plan.Unlock()
-	return UpstreamState{Upstream: u.Upstream, Zone: zone, Up: !u.down.Load(), LastAnswer: u.lastAnswer, Failures: u.failures}
+	return UpstreamState{Upstream: u.Upstream, Zone: zone, Up: !u.down.Load(), LastAnswer: u.lastAnswer, Failures: u.failures, Why: u.why}
 }
 
 // probes reports whether upstreams are probed: probes are not switched off, and
 // Serve runs.
 func (f *Filter) probes() bool { return f.cfg.ProbeEvery > 0 && f.running.Load() != nil }
 
-// String lists the upstreams.
+// String lists the upstreams, with the faults that a person must correct.
 func (s *upstreamSet) String() string {
 	var out []string
 	for _, u := range s.servers {
-		out = append(out, u.Upstream.String())
+		text := u.Upstream.String()
+		if fault := (*UpstreamFault)(nil); errors.As(u.state(s.zone).Why, &fault) {
+			text += " (" + fault.Error() + ")"
+		}
+		out = append(out, text)
 	}
 	return strings.Join(out, ", ")
 }
@@ -119,6 +125,22 @@ func (f *Filter) probeIfDue(ctx context.Context, u *server) {
 	}
 	f.work.Add(1)
 	go f.probeOnce(ctx, u)
+}
+
+// ProbeProven asks each upstream that must prove who it is once, and waits for the answers.
+// ObserveUpstream is told what came.
+func (f *Filter) ProbeProven(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, f.cfg.Timeout)
+	defer cancel()
+	var asked sync.WaitGroup
+	for _, set := range f.current().sets() {
+		for _, u := range set.servers {
+			if u.Over.Proven() {
+				asked.Go(func() { f.ask(ctx, u, ".", want{qtype: dns.TypeNS}, true) })
+			}
+		}
+	}
+	asked.Wait()
 }
 
 // probeOnce asks for the root's name servers, which every resolver knows. Any

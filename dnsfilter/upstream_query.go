@@ -6,7 +6,6 @@ package dnsfilter
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
 	"encoding/binary"
 	"errors"
 	"io"
@@ -46,7 +45,7 @@ func (f *Filter) ask(ctx context.Context, u *server, name string, w want, probe 
 	defer func() {
 		timeoutError := context.Cause(ctx) == errAnswered && time.Since(since) > u.retryAfter(f.cfg.TryTimeout)
 		if ctx.Err() != context.Canceled || timeoutError { // a cancelled try is not the server's failure
-			f.recordTry(u, err == nil, probe, f.clock()-began)
+			f.recordTry(u, err, probe, f.clock()-began)
 		}
 	}()
 	for _, edns := range [...]bool{true, false} {
@@ -60,11 +59,11 @@ func (f *Filter) ask(ctx context.Context, u *server, name string, w want, probe 
 
 // askOnce is ask with or without EDNS.
 func (f *Filter) askOnce(ctx context.Context, u *server, name string, w want, edns, probe bool) (*dns.Msg, error) {
-	network, letterCaseAt := u.Proto.String(), u.letterCaseAt(f.clock())
+	network, letterCaseAt := u.Over.String(), u.letterCaseAt(f.clock())
 	if letterCaseAt == caseKeptByTCP {
 		network = "tcp"
 	}
-	query, err := upstreamQuery(name, w, edns, network == "udp" && letterCaseAt == caseKept)
+	query, err := upstreamQuery(name, w, queryForm{edns: edns, mixed: network == "udp" && letterCaseAt == caseKept, padded: u.Over.Proven()})
 	if err != nil {
 		return nil, err
 	}
@@ -84,45 +83,32 @@ func (f *Filter) askOnce(ctx context.Context, u *server, name string, w want, ed
 	return r.m, err
 }
 
-// upstreamQuery packs a question with a random ID and, if mixed, in random
-// letter case.
-func upstreamQuery(name string, w want, edns, mixed bool) ([]byte, error) {
-	var random [2 + 32]byte
-	if _, err := rand.Read(random[:]); err != nil {
-		return nil, err
-	}
-	m := dns.Msg{Question: []dns.Question{{Name: name, Qtype: w.qtype, Qclass: dns.ClassINET}}}
-	m.Id = binary.BigEndian.Uint16(random[:])
-	m.RecursionDesired, m.CheckingDisabled = true, w.cd
-	if edns {
-		m.SetEdns0(maxUDP, w.do)
-	}
-	query, err := m.Pack()
-	if err != nil {
-		return nil, err
-	}
-	end, ok := skipPlainName(query, headerSize)
-	if !ok {
-		return nil, rules.ErrNameLong
-	}
-	for i, c := range query[headerSize:end] {
-		if mixed && 'a' <= c && c <= 'z' && random[2+i/8]>>(i%8)&1 == 1 {
-			query[headerSize+i] = c &^ 0x20
-		}
-	}
-	return query, nil
-}
-
 // reply is the answer of one upstream.
 type reply struct {
 	m           *dns.Msg
 	caseChanged bool // the question came back in another letter case
 }
 
-// roundTrip sends a packed query over a new connection and waits for the answer
-// until ctx ends.
+// roundTrip sends a packed query and waits for the answer until ctx ends. network is
+// how to ask an upstream by UDP or TCP.
 func (f *Filter) roundTrip(ctx context.Context, u *server, network string, query []byte) (r reply, err error) {
 	began := time.Now()
+	switch u.Over { // an upstream that proves who it is has no other way
+	case rules.OverTLS:
+		r, err = f.roundTripTLS(ctx, u, query)
+	case rules.OverHTTPS:
+		r, err = f.roundTripHTTPS(ctx, u, query)
+	default:
+		r, err = f.roundTripPlain(ctx, u, network, query)
+	}
+	if r.m != nil || errors.Is(err, errTruncated) || errors.Is(err, errNoEDNS) {
+		u.addSample(time.Since(began))
+	}
+	return r, err
+}
+
+// roundTripPlain is roundTrip by UDP or TCP, over a new connection.
+func (f *Filter) roundTripPlain(ctx context.Context, u *server, network string, query []byte) (reply, error) {
 	conn, err := f.cfg.Dial(ctx, network, u.text)
 	if err != nil {
 		return reply{}, err
@@ -135,14 +121,9 @@ func (f *Filter) roundTrip(ctx context.Context, u *server, network string, query
 	stop := context.AfterFunc(ctx, func() { conn.SetDeadline(past) })
 	defer stop()
 	if network == "tcp" {
-		r, err = roundTripTCP(conn, query)
-	} else {
-		r, err = roundTripUDP(ctx, conn, query, u.retryAfter(f.cfg.TryTimeout))
+		return roundTripTCP(conn, query)
 	}
-	if r.m != nil || errors.Is(err, errTruncated) || errors.Is(err, errNoEDNS) {
-		u.addSample(time.Since(began))
-	}
-	return r, err
+	return roundTripUDP(ctx, conn, query, u.retryAfter(f.cfg.TryTimeout))
 }
 
 // caseChangedWait is how long to wait for a reply in the right letter case

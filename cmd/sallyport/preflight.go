@@ -69,7 +69,9 @@ failed, unfinished, not_tried). Each of "destinations" has "host", "port", "prot
 first timed out), "tcp", "tls" and "http". "not_tried" lists what could not be
 tried, and why. "no_route" lists the address families without a route. "upstreams"
 counts the answers of each resolver; "respells" is true if the resolver changes the
-letter case of questions, which makes forged answers easier.
+letter case of questions, which makes forged answers easier. "fault" is what a
+person must correct before a resolver by tls:// or https:// can be asked, such as
+its certificate, and "cure" is what to do; preflight asks each of them once.
 
 Exit status: 0 everything works, warnings included; 1 a destination fails; 2
 preflight could not run: a wrong configuration, nothing to try, or interrupted

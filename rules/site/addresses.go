@@ -1,4 +1,4 @@
-// Addresses of a configuration: how listeners, prefixes and upstreams are read, and
+// Addresses of a configuration: how listeners and prefixes are read, and
 // what is wrong with them.
 
 package site
@@ -108,14 +108,4 @@ func UsualLength(a netip.Addr) int {
 		return 64
 	}
 	return 0
-}
-
-func upstreams(t *tomldoc.Table, key string) []string {
-	list := t.Strs(key)
-	for _, s := range list {
-		if _, _, err := rules.ParseUpstream(s); err != nil && s != "system" {
-			t.Doc.Errorf(t.LineOf(key, s), "%s: %v", key, err)
-		}
-	}
-	return list
 }

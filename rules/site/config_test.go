@@ -151,9 +151,9 @@ func TestConfigRefusals(t *testing.T) {
 		{"covered by a wildcard", one + to(`"x.cdn.product.example"`), `site.toml:5: warning: rule r is not needed: product/cdn already permits all of it`},
 		{"not covered, another port", one + to(`"ssh.product.example"`), ""},
 
-		{"no upstream", one + "[dns]\nupstreams = []\n", `site.toml:6: upstreams: is empty: list "system", "udp://address" or "tcp://address"`},
-		{"upstream by name", one + "[dns]\nupstreams = [\n\"system\",\n\"udp://dns.example\"]\n", `site.toml:8: upstreams: "udp://dns.example" is not "system", "udp://address[:port]" or "tcp://address[:port]"`},
-		{"upstream without a scheme", one + "[dns]\nupstreams = [\"10.0.0.1\"]\n", `site.toml:6: upstreams: "10.0.0.1" is not "system", "udp://address[:port]" or "tcp://address[:port]": did you mean "udp://10.0.0.1"?`},
+		{"no upstream", one + "[dns]\nupstreams = []\n", `site.toml:6: upstreams: is empty: list "system", "udp://address", "tcp://address", "tls://address?name=NAME" or "https://address/path?name=NAME"`},
+		{"upstream by name", one + "[dns]\nupstreams = [\n\"system\",\n\"udp://dns.example\"]\n", `site.toml:8: upstreams: "udp://dns.example" is not "system", "udp://address[:port]", "tcp://address[:port]", "tls://address[:port]?name=NAME" or "https://address[:port]/path?name=NAME"`},
+		{"upstream without a scheme", one + "[dns]\nupstreams = [\"10.0.0.1\"]\n", `site.toml:6: upstreams: "10.0.0.1" is not "system", "udp://address[:port]", "tcp://address[:port]", "tls://address[:port]?name=NAME" or "https://address[:port]/path?name=NAME": did you mean "udp://10.0.0.1"?`},
 		{"zone without servers", one + "[[dns.zone]]\nsuffix = \"corp.example\"\n", `site.toml:5: dns.zone "corp.example": upstreams is missing: list the zone's own servers, like ["udp://10.0.0.53:53"]`},
 		{"one zone twice", one + zone("corp.example") + zone("Corp.Example."), `site.toml:10: suffix: "corp.example" has a [[dns.zone]] already`},
 		{"zone of nothing", one + zone("..") + "", `site.toml:6: suffix: name has an empty label`},

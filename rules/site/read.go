@@ -32,40 +32,6 @@ func (c *Config) readListen(t *tomldoc.Table) {
 	t.Done()
 }
 
-func (c *Config) readDNS(t *tomldoc.Table) {
-	c.DNS.Upstreams = upstreams(t, "upstreams")
-	if !t.Has("upstreams") {
-		c.DNS.Upstreams = []string{"system"}
-	} else if len(c.DNS.Upstreams) == 0 {
-		t.Errorf("upstreams", `is empty: list "system", "udp://address" or "tcp://address"`)
-	}
-	for _, u := range c.DNS.Upstreams {
-		if _, addr, err := rules.ParseUpstream(u); err == nil && (rules.Own{Listeners: c.Listen.DNS}).Is(addr) {
-			t.Doc.Errorf(t.LineOf("upstreams", u), "upstreams: %s is sallyport's own [listen] dns: sallyport would ask itself", u)
-		}
-	}
-	c.DNS.Denied = t.Choice("denied", "nxdomain", "refused", "nodata")
-	for _, z := range t.Subs("zone") {
-		suffix, err := rules.ParseIDN(z.Str("suffix"))
-		if err != nil {
-			z.Errorf("suffix", "%v", err)
-		} else if managed(suffix) {
-			z.Errorf("suffix", "%q is a public suffix, under which anyone can register a name; name the internal domain", suffix)
-		}
-		ups := upstreams(z, "upstreams")
-		if z.Lacks("upstreams") {
-			z.Missing("upstreams", `list the zone's own servers, like ["udp://10.0.0.53:53"]`)
-		}
-		if slices.ContainsFunc(c.DNS.Zones, func(o Zone) bool { return o.Suffix == suffix }) {
-			z.Errorf("suffix", "%q has a [[dns.zone]] already", suffix)
-		}
-		c.DNS.Zones = append(c.DNS.Zones, Zone{suffix, ups})
-		c.Zones = append(c.Zones, suffix)
-		z.Done()
-	}
-	t.Done()
-}
-
 func (c *Config) readHosts(t *tomldoc.Table) {
 	c.Hosts = map[rules.Name][]netip.Addr{}
 	for _, key := range t.Keys() {

@@ -3,6 +3,7 @@
 package site
 
 import (
+	"crypto/x509"
 	"net/netip"
 	"time"
 
@@ -17,9 +18,10 @@ type Listen struct {
 
 // DNS has the settings of [dns].
 type DNS struct {
-	Upstreams []string // "system", "udp://address[:port]" or "tcp://…"
-	Denied    string   // "nxdomain", "refused" or "nodata"
-	Zones     []Zone
+	Upstreams   []string       // "system", or what rules.ParseUpstream parses
+	Authorities *x509.CertPool // for the certificates of upstreams; nil: those of this host
+	Denied      string         // "nxdomain", "refused" or "nodata"
+	Zones       []Zone
 }
 
 // A Zone is an internal zone with its own servers.

@@ -96,7 +96,7 @@ func (d *Document) locate(keys []toml.Key) {
 }
 
 // quote fills quoted for the value that begins on a line. A value ends before the next line
-// with a "=".
+// with a "=" outside of quotes.
 func (d *Document) quote(from int) {
 	if d.quoted == nil {
 		d.quoted = map[int]map[string]int{}
@@ -117,10 +117,26 @@ func (d *Document) quote(from int) {
 				}
 			}
 		}
-		if i > from && strings.Contains(l, "=") {
+		if i > from && strings.Contains(l, "=") && setsKey(l) {
 			break
 		}
 	}
+}
+
+// setsKey reports whether a line has an equals sign outside of quotes.
+func setsKey(line string) bool {
+	var quote rune
+	for _, r := range line {
+		switch {
+		case quote == 0 && r == '=':
+			return true
+		case quote == 0 && (r == '"' || r == '\''):
+			quote = r
+		case r == quote:
+			quote = 0
+		}
+	}
+	return false
 }
 
 // indexed returns a key as a path with the current index of each array of tables:

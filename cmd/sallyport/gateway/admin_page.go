@@ -13,6 +13,7 @@ import (
 	"sallyport/denials"
 	"sallyport/denials/journal"
 	"sallyport/denials/page"
+	"sallyport/dnsfilter"
 	"sallyport/rules"
 	"sallyport/rules/site"
 )
@@ -146,6 +147,9 @@ func (g *Gateway) upstreamHealth() []page.Health {
 	rows := []page.Health{all}
 	for _, u := range g.filter.Upstreams() {
 		row := page.Health{Name: "Upstream " + u.Addr.String(), OK: u.Up, Text: "answers"}
+		if u.Over.Proven() {
+			row.Name = "Upstream " + u.Upstream.String()
+		}
 		if !u.Zone.IsZero() {
 			row.Name += " of zone " + u.Zone.String()
 		}
@@ -154,6 +158,9 @@ func (g *Gateway) upstreamHealth() []page.Health {
 			row.Text = "answers neither queries nor probes"
 		case u.LastAnswer.IsZero():
 			row.Text = "was not asked yet"
+		}
+		if fault := (*dnsfilter.UpstreamFault)(nil); errors.As(u.Why, &fault) {
+			row.OK, row.Text = false, fault.Error()
 		}
 		rows = append(rows, row)
 	}

@@ -5,7 +5,7 @@ package gateway
 
 import (
 	"context"
-	"crypto/x509"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/netip"
@@ -43,12 +43,13 @@ func Probe(ctx context.Context, cfg *site.Config, p Probes) (*preflight.Report, 
 	if plan.Len() == 0 && len(plan.NotTried) == 0 {
 		return nil, fmt.Errorf("nothing to try: %s permits no destination that --client and --host select; see sallyport check", cfg.File)
 	}
-	tries := upstreamTries{seen: map[netip.AddrPort]*preflight.Upstream{}}
+	tries := upstreamTries{seen: map[rules.Upstream]*preflight.Upstream{}}
 	filter, upstreams, err := lookupFilter(cfg, policy, tries.note)
 	if err != nil {
 		return nil, err
 	}
 	defer filter.Close()
+	filter.ProbeProven(ctx)
 	again := time.NewTicker(time.Second)
 	defer again.Stop()
 	report := preflight.Run(ctx, preflight.Config{
@@ -80,7 +81,7 @@ func discoveredOnce(ctx context.Context, cfg *site.Config, policy *rules.Policy)
 }
 
 // lookupFilter returns a DNS filter that only resolves, and its upstreams.
-func lookupFilter(cfg *site.Config, policy *rules.Policy, tried func(dnsfilter.UpstreamTry)) (*dnsfilter.Filter, []dnsfilter.Upstream, error) {
+func lookupFilter(cfg *site.Config, policy *rules.Policy, tried func(dnsfilter.UpstreamTry)) (*dnsfilter.Filter, []rules.Upstream, error) {
 	c, err := resolverConfig(cfg, newSystemServers(ResolvConf))
 	if err != nil {
 		return nil, nil, err
@@ -103,17 +104,17 @@ func lookupFilter(cfg *site.Config, policy *rules.Policy, tried func(dnsfilter.U
 // upstreamTries counts the answers of each upstream.
 type upstreamTries struct {
 	mu   sync.Mutex
-	seen map[netip.AddrPort]*preflight.Upstream
+	seen map[rules.Upstream]*preflight.Upstream
 }
 
 // note counts one try.
 func (u *upstreamTries) note(t dnsfilter.UpstreamTry) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	one := u.seen[t.Addr]
+	one := u.seen[t.Upstream]
 	if one == nil {
 		one = &preflight.Upstream{}
-		u.seen[t.Addr] = one
+		u.seen[t.Upstream] = one
 	}
 	if t.Up {
 		one.Answered++
@@ -121,28 +122,23 @@ func (u *upstreamTries) note(t dnsfilter.UpstreamTry) {
 		one.Failed++
 	}
 	one.Respells = one.Respells || t.ChangesCase
+	if fault := (*dnsfilter.UpstreamFault)(nil); errors.As(t.Why, &fault) {
+		one.Fault, one.Cure = fault.Text, fault.Cure
+	}
 }
 
 // list returns the counts in the order of the upstreams.
-func (u *upstreamTries) list(order []dnsfilter.Upstream) []preflight.Upstream {
+func (u *upstreamTries) list(order []rules.Upstream) []preflight.Upstream {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	out := []preflight.Upstream{}
 	for _, up := range order {
-		one := preflight.Upstream{Upstream: up.String()}
-		if seen := u.seen[up.Addr]; seen != nil {
-			one.Answered, one.Failed, one.Respells = seen.Answered, seen.Failed, seen.Respells
+		one := preflight.Upstream{}
+		if seen := u.seen[up]; seen != nil {
+			one = *seen
 		}
+		one.Upstream, one.Ports = up.String(), up.Ports()
 		out = append(out, one)
 	}
 	return out
-}
-
-// systemRoots returns the certificate authorities of this host; nil if it has none.
-func systemRoots() *x509.CertPool {
-	pool, err := x509.SystemCertPool()
-	if err != nil || pool.Equal(x509.NewCertPool()) {
-		return nil
-	}
-	return pool
 }

@@ -13,13 +13,13 @@ import (
 // A resolver that changes the letter case of questions gets a warning of its own. It
 // is not reported as down.
 func TestPreflightRespellingResolver(t *testing.T) {
-	tries := upstreamTries{seen: map[netip.AddrPort]*preflight.Upstream{}}
-	up := dnsfilter.Upstream{Proto: rules.UDP, Addr: netip.MustParseAddrPort("192.0.2.53:53")}
-	tries.note(dnsfilter.UpstreamTry{Addr: up.Addr, Up: true, ChangesCase: true})
-	tries.note(dnsfilter.UpstreamTry{Addr: up.Addr, Up: true})
+	tries := upstreamTries{seen: map[rules.Upstream]*preflight.Upstream{}}
+	up := rules.Upstream{Over: rules.OverUDP, Addr: netip.MustParseAddrPort("192.0.2.53:53")}
+	tries.note(dnsfilter.UpstreamTry{Upstream: up, Up: true, ChangesCase: true})
+	tries.note(dnsfilter.UpstreamTry{Upstream: up, Up: true})
 	r := &preflight.Report{}
-	r.SetUpstreams(tries.list([]dnsfilter.Upstream{up}))
-	if len(r.Upstreams) != 1 || r.Upstreams[0] != (preflight.Upstream{Upstream: "udp://192.0.2.53:53", Answered: 2, Respells: true}) {
+	r.SetUpstreams(tries.list([]rules.Upstream{up}))
+	if len(r.Upstreams) != 1 || r.Upstreams[0] != (preflight.Upstream{Upstream: "udp://192.0.2.53:53", Answered: 2, Respells: true, Ports: "UDP and TCP 53"}) {
 		t.Errorf("%+v", r.Upstreams)
 	}
 	var b bytes.Buffer

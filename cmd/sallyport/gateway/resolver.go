@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"sallyport/dnsfilter"
+	"sallyport/rules"
 	"sallyport/rules/site"
 )
 
@@ -21,6 +22,9 @@ func newResolver(cfg *site.Config, system *systemServers) (*dnsfilter.Resolver, 
 // resolverConfig returns the upstreams of a configuration and its fixed answers.
 func resolverConfig(cfg *site.Config, system *systemServers) (c dnsfilter.ResolverConfig, err error) {
 	c.Hosts, c.NAT64, c.Cache, c.InFlight = cfg.Hosts, cfg.NAT64, cfg.Limits.Cache, cfg.Limits.UDPFlows
+	if c.Roots, err = authoritiesOf(cfg); err != nil {
+		return c, err
+	}
 	if c.Denied, err = dnsfilter.ParseDenied(cfg.DNS.Denied); err != nil {
 		return c, err
 	}
@@ -38,10 +42,10 @@ func resolverConfig(cfg *site.Config, system *systemServers) (c dnsfilter.Resolv
 }
 
 // upstreamsOf parses upstreams. sallyport itself cannot be an upstream.
-func upstreamsOf(cfg *site.Config, texts []string, system *systemServers) (out []dnsfilter.Upstream, err error) {
+func upstreamsOf(cfg *site.Config, texts []string, system *systemServers) (out []rules.Upstream, err error) {
 	own := OwnAddresses(cfg.Listen, IsLocal)
 	for _, text := range texts {
-		var ups []dnsfilter.Upstream
+		var ups []rules.Upstream
 		if text == "system" {
 			ups, err = system.upstreams(own.Is)
 		} else if ups, err = dnsfilter.ParseUpstreams([]string{text}, ""); err == nil && own.Is(ups[0].Addr) {

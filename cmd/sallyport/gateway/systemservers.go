@@ -12,6 +12,7 @@ import (
 
 	"sallyport/denials/journal"
 	"sallyport/dnsfilter"
+	"sallyport/rules"
 )
 
 // ResolvConf is the file that lists the servers of upstream "system".
@@ -26,9 +27,9 @@ var resolvConfWriters = []string{"/run/systemd/resolve", "/run/NetworkManager", 
 // cannot be used, the earlier servers are asked.
 type systemServers struct {
 	path string
-	read string               // fileState before the first read
-	last []dnsfilter.Upstream // empty: no server was read yet
-	err  error                // why last differs from the file; nil: it does not
+	read string           // fileState before the first read
+	last []rules.Upstream // empty: no server was read yet
+	err  error            // why last differs from the file; nil: it does not
 }
 
 func newSystemServers(path string) *systemServers {
@@ -36,7 +37,7 @@ func newSystemServers(path string) *systemServers {
 }
 
 // upstreams returns the servers. It returns an error only if it never read any.
-func (s *systemServers) upstreams(own func(netip.AddrPort) bool) ([]dnsfilter.Upstream, error) {
+func (s *systemServers) upstreams(own func(netip.AddrPort) bool) ([]rules.Upstream, error) {
 	ups, err := dnsfilter.ParseUpstreams([]string{"system"}, s.path)
 	for _, u := range ups {
 		if own(u.Addr) {
@@ -86,7 +87,7 @@ func (g *Gateway) systemChanged() {
 	}
 }
 
-func serverList(ups []dnsfilter.Upstream) string {
+func serverList(ups []rules.Upstream) string {
 	var out []string
 	for _, u := range ups {
 		out = append(out, u.Addr.String())

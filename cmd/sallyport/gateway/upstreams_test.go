@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"sallyport/dnsfilter"
+	"sallyport/rules"
 )
 
 // metricsText returns /metrics.
@@ -23,7 +24,7 @@ func (g *Gateway) metricsText() string {
 // one is shown before the first query to it.
 func TestRemovedUpstreamIsNotShown(t *testing.T) {
 	g, _, write := readyGateway(t)
-	g.metrics.tried(dnsfilter.UpstreamTry{Addr: netip.MustParseAddrPort("127.0.0.1:9")})
+	g.metrics.tried(dnsfilter.UpstreamTry{Upstream: rules.Upstream{Addr: netip.MustParseAddrPort("127.0.0.1:9")}})
 	if text := g.metricsText(); !strings.Contains(text, `sallyport_dns_upstream_up{upstream="127.0.0.1:9"} 1`) ||
 		!strings.Contains(text, `sallyport_dns_upstream_tries_total{result="failed",upstream="127.0.0.1:9"} 1`) {
 		t.Errorf("before the reload:\n%s", text)

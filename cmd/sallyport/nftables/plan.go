@@ -137,8 +137,8 @@ func (p *Plan) warn(cfg *site.Config) {
 		p.Warnings = append(p.Warnings, "datagrams to names pass only while sallyport keeps the addresses of these names in sets: start sallyport with --live-sets")
 	}
 	asked := slices.ContainsFunc(cfg.DNS.Upstreams, func(s string) bool {
-		_, a, err := rules.ParseUpstream(s)
-		return s == "system" || err == nil && a.Addr() == dockerResolver
+		u, err := rules.ParseUpstream(s)
+		return s == "system" || err == nil && u.Addr.Addr() == dockerResolver
 	})
 	if p.Mode == Sidecar && asked {
 		p.Warnings = append(p.Warnings, `[dns] upstreams: in a container "system" is Docker's resolver. It sends its queries as another user, so the filter redirects these queries back to sallyport: list the site's own resolvers, and use 127.0.0.11 in [[dns.zone]] only`)

@@ -98,7 +98,7 @@ func TestDeadResolvers(t *testing.T) {
 			d.Finding = place{host: d.Host, port: 443}.finding(problem, "seen")
 			r.Destinations = append(r.Destinations, d)
 		}
-		r.SetUpstreams([]Upstream{{Upstream: "udp://10.0.0.53:53", Answered: answered, Failed: 9}, {Upstream: "udp://10.0.0.54:53"}})
+		r.SetUpstreams([]Upstream{{Upstream: "udp://10.0.0.53:53", Answered: answered, Failed: 9, Ports: "UDP and TCP 53"}, {Upstream: "udp://10.0.0.54:53"}})
 		return r
 	}
 	words := func(r *Report) string {
@@ -127,7 +127,7 @@ func TestResolversWithoutRoute(t *testing.T) {
 	cause := &net.OpError{Op: "dial", Net: "udp", Err: os.NewSyscallError("connect", syscall.ENETUNREACH)}
 	d.noRoute = noRoute(fmt.Errorf("look-up: %w", &dnsfilter.UpstreamError{Cause: cause}))
 	r := &Report{Destinations: []*Destination{d}}
-	r.SetUpstreams([]Upstream{{Upstream: "udp://10.0.0.53:53", Failed: 9}})
+	r.SetUpstreams([]Upstream{{Upstream: "udp://10.0.0.53:53", Failed: 9, Ports: "UDP and TCP 53"}})
 	if !strings.HasSuffix(d.Likely, "this host has no route to the resolvers") || !strings.HasPrefix(d.Cure, "give this host a route to udp://10.0.0.53:53") {
 		t.Errorf("%+v", d.Finding)
 	}

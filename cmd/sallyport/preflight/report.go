@@ -3,6 +3,7 @@
 package preflight
 
 import (
+	"slices"
 	"strings"
 	"time"
 )
@@ -50,6 +51,9 @@ type Upstream struct {
 	Answered int    `json:"answered"`
 	Failed   int    `json:"failed"`
 	Respells bool   `json:"respells,omitempty"` // it changes the letter case of questions
+	Fault    string `json:"fault,omitempty"`    // what a person must correct, such as a certificate
+	Cure     string `json:"cure,omitempty"`     // of the fault
+	Ports    string `json:"-"`                  // what a firewall must permit, like "TCP 853"
 }
 
 // SetUpstreams records how often each resolver answered. If no resolver
@@ -57,30 +61,51 @@ type Upstream struct {
 // way to them.
 func (r *Report) SetUpstreams(list []Upstream) {
 	r.Upstreams = list
-	var asked []string
+	var asked []Upstream
 	for _, u := range list {
 		if u.Answered > 0 {
 			return
 		}
 		if u.Failed > 0 {
-			asked = append(asked, u.Upstream)
+			asked = append(asked, u)
 		}
 	}
 	if len(asked) == 0 {
 		return
 	}
-	all := strings.Join(asked, " and ")
+	all, ports, faults, cures := joined(asked)
 	for _, d := range r.Destinations {
 		if d.Problem != ResolverTimedOut && d.Problem != ResolverFailed {
 			continue
 		}
 		d.Problem, d.Likely = ResolverTimedOut, "no resolver answers for any name: the resolvers are down, [dns] upstreams is wrong, or a firewall is between"
-		d.Cure = "ask for UDP and TCP 53 to " + all + " to be opened from this host, or correct [dns] upstreams"
+		d.Cure = "ask for " + ports + " to be opened from this host, or correct [dns] upstreams"
+		if cures != "" {
+			d.Likely, d.Cure = "no resolver answers for any name: "+faults, cures
+		}
 		if d.noRoute {
 			d.Likely = "no resolver answers for any name: this host has no route to the resolvers"
 			d.Cure = "give this host a route to " + all + ", or correct [dns] upstreams"
 		}
 	}
+}
+
+// joined lists resolvers, the ports to open for them, their faults, and the cures.
+func joined(asked []Upstream) (all, ports, faults, cures string) {
+	var names, open, texts, do []string
+	same := true
+	for _, u := range asked {
+		names, open = append(names, u.Upstream), append(open, u.Ports+" to "+u.Upstream)
+		same = same && u.Ports == asked[0].Ports
+		if u.Fault != "" {
+			texts, do = append(texts, u.Upstream+": "+u.Fault), append(do, u.Cure)
+		}
+	}
+	all, ports = strings.Join(names, " and "), strings.Join(open, " and ")
+	if same {
+		ports = asked[0].Ports + " to " + all
+	}
+	return all, ports, strings.Join(texts, "; "), strings.Join(slices.Compact(do), "; ")
 }
 
 // A Destination is one host, protocol and port that the policy permits.

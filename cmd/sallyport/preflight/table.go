@@ -44,6 +44,9 @@ func (r *Report) Write(w io.Writer, color bool) error {
 	}
 	for _, u := range r.Upstreams {
 		fmt.Fprintf(w, "resolver %s: %d answers, %d failures\n", u.Upstream, u.Answered, u.Failed)
+		if u.Fault != "" {
+			fmt.Fprintf(w, "warning: resolver %s: %s\n  do: %s\n", u.Upstream, visible(u.Fault), visible(u.Cure))
+		}
 		if u.Respells {
 			fmt.Fprintf(w, "warning: resolver %s, or a device on the way to it, changes the letter case of questions; its answers are used, but they are easier to forge; ask it by tcp://, or use another resolver\n", u.Upstream)
 		}

@@ -1,0 +1,130 @@
+// [dns]: the upstreams, the zones with upstreams of their own, and the authorities that
+// the certificates of upstreams are checked with.
+
+package site
+
+import (
+	"bytes"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"slices"
+
+	"sallyport/rules"
+	"sallyport/rules/tomldoc"
+)
+
+func (c *Config) readDNS(t *tomldoc.Table, disk Disk) {
+	c.DNS.Upstreams = upstreams(t, "upstreams")
+	if !t.Has("upstreams") {
+		c.DNS.Upstreams = []string{"system"}
+	} else if len(c.DNS.Upstreams) == 0 {
+		t.Errorf("upstreams", `is empty: list "system", "udp://address", "tcp://address", "tls://address?name=NAME" or "https://address/path?name=NAME"`)
+	}
+	for _, u := range c.DNS.Upstreams {
+		if up, err := rules.ParseUpstream(u); err == nil && (rules.Own{Listeners: c.Listen.DNS}).Is(up.Addr) {
+			t.Doc.Errorf(t.LineOf("upstreams", u), "upstreams: %s is sallyport's own [listen] dns: sallyport would ask itself", u)
+		}
+	}
+	c.readAuthorities(t, disk)
+	c.DNS.Denied = t.Choice("denied", "nxdomain", "refused", "nodata")
+	for _, z := range t.Subs("zone") {
+		c.readZone(z)
+	}
+	c.warnOfPlain(t)
+	t.Done()
+}
+
+func (c *Config) readZone(z *tomldoc.Table) {
+	suffix, err := rules.ParseIDN(z.Str("suffix"))
+	if err != nil {
+		z.Errorf("suffix", "%v", err)
+	} else if managed(suffix) {
+		z.Errorf("suffix", "%q is a public suffix, under which anyone can register a name; name the internal domain", suffix)
+	}
+	ups := upstreams(z, "upstreams")
+	if z.Lacks("upstreams") {
+		z.Missing("upstreams", `list the zone's own servers, like ["udp://10.0.0.53:53"]`)
+	}
+	if slices.ContainsFunc(c.DNS.Zones, func(o Zone) bool { return o.Suffix == suffix }) {
+		z.Errorf("suffix", "%q has a [[dns.zone]] already", suffix)
+	}
+	c.DNS.Zones = append(c.DNS.Zones, Zone{suffix, ups})
+	c.Zones = append(c.Zones, suffix)
+	z.Done()
+}
+
+// upstreams reads a list of upstreams.
+func upstreams(t *tomldoc.Table, key string) []string {
+	list := t.Strs(key)
+	for _, s := range list {
+		if _, err := rules.ParseUpstream(s); err != nil && s != "system" {
+			t.Doc.Errorf(t.LineOf(key, s), "%s: %v", key, err)
+		}
+	}
+	return list
+}
+
+// warnOfPlain warns if some of [dns] upstreams prove who they are and others do not: then
+// a host on the way that blocks the former is asked through the latter.
+func (c *Config) warnOfPlain(t *tomldoc.Table) {
+	var plain string
+	proven := false
+	for _, s := range c.DNS.Upstreams {
+		if u, err := rules.ParseUpstream(s); err == nil && u.Over.Proven() {
+			proven = true
+		} else if plain == "" {
+			plain = s
+		}
+	}
+	if proven && plain != "" {
+		t.Doc.Warnf(t.LineOf("upstreams", plain), "upstreams: %s is asked without encryption when the other upstreams do not answer, so a host that blocks them can forge its answers: leave it out, or write it as tls:// or https://", plain)
+	}
+}
+
+// maxAuthorities bounds the file of [dns] upstreams_ca.
+const maxAuthorities = 1 << 20
+
+// readAuthorities reads [dns] upstreams_ca.
+func (c *Config) readAuthorities(t *tomldoc.Table, disk Disk) {
+	const key = "upstreams_ca"
+	name := t.Str(key)
+	if name == "" {
+		return
+	}
+	path, data, err := c.read(disk, "[dns] "+key, name, maxAuthorities)
+	if err == nil {
+		c.DNS.Authorities, err = authorities(data)
+	}
+	if err != nil {
+		t.Errorf(key, "%s: %v", path, err)
+	}
+}
+
+// authorities parses certificates in PEM.
+func authorities(data []byte) (*x509.CertPool, error) {
+	pool, n := x509.NewCertPool(), 0
+	for {
+		var block *pem.Block
+		if block, data = pem.Decode(data); block == nil {
+			break
+		}
+		n++
+		if block.Type != "CERTIFICATE" {
+			return nil, fmt.Errorf("block %d of the file is a %s: the file must have certificates only", n, block.Type)
+		}
+		cert, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			return nil, fmt.Errorf("certificate %d of the file cannot be read: %w", n, err)
+		}
+		if cert.BasicConstraintsValid && !cert.IsCA && !bytes.Equal(cert.RawIssuer, cert.RawSubject) {
+			return nil, fmt.Errorf("certificate %d of the file, of %q, is no authority: the file must have the certificate that signed it; or pin the server's key with spki=", n, cert.Subject)
+		}
+		pool.AddCert(cert)
+	}
+	if n == 0 {
+		return nil, errors.New("the file has no certificate in PEM, which begins with -----BEGIN CERTIFICATE-----")
+	}
+	return pool, nil
+}
