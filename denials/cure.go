@@ -62,6 +62,8 @@ func whyNever(r rules.Reason) string {
 		return "a public name resolved to a private address, as in DNS rebinding; if the address is your own, list its prefix in [resolve] private"
 	case rules.DestinationMismatch:
 		return "the client chose an address that the name does not have, and strict_destination is on"
+	case rules.DNSBogus:
+		return "DNSSEC does not prove the answer, and [dns] dnssec demands that; correct the resolver or the zone"
 	case rules.Limit:
 		return "a limit was reached, and the limit is the same for every destination: see [limits]"
 	case rules.JournalUnavailable:

@@ -41,7 +41,8 @@ type entry struct {
 	name    rules.Name
 	rcode   uint8
 	failed  bool  // no upstream gave a usable answer
-	cause   error // if failed: the error of the last upstream; nil: no upstream was asked
+	cause   error // if failed or bogus: the error of the last upstream; nil: no upstream was asked
+	bogus   bool  // DNSSEC does not prove it; cause says why, also if it has not failed
 	fixed   bool  // from Hosts: its TTL does not count down
 	address bool  // the question type is A or AAAA
 	qend    int
@@ -59,6 +60,7 @@ type answer struct {
 	rcode   int
 	records []dns.RR // records of the type in the question; or a chain of aliases whose end the server did not see
 	soa     *dns.SOA // the SOA record of a negative answer
+	bogus   error    // why DNSSEC does not prove it; nil: it does, or the site does not ask
 	flat    bool     // the records came from the end of a chain of aliases
 
 	sigs, proof []dns.RR // for a client that sets DO: signatures of records, and proofs beside soa

@@ -124,6 +124,9 @@ func (f *Filter) try(ctx context.Context, u *server, name rules.Name, w want) tr
 		return tryResult{u: u, err: err}
 	}
 	a, err := validate(m, name, w.qtype)
+	if u.confirms && name.String() != rules.IPv4OnlyName { // DNS64 makes up its answers
+		a, err = proven(m, a, err)
+	}
 	if err == nil && w.do {
 		a.addProof(m, name, w.qtype)
 	}

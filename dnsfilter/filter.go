@@ -119,7 +119,7 @@ func (f *Filter) handle(q *query, out []byte) ([]byte, *pending) {
 	var room [keySize]byte
 	key := appendKey(room[:0], q.wireName(), q.qtype)
 	r := f.resolverOf(g)
-	if e := r.find(key, q.wants(), now); e != nil {
+	if e := r.find(key, r.wants(q), now); e != nil {
 		a.Authority = e.name
 		return f.answer(q, r, e, &a, out, KindCached), nil
 	}
@@ -155,7 +155,7 @@ func (f *Filter) begin(q *query, r *Resolver, a *rules.Attempt, key, out []byte)
 		a.Provisional, a.Fault, a.Detail = false, rules.Limit, over
 		return f.deny(q, r, a, f.cfg.Gate.Decide(*a), out), nil
 	}
-	p := &pending{q: *q, owner: owner, g: a.Generation, r: r, name: a.Authority, key: string(q.wants().appendTo(key))}
+	p := &pending{q: *q, owner: owner, g: a.Generation, r: r, name: a.Authority, key: string(r.wants(q).appendTo(key))}
 	p.q.msg = bytes.Clone(q.msg)
 	return out, p
 }
@@ -174,7 +174,7 @@ type pending struct {
 // must be called exactly once.
 func (f *Filter) finish(ctx context.Context, p *pending, out []byte) []byte {
 	defer f.budgetOf(&p.q).waiting.Release(p.owner)
-	e := f.fetch(ctx, p.r, p.key, p.name, p.q.wants())
+	e := f.fetch(ctx, p.r, p.key, p.name, p.r.wants(&p.q))
 	a := rules.Attempt{Generation: p.g, Flow: p.q.flow, Via: rules.ViaDNS, Client: p.q.client, SourceProven: p.q.proven, Proto: p.q.proto, QType: p.q.qtype, Authority: p.name}
 	return f.answer(&p.q, p.r, e, &a, out, KindUpstream)
 }
@@ -197,6 +197,9 @@ func (f *Filter) answer(q *query, r *Resolver, e *entry, a *rules.Attempt, out [
 		}
 	}
 	a.Resolved = e.addrs
+	if e.bogus {
+		a.Fault, a.Detail = rules.DNSBogus, e.cause.Error()
+	}
 	none := e.address && len(refused) > 0 && len(refused) == len(e.addrs)
 	if none {
 		a.Dest, a.Fault = netip.AddrPortFrom(refused[0], 0), rules.PrivateAddress
@@ -213,6 +216,9 @@ func (f *Filter) answer(q *query, r *Resolver, e *entry, a *rules.Attempt, out [
 func (f *Filter) reply(q *query, e *entry, refused []netip.Addr, out []byte, kind Kind) []byte {
 	if e.failed {
 		f.observe(q, KindFailed, dns.RcodeServerFailure)
+		if e.bogus {
+			return appendError(out, q, dns.RcodeServerFailure, dns.ExtendedErrorCodeDNSBogus, e.cause.Error())
+		}
 		return appendError(out, q, dns.RcodeServerFailure, dns.ExtendedErrorCodeNoReachableAuthority, "no upstream gave a usable answer")
 	}
 	if e.fixed {

@@ -4,6 +4,7 @@ package dnsfilter
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/miekg/dns"
@@ -85,15 +86,19 @@ func (f *Filter) resolve(ctx context.Context, set *upstreamSet, name rules.Name,
 		}
 	}()
 	a, err := f.exchange(ctx, set, name, w)
+	if err == nil && a.bogus != nil && set.dnssec == DNSSECRequire {
+		err = a.bogus
+	}
 	if err == nil {
 		e, err = newEntry(name, w.qtype, a)
 	}
 	if err != nil {
 		f.cfg.Log.Debug("look-up failed", "name", name.String(), "type", w.qtype, "error", err)
 		e = f.failure(name)
-		e.cause = err
+		e.cause, e.bogus = err, errors.Is(err, errBogus)
 		return e
 	}
+	e.cause, e.bogus = a.bogus, a.bogus != nil
 	e.stored = f.clock()
 	e.expires = e.stored + time.Duration(a.ttl())*time.Second
 	return e

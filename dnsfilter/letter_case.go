@@ -56,7 +56,7 @@ func (f *Filter) askAgain(ctx context.Context, u *server, name string, w want, e
 		return m, err
 	}
 	for n := 1; ; n++ {
-		query, err := upstreamQuery(name, w, queryForm{edns: edns, mixed: true})
+		query, err := upstreamQuery(name, w, queryForm{edns: edns, mixed: true, ad: u.confirms})
 		if err != nil {
 			return nil, err
 		}
@@ -75,7 +75,7 @@ func (f *Filter) askAgain(ctx context.Context, u *server, name string, w want, e
 
 // askAgainTCP asks again by TCP and records the result.
 func (f *Filter) askAgainTCP(ctx context.Context, u *server, name string, w want, edns bool) (*dns.Msg, error) {
-	query, err := upstreamQuery(name, w, queryForm{edns: edns, mixed: true})
+	query, err := upstreamQuery(name, w, queryForm{edns: edns, mixed: true, ad: u.confirms})
 	if err != nil {
 		return nil, err
 	}

@@ -15,6 +15,7 @@ import (
 type queryForm struct {
 	edns   bool
 	mixed  bool // in random letter case
+	ad     bool // asks whether DNSSEC proves the answer (RFC 6840, section 5.7)
 	padded bool // to a multiple of 128 octets, which hides its length (RFC 8467, section 4.1); only with edns
 }
 
@@ -29,7 +30,7 @@ func upstreamQuery(name string, w want, form queryForm) ([]byte, error) {
 	}
 	m := dns.Msg{Question: []dns.Question{{Name: name, Qtype: w.qtype, Qclass: dns.ClassINET}}}
 	m.Id = binary.BigEndian.Uint16(random[:])
-	m.RecursionDesired, m.CheckingDisabled = true, w.cd
+	m.RecursionDesired, m.CheckingDisabled, m.AuthenticatedData = true, w.cd, form.ad
 	if form.edns {
 		m.SetEdns0(maxUDP, w.do)
 	}

@@ -151,6 +151,8 @@ func ede(r rules.Reason) uint16 {
 		return dns.ExtendedErrorCodeProhibited
 	case rules.Draining, rules.JournalUnavailable:
 		return dns.ExtendedErrorCodeNotReady
+	case rules.DNSBogus:
+		return dns.ExtendedErrorCodeDNSBogus
 	case rules.Limit, rules.MalformedRequest:
 		return dns.ExtendedErrorCodeOther
 	}

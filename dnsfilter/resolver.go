@@ -19,6 +19,7 @@ type ResolverConfig struct {
 	Zones     []Zone                      // internal zones; the longest suffix wins
 	Hosts     map[rules.Name][]netip.Addr // fixed answers; queries for them are decided like all others
 	Denied    Denied                      // the form of replies to denied queries
+	DNSSEC    DNSSEC                      // what the answers of Upstreams must prove; not those of Zones and Hosts
 	NAT64     []netip.Prefix              // [resolve] nat64: the Decision must reach addresses below these prefixes, even public addresses
 
 	Roots *x509.CertPool // sign the certificates of upstreams with a name; nil: there is no such upstream
@@ -69,7 +70,7 @@ func (c *ResolverConfig) check() error {
 	if len(c.Upstreams) == 0 {
 		errs = append(errs, errors.New("dns: no upstream is configured"))
 	}
-	errs = append(errs, c.checkProofs(c.Upstreams))
+	errs = append(errs, c.checkProofs(c.Upstreams), c.checkDNSSEC())
 	for _, z := range c.Zones {
 		errs = append(errs, c.checkProofs(z.Upstreams))
 		if z.Suffix.IsZero() {
@@ -108,6 +109,7 @@ func newResolver(c ResolverConfig) *Resolver {
 		maxInFlight: 3 * orDefault(c.InFlight, defaultInFlight), // proven queries, unproven queries, and two questions for each Lookup
 		inflight:    map[string]*inflight{},
 	}
+	r.root.demand(c.DNSSEC)
 	for _, z := range c.Zones {
 		r.zones[z.Suffix] = newUpstreamSet(z.Suffix, z.Upstreams, c.Roots)
 	}

@@ -74,6 +74,7 @@ func systemUpstreams(path string) ([]rules.Upstream, error) {
 type upstreamSet struct {
 	zone    rules.Name // zero: public names
 	servers []*server
+	dnssec  DNSSEC // what its answers must prove
 }
 
 // server is one upstream and its state.
@@ -88,9 +89,10 @@ type server struct {
 	rtt
 	letterCase caseState
 
-	roots   *x509.CertPool // of upstreams with a name
-	streams streams        // to an upstream of DNS over TLS
-	doh     doh            // the client of an upstream of DNS over HTTPS
+	confirms bool           // its bit AD says that DNSSEC proves an answer
+	roots    *x509.CertPool // of upstreams with a name
+	streams  streams        // to an upstream of DNS over TLS
+	doh      doh            // the client of an upstream of DNS over HTTPS
 
 	plan       sync.Mutex    // guards the fields below
 	backoff    time.Duration // current delay between probes

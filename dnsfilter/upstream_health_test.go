@@ -66,7 +66,12 @@ func TestUpstreams(t *testing.T) {
 	b.ask("a.corp.test.", dns.TypeA)
 	b.ask("b.corp.test.", dns.TypeA)
 	want[0].LastAnswer, want[1].Up, want[1].Failures = b.time(), false, 2
-	if got := b.Upstreams(); !slices.Equal(got, want) {
+	got := b.Upstreams()
+	if why := got[1].Why; !silent(why) {
+		t.Errorf("the cause of the failures is %v", why)
+	}
+	got[1].Why = nil
+	if !slices.Equal(got, want) {
 		t.Errorf("after three queries: %+v", got)
 	}
 	b.gens.reload(t, ResolverConfig{Upstreams: dead.upstream()})

@@ -63,7 +63,7 @@ func (f *Filter) askOnce(ctx context.Context, u *server, name string, w want, ed
 	if letterCaseAt == caseKeptByTCP {
 		network = "tcp"
 	}
-	query, err := upstreamQuery(name, w, queryForm{edns: edns, mixed: network == "udp" && letterCaseAt == caseKept, padded: u.Over.Proven()})
+	query, err := upstreamQuery(name, w, queryForm{edns: edns, mixed: network == "udp" && letterCaseAt == caseKept, padded: u.Over.Proven(), ad: u.confirms})
 	if err != nil {
 		return nil, err
 	}

@@ -243,9 +243,14 @@ func (s *scope) matchPins(best *candidate, a *Attempt) (by Name) {
 
 // settle makes the checks for flows that a rule or mode "audit" lets through: the
 // type of a query, the address about to be dialed, and the faults that refuse does
-// not cover. A fault always denies.
+// not cover. A fault always denies, except an answer that DNSSEC does not prove, if the
+// site only wants to know of it.
 func (p *Policy) settle(d *Decision, a *Attempt, target Name) {
 	late := a.Fault
+	logged := late == DNSBogus && p.bogusLogged
+	if logged {
+		late = ReasonNone
+	}
 	if a.Via == ViaDNS && !LookedUp(a.QType) {
 		late = earlier(late, TypeNotAllowed)
 	}
@@ -258,8 +263,11 @@ func (p *Policy) settle(d *Decision, a *Attempt, target Name) {
 	if p.strict && a.Mismatch {
 		late = earlier(late, DestinationMismatch)
 	}
-	if late != ReasonNone {
+	switch {
+	case late != ReasonNone:
 		d.deny(late)
+	case logged && !d.Would:
+		d.Would, d.Reason = true, DNSBogus
 	}
 }
 

@@ -252,7 +252,7 @@ func TestReasonPrecedence(t *testing.T) {
 		"malformed_request", "malformed_name", "not_tls", "not_http", "sniff_timeout", "sniff_too_long", "sni_missing", "ech_present", "quic",
 		"unknown_client", "self", "sni_mismatch", "host_mismatch",
 		"feature_off", "version_excluded", "expired", "protocol_not_listed", "port_not_listed", "role_not_listed", "type_not_allowed", "ip_literal", "not_listed",
-		"private_address", "destination_mismatch", "limit", "journal_unavailable", "draining",
+		"private_address", "destination_mismatch", "dns_bogus", "limit", "journal_unavailable", "draining",
 	}
 	all := Reasons()
 	if len(all) != len(order) {

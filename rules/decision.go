@@ -22,11 +22,11 @@ func (v Verdict) String() string {
 // A Decision is a verdict with its explanation. Its zero value denies.
 type Decision struct {
 	Verdict Verdict
-	Reason  Reason  // why it was denied, or would have been in mode "enforce"
+	Reason  Reason  // why it was denied, or would have been in mode "enforce" and with dnssec = "require"
 	Rule    *Rule   // the rule that permits; nil on deny
 	Nearest *Rule   // on deny: the documented rule nearest to the attempt, if any
 	Client  *Client // the client in the configuration; nil: unknown client
-	Would   bool    // the policy denies, but mode "audit" lets the attempt through
+	Would   bool    // the policy denies, but mode "audit", or dnssec = "log", lets the attempt through
 	policy  *Policy // the generation that decided; nil: none
 	scope   *scope  // the rules of the client
 	grant   *scopeRule

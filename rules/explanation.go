@@ -135,6 +135,11 @@ var reasonTexts = [reasonCount]reasonText{
 		Cause:   "the client uses another resolver or a hosts file, or a permitted name as a cover",
 		Cure:    "let the client resolve names with sallyport",
 	}},
+	DNSBogus: {"dns_bogus", Explanation{
+		Meaning: "DNSSEC does not prove the answer for the permitted name ([dns] dnssec).",
+		Cause:   "the zone of the name is not signed, its signatures are wrong or expired, or the resolver does not validate",
+		Cure:    "`detail` says which; correct the resolver, or tell the owner of the zone; with `dnssec = \"log\"` such answers are recorded and not denied",
+	}},
 	Limit: {"limit", Explanation{
 		Meaning: "A limit of connections, rate or memory is reached.",
 		Cause:   "a client with very many connections or queries, or limits that are too low for the site",

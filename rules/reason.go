@@ -41,6 +41,7 @@ const (
 
 	PrivateAddress
 	DestinationMismatch
+	DNSBogus
 
 	Limit
 	JournalUnavailable

@@ -11,6 +11,7 @@ type Spec struct {
 	Revision          string         // names the text that the Spec was read from
 	StrictDestination bool           // deny a redirected flow if its name does not have its address
 	ECHDeny           bool           // deny a ClientHello with Encrypted ClientHello
+	BogusLogged       bool           // record an answer that DNSSEC does not prove, and do not deny it
 	Clients           []*Client      // in order: the first client that covers an address counts
 	Rules             []*Rule        // the site's own
 	Zones             []Name         // the suffixes of the internal zones

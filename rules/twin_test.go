@@ -217,7 +217,7 @@ func (g slowGate) decide(a Attempt) (Verdict, Reason) {
 	if a.Mismatch && g.c.StrictDestination {
 		late = append(late, DestinationMismatch)
 	}
-	if a.Fault != ReasonNone {
+	if a.Fault != ReasonNone && !(a.Fault == DNSBogus && g.c.BogusLogged) {
 		late = append(late, a.Fault)
 	}
 	if len(late) > 0 {
@@ -225,6 +225,9 @@ func (g slowGate) decide(a Attempt) (Verdict, Reason) {
 	}
 	if len(reasons) > 0 {
 		return Allow, reasons[0]
+	}
+	if a.Fault == DNSBogus {
+		return Allow, DNSBogus
 	}
 	return Allow, ReasonNone
 }

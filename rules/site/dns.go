@@ -28,12 +28,30 @@ func (c *Config) readDNS(t *tomldoc.Table, disk Disk) {
 		}
 	}
 	c.readAuthorities(t, disk)
+	c.readDNSSEC(t)
 	c.DNS.Denied = t.Choice("denied", "nxdomain", "refused", "nodata")
 	for _, z := range t.Subs("zone") {
 		c.readZone(z)
 	}
 	c.warnOfPlain(t)
 	t.Done()
+}
+
+// readDNSSEC reads [dns] dnssec, and refuses upstreams whose word about an answer proves
+// nothing, because a host on the way could change it.
+func (c *Config) readDNSSEC(t *tomldoc.Table) {
+	c.DNS.DNSSEC = t.Choice("dnssec", "off", "log", "require")
+	c.BogusLogged = c.DNS.DNSSEC == "log"
+	if c.DNS.DNSSEC == "off" {
+		return
+	}
+	for _, s := range c.DNS.Upstreams {
+		if s == "system" {
+			t.Errorf("dnssec", `is %q, which needs upstreams that are known: list the validating resolver itself in place of "system", like "tls://192.0.2.53?name=dns.corp.example" or "udp://127.0.0.1"`, c.DNS.DNSSEC)
+		} else if u, err := rules.ParseUpstream(s); err == nil && !u.Over.Proven() && !u.Addr.Addr().IsLoopback() {
+			t.Doc.Errorf(t.LineOf("upstreams", s), "upstreams: dnssec = %q needs a validating resolver on a way that cannot be forged: ask %s by tls:// or https://, or run a validating resolver on this host and ask it by its loopback address", c.DNS.DNSSEC, s)
+		}
+	}
 }
 
 func (c *Config) readZone(z *tomldoc.Table) {

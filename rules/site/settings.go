@@ -20,6 +20,7 @@ type Listen struct {
 type DNS struct {
 	Upstreams   []string       // "system", or what rules.ParseUpstream parses
 	Authorities *x509.CertPool // for the certificates of upstreams; nil: those of this host
+	DNSSEC      string         // "off", "log" or "require"
 	Denied      string         // "nxdomain", "refused" or "nodata"
 	Zones       []Zone
 }

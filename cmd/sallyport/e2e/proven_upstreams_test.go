@@ -190,3 +190,64 @@ func TestProvenUpstreams(t *testing.T) {
 		t.Errorf("%d datagrams and connections came to port 53", plain.Load())
 	}
 }
+
+// TestDNSSECRequired asserts that a signed name resolves through a validating resolver, and
+// that an answer with a wrong signature, and one without a signature, is denied as dns_bogus.
+func TestDNSSECRequired(t *testing.T) {
+	need(t, "dig", "unbound")
+	n := newNetns(t, "dnssec")
+	world := &signedWorld{root: newZoneKey(t, "."), example: newZoneKey(t, "signed.example.")}
+	pc, err := n.listenPacket("127.0.0.53:53")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := n.listen("127.0.0.53:53")
+	if err != nil {
+		t.Fatal(err)
+	}
+	startDNS(t, &dns.Server{PacketConn: pc, Handler: world})
+	startDNS(t, &dns.Server{Listener: l, Handler: world})
+	dir := t.TempDir()
+	ca := newAuthority(t, dir)
+	cert, err := ca.issue("dns.corp.example", -time.Hour, time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pemFiles(t, dir, cert)
+	anchor := strings.ReplaceAll(world.root.key.ToDS(dns.SHA256).String(), "\t", " ")
+	site := fmt.Sprintf(provenSite, 5400, "tls://127.0.0.61?name=dns.corp.example", ca.file)
+	for file, text := range map[string]string{
+		"s.toml": strings.Replace(site, "[dns]\n", "[dns]\ndnssec = \"require\"\n", 1),
+		"unbound.conf": "server:\n interface: 127.0.0.61@853\n tls-service-pem: cert.pem\n tls-service-key: key.pem\n do-daemonize: no\n chroot: \"\"\n username: \"\"\n" +
+			" directory: \"" + dir + "\"\n pidfile: \"\"\n do-not-query-localhost: no\n use-syslog: no\n ede: yes\n module-config: \"validator iterator\"\n trust-anchor: \"" + anchor + "\"\n" +
+			"remote-control:\n control-enable: no\nforward-zone:\n name: \".\"\n forward-addr: 127.0.0.53\n",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, file), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	background(t, n, dir, "unbound", "-d", "-c", "unbound.conf")
+	background(t, n, dir, builtBinary(t), "run", "--config", "s.toml")
+	ask := func(name string) string {
+		return n.run(t, dir, "", "dig", "@127.0.0.1", "-p", "5400", "+tries=2", "+time=5", "+cdflag", "+noall", "+comments", "+answer", name, "A").stdout
+	}
+	for deadline := time.Now().Add(20 * time.Second); !strings.Contains(ask("a.signed.example"), "93.184.61.10") && time.Now().Before(deadline); {
+		time.Sleep(200 * time.Millisecond)
+	}
+	for name, wants := range map[string][]string{
+		"b.signed.example":     {"status: NOERROR", "93.184.61.10"},
+		"bogus.signed.example": {"status: SERVFAIL", "EDE: 6 (DNSSEC Bogus): (dns_bogus"},
+		"www.plain.example":    {"status: SERVFAIL", "EDE: 6 (DNSSEC Bogus): (dns_bogus"},
+	} {
+		out := ask(name)
+		for _, want := range wants {
+			if !strings.Contains(out, want) {
+				t.Errorf("%s: no %q in %s", name, want, out)
+			}
+		}
+	}
+	r := n.run(t, dir, "", builtBinary(t), "denials", "list", "--reason", "dns_bogus", "--config", "s.toml")
+	if !strings.Contains(r.stdout, "bogus.signed.example") || !strings.Contains(r.stdout, "www.plain.example") {
+		t.Errorf("the records: %v", r)
+	}
+}

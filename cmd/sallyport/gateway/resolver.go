@@ -22,6 +22,9 @@ func newResolver(cfg *site.Config, system *systemServers) (*dnsfilter.Resolver, 
 // resolverConfig returns the upstreams of a configuration and its fixed answers.
 func resolverConfig(cfg *site.Config, system *systemServers) (c dnsfilter.ResolverConfig, err error) {
 	c.Hosts, c.NAT64, c.Cache, c.InFlight = cfg.Hosts, cfg.NAT64, cfg.Limits.Cache, cfg.Limits.UDPFlows
+	if c.DNSSEC, err = dnsfilter.ParseDNSSEC(cfg.DNS.DNSSEC); err != nil {
+		return c, err
+	}
 	if c.Roots, err = authoritiesOf(cfg); err != nil {
 		return c, err
 	}
