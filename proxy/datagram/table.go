@@ -143,9 +143,9 @@ func (t *Table) add(f *flow) {
 func (t *Table) remove(f *flow) {
 	t.mu.Lock()
 	delete(t.open, f)
+	t.total.add(&f.traffic) // under the lock, so that Stats never counts less than before
 	t.mu.Unlock()
 	t.quota.Release(f.owner)
-	t.total.add(&f.traffic)
 }
 
 // connect connects a socket of this host. It sends nothing.
