@@ -11,6 +11,7 @@ import (
 	"os"
 	"runtime/debug"
 	"sync"
+	"syscall"
 	"time"
 
 	"sallyport/proxy/peek"
@@ -22,7 +23,18 @@ import (
 // not see. Accepted connections inherit its keep-alive settings, which saves four system calls for
 // each connection. network is "tcp4" or "tcp6" for one family, or "tcp" for both if addr is [::].
 func Listen(ctx context.Context, network string, addr netip.AddrPort) (net.Listener, error) {
-	lc := net.ListenConfig{KeepAlive: -1, Control: inheritedKeepAlive}
+	return listenWith(ctx, network, addr, inheritedKeepAlive)
+}
+
+// ListenTPROXY does the same for connections that the packet filter's TPROXY delivers: the listener
+// accepts connections to addresses that this host does not have. The kernel demands CAP_NET_RAW or
+// CAP_NET_ADMIN for that, here and not later.
+func ListenTPROXY(ctx context.Context, network string, addr netip.AddrPort) (net.Listener, error) {
+	return listenWith(ctx, network, addr, inheritedTPROXY)
+}
+
+func listenWith(ctx context.Context, network string, addr netip.AddrPort, set func(network, address string, raw syscall.RawConn) error) (net.Listener, error) {
+	lc := net.ListenConfig{KeepAlive: -1, Control: set}
 	lc.SetMultipathTCP(false)
 	return lc.Listen(ctx, network, addr.String())
 }

@@ -1,4 +1,4 @@
-// Original destination: where a connection was headed before the packet filter redirected it.
+// Original destination: where a connection was headed before the packet filter brought it here.
 
 package proxy
 
@@ -37,6 +37,9 @@ func originalDst(conn *net.TCPConn) (dst netip.AddrPort, err error) {
 	}
 	return dst, nil
 }
+
+// localDst returns the address that the client connected to, if TPROXY delivered the connection.
+func localDst(conn *net.TCPConn) netip.AddrPort { return unmapped(conn.LocalAddr()) }
 
 // originalDst4 reads a sockaddr_in of 16 bytes. It uses the only call of x/sys that returns all
 // bytes that it gets.

@@ -54,6 +54,9 @@ type Config struct {
 	// originalDst returns where a redirected connection was headed. nil: the kernel is asked.
 	// Tests replace it.
 	originalDst func(*net.TCPConn) (netip.AddrPort, error)
+	// localDst returns the local address of a connection that TPROXY brought here. nil: the kernel's
+	// answer. Tests replace it.
+	localDst func(*net.TCPConn) netip.AddrPort
 
 	// The socket of a datagram flow, and the address that it is connected to. nil: the kernel's.
 	// Tests replace them.
@@ -143,6 +146,9 @@ func New(cfg Config) *Proxy {
 	}
 	if p.cfg.originalDst == nil {
 		p.cfg.originalDst = originalDst
+	}
+	if p.cfg.localDst == nil {
+		p.cfg.localDst = localDst
 	}
 	p.cfg.textWait, p.cfg.pinWait = cmp.Or(cfg.textWait, textWait), cmp.Or(cfg.pinWait, pinWait)
 	if p.cfg.NextFlow == nil {

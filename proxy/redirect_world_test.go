@@ -44,8 +44,20 @@ type redirectWorld struct {
 	closed    bool
 }
 
-// newRedirectWorld starts a proxy with a transparent listener. change may be nil.
+// newRedirectWorld starts a proxy with a transparent listener, for REDIRECT. change may be nil.
 func newRedirectWorld(t testing.TB, change func(*Config)) *redirectWorld {
+	t.Helper()
+	return newFilteredWorld(t, change, (*Proxy).ServeTransparent)
+}
+
+// newDivertedWorld does the same for TPROXY.
+func newDivertedWorld(t testing.TB) *redirectWorld {
+	t.Helper()
+	return newFilteredWorld(t, nil, (*Proxy).ServeTPROXY)
+}
+
+// newFilteredWorld starts a proxy whose listener is served by serve.
+func newFilteredWorld(t testing.TB, change func(*Config), serve func(*Proxy, context.Context, net.Listener) error) *redirectWorld {
 	t.Helper()
 	b := &redirectWorld{originals: map[netip.AddrPort]netip.AddrPort{}, pins: map[netip.Addr][]rules.Name{}}
 	b.change = sync.NewCond(&b.mu)
@@ -57,7 +69,7 @@ func newRedirectWorld(t testing.TB, change func(*Config)) *redirectWorld {
 			}
 			return lookup(ctx, g, n)
 		}
-		c.originalDst, c.Pinned = b.original, b.pinned
+		c.originalDst, c.localDst, c.Pinned = b.original, b.local, b.pinned
 		if change != nil {
 			change(c)
 		}
@@ -71,7 +83,7 @@ func newRedirectWorld(t testing.TB, change func(*Config)) *redirectWorld {
 	served.Add(1)
 	go func() {
 		defer served.Done()
-		if err := b.p.ServeTransparent(ctx, l); err != nil {
+		if err := serve(b.p, ctx, l); err != nil {
 			t.Error(err)
 		}
 	}()
@@ -106,6 +118,12 @@ func (b *redirectWorld) original(conn *net.TCPConn) (netip.AddrPort, error) {
 		}
 		b.change.Wait()
 	}
+}
+
+// local stands in for the kernel with TPROXY.
+func (b *redirectWorld) local(conn *net.TCPConn) netip.AddrPort {
+	to, _ := b.original(conn)
+	return to
 }
 
 func (b *redirectWorld) pinned(client, addr netip.Addr) []rules.Name {

@@ -1,11 +1,12 @@
-// Transparent: connections that a packet filter redirected, from clients that know of no proxy.
-// The protocol is recognised by the bytes, not by the port.
+// Transparent: connections that a packet filter brought here by REDIRECT or TPROXY, from clients
+// that know of no proxy. The protocol is recognised by the bytes, not by the port.
 
 package proxy
 
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/netip"
@@ -26,14 +27,30 @@ import (
 // filter gave it to the client for a permitted name. Nothing is connected before the verdict. A
 // connection that was not redirected is denied.
 func (p *Proxy) ServeTransparent(ctx context.Context, l net.Listener) error {
-	return p.serve(ctx, l, frontEnd{via: rules.ViaTransparent, handle: p.handleRedirected})
+	return p.serveRedirected(ctx, l, p.redirectedFrom)
+}
+
+// ServeTPROXY does the same for l, a listener of ListenTPROXY. TPROXY does not change a packet, so
+// the original destination is the connection's own local address.
+func (p *Proxy) ServeTPROXY(ctx context.Context, l net.Listener) error {
+	return p.serveRedirected(ctx, l, p.divertedFrom)
+}
+
+// A finder returns where a connection was headed. If nothing brought the connection here, it returns
+// an error with the connection's local address.
+type finder func(*net.TCPConn) (netip.AddrPort, error)
+
+// serveRedirected serves connections whose original destination find returns.
+func (p *Proxy) serveRedirected(ctx context.Context, l net.Listener, find finder) error {
+	handle := func(ctx context.Context, c *client) { p.handleRedirected(ctx, c, find) }
+	return p.serve(ctx, l, frontEnd{via: rules.ViaTransparent, handle: handle})
 }
 
 // handleRedirected chooses how a connection is judged: by its address alone, or by its first
 // bytes.
-func (p *Proxy) handleRedirected(ctx context.Context, c *client) {
+func (p *Proxy) handleRedirected(ctx context.Context, c *client, find finder) {
 	a := p.attempt(c, rules.ViaTransparent)
-	p.findOriginal(c, &a)
+	p.findOriginal(c, &a, find)
 	switch d := p.previewAddress(a); {
 	case a.Fault == rules.Self || d.Reason == rules.Self:
 		a.Provisional = true // its bytes would not matter
@@ -62,20 +79,36 @@ func (p *Proxy) clientSpoke(c *client) bool {
 	return !errors.Is(p.await(c, hello.MaxRecords+hello.RecordHeader), os.ErrDeadlineExceeded)
 }
 
-// findOriginal fills in the original destination. It sets a fault if the connection was not
-// redirected, or if the kernel does not know the original destination.
-func (p *Proxy) findOriginal(c *client, a *rules.Attempt) {
-	local := unmapped(c.TCP.LocalAddr())
-	original, err := p.cfg.originalDst(c.TCP)
+// findOriginal fills in the original destination. It sets a fault if nothing brought the connection
+// here, or if the kernel does not know the original destination.
+func (p *Proxy) findOriginal(c *client, a *rules.Attempt, find finder) {
+	original, err := find(c.TCP)
 	switch {
 	case err != nil:
-		original, a.Fault, a.Detail = local, rules.Self, "not redirected, or not tracked: "+err.Error()
-	case original == local:
-		a.Fault, a.Detail = rules.Self, "the connection was not redirected"
+		a.Fault, a.Detail = rules.Self, err.Error()
 	case p.cfg.Pinned != nil:
 		a.Pinned = p.cfg.Pinned(c.addr.Addr(), original.Addr())
 	}
 	a.Original, a.Dest, a.ByAddress = original, original, true
+}
+
+// redirectedFrom returns where a connection was headed before REDIRECT changed its destination.
+func (p *Proxy) redirectedFrom(conn *net.TCPConn) (netip.AddrPort, error) {
+	local := unmapped(conn.LocalAddr())
+	original, err := p.cfg.originalDst(conn)
+	switch {
+	case err != nil:
+		return local, fmt.Errorf("not redirected, or not tracked: %w", err)
+	case original == local:
+		return local, errors.New("the connection was not redirected")
+	}
+	return original, nil
+}
+
+// divertedFrom returns where a connection was headed that TPROXY brought here. The Gate finds out
+// whether that is a listener of sallyport itself.
+func (p *Proxy) divertedFrom(conn *net.TCPConn) (netip.AddrPort, error) {
+	return p.cfg.localDst(conn), nil
 }
 
 // previewAddress previews the answer about the destination alone, before any byte is read.

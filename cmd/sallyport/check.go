@@ -30,6 +30,7 @@ warnings of sallyport profiles check about the profiles in [profiles] paths.
 With --mode gateway, loopback addresses in [listen] transparent and dns are
 errors: a gateway receives packets of other hosts, and such packets never arrive at
 a loopback address. A sidecar receives its packets on loopback: use --mode sidecar.
+TPROXY delivers them to loopback too; with --mode sidecar, tproxy is an error.
 
 The configuration file, and the token, key and certificate that it names, must
 belong to root or to this user, and no other user may write them. The same holds
@@ -63,6 +64,7 @@ check does not test whether the addresses in [listen] are free.`,
 			}
 			problems = append(problems, cfg.CheckPrivate(policy)...)
 			problems = append(problems, nftables.LoopbackListeners(cfg, m)...)
+			problems = append(problems, nftables.TPROXYListeners(cfg, m)...)
 			problems = append(problems, gateway.CheckJournal(cfg)...)
 			problems = append(problems, gateway.ThisKeeper().CheckPermissions(cfg, file)...)
 		}

@@ -99,6 +99,26 @@ func TestDeployUnitsExposure(t *testing.T) {
 	measure("sallyport.service")
 }
 
+// For TPROXY the service gets one capability, and opens the sockets itself. The unit is
+// still exposed to at most 2.0 of 10.
+func TestUnitsOfTPROXY(t *testing.T) {
+	const config = "[listen]\ntproxy = [\"127.0.0.1:3130\"]\ndns = [\"[::]:5300\"]\n[[client]]\nname = \"c\"\nsources = [\"10.1.2.3\"]\nprofiles = []\n"
+	_, out, _ := command(t, config, "sockets", "--config", "-")
+	if strings.Contains(out, "3130") || !strings.Contains(out, "# sallyport.service.d/50-tproxy.conf\n") ||
+		!strings.Contains(out, "[Service]\nAmbientCapabilities=CAP_NET_RAW\nCapabilityBoundingSet=CAP_NET_RAW\n") {
+		t.Errorf("sockets prints\n%s", out)
+	}
+	dir := unitDirectory(t, config)
+	unit := filepath.Join(dir, "sallyport.service")
+	if out, err := analyze(dir, "verify", "--man=no", "--recursive-errors=one", unit); err != nil || strings.Contains(out, dir) {
+		t.Errorf("verify: %v\n%s", err, out)
+	}
+	out, err := analyze(dir, "security", "--offline=true", "--threshold=20", unit)
+	if err != nil || !strings.Contains(out, "CAP_NET_RAW") && !strings.Contains(out, "CAP_NET_(BIND_SERVICE|BROADCAST|RAW)") {
+		t.Errorf("security: %v\n%s", err, out)
+	}
+}
+
 // sallyport sockets prints each address of [listen] once, in the unit of its kind.
 func TestSocketsOfConfiguration(t *testing.T) {
 	const config = `

@@ -28,6 +28,13 @@ no other table. It stays in force when sallyport ends: then no traffic gets out.
 Use --mode gateway for a host that routes for its clients, and --mode sidecar for a
 network namespace that sallyport shares with the application.
 
+A gateway redirects TCP to [listen] transparent, or gives it with TPROXY to
+[listen] tproxy. It uses TPROXY with --tproxy, or if transparent is empty. TPROXY
+needs routes, which are no part of a ruleset. --routes prints the commands for them
+instead of the ruleset. The commands can run again without harm:
+
+  sallyport nft --routes --config FILE | sh
+
 A gateway accepts a packet only on the interface that leads back to its sender.
 Still, a host in the network of a client can forge the client's address, for
 datagrams that need no answer. --neighbour accepts packets of a client only from
@@ -40,12 +47,13 @@ before each load of the ruleset: it writes the counters to FILE, and sallyport r
 --filter-counters FILE records them in the journal.
 
 Exit status: 0; 1 if the configuration has no listener to redirect to; 3 if
-[listen] transparent is empty: a proxy alone needs no packet filter.`
+[listen] transparent and tproxy are empty: a proxy alone needs no packet filter.`
 
 // newNFT returns the command nft.
 func newNFT() *cobra.Command {
 	var file, mode, counters string
 	var local, neighbours, interfaces []string
+	var routes bool
 	var o nftables.Options
 	c := &cobra.Command{
 		Use:   "nft",
@@ -54,7 +62,9 @@ func newNFT() *cobra.Command {
 		Example: `  sallyport nft --config /etc/sallyport/sallyport.toml | less
   sallyport nft --config sallyport.toml --local 10.20.0.0/16
   sallyport nft --config sallyport.toml --neighbour 10.20.30.40=52:54:00:12:34:56
-  sallyport nft --config sallyport.toml --mode sidecar --user 65532`,
+  sallyport nft --config sallyport.toml --mode sidecar --user 65532
+  sallyport nft --config sallyport.toml --tproxy
+  sallyport nft --config sallyport.toml --tproxy --routes | sh`,
 		Args: commandline.NoArgs,
 	}
 	commandline.ConfigFlag(c, &file)
@@ -63,6 +73,8 @@ func newNFT() *cobra.Command {
 	c.Flags().StringArrayVar(&local, "local", nil, "a `PREFIX` that clients reach without sallyport, in both directions; may be repeated; default: none")
 	c.Flags().StringArrayVar(&neighbours, "neighbour", nil, "gateway: accept a client's packets only from its link-layer address: `ADDRESS=MAC`, or PREFIX=MAC with the address of the router, or \"table\" for the kernel's neighbour table; may be repeated")
 	c.Flags().StringArrayVar(&interfaces, "interface", nil, "gateway: accept a client's packets only on one interface: `ADDRESS=NAME` or PREFIX=NAME; may be repeated; default: the interface that leads to the client")
+	c.Flags().BoolVar(&o.TPROXY, "tproxy", false, "gateway: give TCP to [listen] tproxy unchanged, also if [listen] transparent has an address")
+	c.Flags().BoolVar(&routes, "routes", false, "print no ruleset, but the commands for the routes that TPROXY needs; no commands if the ruleset does not use TPROXY")
 	c.Flags().BoolVar(&o.Masquerade, "masquerade", false, "gateway: give forwarded datagrams the gateway's address as source")
 	c.Flags().BoolVar(&o.DHCP, "dhcp", false, "sidecar: permit DHCP on the link")
 	c.Flags().StringVar(&counters, "counters", "", "print no ruleset, but write the counters of the loaded ruleset to `FILE`, for sallyport run --filter-counters; needs CAP_NET_ADMIN")
@@ -84,6 +96,9 @@ func newNFT() *cobra.Command {
 		plan, err := nftables.NewPlan(cfg, policy, o)
 		if err != nil {
 			return filterError(err)
+		}
+		if routes {
+			return plan.RenderRoutes(c.OutOrStdout())
 		}
 		for _, w := range plan.Warnings {
 			fmt.Fprintln(c.ErrOrStderr(), "sallyport: warning:", w)

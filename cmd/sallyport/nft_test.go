@@ -26,6 +26,8 @@ func TestNFTRefuses(t *testing.T) {
 		{"a port that changes", "[listen]\ntransparent = [\"[::]:0\"]\ndns = [\"[::]:5300\"]\n" + nftClient, "gateway", `port 0 means another port at every start`},
 		{"nobody to redirect", "[listen]\ntransparent = [\"[::]:3129\"]\ndns = [\"[::]:5300\"]\n" + strings.Replace(nftClient, "10.1.2.3", "127.0.0.1", 1), "gateway", `no [[client]] has sources beyond loopback`},
 		{"nobody in the sidecar", "[listen]\ntransparent = [\"[::]:3129\"]\ndns = [\"[::]:5300\"]\n" + strings.Replace(nftClient, "10.1.2.3", "127.0.0.1", 1), "sidecar", `add it, or 0.0.0.0/0 and ::/0, to sources`},
+		{"TPROXY in a sidecar", "[listen]\ntproxy = [\"[::]:3130\"]\ndns = [\"[::]:5300\"]\n" + nftClient, "sidecar", `[listen] transparent is empty, so there is nothing to redirect TCP to: set transparent = ["[::]:3129"]`},
+		{"TPROXY with DNS on loopback", "[listen]\ntproxy = [\"127.0.0.1:3130\"]\ndns = [\"127.0.0.1:5300\"]\n" + nftClient, "gateway", `standard input:3: [listen] dns: 127.0.0.1:5300 is loopback`},
 		{"another mode", "", "bridge", `--mode "bridge" is neither gateway nor sidecar`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -47,10 +49,29 @@ func TestNFTNeedsAConfiguration(t *testing.T) {
 
 func TestNFTFlags(t *testing.T) {
 	for _, args := range [][]string{
-		{"--user", "root; drop"}, {"--user", ""}, {"--local", "10.1.2.3/8"}, {"--local", "everything"}, {"--dhcp"}, {"--mode", "sidecar", "--masquerade"},
+		{"--user", "root; drop"}, {"--user", ""}, {"--local", "10.1.2.3/8"}, {"--local", "everything"}, {"--dhcp"}, {"--mode", "sidecar", "--masquerade"}, {"--mode", "sidecar", "--tproxy"},
 	} {
 		if code, out, diag := command(t, "", append([]string{"nft", "--config", "nftables/testdata/site.toml"}, args...)...); code != 2 || out != "" {
 			t.Errorf("%q: exit %d, printed %d bytes, said %s", args, code, len(out), diag)
+		}
+	}
+}
+
+// --routes prints commands for a shell, and only if the ruleset uses TPROXY.
+func TestNFTRoutes(t *testing.T) {
+	const both = "[listen]\ntransparent = [\"[::]:3129\"]\ntproxy = [\"[::]:3130\"]\ndns = [\"[::]:5300\"]\n" + nftClient
+	for _, c := range []struct {
+		args     []string
+		commands bool
+	}{{nil, false}, {[]string{"--tproxy"}, true}} {
+		code, out, _ := command(t, both, append([]string{"nft", "--config", "-", "--routes"}, c.args...)...)
+		if code != 0 || !strings.HasPrefix(out, "# Routes for TPROXY. Computed by \"sallyport nft --routes\" from standard input, revision ") ||
+			strings.Contains(out, "\nip -4 route replace local 0.0.0.0/0 dev lo table 21359") != c.commands || strings.Contains(out, "table inet") {
+			t.Errorf("%q: exit %d, printed %s", c.args, code, out)
+		}
+		_, ruleset, _ := command(t, both, append([]string{"nft", "--config", "-"}, c.args...)...)
+		if strings.Contains(ruleset, "tproxy ip to :3130") != c.commands || strings.Contains(ruleset, "redirect to :3129") == c.commands {
+			t.Errorf("%q: printed %s", c.args, ruleset)
 		}
 	}
 }
@@ -81,6 +102,13 @@ func TestCheckModes(t *testing.T) {
 		{"a sidecar", loopback + nftClient, "sidecar", 0, "good"},
 		{"clients on this host only", loopback + here, "gateway", 0, "good"},
 		{"every address", strings.ReplaceAll(loopback, "127.0.0.1", "[::]") + nftClient, "gateway", 0, "good"},
+		{"TPROXY on loopback", strings.Replace(strings.Replace(loopback, "transparent", "tproxy", 1), "127.0.0.1:5300", "[::]:5300", 1) + nftClient, "gateway", 0, "good"},
+		{"TPROXY, and DNS on loopback", strings.Replace(loopback, "transparent", "tproxy", 1) + nftClient, "gateway", 1, "standard input:3: dns: 127.0.0.1:5300 is loopback"},
+		{"TPROXY in a sidecar", strings.Replace(loopback, "transparent", "tproxy", 1) + nftClient, "sidecar", 1, "standard input:2: tproxy: TPROXY takes only packets that other hosts send, and the application of a sidecar is on the same host: use transparent = ["},
+		{"REDIRECT and TPROXY", strings.Replace(strings.ReplaceAll(loopback, "127.0.0.1", "[::]"), "[listen]", "[listen]\ntproxy = [\"[::]:3130\"]", 1) + nftClient, "gateway", 0,
+			"standard input:2: warning: tproxy and transparent are both listed, but a packet filter uses one of them"},
+		{"the same address twice", strings.Replace(strings.ReplaceAll(loopback, "127.0.0.1", "[::]"), "[listen]", "[listen]\ntproxy = [\"127.0.0.1:3129\"]", 1) + nftClient, "gateway", 1,
+			"standard input:2: tproxy: 127.0.0.1:3129 cannot be bound: [::]:3129 of transparent already covers every address with that port"},
 		{"no transparent listener", strings.Replace(loopback, "\"127.0.0.1:3129\"", "", 1) + nftClient, "gateway", 0, "good"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -238,11 +238,11 @@ func papersConfiguration(t *testing.T) string {
 }
 
 // Each piece of configuration on a page of docs/ has no error. The test puts the
-// README's configuration before it. If the piece has a client, it replaces the
-// README's client.
+// README's configuration before it. If the piece has listeners or a client, they
+// replace those of the README.
 func TestPapersConfigurations(t *testing.T) {
 	site := strings.ReplaceAll(papersConfiguration(t), papersJournal, filepath.Join(t.TempDir(), "denials.jsonl"))
-	listen, _, _ := strings.Cut(site, "[[client]]")
+	listen, clients, _ := strings.Cut(site, "[[client]]")
 	_, dns, _ := strings.Cut(site, "[dns]")
 	found := 0
 	for _, page := range releasedPapers(t) {
@@ -255,6 +255,9 @@ func TestPapersConfigurations(t *testing.T) {
 			whole := site + piece
 			if strings.Contains(piece, "[[client]]") {
 				whole = listen + piece + "[dns]" + dns
+			}
+			if strings.HasPrefix(piece, "[listen]") {
+				whole = piece + "[[client]]" + clients
 			}
 			dir := t.TempDir()
 			file := filepath.Join(dir, "site.toml")

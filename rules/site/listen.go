@@ -10,12 +10,16 @@ import (
 
 // Streams returns the addresses of every TCP listener.
 func (l Listen) Streams() []netip.AddrPort {
-	out := slices.Concat(l.HTTP, l.SOCKS5, l.DNS, l.Transparent)
+	out := slices.Concat(l.HTTP, l.SOCKS5, l.DNS, l.Transparent, l.TPROXY)
 	if admin, err := netip.ParseAddrPort(l.Admin); err == nil {
 		out = append(out, admin)
 	}
 	return out
 }
+
+// Redirected reports whether a packet filter brings connections here, from clients that know of no
+// proxy.
+func (l Listen) Redirected() bool { return len(l.Transparent)+len(l.TPROXY) > 0 }
 
 // OnlyIPv6 reports whether a listener on [::] must not accept IPv4, because another
 // listener on 0.0.0.0 has the same port. Otherwise [::] accepts both families.

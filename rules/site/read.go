@@ -18,6 +18,10 @@ func (c *Config) readListen(t *tomldoc.Table) {
 	c.Listen.SOCKS5 = addrPorts(t, "socks5")
 	c.Listen.DNS = addrPorts(t, "dns")
 	c.Listen.Transparent = addrPorts(t, "transparent")
+	c.Listen.TPROXY = addrPorts(t, "tproxy")
+	if len(c.Listen.Transparent) > 0 && len(c.Listen.TPROXY) > 0 {
+		t.Doc.Warnf(t.Line("tproxy"), "tproxy and transparent are both listed, but a packet filter uses one of them: without --tproxy, sallyport nft redirects to transparent; remove the key that this site does not use")
+	}
 	c.Listen.Admin = t.Str("admin")
 	c.lines = map[string]int{}
 	for _, key := range t.Keys() {

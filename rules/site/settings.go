@@ -13,7 +13,8 @@ import (
 // Listen has the addresses of the listeners. A listener without an address is off.
 type Listen struct {
 	HTTP, SOCKS5, DNS, Transparent []netip.AddrPort
-	Admin                          string // address:port, unix:path, or "": off
+	TPROXY                         []netip.AddrPort // for both TCP and UDP
+	Admin                          string           // address:port, unix:path, or "": off
 }
 
 // DNS has the settings of [dns].

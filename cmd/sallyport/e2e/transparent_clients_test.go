@@ -15,7 +15,7 @@ import (
 
 func TestRedirectedClients(t *testing.T) {
 	need(t, "curl", "wget", "dig", "openssl", "apt-get", "apt-cache", "git", "node")
-	modes(t, func(t *testing.T, mode string) {
+	everyMode(t, func(t *testing.T, mode string) {
 		s := newScene(t, mode)
 		s.catch(t, fleet)
 		t.Run("wget", s.wget)

@@ -16,7 +16,7 @@ import (
 
 func TestRedirectedForbidden(t *testing.T) {
 	need(t, "curl", "dig", "openssl")
-	modes(t, func(t *testing.T, mode string) {
+	everyMode(t, func(t *testing.T, mode string) {
 		open, shut := newScene(t, mode), newScene(t, mode)
 		shut.catch(t, fleet)
 		shut.user(t, "", "dig", "license.sangfor.com") // now this client has looked the name up
@@ -152,7 +152,7 @@ func (s *scene) learn() {
 // QUIC is answered with ICMP at once, so that a client falls back without
 // waiting.
 func TestQUICIsRejectedAtOnce(t *testing.T) {
-	modes(t, func(t *testing.T, mode string) {
+	everyMode(t, func(t *testing.T, mode string) {
 		s := newScene(t, mode)
 		s.catch(t, fleet)
 		for _, v6 := range []bool{false, true} {
@@ -170,7 +170,7 @@ func TestQUICIsRejectedAtOnce(t *testing.T) {
 // raw and no packet sockets. So a packet filter in the same namespace sees every
 // packet that the process sends.
 func TestUnprivilegedSockets(t *testing.T) {
-	modes(t, func(t *testing.T, mode string) {
+	everyMode(t, func(t *testing.T, mode string) {
 		s := newScene(t, mode)
 		s.catch(t, fleet)
 		mark := s.rec.mark(t)

@@ -20,7 +20,7 @@ import (
 )
 
 func TestKilledNothingGetsOut(t *testing.T) {
-	modes(t, func(t *testing.T, mode string) {
+	everyMode(t, func(t *testing.T, mode string) {
 		s := newScene(t, mode)
 		s.catch(t, fleet)
 		w := s.work(t)

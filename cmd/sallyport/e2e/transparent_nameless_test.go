@@ -16,7 +16,7 @@ import (
 )
 
 func TestRedirectedFlowsWithoutAName(t *testing.T) {
-	modes(t, func(t *testing.T, mode string) {
+	everyMode(t, func(t *testing.T, mode string) {
 		s := newScene(t, mode)
 		s.catch(t, fleet)
 		s.become(t, named("sep-manager"))

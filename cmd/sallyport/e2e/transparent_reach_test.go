@@ -22,7 +22,7 @@ import (
 
 func TestRedirectedReachEveryDocumentedDestination(t *testing.T) {
 	need(t, "curl")
-	modes(t, func(t *testing.T, mode string) {
+	everyMode(t, func(t *testing.T, mode string) {
 		s := newScene(t, mode)
 		s.catch(t, fleet)
 		s.mustHaveCapabilities(t, "0000000000000000")

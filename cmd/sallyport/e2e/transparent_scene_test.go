@@ -12,8 +12,11 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // The packet filter of a sidecar distinguishes these users.
@@ -28,10 +31,11 @@ const (
 	outsideDNS6 = "2001:4860:4860::8888"
 )
 
-// scene is one lab in one of the two modes of "sallyport nft".
+// scene is one lab in one of the two modes of "sallyport nft", or as a gateway that
+// uses TPROXY.
 type scene struct {
 	*lab
-	mode string // "gateway" or "sidecar"
+	mode string // "gateway", "sidecar" or "tproxy"
 	host *netns // the namespace of sallyport and its packet filter
 	g    *gateway
 
@@ -47,6 +51,12 @@ func modes(t *testing.T, test func(t *testing.T, mode string)) {
 	for _, mode := range []string{"gateway", "sidecar"} {
 		t.Run(mode, func(t *testing.T) { test(t, mode) })
 	}
+}
+
+// everyMode runs a test in the two modes, and as a gateway that uses TPROXY.
+func everyMode(t *testing.T, test func(t *testing.T, mode string)) {
+	modes(t, test)
+	t.Run("tproxy", func(t *testing.T) { test(t, "tproxy") })
 }
 
 // newScene builds the lab without any filter: packets are forwarded. As a
@@ -149,6 +159,9 @@ func (s *scene) catchWith(t *testing.T, caps []uintptr, args []string, config st
 	t.Helper()
 	s.g = newGateway(t, s.host)
 	s.g.uid, s.g.caps = sallyportUser, caps
+	if s.mode == "tproxy" {
+		s.g.caps = append(slices.Clone(caps), unix.CAP_NET_RAW)
+	}
 	if err := os.Chmod(filepath.Dir(s.g.dir), 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -157,6 +170,9 @@ func (s *scene) catchWith(t *testing.T, caps []uintptr, args []string, config st
 	}
 	s.g.configure(t, config)
 	s.load(t, s.host, s.ruleset(t))
+	if r := s.host.run(t, s.g.dir, s.ruleset(t, "--routes"), "sh"); r.code != 0 {
+		t.Fatalf("the routes: %v", r)
+	}
 	s.run(t, args...)
 }
 
@@ -168,11 +184,11 @@ func (s *scene) run(t *testing.T, args ...string) {
 }
 
 // ruleset returns the output of "sallyport nft".
-func (s *scene) ruleset(t *testing.T) string {
+func (s *scene) ruleset(t *testing.T, more ...string) string {
 	t.Helper()
-	args := []string{"nft", "--config", "sallyport.toml", "--mode", s.mode}
+	args := append([]string{"nft", "--config", "sallyport.toml"}, more...)
 	if s.mode == "sidecar" {
-		args = append(args, "--user", fmt.Sprint(sallyportUser))
+		args = append(args, "--mode", s.mode, "--user", fmt.Sprint(sallyportUser))
 	}
 	r := s.host.run(t, s.g.dir, "", builtBinary(t), args...)
 	if r.code != 0 {
@@ -183,13 +199,16 @@ func (s *scene) ruleset(t *testing.T) string {
 
 // redirecting returns the top of the configurations of a mode.
 func redirecting(mode string) string {
-	transparent, dns := `"[::]:3129"`, `"[::]:5300"`
-	if mode == "sidecar" {
-		transparent, dns = `"127.0.0.1:3129", "[::1]:3129"`, `"127.0.0.1:5300", "[::1]:5300"`
+	streams, dns := `transparent = ["[::]:3129"]`, `"[::]:5300"`
+	switch mode {
+	case "sidecar":
+		streams, dns = `transparent = ["127.0.0.1:3129", "[::1]:3129"]`, `"127.0.0.1:5300", "[::1]:5300"`
+	case "tproxy":
+		streams = `tproxy = ["127.0.0.1:3130", "[::1]:3130"]`
 	}
 	return `
 [listen]
-transparent = [` + transparent + `]
+` + streams + `
 dns         = [` + dns + `]
 admin       = "127.0.0.1:9180"
 [dns]

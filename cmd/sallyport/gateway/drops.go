@@ -15,10 +15,10 @@ type PacketFilter struct {
 }
 
 // dropSource returns the source of the filter's counters; nil if there is none. A
-// gateway without a transparent listener has no packet filter.
+// gateway to which nothing is redirected has no packet filter.
 func (g *Gateway) dropSource() (nftables.DropSource, error) {
 	switch {
-	case len(g.booted.Listen.Transparent) == 0:
+	case !g.booted.Listen.Redirected():
 		return nil, nil
 	case g.packets.Counters != "":
 		return nftables.DropsFromFile(g.packets.Counters, ownGroup(), g.now), nil
@@ -45,9 +45,9 @@ func (g *Gateway) recordDrop(a rules.Attempt, times uint64) rules.Decision {
 }
 
 // describeDrops reports whether the drops of the packet filter are journaled. It
-// returns "" for a gateway without a transparent listener.
+// returns "" for a gateway without a packet filter.
 func (g *Gateway) describeDrops() string {
-	if len(g.booted.Listen.Transparent) == 0 {
+	if !g.booted.Listen.Redirected() {
 		return ""
 	}
 	if why := g.drops.Problem(); why != "" {

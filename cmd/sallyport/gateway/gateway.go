@@ -176,7 +176,7 @@ func (g *Gateway) dnsConfig(cfg *site.Config) dnsfilter.Config {
 		Gate: g.recorder, Generation: g.live.Load, NextFlow: g.nextFlow, Log: g.log, Limits: dnsLimits(cfg),
 		Observe: g.metrics.answered, ObserveUpstream: g.metrics.tried,
 	}
-	c.Pins = len(cfg.Listen.Transparent) > 0
+	c.Pins = cfg.Listen.Redirected()
 	if c.Pins || g.sets != nil {
 		c.PrefetchNames = permittedNames
 	}

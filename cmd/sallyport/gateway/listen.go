@@ -36,14 +36,18 @@ func Listen(ctx context.Context, l site.Listen, inherited *systemd.Sockets) (s *
 		return s, err
 	}
 	streams := l.Streams()
-	if s.http, err = listenAll(ctx, "http", l.HTTP, streams, inherited); err != nil {
-		return s, err
-	}
-	if s.socks5, err = listenAll(ctx, "socks5", l.SOCKS5, streams, inherited); err != nil {
-		return s, err
-	}
-	if s.transparent, err = listenAll(ctx, "transparent", l.Transparent, streams, inherited); err != nil {
-		return s, err
+	for _, f := range []struct {
+		key    string
+		addrs  []netip.AddrPort
+		into   *[]net.Listener
+		listen opener
+	}{
+		{"http", l.HTTP, &s.http, proxy.Listen}, {"socks5", l.SOCKS5, &s.socks5, proxy.Listen},
+		{"transparent", l.Transparent, &s.transparent, proxy.Listen}, {"tproxy", l.TPROXY, &s.tproxy, proxy.ListenTPROXY},
+	} {
+		if *f.into, err = listenAll(ctx, f.key, f.addrs, streams, inherited, f.listen); err != nil {
+			return s, err
+		}
 	}
 	if err := s.openDNS(ctx, l.DNS, streams, inherited); err != nil {
 		return s, err
@@ -158,12 +162,15 @@ func listenConfig() *net.ListenConfig {
 	return &c
 }
 
+// An opener opens a TCP listener of the proxy.
+type opener func(ctx context.Context, network string, addr netip.AddrPort) (net.Listener, error)
+
 // listenAll opens the listeners of one front end of the proxy.
-func listenAll(ctx context.Context, key string, addrs, streams []netip.AddrPort, inherited *systemd.Sockets) (out []net.Listener, err error) {
+func listenAll(ctx context.Context, key string, addrs, streams []netip.AddrPort, inherited *systemd.Sockets, open opener) (out []net.Listener, err error) {
 	for _, a := range unspanned(addrs, streams) {
 		l := inherited.Listener(door(key, "tcp", a))
 		if l == nil {
-			if l, err = proxy.Listen(ctx, networkOf("tcp", a, streams), a); err != nil {
+			if l, err = open(ctx, networkOf("tcp", a, streams), a); err != nil {
 				return out, listenError(key, "tcp", a.String(), err)
 			}
 		}
@@ -247,6 +254,8 @@ func listenAdmin(ctx context.Context, text string, streams []netip.AddrPort) (ne
 func listenError(key, network, addr string, err error) error {
 	cure := "correct [listen] " + key
 	switch {
+	case errors.Is(err, syscall.EPERM) && key == "tproxy":
+		cure = "TPROXY needs CAP_NET_RAW and nothing else: AmbientCapabilities=CAP_NET_RAW in the unit (sallyport sockets writes it), or setcap cap_net_raw+ep on the binary; or use [listen] transparent, which needs no capability"
 	case errors.Is(err, syscall.EADDRINUSE):
 		_, port, _ := net.SplitHostPort(addr)
 		cure = fmt.Sprintf("another program, perhaps another sallyport, uses this port (see: ss -lntup 'sport = :%s'); stop it, or change [listen] %s", port, key)

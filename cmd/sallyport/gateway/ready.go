@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"sallyport/cmd/sallyport/confine"
+	"sallyport/cmd/sallyport/nftables"
 	"sallyport/denials/text"
 )
 
@@ -92,7 +93,7 @@ func (g *Gateway) serveReady(w http.ResponseWriter, r *http.Request) {
 // configured; none if it is ready.
 func (g *Gateway) Ready() []error {
 	g.mu.Lock()
-	reload, system := g.reloadErr, error(nil)
+	reload, system, cfg := g.reloadErr, error(nil), g.cfg
 	if asksSystem(g.cfg) {
 		system = g.outside(g.system.err)
 	}
@@ -110,6 +111,7 @@ func (g *Gateway) Ready() []error {
 	if err := g.journal.Err(); err != nil {
 		errs = append(errs, fmt.Errorf("journal: %w", g.outside(err)))
 	}
+	errs = append(errs, nftables.MissingRoutes(g.booted.Listen, cfg)...)
 	if err := g.filter.Healthy(); err != nil {
 		for line := range strings.SplitSeq(err.Error(), "\n") { // one for each set of upstreams
 			errs = append(errs, errors.New(line))

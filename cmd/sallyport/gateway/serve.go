@@ -8,9 +8,11 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"sallyport/denials/journal"
 	"sync"
 	"time"
+
+	"sallyport/cmd/sallyport/nftables"
+	"sallyport/denials/journal"
 )
 
 // Signals are the signals that the process gets while it serves.
@@ -31,6 +33,9 @@ func (g *Gateway) Start(ctx context.Context) {
 		journal.OwnTexts(g.own.Listeners, HostAddresses()))
 	g.discoverNAT64(ctx) // the first clients need it
 	g.print(g.startLines(policy))
+	for _, err := range nftables.MissingRoutes(g.booted.Listen, g.booted) {
+		g.log.Warn(err.Error())
+	}
 }
 
 // print writes lines for the person who started sallyport.
@@ -79,8 +84,11 @@ func (g *Gateway) serveClients(start starter) {
 	for _, l := range g.sockets.transparent {
 		start("transparent", func(ctx context.Context) error { return g.proxy.ServeTransparent(ctx, l) })
 	}
+	for _, l := range g.sockets.tproxy {
+		start("tproxy", func(ctx context.Context) error { return g.proxy.ServeTPROXY(ctx, l) })
+	}
 	// Without a DNS listener the filter still looks up permitted names in advance.
-	if len(g.sockets.dnsUDP) > 0 || len(g.sockets.transparent) > 0 || g.sets != nil {
+	if len(g.sockets.dnsUDP) > 0 || len(g.sockets.transparent)+len(g.sockets.tproxy) > 0 || g.sets != nil {
 		start("dns", func(ctx context.Context) error { return g.filter.Serve(ctx, g.sockets.dnsUDP, g.sockets.dnsTCP) })
 	}
 	if g.sockets.admin != nil {

@@ -10,9 +10,9 @@ import (
 
 // Sockets are the open listeners of each front end.
 type Sockets struct {
-	http, socks5, transparent, dnsTCP []net.Listener
-	dnsUDP                            []net.PacketConn
-	admin                             net.Listener
+	http, socks5, transparent, tproxy, dnsTCP []net.Listener
+	dnsUDP                                    []net.PacketConn
+	admin                                     net.Listener
 }
 
 // Close closes every socket.
@@ -27,7 +27,7 @@ func (s *Sockets) Close() {
 
 // all returns the stream listeners.
 func (s *Sockets) all() (out []net.Listener) {
-	for _, list := range [][]net.Listener{s.http, s.socks5, s.transparent, s.dnsTCP, {s.admin}} {
+	for _, list := range [][]net.Listener{s.http, s.socks5, s.transparent, s.tproxy, s.dnsTCP, {s.admin}} {
 		for _, l := range list {
 			if l != nil {
 				out = append(out, l)
@@ -53,6 +53,9 @@ func (s *Sockets) listeners() []boundListener {
 	}
 	for _, l := range s.transparent {
 		add("transparent", l)
+	}
+	for _, l := range s.tproxy {
+		add("tproxy", l)
 	}
 	for _, l := range s.dnsTCP {
 		add("dns", l)

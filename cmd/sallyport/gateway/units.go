@@ -28,7 +28,8 @@ func (d DropIn) Write(dir string) error {
 // service depends only on the units that have a socket, because systemd does not
 // load a socket unit without one. A configuration with datagram sockets always has
 // stream sockets. So PartOf=sallyport.socket stops and restarts all units in one
-// transaction: a client cannot start the service in the middle of it.
+// transaction: a client cannot start the service in the middle of it. For TPROXY the
+// service gets a capability and opens the sockets itself.
 func SocketDropIns(config string, l site.Listen) []DropIn {
 	var streams, datagrams, units []string
 	all := l.Streams()
@@ -51,6 +52,9 @@ func SocketDropIns(config string, l site.Listen) []DropIn {
 	if len(units) > 0 {
 		list := strings.Join(units, " ")
 		out = append(out, DropIn{"sallyport.service.d/50-sockets.conf", head + "[Unit]\nPartOf=" + units[0] + "\n[Service]\nSockets=" + list + "\n"})
+	}
+	if len(l.TPROXY) > 0 {
+		out = append(out, DropIn{"sallyport.service.d/50-tproxy.conf", head + "# The kernel demands a capability for sockets with addresses of other hosts.\n[Service]\nAmbientCapabilities=CAP_NET_RAW\nCapabilityBoundingSet=CAP_NET_RAW\n"})
 	}
 	return out
 }

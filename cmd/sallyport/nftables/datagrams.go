@@ -15,7 +15,7 @@ import (
 // names in sets. Without a listener for redirected traffic there is no packet filter, and no
 // warning.
 func DatagramsToNames(cfg *site.Config, policy *rules.Policy) (out rules.Problems) {
-	if len(cfg.Listen.Transparent) == 0 {
+	if !cfg.Listen.Redirected() {
 		return nil
 	}
 	for _, g := range policy.Grants() {

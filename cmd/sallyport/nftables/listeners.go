@@ -65,8 +65,8 @@ func redirectable(addr netip.Addr, mode Mode) bool {
 	return addr.IsUnspecified() || mode == Sidecar && loopback
 }
 
-// ErrNoTransparentListener reports a configuration without transparent listener:
-// such a proxy needs no packet filter.
+// ErrNoTransparentListener reports a configuration without a listener for
+// redirected connections: such a proxy needs no packet filter.
 var ErrNoTransparentListener = errors.New("no transparent listener")
 
 // A noTransparentListener is an error that explains what is missing.
@@ -76,14 +76,13 @@ type noTransparentListener struct{ error }
 func (noTransparentListener) Is(target error) bool { return target == ErrNoTransparentListener }
 
 // listenTargets returns the targets of TCP and DNS. Its error says what to change.
-func listenTargets(cfg *site.Config, mode Mode) (tcp, dns targets, err error) {
+func listenTargets(cfg *site.Config, o Options) (tcp, dns targets, err error) {
 	var errs []error
-	find := func(key, what, example string, list []netip.AddrPort) targets {
-		t := targetsOf(list, mode)
+	find := func(key, what, example string, list []netip.AddrPort, t targets) targets {
 		switch {
 		case len(list) == 0:
 			err := fmt.Errorf("%s: [listen] %s is empty, so there is nothing to redirect %s to: set %s = [%q]", cfg.File, key, what, key, example)
-			if key == "transparent" {
+			if key != "dns" && !cfg.Listen.Redirected() {
 				err = noTransparentListener{err}
 			}
 			errs = append(errs, err)
@@ -94,8 +93,12 @@ func listenTargets(cfg *site.Config, mode Mode) (tcp, dns targets, err error) {
 		}
 		return t
 	}
-	tcp = find("transparent", "TCP", "[::]:3129", cfg.Listen.Transparent)
-	dns = find("dns", "DNS", "[::]:5300", cfg.Listen.DNS)
+	if l := cfg.Listen; diverts(cfg, o) {
+		tcp = find("tproxy", "TCP", "[::]:3130", l.TPROXY, tproxyTargets(l.TPROXY))
+	} else {
+		tcp = find("transparent", "TCP", "[::]:3129", l.Transparent, targetsOf(l.Transparent, o.Mode))
+	}
+	dns = find("dns", "DNS", "[::]:5300", cfg.Listen.DNS, targetsOf(cfg.Listen.DNS, o.Mode))
 	return tcp, dns, errors.Join(errs...)
 }
 
@@ -106,7 +109,7 @@ func LoopbackListeners(cfg *site.Config, mode Mode) rules.Problems {
 	remote := slices.ContainsFunc(cfg.Clients, func(c *rules.Client) bool {
 		return slices.ContainsFunc(c.Sources, func(p netip.Prefix) bool { return !isLoopback(p) })
 	})
-	if mode == Sidecar || !remote || len(cfg.Listen.Transparent) == 0 {
+	if mode == Sidecar || !remote || !cfg.Listen.Redirected() {
 		return nil
 	}
 	var out rules.Problems

@@ -25,6 +25,7 @@ type Options struct {
 	Mode           Mode
 	User           string             // sidecar: the user that sallyport runs as
 	Local          []netip.Prefix     // prefixes of the site that the filter passes unchecked
+	TPROXY         bool               // gateway: TPROXY instead of REDIRECT, also if there are listeners for both
 	Masquerade     bool               // gateway: forwarded datagrams get the gateway's address
 	DHCP           bool               // sidecar: DHCP clients may send on the link
 	Neighbours     []Neighbour        // gateway: link-layer addresses of clients
@@ -53,6 +54,8 @@ func (o Options) check() error {
 		return optionError("--user %q is neither a user name nor a number", o.User)
 	case o.Mode == Gateway && o.DHCP || o.Mode == Sidecar && o.Masquerade:
 		return optionError("--dhcp is for --mode sidecar, --masquerade for --mode gateway")
+	case o.Mode == Sidecar && o.TPROXY:
+		return optionError("--tproxy is for --mode gateway: TPROXY takes only packets that other hosts send")
 	case o.Mode == Sidecar && (o.NeighbourTable || len(o.Neighbours)+len(o.Interfaces) > 0):
 		return optionError("--neighbour and --interface are for --mode gateway")
 	}

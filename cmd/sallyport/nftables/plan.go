@@ -22,6 +22,8 @@ type Plan struct {
 	Mark, Own      string // bits of the connection mark: the flow passes without sallyport; sidecar: it is sallyport's own or was opened from outside
 	Zone           int    // sidecar: the conntrack zone of sallyport's own queries
 
+	TPROXY             bool   // packets come to sallyport unchanged
+	PacketMark         string // TPROXY: the bit of the packet mark that selects the route to this host
 	TCP, DNS           targets
 	DNSPorts           []string // the ports that the DNS filter answers from
 	Sources4, Sources6 []string // of every client
@@ -63,10 +65,10 @@ func NewPlan(cfg *site.Config, policy *rules.Policy, o Options) (*Plan, error) {
 	}
 	p := &Plan{
 		File: oneLine(cfg.File), Revision: policy.Revision(), Mode: o.Mode, User: o.User, Mark: fmt.Sprintf("%#08x", passedMark), Own: fmt.Sprintf("%#08x", ownMark), Zone: ownZone,
-		Masquerade: o.Masquerade, DHCP: o.DHCP,
+		Masquerade: o.Masquerade, DHCP: o.DHCP, TPROXY: diverts(cfg, o), PacketMark: fmt.Sprintf("%#08x", divertedMark),
 	}
 	var err error
-	if p.TCP, p.DNS, err = listenTargets(cfg, o.Mode); err != nil {
+	if p.TCP, p.DNS, err = listenTargets(cfg, o); err != nil {
 		return nil, err
 	}
 	for _, a := range cfg.Listen.DNS {

@@ -59,6 +59,9 @@ func options(t *testing.T, args []string) Options {
 		case "--dhcp":
 			o.DHCP, args = true, args[1:]
 			continue
+		case "--tproxy":
+			o.TPROXY, args = true, args[1:]
+			continue
 		case "--mode":
 			o.Mode = Mode(args[1])
 		case "--user":
@@ -123,11 +126,16 @@ func TestGoldenRulesets(t *testing.T) {
 		{"gateway.nft", []string{"--mode", "gateway"}},
 		{"gateway-local.nft", []string{"--local", "10.99.0.0/16", "--local", "fd99::/64", "--masquerade"}},
 		{"gateway-bound.nft", []string{"--neighbour", "10.77.0.10=52:54:00:00:00:10", "--neighbour", "fd77::10=52:54:00:00:00:10", "--neighbour", "10.77.2.0/24=52:54:00:00:00:02", "--interface", "10.77.0.11=eth1"}},
+		{"gateway-tproxy.nft", []string{"--tproxy", "--local", "10.99.0.0/16"}},
 		{"sidecar.nft", []string{"--mode", "sidecar"}},
 		{"sidecar-dhcp.nft", []string{"--mode", "sidecar", "--user", "65532", "--local", "10.99.0.0/16", "--dhcp"}},
 	} {
 		t.Run(g.file, func(t *testing.T) {
-			out, _ := printed(t, siteFile, siteText(t), g.args...)
+			text := siteText(t)
+			if strings.Contains(g.file, "tproxy") {
+				text = strings.Replace(text, `transparent = ["[::]:3129"]`, `tproxy      = ["127.0.0.1:3130", "[::1]:3130"]`, 1)
+			}
+			out, _ := printed(t, siteFile, text, g.args...)
 			file := filepath.Join("testdata", g.file)
 			if os.Getenv("UPDATE_GOLDEN") != "" {
 				if err := os.WriteFile(file, []byte(out), 0o644); err != nil {
