@@ -52,6 +52,8 @@ func whyNever(r rules.Reason) string {
 		return "the flow asked for one name and showed another, so a name may be forged; look at the client"
 	case rules.ECHPresent:
 		return `the configuration says ech = "deny", and sallyport cannot see the encrypted name`
+	case rules.ProxyProtocol:
+		return "the balancer did not name its client, so there is no client for a rule; correct the balancer, or [listen] proxy_protocol_from"
 	case rules.QUIC:
 		return "clients fall back to TCP by themselves"
 	case rules.Self:

@@ -23,6 +23,10 @@ type Config struct {
 	// Generation is nil, no name resolves.
 	Generation func() *rules.Generation
 
+	// Balancers has the addresses from which every connection by TCP begins with
+	// a header of the PROXY protocol, which names the client.
+	Balancers []netip.Prefix
+
 	Limits Limits
 
 	Timeout    time.Duration // a client has its answer or a failure within this time; 0: 2.8 s

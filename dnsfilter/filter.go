@@ -13,6 +13,7 @@ import (
 	"github.com/miekg/dns"
 
 	"sallyport/rules"
+	"sallyport/rules/quota"
 )
 
 // A Filter answers DNS queries as its Gate permits. New makes one.
@@ -25,9 +26,11 @@ type Filter struct {
 	proven         budget // for queries with a proven source
 	unproven       budget // for the other queries
 	unknownReplies *bucket
-	conns          *connQueue // TCP connections
-	unknownConns   *connQueue // TCP connections of unknown clients
-	nameQuota      *nameQuota // new names below wildcards and zones
+	conns          *connQueue             // TCP connections
+	unknownConns   *connQueue             // TCP connections of unknown clients
+	arriving       *quota.Table[struct{}] // TCP connections of balancers whose header is awaited
+	checks         atomic.Uint64          // see HealthChecks
+	nameQuota      *nameQuota             // new names below wildcards and zones
 	pins           *pins
 	replan         chan struct{}           // signals that PrefetchNames may return other names
 	running        atomic.Pointer[service] // the run of Serve; nil: Serve does not run
@@ -48,6 +51,7 @@ func New(cfg Config) *Filter {
 	f := &Filter{cfg: cfg, start: cfg.Now(), reach: rules.Decision.Reach, none: newResolver(ResolverConfig{Cache: 1, InFlight: -1})}
 	f.proven, f.unproven, f.cookies = newBudget(), newBudget(), newCookies(f.start)
 	f.conns, f.unknownConns = newConnQueue(), newConnQueue()
+	f.arriving = quota.New[struct{}](0, 0)
 	f.nameQuota, f.pins, f.replan = newNameQuota(), newPins(), make(chan struct{}, 1)
 	f.unknownReplies = newBucket(cfg.Limits.UnknownQPS)
 	f.SetLimits(cfg.Limits)
@@ -66,6 +70,7 @@ func (f *Filter) SetLimits(l Limits) {
 	f.conns.held.Set(l.TCP, l.TCPPerClient)
 	f.conns.setQueue(l.TCP, max(1, l.TCP/2)) // connections of unknown clients do not wait
 	f.unknownConns.held.Set(max(1, l.TCP/16), max(1, l.TCPPerClient/16))
+	f.arriving.Set(l.TCP, l.TCP)
 	f.pins.set(l.Pins, l.PinsPerClient)
 }
 

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"sallyport/rules"
+	"sallyport/rules/proxyheader"
 )
 
 // maxPipelined is how many queries of one connection may wait for upstreams.
@@ -57,24 +58,44 @@ func (s *service) admit(ctx context.Context, conn net.Conn) {
 		conn.Close()
 		return
 	}
-	client := rules.ClientAddr(from)
-	queue, owner := s.f.queueOf(client)
-	place, ok := queue.enter(owner)
+	c := &tcpConn{s: s, conn: conn, client: rules.ClientAddr(from), room: make(chan struct{}, maxPipelined)}
+	if s.f.fromBalancer(c.client) {
+		s.introduce(ctx, c)
+	} else {
+		s.enter(ctx, c)
+	}
+}
+
+// enter serves a connection whose client is known.
+func (s *service) enter(ctx context.Context, c *tcpConn) {
+	c.queue, c.owner = s.f.queueOf(c.client)
+	place, ok := c.queue.enter(c.owner)
 	if !ok {
-		s.f.refuseConn(conn, client)
+		s.f.refuseConn(c.conn, c.client)
 		return
 	}
-	c := &tcpConn{s: s, conn: conn, client: client, queue: queue, owner: owner, room: make(chan struct{}, maxPipelined)}
 	s.readers.Go(func() {
-		if place != nil && !queue.await(place, firstQueryTimeout) {
-			s.f.refuseConn(conn, client)
+		if place != nil && !c.queue.await(place, firstQueryTimeout) {
+			s.f.refuseConn(c.conn, c.client)
 			return
 		}
-		s.mu.Lock()
-		s.conns[c] = struct{}{}
-		s.mu.Unlock()
+		s.hold(c)
 		c.serve(ctx)
 	})
+}
+
+// hold lets stopReading end the reads of c.
+func (s *service) hold(c *tcpConn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.conns[c] = struct{}{}
+}
+
+// release undoes hold.
+func (s *service) release(c *tcpConn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.conns, c)
 }
 
 // refuseConn records a connection above the limits and closes it.
@@ -135,9 +156,7 @@ func (c *tcpConn) close() {
 	c.wait.Wait()
 	c.conn.Close()
 	c.queue.release(c.owner)
-	c.s.mu.Lock()
-	delete(c.s.conns, c)
-	c.s.mu.Unlock()
+	c.s.release(c)
 }
 
 // firstQueryTimeout is how long a connection without a query may go on once
@@ -170,10 +189,7 @@ func (e *brokenMessage) Error() string { return e.detail }
 // read returns the bytes that came. Any other error is the end of a connection
 // between two messages.
 func (c *tcpConn) read(ctx context.Context, buf []byte) ([]byte, error) {
-	c.conn.SetReadDeadline(time.Now().Add(c.s.f.cfg.TCPIdle))
-	if ctx.Err() != nil { // otherwise the new deadline could replace the deadline that ends this read
-		c.conn.SetReadDeadline(c.lastRead())
-	}
+	c.await(ctx)
 	got, err := io.ReadFull(c.conn, buf[:2])
 	switch {
 	case err != nil && got == 0:
@@ -186,9 +202,20 @@ func (c *tcpConn) read(ctx context.Context, buf []byte) ([]byte, error) {
 		return nil, &brokenMessage{rules.MalformedRequest, fmt.Sprintf("a message of %d octets: a query has 1 to %d", n, len(buf))}
 	}
 	if got, err = io.ReadFull(c.conn, buf[:n]); err != nil {
+		if proxyheader.Begins(append([]byte{byte(n >> 8), byte(n)}, buf[:got]...)) {
+			return nil, &brokenMessage{rules.MalformedRequest, proxyheader.Unexpected}
+		}
 		return buf[:got], brokenBy(ctx, err, "a message", got, n)
 	}
 	return buf[:n], nil
+}
+
+// await sets the deadline of the next read.
+func (c *tcpConn) await(ctx context.Context) {
+	c.conn.SetReadDeadline(time.Now().Add(c.s.f.cfg.TCPIdle))
+	if ctx.Err() != nil { // otherwise the new deadline could replace the deadline that ends this read
+		c.conn.SetReadDeadline(c.lastRead())
+	}
 }
 
 // brokenBy returns what ended a message after got of its n bytes: the client,

@@ -20,6 +20,9 @@ type client struct {
 
 	by      rules.QuotaKey // the client whose quotas it uses, by the generation in force when it was accepted
 	unknown bool           // its address is in no [[client]]
+	charged bool           // it uses these quotas; a balancer's connection does not until its header is read
+
+	behind *balancer // nil: the client itself made the connection
 
 	idleMu sync.Mutex  // held while idle is cleared, and by endWait, which does nothing once idle is cleared
 	idle   atomic.Bool // the proxy waits for the client's next bytes, and no request is open; see endWait

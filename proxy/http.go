@@ -15,6 +15,7 @@ import (
 	"sallyport/proxy/head"
 	"sallyport/proxy/peek"
 	"sallyport/rules"
+	"sallyport/rules/proxyheader"
 )
 
 // ServeHTTP serves clients of the HTTP proxy on l, until ctx ends or Drain begins:
@@ -134,6 +135,8 @@ func (s *session) Judge(h *head.Head, fault rules.Reason, detail string) bool {
 	}
 	if fault == rules.ReasonNone {
 		a.Fault, a.Detail = s.unfit(h)
+	} else if s.guard.Heads == 0 && s.from == (proxySource{}) && proxyheader.Begins(s.c.Bytes) {
+		a.Detail = proxyheader.Unexpected
 	}
 	// Port 443 must carry TLS, and a request is not TLS: the question is final at once.
 	a.Provisional = a.Fault == rules.ReasonNone && a.Dest.Port() != portTLS

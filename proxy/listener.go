@@ -62,17 +62,31 @@ func (t *clientTable) admit(c *client, l Limits) (fault rules.Reason, detail str
 		return rules.Draining, ""
 	case len(t.open) >= l.Connections:
 		return rules.Limit, "limits.connections is reached"
+	}
+	if c.behind == nil {
+		if fault, detail = t.charge(c, l); fault != rules.ReasonNone {
+			return fault, detail
+		}
+	}
+	t.open[c] = struct{}{}
+	t.running.Add(1)
+	return rules.ReasonNone, ""
+}
+
+// charge counts c against the quotas of its client, or returns which quota is reached. mu must be
+// held.
+func (t *clientTable) charge(c *client, l Limits) (fault rules.Reason, detail string) {
+	switch {
 	case t.quota.HeldBy(c.by) >= l.PerClient:
 		return rules.Limit, "limits.per_client is reached"
 	case c.unknown && t.unknown >= l.unknownClients():
 		return rules.Limit, "the quota of limits.connections for addresses in no [[client]] is reached"
 	}
-	t.quota.Acquire(c.by) // cannot fail: only admit acquires, under mu
-	t.open[c] = struct{}{}
+	t.quota.Acquire(c.by) // cannot fail: only charge acquires, under mu
 	if c.unknown {
 		t.unknown++
 	}
-	t.running.Add(1)
+	c.charged = true
 	return rules.ReasonNone, ""
 }
 
@@ -89,6 +103,9 @@ func (t *clientTable) leave(c *client) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	delete(t.open, c)
+	if !c.charged {
+		return
+	}
 	t.quota.Release(c.by)
 	if c.unknown {
 		t.unknown--
@@ -183,14 +200,23 @@ func (p *Proxy) accepted(conn net.Conn, fe frontEnd) {
 	}
 	p.count.accepted.Add(1)
 	c := &client{Conn: peek.Conn{TCP: tcp, Pool: &p.buffers}, addr: rules.ClientAddr(unmapped(tcp.RemoteAddr()))}
-	of := p.cfg.Gate.Preview(rules.Attempt{Via: fe.via, Client: c.addr, Proto: rules.TCP}).Client
-	c.by, c.unknown = rules.QuotaKeyOf(c.addr.Addr(), of), of == nil
+	if p.fromBalancer(c) {
+		c.behind = &balancer{addr: c.addr}
+	} else {
+		p.recognize(c, fe.via)
+	}
 	if fault, detail := p.clients.admit(c, p.limits); fault != rules.ReasonNone {
 		p.notAdmitted(c, fe, fault, detail)
 		return
 	}
 	p.count.connections.Add(1)
 	go p.run(c, fe)
+}
+
+// recognize finds out whose quotas c uses.
+func (p *Proxy) recognize(c *client, via rules.Via) {
+	of := p.cfg.Gate.Preview(rules.Attempt{Via: via, Client: c.addr, Proto: rules.TCP}).Client
+	c.by, c.unknown = rules.QuotaKeyOf(c.addr.Addr(), of), of == nil
 }
 
 // notAdmitted refuses at once: it records the decision and reads nothing.
@@ -212,7 +238,9 @@ func (p *Proxy) run(c *client, fe frontEnd) {
 	defer c.TCP.Close()
 	defer p.recovered(c, fe.via)
 	defer c.Release()
-	fe.handle(p.base, c)
+	if c.behind == nil || p.introduced(c, fe) {
+		fe.handle(p.base, c)
+	}
 }
 
 // recovered turns a panic of one connection into a denial. It must be deferred directly.

@@ -48,6 +48,10 @@ type Config struct {
 	// replace it.
 	Connect func(context.Context, netip.AddrPort) (*net.TCPConn, error)
 
+	// Balancers has the addresses from which every connection begins with a header of the PROXY
+	// protocol, which names the client.
+	Balancers []netip.Prefix
+
 	Limits Limits       // zero fields have defaults
 	Log    *slog.Logger // nil: discard
 

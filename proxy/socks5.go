@@ -15,6 +15,7 @@ import (
 	"github.com/things-go/go-socks5/statute"
 
 	"sallyport/rules"
+	"sallyport/rules/proxyheader"
 )
 
 // ServeSOCKS5 serves SOCKS5 clients on l until ctx ends or Drain begins; see serve.
@@ -61,6 +62,9 @@ func (h socksHandler) handle(ctx context.Context, c *client) {
 	case s.fault != nil:
 		a := p.attempt(c, rules.ViaSOCKS5)
 		a.Fault, a.Detail, a.Raw = s.fault.reason, s.fault.detail, s.fault.raw
+		if s.stage == 0 && proxyheader.Begins(c.Bytes) {
+			a.Detail = proxyheader.Unexpected
+		}
 		a.Authority, a.Dest = s.fault.dest.Name, netip.AddrPortFrom(s.fault.dest.Addr, s.fault.dest.Port)
 		p.cfg.Gate.Decide(a)
 		if len(s.fault.reply) > 0 {

@@ -15,6 +15,7 @@ type Stats struct {
 	Sniffing    int64 // tunnels whose first bytes are awaited
 
 	Accepted     uint64 // connections, since the start
+	Checks       uint64 // connections whose PROXY header names no client, such as a balancer's health checks
 	Empty        uint64 // accepted connections that closed without a byte and without a denial
 	NotAdmitted  uint64 // accepted connections that were refused because of a limit or a drain
 	AcceptErrors uint64 // failed accepts, for example for lack of descriptors
@@ -27,16 +28,16 @@ type Stats struct {
 }
 
 type counters struct {
-	connections                                        atomic.Int64
-	accepted, empty, notAdmitted, acceptErrors, panics atomic.Uint64
-	bytesIn, bytesOut                                  atomic.Uint64 // the bytes of flows that ended
+	connections                                                atomic.Int64
+	accepted, checks, empty, notAdmitted, acceptErrors, panics atomic.Uint64
+	bytesIn, bytesOut                                          atomic.Uint64 // the bytes of flows that ended
 }
 
 // Stats returns what is open now and what was counted since the start.
 func (p *Proxy) Stats() Stats {
 	s := Stats{
 		Connections: p.count.connections.Load(), Sniffing: int64(p.sniffing.Held()),
-		Accepted: p.count.accepted.Load(), Empty: p.count.empty.Load(), NotAdmitted: p.count.notAdmitted.Load(),
+		Accepted: p.count.accepted.Load(), Checks: p.count.checks.Load(), Empty: p.count.empty.Load(), NotAdmitted: p.count.notAdmitted.Load(),
 		AcceptErrors: p.count.acceptErrors.Load(), Panics: p.count.panics.Load(),
 		BytesIn: p.count.bytesIn.Load(), BytesOut: p.count.bytesOut.Load(),
 		Associations: int64(p.associations.Held()), Datagrams: p.datagrams.Stats(),

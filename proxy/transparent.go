@@ -74,6 +74,9 @@ const pinWait = 30 * time.Millisecond
 // So at a pinned address the client's bytes are judged first: they may show a permitted name that
 // is not among the names of the pin.
 func (p *Proxy) clientSpoke(c *client) bool {
+	if len(c.Bytes) > 0 {
+		return true
+	}
 	c.Deadline(p.cfg.pinWait)
 	defer c.Deadline(0)
 	return !errors.Is(p.await(c, hello.MaxRecords+hello.RecordHeader), os.ErrDeadlineExceeded)
@@ -83,6 +86,12 @@ func (p *Proxy) clientSpoke(c *client) bool {
 // here, or if the kernel does not know the original destination.
 func (p *Proxy) findOriginal(c *client, a *rules.Attempt, find finder) {
 	original, err := find(c.TCP)
+	if err != nil && c.behind != nil && c.behind.dest.IsValid() {
+		original, err = c.behind.dest, nil // the packet filter did not redirect it: the balancer connected to this listener
+		if original == unmapped(c.TCP.LocalAddr()) {
+			err = errors.New("the connection was not redirected")
+		}
+	}
 	switch {
 	case err != nil:
 		a.Fault, a.Detail = rules.Self, err.Error()
@@ -129,6 +138,9 @@ func (p *Proxy) byFirstBytes(ctx context.Context, c *client, a rules.Attempt, ah
 	s := p.sniff(c, 0, byAddress)
 	c.busy()
 	c.Deadline(0)
+	if p.forgedHeader(c, a.Via) {
+		s = forged()
+	}
 	timedOut := errors.Is(s.err, os.ErrDeadlineExceeded)
 	switch silent := len(c.Bytes) == 0 && s.err != nil; {
 	case silent && byAddress && (timedOut || s.err == io.EOF):

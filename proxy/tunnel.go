@@ -134,6 +134,9 @@ func (f *flow) eitherFirst(ctx context.Context, a rules.Attempt) rules.Cause {
 	}
 	r.MarkActive()
 	s := f.p.sniff(f.c, a.Dest.Port(), true)
+	if f.p.forgedHeader(f.c, a.Via) {
+		s = forged()
+	}
 	if s.http && s.fault == rules.ReasonNone && f.out.Load() == 0 && r.StopDown() {
 		if f.out.Load() == 0 {
 			r.Finish()

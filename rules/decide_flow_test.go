@@ -249,7 +249,7 @@ func TestDecideFaults(t *testing.T) {
 // If several reasons hold, Decide reports the first of the list.
 func TestReasonPrecedence(t *testing.T) {
 	order := []string{
-		"malformed_request", "malformed_name", "not_tls", "not_http", "sniff_timeout", "sniff_too_long", "sni_missing", "ech_present", "quic",
+		"malformed_request", "malformed_name", "not_tls", "not_http", "sniff_timeout", "sniff_too_long", "sni_missing", "ech_present", "proxy_protocol", "quic",
 		"unknown_client", "self", "sni_mismatch", "host_mismatch",
 		"feature_off", "version_excluded", "expired", "protocol_not_listed", "port_not_listed", "role_not_listed", "type_not_allowed", "ip_literal", "not_listed",
 		"private_address", "destination_mismatch", "dns_bogus", "limit", "journal_unavailable", "draining",

@@ -55,6 +55,11 @@ var reasonTexts = [reasonCount]reasonText{
 		Cause:   "a current browser or TLS library",
 		Cure:    "turn ECH off in the client, or set `ech = \"outer\"`",
 	}},
+	ProxyProtocol: {"proxy_protocol", Explanation{
+		Meaning: "A connection from a balancer in [listen] proxy_protocol_from did not name its client in a header of the PROXY protocol.",
+		Cause:   "a balancer without `send-proxy`, a client with an address in this list, a header that breaks its grammar, or a client that reached the balancer by a unix socket",
+		Cure:    "let the balancer send the header (HAProxy: `send-proxy-v2`); list only addresses of balancers; `detail` says what was wrong",
+	}},
 	QUIC: {"quic", Explanation{
 		Meaning: "QUIC is refused so that clients fall back to TCP.",
 		Cause:   "a browser or library that tries HTTP/3",

@@ -21,6 +21,7 @@ const (
 	SniffTooLong
 	SNIMissing
 	ECHPresent
+	ProxyProtocol
 	QUIC
 
 	UnknownClient

@@ -70,6 +70,7 @@ func Parse(file string, disk Disk, data []byte, shipped []*rules.Profile) (*Conf
 		c.Expect = append(c.Expect, c.readExpectation(t))
 	}
 	c.warnOfUnion(doc)
+	c.warnOfBalancers(doc)
 	c.readDNS(top.Sub("dns"), disk)
 	c.readHosts(top.Sub("hosts"))
 	c.readResolve(top.Sub("resolve"))

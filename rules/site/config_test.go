@@ -48,6 +48,11 @@ func TestConfigRefusals(t *testing.T) {
 	for _, c := range []struct{ what, text, want string }{
 		{"nothing", "", "site.toml: warning: no [[client]]: every request is denied as unknown_client"},
 		{"one client", one, ""},
+		{"balancers", one + "[listen]\nproxy_protocol_from = [\"10.0.9.2\", \"fd00:9::/120\"]\n", ""},
+		{"a balancer by name", one + "[listen]\nproxy_protocol_from = [\"lb.corp.example\"]\n", `site.toml:6: proxy_protocol_from: "lb.corp.example" is not an address or a prefix like "10.0.0.0/8"`},
+		{"everyone is a balancer", one + "[listen]\nproxy_protocol_from = [\"0.0.0.0/0\"]\n", `site.toml:6: proxy_protocol_from: 0.0.0.0/0 is the whole IPv4 Internet: every host could pose as any client, by a header that it writes itself; list only the addresses of the balancers`},
+		{"a balancer that is no host", one + "[listen]\nproxy_protocol_from = [\"224.0.0.0/8\"]\n", `site.toml:6: proxy_protocol_from: 224.0.0.0/8 is never the source of a packet: these are multicast addresses (RFC 5771)`},
+		{"a client among the balancers", one + "[listen]\nproxy_protocol_from = [\"10.0.0.0/24\"]\n", `site.toml:6: warning: proxy_protocol_from: 10.0.0.0/24 contains addresses of client "one" (10.0.0.1/32): connections from there must begin with a PROXY header, and a client there can pose as any other; list only the addresses of the balancers`},
 
 		{"a reason that was not filled in", one + reasoned("FILL IN: ticket and why one needs it (denied 3 times as not_listed until 2026-11-22)"),
 			`site.toml:10: warning: reason: "FILL IN: ticket and why one needs it (denied 3 times as not_listed until 2026-11-22)" is still a placeholder: say why the site needs the rule, like a ticket number, or delete the rule`},

@@ -23,6 +23,8 @@ func (c *Config) readListen(t *tomldoc.Table) {
 		t.Doc.Warnf(t.Line("tproxy"), "tproxy and transparent are both listed, but a packet filter uses one of them: without --tproxy, sallyport nft redirects to transparent; remove the key that this site does not use")
 	}
 	c.Listen.Admin = t.Str("admin")
+	c.Listen.ProxyProtocolFrom = prefixes(t, "proxy_protocol_from")
+	checkBalancers(t, c.Listen.ProxyProtocolFrom)
 	c.lines = map[string]int{}
 	for _, key := range t.Keys() {
 		c.lines[key] = t.Line(key)

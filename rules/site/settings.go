@@ -15,6 +15,10 @@ type Listen struct {
 	HTTP, SOCKS5, DNS, Transparent []netip.AddrPort
 	TPROXY                         []netip.AddrPort // for both TCP and UDP
 	Admin                          string           // address:port, unix:path, or "": off
+
+	// ProxyProtocolFrom has the balancers: connections from them begin with a header of the PROXY
+	// protocol, on every TCP listener but Admin.
+	ProxyProtocolFrom []netip.Prefix
 }
 
 // DNS has the settings of [dns].

@@ -118,6 +118,9 @@ func (g *Gateway) health() []page.Health {
 	rows = append(rows, file, restart, g.journalHealth(cfg))
 	rows = append(rows, g.upstreamHealth()...)
 	p := g.proxy.Stats()
+	if text := describeBalancers(booted.Listen); text != "" {
+		rows = append(rows, page.Health{Name: "Balancers", OK: true, Text: fmt.Sprintf("%s; %d health checks", text, p.Checks+g.filter.HealthChecks())})
+	}
 	rows = append(rows, page.Health{Name: "Proxy", OK: p.Panics == 0, Text: fmt.Sprintf("%d connections open, %d flows connected, %d connections refused because of a limit or a drain, %d ended in a recovered panic", p.Connections, p.Tunnels, p.NotAdmitted, p.Panics)})
 	if text := g.describeDrops(); text != "" {
 		rows = append(rows, page.Health{Name: "Packet filter", OK: g.drops.Problem() == "", Text: text + g.drops.DescribeCounters()})

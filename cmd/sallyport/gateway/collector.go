@@ -56,6 +56,7 @@ func (g *Gateway) exportProxy(e exporter) {
 	e.send("sallyport_sniffing", float64(p.Sniffing))
 	e.send("sallyport_connections_total", float64(p.Accepted))
 	e.send("sallyport_connections_empty_total", float64(p.Empty))
+	e.send("sallyport_balancer_checks_total", float64(p.Checks+g.filter.HealthChecks()))
 	e.send("sallyport_connections_refused_total", float64(p.NotAdmitted))
 	e.send("sallyport_accept_errors_total", float64(p.AcceptErrors))
 	e.send("sallyport_panics_total", float64(p.Panics))

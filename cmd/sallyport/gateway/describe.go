@@ -72,6 +72,19 @@ func DescribeClient(c *rules.Client) string {
 	return c.Name + " (" + strings.Join(parts, "; ") + ")"
 }
 
+// describeBalancers describes whose connections must begin with a PROXY header; "" if there are
+// none.
+func describeBalancers(l site.Listen) string {
+	if len(l.ProxyProtocolFrom) == 0 {
+		return ""
+	}
+	var from []string
+	for _, p := range l.ProxyProtocolFrom {
+		from = append(from, p.String())
+	}
+	return "each TCP connection from " + strings.Join(from, ", ") + " must begin with a PROXY header, which names the client"
+}
+
 // ClientNames lists the names of a configuration's first clients.
 func ClientNames(cfg *site.Config) string {
 	var names []string

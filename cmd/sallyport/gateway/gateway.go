@@ -157,7 +157,7 @@ func (g *Gateway) openParts() (err error) {
 	g.proxy = proxy.New(proxy.Config{
 		Gate: g.recorder, Generation: g.live.Load, Closed: g.unmet.closed,
 		Lookup: lookupBy(g.filter), AdmitName: g.filter.AdmitName, Pinned: g.filter.Pinned, NextFlow: g.nextFlow, Log: g.log,
-		AnswerDNS: g.filter.Answer,
+		AnswerDNS: g.filter.Answer, Balancers: g.cfg.Listen.ProxyProtocolFrom,
 		Limits: proxy.Limits{
 			Connections: l.Connections, PerClient: l.PerClient, Sniffing: l.Sniffing,
 			Head: l.Handshake, Sniff: l.Sniff, Dial: l.Dial, Idle: l.Idle, HalfClosed: l.HalfClosed,
@@ -174,7 +174,7 @@ func (g *Gateway) nextFlow() uint64 { return g.flows.Add(1) }
 func (g *Gateway) dnsConfig(cfg *site.Config) dnsfilter.Config {
 	c := dnsfilter.Config{
 		Gate: g.recorder, Generation: g.live.Load, NextFlow: g.nextFlow, Log: g.log, Limits: dnsLimits(cfg),
-		Observe: g.metrics.answered, ObserveUpstream: g.metrics.tried,
+		Observe: g.metrics.answered, ObserveUpstream: g.metrics.tried, Balancers: cfg.Listen.ProxyProtocolFrom,
 	}
 	c.Pins = cfg.Listen.Redirected()
 	if c.Pins || g.sets != nil {

@@ -23,6 +23,7 @@ type readiness struct {
 	Profiles  []string       `json:"profiles,omitempty"` // those from files
 	Broken    []string       `json:"broken_expectations,omitempty"`
 	Drops     string         `json:"filter_drops,omitempty"`
+	Balancers string         `json:"balancers,omitempty"`
 	Hardening []confine.Step `json:"hardening"`
 	Limits    ProcessLimits  `json:"limits"`
 }
@@ -38,7 +39,7 @@ func (g *Gateway) readiness() readiness {
 	cfg := g.cfg
 	out.Broken = slices.Clone(g.broken)
 	g.mu.Unlock()
-	out.Drops = g.describeDrops()
+	out.Drops, out.Balancers = g.describeDrops(), describeBalancers(g.booted.Listen)
 	if g.live.Policy() != nil {
 		out.Policy, out.Profiles = g.describe(cfg), DescribeProfiles(cfg)
 	}
@@ -76,6 +77,9 @@ func (g *Gateway) serveReady(w http.ResponseWriter, r *http.Request) {
 	}
 	if is.Drops != "" {
 		fmt.Fprintln(w, "packet filter:", is.Drops)
+	}
+	if is.Balancers != "" {
+		fmt.Fprintln(w, "balancers:", is.Balancers)
 	}
 	for _, s := range is.Hardening {
 		fmt.Fprintln(w, "hardening:", s)

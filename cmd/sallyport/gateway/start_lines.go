@@ -26,6 +26,9 @@ func (g *Gateway) startLines(policy *rules.Policy) string {
 		fmt.Fprintf(w, "  %-11s %s\n", l.name, l.addr)
 	}
 	row := func(name, text string) { fmt.Fprintf(w, "  %-11s %s\n", name, text) }
+	if text := describeBalancers(cfg.Listen); text != "" {
+		row("balancers", text)
+	}
 	row("policy", DescribePolicy(cfg, policy))
 	for _, text := range DescribeProfiles(cfg) {
 		row("profile", text)
