@@ -31,21 +31,41 @@ func hintUnnamed(a *Attempt, d *Decision, m *Remedy) string {
 	if h := r.hintEntry(target); h != "" {
 		return h
 	}
-	best, score := "", -1
+	best, score, named := "", -1, Name{}
 	if len(r.To) > 0 {
 		best = r.To[0].String()
 	}
 	for _, t := range r.To {
 		if n := alike(t.Name.s, target.s); n > score && !t.Name.IsZero() {
-			best, score = t.String(), n
+			best, score, named = t.String(), n, t.Name
 		}
 	}
 	for _, t := range r.List.likeIn(target) {
 		if n := alike(t.s, target.s); n > score {
-			best, score = r.List.placed(t), n
+			best, score, named = r.List.placed(t), n, t
+		}
+	}
+	if !named.IsZero() && levenshtein.ComputeDistance(named.s, target.s) > fewEdits {
+		if parent := commonParent(named, target); parent != "" {
+			return fmt.Sprintf("%s is not documented, but other names below %s are, such as %s, %s", target, parent, best, r.documented())
 		}
 	}
 	return fmt.Sprintf("the nearest name is %s, %s", best, r.documented())
+}
+
+// fewEdits is how many letters two names differ in at most, if one of them is perhaps the
+// misspelling of the other one.
+const fewEdits = 2
+
+// commonParent returns the longest name of at least two labels that both names are below.
+func commonParent(a, b Name) string {
+	parent := ""
+	for rest := b.s; strings.Contains(rest, "."); _, rest, _ = strings.Cut(rest, ".") {
+		if n := (Name{rest}); parent == "" && a.Below(n) && b.Below(n) {
+			parent = rest
+		}
+	}
+	return parent
 }
 
 // hintOtherProfile explains a denial by the profiles that document the destination

@@ -17,21 +17,26 @@ type Document struct {
 }
 
 // A Feature is a condition that a document states, and that a site turns on.
-type Feature struct{ Name, Meaning string }
+type Feature struct {
+	Name, Meaning string
+	Line          int
+}
 
 // A Port is a port that the document calls configurable.
 type Port struct {
 	Name    string
 	Default uint16
 	Meaning string
+	Line    int
 }
 
 // A Note is a row of the document that is not a rule yet: a comment that begins with NOTE.
 type Note struct {
-	Why  string // the open question
-	Row  string // the row as the document has it
-	Rule string // the rule that the row may become, without its id
-	Line int
+	Why       string // the open question
+	Row       string // the row as the document has it
+	Footnotes string // the footnotes that the row's marks refer to, one on a line
+	Rule      string // the rule that the row may become, without its id
+	Line      int
 }
 
 // A Profile is one product's documented network needs.

@@ -47,6 +47,9 @@ func closedFlags() map[string][]string {
 func (f *denialFlags) words(c *cobra.Command) error {
 	for name, known := range closedFlags() {
 		if fl := c.Flags().Lookup(name); fl != nil && fl.Value.String() != "" && !slices.Contains(known, fl.Value.String()) {
+			if near := commandline.Nearest(fl.Value.String(), known); near != "" {
+				return commandline.Usage("--%s: there is no %q; did you mean %s?", name, fl.Value, near)
+			}
 			return commandline.Usage("--%s: there is no %q; the values are %s", name, fl.Value, strings.Join(known, ", "))
 		}
 	}

@@ -50,7 +50,9 @@ explain cannot answer a line; for that line it prints {"error"}.`,
 	c.Flags().BoolVar(&asJSON, "json", false, "answer in JSON")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		batch := len(args) == 1 && args[0] == "-"
-		if !batch && len(args) != 3 {
+		if meant := gateway.Meant(args); !batch && len(args) != 3 && meant != "" {
+			return commandline.Usage("explain takes PROTO HOST PORT; did you mean: sallyport explain %s?", meant)
+		} else if !batch && len(args) != 3 {
 			return commandline.Usage("explain takes PROTO HOST PORT, like: sallyport explain tcp license.sangfor.com 443")
 		}
 		if batch && file == "-" {
@@ -58,7 +60,7 @@ explain cannot answer a line; for that line it prints {"error"}.`,
 		}
 		cfg, policy, err := gateway.LoadToExplain(file, c.InOrStdin(), c.ErrOrStderr())
 		if err != nil {
-			return commandline.Exit(2, err)
+			return commandline.Exit(2, gateway.StillRuns(err))
 		}
 		addr, err := gateway.ClientAddress(cfg, policy, client, from)
 		if err != nil {

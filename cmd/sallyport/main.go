@@ -80,8 +80,14 @@ the embedded configuration: HTTP proxy on 127.0.0.1:3128, SOCKS5 on 127.0.0.1:10
 		return commandline.Usage("%v; see %s --help", err, c.CommandPath())
 	})
 	root.CompletionOptions.HiddenDefaultCmd = true
+	root.AddGroup(&cobra.Group{ID: commandline.CommandGroup, Title: "Available Commands:"}, &cobra.Group{ID: commandline.TopicGroup, Title: "Additional help topics:"})
+	root.SetHelpCommand(commandline.NewHelp())
+	root.SetHelpCommandGroupID(commandline.CommandGroup)
 	root.AddCommand(run, newCheck(), newExplain(), catalogue.New(), newDenials(), newNFT(), newSockets(), newPreflight(), newHealthcheck(), newVersion())
 	root.AddCommand(toolCommands()...)
+	for _, c := range root.Commands() {
+		c.GroupID = commandline.CommandGroup
+	}
 	root.AddCommand(topics.Commands(terminal.Is)...)
 	return root
 }

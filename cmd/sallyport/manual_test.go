@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"sallyport/cmd/sallyport/commandline"
 	"sallyport/cmd/sallyport/manual"
 	"sallyport/configs"
 )
@@ -49,11 +50,11 @@ func writeManual(t *testing.T) (dir string, files []string) {
 	return dir, files
 }
 
-// visible calls f for every command that help lists.
+// visible calls f for every command that help lists, but for the topics.
 func visible(c *cobra.Command, f func(*cobra.Command)) {
 	f(c)
 	for _, sub := range c.Commands() {
-		if sub.IsAvailableCommand() && sub.Name() != "help" {
+		if sub.IsAvailableCommand() && sub.Name() != "help" && sub.GroupID != commandline.TopicGroup {
 			visible(sub, f)
 		}
 	}

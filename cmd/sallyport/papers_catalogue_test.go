@@ -97,9 +97,9 @@ func edit(t *testing.T, where, piece string) {
 		removed := regexp.MustCompile(`(?s)\[\[rule\]\]\nid      = "licence".*?\n\n|note    = "The document prints 123[^\n]*\n`)
 		text = removed.ReplaceAllString(text, "") + "\n" + piece
 		draft, _ := os.ReadFile("draft-4.toml")
-		sum := regexp.MustCompile(`sha256 = .*`)
+		sum := regexp.MustCompile(`sha256    = .*`)
 		text = sum.ReplaceAllString(text, sum.FindString(string(draft)))
-		text = strings.NewReplacer(`version = "3"`, `version = "4"`, "released = 2025-11-04", "released = 2026-06-02", "[443, 80]", "[443]").Replace(text)
+		text = strings.NewReplacer(`version   = "3"`, `version   = "4"`, "released  = 2025-11-04", "released  = 2026-06-02", "[443, 80]", "[443]").Replace(text)
 	default:
 		text = piece
 	}

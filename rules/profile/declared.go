@@ -1,15 +1,32 @@
 // Declared: what is said about a role or a feature that a rule names and the profile does not
-// declare, or names in another form.
+// declare, or names in another form; and about a file that is no profile at all.
 
 package profile
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 
 	"sallyport/rules"
 	"sallyport/rules/tomldoc"
 )
+
+// notAProfile returns what a file is that is no profile: an empty file, or a configuration. It
+// returns "" for any other file.
+func notAProfile(top *tomldoc.Table, file string, data []byte) string {
+	keys := top.Keys()
+	has := func(any ...string) bool {
+		return slices.ContainsFunc(any, func(k string) bool { return slices.Contains(keys, k) })
+	}
+	switch {
+	case len(bytes.TrimSpace(data)) == 0:
+		return "the file is empty; is it being written?"
+	case has("client", "listen", "profiles") && !has("document", "roles", "product"):
+		return "this is a configuration, not a profile; to check it: sallyport check --config " + file
+	}
+	return ""
+}
 
 // noFeature returns the problem of a feature that the profile does not have, with the lines
 // that declare it.

@@ -44,14 +44,18 @@ func question(text string) string {
 	return text
 }
 
-// addToNote adds a further line of the block: the row, or a line of the possible rule. The id
-// of that rule says nothing of its own, because import makes it of the destination or the place.
+// addToNote adds a further line of the block: the row, a footnote, or a line of the possible
+// feature and rule. The id of that rule and the name of the feature say nothing of their own,
+// because import makes them of the destination or the place.
 func addToNote(n *rules.Note, text string) {
 	key, _, _ := strings.Cut(text, " ")
 	switch {
-	case n.Rule == "" && text != "[[rule]]":
+	case strings.HasPrefix(text, "Also in the row:"), strings.HasPrefix(text, "proposal:"): // the row has these cells
+	case n.Rule == "" && strings.HasPrefix(text, "footnote "):
+		n.Footnotes = strings.TrimSpace(n.Footnotes + "\n" + text)
+	case n.Rule == "" && !strings.HasPrefix(text, "[["):
 		n.Row = strings.TrimSpace(n.Row + " " + text)
-	case key == "id" && strings.Contains(text, "="):
+	case (key == "id" || key == "name" || key == "when") && strings.Contains(text, "="):
 	default:
 		n.Rule = strings.TrimSpace(n.Rule + "\n" + text)
 	}

@@ -30,11 +30,17 @@ func Read(file string, data []byte) (*rules.Profile, rules.Problems) {
 	if top == nil {
 		return nil, doc.Problems()
 	}
+	if why := notAProfile(top, file, data); why != "" {
+		doc.Errorf(0, "%s", why)
+		return nil, doc.Problems()
+	}
 	p := &rules.Profile{
 		File: file, Name: top.Str("name"), Line: top.Line("name"), Product: top.Text("product"),
 		Roles: top.Strs("roles"), Binds: top.Strs("binds"), Wildcards: top.Strs("wildcards"), Replaces: top.Text("replaces"), ReplacesLine: top.Line("replaces"),
 	}
-	if !rules.IsIdentifier(p.Name) || p.Name == rules.SiteProfile {
+	if !top.Has("name") {
+		top.Missing("name", "clients and explain use the profile's name")
+	} else if !rules.IsIdentifier(p.Name) || p.Name == rules.SiteProfile {
 		top.Errorf("name", "%q is not a profile name: lower-case letters, digits and hyphens, and not %q", p.Name, rules.SiteProfile)
 	}
 	if top.Has("replaces") && p.Replaces == "" {
@@ -68,7 +74,7 @@ func Read(file string, data []byte) (*rules.Profile, rules.Problems) {
 
 func readFeatures(p *rules.Profile, ts []*tomldoc.Table) {
 	for _, t := range ts {
-		f := rules.Feature{Name: t.Str("name"), Meaning: t.Text("meaning")}
+		f := rules.Feature{Name: t.Str("name"), Meaning: t.Text("meaning"), Line: t.Line("")}
 		if !rules.IsIdentifier(f.Name) || p.Feature(f.Name) != nil {
 			t.Errorf("name", "%q is not a feature name, or is used twice", f.Name)
 		}
@@ -79,7 +85,7 @@ func readFeatures(p *rules.Profile, ts []*tomldoc.Table) {
 
 func readPorts(p *rules.Profile, ts []*tomldoc.Table) {
 	for _, t := range ts {
-		port := rules.Port{Name: t.Str("name"), Default: uint16(t.Int("default", 0, 1, 65535)), Meaning: t.Text("meaning")}
+		port := rules.Port{Name: t.Str("name"), Default: uint16(t.Int("default", 0, 1, 65535)), Meaning: t.Text("meaning"), Line: t.Line("")}
 		if !rules.IsIdentifier(port.Name) || p.Port(port.Name) != nil {
 			t.Errorf("name", "%q is not a port name, or is used twice", port.Name)
 		}
@@ -98,10 +104,14 @@ func readRule(p *rules.Profile, t *tomldoc.Table) *rules.Rule {
 		Purpose: t.Text("purpose"), Section: t.Text("section"), Note: t.Text("note"),
 		File: t.Doc.File(), Line: t.Line(""), Document: &p.Document,
 	}
-	if !rules.IsIdentifier(r.ID) || slices.ContainsFunc(p.Rules, func(o *rules.Rule) bool { return o.ID == r.ID }) {
+	if !t.Has("id") {
+		t.Missing("id", "name the rule, once in the profile")
+	} else if !rules.IsIdentifier(r.ID) || slices.ContainsFunc(p.Rules, func(o *rules.Rule) bool { return o.ID == r.ID }) {
 		t.Errorf("id", "%q is not a rule id, or is used twice: lower-case letters, digits, dots and hyphens", r.ID)
 	}
-	if len(p.Roles) > 0 && !slices.Contains(p.Roles, r.From) {
+	if !t.Has("from") {
+		t.Missing("from", "write the role that connects")
+	} else if len(p.Roles) > 0 && !slices.Contains(p.Roles, r.From) {
 		t.Errorf("from", "%q is not one of the profile's roles%s", r.From, tomldoc.DidYouMean(r.From, p.Roles, "the roles are"))
 	}
 	for _, w := range r.When {

@@ -42,9 +42,14 @@ func TestProfileRefusals(t *testing.T) {
 		{"no rules is a profile that permits nothing", head, ""},
 		{"one rule", row("tcp = [443]"), ""},
 		{"syntax", "name = ", "p.toml:1: name: has no value: write one behind the =, or remove the line"},
-		{"nothing", "", "p.toml: name: \"\" is not a profile name: lower-case letters, digits and hyphens, and not \"site\"\n" +
+		{"nothing", " \n", "p.toml: the file is empty; is it being written?"},
+		{"no key", "# to do\n", "p.toml: name is missing: clients and explain use the profile's name\n" +
 			"p.toml: roles is missing: list the roles of the document, the default one first\n" +
 			"p.toml: document.title is missing: name the document that the rules are typed from"},
+		{"a configuration", "[listen]\nhttp = [\"127.0.0.1:3128\"]\n[[client]]\nname = \"c\"\n", "p.toml: this is a configuration, not a profile; to check it: sallyport check --config p.toml"},
+		{"a misspelt key is no missing key", strings.Replace(row("tcp = [1]"), "from =", "form =", 1), `p.toml:10: unknown key "form": did you mean "from"?`},
+		{"no role that connects", strings.Replace(row("tcp = [1]"), "from = \"manager\"\n", "", 1), `p.toml:8: rule "r": from is missing: write the role that connects`},
+		{"no id", strings.Replace(row("tcp = [1]"), "id = \"r\"\n", "", 1), `p.toml:8: the 1st [[rule]]: id is missing: name the rule, once in the profile`},
 		{"the site's name", strings.Replace(head, `"p"`, `"site"`, 1), `p.toml:1: name: "site" is not a profile name: lower-case letters, digits and hyphens, and not "site"`},
 		{"unknown key", "nmae = \"q\"\n" + head, `p.toml:1: unknown key "nmae": did you mean "name"?`},
 		{"unknown key of a rule", row("tcp = [1]\nPurpose = \"y\""), `p.toml:14: unknown key "Purpose": did you mean "purpose"?`},
@@ -104,7 +109,7 @@ func TestProfileValues(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if p.Name != "product" || !slices.Equal(p.Roles, []string{"manager", "agent"}) || len(p.Features) != 2 || p.Ports[0] != (rules.Port{Name: "upgrade", Default: 4430}) {
+	if p.Name != "product" || !slices.Equal(p.Roles, []string{"manager", "agent"}) || len(p.Features) != 2 || p.Ports[0] != (rules.Port{Name: "upgrade", Default: 4430, Line: 13}) {
 		t.Errorf("%+v", p)
 	}
 	web, manager := p.Rules[0], p.Rules[slices.IndexFunc(p.Rules, func(r *rules.Rule) bool { return r.ID == "agent-manager" })]

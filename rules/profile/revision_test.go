@@ -127,8 +127,8 @@ func TestRevisionKnowsEveryField(t *testing.T) {
 	}
 	others := map[string][]string{
 		"Profile": {"Name", "Product", "Document", "Notes", "Revision", "File", "Line", "Origin", "Replaces", "ReplacesLine", "Replaced"},
-		"Feature": {"Meaning"},
-		"Port":    {"Meaning"},
+		"Feature": {"Meaning", "Line"},
+		"Port":    {"Meaning", "Line"},
 		"Rule":    {"Profile", "Purpose", "Section", "Note", "List", "Client", "Reason", "Expires", "File", "Line", "Document", "Origin"},
 	}
 	for _, typ := range []reflect.Type{reflect.TypeFor[rules.Profile](), reflect.TypeFor[rules.Feature](), reflect.TypeFor[rules.Port](), reflect.TypeFor[rules.Rule](), reflect.TypeFor[rules.Destination]()} {

@@ -47,6 +47,10 @@ func Parse(file string, disk Disk, data []byte, shipped []*rules.Profile) (*Conf
 	if top == nil {
 		return nil, doc.Problems()
 	}
+	if isProfile(top) {
+		doc.Errorf(0, "this is a profile, not a configuration; to check it: sallyport profiles check %s", file)
+		return nil, doc.Problems()
+	}
 	c := &Config{
 		Spec: rules.Spec{
 			File:              file,

@@ -74,7 +74,7 @@ denied = "no"
 	want := []string{
 		`site.toml:7: unknown key`, `site.toml:11: ports: "e"`, `site.toml:15: unknown key`, `site.toml:20: boss: no`,
 		`site.toml:27: unknown key`, `site.toml:30: ports: "download"`, `site.toml:31: unknown key`, `site.toml:34: bos: no`,
-		`site.toml:36: rule "r":`, `site.toml:44: unknown key`, `site.toml:47: a.example: "x"`, `site.toml:48: b.a.example: "y"`, `site.toml:50: denied: "no"`,
+		`site.toml:44: unknown key`, `site.toml:47: a.example: "x"`, `site.toml:48: b.a.example: "y"`, `site.toml:50: denied: "no"`,
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))

@@ -68,7 +68,9 @@ func (d *Document) Report(problems ...rules.Problem) { d.problems = append(d.pro
 func (d *Document) File() string { return d.file }
 
 // Problems returns all errors and warnings, in the order of the lines.
-func (d *Document) Problems() rules.Problems { return d.problems.Sorted() }
+func (d *Document) Problems() rules.Problems {
+	return slices.DeleteFunc(slices.Clone(d.problems), func(p rules.Problem) bool { return p.Text == "" }).Sorted()
+}
 
 // locate gives every key its line. The library lists keys in the order of the document, and
 // Statements returns statements in the same order. A key of an inline table has no

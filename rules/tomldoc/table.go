@@ -23,6 +23,8 @@ type Table struct {
 
 	// The keys with an error. If the value is true, the key has the wrong type.
 	faulty map[string]bool
+
+	missing map[string]int // the problem of each key that is missing: its place in the list of problems
 }
 
 // Line returns the line of a key; without that key, the line of the table.
@@ -103,6 +105,10 @@ func (t *Table) Missing(key, cure string) {
 	if _, ok := t.faulty[key]; ok {
 		return
 	}
+	if t.missing == nil {
+		t.missing = map[string]int{}
+	}
+	t.missing[key] = len(t.Doc.problems)
 	t.Doc.Errorf(t.Line(""), "%s%s is missing: %s", t.place(), key, cure)
 }
 
@@ -268,29 +274,3 @@ func (t *Table) isTable(key string) {
 
 // Keys lists the keys of the table, sorted.
 func (t *Table) Keys() []string { return slices.Sorted(maps.Keys(t.m)) }
-
-// Done adds an error for every key that was not read.
-func (t *Table) Done() {
-	for _, key := range t.Keys() {
-		if t.used[key] {
-			continue
-		}
-		known := slices.Sorted(maps.Keys(t.used))
-		cure := "known here: " + strings.Join(known, ", ")
-		if near := nearestText(key, known); near != "" {
-			cure = "did you mean " + strconv.Quote(near) + "?"
-		}
-		if t.ofTheFile(key) {
-			cure = "it belongs to the top of the file: move it above the first [table]"
-		}
-		t.Doc.Errorf(t.Line(key), "unknown key %q: %s", key, cure)
-	}
-}
-
-// ofTheFile reports whether an unknown key belongs to the top of the file. A line that is
-// appended to a file ends up in its last table.
-func (t *Table) ofTheFile(key string) bool {
-	_, isTable := t.m[key].(map[string]any)
-	top := t.Doc.top
-	return t.path != "" && !isTable && top != nil && top.used[key] && !top.subs[key]
-}

@@ -43,6 +43,7 @@ It also warns of what is valid, but often a mistake:
   source    a rule without a section
   ports     more than 1,000 ports, or all
   special   an address that no host of the Internet has
+  unused    a feature, a port or a party that no rule names
   role      a port that the profile, or the shipped profile of the same name, gives only
             to another role at this destination
 

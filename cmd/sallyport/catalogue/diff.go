@@ -114,6 +114,9 @@ func (o *diffOptions) run(ctx context.Context, args []string, in io.Reader, out,
 	if site != nil && old.Name != next.Name {
 		return false, fmt.Errorf("--config needs two revisions of one profile: %s has the name %q, and %s the name %q", args[0], old.Name, args[1], next.Name)
 	}
+	if warning := notInForce(site, old, args[0]); warning != "" {
+		fmt.Fprintln(errs, "sallyport: warning:", terminal.Printable(warning))
+	}
 	r := diff.Compare(old, next)
 	e := &effects{result: r, site: site, now: now}
 	e.compareSites()
@@ -133,6 +136,21 @@ func (o *diffOptions) run(ctx context.Context, args []string, in io.Reader, out,
 		err = w.Flush()
 	}
 	return !r.Equal(), err
+}
+
+// notInForce says that OLD is not the profile that the configuration reads: then the clients
+// gain and lose against OLD, and not against the policy in force.
+func notInForce(site *denials.Site, old *rules.Profile, arg string) string {
+	if site == nil {
+		return ""
+	}
+	for _, p := range site.Config.Profiles {
+		if p.Name == old.Name && p.Revision != old.Revision {
+			return fmt.Sprintf("OLD, %s, is not the profile that %s reads (%s, revision %s): gained and lost are against OLD; give %s as OLD to compare with the policy in force",
+				arg, site.Config.File, p.File, p.Revision, p.Name)
+		}
+	}
+	return ""
 }
 
 // check refuses flags that do not belong together, and returns the time of --since.

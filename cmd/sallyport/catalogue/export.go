@@ -127,6 +127,8 @@ func (o *exportOptions) run(name string, in io.Reader, out, errs io.Writer) erro
 func (o *exportOptions) check(name string) error {
 	known := export.Formats()
 	switch {
+	case o.as == "":
+		return commandline.Usage("profiles export needs --as with one of %s", joined(known))
 	case !slices.Contains(known, export.Format(o.as)):
 		return commandline.Usage("profiles export needs --as with one of %s; not %q", joined(known), o.as)
 	case name == "" && o.config == "":
@@ -164,7 +166,7 @@ func (o *exportOptions) policy(name string, in io.Reader) (*export.Policy, error
 	}
 	cfg, compiled, _, err := gateway.LoadPolicy(o.config, in)
 	if err != nil {
-		return nil, err
+		return nil, gateway.StillRuns(err)
 	}
 	client, err := exportClient(cfg.Clients, o.client, name)
 	if err != nil {

@@ -31,6 +31,7 @@ type importOptions struct {
 	format  string
 	from    string
 	columns string
+	output  string
 }
 
 func newImport() *cobra.Command {
@@ -48,13 +49,18 @@ import finds the columns by their titles, such as "Domain", "Port" and "Purpose"
 can also number them with --columns. One cell may hold several names, and ports such
 as "TCP: 443, 80", "53(UDP)" or "5000 (TCP, UDP)".
 
-A row does not become a rule if import cannot read it, or if it has two meanings:
-"ALL", a port without a protocol, ".example.com", "[region].example.com", a range of
-addresses, a footnote mark, struck-out or hidden text, a direction other than outbound,
-a source other than the role, a role instead of a name, a merged cell. The draft keeps
-such a row as a comment that begins with NOTE, says what you must decide, and has the
-rule that you probably write. Standard error counts these rows. import does not read
-the style sheets of a page: text that only a style sheet hides is visible to it.
+A row does not become a rule if import cannot read it, if it has two meanings, or if
+it has a condition: "ALL", a port without a protocol, ".example.com",
+"[region].example.com", a range of addresses, a private address, a footnote mark in
+any cell, words such as "optional", "if", "only when" or "older than", struck-out or
+hidden text, a direction other than outbound, a source other than the role, a role
+instead of a name, a merged cell that leaves the destination or the port empty. The
+draft keeps such a row as a comment that begins with NOTE, says what you must decide,
+and has the rule that you may write. Standard error counts these rows.
+
+import knows the usual words of a condition in some languages, and it reads tables and
+their headings, not the text around them. Read every purpose, and the page. import does
+not read the style sheets of a page: text that only a style sheet hides is visible to it.
 
 If the document has several roles, import it once for each role with --role and
 --table, and join the [[rule]] parts in one file.
@@ -64,6 +70,7 @@ Limits: 16 MiB, 200,000 rows, 64 columns.
 Exit status: 0; 1 if no table is found or the file is not of its format; 2 if the
 command line is wrong.`,
 		Example: `  sallyport profiles import ports.html --title "Ports of Backup 7" --name backup --role server
+  sallyport profiles import ports.html --title "Ports of Backup 7" --output backup.toml
   sallyport profiles import list.csv --title "Allow list" --columns host=2,port=3,purpose=4 --protocol tcp
   sallyport profiles import ports.html --title "Ports of Backup 7" --name backup --role agent --table 2
   sallyport profiles import guide.txt --title "Network guide" --version 03 --released 2026-05-01
@@ -103,6 +110,7 @@ func (o *importOptions) addFlags(c *cobra.Command) {
 	f.StringVar(&o.filter.Service, "service", "", "with --from: only this `SERVICE`")
 	f.StringVar(&o.filter.Region, "region", "", "with --from aws-ip-ranges: only this `REGION`")
 	f.StringVar(&o.filter.Ports, "ports", "", "with --from github-meta and aws-ip-ranges, which have no ports: `PORTS`, as \"tcp 443\"")
+	f.StringVarP(&o.output, "output", "o", "", "write the draft to `FILE` instead of standard output; a file that exists is replaced only by a whole draft")
 	f.BoolVar(&o.filter.Needed, "required", false, "with --from m365: only what the list marks as required")
 	f.VisitAll(func(flag *pflag.Flag) { flag.Value = &once{Value: flag.Value, name: flag.Name} })
 }
@@ -155,13 +163,21 @@ func (o *importOptions) run(file string, in io.Reader, out, errs io.Writer) erro
 	if err != nil {
 		return fmt.Errorf("%s: %w", file, err)
 	}
-	if _, err := out.Write(d.TOML()); err != nil {
+	if o.output != "" {
+		err = replaceFile(o.output, d.TOML())
+	} else {
+		_, err = out.Write(d.TOML())
+	}
+	if err != nil {
 		return err
 	}
 	n, all := d.Decided(), len(d.Rows)
 	fmt.Fprintf(errs, "sallyport: %s: %s, %s\n", file, rules.Counted(all, "row", "rows"), rules.Counted(n, "rule", "rules"))
-	if n < all {
-		fmt.Fprintf(errs, "sallyport: %d rows are not rules yet: search the draft for NOTE\n", all-n)
+	if left := all - n; left > 0 {
+		fmt.Fprintf(errs, "sallyport: %s: search the draft for NOTE\n", rules.Counted(left, "row is not a rule yet", "rows are not rules yet"))
+	}
+	if n := d.Remarked(); n > 0 {
+		fmt.Fprintf(errs, "sallyport: %s from the import: read each \"note =\" of the draft\n", rules.Counted(n, "rule has a note", "rules have a note"))
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ package catalogue
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -33,7 +34,7 @@ a newer document.`,
   sallyport profiles show backup --config /etc/sallyport/sallyport.toml
   sallyport profiles show ./backup.toml
   sallyport profiles show --json endpoint-secure-onprem`,
-		Args: commandline.NoArgs,
+		Args: refuse,
 	}
 	var asJSON bool
 	var config string
@@ -79,6 +80,17 @@ a newer document.`,
 	return c
 }
 
+// refuse refuses arguments. The name of a profile is one for show.
+func refuse(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	if shipped, err := gateway.ShippedProfiles(); err == nil && slices.Contains(profileNames(shipped), args[0]) {
+		return commandline.Usage("%s has no command %q; did you mean: %[1]s show %[2]s?", c.CommandPath(), args[0])
+	}
+	return commandline.NoCommand(c, args[0])
+}
+
 // profilesOf returns the profiles of a --config; without one, the shipped ones.
 func profilesOf(config string, stdin io.Reader) ([]*rules.Profile, error) {
 	if config == "" {
@@ -86,7 +98,7 @@ func profilesOf(config string, stdin io.Reader) ([]*rules.Profile, error) {
 	}
 	cfg, _, err := gateway.LoadConfig(config, stdin)
 	if err != nil {
-		return nil, err
+		return nil, gateway.StillRuns(err)
 	}
 	return cfg.Profiles, nil
 }

@@ -28,7 +28,7 @@ func readProfile(arg string, known []*rules.Profile) (*rules.Profile, error) {
 		return known[i], nil
 	}
 	if !strings.Contains(arg, "/") && !strings.HasSuffix(arg, ".toml") {
-		return nil, fmt.Errorf("there is no profile %q; the profiles are %s; --config FILE adds the profiles of a configuration", arg, strings.Join(profileNames(known), ", "))
+		return nil, fmt.Errorf("there is no profile %q; the profiles are %s; --config FILE adds the profiles of a configuration, and a name that ends in .toml or has a / is a file", arg, strings.Join(profileNames(known), ", "))
 	}
 	data, err := readWhole(arg, nil, profile.MaxSize)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -5,10 +5,12 @@ package gateway
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
+	"strings"
+
 	"sallyport/rules"
 	"sallyport/rules/site"
-	"strings"
 )
 
 // ParseQuestion returns the attempt that a front end would make for PROTO, HOST
@@ -28,6 +30,41 @@ func ParseQuestion(from netip.Addr, fields []string) (rules.Attempt, error) {
 		return rules.Attempt{}, err
 	}
 	return site.Question(from, proto, fields[1], port), nil
+}
+
+// Meant returns the arguments PROTO HOST PORT that a person means by other arguments, such as
+// "https://a.example/", "a.example:443" and "tcp a.example:443"; "" if that is not clear.
+func Meant(args []string) string {
+	proto, rest := "tcp", args
+	if len(rest) > 0 && (strings.EqualFold(rest[0], "tcp") || strings.EqualFold(rest[0], "udp")) {
+		proto, rest = strings.ToLower(rest[0]), rest[1:]
+	}
+	port := ""
+	if len(rest) == 2 {
+		port, rest = rest[1], rest[:1]
+	}
+	if len(rest) != 1 {
+		return ""
+	}
+	host := rest[0]
+	if scheme, after, is := strings.Cut(host, "://"); is {
+		host, _, _ = strings.Cut(after, "/")
+		host, _, _ = strings.Cut(host, "?")
+		if usual := map[string]string{"https": "443", "wss": "443", "http": "80", "ws": "80"}[strings.ToLower(scheme)]; port == "" {
+			port = usual
+		}
+	}
+	if h, p, err := net.SplitHostPort(host); err == nil {
+		host, port = h, p
+	}
+	host = strings.Trim(host, "[]")
+	if _, err := rules.ParsePort(port); err != nil {
+		return ""
+	}
+	if _, err := rules.ParseHost(host); err != nil {
+		return ""
+	}
+	return proto + " " + host + " " + port
 }
 
 // ClientAddress returns the address to ask from: from if it is set, else an address

@@ -25,8 +25,8 @@ func (g *Gateway) Reload(why string) {
 	g.reloadErr = err
 	if err != nil {
 		g.metrics.reloads.WithLabelValues("refused").Inc()
-		g.log.Error("reload refused; the policy in force stays the same", "why", why, "error", err)
-		g.journal.Event(journal.EventReload, "refused: "+err.Error())
+		g.log.Error("reload refused; the policy in force stays the same", "why", why, "error", brief(err, g.source.file))
+		g.journal.Event(journal.EventReload, "refused: "+brief(err, g.source.file))
 		return
 	}
 	g.metrics.reloads.WithLabelValues("ok").Inc()

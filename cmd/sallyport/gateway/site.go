@@ -4,10 +4,11 @@ package gateway
 
 import (
 	"io"
+	"time"
+
 	"sallyport/denials"
 	"sallyport/rules"
 	"sallyport/rules/site"
-	"time"
 )
 
 // LoadSite reads a --config for queries that judge denials by its policy.
@@ -20,8 +21,9 @@ func LoadSite(file string, stdin io.Reader, now time.Time) (*denials.Site, error
 	if err != nil {
 		return nil, err
 	}
-	return denials.NewSite(denials.Source{
+	s, err := denials.NewSite(denials.Source{
 		File: name, Embedded: file == "", Disk: hostDisk(dir), Text: data, Profiles: profiles, Now: now,
 		Own: func(l site.Listen) rules.Own { return OwnAddresses(l, IsLocal) },
 	})
+	return s, StillRuns(err)
 }

@@ -16,6 +16,8 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/cobra/doc"
 	"github.com/spf13/pflag"
+
+	"sallyport/cmd/sallyport/commandline"
 )
 
 // Edition is the date and version that every page shows. Equal editions give
@@ -90,7 +92,7 @@ func commandPages(files map[string]string, c *cobra.Command, e Edition) error {
 	}
 	files["man/man1/"+name+".1"] = flagLines(b.String(), c)
 	for _, sub := range c.Commands() {
-		if !sub.IsAvailableCommand() || sub.IsAdditionalHelpTopicCommand() {
+		if !sub.IsAvailableCommand() || sub.GroupID == commandline.TopicGroup {
 			continue
 		}
 		if err := commandPages(files, sub, e); err != nil {

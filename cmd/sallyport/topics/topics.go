@@ -5,11 +5,13 @@ package topics
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"sallyport/cmd/sallyport/commandline"
 	"sallyport/cmd/sallyport/series"
 	"sallyport/denials/journal"
 	"sallyport/rules"
@@ -30,24 +32,53 @@ func All() []Topic {
 	return []Topic{reasons(), fields(), metrics(), profileFormat()}
 }
 
-// Commands returns one command for each topic. Without a function to run, cobra
-// lists them as additional help topics. terminal reports whether a writer is a
+// Commands returns one command for each topic. terminal reports whether a writer is a
 // terminal.
 func Commands(terminal func(io.Writer) bool) []*cobra.Command {
 	var commands []*cobra.Command
 	for _, t := range All() {
-		c := &cobra.Command{Use: t.Name, Short: t.Short}
-		c.SetHelpFunc(func(c *cobra.Command, _ []string) {
+		write := func(c *cobra.Command, _ []string) {
 			w := c.OutOrStdout()
 			if terminal(w) {
 				t.writeText(w)
 				return
 			}
 			t.WriteMarkdown(w)
-		})
+		}
+		c := &cobra.Command{Use: t.Name, Short: t.Short, GroupID: commandline.TopicGroup, Args: t.refuse, Run: write}
+		c.SetHelpFunc(write)
 		commands = append(commands, c)
 	}
 	return commands
+}
+
+// refuse refuses arguments. A person who gives one means a command with a similar name, and not
+// the table.
+func (t Topic) refuse(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	root := c.Root().Name()
+	meant := "see " + root + " help " + t.Name
+	switch t.Name {
+	case "reasons":
+		meant = fmt.Sprintf("%s reasons prints every reason; to list the denials with one reason: %[1]s denials --reason NAME", root)
+		if _, err := rules.ParseReason(args[0]); err == nil {
+			meant = fmt.Sprintf("to list its denials: %s denials --reason %s", root, args[0])
+		}
+	case "journal":
+		meant = fmt.Sprintf("to read a journal: %s denials --file %s", root, args[0])
+	case "profile":
+		line := strings.Join(args, " ")
+		switch {
+		case strings.HasSuffix(args[0], ".toml"):
+			line = "check " + line
+		case !slices.Contains([]string{"list", "show", "check", "import", "diff", "export"}, args[0]):
+			line = "show " + line
+		}
+		meant = fmt.Sprintf("did you mean: %s profiles %s?", root, line)
+	}
+	return commandline.Usage("%s takes no argument %q; %s", c.CommandPath(), args[0], meant)
 }
 
 // WriteMarkdown writes the table and the example in Markdown.

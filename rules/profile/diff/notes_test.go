@@ -97,7 +97,7 @@ func TestAnotherTextWithEqualRules(t *testing.T) {
 		!strings.Contains(b.String(), "\nthe rules are equal, but the document has changed: ") {
 		t.Errorf("equal is %t\n%s", r.Equal(), &b)
 	}
-	without := strings.Replace(drafted(t, "a", plain), `sha256 = "`+strings.Repeat("a", 64)+"\"\n", "", 1)
+	without := strings.Replace(drafted(t, "a", plain), `sha256    = "`+strings.Repeat("a", 64)+"\"\n", "", 1)
 	if r := comparedTexts(t, without, drafted(t, "b", plain)); !r.Equal() {
 		t.Errorf("a profile without a hash differs from one with a hash: %+v", r.Profile)
 	}

@@ -75,6 +75,9 @@ func (r *Result) writeNote(line func(string, ...any), c *NoteChange) {
 	if c.Note.Row != "" {
 		line("         no rule yet: %s", c.Note.Why)
 	}
+	for f := range strings.Lines(c.Note.Footnotes) {
+		line("         %s", strings.TrimSuffix(f, "\n"))
+	}
 }
 
 // title returns the profile with its document and revision.
@@ -169,6 +172,8 @@ type NoteJSON struct {
 	Row    string `json:"row,omitempty"`
 	Why    string `json:"why"`
 	Rule   string `json:"rule,omitempty"`
+
+	Footnotes string `json:"footnotes,omitempty"` // one on a line
 }
 
 // A Revision names one of the two profiles.
@@ -215,7 +220,7 @@ func (r *Result) JSON() JSON {
 			Purpose: c.Rule.Purpose, Section: c.Rule.Section, Fields: fieldsJSON(c.Fields)})
 	}
 	for _, c := range r.Notes {
-		j.Notes = append(j.Notes, NoteJSON{c.Kind, c.Note.Line, c.Note.Row, c.Note.Why, c.Note.Rule})
+		j.Notes = append(j.Notes, NoteJSON{c.Kind, c.Note.Line, c.Note.Row, c.Note.Why, c.Note.Rule, c.Note.Footnotes})
 	}
 	return j
 }

@@ -81,7 +81,7 @@ func TestDestinationCell(t *testing.T) {
 		{"https://x.example:8443/path", "x.example", ""},
 		{"<https://x.example>", "x.example", ""},
 		{"13.94.16.103", "13.94.16.103", ""},
-		{"10.1.0.0/16 2001:db8::/32", "10.1.0.0/16 2001:db8::/32", ""},
+		{"198.51.0.0/16 2001:db8::/32", "198.51.0.0/16 2001:db8::/32", ""},
 		{"2001:db8::1", "2001:db8::1", ""},
 		{"x.example.", "x.example", ""},
 
@@ -99,6 +99,15 @@ func TestDestinationCell(t *testing.T) {
 		{"all but x.example", "", "words beside the names"},
 		{"x.example (not y.example)", "", ""},
 		{"exa..mple.com", "", "not a name"},
+		{"10.0.0.0/8", "", "is private"},
+		{"192.168.1.7", "", "is private"},
+		{"https://192.168.1.7:8443/", "", "is private"},
+		{"fd00::/8", "", "is private"},
+		{"100.64.1.0/24", "", "is private"},
+		{"169.254.169.254", "", "is private"},
+		{"127.0.0.1", "", "is private"},
+		{"0.0.0.0/0", "", "is every address"},
+		{"198.51.100.7, 10.1.2.3", "", "is private"},
 		{"-x.example", "", "not a name"},
 	} {
 		got := readDestinations(c.cell)

@@ -15,6 +15,8 @@ import (
 type destCell struct {
 	to      []string // names, *.names, addresses and prefixes, as a profile writes them
 	likely  []string // what a person probably writes, although there are doubts
+	left    []string // the destinations that likely leaves out
+	private bool     // a destination is an address that only a site can give
 	port    string   // the port of a URL; "": none
 	bare    bool     // a destination has no port of its own
 	urls    bool     // each destination is a URL of HTTP, which runs over TCP
@@ -40,13 +42,16 @@ func readDestinations(text string) destCell {
 	c.doubts, c.likely, c.urls = append(marks, ranges...), prefixes, true
 	rest = bullets.ReplaceAllString(rest, "")
 	for _, token := range strings.FieldsFunc(rest, func(r rune) bool { return strings.ContainsRune(destBreaks, r) || r == '\u00a0' }) {
-		token = strings.Trim(token, `"'<>“”‘’`)
+		token = unquoted(token)
 		switch low := strings.ToLower(token); {
 		case low == "" || low == "and" || low == "&" || low == "•":
 		case !strings.ContainsAny(low, ".:") || strings.HasSuffix(low, ":"):
 			words = append(words, token)
 		default:
-			c.token(low)
+			doubts, found := len(c.doubts), len(c.to)+len(c.likely)
+			if c.token(low); len(c.doubts) > doubts && len(c.to)+len(c.likely) == found {
+				c.left = appendNew(c.left, token)
+			}
 		}
 	}
 	switch {
@@ -70,6 +75,16 @@ func readDestinations(text string) destCell {
 	return c
 }
 
+// unquoted removes the quotes around a word, and the angle brackets around a whole URL. The
+// brackets of "<tenant>.x.example" are a part to be filled in.
+func unquoted(token string) string {
+	token = strings.Trim(token, `"'“”‘’`)
+	if inner, is := strings.CutPrefix(token, "<"); is && strings.HasSuffix(inner, ">") && !strings.ContainsAny(inner[:len(inner)-1], "<>") {
+		token = inner[:len(inner)-1]
+	}
+	return strings.Trim(token, `"'“”‘’`)
+}
+
 // token reads one destination.
 func (c *destCell) token(s string) {
 	host, path := s, ""
@@ -86,12 +101,14 @@ func (c *destCell) token(s string) {
 		c.likely = appendNew(c.likely, network.String())
 		return
 	} else if err == nil {
-		c.to = appendNew(c.to, p.String())
+		c.address(p)
 		return
 	}
 	if at := strings.IndexByte(host, '/'); at >= 0 {
-		host, path = host[:at], strings.TrimRight(host[at:], "*/")
+		host, path = host[:at], host[at:]
 	}
+	printed := path
+	path = strings.TrimRight(path, "*/")
 	if second, _, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/"); path != "" && !isURL && (strings.Contains(second, ".") || !strings.ContainsAny(host, ".:")) {
 		c.doubts = append(c.doubts, fmt.Sprintf("%q can be a path or several names", s))
 		c.propose(host)
@@ -99,7 +116,7 @@ func (c *destCell) token(s string) {
 		return
 	}
 	if path != "" {
-		c.remarks = append(c.remarks, fmt.Sprintf("the path %s is left out: a rule is for the whole host", path))
+		c.remarks = append(c.remarks, fmt.Sprintf("The path %s is left out: a rule is for the whole host.", printed))
 	}
 	host = strings.TrimSuffix(host, ".")
 	if h, port, ok := strings.Cut(host, ":"); ok && !strings.Contains(port, ":") {
@@ -154,10 +171,30 @@ func (c *destCell) named(s, host string, wild bool) {
 		}
 		c.to = appendNew(c.to, "*."+a.Host())
 	case a.Addr.IsValid():
-		c.to = appendNew(c.to, a.Addr.String())
+		c.address(netip.PrefixFrom(a.Addr, a.Addr.BitLen()))
 	default:
 		c.to = appendNew(c.to, a.Host())
 	}
+}
+
+// address adds an address or a prefix. A private one is a doubt: it is no address of the vendor,
+// and a rule would permit it in the site's own network.
+func (c *destCell) address(p netip.Prefix) {
+	text := p.String()
+	if p.IsSingleIP() {
+		text = p.Addr().String()
+	}
+	if p.Bits() == 0 {
+		c.doubts = append(c.doubts, fmt.Sprintf("%q is every address: list the vendor's prefixes", text))
+		return
+	}
+	shared := netip.PrefixFrom(netip.AddrFrom4([4]byte{100, 64}), 10) // RFC 6598
+	if a := p.Addr(); a.IsPrivate() || a.IsLoopback() || a.IsLinkLocalUnicast() || a.IsUnspecified() || a.Is4() && shared.Contains(a) {
+		c.doubts = append(c.doubts, fmt.Sprintf("%q is private: it is an address of the site, and not of the vendor; a role stands for it, and the site binds the role to its addresses", text))
+		c.private = true
+		return
+	}
+	c.to = appendNew(c.to, text)
 }
 
 // propose adds a likely destination.

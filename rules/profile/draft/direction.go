@@ -75,20 +75,21 @@ func (d direction) doubt(text string) []string {
 }
 
 // directionDoubts reads the direction of a row: of its own column, of a cell that holds
-// nothing else, of the title of the columns, or of the heading.
-func (f *fields) directionDoubts(cells []string, heading string) []string {
+// nothing else, of the title of the columns, or of the heading. inbound reports whether the
+// other side alone opens the connections.
+func (f *fields) directionDoubts(cells []string, heading string) (doubts []string, inbound bool) {
 	if f.hasDirection {
 		text, marks := unmark(f.direction)
 		d, ok := directionOf(text)
 		switch {
 		case len(marks) > 0:
-			return marks
+			return marks, false
 		case clean(text) == "":
-			return []string{"the direction is missing: the column of directions is empty in this row"}
+			return []string{"the direction is missing: the column of directions is empty in this row"}, false
 		case !ok:
-			return []string{fmt.Sprintf("the direction %q is not understood: outbound, inbound or both", clean(text))}
+			return []string{fmt.Sprintf("the direction %q is not understood: outbound, inbound or both", clean(text))}, false
 		}
-		return d.doubt(text)
+		return d.doubt(text), d.in && !d.out
 	}
 	for _, cell := range cells {
 		text, _ := unmark(cell)
@@ -96,18 +97,18 @@ func (f *fields) directionDoubts(cells []string, heading string) []string {
 		case "both", "beide", "send", "receive", "listen": // of something else, perhaps
 		default:
 			if ok && d.in {
-				return d.doubt(text)
+				return d.doubt(text), d.in && !d.out
 			}
 		}
 	}
 	for _, title := range []string{f.titles, heading} {
 		if d := mentions(title); d.in {
-			return d.doubt(title)
+			return d.doubt(title), d.in && !d.out
 		} else if d.out {
-			return nil
+			return nil, false
 		}
 	}
-	return nil
+	return nil, false
 }
 
 // sourceDoubts compares the party in the source column with the role.

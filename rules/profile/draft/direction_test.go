@@ -8,6 +8,8 @@ import (
 )
 
 func TestDirectionColumn(t *testing.T) {
+	// An inbound row must not propose the outbound rule: without its marks, it would permit the
+	// opposite of the document.
 	for direction, doubt := range map[string]string{
 		"Outbound": "", "outgoing": "", "OUT": "", "→": "", "->": "", "ausgehend": "", "出站": "", "Outbound only": "",
 		"Inbound": "the other side opens", "incoming": "the other side opens", "In": "the other side opens", "←": "the other side opens",
@@ -16,13 +18,17 @@ func TestDirectionColumn(t *testing.T) {
 		"Inbound and outbound": "only what the role opens", "↔": "only what the role opens", "双向": "only what the role opens",
 		"": "the direction is missing", "Agent to server": "is not understood", "Outbound[1]": "has a footnote mark",
 	} {
-		for _, title := range []string{"Direction", "Richtung", "方向"} {
+		for _, title := range []string{"Direction", "Richtung", "方向", "In/Out"} {
 			d := read(t, CSV, "Host,Port,"+title+",Purpose\na.example,TCP 443,"+direction+",x\n", Options{})
 			if got := strings.Join(d.Rows[0].Doubts, "; "); (doubt == "") != (got == "") || !strings.Contains(got, doubt) {
 				t.Errorf("%s %q: doubts %q, want %q", title, direction, got, doubt)
 			}
-			if !strings.Contains(string(d.TOML()), `tcp     = [443]`) {
-				t.Errorf("%s %q: no line of ports\n%s", title, direction, d.TOML())
+			out, inbound := string(d.TOML()), doubt == "the other side opens"
+			if strings.Contains(out, `tcp     = [443]`) == inbound {
+				t.Errorf("%s %q: a NOTE has its lines, but for an inbound row\n%s", title, direction, out)
+			}
+			if inbound != strings.Contains(out, "\n#   proposal: no rule, because the other side opens the connection. If the other side is behind this gateway too, its role is from, and to is [\"role:server\"].\n") {
+				t.Errorf("%s %q: an inbound row proposes no rule\n%s", title, direction, out)
 			}
 		}
 	}
@@ -36,6 +42,7 @@ func TestDirectionElsewhere(t *testing.T) {
 		rules  int
 	}{
 		{CSV, "Host,Port,Way,Purpose\na.example,TCP 443,Inbound,x\nb.example,TCP 443,Outbound,x\n", 1},
+		{CSV, "Host,Port,In/Out,Purpose\na.example,TCP 443,Inbound,x\nb.example,TCP 443,Outbound,x\nc.example,TCP 443,,x\n", 1},
 		{CSV, "Host,Inbound port,Purpose\na.example,TCP 443,x\n", 0},
 		{CSV, "Host,Outbound port,Purpose\na.example,TCP 443,x\n", 1},
 		{Text, "Host\tPort\tDirection\tPurpose\na.example\tTCP 443\tInbound\tx\nb.example\tTCP 443\tOutbound\tx\nc.example\tTCP 443\tx\n", 1},

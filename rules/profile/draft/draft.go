@@ -56,9 +56,19 @@ type Entry struct {
 	Text    string   // the row's cells
 	Extra   []string // "title: text" of the cells that are in no column that import knows
 
-	Likely struct{ To, TCP, UDP []string } // of an entry with doubts: what a person probably writes
+	Footnotes []string // the footnotes that its marks refer to
+	Likely    Likely   // of an entry with doubts
 
-	title bool // a cell across the whole table: there is no rule to propose
+	title   bool // a cell across the whole table: there is no rule to propose
+	inbound bool // the other side opens the connections: there is no rule to propose
+}
+
+// Likely is what a person probably writes for a row with doubts.
+type Likely struct {
+	To, TCP, UDP []string
+	Left         []string // destinations that To does not have, as the document writes them
+	Private      bool     // the document prints an address that only the site knows: a role
+	Feature      string   // the condition that a feature may be; "": none
 }
 
 // Decided counts the entries that are rules.
@@ -66,6 +76,18 @@ func (d *Draft) Decided() int {
 	n := 0
 	for _, e := range d.Rows {
 		if len(e.Doubts) == 0 {
+			n++
+		}
+	}
+	return n
+}
+
+// Remarked counts the rules that have a note from the import: something that the row says and
+// a rule cannot.
+func (d *Draft) Remarked() int {
+	n := 0
+	for _, e := range d.Rows {
+		if len(e.Doubts) == 0 && len(e.Remarks) > 0 && !strings.HasPrefix(e.Remarks[0], noPurpose) {
 			n++
 		}
 	}

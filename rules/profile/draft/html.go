@@ -21,6 +21,7 @@ func readHTML(data []byte) ([]Table, error) {
 	}
 	r := htmlReader{lines: rowLines(data, root)}
 	r.walk(root)
+	withFootnotes(r.tables, footnotesOfPage(root, r.tables))
 	return r.tables, nil
 }
 

@@ -103,7 +103,7 @@ type textWriter struct {
 func (w *textWriter) node(n *html.Node) {
 	switch {
 	case n.Type == html.TextNode:
-		w.WriteString(n.Data)
+		w.WriteString(w.spaced(n))
 		w.ended = w.ended && n.Data == ""
 		return
 	case n.Type == html.CommentNode, unseen[n.DataAtom]:
@@ -121,6 +121,17 @@ func (w *textWriter) node(n *html.Node) {
 	}
 	w.element(n)
 	w.ended = n.Type == html.ElementNode
+}
+
+// spaced returns the text of a text node. The end of a line in the source is a space on the
+// page, except in <pre>.
+func (w *textWriter) spaced(n *html.Node) string {
+	for p := n.Parent; p != nil; p = p.Parent {
+		if p.DataAtom == atom.Pre {
+			return n.Data
+		}
+	}
+	return strings.NewReplacer("\r", " ", "\n", " ").Replace(n.Data)
 }
 
 // element writes the content of an element, with its mark.

@@ -71,6 +71,7 @@ func FromMachine(s Source, data []byte, o Options, f Filter) (*Draft, error) {
 type machineRow struct {
 	id, section, purpose, note string
 	to                         []string
+	optional                   string // why a site may not need the entry; "": each site needs it
 	tcp, udp, ports            string // ports: as in a cell of a table
 }
 
@@ -107,6 +108,9 @@ func (d *Draft) addMachine(r machineRow) {
 		e.Doubts = append(e.Doubts, "the list gives no ports")
 	}
 	e.Likely.To, e.Likely.TCP, e.Likely.UDP = e.To, e.TCP, e.UDP
+	if r.optional != "" {
+		e.Doubts, e.Likely.Feature = append(e.Doubts, r.optional), strings.TrimSpace(e.Purpose+" "+clean(r.note))
+	}
 	d.Rows = append(d.Rows, e)
 }
 
@@ -144,12 +148,12 @@ func readM365(data []byte, f Filter) ([]machineRow, error) {
 		if f.Needed && !s.Required || f.Service != "" && !strings.EqualFold(f.Service, s.ServiceArea) {
 			continue
 		}
-		need := "optional"
+		need, optional := "optional", "the list says that this entry is not required; a feature makes a rule conditional"
 		if s.Required {
-			need = "required"
+			need, optional = "required", ""
 		}
 		rows = append(rows, machineRow{
-			id: fmt.Sprintf("id-%d", s.ID), section: s.ServiceArea, note: s.Notes,
+			id: fmt.Sprintf("id-%d", s.ID), section: s.ServiceArea, note: s.Notes, optional: optional,
 			purpose: fmt.Sprintf("%s, category %s, %s", s.ServiceAreaDisplayName, s.Category, need),
 			to:      slices.Concat(s.URLs, s.IPs), tcp: s.TCPPorts, udp: s.UDPPorts,
 		})

@@ -4,7 +4,6 @@ package draft
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -59,24 +58,36 @@ var usualProtocols = map[string]protocols{
 	"500": {udp: true}, "1812": {udp: true}, "1813": {udp: true}, "4500": {udp: true},
 }
 
-// protocolWord finds the name of a protocol in a cell.
-var protocolWord = regexp.MustCompile(`(?i)tcp|udp`)
+// behindNumber reports whether the protocol at i belongs to the number in front of it: "53/udp",
+// or "53 UDP" at the end of its part.
+func behindNumber(tokens []string, i int) bool {
+	switch {
+	case i > 1 && tokens[i-1] == "/" && isNumber(tokens[i-2]):
+		return true
+	case i > 0 && isNumber(tokens[i-1]):
+		return i+1 == len(tokens) || isJoint(tokens[i+1])
+	}
+	return false
+}
+
+// usualOf returns the usual protocols of a port: TCP, if usualProtocols does not have the port.
+func usualOf(ports string) protocols {
+	if usual, ok := usualProtocols[ports]; ok {
+		return usual
+	}
+	return protocols{tcp: true}
+}
 
 // likelyPorts returns the ports that a person probably means by a cell that is not
 // understood. A number is of the protocol in front of it, or else of given, or else of
 // its usual protocol. Numbers of one digit are left out.
 func likelyPorts(text string, given protocols) (tcp, udp []string) {
-	of, named := given, !given.none() || protocolWord.MatchString(text)
-	if of.none() {
-		low := strings.ToLower(text)
-		of = protocols{udp: strings.Contains(low, "udp") && !strings.Contains(low, "tcp")}
-		of.tcp = !of.udp
-	}
+	of := given
 	tokens := portToken.FindAllString(text, -1)
 	for i, t := range tokens {
 		low := strings.ToLower(t)
 		switch {
-		case isProtocol(low) && (i == 0 || tokens[i-1] != "("):
+		case isProtocol(low) && (i == 0 || tokens[i-1] != "(" && !behindNumber(tokens, i)):
 			of = protocols{tcp: low == "tcp", udp: low == "udp"}
 		case isNumber(t) && len(t) > 1:
 			ports, err := portRange(t)
@@ -84,13 +95,15 @@ func likelyPorts(text string, given protocols) (tcp, udp []string) {
 				continue
 			}
 			behind := of
-			if i+1 < len(tokens) && (tokens[i+1] == "(" || tokens[i+1] == "/") {
-				if p, n := protocolsIn(tokens[i+2:], tokens[i+1] == "("); n > 0 {
+			if rest := tokens[i+1:]; len(rest) > 0 && (rest[0] == "(" || rest[0] == "/") {
+				if p, n := protocolsIn(rest[1:], rest[0] == "("); n > 0 {
 					behind = p
 				}
+			} else if len(rest) > 0 && isProtocol(rest[0]) && behindNumber(tokens, i+1) {
+				behind = protocols{tcp: strings.EqualFold(rest[0], "tcp"), udp: strings.EqualFold(rest[0], "udp")} // "53 UDP"
 			}
-			if usual, ok := usualProtocols[ports]; ok && !named {
-				behind = usual
+			if behind.none() {
+				behind = usualOf(ports)
 			}
 			if behind.tcp {
 				tcp = appendNew(tcp, ports)

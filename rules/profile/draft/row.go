@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // fields holds the texts of one row by their kind.
@@ -27,7 +29,7 @@ type extra struct{ title, text string }
 
 // entryOf turns one row into an entry.
 func (d *Draft) entryOf(r Row, f fields, t Table) Entry {
-	e := Entry{Line: r.Line, Section: t.Section, Purpose: clean(f.purpose), Text: rowText(r.Cells)}
+	e := Entry{Line: r.Line, Section: t.Section, Purpose: purposeOf(f.purpose), Text: rowText(r.Cells)}
 	to := readDestinations(f.host)
 	if f.given.none() && to.urls {
 		f.given = protocols{tcp: true}
@@ -43,7 +45,9 @@ func (d *Draft) entryOf(r Row, f fields, t Table) Entry {
 	} else if f.other != "" && noPorts(f.port) {
 		ports, f.port = portsCell{}, ""
 	}
-	e.Doubts = slices.Concat(r.Doubts, f.directionDoubts(r.Cells, t.heading()), refusals(r.Cells), f.doubts)
+	way, inbound := f.directionDoubts(r.Cells, t.heading())
+	e.inbound = inbound
+	e.Doubts = slices.Concat(r.Doubts, way, refusals(r.Cells), f.doubts)
 	if source := f.sourceDoubts(d.Options.Role); len(source) > 0 {
 		e.Doubts, e.From = append(e.Doubts, source...), ruleID(f.source)
 	}
@@ -62,10 +66,12 @@ func (d *Draft) entryOf(r Row, f fields, t Table) Entry {
 	e.Doubts = slices.Concat(e.Doubts, to.doubts, ports.doubts)
 	e.Remarks = slices.Concat(to.remarks, ports.remarks)
 	e.texts(r, f)
+	e.conditions(f, t.heading())
+	e.footnotes(r.Cells, t.Footnotes)
 	if len(e.Doubts) == 0 && (len(e.To) == 0 || ports.empty()) {
 		e.Doubts = append(e.Doubts, "the row gives no destination or no port")
 	}
-	e.Likely.To = orElse(e.To, to.likely)
+	e.Likely.To, e.Likely.Left, e.Likely.Private = orElse(e.To, to.likely), to.left, to.private
 	e.Likely.TCP, e.Likely.UDP = e.TCP, e.UDP
 	if ports.empty() {
 		e.Likely.TCP, e.Likely.UDP = ports.likelyTCP, ports.likelyUDP
@@ -74,19 +80,16 @@ func (d *Draft) entryOf(r Row, f fields, t Table) Entry {
 }
 
 // texts reads the cells that a rule has as text. Their marks count too: a row whose
-// purpose is struck out is perhaps no row any more.
+// purpose is struck out is perhaps no row any more, and a footnote can have a condition.
 func (e *Entry) texts(r Row, f fields) {
 	for _, s := range append([]extra{{"", f.purpose}, {"", f.note}}, f.extra...) {
-		_, marks := unmark(s.text)
-		for _, m := range marks {
-			if strings.HasPrefix(m, "struck out") || strings.HasPrefix(m, "hidden") {
-				e.Doubts = append(e.Doubts, m)
-			} else {
-				e.Remarks = append(e.Remarks, fmt.Sprintf("The text %q has a footnote mark.", clean(s.text)))
-			}
-		}
+		_, marks := unmark(ordinals.Replace(s.text))
+		e.Doubts = append(e.Doubts, marks...)
 	}
 	for _, x := range f.extra {
+		if _, way := directionOf(x.text); way {
+			continue // directionDoubts has read it
+		}
 		if one := x.title + ": " + clean(x.text); !slices.Contains(e.Extra, one) {
 			e.Extra = append(e.Extra, one)
 		}
@@ -97,10 +100,44 @@ func (e *Entry) texts(r Row, f fields) {
 	switch {
 	case e.Purpose != "":
 	case r.Loose || r.Merged:
-		e.Remarks = append(e.Remarks, "The row states no purpose: perhaps a merged cell.")
+		e.Remarks = append(e.Remarks, noPurpose+": perhaps a merged cell.")
 	default:
-		e.Remarks = append(e.Remarks, "The row states no purpose.")
+		e.Remarks = append(e.Remarks, noPurpose+".")
 	}
+}
+
+// noPurpose begins the note of a rule whose row has no text about its purpose.
+const noPurpose = "The row states no purpose"
+
+// ordinals replaces the raised characters that texts have for themselves, and that are no
+// footnote marks there.
+var ordinals = strings.NewReplacer("º", "", "ª", "", "§", "", "½", "", "¼", "", "¾", "", "m²", "m2", "m³", "m3")
+
+// purposeOf returns a purpose without marks, in one line.
+func purposeOf(text string) string {
+	if rest, marks := unmark(ordinals.Replace(text)); len(marks) > 0 && clean(rest) != "" {
+		text = rest
+	}
+	var b strings.Builder
+	for line := range strings.Lines(text) {
+		switch line = clean(strings.TrimLeft(line, "•· ")); {
+		case line == "":
+			continue
+		case b.Len() > 0 && strings.ContainsAny(b.String()[b.Len()-1:], ".;:,!?)"), b.Len() > 0 && !beginsSentence(line):
+			b.WriteByte(' ')
+		case b.Len() > 0:
+			b.WriteString("; ")
+		}
+		b.WriteString(line)
+	}
+	return b.String()
+}
+
+// beginsSentence reports whether a line begins as a sentence does. Otherwise it goes on with the
+// line above.
+func beginsSentence(line string) bool {
+	r, _ := utf8.DecodeRuneInString(line)
+	return !unicode.IsLower(r) && unicode.IsLetter(r)
 }
 
 // refused are the words by which a table says that a row is no permission (any more).

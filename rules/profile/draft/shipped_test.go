@@ -45,8 +45,20 @@ func TestDraftOfShippedDocuments(t *testing.T) {
 		"symantec-ports.txt":  {"symantec-endpoint-protection"},
 	} {
 		d := draftOf(t, text)
-		shipped := shippedRules(t, names)
+		shipped, conditional := shippedRules(t, names)
 		for _, e := range d.Rows {
+			if e.Doubts != nil && !slices.ContainsFunc(e.Doubts, func(s string) bool {
+				return !strings.HasPrefix(s, "the row states a condition") && !strings.HasPrefix(s, "the row names a version")
+			}) {
+				// The doubt is right if the profile has a condition too.
+				rule := reachOf(e.Section, e.Likely.To, e.Likely.TCP, e.Likely.UDP)
+				if i := slices.Index(shipped, rule); i < 0 || !conditional[rule] {
+					t.Errorf("%s line %d: %v, and the shipped profile has no condition there", text, e.Line, e.Doubts)
+				} else {
+					shipped = slices.Delete(shipped, i, i+1)
+				}
+				continue
+			}
 			hand := slices.ContainsFunc(decidedByHand[text], func(h [2]string) bool { return strings.HasPrefix(e.Text, h[0]) })
 			rule := reachOf(e.Section, e.To, e.TCP, e.UDP)
 			switch {
@@ -56,6 +68,8 @@ func TestDraftOfShippedDocuments(t *testing.T) {
 				t.Errorf("%s line %d: %q became a rule, though only a person can read it", text, e.Line, e.Text)
 			case len(e.Doubts) == 0 && !slices.Contains(shipped, rule):
 				t.Errorf("%s line %d: the draft has %q, which no shipped rule says", text, e.Line, rule)
+			case len(e.Doubts) == 0 && conditional[rule]:
+				t.Errorf("%s line %d: %q became a rule, and the shipped profile has a condition there", text, e.Line, e.Text)
 			case len(e.Doubts) == 0:
 				shipped = slices.Delete(shipped, slices.Index(shipped, rule), slices.Index(shipped, rule)+1)
 			}
@@ -73,12 +87,25 @@ func TestDraftOfShippedDocuments(t *testing.T) {
 // destination.
 func TestDraftOfPortsAlone(t *testing.T) {
 	d := draftOf(t, "symantec-ports.txt")
-	var got []string
+	var got, stated []string
 	for _, e := range d.Rows {
 		got = append(got, strings.Join(e.TCP, ",")+"/"+strings.Join(e.UDP, ","))
-		if e.Purpose == "" || len(e.Doubts) != 1 || !strings.Contains(e.Doubts[0], "destination is missing") {
+		if e.Purpose == "" || len(e.Doubts) == 0 || !strings.Contains(e.Doubts[0], "destination is missing") {
 			t.Errorf("line %d: %q %v", e.Line, e.Purpose, e.Doubts)
 		}
+		for _, d := range e.Doubts[1:] {
+			stated = append(stated, fmt.Sprintf("%s: %s", strings.Join(append(e.TCP, e.UDP...), ","), d))
+		}
+	}
+	// These rows have conditions and versions beside that: "optional", "from version", "if".
+	for _, want := range []string{"2968: ", "443: ", "443: ", "443: ", "8081,8082: ", "8446: ", "8447: ", "514: ", "514: ", "514: "} {
+		if len(stated) == 0 || !strings.HasPrefix(stated[0], want+"the row names a version") && !strings.HasPrefix(stated[0], want+"the row states a condition") {
+			t.Fatalf("want a condition of port %s%q", want, stated)
+		}
+		stated = stated[1:]
+	}
+	if len(stated) > 0 {
+		t.Errorf("more conditions: %q", stated)
 	}
 	const want = "139,445/137,138 22/ 2967/ 2968/ 2638/ 1433/ 8443/ 8444/ 9090/ 8014/ 443/ 443/ 443/ 8081,8082/ 8445/ 8446/ 8447/ 8765/ 1100/ /514"
 	if s := strings.Join(got, " "); s != want {
@@ -116,9 +143,10 @@ func reachOf(section string, to, tcp, udp []string) string {
 	return fmt.Sprintf("section %s: %s tcp %s udp %s", section, sorted(to), sorted(tcp), sorted(udp))
 }
 
-func shippedRules(t *testing.T, names []string) []string {
+// shippedRules returns what the rules of profiles permit, and which of them have a condition.
+func shippedRules(t *testing.T, names []string) (out []string, conditional map[string]bool) {
 	t.Helper()
-	var out []string
+	conditional = map[string]bool{}
 	for _, name := range names {
 		b, err := os.ReadFile("../../../configs/profiles/" + name + ".toml")
 		if err != nil {
@@ -133,8 +161,9 @@ func shippedRules(t *testing.T, names []string) []string {
 			for _, d := range r.To {
 				to = append(to, d.String())
 			}
-			out = append(out, reachOf(r.Section, to, strings.Split(r.TCP.String(), ", "), strings.Split(r.UDP.String(), ", ")))
+			rule := reachOf(r.Section, to, strings.Split(r.TCP.String(), ", "), strings.Split(r.UDP.String(), ", "))
+			out, conditional[rule] = append(out, rule), len(r.When) > 0 || r.Since != "" || r.Until != ""
 		}
 	}
-	return out
+	return out, conditional
 }

@@ -23,6 +23,8 @@ type Table struct {
 	Heading string   // the whole heading, if Section is its number
 	Header  []string // texts of the header cells; nil: it has none
 	Rows    []Row
+
+	Footnotes map[string]string // of the whole document, by their marks
 }
 
 // A Row is one row of a table.
@@ -116,6 +118,9 @@ func Read(f Format, data []byte) ([]Table, error) {
 	if err != nil {
 		return nil, err
 	}
+	if f != HTML {
+		withFootnotes(tables, footnotesOf(string(data)))
+	}
 	rows := 0
 	for _, t := range tables {
 		rows += len(t.Rows)
@@ -127,6 +132,13 @@ func Read(f Format, data []byte) ([]Table, error) {
 		return nil, fmt.Errorf("the document has %d rows, more than %d", rows, maxRows)
 	}
 	return tables, nil
+}
+
+// withFootnotes gives the footnotes of a document to its tables.
+func withFootnotes(tables []Table, notes map[string]string) {
+	for i := range tables {
+		tables[i].Footnotes = notes
+	}
 }
 
 // clean joins the words of a cell with single spaces.

@@ -11,7 +11,7 @@ var titles = []struct {
 	words []string
 	of    func(*columns) *int
 }{
-	{[]string{"direction", "richtung", "=sens", "=sentido", "direção", "direzione", "kierunek", "направление", "方向"}, func(c *columns) *int { return &c.direction }},
+	{[]string{"direction", "richtung", "=sens", "=sentido", "in/out", "inbound/outbound", "direção", "direzione", "kierunek", "направление", "方向"}, func(c *columns) *int { return &c.direction }},
 	{sourceWords, func(c *columns) *int { return &c.source }},
 	{[]string{"destination port", "zielport", "目的端口", "目标端口", "port", "puerto", "端口", "連接埠", "通訊埠", "ポート", "порт", "=tcp", "=udp"}, func(c *columns) *int { return &c.port }},
 	{[]string{"protocol", "protokoll", "protokół", "protokol", "transport", "протокол", "协议", "協定", "プロトコル"}, func(c *columns) *int { return &c.protocol }},

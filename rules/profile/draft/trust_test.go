@@ -70,6 +70,10 @@ func TestRowsThatPermitNothing(t *testing.T) {
 		{"HTML in Markdown", Markdown, `| 1.2.3.4<sup>5</sup> | TCP 443 | x |`, "has a footnote mark", []string{`# to      = ["1.2.3.4"]`}},
 		{"a mark that lost its form", Text, "viewer.medisync.example1\tTCP 443\tx", "no top-level domain", []string{`# to      = ["viewer.medisync.example"]`}},
 		{"a mark that a PDF reader set apart", Text, "a.example\tTCP 443 1\tx", "footnote mark", []string{`# tcp     = [443]`}},
+		{"a mark in the purpose", HTML, `<tr><td>a.example</td><td>TCP 443</td><td>Updates<sup>1</sup></td></tr>`, `"Updates[^1]" has a footnote mark`, []string{`# to      = ["a.example"]`, `# purpose = "Updates"`}},
+		{"a mark in a merged purpose", HTML, `<tr><td>a.example</td><td>TCP 443</td><td rowspan="2">Updates<sup>1</sup></td></tr>`, "has a footnote mark", []string{`# purpose = "Updates"`}},
+		{"a dagger in the purpose", CSV, `a.example,TCP 443,Updates†`, "has a footnote mark", []string{`# purpose = "Updates"`}},
+		{"a mark in an unknown column", HTML, `<tr><td>a.example</td><td>TCP 443</td><td>x</td><td>Cloud<sup>2</sup></td></tr>`, `"Cloud[^2]" has a footnote mark`, nil},
 		{"a thousands separator", CSV, `a.example,"TCP 8,443",x`, "part of a number", nil},
 
 		// Struck-out and hidden text.
@@ -128,10 +132,16 @@ func TestRowsThatPermitNothing(t *testing.T) {
 		{"no protocol", CSV, `a.example,443,x`, "no protocol is given for 443", []string{`# to      = ["a.example"]`, `# tcp     = [443]`}},
 		{"no protocol, and a port of UDP", CSV, `a.example,123,x`, "no protocol is given for 123", []string{`# udp     = [123]`}},
 		{"two ports with a slash", CSV, `a.example,80/443,x`, "want ports with their protocol", []string{`# tcp     = [80, 443]`}},
+		{"one port with its protocol, one without", CSV, `a.example,"443, 53(UDP)",x`, "no protocol is given for 443", []string{`# tcp     = [443]`, `# udp     = [53]`}},
+		{"the other way round", CSV, `a.example,"53 UDP, 443",x`, "no protocol is given for 443", []string{`# tcp     = [443]`, `# udp     = [53]`}},
+		{"with a slash", CSV, `a.example,"53/udp, 443",x`, "no protocol is given for 443", []string{`# tcp     = [443]`, `# udp     = [53]`}},
 		{"a service's name", CSV, `a.example,"SMTP (25, 587)",x`, "want ports with their protocol", []string{`# tcp     = [25, 587]`}},
 		{"UDP with words", CSV, `a.example,UDP 53 if needed,x`, "want ports with their protocol", []string{`# udp     = [53]`}},
 		{"all ports", CSV, `a.example,ALL,x`, "can mean every port", []string{`# tcp     = [] # the ports, as 443, "8000-8010"; udp = [] likewise`}},
 		{"a leading dot", CSV, `.x.example,TCP 443,x`, "or that name too", []string{`# to      = ["*.x.example"]`}},
+		{"a placeholder in angle brackets", CSV, `"login.x.example, <tenant>.x.example",TCP 443,x`, `"<tenant>.x.example" has a part to be filled in`, []string{`# to      = ["login.x.example"] # and "<tenant>.x.example"`}},
+		{"a placeholder alone", CSV, `[region].x.example,TCP 443,x`, "to be filled in", []string{`# to      = [] # the names for "[region].x.example"`}},
+		{"a private address", CSV, `10.0.0.0/8,TCP 443,x`, "is private", []string{`# to      = [] # as "role:NAME", with NAME in binds`}},
 		{"a role", CSV, `The manager,TCP 443,x`, "a role, perhaps", []string{`# to      = [] # the names or addresses, as "a.example", "192.0.2.0/24"`}},
 		{"a URL without a port", CSV, `https://a.example/x,,x`, "the port is missing: the cell is empty", []string{`# tcp     = [443]`}},
 	} {
@@ -185,7 +195,7 @@ func TestRowsThatStayRules(t *testing.T) {
 	for row, want := range map[string]string{
 		`<tr><td><code>a.example</code><code>b.example</code></td><td>TCP 443</td><td>x</td></tr>`:     `a: [a.example b.example] tcp [443] udp [] "x"`,
 		`<tr><td><div>a.example</div>b.example</td><td>TCP 443</td><td>x</td></tr>`:                    `a: [a.example b.example] tcp [443] udp [] "x"`,
-		`<tr><td>a.example</td><td>TCP 443</td><td>x<sup>1</sup></td></tr>`:                            `a: [a.example] tcp [443] udp [] "x[^1]"`,
+		`<tr><td>a.example</td><td>TCP 443</td><td>Room 5 m², 1ª, § 5</td></tr>`:                       `a: [a.example] tcp [443] udp [] "Room 5 m², 1ª, § 5"`,
 		`<tr><td>https://a.example</td><td>443</td><td>x</td></tr>`:                                    `a: [a.example] tcp [443] udp [] "x"`,
 		`<tr><td>https://a.example:8443/x</td><td></td><td>x</td></tr>`:                                `a: [a.example] tcp [8443] udp [] "x"`,
 		`<tr><td><a href="https://a.example/#top">a.example</a></td><td>TCP <b>443</b></td><td>x</td>`: `a: [a.example] tcp [443] udp [] "x"`,
@@ -217,10 +227,10 @@ e: [e.example] tcp [] udp [] "x" DOUBT [the port is missing: the cell is empty]
 
 // Each NOTE is a rule when a person takes the marks away, if its lines are complete.
 func TestNotesAreRulesWithoutTheirMarks(t *testing.T) {
-	d := read(t, CSV, "Host,Port,Purpose\na.example,443,one\n10.1.1.1-20,TCP 443,two\nb.example¹,\"SMTP (25, 587)\",three\n", Options{})
-	text := regexp.MustCompile(`(?m)^# (\[\[rule\]\]|[a-z]+ +=)`).ReplaceAllString(string(d.TOML()), "$1")
+	d := read(t, CSV, "Host,Port,Purpose\na.example,443,one\n10.1.1.1-20,TCP 443,two\nb.example¹,\"SMTP (25, 587)\",three\nc.example,TCP 443,\"four, if you use SSO\"\n\"d.example, <x>.d.example\",TCP 443,five\n", Options{})
+	text := regexp.MustCompile(`(?m)^# (\[\[(?:rule|feature)\]\]|[a-z]+ +=)`).ReplaceAllString(string(d.TOML()), "$1")
 	p, err := profile.Parse("draft", []byte(text))
-	if err != nil || len(p.Rules) != 3 {
+	if err != nil || len(p.Rules) != 5 || len(p.Features) != 1 || len(p.Rules[3].When) != 1 {
 		t.Errorf("%v\n%s", err, text)
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"strings"
 	"unicode"
+
+	"sallyport/rules"
 )
 
 // TOML returns the draft as a profile. The text always parses: an entry with doubts is
@@ -14,25 +16,22 @@ import (
 func (d *Draft) TOML() []byte {
 	var b bytes.Buffer
 	o := d.Options
-	left := len(d.Rows) - d.Decided()
 	fmt.Fprintf(&b, "# Profile: a draft, made by sallyport profiles import. Read it against the document before you use it.\n")
-	if left > 0 {
-		fmt.Fprintf(&b, "# %d of %d rows are not rules yet: look for NOTE.\n", left, len(d.Rows))
-	}
-	fmt.Fprintf(&b, "\nname    = %s\nproduct = %s\nroles   = [%s]\n\n[document]\ntitle   = %s\n", quote(o.Name), quote(o.Product), quote(o.Role), quote(o.Title))
+	fmt.Fprintf(&b, "# The import made %s of %s.\n", rules.Counted(d.Decided(), "rule", "rules"), rules.Counted(len(d.Rows), "row", "rows"))
+	fmt.Fprintf(&b, "\nname    = %s\nproduct = %s\nroles   = [%s]\n\n[document]\ntitle     = %s\n", quote(o.Name), quote(o.Product), quote(o.Role), quote(o.Title))
 	for _, kv := range [][2]string{{"version", o.Version}, {"url", o.URL}} {
 		if kv[1] != "" {
-			fmt.Fprintf(&b, "%-7s = %s\n", kv[0], quote(kv[1]))
+			fmt.Fprintf(&b, "%-9s = %s\n", kv[0], quote(kv[1]))
 		}
 	}
 	for _, kv := range [][2]string{{"released", o.Released}, {"retrieved", o.Retrieved}} {
 		if kv[1] != "" {
-			fmt.Fprintf(&b, "%s = %s\n", kv[0], kv[1])
+			fmt.Fprintf(&b, "%-9s = %s\n", kv[0], kv[1])
 		}
 	}
 	for _, kv := range [][2]string{{"sha256", o.SHA256}, {"language", o.Language}} {
 		if kv[1] != "" {
-			fmt.Fprintf(&b, "%s = %s\n", kv[0], quote(kv[1]))
+			fmt.Fprintf(&b, "%-9s = %s\n", kv[0], quote(kv[1]))
 		}
 	}
 	section := ""
@@ -50,37 +49,52 @@ func (d *Draft) TOML() []byte {
 // that a person probably writes.
 func (d *Draft) entry(b *bytes.Buffer, e *Entry) {
 	b.WriteByte('\n')
-	mark, from, to, tcp, udp := "", d.Options.Role, e.To, e.TCP, e.UDP
-	if len(e.Doubts) > 0 {
-		mark, to, tcp, udp = "# ", e.Likely.To, e.Likely.TCP, e.Likely.UDP
-		fmt.Fprintf(b, "# NOTE: %s is no rule yet: %s.\n#   %s\n", d.where(e), oneLine(strings.Join(e.Doubts, "; ")), oneLine(e.Text))
-		if e.title {
-			return
+	if len(e.Doubts) == 0 {
+		for _, x := range e.Extra {
+			fmt.Fprintf(b, "# Also in the row: %s\n", oneLine(x))
 		}
-		if e.From != "" {
-			from = e.From
-		}
+		e.rule(b, "", d.Options.Role, Likely{To: e.To, TCP: e.TCP, UDP: e.UDP})
+		return
 	}
-	for _, x := range e.Extra {
-		fmt.Fprintf(b, "# Also in the row: %s\n", oneLine(x))
+	fmt.Fprintf(b, "# NOTE: %s is no rule yet: %s.\n#   %s\n", d.where(e), oneLine(strings.Join(e.Doubts, "; ")), oneLine(e.Text))
+	for _, f := range e.Footnotes {
+		fmt.Fprintf(b, "#   %s\n", oneLine(f))
 	}
+	switch {
+	case e.title:
+		return
+	case e.inbound:
+		fmt.Fprintf(b, "#   proposal: no rule, because the other side opens the connection. If the other side is behind this gateway too, its role is from, and to is %s.\n", list([]string{"role:" + d.Options.Role}, true))
+		return
+	}
+	from := d.Options.Role
+	if e.From != "" {
+		from = e.From
+	}
+	if e.Likely.Feature != "" {
+		fmt.Fprintf(b, "# [[feature]]\n# name    = %s\n# meaning = %s\n#\n", quote(e.ID), quote(e.Likely.Feature))
+	}
+	e.rule(b, "# ", from, e.Likely)
+}
+
+// rule writes a rule, or with a mark the rule that a person probably writes.
+func (e *Entry) rule(b *bytes.Buffer, mark, from string, l Likely) {
 	line := func(key, value string) { fmt.Fprintf(b, "%s%-7s = %s\n", mark, key, value) }
 	fmt.Fprintf(b, "%s[[rule]]\n", mark)
 	line("id", quote(e.ID))
 	line("from", quote(from))
-	if len(to) == 0 {
-		line("to", "[] # the names or addresses, as \"a.example\", \"192.0.2.0/24\"")
-	} else {
-		line("to", list(to, true))
-	}
-	if len(tcp)+len(udp) == 0 {
+	line("to", destinationLine(l))
+	if len(l.TCP)+len(l.UDP) == 0 {
 		line("tcp", "[] # the ports, as 443, \"8000-8010\"; udp = [] likewise")
 	}
-	if len(tcp) > 0 {
-		line("tcp", list(tcp, false))
+	if len(l.TCP) > 0 {
+		line("tcp", list(l.TCP, false))
 	}
-	if len(udp) > 0 {
-		line("udp", list(udp, false))
+	if len(l.UDP) > 0 {
+		line("udp", list(l.UDP, false))
+	}
+	if l.Feature != "" {
+		line("when", list([]string{e.ID}, true))
 	}
 	purpose := e.Purpose
 	if purpose == "" {
@@ -93,6 +107,22 @@ func (d *Draft) entry(b *bytes.Buffer, e *Entry) {
 	if e.Section != "" {
 		line("section", quote(e.Section))
 	}
+}
+
+// destinationLine writes the value of to, and behind it what the line does not have.
+func destinationLine(l Likely) string {
+	left := strings.Trim(list(l.Left, true), "[]")
+	switch {
+	case len(l.To) > 0 && len(l.Left) > 0:
+		return list(l.To, true) + " # and " + left
+	case len(l.To) > 0:
+		return list(l.To, true)
+	case l.Private:
+		return "[] # as \"role:NAME\", with NAME in binds"
+	case len(l.Left) > 0:
+		return "[] # the names for " + left
+	}
+	return "[] # the names or addresses, as \"a.example\", \"192.0.2.0/24\""
 }
 
 // where says where an entry stands in the document.

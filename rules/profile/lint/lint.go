@@ -28,13 +28,14 @@ const (
 	Ports    Check = "ports"    // more ports than a service needs
 	Special  Check = "special"  // an address that no host of the Internet has
 	Role     Check = "role"     // a port that the document gives to another role
+	Unused   Check = "unused"   // a feature, a port or a party that no rule names
 )
 
 // A Finding is one thing in a profile that a person should look at.
 type Finding struct {
 	rules.Problem
 	Check Check
-	Rule  string // profile/id; "" for an error of the parser
+	Rule  string // profile/id; "" for an error of the parser, and for a finding about the whole profile
 	Note  string // the note of the rule that explains the finding; "" if none does
 }
 
@@ -82,6 +83,7 @@ func Profiles(checked, known []*rules.Profile) []Finding {
 	for _, p := range checked {
 		c := checker{profile: p, known: known, providers: list}
 		c.count()
+		c.unused()
 		for _, r := range p.Rules {
 			c.check(r)
 			for _, s := range spelled[r] {
@@ -117,7 +119,8 @@ type checker struct {
 	known     []*rules.Profile
 	providers []provider
 	exact     []listed // the exact names of the profile
-	wild      int      // how many destinations are wildcards
+	names     int      // how many exact names they are: a name can be in several rules
+	wild      int      // how many wildcards the profile has
 	found     []Finding
 }
 
@@ -129,15 +132,21 @@ type listed struct {
 
 // count counts exact names and wildcards.
 func (c *checker) count() {
+	seen := map[rules.Destination]bool{}
 	for _, r := range c.profile.Rules {
 		for _, d := range r.To {
-			switch {
+			switch first := !seen[d]; {
 			case d.Name.IsZero():
-			case d.Wildcard:
+			case d.Wildcard && first:
 				c.wild++
+			case d.Wildcard:
+			case first:
+				c.names++
+				fallthrough
 			default:
 				c.exact = append(c.exact, listed{d, r})
 			}
+			seen[d] = true
 		}
 	}
 }

@@ -42,12 +42,14 @@ func (c *checker) ports(r *rules.Rule) {
 
 // wildcard finds a wildcard in a profile whose other rows list exact names.
 func (c *checker) wildcard(r *rules.Rule, d rules.Destination) {
-	if !d.Wildcard || len(c.exact) == 0 || c.wild > len(c.exact) {
+	if !d.Wildcard || c.names == 0 || c.wild > c.names {
 		return
 	}
-	text := fmt.Sprintf("%s permits every name below %s, but this profile also lists %s", d, d.Name, rules.Counted(len(c.exact), "exact name", "exact names"))
+	text := fmt.Sprintf("%s permits every name below %s, but this profile also lists %s", d, d.Name, rules.Counted(c.names, "exact name", "exact names"))
 	if also := c.alsoPermits(r, d); also != "" {
 		text += " (it also permits " + also + ")"
+	} else {
+		text += " (it covers none of them)"
 	}
 	c.find(r, Wildcard, text, "name the hosts, or say in the note that the document prints "+d.String(), d.String())
 }

@@ -48,6 +48,9 @@ func Texts(texts []Text, known []*rules.Profile) (sound []*rules.Profile, findin
 		}
 	}
 	for _, f := range Profiles(readable, known) {
+		if f.Check == Unused && !slices.ContainsFunc(sound, func(p *rules.Profile) bool { return p.File == f.File }) {
+			continue // an error of a rule can hide what the rule names
+		}
 		of[f.File] = append(of[f.File], f)
 	}
 	for _, t := range texts {

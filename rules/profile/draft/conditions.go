@@ -1,0 +1,133 @@
+// Conditions: the words by which a document says that a row does not apply to every site.
+
+package draft
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// conditionWords are the words of a condition in some languages. Words of one language that
+// mean something else in another one, such as the French and the Spanish "si", have the word
+// that follows them.
+var conditionWords = []string{
+	`optional(?:ly)?`, `if`, `when`, `whenever`, `unless`, `except`, `(?:after|once) you`, `provided that`, `depending on`, `in case`, `as needed`,
+	`only (?:if|when|where|while|for|by|with|on|in|at|during|after|before|until|as|needed|required|necessary|used|applies|applicable|available|supported)`,
+	`where (?:applicable|available|needed|required|used|supported|enabled)`, `(?:is|are|be|not) (?:not )?(?:only )?(?:needed|required|necessary|mandatory) (?:by|for|on|with|when)`, `not (?:needed|required|necessary|mandatory)`,
+	`(?:can|may) be (?:disabled|turned off|switched off|omitted|left out|blocked|skipped)`,
+	`requires? (?:an?|the) (?:[\p{L}\p{N}-]+ ){0,4}(?:licen[sc]e|subscription|add-on|module|option)`,
+	`for (?:customers|users|sites|tenants|deployments|installations|appliances) (?:with|that|who|which|whose|in|of|using|running)`,
+	`wenn`, `falls`, `sofern`, `bei bedarf`, `außer`, `ausser`, `es sei denn`, `abhängig`, `nur (?:bei|beim|für|wenn|falls|mit|in|auf|im|nötig|erforderlich)`, `nicht (?:nötig|erforderlich|benötigt|notwendig)`, `kann (?:deaktiviert|abgeschaltet|entfallen)`,
+	`optionnel(?:le|lement)?`, `facultati(?:f|ve)`, `s'il`, `si (?:vous|nécessaire|le|la|les|l'[\p{L}]+|un|une)`, `lorsque?`, `uniquement (?:si|pour|en|avec)`, `seulement (?:si|pour|en|avec)`, `sauf`, `à moins`,
+	`opcional(?:mente)?`, `s[oó]lo (?:si|cuando|para|en|con)`, `si (?:se|usted|es|el|utiliza|usa)`, `cuando`, `salvo`, `excepto`, `a menos`,
+	`quando`, `se (?:você|for|o|a|usar|utilizar|si|è|il)`, `(?:apenas|somente) (?:se|para|em|com|quando)`, `exceto`, `opzionale`, `facoltativ[oa]`, `solo (?:se|quando|per|in|con)`, `tranne`,
+	`opcjonaln\p{L}*`, `jeśli`, `jeżeli`, `gdy`, `o ile`, `chyba że`, `tylko (?:gdy|dla|jeśli|jeżeli|w|przy)`, `w razie potrzeby`,
+	`если`, `при необходимости`, `только (?:если|для|при|в)`, `опциональн\p{L}*`, `необязательн\p{L}*`, `кроме`, `когда`,
+}
+
+// versionWords are the words by which a document ties a row to versions of the product.
+var versionWords = []string{
+	`(?:older|newer|earlier|later|lower|higher) than`, `(?:or|and) (?:older|newer|earlier|later|above|below|higher|lower)`, `prior to`,
+	`(?:as of|since|from|until|before|starting with|beginning with|up to) (?:version|release|firmware|build|v\.?)? ?[0-9]{1,3}(?:\.[0-9x]{1,4}){1,2}(?:[^.0-9]|$)`,
+	`(?:as of|since|from|until|before|starting with|beginning with|up to) (?:version|release|firmware|build) ?v?[0-9]\S*`,
+	`no longer (?:used|needed|required|supported|necessary)`, `deprecated`, `obsolete`, `discontinued`, `legacy (?:versions?|appliances?|clients?|agents?|devices?|systems?|releases?)`,
+	`(?:ab|bis|vor|seit) (?:der )?version`, `(?:älter|neuer|jünger) als`, `veraltet`, `nicht mehr (?:benötigt|verwendet|nötig|erforderlich|unterstützt)`,
+	`(?:à partir de|depuis|jusqu'à|avant) la version`, `(?:desde|hasta|a partir de) la versi[oó]n`, `a partir da versão`, `dalla versione`,
+	`(?:od|do|przed|od czasu) wersji`, `начиная с версии`, `до версии`,
+}
+
+// Chinese and Japanese have no spaces between words.
+const (
+	conditionSigns = `可选|選択|选配|任意|オプション|如果|如需|若[^干]|只有|除非|当[^前地中].{0,30}时|按需|无需|仅(?:当|在|限|适用|支持|需)|場合|のみ|必要に応じて|除く`
+	versionSigns   = `[0-9] ?(?:及|或|以)?(?:以上|以下|之前|之后|以前|以後|以降|以后)|弃用|废弃|不再(?:使用|需要|支持)`
+)
+
+var (
+	conditionForm = wordsForm(conditionWords, conditionSigns)
+	versionForm   = wordsForm(versionWords, versionSigns)
+	// onlyForm is "only" at the end of a sentence. Behind a protocol or a direction it limits
+	// nothing that a rule would permit.
+	onlyForm = regexp.MustCompile(`(?i)([\p{L}\p{N}]+) only\W*$`)
+	// sentenceEnd is where a sentence ends, or a line.
+	sentenceEnd = regexp.MustCompile(`[.;!?]\s+|[。；！？\n]|\s[•·▪‣◦]\s`)
+)
+
+// wordsForm matches one of the words as a whole word, or one of the signs.
+func wordsForm(words []string, signs string) *regexp.Regexp {
+	return regexp.MustCompile(`(?i)(?:^|[^\p{L}\p{N}_-])(?:` + strings.Join(words, "|") + `)(?:$|[^\p{L}\p{N}_-])|` + signs)
+}
+
+// A condition is a sentence of the document by which a row does not apply to every site.
+type condition struct {
+	where    string // what has the sentence: "row", "heading"
+	sentence string
+	version  bool // it depends on a version of the product
+}
+
+// conditionsIn returns the sentences of a text that state a condition.
+func conditionsIn(where, text string) (out []condition) {
+	for _, sentence := range sentenceEnd.Split(text, -1) {
+		sentence = clean(strings.Trim(clean(sentence), ".;•"))
+		only := onlyForm.FindStringSubmatch(sentence)
+		switch {
+		case versionForm.MatchString(sentence):
+			out = append(out, condition{where, sentence, true})
+		case conditionForm.MatchString(sentence):
+			out = append(out, condition{where, sentence, false})
+		case only != nil && !slices.Contains([]string{"https", "http", "tcp", "udp", "tls", "ipv4", "ipv6", "read", "outbound", "outgoing", "inbound"}, strings.ToLower(only[1])):
+			out = append(out, condition{where, sentence, false})
+		}
+	}
+	return out
+}
+
+// doubt says why a row with the condition is no rule.
+func (c condition) doubt() string {
+	if c.version {
+		return fmt.Sprintf("the %s names a version or an age: %q; since and until say from which version a rule holds, and until which", c.where, c.sentence)
+	}
+	return fmt.Sprintf("the %s states a condition: %q; a feature makes a rule conditional", c.where, c.sentence)
+}
+
+// notNeeded reports whether a cell below a title such as "Required" says no.
+func notNeeded(title, cell string) bool {
+	switch strings.ToLower(strings.Trim(clean(cell), ".!()")) {
+	case "no", "n", "false", "nein", "non", "nie", "não", "нет", "否", "不", "×", "✗", "✘", "-", "recommended", "empfohlen", "recommandé":
+		return slices.ContainsFunc([]string{"required", "mandatory", "necessary", "needed", "erforderlich", "pflicht", "notwendig", "requis", "obligatoire", "obligator", "requerido", "wymagan", "обязательн", "必须", "必需", "必須", "必选"},
+			func(word string) bool { return fits(title, word) })
+	}
+	return false
+}
+
+// withoutNames returns the words of a cell that are no name, address or URL: "if.x.example" is no
+// condition.
+func withoutNames(cell string) string {
+	words := strings.FieldsFunc(cell, func(r rune) bool { return strings.ContainsRune(destBreaks, r) })
+	return strings.Join(slices.DeleteFunc(words, func(w string) bool {
+		return strings.Contains(strings.TrimRight(w, ".:"), ".") || strings.Contains(w, "://")
+	}), " ")
+}
+
+// conditions adds a doubt for each condition that the texts of a row or the heading above it
+// state, and proposes a feature.
+func (e *Entry) conditions(f fields, heading string) {
+	found := conditionsIn("heading", heading)
+	for _, cell := range []string{f.host, f.port} {
+		found = append(found, conditionsIn("row", withoutNames(cell))...)
+	}
+	for _, x := range append([]extra{{"", f.purpose}, {"", f.note}}, f.extra...) {
+		text, _ := unmark(x.text)
+		found = append(found, conditionsIn("row", text)...)
+		if x.title != "" && notNeeded(x.title, text) {
+			found = append(found, condition{"row", x.title + ": " + clean(text), false})
+		}
+	}
+	for _, c := range found {
+		e.Doubts = appendNew(e.Doubts, c.doubt())
+		if !c.version && e.Likely.Feature == "" {
+			e.Likely.Feature = c.sentence
+		}
+	}
+}
