@@ -214,7 +214,7 @@ func FuzzSOCKS5(f *testing.F) {
 			}
 			return
 		}
-		if r.cmd == 3 && r.dest.Addr.IsValid() && b[3] != 3 && r.n <= len(b) {
+		if r.cmd == 3 && r.dest.Addr.IsValid() && r.n <= len(b) {
 			return // UDP ASSOCIATE, from any port
 		}
 		if r.cmd != 1 || b[2] != 0 || r.n > len(b) || r.dest.Port == 0 || r.dest.Addr.Is4In6() ||

@@ -116,6 +116,10 @@ func (r *socksRequest) destination(kind byte, b []byte) *socksFault {
 		return nil
 	}
 	b = b[1:]
+	if r.cmd == statute.CommandAssociate && string(b) == "0" {
+		r.dest.Addr = netip.IPv4Unspecified() // PySocks writes it so
+		return nil
+	}
 	dest, err := rules.ParseHost(string(b))
 	if err != nil {
 		return &socksFault{reason: rules.MalformedName, detail: err.Error(), raw: []byte(head.Recordable(string(b))),

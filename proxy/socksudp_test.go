@@ -144,6 +144,18 @@ func TestUDPOfAnotherClient(t *testing.T) {
 	w.nothing(c.conn)
 }
 
+// PySocks, a client in much use, writes the address 0.0.0.0 as the name "0".
+func TestUDPAssociateOfPySocks(t *testing.T) {
+	t.Parallel()
+	r, fault := parseSOCKSRequest([]byte(nameRequest(3, "0", 4000)))
+	if fault != nil || r.dest.Addr != netip.IPv4Unspecified() || r.dest.Port != 4000 {
+		t.Errorf("%+v, %v", r, fault)
+	}
+	if _, fault = parseSOCKSRequest([]byte(nameRequest(1, "0", 4000))); fault == nil || fault.reason != rules.MalformedName {
+		t.Errorf("CONNECT to it: %v", fault)
+	}
+}
+
 // If the request names a port, only that port may use the association.
 func TestUDPOfANamedPort(t *testing.T) {
 	t.Parallel()

@@ -14,6 +14,7 @@ import (
 	"sallyport/denials/journal"
 	"sallyport/denials/page"
 	"sallyport/dnsfilter"
+	"sallyport/proxy"
 	"sallyport/rules"
 	"sallyport/rules/site"
 )
@@ -122,6 +123,9 @@ func (g *Gateway) health() []page.Health {
 		rows = append(rows, page.Health{Name: "Balancers", OK: true, Text: fmt.Sprintf("%s; %d health checks", text, p.Checks+g.filter.HealthChecks())})
 	}
 	rows = append(rows, page.Health{Name: "Proxy", OK: p.Panics == 0, Text: fmt.Sprintf("%d connections open, %d flows connected, %d connections refused because of a limit or a drain, %d ended in a recovered panic", p.Connections, p.Tunnels, p.NotAdmitted, p.Panics)})
+	if len(cfg.Listen.SOCKS5) > 0 {
+		rows = append(rows, datagramHealth(p))
+	}
 	if text := g.describeDrops(); text != "" {
 		rows = append(rows, page.Health{Name: "Packet filter", OK: g.drops.Problem() == "", Text: text + g.drops.DescribeCounters()})
 	}
@@ -129,6 +133,16 @@ func (g *Gateway) health() []page.Health {
 		rows = append(rows, page.Health{Name: "Stopping", Text: "open connections may end; new ones are refused"})
 	}
 	return rows
+}
+
+// datagramHealth returns the state of the flows of datagrams.
+func datagramHealth(p proxy.Stats) page.Health {
+	dropped := uint64(0)
+	for _, n := range p.Datagrams.Dropped {
+		dropped += n
+	}
+	return page.Health{Name: "Datagrams", OK: true, Text: fmt.Sprintf("%d SOCKS5 associations open, %d flows, %d datagrams from clients and %d to them, %d dropped",
+		p.Associations, p.Datagrams.Flows, p.Datagrams.DatagramsIn, p.Datagrams.DatagramsOut, dropped)}
 }
 
 // journalHealth returns the state of the journal.

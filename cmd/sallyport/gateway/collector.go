@@ -62,6 +62,13 @@ func (g *Gateway) exportProxy(e exporter) {
 	e.send("sallyport_panics_total", float64(p.Panics))
 	e.send("sallyport_bytes_total", float64(p.BytesIn), "in")
 	e.send("sallyport_bytes_total", float64(p.BytesOut), "out")
+	e.send("sallyport_udp_associations", float64(p.Associations))
+	e.send("sallyport_udp_flows", float64(p.Datagrams.Flows))
+	e.send("sallyport_udp_datagrams_total", float64(p.Datagrams.DatagramsIn), "in")
+	e.send("sallyport_udp_datagrams_total", float64(p.Datagrams.DatagramsOut), "out")
+	for cause, n := range p.Datagrams.Dropped {
+		e.send("sallyport_udp_dropped_total", float64(n), cause.String())
+	}
 }
 
 // exportUpstreams sends the upstreams of the generation in force. If several zones

@@ -17,6 +17,9 @@ const (
 	// ends, and a pipe for a busy tunnel or two more upstream connections for
 	// requests.
 	connectionDescriptors = 4
+	// flowDescriptors is the most that limits.udp_flows means for each: the socket of
+	// a flow, and the socket of an association.
+	flowDescriptors = 2
 	// reservedDescriptors is the number for everything else: listeners, the
 	// journal, admin connections, DNS clients over TCP and upstream queries.
 	reservedDescriptors = 2560
@@ -34,7 +37,7 @@ func openFiles() uint64 {
 }
 
 // warnOfDescriptors warns if the process may open too few files for [limits]
-// connections. The one descriptor that Go leaves below the hard limit does not
+// connections and udp_flows. The one descriptor that Go leaves below the hard limit does not
 // matter: reservedDescriptors has room for it.
 func warnOfDescriptors(log *slog.Logger, files uint64, l site.Limits) {
 	need := neededDescriptors(l)
@@ -43,14 +46,17 @@ func warnOfDescriptors(log *slog.Logger, files uint64, l site.Limits) {
 	}
 	log.Warn("the limit of open files is too low for [limits] connections: new connections will fail before that number is open",
 		"open_files", files, "needed", need, "connections", l.Connections,
-		"cure", fmt.Sprintf("LimitNOFILE=%d (systemd), --ulimit nofile=%d (container), or connections = %d", need, need, fitting(files)))
+		"cure", fmt.Sprintf("LimitNOFILE=%d (systemd), --ulimit nofile=%d (container), or connections = %d", need, need, fitting(files-min(files, flowFiles(l)))))
 }
 
 // neededDescriptors returns how many descriptors all clients together can make
 // this process open.
 func neededDescriptors(l site.Limits) uint64 {
-	return connectionDescriptors*uint64(max(l.Connections, 0)) + reservedDescriptors
+	return connectionDescriptors*uint64(max(l.Connections, 0)) + flowFiles(l) + reservedDescriptors
 }
+
+// flowFiles returns how many descriptors the flows of datagrams can take.
+func flowFiles(l site.Limits) uint64 { return flowDescriptors * uint64(max(l.UDPFlows, 0)) }
 
 // fitting returns how many connections a number of open files is enough for.
 func fitting(files uint64) uint64 {

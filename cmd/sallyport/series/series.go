@@ -72,7 +72,12 @@ func All() []Metric {
 		{Name: "sallyport_connections_refused_total", Type: "counter", Help: "Proxy connections refused because of a limit or a drain.", Alert: "`increase(…[15m]) > 0`"},
 		{Name: "sallyport_accept_errors_total", Type: "counter", Help: "Accepts that failed, for example because no file descriptor was left.", Alert: "`increase(…[15m]) > 0`"},
 		{Name: "sallyport_panics_total", Type: "counter", Help: "Connections that ended in a recovered panic.", Alert: "`increase(…[1h]) > 0`"},
-		{Name: "sallyport_bytes_total", Type: "counter", Labels: []string{"direction"}, Help: "Relayed bytes; `in`: from clients, `out`: to clients."},
+		{Name: "sallyport_bytes_total", Type: "counter", Labels: []string{"direction"}, Help: "Relayed bytes, with the content of datagrams; `in`: from clients, `out`: to clients."},
+		// Datagrams.
+		{Name: "sallyport_udp_associations", Type: "gauge", Help: "Open SOCKS5 UDP associations.", Alert: "`… > 0.8 * 1024` (`[limits] udp_flows`)"},
+		{Name: "sallyport_udp_flows", Type: "gauge", Help: "Flows of datagrams that exist: an address and port of a client with one destination.", Alert: "`… > 0.8 * 1024` (`[limits] udp_flows`)"},
+		{Name: "sallyport_udp_datagrams_total", Type: "counter", Labels: []string{"direction"}, Help: "Datagrams relayed; `in`: from clients, `out`: to clients. DNS queries are not among them."},
+		{Name: "sallyport_udp_dropped_total", Type: "counter", Labels: []string{"cause"}, Help: "Datagrams not relayed. `cause`: `malformed` (header or fragment), `other_client` (not from the address or port of the association), `denied`, `waiting` (too many before the flow was connected), `unreachable`, `unsent` (the kernel refused it towards the destination), `unreplied` (the same towards the client).", Alert: "`increase(…{cause=\"other_client\"}[15m]) > 0`"},
 		// DNS.
 		{Name: "sallyport_dns_answers_total", Type: "counter", Labels: []string{"kind", "proto", "rcode"}, Help: "DNS replies. `kind`: `malformed`, `denied`, `cached`, `fixed` (`[hosts]`), `upstream`, `failed`, `truncated` (sent to TCP), `dropped`.", Alert: "`rate(…{kind=\"failed\"}[5m]) > 1`"},
 		{Name: "sallyport_dns_answer_seconds", Type: "histogram", Labels: []string{"kind"}, Help: "Time from the arrival of a DNS query to its reply."},
