@@ -18,7 +18,7 @@ import (
 type flow struct {
 	p       *Proxy
 	c       *client
-	up      *net.TCPConn
+	up      *net.TCPConn // see reconnected
 	started time.Time
 
 	in, out atomic.Uint64 // bytes from the client, and to it
@@ -100,9 +100,22 @@ func (f *flow) Abort(cause rules.Cause) {
 	if f.cause == rules.EndClean {
 		f.cause = cause
 	}
+	up := f.up
 	f.mu.Unlock()
-	peek.Reset(f.up)
+	peek.Reset(up)
 	peek.Reset(f.c.TCP)
+}
+
+// reconnected sets the connection that an abort resets. Requests of one flow may use several, one
+// after the other.
+func (f *flow) reconnected(up *net.TCPConn) {
+	f.mu.Lock()
+	f.up = up
+	aborted := f.cause != rules.EndClean
+	f.mu.Unlock()
+	if aborted {
+		peek.Reset(up)
+	}
 }
 
 // Recover turns a panic on one of the flow's goroutines into a denial. It must be deferred

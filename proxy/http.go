@@ -35,7 +35,10 @@ func refuseHTTP(c *client, a rules.Attempt, d rules.Decision) {
 func (p *Proxy) handleHTTPConn(ctx context.Context, c *client) {
 	s := newSession(ctx, p, c, proxySource{})
 	s.serve()
-	if h := s.guard.Connect; h != nil {
+	switch h := s.guard.Connect; {
+	case s.switched != nil:
+		s.switched.carry()
+	case h != nil:
 		p.connect(ctx, c, *h)
 	}
 }
@@ -53,6 +56,12 @@ func (p *Proxy) handleHTTPConn(ctx context.Context, c *client) {
 func (p *Proxy) serveHTTP(ctx context.Context, c *client, from source) rules.Cause {
 	s := newSession(ctx, p, c, from)
 	s.serve()
+	switch {
+	case s.switched != nil:
+		return s.switched.carry()
+	case s.last != nil:
+		return s.last.cause()
+	}
 	return s.guard.EndedBy()
 }
 
@@ -65,9 +74,10 @@ type session struct {
 	ctx   context.Context
 	guard *head.Guard
 
-	granted *grant          // the request that net/http is about to serve
-	last    *grant          // the request whose body the guard reads, served or not
-	up      *http.Transport // made at the first request
+	granted  *grant          // the request that net/http is about to serve
+	last     *grant          // the request whose body the guard reads, served or not
+	switched *grant          // the request after which the connection is a tunnel
+	up       *http.Transport // made at the first request
 }
 
 // A grant is one request that was allowed. It is used once.
@@ -88,6 +98,10 @@ type grant struct {
 	own   bool                        // flow is the request's own, not the tunnel's
 	fault atomic.Pointer[deniedError] // the denial of a body that broke its framing
 	cut   atomic.Bool                 // the response was cut
+
+	answered  *http.Response // the answer to a request with Upgrade, if it was no 101
+	answerErr error
+	failure   rules.Cause // why the destination gave no valid answer
 }
 
 func newSession(ctx context.Context, p *Proxy, c *client, from source) *session {
@@ -114,6 +128,9 @@ func (s *session) serve() {
 		s.p.engine.serve(s)
 		if s.up != nil {
 			s.up.CloseIdleConnections()
+		}
+		if s.last != nil && s.switched == nil && s.last.head.Upgrade() != "" {
+			s.c.HangUp() // the client may have sent bytes that stay unread
 		}
 	}
 	if s.guard.Panicked != nil {

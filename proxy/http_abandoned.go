@@ -21,17 +21,29 @@ type dialState struct {
 	dialing  bool // a dial is under way
 	recorded bool // the end of the dial is recorded, or will be recorded with the flow
 	over     bool // the request has ended
+	used     int  // connections that the request was to be sent on
+	repeats  int  // how many more than one are permitted; see mayRepeat
 }
 
 // dialFor dials for g. The dialer records a failure. A connection that comes after the request
 // has ended is closed: no other request may use it.
 func (s *session) dialFor(ctx context.Context, g *grant) (*net.TCPConn, rules.Attempt, error) {
-	late := false
-	g.dialState.set(func(w *dialState) { late, w.dialing = w.over, !w.over })
-	if late {
+	late, early, again := false, false, false
+	g.dialState.set(func(w *dialState) {
+		late, early, again = w.over, w.used > w.repeats, w.repeats > 0
+		w.dialing = !w.over && !early
+	})
+	switch {
+	case late:
 		return nil, g.a, head.ErrGone
+	case early: // net/http itself repeats the request
+		return nil, g.a, errRepeat
 	}
-	tcp, a, err := s.from.connect(ctx, g)
+	connect := s.from.connect
+	if again {
+		connect = s.reconnect
+	}
+	tcp, a, err := connect(ctx, g)
 	g.dialState.set(func(w *dialState) {
 		w.dialing, w.recorded = false, w.recorded || err != nil
 		late = w.over && err == nil

@@ -30,10 +30,11 @@ type answer struct {
 	p    *Proxy
 	held atomic.Bool // something was written and not flushed
 
-	pieces *head.Pieces // of a chunked body
+	pieces   *head.Pieces       // of a chunked body
+	trailers func() http.Header // what to send after the body; nil: nothing
 
 	mu       sync.Mutex
-	interims int  // forwarded so far
+	interims int  // received so far
 	asked    bool // 100 Continue was sent to the client
 	settled  bool // no more interim responses
 	over     bool // the request is served; the ResponseWriter belongs to net/http again
@@ -106,15 +107,37 @@ func (w *answer) Flush() {
 	}
 }
 
-// interim forwards one interim response (RFC 9110, section 15.2).
-func (w *answer) interim(status int, header http.Header) error {
+// interim counts one interim response of the destination, and forwards it if the client knows
+// interim responses (RFC 9110, section 15.2).
+func (w *answer) interim(status int, header http.Header, known bool) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.settled || status == http.StatusContinue && w.asked {
-		return nil
-	}
 	if w.interims++; w.interims > maxInterims {
 		return errInterims
+	}
+	if known {
+		w.forward(status, header)
+	}
+	return nil
+}
+
+// overrun reports whether there were too many interim responses.
+func (w *answer) overrun() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.interims > maxInterims
+}
+
+// proceed sends the client its 100 Continue, once.
+func (w *answer) proceed() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.forward(http.StatusContinue, nil)
+}
+
+func (w *answer) forward(status int, header http.Header) {
+	if w.settled || status == http.StatusContinue && w.asked {
+		return
 	}
 	w.asked = w.asked || status == http.StatusContinue
 	h := w.Header()
@@ -123,7 +146,6 @@ func (w *answer) interim(status int, header http.Header) error {
 	}
 	w.ResponseWriter.WriteHeader(status)
 	clear(h)
-	return nil
 }
 
 // settle ends the interim responses: the final response has arrived.
@@ -140,18 +162,30 @@ func (w *answer) finish() {
 	w.settled, w.over = true, true
 }
 
-// An expected is the body of a request that expects 100 Continue. The client gets its 100 Continue
-// when the body is first read. That happens when the destination has sent 100 Continue, or has
-// sent nothing for continueWait (RFC 9110, section 10.1.1).
-type expected struct {
+// An upload is the body of a request. If the request expects 100 Continue, the client gets it when
+// the body is first read. That happens when the destination has sent 100 Continue, or has sent
+// nothing for continueWait (RFC 9110, section 10.1.1).
+type upload struct {
 	io.ReadCloser
-	out *answer
+	g       *grant
+	expects bool
 }
 
+// errStopped ends the reading of a body that its destination can no longer get.
+var errStopped = errors.New("the destination closed the connection")
+
 // Read sends the client its 100 Continue before the first byte.
-func (e *expected) Read(p []byte) (int, error) {
-	if err := e.out.interim(http.StatusContinue, nil); err != nil {
-		return 0, err
+func (u *upload) Read(p []byte) (int, error) {
+	if u.expects {
+		u.g.out.proceed()
 	}
-	return e.ReadCloser.Read(p)
+	n, err := u.ReadCloser.Read(p)
+	if err != nil && err != io.EOF && u.g.up.closed.Load() {
+		err = errStopped // not a timeout, which it looks like
+	}
+	return n, err
 }
+
+// Close does nothing. http.Transport would wait for the rest of the body; the server closes it after
+// the answer.
+func (u *upload) Close() error { return nil }

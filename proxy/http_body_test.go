@@ -214,3 +214,24 @@ func TestTinyChunksTogether(t *testing.T) {
 		t.Errorf("%d chunks came in %d segments", chunks, n)
 	}
 }
+
+// If the destination ends the connection, or sends no valid answer, while the client still holds
+// its body back, the client gets a 502 at once, and its connection ends.
+func TestRequestBodyNotSentYet(t *testing.T) {
+	t.Parallel()
+	for _, framing := range []string{"Content-Length: 5\r\n\r\n", "Content-Length: 5\r\n\r\nhe", "Transfer-Encoding: chunked\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\n2\r\nhe\r\n",
+		"Content-Length: 5\r\nExpect: 100-continue\r\n\r\n", "Content-Length: 1000000\r\n\r\n"} {
+		for _, answer := range []string{"", "HTTP/1.1 100 Continue\r\n\r\n", "SSH-2.0-x\r\n\r\n"} {
+			w := newWorld(t, nil)
+			w.origin("8.8.8.8:80", once(answer))
+			e := w.exchange("POST http://a.example/ HTTP/1.1\r\nHost: a.example\r\n" + framing)
+			if resp, _ := e.want(502, ""); !resp.Close || resp.Header.Get("X-Sallyport-Fault") != "no valid answer" || (answer == "") != strings.Contains(resp.Header.Get("X-Sallyport-Hint"), "It may have") {
+				t.Errorf("%q, %q: %v", framing, answer, resp.Header)
+			}
+			e.wantEnd()
+			if end := w.wantClosed(); end.Cause != rules.EndNoAnswer || end.Duration > int64(5*time.Second) {
+				t.Errorf("%q, %q: %+v", framing, answer, end)
+			}
+		}
+	}
+}

@@ -25,6 +25,13 @@ type upstream struct {
 	resolved []netip.Addr
 	mismatch bool // as in rules.Attempt
 	idle     time.Duration
+	reused   bool                   // it has carried a request before the current one
+	heard    atomic.Bool            // something has arrived since the current request began
+	told     atomic.Bool            // something was written since then
+	broken   atomic.Bool            // it has ended
+	closed   atomic.Bool            // we have closed it
+	guard    *head.Guard            // of the client's connection
+	serial   atomic.Uint64          // the number of the current request there; 0: it was answered
 	flow     atomic.Pointer[flow]   // the flow that its bytes are counted for
 	answer   atomic.Pointer[answer] // the response whose body is read
 
@@ -46,9 +53,17 @@ func (s *session) upstream(conn *net.TCPConn, a rules.Attempt) (*upstream, error
 		conn.Close()
 		return nil, err
 	}
-	u := &upstream{conn: conn, dest: a.Dest, resolved: a.Resolved, mismatch: a.Mismatch, idle: s.p.limits.Idle, p: s.p, raw: raw}
+	u := &upstream{conn: conn, dest: a.Dest, resolved: a.Resolved, mismatch: a.Mismatch, idle: s.p.limits.Idle, p: s.p, guard: s.guard, raw: raw}
 	u.once = u.readOnce
 	return u, nil
+}
+
+// begin is called before a request is sent.
+func (u *upstream) begin(reused bool) {
+	u.reused = reused
+	u.heard.Store(false)
+	u.told.Store(false)
+	u.serial.Store(u.guard.Serial())
 }
 
 // Read returns heads by themselves, so that the framing of a body is seen from its first byte.
@@ -57,7 +72,10 @@ func (u *upstream) Read(b []byte) (n int, err error) {
 	if len(u.rest) > 0 {
 		n = copy(b, u.rest)
 	} else if n, err = u.arrive(b); n > 0 {
+		u.heard.Store(true)
 		u.count(n)
+	} else if err != nil {
+		u.broken.Store(true)
 	}
 	part := n
 	if w == nil {
@@ -140,14 +158,23 @@ func (u *upstream) readOnce(fd uintptr) bool {
 func (u *upstream) Write(b []byte) (int, error) {
 	u.conn.SetDeadline(time.Now().Add(u.idle))
 	n, err := u.conn.Write(b)
+	if n > 0 {
+		u.told.Store(true)
+	}
 	if f := u.flow.Load(); f != nil {
 		f.in.Add(uint64(n))
 	}
 	return n, err
 }
 
-// Close closes the connection.
-func (u *upstream) Close() error { return u.conn.Close() }
+// Close closes the connection. If the current request's client has not sent its body yet, it need
+// not.
+func (u *upstream) Close() error {
+	u.closed.Store(true)
+	err := u.conn.Close()
+	u.guard.StopBody(u.serial.Load())
+	return err
+}
 
 // LocalAddr returns our address.
 func (u *upstream) LocalAddr() net.Addr { return u.conn.LocalAddr() }

@@ -42,7 +42,7 @@ func TestRequestDenied(t *testing.T) {
 		{"origin-form", "GET / HTTP/1.1\r\nHost: a.example\r\n\r\n", 400, rules.MalformedRequest},
 		{"asterisk-form", "OPTIONS * HTTP/1.1\r\nHost: a.example\r\n\r\n", 400, rules.MalformedRequest},
 		{"https", "GET https://a.example/ HTTP/1.1\r\nHost: a.example\r\n\r\n", 400, rules.MalformedRequest},
-		{"TRACE", "TRACE http://a.example/ HTTP/1.1\r\nHost: a.example\r\n\r\n", 400, rules.MalformedRequest},
+		{"trace", "trace http://a.example/ HTTP/1.1\r\nHost: a.example\r\n\r\n", 400, rules.MalformedRequest},
 		{"too long", "GET http://a.example/ HTTP/1.1\r\nHost: a.example\r\nX: " + strings.Repeat("x", 1<<20) + "\r\n\r\n", 431, rules.SniffTooLong},
 	}
 	for _, c := range cases {

@@ -68,6 +68,7 @@ func (e *engine) serve(s *session) {
 	e.once.Do(e.build)
 	e.server.Serve(&oneConn{s: s}) // returns at once: oneConn has no second connection
 	<-s.guard.Ended
+	s.guard.Retire()
 }
 
 // oneConn is a listener with one connection.
@@ -107,6 +108,7 @@ func stateChanged(c net.Conn, state http.ConnState) {
 func (e *engine) handle(w http.ResponseWriter, r *http.Request) {
 	s := r.Context().Value(sessionKey{}).(*session)
 	defer s.contain()
+	defer s.leave()
 	g := s.granted
 	s.granted = nil
 	if g == nil || !g.head.Covers(r) {
@@ -121,8 +123,16 @@ func (e *engine) handle(w http.ResponseWriter, r *http.Request) {
 	if g.head.HasBody() { // the response may begin while the body still arrives
 		http.NewResponseController(w).EnableFullDuplex()
 	}
+	if hops, counted := g.head.MaxForwards(); counted && hops == 0 {
+		g.answerHere(r)
+		return
+	}
 	g.rewrite(r, e.name)
-	e.proxy.ServeHTTP(g.out, r.WithContext(context.WithValue(r.Context(), grantKey{}, g)))
+	r = r.WithContext(context.WithValue(r.Context(), grantKey{}, g))
+	if g.head.Upgrade() != "" && g.upgrade(r) {
+		return
+	}
+	e.proxy.ServeHTTP(g.out, r)
 	if g.cut.Load() {
 		g.out.Flush()
 		panic(http.ErrAbortHandler) // else the client would take a cut response for a complete one

@@ -6,11 +6,12 @@ package proxy
 import (
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 )
 
 // hopByHop reports whether a field belongs to one connection (RFC 9110, section 7.6.1) or is
-// about proxies. Upgrade counts too, as upgrades are not forwarded.
+// about proxies.
 func hopByHop(folded string) bool {
 	switch folded {
 	case "connection", "keep-alive", "te", "upgrade", "http2-settings":
@@ -50,19 +51,24 @@ func (g *grant) rewrite(r *http.Request, pseudonym string) {
 	if g.head.Server {
 		r.URL.Path = "*" // RFC 9112, section 3.2.4
 	}
-	r.Trailer = nil // the guard removes trailers
+	r.Trailer = nil // the guard removes trailers: no field says whether the server reads them
 	// The client's Close is about the client's connection only. Upstream, Close is set if the
 	// destination may never ask for the body. Otherwise net/http would read the rest of the body
 	// from the client after a final response, only to keep the connection.
 	r.Close = g.head.Expects
-	if g.head.Expects && g.head.HTTP11 {
-		r.Body = &expected{ReadCloser: r.Body, out: g.out}
-	} else {
-		r.Header.Del("Expect") // a server ignores Expect in HTTP/1.0 (RFC 9110, section 10.1.1)
+	expects := g.head.Expects && g.head.HTTP11 && g.head.HasBody()
+	if g.head.HasBody() {
+		r.Body = &upload{r.Body, g, expects}
+	}
+	if !expects {
+		r.Header.Del("Expect") // a server ignores Expect in HTTP/1.0, and without a body (RFC 9110, section 10.1.1)
 	}
 	strip(r.Header, forwarding)
 	if _, ok := r.Header["User-Agent"]; !ok {
 		r.Header["User-Agent"] = nil // or Transport adds its own
+	}
+	if hops, counted := g.head.MaxForwards(); counted {
+		r.Header["Max-Forwards"] = []string{strconv.Itoa(hops - 1)}
 	}
 	version := "1.1 "
 	if !g.head.HTTP11 {

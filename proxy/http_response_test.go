@@ -41,14 +41,14 @@ func TestUpstreamFailures(t *testing.T) {
 		cause  rules.Cause
 	}{
 		{"refused", nil, 502, "refused", rules.DialRefused},
-		{"closes at once", func(*net.TCPConn, io.Reader) {}, 502, "no valid answer", rules.EndClean},
-		{"no HTTP", once("SSH-2.0-OpenSSH\r\n"), 502, "no valid answer", rules.EndClean},
-		{"unasked upgrade", once("HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n"), 502, "no valid answer", rules.EndClean},
-		{"unasked upgrade without Upgrade", once("HTTP/1.1 101 Switching Protocols\r\n\r\n"), 502, "no valid answer", rules.EndClean},
-		{"head of 1 MiB", once("HTTP/1.1 200 OK\r\nX: " + strings.Repeat("x", 1<<20) + "\r\n\r\n"), 502, "no valid answer", rules.EndClean},
-		{"1xx without end", once(strings.Repeat("HTTP/1.1 103 Early Hints\r\n\r\n", 10000)), 502, "no valid answer", rules.EndClean},
-		{"two lengths", once("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nabc"), 502, "no valid answer", rules.EndClean},
-		{"silent", func(_ *net.TCPConn, r io.Reader) { io.Copy(io.Discard, r) }, 504, "timeout", rules.EndClean},
+		{"closes at once", func(*net.TCPConn, io.Reader) {}, 502, "no valid answer", rules.EndNoAnswer},
+		{"no HTTP", once("SSH-2.0-OpenSSH\r\n"), 502, "no valid answer", rules.EndNoAnswer},
+		{"unasked upgrade", once("HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n"), 502, "no valid answer", rules.EndNoAnswer},
+		{"unasked upgrade without Upgrade", once("HTTP/1.1 101 Switching Protocols\r\n\r\n"), 502, "no valid answer", rules.EndNoAnswer},
+		{"head of 1 MiB", once("HTTP/1.1 200 OK\r\nX: " + strings.Repeat("x", 1<<20) + "\r\n\r\n"), 502, "no valid answer", rules.EndNoAnswer},
+		{"1xx without end", once(strings.Repeat("HTTP/1.1 103 Early Hints\r\n\r\n", 10000)), 502, "no valid answer", rules.EndNoAnswer},
+		{"two lengths", once("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nabc"), 502, "no valid answer", rules.EndNoAnswer},
+		{"silent", func(_ *net.TCPConn, r io.Reader) { io.Copy(io.Discard, r) }, 504, "timeout", rules.EndIdle},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var log bytes.Buffer

@@ -151,7 +151,7 @@ func targetOf(a *rules.Attempt) rules.Authority {
 // originOnly returns why a request that is not in origin-form must not come on a connection to
 // an origin server.
 func originOnly(h *head.Head) string {
-	if h.Form != head.FormOrigin {
+	if h.Form != head.FormOrigin && h.Form != head.FormAsterisk {
 		return "the request has the form for a proxy, not for a web server"
 	}
 	return ""

@@ -4,8 +4,6 @@
 package proxy
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -67,17 +65,31 @@ func (s *session) dial(ctx context.Context, _, addr string) (conn net.Conn, err 
 	return s.upstream(tcp, a)
 }
 
-// roundTrip sends a granted request to its destination. It always returns a response.
+// roundTrip sends a granted request to its destination. It always returns a response, except after
+// a 101.
 func (g *grant) roundTrip(r *http.Request, _ *goproxy.ProxyCtx) (*http.Response, error) {
+	if g.answered != nil {
+		return g.answered, g.answerErr
+	}
 	ctx, cancel := context.WithCancelCause(r.Context())
 	trace := httptrace.ClientTrace{
-		GotConn:        func(i httptrace.GotConnInfo) { g.connected(i.Conn, cancel) },
-		Got100Continue: func() { g.out.interim(http.StatusContinue, nil) }, // before the body is read
+		GotConn:        func(i httptrace.GotConnInfo) { g.connected(i, cancel) },
+		Got100Continue: g.out.proceed, // before the body is read
 		Got1xxResponse: g.interim,
 	}
-	resp, err := g.s.transport().RoundTrip(r.WithContext(httptrace.WithClientTrace(ctx, &trace)))
+	g.wantTrailers(r.Header)
+	traced := r.WithContext(httptrace.WithClientTrace(ctx, &trace))
+	resp, err := g.s.transport().RoundTrip(traced)
+	if err != nil && g.mayRepeat(ctx, err) {
+		if err = g.judgeAgain(); err == nil {
+			resp, err = g.s.transport().RoundTrip(traced)
+		}
+	}
 	g.out.settle()
-	if err == nil && resp.StatusCode == http.StatusSwitchingProtocols {
+	if err == nil && resp.StatusCode < http.StatusOK {
+		if g.accepts(resp) && g.switchProtocols(resp) {
+			return nil, nil
+		}
 		resp.Body.Close()
 		err = errUpgrade
 	}
@@ -89,13 +101,14 @@ func (g *grant) roundTrip(r *http.Request, _ *goproxy.ProxyCtx) (*http.Response,
 		cancel(nil)
 		return g.failed(r, err)
 	}
+	g.up.serial.Store(0) // the rest of the request's body may still come, and is judged
+	g.announceTrailers(resp)
 	g.returned(resp.Header)
 	if len(resp.TransferEncoding) > 0 {
 		g.out.pieces = new(head.Pieces)
 	}
 	resp.Body = &body{ReadCloser: resp.Body, g: g, up: g.up, cancel: cancel}
-	// This is a copy, because net/http later adds the trailers to the original. Trailers are not
-	// forwarded: a client could take them for fields that only this proxy may set.
+	// This is a copy, because net/http later adds the trailers to the original.
 	out := *resp
 	out.Trailer = nil
 	return &out, nil
@@ -103,24 +116,30 @@ func (g *grant) roundTrip(r *http.Request, _ *goproxy.ProxyCtx) (*http.Response,
 
 // interim forwards an interim response, unless the client speaks HTTP/1.0, which has none.
 func (g *grant) interim(status int, header textproto.MIMEHeader) error {
-	if !g.head.HTTP11 {
-		return nil
-	}
 	h := http.Header(header)
-	g.returned(h)
-	return g.out.interim(status, h)
+	if g.head.HTTP11 {
+		g.returned(h)
+	}
+	return g.out.interim(status, h, g.head.HTTP11)
 }
 
-// errUpgrade refuses a 101 response: no Upgrade was forwarded.
-var errUpgrade = errors.New("destination switched protocols without a request for that")
-
 // connected asks the final question. The connection is ready, new or reused, and no byte of the
-// request has been sent on it. The question is final only once. If net/http repeats the request on
+// request has been sent on it. The question is final only once. If the request is repeated on
 // another connection, the question is provisional.
-func (g *grant) connected(conn net.Conn, cancel context.CancelCauseFunc) {
-	u := conn.(*upstream)
+func (g *grant) connected(i httptrace.GotConnInfo, cancel context.CancelCauseFunc) {
+	u := i.Conn.(*upstream)
+	early := false
+	g.dialState.set(func(w *dialState) {
+		early = w.used > w.repeats
+		w.recorded, w.used = true, w.used+1
+	})
+	if early { // net/http itself repeats the request
+		peek.Reset(u.conn)
+		cancel(errRepeat)
+		return
+	}
 	g.up = u
-	g.dialState.set(func(w *dialState) { w.recorded = true })
+	u.begin(i.Reused)
 	a := g.a
 	a.Dest, a.Resolved, a.Mismatch, a.Provisional = u.dest, u.resolved, u.mismatch, g.final
 	d := g.s.p.cfg.Gate.Decide(a)
@@ -139,8 +158,8 @@ func (g *grant) connected(conn net.Conn, cancel context.CancelCauseFunc) {
 	default:
 		g.flow.setDecision(a, d)
 	}
+	g.flow.reconnected(u.conn)
 	if g.flow.outdated() {
-		peek.Reset(u.conn) // u.conn need not be the flow's first connection
 		cancel(net.ErrClosed)
 	}
 	u.flow.Store(g.flow)
@@ -149,14 +168,23 @@ func (g *grant) connected(conn net.Conn, cancel context.CancelCauseFunc) {
 // end reports the end of a request that was finally allowed.
 func (g *grant) end() {
 	g.abandon()
-	if !g.own {
+	if !g.own || g.s.switched == g {
 		return
 	}
+	g.flow.done(g.cause())
+}
+
+// cause returns why the request ended as it did.
+func (g *grant) cause() rules.Cause {
 	cause := g.s.guard.EndedBy()
-	if cause == rules.EndClean && g.cut.Load() {
+	switch {
+	case cause != rules.EndClean:
+	case g.failure != rules.EndClean:
+		cause = g.failure
+	case g.cut.Load():
 		cause = rules.EndReset
 	}
-	g.flow.done(cause)
+	return cause
 }
 
 // A body is a response body that records whether it was cut.
@@ -172,7 +200,10 @@ func (b *body) Read(p []byte) (int, error) {
 	b.up.answer.Store(b.g.out)
 	n, err := b.read(p)
 	b.up.answer.Store(nil)
-	if err != nil && err != io.EOF {
+	switch {
+	case err == io.EOF:
+		b.g.out.trail()
+	case err != nil:
 		b.g.cut.Store(true)
 	}
 	return n, err
@@ -190,38 +221,4 @@ func (b *body) Close() error {
 	err := b.ReadCloser.Close()
 	b.cancel(nil)
 	return err
-}
-
-// failed returns the proxy's answer to a request if the destination did not answer.
-func (g *grant) failed(r *http.Request, err error) (*http.Response, error) {
-	var b bytes.Buffer
-	var denied *deniedError
-	var dial *dialError
-	json := g.head.WantsJSON()
-	switch fault := g.fault.Load(); {
-	case fault != nil:
-		b.Write(refusal(&g.head, fault.a, fault.d))
-	case errors.As(err, &denied):
-		b.Write(refusal(&g.head, denied.a, denied.d))
-		if f := g.s.from.tunnel(); f != nil && g.s.guard.Heads == 1 {
-			f.setDecision(denied.a, denied.d)
-		}
-	case errors.As(err, &dial):
-		writeFailure(&b, dial, g.a, json)
-	case timedOut(err):
-		g.upstreamPage(&b, http.StatusGatewayTimeout, "timeout", json)
-	default:
-		g.upstreamPage(&b, http.StatusBadGateway, "no valid answer", json)
-	}
-	resp, err := http.ReadResponse(bufio.NewReader(&b), r)
-	if err == nil {
-		resp.Header.Set("Connection", "close") // ReadResponse has used the field up
-	}
-	return resp, err
-}
-
-func (g *grant) upstreamPage(b *bytes.Buffer, status int, reason string, json bool) {
-	page := errorBody{Error: "upstream", Reason: reason}
-	page.Host, page.Port = wanted(g.a)
-	writePage(b, status, page, json)
 }

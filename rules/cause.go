@@ -17,6 +17,7 @@ const (
 	EndGone                    // the client left before it had the whole answer
 	EndPolicy                  // the policy in force no longer permits it
 	EndDrain                   // sallyport stopped
+	EndNoAnswer                // the destination gave no valid answer to a request
 
 	DialFailed      // no connection, for a reason that is not listed below
 	DialUnresolved  // the resolvers did not answer for the name
@@ -32,7 +33,7 @@ const (
 const dialPrefix = "dial: "
 
 var causeTexts = [causeCount]string{
-	EndIdle: "idle", EndHalfClosed: "half_closed", EndReset: "reset", EndGone: "client_gone", EndPolicy: "policy", EndDrain: "drain",
+	EndIdle: "idle", EndHalfClosed: "half_closed", EndReset: "reset", EndGone: "client_gone", EndPolicy: "policy", EndDrain: "drain", EndNoAnswer: "no_answer",
 	DialFailed: dialPrefix + "failed", DialUnresolved: dialPrefix + "resolve", DialNoAddress: dialPrefix + "no address",
 	DialRefused: dialPrefix + "refused", DialUnreachable: dialPrefix + "unreachable", DialTimedOut: dialPrefix + "timeout",
 }

@@ -8,7 +8,7 @@ import (
 )
 
 func TestCauseTexts(t *testing.T) {
-	want := []string{"", "idle", "half_closed", "reset", "client_gone", "policy", "drain",
+	want := []string{"", "idle", "half_closed", "reset", "client_gone", "policy", "drain", "no_answer",
 		"dial: failed", "dial: resolve", "dial: no address", "dial: refused", "dial: unreachable", "dial: timeout"}
 	var faults []Cause
 	for c := range causeCount {

@@ -33,6 +33,10 @@ func (h *Head) parseFields(s string) *headFault {
 // field reads one field. value has no white space around it.
 func (h *Head) field(name, value string) *headFault {
 	switch len(name) {
+	case len("TE"):
+		if strings.EqualFold(name, "TE") {
+			h.teField(value)
+		}
 	case len("Via"):
 		if strings.EqualFold(name, "Via") {
 			h.Via += "," + value
@@ -49,9 +53,17 @@ func (h *Head) field(name, value string) *headFault {
 		if strings.EqualFold(name, "Connection") {
 			h.connectionField(value)
 		}
+	case len("Max-Forwards"):
+		if strings.EqualFold(name, "Max-Forwards") {
+			return h.hopsField(value)
+		}
 	case len("Content-Length"):
 		return h.lengthField(name, value)
-	case len("Transfer-Encoding"):
+	case len("Transfer-Encoding"): // and Sec-WebSocket-Key
+		if strings.EqualFold(name, "Sec-WebSocket-Key") {
+			h.keyField(value)
+			return nil
+		}
 		return h.encodingField(name, value)
 	}
 	return nil
@@ -91,7 +103,7 @@ func (h *Head) expectOrAccept(name, value string) *headFault {
 func (h *Head) upgradeOrTrailer(name, value string) *headFault {
 	switch {
 	case strings.EqualFold(name, "Upgrade"):
-		h.upgrade = true
+		h.upgradeField(value)
 	case strings.EqualFold(name, "Trailer"):
 		for item := range strings.SplitSeq(value, ",") {
 			switch strings.ToLower(strings.Trim(item, " \t")) {
@@ -103,7 +115,7 @@ func (h *Head) upgradeOrTrailer(name, value string) *headFault {
 	return nil
 }
 
-// connectionField looks for close and keep-alive.
+// connectionField looks for the options that matter here.
 func (h *Head) connectionField(value string) {
 	for option := range strings.SplitSeq(value, ",") {
 		switch option = strings.Trim(option, " \t"); {
@@ -111,6 +123,10 @@ func (h *Head) connectionField(value string) {
 			h.close, h.closes = true, true
 		case strings.EqualFold(option, "keep-alive") && !h.closes:
 			h.close = false
+		case strings.EqualFold(option, "upgrade"):
+			h.hop.upgrade = true
+		case strings.EqualFold(option, "te"):
+			h.hop.te = true
 		}
 	}
 }

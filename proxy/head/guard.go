@@ -33,6 +33,7 @@ type Guard struct {
 	phase phase    // the part that follows those bytes
 	chunk int64    // in a chunked body: bytes of the current chunk that are still to come
 	extra int      // bytes of chunk extensions and trailers in this request
+	apart bool     // the request asks for another protocol: what follows stays unread until the answer
 	full  bool     // the last read for lines filled its buffer
 	out   []byte   // to hand out after left: the rest of a chunk that the guard made, or the chunk's end
 	small [64]byte // the buffer for such chunks
@@ -43,11 +44,15 @@ type Guard struct {
 	Ended    chan struct{} // closed by Close
 	eof      bool          // the client has closed its sending half
 
+	reads   atomic.Int32 // calls of Read that have not returned
+	retired atomic.Bool  // Retire was called
+
 	mu        sync.Mutex
 	wake      *sync.Cond // signalled when one of the following changes
 	answered  bool       // the answer is written: the next head may be read
 	interrupt bool       // net/http wants a blocked Read to return
 	complete  bool       // net/http has read the whole request
+	serial    uint64     // the number of the current request
 	until     time.Time  // if the answer was complete before that: the deadline for the rest of the body
 	closed    bool
 	cause     rules.Cause // why the current request ends before its answer does
@@ -104,6 +109,11 @@ func NewGuard(c *peek.Conn, owner Owner, limits Limits) *Guard {
 // Read returns only judged bytes. It recovers from panics, because some goroutines of net/http
 // call Read and do not recover from panics.
 func (g *Guard) Read(b []byte) (n int, err error) {
+	g.reads.Add(1)
+	defer g.reads.Add(-1)
+	if g.retired.Load() {
+		return 0, io.EOF
+	}
 	defer g.recovered(&err)
 	for g.left == 0 {
 		switch {
@@ -257,8 +267,10 @@ func (g *Guard) awaitFirstByte() error {
 // begin lets a head pass and records the framing of its body.
 func (g *Guard) begin(h *Head) {
 	g.left, g.phase, g.extra, g.limits.First = int64(h.Len), phaseAnswer, 0, 0
+	g.apart = h.Upgrade() != ""
 	g.mu.Lock()
 	g.complete, g.until = false, time.Time{}
+	g.serial++
 	g.mu.Unlock()
 	g.writing.Lock()
 	g.begun = false

@@ -24,6 +24,24 @@ func (g *Guard) LimitRest() {
 	}
 }
 
+// Serial returns the number of the current request.
+func (g *Guard) Serial() uint64 {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.serial
+}
+
+// StopBody ends the wait for the rest of a request's body: the destination can no longer get it. It
+// does nothing if the request with this number is over.
+func (g *Guard) StopBody(serial uint64) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.serial == serial && !g.complete && g.until.IsZero() {
+		g.until = time.Now()
+		g.c.TCP.SetReadDeadline(g.until)
+	}
+}
+
 // MarkAnswered is called when the answer to the last request is written. If net/http has not
 // read the whole body, the meaning of the next bytes is unknown: the sequence ends.
 func (g *Guard) MarkAnswered() {
@@ -76,6 +94,24 @@ func (g *Guard) Close() error {
 		close(g.Ended)
 	}
 	return nil
+}
+
+// Retire returns when net/http no longer reads, after Ended. net/http may begin to read in the
+// background just before it closes a connection, and does not wait for that.
+func (g *Guard) Retire() {
+	g.retired.Store(true)
+	if g.reads.Load() == 0 {
+		return
+	}
+	g.mu.Lock()
+	g.interrupt = true
+	g.wake.Broadcast()
+	g.c.TCP.SetReadDeadline(time.Unix(1, 0))
+	g.mu.Unlock()
+	for g.reads.Load() > 0 {
+		time.Sleep(50 * time.Microsecond)
+	}
+	g.c.Deadline(0)
 }
 
 // CloseWrite closes the sending half. net/http calls it before it lingers.

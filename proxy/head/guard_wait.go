@@ -45,6 +45,10 @@ func (g *Guard) awaitAnswered() error {
 	return nil
 }
 
+// Early reports whether the client has sent anything after a request for another protocol. It is
+// called before the answer to that request is sent.
+func (g *Guard) Early() bool { return g.apart && g.atHand() > 0 }
+
 // finished reports whether the answer is written or the sequence has ended.
 func (g *Guard) finished() bool {
 	g.mu.Lock()
@@ -52,9 +56,10 @@ func (g *Guard) finished() bool {
 	return g.answered || g.closed
 }
 
-// watchClient stores what the client sends next, and then waits until the client leaves.
+// watchClient stores what the client sends next, and then waits until the client leaves. After a
+// request for another protocol it reads nothing: the next bytes may be of that protocol.
 func (g *Guard) watchClient() error {
-	if len(g.c.Bytes) == 0 && !g.eof {
+	if len(g.c.Bytes) == 0 && !g.eof && !g.apart {
 		if err := g.arm(0); err != nil {
 			return err
 		}

@@ -26,12 +26,13 @@ const (
 // A Form is how a request names its target (RFC 9112, section 3.2).
 type Form uint8
 
-// The accepted forms. The asterisk-form is refused.
+// The accepted forms.
 const (
 	FormNone      Form = iota
 	FormAuthority      // CONNECT host:port
 	FormAbsolute       // GET http://host/path
 	FormOrigin         // GET /path
+	FormAsterisk       // OPTIONS *
 )
 
 // A Head is a well-formed request head.
@@ -40,7 +41,7 @@ type Head struct {
 	Form    Form            // how the target is written
 	Target  rules.Authority // of CONNECT and absolute-form
 	path    string          // path and query of the other forms, never empty
-	Server  bool            // OPTIONS of an absolute URI without a path: about the server
+	Server  bool            // OPTIONS of an absolute URI without a path, or of an asterisk: about the server
 	Host    rules.Authority // the Host field
 	HasHost bool            // there is a Host field
 	HTTP11  bool            // HTTP/1.1, not 1.0
@@ -49,10 +50,10 @@ type Head struct {
 	chunked       bool
 	close         bool   // the connection closes after the answer
 	closes        bool   // a Connection field says close
-	upgrade       bool   // there is an Upgrade field
 	Expects       bool   // Expect: 100-continue
 	Accept        string // the first Accept field
 	Via           string // all Via fields
+	hop           hop    // what it asks of this proxy
 
 	Len   int    // bytes of the head
 	Raw   string // the text that the fault is about, from Recordable
@@ -223,7 +224,7 @@ func (h *Head) requestLine(line string) *headFault {
 		return longTarget()
 	case method == "CONNECT":
 		return h.connectTarget(target)
-	case strings.EqualFold(method, "CONNECT"), strings.EqualFold(method, "TRACE"), method == "PRI":
+	case strings.EqualFold(method, "CONNECT"), method == "PRI", method != http.MethodTrace && strings.EqualFold(method, http.MethodTrace):
 		return malformed("method is refused")
 	}
 	return h.requestTarget(target)
@@ -240,6 +241,8 @@ func (h *Head) agree() *headFault {
 		return malformed("both Content-Length and Transfer-Encoding")
 	case h.Form == FormAuthority && h.HasBody():
 		return malformed("CONNECT with a body")
+	case h.Method == http.MethodTrace && h.HasBody(): // RFC 9110, section 9.3.8
+		return malformed("TRACE with a body")
 	}
 	return nil
 }

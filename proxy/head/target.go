@@ -22,7 +22,7 @@ func (h *Head) connectTarget(target string) *headFault {
 	return f
 }
 
-// requestTarget reads the absolute-form of scheme http and the origin-form.
+// requestTarget reads the absolute-form of scheme http, the origin-form and the asterisk-form.
 func (h *Head) requestTarget(target string) *headFault {
 	h.quiet = strings.Contains(target, "@")
 	for i := 0; i < len(target); i++ {
@@ -33,6 +33,10 @@ func (h *Head) requestTarget(target string) *headFault {
 	if strings.HasPrefix(target, "/") {
 		h.Form = FormOrigin
 		return h.setPath(target)
+	}
+	if target == "*" && h.Method == http.MethodOptions {
+		h.Form, h.Server, h.path = FormAsterisk, true, target
+		return nil
 	}
 	const scheme = "http://"
 	if len(target) < len(scheme) || !strings.EqualFold(target[:len(scheme)], scheme) {
