@@ -32,6 +32,7 @@ type Filter struct {
 	checks         atomic.Uint64          // see HealthChecks
 	nameQuota      *nameQuota             // new names below wildcards and zones
 	pins           *pins
+	learned        *learnedNames
 	replan         chan struct{}           // signals that PrefetchNames may return other names
 	running        atomic.Pointer[service] // the run of Serve; nil: Serve does not run
 
@@ -52,7 +53,7 @@ func New(cfg Config) *Filter {
 	f.proven, f.unproven, f.cookies = newBudget(), newBudget(), newCookies(f.start)
 	f.conns, f.unknownConns = newConnQueue(), newConnQueue()
 	f.arriving = quota.New[struct{}](0, 0)
-	f.nameQuota, f.pins, f.replan = newNameQuota(), newPins(), make(chan struct{}, 1)
+	f.nameQuota, f.pins, f.learned, f.replan = newNameQuota(), newPins(), newLearnedNames(), make(chan struct{}, 1)
 	f.unknownReplies = newBucket(cfg.Limits.UnknownQPS)
 	f.SetLimits(cfg.Limits)
 	f.life, f.end = context.WithCancel(context.Background())
@@ -124,6 +125,11 @@ func (f *Filter) handle(q *query, out []byte) ([]byte, *pending) {
 	var room [keySize]byte
 	key := appendKey(room[:0], q.wireName(), q.qtype)
 	r := f.resolverOf(g)
+	if g.HasSynthetic() {
+		if reply, done := f.synthesize(q, r, &a, out); done {
+			return reply, nil
+		}
+	}
 	if e := r.find(key, r.wants(q), now); e != nil {
 		a.Authority = e.name
 		return f.answer(q, r, e, &a, out, KindCached), nil
@@ -212,6 +218,9 @@ func (f *Filter) answer(q *query, r *Resolver, e *entry, a *rules.Attempt, out [
 	d := f.cfg.Gate.Decide(*a)
 	if !d.Allowed() {
 		return f.deny(q, r, a, d, out)
+	}
+	if !e.address && len(e.addrs) > 0 && d.Synthetic() {
+		refused = e.addrs // hints that would lead past the synthetic address
 	}
 	return f.reply(q, e, refused, out, kind)
 }

@@ -21,9 +21,10 @@ const (
 	KindUpstream              // an upstream was asked
 	KindFailed                // no upstream gave a usable answer
 	KindTruncated             // truncated, so that the client asks by TCP and proves its source
+	KindSynthetic             // a synthetic address, or the name of one
 )
 
-var kindTexts = [...]string{"dropped", "malformed", "denied", "cached", "fixed", "upstream", "failed", "truncated"}
+var kindTexts = [...]string{"dropped", "malformed", "denied", "cached", "fixed", "upstream", "failed", "truncated", "synthetic"}
 
 // String returns the label for metrics.
 func (k Kind) String() string {

@@ -204,7 +204,7 @@ func (p *Proxy) resolve(ctx context.Context, by rules.QuotaKey, a *rules.Attempt
 	}
 	a.Resolved = addrs
 	if a.Via == rules.ViaTransparent {
-		a.Mismatch = !slices.Contains(addrs, a.Original.Addr()) && !slices.Contains(a.Pinned, name)
+		a.Mismatch = !slices.Contains(addrs, a.Original.Addr()) && !slices.Contains(a.Pinned, name) && !a.Generation.IsSyntheticOf(a.Original.Addr(), name)
 	}
 	return addrs, nil
 }

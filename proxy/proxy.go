@@ -38,6 +38,9 @@ type Config struct {
 	// Pinned returns the names for which the DNS filter gave the client this address. nil:
 	// there are none.
 	Pinned func(client, addr netip.Addr) []rules.Name
+	// SyntheticName returns the name that a synthetic address stands for, zero if none is known.
+	// It reports false if the address is not synthetic. nil: no address is.
+	SyntheticName func(g *rules.Generation, client, addr netip.Addr) (name rules.Name, synthetic bool)
 	// NextFlow numbers flows. nil: they are numbered from 1.
 	NextFlow func() uint64
 	// AnswerDNS answers a DNS query that came in a datagram, as the DNS filter decides. The client's

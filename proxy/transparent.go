@@ -99,6 +99,20 @@ func (p *Proxy) findOriginal(c *client, a *rules.Attempt, find finder) {
 		a.Pinned = p.cfg.Pinned(c.addr.Addr(), original.Addr())
 	}
 	a.Original, a.Dest, a.ByAddress = original, original, true
+	p.findName(a)
+}
+
+// findName turns the question about a synthetic address into the question about the name that it
+// stands for. If no name is known, the question stays about the address, and the policy denies it,
+// unless the flow shows a name that has the address.
+func (p *Proxy) findName(a *rules.Attempt) {
+	if a.Fault != rules.ReasonNone || p.cfg.SyntheticName == nil {
+		return
+	}
+	if name, synthetic := p.cfg.SyntheticName(a.Generation, a.Client.Addr(), a.Original.Addr()); synthetic && !name.IsZero() {
+		a.Authority, a.Pinned = name, nil
+		a.ByAddress, a.Dest = false, netip.AddrPortFrom(netip.Addr{}, a.Original.Port())
+	}
 }
 
 // redirectedFrom returns where a connection was headed before REDIRECT changed its destination.

@@ -137,7 +137,7 @@ func (w *world) policy(text string) {
 // policyAt puts a configuration in force as of now.
 func (w *world) policyAt(text string, now time.Time) {
 	w.t.Helper()
-	c, problems := site.Parse("test.toml", site.Disk{}, []byte(text), nil)
+	c, problems := site.Parse("test.toml", site.Disk{Files: noDisk{}}, []byte(text), nil)
 	if c == nil {
 		w.t.Fatal(problems)
 	}

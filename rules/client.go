@@ -13,6 +13,7 @@ type Client struct {
 	Name      string
 	Sources   []netip.Prefix
 	Profiles  []ClientProfile
+	Synthetic bool                     // its queries are answered by synthetic addresses
 	Audit     bool                     // mode "audit" applies: the client's own mode or the configuration's
 	Addresses map[string][]Destination // the addresses of each role of the documents, for every profile without addresses of its own
 	Line      int

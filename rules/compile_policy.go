@@ -39,6 +39,7 @@ func Compile(c *Spec, own Own, now time.Time) (*Policy, Problems) {
 	p.keys = &Rule{Profile: SiteProfile, ID: "dns.keys", Reason: "DNSSEC keys of the names above a permitted one", File: c.File}
 	p.addClients(c.Clients)
 	p.addZones(c)
+	p.synthetic = newSyntheticTable(c.Synthetic, p.exactNames(c.Synthetic))
 	return p, problems.Sorted()
 }
 

@@ -65,6 +65,9 @@ func (p *Policy) refuse(d *Decision, a *Attempt, target Name) Reason {
 	if target.IsZero() && p.own.Is(a.Dest) || a.Original.IsValid() && p.own.Is(a.Original) {
 		return Self
 	}
+	if target.IsZero() && p.IsSynthetic(a.Dest.Addr()) {
+		return IPLiteral // no rule permits it: it stands for a name, or for nothing
+	}
 	if !opaque && !target.IsZero() {
 		return a.disagrees(target)
 	}
@@ -251,7 +254,7 @@ func (p *Policy) settle(d *Decision, a *Attempt, target Name) {
 	if logged {
 		late = ReasonNone
 	}
-	if a.Via == ViaDNS && !LookedUp(a.QType) {
+	if a.Via == ViaDNS && !LookedUp(a.QType) && !p.asksForName(a) {
 		late = earlier(late, TypeNotAllowed)
 	}
 	if (!target.IsZero() || d.pinned) && a.Dest.Addr().IsValid() {
@@ -260,7 +263,7 @@ func (p *Policy) settle(d *Decision, a *Attempt, target Name) {
 		why, _ := p.reachInside(a.Dest)
 		late = earlier(late, why)
 	}
-	if p.strict && a.Mismatch {
+	if p.strict && a.Mismatch || a.Via == ViaTransparent && p.IsSynthetic(a.Original.Addr()) && !p.isSyntheticOf(a.Original.Addr(), target) {
 		late = earlier(late, DestinationMismatch)
 	}
 	switch {

@@ -136,7 +136,7 @@ var reasonTexts = [reasonCount]reasonText{
 		Cure:    "for an internal name: `[[dns.zone]]` or `[resolve] private` (docs/dns.md); for a public name: correct the resolver",
 	}},
 	DestinationMismatch: {"destination_mismatch", Explanation{
-		Meaning: "The client chose an address that the permitted name does not have (strict_destination).",
+		Meaning: "The client chose an address that the permitted name does not have (strict_destination), or the synthetic address of another name.",
 		Cause:   "the client uses another resolver or a hosts file, or a permitted name as a cover",
 		Cure:    "let the client resolve names with sallyport",
 	}},

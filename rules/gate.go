@@ -2,7 +2,10 @@
 
 package rules
 
-import "sync/atomic"
+import (
+	"net/netip"
+	"sync/atomic"
+)
 
 // A Gate decides whether an attempt is allowed. Front ends use no other part of the
 // policy. Without a Gate they ask a nil *Policy, which denies.
@@ -51,6 +54,11 @@ func (l *Live) Policy() *Policy { return l.p.Load().policy() }
 // Swap puts g in force for every flow and query that begins from now on. It returns
 // the generation that was in force before.
 func (l *Live) Swap(g *Generation) *Generation { return l.p.Swap(g) }
+
+// QuotaKeyOf returns the key of the quotas of the client at addr.
+func (g *Generation) QuotaKeyOf(addr netip.Addr) QuotaKey {
+	return QuotaKeyOf(addr, g.policy().ClientOf(addr))
+}
 
 func (g *Generation) policy() *Policy {
 	if g == nil {

@@ -54,6 +54,26 @@ func (g *Grant) BindingTable(role string) string {
 // HasNames reports whether the grant lists a name or a wildcard.
 func (g *Grant) HasNames() bool { return len(g.Names) > 0 || g.List.HasNames() }
 
+// Connects reports whether some rule in force permits the client TCP connections to a name of the
+// grant, so that a client with synthetic addresses gets one for that name.
+func (g *Grant) Connects() bool {
+	switch {
+	case g.grant == nil:
+		return false
+	case g.grant.connects():
+		return true
+	}
+	for i := range g.scope.rules {
+		r := &g.scope.rules[i]
+		for _, n := range g.Names {
+			if r.connects() && g.scope.binds(r, n) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // Spread returns the grant with the entries of its list among Names and Prefixes, for
 // readers that know no lists. A list may have millions of entries.
 func (g Grant) Spread() Grant {

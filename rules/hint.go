@@ -37,6 +37,9 @@ func hint(a *Attempt, d *Decision, documented func(*Attempt, *Decision) string) 
 	if a.Via == ViaDNS && IsKey(a.QType) {
 		return fmt.Sprintf("DNSSEC keys of %s are looked up only if a rule permits that name or a name below it", orAddress(a))
 	}
+	if d.Why() == IPLiteral && d.policy.IsSynthetic(a.Dest.Addr()) {
+		return hintSynthetic(a)
+	}
 	if h := hintLeftOut(a, d); h != "" {
 		return h
 	}
@@ -144,6 +147,9 @@ func hintPrivate(a *Attempt, d *Decision) string {
 	addr, site := a.Dest.Addr(), []netip.Prefix(nil)
 	if d.policy != nil {
 		site = d.policy.nat64
+	}
+	if d.policy.IsSynthetic(addr) {
+		return fmt.Sprintf("an upstream answers %s by %v, which is in [dns] synthetic: that upstream is a sallyport with the same prefix; list the resolvers behind it in [dns] upstreams", orAddress(a), addr)
 	}
 	v4, second := inside(addr, site)
 	if second.IsValid() && Special(second) {

@@ -7,6 +7,14 @@ import (
 	"slices"
 )
 
+// exactNames returns the names that have a place in the table of synthetic addresses.
+func (p *Policy) exactNames(s Synthetic) []Name {
+	if len(s.Prefixes()) == 0 {
+		return nil
+	}
+	return p.Names()
+}
+
 // Names returns every exact name of a rule in force, each once, sorted. A gateway
 // can resolve them before a client asks. It leaves out the names of lists, because these
 // may be millions.

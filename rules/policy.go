@@ -25,7 +25,8 @@ type Policy struct {
 	strict      bool
 	bogusLogged bool // an answer that DNSSEC does not prove is recorded and not denied
 	own         Own
-	profiles    []*Profile // every profile that a client could have: for hints
+	synthetic   *syntheticTable // the addresses that stand for names; nil: none
+	profiles    []*Profile      // every profile that a client could have: for hints
 
 	revision string
 	expires  time.Time // the time when the next rule expires; zero: no rule expires

@@ -20,6 +20,8 @@ func (d *Decision) reach(dest netip.AddrPort) Reason {
 		return PrivateAddress
 	case dest.Port() != 0 && d.policy.own.Is(dest):
 		return Self
+	case d.policy.IsSynthetic(addr):
+		return PrivateAddress // it leads back here, whatever is listed
 	}
 	if addr.Is6() {
 		if why, known := d.policy.reachInside(dest); why != ReasonNone || known {

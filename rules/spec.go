@@ -18,5 +18,6 @@ type Spec struct {
 	Private           []netip.Prefix // private addresses that permitted names may resolve to
 	NAT64             []netip.Prefix // the prefixes of the site's translators
 	NAT64Discover     bool           // NAT64 also has the prefixes that upstreams report (RFC 7050)
+	Synthetic         Synthetic      // the addresses that stand for names
 	Profiles          []*Profile     // every profile that a client could have
 }

@@ -30,12 +30,15 @@ destination, with the same code as a running sallyport. It does not use the
 network: for a name in [hosts] it judges the addresses given there, for any other
 name only the name. The addresses of the configuration's listeners are denied as
 self. On the gateway's host, each address of its interfaces is denied as self too.
+A synthetic address stands for its name, and of a name explain prints the synthetic
+addresses that the client gets.
 
 PROTO is tcp or udp, HOST is a name or an address, PORT is a number. With "-",
 explain reads lines "PROTO HOST PORT" from standard input, and prints one JSON
 object for each line: {"verdict","reason","rule","source","nearest","hint"}; a
 rule of a profile from a file adds "provenance": its revision and its document; a
-rule that expires adds "expires": its last day in UTC, or the instant.
+rule that expires adds "expires": its last day in UTC, or the instant; a name with
+synthetic addresses adds "synthetic": the name and its addresses.
 
 Exit status: 0 allow, 1 deny, 2 if explain cannot answer. With "-": 0, or 2 if
 explain cannot answer a line; for that line it prints {"error"}.`,
@@ -81,7 +84,7 @@ func explainOne(cfg *site.Config, policy *rules.Policy, from netip.Addr, args []
 		return commandline.Usage("%v", err)
 	}
 	a, d := cfg.Ask(policy, a)
-	e := explainAttempt(cfg, a, d)
+	e := explainAttempt(cfg, policy, a, d)
 	if asJSON {
 		if err := text.WriteJSON(out, e, ""); err != nil {
 			return err
@@ -114,7 +117,7 @@ func explainBatch(cfg *site.Config, policy *rules.Policy, from netip.Addr, in io
 		var answer any = map[string]string{"error": fmt.Sprint(err)}
 		if err == nil {
 			asked, d := cfg.Ask(policy, a)
-			answer = explainAttempt(cfg, asked, d)
+			answer = explainAttempt(cfg, policy, asked, d)
 		} else {
 			bad++
 		}

@@ -5,6 +5,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"net/netip"
 	"strings"
 
 	"sallyport/cmd/sallyport/gateway"
@@ -30,12 +31,38 @@ type explanation struct {
 	// Of the rule or the nearest rule, if it has an end.
 	Expires string `json:"expires,omitempty"`
 
+	// Of a name, if the client gets synthetic addresses.
+	Synthetic *syntheticJSON `json:"synthetic,omitempty"`
+
 	page string // where the document was read
 }
 
+// A syntheticJSON is a name with the addresses by which the DNS filter answers the client.
+type syntheticJSON struct {
+	Name      string       `json:"name"`
+	Addresses []netip.Addr `json:"addresses"`
+}
+
+// syntheticOf returns the synthetic addresses of the name that was asked about; nil if it has none
+// for the client.
+func syntheticOf(policy *rules.Policy, a rules.Attempt) *syntheticJSON {
+	a.Via, a.QType, a.Dest = rules.ViaDNS, 1, netip.AddrPort{} // an A query: no port counts
+	if !policy.Decide(a).Synthetic() {
+		return nil
+	}
+	out := &syntheticJSON{Name: a.Authority.String()}
+	v4, v6 := policy.SyntheticAddrs(a.Authority)
+	for _, addr := range []netip.Addr{v6, v4} {
+		if addr.IsValid() {
+			out.Addresses = append(out.Addresses, addr)
+		}
+	}
+	return out
+}
+
 // explainAttempt returns the explanation of a decision by a configuration.
-func explainAttempt(cfg *site.Config, a rules.Attempt, d rules.Decision) explanation {
-	e := explanation{Verdict: d.Text(), Reason: d.Why().String(), Hint: rules.Hint(a, d)}
+func explainAttempt(cfg *site.Config, policy *rules.Policy, a rules.Attempt, d rules.Decision) explanation {
+	e := explanation{Verdict: d.Text(), Reason: d.Why().String(), Hint: rules.Hint(a, d), Synthetic: syntheticOf(policy, a)}
 	if d.Rule != nil {
 		e.Rule, e.Source = d.Rule.String(), rules.RuleSource(a, d)
 	}
@@ -70,6 +97,9 @@ func printExplanation(out io.Writer, cfg *site.Config, args []string, d rules.De
 	row("asked", strings.Join(args, " "))
 	row("config", cfg.File)
 	row("client", gateway.DescribeClient(d.Client))
+	if s := e.Synthetic; s != nil {
+		row("answer", fmt.Sprintf("%s has the synthetic %s %s", s.Name, rules.Noun(len(s.Addresses), "address", "addresses"), strings.Trim(strings.Join(strings.Fields(fmt.Sprint(s.Addresses)), ", "), "[]")))
+	}
 	row("rule", e.Rule)
 	if d.Rule != nil {
 		row("purpose", d.Rule.Purpose)

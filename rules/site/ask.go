@@ -30,10 +30,13 @@ func Question(from netip.Addr, proto rules.Proto, host string, port uint16) rule
 }
 
 // Ask returns the decision of a policy on an attempt, and the attempt that was
-// decided last. If the policy permits a name that [hosts] gives addresses, Ask
+// decided last. A synthetic address stands for its name. If the policy permits a name that [hosts] gives addresses, Ask
 // asks about each address: the gateway reaches the name if it reaches one of these
 // addresses.
 func (c *Config) Ask(policy *rules.Policy, a rules.Attempt) (rules.Attempt, rules.Decision) {
+	if name, ok := policy.SyntheticName(a.Dest.Addr()); ok && a.Authority.IsZero() {
+		a.Authority, a.Dest = name, netip.AddrPortFrom(netip.Addr{}, a.Dest.Port())
+	}
 	asked, d := a, policy.Decide(a)
 	if !d.Allowed() || a.Authority.IsZero() {
 		return asked, d

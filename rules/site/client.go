@@ -24,6 +24,7 @@ func (c *Config) readClient(t *tomldoc.Table) *rules.Client {
 	if t.Has("mode") {
 		cl.Audit = t.Choice("mode", "enforce", "audit") == "audit"
 	}
+	cl.Synthetic = t.Bool("synthetic")
 	if t.Lacks("sources") {
 		t.Missing("sources", `list the addresses that the client connects from, like ["10.1.2.3"]`)
 	}

@@ -82,6 +82,7 @@ func Parse(file string, disk Disk, data []byte, shipped []*rules.Profile) (*Conf
 	c.readAdmin(top, disk.Dir)
 	c.readProcess(top.Sub("process"))
 	c.readLimits(top.Sub("limits"))
+	c.checkSynthetic(top)
 	top.Done()
 	if len(c.Clients) == 0 {
 		doc.Warnf(0, "no [[client]]: every request is denied as unknown_client")

@@ -37,9 +37,10 @@ var ErrTooLarge = errors.New("the file is too large")
 // An Input is a file or a directory that a configuration was read from, beside its own
 // text. Who can change an input changes the policy.
 type Input struct {
-	Key  string // the key that names it, as in "[profiles] paths"
-	Path string // absolute, or relative to the working directory
-	Dir  bool   // the directory itself: the names of its files
+	Key    string // the key that names it, as in "[profiles] paths"
+	Path   string // absolute, or relative to the working directory
+	Dir    bool   // the directory itself: the names of its files
+	Secret bool   // other users of the host must not read it
 }
 
 // read reads a file that a key of the configuration names, and adds it to c.Inputs: use it

@@ -30,6 +30,7 @@ func (c *Config) readDNS(t *tomldoc.Table, disk Disk) {
 	c.readAuthorities(t, disk)
 	c.readDNSSEC(t)
 	c.DNS.Denied = t.Choice("denied", "nxdomain", "refused", "nodata")
+	c.readSynthetic(t, disk)
 	for _, z := range t.Subs("zone") {
 		c.readZone(z)
 	}

@@ -129,6 +129,9 @@ func (g *Gateway) health() []page.Health {
 	if text := g.describeDrops(); text != "" {
 		rows = append(rows, page.Health{Name: "Packet filter", OK: g.drops.Problem() == "", Text: text + g.drops.DescribeCounters()})
 	}
+	if text := g.describeSynthetic(); text != "" {
+		rows = append(rows, page.Health{Name: "Synthetic addresses", OK: true, Text: text})
+	}
 	if g.draining.Load() {
 		rows = append(rows, page.Health{Name: "Stopping", Text: "open connections may end; new ones are refused"})
 	}

@@ -31,6 +31,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	c.g.exportJournal(e)
 	c.g.exportDrops(e)
 	c.g.exportPolicy(e)
+	c.g.exportSynthetic(e)
 }
 
 // An exporter sends numbers as the metrics that the table of series describes.

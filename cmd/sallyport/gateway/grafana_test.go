@@ -37,8 +37,12 @@ type dashboard struct {
 func observed(t *testing.T) prometheus.Gatherer {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "site.toml")
-	text := fmt.Sprintf("[journal]\npath = %q\n[dns]\nupstreams = [\"udp://127.0.0.1:1\"]\n[[client]]\nname = \"c\"\nsources = [\"10.0.0.0/8\"]\nprofiles = [\"endpoint-secure-onprem\"]\n",
-		filepath.Join(t.TempDir(), "denials.jsonl"))
+	secret := filepath.Join(filepath.Dir(path), "secret")
+	if err := os.WriteFile(secret, []byte(strings.Repeat("s", 32)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	text := fmt.Sprintf("[journal]\npath = %q\n[dns]\nupstreams = [\"udp://127.0.0.1:1\"]\nsynthetic = [\"198.18.0.0/15\"]\nsynthetic_secret_file = %q\n[[client]]\nname = \"c\"\nsources = [\"10.0.0.0/8\"]\nprofiles = [\"endpoint-secure-onprem\"]\n",
+		filepath.Join(t.TempDir(), "denials.jsonl"), secret)
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}

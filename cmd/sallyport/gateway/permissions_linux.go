@@ -77,7 +77,7 @@ func (k Keeper) RunPermissions(cfg *site.Config, file string) rules.Problems {
 		{key: "[admin] tls_cert: ", path: cfg.Admin.TLSCert},
 	}
 	for _, in := range cfg.Inputs {
-		files = append(files, kept{key: in.Key + ": ", path: in.Path, dir: in.Dir})
+		files = append(files, kept{key: in.Key + ": ", path: in.Path, secret: in.Secret, dir: in.Dir})
 	}
 	var out rules.Problems
 	said := map[string]bool{} // files of one directory have the faults of their path in common

@@ -24,6 +24,7 @@ type readiness struct {
 	Broken    []string       `json:"broken_expectations,omitempty"`
 	Drops     string         `json:"filter_drops,omitempty"`
 	Balancers string         `json:"balancers,omitempty"`
+	Synthetic string         `json:"synthetic,omitempty"`
 	Hardening []confine.Step `json:"hardening"`
 	Limits    ProcessLimits  `json:"limits"`
 }
@@ -40,6 +41,7 @@ func (g *Gateway) readiness() readiness {
 	out.Broken = slices.Clone(g.broken)
 	g.mu.Unlock()
 	out.Drops, out.Balancers = g.describeDrops(), describeBalancers(g.booted.Listen)
+	out.Synthetic = g.describeSynthetic()
 	if g.live.Policy() != nil {
 		out.Policy, out.Profiles = g.describe(cfg), DescribeProfiles(cfg)
 	}
@@ -80,6 +82,9 @@ func (g *Gateway) serveReady(w http.ResponseWriter, r *http.Request) {
 	}
 	if is.Balancers != "" {
 		fmt.Fprintln(w, "balancers:", is.Balancers)
+	}
+	if is.Synthetic != "" {
+		fmt.Fprintln(w, "synthetic:", is.Synthetic)
 	}
 	for _, s := range is.Hardening {
 		fmt.Fprintln(w, "hardening:", s)

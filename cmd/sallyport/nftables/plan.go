@@ -28,6 +28,7 @@ type Plan struct {
 	DNSPorts           []string // the ports that the DNS filter answers from
 	Sources4, Sources6 []string // of every client
 	Local4, Local6     []string
+	Synthetic          []string // expressions for packets to synthetic addresses
 	Clients            []clientFilter
 	Masquerade, DHCP   bool
 	HasSets            bool
@@ -77,6 +78,9 @@ func NewPlan(cfg *site.Config, policy *rules.Policy, o Options) (*Plan, error) {
 	slices.Sort(p.DNSPorts)
 	p.DNSPorts = slices.Compact(p.DNSPorts)
 	p.Local4, p.Local6 = byFamily(o.Local)
+	if err := p.keepSynthetic(cfg, o); err != nil {
+		return nil, err
+	}
 	grants := policy.Grants()
 	var all []netip.Prefix
 	of := map[*rules.Client][]rules.Grant{}

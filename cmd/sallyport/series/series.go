@@ -79,10 +79,12 @@ func All() []Metric {
 		{Name: "sallyport_udp_datagrams_total", Type: "counter", Labels: []string{"direction"}, Help: "Datagrams relayed; `in`: from clients, `out`: to clients. DNS queries are not among them."},
 		{Name: "sallyport_udp_dropped_total", Type: "counter", Labels: []string{"cause"}, Help: "Datagrams not relayed. `cause`: `malformed` (header or fragment), `other_client` (not from the address or port of the association), `denied`, `waiting` (too many before the flow was connected), `unreachable`, `unsent` (the kernel refused it towards the destination), `unreplied` (the same towards the client).", Alert: "`increase(…{cause=\"other_client\"}[15m]) > 0`"},
 		// DNS.
-		{Name: "sallyport_dns_answers_total", Type: "counter", Labels: []string{"kind", "proto", "rcode"}, Help: "DNS replies. `kind`: `malformed`, `denied`, `cached`, `fixed` (`[hosts]`), `upstream`, `failed`, `truncated` (sent to TCP), `dropped`.", Alert: "`rate(…{kind=\"failed\"}[5m]) > 1`"},
+		{Name: "sallyport_dns_answers_total", Type: "counter", Labels: []string{"kind", "proto", "rcode"}, Help: "DNS replies. `kind`: `malformed`, `denied`, `cached`, `fixed` (`[hosts]`), `upstream`, `failed`, `truncated` (sent to TCP), `synthetic`, `dropped`.", Alert: "`rate(…{kind=\"failed\"}[5m]) > 1`"},
 		{Name: "sallyport_dns_answer_seconds", Type: "histogram", Labels: []string{"kind"}, Help: "Time from the arrival of a DNS query to its reply."},
 		{Name: "sallyport_dns_upstream_tries_total", Type: "counter", Labels: []string{"upstream", "result"}, Help: "Queries to upstream resolvers. `result`: `ok`, `failed`."},
 		{Name: "sallyport_dns_upstream_up", Type: "gauge", Labels: []string{"upstream"}, Help: "1 while the upstream answers queries or probes.", Alert: "`… == 0` for 5 minutes"},
+		{Name: "sallyport_synthetic_names", Type: "gauge", Labels: []string{"kind"}, Help: "Names with a synthetic address. `kind`: `exact` (names of rules), `asked` (names below wildcards and of lists that clients asked for). Absent without `[dns] synthetic`.", Alert: "`…{kind=\"asked\"} > 0.8 * 65536`"},
+		{Name: "sallyport_synthetic_later_choices", Type: "gauge", Help: "Synthetic addresses that are not the first choice of their name, because two names wanted the same one. Absent without `[dns] synthetic`."},
 		// The journal.
 		{Name: "sallyport_journal_up", Type: "gauge", Help: "1 while the journal can be written.", Alert: "`… == 0`"},
 		{Name: "sallyport_journal_queue", Type: "gauge", Help: "Records that wait for the writer."},
