@@ -43,6 +43,7 @@ const (
 	byConnect
 	byRedirect
 	byHTTP
+	byAssociation
 )
 
 var rows = []row{
@@ -67,6 +68,9 @@ var rows = []row{
 	{"redirected-bulk", "s/GB through one redirected connection", 3, 1, byRedirect, func(b *bench, r *running, n int) int {
 		return parallel(n, 1, func(int) error { return redirectedBulk(b.hello) })
 	}},
+	{"socks-udp", "s/million datagrams of 512 octets there and back", 200000, 1e6, byAssociation, func(_ *bench, r *running, n int) int {
+		return datagrams(r, n)
+	}},
 	{"dns-cached", "s/million permitted queries", 200000, 1e6, byDNS, func(b *bench, r *running, n int) int {
 		return askMany(r.dns, n, func(i int) string { return names[i%7] })
 	}},
@@ -79,8 +83,9 @@ var rows = []row{
 type bench struct {
 	self, binary string
 	scale        float64
-	hello        []byte // a ClientHello for bulk.allowed.test
-	pem          []byte // a certificate and its key, for peers that need one
+	hello        []byte   // a ClientHello for bulk.allowed.test
+	pem          []byte   // a certificate and its key, for peers that need one
+	rows         []string // nil: all
 	closers      []io.Closer
 	samples      map[string][]float64
 	errors       map[string]int
@@ -118,10 +123,15 @@ func newBench(binary string, scale float64) (*bench, error) {
 	if err != nil {
 		return nil, err
 	}
+	echo, err := net.ListenPacket("udp4", originUDP)
+	if err != nil {
+		return nil, err
+	}
+	go echoDatagrams(echo.(*net.UDPConn))
 	go serve(secure, answerOnce)
 	go serveHTTP(plain)
 	go serve(bulk, streamZeros)
-	b.closers = []io.Closer{pc, secure, bulk, plain}
+	b.closers = []io.Closer{pc, echo, secure, bulk, plain}
 	b.hello = captureHello("bulk.allowed.test")
 	return b, nil
 }
@@ -140,7 +150,7 @@ func (b *bench) measure(name string) error {
 		return errors.New("no such peer")
 	}
 	for _, w := range rows {
-		if !peers[i].can(w.kind) {
+		if !peers[i].can(w.kind) || b.rows != nil && !slices.Contains(b.rows, w.name) {
 			continue
 		}
 		r, err := b.start(peers[i])

@@ -20,16 +20,20 @@ func main() {
 	binary := flag.String("sallyport", "", "the binary to measure (required)")
 	rounds := flag.Int("rounds", 3, "rounds; the peers take turns in each")
 	scale := flag.Float64("scale", 1, "multiplies the counts of every row")
-	only := flag.String("peers", "sallyport,squid,bare-relay,unbound,bare-dns,sallyport-redirect,squid-intercept,bare-redirect", "peers to measure; one that is not installed is left out, and said so")
+	only := flag.String("peers", "sallyport,squid,bare-relay,unbound,bare-dns,bare-udp,sallyport-redirect,squid-intercept,bare-redirect", "peers to measure; one that is not installed is left out, and said so")
 	relay := flag.String("bare-relay", "", "internal: run the bare relay on this address")
 	redirect := flag.String("bare-redirect", "", "internal: run the bare relay behind a redirect on this address")
 	dns := flag.String("bare-dns", "", "internal: run the bare resolver on this address")
+	udp := flag.Bool("bare-udp", false, "internal: run the bare relay of datagrams")
+	onlyRows := flag.String("rows", "", "rows to measure, with commas; empty: all")
 	flag.Parse()
 	switch {
 	case *relay != "":
 		log.Fatal(bareRelay(*relay))
 	case *redirect != "":
 		log.Fatal(bareRedirect(*redirect))
+	case *udp:
+		log.Fatal(bareDatagrams())
 	case *dns != "":
 		log.Fatal(bareDNS(*dns))
 	case *binary == "":
@@ -42,6 +46,9 @@ func main() {
 		log.Fatal(err)
 	}
 	defer b.close()
+	if *onlyRows != "" {
+		b.rows = strings.Split(*onlyRows, ",")
+	}
 	for round := range *rounds {
 		for _, name := range strings.Split(*only, ",") {
 			if err := b.measure(name); err != nil {

@@ -61,15 +61,17 @@ var peers = []peer{
 		text += "remote-control:\n  control-enable: no\nforward-zone:\n  name: \".\"\n  forward-addr: 127.0.0.1@53\n"
 		return []string{"unbound", "-d", "-c", filepath.Join(dir, "c")}, write(dir, text)
 	}},
+	{"bare-udp", proxyAddr, "", false, func(b *bench, dir string) ([]string, error) { return []string{b.self, "-bare-udp"}, nil }},
 	{"bare-dns", "", dnsAddr, false, func(b *bench, dir string) ([]string, error) {
 		return []string{b.self, "-bare-dns", dnsAddr}, nil
 	}},
 }
 
 func sallyport(b *bench, dir string) ([]string, error) {
-	text := "[listen]\nhttp = ['" + proxyAddr + "']\ntransparent = ['" + redirAddr + "']\ndns = ['" + dnsAddr + "']\n" +
+	text := "[listen]\nhttp = ['" + proxyAddr + "']\nsocks5 = ['" + socksAddr + "']\ntransparent = ['" + redirAddr + "']\ndns = ['" + dnsAddr + "']\n" +
 		"[[client]]\nname = 'bench'\nsources = ['127.0.0.0/8']\nprofiles = []\n" +
 		"[[rule]]\nid = 'bench'\nclient = 'bench'\nreason = 'benchmark'\ntcp = [80, 443, 8444]\nto = ['" + strings.Join(names, "', '") + "']\n" +
+		"[[rule]]\nid = 'datagrams'\nclient = 'bench'\nreason = 'benchmark'\nudp = [9000]\nto = ['127.0.0.1']\n" +
 		"[dns]\nupstreams = ['udp://" + originDNS + "']\n[resolve]\nprivate = ['127.0.0.0/8']\n" +
 		"[journal]\npath = 'denials.jsonl'\nflows = 'flows.jsonl'\n"
 	return []string{b.binary, "run", "--config", filepath.Join(dir, "c")}, write(dir, text)

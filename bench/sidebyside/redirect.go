@@ -40,10 +40,12 @@ func (p *peer) can(k kind) bool {
 		return p.dns != ""
 	case byRedirect:
 		return p.redirected
+	case byAssociation:
+		return p.name == "sallyport" || p.name == "bare-udp"
 	case byHTTP:
-		return p.proxy != "" && !p.redirected && p.name != "bare-relay" // bare-relay supports only CONNECT
+		return p.proxy != "" && !p.redirected && p.name != "bare-relay" && p.name != "bare-udp" // bare-relay supports only CONNECT
 	}
-	return p.proxy != "" && !p.redirected
+	return p.proxy != "" && !p.redirected && p.name != "bare-udp"
 }
 
 func dialMarked(addr string) (net.Conn, error) {
