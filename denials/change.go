@@ -99,7 +99,11 @@ func (c *change) doing() string {
 		parts = append(parts, "turn on "+rules.Noun(len(c.features), "feature", "features")+" "+strings.Join(c.features, " and "))
 	}
 	if c.version != "" {
-		parts = append(parts, "set version "+c.version)
+		text := "set version " + c.version
+		if c.guessesVersion() {
+			text = "set the version, if it is below " + c.rule.Until + ","
+		}
+		parts = append(parts, text)
 	}
 	for _, p := range slices.Sorted(maps.Keys(c.ports)) {
 		parts = append(parts, fmt.Sprintf("set port %s to %d", p, c.ports[p]))
@@ -114,6 +118,12 @@ func (c *change) doing() string {
 		parts = append(parts, "add a rule for "+c.site.host)
 	}
 	return strings.Join(parts, ", ") + " for " + c.client
+}
+
+// guessesVersion reports whether the version of the change is one of many: the rule has only an
+// end, and the version was made for the question whether the rule then permits the attempt.
+func (c *change) guessesVersion() bool {
+	return c.version != "" && c.rule.Since == "" && c.rule.Until != ""
 }
 
 // edits returns the change as edits of the configuration of s.
@@ -137,6 +147,9 @@ func (c *change) edits(s *Site) []Edit {
 	}
 	if c.version != "" {
 		set("version", tomlText(c.version))
+		if c.guessesVersion() {
+			out[len(out)-1].Shown = tomlText("FILL IN: the version of " + c.client + ", below " + c.rule.Until)
+		}
 	}
 	if len(c.ports) > 0 {
 		all := maps.Clone(cl.Profiles[c.profile].Ports)

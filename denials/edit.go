@@ -23,6 +23,15 @@ type Edit struct {
 	Value   string // its new value, as TOML
 	Rule    string // a whole [[rule]] as TOML, instead of a key
 	Ask     string // if not "", the key is written as a comment below this question
+	Shown   string // the value that the comment has instead of Value, if only the site knows the value; "": Value
+}
+
+// written returns the value that is written: below a question, it may be for the site to fill in.
+func (m *Edit) written() string {
+	if m.Ask != "" && m.Shown != "" {
+		return m.Shown
+	}
+	return m.Value
 }
 
 // ApplyEdits returns text with the edits made; c was read from text. The error
@@ -115,7 +124,7 @@ func (e *textEditor) apply(client int, m Edit) error {
 			continue
 		}
 		if number == 0 {
-			e.set(s, key, m.Value)
+			e.set(s, key, m.written())
 			return nil
 		}
 		number--

@@ -31,6 +31,9 @@ func (s *Site) unsupported(c *change) string {
 			return fmt.Sprintf("was this port moved? Only the attempts of %s say that %s is %d", c.client, name, port)
 		}
 	}
+	if c.guessesVersion() {
+		return fmt.Sprintf("is the version of %s below %s? %s is only for such versions, and nothing here says so", c.client, c.rule.Until, c.rule)
+	}
 	return ""
 }
 
@@ -115,6 +118,9 @@ func (sg *Suggestion) proven() bool {
 func (c *change) finding() string {
 	for _, host := range c.bind {
 		return "find out who " + host + " is"
+	}
+	if c.guessesVersion() {
+		return "find out which version " + c.client + " has"
 	}
 	if c.source.IsValid() {
 		return "find out who " + c.source.String() + " is"

@@ -174,8 +174,14 @@ profiles = ["endpoint-secure-saas"]
 		t.Fatal(d.Why())
 	}
 	sg := suggestFor(t, s, a)[0]
-	if sg.Cure != CureBinding || !sg.Verified || strings.TrimSpace(sg.TOML) != `version = "6.0.3"` || !strings.Contains(sg.Why, "only if") {
-		t.Errorf("%+v", sg)
+	// The document says only where the versions end. Which version the client has is a question.
+	const want = `# is the version of saas below 6.0.4? endpoint-secure-saas/download-cn is only for such versions, and nothing here says so; if that is so, write it without the #
+# version = "FILL IN: the version of saas, below 6.0.4"`
+	if sg.Cure != CureBinding || !sg.Verified || !sg.Asks || strings.TrimSpace(sg.TOML) != want || !strings.Contains(sg.Why, "only if") || sg.Title != "find out which version saas has, then set the version, if it is below 6.0.4, for saas" {
+		t.Errorf("%+v\n%s", sg, sg.TOML)
+	}
+	if whole, err := s.Whole([]*Suggestion{sg}); err != nil || !strings.Contains(string(whole), `# version = "FILL IN: the version of saas, below 6.0.4"`) {
+		t.Errorf("%v\n%s", err, whole)
 	}
 }
 

@@ -52,7 +52,7 @@ func TestUsageSurvivesRestartsAndReloads(t *testing.T) {
 	live.Swap(&rules.Generation{Policy: siteOf(t, fleet).Policy})
 	license := final(attempt(t, manager, "license.sangfor.com", 443))
 
-	u := journal.OpenUsage(path, clock, nil)
+	u := journal.OpenUsage(path, "", clock, nil)
 	r := counting(t, &live, u)
 	for range 3 {
 		r.Decide(license)
@@ -73,7 +73,7 @@ func TestUsageSurvivesRestartsAndReloads(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	u = journal.OpenUsage(path, clock, nil)
+	u = journal.OpenUsage(path, "", clock, nil)
 	r = counting(t, &live, u)
 	now = now.Add(24 * time.Hour)
 	r.Decide(license)
@@ -99,7 +99,7 @@ func TestAnAttemptWithoutAConnectionIsAUse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	u := journal.OpenUsage(journal.UsagePath(path), func() time.Time { return noon }, nil)
+	u := journal.OpenUsage(journal.UsagePath(path), "", func() time.Time { return noon }, nil)
 	var live rules.Live
 	live.Swap(&rules.Generation{Policy: siteOf(t, fleet).Policy})
 	r := journal.NewRecorder(&live, j, nil)

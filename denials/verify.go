@@ -162,7 +162,7 @@ func (s *Site) snippet(list []Edit) (where, toml string) {
 			return "at the end of " + s.file(), m.Rule
 		}
 		cl := s.client(m.Client)
-		lines := []string{m.Key + " = " + m.Value}
+		lines := []string{m.Key + " = " + m.written()}
 		if role, ok := strings.CutPrefix(m.Key, "addresses."); ok {
 			lines = []string{"[" + m.Table + "]", role + " = " + m.Value}
 		}

@@ -150,6 +150,9 @@ func (f *denialFlags) run(c *cobra.Command, q query, also prepare) error {
 	if o.Files, cfg, err = f.journals(c, site); err != nil {
 		return f.withCure(err)
 	}
+	if err := f.permitted(&o, cfg); err != nil {
+		return f.withCure(err)
+	}
 	f.warnOfClient(c.ErrOrStderr(), cfg)
 	o.Now = now
 	if also != nil {

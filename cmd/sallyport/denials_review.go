@@ -4,14 +4,19 @@
 package main
 
 import (
+	"errors"
+	"io/fs"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"sallyport/cmd/sallyport/commandline"
+	"sallyport/cmd/sallyport/gateway"
 	"sallyport/denials"
 	"sallyport/denials/journal"
 	"sallyport/denials/text"
+	"sallyport/rules/site"
 )
 
 func sortFlag(c *cobra.Command, o *text.Options) {
@@ -46,14 +51,36 @@ func oneID(c *cobra.Command, args []string) error {
 // withFlows adds the journal of permitted flows, if there is one.
 func withFlows(f *denialFlags, o *text.Options, site *denials.Site) error {
 	o.Site = site
-	if flows := site.Config.Journal.Flows; len(f.files) == 0 && flows != "" && flows != "-" {
-		files, err := journal.Files(flows)
-		if err == nil {
-			o.Files = append(o.Files, files...)
-		}
+	if len(f.files) > 0 {
+		return nil
+	}
+	return addFlows(o, site.Config)
+}
+
+// permitted adds the journal of permitted flows if the query asks for what was permitted: the
+// journal itself has denials only.
+func (f *denialFlags) permitted(o *text.Options, cfg *site.Config) error {
+	if o.Filter.Verdict != journal.VerdictAllow && o.Filter.Event != journal.EventClose || len(f.files) > 0 || cfg == nil {
+		return nil
+	}
+	if err := addFlows(o, cfg); !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	return nil
+}
+
+// addFlows adds the files of the journal of permitted flows, each once.
+func addFlows(o *text.Options, cfg *site.Config) error {
+	if cfg.Journal.Flows == "" || cfg.Journal.Flows == "-" {
+		return nil
+	}
+	files, err := journal.Files(cfg.Journal.Flows)
+	for _, file := range files {
+		if err == nil && !slices.Contains(o.Files, file) {
+			o.Files = append(o.Files, file)
+		}
+	}
+	return err
 }
 
 func newDenialsTail() *cobra.Command {
@@ -156,7 +183,7 @@ func usageSite(f *denialFlags, o *text.Options, site *denials.Site) error {
 		return commandline.Usage("--days must be 1 or more")
 	}
 	if len(f.files) == 0 {
-		o.Files, o.UsageFile = nil, journal.UsagePath(site.Config.Journal.Path)
+		o.Files, o.UsageFile, o.Config = nil, journal.UsagePath(site.Config.Journal.Path), gateway.IdentityOf(f.config)
 	}
 	return withFlows(f, o, site)
 }

@@ -17,9 +17,10 @@ import (
 // After the first time a rule is counted, counting takes no lock and allocates
 // nothing. All methods are safe for concurrent use.
 type Usage struct {
-	path string // "": kept in memory only
-	now  func() time.Time
-	log  *slog.Logger
+	path   string // "": kept in memory only
+	config string // the configuration of the gateway
+	now    func() time.Time
+	log    *slog.Logger
 
 	seen  atomic.Pointer[map[usePointers]*useCell] // rules of the policies that were recently in force
 	mu    sync.Mutex                               // guards cells, and the replacement of seen
@@ -100,8 +101,9 @@ func (u *Usage) forget() {
 
 // A UsageState has the counts so far.
 type UsageState struct {
-	Since time.Time // when counting began
-	Uses  []Use     // by client and rule
+	Config string    // the configuration of the gateway that counted; "": not known
+	Since  time.Time // when counting began
+	Uses   []Use     // by client and rule
 }
 
 // A Use counts how often one client used one rule.

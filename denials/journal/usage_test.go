@@ -13,7 +13,7 @@ import (
 )
 
 func TestUsageCountsExactlyUnderLoad(t *testing.T) {
-	u := OpenUsage(filepath.Join(t.TempDir(), "u"), nil, nil)
+	u := OpenUsage(filepath.Join(t.TempDir(), "u"), "", nil, nil)
 	permits := rules.Decision{Verdict: rules.Allow, Rule: &rules.Rule{Profile: "p", ID: "update"}, Client: &rules.Client{Name: "shop"}}
 	r := NewRecorder(gateFunc(func(rules.Attempt) rules.Decision { return permits }), open(t, nil), nil)
 	r.CountUsage(u)
@@ -42,7 +42,7 @@ func decideMany(r *Recorder, a rules.Attempt, all *sync.WaitGroup) {
 }
 
 func TestCountingAllocatesNothing(t *testing.T) {
-	u := OpenUsage("", nil, nil)
+	u := OpenUsage("", "", nil, nil)
 	a := connect(t, "10.0.0.7", "update.example")
 	d := small(a)
 	d.Client = &rules.Client{Name: "shop"}
@@ -58,7 +58,7 @@ func TestDamagedUsageIsPutAside(t *testing.T) {
 		if err := os.WriteFile(path, []byte(bad), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		u := OpenUsage(path, func() time.Time { return noon }, nil)
+		u := OpenUsage(path, "", func() time.Time { return noon }, nil)
 		if st := u.State(); len(st.Uses) > 0 || !st.Since.Equal(noon) {
 			t.Errorf("%q: %+v", bad, st)
 		}
@@ -72,7 +72,47 @@ func TestDamagedUsageIsPutAside(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if u := OpenUsage(filepath.Join(t.TempDir(), "no", "u"), nil, nil); u.Save() == nil {
+	if u := OpenUsage(filepath.Join(t.TempDir(), "no", "u"), "", nil, nil); u.Save() == nil {
 		t.Error("saved into nowhere")
+	}
+}
+
+// Two configurations with the same journal do not count for each other.
+func TestUsageOfAnotherConfigurationIsPutAside(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "u")
+	permits := rules.Decision{Verdict: rules.Allow, Rule: &rules.Rule{Profile: "p", ID: "update"}, Client: &rules.Client{Name: "shop"}}
+	a := connect(t, "10.0.0.7", "update.example")
+	count := func(config string, at time.Time) UsageState {
+		t.Helper()
+		u := OpenUsage(path, config, func() time.Time { return at }, nil)
+		u.note(&a, &permits)
+		if err := u.Save(); err != nil {
+			t.Fatal(err)
+		}
+		st, err := ReadUsage(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return st
+	}
+	later := noon.Add(time.Hour)
+	if st := count("/etc/site.toml", noon); st.Config != "/etc/site.toml" || len(st.Uses) != 1 || !st.Since.Equal(noon) {
+		t.Errorf("%+v", st)
+	}
+	if st := count("/etc/site.toml", later); !st.Since.Equal(noon) || st.Uses[0].Count != 2 {
+		t.Errorf("the same configuration: %+v", st)
+	}
+	if st := count("embedded", later); st.Config != "embedded" || !st.Since.Equal(later) || st.Uses[0].Count != 1 {
+		t.Errorf("another configuration: %+v", st)
+	}
+	if st, err := ReadUsage(path + ".other"); err != nil || st.Config != "/etc/site.toml" || st.Uses[0].Count != 2 {
+		t.Errorf("its counts are not kept: %+v %v", st, err)
+	}
+	// A file of an earlier release names no configuration, and is continued.
+	if err := os.WriteFile(path, []byte(`{"schema":1,"since":"2026-01-02T03:04:05Z","uses":[{"client":"shop","rule":"p/update","count":7,"first":"2026-01-02T03:04:05Z","last":"2026-01-02T03:04:05Z"}]}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if st := count("/etc/site.toml", later); st.Config != "/etc/site.toml" || st.Uses[0].Count != 8 {
+		t.Errorf("a file without a configuration: %+v", st)
 	}
 }

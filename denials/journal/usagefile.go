@@ -30,6 +30,7 @@ const usageSchema = 1
 
 type usageJSON struct {
 	Schema int       `json:"schema"`
+	Config string    `json:"config,omitempty"` // the configuration of the gateway that counts
 	Since  time.Time `json:"since"`
 	Uses   []useJSON `json:"uses"`
 }
@@ -44,16 +45,18 @@ type useJSON struct {
 }
 
 // OpenUsage continues the counts of the file at path. If path is "", the counts
-// are in memory only. A damaged file is renamed and logged, because counting must
+// are in memory only. config names the configuration that the gateway serves: counts of
+// another one are not continued, because their rules and their beginning are not those of this
+// gateway. Such a file and a damaged file are renamed and logged, because counting must
 // never keep a gateway from starting. now may be nil.
-func OpenUsage(path string, now func() time.Time, log *slog.Logger) *Usage {
+func OpenUsage(path, config string, now func() time.Time, log *slog.Logger) *Usage {
 	if now == nil {
 		now = time.Now
 	}
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	u := &Usage{path: path, now: now, log: log, cells: map[useKey]*useCell{}, since: now().UTC()}
+	u := &Usage{path: path, config: config, now: now, log: log, cells: map[useKey]*useCell{}, since: now().UTC()}
 	u.forget()
 	if path == "" {
 		return u
@@ -63,13 +66,21 @@ func OpenUsage(path string, now func() time.Time, log *slog.Logger) *Usage {
 	case errors.Is(err, fs.ErrNotExist):
 	case err != nil:
 		log.Error("usage: the file is damaged; counting starts again, and the damaged file is kept", "error", err, "kept", path+".damaged")
-		if err := os.Rename(path, path+".damaged"); err != nil {
-			log.Error("usage: cannot keep the old file", "error", err)
-		}
+		u.keep(".damaged")
+	case st.Config != "" && config != "" && st.Config != config:
+		log.Warn("usage: the file has the counts of another configuration; counting starts again, and the old counts are kept", "counted", st.Config, "configuration", config, "kept", path+".other")
+		u.keep(".other")
 	default:
 		u.restore(st)
 	}
 	return u
+}
+
+// keep renames the file that is not continued.
+func (u *Usage) keep(ending string) {
+	if err := os.Rename(u.path, u.path+ending); err != nil {
+		u.log.Error("usage: cannot keep the old file", "error", err)
+	}
 }
 
 func (u *Usage) restore(st UsageState) {
@@ -125,7 +136,7 @@ func (u *Usage) Save() error {
 	u.saving.Lock()
 	defer u.saving.Unlock()
 	st := u.State()
-	out := usageJSON{Schema: usageSchema, Since: st.Since, Uses: []useJSON{}}
+	out := usageJSON{Schema: usageSchema, Config: u.config, Since: st.Since, Uses: []useJSON{}}
 	for _, s := range st.Uses {
 		out.Uses = append(out.Uses, useJSON(s))
 	}
@@ -171,7 +182,7 @@ func ReadUsage(path string) (UsageState, error) {
 	if in.Schema != usageSchema || in.Since.IsZero() {
 		return UsageState{}, fmt.Errorf("%s: not a usage file of this version", path)
 	}
-	st := UsageState{Since: in.Since}
+	st := UsageState{Config: in.Config, Since: in.Since}
 	for _, s := range in.Uses {
 		st.Uses = append(st.Uses, Use(s))
 	}

@@ -34,6 +34,7 @@ type Options struct {
 	Whole     bool             // suggest: write the whole configuration
 	Days      int              // usage: a rule without use for this long counts as never used
 	UsageFile string           // usage: the file with the counts of the gateway; "": none
+	Config    string           // usage: the name of the configuration, as the counts have it
 }
 
 // bounded returns the limit of rows; 0: none.
@@ -79,11 +80,23 @@ func List(ctx context.Context, o Options, w io.Writer) (journal.Report, error) {
 	} else {
 		t := newTable(o.Color, "time", "client", "via", "destination", "reason", "count", "id", "why")
 		for r := range last.All {
-			t.row(o.when(r.Time), denials.Who(r.ClientName, r.Client), r.Via, denials.Where(r), denials.Cause(r), denials.Repeated(r.Count), r.ID(), denials.Why(r.Nearest, r.Hint, r.FullDetail()))
+			t.row(o.when(r.Time), denials.Who(r.ClientName, r.Client), r.Via, denials.Where(r), denials.Cause(r), denials.Repeated(r.Count), r.ID(), why(r))
 		}
 		o.table(out, t, rep, err)
 	}
 	return rep, firstError(err, out.Flush())
+}
+
+// why explains a record: a denial by its hint, a permitted attempt by its rule.
+func why(r *journal.Record) string {
+	text := denials.Why(r.Nearest, r.Hint, r.FullDetail())
+	switch {
+	case r.Rule == "" || r.Verdict == journal.VerdictDeny:
+		return text
+	case text == "":
+		return "by " + r.Rule
+	}
+	return "by " + r.Rule + ": " + text
 }
 
 // Top writes the groups with the most denials, largest first.
@@ -126,6 +139,9 @@ func (o *Options) table(w *bufio.Writer, t *table, rep journal.Report, err error
 // and where to look next.
 func (o *Options) nothing(rep journal.Report) string {
 	f, read := o.filter(), rep.Lines-rep.Skipped
+	if !f.Denied && f.Verdict == journal.VerdictAllow {
+		return fmt.Sprintf("no record matches; %d were read\npermitted attempts are recorded only if [journal] flows names a file for them; to read that file itself: --file FILE\n", read)
+	}
 	if !f.Denied {
 		return fmt.Sprintf("no record matches; %d were read\n", read)
 	}

@@ -75,6 +75,9 @@ func WriteUsage(ctx context.Context, o Options, w io.Writer) (journal.Report, er
 	if st.Since.After(since) {
 		_, _ = fmt.Fprintf(out, ", which is less than %d days: too early to call a rule unused", o.Days)
 	}
+	if st.Config != "" && o.Config != "" && st.Config != o.Config {
+		_, _ = fmt.Fprintf(out, "\nthe counts are of a gateway with another configuration, %s, and not of %s", journal.Visible(st.Config), journal.Visible(o.Config))
+	}
 	_, _ = out.WriteString("\n")
 	return rep, firstError(err, out.Flush())
 }

@@ -231,3 +231,21 @@ func TestDiffExitStatus(t *testing.T) {
 		}
 	}
 }
+
+// OLD may be another text than the profile that the site has in force.
+func TestDiffSaysThatOldIsNotInForce(t *testing.T) {
+	t.Chdir(diffScene(t))
+	draft := strings.Replace(revision7, "[80, 443]", "[443]", 1)
+	if err := os.WriteFile("draft-7.toml", []byte(draft), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	const warning = "sallyport: warning: OLD, draft-7.toml, is not the profile that site.toml reads (7.toml, revision "
+	if _, _, stderr := ran(t, "draft-7.toml", "8.toml", "--config", "site.toml"); !strings.HasPrefix(stderr, warning) || !strings.Contains(stderr, "give made-up as OLD") {
+		t.Errorf("%q", stderr)
+	}
+	for _, args := range [][]string{{"7.toml", "8.toml", "--config", "site.toml"}, {"made-up", "8.toml", "--config", "site.toml"}, {"draft-7.toml", "8.toml"}} {
+		if _, _, stderr := ran(t, args...); strings.Contains(stderr, "warning") {
+			t.Errorf("%q: %q", args, stderr)
+		}
+	}
+}

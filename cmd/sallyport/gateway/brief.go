@@ -1,10 +1,12 @@
-// Brief: what a person needs of many errors at once.
+// Brief: what a person needs to know of a configuration and its errors: its name, the first errors,
+// and the policy that stays in force.
 
 package gateway
 
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strings"
 
 	"sallyport/rules"
@@ -21,6 +23,20 @@ func brief(err error, file string) string {
 		return strings.Join(lines, "; ")
 	}
 	return fmt.Sprintf("%s; and %d more: sallyport check --config %s", strings.Join(lines[:mostShown], "; "), len(lines)-mostShown, file)
+}
+
+// IdentityOf returns the name of a --config that stays the same from every directory.
+func IdentityOf(file string) string {
+	switch file {
+	case "":
+		return embedded
+	case "-":
+		return "standard input"
+	}
+	if path, err := filepath.Abs(file); err == nil {
+		return path
+	}
+	return file
 }
 
 // StillRuns adds to the errors of a configuration what a person asks during an incident: which

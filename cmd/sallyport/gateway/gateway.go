@@ -149,7 +149,7 @@ func (g *Gateway) openParts() (err error) {
 		return err
 	}
 	g.recorder = journal.NewRecorder(&g.live, g.journal, g.metrics.decided)
-	g.usage = journal.OpenUsage(journal.UsagePath(j.Path), nil, g.log)
+	g.usage = journal.OpenUsage(journal.UsagePath(j.Path), IdentityOf(g.source.file), nil, g.log)
 	g.recorder.CountUsage(g.usage)
 	g.filter = dnsfilter.New(g.dnsConfig(g.cfg))
 	g.unmet = newUnreached(g.recorder.Closed, g.metrics.unreached, g.now, g.log)
