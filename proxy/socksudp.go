@@ -235,19 +235,33 @@ func (s *association) refuse(why datagram.Drop, a rules.Attempt) {
 }
 
 // ask returns the question about a flow. The TCP connection proves the client's address: only who
-// guesses the port of the association can forge a datagram. An address that the DNS filter gave to
-// the client stands for the names that it was asked for.
+// guesses the port of the association can forge a datagram. A synthetic address stands for its
+// name. Any other address that the DNS filter gave to the client stands for the names that it was
+// asked for.
 func (s *association) ask(from netip.AddrPort, to rules.Authority) rules.Attempt {
 	a := rules.Attempt{Via: rules.ViaSOCKS5, SourceProven: true, Authority: to.Name, Dest: netip.AddrPortFrom(to.Addr, to.Port)}
-	if to.Name.IsZero() && s.p.cfg.Pinned != nil {
+	if !to.Name.IsZero() {
+		return a
+	}
+	if s.p.cfg.SyntheticName != nil {
+		if name, synthetic := s.p.cfg.SyntheticName(s.p.cfg.Generation(), from.Addr(), to.Addr); synthetic && !name.IsZero() {
+			a.Authority, a.Dest = name, netip.AddrPortFrom(netip.Addr{}, to.Port)
+			return a
+		}
+	}
+	if s.p.cfg.Pinned != nil {
 		a.Pinned = s.p.cfg.Pinned(from.Addr(), to.Addr)
 	}
 	return a
 }
 
-// open returns the way back to the client.
-func (s *association) open(to netip.AddrPort, _ rules.Authority, from netip.AddrPort) (datagram.Replier, error) {
-	r := &socksReplier{conn: s.conn, to: s.zoned(to)}
+// open returns the way back to the client. The header of the replies has the address that the client
+// sends to, or, if the client sends to a name, the address that was dialed.
+func (s *association) open(client netip.AddrPort, to rules.Authority, from netip.AddrPort) (datagram.Replier, error) {
+	r := &socksReplier{conn: s.conn, to: s.zoned(client)}
+	if to.Addr.IsValid() {
+		from = netip.AddrPortFrom(to.Addr, to.Port)
+	}
 	r.n = len(appendSOCKSHeader(r.header[:0], from))
 	return r, nil
 }
