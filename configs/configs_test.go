@@ -3,7 +3,6 @@
 package configs
 
 import (
-	"io/fs"
 	"maps"
 	"net/netip"
 	"reflect"
@@ -16,17 +15,11 @@ import (
 	"sallyport/rules/site"
 )
 
-// oneList is a disk on which every file is a list with one name.
-type oneList struct{}
-
-func (oneList) Read(string, int) ([]byte, error)      { return []byte("listed.corp.example\n"), nil }
-func (oneList) List(string, string) ([]string, error) { return nil, fs.ErrNotExist }
-
 // parse reads a configuration that must have no problem except the expected
 // warnings.
 func parse(t *testing.T, file, text string, warnings ...string) *site.Config {
 	t.Helper()
-	c, problems := site.Parse(file, site.Disk{Files: oneList{}}, []byte(text), parseProfiles(t))
+	c, problems := site.Parse(file, site.Disk{Files: named(t)}, []byte(text), parseProfiles(t))
 	for _, p := range problems {
 		if !p.Warning || !slices.ContainsFunc(warnings, func(w string) bool { return strings.Contains(p.Text, w) }) {
 			t.Errorf("%v", p)
@@ -94,7 +87,7 @@ func uncommented() string {
 
 func TestReferenceExamplesAreValid(t *testing.T) {
 	c := parse(t, "reference.toml", uncommented())
-	if len(c.Clients) != 3 || len(c.Rules) != 3 || len(c.DNS.Zones) != 1 || len(c.Hosts) != 1 {
+	if len(c.Parents) != 1 || len(c.Clients) != 3 || len(c.Rules) != 3 || len(c.DNS.Zones) != 1 || len(c.Hosts) != 1 {
 		t.Errorf("examples are missing: %d clients, %d rules, %d zones, %d hosts", len(c.Clients), len(c.Rules), len(c.DNS.Zones), len(c.Hosts))
 	}
 }
@@ -106,7 +99,7 @@ func TestReferenceShowsEveryKey(t *testing.T) {
 	if _, err := toml.Decode(uncommented(), &reference); err != nil {
 		t.Fatal(err)
 	}
-	for _, header := range []string{"", "[listen]", "[[client]]", "[[client]]\n[[client.profile]]\nname = \"symantec-liveupdate\"", "[[rule]]", "[[expect]]", "[dns]", "[[dns.zone]]", "[resolve]", "[journal]", "[admin]", "[limits]"} {
+	for _, header := range []string{"", "[listen]", "[[client]]", "[[client]]\n[[client.profile]]\nname = \"symantec-liveupdate\"", "[[rule]]", "[[expect]]", "[[parent]]", "[dns]", "[[dns.zone]]", "[resolve]", "[journal]", "[admin]", "[limits]"} {
 		_, problems := site.Parse("x", site.Disk{}, []byte(header+"\nno_such_key_at_all = 1\n"), parseProfiles(t))
 		_, known, ok := strings.Cut(problems.Error(), `unknown key "no_such_key_at_all": known here: `)
 		if !ok {

@@ -117,6 +117,10 @@ type Attempt struct {
 	// begins. Nil means the generation in force.
 	Generation *Generation
 
+	// Parent is the parent through which the destination is reached, once it is chosen. Nil
+	// means the direct way. The policy does not read it; it is evidence for the journal.
+	Parent *Parent
+
 	Flow   uint64         // connects the records of one connection or query
 	Client netip.AddrPort // the client; its address is unmapped
 
@@ -202,4 +206,8 @@ type Close struct {
 	Started  int64          // Unix nanoseconds
 	Duration int64          // nanoseconds, by the monotonic clock
 	Cause    Cause
+
+	// Why and Help describe a parent's fault for people: the error, and whose fault it is with the
+	// cure. The journal has the cause alone.
+	Why, Help string
 }

@@ -29,6 +29,9 @@ func (a Authority) String() string {
 	return a.Name.String() + ":" + strconv.Itoa(int(a.Port))
 }
 
+// AddrPort returns the address and the port; the address is zero if there is a name.
+func (a Authority) AddrPort() netip.AddrPort { return netip.AddrPortFrom(a.Addr, a.Port) }
+
 // Host returns the name or the address as text.
 func (a Authority) Host() string {
 	if a.Addr.IsValid() {

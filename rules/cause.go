@@ -26,6 +26,13 @@ const (
 	DialUnreachable // there is no route to the destination
 	DialTimedOut    // no answer in time
 
+	ParentUnreachable // no connection to the parent
+	ParentTimedOut    // the parent did not answer in time, or the destination did not, as the parent reports
+	ParentTLS         // no TLS with the parent
+	ParentAuth        // the parent wants a login, or another one
+	ParentRefused     // the parent refuses the destination, or could not reach it
+	ParentReply       // the parent's answer is not in its protocol
+
 	causeCount
 )
 
@@ -36,6 +43,8 @@ var causeTexts = [causeCount]string{
 	EndIdle: "idle", EndHalfClosed: "half_closed", EndReset: "reset", EndGone: "client_gone", EndPolicy: "policy", EndDrain: "drain", EndNoAnswer: "no_answer",
 	DialFailed: dialPrefix + "failed", DialUnresolved: dialPrefix + "resolve", DialNoAddress: dialPrefix + "no address",
 	DialRefused: dialPrefix + "refused", DialUnreachable: dialPrefix + "unreachable", DialTimedOut: dialPrefix + "timeout",
+	ParentUnreachable: dialPrefix + "parent_unreachable", ParentTimedOut: dialPrefix + "parent_timeout", ParentTLS: dialPrefix + "parent_tls",
+	ParentAuth: dialPrefix + "parent_auth", ParentRefused: dialPrefix + "parent_refused", ParentReply: dialPrefix + "parent_reply",
 }
 
 // EndDenied returns the cause of a flow that was permitted first and then denied for
@@ -53,7 +62,7 @@ func (c Cause) String() string {
 // DialFault returns why there was no connection, as metrics and denial pages name it.
 // It returns "" if there was one.
 func (c Cause) DialFault() string {
-	if c < DialFailed || c > DialTimedOut {
+	if c < DialFailed || c > ParentReply {
 		return ""
 	}
 	return strings.TrimPrefix(causeTexts[c], dialPrefix)
@@ -61,5 +70,6 @@ func (c Cause) DialFault() string {
 
 // DialFaults returns every cause that has a DialFault.
 func DialFaults() []Cause {
-	return []Cause{DialFailed, DialUnresolved, DialNoAddress, DialRefused, DialUnreachable, DialTimedOut}
+	return []Cause{DialFailed, DialUnresolved, DialNoAddress, DialRefused, DialUnreachable, DialTimedOut,
+		ParentUnreachable, ParentTimedOut, ParentTLS, ParentAuth, ParentRefused, ParentReply}
 }

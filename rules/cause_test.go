@@ -9,7 +9,8 @@ import (
 
 func TestCauseTexts(t *testing.T) {
 	want := []string{"", "idle", "half_closed", "reset", "client_gone", "policy", "drain", "no_answer",
-		"dial: failed", "dial: resolve", "dial: no address", "dial: refused", "dial: unreachable", "dial: timeout"}
+		"dial: failed", "dial: resolve", "dial: no address", "dial: refused", "dial: unreachable", "dial: timeout",
+		"dial: parent_unreachable", "dial: parent_timeout", "dial: parent_tls", "dial: parent_auth", "dial: parent_refused", "dial: parent_reply"}
 	var faults []Cause
 	for c := range causeCount {
 		if c.String() != want[c] {

@@ -14,6 +14,7 @@ type Client struct {
 	Sources   []netip.Prefix
 	Profiles  []ClientProfile
 	Synthetic bool                     // its queries are answered by synthetic addresses
+	Parents   []string                 // the parents of its flows, or RouteDirect; nil: the default ones
 	Audit     bool                     // mode "audit" applies: the client's own mode or the configuration's
 	Addresses map[string][]Destination // the addresses of each role of the documents, for every profile without addresses of its own
 	Line      int

@@ -22,6 +22,7 @@ type scopeBuilder struct {
 	p      *Policy
 	s      *scope
 	now    time.Time
+	routes routes
 	exact  map[Name][]uint32
 	wild   map[Name][]uint32
 	below  map[Name][]nearRef
@@ -35,7 +36,7 @@ func (b *scopeBuilder) addProfiles() {
 	for i := range b.s.client.Profiles {
 		cp := &b.s.client.Profiles[i]
 		for _, r := range cp.Profile.Rules {
-			sr := scopeRule{rule: r, block: cp.blocks(r)}
+			sr := scopeRule{rule: r, route: b.s.route, block: cp.blocks(r)}
 			sr.tcp, sr.udp = cp.PortsOf(r)
 			b.add(sr, i)
 		}
@@ -63,7 +64,7 @@ func (cp *ClientProfile) blocks(r *Rule) blockers {
 // addSiteRules adds the site's own rules for the client.
 func (b *scopeBuilder) addSiteRules(rules []*Rule) {
 	for _, r := range rules {
-		sr := scopeRule{rule: r, tcp: r.TCP, udp: r.UDP}
+		sr := scopeRule{rule: r, route: b.routes.of(r.Parents, b.s.route, true), tcp: r.TCP, udp: r.UDP}
 		if !r.Expires.IsZero() {
 			if !b.now.Before(r.Expires) {
 				sr.block = blocked(Expired)

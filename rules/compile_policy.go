@@ -14,18 +14,19 @@ import (
 func Compile(c *Spec, own Own, now time.Time) (*Policy, Problems) {
 	p := &Policy{
 		clients: new(bart.Table[int]), private: c.Private, nat64: c.NAT64, discover: c.NAT64Discover, echDeny: c.ECHDeny, strict: c.StrictDestination, bogusLogged: c.BogusLogged,
-		own: own, profiles: c.Profiles, revision: c.Revision,
+		own: own, parents: c.Parents, profiles: c.Profiles, revision: c.Revision,
 	}
 	var problems Problems
 	rules := map[string][]*Rule{}
 	for _, r := range c.Rules {
 		rules[r.Client] = append(rules[r.Client], r)
 	}
-	shared := alikes{}
+	shared, routes := alikes{}, newRoutes(c.Parents)
 	for _, cl := range c.Clients {
 		s := shared.find(cl, len(rules[cl.Name]) > 0)
 		if s == nil {
-			b := scopeBuilder{s: &scope{client: cl, addrs: new(bart.Table[[]uint32])}, now: now, p: p}
+			b := scopeBuilder{s: &scope{client: cl, addrs: new(bart.Table[[]uint32])}, now: now, p: p, routes: routes}
+			b.s.route = routes.of(cl.Parents, routes.usual, false)
 			b.addProfiles()
 			b.addSiteRules(rules[cl.Name])
 			b.addOtherProfiles(c.Profiles)

@@ -62,7 +62,10 @@ func (p *Policy) refuse(d *Decision, a *Attempt, target Name) Reason {
 	if a.Fault >= Limit && target.IsZero() && !a.Dest.Addr().IsValid() {
 		return a.Fault // refused before the destination was known
 	}
-	if target.IsZero() && p.own.Is(a.Dest) || a.Original.IsValid() && p.own.Is(a.Original) {
+	if target.IsZero() && p.leadsBack(a.Dest) || a.Original.IsValid() && p.leadsBack(a.Original) {
+		return Self
+	}
+	if len(p.parents) > 0 && !target.IsZero() && a.Via != ViaDNS && p.parentAt(Authority{Name: target, Port: a.Dest.Port()}) != nil {
 		return Self
 	}
 	if target.IsZero() && p.IsSynthetic(a.Dest.Addr()) {

@@ -72,7 +72,7 @@ var reasonTexts = [reasonCount]reasonText{
 	}},
 	Self: {"self", Explanation{
 		Meaning: "The destination is one of sallyport's own listeners; no rule can permit that.",
-		Cause:   "a proxy loop: the client names sallyport as the destination, or a name resolves to sallyport",
+		Cause:   "a proxy loop: the client names sallyport as the destination, or a name resolves to sallyport; or the client tries to use the parent proxy itself",
 		Cure:    "nothing to permit; correct the client's settings",
 	}},
 	SNIMismatch: {"sni_mismatch", Explanation{

@@ -25,6 +25,9 @@ func hint(a *Attempt, d *Decision, documented func(*Attempt, *Decision) string) 
 	if d.Verdict == Allow && !d.Would {
 		return ""
 	}
+	if h := hintParent(a, d); h != "" {
+		return h
+	}
 	if h := hintWithoutRule(a, d); h != "" {
 		return h
 	}

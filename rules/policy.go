@@ -26,7 +26,8 @@ type Policy struct {
 	bogusLogged bool // an answer that DNSSEC does not prove is recorded and not denied
 	own         Own
 	synthetic   *syntheticTable // the addresses that stand for names; nil: none
-	profiles    []*Profile      // every profile that a client could have: for hints
+	parents     []*Parent
+	profiles    []*Profile // every profile that a client could have: for hints
 
 	revision string
 	expires  time.Time // the time when the next rule expires; zero: no rule expires
@@ -70,6 +71,7 @@ func (o Own) Host(addr netip.Addr) bool {
 // A scope is the compiled policy of one client.
 type scope struct {
 	client  *Client
+	route   *Route // of the client
 	rules   []scopeRule
 	names   suffixTrie
 	over    suffixTrie  // names that have a name of a rule in force below them
@@ -85,6 +87,7 @@ type scope struct {
 // A scopeRule is one rule with the choices of one client.
 type scopeRule struct {
 	rule     *Rule
+	route    *Route
 	block    blockers // why it is not in force for this client; zero: it is in force
 	any      bool     // copied from the rule, to save a memory access
 	tcp, udp Ports    // with the site's configurable ports

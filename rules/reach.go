@@ -18,7 +18,7 @@ func (d *Decision) reach(dest netip.AddrPort) Reason {
 	switch {
 	case !addr.IsValid() || addr.Is4In6() || addr.Zone() != "":
 		return PrivateAddress
-	case dest.Port() != 0 && d.policy.own.Is(dest):
+	case dest.Port() != 0 && d.policy.leadsBack(dest):
 		return Self
 	case d.policy.IsSynthetic(addr):
 		return PrivateAddress // it leads back here, whatever is listed

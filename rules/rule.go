@@ -30,6 +30,7 @@ type Rule struct {
 
 	Client  string    // site rules: the client it is for
 	Reason  string    // site rules: why the site needs it
+	Parents []string  // site rules: the parents of its flows, or RouteDirect; nil: those of the client
 	Expires time.Time // site rules: the instant from which it permits nothing; zero: never
 
 	File string

@@ -110,7 +110,7 @@ func (p *Policy) reachInside(dest netip.AddrPort) (why Reason, known bool) {
 		case !a.IsValid():
 		case Special(a):
 			return PrivateAddress, false
-		case p.own.Host(a) || dest.Port() != 0 && p.own.Is(netip.AddrPortFrom(a, dest.Port())):
+		case p.own.Host(a) || dest.Port() != 0 && p.leadsBack(netip.AddrPortFrom(a, dest.Port())):
 			return Self, false
 		}
 	}

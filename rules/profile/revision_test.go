@@ -129,7 +129,7 @@ func TestRevisionKnowsEveryField(t *testing.T) {
 		"Profile": {"Name", "Product", "Document", "Notes", "Revision", "File", "Line", "Origin", "Replaces", "ReplacesLine", "Replaced"},
 		"Feature": {"Meaning", "Line"},
 		"Port":    {"Meaning", "Line"},
-		"Rule":    {"Profile", "Purpose", "Section", "Note", "List", "Client", "Reason", "Expires", "File", "Line", "Document", "Origin"},
+		"Rule":    {"Profile", "Purpose", "Section", "Note", "List", "Client", "Reason", "Parents", "Expires", "File", "Line", "Document", "Origin"},
 	}
 	for _, typ := range []reflect.Type{reflect.TypeFor[rules.Profile](), reflect.TypeFor[rules.Feature](), reflect.TypeFor[rules.Port](), reflect.TypeFor[rules.Rule](), reflect.TypeFor[rules.Destination]()} {
 		for i := range typ.NumField() {

@@ -28,6 +28,7 @@ func (c *Config) readClient(t *tomldoc.Table) *rules.Client {
 	if t.Lacks("sources") {
 		t.Missing("sources", `list the addresses that the client connects from, like ["10.1.2.3"]`)
 	}
+	cl.Parents = c.readRoute(t)
 	c.checkSources(t, cl)
 	whole := c.readClientProfiles(cl, t)
 	c.readAddresses(cl, t.Sub("addresses"), whole)

@@ -61,6 +61,7 @@ func Parse(file string, disk Disk, data []byte, shipped []*rules.Profile) (*Conf
 		known: newKnown(),
 	}
 	c.readListen(top.Sub("listen"))
+	c.readParents(top, disk)
 	ofFiles := c.readProfiles(top.Sub("profiles"), disk, shipped)
 	for _, t := range top.Subs("client") {
 		if cl := c.readClient(t); cl != nil {
@@ -75,8 +76,8 @@ func Parse(file string, disk Disk, data []byte, shipped []*rules.Profile) (*Conf
 	}
 	c.warnOfUnion(doc)
 	c.warnOfBalancers(doc)
-	c.readDNS(top.Sub("dns"), disk)
 	c.readHosts(top.Sub("hosts"))
+	c.readDNS(top.Sub("dns"), disk)
 	c.readResolve(top.Sub("resolve"))
 	c.readJournal(top.Sub("journal"), disk.Dir)
 	c.readAdmin(top, disk.Dir)

@@ -19,8 +19,8 @@ func (c *Config) readDNS(t *tomldoc.Table, disk Disk) {
 	c.DNS.Upstreams = upstreams(t, "upstreams")
 	if !t.Has("upstreams") {
 		c.DNS.Upstreams = []string{"system"}
-	} else if len(c.DNS.Upstreams) == 0 {
-		t.Errorf("upstreams", `is empty: list "system", "udp://address", "tcp://address", "tls://address?name=NAME" or "https://address/path?name=NAME"`)
+	} else if len(c.DNS.Upstreams) == 0 && !c.withoutDNS() {
+		t.Errorf("upstreams", `is empty: list "system", "udp://address", "tcp://address", "tls://address?name=NAME" or "https://address/path?name=NAME"%s`, c.whenEmpty())
 	}
 	for _, u := range c.DNS.Upstreams {
 		if up, err := rules.ParseUpstream(u); err == nil && (rules.Own{Listeners: c.Listen.DNS}).Is(up.Addr) {
@@ -35,6 +35,9 @@ func (c *Config) readDNS(t *tomldoc.Table, disk Disk) {
 		c.readZone(z)
 	}
 	c.warnOfPlain(t)
+	if len(c.DNS.Upstreams) == 0 && c.withoutDNS() {
+		c.warnWithoutDNS(t)
+	}
 	t.Done()
 }
 

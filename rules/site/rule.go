@@ -31,6 +31,7 @@ func (c *Config) readSiteRule(t *tomldoc.Table, disk Disk) *rules.Rule {
 		t.Doc.Warnf(t.Line("reason"), "reason: %q is still a placeholder: say why the site needs the rule, like a ticket number, or delete the rule", r.Reason)
 	}
 	r.List = c.readLists(t, disk)
+	r.Parents = c.readRoute(t)
 	profile.ReadReach(t, r, nil)
 	r.Expires = t.End("expires")
 	checkHosts(t, "to", r.To)

@@ -136,8 +136,8 @@ func TestEveryFieldIsCompared(t *testing.T) {
 	not := map[string][]string{
 		"Profile": {"Revision", // follows from the rest
 			"File", "Line", "Origin", "Replaces", "ReplacesLine", "Replaced"}, // where the profile is and what it replaces; not part of its content
-		"Document": {"Retrieved"},                                                                            // when it was read
-		"Rule":     {"Profile", "Document", "File", "Line", "Origin", "Client", "Reason", "Expires", "List"}, // where the rule is; and fields that only rules of a site have
+		"Document": {"Retrieved"},                                                                                       // when it was read
+		"Rule":     {"Profile", "Document", "File", "Line", "Origin", "Client", "Parents", "Reason", "Expires", "List"}, // where the rule is; and fields that only rules of a site have
 	}
 	for _, v := range []any{rules.Profile{}, rules.Document{}, rules.Rule{}} {
 		typ := reflect.TypeOf(v)
