@@ -28,6 +28,9 @@ func (p *Proxy) connect(ctx context.Context, c *client, h head.Head) {
 		// send the proxy's own name as Host. The Host of a CONNECT is not forwarded.
 		a.HostIgnored = a.Host != h.Target.Name || a.HostAddr != h.Target.Addr || a.HostPort != h.Target.Port
 	}
+	if h.Via != "" && strings.Contains(h.Via, p.engine.pseudonym()) { // a parent sent our own CONNECT back
+		a.Fault, a.Detail = rules.Self, throughUs
+	}
 	p.tunnel(ctx, c, a, connectReply{json: strings.Contains(strings.ToLower(h.Accept), "json")})
 }
 

@@ -49,7 +49,10 @@ func (e *lookupError) Unwrap() error { return e.err }
 func (e *dialError) help() string {
 	var lookup *lookupError
 	var dns *net.DNSError
+	var parent *parentError
 	switch {
+	case errors.As(e.err, &parent):
+		return parent.help()
 	case errors.As(e.err, &dns) && dns.IsNotFound:
 		return "The resolvers report that the name does not exist."
 	case errors.As(e.err, &lookup) && e.cause == rules.DialTimedOut:
@@ -70,7 +73,7 @@ func (e *dialError) help() string {
 
 // status returns the HTTP status of the failure.
 func (e *dialError) status() int {
-	if e.cause == rules.DialTimedOut {
+	if e.cause == rules.DialTimedOut || e.cause == rules.ParentTimedOut {
 		return 504
 	}
 	return 502
@@ -88,13 +91,14 @@ func (e *deniedError) Error() string { return "denied: " + e.d.Why().String() }
 
 // dial connects to the destination that d permits: the name in a, which the proxy resolves itself,
 // or the address in a. It returns the Attempt with Resolved, and with Dest as dialed. The error is
-// a *deniedError or a *dialError. dial reports a *dialError to Closed, so that the end of every
+// a *deniedError or a *dialError. plain means that the connection will carry plain HTTP requests of
+// one client to this destination, and nothing else. dial reports a *dialError to Closed, so that the end of every
 // granted flow is recorded.
-func (p *Proxy) dial(ctx context.Context, d rules.Decision, a rules.Attempt) (*net.TCPConn, rules.Attempt, error) {
+func (p *Proxy) dial(ctx context.Context, d rules.Decision, a rules.Attempt, plain bool) (link, rules.Attempt, error) {
 	started := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, p.limits.Dial)
 	defer cancel()
-	conn, a, err := p.dialGranted(ctx, d, a)
+	conn, a, err := p.dialGranted(ctx, d, a, plain)
 	p.notDialed(started, d, a, err)
 	return conn, a, err
 }
@@ -102,18 +106,21 @@ func (p *Proxy) dial(ctx context.Context, d rules.Decision, a rules.Attempt) (*n
 // dialJudged is dial for redirected flows. It connects nothing before the verdict: when it has the
 // addresses, it asks the Gate again, with the first address. The question is final if final is
 // set. dialJudged returns the decision too. If that is a denial, the error is a *deniedError.
-func (p *Proxy) dialJudged(ctx context.Context, d rules.Decision, a rules.Attempt, final bool) (*net.TCPConn, rules.Attempt, rules.Decision, error) {
+func (p *Proxy) dialJudged(ctx context.Context, d rules.Decision, a rules.Attempt, final bool) (link, rules.Attempt, rules.Decision, error) {
 	started := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, p.limits.Dial)
 	defer cancel()
-	var conn *net.TCPConn
+	var conn link
 	addrs, a, err := p.resolveReachable(ctx, d, a)
 	if err == nil {
-		a.Dest, a.Provisional = netip.AddrPortFrom(addrs[0], a.Dest.Port()), !final
-		if d = p.cfg.Gate.Decide(a); !d.Allowed() {
-			return nil, a, d, &deniedError{a, d}
+		a.Provisional = !final
+		if len(addrs) > 0 {
+			a.Dest = netip.AddrPortFrom(addrs[0], a.Dest.Port())
 		}
-		conn, a, err = p.connectAny(ctx, d, a, addrs)
+		if d = p.cfg.Gate.Decide(a); !d.Allowed() {
+			return link{}, a, d, &deniedError{a, d}
+		}
+		conn, a, err = p.connectAny(ctx, d, a, addrs, false)
 	}
 	p.notDialed(started, d, a, err)
 	return conn, a, d, err
@@ -123,25 +130,35 @@ func (p *Proxy) dialJudged(ctx context.Context, d rules.Decision, a rules.Attemp
 func (p *Proxy) notDialed(started time.Time, d rules.Decision, a rules.Attempt, err error) {
 	var failed *dialError
 	if errors.As(err, &failed) {
-		p.closed(rules.Close{Attempt: a, Decision: d, Started: started.UnixNano(),
-			Duration: int64(time.Since(started)), Cause: failed.cause})
+		end := rules.Close{Attempt: a, Decision: d, Started: started.UnixNano(),
+			Duration: int64(time.Since(started)), Cause: failed.cause}
+		if a.Parent != nil {
+			end.Why, end.Help = failed.Error(), failed.help()
+		}
+		p.closed(end)
 	}
 }
 
-func (p *Proxy) dialGranted(ctx context.Context, d rules.Decision, a rules.Attempt) (*net.TCPConn, rules.Attempt, error) {
+func (p *Proxy) dialGranted(ctx context.Context, d rules.Decision, a rules.Attempt, plain bool) (link, rules.Attempt, error) {
 	addrs, a, err := p.resolveReachable(ctx, d, a)
 	if err != nil {
-		return nil, a, err
+		return link{}, a, err
 	}
-	return p.connectAny(ctx, d, a, addrs)
+	return p.connectAny(ctx, d, a, addrs, plain)
 }
 
-// resolveReachable returns the addresses of a's destination that d reaches, at least one.
+// resolveReachable returns the addresses of a's destination that d reaches, at least one. If the
+// parents resolve the name, it looks nothing up and returns none. The Attempt is returned with the
+// parent that is tried first.
 func (p *Proxy) resolveReachable(ctx context.Context, d rules.Decision, a rules.Attempt) ([]netip.Addr, rules.Attempt, error) {
 	if name := a.Target(); !name.IsZero() && p.cfg.AdmitName != nil {
 		if over := p.cfg.AdmitName(a.Client.Addr(), d, name); over != "" {
 			return nil, a, p.overLimit(a, over)
 		}
+	}
+	route := d.Route()
+	if route != nil && p.leaveNameToParent(&a, route) {
+		return nil, a, nil
 	}
 	addrs, err := p.resolve(ctx, rules.QuotaKeyOf(a.Client.Addr(), d.Client), &a)
 	if err != nil {
@@ -154,17 +171,23 @@ func (p *Proxy) resolveReachable(ctx context.Context, d rules.Decision, a rules.
 			reached = append(reached, addr)
 		}
 	}
+	if route != nil {
+		reached = p.announceParent(&a, route, reached)
+	}
 	if len(reached) == 0 {
 		return nil, a, p.unreachable(d, a, netip.AddrPortFrom(addrs[0], port))
 	}
 	return reached, a, nil
 }
 
-// connectAny connects to one of addrs, all of which d reaches.
-func (p *Proxy) connectAny(ctx context.Context, d rules.Decision, a rules.Attempt, addrs []netip.Addr) (*net.TCPConn, rules.Attempt, error) {
+// connectAny connects to one of addrs, all of which d reaches, or to the destination by a parent.
+func (p *Proxy) connectAny(ctx context.Context, d rules.Decision, a rules.Attempt, addrs []netip.Addr, plain bool) (link, rules.Attempt, error) {
+	if route := d.Route(); route != nil {
+		return p.connectRouted(ctx, d, a, addrs, route, plain)
+	}
 	conn, err := p.race(ctx, addrs, a.Dest.Port())
 	if err != nil {
-		return nil, a, classify(err)
+		return link{}, a, classify(err)
 	}
 	return p.verify(conn, d, a)
 }
@@ -232,14 +255,14 @@ func (p *Proxy) unreachable(d rules.Decision, a rules.Attempt, addr netip.AddrPo
 }
 
 // verify checks the socket itself: it must be connected to an address that d reaches.
-func (p *Proxy) verify(conn *net.TCPConn, d rules.Decision, a rules.Attempt) (*net.TCPConn, rules.Attempt, error) {
+func (p *Proxy) verify(conn *net.TCPConn, d rules.Decision, a rules.Attempt) (link, rules.Attempt, error) {
 	remote := p.remote(conn)
 	if remote.Port() != a.Dest.Port() || d.Reach(remote) != rules.ReasonNone {
 		peek.Reset(conn)
-		return nil, a, p.unreachable(d, a, remote)
+		return link{}, a, p.unreachable(d, a, remote)
 	}
 	a.Dest = remote
-	return conn, a, nil
+	return link{tcp: conn}, a, nil
 }
 
 // peerOf returns the address and port that a socket is connected to.

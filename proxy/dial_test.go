@@ -189,7 +189,7 @@ func TestNoPolicyReachesNothing(t *testing.T) {
 			return nil, errors.New("no")
 		}})
 	n, _ := rules.ParseName("a.example")
-	_, _, err := p.dial(t.Context(), rules.Decision{Verdict: rules.Allow}, rules.Attempt{Authority: n, Dest: netip.MustParseAddrPort("0.0.0.0:443")})
+	_, _, err := p.dial(t.Context(), rules.Decision{Verdict: rules.Allow}, rules.Attempt{Authority: n, Dest: netip.MustParseAddrPort("0.0.0.0:443")}, false)
 	var denied *deniedError
 	if !errors.As(err, &denied) || denied.d.Allowed() {
 		t.Errorf("error %v", err)

@@ -4,7 +4,6 @@
 package proxy
 
 import (
-	"net"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -18,7 +17,7 @@ import (
 type flow struct {
 	p       *Proxy
 	c       *client
-	up      *net.TCPConn // see reconnected
+	up      link // see reconnected
 	started time.Time
 
 	in, out atomic.Uint64 // bytes from the client, and to it
@@ -37,7 +36,7 @@ type flowTable struct {
 }
 
 // openFlow registers a granted connection. The caller must call done.
-func (p *Proxy) openFlow(c *client, up *net.TCPConn, a rules.Attempt, d rules.Decision) *flow {
+func (p *Proxy) openFlow(c *client, up link, a rules.Attempt, d rules.Decision) *flow {
 	f := &flow{p: p, c: c, up: up, a: a, d: d, started: time.Now()}
 	t := &p.flows
 	t.mu.Lock()
@@ -102,19 +101,19 @@ func (f *flow) Abort(cause rules.Cause) {
 	}
 	up := f.up
 	f.mu.Unlock()
-	peek.Reset(up)
+	peek.Reset(up.tcp)
 	peek.Reset(f.c.TCP)
 }
 
 // reconnected sets the connection that an abort resets. Requests of one flow may use several, one
 // after the other.
-func (f *flow) reconnected(up *net.TCPConn) {
+func (f *flow) reconnected(up link) {
 	f.mu.Lock()
 	f.up = up
 	aborted := f.cause != rules.EndClean
 	f.mu.Unlock()
 	if aborted {
-		peek.Reset(up)
+		peek.Reset(up.tcp)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"context"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -95,6 +96,8 @@ type grant struct {
 	flow  *flow                       // set from the final allow on
 	up    *upstream                   // the upstream connection that carries the request; set at the final allow
 	out   *answer                     // the response to its client
+	url   *url.URL                    // of the request as it is sent; set by roundTrip
+	field http.Header                 // and its header
 	own   bool                        // flow is the request's own, not the tunnel's
 	fault atomic.Pointer[deniedError] // the denial of a body that broke its framing
 	cut   atomic.Bool                 // the response was cut
@@ -102,6 +105,7 @@ type grant struct {
 	answered  *http.Response // the answer to a request with Upgrade, if it was no 101
 	answerErr error
 	failure   rules.Cause // why the destination gave no valid answer
+	refused rules.Cause // the parent refused the request; EndClean: it did not
 }
 
 func newSession(ctx context.Context, p *Proxy, c *client, from source) *session {
@@ -174,10 +178,13 @@ func (s *session) unfit(h *head.Head) (rules.Reason, string) {
 		return rules.MalformedRequest, detail
 	}
 	if strings.Contains(h.Via, s.p.engine.pseudonym()) {
-		return rules.Self, "the request already passed through this proxy (Via)"
+		return rules.Self, throughUs
 	}
 	return rules.ReasonNone, ""
 }
+
+// throughUs is the detail of a loop.
+const throughUs = "the request already passed through this proxy (Via)"
 
 // notForOrigins is the detail if a client sent a request for a web server.
 const notForOrigins = "the request has the form for a web server, not for a proxy"

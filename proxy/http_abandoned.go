@@ -6,7 +6,6 @@ package proxy
 import (
 	"cmp"
 	"context"
-	"net"
 	"sync"
 	"time"
 
@@ -27,7 +26,7 @@ type dialState struct {
 
 // dialFor dials for g. The dialer records a failure. A connection that comes after the request
 // has ended is closed: no other request may use it.
-func (s *session) dialFor(ctx context.Context, g *grant) (*net.TCPConn, rules.Attempt, error) {
+func (s *session) dialFor(ctx context.Context, g *grant) (link, rules.Attempt, error) {
 	late, early, again := false, false, false
 	g.dialState.set(func(w *dialState) {
 		late, early, again = w.over, w.used > w.repeats, w.repeats > 0
@@ -35,27 +34,27 @@ func (s *session) dialFor(ctx context.Context, g *grant) (*net.TCPConn, rules.At
 	})
 	switch {
 	case late:
-		return nil, g.a, head.ErrGone
+		return link{}, g.a, head.ErrGone
 	case early: // net/http itself repeats the request
-		return nil, g.a, errRepeat
+		return link{}, g.a, errRepeat
 	}
 	connect := s.from.connect
 	if again {
 		connect = s.reconnect
 	}
-	tcp, a, err := connect(ctx, g)
+	up, a, err := connect(ctx, g)
 	g.dialState.set(func(w *dialState) {
 		w.dialing, w.recorded = false, w.recorded || err != nil
 		late = w.over && err == nil
 	})
 	if late {
-		tcp.Close()
+		up.Close()
 		if g.s.from.tunnel() == nil {
 			g.recordGone()
 		}
-		return nil, a, head.ErrGone
+		return link{}, a, head.ErrGone
 	}
-	return tcp, a, err
+	return up, a, err
 }
 
 // abandon is called at the end of every request. It records the end of the

@@ -20,7 +20,8 @@ import (
 // An upstream is a connection that carries requests of one session to one destination. It holds
 // its TCP connection and does not embed it.
 type upstream struct {
-	conn     *net.TCPConn
+	link     link
+	conn     *net.TCPConn // of link
 	dest     netip.AddrPort
 	resolved []netip.Addr
 	mismatch bool // as in rules.Attempt
@@ -47,13 +48,13 @@ type upstream struct {
 	fail error
 }
 
-func (s *session) upstream(conn *net.TCPConn, a rules.Attempt) (*upstream, error) {
-	raw, err := conn.SyscallConn()
+func (s *session) upstream(up link, a rules.Attempt) (*upstream, error) {
+	raw, err := up.tcp.SyscallConn()
 	if err != nil {
-		conn.Close()
+		up.Close()
 		return nil, err
 	}
-	u := &upstream{conn: conn, dest: a.Dest, resolved: a.Resolved, mismatch: a.Mismatch, idle: s.p.limits.Idle, p: s.p, guard: s.guard, raw: raw}
+	u := &upstream{link: up, conn: up.tcp, dest: a.Dest, resolved: a.Resolved, mismatch: a.Mismatch, idle: s.p.limits.Idle, p: s.p, guard: s.guard, raw: raw}
 	u.once = u.readOnce
 	return u, nil
 }
@@ -108,18 +109,33 @@ func (u *upstream) keep(b []byte, n int) {
 
 // atHand returns how many bytes can be read without waiting.
 func (u *upstream) atHand() int64 {
+	if u.link.tls != nil {
+		return int64(len(u.rest))
+	}
 	return int64(len(u.rest)) + peek.Unread(u.raw)
 }
 
 // arrive reads what has arrived. Before it waits for more, it flushes the client's response.
 func (u *upstream) arrive(b []byte) (n int, err error) {
 	if w := u.answer.Load(); w != nil && w.held.Load() {
+		if u.link.tls != nil {
+			w.Flush()
+			return u.waited(b)
+		}
 		if n, err, ok := u.readNow(b); ok {
 			return n, err
 		}
 		w.Flush()
 	}
+	return u.waited(b)
+}
+
+// waited reads, and waits for at most the idle limit.
+func (u *upstream) waited(b []byte) (int, error) {
 	u.conn.SetReadDeadline(time.Now().Add(u.idle))
+	if u.link.tls != nil {
+		return u.link.tls.Read(b)
+	}
 	return u.conn.Read(b)
 }
 
@@ -157,7 +173,13 @@ func (u *upstream) readOnce(fd uintptr) bool {
 // response.
 func (u *upstream) Write(b []byte) (int, error) {
 	u.conn.SetDeadline(time.Now().Add(u.idle))
-	n, err := u.conn.Write(b)
+	var n int
+	var err error
+	if u.link.tls != nil {
+		n, err = u.link.tls.Write(b)
+	} else {
+		n, err = u.conn.Write(b)
+	}
 	if n > 0 {
 		u.told.Store(true)
 	}
@@ -171,7 +193,7 @@ func (u *upstream) Write(b []byte) (int, error) {
 // not.
 func (u *upstream) Close() error {
 	u.closed.Store(true)
-	err := u.conn.Close()
+	err := u.link.Close()
 	u.guard.StopBody(u.serial.Load())
 	return err
 }

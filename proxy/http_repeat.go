@@ -6,7 +6,6 @@ package proxy
 import (
 	"context"
 	"errors"
-	"net"
 	"net/http"
 
 	"sallyport/rules"
@@ -61,8 +60,9 @@ func (g *grant) judgeAgain() error {
 }
 
 // reconnect connects for a request that is repeated. The flow of the request records how it ends.
-func (s *session) reconnect(ctx context.Context, g *grant) (*net.TCPConn, rules.Attempt, error) {
+func (s *session) reconnect(ctx context.Context, g *grant) (link, rules.Attempt, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.p.limits.Dial)
 	defer cancel()
-	return s.p.dialGranted(ctx, g.d, g.a)
+	_, plain := s.from.(proxySource)
+	return s.p.dialGranted(ctx, g.d, g.a, plain)
 }

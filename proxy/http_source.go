@@ -4,7 +4,6 @@ package proxy
 
 import (
 	"context"
-	"net"
 	"net/netip"
 	"sync/atomic"
 
@@ -21,7 +20,7 @@ type source interface {
 	// misplaced returns why a request of this form must not come on this connection, or "".
 	misplaced(h *head.Head) string
 	// connect makes the connection that g is granted.
-	connect(ctx context.Context, g *grant) (*net.TCPConn, rules.Attempt, error)
+	connect(ctx context.Context, g *grant) (link, rules.Attempt, error)
 	// tunnel returns the flow that all requests belong to. nil: each request is a flow of its
 	// own.
 	tunnel() *flow
@@ -52,8 +51,8 @@ func (proxySource) misplaced(h *head.Head) string {
 	return ""
 }
 
-func (proxySource) connect(ctx context.Context, g *grant) (*net.TCPConn, rules.Attempt, error) {
-	return g.s.p.dial(ctx, g.d, g.a)
+func (proxySource) connect(ctx context.Context, g *grant) (link, rules.Attempt, error) {
+	return g.s.p.dial(ctx, g.d, g.a, true)
 }
 
 func (proxySource) tunnel() *flow { return nil }
@@ -67,7 +66,7 @@ func (proxySource) limits(l *head.Limits, _ *Proxy) { l.Connect = true }
 // tunnel's upstream connection. The tunnel closes both connections when serveHTTP returns.
 type tunnelSource struct {
 	attempt rules.Attempt // provisional, with Flow, Via, Authority, Resolved, and Dest as dialed
-	up      *net.TCPConn  // connected to attempt.Dest, unused so far
+	up      link          // connected to attempt.Dest, unused so far
 	flow    *flow         // registered by the tunnel, which also calls done
 	used    atomic.Bool   // up is in the session's pool of connections
 }
@@ -84,14 +83,14 @@ func (t *tunnelSource) target(_ *head.Head, a *rules.Attempt) rules.Authority { 
 
 func (t *tunnelSource) misplaced(h *head.Head) string { return originOnly(h) }
 
-func (t *tunnelSource) connect(ctx context.Context, g *grant) (*net.TCPConn, rules.Attempt, error) {
+func (t *tunnelSource) connect(ctx context.Context, g *grant) (link, rules.Attempt, error) {
 	if t.used.CompareAndSwap(false, true) {
 		return t.up, t.attempt, nil
 	}
 	p := g.s.p
 	ctx, cancel := context.WithTimeout(ctx, p.limits.Dial) // the tunnel itself reports how the flow ends
 	defer cancel()
-	return p.dialGranted(ctx, g.d, g.a)
+	return p.dialGranted(ctx, g.d, g.a, false)
 }
 
 func (t *tunnelSource) tunnel() *flow { return t.flow }
@@ -122,9 +121,9 @@ func (r *redirectedSource) target(_ *head.Head, a *rules.Attempt) rules.Authorit
 
 func (r *redirectedSource) misplaced(h *head.Head) string { return originOnly(h) }
 
-func (r *redirectedSource) connect(ctx context.Context, g *grant) (*net.TCPConn, rules.Attempt, error) {
-	tcp, a, _, err := g.s.p.dialJudged(ctx, g.d, g.a, false)
-	return tcp, a, err
+func (r *redirectedSource) connect(ctx context.Context, g *grant) (link, rules.Attempt, error) {
+	up, a, _, err := g.s.p.dialJudged(ctx, g.d, g.a, false)
+	return up, a, err
 }
 
 func (r *redirectedSource) tunnel() *flow { return nil }

@@ -58,11 +58,11 @@ func (s *session) dial(ctx context.Context, _, addr string) (conn net.Conn, err 
 	if !ok || g.host != addr {
 		return nil, errors.New("no grant for this destination")
 	}
-	tcp, a, err := s.dialFor(ctx, g)
+	up, a, err := s.dialFor(ctx, g)
 	if err != nil {
 		return nil, err
 	}
-	return s.upstream(tcp, a)
+	return s.upstream(up, a)
 }
 
 // roundTrip sends a granted request to its destination. It always returns a response, except after
@@ -77,6 +77,7 @@ func (g *grant) roundTrip(r *http.Request, _ *goproxy.ProxyCtx) (*http.Response,
 		Got100Continue: g.out.proceed, // before the body is read
 		Got1xxResponse: g.interim,
 	}
+	g.url, g.field = r.URL, r.Header
 	g.wantTrailers(r.Header)
 	traced := r.WithContext(httptrace.WithClientTrace(ctx, &trace))
 	resp, err := g.s.transport().RoundTrip(traced)
@@ -86,6 +87,10 @@ func (g *grant) roundTrip(r *http.Request, _ *goproxy.ProxyCtx) (*http.Response,
 		}
 	}
 	g.out.settle()
+	if err == nil && g.up.link.absolute && resp.StatusCode == http.StatusProxyAuthRequired {
+		resp.Body.Close()
+		err = g.loginRefused()
+	}
 	if err == nil && resp.StatusCode < http.StatusOK {
 		if g.accepts(resp) && g.switchProtocols(resp) {
 			return nil, nil
@@ -141,7 +146,8 @@ func (g *grant) connected(i httptrace.GotConnInfo, cancel context.CancelCauseFun
 	g.up = u
 	u.begin(i.Reused)
 	a := g.a
-	a.Dest, a.Resolved, a.Mismatch, a.Provisional = u.dest, u.resolved, u.mismatch, g.final
+	a.Dest, a.Resolved, a.Mismatch, a.Parent, a.Provisional = u.dest, u.resolved, u.mismatch, u.link.parent, g.final
+	g.forParent(u)
 	d := g.s.p.cfg.Gate.Decide(a)
 	if !d.Allowed() {
 		peek.Reset(u.conn)
@@ -154,11 +160,11 @@ func (g *grant) connected(i httptrace.GotConnInfo, cancel context.CancelCauseFun
 		g.flow = g.s.from.tunnel()
 		g.flow.setDecision(a, d)
 	case g.flow == nil:
-		g.flow, g.own = g.s.p.openFlow(g.s.c, u.conn, a, d), true
+		g.flow, g.own = g.s.p.openFlow(g.s.c, u.link, a, d), true
 	default:
 		g.flow.setDecision(a, d)
 	}
-	g.flow.reconnected(u.conn)
+	g.flow.reconnected(u.link)
 	if g.flow.outdated() {
 		cancel(net.ErrClosed)
 	}
@@ -178,6 +184,8 @@ func (g *grant) end() {
 func (g *grant) cause() rules.Cause {
 	cause := g.s.guard.EndedBy()
 	switch {
+	case g.refused != rules.EndClean:
+		cause = g.refused
 	case cause != rules.EndClean:
 	case g.failure != rules.EndClean:
 		cause = g.failure

@@ -25,7 +25,7 @@ func TestTunnelsAreKeptAlive(t *testing.T) {
 		io.WriteString(conn, "\x01")
 		io.ReadFull(conn, make([]byte, 1))
 		for _, f := range b.p.flows.all() {
-			for side, c := range map[string]*net.TCPConn{"client": f.c.TCP, "destination": f.up} {
+			for side, c := range map[string]*net.TCPConn{"client": f.c.TCP, "destination": f.up.tcp} {
 				if on, idle := keepAliveOf(t, c); on != 1 || idle != 60 {
 					t.Errorf("%s, %s: keep-alive %d, after %d s", way.name, side, on, idle)
 				}

@@ -23,14 +23,34 @@ func (p *Proxy) Resolve(ctx context.Context, a rules.Attempt) ([]netip.Addr, rul
 	return addrs, a, err
 }
 
-// DialOne connects to addr on the port in a, and to nothing else, if d reaches it. The Attempt
-// is returned with Dest as dialed. ctx bounds the time.
-func (p *Proxy) DialOne(ctx context.Context, d rules.Decision, a rules.Attempt, addr netip.Addr) (*net.TCPConn, rules.Attempt, error) {
+// LeftToParent reports whether a parent resolves a's name, so that there is no address to try.
+func LeftToParent(d rules.Decision, a rules.Attempt) bool {
+	route, name := d.Route(), a.Target()
+	return route.ByName() && !name.IsZero() && !route.Direct(name, netip.Addr{})
+}
+
+// ParentFault returns the error of a parent, and whose fault it is with the cure. ok is false if err
+// is not about a parent.
+func ParentFault(err error) (text, help string, ok bool) {
+	var parent *parentError
+	if !errors.As(err, &parent) {
+		return "", "", false
+	}
+	return parent.Error(), parent.help(), true
+}
+
+// DialOne connects to addr on the port in a, and to nothing else, if d reaches it. If LeftToParent
+// reports true, addr is the zero Addr. A destination with a parent is reached through it. The
+// Attempt is returned with Dest as dialed. ctx bounds the time.
+func (p *Proxy) DialOne(ctx context.Context, d rules.Decision, a rules.Attempt, addr netip.Addr) (net.Conn, rules.Attempt, error) {
+	if !addr.IsValid() && LeftToParent(d, a) {
+		return p.opened(p.connectAny(ctx, d, a, nil, false))
+	}
 	dest := netip.AddrPortFrom(addr, a.Dest.Port())
 	if r := d.Reach(dest); r != rules.ReasonNone {
 		return nil, a, p.unreachable(d, a, dest)
 	}
-	return p.connectAny(ctx, d, a, []netip.Addr{addr})
+	return p.opened(p.connectAny(ctx, d, a, []netip.Addr{addr}, false))
 }
 
 // Fault returns why a flow did not reach its destination. It returns rules.EndClean if err is none
@@ -62,3 +82,11 @@ func (e *ConnectError) Error() string {
 
 // Unwrap returns Err.
 func (e *ConnectError) Unwrap() error { return e.Err }
+
+// opened returns the connection of a link, for callers that speak on it.
+func (p *Proxy) opened(l link, a rules.Attempt, err error) (net.Conn, rules.Attempt, error) {
+	if err != nil {
+		return nil, a, err
+	}
+	return l.conn(), a, nil
+}

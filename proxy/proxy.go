@@ -129,6 +129,7 @@ type Proxy struct {
 	flows        flowTable
 	datagrams    *datagram.Table
 	associations *quota.Table[rules.QuotaKey]
+	parents      parentTable
 	count        counters
 	buffers      peek.Pool
 	relayBuffers relay.Buffers

@@ -109,6 +109,15 @@ func (socksReply) failed(c *client, _ rules.Attempt, e *dialError) { sendReply(c
 // reached.
 func socksFailure(e *dialError) byte {
 	switch e.cause {
+	case rules.ParentRefused:
+		var parent *parentError
+		if errors.As(e.err, &parent) && parent.elsewhere {
+			return statute.RepHostUnreachable
+		}
+	case rules.ParentTimedOut:
+		return statute.RepHostUnreachable
+	case rules.ParentUnreachable:
+		return statute.RepNetworkUnreachable
 	case rules.DialRefused:
 		return statute.RepConnectionRefused
 	case rules.DialUnreachable:

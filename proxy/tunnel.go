@@ -32,7 +32,7 @@ func (p *Proxy) tunnel(ctx context.Context, c *client, a rules.Attempt, r replie
 		c.HangUp()
 		return
 	}
-	up, a, err := p.dial(ctx, d, a)
+	up, a, err := p.dial(ctx, d, a, false)
 	if err != nil {
 		p.notConnected(c, a, r, err)
 		return

@@ -4,6 +4,7 @@
 package relay
 
 import (
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -29,6 +30,7 @@ const (
 type Direction struct {
 	r        *Relay
 	dst, src *net.TCPConn
+	to, from *tls.Conn // the layers on dst and src; nil: none. Such a direction holds a buffer while it is idle
 	n        *atomic.Uint64
 	busy     atomic.Int64 // since when it has been writing; 0: it is not writing
 	stopping atomic.Bool
@@ -68,7 +70,7 @@ func (d *Direction) run() (err error) {
 		if err != nil {
 			return err
 		}
-		if n < bufferSize || d == &d.r.Up && d.Inspector != nil { // the client's bytes are not spliced while they are inspected
+		if n < bufferSize || d.to != nil || d.from != nil || d == &d.r.Up && d.Inspector != nil { // the client's bytes are not spliced while they are inspected
 			full = 0
 			continue
 		}
@@ -89,8 +91,10 @@ func (d *Direction) some() (int, error) {
 	if d.stopping.Load() {
 		return 0, errStopped
 	}
-	err := d.raw.Read(d.readable)
-	if err == nil {
+	var err error
+	if d.from != nil {
+		err = d.decrypt()
+	} else if err = d.raw.Read(d.readable); err == nil {
 		err = d.fail
 	}
 	if err != nil {
@@ -119,7 +123,13 @@ func (d *Direction) some() (int, error) {
 // write passes b on.
 func (d *Direction) write(b []byte) (int, error) {
 	d.busy.Store(d.r.MarkActive())
-	n, err := d.dst.Write(b)
+	var n int
+	var err error
+	if d.to != nil {
+		n, err = d.to.Write(b)
+	} else {
+		n, err = d.dst.Write(b)
+	}
 	d.busy.Store(0)
 	d.n.Add(uint64(n))
 	return n, err
@@ -150,6 +160,17 @@ func (d *Direction) readable(fd uintptr) bool {
 		}
 		return true
 	}
+}
+
+// decrypt waits for bytes of a TLS layer.
+func (d *Direction) decrypt() (err error) {
+	if d.buf == nil {
+		d.buf = d.r.cfg.Buffers.Get()
+	}
+	if d.got, err = d.from.Read(d.buf[:]); d.got > 0 {
+		return nil // an error comes again
+	}
+	return err
 }
 
 // bulk splices slice after slice while each one moves much data. It reports whether src has ended.
@@ -188,6 +209,11 @@ func (d *Direction) end() error {
 	}
 	d.r.MarkActive()
 	d.r.timer.Reset(d.r.limit())
+	if d.to != nil {
+		if err := d.to.CloseWrite(); err != nil {
+			return err
+		}
+	}
 	return d.dst.CloseWrite()
 }
 

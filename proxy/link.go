@@ -1,0 +1,37 @@
+// Link: a connection towards a destination, direct or through a parent.
+
+package proxy
+
+import (
+	"crypto/tls"
+	"net"
+
+	"sallyport/rules"
+)
+
+// A link is a connection whose bytes reach a destination. It is passed by value.
+type link struct {
+	tcp    *net.TCPConn
+	tls    *tls.Conn     // the layer on tcp that carries the bytes; nil: tcp itself carries them
+	parent *rules.Parent // the parent at the other end; nil: the destination itself
+
+	// absolute means that the parent reads requests in absolute-form on this connection, and the
+	// destination of each from its target. Else the parent relays the bytes.
+	absolute bool
+}
+
+// Close closes the connection.
+func (l link) Close() error {
+	if l.tls != nil {
+		return l.tls.Close()
+	}
+	return l.tcp.Close()
+}
+
+// conn returns what carries the bytes.
+func (l link) conn() net.Conn {
+	if l.tls != nil {
+		return l.tls
+	}
+	return l.tcp
+}
