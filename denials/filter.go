@@ -67,7 +67,7 @@ func (f *Filter) matchText(r *journal.Record) bool {
 		return true
 	}
 	for _, s := range [...]string{r.Host, r.HostRaw, r.SNI, r.Client, r.ClientName, r.Profile, r.Via, r.Reason, r.Detail, r.Rule,
-		r.Source, r.Nearest, r.Hint, r.OriginalDst, r.Dialed, r.Dest, r.HTTPHost, r.QType, r.Fault} {
+		r.Source, r.Nearest, r.Hint, r.OriginalDst, r.Dialed, r.Dest, r.HTTPHost, r.QType, r.Fault, r.Parent} {
 		if strings.Contains(strings.ToLower(s), f.folded) {
 			return true
 		}

@@ -107,6 +107,8 @@ func Values(r *journal.Record) []Value {
 	flag("mismatch", r.Mismatch)
 	add("resolved", strings.Join(r.Resolved, ", "))
 	add("dialed", r.Dialed)
+	add("parent", r.Parent)
+	add("dialed_by", r.DialedBy)
 	flag("ech", r.ECH)
 	flag("provisional", r.Provisional)
 	add("fault", r.Fault)

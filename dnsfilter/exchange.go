@@ -15,6 +15,9 @@ import (
 // errTimeout means that no upstream answered in time.
 var errTimeout = errors.New("no upstream answered in time")
 
+// errNoUpstream means that no upstream is configured for the name.
+var errNoUpstream = errors.New("[dns] upstreams is empty, and neither [hosts] nor a [[dns.zone]] has the name")
+
 // A server that fails at once, for example without a route, is tried again
 // after a pause, up to a number of tries.
 const (
@@ -33,6 +36,9 @@ func (f *Filter) exchange(ctx context.Context, set *upstreamSet, name rules.Name
 	defer running.Wait()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(errAnswered)
+	if len(set.servers) == 0 {
+		return nil, errNoUpstream
+	}
 	x := exchange{queue: set.order(), tries: map[*server]int{}}
 	done := make(chan tryResult, len(x.queue))
 	timer := time.NewTimer(f.cfg.TryTimeout)

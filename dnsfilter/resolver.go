@@ -24,6 +24,10 @@ type ResolverConfig struct {
 
 	Roots *x509.CertPool // sign the certificates of upstreams with a name; nil: there is no such upstream
 
+	// Alone means that Upstreams may be empty: only Hosts and Zones are answered. A site whose parent
+	// proxies resolve names needs no more.
+	Alone bool
+
 	Cache    int // size of the cache in answers; 0: 10 000
 	InFlight int // queries in flight to upstreams; 0: 1024
 }
@@ -67,7 +71,7 @@ func NewResolver(c ResolverConfig) (*Resolver, error) {
 // check returns an error if the configuration is unusable.
 func (c *ResolverConfig) check() error {
 	var errs []error
-	if len(c.Upstreams) == 0 {
+	if len(c.Upstreams) == 0 && !c.Alone {
 		errs = append(errs, errors.New("dns: no upstream is configured"))
 	}
 	errs = append(errs, c.checkProofs(c.Upstreams), c.checkDNSSEC())

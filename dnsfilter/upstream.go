@@ -150,6 +150,9 @@ func (u *server) rank() int {
 
 // healthy reports whether at least one server is not down.
 func (s *upstreamSet) healthy() bool {
+	if len(s.servers) == 0 { // none is configured, on purpose
+		return true
+	}
 	for _, u := range s.servers {
 		if !u.down.Load() {
 			return true

@@ -33,8 +33,12 @@ type explanation struct {
 
 	// Of a name, if the client gets synthetic addresses.
 	Synthetic *syntheticJSON `json:"synthetic,omitempty"`
+	// The names of the parents that carry the flow, or "direct". A denial, and a configuration without
+	// a parent, have no such key.
+	Parent string `json:"parent,omitempty"`
 
 	page string // where the document was read
+	way  string // Parent for people
 }
 
 // A syntheticJSON is a name with the addresses by which the DNS filter answers the client.
@@ -63,6 +67,7 @@ func syntheticOf(policy *rules.Policy, a rules.Attempt) *syntheticJSON {
 // explainAttempt returns the explanation of a decision by a configuration.
 func explainAttempt(cfg *site.Config, policy *rules.Policy, a rules.Attempt, d rules.Decision) explanation {
 	e := explanation{Verdict: d.Text(), Reason: d.Why().String(), Hint: rules.Hint(a, d), Synthetic: syntheticOf(policy, a)}
+	e.Parent, e.way = gateway.DescribeWay(policy, a, d)
 	if d.Rule != nil {
 		e.Rule, e.Source = d.Rule.String(), rules.RuleSource(a, d)
 	}
@@ -104,6 +109,7 @@ func printExplanation(out io.Writer, cfg *site.Config, args []string, d rules.De
 	if d.Rule != nil {
 		row("purpose", d.Rule.Purpose)
 	}
+	row("way", e.way)
 	row("nearest", e.Nearest)
 	row("expires", expiryText(e.Expires))
 	row("source", e.Source)

@@ -29,8 +29,8 @@ var (
 // EventClose record the Detail of the attempt is empty, because the record's detail
 // describes how the flow ended.
 //
-// The error describes the missing part. After ErrCut only Raw, Detail, Resolved
-// or SourceProven can be missing. The policy does not read these, so it can be
+// The error describes the missing part. After ErrCut only Raw, Detail, Resolved,
+// Parent or SourceProven can be missing. The policy does not read these, so it can be
 // asked about the attempt again. After ErrSchema1 the content of the flow is
 // missing, so the policy can be asked about the destination only. After any
 // other error, a value that the decision needs is missing.
@@ -86,6 +86,9 @@ func (p *parser) attempt(r *Record) rules.Attempt {
 	a.Host, a.HostAddr, a.HostPort = p.httpHost(r.HTTPHost)
 	if r.HostRaw != "" {
 		a.Raw = []byte(rawOctets(r.HostRaw))
+	}
+	if r.Parent != "" {
+		a.Parent = &rules.Parent{Name: r.Parent}
 	}
 	for _, text := range r.Resolved {
 		a.Resolved = append(a.Resolved, p.addr("resolved", text))

@@ -45,6 +45,9 @@ func drawAttempt(t *rapid.T) rules.Attempt {
 		Authority: name("authority"), SNI: name("sni"), Dest: netip.AddrPortFrom(addr("dest"), port.Draw(t, "port")),
 		Detail: string(rapid.SliceOfN(rapid.Byte(), 0, 40).Draw(t, "detail")) + rapid.SampledFrom([]string{"", `\x0a \x \xfg`, "\x00\u202e"}).Draw(t, "odd"),
 	}
+	if parent := rapid.SampledFrom([]string{"", "corporate", "spare"}).Draw(t, "parent"); parent != "" {
+		a.Parent = &rules.Parent{Name: parent}
+	}
 	if rapid.Bool().Draw(t, "Host is a name") {
 		a.Host = name("host")
 	} else {
@@ -169,7 +172,7 @@ func common(a rules.Attempt) rules.Attempt {
 // omits reports whether a field of Attempt is among the omitted fields.
 func omits(o Omitted, field string, a rules.Attempt) bool {
 	bits := map[string]Omitted{"Client": OmitClient, "Via": omitVia, "Proto": omitProto, "Shown": omitShown, "Fault": omitFault, "ECH": omitECH,
-		"Provisional": omitProvisional, "ByAddress": omitByAddress, "HostIgnored": omitHostIgnored, "Mismatch": omitMismatch, "SourceProven": OmitProven, "QType": omitQType,
+		"Provisional": omitProvisional, "ByAddress": omitByAddress, "HostIgnored": omitHostIgnored, "Parent": omitParent, "Mismatch": omitMismatch, "SourceProven": OmitProven, "QType": omitQType,
 		"HostPort": omitHTTPHost, "Host": omitHTTPHost, "HostAddr": omitHTTPHost, "Authority": OmitAuthority, "SNI": omitSNI,
 		"Dest": omitDest | omitPort, "Original": omitOriginal, "Resolved": omitResolved, "Pinned": omitPinned, "Detail": omitDetail, "Raw": omitRaw}
 	return o&bits[field] != 0

@@ -211,6 +211,10 @@ func (q *Question) textField(name string) *string {
 		return &q.Shown
 	case "fault":
 		return &q.Fault
+	case "parent":
+		return &q.Parent
+	case "dialed_by":
+		return &q.DialedBy
 	}
 	return nil
 }

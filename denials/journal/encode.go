@@ -70,6 +70,8 @@ func (r *Record) Append(b []byte) []byte {
 	l.flag("mismatch", r.Mismatch)
 	l.list("resolved", r.Resolved, capAddrs)
 	l.text("dialed", r.Dialed, capWord)
+	l.text("parent", r.Parent, capWord)
+	l.text("dialed_by", r.DialedBy, capWord)
 	l.flag("ech", r.ECH)
 	l.flag("provisional", r.Provisional)
 	l.text("fault", r.Fault, capWord)

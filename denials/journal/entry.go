@@ -138,6 +138,12 @@ func sameRule(a, b *rules.Rule) bool {
 	return a == b || a != nil && b != nil && a.Profile == b.Profile && a.ID == b.ID
 }
 
+// sameParent reports whether two parents have the same name. After a reload, the same parent is
+// another value.
+func sameParent(a, b *rules.Parent) bool {
+	return a == b || a != nil && b != nil && a.Name == b.Name
+}
+
 // mergeAttempt leaves out the fields of e's attempt that differ from o's.
 func (e *entry) mergeAttempt(o *entry) {
 	a, b := &e.a, &o.a
@@ -154,6 +160,7 @@ func (e *entry) mergeAttempt(o *entry) {
 	e.omit(omitProvisional, !keep(&a.Provisional, a.Provisional == b.Provisional))
 	e.omit(omitByAddress, !keep(&a.ByAddress, a.ByAddress == b.ByAddress))
 	e.omit(omitHostIgnored, !keep(&a.HostIgnored, a.HostIgnored == b.HostIgnored))
+	e.omit(omitParent, !keep(&a.Parent, sameParent(a.Parent, b.Parent)))
 	e.omit(omitMismatch, !keep(&a.Mismatch, a.Mismatch == b.Mismatch))
 	e.omit(OmitProven, !keep(&a.SourceProven, a.SourceProven == b.SourceProven))
 	e.omit(omitQType, !keep(&a.QType, a.QType == b.QType))

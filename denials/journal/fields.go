@@ -46,6 +46,8 @@ func Fields() []Field {
 		{"mismatch", 1, "true", "the address of `original_dst` is neither among the resolved nor among the pinned addresses of the name", `true`},
 		{"resolved", 1, "list", "addresses of the name; at most 16", `["198.51.100.7"]`},
 		{"dialed", 1, "text", "the address and port of the connection to the destination", `"198.51.100.7:443"`},
+		{"parent", 2, "text", "name of the `[[parent]]` through which the destination was reached, or was to be reached. Absent: directly, or not dialed", `"corporate"`},
+		{"dialed_by", 2, "text", "how the parent was asked: `address` (sallyport resolved the name and judged the address), `name` (the parent resolves the name)", `"address"`},
 		{"ech", 1, "true", "the ClientHello carries Encrypted ClientHello", `true`},
 		{"provisional", 2, "true", "the decision was made before sallyport had read all of the first bytes; a denial is final nevertheless", `true`},
 		{"fault", 2, "text", "the reason, if sallyport could not read the attempt or refused it before it looked at any rule", `"sniff_timeout"`},

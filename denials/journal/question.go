@@ -23,6 +23,8 @@ type Question struct {
 	HostIgnored  bool     // HTTPHost differed from the request's target, and the target was used
 	Shown        string   // the sniff result: tls, http, opaque, silent; "": not read
 	ByAddress    bool     // a redirected flow that was judged by its address
+	Parent       string   // the name of the parent that carries the flow; "": none
+	DialedBy     string   // how the parent was asked: "address" or "name"
 	Pinned       []string // the names for which the client was told the address in OriginalDst
 	Provisional  bool     // the flow had not shown everything yet; a denial is final in any case
 	Fault        string   // a reason: the input was unreadable, or refused before any rule
@@ -59,14 +61,15 @@ const (
 	omitRule
 	omitNearest
 	omitHostIgnored
+	omitParent
 	omitOther // this version does not know the field
 
-	omitEvidence = omitRaw | omitResolved | omitDetail | OmitProven                                                            // the policy does not read them
+	omitEvidence = omitRaw | omitResolved | omitDetail | OmitProven | omitParent                                               // the policy does not read them
 	omitHinted   = OmitClient | omitVia | omitProto | omitPort | OmitAuthority | omitDest | omitQType | omitHTTPHost | omitSNI // hints name them
 )
 
 var omittedTexts = [...]string{"client", "via", "proto", "port", "authority", "dest", "qtype", "http_host", "sni", "shown", "by_address",
-	"original_dst", "mismatch", "pinned", "ech", "provisional", "fault", "host_raw", "resolved", "detail", "source_proven", "dialed", "rule", "nearest", "host_ignored", "other"}
+	"original_dst", "mismatch", "pinned", "ech", "provisional", "fault", "host_raw", "resolved", "detail", "source_proven", "dialed", "rule", "nearest", "host_ignored", "parent", "other"}
 
 // Fields returns the names of the fields.
 func (o Omitted) Fields() []string {
@@ -112,6 +115,9 @@ func (r *Record) question(a *rules.Attempt) {
 	}
 	for _, name := range a.Pinned {
 		r.Pinned = append(r.Pinned, name.String())
+	}
+	if a.Parent != nil {
+		r.Parent, r.DialedBy = a.Parent.Name, a.DialedBy()
 	}
 	r.Provisional, r.Fault = a.Provisional, a.Fault.String()
 	r.Flow = a.Flow

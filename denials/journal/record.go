@@ -120,7 +120,9 @@ func (r *Record) fill(e *entry, hint func(rules.Attempt, rules.Decision) string)
 	r.Verdict = d.Text()
 	r.Mode = "enforce"
 	r.question(a)
-	r.Omitted = e.omitted
+	if r.Omitted = e.omitted; e.omitted&omitDest != 0 {
+		r.DialedBy = ""
+	}
 	r.Dialed = addrPortText(e.dialed)
 	if e.count > 1 {
 		r.Count = e.count

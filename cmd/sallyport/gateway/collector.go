@@ -27,6 +27,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	e := exporter{ch}
 	c.decisions(e)
 	c.g.exportProxy(e)
+	c.g.exportParents(e)
 	c.g.exportUpstreams(e)
 	c.g.exportJournal(e)
 	c.g.exportDrops(e)

@@ -32,6 +32,9 @@ type Probes struct {
 func Probe(ctx context.Context, cfg *site.Config, p Probes) (*preflight.Report, error) {
 	own, now := OwnAddresses(cfg.Listen, IsLocal), time.Now()
 	policy, _ := rules.Compile(&cfg.Spec, own, now)
+	if err := readyParents(cfg, systemRoots); err != nil {
+		return nil, err
+	}
 	cfg, err := discoveredOnce(ctx, cfg, policy)
 	if err != nil {
 		return nil, err

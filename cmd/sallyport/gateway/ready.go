@@ -22,6 +22,7 @@ type readiness struct {
 	Policy    string         `json:"policy,omitempty"`
 	Profiles  []string       `json:"profiles,omitempty"` // those from files
 	Broken    []string       `json:"broken_expectations,omitempty"`
+	Parents   []parentState  `json:"parents,omitempty"`
 	Drops     string         `json:"filter_drops,omitempty"`
 	Balancers string         `json:"balancers,omitempty"`
 	Synthetic string         `json:"synthetic,omitempty"`
@@ -42,6 +43,7 @@ func (g *Gateway) readiness() readiness {
 	g.mu.Unlock()
 	out.Drops, out.Balancers = g.describeDrops(), describeBalancers(g.booted.Listen)
 	out.Synthetic = g.describeSynthetic()
+	out.Parents = g.parentStates(cfg)
 	if g.live.Policy() != nil {
 		out.Policy, out.Profiles = g.describe(cfg), DescribeProfiles(cfg)
 	}
@@ -76,6 +78,9 @@ func (g *Gateway) serveReady(w http.ResponseWriter, r *http.Request) {
 	}
 	for _, b := range is.Broken {
 		fmt.Fprintln(w, "broken expectation:", b)
+	}
+	for _, p := range is.Parents {
+		fmt.Fprintln(w, "parent:", p)
 	}
 	if is.Drops != "" {
 		fmt.Fprintln(w, "packet filter:", is.Drops)

@@ -21,6 +21,7 @@ func newResolver(cfg *site.Config, system *systemServers) (*dnsfilter.Resolver, 
 
 // resolverConfig returns the upstreams of a configuration and its fixed answers.
 func resolverConfig(cfg *site.Config, system *systemServers) (c dnsfilter.ResolverConfig, err error) {
+	c.Alone = len(cfg.DNS.Upstreams) == 0 // which package site permits only beside parents that resolve names
 	c.Hosts, c.NAT64, c.Cache, c.InFlight = cfg.Hosts, cfg.NAT64, cfg.Limits.Cache, cfg.Limits.UDPFlows
 	if c.DNSSEC, err = dnsfilter.ParseDNSSEC(cfg.DNS.DNSSEC); err != nil {
 		return c, err

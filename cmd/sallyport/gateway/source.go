@@ -61,6 +61,9 @@ func (s *Source) load() (readList, *site.Config, rules.Problems, error) {
 	if err := exposed.Err(); err != nil {
 		return noting.list, nil, nil, err
 	}
+	if err := readyParents(cfg, systemRoots); err != nil {
+		return noting.list, nil, nil, err
+	}
 	return noting.list, cfg, append(problems, exposed...), nil
 }
 

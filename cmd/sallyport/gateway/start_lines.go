@@ -40,6 +40,9 @@ func (g *Gateway) startLines(policy *rules.Policy) string {
 		}
 		row("client", DescribeClient(c)+" from "+strings.Join(from, ", "))
 	}
+	for _, p := range cfg.Parents {
+		row("parent", p.String())
+	}
 	row("journal", cfg.Journal.Path)
 	row("hardening", describeHardening(g.hardening))
 	row("limits", "memory: "+g.limits.memory()+"; open files: "+g.limits.files())

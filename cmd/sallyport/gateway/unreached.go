@@ -36,9 +36,10 @@ type unreached struct {
 }
 
 type unreachedKey struct {
-	host  string
-	port  uint16
-	cause rules.Cause
+	host   string
+	port   uint16
+	cause  rules.Cause
+	parent string // the parent whose fault it is; "": the destination's
 }
 
 // An unreachedNote has the time of the last warning and the number of warnings left
@@ -63,17 +64,30 @@ func (u *unreached) closed(c rules.Close) {
 		return
 	}
 	u.count.WithLabelValues(fault).Inc()
-	key := unreachedKey{c.Attempt.Target().String(), c.Attempt.Dest.Port(), c.Cause}
+	key := unreachedKey{c.Attempt.Target().String(), c.Attempt.Dest.Port(), c.Cause, ""}
 	if key.host == "" {
 		key.host = c.Attempt.Dest.Addr().String()
+	}
+	if c.Attempt.Parent != nil && c.Cause != rules.ParentRefused { // a parent that fails, fails for every destination
+		key.parent, key.host, key.port = c.Attempt.Parent.Name, "", 0
 	}
 	more, due := u.due(key)
 	if !due {
 		return
 	}
-	attrs := []any{"destination", key.host, "port", key.port, "fault", fault, "via", c.Attempt.Via.String(), "client", c.Attempt.Client.Addr()}
+	host := c.Attempt.Target().String()
+	if host == "" {
+		host = c.Attempt.Dest.Addr().String()
+	}
+	attrs := []any{"destination", host, "port", c.Attempt.Dest.Port(), "fault", fault, "via", c.Attempt.Via.String(), "client", c.Attempt.Client.Addr()}
 	if r := c.Decision.Rule; r != nil {
 		attrs = append(attrs, "rule", r.String())
+	}
+	if p := c.Attempt.Parent; p != nil {
+		attrs = append(attrs, "parent", p.Name)
+		if c.Why != "" {
+			attrs = append(attrs, "error", c.Why, "do", c.Help)
+		}
 	}
 	if more > 0 {
 		attrs = append(attrs, "since_last", more)

@@ -14,6 +14,27 @@ import (
 	"sallyport/rules"
 )
 
+// A parent that fails, fails for every destination: one warning names it, and what to do.
+func TestUnreachedNamesTheParent(t *testing.T) {
+	var log bytes.Buffer
+	m := newMetrics()
+	u := newUnreached(func(rules.Close) {}, m.unreached, func() time.Time { return time.Unix(0, 0) }, slog.New(slog.NewTextHandler(&log, nil)))
+	for port := range uint16(3) {
+		a := rules.Attempt{Parent: &rules.Parent{Name: "corporate"}, Dest: netip.AddrPortFrom(netip.MustParseAddr("192.0.2.1"), 443+port)}
+		u.closed(rules.Close{Attempt: a, Cause: rules.ParentAuth, Why: "parent corporate: parent_auth", Help: "correct auth_file"})
+		u.closed(rules.Close{Attempt: a, Cause: rules.ParentRefused})
+	}
+	if n := strings.Count(log.String(), "fault=parent_auth"); n != 1 || !strings.Contains(log.String(), `destination=192.0.2.1 port=443 fault=parent_auth via="" client="" parent=corporate error="parent corporate: parent_auth" do="correct auth_file"`) {
+		t.Errorf("%d warnings about the login:\n%s", n, &log)
+	}
+	if n := strings.Count(log.String(), "fault=parent_refused"); n != 3 {
+		t.Errorf("%d warnings about refusals, want one for each destination:\n%s", n, &log)
+	}
+	if n := dialFailures(t, m, "parent_auth"); n != 3 {
+		t.Errorf("%v faults are counted", n)
+	}
+}
+
 func TestUnreachedIsCountedAndSaid(t *testing.T) {
 	var log bytes.Buffer
 	now, told := time.Unix(0, 0), 0

@@ -52,6 +52,9 @@ func (r *runner) once(ctx context.Context, t *target, g asked, addr netip.Addr, 
 
 // newAddress returns the result of an address that was not tried yet.
 func newAddress(addr netip.Addr, at place) *Address {
+	if !addr.IsValid() {
+		return &Address{Address: "by the parent", Status: Unfinished, at: at}
+	}
 	out := &Address{Address: addr.String(), Family: "ipv6", Status: Unfinished, at: at}
 	if addr.Is4() {
 		out.Family = "ipv4"
@@ -62,7 +65,7 @@ func newAddress(addr netip.Addr, at place) *Address {
 // timedOut reports whether the address failed by a timeout.
 func (a *Address) timedOut() bool {
 	switch a.Problem {
-	case TCPTimedOut, TLSTimedOut, HTTPTimedOut:
+	case TCPTimedOut, TLSTimedOut, HTTPTimedOut, ParentTimedOut:
 		return a.Status == Failed
 	}
 	return false

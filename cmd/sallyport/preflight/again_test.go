@@ -88,7 +88,7 @@ type interrupting struct {
 	dials  []int
 }
 
-func (i *interrupting) DialOne(ctx context.Context, d rules.Decision, a rules.Attempt, addr netip.Addr) (*net.TCPConn, rules.Attempt, error) {
+func (i *interrupting) DialOne(ctx context.Context, d rules.Decision, a rules.Attempt, addr netip.Addr) (net.Conn, rules.Attempt, error) {
 	if i.dials = append(i.dials, len(i.dials)+1); len(i.dials) == 2 {
 		i.cancel()
 	}

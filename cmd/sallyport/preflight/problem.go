@@ -32,6 +32,14 @@ const (
 	TCPUnreach    Problem = "tcp_unreachable"
 	TCPFailed     Problem = "tcp_failed"
 
+	// A parent proxy is in the way, and the fault is its own, or a refusal by it.
+	ParentUnreachable Problem = "parent_unreachable"
+	ParentTimedOut    Problem = "parent_timeout"
+	ParentTLS         Problem = "parent_tls"
+	ParentAuth        Problem = "parent_auth"
+	ParentRefused     Problem = "parent_refused"
+	ParentReply       Problem = "parent_reply"
+
 	TLSReset    Problem = "tls_reset" // after our ClientHello
 	TLSClosed   Problem = "tls_closed"
 	TLSTimedOut Problem = "tls_timed_out"
@@ -59,7 +67,7 @@ const (
 // order is the order of the steps. The report lists findings in this order.
 var order = []Problem{
 	PolicyDenied, ResolverTimedOut, ResolverFailed, NameNotFound, NameNoAddress, PrivateAddress, ManyAddresses,
-	NoRoute, TCPTimedOut, TCPProhibited, TCPRefused, TCPUnreach, TCPFailed, Partly, SecondTry,
+	NoRoute, TCPTimedOut, TCPProhibited, TCPRefused, TCPUnreach, TCPFailed, ParentUnreachable, ParentTimedOut, ParentTLS, ParentAuth, ParentRefused, ParentReply, Partly, SecondTry,
 	TLSTimedOut, TLSReset, TLSClosed, TLSAlert, NotTLS,
 	CertUnchecked, CertUnknown, CertSelf, CertWrongName, CertExpired, CertEarly, CertInvalid,
 	HTTPTimedOut, HTTPReset, HTTPClosed, NotHTTP, HTTPPortal,
@@ -104,6 +112,8 @@ func (p place) words(problem Problem) (likely, cure string) {
 		return p.nameWords(problem)
 	case TCPTimedOut, TCPRefused, TCPProhibited, NoRoute, TCPUnreach, TCPFailed, SecondTry:
 		return p.tcpWords(problem)
+	case ParentUnreachable, ParentTimedOut, ParentTLS, ParentAuth, ParentRefused, ParentReply:
+		return p.parentWords(problem)
 	case TLSReset, TLSClosed, TLSTimedOut, TLSAlert, NotTLS:
 		return p.tlsWords(problem)
 	case HTTPTimedOut, HTTPReset, HTTPClosed, NotHTTP, HTTPPortal:
@@ -154,6 +164,23 @@ func (p place) tcpWords(problem Problem) (likely, cure string) {
 		return "a router on the way has no route to the address", "check the routes beyond this host; then " + p.opened()
 	}
 	return "the connection failed in an unusual way", "see the detail; look at the packet filter and the limits of this host"
+}
+
+// parentWords says whose refusal it is. The detail has the parent's name and its answer.
+func (p place) parentWords(problem Problem) (likely, cure string) {
+	switch problem {
+	case ParentUnreachable:
+		return "the parent proxy is down, or a firewall between this host and the parent drops or rejects the connection", "check url of the [[parent]]; then ask for the connection from this host to the parent proxy to be opened"
+	case ParentTimedOut:
+		return "the parent proxy is overloaded, or it waits for a destination that does not answer", "ask the operator of the parent proxy whether " + p.host + " can be reached from there"
+	case ParentTLS:
+		return "the parent proxy's certificate is not trusted, is for another name or out of date, or the proxy wants a client certificate", "correct ca, cert and key of the [[parent]], or ask the operator of the parent proxy for a correct certificate"
+	case ParentAuth:
+		return "the parent proxy wants a login, or another one; this is not a refusal by sallyport or by the destination", "set or correct auth_file of the [[parent]]"
+	case ParentRefused:
+		return "the refusal is the parent proxy's: sallyport permits the destination", fmt.Sprintf("ask the operator of the parent proxy to permit %s, TCP %d, from this host", p.host, p.port)
+	}
+	return "something other than a proxy of this protocol listens there", "correct protocol and port in url of the [[parent]]"
 }
 
 func (p place) tlsWords(problem Problem) (likely, cure string) {

@@ -11,13 +11,14 @@ import (
 	"sync"
 	"time"
 
+	"sallyport/proxy"
 	"sallyport/rules"
 )
 
 // A Dialer resolves and dials as the gateway does: package proxy's Proxy.
 type Dialer interface {
 	Resolve(ctx context.Context, a rules.Attempt) ([]netip.Addr, rules.Attempt, error)
-	DialOne(ctx context.Context, d rules.Decision, a rules.Attempt, addr netip.Addr) (*net.TCPConn, rules.Attempt, error)
+	DialOne(ctx context.Context, d rules.Decision, a rules.Attempt, addr netip.Addr) (net.Conn, rules.Attempt, error)
 }
 
 // Config has the parameters of a run. All fields but Progress and Roots are
@@ -113,9 +114,12 @@ func (r *runner) destination(ctx context.Context, t *target) *Destination {
 		d.Status, d.Finding = Failed, r.place(t, netip.Addr{}).finding(PolicyDenied, denied)
 		return d
 	}
-	addrs, ok := r.resolve(ctx, t, d, grants)
-	if !ok {
-		return d
+	addrs := []netip.Addr{{}} // the parent finds the address
+	if t.proto != rules.TCP || !proxy.LeftToParent(grants[0].decision, grants[0].attempt) {
+		var ok bool
+		if addrs, ok = r.resolve(ctx, t, d, grants); !ok {
+			return d
+		}
 	}
 	d.Results = make([]*Address, len(addrs))
 	var all sync.WaitGroup

@@ -39,7 +39,7 @@ func (f *fakeDialer) Resolve(_ context.Context, a rules.Attempt) ([]netip.Addr, 
 	return f.addrs, a, nil
 }
 
-func (f *fakeDialer) DialOne(ctx context.Context, _ rules.Decision, a rules.Attempt, addr netip.Addr) (*net.TCPConn, rules.Attempt, error) {
+func (f *fakeDialer) DialOne(ctx context.Context, _ rules.Decision, a rules.Attempt, addr netip.Addr) (net.Conn, rules.Attempt, error) {
 	f.mu.Lock()
 	f.dialed = append(f.dialed, netip.AddrPortFrom(addr, a.Dest.Port()).String())
 	f.mu.Unlock()
@@ -139,7 +139,7 @@ type silentServer struct {
 	l *net.TCPListener
 }
 
-func (s *silentServer) DialOne(_ context.Context, _ rules.Decision, a rules.Attempt, _ netip.Addr) (*net.TCPConn, rules.Attempt, error) {
+func (s *silentServer) DialOne(_ context.Context, _ rules.Decision, a rules.Attempt, _ netip.Addr) (net.Conn, rules.Attempt, error) {
 	c, err := net.DialTCP("tcp", nil, s.l.Addr().(*net.TCPAddr))
 	return c, a, err
 }

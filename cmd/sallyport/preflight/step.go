@@ -19,7 +19,10 @@ import (
 // address tries one address of a target.
 func (r *runner) address(ctx context.Context, t *target, grants []asked, addr netip.Addr) *Address {
 	at := r.place(t, addr)
-	g, why, ok := t.reaching(grants, addr)
+	g, why, ok := grants[0], rules.ReasonNone, true
+	if addr.IsValid() {
+		g, why, ok = t.reaching(grants, addr)
+	}
 	switch {
 	case !ok:
 		out := newAddress(addr, at)
@@ -132,7 +135,7 @@ func (s *step) unconnected(err error) {
 
 // connectProblem returns the problem of a failed connection.
 func (s *step) connectProblem(err error, c *proxy.ConnectError) (Problem, string) {
-	if c != nil && c.ICMP != "" {
+	if _, _, parent := proxy.ParentFault(err); c != nil && c.ICMP != "" && !parent {
 		detail := fmt.Sprintf("ICMP error from %s: %s", c.By, c.ICMP)
 		if c.Deny {
 			return TCPProhibited, detail
@@ -141,6 +144,9 @@ func (s *step) connectProblem(err error, c *proxy.ConnectError) (Problem, string
 	}
 	if s.addr.Is6() && (errors.Is(err, syscall.EADDRNOTAVAIL) || errors.Is(err, syscall.EAFNOSUPPORT)) { // IPv6 is switched off, as in most containers
 		return NoRoute, "this host has no IPv6: " + rootCause(err)
+	}
+	if text, _, ok := proxy.ParentFault(err); ok {
+		return Problem(proxy.Fault(err).DialFault()), text
 	}
 	switch cause := proxy.Fault(err); {
 	case cause == rules.EndClean:

@@ -1,0 +1,126 @@
+// Parents: makes the parents of a configuration ready to use, and reports how they are.
+
+package gateway
+
+import (
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"sallyport/proxy"
+	"sallyport/rules"
+	"sallyport/rules/site"
+)
+
+// readyParents completes the parents of a configuration for a process that connects to them. A
+// parent with a file that this user cannot read is an error. An https parent without ca gets the
+// certificate authorities of this host: they are read now, because a confined process cannot read
+// them later.
+func readyParents(cfg *site.Config, roots func() *x509.CertPool) error {
+	var errs []error
+	for _, p := range cfg.Parents {
+		if p.Unread != nil {
+			errs = append(errs, p.Unread)
+		}
+		if p.Scheme != rules.ParentHTTPS || p.Roots != nil {
+			continue
+		}
+		if p.Roots = roots(); p.Roots == nil {
+			errs = append(errs, fmt.Errorf("%s:%d: [[parent]] %s: this process can read no certificate authorities of this host: name those of the parent in ca, or install ca-certificates and restart", cfg.File, p.Line, p.Name))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// DescribeWay describes the way of a permitted flow: the parents by name, or "direct", and the same
+// for people. Both are "" for a denial, and for a configuration without a parent.
+func DescribeWay(policy *rules.Policy, a rules.Attempt, d rules.Decision) (way, text string) {
+	if !d.Allowed() || a.Proto != rules.TCP || len(policy.Parents()) == 0 {
+		return "", ""
+	}
+	route := d.Route()
+	if route.Direct(a.Target(), a.Dest.Addr()) {
+		return rules.RouteDirect, "direct: sallyport connects itself"
+	}
+	var names, texts []string
+	prefixes := false
+	for _, p := range route.Parents {
+		names, texts = append(names, p.Name), append(texts, p.String())
+	}
+	for _, to := range route.Parents[0].Direct {
+		prefixes = prefixes || to.Prefix.IsValid()
+	}
+	text = "through parent " + strings.Join(texts, ", else ")
+	if prefixes && !route.ByName() && !a.Target().IsZero() && !a.Dest.Addr().IsValid() {
+		text += "; direct if the name has an address in direct"
+	}
+	return strings.Join(names, " "), text
+}
+
+// A parentState is one parent in /readyz.
+type parentState struct {
+	Name      string    `json:"name"`
+	URL       string    `json:"url"`
+	By        string    `json:"by"`
+	State     string    `json:"state"` // "unused", "works", or the fault of the last flow
+	Since     time.Time `json:"since,omitzero"`
+	Connected uint64    `json:"connected"`
+	Failed    uint64    `json:"failed"`
+}
+
+// parentStates returns the state of each parent of a configuration, by the flows so far.
+func (g *Gateway) parentStates(cfg *site.Config) []parentState {
+	stats := map[string]proxy.ParentStats{}
+	for _, s := range g.proxy.Parents() {
+		stats[s.Name] = s
+	}
+	var out []parentState
+	for _, p := range cfg.Parents {
+		one := parentState{Name: p.Name, URL: p.URL(), By: "address", State: "unused"}
+		if p.ByName {
+			one.By = "name"
+		}
+		if s, used := stats[p.Name]; used && !s.Since.IsZero() {
+			one.State, one.Since, one.Connected = "works", s.Since.UTC(), s.Connected
+			if fault := s.Last.DialFault(); fault != "" {
+				one.State = fault
+			}
+			for _, n := range s.Failed {
+				one.Failed += n
+			}
+		}
+		out = append(out, one)
+	}
+	return out
+}
+
+// String describes the parent in one line.
+func (s parentState) String() string {
+	text := fmt.Sprintf("%s, %s, by %s: %s", s.Name, s.URL, s.By, s.State)
+	if !s.Since.IsZero() {
+		text += fmt.Sprintf(" since %s; %d flows carried, %d failed", s.Since.Format(time.RFC3339), s.Connected, s.Failed)
+	}
+	return text
+}
+
+// exportParents sends the flows of each parent. A parent that was not used has a zero.
+func (g *Gateway) exportParents(e exporter) {
+	g.mu.Lock()
+	cfg := g.cfg
+	g.mu.Unlock()
+	used := map[string]bool{}
+	for _, s := range g.proxy.Parents() {
+		used[s.Name] = true
+		e.send("sallyport_parent_flows_total", float64(s.Connected), s.Name, "ok")
+		for cause, n := range s.Failed {
+			e.send("sallyport_parent_flows_total", float64(n), s.Name, cause.DialFault())
+		}
+	}
+	for _, p := range cfg.Parents {
+		if !used[p.Name] {
+			e.send("sallyport_parent_flows_total", 0, p.Name, "ok")
+		}
+	}
+}
