@@ -29,6 +29,7 @@ type Plan struct {
 	Sources4, Sources6 []string // of every client
 	Local4, Local6     []string
 	Synthetic          []string // expressions for packets to synthetic addresses
+	Parents4, Parents6 []string // address and port of each parent
 	Clients            []clientFilter
 	Masquerade, DHCP   bool
 	HasSets            bool
@@ -116,6 +117,7 @@ func NewPlan(cfg *site.Config, policy *rules.Policy, o Options) (*Plan, error) {
 	if err := p.bind(cfg, o, known); err != nil {
 		return nil, err
 	}
+	p.addParents(cfg)
 	p.separate()
 	p.warn(cfg)
 	return p, nil

@@ -106,6 +106,22 @@ func printed(t *testing.T, file, text string, args ...string) (ruleset, warnings
 // siteFile is a configuration with at least one of everything.
 const siteFile = "testdata/site.toml"
 
+// parentsText has parents within --local, of both families, by name, and on loopback.
+const parentsText = "[[parent]]\nname = \"a\"\nurl = \"http://10.99.9.9:3128\"\n[[parent]]\nname = \"b\"\nurl = \"https://[fd99::9]:3129\"\n" +
+	"[[parent]]\nname = \"c\"\nurl = \"http://127.0.0.1:3128\"\n[[parent]]\nname = \"d\"\nurl = \"http://proxy.corp.example:8080\"\n"
+
+// A parent whose address the filter does not know is warned of; [hosts] can give the address.
+func TestParentWithANameIsWarnedOf(t *testing.T) {
+	const want = "[[parent]] d: the filter does not know the address of proxy.corp.example, so it does not keep others from this parent within --local, on loopback and on this host: write the address into url, or add the name to [hosts]"
+	if _, warnings := printed(t, siteFile, parentsText+siteText(t)); !strings.Contains(warnings, want) {
+		t.Errorf("warnings:\n%s", warnings)
+	}
+	out, warnings := printed(t, siteFile, parentsText+siteText(t)+"\n[hosts]\n\"proxy.corp.example\" = \"10.99.9.8\"\n")
+	if strings.Contains(warnings, "[[parent]]") || !strings.Contains(out, "set parents4 { type ipv4_addr . inet_service; elements = { 10.99.9.9 . 3128, 127.0.0.1 . 3128, 10.99.9.8 . 8080 }; }") {
+		t.Errorf("warnings:\n%s\n%s", warnings, out)
+	}
+}
+
 // siteText returns the text of siteFile.
 func siteText(t *testing.T) string {
 	t.Helper()
@@ -127,13 +143,18 @@ func TestGoldenRulesets(t *testing.T) {
 		{"gateway-local.nft", []string{"--local", "10.99.0.0/16", "--local", "fd99::/64", "--masquerade"}},
 		{"gateway-bound.nft", []string{"--neighbour", "10.77.0.10=52:54:00:00:00:10", "--neighbour", "fd77::10=52:54:00:00:00:10", "--neighbour", "10.77.2.0/24=52:54:00:00:00:02", "--interface", "10.77.0.11=eth1"}},
 		{"gateway-tproxy.nft", []string{"--tproxy", "--local", "10.99.0.0/16"}},
+		{"gateway-parent.nft", []string{"--local", "10.99.0.0/16", "--user", "65532"}},
 		{"sidecar.nft", []string{"--mode", "sidecar"}},
+		{"sidecar-parent.nft", []string{"--mode", "sidecar", "--user", "65532", "--local", "10.99.0.0/16"}},
 		{"sidecar-dhcp.nft", []string{"--mode", "sidecar", "--user", "65532", "--local", "10.99.0.0/16", "--dhcp"}},
 	} {
 		t.Run(g.file, func(t *testing.T) {
 			text := siteText(t)
 			if strings.Contains(g.file, "tproxy") {
 				text = strings.Replace(text, `transparent = ["[::]:3129"]`, `tproxy      = ["127.0.0.1:3130", "[::1]:3130"]`, 1)
+			}
+			if strings.Contains(g.file, "parent") {
+				text = parentsText + text
 			}
 			out, _ := printed(t, siteFile, text, g.args...)
 			file := filepath.Join("testdata", g.file)
@@ -256,7 +277,7 @@ func TestExpiredRulePassesNothing(t *testing.T) {
 func TestNftReadsTheGoldenRulesets(t *testing.T) {
 	needsRootAndNft(t)
 	n := newNamespace(t)
-	for _, file := range []string{"gateway.nft", "gateway-local.nft", "gateway-bound.nft", "sidecar-dhcp.nft"} {
+	for _, file := range []string{"gateway.nft", "gateway-local.nft", "gateway-bound.nft", "gateway-parent.nft", "sidecar-dhcp.nft", "sidecar-parent.nft"} {
 		for range 2 {
 			if out, err := n.run("nft", "-f", filepath.Join("testdata", file)); err != nil {
 				t.Fatalf("%s: %v\n%s", file, err, out)
