@@ -270,6 +270,9 @@ func TestPapersConfigurations(t *testing.T) {
 			if strings.Contains(piece, `"profiles/"`) {
 				texts[filepath.Join(dir, "profiles/backup.toml")] = "name = \"backup\"\nroles = [\"server\"]\n[document]\ntitle = \"Ports of Backup 7\"\n"
 			}
+			if strings.Contains(piece, `"parent.auth"`) {
+				texts[filepath.Join(dir, "parent.auth")] = "sallyport:secret\n"
+			}
 			for path, text := range texts {
 				if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, []byte(text), 0o600)); err != nil {
 					t.Fatal(err)

@@ -1,0 +1,160 @@
+//go:build linux
+
+// Parent scene: proxies of the site between the gateway and the internet: Debian's Squid,
+// Tinyproxy and Dante. Each listens on the internet's side of the lab, below whose listeners the
+// recorder is.
+
+package e2e
+
+import (
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// The place of the site's proxy, and its login.
+const (
+	parentAt = resolver4 + ":8118"
+	login    = "sally:hunter2"
+)
+
+// squidParent wants a login by basic_ncsa_auth, and permits CONNECT to 443 and 80 only.
+const squidParent = `
+http_port ` + parentAt + `
+pid_filename none
+access_log none
+cache_log stdio:/dev/stderr
+cache deny all
+pinger_enable off
+dns_nameservers ` + resolver4 + `
+shutdown_lifetime 0 seconds
+coredump_dir none
+visible_hostname corporate
+auth_param basic program /usr/lib/squid/basic_ncsa_auth %[1]s/passwords
+auth_param basic children 2
+acl known proxy_auth REQUIRED
+acl tunnels port 443 80
+acl CONNECT method CONNECT
+acl forbidden dstdomain download.sangfor.com
+acl forbidden_too dst 93.184.255.0/24
+http_access deny CONNECT !tunnels
+http_access deny !known
+http_access deny forbidden
+http_access allow known
+`
+
+const tinyproxyParent = `
+Port 8118
+Listen ` + resolver4 + `
+Timeout 30
+BasicAuth sally hunter2
+ConnectPort 443
+`
+
+const danteParent = `
+logoutput: stderr
+internal: ` + resolver4 + ` port = 8118
+external: ` + resolver4 + `
+socksmethod: none
+clientmethod: none
+user.privileged: root
+user.unprivileged: nobody
+client pass { from: 0.0.0.0/0 to: 0.0.0.0/0 }
+socks block { from: 0.0.0.0/0 to: 0.0.0.0/0 port = 8443 }
+socks pass { from: 0.0.0.0/0 to: 0.0.0.0/0 protocol: tcp }
+`
+
+// startParent starts a proxy on the internet's side. %[1]s in text is a directory that the proxy's
+// user can read, which has a file with the hash of the login.
+func (l *lab) startParent(t *testing.T, text, name string, args ...string) {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "parent")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	hash := l.internet.run(t, l.dir, "", "openssl", "passwd", "-apr1", "hunter2")
+	if hash.code != 0 {
+		t.Fatal(hash)
+	}
+	file := filepath.Join(dir, "parent.conf")
+	replace(t, filepath.Join(dir, "passwords"), "sally:"+hash.stdout)
+	replace(t, file, strings.ReplaceAll(text, "%[1]s", dir))
+	p := newGateway(t, l.internet)
+	p.startCommand(t, name, append(args, file)...)
+	p.waitListening(t, parentAt)
+}
+
+// withParent is a configuration of one client behind a parent.
+func withParent(parent, more string) string {
+	return fmt.Sprintf(`
+[listen]
+http   = ["10.77.0.1:3128"]
+socks5 = ["10.77.0.1:1080"]
+admin  = "127.0.0.1:9180"
+[journal]
+flows = "flows.jsonl"
+[limits]
+dial = "4s"
+[[parent]]
+name = "corporate"
+%s
+%s
+[[client]]
+name     = "es-manager"
+sources  = ["10.77.0.0/24"]
+profiles = ["endpoint-secure-onprem"]
+`, parent, more)
+}
+
+// systemResolver asks the lab's resolver.
+const systemResolver = "[dns]\nupstreams = [\"udp://" + resolver4 + ":53\"]\n"
+
+// behindParent starts a gateway whose login file has text.
+func (l *lab) behindParent(t *testing.T, auth, config string) *gateway {
+	t.Helper()
+	g := newGateway(t, l.gateway)
+	if err := os.WriteFile(filepath.Join(g.dir, "login"), []byte(auth+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	g.configure(t, config)
+	g.start(t, "run", "--config", "sallyport.toml")
+	g.waitReady(t)
+	return g
+}
+
+// onlyToParent reports every packet since mark that went elsewhere. With dns, queries to the
+// resolver are expected.
+func (l *lab) onlyToParent(t *testing.T, mark int, dns bool) {
+	t.Helper()
+	packets := 0
+	for _, p := range l.rec.since(t, mark) {
+		switch {
+		case p.dst == netip.MustParseAddrPort(parentAt):
+			packets++
+		case dns && p.dst == netip.MustParseAddrPort(resolver4+":53"):
+		case p.dst == netip.MustParseAddrPort(l.rec.sink): // the recorder's own
+		default:
+			t.Errorf("a packet that did not go to the parent: %v", p)
+		}
+	}
+	if packets == 0 {
+		t.Error("no packet reached the parent")
+	}
+}
+
+// flows returns the journal of permitted flows.
+func (g *gateway) flows(t *testing.T) string {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join(g.dir, "flows.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
