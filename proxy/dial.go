@@ -156,7 +156,10 @@ func (p *Proxy) resolveReachable(ctx context.Context, d rules.Decision, a rules.
 			return nil, a, p.overLimit(a, over)
 		}
 	}
-	route := d.Route()
+	var route *rules.Route
+	if a.Proto == rules.TCP { // datagrams go through no parent
+		route = d.Route()
+	}
 	if route != nil && p.leaveNameToParent(&a, route) {
 		return nil, a, nil
 	}
