@@ -128,7 +128,7 @@ const mostLogin = 64 << 10
 
 // readLogin reads the user and the password from the parent's auth_file.
 func (c *Config) readLogin(t *tomldoc.Table, p *rules.Parent, disk Disk) {
-	data, ok := c.readSecret(t, p, "auth_file", disk, mostLogin)
+	data, ok := c.readParentFile(t, p, "auth_file", disk, mostLogin)
 	if !ok {
 		return
 	}
@@ -146,10 +146,10 @@ func (c *Config) readLogin(t *tomldoc.Table, p *rules.Parent, disk Disk) {
 	}
 }
 
-// readSecret reads a file that a key of a parent names. If only this user may not read it, that
+// readParentFile reads a file that a key of a parent names. If only this user may not read it, that
 // is a warning, because commands may run as another user than sallyport: run refuses such a
 // parent.
-func (c *Config) readSecret(t *tomldoc.Table, p *rules.Parent, key string, disk Disk, limit int) ([]byte, bool) {
+func (c *Config) readParentFile(t *tomldoc.Table, p *rules.Parent, key string, disk Disk, limit int) ([]byte, bool) {
 	name := t.Str(key)
 	if name == "" {
 		if t.Has(key) {

@@ -23,14 +23,14 @@ func (c *Config) readParentTLS(t *tomldoc.Table, p *rules.Parent, disk Disk) {
 	if t.Has("cert") != t.Has("key") {
 		t.Doc.Errorf(t.Line(""), "parent %q: set both cert and key, or neither", p.Name)
 	}
-	if data, ok := c.readSecret(t, p, "ca", disk, mostPEM); ok {
+	if data, ok := c.readParentFile(t, p, "ca", disk, mostPEM); ok {
 		p.Roots = x509.NewCertPool()
 		if !p.Roots.AppendCertsFromPEM(data) {
 			t.Errorf("ca", "%s: has no certificate in PEM form", t.Str("ca"))
 		}
 	}
-	cert, haveCert := c.readSecret(t, p, "cert", disk, mostPEM)
-	key, haveKey := c.readSecret(t, p, "key", disk, mostPEM)
+	cert, haveCert := c.readParentFile(t, p, "cert", disk, mostPEM)
+	key, haveKey := c.readParentFile(t, p, "key", disk, mostPEM)
 	if !haveCert || !haveKey {
 		return
 	}
