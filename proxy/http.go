@@ -105,7 +105,7 @@ type grant struct {
 	answered  *http.Response // the answer to a request with Upgrade, if it was no 101
 	answerErr error
 	failure   rules.Cause // why the destination gave no valid answer
-	refused rules.Cause // the parent refused the request; EndClean: it did not
+	refused   rules.Cause // the parent refused the request; EndClean: it did not
 }
 
 func newSession(ctx context.Context, p *Proxy, c *client, from source) *session {
