@@ -141,6 +141,8 @@ func TestPapersShown(t *testing.T) {
 	write("sallyport.toml", site)
 	write("wrong.toml", strings.Replace(site, `"neural-x"`, `"neural-y"`, 1))
 	write("denials.jsonl", deployed(t, "cmd/sallyport/testdata/papers/denials.jsonl"))
+	write("datagrams.toml", deployed(t, "cmd/sallyport/testdata/papers/datagrams.toml"))
+	write("datagrams.jsonl", deployed(t, "cmd/sallyport/testdata/papers/datagrams.jsonl"))
 	write("synthetic.toml", deployed(t, "cmd/sallyport/testdata/papers/synthetic.toml"))
 	write("synthetic.secret", strings.Repeat("s", 64))
 	papers := releasedPapers(t)
