@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -45,8 +46,12 @@ func TestPapersCatalogue(t *testing.T) {
 			for lines[end] != "```" {
 				end++
 			}
-			edit(t, file, strings.Join(lines[i+1:end], "\n")+"\n")
-			out = append(out, lines[i+1:end+1]...)
+			piece := strings.Join(lines[i+1:end], "\n") + "\n"
+			shown := edit(t, file, piece)
+			if shown != piece && os.Getenv("UPDATE_GOLDEN") == "" {
+				t.Errorf("%s:%d: the file has\n%s", cataloguePage, i+1, shown)
+			}
+			out = append(out, strings.Split(shown+"```", "\n")...)
 			i = end
 			continue
 		}
@@ -81,31 +86,57 @@ func TestPapersCatalogue(t *testing.T) {
 	}
 }
 
-// edit does what the page tells the reader to do with a piece of TOML. With "FILE RULE" the
-// piece replaces the rest of the file from this rule on. With "FILE" the piece is a new
-// file. If the file exists, edit makes the changes that the page describes in words, and
+// edit does what the page tells the reader to do with a piece of TOML. With "in FILE" the page
+// quotes the part of the file that has the piece's last id. With "FILE ID" the piece takes the
+// place of the rule or the NOTE with this id, or of the line of this key. With "FILE" the piece is a
+// new file. If the file exists, edit makes the changes that the page describes in words, and
 // appends the piece.
-func edit(t *testing.T, where, piece string) {
+func edit(t *testing.T, where, piece string) (shown string) {
 	t.Helper()
-	file, rule, _ := strings.Cut(where, " ")
+	if file, is := strings.CutPrefix(where, "in "); is {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return blockOf(t, string(text), "update") + "\n"
+	}
+	file, id, _ := strings.Cut(where, " ")
 	old, err := os.ReadFile(file)
 	text := string(old)
 	switch {
-	case rule != "":
-		text = text[:strings.Index(text, "[[rule]]\nid      = \""+rule+"\"")] + piece
+	case id != "":
+		text = strings.Replace(text, blockOf(t, text, id), strings.TrimSuffix(piece, "\n"), 1)
 	case err == nil:
-		removed := regexp.MustCompile(`(?s)\[\[rule\]\]\nid      = "licence".*?\n\n|note    = "The document prints 123[^\n]*\n`)
+		removed := regexp.MustCompile(`(?s)\[\[rule\]\]\nid      = "(?:licence|update-http)".*?\n\n|note    = "The document prints 123[^\n]*\n`)
 		text = removed.ReplaceAllString(text, "") + "\n" + piece
 		draft, _ := os.ReadFile("draft-4.toml")
 		sum := regexp.MustCompile(`sha256    = .*`)
 		text = sum.ReplaceAllString(text, sum.FindString(string(draft)))
-		text = strings.NewReplacer(`version   = "3"`, `version   = "4"`, "released  = 2025-11-04", "released  = 2026-06-02", "[443, 80]", "[443]").Replace(text)
+		text = strings.NewReplacer(`version   = "3"`, `version   = "4"`, "released  = 2025-11-04", "released  = 2026-06-02").Replace(text)
 	default:
 		text = piece
 	}
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	return piece
+}
+
+// blockOf returns the rule or the NOTE with an id, up to the next empty line; or the line of a key.
+func blockOf(t *testing.T, text, id string) string {
+	t.Helper()
+	for block := range strings.SplitSeq(text, "\n\n") {
+		if strings.Contains("\n"+strings.ReplaceAll(block, "\n# ", "\n"), "\nid      = \""+id+"\"\n") {
+			return strings.TrimSuffix(block, "\n")
+		}
+	}
+	for line := range strings.Lines(text) {
+		if strings.HasPrefix(line, id+" ") {
+			return strings.TrimSuffix(line, "\n")
+		}
+	}
+	t.Fatalf("nothing has the id %q", id)
+	return ""
 }
 
 // perform runs one line of the page, and returns what it prints.
@@ -132,21 +163,20 @@ func perform(t *testing.T, shell string) string {
 		}
 		return ""
 	}
-	file, redirected := strings.CutPrefix(words[len(words)-1], ">")
-	if redirected {
-		words = words[:len(words)-1]
-	}
 	code, stdout, stderr := command(t, "", words[1:]...)
 	if differs := words[1] == "explain" || words[2] == "diff"; code > 1 || code == 1 && !differs {
 		t.Errorf("%s: exit %d\n%s%s", shell, code, stdout, stderr)
 	}
-	if redirected {
+	if at := slices.Index(words, "--output"); words[2] == "import" && at > 0 {
 		// The revision of the policy must not depend on the day.
-		stdout = regexp.MustCompile(`(?m)^retrieved = .*$`).ReplaceAllString(stdout, "retrieved = 2026-11-30")
-		if err := os.WriteFile(file, []byte(stdout), 0o600); err != nil {
+		draft, err := os.ReadFile(words[at+1])
+		if err != nil {
 			t.Fatal(err)
 		}
-		return stderr
+		draft = regexp.MustCompile(`(?m)^retrieved = .*$`).ReplaceAll(draft, []byte("retrieved = 2026-11-30"))
+		if err := os.WriteFile(words[at+1], draft, 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 	return stdout + stderr
 }

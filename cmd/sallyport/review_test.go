@@ -210,13 +210,13 @@ func answered(config []byte) []byte {
 	for i, l := range lines {
 		rest, comment := strings.CutPrefix(l, "# ")
 		switch {
-		case strings.HasPrefix(rest, "who is this? ") || strings.HasPrefix(rest, "was this port moved? "):
+		case strings.HasPrefix(rest, "who is this? ") || strings.HasPrefix(rest, "was this port moved? ") || strings.HasPrefix(rest, "is the version of "):
 			asked = true
 			if strings.Contains(rest, "put this in place of ") {
 				lines[i-1] = ""
 			}
 		case asked && comment:
-			lines[i] = rest
+			lines[i] = strings.Replace(rest, "FILL IN: the version of saas, below 6.0.4", "6.0.3", 1)
 		default:
 			asked = false
 		}

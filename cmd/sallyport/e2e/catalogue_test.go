@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -26,6 +27,35 @@ func pieceOf(t *testing.T, page, file string) string {
 	return piece + "\n"
 }
 
+// reviewedOf makes the review of the page in a draft: each piece takes the place of the rule or
+// the NOTE with its id, or of the line of its key.
+func reviewedOf(t *testing.T, page, draft string) string {
+	t.Helper()
+	for i, part := range strings.Split(page, "\n```toml backup.toml ") {
+		id, rest, _ := strings.Cut(part, "\n")
+		piece, _, _ := strings.Cut(rest, "\n```\n")
+		if i == 0 {
+			continue
+		}
+		blocks := strings.Split(draft, "\n\n")
+		at := slices.IndexFunc(blocks, func(b string) bool {
+			return strings.Contains(strings.ReplaceAll(b, "\n# ", "\n"), "\nid      = \""+id+"\"\n")
+		})
+		if at >= 0 {
+			blocks[at] = piece
+			draft = strings.Join(blocks, "\n\n")
+			continue
+		}
+		before, line, found := strings.Cut(draft, "\n"+id+" ")
+		if _, after, ended := strings.Cut(line, "\n"); found && ended {
+			draft = before + "\n" + piece + "\n" + after
+			continue
+		}
+		t.Fatalf("the draft has nothing with the id %q", id)
+	}
+	return draft + "\n"
+}
+
 func TestCatalogueOfTheGuide(t *testing.T) {
 	need(t)
 	text, err := os.ReadFile("../../../docs/catalogue.md")
@@ -40,11 +70,10 @@ func TestCatalogueOfTheGuide(t *testing.T) {
 		t.Fatal(err)
 	}
 	draft := ns.run(t, e.dir, string(html), e.binary, "profiles", "import", "-", "--format", "html", "--name", "example-backup", "--title", "Example Backup", "--role", "server")
-	head, _, found := strings.Cut(draft.stdout, "[[rule]]\nid      = \"store\"")
-	if draft.code != 0 || !found {
+	if draft.code != 0 {
 		t.Fatal(draft)
 	}
-	reviewed := head + pieceOf(t, page, "backup.toml store")
+	reviewed := reviewedOf(t, page, draft.stdout)
 	if err := os.Mkdir(filepath.Join(e.dir, "profiles"), 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -81,7 +110,7 @@ func TestCatalogueOfTheGuide(t *testing.T) {
 		return answer.StatusCode
 	}
 	// Nothing listens behind the gateway: a permitted destination cannot be reached.
-	for to, want := range map[string]int{"eu1.store.backup.example:8443": 502, "support.backup.example:22": 403, "eu1.metrics.backup.example:443": 403, "agents.backup.example:8443": 403} {
+	for to, want := range map[string]int{"eu1.store.backup.example:8443": 502, "support.backup.example:22": 403, "update.backup.example:443": 502, "update.backup.example:80": 403, "licence.backup.example:443": 502, "eu1.metrics.backup.example:443": 403, "agents.backup.example:8443": 403} {
 		if got := status(to); got != want {
 			t.Errorf("%s: %d, want %d", to, got, want)
 		}
