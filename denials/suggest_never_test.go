@@ -46,7 +46,12 @@ func TestNeverFixableSaysWhy(t *testing.T) {
 		}
 		a := attempt(t, manager, "license.sangfor.com", 443)
 		a.Fault = r
-		wantNever(t, s, r, denialOf(t, s, a))
+		at := s
+		if r == rules.DNSBogus { // a site that does not demand proof permits it
+			a.Fault, a.Unproven, a.Detail = rules.ReasonNone, true, "the zone is not signed"
+			at = siteOf(t, fleet+"[dns]\nupstreams = [\"tcp://127.0.0.1\"]\ndnssec = \"require\"\n")
+		}
+		wantNever(t, at, r, denialOf(t, at, a))
 	}
 }
 

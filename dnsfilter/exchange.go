@@ -9,6 +9,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/miekg/dns"
+
 	"sallyport/rules"
 )
 
@@ -105,7 +107,9 @@ func (x *exchange) next() *server {
 // and whether any server is left to ask or to wait for.
 func (x *exchange) failed(t tryResult) (pause time.Duration, more bool) {
 	x.running--
-	x.last = fmt.Errorf("upstream %s: %w", t.u.text, t.err)
+	if !errors.Is(x.last, ErrBogus) || errors.Is(t.err, ErrBogus) { // a failure of another upstream does not hide a wrong signature
+		x.last = fmt.Errorf("upstream %s: %w", t.u.text, t.err)
+	}
 	if !t.answered && x.tries[t.u] < maxTries {
 		x.queue = append(x.queue, t.u)
 	}
@@ -131,7 +135,7 @@ func (f *Filter) try(ctx context.Context, u *server, name rules.Name, w want) tr
 	}
 	a, err := validate(m, name, w.qtype)
 	if u.confirms && name.String() != rules.IPv4OnlyName { // DNS64 makes up its answers
-		a, err = proven(m, a, err)
+		a, err = f.checked(ctx, u, name, w, m, a, err)
 	}
 	if err == nil && w.do {
 		a.addProof(m, name, w.qtype)
@@ -143,12 +147,12 @@ func (f *Filter) try(ctx context.Context, u *server, name rules.Name, w want) tr
 // about a name does not mark the server as down: perhaps the name's own servers
 // do not answer, and anyone can run such servers. A probe then checks the
 // server itself.
-func (f *Filter) recordTry(u *server, err error, probe bool, took time.Duration) {
-	now, up := f.clock(), err == nil
+func (f *Filter) recordTry(u *server, m *dns.Msg, err error, probe bool, took time.Duration) {
+	now, up, proved := f.clock(), err == nil, m != nil && u.confirms && m.AuthenticatedData
 	u.failed.Store(!up)
 	u.plan.Lock()
 	if up {
-		u.lastAnswer, u.failures, u.why = f.cfg.Now(), 0, nil
+		u.lastAnswer, u.failures, u.why, u.proved = f.cfg.Now(), 0, nil, u.proved || proved
 	} else {
 		u.failures++
 		if fault := (*UpstreamFault)(nil); errors.As(err, &fault) || !errors.As(u.why, &fault) {
@@ -170,6 +174,6 @@ func (f *Filter) recordTry(u *server, err error, probe bool, took time.Duration)
 		}
 	}
 	if f.cfg.ObserveUpstream != nil {
-		f.cfg.ObserveUpstream(UpstreamTry{Upstream: u.Upstream, Up: up, Why: err, Down: u.down.Load(), Latency: took, ChangesCase: u.letterCaseAt(now) != caseKept})
+		f.cfg.ObserveUpstream(UpstreamTry{Upstream: u.Upstream, Up: up, Proved: proved, Why: err, Down: u.down.Load(), Latency: took, ChangesCase: u.letterCaseAt(now) != caseKept})
 	}
 }

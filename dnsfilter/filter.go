@@ -209,7 +209,7 @@ func (f *Filter) answer(q *query, r *Resolver, e *entry, a *rules.Attempt, out [
 	}
 	a.Resolved = e.addrs
 	if e.bogus {
-		a.Fault, a.Detail = rules.DNSBogus, e.cause.Error()
+		a.Unproven, a.Detail = true, e.cause.Error()
 	}
 	none := e.address && len(refused) > 0 && len(refused) == len(e.addrs)
 	if none {

@@ -95,7 +95,7 @@ func (f *Filter) resolve(ctx context.Context, set *upstreamSet, name rules.Name,
 	if err != nil {
 		f.cfg.Log.Debug("look-up failed", "name", name.String(), "type", w.qtype, "error", err)
 		e = f.failure(name)
-		e.cause, e.bogus = err, errors.Is(err, errBogus)
+		e.cause, e.bogus = err, errors.Is(err, ErrBogus)
 		return e
 	}
 	e.cause, e.bogus = a.bogus, a.bogus != nil

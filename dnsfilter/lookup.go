@@ -43,7 +43,8 @@ const grace = 500 * time.Millisecond
 // the Hosts, the cache or an upstream of the generation g. A nil g means the
 // generation in force. Lookup decides nothing: g must have permitted the name,
 // and the caller checks each address with its Decision. The error is
-// ErrNoSuchName, ErrNoAddress, ErrUpstream, or the context's.
+// ErrNoSuchName, ErrNoAddress, ErrUpstream, or the context's. If the resolver demands
+// DNSSEC, an answer that is not proven is an ErrUpstream whose Cause is ErrBogus.
 func (f *Filter) Lookup(ctx context.Context, g *rules.Generation, name rules.Name) ([]netip.Addr, error) {
 	if name.IsZero() {
 		return nil, ErrNoSuchName
@@ -75,6 +76,28 @@ func (f *Filter) Lookup(ctx context.Context, g *rules.Generation, name rules.Nam
 		return nil, err
 	}
 	return addresses(six, four)
+}
+
+// Unproven returns why DNSSEC does not prove the addresses that Lookup returned just now,
+// if the resolver of the generation only records such answers; "": it does prove them, or
+// the site does not ask.
+func (f *Filter) Unproven(g *rules.Generation, name rules.Name) string {
+	if g == nil {
+		g = f.cfg.Generation()
+	}
+	r := f.resolverOf(g)
+	if r.root.dnssec != DNSSECLog {
+		return ""
+	}
+	var room, key [keySize]byte
+	wire := appendWireName(room[:0], name)
+	for _, qtype := range [...]uint16{dns.TypeAAAA, dns.TypeA} {
+		e := r.find(appendKey(key[:0], wire, qtype), want{}, f.clock())
+		if e != nil && e.bogus && len(e.addrs) > 0 {
+			return e.cause.Error()
+		}
+	}
+	return ""
 }
 
 // waitBoth waits for both exchanges. Once there is an IPv4 address, it waits
@@ -115,7 +138,7 @@ func addresses(six, four *entry) ([]netip.Addr, error) {
 	for _, e := range [...]*entry{six, four} {
 		if e == nil || e.failed {
 			failed++
-			if e != nil && e.cause != nil {
+			if e != nil && e.cause != nil && !errors.Is(cause, ErrBogus) {
 				cause = e.cause
 			}
 			continue

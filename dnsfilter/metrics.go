@@ -46,6 +46,7 @@ type Answer struct {
 type UpstreamTry struct {
 	rules.Upstream
 	Up      bool // the upstream answered, perhaps with an unusable answer
+	Proved  bool // the upstream says that DNSSEC proves the answer; only where the site asks
 	Down    bool // the upstream counts as down, because its last probe failed
 	Latency time.Duration
 	Why     error // why the upstream did not answer; an *UpstreamFault: a person must correct something

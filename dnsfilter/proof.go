@@ -8,10 +8,13 @@
 package dnsfilter
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
 	"github.com/miekg/dns"
+
+	"sallyport/rules"
 )
 
 // DNSSEC is what the filter does with an answer that DNSSEC does not prove.
@@ -37,10 +40,21 @@ func ParseDNSSEC(s string) (DNSSEC, error) {
 	return DNSSECRequire, fmt.Errorf(`dns: dnssec is %q, not "off", "log" or "require"`, s)
 }
 
-// The reasons why DNSSEC does not prove an answer. Each is an errBogus.
-var (
-	errBogus    = errors.New("DNSSEC does not prove the answer")
-	errUnproven = fmt.Errorf("%w: the zone is not signed, or the resolver does not validate", errBogus)
+// ErrBogus means that DNSSEC does not prove an answer.
+var ErrBogus = errors.New("DNSSEC does not prove the answer")
+
+// A bogusError is an ErrBogus with the reason as its text.
+type bogusError string
+
+// Error returns the reason.
+func (e bogusError) Error() string { return string(e) }
+
+// Is makes each bogusError an ErrBogus.
+func (e bogusError) Is(target error) bool { return target == ErrBogus }
+
+const (
+	errUnproven  bogusError = "the zone is not signed, or the resolver does not validate"
+	errUnchecked bogusError = "the resolver answers only without its check, so the signatures are wrong"
 )
 
 // demand makes the answers of a set subject to DNSSEC.
@@ -68,15 +82,25 @@ func (r *Resolver) wants(q *query) want {
 	return w
 }
 
-// proven marks an answer that the resolver does not confirm. It takes the answer and the
-// error of validate. A server failure with an extended error about DNSSEC (RFC 8914) means
-// that the signatures are wrong.
-func proven(m *dns.Msg, a *answer, err error) (*answer, error) {
-	switch code, text := dnssecError(m); {
-	case err == nil && !m.AuthenticatedData:
+// checked marks an answer that the resolver does not confirm. It takes the answer and the
+// error of validate. A server failure means that the signatures are wrong if it has an
+// extended error about DNSSEC (RFC 8914). Many resolvers send none: then it means that if
+// the resolver does answer the same question without its check (RFC 4035, section 3.2.2).
+func (f *Filter) checked(ctx context.Context, u *server, name rules.Name, w want, m *dns.Msg, a *answer, err error) (*answer, error) {
+	if err == nil && !m.AuthenticatedData {
 		a.bogus = errUnproven
-	case errors.Is(err, errRCode) && code != 0:
-		return nil, fmt.Errorf("%w: the resolver reports %s", errBogus, text)
+	}
+	if !errors.Is(err, errRCode) || m.Rcode != dns.RcodeServerFailure {
+		return a, err
+	}
+	if code, text := dnssecError(m); code != 0 {
+		return nil, bogusError("the resolver reports " + text)
+	}
+	unchecked := want{qtype: w.qtype, cd: true}
+	if m, failed := f.ask(ctx, u, name.String()+".", unchecked, false); failed == nil {
+		if _, failed := validate(m, name, w.qtype); failed == nil {
+			return nil, errUnchecked
+		}
 	}
 	return a, err
 }

@@ -100,6 +100,7 @@ type server struct {
 	lastAnswer time.Time
 	failures   uint64 // tries without an answer since lastAnswer
 	why        error  // of the last failure; nil after an answer
+	proved     bool   // it said of an answer that DNSSEC proves it
 }
 
 func newUpstreamSet(zone rules.Name, ups []rules.Upstream, roots *x509.CertPool) *upstreamSet {

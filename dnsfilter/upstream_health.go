@@ -48,6 +48,7 @@ type UpstreamState struct {
 	Up         bool       // false: its last probe, or without probes its last try, had no answer
 	LastAnswer time.Time  // zero: none yet
 	Failures   uint64     // tries without an answer since the last answer
+	NoProof    bool       // it answered, but said of no answer so far that DNSSEC proves it, which the site demands
 	Why        error      // of the last failure; nil after an answer; an *UpstreamFault stays until then
 }
 
@@ -71,7 +72,8 @@ func (f *Filter) Upstreams() []UpstreamState {
 func (u *server) state(zone rules.Name) UpstreamState {
 	u.plan.Lock()
 	defer u.plan.Unlock()
-	return UpstreamState{Upstream: u.Upstream, Zone: zone, Up: !u.down.Load(), LastAnswer: u.lastAnswer, Failures: u.failures, Why: u.why}
+	return UpstreamState{Upstream: u.Upstream, Zone: zone, Up: !u.down.Load(), LastAnswer: u.lastAnswer, Failures: u.failures, Why: u.why,
+		NoProof: u.confirms && !u.proved && !u.lastAnswer.IsZero()}
 }
 
 // probes reports whether upstreams are probed: probes are not switched off, and

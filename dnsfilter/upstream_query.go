@@ -45,7 +45,7 @@ func (f *Filter) ask(ctx context.Context, u *server, name string, w want, probe 
 	defer func() {
 		timeoutError := context.Cause(ctx) == errAnswered && time.Since(since) > u.retryAfter(f.cfg.TryTimeout)
 		if ctx.Err() != context.Canceled || timeoutError { // a cancelled try is not the server's failure
-			f.recordTry(u, err, probe, f.clock()-began)
+			f.recordTry(u, m, err, probe, f.clock()-began)
 		}
 	}()
 	for _, edns := range [...]bool{true, false} {

@@ -213,11 +213,12 @@ func (p *Proxy) resolve(ctx context.Context, by rules.QuotaKey, a *rules.Attempt
 	}
 	found, err := p.lookup(ctx, by, a, name)
 	if err != nil {
-		cause := rules.DialUnresolved
-		if timedOut(err) {
-			cause = rules.DialTimedOut
+		return nil, p.lookupFailed(*a, err)
+	}
+	if p.cfg.Unproven != nil {
+		if why := p.cfg.Unproven(a.Generation, name); why != "" {
+			a.Unproven, a.Detail = true, why
 		}
-		return nil, &dialError{cause, &lookupError{err}}
 	}
 	addrs := make([]netip.Addr, 0, len(found))
 	for _, addr := range found {

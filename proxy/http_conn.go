@@ -24,7 +24,8 @@ type upstream struct {
 	conn     *net.TCPConn // of link
 	dest     netip.AddrPort
 	resolved []netip.Addr
-	mismatch bool // as in rules.Attempt
+	mismatch bool   // as in rules.Attempt
+	unproven string // as the Detail of an Unproven rules.Attempt
 	idle     time.Duration
 	reused   bool                   // it has carried a request before the current one
 	heard    atomic.Bool            // something has arrived since the current request began
@@ -55,6 +56,9 @@ func (s *session) upstream(up link, a rules.Attempt) (*upstream, error) {
 		return nil, err
 	}
 	u := &upstream{link: up, conn: up.tcp, dest: a.Dest, resolved: a.Resolved, mismatch: a.Mismatch, idle: s.p.limits.Idle, p: s.p, guard: s.guard, raw: raw}
+	if a.Unproven {
+		u.unproven = a.Detail
+	}
 	u.once = u.readOnce
 	return u, nil
 }

@@ -148,6 +148,9 @@ func (g *grant) connected(i httptrace.GotConnInfo, cancel context.CancelCauseFun
 	a := g.a
 	a.Dest, a.Resolved, a.Mismatch, a.Parent, a.Provisional = u.dest, u.resolved, u.mismatch, u.link.parent, g.final
 	g.forParent(u)
+	if a.Unproven = u.unproven != ""; a.Unproven {
+		a.Detail = u.unproven
+	}
 	d := g.s.p.cfg.Gate.Decide(a)
 	if !d.Allowed() {
 		peek.Reset(u.conn)

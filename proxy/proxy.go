@@ -32,6 +32,10 @@ type Config struct {
 	// Lookup resolves a granted name with the resolver of the generation that granted it. If
 	// the name does not exist, its error is a *net.DNSError with IsNotFound.
 	Lookup func(context.Context, *rules.Generation, rules.Name) ([]netip.Addr, error)
+	// Unproven returns why DNSSEC does not prove the addresses that Lookup just returned for a
+	// name, if the generation permits such addresses and records them. nil: nothing is to be
+	// proven. If the generation permits none, Lookup returns an *UnprovenError instead.
+	Unproven func(*rules.Generation, rules.Name) string
 	// AdmitName returns why the proxy must not look up one more name for a client, or "" if it
 	// may. d is the grant. nil: there is no limit.
 	AdmitName func(client netip.Addr, d rules.Decision, name rules.Name) string

@@ -39,7 +39,10 @@ type sniffResult struct {
 
 // addTo adds the result to the question.
 func (s *sniffResult) addTo(a *rules.Attempt) {
-	a.Shown, a.Fault, a.Detail, a.Raw = s.shown, s.fault, s.detail, s.raw
+	a.Shown, a.Fault, a.Raw = s.shown, s.fault, s.raw
+	if !a.Unproven || s.detail != "" {
+		a.Detail = s.detail
+	}
 	a.SNI, a.ECH = s.hello.SNI, s.hello.ECH
 	if s.head.HasHost {
 		a.Host, a.HostAddr, a.HostPort = s.head.Host.Name, s.head.Host.Addr, s.head.Host.Port

@@ -147,6 +147,7 @@ type Attempt struct {
 	// flow shows.
 	ByAddress bool
 	Mismatch  bool // the name neither resolves to the address of Original nor is pinned to it
+	Unproven  bool // DNSSEC does not prove the answer that the name resolved to; Detail says why
 
 	// SourceProven means that the client really has the address Client: it completed a
 	// TCP handshake, or it sent back our DNS cookie (RFC 7873). A datagram of a SOCKS5

@@ -13,7 +13,7 @@ import (
 // was read.
 func Compile(c *Spec, own Own, now time.Time) (*Policy, Problems) {
 	p := &Policy{
-		clients: new(bart.Table[int]), private: c.Private, nat64: c.NAT64, discover: c.NAT64Discover, echDeny: c.ECHDeny, strict: c.StrictDestination, bogusLogged: c.BogusLogged,
+		clients: new(bart.Table[int]), private: c.Private, nat64: c.NAT64, discover: c.NAT64Discover, echDeny: c.ECHDeny, strict: c.StrictDestination, unproven: c.Unproven,
 		own: own, parents: c.Parents, profiles: c.Profiles, revision: c.Revision,
 	}
 	var problems Problems

@@ -249,13 +249,11 @@ func (s *scope) matchPins(best *candidate, a *Attempt) (by Name) {
 
 // settle makes the checks for flows that a rule or mode "audit" lets through: the
 // type of a query, the address about to be dialed, and the faults that refuse does
-// not cover. A fault always denies, except an answer that DNSSEC does not prove, if the
-// site only wants to know of it.
+// not cover. A fault always denies.
 func (p *Policy) settle(d *Decision, a *Attempt, target Name) {
 	late := a.Fault
-	logged := late == DNSBogus && p.bogusLogged
-	if logged {
-		late = ReasonNone
+	if a.Unproven && p.unproven == UnprovenDenied {
+		late = earlier(late, DNSBogus)
 	}
 	if a.Via == ViaDNS && !LookedUp(a.QType) && !p.asksForName(a) {
 		late = earlier(late, TypeNotAllowed)
@@ -272,7 +270,7 @@ func (p *Policy) settle(d *Decision, a *Attempt, target Name) {
 	switch {
 	case late != ReasonNone:
 		d.deny(late)
-	case logged && !d.Would:
+	case a.Unproven && p.unproven == UnprovenLogged && !d.Would:
 		d.Would, d.Reason = true, DNSBogus
 	}
 }

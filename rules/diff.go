@@ -29,7 +29,7 @@ type Gain struct {
 
 	Audit   bool   // mode "audit" lets through what no rule permits
 	Private Region // permitted names may resolve to these addresses; an IPv6 address that stands for an IPv4 address counts only if the IPv4 address is public
-	Setting string // a setting that the new policy relaxes: "ech", "strict_destination", "nat64 PREFIX" that is no longer listed, "nat64 discover", or a former listener of sallyport
+	Setting string // a setting that the new policy relaxes: "ech", "strict_destination", "dnssec log", "dnssec off", "nat64 PREFIX" that is no longer listed, "nat64 discover", or a former listener of sallyport
 }
 
 // A Region is a destination or source without some parts of it.
@@ -84,6 +84,9 @@ func settingGains(old, new *Policy) (out []Gain) {
 	}
 	if old.strict && !new.strict {
 		out = append(out, Gain{Setting: "strict_destination"})
+	}
+	if old.unproven < new.unproven {
+		out = append(out, Gain{Setting: map[Unproven]string{UnprovenLogged: "dnssec log", UnprovenPassed: "dnssec off"}[new.unproven]})
 	}
 	for _, l := range old.own.Listeners {
 		if !slices.Contains(new.own.Listeners, l) {

@@ -42,6 +42,8 @@ func gainCovers(g *Gain, a Attempt) bool {
 		return a.ECH
 	case g.Setting == "strict_destination":
 		return a.Mismatch
+	case strings.HasPrefix(g.Setting, "dnssec "):
+		return a.Unproven
 	case g.Setting != "":
 		return a.Dest.String() == g.Setting
 	case !g.Private.IsZero():

@@ -39,6 +39,10 @@ func (g Gain) What() string {
 		return `ech is no longer "deny": a TLS client may hide the name that it asks for`
 	case g.Setting == "strict_destination":
 		return "strict_destination is off: a redirected flow may go to an address that its name does not have"
+	case g.Setting == "dnssec log":
+		return `dnssec is no longer "require": permitted names may resolve to addresses that DNSSEC does not prove, which is recorded`
+	case g.Setting == "dnssec off":
+		return `dnssec is "off": permitted names may resolve to addresses that DNSSEC does not prove, and nothing is recorded`
 	case g.Setting == "nat64 "+DiscoverNAT64:
 		return "NAT64 prefixes are no longer discovered: addresses in them count as public, whatever IPv4 address is inside"
 	case strings.HasPrefix(g.Setting, "nat64 "):

@@ -11,23 +11,23 @@ import (
 
 // Policy is the compiled configuration. A nil Policy denies everything.
 type Policy struct {
-	scopes      []*scope
-	clients     *bart.Table[int] // source -> index of the first client that has it
-	few         []source         // the same in order, if there are few; otherwise empty
-	zones       suffixTrie
-	zonesOver   suffixTrie // names that have a zone below them
-	keys        *Rule      // reported as the rule when a look-up of DNSSEC keys is permitted
-	zoned       []*Rule    // by value of zones, less 1: reported as the rule of the zone
-	private     []netip.Prefix
-	nat64       []netip.Prefix
-	discover    bool // nat64 has, or will have, the prefixes that upstreams report
-	echDeny     bool
-	strict      bool
-	bogusLogged bool // an answer that DNSSEC does not prove is recorded and not denied
-	own         Own
-	synthetic   *syntheticTable // the addresses that stand for names; nil: none
-	parents     []*Parent
-	profiles    []*Profile // every profile that a client could have: for hints
+	scopes    []*scope
+	clients   *bart.Table[int] // source -> index of the first client that has it
+	few       []source         // the same in order, if there are few; otherwise empty
+	zones     suffixTrie
+	zonesOver suffixTrie // names that have a zone below them
+	keys      *Rule      // reported as the rule when a look-up of DNSSEC keys is permitted
+	zoned     []*Rule    // by value of zones, less 1: reported as the rule of the zone
+	private   []netip.Prefix
+	nat64     []netip.Prefix
+	discover  bool // nat64 has, or will have, the prefixes that upstreams report
+	echDeny   bool
+	strict    bool
+	unproven  Unproven
+	own       Own
+	synthetic *syntheticTable // the addresses that stand for names; nil: none
+	parents   []*Parent
+	profiles  []*Profile // every profile that a client could have: for hints
 
 	revision string
 	expires  time.Time // the time when the next rule expires; zero: no rule expires

@@ -19,6 +19,9 @@ func randomSite(r *rand.Rand) string {
 	if r.IntN(4) == 0 {
 		b.WriteString("ech = \"deny\"\nstrict_destination = true\n")
 	}
+	if r.IntN(3) == 0 {
+		fmt.Fprintf(&b, "[dns]\nupstreams = [\"tcp://127.0.0.1\"]\ndnssec = %q\n", pick("log", "require"))
+	}
 	for i := range 1 + r.IntN(3) {
 		fmt.Fprintf(&b, "[[client]]\nname = \"c%d\"\nsources = [\"10.%d.0.0/%d\", \"10.%d.%d.0/24\"]\n", i, i, pick2(r, 16, 24), r.IntN(3), i+1)
 		if r.IntN(3) == 0 {
@@ -150,13 +153,16 @@ func randomAttempt(r *rand.Rand) Attempt {
 			a.HostPort = 80
 		}
 	}
-	a.Mismatch = maybe(5)
+	a.Mismatch, a.Unproven = maybe(5), maybe(5)
 	if maybe(8) {
 		a.Fault = Reasons()[r.IntN(len(Reasons()))]
 	}
 	a.QType = []uint16{1, 1, 28, 65, 64, 16}[r.IntN(6)]
 	if a.Via == ViaTransparent && maybe(3) {
 		a.Original = netip.AddrPortFrom(randomAddr(r), port)
+	}
+	if a.Via == ViaDNS {
+		a.Dest = netip.AddrPortFrom(a.Dest.Addr(), 0) // as in an answer
 	}
 	return a
 }

@@ -11,7 +11,7 @@ type Spec struct {
 	Revision          string         // names the text that the Spec was read from
 	StrictDestination bool           // deny a redirected flow if its name does not have its address
 	ECHDeny           bool           // deny a ClientHello with Encrypted ClientHello
-	BogusLogged       bool           // record an answer that DNSSEC does not prove, and do not deny it
+	Unproven          Unproven       // what happens to an answer that DNSSEC does not prove
 	Clients           []*Client      // in order: the first client that covers an address counts
 	Rules             []*Rule        // the site's own
 	Parents           []*Parent      // in the order of the file
@@ -22,3 +22,14 @@ type Spec struct {
 	Synthetic         Synthetic      // the addresses that stand for names
 	Profiles          []*Profile     // every profile that a client could have
 }
+
+// Unproven is what happens to an answer that DNSSEC does not prove. Its zero value denies, and
+// each later value permits more.
+type Unproven uint8
+
+// The ways to treat such an answer.
+const (
+	UnprovenDenied Unproven = iota
+	UnprovenLogged          // it is permitted, and recorded as what would be denied
+	UnprovenPassed          // it is treated like every other answer
+)

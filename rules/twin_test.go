@@ -217,7 +217,10 @@ func (g slowGate) decide(a Attempt) (Verdict, Reason) {
 	if a.Mismatch && g.c.StrictDestination {
 		late = append(late, DestinationMismatch)
 	}
-	if a.Fault != ReasonNone && !(a.Fault == DNSBogus && g.c.BogusLogged) {
+	if a.Unproven && g.c.Unproven == UnprovenDenied {
+		late = append(late, DNSBogus)
+	}
+	if a.Fault != ReasonNone {
 		late = append(late, a.Fault)
 	}
 	if len(late) > 0 {
@@ -226,10 +229,7 @@ func (g slowGate) decide(a Attempt) (Verdict, Reason) {
 	if len(reasons) > 0 {
 		return Allow, reasons[0]
 	}
-	if a.Fault == DNSBogus {
-		return Allow, DNSBogus
-	}
-	return Allow, ReasonNone
+	return Allow, map[bool]Reason{true: DNSBogus}[a.Unproven && g.c.Unproven == UnprovenLogged]
 }
 
 // match checks every rule that names the destination. The rule that lacks least,

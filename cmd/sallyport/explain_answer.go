@@ -37,6 +37,9 @@ type explanation struct {
 	// a parent, have no such key.
 	Parent string `json:"parent,omitempty"`
 
+	// "log" or "require", if the destination is permitted and DNSSEC must prove the addresses of its name.
+	DNSSEC string `json:"dnssec,omitempty"`
+
 	page string // where the document was read
 	way  string // Parent for people
 }
@@ -68,6 +71,9 @@ func syntheticOf(policy *rules.Policy, a rules.Attempt) *syntheticJSON {
 func explainAttempt(cfg *site.Config, policy *rules.Policy, a rules.Attempt, d rules.Decision) explanation {
 	e := explanation{Verdict: d.Text(), Reason: d.Why().String(), Hint: rules.Hint(a, d), Synthetic: syntheticOf(policy, a)}
 	e.Parent, e.way = gateway.DescribeWay(policy, a, d)
+	if d.Allowed() {
+		e.DNSSEC = cfg.DNSSECFor(a.Authority)
+	}
 	if d.Rule != nil {
 		e.Rule, e.Source = d.Rule.String(), rules.RuleSource(a, d)
 	}
@@ -118,6 +124,13 @@ func printExplanation(out io.Writer, cfg *site.Config, args []string, d rules.De
 		row("meaning", d.Why().Help())
 	}
 	row("hint", e.Hint)
+	row("dnssec", dnssecTexts[e.DNSSEC])
+}
+
+// dnssecTexts has what [dns] dnssec means for a permitted name.
+var dnssecTexts = map[string]string{
+	"log":     "if DNSSEC does not prove the addresses of the name, the connection is recorded as would_deny, dns_bogus",
+	"require": "if DNSSEC does not prove the addresses of the name, the connection is denied as dns_bogus; preflight looks them up",
 }
 
 // expiryText returns the end of a rule for people. A day ends in UTC; an instant has its zone.

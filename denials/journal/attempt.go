@@ -75,6 +75,9 @@ func (p *parser) attempt(r *Record) rules.Attempt {
 		ECH: r.ECH, Provisional: r.Provisional, ByAddress: r.ByAddress, HostIgnored: r.HostIgnored, Mismatch: r.Mismatch, QType: known(p, "qtype", r.QType, ParseType),
 		SNI: p.name("sni", r.SNI), Original: known(p, "original_dst", r.OriginalDst, parseAddrPort), Detail: rawOctets(r.Detail),
 	}
+	if a.Fault == rules.DNSBogus {
+		a.Fault, a.Unproven = rules.ReasonNone, true
+	}
 	a.Authority = p.name("authority", r.Authority)
 	dest := p.addr("dest", r.Dest)
 	if host, err := netip.ParseAddr(r.Host); err == nil {

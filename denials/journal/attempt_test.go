@@ -48,6 +48,9 @@ func drawAttempt(t *rapid.T) rules.Attempt {
 	if parent := rapid.SampledFrom([]string{"", "corporate", "spare"}).Draw(t, "parent"); parent != "" {
 		a.Parent = &rules.Parent{Name: parent}
 	}
+	if a.Fault == rules.DNSBogus { // as front ends say it
+		a.Fault, a.Unproven = rules.ReasonNone, true
+	}
 	if rapid.Bool().Draw(t, "Host is a name") {
 		a.Host = name("host")
 	} else {
@@ -136,6 +139,7 @@ func TestFoldedRecordNamesWhatDiffers(t *testing.T) {
 			if !mixed.Host.IsZero() {
 				mixed.HostAddr = netip.Addr{} // a Host header has a name or an address, not both
 			}
+			mixed.Unproven = mixed.Unproven && mixed.Fault == rules.ReasonNone // a fault comes first
 			all = append(all, mixed)
 			e.merge(&entry{at: noon, event: EventDecision, a: mixed, count: 1})
 		}
@@ -171,7 +175,7 @@ func common(a rules.Attempt) rules.Attempt {
 
 // omits reports whether a field of Attempt is among the omitted fields.
 func omits(o Omitted, field string, a rules.Attempt) bool {
-	bits := map[string]Omitted{"Client": OmitClient, "Via": omitVia, "Proto": omitProto, "Shown": omitShown, "Fault": omitFault, "ECH": omitECH,
+	bits := map[string]Omitted{"Client": OmitClient, "Via": omitVia, "Proto": omitProto, "Shown": omitShown, "Fault": omitFault, "Unproven": omitFault, "ECH": omitECH,
 		"Provisional": omitProvisional, "ByAddress": omitByAddress, "HostIgnored": omitHostIgnored, "Parent": omitParent, "Mismatch": omitMismatch, "SourceProven": OmitProven, "QType": omitQType,
 		"HostPort": omitHTTPHost, "Host": omitHTTPHost, "HostAddr": omitHTTPHost, "Authority": OmitAuthority, "SNI": omitSNI,
 		"Dest": omitDest | omitPort, "Original": omitOriginal, "Resolved": omitResolved, "Pinned": omitPinned, "Detail": omitDetail, "Raw": omitRaw}

@@ -156,6 +156,7 @@ func (e *entry) mergeAttempt(o *entry) {
 	e.omit(omitProto, !keep(&a.Proto, a.Proto == b.Proto))
 	e.omit(omitShown, !keep(&a.Shown, a.Shown == b.Shown))
 	e.omit(omitFault, !keep(&a.Fault, a.Fault == b.Fault))
+	e.omit(omitFault, !keep(&a.Unproven, a.Unproven == b.Unproven)) // the record has one field for both
 	e.omit(omitECH, !keep(&a.ECH, a.ECH == b.ECH))
 	e.omit(omitProvisional, !keep(&a.Provisional, a.Provisional == b.Provisional))
 	e.omit(omitByAddress, !keep(&a.ByAddress, a.ByAddress == b.ByAddress))

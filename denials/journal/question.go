@@ -120,6 +120,9 @@ func (r *Record) question(a *rules.Attempt) {
 		r.Parent, r.DialedBy = a.Parent.Name, a.DialedBy()
 	}
 	r.Provisional, r.Fault = a.Provisional, a.Fault.String()
+	if a.Unproven && a.Fault == rules.ReasonNone {
+		r.Fault = rules.DNSBogus.String()
+	}
 	r.Flow = a.Flow
 }
 

@@ -5,6 +5,7 @@ package site
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 
 	"sallyport/rules"
@@ -48,6 +49,16 @@ func (c *Config) Ask(policy *rules.Policy, a rules.Attempt) (rules.Attempt, rule
 		}
 	}
 	return asked, d
+}
+
+// DNSSECFor returns [dns] dnssec if it holds for a name: "log" or "require". It returns ""
+// for names in [hosts] and in zones, which need no proof, and for no name.
+func (c *Config) DNSSECFor(name rules.Name) string {
+	inZone := slices.ContainsFunc(c.DNS.Zones, func(z Zone) bool { return name == z.Suffix || name.Below(z.Suffix) })
+	if c.DNS.DNSSEC == "off" || name.IsZero() || inZone || c.Hosts[name] != nil {
+		return ""
+	}
+	return c.DNS.DNSSEC
 }
 
 // SourceOf returns an address that the policy recognizes as the client. It reports false

@@ -45,9 +45,12 @@ func (c *Config) readDNS(t *tomldoc.Table, disk Disk) {
 // nothing, because a host on the way could change it.
 func (c *Config) readDNSSEC(t *tomldoc.Table) {
 	c.DNS.DNSSEC = t.Choice("dnssec", "off", "log", "require")
-	c.BogusLogged = c.DNS.DNSSEC == "log"
-	if c.DNS.DNSSEC == "off" {
+	switch c.DNS.DNSSEC {
+	case "off":
+		c.Unproven = rules.UnprovenPassed
 		return
+	case "log":
+		c.Unproven = rules.UnprovenLogged
 	}
 	for _, s := range c.DNS.Upstreams {
 		if s == "system" {

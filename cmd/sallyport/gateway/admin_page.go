@@ -178,6 +178,8 @@ func (g *Gateway) upstreamHealth() []page.Health {
 			row.Text = "answers neither queries nor probes"
 		case u.LastAnswer.IsZero():
 			row.Text = "was not asked yet"
+		case u.NoProof:
+			row.Text = provesNothing + ": " + provesNothingCure
 		}
 		if fault := (*dnsfilter.UpstreamFault)(nil); errors.As(u.Why, &fault) {
 			row.OK, row.Text = false, fault.Error()

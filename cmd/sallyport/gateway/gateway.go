@@ -156,7 +156,7 @@ func (g *Gateway) openParts() (err error) {
 	l := g.cfg.Limits
 	g.proxy = proxy.New(proxy.Config{
 		Gate: g.recorder, Generation: g.live.Load, Closed: g.unmet.closed,
-		Lookup: lookupBy(g.filter), AdmitName: g.filter.AdmitName, Pinned: g.filter.Pinned, SyntheticName: g.filter.SyntheticName, NextFlow: g.nextFlow, Log: g.log,
+		Lookup: lookupBy(g.filter), Unproven: g.filter.Unproven, AdmitName: g.filter.AdmitName, Pinned: g.filter.Pinned, SyntheticName: g.filter.SyntheticName, NextFlow: g.nextFlow, Log: g.log,
 		AnswerDNS: g.filter.Answer, Balancers: g.cfg.Listen.ProxyProtocolFrom,
 		Limits: proxy.Limits{
 			Connections: l.Connections, PerClient: l.PerClient, Sniffing: l.Sniffing,

@@ -57,11 +57,15 @@ func Probe(ctx context.Context, cfg *site.Config, p Probes) (*preflight.Report, 
 	defer again.Stop()
 	report := preflight.Run(ctx, preflight.Config{
 		Gate: policy, Roots: systemRoots(), Timeout: p.Timeout, Parallel: p.Parallel,
-		Dialer: proxy.New(proxy.Config{Gate: policy, Lookup: lookupBy(filter), Connect: proxy.Probing}),
+		Dialer: proxy.New(proxy.Config{Gate: policy, Lookup: lookupBy(filter), Unproven: filter.Unproven, Connect: proxy.Probing}),
 		Agent:  p.Agent, Now: time.Now, Progress: p.Progress, Again: again.C,
 	}, plan)
 	report.Config, report.Revision = cfg.File, policy.Revision()
-	report.SetUpstreams(tries.list(upstreams))
+	var demanded []rules.Upstream
+	if cfg.DNS.DNSSEC != "off" { // then each text is one upstream
+		demanded = upstreams[:len(cfg.DNS.Upstreams)]
+	}
+	report.SetUpstreams(tries.list(upstreams, demanded))
 	return report, nil
 }
 
@@ -124,14 +128,24 @@ func (u *upstreamTries) note(t dnsfilter.UpstreamTry) {
 	} else {
 		one.Failed++
 	}
+	if t.Proved {
+		one.Proved++
+	}
 	one.Respells = one.Respells || t.ChangesCase
 	if fault := (*dnsfilter.UpstreamFault)(nil); errors.As(t.Why, &fault) {
 		one.Fault, one.Cure = fault.Text, fault.Cure
 	}
 }
 
-// list returns the counts in the order of the upstreams.
-func (u *upstreamTries) list(order []rules.Upstream) []preflight.Upstream {
+// What is said of a resolver that does not validate, although [dns] dnssec demands that.
+const (
+	provesNothing     = "it answers, but says of no answer that DNSSEC proves it ([dns] dnssec)"
+	provesNothingCure = "turn on DNSSEC validation in this resolver, or list a resolver that validates"
+)
+
+// list returns the counts in the order of the upstreams. demanded has the upstreams whose
+// answers DNSSEC must prove.
+func (u *upstreamTries) list(order, demanded []rules.Upstream) []preflight.Upstream {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	out := []preflight.Upstream{}
@@ -141,6 +155,9 @@ func (u *upstreamTries) list(order []rules.Upstream) []preflight.Upstream {
 			one = *seen
 		}
 		one.Upstream, one.Ports = up.String(), up.Ports()
+		if slices.Contains(demanded, up) && one.Answered > 0 && one.Proved == 0 {
+			one.Fault, one.Cure = provesNothing, provesNothingCure
+		}
 		out = append(out, one)
 	}
 	return out

@@ -18,7 +18,7 @@ func TestPreflightRespellingResolver(t *testing.T) {
 	tries.note(dnsfilter.UpstreamTry{Upstream: up, Up: true, ChangesCase: true})
 	tries.note(dnsfilter.UpstreamTry{Upstream: up, Up: true})
 	r := &preflight.Report{}
-	r.SetUpstreams(tries.list([]rules.Upstream{up}))
+	r.SetUpstreams(tries.list([]rules.Upstream{up}, nil))
 	if len(r.Upstreams) != 1 || r.Upstreams[0] != (preflight.Upstream{Upstream: "udp://192.0.2.53:53", Answered: 2, Respells: true, Ports: "UDP and TCP 53"}) {
 		t.Errorf("%+v", r.Upstreams)
 	}

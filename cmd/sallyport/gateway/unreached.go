@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"sallyport/dnsfilter"
+	"sallyport/proxy"
 	"sallyport/rules"
 )
 
@@ -133,6 +134,10 @@ func lookupBy(f *dnsfilter.Filter) func(context.Context, *rules.Generation, rule
 			return nil, nil
 		case errors.Is(err, dnsfilter.ErrNoSuchName):
 			return nil, &net.DNSError{UnwrapErr: err, Err: err.Error(), Name: name.String(), IsNotFound: true}
+		}
+		var failed *dnsfilter.UpstreamError
+		if errors.As(err, &failed) && errors.Is(failed.Cause, dnsfilter.ErrBogus) {
+			return nil, &proxy.UnprovenError{Why: failed.Cause.Error(), Err: err}
 		}
 		return addrs, err
 	}

@@ -20,6 +20,7 @@ const (
 	NameNoAddress    Problem = "name_no_address"    // the name exists but has no address
 	ResolverFailed   Problem = "resolver_failed"    // SERVFAIL, REFUSED, or an answer that is not credible
 	ResolverTimedOut Problem = "resolver_timed_out" // no resolver answered
+	DNSBogus         Problem = "dns_bogus"          // DNSSEC does not prove the answer, see [dns] dnssec
 
 	PolicyDenied   Problem = "policy_denied"   // the gateway would deny it
 	PrivateAddress Problem = "private_address" // the name resolves to an address that the gateway does not dial
@@ -66,7 +67,7 @@ const (
 
 // order is the order of the steps. The report lists findings in this order.
 var order = []Problem{
-	PolicyDenied, ResolverTimedOut, ResolverFailed, NameNotFound, NameNoAddress, PrivateAddress, ManyAddresses,
+	PolicyDenied, ResolverTimedOut, ResolverFailed, DNSBogus, NameNotFound, NameNoAddress, PrivateAddress, ManyAddresses,
 	NoRoute, TCPTimedOut, TCPProhibited, TCPRefused, TCPUnreach, TCPFailed, ParentUnreachable, ParentTimedOut, ParentTLS, ParentAuth, ParentRefused, ParentReply, Partly, SecondTry,
 	TLSTimedOut, TLSReset, TLSClosed, TLSAlert, NotTLS,
 	CertUnchecked, CertUnknown, CertSelf, CertWrongName, CertExpired, CertEarly, CertInvalid,
@@ -108,7 +109,7 @@ func (p place) finding(problem Problem, detail string) Finding {
 // words returns the most likely cause of a problem, and the remedy.
 func (p place) words(problem Problem) (likely, cure string) {
 	switch problem {
-	case NameNotFound, NameNoAddress, ResolverFailed, ResolverTimedOut, PolicyDenied, PrivateAddress, ManyAddresses:
+	case NameNotFound, NameNoAddress, ResolverFailed, ResolverTimedOut, DNSBogus, PolicyDenied, PrivateAddress, ManyAddresses:
 		return p.nameWords(problem)
 	case TCPTimedOut, TCPRefused, TCPProhibited, NoRoute, TCPUnreach, TCPFailed, SecondTry:
 		return p.tcpWords(problem)
@@ -136,6 +137,9 @@ func (p place) nameWords(problem Problem) (likely, cure string) {
 	case ResolverTimedOut:
 		return "no resolver answered: if every name fails, [dns] upstreams is wrong or a firewall blocks the resolvers; else only this name fails",
 			"if every name fails, correct [dns] upstreams, or ask for UDP and TCP 53 to the resolvers to be opened from this host; else ask the operator of the resolvers"
+	case DNSBogus:
+		return "the zone of the name is not signed, its signatures are wrong, or the resolver does not validate",
+			`if every name has this problem, turn on DNSSEC validation in the resolver; else ask the owner of the zone, or set [dns] dnssec = "log", which records such answers and permits them`
 	case PrivateAddress:
 		return "the resolver answers with an address that is not public: a split-horizon or blocking resolver, a NAT64, or a service of your own",
 			"if that is intended, follow the hint in the detail; if not, use another resolver"

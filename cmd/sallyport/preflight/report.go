@@ -50,6 +50,7 @@ type Upstream struct {
 	Upstream string `json:"upstream"`
 	Answered int    `json:"answered"`
 	Failed   int    `json:"failed"`
+	Proved   int    `json:"proved,omitempty"`   // answers that DNSSEC proves, if the site asks
 	Respells bool   `json:"respells,omitempty"` // it changes the letter case of questions
 	Fault    string `json:"fault,omitempty"`    // what a person must correct, such as a certificate
 	Cure     string `json:"cure,omitempty"`     // of the fault
@@ -135,7 +136,8 @@ type Finding struct {
 	Likely  string  `json:"likely,omitempty"`
 	Cure    string  `json:"cure,omitempty"`
 
-	noRoute bool // a look-up failed because this host has no route to the resolver
+	noRoute  bool   // a look-up failed because this host has no route to the resolver
+	unproven string // why DNSSEC does not prove the answer, which is permitted; "": it does, or need not
 }
 
 // DNS is how a name was resolved.

@@ -128,6 +128,9 @@ func (r *runner) destination(ctx context.Context, t *target) *Destination {
 	}
 	all.Wait()
 	d.judge(r.place(t, netip.Addr{}))
+	if d.Status == OK && d.unproven != "" {
+		d.Status, d.Finding = Warning, r.place(t, netip.Addr{}).finding(DNSBogus, d.unproven)
+	}
 	d.sampled(r.place(t, netip.Addr{}))
 	return d
 }
@@ -177,12 +180,18 @@ func (r *runner) resolve(ctx context.Context, t *target, d *Destination, grants 
 	d.DNS = &DNS{OK: err == nil, DurationMS: millis(took), Addresses: []string{}}
 	if err != nil {
 		problem, detail := nameProblem(err)
+		if why, text := proxy.Denial(err); why == rules.DNSBogus {
+			problem, detail = DNSBogus, text
+		}
 		d.Status, d.Finding = Failed, r.place(t, netip.Addr{}).finding(problem, detail)
 		d.noRoute = noRoute(err)
 		return nil, false
 	}
 	for i := range grants {
 		grants[i].attempt.Resolved = a.Resolved
+	}
+	if a.Unproven {
+		d.unproven = a.Detail
 	}
 	for _, addr := range addrs {
 		d.DNS.Addresses = append(d.DNS.Addresses, addr.String())
