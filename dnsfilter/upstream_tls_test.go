@@ -35,6 +35,13 @@ func (p *plainPorts) dial(ctx context.Context, network, address string) (net.Con
 	return dialLiteral(ctx, network, address)
 }
 
+// count returns how many connections were dialed.
+func (p *plainPorts) count() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.dials)
+}
+
 // only fails the test if anything was dialed but TCP to this address.
 func (p *plainPorts) only(t *testing.T, address string) {
 	t.Helper()
