@@ -215,11 +215,7 @@ func (p *Proxy) resolve(ctx context.Context, by rules.QuotaKey, a *rules.Attempt
 	if err != nil {
 		return nil, p.lookupFailed(*a, err)
 	}
-	if p.cfg.Unproven != nil {
-		if why := p.cfg.Unproven(a.Generation, name); why != "" {
-			a.Unproven, a.Detail = true, why
-		}
-	}
+	p.markUnproven(a, name)
 	addrs := make([]netip.Addr, 0, len(found))
 	for _, addr := range found {
 		if addr.IsValid() {

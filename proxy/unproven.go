@@ -38,6 +38,17 @@ func (p *Proxy) lookupFailed(a rules.Attempt, err error) error {
 	return &dialError{cause, &lookupError{err}}
 }
 
+// markUnproven notes in a that DNSSEC does not prove the addresses that were just looked up, if the
+// site wants to know. The final question has the note.
+func (p *Proxy) markUnproven(a *rules.Attempt, name rules.Name) {
+	if p.cfg.Unproven == nil {
+		return
+	}
+	if why := p.cfg.Unproven(a.Generation, name); why != "" {
+		a.Unproven, a.Detail = true, why
+	}
+}
+
 // Denial returns the reason and the detail if err is a denial that came after the grant.
 func Denial(err error) (why rules.Reason, detail string) {
 	var denied *deniedError

@@ -71,7 +71,7 @@ func syntheticOf(policy *rules.Policy, a rules.Attempt) *syntheticJSON {
 func explainAttempt(cfg *site.Config, policy *rules.Policy, a rules.Attempt, d rules.Decision) explanation {
 	e := explanation{Verdict: d.Text(), Reason: d.Why().String(), Hint: rules.Hint(a, d), Synthetic: syntheticOf(policy, a)}
 	e.Parent, e.way = gateway.DescribeWay(policy, a, d)
-	if d.Allowed() {
+	if route := d.Route(); d.Allowed() && (!route.ByName() || route.Direct(a.Target(), a.Dest.Addr())) { // otherwise a parent resolves the name
 		e.DNSSEC = cfg.DNSSECFor(a.Authority)
 	}
 	if d.Rule != nil {
