@@ -1,5 +1,5 @@
-// Loops: the running accept loops. A drain waits for their last connection, and a watchdog checks
-// that they still run.
+// Loops: the running accept loops, and the loops that read datagrams. A drain waits for the last
+// connection of the accept loops, and a watchdog checks that all loops still run.
 
 package proxy
 
@@ -15,11 +15,14 @@ import (
 	"sallyport/rules"
 )
 
-// An acceptLoop is one run of serve.
+// A boundSocket is a net.Listener, or a socket for datagrams.
+type boundSocket interface{ Addr() net.Addr }
+
+// An acceptLoop is one run of serve, or a loop that reads datagrams.
 type acceptLoop struct {
-	l     net.Listener
+	l     boundSocket
 	via   rules.Via
-	turns atomic.Uint64 // how often Accept has returned
+	turns atomic.Uint64 // how often Accept or a read has returned
 	ended chan struct{}
 }
 
@@ -30,7 +33,7 @@ type loopTable struct {
 }
 
 // enter registers a loop. The caller must call leave.
-func (t *loopTable) enter(l net.Listener, via rules.Via) *acceptLoop {
+func (t *loopTable) enter(l boundSocket, via rules.Via) *acceptLoop {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.running == nil {
@@ -58,9 +61,13 @@ func (t *loopTable) all() []*acceptLoop {
 	return loops
 }
 
-// wait returns when every loop has ended, or ctx has.
+// wait returns when every accept loop has ended, or ctx has. A loop that reads datagrams goes on
+// during a drain, for the flows that are open.
 func (t *loopTable) wait(ctx context.Context) {
 	for _, loop := range t.all() {
+		if loop.via == rules.ViaUDP {
+			continue
+		}
 		select {
 		case <-loop.ended:
 		case <-ctx.Done():

@@ -126,7 +126,8 @@ func sendIn(to, text string) (string, error) {
 	return string(got[:n]), err
 }
 
-// Without a capability there is no listener: neither CAP_NET_RAW nor CAP_NET_ADMIN is a default.
+// Without a capability there is no listener. For TCP the kernel accepts CAP_NET_RAW or CAP_NET_ADMIN;
+// for datagrams, with the raw sockets of their replies, CAP_NET_RAW alone.
 func TestListenTPROXYNeedsACapability(t *testing.T) {
 	inNetns(t, func() {
 		feed(t, "link set lo up\n", "ip", "-batch", "-")
@@ -134,29 +135,24 @@ func TestListenTPROXYNeedsACapability(t *testing.T) {
 			caps uint32
 			ok   bool
 		}{{0, false}, {1 << unix.CAP_NET_BIND_SERVICE, false}, {1 << unix.CAP_NET_RAW, true}, {1 << unix.CAP_NET_ADMIN, true}} {
-			header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
-			var old [2]unix.CapUserData
-			if err := unix.Capget(&header, &old[0]); err != nil {
-				t.Error(err)
-				return
-			}
-			now := old
-			now[0].Effective, now[1].Effective = c.caps, 0
-			if err := unix.Capset(&header, &now[0]); err != nil {
-				t.Error(err)
-			}
-			for _, a := range []string{"127.0.0.1:0", "[::1]:0", "[::]:0"} {
-				l, err := ListenTPROXY(t.Context(), "tcp", netip.MustParseAddrPort(a))
-				if c.ok != (err == nil) || err != nil && !errors.Is(err, unix.EPERM) {
-					t.Errorf("%s with capabilities %#x: %v", a, c.caps, err)
+			withCapabilities(t, c.caps, func() {
+				for _, a := range []string{"127.0.0.1:0", "[::1]:0", "[::]:0"} {
+					l, err := ListenTPROXY(t.Context(), "tcp", netip.MustParseAddrPort(a))
+					if c.ok != (err == nil) || err != nil && !errors.Is(err, unix.EPERM) {
+						t.Errorf("%s with capabilities %#x: %v", a, c.caps, err)
+					}
+					if l != nil {
+						l.Close()
+					}
+					d, err := ListenTPROXYDatagrams(t.Context(), "udp", netip.MustParseAddrPort(a))
+					if raw := c.caps == 1<<unix.CAP_NET_RAW; raw != (err == nil) || err != nil && !errors.Is(err, unix.EPERM) {
+						t.Errorf("datagrams, %s with capabilities %#x: %v", a, c.caps, err)
+					}
+					if d != nil {
+						d.Close()
+					}
 				}
-				if l != nil {
-					l.Close()
-				}
-			}
-			if err := unix.Capset(&header, &old[0]); err != nil {
-				t.Error(err)
-			}
+			})
 		}
 	})
 }

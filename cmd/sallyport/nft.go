@@ -28,10 +28,10 @@ no other table. It stays in force when sallyport ends: then no traffic gets out.
 Use --mode gateway for a host that routes for its clients, and --mode sidecar for a
 network namespace that sallyport shares with the application.
 
-A gateway redirects TCP to [listen] transparent, or gives it with TPROXY to
-[listen] tproxy. It uses TPROXY with --tproxy, or if transparent is empty. TPROXY
-needs routes, which are no part of a ruleset. --routes prints the commands for them
-instead of the ruleset. The commands can run again without harm:
+A gateway redirects TCP to [listen] transparent and forwards documented UDP, or it
+gives both with TPROXY to [listen] tproxy. It uses TPROXY with --tproxy, or if
+transparent is empty. TPROXY needs routes, which are no part of a ruleset. --routes
+prints the commands for them instead of the ruleset. They can run again without harm:
 
   sallyport nft --routes --config FILE | sh
 
@@ -73,7 +73,7 @@ func newNFT() *cobra.Command {
 	c.Flags().StringArrayVar(&local, "local", nil, "a `PREFIX` that clients reach without sallyport, in both directions; may be repeated; default: none")
 	c.Flags().StringArrayVar(&neighbours, "neighbour", nil, "gateway: accept a client's packets only from its link-layer address: `ADDRESS=MAC`, or PREFIX=MAC with the address of the router, or \"table\" for the kernel's neighbour table; may be repeated")
 	c.Flags().StringArrayVar(&interfaces, "interface", nil, "gateway: accept a client's packets only on one interface: `ADDRESS=NAME` or PREFIX=NAME; may be repeated; default: the interface that leads to the client")
-	c.Flags().BoolVar(&o.TPROXY, "tproxy", false, "gateway: give TCP to [listen] tproxy unchanged, also if [listen] transparent has an address")
+	c.Flags().BoolVar(&o.TPROXY, "tproxy", false, "gateway: give TCP and UDP to [listen] tproxy unchanged, also if [listen] transparent has an address")
 	c.Flags().BoolVar(&routes, "routes", false, "print no ruleset, but the commands for the routes that TPROXY needs; no commands if the ruleset does not use TPROXY")
 	c.Flags().BoolVar(&o.Masquerade, "masquerade", false, "gateway: give forwarded datagrams the gateway's address as source")
 	c.Flags().BoolVar(&o.DHCP, "dhcp", false, "sidecar: permit DHCP on the link")

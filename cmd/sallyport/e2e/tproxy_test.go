@@ -7,7 +7,6 @@ package e2e
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"net/netip"
 	"strings"
@@ -16,13 +15,17 @@ import (
 	"time"
 )
 
-// sallyport gives its capability up when the listeners are open, and reports that.
-// Without the routes it is not ready, and nothing gets out.
+// sallyport gives its capability up when the sockets are open, and reports that. Without
+// the routes it is not ready, and nothing gets out.
 func TestTPROXYPrivilegesAndRoutes(t *testing.T) {
 	need(t, "curl")
 	s := newScene(t, "tproxy")
 	s.catch(t, fleet)
-	s.mustHaveCapabilities(t, fmt.Sprintf("%016x", 0))
+	s.mustHaveCapabilities(t, "0000000000000000")
+	if code, body, err := s.g.admin("/readyz"); code != 200 ||
+		lacks(body, "hardening: capabilities on: none is left", "landlock_files on", "landlock_tcp_bind on", "landlock_scopes on", "no_new_privs on") != nil {
+		t.Errorf("/readyz: %d %v\n%s", code, err, body)
+	}
 	license := pick(s.book.of("license.sangfor.com"), false)
 	fetch := curlTo(license, "https://license.sangfor.com/")
 	if r := fetch(t, s); !strings.Contains(r.stdout, "origin") {

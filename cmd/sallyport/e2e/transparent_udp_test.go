@@ -44,7 +44,7 @@ func withSyslog() []client {
 }
 
 func TestRedirectedDatagrams(t *testing.T) {
-	modes(t, func(t *testing.T, mode string) {
+	everyMode(t, func(t *testing.T, mode string) {
 		s := newScene(t, mode)
 		s.catch(t, withSyslog())
 		for _, row := range lines(documentedUDP) {

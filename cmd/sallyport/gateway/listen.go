@@ -49,6 +49,9 @@ func Listen(ctx context.Context, l site.Listen, inherited *systemd.Sockets) (s *
 			return s, err
 		}
 	}
+	if err := s.openTPROXY(ctx, l.TPROXY); err != nil {
+		return s, err
+	}
 	if err := s.openDNS(ctx, l.DNS, streams, inherited); err != nil {
 		return s, err
 	}
@@ -56,6 +59,20 @@ func Listen(ctx context.Context, l site.Listen, inherited *systemd.Sockets) (s *
 		s.admin, err = listenAdmin(ctx, l.Admin, streams)
 	}
 	return s, err
+}
+
+// openTPROXY opens a datagram socket beside each TCP listener for TPROXY, with the
+// same port.
+func (s *Sockets) openTPROXY(ctx context.Context, list []netip.AddrPort) error {
+	for _, l := range s.tproxy {
+		a := l.Addr().(*net.TCPAddr).AddrPort()
+		conn, err := proxy.ListenTPROXYDatagrams(ctx, networkOf("udp", a, list), a)
+		if err != nil {
+			return listenError("tproxy", "udp", a.String(), err)
+		}
+		s.tproxyUDP = append(s.tproxyUDP, conn)
+	}
+	return nil
 }
 
 // openDNS opens the DNS listeners. A reply to a datagram has the address that the

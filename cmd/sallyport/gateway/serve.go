@@ -87,6 +87,9 @@ func (g *Gateway) serveClients(start starter) {
 	for _, l := range g.sockets.tproxy {
 		start("tproxy", func(ctx context.Context) error { return g.proxy.ServeTPROXY(ctx, l) })
 	}
+	for _, c := range g.sockets.tproxyUDP {
+		start("tproxy", func(ctx context.Context) error { return g.proxy.ServeTPROXYDatagrams(ctx, c) })
+	}
 	// Without a DNS listener the filter still looks up permitted names in advance.
 	if len(g.sockets.dnsUDP) > 0 || len(g.sockets.transparent)+len(g.sockets.tproxy) > 0 || g.sets != nil {
 		start("dns", func(ctx context.Context) error { return g.filter.Serve(ctx, g.sockets.dnsUDP, g.sockets.dnsTCP) })

@@ -5,6 +5,8 @@ package gateway
 import (
 	"net"
 	"net/netip"
+
+	"sallyport/proxy"
 	"sallyport/rules"
 )
 
@@ -12,6 +14,7 @@ import (
 type Sockets struct {
 	http, socks5, transparent, tproxy, dnsTCP []net.Listener
 	dnsUDP                                    []net.PacketConn
+	tproxyUDP                                 []*proxy.DivertedSocket
 	admin                                     net.Listener
 }
 
@@ -21,6 +24,9 @@ func (s *Sockets) Close() {
 		l.Close()
 	}
 	for _, p := range s.dnsUDP {
+		p.Close()
+	}
+	for _, p := range s.tproxyUDP {
 		p.Close()
 	}
 }

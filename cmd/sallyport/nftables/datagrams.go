@@ -12,10 +12,10 @@ import (
 
 // DatagramsToNames warns of rules in force that let datagrams pass to names. The packet
 // filter forwards by address, so they pass only while sallyport keeps the addresses of the
-// names in sets. Without a listener for redirected traffic there is no packet filter, and no
-// warning.
+// names in sets. With TPROXY sallyport carries the datagrams itself. Without a listener for
+// REDIRECT there is no warning.
 func DatagramsToNames(cfg *site.Config, policy *rules.Policy) (out rules.Problems) {
-	if !cfg.Listen.Redirected() {
+	if len(cfg.Listen.Transparent) == 0 {
 		return nil
 	}
 	for _, g := range policy.Grants() {

@@ -36,9 +36,16 @@ type addressSet struct {
 // setSize limits the addresses in one set. A name has few addresses.
 const setSize = 4096
 
-// add appends the passes and sets of one rule in force.
-func (c *clientFilter) add(g rules.Grant) {
+// add appends the passes and sets of one rule in force. With TPROXY, sallyport carries
+// the datagrams too.
+func (c *clientFilter) add(g rules.Grant, tproxy bool) {
+	if tproxy && !g.Rule.Any {
+		return
+	}
 	what, back := passedPorts(g)
+	if tproxy {
+		what, back = "meta l4proto != { tcp, udp }", "meta l4proto != { tcp, udp }"
+	}
 	if what == "" {
 		return
 	}

@@ -46,6 +46,7 @@ type clientFilter struct {
 	Sources4, Sources6 []string // the first client whose sources match gets the packet
 	Audit              bool
 	Judged             bool // a rule lists TCP 853, the port of DNS over TLS
+	QUIC               bool // a rule lists UDP 443, the port of QUIC
 	Passes             []pass
 	Sets               []addressSet
 }
@@ -97,7 +98,10 @@ func NewPlan(cfg *site.Config, policy *rules.Policy, o Options) (*Plan, error) {
 			if g.Rule.Any || g.TCP.Has(853) {
 				f.Judged = true
 			}
-			f.add(g)
+			if g.Rule.Any || g.UDP.Has(443) {
+				f.QUIC = true
+			}
+			f.add(g, p.TPROXY)
 		}
 		p.HasSets = p.HasSets || len(f.Sets) > 0
 		if len(remote) > 0 {
