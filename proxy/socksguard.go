@@ -250,6 +250,7 @@ func (s *socksConn) accept(got *statute.AddrSpec) {
 	} else {
 		a.Authority = s.req.dest.Name
 		a.Dest = netip.AddrPortFrom(s.req.dest.Addr, s.req.dest.Port)
+		s.p.findName(&a)
 	}
 	s.request = &a
 }

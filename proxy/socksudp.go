@@ -243,13 +243,8 @@ func (s *association) ask(from netip.AddrPort, to rules.Authority) rules.Attempt
 	if !to.Name.IsZero() {
 		return a
 	}
-	if s.p.cfg.SyntheticName != nil {
-		if name, synthetic := s.p.cfg.SyntheticName(s.p.cfg.Generation(), from.Addr(), to.Addr); synthetic && !name.IsZero() {
-			a.Authority, a.Dest = name, netip.AddrPortFrom(netip.Addr{}, to.Port)
-			return a
-		}
-	}
-	if s.p.cfg.Pinned != nil {
+	a.Generation, a.Client = s.p.cfg.Generation(), from
+	if s.p.findName(&a); a.Authority.IsZero() && s.p.cfg.Pinned != nil {
 		a.Pinned = s.p.cfg.Pinned(from.Addr(), to.Addr)
 	}
 	return a

@@ -196,6 +196,46 @@ func TestSyntheticStrict(t *testing.T) {
 	}
 }
 
+// A SOCKS5 client that resolves names by itself reaches the name too: that is all it can show.
+func TestSyntheticAddressBySOCKS5(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name, first string
+		code        byte
+		reason      rules.Reason
+	}{
+		{"a.example", "\x00\x01", 0, 0},
+		{"a.example", string(helloFor(t, "b.example")), 0, rules.SNIMismatch},
+		{"evil.example", "", 2, rules.IPLiteral},
+	} {
+		b := newSyntheticWorld(t)
+		o := b.origin("8.8.8.8:5000", echo)
+		conn := b.dial(b.socks)
+		to := netip.MustParseAddrPort(b.at(c.name, "5000"))
+		a := to.Addr().As16()
+		io.WriteString(conn, "\x05\x01\x00\x05\x01\x00\x04"+string(a[:])+"\x13\x88"+c.first)
+		reply := make([]byte, 12)
+		if _, err := io.ReadFull(conn, reply); err != nil || reply[3] != c.code {
+			t.Errorf("%s: reply % x, %v", c.name, reply, err)
+		}
+		if c.reason == 0 {
+			if _, err := io.ReadFull(conn, make([]byte, len(c.first))); err != nil {
+				t.Errorf("%s: %v", c.name, err)
+			}
+			conn.CloseWrite()
+		}
+		io.Copy(io.Discard, conn)
+		verdict := map[bool]rules.Verdict{true: rules.Allow, false: rules.Deny}[c.reason == 0]
+		if r := b.wantOne(verdict, c.reason); c.code == 0 && (r.a.Original != to || r.a.Authority.String() != c.name) {
+			t.Errorf("%s: on record %v at %v", c.name, r.a.Authority, r.a.Original)
+		}
+		b.idle()
+		if got := o.received(); c.reason != 0 && got != "" {
+			t.Errorf("%s: arrived %q", c.name, got)
+		}
+	}
+}
+
 // A proxy client that resolved the name itself is told to give the proxy the name.
 func TestSyntheticAddressByProxy(t *testing.T) {
 	t.Parallel()

@@ -104,14 +104,14 @@ func (p *Proxy) findOriginal(c *client, a *rules.Attempt, find finder) {
 
 // findName turns the question about a synthetic address into the question about the name that it
 // stands for. If no name is known, the question stays about the address, and the policy denies it,
-// unless the flow shows a name that has the address.
+// unless a redirected flow shows a name that has the address.
 func (p *Proxy) findName(a *rules.Attempt) {
-	if a.Fault != rules.ReasonNone || p.cfg.SyntheticName == nil {
+	if a.Fault != rules.ReasonNone || !a.Authority.IsZero() || p.cfg.SyntheticName == nil {
 		return
 	}
-	if name, synthetic := p.cfg.SyntheticName(a.Generation, a.Client.Addr(), a.Original.Addr()); synthetic && !name.IsZero() {
-		a.Authority, a.Pinned = name, nil
-		a.ByAddress, a.Dest = false, netip.AddrPortFrom(netip.Addr{}, a.Original.Port())
+	if name, synthetic := p.cfg.SyntheticName(a.Generation, a.Client.Addr(), a.Dest.Addr()); synthetic && !name.IsZero() {
+		a.Authority, a.Original, a.Pinned = name, a.Dest, nil
+		a.ByAddress, a.Dest = false, netip.AddrPortFrom(netip.Addr{}, a.Dest.Port())
 	}
 }
 

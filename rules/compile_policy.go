@@ -41,6 +41,9 @@ func Compile(c *Spec, own Own, now time.Time) (*Policy, Problems) {
 	p.addClients(c.Clients)
 	p.addZones(c)
 	p.synthetic = newSyntheticTable(c.Synthetic, p.exactNames(c.Synthetic))
+	for _, s := range p.scopes {
+		s.synthesized = s.client.Synthetic && p.synthetic != nil
+	}
 	return p, problems.Sorted()
 }
 

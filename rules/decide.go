@@ -227,11 +227,15 @@ func (s *scope) matchLists(best *candidate, a *Attempt, target Name) {
 
 // matchPins tries the pins of the address: the names for which we told the client
 // this address. If one of their rules is better than best, matchPins replaces best
-// and returns the name.
+// and returns the name. A name whose synthetic address the client gets is not among them:
+// another name may share its true address.
 func (s *scope) matchPins(best *candidate, a *Attempt) (by Name) {
 	for _, n := range a.Pinned {
 		if best.rule != nil && best.needs == 0 {
 			break
+		}
+		if s.synthesized && s.connectsTo(n) {
+			continue
 		}
 		q := *a
 		q.ByAddress, q.Authority = false, n
@@ -264,7 +268,7 @@ func (p *Policy) settle(d *Decision, a *Attempt, target Name) {
 		why, _ := p.reachInside(a.Dest)
 		late = earlier(late, why)
 	}
-	if p.strict && a.Mismatch || a.Via == ViaTransparent && p.IsSynthetic(a.Original.Addr()) && !p.isSyntheticOf(a.Original.Addr(), target) {
+	if p.strict && a.Mismatch || a.Via != ViaDNS && p.IsSynthetic(a.Original.Addr()) && !p.isSyntheticOf(a.Original.Addr(), target) {
 		late = earlier(late, DestinationMismatch)
 	}
 	switch {

@@ -70,18 +70,19 @@ func (o Own) Host(addr netip.Addr) bool {
 
 // A scope is the compiled policy of one client.
 type scope struct {
-	client  *Client
-	route   *Route // of the client
-	rules   []scopeRule
-	names   suffixTrie
-	over    suffixTrie  // names that have a name of a rule in force below them
-	entries []nameEntry // by value of names
-	refs    []uint32    // rule numbers
-	near    []nearRef
-	addrs   *bart.Table[[]uint32] // prefix -> numbers of every rule that covers it
-	lists   []listRule            // the rules with list files; rules with the same list stand side by side
-	unbound []uint32              // rules to a role that the site gives no addresses for
-	ruled   bool                  // some rule permits something; otherwise no internal zone is looked up
+	client      *Client
+	route       *Route // of the client
+	rules       []scopeRule
+	names       suffixTrie
+	over        suffixTrie  // names that have a name of a rule in force below them
+	entries     []nameEntry // by value of names
+	refs        []uint32    // rule numbers
+	near        []nearRef
+	addrs       *bart.Table[[]uint32] // prefix -> numbers of every rule that covers it
+	lists       []listRule            // the rules with list files; rules with the same list stand side by side
+	synthesized bool                  // the client gets synthetic addresses for names
+	unbound     []uint32              // rules to a role that the site gives no addresses for
+	ruled       bool                  // some rule permits something; otherwise no internal zone is looked up
 }
 
 // A scopeRule is one rule with the choices of one client.

@@ -206,18 +206,20 @@ func (g *Generation) IsSyntheticOf(addr netip.Addr, name Name) bool {
 // Synthetic reports whether the query that d permits is answered by a synthetic address: the client
 // has them, and a rule in force, which is no internal zone's, permits connections to the name.
 func (d Decision) Synthetic() bool {
-	if d.Verdict != Allow || d.Would || d.grant == nil || d.name.IsZero() || !d.policy.HasSynthetic() || !d.Client.Synthetic {
-		return false
-	}
+	return d.Verdict == Allow && !d.Would && d.grant != nil && !d.name.IsZero() && d.scope.synthesized && d.scope.connectsTo(d.name)
+}
+
+// connectsTo reports whether a rule in force permits TCP connections to a name.
+func (s *scope) connectsTo(n Name) bool {
 	var near neighbour
-	sp := d.scope.named(d.name, &near)
+	sp := s.named(n, &near)
 	for i := range sp.n {
-		if d.scope.ruleAt(sp, i).connects() {
+		if s.ruleAt(sp, i).connects() {
 			return true
 		}
 	}
-	for _, l := range d.scope.lists {
-		if d.scope.rules[l.rule].connects() && l.list.Has(d.name) {
+	for _, l := range s.lists {
+		if s.rules[l.rule].connects() && l.list.Has(n) {
 			return true
 		}
 	}
@@ -242,7 +244,7 @@ func hintSynthetic(a *Attempt) string {
 	switch {
 	case a.Via == ViaUDP:
 		return fmt.Sprintf("%v is in [dns] synthetic, and a datagram to a synthetic address goes nowhere: for datagrams, the client needs synthetic = false", addr)
-	case a.Via != ViaTransparent:
+	case a.Via == ViaHTTP || a.Via == ViaConnect:
 		return fmt.Sprintf("%v is in [dns] synthetic: ask the proxy for the name, not for the address", addr)
 	}
 	return fmt.Sprintf("%v is in [dns] synthetic, and no name is known to have it: the name of a wildcard is known after the client has asked this sallyport for it; otherwise the client must not keep addresses longer than their TTL", addr)

@@ -45,6 +45,24 @@ sources   = ["10.0.0.3"]
 profiles  = []
 synthetic = true
 mode      = "audit"
+[[client]]
+name      = "few"
+sources   = ["10.0.0.4"]
+profiles  = []
+synthetic = true
+[[rule]]
+id     = "names-few"
+client = "few"
+to     = ["b.example"]
+tcp    = [5432]
+udp    = [5432]
+reason = "test"
+[[rule]]
+id     = "datagrams-few"
+client = "few"
+to     = ["ntp.example"]
+udp    = [123]
+reason = "test"
 `
 
 const syntheticRules = `
@@ -224,6 +242,10 @@ func TestSyntheticDecisions(t *testing.T) {
 		a.Authority, a.Dest = MustName(authority), netip.AddrPortFrom(netip.Addr{}, port)
 		return a
 	}
+	pinned := func(proto Proto, port uint16, name string) Attempt {
+		to := netip.AddrPortFrom(netip.MustParseAddr("93.184.0.7"), port)
+		return Attempt{Via: ViaTransparent, Proto: proto, Shown: ShownOpaque, Client: netip.MustParseAddrPort("10.0.0.4:1"), ByAddress: true, Original: to, Dest: to, Pinned: []Name{MustName(name)}}
+	}
 	with := func(a Attempt, change func(*Attempt)) Attempt { change(&a); return a }
 	for _, c := range []struct {
 		what   string
@@ -250,6 +272,9 @@ func TestSyntheticDecisions(t *testing.T) {
 		{"only SNI shows a permitted name with another address", with(redirected("10.0.0.1", of("x.wild.example"), "", 443), func(a *Attempt) {
 			a.Shown, a.SNI, a.ByAddress, a.Dest = ShownTLS, MustName("b.example"), false, netip.AddrPortFrom(netip.Addr{}, 443)
 		}), DestinationMismatch},
+		{"the true address of a name, by a pin: another name may have it", pinned(TCP, 5432, "b.example"), IPLiteral},
+		{"datagrams to it", pinned(UDP, 5432, "b.example"), IPLiteral},
+		{"the true address of a name without a synthetic one, by a pin", pinned(UDP, 123, "ntp.example"), ReasonNone},
 		{"CONNECT to the address", Attempt{Via: ViaConnect, Proto: TCP, Provisional: true, Client: netip.MustParseAddrPort("10.0.0.1:1"), Dest: netip.AddrPortFrom(of("b.example"), 5432)}, IPLiteral},
 		{"a datagram to the address", Attempt{Via: ViaUDP, Proto: UDP, Client: netip.MustParseAddrPort("10.0.0.1:1"), Dest: netip.AddrPortFrom(of("b.example"), 123)}, IPLiteral},
 		{"the name resolves to a synthetic address", with(redirected("10.0.0.1", of("b.example"), "b.example", 5432), func(a *Attempt) { a.Dest = netip.AddrPortFrom(of("a.example"), 5432) }), PrivateAddress},
@@ -261,7 +286,7 @@ func TestSyntheticDecisions(t *testing.T) {
 		if want := map[bool]Verdict{true: Allow, false: Deny}[c.reason == ReasonNone]; d.Verdict != want || d.Why() != c.reason {
 			t.Errorf("%s: %v %v, want %v %v", c.what, d.Verdict, d.Why(), want, c.reason)
 		}
-		if hint := Hint(c.a, d); c.reason == IPLiteral && !strings.Contains(hint, "[dns] synthetic") {
+		if hint := Hint(c.a, d); c.reason == IPLiteral && len(c.a.Pinned) == 0 && !strings.Contains(hint, "[dns] synthetic") {
 			t.Errorf("%s: the hint is %q", c.what, hint)
 		}
 	}

@@ -40,7 +40,7 @@ func Fields() []Field {
 		{"host_ignored", 2, "true", "`http_host` differed from the target of the request, and the target was used (RFC 9112, 3.2.2 and 3.2.3)", `true`},
 		{"sni", 1, "text", "server name of the ClientHello", `"update1.sangfor.net"`},
 		{"shown", 2, "text", "sniff result: `tls`, `http`, `opaque` (neither), `silent`. Absent: the first bytes were not read", `"tls"`},
-		{"original_dst", 1, "text", "of a redirected flow: the address and port that the client connected to", `"198.51.100.7:443"`},
+		{"original_dst", 1, "text", "of a redirected flow: the address and port that the client connected to; of a SOCKS5 request: the [synthetic address](synthetic.md) in it", `"198.51.100.7:443"`},
 		{"by_address", 2, "true", "a redirected flow that was judged by its address", `true`},
 		{"pinned", 2, "list", "names for which the DNS filter gave this client the address of `original_dst`; at most 16 names, and 1.5 KiB", `["update1.sangfor.net"]`},
 		{"mismatch", 1, "true", "the address of `original_dst` is neither among the resolved nor among the pinned addresses of the name", `true`},

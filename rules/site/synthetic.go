@@ -100,8 +100,8 @@ func (c *Config) checkSynthetic(top *tomldoc.Table) {
 	switch {
 	case !on:
 		doc.Warnf(line, "synthetic: has no effect, because no [[client]] has synthetic = true")
-	case len(c.Listen.Transparent) == 0:
-		doc.Warnf(line, "synthetic: [listen] transparent is empty, so this sallyport receives no connection to a synthetic address")
+	case !c.Listen.Redirected():
+		doc.Warnf(line, "synthetic: [listen] has neither transparent nor tproxy, so this sallyport receives no redirected connection to a synthetic address")
 	}
 	if on && len(c.Listen.DNS) == 0 {
 		doc.Warnf(line, "synthetic: [listen] dns is empty, so no client gets a synthetic address from this sallyport")
@@ -119,7 +119,7 @@ func (c *Config) checkApart(top *tomldoc.Table, p netip.Prefix) {
 	for _, l := range []struct {
 		key  string
 		list []netip.AddrPort
-	}{{"http", c.Listen.HTTP}, {"socks5", c.Listen.SOCKS5}, {"dns", c.Listen.DNS}, {"transparent", c.Listen.Transparent}} {
+	}{{"http", c.Listen.HTTP}, {"socks5", c.Listen.SOCKS5}, {"dns", c.Listen.DNS}, {"transparent", c.Listen.Transparent}, {"tproxy", c.Listen.TPROXY}} {
 		for _, a := range l.list {
 			if p.Contains(a.Addr()) {
 				report(c.lines[l.key], "[listen] %s: %v", l.key, a)

@@ -55,7 +55,7 @@ func TestSynthetic(t *testing.T) {
 		{"two of a family", strings.Replace(good, `"fd53::/64"`, `"10.9.0.0/16"`, 1), []string{"6: synthetic: 198.18.0.0/15 and 10.9.0.0/16 are of one family"}},
 		{"no prefix", strings.Replace(good, `"fd53::/64"`, `"fd53::"`, 1), []string{"6: synthetic: fd53::/128 has too few"}},
 		{"no client", strings.Replace(good, "synthetic = true\n", "", 1), []string{"6: warning: synthetic: has no effect, because no [[client]] has synthetic = true"}},
-		{"no listener", strings.Replace(good, "transparent = [", "#", 1), []string{"6: warning: synthetic: [listen] transparent is empty, so this sallyport receives no connection"}},
+		{"no listener", strings.Replace(good, "transparent = [", "#", 1), []string{"6: warning: synthetic: [listen] has neither transparent nor tproxy, so this sallyport receives no redirected connection"}},
 		{"no listener for DNS", strings.Replace(good, "dns         = [", "#", 1), []string{"6: warning: synthetic: [listen] dns is empty, so no client gets"}},
 		{"a wrong type", strings.Replace(good, "synthetic = true", `synthetic = "yes"`, 1), []string{"17: synthetic: "}},
 	} {

@@ -33,7 +33,7 @@ func (p *Plan) keepSynthetic(cfg *site.Config, o Options) error {
 // synthetic addresses for these names: the packet filter forwards by address, and a synthetic
 // address leads nowhere.
 func SyntheticDatagrams(cfg *site.Config, policy *rules.Policy) (out rules.Problems) {
-	if !policy.HasSynthetic() || len(cfg.Listen.Transparent) == 0 {
+	if !policy.HasSynthetic() || !cfg.Listen.Redirected() {
 		return nil
 	}
 	for _, g := range policy.Grants() {
