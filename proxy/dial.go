@@ -170,15 +170,15 @@ func (p *Proxy) resolveReachable(ctx context.Context, d rules.Decision, a rules.
 	port := a.Dest.Port()
 	reached := addrs[:0:0]
 	for _, addr := range addrs {
-		if d.Reach(netip.AddrPortFrom(addr, port)) == rules.ReasonNone {
+		if p.reach(&d, netip.AddrPortFrom(addr, port)) == rules.ReasonNone {
 			reached = append(reached, addr)
 		}
 	}
-	if route != nil {
-		reached = p.announceParent(&a, route, reached)
-	}
 	if len(reached) == 0 {
 		return nil, a, p.unreachable(d, a, netip.AddrPortFrom(addrs[0], port))
+	}
+	if route != nil {
+		announceParent(&a, route, reached)
 	}
 	return reached, a, nil
 }
@@ -248,7 +248,7 @@ func (p *Proxy) overLimit(a rules.Attempt, detail string) *deniedError {
 // answer is a denial, and it is recorded.
 func (p *Proxy) unreachable(d rules.Decision, a rules.Attempt, addr netip.AddrPort) *deniedError {
 	a.Dest, a.Provisional = addr, true
-	if a.Fault = d.Reach(addr); a.Fault == rules.ReasonNone {
+	if a.Fault = p.reach(&d, addr); a.Fault == rules.ReasonNone {
 		a.Fault = rules.PrivateAddress // d reaches it, but it is not the address that was dialed
 	}
 	return &deniedError{a, p.cfg.Gate.Decide(a)}
@@ -257,25 +257,12 @@ func (p *Proxy) unreachable(d rules.Decision, a rules.Attempt, addr netip.AddrPo
 // verify checks the socket itself: it must be connected to an address that d reaches.
 func (p *Proxy) verify(conn *net.TCPConn, d rules.Decision, a rules.Attempt) (link, rules.Attempt, error) {
 	remote := p.remote(conn)
-	if remote.Port() != a.Dest.Port() || d.Reach(remote) != rules.ReasonNone {
+	if remote.Port() != a.Dest.Port() || p.reach(&d, remote) != rules.ReasonNone {
 		peek.Reset(conn)
 		return link{}, a, p.unreachable(d, a, remote)
 	}
 	a.Dest = remote
 	return link{tcp: conn}, a, nil
-}
-
-// peerOf returns the address and port that a socket is connected to.
-func peerOf(conn *net.TCPConn) netip.AddrPort { return unmapped(conn.RemoteAddr()) }
-
-// unmapped returns the address and port of a TCP address, unmapped.
-func unmapped(addr net.Addr) netip.AddrPort {
-	t, ok := addr.(*net.TCPAddr)
-	if !ok {
-		return netip.AddrPort{}
-	}
-	ap := t.AddrPort()
-	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
 }
 
 func timedOut(err error) bool {

@@ -26,7 +26,8 @@ type flow struct {
 	a       rules.Attempt // as in the last question
 	version int           // counts the decisions, so that moveTo overwrites no newer decision
 	d       rules.Decision
-	cause   rules.Cause // why the flow was aborted: the first cause given
+	cause   rules.Cause  // why the flow was aborted: the first cause given
+	refused *parentError // the parent's refusal; nil: there is none
 }
 
 // flowTable holds the open flows.
@@ -137,9 +138,20 @@ func (f *flow) done(cause rules.Cause) {
 		cause = f.cause
 	}
 	if f.d.Allowed() {
-		f.p.closed(rules.Close{Attempt: f.a, Decision: f.d, Dialed: f.a.Dest, BytesIn: in, BytesOut: out,
-			Started: f.started.UnixNano(), Duration: int64(time.Since(f.started)), Cause: cause})
+		end := rules.Close{Attempt: f.a, Decision: f.d, Dialed: f.a.Dest, BytesIn: in, BytesOut: out,
+			Started: f.started.UnixNano(), Duration: int64(time.Since(f.started)), Cause: cause}
+		if f.refused != nil {
+			end.Why, end.Help = f.refused.Error(), f.refused.help()
+		}
+		f.p.closed(end)
 	}
+}
+
+// refusedBy sets the refusal of the flow's only request by its parent.
+func (f *flow) refusedBy(e *parentError) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.refused = e
 }
 
 func (p *Proxy) closed(c rules.Close) {

@@ -75,10 +75,11 @@ type session struct {
 	ctx   context.Context
 	guard *head.Guard
 
-	granted  *grant          // the request that net/http is about to serve
-	last     *grant          // the request whose body the guard reads, served or not
-	switched *grant          // the request after which the connection is a tunnel
-	up       *http.Transport // made at the first request
+	granted  *grant            // the request that net/http is about to serve
+	last     *grant            // the request whose body the guard reads, served or not
+	switched *grant            // the request after which the connection is a tunnel
+	up       *http.Transport   // made at the first request
+	by       *rules.Generation // of the last request
 }
 
 // A grant is one request that was allowed. It is used once.
@@ -104,8 +105,8 @@ type grant struct {
 
 	answered  *http.Response // the answer to a request with Upgrade, if it was no 101
 	answerErr error
-	failure   rules.Cause // why the destination gave no valid answer
-	refused   rules.Cause // the parent refused the request; EndClean: it did not
+	failure   rules.Cause  // why the destination gave no valid answer
+	refused   *parentError // the parent refused the request; nil: it did not
 }
 
 func newSession(ctx context.Context, p *Proxy, c *client, from source) *session {

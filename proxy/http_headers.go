@@ -103,6 +103,7 @@ func strip(h http.Header, others func(folded string) bool) {
 // that only this proxy may set.
 func (g *grant) returned(h http.Header) {
 	strip(h, ours)
+	hideFields(h, g.hidden())
 	addVia(h, "1.1 "+g.s.p.engine.name)
 }
 

@@ -3,8 +3,6 @@
 
 package proxy
 
-import "sallyport/rules"
-
 // proxyAuthorization is the field with our login for a parent. A client's own one was removed.
 const proxyAuthorization = "Proxy-Authorization"
 
@@ -33,10 +31,29 @@ func (g *grant) forParent(u *upstream) {
 	}
 }
 
+// keepWay closes the session's idle connections if the next request must not take them. A kept
+// connection has the way, and the login, of its time, so it does not outlive a generation with
+// parents. A request with Upgrade needs a connection to the destination itself, by CONNECT.
+func (s *session) keepWay(next *grant) {
+	before, now := s.by, next.a.Generation
+	if s.by = now; s.up == nil || before == nil || now == nil || len(before.Policy.Parents())+len(now.Policy.Parents()) == 0 {
+		return
+	}
+	if before != now || next.head.Upgrade() != "" {
+		s.up.CloseIdleConnections()
+	}
+}
+
+// plain reports whether the connection for a request will carry plain HTTP requests of one client,
+// so that an HTTP parent gets them in absolute-form.
+func (g *grant) plain() bool {
+	_, toUs := g.s.from.(proxySource)
+	return toUs && g.head.Upgrade() == ""
+}
+
 // loginRefused returns the fault of a parent that wants a login, or another one.
 func (g *grant) loginRefused() error {
-	e := refusedWith(g.up.link.parent, 407)
-	g.s.p.parents.note(e.parent, e)
-	g.refused = rules.ParentAuth
-	return faultOf(e)
+	g.refused = refusedWith(g.up.link.parent, 407)
+	g.s.p.parents.note(g.refused.parent, g.refused)
+	return faultOf(g.refused)
 }

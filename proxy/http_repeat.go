@@ -63,6 +63,5 @@ func (g *grant) judgeAgain() error {
 func (s *session) reconnect(ctx context.Context, g *grant) (link, rules.Attempt, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.p.limits.Dial)
 	defer cancel()
-	_, plain := s.from.(proxySource)
-	return s.p.dialGranted(ctx, g.d, g.a, plain)
+	return s.p.dialGranted(ctx, g.d, g.a, g.plain())
 }

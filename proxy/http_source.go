@@ -52,7 +52,7 @@ func (proxySource) misplaced(h *head.Head) string {
 }
 
 func (proxySource) connect(ctx context.Context, g *grant) (link, rules.Attempt, error) {
-	return g.s.p.dial(ctx, g.d, g.a, true)
+	return g.s.p.dial(ctx, g.d, g.a, g.plain())
 }
 
 func (proxySource) tunnel() *flow { return nil }

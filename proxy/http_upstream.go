@@ -78,6 +78,7 @@ func (g *grant) roundTrip(r *http.Request, _ *goproxy.ProxyCtx) (*http.Response,
 		Got1xxResponse: g.interim,
 	}
 	g.url, g.field = r.URL, r.Header
+	g.s.keepWay(g)
 	g.wantTrailers(r.Header)
 	traced := r.WithContext(httptrace.WithClientTrace(ctx, &trace))
 	resp, err := g.s.transport().RoundTrip(traced)
@@ -112,6 +113,7 @@ func (g *grant) roundTrip(r *http.Request, _ *goproxy.ProxyCtx) (*http.Response,
 	if len(resp.TransferEncoding) > 0 {
 		g.out.pieces = new(head.Pieces)
 	}
+	g.hideLogin(resp)
 	resp.Body = &body{ReadCloser: resp.Body, g: g, up: g.up, cancel: cancel}
 	// This is a copy, because net/http later adds the trailers to the original.
 	out := *resp
@@ -187,8 +189,9 @@ func (g *grant) end() {
 func (g *grant) cause() rules.Cause {
 	cause := g.s.guard.EndedBy()
 	switch {
-	case g.refused != rules.EndClean:
-		cause = g.refused
+	case g.refused != nil:
+		g.flow.refusedBy(g.refused)
+		cause = g.refused.cause
 	case cause != rules.EndClean:
 	case g.failure != rules.EndClean:
 		cause = g.failure

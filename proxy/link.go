@@ -5,6 +5,7 @@ package proxy
 import (
 	"crypto/tls"
 	"net"
+	"net/netip"
 
 	"sallyport/rules"
 )
@@ -34,4 +35,17 @@ func (l link) conn() net.Conn {
 		return l.tls
 	}
 	return l.tcp
+}
+
+// peerOf returns the address and port that a socket is connected to.
+func peerOf(conn *net.TCPConn) netip.AddrPort { return unmapped(conn.RemoteAddr()) }
+
+// unmapped returns the address and port of a TCP address, unmapped.
+func unmapped(addr net.Addr) netip.AddrPort {
+	t, ok := addr.(*net.TCPAddr)
+	if !ok {
+		return netip.AddrPort{}
+	}
+	ap := t.AddrPort()
+	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
 }

@@ -67,21 +67,27 @@ func (p *Proxy) leaveNameToParent(a *rules.Attempt, route *rules.Route) bool {
 }
 
 // announceParent sets the parent that is tried first, unless the site wants one of the addresses
-// reached directly. It returns the addresses without those of a parent, which are never
-// destinations.
-func (p *Proxy) announceParent(a *rules.Attempt, route *rules.Route, addrs []netip.Addr) []netip.Addr {
-	addrs = slices.DeleteFunc(addrs, func(addr netip.Addr) bool { return p.parents.is(netip.AddrPortFrom(addr, a.Dest.Port())) })
+// reached directly.
+func announceParent(a *rules.Attempt, route *rules.Route, addrs []netip.Addr) {
 	if !slices.ContainsFunc(addrs, func(addr netip.Addr) bool { return route.Direct(a.Target(), addr) }) {
 		a.Parent = route.Parents[0]
 	}
-	return addrs
+}
+
+// reach is Reach of d, but a parent that has a name is no destination either.
+func (p *Proxy) reach(d *rules.Decision, dest netip.AddrPort) rules.Reason {
+	why := d.Reach(dest)
+	if parents := d.Parents(); why == rules.ReasonNone && len(parents) > 0 && p.parents.has(parents, dest) {
+		return rules.Self
+	}
+	return why
 }
 
 // through connects to a's destination by one parent.
 func (p *Proxy) through(ctx context.Context, d rules.Decision, a rules.Attempt, addrs []netip.Addr, parent *rules.Parent, plain, last bool) (link, rules.Attempt, error) {
 	name, port := a.Target(), a.Dest.Port()
 	if plain && parent.HTTP() {
-		l, err := p.reachParent(ctx, d, a, parent, last)
+		l, err := p.reachParent(ctx, d.Own, a.Generation, parent, last)
 		l.absolute = true
 		if !name.IsZero() { // the request has the name, and the parent resolves it
 			a.Dest = netip.AddrPortFrom(netip.Addr{}, port)
@@ -92,7 +98,7 @@ func (p *Proxy) through(ctx context.Context, d rules.Decision, a rules.Attempt, 
 	var err error
 	for i, target := range targets {
 		var l link
-		if l, err = p.reachParent(ctx, d, a, parent, last); err != nil {
+		if l, err = p.reachParent(ctx, d.Own, a.Generation, parent, last); err != nil {
 			return link{}, a, err
 		}
 		if err = p.ask(ctx, l, target); err == nil {
@@ -134,20 +140,21 @@ func alternate(order []netip.Addr) []netip.Addr {
 	return order
 }
 
-// reachParent connects to the parent itself. While there is another parent to try, it leaves
-// half of the time for that.
-func (p *Proxy) reachParent(ctx context.Context, d rules.Decision, a rules.Attempt, parent *rules.Parent, last bool) (link, error) {
+// reachParent connects to the parent itself. own reports sallyport's own listeners, and g is the
+// generation that resolves the parent's name. While there is another parent to try, reachParent
+// leaves half of the time for that.
+func (p *Proxy) reachParent(ctx context.Context, own func(netip.AddrPort) bool, g *rules.Generation, parent *rules.Parent, last bool) (link, error) {
 	if deadline, ok := ctx.Deadline(); ok && !last {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithDeadline(ctx, time.Now().Add(time.Until(deadline)/2))
 		defer cancel()
 	}
-	addrs, err := p.parentAddrs(ctx, a, parent)
+	addrs, err := p.parentAddrs(ctx, g, parent)
 	if err != nil {
 		return link{}, err
 	}
 	for _, addr := range addrs {
-		if d.Own(netip.AddrPortFrom(addr, parent.At.Port)) {
+		if own(netip.AddrPortFrom(addr, parent.At.Port)) {
 			return link{}, &parentError{parent: parent, cause: rules.ParentUnreachable, broken: true, err: errOwnParent}
 		}
 	}
@@ -176,7 +183,7 @@ var (
 )
 
 // parentAddrs returns the addresses of a parent, by our own resolver.
-func (p *Proxy) parentAddrs(ctx context.Context, a rules.Attempt, parent *rules.Parent) ([]netip.Addr, error) {
+func (p *Proxy) parentAddrs(ctx context.Context, g *rules.Generation, parent *rules.Parent) ([]netip.Addr, error) {
 	if parent.At.Addr.IsValid() {
 		return []netip.Addr{parent.At.Addr}, nil
 	}
@@ -186,7 +193,7 @@ func (p *Proxy) parentAddrs(ctx context.Context, a rules.Attempt, parent *rules.
 	if p.cfg.Lookup == nil {
 		return nil, fail(rules.ParentUnreachable, errors.New("no resolver"))
 	}
-	found, err := p.cfg.Lookup(ctx, a.Generation, parent.At.Name)
+	found, err := p.cfg.Lookup(ctx, g, parent.At.Name)
 	if err != nil && timedOut(err) {
 		return nil, fail(rules.ParentTimedOut, err)
 	}
@@ -208,16 +215,21 @@ func (p *Proxy) parentAddrs(ctx context.Context, a rules.Attempt, parent *rules.
 // ask asks a connected parent for a destination. Afterwards the link carries the bytes of the
 // destination, from the first one on.
 func (p *Proxy) ask(ctx context.Context, l link, target rules.Authority) error {
+	return p.speak(ctx, l, func() error {
+		if l.parent.HTTP() {
+			return askHTTP(l, target, p.engine.pseudonym())
+		}
+		return askSOCKS(l.conn(), l.parent, target)
+	})
+}
+
+// speak lets exchange speak with a parent until ctx ends.
+func (p *Proxy) speak(ctx context.Context, l link, exchange func() error) error {
 	deadline, _ := ctx.Deadline()
 	conn := l.conn()
 	conn.SetDeadline(deadline)
 	stop := context.AfterFunc(ctx, func() { l.tcp.SetDeadline(time.Unix(1, 0)) })
-	var err error
-	if l.parent.HTTP() {
-		err = askHTTP(l, target, p.engine.pseudonym())
-	} else {
-		err = askSOCKS(conn, l.parent, target)
-	}
+	err := exchange()
 	if !stop() && err == nil {
 		err = &parentError{parent: l.parent, cause: rules.ParentTimedOut, err: ctx.Err()}
 	}

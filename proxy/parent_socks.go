@@ -19,8 +19,13 @@ var errNoSOCKS = errors.New("the answer is not one of SOCKS5")
 // askSOCKS asks for a connection. Each message has a length that is known before it is read, so no
 // byte of the destination is read.
 func askSOCKS(conn net.Conn, parent *rules.Parent, target rules.Authority) error {
+	return exchangeSOCKS(conn, parent, func(c io.ReadWriter) error { return speakSOCKS(c, parent, target) })
+}
+
+// exchangeSOCKS turns every error of speak into a fault of the parent.
+func exchangeSOCKS(conn net.Conn, parent *rules.Parent, speak func(io.ReadWriter) error) error {
 	c := &watched5{Conn: conn}
-	err := speakSOCKS(c, parent, target)
+	err := speak(c)
 	var refused *parentError
 	switch {
 	case err == nil, errors.As(err, &refused):
@@ -55,7 +60,26 @@ func (c *watched5) Write(b []byte) (int, error) {
 	return n, err
 }
 
+// speakSOCKS logs in and asks for a target.
 func speakSOCKS(c io.ReadWriter, parent *rules.Parent, target rules.Authority) error {
+	if err := beginSOCKS(c, parent); err != nil {
+		return err
+	}
+	if _, err := c.Write(parentRequest(target)); err != nil {
+		return err
+	}
+	reply, err := statute.ParseReply(c)
+	if err != nil {
+		return err
+	}
+	if reply.Reserved != 0 {
+		return errNoSOCKS
+	}
+	return socksAnswer(parent, reply.Response)
+}
+
+// beginSOCKS agrees on a way to log in, and logs in if the parent wants that.
+func beginSOCKS(c io.ReadWriter, parent *rules.Parent) error {
 	methods := []byte{statute.MethodNoAuth}
 	if parent.Login != (rules.Login{}) {
 		methods = append(methods, statute.MethodUserPassAuth)
@@ -72,23 +96,11 @@ func speakSOCKS(c io.ReadWriter, parent *rules.Parent, target rules.Authority) e
 	case chosen.Method == statute.MethodNoAcceptable:
 		return &parentError{parent: parent, cause: rules.ParentAuth, socks: "no acceptable way to log in"}
 	case chosen.Method == statute.MethodUserPassAuth && len(methods) > 1:
-		if err := logIn(c, parent); err != nil {
-			return err
-		}
+		return logIn(c, parent)
 	case chosen.Method != statute.MethodNoAuth:
 		return errNoSOCKS
 	}
-	if _, err := c.Write(parentRequest(target)); err != nil {
-		return err
-	}
-	reply, err := statute.ParseReply(c)
-	if err != nil {
-		return err
-	}
-	if reply.Reserved != 0 {
-		return errNoSOCKS
-	}
-	return socksAnswer(parent, reply.Response)
+	return nil
 }
 
 // logIn sends user and password (RFC 1929).

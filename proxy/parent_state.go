@@ -1,4 +1,5 @@
-// Parent state: what is known about each parent. A parent that failed just now is tried last.
+// Parent state: what is known about each parent. A parent that failed just now, or whose last check
+// failed, is tried last.
 
 package proxy
 
@@ -13,8 +14,13 @@ import (
 	"sallyport/rules"
 )
 
-// failedFor is how long a parent that could not be used is tried after the others.
-const failedFor = 30 * time.Second
+const (
+	// failedFor is how long a parent that could not be used is tried after the others.
+	failedFor = 30 * time.Second
+	// addressFor is how long an address of a parent's name is no destination after the last look-up
+	// that had it. Names of proxies rotate among several addresses.
+	addressFor = time.Hour
+)
 
 // ParentStats is what a Proxy knows about one parent.
 type ParentStats struct {
@@ -23,6 +29,9 @@ type ParentStats struct {
 	Failed    map[rules.Cause]uint64 // by cause
 	Last      rules.Cause            // of the last flow; EndClean: it was carried
 	Since     time.Time              // since when the last flows ended like that
+
+	Health      rules.Cause // of the last check; EndClean: the parent can be used
+	HealthSince time.Time   // since when the checks end like that; zero: there was no check
 }
 
 // parentTable has the state of every parent that was used, by name. The zero value is ready.
@@ -33,9 +42,9 @@ type parentTable struct {
 
 type parentState struct {
 	ParentStats
-	broken time.Time    // when it last could not be used; zero: never, or it was used since
-	addrs  []netip.Addr // of its name, by the last look-up
-	port   uint16
+	of     *rules.Parent // as configured when it was last chosen or checked
+	broken time.Time     // when it last could not be used; zero: never, or it was used since
+	addrs  map[netip.AddrPort]time.Time
 }
 
 // state returns the state of a parent. The caller holds the lock.
@@ -45,8 +54,18 @@ func (t *parentTable) state(p *rules.Parent) *parentState {
 	}
 	s := t.all[p.Name]
 	if s == nil {
-		s = &parentState{ParentStats: ParentStats{Name: p.Name, Failed: map[rules.Cause]uint64{}}}
+		s = &parentState{ParentStats: ParentStats{Name: p.Name, Failed: map[rules.Cause]uint64{}}, of: p}
 		t.all[p.Name] = s
+	}
+	return s
+}
+
+// current is state for a parent of the configuration in force. A reload can have corrected the
+// parent, so the earlier failures do not count any more.
+func (t *parentTable) current(p *rules.Parent) *parentState {
+	s := t.state(p)
+	if s.of != p {
+		s.of, s.broken, s.Health, s.HealthSince = p, time.Time{}, rules.EndClean, time.Time{}
 	}
 	return s
 }
@@ -61,7 +80,7 @@ func (t *parentTable) order(parents []*rules.Parent) []*rules.Parent {
 	out := make([]*rules.Parent, 0, len(parents))
 	var late []*rules.Parent
 	for _, p := range parents {
-		if s := t.state(p); !s.broken.IsZero() && time.Since(s.broken) < failedFor {
+		if s := t.current(p); s.Health != rules.EndClean || !s.broken.IsZero() && time.Since(s.broken) < failedFor {
 			late = append(late, p)
 		} else {
 			out = append(out, p)
@@ -72,11 +91,8 @@ func (t *parentTable) order(parents []*rules.Parent) []*rules.Parent {
 
 // note records how a try ended. Errors that are not about the parent are not recorded.
 func (t *parentTable) note(p *rules.Parent, err error) {
-	var failed *parentError
-	cause := rules.EndClean
-	if errors.As(err, &failed) {
-		cause = failed.cause
-	} else if err != nil {
+	cause, failed, known := parentCause(err)
+	if !known {
 		return
 	}
 	t.mu.Lock()
@@ -85,18 +101,47 @@ func (t *parentTable) note(p *rules.Parent, err error) {
 	if s.Last != cause || s.Since.IsZero() {
 		s.Last, s.Since = cause, time.Now()
 	}
+	var broken time.Time
 	switch {
 	case failed == nil:
 		s.Connected++
-		s.broken = time.Time{}
 	default:
 		s.Failed[cause]++
 		if failed.broken || cause == rules.ParentTimedOut && failed.status == 0 {
-			s.broken = time.Now()
-		} else {
-			s.broken = time.Time{}
+			broken = time.Now()
 		}
 	}
+	if s.of == p { // else it is a flow of an earlier configuration
+		s.broken = broken
+	}
+}
+
+// noteCheck records how a check ended, and reports whether the check before ended differently.
+func (t *parentTable) noteCheck(p *rules.Parent, err error) (changed bool) {
+	cause, _, known := parentCause(err)
+	if !known {
+		return false
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	s := t.current(p)
+	changed = s.Health != cause
+	if changed || s.HealthSince.IsZero() {
+		s.Health, s.HealthSince = cause, time.Now()
+	}
+	return changed
+}
+
+// parentCause returns the cause of an error of a parent; EndClean without an error. known is false
+// for other errors.
+func parentCause(err error) (cause rules.Cause, failed *parentError, known bool) {
+	switch {
+	case err == nil:
+		return rules.EndClean, nil, true
+	case errors.As(err, &failed):
+		return failed.cause, failed, true
+	}
+	return rules.EndClean, nil, false
 }
 
 // remember keeps the addresses of a parent: they are never destinations.
@@ -106,23 +151,38 @@ func (t *parentTable) remember(p *rules.Parent, addrs []netip.Addr) {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	s := t.state(p)
-	s.addrs, s.port = addrs, p.At.Port
-}
-
-// is reports whether dest is the address of a parent that has a name.
-func (t *parentTable) is(dest netip.AddrPort) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for _, s := range t.all {
-		if s.port == dest.Port() && slices.Contains(s.addrs, dest.Addr()) {
-			return true
+	s, now := t.state(p), time.Now()
+	if s.addrs == nil {
+		s.addrs = map[netip.AddrPort]time.Time{}
+	}
+	for at, seen := range s.addrs {
+		if now.Sub(seen) > addressFor {
+			delete(s.addrs, at)
 		}
 	}
-	return false
+	for _, addr := range addrs {
+		s.addrs[netip.AddrPortFrom(addr, p.At.Port)] = now
+	}
 }
 
-// Parents returns what is known about each parent that was used, by name.
+// has reports whether dest is an address of one of parents that has a name.
+func (t *parentTable) has(parents []*rules.Parent, dest netip.AddrPort) bool {
+	if !slices.ContainsFunc(parents, func(p *rules.Parent) bool { return p.At.Port == dest.Port() && !p.At.Name.IsZero() }) {
+		return false
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return slices.ContainsFunc(parents, func(p *rules.Parent) bool {
+		s := t.all[p.Name]
+		if s == nil || p.At.Port != dest.Port() {
+			return false
+		}
+		_, there := s.addrs[dest]
+		return there
+	})
+}
+
+// Parents returns what is known about each parent that was used or checked, by name.
 func (p *Proxy) Parents() []ParentStats {
 	t := &p.parents
 	t.mu.Lock()

@@ -262,7 +262,7 @@ func TestParentWithAName(t *testing.T) {
 	if !strings.Contains(parent.received(), "CONNECT 8.8.8.8:443") {
 		t.Errorf("the parent got %q", parent.received())
 	}
-	if p := netip.MustParseAddrPort("8.8.8.6:443"); !w.p.parents.is(p) {
+	if p := netip.MustParseAddrPort("8.8.8.6:443"); !w.p.parents.has(w.live.Policy().Parents(), p) {
 		t.Error("the parent's address is not remembered")
 	}
 }

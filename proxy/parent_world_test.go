@@ -33,7 +33,13 @@ func (loginFile) List(string, string) ([]string, error) { return nil, nil }
 // parented puts the world's configuration with parents in force.
 func (w *world) parented(text string) {
 	w.t.Helper()
-	c, problems := site.Parse("test.toml", site.Disk{Files: loginFile{}}, []byte(text+worldConfig), nil)
+	w.parentedWith(text, worldConfig)
+}
+
+// parentedWith puts another configuration with parents in force.
+func (w *world) parentedWith(text, config string) {
+	w.t.Helper()
+	c, problems := site.Parse("test.toml", site.Disk{Files: loginFile{}}, []byte(text+config), nil)
 	if c == nil {
 		w.t.Fatal(problems)
 	}

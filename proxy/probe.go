@@ -39,6 +39,12 @@ func ParentFault(err error) (text, help string, ok bool) {
 	return parent.Error(), parent.help(), true
 }
 
+// ParentCause returns the cause of a parent's error; EndClean for every other error.
+func ParentCause(err error) rules.Cause {
+	cause, _, _ := parentCause(err)
+	return cause
+}
+
 // DialOne connects to addr on the port in a, and to nothing else, if d reaches it. If LeftToParent
 // reports true, addr is the zero Addr. A destination with a parent is reached through it. The
 // Attempt is returned with Dest as dialed. ctx bounds the time.
@@ -47,7 +53,7 @@ func (p *Proxy) DialOne(ctx context.Context, d rules.Decision, a rules.Attempt, 
 		return p.opened(p.connectAny(ctx, d, a, nil, false))
 	}
 	dest := netip.AddrPortFrom(addr, a.Dest.Port())
-	if r := d.Reach(dest); r != rules.ReasonNone {
+	if r := p.reach(&d, dest); r != rules.ReasonNone {
 		return nil, a, p.unreachable(d, a, dest)
 	}
 	return p.opened(p.connectAny(ctx, d, a, []netip.Addr{addr}, false))

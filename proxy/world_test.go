@@ -66,6 +66,7 @@ type world struct {
 	live    *rules.Live
 	own     rules.Own
 	journal *recorder
+	names   map[string][]netip.Addr // the resolver's answers
 	http    netip.AddrPort
 	socks   netip.AddrPort
 
@@ -82,7 +83,7 @@ func impatient(c *Config) { c.Limits.Sniff, c.Limits.Head = 300*time.Millisecond
 // newWorld starts a proxy with both front ends. change may be nil.
 func newWorld(t testing.TB, change func(*Config)) *world {
 	t.Helper()
-	w := &world{t: t, live: new(rules.Live), origins: map[netip.AddrPort]*origin{}, peers: map[string]netip.AddrPort{}}
+	w := &world{t: t, live: new(rules.Live), names: worldNames(), origins: map[netip.AddrPort]*origin{}, peers: map[string]netip.AddrPort{}}
 	w.journal = &recorder{next: w.live}
 	var flows atomic.Uint64
 	cfg := Config{
@@ -149,7 +150,7 @@ func (w *world) lookup(_ context.Context, _ *rules.Generation, n rules.Name) ([]
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.lookups = append(w.lookups, n.String())
-	if addrs, ok := worldNames()[n.String()]; ok {
+	if addrs, ok := w.names[n.String()]; ok {
 		return addrs, nil
 	}
 	return nil, errors.New("no such name")

@@ -22,7 +22,7 @@ type scopeBuilder struct {
 	p      *Policy
 	s      *scope
 	now    time.Time
-	routes routes
+	routes *routes
 	exact  map[Name][]uint32
 	wild   map[Name][]uint32
 	below  map[Name][]nearRef

@@ -37,6 +37,7 @@ func Compile(c *Spec, own Own, now time.Time) (*Policy, Problems) {
 		problems = append(problems, s.unboundRoles(c.File)...)
 		p.scopes = append(p.scopes, s)
 	}
+	p.routes = routes.all
 	p.keys = &Rule{Profile: SiteProfile, ID: "dns.keys", Reason: "DNSSEC keys of the names above a permitted one", File: c.File}
 	p.addClients(c.Clients)
 	p.addZones(c)

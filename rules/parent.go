@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
+	"time"
 )
 
 // The protocols of a parent.
@@ -31,6 +33,7 @@ type Parent struct {
 	ByName  bool          // it resolves the names of destinations; sallyport does not
 	Default bool          // it carries the flows of clients and rules that name no parent
 	Direct  []Destination // names, wildcards and prefixes that sallyport reaches without it
+	Health  time.Duration // how often it is checked without a flow; 0: only flows show how it is
 	Line    int
 
 	Login       Login            // the zero Login: none
@@ -122,17 +125,33 @@ func (p *Policy) Parents() []*Parent {
 	return p.parents
 }
 
-// Own reports whether dest leads back to sallyport: it is one of its listeners.
-func (d *Decision) Own(dest netip.AddrPort) bool { return d.policy != nil && d.policy.own.Is(dest) }
+// Parents returns the parents of the policy that decided.
+func (d *Decision) Parents() []*Parent { return d.policy.Parents() }
 
-// routes finds the route of each client and rule.
+// Routes returns the ways through parents, each once. A nil Policy has none.
+func (p *Policy) Routes() []*Route {
+	if p == nil {
+		return nil
+	}
+	return p.routes
+}
+
+// IsOwn reports whether dest leads back to sallyport: it is one of its listeners.
+func (p *Policy) IsOwn(dest netip.AddrPort) bool { return p != nil && p.own.Is(dest) }
+
+// Own reports whether dest leads back to sallyport, by the policy that decided.
+func (d *Decision) Own(dest netip.AddrPort) bool { return d.policy.IsOwn(dest) }
+
+// routes finds the route of each client and rule. Equal keys have one route.
 type routes struct {
 	parents []*Parent
 	usual   *Route
+	all     []*Route
+	named   map[string]*Route
 }
 
-func newRoutes(parents []*Parent) routes {
-	r := routes{parents: parents}
+func newRoutes(parents []*Parent) *routes {
+	r := &routes{parents: parents, named: map[string]*Route{}}
 	var usual []*Parent
 	for _, p := range parents {
 		if p.Default {
@@ -144,17 +163,22 @@ func newRoutes(parents []*Parent) routes {
 	}
 	if len(usual) > 0 {
 		r.usual = &Route{Parents: usual}
+		r.all = []*Route{r.usual}
 	}
 	return r
 }
 
 // of returns the route that a parent key names. Without a key it is otherwise.
-func (r routes) of(names []string, otherwise *Route, ruled bool) *Route {
+func (r *routes) of(names []string, otherwise *Route, ruled bool) *Route {
 	if len(names) == 0 {
 		return otherwise
 	}
 	if names[0] == RouteDirect {
 		return nil
+	}
+	key := fmt.Sprint(ruled, strings.Join(names, " "))
+	if made := r.named[key]; made != nil {
+		return made
 	}
 	out := &Route{ruled: ruled}
 	for _, name := range names {
@@ -167,6 +191,7 @@ func (r routes) of(names []string, otherwise *Route, ruled bool) *Route {
 	if len(out.Parents) == 0 {
 		return otherwise
 	}
+	r.named[key], r.all = out, append(r.all, out)
 	return out
 }
 
@@ -176,14 +201,20 @@ func (p *Policy) leadsBack(dest netip.AddrPort) bool {
 	return p.own.Is(dest) || len(p.parents) > 0 && p.parentAt(Authority{Addr: dest.Addr(), Port: dest.Port()}) != nil
 }
 
-// parentAt returns the parent that a destination names; nil: it names none.
+// parentAt returns the parent that a destination names; nil: it names none. A parent on this host
+// can listen on every address of this host.
 func (p *Policy) parentAt(dest Authority) *Parent {
 	for _, parent := range p.parents {
-		if parent.At == dest {
+		if parent.At == dest || parent.At.Port == dest.Port && p.here(parent.At.Addr) && p.here(dest.Addr) {
 			return parent
 		}
 	}
 	return nil
+}
+
+// here reports whether an address leads to this host.
+func (p *Policy) here(a netip.Addr) bool {
+	return a.IsValid() && (a.IsLoopback() || a.IsUnspecified() || p.own.Host(a))
 }
 
 // DialedBy returns how the parent of a flow was asked for its destination: "address" or

@@ -27,6 +27,7 @@ type Policy struct {
 	own       Own
 	synthetic *syntheticTable // the addresses that stand for names; nil: none
 	parents   []*Parent
+	routes    []*Route
 	profiles  []*Profile // every profile that a client could have: for hints
 
 	revision string

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"slices"
 	"strings"
+	"time"
 
 	"sallyport/rules"
 	"sallyport/rules/tomldoc"
@@ -60,6 +61,7 @@ func (c *Config) readParent(t *tomldoc.Table, alone bool, disk Disk) *rules.Pare
 	}
 	c.readParentURL(t, p)
 	p.ByName = t.Choice("by", "address", "name") == "name"
+	p.Health = t.Duration("health", 0, time.Second)
 	for _, s := range t.Strs("direct") {
 		d, err := rules.ParseDestination(s)
 		switch {

@@ -45,7 +45,7 @@ func TestParentRefusals(t *testing.T) {
 		{"neither address nor name", with(`by = "ip"`), `site.toml:4: by: "ip" is not one of "address", "name"`},
 		{"a role is not direct", with(`direct = ["10.0.0.0/8", "role:manager"]`), `site.toml:4: direct: "role:manager" is a role: list names, wildcards, addresses or prefixes`},
 		{"bits behind the length", with(`direct = ["10.0.0.1/8"]`), `site.toml:4: direct: "10.0.0.1/8" has bits set after its prefix length: write "10.0.0.0/8" or "10.0.0.1"`},
-		{"a key nobody knows", with(`username = "me"`), `site.toml:4: unknown key "username": known here: auth_file, by, ca, cert, default, direct, key, name, url`},
+		{"a key nobody knows", with(`username = "me"`), `site.toml:4: unknown key "username": known here: auth_file, by, ca, cert, default, direct, health, key, name, url`},
 		{"an authority without TLS", with(`ca = "ca.pem"`), "site.toml:4: ca: is for an https parent, and url says http\nsite.toml:4: ca: ca.pem: files are not read here"},
 		{"two kinds that take each other's place", "[[parent]]\nname = \"a\"\nurl = \"http://10.9.9.9:3128\"\ndefault = true\n[[parent]]\nname = \"b\"\nurl = \"socks5://10.9.9.9:1080\"\ndefault = true\n" + one,
 			`site.toml:5: parent "b": default: parents that take each other's place must be of one kind: http and https, or socks5`},

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"sallyport/proxy"
+	"sallyport/denials/page"
 	"sallyport/rules"
 	"sallyport/rules/site"
 )
@@ -66,22 +66,21 @@ type parentState struct {
 	By        string    `json:"by"`
 	State     string    `json:"state"` // "unused", "works", or the fault of the last flow
 	Since     time.Time `json:"since,omitzero"`
+	Check     string    `json:"check,omitempty"` // how its checks end; "": it has no health interval
 	Connected uint64    `json:"connected"`
 	Failed    uint64    `json:"failed"`
 }
 
 // parentStates returns the state of each parent of a configuration, by the flows so far.
 func (g *Gateway) parentStates(cfg *site.Config) []parentState {
-	stats := map[string]proxy.ParentStats{}
-	for _, s := range g.proxy.Parents() {
-		stats[s.Name] = s
-	}
+	stats := g.parentStats()
 	var out []parentState
 	for _, p := range cfg.Parents {
 		one := parentState{Name: p.Name, URL: p.URL(), By: "address", State: "unused"}
 		if p.ByName {
 			one.By = "name"
 		}
+		one.Check = describeCheck(p, stats[p.Name])
 		if s, used := stats[p.Name]; used && !s.Since.IsZero() {
 			one.State, one.Since, one.Connected = "works", s.Since.UTC(), s.Connected
 			if fault := s.Last.DialFault(); fault != "" {
@@ -102,7 +101,21 @@ func (s parentState) String() string {
 	if !s.Since.IsZero() {
 		text += fmt.Sprintf(" since %s; %d flows carried, %d failed", s.Since.Format(time.RFC3339), s.Connected, s.Failed)
 	}
+	if s.Check != "" {
+		text += "; " + s.Check
+	}
 	return text
+}
+
+// parentHealth returns a line of the health page for each parent.
+func (g *Gateway) parentHealth(cfg *site.Config) []page.Health {
+	var rows []page.Health
+	for _, s := range g.parentStates(cfg) {
+		ok := (s.State == "works" || s.State == "unused") && !strings.HasPrefix(s.Check, "checks fail")
+		name, text, _ := strings.Cut(s.String(), ", ")
+		rows = append(rows, page.Health{Name: "Parent " + name, OK: ok, Text: text})
+	}
+	return rows
 }
 
 // exportParents sends the flows of each parent. A parent that was not used has a zero.
@@ -110,17 +123,20 @@ func (g *Gateway) exportParents(e exporter) {
 	g.mu.Lock()
 	cfg := g.cfg
 	g.mu.Unlock()
-	used := map[string]bool{}
-	for _, s := range g.proxy.Parents() {
-		used[s.Name] = true
+	used := g.parentStats()
+	for _, s := range used {
 		e.send("sallyport_parent_flows_total", float64(s.Connected), s.Name, "ok")
 		for cause, n := range s.Failed {
 			e.send("sallyport_parent_flows_total", float64(n), s.Name, cause.DialFault())
 		}
 	}
 	for _, p := range cfg.Parents {
-		if !used[p.Name] {
+		s, known := used[p.Name]
+		if !known {
 			e.send("sallyport_parent_flows_total", 0, p.Name, "ok")
+		}
+		if p.Health > 0 {
+			e.send("sallyport_parent_up", flag(s.Health == rules.EndClean && !s.HealthSince.IsZero()), p.Name)
 		}
 	}
 }

@@ -131,5 +131,5 @@ func (g *Gateway) Ready() []error {
 			errs = append(errs, errors.New(line))
 		}
 	}
-	return errs
+	return append(errs, g.parentsDown()...)
 }

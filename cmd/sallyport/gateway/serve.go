@@ -32,6 +32,7 @@ func (g *Gateway) Start(ctx context.Context) {
 	g.journal.Start(fmt.Sprintf("version %s, %s, hardening %s", g.build.Version, DescribePolicy(g.cfg, policy)+replacements(g.cfg), describeHardening(g.hardening)),
 		journal.OwnTexts(g.own.Listeners, HostAddresses()))
 	g.discoverNAT64(ctx) // the first clients need it
+	g.findParents(ctx)
 	g.print(g.startLines(policy))
 	for _, err := range nftables.MissingRoutes(g.booted.Listen, g.booted) {
 		g.log.Warn(err.Error())
@@ -108,6 +109,7 @@ func (g *Gateway) keepCurrent(start starter) {
 	forever("watch", g.watch)
 	forever("resolvers", g.watchSystem)
 	forever("nat64", g.watchNAT64)
+	forever("parents", g.watchParents)
 	forever("memory", returnMemory)
 	if g.drops.Reads() {
 		forever("drops", g.drops.Run)

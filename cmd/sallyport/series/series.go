@@ -63,6 +63,7 @@ func All() []Metric {
 		{Name: "sallyport_decisions_total", Type: "counter", Labels: []string{"verdict", "reason", "via"}, Help: "Final decisions. `verdict`: `allow`, `deny`, `would_deny`.", Alert: "`increase(…{reason=~\"sni_mismatch|host_mismatch|self\"}[1h]) > 0`"},
 		{Name: "sallyport_dial_failures_total", Type: "counter", Labels: []string{"fault"}, Help: "Permitted flows whose destination could not be reached: `resolve`, `no address`, `timeout`, `refused`, `unreachable`, `failed`, and with a parent proxy `parent_…`.", Alert: "`increase(…[15m]) > 20`"},
 		{Name: "sallyport_parent_flows_total", Type: "counter", Labels: []string{"parent", "result"}, Help: "Flows by parent proxy. `result`: `ok`, or the fault: `parent_unreachable`, `parent_timeout`, `parent_tls`, `parent_auth`, `parent_refused`, `parent_reply`.", Alert: "`increase(…{result!=\"ok\"}[15m]) > 20`"},
+		{Name: "sallyport_parent_up", Type: "gauge", Labels: []string{"parent"}, Help: "1 while the checks of the parent proxy pass; only for a `[[parent]]` with `health`.", Alert: "`… == 0` for 5 minutes"},
 		// Connections.
 		{Name: "sallyport_connections", Type: "gauge", Help: "Accepted proxy connections that are open.", Alert: "`… > 0.8 * 16384` (`[limits] connections`)"},
 		{Name: "sallyport_tunnels", Type: "gauge", Help: "Flows that are connected to their destination."},

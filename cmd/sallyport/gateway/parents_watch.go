@@ -1,0 +1,146 @@
+// Parents, watch: checks the parents that have a health interval, and looks up the names of parents.
+
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"sallyport/proxy"
+	"sallyport/rules"
+)
+
+// parentNameEvery is how often the name of a parent is looked up, and parentNameRetry how soon
+// again if there was no answer. Until there is one, the parent's address is not known, so that
+// a rule for that address would permit it.
+const (
+	parentNameEvery = time.Minute
+	parentNameRetry = 5 * time.Second
+)
+
+// A parentWatch is when each parent is due. Parents of an earlier configuration drop out.
+type parentWatch struct {
+	check, find map[*rules.Parent]time.Time
+}
+
+// findParents looks up the names of parents before the first client comes. It waits a short time
+// only: watchParents goes on with it.
+func (g *Gateway) findParents(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	var all sync.WaitGroup
+	for _, p := range g.live.Policy().Parents() {
+		if !p.At.Name.IsZero() {
+			all.Go(func() { _ = g.proxy.FindParent(ctx, p) })
+		}
+	}
+	all.Wait()
+}
+
+// watchParents runs until ctx ends.
+func (g *Gateway) watchParents(ctx context.Context) {
+	tick := time.NewTicker(g.poll)
+	defer tick.Stop()
+	w := parentWatch{map[*rules.Parent]time.Time{}, map[*rules.Parent]time.Time{}}
+	for {
+		g.visitParents(ctx, &w)
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// visitParents checks and finds the parents that are due, all at once.
+func (g *Gateway) visitParents(ctx context.Context, w *parentWatch) {
+	parents := g.live.Policy().Parents()
+	next := parentWatch{map[*rules.Parent]time.Time{}, map[*rules.Parent]time.Time{}}
+	now := g.now()
+	var mu sync.Mutex
+	var all sync.WaitGroup
+	for _, p := range parents {
+		next.check[p], next.find[p] = w.check[p], w.find[p]
+		if p.Health > 0 && !now.Before(w.check[p]) {
+			next.check[p] = now.Add(p.Health)
+			all.Go(func() { g.checkParent(ctx, p) })
+		}
+		if !p.At.Name.IsZero() && !now.Before(w.find[p]) {
+			all.Go(func() {
+				again := now.Add(parentNameEvery)
+				if g.proxy.FindParent(ctx, p) != nil {
+					again = now.Add(parentNameRetry)
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				next.find[p] = again
+			})
+		}
+	}
+	all.Wait()
+	*w = next
+}
+
+// checkParent checks one parent, and logs a change.
+func (g *Gateway) checkParent(ctx context.Context, p *rules.Parent) {
+	changed, err := g.proxy.CheckParent(ctx, p)
+	if !changed {
+		return
+	}
+	if err == nil {
+		g.log.Info("a parent proxy can be used again", "parent", p.Name, "url", p.URL())
+		return
+	}
+	text, help, _ := proxy.ParentFault(err)
+	g.log.Warn("a parent proxy cannot be used; it is tried last", "parent", p.Name, "url", p.URL(), "fault", parentFault(err), "error", text, "do", help)
+}
+
+// parentFault returns the name of a parent's fault.
+func parentFault(err error) string { return proxy.ParentCause(err).DialFault() }
+
+// parentsDown returns an error for each way on which no parent passes its check. A parent without
+// health counts as usable: without flows nothing could show that it works again.
+func (g *Gateway) parentsDown() []error {
+	stats := g.parentStats()
+	var errs []error
+	for _, route := range g.live.Policy().Routes() {
+		var names []string
+		down := !slices.ContainsFunc(route.Parents, func(p *rules.Parent) bool {
+			fault := stats[p.Name].Health.DialFault()
+			names = append(names, p.Name+" ("+fault+" since "+stats[p.Name].HealthSince.UTC().Format(time.RFC3339)+")")
+			return p.Health == 0 || fault == ""
+		})
+		if err := errors.New("parent: " + strings.Join(names, ", ") + " cannot be used"); down && !slices.ContainsFunc(errs, func(e error) bool { return e.Error() == err.Error() }) {
+			errs = append(errs, err)
+		}
+	}
+	return errs
+}
+
+// parentStats returns what the proxy knows about each parent, by name.
+func (g *Gateway) parentStats() map[string]proxy.ParentStats {
+	stats := map[string]proxy.ParentStats{}
+	for _, s := range g.proxy.Parents() {
+		stats[s.Name] = s
+	}
+	return stats
+}
+
+// describeCheck describes how a parent's checks end; "" for a parent without them.
+func describeCheck(p *rules.Parent, s proxy.ParentStats) string {
+	switch fault := s.Health.DialFault(); {
+	case p.Health == 0:
+		return ""
+	case s.HealthSince.IsZero():
+		return "not checked yet"
+	case fault != "":
+		return fmt.Sprintf("checks fail: %s since %s", fault, s.HealthSince.UTC().Format(time.RFC3339))
+	default:
+		return "checks pass since " + s.HealthSince.UTC().Format(time.RFC3339)
+	}
+}
