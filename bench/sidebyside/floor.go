@@ -45,6 +45,24 @@ func bareRelay(addr string) error {
 	return nil
 }
 
+// bareParent is the parent of a proxy: it answers CONNECT for every address.
+func bareParent(c net.Conn) {
+	defer c.Close()
+	line, err := bufio.NewReader(io.LimitReader(c, 4096)).ReadString('\n') // the head comes in one piece
+	f := strings.Fields(line)
+	if err != nil || len(f) < 2 {
+		return
+	}
+	up, err := net.Dial("tcp", f[1])
+	if err != nil {
+		return
+	}
+	defer up.Close()
+	io.WriteString(c, "HTTP/1.1 200 OK\r\n\r\n")
+	go func() { io.Copy(up, c); up.(*net.TCPConn).CloseWrite() }()
+	io.Copy(c, up)
+}
+
 // bareDNS is a resolver with a map and a socket.
 func bareDNS(addr string) error {
 	a, err := net.ResolveUDPAddr("udp", addr)

@@ -128,10 +128,15 @@ func newBench(binary string, scale float64) (*bench, error) {
 		return nil, err
 	}
 	go echoDatagrams(echo.(*net.UDPConn))
+	parent, err := net.Listen("tcp", parentAddr)
+	if err != nil {
+		return nil, err
+	}
+	go serve(parent, bareParent)
 	go serve(secure, answerOnce)
 	go serveHTTP(plain)
 	go serve(bulk, streamZeros)
-	b.closers = []io.Closer{pc, echo, secure, bulk, plain}
+	b.closers = []io.Closer{pc, echo, secure, bulk, plain, parent}
 	b.hello = captureHello("bulk.allowed.test")
 	return b, nil
 }

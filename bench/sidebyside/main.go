@@ -20,7 +20,7 @@ func main() {
 	binary := flag.String("sallyport", "", "the binary to measure (required)")
 	rounds := flag.Int("rounds", 3, "rounds; the peers take turns in each")
 	scale := flag.Float64("scale", 1, "multiplies the counts of every row")
-	only := flag.String("peers", "sallyport,squid,bare-relay,unbound,bare-dns,bare-udp,sallyport-redirect,squid-intercept,bare-redirect", "peers to measure; one that is not installed is left out, and said so")
+	only := flag.String("peers", "sallyport,sallyport-parent,squid,bare-relay,unbound,bare-dns,bare-udp,sallyport-redirect,squid-intercept,bare-redirect", "peers to measure; one that is not installed is left out, and said so")
 	relay := flag.String("bare-relay", "", "internal: run the bare relay on this address")
 	redirect := flag.String("bare-redirect", "", "internal: run the bare relay behind a redirect on this address")
 	dns := flag.String("bare-dns", "", "internal: run the bare resolver on this address")

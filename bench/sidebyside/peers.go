@@ -27,6 +27,8 @@ const (
 	proxyAddr = "127.0.0.1:3128"
 	redirAddr = "127.0.0.1:3130"
 	dnsAddr   = "127.0.0.1:5300"
+
+	parentAddr = "127.0.0.1:3140" // in this process, so that its CPU time does not count
 )
 
 // The permitted names are a.allowed.test, b.allowed.test … and the origin's.
@@ -34,6 +36,14 @@ var names = strings.Split("a.allowed.test b.allowed.test c.allowed.test d.allowe
 
 var peers = []peer{
 	{"sallyport", proxyAddr, dnsAddr, false, sallyport},
+	{"sallyport-parent", proxyAddr, "", false, func(b *bench, dir string) ([]string, error) {
+		args, err := sallyport(b, dir)
+		if err != nil {
+			return nil, err
+		}
+		text, err := os.ReadFile(filepath.Join(dir, "c"))
+		return args, errors.Join(err, write(dir, string(text)+"[[parent]]\nname = 'bench'\nurl = 'http://"+parentAddr+"'\n"))
+	}},
 	{"sallyport-redirect", redirAddr, "", true, sallyport},
 	{"squid", proxyAddr, "", false, func(b *bench, dir string) ([]string, error) {
 		text := "http_port " + proxyAddr + "\nacl ok dstdomain " + strings.Join(names, " ") + "\nhttp_access allow ok\nhttp_access deny all\n" +

@@ -43,7 +43,7 @@ func (p *peer) can(k kind) bool {
 	case byAssociation:
 		return p.name == "sallyport" || p.name == "bare-udp"
 	case byHTTP:
-		return p.proxy != "" && !p.redirected && p.name != "bare-relay" && p.name != "bare-udp" // bare-relay supports only CONNECT
+		return p.proxy != "" && !p.redirected && p.name != "bare-relay" && p.name != "bare-udp" && p.name != "sallyport-parent" // the bare relays support only CONNECT
 	}
 	return p.proxy != "" && !p.redirected && p.name != "bare-udp"
 }

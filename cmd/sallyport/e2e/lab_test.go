@@ -39,6 +39,7 @@ type lab struct {
 	ca                         *authority
 	book                       book
 	rec                        *recorder
+	parentFiles                map[string]string // name -> text: for a proxy of the site
 }
 
 // newLab builds the lab with its internet. The gateway's namespace does not have a

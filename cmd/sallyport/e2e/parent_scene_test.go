@@ -67,9 +67,16 @@ socks block { from: 0.0.0.0/0 to: 0.0.0.0/0 port = 8443 }
 socks pass { from: 0.0.0.0/0 to: 0.0.0.0/0 protocol: tcp }
 `
 
-// startParent starts a proxy on the internet's side. %[1]s in text is a directory that the proxy's
-// user can read, which has a file with the hash of the login.
+// startParent starts the site's proxy.
 func (l *lab) startParent(t *testing.T, text, name string, args ...string) {
+	t.Helper()
+	l.startProxy(t, text, parentAt, name, args...)
+}
+
+// startProxy starts a proxy on the internet's side, and waits until it listens at an address. %[1]s
+// in text is a directory that the proxy's user can read. It has the hash of the login, the lab's
+// authority and l.parentFiles.
+func (l *lab) startProxy(t *testing.T, text, at, name string, args ...string) {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "parent")
 	if err != nil {
@@ -85,10 +92,28 @@ func (l *lab) startParent(t *testing.T, text, name string, args ...string) {
 	}
 	file := filepath.Join(dir, "parent.conf")
 	replace(t, filepath.Join(dir, "passwords"), "sally:"+hash.stdout)
+	for name, text := range l.parentFiles {
+		replace(t, filepath.Join(dir, name), text)
+	}
+	authority, err := os.ReadFile(l.ca.file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	replace(t, filepath.Join(dir, "ca.pem"), string(authority))
 	replace(t, file, strings.ReplaceAll(text, "%[1]s", dir))
 	p := newGateway(t, l.internet)
 	p.startCommand(t, name, append(args, file)...)
-	p.waitListening(t, parentAt)
+	p.waitListening(t, at)
+}
+
+// private makes files readable for their owner only.
+func private(t *testing.T, dir string, names ...string) {
+	t.Helper()
+	for _, name := range names {
+		if err := os.Chmod(filepath.Join(dir, name), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 // withParent is a configuration of one client behind a parent.

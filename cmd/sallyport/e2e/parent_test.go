@@ -6,12 +6,14 @@
 package e2e
 
 import (
+	"errors"
 	"io"
 	"net"
 	"net/http"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 // The client's proxy, for curl.
@@ -163,6 +165,12 @@ func TestParentLies(t *testing.T) {
 			if n != 1 {
 				t.Errorf("the parent was asked %d different things", n)
 			}
+			eventually(t, 5*time.Second, "the record of the flow", func() error {
+				if flows := g.flows(t); !strings.Contains(flows, `"parent":"corporate"`) || c.fault != "" && !strings.Contains(flows, `"detail":"dial: `+c.fault+`"`) || strings.Contains(flows, "hunter2") {
+					return errors.New(flows)
+				}
+				return nil
+			})
 			if code, _, err := g.admin("/healthz"); err != nil || code != http.StatusOK {
 				t.Errorf("/healthz: %d %v", code, err)
 			}
