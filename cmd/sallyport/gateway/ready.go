@@ -117,7 +117,7 @@ func (g *Gateway) Ready() []error {
 		errs = append(errs, errors.New("draining"))
 	}
 	if reload != nil {
-		errs = append(errs, fmt.Errorf("configuration: the file was refused, and the earlier configuration stays in force: %w", reload))
+		errs = append(errs, fmt.Errorf("configuration: the file was refused, and the earlier configuration stays in force: %s", brief(reload, g.source.file)))
 	}
 	if system != nil {
 		errs = append(errs, fmt.Errorf("dns: sallyport still asks the system's earlier resolvers: %w", system))

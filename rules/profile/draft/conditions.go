@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // conditionWords are the words of a condition in some languages. Words of one language that
@@ -15,7 +17,7 @@ import (
 var conditionWords = []string{
 	`optional(?:ly)?`, `if`, `when`, `whenever`, `unless`, `except`, `(?:after|once) you`, `provided that`, `depending on`, `in case`, `as needed`,
 	`only (?:if|when|where|while|for|by|with|on|in|at|during|after|before|until|as|needed|required|necessary|used|applies|applicable|available|supported)`,
-	`where (?:applicable|available|needed|required|used|supported|enabled)`, `(?:is|are|be|not) (?:not )?(?:only )?(?:needed|required|necessary|mandatory) (?:by|for|on|with|when)`, `not (?:needed|required|necessary|mandatory)`,
+	`where (?:applicable|available|needed|required|used|supported|enabled)`, `not (?:needed|required|necessary|mandatory)`,
 	`(?:can|may) be (?:disabled|turned off|switched off|omitted|left out|blocked|skipped)`,
 	`requires? (?:an?|the) (?:[\p{L}\p{N}-]+ ){0,4}(?:licen[sc]e|subscription|add-on|module|option)`,
 	`for (?:customers|users|sites|tenants|deployments|installations|appliances) (?:with|that|who|which|whose|in|of|using|running)`,
@@ -30,12 +32,44 @@ var conditionWords = []string{
 // versionWords are the words by which a document ties a row to versions of the product.
 var versionWords = []string{
 	`(?:older|newer|earlier|later|lower|higher) than`, `(?:or|and) (?:older|newer|earlier|later|above|below|higher|lower)`, `prior to`,
-	`(?:as of|since|from|until|before|starting with|beginning with|up to) (?:version|release|firmware|build|v\.?)? ?[0-9]{1,3}(?:\.[0-9x]{1,4}){1,2}(?:[^.0-9]|$)`,
+	`(?:as of|since|from|until|before|starting with|beginning with|up to) (?:version |release |firmware |build |v\.?)?[0-9]{1,3}(?:\.[0-9x]{1,4}){1,2}(?:[^.0-9]|$)`,
 	`(?:as of|since|from|until|before|starting with|beginning with|up to) (?:version|release|firmware|build) ?v?[0-9]\S*`,
 	`no longer (?:used|needed|required|supported|necessary)`, `deprecated`, `obsolete`, `discontinued`, `legacy (?:versions?|appliances?|clients?|agents?|devices?|systems?|releases?)`,
 	`(?:ab|bis|vor|seit) (?:der )?version`, `(?:älter|neuer|jünger) als`, `veraltet`, `nicht mehr (?:benötigt|verwendet|nötig|erforderlich|unterstützt)`,
 	`(?:à partir de|depuis|jusqu'à|avant) la version`, `(?:desde|hasta|a partir de) la versi[oó]n`, `a partir da versão`, `dalla versione`,
 	`(?:od|do|przed|od czasu) wersji`, `начиная с версии`, `до версии`,
+}
+
+// signalWords are the words of which each condition has one: a text without them needs no search.
+// Each of them with five letters or more also stands for the words that begin with it. "As of" is
+// a signal too.
+var signalWords = strings.Fields(`
+	optional if when whenever unless except after once provided depending case needed only where not can may require customer user site tenant deployment
+	installation appliance wenn falls sofern bedarf außer ausser sei abhängig nur nicht kann optionnel facultati s'il si lorsq uniquement seulement sauf
+	moins partir opcional solo sólo cuando salvo excepto menos quando se apenas somente exceto opzionale facoltativ tranne opcjonaln jeśli jeżeli gdy ile
+	chyba tylko razie requires customers users sites tenants если необходимости только опциональн необязательн кроме когда
+	older newer earlier later lower higher above below up prior version release firmware build since from until before starting beginning no
+	deprecated obsolete discontinued legacy älter neuer jünger veraltet wersji версии versi`)
+
+// signals reports whether a sentence may state a condition.
+func signals(sentence string) bool {
+	low := strings.ToLower(sentence)
+	for word := range strings.FieldsFuncSeq(low, func(r rune) bool { return !unicode.IsLetter(r) && r != '\'' }) {
+		if word[0] >= utf8.RuneSelf && !unicode.In(firstRune(word), unicode.Latin, unicode.Cyrillic, unicode.Greek) {
+			return true // a script without spaces between words
+		}
+		for _, s := range signalWords {
+			if word == s || len(s) > 4 && strings.HasPrefix(word, s) {
+				return true
+			}
+		}
+	}
+	return strings.Contains(low, "as of")
+}
+
+func firstRune(s string) rune {
+	r, _ := utf8.DecodeRuneInString(s)
+	return r
 }
 
 // Chinese and Japanese have no spaces between words.
@@ -68,8 +102,11 @@ type condition struct {
 
 // conditionsIn returns the sentences of a text that state a condition.
 func conditionsIn(where, text string) (out []condition) {
+	text = strings.NewReplacer(" v. ", " v.", " V. ", " V.").Replace(text) // no end of a sentence
 	for _, sentence := range sentenceEnd.Split(text, -1) {
-		sentence = clean(strings.Trim(clean(sentence), ".;•"))
+		if sentence = clean(strings.Trim(clean(sentence), ".;•")); !signals(sentence) {
+			continue
+		}
 		only := onlyForm.FindStringSubmatch(sentence)
 		switch {
 		case versionForm.MatchString(sentence):

@@ -4,6 +4,7 @@
 package draft
 
 import (
+	"regexp/syntax"
 	"strings"
 	"testing"
 )
@@ -21,13 +22,14 @@ func TestConditionsInWords(t *testing.T) {
 		"Si vous utilisez SSO": condition, "facultatif": condition, "lorsque le module est actif": condition, "Solo si usa SSO": condition, "opcional": condition,
 		"Quando attivo": condition, "Opcjonalnie": condition, "Jeśli używasz": condition, "если включено": condition,
 		"可选": condition, "如果启用沙箱": condition, "仅在启用时": condition, "当启用沙箱时使用": condition, "オプション": condition, "有効な場合": condition,
-		"Only by appliances older than 7.2": version, "From version 6.0.4": version, "Since 14.2": version, "No longer used from 6.0.4 and later versions": version,
+		"Only by appliances older than 7.2": version, "From version 6.0.4": version, "Since 14.2": version, "Since v. 14.2": version, "until v7.2": version, "No longer used from 6.0.4 and later versions": version,
 		"7.2 or newer": version, "Deprecated: use b.example": version, "Legacy clients": version, "Ab Version 7": version, "Od wersji 14.2": version, "6.0 以上": version,
 
 		"License activation and renewal": "", "Firmware and package updates": "", "Used to obtain version information of rule databases": "", "HTTPS only": "", "Outbound only": "",
 		"Read-only access": "", "Wi-Fi notification service": "", "Sender reputation queries": "", "Required on every appliance": "", "Notifications": "", "Used for download and upload": "",
 		"From 192.0.2.1 to the server": "", "Siehe Handbuch": "", "Wird für Updates benötigt": "", "Se connecte au serveur": "", "Servicio de actualización": "", "当前版本": "", "若干服务": "", "系统升级": "",
 		"Lizenzprüfung": "", "Aktualizacja sygnatur": "", "обновление": "", "ライセンス認証": "", "IF-MAP server": "", "Whitelisting": "",
+		"Is required for license activation": "", "Needed for updates of the server": "",
 	} {
 		for where, doc := range map[string]string{
 			"purpose": "<table><tr><th>Host<th>Port<th>Purpose<tr><td>a.example<td>TCP 443<td>" + text + "</table>",
@@ -83,5 +85,60 @@ func TestOptionalEntryOfAList(t *testing.T) {
 	}
 	if out := string(d.TOML()); d.Decided() != 2 || !strings.Contains(out, "# name    = \"id-31\"\n") || !strings.Contains(out, "# when    = [\"id-31\"]\n") {
 		t.Errorf("%d rules, want the two required entries\n%s", d.Decided(), out)
+	}
+}
+
+// examples returns texts that a pattern matches: one for each of its alternatives.
+func examples(re *syntax.Regexp) []string {
+	switch re.Op {
+	case syntax.OpLiteral:
+		return []string{string(re.Rune)}
+	case syntax.OpCharClass:
+		return []string{string(re.Rune[0])}
+	case syntax.OpCapture, syntax.OpPlus:
+		return examples(re.Sub[0])
+	case syntax.OpQuest:
+		return append(examples(re.Sub[0]), "")
+	case syntax.OpAlternate:
+		var out []string
+		for _, sub := range re.Sub {
+			out = append(out, examples(sub)...)
+		}
+		return out
+	case syntax.OpRepeat:
+		return []string{strings.Repeat(examples(re.Sub[0])[0], re.Min)}
+	case syntax.OpConcat:
+		out := []string{""}
+		for _, sub := range re.Sub {
+			var longer []string
+			for _, front := range out {
+				for _, back := range examples(sub) {
+					longer = append(longer, front+back)
+				}
+			}
+			out = longer
+		}
+		return out
+	}
+	return []string{""}
+}
+
+// Each word of the lists is found, although a text without a signal is not searched.
+func TestEachWordOfTheListsIsFound(t *testing.T) {
+	n := 0
+	for _, word := range append(append([]string{}, conditionWords...), versionWords...) {
+		re, err := syntax.Parse(word, syntax.Perl)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, text := range examples(re) {
+			n++
+			if text = clean(text); len(conditionsIn("row", "Xxxx "+text+" xxx")) == 0 && len(conditionsIn("row", "Xxxx "+text)) == 0 {
+				t.Errorf("%q of %s states no condition", text, word)
+			}
+		}
+	}
+	if n < 200 {
+		t.Errorf("only %d examples", n)
 	}
 }

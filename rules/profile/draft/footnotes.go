@@ -87,6 +87,9 @@ func marksOf(cell string) (keys []string) {
 
 // footnotes quotes the footnotes that the marks of a row refer to.
 func (e *Entry) footnotes(cells []string, notes map[string]string) {
+	if len(notes) == 0 {
+		return
+	}
 	for _, c := range cells {
 		for _, key := range marksOf(c) {
 			if text := notes[key]; text != "" {
