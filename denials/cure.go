@@ -54,6 +54,8 @@ func whyNever(r rules.Reason) string {
 		return `the configuration says ech = "deny", and sallyport cannot see the encrypted name`
 	case rules.ProxyProtocol:
 		return "the balancer did not name its client, so there is no client for a rule; correct the balancer, or [listen] proxy_protocol_from"
+	case rules.Unauthenticated:
+		return "the client did not prove who it is, and no rule can replace the proof; give the client its certificate or password"
 	case rules.QUIC:
 		return "clients fall back to TCP by themselves"
 	case rules.Self:

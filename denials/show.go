@@ -88,6 +88,7 @@ func Values(r *journal.Record) []Value {
 	add("via", r.Via)
 	add("client", Who(r.ClientName, r.Client))
 	number("client_port", uint64(r.ClientPort))
+	add("identity", r.Identity)
 	flag("source_proven", r.SourceProven)
 	add("profile", r.Profile)
 	add("host", r.Host)

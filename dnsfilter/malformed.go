@@ -26,7 +26,7 @@ func (f *Filter) answerMalformed(q *query, out []byte) []byte {
 	flt := q.inspect()
 	a := q.attempt(f.cfg.Generation(), flt)
 	d := f.cfg.Gate.Decide(a)
-	if d.Why() == rules.UnknownClient {
+	if d.Why() == rules.UnknownClient || d.Why() == rules.Unauthenticated {
 		return f.deny(q, f.resolverOf(a.Generation), &a, d, out)
 	}
 	if flt.rcode < 0 || d.Client == nil && !f.unknownReplies.allow(f.clock()) {

@@ -147,7 +147,7 @@ func appendCached(out []byte, q *query, e *entry, age time.Duration) ([]byte, bo
 // ede returns the extended error code for the reason of a denial.
 func ede(r rules.Reason) uint16 {
 	switch r {
-	case rules.UnknownClient:
+	case rules.UnknownClient, rules.Unauthenticated:
 		return dns.ExtendedErrorCodeProhibited
 	case rules.Draining, rules.JournalUnavailable:
 		return dns.ExtendedErrorCodeNotReady

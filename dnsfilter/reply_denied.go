@@ -57,7 +57,7 @@ func deniedForm(q *query, denied Denied, why rules.Reason, below bool) (rcode in
 	switch why {
 	case rules.DNSBogus: // as a validating resolver answers (RFC 4035, section 5.5)
 		return dns.RcodeServerFailure, false
-	case rules.UnknownClient, rules.Limit, rules.Draining, rules.JournalUnavailable, rules.MalformedRequest:
+	case rules.UnknownClient, rules.Unauthenticated, rules.Limit, rules.Draining, rules.JournalUnavailable, rules.MalformedRequest:
 		return dns.RcodeRefused, false
 	}
 	switch {

@@ -36,6 +36,10 @@ func statusOf(a rules.Attempt, d rules.Decision) int {
 			return http.StatusRequestURITooLong
 		}
 		return http.StatusRequestHeaderFieldsTooLarge
+	case rules.Unauthenticated:
+		if d.AsksLogin() {
+			return http.StatusProxyAuthRequired
+		}
 	case rules.Limit, rules.JournalUnavailable, rules.Draining:
 		return http.StatusServiceUnavailable
 	}
@@ -88,6 +92,9 @@ func writePage(w io.Writer, status int, body errorBody, acceptJSON bool) error {
 	b.Grow(256 + len(text))
 	b.WriteString("HTTP/1.1 " + strconv.Itoa(status) + " " + http.StatusText(status) + "\r\n")
 	// Clients show the header fields of a refused CONNECT, and seldom its body.
+	if status == http.StatusProxyAuthRequired {
+		b.WriteString(`Proxy-Authenticate: Basic realm="sallyport", charset="UTF-8"` + "\r\n")
+	}
 	b.WriteString(body.kind() + ": " + body.Reason + "\r\n")
 	if body.Hint != "" {
 		b.WriteString("X-Sallyport-Hint: " + headerText(body.Hint) + "\r\n")

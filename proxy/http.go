@@ -150,6 +150,7 @@ func (s *session) Judge(h *head.Head, fault rules.Reason, detail string) bool {
 		s.bodyFault(fault, detail)
 		return false
 	}
+	defer func() { h.Authorization = "" }() // the secret is not kept
 	a := s.from.ask(s, h, s.guard.Heads == 0)
 	a.Fault, a.Detail = fault, detail
 	if h.Raw != "" {
@@ -157,6 +158,9 @@ func (s *session) Judge(h *head.Head, fault rules.Reason, detail string) bool {
 	}
 	if fault == rules.ReasonNone {
 		a.Fault, a.Detail = s.unfit(h)
+		if s.from == (proxySource{}) {
+			s.p.basic(s.c, &a, h.Authorization)
+		}
 	} else if s.guard.Heads == 0 && s.from == (proxySource{}) && proxyheader.Begins(s.c.Bytes) {
 		a.Detail = proxyheader.Unexpected
 	}
@@ -167,6 +171,7 @@ func (s *session) Judge(h *head.Head, fault rules.Reason, detail string) bool {
 		s.refuse(h, a, d)
 		return false
 	}
+	h.Authorization = ""
 	s.last = &grant{s: s, head: *h, a: a, d: d, host: s.from.target(h, &a).String(), final: !a.Provisional}
 	s.granted = s.last
 	s.c.again.Store(true)

@@ -215,8 +215,8 @@ func (p *Proxy) accepted(conn net.Conn, fe frontEnd) {
 
 // recognize finds out whose quotas c uses.
 func (p *Proxy) recognize(c *client, via rules.Via) {
-	of := p.cfg.Gate.Preview(rules.Attempt{Via: via, Client: c.addr, Proto: rules.TCP}).Client
-	c.by, c.unknown = rules.QuotaKeyOf(c.addr.Addr(), of), of == nil
+	d := p.cfg.Gate.Preview(rules.Attempt{Via: via, Client: c.addr, Proto: rules.TCP})
+	c.by, c.unknown = rules.QuotaKeyOf(c.addr.Addr(), d.Client), d.Client == nil && d.Why() != rules.Unauthenticated
 }
 
 // notAdmitted refuses at once: it records the decision and reads nothing.

@@ -14,6 +14,7 @@ import (
 
 	"sallyport/proxy/datagram"
 	"sallyport/proxy/peek"
+	"sallyport/proxy/proof"
 	"sallyport/proxy/relay"
 	"sallyport/rules"
 	"sallyport/rules/quota"
@@ -127,6 +128,7 @@ type Proxy struct {
 
 	engine       engine
 	loops        loopTable
+	logins       *proof.Logins
 	clients      clientTable
 	sniffing     *quota.Table[rules.QuotaKey]
 	lookups      *quota.Table[rules.QuotaKey]
@@ -141,7 +143,7 @@ type Proxy struct {
 
 // New returns a Proxy that serves nothing yet.
 func New(cfg Config) *Proxy {
-	p := &Proxy{cfg: cfg, limits: cfg.Limits.withDefaults(), log: cfg.Log, remote: peerOf, slice: relay.Slice, grace: firstRequestWait, drained: make(chan struct{})}
+	p := &Proxy{cfg: cfg, limits: cfg.Limits.withDefaults(), log: cfg.Log, remote: peerOf, slice: relay.Slice, grace: firstRequestWait, drained: make(chan struct{}), logins: proof.New(time.Now)}
 	p.sniffing = quota.New[rules.QuotaKey](p.limits.Sniffing, p.limits.sniffingQuota())
 	p.lookups = quota.New[rules.QuotaKey](quota.Unlimited, maxLookups)
 	if p.log == nil {

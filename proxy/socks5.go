@@ -1,4 +1,4 @@
-// SOCKS5: CONNECT by name or address, and UDP ASSOCIATE (RFC 1928), without authentication.
+// SOCKS5: CONNECT by name or address, and UDP ASSOCIATE (RFC 1928), with a login where the client's users have one (RFC 1929).
 
 package proxy
 

@@ -63,12 +63,7 @@ func parseGreeting(b []byte) (n int, f *socksFault) {
 	if len(b) < n {
 		return 0, nil
 	}
-	for _, m := range b[2:n] {
-		if m == statute.MethodNoAuth {
-			return n, nil
-		}
-	}
-	return 0, &socksFault{reason: rules.MalformedRequest, detail: "no acceptable SOCKS5 method: only \"no authentication\" is accepted", reply: noMethod}
+	return n, nil
 }
 
 // parseSOCKSRequest reads a request: CONNECT to a name or an address, or UDP ASSOCIATE. n is 0 if more bytes are
@@ -164,10 +159,12 @@ type socksConn struct {
 	message []byte // what is left of the current one
 	req     socksRequest
 
-	request *rules.Attempt // the question, once the library has read the request
-	udp     bool           // the request is UDP ASSOCIATE; request has no destination then
-	fault   *socksFault
-	empty   bool // the client sent nothing at all
+	request  *rules.Attempt // the question, once the library has read the request
+	udp      bool           // the request is UDP ASSOCIATE; request has no destination then
+	fault    *socksFault
+	identity *rules.Identity // who has logged in
+	chosen   bool            // the method is answered already, so the library's answer is dropped
+	empty    bool            // the client sent nothing at all
 }
 
 // Read gives the library the next bytes of a message that is complete and checked.
@@ -196,6 +193,12 @@ func (s *socksConn) next() error {
 		if n > 0 {
 			s.message = append([]byte(nil), s.c.Bytes[:n]...)
 			s.c.Discard(n)
+			if s.stage == 0 {
+				if s.fault = s.negotiate(s.message[2:]); s.fault != nil {
+					return s.fault
+				}
+				s.message = []byte{statute.VersionSocks5, 1, statute.MethodNoAuth}
+			}
 			s.stage++
 			return nil
 		}
@@ -245,6 +248,7 @@ func (s *socksConn) accept(got *statute.AddrSpec) {
 		return
 	}
 	a := s.p.attempt(s.c, rules.ViaSOCKS5)
+	a.Identity = s.identity
 	if s.udp = s.req.cmd == statute.CommandAssociate; s.udp {
 		a.Proto = rules.UDP
 	} else {
@@ -256,7 +260,13 @@ func (s *socksConn) accept(got *statute.AddrSpec) {
 }
 
 // Write sends the library's replies.
-func (s *socksConn) Write(b []byte) (int, error) { return s.c.TCP.Write(b) }
+func (s *socksConn) Write(b []byte) (int, error) {
+	if s.chosen && s.stage == 1 { // the library's answer to the greeting; the client has logged in already
+		s.chosen = false
+		return len(b), nil
+	}
+	return s.c.TCP.Write(b)
+}
 
 // Close leaves the connection to its owner.
 func (s *socksConn) Close() error { return nil }

@@ -26,12 +26,13 @@ import (
 // that asked for it. Only the address of that connection may use it. If the request named a port,
 // only that port may.
 type association struct {
-	p     *Proxy
-	c     *client
-	conn  *net.UDPConn
-	group *datagram.Group
-	port  uint16 // of the client; 0: any
-	zone  string // of the client's link-local address
+	p        *Proxy
+	c        *client
+	conn     *net.UDPConn
+	group    *datagram.Group
+	identity *rules.Identity // of the client, as its TCP connection proved it
+	port     uint16          // of the client; 0: any
+	zone     string          // of the client's link-local address
 
 	header socksHeader // used by the goroutine that reads
 	used   atomic.Bool // a datagram arrived since the last look
@@ -48,7 +49,7 @@ func (p *Proxy) associate(ctx context.Context, c *client, a rules.Attempt, from 
 		return
 	}
 	defer p.associations.Release(by)
-	s := &association{p: p, c: c, port: from.Port()}
+	s := &association{p: p, c: c, port: from.Port(), identity: a.Identity}
 	if err := s.listen(); err != nil {
 		p.log.Error("no UDP socket for a SOCKS5 association", "client", c.addr.String(), "error", err)
 		a.Fault, a.Detail = rules.Limit, "no UDP socket for the association: "+err.Error()
@@ -239,7 +240,7 @@ func (s *association) refuse(why datagram.Drop, a rules.Attempt) {
 // name. Any other address that the DNS filter gave to the client stands for the names that it was
 // asked for.
 func (s *association) ask(from netip.AddrPort, to rules.Authority) rules.Attempt {
-	a := rules.Attempt{Via: rules.ViaSOCKS5, SourceProven: true, Authority: to.Name, Dest: netip.AddrPortFrom(to.Addr, to.Port)}
+	a := rules.Attempt{Via: rules.ViaSOCKS5, SourceProven: true, Identity: s.identity, Authority: to.Name, Dest: netip.AddrPortFrom(to.Addr, to.Port)}
 	if !to.Name.IsZero() {
 		return a
 	}

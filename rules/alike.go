@@ -1,4 +1,4 @@
-// Alike: lets clients that differ only in their name, sources and mode share the tables of
+// Alike: lets clients that differ only in their name, sources, identity and mode share the tables of
 // one scope.
 
 package rules
@@ -45,6 +45,7 @@ func (a alikes) add(s *scope, ownRules bool) {
 func permissions(c *Client) Client {
 	only := *c
 	only.Name, only.Sources, only.Audit, only.Line = "", nil, false, 0
+	only.Certificates, only.Users = nil, nil
 	only.Profiles = slices.Clone(c.Profiles)
 	for i := range only.Profiles {
 		only.Profiles[i].Lines = ProfileLines{}

@@ -155,6 +155,9 @@ type Attempt struct {
 	// attempt is a datagram, whose source address can be forged.
 	SourceProven bool
 
+	// Identity is what the client has proven beside its address; nil: nothing.
+	Identity *Identity
+
 	QType    uint16 // DNS: the question's type
 	HostPort uint16 // the Host header's port after defaults; 0: no Host seen
 

@@ -10,14 +10,16 @@ import (
 // A Client is one [[client]] of the configuration: its source addresses and its
 // profiles.
 type Client struct {
-	Name      string
-	Sources   []netip.Prefix
-	Profiles  []ClientProfile
-	Synthetic bool                     // its queries are answered by synthetic addresses
-	Parents   []string                 // the parents of its flows, or RouteDirect; nil: the default ones
-	Audit     bool                     // mode "audit" applies: the client's own mode or the configuration's
-	Addresses map[string][]Destination // the addresses of each role of the documents, for every profile without addresses of its own
-	Line      int
+	Name         string
+	Sources      []netip.Prefix // empty: any address, if the client demands an identity
+	Certificates []string       // the names of certificates, one of which the client must show; empty: it need not show any
+	Users        *Users         // one of these users must have logged in; nil: none
+	Profiles     []ClientProfile
+	Synthetic    bool                     // its queries are answered by synthetic addresses
+	Parents      []string                 // the parents of its flows, or RouteDirect; nil: the default ones
+	Audit        bool                     // mode "audit" applies: the client's own mode or the configuration's
+	Addresses    map[string][]Destination // the addresses of each role of the documents, for every profile without addresses of its own
+	Line         int
 }
 
 // A ClientProfile is one profile of a client, with the choices of the site.

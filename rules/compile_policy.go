@@ -35,7 +35,11 @@ func Compile(c *Spec, own Own, now time.Time) (*Policy, Problems) {
 			shared.add(s, len(rules[cl.Name]) > 0)
 		}
 		problems = append(problems, s.unboundRoles(c.File)...)
+		s.number = len(p.scopes)
 		p.scopes = append(p.scopes, s)
+		if cl.Demands() {
+			p.demanding = append(p.demanding, s)
+		}
 	}
 	p.routes = routes.all
 	p.keys = &Rule{Profile: SiteProfile, ID: "dns.keys", Reason: "DNSSEC keys of the names above a permitted one", File: c.File}
@@ -53,6 +57,9 @@ func Compile(c *Spec, own Own, now time.Time) (*Policy, Problems) {
 func (p *Policy) addClients(clients []*Client) {
 	own := new(bart.Table[int]) // source -> index of the first client that lists it
 	for i, cl := range clients {
+		if cl.Demands() {
+			continue // see identify
+		}
 		for _, src := range cl.Sources {
 			p.few = append(p.few, source{src, p.scopes[i]})
 			own.Modify(src, func(first int, there bool) (int, bool) {

@@ -18,7 +18,8 @@ func (p *Policy) decide(d *Decision, a *Attempt) {
 		d.Reason = UnknownClient
 		return
 	}
-	d.policy, d.scope = p, p.scopeOf(a.Client.Addr())
+	d.policy = p
+	d.scope = p.identify(d, a)
 	if d.scope != nil {
 		d.Client = d.scope.client
 	}
@@ -56,8 +57,13 @@ func (p *Policy) refuse(d *Decision, a *Attempt, target Name) Reason {
 			return r
 		}
 	}
-	if d.scope == nil {
+	switch {
+	case d.scope == nil && !d.unproven:
 		return UnknownClient
+	case d.scope == nil && a.Fault >= Limit:
+		return a.Fault // the proof was not looked at
+	case d.scope == nil, a.Fault == Unauthenticated:
+		return Unauthenticated
 	}
 	if a.Fault >= Limit && target.IsZero() && !a.Dest.Addr().IsValid() {
 		return a.Fault // refused before the destination was known

@@ -209,8 +209,8 @@ func TestDecideAudit(t *testing.T) {
 }
 
 // No attempt with a fault is let through. A fault of unreadable content is reported
-// before the policy's reason, and a fault of content that sallyport cannot serve
-// after it.
+// before the policy's reason, and so is a refused proof of who asks; a fault of content that
+// sallyport cannot serve is reported after it.
 func TestDecideFaults(t *testing.T) {
 	p := compiled(t, fixture(t, "site.toml"), today)
 	good, bad := try(mgr, "www.product.example:8443"), try(mgr, "evil.test:8443")
@@ -224,7 +224,7 @@ func TestDecideFaults(t *testing.T) {
 		}
 		a = bad.Faulty(r)
 		want := NotListed
-		if r <= QUIC {
+		if r <= QUIC || r == Unauthenticated {
 			want = r
 		}
 		if d := p.Decide(a); d.Allowed() || d.Reason != want {
@@ -250,7 +250,7 @@ func TestDecideFaults(t *testing.T) {
 func TestReasonPrecedence(t *testing.T) {
 	order := []string{
 		"malformed_request", "malformed_name", "not_tls", "not_http", "sniff_timeout", "sniff_too_long", "sni_missing", "ech_present", "proxy_protocol", "quic",
-		"unknown_client", "self", "sni_mismatch", "host_mismatch",
+		"unknown_client", "unauthenticated", "self", "sni_mismatch", "host_mismatch",
 		"feature_off", "version_excluded", "expired", "protocol_not_listed", "port_not_listed", "role_not_listed", "type_not_allowed", "ip_literal", "not_listed",
 		"private_address", "destination_mismatch", "dns_bogus", "limit", "journal_unavailable", "draining",
 	}

@@ -21,19 +21,21 @@ func (v Verdict) String() string {
 
 // A Decision is a verdict with its explanation. Its zero value denies.
 type Decision struct {
-	Verdict Verdict
-	Reason  Reason  // why it was denied, or would have been in mode "enforce" and with dnssec = "require"
-	Rule    *Rule   // the rule that permits; nil on deny
-	Nearest *Rule   // on deny: the documented rule nearest to the attempt, if any
-	Client  *Client // the client in the configuration; nil: unknown client
-	Would   bool    // the policy denies, but mode "audit", or dnssec = "log", lets the attempt through
-	policy  *Policy // the generation that decided; nil: none
-	scope   *scope  // the rules of the client
-	grant   *scopeRule
-	name    Name // the name to reach; zero: an address
-	proto   Proto
-	zone    bool // an internal zone permits the look-up
-	pinned  bool // permitted by a name that the address is pinned to
+	Verdict  Verdict
+	Reason   Reason  // why it was denied, or would have been in mode "enforce" and with dnssec = "require"
+	Rule     *Rule   // the rule that permits; nil on deny
+	Nearest  *Rule   // on deny: the documented rule nearest to the attempt, if any
+	Client   *Client // the client in the configuration; nil: unknown client
+	Would    bool    // the policy denies, but mode "audit", or dnssec = "log", lets the attempt through
+	policy   *Policy // the generation that decided; nil: none
+	scope    *scope  // the rules of the client
+	grant    *scopeRule
+	name     Name // the name to reach; zero: an address
+	proto    Proto
+	zone     bool // an internal zone permits the look-up
+	login    bool // a client at this address has users, one of whom could log in
+	unproven bool // a client at this address demands more than the identity proves
+	pinned   bool // permitted by a name that the address is pinned to
 }
 
 // Allowed reports whether the flow may go on.
@@ -53,6 +55,14 @@ func (d Decision) Why() Reason {
 		return NotListed
 	}
 	return d.Reason
+}
+
+// TakesLogin reports whether the client's address has users who can log in with a password.
+func (d Decision) TakesLogin() bool { return d.login }
+
+// AsksLogin reports whether a password could change a denial.
+func (d Decision) AsksLogin() bool {
+	return d.login && d.Verdict == Deny && d.Reason == Unauthenticated
 }
 
 // Opaque reports whether the permitting rule does not limit the content

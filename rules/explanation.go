@@ -70,6 +70,11 @@ var reasonTexts = [reasonCount]reasonText{
 		Cause:   "a new host, a changed address, or address translation in front of sallyport",
 		Cure:    "if the host is a client, add the address to its `sources`",
 	}},
+	Unauthenticated: {"unauthenticated", Explanation{
+		Meaning: "The source address belongs to a [[client]] that demands a certificate or a login, and the client did not prove it, or its proof was refused.",
+		Cause:   "a client without a password or certificate, a wrong password, a certificate that has expired or is revoked, or a front end on which nothing can be proven (DNS, redirected connections, UDP)",
+		Cure:    "give the client its certificate or password (docs/identity.md); `detail` says what was wrong",
+	}},
 	Self: {"self", Explanation{
 		Meaning: "The destination is one of sallyport's own listeners; no rule can permit that.",
 		Cause:   "a proxy loop: the client names sallyport as the destination, or a name resolves to sallyport; or the client tries to use the parent proxy itself",

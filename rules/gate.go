@@ -26,6 +26,9 @@ type Generation struct {
 	// Resolver resolves the names that Policy permits. It is a value of package
 	// dnsfilter, which this package does not import. Nil: no name resolves.
 	Resolver any
+	// Identities checks what clients prove beside their address. It is a value of package
+	// proxy/proof, which this package does not import. Nil: no proof is accepted.
+	Identities any
 }
 
 // Live holds the generation in force. It is a Gate that records nothing. Its zero

@@ -14,6 +14,7 @@ type Policy struct {
 	scopes    []*scope
 	clients   *bart.Table[int] // source -> index of the first client that has it
 	few       []source         // the same in order, if there are few; otherwise empty
+	demanding []*scope         // the clients that demand an identity, in order; clients has the others
 	zones     suffixTrie
 	zonesOver suffixTrie // names that have a zone below them
 	keys      *Rule      // reported as the rule when a look-up of DNSSEC keys is permitted
@@ -72,6 +73,7 @@ func (o Own) Host(addr netip.Addr) bool {
 // A scope is the compiled policy of one client.
 type scope struct {
 	client      *Client
+	number      int    // the place of the client in the configuration
 	route       *Route // of the client
 	rules       []scopeRule
 	names       suffixTrie
@@ -174,13 +176,24 @@ func (p *Policy) Rules() int {
 	return n
 }
 
-// ClientOf returns the client at addr, or nil for an unknown client. A nil Policy
-// has no clients.
+// ClientOf returns the client at addr that demands no identity, or nil if there is none.
+// A nil Policy has no clients.
 func (p *Policy) ClientOf(addr netip.Addr) *Client {
 	if p == nil {
 		return nil
 	}
 	if s := p.scopeOf(addr); s != nil {
+		return s.client
+	}
+	return nil
+}
+
+// ClientAs returns the client at addr with an identity, or nil for an unknown client.
+func (p *Policy) ClientAs(addr netip.Addr, i *Identity) *Client {
+	if p == nil {
+		return nil
+	}
+	if s := p.identify(new(Decision), &Attempt{Client: netip.AddrPortFrom(addr, 0), Identity: i}); s != nil {
 		return s.client
 	}
 	return nil

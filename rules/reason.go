@@ -25,6 +25,7 @@ const (
 	QUIC
 
 	UnknownClient
+	Unauthenticated
 	Self
 
 	SNIMismatch

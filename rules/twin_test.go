@@ -182,6 +182,8 @@ func (g slowGate) decide(a Attempt) (Verdict, Reason) {
 	}
 	if c == nil {
 		reasons = append(reasons, UnknownClient)
+	} else if a.Fault == Unauthenticated {
+		reasons = append(reasons, Unauthenticated)
 	} else {
 		if target.IsZero() && g.own.Is(a.Dest) || a.Original.IsValid() && g.own.Is(a.Original) {
 			reasons = append(reasons, Self)

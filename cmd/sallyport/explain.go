@@ -20,7 +20,7 @@ import (
 
 // newExplain returns the command explain.
 func newExplain() *cobra.Command {
-	var file, client, from string
+	var file, client, from, identity string
 	var asJSON bool
 	c := &cobra.Command{
 		Use:   "explain {PROTO HOST PORT | -}",
@@ -46,11 +46,13 @@ explain cannot answer a line; for that line it prints {"error"}.`,
 		Example: `  sallyport explain tcp license.sangfor.com 443
   sallyport explain --config site.toml --client es-manager tcp update1.sangfor.net 80
   sallyport explain --config site.toml --from 10.20.30.40 --json tcp 10.20.30.50 443
+  sallyport explain --config site.toml --from 10.20.30.40 --identity user:alice tcp example.com 443
   printf 'tcp upd.sangfor.com 443\ntcp evil.example 443\n' | sallyport explain --json -`,
 	}
 	commandline.ConfigFlag(c, &file)
 	c.Flags().StringVar(&client, "client", "", "ask as the [[client]] `NAME`")
 	c.Flags().StringVar(&from, "from", "", "ask as the client that connects from `ADDR`")
+	c.Flags().StringVar(&identity, "identity", "", "ask as a client that has proven `ID`: user:NAME, DNS:NAME, CN=TEXT or a URI")
 	c.Flags().BoolVar(&asJSON, "json", false, "answer in JSON")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		batch := len(args) == 1 && args[0] == "-"
@@ -70,20 +72,26 @@ explain cannot answer a line; for that line it prints {"error"}.`,
 		if err != nil {
 			return commandline.Exit(2, err)
 		}
-		if batch {
-			return explainBatch(cfg, policy, addr, c.InOrStdin(), c.OutOrStdout())
+		proven, err := gateway.ClientIdentity(cfg, client, from, identity)
+		if err != nil {
+			return commandline.Exit(2, err)
 		}
-		return explainOne(cfg, policy, addr, args, asJSON, c.OutOrStdout())
+		as := rules.Attempt{Client: netip.AddrPortFrom(addr, 0), Identity: proven}
+		if batch {
+			return explainBatch(cfg, policy, as, c.InOrStdin(), c.OutOrStdout())
+		}
+		return explainOne(cfg, policy, as, args, asJSON, c.OutOrStdout())
 	}
 	return c
 }
 
 // explainOne answers one question.
-func explainOne(cfg *site.Config, policy *rules.Policy, from netip.Addr, args []string, asJSON bool, out io.Writer) error {
-	a, err := gateway.ParseQuestion(from, args)
+func explainOne(cfg *site.Config, policy *rules.Policy, as rules.Attempt, args []string, asJSON bool, out io.Writer) error {
+	a, err := gateway.ParseQuestion(as.Client.Addr(), args)
 	if err != nil {
 		return commandline.Usage("%v", err)
 	}
+	a.Identity = as.Identity
 	a, d := cfg.Ask(policy, a)
 	e := explainAttempt(cfg, policy, a, d)
 	if asJSON {
@@ -100,7 +108,7 @@ func explainOne(cfg *site.Config, policy *rules.Policy, from netip.Addr, args []
 }
 
 // explainBatch answers one question for each line of in.
-func explainBatch(cfg *site.Config, policy *rules.Policy, from netip.Addr, in io.Reader, out io.Writer) error {
+func explainBatch(cfg *site.Config, policy *rules.Policy, as rules.Attempt, in io.Reader, out io.Writer) error {
 	w := bufio.NewWriter(out)
 	bad := 0
 	lines := bufio.NewScanner(in)
@@ -113,10 +121,11 @@ func explainBatch(cfg *site.Config, policy *rules.Policy, from netip.Addr, in io
 		err := fmt.Errorf("a question is PROTO HOST PORT, not %q", lines.Text())
 		var a rules.Attempt
 		if len(fields) == 3 {
-			a, err = gateway.ParseQuestion(from, fields)
+			a, err = gateway.ParseQuestion(as.Client.Addr(), fields)
 		}
 		var answer any = map[string]string{"error": fmt.Sprint(err)}
 		if err == nil {
+			a.Identity = as.Identity
 			asked, d := cfg.Ask(policy, a)
 			answer = explainAttempt(cfg, policy, asked, d)
 		} else {

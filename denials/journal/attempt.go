@@ -78,6 +78,7 @@ func (p *parser) attempt(r *Record) rules.Attempt {
 	if a.Fault == rules.DNSBogus {
 		a.Fault, a.Unproven = rules.ReasonNone, true
 	}
+	a.Identity = known(p, "identity", r.Identity, rules.ParseIdentity)
 	a.Authority = p.name("authority", r.Authority)
 	dest := p.addr("dest", r.Dest)
 	if host, err := netip.ParseAddr(r.Host); err == nil {

@@ -51,6 +51,7 @@ func drawAttempt(t *rapid.T) rules.Attempt {
 	if a.Fault == rules.DNSBogus { // as front ends say it
 		a.Fault, a.Unproven = rules.ReasonNone, true
 	}
+	a.Identity, _ = rules.ParseIdentity(rapid.SampledFrom([]string{"", "user:alice", "DNS:es.corp.example", "user:j\u00f6rg CN=Es Manager"}).Draw(t, "identity"))
 	if rapid.Bool().Draw(t, "Host is a name") {
 		a.Host = name("host")
 	} else {
@@ -176,7 +177,7 @@ func common(a rules.Attempt) rules.Attempt {
 // omits reports whether a field of Attempt is among the omitted fields.
 func omits(o Omitted, field string, a rules.Attempt) bool {
 	bits := map[string]Omitted{"Client": OmitClient, "Via": omitVia, "Proto": omitProto, "Shown": omitShown, "Fault": omitFault, "Unproven": omitFault, "ECH": omitECH,
-		"Provisional": omitProvisional, "ByAddress": omitByAddress, "HostIgnored": omitHostIgnored, "Parent": omitParent, "Mismatch": omitMismatch, "SourceProven": OmitProven, "QType": omitQType,
+		"Provisional": omitProvisional, "ByAddress": omitByAddress, "HostIgnored": omitHostIgnored, "Parent": omitParent, "Identity": omitIdentity, "Mismatch": omitMismatch, "SourceProven": OmitProven, "QType": omitQType,
 		"HostPort": omitHTTPHost, "Host": omitHTTPHost, "HostAddr": omitHTTPHost, "Authority": OmitAuthority, "SNI": omitSNI,
 		"Dest": omitDest | omitPort, "Original": omitOriginal, "Resolved": omitResolved, "Pinned": omitPinned, "Detail": omitDetail, "Raw": omitRaw}
 	return o&bits[field] != 0

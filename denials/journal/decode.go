@@ -199,6 +199,8 @@ func (r *Record) textField(name string) *string {
 // textField does the same for the fields of schema 2.
 func (q *Question) textField(name string) *string {
 	switch name {
+	case "identity":
+		return &q.Identity
 	case "authority":
 		return &q.Authority
 	case "dest":

@@ -52,6 +52,7 @@ func (r *Record) Append(b []byte) []byte {
 	l.number("client_port", uint64(r.ClientPort))
 	l.flag("source_proven", r.SourceProven)
 	l.text("client_name", r.ClientName, capText)
+	l.text("identity", r.Identity, capText)
 	l.text("profile", r.Profile, capText)
 	l.text("host", r.Host, capHost)
 	l.text("host_raw", r.HostRaw, capRaw)

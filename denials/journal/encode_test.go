@@ -23,14 +23,14 @@ var sample = Record{
 	Dialed: "192.0.2.1:443", ECH: true, Reason: "not_listed", Detail: "d", Rule: "p/r", Source: "Guide, section 1",
 	Nearest: "p/n", Hint: "turn on \"x\"", Count: 3, BytesIn: 1, BytesOut: 2, DurationMS: 3, Flow: 4, Truncated: true,
 	Question: Question{ClientPort: 40000, SourceProven: true, Authority: "proxy.example", Dest: "192.0.2.1", QType: "TXT", HTTPHost: "evil.example:80",
-		HostIgnored: true, Shown: "tls", Parent: "corporate", DialedBy: "address", ByAddress: true, Pinned: []string{"a.example", "b.example"}, Provisional: true, Fault: "limit", Omitted: omitDetail | omitRaw},
+		HostIgnored: true, Shown: "tls", Parent: "corporate", Identity: "user:alice", DialedBy: "address", ByAddress: true, Pinned: []string{"a.example", "b.example"}, Provisional: true, Fault: "limit", Omitted: omitDetail | omitRaw},
 }
 
 // Other programs rely on the names, the order and the types of the fields.
 func TestRecordHasTheDocumentedFields(t *testing.T) {
 	const want = `{"schema":2,"time":"2026-11-30T23:59:59.123456Z","seq":17,"boot":"k3j5x","event":"close",` +
 		`"verdict":"would_deny","mode":"audit","via":"transparent","client":"10.0.0.7","client_port":40000,"source_proven":true,` +
-		`"client_name":"es-manager","profile":"endpoint-secure-onprem","host":"evil.example","host_raw":"ev\u001b[31mil",` +
+		`"client_name":"es-manager","identity":"user:alice","profile":"endpoint-secure-onprem","host":"evil.example","host_raw":"ev\u001b[31mil",` +
 		`"authority":"proxy.example","dest":"192.0.2.1","port":443,"proto":"tcp","qtype":"TXT","http_host":"evil.example:80","host_ignored":true,` +
 		`"sni":"sni.example","shown":"tls","original_dst":"[2001:db8::1]:443","by_address":true,"pinned":["a.example","b.example"],` +
 		`"mismatch":true,"resolved":["192.0.2.1","192.0.2.2"],"dialed":"192.0.2.1:443","parent":"corporate","dialed_by":"address","ech":true,"provisional":true,"fault":"limit",` +

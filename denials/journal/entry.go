@@ -164,6 +164,7 @@ func (e *entry) mergeAttempt(o *entry) {
 	e.omit(omitParent, !keep(&a.Parent, sameParent(a.Parent, b.Parent)))
 	e.omit(omitMismatch, !keep(&a.Mismatch, a.Mismatch == b.Mismatch))
 	e.omit(OmitProven, !keep(&a.SourceProven, a.SourceProven == b.SourceProven))
+	e.omit(omitIdentity, !keep(&a.Identity, a.Identity.Equal(b.Identity)))
 	e.omit(omitQType, !keep(&a.QType, a.QType == b.QType))
 	e.omit(omitSNI, !keep(&a.SNI, a.SNI == b.SNI))
 	e.omit(omitOriginal, !keep(&a.Original, a.Original == b.Original))

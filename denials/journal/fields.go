@@ -28,6 +28,7 @@ func Fields() []Field {
 		{"client_port", 2, "number", "source port", `50412`},
 		{"source_proven", 2, "true", "a handshake proves the source address: TCP, or a DNS cookie (RFC 7873). Absent: a datagram, whose source address can be forged", `true`},
 		{"client_name", 1, "text", "name of the client in the configuration; absent: no `[[client]]` covers the source address", `"es-manager"`},
+		{"identity", 2, "text", "what the client has proven beside its address: `user:` and the name of the user, the name in its certificate (`DNS:…`, `CN=…`, a URI), or both with a space between them; never the proof itself", `"user:alice"`},
 		{"profile", 1, "text", "profile of the rule; if there is no rule: of the client", `"endpoint-secure-onprem"`},
 		{"host", 1, "text", "the destination: its canonical name; if it has no name: its address", `"update1.sangfor.net"`},
 		{"host_raw", 1, "text", "the text that the client sent, if it is not a valid name; an octet that is not UTF-8 is written as `\\x` and two digits", `"bad name"`},

@@ -15,6 +15,7 @@ import (
 // attempt. Record.Attempt combines both parts.
 type Question struct {
 	ClientPort   uint16   // port of the source; absent if the counted attempts had different ports
+	Identity     string   // what the client has proven beside its address: the user, the name of its certificate
 	SourceProven bool     // a handshake proves the client's address: it is not forged
 	Authority    string   // the authority's name, for a redirected flow; for other flows it is Host
 	Dest         string   // the address that was judged, if Host is a name
@@ -62,6 +63,7 @@ const (
 	omitNearest
 	omitHostIgnored
 	omitParent
+	omitIdentity
 	omitOther // this version does not know the field
 
 	omitEvidence = omitRaw | omitResolved | omitDetail | OmitProven | omitParent                                               // the policy does not read them
@@ -69,7 +71,7 @@ const (
 )
 
 var omittedTexts = [...]string{"client", "via", "proto", "port", "authority", "dest", "qtype", "http_host", "sni", "shown", "by_address",
-	"original_dst", "mismatch", "pinned", "ech", "provisional", "fault", "host_raw", "resolved", "detail", "source_proven", "dialed", "rule", "nearest", "host_ignored", "parent", "other"}
+	"original_dst", "mismatch", "pinned", "ech", "provisional", "fault", "host_raw", "resolved", "detail", "source_proven", "dialed", "rule", "nearest", "host_ignored", "parent", "identity", "other"}
 
 // Fields returns the names of the fields.
 func (o Omitted) Fields() []string {
@@ -93,10 +95,10 @@ func omittedOf(text string) Omitted {
 }
 
 // question sets all values of the attempt.
-func (r *Record) question(a *rules.Attempt) {
+func (r *Record) question(a *rules.Attempt, client *rules.Client) {
 	r.Via, r.Proto = a.Via.String(), a.Proto.String()
 	r.Client, r.ClientPort = addrText(a.Client.Addr()), a.Client.Port()
-	r.SourceProven = a.SourceProven
+	r.SourceProven, r.Identity = a.SourceProven, a.Identity.Of(client)
 	r.Host, r.HostRaw, r.Port = host(a), rawText(string(a.Raw)), a.Dest.Port()
 	if redirected(a.Via, a.ByAddress) { // in all other cases the authority is Host
 		r.Authority = a.Authority.String()

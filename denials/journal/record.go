@@ -119,7 +119,7 @@ func (r *Record) fill(e *entry, hint func(rules.Attempt, rules.Decision) string)
 	a, d := &e.a, &e.d
 	r.Verdict = d.Text()
 	r.Mode = "enforce"
-	r.question(a)
+	r.question(a, d.Client)
 	if r.Omitted = e.omitted; e.omitted&omitDest != 0 {
 		r.DialedBy = ""
 	}

@@ -59,6 +59,13 @@ func (h *Head) field(name, value string) *headFault {
 		}
 	case len("Content-Length"):
 		return h.lengthField(name, value)
+	case len("Proxy-Authorization"):
+		if strings.EqualFold(name, "Proxy-Authorization") {
+			if h.Authorization != "" {
+				return malformed("two Proxy-Authorization fields")
+			}
+			h.Authorization = strings.Clone(value) // outlives the head
+		}
 	case len("Transfer-Encoding"): // and Sec-WebSocket-Key
 		if strings.EqualFold(name, "Sec-WebSocket-Key") {
 			h.keyField(value)

@@ -54,6 +54,7 @@ type Head struct {
 	Accept        string // the first Accept field
 	Via           string // all Via fields
 	hop           hop    // what it asks of this proxy
+	Authorization string // the Proxy-Authorization field; it is a secret
 
 	Len   int    // bytes of the head
 	Raw   string // the text that the fault is about, from Recordable

@@ -61,12 +61,19 @@ func (c *Config) DNSSECFor(name rules.Name) string {
 	return c.DNS.DNSSEC
 }
 
-// SourceOf returns an address that the policy recognizes as the client. It reports false
+// anywhere is an address for a client without sources (RFC 5737).
+var anywhere = netip.AddrFrom4([4]byte{192, 0, 2, 1})
+
+// SourceOf returns an address that the policy recognizes as the client, with all that it demands. It reports false
 // if earlier clients cover the first and the last address of every source.
 func SourceOf(policy *rules.Policy, cl *rules.Client) (netip.Addr, bool) {
+	identity := cl.Demanded()
+	if len(cl.Sources) == 0 && policy.ClientAs(anywhere, identity) == cl {
+		return anywhere, true
+	}
 	for _, p := range cl.Sources {
 		for _, a := range []netip.Addr{p.Addr(), lastAddr(p)} {
-			if policy.ClientOf(a) == cl {
+			if policy.ClientAs(a, identity) == cl {
 				return a, true
 			}
 		}

@@ -11,7 +11,7 @@ import (
 	"sallyport/rules/tomldoc"
 )
 
-func (c *Config) readClient(t *tomldoc.Table) *rules.Client {
+func (c *Config) readClient(t *tomldoc.Table, disk Disk) *rules.Client {
 	cl := &rules.Client{
 		Name: t.Str("name"), Sources: prefixes(t, "sources"), Line: t.Line(""),
 		Audit: c.Audit, Addresses: map[string][]rules.Destination{},
@@ -25,11 +25,15 @@ func (c *Config) readClient(t *tomldoc.Table) *rules.Client {
 		cl.Audit = t.Choice("mode", "enforce", "audit") == "audit"
 	}
 	cl.Synthetic = t.Bool("synthetic")
-	if t.Lacks("sources") {
+	c.readIdentity(cl, t, disk)
+	switch {
+	case cl.Demands() && !t.Has("sources"): // its addresses do not matter
+	case t.Lacks("sources"):
 		t.Missing("sources", `list the addresses that the client connects from, like ["10.1.2.3"]`)
+	default:
+		c.checkSources(t, cl)
 	}
 	cl.Parents = c.readRoute(t)
-	c.checkSources(t, cl)
 	whole := c.readClientProfiles(cl, t)
 	c.readAddresses(cl, t.Sub("addresses"), whole)
 	warnOfShared(cl, t)

@@ -17,22 +17,24 @@ import (
 type Config struct {
 	rules.Spec // what the policy is compiled from
 
-	Audit   bool // mode = "audit"
-	Listen  Listen
-	DNS     DNS
-	Hosts   map[rules.Name][]netip.Addr
-	Journal Journal
-	Admin   Admin
-	Process Process
-	Limits  Limits
-	Expect  []Expectation
-	Inputs  []Input // what the configuration was read from, beside its own file, in the order of reading
+	Audit     bool // mode = "audit"
+	Listen    Listen
+	DNS       DNS
+	Hosts     map[rules.Name][]netip.Addr
+	Journal   Journal
+	Admin     Admin
+	Process   Process
+	Limits    Limits
+	Expect    []Expectation
+	Passwords map[string]rules.Hash // of the users of every users_file
+	Inputs    []Input               // what the configuration was read from, beside its own file, in the order of reading
 
-	lines  map[string]int         // lines of the keys of [listen]
-	known  *known                 // while the configuration is read
-	lists  map[string]*rules.List // by the paths of their files; while the configuration is read
-	inputs [][sha256.Size]byte    // a hash of the content of each file among Inputs
-	unread []*unread              // profile files with errors, whose profile is not among Profiles
+	lines  map[string]int          // lines of the keys of [listen]
+	known  *known                  // while the configuration is read
+	lists  map[string]*rules.List  // by the paths of their files; while the configuration is read
+	users  map[string]*rules.Users // by the paths of their files; while the configuration is read
+	inputs [][sha256.Size]byte     // a hash of the content of each file among Inputs
+	unread []*unread               // profile files with errors, whose profile is not among Profiles
 }
 
 // ListenLine returns the line of a key of [listen], for problems that are found later. It
@@ -64,7 +66,7 @@ func Parse(file string, disk Disk, data []byte, shipped []*rules.Profile) (*Conf
 	c.readParents(top, disk)
 	ofFiles := c.readProfiles(top.Sub("profiles"), disk, shipped)
 	for _, t := range top.Subs("client") {
-		if cl := c.readClient(t); cl != nil {
+		if cl := c.readClient(t, disk); cl != nil {
 			c.Clients = append(c.Clients, cl)
 		}
 	}
@@ -89,7 +91,7 @@ func Parse(file string, disk Disk, data []byte, shipped []*rules.Profile) (*Conf
 		doc.Warnf(0, "no [[client]]: every request is denied as unknown_client")
 	}
 	c.Revision = c.revision(data)
-	c.known, c.lists = nil, nil
+	c.known, c.lists, c.users = nil, nil, nil
 	problems := append(ofFiles.Sorted(), doc.Problems()...) // causes first
 	if problems.Err() != nil {
 		return nil, problems

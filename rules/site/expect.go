@@ -118,7 +118,9 @@ func (c *Config) CheckExpectations(policy *rules.Policy, now time.Time) (out rul
 			problem(false, "sallyport cannot ask as this client: earlier clients have the first and the last address of each of its sources")
 			continue
 		}
-		a, d := c.Ask(policy, Question(from, e.Proto, e.To, e.Port))
+		q := Question(from, e.Proto, e.To, e.Port)
+		q.Identity = cl.Demanded()
+		a, d := c.Ask(policy, q)
 		switch {
 		case !e.holds(d):
 			problem(false, "expected %s, but the answer is %s", e.answer(), answerOf(a, d))

@@ -30,6 +30,9 @@ func (k *known) add(c *rules.Client) {
 		k.clients[c.Name] = c.Line
 	}
 	k.order[c] = len(k.order)
+	if c.Demands() {
+		return // it hides no later client: others may have its addresses without its identity
+	}
 	for _, p := range c.Sources {
 		k.sources.Modify(p, func(first *rules.Client, there bool) (*rules.Client, bool) {
 			if there {

@@ -194,7 +194,7 @@ func (c *Config) checkSources(t *tomldoc.Table, cl *rules.Client) {
 		}
 	}
 	w := widthOf(cl.Sources)
-	if reached := c.open(); w.isInternet() && reached != "" {
+	if reached := c.open(); w.isInternet() && reached != "" && !cl.Demands() {
 		t.Doc.Warnf(t.Line("sources"), "sources: %s: EVERY host that reaches %s counts as client %q and has all its permissions; list only that client's addresses", widest(cl.Sources), reached, cl.Name)
 	}
 }

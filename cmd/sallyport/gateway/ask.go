@@ -67,6 +67,26 @@ func Meant(args []string) string {
 	return proto + " " + host + " " + port
 }
 
+// ClientIdentity returns what the client of a question has proven beside its address: what text says,
+// in the form of the journal's field identity, or else all that the client demands that is asked as.
+func ClientIdentity(cfg *site.Config, name, from, text string) (*rules.Identity, error) {
+	if text != "" {
+		i, ok := rules.ParseIdentity(text)
+		if !ok {
+			return nil, fmt.Errorf("--identity %q is not an identity: user:NAME, a name of a certificate such as DNS:NAME, or both with a space between them", text)
+		}
+		return i, nil
+	}
+	if from == "" {
+		for _, c := range cfg.Clients {
+			if c.Name == name || name == "" && len(cfg.Clients) == 1 {
+				return c.Demanded(), nil
+			}
+		}
+	}
+	return nil, nil
+}
+
 // ClientAddress returns the address to ask from: from if it is set, else an address
 // of the named client, else an address of the only client.
 func ClientAddress(cfg *site.Config, policy *rules.Policy, name, from string) (netip.Addr, error) {

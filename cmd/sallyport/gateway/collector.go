@@ -59,6 +59,10 @@ func (g *Gateway) exportProxy(e exporter) {
 	e.send("sallyport_connections_total", float64(p.Accepted))
 	e.send("sallyport_connections_empty_total", float64(p.Empty))
 	e.send("sallyport_balancer_checks_total", float64(p.Checks+g.filter.HealthChecks()))
+	wrong, proven, paused, busy, remembered := g.proxy.Logins()
+	for result, n := range map[string]uint64{"wrong": wrong, "proven": proven - remembered, "paused": paused, "busy": busy, "remembered": remembered} {
+		e.send("sallyport_logins_total", float64(n), result)
+	}
 	e.send("sallyport_connections_refused_total", float64(p.NotAdmitted))
 	e.send("sallyport_accept_errors_total", float64(p.AcceptErrors))
 	e.send("sallyport_panics_total", float64(p.Panics))

@@ -6,6 +6,7 @@ import (
 	"context"
 	"sallyport/denials/journal"
 	"sallyport/dnsfilter"
+	"sallyport/proxy/proof"
 	"sallyport/rules"
 	"sallyport/rules/site"
 	"slices"
@@ -18,7 +19,7 @@ import (
 // its warnings.
 func (g *Gateway) enforce(cfg *site.Config, resolver *dnsfilter.Resolver, now time.Time) (*rules.Policy, rules.Problems) {
 	policy, warnings := rules.Compile(&cfg.WithNAT64(g.nat64.found).Spec, g.own, now)
-	g.live.Swap(&rules.Generation{Policy: policy, Resolver: resolver})
+	g.live.Swap(&rules.Generation{Policy: policy, Resolver: resolver, Identities: &proof.Book{Passwords: cfg.Passwords}})
 	g.resolver = resolver
 	g.checkExpectations(cfg, policy, now)
 	g.filter.PolicyChanged()

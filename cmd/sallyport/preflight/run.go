@@ -139,6 +139,7 @@ func (r *runner) destination(ctx context.Context, t *target) *Destination {
 func (r *runner) ask(t *target) (grants []asked, denied string) {
 	for _, q := range t.asks {
 		a := t.attempt(q.addr)
+		a.Identity = q.client.Demanded()
 		decision := r.cfg.Gate.Decide(a)
 		if !decision.Allowed() {
 			denied = q.client.Name + ": " + decision.Why().String()

@@ -71,6 +71,7 @@ func All() []Metric {
 		{Name: "sallyport_connections_total", Type: "counter", Help: "Accepted proxy connections."},
 		{Name: "sallyport_connections_empty_total", Type: "counter", Help: "Proxy connections that closed without a byte and without a denial."},
 		{Name: "sallyport_balancer_checks_total", Type: "counter", Help: "Connections from `[listen] proxy_protocol_from` whose PROXY header names no client: health checks of balancers."},
+		{Name: "sallyport_logins_total", Type: "counter", Labels: []string{"result"}, Help: "Passwords of proxy clients: `proven`, `remembered` (proven less than five minutes before), `wrong`, `paused` (too many wrong passwords from one source), `busy` (too many checks at once).", Alert: "`increase(…{result=~\"paused|busy\"}[15m]) > 0`"},
 		{Name: "sallyport_connections_refused_total", Type: "counter", Help: "Proxy connections refused because of a limit or a drain.", Alert: "`increase(…[15m]) > 0`"},
 		{Name: "sallyport_accept_errors_total", Type: "counter", Help: "Accepts that failed, for example because no file descriptor was left.", Alert: "`increase(…[15m]) > 0`"},
 		{Name: "sallyport_panics_total", Type: "counter", Help: "Connections that ended in a recovered panic.", Alert: "`increase(…[1h]) > 0`"},

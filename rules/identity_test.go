@@ -1,0 +1,107 @@
+// Identity tests: who is which client when addresses are not all that counts.
+
+package rules_test
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+
+	. "sallyport/rules"
+)
+
+// identityPolicy has clients in this order: hosts with a certificate and an address, administrators
+// and staff with a login from one network, hosts with a certificate and a login, and an open network.
+func identityPolicy() *Policy {
+	net := func(s string) []netip.Prefix { return []netip.Prefix{netip.MustParsePrefix(s)} }
+	users := func(names ...string) *Users {
+		u := &Users{Names: map[string]bool{}}
+		for _, n := range names {
+			u.Names[n] = true
+		}
+		return u
+	}
+	client := func(name string, sources []netip.Prefix, certs []string, u *Users) *Client {
+		return &Client{Name: name, Sources: sources, Certificates: certs, Users: u}
+	}
+	p, _ := Compile(&Spec{Clients: []*Client{
+		client("server", net("10.1.0.0/16"), []string{"DNS:es.corp.example", "CN=es"}, nil),
+		client("anywhere", nil, []string{"spiffe://corp.example/agent"}, nil),
+		client("admins", net("10.2.0.0/16"), nil, users("root", "alice")),
+		client("staff", net("10.2.0.0/16"), nil, users("bob")),
+		client("both", net("10.3.0.0/16"), []string{"CN=both"}, users("carol")),
+		client("open", net("10.2.9.0/24"), nil, nil),
+	}}, Own{}, time.Unix(1e9, 0))
+	return p
+}
+
+func TestWhoAsks(t *testing.T) {
+	p := identityPolicy()
+	for _, c := range []struct {
+		from, identity string
+		client         string // or the reason
+		login          bool   // a password could help
+	}{
+		{"10.1.0.1", "DNS:es.corp.example", "server", false},
+		{"10.1.0.1", "CN=es", "server", false},
+		{"10.1.0.1", "", "unauthenticated", false},
+		{"10.1.0.1", "CN=other", "unauthenticated", false},
+		{"10.1.0.1", "user:alice", "unauthenticated", false},
+		{"10.9.0.1", "CN=es", "unauthenticated", false}, // "anywhere" has every address
+		{"10.9.0.1", "spiffe://corp.example/agent", "anywhere", false},
+		{"192.0.2.7", "spiffe://corp.example/agent", "anywhere", false},
+		{"192.0.2.7", "spiffe://corp.example/agent2", "unauthenticated", false},
+		{"10.2.0.1", "user:alice", "admins", true},
+		{"10.2.0.1", "user:root", "admins", true},
+		{"10.2.0.1", "user:bob", "staff", true},
+		{"10.2.0.1", "user:carol", "unauthenticated", true},
+		{"10.2.0.1", "", "unauthenticated", true},
+		{"10.2.9.1", "", "open", true},
+		{"10.2.9.1", "user:alice", "admins", true},
+		{"10.3.0.1", "CN=both", "unauthenticated", true},
+		{"10.3.0.1", "user:carol", "unauthenticated", false},
+		{"10.3.0.1", "user:carol CN=both", "both", true},
+	} {
+		i, ok := ParseIdentity(c.identity)
+		if !ok || i.Of(nil) != c.identity {
+			t.Errorf("%q is read as %+v, %v", c.identity, i, ok)
+		}
+		name, _ := ParseName("a.example")
+		d := p.Decide(Attempt{Via: ViaConnect, Proto: TCP, Client: netip.AddrPortFrom(netip.MustParseAddr(c.from), 1), Identity: i, Authority: name, Dest: netip.AddrPortFrom(netip.Addr{}, 443), Provisional: true})
+		got := d.Why().String()
+		if d.Client != nil {
+			got = d.Client.Name
+		}
+		if got != c.client || d.TakesLogin() != c.login || d.Allowed() {
+			t.Errorf("%s as %q: %s, takes login %v", c.from, c.identity, got, d.TakesLogin())
+		}
+		if d.AsksLogin() != (c.login && c.client == "unauthenticated") {
+			t.Errorf("%s as %q: asks for a login: %v", c.from, c.identity, d.AsksLogin())
+		}
+	}
+}
+
+// A proof that was refused is denied, also where an address alone would be enough.
+func TestRefusedProof(t *testing.T) {
+	p := identityPolicy()
+	for _, from := range []string{"10.2.9.1", "10.2.0.1"} {
+		for fault, want := range map[Reason]Reason{Unauthenticated: Unauthenticated, Limit: Limit} {
+			a := Attempt{Via: ViaConnect, Proto: TCP, Client: netip.AddrPortFrom(netip.MustParseAddr(from), 1), Fault: fault, Dest: netip.MustParseAddrPort("0.0.0.0:443"), Provisional: true}
+			if d := p.Decide(a); d.Allowed() || from == "10.2.0.1" && d.Why() != want || fault == Unauthenticated && d.Why() != want {
+				t.Errorf("%s, fault %v: %v", from, fault, d.Why())
+			}
+		}
+	}
+}
+
+func TestIdentityText(t *testing.T) {
+	for _, bad := range []string{"user:", "user:a b:c", "user:a\x00", "user:a:b", "user: CN=x"} {
+		if i, ok := ParseIdentity(bad); ok && i.User != "a" {
+			t.Errorf("%q is read as %+v", bad, i)
+		}
+	}
+	i := &Identity{Certificate: []string{"CN=x", "DNS:y.example"}, User: "alice"}
+	if got := i.Of(&Client{Certificates: []string{"DNS:y.example"}}); got != "user:alice DNS:y.example" {
+		t.Error(got)
+	}
+}

@@ -1,0 +1,156 @@
+// Users: who a client is beside its addresses: the names in its certificate, and the users in its
+// users_file.
+
+package site
+
+import (
+	"net/url"
+	"slices"
+	"strings"
+
+	"golang.org/x/crypto/bcrypt"
+
+	"sallyport/rules"
+	"sallyport/rules/tomldoc"
+)
+
+const (
+	usersKey     = "[[client]] users_file"
+	maxUsersFile = 4 << 20
+	maxCost      = 14 // a hash of this cost takes about a second
+	usualCost    = 10
+)
+
+// readIdentity reads what a client must prove beside its address.
+func (c *Config) readIdentity(cl *rules.Client, t *tomldoc.Table, disk Disk) {
+	for _, text := range t.Strs("certificate") {
+		name, why := certificateName(text)
+		switch {
+		case why != "":
+			t.Doc.Errorf(t.LineOf("certificate", text), "certificate: %q %s", text, why)
+		case slices.Contains(cl.Certificates, name):
+			t.Doc.Errorf(t.LineOf("certificate", text), "certificate: %q is listed twice", name)
+		default:
+			cl.Certificates = append(cl.Certificates, name)
+		}
+	}
+	if t.Has("certificate") && len(cl.Certificates) == 0 && len(t.Strs("certificate")) == 0 {
+		t.Errorf("certificate", `is empty: list names of certificates, like ["DNS:es.corp.example"], or leave it out`)
+	}
+	if t.Has("users_file") {
+		cl.Users = c.readUsers(t, t.Str("users_file"), disk)
+	}
+	if cl.Users != nil && c.clear() != "" {
+		t.Doc.Warnf(t.Line("users_file"), "users_file: passwords cross the network readable on %s: let these clients use [listen] https, or a listener on loopback", c.clear())
+	}
+}
+
+// certificateName returns a name as certificates are compared: "CN=" and text, "DNS:" and a name, or
+// a URI such as a SPIFFE ID. why is what is wrong with it.
+func certificateName(text string) (name, why string) {
+	const kinds = `is none of "CN=text", "DNS:name" and a URI like "spiffe://corp.example/es"`
+	if cn, ok := strings.CutPrefix(text, "CN="); ok {
+		if strings.TrimSpace(cn) != cn || cn == "" || strings.ContainsFunc(cn, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+			return "", "has no common name, or one with control characters or spaces around it"
+		}
+		return text, ""
+	}
+	if dns, ok := strings.CutPrefix(text, "DNS:"); ok {
+		n, err := rules.ParseIDN(dns)
+		if err != nil {
+			return "", err.Error()
+		}
+		return "DNS:" + n.String(), ""
+	}
+	if u, err := url.Parse(text); err != nil || u.Scheme == "" || u.Host == "" || u.String() != text || strings.Contains(text, " ") {
+		return "", kinds
+	}
+	return text, ""
+}
+
+// readUsers reads a users_file. Files that several clients name are read once.
+func (c *Config) readUsers(t *tomldoc.Table, name string, disk Disk) *rules.Users {
+	users := &rules.Users{File: under(disk.Dir, name), Names: map[string]bool{}}
+	if name == "" || name == "-" {
+		t.Errorf("users_file", "is empty: name a file with lines NAME:HASH, or leave it out")
+		return users
+	}
+	if known := c.users[users.File]; known != nil {
+		return known
+	}
+	path, data, err := c.read(disk, usersKey, name, maxUsersFile)
+	c.Inputs[len(c.Inputs)-1].Secret = true
+	if err != nil {
+		t.Errorf("users_file", "%s: %v", path, err)
+		return users
+	}
+	if c.users == nil {
+		c.users, c.Passwords = map[string]*rules.Users{}, map[string]rules.Hash{}
+	}
+	c.users[users.File] = users
+	report := func(line int, warning bool, text string) {
+		t.Doc.Report(rules.Problem{File: path, Line: line, Text: text, Warning: warning})
+	}
+	at := map[string]int{}
+	for n, line := range strings.Split(string(data), "\n") {
+		line = strings.TrimSuffix(line, "\r")
+		if strings.TrimSpace(line) == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		user, hash, why := userLine(line)
+		switch {
+		case why != "":
+			report(n+1, false, why)
+			continue
+		case at[user] != 0:
+			report(n+1, false, "user "+user+" is in this file twice")
+			continue
+		case c.Passwords[user] != "" && c.Passwords[user] != hash:
+			report(n+1, false, "user "+user+" has another password in another users_file: a name is one user")
+			continue
+		}
+		at[user], users.Names[user], c.Passwords[user] = n+1, true, hash
+		if cost, _ := bcrypt.Cost([]byte(hash)); cost < usualCost {
+			report(n+1, true, "user "+user+": the cost of the hash is low: make it with htpasswd -nB -C 10 "+user)
+		}
+	}
+	if len(users.Names) == 0 {
+		report(0, false, "the file has no user: an editor or a script may be writing it; write lines NAME:HASH, made with htpasswd -nB NAME")
+	}
+	return users
+}
+
+// userLine reads one line. why is what is wrong with it; it never has the hash.
+func userLine(line string) (user string, hash rules.Hash, why string) {
+	user, text, ok := strings.Cut(line, ":")
+	if !ok {
+		return "", "", "the line is not NAME:HASH: make it with htpasswd -nB NAME"
+	}
+	if why = rules.CheckUser(user); why != "" {
+		return "", "", why
+	}
+	cost, err := bcrypt.Cost([]byte(text))
+	switch {
+	case len(text) != 60 || err != nil || !strings.HasPrefix(text, "$2"):
+		return "", "", "user " + user + ": the hash is not bcrypt (60 octets that begin with $2): make it with htpasswd -nB " + user
+	case cost > maxCost:
+		return "", "", "user " + user + ": the cost of the hash is above 14, so each login would keep a processor for seconds: make it with htpasswd -nB -C 10 " + user
+	}
+	return user, rules.Hash(text), ""
+}
+
+// clear returns a listener without TLS that other hosts can reach and that reads passwords; "" if
+// there is none.
+func (c *Config) clear() string {
+	for _, a := range c.Listen.HTTP {
+		if !a.Addr().IsLoopback() {
+			return "[listen] http " + a.String()
+		}
+	}
+	for _, a := range c.Listen.SOCKS5 {
+		if !a.Addr().IsLoopback() {
+			return "[listen] socks5 " + a.String()
+		}
+	}
+	return ""
+}
