@@ -60,11 +60,15 @@ func newUnreached(next func(rules.Close), count *prometheus.CounterVec, now func
 // The proxy calls closed at the end of each flow.
 func (u *unreached) closed(c rules.Close) {
 	u.next(c)
-	fault := c.Cause.DialFault()
-	if fault == "" {
+	fault, what := c.Cause.DialFault(), "a permitted destination could not be reached"
+	switch {
+	case c.Cause == rules.EndNoAnswer:
+		fault, what = c.Cause.String(), "a permitted destination gave no valid answer to a request"
+	case fault == "":
 		return
+	default:
+		u.count.WithLabelValues(fault).Inc()
 	}
-	u.count.WithLabelValues(fault).Inc()
 	key := unreachedKey{c.Attempt.Target().String(), c.Attempt.Dest.Port(), c.Cause, ""}
 	if key.host == "" {
 		key.host = c.Attempt.Dest.Addr().String()
@@ -93,7 +97,7 @@ func (u *unreached) closed(c rules.Close) {
 	if more > 0 {
 		attrs = append(attrs, "since_last", more)
 	}
-	u.log.Warn("a permitted destination could not be reached", attrs...)
+	u.log.Warn(what, attrs...)
 }
 
 // due reports whether to write a warning now, and returns the number of warnings

@@ -75,14 +75,19 @@ func TestUnreachedIsCountedAndSaid(t *testing.T) {
 	if !strings.Contains(log.String(), "destination=192.0.2.1 port=443") {
 		t.Errorf("a destination without a name goes by its address:\n%s", &log)
 	}
+	end("a.example", rules.EndNoAnswer)
+	end("a.example", rules.EndNoAnswer)
+	if warnings() != 6 || strings.Count(log.String(), `"a permitted destination gave no valid answer to a request" destination=a.example port=443 fault=no_answer`) != 1 {
+		t.Errorf("a destination that does not answer is said once:\n%s", &log)
+	}
 	if n := dialFailures(t, m, "refused"); n != 8 {
 		t.Errorf("%v refusals are counted, want 8", n)
 	}
 	if n := dialFailures(t, m, "unreachable"); n != 0 {
 		t.Errorf("%v of a fault that did not happen", n)
 	}
-	if told != 11 {
-		t.Errorf("the recorder was told %d times, want 11", told)
+	if told != 13 {
+		t.Errorf("the recorder was told %d times, want 13", told)
 	}
 }
 
