@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -194,5 +195,33 @@ func TestRepeatCannotConnect(t *testing.T) {
 	b.idle()
 	if ends := b.journal.closes(); len(ends) != 2 || ends[1].Cause != rules.DialRefused {
 		t.Errorf("%+v", ends)
+	}
+}
+
+// If the policy changes and still permits the request, the new generation resolves its name.
+func TestRepeatUsesTheNewGeneration(t *testing.T) {
+	t.Parallel()
+	var mu sync.Mutex
+	var asked []*rules.Generation
+	w := newWorld(t, func(c *Config) {
+		lookup := c.Lookup
+		c.Lookup = func(ctx context.Context, g *rules.Generation, n rules.Name) ([]netip.Addr, error) {
+			mu.Lock()
+			defer mu.Unlock()
+			asked = append(asked, g)
+			return lookup(ctx, g, n)
+		}
+	})
+	stale := &staleOrigin{died: func() { w.policy(worldConfig) }}
+	stale.dies.Store(1)
+	w.origin("8.8.8.8:80", stale.serve)
+	e := w.exchange("GET http://a.example/ HTTP/1.1\r\nHost: a.example\r\n\r\n")
+	e.want(200, "")
+	e.send("GET http://a.example/twice HTTP/1.1\r\nHost: a.example\r\n\r\n")
+	e.want(200, "")
+	mu.Lock()
+	defer mu.Unlock()
+	if len(asked) != 2 || asked[0] == asked[1] || asked[1] != w.live.Load() {
+		t.Errorf("asked %v, in force %p", asked, w.live.Load())
 	}
 }

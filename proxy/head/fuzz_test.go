@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 
 	"sallyport/rules"
@@ -29,6 +31,9 @@ func FuzzHead(f *testing.F) {
 		post("Transfer-Encoding: chunked\r\nTrailer: X\r\n"), get("Host: [2001:db8::1]:80\r\nConnection: close, x\r\n"),
 		"GET http://192.0.2.1 HTTP/1.0\r\n\r\n", target("http://a.example?q#"), post("Expect: 100-continue\r\n"),
 		"GET / HTTP/1.1\nHost: a\n\n", get("Host: a.example\r\n b\r\n"), "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+		get(hostLine + "Connection: Upgrade\r\nUpgrade: h2c, websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"),
+		get(hostLine + "TE: gzip, trailers\r\nConnection: te, x\r\n"), "OPTIONS * HTTP/1.1\r\n" + hostLine + "Max-Forwards: 010\r\n\r\n",
+		"TRACE / HTTP/1.0\r\n" + hostLine + "Max-Forwards: 99999999999999999999\r\n\r\n",
 	} {
 		f.Add([]byte(s))
 	}
@@ -45,7 +50,26 @@ func FuzzHead(f *testing.F) {
 			t.Fatalf("net/http refuses what we accept: %v", err)
 		}
 		agrees(t, &h, r)
+		asks(t, &h, r)
 	})
+}
+
+// asks checks what a head asks of this proxy against net/http's reading of the fields.
+func asks(t *testing.T, h *Head, r *http.Request) {
+	t.Helper()
+	lists := func(field, item string) bool {
+		return slices.ContainsFunc(strings.Split(strings.Join(r.Header[field], ","), ","), func(s string) bool { return strings.EqualFold(strings.Trim(s, " \t"), item) })
+	}
+	if key := h.Upgrade(); key != "" && (r.Method != "GET" || r.ContentLength != 0 || !r.ProtoAtLeast(1, 1) || !lists("Connection", "upgrade") || !lists("Upgrade", "websocket") ||
+		!slices.Equal(r.Header["Sec-Websocket-Key"], []string{key})) {
+		t.Errorf("upgrade with key %q: %s, %d bytes, %v", key, r.Method, r.ContentLength, r.Header)
+	}
+	if h.Trailers() && !(lists("Te", "trailers") && lists("Connection", "te")) {
+		t.Errorf("trailers: %v", r.Header)
+	}
+	if hops, counted := h.MaxForwards(); counted && (len(r.Header["Max-Forwards"]) != 1 || hops < 0 || hops > maxHops+1 || r.Method != "TRACE" && r.Method != "OPTIONS") {
+		t.Errorf("%d hops: %s %v", hops, r.Method, r.Header)
+	}
 }
 
 // agrees compares a head with net/http's reading.
