@@ -21,6 +21,8 @@ func TestUDPDNS(t *testing.T) {
 			t.Errorf("to %s: got %q", to, got)
 		}
 	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	if len(w.dialed()) > 0 || len(w.lookedUp()) > 0 || len(w.journal.decisions()) > 0 || len(w.queries) != 4 || w.queries[0] != "127.0.0.1 query" {
 		t.Errorf("dialed %v, decisions %v, queries %q", w.dialed(), w.journal.decisions(), w.queries)
 	}

@@ -5,6 +5,7 @@ package datagram
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -32,8 +33,11 @@ func TestFlow(t *testing.T) {
 		}
 	}
 	w.eventually("the replies", func() bool { return len(w.replies) == 2 })
-	if w.replies[0] != "127.0.0.1:4000 8.8.8.8:123 answer" || w.replies[1] != "127.0.0.1:4000 8.8.8.8:123 " {
-		t.Errorf("replies %q", w.replies)
+	w.mu.Lock()
+	replies := slices.Clone(w.replies)
+	w.mu.Unlock()
+	if replies[0] != "127.0.0.1:4000 8.8.8.8:123 answer" || replies[1] != "127.0.0.1:4000 8.8.8.8:123 " {
+		t.Errorf("replies %q", replies)
 	}
 	r := w.wantRecord(rules.Allow, rules.ReasonNone)
 	if a := r.a; a.Via != rules.ViaSOCKS5 || a.Proto != rules.UDP || a.Client != client || a.Authority.String() != "time.example" || a.Dest.String() != "8.8.8.8:123" || a.Flow != 1 || a.Generation == nil {
@@ -115,6 +119,8 @@ func TestForgedReplies(t *testing.T) {
 	o.WriteToUDPAddrPort([]byte("answer"), from)
 	w.eventually("the reply", func() bool { return len(w.replies) == 1 && strings.HasSuffix(w.replies[0], " answer") })
 	time.Sleep(20 * time.Millisecond)
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	if len(w.replies) != 1 {
 		t.Errorf("replies %q", w.replies)
 	}

@@ -41,7 +41,8 @@ type flow struct {
 	traffic
 
 	mu      sync.Mutex
-	failed  bool     // the destination could not be connected, or was denied later
+	failed  bool     // there will be no socket; lost is why
+	lost    Drop
 	waiting [][]byte // until up is set
 	bytes   int      // of waiting
 	granted bool     // the flow is connected, and the final decision is an allow
@@ -86,7 +87,7 @@ func (f *flow) wait(b []byte) *net.UDPConn {
 	case up != nil:
 		return up
 	case f.failed:
-		f.t.Drop(Unreachable)
+		f.t.Drop(f.lost)
 	case len(f.waiting) == maxWaiting || f.bytes+len(b) > maxWaitingBytes:
 		f.t.Drop(Waiting)
 	default:
@@ -114,14 +115,17 @@ func (f *flow) connected(up *net.UDPConn) {
 	f.up.Store(up)
 }
 
-// fail drops what waited.
+// fail drops what waits, and what comes later. The first call gives the reason.
 func (f *flow) fail(why Drop) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.failed {
+		return
+	}
 	for range f.waiting {
 		f.t.Drop(why)
 	}
-	f.failed, f.waiting = true, nil
+	f.failed, f.lost, f.waiting = true, why, nil
 }
 
 // abort ends the flow from outside. It may be called at any time, from any goroutine, more than

@@ -89,7 +89,7 @@ func TestRecheck(t *testing.T) {
 		t.Errorf("%d flows are closed", n)
 	}
 	w.wantClose(rules.EndPolicy)
-	w.eventually("the flow's end", func() bool { return len(w.open0()) == 1 })
+	w.eventually("the flow's end", func() bool { return w.group.Flows() == 1 })
 	w.send("time.example:123", "secret")
 	w.nothing(name)
 	if r := w.denial(); r.d.Reason != rules.NotListed {
@@ -98,8 +98,6 @@ func TestRecheck(t *testing.T) {
 	w.send("8.8.8.9:161", "y")
 	w.receive(addr)
 }
-
-func (w *world) open0() map[flowKey]*flow { return w.group.flows }
 
 func TestExpiry(t *testing.T) {
 	t.Parallel()
@@ -139,9 +137,10 @@ func TestReloadWhileConnecting(t *testing.T) {
 func TestSocketIsChecked(t *testing.T) {
 	t.Parallel()
 	for remote, why := range map[string]rules.Reason{"10.0.0.1:123": rules.PrivateAddress, "8.8.8.8:124": rules.PortNotListed} {
-		w := newWorld(t, nil)
+		w := newWorld(t, func(c *Config) {
+			c.Remote = func(*net.UDPConn) netip.AddrPort { return netip.MustParseAddrPort(remote) }
+		})
 		o := w.origin("8.8.8.8:123")
-		w.cfg.Remote = func(*net.UDPConn) netip.AddrPort { return netip.MustParseAddrPort(remote) }
 		w.send("time.example:123", "secret")
 		w.wantRecord(rules.Deny, why)
 		w.nothing(o)
