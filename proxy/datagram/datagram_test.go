@@ -139,6 +139,9 @@ func TestRefusedPort(t *testing.T) {
 	for range 20 {
 		w.send("8.8.8.9:161", "nobody listens")
 	}
+	if n := w.drops[Unsent].Load(); n != 0 { // the error of a datagram takes nothing from the next one
+		t.Errorf("%d are not sent", n)
+	}
 	back, err := listen(addr)
 	if err != nil {
 		t.Fatal(err)

@@ -41,7 +41,7 @@ type flow struct {
 	traffic
 
 	mu      sync.Mutex
-	failed  bool     // there will be no socket; lost is why
+	failed  bool // there will be no socket; lost is why
 	lost    Drop
 	waiting [][]byte // until up is set
 	bytes   int      // of waiting

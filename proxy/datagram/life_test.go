@@ -133,10 +133,27 @@ func TestReloadWhileConnecting(t *testing.T) {
 	}
 }
 
+// A reload right after the final allow: the flow ends before one of its datagrams is sent.
+func TestReloadAfterTheDecision(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	o := w.origin("8.8.8.9:161")
+	w.allowed = func() {
+		w.policy(strings.Replace(worldConfig, `["8.8.8.9"]`, `["8.8.8.10"]`, 1))
+		w.Recheck()
+	}
+	w.send("8.8.8.9:161", "secret")
+	if c := w.wantClose(rules.EndPolicy); c.BytesIn != 0 {
+		t.Errorf("end %+v", c)
+	}
+	w.nothing(o)
+}
+
 // A socket that is connected elsewhere than the decision reaches sends nothing.
 func TestSocketIsChecked(t *testing.T) {
 	t.Parallel()
-	for remote, why := range map[string]rules.Reason{"10.0.0.1:123": rules.PrivateAddress, "8.8.8.8:124": rules.PortNotListed} {
+	for remote, why := range map[string]rules.Reason{"10.0.0.1:123": rules.PrivateAddress, "8.8.8.8:124": rules.PortNotListed,
+		"8.8.8.8:5000": rules.PrivateAddress} { // the last one is permitted, but not what was asked for
 		w := newWorld(t, func(c *Config) {
 			c.Remote = func(*net.UDPConn) netip.AddrPort { return netip.MustParseAddrPort(remote) }
 		})

@@ -70,6 +70,7 @@ type world struct {
 
 	generation atomic.Int64 // of the look-ups: another answer each time
 	slow       chan struct{}
+	allowed    func() // called after a final allow; nil: nothing
 
 	mu      sync.Mutex
 	origins map[netip.AddrPort]*net.UDPConn
@@ -126,8 +127,11 @@ func (w *world) Decide(a rules.Attempt) rules.Decision {
 	d := w.live.Decide(a)
 	if !a.Provisional || !d.Allowed() {
 		w.mu.Lock()
-		defer w.mu.Unlock()
 		w.records = append(w.records, record{a, d})
+		w.mu.Unlock()
+	}
+	if w.allowed != nil && !a.Provisional && d.Allowed() {
+		w.allowed()
 	}
 	return d
 }
