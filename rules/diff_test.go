@@ -85,7 +85,7 @@ func sampleOf(g *Gain, r *rand.Rand) (out []Attempt) {
 	ports := g.TCP
 	switch {
 	case g.Any:
-		ports = Ports{{443, 443}}
+		ports = Ports{{61999, 61999}} // no other rule lists it
 	case len(g.TCP) == 0:
 		ports, a.Proto = g.UDP, UDP
 	}
