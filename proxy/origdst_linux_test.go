@@ -62,7 +62,7 @@ func inNetns(t *testing.T, f func()) {
 
 // feed runs a command with text on its standard input, in the namespace of the
 // calling thread.
-func feed(t *testing.T, text, name string, args ...string) {
+func feed(t testing.TB, text, name string, args ...string) {
 	t.Helper()
 	cmd := exec.Command(name, args...)
 	cmd.Stdin = strings.NewReader(text)
