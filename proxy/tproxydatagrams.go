@@ -103,7 +103,7 @@ func (s *diverter) arrived(from netip.AddrPort, b, control []byte) {
 // refuse records a datagram that no flow can be made of.
 func (s *diverter) refuse(from, to netip.AddrPort, fault rules.Reason, detail string) {
 	a := s.ask(from, rules.Authority{Addr: to.Addr(), Port: to.Port()})
-	a.Generation, a.Flow, a.Client, a.Proto = s.p.cfg.Generation(), s.p.cfg.NextFlow(), from, rules.UDP
+	a.Flow, a.Proto = s.p.cfg.NextFlow(), rules.UDP
 	a.Fault, a.Detail = fault, detail
 	s.p.cfg.Gate.Decide(a)
 	s.p.datagrams.Drop(datagram.Denied)
@@ -118,11 +118,15 @@ func (s *diverter) recovered(from netip.AddrPort) {
 	}
 }
 
-// ask returns the question about a flow. Nothing proves the client's address.
+// ask returns the question about a flow. Nothing proves the client's address. A synthetic address
+// stands for its name.
 func (s *diverter) ask(from netip.AddrPort, to rules.Authority) rules.Attempt {
 	dest := netip.AddrPortFrom(to.Addr, to.Port)
-	a := rules.Attempt{Via: rules.ViaUDP, Dest: dest, Original: dest, ByAddress: true}
-	if s.p.cfg.Pinned != nil && dest.IsValid() {
+	a := rules.Attempt{Generation: s.p.cfg.Generation(), Client: from, Via: rules.ViaUDP, Dest: dest, Original: dest, ByAddress: true}
+	if !dest.IsValid() {
+		return a
+	}
+	if s.p.findName(&a); a.Authority.IsZero() && s.p.cfg.Pinned != nil {
 		a.Pinned = s.p.cfg.Pinned(from.Addr(), dest.Addr())
 	}
 	return a

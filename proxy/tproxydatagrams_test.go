@@ -189,6 +189,43 @@ func TestDivertedDatagrams(t *testing.T) {
 	}
 }
 
+// A synthetic address stands for its name, which the proxy resolves itself. The replies come from the
+// synthetic address.
+func TestDivertedToASyntheticAddress(t *testing.T) {
+	t.Parallel()
+	w := newDivertedDatagrams(t)
+	w.p.cfg.SyntheticName = func(_ *rules.Generation, _, addr netip.Addr) (rules.Name, bool) {
+		switch addr.String() {
+		case "198.18.0.1":
+			return proxytest.Name(t, "a.example"), true
+		case "198.18.0.2":
+			return proxytest.Name(t, "evil.example"), true
+		}
+		return rules.Name{}, addr.String() == "198.18.0.3"
+	}
+	client, o := w.socket("127.0.0.1:0"), w.origin("8.8.8.8:123")
+	w.send(client, "198.18.0.1:123", "what time?")
+	got, from := w.receive(o)
+	o.WriteToUDPAddrPort([]byte("late"), from)
+	if reply, _ := w.receive(client); got != "what time?" || reply != "late" || len(w.froms) != 1 || w.froms[0].String() != "198.18.0.1:123" {
+		t.Errorf("arrived %q, reply %q from %v", got, reply, w.froms)
+	}
+	a := w.wantOne(rules.Allow, rules.ReasonNone).a
+	if a.Authority.String() != "a.example" || a.Dest.String() != "8.8.8.8:123" || a.Original.String() != "198.18.0.1:123" || a.ByAddress {
+		t.Errorf("attempt %+v", a)
+	}
+	for i, c := range []struct {
+		to     string
+		reason rules.Reason
+	}{{"198.18.0.2:123", rules.NotListed}, {"198.18.0.3:123", rules.IPLiteral}, {"198.18.0.1:124", rules.PortNotListed}} {
+		w.send(client, c.to, "exfiltration")
+		if ds := w.journal.decisions(); len(ds) != i+2 || ds[i+1].d.Why() != c.reason {
+			t.Errorf("%s: decisions %+v", c.to, ds)
+		}
+	}
+	w.nothing(o)
+}
+
 // A flow ends with its rule. It does not end with its pin, but no other flow begins then.
 func TestDivertedFlowEndsWithItsRule(t *testing.T) {
 	t.Parallel()
@@ -252,40 +289,4 @@ func TestDivertedPanic(t *testing.T) {
 	if got, _ := w.receive(o); got != "2" || w.p.Stats().Panics != 1 {
 		t.Errorf("arrived %q", got)
 	}
-}
-
-// The control messages of the kernel, and texts that are none.
-func TestOriginalOf(t *testing.T) {
-	t.Parallel()
-	v4, v6 := netip.MustParseAddrPort("192.0.2.1:123"), netip.MustParseAddrPort("[2001:db8::1]:65535")
-	for _, c := range []struct {
-		name    string
-		control []byte
-		want    netip.AddrPort
-	}{
-		{"IPv4", controlOf(v4), v4},
-		{"IPv6", controlOf(v6), v6},
-		{"after another message", append(message(unix.SOL_SOCKET, unix.SO_TIMESTAMP, make([]byte, 16)), controlOf(v4)...), v4},
-		{"nothing", nil, netip.AddrPort{}},
-		{"another message", message(unix.SOL_IP, unix.IP_PKTINFO, make([]byte, 16)), netip.AddrPort{}},
-		{"too short", message(unix.SOL_IP, unix.IP_ORIGDSTADDR, []byte{2, 0, 0, 123}), netip.AddrPort{}},
-		{"of another family", message(unix.SOL_IP, unix.IP_ORIGDSTADDR, make([]byte, 16)), netip.AddrPort{}},
-		{"cut", controlOf(v4)[:20], netip.AddrPort{}},
-	} {
-		if got, err := originalOf(c.control); got != c.want || (err == nil) != c.want.IsValid() {
-			t.Errorf("%s: %v, %v", c.name, got, err)
-		}
-	}
-}
-
-func FuzzOriginalOf(f *testing.F) {
-	f.Add(controlOf(netip.MustParseAddrPort("192.0.2.1:123")))
-	f.Add(controlOf(netip.MustParseAddrPort("[2001:db8::1]:53")))
-	f.Fuzz(func(t *testing.T, control []byte) {
-		control = append(make([]byte, 0, len(control)+8), control...) // aligned, as the kernel's is
-		got, err := originalOf(control)
-		if (err == nil) != got.IsValid() || got.Addr().Is4In6() || err == nil && len(control) < unix.CmsgLen(unix.SizeofSockaddrInet4) {
-			t.Errorf("%v, %v", got, err)
-		}
-	})
 }

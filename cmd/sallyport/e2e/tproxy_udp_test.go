@@ -161,9 +161,13 @@ func TestTPROXYSpoofedReplies(t *testing.T) {
 	go func() {
 		b := make([]byte, 512)
 		for {
-			_, from, err := server.ReadFrom(b)
+			n, from, err := server.ReadFrom(b)
 			if err != nil {
 				return
+			}
+			if string(b[:n]) == "long" {
+				_, _ = server.WriteTo(make([]byte, 20000), from)
+				continue
 			}
 			_, _ = neighbour.WriteTo([]byte("forged"), from)
 			_, _ = port.WriteTo([]byte("forged"), from)
@@ -188,6 +192,15 @@ func TestTPROXYSpoofedReplies(t *testing.T) {
 	_ = c.SetDeadline(time.Now().Add(100 * time.Millisecond))
 	if n, err := c.Read(make([]byte, 512)); err == nil {
 		t.Errorf("%d bytes more", n)
+	}
+	// A reply that is longer than a packet arrives in fragments.
+	_ = c.SetDeadline(time.Now().Add(3 * time.Second))
+	long := make([]byte, 1<<16)
+	if _, err := c.Write([]byte("long")); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := c.Read(long); err != nil || n != 20000 {
+		t.Errorf("a long reply: %d bytes, %v", n, err)
 	}
 	decided := s.flowsTo(t, "93.184.251.3:9", 1)[0]
 	if decided.Event != "decision" || decided.Via != "udp" || decided.Proto != "udp" || decided.Name != fleet[0].name || decided.Rule != "site/nine" {

@@ -31,9 +31,9 @@ func (p *Plan) keepSynthetic(cfg *site.Config, o Options) error {
 
 // SyntheticDatagrams warns of rules in force that permit datagrams to names, for clients that get
 // synthetic addresses for these names: the packet filter forwards by address, and a synthetic
-// address leads nowhere.
+// address leads nowhere. With TPROXY sallyport carries the datagrams itself.
 func SyntheticDatagrams(cfg *site.Config, policy *rules.Policy) (out rules.Problems) {
-	if !policy.HasSynthetic() || !cfg.Listen.Redirected() {
+	if !policy.HasSynthetic() || len(cfg.Listen.Transparent) == 0 {
 		return nil
 	}
 	for _, g := range policy.Grants() {
