@@ -51,7 +51,7 @@ func Fields() []Field {
 		{"dialed_by", 2, "text", "how the parent was asked: `address` (sallyport resolved the name and judged the address), `name` (the parent resolves the name)", `"address"`},
 		{"ech", 1, "true", "the ClientHello carries Encrypted ClientHello", `true`},
 		{"provisional", 2, "true", "the decision was made before sallyport had read all of the first bytes; a denial is final nevertheless", `true`},
-		{"fault", 2, "text", "the reason, if sallyport could not read the attempt or refused it before it looked at any rule", `"sniff_timeout"`},
+		{"fault", 2, "text", "the reason, if sallyport could not read the attempt or refused it before it looked at any rule; `dns_bogus` if DNSSEC does not prove the answer", `"sniff_timeout"`},
 		{"reason", 1, "text", "why the attempt was denied, or would have been: [reasons](#reasons)", `"feature_off"`},
 		{"detail", 1, "text", "more about the fault; of a `close`: how the flow ended; of other events: what happened", `"no Host field"`},
 		{"rule", 1, "text", "the rule that permits: profile/id, or site/id", `"endpoint-secure-onprem/license"`},

@@ -151,7 +151,10 @@ func TestFaultyUpstreams(t *testing.T) {
 			proxy: "X-Sallyport-Reason: private_address", preflight: "private address", record: `"reason":"private_address"`},
 		{what: "no proof", cert: good, change: func(m *dns.Msg) { m.AuthenticatedData = false }, settings: `dnssec = "require"`,
 			dig: []string{"SERVFAIL", "EDE: 6 (DNSSEC Bogus): (dns_bogus"}, proxy: "X-Sallyport-Reason: dns_bogus",
-			preflight: "it answers, but says of no answer that DNSSEC proves it", record: `"reason":"dns_bogus"`},
+			preflight: "failed: dns bogus: the zone of the name is not signed", record: `"reason":"dns_bogus"`},
+		{what: "no proof, log", cert: good, change: func(m *dns.Msg) { m.AuthenticatedData = false }, settings: `dnssec = "log"`,
+			dig: []string{"NOERROR", "93.184.61.10"}, proxy: "X-Sallyport-Fault: unreachable",
+			preflight: "it answers, but says of no answer that DNSSEC proves it", record: `"verdict":"would_deny"`},
 		{what: "proof", cert: good, settings: `dnssec = "require"`, dig: []string{"NOERROR", "93.184.61.10"}, proxy: "X-Sallyport-Fault: unreachable", record: `"dial: unreachable"`},
 	}
 	gw, rs := newNetns(t, "fgate"), newNetns(t, "fresolve")

@@ -128,7 +128,7 @@ func (r *runner) destination(ctx context.Context, t *target) *Destination {
 	}
 	all.Wait()
 	d.judge(r.place(t, netip.Addr{}))
-	if d.Status == OK && d.unproven != "" {
+	if (d.Status == OK || d.Status == NotTried) && d.unproven != "" {
 		d.Status, d.Finding = Warning, r.place(t, netip.Addr{}).finding(DNSBogus, d.unproven)
 	}
 	d.sampled(r.place(t, netip.Addr{}))
