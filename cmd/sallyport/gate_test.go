@@ -50,6 +50,7 @@ var dialers = []string{
 	"cmd/sallyport/healthcheck.go",    // asks the admin listener of this host
 	"dnsfilter/config.go",             // connects to upstreams, by address
 	"proxy/race.go",                   // connects to addresses that a decision reaches
+	"proxy/datagram/connect.go",       // connects the socket of a flow, to an address that its decision reaches
 	"cmd/sallyport/gateway/listen.go", // finds out whether a unix socket is still in use
 }
 

@@ -147,21 +147,3 @@ func (t *Table) remove(f *flow) {
 	t.mu.Unlock()
 	t.quota.Release(f.owner)
 }
-
-// connect connects a socket of this host. It sends nothing.
-func connect(ctx context.Context, to netip.AddrPort) (*net.UDPConn, error) {
-	var d net.Dialer
-	conn, err := d.DialContext(ctx, "udp", to.String())
-	if err != nil {
-		return nil, err
-	}
-	return conn.(*net.UDPConn), nil
-}
-
-func remote(conn *net.UDPConn) netip.AddrPort {
-	a, ok := conn.RemoteAddr().(*net.UDPAddr)
-	if !ok {
-		return netip.AddrPort{}
-	}
-	return netip.AddrPortFrom(a.AddrPort().Addr().Unmap(), a.AddrPort().Port())
-}
