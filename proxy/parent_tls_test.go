@@ -185,10 +185,9 @@ func TestSecureParentFaults(t *testing.T) {
 		}
 	}
 
-	w := newWorld(t, nil) // no TLS at all
+	w := newWorld(t, func(c *Config) { c.Limits.Dial = 500 * time.Millisecond }) // no TLS at all
 	w.parented(strings.ReplaceAll(parentKeys, "http://", "https://"))
 	w.origin(parentAt, saying("HTTP/1.1 400 Bad Request\r\n\r\n"))
-	w.p.limits.Dial = 500 * time.Millisecond
 	if _, fault, _ := w.refused("a.example:443"); fault != "parent_tls" && fault != "parent_timeout" {
 		t.Errorf("no TLS: %s", fault)
 	}
