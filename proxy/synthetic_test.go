@@ -250,3 +250,18 @@ func TestSyntheticAddressByProxy(t *testing.T) {
 	b.wantOne(rules.Deny, rules.IPLiteral)
 	b.wantNoTrace()
 }
+
+// A datagram to a synthetic address that TPROXY brings is one to the name; no pin counts.
+func TestSyntheticDatagram(t *testing.T) {
+	t.Parallel()
+	w := newDivertedDatagrams(t)
+	to := netip.MustParseAddrPort("198.18.1.2:123")
+	w.pin(to.Addr().String(), "evil.example")
+	w.p.cfg.SyntheticName = func(*rules.Generation, netip.Addr, netip.Addr) (rules.Name, bool) {
+		return proxytest.Name(t, "a.example"), true
+	}
+	a := w.d.ask(netip.MustParseAddrPort("127.0.0.1:4711"), rules.Authority{Addr: to.Addr(), Port: to.Port()})
+	if a.Target().String() != "a.example" || a.Original != to || a.Dest.Addr().IsValid() || a.Dest.Port() != 123 || len(a.Pinned) > 0 {
+		t.Errorf("the question is %+v", a)
+	}
+}

@@ -47,7 +47,7 @@ func Compile(c *Spec, own Own, now time.Time) (*Policy, Problems) {
 	p.addZones(c)
 	p.synthetic = newSyntheticTable(c.Synthetic, p.exactNames(c.Synthetic))
 	for _, s := range p.scopes {
-		s.synthesized = s.client.Synthetic && p.synthetic != nil
+		s.synthesized, s.datagrams = s.client.Synthetic && p.synthetic != nil, c.Synthetic.Datagrams
 	}
 	return p, problems.Sorted()
 }

@@ -54,19 +54,19 @@ func (g *Grant) BindingTable(role string) string {
 // HasNames reports whether the grant lists a name or a wildcard.
 func (g *Grant) HasNames() bool { return len(g.Names) > 0 || g.List.HasNames() }
 
-// Connects reports whether some rule in force permits the client TCP connections to a name of the
+// Connects reports whether some rule in force permits the client connections to a name of the
 // grant, so that a client with synthetic addresses gets one for that name.
 func (g *Grant) Connects() bool {
 	switch {
 	case g.grant == nil:
 		return false
-	case g.grant.connects():
+	case g.scope.connects(g.grant):
 		return true
 	}
 	for i := range g.scope.rules {
 		r := &g.scope.rules[i]
 		for _, n := range g.Names {
-			if r.connects() && g.scope.binds(r, n) {
+			if g.scope.connects(r) && g.scope.binds(r, n) {
 				return true
 			}
 		}

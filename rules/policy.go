@@ -83,6 +83,7 @@ type scope struct {
 	near        []nearRef
 	addrs       *bart.Table[[]uint32] // prefix -> numbers of every rule that covers it
 	lists       []listRule            // the rules with list files; rules with the same list stand side by side
+	datagrams   bool                  // datagrams to synthetic addresses come to sallyport too
 	synthesized bool                  // the client gets synthetic addresses for names
 	unbound     []uint32              // rules to a role that the site gives no addresses for
 	ruled       bool                  // some rule permits something; otherwise no internal zone is looked up

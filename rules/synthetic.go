@@ -16,6 +16,7 @@ import (
 type Synthetic struct {
 	Prefix4, Prefix6 netip.Prefix // zero: names have no synthetic address of this family
 	Secret           []byte
+	Datagrams        bool // datagrams to a synthetic address come to sallyport too
 }
 
 // Contains reports whether addr is in one of the prefixes.
@@ -209,25 +210,27 @@ func (d Decision) Synthetic() bool {
 	return d.Verdict == Allow && !d.Would && d.grant != nil && !d.name.IsZero() && d.scope.synthesized && d.scope.connectsTo(d.name)
 }
 
-// connectsTo reports whether a rule in force permits TCP connections to a name.
+// connectsTo reports whether a rule in force permits TCP connections to a name, or, if datagrams to
+// synthetic addresses come to sallyport, datagrams.
 func (s *scope) connectsTo(n Name) bool {
 	var near neighbour
 	sp := s.named(n, &near)
 	for i := range sp.n {
-		if s.ruleAt(sp, i).connects() {
+		if s.connects(s.ruleAt(sp, i)) {
 			return true
 		}
 	}
 	for _, l := range s.lists {
-		if s.rules[l.rule].connects() && l.list.Has(n) {
+		if s.connects(&s.rules[l.rule]) && l.list.Has(n) {
 			return true
 		}
 	}
 	return false
 }
 
-// connects reports whether a rule in force permits TCP connections.
-func (r *scopeRule) connects() bool { return r.block == 0 && (r.any || len(r.tcp) > 0) }
+func (s *scope) connects(r *scopeRule) bool {
+	return r.block == 0 && (r.any || len(r.tcp) > 0 || s.datagrams && len(r.udp) > 0)
+}
 
 // asksForName reports whether a query asks which name has a synthetic address: a PTR record.
 func (p *Policy) asksForName(a *Attempt) bool {
@@ -242,7 +245,7 @@ const typePTR = 12
 func hintSynthetic(a *Attempt) string {
 	addr := a.Dest.Addr()
 	switch {
-	case a.Via == ViaUDP:
+	case a.Via == ViaUDP && !a.Original.IsValid(): // the packet filter dropped it
 		return fmt.Sprintf("%v is in [dns] synthetic, and a datagram to a synthetic address goes nowhere: for datagrams, the client needs synthetic = false", addr)
 	case a.Via == ViaHTTP || a.Via == ViaConnect:
 		return fmt.Sprintf("%v is in [dns] synthetic: ask the proxy for the name, not for the address", addr)

@@ -4,6 +4,7 @@ package rules_test
 
 import (
 	"net/netip"
+	"strings"
 	"testing"
 
 	. "sallyport/rules"
@@ -33,6 +34,25 @@ func TestSyntheticAnswers(t *testing.T) {
 		if got := p.Decide(a).Synthetic(); got != c.want {
 			t.Errorf("%s for %s: %v, want %v", c.name, c.client, got, c.want)
 		}
+	}
+	// With TPROXY, datagrams come to sallyport too.
+	all := syntheticPolicy(t, strings.Replace(syntheticConfig(), "transparent =", "tproxy =", 1))
+	for name, want := range map[string]bool{"a.example": true, "ntp.example": true, "in.zone.example": false} {
+		a := Attempt{Via: ViaDNS, QType: 1, Client: netip.MustParseAddrPort("10.0.0.1:1"), Authority: MustName(name)}
+		if got := all.Decide(a).Synthetic(); got != want {
+			t.Errorf("with TPROXY, %s: %v, want %v", name, got, want)
+		}
+	}
+	v4, _ := all.SyntheticAddrs(MustName("ntp.example"))
+	to := netip.AddrPortFrom(v4, 123)
+	a := Attempt{Via: ViaUDP, Proto: UDP, Client: netip.MustParseAddrPort("10.0.0.4:1"), Original: to, Authority: MustName("ntp.example"), Dest: netip.AddrPortFrom(netip.Addr{}, 123)}
+	if d := all.Decide(a); !d.Allowed() {
+		t.Errorf("a datagram to the name: %v", d.Why())
+	}
+	a.Authority, a.ByAddress, a.Dest, a.Pinned = Name{}, true, netip.MustParseAddrPort("93.184.0.7:123"), []Name{MustName("ntp.example")}
+	a.Original = a.Dest
+	if d := all.Decide(a); d.Allowed() || d.Why() != IPLiteral {
+		t.Errorf("a datagram to the name's true address, by a pin: %v %v", d.Verdict, d.Why())
 	}
 	if (Decision{}).Synthetic() {
 		t.Error("the zero Decision has a synthetic address")

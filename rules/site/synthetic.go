@@ -86,6 +86,7 @@ func (c *Config) readSecret(t *tomldoc.Table, disk Disk, name string) {
 // configuration that are among them, clients without them, and the lack of a listener.
 func (c *Config) checkSynthetic(top *tomldoc.Table) {
 	doc, dns := top.Doc, top.Sub("dns")
+	c.Synthetic.Datagrams = len(c.Listen.TPROXY) > 0 && len(c.Listen.Transparent) == 0
 	on := slices.ContainsFunc(c.Clients, func(cl *rules.Client) bool { return cl.Synthetic })
 	all := c.Synthetic.Prefixes()
 	if len(all) == 0 {

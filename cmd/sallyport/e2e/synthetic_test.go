@@ -56,6 +56,7 @@ id     = "db"
 client = "site"
 to     = [%q, "*.wild.corp.example"]
 tcp    = [22, 8888]
+%s
 reason = "database"
 [[rule]]
 id     = "wide"
@@ -64,7 +65,7 @@ to     = ["198.16.0.0/14", "fd53:1234:5678::/62"]
 udp    = [7, 443]
 tcp    = [22]
 reason = "a rule that covers the synthetic prefixes, by mistake"
-`, c.v4(), c.v6(), syntheticName)
+`, c.v4(), c.v6(), syntheticName, map[bool]string{true: "udp = [7]"}[s.mode == "tproxy"])
 }
 
 // lookUp asks a DNS server, by default the outside one, and returns the reply.
@@ -133,6 +134,13 @@ func TestSyntheticAddressesReachExactlyTheirName(t *testing.T) {
 			t.Errorf("the forbidden name: %v", r)
 		}
 		s.onlyByName(t, first, shared)
+		if mode == "tproxy" { // otherwise datagrams do not come to sallyport
+			for _, a := range first {
+				if answer, err := s.exchange(netip.AddrPortFrom(a, 7), "a datagram", 2*time.Second); answer != "a datagram" {
+					t.Errorf("a datagram to %v: %q, %v", a, answer, err)
+				}
+			}
+		}
 		s.banner(t, below, addrs("93.184.241.8", "2a00:1450:4002::8"))
 
 		s.g.signal(t, syscall.SIGKILL)

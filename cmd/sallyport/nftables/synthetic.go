@@ -53,7 +53,7 @@ func SyntheticDatagrams(cfg *site.Config, policy *rules.Policy) (out rules.Probl
 			names = append(names, d.String())
 		}
 		out = append(out, rules.Problem{File: cfg.File, Line: line, Warning: true, Text: fmt.Sprintf(
-			"client %q: rule %s permits datagrams to %s, but this client gets synthetic addresses for names, and the packet filter drops datagrams to these: if the client needs them, set synthetic = false, or give it a [[rule]] for the address",
+			"client %q: rule %s permits datagrams to %s, but this client gets synthetic addresses for names, and the packet filter drops datagrams to these: if the client needs them, use [listen] tproxy, set synthetic = false, or give the client a [[rule]] for the address",
 			g.Client.Name, g.Rule, oneLine(strings.Join(names, ", ")))})
 	}
 	return out
