@@ -162,3 +162,30 @@ func TestNoDowngrade(t *testing.T) {
 		})
 	}
 }
+
+// TestProvenZone asserts that the servers of a zone prove who they are like all others, also
+// beside [dns] dnssec, which a zone does not need; and that a zone whose server cannot prove who
+// it is is never asked of the other upstreams.
+func TestProvenZone(t *testing.T) {
+	ca, zone := newCertifier(t), newZone(t)
+	s := serveDoT(t, tlsOf(ca.make(nil)), answering(zone, nil))
+	for name, works := range map[string]bool{"dns.test": true, "other.test": false} {
+		b := newHarness(t, func(c *setup) {
+			c.Roots, c.DNSSEC = ca.roots, DNSSECRequire
+			c.Zones = []Zone{{mustName(t, "corp.test"), []rules.Upstream{upstreamOf(t, fmt.Sprintf("tls://%v?name=%s", s.addr, name))}}}
+		}, "db.corp.test")
+		p := new(plainPorts)
+		b.cfg.Dial = p.dial
+		r := b.ask("db.corp.test.", dns.TypeA)
+		if works != slices.Equal(data(r), []string{"10.20.0.5"}) || !works && r.Rcode != dns.RcodeServerFailure {
+			t.Errorf("%s: %v", name, r)
+		}
+		if addrs, err := b.Lookup(t.Context(), nil, mustName(t, "db.corp.test")); works != (err == nil && len(addrs) == 1) {
+			t.Errorf("%s: looked up %v, %v", name, addrs, err)
+		}
+		p.only(t, s.addr.String())
+		if asked := b.up.asked(); len(asked) != 0 {
+			t.Errorf("%s: the other upstream was asked %v", name, asked)
+		}
+	}
+}

@@ -171,3 +171,39 @@ func TestUnprovenRefusedByLog(t *testing.T) {
 		t.Errorf("arrived %q", o.received())
 	}
 }
+
+// TestUnprovenDatagrams asserts the same for the datagrams of an association.
+func TestUnprovenDatagrams(t *testing.T) {
+	t.Parallel()
+	for _, setting := range []string{"require", "log"} {
+		w := newUDPWorld(t, func(c *Config) {
+			lookup := c.Lookup
+			c.Lookup = func(ctx context.Context, g *rules.Generation, n rules.Name) ([]netip.Addr, error) {
+				if setting == "require" {
+					return nil, &UnprovenError{Why: unsignedZone, Err: errors.New("no usable answer")}
+				}
+				return lookup(ctx, g, n)
+			}
+			c.Unproven = func(*rules.Generation, rules.Name) string { return unsignedZone }
+		})
+		w.policy(udpConfig + "[dns]\nupstreams = [\"tcp://127.0.0.1\"]\ndnssec = \"" + setting + "\"\n")
+		o, c := w.origin("8.8.8.8:123"), w.associated()
+		c.send(header("a.example", 123) + "what time?")
+		if setting == "log" {
+			if got, _ := w.receive(o); got != "what time?" {
+				t.Errorf("origin got %q", got)
+			}
+			if r := w.wantOne(rules.Allow, rules.ReasonNone); !r.d.Would || r.d.Why() != rules.DNSBogus || r.a.Detail != unsignedZone {
+				t.Errorf("on record %v %v %q", r.d.Would, r.d.Why(), r.a.Detail)
+			}
+			continue
+		}
+		if a := w.denial(rules.DNSBogus); a.Detail != unsignedZone {
+			t.Errorf("on record %q", a.Detail)
+		}
+		w.nothing(o)
+		if len(w.dialed()) > 0 {
+			t.Errorf("dialed %v", w.dialed())
+		}
+	}
+}
