@@ -10,14 +10,14 @@ import (
 )
 
 // Answer answers one query that a front end received in a datagram of its own protocol. The front
-// end has proven that the client has the address. Answer does not block: if an upstream must be
+// end has proven that the client has the address, and who it is; nil: nothing more. Answer does not block: if an upstream must be
 // asked, reply is called later from another goroutine. reply is called at most once, and not after
 // Close has returned. It must not keep the bytes.
 //
 // The addresses of the answer are pinned to the client, also without Config.Pins: the front end
 // decides about the client's datagrams to them.
-func (f *Filter) Answer(ctx context.Context, client netip.AddrPort, m []byte, reply func([]byte)) {
-	q := query{msg: m, client: client, proto: rules.UDP, proven: true, pins: true}
+func (f *Filter) Answer(ctx context.Context, client netip.AddrPort, who *rules.Identity, m []byte, reply func([]byte)) {
+	q := query{msg: m, client: client, who: who, proto: rules.UDP, proven: true, pins: true}
 	defer f.recovered(&q)
 	out, p := f.handle(&q, make([]byte, 0, maxUDP))
 	switch {

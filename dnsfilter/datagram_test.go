@@ -17,7 +17,7 @@ import (
 func (b *harness) inside(m []byte) *dns.Msg {
 	b.t.Helper()
 	reply := make(chan *dns.Msg, 1)
-	b.Answer(context.Background(), netip.MustParseAddrPort(knownClient+":4000"), m, func(out []byte) {
+	b.Answer(context.Background(), netip.MustParseAddrPort(knownClient+":4000"), b.who, m, func(out []byte) {
 		r := new(dns.Msg)
 		if err := r.Unpack(out); err != nil {
 			b.t.Error(err)
@@ -36,12 +36,13 @@ func (b *harness) inside(m []byte) *dns.Msg {
 // it answers is pinned, although Config.Pins is off.
 func TestAnswerInsideAnotherProtocol(t *testing.T) {
 	b := newHarness(t, nil, "a.example", "*.a.example")
+	b.who = &rules.Identity{User: "alice"}
 	for range 2 { // from an upstream, then from the cache
 		if r := b.inside(packed(t, question("a.example.", dns.TypeA))); r == nil || len(r.Answer) != 1 || r.Rcode != dns.RcodeSuccess {
 			t.Fatalf("reply %v", r)
 		}
 		a, d := b.p.final(t)
-		if !d.Allowed() || a.Via != rules.ViaDNS || a.Proto != rules.UDP || !a.SourceProven || a.Client.String() != knownClient+":4000" {
+		if !d.Allowed() || a.Via != rules.ViaDNS || a.Proto != rules.UDP || !a.SourceProven || a.Identity != b.who || a.Client.String() != knownClient+":4000" {
 			t.Errorf("attempt %+v", a)
 		}
 	}

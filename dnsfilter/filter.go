@@ -121,7 +121,7 @@ func (f *Filter) handle(q *query, out []byte) ([]byte, *pending) {
 	f.prove(q)
 	now := q.arrived.Sub(f.start)
 	g := f.cfg.Generation()
-	a := rules.Attempt{Generation: g, Flow: q.flow, Via: rules.ViaDNS, Client: q.client, SourceProven: q.proven, Proto: q.proto, QType: q.qtype}
+	a := rules.Attempt{Generation: g, Flow: q.flow, Via: rules.ViaDNS, Client: q.client, Identity: q.who, SourceProven: q.proven, Proto: q.proto, QType: q.qtype}
 	var room [keySize]byte
 	key := appendKey(room[:0], q.wireName(), q.qtype)
 	r := f.resolverOf(g)
@@ -186,7 +186,7 @@ type pending struct {
 func (f *Filter) finish(ctx context.Context, p *pending, out []byte) []byte {
 	defer f.budgetOf(&p.q).waiting.Release(p.owner)
 	e := f.fetch(ctx, p.r, p.key, p.name, p.r.wants(&p.q))
-	a := rules.Attempt{Generation: p.g, Flow: p.q.flow, Via: rules.ViaDNS, Client: p.q.client, SourceProven: p.q.proven, Proto: p.q.proto, QType: p.q.qtype, Authority: p.name}
+	a := rules.Attempt{Generation: p.g, Flow: p.q.flow, Via: rules.ViaDNS, Client: p.q.client, Identity: p.q.who, SourceProven: p.q.proven, Proto: p.q.proto, QType: p.q.qtype, Authority: p.name}
 	return f.answer(&p.q, p.r, e, &a, out, KindUpstream)
 }
 

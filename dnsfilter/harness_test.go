@@ -129,6 +129,7 @@ type harness struct {
 	up *authority
 
 	gens *generations
+	who  *rules.Identity // of the clients of another front end
 
 	mu  sync.Mutex
 	now time.Time

@@ -44,7 +44,7 @@ func (f *Filter) answerMalformed(q *query, out []byte) []byte {
 // attempt returns the attempt for a message that inspect has read.
 func (q *query) attempt(g *rules.Generation, flt fault) rules.Attempt {
 	a := rules.Attempt{
-		Generation: g, Flow: q.flow, Via: rules.ViaDNS, Client: q.client, SourceProven: q.proven, Proto: q.proto, QType: q.qtype,
+		Generation: g, Flow: q.flow, Via: rules.ViaDNS, Client: q.client, Identity: q.who, SourceProven: q.proven, Proto: q.proto, QType: q.qtype,
 		Fault: rules.MalformedRequest, Detail: flt.detail, Raw: bytes.Clone(q.msg[:min(len(q.msg), maxRaw)]),
 	}
 	if q.qend > 0 {

@@ -48,11 +48,12 @@ type query struct {
 	edns, do bool
 	size     uint16 // if edns is true: the UDP payload size that the client accepts
 
-	cookie       uint16       // offset in msg of the COOKIE option's data; 0: no cookie
-	cookieSize   uint8        // its length in bytes
-	serverCookie serverCookie // if cookie is true: the server cookie for the reply
-	proven       bool         // the source address is proven
-	pins         bool         // the addresses of the answer are pinned to the client, whatever Config.Pins is
+	cookie       uint16          // offset in msg of the COOKIE option's data; 0: no cookie
+	cookieSize   uint8           // its length in bytes
+	serverCookie serverCookie    // if cookie is true: the server cookie for the reply
+	proven       bool            // the source address is proven
+	who          *rules.Identity // what the client has proven beside its address; nil: nothing
+	pins         bool            // the addresses of the answer are pinned to the client, whatever Config.Pins is
 
 	client  netip.AddrPort // unmapped
 	proto   rules.Proto

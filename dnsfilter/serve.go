@@ -131,7 +131,7 @@ func (f *Filter) recovered(q *query) {
 	}
 	f.cfg.Log.Error("panic while answering a query", "client", q.client, "panic", v)
 	f.cfg.Gate.Decide(rules.Attempt{
-		Flow: q.flow, Via: rules.ViaDNS, Client: q.client, SourceProven: q.proven, Proto: q.proto,
+		Flow: q.flow, Via: rules.ViaDNS, Client: q.client, Identity: q.who, SourceProven: q.proven, Proto: q.proto,
 		Fault: rules.MalformedRequest, Detail: "the filter failed on this query",
 	})
 	f.observe(q, KindDropped, dns.RcodeServerFailure)

@@ -49,9 +49,9 @@ type Config struct {
 	// NextFlow numbers flows. nil: they are numbered from 1.
 	NextFlow func() uint64
 	// AnswerDNS answers a DNS query that came in a datagram, as the DNS filter decides. The client's
-	// address is proven by its TCP connection. AnswerDNS does not block: reply is called at most
+	// address and who are proven by its TCP connection. AnswerDNS does not block: reply is called at most
 	// once, also from another goroutine, and does not keep the bytes. nil: such queries are denied.
-	AnswerDNS func(ctx context.Context, client netip.AddrPort, query []byte, reply func([]byte))
+	AnswerDNS func(ctx context.Context, client netip.AddrPort, who *rules.Identity, query []byte, reply func([]byte))
 	// Connect makes the one connection that was granted. nil: this host connects by TCP. Tests
 	// replace it.
 	Connect func(context.Context, netip.AddrPort) (*net.TCPConn, error)

@@ -200,7 +200,7 @@ func (s *association) arrived(ctx context.Context, from netip.AddrPort, b []byte
 	to, n, f := s.header.parse(b)
 	switch {
 	case f != nil:
-		s.refuse(datagram.Malformed, rules.Attempt{Client: from, SourceProven: true, Fault: f.reason, Detail: f.detail, Raw: f.raw,
+		s.refuse(datagram.Malformed, rules.Attempt{Client: from, SourceProven: true, Identity: s.identity, Fault: f.reason, Detail: f.detail, Raw: f.raw,
 			Authority: f.dest.Name, Dest: netip.AddrPortFrom(f.dest.Addr, f.dest.Port)})
 	case to.Port == portDNS:
 		s.query(ctx, from, to, b[:n], b[n:])
@@ -216,12 +216,12 @@ const portDNS = 53
 // query, so that it comes from where the client sent the query to.
 func (s *association) query(ctx context.Context, from netip.AddrPort, to rules.Authority, header, query []byte) {
 	if s.p.cfg.AnswerDNS == nil {
-		s.refuse(datagram.Denied, rules.Attempt{Client: from, SourceProven: true, Fault: rules.MalformedRequest, Detail: "DNS query without a DNS filter",
+		s.refuse(datagram.Denied, rules.Attempt{Client: from, SourceProven: true, Identity: s.identity, Fault: rules.MalformedRequest, Detail: "DNS query without a DNS filter",
 			Authority: to.Name, Dest: netip.AddrPortFrom(to.Addr, to.Port)})
 		return
 	}
 	reply := append(make([]byte, 0, 1500), header...)
-	s.p.cfg.AnswerDNS(ctx, from, query, func(answer []byte) {
+	s.p.cfg.AnswerDNS(ctx, from, s.identity, query, func(answer []byte) {
 		if _, err := s.conn.WriteToUDPAddrPort(append(reply, answer...), s.zoned(from)); err != nil {
 			s.p.datagrams.Drop(datagram.Unreplied)
 		}

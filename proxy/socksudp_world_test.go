@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -53,9 +54,9 @@ func newUDPWorld(t testing.TB, change func(*Config)) *udpWorld {
 	return w
 }
 
-func (w *udpWorld) answer(_ context.Context, client netip.AddrPort, query []byte, reply func([]byte)) {
+func (w *udpWorld) answer(_ context.Context, client netip.AddrPort, who *rules.Identity, query []byte, reply func([]byte)) {
 	w.mu.Lock()
-	w.queries = append(w.queries, client.Addr().String()+" "+string(query))
+	w.queries = append(w.queries, strings.TrimSpace(client.Addr().String()+" "+who.Of(nil))+" "+string(query))
 	w.mu.Unlock()
 	reply(append([]byte("answer to "), query...))
 }
