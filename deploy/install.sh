@@ -13,8 +13,8 @@ Usage: install.sh [--config FILE] [--sidecar] [--no-enable] [--root DIR] [--dry-
 Installs the binary, user, directories, units, man pages and completions. If
 there is a configuration, an existing one or FILE, it checks that first, and
 enables and (re)starts the units; the packet filter's unit only if [listen]
-transparent is not empty. If there is none, it installs an example, starts
-nothing, and prints what to do next.
+transparent or tproxy has an address. If there is none, it installs an example,
+starts nothing, and prints what to do next.
 
   --config FILE  the configuration, if there is none yet
   --sidecar      the application runs on this host (deploy/sidecar.md);
@@ -188,7 +188,7 @@ check() {
 	else
 		"$here/sallyport" check --mode $mode --config - <"$config"
 	fi || fail "$config: the configuration has an error; nothing was changed"
-	# A proxy without transparent listeners redirects nothing and has no packet filter.
+	# A proxy without listeners for redirected connections redirects nothing and has no packet filter.
 	filter=0
 	"$here/sallyport" nft --mode $mode --config "$config" >/dev/null 2>&1 || filter=$?
 	[ "$filter" != 3 ] || services=sallyport.service
@@ -222,7 +222,7 @@ install_files() {
 # a host that was a gateway before. The loaded filter stays: it lets nothing out.
 without_filter() {
 	[ "$services" = sallyport.service ] || return 0
-	say "A proxy only: [listen] transparent is empty, so there is no packet filter, and this host does not need to route."
+	say "A proxy only: [listen] transparent and tproxy are empty, so there is no packet filter, and this host does not need to route."
 	if booted; then
 		if systemctl --quiet is-enabled sallyport-nft.service 2>/dev/null; then run systemctl --quiet disable --now sallyport-nft.service; fi
 	else

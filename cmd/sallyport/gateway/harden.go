@@ -40,6 +40,7 @@ func (g *Gateway) Harden() error {
 		g.confined = confine.Apply(keeps(g.source.file, cfg, g.packets))
 	}
 	g.hardening = append(slices.Clone(g.confined.Steps), mptcpStep(g.sockets))
+	g.noteRawSockets()
 	var failed []error
 	for _, s := range g.hardening {
 		switch s.State {
@@ -60,6 +61,16 @@ func (g *Gateway) Harden() error {
 		return fmt.Errorf("hardening failed:\n%w\ncorrect that, or start with less hardening: [process] hardening = \"best-effort\"", err)
 	}
 	return nil
+}
+
+// noteRawSockets adds to the step about capabilities what was opened with one and stays
+// open.
+func (g *Gateway) noteRawSockets() {
+	for i := range g.hardening {
+		if s := &g.hardening[i]; s.Name == confine.Capabilities && s.State == confine.On && len(g.sockets.tproxyUDP) > 0 {
+			s.Detail += "; the raw sockets for the replies of [listen] tproxy stay open"
+		}
+	}
 }
 
 // keeps returns the files and privileges that a running gateway needs.
