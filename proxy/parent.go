@@ -61,7 +61,7 @@ func (p *Proxy) leaveNameToParent(a *rules.Attempt, route *rules.Route) bool {
 	}
 	a.Parent = route.Parents[0]
 	if a.Via == rules.ViaTransparent {
-		a.Mismatch = !slices.Contains(a.Pinned, name)
+		a.Mismatch = !slices.Contains(a.Pinned, name) && !a.Generation.IsSyntheticOf(a.Original.Addr(), name)
 	}
 	return true
 }

@@ -55,3 +55,19 @@ func TestRedirectedToTheParent(t *testing.T) {
 		t.Errorf("dialed %v", w.dialed())
 	}
 }
+
+// A synthetic address stands for its name also where the parent resolves it: no mismatch, and
+// nothing is looked up.
+func TestSyntheticThroughParentByName(t *testing.T) {
+	t.Parallel()
+	w := newSyntheticWorld(t)
+	w.policy("strict_destination = true\n" + strings.ReplaceAll(parentKeys, "auth_file = \"login\"\n", "") + "by = \"name\"\n" + syntheticConfig)
+	parent := w.origin(parentAt, saying(accepted))
+	conn := w.to(w.at("a.example", "443"))
+	hello := string(helloFor(t, "a.example"))
+	io.WriteString(conn, hello)
+	w.eventually("the hello at the parent", func() bool { return strings.HasSuffix(parent.received(), hello) })
+	if got := w.wantOne(rules.Allow, rules.ReasonNone).a; got.Mismatch || got.DialedBy() != "name" || !strings.HasPrefix(parent.received(), "CONNECT a.example:443 ") || len(w.lookedUp()) > 0 {
+		t.Errorf("mismatch %t, by %q, looked up %v, the parent got %.40q", got.Mismatch, got.DialedBy(), w.lookedUp(), parent.received())
+	}
+}

@@ -40,9 +40,11 @@ acl tunnels port 443 80
 acl CONNECT method CONNECT
 acl forbidden dstdomain download.sangfor.com
 acl forbidden_too dst 93.184.255.0/24
+acl forbidden_path urlpath_regex ^/forbidden
 http_access deny CONNECT !tunnels
 http_access deny !known
 http_access deny forbidden
+http_access deny forbidden_path
 http_access allow known
 `
 

@@ -99,6 +99,25 @@ func TestParentSquidRefuses(t *testing.T) {
 	}
 }
 
+// Squid's own page about a request in absolute-form can repeat the request, with our login
+// (CVE-2025-62168). The client gets the page, and nothing of the login.
+func TestParentSquidPage(t *testing.T) {
+	need(t, "squid", "curl", "openssl")
+	l := newLab(t)
+	l.startParent(t, squidParent, "squid", "-N", "-f")
+	g := l.behindParent(t, login, withParent("url = \"http://"+parentAt+"\"\nauth_file = \"login\"\n", systemResolver))
+	const basic = "c2FsbHk6aHVudGVyMg" // sally:hunter2
+	direct := l.gateway.run(t, l.dir, "", "curl", "-sS", "--max-time", "10", "-x", "http://"+parentAt, "-U", login, "http://upd.sangfor.com/forbidden")
+	t.Logf("Squid's page has the login of its client: %t", strings.Contains(direct.stdout, basic))
+	r := l.curl(t, named("es-manager"), "-v", "-x", viaHTTP, "http://upd.sangfor.com/forbidden")
+	if !strings.Contains(r.stdout, "ERR_ACCESS_DENIED") || strings.Contains(r.all(), basic) || strings.Contains(r.all(), "hunter2") {
+		t.Errorf("%v", r)
+	}
+	if out := g.out.String() + g.flows(t); strings.Contains(out, basic) || strings.Contains(out, "hunter2") {
+		t.Errorf("log or records have the login:\n%s", out)
+	}
+}
+
 func TestParentTinyproxy(t *testing.T) {
 	need(t, "tinyproxy", "curl", "openssl")
 	l := newLab(t)
