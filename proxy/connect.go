@@ -31,7 +31,7 @@ func (p *Proxy) connect(ctx context.Context, c *client, h head.Head) {
 	if h.Via != "" && strings.Contains(h.Via, p.engine.pseudonym()) { // a parent sent our own CONNECT back
 		a.Fault, a.Detail = rules.Self, throughUs
 	}
-	p.basic(c, &a, h.Authorization)
+	p.basic(c, &a, &h)
 	p.tunnel(ctx, c, a, connectReply{json: strings.Contains(strings.ToLower(h.Accept), "json")})
 }
 

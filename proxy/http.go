@@ -159,7 +159,7 @@ func (s *session) Judge(h *head.Head, fault rules.Reason, detail string) bool {
 	if fault == rules.ReasonNone {
 		a.Fault, a.Detail = s.unfit(h)
 		if s.from == (proxySource{}) {
-			s.p.basic(s.c, &a, h.Authorization)
+			s.p.basic(s.c, &a, h)
 		}
 	} else if s.guard.Heads == 0 && s.from == (proxySource{}) && proxyheader.Begins(s.c.Bytes) {
 		a.Detail = proxyheader.Unexpected

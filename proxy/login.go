@@ -7,6 +7,7 @@ import (
 
 	"github.com/things-go/go-socks5/statute"
 
+	"sallyport/proxy/head"
 	"sallyport/proxy/proof"
 	"sallyport/rules"
 )
@@ -22,11 +23,15 @@ const (
 
 // basic adds to the question who has logged in by a Proxy-Authorization field. If no client of the
 // configuration at this address has users, the field means nothing.
-func (p *Proxy) basic(c *client, a *rules.Attempt, field string) {
-	if field == "" || a.Fault != rules.ReasonNone || !p.cfg.Gate.Preview(*a).TakesLogin() {
+func (p *Proxy) basic(c *client, a *rules.Attempt, h *head.Head) {
+	if h.Authorizations == 0 || a.Fault != rules.ReasonNone || !p.cfg.Gate.Preview(*a).TakesLogin() {
 		return
 	}
-	user, password, fault := proof.ParseBasic(field)
+	if h.Authorizations > 1 {
+		a.Fault, a.Detail = rules.MalformedRequest, "two Proxy-Authorization fields"
+		return
+	}
+	user, password, fault := proof.ParseBasic(h.Authorization)
 	if fault != "" {
 		a.Fault, a.Detail = rules.Unauthenticated, fault
 		return

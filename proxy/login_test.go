@@ -93,6 +93,7 @@ func TestHTTPLogin(t *testing.T) {
 		{"no colon", basicOf("alice"), "407", rules.Unauthenticated},
 		{"another scheme", "Proxy-Authorization: NTLM TlRMTVNTUAAB\r\n", "407", rules.Unauthenticated},
 		{"two fields", basicOf("alice:open sesame") + basicOf("alice:guessed-secret"), "400", rules.MalformedRequest},
+		{"two fields, the first empty", "Proxy-Authorization:\r\n" + basicOf("alice:open sesame"), "400", rules.MalformedRequest},
 		{"two fields, the same", basicOf("alice:open sesame") + basicOf("alice:open sesame"), "400", rules.MalformedRequest},
 	} {
 		for _, method := range []string{"CONNECT", "GET"} {

@@ -61,9 +61,7 @@ func (h *Head) field(name, value string) *headFault {
 		return h.lengthField(name, value)
 	case len("Proxy-Authorization"):
 		if strings.EqualFold(name, "Proxy-Authorization") {
-			if h.Authorization != "" {
-				return malformed("two Proxy-Authorization fields")
-			}
+			h.Authorizations++
 			h.Authorization = strings.Clone(value) // outlives the head
 		}
 	case len("Transfer-Encoding"): // and Sec-WebSocket-Key

@@ -46,15 +46,16 @@ type Head struct {
 	HasHost bool            // there is a Host field
 	HTTP11  bool            // HTTP/1.1, not 1.0
 
-	contentLength int64 // -1: not given
-	chunked       bool
-	close         bool   // the connection closes after the answer
-	closes        bool   // a Connection field says close
-	Expects       bool   // Expect: 100-continue
-	Accept        string // the first Accept field
-	Via           string // all Via fields
-	hop           hop    // what it asks of this proxy
-	Authorization string // the Proxy-Authorization field; it is a secret
+	contentLength  int64 // -1: not given
+	chunked        bool
+	close          bool   // the connection closes after the answer
+	closes         bool   // a Connection field says close
+	Expects        bool   // Expect: 100-continue
+	Accept         string // the first Accept field
+	Via            string // all Via fields
+	hop            hop    // what it asks of this proxy
+	Authorization  string // the last Proxy-Authorization field; it is a secret
+	Authorizations int    // how many there are
 
 	Len   int    // bytes of the head
 	Raw   string // the text that the fault is about, from Recordable

@@ -37,11 +37,14 @@ func (c *Config) readIdentity(cl *rules.Client, t *tomldoc.Table, disk Disk) {
 	if t.Has("certificate") && len(cl.Certificates) == 0 && len(t.Strs("certificate")) == 0 {
 		t.Errorf("certificate", `is empty: list names of certificates, like ["DNS:es.corp.example"], or leave it out`)
 	}
+	if len(cl.Certificates) > 0 {
+		t.Doc.Warnf(t.Line("certificate"), "certificate: no listener of this version takes certificates of clients, so every attempt of client %q is denied as unauthenticated: use users_file", cl.Name)
+	}
 	if t.Has("users_file") {
 		cl.Users = c.readUsers(t, t.Str("users_file"), disk)
 	}
 	if cl.Users != nil && c.clear() != "" {
-		t.Doc.Warnf(t.Line("users_file"), "users_file: passwords cross the network readable on %s: let these clients use [listen] https, or a listener on loopback", c.clear())
+		t.Doc.Warnf(t.Line("users_file"), "users_file: passwords cross the network readable on %s: put a TLS terminator with proxy_protocol_from in front (docs/identity.md), or listen on loopback", c.clear())
 	}
 }
 

@@ -88,7 +88,7 @@ func (l *LiveSets) current() *setPlan {
 	plan = &setPlan{policy: policy, of: map[string]rules.Grant{}}
 	if policy != nil {
 		for _, g := range policy.Grants() {
-			if there, _ := passedPorts(g); there != "" && g.HasNames() {
+			if there, _ := passedPorts(g); there != "" && g.HasNames() && !g.Client.Demands() {
 				plan.grants = append(plan.grants, g)
 				plan.of[setName(false, g)], plan.of[setName(true, g)] = g, g
 			}

@@ -94,6 +94,9 @@ func NewPlan(cfg *site.Config, policy *rules.Policy, o Options) (*Plan, error) {
 		remote := slices.DeleteFunc(slices.Clone(cl.Sources), isLoopback)
 		f.Sources4, f.Sources6 = byFamily(remote)
 		all = append(all, remote...)
+		if cl.Demands() {
+			continue // a packet proves no identity, so it passes only by the rules of a client that needs none
+		}
 		for _, g := range of[cl] {
 			if g.Rule.Any || g.TCP.Has(853) {
 				f.Judged = true
