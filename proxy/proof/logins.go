@@ -62,6 +62,7 @@ type Logins struct {
 
 type check struct {
 	done   chan struct{}
+	source netip.Addr
 	result Result
 }
 
@@ -94,26 +95,38 @@ func (l *Logins) Prove(ctx context.Context, b *Book, from netip.Addr, user, pass
 func (l *Logins) check(ctx context.Context, b *Book, source netip.Addr, user, password string) Result {
 	hash, exists := b.Passwords[user]
 	key := l.keyOf(user, password, hash)
-	l.mu.Lock()
-	if until, ok := l.known[key]; ok && l.now().Before(until) {
+	for began := l.now(); ; {
+		l.mu.Lock()
+		if until, ok := l.known[key]; ok && l.now().Before(until) {
+			l.mu.Unlock()
+			l.cached.Add(1)
+			return Proven
+		}
+		same := l.running[key]
+		if same == nil && l.charge(source) {
+			break // with the lock
+		}
+		wait := same
+		if same == nil {
+			wait = l.underWay(source)
+		}
 		l.mu.Unlock()
-		l.cached.Add(1)
-		return Proven
-	}
-	if same := l.running[key]; same != nil {
-		l.mu.Unlock()
+		if wait == nil {
+			return Paused
+		}
 		select {
-		case <-same.done:
-			return same.result
+		case <-wait.done:
 		case <-ctx.Done():
 			return Busy
 		}
+		if same != nil {
+			return same.result
+		}
+		if l.now().Sub(began) > waitAtMost {
+			return Busy
+		}
 	}
-	if !l.charge(source) {
-		l.mu.Unlock()
-		return Paused
-	}
-	c := &check{done: make(chan struct{}), result: Busy}
+	c := &check{done: make(chan struct{}), source: source, result: Busy}
 	l.running[key] = c
 	l.mu.Unlock()
 	defer l.finish(c, key, source)
@@ -177,6 +190,17 @@ func (l *Logins) charge(source netip.Addr) bool {
 	}
 	l.failed[source] = f
 	return true
+}
+
+// underWay returns a check of the source that has no result yet, or nil. While there is one, the
+// source may have failed less often than charge has counted.
+func (l *Logins) underWay(source netip.Addr) *check {
+	for _, c := range l.running {
+		if c.source == source {
+			return c
+		}
+	}
+	return nil
 }
 
 // refund undoes charge.

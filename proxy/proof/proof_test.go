@@ -5,6 +5,7 @@ package proof
 import (
 	"context"
 	"encoding/base64"
+	"fmt"
 	"net/netip"
 	"strings"
 	"sync"
@@ -135,6 +136,43 @@ func TestFailuresPause(t *testing.T) {
 	now = now.Add(window)
 	if ask(source, "guess") != Wrong {
 		t.Error("the pause does not end")
+	}
+}
+
+// Many users of one source, such as a terminal server, log in at once after a restart. No password is
+// wrong, so none is refused. Guesses that come at once get no more checks than others.
+func TestManyUsersOfOneSource(t *testing.T) {
+	logins := map[string]string{}
+	for i := range 4 * failures {
+		logins[fmt.Sprint("user", i)] = "secret"
+	}
+	b := bookOf(t, logins)
+	l := New(time.Now)
+	atOnce := func(password string) (got [Busy + 1]int) {
+		for range cap(l.slots) { // no check ends before all have begun
+			l.slots <- struct{}{}
+		}
+		results := make(chan Result, len(logins))
+		var all sync.WaitGroup
+		for user := range logins {
+			all.Go(func() { results <- l.Prove(context.Background(), b, source, user, password) })
+		}
+		time.Sleep(20 * time.Millisecond)
+		for range cap(l.slots) {
+			<-l.slots
+		}
+		all.Wait()
+		close(results)
+		for r := range results {
+			got[r]++
+		}
+		return got
+	}
+	if got := atOnce("secret"); got[Proven] != len(logins) {
+		t.Errorf("right passwords: %d proven, %d wrong, %d paused, %d busy", got[Proven], got[Wrong], got[Paused], got[Busy])
+	}
+	if got := atOnce("guess"); got[Wrong] != failures || got[Paused] != len(logins)-failures {
+		t.Errorf("guesses: %d proven, %d wrong, %d paused, %d busy", got[Proven], got[Wrong], got[Paused], got[Busy])
 	}
 }
 
