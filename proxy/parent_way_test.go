@@ -4,12 +4,15 @@ package proxy
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"strings"
 	"testing"
+	"time"
 
 	"sallyport/rules"
 )
@@ -138,5 +141,40 @@ func TestDatagramsGoThroughNoParent(t *testing.T) {
 	}
 	if a := w.wantOne(rules.Allow, rules.ReasonNone).a; a.Parent != nil || a.DialedBy() != "" {
 		t.Errorf("recorded parent %v", a.Parent)
+	}
+}
+
+// A first parent that is a black hole leaves half of the time for the next one, and is tried last
+// after that.
+func TestParentBlackHole(t *testing.T) {
+	t.Parallel()
+	const second = "10.9.9.8:3128"
+	w := newWorld(t, func(c *Config) {
+		connect := c.Connect
+		c.Limits.Dial = 2 * time.Second
+		c.Connect = func(ctx context.Context, to netip.AddrPort) (*net.TCPConn, error) {
+			if to.String() == parentAt {
+				<-ctx.Done()
+				return nil, ctx.Err()
+			}
+			return connect(ctx, to)
+		}
+	})
+	keys := strings.ReplaceAll(parentKeys, "url", "default = true\nurl")
+	w.parented(keys + strings.NewReplacer("corporate", "spare", parentAt, second).Replace(keys))
+	spare := w.origin(second, saying(accepted))
+	for i, most := range []time.Duration{1800 * time.Millisecond, 900 * time.Millisecond} {
+		started := time.Now()
+		conn, _ := w.tunnelTo("a.example:443", "")
+		conn.Close()
+		if took := time.Since(started); took > most {
+			t.Errorf("tunnel %d took %v", i+1, took)
+		}
+	}
+	if n := strings.Count(spare.received(), "CONNECT 8.8.8.8:443 "); n != 2 {
+		t.Errorf("the second parent was asked %d times", n)
+	}
+	if s := w.p.Parents()[0]; s.Name != "corporate" || s.Failed[rules.ParentTimedOut] != 1 || s.Connected != 0 {
+		t.Errorf("%+v", s)
 	}
 }
