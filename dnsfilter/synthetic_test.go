@@ -100,6 +100,7 @@ func TestSynthetic(t *testing.T) {
 		return n
 	}
 	b.up.add(records(t, `x.b.example. 300 IN A 192.0.1.77`)[0])
+	b.up.add(records(t, `h.b.example. 300 IN HTTPS 1 . alpn="h2" ipv4hint="192.0.1.40" ipv6hint="2606:4700::40"`)[0])
 	for _, c := range []struct {
 		client, name string
 		qtype        uint16
@@ -122,7 +123,8 @@ func TestSynthetic(t *testing.T) {
 		{knownClient, "evil.example.", dns.TypeA, 3, nil, "deny not_listed", 0},
 		{knownClient, "a.example.", dns.TypeTXT, 0, nil, "deny type_not_allowed", 0},
 		{unknownClient, "a.example.", dns.TypeA, 5, nil, "deny unknown_client", 0},
-		{knownClient, "svc.example.", dns.TypeHTTPS, 0, []string{`1 . alpn="h2,h3" port="443"`}, "allow ", 1}, // without hints
+		{knownClient, "svc.example.", dns.TypeHTTPS, 0, []string{`1 . alpn="h2,h3" port="443"`}, "allow ", 1},
+		{knownClient, "h.b.example.", dns.TypeHTTPS, 0, []string{`1 . alpn="h2"`}, "allow ", 1}, // without hints
 		{knownClient, reverse(v4), dns.TypePTR, 0, []string{"a.example."}, "allow ", 0},
 		{knownClient, strings.ToUpper(reverse(v6)), dns.TypePTR, 0, []string{"a.example."}, "allow ", 0},
 		{knownClient, reverse(x6), dns.TypePTR, 0, []string{"x.b.example."}, "allow ", 0},
@@ -210,4 +212,7 @@ func TestSyntheticName(t *testing.T) {
 	}
 	b.advance(learnedHold)
 	want("long unused", knownClient, x4, " true")
+	b.learned.learn(b.gens.live.Load().QuotaKeyOf(addr(knownClient)), name(t, "x.b.example"), a4, b.clock())
+	want("a client that got the address for another name, before a reload", knownClient, a4, " true")
+	want("another client", "10.2.0.1", a4, "a.example true")
 }

@@ -177,7 +177,7 @@ func manySynthetic(names []Name) *Policy {
 // no address goes from one name to another when a name is removed.
 func TestSyntheticCollisions(t *testing.T) {
 	var names []Name
-	for i := range 60 {
+	for i := range 120 {
 		names = append(names, MustName(fmt.Sprintf("host%d.example", i)))
 	}
 	p := manySynthetic(names)
@@ -216,7 +216,7 @@ func TestSyntheticCollisions(t *testing.T) {
 // A name that is not listed exactly never has the address of a name that is.
 func TestSyntheticAddressOfAWildcardsName(t *testing.T) {
 	var names []Name
-	for i := range 60 {
+	for i := range 120 {
 		names = append(names, MustName(fmt.Sprintf("host%d.example", i)))
 	}
 	p := manySynthetic(names)
