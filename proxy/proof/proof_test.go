@@ -251,9 +251,9 @@ func TestUnknownUserCosts(t *testing.T) {
 		}
 		return best
 	}
-	known, unknown := took("alice"), took("mallory")
-	if unknown < known/2 || unknown > 2*known {
-		t.Errorf("a known user takes %v, an unknown one %v", known, unknown)
+	const floor = 2 * time.Millisecond // no processor computes a hash of this cost faster; a busy one may take any time
+	if known, unknown := took("alice"), took("mallory"); known < floor || unknown < floor {
+		t.Errorf("a known user takes %v, an unknown one %v: no hash was computed", known, unknown)
 	}
 	if cost, err := bcrypt.Cost(l.hashFor(b, "", false)); err != nil || cost != 8 {
 		t.Errorf("cost %d, %v", cost, err)
