@@ -65,7 +65,7 @@ func whyNever(r rules.Reason) string {
 	case rules.PrivateAddress:
 		return "a public name resolved to a private address, as in DNS rebinding; if the address is your own, list its prefix in [resolve] private"
 	case rules.DestinationMismatch:
-		return "the client chose an address that the name does not have, and strict_destination is on"
+		return "the client chose an address that the name does not have: strict_destination is on, or the address is the synthetic one of another name"
 	case rules.DNSBogus:
 		return "DNSSEC does not prove the answer, and [dns] dnssec demands that; correct the resolver or the zone"
 	case rules.Limit:
@@ -76,6 +76,15 @@ func whyNever(r rules.Reason) string {
 		return "sallyport was stopping"
 	}
 	return whyNeverElse
+}
+
+// never returns why no rule of the site should permit this attempt. It returns "" if a rule may
+// permit it.
+func (s *Site) never(a *rules.Attempt) string {
+	if a.Target().IsZero() && s.Policy.IsSynthetic(a.Dest.Addr()) {
+		return a.Dest.Addr().String() + " is in [dns] synthetic, and no rule can permit it: it stands for a name, and none is known to have it; let the client ask sallyport's DNS again, or use the same secret on every sallyport"
+	}
+	return never(a)
 }
 
 // never returns why no rule should permit this attempt for any client. It
@@ -121,7 +130,7 @@ func (s *Site) Cure(g *Group) Cure {
 		return cureOf(g.Reason)
 	case rank(d) == 2:
 		return CurePermitted
-	case !d.Why().Fixable(), d.Why() != rules.UnknownClient && (s.withinHost(&a) || never(&a) != ""):
+	case !d.Why().Fixable(), d.Why() != rules.UnknownClient && (s.withinHost(&a) || s.never(&a) != ""):
 		return CureNever
 	case d.Why() == rules.UnknownClient:
 		return CureBinding

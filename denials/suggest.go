@@ -135,16 +135,16 @@ func (s *Site) suggest(g *Group) *Suggestion {
 		sg.Cure, sg.Why = CurePermitted, "the configuration already permits this: the denial is older than the last change, or the configuration was not reloaded"
 	case d.Why() == rules.UnknownClient:
 		s.suggestSource(sg, &a)
-	case d.Why() == rules.TypeNotAllowed && never(&a) != "":
-		sg.Cure, sg.Why = CureNever, d.Why().String()+": "+never(&a)
+	case d.Why() == rules.TypeNotAllowed && s.never(&a) != "":
+		sg.Cure, sg.Why = CureNever, d.Why().String()+": "+s.never(&a)
 	case d.Why() == rules.PrivateAddress:
 		sg.Cure, sg.Why = CureNever, "private_address: "+rules.Hint(a, d)+"; if that is not intended, the answer is forged or blocked: look at the resolver"
 	case !d.Why().Fixable():
 		sg.Cure, sg.Why = CureNever, d.Why().String()+": "+whyNever(d.Why())
 	case s.withinHost(&a):
 		sg.Cure, sg.Why = CureNever, d.Why().String()+": the address belongs to the host of sallyport itself, or exists on its link only, like a cloud's metadata service; a rule would let the client in there"
-	case never(&a) != "":
-		sg.Client, sg.Cure, sg.Why = d.Client.Name, CureNever, never(&a)
+	case s.never(&a) != "":
+		sg.Client, sg.Cure, sg.Why = d.Client.Name, CureNever, s.never(&a)
 	default:
 		sg.Client = d.Client.Name
 		if sg.change = documented(&a, &d); sg.change == nil {
