@@ -171,8 +171,7 @@ func TestRepeatAsksTheNewPolicy(t *testing.T) {
 // If the destination cannot be reached a second time, there is one record with that cause.
 func TestRepeatCannotConnect(t *testing.T) {
 	t.Parallel()
-	var b *redirectWorld
-	b = newRedirectWorld(t, func(c *Config) {
+	b := newRedirectWorld(t, func(c *Config) {
 		connect := c.Connect
 		c.Connect = func(ctx context.Context, to netip.AddrPort) (*net.TCPConn, error) { return connect(ctx, to) }
 	})

@@ -16,9 +16,9 @@ import (
 // The mark and the table by which marked packets stay on this host. The rule has
 // a low number so that no rule of the site catches these packets first.
 const (
-	divertedMark  uint32 = 0x10000000 // of a packet, not of a connection; the other bits belong to other programs
-	divertedTable        = 21359
-	divertedRule         = 10
+	divertedMark  = uint32(0x10000000) // of a packet, not of a connection; the other bits belong to other programs
+	divertedTable = 21359
+	divertedRule  = 10
 )
 
 // diverts reports whether the filter uses TPROXY: it was asked to, or there is no
