@@ -160,7 +160,8 @@ func (m *Remedy) needs(a *Attempt) []string {
 		out = append(out, "when feature "+f+" is on: add "+strconv.Quote(f)+" to the features of client "+strconv.Quote(client))
 	}
 	if m.Version != "" {
-		out = append(out, "for versions "+versionRange(r)+": client "+strconv.Quote(client)+" has "+versionOr(cp.Version))
+		out = append(out, "for versions "+versionRange(r)+": client "+strconv.Quote(client)+" has "+versionOr(cp.Version)+
+			"; if the product of that client has a version "+versionRange(r)+", set version = \"…\" of client "+strconv.Quote(client))
 	}
 	if m.Port != "" || slices.Contains(m.Obstacles, OtherPort) {
 		out = append(out, notOnPort(a, cp, r))
