@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -120,12 +121,24 @@ func conditionsIn(where, text string) (out []condition) {
 	return out
 }
 
-// doubt says why a row with the condition is no rule.
-func (c condition) doubt() string {
-	if c.version {
-		return fmt.Sprintf("the %s names a version or an age: %q; since and until say from which version a rule holds, and until which", c.where, c.sentence)
+// doubtOf says why a row with conditions is no rule: the sentences of the heading and of the row,
+// and once what makes a rule conditional. Either all conditions depend on a version, or none.
+func doubtOf(found []condition) string {
+	states, cure := "states a condition", "a feature makes a rule conditional"
+	if found[0].version {
+		states, cure = "names a version or an age", "since and until say from which version a rule holds, and until which"
 	}
-	return fmt.Sprintf("the %s states a condition: %q; a feature makes a rule conditional", c.where, c.sentence)
+	var places []string
+	sentences := map[string][]string{} // by place
+	for _, c := range found {
+		places = appendNew(places, c.where)
+		sentences[c.where] = appendNew(sentences[c.where], strconv.Quote(c.sentence))
+	}
+	var parts []string
+	for _, where := range places {
+		parts = append(parts, fmt.Sprintf("the %s %s: %s", where, states, strings.Join(sentences[where], " and ")))
+	}
+	return strings.Join(append(parts, cure), "; ")
 }
 
 // notNeeded reports whether a cell below a title such as "Required" says no.
@@ -147,7 +160,7 @@ func withoutNames(cell string) string {
 	}), " ")
 }
 
-// conditions adds a doubt for each condition that the texts of a row or the heading above it
+// conditions adds a doubt for each kind of condition that the texts of a row or the heading above it
 // state, and proposes a feature.
 func (e *Entry) conditions(f fields, heading string) {
 	found := conditionsIn("heading", heading)
@@ -161,10 +174,16 @@ func (e *Entry) conditions(f fields, heading string) {
 			found = append(found, condition{"row", x.title + ": " + clean(text), false})
 		}
 	}
+	kinds := map[bool][]condition{} // by whether they depend on a version
 	for _, c := range found {
-		e.Doubts = appendNew(e.Doubts, c.doubt())
+		kinds[c.version] = append(kinds[c.version], c)
 		if !c.version && e.Likely.Feature == "" {
 			e.Likely.Feature = c.sentence
+		}
+	}
+	for _, version := range []bool{false, true} {
+		if of := kinds[version]; len(of) > 0 {
+			e.Doubts = append(e.Doubts, doubtOf(of))
 		}
 	}
 }

@@ -64,6 +64,29 @@ func TestConditionBesideTheValue(t *testing.T) {
 	}
 }
 
+// Two cells and the heading state conditions: the NOTE quotes each of them, and says once what makes
+// a rule conditional. A version is another kind of condition.
+func TestConditionsOfSeveralCells(t *testing.T) {
+	const head = "Host,Port,Purpose,Note,Remark\n"
+	for _, c := range []struct {
+		format     Format
+		text, want string
+	}{
+		{CSV, head + "a.example,TCP 443,\"Usage metrics, if you take part\",Optional,x\n",
+			`the row states a condition: "Usage metrics, if you take part" and "Optional"; a feature makes a rule conditional`},
+		{CSV, head + "a.example,TCP 443,Optional,Optional,x\n", `the row states a condition: "Optional"; a feature makes a rule conditional`},
+		{CSV, head + "a.example,TCP 443,Since 14.2,\"Metrics, if on\",until v15.1\n",
+			`the row states a condition: "Metrics, if on"; a feature makes a rule conditional; ` +
+				`the row names a version or an age: "Since 14.2" and "until v15.1"; since and until say from which version a rule holds, and until which`},
+		{HTML, "<h2>Cloud (optional)</h2><table><tr><th>Host<th>Port<th>Purpose<tr><td>a.example<td>TCP 443<td>Sandbox, if licensed</table>",
+			`the heading states a condition: "Cloud (optional)"; the row states a condition: "Sandbox, if licensed"; a feature makes a rule conditional`},
+	} {
+		if out := string(read(t, c.format, c.text, Options{}).TOML()); !strings.Contains(out, " is no rule yet: "+c.want+".\n") {
+			t.Errorf("want %s\n%s", c.want, out)
+		}
+	}
+}
+
 // A column that says whether a row is required.
 func TestColumnOfRequiredRows(t *testing.T) {
 	for _, title := range []string{"Required?", "Mandatory", "Erforderlich", "Obligatoire", "必须"} {
