@@ -46,10 +46,13 @@ It also warns of what is valid, but often a mistake:
   unused    a feature, a port or a party that no rule names
   role      a port that the profile, or the shipped profile of the same name, gives only
             to another role at this destination
+  undecided a row of the document is still a comment that begins with NOTE, as import
+            writes it
 
 Compare each warning with the document. If the document is right, write so in the note
 of the rule, with the name, address or port in it (ALL for every port): the warning is
-then printed as "noted", and no longer counts as a warning.
+then printed as "noted", and no longer counts as a warning. For undecided, write the rule
+in place of the NOTE, or remove the NOTE.
 
 Exit status: 0 if no file has an error, 1 if a file has one; with --strict also 1 if there is
 a warning that no note explains; 2 if the command line is wrong.`,

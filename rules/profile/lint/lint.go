@@ -20,15 +20,16 @@ type Check string
 
 // The checks.
 const (
-	Syntax   Check = "syntax"   // an error of the parser
-	Spelling Check = "spelling" // a name is one edit away from another name
-	Shared   Check = "shared"   // other customers of a provider can have such a name
-	Wildcard Check = "wildcard" // a wildcard among exact names
-	Source   Check = "source"   // a blank purpose, or no section
-	Ports    Check = "ports"    // more ports than a service needs
-	Special  Check = "special"  // an address that no host of the Internet has
-	Role     Check = "role"     // a port that the document gives to another role
-	Unused   Check = "unused"   // a feature, a port or a party that no rule names
+	Syntax    Check = "syntax"    // an error of the parser
+	Spelling  Check = "spelling"  // a name is one edit away from another name
+	Shared    Check = "shared"    // other customers of a provider can have such a name
+	Wildcard  Check = "wildcard"  // a wildcard among exact names
+	Source    Check = "source"    // a blank purpose, or no section
+	Ports     Check = "ports"     // more ports than a service needs
+	Special   Check = "special"   // an address that no host of the Internet has
+	Role      Check = "role"      // a port that the document gives to another role
+	Unused    Check = "unused"    // a feature, a port or a party that no rule names
+	Undecided Check = "undecided" // a row of the document that is still a NOTE
 )
 
 // A Finding is one thing in a profile that a person should look at.
@@ -84,6 +85,7 @@ func Profiles(checked, known []*rules.Profile) []Finding {
 		c := checker{profile: p, known: known, providers: list}
 		c.count()
 		c.unused()
+		c.undecided()
 		for _, r := range p.Rules {
 			c.check(r)
 			for _, s := range spelled[r] {

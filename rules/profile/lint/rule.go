@@ -45,7 +45,7 @@ func (c *checker) wildcard(r *rules.Rule, d rules.Destination) {
 	if !d.Wildcard || c.names == 0 || c.wild > c.names {
 		return
 	}
-	text := fmt.Sprintf("%s permits every name below %s, but this profile also lists %s", d, d.Name, rules.Counted(c.names, "exact name", "exact names"))
+	text := fmt.Sprintf("%s permits every name below %s, but this profile also lists exact names", d, d.Name)
 	if also := c.alsoPermits(r, d); also != "" {
 		text += " (it also permits " + also + ")"
 	} else {
