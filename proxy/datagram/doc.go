@@ -29,3 +29,5 @@
 // permitted destination cannot be connected, the datagrams to it are dropped for a second; then
 // the next one tries again.
 package datagram
+
+import _ "sallyport" // this package needs Linux
