@@ -82,7 +82,7 @@ func TestSystemServersChange(t *testing.T) {
 					t.Errorf("want %q", line)
 				}
 			}
-			if strings.Contains(r.stdout, "refused") || !strings.Contains(r.stdout, "landlock_files") {
+			if strings.Contains(r.stdout, "reload refused") || !strings.Contains(r.stdout, "landlock_files") {
 				t.Error("a reload was refused, or nothing was given up")
 			}
 			if t.Failed() {
