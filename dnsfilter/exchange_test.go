@@ -158,6 +158,7 @@ func TestTCPUpstream(t *testing.T) {
 // TestFailover asserts what a client gets if upstreams fail in different ways:
 // the answer of another configured upstream in time, or else SERVFAIL.
 func TestFailover(t *testing.T) {
+	t.Parallel()
 	rcode := func(rcode int) func(w dns.ResponseWriter, r *dns.Msg) bool {
 		return func(w dns.ResponseWriter, r *dns.Msg) bool {
 			m := new(dns.Msg)

@@ -115,6 +115,7 @@ func TestGoAway(t *testing.T) {
 // TestHTTPSRedirect asserts that no status of redirection makes sallyport ask another
 // address or path, with any method, and that it returns no cookie.
 func TestHTTPSRedirect(t *testing.T) {
+	t.Parallel()
 	for _, code := range []int{301, 302, 303, 307, 308} {
 		ca, zone := newCertifier(t), newZone(t)
 		var other atomic.Int32

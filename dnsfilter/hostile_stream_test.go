@@ -22,6 +22,7 @@ import (
 // TestStreamDrips asserts that a server that sends its answer byte by byte ends neither the
 // time limit of a question nor the next upstream's turn.
 func TestStreamDrips(t *testing.T) {
+	t.Parallel()
 	ca, zone := newCertifier(t), newZone(t)
 	bad := serveDoT(t, tlsOf(ca.make(nil)), func(c net.Conn) {
 		q, _, err := readQuery(c)
@@ -99,6 +100,7 @@ func TestStreamInPieces(t *testing.T) {
 // TestStreamSwaps asserts that two answers that a server swaps, and an answer that it sends
 // once more under the ID of a later question, never become the answer to another question.
 func TestStreamSwaps(t *testing.T) {
+	t.Parallel()
 	forge := func(q, id *dns.Msg, address string) []byte {
 		r := new(dns.Msg)
 		r.SetReply(q)
@@ -150,6 +152,7 @@ func TestStreamSwaps(t *testing.T) {
 // asked over a connection that the earlier configuration accepted, although it is open and
 // works; and that the new configuration is asked over a new connection if it is accepted.
 func TestReloadOfPins(t *testing.T) {
+	t.Parallel()
 	for _, scheme := range []string{"tls://%v?%s", "https://%v/dns-query?%s"} {
 		ca, zone := newCertifier(t), newZone(t)
 		cert := ca.make(nil)
@@ -195,6 +198,7 @@ func TestReloadOfPins(t *testing.T) {
 
 // TestOldTLS asserts that no question goes over TLS 1.0 or 1.1, whatever a server offers.
 func TestOldTLS(t *testing.T) {
+	t.Parallel()
 	ca := newCertifier(t)
 	for _, version := range []uint16{tls.VersionTLS10, tls.VersionTLS11} {
 		var read sync.Map

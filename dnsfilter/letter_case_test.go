@@ -26,6 +26,7 @@ const letters = "abcdefghijklmnopqrstuvwxyz.a.example"
 // no RFC demands that servers keep it. The log has one warning, the metrics
 // mark the upstream, and it is checked again after an hour.
 func TestCaseChanged(t *testing.T) {
+	t.Parallel()
 	for what, c := range map[string]struct {
 		over   rules.Transport
 		change func(string) string

@@ -96,6 +96,7 @@ func TestLookupFails(t *testing.T) {
 // TestLookupSlowFamily asserts that a name server which never answers AAAA
 // questions does not delay a connection by IPv4.
 func TestLookupSlowFamily(t *testing.T) {
+	t.Parallel()
 	b := newHarness(t, nil)
 	b.up.answerWith(func(_ dns.ResponseWriter, r *dns.Msg) bool { return r.Question[0].Qtype == dns.TypeAAAA })
 	began := time.Now()

@@ -23,6 +23,7 @@ import (
 // connection that sends nothing, or ends between two messages, is no attempt
 // (RFC 7766, section 8).
 func TestBadFraming(t *testing.T) {
+	t.Parallel()
 	query := framed(packed(t, question("a.example.", dns.TypeA)))
 	whole := packed(t, withEDNS(question("a.example.", dns.TypeAAAA), 1232))
 	response := framed(append([]byte{0, 1, 0x80}, query[5:]...))
@@ -163,6 +164,7 @@ func TestTrickle(t *testing.T) {
 // all: a further connection is denied with reason limit, and closing a
 // connection makes room.
 func TestConnectionLimits(t *testing.T) {
+	t.Parallel()
 	s := serve(t, 1, func(c *setup) { c.Limits.TCP, c.Limits.TCPPerClient = 4, 2 }, "a.example")
 	exchange := func(conn net.Conn) error {
 		if _, err := conn.Write(framed(packed(t, question("a.example.", dns.TypeA)))); err != nil {

@@ -142,6 +142,7 @@ func TestPipelining(t *testing.T) {
 // TestStop asserts that answers in flight are still sent when Serve must stop,
 // and that Serve then returns.
 func TestStop(t *testing.T) {
+	t.Parallel()
 	s := serve(t, 1, nil, "a.example")
 	asked, release := make(chan struct{}), make(chan struct{})
 	s.up.answerWith(func(dns.ResponseWriter, *dns.Msg) bool { asked <- struct{}{}; <-release; return false })

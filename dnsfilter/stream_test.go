@@ -65,6 +65,7 @@ func TestStreamOutOfOrder(t *testing.T) {
 // TestStreamSlowServer asserts that a server that answers one question after another gets
 // more connections, but no more than four.
 func TestStreamSlowServer(t *testing.T) {
+	t.Parallel()
 	ca, zone := newCertifier(t), newZone(t)
 	release := make(chan struct{})
 	s := serveDoT(t, tlsOf(ca.make(nil)), func(c net.Conn) {

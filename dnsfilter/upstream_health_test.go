@@ -19,6 +19,7 @@ import (
 // TestHealth asserts that the filter detects an upstream that is down, asks it
 // last, and detects its recovery.
 func TestHealth(t *testing.T) {
+	t.Parallel()
 	dead := newAuthority(t)
 	dead.answerWith(func(dns.ResponseWriter, *dns.Msg) bool { return true })
 	b := newHarness(t, func(c *setup) {
@@ -50,6 +51,7 @@ func TestHealth(t *testing.T) {
 // TestUpstreams asserts that Upstreams returns the state of every upstream in
 // force, and of no upstream that a reload removed.
 func TestUpstreams(t *testing.T) {
+	t.Parallel()
 	dead := newAuthority(t)
 	dead.answerWith(func(dns.ResponseWriter, *dns.Msg) bool { return true })
 	zone := mustName(t, "corp.test")
@@ -116,6 +118,7 @@ func TestProbeWithoutTCP(t *testing.T) {
 // TestProbe asserts that readiness is known, and recovers, without queries from
 // clients.
 func TestProbe(t *testing.T) {
+	t.Parallel()
 	var mu sync.Mutex
 	down := true
 	dial := func(ctx context.Context, network, address string) (net.Conn, error) {
@@ -147,6 +150,7 @@ func TestProbe(t *testing.T) {
 // TestSlowName asserts that a name whose servers never answer does not mark the
 // upstream as down: otherwise its owner could switch readiness off.
 func TestSlowName(t *testing.T) {
+	t.Parallel()
 	var blamed atomic.Bool
 	b := newHarness(t, func(c *setup) {
 		c.ProbeEvery, c.Now = time.Minute, time.Now
@@ -179,6 +183,7 @@ func TestSlowName(t *testing.T) {
 // TestSlowNameBehindADeadUpstream asserts that a name whose servers never
 // answer does not move an upstream that is down to the first place.
 func TestSlowNameBehindADeadUpstream(t *testing.T) {
+	t.Parallel()
 	dead := newAuthority(t)
 	dead.answerWith(func(dns.ResponseWriter, *dns.Msg) bool { return true })
 	b := newHarness(t, func(c *setup) {

@@ -121,6 +121,7 @@ func TestProof(t *testing.T) {
 // TestNoDowngrade asserts that servers that speak no TLS, old TLS, or break off get no
 // question, and that a resolver of plain DNS at the same address is never asked instead.
 func TestNoDowngrade(t *testing.T) {
+	t.Parallel()
 	ca := newCertifier(t)
 	for _, c := range []struct {
 		what   string

@@ -222,16 +222,19 @@ func TestRequestBodyNotSentYet(t *testing.T) {
 	for _, framing := range []string{"Content-Length: 5\r\n\r\n", "Content-Length: 5\r\n\r\nhe", "Transfer-Encoding: chunked\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\n2\r\nhe\r\n",
 		"Content-Length: 5\r\nExpect: 100-continue\r\n\r\n", "Content-Length: 1000000\r\n\r\n"} {
 		for _, answer := range []string{"", "HTTP/1.1 100 Continue\r\n\r\n", "SSH-2.0-x\r\n\r\n"} {
-			w := newWorld(t, nil)
-			w.origin("8.8.8.8:80", once(answer))
-			e := w.exchange("POST http://a.example/ HTTP/1.1\r\nHost: a.example\r\n" + framing)
-			if resp, _ := e.want(502, ""); !resp.Close || resp.Header.Get("X-Sallyport-Fault") != "no valid answer" || (answer == "") != strings.Contains(resp.Header.Get("X-Sallyport-Hint"), "It may have") {
-				t.Errorf("%q, %q: %v", framing, answer, resp.Header)
-			}
-			e.wantEnd()
-			if end := w.wantClosed(); end.Cause != rules.EndNoAnswer || end.Duration > int64(5*time.Second) {
-				t.Errorf("%q, %q: %+v", framing, answer, end)
-			}
+			t.Run(framing+answer, func(t *testing.T) {
+				t.Parallel()
+				w := newWorld(t, nil)
+				w.origin("8.8.8.8:80", once(answer))
+				e := w.exchange("POST http://a.example/ HTTP/1.1\r\nHost: a.example\r\n" + framing)
+				if resp, _ := e.want(502, ""); !resp.Close || resp.Header.Get("X-Sallyport-Fault") != "no valid answer" || (answer == "") != strings.Contains(resp.Header.Get("X-Sallyport-Hint"), "It may have") {
+					t.Error(resp.Header)
+				}
+				e.wantEnd()
+				if end := w.wantClosed(); end.Cause != rules.EndNoAnswer || end.Duration > int64(5*time.Second) {
+					t.Errorf("%+v", end)
+				}
+			})
 		}
 	}
 }
