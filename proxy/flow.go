@@ -4,6 +4,8 @@
 package proxy
 
 import (
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -53,11 +55,7 @@ func (p *Proxy) openFlow(c *client, up link, a rules.Attempt, d rules.Decision) 
 func (t *flowTable) all() []*flow {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	fs := make([]*flow, 0, len(t.open))
-	for f := range t.open {
-		fs = append(fs, f)
-	}
-	return fs
+	return slices.Collect(maps.Keys(t.open))
 }
 
 // setDecision replaces the provisional question and answer by the final

@@ -6,10 +6,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/netip"
 	"os"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -116,11 +118,7 @@ func (t *clientTable) leave(c *client) {
 func (t *clientTable) all() []*client {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	cs := make([]*client, 0, len(t.open))
-	for c := range t.open {
-		cs = append(cs, c)
-	}
-	return cs
+	return slices.Collect(maps.Keys(t.open))
 }
 
 // A frontEnd serves the connections of an accept loop.

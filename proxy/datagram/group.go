@@ -3,7 +3,9 @@
 package datagram
 
 import (
+	"maps"
 	"net/netip"
+	"slices"
 	"sync"
 
 	"sallyport/rules"
@@ -80,10 +82,7 @@ func (g *Group) Flows() int {
 func (g *Group) Close(cause rules.Cause) {
 	g.mu.Lock()
 	g.closed = true
-	fs := make([]*flow, 0, len(g.flows))
-	for _, f := range g.flows {
-		fs = append(fs, f)
-	}
+	fs := slices.Collect(maps.Values(g.flows))
 	g.mu.Unlock()
 	for _, f := range fs {
 		f.abort(cause)

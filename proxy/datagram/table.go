@@ -5,8 +5,10 @@ package datagram
 import (
 	"cmp"
 	"context"
+	"maps"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -127,11 +129,7 @@ func (t *Table) Close(cause rules.Cause) {
 func (t *Table) all() []*flow {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	fs := make([]*flow, 0, len(t.open))
-	for f := range t.open {
-		fs = append(fs, f)
-	}
-	return fs
+	return slices.Collect(maps.Keys(t.open))
 }
 
 func (t *Table) add(f *flow) {

@@ -100,16 +100,7 @@ func TestProvenUpstreams(t *testing.T) {
 	need(t, "dig", "unbound", "dnsdist", "kresd")
 	n := newNetns(t, "proven")
 	world := &signedWorld{root: newZoneKey(t, "."), example: newZoneKey(t, "signed.example.")}
-	pc, err := n.listenPacket("127.0.0.53:53")
-	if err != nil {
-		t.Fatal(err)
-	}
-	l, err := n.listen("127.0.0.53:53")
-	if err != nil {
-		t.Fatal(err)
-	}
-	startDNS(t, &dns.Server{PacketConn: pc, Handler: world})
-	startDNS(t, &dns.Server{Listener: l, Handler: world})
+	serveDNS(t, n, world, "127.0.0.53:53")
 	dir := t.TempDir()
 	ca := newAuthority(t, dir)
 	cert, err := ca.issue("dns.corp.example", -time.Hour, time.Hour)
@@ -197,16 +188,7 @@ func TestDNSSECRequired(t *testing.T) {
 	need(t, "dig", "unbound")
 	n := newNetns(t, "dnssec")
 	world := &signedWorld{root: newZoneKey(t, "."), example: newZoneKey(t, "signed.example.")}
-	pc, err := n.listenPacket("127.0.0.53:53")
-	if err != nil {
-		t.Fatal(err)
-	}
-	l, err := n.listen("127.0.0.53:53")
-	if err != nil {
-		t.Fatal(err)
-	}
-	startDNS(t, &dns.Server{PacketConn: pc, Handler: world})
-	startDNS(t, &dns.Server{Listener: l, Handler: world})
+	serveDNS(t, n, world, "127.0.0.53:53")
 	dir := t.TempDir()
 	ca := newAuthority(t, dir)
 	cert, err := ca.issue("dns.corp.example", -time.Hour, time.Hour)

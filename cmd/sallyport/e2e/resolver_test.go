@@ -42,7 +42,7 @@ func (b book) of(name string) []netip.Addr {
 }
 
 // serveDNS answers on port 53 of every address given, UDP and TCP.
-func serveDNS(t *testing.T, n *netns, b book, addresses ...string) {
+func serveDNS(t *testing.T, n *netns, h dns.Handler, addresses ...string) {
 	t.Helper()
 	for _, address := range addresses {
 		pc, err := n.listenPacket(address)
@@ -53,8 +53,8 @@ func serveDNS(t *testing.T, n *netns, b book, addresses ...string) {
 		if err != nil {
 			t.Fatalf("resolver: %v", err)
 		}
-		startDNS(t, &dns.Server{PacketConn: pc, Handler: b})
-		startDNS(t, &dns.Server{Listener: l, Handler: b})
+		startDNS(t, &dns.Server{PacketConn: pc, Handler: h})
+		startDNS(t, &dns.Server{Listener: l, Handler: h})
 	}
 }
 

@@ -66,16 +66,7 @@ func TestStubClients(t *testing.T) {
 	need(t, "dig", "getent", "unshare")
 	n := newNetns(t, "stubs")
 	w := manyWorld{&signedWorld{root: newZoneKey(t, "."), example: newZoneKey(t, "signed.example.")}}
-	pc, err := n.listenPacket("127.0.0.53:53")
-	if err != nil {
-		t.Fatal(err)
-	}
-	l, err := n.listen("127.0.0.53:53")
-	if err != nil {
-		t.Fatal(err)
-	}
-	startDNS(t, &dns.Server{PacketConn: pc, Handler: w})
-	startDNS(t, &dns.Server{Listener: l, Handler: w})
+	serveDNS(t, n, w, "127.0.0.53:53")
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "s.toml"), []byte(stubSite), 0o644); err != nil {
 		t.Fatal(err)

@@ -138,16 +138,7 @@ func TestResolversInFront(t *testing.T) {
 	w := &signedWorld{root: newZoneKey(t, "."), example: newZoneKey(t, "signed.example.")}
 	n.ip(t, "address add 127.0.0.5/8 dev lo", "address add 127.0.0.6/8 dev lo")                                                // BIND listens on addresses that an interface has
 	n.ip(t, "link add up0 type veth peer name up1", "link set up0 up", "link set up1 up", "address add 198.41.0.2/24 dev up0") // systemd-resolved sends no queries on a host without a network
-	pc, err := n.listenPacket("127.0.0.53:53")
-	if err != nil {
-		t.Fatal(err)
-	}
-	l, err := n.listen("127.0.0.53:53")
-	if err != nil {
-		t.Fatal(err)
-	}
-	startDNS(t, &dns.Server{PacketConn: pc, Handler: w})
-	startDNS(t, &dns.Server{Listener: l, Handler: w})
+	serveDNS(t, n, w, "127.0.0.53:53")
 	dir := t.TempDir()
 	anchor := w.root.key.ToDS(dns.SHA256)
 	key := fmt.Sprintf(`. static-key 257 3 13 "%s";`, w.root.key.PublicKey)

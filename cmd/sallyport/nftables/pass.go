@@ -74,16 +74,9 @@ func (c *clientFilter) add(g rules.Grant, tproxy bool) {
 	if !g.HasNames() {
 		return
 	}
-	var names []string
-	for _, d := range g.Names {
-		names = append(names, d.String())
-	}
-	if g.List.HasNames() {
-		names = append(names, "the names of "+strings.Join(g.List.Files(), ", "))
-	}
 	id := flowID(g)
 	for _, f := range []struct{ word, kind string }{{"ip", "ipv4_addr"}, {"ip6", "ipv6_addr"}} {
-		set := addressSet{Name: setName(f.word == "ip6", g), Type: f.kind, Names: oneLine(strings.Join(names, ", "))}
+		set := addressSet{Name: setName(f.word == "ip6", g), Type: f.kind, Names: namesOf(g)}
 		c.Sets = append(c.Sets, set)
 		add(f.word, "@"+set.Name, setMark(id))
 	}

@@ -4,9 +4,6 @@
 package nftables
 
 import (
-	"fmt"
-	"strings"
-
 	"sallyport/rules"
 	"sallyport/rules/site"
 )
@@ -41,20 +38,7 @@ func SyntheticDatagrams(cfg *site.Config, policy *rules.Policy) (out rules.Probl
 		if !g.Client.Synthetic || what == "" || !g.HasNames() || !g.Connects() {
 			continue
 		}
-		line := g.Rule.Line
-		if g.Rule.Profile != rules.SiteProfile {
-			line = g.Client.Line
-		}
-		names := []string{"names of its lists"}
-		if len(g.Names) > 0 {
-			names = nil
-		}
-		for _, d := range g.Names {
-			names = append(names, d.String())
-		}
-		out = append(out, rules.Problem{File: cfg.File, Line: line, Warning: true, Text: fmt.Sprintf(
-			"client %q: rule %s permits datagrams to %s, but this client gets synthetic addresses for names, and the packet filter drops datagrams to these: if the client needs them, use [listen] tproxy, set synthetic = false, or give the client a [[rule]] for the address",
-			g.Client.Name, g.Rule, oneLine(strings.Join(names, ", ")))})
+		out = append(out, warnOfDatagrams(cfg, g, ", but this client gets synthetic addresses for names, and the packet filter drops datagrams to these: if the client needs them, use [listen] tproxy, set synthetic = false, or give the client a [[rule]] for the address"))
 	}
 	return out
 }
