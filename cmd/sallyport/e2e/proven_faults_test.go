@@ -231,7 +231,7 @@ func startFaulty(t *testing.T, rs *netns, address string, f *faultyResolver, all
 func (f *faultyResolver) check(t *testing.T, gw *netns, dir string, i int) {
 	t.Helper()
 	file := fmt.Sprintf("%d.toml", i)
-	out := gw.run(t, dir, "", "dig", "@127.0.0.1", "-p", fmt.Sprint(5400+i), "+tries=1", "+time=8", "+noall", "+comments", "+answer", "www.plain.example", "A").stdout
+	out := digWhenServed(t, gw, dir, 5400+i, "www.plain.example", "+tries=1", "+time=8")
 	for _, want := range f.dig {
 		if !strings.Contains(out, want) {
 			t.Errorf("%s: dig: no %q in %s", f.what, want, out)
