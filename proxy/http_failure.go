@@ -32,7 +32,7 @@ func (g *grant) failed(r *http.Request, err error) (*http.Response, error) {
 		writeFailure(&b, dial, g.a, json)
 	case timedOut(err):
 		g.failure = rules.EndIdle
-		g.upstreamPage(&b, http.StatusGatewayTimeout, "timeout", "The destination accepted the connection and sent no answer within limits.idle.", json)
+		g.upstreamPage(&b, http.StatusGatewayTimeout, "timeout", g.whoIsSilent(), json)
 	default:
 		g.failure = rules.EndNoAnswer
 		g.upstreamPage(&b, http.StatusBadGateway, "no valid answer", g.whyNoAnswer(err), json)
@@ -57,6 +57,14 @@ func (g *grant) whyNoAnswer(err error) string {
 		return "The destination closed the connection before it answered."
 	}
 	return "The destination closed the connection before it answered. It may have carried out the request: check that before you send it again."
+}
+
+// whoIsSilent returns one sentence about an answer that did not come in time.
+func (g *grant) whoIsSilent() string {
+	if g.up != nil && g.up.link.absolute {
+		return "The parent proxy " + g.up.link.parent.Name + " accepted the connection and sent no answer within limits.idle; it may wait for the destination."
+	}
+	return "The destination accepted the connection and sent no answer within limits.idle."
 }
 
 func (g *grant) upstreamPage(b *bytes.Buffer, status int, reason, hint string, json bool) {

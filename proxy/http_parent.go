@@ -1,7 +1,14 @@
-// HTTP, parent: requests in absolute-form to a parent (RFC 9112, section 3.2.2), and its refusal of
-// our login.
+// HTTP, parent: requests in absolute-form to a parent (RFC 9112, section 3.2.2), its refusal of our
+// login, and its end without an answer.
 
 package proxy
+
+import (
+	"context"
+	"errors"
+
+	"sallyport/rules"
+)
 
 // proxyAuthorization is the field with our login for a parent. A client's own one was removed.
 const proxyAuthorization = "Proxy-Authorization"
@@ -49,6 +56,25 @@ func (s *session) keepWay(next *grant) {
 func (g *grant) plain() bool {
 	_, toUs := g.s.from.(proxySource)
 	return toUs && g.head.Upgrade() == ""
+}
+
+// parentEnded returns the fault of a parent that read the request in absolute-form and ended the
+// connection without a byte of an answer. A parent answers also for a destination that does not.
+// Other errors stay as they are.
+func (g *grant) parentEnded(ctx context.Context, err error) error {
+	u := g.up
+	var dial *dialError
+	if u == nil || !u.link.absolute || u.heard.Load() || timedOut(err) || errors.As(err, &dial) || g.fault.Load() != nil ||
+		g.s.guard.EndedBy() != rules.EndClean || ctx.Err() != nil && !errors.Is(context.Cause(ctx), errRepeat) {
+		return err
+	}
+	l := u.link
+	l.asked = l.asked && !u.reused // else the connection carried an answer before
+	e := endedUnheard(l)
+	e.unsure = !idempotent(g.head.Method)
+	g.refused = e
+	g.s.p.parents.note(l.parent, e)
+	return faultOf(e)
 }
 
 // loginRefused returns the fault of a parent that wants a login, or another one.

@@ -88,6 +88,9 @@ func (g *grant) roundTrip(r *http.Request, _ *goproxy.ProxyCtx) (*http.Response,
 		}
 	}
 	g.out.settle()
+	if err != nil {
+		err = g.parentEnded(ctx, err)
+	}
 	if err == nil && g.up.link.absolute && resp.StatusCode == http.StatusProxyAuthRequired {
 		resp.Body.Close()
 		err = g.loginRefused()

@@ -19,6 +19,10 @@ type link struct {
 	// absolute means that the parent reads requests in absolute-form on this connection, and the
 	// destination of each from its target. Else the parent relays the bytes.
 	absolute bool
+
+	// asked means that the parent asked for a client certificate. Whether it accepts the one that it
+	// got, or none, shows only in what it does next.
+	asked bool
 }
 
 // Close closes the connection.

@@ -169,7 +169,7 @@ func (p *Proxy) reachParent(ctx context.Context, own func(netip.AddrPort) bool, 
 	}
 	l := link{tcp: tcp, parent: parent}
 	if parent.Scheme == rules.ParentHTTPS {
-		if l.tls, err = secure(ctx, tcp, parent); err != nil {
+		if l.tls, l.asked, err = secure(ctx, tcp, parent); err != nil {
 			peek.Reset(tcp)
 			return link{}, err
 		}
@@ -219,7 +219,7 @@ func (p *Proxy) ask(ctx context.Context, l link, target rules.Authority) error {
 		if l.parent.HTTP() {
 			return askHTTP(l, target, p.engine.pseudonym())
 		}
-		return askSOCKS(l.conn(), l.parent, target)
+		return askSOCKS(l, target)
 	})
 }
 

@@ -35,10 +35,10 @@ func (p *Proxy) check(ctx context.Context, parent *rules.Parent) error {
 	}
 	defer l.Close()
 	if parent.HTTP() {
-		return nil // it answers only requests for destinations
+		return notRefused(l) // it answers only requests for destinations
 	}
 	return p.speak(ctx, l, func() error {
-		return exchangeSOCKS(l.conn(), parent, func(c io.ReadWriter) error { return beginSOCKS(c, parent) })
+		return exchangeSOCKS(l, func(c io.ReadWriter) error { return beginSOCKS(c, parent) })
 	})
 }
 

@@ -22,6 +22,9 @@ type parentError struct {
 	broken     bool   // the parent itself cannot be used, so another one may be tried
 	elsewhere  bool   // the refusal is about this address of the destination, so another one may be tried
 	unresolved bool   // the parent's own name has no address
+
+	certificate bool // the parent asked for a client certificate, and then gave no answer
+	unsure      bool // the destination may have got the request
 }
 
 // Error returns the cause and what is known about it.
@@ -74,12 +77,18 @@ func (e *parentError) help() string {
 		return name + " wants a login" + said + ": set auth_file of its [[parent]]."
 	case e.cause == rules.ParentAuth:
 		return name + " does not accept sallyport's login" + said + ": correct auth_file of its [[parent]]."
+	case e.cause == rules.ParentTLS && e.certificate && e.parent.Certificate == nil:
+		return name + " wants a client certificate: set cert and key of its [[parent]]."
+	case e.cause == rules.ParentTLS && e.certificate:
+		return name + " does not accept sallyport's client certificate: correct cert and key of its [[parent]]."
 	case e.cause == rules.ParentTLS:
 		return name + " makes no TLS connection that sallyport trusts: see the log; correct ca, cert and key of its [[parent]], or the proxy's certificate."
 	case e.cause == rules.ParentTimedOut && said != "":
 		return name + " reports that the destination does not answer in time" + said + "."
 	case e.cause == rules.ParentTimedOut:
 		return name + " did not answer in time: it is overloaded, or a firewall is between."
+	case e.cause == rules.ParentReply && e.unsure:
+		return name + " ended the connection before it answered. The destination may have carried out the request: check that before you send it again."
 	case e.cause == rules.ParentReply:
 		return name + " does not answer as a proxy does: check protocol and port in url of its [[parent]]."
 	case e.cause == rules.ParentRefused && e.elsewhere:

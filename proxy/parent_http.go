@@ -39,16 +39,16 @@ func askHTTP(l link, target rules.Authority, pseudonym string) error {
 		head += "Proxy-Authorization: " + login + "\r\n"
 	}
 	if _, err := io.WriteString(l.conn(), head+"\r\n"); err != nil {
-		return askFailed(l.parent, err)
+		return askFailed(l, err)
 	}
 	read, err := headReader(l)
 	if err != nil {
-		return askFailed(l.parent, err)
+		return askFailed(l, err)
 	}
 	status, err := finalStatus(read)
 	switch {
 	case err != nil:
-		return askFailed(l.parent, err)
+		return askFailed(l, err)
 	case status >= 300:
 		return refusedWith(l.parent, status)
 	}
@@ -58,9 +58,12 @@ func askHTTP(l link, target rules.Authority, pseudonym string) error {
 // finalStatus reads heads up to the one that is not interim, and returns its status. A status of
 // success has no body (RFC 9110, section 9.3.6), whatever its fields say.
 func finalStatus(read headRead) (int, error) {
-	for range maxParentFore {
+	for i := range maxParentFore {
 		head, err := readParentHead(read)
-		if err != nil {
+		switch {
+		case err != nil && i+len(head) > 0 && !errors.Is(err, errNoHead):
+			return 0, &cutError{err}
+		case err != nil:
 			return 0, err
 		}
 		status, ok := statusOfHead(head)
@@ -77,19 +80,38 @@ func finalStatus(read headRead) (int, error) {
 // errNoHead means that an answer is not the head of an HTTP response.
 var errNoHead = errors.New("the answer is not a well-formed HTTP response")
 
+// A cutError is the end of a connection within an answer.
+type cutError struct{ error }
+
+// Unwrap returns the error of the connection.
+func (e *cutError) Unwrap() error { return e.error }
+
 // askFailed returns the fault of a parent that gave no answer, or not one of its protocol.
-func askFailed(parent *rules.Parent, err error) *parentError {
-	e := &parentError{parent: parent, cause: rules.ParentReply, err: err}
+func askFailed(l link, err error) *parentError {
+	e := &parentError{parent: l.parent, cause: rules.ParentReply, err: err}
 	var remote *net.OpError
+	var cut *cutError
+	within := errors.As(err, &cut)
 	switch {
 	case errors.As(err, &remote) && remote.Op == "remote error": // an alert: with TLS 1.3 a refused client certificate shows here
-		e.cause, e.broken = rules.ParentTLS, true
+		e.cause, e.broken, e.certificate = rules.ParentTLS, true, l.asked && !within
 	case timedOut(err):
 		e.cause = rules.ParentTimedOut
-	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
-		e.err = errors.New("the parent broke the connection before it answered")
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		e.err = errors.New("the parent closed the connection before it answered")
+	case within:
+		e.err = errors.New("the parent ended the connection within its answer")
+	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return endedUnheard(l)
+	}
+	return e
+}
+
+// endedUnheard returns the fault of a parent that ended the connection before it answered. A parent
+// that refuses a client certificate often resets the connection, and then its alert is lost.
+func endedUnheard(l link) *parentError {
+	e := &parentError{parent: l.parent, cause: rules.ParentReply, err: errors.New("the parent ended the connection before it answered")}
+	if l.asked {
+		e.cause, e.broken, e.certificate = rules.ParentTLS, true, true
+		e.err = errors.New("the parent asked for a client certificate, and ended the connection before it answered")
 	}
 	return e
 }
@@ -119,7 +141,7 @@ func readParentHead(read headRead) ([]byte, error) {
 	for {
 		var err error
 		if b, err = read(b); err != nil {
-			return nil, err
+			return b, err
 		}
 		const begin = "HTTP/1."
 		n := min(len(b), len(begin))

@@ -18,22 +18,22 @@ var errNoSOCKS = errors.New("the answer is not one of SOCKS5")
 
 // askSOCKS asks for a connection. Each message has a length that is known before it is read, so no
 // byte of the destination is read.
-func askSOCKS(conn net.Conn, parent *rules.Parent, target rules.Authority) error {
-	return exchangeSOCKS(conn, parent, func(c io.ReadWriter) error { return speakSOCKS(c, parent, target) })
+func askSOCKS(l link, target rules.Authority) error {
+	return exchangeSOCKS(l, func(c io.ReadWriter) error { return speakSOCKS(c, l.parent, target) })
 }
 
 // exchangeSOCKS turns every error of speak into a fault of the parent.
-func exchangeSOCKS(conn net.Conn, parent *rules.Parent, speak func(io.ReadWriter) error) error {
-	c := &watched5{Conn: conn}
+func exchangeSOCKS(l link, speak func(io.ReadWriter) error) error {
+	c := &watched5{Conn: l.conn()}
 	err := speak(c)
 	var refused *parentError
 	switch {
 	case err == nil, errors.As(err, &refused):
 		return err
 	case c.err != nil: // the library hides the error of the connection
-		return askFailed(parent, c.err)
+		return askFailed(l, c.err)
 	}
-	return askFailed(parent, errNoSOCKS)
+	return askFailed(l, errNoSOCKS)
 }
 
 // watched5 keeps the first error of a connection.

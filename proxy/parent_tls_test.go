@@ -161,14 +161,15 @@ func TestSecureParentFaults(t *testing.T) {
 		cfg        *tls.Config
 		status     int
 		fault      string
+		hint       string
 	}{
-		{"an unknown authority", "", pemFiles{"ca": otherCA}, &tls.Config{Certificates: []tls.Certificate{good}}, 502, "parent_tls"},
-		{"another name", "", pemFiles{"ca": otherCA}, &tls.Config{Certificates: []tls.Certificate{other}}, 502, "parent_tls"},
-		{"an expired certificate", "", pemFiles{"ca": oldCA}, &tls.Config{Certificates: []tls.Certificate{old}}, 502, "parent_tls"},
-		{"an old version", "", pemFiles{"ca": ca}, &tls.Config{Certificates: []tls.Certificate{good}, MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}, 502, "parent_tls"},
-		{"no client certificate", "", pemFiles{"ca": ca}, &tls.Config{Certificates: []tls.Certificate{good}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: trusted}, 502, "parent_tls"},
+		{"an unknown authority", "", pemFiles{"ca": otherCA}, &tls.Config{Certificates: []tls.Certificate{good}}, 502, "parent_tls", hint},
+		{"another name", "", pemFiles{"ca": otherCA}, &tls.Config{Certificates: []tls.Certificate{other}}, 502, "parent_tls", hint},
+		{"an expired certificate", "", pemFiles{"ca": oldCA}, &tls.Config{Certificates: []tls.Certificate{old}}, 502, "parent_tls", hint},
+		{"an old version", "", pemFiles{"ca": ca}, &tls.Config{Certificates: []tls.Certificate{good}, MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}, 502, "parent_tls", hint},
+		{"no client certificate", "", pemFiles{"ca": ca}, &tls.Config{Certificates: []tls.Certificate{good}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: trusted}, 502, "parent_tls", "The parent proxy corporate wants a client certificate: set cert and key of its [[parent]]."},
 		{"the client certificate", "cert = \"cert\"\nkey = \"key\"\n", pemFiles{"ca": ca, "cert": mineChain, "key": mineKey},
-			&tls.Config{Certificates: []tls.Certificate{good}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: trusted}, 200, ""},
+			&tls.Config{Certificates: []tls.Certificate{good}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: trusted}, 200, "", ""},
 	} {
 		w, got := secureWorld(t, c.keys, c.files, c.cfg, tunnelling(""))
 		if c.fault == "" {
@@ -177,7 +178,7 @@ func TestSecureParentFaults(t *testing.T) {
 			continue
 		}
 		status, fault, why := w.refused("a.example:443")
-		if status != c.status || fault != c.fault || why != hint {
+		if status != c.status || fault != c.fault || why != c.hint {
 			t.Errorf("%s: %d %s %s", c.what, status, fault, why)
 		}
 		if got.String() != "" {
