@@ -185,7 +185,7 @@ func fullDisk(t *testing.T, required bool) {
 		t.Errorf("after the disk has space again: %v", r)
 	}
 	j := journal(filepath.Join(small, "denials.jsonl"))
-	eventually(t, 10*time.Second, "every denial is counted in the journal", func() error {
+	eventually(t, 30*time.Second, "every denial is counted in the journal", func() error {
 		if n := j.reasons()["not_listed"]; n != refused {
 			return errorf("%d of %d", n, refused)
 		}

@@ -101,7 +101,7 @@ func TestBehindHAProxy(t *testing.T) {
 		l.asksBalanced(t, g, manager, port)
 	}
 	l.faultsBehindHAProxy(t, g, socket)
-	eventually(t, 5*time.Second, "health checks are counted", func() error {
+	eventually(t, 30*time.Second, "health checks are counted", func() error {
 		_, body, err := g.admin("/metrics")
 		if err != nil || strings.Contains(body, "sallyport_balancer_checks_total 0\n") || !strings.Contains(body, "sallyport_balancer_checks_total ") {
 			return fmt.Errorf("%v", err)
@@ -164,7 +164,7 @@ func (l *lab) faultsBehindHAProxy(t *testing.T, g *gateway, socket string) {
 				return err
 			}
 			defer c.Close()
-			_ = c.SetDeadline(time.Now().Add(5 * time.Second))
+			_ = c.SetDeadline(time.Now().Add(longestWait))
 			_, _ = io.WriteString(c, text)
 			if half, ok := c.(interface{ CloseWrite() error }); ok {
 				_ = half.CloseWrite()

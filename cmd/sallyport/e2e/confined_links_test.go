@@ -51,7 +51,7 @@ func TestConfinedReloadsThroughLinks(t *testing.T) {
 			revision := g.waitState(t, true, "revision").Policy
 			changed := func(what string) {
 				t.Helper()
-				eventually(t, 15*time.Second, what, func() error {
+				eventually(t, 30*time.Second, what, func() error {
 					switch r := g.waitState(t, true, "revision"); r.Policy {
 					case revision:
 						return errorf("still %s", revision)

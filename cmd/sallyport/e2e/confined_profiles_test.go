@@ -62,7 +62,7 @@ func TestConfinedProfileFiles(t *testing.T) {
 			with := configurationOf(top, append([]client{server}, fleet[1:]...), "[profiles]\npaths = [\"profiles/\"]\n")
 			permits := func(what, host string, others ...string) {
 				t.Helper()
-				eventually(t, 15*time.Second, what, func() error {
+				eventually(t, 30*time.Second, what, func() error {
 					if err := lacks(l.curl(t, server, "-x", httpDoor, "http://"+host+"/").stdout, "origin "); err != nil {
 						return err
 					}

@@ -115,7 +115,7 @@ type readiness struct {
 // waitState waits until /readyz reports the given readiness and text.
 func (g *gateway) waitState(t *testing.T, ready bool, text string) (r readiness) {
 	t.Helper()
-	eventually(t, 15*time.Second, fmt.Sprintf("ready %v, saying %q", ready, text), func() error {
+	eventually(t, 30*time.Second, fmt.Sprintf("ready %v, saying %q", ready, text), func() error {
 		select {
 		case <-g.exited:
 			t.Fatalf("sallyport ended by itself: %v", g.cmd.ProcessState)

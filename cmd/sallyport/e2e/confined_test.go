@@ -56,11 +56,11 @@ func TestConfinedGatewayWorks(t *testing.T) {
 			rotates(t, l, g)
 
 			g.mount(t, "..2", configurationOf(overTCP, append([]client{plain}, fleet[1:]...)))
-			eventually(t, 10*time.Second, "the mounted policy denies", func() error {
+			eventually(t, 30*time.Second, "the mounted policy denies", func() error {
 				return lacks(l.curl(t, fleet[0], "-x", httpDoor, "http://clt.sangfor.com/").stdout, "feature_off")
 			})
 			g.edit(t, configurationOf(overUDP, fleet))
-			eventually(t, 10*time.Second, "the edited policy permits, resolved over UDP", permitted)
+			eventually(t, 30*time.Second, "the edited policy permits, resolved over UDP", permitted)
 
 			g.edit(t, configurationOf(overUDP, append([]client{plain}, fleet[1:]...), "[admin]\ntoken_file = \"../beyond/token\"\n"))
 			g.waitState(t, false, "needs a restart")
@@ -97,7 +97,7 @@ func rotates(t *testing.T, l *lab, g *gateway) {
 	if err := l.deny("rotated.evil.example"); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, 10*time.Second, "the full journal is compressed", func() error {
+	eventually(t, 30*time.Second, "the full journal is compressed", func() error {
 		old, err := filepath.Glob(filepath.Join(g.dir, "log/denials-*.gz"))
 		if err != nil || len(old) != 1 {
 			return errorf("%q %v", old, err)
@@ -109,7 +109,7 @@ func rotates(t *testing.T, l *lab, g *gateway) {
 		t.Fatal(err)
 	}
 	g.signal(t, syscall.SIGHUP)
-	eventually(t, 10*time.Second, "the journal is there again", func() error { _, err := os.Stat(string(dir)); return err })
+	eventually(t, 30*time.Second, "the journal is there again", func() error { _, err := os.Stat(string(dir)); return err })
 	if err := l.deny("reopened.evil.example"); err != nil {
 		t.Fatal(err)
 	}
@@ -149,7 +149,7 @@ func TestConfinedWithoutFiles(t *testing.T) {
 	if err := l.deny("to-stdout.evil.example"); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, 5*time.Second, "the denial is on standard output", func() error {
+	eventually(t, 30*time.Second, "the denial is on standard output", func() error {
 		return lacks(g.out.String(), `"host":"to-stdout.evil.example"`)
 	})
 	g.unprivileged(t)
@@ -158,5 +158,5 @@ func TestConfinedWithoutFiles(t *testing.T) {
 	if err := l.deny("after-sighup.evil.example"); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, 5*time.Second, "the next one, too", func() error { return lacks(g.out.String(), `"host":"after-sighup.evil.example"`) })
+	eventually(t, 30*time.Second, "the next one, too", func() error { return lacks(g.out.String(), `"host":"after-sighup.evil.example"`) })
 }

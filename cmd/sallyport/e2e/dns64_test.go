@@ -96,7 +96,7 @@ func TestDiscoversDNS64(t *testing.T) {
 					t.Errorf("%s: %s", name, out)
 				}
 			}
-			eventually(t, 10*time.Second, "two denials in the journal", func() error {
+			eventually(t, 30*time.Second, "two denials in the journal", func() error {
 				journal, err := os.ReadFile(filepath.Join(dir, "d.jsonl"))
 				if strings.Count(string(journal), `"private_address"`) < 2 {
 					return errorf("%s, %v", journal, err)

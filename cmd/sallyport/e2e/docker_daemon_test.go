@@ -97,7 +97,7 @@ func (d *daemon) reboot(t *testing.T) {
 	t.Helper()
 	_ = d.proc.cmd.Process.Kill()
 	<-d.proc.exited
-	eventually(t, 20*time.Second, "everything is dead", func() error {
+	eventually(t, 30*time.Second, "everything is dead", func() error {
 		if left := d.processes(); len(left) > 0 {
 			return errorf("%v", left)
 		}
@@ -163,7 +163,7 @@ func (d *daemon) write(t *testing.T, name, text string) {
 // namespace, so the kernel has killed everything that it started, too.
 func (d *daemon) mustBeGone(t *testing.T) {
 	t.Helper()
-	eventually(t, 20*time.Second, "no process, mount or control group is left of the daemon", func() error {
+	eventually(t, 30*time.Second, "no process, mount or control group is left of the daemon", func() error {
 		if left := d.processes(); len(left) > 0 {
 			return errorf("processes %v", left)
 		}

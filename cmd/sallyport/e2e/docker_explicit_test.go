@@ -42,7 +42,7 @@ func (d *daemon) testExplicit(t *testing.T) {
 	s.mustReach(t, app)
 	d.reboot(t)
 	s.waitHealthy(t, s.container(t, gate))
-	eventually(t, 20*time.Second, "the application is back", func() error {
+	eventually(t, 30*time.Second, "the application is back", func() error {
 		if !s.inspect(t, s.container(t, app)).State.Running {
 			return errorf("it is not running")
 		}

@@ -231,7 +231,7 @@ func (s *stack) bridge(t *testing.T, network string) netip.Addr {
 func (s *stack) kill(t *testing.T, service string) {
 	t.Helper()
 	s.must(t, "kill", s.container(t, service))
-	eventually(t, 10*time.Second, service+" is dead", func() error {
+	eventually(t, 30*time.Second, service+" is dead", func() error {
 		if s.inspect(t, s.container(t, service)).State.Running {
 			return errorf("it runs")
 		}

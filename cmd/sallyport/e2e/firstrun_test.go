@@ -23,7 +23,7 @@ func TestFirstRunWithoutNetwork(t *testing.T) {
 	g.waitListening(t, "127.0.0.1:3128")
 	g.waitListening(t, "127.0.0.1:1080")
 	// A newcomer reads this output first.
-	eventually(t, 2*time.Second, "the first lines say where it listens and what is in force", func() error {
+	eventually(t, 30*time.Second, "the first lines say where it listens and what is in force", func() error {
 		return lacks(g.out.String(), "127.0.0.1:3128", "127.0.0.1:1080", "127.0.0.1:5300", "endpoint-secure-onprem", "curl", "dig")
 	})
 
@@ -99,7 +99,7 @@ func TestDenialsCommandReadsTheJournal(t *testing.T) {
 		ns.run(t, g.dir, "", "dig", "@127.0.0.1", "-p", "5300", "+short", "often.evil.example")
 	}
 	ns.run(t, g.dir, "", "dig", "@127.0.0.1", "-p", "5300", "+short", "once.evil.example")
-	eventually(t, 2*time.Second, "four denials", func() error {
+	eventually(t, 30*time.Second, "four denials", func() error {
 		if n := len(g.journal().denials(0)); n != 4 {
 			return errorf("the journal has %d", n)
 		}

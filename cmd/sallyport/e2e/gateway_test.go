@@ -142,7 +142,7 @@ func (g *gateway) supervise(started chan<- error) {
 // waitReady polls /readyz.
 func (g *gateway) waitReady(t *testing.T) {
 	t.Helper()
-	eventually(t, 10*time.Second, "sallyport is ready", func() error {
+	eventually(t, 30*time.Second, "sallyport is ready", func() error {
 		select {
 		case <-g.exited:
 			t.Fatalf("sallyport ended by itself: %v", g.cmd.ProcessState)
@@ -159,7 +159,7 @@ func (g *gateway) waitReady(t *testing.T) {
 // waitListening polls a TCP address of the gateway's own namespace.
 func (g *gateway) waitListening(t *testing.T, address string) {
 	t.Helper()
-	eventually(t, 10*time.Second, "a listener at "+address, func() error {
+	eventually(t, 30*time.Second, "a listener at "+address, func() error {
 		c, err := g.ns.dialBriefly(address)
 		if err == nil {
 			c.Close()

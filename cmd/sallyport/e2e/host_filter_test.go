@@ -41,9 +41,9 @@ func (h *host) flushed(t *testing.T) {
 		mark := h.s.rec.mark(t)
 		w := h.s.work(t)
 		stop := h.flood(t)
-		eventually(t, 20*time.Second, "transfers under load", func() error { return w.more(0) })
+		eventually(t, 30*time.Second, "transfers under load", func() error { return w.more(0) })
 		h.must(t, "systemctl "+verb+" nftables")
-		eventually(t, 20*time.Second, "all is well after "+verb, func() error {
+		eventually(t, 30*time.Second, "all is well after "+verb, func() error {
 			if now := h.must(t, "cat /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv6/conf/all/forwarding"); now != routes {
 				return errorf("forwarding: %q", now)
 			}
@@ -54,7 +54,7 @@ func (h *host) flushed(t *testing.T) {
 		})
 		if verb != "stop" {
 			before := w.done.Load()
-			eventually(t, 20*time.Second, "transfers after "+verb, func() error { return w.more(before) })
+			eventually(t, 30*time.Second, "transfers after "+verb, func() error { return w.more(before) })
 		}
 		stop()
 		w.stop()
@@ -126,7 +126,7 @@ func (h *host) nothingGetsOut(t *testing.T) {
 	h.must(t, "nft list table inet sallyport >/dev/null")
 	mark := h.s.rec.mark(t)
 	w := h.s.work(t)
-	eventually(t, 20*time.Second, "tries in vain", func() error {
+	eventually(t, 30*time.Second, "tries in vain", func() error {
 		if n := w.tried.Load(); n < 200 {
 			return errorf("%d", n)
 		}

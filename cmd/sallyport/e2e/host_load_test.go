@@ -69,7 +69,7 @@ func (h *host) underLoad(t *testing.T, f func()) {
 	worker(func() error { return h.s.ask("license.sangfor.com") })
 	enough := func(more int64) {
 		before := good.Load()
-		eventually(t, 20*time.Second, "transfers under load", func() error {
+		eventually(t, 30*time.Second, "transfers under load", func() error {
 			if n := good.Load() - before; n < more {
 				return errorf("%d", n)
 			}
@@ -131,17 +131,17 @@ func (h *host) killed(t *testing.T) {
 	t.Helper()
 	mark := h.s.rec.mark(t)
 	w := h.s.work(t)
-	eventually(t, 20*time.Second, "transfers under load", func() error { return w.more(0) })
+	eventually(t, 30*time.Second, "transfers under load", func() error { return w.more(0) })
 	restarts := h.show(t, "sallyport", "NRestarts")
 	h.must(t, "systemctl kill --signal=KILL sallyport")
-	eventually(t, 20*time.Second, "it is started again", func() error {
+	eventually(t, 30*time.Second, "it is started again", func() error {
 		if n := h.show(t, "sallyport", "NRestarts"); n == restarts || h.show(t, "sallyport", "ActiveState") != "active" {
 			return errorf("%s restarts", n)
 		}
 		return nil
 	})
 	before := w.done.Load()
-	eventually(t, 20*time.Second, "transfers after the kill", func() error { return w.more(before) })
+	eventually(t, 30*time.Second, "transfers after the kill", func() error { return w.more(before) })
 	w.stop()
 	h.nothingForbidden(t, mark)
 }

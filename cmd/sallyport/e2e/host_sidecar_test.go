@@ -24,7 +24,7 @@ func TestSidecarHost(t *testing.T) {
 	h.installSidecar(t)
 	h.boot(t, h.s.host)
 	check := h.page.command(t, "sallyport healthcheck --ready")
-	eventually(t, 20*time.Second, "sallyport is well", func() error {
+	eventually(t, 30*time.Second, "sallyport is well", func() error {
 		if r := h.sh(t, check); r.code != 0 {
 			return errorf("%v", r)
 		}

@@ -59,7 +59,7 @@ func TestGatewayHost(t *testing.T) {
 func (h *host) healthy(t *testing.T) {
 	t.Helper()
 	check := h.page.block(t, "sallyport healthcheck")
-	eventually(t, 20*time.Second, "sallyport is well", func() error {
+	eventually(t, 30*time.Second, "sallyport is well", func() error {
 		if r := h.sh(t, check); r.code != 0 {
 			return errorf("%v", r)
 		}
@@ -169,7 +169,7 @@ func (h *host) reload(t *testing.T) {
 	pid := h.show(t, "sallyport", "MainPID")
 	h.edit(t, "/etc/sallyport/sallyport.toml", `"neural-x"]`, `"neural-x", "sample-submission"]`)
 	h.must(t, h.page.block(t, "sallyport check --config"))
-	eventually(t, 10*time.Second, "the feature is on", func() error {
+	eventually(t, 30*time.Second, "the feature is on", func() error {
 		if r := h.manager(t, line); r.code != 0 {
 			return errorf("%v", r)
 		}
@@ -213,7 +213,7 @@ func (h *host) listenElsewhere(t *testing.T) {
 	// sallyport also starts when the host does not have the address yet.
 	h.edit(t, site, gateway4+":3130", "10.77.9.9:3130")
 	h.must(t, block)
-	eventually(t, 20*time.Second, "a word about it", func() error {
+	eventually(t, 30*time.Second, "a word about it", func() error {
 		return lacks(h.must(t, "journalctl --no-pager -o cat -u sallyport | tail -n 40"), "this host does not have the address of a listener", "10.77.9.9:3130")
 	})
 	h.edit(t, site, "10.77.9.9:3130", gateway4+":3130")
@@ -236,7 +236,7 @@ reason = "a name for datagrams"
 	h.must(t, "install -D -m 0644 /usr/local/share/doc/sallyport/sallyport-live-sets.conf "+drop+
 		"\nsystemctl daemon-reload\nsystemctl reload sallyport-nft\nsystemctl restart sallyport")
 	address := pick(h.s.addressesOf("license.sangfor.com"), false).String()
-	eventually(t, 20*time.Second, "the name's address is in the packet filter", func() error {
+	eventually(t, 30*time.Second, "the name's address is in the packet filter", func() error {
 		return lacks(h.must(t, "nft list table inet sallyport"), address)
 	})
 	status := h.must(t, "cat /proc/$(systemctl show --value -p MainPID sallyport)/status")

@@ -37,7 +37,7 @@ func TestGatewayHostWithTPROXY(t *testing.T) {
 	h.edit(t, site, `transparent = ["[::]:3129"]`, string(listener[1]))
 	h.put(t, site, h.get(t, site)+siteDatagrams)
 	h.must(t, string(commands[1]))
-	eventually(t, 20*time.Second, "sallyport is ready", func() error {
+	eventually(t, 30*time.Second, "sallyport is ready", func() error {
 		return lacks(h.sh(t, "sallyport healthcheck --ready --config "+site).all(), "\nready\n", "the raw sockets for the replies of [listen] tproxy stay open")
 	})
 	status := h.must(t, "cat /proc/$(systemctl show --value -p MainPID sallyport)/status")
@@ -57,7 +57,7 @@ func TestGatewayHostWithTPROXY(t *testing.T) {
 		t.Errorf("answer %q", answer)
 	}
 	try{}.check(t, h.s, h.s.rec.everything(t, mark))
-	eventually(t, 5*time.Second, "the denial", func() error {
+	eventually(t, 30*time.Second, "the denial", func() error {
 		return lacks(h.must(t, "cat /var/log/sallyport/denials.jsonl"), `"via":"udp"`, fmt.Sprintf(`"original_dst":%q`, "93.184.251.9:514"))
 	})
 }

@@ -95,7 +95,7 @@ func (d denial) matches(r record) bool {
 func (j journal) mustDeny(t *testing.T, mark int, want denial) record {
 	t.Helper()
 	var found record
-	eventually(t, 2*time.Second, fmt.Sprintf("journal has %+v", want), func() error {
+	eventually(t, 30*time.Second, fmt.Sprintf("journal has %+v", want), func() error {
 		ds := j.denials(mark)
 		for _, r := range ds {
 			if want.matches(r) {

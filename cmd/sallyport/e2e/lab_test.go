@@ -136,7 +136,7 @@ cd .. && git clone -q --bare work www/git/repo.git && git -C www/git/repo.git up
 // curl runs curl as a client, with a limit of time and without progress.
 func (l *lab) curl(t *testing.T, c client, args ...string) result {
 	t.Helper()
-	base := []string{"-sS", "--max-time", "10", "--cacert", l.ca.file, "--interface", c.v4()}
+	base := []string{"-sS", "--max-time", "30", "--cacert", l.ca.file, "--interface", c.v4()}
 	return l.clients.run(t, l.dir, "", "curl", append(base, args...)...)
 }
 

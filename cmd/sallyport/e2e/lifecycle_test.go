@@ -82,7 +82,7 @@ func TestTermEndsCleanly(t *testing.T) {
 		}
 	}
 	g.signal(t, syscall.SIGTERM)
-	eventually(t, 2*time.Second, "no new connections", func() error {
+	eventually(t, 30*time.Second, "no new connections", func() error {
 		if c, err := l.clients.dialBriefly(gateway4 + ":3128"); err == nil {
 			c.Close()
 			return errorf("still accepting")
@@ -166,7 +166,7 @@ func TestKillTearsAtMostOneLine(t *testing.T) {
 	g := startGateway(t, l, configuration(fleet))
 	stop, done := make(chan struct{}), make(chan int)
 	go l.flood("kill", stop, done)
-	eventually(t, 10*time.Second, "a flood is being journaled", func() error {
+	eventually(t, 30*time.Second, "a flood is being journaled", func() error {
 		if n := len(g.journal().denials(0)); n < 60 {
 			return errorf("%d denials", n)
 		}
@@ -229,10 +229,10 @@ func TestReload(t *testing.T) {
 
 	g.configure(t, configuration(fewer))
 	g.signal(t, syscall.SIGHUP)
-	eventually(t, 5*time.Second, "the new policy denies", func() error {
+	eventually(t, 30*time.Second, "the new policy denies", func() error {
 		return lacks(l.curl(t, fleet[0], "-x", httpDoor, "http://clt.sangfor.com/").stdout, "feature_off")
 	})
-	eventually(t, 5*time.Second, "a tunnel that the new policy denies is closed", func() error {
+	eventually(t, 30*time.Second, "a tunnel that the new policy denies is closed", func() error {
 		if lost.works() == nil {
 			return errorf("it still works")
 		}
@@ -249,7 +249,7 @@ func TestReload(t *testing.T) {
 	} {
 		g.configure(t, bad.config)
 		g.signal(t, syscall.SIGHUP)
-		eventually(t, 5*time.Second, "/readyz tells of the bad reload", func() error {
+		eventually(t, 30*time.Second, "/readyz tells of the bad reload", func() error {
 			code, body, err := g.admin("/readyz")
 			if err != nil || code != http.StatusServiceUnavailable {
 				return errorf("%d %s %v", code, body, err)
@@ -266,7 +266,7 @@ func TestReload(t *testing.T) {
 
 	// A change of the file is enough, without a signal.
 	g.configure(t, configuration(fleet))
-	eventually(t, 10*time.Second, "the good policy is in force and /readyz is content", func() error {
+	eventually(t, 30*time.Second, "the good policy is in force and /readyz is content", func() error {
 		code, body, err := g.admin("/readyz")
 		if err != nil || code != http.StatusOK {
 			return errorf("%d %s %v", code, body, err)

@@ -76,7 +76,7 @@ print(urllib.request.build_opener(p).open("http://upd.sangfor.com/", timeout=20)
 	}
 	write("bob:" + aliceHash + "\n")
 	g.signal(t, syscall.SIGHUP)
-	eventually(t, 10*time.Second, "alice is no user any more", func() error {
+	eventually(t, 30*time.Second, "alice is no user any more", func() error {
 		return lacks(l.curl(t, manager, "-x", httpDoor, "--proxy-user", "alice:open sesame", "http://upd.sangfor.com/").all(), "unauthenticated")
 	})
 }

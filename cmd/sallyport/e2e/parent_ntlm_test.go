@@ -172,7 +172,10 @@ func TestParentNTLM(t *testing.T) {
 	if p.logins == 0 || len(p.asked) != 2 || !strings.HasPrefix(p.asked[0], "CONNECT 93.184.") {
 		t.Errorf("%d logins, asked for %q", p.logins, p.asked)
 	}
-	if flows := g.flows(t); strings.Count(flows, `"parent":"corporate"`) < 2 {
-		t.Errorf("records:\n%s", flows)
-	}
+	eventually(t, longestWait, "the records of two flows", func() error {
+		if flows := g.flows(t); strings.Count(flows, `"event":"close"`) < 2 || strings.Count(flows, `"parent":"corporate"`) < 2 {
+			return errorf("%s", flows)
+		}
+		return nil
+	})
 }

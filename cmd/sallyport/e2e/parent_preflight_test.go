@@ -29,7 +29,7 @@ func TestParentPreflight(t *testing.T) {
 				t.Fatal(err)
 			}
 			mark := l.rec.mark(t)
-			r := l.gateway.run(t, dir, "", builtBinary(t), "preflight", "--config", "site.toml", "--host", "*.sangfor.com", "--json", "--timeout", "5s")
+			r := l.gateway.run(t, dir, "", builtBinary(t), "preflight", "--config", "site.toml", "--host", "*.sangfor.com", "--json", "--timeout", "20s")
 			var report struct {
 				Destinations []struct {
 					Host, Status, Problem, Detail, Likely, Cure string

@@ -185,3 +185,27 @@ func (g *gateway) flows(t *testing.T) string {
 	}
 	return string(data)
 }
+
+// waitFlow waits until the journal of permitted flows has texts, and returns the journal. A record
+// can be later than the client's answer.
+func (g *gateway) waitFlow(t *testing.T, texts ...string) (flows string) {
+	t.Helper()
+	eventually(t, longestWait, "the record of the flow", func() error {
+		flows = g.flows(t)
+		if err := lacks(flows, texts...); err != nil {
+			return errorf("%v in\n%s", err, flows)
+		}
+		return nil
+	})
+	return flows
+}
+
+// waitLog waits until the log has texts, and returns the log.
+func (g *gateway) waitLog(t *testing.T, texts ...string) (log string) {
+	t.Helper()
+	eventually(t, longestWait, "a line of the log", func() error {
+		log = g.out.String()
+		return lacks(log, texts...)
+	})
+	return log
+}

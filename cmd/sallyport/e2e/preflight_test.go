@@ -65,7 +65,7 @@ func TestPreflightNamesEachFault(t *testing.T) {
 	g.start(t, "run", "--config", "sallyport.toml")
 	g.waitListening(t, outside4+":3128")
 	var journaled string
-	eventually(t, 10*time.Second, "its start is on record", func() error {
+	eventually(t, 30*time.Second, "its start is on record", func() error {
 		if journaled = w.read(t, g.dir); !strings.Contains(journaled, `"event":"start"`) {
 			return os.ErrNotExist
 		}
@@ -247,7 +247,7 @@ func TestPreflightInterrupted(t *testing.T) {
 	g.startCommand(t, "env", slices.Concat(w.env(), []string{builtBinary(t), "preflight", "--config", "sallyport.toml", "--json",
 		"--host", "dropped.example", "--host", "ok.example", "--timeout", "2m"})...)
 	mark := 0
-	eventually(t, 10*time.Second, "the black hole and the healthy server are tried", func() error {
+	eventually(t, 30*time.Second, "the black hole and the healthy server are tried", func() error {
 		all := w.rec.everything(t, mark)
 		tried := func(dst string) bool {
 			return sent(all, netip.MustParseAddrPort(dst)) > 0 || slices.ContainsFunc(all, func(p packet) bool { return p.syn && p.dst.String() == dst })

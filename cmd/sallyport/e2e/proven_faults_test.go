@@ -174,7 +174,7 @@ func TestFaultyUpstreams(t *testing.T) {
 		background(t, gw, dir, builtBinary(t), "run", "--config", file)
 	}
 	for i, f := range list {
-		for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+		for deadline := time.Now().Add(longestWait); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
 			if c, err := gw.dialBriefly(fmt.Sprintf("127.0.0.1:%d", 3200+i)); err == nil {
 				c.Close()
 				break
@@ -231,22 +231,22 @@ func startFaulty(t *testing.T, rs *netns, address string, f *faultyResolver, all
 func (f *faultyResolver) check(t *testing.T, gw *netns, dir string, i int) {
 	t.Helper()
 	file := fmt.Sprintf("%d.toml", i)
-	out := digWhenServed(t, gw, dir, 5400+i, "www.plain.example", "+tries=1", "+time=8")
+	out := digWhenServed(t, gw, dir, 5400+i, "www.plain.example", "+tries=1", "+time=30")
 	for _, want := range f.dig {
 		if !strings.Contains(out, want) {
 			t.Errorf("%s: dig: no %q in %s", f.what, want, out)
 		}
 	}
-	r := gw.run(t, dir, "", "curl", "-sS", "-m", "15", "-D", "-", "-o", "/dev/null", "-x", fmt.Sprintf("http://127.0.0.1:%d", 3200+i), "http://www.plain.example/")
+	r := gw.run(t, dir, "", "curl", "-sS", "-m", "60", "-D", "-", "-o", "/dev/null", "-x", fmt.Sprintf("http://127.0.0.1:%d", 3200+i), "http://www.plain.example/")
 	if !strings.Contains(r.stdout, f.proxy) {
 		t.Errorf("%s: the proxy: no %q in %v", f.what, f.proxy, r)
 	}
-	r = gw.run(t, dir, "", builtBinary(t), "preflight", "--config", file, "--timeout", "2s")
+	r = gw.run(t, dir, "", builtBinary(t), "preflight", "--config", file, "--timeout", "20s")
 	if !strings.Contains(r.stdout, f.preflight) {
 		t.Errorf("%s: preflight: no %q in %v", f.what, f.preflight, r)
 	}
 	var records string
-	for deadline := time.Now().Add(5 * time.Second); !strings.Contains(records, f.record) && time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(longestWait); !strings.Contains(records, f.record) && time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
 		denied, _ := os.ReadFile(filepath.Join(dir, fmt.Sprintf("d%d.jsonl", 5400+i)))
 		flows, _ := os.ReadFile(filepath.Join(dir, fmt.Sprintf("f%d.jsonl", 5400+i)))
 		records = string(denied) + string(flows)

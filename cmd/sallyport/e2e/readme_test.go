@@ -207,7 +207,7 @@ func (n *newcomer) putManagerBehind(t *testing.T) {
 		}
 	}
 	journal := filepath.Join(n.home, "log/sallyport/denials.jsonl")
-	eventually(t, 5*time.Second, "the denial is on record", func() error {
+	eventually(t, 30*time.Second, "the denial is on record", func() error {
 		b, err := os.ReadFile(journal)
 		if err != nil {
 			return err

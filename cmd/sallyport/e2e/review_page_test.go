@@ -106,7 +106,7 @@ func reviewLive(t *testing.T, g *reviewedGateway, b *browser) {
 	b.visit("/live")
 	b.follow(chromedp.Click(chromedp.CSS("main .button")))
 	g.deny(t, "10.1.0.8", "just-now.example:443")
-	eventually(t, 20*time.Second, "the newest denial is the first row", func() error {
+	eventually(t, 30*time.Second, "the newest denial is the first row", func() error {
 		ctx := b.ctx // the browser may be between two pages
 		first, err := chromedp.Run(ctx, chromedp.Evaluate[string]("document.querySelector('tbody tr')?.innerText ?? ''"))
 		if err == nil && !strings.Contains(first, "just-now.example:443") {

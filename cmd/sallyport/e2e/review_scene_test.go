@@ -107,7 +107,7 @@ func (g *reviewedGateway) day(t *testing.T) {
 	t.Helper()
 	for i, try := range reviewedTries {
 		g.deny(t, try.from, try.dest)
-		eventually(t, 10*time.Second, "the denial is in the journal", func() error {
+		eventually(t, 30*time.Second, "the denial is in the journal", func() error {
 			if n := len(g.journal().denials(0)); n <= i {
 				return fmt.Errorf("%d denials", n)
 			}

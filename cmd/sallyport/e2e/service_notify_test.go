@@ -70,7 +70,7 @@ func TestWatchdogOfAHungProcess(t *testing.T) {
 	s.activate(t)
 	s.waitNote(t, 0, "WATCHDOG=1")
 	s.signal(t, syscall.SIGSTOP)
-	eventually(t, 10*time.Second, "silence for more than an interval", func() error {
+	eventually(t, 30*time.Second, "silence for more than an interval", func() error {
 		mark := s.notes()
 		time.Sleep(300 * time.Millisecond) // a wait is necessary, because no notification may come
 		if n := s.notes() - mark; n > 0 {

@@ -72,7 +72,7 @@ func TestAnswerUnderWayAtTheEnd(t *testing.T) {
 		s.activate(t)
 		answered := make(chan error, 1)
 		go func() { answered <- tryQuery(s, network, "slow.site.example") }()
-		eventually(t, 10*time.Second, "a query upstream", func() error {
+		eventually(t, 30*time.Second, "a query upstream", func() error {
 			if s.upstream.count("slow.site.example") == 0 {
 				return errorf("none")
 			}

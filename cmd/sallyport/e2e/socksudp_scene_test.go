@@ -96,7 +96,7 @@ func (s *udpScene) associate(t *testing.T, c client) *association {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { control.Close() })
-	control.SetDeadline(time.Now().Add(20 * time.Second))
+	control.SetDeadline(time.Now().Add(longestWait))
 	io.WriteString(control, "\x05\x01\x00\x05\x03\x00\x01\x00\x00\x00\x00\x00\x00")
 	b := make([]byte, 12)
 	if _, err := io.ReadFull(control, b); err != nil || string(b[:6]) != "\x05\x00\x05\x00\x00\x01" {

@@ -63,7 +63,7 @@ func TestAddressDocumentedForEverything(t *testing.T) {
 		_ = c.SetReadDeadline(time.Now().Add(5 * time.Second))
 		_, _ = c.Read(make([]byte, 1024))
 		_, _ = c.Write([]byte(line))
-		eventually(t, 5*time.Second, "a line of syslog arrives at "+dst.String(), func() error {
+		eventually(t, 30*time.Second, "a line of syslog arrives at "+dst.String(), func() error {
 			if n := sent(l.rec.since(t, mark), dst); n != len(line) {
 				return errorf("%d bytes of %d", n, len(line))
 			}

@@ -76,7 +76,7 @@ func (n *netns) lookUp(t *testing.T, server, name string, qtype uint16) *dns.Msg
 		t.Fatal(err)
 	}
 	defer c.Close()
-	_ = c.SetDeadline(time.Now().Add(5 * time.Second))
+	_ = c.SetDeadline(time.Now().Add(longestWait))
 	q := new(dns.Msg)
 	q.SetQuestion(dns.Fqdn(name), qtype)
 	conn := dns.Conn{Conn: c}
@@ -136,7 +136,7 @@ func TestSyntheticAddressesReachExactlyTheirName(t *testing.T) {
 		s.onlyByName(t, first, shared)
 		if mode == "tproxy" { // otherwise datagrams do not come to sallyport
 			for _, a := range first {
-				if answer, err := s.exchange(netip.AddrPortFrom(a, 7), "a datagram", 2*time.Second); answer != "a datagram" {
+				if answer, err := s.exchange(netip.AddrPortFrom(a, 7), "a datagram", longestWait); answer != "a datagram" {
 					t.Errorf("a datagram to %v: %q, %v", a, answer, err)
 				}
 			}
@@ -144,7 +144,7 @@ func TestSyntheticAddressesReachExactlyTheirName(t *testing.T) {
 		s.banner(t, below, addrs("93.184.241.8", "2a00:1450:4002::8"))
 
 		s.g.signal(t, syscall.SIGKILL)
-		s.g.waitExit(t, 5*time.Second)
+		s.g.waitExit(t, longestWait)
 		s.run(t)
 		s.onlyByName(t, first, shared) // nobody has asked for the name since the start
 		s.unknown(t, below)            // the address alone does not say which name below the wildcard it is

@@ -31,7 +31,7 @@ func TestTPROXYDatagramPrograms(t *testing.T) {
 	defer ntp.Close()
 	go serveNTP(ntp)
 	for _, to := range []string{"93.184.251.1", "2a00:1450:123::1"} {
-		if r := s.user(t, "", "ntpdig", "-t", "3", to); r.code != 0 || !strings.Contains(r.stdout, to) {
+		if r := s.user(t, "", "ntpdig", "-t", "30", to); r.code != 0 || !strings.Contains(r.stdout, to) {
 			t.Errorf("the time: %v", r)
 		}
 	}
@@ -39,7 +39,7 @@ func TestTPROXYDatagramPrograms(t *testing.T) {
 		mark := s.rec.mark(t)
 		s.user(t, "", "logger", "-n", to, "-P", "514", "-d", "a line of a log")
 		dst := netip.AddrPortFrom(netip.MustParseAddr(to), 514)
-		eventually(t, 3*time.Second, "the line", func() error {
+		eventually(t, 30*time.Second, "the line", func() error {
 			for _, p := range s.rec.since(t, mark) {
 				if p.dst == dst && strings.Contains(string(p.payload), "a line of a log") {
 					return nil

@@ -57,7 +57,7 @@ func TestTPROXYWithoutCapability(t *testing.T) {
 	s.g.uid = sallyportUser
 	s.g.configure(t, configurationOf(redirecting("tproxy"), fleet))
 	s.g.start(t, "run", "--config", "sallyport.toml")
-	s.g.waitExit(t, 10*time.Second)
+	s.g.waitExit(t, longestWait)
 	if err := lacks(s.g.out.String(), "cannot listen on tcp 127.0.0.1:3130 for tproxy: operation not permitted: TPROXY needs CAP_NET_RAW and nothing else: AmbientCapabilities=CAP_NET_RAW in the unit"); err != nil || s.g.cmd.ProcessState.ExitCode() != 1 {
 		t.Errorf("exit %d: %v", s.g.cmd.ProcessState.ExitCode(), err)
 	}
@@ -77,7 +77,7 @@ func TestTPROXYStraightToTheListener(t *testing.T) {
 		}
 		c, err := s.clients.dial("tcp", from, dst.String())
 		if err == nil { // the reset can come before the connection is established
-			_ = c.SetDeadline(time.Now().Add(3 * time.Second))
+			_ = c.SetDeadline(time.Now().Add(longestWait))
 			var got []byte
 			if got, err = io.ReadAll(c); len(got) > 0 {
 				t.Errorf("%v: got %q", dst, got)

@@ -64,7 +64,7 @@ type flowRecord struct {
 // flowsTo waits until the file of flows has n records about an original destination.
 func (s *scene) flowsTo(t *testing.T, dst string, n int) (found []flowRecord) {
 	t.Helper()
-	eventually(t, 5*time.Second, fmt.Sprintf("%d records about %s", n, dst), func() error {
+	eventually(t, 30*time.Second, fmt.Sprintf("%d records about %s", n, dst), func() error {
 		found = nil
 		data, err := os.ReadFile(filepath.Join(s.g.dir, "flows.jsonl"))
 		for line := range strings.Lines(string(data)) {
@@ -126,8 +126,8 @@ func TestTPROXYDatagramsToNames(t *testing.T) {
 	for _, a := range s.book.of(host) {
 		s.user(t, "", "dig", "+short", host, map[bool]string{true: "A", false: "AAAA"}[a.Is4()])
 		dst := netip.AddrPortFrom(a, 5000)
-		eventually(t, 5*time.Second, "a datagram to "+host, func() error { // sallyport looks its names up by itself, too
-			_, err := s.exchange(dst, "is it pinned?", 100*time.Millisecond)
+		eventually(t, 30*time.Second, "a datagram to "+host, func() error { // sallyport looks its names up by itself, too
+			_, err := s.exchange(dst, "is it pinned?", time.Second)
 			return err
 		})
 		s.mustEcho(t, dst)
@@ -180,7 +180,7 @@ func TestTPROXYSpoofedReplies(t *testing.T) {
 	}
 	defer c.Close()
 	for range 3 {
-		_ = c.SetDeadline(time.Now().Add(3 * time.Second))
+		_ = c.SetDeadline(time.Now().Add(longestWait))
 		b := make([]byte, 512)
 		if _, err := c.Write([]byte("?")); err != nil {
 			t.Fatal(err)
@@ -194,7 +194,7 @@ func TestTPROXYSpoofedReplies(t *testing.T) {
 		t.Errorf("%d bytes more", n)
 	}
 	// A reply that is longer than a packet arrives in fragments.
-	_ = c.SetDeadline(time.Now().Add(3 * time.Second))
+	_ = c.SetDeadline(time.Now().Add(longestWait))
 	long := make([]byte, 1<<16)
 	if _, err := c.Write([]byte("long")); err != nil {
 		t.Fatal(err)
@@ -230,7 +230,7 @@ func TestTPROXYFlowEndsWithItsRule(t *testing.T) {
 	}
 	ntp, syslog := dial("93.184.251.1:123"), dial("93.184.251.2:514")
 	for _, c := range []net.Conn{ntp, syslog} {
-		if err := ask(c, 3*time.Second); err != nil {
+		if err := ask(c, longestWait); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -246,7 +246,7 @@ func TestTPROXYFlowEndsWithItsRule(t *testing.T) {
 	}
 	s.g.journal().mustDeny(t, records, denial{via: "udp", client: fleet[0].name, host: "93.184.251.1", port: 123, reason: "ip_literal"})
 	try{}.check(t, s, s.rec.everything(t, mark))
-	if err := ask(syslog, 3*time.Second); err != nil {
+	if err := ask(syslog, longestWait); err != nil {
 		t.Errorf("the flow of the other rule: %v", err)
 	}
 }

@@ -24,13 +24,13 @@ func TestKilledNothingGetsOut(t *testing.T) {
 		s := newScene(t, mode)
 		s.catch(t, fleet)
 		w := s.work(t)
-		eventually(t, 10*time.Second, "transfers under load", func() error { return w.more(0) })
+		eventually(t, 30*time.Second, "transfers under load", func() error { return w.more(0) })
 		for range 2 {
 			s.killAndWatch(t, w)
 			start := time.Now()
 			s.g.start(t, "run", "--config", "sallyport.toml")
 			before := w.done.Load()
-			eventually(t, 10*time.Second, "transfers after the restart", func() error { return w.more(before) })
+			eventually(t, 30*time.Second, "transfers after the restart", func() error { return w.more(before) })
 			if took := time.Since(start); took > 2*time.Second {
 				t.Errorf("back after %v, want 2s", took)
 			}

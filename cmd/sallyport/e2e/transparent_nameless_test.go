@@ -54,7 +54,7 @@ func (s *scene) namelessByPin(t *testing.T) {
 	for _, a := range s.addressesOf("remote0.scloud.sangfor.com") {
 		dst := netip.AddrPortFrom(a, 5000)
 		s.become(t, named("cc"))
-		eventually(t, 10*time.Second, "bytes to a permitted name's address", func() error {
+		eventually(t, 30*time.Second, "bytes to a permitted name's address", func() error {
 			if r := stream(dst, bytes)(t, s); !strings.Contains(r.stdout, "400 Bad Request") {
 				return errors.New(r.String())
 			}

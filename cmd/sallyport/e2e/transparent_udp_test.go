@@ -73,7 +73,7 @@ func (s *scene) mustEcho(t *testing.T, dst netip.AddrPort) {
 	t.Helper()
 	mark := s.rec.mark(t)
 	for _, word := range []string{"first", "second"} {
-		if answer, err := s.exchange(dst, word, 2*time.Second); answer != word {
+		if answer, err := s.exchange(dst, word, longestWait); answer != word {
 			t.Errorf("UDP %v: %q %v", dst, answer, err)
 		}
 	}
@@ -111,7 +111,7 @@ func TestRedirectedDatagramsToNames(t *testing.T) {
 		s.user(t, "", "dig", "+short", host, "A", host, "AAAA")
 		for _, a := range s.book.of(host) {
 			dst := netip.AddrPortFrom(a, 5000)
-			eventually(t, 5*time.Second, "a datagram to "+host, func() error {
+			eventually(t, 30*time.Second, "a datagram to "+host, func() error {
 				_, err := s.exchange(dst, "is the set filled?", 100*time.Millisecond)
 				return err
 			})

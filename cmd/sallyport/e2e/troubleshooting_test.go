@@ -127,7 +127,7 @@ nft add rule inet t in ip daddr `+pick(l.book[ipv4Only], false).String()+` tcp f
 
 	// An error in the file.
 	g.configure(t, strings.Replace(config, `"neural-x"`, `"neural-y"`, 1))
-	eventually(t, 10*time.Second, "the reload is refused", func() error {
+	eventually(t, 30*time.Second, "the reload is refused", func() error {
 		return lacks(g.out.String(), "reload refused")
 	})
 	onGateway("A reload was refused", "sallyport healthcheck")
@@ -139,7 +139,7 @@ nft add rule inet t in ip daddr `+pick(l.book[ipv4Only], false).String()+` tcp f
 	l.internet.run(t, l.dir, "", "sh", "-c", "nft add rule inet t in meta l4proto { tcp, udp } th dport 53 reject")
 	l.digs(t, "update2.sangfor.net", "status: SERVFAIL", "EDE: 22 (No Reachable Authority)")
 	const dns = "DNS times out or fails"
-	eventually(t, 20*time.Second, "not ready", func() error {
+	eventually(t, 30*time.Second, "not ready", func() error {
 		if code, body, err := g.admin("/readyz"); err != nil || code == 200 {
 			return errorf("%d %s %v", code, body, err)
 		}
