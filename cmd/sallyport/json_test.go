@@ -100,6 +100,7 @@ func TestEveryJSONIsEscaped(t *testing.T) {
 		"profiles show":   {"cyber-command"},
 		"profiles check":  {filepath.Join(dir, "p.toml")},
 		"profiles diff":   {filepath.Join(dir, "p.toml"), filepath.Join(dir, "q.toml")},
+		"profiles merge":  {filepath.Join(dir, "p.toml"), "--old", filepath.Join(dir, "p.toml"), "--new", filepath.Join(dir, "q.toml"), "--output", filepath.Join(dir, "r.toml")},
 		"preflight":       {"--timeout", "100ms"},
 		"denials show":    {"b-1"},
 		"denials tail":    {"-n", "2"},

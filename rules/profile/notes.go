@@ -10,6 +10,11 @@ import (
 	"sallyport/rules"
 )
 
+// Beside begins a comment that is about the rule below it, as sallyport profiles import writes
+// one for each finding of sallyport profiles check. It is no row without a decision: the rule is
+// there, and check goes on to report the finding until the rule's note explains it.
+const Beside = "NOTE beside the rule: "
+
 // readNotes returns the blocks of comments that begin with NOTE, as sallyport profiles import
 // writes them: the open question, the row of the document, and the rule that the row may become.
 // A block ends before the next NOTE, and before a line that is no comment.
@@ -22,7 +27,7 @@ func readNotes(data []byte) (out []rules.Note) {
 		text, comment := strings.CutPrefix(strings.TrimSpace(line), "#")
 		text = strings.Join(strings.Fields(text), " ")
 		switch rest, begins := strings.CutPrefix(text, "NOTE"); {
-		case !comment:
+		case !comment, strings.HasPrefix(text, strings.TrimSpace(Beside)):
 			open = false
 		case begins:
 			open = true
