@@ -132,7 +132,7 @@ func (n *newcomer) start(t *testing.T, ns *netns, lines string) *gateway {
 func (n *newcomer) tryIt(t *testing.T, alone *netns) *gateway {
 	t.Helper()
 	g := n.start(t, alone, n.command(t, "go run"))
-	eventually(t, time.Minute, "it listens", func() error { return lacks(g.out.String(), "127.0.0.1:3128", "127.0.0.1:1080", "127.0.0.1:5300") })
+	eventually(t, 5*time.Minute, "it listens", func() error { return lacks(g.out.String(), "127.0.0.1:3128", "127.0.0.1:1080", "127.0.0.1:5300") })
 	g.waitListening(t, "127.0.0.1:3128")
 	want := []struct {
 		says, prints string

@@ -9,7 +9,9 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -219,4 +221,25 @@ func (c *counting) counts() (out []string) {
 	}
 	slices.Sort(out)
 	return out
+}
+
+// dropsAt returns how many datagrams the kernel dropped at the UDP sockets of a port.
+func dropsAt(t *testing.T, port uint16) (n int) {
+	t.Helper()
+	for _, file := range []string{"/proc/net/udp", "/proc/net/udp6"} {
+		table, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(string(table)) {
+			if f := strings.Fields(line); len(f) > 2 && strings.HasSuffix(f[1], fmt.Sprintf(":%04X", port)) {
+				drops, err := strconv.Atoi(f[len(f)-1])
+				if err != nil {
+					t.Fatal(err)
+				}
+				n += drops
+			}
+		}
+	}
+	return n
 }
