@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"sallyport/proxy/head"
 	"sallyport/proxy/peek"
 	"sallyport/rules"
 	"sallyport/rules/quota"
@@ -99,8 +100,7 @@ func (p *Proxy) dial(ctx context.Context, d rules.Decision, a rules.Attempt, pla
 	ctx, cancel := context.WithTimeout(ctx, p.limits.Dial)
 	defer cancel()
 	conn, a, err := p.dialGranted(ctx, d, a, plain)
-	p.notDialed(started, d, a, err)
-	return conn, a, err
+	return conn, a, p.notDialed(ctx, started, d, a, err)
 }
 
 // dialJudged is dial for redirected flows. It connects nothing before the verdict: when it has the
@@ -122,14 +122,17 @@ func (p *Proxy) dialJudged(ctx context.Context, d rules.Decision, a rules.Attemp
 		}
 		conn, a, err = p.connectAny(ctx, d, a, addrs, false)
 	}
-	p.notDialed(started, d, a, err)
-	return conn, a, d, err
+	return conn, a, d, p.notDialed(ctx, started, d, a, err)
 }
 
-// notDialed records the end of a granted flow if err is a *dialError.
-func (p *Proxy) notDialed(started time.Time, d rules.Decision, a rules.Attempt, err error) {
+// notDialed records the end of a granted flow if err is a *dialError, and returns err. If the dial
+// ended because the client of its request has left, it returns ErrGone and records nothing.
+func (p *Proxy) notDialed(ctx context.Context, started time.Time, d rules.Decision, a rules.Attempt, err error) error {
 	var failed *dialError
 	if errors.As(err, &failed) {
+		if clientLeft(ctx) {
+			return head.ErrGone
+		}
 		end := rules.Close{Attempt: a, Decision: d, Started: started.UnixNano(),
 			Duration: int64(time.Since(started)), Cause: failed.cause}
 		if a.Parent != nil {
@@ -137,6 +140,7 @@ func (p *Proxy) notDialed(started time.Time, d rules.Decision, a rules.Attempt, 
 		}
 		p.closed(end)
 	}
+	return err
 }
 
 func (p *Proxy) dialGranted(ctx context.Context, d rules.Decision, a rules.Attempt, plain bool) (link, rules.Attempt, error) {

@@ -21,6 +21,7 @@ func (p *Proxy) Drain(ctx context.Context) error {
 	if p.draining.CompareAndSwap(false, true) {
 		close(p.drained)
 	}
+	p.idle.close()
 	p.loops.wait(ctx)
 	p.clients.close()
 	for _, c := range p.clients.all() {
@@ -59,6 +60,7 @@ func (p *Proxy) closeAll() {
 // returns their number. The question is not recorded. The end of each closed flow is recorded,
 // with cause "policy", or with cause "expired" if the rule that permitted it has expired.
 func (p *Proxy) Recheck() int {
+	p.idle.keepOnly(p.cfg.Generation())
 	n := p.datagrams.Recheck()
 	for _, f := range p.flows.all() {
 		if f.outdated() {

@@ -100,8 +100,22 @@ func (f *flow) Abort(cause rules.Cause) {
 	}
 	up := f.up
 	f.mu.Unlock()
-	peek.Reset(up.tcp)
+	if up.tcp != nil {
+		peek.Reset(up.tcp)
+	}
 	peek.Reset(f.c.TCP)
+}
+
+// letGo takes the connection to the destination out of the flow, so that no abort resets it any more:
+// it carries another flow's request next. It reports false if the flow was aborted.
+func (f *flow) letGo() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.cause != rules.EndClean {
+		return false
+	}
+	f.up = link{}
+	return true
 }
 
 // reconnected sets the connection that an abort resets. Requests of one flow may use several, one

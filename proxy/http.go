@@ -66,7 +66,7 @@ func (p *Proxy) serveHTTP(ctx context.Context, c *client, from source) rules.Cau
 	return s.guard.EndedBy()
 }
 
-// A session serves the requests of one client connection. Its upstream connections carry no
+// A session serves the requests of one client connection. Its connections to destinations carry no
 // other client's requests.
 type session struct {
 	p     *Proxy
@@ -78,7 +78,7 @@ type session struct {
 	granted  *grant            // the request that net/http is about to serve
 	last     *grant            // the request whose body the guard reads, served or not
 	switched *grant            // the request after which the connection is a tunnel
-	up       *http.Transport   // made at the first request
+	kept     []*upstream       // connections that wait for a request of this session
 	by       *rules.Generation // of the last request
 }
 
@@ -90,8 +90,10 @@ type grant struct {
 	d    rules.Decision // the first decision
 	host string         // host:port to connect to, in canonical form
 
-	began     time.Time // when net/http began to serve it
-	dialState dialState
+	began    time.Time // when net/http began to serve it
+	recorded bool      // its end is recorded, or will be recorded with the flow
+	repeated bool      // it is sent for the second time
+	lost     bool      // it may have been sent, and no answer came
 
 	final bool                        // the final question was asked
 	flow  *flow                       // set from the final allow on
@@ -131,9 +133,7 @@ func (s *session) Await(limit int) error {
 func (s *session) serve() {
 	if s.guard.NextHead() == nil {
 		s.p.engine.serve(s)
-		if s.up != nil {
-			s.up.CloseIdleConnections()
-		}
+		s.forget()
 		if s.last != nil && s.switched == nil && s.last.head.Upgrade() != "" {
 			s.c.HangUp() // the client may have sent bytes that stay unread
 		}

@@ -1,13 +1,15 @@
-// HTTP connection to a destination: what http.Transport reads and writes, with deadlines and
-// byte counts. No response waits here.
+// HTTP connection to a destination: what a trip reads and writes, with deadlines and byte
+// counts. No response waits here.
 
 package proxy
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"net"
 	"net/netip"
+	"os"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -17,9 +19,10 @@ import (
 	"sallyport/rules"
 )
 
-// An upstream is a connection that carries requests of one session to one destination. It holds
-// its TCP connection and does not embed it.
+// An upstream is a connection that carries requests to one destination, one after the other. It
+// holds its TCP connection and does not embed it.
 type upstream struct {
+	host     string // host:port of the requests that it may carry, in canonical form
 	link     link
 	conn     *net.TCPConn // of link
 	dest     netip.AddrPort
@@ -32,44 +35,54 @@ type upstream struct {
 	told     atomic.Bool            // something was written since then
 	broken   atomic.Bool            // it has ended
 	closed   atomic.Bool            // we have closed it
-	guard    *head.Guard            // of the client's connection
+	guard    *head.Guard            // of the current request's client; nil: none
 	serial   atomic.Uint64          // the number of the current request there; 0: it was answered
 	flow     atomic.Pointer[flow]   // the flow that its bytes are counted for
 	answer   atomic.Pointer[answer] // the response whose body is read
 
+	made  time.Time
+	since time.Time // when it began to wait for another request
+	bound bool      // no other session may use it; see binds
+
 	p    *Proxy
 	head head.Splitter
+	room int              // how many bytes may still come before the current head is complete
 	kept *[peek.Size]byte // from the pool; holds rest
 	rest []byte           // bytes that arrived after a head, to be read next
 
 	raw  syscall.RawConn
 	once func(fd uintptr) bool // reads into b without waiting
+	look func(fd uintptr)      // looks at the next byte without waiting
 	b    []byte
 	n    int
 	fail error
 }
 
-func (s *session) upstream(up link, a rules.Attempt) (*upstream, error) {
+func (s *session) upstream(up link, a rules.Attempt, host string) (*upstream, error) {
 	raw, err := up.tcp.SyscallConn()
 	if err != nil {
 		up.Close()
 		return nil, err
 	}
-	u := &upstream{link: up, conn: up.tcp, dest: a.Dest, resolved: a.Resolved, mismatch: a.Mismatch, idle: s.p.limits.Idle, p: s.p, guard: s.guard, raw: raw}
+	u := &upstream{host: host, link: up, conn: up.tcp, dest: a.Dest, resolved: a.Resolved, mismatch: a.Mismatch, idle: s.p.limits.Idle,
+		p: s.p, raw: raw, made: time.Now()}
 	if a.Unproven {
 		u.unproven = a.Detail
 	}
-	u.once = u.readOnce
+	u.once, u.look = u.readOnce, u.lookOnce
 	return u, nil
 }
 
 // begin is called before a request is sent.
-func (u *upstream) begin(reused bool) {
-	u.reused = reused
+func (u *upstream) begin(guard *head.Guard) {
 	u.heard.Store(false)
 	u.told.Store(false)
-	u.serial.Store(u.guard.Serial())
+	u.guard = guard
+	u.serial.Store(guard.Serial())
 }
+
+// errHead refuses a response whose head is too long.
+var errHead = errors.New("the head of the response is too long")
 
 // Read returns heads by themselves, so that the framing of a body is seen from its first byte.
 func (u *upstream) Read(b []byte) (n int, err error) {
@@ -85,6 +98,9 @@ func (u *upstream) Read(b []byte) (n int, err error) {
 	part := n
 	if w == nil {
 		part = u.head.Cut(b[:n])
+		if u.room -= part; u.room < 0 {
+			return 0, errHead
+		}
 	} else if w.pieces != nil {
 		w.pieces.Feed(b[:n])
 	}
@@ -134,9 +150,12 @@ func (u *upstream) arrive(b []byte) (n int, err error) {
 	return u.waited(b)
 }
 
-// waited reads, and waits for at most the idle limit.
+// waited reads, and waits for at most the idle limit. The head of a response must be complete
+// within that time after the last byte of the request: its deadline is the one that Write has set.
 func (u *upstream) waited(b []byte) (int, error) {
-	u.conn.SetReadDeadline(time.Now().Add(u.idle))
+	if u.answer.Load() != nil {
+		u.conn.SetReadDeadline(time.Now().Add(u.idle))
+	}
 	if u.link.tls != nil {
 		return u.link.tls.Read(b)
 	}
@@ -193,26 +212,37 @@ func (u *upstream) Write(b []byte) (int, error) {
 	return n, err
 }
 
+// silent reports whether nothing has arrived on a connection that waits: no byte, and no end. What a
+// destination sends without a request must never become the answer to the next request.
+func (u *upstream) silent() bool {
+	if u.n = len(u.rest); u.n > 0 {
+		return false
+	}
+	if u.link.tls != nil {
+		u.conn.SetReadDeadline(time.Unix(1, 0)) // so that Read returns only what is decrypted already
+		if _, err := u.link.tls.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
+			return false
+		}
+	}
+	return u.raw.Control(u.look) == nil && u.fail == syscall.EAGAIN
+}
+
+func (u *upstream) lookOnce(fd uintptr) {
+	var one [1]byte
+	for {
+		if _, _, u.fail = syscall.Recvfrom(int(fd), one[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT); u.fail != syscall.EINTR {
+			return
+		}
+	}
+}
+
 // Close closes the connection. If the current request's client has not sent its body yet, it need
 // not.
 func (u *upstream) Close() error {
 	u.closed.Store(true)
 	err := u.link.Close()
-	u.guard.StopBody(u.serial.Load())
+	if u.guard != nil {
+		u.guard.StopBody(u.serial.Load())
+	}
 	return err
 }
-
-// LocalAddr returns our address.
-func (u *upstream) LocalAddr() net.Addr { return u.conn.LocalAddr() }
-
-// RemoteAddr returns the destination's address.
-func (u *upstream) RemoteAddr() net.Addr { return u.conn.RemoteAddr() }
-
-// SetDeadline bounds reads and writes.
-func (u *upstream) SetDeadline(t time.Time) error { return u.conn.SetDeadline(t) }
-
-// SetReadDeadline bounds reads.
-func (u *upstream) SetReadDeadline(t time.Time) error { return u.conn.SetReadDeadline(t) }
-
-// SetWriteDeadline bounds writes.
-func (u *upstream) SetWriteDeadline(t time.Time) error { return u.conn.SetWriteDeadline(t) }

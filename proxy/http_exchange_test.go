@@ -40,10 +40,14 @@ type exchange struct {
 
 func (w *world) exchange(text string) *exchange {
 	w.t.Helper()
-	e := &exchange{w: w, conn: w.dial(w.http)}
-	e.r = bufio.NewReader(e.conn)
+	e := w.exchangeOn(w.dial(w.http))
 	e.send(text)
 	return e
+}
+
+// exchangeOn is an exchange on an open connection.
+func (w *world) exchangeOn(conn *net.TCPConn) *exchange {
+	return &exchange{w: w, conn: conn, r: bufio.NewReader(conn)}
 }
 
 func (e *exchange) send(text string) {

@@ -31,7 +31,7 @@ func (g *grant) answerHere(r *http.Request) {
 	addVia(h, "1.1 "+g.s.p.engine.name)
 	g.out.WriteHeader(http.StatusOK)
 	g.out.Write(body)
-	g.dialState.set(func(w *dialState) { w.recorded = true })
+	g.recorded = true
 	if g.s.from.tunnel() == nil {
 		g.s.p.closed(rules.Close{Attempt: g.a, Decision: g.d, Started: g.began.UnixNano(), Duration: int64(time.Since(g.began))})
 	}

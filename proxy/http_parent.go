@@ -38,16 +38,17 @@ func (g *grant) forParent(u *upstream) {
 	}
 }
 
-// keepWay closes the session's idle connections if the next request must not take them. A kept
+// keepWay closes the session's own idle connections if the next request must not take them. A kept
 // connection has the way, and the login, of its time, so it does not outlive a generation with
 // parents. A request with Upgrade needs a connection to the destination itself, by CONNECT.
 func (s *session) keepWay(next *grant) {
 	before, now := s.by, next.a.Generation
-	if s.by = now; s.up == nil || before == nil || now == nil || len(before.Policy.Parents())+len(now.Policy.Parents()) == 0 {
+	if s.by = now; len(s.kept) == 0 || before == nil || now == nil {
 		return
 	}
-	if before != now || next.head.Upgrade() != "" {
-		s.up.CloseIdleConnections()
+	parents := len(before.Policy.Parents())+len(now.Policy.Parents()) > 0
+	if before != now && (parents || s.shares()) || parents && next.head.Upgrade() != "" {
+		s.forget()
 	}
 }
 

@@ -5,15 +5,10 @@ package proxy
 
 import (
 	"context"
-	"errors"
 	"net/http"
 
 	"sallyport/rules"
 )
-
-// errRepeat stops net/http from repeating a request by itself: it also repeats a POST with an
-// Idempotency-Key, it asks no policy, and it does not repeat DELETE.
-var errRepeat = errors.New("the kept connection ended before the answer")
 
 // mayRepeat reports whether a request that got no answer is repeated, once, on a new connection.
 // A destination may close a kept connection at any time, also while a request is on its way. So the
@@ -22,16 +17,12 @@ var errRepeat = errors.New("the kept connection ended before the answer")
 // only if nothing of it was sent. A body is not kept, so a request with one is not repeated.
 func (g *grant) mayRepeat(ctx context.Context, err error) bool {
 	u := g.up
-	if u == nil || !u.reused || u.heard.Load() || g.head.HasBody() || timedOut(err) || context.Cause(ctx) != nil ||
+	if !g.lost || g.repeated || !u.reused || u.heard.Load() || g.head.HasBody() || timedOut(err) || ctx.Err() != nil ||
 		g.s.guard.EndedBy() != rules.EndClean || !idempotent(g.head.Method) && u.told.Load() {
 		return false
 	}
-	first := false
-	g.dialState.set(func(w *dialState) {
-		first = w.repeats == 0
-		w.repeats++
-	})
-	return first
+	g.repeated = true
+	return true
 }
 
 // idempotent reports whether a request with the method may be carried out twice.

@@ -7,12 +7,10 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/netip"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -78,7 +76,7 @@ func TestRequestsDecidedOneByOne(t *testing.T) {
 	if strings.Contains(b.received(), "a.example") || strings.Contains(a.received(), "b.example") {
 		t.Errorf("mixed up: a %q, b %q", a.received(), b.received())
 	}
-	other := w.exchange(toA)
+	other := w.exchangeFrom("127.0.0.2", toA)
 	other.want(200, "")
 	if a.connections() != 2 {
 		t.Errorf("%d connections for two clients", a.connections())
@@ -191,26 +189,4 @@ func TestRequestPanic(t *testing.T) {
 	io.Copy(io.Discard, e.r)
 	w.eventually("count", func() bool { return w.p.Stats().Panics == 1 })
 	w.wantOne(rules.Deny, rules.MalformedRequest)
-}
-
-// A client connection holds few upstream connections, however many hosts it asks for.
-func TestIdleUpstreamsAreFew(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, nil)
-	var open atomic.Int32
-	serve := func(conn *net.TCPConn, r io.Reader) {
-		open.Add(1)
-		defer open.Add(-1)
-		answering(okAnswer)(conn, r)
-	}
-	w.origin("8.8.8.8:80", serve)
-	w.origin("8.8.8.8:5000", serve)
-	w.origin("8.8.8.6:80", serve)
-	w.origin("8.8.8.6:5000", serve)
-	e := w.exchange("")
-	for _, host := range []string{"a.example", "b.example", "mixed.example", "a.example:5000", "b.example:5000", "mixed.example:5000"} {
-		e.send("GET http://" + host + "/ HTTP/1.1\r\nHost: " + host + "\r\n\r\n")
-		e.want(200, "")
-	}
-	w.eventually("two upstreams", func() bool { return open.Load() == 2 })
 }

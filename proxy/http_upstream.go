@@ -4,16 +4,12 @@
 package proxy
 
 import (
+	"cmp"
 	"context"
-	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
-	"net/http/httptrace"
 	"net/textproto"
-	"runtime/debug"
-	"time"
 
 	"github.com/elazarl/goproxy"
 
@@ -22,47 +18,20 @@ import (
 	"sallyport/rules"
 )
 
-// Limits of what a destination may send, and of how long it may keep a client waiting.
-const (
-	maxResponseHead = 64 << 10
-	continueWait    = time.Second // how long to wait for 100 Continue; then the body is sent anyway
-)
-
-// transport returns the session's own pool of connections.
-func (s *session) transport() *http.Transport {
-	if s.up == nil {
-		s.up = &http.Transport{
-			DialContext:            s.dial,
-			DialTLSContext:         noDial,
-			DisableCompression:     true,
-			MaxIdleConns:           2, // each costs 16 KiB and a descriptor; see neededDescriptors
-			MaxIdleConnsPerHost:    1,
-			IdleConnTimeout:        min(s.p.limits.Idle, head.MaxKeepAlive),
-			ResponseHeaderTimeout:  s.p.limits.Idle,
-			ExpectContinueTimeout:  continueWait,
-			MaxResponseHeaderBytes: maxResponseHead,
+// connectionFor returns a connection for a granted request: one that waits, or a new one. A request
+// that is repeated gets a new one.
+func (s *session) connectionFor(ctx context.Context, g *grant) (*upstream, error) {
+	if !g.repeated {
+		if u := s.waiting(g); u != nil {
+			u.reused = true
+			return u, nil
 		}
-	}
-	return s.up
-}
-
-// dial connects to the destination of the current grant and to nothing else.
-func (s *session) dial(ctx context.Context, _, addr string) (conn net.Conn, err error) {
-	defer func() {
-		if v := recover(); v != nil { // net/http does not recover on this goroutine
-			s.guard.Panicked = fmt.Errorf("%v\n%s", v, debug.Stack())
-			err = errors.New("internal error")
-		}
-	}()
-	g, ok := ctx.Value(grantKey{}).(*grant)
-	if !ok || g.host != addr {
-		return nil, errors.New("no grant for this destination")
 	}
 	up, a, err := s.dialFor(ctx, g)
 	if err != nil {
 		return nil, err
 	}
-	return s.upstream(up, a)
+	return s.upstream(up, a, g.host)
 }
 
 // roundTrip sends a granted request to its destination. It always returns a response, except after
@@ -71,20 +40,13 @@ func (g *grant) roundTrip(r *http.Request, _ *goproxy.ProxyCtx) (*http.Response,
 	if g.answered != nil {
 		return g.answered, g.answerErr
 	}
-	ctx, cancel := context.WithCancelCause(r.Context())
-	trace := httptrace.ClientTrace{
-		GotConn:        func(i httptrace.GotConnInfo) { g.connected(i, cancel) },
-		Got100Continue: g.out.proceed, // before the body is read
-		Got1xxResponse: g.interim,
-	}
 	g.url, g.field = r.URL, r.Header
 	g.s.keepWay(g)
 	g.wantTrailers(r.Header)
-	traced := r.WithContext(httptrace.WithClientTrace(ctx, &trace))
-	resp, err := g.s.transport().RoundTrip(traced)
-	if err != nil && g.mayRepeat(ctx, err) {
+	resp, err := g.trip(r)
+	if err != nil && g.mayRepeat(r.Context(), err) {
 		if err = g.judgeAgain(); err == nil {
-			resp, err = g.s.transport().RoundTrip(traced)
+			resp, err = g.trip(r)
 		}
 	}
 	g.out.settle()
@@ -96,18 +58,14 @@ func (g *grant) roundTrip(r *http.Request, _ *goproxy.ProxyCtx) (*http.Response,
 		err = g.loginRefused()
 	}
 	if err == nil && resp.StatusCode < http.StatusOK {
-		if g.accepts(resp) && g.switchProtocols(resp) {
+		if g.accepts(resp) && resp.Body.(*body).x.handOver() && g.switchProtocols(resp) {
 			return nil, nil
 		}
 		resp.Body.Close()
+		g.up.Close()
 		err = errUpgrade
 	}
 	if err != nil {
-		var denied *deniedError
-		if errors.As(context.Cause(ctx), &denied) {
-			err = denied
-		}
-		cancel(nil)
 		return g.failed(r, err)
 	}
 	g.up.serial.Store(0) // the rest of the request's body may still come, and is judged
@@ -117,7 +75,6 @@ func (g *grant) roundTrip(r *http.Request, _ *goproxy.ProxyCtx) (*http.Response,
 		g.out.pieces = new(head.Pieces)
 	}
 	g.hideLogin(resp)
-	resp.Body = &body{ReadCloser: resp.Body, g: g, up: g.up, cancel: cancel}
 	// This is a copy, because net/http later adds the trailers to the original.
 	out := *resp
 	out.Trailer = nil
@@ -133,23 +90,13 @@ func (g *grant) interim(status int, header textproto.MIMEHeader) error {
 	return g.out.interim(status, h, g.head.HTTP11)
 }
 
-// connected asks the final question. The connection is ready, new or reused, and no byte of the
+// connected asks the final question. The connection is ready, new or not, and no byte of the
 // request has been sent on it. The question is final only once. If the request is repeated on
-// another connection, the question is provisional.
-func (g *grant) connected(i httptrace.GotConnInfo, cancel context.CancelCauseFunc) {
-	u := i.Conn.(*upstream)
-	early := false
-	g.dialState.set(func(w *dialState) {
-		early = w.used > w.repeats
-		w.recorded, w.used = true, w.used+1
-	})
-	if early { // net/http itself repeats the request
-		peek.Reset(u.conn)
-		cancel(errRepeat)
-		return
-	}
-	g.up = u
-	u.begin(i.Reused)
+// another connection, the question is provisional. If connected returns an error, the connection is
+// not used.
+func (g *grant) connected(u *upstream) error {
+	g.recorded, g.up = true, u
+	u.begin(g.s.guard)
 	a := g.a
 	a.Dest, a.Resolved, a.Mismatch, a.Parent, a.Provisional = u.dest, u.resolved, u.mismatch, u.link.parent, g.final
 	g.forParent(u)
@@ -159,8 +106,7 @@ func (g *grant) connected(i httptrace.GotConnInfo, cancel context.CancelCauseFun
 	d := g.s.p.cfg.Gate.Decide(a)
 	if !d.Allowed() {
 		peek.Reset(u.conn)
-		cancel(&deniedError{a, d})
-		return
+		return &deniedError{a, d}
 	}
 	g.final, a.Provisional = true, false
 	switch {
@@ -174,9 +120,10 @@ func (g *grant) connected(i httptrace.GotConnInfo, cancel context.CancelCauseFun
 	}
 	g.flow.reconnected(u.link)
 	if g.flow.outdated() {
-		cancel(net.ErrClosed)
+		return net.ErrClosed
 	}
 	u.flow.Store(g.flow)
+	return nil
 }
 
 // end reports the end of a request that was finally allowed.
@@ -204,38 +151,44 @@ func (g *grant) cause() rules.Cause {
 	return cause
 }
 
-// A body is a response body that records whether it was cut.
+// A body is the body of an answer. Its end is the end of the trip.
 type body struct {
 	io.ReadCloser
-	g      *grant
-	up     *upstream
-	cancel context.CancelCauseFunc
+	x   *trip
+	err error // of the last Read
 }
 
-// Read reads the body, and flushes the response before it waits.
+// Read reads the body, and flushes the response before it waits. If the body breaks off, the
+// response to the client breaks off too.
 func (b *body) Read(p []byte) (int, error) {
-	b.up.answer.Store(b.g.out)
+	if b.err != nil {
+		return 0, b.err
+	}
+	x := b.x
+	x.u.answer.Store(x.g.out)
 	n, err := b.read(p)
-	b.up.answer.Store(nil)
-	switch {
+	x.u.answer.Store(nil)
+	switch b.err = err; {
 	case err == io.EOF:
-		b.g.out.trail()
+		x.g.out.trail()
+		x.done(true)
 	case err != nil:
-		b.g.cut.Store(true)
+		x.g.cut.Store(true)
+		x.done(false)
 	}
 	return n, err
 }
 
 func (b *body) read(p []byte) (int, error) {
-	if pieces := b.g.out.pieces; pieces != nil {
-		return pieces.Read(p, b.ReadCloser.Read, b.up.atHand)
+	if pieces := b.x.g.out.pieces; pieces != nil {
+		return pieces.Read(p, b.ReadCloser.Read, b.x.u.atHand)
 	}
 	return b.ReadCloser.Read(p)
 }
 
-// Close ends the request.
+// Close ends the trip. What was not read of the body is not read any more.
 func (b *body) Close() error {
-	err := b.ReadCloser.Close()
-	b.cancel(nil)
-	return err
+	b.x.done(b.ReadCloser == http.NoBody)
+	b.err = cmp.Or(b.err, net.ErrClosed)
+	return nil
 }

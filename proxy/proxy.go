@@ -133,6 +133,8 @@ type Proxy struct {
 	sniffing     *quota.Table[rules.QuotaKey]
 	lookups      *quota.Table[rules.QuotaKey]
 	flows        flowTable
+	idle         idleTable
+	lines        linePool
 	datagrams    *datagram.Table
 	associations *quota.Table[rules.QuotaKey]
 	parents      parentTable
@@ -145,6 +147,7 @@ type Proxy struct {
 func New(cfg Config) *Proxy {
 	p := &Proxy{cfg: cfg, limits: cfg.Limits.withDefaults(), log: cfg.Log, remote: peerOf, slice: relay.Slice, grace: firstRequestWait, drained: make(chan struct{}), logins: proof.New(time.Now)}
 	p.sniffing = quota.New[rules.QuotaKey](p.limits.Sniffing, p.limits.sniffingQuota())
+	p.idle.limit = min(idleLimit, p.limits.Connections)
 	p.lookups = quota.New[rules.QuotaKey](quota.Unlimited, maxLookups)
 	if p.log == nil {
 		p.log = slog.New(slog.DiscardHandler)

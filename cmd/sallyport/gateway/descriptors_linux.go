@@ -21,8 +21,9 @@ const (
 	// a flow, and the socket of an association.
 	flowDescriptors = 2
 	// reservedDescriptors is the number for everything else: listeners, the
-	// journal, admin connections, DNS clients over TCP and upstream queries.
-	reservedDescriptors = 2560
+	// journal, admin connections, DNS clients over TCP, upstream queries, and 1024
+	// connections to destinations that wait for the next request of any client.
+	reservedDescriptors = 3584
 )
 
 // openFiles returns how many descriptors this process may open; 0 if the kernel

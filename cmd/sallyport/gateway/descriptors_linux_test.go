@@ -20,8 +20,8 @@ func TestDescriptorsNeeded(t *testing.T) {
 		connections   int
 		need, fitting uint64
 	}{
-		{16384, 68096, 16384},
-		{1, 2564, 1},
+		{16384, 69120, 16384},
+		{1, 3588, 1},
 	} {
 		need := neededDescriptors(site.Limits{Connections: c.connections})
 		if need != c.need || fitting(need) != c.fitting {
@@ -43,11 +43,11 @@ func TestDescriptorsWarning(t *testing.T) {
 		says  string
 	}{
 		{0, false, ""}, // unknown
-		{68097, false, ""},
-		{68096, false, ""},
-		{68095, false, ""}, // a hard limit of 68096 and a lower soft one
-		{68094, true, "open_files=68094 needed=68096 connections=16384"},
-		{20000, true, "LimitNOFILE=68096 (systemd), --ulimit nofile=68096 (container), or connections = 4360"},
+		{69121, false, ""},
+		{69120, false, ""},
+		{69119, false, ""}, // a hard limit of 69120 and a lower soft one
+		{69118, true, "open_files=69118 needed=69120 connections=16384"},
+		{20000, true, "LimitNOFILE=69120 (systemd), --ulimit nofile=69120 (container), or connections = 4104"},
 		{math.MaxUint64, false, ""}, // no limit
 	} {
 		var b bytes.Buffer
