@@ -48,7 +48,7 @@ func TestMemoryLimit(t *testing.T) {
 		if diff := is - c.want; diff < -1024 || diff > 1024 || got.Memory != is && got.Memory != shown || got.MemoryFrom != c.from || got.memory() != c.says {
 			t.Errorf("%s: the runtime has %d, want %d; said %+v, %q", c.what, is, c.want, got, got.memory())
 		}
-		if got.Files == 0 || got.FilesNeed != 2960 || !strings.Contains(got.files(), "2960") {
+		if got.Files == 0 || got.FilesNeed != 3984 || !strings.Contains(got.files(), "3984") {
 			t.Errorf("%s: files %+v, %q", c.what, got, got.files())
 		}
 	}
