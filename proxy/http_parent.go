@@ -5,7 +5,6 @@ package proxy
 
 import (
 	"context"
-	"errors"
 
 	"sallyport/rules"
 )
@@ -64,9 +63,8 @@ func (g *grant) plain() bool {
 // Other errors stay as they are.
 func (g *grant) parentEnded(ctx context.Context, err error) error {
 	u := g.up
-	var dial *dialError
-	if u == nil || !u.link.absolute || u.heard.Load() || timedOut(err) || errors.As(err, &dial) || g.fault.Load() != nil ||
-		g.s.guard.EndedBy() != rules.EndClean || ctx.Err() != nil && !errors.Is(context.Cause(ctx), errRepeat) {
+	if !g.lost || !u.link.absolute || u.heard.Load() || timedOut(err) || g.fault.Load() != nil ||
+		g.s.guard.EndedBy() != rules.EndClean || ctx.Err() != nil {
 		return err
 	}
 	l := u.link

@@ -21,7 +21,7 @@ func (g *grant) mayRepeat(ctx context.Context, err error) bool {
 		g.s.guard.EndedBy() != rules.EndClean || !idempotent(g.head.Method) && u.told.Load() {
 		return false
 	}
-	g.repeated = true
+	g.repeated, g.lost = true, false
 	return true
 }
 

@@ -51,7 +51,7 @@ func (g *grant) roundTrip(r *http.Request, _ *goproxy.ProxyCtx) (*http.Response,
 	}
 	g.out.settle()
 	if err != nil {
-		err = g.parentEnded(ctx, err)
+		err = g.parentEnded(r.Context(), err)
 	}
 	if err == nil && g.up.link.absolute && resp.StatusCode == http.StatusProxyAuthRequired {
 		resp.Body.Close()
