@@ -56,6 +56,7 @@ func TestBalancerNamesTheClient(t *testing.T) {
 
 // Without a whole header with a client no query is answered, and one denial is recorded.
 func TestBalancerWithoutClient(t *testing.T) {
+	t.Parallel()
 	query := string(framed(packed(t, question("a.example.", dns.TypeA))))
 	for _, c := range []struct{ name, sent, detail string }{
 		{"no header", query, proxyheader.ErrNone.Error()},
@@ -109,6 +110,7 @@ func TestBalancerChecksHealth(t *testing.T) {
 
 // From any other source a header is a malformed message.
 func TestHeaderFromElsewhere(t *testing.T) {
+	t.Parallel()
 	for _, header := range []string{headerLine, headerBinary} {
 		s := serve(t, 1, func(c *setup) { c.TCPIdle = 300 * time.Millisecond }, "a.example")
 		conn := s.dial()

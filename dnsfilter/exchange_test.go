@@ -212,7 +212,7 @@ func TestFailover(t *testing.T) {
 			if code, _ := extended(r); r.Rcode != dns.RcodeServerFailure || len(r.Answer) != 0 || code != dns.ExtendedErrorCodeNoReachableAuthority {
 				t.Errorf("alone: %v", r)
 			}
-			if !allowed(t, alone) || time.Since(began) > 2*time.Second {
+			if !allowed(t, alone) || time.Since(began) > 10*time.Second {
 				t.Errorf("alone: took %v", time.Since(began))
 			}
 			bad.asked()
@@ -220,6 +220,7 @@ func TestFailover(t *testing.T) {
 				t.Errorf("a failure is not remembered: %v", r)
 			}
 			bad.answerWith(nil)
+			alone.cfg.Timeout = 20 * time.Second
 			alone.advance(failureTTL * time.Second)
 			if r := alone.ask("a.example.", dns.TypeA); !slices.Equal(data(r), []string{"192.0.1.10"}) {
 				t.Errorf("a failure is remembered for too long: %v", r)

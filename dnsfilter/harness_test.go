@@ -4,6 +4,7 @@ package dnsfilter
 
 import (
 	"context"
+	"flag"
 	"net/netip"
 	"slices"
 	"strings"
@@ -17,7 +18,14 @@ import (
 	"sallyport/rules"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// TestMain lets more tests run at once than there are processors, because these tests wait
+// for silent servers most of the time. The flag -parallel takes precedence.
+func TestMain(m *testing.M) {
+	if err := flag.Set("test.parallel", "8"); err != nil {
+		panic(err)
+	}
+	goleak.VerifyTestMain(m)
+}
 
 const (
 	knownClient   = "10.1.1.1"

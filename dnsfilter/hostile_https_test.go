@@ -94,14 +94,11 @@ func TestGoAway(t *testing.T) {
 				b := provenHarness(t, ca, fmt.Sprintf("https://%v/dns-query?name=dns.test", s.addr), "*.example")
 				p := new(plainPorts)
 				b.cfg.Dial = p.dial
-				names := map[string]string{"b.example.": "192.0.1.11"}
 				if warm {
 					b.ask("a.example.", dns.TypeA)
 				}
-				for name, want := range names {
-					if r := b.ask(name, dns.TypeA); !slices.Equal(data(r), []string{want}) {
-						t.Errorf("%s: %v, %v", name, r, b.Upstreams()[0].Why)
-					}
+				if r := b.ask("b.example.", dns.TypeA); !slices.Equal(data(r), []string{"192.0.1.11"}) {
+					t.Errorf("%v, %v", r, b.Upstreams()[0].Why)
 				}
 				if n := s.conns.Load(); n != 2 {
 					t.Errorf("%d connections", n)
@@ -154,6 +151,7 @@ func TestHTTPSRedirect(t *testing.T) {
 // TestHTTPSBodies asserts that a body of the right type that is no answer gives none, in
 // the time limit and in bounded memory.
 func TestHTTPSBodies(t *testing.T) {
+	t.Parallel()
 	zone := newZone(t)
 	ca := newCertifier(t)
 	body := func(write func(w io.Writer, flush func(), stop <-chan struct{})) http.HandlerFunc {

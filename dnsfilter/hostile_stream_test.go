@@ -33,7 +33,11 @@ func TestStreamDrips(t *testing.T) {
 			if _, err := c.Write([]byte{b}); err != nil {
 				return
 			}
-			time.Sleep(100 * time.Millisecond)
+			select {
+			case <-time.After(time.Second):
+			case <-t.Context().Done():
+				return
+			}
 		}
 	})
 	good := serveDoT(t, tlsOf(ca.make(nil)), answering(zone, nil))
@@ -42,17 +46,17 @@ func TestStreamDrips(t *testing.T) {
 	alone := provenHarness(t, ca, text(bad), "*.example")
 	alone.cfg.Timeout = time.Second
 	began := time.Now()
-	if r := alone.ask("a.example.", dns.TypeA); r.Rcode != dns.RcodeServerFailure || time.Since(began) > 2*time.Second {
+	if r := alone.ask("a.example.", dns.TypeA); r.Rcode != dns.RcodeServerFailure || time.Since(began) > 20*time.Second {
 		t.Errorf("alone: %v after %v", r, time.Since(began))
 	}
 
 	both := newHarness(t, func(s *setup) {
 		s.Upstreams, s.Roots = []rules.Upstream{upstreamOf(t, text(bad)), upstreamOf(t, text(good))}, ca.roots
-		s.TryTimeout = 300 * time.Millisecond
+		s.Timeout, s.TryTimeout = 20*time.Second, 300*time.Millisecond
 	}, "*.example")
 	for _, name := range []string{"a.example.", "b.example."} {
 		began = time.Now()
-		if r := both.ask(name, dns.TypeA); len(r.Answer) != 1 || time.Since(began) > time.Second {
+		if r := both.ask(name, dns.TypeA); len(r.Answer) != 1 || time.Since(began) > 10*time.Second {
 			t.Errorf("beside another upstream: %v after %v", r, time.Since(began))
 		}
 	}

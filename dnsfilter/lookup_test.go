@@ -69,6 +69,7 @@ func join(addrs []netip.Addr) string {
 // TestLookupFails asserts that a look-up ends in time when upstreams are
 // silent, when its context ends, and when the filter closes.
 func TestLookupFails(t *testing.T) {
+	t.Parallel()
 	b := newHarness(t, func(c *setup) { c.Timeout = 300 * time.Millisecond })
 	b.up.answerWith(func(dns.ResponseWriter, *dns.Msg) bool { return true })
 	var failed *UpstreamError

@@ -229,6 +229,6 @@ func provenHarness(t *testing.T, c *certifier, text string, names ...string) *ha
 	t.Helper()
 	return newHarness(t, func(s *setup) {
 		s.Upstreams, s.Roots = []rules.Upstream{upstreamOf(t, text)}, c.roots
-		s.Timeout, s.TryTimeout = 2*time.Second, 300*time.Millisecond
+		s.Timeout, s.TryTimeout = 20*time.Second, 300*time.Millisecond
 	}, names...)
 }

@@ -146,6 +146,7 @@ func TestBrokenAfterAQuery(t *testing.T) {
 
 // TestTrickle asserts that slow bytes do not extend the deadline.
 func TestTrickle(t *testing.T) {
+	t.Parallel()
 	s := serve(t, 1, func(c *setup) { c.TCPIdle = 200 * time.Millisecond }, "a.example")
 	conn := s.dial()
 	began := time.Now()

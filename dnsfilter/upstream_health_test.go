@@ -92,6 +92,7 @@ func TestUpstreams(t *testing.T) {
 // TestProbeWithoutTCP asserts that an upstream with a truncated answer to a
 // probe is up, even if a firewall blocks TCP.
 func TestProbeWithoutTCP(t *testing.T) {
+	t.Parallel()
 	b := newHarness(t, func(c *setup) {
 		c.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
 			if network == "tcp" {
@@ -154,7 +155,7 @@ func TestSlowName(t *testing.T) {
 	var blamed atomic.Bool
 	b := newHarness(t, func(c *setup) {
 		c.ProbeEvery, c.Now = time.Minute, time.Now
-		c.Timeout, c.TryTimeout = 300*time.Millisecond, 100*time.Millisecond
+		c.Timeout, c.TryTimeout = time.Second, 500*time.Millisecond
 		c.ObserveUpstream = func(u UpstreamTry) { blamed.Store(blamed.Load() || u.Down) }
 	}, "*.example")
 	dead := func(q *dns.Msg) bool { return q.Question[0].Qtype != dns.TypeNS }
@@ -189,7 +190,7 @@ func TestSlowNameBehindADeadUpstream(t *testing.T) {
 	b := newHarness(t, func(c *setup) {
 		c.Upstreams = append(dead.upstream(), c.Upstreams...)
 		c.ProbeEvery, c.Now = time.Minute, time.Now
-		c.Timeout, c.TryTimeout = 300*time.Millisecond, 100*time.Millisecond
+		c.Timeout, c.TryTimeout = time.Second, 500*time.Millisecond
 	}, "*.example")
 	b.up.answerWith(func(_ dns.ResponseWriter, q *dns.Msg) bool {
 		return strings.HasPrefix(strings.ToLower(q.Question[0].Name), "slow")

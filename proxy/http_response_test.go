@@ -53,7 +53,9 @@ func TestUpstreamFailures(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			var log bytes.Buffer
 			w := newWorld(t, func(cfg *Config) {
-				cfg.Limits.Idle = 200 * time.Millisecond
+				if c.cause == rules.EndIdle {
+					cfg.Limits.Idle = 200 * time.Millisecond
+				}
 				cfg.Log = slog.New(slog.NewTextHandler(&log, nil))
 			})
 			if c.origin != nil {

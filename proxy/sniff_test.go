@@ -194,14 +194,15 @@ func TestSniffDeadline(t *testing.T) {
 			w := newWorld(t, impatient)
 			a, _ := netip.ParseAddrPort("8.8.8.8:" + c.authority[strings.LastIndexByte(c.authority, ':')+1:])
 			o := w.origin(a.String(), nil)
-			conn, r := w.tunnelTo(c.authority, "")
+			first := min(1, len(c.drip)) // without a first byte in time, the server would speak first on port 5000
+			conn, r := w.tunnelTo(c.authority, string(c.drip[:first]))
 			start := time.Now()
 			if c.leave {
-				conn.Write(c.drip)
+				conn.Write(c.drip[first:])
 				conn.CloseWrite()
 			} else {
 				go func() {
-					for _, b := range c.drip {
+					for _, b := range c.drip[first:] {
 						if _, err := conn.Write([]byte{b}); err != nil {
 							return
 						}

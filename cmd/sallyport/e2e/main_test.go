@@ -5,6 +5,7 @@
 package e2e
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -27,6 +28,11 @@ func TestMain(m *testing.M) {
 	}
 	if os.Getenv(probeVariable) != "" {
 		os.Exit(runProbe(os.Stdin, os.Stdout))
+	}
+	if os.Geteuid() != 0 { // what an ordinary user can run needs little of the processor
+		if err := flag.Set("test.parallel", "4"); err != nil {
+			panic(err)
+		}
 	}
 	unix.Umask(0o022) // no other user may write the tests' files, independent of the login's umask
 	os.Exit(run(m))

@@ -56,6 +56,7 @@ func malformedTargets() []string {
 // by any front end. Each target causes one denial, every line of the journal is
 // whole, and sallyport continues.
 func TestMalformedTargets(t *testing.T) {
+	t.Parallel()
 	s := newService(t)
 	s.configure(t, s.configuration())
 	s.activate(t)

@@ -136,6 +136,7 @@ func (g *generations) queries(t *testing.T, from string, rate int, name func(n i
 // site is reached only if a configuration permits it. A try that both
 // configurations permit is served every time.
 func TestOneGeneration(t *testing.T) {
+	t.Parallel()
 	g := newGenerations(t)
 	in := g.both(t)
 	g.configure(t, in[0])

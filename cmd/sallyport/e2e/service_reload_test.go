@@ -17,6 +17,7 @@ import (
 // request that neither permits is denied every time, and none of its packets get
 // out. Tunnels that both permit stay open.
 func TestReloadUnderLoad(t *testing.T) {
+	t.Parallel()
 	s := newService(t)
 	const limits = "[limits]\ndns_qps = 100000\ndns_tcp = 2000\n" // higher than the load needs
 	in := []string{s.configuration(s.rule("now-and-then"), limits), s.configuration(limits)}

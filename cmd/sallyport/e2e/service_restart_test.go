@@ -17,6 +17,7 @@ import (
 // TestRestartUnderLoad restarts under load while the manager holds the sockets.
 // No client is refused or cut off, no query is lost, and every answer is right.
 func TestRestartUnderLoad(t *testing.T) {
+	t.Parallel()
 	s := newService(t)
 	s.configure(t, s.configuration("[limits]\ndrain = \"1s\"\n"))
 	s.activate(t)
@@ -96,6 +97,7 @@ func TestAnswerUnderWayAtTheEnd(t *testing.T) {
 // normally. The others are reset at the limit. The journal has the end of each
 // tunnel.
 func TestDrainOfManyTunnels(t *testing.T) {
+	t.Parallel()
 	const tunnels, ending = 500, 250
 	s := newService(t)
 	s.configure(t, s.configuration("[limits]\ndrain = \"6s\"\n"))

@@ -55,6 +55,7 @@ func TestAReloadThatBreaksAnExpectationIsRefused(t *testing.T) {
 // A rule that expires can break an expectation. The gateway goes on serving by its policy and
 // stays ready; the log and /readyz say that the next start will refuse the configuration.
 func TestAnExpectationThatARunningPolicyBreaks(t *testing.T) {
+	t.Parallel()
 	g, log, write := readyGateway(t)
 	end := time.Now().Add(2 * time.Second).UTC()
 	write(readySite + mirrorRule("expires = "+end.Format(time.RFC3339Nano)) + mirrorExpected)

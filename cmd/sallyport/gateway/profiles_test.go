@@ -119,6 +119,7 @@ func (s *profileScene) permits(want ...string) {
 }
 
 func TestProfileFilesAreWatched(t *testing.T) {
+	t.Parallel()
 	s := newProfileScene(t)
 	s.permits("one.backup.example", "liveupdate.symantec.com")
 

@@ -37,6 +37,7 @@ func serveDoH(t *testing.T) *httptest.Server {
 }
 
 func TestProvenUpstream(t *testing.T) {
+	t.Parallel()
 	s := serveDoH(t)
 	ca := filepath.Join(t.TempDir(), "ca.pem")
 	if err := os.WriteFile(ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw}), 0o600); err != nil {

@@ -14,6 +14,7 @@ import (
 // A configuration whose files change while it is read is not used: one half of a change can
 // permit more than the whole change.
 func TestFilesThatChangeDuringTheLoadAreNotUsed(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	file, list := filepath.Join(dir, "sallyport.toml"), filepath.Join(dir, "allow.txt")
 	write := func(path, text string) {
