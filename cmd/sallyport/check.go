@@ -62,6 +62,7 @@ check does not test whether the addresses in [listen] are free.`,
 			if !liveSets {
 				problems = append(problems, nftables.DatagramsToNames(cfg, policy)...)
 			}
+			problems = append(problems, nftables.DatagramsWithoutWay(cfg, policy)...)
 			problems = append(problems, nftables.SyntheticDatagrams(cfg, policy)...)
 			problems = append(problems, cfg.CheckPrivate(policy)...)
 			problems = append(problems, nftables.LoopbackListeners(cfg, m)...)

@@ -19,9 +19,11 @@ import (
 	"github.com/spf13/pflag"
 
 	"sallyport/cmd/sallyport/commandline"
+	"sallyport/cmd/sallyport/gateway"
 	"sallyport/rules"
 	"sallyport/rules/profile"
 	"sallyport/rules/profile/draft"
+	"sallyport/rules/profile/lint"
 )
 
 // importOptions are the flags of profiles import.
@@ -56,7 +58,8 @@ any cell, words such as "optional", "if", "only when" or "older than", struck-ou
 hidden text, a direction other than outbound, a source other than the role, a role
 instead of a name, a merged cell that leaves the destination or the port empty. The
 draft keeps such a row as a comment that begins with NOTE, says what you must decide,
-and has the rule that you may write. Standard error counts these rows.
+and has the rule that you may write. Standard error counts these rows. A comment
+"NOTE beside the rule" has a warning of profiles check about the rule below it.
 
 import knows the usual words of a condition in some languages, and it reads tables and
 their headings, not the text around them. Read every purpose, and the page. import does
@@ -163,23 +166,22 @@ func (o *importOptions) run(file string, in io.Reader, out, errs io.Writer) erro
 	if err != nil {
 		return fmt.Errorf("%s: %w", file, err)
 	}
-	if o.output != "" {
-		err = replaceFile(o.output, d.TOML())
-	} else {
-		_, err = out.Write(d.TOML())
-	}
+	shipped, err := gateway.ShippedProfiles()
 	if err != nil {
 		return err
 	}
-	n, all := d.Decided(), len(d.Rows)
-	fmt.Fprintf(errs, "sallyport: %s: %s, %s\n", file, rules.Counted(all, "row", "rows"), rules.Counted(n, "rule", "rules"))
-	if left := all - n; left > 0 {
-		fmt.Fprintf(errs, "sallyport: %s: search the draft for NOTE\n", rules.Counted(left, "row is not a rule yet", "rows are not rules yet"))
+	draftText := d.TOML()
+	_, findings := lint.Texts([]lint.Text{{File: o.draft.File, Data: draftText}}, shipped)
+	draftText, beside := lint.Beside(draftText, findings)
+	if o.output != "" {
+		err = replaceFile(o.output, draftText)
+	} else {
+		_, err = out.Write(draftText)
 	}
-	if n := d.Remarked(); n > 0 {
-		fmt.Fprintf(errs, "sallyport: %s from the import: read each \"note =\" of the draft\n", rules.Counted(n, "rule has a note", "rules have a note"))
+	if err == nil {
+		o.summary(errs, file, d, beside)
 	}
-	return nil
+	return err
 }
 
 // check refuses flags that would make a profile that does not load.

@@ -79,20 +79,19 @@ func (k Keeper) RunPermissions(cfg *site.Config, file string) rules.Problems {
 	for _, in := range cfg.Inputs {
 		files = append(files, kept{key: in.Key + ": ", path: in.Path, secret: in.Secret, dir: in.Dir})
 	}
-	var out rules.Problems
-	said := map[string]bool{} // files of one directory have the faults of their path in common
+	var found []fault
 	for _, f := range files {
 		if f.path == "" || f.path == "-" {
 			continue
 		}
 		own := k.ownFaults(f.path, f.dir, f.secret)
 		for _, text := range k.faults(f.path, f.dir, f.secret) {
-			if said[f.key+text] {
-				continue
-			}
-			said[f.key+text] = true
-			out = append(out, rules.Problem{File: cfg.File, Text: f.key + text, Warning: !slices.Contains(own, text)})
+			found = withFault(found, fault{[]string{f.key}, text, slices.Contains(own, text)})
 		}
+	}
+	var out rules.Problems
+	for _, f := range found {
+		out = append(out, rules.Problem{File: cfg.File, Text: f.prefix() + f.text, Warning: !f.own})
 	}
 	return out
 }

@@ -209,11 +209,26 @@ func TestPermissionsOfAConfiguration(t *testing.T) {
 			t.Errorf("no error: %v", p)
 		}
 	}
-	if want := []string{"", "[admin] token_file: ", "[admin] token_file: ", "[admin] tls_key: ", "[admin] tls_key: ", "[admin] tls_cert: "}; !slices.Equal(got, want) {
+	if want := []string{"", "[admin] token_file: ", "[admin] token_file: ", "[admin] tls_key: ", "[admin] tls_key, [admin] tls_cert: "}; !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
 	}
 	if got := k.CheckPermissions(&site.Config{}, "-"); len(got) != 0 {
 		t.Errorf("standard input: %v", got)
+	}
+}
+
+// One directory that others can write is one line with one command, however many files are in it.
+func TestPermissionsOfOneDirectory(t *testing.T) {
+	_, in := keptTree(t)
+	if err := os.Chmod(in("conf"), 0o777); err != nil {
+		t.Fatal(err)
+	}
+	cfg := &site.Config{Spec: rules.Spec{File: "c.toml"}, Admin: site.Admin{TLSCert: in("conf/..1/site.toml")},
+		Inputs: []site.Input{{Key: "[profiles] paths", Path: in("conf"), Dir: true}, {Key: "[profiles] paths", Path: in("conf/site.toml")}}}
+	got := Keeper{uid: os.Geteuid()}.CheckPermissions(cfg, in("conf/site.toml"))
+	want := fmt.Sprintf("c.toml: this file, [admin] tls_cert, [profiles] paths: every user of this host can put files there, as %s has mode 0777: chmod go-w %[1]s", in("conf"))
+	if len(got) != 1 || got[0].String() != want {
+		t.Errorf("%v, want %s", got, want)
 	}
 }
 

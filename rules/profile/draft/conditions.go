@@ -177,7 +177,9 @@ func (e *Entry) conditions(f fields, heading string) {
 	kinds := map[bool][]condition{} // by whether they depend on a version
 	for _, c := range found {
 		kinds[c.version] = append(kinds[c.version], c)
-		if !c.version && e.Likely.Feature == "" {
+		if c.version {
+			e.versionTexts = appendNew(e.versionTexts, c.where+": "+c.sentence)
+		} else if e.Likely.Feature == "" {
 			e.Likely.Feature = c.sentence
 		}
 	}

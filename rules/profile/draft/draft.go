@@ -59,6 +59,8 @@ type Entry struct {
 	Footnotes []string // the footnotes that its marks refer to
 	Likely    Likely   // of an entry with doubts
 
+	versionTexts []string // "row: " and a sentence that names a version
+
 	title   bool // a cell across the whole table: there is no rule to propose
 	inbound bool // the other side opens the connections: there is no rule to propose
 }
@@ -69,6 +71,8 @@ type Likely struct {
 	Left         []string // destinations that To does not have, as the document writes them
 	Private      bool     // the document prints an address that only the site knows: a role
 	Feature      string   // the condition that a feature may be; "": none
+	Since, Until string   // versions, as a profile has them
+	Split        *Likely  // a second rule, for some versions; nil: none
 }
 
 // Decided counts the entries that are rules.

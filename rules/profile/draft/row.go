@@ -76,6 +76,7 @@ func (d *Draft) entryOf(r Row, f fields, t Table) Entry {
 	if ports.empty() {
 		e.Likely.TCP, e.Likely.UDP = ports.likelyTCP, ports.likelyUDP
 	}
+	e.split()
 	return e
 }
 

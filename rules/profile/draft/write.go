@@ -75,6 +75,12 @@ func (d *Draft) entry(b *bytes.Buffer, e *Entry) {
 		fmt.Fprintf(b, "# [[feature]]\n# name    = %s\n# meaning = %s\n#\n", quote(e.ID), quote(e.Likely.Feature))
 	}
 	e.rule(b, "# ", from, e.Likely)
+	if second := e.Likely.Split; second != nil {
+		other := *e
+		other.ID += map[bool]string{true: "-new", false: "-old"}[second.Until == ""]
+		b.WriteString("#\n")
+		other.rule(b, "# ", from, *second)
+	}
 }
 
 // rule writes a rule, or with a mark the rule that a person probably writes.
@@ -94,7 +100,12 @@ func (e *Entry) rule(b *bytes.Buffer, mark, from string, l Likely) {
 		line("udp", list(l.UDP, false))
 	}
 	if l.Feature != "" {
-		line("when", list([]string{e.ID}, true))
+		line("when", list([]string{strings.TrimSuffix(strings.TrimSuffix(e.ID, "-new"), "-old")}, true))
+	}
+	for _, version := range [][2]string{{"since", l.Since}, {"until", l.Until}} {
+		if version[1] != "" {
+			line(version[0], quote(version[1]))
+		}
 	}
 	purpose := e.Purpose
 	if purpose == "" {

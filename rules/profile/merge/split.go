@@ -229,6 +229,9 @@ func noteEntry(b *block, heading string) *entry {
 		one := strings.Join(texts, " ")
 		switch s.key {
 		case "id":
+			if e.id != "" {
+				return e // the first of several rules is enough to know the row
+			}
 			e.id = one
 		case "from":
 			e.from = one
