@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"sync/atomic"
 
 	"sallyport/proxy/head"
 	"sallyport/proxy/hello"
@@ -24,6 +25,8 @@ type tunnelRelay struct {
 	f      *flow
 	answer hello.Answer // the destination's answer to a ClientHello
 	first  hello.Hello  // the client's ClientHello; set by forward
+	tls    bool         // the client sent one
+	cut    atomic.Bool  // the destination's end was the first to end the connection
 }
 
 // newRelay prepares the relay of a flow and starts its idle limit. The caller must call Finish.
@@ -43,9 +46,18 @@ func (f *flow) relay(s sniffResult) rules.Cause {
 	r := newRelay(f)
 	defer r.Finish()
 	if !r.forward(s) {
-		return rules.EndReset
+		return r.carried(rules.EndReset)
 	}
-	return r.Run()
+	return r.run()
+}
+
+// run copies until both directions have ended, and returns why.
+func (r *tunnelRelay) run() rules.Cause {
+	cause := r.Run()
+	if brokenOff(r.AwaitDown()) {
+		r.cut.Store(true)
+	}
+	return r.carried(cause)
 }
 
 // forward sends the bytes that were read from the client before, and releases their buffer.
@@ -53,7 +65,7 @@ func (f *flow) relay(s sniffResult) rules.Cause {
 func (r *tunnelRelay) forward(s sniffResult) bool {
 	n := len(r.f.c.Bytes)
 	if s.tls {
-		n = s.size
+		n, r.tls = s.size, true
 		r.first = hello.Hello{SNI: s.hello.SNI, HasSNI: s.hello.HasSNI, ECH: s.hello.ECH}
 		r.Up.Inspector = (*helloWatch)(r)
 	}
@@ -65,6 +77,9 @@ func (r *tunnelRelay) forward(s sniffResult) bool {
 		r.f.c.Release()
 	}
 	if err != nil {
+		if brokenOff(err) {
+			r.cut.Store(true)
+		}
 		r.f.Abort(rules.EndReset)
 	}
 	return err == nil
@@ -92,8 +107,11 @@ func (w *answerWatch) Inspect(b []byte) (more bool, err error) {
 	return !w.answer.Over(), nil
 }
 
-// End does nothing.
-func (w *answerWatch) End() error { return nil }
+// End notes an end that comes before the client's, and before the answer.
+func (w *answerWatch) End() error {
+	w.cut.Store(!w.HalfEnded())
+	return nil
+}
 
 // A helloWatch inspects the bytes that the client sends after its ClientHello.
 type helloWatch tunnelRelay

@@ -29,7 +29,7 @@ type flow struct {
 	version int           // counts the decisions, so that moveTo overwrites no newer decision
 	d       rules.Decision
 	cause   rules.Cause  // why the flow was aborted: the first cause given
-	refused *parentError // the parent's refusal; nil: there is none
+	refused *parentError // the parent's refusal or failure; nil: there is none
 }
 
 // flowTable holds the open flows.
@@ -146,7 +146,7 @@ func (f *flow) done(cause rules.Cause) {
 	f.p.count.bytesOut.Add(out)
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.cause != rules.EndClean {
+	if f.cause != rules.EndClean && (f.refused == nil || f.cause != rules.EndReset) {
 		cause = f.cause
 	}
 	if f.d.Allowed() {
@@ -159,7 +159,7 @@ func (f *flow) done(cause rules.Cause) {
 	}
 }
 
-// refusedBy sets the refusal of the flow's only request by its parent.
+// refusedBy sets the refusal of the flow by its parent.
 func (f *flow) refusedBy(e *parentError) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

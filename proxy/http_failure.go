@@ -53,10 +53,15 @@ func (g *grant) whyNoAnswer(err error) string {
 		return "The destination sent more than 200 interim responses and no answer."
 	case g.up == nil || g.up.heard.Load() || !g.up.broken.Load():
 		return "The destination sent something that is no valid answer in HTTP/1."
-	case idempotent(g.head.Method):
-		return "The destination closed the connection before it answered."
 	}
-	return "The destination closed the connection before it answered. It may have carried out the request: check that before you send it again."
+	text, who := "The destination closed the connection before it answered.", " It"
+	if parent := g.up.link.parent; parent != nil {
+		text, who = "The parent proxy "+parent.Name+" reported a connection, which ended before the destination answered.", " The destination"
+	}
+	if !idempotent(g.head.Method) {
+		text += who + " may have carried out the request: check that before you send it again."
+	}
+	return text
 }
 
 // whoIsSilent returns one sentence about an answer that did not come in time.

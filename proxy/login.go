@@ -64,6 +64,9 @@ func (p *Proxy) login(c *client, a *rules.Attempt, user, password string) {
 // Logins returns how many passwords were right or wrong, or not checked.
 func (p *Proxy) Logins() (wrong, proven, paused, busy, cached uint64) { return p.logins.Counts() }
 
+// PausedSources returns how many sources may not log in now, after too many wrong passwords.
+func (p *Proxy) PausedSources() int { return p.logins.PausedSources() }
+
 // The version of a login in SOCKS5, and the replies to it (RFC 1929, section 2).
 const (
 	loginVersion = 1

@@ -5,7 +5,6 @@ package proxy
 
 import (
 	"io"
-	"net"
 	"net/netip"
 	"strings"
 	"testing"
@@ -76,26 +75,6 @@ func TestParentThatSaysYes(t *testing.T) {
 			t.Errorf("%s: the parent got %q", c.what, rest)
 		}
 	}
-}
-
-// A parent that closes after its 200: the client sees the end, and the record has the parent and
-// no byte.
-func TestParentThatClosesAfterYes(t *testing.T) {
-	t.Parallel()
-	w, _ := parentWorld(t, "", func(conn *net.TCPConn, r io.Reader) {
-		r.Read(make([]byte, 1024))
-		io.WriteString(conn, accepted)
-	})
-	conn, r := w.tunnelTo("a.example:443", "")
-	conn.Write(helloFor(t, "a.example"))
-	if got, _ := io.ReadAll(r); len(got) > 0 {
-		t.Errorf("the client got %q", got)
-	}
-	conn.Close()
-	if end := w.wantClosed(); end.Attempt.Parent == nil || end.BytesOut != 0 || end.Attempt.DialedBy() != "address" {
-		t.Errorf("the end: %v, %d bytes to the client", end.Attempt.Parent, end.BytesOut)
-	}
-	w.onlyTo(parentAt)
 }
 
 // The environment names no parent, and takes none away.

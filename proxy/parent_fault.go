@@ -25,6 +25,7 @@ type parentError struct {
 
 	certificate bool // the parent asked for a client certificate, and then gave no answer
 	unsure      bool // the destination may have got the request
+	unanswered  bool // it reported a connection, and the ClientHello got no answer
 }
 
 // Error returns the cause and what is known about it.
@@ -68,9 +69,12 @@ func (e *parentError) help() string {
 	if answer := e.answer(); answer != "" {
 		said = " (" + answer + ")"
 	}
+	var unproven *UnprovenError
 	switch {
 	case errors.Is(e.err, errOwnParent):
 		return name + " is sallyport itself: correct url of its [[parent]]."
+	case e.unresolved && errors.As(e.err, &unproven):
+		return name + " has a name whose address DNSSEC does not prove, and [dns] dnssec demands that: write its address into url, or add its name to [hosts]."
 	case e.unresolved:
 		return name + " has a name that does not resolve; see [dns] upstreams, or write its address into url."
 	case e.cause == rules.ParentAuth && e.parent.Login == (rules.Login{}):
@@ -87,6 +91,8 @@ func (e *parentError) help() string {
 		return name + " reports that the destination does not answer in time" + said + "."
 	case e.cause == rules.ParentTimedOut:
 		return name + " did not answer in time: it is overloaded, or a firewall is between."
+	case e.unanswered:
+		return name + " reported a connection, which ended before the destination answered the ClientHello: ask its operator whether it lets this destination through. sallyport permits the destination."
 	case e.cause == rules.ParentReply && e.unsure:
 		return name + " ended the connection before it answered. The destination may have carried out the request: check that before you send it again."
 	case e.cause == rules.ParentReply:

@@ -87,6 +87,8 @@ func TestSynthetic(t *testing.T) {
 		{"a request to another permitted name", "a.example", "80", get("b.example"), rules.HostMismatch, endsPage, ""},
 		{"no TLS on 443", "a.example", "443", "SSH-2.0-x\r\n", rules.NotTLS, endsReset, ""},
 		{"a port that no rule lists", "a.example", "22", "SSH-2.0-x\r\n", rules.PortNotListed, endsReset, ""},
+		{"a port that no rule lists, and no byte", "a.example", "22", "", rules.PortNotListed, endsReset, ""},
+		{"port 0, and no byte", "a.example", "0", "", rules.PortNotListed, endsReset, ""},
 		{"a name with private addresses", "inside.example", "5000", "\x00", rules.PrivateAddress, endsReset, ""},
 		{"a wildcard's name that was asked for", "mixed.example", "5000", "\x00", 0, endsRelayed, "8.8.8.8:5000"},
 		{"a name that no rule lists", "evil.example", "5000", "\x00", rules.IPLiteral, endsReset, ""},

@@ -159,6 +159,9 @@ func (p *Proxy) byFirstBytes(ctx context.Context, c *client, a rules.Attempt, ah
 	switch silent := len(c.Bytes) == 0 && s.err != nil; {
 	case silent && byAddress && (timedOut || s.err == io.EOF):
 		p.tunnel(ctx, c, a, redirectReply{}) // perhaps the client waits for the server
+	case silent && timedOut && !a.Authority.IsZero() && !ahead.Allowed():
+		a.Provisional, a.Shown = true, rules.ShownSilent // the address shows the name, so no byte would change the answer
+		c.refuse(s, a, p.cfg.Gate.Decide(a))
 	case silent && !timedOut:
 		p.closedSilent(a, ahead)
 	case s.http && s.fault == rules.ReasonNone:

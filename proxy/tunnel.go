@@ -161,9 +161,9 @@ func (f *flow) eitherFirst(ctx context.Context, a rules.Attempt) rules.Cause {
 	}
 	if !r.forward(s) {
 		r.AwaitDown()
-		return rules.EndReset
+		return r.carried(rules.EndReset)
 	}
-	return r.Run()
+	return r.run()
 }
 
 // silent ends a flow whose client sent nothing: the client closed its sending half, or it is gone.

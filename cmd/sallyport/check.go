@@ -65,6 +65,7 @@ check does not test whether the addresses in [listen] are free.`,
 			problems = append(problems, nftables.DatagramsWithoutWay(cfg, policy)...)
 			problems = append(problems, nftables.SyntheticDatagrams(cfg, policy)...)
 			problems = append(problems, cfg.CheckPrivate(policy)...)
+			problems = append(problems, cfg.CheckDatagrams(policy)...)
 			problems = append(problems, nftables.LoopbackListeners(cfg, m)...)
 			problems = append(problems, nftables.TPROXYListeners(cfg, m)...)
 			problems = append(problems, gateway.CheckJournal(cfg)...)

@@ -130,6 +130,9 @@ func (r *Relay) ResumeDown() {
 	r.StartDown()
 }
 
+// HalfEnded reports whether a direction has ended cleanly.
+func (r *Relay) HalfEnded() bool { return r.ended.Load() > 0 }
+
 // EndUp passes on the end of the client's bytes, without reading up to it.
 func (r *Relay) EndUp() error { return r.Up.end() }
 

@@ -6,6 +6,7 @@
 package e2e
 
 import (
+	"cmp"
 	"io"
 	"net"
 	"net/http"
@@ -155,7 +156,7 @@ func TestParentLies(t *testing.T) {
 		{"a login, again and again", "HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic realm=\"x\"\r\n\r\n", "parent_auth"},
 		{"garbage", "\x00\x01\x02\x03\r\n\r\n", "parent_reply"},
 		{"silence", "", "parent_timeout"},
-		{"200 to everything, and an end", "HTTP/1.1 200 OK\r\n\r\n", ""},
+		{"200 to everything, and an end", "HTTP/1.1 200 OK\r\n\r\n", ""}, // the record has parent_reply
 	} {
 		t.Run(c.what, func(t *testing.T) {
 			listener, err := l.internet.listen(parentAt)
@@ -186,10 +187,7 @@ func TestParentLies(t *testing.T) {
 			if n != 1 {
 				t.Errorf("the parent was asked %d different things", n)
 			}
-			detail := ""
-			if c.fault != "" {
-				detail = `"detail":"dial: ` + c.fault + `"`
-			}
+			detail := `"detail":"dial: ` + cmp.Or(c.fault, "parent_reply") + `"`
 			if flows := g.waitFlow(t, `"event":"close"`, `"parent":"corporate"`, detail); strings.Contains(flows, "hunter2") {
 				t.Errorf("records:\n%s", flows)
 			}

@@ -124,7 +124,10 @@ func (g *Gateway) health() []page.Health {
 		rows = append(rows, page.Health{Name: "Balancers", OK: true, Text: fmt.Sprintf("%s; %d health checks", text, p.Checks+g.filter.HealthChecks())})
 	}
 	rows = append(rows, page.Health{Name: "Proxy", OK: p.Panics == 0, Text: fmt.Sprintf("%d connections open, %d flows connected, %d connections refused because of a limit or a drain, %d ended in a recovered panic", p.Connections, p.Tunnels, p.NotAdmitted, p.Panics)})
-	if len(cfg.Listen.SOCKS5) > 0 {
+	if logins := g.loginState(cfg); logins != nil {
+		rows = append(rows, page.Health{Name: "Logins", OK: true, Text: logins.String()})
+	}
+	if len(booted.Listen.SOCKS5)+len(booted.Listen.TPROXY) > 0 {
 		rows = append(rows, datagramHealth(p))
 	}
 	if text := g.describeDrops(); text != "" {
@@ -145,7 +148,7 @@ func datagramHealth(p proxy.Stats) page.Health {
 	for _, n := range p.Datagrams.Dropped {
 		dropped += n
 	}
-	return page.Health{Name: "Datagrams", OK: true, Text: fmt.Sprintf("%d SOCKS5 associations open, %d flows, %d datagrams from clients and %d to them, %d dropped",
+	return page.Health{Name: "Datagrams", OK: true, Text: fmt.Sprintf("%d SOCKS5 associations open, %d flows of SOCKS5 and TPROXY, %d datagrams from clients and %d to them, %d dropped",
 		p.Associations, p.Datagrams.Flows, p.Datagrams.DatagramsIn, p.Datagrams.DatagramsOut, dropped)}
 }
 

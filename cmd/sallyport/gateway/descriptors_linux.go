@@ -45,8 +45,8 @@ func warnOfDescriptors(log *slog.Logger, files uint64, l site.Limits) {
 	if files == 0 || files >= need-1 {
 		return
 	}
-	log.Warn("the limit of open files is too low for [limits] connections: new connections will fail before that number is open",
-		"open_files", files, "needed", need, "connections", l.Connections,
+	log.Warn("the limit of open files is too low for [limits] connections and udp_flows: new connections and flows will fail before these numbers are reached",
+		"open_files", files, "needed", need, "connections", l.Connections, "udp_flows", l.UDPFlows,
 		"cure", fmt.Sprintf("LimitNOFILE=%d (systemd), --ulimit nofile=%d (container), or connections = %d", need, need, fitting(files-min(files, flowFiles(l)))))
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/miekg/dns"
 
 	"sallyport/cmd/sallyport/preflight"
+	"sallyport/proxy"
 	"sallyport/rules"
 )
 
@@ -83,6 +84,46 @@ func TestProbeOfDNSSEC(t *testing.T) {
 		}
 		if (c.problem != "") != (d.Cure != "") {
 			t.Errorf("%s, proves %v: the cure is %q", c.setting, c.proves, d.Cure)
+		}
+	}
+}
+
+// TestParentNameMustBeProven asserts that the name of a parent is looked up like any other: with
+// dnssec = "require" an unproven address is not used.
+func TestParentNameMustBeProven(t *testing.T) {
+	for _, c := range []struct {
+		setting, hosts string
+		proves         bool
+		cure           string
+	}{
+		{"require", "", false, "has a name whose address DNSSEC does not prove"},
+		{"require", "[hosts]\n\"proxy.corp.example\" = \"127.0.0.1\"\n", false, ""},
+		{"require", "", true, ""},
+		{"log", "", false, ""},
+		{"off", "", false, ""},
+	} {
+		var proves atomic.Bool
+		proves.Store(c.proves)
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer listener.Close()
+		file := filepath.Join(t.TempDir(), "sallyport.toml")
+		text := fmt.Sprintf("[journal]\npath = \"denials.jsonl\"\n[dns]\nupstreams = [\"udp://%s\"]\ndnssec = %q\n%s[[parent]]\nname = \"corporate\"\nurl = \"http://proxy.corp.example:%d\"\n",
+			serveProof(t, &proves), c.setting, c.hosts, listener.Addr().(*net.TCPAddr).Port)
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		g, _ := openGateway(t, file)
+		parent := g.live.Policy().Parents()[0]
+		if err := g.proxy.FindParent(t.Context(), parent); (err == nil) != (c.cure == "") {
+			t.Errorf("%+v: the look-up: %v", c, err)
+		}
+		_, err = g.proxy.CheckParent(t.Context(), parent)
+		_, help, _ := proxy.ParentFault(err)
+		if (err == nil) != (c.cure == "") || !strings.Contains(help, c.cure) || c.cure != "" && parentFault(err) != "parent_unreachable" {
+			t.Errorf("%+v: the check: %v; %s", c, err, help)
 		}
 	}
 }

@@ -139,7 +139,7 @@ func TestReadyAsJSON(t *testing.T) {
 	_, text := g.readyz()
 	for _, line := range []string{
 		"hardening: landlock_files absent: this kernel has no Landlock\n", "hardening: no_mptcp on\n",
-		"limit: memory: 1.0 MiB, 90 % of the cgroup's limit\n", "limit: open files: 1024, of which [limits] connections needs 300\n", "\nready\n",
+		"limit: memory: 1.0 MiB, 90 % of the cgroup's limit\n", "limit: open files: 1024, of which [limits] connections and udp_flows need 300\n", "\nready\n",
 	} {
 		if !strings.Contains(text, line) {
 			t.Errorf("no %q in\n%s", line, text)

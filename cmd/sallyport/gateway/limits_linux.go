@@ -19,7 +19,7 @@ type ProcessLimits struct {
 	Memory     int64  `json:"memory_bytes"` // the soft limit of the Go runtime; 0: none
 	MemoryFrom string `json:"memory_from"`  // GOMEMLIMIT, cgroup or none
 	Files      uint64 `json:"open_files"`
-	FilesNeed  uint64 `json:"open_files_needed"` // how many files [limits] connections needs
+	FilesNeed  uint64 `json:"open_files_needed"` // how many files [limits] connections and udp_flows need
 }
 
 // memoryShare is the part of a cgroup's limit that the runtime may use. The rest
@@ -65,5 +65,5 @@ func (l ProcessLimits) memory() string {
 
 // files describes the limit of open files.
 func (l ProcessLimits) files() string {
-	return fmt.Sprintf("%d, of which [limits] connections needs %d", l.Files, l.FilesNeed)
+	return fmt.Sprintf("%d, of which [limits] connections and udp_flows need %d", l.Files, l.FilesNeed)
 }

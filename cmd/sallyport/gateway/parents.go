@@ -37,8 +37,11 @@ func readyParents(cfg *site.Config, roots func() *x509.CertPool) error {
 // DescribeWay describes the way of a permitted flow: the parents by name, or "direct", and the same
 // for people. Both are "" for a denial, and for a configuration without a parent.
 func DescribeWay(policy *rules.Policy, a rules.Attempt, d rules.Decision) (way, text string) {
-	if !d.Allowed() || a.Proto != rules.TCP || len(policy.Parents()) == 0 {
+	switch {
+	case !d.Allowed() || len(policy.Parents()) == 0:
 		return "", ""
+	case a.Proto != rules.TCP:
+		return rules.RouteDirect, "direct: no parent carries datagrams"
 	}
 	route := d.Route()
 	if route.Direct(a.Target(), a.Dest.Addr()) {

@@ -26,6 +26,7 @@ type readiness struct {
 	Drops     string         `json:"filter_drops,omitempty"`
 	Balancers string         `json:"balancers,omitempty"`
 	Synthetic string         `json:"synthetic,omitempty"`
+	Logins    *loginState    `json:"logins,omitempty"`
 	Hardening []confine.Step `json:"hardening"`
 	Limits    ProcessLimits  `json:"limits"`
 }
@@ -43,7 +44,7 @@ func (g *Gateway) readiness() readiness {
 	g.mu.Unlock()
 	out.Drops, out.Balancers = g.describeDrops(), describeBalancers(g.booted.Listen)
 	out.Synthetic = g.describeSynthetic()
-	out.Parents = g.parentStates(cfg)
+	out.Parents, out.Logins = g.parentStates(cfg), g.loginState(cfg)
 	if g.live.Policy() != nil {
 		out.Policy, out.Profiles = g.describe(cfg), DescribeProfiles(cfg)
 	}
@@ -90,6 +91,9 @@ func (g *Gateway) serveReady(w http.ResponseWriter, r *http.Request) {
 	}
 	if is.Synthetic != "" {
 		fmt.Fprintln(w, "synthetic:", is.Synthetic)
+	}
+	if is.Logins != nil {
+		fmt.Fprintln(w, "logins:", is.Logins)
 	}
 	for _, s := range is.Hardening {
 		fmt.Fprintln(w, "hardening:", s)

@@ -78,8 +78,8 @@ func All() []Metric {
 		{Name: "sallyport_bytes_total", Type: "counter", Labels: []string{"direction"}, Help: "Relayed bytes, with the content of datagrams; `in`: from clients, `out`: to clients."},
 		// Datagrams.
 		{Name: "sallyport_udp_associations", Type: "gauge", Help: "Open SOCKS5 UDP associations.", Alert: "`… > 0.8 * 1024` (`[limits] udp_flows`)"},
-		{Name: "sallyport_udp_flows", Type: "gauge", Help: "Flows of datagrams that exist: an address and port of a client with one destination.", Alert: "`… > 0.8 * 1024` (`[limits] udp_flows`)"},
-		{Name: "sallyport_udp_datagrams_total", Type: "counter", Labels: []string{"direction"}, Help: "Datagrams relayed; `in`: from clients, `out`: to clients. DNS queries are not among them."},
+		{Name: "sallyport_udp_flows", Type: "gauge", Help: "Flows of datagrams that exist, of SOCKS5 and of TPROXY: an address and port of a client with one destination.", Alert: "`… > 0.8 * 1024` (`[limits] udp_flows`)"},
+		{Name: "sallyport_udp_datagrams_total", Type: "counter", Labels: []string{"direction"}, Help: "Datagrams relayed, of SOCKS5 and of TPROXY; `in`: from clients, `out`: to clients. DNS queries are not among them."},
 		{Name: "sallyport_udp_dropped_total", Type: "counter", Labels: []string{"cause"}, Help: "Datagrams not relayed. `cause`: `malformed` (header or fragment), `other_client` (not from the address or port of the association), `denied`, `waiting` (too many before the flow was connected), `unreachable`, `unsent` (the kernel refused it towards the destination), `unreplied` (the same towards the client).", Alert: "`increase(…{cause=\"other_client\"}[15m]) > 0`"},
 		// DNS.
 		{Name: "sallyport_dns_answers_total", Type: "counter", Labels: []string{"kind", "proto", "rcode"}, Help: "DNS replies. `kind`: `malformed`, `denied`, `cached`, `fixed` (`[hosts]`), `upstream`, `failed`, `truncated` (sent to TCP), `synthetic`, `dropped`.", Alert: "`rate(…{kind=\"failed\"}[5m]) > 1`"},
