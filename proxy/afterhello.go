@@ -34,7 +34,7 @@ func newRelay(f *flow) *tunnelRelay {
 	r := &tunnelRelay{f: f}
 	r.Down.Inspector = (*answerWatch)(r)
 	r.Start(relay.Config{
-		Owner: f, Client: f.c.TCP, Destination: f.up.tcp, Secure: f.up.tls, In: &f.in, Out: &f.out, Started: f.started,
+		Owner: f, Client: f.c.TCP, ClientTLS: f.c.TLS, Destination: f.up.tcp, Secure: f.up.tls, In: &f.in, Out: &f.out, Started: f.started,
 		Limits: relay.Limits{Idle: f.p.limits.Idle, HalfClosed: f.p.limits.HalfClosed, Slice: f.p.slice}, Buffers: &f.p.relayBuffers,
 	})
 	return r

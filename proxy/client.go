@@ -22,6 +22,7 @@ type client struct {
 	unknown bool           // its address is in no [[client]]
 	charged bool           // it uses these quotas; a balancer's connection does not until its header is read
 
+	shown  *shown    // its certificate; nil: it has shown none
 	behind *balancer // nil: the client itself made the connection
 
 	idleMu sync.Mutex  // held while idle is cleared, and by endWait, which does nothing once idle is cleared

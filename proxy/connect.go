@@ -39,14 +39,14 @@ func (p *Proxy) connect(ctx context.Context, c *client, h head.Head) {
 type connectReply struct{ json bool }
 
 func (r connectReply) granted(c *client) error {
-	_, err := c.TCP.Write([]byte("HTTP/1.1 200 Connection established\r\n\r\n"))
+	_, err := c.Write([]byte("HTTP/1.1 200 Connection established\r\n\r\n"))
 	return err
 }
 
 func (r connectReply) denied(c *client, a rules.Attempt, d rules.Decision) {
-	writeError(c.TCP, statusOf(a, d), a, d, r.json)
+	writeError(c, statusOf(a, d), a, d, r.json)
 }
 
 func (r connectReply) failed(c *client, a rules.Attempt, e *dialError) {
-	writeFailure(c.TCP, e, a, r.json)
+	writeFailure(c, e, a, r.json)
 }

@@ -76,7 +76,7 @@ func (p *Proxy) Recheck() int {
 // registered after the generation changed.
 func (f *flow) outdated() bool {
 	last, _, version := f.lastDecision()
-	a := f.p.withCurrent(last)
+	a := f.p.withCurrent(f.c, last)
 	d := f.p.cfg.Gate.Preview(a)
 	if !d.Allowed() {
 		cause := rules.EndPolicy
@@ -90,8 +90,9 @@ func (f *flow) outdated() bool {
 	return false
 }
 
-// withCurrent returns the same question, for the generation in force.
-func (p *Proxy) withCurrent(a rules.Attempt) rules.Attempt {
+// withCurrent returns the same question of c, for the generation in force.
+func (p *Proxy) withCurrent(c *client, a rules.Attempt) rules.Attempt {
 	a.Generation = p.cfg.Generation()
+	c.certify(&a)
 	return a
 }

@@ -28,7 +28,7 @@ func (p *Proxy) ServeHTTP(ctx context.Context, l net.Listener) error {
 // refuseHTTP answers a client that was not admitted, without waiting for it.
 func refuseHTTP(c *client, a rules.Attempt, d rules.Decision) {
 	c.TCP.SetWriteDeadline(time.Now().Add(time.Second))
-	writeError(c.TCP, statusOf(a, d), a, d, false)
+	writeError(c, statusOf(a, d), a, d, false)
 }
 
 // handleHTTPConn serves a connection to the proxy: any number of requests in absolute-form, and
@@ -122,7 +122,12 @@ func newSession(ctx context.Context, p *Proxy, c *client, from source) *session 
 // Await waits for the first bytes of a request. A connection without a byte is only counted.
 func (s *session) Await(limit int) error {
 	err := s.p.await(s.c, limit)
-	if err != nil && s.guard.Heads == 0 {
+	if err == nil {
+		return nil
+	}
+	if broken := brokenTLS(s.c, err); broken != "" {
+		s.p.denySecure(s.c, rules.MalformedRequest, broken)
+	} else if s.guard.Heads == 0 {
 		s.p.count.empty.Add(1)
 	}
 	return err
@@ -152,16 +157,21 @@ func (s *session) Judge(h *head.Head, fault rules.Reason, detail string) bool {
 	}
 	defer func() { h.Authorization = "" }() // the secret is not kept
 	a := s.from.ask(s, h, s.guard.Heads == 0)
-	a.Fault, a.Detail = fault, detail
 	if h.Raw != "" {
 		a.Raw = []byte(h.Raw)
 	}
+	if a.Fault == rules.ReasonNone { // else the client's certificate is refused
+		a.Detail = ""
+	}
 	if fault == rules.ReasonNone {
-		a.Fault, a.Detail = s.unfit(h)
-		if s.from == (proxySource{}) {
-			s.p.basic(s.c, &a, h)
-		}
-	} else if s.guard.Heads == 0 && s.from == (proxySource{}) && proxyheader.Begins(s.c.Bytes) {
+		fault, detail = s.unfit(h)
+	}
+	if fault != rules.ReasonNone {
+		a.Fault, a.Detail = fault, detail
+	} else if s.from == (proxySource{}) {
+		s.p.basic(s.c, &a, h)
+	}
+	if fault != rules.ReasonNone && s.guard.Heads == 0 && s.from == (proxySource{}) && proxyheader.Begins(s.c.Bytes) {
 		a.Detail = proxyheader.Unexpected
 	}
 	// Port 443 must carry TLS, and a request is not TLS: the question is final at once.
@@ -201,7 +211,7 @@ func (s *session) refuse(h *head.Head, a rules.Attempt, d rules.Decision) {
 		f.setDecision(a, d) // the tunnel ends unused
 	}
 	s.c.TCP.SetWriteDeadline(time.Now().Add(peek.Linger))
-	s.c.TCP.Write(refusal(h, a, d))
+	s.c.Write(refusal(h, a, d))
 	if h.HasBody() || len(s.c.Bytes) > h.Len || h.Len == 0 || a.Fault != rules.ReasonNone {
 		s.c.HangUp()
 	}

@@ -37,7 +37,7 @@ func idempotent(method string) bool {
 // judgeAgain asks the generation in force about a request that is to be repeated, if the
 // generation has changed. The error is a *deniedError.
 func (g *grant) judgeAgain() error {
-	a := g.s.p.withCurrent(g.a)
+	a := g.s.p.withCurrent(g.s.c, g.a)
 	if a.Generation == g.a.Generation {
 		return nil // connected asks again in any case
 	}

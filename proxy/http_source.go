@@ -72,8 +72,7 @@ type tunnelSource struct {
 }
 
 func (t *tunnelSource) ask(s *session, h *head.Head, _ bool) rules.Attempt {
-	a := t.attempt
-	a.Generation = s.p.cfg.Generation() // each request is judged by the generation in force now
+	a := s.p.withCurrent(s.c, t.attempt) // each request is judged by the generation in force now
 	show(&a, h)
 	a.HostIgnored = false
 	return a

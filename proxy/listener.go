@@ -233,7 +233,7 @@ func (p *Proxy) notAdmitted(c *client, fe frontEnd, fault rules.Reason, detail s
 func (p *Proxy) run(c *client, fe frontEnd) {
 	defer p.count.connections.Add(-1)
 	defer p.clients.leave(c)
-	defer c.TCP.Close()
+	defer c.Close()
 	defer p.recovered(c, fe.via)
 	defer c.Release()
 	if c.behind == nil || p.introduced(c, fe) {

@@ -18,7 +18,7 @@ import (
 func (p *Proxy) Resolve(ctx context.Context, a rules.Attempt) ([]netip.Addr, rules.Attempt, error) {
 	ctx, cancel := context.WithTimeout(ctx, p.limits.Dial)
 	defer cancel()
-	a = p.withCurrent(a)
+	a.Generation = p.cfg.Generation()
 	addrs, err := p.resolve(ctx, rules.QuotaKeyOf(a.Client.Addr(), nil), &a)
 	return addrs, a, err
 }

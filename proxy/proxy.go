@@ -130,7 +130,9 @@ type Proxy struct {
 	loops        loopTable
 	logins       *proof.Logins
 	clients      clientTable
+	said         atomic.Int64 // when the log last had a line of warnSecure, in seconds
 	sniffing     *quota.Table[rules.QuotaKey]
+	handshakes   *quota.Table[rules.QuotaKey] // of TLS with clients
 	lookups      *quota.Table[rules.QuotaKey]
 	flows        flowTable
 	idle         idleTable
@@ -148,6 +150,7 @@ func New(cfg Config) *Proxy {
 	p := &Proxy{cfg: cfg, limits: cfg.Limits.withDefaults(), log: cfg.Log, remote: peerOf, slice: relay.Slice, grace: firstRequestWait, drained: make(chan struct{}), logins: proof.New(time.Now)}
 	p.sniffing = quota.New[rules.QuotaKey](p.limits.Sniffing, p.limits.sniffingQuota())
 	p.idle.limit = min(idleLimit, p.limits.Connections)
+	p.handshakes = quota.New[rules.QuotaKey](p.limits.Sniffing, p.limits.sniffingQuota())
 	p.lookups = quota.New[rules.QuotaKey](quota.Unlimited, maxLookups)
 	if p.log == nil {
 		p.log = slog.New(slog.DiscardHandler)
@@ -195,5 +198,7 @@ func (p *Proxy) decide(c *client, a rules.Attempt) rules.Decision {
 // attempt returns an Attempt of a client without its destination. It takes the generation in
 // force now for the whole flow.
 func (p *Proxy) attempt(c *client, via rules.Via) rules.Attempt {
-	return rules.Attempt{Generation: p.cfg.Generation(), Flow: p.cfg.NextFlow(), Via: via, Client: c.addr, Proto: rules.TCP, SourceProven: true}
+	a := rules.Attempt{Generation: p.cfg.Generation(), Flow: p.cfg.NextFlow(), Via: via, Client: c.addr, Proto: rules.TCP, SourceProven: true}
+	c.certify(&a)
+	return a
 }

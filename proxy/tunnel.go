@@ -41,7 +41,7 @@ func (p *Proxy) tunnel(ctx context.Context, c *client, a rules.Attempt, r replie
 	f := p.openFlow(c, up, a, d)
 	cause := rules.EndReset
 	defer func() { f.done(cause) }()
-	if now := p.withCurrent(a); !p.cfg.Gate.Preview(now).Allowed() { // the generation changed since the grant; Decide records the denial
+	if now := p.withCurrent(c, a); !p.cfg.Gate.Preview(now).Allowed() { // the generation changed since the grant; Decide records the denial
 		if a, d = now, p.cfg.Gate.Decide(now); !d.Allowed() {
 			f.setDecision(a, d)
 			r.denied(c, a, d)
@@ -193,7 +193,7 @@ func (f *flow) interrupted(a rules.Attempt, s sniffResult) (cause rules.Cause, e
 	if cause == rules.EndClean || !errors.Is(s.err, net.ErrClosed) {
 		return rules.EndClean, false
 	}
-	a = f.p.withCurrent(a)
+	a = f.p.withCurrent(f.c, a)
 	f.setDecision(a, f.p.cfg.Gate.Decide(a)) // provisional: a denial is final; an allow is not asked again
 	return cause, true
 }
@@ -209,10 +209,10 @@ func (f *flow) refuse(s sniffResult, a rules.Attempt, d rules.Decision) rules.Ca
 func (c *client) refuse(s sniffResult, a rules.Attempt, d rules.Decision) {
 	switch {
 	case s.tls:
-		c.TCP.Write(accessDenied())
+		c.Write(accessDenied())
 		c.HangUp()
 	case s.http || head.LooksHTTP(c.Bytes) == head.Alike:
-		writeError(c.TCP, statusOf(a, d), a, d, wantsJSON(c.Bytes))
+		writeError(c, statusOf(a, d), a, d, wantsJSON(c.Bytes))
 		c.HangUp()
 	default:
 		peek.Reset(c.TCP)

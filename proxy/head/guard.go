@@ -135,7 +135,7 @@ func (g *Guard) Read(b []byte) (n int, err error) {
 		n = copy(b, g.c.Bytes)
 		g.c.Discard(n)
 	} else if err = g.arm(g.limits.Idle); err == nil {
-		if n, err = g.c.TCP.Read(b); err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+		if n, err = g.c.Read(b); err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
 			g.endBy(rules.EndGone)
 		}
 	}

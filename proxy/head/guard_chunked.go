@@ -118,10 +118,10 @@ func (g *Guard) used(n int64) {
 	}
 }
 
-// atHand returns how many bytes can be read without waiting.
+// atHand returns how many bytes can be read without waiting, but not those that a TLS layer has.
 func (g *Guard) atHand() int64 {
 	n := int64(len(g.c.Bytes))
-	if raw, err := g.c.TCP.SyscallConn(); err == nil {
+	if raw, err := g.c.TCP.SyscallConn(); err == nil && g.c.TLS == nil {
 		n += peek.Unread(raw)
 	}
 	return n
@@ -157,7 +157,7 @@ func (g *Guard) data(to []byte, wait bool) (n int, err error) {
 		if err = g.arm(g.limits.Idle); err != nil {
 			return 0, err
 		}
-		if n, err = g.c.TCP.Read(to); err != nil {
+		if n, err = g.c.Read(to); err != nil {
 			err = g.cut(err)
 		}
 	}

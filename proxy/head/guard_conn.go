@@ -115,7 +115,7 @@ func (g *Guard) Retire() {
 }
 
 // CloseWrite closes the sending half. net/http calls it before it lingers.
-func (g *Guard) CloseWrite() error { return g.c.TCP.CloseWrite() }
+func (g *Guard) CloseWrite() error { return g.c.CloseWrite() }
 
 // SetDeadline does nothing: the guard sets its own deadlines.
 func (g *Guard) SetDeadline(time.Time) error { return nil }

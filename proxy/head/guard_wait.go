@@ -46,8 +46,9 @@ func (g *Guard) awaitAnswered() error {
 }
 
 // Early reports whether the client has sent anything after a request for another protocol. It is
-// called before the answer to that request is sent.
-func (g *Guard) Early() bool { return g.apart && g.atHand() > 0 }
+// called before the answer to that request is sent. What waits inside a TLS layer cannot be seen, so
+// Early says yes there.
+func (g *Guard) Early() bool { return g.apart && (g.c.TLS != nil || g.atHand() > 0) }
 
 // finished reports whether the answer is written or the sequence has ended.
 func (g *Guard) finished() bool {
@@ -144,7 +145,7 @@ func (g *Guard) probe() {
 		return
 	}
 	g.c.TCP.SetWriteDeadline(time.Now().Add(peek.Linger))
-	if n, _ := g.c.TCP.Write([]byte{firstByte}); n == 1 {
+	if n, _ := g.c.Write([]byte{firstByte}); n == 1 {
 		g.begun, g.ahead = true, true
 	}
 }
@@ -159,7 +160,7 @@ func (g *Guard) Write(b []byte) (int, error) {
 	}
 	g.begun, g.ahead = true, false
 	g.c.TCP.SetWriteDeadline(time.Now().Add(g.limits.Idle))
-	n, err := g.c.TCP.Write(b)
+	n, err := g.c.Write(b)
 	g.written.Add(int64(n))
 	if err != nil {
 		g.endBy(rules.EndGone)

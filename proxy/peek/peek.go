@@ -4,6 +4,7 @@ package peek
 import _ "sallyport" // this package needs Linux
 
 import (
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -26,6 +27,7 @@ var ErrFull = errors.New("limit reached")
 // A Conn is one accepted connection. One goroutine at a time owns it.
 type Conn struct {
 	TCP   *net.TCPConn // the connection itself
+	TLS   *tls.Conn    // the layer on TCP that carries the bytes; nil: TCP itself carries them
 	Bytes []byte       // received and not consumed yet; slices of it are valid until Fill, Discard or Release
 	Pool  *Pool        // where buffers come from; nil: they are made
 
@@ -54,7 +56,7 @@ func (c *Conn) Fill(limit int) error {
 		return ErrFull
 	}
 	c.grow(limit)
-	n, err := c.TCP.Read(c.store[len(c.Bytes):min(len(c.store), limit)])
+	n, err := c.Read(c.store[len(c.Bytes):min(len(c.store), limit)])
 	c.Bytes = c.store[:len(c.Bytes)+n]
 	if n > 0 {
 		return nil
@@ -132,30 +134,6 @@ func Unread(raw syscall.RawConn) (n int64) {
 		}
 	})
 	return n
-}
-
-// Bounds of HangUp.
-const (
-	Linger      = time.Second // how long a client has for what was written last
-	lingerBytes = 256 << 10
-)
-
-// HangUp closes so that the last write is delivered: unread bytes at a close make the kernel send a reset, which can
-// overtake the answer. It discards bytes that still arrive, for a bounded time and number.
-func (c *Conn) HangUp() {
-	defer c.TCP.Close()
-	if c.TCP.CloseWrite() != nil {
-		return
-	}
-	c.Release()
-	c.Deadline(Linger)
-	for left := lingerBytes; left > 0; c.Bytes = nil {
-		if c.Fill(Size) != nil {
-			break
-		}
-		left -= len(c.Bytes)
-	}
-	c.Release()
 }
 
 // Reset closes so that the peer sees a reset, never a clean end.

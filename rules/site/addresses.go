@@ -23,7 +23,7 @@ func (c *Config) checkTwice(t *tomldoc.Table) {
 	keys := []struct {
 		name  string
 		addrs []netip.AddrPort
-	}{{"http", l.HTTP}, {"socks5", l.SOCKS5}, {"dns", l.DNS}, {"transparent", l.Transparent}, {"tproxy", l.TPROXY}, {"admin", []netip.AddrPort{admin}}}
+	}{{"http", l.HTTP}, {"https", l.HTTPS}, {"socks5", l.SOCKS5}, {"dns", l.DNS}, {"transparent", l.Transparent}, {"tproxy", l.TPROXY}, {"admin", []netip.AddrPort{admin}}}
 	for _, key := range keys {
 		for _, a := range key.addrs {
 			if other := taken[a]; other != "" {

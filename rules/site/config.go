@@ -19,6 +19,7 @@ type Config struct {
 
 	Audit     bool // mode = "audit"
 	Listen    Listen
+	Secure    *Secure // what [listen] https works with; nil: it has no address
 	DNS       DNS
 	Hosts     map[rules.Name][]netip.Addr
 	Journal   Journal
@@ -63,6 +64,7 @@ func Parse(file string, disk Disk, data []byte, shipped []*rules.Profile) (*Conf
 		known: newKnown(),
 	}
 	c.readListen(top.Sub("listen"))
+	c.readSecure(top.Sub("listen"), disk)
 	c.readParents(top, disk)
 	ofFiles := c.readProfiles(top.Sub("profiles"), disk, shipped)
 	for _, t := range top.Subs("client") {

@@ -10,7 +10,7 @@ import (
 
 // Streams returns the addresses of every TCP listener.
 func (l Listen) Streams() []netip.AddrPort {
-	out := slices.Concat(l.HTTP, l.SOCKS5, l.DNS, l.Transparent, l.TPROXY)
+	out := slices.Concat(l.HTTP, l.HTTPS, l.SOCKS5, l.DNS, l.Transparent, l.TPROXY)
 	if admin, err := netip.ParseAddrPort(l.Admin); err == nil {
 		out = append(out, admin)
 	}

@@ -15,6 +15,7 @@ import (
 
 func (c *Config) readListen(t *tomldoc.Table) {
 	c.Listen.HTTP = addrPorts(t, "http")
+	c.Listen.HTTPS = addrPorts(t, "https")
 	c.Listen.SOCKS5 = addrPorts(t, "socks5")
 	c.Listen.DNS = addrPorts(t, "dns")
 	c.Listen.Transparent = addrPorts(t, "transparent")
@@ -35,6 +36,7 @@ func (c *Config) readListen(t *tomldoc.Table) {
 		}
 	}
 	c.checkTwice(t)
+	t.MarkRead(secureKeys[:]...) // see readSecure
 	t.Done()
 }
 

@@ -13,6 +13,7 @@ import (
 // Listen has the addresses of the listeners. A listener without an address is off.
 type Listen struct {
 	HTTP, SOCKS5, DNS, Transparent []netip.AddrPort
+	HTTPS                          []netip.AddrPort
 	TPROXY                         []netip.AddrPort // for both TCP and UDP
 	Admin                          string           // address:port, unix:path, or "": off
 

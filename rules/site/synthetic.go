@@ -120,7 +120,7 @@ func (c *Config) checkApart(top *tomldoc.Table, p netip.Prefix) {
 	for _, l := range []struct {
 		key  string
 		list []netip.AddrPort
-	}{{"http", c.Listen.HTTP}, {"socks5", c.Listen.SOCKS5}, {"dns", c.Listen.DNS}, {"transparent", c.Listen.Transparent}, {"tproxy", c.Listen.TPROXY}} {
+	}{{"http", c.Listen.HTTP}, {"https", c.Listen.HTTPS}, {"socks5", c.Listen.SOCKS5}, {"dns", c.Listen.DNS}, {"transparent", c.Listen.Transparent}, {"tproxy", c.Listen.TPROXY}} {
 		for _, a := range l.list {
 			if p.Contains(a.Addr()) {
 				report(c.lines[l.key], "[listen] %s: %v", l.key, a)

@@ -4,7 +4,6 @@
 package site
 
 import (
-	"net/url"
 	"slices"
 	"strings"
 
@@ -24,7 +23,7 @@ const (
 // readIdentity reads what a client must prove beside its address.
 func (c *Config) readIdentity(cl *rules.Client, t *tomldoc.Table, disk Disk) {
 	for _, text := range t.Strs("certificate") {
-		name, why := certificateName(text)
+		name, why := rules.ParseCertificateName(text)
 		switch {
 		case why != "":
 			t.Doc.Errorf(t.LineOf("certificate", text), "certificate: %q %s", text, why)
@@ -37,38 +36,15 @@ func (c *Config) readIdentity(cl *rules.Client, t *tomldoc.Table, disk Disk) {
 	if t.Has("certificate") && len(cl.Certificates) == 0 && len(t.Strs("certificate")) == 0 {
 		t.Errorf("certificate", `is empty: list names of certificates, like ["DNS:es.corp.example"], or leave it out`)
 	}
-	if len(cl.Certificates) > 0 {
-		t.Doc.Warnf(t.Line("certificate"), "certificate: no listener of this version takes certificates of clients, so every attempt of client %q is denied as unauthenticated: use users_file", cl.Name)
+	if len(cl.Certificates) > 0 && (c.Secure == nil || len(c.Secure.Authorities) == 0) {
+		t.Doc.Warnf(t.Line("certificate"), "certificate: no listener takes certificates of clients, so every attempt of client %q is denied as unauthenticated: set [listen] https with tls_cert, tls_key and client_ca (docs/identity.md)", cl.Name)
 	}
 	if t.Has("users_file") {
 		cl.Users = c.readUsers(t, t.Str("users_file"), disk)
 	}
 	if cl.Users != nil && c.clear() != "" {
-		t.Doc.Warnf(t.Line("users_file"), "users_file: passwords cross the network readable on %s: put a TLS terminator with proxy_protocol_from in front (docs/identity.md), or listen on loopback", c.clear())
+		t.Doc.Warnf(t.Line("users_file"), "users_file: passwords cross the network readable on %s: let users log in on [listen] https (docs/identity.md), and listen there on loopback only", c.clear())
 	}
-}
-
-// certificateName returns a name as certificates are compared: "CN=" and text, "DNS:" and a name, or
-// a URI such as a SPIFFE ID. why is what is wrong with it.
-func certificateName(text string) (name, why string) {
-	const kinds = `is none of "CN=text", "DNS:name" and a URI like "spiffe://corp.example/es"`
-	if cn, ok := strings.CutPrefix(text, "CN="); ok {
-		if strings.TrimSpace(cn) != cn || cn == "" || strings.ContainsFunc(cn, func(r rune) bool { return r < ' ' || r == 0x7f }) {
-			return "", "has no common name, or one with control characters or spaces around it"
-		}
-		return text, ""
-	}
-	if dns, ok := strings.CutPrefix(text, "DNS:"); ok {
-		n, err := rules.ParseIDN(dns)
-		if err != nil {
-			return "", err.Error()
-		}
-		return "DNS:" + n.String(), ""
-	}
-	if u, err := url.Parse(text); err != nil || u.Scheme == "" || u.Host == "" || u.String() != text || strings.Contains(text, " ") {
-		return "", kinds
-	}
-	return text, ""
 }
 
 // readUsers reads a users_file. Files that several clients name are read once.

@@ -62,7 +62,7 @@ func TestIdentityKeys(t *testing.T) {
 	}
 	second := "[[client]]\nname = \"two\"\nsources = [\"10.1.0.0/16\"]\nprofiles = []\n"
 	for _, c := range []struct{ name, text, want string }{
-		{"names of certificates", client(`certificate = ["DNS:ES.corp.example.", "CN=Es Manager", "spiffe://corp.example/es"]`), `site.toml:3: warning: certificate: no listener of this version takes certificates of clients, so every attempt of client "one" is denied as unauthenticated: use users_file`},
+		{"names of certificates", client(`certificate = ["DNS:ES.corp.example.", "CN=Es Manager", "spiffe://corp.example/es"]`), `site.toml:3: warning: certificate: no listener takes certificates of clients, so every attempt of client "one" is denied as unauthenticated: set [listen] https with tls_cert, tls_key and client_ca`},
 		{"not a name", client(`certificate = ["es.corp.example"]`), `site.toml:3: certificate: "es.corp.example" is none of "CN=text", "DNS:name" and a URI like "spiffe://corp.example/es"`},
 		{"a broken name", client(`certificate = ["DNS:es..example"]`), `site.toml:3: certificate: "DNS:es..example" `},
 		{"no common name", client(`certificate = ["CN="]`), `has no common name`},

@@ -250,7 +250,7 @@ func (c *Config) open() string {
 	for _, l := range []struct {
 		key   string
 		addrs []netip.AddrPort
-	}{{"http", c.Listen.HTTP}, {"socks5", c.Listen.SOCKS5}, {"dns", c.Listen.DNS}, {"transparent", c.Listen.Transparent}, {"tproxy", c.Listen.TPROXY}} {
+	}{{"http", c.Listen.HTTP}, {"https", c.Listen.HTTPS}, {"socks5", c.Listen.SOCKS5}, {"dns", c.Listen.DNS}, {"transparent", c.Listen.Transparent}, {"tproxy", c.Listen.TPROXY}} {
 		for _, a := range l.addrs {
 			if !a.Addr().IsLoopback() || l.key == "tproxy" { // TPROXY delivers forwarded packets to loopback too
 				return fmt.Sprintf("[listen] %s %v", l.key, a)

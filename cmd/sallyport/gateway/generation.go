@@ -19,12 +19,25 @@ import (
 // its warnings.
 func (g *Gateway) enforce(cfg *site.Config, resolver *dnsfilter.Resolver, now time.Time) (*rules.Policy, rules.Problems) {
 	policy, warnings := rules.Compile(&cfg.WithNAT64(g.nat64.found).Spec, g.own, now)
-	g.live.Swap(&rules.Generation{Policy: policy, Resolver: resolver, Identities: &proof.Book{Passwords: cfg.Passwords}})
+	g.live.Swap(&rules.Generation{Policy: policy, Resolver: resolver, Identities: bookOf(cfg)})
 	g.resolver = resolver
 	g.checkExpectations(cfg, policy, now)
 	g.filter.PolicyChanged()
 	g.metrics.keepUpstreams(g.filter.Upstreams())
 	return policy, warnings
+}
+
+// bookOf returns what the proofs of clients are checked with.
+func bookOf(cfg *site.Config) *proof.Book {
+	book := &proof.Book{Passwords: cfg.Passwords}
+	if s := cfg.Secure; s != nil {
+		var authorities *proof.Authorities
+		if len(s.Authorities) > 0 {
+			authorities = proof.NewAuthorities(s.Authorities, s.Revoked)
+		}
+		book.Server = proof.NewServer(s.Certificate, authorities)
+	}
+	return book
 }
 
 // checkExpectations finds out which [[expect]] the policy in force breaks. A load refuses such

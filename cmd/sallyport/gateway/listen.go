@@ -42,7 +42,7 @@ func Listen(ctx context.Context, l site.Listen, inherited *systemd.Sockets) (s *
 		into   *[]net.Listener
 		listen opener
 	}{
-		{"http", l.HTTP, &s.http, proxy.Listen}, {"socks5", l.SOCKS5, &s.socks5, proxy.Listen},
+		{"http", l.HTTP, &s.http, proxy.Listen}, {"https", l.HTTPS, &s.https, proxy.Listen}, {"socks5", l.SOCKS5, &s.socks5, proxy.Listen},
 		{"transparent", l.Transparent, &s.transparent, proxy.Listen}, {"tproxy", l.TPROXY, &s.tproxy, proxy.ListenTPROXY},
 	} {
 		if *f.into, err = listenAll(ctx, f.key, f.addrs, streams, inherited, f.listen); err != nil {
@@ -145,6 +145,7 @@ func doors(l site.Listen) (out []systemd.Door) {
 		}
 	}
 	add("http", "tcp", l.HTTP)
+	add("https", "tcp", l.HTTPS)
 	add("socks5", "tcp", l.SOCKS5)
 	add("transparent", "tcp", l.Transparent)
 	add("dns", "tcp", l.DNS)

@@ -114,9 +114,10 @@ func parseConfig(file string, stdin io.Reader, files site.Files) (*site.Config, 
 	if err := problems.Err(); err != nil {
 		return nil, problems, err
 	}
-	if l := cfg.Listen; len(l.HTTP)+len(l.SOCKS5)+len(l.DNS) == 0 && !l.Redirected() {
+	problems = append(problems, cfg.CheckDates(time.Now())...)
+	if l := cfg.Listen; len(l.HTTP)+len(l.HTTPS)+len(l.SOCKS5)+len(l.DNS) == 0 && !l.Redirected() {
 		problems = append(problems, rules.Problem{File: cfg.File, Warning: true,
-			Text: `[listen] has no http, socks5, dns, transparent or tproxy: no client is served; the usual value is http = ["127.0.0.1:3128"]`})
+			Text: `[listen] has no http, https, socks5, dns, transparent or tproxy: no client is served; the usual value is http = ["127.0.0.1:3128"]`})
 	}
 	return cfg, problems, nil
 }
@@ -183,7 +184,7 @@ const accessWrite = 2
 // whether an address is one of this host.
 func OwnAddresses(l site.Listen, local func(netip.Addr) bool) rules.Own {
 	own := rules.Own{Local: local}
-	for _, list := range [][]netip.AddrPort{l.HTTP, l.SOCKS5, l.DNS, l.Transparent, l.TPROXY} {
+	for _, list := range [][]netip.AddrPort{l.HTTP, l.HTTPS, l.SOCKS5, l.DNS, l.Transparent, l.TPROXY} {
 		own.Listeners = append(own.Listeners, list...)
 	}
 	if a, err := netip.ParseAddrPort(l.Admin); err == nil {

@@ -79,6 +79,9 @@ func (g *Gateway) serveClients(start starter) {
 	for _, l := range g.sockets.http {
 		start("http", func(ctx context.Context) error { return g.proxy.ServeHTTP(ctx, l) })
 	}
+	for _, l := range g.sockets.https {
+		start("https", func(ctx context.Context) error { return g.proxy.ServeHTTPS(ctx, l) })
+	}
 	for _, l := range g.sockets.socks5 {
 		start("socks5", func(ctx context.Context) error { return g.proxy.ServeSOCKS5(ctx, l) })
 	}

@@ -12,10 +12,10 @@ import (
 
 // Sockets are the open listeners of each front end.
 type Sockets struct {
-	http, socks5, transparent, tproxy, dnsTCP []net.Listener
-	dnsUDP                                    []net.PacketConn
-	tproxyUDP                                 []*proxy.DivertedSocket
-	admin                                     net.Listener
+	http, https, socks5, transparent, tproxy, dnsTCP []net.Listener
+	dnsUDP                                           []net.PacketConn
+	tproxyUDP                                        []*proxy.DivertedSocket
+	admin                                            net.Listener
 }
 
 // Close closes every socket.
@@ -33,7 +33,7 @@ func (s *Sockets) Close() {
 
 // all returns the stream listeners.
 func (s *Sockets) all() (out []net.Listener) {
-	for _, list := range [][]net.Listener{s.http, s.socks5, s.transparent, s.tproxy, s.dnsTCP, {s.admin}} {
+	for _, list := range [][]net.Listener{s.http, s.https, s.socks5, s.transparent, s.tproxy, s.dnsTCP, {s.admin}} {
 		for _, l := range list {
 			if l != nil {
 				out = append(out, l)
@@ -53,6 +53,9 @@ func (s *Sockets) listeners() []boundListener {
 	}
 	for _, l := range s.http {
 		add("http", l)
+	}
+	for _, l := range s.https {
+		add("https", l)
 	}
 	for _, l := range s.socks5 {
 		add("socks5", l)

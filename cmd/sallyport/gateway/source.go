@@ -61,6 +61,11 @@ func (s *Source) load() (readList, *site.Config, rules.Problems, error) {
 	if err := exposed.Err(); err != nil {
 		return noting.list, nil, nil, err
 	}
+	if cfg.Secure != nil {
+		if err := errors.Join(cfg.Secure.Unread...); err != nil {
+			return noting.list, nil, nil, err
+		}
+	}
 	if err := readyParents(cfg, systemRoots); err != nil {
 		return noting.list, nil, nil, err
 	}

@@ -33,7 +33,7 @@ func (d DropIn) Write(dir string) error {
 func SocketDropIns(config string, l site.Listen) []DropIn {
 	var streams, datagrams, units []string
 	all := l.Streams()
-	for _, list := range [][]netip.AddrPort{l.HTTP, l.SOCKS5, l.Transparent, l.DNS} {
+	for _, list := range [][]netip.AddrPort{l.HTTP, l.HTTPS, l.SOCKS5, l.Transparent, l.DNS} {
 		streams = append(streams, listenLines("ListenStream", unspanned(list, all), all)...)
 	}
 	datagrams = listenLines("ListenDatagram", l.DNS, l.DNS)

@@ -30,7 +30,7 @@ func (d Door) String() string { return d.Network + " " + cmp.Or(d.Path, d.Addr.S
 
 // names are the names of descriptors that assign a socket to a door. Other names,
 // such as the name of the unit, mean nothing.
-var names = []string{"http", "socks5", "transparent", "dns", "admin"}
+var names = []string{"http", "https", "socks5", "transparent", "dns", "admin"}
 
 // A socket is a socket that the service manager passed.
 type socket struct {
