@@ -60,8 +60,9 @@ type Config struct {
 	// Answered, if not nil, is called with the addresses that a client got for
 	// a name, and their TTL. It must not block or keep addrs.
 	Answered func(client netip.Addr, name rules.Name, addrs []netip.Addr, ttl time.Duration)
-	// Observe, if not nil, is called after every reply. ObserveUpstream, if not
-	// nil, is called after every try of an upstream. Neither may block.
+	// Observe, if not nil, is called for every reply, or once for several equal ones.
+	// ObserveUpstream, if not nil, is called after every try of an upstream. Neither may
+	// block.
 	Observe         func(Answer)
 	ObserveUpstream func(UpstreamTry)
 }

@@ -113,7 +113,10 @@ func (f *Filter) nextFlow() uint64 {
 // query instead; pending.finish then gives the reply. The caller may reuse q
 // and out: handle keeps no reference to them.
 func (f *Filter) handle(q *query, out []byte) ([]byte, *pending) {
-	q.arrived, q.flow = f.cfg.Now(), f.nextFlow()
+	q.flow = f.nextFlow()
+	if q.arrived.IsZero() {
+		q.arrived = f.cfg.Now()
+	}
 	q.proven = q.proven || q.proto == rules.TCP
 	if !q.parse() {
 		return f.answerMalformed(q, out), nil
@@ -262,10 +265,4 @@ func (f *Filter) reply(q *query, e *entry, refused []netip.Addr, out []byte, kin
 	}
 	f.observe(q, kind, int(e.rcode))
 	return out
-}
-
-func (f *Filter) observe(q *query, kind Kind, rcode int) {
-	if f.cfg.Observe != nil {
-		f.cfg.Observe(Answer{Kind: kind, Proto: q.proto, RCode: rcode, Latency: f.cfg.Now().Sub(q.arrived)})
-	}
 }

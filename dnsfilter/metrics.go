@@ -34,12 +34,59 @@ func (k Kind) String() string {
 	return ""
 }
 
-// An Answer describes one reply, for metrics.
+// An Answer describes one reply, or several equal ones that left together, for metrics.
 type Answer struct {
 	Kind    Kind
 	Proto   rules.Proto
 	RCode   int
 	Latency time.Duration // since the query arrived
+	Count   int           // replies
+}
+
+// A tally counts the replies of a batch until they are reported. Its zero value is
+// empty.
+type tally struct {
+	kinds [8]Answer // without Latency
+	n     int
+}
+
+// add counts a reply. It returns false if too many different ones are counted.
+func (t *tally) add(a Answer) bool {
+	for i := range t.kinds[:t.n] {
+		if k := &t.kinds[i]; k.Kind == a.Kind && k.RCode == a.RCode && k.Proto == a.Proto {
+			k.Count++
+			return true
+		}
+	}
+	if t.n == len(t.kinds) {
+		return false
+	}
+	t.kinds[t.n] = a
+	t.n++
+	return true
+}
+
+// observe reports the reply to q, or leaves that to the batch of q.
+func (f *Filter) observe(q *query, kind Kind, rcode int) {
+	a := Answer{Kind: kind, Proto: q.proto, RCode: rcode, Count: 1}
+	if f.cfg.Observe == nil || q.tally != nil && q.tally.add(a) {
+		return
+	}
+	a.Latency = f.cfg.Now().Sub(q.arrived)
+	f.cfg.Observe(a)
+}
+
+// report reports the replies of a batch and empties the tally.
+func (f *Filter) report(t *tally, arrived time.Time) {
+	if t.n == 0 {
+		return
+	}
+	latency := f.cfg.Now().Sub(arrived)
+	for i := range t.kinds[:t.n] {
+		t.kinds[i].Latency = latency
+		f.cfg.Observe(t.kinds[i])
+	}
+	t.n = 0
 }
 
 // An UpstreamTry describes one try of one upstream, for metrics.

@@ -59,6 +59,7 @@ type query struct {
 	proto   rules.Proto
 	flow    uint64
 	arrived time.Time
+	tally   *tally // counts the replies of the query's batch; nil: the query came alone
 }
 
 func (q *query) id() uint16    { return binary.BigEndian.Uint16(q.msg) }

@@ -20,7 +20,7 @@ import (
 // allocate nothing per datagram.
 type packetConn interface {
 	net.PacketConn
-	ReadFromUDPAddrPort(b []byte) (int, netip.AddrPort, error)
+	syscall.Conn
 	WriteToUDPAddrPort(b []byte, addr netip.AddrPort) (int, error)
 }
 
@@ -76,14 +76,18 @@ func reusePort(_, _ string, c syscall.RawConn) error {
 
 // readPackets answers datagrams until ctx ends.
 func (s *service) readPackets(ctx context.Context, pc *socket[packetConn]) {
-	buf, out := make([]byte, maxQuery), make([]byte, 0, maxQuery)
+	b, err := newBatch(pc.conn)
+	if err != nil {
+		s.fail(ctx, err)
+		return
+	}
 	for errs := 0; ; {
-		n, from, err := pc.conn.ReadFromUDPAddrPort(buf)
+		err := b.receive()
 		pc.returns.Add(1)
 		switch {
 		case err == nil:
 			errs = 0
-			s.packet(ctx, pc.conn, buf[:n], from, out)
+			s.packets(ctx, pc.conn, b)
 		case errors.Is(err, os.ErrDeadlineExceeded) && ctx.Err() == nil:
 			pc.wake(time.Time{})
 			if ctx.Err() != nil { // this replaced the deadline that ends the other readers of this socket
@@ -99,19 +103,32 @@ func (s *service) readPackets(ctx context.Context, pc *socket[packetConn]) {
 	}
 }
 
-// packet answers one datagram: at once, or, if an upstream must be asked first,
-// in a new goroutine.
-func (s *service) packet(ctx context.Context, pc packetConn, m []byte, from netip.AddrPort, out []byte) {
-	q := query{msg: m, client: rules.ClientAddr(from), proto: rules.UDP}
+// packets answers the datagrams of a batch. Their replies leave together, so they have
+// the same latency.
+func (s *service) packets(ctx context.Context, pc packetConn, b *batch) {
+	arrived := s.f.cfg.Now()
+	for i := range b.n {
+		s.packet(ctx, pc, b, i, arrived)
+	}
+	s.f.report(&b.tally, arrived)
+	b.send()
+}
+
+// packet answers one datagram of a batch: with the batch, or, if an upstream must be
+// asked first, alone in a new goroutine.
+func (s *service) packet(ctx context.Context, pc packetConn, b *batch, i int, arrived time.Time) {
+	from := b.from(i)
+	q := query{msg: b.query(i), client: rules.ClientAddr(from), proto: rules.UDP, arrived: arrived, tally: &b.tally}
 	defer s.f.recovered(&q)
-	reply, p := s.f.handle(&q, out)
+	reply, p := s.f.handle(&q, b.room(i))
 	if p != nil {
+		p.q.tally = nil
 		s.writers.Add(1)
 		go s.finishPacket(ctx, pc, from, p)
 		return
 	}
 	if len(reply) > 0 && from.Port() != 0 {
-		pc.WriteToUDPAddrPort(reply, from)
+		b.answer(i, reply)
 	}
 }
 

@@ -26,6 +26,7 @@ func (c *collector) Describe(chan<- *prometheus.Desc) {}
 func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	e := exporter{ch}
 	c.decisions(e)
+	c.answers(e)
 	c.g.exportProxy(e)
 	c.g.exportParents(e)
 	c.g.exportUpstreams(e)

@@ -48,7 +48,7 @@ func observed(t *testing.T) prometheus.Gatherer {
 	}
 	g, _ := openGateway(t, path)
 	g.metrics.decided(rules.Attempt{Via: rules.ViaConnect}, rules.Decision{})
-	g.metrics.answered(dnsfilter.Answer{})
+	g.metrics.answered(dnsfilter.Answer{Count: 1})
 	g.metrics.tried(dnsfilter.UpstreamTry{})
 	g.metrics.unreached.WithLabelValues("refused")
 	return g.metrics.registry

@@ -3,7 +3,6 @@
 package gateway
 
 import (
-	"strconv"
 	"sync"
 	"sync/atomic"
 
@@ -27,8 +26,7 @@ const (
 type metrics struct {
 	registry  *prometheus.Registry
 	decisions [verdicts][reasons][vias]atomic.Uint64
-	answers   *prometheus.CounterVec
-	latency   *prometheus.HistogramVec
+	answers   answerCounts
 	tries     *prometheus.CounterVec
 	reloads   *prometheus.CounterVec
 	unreached *prometheus.CounterVec
@@ -41,15 +39,13 @@ type metrics struct {
 func newMetrics() *metrics {
 	m := &metrics{
 		registry:  prometheus.NewRegistry(),
-		answers:   series.Counter("sallyport_dns_answers_total"),
-		latency:   series.Histogram("sallyport_dns_answer_seconds", []float64{.00001, .0001, .001, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5}),
 		tries:     series.Counter("sallyport_dns_upstream_tries_total"),
 		reloads:   series.Counter("sallyport_reloads_total"),
 		unreached: series.Counter("sallyport_dial_failures_total"),
 	}
 	m.reloads.WithLabelValues("ok")
 	m.reloads.WithLabelValues("refused")
-	m.registry.MustRegister(m.answers, m.latency, m.tries, m.reloads, m.unreached,
+	m.registry.MustRegister(m.tries, m.reloads, m.unreached,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -64,13 +60,6 @@ func (m *metrics) decidedTimes(a rules.Attempt, d rules.Decision, times uint64) 
 		v = 2
 	}
 	m.decisions[v][int(d.Why())%reasons][int(a.Via)%vias].Add(times)
-}
-
-// answered counts one reply of the DNS filter.
-func (m *metrics) answered(a dnsfilter.Answer) {
-	kind := a.Kind.String()
-	m.answers.WithLabelValues(kind, a.Proto.String(), strconv.Itoa(a.RCode)).Inc()
-	m.latency.WithLabelValues(kind).Observe(a.Latency.Seconds())
 }
 
 // tried counts one query to an upstream.

@@ -40,12 +40,6 @@ func Counter(name string) *prometheus.CounterVec {
 	return prometheus.NewCounterVec(prometheus.CounterOpts{Name: m.Name, Help: m.PlainHelp()}, m.Labels)
 }
 
-// Histogram returns a histogram with the description of the metric with this name.
-func Histogram(name string, buckets []float64) *prometheus.HistogramVec {
-	m, _ := Named(name)
-	return prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: m.Name, Help: m.PlainHelp(), Buckets: buckets}, m.Labels)
-}
-
 // Named returns the metric with this name, and whether there is one.
 func Named(name string) (Metric, bool) {
 	for _, m := range All() {
