@@ -70,13 +70,7 @@ func newScene(t *testing.T, mode string) *scene {
 	if mode == "sidecar" {
 		s.host = l.clients
 	}
-	// Other users have to read files that the tests write: the CA, the
-	// configuration.
-	for _, dir := range []string{filepath.Dir(l.dir), workDir} {
-		if err := os.Chmod(dir, 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
+	s.readable(t)
 	l.gateway.sysctl(t, "ipv4/ip_forward", "1")
 	l.gateway.sysctl(t, "ipv6/conf/all/forwarding", "1")
 	s.everywhere(t)
@@ -87,6 +81,16 @@ func newScene(t *testing.T, mode string) *scene {
 		t.Fatal(err)
 	}
 	return s
+}
+
+// readable lets other users read files that the tests write: the CA, the configuration.
+func (s *scene) readable(t *testing.T) {
+	t.Helper()
+	for _, dir := range []string{filepath.Dir(s.dir), workDir} {
+		if err := os.Chmod(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 func (s *scene) resolvConf() string { return filepath.Join(s.dir, "resolv.conf") }
