@@ -9,24 +9,27 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/dop251/goja"
 	"github.com/miekg/dns"
+	"github.com/robertkrimen/otto"
 
 	"sallyport/rules"
 )
 
-// proxyFor runs a PAC script as a browser does.
+// proxyFor runs a PAC script as a browser does. The interpreter knows the ECMAScript 5 that
+// also the oldest clients know.
 func proxyFor(t *testing.T, script string) func(url, host string) string {
 	t.Helper()
-	vm := goja.New()
-	if _, err := vm.RunString(script); err != nil {
+	vm := otto.New()
+	if _, err := vm.Run(script); err != nil {
 		t.Fatal(err)
 	}
-	var find func(url, host string) string
-	if err := vm.ExportTo(vm.Get("FindProxyForURL"), &find); err != nil {
-		t.Fatal(err)
+	return func(url, host string) string {
+		found, err := vm.Call("FindProxyForURL", nil, url, host)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return found.String()
 	}
-	return find
 }
 
 func TestPACAgreesWithThePolicy(t *testing.T) {
