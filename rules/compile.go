@@ -261,6 +261,6 @@ func (b *scopeBuilder) layAddresses() {
 			list = append(list, up...)
 		}
 		slices.Sort(list)
-		b.s.addrs.Insert(p, slices.Compact(list))
+		addressTable(b.s).Insert(p, slices.Compact(list))
 	}
 }

@@ -13,7 +13,7 @@ import (
 // was read.
 func Compile(c *Spec, own Own, now time.Time) (*Policy, Problems) {
 	p := &Policy{
-		clients: new(bart.Table[int]), private: c.Private, nat64: c.NAT64, discover: c.NAT64Discover, echDeny: c.ECHDeny, strict: c.StrictDestination, unproven: c.Unproven,
+		clients: newSourceTable(), private: c.Private, nat64: c.NAT64, discover: c.NAT64Discover, echDeny: c.ECHDeny, strict: c.StrictDestination, unproven: c.Unproven,
 		own: own, parents: c.Parents, profiles: c.Profiles, revision: c.Revision,
 	}
 	var problems Problems
@@ -25,7 +25,7 @@ func Compile(c *Spec, own Own, now time.Time) (*Policy, Problems) {
 	for _, cl := range c.Clients {
 		s := shared.find(cl, len(rules[cl.Name]) > 0)
 		if s == nil {
-			b := scopeBuilder{s: &scope{client: cl, addrs: new(bart.Table[[]uint32])}, now: now, p: p, routes: routes}
+			b := scopeBuilder{s: &scope{client: cl, addrs: newAddressTable()}, now: now, p: p, routes: routes}
 			b.s.route = routes.of(cl.Parents, routes.usual, false)
 			b.addProfiles()
 			b.addSiteRules(rules[cl.Name])
@@ -74,7 +74,7 @@ func (p *Policy) addClients(clients []*Client) {
 		for _, i := range own.Supernets(src) {
 			first = min(first, i)
 		}
-		p.clients.Insert(src, first)
+		sourceTable(p).Insert(src, first)
 	}
 	if len(p.few) > fewSources {
 		p.few = nil

@@ -50,7 +50,7 @@ func (s *scope) coveredBy(r *scopeRule) (first *scopeRule) {
 			try(s.ruleAt(sp, i))
 		}
 	case len(r.prefixes) > 0:
-		list, _ := s.addrs.LookupPrefix(r.prefixes[0])
+		list := s.rulesOver(r.prefixes[0])
 		for _, i := range list {
 			try(&s.rules[i])
 		}

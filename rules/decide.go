@@ -197,7 +197,7 @@ func (s *scope) matchName(best *candidate, a *Attempt, target Name) {
 }
 
 func (s *scope) matchAddress(best *candidate, a *Attempt) {
-	list, _ := s.addrs.Lookup(a.Dest.Addr())
+	list := s.rulesAt(a.Dest.Addr())
 	for _, i := range list {
 		best.weigh(s, &s.rules[i], a)
 	}

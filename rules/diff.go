@@ -161,10 +161,11 @@ func moves(old, new *Policy) []move {
 // scopeWithin returns the scope of those addresses of a prefix that no longer source
 // covers.
 func (p *Policy) scopeWithin(prefix netip.Prefix) *scope {
-	if p.clients == nil {
+	sources := sourceTable(p)
+	if sources == nil {
 		return nil
 	}
-	if i, ok := p.clients.LookupPrefix(prefix); ok {
+	if i, ok := sources.LookupPrefix(prefix); ok {
 		return p.scopes[i]
 	}
 	return nil

@@ -81,7 +81,7 @@ func (d *side) atPrefix(part netip.Prefix) (out []*scopeRule) {
 	if d.s == nil {
 		return nil
 	}
-	list, _ := d.s.addrs.LookupPrefix(part)
+	list := d.s.rulesOver(part)
 	for _, i := range list {
 		if r := &d.s.rules[i]; r.block == 0 {
 			out = append(out, r)

@@ -56,14 +56,14 @@ func (s *scope) hasAddrByTo(r *scopeRule, a netip.Addr) bool {
 	if len(r.prefixes) <= fewEntries {
 		return anyContains(r.prefixes, a)
 	}
-	list, _ := s.addrs.Lookup(a)
+	list := s.rulesAt(a)
 	return slices.Contains(list, r.number)
 }
 
 // hasPrefix reports whether a rule lists all addresses of a prefix.
 func (s *scope) hasPrefix(r *scopeRule, p netip.Prefix) bool {
 	if len(r.prefixes) > fewEntries {
-		if list, _ := s.addrs.LookupPrefix(p); slices.Contains(list, r.number) {
+		if slices.Contains(s.rulesOver(p), r.number) {
 			return true
 		}
 	} else if anyCovers(r.prefixes, p) {

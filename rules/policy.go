@@ -5,16 +5,14 @@ package rules
 import (
 	"net/netip"
 	"time"
-
-	"github.com/gaissmai/bart"
 )
 
 // Policy is the compiled configuration. A nil Policy denies everything.
 type Policy struct {
 	scopes    []*scope
-	clients   *bart.Table[int] // source -> index of the first client that has it
-	few       []source         // the same in order, if there are few; otherwise empty
-	demanding []*scope         // the clients that demand an identity, in order; clients has the others
+	clients   hiddenTable // source -> index of the first client that has it
+	few       []source    // the same in order, if there are few; otherwise empty
+	demanding []*scope    // the clients that demand an identity, in order; clients has the others
 	zones     suffixTrie
 	zonesOver suffixTrie // names that have a zone below them
 	keys      *Rule      // reported as the rule when a look-up of DNSSEC keys is permitted
@@ -81,12 +79,12 @@ type scope struct {
 	entries     []nameEntry // by value of names
 	refs        []uint32    // rule numbers
 	near        []nearRef
-	addrs       *bart.Table[[]uint32] // prefix -> numbers of every rule that covers it
-	lists       []listRule            // the rules with list files; rules with the same list stand side by side
-	datagrams   bool                  // datagrams to synthetic addresses come to sallyport too
-	synthesized bool                  // the client gets synthetic addresses for names
-	unbound     []uint32              // rules to a role that the site gives no addresses for
-	ruled       bool                  // some rule permits something; otherwise no internal zone is looked up
+	addrs       hiddenTable // prefix -> numbers of every rule that covers it
+	lists       []listRule  // the rules with list files; rules with the same list stand side by side
+	datagrams   bool        // datagrams to synthetic addresses come to sallyport too
+	synthesized bool        // the client gets synthetic addresses for names
+	unbound     []uint32    // rules to a role that the site gives no addresses for
+	ruled       bool        // some rule permits something; otherwise no internal zone is looked up
 }
 
 // A scopeRule is one rule with the choices of one client.
@@ -218,7 +216,7 @@ func (p *Policy) scopeOf(addr netip.Addr) *scope {
 		}
 		return nil
 	}
-	if i, ok := p.clients.Lookup(addr); ok {
+	if i, ok := sourceTable(p).Lookup(addr); ok {
 		return p.scopes[i]
 	}
 	return nil

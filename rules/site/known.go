@@ -14,13 +14,19 @@ import (
 type known struct {
 	clients   map[string]int // name -> line
 	rules     map[string]int // id -> line
-	sources   bart.Table[*rules.Client]
+	sources   any            // see clientsBySource
 	order     map[*rules.Client]int
 	resolvers resolvers
 }
 
 func newKnown() *known {
-	return &known{clients: map[string]int{}, rules: map[string]int{}, order: map[*rules.Client]int{}, resolvers: knownResolvers()}
+	return &known{clients: map[string]int{}, rules: map[string]int{}, sources: new(bart.Table[*rules.Client]), order: map[*rules.Client]int{}, resolvers: knownResolvers()}
+}
+
+// clientsBySource returns the first client with each source. Its type is hidden, because
+// otherwise each package that uses a Config compiles a copy of all of bart.
+func clientsBySource(k *known) *bart.Table[*rules.Client] {
+	return k.sources.(*bart.Table[*rules.Client])
 }
 
 // add adds a client. Of two clients with the same name or source, the first
@@ -34,7 +40,7 @@ func (k *known) add(c *rules.Client) {
 		return // it hides no later client: others may have its addresses without its identity
 	}
 	for _, p := range c.Sources {
-		k.sources.Modify(p, func(first *rules.Client, there bool) (*rules.Client, bool) {
+		clientsBySource(k).Modify(p, func(first *rules.Client, there bool) (*rules.Client, bool) {
 			if there {
 				return first, false
 			}
@@ -48,7 +54,7 @@ func (k *known) add(c *rules.Client) {
 func (k *known) shadows(sources []netip.Prefix) (name string) {
 	for _, s := range sources {
 		var first *rules.Client
-		for _, c := range k.sources.Supernets(s) {
+		for _, c := range clientsBySource(k).Supernets(s) {
 			if first == nil || k.order[c] < k.order[first] {
 				first = c
 			}
