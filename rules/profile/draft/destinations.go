@@ -5,6 +5,7 @@ package draft
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"sallyport/rules"
@@ -17,6 +18,7 @@ type destCell struct {
 	likely  []string // what a person probably writes, although there are doubts
 	left    []string // the destinations that likely leaves out
 	private bool     // a destination is an address that only a site can give
+	party   string   // the words of a cell that names no host, but a party of the site, as a role has it
 	port    string   // the port of a URL; "": none
 	bare    bool     // a destination has no port of its own
 	urls    bool     // each destination is a URL of HTTP, which runs over TCP
@@ -59,6 +61,7 @@ func readDestinations(text string) destCell {
 		c.doubts = append(c.doubts, fmt.Sprintf("there are words beside the names: %q", clean(text)))
 	case len(words) > 0 && len(c.likely) == 0:
 		c.doubts = append(c.doubts, fmt.Sprintf("%q is no name and no address: a role, perhaps", clean(text)))
+		c.party = partyOf(words)
 	case len(words) > 0:
 		c.doubts = append(c.doubts, fmt.Sprintf("there are words beside the addresses: %q", clean(text)))
 	}
@@ -73,6 +76,21 @@ func readDestinations(text string) destCell {
 		c.doubts, c.to = append(c.doubts, fmt.Sprintf("the port %s is behind one of the destinations, and not behind another", c.port)), nil
 	}
 	return c
+}
+
+// partyOf returns the name of a role for the words of a cell: "syslog-server" for "Your syslog
+// server". "": the words mean every host, or are too many for a name.
+func partyOf(words []string) string {
+	rest := slices.DeleteFunc(slices.Clone(words), func(w string) bool {
+		return slices.Contains([]string{"your", "the", "a", "an", "own", "local", "internal", "customer", "customer's"}, strings.ToLower(w))
+	})
+	every := func(w string) bool {
+		return slices.Contains([]string{"any", "all", "every", "everything", "anywhere", "internet", "none", "no", "n/a", "various", "see", "below", "above"}, strings.ToLower(w))
+	}
+	if len(rest) == 0 || len(rest) > 4 || slices.ContainsFunc(rest, every) {
+		return ""
+	}
+	return ruleID(strings.Join(rest, "-"))
 }
 
 // unquoted removes the quotes around a word, and the angle brackets around a whole URL. The

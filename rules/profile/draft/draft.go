@@ -70,6 +70,7 @@ type Likely struct {
 	To, TCP, UDP []string
 	Left         []string // destinations that To does not have, as the document writes them
 	Private      bool     // the document prints an address that only the site knows: a role
+	Party        string   // the document names a party of the site: the name of a role for it
 	Feature      string   // the condition that a feature may be; "": none
 	Since, Until string   // versions, as a profile has them
 	Split        *Likely  // a second rule, for some versions; nil: none
@@ -171,6 +172,9 @@ func (e *Entry) name(used map[string]bool) {
 	id := e.ID
 	if id == "" {
 		id = ruleID(idOf(orElse(e.To, e.Likely.To)))
+	}
+	if id == "" && !used[e.Likely.Party] {
+		id = e.Likely.Party
 	}
 	if id == "" && e.Line > 0 {
 		id = fmt.Sprintf("row-%d", e.Line)

@@ -71,7 +71,7 @@ func (d *Draft) entryOf(r Row, f fields, t Table) Entry {
 	if len(e.Doubts) == 0 && (len(e.To) == 0 || ports.empty()) {
 		e.Doubts = append(e.Doubts, "the row gives no destination or no port")
 	}
-	e.Likely.To, e.Likely.Left, e.Likely.Private = orElse(e.To, to.likely), to.left, to.private
+	e.Likely.To, e.Likely.Left, e.Likely.Private, e.Likely.Party = orElse(e.To, to.likely), to.left, to.private, to.party
 	e.Likely.TCP, e.Likely.UDP = e.TCP, e.UDP
 	if ports.empty() {
 		e.Likely.TCP, e.Likely.UDP = ports.likelyTCP, ports.likelyUDP

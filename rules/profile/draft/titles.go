@@ -22,7 +22,7 @@ var titles = []struct {
 		"域名", "主机", "主機", "目的地", "目的ip", "目标", "目標", "地址", "位址", "网址", "ドメイン", "宛先", "ホスト", "アドレス", "=to", "name",
 	}, func(c *columns) *int { return &c.host }},
 	{[]string{
-		"purpose", "description", "function", "usage", "used", "reason", "detail", "=use",
+		"purpose", "description", "function", "usage", "used", "reason", "detail", "=use", "what for", "needed for", "required for", "=service",
 		"zweck", "beschreibung", "verwendung", "funktion", "objet", "utilisation", "fonction", "descripci", "propósito", "finalidad",
 		"descrição", "scopo", "descrizione", "opis", "przeznaczenie", "wykorzyst", "описание", "цель",
 		"用途", "说明", "說明", "描述", "功能", "目的", "説明",

@@ -142,7 +142,10 @@ func TestRowsThatPermitNothing(t *testing.T) {
 		{"a placeholder in angle brackets", CSV, `"login.x.example, <tenant>.x.example",TCP 443,x`, `"<tenant>.x.example" has a part to be filled in`, []string{`# to      = ["login.x.example"] # and "<tenant>.x.example"`}},
 		{"a placeholder alone", CSV, `[region].x.example,TCP 443,x`, "to be filled in", []string{`# to      = [] # the names for "[region].x.example"`}},
 		{"a private address", CSV, `10.0.0.0/8,TCP 443,x`, "is private", []string{`# to      = [] # as "role:NAME", with NAME in binds`}},
-		{"a role", CSV, `The manager,TCP 443,x`, "a role, perhaps", []string{`# to      = [] # the names or addresses, as "a.example", "192.0.2.0/24"`}},
+		{"a role", CSV, `The manager,TCP 443,x`, "a role, perhaps", []string{`# to      = ["role:manager"] # if only the site knows its address: add "manager" to binds, below roles`}},
+		{"a party of the site", CSV, `Your SIEM server,TCP 443,x`, "a role, perhaps", []string{`# id      = "siem-server"`, `# to      = ["role:siem-server"]`}},
+		{"every host", CSV, `Any host,TCP 443,x`, "a role, perhaps", []string{`# to      = [] # the names or addresses, as "a.example", "192.0.2.0/24"`}},
+		{"a wildcard in a proposal", CSV, `.a.example,TCP 443,x`, "can mean every name below", []string{`# to      = ["*.a.example"] # a wildcard: name the hosts, or say in a note that the document prints it`}},
 		{"a URL without a port", CSV, `https://a.example/x,,x`, "the port is missing: the cell is empty", []string{`# tcp     = [443]`}},
 	} {
 		text := page(c.row)

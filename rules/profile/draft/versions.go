@@ -39,7 +39,7 @@ func (e *Entry) split() {
 		return
 	}
 	l := &e.Likely
-	s := Likely{To: l.To, Left: l.Left, Private: l.Private, Feature: l.Feature}
+	s := Likely{To: l.To, Left: l.Left, Private: l.Private, Party: l.Party, Feature: l.Feature}
 	since, until := sinceForm.FindStringSubmatch(tied[0]), untilForm.FindStringSubmatch(tied[0])
 	switch over := noLonger.MatchString(tied[0]); {
 	case negated.MatchString(tied[0]), over && until != nil:

@@ -5,6 +5,7 @@ package draft
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -89,7 +90,11 @@ func (e *Entry) rule(b *bytes.Buffer, mark, from string, l Likely) {
 	fmt.Fprintf(b, "%s[[rule]]\n", mark)
 	line("id", quote(e.ID))
 	line("from", quote(from))
-	line("to", destinationLine(l))
+	to := destinationLine(l)
+	if mark != "" && !strings.Contains(to, "#") && slices.ContainsFunc(l.To, func(s string) bool { return strings.HasPrefix(s, "*.") }) {
+		to += " # a wildcard: name the hosts, or say in a note that the document prints it"
+	}
+	line("to", to)
 	if len(l.TCP)+len(l.UDP) == 0 {
 		line("tcp", "[] # the ports, as 443, \"8000-8010\"; udp = [] likewise")
 	}
@@ -130,6 +135,8 @@ func destinationLine(l Likely) string {
 		return list(l.To, true)
 	case l.Private:
 		return "[] # as \"role:NAME\", with NAME in binds"
+	case l.Party != "":
+		return fmt.Sprintf("[\"role:%s\"] # if only the site knows its address: add %[1]q to binds, below roles", l.Party)
 	case len(l.Left) > 0:
 		return "[] # the names for " + left
 	}
