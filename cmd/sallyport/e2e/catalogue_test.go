@@ -16,22 +16,11 @@ import (
 	"time"
 )
 
-// pieceOf returns the piece of TOML that a page shows for a file.
-func pieceOf(t *testing.T, page, file string) string {
-	t.Helper()
-	_, piece, found := strings.Cut(page, "\n```toml "+file+"\n")
-	piece, _, ended := strings.Cut(piece, "\n```\n")
-	if !found || !ended {
-		t.Fatalf("the page has no piece %q", file)
-	}
-	return piece + "\n"
-}
-
-// reviewedOf makes the review of the page in a draft: each piece takes the place of the rule or
+// edited makes the changes of the page in a file: each piece takes the place of the rule or
 // the NOTE with its id, or of the line of its key.
-func reviewedOf(t *testing.T, page, draft string) string {
+func edited(t *testing.T, page, file, draft string) string {
 	t.Helper()
-	for i, part := range strings.Split(page, "\n```toml backup.toml ") {
+	for i, part := range strings.Split(page, "\n```toml "+file+" ") {
 		id, rest, _ := strings.Cut(part, "\n")
 		piece, _, _ := strings.Cut(rest, "\n```\n")
 		if i == 0 {
@@ -65,20 +54,29 @@ func TestCatalogueOfTheGuide(t *testing.T) {
 	page := string(text)
 	ns := newNetns(t, "catalogue")
 	e := &exporter{binary: builtBinary(t), dir: t.TempDir(), ns: ns}
-	html, err := os.ReadFile("../../../docs/example-backup-3.html")
-	if err != nil {
-		t.Fatal(err)
+	imported := func(version string) string {
+		t.Helper()
+		html, err := os.ReadFile("../../../docs/example-backup-" + version + ".html")
+		if err != nil {
+			t.Fatal(err)
+		}
+		draft := ns.run(t, e.dir, string(html), e.binary, "profiles", "import", "-", "--format", "html", "--name", "backup", "--title", "Example Backup", "--role", "server")
+		if draft.code != 0 {
+			t.Fatal(draft)
+		}
+		e.write(t, "draft-"+version+".toml", draft.stdout)
+		return draft.stdout
 	}
-	draft := ns.run(t, e.dir, string(html), e.binary, "profiles", "import", "-", "--format", "html", "--name", "example-backup", "--title", "Example Backup", "--role", "server")
-	if draft.code != 0 {
-		t.Fatal(draft)
-	}
-	reviewed := reviewedOf(t, page, draft.stdout)
+	reviewed := edited(t, page, "backup.toml", imported("3"))
 	if err := os.Mkdir(filepath.Join(e.dir, "profiles"), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	e.write(t, "profiles/backup.toml", reviewed)
-	e.write(t, "site.toml", pieceOf(t, page, "site.toml")+"[dns]\nupstreams = [\"udp://127.0.0.1:53\"]\n")
+	start := ns.run(t, e.dir, "", e.binary, "profiles", "start", "profiles/backup.toml")
+	if start.code != 0 {
+		t.Fatal(start)
+	}
+	e.write(t, "site.toml", edited(t, page, "site.toml", start.stdout)+"[dns]\nupstreams = [\"udp://127.0.0.1:53\"]\n")
 	for _, route := range internetRoutes { // so that a permitted connection is refused at once
 		ns.ip(t, "route add local "+route+" dev lo")
 	}
@@ -121,7 +119,13 @@ func TestCatalogueOfTheGuide(t *testing.T) {
 	if got := status("eu1.store.backup.example:8443"); got != 502 {
 		t.Errorf("after a file with an error: %d", got)
 	}
-	replace(t, filepath.Join(e.dir, "profiles", "backup.toml"), reviewed+"\n"+pieceOf(t, page, "backup-4.toml"))
+	imported("4")
+	e.write(t, "backup.toml", reviewed)
+	merged := ns.run(t, e.dir, "", e.binary, "profiles", "merge", "backup.toml", "--old", "draft-3.toml", "--new", "draft-4.toml")
+	if merged.code != 1 { // a conflict, as the page shows
+		t.Fatal(merged)
+	}
+	replace(t, filepath.Join(e.dir, "profiles", "backup.toml"), edited(t, page, "backup-4.toml", merged.stdout))
 	got := 0
 	for range 100 {
 		if got = status("agents.backup.example:8443"); got == 502 {
