@@ -62,10 +62,8 @@ check does not test whether the addresses in [listen] are free.`,
 			if !liveSets {
 				problems = append(problems, nftables.DatagramsToNames(cfg, policy)...)
 			}
-			problems = append(problems, nftables.DatagramsWithoutWay(cfg, policy)...)
-			problems = append(problems, nftables.SyntheticDatagrams(cfg, policy)...)
-			problems = append(problems, cfg.CheckPrivate(policy)...)
-			problems = append(problems, cfg.CheckDatagrams(policy)...)
+			problems = append(append(problems, nftables.DatagramsWithoutWay(cfg, policy)...), nftables.SyntheticDatagrams(cfg, policy)...)
+			problems = append(append(problems, cfg.CheckPrivate(policy)...), cfg.CheckDatagrams(policy)...)
 			problems = append(problems, nftables.LoopbackListeners(cfg, m)...)
 			problems = append(problems, nftables.TPROXYListeners(cfg, m)...)
 			problems = append(problems, gateway.CheckJournal(cfg)...)
