@@ -19,7 +19,7 @@ import (
 // warnings.
 func parse(t *testing.T, file, text string, warnings ...string) *site.Config {
 	t.Helper()
-	c, problems := site.Parse(file, site.Disk{Files: named(t)}, []byte(text), parseProfiles(t))
+	c, problems := site.Parse(file, site.Disk{Files: named(t)}, []byte(text), parseProfiles(t), parseSets(t)...)
 	for _, p := range problems {
 		if !p.Warning || !slices.ContainsFunc(warnings, func(w string) bool { return strings.Contains(p.Text, w) }) {
 			t.Errorf("%v", p)
@@ -99,7 +99,7 @@ func TestReferenceShowsEveryKey(t *testing.T) {
 	if _, err := toml.Decode(uncommented(), &reference); err != nil {
 		t.Fatal(err)
 	}
-	for _, header := range []string{"", "[listen]", "[[client]]", "[[client]]\n[[client.profile]]\nname = \"symantec-liveupdate\"", "[[rule]]", "[[expect]]", "[[parent]]", "[dns]", "[[dns.zone]]", "[resolve]", "[journal]", "[admin]", "[limits]"} {
+	for _, header := range []string{"", "[listen]", "[[client]]", "[[client]]\n[[client.profile]]\nname = \"symantec-liveupdate\"", "[[rule]]", "[[expect]]", "[[known]]", "[[parent]]", "[dns]", "[[dns.zone]]", "[resolve]", "[journal]", "[admin]", "[limits]"} {
 		_, problems := site.Parse("x", site.Disk{}, []byte(header+"\nno_such_key_at_all = 1\n"), parseProfiles(t))
 		_, known, ok := strings.Cut(problems.Error(), `unknown key "no_such_key_at_all": known here: `)
 		if !ok {

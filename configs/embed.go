@@ -1,7 +1,7 @@
 // Embed: the configurations and profiles inside the binary.
 
 // Package configs holds the data that the binary carries: the vendors'
-// profiles, the default configuration and the reference of every key.
+// profiles, the sets of known denials, the default configuration and the reference of every key.
 //
 // Every rule of a profile was typed from a row of the vendor's document, and every row has
 // its rule; tests check both. Packages rules/profile and rules/site read these texts.
@@ -15,6 +15,9 @@ import (
 //go:embed profiles/*.toml
 var profiles embed.FS
 
+//go:embed known/*.toml
+var known embed.FS
+
 //go:embed sallyport.toml
 var defaults string
 
@@ -24,6 +27,15 @@ var reference string
 // Profiles returns the directory of shipped profiles: NAME.toml for each product.
 func Profiles() fs.FS {
 	sub, err := fs.Sub(profiles, "profiles")
+	if err != nil {
+		panic(err) // the path is a constant and valid
+	}
+	return sub
+}
+
+// Known returns the directory of shipped sets of known denials: NAME.toml for each set.
+func Known() fs.FS {
+	sub, err := fs.Sub(known, "known")
 	if err != nil {
 		panic(err) // the path is a constant and valid
 	}

@@ -25,6 +25,7 @@ type change struct {
 	bind     map[string]string // role -> name or address, to add
 	source   netip.Addr        // the address to add to the client's sources
 	site     *siteRule         // a rule to add instead
+	known    *knownDenial      // a [[known]] to add instead: it permits nothing
 	ask      string            // the question to the operator; "": the configuration itself supports the change
 }
 
@@ -177,6 +178,9 @@ func (c *change) edits(s *Site) []Edit {
 	}
 	if c.site != nil {
 		out = append(out, Edit{Rule: c.site.toml(s)})
+	}
+	if c.known != nil {
+		out = append(out, Edit{Rule: c.known.toml(s)})
 	}
 	return out
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"sallyport/denials/journal"
+	"sallyport/rules"
 )
 
 // A Filter selects records. A zero field does not restrict.
@@ -25,6 +26,9 @@ type Filter struct {
 	Event        string
 	Text         string // part of any text of the record, in any letter case
 	Denied       bool   // denials and would-be denials only
+	Known        string // KnownAll, KnownNo or KnownOnly
+
+	Table *rules.KnownTable // judges which denials are known; nil: as recorded
 
 	prefix netip.Prefix
 	folded string // Text
@@ -67,7 +71,7 @@ func (f *Filter) matchText(r *journal.Record) bool {
 		return true
 	}
 	for _, s := range [...]string{r.Host, r.HostRaw, r.SNI, r.Client, r.ClientName, r.Profile, r.Via, r.Reason, r.Detail, r.Rule,
-		r.Source, r.Nearest, r.Hint, r.OriginalDst, r.Dialed, r.Dest, r.HTTPHost, r.QType, r.Fault, r.Parent} {
+		r.Source, r.Nearest, r.Hint, r.OriginalDst, r.Dialed, r.Dest, r.HTTPHost, r.QType, r.Fault, r.Parent, r.Known} {
 		if strings.Contains(strings.ToLower(s), f.folded) {
 			return true
 		}
@@ -104,7 +108,7 @@ func (f *Filter) matchHost(r *journal.Record) bool {
 // reports an invalid glob in Host.
 func (f Filter) Matcher() (func(*journal.Record) bool, error) {
 	f, err := f.prepared()
-	return f.match, err
+	return func(r *journal.Record) bool { return f.selects(r, new(uint64)) }, err
 }
 
 // Scan calls fn for every record that the query's filter selects, the oldest
@@ -114,10 +118,13 @@ func (q *Query) Scan(ctx context.Context, fn func(*journal.Record) error) (journ
 	if err != nil {
 		return journal.Report{}, err
 	}
-	return journal.Scan(ctx, q.Files, f.Since, q.Progress, func(r *journal.Record) error {
-		if !f.match(r) {
+	var left uint64
+	rep, err := journal.Scan(ctx, q.Files, f.Since, q.Progress, func(r *journal.Record) error {
+		if !f.selects(r, &left) {
 			return nil
 		}
 		return fn(r)
 	})
+	rep.Known = left
+	return rep, err
 }

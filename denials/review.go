@@ -20,6 +20,7 @@ type Review struct {
 	tally    Tally
 	totals   Totals
 	timeline Timeline
+	left     uint64        // known denials that were left out
 	recent   *journal.Ring // nil: not kept
 }
 
@@ -31,7 +32,7 @@ func NewReview(f Filter) (*Review, error) {
 }
 
 func (v *Review) clear() {
-	v.tally, v.totals, v.timeline = Tally{}, Totals{}, Timeline{}
+	v.tally, v.totals, v.timeline, v.left = Tally{}, Totals{}, Timeline{}, 0
 	if v.recent != nil {
 		v.recent = journal.NewRing(RecentMax)
 	}
@@ -44,7 +45,7 @@ func (v *Review) Read(ctx context.Context, files []string, progress journal.Prog
 }
 
 func (v *Review) add(r *journal.Record) {
-	if !v.filter.match(r) {
+	if !v.filter.selects(r, &v.left) {
 		return
 	}
 	v.tally.Add(r)
@@ -63,13 +64,17 @@ func (v *Review) View(q Query) (*View, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := View{Report: v.cursor.Report, Totals: v.totals, Timeline: v.timeline}
+	out := View{Report: v.Report(), Totals: v.totals, Timeline: v.timeline}
 	out.answer(&v.tally, &q, order)
 	return &out, nil
 }
 
 // Report returns the report on the reading.
-func (v *Review) Report() journal.Report { return v.cursor.Report }
+func (v *Review) Report() journal.Report {
+	rep := v.cursor.Report
+	rep.Known = v.left
+	return rep
+}
 
 // Recent yields the latest records, the oldest first.
 func (v *Review) Recent(yield func(*journal.Record) bool) { v.recent.All(yield) }

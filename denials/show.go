@@ -118,6 +118,7 @@ func Values(r *journal.Record) []Value {
 	add("nearest", r.Nearest)
 	add("source", r.Source)
 	add("hint", r.Hint)
+	add("known", r.Known)
 	number("count", r.Count)
 	add("omitted", strings.Join(r.Omitted.Fields(), ", "))
 	if r.Event == journal.EventClose {

@@ -3,6 +3,7 @@
 package denials
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"strings"
@@ -19,8 +20,20 @@ type Source struct {
 	Disk     site.Disk // the files that it names
 	Text     []byte
 	Profiles []*rules.Profile
+	Sets     []*rules.KnownSet           // that known can name
 	Own      func(site.Listen) rules.Own // the addresses of sallyport itself; nil: none
 	Now      time.Time                   // decides which rules have expired, and the dates of proposed rules
+
+	draft bool // Text has proposals that a person must still fill in
+}
+
+// filled returns the text to try. A person fills in a proposal before it is accepted; for a trial
+// it counts as filled in.
+func (src *Source) filled() []byte {
+	if !src.draft {
+		return src.Text
+	}
+	return bytes.ReplaceAll(src.Text, []byte(site.FillIn), []byte(strings.ReplaceAll(site.FillIn, " ", "-")))
 }
 
 // A Site is a configuration with its policy. It never changes.
@@ -35,7 +48,7 @@ type Site struct {
 
 // NewSite reads and compiles a configuration.
 func NewSite(src Source) (*Site, error) {
-	cfg, problems := site.Parse(src.File, src.Disk, src.Text, src.Profiles)
+	cfg, problems := site.Parse(src.File, src.Disk, src.filled(), src.Profiles, src.Sets...)
 	if err := problems.Err(); err != nil {
 		return nil, err
 	}
@@ -65,7 +78,7 @@ func (s *Site) with(list []Edit) (*Site, []byte, error) {
 		return nil, nil, err
 	}
 	src := s.src
-	src.Text = text
+	src.Text, src.draft = text, true
 	changed, err := NewSite(src)
 	if err != nil {
 		return nil, nil, err

@@ -14,6 +14,7 @@ import (
 
 	"sallyport/denials/journal"
 	"sallyport/rules"
+	"sallyport/rules/site"
 )
 
 // ruleDays is how long a proposed rule holds.
@@ -89,8 +90,8 @@ func (r *siteRule) toml(s *Site) string {
 	if len(r.udp) > 0 {
 		fmt.Fprintf(&b, "udp     = %s\n", portList(r.udp))
 	}
-	fmt.Fprintf(&b, "reason  = %s\n", tomlText(fmt.Sprintf("FILL IN: ticket and why %s needs it (%s as %s until %s)",
-		r.client, r.history(), strings.Join(r.reasons, ", "), r.last.UTC().Format(time.DateOnly+" UTC"))))
+	fmt.Fprintf(&b, "reason  = %s\n", tomlText(fmt.Sprintf("%s: ticket and why %s needs it (%s as %s until %s)",
+		site.FillIn, r.client, r.history(), strings.Join(r.reasons, ", "), r.last.UTC().Format(time.DateOnly+" UTC"))))
 	fmt.Fprintf(&b, "expires = %s\n", s.src.Now.UTC().AddDate(0, 0, ruleDays).Format(time.DateOnly))
 	return b.String()
 }

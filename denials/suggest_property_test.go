@@ -150,6 +150,7 @@ func (s *Site) checkSuggestion(rt *rapid.T, sg *Suggestion, all []rules.Attempt,
 	if src.Text, err = s.Whole([]*Suggestion{sg}); err != nil {
 		rt.Fatal(err)
 	}
+	src.draft = true // its FILL IN is filled in
 	untouched, err := NewSite(src)
 	if err != nil {
 		rt.Fatal(err)

@@ -133,7 +133,7 @@ func applied(t testing.TB, s *Site, list []*Suggestion) *Site {
 	if !strings.Contains(string(text), "# asked for in the contract") || !strings.Contains(string(text), "# The manager of the endpoints.") {
 		t.Error("comments are lost")
 	}
-	return siteOf(t, string(text))
+	return siteOf(t, strings.ReplaceAll(string(text), "FILL IN", "INC-1")) // a person fills it in
 }
 
 // answers returns the configuration with every question answered yes: as an

@@ -22,7 +22,7 @@ const (
 	groupsMax = 100_000
 	textMax   = 64 << 20 // bytes of the groups and their texts, roughly
 	restMax   = 8 << 20  // bytes of the groups that are counted per client and reason, beyond groupBytes
-	groupSize = 640      // bytes of a group without its texts, roughly
+	groupSize = 704      // bytes of a group without its texts, roughly
 	hostMax   = 512      // only this many bytes of a host distinguish groups
 )
 
@@ -48,6 +48,7 @@ type Group struct {
 	Nearest     string
 	Hint        string
 	LastID      string
+	Known       string // why the site knows and means these denials; "": it does not
 
 	Cure Cure // set by Review and Suggest
 
@@ -206,9 +207,9 @@ func (g *Group) add(r *journal.Record) {
 	case len(r.Resolved) > 0:
 		g.Resolved = r.Resolved[0]
 	}
-	g.Source, g.Nearest, g.Hint = r.Source, r.Nearest, r.Hint
+	g.Source, g.Nearest, g.Hint, g.Known = r.Source, r.Nearest, r.Hint, r.Known
 	g.last.set(r)
-	g.size = groupSize + len(g.Host) + len(g.SNI) + len(g.Detail) + len(g.Hint) + len(g.LastID)
+	g.size = groupSize + len(g.Host) + len(g.SNI) + len(g.Detail) + len(g.Hint) + len(g.LastID) + len(g.Known)
 }
 
 // Groups returns all groups, the largest first.

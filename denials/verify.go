@@ -142,12 +142,11 @@ func answered(list []Edit) []Edit {
 	return list
 }
 
-// newWarnings lists the new warnings of check. It leaves out the warning about
-// the reason of a proposed rule, because the reason itself says FILL IN.
+// newWarnings lists the new warnings of check.
 func newWarnings(before, after rules.Problems) []string {
 	var out []string
 	for _, p := range after {
-		if !strings.HasPrefix(p.Text, "reason: \"FILL IN: ") && !slices.ContainsFunc(before, func(o rules.Problem) bool { return o.Text == p.Text }) {
+		if !slices.ContainsFunc(before, func(o rules.Problem) bool { return o.Text == p.Text }) {
 			out = append(out, p.Text)
 		}
 	}

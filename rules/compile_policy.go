@@ -42,6 +42,8 @@ func Compile(c *Spec, own Own, now time.Time) (*Policy, Problems) {
 		}
 	}
 	p.routes = routes.all
+	p.known = CompileKnown(c.Known, now)
+	problems = append(problems, expiredKnown(c, now)...)
 	p.keys = &Rule{Profile: SiteProfile, ID: "dns.keys", Reason: "DNSSEC keys of the names above a permitted one", File: c.File}
 	p.addClients(c.Clients)
 	p.addZones(c)

@@ -28,6 +28,7 @@ type Policy struct {
 	parents   []*Parent
 	routes    []*Route
 	profiles  []*Profile // every profile that a client could have: for hints
+	known     *KnownTable
 
 	revision string
 	expires  time.Time // the time when the next rule expires; zero: no rule expires

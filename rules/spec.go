@@ -20,6 +20,7 @@ type Spec struct {
 	NAT64             []netip.Prefix // the prefixes of the site's translators
 	NAT64Discover     bool           // NAT64 also has the prefixes that upstreams report (RFC 7050)
 	Synthetic         Synthetic      // the addresses that stand for names
+	Known             []*Known       // denials that the site knows and means
 	Profiles          []*Profile     // every profile that a client could have
 }
 

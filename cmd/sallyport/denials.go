@@ -5,7 +5,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"time"
 
@@ -44,17 +43,17 @@ changes nothing: suggest only prints changes for you to make.`,
   sallyport denials list --client es-manager --reason feature_off
   sallyport denials list --host '*.sangfor.com' --json | jq .hint
   sallyport denials list --file /backup/denials.jsonl.gz -n -1`,
-	}, text.List, nil)
+	}, text.List, nil, knownFlag)
 	list := denialQuery(&cobra.Command{
 		Use: "list", Short: "Print the last denials, the newest last",
-	}, text.List, nil)
+	}, text.List, nil, knownFlag)
 	top := denialQuery(&cobra.Command{
 		Use: "top", Short: "Print the destinations denied most, grouped by client and reason",
 		Long: `top groups denials by destination, client and reason. The column CURE shows what
 would permit a group: feature; binding (a version, an address or a port of a
 documented rule); rule (a [[rule]] of your own); never; or permitted, if the
 configuration permits the group now.`,
-	}, text.Top, wantsSite, sortFlag, cureFlag)
+	}, text.Top, wantsSite, sortFlag, cureFlag, knownFlag)
 	c.AddCommand(list, top, newDenialsShow(), newDenialsTail(), newDenialsSuggest(), newDenialsReplay(), newDenialsUsage(), newDenialsStats())
 	return c
 }
@@ -153,6 +152,7 @@ func (f *denialFlags) run(c *cobra.Command, q query, also prepare) error {
 	if err := f.permitted(&o, cfg); err != nil {
 		return f.withCure(err)
 	}
+	f.judgeKnown(&o, cfg, now)
 	f.warnOfClient(c.ErrOrStderr(), cfg)
 	o.Now = now
 	if also != nil {
@@ -165,12 +165,7 @@ func (f *denialFlags) run(c *cobra.Command, q query, also prepare) error {
 	o.Progress = bar.Bytes()
 	report, err := q(c.Context(), o, bar.Over(c.OutOrStdout()))
 	bar.Clear()
-	for _, p := range report.Problems {
-		fmt.Fprintln(c.ErrOrStderr(), "sallyport:", p)
-	}
-	if n := report.Skipped - uint64(len(report.Problems)); report.Skipped > uint64(len(report.Problems)) {
-		fmt.Fprintf(c.ErrOrStderr(), "sallyport: %d more lines are not records and were skipped\n", n)
-	}
+	reportLines(c, report)
 	return f.withCure(err)
 }
 

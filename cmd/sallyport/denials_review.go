@@ -7,7 +7,6 @@ import (
 	"errors"
 	"io/fs"
 	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -18,20 +17,6 @@ import (
 	"sallyport/denials/text"
 	"sallyport/rules/site"
 )
-
-func sortFlag(c *cobra.Command, o *text.Options) {
-	c.Flags().StringVar(&o.Sort, "sort", "count", "`ORDER` of the groups: "+strings.Join(denials.Sorts(), ", "))
-	_ = c.RegisterFlagCompletionFunc("sort", cobra.FixedCompletions(denials.Sorts(), cobra.ShellCompDirectiveNoFileComp))
-}
-
-func cureFlag(c *cobra.Command, o *text.Options) {
-	var names []string
-	for _, k := range denials.Cures() {
-		names = append(names, string(k))
-	}
-	c.Flags().StringVar((*string)(&o.Cure), "cure", "", "only groups with this `CURE`: "+strings.Join(names, ", "))
-	_ = c.RegisterFlagCompletionFunc("cure", cobra.FixedCompletions(names, cobra.ShellCompDirectiveNoFileComp))
-}
 
 func newDenialsShow() *cobra.Command {
 	return denialQuery(&cobra.Command{
@@ -88,7 +73,7 @@ func newDenialsTail() *cobra.Command {
 		Use: "tail", Short: "Print denials as they happen, after the last ten",
 		Long: `tail follows the journal until you interrupt it, also when the journal is rotated.
 -n is the number of past denials to begin with; -1: none.`,
-	}, text.WriteTail, onlyJournal)
+	}, text.WriteTail, onlyJournal, knownFlag)
 }
 
 // onlyJournal selects the one file that is being written.
@@ -119,16 +104,21 @@ out which host has the address before you remove the #.
 --audit shows what mode "audit" let through, the best documented destinations
 first. --whole prints the whole configuration with every change, below a comment
 with everything that the changes permit together. Review it, and pipe it into
-"sallyport check --config -", which warns about each reason that you must fill
-in.`,
+"sallyport check --config -", which refuses each reason that you must still fill
+in.
+
+--known is for denials that you mean: it prints for each destination a [[known]],
+which permits nothing. Its denials are still denied and recorded, and shown apart.`,
 		Example: `  sallyport denials suggest --config site.toml --since 7d
   sallyport denials suggest --config site.toml --host license.sangfor.com
-  sallyport denials suggest --config site.toml --audit --since 7d --whole > proposed.toml`,
+  sallyport denials suggest --config site.toml --audit --since 7d --whole > proposed.toml
+  sallyport denials suggest --config site.toml --known --host '*.msftconnecttest.com'`,
 	}, text.WriteSuggest, suggestSite, suggestFlags, cureFlag)
 }
 
 func suggestFlags(c *cobra.Command, o *text.Options) {
 	c.Flags().BoolVar(&o.Audit, "audit", false, `only attempts that mode "audit" let through, the best documented first`)
+	c.Flags().BoolVar(&o.AsKnown, "known", false, "print the [[known]] tables that put these denials apart, instead of changes that permit them")
 	c.Flags().BoolVar(&o.Whole, "whole", false, "print the whole configuration, changed")
 }
 
@@ -136,6 +126,10 @@ func suggestSite(f *denialFlags, o *text.Options, site *denials.Site) error {
 	if o.Whole && o.JSON {
 		return commandline.Usage("--whole prints TOML: leave out --json")
 	}
+	if o.AsKnown && o.Audit {
+		return commandline.Usage("--audit is for changes that permit: leave out --known")
+	}
+	o.Filter.Known = denials.KnownNo
 	return asRecorded(f, o, site)
 }
 
@@ -191,5 +185,5 @@ func usageSite(f *denialFlags, o *text.Options, site *denials.Site) error {
 func newDenialsStats() *cobra.Command {
 	return denialQuery(&cobra.Command{
 		Use: "stats", Short: "Print the number of denials: by reason, cure, front end, client, hour",
-	}, text.WriteStats, wantsSite)
+	}, text.WriteStats, wantsSite, knownFlag)
 }

@@ -19,6 +19,7 @@ import (
 	"sallyport/cmd/sallyport/gateway"
 	"sallyport/denials"
 	"sallyport/denials/journal"
+	"sallyport/denials/text"
 	"sallyport/rules"
 	"sallyport/rules/site"
 )
@@ -30,6 +31,7 @@ func closedFlags() map[string][]string {
 		"verdict": {journal.VerdictDeny, journal.VerdictWouldDeny, journal.VerdictAllow},
 		"event":   {journal.EventDecision, journal.EventClose, journal.EventStart, journal.EventStop, journal.EventReload},
 		"sort":    denials.Sorts(),
+		"known":   knownWords(),
 	}
 	for v := rules.ViaDNS; v.String() != ""; v++ {
 		words["via"] = append(words["via"], v.String())
@@ -46,7 +48,7 @@ func closedFlags() map[string][]string {
 // words returns an error if a flag has an unknown value.
 func (f *denialFlags) words(c *cobra.Command) error {
 	for name, known := range closedFlags() {
-		if fl := c.Flags().Lookup(name); fl != nil && fl.Value.String() != "" && !slices.Contains(known, fl.Value.String()) {
+		if fl := c.Flags().Lookup(name); fl != nil && fl.Value.Type() == "string" && fl.Value.String() != "" && !slices.Contains(known, fl.Value.String()) {
 			if near := commandline.Nearest(fl.Value.String(), known); near != "" {
 				return commandline.Usage("--%s: there is no %q; did you mean %s?", name, fl.Value, near)
 			}
@@ -81,6 +83,20 @@ func completeWords(c *cobra.Command) {
 	for _, name := range []string{"via", "verdict", "event"} {
 		_ = c.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(closedFlags()[name], cobra.ShellCompDirectiveNoFileComp))
 	}
+}
+
+func sortFlag(c *cobra.Command, o *text.Options) {
+	c.Flags().StringVar(&o.Sort, "sort", "count", "`ORDER` of the groups: "+strings.Join(denials.Sorts(), ", "))
+	_ = c.RegisterFlagCompletionFunc("sort", cobra.FixedCompletions(denials.Sorts(), cobra.ShellCompDirectiveNoFileComp))
+}
+
+func cureFlag(c *cobra.Command, o *text.Options) {
+	var names []string
+	for _, k := range denials.Cures() {
+		names = append(names, string(k))
+	}
+	c.Flags().StringVar((*string)(&o.Cure), "cure", "", "only groups with this `CURE`: "+strings.Join(names, ", "))
+	_ = c.RegisterFlagCompletionFunc("cure", cobra.FixedCompletions(names, cobra.ShellCompDirectiveNoFileComp))
 }
 
 // withCure adds the remedy to an error of a configuration's journal.

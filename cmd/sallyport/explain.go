@@ -39,7 +39,8 @@ object for each line: {"verdict","reason","rule","source","nearest","hint"}; a
 rule of a profile from a file adds "provenance": its revision and its document; a
 rule that expires adds "expires": its last day in UTC, or the instant; a name with
 synthetic addresses adds "synthetic": the name and its addresses; a permitted name
-whose addresses DNSSEC must prove adds "dnssec": "log" or "require".
+whose addresses DNSSEC must prove adds "dnssec": "log" or "require"; a denial that
+a [[known]] covers adds "known".
 
 Exit status: 0 allow, 1 deny, 2 if explain cannot answer. With "-": 0, or 2 if
 explain cannot answer a line; for that line it prints {"error"}.`,

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/netip"
 	"strings"
+	"time"
 
 	"sallyport/cmd/sallyport/gateway"
 	"sallyport/cmd/sallyport/terminal"
@@ -39,6 +40,9 @@ type explanation struct {
 
 	// "log" or "require", if the destination is permitted and DNSSEC must prove the addresses of its name.
 	DNSSEC string `json:"dnssec,omitempty"`
+
+	// Why the site knows and means the denial: a [[known]] covers it.
+	Known string `json:"known,omitempty"`
 
 	page string // where the document was read
 	way  string // Parent for people
@@ -73,6 +77,12 @@ func explainAttempt(cfg *site.Config, policy *rules.Policy, a rules.Attempt, d r
 	e.Parent, e.way = gateway.DescribeWay(policy, a, d)
 	if route := d.Route(); d.Allowed() && (!route.ByName() || route.Direct(a.Target(), a.Dest.Addr())) { // otherwise a parent resolves the name
 		e.DNSSEC = cfg.DNSSECFor(a.Authority)
+	}
+	if !d.Allowed() || d.Would {
+		g := rules.Generation{Policy: policy}
+		if k := g.Known(&a, &d, time.Now()); k != nil {
+			e.Known = k.Text()
+		}
 	}
 	if d.Rule != nil {
 		e.Rule, e.Source = d.Rule.String(), rules.RuleSource(a, d)
@@ -124,6 +134,7 @@ func printExplanation(out io.Writer, cfg *site.Config, args []string, d rules.De
 		row("meaning", d.Why().Help())
 	}
 	row("hint", e.Hint)
+	row("known", e.Known)
 	row("dnssec", dnssecTexts[e.DNSSEC])
 }
 

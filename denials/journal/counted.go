@@ -11,7 +11,8 @@ import "sallyport/rules"
 func (r *Recorder) DecideTimes(a rules.Attempt, times uint64) rules.Decision {
 	d := r.answer(&a)
 	if !d.Allowed() || d.Would || r.j.flows != nil {
-		r.j.record(&entry{at: r.j.cfg.Now(), event: EventDecision, a: a, d: d, count: times})
+		now := r.j.cfg.Now()
+		r.j.record(&entry{at: now, event: EventDecision, a: a, d: d, known: knownOf(&a, &d, now), count: times})
 	}
 	return d
 }

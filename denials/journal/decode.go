@@ -192,6 +192,8 @@ func (r *Record) textField(name string) *string {
 		return &r.Nearest
 	case "hint":
 		return &r.Hint
+	case "known":
+		return &r.Known
 	}
 	return r.Question.textField(name)
 }

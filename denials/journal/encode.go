@@ -82,6 +82,7 @@ func (r *Record) Append(b []byte) []byte {
 	l.text("source", r.Source, capSource)
 	l.text("nearest", r.Nearest, capText)
 	l.text("hint", r.Hint, capHint)
+	l.text("known", r.Known, capText)
 	l.number("count", r.Count)
 	l.fields("omitted", r.Omitted)
 	if r.Event == EventClose {

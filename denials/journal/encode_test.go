@@ -21,7 +21,7 @@ var sample = Record{
 	Profile: "endpoint-secure-onprem", Host: "evil.example", HostRaw: "ev\x1b[31mil", Port: 443, Proto: "tcp",
 	SNI: "sni.example", OriginalDst: "[2001:db8::1]:443", Mismatch: true, Resolved: []string{"192.0.2.1", "192.0.2.2"},
 	Dialed: "192.0.2.1:443", ECH: true, Reason: "not_listed", Detail: "d", Rule: "p/r", Source: "Guide, section 1",
-	Nearest: "p/n", Hint: "turn on \"x\"", Count: 3, BytesIn: 1, BytesOut: 2, DurationMS: 3, Flow: 4, Truncated: true,
+	Nearest: "p/n", Hint: "turn on \"x\"", Known: "TICKET-9", Count: 3, BytesIn: 1, BytesOut: 2, DurationMS: 3, Flow: 4, Truncated: true,
 	Question: Question{ClientPort: 40000, SourceProven: true, Authority: "proxy.example", Dest: "192.0.2.1", QType: "TXT", HTTPHost: "evil.example:80",
 		HostIgnored: true, Shown: "tls", Parent: "corporate", Identity: "user:alice", DialedBy: "address", ByAddress: true, Pinned: []string{"a.example", "b.example"}, Provisional: true, Fault: "limit", Omitted: omitDetail | omitRaw},
 }
@@ -34,7 +34,7 @@ func TestRecordHasTheDocumentedFields(t *testing.T) {
 		`"authority":"proxy.example","dest":"192.0.2.1","port":443,"proto":"tcp","qtype":"TXT","http_host":"evil.example:80","host_ignored":true,` +
 		`"sni":"sni.example","shown":"tls","original_dst":"[2001:db8::1]:443","by_address":true,"pinned":["a.example","b.example"],` +
 		`"mismatch":true,"resolved":["192.0.2.1","192.0.2.2"],"dialed":"192.0.2.1:443","parent":"corporate","dialed_by":"address","ech":true,"provisional":true,"fault":"limit",` +
-		`"reason":"not_listed","detail":"d","rule":"p/r","source":"Guide, section 1","nearest":"p/n","hint":"turn on \"x\"","count":3,` +
+		`"reason":"not_listed","detail":"d","rule":"p/r","source":"Guide, section 1","nearest":"p/n","hint":"turn on \"x\"","known":"TICKET-9","count":3,` +
 		`"omitted":["host_raw","detail"],"bytes_in":1,"bytes_out":2,"duration_ms":3,"flow":4,"truncated":true}` + "\n"
 	if got := string(sample.Append(nil)); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)

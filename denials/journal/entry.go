@@ -24,6 +24,7 @@ type entry struct {
 	detail   string   // the detail of a close or event; a decision has its detail in the attempt
 	a        rules.Attempt
 	d        rules.Decision
+	known    *rules.Known // covers the denial; nil: nothing does
 	dialed   netip.AddrPort
 	in, out  uint64
 	duration int64
@@ -80,11 +81,12 @@ type foldKey struct {
 	addr    netip.Addr
 	client  string // the client's name: one network can have several
 	cause   string // the cause of a close
+	known   *rules.Known
 }
 
 func (e *entry) key() foldKey {
 	k := foldKey{event: e.event, verdict: e.d.Verdict, would: e.d.Would, reason: e.d.Why(),
-		via: e.a.Via, proto: e.a.Proto, port: e.a.Dest.Port(), qtype: e.a.QType, name: e.a.Target()}
+		via: e.a.Via, proto: e.a.Proto, port: e.a.Dest.Port(), qtype: e.a.QType, name: e.a.Target(), known: e.known}
 	if e.d.Client != nil {
 		k.client = e.d.Client.Name
 	}
@@ -102,7 +104,7 @@ func (e *entry) key() foldKey {
 // class returns the key for entries whose destinations do not repeat: the
 // configured client and the reason only.
 func (k foldKey) class() foldKey {
-	return foldKey{event: k.event, verdict: k.verdict, would: k.would, reason: k.reason, client: k.client}
+	return foldKey{event: k.event, verdict: k.verdict, would: k.would, reason: k.reason, client: k.client, known: k.known}
 }
 
 func (k *foldKey) hash(seed maphash.Seed) uint64 {

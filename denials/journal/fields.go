@@ -58,6 +58,7 @@ func Fields() []Field {
 		{"source", 1, "text", "document, version and section of the rule; of a profile from a file also its revision, and the shipped profile that it replaces", `"Sangfor Endpoint Secure Network Access Address Requirements Guide, version 01, section 1"`},
 		{"nearest", 1, "text", "the documented rule that is nearest to the denied attempt", `"endpoint-secure-onprem/auth-sea"`},
 		{"hint", 1, "text", "the change that would permit the attempt", `"documented for endpoint-secure-onprem, section 1, when feature cyber-guardian is on"`},
+		{"known", 2, "text", "of a denial that a `[[known]]` covers: its `why`, with the name of the set if it is of a shipped set", `"windows-noise: connection test of Windows (NCSI)"`},
 		{"count", 1, "number", "how many attempts the record counts; absent: one", `250`},
 		{"omitted", 2, "list", "fields that are left out, because they differed among the attempts of `count` or because the line would be too long", `["client","sni"]`},
 		{"bytes_in", 1, "number", "of a `close`: octets from the client", `1830`},

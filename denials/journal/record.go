@@ -64,6 +64,7 @@ type Record struct {
 	Source      string // the document, version and section
 	Nearest     string // profile/id of the documented rule nearest to a denial
 	Hint        string // the change that would permit it
+	Known       string // why the site knows and means the denial; "": it does not
 	Count       uint64 // number of decisions in this record; 0: one
 	BytesIn     uint64 // from the client
 	BytesOut    uint64 // to the client
@@ -103,7 +104,7 @@ func (r *Record) Denied() bool {
 // RecordOf returns the record of one decision as the journal writes it, without
 // Boot and Seq.
 func RecordOf(at time.Time, a rules.Attempt, d rules.Decision) (r Record) {
-	r.fill(&entry{at: at, event: EventDecision, a: a, d: d, count: 1}, rules.Hint)
+	r.fill(&entry{at: at, event: EventDecision, a: a, d: d, known: knownOf(&a, &d, at), count: 1}, rules.Hint)
 	return r
 }
 
@@ -124,6 +125,9 @@ func (r *Record) fill(e *entry, hint func(rules.Attempt, rules.Decision) string)
 		r.DialedBy = ""
 	}
 	r.Dialed = addrPortText(e.dialed)
+	if e.known != nil {
+		r.Known = e.known.Text()
+	}
 	if e.count > 1 {
 		r.Count = e.count
 	}

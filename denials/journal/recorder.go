@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime/debug"
 	"sync/atomic"
+	"time"
 
 	"sallyport/rules"
 )
@@ -15,15 +16,15 @@ import (
 type Recorder struct {
 	next    rules.Gate
 	j       *Journal
-	observe func(rules.Attempt, rules.Decision)
+	observe func(a rules.Attempt, d rules.Decision, known bool)
 	usage   *Usage // nil: no usage is counted
 	panics  atomic.Uint64
 }
 
 // NewRecorder returns a Recorder of next's decisions. It calls observe, if not
 // nil, once for each final decision: every denial, and every allow that is not
-// provisional.
-func NewRecorder(next rules.Gate, j *Journal, observe func(rules.Attempt, rules.Decision)) *Recorder {
+// provisional. known reports whether the site knows and means the denial.
+func NewRecorder(next rules.Gate, j *Journal, observe func(a rules.Attempt, d rules.Decision, known bool)) *Recorder {
 	return &Recorder{next: next, j: j, observe: observe}
 }
 
@@ -82,12 +83,23 @@ func (r *Recorder) keep(a *rules.Attempt, d *rules.Decision) {
 	if d.Allowed() {
 		r.usage.note(a, d)
 	}
+	var known *rules.Known
 	if r.j.flows != nil || !d.Allowed() || d.Would {
-		r.j.record(&entry{at: r.j.cfg.Now(), event: EventDecision, a: *a, d: *d, count: 1})
+		now := r.j.cfg.Now()
+		known = knownOf(a, d, now)
+		r.j.record(&entry{at: now, event: EventDecision, a: *a, d: *d, known: known, count: 1})
 	}
 	if r.observe != nil {
-		r.observe(*a, *d)
+		r.observe(*a, *d, known != nil)
 	}
+}
+
+// knownOf returns what covers a denial, or a would-be denial; nil if nothing does.
+func knownOf(a *rules.Attempt, d *rules.Decision, now time.Time) *rules.Known {
+	if d.Allowed() && !d.Would {
+		return nil
+	}
+	return a.Generation.Known(a, d, now)
 }
 
 // Closed records how a permitted flow ended. If mode "audit" let the flow

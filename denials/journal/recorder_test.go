@@ -25,7 +25,7 @@ type seen struct {
 func setup(t *testing.T) (*Recorder, *Journal, *[]seen) {
 	var got []seen
 	j := open(t, func(c *Config) { c.Flows = filepath.Join(filepath.Dir(c.Path), "flows.jsonl") })
-	r := NewRecorder(gateFunc(small), j, func(a rules.Attempt, d rules.Decision) { got = append(got, seen{a, d}) })
+	r := NewRecorder(gateFunc(small), j, func(a rules.Attempt, d rules.Decision, _ bool) { got = append(got, seen{a, d}) })
 	return r, j, &got
 }
 

@@ -27,6 +27,7 @@ type Report struct {
 	Lines    uint64
 	Skipped  uint64    // lines that are not records
 	Problems []Problem // the first of them
+	Known    uint64    // known denials that a query left out; a scan leaves out nothing
 }
 
 // Progress is called from time to time with the octets that a scan has read and

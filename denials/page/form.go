@@ -22,8 +22,8 @@ const pageSize = 50
 
 // A form has the viewer's input as text, to be shown again.
 type form struct {
-	Since, Until, Client, Profile, Reason, Via, Verdict, Host, Text, Cure, Sort string
-	Page                                                                        int // the first page is 1
+	Since, Until, Client, Profile, Reason, Via, Verdict, Host, Text, Cure, Sort, Known string
+	Page                                                                               int // the first page is 1
 }
 
 // fields returns the texts of a form with their URL parameters, in the order of
@@ -37,7 +37,7 @@ func (f *form) fields() []struct {
 		value *string
 	}{
 		{"since", &f.Since}, {"until", &f.Until}, {"client", &f.Client}, {"profile", &f.Profile}, {"reason", &f.Reason},
-		{"via", &f.Via}, {"verdict", &f.Verdict}, {"host", &f.Host}, {"text", &f.Text}, {"cure", &f.Cure}, {"sort", &f.Sort},
+		{"via", &f.Via}, {"verdict", &f.Verdict}, {"host", &f.Host}, {"text", &f.Text}, {"cure", &f.Cure}, {"sort", &f.Sort}, {"known", &f.Known},
 	}
 }
 
@@ -66,7 +66,7 @@ func formOf(r *http.Request) (f form, err error) {
 // together.
 func (p *reviewPage) query(f *form) (denials.Query, error) {
 	q := denials.Query{Cure: denials.Cure(f.Cure), Sort: f.Sort, Offset: (f.Page - 1) * pageSize, Limit: pageSize, Filter: denials.Filter{
-		Client: f.Client, Profile: f.Profile, Reason: f.Reason, Via: f.Via, Verdict: f.Verdict, Host: f.Host, Text: f.Text, Denied: true,
+		Client: f.Client, Profile: f.Profile, Reason: f.Reason, Via: f.Via, Verdict: f.Verdict, Host: f.Host, Text: f.Text, Denied: true, Known: knownOf(f.Known),
 	}}
 	for _, t := range []struct {
 		name, text string
@@ -90,7 +90,27 @@ func (p *reviewPage) query(f *form) (denials.Query, error) {
 	if f.Cure != "" && !slices.Contains(denials.Cures(), q.Cure) {
 		return q, fmt.Errorf("cure: %q is not a cure", f.Cure)
 	}
+	if !slices.Contains(knownChoices(), f.Known) && f.Known != "" {
+		return q, fmt.Errorf("known: %q is neither no, only nor all", f.Known)
+	}
 	return q, q.Check()
+}
+
+// knownAll is the value of the field known that shows known denials among the others.
+const knownAll = "all"
+
+// knownChoices are the values of the field known. Without one, known denials are left out.
+func knownChoices() []string { return []string{denials.KnownNo, denials.KnownOnly, knownAll} }
+
+// knownOf returns the filter's value for a value of the field known.
+func knownOf(text string) string {
+	switch text {
+	case "":
+		return denials.KnownNo
+	case knownAll:
+		return denials.KnownAll
+	}
+	return text
 }
 
 // values returns the form as the query part of an address.

@@ -31,11 +31,14 @@ type liveRow struct {
 func (p *reviewPage) serveLive(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := begin(w, r)
 	defer cancel()
-	v := liveView{frame: p.frameOf("live", "Latest denials", p.site()), On: "/live?refresh=on", Off: "/live"}
+	site := p.site()
+	v := liveView{frame: p.frameOf("live", "Latest denials", site), On: "/live?refresh=on", Off: "/live"}
 	if r.URL.Query().Get("refresh") == "on" {
 		v.Refresh = liveEvery
 	}
-	if !p.alone(ctx, func() { v.fill(p.review(ctx, denials.Filter{Denied: true})) }) || r.Context().Err() != nil {
+	if !p.alone(ctx, func() {
+		v.fill(p.review(ctx, denials.Filter{Denied: true, Known: denials.KnownNo, Table: p.knownAt(site)}))
+	}) || r.Context().Err() != nil {
 		return // the viewer has gone
 	}
 	p.show(w, http.StatusOK, "live", &v)

@@ -12,6 +12,7 @@ import (
 	"sallyport/denials/journal"
 
 	"sallyport/denials"
+	"sallyport/rules"
 )
 
 // A PageConfig has the parameters of the review page. Site, Usage and Health
@@ -43,6 +44,25 @@ type reviewPage struct {
 	PageConfig
 	turn  chan struct{} // holds a token while the fields below are free
 	cache []cached      // the most recently used last
+	known knownNow
+}
+
+// knownNow is the table of known denials of a site, while no entry of it expires.
+type knownNow struct {
+	site  *denials.Site
+	table *rules.KnownTable
+}
+
+// knownAt returns the table of known denials that is in force. It must run inside alone.
+func (p *reviewPage) knownAt(site *denials.Site) *rules.KnownTable {
+	if site == nil {
+		return nil
+	}
+	now := p.Now()
+	if next := p.known.table.NextExpiry(); p.known.site != site || !next.IsZero() && !now.Before(next) {
+		p.known = knownNow{site, site.KnownAt(now)}
+	}
+	return p.known.table
 }
 
 // cached is a review and its filter.

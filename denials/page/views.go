@@ -53,6 +53,10 @@ type groupsView struct {
 	Reasons, Vias, Profiles      []string
 	Clients, Cures, VerdictNames []string
 	CureCounts                   []cureCount
+	KnownNames                   []string
+	Known                        uint64 // denials that are left out because they are known
+	KnownLink                    string
+	AnyKnown                     bool // a group of the table is known
 }
 
 type groupRow struct {
@@ -70,16 +74,20 @@ func (p *reviewPage) serveGroups(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := begin(w, r)
 	defer cancel()
 	site := p.site()
-	v := groupsView{frame: p.frameOf("groups", "Denials", site), VerdictNames: []string{journal.VerdictDeny, journal.VerdictWouldDeny}, Clear: "/"}
+	v := groupsView{frame: p.frameOf("groups", "Denials", site), VerdictNames: []string{journal.VerdictDeny, journal.VerdictWouldDeny}, Clear: "/", KnownNames: knownChoices()}
 	for _, c := range denials.Cures() {
 		v.Cures = append(v.Cures, string(c))
 	}
 	var err error
 	if v.Form, err = formOf(r); err == nil {
+		if v.Form.Known == denials.KnownOnly {
+			v.View, v.Title, v.Clear = "known", "Known denials", "/?known=only"
+		}
 		var q denials.Query
 		if q, err = p.query(&v.Form); err == nil {
 			q.Site = site
 			if !p.alone(ctx, func() {
+				q.Filter.Table = p.knownAt(site)
 				run, err := p.review(ctx, q.Filter)
 				v.fill(run, q, err)
 			}) || r.Context().Err() != nil {
@@ -106,9 +114,11 @@ func (v *groupsView) fill(run *denials.Review, q denials.Query, err error) {
 	}
 	v.Notes = notes(&view.Report, err)
 	v.Filtered = len(v.Form.values()) > 0
+	v.Known, v.KnownLink = view.Report.Known, v.Form.link("/", "known", denials.KnownOnly)
 	v.Chart = chartOf(&view.Timeline, v.Form)
 	v.Matched, v.Denials, v.Rest = view.Matched, view.Denials, view.Rest
 	for _, g := range view.Groups {
+		v.AnyKnown = v.AnyKnown || g.Known != ""
 		v.Groups = append(v.Groups, groupRow{*g, g.Where(), denials.Who(g.ClientName, g.Client), denials.Why(g.Nearest, g.Hint, ""),
 			v.Form.link("/group", "key", g.Key(), "sort", "", "cure", "")})
 	}
@@ -186,6 +196,7 @@ func (p *reviewPage) serveGroup(w http.ResponseWriter, r *http.Request) {
 	if !p.alone(ctx, func() {
 		if q.Files, err = p.Files(); err == nil {
 			var records []journal.Record
+			q.Filter.Table, q.Filter.Known = p.knownAt(site), denials.KnownAll
 			v.Group, records, err = denials.Detail(ctx, q, r.URL.Query().Get("key"), 20)
 			v.records(records)
 		}

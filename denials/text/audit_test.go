@@ -56,7 +56,7 @@ func TestAuditBecomesAConfiguration(t *testing.T) {
 	if _, err := WriteSuggest(context.Background(), o, &b); err != nil {
 		t.Fatal(err)
 	}
-	enforced := siteOf(t, strings.Replace(b.String(), `mode = "audit"`, `mode = "enforce"`, 1))
+	enforced := siteOf(t, strings.NewReplacer(`mode = "audit"`, `mode = "enforce"`, "FILL IN", "INC-1").Replace(b.String())) // a person fills it in
 	for _, a := range as {
 		asks := a.Authority.String() == "manager.corp.example" // the agent's attempt is the only evidence for the manager's address
 		if d := enforced.Policy.Decide(a); d.Allowed() == asks || d.Would {

@@ -30,6 +30,7 @@ type Options struct {
 	Site      *denials.Site    // judges the cures; nil: the reason alone decides. Suggest, replay and usage need it
 	Progress  journal.Progress // nil: no reports
 	ID        string           // show: the ID of the record
+	AsKnown   bool             // suggest: [[known]] tables instead of changes that permit
 	Audit     bool             // suggest: for the attempts that mode "audit" let through
 	Whole     bool             // suggest: write the whole configuration
 	Days      int              // usage: a rule without use for this long counts as never used
@@ -78,14 +79,18 @@ func List(ctx context.Context, o Options, w io.Writer) (journal.Report, error) {
 			_, _ = out.Write(buf) // Flush returns its error
 		}
 	} else {
-		t := newTable(o.Color, "time", "client", "via", "destination", "reason", "count", "id", "why")
+		t := newTable(o.Color, "time", "client", "via", "destination", "reason", "count", "id", knownColumn, "why")
 		for r := range last.All {
-			t.row(o.when(r.Time), denials.Who(r.ClientName, r.Client), r.Via, denials.Where(r), denials.Cause(r), denials.Repeated(r.Count), r.ID(), why(r))
+			t.row(o.when(r.Time), denials.Who(r.ClientName, r.Client), r.Via, denials.Where(r), denials.Cause(r), denials.Repeated(r.Count), r.ID(), r.Known, why(r))
 		}
 		o.table(out, t, rep, err)
 	}
 	return rep, firstError(err, out.Flush())
 }
+
+// knownColumn is the column with the reasons why denials are known. A table without one has no such
+// column.
+const knownColumn = "known"
 
 // why explains a record: a denial by its hint, a permitted attempt by its rule.
 func why(r *journal.Record) string {
@@ -114,11 +119,11 @@ func Top(ctx context.Context, o Options, w io.Writer) (journal.Report, error) {
 			err = firstError(err, writeJSON(out, topOf(g)))
 		}
 	} else {
-		t := newTable(o.Color, "count", "destination", "client", "reason", "cure", "first", "last", "why")
+		t := newTable(o.Color, "count", "destination", "client", "reason", "cure", "first", "last", knownColumn, "why")
 		t.right = 1
 		for _, g := range groups {
 			t.row(strconv.FormatUint(g.Count, 10), g.Where(), denials.Who(g.ClientName, g.Client),
-				denials.Tag(g.Reason, g.Verdict), string(g.Cure), o.when(g.First), o.when(g.Last), denials.Why(g.Nearest, g.Hint, ""))
+				denials.Tag(g.Reason, g.Verdict), string(g.Cure), o.when(g.First), o.when(g.Last), g.Known, denials.Why(g.Nearest, g.Hint, ""))
 		}
 		o.table(out, t, rep, err)
 	}
@@ -129,6 +134,7 @@ func Top(ctx context.Context, o Options, w io.Writer) (journal.Report, error) {
 func (o *Options) table(w *bufio.Writer, t *table, rep journal.Report, err error) {
 	switch {
 	case len(t.rows) > 1:
+		t.drop(knownColumn)
 		t.write(w)
 	case err == nil:
 		_, _ = w.WriteString(o.nothing(rep))
@@ -146,8 +152,14 @@ func (o *Options) nothing(rep journal.Report) string {
 		return fmt.Sprintf("no record matches; %d were read\n", read)
 	}
 	what := "nothing was denied"
-	if f.Denied = false; f != (denials.Filter{}) {
+	f.Denied, f.Table = false, nil
+	if f.Known == denials.KnownNo {
+		f.Known = denials.KnownAll
+	}
+	if f != (denials.Filter{}) {
 		what = "no denial matches"
+	} else if rep.Known > 0 {
+		what = "nothing was denied but what is known"
 	}
 	return fmt.Sprintf("%s; %d records were read\na permitted destination that cannot be reached is not a denial: the log warns about it, and preflight tries every permitted destination\n", what, read)
 }
@@ -167,13 +179,14 @@ type topJSON struct {
 	Nearest    string       `json:"nearest,omitempty"`
 	Hint       string       `json:"hint,omitempty"`
 	Cure       denials.Cure `json:"cure,omitempty"`
+	Known      string       `json:"known,omitempty"`
 	LastID     string       `json:"last_id"`
 	Key        string       `json:"key"`
 }
 
 func topOf(g *denials.Group) topJSON {
 	return topJSON{g.Count, g.Host, g.Port, g.Proto, g.Client, g.ClientName, g.Verdict, g.Reason,
-		g.First.UTC().Format(journal.TimeLayout), g.Last.UTC().Format(journal.TimeLayout), g.Nearest, g.Hint, g.Cure, g.LastID, g.Key()}
+		g.First.UTC().Format(journal.TimeLayout), g.Last.UTC().Format(journal.TimeLayout), g.Nearest, g.Hint, g.Cure, g.Known, g.LastID, g.Key()}
 }
 
 // firstError returns the scan's error if there is one, otherwise the writer's.

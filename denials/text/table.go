@@ -4,6 +4,7 @@ package text
 
 import (
 	"io"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -41,6 +42,18 @@ func (t *table) row(cells ...string) {
 		t.widths[i] = max(t.widths[i], utf8.RuneCountInString(c))
 	}
 	t.rows = append(t.rows, cells)
+}
+
+// drop removes a column if no row has a text in it.
+func (t *table) drop(name string) {
+	i := slices.Index(t.rows[0], strings.ToUpper(name))
+	if i < 0 || slices.ContainsFunc(t.rows[1:], func(row []string) bool { return row[i] != "" }) {
+		return
+	}
+	for j := range t.rows {
+		t.rows[j] = slices.Delete(t.rows[j], i, i+1)
+	}
+	t.widths = slices.Delete(t.widths, i, i+1)
 }
 
 func (t *table) write(w io.Writer) {

@@ -69,7 +69,12 @@ func WriteSuggest(ctx context.Context, o Options, w io.Writer) (journal.Report, 
 	if o.Audit || o.Whole {
 		usual = 500
 	}
-	list := o.Site.Suggest(v.Groups, o.bounded(usual), o.Audit)
+	var list []*denials.Suggestion
+	if o.AsKnown {
+		list = o.Site.SuggestKnown(v.Groups, o.bounded(usual))
+	} else {
+		list = o.Site.Suggest(v.Groups, o.bounded(usual), o.Audit)
+	}
 	out := bufio.NewWriter(w)
 	switch {
 	case o.Whole:
@@ -148,13 +153,15 @@ func writeSuggestion(w *bufio.Writer, sg *denials.Suggestion, o *Options) {
 	}
 	switch {
 	case sg.TOML == "":
+	case o.AsKnown && sg.Verified:
+		labelled(w, "tried", "covers all of this, and permits nothing; not applied")
 	case sg.Verified:
 		if len(sg.Also) == 0 {
 			labelled(w, "also permits", "nothing else")
 		}
 		labelled(w, "tried", tried(sg))
 	default:
-		labelled(w, "tried", "does NOT permit all of this: check it by hand")
+		labelled(w, "tried", map[bool]string{true: "does NOT cover all of this: check it by hand", false: "does NOT permit all of this: check it by hand"}[o.AsKnown])
 	}
 	if sg.TOML != "" {
 		labelled(w, "where", sg.Where)

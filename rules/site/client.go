@@ -41,7 +41,6 @@ func (c *Config) readClient(t *tomldoc.Table, disk Disk) *rules.Client {
 		t.Errorf("sources", "can never match: client %q above already has all of these addresses", earlier)
 	}
 	c.known.add(cl)
-	t.Done()
 	return cl
 }
 

@@ -43,9 +43,10 @@ type Config struct {
 func (c *Config) ListenLine(key string) int { return c.lines[key] }
 
 // Parse parses a configuration. disk has the files that it names; shipped are the profiles
-// that clients can have beside those from files. The problems include warnings. If there is
+// that clients can have beside those from files, and sets the known denials that known can name.
+// The problems include warnings. If there is
 // an error among them, the Config is nil.
-func Parse(file string, disk Disk, data []byte, shipped []*rules.Profile) (*Config, rules.Problems) {
+func Parse(file string, disk Disk, data []byte, shipped []*rules.Profile, sets ...*rules.KnownSet) (*Config, rules.Problems) {
 	doc, top := tomldoc.Parse(file, data)
 	if top == nil {
 		return nil, doc.Problems()
@@ -69,6 +70,8 @@ func Parse(file string, disk Disk, data []byte, shipped []*rules.Profile) (*Conf
 	ofFiles := c.readProfiles(top.Sub("profiles"), disk, shipped)
 	for _, t := range top.Subs("client") {
 		if cl := c.readClient(t, disk); cl != nil {
+			c.readKnownSets(t, cl.Name, sets)
+			t.Done()
 			c.Clients = append(c.Clients, cl)
 		}
 	}
@@ -78,6 +81,7 @@ func Parse(file string, disk Disk, data []byte, shipped []*rules.Profile) (*Conf
 	for _, t := range top.Subs("expect") {
 		c.Expect = append(c.Expect, c.readExpectation(t))
 	}
+	c.readKnown(top, sets)
 	c.warnOfUnion(doc)
 	c.warnOfBalancers(doc)
 	c.readHosts(top.Sub("hosts"))

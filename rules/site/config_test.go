@@ -55,7 +55,7 @@ func TestConfigRefusals(t *testing.T) {
 		{"a client among the balancers", one + "[listen]\nproxy_protocol_from = [\"10.0.0.0/24\"]\n", `site.toml:6: warning: proxy_protocol_from: 10.0.0.0/24 contains addresses of client "one" (10.0.0.1/32): connections from there must begin with a PROXY header, and a client there can pose as any other; list only the addresses of the balancers`},
 
 		{"a reason that was not filled in", one + reasoned("FILL IN: ticket and why one needs it (denied 3 times as not_listed until 2026-11-22)"),
-			`site.toml:10: warning: reason: "FILL IN: ticket and why one needs it (denied 3 times as not_listed until 2026-11-22)" is still a placeholder: say why the site needs the rule, like a ticket number, or delete the rule`},
+			`site.toml:10: reason: "FILL IN: ticket and why one needs it (denied 3 times as not_listed until 2026-11-22)" is still a placeholder: say why the site needs the rule, like a ticket number, or delete the rule`},
 		{"a reason to be done", one + reasoned("TODO ask Jo"), `site.toml:10: warning: reason: "TODO ask Jo" is still a placeholder: say why the site needs the rule, like a ticket number, or delete the rule`},
 		{"only that", one + reasoned("todo"), `site.toml:10: warning: reason: "todo" is still a placeholder: say why the site needs the rule, like a ticket number, or delete the rule`},
 		{"a reason that only sounds alike", one + reasoned("mastodon, to fill in for todo.example"), ""},
@@ -64,7 +64,7 @@ func TestConfigRefusals(t *testing.T) {
 		{"unknown key, nothing near", one + "[journal]\ncompression = true\n", `site.toml:6: unknown key "compression": known here: flows, max_age_days, max_size_mib, path, required`},
 		{"case twin", "[LISTEN]\nhttp = []\n" + one, `site.toml:1: unknown key "LISTEN": did you mean "listen"?`},
 		{"case twin beside the key", "[listen]\nhttp = []\nHTTP = []\n" + one, `site.toml:3: unknown key "HTTP": did you mean "http"?`},
-		{"unknown table", one + "[proxy]\nport = 1\n", `site.toml:5: unknown key "proxy": known here: admin, client, dns, ech, expect, hosts, journal, limits, listen, mode, parent, process, profiles, resolve, rule, strict_destination`},
+		{"unknown table", one + "[proxy]\nport = 1\n", `site.toml:5: unknown key "proxy": known here: admin, client, dns, ech, expect, hosts, journal, known, limits, listen, mode, parent, process, profiles, resolve, rule, strict_destination`},
 		{"wrong type", "mode = 1\n" + one, `site.toml:1: mode: must be a string, not a whole number`},
 		{"wrong type of a flag", "strict_destination = \"yes\"\n" + one, `site.toml:1: strict_destination: must be true or false, not a string`},
 		{"wrong type of a list", "[listen]\nhttp = \"127.0.0.1:3128\"\n" + one, `site.toml:2: http: must be a list of strings, not a string`},

@@ -5,7 +5,6 @@ package site
 
 import (
 	"fmt"
-	"strings"
 	"time"
 
 	"sallyport/rules"
@@ -76,22 +75,7 @@ func (e *Expectation) readHost(t *tomldoc.Table) {
 }
 
 func (e *Expectation) readReason(t *tomldoc.Table) {
-	text := t.Str("reason")
-	if !t.Has("reason") {
-		return
-	}
-	var err error
-	if e.Reason, err = rules.ParseReason(text); err != nil {
-		var known []string
-		for _, r := range rules.Reasons() {
-			known = append(known, r.String())
-		}
-		cure := tomldoc.DidYouMean(text, known, "")
-		if strings.HasPrefix(cure, ";") {
-			cure = "; sallyport help reasons lists them"
-		}
-		t.Errorf("reason", "%q is not a reason%s", text, cure)
-	} else if e.Allow {
+	if e.Reason = readReason(t); e.Reason != rules.ReasonNone && e.Allow {
 		t.Errorf("reason", `belongs to verdict = "deny": an attempt that is permitted has no reason`)
 	}
 }

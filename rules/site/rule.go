@@ -3,6 +3,7 @@
 package site
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"unicode"
@@ -28,7 +29,12 @@ func (c *Config) readSiteRule(t *tomldoc.Table, disk Disk) *rules.Rule {
 	if strings.TrimSpace(r.Reason) == "" {
 		t.Missing("reason", "say why the site needs it, like a ticket number")
 	} else if placeholder(r.Reason) {
-		t.Doc.Warnf(t.Line("reason"), "reason: %q is still a placeholder: say why the site needs the rule, like a ticket number, or delete the rule", r.Reason)
+		text := fmt.Sprintf("%q is still a placeholder: say why the site needs the rule, like a ticket number, or delete the rule", r.Reason)
+		if proposed(r.Reason) {
+			t.Errorf("reason", "%s", text)
+		} else {
+			t.Doc.Warnf(t.Line("reason"), "reason: %s", text)
+		}
 	}
 	r.List = c.readLists(t, disk)
 	r.Parents = c.readRoute(t)
@@ -59,7 +65,7 @@ func (c *Config) warnOfName(t *tomldoc.Table, key string, d rules.Destination) {
 // placeholder reports whether a reason is still the placeholder of a suggestion or a
 // template.
 func placeholder(reason string) bool {
-	if strings.Contains(reason, "FILL IN") {
+	if proposed(reason) {
 		return true
 	}
 	words := strings.FieldsFunc(reason, func(r rune) bool { return !unicode.IsLetter(r) })
@@ -67,6 +73,12 @@ func placeholder(reason string) bool {
 		return slices.Contains([]string{"TODO", "FIXME", "TBD", "CHANGEME"}, w) || len(words) == 1 && strings.EqualFold(w, "todo")
 	})
 }
+
+// FillIn marks what a person must write into a proposal before a configuration is accepted.
+const FillIn = "FILL IN"
+
+// proposed reports whether a text is still the placeholder of a suggestion.
+func proposed(text string) bool { return strings.Contains(text, FillIn) }
 
 // checkRuleClient reports a rule whose client does not exist.
 func (c *Config) checkRuleClient(t *tomldoc.Table, name string) {

@@ -83,12 +83,16 @@ func (s *siteInForce) read(policy *rules.Policy, now time.Time) *denials.Site {
 	if err != nil {
 		return nil
 	}
+	sets, err := ShippedSets()
+	if err != nil {
+		return nil
+	}
 	name, dir, data, err := ReadConfig(s.g.source.file, s.g.source.stdin)
 	if err != nil {
 		return nil
 	}
 	own := s.g.own
-	site, err := denials.NewSite(denials.Source{File: name, Embedded: s.g.source.file == "", Disk: hostDisk(dir), Text: data, Profiles: profiles, Now: now,
+	site, err := denials.NewSite(denials.Source{File: name, Embedded: s.g.source.file == "", Disk: hostDisk(dir), Text: data, Profiles: profiles, Sets: sets, Now: now,
 		Own: func(site.Listen) rules.Own { return own }})
 	if err != nil || site.Policy.Revision() != policy.Revision() {
 		return nil

@@ -142,12 +142,12 @@ func (c *collector) decisions(e exporter) {
 	for v := range verdicts {
 		for r := range reasons {
 			for via := range vias {
-				n := c.g.metrics.decisions[v][r][via].Load()
-				if n == 0 {
-					continue
+				for k, known := range [...]string{"no", "yes"} {
+					if n := c.g.metrics.decisions[v][r][via][k].Load(); n > 0 {
+						verdict := [verdicts]string{"deny", "allow", "would_deny"}[v]
+						e.send("sallyport_decisions_total", float64(n), verdict, rules.Reason(r).String(), rules.Via(via).String(), known)
+					}
 				}
-				verdict := [verdicts]string{"deny", "allow", "would_deny"}[v]
-				e.send("sallyport_decisions_total", float64(n), verdict, rules.Reason(r).String(), rules.Via(via).String())
 			}
 		}
 	}

@@ -40,7 +40,7 @@ func (g *Gateway) recordDrop(a rules.Attempt, times uint64) rules.Decision {
 		}
 	}
 	d := g.recorder.DecideTimes(a, times)
-	g.metrics.decidedTimes(a, d, times)
+	g.metrics.decidedTimes(a, d, a.Generation.Known(&a, &d, g.now()) != nil, times)
 	return d
 }
 

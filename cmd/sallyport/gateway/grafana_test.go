@@ -47,7 +47,7 @@ func observed(t *testing.T) prometheus.Gatherer {
 		t.Fatal(err)
 	}
 	g, _ := openGateway(t, path)
-	g.metrics.decided(rules.Attempt{Via: rules.ViaConnect}, rules.Decision{})
+	g.metrics.decided(rules.Attempt{Via: rules.ViaConnect}, rules.Decision{}, false)
 	g.metrics.answered(dnsfilter.Answer{Count: 1})
 	g.metrics.tried(dnsfilter.UpstreamTry{})
 	g.metrics.unreached.WithLabelValues("refused")

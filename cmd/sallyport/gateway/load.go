@@ -16,7 +16,6 @@ import (
 
 	"sallyport/configs"
 	"sallyport/rules"
-	"sallyport/rules/profile"
 	"sallyport/rules/site"
 )
 
@@ -25,28 +24,6 @@ const embedded = "sallyport.toml (embedded)"
 
 // maxConfig is the size limit of a configuration file.
 const maxConfig = 16 << 20
-
-// ShippedProfiles returns the profiles inside the binary.
-func ShippedProfiles() ([]*rules.Profile, error) {
-	dir := configs.Profiles()
-	names, err := fs.Glob(dir, "*.toml")
-	if err != nil {
-		return nil, err
-	}
-	var profiles []*rules.Profile
-	for _, name := range names {
-		data, err := fs.ReadFile(dir, name)
-		if err != nil {
-			return nil, err
-		}
-		p, err := profile.Parse(name, data)
-		if err != nil {
-			return nil, err
-		}
-		profiles = append(profiles, p)
-	}
-	return profiles, nil
-}
 
 // ReadConfig returns the text of a --config, its name in reports, and the directory
 // for its relative paths.
@@ -110,7 +87,11 @@ func parseConfig(file string, stdin io.Reader, files site.Files) (*site.Config, 
 	if err != nil {
 		return nil, nil, err
 	}
-	cfg, problems := site.Parse(name, site.Disk{Dir: dir, Files: files}, data, profiles)
+	sets, err := ShippedSets()
+	if err != nil {
+		return nil, nil, err
+	}
+	cfg, problems := site.Parse(name, site.Disk{Dir: dir, Files: files}, data, profiles, sets...)
 	if err := problems.Err(); err != nil {
 		return nil, problems, err
 	}
@@ -134,7 +115,11 @@ func JournalPath(file string, stdin io.Reader, warn io.Writer) (string, *site.Co
 	if err != nil {
 		return "", nil, fmt.Errorf("%w; to read a journal without a configuration: --file FILE", err)
 	}
-	cfg, problems := site.Parse(name, hostDisk(dir), data, profiles)
+	sets, err := ShippedSets()
+	if err != nil {
+		return "", nil, err
+	}
+	cfg, problems := site.Parse(name, hostDisk(dir), data, profiles, sets...)
 	if cfg != nil {
 		return cfg.Journal.Path, cfg, nil
 	}

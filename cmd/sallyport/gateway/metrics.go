@@ -25,7 +25,7 @@ const (
 // everything else from its owner when Prometheus asks.
 type metrics struct {
 	registry  *prometheus.Registry
-	decisions [verdicts][reasons][vias]atomic.Uint64
+	decisions [verdicts][reasons][vias][2]atomic.Uint64 // the last index: 1 for known denials
 	answers   answerCounts
 	tries     *prometheus.CounterVec
 	reloads   *prometheus.CounterVec
@@ -51,15 +51,21 @@ func newMetrics() *metrics {
 }
 
 // decided counts one final decision. It allocates nothing.
-func (m *metrics) decided(a rules.Attempt, d rules.Decision) { m.decidedTimes(a, d, 1) }
+func (m *metrics) decided(a rules.Attempt, d rules.Decision, known bool) {
+	m.decidedTimes(a, d, known, 1)
+}
 
 // decidedTimes counts several equal decisions.
-func (m *metrics) decidedTimes(a rules.Attempt, d rules.Decision, times uint64) {
+func (m *metrics) decidedTimes(a rules.Attempt, d rules.Decision, known bool, times uint64) {
 	v := int(d.Verdict)
 	if d.Would {
 		v = 2
 	}
-	m.decisions[v][int(d.Why())%reasons][int(a.Via)%vias].Add(times)
+	k := 0
+	if known {
+		k = 1
+	}
+	m.decisions[v][int(d.Why())%reasons][int(a.Via)%vias][k].Add(times)
 }
 
 // tried counts one query to an upstream.

@@ -17,12 +17,16 @@ func LoadSite(file string, stdin io.Reader, now time.Time) (*denials.Site, error
 	if err != nil {
 		return nil, err
 	}
+	sets, err := ShippedSets()
+	if err != nil {
+		return nil, err
+	}
 	name, dir, data, err := ReadConfig(file, stdin)
 	if err != nil {
 		return nil, err
 	}
 	s, err := denials.NewSite(denials.Source{
-		File: name, Embedded: file == "", Disk: hostDisk(dir), Text: data, Profiles: profiles, Now: now,
+		File: name, Embedded: file == "", Disk: hostDisk(dir), Text: data, Profiles: profiles, Sets: sets, Now: now,
 		Own: func(l site.Listen) rules.Own { return OwnAddresses(l, IsLocal) },
 	})
 	return s, StillRuns(err)

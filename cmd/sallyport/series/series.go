@@ -54,7 +54,7 @@ func Named(name string) (Metric, bool) {
 func All() []Metric {
 	return []Metric{
 		// Decisions.
-		{Name: "sallyport_decisions_total", Type: "counter", Labels: []string{"verdict", "reason", "via"}, Help: "Final decisions. `verdict`: `allow`, `deny`, `would_deny`.", Alert: "`increase(…{reason=~\"sni_mismatch|host_mismatch|self\"}[1h]) > 0`"},
+		{Name: "sallyport_decisions_total", Type: "counter", Labels: []string{"verdict", "reason", "via", "known"}, Help: "Final decisions. `verdict`: `allow`, `deny`, `would_deny`. `known`: `yes` if a `[[known]]` covers the denial, else `no`.", Alert: "`increase(…{reason=~\"sni_mismatch|host_mismatch|self\"}[1h]) > 0`"},
 		{Name: "sallyport_dial_failures_total", Type: "counter", Labels: []string{"fault"}, Help: "Permitted flows whose destination could not be reached: `resolve`, `no address`, `timeout`, `refused`, `unreachable`, `failed`, and with a parent proxy `parent_…`.", Alert: "`increase(…[15m]) > 20`"},
 		{Name: "sallyport_parent_flows_total", Type: "counter", Labels: []string{"parent", "result"}, Help: "Flows by parent proxy. `result`: `ok`, or the fault: `parent_unreachable`, `parent_timeout`, `parent_tls`, `parent_auth`, `parent_refused`, `parent_reply`.", Alert: "`increase(…{result!=\"ok\"}[15m]) > 20`"},
 		{Name: "sallyport_parent_up", Type: "gauge", Labels: []string{"parent"}, Help: "1 while the checks of the parent proxy pass; only for a `[[parent]]` with `health`.", Alert: "`… == 0` for 5 minutes"},
