@@ -27,7 +27,7 @@ systemd = $(wildcard deploy/systemd/*)
 # The pages for people, at the paths that their links name.
 papers  = README.md ARCHITECTURE.md CHANGELOG.md SECURITY.md bench/README.md configs/reference.toml \
 	deploy/gateway.md deploy/sidecar.md deploy/docker.md docs/README.md docs/attacks.md docs/balancers.md docs/catalogue.md docs/example-backup-3.html docs/example-backup-4.html docs/clients.md docs/configuration.md docs/connections.md docs/datagrams.md \
-	docs/dns.md docs/faq.md docs/http.md docs/identity.md docs/journal.md docs/metrics.md docs/operations.md docs/parent.md docs/profile-format.md docs/profiles.md docs/reasons.md docs/synthetic.md \
+	docs/dns.md docs/faq.md docs/http.md docs/identity.md docs/journal.md docs/metrics.md docs/operations.md docs/parent.md docs/profile-format.md docs/profiles.md docs/reasons.md docs/siem.md docs/synthetic.md \
 	docs/review.md docs/troubleshooting.md \
 	docs/review-desktop.png docs/review-desktop-dark.png docs/review-phone.png docs/review-phone-dark.png
 

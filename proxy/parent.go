@@ -74,10 +74,13 @@ func announceParent(a *rules.Attempt, route *rules.Route, addrs []netip.Addr) {
 	}
 }
 
-// reach is Reach of d, but a parent that has a name is no destination either.
+// reach is Reach of d, but a parent or a sink that has a name is no destination either.
 func (p *Proxy) reach(d *rules.Decision, dest netip.AddrPort) rules.Reason {
 	why := d.Reach(dest)
 	if parents := d.Parents(); why == rules.ReasonNone && len(parents) > 0 && p.parents.has(parents, dest) {
+		return rules.Self
+	}
+	if why == rules.ReasonNone && len(d.Sinks()) > 0 && p.cfg.Reserved != nil && p.cfg.Reserved(dest) {
 		return rules.Self
 	}
 	return why

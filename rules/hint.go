@@ -28,6 +28,9 @@ func hint(a *Attempt, d *Decision, documented func(*Attempt, *Decision) string) 
 	if h := hintParent(a, d); h != "" {
 		return h
 	}
+	if h := hintSink(a, d); h != "" {
+		return h
+	}
 	if h := hintWithoutRule(a, d); h != "" {
 		return h
 	}

@@ -195,10 +195,15 @@ func (r *routes) of(names []string, otherwise *Route, ruled bool) *Route {
 	return out
 }
 
-// leadsBack reports whether dest is one of sallyport's own listeners, or a parent: sallyport is
-// the only client of a parent.
+// leadsBack reports whether dest is one of sallyport's own listeners, a parent or a sink: sallyport
+// is the only client of a parent and of a sink.
 func (p *Policy) leadsBack(dest netip.AddrPort) bool {
-	return p.own.Is(dest) || len(p.parents) > 0 && p.parentAt(Authority{Addr: dest.Addr(), Port: dest.Port()}) != nil
+	return p.own.Is(dest) || len(p.parents)+len(p.sinks) > 0 && p.reserved(Authority{Addr: dest.Addr(), Port: dest.Port()})
+}
+
+// reserved reports whether dest names a parent or a sink, to which only sallyport connects.
+func (p *Policy) reserved(dest Authority) bool {
+	return p.parentAt(dest) != nil || len(p.sinks) > 0 && p.sinkAt(dest) != nil
 }
 
 // parentAt returns the parent that a destination names; nil: it names none. A parent on this host

@@ -27,6 +27,7 @@ type Policy struct {
 	synthetic *syntheticTable // the addresses that stand for names; nil: none
 	parents   []*Parent
 	routes    []*Route
+	sinks     []*Sink
 	profiles  []*Profile // every profile that a client could have: for hints
 	known     *KnownTable
 

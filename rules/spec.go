@@ -15,6 +15,7 @@ type Spec struct {
 	Clients           []*Client      // in order: the first client that covers an address counts
 	Rules             []*Rule        // the site's own
 	Parents           []*Parent      // in the order of the file
+	Sinks             []*Sink        // in the order of the file
 	Zones             []Name         // the suffixes of the internal zones
 	Private           []netip.Prefix // private addresses that permitted names may resolve to
 	NAT64             []netip.Prefix // the prefixes of the site's translators

@@ -33,6 +33,7 @@ type reader struct {
 	dec    *decoder
 	report *Report
 	rec    Record
+	text   []byte // the line of rec, until the next call of next
 	only   []byte // if not nil, the reader skips lines without this text
 	packed bool   // the file is compressed
 	grows  bool   // a last line without an end is still being written: leave it for the next reading
@@ -87,6 +88,17 @@ func (s *reader) resume(at place) error {
 	s.place = at
 	_, err := s.file.Seek(at.offset, io.SeekStart)
 	s.in.Reset(&s.raw)
+	return err
+}
+
+// skipTo continues a file, compressed or not, from the place of an earlier reading. A file that
+// ends before that place is an error.
+func (s *reader) skipTo(at place) error {
+	if !s.packed {
+		return s.resume(at)
+	}
+	s.place = at
+	_, err := io.CopyN(io.Discard, s.in, at.offset)
 	return err
 }
 
@@ -146,6 +158,7 @@ func (s *reader) lineOf(b []byte) bool {
 	default:
 		err := s.dec.decode(b, &s.rec)
 		if err == nil {
+			s.text = b
 			return true
 		}
 		s.skip(err.Error())

@@ -144,16 +144,16 @@ func (u *Usage) Save() error {
 	if err != nil || string(data) == u.saved {
 		return err
 	}
-	if err := replaceFile(u.path, append(data, '\n')); err != nil {
+	if err := ReplaceFile(u.path, append(data, '\n')); err != nil {
 		return fmt.Errorf("usage: %w", err)
 	}
 	u.saved = string(data)
 	return nil
 }
 
-// replaceFile writes a temporary file in the directory of path and renames it to
+// ReplaceFile writes a temporary file in the directory of path and renames it to
 // path.
-func replaceFile(path string, data []byte) error {
+func ReplaceFile(path string, data []byte) error {
 	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".tmp-*")
 	if err != nil {
 		return err

@@ -88,6 +88,7 @@ func Parse(file string, disk Disk, data []byte, shipped []*rules.Profile, sets .
 	c.readDNS(top.Sub("dns"), disk)
 	c.readResolve(top.Sub("resolve"))
 	c.readJournal(top.Sub("journal"), disk.Dir)
+	c.readSinks(top, disk)
 	c.readAdmin(top, disk.Dir)
 	c.readProcess(top.Sub("process"))
 	c.readLimits(top.Sub("limits"))

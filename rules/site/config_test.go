@@ -64,7 +64,7 @@ func TestConfigRefusals(t *testing.T) {
 		{"unknown key, nothing near", one + "[journal]\ncompression = true\n", `site.toml:6: unknown key "compression": known here: flows, max_age_days, max_size_mib, path, required`},
 		{"case twin", "[LISTEN]\nhttp = []\n" + one, `site.toml:1: unknown key "LISTEN": did you mean "listen"?`},
 		{"case twin beside the key", "[listen]\nhttp = []\nHTTP = []\n" + one, `site.toml:3: unknown key "HTTP": did you mean "http"?`},
-		{"unknown table", one + "[proxy]\nport = 1\n", `site.toml:5: unknown key "proxy": known here: admin, client, dns, ech, expect, hosts, journal, known, limits, listen, mode, parent, process, profiles, resolve, rule, strict_destination`},
+		{"unknown table", one + "[proxy]\nport = 1\n", `site.toml:5: unknown key "proxy": known here: admin, client, dns, ech, expect, hosts, journal, known, limits, listen, mode, parent, process, profiles, resolve, rule, sink, strict_destination`},
 		{"wrong type", "mode = 1\n" + one, `site.toml:1: mode: must be a string, not a whole number`},
 		{"wrong type of a flag", "strict_destination = \"yes\"\n" + one, `site.toml:1: strict_destination: must be true or false, not a string`},
 		{"wrong type of a list", "[listen]\nhttp = \"127.0.0.1:3128\"\n" + one, `site.toml:2: http: must be a list of strings, not a string`},

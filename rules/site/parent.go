@@ -130,7 +130,7 @@ const mostLogin = 64 << 10
 
 // readLogin reads the user and the password from the parent's auth_file.
 func (c *Config) readLogin(t *tomldoc.Table, p *rules.Parent, disk Disk) {
-	data, ok := c.readParentFile(t, p, "auth_file", disk, mostLogin)
+	data, ok := c.readPrivate(t, "[[parent]]", &p.Unread, "auth_file", disk, mostLogin)
 	if !ok {
 		return
 	}
@@ -148,10 +148,10 @@ func (c *Config) readLogin(t *tomldoc.Table, p *rules.Parent, disk Disk) {
 	}
 }
 
-// readParentFile reads a file that a key of a parent names. If only this user may not read it, that
-// is a warning, because commands may run as another user than sallyport: run refuses such a
-// parent.
-func (c *Config) readParentFile(t *tomldoc.Table, p *rules.Parent, key string, disk Disk, limit int) ([]byte, bool) {
+// readPrivate reads a file that a key of the table "of" names. If only this user may not read it,
+// that is a warning, because commands may run as another user than sallyport: run refuses such a
+// table by its error in unread.
+func (c *Config) readPrivate(t *tomldoc.Table, of string, unread *error, key string, disk Disk, limit int) ([]byte, bool) {
 	name := t.Str(key)
 	if name == "" {
 		if t.Has(key) {
@@ -159,11 +159,11 @@ func (c *Config) readParentFile(t *tomldoc.Table, p *rules.Parent, key string, d
 		}
 		return nil, false
 	}
-	path, data, err := c.read(disk, "[[parent]] "+key, name, limit)
+	path, data, err := c.read(disk, of+" "+key, name, limit)
 	c.Inputs[len(c.Inputs)-1].Secret = key == "auth_file" || key == "key"
 	switch {
 	case errors.Is(err, fs.ErrPermission):
-		p.Unread = fmt.Errorf("%s:%d: [[parent]] %s: %s: %w", t.Doc.File(), t.Line(key), key, path, err)
+		*unread = fmt.Errorf("%s:%d: %s %s: %s: %w", t.Doc.File(), t.Line(key), of, key, path, err)
 		t.Doc.Warnf(t.Line(key), "%s: %s: %v; sallyport cannot start as this user", key, path, err)
 		return nil, false
 	case err != nil:

@@ -1,4 +1,4 @@
-// Parents, TLS: the authorities and the client certificate for an https parent.
+// Parents, TLS: the authorities and the client certificate for a parent or a sink.
 
 package site
 
@@ -20,24 +20,30 @@ func (c *Config) readParentTLS(t *tomldoc.Table, p *rules.Parent, disk Disk) {
 			t.Errorf(key, "is for an https parent, and url says %s", p.Scheme)
 		}
 	}
+	p.Roots, p.Certificate = c.readTLS(t, "parent", p.Name, &p.Unread, disk)
+}
+
+// readTLS reads ca, cert and key of a [[parent]] or a [[sink]].
+func (c *Config) readTLS(t *tomldoc.Table, of, name string, unread *error, disk Disk) (roots *x509.CertPool, certificate *tls.Certificate) {
+	table := "[[" + of + "]]"
 	if t.Has("cert") != t.Has("key") {
-		t.Doc.Errorf(t.Line(""), "parent %q: set both cert and key, or neither", p.Name)
+		t.Doc.Errorf(t.Line(""), "%s %q: set both cert and key, or neither", of, name)
 	}
-	if data, ok := c.readParentFile(t, p, "ca", disk, mostPEM); ok {
-		p.Roots = x509.NewCertPool()
-		if !p.Roots.AppendCertsFromPEM(data) {
+	if data, ok := c.readPrivate(t, table, unread, "ca", disk, mostPEM); ok {
+		roots = x509.NewCertPool()
+		if !roots.AppendCertsFromPEM(data) {
 			t.Errorf("ca", "%s: has no certificate in PEM form", t.Str("ca"))
 		}
 	}
-	cert, haveCert := c.readParentFile(t, p, "cert", disk, mostPEM)
-	key, haveKey := c.readParentFile(t, p, "key", disk, mostPEM)
+	cert, haveCert := c.readPrivate(t, table, unread, "cert", disk, mostPEM)
+	key, haveKey := c.readPrivate(t, table, unread, "key", disk, mostPEM)
 	if !haveCert || !haveKey {
-		return
+		return roots, nil
 	}
 	pair, err := tls.X509KeyPair(cert, key)
 	if err != nil {
 		t.Errorf("cert", "%s and %s: %v", t.Str("cert"), t.Str("key"), err)
-		return
+		return roots, nil
 	}
-	p.Certificate = &pair
+	return roots, &pair
 }

@@ -123,6 +123,7 @@ func (g *Gateway) health() []page.Health {
 	rows = append(rows, file, restart, g.journalHealth(cfg))
 	rows = append(rows, g.upstreamHealth()...)
 	rows = append(rows, g.parentHealth(cfg)...)
+	rows = append(rows, g.sinks.health()...)
 	p := g.proxy.Stats()
 	if text := describeBalancers(booted.Listen); text != "" {
 		rows = append(rows, page.Health{Name: "Balancers", OK: true, Text: fmt.Sprintf("%s; %d health checks", text, p.Checks+g.filter.HealthChecks())})

@@ -31,6 +31,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	c.g.exportParents(e)
 	c.g.exportUpstreams(e)
 	c.g.exportJournal(e)
+	c.g.sinks.export(e)
 	c.g.exportDrops(e)
 	c.g.exportPolicy(e)
 	c.g.exportSynthetic(e)

@@ -87,6 +87,7 @@ type Gateway struct {
 	flows    atomic.Uint64
 	draining atomic.Bool
 	unmet    *unreached
+	sinks    *sinks
 
 	confined  *confine.Confinement // the privileges that the process gave up; nil: none
 	hardening []confine.Step       // the result of each step of giving them up
@@ -156,7 +157,7 @@ func (g *Gateway) openParts() (err error) {
 	l := g.cfg.Limits
 	g.proxy = proxy.New(proxy.Config{
 		Gate: g.recorder, Generation: g.live.Load, Closed: g.unmet.closed,
-		Lookup: lookupBy(g.filter), Unproven: g.filter.Unproven, AdmitName: g.filter.AdmitName, Pinned: g.filter.Pinned, SyntheticName: g.filter.SyntheticName, NextFlow: g.nextFlow, Log: g.log,
+		Lookup: lookupBy(g.filter), Unproven: g.filter.Unproven, AdmitName: g.filter.AdmitName, Reserved: g.sinkAddress, Pinned: g.filter.Pinned, SyntheticName: g.filter.SyntheticName, NextFlow: g.nextFlow, Log: g.log,
 		AnswerDNS: g.filter.Answer, Balancers: g.cfg.Listen.ProxyProtocolFrom,
 		Limits: proxy.Limits{
 			Connections: l.Connections, PerClient: l.PerClient, Sniffing: l.Sniffing,
@@ -164,6 +165,7 @@ func (g *Gateway) openParts() (err error) {
 			UDPFlows: l.UDPFlows, UDPIdle: l.UDPIdle,
 		},
 	})
+	g.sinks = newSinks(g)
 	g.metrics.watch(g)
 	return nil
 }

@@ -41,7 +41,7 @@ func observed(t *testing.T) prometheus.Gatherer {
 	if err := os.WriteFile(secret, []byte(strings.Repeat("s", 32)), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	text := fmt.Sprintf("[journal]\npath = %q\n[[parent]]\nname = \"p\"\nurl = \"http://10.9.9.9:3128\"\nhealth = \"30s\"\n[dns]\nupstreams = [\"udp://127.0.0.1:1\"]\nsynthetic = [\"198.18.0.0/15\"]\nsynthetic_secret_file = %q\n[[client]]\nname = \"c\"\nsources = [\"10.0.0.0/8\"]\nprofiles = [\"endpoint-secure-onprem\"]\n",
+	text := fmt.Sprintf("[journal]\npath = %q\n[[parent]]\nname = \"p\"\nurl = \"http://10.9.9.9:3128\"\nhealth = \"30s\"\n[[sink]]\ntype = \"syslog\"\nurl = \"tcp://127.0.0.1:1\"\n[dns]\nupstreams = [\"udp://127.0.0.1:1\"]\nsynthetic = [\"198.18.0.0/15\"]\nsynthetic_secret_file = %q\n[[client]]\nname = \"c\"\nsources = [\"10.0.0.0/8\"]\nprofiles = [\"endpoint-secure-onprem\"]\n",
 		filepath.Join(t.TempDir(), "denials.jsonl"), secret)
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
@@ -51,6 +51,7 @@ func observed(t *testing.T) prometheus.Gatherer {
 	g.metrics.answered(dnsfilter.Answer{Count: 1})
 	g.metrics.tried(dnsfilter.UpstreamTry{})
 	g.metrics.unreached.WithLabelValues("refused")
+	g.sinks.change(g.sinks.orders.Add(1), g.cfg.Sinks)
 	return g.metrics.registry
 }
 

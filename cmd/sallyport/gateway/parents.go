@@ -14,8 +14,8 @@ import (
 	"sallyport/rules/site"
 )
 
-// readyParents completes the parents of a configuration for a process that connects to them. A
-// parent with a file that this user cannot read is an error. An https parent without ca gets the
+// readyParents completes the parents and the sinks of a configuration for a process that connects to
+// them. A parent or sink with a file that this user cannot read is an error. One with TLS and without ca gets the
 // certificate authorities of this host: they are read now, because a confined process cannot read
 // them later.
 func readyParents(cfg *site.Config, roots func() *x509.CertPool) error {
@@ -29,6 +29,17 @@ func readyParents(cfg *site.Config, roots func() *x509.CertPool) error {
 		}
 		if p.Roots = roots(); p.Roots == nil {
 			errs = append(errs, fmt.Errorf("%s:%d: [[parent]] %s: this process can read no certificate authorities of this host: name those of the parent in ca, or install ca-certificates and restart", cfg.File, p.Line, p.Name))
+		}
+	}
+	for _, s := range cfg.Sinks {
+		if s.Unread != nil {
+			errs = append(errs, s.Unread)
+		}
+		if s.Scheme != rules.SinkTLS || s.Roots != nil {
+			continue
+		}
+		if s.Roots = roots(); s.Roots == nil {
+			errs = append(errs, fmt.Errorf("%s:%d: [[sink]] %s: this process can read no certificate authorities of this host: name those of the receiver in ca, or install ca-certificates and restart", cfg.File, s.Line, s.Name))
 		}
 	}
 	return errors.Join(errs...)

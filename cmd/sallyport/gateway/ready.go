@@ -23,6 +23,7 @@ type readiness struct {
 	Profiles  []string       `json:"profiles,omitempty"` // those from files
 	Broken    []string       `json:"broken_expectations,omitempty"`
 	Parents   []parentState  `json:"parents,omitempty"`
+	Sinks     []sinkState    `json:"sinks,omitempty"`
 	Drops     string         `json:"filter_drops,omitempty"`
 	Balancers string         `json:"balancers,omitempty"`
 	Synthetic string         `json:"synthetic,omitempty"`
@@ -44,7 +45,7 @@ func (g *Gateway) readiness() readiness {
 	g.mu.Unlock()
 	out.Drops, out.Balancers = g.describeDrops(), describeBalancers(g.booted.Listen)
 	out.Synthetic = g.describeSynthetic()
-	out.Parents, out.Logins = g.parentStates(cfg), g.loginState(cfg)
+	out.Parents, out.Logins, out.Sinks = g.parentStates(cfg), g.loginState(cfg), g.sinks.states()
 	if g.live.Policy() != nil {
 		out.Policy, out.Profiles = g.describe(cfg), DescribeProfiles(cfg)
 	}
@@ -82,6 +83,9 @@ func (g *Gateway) serveReady(w http.ResponseWriter, r *http.Request) {
 	}
 	for _, p := range is.Parents {
 		fmt.Fprintln(w, "parent:", p)
+	}
+	for _, s := range is.Sinks {
+		fmt.Fprintln(w, "sink:", s)
 	}
 	if is.Drops != "" {
 		fmt.Fprintln(w, "packet filter:", is.Drops)

@@ -87,6 +87,7 @@ func (g *Gateway) tryReload() error {
 	g.filter.SetLimits(dnsLimits(cfg))
 	g.proxy.SetUDPFlows(cfg.Limits.UDPFlows)
 	_, warnings := g.enforce(cfg, resolver, g.loaded)
+	g.sinks.serve(cfg.Sinks)
 	g.nat64.ask()
 	for _, p := range warnings {
 		g.log.Warn(p.String())

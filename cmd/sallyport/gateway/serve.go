@@ -60,6 +60,9 @@ func (g *Gateway) Run(ctx context.Context, signals Signals) error {
 	g.serveClients(start)
 	g.keepCurrent(start)
 	start("watchdog", func(ctx context.Context) error { g.manager.Watch(ctx, g.watchdog, g.alive, g.log); return nil })
+	g.mu.Lock()
+	g.sinks.serve(g.cfg.Sinks)
+	g.mu.Unlock()
 	g.manager.Ready(g.status())
 	start("status", func(ctx context.Context) error { g.reportStatus(ctx); return nil })
 
@@ -68,6 +71,10 @@ func (g *Gateway) Run(ctx context.Context, signals Signals) error {
 	cancel() // every front end answers the requests that it accepted, then closes its sockets
 	all.Wait()
 	g.journal.Event(journal.EventStop, "version "+g.build.Version)
+	if err := g.journal.Sync(); err != nil {
+		g.log.Error("journal: sync", "error", err)
+	}
+	g.sinks.stop()
 	return err
 }
 
@@ -185,6 +192,7 @@ func (g *Gateway) cutShort(stop <-chan os.Signal, ended <-chan struct{}, cancel 
 
 // Close closes the parts that outlive the listeners, the journal last.
 func (g *Gateway) Close() error {
+	g.sinks.stop()
 	g.filter.Close()
 	return errors.Join(g.usage.Save(), g.journal.Close())
 }

@@ -44,6 +44,9 @@ func (g *Gateway) startLines(policy *rules.Policy) string {
 		row("parent", p.String())
 	}
 	row("journal", cfg.Journal.Path)
+	for _, s := range cfg.Sinks {
+		row("sink", s.String())
+	}
 	row("hardening", describeHardening(g.hardening))
 	row("limits", "memory: "+g.limits.memory()+"; open files: "+g.limits.files())
 	if a := reviewAddress(g.sockets.admin, cfg.Admin.TLSCert != ""); a != "" {

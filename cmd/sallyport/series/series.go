@@ -91,6 +91,13 @@ func All() []Metric {
 		{Name: "sallyport_journal_denials_total", Type: "counter", Help: "Denials recorded, one by one or in counts."},
 		{Name: "sallyport_journal_folded_total", Type: "counter", Help: "Decisions that one record counts together with others."},
 		{Name: "sallyport_journal_errors_total", Type: "counter", Help: "Failed attempts to write."},
+		// Sinks.
+		{Name: "sallyport_sink_up", Type: "gauge", Labels: []string{"sink"}, Help: "1 unless the last attempt to send to the `[[sink]]` failed.", Alert: "`… == 0` for 5 minutes"},
+		{Name: "sallyport_sink_lag_seconds", Type: "gauge", Labels: []string{"sink"}, Help: "Age of the oldest record that waits to be sent; 0: none waits.", Alert: "`… > 300`"},
+		{Name: "sallyport_sink_records_total", Type: "counter", Labels: []string{"sink", "result"}, Help: "Records. `result`: `sent` (those sent again included), `delivered` (the receiver has them), `resent` (their connection broke before they counted as delivered)."},
+		{Name: "sallyport_sink_failures_total", Type: "counter", Labels: []string{"sink"}, Help: "Attempts to send that failed."},
+		{Name: "sallyport_sink_losses_total", Type: "counter", Labels: []string{"sink"}, Help: "Times that records were removed from the disk, or damaged, before they were sent. Kept across restarts.", Alert: "`increase(…[1h]) > 0`"},
+		{Name: "sallyport_sink_lost_records_total", Type: "counter", Labels: []string{"sink"}, Help: "At most how many records these losses had, where the numbers beside a gap show it. Kept across restarts."},
 		// The packet filter.
 		{Name: "sallyport_filter_journaled", Type: "gauge", Help: "1 while the drops of the packet filter are journaled. Absent without `--filter-counters` and `--live-sets`.", Alert: "`… == 0` for 5 minutes"},
 		{Name: "sallyport_filter_packets_total", Type: "counter", Labels: []string{"counter"}, Help: "Packets that the packet filter dropped or rejected, by counter of the ruleset. Starts again at zero when the ruleset is loaded."},
