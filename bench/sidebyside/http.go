@@ -27,12 +27,13 @@ func serveHTTP(l net.Listener) {
 	}
 }
 
-// getMany sends n requests over 32 kept connections. Each connection asks for
-// one name, like clients that keep one connection to the proxy per host.
-func getMany(proxy string, n int) (errs int) {
-	conns := make(chan *keptConn, 32)
+// getMany sends n requests over c kept connections. If all is set, each connection asks for every
+// name in turn, like an agent that keeps one connection to its proxy. Else each connection asks for
+// one name, like a browser that keeps one connection to the proxy for each host.
+func getMany(proxy string, n, c int, all bool) (errs int) {
+	conns := make(chan *keptConn, c)
 	for i := range cap(conns) {
-		conns <- &keptConn{proxy: proxy, name: names[i%7]}
+		conns <- &keptConn{proxy: proxy, at: i % 7, all: all}
 	}
 	errs = parallel(n, cap(conns), func(int) error {
 		c := <-conns
@@ -46,11 +47,13 @@ func getMany(proxy string, n int) (errs int) {
 	return errs
 }
 
-// A keptConn is one connection to a proxy, for one host.
+// A keptConn is one connection to a proxy.
 type keptConn struct {
-	proxy, name string
-	conn        net.Conn
-	r           *bufio.Reader
+	proxy string
+	at    int  // the name that it asks for next
+	all   bool // it asks for another name each time
+	conn  net.Conn
+	r     *bufio.Reader
 }
 
 func (c *keptConn) close() {
@@ -74,7 +77,11 @@ func (c *keptConn) get() (err error) {
 		}
 	}()
 	c.conn.SetDeadline(time.Now().Add(30 * time.Second))
-	if _, err := fmt.Fprintf(c.conn, "GET http://%s/ HTTP/1.1\r\nHost: %[1]s\r\n\r\n", c.name); err != nil {
+	name := names[c.at]
+	if c.all {
+		c.at = (c.at + 1) % len(names)
+	}
+	if _, err := fmt.Fprintf(c.conn, "GET http://%s/ HTTP/1.1\r\nHost: %[1]s\r\n\r\n", name); err != nil {
 		return err
 	}
 	resp, err := http.ReadResponse(c.r, nil)

@@ -56,8 +56,11 @@ var rows = []row{
 	{"bulk", "s/GB through one tunnel", 3, 1, byConnect, func(b *bench, r *running, n int) int {
 		return parallel(n, 1, func(int) error { return bulkOnce(r.proxy, b.hello) })
 	}},
-	{"http", "s/1000 plain requests of 1 KiB on kept connections", 12000, 1000, byHTTP, func(b *bench, r *running, n int) int {
-		return getMany(r.proxy, n)
+	{"http1", "s/1000 plain requests of 1 KiB, one name on each kept connection", 12000, 1000, byHTTP, func(b *bench, r *running, n int) int {
+		return getMany(r.proxy, n, 32, false)
+	}},
+	{"http", "s/1000 plain requests of 1 KiB, 77 names on each kept connection", 12000, 1000, byHTTP, func(b *bench, r *running, n int) int {
+		return getMany(r.proxy, n, 32, true)
 	}},
 	{"redirected", "s/1000 redirected connections with TLS 1.3 and a request", 3000, 1000, byRedirect, func(b *bench, r *running, n int) int {
 		return parallel(n, 32, func(i int) error { return redirectedOnce(names[i%7]) })
