@@ -25,6 +25,7 @@ func main() {
 	redirect := flag.String("bare-redirect", "", "internal: run the bare relay behind a redirect on this address")
 	dns := flag.String("bare-dns", "", "internal: run the bare resolver on this address")
 	udp := flag.Bool("bare-udp", false, "internal: run the bare relay of datagrams")
+	growth := flag.String("growth", "", "measure how cost grows with clients and names, and write the picture to this file")
 	onlyRows := flag.String("rows", "", "rows to measure, with commas; empty: all")
 	flag.Parse()
 	switch {
@@ -46,6 +47,12 @@ func main() {
 		log.Fatal(err)
 	}
 	defer b.close()
+	if *growth != "" {
+		if err := b.growth(*growth, *rounds); err != nil {
+			log.Fatal(err)
+		}
+		return
+	}
 	if *onlyRows != "" {
 		b.rows = strings.Split(*onlyRows, ",")
 	}
