@@ -25,7 +25,7 @@ BUILD = go build -trimpath -buildvcs=false -ldflags "-s -w -buildid= -X main.ver
 name = sallyport-$(VERSION)-linux-$(1)
 systemd = $(wildcard deploy/systemd/*)
 # The pages for people, at the paths that their links name.
-papers  = README.md ARCHITECTURE.md CHANGELOG.md SECURITY.md bench/README.md configs/reference.toml \
+papers  = README.md ARCHITECTURE.md CHANGELOG.md SECURITY.md bench/README.md bench/growth.svg configs/reference.toml \
 	deploy/gateway.md deploy/sidecar.md deploy/docker.md docs/README.md docs/attacks.md docs/balancers.md docs/catalogue.md docs/example-backup-3.html docs/example-backup-4.html docs/clients.md docs/configuration.md docs/connections.md docs/datagrams.md \
 	docs/dns.md docs/faq.md docs/http.md docs/identity.md docs/journal.md docs/metrics.md docs/operations.md docs/parent.md docs/profile-format.md docs/profiles.md docs/reasons.md docs/siem.md docs/synthetic.md \
 	docs/review.md docs/troubleshooting.md \

@@ -86,7 +86,7 @@ files() {
 		say "0644 systemd/sidecar-nft.conf $units/sallyport-nft.service.d/50-sidecar.conf"
 	fi
 	say "0755 systemd/sallyport-generator /usr/local/lib/systemd/system-generators/sallyport-generator"
-	for f in README.md ARCHITECTURE.md CHANGELOG.md SECURITY.md bench/README.md configs/reference.toml gateway.toml sidecar.toml \
+	for f in README.md ARCHITECTURE.md CHANGELOG.md SECURITY.md bench/README.md bench/growth.svg configs/reference.toml gateway.toml sidecar.toml \
 		deploy/gateway.md deploy/sidecar.md deploy/docker.md docs/README.md docs/attacks.md docs/balancers.md docs/catalogue.md docs/example-backup-3.html docs/example-backup-4.html docs/clients.md docs/configuration.md docs/connections.md docs/datagrams.md \
 		docs/dns.md docs/faq.md docs/http.md docs/identity.md docs/journal.md docs/metrics.md docs/operations.md docs/parent.md docs/profile-format.md docs/profiles.md docs/reasons.md docs/siem.md docs/synthetic.md \
 		docs/review.md docs/troubleshooting.md \
