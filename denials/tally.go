@@ -22,7 +22,7 @@ const (
 	groupsMax = 100_000
 	textMax   = 64 << 20 // bytes of the groups and their texts, roughly
 	restMax   = 8 << 20  // bytes of the groups that are counted per client and reason, beyond groupBytes
-	groupSize = 704      // bytes of a group without its texts, roughly
+	groupSize = 640      // bytes of a group without its texts, roughly
 	hostMax   = 512      // only this many bytes of a host distinguish groups
 )
 
@@ -30,6 +30,8 @@ const (
 type Group struct {
 	Host       string
 	Port       uint16
+	proven     bool // at least one denial has a proven source, or a source that may be proven
+	raw        bool // Host is not a name
 	Proto      string
 	Client     string
 	ClientName string
@@ -52,10 +54,8 @@ type Group struct {
 
 	Cure Cure // set by Review and Suggest
 
-	proven bool // at least one denial has a proven source, or a source that may be proven
-	raw    bool // Host is not a name
-	size   int
-	last   asked
+	size int
+	last asked
 }
 
 // asked holds the other values of the latest record. They are needed to ask the
