@@ -72,8 +72,8 @@ var reasonTexts = [reasonCount]reasonText{
 	}},
 	Unauthenticated: {"unauthenticated", Explanation{
 		Meaning: "The source address belongs to a [[client]] that demands a certificate or a login, and the client did not prove it, or its proof was refused.",
-		Cause:   "a client without a password, a wrong password, or a front end on which nothing can be proven (DNS, redirected connections, UDP)",
-		Cure:    "give the client its password (docs/identity.md); `detail` says what was wrong",
+		Cause:   "a client without a certificate or a password, a wrong password, a certificate that is expired, revoked or of another authority, or a front end on which nothing can be proven (DNS, redirected connections, UDP)",
+		Cure:    "give the client its certificate or password (docs/identity.md); `detail` says what was wrong",
 	}},
 	Self: {"self", Explanation{
 		Meaning: "The destination is one of sallyport's own listeners; no rule can permit that.",

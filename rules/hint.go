@@ -119,20 +119,30 @@ func hintWithoutRule(a *Attempt, d *Decision) string {
 		return hintPrivate(a, d)
 	case TypeNotAllowed:
 		return fmt.Sprintf("%s is permitted; type %d is not looked up, only A, AAAA, HTTPS, SVCB, DS and DNSKEY are", a.Authority, a.QType)
+	case Unauthenticated:
+		if a.Detail == "" && a.Identity != nil && len(a.Identity.Certificate) > 0 {
+			return fmt.Sprintf("the client has shown a certificate with the names %s: no [[client]] for %v is satisfied with them; list one of them in its certificate, or give the client its login", strings.Join(a.Identity.Certificate, ", "), a.Client.Addr())
+		}
+		return withDetail(r, a)
 	case MalformedName:
 		if a.Detail != "" {
 			return "no rule can permit it: " + a.Detail
 		}
 		return r.Help()
 	default:
-		switch {
-		case r.Fixable():
+		if r.Fixable() {
 			return "" // a rule can be the remedy
-		case a.Detail != "":
-			return strings.TrimSuffix(r.Help(), ".") + ": " + a.Detail
 		}
+		return withDetail(r, a)
+	}
+}
+
+// withDetail returns what to do about a reason, and what was found out.
+func withDetail(r Reason, a *Attempt) string {
+	if a.Detail == "" {
 		return r.Help()
 	}
+	return strings.TrimSuffix(r.Help(), ".") + ": " + a.Detail
 }
 
 // hintLiteral explains the denial of an address without a near rule. Usually such a

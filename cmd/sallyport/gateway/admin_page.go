@@ -124,6 +124,7 @@ func (g *Gateway) health() []page.Health {
 	rows = append(rows, g.upstreamHealth()...)
 	rows = append(rows, g.parentHealth(cfg)...)
 	rows = append(rows, g.sinks.health()...)
+	rows = append(rows, g.secureHealth(cfg)...)
 	p := g.proxy.Stats()
 	if text := describeBalancers(booted.Listen); text != "" {
 		rows = append(rows, page.Health{Name: "Balancers", OK: true, Text: fmt.Sprintf("%s; %d health checks", text, p.Checks+g.filter.HealthChecks())})

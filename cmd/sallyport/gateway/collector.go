@@ -28,6 +28,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	c.decisions(e)
 	c.answers(e)
 	c.g.exportProxy(e)
+	c.g.exportSecure(e)
 	c.g.exportParents(e)
 	c.g.exportUpstreams(e)
 	c.g.exportJournal(e)

@@ -99,6 +99,7 @@ type Gateway struct {
 	nat64     *translators        // the prefixes that the upstreams announce
 	booted    *site.Config        // the configuration of the start: some keys keep their value until the next start
 	reloadErr error               // the error of the last reload; nil: the file is in force
+	ended     string              // the last line of warnEnded
 	loaded    time.Time
 	broken    []string // the expectations that the policy in force breaks
 }

@@ -80,6 +80,7 @@ func (g *Gateway) expire(ctx context.Context) {
 		case <-tick.C:
 		}
 		g.mu.Lock()
+		g.warnEnded(g.now())
 		if at, now := g.live.Policy().NextExpiry(), g.now(); !at.IsZero() && !now.Before(at) {
 			g.enforce(g.cfg, g.resolver, now)
 			closed, which := g.proxy.Recheck(), expired(g.cfg, at, now)

@@ -81,7 +81,7 @@ func exposed(t *testing.T) map[string][]string {
 func TestMetricsAreDescribed(t *testing.T) {
 	seen := map[string]bool{ // metrics that this gateway does not expose
 		"sallyport_filter_journaled": true, "sallyport_filter_packets_total": true,
-		"sallyport_policy_next_expiry_timestamp_seconds": true, "sallyport_hardening_info": true,
+		"sallyport_policy_next_expiry_timestamp_seconds": true, "sallyport_tls_expiry_timestamp_seconds": true, "sallyport_hardening_info": true,
 	}
 	families, err := observed(t).Gather()
 	if err != nil {

@@ -26,6 +26,7 @@ type readiness struct {
 	Sinks     []sinkState    `json:"sinks,omitempty"`
 	Drops     string         `json:"filter_drops,omitempty"`
 	Balancers string         `json:"balancers,omitempty"`
+	TLS       string         `json:"tls,omitempty"` // the files of [listen] https
 	Synthetic string         `json:"synthetic,omitempty"`
 	Logins    *loginState    `json:"logins,omitempty"`
 	Hardening []confine.Step `json:"hardening"`
@@ -44,6 +45,7 @@ func (g *Gateway) readiness() readiness {
 	out.Broken = slices.Clone(g.broken)
 	g.mu.Unlock()
 	out.Drops, out.Balancers = g.describeDrops(), describeBalancers(g.booted.Listen)
+	out.TLS = describeSecure(cfg)
 	out.Synthetic = g.describeSynthetic()
 	out.Parents, out.Logins, out.Sinks = g.parentStates(cfg), g.loginState(cfg), g.sinks.states()
 	if g.live.Policy() != nil {
@@ -93,6 +95,9 @@ func (g *Gateway) serveReady(w http.ResponseWriter, r *http.Request) {
 	if is.Balancers != "" {
 		fmt.Fprintln(w, "balancers:", is.Balancers)
 	}
+	if is.TLS != "" {
+		fmt.Fprintln(w, "tls:", is.TLS)
+	}
 	if is.Synthetic != "" {
 		fmt.Fprintln(w, "synthetic:", is.Synthetic)
 	}
@@ -133,6 +138,7 @@ func (g *Gateway) Ready() []error {
 	if err := g.journal.Err(); err != nil {
 		errs = append(errs, fmt.Errorf("journal: %w", g.outside(err)))
 	}
+	errs = append(errs, secureEnded(cfg, g.now())...)
 	errs = append(errs, nftables.MissingRoutes(g.booted.Listen, cfg)...)
 	if err := g.filter.Healthy(); err != nil {
 		for line := range strings.SplitSeq(err.Error(), "\n") { // one for each set of upstreams

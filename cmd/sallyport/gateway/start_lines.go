@@ -29,6 +29,9 @@ func (g *Gateway) startLines(policy *rules.Policy) string {
 	if text := describeBalancers(cfg.Listen); text != "" {
 		row("balancers", text)
 	}
+	if text := describeSecure(cfg); text != "" {
+		row("tls", text)
+	}
 	row("policy", DescribePolicy(cfg, policy))
 	for _, text := range DescribeProfiles(cfg) {
 		row("profile", text)
@@ -74,6 +77,7 @@ func linesToTry(where map[string]string, clients []*rules.Client, own []netip.Ad
 		b.WriteString("  " + strings.NewReplacer("ADDRESS:PORT", netip.AddrPortFrom(to, at.Port()).String(), "ADDRESS", to.String(), "PORT", fmt.Sprint(at.Port())).Replace(format) + "\n")
 	}
 	line("http", "curl -x http://ADDRESS:PORT https://evil.example/")
+	line("https", "curl -x https://ADDRESS:PORT --proxy-cacert CA.pem https://evil.example/")
 	line("dns", "dig @ADDRESS -p PORT license.sangfor.com")
 	if b.Len() == 0 {
 		return ""

@@ -1,0 +1,92 @@
+// Secure: what is shown about the listener for TLS: how long its files are good, handshakes, and
+// clients' certificates.
+
+package gateway
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"sallyport/denials/page"
+	"sallyport/proxy/proof"
+	"sallyport/rules/site"
+)
+
+// describeSecure describes the files of [listen] https in one line; "" without https.
+func describeSecure(cfg *site.Config) string {
+	var parts []string
+	for _, d := range cfg.Secure.Dated() {
+		parts = append(parts, d.Key+" until "+d.Until.UTC().Format("2006-01-02 15:04 UTC"))
+	}
+	if len(parts) == 1 {
+		parts = append(parts, "clients are not asked for certificates")
+	}
+	return strings.Join(parts, ", ")
+}
+
+// secureEnded returns an error for each file of [listen] https without which clients are refused:
+// the server's certificate and a revocation list that have ended.
+func secureEnded(cfg *site.Config, now time.Time) (errs []error) {
+	for _, d := range cfg.Secure.Dated() {
+		end := d.Until.UTC().Format("2006-01-02 15:04 UTC")
+		switch {
+		case !now.After(d.Until):
+		case d.Key == "tls_cert":
+			errs = append(errs, errors.New("https: the certificate in [listen] tls_cert expired on "+end+", so clients refuse it: renew it"))
+		case d.Key == "client_crl":
+			errs = append(errs, errors.New("https: a list in [listen] client_crl ended on "+end+", so every client with a certificate of that authority is denied: renew the list"))
+		}
+	}
+	return errs
+}
+
+// warnEnded writes a line to the log when a file of [listen] https ends while it is in force. mu must
+// be held.
+func (g *Gateway) warnEnded(now time.Time) {
+	var texts []string
+	for _, err := range secureEnded(g.cfg, now) {
+		texts = append(texts, err.Error())
+	}
+	text := strings.Join(texts, "; ")
+	if text != "" && text != g.ended {
+		g.log.Warn(text)
+	}
+	g.ended = text
+}
+
+// secureHealth returns the state of the listener for TLS.
+func (g *Gateway) secureHealth(cfg *site.Config) []page.Health {
+	text := describeSecure(cfg)
+	if text == "" {
+		return nil
+	}
+	p := g.proxy.Stats()
+	h := page.Health{Name: "TLS listener", OK: true, Text: fmt.Sprintf("%s; %d handshakes, %d failed", text, p.Handshakes, p.FailedHandshakes)}
+	for i, n := range p.Certificates {
+		if n > 0 {
+			h.Text += fmt.Sprintf(", %d certificates of clients %s", n, strings.ReplaceAll(proof.CertificateResult(i).String(), "_", " "))
+		}
+	}
+	for _, err := range secureEnded(cfg, g.now()) {
+		h.OK, h.Text = false, err.Error()+"; "+h.Text
+	}
+	return []page.Health{h}
+}
+
+// exportSecure sends the numbers of the listener for TLS.
+func (g *Gateway) exportSecure(e exporter) {
+	p := g.proxy.Stats()
+	e.send("sallyport_tls_handshakes_total", float64(p.Handshakes), "ok")
+	e.send("sallyport_tls_handshakes_total", float64(p.FailedHandshakes), "failed")
+	for i, n := range p.Certificates {
+		e.send("sallyport_client_certificates_total", float64(n), proof.CertificateResult(i).String())
+	}
+	g.mu.Lock()
+	cfg := g.cfg
+	g.mu.Unlock()
+	for _, d := range cfg.Secure.Dated() {
+		e.send("sallyport_tls_expiry_timestamp_seconds", float64(d.Until.Unix()), d.Key)
+	}
+}
