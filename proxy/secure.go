@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strings"
 	"time"
 
 	"sallyport/proxy/hello"
@@ -170,12 +171,17 @@ func (p *Proxy) failedHandshake(c *client, err error) {
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		detail = "the client left during the TLS handshake"
 	case errors.As(err, &alert) && alert.Op == remoteAlert:
-		detail = fmt.Sprintf("the client ended the TLS handshake: %v; it must trust the authority of [listen] tls_cert, and reach the proxy by a name or address in it (curl: --proxy-cacert)", alert.Err)
+		detail = fmt.Sprintf("the client ended the TLS handshake: %v; %s", alert.Err, mustTrust)
+	case errors.As(err, &alert) && strings.HasSuffix(alert.Err.Error(), "bad record MAC"): // OpenSSL sends its alert in clear
+		detail = "the client ended the TLS handshake by an alert that cannot be read; " + mustTrust
 	}
 	p.count.failedHandshakes.Add(1)
 	p.warnSecure("TLS handshake failed", c, detail)
 	p.denySecure(c, fault, detail)
 }
+
+// mustTrust is the usual cure if a client ends a handshake.
+const mustTrust = "it must trust the authority of [listen] tls_cert, and reach the proxy by a name or address in it (curl: --proxy-cacert)"
 
 // The Op of an error of package tls for an alert that the client or this host sent.
 const (
@@ -187,10 +193,11 @@ const (
 // the connection merely ended.
 func brokenTLS(c *client, err error) string {
 	var alert *net.OpError
-	if c.TLS == nil || !errors.As(err, &alert) || alert.Op != remoteAlert && alert.Op != localAlert {
+	byAlert := errors.As(err, &alert) && (alert.Op == remoteAlert || alert.Op == localAlert)
+	if c.TLS == nil || !byAlert && !strings.HasPrefix(err.Error(), "tls: ") { // a renegotiation is no alert
 		return ""
 	}
-	return fmt.Sprintf("the client broke TLS after the handshake, by a renegotiation or a broken record: %v", alert)
+	return fmt.Sprintf("the client broke TLS after the handshake, by a renegotiation or a broken record: %v", err)
 }
 
 // warnSecure writes to the log, at most once a second: any host can cause one. The journal
