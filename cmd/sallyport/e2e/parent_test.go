@@ -54,6 +54,18 @@ func TestParentSquid(t *testing.T) {
 					t.Errorf("%s: %v", to, r)
 				}
 			}
+			// Through sallyport's SOCKS5 proxy a client reaches neither the parent nor sallyport's HTTP proxy.
+			for _, further := range []string{"http://" + parentAt, viaHTTP} {
+				if r := l.curl(t, named("es-manager"), "--preproxy", viaSOCKS, "-x", further, "http://upd.sangfor.com/"); r.code == 0 || r.stdout != "" {
+					t.Errorf("through %s: %v", further, r)
+				}
+			}
+			eventually(t, longestWait, "three denials as self", func() error {
+				if n := g.journal().reasons()["self"]; n != 3 {
+					return errorf("%d of them", n)
+				}
+				return nil
+			})
 			for _, p := range l.rec.since(t, before) {
 				switch {
 				case p.dst == netip.MustParseAddrPort(parentAt) && !p.syn && len(p.payload) == 0: // the end of an earlier flow
