@@ -87,7 +87,7 @@ func uncommented() string {
 
 func TestReferenceExamplesAreValid(t *testing.T) {
 	c := parse(t, "reference.toml", uncommented(), "no listener takes certificates")
-	if len(c.Parents) != 1 || len(c.Clients) != 3 || len(c.Rules) != 3 || len(c.DNS.Zones) != 1 || len(c.Hosts) != 1 {
+	if len(c.Parents) != 1 || len(c.Clients) != 3 || len(c.Rules) != 3 || len(c.DNS.Zones) != 1 || len(c.Hosts) != 1 || len(c.Sinks) != 1 || len(c.Known) < 2 {
 		t.Errorf("examples are missing: %d clients, %d rules, %d zones, %d hosts", len(c.Clients), len(c.Rules), len(c.DNS.Zones), len(c.Hosts))
 	}
 }
@@ -99,7 +99,7 @@ func TestReferenceShowsEveryKey(t *testing.T) {
 	if _, err := toml.Decode(uncommented(), &reference); err != nil {
 		t.Fatal(err)
 	}
-	for _, header := range []string{"", "[listen]", "[[client]]", "[[client]]\n[[client.profile]]\nname = \"symantec-liveupdate\"", "[[rule]]", "[[expect]]", "[[known]]", "[[parent]]", "[dns]", "[[dns.zone]]", "[resolve]", "[journal]", "[admin]", "[limits]"} {
+	for _, header := range []string{"", "[listen]", "[[client]]", "[[client]]\n[[client.profile]]\nname = \"symantec-liveupdate\"", "[[rule]]", "[[expect]]", "[[known]]", "[[sink]]", "[[parent]]", "[dns]", "[[dns.zone]]", "[resolve]", "[journal]", "[admin]", "[limits]"} {
 		_, problems := site.Parse("x", site.Disk{}, []byte(header+"\nno_such_key_at_all = 1\n"), parseProfiles(t))
 		_, known, ok := strings.Cut(problems.Error(), `unknown key "no_such_key_at_all": known here: `)
 		if !ok {

@@ -47,7 +47,7 @@ func named(t *testing.T) files {
 	chain := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
 	return files{
 		"users":     []byte("me:$2y$10$w5rbbMHyWJMmDIhk9hgHNOaqjmPbEzcGNd9LhIfu5sGYJ9Ez3uF1i\n"),
-		"allow.txt": []byte("listed.corp.example\n"), "parent.auth": []byte("sallyport:secret\n"), "parent-ca.pem": chain, "sallyport.pem": chain,
+		"allow.txt": []byte("listed.corp.example\n"), "parent.auth": []byte("sallyport:secret\n"), "parent-ca.pem": chain, "siem-ca.pem": chain, "sallyport.pem": chain,
 		"sallyport.key": pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: private}),
 	}
 }

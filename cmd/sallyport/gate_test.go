@@ -51,6 +51,7 @@ var dialers = []string{
 	"dnsfilter/config.go",             // connects to upstreams, by address
 	"proxy/race.go",                   // connects to addresses that a decision reaches
 	"proxy/datagram/connect.go",       // connects the socket of a flow, to an address that its decision reaches
+	"cmd/sallyport/gateway/sinks.go",  // connects to the receivers of events, which no client may reach
 	"cmd/sallyport/gateway/listen.go", // finds out whether a unix socket is still in use
 }
 
