@@ -75,18 +75,20 @@ func (s *Site) Suggest(groups []*Group, n int, byDocument bool) []*Suggestion {
 		found[key] = sg
 		out = append(out, sg)
 	}
-	slices.SortStableFunc(out, func(a, b *Suggestion) int {
+	byTrust := func(a, b *Suggestion) int {
 		if byDocument {
-			return cmp.Or(cmp.Compare(a.rank, b.rank), cmp.Compare(b.Count, a.Count))
+			return cmp.Compare(a.rank, b.rank)
 		}
-		return cmp.Or(cmp.Compare(a.questions(), b.questions()), cmp.Compare(b.Count, a.Count))
-	})
+		return cmp.Compare(a.questions(), b.questions())
+	}
+	slices.SortStableFunc(out, func(a, b *Suggestion) int { return cmp.Or(byTrust(a, b), cmp.Compare(b.Count, a.Count)) })
 	out = cut(out, 0, n)
 	for i := 0; i < len(out); i++ {
 		if rest := s.verify(out[i]); len(rest) > 0 {
 			out = slices.Insert(out, i+1, rest...)
 		}
 	}
+	slices.SortStableFunc(out, byTrust) // a group that its change does not permit has another change, perhaps of another kind
 	for _, sg := range out {
 		if sg.TOML != "" && !sg.proven() {
 			sg.Warnings = append(sg.Warnings, sg.Client+": "+unprovenText)

@@ -3,6 +3,7 @@
 package rules_test
 
 import (
+	"fmt"
 	"net/netip"
 	"testing"
 	"time"
@@ -103,5 +104,43 @@ func TestIdentityText(t *testing.T) {
 	i := &Identity{Certificate: []string{"CN=x", "DNS:y.example"}, User: "alice"}
 	if got := i.Of(&Client{Certificates: []string{"DNS:y.example"}}); got != "user:alice DNS:y.example" {
 		t.Error(got)
+	}
+}
+
+// What a client demands, and whether two proofs are the same.
+func TestDemanded(t *testing.T) {
+	users := &Users{Names: map[string]bool{"root": true, "alice": true}}
+	for _, c := range []struct {
+		what   string
+		client Client
+		want   *Identity
+	}{
+		{"a certificate", Client{Certificates: []string{"DNS:es.corp.example", "CN=es"}}, &Identity{Certificate: []string{"DNS:es.corp.example"}}},
+		{"a login", Client{Users: users}, &Identity{User: "alice"}},
+		{"both", Client{Certificates: []string{"CN=both"}, Users: users}, &Identity{User: "alice", Certificate: []string{"CN=both"}}},
+		{"an address alone", Client{}, nil},
+	} {
+		if got := c.client.Demanded(); !got.Equal(c.want) {
+			t.Errorf("%s: %+v, want %+v", c.what, got, c.want)
+		}
+	}
+	one := &Identity{User: "alice", Certificate: []string{"CN=a"}}
+	for _, other := range []*Identity{nil, {}, {User: "alice"}, {User: "bob", Certificate: []string{"CN=a"}}, {User: "alice", Certificate: []string{"CN=a", "CN=b"}}} {
+		if one.Equal(other) || other.Equal(one) {
+			t.Errorf("%+v equals %+v", one, other)
+		}
+	}
+	if !one.Equal(&Identity{User: "alice", Certificate: []string{"CN=a"}}) || !(*Identity)(nil).Equal(nil) {
+		t.Error("equal proofs differ")
+	}
+}
+
+// Neither a hash nor a login can be printed by accident.
+func TestSecretsAreNotPrinted(t *testing.T) {
+	var h Hash
+	text, err := h.MarshalText()
+	printed := fmt.Sprintf("%v %+v %#v %s ", h, h, h, text) + fmt.Sprintf("%v %+v %#v", Login{"sally", "hunter2"}, Login{"sally", "hunter2"}, Login{"sally", "hunter2"})
+	if printed != "(hash) (hash) (hash) (hash) (hidden) (hidden) rules.Login{hidden}" || err != nil {
+		t.Errorf("%q %v", printed, err)
 	}
 }

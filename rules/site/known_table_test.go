@@ -98,3 +98,24 @@ func TestExpiredKnownIsAWarning(t *testing.T) {
 		t.Errorf("before its end: %v", problems)
 	}
 }
+
+// A shipped set says of each denial why it is known, and which page says so.
+func TestKnownSet(t *testing.T) {
+	set, err := site.ParseKnownSet("noise.toml", []byte("name = \"noise\"\ntitle = \"Noise\"\n[[known]]\nhost = \"dns.msftncsi.com\"\nport = 53\nwhy = \"connection test\"\nsource = \"https://learn.example/ncsi\"\n"))
+	if err != nil || set.Name != "noise" || set.Title != "Noise" || len(set.Known) != 1 {
+		t.Fatalf("%+v %v", set, err)
+	}
+	if k := set.Known[0]; k.Host != "dns.msftncsi.com" || k.Port != 53 || k.Text() != "noise: connection test" || k.Source != "https://learn.example/ncsi" {
+		t.Errorf("%+v", k)
+	}
+	for _, c := range []struct{ what, text, want string }{
+		{"syntax", "name = ", "noise.toml:1: name: has no value"},
+		{"no name", "title = \"Noise\"\n", "noise.toml: a set needs a name and a title"},
+		{"no source", "name = \"noise\"\ntitle = \"Noise\"\n[[known]]\nhost = \"dns.msftncsi.com\"\nwhy = \"w\"\n", "a known denial of a set needs why and source"},
+		{"a key nobody knows", "name = \"noise\"\ntitle = \"Noise\"\nnote = \"n\"\n", `noise.toml:3: unknown key "note"`},
+	} {
+		if _, err := site.ParseKnownSet("noise.toml", []byte(c.text)); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, want %q", c.what, err, c.want)
+		}
+	}
+}

@@ -47,5 +47,8 @@ func (c *Config) CheckDatagrams(policy *rules.Policy) (out rules.Problems) {
 // permitsDatagrams reports whether a grant permits datagrams other than DNS, which the DNS filter
 // answers.
 func permitsDatagrams(g rules.Grant) bool {
+	if len(g.Names)+len(g.Prefixes) == 0 && g.List == nil {
+		return false // the site has not bound the party
+	}
 	return g.Rule.Any || slices.ContainsFunc(g.UDP, func(r rules.PortRange) bool { return r.First != 53 || r.Last != 53 })
 }

@@ -188,6 +188,43 @@ func TestMergeRefuses(t *testing.T) {
 	}
 }
 
+// The report has a line for each row with its place in the merged file, and then the counts.
+func TestMergeReport(t *testing.T) {
+	a, b := rule("a", "a.example", https, "A"), rule("b", "b.example", https, "B")
+	old := []string{a, b, rule("c", "c.example", https, "C"), rule("d", "d.example", https, "D")}
+	reviewed := []string{rule("a", "a.example", "tcp     = [80]", "A"), b, rule("c", "c.example", "tcp     = [80]", "C"), rule("own", "own.example", https, "Own")}
+	now := []string{rule("a", "a.example", both, "A"), b, rule("c", "c.example", https, "C"), rule("d", "d.example", https, "D"), rule("e", "e.example", https, "E")}
+	r, err := Merge(fileOf("3", old...), fileOf("3", reviewed...), fileOf("4", now...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out strings.Builder
+	r.WriteText(&out, "out.toml", func(s string) string { return strings.ReplaceAll(s, "example", "EXAMPLE") })
+	got := strings.Split(strings.TrimSpace(out.String()), "\n")
+	lines := map[string]string{}
+	for _, line := range got {
+		kind, rest, _ := strings.Cut(line, " ")
+		lines[kind+" "+strings.TrimSpace(strings.SplitN(rest, ":", 2)[0])] = line
+	}
+	for _, want := range []struct{ what, says string }{
+		{"conflict a", "conflict  a: ports: it was tcp 443, is now tcp 443, 8443 in the document, and tcp 80 in your rule (out.toml:"},
+		{"added e", "added     e: server to e.EXAMPLE, tcp 443 (out.toml:"},
+		{"kept c", "kept      c: your change stays"},
+		{"kept d", "kept      d: you left it out"},
+		{"own own", "own       own: it comes from no row"},
+	} {
+		if !strings.HasPrefix(lines[want.what], want.says) {
+			t.Errorf("%q does not begin with %q", lines[want.what], want.says)
+		}
+	}
+	if strings.Contains(lines["kept d"], "out.toml") {
+		t.Errorf("a row that was left out has a place: %q", lines["kept d"])
+	}
+	if last := got[len(got)-1]; last != "1 rule as before, 1 added, 2 kept, 1 own; to decide: 1 conflict, 0 undecided" {
+		t.Errorf("%q", last)
+	}
+}
+
 func TestMergeJSON(t *testing.T) {
 	r, err := Merge(fileOf("3", rule("a", "a.example", https, "A")), fileOf("3", rule("a", "a.example", "tcp     = [80]", "A")), fileOf("4", rule("a", "a.example", both, "A")))
 	if err != nil {
