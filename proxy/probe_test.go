@@ -138,6 +138,19 @@ func TestParseExtendedError(t *testing.T) {
 		{message(unix.SO_EE_ORIGIN_ICMP, 3, 77, unix.AF_INET, "192.0.2.1"), "192.0.2.1", "type 3, code 77", false},
 		{message(unix.SO_EE_ORIGIN_ICMP6, 1, 1, unix.AF_INET6, "2001:db8::1"), "2001:db8::1", "administratively prohibited", true},
 		{message(unix.SO_EE_ORIGIN_ICMP6, 1, 0, unix.AF_INET6, "2001:db8::1"), "2001:db8::1", "no route to destination", false},
+		// RFC 792 and RFC 1812: codes of "destination unreachable"; a filter sends those that deny.
+		{message(unix.SO_EE_ORIGIN_ICMP, 3, 0, unix.AF_INET, "192.0.2.1"), "192.0.2.1", "network unreachable", false},
+		{message(unix.SO_EE_ORIGIN_ICMP, 3, 2, unix.AF_INET, "192.0.2.1"), "192.0.2.1", "protocol unreachable", true},
+		{message(unix.SO_EE_ORIGIN_ICMP, 3, 3, unix.AF_INET, "192.0.2.1"), "192.0.2.1", "port unreachable", true},
+		{message(unix.SO_EE_ORIGIN_ICMP, 3, 9, unix.AF_INET, "192.0.2.1"), "192.0.2.1", "network administratively prohibited", true},
+		{message(unix.SO_EE_ORIGIN_ICMP, 3, 10, unix.AF_INET, "192.0.2.1"), "192.0.2.1", "host administratively prohibited", true},
+		// RFC 4443.
+		{message(unix.SO_EE_ORIGIN_ICMP6, 1, 3, unix.AF_INET6, "2001:db8::1"), "2001:db8::1", "address unreachable", false},
+		{message(unix.SO_EE_ORIGIN_ICMP6, 1, 4, unix.AF_INET6, "2001:db8::1"), "2001:db8::1", "port unreachable", true},
+		{message(unix.SO_EE_ORIGIN_ICMP6, 1, 5, unix.AF_INET6, "2001:db8::1"), "2001:db8::1", "source address failed a filter", true},
+		{message(unix.SO_EE_ORIGIN_ICMP6, 1, 6, unix.AF_INET6, "2001:db8::1"), "2001:db8::1", "the route rejects it", true},
+		{message(unix.SO_EE_ORIGIN_ICMP6, 3, 0, unix.AF_INET6, "2001:db8::1"), "2001:db8::1", "time exceeded in transit: packets run in a circle", false},
+		{message(unix.SO_EE_ORIGIN_ICMP6, 4, 2, unix.AF_INET6, "2001:db8::1"), "2001:db8::1", "type 4, code 2", false},
 		{message(unix.SO_EE_ORIGIN_LOCAL, 3, 13, unix.AF_INET, "192.0.2.1"), "invalid IP", "", false},
 		{message(unix.SO_EE_ORIGIN_ICMP, 3, 13, unix.AF_INET, "192.0.2.1")[:20], "invalid IP", "", false},
 		{nil, "invalid IP", "", false},
@@ -147,5 +160,17 @@ func TestParseExtendedError(t *testing.T) {
 		if e.By.String() != c.by || e.ICMP != c.text || e.Deny != c.deny {
 			t.Errorf("%v: %v %q %t, want %s %q %t", c.b, e.By, e.ICMP, e.Deny, c.by, c.text, c.deny)
 		}
+	}
+}
+
+// The error of a connection says what the network reported, and who.
+func TestConnectErrorHasTheICMPError(t *testing.T) {
+	e := ConnectError{Err: syscall.EHOSTUNREACH}
+	if got := e.Error(); got != "no route to host" || !errors.Is(&e, syscall.EHOSTUNREACH) {
+		t.Errorf("%q", got)
+	}
+	e.By, e.ICMP = netip.MustParseAddr("192.0.2.1"), "administratively prohibited"
+	if got := e.Error(); got != "no route to host (ICMP from 192.0.2.1: administratively prohibited)" {
+		t.Errorf("%q", got)
 	}
 }

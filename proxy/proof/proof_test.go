@@ -124,6 +124,9 @@ func TestFailuresPause(t *testing.T) {
 			t.Fatal("paused too early")
 		}
 	}
+	if n := l.PausedSources(); n != 1 {
+		t.Errorf("%d sources must wait, want 1", n)
+	}
 	if got := ask(source, "another guess"); got != Paused {
 		t.Errorf("the next guess: %v", got)
 	}
@@ -134,6 +137,9 @@ func TestFailuresPause(t *testing.T) {
 		t.Error("another source is paused too")
 	}
 	now = now.Add(window)
+	if n := l.PausedSources(); n != 0 {
+		t.Errorf("%d sources must wait after the pause", n)
+	}
 	if ask(source, "guess") != Wrong {
 		t.Error("the pause does not end")
 	}
