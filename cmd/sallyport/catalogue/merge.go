@@ -7,6 +7,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -92,6 +93,9 @@ func (o *mergeOptions) run(reviewed string, out, errs io.Writer) (bool, error) {
 		return false, commandline.Usage("profiles merge needs --old DRAFT and --new DRAFT: the drafts that import wrote of the old document and of the new one")
 	case o.asJSON && o.output == "":
 		return false, commandline.Usage("--json needs --output FILE: standard output has the report then")
+	}
+	if filepath.Clean(o.old) == filepath.Clean(reviewed) {
+		return false, commandline.Usage("--old is %s, the reviewed profile itself: name the draft that import wrote and that you copied; if you edited the draft in place, import the old document again", o.old)
 	}
 	var texts []merge.Text
 	for _, name := range []string{o.old, reviewed, o.new} {

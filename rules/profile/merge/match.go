@@ -117,3 +117,14 @@ func firstCell(e *entry) string {
 	cell, _, _ := strings.Cut(e.note.Row, " | ")
 	return markForm.ReplaceAllString(cell, "")
 }
+
+// leftOutBefore returns the row of the old draft that the person left out and that the document does
+// not have any more, if n differs from it in the destinations only: the document may have renamed it.
+func (m *merger) leftOutBefore(n *entry) *entry {
+	for _, o := range m.old.entries {
+		if m.became[o] == nil && len(m.made[o]) == 0 && n.rule != nil && o.from == n.from && o.ports == n.ports && o.purpose == n.purpose && n.purpose != "" {
+			return o
+		}
+	}
+	return nil
+}

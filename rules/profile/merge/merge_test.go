@@ -100,6 +100,8 @@ func TestMerge(t *testing.T) {
 		{"a NOTE that is not decided becomes a rule", []string{unclear}, []string{unclear}, []string{a}, "a: a.example tcp 443", "follows a: "},
 		{"a NOTE that is not decided stays one", []string{unclear}, []string{unclear}, []string{unclear}, "", "undecided a: the row was a NOTE before"},
 		{"a new NOTE", []string{b}, []string{b}, []string{b, unclear}, "b: b.example tcp 443", "undecided a: a new row of the document: a.example | 443 | A"},
+		{"the person left a row out, the document renamed its destination", []string{a, b}, []string{b}, []string{b, rule("new", "new.example", https, "A")}, "b: b.example tcp 443", "conflict a: you left this row out, and the document has changed it"},
+		{"the person left a row out, the document adds one with another purpose", []string{a, b}, []string{b}, []string{b, rule("new", "new.example", https, "New")}, "b: b.example tcp 443|new: new.example tcp 443", "added new: "},
 		{"a rule of the person alone", []string{b}, []string{b, rule("own", "own.example", https, "Own")}, []string{b}, "b: b.example tcp 443|own: own.example tcp 443", "own own: it comes from no row"},
 	} {
 		r, err := Merge(fileOf("3", c.old...), fileOf("3", c.reviewed...), fileOf("4", c.now...))

@@ -29,6 +29,8 @@ func (m *merger) settle() {
 		o := origin[n]
 		es := m.made[o]
 		switch {
+		case o == nil && m.leftOutBefore(n) != nil:
+			m.leftOut(anchor, m.leftOutBefore(n), n)
 		case o == nil:
 			m.add(anchor, n)
 		case o.words == n.words:
