@@ -25,19 +25,15 @@ var defaults string
 var reference string
 
 // Profiles returns the directory of shipped profiles: NAME.toml for each product.
-func Profiles() fs.FS {
-	sub, err := fs.Sub(profiles, "profiles")
-	if err != nil {
-		panic(err) // the path is a constant and valid
-	}
-	return sub
-}
+func Profiles() fs.FS { return below(profiles, "profiles") }
 
 // Known returns the directory of shipped sets of known denials: NAME.toml for each set.
-func Known() fs.FS {
-	sub, err := fs.Sub(known, "known")
+func Known() fs.FS { return below(known, "known") }
+
+func below(files embed.FS, dir string) fs.FS {
+	sub, err := fs.Sub(files, dir)
 	if err != nil {
-		panic(err) // the path is a constant and valid
+		panic(err) // dir is a constant and valid
 	}
 	return sub
 }
