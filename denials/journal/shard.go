@@ -18,8 +18,8 @@ const (
 	unprovenDenied = 500 // records of single denied datagrams in a second, for all clients together
 )
 
-// A shard holds the clients whose addresses hash to it. All are configured
-// clients; unknownClients has the others.
+// A shard holds the clients whose addresses hash to it. All have the address of a
+// [[client]]; unknownClients has the others.
 type shard struct {
 	mu       sync.Mutex
 	clients  map[rules.QuotaKey]*client

@@ -5,6 +5,8 @@ package journal
 
 import (
 	"sync"
+
+	"sallyport/rules"
 )
 
 // The limits for the records of all unknown clients together in a second,
@@ -113,5 +115,8 @@ func lineBound(e *entry) int {
 	return n + min(6*min(len(a.Raw), rawMax), capRaw) + min(6*len(a.Detail), capDetail) + min(6*len(a.Detail), capHint)
 }
 
-// unknown reports whether e is a denial of an unknown client.
-func (e *entry) unknown() bool { return e.d.Client == nil && e.denied() }
+// unknown reports whether e is a denial of an unknown client. A client that has not logged in yet is
+// not unknown if a handshake proved its source: each browser starts with a request without a login.
+func (e *entry) unknown() bool {
+	return e.d.Client == nil && e.denied() && !(e.a.SourceProven && e.d.Why() == rules.Unauthenticated)
+}

@@ -135,6 +135,32 @@ func TestFloodOfUnknownClientsDelaysNobody(t *testing.T) {
 	}
 }
 
+// A browser that must log in first asks without a login, for many names in one second. Its address
+// is the address of a [[client]], and a handshake proved it, so each denial has a record with its
+// name. The same question by datagram, whose source can be forged, uses the budget of the unknown.
+func TestRecordsBeforeALogin(t *testing.T) {
+	now := newClock()
+	j := open(t, func(c *Config) { c.tick, c.Now = time.Hour, now.time })
+	r := NewRecorder(gateFunc(func(rules.Attempt) rules.Decision {
+		return rules.Decision{Reason: rules.Unauthenticated}
+	}), j, nil)
+	const asks = 3 * unknownLines
+	for i := range asks {
+		r.Decide(connect(t, "10.0.0.7", "n"+jsonText(i)+".browser.example"))
+		r.Decide(forgedBy(t, 5*i))
+	}
+	mustSync(t, j)
+	named := map[string]int{}
+	for _, d := range records(t, j.cfg.Path) {
+		if d.Reason == "unauthenticated" && d.Host != "" {
+			named[d.Via]++
+		}
+	}
+	if named["connect"] != asks || named["dns"] > unknownLines {
+		t.Errorf("records with a name: %v", named)
+	}
+}
+
 // The octets charged to the budget are never fewer than the octets written.
 func TestLineBound(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {

@@ -82,17 +82,13 @@ func TestLoginOfChromium(t *testing.T) {
 	need(t, "chromium", "nsenter")
 	s := newLoginScene(t)
 	s.prepareTrips(t)
-	inside := filepath.Join(t.TempDir(), "chromium")
-	if err := os.WriteFile(inside, fmt.Appendf(nil, "#!/bin/sh\nexec nsenter --net=%s chromium \"$@\"\n", s.clients.path()), 0o755); err != nil {
-		t.Fatal(err)
-	}
 	for _, url := range []string{"https://" + permittedHost + wholeFile, "http://" + permittedHost + wholeFile} {
 		for _, c := range []struct{ login, shows string }{
 			{"open sesame", strings.TrimSpace(wholeText())},
 			{"", "ERR_HTTP_RESPONSE_CODE_FAILURE"}, // its own error page
 		} {
 			mark := s.g.journal().mark()
-			shown, asked := s.chromiumAsked(t, inside, url, c.login)
+			shown, asked := s.chromiumAsked(t, url, c.login)
 			if !strings.Contains(shown, c.shows) || !strings.Contains(asked, "Proxy http://"+gateway4+":3128 basic sallyport") {
 				t.Errorf("%s, login %q: asked %q, shown %.300q", url, c.login, asked, shown)
 			}
@@ -103,14 +99,12 @@ func TestLoginOfChromium(t *testing.T) {
 
 // chromiumAsked opens a URL through the proxy, answers a challenge by alice and a password, or
 // cancels it if there is none. It returns what the page shows, or the error, and the challenges.
-func (s *scene) chromiumAsked(t *testing.T, inside, url, password string) (shown, asked string) {
+func (s *scene) chromiumAsked(t *testing.T, url, password string) (shown, asked string) {
 	t.Helper()
-	dir := t.TempDir()
-	limited, end := context.WithTimeout(t.Context(), 90*time.Second)
+	limited, end := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer end()
-	ctx, cancel := chromedp.NewContext(limited, chromedp.WithAllocatorOptions(chromedp.ExecPath(inside), chromedp.NoSandbox, chromedp.DisableGPU,
-		chromedp.ProxyServer(httpDoor), chromedp.Flag("ignore-certificate-errors", true), chromedp.Flag("disable-background-networking", true),
-		chromedp.Env("HOME="+dir), chromedp.UserDataDir(filepath.Join(dir, "profile"))))
+	ctx, cancel := chromedp.NewContext(limited, chromiumIn(t, s.clients, chromedp.ProxyServer(httpDoor),
+		chromedp.Flag("ignore-certificate-errors", true), chromedp.Flag("disable-background-networking", true)))
 	defer cancel()
 	var mu sync.Mutex
 	answer := fetch.AuthChallengeResponse{Response: fetch.AuthChallengeResponseResponseCancelAuth}

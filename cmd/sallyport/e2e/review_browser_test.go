@@ -36,14 +36,8 @@ type browser struct {
 // browse starts a browser of its own, with an empty profile.
 func (g *reviewedGateway) browse(t *testing.T) *browser {
 	t.Helper()
-	dir := t.TempDir()
-	inside := filepath.Join(dir, "chromium")
-	if err := os.WriteFile(inside, fmt.Appendf(nil, "#!/bin/sh\nexec nsenter --net=%s chromium \"$@\"\n", g.ns.path()), 0o755); err != nil {
-		t.Fatal(err)
-	}
 	b := &browser{t: t}
-	ctx, cancel := chromedp.NewContext(t.Context(), chromedp.WithAllocatorOptions(chromedp.ExecPath(inside), chromedp.NoSandbox, chromedp.DisableGPU,
-		chromedp.Flag("disable-component-update", true), chromedp.Env("HOME="+dir), chromedp.UserDataDir(filepath.Join(dir, "profile"))))
+	ctx, cancel := chromedp.NewContext(t.Context(), chromiumIn(t, g.ns))
 	t.Cleanup(cancel)
 	b.ctx = ctx
 	if err := chromedp.Listen(ctx, b.event); err != nil {
@@ -54,6 +48,20 @@ func (g *reviewedGateway) browse(t *testing.T) *browser {
 	}
 	b.look(1366, 900, "light")
 	return b
+}
+
+// chromiumIn starts a headless Chromium in a namespace, with an empty profile. The first start
+// after an installation reads 300 MB from the disk, so the limit is generous.
+func chromiumIn(t *testing.T, ns *netns, options ...chromedp.ExecAllocatorOption) chromedp.ContextOption {
+	t.Helper()
+	dir := t.TempDir()
+	inside := filepath.Join(dir, "chromium")
+	if err := os.WriteFile(inside, fmt.Appendf(nil, "#!/bin/sh\nexec nsenter --net=%s chromium \"$@\"\n", ns.path()), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return chromedp.WithAllocatorOptions(append(options, chromedp.ExecPath(inside), chromedp.NoSandbox, chromedp.DisableGPU,
+		chromedp.WSURLReadTimeout(3*time.Minute), chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-dev-shm-usage", true),
+		chromedp.Env("HOME="+dir), chromedp.UserDataDir(filepath.Join(dir, "profile")))...)
 }
 
 func (b *browser) event(ev any) {
