@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"sallyport/denials/journal"
 )
@@ -16,20 +17,22 @@ type Query struct {
 	Filter   Filter           // Denied is implied
 	Cure     Cure             // only groups with this cure; "": all
 	Sort     string           // one of Sorts; "": the first
+	New      time.Time        // only groups whose first denial is not before it; zero: all
 	Offset   int              // leave out this many groups
 	Limit    int              // at most this many; 0: all
 	Site     *Site            // judges the cures; nil: the reason alone decides
 	Progress journal.Progress // nil: no reports
 }
 
-// Sorts lists the orders of groups: the largest, the latest, by destination.
-func Sorts() []string { return []string{"count", "last", "host"} }
+// Sorts lists the orders of groups: the largest, the latest, the one that began last, by destination.
+func Sorts() []string { return []string{"count", "last", "first", "host"} }
 
 // A View is the answer to a Query.
 type View struct {
 	Report   journal.Report
 	Groups   []*Group // as asked for
 	Matched  int      // groups before Offset and Limit
+	Old      int      // groups that are not New
 	Denials  uint64   // denials that the filter selects, of every cure
 	Rest     uint64   // how many of these denials were counted in a group "(many)", to save memory
 	Totals   Totals
@@ -50,7 +53,7 @@ func (q *Query) Check() error {
 
 // orderOf returns the order that a query asks for.
 func orderOf(name string) (func(a, b *Group) int, error) {
-	order, ok := map[string]func(a, b *Group) int{"": byCount, "count": byCount, "last": byLast, "host": byHost}[name]
+	order, ok := map[string]func(a, b *Group) int{"": byCount, "count": byCount, "last": byLast, "first": byFirst, "host": byHost}[name]
 	if !ok {
 		return nil, fmt.Errorf("cannot sort by %q; the orders are %v", name, Sorts())
 	}
@@ -67,6 +70,11 @@ func (v *View) answer(tally *Tally, q *Query, order func(a, b *Group) int) {
 	}
 	if q.Cure != "" {
 		groups = slices.DeleteFunc(groups, func(g *Group) bool { return g.Cure != q.Cure })
+	}
+	if !q.New.IsZero() {
+		all := len(groups)
+		groups = slices.DeleteFunc(groups, func(g *Group) bool { return g.First.Before(q.New) })
+		v.Old = all - len(groups)
 	}
 	slices.SortFunc(groups, order)
 	v.Matched = len(groups)

@@ -49,6 +49,8 @@ func TestReviewFiltersSortsAndPages(t *testing.T) {
 	}{
 		{Query{}, "a d b bad name c"},
 		{Query{Sort: "last"}, "bad name c d a b"},
+		{Query{Sort: "first"}, "bad name c d a b"},
+		{Query{New: noon.Add(2 * time.Second)}, "d bad name c"},
 		{Query{Sort: "host"}, "a b bad name c d"},
 		{Query{Limit: 2}, "a d"},
 		{Query{Limit: 2, Offset: 2}, "b bad name"},

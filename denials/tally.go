@@ -228,6 +228,8 @@ func byCount(a, b *Group) int {
 
 func byLast(a, b *Group) int { return cmp.Or(b.Last.Compare(a.Last), byCount(a, b)) }
 
+func byFirst(a, b *Group) int { return cmp.Or(b.First.Compare(a.First), byCount(a, b)) }
+
 func byHost(a, b *Group) int {
 	return cmp.Or(strings.Compare(a.Host, b.Host), strings.Compare(a.Client, b.Client), strings.Compare(a.Reason, b.Reason),
 		strings.Compare(a.Verdict, b.Verdict), cmp.Compare(a.Port, b.Port), strings.Compare(a.Proto, b.Proto), strings.Compare(a.QType, b.QType))

@@ -39,6 +39,7 @@ files, or the files that you give. It works without a running sallyport and
 changes nothing: suggest only prints changes for you to make.`,
 		Example: `  sallyport denials                               the last 50 denials
   sallyport denials top --since 24h               what was denied most in the last 24 hours
+  sallyport denials new --since yesterday         what was denied for the first time since yesterday
   sallyport denials suggest --client es-manager   changes that would permit its denials
   sallyport denials list --client es-manager --reason feature_off
   sallyport denials list --host '*.sangfor.com' --json | jq .hint
@@ -54,7 +55,7 @@ would permit a group: feature; binding (a version, an address or a port of a
 documented rule); rule (a [[rule]] of your own); never; or permitted, if the
 configuration permits the group now.`,
 	}, text.Top, wantsSite, sortFlag, cureFlag, knownFlag)
-	c.AddCommand(list, top, newDenialsShow(), newDenialsTail(), newDenialsSuggest(), newDenialsReplay(), newDenialsUsage(), newDenialsStats())
+	c.AddCommand(list, top, newDenialsNew(), newDenialsShow(), newDenialsTail(), newDenialsSuggest(), newDenialsReplay(), newDenialsUsage(), newDenialsStats())
 	return c
 }
 
@@ -89,7 +90,7 @@ func denialQuery(c *cobra.Command, q query, also prepare, flags ...func(*cobra.C
 	commandline.ConfigFlag(c, &f.config)
 	fl := c.Flags()
 	fl.StringArrayVar(&f.files, "file", nil, "read this journal `FILE` instead; may be repeated")
-	fl.StringVar(&f.since, "since", "", "only records since `TIME`: a duration back like 1h or 7d, or a date or time")
+	fl.StringVar(&f.since, "since", "", "only records since `TIME`: a duration back like 1h or 7d, a day like yesterday or monday, or a date or time")
 	fl.StringVar(&f.until, "until", "", "only records before `TIME`")
 	fl.StringVar(&f.options.Filter.Reason, "reason", "", "only this `REASON`, like not_listed")
 	fl.StringVar(&f.options.Filter.Client, "client", "", "only this `CLIENT`: a name, an address or a prefix")

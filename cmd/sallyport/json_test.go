@@ -105,6 +105,7 @@ func TestEveryJSONIsEscaped(t *testing.T) {
 		"denials show":    {"b-1"},
 		"denials tail":    {"-n", "2"},
 		"denials usage":   {"--days", "1"},
+		"denials new":     {"--since", "2026-11-01"},
 		"denials suggest": nil, "denials replay": nil, "denials stats": nil, "denials top": nil, "denials list": nil, "denials": nil, "profiles list": nil,
 	}
 	quiet := map[string]bool{"profiles show": true, "profiles list": true, "denials replay": true, "denials stats": false} // these print no text from other sources

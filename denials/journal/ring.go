@@ -44,3 +44,6 @@ func (g *Ring) All(yield func(*Record) bool) {
 		}
 	}
 }
+
+// Len returns the number of records.
+func (g *Ring) Len() int { return len(g.recs) }

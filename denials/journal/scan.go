@@ -28,6 +28,7 @@ type Report struct {
 	Skipped  uint64    // lines that are not records
 	Problems []Problem // the first of them
 	Known    uint64    // known denials that a query left out; a scan leaves out nothing
+	Cut      string    // how many of the selected records or groups a query shows; "": all
 }
 
 // Progress is called from time to time with the octets that a scan has read and

@@ -24,6 +24,8 @@ type Options struct {
 	Color  bool
 	Now    time.Time // times of today are shown short; zero: all times in full
 
+	New       time.Time        // new: groups that began before this time are left out
+	NewFile   string           // new: the file with the time up to which the denials were read last; "": none
 	Sort      string           // order of groups: one of Sorts
 	Offset    int              // leave out this many newest records or first groups
 	Cure      denials.Cure     // only groups with this cure
@@ -62,8 +64,10 @@ func List(ctx context.Context, o Options, w io.Writer) (journal.Report, error) {
 	}
 	last := journal.NewRing(most)
 	var buf []byte
+	selected := 0
 	q := o.query()
 	rep, err := q.Scan(ctx, func(r *journal.Record) error {
+		selected++
 		if most > 0 || o.Offset > 0 || !o.JSON {
 			last.Add(r)
 			return nil
@@ -73,6 +77,9 @@ func List(ctx context.Context, o Options, w io.Writer) (journal.Report, error) {
 		return err
 	})
 	last.Drop(o.Offset)
+	if most > 0 || o.Offset > 0 {
+		rep.Cut = cut(last.Len(), selected, "records")
+	}
 	if o.JSON {
 		for r := range last.All {
 			buf = r.Append(buf[:0])
@@ -86,6 +93,14 @@ func List(ctx context.Context, o Options, w io.Writer) (journal.Report, error) {
 		o.table(out, t, rep, err)
 	}
 	return rep, firstError(err, out.Flush())
+}
+
+// cut says how much of an answer is printed; "" if all of it is.
+func cut(shown, all int, what string) string {
+	if shown >= all {
+		return ""
+	}
+	return fmt.Sprintf("%d of %d %s are printed: -n -1 prints all", shown, all, what)
 }
 
 // knownColumn is the column with the reasons why denials are known. A table without one has no such
@@ -114,6 +129,7 @@ func Top(ctx context.Context, o Options, w io.Writer) (journal.Report, error) {
 		return journal.Report{}, err
 	}
 	rep, groups := v.Report, v.Groups
+	rep.Cut = cut(len(groups), v.Matched, "groups")
 	if o.JSON {
 		for _, g := range groups {
 			err = firstError(err, writeJSON(out, topOf(g)))

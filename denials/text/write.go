@@ -13,7 +13,7 @@ import (
 
 // query turns the options of a command into a query.
 func (o *Options) query() denials.Query {
-	return denials.Query{Files: o.Files, Filter: o.filter(), Cure: o.Cure, Sort: o.Sort, Offset: o.Offset, Site: o.Site, Progress: o.Progress}
+	return denials.Query{Files: o.Files, Filter: o.filter(), Cure: o.Cure, Sort: o.Sort, New: o.New, Offset: o.Offset, Site: o.Site, Progress: o.Progress}
 }
 
 // indented writes a text with every line indented.

@@ -75,6 +75,13 @@ func WriteSuggest(ctx context.Context, o Options, w io.Writer) (journal.Report, 
 	} else {
 		list = o.Site.Suggest(v.Groups, o.bounded(usual), o.Audit)
 	}
+	covered := 0
+	for _, sg := range list {
+		covered += len(sg.Groups)
+	}
+	if covered < len(v.Groups) {
+		v.Report.Cut = fmt.Sprintf("the changes above are for %d of %d groups: -n -1 prints all", covered, len(v.Groups))
+	}
 	out := bufio.NewWriter(w)
 	switch {
 	case o.Whole:
