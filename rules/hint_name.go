@@ -45,7 +45,7 @@ func hintUnnamed(a *Attempt, d *Decision, m *Remedy) string {
 			best, score, named = r.List.placed(t), n, t
 		}
 	}
-	if !named.IsZero() && levenshtein.ComputeDistance(named.s, target.s) > fewEdits {
+	if edits := levenshtein.ComputeDistance(named.s, target.s); !named.IsZero() && (edits > fewEdits || !meantFor(named.s, target.s, edits)) {
 		if parent := commonParent(named, target); parent != "" {
 			return fmt.Sprintf("%s is not documented, but other names below %s are, such as %s, %s", target, parent, best, r.documented())
 		}

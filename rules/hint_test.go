@@ -36,6 +36,7 @@ func TestHint(t *testing.T) {
 		{try(mgr, "x.www.product.example:443"), `www.product.example is documented for product, section 1: it permits that name itself, but no name below it`},
 		{try(mgr, "www2.product.example:443"), `the nearest name is www.product.example, documented for product, section 1`},
 		{try(mgr, "www22.product.example:443"), `the nearest name is www.product.example, documented for product, section 1`},
+		{try(mgr, "abc.product.example:443"), `abc.product.example is not documented, but other names below product.example are, such as any.product.example, documented for product, section 2`},
 		{try(mgr, "urlrewrite.product.example:443"), `urlrewrite.product.example is not documented, but other names below product.example are, such as update.product.example, documented for product, section 2`},
 		{try(mgr, "live.another.example:443"), `another documents this name, section 9, and client "mgr" does not have that profile: if it is that product, add "another" to its profiles`},
 		{try(mgr, "evil.test:443"), `no rule of client "mgr" lists evil.test: if the site needs it, add a [[rule]] with a reason`},

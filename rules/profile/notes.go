@@ -55,7 +55,7 @@ func question(text string) string {
 func addToNote(n *rules.Note, text string) {
 	key, _, _ := strings.Cut(text, " ")
 	switch {
-	case strings.HasPrefix(text, "Also in the row:"), strings.HasPrefix(text, "proposal:"): // the row has these cells
+	case strings.HasPrefix(text, "Also in the row:"), strings.HasPrefix(text, "proposal:"), strings.HasPrefix(text, "Protocol:"): // they say nothing more than the row
 	case n.Rule == "" && strings.HasPrefix(text, "footnote "):
 		n.Footnotes = strings.TrimSpace(n.Footnotes + "\n" + text)
 	case n.Rule == "" && !strings.HasPrefix(text, "[["):

@@ -38,7 +38,8 @@ func newDiff() *cobra.Command {
 		Long: `diff compares two revisions of a profile, rule by rule. OLD and NEW are files, or
 names of shipped profiles; with --config also names of the profiles that the
 configuration reads. The order of rules and destinations does not count. A rule with
-another id is renamed if all else is equal.
+another id is renamed if all else is equal, or the destinations, or the ports and the
+purpose.
 
 With --config, diff also prints what each client of the site could reach, or could
 no longer reach, with NEW in place of OLD, and which settings NEW does not know.
@@ -169,10 +170,11 @@ func (o *diffOptions) check(now time.Time) (time.Time, error) {
 	return since, nil
 }
 
-// removedRules returns the removed rules as profile/id.
+// removedRules returns the rules that NEW does not have, or has with another reach and another id,
+// as profile/id.
 func removedRules(r *diff.Result) (names []string) {
-	for _, c := range r.Of(diff.Removed) {
-		names = append(names, c.Rule.String())
+	for _, rule := range r.Gone() {
+		names = append(names, rule.String())
 	}
 	return names
 }

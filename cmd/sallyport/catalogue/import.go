@@ -88,6 +88,7 @@ command line is wrong.`,
 	}
 	o.addFlags(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
+		o.draft.Command = importCommand(args[0], c.Flags())
 		return o.run(args[0], c.InOrStdin(), c.OutOrStdout(), c.ErrOrStderr())
 	}
 	return c

@@ -22,6 +22,9 @@ func (o *importOptions) summary(errs io.Writer, file string, d *draft.Draft, bes
 	if beside > 0 {
 		fmt.Fprintf(errs, "sallyport: %s: search the draft for \"NOTE beside\"\n", rules.Counted(beside, "rule has a warning of profiles check", "rules have a warning of profiles check"))
 	}
+	if n := d.Assumed(); n > 0 {
+		fmt.Fprintf(errs, "sallyport: %s no protocol in the document: search the draft for \"--protocol %s\"\n", rules.Counted(n, "rule has", "rules have"), o.draft.Protocol)
+	}
 	if n := d.Remarked(); n > 0 {
 		fmt.Fprintf(errs, "sallyport: %s from the import: read each \"note =\" of the draft\n", rules.Counted(n, "rule has a note", "rules have a note"))
 	}

@@ -127,6 +127,8 @@ func (o *mergeOptions) run(reviewed string, out, errs io.Writer) (bool, error) {
 	r.WriteText(w, o.output, terminal.Printable)
 	if open {
 		fmt.Fprintf(w, "next: decide each NOTE in %s, then: sallyport profiles check --strict %[1]s\n", o.output)
+	} else {
+		fmt.Fprintf(w, "next: nothing is left to decide: sallyport profiles check --strict %s\n", o.output)
 	}
 	return open, w.Flush()
 }

@@ -83,16 +83,24 @@ func (s *starter) mine() (out []*rules.Rule) {
 
 // choices writes the features and the version that rules of the role ask for. They are off.
 func (s *starter) choices(line func(string, ...any)) {
-	versions := false
+	var dated []string // the rules that depend on the version
 	used := map[string]bool{}
 	for _, r := range s.mine() {
-		versions = versions || r.Since != "" || r.Until != ""
+		if r.Since != "" {
+			dated = append(dated, r.ID+" since "+r.Since)
+		}
+		if r.Until != "" {
+			dated = append(dated, r.ID+" until "+r.Until)
+		}
 		for _, w := range r.When {
 			used[w] = true
 		}
 	}
-	if versions {
-		line("#version  = \"\" # FILL IN: the version of the product; without it, the newest one counts")
+	if len(dated) > 0 {
+		line("# FILL IN: the version of the product that this client runs, and remove the # in front of version.")
+		line("# If it runs the newest version, remove both lines: without a version, the newest one counts.")
+		line("# The version decides about these rules: %s.", printed(strings.Join(dated, ", ")))
+		line("#version  = \"\"")
 	}
 	if len(used) > 0 {
 		line("features = [] # of the site:")

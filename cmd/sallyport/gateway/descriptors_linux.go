@@ -20,6 +20,8 @@ const (
 	// flowDescriptors is the most that limits.udp_flows means for each: the socket of
 	// a flow, and the socket of an association.
 	flowDescriptors = 2
+	// oneHost is how many connections at once are enough for the programs of one host.
+	oneHost = 1000
 	// reservedDescriptors is the number for everything else: listeners, the
 	// journal, admin connections, DNS clients over TCP, upstream queries, and 1024
 	// connections to destinations that wait for the next request of any client.
@@ -39,10 +41,15 @@ func openFiles() uint64 {
 
 // warnOfDescriptors warns if the process may open too few files for [limits]
 // connections and udp_flows. The one descriptor that Go leaves below the hard limit does not
-// matter: reservedDescriptors has room for it.
-func warnOfDescriptors(log *slog.Logger, files uint64, l site.Limits) {
+// matter: reservedDescriptors has room for it. A gateway that only this host reaches, as in a first
+// try, gets a line of information, if enough connections for one host remain.
+func warnOfDescriptors(log *slog.Logger, files uint64, l site.Limits, local bool) {
 	need := neededDescriptors(l)
 	if files == 0 || files >= need-1 {
+		return
+	}
+	if fits := fitting(files - min(files, flowFiles(l))); local && fits >= oneHost {
+		log.Info("the limit of open files is enough for a gateway of this host alone; before other hosts use it, see the operations page", "open_files", files, "connections", fits)
 		return
 	}
 	log.Warn("the limit of open files is too low for [limits] connections and udp_flows: new connections and flows will fail before these numbers are reached",

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"net"
 	"os"
 	"os/exec"
 	"strings"
@@ -51,9 +52,45 @@ func TestDescriptorsWarning(t *testing.T) {
 		{math.MaxUint64, false, ""}, // no limit
 	} {
 		var b bytes.Buffer
-		warnOfDescriptors(slog.New(slog.NewTextHandler(&b, nil)), c.files, site.Limits{Connections: 16384})
+		warnOfDescriptors(slog.New(slog.NewTextHandler(&b, nil)), c.files, site.Limits{Connections: 16384}, false)
 		if got := b.String(); c.warns != strings.Contains(got, "level=WARN") || !c.warns && got != "" || !strings.Contains(got, c.says) {
 			t.Errorf("%d files: %q, want %q", c.files, got, c.says)
+		}
+	}
+}
+
+// A first try on one host is not frightened by limits that only a gateway for many hosts needs. Too few
+// files for one host stay a warning.
+func TestDescriptorsOfAFirstTry(t *testing.T) {
+	for _, c := range []struct {
+		files uint64
+		level string
+		says  string
+	}{
+		{20000, "level=INFO", "open_files=20000 connections=4104"},
+		{7584, "level=INFO", "connections=1000"},
+		{7583, "level=WARN", "connections = 999"},
+		{69120, "", ""},
+	} {
+		var b bytes.Buffer
+		warnOfDescriptors(slog.New(slog.NewTextHandler(&b, nil)), c.files, site.Limits{Connections: 16384}, true)
+		if got := b.String(); !strings.Contains(got, c.level) || c.level == "" && got != "" || !strings.Contains(got, c.says) {
+			t.Errorf("%d files: %q, want %s %q", c.files, got, c.level, c.says)
+		}
+	}
+	at := func(name, ip string) boundListener { return boundListener{name, &net.TCPAddr{IP: net.ParseIP(ip), Port: 1}} }
+	for _, c := range []struct {
+		listeners []boundListener
+		want      bool
+	}{
+		{[]boundListener{at("http", "127.0.0.1"), at("admin", "::1")}, true},
+		{[]boundListener{at("http", "127.0.0.1"), at("dns", "0.0.0.0")}, false},
+		{[]boundListener{at("socks5", "10.0.0.1")}, false},
+		{[]boundListener{at("tproxy", "127.0.0.1")}, false},
+		{[]boundListener{at("transparent", "127.0.0.1")}, false},
+	} {
+		if got := onlyThisHost(c.listeners); got != c.want {
+			t.Errorf("%v: %v", c.listeners, got)
 		}
 	}
 }

@@ -119,7 +119,7 @@ func Open(o Options) (*Gateway, error) {
 	}
 	g.source.denied = g.confinedCure
 	warnOfAbsent(g.log, g.sockets.listeners(), IsLocal)
-	warnOfDescriptors(g.log, openFiles(), o.Config.Limits)
+	warnOfDescriptors(g.log, openFiles(), o.Config.Limits, onlyThisHost(g.sockets.listeners()))
 	if g.resolver, err = newResolver(o.Config, g.system); err != nil {
 		return nil, err
 	}

@@ -43,3 +43,12 @@ func localIn(list func() ([]net.Addr, error), addr netip.Addr) bool {
 		return ok && ip.Unmap() == addr
 	})
 }
+
+// onlyThisHost reports whether no other host can reach the listeners for clients. Redirected
+// connections come to a listener on any address.
+func onlyThisHost(listeners []boundListener) bool {
+	return !slices.ContainsFunc(listeners, func(l boundListener) bool {
+		a, ok := l.addr.(*net.TCPAddr)
+		return !ok || l.name == "transparent" || l.name == "tproxy" || !a.IP.IsLoopback()
+	})
+}

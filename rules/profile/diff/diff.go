@@ -16,7 +16,7 @@ type Kind string
 const (
 	Added   Kind = "added"
 	Removed Kind = "removed"
-	Renamed Kind = "renamed" // another id, and nothing else
+	Renamed Kind = "renamed" // another id, of a rule that is plainly the same row
 	Changed Kind = "changed"
 )
 
@@ -35,7 +35,9 @@ type Change struct {
 	ID     string // the id in the new revision; of a removed rule, the id in the old revision
 	Was    string // the id in the old revision, if the rule was renamed
 	Rule   *rules.Rule
-	Fields []Field // the fields that differ, of a changed rule
+	Fields []Field // the fields that differ, of a rule with one id or with another one
+
+	old *rules.Rule // of a changed or renamed rule
 }
 
 // A NoteChange is a row that one of the revisions has as a NOTE, and the other one does not
@@ -64,25 +66,26 @@ func Compare(old, now *rules.Profile) *Result {
 	for _, n := range now.Rules {
 		is[n.ID] = n
 	}
-	gone := slices.DeleteFunc(slices.Clone(old.Rules), func(o *rules.Rule) bool { return is[o.ID] != nil })
+	renamed := renames(r, was, is)
 	for _, n := range now.Rules {
 		o := was[n.ID]
 		if o != nil {
 			if fields := ruleFields(old, now, o, n); len(fields) > 0 {
-				r.Rules = append(r.Rules, Change{Kind: Changed, ID: n.ID, Rule: n, Fields: fields})
+				r.Rules = append(r.Rules, Change{Kind: Changed, ID: n.ID, Rule: n, Fields: fields, old: o})
 			}
 			continue
 		}
-		i := slices.IndexFunc(gone, func(o *rules.Rule) bool { return len(ruleFields(old, now, o, n)) == 0 })
-		if i < 0 {
+		if o = renamed[n]; o == nil {
 			r.Rules = append(r.Rules, Change{Kind: Added, ID: n.ID, Rule: n})
 			continue
 		}
-		r.Rules = append(r.Rules, Change{Kind: Renamed, ID: n.ID, Was: gone[i].ID, Rule: n})
-		gone = slices.Delete(gone, i, i+1)
+		r.Rules = append(r.Rules, Change{Kind: Renamed, ID: n.ID, Was: o.ID, Rule: n, Fields: ruleFields(old, now, o, n), old: o})
+		is[o.ID] = n
 	}
-	for _, o := range gone {
-		r.Rules = append(r.Rules, Change{Kind: Removed, ID: o.ID, Rule: o})
+	for _, o := range old.Rules {
+		if is[o.ID] == nil {
+			r.Rules = append(r.Rules, Change{Kind: Removed, ID: o.ID, Rule: o})
+		}
 	}
 	return r
 }

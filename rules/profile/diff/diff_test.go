@@ -93,7 +93,9 @@ func TestCompare(t *testing.T) {
 		{"a rule more", []string{timeRule, timeRule + another}, "added    more: agent to more.example, every protocol and port|         section 3: More|         note: printed ALL|1 added, 0 removed, 0 renamed, 0 changed"},
 		{"a rule less", []string{timeRule, ""}, "removed  time: server to time.example, udp 123|         section 1: Time|0 added, 1 removed, 0 renamed, 0 changed"},
 		{"another id", []string{`id      = "time"`, `id      = "clock"`}, "renamed  clock, was time|0 added, 0 removed, 1 renamed, 0 changed"},
-		{"another id and more", []string{`id      = "time"`, `id      = "clock"`, "[123]", "[124]"}, "added    clock|removed  time|1 added, 1 removed, 0 renamed, 0 changed"},
+		{"another id and more", []string{`id      = "time"`, `id      = "clock"`, "[123]", "[124]"}, "renamed  clock, was time|         udp: 123 -> 124|0 added, 0 removed, 1 renamed, 0 changed"},
+		{"another id and destination", []string{`id      = "time"`, `id      = "clock"`, "time.example", "clock.example"}, "renamed  clock, was time|         to: - time.example|         to: + clock.example|0 added, 0 removed, 1 renamed, 0 changed"},
+		{"another id, destination and port", []string{`id      = "time"`, `id      = "clock"`, "time.example", "clock.example", "[123]", "[124]"}, "added    clock|removed  time|1 added, 1 removed, 0 renamed, 0 changed"},
 	} {
 		r := compared(t, c.replacements...)
 		var b bytes.Buffer

@@ -30,6 +30,9 @@ func (r *Result) WriteText(w io.Writer, printable func(string) string) {
 		switch c.Kind {
 		case Renamed:
 			line("renamed  %s, was %s", c.ID, c.Was)
+			for _, f := range c.Fields {
+				f.write(line, "         ")
+			}
 		case Changed:
 			line("changed  %s", c.ID)
 			for _, f := range c.Fields {

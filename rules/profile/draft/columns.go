@@ -93,10 +93,11 @@ func (c columns) of(r Row, given protocols) fields {
 		}
 	}
 	if !c.given.none() {
-		f.given = c.given
+		f.given, f.printed = c.given, true
 	}
 	if s := strings.TrimSpace(at(c.protocol)); s != "" && c.protocol != c.port {
 		f.given, f.doubts = protocolCell(s)
+		f.printed = true
 	}
 	return f
 }
@@ -145,7 +146,7 @@ func (c columns) loose(r Row, given protocols) fields {
 	}
 	f := fields{port: r.Cells[p], purpose: strings.Join(r.Cells[p+1:], " "), given: given, titles: strings.Join(c.header, " ")}
 	if !c.given.none() {
-		f.given = c.given
+		f.given, f.printed = c.given, true
 	}
 	if p > 0 {
 		f.host = r.Cells[p-1]

@@ -174,6 +174,10 @@ func (e *Entry) conditions(f fields, heading string) {
 			found = append(found, condition{"row", x.title + ": " + clean(text), false})
 		}
 	}
+	if where := f.region(); where != "" && !slices.ContainsFunc(found, func(c condition) bool { return !c.version }) {
+		e.Doubts = append(e.Doubts, fmt.Sprintf("the row is for a region: %q; leave the row out if the site is elsewhere; a feature makes a rule conditional", where))
+		e.Likely.Feature = where
+	}
 	kinds := map[bool][]condition{} // by whether they depend on a version
 	for _, c := range found {
 		kinds[c.version] = append(kinds[c.version], c)

@@ -23,6 +23,7 @@ type Options struct {
 	Role           string         // from: the role that opens these connections
 	Columns        map[string]int // the number of the column, from 1, for each name of Columns
 	Table          int            // the one table of the document that is read, from 1; 0: all tables
+	Command        string         // the command line of the import, for the head of the draft
 	Protocol       string         // "tcp", "udp" or "tcp,udp", for ports that have no protocol in the document
 }
 
@@ -53,6 +54,7 @@ type Entry struct {
 	Purpose string
 	Doubts  []string // if there are any, the entry is no rule
 	Remarks []string // written as the rule's note
+	Assumed string   // why its ports have a protocol that the row does not print; "": the row prints it
 	Text    string   // the row's cells
 	Extra   []string // "title: text" of the cells that are in no column that import knows
 
@@ -99,6 +101,17 @@ func (d *Draft) Remarked() int {
 	return n
 }
 
+// Assumed counts the rules whose protocol the row does not print.
+func (d *Draft) Assumed() int {
+	n := 0
+	for _, e := range d.Rows {
+		if len(e.Doubts) == 0 && e.Assumed != "" {
+			n++
+		}
+	}
+	return n
+}
+
 // New makes a draft of tables. Its entries are in the document's order.
 func New(tables []Table, o Options) (*Draft, error) {
 	given, err := parseProtocols(o.Protocol)
@@ -127,6 +140,7 @@ func New(tables []Table, o Options) (*Draft, error) {
 			if r.Loose && len(o.Columns) == 0 {
 				f = cols.loose(r, given)
 			}
+			f.assumed = f.given == given && !given.none() && !f.printed
 			e := d.entryOf(r, f, t)
 			e.Table, e.Row = i+1, n+1
 			d.Rows = append(d.Rows, e)

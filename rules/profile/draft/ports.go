@@ -19,6 +19,8 @@ type portsCell struct {
 
 	likelyTCP, likelyUDP []string // what a person probably writes, although there are doubts
 
+	bare []string // ports for which the cell itself has no protocol
+
 	doubts  []string // why it cannot be read, or how it can be read in two ways
 	remarks []string // what a reader should know, although it is not a doubt
 }
@@ -73,7 +75,7 @@ func readPorts(text string, given protocols) portsCell {
 	if strings.HasSuffix(strings.TrimSpace(text), ",") {
 		p.cell.remarks = append(p.cell.remarks, "the ports end with a comma: something may be missing")
 	}
-	if len(p.bare) > 0 {
+	if p.cell.bare = p.bare; len(p.bare) > 0 {
 		if given.none() {
 			p.cell.doubt("no protocol is given for %s: TCP or UDP", strings.Join(p.bare, ", "))
 		}

@@ -22,6 +22,9 @@ type fields struct {
 	doubts                    []string
 
 	noHost, noPort, hasDirection, hasSource bool // which columns the table has
+
+	printed bool // given is of a column or its title
+	assumed bool // given is what the operator has said of the whole document
 }
 
 // An extra is a cell of a column that import does not know.
@@ -62,6 +65,9 @@ func (d *Draft) entryOf(r Row, f fields, t Table) Entry {
 	} else if to.port != "" && !slices.Contains(ports.tcp, to.port) {
 		e.Doubts = append(e.Doubts, fmt.Sprintf("the destination says port %s, which is not among the ports", to.port))
 	}
+	if f.assumed && len(ports.bare) > 0 {
+		e.Assumed = fmt.Sprintf("the row prints none for %s; --protocol %s", strings.Join(ports.bare, ", "), d.Options.Protocol)
+	}
 	e.To, e.TCP, e.UDP = to.to, ports.tcp, ports.udp
 	e.Doubts = slices.Concat(e.Doubts, to.doubts, ports.doubts)
 	e.Remarks = slices.Concat(to.remarks, ports.remarks)
@@ -76,6 +82,7 @@ func (d *Draft) entryOf(r Row, f fields, t Table) Entry {
 	if ports.empty() {
 		e.Likely.TCP, e.Likely.UDP = ports.likelyTCP, ports.likelyUDP
 	}
+	e.fillIn(append(slices.Clone(e.Footnotes), r.Cells...))
 	e.split()
 	return e
 }

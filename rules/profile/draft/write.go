@@ -12,12 +12,23 @@ import (
 	"sallyport/rules"
 )
 
+// origin begins a profile that import has made. The sentence stays true when a person has decided
+// each row, so that it can stay.
+const origin = "imported from a document, row by row. A row without a decision is a comment, and permits nothing."
+
+// CommandLine begins the comment with the command that made the draft. A merge compares the
+// commands of two drafts.
+const CommandLine = "# Import command: "
+
 // TOML returns the draft as a profile. The text always parses: an entry with doubts is
 // a comment, which begins with NOTE and lists what a person must decide.
 func (d *Draft) TOML() []byte {
 	var b bytes.Buffer
 	o := d.Options
-	fmt.Fprintf(&b, "# Profile: a draft, made by sallyport profiles import. Read it against the document before you use it.\n")
+	fmt.Fprintf(&b, "# Profile: %s\n", origin)
+	if o.Command != "" {
+		fmt.Fprintf(&b, "%s%s\n", CommandLine, oneLine(o.Command))
+	}
 	fmt.Fprintf(&b, "# The import made %s of %s.\n", rules.Counted(d.Decided(), "rule", "rules"), rules.Counted(len(d.Rows), "row", "rows"))
 	fmt.Fprintf(&b, "\nname    = %s\nproduct = %s\nroles   = [%s]\n\n[document]\ntitle     = %s\n", quote(o.Name), quote(o.Product), quote(o.Role), quote(o.Title))
 	for _, kv := range [][2]string{{"version", o.Version}, {"url", o.URL}} {
@@ -54,12 +65,18 @@ func (d *Draft) entry(b *bytes.Buffer, e *Entry) {
 		for _, x := range e.Extra {
 			fmt.Fprintf(b, "# Also in the row: %s\n", oneLine(x))
 		}
+		if e.Assumed != "" {
+			fmt.Fprintf(b, "# Protocol: %s\n", e.Assumed)
+		}
 		e.rule(b, "", d.Options.Role, Likely{To: e.To, TCP: e.TCP, UDP: e.UDP})
 		return
 	}
 	fmt.Fprintf(b, "# NOTE: %s is no rule yet: %s.\n#   %s\n", d.where(e), oneLine(strings.Join(e.Doubts, "; ")), oneLine(e.Text))
 	for _, f := range e.Footnotes {
 		fmt.Fprintf(b, "#   %s\n", oneLine(f))
+	}
+	if e.Assumed != "" {
+		fmt.Fprintf(b, "#   Protocol: %s\n", e.Assumed)
 	}
 	switch {
 	case e.title:

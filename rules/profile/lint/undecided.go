@@ -11,8 +11,9 @@ import (
 	"sallyport/rules"
 )
 
-// mostUndecided is the number of lines that the finding lists.
-const mostUndecided = 8
+// mostUndecided is the number of lines that the finding lists. A list for machines can have 200,000
+// rows.
+const mostUndecided = 200
 
 // undecided finds the comments that begin with NOTE, as sallyport profiles import writes them. They
 // are one finding of the profile.
@@ -26,7 +27,7 @@ func (c *checker) undecided() {
 		lines = append(lines, strconv.Itoa(n.Line))
 	}
 	if more := len(notes) - mostUndecided; more > 0 {
-		lines = append(lines, fmt.Sprintf("%d more", more))
+		lines = append(lines, fmt.Sprintf("%d more: grep -n '^# NOTE: ' %s", more, c.profile.File))
 	}
 	last := len(lines) - 1
 	where := lines[last]

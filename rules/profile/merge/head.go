@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"sallyport/rules/profile/draft"
 )
 
 // facts are the keys of [document] that are always those of the new document.
@@ -42,8 +44,10 @@ func (m *merger) topLines(b *block) []string {
 	was, now := segments(m.old.block(top).lines), segments(m.next.block(top).lines)
 	for i, line := range list[0].lines {
 		for _, n := range now[0].lines {
-			if strings.HasPrefix(line, madeLine) && strings.HasPrefix(n, madeLine) {
-				list[0].lines[i] = n
+			for _, begins := range []string{madeLine, draft.CommandLine} {
+				if strings.HasPrefix(line, begins) && strings.HasPrefix(n, begins) {
+					list[0].lines[i] = n
+				}
 			}
 		}
 	}

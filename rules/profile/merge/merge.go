@@ -26,6 +26,7 @@ type Result struct {
 	Merged             *rules.Profile
 	Data               []byte // the text of Merged
 	Outcomes           []Outcome
+	Warning            string // about all rows; "": there is none
 }
 
 // An Outcome is what became of one row of the document, or of one rule of the person.
@@ -139,7 +140,7 @@ func (m *merger) result() (*Result, error) {
 		return nil, fmt.Errorf("rule %q would be in the merged profile without a decision; merge by hand, with sallyport profiles diff", id)
 	}
 	m.lines(p, data)
-	return &Result{Old: m.old.profile, Reviewed: m.reviewed.profile, New: m.next.profile, Merged: p, Data: data, Outcomes: m.outcomes}, nil
+	return &Result{Old: m.old.profile, Reviewed: m.reviewed.profile, New: m.next.profile, Merged: p, Data: data, Outcomes: m.outcomes, Warning: m.otherFlags()}, nil
 }
 
 // lines finds the line of each outcome in the merged text, and orders the outcomes.

@@ -227,6 +227,44 @@ func TestMergeReport(t *testing.T) {
 	}
 }
 
+// A row that only another flag of import has changed is no change of the document: the report says so.
+// A draft without its command says nothing.
+func TestMergeComparesTheFlags(t *testing.T) {
+	a := rule("a", "a.example", https, "A")
+	with := func(version, command string) Text {
+		f := fileOf(version, a)
+		if command != "" {
+			f.Data = append([]byte("# Import command: sallyport profiles import ports.html "+command+"\n"), f.Data...)
+		}
+		return f
+	}
+	for _, c := range []struct{ old, new, want string }{
+		{`--title "A --role b" --role server`, `--title B --role server --version 2`, ""},
+		{`--role server`, ``, ""},
+		{`--role server --protocol tcp`, `--role server`, "v1.toml has --protocol tcp, and v2.toml has no --protocol; import the new document again"},
+		{`--columns host=2,port=3`, `--columns host=1,port=3 --required`, "v1.toml has --columns host=2,port=3, and v2.toml has --columns host=1,port=3; v1.toml has no --required, and v2.toml has --required; "},
+		{`--service 'it'\''s'`, `--service its`, "v1.toml has --service it's, and v2.toml has --service its; "},
+	} {
+		reviewed := with("1", c.old)
+		reviewed.File = "reviewed.toml"
+		r, err := Merge(with("1", c.old), reviewed, with("2", c.new))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(r.Warning, c.want) || c.want == "" && r.Warning != "" || r.JSON("m").Warning != r.Warning {
+			t.Errorf("%s and %s: %q, want %q", c.old, c.new, r.Warning, c.want)
+		}
+		if c.new != "" && !strings.Contains(string(r.Data), "ports.html "+c.new+"\n") {
+			t.Errorf("the merged head has not the command of the new draft:\n%s", r.Data)
+		}
+		var b bytes.Buffer
+		r.WriteText(&b, "m.toml", func(s string) string { return s })
+		if got := b.String(); (r.Warning != "") != strings.HasPrefix(got, "warning   the drafts were imported with different flags, ") {
+			t.Errorf("the report: %s", got)
+		}
+	}
+}
+
 func TestMergeJSON(t *testing.T) {
 	r, err := Merge(fileOf("3", rule("a", "a.example", https, "A")), fileOf("3", rule("a", "a.example", "tcp     = [80]", "A")), fileOf("4", rule("a", "a.example", both, "A")))
 	if err != nil {

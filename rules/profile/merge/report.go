@@ -12,6 +12,9 @@ import (
 // WriteText writes what became of each row and rule, and then the counts. file is the merged
 // file; printable makes a text safe for a terminal.
 func (r *Result) WriteText(w io.Writer, file string, printable func(string) string) {
+	if r.Warning != "" {
+		fmt.Fprintln(w, printable("warning   "+r.Warning))
+	}
 	for _, o := range r.Outcomes {
 		at := ""
 		if o.Line > 0 {
@@ -51,6 +54,7 @@ type JSON struct {
 	Merged    Revision      `json:"merged"`
 	Conflicts int           `json:"conflicts"`
 	Undecided int           `json:"undecided"`
+	Warning   string        `json:"warning,omitempty"`
 	Outcomes  []OutcomeJSON `json:"outcomes"`
 }
 
@@ -76,7 +80,7 @@ func (r *Result) JSON(file string) JSON {
 		return Revision{file, p.Document.Version, p.Revision, len(p.Rules)}
 	}
 	j := JSON{Old: of(r.Old, r.Old.File), Reviewed: of(r.Reviewed, r.Reviewed.File), New: of(r.New, r.New.File), Merged: of(r.Merged, file),
-		Conflicts: r.Count(Conflict), Undecided: r.Count(Undecided), Outcomes: []OutcomeJSON{}}
+		Conflicts: r.Count(Conflict), Undecided: r.Count(Undecided), Warning: r.Warning, Outcomes: []OutcomeJSON{}}
 	for _, o := range r.Outcomes {
 		j.Outcomes = append(j.Outcomes, OutcomeJSON{o.Kind, o.ID, o.Why, o.Line})
 	}
