@@ -23,7 +23,7 @@ func TestLayout(t *testing.T) {
 		"sallyport/rules/profile/diff":        {"sallyport/rules"},
 		"sallyport/rules/profile/draft":       {"sallyport/rules"},
 		"sallyport/rules/profile/lint":        {"sallyport/rules", "sallyport/rules/profile"},
-		"sallyport/rules/profile/merge":       {"sallyport/rules", "sallyport/rules/profile"},
+		"sallyport/rules/profile/merge":       {"sallyport/rules", "sallyport/rules/profile", "sallyport/rules/profile/draft"},
 		"sallyport/rules/site":                {"sallyport/rules", "sallyport/rules/profile", "sallyport/rules/tomldoc"},
 		"sallyport/configs":                   nil,
 		"sallyport/dnsfilter":                 {"sallyport/rules", "sallyport/rules/proxyheader", "sallyport/rules/quota"},

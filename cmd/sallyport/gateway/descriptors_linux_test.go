@@ -78,7 +78,9 @@ func TestDescriptorsOfAFirstTry(t *testing.T) {
 			t.Errorf("%d files: %q, want %s %q", c.files, got, c.level, c.says)
 		}
 	}
-	at := func(name, ip string) boundListener { return boundListener{name, &net.TCPAddr{IP: net.ParseIP(ip), Port: 1}} }
+	at := func(name, ip string) boundListener {
+		return boundListener{name, &net.TCPAddr{IP: net.ParseIP(ip), Port: 1}}
+	}
 	for _, c := range []struct {
 		listeners []boundListener
 		want      bool
