@@ -87,6 +87,9 @@ func (f *flow) outdated() bool {
 		return true
 	}
 	f.moveTo(version, a.Generation, d)
+	if f.c.shown != nil {
+		f.p.proofs.sooner(f.c.shown.until())
+	}
 	return false
 }
 

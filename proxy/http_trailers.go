@@ -24,8 +24,12 @@ func (g *grant) announceTrailers(resp *http.Response) {
 	if !g.head.Trailers() || len(resp.TransferEncoding) == 0 {
 		return
 	}
-	named := resp.Header["Connection"]
-	g.out.trailers = func() http.Header { return sendable(resp.Trailer, named) }
+	named, login := resp.Header["Connection"], g.hidden()
+	g.out.trailers = func() http.Header {
+		kept := sendable(resp.Trailer, named)
+		hideFields(kept, login)
+		return kept
+	}
 	if names := slices.Sorted(maps.Keys(sendable(resp.Trailer, named))); len(names) > 0 {
 		// In lower case, because net/http would take fields of the head for trailers that are
 		// announced as "Trailer".

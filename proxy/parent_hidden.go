@@ -25,6 +25,9 @@ func loginParts(l rules.Login) [][]byte {
 	}
 	plain := l.User + ":" + l.Password
 	parts := [][]byte{[]byte(plain)}
+	if len(l.Password) >= leastHidden {
+		parts = append(parts, []byte(l.Password))
+	}
 	for _, part := range strings.FieldsFunc(base64.StdEncoding.EncodeToString([]byte(plain)), func(r rune) bool { return strings.ContainsRune("+/=", r) }) {
 		if len(part) >= leastHidden {
 			parts = append(parts, []byte(part))

@@ -93,13 +93,15 @@ func TestParentLiesInAbsoluteForm(t *testing.T) {
 		{"a status of four digits", "GET", "HTTP/1.1 2000 OK\r\n\r\n", true, 502, "", false},
 		{"407 again and again", "GET", strings.Repeat("HTTP/1.1 407 x\r\nProxy-Authenticate: Basic realm=\"x\"\r\nContent-Length: 0\r\n\r\n", 3), false, 502, "", false},
 		{"our login in every place", "GET", "HTTP/1.1 403 " + parentLogin + "\r\nX-" + parentLogin[:12] + ": Basic " + parentLogin + "\r\nProxy-Authenticate: " + parentLogin + "\r\nContent-Length: 33\r\n\r\nsally:hunter2 " + parentLogin[:19], false, 403, "************* ******************=", false},
+		{"our password alone", "GET", "HTTP/1.1 403 No\r\nContent-Length: 16\r\n\r\npassword hunter2", false, 403, "password *******", false},
+		{"our login in the trailers", "GET", chunked + "2\r\nhi\r\n0\r\nX-Echo: Basic " + parentLogin + "\r\nX-Password: hunter2\r\n\r\n", false, 200, "hi", false},
 		{"a redirect to another proxy", "GET", "HTTP/1.1 305 Use Proxy\r\nLocation: http://10.66.66.66:3128/\r\nContent-Length: 0\r\n\r\n", false, 305, "", false},
 	} {
 		w, parent := parentWorld(t, "", lying(c.answer, c.closes))
 		conn := w.dial(w.http)
 		var raw bytes.Buffer
 		r := bufio.NewReader(io.TeeReader(conn, &raw))
-		fmt.Fprintf(conn, "%s http://a.example/one HTTP/1.1\r\nHost: a.example\r\n\r\n", c.method)
+		fmt.Fprintf(conn, "%s http://a.example/one HTTP/1.1\r\nHost: a.example\r\nTE: trailers\r\nConnection: TE\r\n\r\n", c.method)
 		resp, body, cut := answerOf(t, c.what, r, c.method)
 		if c.status != 0 && resp.StatusCode != c.status || c.status != 502 && body != c.body || cut != c.cut || strings.Contains(body, poison) {
 			t.Errorf("%s: %s %q, cut %t", c.what, resp.Status, body, cut)
@@ -146,6 +148,7 @@ func (w *world) noLogin(what string, resp *http.Response, body string) {
 	w.t.Helper()
 	var all strings.Builder
 	resp.Header.Write(&all)
+	resp.Trailer.Write(&all)
 	for _, secret := range []string{parentLogin, "hunter2", parentLogin[:19]} {
 		if strings.Contains(resp.Status+all.String()+body, secret) {
 			w.t.Errorf("%s: the client sees our login: %s %s %q", what, resp.Status, all.String(), body)

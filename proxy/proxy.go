@@ -144,6 +144,7 @@ type Proxy struct {
 	datagrams    *datagram.Table
 	associations *quota.Table[rules.QuotaKey]
 	parents      parentTable
+	proofs       proofClock
 	count        counters
 	buffers      peek.Pool
 	relayBuffers relay.Buffers

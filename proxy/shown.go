@@ -5,6 +5,7 @@ package proxy
 import (
 	"crypto/x509"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"sallyport/proxy/proof"
@@ -21,6 +22,44 @@ type shown struct {
 	checked proof.Checked
 }
 
+// A proofClock knows the next time at which the certificate of an open flow, or a list of revoked ones
+// that it was looked up in, ends. Its zero value knows none.
+type proofClock struct{ at atomic.Int64 } // nanoseconds since 1970; 0: none
+
+// sooner tells the clock of a time. The zero time is none.
+func (k *proofClock) sooner(t time.Time) {
+	if t.IsZero() {
+		return
+	}
+	for {
+		at := k.at.Load()
+		if at != 0 && at <= t.UnixNano() || k.at.CompareAndSwap(at, t.UnixNano()) {
+			return
+		}
+	}
+}
+
+// passed reports whether the time has come, and forgets it.
+func (k *proofClock) passed(now time.Time) bool {
+	at := k.at.Load()
+	return at != 0 && now.UnixNano() > at && k.at.CompareAndSwap(at, 0)
+}
+
+// RecheckProofs asks the generation in force again about the open flows of clients whose certificate,
+// or whose list of revoked ones, has ended. It closes the flows that are denied, and returns their
+// number. Until a first one ends, it costs nothing.
+func (p *Proxy) RecheckProofs(now time.Time) (closed int) {
+	if !p.proofs.passed(now) {
+		return 0
+	}
+	for _, f := range p.flows.all() {
+		if f.c.shown != nil && f.outdated() {
+			closed++
+		}
+	}
+	return closed
+}
+
 // check returns what the certificate proves to a generation.
 func (s *shown) check(g *rules.Generation, now time.Time) proof.Checked {
 	s.mu.Lock()
@@ -33,6 +72,13 @@ func (s *shown) check(g *rules.Generation, now time.Time) proof.Checked {
 		s.by, s.checked = g, authorities.Verify(s.chain, now)
 	}
 	return s.checked
+}
+
+// until returns when the last answer of check ends.
+func (s *shown) until() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.checked.Until
 }
 
 // certify adds to the question what the client's certificate proves to the question's generation, or

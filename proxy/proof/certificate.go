@@ -7,10 +7,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
-
-	"sallyport/rules"
 )
 
 // A CertificateResult is what came out of a check.
@@ -136,48 +133,3 @@ func faulty(leaf *x509.Certificate, err error, now time.Time) Checked {
 	}
 	return Checked{Fault: fmt.Sprintf("the certificate %s is not accepted: %s", textOf(leaf), capped(err.Error()))}
 }
-
-// Bounds of what is taken from a certificate.
-const (
-	maxNames = 100
-	maxName  = 300 // octets
-)
-
-// namesOf returns the names in a certificate, in the form of [[client]] certificate. It leaves out
-// names that cannot be listed there.
-func namesOf(c *x509.Certificate) (names []string) {
-	add := func(text string) {
-		if name, why := rules.ParseCertificateName(text); why == "" && len(names) < maxNames && len(name) <= maxName {
-			names = append(names, name)
-		}
-	}
-	for _, u := range c.URIs {
-		add(u.String())
-	}
-	for _, d := range c.DNSNames {
-		add("DNS:" + d)
-	}
-	add("CN=" + c.Subject.CommonName)
-	return names
-}
-
-// textOf names a certificate for people.
-func textOf(c *x509.Certificate) string {
-	if text := c.Subject.String(); text != "" {
-		return capped(text)
-	}
-	for _, name := range namesOf(c) {
-		return capped(name)
-	}
-	return "with serial number " + capped(fmt.Sprintf("%X", c.SerialNumber))
-}
-
-// capped returns text of an unknown client in quotes, and not too much of it.
-func capped(s string) string {
-	if len(s) > 200 {
-		s = strings.ToValidUTF8(s[:200], "") + "…"
-	}
-	return fmt.Sprintf("%q", s)
-}
-
-func day(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }

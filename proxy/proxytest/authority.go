@@ -9,6 +9,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/asn1"
 	"encoding/pem"
 	"math/big"
 	"net"
@@ -46,7 +47,9 @@ func NewAuthority(t testing.TB, name string, parent *Authority) *Authority {
 type Subject struct {
 	CN, DNS, URI, IP string
 	From, Until      time.Time
-	Server           bool // for servers alone, else for clients alone
+	Server           bool     // for servers alone, else for clients alone
+	CNs              []string // more common names, behind CN
+	RawURIs          []string // written octet by octet, in place of DNS, URI and IP
 }
 
 // Issue returns a certificate with its key.
@@ -79,9 +82,31 @@ func (a *Authority) Issue(s Subject) tls.Certificate {
 		}
 		template.URIs = []*url.URL{u}
 	}
+	if len(s.CNs) > 0 {
+		s.CNs = append([]string{s.CN}, s.CNs...) // else ExtraNames replaces CN
+	}
+	for _, cn := range s.CNs {
+		template.Subject.ExtraNames = append(template.Subject.ExtraNames, pkix.AttributeTypeAndValue{Type: asn1.ObjectIdentifier{2, 5, 4, 3}, Value: cn})
+	}
+	if len(s.RawURIs) > 0 {
+		template.ExtraExtensions = []pkix.Extension{{Id: asn1.ObjectIdentifier{2, 5, 29, 17}, Value: a.alternativeNames(s.RawURIs)}}
+	}
 	key := newKey(a.t)
 	leaf := parsed(a.t, template, a.Cert, &key.PublicKey, a.key)
 	return tls.Certificate{Certificate: [][]byte{leaf.Raw}, PrivateKey: key, Leaf: leaf}
+}
+
+// alternativeNames returns the value of a subjectAltName extension with URIs.
+func (a *Authority) alternativeNames(uris []string) []byte {
+	var list []asn1.RawValue
+	for _, uri := range uris {
+		list = append(list, asn1.RawValue{Class: asn1.ClassContextSpecific, Tag: 6, Bytes: []byte(uri)})
+	}
+	der, err := asn1.Marshal(list)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	return der
 }
 
 // Revoke returns a revocation list with these certificates.

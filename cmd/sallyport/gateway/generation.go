@@ -79,6 +79,9 @@ func (g *Gateway) expire(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
+		if n := g.proxy.RecheckProofs(g.now()); n > 0 {
+			g.log.Warn("certificates of clients, or the lists of revoked ones, have ended", "closed", n)
+		}
 		g.mu.Lock()
 		g.warnEnded(g.now())
 		if at, now := g.live.Policy().NextExpiry(), g.now(); !at.IsZero() && !now.Before(at) {
