@@ -90,7 +90,7 @@ func TestEveryJSONIsEscaped(t *testing.T) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	for name, text := range map[string]string{"s.toml": hostileSite, "p.toml": hostileProfile, "o.toml": hostileProfile, "q.toml": strings.Replace(hostileProfile, "443", "444", 1), "j": hostileJournal, "f": hostileJournal, "j.usage.json": hostileUsage} {
+	for name, text := range map[string]string{"s.toml": hostileSite, "p.toml": hostileProfile, "o.toml": hostileProfile, "d.toml": hostileProfile + "\n# NOTE: i\u200Dl\uE000e\n", "q.toml": strings.Replace(hostileProfile, "443", "444", 1), "j": hostileJournal, "f": hostileJournal, "j.usage.json": hostileUsage} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -101,6 +101,7 @@ func TestEveryJSONIsEscaped(t *testing.T) {
 		"profiles check":  {filepath.Join(dir, "p.toml")},
 		"profiles diff":   {filepath.Join(dir, "p.toml"), filepath.Join(dir, "q.toml")},
 		"profiles merge":  {filepath.Join(dir, "p.toml"), "--old", filepath.Join(dir, "o.toml"), "--new", filepath.Join(dir, "q.toml"), "--output", filepath.Join(dir, "r.toml")},
+		"profiles decide": {filepath.Join(dir, "d.toml")},
 		"preflight":       {"--timeout", "100ms"},
 		"denials show":    {"b-1"},
 		"denials tail":    {"-n", "2"},

@@ -33,10 +33,10 @@ func (o *importOptions) summary(errs io.Writer, file string, d *draft.Draft, bes
 	switch {
 	case o.output == "":
 	case filepath.Base(o.output) == filepath.Base(reviewed):
-		fmt.Fprintf(errs, "sallyport: next: keep a copy of %s as the draft, decide each NOTE in %[1]s, then: sallyport profiles check --strict %[1]s\n", o.output)
+		fmt.Fprintf(errs, "sallyport: next: keep a copy of %s as the draft, then: sallyport profiles decide %[1]s\n", o.output)
 	case err == nil: // a person made it of an earlier draft
 		fmt.Fprintf(errs, "sallyport: next: if %s is the reviewed profile of an earlier draft: sallyport profiles merge %[1]s --old EARLIER-DRAFT --new %s --output NEW-FILE\n", reviewed, o.output)
 	default:
-		fmt.Fprintf(errs, "sallyport: next: cp %s %s, decide each NOTE in the copy, then: sallyport profiles check --strict %[2]s\n", o.output, reviewed)
+		fmt.Fprintf(errs, "sallyport: next: sallyport profiles decide %s\n", o.output)
 	}
 }

@@ -126,7 +126,7 @@ func (o *mergeOptions) run(reviewed string, out, errs io.Writer) (bool, error) {
 	w := bufio.NewWriter(out)
 	r.WriteText(w, o.output, terminal.Printable)
 	if open {
-		fmt.Fprintf(w, "next: decide each NOTE in %s, then: sallyport profiles check --strict %[1]s\n", o.output)
+		fmt.Fprintf(w, "next: sallyport profiles decide %s\n", o.output)
 	} else {
 		fmt.Fprintf(w, "next: nothing is left to decide: sallyport profiles check --strict %s\n", o.output)
 	}

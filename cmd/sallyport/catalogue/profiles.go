@@ -76,7 +76,7 @@ a newer document.`,
 		}
 		return showProfile(c.OutOrStdout(), p, time.Now())
 	}
-	c.AddCommand(list, show, newCheck(), newImport(), newMerge(), newStart(), newDiff(), newExport())
+	c.AddCommand(list, show, newCheck(), newImport(), newDecide(), newMerge(), newStart(), newDiff(), newExport())
 	return c
 }
 

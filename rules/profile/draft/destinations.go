@@ -43,7 +43,7 @@ func readDestinations(text string) destCell {
 	rest, prefixes, ranges := addressRanges(rest)
 	c.doubts, c.likely, c.urls = append(marks, ranges...), prefixes, true
 	rest = bullets.ReplaceAllString(rest, "")
-	for _, token := range strings.FieldsFunc(rest, func(r rune) bool { return strings.ContainsRune(destBreaks, r) || r == '\u00a0' }) {
+	for _, token := range joinRanges(strings.FieldsFunc(rest, func(r rune) bool { return strings.ContainsRune(destBreaks, r) || r == '\u00a0' })) {
 		token = unquoted(token)
 		switch low := strings.ToLower(token); {
 		case low == "" || low == "and" || low == "&" || low == "•":

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -162,4 +163,23 @@ func namesOf(s string) (names []string, ok bool) {
 		names = append(names, a.Host())
 	}
 	return names, true
+}
+
+// numbered is a name whose first label ends with a number.
+var numbered = regexp.MustCompile(`^([A-Za-z-]*[A-Za-z])([0-9]+)(\..+)$`)
+
+// joinRanges makes one range of "a1.x.example - a3.x.example", as namesOf reads it.
+func joinRanges(tokens []string) (out []string) {
+	for i := 0; i < len(tokens); i++ {
+		if i+2 < len(tokens) && slices.Contains([]string{"-", "–", "—", "to", "through"}, tokens[i+1]) {
+			first, last := numbered.FindStringSubmatch(tokens[i]), numbered.FindStringSubmatch(tokens[i+2])
+			if first != nil && last != nil && first[1] == last[1] && first[3] == last[3] {
+				out = append(out, first[1]+first[2]+"-"+last[2]+first[3])
+				i += 2
+				continue
+			}
+		}
+		out = append(out, tokens[i])
+	}
+	return out
 }

@@ -77,6 +77,20 @@ func TestPartToBeFilledIn(t *testing.T) {
 	}
 }
 
+// "a1 - a3" in words is a range too: no name of it is lost.
+func TestRangeOfNames(t *testing.T) {
+	for host, want := range map[string][]string{
+		"mb1.vendor.example - mb3.vendor.example":    {"mb1.vendor.example", "mb2.vendor.example", "mb3.vendor.example"},
+		"mb01.vendor.example to mb02.vendor.example": {"mb01.vendor.example", "mb02.vendor.example"},
+		"mb1.vendor.example - mc3.vendor.example":    {"mb1.vendor.example", "mc3.vendor.example"},
+	} {
+		e := imported(t, "Host,Port,Purpose\n"+host+",TCP 443,P\n", Options{}).Rows[0]
+		if !slices.Equal(e.Likely.To, want) || len(e.To) > 0 || len(e.Doubts) == 0 {
+			t.Errorf("%s: %q, rule %q, %q", host, e.Likely.To, e.To, e.Doubts)
+		}
+	}
+}
+
 // A protocol that only --protocol gives leaves a trace at each row that uses it.
 func TestProtocolOfTheOperator(t *testing.T) {
 	d := imported(t, "Host,Port,Purpose\na.vendor.example,443,A\nb.vendor.example,TCP 443,B\nc.vendor.example,\"53(UDP), 853\",C\nd.vendor.example,80,\"D, if used\"\nhttps://e.vendor.example,443,E\n", Options{Protocol: "tcp"})

@@ -38,6 +38,8 @@ type Finding struct {
 	Check Check
 	Rule  string // profile/id; "" for an error of the parser, and for a finding about the whole profile
 	Note  string // the note of the rule that explains the finding; "" if none does
+
+	Subject string // what a note contains that explains the finding; "": no note can
 }
 
 // Noted reports whether a note of the rule explains the finding.
@@ -183,6 +185,9 @@ func (c *checker) find(r *rules.Rule, check Check, what, cure string, subjects .
 		f.Note = r.Note
 	} else {
 		f.Text += "; " + cure
+	}
+	if len(subjects) > 0 {
+		f.Subject = subjects[0]
 	}
 	c.found = append(c.found, f)
 }
