@@ -5,6 +5,7 @@ package rules
 
 import (
 	"net/url"
+	"strconv"
 	"strings"
 )
 
@@ -53,4 +54,44 @@ func CertificateURI(text string) (name, why string) {
 		return "", kinds
 	}
 	return text, ""
+}
+
+// MeantCertificate returns the names of a certificate, in quotes, that a text probably means: a
+// bare name, a name with another mark, or the subject as openssl prints it.
+func MeantCertificate(text string) (meant []string) {
+	rest := strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(text), "subject="))
+	add := func(mark, name string) {
+		if n, why := ParseCertificateName(mark + strings.TrimSpace(name)); why == "" {
+			meant = append(meant, strconv.Quote(n))
+		}
+	}
+	for part := range strings.SplitSeq(rest, ",") {
+		for _, m := range [...][2]string{{"cn", "CN="}, {"dns", "DNS:"}, {"dns name", "DNS:"}, {"uri", ""}} {
+			if after, ok := cutMark(part, m[0]); ok {
+				add(m[1], after)
+				return meant
+			}
+		}
+	}
+	if strings.ContainsAny(rest, "=:/@, ") {
+		return nil
+	}
+	if strings.Contains(rest, ".") {
+		add("DNS:", rest)
+	}
+	add("CN=", rest)
+	return meant
+}
+
+// cutMark returns what comes after a mark and "=" or ":", in letters of any case.
+func cutMark(text, mark string) (after string, ok bool) {
+	text = strings.TrimLeft(text, " ")
+	if len(text) < len(mark) || !strings.EqualFold(text[:len(mark)], mark) {
+		return "", false
+	}
+	text = strings.TrimLeft(text[len(mark):], " ")
+	if text == "" || text[0] != '=' && text[0] != ':' {
+		return "", false
+	}
+	return text[1:], true
 }

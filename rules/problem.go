@@ -18,6 +18,7 @@ type Problem struct {
 	Line    int // 0: the whole file
 	Text    string
 	Warning bool
+	Serving bool // a warning for a command, and an error for a process that serves
 }
 
 // String returns "file:line: text". A file's name with characters that a terminal obeys or
@@ -85,6 +86,15 @@ func (ps Problems) Err() error {
 		}
 	}
 	return nil
+}
+
+// ToServe returns ps for a process that serves.
+func (ps Problems) ToServe() Problems {
+	out := slices.Clone(ps)
+	for i := range out {
+		out[i].Warning = out[i].Warning && !out[i].Serving
+	}
+	return out
 }
 
 // Sorted sorts ps by file and line, and returns it without repetitions.

@@ -4,8 +4,6 @@ package main
 
 import (
 	"fmt"
-	"log/slog"
-	"net/http"
 
 	"github.com/spf13/cobra"
 
@@ -55,8 +53,11 @@ check does not test whether the addresses in [listen] are free.`,
 		if err != nil {
 			return filterError(err)
 		}
-		cfg, policy, problems, err := gateway.LoadPolicy(file, c.InOrStdin())
-		if err == nil {
+		cfg, policy, problems, err := gateway.LoadToCheck(file, c.InOrStdin())
+		if err != nil {
+			return err
+		}
+		if policy != nil {
 			problems = append(problems, policy.BroadRules(cfg.File)...)
 			problems = append(problems, lint.Problems(lint.FromFiles(cfg.Profiles))...)
 			if !liveSets {
@@ -64,22 +65,17 @@ check does not test whether the addresses in [listen] are free.`,
 			}
 			problems = append(append(problems, nftables.DatagramsWithoutWay(cfg, policy)...), nftables.SyntheticDatagrams(cfg, policy)...)
 			problems = append(append(problems, cfg.CheckPrivate(policy)...), cfg.CheckDatagrams(policy)...)
-			problems = append(problems, nftables.LoopbackListeners(cfg, m)...)
-			problems = append(problems, nftables.TPROXYListeners(cfg, m)...)
-			problems = append(problems, gateway.CheckJournal(cfg)...)
-			problems = append(problems, gateway.ThisKeeper().CheckPermissions(cfg, file)...)
 		}
+		problems = append(problems, nftables.LoopbackListeners(cfg, m)...)
+		problems = append(problems, nftables.TPROXYListeners(cfg, m)...)
+		problems = append(problems, gateway.CheckJournal(cfg)...)
+		problems = append(problems, admin.Check(cfg)...)
+		problems = append(problems, gateway.ThisKeeper().CheckPermissions(cfg, file)...)
 		for _, p := range problems {
 			fmt.Fprintln(c.OutOrStdout(), p)
 		}
-		switch {
-		case problems.Err() != nil:
+		if problems.Err() != nil {
 			return commandline.Exit(1, nil)
-		case err != nil:
-			return err
-		}
-		if _, err := admin.New(http.NotFoundHandler(), cfg, slog.New(slog.DiscardHandler)); err != nil {
-			return err
 		}
 		fmt.Fprintf(c.OutOrStdout(), "%s: good: %s\n", cfg.File, gateway.DescribePolicy(cfg, policy))
 		return nil

@@ -27,7 +27,7 @@ func (c *Config) readClient(t *tomldoc.Table, disk Disk) *rules.Client {
 	cl.Synthetic = t.Bool("synthetic")
 	c.readIdentity(cl, t, disk)
 	switch {
-	case cl.Demands() && !t.Has("sources"): // its addresses do not matter
+	case (t.Has("certificate") || t.Has("users_file")) && !t.Has("sources"): // its addresses do not matter
 	case t.Lacks("sources"):
 		t.Missing("sources", `list the addresses that the client connects from, like ["10.1.2.3"]`)
 	default:

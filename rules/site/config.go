@@ -30,12 +30,13 @@ type Config struct {
 	Passwords map[string]rules.Hash // of the users of every users_file
 	Inputs    []Input               // what the configuration was read from, beside its own file, in the order of reading
 
-	lines  map[string]int          // lines of the keys of [listen]
-	known  *known                  // while the configuration is read
-	lists  map[string]*rules.List  // by the paths of their files; while the configuration is read
-	users  map[string]*rules.Users // by the paths of their files; while the configuration is read
-	inputs [][sha256.Size]byte     // a hash of the content of each file among Inputs
-	unread []*unread               // profile files with errors, whose profile is not among Profiles
+	lines            map[string]int          // lines of the keys of [listen]
+	asksCertificates bool                    // client_ca is there: if it has an error, that error is the cause
+	known            *known                  // while the configuration is read
+	lists            map[string]*rules.List  // by the paths of their files; while the configuration is read
+	users            map[string]*rules.Users // by the paths of their files; while the configuration is read
+	inputs           [][sha256.Size]byte     // a hash of the content of each file among Inputs
+	unread           []*unread               // profile files with errors, whose profile is not among Profiles
 }
 
 // ListenLine returns the line of a key of [listen], for problems that are found later. It
@@ -47,13 +48,25 @@ func (c *Config) ListenLine(key string) int { return c.lines[key] }
 // The problems include warnings. If there is
 // an error among them, the Config is nil.
 func Parse(file string, disk Disk, data []byte, shipped []*rules.Profile, sets ...*rules.KnownSet) (*Config, rules.Problems) {
+	c, problems := Survey(file, disk, data, shipped, sets...)
+	if problems.Err() != nil {
+		return nil, problems
+	}
+	return c, problems
+}
+
+// Survey is Parse for reports: it never returns nil. A configuration with errors has its files,
+// its listeners and the sources of its clients, so that their faults are reported together with
+// the errors. It has no rule and no profile, so it permits nothing. It must not be served.
+func Survey(file string, disk Disk, data []byte, shipped []*rules.Profile, sets ...*rules.KnownSet) (*Config, rules.Problems) {
+	none := &Config{Spec: rules.Spec{File: file}}
 	doc, top := tomldoc.Parse(file, data)
 	if top == nil {
-		return nil, doc.Problems()
+		return none, doc.Problems()
 	}
 	if isProfile(top) {
 		doc.Errorf(0, "this is a profile, not a configuration; to check it: sallyport profiles check %s", file)
-		return nil, doc.Problems()
+		return none, doc.Problems()
 	}
 	c := &Config{
 		Spec: rules.Spec{
@@ -101,7 +114,10 @@ func Parse(file string, disk Disk, data []byte, shipped []*rules.Profile, sets .
 	c.known, c.lists, c.users = nil, nil, nil
 	problems := append(ofFiles.Sorted(), doc.Problems()...) // causes first
 	if problems.Err() != nil {
-		return nil, problems
+		for _, cl := range c.Clients {
+			none.Clients = append(none.Clients, &rules.Client{Name: cl.Name, Sources: cl.Sources, Line: cl.Line})
+		}
+		c.Spec, c.Secure, c.Passwords, c.Expect = none.Spec, nil, nil, nil
 	}
 	return c, problems
 }

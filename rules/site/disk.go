@@ -34,21 +34,23 @@ type Files interface {
 // ErrTooLarge is the error of a file with more bytes than its limit.
 var ErrTooLarge = errors.New("the file is too large")
 
-// An Input is a file or a directory that a configuration was read from, beside its own
-// text. Who can change an input changes the policy.
+// An Input is a file or a directory that a configuration names. Who can change an input
+// changes the policy, or who may see the pages of the admin listener.
 type Input struct {
 	Key    string // the key that names it, as in "[profiles] paths"
+	Line   int    // of that key
 	Path   string // absolute, or relative to the working directory
 	Dir    bool   // the directory itself: the names of its files
 	Secret bool   // other users of the host must not read it
 }
 
 // read reads a file that a key of the configuration names, and adds it to c.Inputs: use it
-// for every such file. It returns the path as problems give it. The error has no path, and
-// says what to do.
-func (c *Config) read(disk Disk, key, name string, limit int) (path string, data []byte, err error) {
-	path = under(disk.Dir, name)
-	c.Inputs = append(c.Inputs, Input{Key: key, Path: path})
+// for every such file. The Path of in is as the configuration has it; read returns the path as
+// problems give it. The error has no path, and says what to do.
+func (c *Config) read(disk Disk, in Input, limit int) (path string, data []byte, err error) {
+	in.Path = under(disk.Dir, in.Path)
+	path = in.Path
+	c.Inputs = append(c.Inputs, in)
 	if disk.Files == nil {
 		return path, nil, errNoFiles
 	}
@@ -88,9 +90,10 @@ func textOf(data []byte) string {
 }
 
 // list is like read for a directory. It returns the names of the files in it.
-func (c *Config) list(disk Disk, key, name, suffix string) (path string, names []string, err error) {
-	path = under(disk.Dir, name)
-	c.Inputs = append(c.Inputs, Input{Key: key, Path: path, Dir: true})
+func (c *Config) list(disk Disk, in Input, suffix string) (path string, names []string, err error) {
+	in.Path, in.Dir = under(disk.Dir, in.Path), true
+	path = in.Path
+	c.Inputs = append(c.Inputs, in)
 	if disk.Files == nil {
 		return path, nil, errNoFiles
 	}

@@ -71,7 +71,7 @@ func TestInputs(t *testing.T) {
 		{Disk{}, "a.txt", "a.txt", "files are not read here"},
 	} {
 		var cfg Config
-		path, data, err := cfg.read(c.disk, "[profiles] paths", c.name, 2)
+		path, data, err := cfg.read(c.disk, Input{Key: "[profiles] paths", Line: 7, Path: c.name}, 2)
 		got := ""
 		if err != nil {
 			got = err.Error()
@@ -79,18 +79,18 @@ func TestInputs(t *testing.T) {
 		if path != c.path || !strings.HasPrefix(got, c.wrong) || c.wrong == "" && (err != nil || len(data) == 0) || c.wrong != "" && data != nil {
 			t.Errorf("%q: %q, %q, %q, want %q, %q", c.name, path, data, got, c.path, c.wrong)
 		}
-		if want := (Input{Key: "[profiles] paths", Path: c.path}); len(cfg.Inputs) != 1 || cfg.Inputs[0] != want {
+		if want := (Input{Key: "[profiles] paths", Line: 7, Path: c.path}); len(cfg.Inputs) != 1 || cfg.Inputs[0] != want {
 			t.Errorf("%q: inputs %v, want %v: also a file that cannot be read is watched", c.name, cfg.Inputs, want)
 		}
 	}
 	var cfg Config
-	if _, _, err := cfg.read(disk, "k", "a.txt", 1); err == nil || !strings.Contains(err.Error(), "larger than") {
+	if _, _, err := cfg.read(disk, Input{Key: "k", Path: "a.txt"}, 1); err == nil || !strings.Contains(err.Error(), "larger than") {
 		t.Errorf("a file above the limit: %v", err)
 	}
-	if path, names, err := cfg.list(disk, "k", "/etc/sallyport/", ".txt"); err != nil || path != "/etc/sallyport/" || !slices.Equal(names, []string{"a.txt"}) {
+	if path, names, err := cfg.list(disk, Input{Key: "k", Path: "/etc/sallyport/"}, ".txt"); err != nil || path != "/etc/sallyport/" || !slices.Equal(names, []string{"a.txt"}) {
 		t.Errorf("the directory: %q %q %v", path, names, err)
 	}
-	if _, _, err := cfg.list(disk, "k", "a.txt", ".toml"); err == nil || err.Error() != "is not a directory, and the path of a file ends in .toml" {
+	if _, _, err := cfg.list(disk, Input{Key: "k", Path: "a.txt"}, ".toml"); err == nil || err.Error() != "is not a directory, and the path of a file ends in .toml" {
 		t.Errorf("a file as a directory: %v", err)
 	}
 }
@@ -101,7 +101,7 @@ func TestRevisionCoversInputs(t *testing.T) {
 	revision := func(files memory, names ...string) string {
 		var cfg Config
 		for _, name := range names {
-			if _, _, err := cfg.read(Disk{Files: files}, "k", name, 9); err != nil {
+			if _, _, err := cfg.read(Disk{Files: files}, Input{Key: "k", Path: name}, 9); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -64,7 +64,7 @@ func (c *Config) readDNSSEC(t *tomldoc.Table) {
 func (c *Config) readZone(z *tomldoc.Table) {
 	suffix, err := rules.ParseIDN(z.Str("suffix"))
 	if err != nil {
-		z.Errorf("suffix", "%v", err)
+		z.Errorf("suffix", "%v%s", err, alone(z.Str("suffix")))
 	} else if managed(suffix) {
 		z.Errorf("suffix", "%q is a public suffix, under which anyone can register a name; name the internal domain", suffix)
 	}
@@ -99,7 +99,7 @@ func (c *Config) warnOfPlain(t *tomldoc.Table) {
 	for _, s := range c.DNS.Upstreams {
 		if u, err := rules.ParseUpstream(s); err == nil && u.Over.Proven() {
 			proven = true
-		} else if plain == "" {
+		} else if plain == "" && (err == nil || s == "system") {
 			plain = s
 		}
 	}
@@ -118,7 +118,7 @@ func (c *Config) readAuthorities(t *tomldoc.Table, disk Disk) {
 	if name == "" {
 		return
 	}
-	path, data, err := c.read(disk, "[dns] "+key, name, maxAuthorities)
+	path, data, err := c.read(disk, Input{Key: "[dns] " + key, Line: t.Line(key), Path: name}, maxAuthorities)
 	if err == nil {
 		c.DNS.Authorities, err = authorities(data)
 	}

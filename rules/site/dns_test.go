@@ -74,7 +74,7 @@ func TestProvenUpstreams(t *testing.T) {
 		if c.what != "authorities" {
 			continue
 		}
-		if cfg.DNS.Authorities == nil || len(cfg.DNS.Upstreams) != 2 || !slices.Equal(cfg.Inputs, []Input{{Key: "[dns] upstreams_ca", Path: "/etc/sallyport/ca.pem"}}) {
+		if cfg.DNS.Authorities == nil || len(cfg.DNS.Upstreams) != 2 || !slices.Equal(cfg.Inputs, []Input{{Key: "[dns] upstreams_ca", Line: 3, Path: "/etc/sallyport/ca.pem"}}) {
 			t.Errorf("%s: %+v, inputs %v: the file must be watched", c.what, cfg.DNS, cfg.Inputs)
 		}
 	}

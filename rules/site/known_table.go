@@ -140,11 +140,21 @@ func knownHost(text string) (host, why string) {
 	if !rules.IsGlob(text) {
 		n, err := rules.ParseIDN(text)
 		if err != nil {
+			if host := hostIn(text); host != "" {
+				return "", fmt.Sprintf("is more than a host: write the host alone, %q, and a port in the key port", host)
+			}
 			return "", "is neither a name, a glob, an address nor a prefix: " + err.Error()
 		}
 		return n.String(), ""
 	}
 	glob := strings.ToLower(text)
+	if _, behind, ok := strings.Cut(glob, "://"); ok || strings.HasSuffix(glob, "/*") {
+		if !ok {
+			behind = glob
+		}
+		host, _, _ := strings.Cut(behind, "/")
+		return "", fmt.Sprintf("is more than a host: write the host alone, %q", host)
+	}
 	if _, err := path.Match(glob, ""); err != nil || strings.ContainsAny(glob, `\/ `) || !ascii(glob) {
 		return "", "is not a glob of names: * stands for any characters, ? for one, [a-z] for one of a range; write other letters than a to z in the form xn--"
 	}

@@ -43,26 +43,26 @@ func (c *Config) readSecure(t *tomldoc.Table, disk Disk) {
 		if name == "" {
 			continue
 		}
-		if len(c.Listen.HTTPS) == 0 {
+		if t.Lacks("https") {
 			t.Errorf(key, "belongs to https, which lists no address: set https, like [\"127.0.0.1:3131\"], or remove the key")
 		}
 		limit := mostPEM
 		if key == "client_crl" {
 			limit = maxRevoked
 		}
-		path, text, err := c.read(disk, "[listen] "+key, name, limit)
-		c.Inputs[len(c.Inputs)-1].Secret = key == "tls_key"
+		path, text, err := c.read(disk, Input{Key: "[listen] " + key, Line: t.Line(key), Path: name, Secret: key == "tls_key"}, limit)
 		s.paths[key] = path
 		switch {
 		case errors.Is(err, fs.ErrPermission):
 			s.Unread = append(s.Unread, fmt.Errorf("%s:%d: [listen] %s: %s: %w", t.Doc.File(), t.Line(key), key, path, err))
-			t.Doc.Warnf(t.Line(key), "%s: %s: %v; sallyport cannot start as this user", key, path, err)
+			t.Doc.WarnToServe(t.Line(key), "%s: %s: %v; sallyport cannot start as this user", key, path, err)
 		case err != nil:
 			t.Errorf(key, "%s: %v", path, err)
 		default:
 			data[key] = text
 		}
 	}
+	c.asksCertificates = s.paths["client_ca"] != ""
 	s.readPair(t, data["tls_cert"], data["tls_key"])
 	s.readAuthorities(t, data["client_ca"])
 	s.readRevoked(t, data["client_crl"])
@@ -85,19 +85,9 @@ func (s *Secure) readPair(t *tomldoc.Table, cert, key []byte) {
 	if cert == nil || key == nil {
 		return
 	}
-	for rest := key; ; {
-		var block *pem.Block
-		if block, rest = pem.Decode(rest); block == nil {
-			break
-		}
-		if block.Type == "ENCRYPTED PRIVATE KEY" || block.Headers["DEK-Info"] != "" {
-			t.Errorf("tls_key", "%s: the key needs a passphrase, and no one is there to type it at a start: write it without one (openssl pkey -in OLD -out NEW; chmod 640 NEW)", s.paths["tls_key"])
-			return
-		}
-	}
-	pair, err := tls.X509KeyPair(cert, key)
-	if err != nil {
-		t.Errorf("tls_cert", "%s and %s: %v", s.paths["tls_cert"], s.paths["tls_key"], err)
+	pair, fault := ParsePair(s.paths["tls_cert"], s.paths["tls_key"], cert, key)
+	if fault != nil {
+		t.Errorf(map[bool]string{false: "tls_cert", true: "tls_key"}[fault.OfKey], "%s", fault.Text)
 		return
 	}
 	s.Certificate = pair
@@ -111,7 +101,7 @@ func (s *Secure) readAuthorities(t *tomldoc.Table, data []byte) {
 	if data == nil {
 		return
 	}
-	path, n := s.paths["client_ca"], 0
+	path, n, text := s.paths["client_ca"], 0, data
 	for {
 		var block *pem.Block
 		if block, data = pem.Decode(data); block == nil {
@@ -131,7 +121,7 @@ func (s *Secure) readAuthorities(t *tomldoc.Table, data []byte) {
 		}
 	}
 	if n == 0 {
-		t.Errorf("client_ca", "%s: the file has no certificate in PEM, which begins with -----BEGIN CERTIFICATE-----", path)
+		t.Errorf("client_ca", "%s: %s", path, lacksCertificate(nil, text, path))
 	}
 }
 

@@ -172,7 +172,7 @@ func TestToFilesKey(t *testing.T) {
 		}
 	}
 	c, _ := withLists(files, `to = ["z.example"]`+"\n"+`to_files = ["a", "/srv/b"]`)
-	if want := []Input{{Key: "[[rule]] to_files", Path: "/etc/a"}, {Key: "[[rule]] to_files", Path: "/srv/b"}}; !slices.Equal(c.Inputs, want) {
+	if want := []Input{{Key: "[[rule]] to_files", Line: 11, Path: "/etc/a"}, {Key: "[[rule]] to_files", Line: 11, Path: "/srv/b"}}; !slices.Equal(c.Inputs, want) {
 		t.Errorf("inputs are %v", c.Inputs)
 	}
 	other, _ := withLists(memory{"/etc/a": "x.example\n", "/srv/b": "other.example\n"}, `to = ["z.example"]`+"\n"+`to_files = ["a", "/srv/b"]`)

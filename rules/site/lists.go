@@ -50,7 +50,7 @@ type listText struct{ path, text string }
 // readTexts reads the files of a list, and reports those that it cannot read.
 func (c *Config) readTexts(t *tomldoc.Table, disk Disk, names []string) (texts []listText) {
 	for _, name := range names {
-		path, data, err := c.read(disk, "[[rule]] to_files", name, maxListBytes)
+		path, data, err := c.read(disk, Input{Key: "[[rule]] to_files", Line: t.LineOf("to_files", name), Path: name}, maxListBytes)
 		if err != nil {
 			t.Doc.Errorf(t.LineOf("to_files", name), "to_files: %s: %v", path, err)
 			continue

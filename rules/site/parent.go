@@ -106,17 +106,8 @@ func (c *Config) readParentURL(t *tomldoc.Table, p *rules.Parent) {
 		t.Errorf("url", "%q: a parent speaks http, https or socks5, like %s", text, forms)
 		return
 	}
-	rest = strings.TrimSuffix(rest, "/")
-	if strings.ContainsAny(rest, "/?#") {
-		t.Errorf("url", "%q: a parent has no path: write %q", text, scheme+"://"+rest[:strings.IndexAny(rest, "/?#")])
-		return
-	}
-	at, err := rules.ParseAuthority(rest, 0)
-	if err != nil {
-		if _, missing := rules.ParseAuthority(rest, 1); missing == nil {
-			err = errors.New("the port is missing, like :3128")
-		}
-		t.Errorf("url", "%q: %v", text, err)
+	at, ok := readReceiver(t, "parent", scheme, rest, 3128)
+	if !ok {
 		return
 	}
 	p.At = at
@@ -159,12 +150,11 @@ func (c *Config) readPrivate(t *tomldoc.Table, of string, unread *error, key str
 		}
 		return nil, false
 	}
-	path, data, err := c.read(disk, of+" "+key, name, limit)
-	c.Inputs[len(c.Inputs)-1].Secret = key == "auth_file" || key == "key"
+	path, data, err := c.read(disk, Input{Key: of + " " + key, Line: t.Line(key), Path: name, Secret: key == "auth_file" || key == "key"}, limit)
 	switch {
 	case errors.Is(err, fs.ErrPermission):
 		*unread = fmt.Errorf("%s:%d: %s %s: %s: %w", t.Doc.File(), t.Line(key), of, key, path, err)
-		t.Doc.Warnf(t.Line(key), "%s: %s: %v; sallyport cannot start as this user", key, path, err)
+		t.Doc.WarnToServe(t.Line(key), "%s: %s: %v; sallyport cannot start as this user", key, path, err)
 		return nil, false
 	case err != nil:
 		t.Errorf(key, "%s: %v", path, err)

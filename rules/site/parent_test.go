@@ -91,9 +91,9 @@ func TestParentFiles(t *testing.T) {
 		{"SOCKS5 without a password", "socks5://10.9.9.9:1080", `auth_file = "nopass"`, `site.toml:4: auth_file: nopass: SOCKS5 takes a user and a password of 1 to 255 octets each (RFC 1929)`},
 		{"HTTP without a password", "http://10.9.9.9:3128", `auth_file = "nopass"`, ""},
 		{"all of TLS", "https://10.9.9.9:3129", "ca = \"ca.pem\"\ncert = \"cert.pem\"\nkey = \"key.pem\"", ""},
-		{"no certificate in it", "https://10.9.9.9:3129", `ca = "no.pem"`, `site.toml:4: ca: no.pem: has no certificate in PEM form`},
+		{"no certificate in it", "https://10.9.9.9:3129", `ca = "no.pem"`, `site.toml:4: ca: /etc/sallyport/no.pem: the file has no certificate in PEM, which begins with -----BEGIN CERTIFICATE-----`},
 		{"half a certificate", "https://10.9.9.9:3129", `cert = "cert.pem"`, `site.toml:1: parent "a": set both cert and key, or neither`},
-		{"a key that is none", "https://10.9.9.9:3129", "cert = \"cert.pem\"\nkey = \"ca.pem\"", `site.toml:4: cert: cert.pem and ca.pem: tls: found a certificate rather than a key in the PEM for the private key`},
+		{"a key that is none", "https://10.9.9.9:3129", "cert = \"cert.pem\"\nkey = \"ca.pem\"", `site.toml:5: key: /etc/sallyport/ca.pem: the file has a CERTIFICATE and no key: name the file of the key`},
 	} {
 		text := "[[parent]]\nname = \"a\"\nurl = \"" + c.url + "\"\n" + c.keys + "\n" + one
 		cfg, problems := Parse("site.toml", disk, []byte(text), testProfiles(t))

@@ -32,7 +32,8 @@ func (c *Config) readTLS(t *tomldoc.Table, of, name string, unread *error, disk 
 	if data, ok := c.readPrivate(t, table, unread, "ca", disk, mostPEM); ok {
 		roots = x509.NewCertPool()
 		if !roots.AppendCertsFromPEM(data) {
-			t.Errorf("ca", "%s: has no certificate in PEM form", t.Str("ca"))
+			path := under(disk.Dir, t.Str("ca"))
+			t.Errorf("ca", "%s: %s", path, lacksCertificate(kindsOf(data), data, path))
 		}
 	}
 	cert, haveCert := c.readPrivate(t, table, unread, "cert", disk, mostPEM)
@@ -40,9 +41,9 @@ func (c *Config) readTLS(t *tomldoc.Table, of, name string, unread *error, disk 
 	if !haveCert || !haveKey {
 		return roots, nil
 	}
-	pair, err := tls.X509KeyPair(cert, key)
-	if err != nil {
-		t.Errorf("cert", "%s and %s: %v", t.Str("cert"), t.Str("key"), err)
+	pair, fault := ParsePair(under(disk.Dir, t.Str("cert")), under(disk.Dir, t.Str("key")), cert, key)
+	if fault != nil {
+		t.Errorf(map[bool]string{false: "cert", true: "key"}[fault.OfKey], "%s", fault.Text)
 		return roots, nil
 	}
 	return roots, &pair

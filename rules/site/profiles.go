@@ -72,7 +72,7 @@ func (c *Config) readProfiles(t *tomldoc.Table, disk Disk, shipped []*rules.Prof
 // readDirectory reads every profile file of a directory. It ignores other files,
 // hidden files, and directories below it.
 func (r *profileReader) readDirectory(name string, line int) {
-	path, names, err := r.c.list(r.disk, profilesKey, name, profileSuffix)
+	path, names, err := r.c.list(r.disk, Input{Key: profilesKey, Line: line, Path: name}, profileSuffix)
 	if err != nil {
 		r.t.Doc.Errorf(line, "paths: %s: %v", path, err)
 		return
@@ -97,7 +97,7 @@ func (r *profileReader) readFile(name string, line int) {
 	if len(r.files) > maxProfiles || r.bytes > maxProfileBytes {
 		return
 	}
-	path, data, err := r.c.read(r.disk, profilesKey, name, maxProfile)
+	path, data, err := r.c.read(r.disk, Input{Key: profilesKey, Line: line, Path: name}, maxProfile)
 	if err != nil {
 		r.t.Doc.Errorf(line, "paths: %s: %v", path, err)
 		r.unread = append(r.unread, &unread{file: path})

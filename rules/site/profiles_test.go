@@ -128,7 +128,7 @@ func TestProfileFileInForce(t *testing.T) {
 	if shipped[i] != old || old.Origin != "" || old.Rules[0].Origin != "" {
 		t.Error("the shipped profiles were changed: they belong to the caller")
 	}
-	if want := []Input{{Key: profilesKey, Path: "/d/p", Dir: true}, {Key: profilesKey, Path: "/d/p/backup.toml"}, {Key: profilesKey, Path: "/d/p/product.toml"}}; !slices.Equal(c.Inputs, want) {
+	if want := []Input{{Key: profilesKey, Line: 2, Path: "/d/p", Dir: true}, {Key: profilesKey, Line: 2, Path: "/d/p/backup.toml"}, {Key: profilesKey, Line: 2, Path: "/d/p/product.toml"}}; !slices.Equal(c.Inputs, want) {
 		t.Errorf("inputs %v, want %v", c.Inputs, want)
 	}
 	relative, problems := Parse("etc/c.toml", Disk{Dir: "etc", Files: memory{"etc/p/backup.toml": ofBackup}}, []byte(withProfiles(`"p/"`, `"backup"`)), shipped)

@@ -45,7 +45,7 @@ func (c *Config) readHosts(t *tomldoc.Table) {
 	for _, key := range t.Keys() {
 		n, err := rules.ParseIDN(key)
 		if err != nil {
-			t.Errorf(key, "%v", err)
+			t.Errorf(key, "%v%s", err, alone(key))
 		}
 		c.lines[hostsKey(n)] = t.Line(key)
 		var list []string
@@ -110,6 +110,14 @@ func (c *Config) readJournal(t *tomldoc.Table, dir string) {
 func (c *Config) readAdmin(top *tomldoc.Table, dir string) {
 	t := top.Sub("admin")
 	c.Admin = Admin{TokenFile: under(dir, t.Str("token_file")), TLSCert: under(dir, t.Str("tls_cert")), TLSKey: under(dir, t.Str("tls_key"))}
+	for _, in := range []Input{
+		{Key: "token_file", Path: c.Admin.TokenFile, Secret: true}, {Key: "tls_key", Path: c.Admin.TLSKey, Secret: true}, {Key: "tls_cert", Path: c.Admin.TLSCert},
+	} {
+		if in.Path != "" {
+			in.Line, in.Key = t.Line(in.Key), "[admin] "+in.Key
+			c.Inputs = append(c.Inputs, in)
+		}
+	}
 	t.Done()
 	if (c.Admin.TLSCert == "") != (c.Admin.TLSKey == "") {
 		t.Doc.Errorf(t.Line(""), "admin: set both tls_cert and tls_key, or neither")

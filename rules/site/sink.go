@@ -3,7 +3,6 @@
 package site
 
 import (
-	"errors"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -77,9 +76,15 @@ func (c *Config) readSinkURL(t *tomldoc.Table, s *rules.Sink, disk Disk) {
 		return
 	}
 	if path, ok := strings.CutPrefix(text, "unix:"); ok {
-		s.Scheme, s.Path = rules.SinkUnix, under(disk.Dir, strings.TrimPrefix(path, "//"))
-		if path == "" {
+		s.Scheme, s.Path = rules.SinkUnix, path
+		if strings.HasPrefix(path, "//") {
+			s.Path = path[len("//"):]
+		}
+		switch {
+		case path == "":
 			t.Errorf("url", "%q has no path: write it like %s", text, forms)
+		case !filepath.IsAbs(s.Path):
+			t.Errorf("url", "%q: the path of a socket begins with /: write %q", text, "unix:/"+s.Path)
 		}
 		return
 	}
@@ -94,12 +99,12 @@ func (c *Config) readSinkURL(t *tomldoc.Table, s *rules.Sink, disk Disk) {
 		t.Errorf("url", "%q: syslog goes by tcp, tls, udp or unix, like %s", text, forms)
 		return
 	}
-	at, err := rules.ParseAuthority(rest, 0)
-	if err != nil {
-		if _, missing := rules.ParseAuthority(rest, 1); missing == nil {
-			err = errors.New("the port is missing, like :6514")
-		}
-		t.Errorf("url", "%q: %v", text, err)
+	if strings.Contains(rest, "@") {
+		t.Errorf("url", "has a user or a password in it: syslog has neither; a receiver knows sallyport by its address, or by cert and key")
+		return
+	}
+	at, ok := readReceiver(t, "sink", scheme, rest, 6514)
+	if !ok {
 		return
 	}
 	s.At = at

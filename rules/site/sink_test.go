@@ -23,6 +23,13 @@ func TestSinkRefusals(t *testing.T) {
 		{"another protocol", sink(`url = "https://siem.corp.example"`), `site.toml:7: url: "https://siem.corp.example": syslog goes by tcp, tls, udp or unix, like ` + forms},
 		{"no port", sink(`url = "tcp://siem.corp.example"`), `site.toml:7: url: "tcp://siem.corp.example": the port is missing, like :6514`},
 		{"no path", sink(`url = "unix:"`), `site.toml:7: url: "unix:" has no path: write it like ` + forms},
+		{"a relative path", sink(`url = "unix:dev/log"`), `site.toml:7: url: "unix:dev/log": the path of a socket begins with /: write "unix:/dev/log"`},
+		{"one slash too few", sink(`url = "unix://dev/log"`), `site.toml:7: url: "unix://dev/log": the path of a socket begins with /: write "unix:/dev/log"`},
+		{"a path behind the port", sink(`url = "tls://siem.corp.example:6514/x"`), `site.toml:7: url: "tls://siem.corp.example:6514/x": a sink has no path: write "tls://siem.corp.example:6514"`},
+		{"no host", sink(`url = "tls://:6514"`), `site.toml:7: url: "tls://:6514": the host is missing: write a name or an address before :6514`},
+		{"no host, and a path", sink(`url = "tls://:6514/x"`), `site.toml:7: url: "tls://:6514/x": the host is missing: write a name or an address before :6514`},
+		{"IPv6 without brackets", sink(`url = "tcp://fd00::9:601"`), `site.toml:7: url: "tcp://fd00::9:601": write an IPv6 address in brackets, and the port behind it, like "tcp://[fd00::9]:601"`},
+		{"a password", sink(`url = "tls://sally:hunter2@siem.corp.example:6514"`), `site.toml:7: url: has a user or a password in it: syslog has neither; a receiver knows sallyport by its address, or by cert and key`},
 		{"our own listener", "[listen]\nhttp = [\"127.0.0.1:3128\"]\n" + sink(`url = "tcp://127.0.0.1:3128"`), `site.toml:9: url: 127.0.0.1:3128 is sallyport's own listener: name the receiver of the records`},
 		{"a name that is no name of a file", sink(first + `name = "../x"`), `site.toml:8: name: "../x" is not a sink's name: letters, digits, dots and hyphens`},
 		{"one url twice", sink(first) + sink(first)[len(one):], `site.toml:11: url: the sink on line 5 has the same url: give each a name of its own`},
@@ -46,7 +53,7 @@ func TestSinkValues(t *testing.T) {
 	chain, key := certificate(t)
 	disk := Disk{Dir: "/etc/sallyport", Files: memory{"/etc/sallyport/ca.pem": chain, "/etc/sallyport/cert.pem": chain, "/etc/sallyport/key.pem": key, "/etc/sallyport/secret.pem": "!perm"}}
 	text := one + "[[sink]]\ntype = \"syslog\"\nurl = \"tls://[fd00::9]:6514\"\nca = \"ca.pem\"\ncert = \"cert.pem\"\nkey = \"key.pem\"\n" +
-		"[[sink]]\ntype = \"syslog\"\nurl = \"unix:log.sock\"\nfacility = \"kern\"\n" +
+		"[[sink]]\ntype = \"syslog\"\nurl = \"unix:///run/log.sock\"\nfacility = \"kern\"\n" +
 		"[[sink]]\ntype = \"syslog\"\nurl = \"tls://10.9.9.9:6514\"\nca = \"secret.pem\"\n"
 	cfg, problems := Parse("site.toml", disk, []byte(text), testProfiles(t))
 	if err := problems.Err(); err != nil {
@@ -56,7 +63,7 @@ func TestSinkValues(t *testing.T) {
 	if a.Roots == nil || a.Certificate == nil || a.Facility != 16 || a.All || a.Format != "native" || a.Name != "syslog-fd00--9--6514" || a.String() != "syslog-fd00--9--6514 (syslog, tls://[fd00::9]:6514, native, denials)" {
 		t.Errorf("the sink with TLS is %+v", a)
 	}
-	if b.Scheme != rules.SinkUnix || b.Path != "/etc/sallyport/log.sock" || b.Facility != 0 || b.Name != "syslog-log-sock" {
+	if b.Scheme != rules.SinkUnix || b.Path != "/run/log.sock" || b.Facility != 0 || b.Name != "syslog-log-sock" {
 		t.Errorf("the sink with a socket is %+v", b)
 	}
 	if c.Unread == nil || !strings.Contains(c.Unread.Error(), "[[sink]] ca") {

@@ -67,8 +67,7 @@ func ofNoHost(p netip.Prefix) bool {
 
 // readSecret reads the secret of the synthetic addresses.
 func (c *Config) readSecret(t *tomldoc.Table, disk Disk, name string) {
-	path, data, err := c.read(disk, "[dns] synthetic_secret_file", name, mostSecret)
-	c.Inputs[len(c.Inputs)-1].Secret = true
+	path, data, err := c.read(disk, Input{Key: "[dns] synthetic_secret_file", Line: t.Line("synthetic_secret_file"), Path: name, Secret: true}, mostSecret)
 	if err != nil {
 		t.Doc.Errorf(t.Line("synthetic_secret_file"), "synthetic_secret_file: %s: %v; "+secretCure, path, err, path)
 		return

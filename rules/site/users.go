@@ -4,6 +4,7 @@
 package site
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -26,6 +27,11 @@ func (c *Config) readIdentity(cl *rules.Client, t *tomldoc.Table, disk Disk) {
 		name, why := rules.ParseCertificateName(text)
 		switch {
 		case why != "":
+			if user, is := strings.CutPrefix(text, "user:"); is {
+				why += fmt.Sprintf(": a login is in no certificate; name a users_file with the user %s", user)
+			} else if meant := rules.MeantCertificate(text); len(meant) > 0 {
+				why += ": did you mean " + strings.Join(meant, " or ") + "?"
+			}
 			t.Doc.Errorf(t.LineOf("certificate", text), "certificate: %q %s", text, why)
 		case slices.Contains(cl.Certificates, name):
 			t.Doc.Errorf(t.LineOf("certificate", text), "certificate: %q is listed twice", name)
@@ -36,7 +42,7 @@ func (c *Config) readIdentity(cl *rules.Client, t *tomldoc.Table, disk Disk) {
 	if t.Has("certificate") && len(cl.Certificates) == 0 && len(t.Strs("certificate")) == 0 {
 		t.Errorf("certificate", `is empty: list names of certificates, like ["DNS:es.corp.example"], or leave it out`)
 	}
-	if len(cl.Certificates) > 0 && (c.Secure == nil || len(c.Secure.Authorities) == 0) {
+	if len(cl.Certificates) > 0 && !c.asksCertificates {
 		t.Doc.Warnf(t.Line("certificate"), "certificate: no listener takes certificates of clients, so every attempt of client %q is denied as unauthenticated: set [listen] https with tls_cert, tls_key and client_ca (docs/identity.md)", cl.Name)
 	}
 	if t.Has("users_file") {
@@ -57,8 +63,7 @@ func (c *Config) readUsers(t *tomldoc.Table, name string, disk Disk) *rules.User
 	if known := c.users[users.File]; known != nil {
 		return known
 	}
-	path, data, err := c.read(disk, usersKey, name, maxUsersFile)
-	c.Inputs[len(c.Inputs)-1].Secret = true
+	path, data, err := c.read(disk, Input{Key: usersKey, Line: t.Line("users_file"), Path: name, Secret: true}, maxUsersFile)
 	if err != nil {
 		t.Errorf("users_file", "%s: %v", path, err)
 		return users
@@ -70,7 +75,7 @@ func (c *Config) readUsers(t *tomldoc.Table, name string, disk Disk) *rules.User
 	report := func(line int, warning bool, text string) {
 		t.Doc.Report(rules.Problem{File: path, Line: line, Text: text, Warning: warning})
 	}
-	at := map[string]int{}
+	at, wrong := map[string]int{}, false
 	for n, line := range strings.Split(string(data), "\n") {
 		line = strings.TrimSuffix(line, "\r")
 		if strings.TrimSpace(line) == "" || strings.HasPrefix(line, "#") {
@@ -79,21 +84,22 @@ func (c *Config) readUsers(t *tomldoc.Table, name string, disk Disk) *rules.User
 		user, hash, why := userLine(line)
 		switch {
 		case why != "":
-			report(n+1, false, why)
-			continue
 		case at[user] != 0:
-			report(n+1, false, "user "+user+" is in this file twice")
-			continue
+			why = fmt.Sprintf("user %s is in this file twice, first on line %d: remove one of the lines", user, at[user])
 		case c.Passwords[user] != "" && c.Passwords[user] != hash:
-			report(n+1, false, "user "+user+" has another password in another users_file: a name is one user")
+			why = "user " + user + " has another password in another users_file: a name is one user"
+		}
+		if why != "" {
+			report(n+1, false, why)
+			wrong = true
 			continue
 		}
 		at[user], users.Names[user], c.Passwords[user] = n+1, true, hash
 		if cost, _ := bcrypt.Cost([]byte(hash)); cost < usualCost {
-			report(n+1, true, "user "+user+": the cost of the hash is low: make it with htpasswd -nB -C 10 "+user)
+			report(n+1, true, fmt.Sprintf("user %s: the cost of the hash is low, %d, so a thief of the file tries many passwords a second: make it with htpasswd -nB -C 10 %[1]s", user, cost))
 		}
 	}
-	if len(users.Names) == 0 {
+	if len(users.Names) == 0 && !wrong {
 		report(0, false, "the file has no user: an editor or a script may be writing it; write lines NAME:HASH, made with htpasswd -nB NAME")
 	}
 	return users

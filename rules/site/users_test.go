@@ -5,6 +5,7 @@ package site
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/crypto/bcrypt"
 
@@ -64,6 +65,13 @@ func TestIdentityKeys(t *testing.T) {
 	for _, c := range []struct{ name, text, want string }{
 		{"names of certificates", client(`certificate = ["DNS:ES.corp.example.", "CN=Es Manager", "spiffe://corp.example/es"]`), `site.toml:3: warning: certificate: no listener takes certificates of clients, so every attempt of client "one" is denied as unauthenticated: set [listen] https with tls_cert, tls_key and client_ca`},
 		{"not a name", client(`certificate = ["es.corp.example"]`), `site.toml:3: certificate: "es.corp.example" is none of "CN=text", "DNS:name" and a URI like "spiffe://corp.example/es"`},
+		{"a bare name", client(`certificate = ["es-manager"]`), `site.toml:3: certificate: "es-manager" is none of "CN=text", "DNS:name" and a URI like "spiffe://corp.example/es": did you mean "CN=es-manager"?`},
+		{"a bare name with dots", client(`certificate = ["es.corp.example"]`), `: did you mean "DNS:es.corp.example" or "CN=es.corp.example"?`},
+		{"a mark in small letters", client(`certificate = ["cn=es"]`), `: did you mean "CN=es"?`},
+		{"another sign after the mark", client(`certificate = ["dns=es.corp.example"]`), `: did you mean "DNS:es.corp.example"?`},
+		{"a subject as openssl prints it", client(`certificate = ["subject=C = SG, CN = es manager, O = Corp"]`), `: did you mean "CN=es manager"?`},
+		{"a URI with a mark", client(`certificate = ["URI:spiffe://corp.example/es"]`), `: did you mean "spiffe://corp.example/es"?`},
+		{"a login", client(`certificate = ["user:alice"]`), `: a login is in no certificate; name a users_file with the user alice`},
 		{"a broken name", client(`certificate = ["DNS:es..example"]`), `site.toml:3: certificate: "DNS:es..example" `},
 		{"no common name", client(`certificate = ["CN="]`), `has no common name`},
 		{"twice", client(`certificate = ["DNS:a.example", "DNS:A.example"]`), `site.toml:3: certificate: "DNS:a.example" is listed twice`},
@@ -85,6 +93,25 @@ func TestIdentityKeys(t *testing.T) {
 		}
 		if c.name == "names of certificates" && cfg != nil && strings.Join(cfg.Clients[0].Certificates, " ") != "DNS:es.corp.example CN=Es Manager spiffe://corp.example/es" {
 			t.Errorf("%q", cfg.Clients[0].Certificates)
+		}
+	}
+}
+
+// One mistake has one line: what would follow from the absent value is not reported.
+func TestIdentityMistakesHaveOneLine(t *testing.T) {
+	const client = "[[client]]\nname = \"one\"\nprofiles = []\n"
+	const tls = "[listen]\nhttps = [\"127.0.0.1:3131\"]\nclient_ca = \"none.pem\"\n"
+	for _, c := range []struct{ name, text, users, want string }{
+		{"a plain password", client + "users_file = \"users\"\n", "alice:secret\n", "users:1: user alice: the hash is not bcrypt (60 octets that begin with $2): make it with htpasswd -nB alice"},
+		{"a wrong name and no address", client + "certificate = [\"es-manager\"]\n", "", `site.toml:4: certificate: "es-manager" is none of "CN=text", "DNS:name" and a URI like "spiffe://corp.example/es": did you mean "CN=es-manager"?`},
+		{"no list and no address", client + "certificate = \"CN=es\"\n", "", `site.toml:4: certificate: must be a list of strings, not a string`},
+		{"a wrong path of client_ca", tls + "tls_cert = \"cert.pem\"\ntls_key = \"key.pem\"\n" + client + "certificate = [\"CN=one\"]\n", "", "site.toml:3: client_ca: none.pem: file does not exist: create it, or correct the path; relative paths begin at the directory of the configuration"},
+		{"a wrong address of https", "[listen]\nhttps = [\"127.0.0.1\"]\ntls_cert = \"cert.pem\"\ntls_key = \"key.pem\"\n" + client + "sources = [\"10.1.2.3\"]\n", "", `site.toml:2: https: "127.0.0.1" is not address:port, like "127.0.0.1:3128" or "[::1]:3128"`},
+	} {
+		server := newIssuer(t, "proxy", false, 100*24*time.Hour, "proxy.corp.example")
+		_, problems := Parse("site.toml", Disk{Files: tlsFiles{"users": c.users, "cert.pem": server.pem(), "key.pem": server.keyPEM()}}, []byte(c.text), nil)
+		if len(problems) != 1 || problems[0].String() != c.want {
+			t.Errorf("%s: %v\nwant %s", c.name, problems, c.want)
 		}
 	}
 }

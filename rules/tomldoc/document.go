@@ -61,6 +61,11 @@ func (d *Document) Warnf(line int, format string, args ...any) {
 	d.problems = append(d.problems, rules.Problem{File: d.file, Line: line, Text: fmt.Sprintf(format, args...), Warning: true})
 }
 
+// WarnToServe adds a warning that is an error for a process that serves.
+func (d *Document) WarnToServe(line int, format string, args ...any) {
+	d.problems = append(d.problems, rules.Problem{File: d.file, Line: line, Text: fmt.Sprintf(format, args...), Warning: true, Serving: true})
+}
+
 // Report adds problems of other files.
 func (d *Document) Report(problems ...rules.Problem) { d.problems = append(d.problems, problems...) }
 

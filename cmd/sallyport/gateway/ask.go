@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"sallyport/rules"
@@ -72,8 +73,8 @@ func Meant(args []string) string {
 func ClientIdentity(cfg *site.Config, name, from, text string) (*rules.Identity, error) {
 	if text != "" {
 		i, ok := rules.ParseIdentity(text)
-		if !ok {
-			return nil, fmt.Errorf("--identity %q is not an identity: user:NAME, a name of a certificate such as DNS:NAME, or both with a space between them", text)
+		if meant := meantIdentity(cfg, text, i); !ok || meant != "" {
+			return nil, fmt.Errorf("--identity %q is not an identity: user:NAME, a name of a certificate such as DNS:NAME, or both with a space between them%s", text, meant)
 		}
 		return i, nil
 	}
@@ -85,6 +86,27 @@ func ClientIdentity(cfg *site.Config, name, from, text string) (*rules.Identity,
 		}
 	}
 	return nil, nil
+}
+
+// meantIdentity returns what a text without a mark probably means, as the end of a problem: the user
+// or the name of a certificate that the configuration has, or else a user. It returns "" for a text
+// with a mark.
+func meantIdentity(cfg *site.Config, text string, i *rules.Identity) string {
+	if i == nil || len(i.Certificate) == 0 || strings.ContainsAny(i.Certificate[0], "=:") {
+		return ""
+	}
+	bare := i.Certificate[0]
+	for _, c := range cfg.Clients {
+		if c.Users != nil && c.Users.Names[bare] {
+			return ": did you mean user:" + bare + "?"
+		}
+		for _, mark := range []string{"CN=", "DNS:"} {
+			if slices.Contains(c.Certificates, mark+bare) {
+				return ": did you mean " + strings.Replace(text, bare, mark+bare, 1) + "?"
+			}
+		}
+	}
+	return ": did you mean user:" + bare + "?"
 }
 
 // ClientAddress returns the address to ask from: from if it is set, else an address

@@ -92,7 +92,7 @@ func keeps(file string, cfg *site.Config, filter PacketFilter) confine.Plan {
 			keep(confine.ReadAgain(in.Path)...)
 		}
 	}
-	for _, path := range []string{file, cfg.Admin.TokenFile, cfg.Admin.TLSCert, cfg.Admin.TLSKey, filter.Counters} {
+	for _, path := range []string{file, filter.Counters} {
 		if path != "" && path != "-" {
 			keep(confine.ReadAgain(path)...)
 		}

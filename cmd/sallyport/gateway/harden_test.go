@@ -92,7 +92,7 @@ func TestKeeps(t *testing.T) {
 		{"standard input", "-", site.Config{Journal: site.Journal{Path: "-"}}, nil},
 		{"all", at("etc/site.toml"), site.Config{
 			Journal: site.Journal{Path: at("log/d.jsonl"), Flows: at("flows/f.jsonl")},
-			Admin:   site.Admin{TokenFile: at("etc/token"), TLSCert: at("tls/cert.pem"), TLSKey: at("tls/key.pem")},
+			Inputs:  []site.Input{{Path: at("etc/token")}, {Path: at("tls/cert.pem")}, {Path: at("tls/key.pem")}},
 			Listen:  site.Listen{Admin: "unix:" + at("run/admin.sock")},
 		}, []string{at("etc"), at("flows"), at("log"), at("run"), at("tls")}},
 	} {

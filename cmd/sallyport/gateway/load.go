@@ -25,17 +25,28 @@ const embedded = "sallyport.toml (embedded)"
 // maxConfig is the size limit of a configuration file.
 const maxConfig = 16 << 20
 
+// nameOf returns the name of a --config in reports.
+func nameOf(file string) string {
+	switch file {
+	case "":
+		return embedded
+	case "-":
+		return "standard input"
+	}
+	return file
+}
+
 // ReadConfig returns the text of a --config, its name in reports, and the directory
 // for its relative paths.
 func ReadConfig(file string, stdin io.Reader) (name, dir string, data []byte, err error) {
+	name, dir = nameOf(file), "."
 	switch file {
 	case "":
-		return embedded, ".", configs.Default(), nil
+		return name, dir, configs.Default(), nil
 	case "-":
-		name, dir = "standard input", "."
 		data, err = io.ReadAll(io.LimitReader(stdin, maxConfig+1))
 	default:
-		name, dir = file, filepath.Dir(file)
+		dir = filepath.Dir(file)
 		var f *os.File
 		if f, err = os.Open(file); err != nil {
 			return name, dir, nil, fmt.Errorf("cannot read the configuration: %w", err)
@@ -64,20 +75,29 @@ func LoadConfig(file string, stdin io.Reader) (*site.Config, rules.Problems, err
 
 // loadConfig is LoadConfig with the files that the configuration names.
 func loadConfig(file string, stdin io.Reader, files site.Files) (*site.Config, rules.Problems, error) {
-	cfg, problems, err := parseConfig(file, stdin, files)
-	if err != nil || len(cfg.Expect) == 0 {
-		return cfg, problems, err
+	cfg, problems, err := surveyConfig(file, stdin, files)
+	if err == nil {
+		err = problems.Err()
 	}
-	now := time.Now()
-	policy, _ := rules.Compile(&cfg.Spec, OwnAddresses(cfg.Listen, IsLocal), now)
-	problems = append(problems, cfg.CheckExpectations(policy, now)...)
-	if err := problems.Err(); err != nil {
+	if err != nil {
 		return nil, problems, err
 	}
 	return cfg, problems, nil
 }
 
-// parseConfig reads and checks a --config, and asks its policy nothing.
+// surveyConfig is loadConfig for reports: an error among the problems is no error of it, and it
+// returns what site.Survey does. It returns an error if it cannot read the configuration itself.
+func surveyConfig(file string, stdin io.Reader, files site.Files) (*site.Config, rules.Problems, error) {
+	cfg, problems, err := parseConfig(file, stdin, files)
+	if err != nil || problems.Err() != nil || len(cfg.Expect) == 0 {
+		return cfg, problems, err
+	}
+	now := time.Now()
+	policy, _ := rules.Compile(&cfg.Spec, OwnAddresses(cfg.Listen, IsLocal), now)
+	return cfg, append(problems, cfg.CheckExpectations(policy, now)...), nil
+}
+
+// parseConfig reads and checks a --config as site.Survey does, and asks its policy nothing.
 func parseConfig(file string, stdin io.Reader, files site.Files) (*site.Config, rules.Problems, error) {
 	profiles, err := ShippedProfiles()
 	if err != nil {
@@ -91,9 +111,9 @@ func parseConfig(file string, stdin io.Reader, files site.Files) (*site.Config, 
 	if err != nil {
 		return nil, nil, err
 	}
-	cfg, problems := site.Parse(name, site.Disk{Dir: dir, Files: files}, data, profiles, sets...)
-	if err := problems.Err(); err != nil {
-		return nil, problems, err
+	cfg, problems := site.Survey(name, site.Disk{Dir: dir, Files: files}, data, profiles, sets...)
+	if problems.Err() != nil {
+		return cfg, problems, nil
 	}
 	problems = append(problems, cfg.CheckDates(time.Now())...)
 	if l := cfg.Listen; len(l.HTTP)+len(l.HTTPS)+len(l.SOCKS5)+len(l.DNS) == 0 && !l.Redirected() {
@@ -193,24 +213,41 @@ func LoadPolicy(file string, stdin io.Reader) (*site.Config, *rules.Policy, rule
 	return cfg, policy, problems, nil
 }
 
+// LoadToCheck is LoadPolicy for the command that reports everything: an error among the problems
+// is no error of it. If the configuration has errors, the policy is nil, and the configuration is
+// what site.Survey returns.
+func LoadToCheck(file string, stdin io.Reader) (*site.Config, *rules.Policy, rules.Problems, error) {
+	cfg, policy, problems, err := loadPolicy(file, stdin)
+	if problems.Err() != nil {
+		policy = nil
+	}
+	return cfg, policy, problems, err
+}
+
 // LoadToExplain is LoadPolicy for the command that shows why a policy breaks an [[expect]]:
 // then it writes the problem to warn, and still returns the policy.
 func LoadToExplain(file string, stdin io.Reader, warn io.Writer) (*site.Config, *rules.Policy, error) {
 	cfg, policy, problems, err := loadPolicy(file, stdin)
+	if err == nil && policy == nil {
+		err = problems.Err()
+	}
+	if err != nil {
+		return nil, nil, err
+	}
 	for _, p := range problems {
-		if err == nil && !p.Warning {
+		if !p.Warning {
 			fmt.Fprintln(warn, "sallyport: warning: no gateway accepts this configuration:", p)
 		}
 	}
-	return cfg, policy, err
+	return cfg, policy, nil
 }
 
 // loadPolicy compiles the policy of a --config and asks it every [[expect]]. The broken ones
-// are among the problems, and no error.
+// are among the problems, and no error. If the configuration itself has errors, the policy is nil.
 func loadPolicy(file string, stdin io.Reader) (*site.Config, *rules.Policy, rules.Problems, error) {
 	cfg, problems, err := parseConfig(file, stdin, hostFiles{})
-	if err != nil {
-		return nil, nil, problems, err
+	if err != nil || problems.Err() != nil {
+		return cfg, nil, problems, err
 	}
 	now := time.Now()
 	policy, warnings := rules.Compile(&cfg.Spec, OwnAddresses(cfg.Listen, IsLocal), now)

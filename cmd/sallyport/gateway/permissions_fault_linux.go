@@ -10,6 +10,7 @@ import (
 // A fault is one directory or file that others can change or read.
 type fault struct {
 	keys []string // of the configuration; "" is the configuration itself
+	line int      // of the first key
 	text string
 	own  bool // it is no fault of the path only
 }
@@ -36,12 +37,12 @@ func withFault(found []fault, f fault) []fault {
 
 // prefix names the keys of the files that have the fault.
 func (f fault) prefix() string {
-	if len(f.keys) == 1 {
-		return f.keys[0]
+	if len(f.keys) == 1 && f.keys[0] == "" {
+		return ""
 	}
-	names := make([]string, len(f.keys))
-	for i, key := range f.keys {
-		if names[i] = strings.TrimSuffix(key, ": "); key == "" {
+	names := slices.Clone(f.keys)
+	for i, key := range names {
+		if key == "" {
 			names[i] = "this file"
 		}
 	}

@@ -51,8 +51,9 @@ func ThisKeeper() Keeper {
 	return k
 }
 
-// CheckPermissions returns an error, with its remedy, for each file of a
-// configuration that others can change, and for each secret that others can read.
+// CheckPermissions returns an error, with its remedy and the line that names the file, for
+// each file of a configuration that others can change, and for each secret that others can
+// read. The configuration may have other errors (see site.Survey).
 func (k Keeper) CheckPermissions(cfg *site.Config, file string) rules.Problems {
 	out := k.RunPermissions(cfg, file)
 	for i := range out {
@@ -66,34 +67,21 @@ func (k Keeper) CheckPermissions(cfg *site.Config, file string) rules.Problems {
 // not start after an upgrade, because of a directory that was never checked
 // before, would help an attacker too.
 func (k Keeper) RunPermissions(cfg *site.Config, file string) rules.Problems {
-	type kept struct {
-		key, path   string
-		secret, dir bool
-	}
-	files := []kept{
-		{key: "", path: file},
-		{key: "[admin] token_file: ", path: cfg.Admin.TokenFile, secret: true},
-		{key: "[admin] tls_key: ", path: cfg.Admin.TLSKey, secret: true},
-		{key: "[admin] tls_cert: ", path: cfg.Admin.TLSCert},
-	}
-	for _, in := range cfg.Inputs {
-		files = append(files, kept{key: in.Key + ": ", path: in.Path, secret: in.Secret, dir: in.Dir})
-	}
 	var found []fault
-	for _, f := range files {
-		if f.path == "" || f.path == "-" {
+	for _, in := range append([]site.Input{{Path: file}}, cfg.Inputs...) {
+		if in.Path == "" || in.Path == "-" {
 			continue
 		}
-		own := k.ownFaults(f.path, f.dir, f.secret)
-		for _, text := range k.faults(f.path, f.dir, f.secret) {
-			found = withFault(found, fault{[]string{f.key}, text, slices.Contains(own, text)})
+		own := k.ownFaults(in.Path, in.Dir, in.Secret)
+		for _, text := range k.faults(in.Path, in.Dir, in.Secret) {
+			found = withFault(found, fault{[]string{in.Key}, in.Line, text, slices.Contains(own, text)})
 		}
 	}
 	var out rules.Problems
 	for _, f := range found {
-		out = append(out, rules.Problem{File: cfg.File, Text: f.prefix() + f.text, Warning: !f.own})
+		out = append(out, rules.Problem{File: cfg.File, Line: f.line, Text: f.prefix() + f.text, Warning: !f.own})
 	}
-	return out
+	return out.Sorted()
 }
 
 // faults returns the ways in which others can read or change a file, or the

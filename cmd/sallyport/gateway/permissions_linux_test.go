@@ -200,16 +200,17 @@ func TestPermissionsOfAConfiguration(t *testing.T) {
 		}
 	}
 	k := Keeper{uid: os.Geteuid()}
-	cfg := &site.Config{Spec: rules.Spec{File: "c.toml"}, Admin: site.Admin{TokenFile: in("conf/token"), TLSKey: in("conf/..1/site.toml"), TLSCert: in("conf/mounted.toml")}}
+	cfg := &site.Config{Spec: rules.Spec{File: "c.toml"}, Inputs: []site.Input{{Key: "[admin] token_file", Line: 7, Path: in("conf/token"), Secret: true},
+		{Key: "[admin] tls_key", Line: 8, Path: in("conf/..1/site.toml"), Secret: true}, {Key: "[admin] tls_cert", Line: 9, Path: in("conf/mounted.toml")}}}
 	var got []string
 	for _, p := range k.CheckPermissions(cfg, in("conf/site.toml")) {
-		key, _, _ := strings.Cut(strings.TrimPrefix(p.String(), "c.toml: "), "every user")
+		key, _, _ := strings.Cut(strings.TrimPrefix(p.String(), "c.toml:"), "every user")
 		got = append(got, key)
 		if p.Warning {
 			t.Errorf("no error: %v", p)
 		}
 	}
-	if want := []string{"", "[admin] token_file: ", "[admin] token_file: ", "[admin] tls_key: ", "[admin] tls_key, [admin] tls_cert: "}; !slices.Equal(got, want) {
+	if want := []string{" ", "7: [admin] token_file: ", "7: [admin] token_file: ", "8: [admin] tls_key: ", "8: [admin] tls_key, [admin] tls_cert: "}; !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
 	}
 	if got := k.CheckPermissions(&site.Config{}, "-"); len(got) != 0 {
@@ -223,8 +224,8 @@ func TestPermissionsOfOneDirectory(t *testing.T) {
 	if err := os.Chmod(in("conf"), 0o777); err != nil {
 		t.Fatal(err)
 	}
-	cfg := &site.Config{Spec: rules.Spec{File: "c.toml"}, Admin: site.Admin{TLSCert: in("conf/..1/site.toml")},
-		Inputs: []site.Input{{Key: "[profiles] paths", Path: in("conf"), Dir: true}, {Key: "[profiles] paths", Path: in("conf/site.toml")}}}
+	cfg := &site.Config{Spec: rules.Spec{File: "c.toml"}, Inputs: []site.Input{{Key: "[admin] tls_cert", Line: 3, Path: in("conf/..1/site.toml")},
+		{Key: "[profiles] paths", Line: 5, Path: in("conf"), Dir: true}, {Key: "[profiles] paths", Line: 5, Path: in("conf/site.toml")}}}
 	got := Keeper{uid: os.Geteuid()}.CheckPermissions(cfg, in("conf/site.toml"))
 	want := fmt.Sprintf("c.toml: this file, [admin] tls_cert, [profiles] paths: every user of this host can put files there, as %s has mode 0777: chmod go-w %[1]s", in("conf"))
 	if len(got) != 1 || got[0].String() != want {

@@ -188,8 +188,8 @@ func TestPermissionsOfProfileFiles(t *testing.T) {
 		t.Errorf("the start does not name the profile:\n%s", lines)
 	}
 	for _, c := range []struct{ path, want string }{
-		{"profiles", "sallyport.toml: [profiles] paths: every user of this host can put files there, as DIR/profiles has mode 0777: chmod go-w DIR/profiles"},
-		{"profiles/..2026_1/backup.toml", "sallyport.toml: [profiles] paths: every user of this host can write it, because DIR/profiles/..2026_1/backup.toml has mode 0777: chmod go-w DIR/profiles/..2026_1/backup.toml"},
+		{"profiles", "sallyport.toml:9: [profiles] paths: every user of this host can put files there, as DIR/profiles has mode 0777: chmod go-w DIR/profiles"},
+		{"profiles/..2026_1/backup.toml", "sallyport.toml:9: [profiles] paths: every user of this host can write it, because DIR/profiles/..2026_1/backup.toml has mode 0777: chmod go-w DIR/profiles/..2026_1/backup.toml"},
 	} {
 		st, err := os.Stat(filepath.Join(s.dir, c.path))
 		s.must(err)

@@ -53,23 +53,22 @@ func (s *Source) LoadToRun() (*site.Config, rules.Problems, error) {
 // load reads the configuration once. It returns the states that the files had before.
 func (s *Source) load() (readList, *site.Config, rules.Problems, error) {
 	noting := &notingFiles{denied: s.denied, list: readList{{path: s.file, state: fileState(s.file)}}}
-	cfg, problems, err := loadConfig(s.file, s.stdin, noting)
+	cfg, problems, err := surveyConfig(s.file, s.stdin, noting)
 	if err != nil {
 		return noting.list, nil, nil, err
 	}
-	exposed := s.keeper.RunPermissions(cfg, s.file)
-	if err := exposed.Err(); err != nil {
-		return noting.list, nil, nil, err
+	if problems.Err() != nil {
+		problems = problems.ToServe() // of a file that is not read, the configuration has no error then
 	}
+	problems = append(problems, s.keeper.RunPermissions(cfg, s.file)...)
+	errs := []error{problems.Err()}
 	if cfg.Secure != nil {
-		if err := errors.Join(cfg.Secure.Unread...); err != nil {
-			return noting.list, nil, nil, err
-		}
+		errs = append(errs, cfg.Secure.Unread...)
 	}
-	if err := readyParents(cfg, systemRoots); err != nil {
+	if err := errors.Join(append(errs, readyParents(cfg, systemRoots))...); err != nil {
 		return noting.list, nil, nil, err
 	}
-	return noting.list, cfg, append(problems, exposed...), nil
+	return noting.list, cfg, problems, nil
 }
 
 // lastRead returns what the last load read.
