@@ -130,7 +130,7 @@ func (s *Site) Cure(g *Group) Cure {
 		return cureOf(g.Reason)
 	case rank(d) == 2:
 		return CurePermitted
-	case !d.Why().Fixable(), d.Why() != rules.UnknownClient && (s.withinHost(&a) || s.never(&a) != ""):
+	case !d.Why().Fixable(), d.Why() != rules.UnknownClient && (s.withinHost(&a) != "" || s.never(&a) != ""):
 		return CureNever
 	case d.Why() == rules.UnknownClient:
 		return CureBinding

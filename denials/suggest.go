@@ -141,10 +141,12 @@ func (s *Site) suggest(g *Group) *Suggestion {
 		sg.Cure, sg.Why = CureNever, d.Why().String()+": "+s.never(&a)
 	case d.Why() == rules.PrivateAddress:
 		sg.Cure, sg.Why = CureNever, "private_address: "+rules.Hint(a, d)+"; if that is not intended, the answer is forged or blocked: look at the resolver"
+	case d.Why() == rules.Unauthenticated:
+		sg.Cure, sg.Why = CureNever, "unauthenticated: "+rules.Hint(a, d)
 	case !d.Why().Fixable():
 		sg.Cure, sg.Why = CureNever, d.Why().String()+": "+whyNever(d.Why())
-	case s.withinHost(&a):
-		sg.Cure, sg.Why = CureNever, d.Why().String()+": the address belongs to the host of sallyport itself, or exists on its link only, like a cloud's metadata service; a rule would let the client in there"
+	case s.withinHost(&a) != "":
+		sg.Cure, sg.Why = CureNever, d.Why().String()+": "+s.withinHost(&a)
 	case s.never(&a) != "":
 		sg.Client, sg.Cure, sg.Why = d.Client.Name, CureNever, s.never(&a)
 	default:
@@ -229,19 +231,13 @@ func (s *Site) askOnce(sg *Suggestion, asked map[string]string) {
 	sg.Groups[0].Cure = sg.Cure
 }
 
-// withinHost reports whether the destination is an address that only the
-// gateway itself can reach: an address of its host, or a link-local, multicast
-// or unspecified address. A client on the gateway's host reaches the host's
-// other addresses without sallyport.
-func (s *Site) withinHost(a *rules.Attempt) bool {
-	to := a.Dest.Addr().Unmap()
-	switch {
-	case !a.Target().IsZero() || !to.IsValid():
-		return false
-	case s.own.Host(to):
-		return !s.own.Host(a.Client.Addr())
+// withinHost returns why no rule should permit a destination that only the gateway itself can
+// reach; "" if a rule may permit it.
+func (s *Site) withinHost(a *rules.Attempt) string {
+	if !a.Target().IsZero() || !a.Dest.Addr().IsValid() {
+		return ""
 	}
-	return to.IsLinkLocalUnicast() || to.IsMulticast() || to.IsUnspecified() || to.Is4() && (to.As4()[0] == 0 || to.As4()[0] >= 240)
+	return s.own.OffLimits(a.Client.Addr(), a.Dest.Addr())
 }
 
 // documentedness returns the rank of a destination in documentedTexts.

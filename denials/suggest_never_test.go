@@ -117,6 +117,11 @@ func TestNoRuleIntoTheHost(t *testing.T) {
 				if sg.Cure != CureNever || sg.TOML != "" || sg.Why == "" {
 					t.Errorf("%s for %s: %s, %q, %q", host, client, sg.Cure, sg.TOML, sg.Why)
 				}
+				r := s.recordOf(sg.Groups[0])
+				a, d, _ := s.Ask(&r)
+				if hint, why := rules.Hint(a, d), s.withinHost(&a); !strings.HasSuffix(hint, ": "+why) || !strings.HasSuffix(sg.Why, ": "+why) {
+					t.Errorf("%s for %s: the hint says %q, and suggest says %q", host, client, hint, sg.Why)
+				}
 				if c := s.Cure(sg.Groups[0]); c != CureNever {
 					t.Errorf("%s for %s is filed under %s", host, client, c)
 				}

@@ -42,7 +42,7 @@ func Compile(c *Spec, own Own, now time.Time) (*Policy, Problems) {
 		}
 	}
 	p.routes = routes.all
-	p.known = CompileKnown(c.Known, now)
+	p.known, p.shipped = CompileKnown(c.Known, now), compileSets(c.KnownSets, now)
 	problems = append(problems, expiredKnown(c, now)...)
 	p.keys = &Rule{Profile: SiteProfile, ID: "dns.keys", Reason: "DNSSEC keys of the names above a permitted one", File: c.File}
 	p.addClients(c.Clients)

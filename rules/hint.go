@@ -25,6 +25,11 @@ func hint(a *Attempt, d *Decision, documented func(*Attempt, *Decision) string) 
 	if d.Verdict == Allow && !d.Would {
 		return ""
 	}
+	return hintDenial(a, d, documented) + d.policy.notCovered(a, d)
+}
+
+// hintDenial is hint without what concerns known denials.
+func hintDenial(a *Attempt, d *Decision, documented func(*Attempt, *Decision) string) string {
 	if h := hintParent(a, d); h != "" {
 		return h
 	}
@@ -42,6 +47,11 @@ func hint(a *Attempt, d *Decision, documented func(*Attempt, *Decision) string) 
 	}
 	if a.Via == ViaDNS && IsKey(a.QType) {
 		return fmt.Sprintf("DNSSEC keys of %s are looked up only if a rule permits that name or a name below it", orAddress(a))
+	}
+	if to := a.Dest.Addr(); d.policy != nil && a.Target().IsZero() && to.IsValid() {
+		if why := d.policy.own.OffLimits(a.Client.Addr(), to); why != "" {
+			return fmt.Sprintf("do not add a rule for %v: %s", to, why)
+		}
 	}
 	if d.Why() == IPLiteral && d.policy.IsSynthetic(a.Dest.Addr()) {
 		return hintSynthetic(a)
@@ -82,7 +92,7 @@ func hintDocumented(a *Attempt, d *Decision) string {
 			return h
 		}
 	}
-	if h := hintSystem(a); h != "" {
+	if h := hintSystem(a, d); h != "" {
 		return h
 	}
 	if d.Nearest == nil && d.scope != nil && a.Via != ViaDNS {
@@ -120,10 +130,7 @@ func hintWithoutRule(a *Attempt, d *Decision) string {
 	case TypeNotAllowed:
 		return fmt.Sprintf("%s is permitted; type %d is not looked up, only A, AAAA, HTTPS, SVCB, DS and DNSKEY are", a.Authority, a.QType)
 	case Unauthenticated:
-		if a.Detail == "" && a.Identity != nil && len(a.Identity.Certificate) > 0 {
-			return fmt.Sprintf("the client has shown a certificate with the names %s: no [[client]] for %v is satisfied with them; list one of them in its certificate, or give the client its login", strings.Join(a.Identity.Certificate, ", "), a.Client.Addr())
-		}
-		return withDetail(r, a)
+		return hintUnproven(a, d)
 	case MalformedName:
 		if a.Detail != "" {
 			return "no rule can permit it: " + a.Detail

@@ -5,6 +5,7 @@ package rules_test
 import (
 	"fmt"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -142,5 +143,42 @@ func TestSecretsAreNotPrinted(t *testing.T) {
 	printed := fmt.Sprintf("%v %+v %#v %s ", h, h, h, text) + fmt.Sprintf("%v %+v %#v", Login{"sally", "hunter2"}, Login{"sally", "hunter2"}, Login{"sally", "hunter2"})
 	if printed != "(hash) (hash) (hash) (hash) (hidden) (hidden) rules.Login{hidden}" || err != nil {
 		t.Errorf("%q %v", printed, err)
+	}
+}
+
+// A denied client reads who its address could be, and what they demand. An unknown user and a wrong
+// password have the same hint, and no hint has the list of the users.
+func TestHintOfUnproven(t *testing.T) {
+	p := identityPolicy()
+	const anywhere = `, or client "anywhere" demands a certificate with spiffe://corp.example/agent`
+	for _, c := range []struct {
+		what, from, identity, detail string
+		via                          Via
+		want                         string
+	}{
+		{"no certificate", "10.1.0.1", "", "", ViaConnect, `client "server" demands a certificate with DNS:es.corp.example or CN=es` + anywhere + `: give the client program the certificate; only [listen] https takes it`},
+		{"another certificate", "10.1.0.1", "CN=other", "", ViaHTTP, `the certificate has CN=other; client "server" demands a certificate with DNS:es.corp.example or CN=es` + anywhere},
+		{"a certificate that was refused", "10.1.0.1", "", `the certificate "CN=es" expired on 2026-01-01`, ViaConnect, `client "server" demands a certificate with DNS:es.corp.example or CN=es` + anywhere + `: the certificate "CN=es" expired on 2026-01-01`},
+		{"no login", "10.2.0.1", "", "", ViaConnect, `client "anywhere" demands a certificate with spiffe://corp.example/agent, or clients "admins" and "staff" demand a login: give the client program the certificate, for [listen] https, and the user and the password`},
+		{"another user", "10.2.0.1", "user:carol", "", ViaSOCKS5, `user carol has logged in, and is not in the users_file; client "anywhere" demands a certificate with spiffe://corp.example/agent, or clients "admins" and "staff" demand a login`},
+		{"a wrong password", "10.2.0.1", "", "the user or the password is wrong", ViaConnect, `client "anywhere" demands a certificate with spiffe://corp.example/agent, or clients "admins" and "staff" demand a login: the user or the password is wrong`},
+		{"half of both", "10.3.0.1", "CN=both", "", ViaConnect, `the certificate has CN=both; client "anywhere" demands a certificate with spiffe://corp.example/agent, or client "both" demands a login`},
+		{"a query", "10.1.0.1", "", "", ViaDNS, `client "server" demands a certificate with DNS:es.corp.example or CN=es` + anywhere + `, and a client proves nothing by dns: send its traffic through the proxy, or list its address in a [[client]] without certificate and users_file`},
+	} {
+		i, _ := ParseIdentity(c.identity)
+		name, _ := ParseName("a.example")
+		a := Attempt{Via: c.via, Proto: TCP, Client: netip.AddrPortFrom(netip.MustParseAddr(c.from), 1), Identity: i, Authority: name, Dest: netip.AddrPortFrom(netip.Addr{}, 443), Detail: c.detail, Provisional: true}
+		if c.detail != "" {
+			a.Fault = Unauthenticated
+		}
+		d := p.Decide(a)
+		if got := Hint(a, d); d.Allowed() || d.Why() != Unauthenticated || !strings.HasPrefix(got, c.want) || strings.Contains(got, "alice") || strings.Contains(got, "root") {
+			t.Errorf("%s: %v\n got %s\nwant %s", c.what, d.Why(), got, c.want)
+		}
+	}
+	login, _ := Compile(&Spec{Clients: []*Client{{Name: "u", Users: &Users{Names: map[string]bool{"alice": true}}}}}, Own{}, time.Unix(1e9, 0))
+	a := Attempt{Via: ViaConnect, Proto: TCP, Client: netip.MustParseAddrPort("10.1.0.1:1")}
+	if got, want := Hint(a, login.Decide(a)), `client "u" demands a login: enter a user of its users_file and the password in the proxy settings of the client program`; got != want {
+		t.Errorf("got %s\nwant %s", got, want)
 	}
 }

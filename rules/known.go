@@ -90,6 +90,17 @@ func CompileKnown(list []*Known, now time.Time) *KnownTable {
 	return t
 }
 
+// compileSets returns a table of the entries of all sets.
+func compileSets(sets []*KnownSet, now time.Time) *KnownTable {
+	var all []*Known
+	for _, s := range sets {
+		for i := range s.Known {
+			all = append(all, &s.Known[i])
+		}
+	}
+	return CompileKnown(all, now)
+}
+
 // NextExpiry returns when the next entry of the table expires. It is zero if none expires.
 func (t *KnownTable) NextExpiry() time.Time {
 	if t == nil {
@@ -170,7 +181,15 @@ func (k *Known) covers(client string, port uint16, reason Reason, at time.Time) 
 // of a permitted attempt.
 func (g *Generation) Known(a *Attempt, d *Decision, at time.Time) *Known {
 	p := g.policy()
-	if p == nil || p.known == nil {
+	if p == nil {
+		return nil
+	}
+	return p.known.ofDenial(a, d, at)
+}
+
+// ofDenial is Of for a decision.
+func (t *KnownTable) ofDenial(a *Attempt, d *Decision, at time.Time) *Known {
+	if t == nil {
 		return nil
 	}
 	name, addr, client := a.Target(), netip.Addr{}, ""
@@ -182,7 +201,7 @@ func (g *Generation) Known(a *Attempt, d *Decision, at time.Time) *Known {
 	if d.Client != nil {
 		client = d.Client.Name
 	}
-	return p.known.Of(client, name.String(), addr, a.Dest.Port(), d.Why(), at)
+	return t.Of(client, name.String(), addr, a.Dest.Port(), d.Why(), at)
 }
 
 // expiredKnown warns of the entries that have expired.

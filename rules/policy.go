@@ -30,6 +30,7 @@ type Policy struct {
 	sinks     []*Sink
 	profiles  []*Profile // every profile that a client could have: for hints
 	known     *KnownTable
+	shipped   *KnownTable // of all shipped sets: for hints
 
 	revision string
 	expires  time.Time // the time when the next rule expires; zero: no rule expires
@@ -68,6 +69,24 @@ func (o Own) Host(addr netip.Addr) bool {
 		}
 	}
 	return a.IsLoopback() || o.Local != nil && o.Local(a)
+}
+
+// OffLimits returns why no rule should permit a client an address, which only sallyport's own host
+// can reach; "" if a rule may permit it. A client on that host reaches the host's other addresses
+// without sallyport.
+func (o Own) OffLimits(client, addr netip.Addr) string {
+	switch addr = addr.Unmap(); {
+	case o.Host(addr):
+		if o.Host(client) {
+			return ""
+		}
+		return "the address belongs to sallyport's own host; a rule would let the client in there"
+	case addr.IsLinkLocalUnicast():
+		return "the address exists on the link of sallyport's host only, like a cloud's metadata service; a rule would let the client in there"
+	case addr.IsMulticast(), addr.IsUnspecified(), addr.Is4() && (addr.As4()[0] == 0 || addr.As4()[0] >= 240):
+		return "it is no address of a single host"
+	}
+	return ""
 }
 
 // A scope is the compiled policy of one client.

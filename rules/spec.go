@@ -22,6 +22,7 @@ type Spec struct {
 	NAT64Discover     bool           // NAT64 also has the prefixes that upstreams report (RFC 7050)
 	Synthetic         Synthetic      // the addresses that stand for names
 	Known             []*Known       // denials that the site knows and means
+	KnownSets         []*KnownSet    // the sets that Known could have: for hints
 	Profiles          []*Profile     // every profile that a client could have
 }
 

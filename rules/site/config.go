@@ -95,6 +95,7 @@ func Survey(file string, disk Disk, data []byte, shipped []*rules.Profile, sets 
 		c.Expect = append(c.Expect, c.readExpectation(t))
 	}
 	c.readKnown(top, sets)
+	c.KnownSets = sets
 	c.warnOfUnion(doc)
 	c.warnOfBalancers(doc)
 	c.readHosts(top.Sub("hosts"))
