@@ -19,7 +19,7 @@ type client struct {
 	addr netip.AddrPort // the source, unmapped
 
 	by      rules.QuotaKey // the client whose quotas it uses, by the generation in force when it was accepted
-	unknown bool           // its address is in no [[client]]
+	unknown bool           // its address is in no sources of a [[client]], and it has proven nothing
 	charged bool           // it uses these quotas; a balancer's connection does not until its header is read
 
 	shown  *shown    // its certificate; nil: it has shown none

@@ -92,6 +92,16 @@ func (t *clientTable) charge(c *client, l Limits) (fault rules.Reason, detail st
 	return rules.ReasonNone, ""
 }
 
+// proven moves c out of the share of the unknown clients: it has shown a certificate or logged in.
+func (t *clientTable) proven(c *client) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if c.unknown && c.charged {
+		t.unknown--
+	}
+	c.unknown = false
+}
+
 // close ends the admission of connections.
 func (t *clientTable) close() {
 	t.mu.Lock()
@@ -214,7 +224,7 @@ func (p *Proxy) accepted(conn net.Conn, fe frontEnd) {
 // recognize finds out whose quotas c uses.
 func (p *Proxy) recognize(c *client, via rules.Via) {
 	d := p.cfg.Gate.Preview(rules.Attempt{Via: via, Client: c.addr, Proto: rules.TCP})
-	c.by, c.unknown = rules.QuotaKeyOf(c.addr.Addr(), d.Client), d.Client == nil && d.Why() != rules.Unauthenticated
+	c.by, c.unknown = rules.QuotaKeyOf(c.addr.Addr(), d.Client), d.Stranger()
 }
 
 // notAdmitted refuses at once: it records the decision and reads nothing.

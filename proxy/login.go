@@ -44,6 +44,7 @@ func (p *Proxy) login(c *client, a *rules.Attempt, user, password string) {
 	book := proof.Of(a.Generation)
 	switch p.logins.Prove(p.base, book, c.addr.Addr(), user, password) {
 	case proof.Proven:
+		p.clients.proven(c)
 		with := rules.Identity{User: user}
 		if a.Identity != nil {
 			with.Certificate = a.Identity.Certificate

@@ -73,6 +73,8 @@ func (p *Proxy) secureClient(ctx context.Context, c *client) bool {
 		p.count.certificates[checked.Result].Add(1)
 		if checked.Result != proof.Accepted {
 			p.warnSecure("certificate of a client refused", c, checked.Fault)
+		} else {
+			p.clients.proven(c)
 		}
 	}
 	return true

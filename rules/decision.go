@@ -26,6 +26,7 @@ type Decision struct {
 	Rule     *Rule   // the rule that permits; nil on deny
 	Nearest  *Rule   // on deny: the documented rule nearest to the attempt, if any
 	Client   *Client // the client in the configuration; nil: unknown client
+	Listed   bool    // the source is among the sources of a client that demands more than was proven
 	Would    bool    // the policy denies, but mode "audit", or dnssec = "log", lets the attempt through
 	policy   *Policy // the generation that decided; nil: none
 	scope    *scope  // the rules of the client
@@ -40,6 +41,10 @@ type Decision struct {
 
 // Allowed reports whether the flow may go on.
 func (d Decision) Allowed() bool { return d.Verdict == Allow }
+
+// Stranger reports whether nothing connects the source with a client of the configuration. A client
+// without sources that demands a login or a certificate makes no source less strange.
+func (d Decision) Stranger() bool { return d.Client == nil && !d.Listed }
 
 // Text returns the journal's verdict: "deny", "would_deny" or "allow".
 func (d Decision) Text() string {

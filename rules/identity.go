@@ -144,7 +144,7 @@ func (p *Policy) identify(d *Decision, a *Attempt) (s *scope) {
 			d.login = true
 		}
 		if !c.proven(a.Identity) {
-			d.unproven = true
+			d.unproven, d.Listed = true, d.Listed || len(c.Sources) > 0
 		} else if s == nil || demand.number < s.number {
 			s = demand
 		}

@@ -5,8 +5,6 @@ package journal
 
 import (
 	"sync"
-
-	"sallyport/rules"
 )
 
 // The limits for the records of all unknown clients together in a second,
@@ -116,7 +114,8 @@ func lineBound(e *entry) int {
 }
 
 // unknown reports whether e is a denial of an unknown client. A client that has not logged in yet is
-// not unknown if a handshake proved its source: each browser starts with a request without a login.
+// not unknown if a handshake proved its source, and a [[client]] lists it: each browser starts with
+// a request without a login.
 func (e *entry) unknown() bool {
-	return e.d.Client == nil && e.denied() && !(e.a.SourceProven && e.d.Why() == rules.Unauthenticated)
+	return e.d.Client == nil && e.denied() && !(e.a.SourceProven && e.d.Listed)
 }

@@ -137,26 +137,28 @@ func TestFloodOfUnknownClientsDelaysNobody(t *testing.T) {
 
 // A browser that must log in first asks without a login, for many names in one second. Its address
 // is the address of a [[client]], and a handshake proved it, so each denial has a record with its
-// name. The same question by datagram, whose source can be forged, uses the budget of the unknown.
+// name. A source that no [[client]] lists, and a datagram, whose source can be forged, use the budget of
+// the unknown: a client without sources that demands a login does not make strangers known.
 func TestRecordsBeforeALogin(t *testing.T) {
 	now := newClock()
 	j := open(t, func(c *Config) { c.tick, c.Now = time.Hour, now.time })
-	r := NewRecorder(gateFunc(func(rules.Attempt) rules.Decision {
-		return rules.Decision{Reason: rules.Unauthenticated}
+	r := NewRecorder(gateFunc(func(a rules.Attempt) rules.Decision {
+		return rules.Decision{Reason: rules.Unauthenticated, Listed: a.Client.Addr() != netip.MustParseAddr("10.0.0.8")}
 	}), j, nil)
 	const asks = 3 * unknownLines
 	for i := range asks {
 		r.Decide(connect(t, "10.0.0.7", "n"+jsonText(i)+".browser.example"))
+		r.Decide(connect(t, "10.0.0.8", "n"+jsonText(i)+".stranger.example"))
 		r.Decide(forgedBy(t, 5*i))
 	}
 	mustSync(t, j)
 	named := map[string]int{}
 	for _, d := range records(t, j.cfg.Path) {
 		if d.Reason == "unauthenticated" && d.Host != "" {
-			named[d.Via]++
+			named[d.Client]++
 		}
 	}
-	if named["connect"] != asks || named["dns"] > unknownLines {
+	if named["10.0.0.7"] != asks || named["10.0.0.8"] > unknownLines || len(named) > 2+unknownLines {
 		t.Errorf("records with a name: %v", named)
 	}
 }
