@@ -8,6 +8,7 @@ import (
 	"net"
 	"time"
 
+	"sallyport/proxy/relay"
 	"sallyport/rules"
 )
 
@@ -22,7 +23,7 @@ func secure(ctx context.Context, tcp *net.TCPConn, parent *rules.Parent) (conn *
 		}
 		return new(tls.Certificate), nil
 	}
-	conn = tls.Client(tcp, cfg)
+	conn = tls.Client(&relay.Wire{TCPConn: tcp}, cfg)
 	if err := conn.HandshakeContext(ctx); err != nil {
 		e := &parentError{parent: parent, cause: rules.ParentTLS, broken: true, certificate: asked, err: err}
 		if timedOut(err) {

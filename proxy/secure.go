@@ -17,6 +17,7 @@ import (
 
 	"sallyport/proxy/hello"
 	"sallyport/proxy/proof"
+	"sallyport/proxy/relay"
 	"sallyport/rules"
 	"sallyport/rules/proxyheader"
 	"sallyport/rules/quota"
@@ -82,7 +83,7 @@ func (p *Proxy) secureClient(ctx context.Context, c *client) bool {
 
 // shakeHands makes the handshake. The deadline for reading is set already.
 func (p *Proxy) shakeHands(ctx context.Context, c *client, server *proof.Server) error {
-	wire := &handshakeWire{TCPConn: c.TCP, first: bytes.Clone(c.Bytes), left: maxHandshake - len(c.Bytes), bounded: true}
+	wire := &handshakeWire{Wire: relay.Wire{TCPConn: c.TCP}, first: bytes.Clone(c.Bytes), left: maxHandshake - len(c.Bytes), bounded: true}
 	c.Discard(len(c.Bytes))
 	c.Release()
 	layer := tls.Server(wire, server.TLS)
@@ -106,7 +107,7 @@ var errLongHandshake = errors.New("the TLS handshake is longer than 64 KiB")
 
 // A handshakeWire is a client's connection below TLS. It first returns bytes that were read before.
 type handshakeWire struct {
-	*net.TCPConn
+	relay.Wire
 	first   []byte
 	left    int  // bytes that the client may still send
 	bounded bool // left counts
@@ -127,7 +128,7 @@ func (w *handshakeWire) Read(b []byte) (n int, err error) {
 	if w.bounded {
 		b = b[:min(len(b), w.left)]
 	}
-	n, err = w.TCPConn.Read(b)
+	n, err = w.Wire.Read(b)
 	if w.bounded {
 		w.left -= n
 	}

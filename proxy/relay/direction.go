@@ -30,7 +30,8 @@ const (
 type Direction struct {
 	r        *Relay
 	dst, src *net.TCPConn
-	to, from *tls.Conn // the layers on dst and src; nil: none. Such a direction holds a buffer while it is idle
+	to, from *tls.Conn // the layers on dst and src; nil: none
+	wire     *Wire     // below from; nil: none
 	n        *atomic.Uint64
 	busy     atomic.Int64 // since when it has been writing; 0: it is not writing
 	stopping atomic.Bool
@@ -162,15 +163,32 @@ func (d *Direction) readable(fd uintptr) bool {
 	}
 }
 
-// decrypt waits for bytes of a TLS layer.
+// decrypt waits for bytes of a TLS layer. It holds no buffer while nothing arrives.
 func (d *Direction) decrypt() (err error) {
-	if d.buf == nil {
-		d.buf = d.r.cfg.Buffers.Get()
+	for {
+		if d.buf == nil {
+			d.buf = d.r.cfg.Buffers.Get()
+		}
+		if d.got, err = d.fromLayer(); d.got > 0 {
+			return nil // an error comes again
+		}
+		if _, waits := err.(errNothing); !waits {
+			return err
+		}
+		d.release()
+		if err = d.raw.Read(arrived); err != nil {
+			return err
+		}
 	}
-	if d.got, err = d.from.Read(d.buf[:]); d.got > 0 {
-		return nil // an error comes again
+}
+
+// fromLayer reads once from the TLS layer. If there is a wire, it does not wait.
+func (d *Direction) fromLayer() (int, error) {
+	if d.wire != nil {
+		d.wire.raw = d.raw
+		defer func() { d.wire.raw = nil }() // another reader of the layer waits
 	}
-	return err
+	return d.from.Read(d.buf[:])
 }
 
 // bulk splices slice after slice while each one moves much data. It reports whether src has ended.

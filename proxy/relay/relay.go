@@ -43,8 +43,8 @@ type Limits struct {
 type Config struct {
 	Owner               Owner          // the flow
 	Client, Destination *net.TCPConn   // the two ends
-	ClientTLS           *tls.Conn      // the layer on Client that carries the bytes; nil: none
-	Secure              *tls.Conn      // the layer on Destination that carries the bytes; nil: none
+	ClientTLS           *tls.Conn      // the layer on Client that carries the bytes, on a Wire; nil: none
+	Secure              *tls.Conn      // the layer on Destination that carries the bytes, on a Wire; nil: none
 	In, Out             *atomic.Uint64 // bytes from the client, and bytes to it
 	Started             time.Time      // when the flow began
 	Limits              Limits         // all set
@@ -73,6 +73,7 @@ func (r *Relay) Start(cfg Config) {
 	r.cfg = cfg
 	r.Up.r, r.Up.dst, r.Up.src, r.Up.n = r, cfg.Destination, cfg.Client, cfg.In
 	r.Up.from, r.Up.to, r.Down.from, r.Down.to = cfg.ClientTLS, cfg.Secure, cfg.Secure, cfg.ClientTLS
+	r.Up.wire, r.Down.wire = wire(cfg.ClientTLS), wire(cfg.Secure)
 	r.Down.r, r.Down.dst, r.Down.src, r.Down.n = r, cfg.Client, cfg.Destination, cfg.Out
 	r.MarkActive()
 	r.timer = time.AfterFunc(r.limit(), r.watch)
