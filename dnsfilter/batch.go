@@ -29,13 +29,16 @@ type batch struct {
 	n    int // datagrams that were read
 	outs int // replies that wait to be sent
 
-	in      [batchSize]message
-	out     [batchSize]message
-	peers   [batchSize][unix.SizeofSockaddrInet6]byte
-	inVecs  [batchSize]unix.Iovec
-	outVecs [batchSize]unix.Iovec
-	queries []byte // batchSize slots
-	replies []byte // batchSize rooms of maxUDP octets
+	controlSize int // octets for each of controls; 0: the socket has one address, and needs none
+
+	in       [batchSize]message
+	out      [batchSize]message
+	peers    [batchSize][unix.SizeofSockaddrInet6]byte
+	inVecs   [batchSize]unix.Iovec
+	outVecs  [batchSize]unix.Iovec
+	controls [batchSize]control
+	queries  []byte // batchSize slots
+	replies  []byte // batchSize rooms of maxUDP octets
 
 	// What the calls below return. A function that is made for each call would
 	// be allocated for each call.
@@ -58,13 +61,20 @@ func newBatch(conn packetConn) (*batch, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &batch{raw: raw, queries: make([]byte, batchSize*slotSize), replies: make([]byte, batchSize*maxUDP)}
+	size, err := reportLocal(conn, raw)
+	if err != nil {
+		return nil, err
+	}
+	b := &batch{raw: raw, controlSize: size, queries: make([]byte, batchSize*slotSize), replies: make([]byte, batchSize*maxUDP)}
 	b.receiveNow, b.sendNow = b.tryReceive, b.trySend
 	for i := range batchSize {
 		b.inVecs[i].Base = &b.queries[i*slotSize]
 		b.inVecs[i].SetLen(maxQuery)
 		b.in[i].Name, b.in[i].Iov = &b.peers[i][0], &b.inVecs[i]
 		b.in[i].SetIovlen(1)
+		if size > 0 {
+			b.in[i].Control = (*byte)(unsafe.Pointer(&b.controls[i]))
+		}
 		b.out[i].Iov = &b.outVecs[i]
 		b.out[i].SetIovlen(1)
 	}
@@ -90,6 +100,7 @@ func (b *batch) receive() error {
 func (b *batch) tryReceive(fd uintptr) bool {
 	for i := range b.in {
 		b.in[i].Namelen = unix.SizeofSockaddrInet6 // the kernel overwrote it
+		b.in[i].SetControllen(b.controlSize)       // and this
 	}
 	for {
 		n, _, errno := unix.Syscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&b.in[0])), batchSize, unix.MSG_DONTWAIT, 0, 0)
@@ -131,10 +142,24 @@ func (b *batch) from(i int) netip.AddrPort {
 	return netip.AddrPort{}
 }
 
+// control returns the control message that the reply to a datagram needs, or nothing. The next
+// receive overwrites it.
+func (b *batch) control(i int) []byte {
+	if b.controlSize == 0 {
+		return nil
+	}
+	n := b.controls[i].reply(int(b.in[i].Controllen))
+	return unsafe.Slice((*byte)(unsafe.Pointer(&b.controls[i])), controlSize)[:n]
+}
+
 // answer adds the reply to a datagram that was read. It is sent by send.
 func (b *batch) answer(i int, reply []byte) {
 	o := &b.out[b.outs]
 	o.Name, o.Namelen = b.in[i].Name, b.in[i].Namelen
+	if b.controlSize > 0 {
+		o.Control = b.in[i].Control
+		o.SetControllen(b.controls[i].reply(int(b.in[i].Controllen)))
+	}
 	b.outVecs[b.outs].Base = &reply[0]
 	b.outVecs[b.outs].SetLen(len(reply))
 	b.outs++

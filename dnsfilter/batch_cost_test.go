@@ -12,10 +12,18 @@ import (
 	"sallyport/rules"
 )
 
-// Reading, answering and sending a batch of cached answers allocates nothing.
+// Reading, answering and sending a batch of cached answers allocates nothing, with and without
+// control messages.
 func TestBatchAllocatesNothing(t *testing.T) {
+	for network, listen := range map[string]string{"udp4": "127.0.0.1:0", "udp": "[::]:0"} {
+		batchAllocatesNothing(t, network, listen)
+	}
+}
+
+func batchAllocatesNothing(t *testing.T, network, listen string) {
+	t.Helper()
 	f := cached(t, true)
-	w := newWaiting(t, "udp4", "127.0.0.1:0", nil)
+	w := newWaiting(t, network, listen, nil)
 	defer w.conn.Close()
 	conn := w.client("127.0.0.1")
 	b, err := newBatch(w.conn)
@@ -40,7 +48,7 @@ func TestBatchAllocatesNothing(t *testing.T) {
 			}
 		}
 	}); got != 0 || answered != 1010 {
-		t.Errorf("%v allocations, %d answers", got, answered)
+		t.Errorf("%s: %v allocations, %d answers", listen, got, answered)
 	}
 }
 

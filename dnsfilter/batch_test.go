@@ -221,17 +221,7 @@ func TestBatchAtTheEnd(t *testing.T) {
 // A socket that another process opened, as systemd passes it, is read in the same way.
 func TestBatchOfAPassedSocket(t *testing.T) {
 	w := newWaiting(t, "udp4", "127.0.0.1:0", nil)
-	file, err := w.conn.File()
-	if err != nil {
-		t.Fatal(err)
-	}
-	pc, err := net.FilePacketConn(file)
-	file.Close()
-	w.conn.Close()
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.conn = pc.(*net.UDPConn)
+	w.pass()
 	conn := w.client("127.0.0.1")
 	left := map[uint16]bool{}
 	for i := range uint16(100) {

@@ -22,9 +22,8 @@ import (
 // prefetches names, even without any socket. If a socket fails for good, Serve
 // ends with that error.
 //
-// A packet socket must have the methods of *net.UDPConn. On a host with several
-// addresses it must be bound to one of them, because the kernel chooses the
-// source address of a reply.
+// A packet socket must have the methods of *net.UDPConn. A reply leaves from the
+// address that was asked, also if the socket is on a wildcard address.
 func (f *Filter) Serve(ctx context.Context, packets []net.PacketConn, listeners []net.Listener) error {
 	asked := ctx
 	ctx, stop := context.WithCancelCause(asked)

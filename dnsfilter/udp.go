@@ -21,7 +21,7 @@ import (
 type packetConn interface {
 	net.PacketConn
 	syscall.Conn
-	WriteToUDPAddrPort(b []byte, addr netip.AddrPort) (int, error)
+	WriteMsgUDPAddrPort(b, control []byte, addr netip.AddrPort) (n, controlled int, err error)
 }
 
 // maxQuery bounds the queries that are read. Real queries have about 60 bytes.
@@ -124,7 +124,7 @@ func (s *service) packet(ctx context.Context, pc packetConn, b *batch, i int, ar
 	if p != nil {
 		p.q.tally = nil
 		s.writers.Add(1)
-		go s.finishPacket(ctx, pc, from, p)
+		go s.finishPacket(ctx, pc, from, append(make([]byte, 0, controlSize+maxUDP), b.control(i)...), p)
 		return
 	}
 	if len(reply) > 0 && from.Port() != 0 {
@@ -132,12 +132,13 @@ func (s *service) packet(ctx context.Context, pc packetConn, b *batch, i int, ar
 	}
 }
 
-// finishPacket answers a pending query.
-func (s *service) finishPacket(ctx context.Context, pc packetConn, from netip.AddrPort, p *pending) {
+// finishPacket answers a pending query. control is the control message of the reply. The reply is
+// written after it, into the same memory.
+func (s *service) finishPacket(ctx context.Context, pc packetConn, from netip.AddrPort, control []byte, p *pending) {
 	defer s.writers.Done()
 	defer s.f.recovered(&p.q)
-	reply := s.f.finish(context.WithoutCancel(ctx), p, make([]byte, 0, maxUDP))
+	reply := s.f.finish(context.WithoutCancel(ctx), p, control[len(control):])
 	if len(reply) > 0 && from.Port() != 0 {
-		pc.WriteToUDPAddrPort(reply, from)
+		pc.WriteMsgUDPAddrPort(reply, control, from)
 	}
 }

@@ -59,10 +59,11 @@ func TestUDPWithoutLogin(t *testing.T) {
 	}
 }
 
-// An association has the family of its TCP connection, also on a listener for both.
+// An association has the address of its TCP connection, also on a listener for all addresses of both
+// families. Its replies come from there.
 func TestUDPFamilies(t *testing.T) {
 	t.Parallel()
-	for _, c := range []struct{ listen, dial string }{{"[::1]:0", "[::1]"}, {"[::]:0", "[::1]"}, {"[::]:0", "127.0.0.1"}} {
+	for _, c := range []struct{ listen, dial string }{{"[::1]:0", "[::1]"}, {"[::]:0", "[::1]"}, {"[::]:0", "127.0.0.1"}, {"[::]:0", "127.0.0.5"}, {"0.0.0.0:0", "127.0.0.5"}} {
 		w := newUDPWorld(t, nil)
 		w.policy(strings.Replace(udpConfig, `["127.0.0.0/8"]`, `["127.0.0.0/8", "::1"]`, 1))
 		ctx, cancel := context.WithCancel(t.Context())
@@ -93,7 +94,10 @@ func TestUDPFamilies(t *testing.T) {
 		if n, err := conn.Read(b[:cap(b)]); err != nil || n == 0 {
 			t.Errorf("%+v: %v", c, err)
 		}
-		if a := w.wantOne(rules.Allow, rules.ReasonNone).a; a.Client.Addr() != bound || a.Client.Addr().Is4In6() {
+		if bound.String() != strings.Trim(c.dial, "[]") {
+			t.Errorf("%+v: the association is at %v", c, bound)
+		}
+		if a := w.wantOne(rules.Allow, rules.ReasonNone).a; a.Client != conn.LocalAddr().(*net.UDPAddr).AddrPort() {
 			t.Errorf("%+v: client %v", c, a.Client)
 		}
 		conn.Close()

@@ -75,10 +75,9 @@ func (s *Sockets) openTPROXY(ctx context.Context, list []netip.AddrPort) error {
 	return nil
 }
 
-// openDNS opens the DNS listeners. A reply to a datagram has the address that the
-// socket is bound to, so an address that is listed beside a wildcard has datagram
-// sockets of its own. They are opened after the sockets of the wildcard, which
-// check that the port is free.
+// openDNS opens the DNS listeners. An address that is listed beside a wildcard has
+// datagram sockets of its own, which need no control messages. They are opened after
+// the sockets of the wildcard, which check that the port is free.
 func (s *Sockets) openDNS(ctx context.Context, list, streams []netip.AddrPort, inherited *systemd.Sockets) error {
 	for _, a := range list {
 		if site.Spanned(a, list) {
