@@ -4,6 +4,7 @@
 package proxy
 
 import (
+	"bytes"
 	"errors"
 	"net/netip"
 	"slices"
@@ -60,14 +61,31 @@ func (t *parentTable) state(p *rules.Parent) *parentState {
 	return s
 }
 
-// current is state for a parent of the configuration in force. A reload can have corrected the
-// parent, so the earlier failures do not count any more.
+// current is state for a parent of the configuration in force. A reload can have corrected what the
+// parent needs, so the earlier failures of flows do not count any more. The last check counts until
+// the next one, if the reload did not change the parent: else the same fault would be reported again.
 func (t *parentTable) current(p *rules.Parent) *parentState {
 	s := t.state(p)
-	if s.of != p {
-		s.of, s.broken, s.Health, s.HealthSince = p, time.Time{}, rules.EndClean, time.Time{}
+	if s.of == p {
+		return s
 	}
+	if !sameParent(s.of, p) {
+		s.Health, s.HealthSince = rules.EndClean, time.Time{}
+	}
+	s.of, s.broken = p, time.Time{}
 	return s
+}
+
+// sameParent reports whether a check of both parents does the same.
+func sameParent(a, b *rules.Parent) bool {
+	certificate := func(p *rules.Parent) (chain [][]byte) {
+		if p.Certificate != nil {
+			chain = p.Certificate.Certificate
+		}
+		return chain
+	}
+	return a.URL() == b.URL() && a.Health == b.Health && a.Login == b.Login && a.Roots.Equal(b.Roots) &&
+		slices.EqualFunc(certificate(a), certificate(b), bytes.Equal)
 }
 
 // order returns parents in the order of trying: those that failed just now come last.

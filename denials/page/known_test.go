@@ -21,7 +21,7 @@ func TestKnownDenialsHaveATab(t *testing.T) {
 	if got := groupRows(doc); !slices.Equal(got, []string{"evil.example:443 1"}) {
 		t.Errorf("%q", got)
 	}
-	if !strings.Contains(textOf(doc), "1 denials in 1 groups, 1 to 1 shown. 10 known denials are apart.") || !strings.Contains(body, `<a href="/?known=only">10 known denials</a>`) {
+	if !strings.Contains(textOf(doc), "1 denial in 1 group, 1 to 1 shown. 10 known denials are apart.") || !strings.Contains(body, `<a href="/?known=only">10 known denials</a>`) {
 		t.Error("the page does not say that known denials are apart")
 	}
 	doc, body = get(t, h, "/?known=only", 200)

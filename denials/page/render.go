@@ -28,6 +28,7 @@ var pageTemplates = template.Must(template.New("page").Funcs(template.FuncMap{
 	"lineCount": func(s string) int { return min(strings.Count(s, "\n")+2, 30) },
 	"join":      func(list []string) string { return journal.Visible(strings.Join(list, ", ")) },
 	"sn":        func(i int) string { return grouped(uint64(max(i, 0))) },
+	"several":   several,
 	"pick":      func(name, label, now string, list []string) choice { return choice{name, label, now, list} },
 }).ParseFS(pageFiles, "*.html"))
 
@@ -95,6 +96,17 @@ func grouped(n uint64) string {
 		s = s[:i] + "," + s[i:]
 	}
 	return s
+}
+
+// several returns a number with its noun.
+func several(n any, one, many string) (string, error) {
+	switch n := n.(type) {
+	case uint64:
+		return grouped(n) + " " + rules.Noun(n, one, many), nil
+	case int:
+		return grouped(uint64(max(n, 0))) + " " + rules.Noun(n, one, many), nil
+	}
+	return "", fmt.Errorf("%T is not a number of things", n)
 }
 
 func second(t time.Time) string {

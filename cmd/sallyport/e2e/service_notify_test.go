@@ -23,7 +23,7 @@ func TestNotify(t *testing.T) {
 	s.configure(t, s.configuration())
 	s.activate(t)
 	first := s.since(0)[0]
-	if err := lacks(first, "READY=1\nSTATUS=", "1 rules in force, mode enforce"); err != nil {
+	if err := lacks(first, "READY=1\nSTATUS=", "1 rule in force, mode enforce"); err != nil {
 		t.Errorf("the first word %q: %v", first, err)
 	}
 	s.waitNote(t, 0, "WATCHDOG=1")

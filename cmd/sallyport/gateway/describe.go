@@ -17,11 +17,8 @@ func DescribePolicy(cfg *site.Config, p *rules.Policy) string {
 	if cfg.Audit {
 		mode = "AUDIT: undocumented destinations are let through and journaled as would_deny"
 	}
-	clients := "clients"
-	if len(cfg.Clients) == 1 {
-		clients = "client"
-	}
-	return fmt.Sprintf("revision %s, %d %s, %d rules in force, mode %s", p.Revision(), len(cfg.Clients), clients, p.Rules(), mode)
+	clients, inForce := rules.Counted(len(cfg.Clients), "client", "clients"), rules.Counted(p.Rules(), "rule", "rules")
+	return fmt.Sprintf("revision %s, %s, %s in force, mode %s", p.Revision(), clients, inForce, mode)
 }
 
 // DescribeProfiles describes each profile of a configuration that was read from a file.

@@ -111,21 +111,31 @@ func (g *Gateway) parentStates(cfg *site.Config) []parentState {
 
 // String describes the parent in one line.
 func (s parentState) String() string {
-	text := fmt.Sprintf("%s, %s, by %s: %s", s.Name, s.URL, s.By, s.State)
+	state, check := s.State, s.Check
 	if !s.Since.IsZero() {
-		text += fmt.Sprintf(" since %s; %d flows carried, %d failed", s.Since.Format(time.RFC3339), s.Connected, s.Failed)
+		state += " since " + s.Since.Format(time.RFC3339)
 	}
-	if s.Check != "" {
-		text += "; " + s.Check
+	if s.State == "works" && s.checksFail() { // it worked for the last flow, which was before the check
+		state, check = check, ""
+	}
+	text := fmt.Sprintf("%s, %s, by %s: %s", s.Name, s.URL, s.By, state)
+	if !s.Since.IsZero() {
+		text += fmt.Sprintf("; %s carried, %d failed", rules.Counted(s.Connected, "flow", "flows"), s.Failed)
+	}
+	if check != "" {
+		text += "; " + check
 	}
 	return text
 }
+
+// checksFail reports whether the last check of the parent failed.
+func (s parentState) checksFail() bool { return strings.HasPrefix(s.Check, checksFail) }
 
 // parentHealth returns a line of the health page for each parent.
 func (g *Gateway) parentHealth(cfg *site.Config) []page.Health {
 	var rows []page.Health
 	for _, s := range g.parentStates(cfg) {
-		ok := (s.State == "works" || s.State == "unused") && !strings.HasPrefix(s.Check, "checks fail")
+		ok := (s.State == "works" || s.State == "unused") && !s.checksFail()
 		name, text, _ := strings.Cut(s.String(), ", ")
 		rows = append(rows, page.Health{Name: "Parent " + name, OK: ok, Text: text})
 	}

@@ -131,6 +131,9 @@ func (g *Gateway) parentStats() map[string]proxy.ParentStats {
 	return stats
 }
 
+// checksFail begins the description of checks that fail.
+const checksFail = "checks fail"
+
 // describeCheck describes how a parent's checks end; "" for a parent without them.
 func describeCheck(p *rules.Parent, s proxy.ParentStats) string {
 	switch fault := s.Health.DialFault(); {
@@ -139,7 +142,7 @@ func describeCheck(p *rules.Parent, s proxy.ParentStats) string {
 	case s.HealthSince.IsZero():
 		return "not checked yet"
 	case fault != "":
-		return fmt.Sprintf("checks fail: %s since %s", fault, s.HealthSince.UTC().Format(time.RFC3339))
+		return fmt.Sprintf(checksFail+": %s since %s", fault, s.HealthSince.UTC().Format(time.RFC3339))
 	default:
 		return "checks pass since " + s.HealthSince.UTC().Format(time.RFC3339)
 	}

@@ -69,6 +69,11 @@ func TestParentHealth(t *testing.T) {
 		!strings.Contains(log.String(), `do="There is no connection to the parent proxy one: it is down, or a firewall is between."`) {
 		t.Errorf("%d lines:\n%s", n, log)
 	}
+	g.Reload("test") // the parents stay the same, so their checks say nothing new
+	g.checkNow(t)
+	if n := strings.Count(log.String(), "a parent proxy cannot be used; it is tried last"); n != 1 {
+		t.Errorf("%d lines after a reload:\n%s", n, log)
+	}
 	rows := map[string]bool{}
 	for _, h := range g.health() {
 		rows[h.Name] = h.OK
@@ -89,6 +94,36 @@ func TestParentHealth(t *testing.T) {
 	g.checkNow(t)
 	if code, text := g.readyz(); code != 200 || !strings.Contains(log.String(), `"a parent proxy can be used again" parent=one`) {
 		t.Errorf("one is back: %d\n%s\n%s", code, text, log)
+	}
+}
+
+// A parent that a reload has changed is new: the log says if its checks fail too.
+func TestChangedParentIsReportedAgain(t *testing.T) {
+	g, log, write := readyGateway(t)
+	for i, url := range []string{"http://127.0.0.1:8", "http://127.0.0.1:9"} {
+		write("[[parent]]\nname = \"one\"\nurl = \"" + url + "\"\nhealth = \"1h\"\n" + readySite)
+		g.Reload("test")
+		g.checkNow(t)
+		if n := strings.Count(log.String(), "a parent proxy cannot be used; it is tried last"); n != i+1 {
+			t.Errorf("%s: %d lines:\n%s", url, n, log)
+		}
+	}
+}
+
+// A line about a parent never says that it works and that its checks fail.
+func TestParentLine(t *testing.T) {
+	since := time.Date(2026, 11, 23, 11, 3, 16, 0, time.UTC)
+	const check, pass = "checks fail: parent_unreachable since 2026-11-23T11:04:00Z", "checks pass since 2026-11-23T11:04:00Z"
+	for _, c := range []struct{ state, check, want string }{
+		{"works", "", "works since 2026-11-23T11:03:16Z; 1 flow carried, 0 failed"},
+		{"works", pass, "works since 2026-11-23T11:03:16Z; 1 flow carried, 0 failed; " + pass},
+		{"works", check, check + "; 1 flow carried, 0 failed"},
+		{"parent_auth", check, "parent_auth since 2026-11-23T11:03:16Z; 1 flow carried, 0 failed; " + check},
+	} {
+		s := parentState{Name: "one", URL: "http://10.0.0.1:3128", By: "address", State: c.state, Since: since, Connected: 1, Check: c.check}
+		if got, want := s.String(), "one, http://10.0.0.1:3128, by address: "+c.want; got != want {
+			t.Errorf("%q but wanted %q", got, want)
+		}
 	}
 }
 

@@ -41,6 +41,9 @@ func (g *Gateway) startLines(policy *rules.Policy) string {
 		for _, p := range c.Sources {
 			from = append(from, p.String())
 		}
+		if len(from) == 0 { // its certificate or its login is enough
+			from = []string{"any address"}
+		}
 		row("client", DescribeClient(c)+" from "+strings.Join(from, ", "))
 	}
 	for _, p := range cfg.Parents {
@@ -55,14 +58,14 @@ func (g *Gateway) startLines(policy *rules.Policy) string {
 	if a := reviewAddress(g.sockets.admin, cfg.Admin.TLSCert != ""); a != "" {
 		row("review", a)
 	}
-	w.WriteString(linesToTry(where, cfg.Clients, HostAddresses()))
+	w.WriteString(linesToTry(where, cfg.Clients, HostAddresses(), nameToAsk(policy)))
 	return w.String()
 }
 
 // linesToTry returns two commands to try: for the first HTTP listener and for the
-// first DNS listener. If this host is not one of the clients, the heading says to
+// first DNS listener, which is asked for the name permitted. If this host is not one of the clients, the heading says to
 // try them from a client, because on this host they are denied as unknown_client.
-func linesToTry(where map[string]string, clients []*rules.Client, own []netip.Addr) string {
+func linesToTry(where map[string]string, clients []*rules.Client, own []netip.Addr, permitted string) string {
 	var b strings.Builder
 	heading := "try:\n"
 	line := func(name, format string) {
@@ -78,11 +81,24 @@ func linesToTry(where map[string]string, clients []*rules.Client, own []netip.Ad
 	}
 	line("http", "curl -x http://ADDRESS:PORT https://evil.example/")
 	line("https", "curl -x https://ADDRESS:PORT --proxy-cacert CA.pem https://evil.example/")
-	line("dns", "dig @ADDRESS -p PORT license.sangfor.com")
+	line("dns", "dig @ADDRESS -p PORT "+permitted)
 	if b.Len() == 0 {
 		return ""
 	}
 	return heading + b.String()
+}
+
+// nameToAsk returns the first name that a rule permits to a client; evil.example if rules
+// list no names.
+func nameToAsk(policy *rules.Policy) string {
+	for _, g := range policy.Grants() {
+		for _, n := range g.Names {
+			if !n.Name.IsZero() && !n.Wildcard {
+				return n.Name.String()
+			}
+		}
+	}
+	return "evil.example"
 }
 
 // covers reports whether one of the prefixes contains the address.
