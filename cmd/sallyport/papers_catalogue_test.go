@@ -18,6 +18,58 @@ import (
 	"sallyport/rules"
 )
 
+// mostWords is how many words the first part of the page may have, commands and all: a person who
+// wants the whole job in one go reads no more.
+const mostWords = 900
+
+// The first part of the page is the whole job: its commands, one after the other, bring the example
+// to an export, and only its conflict and its difference exit with 1.
+func TestPapersCatalogueInOneGo(t *testing.T) {
+	page, _, _ := strings.Cut(deployed(t, cataloguePage), "\n# Details\n")
+	dir := t.TempDir()
+	for _, name := range []string{"example-backup-3.html", "example-backup-4.html"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(deployed(t, "docs/"+name)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Chdir(dir)
+	page = strings.ReplaceAll(page, " \\\n     ", "")
+	lines := strings.Split(page, "\n")
+	commands := 0
+	for i, line := range lines {
+		if file, is := strings.CutPrefix(line, "```toml "); is {
+			end := i + 1 + slices.Index(lines[i+1:], "```")
+			edit(t, file, strings.Join(lines[i+1:end], "\n")+"\n")
+		}
+		shell, is := strings.CutPrefix(line, "    ")
+		if !is || strings.HasPrefix(shell, "curl ") || strings.HasPrefix(shell, "sallyport run ") {
+			continue
+		}
+		commands++
+		printed := perform(t, shell)
+		for begins, want := range map[string]string{
+			"sallyport profiles decide draft-3.toml --output":  "backup.toml: 7 rows decided, 0 left\nnext: sallyport profiles check --strict backup.toml\n",
+			"sallyport profiles check --strict backup.toml":    "good: 1 profile, 0 errors, 0 warnings, 3 noted\n",
+			"sallyport check --config site.toml":               "site.toml: good: ",
+			"sallyport profiles merge":                         "; to decide: 1 conflict, 0 undecided\nnext: sallyport profiles decide backup-4.toml\n",
+			"sallyport profiles decide backup-4.toml --output": "backup-4.toml: 1 row decided, 0 left\n",
+			"sallyport profiles check --strict backup-4.toml":  "good: 1 profile, 0 errors, 0 warnings, 2 noted\n",
+			"sallyport profiles diff backup":                   "in use   backup/licence, which NEW does not have: ",
+			"sallyport profiles export --config site.toml":     "left out: udp 514: ",
+		} {
+			if strings.HasPrefix(shell, begins) && !strings.Contains(printed, want) {
+				t.Errorf("%s prints\n%s\nand not %q", shell, printed, want)
+			}
+		}
+	}
+	if commands < 18 {
+		t.Errorf("only %d commands", commands)
+	}
+	if text, err := os.ReadFile("backup.squid.conf"); err != nil || !strings.Contains(string(text), "agents.backup.example") {
+		t.Errorf("%v\n%s", err, text)
+	}
+}
+
 // cataloguePage is the page whose commands depend on each other.
 const cataloguePage = "docs/catalogue.md"
 
@@ -38,7 +90,12 @@ func TestPapersCatalogue(t *testing.T) {
 	var out []string
 	lines := strings.Split(page, "\n")
 	commands := 0
-	for i := 0; i < len(lines); i++ {
+	details := slices.Index(lines, "# Details")
+	if n := len(strings.Fields(strings.Join(lines[:max(details, 0)], " "))); details < 0 || n > mostWords {
+		t.Errorf("the whole job has %d words, more than %d", n, mostWords)
+	}
+	out = append(out, lines[:details]...)
+	for i := details; i < len(lines); i++ {
 		line := lines[i]
 		out = append(out, line)
 		if file, is := strings.CutPrefix(line, "```toml "); is {
@@ -155,6 +212,9 @@ func perform(t *testing.T, shell string) string {
 			t.Fatal(err)
 		}
 		return ""
+	}
+	if words[1] == "denials" {
+		record(t) // a gateway has run
 	}
 	code, stdout, stderr := command(t, "", words[1:]...)
 	if differs := words[1] == "explain" || words[2] == "diff" || words[2] == "merge"; code > 1 || code == 1 && !differs {

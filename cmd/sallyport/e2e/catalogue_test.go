@@ -51,7 +51,7 @@ func TestCatalogueOfTheGuide(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	page := string(text)
+	_, page, _ := strings.Cut(string(text), "\n# Details\n") // the part with the rows edited by hand
 	ns := newNetns(t, "catalogue")
 	e := &exporter{binary: builtBinary(t), dir: t.TempDir(), ns: ns}
 	imported := func(version string) string {
