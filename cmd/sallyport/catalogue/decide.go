@@ -153,7 +153,7 @@ func reviewedFile(draft merge.Text) string {
 }
 
 // decisions reads the flags.
-func (o *decideOptions) decisions() (out []merge.Decision, err error) {
+func (o *decideOptions) decisions() (out []merge.Choice, err error) {
 	for _, kind := range []struct {
 		verdict merge.Verdict
 		values  []string
@@ -163,7 +163,7 @@ func (o *decideOptions) decisions() (out []merge.Decision, err error) {
 			if strings.TrimSpace(reason) == "" || id == "" {
 				return nil, commandline.Usage("--%s %q: write ID=REASON; the reason goes into the profile", kind.verdict, value)
 			}
-			out = append(out, merge.Decision{ID: id, Verdict: kind.verdict, Reason: strings.TrimSpace(reason)})
+			out = append(out, merge.Choice{ID: id, Verdict: kind.verdict, Reason: strings.TrimSpace(reason)})
 		}
 	}
 	return out, nil
@@ -171,7 +171,7 @@ func (o *decideOptions) decisions() (out []merge.Decision, err error) {
 
 // nameSubjects adds to the reason of each accepted rule the name that a warning of profiles check asks for:
 // the person has seen the warning, and answers it.
-func nameSubjects(decisions []merge.Decision, data []byte, shipped []*rules.Profile) {
+func nameSubjects(decisions []merge.Choice, data []byte, shipped []*rules.Profile) {
 	_, findings := lint.Texts([]lint.Text{{File: "the result", Data: data}}, shipped)
 	for i := range decisions {
 		d := &decisions[i]

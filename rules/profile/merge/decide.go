@@ -22,17 +22,17 @@ const (
 	LeaveOut Verdict = "leave-out" // no rule
 )
 
-// A Decision is about one row: the ID of the rule that its NOTE proposes, or "line-N" with the
+// A Choice is about one row: the ID of the rule that its NOTE proposes, or "line-N" with the
 // number of the NOTE's line. The Reason goes into the note of the rule, or into the comment of a row
 // that is left out.
-type Decision struct {
+type Choice struct {
 	ID      string
 	Verdict Verdict
 	Reason  string
 }
 
 // Decide returns the profile with the decisions. The error lists every decision that does not fit.
-func Decide(t Text, decisions []Decision) ([]byte, error) {
+func Decide(t Text, decisions []Choice) ([]byte, error) {
 	f, problems := split(t)
 	if err := problems.Err(); err != nil {
 		return nil, err
@@ -84,7 +84,7 @@ func (f *file) lineOf(e *entry) int {
 }
 
 // decide changes the lines of one entry. It returns why it cannot.
-func (m *merger) decide(e *entry, d Decision) string {
+func (m *merger) decide(e *entry, d Choice) string {
 	if e.rule != nil {
 		switch d.Verdict {
 		case LeaveOut:
@@ -194,7 +194,7 @@ func withReason(lines []string, reason string) []string {
 }
 
 // leftOutLines is the comment in place of a row that is left out.
-func leftOutLines(d Decision, id, row string) []string {
+func leftOutLines(d Choice, id, row string) []string {
 	if id == "" {
 		id = "a row"
 	}

@@ -65,30 +65,30 @@ func TestDecide(t *testing.T) {
 	gone := "# NOTE: \"a\" is no rule yet: the document does not have the row any more.\n#   the row was: a.example | tcp 443 | A\n#   your rule until now:\n" + comment(rule("a", "mine.example", https, "A"))
 	for _, c := range []struct {
 		what, block string
-		decision    Decision
+		decision    Choice
 		want        []string // in the result; of an error, all of it
 		fails       bool
 	}{
-		{"a footnote makes two rules and a feature", split2, Decision{"u", Accept, `ask "us"`}, []string{
+		{"a footnote makes two rules and a feature", split2, Choice{"u", Accept, `ask "us"`}, []string{
 			"\n[[feature]]\nname    = \"u\"\nmeaning = \"if you like\"\n\n[[rule]]\nid      = \"u\"\n", "to      = [\"*.u.example\"]\n",
 			`note    = "The document notes: \"x\" ask \"us\""` + "\nsection", "\n\n[[rule]]\nid      = \"u-old\"\n", "note    = \"ask \\\"us\\\"\"\nsection = \"1\"\n"}, false},
-		{"a party of the site is bound", party, Decision{"syslog-server", Accept, "ours"}, []string{"roles   = [\"server\"]\nbinds   = [\"syslog-server\"]\n", "to      = [\"role:syslog-server\"]\nudp", `note    = "ours"`}, false},
-		{"a row is left out", party, Decision{"syslog-server", LeaveOut, "not\nused"}, []string{"\n# syslog-server: no rule. not used\n#   Your syslog server | UDP 514\n"}, false},
-		{"a row without a proposal is left out", bare, Decision{"line-14", LeaveOut, "a title"}, []string{"# a row: no rule. a title\n#   Other services\n"}, false},
-		{"a row without a proposal is accepted", bare, Decision{"line-14", Accept, "x"}, []string{"f.toml:14: line-14: the NOTE proposes no rule: write one in its place, or --leave-out"}, true},
-		{"no destination", empty, Decision{"row-13", Accept, "x"}, []string{"f.toml:14: row-13: the proposal lacks the destinations or the ports: write the rule in its place"}, true},
-		{"a warning is answered", beside, Decision{"a", Accept, "asked: b.example too"}, []string{"\n\n[[rule]]\nid      = \"a\"", `note    = "asked: b.example too"`}, false},
-		{"a rule is left out", beside, Decision{"a", LeaveOut, "a misprint"}, []string{"# a: no rule. a misprint\n#   a.example | tcp 443 | A\n"}, false},
-		{"a rule has no other side", beside, Decision{"a", Keep, "x"}, []string{"f.toml:15: a: it is no conflict: --accept or --leave-out"}, true},
-		{"the document's side of a conflict", conflict, Decision{"a", Accept, "x"}, []string{"to      = [\"a.example\"]\ntcp     = [443, 8443]\n"}, false},
-		{"my side of a conflict", conflict, Decision{"a", Keep, "x"}, []string{"to      = [\"mine.example\"]\ntcp     = [443]\n"}, false},
-		{"the document has no side", gone, Decision{"a", Accept, "x"}, []string{"f.toml:14: a: the document has no rule for it any more: --keep your rule, or --leave-out"}, true},
-		{"my rule stays", gone, Decision{"a", Keep, "x"}, []string{"to      = [\"mine.example\"]"}, false},
-		{"an unknown id", party, Decision{"syslog", Accept, "x"}, []string{`f.toml: no NOTE and no rule has the id "syslog"; sallyport profiles decide f.toml lists them`}, true},
+		{"a party of the site is bound", party, Choice{"syslog-server", Accept, "ours"}, []string{"roles   = [\"server\"]\nbinds   = [\"syslog-server\"]\n", "to      = [\"role:syslog-server\"]\nudp", `note    = "ours"`}, false},
+		{"a row is left out", party, Choice{"syslog-server", LeaveOut, "not\nused"}, []string{"\n# syslog-server: no rule. not used\n#   Your syslog server | UDP 514\n"}, false},
+		{"a row without a proposal is left out", bare, Choice{"line-14", LeaveOut, "a title"}, []string{"# a row: no rule. a title\n#   Other services\n"}, false},
+		{"a row without a proposal is accepted", bare, Choice{"line-14", Accept, "x"}, []string{"f.toml:14: line-14: the NOTE proposes no rule: write one in its place, or --leave-out"}, true},
+		{"no destination", empty, Choice{"row-13", Accept, "x"}, []string{"f.toml:14: row-13: the proposal lacks the destinations or the ports: write the rule in its place"}, true},
+		{"a warning is answered", beside, Choice{"a", Accept, "asked: b.example too"}, []string{"\n\n[[rule]]\nid      = \"a\"", `note    = "asked: b.example too"`}, false},
+		{"a rule is left out", beside, Choice{"a", LeaveOut, "a misprint"}, []string{"# a: no rule. a misprint\n#   a.example | tcp 443 | A\n"}, false},
+		{"a rule has no other side", beside, Choice{"a", Keep, "x"}, []string{"f.toml:15: a: it is no conflict: --accept or --leave-out"}, true},
+		{"the document's side of a conflict", conflict, Choice{"a", Accept, "x"}, []string{"to      = [\"a.example\"]\ntcp     = [443, 8443]\n"}, false},
+		{"my side of a conflict", conflict, Choice{"a", Keep, "x"}, []string{"to      = [\"mine.example\"]\ntcp     = [443]\n"}, false},
+		{"the document has no side", gone, Choice{"a", Accept, "x"}, []string{"f.toml:14: a: the document has no rule for it any more: --keep your rule, or --leave-out"}, true},
+		{"my rule stays", gone, Choice{"a", Keep, "x"}, []string{"to      = [\"mine.example\"]"}, false},
+		{"an unknown id", party, Choice{"syslog", Accept, "x"}, []string{`f.toml: no NOTE and no rule has the id "syslog"; sallyport profiles decide f.toml lists them`}, true},
 	} {
 		f := fileOf("1", c.block)
 		f.File = "f.toml"
-		data, err := Decide(f, []Decision{c.decision})
+		data, err := Decide(f, []Choice{c.decision})
 		got := string(data)
 		if err != nil {
 			got = err.Error()
@@ -110,7 +110,7 @@ func TestDecide(t *testing.T) {
 		}
 	}
 	twice := fileOf("1", party)
-	if _, err := Decide(twice, []Decision{{"syslog-server", Accept, "x"}, {"syslog-server", LeaveOut, "y"}}); err == nil || !strings.Contains(err.Error(), "is decided twice") {
+	if _, err := Decide(twice, []Choice{{"syslog-server", Accept, "x"}, {"syslog-server", LeaveOut, "y"}}); err == nil || !strings.Contains(err.Error(), "is decided twice") {
 		t.Error(err)
 	}
 }
@@ -124,7 +124,7 @@ func comment(s string) string {
 // left out stays out.
 func TestMergeOfDecisions(t *testing.T) {
 	old, next := fileOf("1", split2, party), fileOf("2", split2, party)
-	data, err := Decide(old, []Decision{{"u", Accept, "asked"}, {"syslog-server", LeaveOut, "not used"}})
+	data, err := Decide(old, []Choice{{"u", Accept, "asked"}, {"syslog-server", LeaveOut, "not used"}})
 	if err != nil {
 		t.Fatal(err)
 	}
