@@ -15,7 +15,7 @@ const (
 	hasWild              // the list has *.name
 	hasBelow             // the list has names below it
 	hasNear              // the key is no public suffix, so the names below it count as similar
-	isFull   = 1 << 7    // in the first key of a bucket: a key of this bucket is in the next bucket
+	isPast   = 1 << 7    // no property of a key: see listBucket
 )
 
 // A listTable holds the names of a List. The zero listTable is empty.
@@ -25,7 +25,10 @@ type listTable struct {
 	longest int    // octets of the longest key
 }
 
-// A listBucket has room for eight keys, and the size of a cache line.
+// A listBucket has room for eight keys, and the size of a cache line. A key that finds its
+// bucket full is in the next bucket that has room. It marks each bucket that it passes with
+// isPast, in the octet of has that three bits of its hash choose. So most look-ups of other
+// keys end at a full bucket, too.
 type listBucket struct {
 	tags  [2]uint64 // 16 bits of each key's hash; 0: no key
 	start [8]uint32 // where each key begins in text
@@ -60,7 +63,7 @@ func (t *listTable) insert(key string, start uint32, has uint8) *uint8 {
 				return &b.has[lane]
 			}
 		}
-		b.has[0] |= isFull
+		b.has[h>>32&7] |= isPast
 	}
 }
 
@@ -80,16 +83,16 @@ func (t *listTable) find(h uint64, key string) (has uint8, start uint32) {
 	tag := (h>>48 | 1) * lanes
 	for i := t.home(h); ; i = t.next(i) {
 		b := &t.buckets[i]
-		for half, tags := range b.tags {
-			y := tags ^ tag
-			for m := (y - lanes) &^ y & (lanes << 15); m != 0; m &= m - 1 {
-				lane := half<<2 | bits.TrailingZeros64(m)>>4&3
-				if at := int(b.start[lane]); int(b.size[lane]) == len(key) && t.text[at:at+len(key)] == key {
-					return b.has[lane] &^ isFull, b.start[lane]
-				}
+		// Both halves at once: the processor cannot predict in which of them a key is.
+		y, z := b.tags[0]^tag, b.tags[1]^tag
+		for m := (y-lanes)&^y&(lanes<<15)>>1 | (z-lanes)&^z&(lanes<<15); m != 0; m &= m - 1 {
+			bit := bits.TrailingZeros64(m)
+			lane := bit>>4&3 | bit&1<<2
+			if at := int(b.start[lane]); int(b.size[lane]) == len(key) && t.text[at:at+len(key)] == key {
+				return b.has[lane] &^ isPast, b.start[lane]
 			}
 		}
-		if b.has[0]&isFull == 0 {
+		if b.has[h>>32&7]&isPast == 0 {
 			return 0, 0
 		}
 	}

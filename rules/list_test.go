@@ -182,6 +182,33 @@ func randomListAddr(r *rand.Rand) netip.Addr {
 	return netip.MustParseAddr([]string{"2001:db8::1", "2001:db8:1::7", "2001:db9::", "192.0.2.1", "192.0.2.2", "1.1.1.1", "127.0.0.1", "128.0.0.1", "255.255.255.255", "::"}[r.IntN(10)])
 }
 
+// With many names, many buckets of the table are full. Every name is still found, on its own
+// line, and no other name is.
+func TestListFindsEveryName(t *testing.T) {
+	names := listedNames(20_000)
+	listed := names[:10_000]
+	l, _ := listOf(t, listed...)
+	passed := 0
+	for _, b := range l.names.buckets {
+		for _, has := range b.has {
+			passed += int(has / isPast)
+		}
+	}
+	if passed < 100 {
+		t.Errorf("%d marks of full buckets: the test proves nothing", passed)
+	}
+	for i, s := range names {
+		wantFile, wantLine := "allow.txt", i+1
+		if i >= len(listed) {
+			wantFile, wantLine = "", 0
+		}
+		n := mustName(s)
+		if file, line := l.Find(n); l.Has(n) != (wantLine != 0) || file != wantFile || line != wantLine {
+			t.Errorf("%s: listed %v, at %s:%d; want %s:%d", s, l.Has(n), file, line, wantFile, wantLine)
+		}
+	}
+}
+
 // The first of two equal entries stays, so its line is reported.
 func TestListRepeats(t *testing.T) {
 	var b ListBuilder

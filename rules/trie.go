@@ -94,6 +94,9 @@ func (t *suffixTrie) whole(n Name) uint32 {
 // whose value has a bit of other, and where that parent begins in n. Values are 0 if
 // there is none.
 func (t *suffixTrie) parents(n Name, one, other uint32) (deepest, otherDeepest uint32, at int) {
+	if len(t.buckets) == 0 {
+		return 0, 0, 0
+	}
 	h, end, depth := uint64(hashSeed), len(n.s), 0
 	for ; end > 0; end -= 8 {
 		x := wordBefore(n.s, end)
