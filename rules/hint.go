@@ -25,7 +25,8 @@ func hint(a *Attempt, d *Decision, documented func(*Attempt, *Decision) string) 
 	if d.Verdict == Allow && !d.Would {
 		return ""
 	}
-	return hintDenial(a, d, documented) + d.policy.notCovered(a, d)
+	h := hintDenial(a, d, documented)
+	return h + d.policy.notCovered(a, d, h)
 }
 
 // hintDenial is hint without what concerns known denials.

@@ -58,25 +58,28 @@ func hintSystem(a *Attempt, d *Decision) string {
 	case shipped != nil:
 		text += fmt.Sprintf("known = [%q] in client %q would put its denials apart", shipped.Set, d.Client.Name)
 	default:
-		text += fmt.Sprintf("a [[known]] with host = %q would put its denials apart", n)
+		text += fmt.Sprintf("%s%q would put its denials apart", knownCure, n)
 	}
 	return text + "; if the site needs it, add a [[rule]] with a reason"
 }
 
-// notCovered says that a [[known]] for the names below a name does not cover the name itself; "" if
-// there is no such [[known]].
-func (p *Policy) notCovered(a *Attempt, d *Decision) string {
+// knownCure begins the advice to write a [[known]] for a name.
+const knownCure = "a [[known]] with host = "
+
+// notCovered says, behind the hint so far, that a [[known]] for the names below a name does not cover
+// the name itself; "" if there is no such [[known]].
+func (p *Policy) notCovered(a *Attempt, d *Decision, hint string) string {
 	n := a.Target()
-	if p == nil || p.known == nil || n.IsZero() || p.knownOf(a, d) != nil {
+	if p == nil || p.known == nil || n.IsZero() || d.Client == nil || !d.Why().Fixable() || p.knownOf(a, d) != nil {
 		return ""
 	}
-	client := ""
-	if d.Client != nil {
-		client = d.Client.Name
-	}
 	for _, k := range p.known.names[n.s] {
-		if is, _ := path.Match(k.Host, "x."+n.s); is && IsGlob(k.Host) && k.covers(client, a.Dest.Port(), d.Why(), time.Time{}) {
-			return fmt.Sprintf("; the [[known]] on line %d has %s, which does not cover %s itself: a [[known]] for that name would", k.Line, k.Host, n)
+		if is, _ := path.Match(k.Host, "x."+n.s); is && IsGlob(k.Host) && k.covers(d.Client.Name, a.Dest.Port(), d.Why(), time.Time{}) {
+			text := fmt.Sprintf("; the [[known]] on line %d has %s, which does not cover %s itself", k.Line, k.Host, n)
+			if !strings.Contains(hint, knownCure) {
+				text += fmt.Sprintf(": %s%q would", knownCure, n)
+			}
+			return text
 		}
 	}
 	return ""
