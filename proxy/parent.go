@@ -100,12 +100,12 @@ func (p *Proxy) through(ctx context.Context, d rules.Decision, a rules.Attempt, 
 	targets := targetsOf(name, port, addrs)
 	var err error
 	for i, target := range targets {
+		a.Dest = netip.AddrPortFrom(target.Addr, port) // also in the record of a failure: it says what the parent was to be asked for
 		var l link
 		if l, err = p.reachParent(ctx, d.Own, a.Generation, parent, last); err != nil {
 			return link{}, a, err
 		}
 		if err = p.ask(ctx, l, target); err == nil {
-			a.Dest = netip.AddrPortFrom(target.Addr, port)
 			return l, a, nil
 		}
 		peek.Reset(l.tcp)

@@ -100,8 +100,8 @@ func TestSOCKS5ParentReplies(t *testing.T) {
 		if _, fault, hint := w.refused("a.example:443"); fault != c.fault || hint != c.hint {
 			t.Errorf("%q: %s %s", c.reply, fault, hint)
 		}
-		if end := w.wantClosed(); end.Cause.DialFault() != c.fault {
-			t.Errorf("%q: recorded %v", c.reply, end.Cause)
+		if end := w.wantClosed(); end.Cause.DialFault() != c.fault || end.Attempt.DialedBy() != "address" {
+			t.Errorf("%q: recorded %v by %q", c.reply, end.Cause, end.Attempt.DialedBy())
 		}
 	}
 }

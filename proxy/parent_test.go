@@ -171,8 +171,8 @@ func TestParentFaults(t *testing.T) {
 		if status != c.status || fault != c.fault || hint != c.hint {
 			t.Errorf("%s: %d %s %q, want %d %s %q", c.what, status, fault, hint, c.status, c.fault, c.hint)
 		}
-		if end := w.wantClosed(); end.Cause.DialFault() != c.fault || end.Attempt.Parent == nil {
-			t.Errorf("%s: the end is recorded as %v, parent %v", c.what, end.Cause, end.Attempt.Parent)
+		if end := w.wantClosed(); end.Cause.DialFault() != c.fault || end.Attempt.Parent == nil || end.Attempt.DialedBy() != "address" {
+			t.Errorf("%s: the end is recorded as %v, parent %v by %q", c.what, end.Cause, end.Attempt.Parent, end.Attempt.DialedBy())
 		}
 		if strings.Count(parent.received(), "CONNECT ") > 1 {
 			t.Errorf("%s: asked again: %q", c.what, parent.received())
@@ -188,6 +188,9 @@ func TestParentUnreachable(t *testing.T) {
 	w.parented(parentKeys)
 	if status, fault, hint := w.refused("a.example:443"); status != 502 || fault != "parent_unreachable" || hint != "There is no connection to the parent proxy corporate: it is down, or a firewall is between." {
 		t.Errorf("%d %s %s", status, fault, hint)
+	}
+	if end := w.wantClosed(); end.Attempt.DialedBy() != "address" || end.Attempt.Dest.String() != "8.8.8.8:443" {
+		t.Errorf("recorded by %q, to %v", end.Attempt.DialedBy(), end.Attempt.Dest)
 	}
 	w.onlyTo(parentAt)
 	if stats := w.p.Parents(); len(stats) != 1 || stats[0].Last != rules.ParentUnreachable || stats[0].Failed[rules.ParentUnreachable] != 1 {
