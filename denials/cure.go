@@ -59,7 +59,7 @@ func whyNever(r rules.Reason) string {
 	case rules.QUIC:
 		return "clients fall back to TCP by themselves"
 	case rules.Self:
-		return "the destination is sallyport itself; no rule can permit that"
+		return "the destination is sallyport itself, a parent proxy or a sink; no rule can permit that"
 	case rules.TypeNotAllowed:
 		return "only A, AAAA, HTTPS, SVCB, DS and DNSKEY are looked up, and no rule changes that: other types could carry data out"
 	case rules.PrivateAddress:

@@ -75,7 +75,7 @@ func (s *Site) verify(sg *Suggestion) (rest []*Suggestion) {
 func stillNever(still rules.Reason, c *change) string {
 	switch {
 	case still == rules.Self:
-		return whyNever(rules.Self) + ": the name resolves to an address of sallyport"
+		return whyNever(rules.Self) + ": the name resolves to its address"
 	case still == rules.PrivateAddress && c.site != nil && isAddress(c.site.host):
 		return "the address stands for a private IPv4 address, behind a translator or a tunnel: no rule and no prefix in [resolve] private can permit it"
 	}

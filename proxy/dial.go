@@ -174,7 +174,7 @@ func (p *Proxy) resolveReachable(ctx context.Context, d rules.Decision, a rules.
 	port := a.Dest.Port()
 	reached := addrs[:0:0]
 	for _, addr := range addrs {
-		if p.reach(&d, netip.AddrPortFrom(addr, port)) == rules.ReasonNone {
+		if d.Reach(netip.AddrPortFrom(addr, port)) == rules.ReasonNone {
 			reached = append(reached, addr)
 		}
 	}
@@ -252,7 +252,7 @@ func (p *Proxy) overLimit(a rules.Attempt, detail string) *deniedError {
 // answer is a denial, and it is recorded.
 func (p *Proxy) unreachable(d rules.Decision, a rules.Attempt, addr netip.AddrPort) *deniedError {
 	a.Dest, a.Provisional = addr, true
-	if a.Fault = p.reach(&d, addr); a.Fault == rules.ReasonNone {
+	if a.Fault = d.Reach(addr); a.Fault == rules.ReasonNone {
 		a.Fault = rules.PrivateAddress // d reaches it, but it is not the address that was dialed
 	}
 	return &deniedError{a, p.cfg.Gate.Decide(a)}
@@ -261,7 +261,7 @@ func (p *Proxy) unreachable(d rules.Decision, a rules.Attempt, addr netip.AddrPo
 // verify checks the socket itself: it must be connected to an address that d reaches.
 func (p *Proxy) verify(conn *net.TCPConn, d rules.Decision, a rules.Attempt) (link, rules.Attempt, error) {
 	remote := p.remote(conn)
-	if remote.Port() != a.Dest.Port() || p.reach(&d, remote) != rules.ReasonNone {
+	if remote.Port() != a.Dest.Port() || d.Reach(remote) != rules.ReasonNone {
 		peek.Reset(conn)
 		return link{}, a, p.unreachable(d, a, remote)
 	}

@@ -74,18 +74,6 @@ func announceParent(a *rules.Attempt, route *rules.Route, addrs []netip.Addr) {
 	}
 }
 
-// reach is Reach of d, but a parent or a sink that has a name is no destination either.
-func (p *Proxy) reach(d *rules.Decision, dest netip.AddrPort) rules.Reason {
-	why := d.Reach(dest)
-	if parents := d.Parents(); why == rules.ReasonNone && len(parents) > 0 && p.parents.has(parents, dest) {
-		return rules.Self
-	}
-	if why == rules.ReasonNone && len(d.Sinks()) > 0 && p.cfg.Reserved != nil && p.cfg.Reserved(dest) {
-		return rules.Self
-	}
-	return why
-}
-
 // through connects to a's destination by one parent.
 func (p *Proxy) through(ctx context.Context, d rules.Decision, a rules.Attempt, addrs []netip.Addr, parent *rules.Parent, plain, last bool) (link, rules.Attempt, error) {
 	name, port := a.Target(), a.Dest.Port()
@@ -161,7 +149,7 @@ func (p *Proxy) reachParent(ctx context.Context, own func(netip.AddrPort) bool, 
 			return link{}, &parentError{parent: parent, cause: rules.ParentUnreachable, broken: true, err: errOwnParent}
 		}
 	}
-	p.parents.remember(parent, addrs)
+	p.cfg.Found.Remember(parent.At.Name, addrs, time.Now())
 	tcp, err := p.race(ctx, addrs, parent.At.Port)
 	if err != nil {
 		return link{}, notReached(parent, err)

@@ -1,4 +1,4 @@
-// Parent check: tries a parent without a flow, and finds the address of a parent that has a name.
+// Parent check: tries a parent without a flow.
 
 package proxy
 
@@ -40,18 +40,4 @@ func (p *Proxy) check(ctx context.Context, parent *rules.Parent) error {
 	return p.speak(ctx, l, func() error {
 		return exchangeSOCKS(l, func(c io.ReadWriter) error { return beginSOCKS(c, parent) })
 	})
-}
-
-// FindParent looks up the name of a parent, so that its address is no destination before the first
-// flow goes through it.
-func (p *Proxy) FindParent(ctx context.Context, parent *rules.Parent) error {
-	ctx, cancel := context.WithTimeout(ctx, p.limits.Dial)
-	defer cancel()
-	addrs, err := p.parentAddrs(ctx, p.cfg.Generation(), parent)
-	var failed *parentError
-	if errors.As(err, &failed) {
-		return failed.err
-	}
-	p.parents.remember(parent, addrs)
-	return err
 }

@@ -6,7 +6,6 @@ package proxy
 import (
 	"bytes"
 	"errors"
-	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -15,13 +14,8 @@ import (
 	"sallyport/rules"
 )
 
-const (
-	// failedFor is how long a parent that could not be used is tried after the others.
-	failedFor = 30 * time.Second
-	// addressFor is how long an address of a parent's name is no destination after the last look-up
-	// that had it. Names of proxies rotate among several addresses.
-	addressFor = time.Hour
-)
+// failedFor is how long a parent that could not be used is tried after the others.
+const failedFor = 30 * time.Second
 
 // ParentStats is what a Proxy knows about one parent.
 type ParentStats struct {
@@ -45,7 +39,6 @@ type parentState struct {
 	ParentStats
 	of     *rules.Parent // as configured when it was last chosen or checked
 	broken time.Time     // when it last could not be used; zero: never, or it was used since
-	addrs  map[netip.AddrPort]time.Time
 }
 
 // state returns the state of a parent. The caller holds the lock.
@@ -160,44 +153,6 @@ func parentCause(err error) (cause rules.Cause, failed *parentError, known bool)
 		return failed.cause, failed, true
 	}
 	return rules.EndClean, nil, false
-}
-
-// remember keeps the addresses of a parent: they are never destinations.
-func (t *parentTable) remember(p *rules.Parent, addrs []netip.Addr) {
-	if p.At.Addr.IsValid() {
-		return // the policy knows it
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	s, now := t.state(p), time.Now()
-	if s.addrs == nil {
-		s.addrs = map[netip.AddrPort]time.Time{}
-	}
-	for at, seen := range s.addrs {
-		if now.Sub(seen) > addressFor {
-			delete(s.addrs, at)
-		}
-	}
-	for _, addr := range addrs {
-		s.addrs[netip.AddrPortFrom(addr, p.At.Port)] = now
-	}
-}
-
-// has reports whether dest is an address of one of parents that has a name.
-func (t *parentTable) has(parents []*rules.Parent, dest netip.AddrPort) bool {
-	if !slices.ContainsFunc(parents, func(p *rules.Parent) bool { return p.At.Port == dest.Port() && !p.At.Name.IsZero() }) {
-		return false
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return slices.ContainsFunc(parents, func(p *rules.Parent) bool {
-		s := t.all[p.Name]
-		if s == nil || p.At.Port != dest.Port() {
-			return false
-		}
-		_, there := s.addrs[dest]
-		return there
-	})
 }
 
 // Parents returns what is known about each parent that was used or checked, by name.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -265,9 +266,14 @@ func TestParentWithAName(t *testing.T) {
 	if !strings.Contains(parent.received(), "CONNECT 8.8.8.8:443") {
 		t.Errorf("the parent got %q", parent.received())
 	}
-	if p := netip.MustParseAddrPort("8.8.8.6:443"); !w.p.parents.has(w.live.Policy().Parents(), p) {
-		t.Error("the parent's address is not remembered")
+	if _, resp, _ := w.connectTo("8.8.8.6:443", ""); resp.StatusCode != 403 {
+		t.Errorf("the parent's address as destination: %s", resp.Status)
 	}
+	w.eventually("a denial as self", func() bool {
+		return slices.ContainsFunc(w.journal.decisions(), func(r record) bool {
+			return r.a.Dest == netip.MustParseAddrPort("8.8.8.6:443") && r.d.Why() == rules.Self
+		})
+	})
 }
 
 // A parent that leads back to sallyport: the loop ends at once.

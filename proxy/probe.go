@@ -53,7 +53,7 @@ func (p *Proxy) DialOne(ctx context.Context, d rules.Decision, a rules.Attempt, 
 		return p.opened(p.connectAny(ctx, d, a, nil, false))
 	}
 	dest := netip.AddrPortFrom(addr, a.Dest.Port())
-	if r := p.reach(&d, dest); r != rules.ReasonNone {
+	if r := d.Reach(dest); r != rules.ReasonNone {
 		return nil, a, p.unreachable(d, a, dest)
 	}
 	return p.opened(p.connectAny(ctx, d, a, []netip.Addr{addr}, false))

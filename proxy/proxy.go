@@ -41,9 +41,8 @@ type Config struct {
 	// may. d is the grant. nil: there is no limit.
 	AdmitName func(client netip.Addr, d rules.Decision, name rules.Name) string
 
-	// Reserved reports whether an address belongs to a sink that has a name: it is no destination.
-	// nil: no sink has one.
-	Reserved func(dest netip.AddrPort) bool
+	// Found gets the addresses of parents that have a name. nil: nothing keeps them.
+	Found *rules.Found
 	// Pinned returns the names for which the DNS filter gave the client this address. nil:
 	// there are none.
 	Pinned func(client, addr netip.Addr) []rules.Name

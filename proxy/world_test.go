@@ -83,11 +83,11 @@ func impatient(c *Config) { c.Limits.Sniff, c.Limits.Head = 300*time.Millisecond
 // newWorld starts a proxy with both front ends. change may be nil.
 func newWorld(t testing.TB, change func(*Config)) *world {
 	t.Helper()
-	w := &world{t: t, live: new(rules.Live), names: worldNames(), origins: map[netip.AddrPort]*origin{}, peers: map[string]netip.AddrPort{}}
+	w := &world{t: t, live: new(rules.Live), names: worldNames(), origins: map[netip.AddrPort]*origin{}, own: rules.Own{Found: new(rules.Found)}, peers: map[string]netip.AddrPort{}}
 	w.journal = &recorder{next: w.live}
 	var flows atomic.Uint64
 	cfg := Config{
-		Gate: w.journal, Generation: w.live.Load, Closed: w.journal.closed, Lookup: w.lookup, Connect: w.connect,
+		Gate: w.journal, Generation: w.live.Load, Closed: w.journal.closed, Lookup: w.lookup, Connect: w.connect, Found: w.own.Found,
 		NextFlow: func() uint64 { return flows.Add(1) },
 		Limits:   Limits{Sniff: 10 * time.Second, Head: 10 * time.Second},
 		textWait: time.Second, pinWait: 250 * time.Millisecond, // a test that sends byte by byte may be interrupted for a long time

@@ -14,7 +14,7 @@ import (
 func Compile(c *Spec, own Own, now time.Time) (*Policy, Problems) {
 	p := &Policy{
 		clients: newSourceTable(), private: c.Private, nat64: c.NAT64, discover: c.NAT64Discover, echDeny: c.ECHDeny, strict: c.StrictDestination, unproven: c.Unproven,
-		own: own, parents: c.Parents, sinks: c.Sinks, profiles: c.Profiles, revision: c.Revision,
+		own: own, parents: c.Parents, services: servicesOf(c), profiles: c.Profiles, revision: c.Revision,
 	}
 	var problems Problems
 	rules := map[string][]*Rule{}

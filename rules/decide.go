@@ -71,7 +71,7 @@ func (p *Policy) refuse(d *Decision, a *Attempt, target Name) Reason {
 	if target.IsZero() && p.leadsBack(a.Dest) || a.Original.IsValid() && p.leadsBack(a.Original) {
 		return Self
 	}
-	if len(p.parents)+len(p.sinks) > 0 && !target.IsZero() && a.Via != ViaDNS && p.reserved(Authority{Name: target, Port: a.Dest.Port()}) {
+	if len(p.services) > 0 && !target.IsZero() && a.Via != ViaDNS && p.serviceAt(Authority{Name: target, Port: a.Dest.Port()}) != nil {
 		return Self
 	}
 	if target.IsZero() && p.IsSynthetic(a.Dest.Addr()) {

@@ -76,8 +76,8 @@ var reasonTexts = [reasonCount]reasonText{
 		Cure:    "give the client its certificate or password (docs/identity.md); `detail` says what was wrong",
 	}},
 	Self: {"self", Explanation{
-		Meaning: "The destination is one of sallyport's own listeners; no rule can permit that.",
-		Cause:   "a proxy loop: the client names sallyport as the destination, or a name resolves to sallyport; or the client tries to use the parent proxy itself",
+		Meaning: "The destination is one of sallyport's own listeners, a parent proxy or a sink; no rule can permit that.",
+		Cause:   "a proxy loop: the client names sallyport as the destination, or a name resolves to sallyport; or the client tries to use the parent proxy or the sink itself",
 		Cure:    "nothing to permit; correct the client's settings",
 	}},
 	SNIMismatch: {"sni_mismatch", Explanation{

@@ -31,10 +31,7 @@ func hint(a *Attempt, d *Decision, documented func(*Attempt, *Decision) string) 
 
 // hintDenial is hint without what concerns known denials.
 func hintDenial(a *Attempt, d *Decision, documented func(*Attempt, *Decision) string) string {
-	if h := hintParent(a, d); h != "" {
-		return h
-	}
-	if h := hintSink(a, d); h != "" {
+	if h := hintService(a, d); h != "" {
 		return h
 	}
 	if h := hintWithoutRule(a, d); h != "" {
@@ -128,6 +125,8 @@ func hintWithoutRule(a *Attempt, d *Decision) string {
 		return fmt.Sprintf("permitted for %s:%d, but the Host header names %s:%d", orAddress(a), a.Dest.Port(), shown, a.HostPort)
 	case PrivateAddress:
 		return hintPrivate(a, d)
+	case Self: // not a parent or a sink: hintService has those
+		return detailed("The destination is one of sallyport's own listeners; no rule can permit that.", a)
 	case TypeNotAllowed:
 		return fmt.Sprintf("%s is permitted; type %d is not looked up, only A, AAAA, HTTPS, SVCB, DS and DNSKEY are", a.Authority, a.QType)
 	case Unauthenticated:
@@ -146,11 +145,13 @@ func hintWithoutRule(a *Attempt, d *Decision) string {
 }
 
 // withDetail returns what to do about a reason, and what was found out.
-func withDetail(r Reason, a *Attempt) string {
+func withDetail(r Reason, a *Attempt) string { return detailed(r.Help(), a) }
+
+func detailed(text string, a *Attempt) string {
 	if a.Detail == "" {
-		return r.Help()
+		return text
 	}
-	return strings.TrimSuffix(r.Help(), ".") + ": " + a.Detail
+	return strings.TrimSuffix(text, ".") + ": " + a.Detail
 }
 
 // hintLiteral explains the denial of an address without a near rule. Usually such a

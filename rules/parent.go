@@ -195,33 +195,6 @@ func (r *routes) of(names []string, otherwise *Route, ruled bool) *Route {
 	return out
 }
 
-// leadsBack reports whether dest is one of sallyport's own listeners, a parent or a sink: sallyport
-// is the only client of a parent and of a sink.
-func (p *Policy) leadsBack(dest netip.AddrPort) bool {
-	return p.own.Is(dest) || len(p.parents)+len(p.sinks) > 0 && p.reserved(Authority{Addr: dest.Addr(), Port: dest.Port()})
-}
-
-// reserved reports whether dest names a parent or a sink, to which only sallyport connects.
-func (p *Policy) reserved(dest Authority) bool {
-	return p.parentAt(dest) != nil || len(p.sinks) > 0 && p.sinkAt(dest) != nil
-}
-
-// parentAt returns the parent that a destination names; nil: it names none. A parent on this host
-// can listen on every address of this host.
-func (p *Policy) parentAt(dest Authority) *Parent {
-	for _, parent := range p.parents {
-		if parent.At == dest || parent.At.Port == dest.Port && p.here(parent.At.Addr) && p.here(dest.Addr) {
-			return parent
-		}
-	}
-	return nil
-}
-
-// here reports whether an address leads to this host.
-func (p *Policy) here(a netip.Addr) bool {
-	return a.IsValid() && (a.IsLoopback() || a.IsUnspecified() || p.own.Host(a))
-}
-
 // DialedBy returns how the parent of a flow was asked for its destination: "address" or
 // "name"; "" if no parent carries the flow.
 func (a *Attempt) DialedBy() string {
@@ -232,20 +205,4 @@ func (a *Attempt) DialedBy() string {
 		return "address"
 	}
 	return "name"
-}
-
-// hintParent explains the denial of a parent as a destination; "" for every other denial.
-func hintParent(a *Attempt, d *Decision) string {
-	if d.Why() != Self || d.policy == nil {
-		return ""
-	}
-	at := Authority{Name: a.Target(), Port: a.Dest.Port()}
-	if at.Name.IsZero() {
-		at.Addr = a.Dest.Addr()
-	}
-	p := d.policy.parentAt(at)
-	if p == nil {
-		return ""
-	}
-	return fmt.Sprintf("%s is the parent proxy %s, which only sallyport uses: nothing to permit; let the client use sallyport", at, p.Name)
 }

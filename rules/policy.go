@@ -27,7 +27,7 @@ type Policy struct {
 	synthetic *syntheticTable // the addresses that stand for names; nil: none
 	parents   []*Parent
 	routes    []*Route
-	sinks     []*Sink
+	services  []service  // the parents and sinks, which are no destinations
 	profiles  []*Profile // every profile that a client could have: for hints
 	known     *KnownTable
 	shipped   *KnownTable // of all shipped sets: for hints
@@ -40,6 +40,7 @@ type Policy struct {
 type Own struct {
 	Listeners []netip.AddrPort           // as bound; an unspecified address means every local one
 	Local     func(addr netip.Addr) bool // reports whether this host has addr; nil: only loopback
+	Found     *Found                     // where the names of parents and sinks led; nil: only [hosts] tells
 }
 
 // Is reports whether a connection to dest would reach one of our listeners.

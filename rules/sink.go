@@ -66,38 +66,3 @@ func (s *Sink) Same(o *Sink) bool {
 	}
 	return slices.EqualFunc(s.Certificate.Certificate, o.Certificate.Certificate, bytes.Equal)
 }
-
-// Sinks returns the sinks of the policy that decided.
-func (d *Decision) Sinks() []*Sink {
-	if d.policy == nil {
-		return nil
-	}
-	return d.policy.sinks
-}
-
-// sinkAt returns the sink that a destination names; nil: it names none. A sink on this host can
-// listen on every address of this host.
-func (p *Policy) sinkAt(dest Authority) *Sink {
-	for _, s := range p.sinks {
-		if s.Scheme != SinkUnix && (s.At == dest || s.At.Port == dest.Port && p.here(s.At.Addr) && p.here(dest.Addr)) {
-			return s
-		}
-	}
-	return nil
-}
-
-// hintSink explains the denial of a sink as a destination; "" for every other denial.
-func hintSink(a *Attempt, d *Decision) string {
-	if d.Why() != Self || d.policy == nil {
-		return ""
-	}
-	at := Authority{Name: a.Target(), Port: a.Dest.Port()}
-	if at.Name.IsZero() {
-		at.Addr = a.Dest.Addr()
-	}
-	s := d.policy.sinkAt(at)
-	if s == nil {
-		return ""
-	}
-	return fmt.Sprintf("%s is the sink %s, to which only sallyport sends its records: nothing to permit", at, s.Name)
-}

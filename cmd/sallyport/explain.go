@@ -28,8 +28,9 @@ func newExplain() *cobra.Command {
 		Long: `explain asks the policy of a configuration whether a client may reach a
 destination, with the same code as a running sallyport. It does not use the
 network: for a name in [hosts] it judges the addresses given there, for any other
-name only the name. The addresses of the configuration's listeners are denied as
-self. On the gateway's host, each address of its interfaces is denied as self too.
+name only the name. The addresses of the configuration's listeners, parents and
+sinks are denied as self; of a parent or sink with a name, those in [hosts]. If one
+of them is on the gateway's host, each address of that host is denied too.
 A synthetic address stands for its name, and of a name explain prints the synthetic
 addresses that the client gets.
 

@@ -21,7 +21,6 @@ type Config struct {
 	Listen    Listen
 	Secure    *Secure // what [listen] https works with; nil: it has no address
 	DNS       DNS
-	Hosts     map[rules.Name][]netip.Addr
 	Journal   Journal
 	Admin     Admin
 	Process   Process

@@ -117,7 +117,7 @@ func TestParentNameMustBeProven(t *testing.T) {
 		}
 		g, _ := openGateway(t, file)
 		parent := g.live.Policy().Parents()[0]
-		if err := g.proxy.FindParent(t.Context(), parent); (err == nil) != (c.cure == "") {
+		if err := findService(t.Context(), lookupBy(g.filter), g.live.Load(), parent.At.Name, g.found); (err == nil) != (c.cure == "") {
 			t.Errorf("%+v: the look-up: %v", c, err)
 		}
 		_, err = g.proxy.CheckParent(t.Context(), parent)

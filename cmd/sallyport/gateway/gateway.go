@@ -88,6 +88,7 @@ type Gateway struct {
 	draining atomic.Bool
 	unmet    *unreached
 	sinks    *sinks
+	found    *rules.Found // where the names of parents and sinks led
 
 	confined  *confine.Confinement // the privileges that the process gave up; nil: none
 	hardening []confine.Step       // the result of each step of giving them up
@@ -100,6 +101,7 @@ type Gateway struct {
 	booted    *site.Config        // the configuration of the start: some keys keep their value until the next start
 	reloadErr error               // the error of the last reload; nil: the file is in force
 	ended     string              // the last line of warnEnded
+	grown     uint64              // the growth of found that the flows were last asked about
 	loaded    time.Time
 	broken    []string // the expectations that the policy in force breaks
 }
@@ -115,7 +117,7 @@ func Open(o Options) (*Gateway, error) {
 	g := &Gateway{
 		source: o.Source, sockets: cmp.Or(o.Sockets, &Sockets{}), packets: o.Filter, limits: o.Limits, build: o.Build,
 		manager: o.Manager.Notifier, watchdog: o.Manager.Watchdog, now: o.Now, poll: cmp.Or(o.Poll, time.Second), log: o.Log, out: o.Out, newAdmin: o.Admin,
-		cfg: o.Config, booted: o.Config, metrics: newMetrics(), system: newSystemServers(o.ResolvConf), nat64: newTranslators(),
+		cfg: o.Config, booted: o.Config, metrics: newMetrics(), system: newSystemServers(o.ResolvConf), nat64: newTranslators(), found: new(rules.Found),
 	}
 	g.source.denied = g.confinedCure
 	warnOfAbsent(g.log, g.sockets.listeners(), IsLocal)
@@ -158,7 +160,7 @@ func (g *Gateway) openParts() (err error) {
 	l := g.cfg.Limits
 	g.proxy = proxy.New(proxy.Config{
 		Gate: g.recorder, Generation: g.live.Load, Closed: g.unmet.closed,
-		Lookup: lookupBy(g.filter), Unproven: g.filter.Unproven, AdmitName: g.filter.AdmitName, Reserved: g.sinkAddress, Pinned: g.filter.Pinned, SyntheticName: g.filter.SyntheticName, NextFlow: g.nextFlow, Log: g.log,
+		Lookup: lookupBy(g.filter), Unproven: g.filter.Unproven, AdmitName: g.filter.AdmitName, Found: g.found, Pinned: g.filter.Pinned, SyntheticName: g.filter.SyntheticName, NextFlow: g.nextFlow, Log: g.log,
 		AnswerDNS: g.filter.Answer, Balancers: g.cfg.Listen.ProxyProtocolFrom,
 		Limits: proxy.Limits{
 			Connections: l.Connections, PerClient: l.PerClient, Sniffing: l.Sniffing,

@@ -6,7 +6,40 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"sync/atomic"
+	"time"
 )
+
+// hostFresh is how long the addresses of this host are not listed again.
+const hostFresh = 100 * time.Millisecond
+
+// hostAddresses answers which addresses this host has, many times a second.
+type hostAddresses struct {
+	list func() ([]net.Addr, error)
+	now  func() time.Time
+	last atomic.Pointer[hostList]
+}
+
+// A hostList holds the addresses of this host at one moment.
+type hostList struct {
+	at    time.Time
+	addrs []net.Addr
+}
+
+// has reports whether this host has an address now, or had it less than hostFresh ago. Like localIn,
+// it returns true if the addresses cannot be listed.
+func (h *hostAddresses) has(addr netip.Addr) bool {
+	last, now := h.last.Load(), h.now()
+	if last == nil || now.Sub(last.at) >= hostFresh || now.Before(last.at) {
+		addrs, err := h.list()
+		if err != nil {
+			return true
+		}
+		last = &hostList{now, addrs}
+		h.last.Store(last)
+	}
+	return hasAddr(last.addrs, addr)
+}
 
 // IsLocal reports whether this host has an address now.
 func IsLocal(addr netip.Addr) bool { return localIn(net.InterfaceAddrs, addr) }
@@ -34,7 +67,11 @@ func HostAddresses() []netip.Addr {
 // own must never be a destination.
 func localIn(list func() ([]net.Addr, error), addr netip.Addr) bool {
 	addrs, err := list()
-	return err != nil || slices.ContainsFunc(addrs, func(a net.Addr) bool {
+	return err != nil || hasAddr(addrs, addr)
+}
+
+func hasAddr(addrs []net.Addr, addr netip.Addr) bool {
+	return slices.ContainsFunc(addrs, func(a net.Addr) bool {
 		n, ok := a.(*net.IPNet)
 		if !ok {
 			return false

@@ -1,4 +1,4 @@
-// Parents, watch: checks the parents that have a health interval, and looks up the names of parents.
+// Parents, watch: checks the parents that have a health interval.
 
 package gateway
 
@@ -15,40 +15,13 @@ import (
 	"sallyport/rules"
 )
 
-// parentNameEvery is how often the name of a parent is looked up, and parentNameRetry how soon
-// again if there was no answer. Until there is one, the parent's address is not known, so that
-// a rule for that address would permit it.
-const (
-	parentNameEvery = time.Minute
-	parentNameRetry = 5 * time.Second
-)
-
-// A parentWatch is when each parent is due. Parents of an earlier configuration drop out.
-type parentWatch struct {
-	check, find map[*rules.Parent]time.Time
-}
-
-// findParents looks up the names of parents before the first client comes. It waits a short time
-// only: watchParents goes on with it.
-func (g *Gateway) findParents(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
-	defer cancel()
-	var all sync.WaitGroup
-	for _, p := range g.live.Policy().Parents() {
-		if !p.At.Name.IsZero() {
-			all.Go(func() { _ = g.proxy.FindParent(ctx, p) })
-		}
-	}
-	all.Wait()
-}
-
 // watchParents runs until ctx ends.
 func (g *Gateway) watchParents(ctx context.Context) {
 	tick := time.NewTicker(g.poll)
 	defer tick.Stop()
-	w := parentWatch{map[*rules.Parent]time.Time{}, map[*rules.Parent]time.Time{}}
+	due := map[*rules.Parent]time.Time{}
 	for {
-		g.visitParents(ctx, &w)
+		due = g.visitParents(ctx, due)
 		select {
 		case <-ctx.Done():
 			return
@@ -57,33 +30,21 @@ func (g *Gateway) watchParents(ctx context.Context) {
 	}
 }
 
-// visitParents checks and finds the parents that are due, all at once.
-func (g *Gateway) visitParents(ctx context.Context, w *parentWatch) {
-	parents := g.live.Policy().Parents()
-	next := parentWatch{map[*rules.Parent]time.Time{}, map[*rules.Parent]time.Time{}}
+// visitParents checks the parents that are due, all at once. It returns when each is due next.
+// Parents of an earlier configuration drop out.
+func (g *Gateway) visitParents(ctx context.Context, due map[*rules.Parent]time.Time) map[*rules.Parent]time.Time {
+	next := map[*rules.Parent]time.Time{}
 	now := g.now()
-	var mu sync.Mutex
 	var all sync.WaitGroup
-	for _, p := range parents {
-		next.check[p], next.find[p] = w.check[p], w.find[p]
-		if p.Health > 0 && !now.Before(w.check[p]) {
-			next.check[p] = now.Add(p.Health)
+	for _, p := range g.live.Policy().Parents() {
+		next[p] = due[p]
+		if p.Health > 0 && !now.Before(due[p]) {
+			next[p] = now.Add(p.Health)
 			all.Go(func() { g.checkParent(ctx, p) })
-		}
-		if !p.At.Name.IsZero() && !now.Before(w.find[p]) {
-			all.Go(func() {
-				again := now.Add(parentNameEvery)
-				if g.proxy.FindParent(ctx, p) != nil {
-					again = now.Add(parentNameRetry)
-				}
-				mu.Lock()
-				defer mu.Unlock()
-				next.find[p] = again
-			})
 		}
 	}
 	all.Wait()
-	*w = next
+	return next
 }
 
 // checkParent checks one parent, and logs a change.

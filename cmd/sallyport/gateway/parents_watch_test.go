@@ -9,14 +9,12 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"sallyport/rules"
 )
 
 // checkNow checks every parent, whether it is due or not.
 func (g *Gateway) checkNow(t *testing.T) {
 	t.Helper()
-	g.visitParents(t.Context(), &parentWatch{map[*rules.Parent]time.Time{}, map[*rules.Parent]time.Time{}})
+	g.visitParents(t.Context(), nil)
 }
 
 // listening returns a listener that accepts and closes at once.

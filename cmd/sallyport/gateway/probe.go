@@ -31,6 +31,7 @@ type Probes struct {
 // Probe tries every destination of a configuration that p wants.
 func Probe(ctx context.Context, cfg *site.Config, p Probes) (*preflight.Report, error) {
 	own, now := OwnAddresses(cfg.Listen, IsLocal), time.Now()
+	own.Found = new(rules.Found)
 	policy, _ := rules.Compile(&cfg.Spec, own, now)
 	if err := readyParents(cfg, systemRoots); err != nil {
 		return nil, err
@@ -53,11 +54,12 @@ func Probe(ctx context.Context, cfg *site.Config, p Probes) (*preflight.Report, 
 	}
 	defer filter.Close()
 	filter.ProbeProven(ctx)
+	findServices(ctx, lookupBy(filter), nil, cfg, own.Found)
 	again := time.NewTicker(time.Second)
 	defer again.Stop()
 	report := preflight.Run(ctx, preflight.Config{
 		Gate: policy, Roots: systemRoots(), Timeout: p.Timeout, Parallel: p.Parallel,
-		Dialer: proxy.New(proxy.Config{Gate: policy, Lookup: lookupBy(filter), Unproven: filter.Unproven, Connect: proxy.Probing}),
+		Dialer: proxy.New(proxy.Config{Gate: policy, Lookup: lookupBy(filter), Unproven: filter.Unproven, Found: own.Found, Connect: proxy.Probing}),
 		Agent:  p.Agent, Now: time.Now, Progress: p.Progress, Again: again.C,
 	}, plan)
 	report.Config, report.Revision = cfg.File, policy.Revision()

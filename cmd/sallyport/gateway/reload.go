@@ -86,6 +86,7 @@ func (g *Gateway) tryReload() error {
 	g.cfg, g.loaded = cfg, g.now()
 	g.filter.SetLimits(dnsLimits(cfg))
 	g.proxy.SetUDPFlows(cfg.Limits.UDPFlows)
+	g.findServices(context.Background(), cfg, resolver)
 	_, warnings := g.enforce(cfg, resolver, g.loaded)
 	g.sinks.serve(cfg.Sinks)
 	g.nat64.ask()

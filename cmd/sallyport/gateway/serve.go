@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"sync"
 	"time"
@@ -25,6 +26,7 @@ type Signals struct {
 // for a person. Connections that wait in the listeners are served by Run.
 func (g *Gateway) Start(ctx context.Context) {
 	g.own, g.loaded = g.sockets.own(), g.now()
+	g.own.Local, g.own.Found = (&hostAddresses{list: net.InterfaceAddrs, now: g.now}).has, g.found
 	policy, warnings := g.enforce(g.cfg, g.resolver, g.loaded)
 	for _, p := range warnings {
 		g.print("sallyport: " + p.String() + "\n")
@@ -32,7 +34,7 @@ func (g *Gateway) Start(ctx context.Context) {
 	g.journal.Start(fmt.Sprintf("version %s, %s, hardening %s", g.build.Version, DescribePolicy(g.cfg, policy)+replacements(g.cfg), describeHardening(g.hardening)),
 		journal.OwnTexts(g.own.Listeners, HostAddresses()))
 	g.discoverNAT64(ctx) // the first clients need it
-	g.findParents(ctx)
+	g.findServices(ctx, g.cfg, g.resolver)
 	g.print(g.startLines(policy))
 	for _, err := range nftables.MissingRoutes(g.booted.Listen, g.booted) {
 		g.log.Warn(err.Error())
@@ -120,6 +122,8 @@ func (g *Gateway) keepCurrent(start starter) {
 	forever("resolvers", g.watchSystem)
 	forever("nat64", g.watchNAT64)
 	forever("parents", g.watchParents)
+	forever("services", g.watchServices)
+	forever("growth", g.watchGrowth)
 	forever("memory", returnMemory)
 	if g.drops.Reads() {
 		forever("drops", g.drops.Run)

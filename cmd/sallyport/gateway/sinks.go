@@ -26,7 +26,6 @@ type sinks struct {
 	mu     sync.Mutex                     // held while senders start and end
 	orders atomic.Int64                   // how many times serve or stop was called
 	all    atomic.Pointer[[]*runningSink] // in the order of the configuration
-	found  atomic.Pointer[[]netip.AddrPort]
 }
 
 // A runningSink is one sender and its goroutine.
@@ -156,39 +155,10 @@ func (s *sinks) resolve(ctx context.Context, one *rules.Sink) ([]netip.AddrPort,
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", one.At.Name, err)
 	}
+	s.g.found.Remember(one.At.Name, addrs, s.g.now())
 	var to []netip.AddrPort
 	for _, a := range addrs {
 		to = append(to, netip.AddrPortFrom(a.Unmap(), one.At.Port))
 	}
-	s.remember(to)
 	return to, nil
-}
-
-// remembered is how many addresses of sinks with names are kept.
-const remembered = 256
-
-// remember adds addresses of sinks.
-func (s *sinks) remember(to []netip.AddrPort) {
-	for {
-		was := s.found.Load()
-		var list []netip.AddrPort
-		if was != nil {
-			list = slices.Clone(*was)
-		}
-		for _, a := range to {
-			if !slices.Contains(list, a) {
-				list = append(list, a)
-			}
-		}
-		list = list[max(0, len(list)-remembered):]
-		if s.found.CompareAndSwap(was, &list) {
-			return
-		}
-	}
-}
-
-// sinkAddress reports whether dest is an address of a sink that has a name.
-func (g *Gateway) sinkAddress(dest netip.AddrPort) bool {
-	list := g.sinks.found.Load()
-	return list != nil && slices.Contains(*list, dest)
 }

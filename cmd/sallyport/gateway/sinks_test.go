@@ -138,8 +138,11 @@ func TestSinksFollowTheConfiguration(t *testing.T) {
 
 	// The name of a sink has an address, which is no destination.
 	port := uint16(one.l.Addr().(*net.TCPAddr).Port)
-	if !g.sinkAddress(netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), port)) || g.sinkAddress(netip.MustParseAddrPort("127.0.0.1:1")) {
-		t.Error("the addresses of the sinks are not those of their names")
+	for dest, self := range map[string]bool{fmt.Sprint("127.0.0.1:", port): true, fmt.Sprint("127.0.0.7:", port): true, "127.0.0.1:2": false} {
+		d := g.live.Policy().Decide(rules.Attempt{Client: netip.MustParseAddrPort("10.0.0.1:999"), Via: rules.ViaConnect, Provisional: true, Dest: netip.MustParseAddrPort(dest)})
+		if (d.Why() == rules.Self) != self {
+			t.Errorf("%s: %v", dest, d.Why())
+		}
 	}
 
 	write(two.sink("two"))

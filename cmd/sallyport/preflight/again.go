@@ -75,8 +75,11 @@ func (a *Address) timedOut() bool {
 // its journal record.
 func (a *Address) denied(why rules.Reason, hint string) {
 	problem, detail := PolicyDenied, why.Help()
-	if why == rules.PrivateAddress {
+	switch why {
+	case rules.PrivateAddress:
 		problem, detail = PrivateAddress, hint
+	case rules.Self:
+		detail = hint // it tells a listener from a parent and a sink
 	}
 	a.Status, a.Finding = Failed, a.at.finding(problem, detail)
 }
