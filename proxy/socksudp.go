@@ -198,6 +198,9 @@ func (s *association) arrived(ctx context.Context, from netip.AddrPort, b []byte
 	}
 	s.used.Store(true)
 	to, n, f := s.header.parse(b)
+	if f == nil && s.identity != nil {
+		s.port = from.Port() // other users may have the same address, on one host or behind one router
+	}
 	switch {
 	case f != nil:
 		s.refuse(datagram.Malformed, rules.Attempt{Client: from, SourceProven: true, Identity: s.identity, Fault: f.reason, Detail: f.detail, Raw: f.raw,

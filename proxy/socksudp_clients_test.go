@@ -43,6 +43,14 @@ func TestUDPLogin(t *testing.T) {
 	if a := w.journal.decisions()[1].a; a.Identity == nil || a.Fault != rules.MalformedRequest {
 		t.Errorf("%+v", a)
 	}
+	// Another user of the same host finds the port of the association.
+	other := w.socket("127.0.0.1:0")
+	other.WriteToUDPAddrPort([]byte(header("8.8.8.8", 5000)+"as alice"), c.relay)
+	w.eventually("denial", func() bool { return len(w.journal.decisions()) == 3 })
+	if a := w.journal.decisions()[2].a; a.Identity != nil || !strings.Contains(a.Detail, "another client or port") {
+		t.Errorf("%+v", a)
+	}
+	w.nothing(o)
 }
 
 // Without a login there is no association for a client that must log in.

@@ -26,9 +26,7 @@ const (
 	maxKnown    = 4096            // passwords that are remembered
 	failures    = 10              // wrong passwords from one source within window
 	window      = time.Minute
-	maxSources  = 16384           // sources whose failures are remembered
-	maxWaiting  = 64              // checks that wait for a processor
-	waitAtMost  = 5 * time.Second // how long one waits
+	maxSources  = 16384 // sources whose failures are remembered
 	defaultCost = 10
 )
 
@@ -46,12 +44,11 @@ const (
 // Logins checks passwords for all clients. New makes one.
 type Logins struct {
 	now   func() time.Time
-	key   [32]byte      // of the keyed hash of what is remembered: a memory dump has no password
-	slots chan struct{} // one for each check under way
+	key   [32]byte // of the keyed hash of what is remembered: a memory dump has no password
+	queue queue    // of the checks
 
-	waiting atomic.Int64
-	checks  [4]atomic.Uint64 // by Result
-	cached  atomic.Uint64
+	checks [4]atomic.Uint64 // by Result
+	cached atomic.Uint64
 
 	mu      sync.Mutex
 	known   map[[32]byte]time.Time      // until when a password is remembered
@@ -73,7 +70,7 @@ type failureCount struct {
 
 // New returns a Logins without memory.
 func New(now func() time.Time) *Logins {
-	l := &Logins{now: now, slots: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
+	l := &Logins{now: now, queue: queue{places: max(1, runtime.GOMAXPROCS(0)/2)},
 		known: map[[32]byte]time.Time{}, running: map[[32]byte]*check{}, failed: map[netip.Addr]failureCount{}, dummies: map[int][]byte{}}
 	rand.Read(l.key[:])
 	return l
@@ -128,12 +125,13 @@ func (l *Logins) check(ctx context.Context, b *Book, source netip.Addr, user, pa
 	}
 	c := &check{done: make(chan struct{}), source: source, result: Busy}
 	l.running[key] = c
+	failed := l.failed[source].n // with the checks under way, this one too
 	l.mu.Unlock()
 	defer l.finish(c, key, source)
-	if !l.enter(ctx) {
+	if !l.queue.enter(ctx, failed) {
 		return c.result
 	}
-	defer func() { <-l.slots }()
+	defer l.queue.leave()
 	c.result = compare(l.hashFor(b, hash, exists), password, exists)
 	return c.result
 }
@@ -239,23 +237,6 @@ func (l *Logins) remember(key [32]byte) {
 		delete(l.known, k)
 	}
 	l.known[key] = now.Add(remembered)
-}
-
-// enter waits for a place among the checks under way.
-func (l *Logins) enter(ctx context.Context) bool {
-	if l.waiting.Add(1) > maxWaiting {
-		l.waiting.Add(-1)
-		return false
-	}
-	defer l.waiting.Add(-1)
-	ctx, cancel := context.WithTimeout(ctx, waitAtMost)
-	defer cancel()
-	select {
-	case l.slots <- struct{}{}:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }
 
 // hashFor returns the hash to compare with: for an unknown user one of the same cost as the others.

@@ -155,18 +155,14 @@ func TestManyUsersOfOneSource(t *testing.T) {
 	b := bookOf(t, logins)
 	l := New(time.Now)
 	atOnce := func(password string) (got [Busy + 1]int) {
-		for range cap(l.slots) { // no check ends before all have begun
-			l.slots <- struct{}{}
-		}
+		release := l.queue.hold(t) // no check ends before all have begun
 		results := make(chan Result, len(logins))
 		var all sync.WaitGroup
 		for user := range logins {
 			all.Go(func() { results <- l.Prove(context.Background(), b, source, user, password) })
 		}
 		time.Sleep(20 * time.Millisecond)
-		for range cap(l.slots) {
-			<-l.slots
-		}
+		release()
 		all.Wait()
 		close(results)
 		for r := range results {
@@ -206,9 +202,7 @@ func TestFailuresAreBounded(t *testing.T) {
 func TestChecksAreBounded(t *testing.T) {
 	b := bookOf(t, map[string]string{"alice": "secret"})
 	l := New(time.Now)
-	for range cap(l.slots) { // no check can begin
-		l.slots <- struct{}{}
-	}
+	l.queue.hold(t) // no check can begin
 	ctx, cancel := context.WithCancel(context.Background())
 	results := make(chan Result, 200)
 	var all sync.WaitGroup
