@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -136,8 +137,12 @@ func (o *decideOptions) list(draft merge.Text, out io.Writer) error {
 	}
 	w := bufio.NewWriter(out)
 	merge.WriteOpen(w, draft.File, questions, terminal.Printable)
+	keep := ""
+	if slices.ContainsFunc(questions, func(q merge.Question) bool { return len(q.Mine) > 0 }) {
+		keep = ", --keep \"ID=REASON\""
+	}
 	if len(questions) > 0 {
-		fmt.Fprintf(w, "next: sallyport profiles decide %s --output %s, with --accept \"ID=REASON\" or --leave-out \"ID=REASON\" for each row\n", draft.File, reviewedFile(draft))
+		fmt.Fprintf(w, "next: sallyport profiles decide %s --output %s, with --accept \"ID=REASON\"%s or --leave-out \"ID=REASON\" for each row\n", draft.File, reviewedFile(draft), keep)
 	}
 	return w.Flush()
 }

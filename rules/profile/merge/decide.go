@@ -181,7 +181,11 @@ func withReason(lines []string, reason string) []string {
 	note := reason
 	if old := find(list, "note"); old != nil {
 		if value := quotedForm.FindStringSubmatch(old[0]); value != nil {
-			note = strings.NewReplacer(`\"`, `"`, `\\`, `\`).Replace(value[1]) + " " + reason
+			note = strings.NewReplacer(`\"`, `"`, `\\`, `\`).Replace(value[1])
+			if !strings.HasSuffix(note, ".") {
+				note += "."
+			}
+			note += " " + reason
 		}
 	}
 	line := "note    = " + tomlText(note)

@@ -71,7 +71,7 @@ func TestDecide(t *testing.T) {
 	}{
 		{"a footnote makes two rules and a feature", split2, Choice{"u", Accept, `ask "us"`}, []string{
 			"\n[[feature]]\nname    = \"u\"\nmeaning = \"if you like\"\n\n[[rule]]\nid      = \"u\"\n", "to      = [\"*.u.example\"]\n",
-			`note    = "The document notes: \"x\" ask \"us\""` + "\nsection", "\n\n[[rule]]\nid      = \"u-old\"\n", "note    = \"ask \\\"us\\\"\"\nsection = \"1\"\n"}, false},
+			`note    = "The document notes: \"x\". ask \"us\""` + "\nsection", "\n\n[[rule]]\nid      = \"u-old\"\n", "note    = \"ask \\\"us\\\"\"\nsection = \"1\"\n"}, false},
 		{"a party of the site is bound", party, Choice{"syslog-server", Accept, "ours"}, []string{"roles   = [\"server\"]\nbinds   = [\"syslog-server\"]\n", "to      = [\"role:syslog-server\"]\nudp", `note    = "ours"`}, false},
 		{"a row is left out", party, Choice{"syslog-server", LeaveOut, "not\nused"}, []string{"\n# syslog-server: no rule. not used\n#   Your syslog server | UDP 514\n"}, false},
 		{"a row without a proposal is left out", bare, Choice{"line-14", LeaveOut, "a title"}, []string{"# a row: no rule. a title\n#   Other services\n"}, false},
