@@ -275,6 +275,10 @@ func TestPapersConfigurations(t *testing.T) {
 			if strings.Contains(piece, `"parent.auth"`) {
 				texts[filepath.Join(dir, "parent.auth")] = "sallyport:secret\n"
 			}
+			if strings.Contains(piece, `"siem-ca.pem"`) {
+				certificate, key := papersCertificate(t)
+				texts[filepath.Join(dir, "siem-ca.pem")], texts[filepath.Join(dir, "sallyport.pem")], texts[filepath.Join(dir, "sallyport.key")] = certificate, certificate, key
+			}
 			for path, text := range texts {
 				if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, []byte(text), 0o600)); err != nil {
 					t.Fatal(err)
