@@ -58,6 +58,12 @@ family works; a note at the end reports it. preflight does not try, but lists: w
 prefixes, ranges of more than 16 ports, rules for every protocol and port, roles
 that are not bound. For a UDP destination, preflight only resolves the name.
 
+If [listen] https is set, preflight also checks that listener: the dates of the
+certificate, its names, its chain, the authorities in client_ca, the lists in
+client_crl. It makes a handshake with the listener of a running sallyport, and
+reports if that shows another certificate than the file has. If clients are refused
+now, that counts as a failure.
+
 If a packet filter recognises sallyport by its user, as in a sidecar, run preflight
 as that user. The filter redirects the connections of any other user to sallyport,
 like those of a client.
@@ -72,9 +78,11 @@ counts the answers of each resolver; "respells" is true if the resolver changes 
 letter case of questions, which makes forged answers easier. "fault" is what a
 person must correct before a resolver by tls:// or https:// can be asked, such as
 its certificate, and "cure" is what to do; preflight asks each of them once.
+"tls_listener" has "addresses", "status", "certificate" and "checks", each with
+"what", "status" and "detail".
 
-Exit status: 0 everything works, warnings included; 1 a destination fails; 2
-preflight could not run: a wrong configuration, nothing to try, or interrupted
+Exit status: 0 everything works, warnings included; 1 a destination or the listener
+for TLS fails; 2 preflight could not run: a wrong configuration, nothing to try, or interrupted
 before anything failed. Ctrl-C prints the results so far.`
 
 // newPreflight returns the command preflight.
@@ -137,7 +145,7 @@ func (o *preflightOptions) check() error {
 // preflightStatus returns the error with the exit code of a report.
 func preflightStatus(r *preflight.Report) error {
 	switch {
-	case r.Summary.Failed > 0:
+	case r.Summary.Failed > 0, r.Listener != nil && r.Listener.Status == preflight.Failed:
 		return commandline.Exit(1, nil)
 	case r.Interrupted:
 		return commandline.Exit(2, errors.New("interrupted: the report is not complete"))

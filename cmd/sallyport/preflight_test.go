@@ -21,6 +21,8 @@ func TestPreflightStatus(t *testing.T) {
 		{"warnings", preflight.Report{Summary: preflight.Summary{OK: 1, Warning: 1}}, 0},
 		{"warnings only", preflight.Report{Summary: preflight.Summary{Warning: 1}}, 0},
 		{"one fails", preflight.Report{Summary: preflight.Summary{OK: 30, Failed: 1}}, 1},
+		{"clients of the TLS listener are refused", preflight.Report{Summary: preflight.Summary{OK: 3}, Listener: &preflight.Listener{Status: preflight.Failed}}, 1},
+		{"the TLS listener has a warning", preflight.Report{Summary: preflight.Summary{OK: 3}, Listener: &preflight.Listener{Status: preflight.Warning}}, 0},
 		{"interrupted", preflight.Report{Interrupted: true, Summary: preflight.Summary{OK: 3, Unfinished: 1}}, 2},
 		{"interrupted after a failure", preflight.Report{Interrupted: true, Summary: preflight.Summary{Failed: 1, Unfinished: 1}}, 1},
 		{"nothing to try", preflight.Report{Summary: preflight.Summary{NotTried: 4}}, 2},

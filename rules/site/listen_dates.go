@@ -40,40 +40,60 @@ func (s *Secure) Dated() (out []Dated) {
 	return out
 }
 
-// CheckDates returns warnings about the files of [listen] https that are out of date at an instant.
-func (c *Config) CheckDates(now time.Time) (out rules.Problems) {
-	s := c.Secure
+// A SecureFinding is something about a file of [listen] https, as of an instant.
+type SecureFinding struct {
+	Key     string // of [listen]
+	Refuses bool   // clients are refused now; else they will be, if nothing is done
+	Text    string // what, and what to do
+}
+
+// Findings returns what is out of date at an instant, and what soon will be.
+func (s *Secure) Findings(now time.Time) (out []SecureFinding) {
 	if s == nil {
 		return nil
 	}
-	warn := func(key, format string, args ...any) {
-		out = append(out, rules.Problem{File: c.File, Line: s.lines[key], Warning: true, Text: key + ": " + s.paths[key] + ": " + fmt.Sprintf(format, args...)})
+	add := func(key string, refuses bool, format string, args ...any) {
+		out = append(out, SecureFinding{key, refuses, s.paths[key] + ": " + fmt.Sprintf(format, args...)})
 	}
 	if leaf := s.Certificate.Leaf; leaf != nil {
 		switch {
 		case now.After(leaf.NotAfter):
-			warn("tls_cert", "the certificate expired on %s, so clients refuse it: renew it", day(leaf.NotAfter))
+			add("tls_cert", true, "the certificate expired on %s, so clients refuse it: renew it", day(leaf.NotAfter))
 		case now.Before(leaf.NotBefore):
-			warn("tls_cert", "the certificate is not valid before %s, so clients refuse it: set the clock of this host, or wait", day(leaf.NotBefore))
+			add("tls_cert", true, "the certificate is not valid before %s, so clients refuse it: set the clock of this host, or wait", day(leaf.NotBefore))
 		case now.Add(soon).After(leaf.NotAfter) && leaf.NotAfter.Sub(leaf.NotBefore) > 2*soon:
-			warn("tls_cert", "the certificate expires on %s: renew it", day(leaf.NotAfter))
+			add("tls_cert", false, "the certificate expires on %s: renew it", day(leaf.NotAfter))
 		}
 	}
 	for _, a := range s.Authorities {
-		if now.After(a.NotAfter) {
-			warn("client_ca", "the authority %q expired on %s, so every client with a certificate of it is denied", a.Subject, day(a.NotAfter))
+		switch {
+		case now.After(a.NotAfter):
+			add("client_ca", true, "the authority %q expired on %s, so every client with a certificate of it is denied", a.Subject, day(a.NotAfter))
+		case now.Add(soon).After(a.NotAfter) && a.NotAfter.Sub(a.NotBefore) > 2*soon:
+			add("client_ca", false, "the authority %q expires on %s, and with it all certificates that it has issued: add the next one to the file", a.Subject, day(a.NotAfter))
 		}
 		if s.Revoked != nil && !s.listed(a) {
-			warn("client_crl", "there is no list of the authority %q, so every client with a certificate of it is denied: add its list to the file", a.Subject)
+			add("client_crl", true, "there is no list of the authority %q, so every client with a certificate of it is denied: add its list to the file", a.Subject)
 		}
 	}
 	for _, l := range s.Revoked {
 		switch {
 		case now.After(l.NextUpdate):
-			warn("client_crl", "the list of %q ended on %s, so every client with a certificate of that authority is denied: renew the list", l.Issuer, day(l.NextUpdate))
+			add("client_crl", true, "the list of %q ended on %s, so every client with a certificate of that authority is denied: renew the list", l.Issuer, day(l.NextUpdate))
 		case now.Before(l.ThisUpdate):
-			warn("client_crl", "the list of %q begins on %s, so every client with a certificate of that authority is denied: set the clock of this host", l.Issuer, day(l.ThisUpdate))
+			add("client_crl", true, "the list of %q begins on %s, so every client with a certificate of that authority is denied: set the clock of this host", l.Issuer, day(l.ThisUpdate))
+		case l.NextUpdate.Sub(now) < min(l.NextUpdate.Sub(l.ThisUpdate)/4, 3*24*time.Hour):
+			add("client_crl", false, "the list of %q ends on %s, and then every client with a certificate of that authority is denied: renew the list", l.Issuer, day(l.NextUpdate))
 		}
+	}
+	return out
+}
+
+// CheckDates returns warnings about the files of [listen] https that are out of date at an instant,
+// or soon will be.
+func (c *Config) CheckDates(now time.Time) (out rules.Problems) {
+	for _, f := range c.Secure.Findings(now) {
+		out = append(out, rules.Problem{File: c.File, Line: c.Secure.lines[f.Key], Warning: true, Text: f.Key + ": " + f.Text})
 	}
 	return out
 }

@@ -93,6 +93,7 @@ func TestSecureListener(t *testing.T) {
 		"locked.key": "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n",
 		"ca.pem":     ca.pem(), "both.pem": ca.pem() + other.pem(), "expired.ca": newIssuer(t, "Late", true, -time.Hour).pem(),
 		"ca.crl": pemText("X509 CRL", ca.list(-time.Hour, day)), "ca.der": string(ca.list(-time.Hour, day)), "other.crl": pemText("X509 CRL", other.list(-time.Hour, day)),
+		"ends.crl": pemText("X509 CRL", ca.list(-6*day, day)), "soon.ca": newIssuer(t, "Soon", true, 2*day).pem(),
 		"ended.crl": pemText("X509 CRL", ca.list(-2*day, -day)), "early.crl": pemText("X509 CRL", ca.list(day, 2*day)), "delta.crl": pemText("X509 CRL", ca.list(-time.Hour, day, delta)),
 		"forged.crl": pemText("X509 CRL", newIssuer(t, "CA", true, day).list(-time.Hour, day)),
 	}
@@ -127,6 +128,8 @@ func TestSecureListener(t *testing.T) {
 		{"no list in it", pair + "client_ca = 'ca.pem'\nclient_crl = 'text.pem'", "c.toml:6: client_crl: /etc/sallyport/text.pem: the file has no revocation list"},
 		{"a list that ended", pair + "client_ca = 'ca.pem'\nclient_crl = 'ended.crl'", `c.toml:6: warning: client_crl: /etc/sallyport/ended.crl: the list of "CN=CA" ended on `},
 		{"a list that has not begun", pair + "client_ca = 'ca.pem'\nclient_crl = 'early.crl'", `c.toml:6: warning: client_crl: /etc/sallyport/early.crl: the list of "CN=CA" begins on `},
+		{"a list that soon ends", pair + "client_ca = 'ca.pem'\nclient_crl = 'ends.crl'", `c.toml:6: warning: client_crl: /etc/sallyport/ends.crl: the list of "CN=CA" ends on `},
+		{"an authority that soon expires", pair + "client_ca = 'soon.ca'", `c.toml:5: warning: client_ca: /etc/sallyport/soon.ca: the authority "CN=Soon" expires on `},
 		{"an authority without a list", pair + "client_ca = 'both.pem'\nclient_crl = 'ca.crl'", `c.toml:6: warning: client_crl: /etc/sallyport/ca.crl: there is no list of the authority "CN=Other"`},
 	} {
 		text := "[listen]\nhttps = ['127.0.0.1:3131']\n" + c.lines + "\n[[client]]\nname = 'one'\ncertificate = ['CN=one']\nprofiles = []\n"

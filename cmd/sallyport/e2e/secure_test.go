@@ -6,6 +6,7 @@
 package e2e
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -104,12 +105,41 @@ func TestSecureProxy(t *testing.T) {
 			t.Errorf("%v", r)
 		}
 	}
+	s.preflight("ok", "one of proxy.corp.example, ", "shows this certificate", "has signed it; clients must trust that authority")
 	s.python(manager)
 	s.balanced(manager)
 	s.refused(manager)
 	s.notTLS(manager)
 	s.renegotiates(manager)
 	s.renewed(manager)
+}
+
+// preflight asks what it finds about the listener: its status, and texts of its checks. The running
+// gateway writes no record of that.
+func (s *secured) preflight(status string, want ...string) {
+	s.t.Helper()
+	mark := s.journal().mark()
+	r := s.l.gateway.run(s.t, s.dir, "", builtBinary(s.t), "preflight", "--config", "sallyport.toml", "--host", "license.sangfor.com", "--json", "--timeout", "20s")
+	var report struct {
+		Listener struct {
+			Status string
+			Checks []struct{ What, Status, Detail string }
+		} `json:"tls_listener"`
+	}
+	if err := json.Unmarshal([]byte(r.stdout), &report); err != nil {
+		s.t.Fatalf("%v\n%v", err, r)
+	}
+	if report.Listener.Status != status {
+		s.t.Errorf("status %q, want %q: %+v", report.Listener.Status, status, report.Listener.Checks)
+	}
+	for _, text := range want {
+		if !strings.Contains(fmt.Sprint(report.Listener.Checks), text) {
+			s.t.Errorf("no check says %q: %+v", text, report.Listener.Checks)
+		}
+	}
+	if s.journal().mark() != mark {
+		s.t.Error("preflight made a record")
+	}
 }
 
 // python tunnels through the TLS of the proxy, with TLS to the origin inside.
@@ -249,8 +279,9 @@ func (s *secured) renewed(manager client) {
 		if err != nil {
 			return err
 		}
-		return lacks(body, "not ready: https: a list in [listen] client_crl ended on 2020-01-02 00:00 UTC")
+		return lacks(body, `clients.crl: the list of "CN=ca CA" ended on 2020-01-02 00:00 UTC`)
 	})
+	s.preflight("failed", "{client_crl failed ", `the list of "CN=ca CA" ended on 2020-01-02`)
 	s.sh("openssl ca -config crl.cnf -gencrl -out new.crl && mv new.crl clients.crl")
 	eventually(s.t, 30*time.Second, "the next list is in force", func() error {
 		return lacks(s.curl(manager, "es", "https://license.sangfor.com/").stdout, "origin ")

@@ -62,6 +62,7 @@ func Probe(ctx context.Context, cfg *site.Config, p Probes) (*preflight.Report, 
 		Dialer: proxy.New(proxy.Config{Gate: policy, Lookup: lookupBy(filter), Unproven: filter.Unproven, Found: own.Found, Connect: proxy.Probing}),
 		Agent:  p.Agent, Now: time.Now, Progress: p.Progress, Again: again.C,
 	}, plan)
+	report.Listener = probeListener(ctx, cfg, systemRoots(), p.Timeout, now)
 	report.Config, report.Revision = cfg.File, policy.Revision()
 	var demanded []rules.Upstream
 	if cfg.DNS.DNSSEC != "off" { // then each text is one upstream

@@ -27,6 +27,7 @@ type readiness struct {
 	Drops     string         `json:"filter_drops,omitempty"`
 	Balancers string         `json:"balancers,omitempty"`
 	TLS       string         `json:"tls,omitempty"` // the files of [listen] https
+	TLSSoon   []string       `json:"tls_warnings,omitempty"`
 	Synthetic string         `json:"synthetic,omitempty"`
 	Logins    *loginState    `json:"logins,omitempty"`
 	Hardening []confine.Step `json:"hardening"`
@@ -45,7 +46,7 @@ func (g *Gateway) readiness() readiness {
 	out.Broken = slices.Clone(g.broken)
 	g.mu.Unlock()
 	out.Drops, out.Balancers = g.describeDrops(), describeBalancers(g.booted.Listen)
-	out.TLS = describeSecure(cfg)
+	out.TLS, out.TLSSoon = describeSecure(cfg), secureSoon(cfg, g.now())
 	out.Synthetic = g.describeSynthetic()
 	out.Parents, out.Logins, out.Sinks = g.parentStates(cfg), g.loginState(cfg), g.sinks.states()
 	if g.live.Policy() != nil {
@@ -97,6 +98,9 @@ func (g *Gateway) serveReady(w http.ResponseWriter, r *http.Request) {
 	}
 	if is.TLS != "" {
 		fmt.Fprintln(w, "tls:", is.TLS)
+	}
+	for _, s := range is.TLSSoon {
+		fmt.Fprintln(w, "tls: warning:", s)
 	}
 	if is.Synthetic != "" {
 		fmt.Fprintln(w, "synthetic:", is.Synthetic)

@@ -26,20 +26,26 @@ func describeSecure(cfg *site.Config) string {
 	return strings.Join(parts, ", ")
 }
 
-// secureEnded returns an error for each file of [listen] https without which clients are refused:
-// the server's certificate and a revocation list that have ended.
+// secureEnded returns an error for each file of [listen] https because of which clients are refused:
+// the server's certificate and revocation lists that have ended, have not begun or are missing.
 func secureEnded(cfg *site.Config, now time.Time) (errs []error) {
-	for _, d := range cfg.Secure.Dated() {
-		end := d.Until.UTC().Format("2006-01-02 15:04 UTC")
-		switch {
-		case !now.After(d.Until):
-		case d.Key == "tls_cert":
-			errs = append(errs, errors.New("https: the certificate in [listen] tls_cert expired on "+end+", so clients refuse it: renew it"))
-		case d.Key == "client_crl":
-			errs = append(errs, errors.New("https: a list in [listen] client_crl ended on "+end+", so every client with a certificate of that authority is denied: renew the list"))
+	for _, f := range cfg.Secure.Findings(now) {
+		if f.Refuses && f.Key != "client_ca" { // of authorities, some may expire while others go on
+			errs = append(errs, errors.New("https: [listen] "+f.Key+": "+f.Text))
 		}
 	}
 	return errs
+}
+
+// secureSoon returns what an operator should know about the files of [listen] https before it refuses
+// clients, or although it refuses only some.
+func secureSoon(cfg *site.Config, now time.Time) (texts []string) {
+	for _, f := range cfg.Secure.Findings(now) {
+		if !f.Refuses || f.Key == "client_ca" {
+			texts = append(texts, f.Key+": "+f.Text)
+		}
+	}
+	return texts
 }
 
 // warnEnded writes a line to the log when a file of [listen] https ends while it is in force. mu must
@@ -68,6 +74,9 @@ func (g *Gateway) secureHealth(cfg *site.Config) []page.Health {
 		if n > 0 {
 			h.Text += fmt.Sprintf(", %d certificates of clients %s", n, strings.ReplaceAll(proof.CertificateResult(i).String(), "_", " "))
 		}
+	}
+	for _, soon := range secureSoon(cfg, g.now()) {
+		h.Text = soon + "; " + h.Text
 	}
 	for _, err := range secureEnded(cfg, g.now()) {
 		h.OK, h.Text = false, err.Error()+"; "+h.Text

@@ -34,6 +34,7 @@ type Report struct {
 	Destinations []*Destination `json:"destinations"`
 	NotTried     []Untried      `json:"not_tried"`
 	NoRoute      []Family       `json:"no_route"` // address families without a route
+	Listener     *Listener      `json:"tls_listener,omitempty"`
 }
 
 // Summary counts destinations by status.

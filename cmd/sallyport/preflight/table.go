@@ -36,6 +36,9 @@ func (r *Report) Write(w io.Writer, color bool) error {
 	writeFindings(w, rows, Warning)
 	r.writeUntried(w)
 	r.writeUnrouted(w)
+	if r.Listener != nil {
+		r.Listener.write(w)
+	}
 	if r.Config != "" || len(r.Upstreams) > 0 {
 		fmt.Fprintln(w)
 	}

@@ -120,15 +120,8 @@ func tlsProblem(err error) (Problem, string) {
 // it. For an internal server, or a server without a name, the problem is only a
 // warning.
 func (s *step) certificate(chain []*x509.Certificate) {
-	leaf, now := chain[0], s.r.cfg.Now()
-	c := &Certificate{
-		Subject: leaf.Subject.String(), Issuer: leaf.Issuer.String(), Names: append([]string{}, leaf.DNSNames...), NotBefore: leaf.NotBefore.UTC(), NotAfter: leaf.NotAfter.UTC(),
-		DaysLeft: int(leaf.NotAfter.Sub(now).Hours() / 24),
-	}
-	for _, ip := range leaf.IPAddresses {
-		c.Names = append(c.Names, ip.String())
-	}
-	c.Names = c.Names[:min(len(c.Names), 16)]
+	now := s.r.cfg.Now()
+	c := certificateOf(chain[0], now)
 	s.out.TLS.Cert = c
 	problem, detail := judgeChain(chain, s.t.host(), s.r.cfg.Roots, now)
 	c.Verified = problem == None
@@ -139,6 +132,19 @@ func (s *step) certificate(chain []*x509.Certificate) {
 	default:
 		s.fail(problem, detail)
 	}
+}
+
+// certificateOf describes a certificate.
+func certificateOf(leaf *x509.Certificate, now time.Time) *Certificate {
+	c := &Certificate{
+		Subject: leaf.Subject.String(), Issuer: leaf.Issuer.String(), Names: append([]string{}, leaf.DNSNames...), NotBefore: leaf.NotBefore.UTC(), NotAfter: leaf.NotAfter.UTC(),
+		DaysLeft: int(leaf.NotAfter.Sub(now).Hours() / 24),
+	}
+	for _, ip := range leaf.IPAddresses {
+		c.Names = append(c.Names, ip.String())
+	}
+	c.Names = c.Names[:min(len(c.Names), 16)]
+	return c
 }
 
 // judgeChain returns the first problem of a certificate, in this order:
