@@ -224,7 +224,7 @@ func (p *Proxy) accepted(conn net.Conn, fe frontEnd) {
 // recognize finds out whose quotas c uses.
 func (p *Proxy) recognize(c *client, via rules.Via) {
 	d := p.cfg.Gate.Preview(rules.Attempt{Via: via, Client: c.addr, Proto: rules.TCP})
-	c.by, c.unknown = rules.QuotaKeyOf(c.addr.Addr(), d.Client), d.Stranger()
+	c.by, c.unknown = rules.QuotaKeyOf(c.addr.Addr(), d.Client), d.UnknownSource()
 }
 
 // notAdmitted refuses at once: it records the decision and reads nothing.

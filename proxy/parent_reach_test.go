@@ -109,7 +109,7 @@ func TestParentHereByEveryWay(t *testing.T) {
 	}
 	open := w.origin("8.8.8.6:443", echo) // another port of this host
 	conn, _ := w.tunnelTo("b.example:443", "")
-	io.WriteString(conn, string(helloFor(t, "b.example")))
+	conn.Write(helloFor(t, "b.example"))
 	w.eventually("the hello", func() bool { return open.received() != "" })
 }
 

@@ -142,6 +142,7 @@ type Proxy struct {
 	lines        linePool
 	datagrams    *datagram.Table
 	associations *quota.Table[rules.QuotaKey]
+	ports        portTable
 	parents      parentTable
 	proofs       proofClock
 	count        counters

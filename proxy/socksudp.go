@@ -89,7 +89,9 @@ func (s *association) listen() (err error) {
 		network = "udp6"
 	}
 	s.zone = at.Zone()
-	s.conn, err = net.ListenUDP(network, net.UDPAddrFromAddrPort(netip.AddrPortFrom(at, 0)))
+	if s.conn, err = net.ListenUDP(network, net.UDPAddrFromAddrPort(netip.AddrPortFrom(at, 0))); err == nil {
+		s.p.ports.opened(s.conn)
+	}
 	return err
 }
 
@@ -101,7 +103,7 @@ func (s *association) serve(ctx context.Context) {
 	var reading sync.WaitGroup
 	defer reading.Wait()
 	defer func() { s.group.Close(cause) }()
-	defer s.conn.Close()
+	defer s.p.ports.closed(s.conn)
 	bound := s.conn.LocalAddr().(*net.UDPAddr).AddrPort()
 	reply := append([]byte{statute.VersionSocks5, statute.RepSuccess, 0}, appendSOCKSHeader(nil, bound)[3:]...)
 	if _, err := s.c.TCP.Write(reply); err != nil {

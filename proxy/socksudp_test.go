@@ -171,6 +171,23 @@ func TestUDPOfANamedPort(t *testing.T) {
 	}
 }
 
+// The sockets of open associations are known by their port, so that no client's datagram is sent to one.
+func TestUDPPortsOfAssociations(t *testing.T) {
+	t.Parallel()
+	w := newUDPWorld(t, nil)
+	conn, relay := w.ask("0.0.0.0:0")
+	_, second := w.ask("0.0.0.0:0")
+	if !w.p.HasAssociation(relay.Port()) || !w.p.HasAssociation(second.Port()) || w.p.HasAssociation(1) {
+		t.Error("an open association is not known")
+	}
+	conn.Close()
+	w.eventually("end", func() bool { return w.p.Stats().Associations == 1 })
+	w.eventually("closed", func() bool { return !w.p.HasAssociation(relay.Port()) })
+	if !w.p.HasAssociation(second.Port()) {
+		t.Error("the other one is not known any more")
+	}
+}
+
 // Requests that get no association.
 func TestUDPAssociateRefused(t *testing.T) {
 	t.Parallel()

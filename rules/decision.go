@@ -42,9 +42,9 @@ type Decision struct {
 // Allowed reports whether the flow may go on.
 func (d Decision) Allowed() bool { return d.Verdict == Allow }
 
-// Stranger reports whether nothing connects the source with a client of the configuration. A client
-// without sources that demands a login or a certificate makes no source less strange.
-func (d Decision) Stranger() bool { return d.Client == nil && !d.Listed }
+// UnknownSource reports whether no [[client]] lists the source. A client without sources, which may
+// come from any address, lists none.
+func (d Decision) UnknownSource() bool { return d.Client == nil && !d.Listed }
 
 // Text returns the journal's verdict: "deny", "would_deny" or "allow".
 func (d Decision) Text() string {

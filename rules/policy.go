@@ -40,24 +40,30 @@ type Policy struct {
 type Own struct {
 	Listeners []netip.AddrPort           // as bound; an unspecified address means every local one
 	Local     func(addr netip.Addr) bool // reports whether this host has addr; nil: only loopback
+	Routed    func(addr netip.Addr) bool // reports whether packets to addr stay on this host, or reach it too, though no interface has addr; nil: none do
+	Datagrams func(port uint16) bool     // reports whether sallyport has a socket for a client's datagrams at a port; nil: it has none
 	Found     *Found                     // where the names of parents and sinks led; nil: only [hosts] tells
 }
 
-// Is reports whether a connection to dest would reach one of our listeners.
+// Is reports whether a connection to dest would reach one of our listeners, or a datagram one of our
+// sockets for the datagrams of clients.
 func (o Own) Is(dest netip.AddrPort) bool {
 	a := dest.Addr().Unmap().WithZone("")
 	for _, l := range o.Listeners {
 		if l.Port() != dest.Port() {
 			continue
 		}
-		if a == l.Addr() || a.IsUnspecified() {
-			return true
-		}
-		if l.Addr().IsUnspecified() && (a.IsLoopback() || o.Local != nil && o.Local(a)) {
+		if a == l.Addr() || a.IsUnspecified() || l.Addr().IsUnspecified() && o.reaches(a) {
 			return true
 		}
 	}
-	return false
+	return o.Datagrams != nil && o.Datagrams(dest.Port()) && o.reaches(a)
+}
+
+// reaches reports whether a packet to a reaches this host: its own address, one that a route leads back
+// here, or one that several hosts have.
+func (o Own) reaches(a netip.Addr) bool {
+	return a.IsUnspecified() || a.IsMulticast() || o.Host(a) || o.Routed != nil && o.Routed(a)
 }
 
 // Host reports whether addr belongs to the host that sallyport runs on: a listener

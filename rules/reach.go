@@ -5,7 +5,8 @@ package rules
 import "net/netip"
 
 // Reach reports whether a flow that d allows may be connected to dest: ReasonNone if
-// it may, otherwise PrivateAddress or Self. The zero Decision reaches nothing. Call
+// it may, otherwise PrivateAddress or Self. An address of this host is private, also a
+// public one: the owner of a permitted name could else reach the services of this host. The zero Decision reaches nothing. Call
 // it for every address that a permitted name resolves to, and again for the address
 // of the connected socket. The port of an address in a DNS answer is 0.
 func (d Decision) Reach(dest netip.AddrPort) Reason { return d.reach(dest) }
@@ -29,7 +30,7 @@ func (d *Decision) reach(dest netip.AddrPort) Reason {
 		}
 	}
 	switch {
-	case !Special(addr), d.zone, anyContains(d.policy.private, addr):
+	case !Special(addr) && (dest.Port() == 0 || !d.policy.own.Host(addr)), d.zone, anyContains(d.policy.private, addr):
 		return ReasonNone
 	case d.grant != nil && d.scope != nil && d.scope.hasAddr(d.grant, addr):
 		return ReasonNone

@@ -67,7 +67,7 @@ func (p *Policy) serviceAt(dest Authority) *service {
 func (p *Policy) leadsTo(s *service, addr netip.Addr) bool {
 	v4 := p.insideOf(addr)
 	return p.anyAddr(s, func(a netip.Addr) bool { return a == addr || a == v4 || p.insideOf(a) == addr }) ||
-		p.anyAddr(s, p.here) && (p.here(addr) || addr.IsMulticast())
+		p.anyAddr(s, p.here) && p.here(addr)
 }
 
 // anyAddr reports whether test is true for an address of a service.
@@ -86,7 +86,7 @@ func (p *Policy) here(a netip.Addr) bool {
 	if v4 := p.insideOf(a); v4.IsValid() && (v4.IsUnspecified() || p.own.Host(v4)) {
 		return true
 	}
-	return a.IsValid() && (a.IsUnspecified() || p.own.Host(a))
+	return a.IsValid() && p.own.reaches(a)
 }
 
 // insideOf returns the first IPv4 address that an address stands for; zero: it stands for itself.

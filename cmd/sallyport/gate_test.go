@@ -47,12 +47,13 @@ var wayOut = regexp.MustCompile(`net\.(Dial|DialTimeout|DialTCP|DialUDP|DialIP|D
 
 // dialers lists the files that may hold a net.Dialer, and why.
 var dialers = []string{
-	"cmd/sallyport/healthcheck.go",    // asks the admin listener of this host
-	"dnsfilter/config.go",             // connects to upstreams, by address
-	"proxy/race.go",                   // connects to addresses that a decision reaches
-	"proxy/datagram/connect.go",       // connects the socket of a flow, to an address that its decision reaches
-	"cmd/sallyport/gateway/sinks.go",  // connects to the receivers of events, which no client may reach
-	"cmd/sallyport/gateway/listen.go", // finds out whether a unix socket is still in use
+	"cmd/sallyport/healthcheck.go",        // asks the admin listener of this host
+	"cmd/sallyport/preflight/listener.go", // makes a handshake with sallyport's own TLS listener
+	"dnsfilter/config.go",                 // connects to upstreams, by address
+	"proxy/race.go",                       // connects to addresses that a decision reaches
+	"proxy/datagram/connect.go",           // connects the socket of a flow, to an address that its decision reaches
+	"cmd/sallyport/gateway/sinks.go",      // connects to the receivers of events, which no client may reach
+	"cmd/sallyport/gateway/listen.go",     // finds out whether a unix socket is still in use
 }
 
 // TestNoOtherWayOut checks that only the listed dialers connect.

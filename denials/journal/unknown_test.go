@@ -138,7 +138,7 @@ func TestFloodOfUnknownClientsDelaysNobody(t *testing.T) {
 // A browser that must log in first asks without a login, for many names in one second. Its address
 // is the address of a [[client]], and a handshake proved it, so each denial has a record with its
 // name. A source that no [[client]] lists, and a datagram, whose source can be forged, use the budget of
-// the unknown: a client without sources that demands a login does not make strangers known.
+// the unknown: a client without sources that demands a login makes no source known.
 func TestRecordsBeforeALogin(t *testing.T) {
 	now := newClock()
 	j := open(t, func(c *Config) { c.tick, c.Now = time.Hour, now.time })
@@ -148,7 +148,7 @@ func TestRecordsBeforeALogin(t *testing.T) {
 	const asks = 3 * unknownLines
 	for i := range asks {
 		r.Decide(connect(t, "10.0.0.7", "n"+jsonText(i)+".browser.example"))
-		r.Decide(connect(t, "10.0.0.8", "n"+jsonText(i)+".stranger.example"))
+		r.Decide(connect(t, "10.0.0.8", "n"+jsonText(i)+".unlisted.example"))
 		r.Decide(forgedBy(t, 5*i))
 	}
 	mustSync(t, j)

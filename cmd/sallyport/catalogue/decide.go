@@ -160,7 +160,7 @@ func reviewedFile(draft merge.Text) string {
 // decisions reads the flags.
 func (o *decideOptions) decisions() (out []merge.Choice, err error) {
 	for _, kind := range []struct {
-		verdict merge.Verdict
+		verdict merge.Answer
 		values  []string
 	}{{merge.Accept, o.accept}, {merge.Keep, o.keep}, {merge.LeaveOut, o.leaveOut}} {
 		for _, value := range kind.values {
@@ -168,7 +168,7 @@ func (o *decideOptions) decisions() (out []merge.Choice, err error) {
 			if strings.TrimSpace(reason) == "" || id == "" {
 				return nil, commandline.Usage("--%s %q: write ID=REASON; the reason goes into the profile", kind.verdict, value)
 			}
-			out = append(out, merge.Choice{ID: id, Verdict: kind.verdict, Reason: strings.TrimSpace(reason)})
+			out = append(out, merge.Choice{ID: id, Answer: kind.verdict, Reason: strings.TrimSpace(reason)})
 		}
 	}
 	return out, nil
@@ -180,7 +180,7 @@ func nameSubjects(decisions []merge.Choice, data []byte, shipped []*rules.Profil
 	_, findings := lint.Texts([]lint.Text{{File: "the result", Data: data}}, shipped)
 	for i := range decisions {
 		d := &decisions[i]
-		if d.Verdict == merge.LeaveOut {
+		if d.Answer == merge.LeaveOut {
 			continue
 		}
 		for _, f := range findings {

@@ -53,19 +53,37 @@ func hasClient(cfg *site.Config, v4 bool) bool {
 	return false
 }
 
+// LeadsHere reports whether a packet from this host to an address reaches this host, though perhaps no
+// interface has the address: a route of type local, a broadcast address, or an anycast address. If the
+// kernel does not answer, LeadsHere returns true: a service of our own must never be a destination.
+func LeadsHere(to netip.Addr) bool { return leadsHere(to, 0) }
+
+// leadsHere asks in a network namespace; 0: in the current one.
+func leadsHere(to netip.Addr, netns int) bool {
+	kind, err := routeType(to.Unmap().WithZone(""), 0, netns)
+	return err != nil || kind == unix.RTN_LOCAL || kind == unix.RTN_BROADCAST || kind == unix.RTN_ANYCAST
+}
+
 // staysHere reports whether a marked packet to an address stays on this host.
 func staysHere(to netip.Addr, netns int) (bool, error) {
+	kind, err := routeType(to, divertedMark, netns)
+	return kind == unix.RTN_LOCAL, err
+}
+
+// routeType returns the type of the route to an address (RTN_LOCAL, RTN_UNICAST, …), for packets with
+// a mark; RTN_UNREACHABLE if there is none.
+func routeType(to netip.Addr, mark uint32, netns int) (byte, error) {
 	conn, err := netlink.Dial(unix.NETLINK_ROUTE, &netlink.Config{NetNS: netns})
 	if err != nil {
-		return false, err
+		return 0, err
 	}
 	defer conn.Close()
 	attrs := netlink.NewAttributeEncoder()
 	attrs.Bytes(unix.RTA_DST, to.AsSlice())
-	attrs.Uint32(unix.RTA_MARK, divertedMark)
+	attrs.Uint32(unix.RTA_MARK, mark)
 	encoded, err := attrs.Encode()
 	if err != nil {
-		return false, err
+		return 0, err
 	}
 	ask := make([]byte, unix.SizeofRtMsg)
 	ask[0], ask[1] = unix.AF_INET6, byte(to.BitLen()) // the family, and the length of the address
@@ -78,12 +96,12 @@ func staysHere(to netip.Addr, netns int) (bool, error) {
 	})
 	switch {
 	case errors.Is(err, unix.ENETUNREACH), errors.Is(err, unix.EHOSTUNREACH), errors.Is(err, unix.EACCES):
-		return false, nil // there is no route to anywhere, or one that refuses
+		return unix.RTN_UNREACHABLE, nil // there is no route to anywhere, or one that refuses
 	case err != nil:
-		return false, err
+		return 0, err
 	case len(answers) == 0 || len(answers[0].Data) < unix.SizeofRtMsg:
-		return false, errors.New("the answer is too short")
+		return 0, errors.New("the answer is too short")
 	}
-	const routeType = 7 // offset of rtm_type
-	return answers[0].Data[routeType] == unix.RTN_LOCAL, nil
+	const typeAt = 7 // offset of rtm_type
+	return answers[0].Data[typeAt], nil
 }

@@ -61,12 +61,10 @@ func (l *Listener) judgeNames(leaf *x509.Certificate) {
 		l.Add("names", Failed, "the certificate is not for servers (extendedKeyUsage lacks serverAuth), so clients refuse it: issue another one")
 		return
 	}
-	var covered, bare []string
+	var bare []string
 	for _, text := range l.Addresses {
 		if at, err := netip.ParseAddrPort(text); err == nil && !at.Addr().IsUnspecified() {
-			if leaf.VerifyHostname(hostForm(at.Addr().String())) == nil {
-				covered = append(covered, at.Addr().String())
-			} else if !at.Addr().IsLoopback() {
+			if leaf.VerifyHostname(hostForm(at.Addr().String())) != nil && !at.Addr().IsLoopback() {
 				bare = append(bare, at.Addr().String())
 			}
 		}

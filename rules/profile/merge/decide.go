@@ -12,23 +12,23 @@ import (
 	"sallyport/rules/profile"
 )
 
-// A Verdict is what a person decides about a row.
-type Verdict string
+// An Answer is what a person decides about a row.
+type Answer string
 
 // The verdicts.
 const (
-	Accept   Verdict = "accept"    // the rules that the NOTE proposes; of a conflict, those of the document
-	Keep     Verdict = "keep"      // of a conflict: the rules of the person
-	LeaveOut Verdict = "leave-out" // no rule
+	Accept   Answer = "accept"    // the rules that the NOTE proposes; of a conflict, those of the document
+	Keep     Answer = "keep"      // of a conflict: the rules of the person
+	LeaveOut Answer = "leave-out" // no rule
 )
 
 // A Choice is about one row: the ID of the rule that its NOTE proposes, or "line-N" with the
 // number of the NOTE's line. The Reason goes into the note of the rule, or into the comment of a row
 // that is left out.
 type Choice struct {
-	ID      string
-	Verdict Verdict
-	Reason  string
+	ID     string
+	Answer Answer
+	Reason string
 }
 
 // Decide returns the profile with the decisions. The error lists every decision that does not fit.
@@ -86,7 +86,7 @@ func (f *file) lineOf(e *entry) int {
 // decide changes the lines of one entry. It returns why it cannot.
 func (m *merger) decide(e *entry, d Choice) string {
 	if e.rule != nil {
-		switch d.Verdict {
+		switch d.Answer {
 		case LeaveOut:
 			m.replaced[e.block] = leftOutLines(d, e.id, strings.Join(e.to, ", ")+" | "+e.ports+" | "+e.purpose)
 		case Accept:
@@ -95,7 +95,7 @@ func (m *merger) decide(e *entry, d Choice) string {
 			return "it is no conflict: --accept or --leave-out"
 		}
 		e.lead = slices.DeleteFunc(slices.Clone(e.lead), func(line string) bool { return strings.HasPrefix(line, "# "+profile.Beside) })
-		if d.Verdict == LeaveOut {
+		if d.Answer == LeaveOut {
 			e.lead = nil
 		}
 		return ""
@@ -103,12 +103,12 @@ func (m *merger) decide(e *entry, d Choice) string {
 	mine, document := proposals(e.lines)
 	chosen := document
 	switch {
-	case d.Verdict == LeaveOut:
+	case d.Answer == LeaveOut:
 		m.replaced[e.block] = leftOutLines(d, e.id, e.note.Row)
 		return ""
-	case d.Verdict == Keep && len(mine) == 0:
+	case d.Answer == Keep && len(mine) == 0:
 		return "it is no conflict: --accept or --leave-out"
-	case d.Verdict == Keep:
+	case d.Answer == Keep:
 		chosen = mine
 	case len(document) == 0 && len(mine) > 0:
 		return "the document has no rule for it any more: --keep your rule, or --leave-out"

@@ -1,4 +1,4 @@
-// Tests of strangers where a client without sources may log in: they share the part of the unknown
+// Tests of unknown clients where a client without sources may log in: all share the part of the unknown
 // clients until they have proven something.
 
 package proxy
@@ -21,7 +21,7 @@ func (w *world) countUnknown() int {
 	return w.p.clients.unknown
 }
 
-func TestStrangersBeforeALogin(t *testing.T) {
+func TestUnknownClientsBeforeALogin(t *testing.T) {
 	t.Parallel()
 	w := newSecure(t, func(c *Config) { c.Limits.Connections, c.Limits.Head = 40, time.Minute })
 	person := w.root.Issue(proxytest.Subject{CN: "p", URI: "spiffe://corp.example/people"})
@@ -32,7 +32,7 @@ func TestStrangersBeforeALogin(t *testing.T) {
 	for range minUnknown {
 		w.dialFrom("127.0.0.8", w.http)
 	}
-	w.eventually("strangers", func() bool { return w.countUnknown() == minUnknown })
+	w.eventually("unknown clients", func() bool { return w.countUnknown() == minUnknown })
 	io.Copy(io.Discard, w.dialFrom("127.0.0.7", w.http))
 	if r := w.wantOne(rules.Deny, rules.Limit); !strings.Contains(r.a.Detail, "the quota of limits.connections") {
 		t.Errorf("%q", r.a.Detail)
@@ -43,18 +43,18 @@ func TestStrangersBeforeALogin(t *testing.T) {
 }
 
 // A login takes a connection out of the part too.
-func TestStrangerLogsIn(t *testing.T) {
+func TestUnknownClientLogsIn(t *testing.T) {
 	t.Parallel()
 	w := newSecure(t, nil)
 	person := w.root.Issue(proxytest.Subject{CN: "not in the list of names"})
 	silent, alice, shows := w.dialFrom("127.0.0.9", w.http), w.dialFrom("127.0.0.9", w.http), w.from("127.0.0.9", w.client(&person))
-	w.eventually("two strangers", func() bool { return w.p.Stats().Connections == 3 && w.countUnknown() == 2 })
+	w.eventually("two unknown clients", func() bool { return w.p.Stats().Connections == 3 && w.countUnknown() == 2 })
 	io.WriteString(alice, "GET http://a.example/ HTTP/1.1\r\nHost: a.example\r\n"+basicOf("alice:open sesame")+"\r\n")
 	if n, err := alice.Read(make([]byte, 1<<12)); n == 0 {
 		t.Fatal(err)
 	}
 	if n := w.countUnknown(); n != 1 {
-		t.Errorf("%d connections are of strangers, want 1", n)
+		t.Errorf("%d connections are of unknown clients, want 1", n)
 	}
 	for _, conn := range []net.Conn{silent, alice, shows} {
 		conn.Close()
