@@ -6,6 +6,7 @@ package proxy
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net"
 	"net/netip"
@@ -26,8 +27,8 @@ type lane struct {
 	file *os.File
 }
 
-// newLane opens a namespace with the links of divertLinks and a ruleset.
-func newLane(b *testing.B, ruleset string) *lane {
+// newLane opens a namespace with links, in the words of "ip -batch", and a ruleset.
+func newLane(b *testing.B, links, ruleset string) *lane {
 	b.Helper()
 	if os.Geteuid() != 0 {
 		b.Skip("skipped: network namespaces need root")
@@ -41,7 +42,7 @@ func newLane(b *testing.B, ruleset string) *lane {
 			l.file, err = os.Open("/proc/thread-self/ns/net")
 		}
 		if err == nil {
-			feed(b, divertLinks+"addr add 10.1.1.2/32 dev lo\naddr add 198.51.100.0/24 dev lo\n", "ip", "-batch", "-")
+			feed(b, links, "ip", "-batch", "-")
 			feed(b, ruleset, "nft", "-f", "-")
 		}
 		made <- err
@@ -110,19 +111,31 @@ func compare(b *testing.B, batch int, unit string, all ...contender) {
 }
 
 // BenchmarkTPROXYConnection compares a TCP connection by TPROXY with one by REDIRECT: accept, sniff,
-// decide, dial, relay, close.
+// decide, dial, relay, close. The client has a namespace of its own, as a client of a gateway is on
+// another host: packets that the gateway's host sends itself would be routed twice for TPROXY.
 func BenchmarkTPROXYConnection(b *testing.B) {
 	const ruleset = `table inet outside {
-	chain redirected { type nat hook output priority -100; ip daddr 198.51.100.0/24 tcp dport 443 redirect to :3129; }
-	chain output { type route hook output priority mangle; ip daddr 203.0.113.0/24 tcp dport 443 meta mark set 1; }
-	chain prerouting { type filter hook prerouting priority mangle; meta mark 1 meta l4proto tcp tproxy ip to :3130; }
+	chain redirected { type nat hook prerouting priority dstnat; ip daddr 198.51.100.0/24 tcp dport 443 redirect to :3129; }
+	chain prerouting { type filter hook prerouting priority mangle; ip daddr 203.0.113.0/24 tcp dport 443 tproxy ip to :3130 meta mark set 1; }
 }
 `
+	const links = `link set lo up
+addr add 10.1.2.1/24 dev g0
+link set g0 up
+route add default via 10.1.2.2
+route add local default dev lo table 100
+rule add fwmark 1 lookup 100
+`
 	w := newRedirectWorld(b, func(c *Config) { c.localDst, c.originalDst = nil, nil })
-	w.policy(strings.Replace(redirectConfig, `"127.0.0.0/8"`, `"127.0.0.0/8", "10.1.1.1", "198.51.100.0/24"`, 1))
+	w.policy(strings.Replace(redirectConfig, `"127.0.0.0/8"`, `"127.0.0.0/8", "10.1.2.0/24"`, 1))
 	w.origin("8.8.8.8:443", echo)
 	hello := helloFor(b, "a.example")
-	l := newLane(b, ruleset)
+	outside := newLane(b, "link set lo up\n", "")
+	l := newLane(b, fmt.Sprintf("link add g0 type veth peer name c0 netns /proc/%d/fd/%d\n", os.Getpid(), outside.file.Fd())+links, ruleset)
+	outside.in(func() error {
+		feed(b, "addr add 10.1.2.2/24 dev c0\nlink set c0 up\nroute add default via 10.1.2.1\n", "ip", "-batch", "-")
+		return nil
+	})
 	var served sync.WaitGroup
 	ctx, cancel := context.WithCancel(b.Context())
 	b.Cleanup(func() { cancel(); served.Wait() })
@@ -140,7 +153,7 @@ func BenchmarkTPROXYConnection(b *testing.B) {
 	})
 	connections := func(to string) func(n int) {
 		return func(n int) {
-			l.in(func() error {
+			outside.in(func() error {
 				got := make([]byte, len(hello))
 				for range n {
 					conn, err := net.Dial("tcp4", to)
@@ -201,7 +214,7 @@ func BenchmarkTPROXYDatagram(b *testing.B) {
 	chain prerouting { type filter hook prerouting priority mangle; meta mark 1 meta l4proto udp tproxy ip to :3130; }
 }
 `
-	l := newLane(b, ruleset)
+	l := newLane(b, divertLinks+"addr add 10.1.1.2/32 dev lo\n", ruleset)
 	dial := func() (conn *net.UDPConn, err error) {
 		l.in(func() error {
 			conn, err = net.DialUDP("udp4", nil, net.UDPAddrFromAddrPort(netip.MustParseAddrPort("10.1.1.2:7")))
