@@ -5,6 +5,7 @@ package rules
 import (
 	"cmp"
 	"fmt"
+	"io/fs"
 	"slices"
 	"strconv"
 	"strings"
@@ -19,6 +20,18 @@ type Problem struct {
 	Text    string
 	Warning bool
 	Serving bool // a warning for a command, and an error for a process that serves
+
+	Cause *fs.PathError // the file that could not be opened; nil: another problem
+}
+
+// Unwrap returns the causes of the errors.
+func (ps Problems) Unwrap() (causes []error) {
+	for _, p := range ps {
+		if !p.Warning && p.Cause != nil {
+			causes = append(causes, p.Cause)
+		}
+	}
+	return causes
 }
 
 // String returns "file:line: text". A file's name with characters that a terminal obeys or

@@ -25,8 +25,9 @@ func Check(cfg *site.Config) rules.Problems {
 
 // read reads the files of [admin]. The token is "" and the pair nil if the configuration has none.
 func read(cfg *site.Config) (token string, pair *tls.Certificate, problems rules.Problems) {
-	report := func(key, text string) {
+	report := func(key, text string, err error) {
 		p := rules.Problem{File: cfg.File, Text: "[admin] " + key + ": " + text}
+		_ = errors.As(err, &p.Cause)
 		if i := slices.IndexFunc(cfg.Inputs, func(in site.Input) bool { return in.Key == "[admin] "+key }); i >= 0 {
 			p.Line = cfg.Inputs[i].Line
 		}
@@ -35,7 +36,7 @@ func read(cfg *site.Config) (token string, pair *tls.Certificate, problems rules
 	if f := cfg.Admin.TokenFile; f != "" {
 		t, err := tokenIn(f)
 		if token = t; err != nil {
-			report("token_file", err.Error())
+			report("token_file", err.Error(), err)
 		}
 	}
 	texts := map[string][]byte{}
@@ -46,13 +47,13 @@ func read(cfg *site.Config) (token string, pair *tls.Certificate, problems rules
 		data, err := os.ReadFile(path)
 		if texts[key] = data; err != nil {
 			delete(texts, key)
-			report(key, err.Error()+gateway.ToBeReadable(err, path)+absent(err, "create it"))
+			report(key, err.Error()+gateway.ToBeReadable(err, path)+absent(err, "create it"), err)
 		}
 	}
 	if len(texts) == 2 {
 		p, fault := site.ParsePair(cfg.Admin.TLSCert, cfg.Admin.TLSKey, texts["tls_cert"], texts["tls_key"])
 		if pair = &p; fault != nil {
-			report(map[bool]string{false: "tls_cert", true: "tls_key"}[fault.OfKey], fault.Text)
+			report(map[bool]string{false: "tls_cert", true: "tls_key"}[fault.OfKey], fault.Text, nil)
 		}
 	}
 	return token, pair, problems.Sorted()

@@ -110,7 +110,7 @@ func TestRowsThatPermitNothing(t *testing.T) {
 		{"range of names with dots", CSV, `host1..4.x.example,TCP 443,x`, "range of names", []string{`# to      = ["host1.x.example", "host2.x.example", "host3.x.example", "host4.x.example"]`}},
 		{"range of names with a hyphen", CSV, `host1-3.x.example,TCP 443,x`, "range of names", []string{`# to      = ["host1.x.example", "host2.x.example", "host3.x.example"]`}},
 		{"range of names with zeros", CSV, `host{08..10}.x.example,TCP 443,x`, "range of names", []string{`# to      = ["host08.x.example", "host09.x.example", "host10.x.example"]`}},
-		{"names with a hyphen between", CSV, `a1.x.example - a9.x.example,TCP 443,x`, "words beside the names", nil},
+		{"names with a hyphen between", CSV, `a1.x.example - a9.x.example,TCP 443,x`, "range of names", []string{`# to      = ["a1.x.example", "a2.x.example", "a3.x.example", "a4.x.example", "a5.x.example", "a6.x.example", "a7.x.example", "a8.x.example", "a9.x.example"]`}},
 		{"names with a slash between", CSV, `a.x.example/b.x.example,TCP 443,x`, "several names", []string{`# to      = ["a.x.example", "b.x.example"]`}},
 		{"numbers with a slash between", CSV, `update1/2.x.example,TCP 443,x`, "several names", nil},
 
