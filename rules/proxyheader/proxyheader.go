@@ -63,7 +63,7 @@ func agree(b []byte, want string) bool {
 
 // Unexpected is the detail of a request that begins with a PROXY header although its source is no
 // balancer.
-const Unexpected = "begins with a PROXY header, and the source is not in [listen] proxy_protocol_from"
+const Unexpected = "begins with a PROXY header that is not expected: its source is not in [listen] proxy_protocol_from, or another header came before it"
 
 // NoClient is the detail of a request behind a header that names no client.
 const NoClient = "the PROXY header names no TCP address of the client"
