@@ -14,22 +14,24 @@ import (
 
 const clientsIntroduction = `# Clients
 
-This page shows how real programs behave behind sallyport. A test writes it: ` + "`go test ./cmd/sallyport/e2e -run TestClientsTable`" + `,
-as root. The test makes each of these requests, and fails if a result differs from this page; with ` + "`-update`" + ` it writes the page
-again. The programs are those of Debian 12. The test starts none of their services.
+This page shows how real programs behave behind sallyport. It is the output of a test. Run the test as root:
+` + "`go test ./cmd/sallyport/e2e -run TestClientsTable`" + `. The test makes each of these requests, and fails if a result differs from
+this page; with ` + "`-update`" + ` it writes the page again. The programs are those of Debian 12. The test does not use the services
+(systemd units) that Debian's packages install. Where it needs a server, it starts the program itself, as shown below.
 
-A cell has two parts. The first is the result of a permitted request. *whole*: the file, clone, manifest or address arrived
-unchanged. *refused*: it did not arrive, and the reason follows. The second part is the message that the user of the program gets
-if the destination is denied. In every case the journal has the denial with its reason, ` + "`not_listed`" + `, and nothing about the denied
-name left sallyport: no query and no packet.
+A cell has two parts. The first part is the result if the policy permits the name of the destination. *whole*: the file, clone,
+manifest or address arrived unchanged. *refused*: it did not arrive in spite of that, and the reason follows. The second part is
+the message that the user of the program gets if the destination is denied. In every case the journal has the denial with
+its reason, ` + "`not_listed`" + `, and nothing about the denied name left sallyport: no query and no packet.
 
 `
 
 const clientsWords = `
 *the reason*: the program prints sallyport's own answer, which has the reason. *403*: it prints the status only.
-*"not allowed"*: SOCKS reply 2. *"no tunnel"*: it prints that the proxy gave no tunnel. *no such name*: NXDOMAIN; redirected
-clients and the clients of a resolver get no other answer. *an error*: it prints an error without a cause. –: the program does not
-support this way.
+*"not allowed"*: SOCKS reply 2. *"no tunnel"*: it prints that the proxy gave no tunnel. *no such name*: it prints that
+the name does not exist (NXDOMAIN). A redirected program, or a program behind a resolver, can learn only this, because sallyport's
+DNS denies the name before there is a connection. *an error*: it prints an error without a cause. –: not tested, because the
+program does not support this way or it is not its purpose.
 
 ## Notes
 
@@ -61,8 +63,8 @@ func clientsPage(rows []program, found []finding) string {
 			fmt.Fprintf(&b, "- %s: %s.\n", p.name, p.note)
 		}
 	}
-	b.WriteString("\n## How each was configured\n\n`$HTTP` is `http://192.0.2.1:3128`, `$SOCKS` `socks5h://192.0.2.1:1080` and `$GATE` `192.0.2.1`, where sallyport listens; " +
-		"a redirected\nprogram needs no configuration.\n")
+	b.WriteString("\n## How each was configured\n\nsallyport listens on 192.0.2.1. `$GATE` is `192.0.2.1`, `$HTTP` is `http://192.0.2.1:3128`, and `$SOCKS` is\n" +
+		"`socks5h://192.0.2.1:1080`. A redirected program needs no configuration.\n")
 	for _, p := range rows {
 		for _, w := range allFronts()[:3] {
 			if p.trip[w] != "" {

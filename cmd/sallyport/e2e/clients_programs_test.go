@@ -57,7 +57,7 @@ func httpPrograms() []program {
 			},
 		},
 		{
-			name: "Java", needs: []string{"java", "javac", "keytool"}, note: "`HttpURLConnection`. With SOCKS, Java resolves a name itself if it can, and then asks sallyport for the address. No rule permits the address, so use the HTTP proxy", trip: map[front]string{
+			name: "Java", needs: []string{"java", "javac", "keytool"}, note: "`HttpURLConnection`. With SOCKS, Java looks up the name itself if it can, and then sends sallyport a SOCKS request with the address in place of the name. No rule permits the address, so use the HTTP proxy", trip: map[front]string{
 				absolute:      java + `-Dhttp.proxyHost="$GATE" -Dhttp.proxyPort=3128 "$SCRIPTS/Fetch.java" "$URL"`,
 				connect:       java + `-Dhttps.proxyHost="$GATE" -Dhttps.proxyPort=3128 "$SCRIPTS/Fetch.java" "$URL"`,
 				socks:         java + `-DsocksProxyHost="$GATE" -DsocksProxyPort=1080 "$SCRIPTS/Fetch.java" "$URL"`,
