@@ -93,13 +93,16 @@ func (t *clientTable) charge(c *client, l Limits) (fault rules.Reason, detail st
 }
 
 // proven moves c out of the share of the unknown clients: it has shown a certificate or logged in.
+// The goroutine that serves c calls it, which alone changes c.unknown.
 func (t *clientTable) proven(c *client) {
+	if !c.unknown {
+		return
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if c.unknown && c.charged {
+	if c.unknown = false; c.charged {
 		t.unknown--
 	}
-	c.unknown = false
 }
 
 // close ends the admission of connections.

@@ -24,7 +24,7 @@ import (
 
 // An association is a UDP socket for the datagrams of one client. It ends with the TCP connection
 // that asked for it. Only the address of that connection may use it. If the request named a port,
-// only that port may.
+// only that port may. If the client has proven who it is, only the port of its first datagram may.
 type association struct {
 	p        *Proxy
 	c        *client

@@ -6,8 +6,8 @@ import "net/netip"
 
 // Reach reports whether a flow that d allows may be connected to dest: ReasonNone if
 // it may, otherwise PrivateAddress or Self. An address of this host is private, also a
-// public one: the owner of a permitted name could else reach the services of this host. The zero Decision reaches nothing. Call
-// it for every address that a permitted name resolves to, and again for the address
+// public one: the owner of a permitted name could else reach the services of this host.
+// The zero Decision reaches nothing. Call it for every address that a permitted name resolves to, and again for the address
 // of the connected socket. The port of an address in a DNS answer is 0.
 func (d Decision) Reach(dest netip.AddrPort) Reason { return d.reach(dest) }
 

@@ -36,7 +36,7 @@ func newDenials() *cobra.Command {
 		Short: "Review denials: list, group and explain them, and find what would permit them",
 		Long: `denials reads the journal of the configuration, with its rotated and compressed
 files, or the files that you give. It works without a running sallyport and
-changes nothing: suggest only prints changes for you to make.`,
+changes no configuration: suggest only prints changes for you to make.`,
 		Example: `  sallyport denials                               the last 50 denials
   sallyport denials top --since 24h               what was denied most in the last 24 hours
   sallyport denials new --since yesterday         what was denied for the first time since yesterday

@@ -71,8 +71,8 @@ func (o *Options) newTable(out *bufio.Writer, v *denials.View, err error) {
 		_, _ = fmt.Fprintf(out, "the first denial that was read is of %s: there is nothing older to compare with\n", o.when(v.Totals.First))
 	}
 	if v.Rest > 0 {
-		_, _ = fmt.Fprintf(out, "%s have no group of their own, because there are too many groups: new ones may be among them; --client, --host or --than reads less at once\n",
-			rules.Counted(v.Rest, "denial", "denials"))
+		_, _ = fmt.Fprintf(out, "%s no group, because there are too many groups: new ones may be among them; --client, --host or --than reads less at once\n",
+			rules.Counted(v.Rest, "denial has", "denials have"))
 	}
 }
 

@@ -103,7 +103,7 @@ func TestDifferences(t *testing.T) {
 		{PAC, Options{}, false, "udp 123: a browser uses TCP (made-up/time)"},
 		{PAC, Options{}, true, "it does not restrict a program that ignores it"},
 		{CSV, Options{}, true, "parts of the sources belong to other clients"},
-		{CSV, Options{}, false, "bind agent in [client.addresses] and use --config (made-up/agents)"},
+		{CSV, Options{}, false, "bind agent in [client.addresses] of the configuration of --config (made-up/agents)"},
 	} {
 		if _, diffs := written(t, c.format, p, c.options); !has(diffs, c.wider, c.text) {
 			t.Errorf("%s: nothing says %q:\n%v", c.format, c.text, diffs)
@@ -124,7 +124,7 @@ func TestOfProfile(t *testing.T) {
 		if strings.Contains(off, "cloud.vendor.example") || f != NFT && !strings.Contains(on, "cloud.vendor.example") {
 			t.Errorf("%s: the feature cloud does not decide about cloud.vendor.example", f)
 		}
-		if !has(diffs, false, "bind console in [client.addresses] and use --config (made-up/log)") {
+		if !has(diffs, false, "bind console in [client.addresses] of the configuration of --config (made-up/log)") {
 			t.Errorf("%s: nothing says that console has no address: %v", f, diffs)
 		}
 	}

@@ -75,7 +75,7 @@ func (p *Policy) add(compiled *rules.Policy, c *rules.Client, profile string) {
 			p.Left = append(p.Left, Difference{What: "rules of the client's other profiles", Rules: []string{g.Rule.String()}})
 		case !g.HasNames() && len(g.Prefixes) == 0 && g.List.Len() == 0:
 			p.Left = append(p.Left, Difference{
-				What:  fmt.Sprintf("the documents give no address: bind %s in [client.addresses] and use --config", roles(g.Rule)),
+				What:  fmt.Sprintf("the documents give no address: bind %s in [client.addresses] of the configuration of --config", roles(g.Rule)),
 				Rules: []string{g.Rule.String()},
 			})
 		default:

@@ -29,7 +29,7 @@ reason = "test"
 [[rule]]
 id     = "gateway"
 client = "host"
-to     = ["10.20.30.2"]
+to     = ["10.20.30.2", "10.30.0.7"]
 tcp    = [5300]
 reason = "test"
 [journal]
@@ -84,8 +84,13 @@ func TestDNSRepliesFromTheAskedAddress(t *testing.T) {
 			mustDig(t, host, "10.20.30.2", "53", "evil.example", "status: NXDOMAIN")
 			mustDig(t, host, "10.30.0.7", "53", "evil.example", "status: NXDOMAIN")
 			// The listener itself stays closed to clients.
-			if r := host.run(t, "/", "", "curl", "-sSi", "-x", "http://10.20.30.1:3128", "http://10.20.30.2:5300/"); lacks(r.stdout, "403", "X-Sallyport-Reason: self") != nil {
-				t.Errorf("a client reaches the DNS listener through the proxy: %v", r)
+			for _, at := range []string{"10.20.30.2", "10.30.0.7"} {
+				if r := host.run(t, "/", "", "curl", "-sSi", "-x", "http://10.20.30.1:3128", "http://"+at+":5300/"); lacks(r.stdout, "403", "X-Sallyport-Reason: self") != nil {
+					t.Errorf("a client reaches the DNS listener through the proxy, by %s: %v", at, r)
+				}
+				if r := gw.run(t, g.dir, "", builtBinary(t), "explain", "--config", "sallyport.toml", "--from", "10.20.30.40", "tcp", at, "5300"); lacks(r.stdout, "self") != nil {
+					t.Errorf("explain, by %s: %v", at, r)
+				}
 			}
 		})
 	}

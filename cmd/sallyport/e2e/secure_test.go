@@ -112,6 +112,7 @@ func TestSecureProxy(t *testing.T) {
 	s.notTLS(manager)
 	s.renegotiates(manager)
 	s.renewed(manager)
+	s.ends(manager)
 }
 
 // preflight asks what it finds about the listener: its status, and texts of its checks. The running

@@ -173,3 +173,13 @@ func (s *udpScene) forward(t *testing.T, at, host string, port uint16) {
 	}()
 	t.Cleanup(func() { local.Close() })
 }
+
+// port returns the UDP port of the association.
+func (a *association) port(t *testing.T) uint16 {
+	t.Helper()
+	at, err := netip.ParseAddrPort(a.relay)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return at.Port()
+}

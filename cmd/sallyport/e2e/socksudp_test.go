@@ -101,6 +101,7 @@ func TestSOCKSUDPForbidden(t *testing.T) {
 		{"93.184.250.1", 123, "ip_literal"},
 		{"10.77.0.12", 123, "ip_literal"},
 		{"rebind.corp.example", 123, "private_address"},
+		{"10.77.0.1", a.port(t), "self"}, // the socket of an association, by sallyport's own address
 		{"time.corp.example", 0, "malformed_request"},
 		{strings.Repeat("a.", 127) + "a", 123, "malformed_name"},
 	} {

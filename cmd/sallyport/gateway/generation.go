@@ -69,16 +69,10 @@ func permittedNames(g *rules.Generation) []rules.Name {
 
 // expire compiles the policy again when a rule expires, and closes the tunnels of
 // that rule. It looks at the clock every second, so that it is on time after a
-// reload and after a change of the clock.
+// reload and after a change of the clock. It also closes the tunnels of clients whose
+// proof has ended.
 func (g *Gateway) expire(ctx context.Context) {
-	tick := time.NewTicker(g.poll)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
+	g.everyPoll(ctx, func() {
 		if n := g.proxy.RecheckProofs(g.now()); n > 0 {
 			g.log.Warn("certificates of clients, or the lists of revoked ones, have ended", "closed", n)
 		}
@@ -91,7 +85,7 @@ func (g *Gateway) expire(ctx context.Context) {
 			g.journal.Event(journal.EventReload, "expired: "+which+"; "+closedFlows(closed))
 		}
 		g.mu.Unlock()
-	}
+	})
 }
 
 // expired lists the rules that expired between two instants, both included.

@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"time"
 
+	"sallyport/cmd/sallyport/nftables"
 	"sallyport/configs"
 	"sallyport/rules"
 	"sallyport/rules/site"
@@ -93,7 +94,7 @@ func surveyConfig(file string, stdin io.Reader, files site.Files) (*site.Config,
 		return cfg, problems, err
 	}
 	now := time.Now()
-	policy, _ := rules.Compile(&cfg.Spec, OwnAddresses(cfg.Listen, IsLocal), now)
+	policy, _ := rules.Compile(&cfg.Spec, ownOf(cfg.Listen), now)
 	return cfg, append(problems, cfg.CheckExpectations(policy, now)...), nil
 }
 
@@ -185,6 +186,13 @@ func CheckJournal(cfg *site.Config) rules.Problems {
 // accessWrite is W_OK of access(2).
 const accessWrite = 2
 
+// ownOf returns what leads back to this host, if sallyport listens as l says.
+func ownOf(l site.Listen) rules.Own {
+	own := OwnAddresses(l, IsLocal)
+	own.Routed = nftables.LeadsHere
+	return own
+}
+
 // OwnAddresses returns the addresses of sallyport's own listeners. local reports
 // whether an address is one of this host.
 func OwnAddresses(l site.Listen, local func(netip.Addr) bool) rules.Own {
@@ -250,6 +258,6 @@ func loadPolicy(file string, stdin io.Reader) (*site.Config, *rules.Policy, rule
 		return cfg, nil, problems, err
 	}
 	now := time.Now()
-	policy, warnings := rules.Compile(&cfg.Spec, OwnAddresses(cfg.Listen, IsLocal), now)
+	policy, warnings := rules.Compile(&cfg.Spec, ownOf(cfg.Listen), now)
 	return cfg, policy, append(append(problems, warnings...), cfg.CheckExpectations(policy, now)...), nil
 }

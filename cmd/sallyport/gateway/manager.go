@@ -77,16 +77,7 @@ func (g *Gateway) reportStatus(ctx context.Context) {
 	if g.manager == nil {
 		return
 	}
-	tick := time.NewTicker(g.poll)
-	defer tick.Stop()
-	for {
-		select {
-		case <-tick.C:
-			g.manager.Status(g.status())
-		case <-ctx.Done():
-			return
-		}
-	}
+	g.everyPoll(ctx, func() { g.manager.Status(g.status()) })
 }
 
 // alive returns nil if this process still works: every accept and read loop runs,

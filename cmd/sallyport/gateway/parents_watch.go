@@ -17,17 +17,8 @@ import (
 
 // watchParents runs until ctx ends.
 func (g *Gateway) watchParents(ctx context.Context) {
-	tick := time.NewTicker(g.poll)
-	defer tick.Stop()
-	due := map[*rules.Parent]time.Time{}
-	for {
-		due = g.visitParents(ctx, due)
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-	}
+	due := g.visitParents(ctx, nil)
+	g.everyPoll(ctx, func() { due = g.visitParents(ctx, due) })
 }
 
 // visitParents checks the parents that are due, all at once. It returns when each is due next.

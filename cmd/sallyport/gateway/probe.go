@@ -30,7 +30,7 @@ type Probes struct {
 
 // Probe tries every destination of a configuration that p wants.
 func Probe(ctx context.Context, cfg *site.Config, p Probes) (*preflight.Report, error) {
-	own, now := OwnAddresses(cfg.Listen, IsLocal), time.Now()
+	own, now := ownOf(cfg.Listen), time.Now()
 	own.Found = new(rules.Found)
 	policy, _ := rules.Compile(&cfg.Spec, own, now)
 	if err := readyParents(cfg, systemRoots); err != nil {

@@ -47,7 +47,7 @@ func resolverConfig(cfg *site.Config, system *systemServers) (c dnsfilter.Resolv
 
 // upstreamsOf parses upstreams. sallyport itself cannot be an upstream.
 func upstreamsOf(cfg *site.Config, texts []string, system *systemServers) (out []rules.Upstream, err error) {
-	own := OwnAddresses(cfg.Listen, IsLocal)
+	own := ownOf(cfg.Listen)
 	for _, text := range texts {
 		var ups []rules.Upstream
 		if text == "system" {

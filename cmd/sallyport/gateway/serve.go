@@ -27,7 +27,7 @@ type Signals struct {
 func (g *Gateway) Start(ctx context.Context) {
 	g.own, g.loaded = g.sockets.own(), g.now()
 	g.own.Local, g.own.Found = (&hostAddresses{list: net.InterfaceAddrs, now: g.now}).has, g.found
-	g.own.Routed, g.own.Datagrams = nftables.LeadsHere, g.proxy.HasAssociation
+	g.own.Datagrams = g.proxy.HasAssociation
 	policy, warnings := g.enforce(g.cfg, g.resolver, g.loaded)
 	for _, p := range warnings {
 		g.print("sallyport: " + p.String() + "\n")

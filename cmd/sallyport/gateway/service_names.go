@@ -81,17 +81,8 @@ func (g *Gateway) findServices(ctx context.Context, cfg *site.Config, resolver *
 
 // watchServices runs until ctx ends.
 func (g *Gateway) watchServices(ctx context.Context) {
-	tick := time.NewTicker(g.poll)
-	defer tick.Stop()
-	due := map[rules.Name]time.Time{}
-	for {
-		due = g.visitServices(ctx, due)
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-	}
+	due := g.visitServices(ctx, nil)
+	g.everyPoll(ctx, func() { due = g.visitServices(ctx, due) })
 }
 
 // visitServices looks up the names that are due, all at once. It returns when each is due next.
@@ -128,16 +119,7 @@ func (g *Gateway) visitServices(ctx context.Context, due map[rules.Name]time.Tim
 
 // watchGrowth runs until ctx ends. It does not wait for look-ups: the dialer finds addresses too.
 func (g *Gateway) watchGrowth(ctx context.Context) {
-	tick := time.NewTicker(g.poll)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-			g.closeGrown()
-		}
-	}
+	g.everyPoll(ctx, g.closeGrown)
 }
 
 // closeGrown ends what leads to a parent or a sink whose address was not known when it was

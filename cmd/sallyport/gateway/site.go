@@ -7,8 +7,6 @@ import (
 	"time"
 
 	"sallyport/denials"
-	"sallyport/rules"
-	"sallyport/rules/site"
 )
 
 // LoadSite reads a --config for queries that judge denials by its policy.
@@ -27,7 +25,7 @@ func LoadSite(file string, stdin io.Reader, now time.Time) (*denials.Site, error
 	}
 	s, err := denials.NewSite(denials.Source{
 		File: name, Embedded: file == "", Disk: hostDisk(dir), Text: data, Profiles: profiles, Sets: sets, Now: now,
-		Own: func(l site.Listen) rules.Own { return OwnAddresses(l, IsLocal) },
+		Own: ownOf,
 	})
 	return s, StillRuns(err)
 }

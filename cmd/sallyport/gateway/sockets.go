@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 
+	"sallyport/cmd/sallyport/nftables"
 	"sallyport/proxy"
 	"sallyport/rules"
 )
@@ -82,7 +83,7 @@ type boundListener struct {
 // own returns the addresses that are never a destination: the addresses of the
 // listeners.
 func (s *Sockets) own() rules.Own {
-	own := rules.Own{Local: IsLocal}
+	own := rules.Own{Local: IsLocal, Routed: nftables.LeadsHere}
 	for _, l := range s.listeners() {
 		if a, ok := l.addr.(*net.TCPAddr); ok {
 			ap := a.AddrPort()

@@ -114,3 +114,17 @@ func identity(st fs.FileInfo) string {
 	}
 	return fmt.Sprint(s.Dev, s.Ino, s.Ctim.Nano())
 }
+
+// everyPoll calls do at each tick of g.poll, until ctx ends.
+func (g *Gateway) everyPoll(ctx context.Context, do func()) {
+	tick := time.NewTicker(g.poll)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			do()
+		}
+	}
+}

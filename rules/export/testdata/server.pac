@@ -4,7 +4,7 @@
 // wider: a PAC script only advises a browser: it does not restrict a program that ignores it
 // wider: the rule ends at 2027-07-01 00:00 UTC, but the export does not: export again at that time
 //   site/mirror
-// left out: the documents give no address: bind agent in [client.addresses] and use --config
+// left out: the documents give no address: bind agent in [client.addresses] of the configuration of --config
 //   made-up/agents
 // left out: udp 123: a browser uses TCP
 //   made-up/time
